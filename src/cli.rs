@@ -1,0 +1,1 @@
+//! Command line: clap arguments to stage options, nothing else.

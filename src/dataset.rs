@@ -1,0 +1,1 @@
+//! Batches of people as the distinct haplotypes in them; never drops one.

@@ -1,0 +1,1 @@
+//! The comparison: AUC, intervals and paired tests from prediction rows alone.

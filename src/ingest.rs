@@ -1,0 +1,84 @@
+//! Reading genomes: reference FASTA, loci, and the genotypes of VCF and BCF files. The only place that sees noodles readers.
+//!
+//! Input -> output: paths -> [`Reference`], [`Locus`]es and a stream of [`VariantRecord`]s for all samples at once.
+//! Coordinates: a VCF `position` is 1-based as in the file; every interval (`start0..end0`) is 0-based and half-open.
+
+mod genotypes;
+mod reference;
+mod regions;
+mod variants;
+
+pub use self::{
+    genotypes::{ABSENT, Genotype, MISSING},
+    reference::{Reference, contig_aliases, same_contig},
+    regions::{Locus, Strand, parse_region, read_loci},
+    variants::{VariantFile, VariantRecord},
+};
+
+use std::{io, path::PathBuf};
+
+/// What can be wrong with a genome file. Each message names the file, the place, what was found, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system could not read the file.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system or the decompressor said.
+        source: io::Error,
+    },
+    /// The file as a whole is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A line of a text file is wrong.
+    #[error("{}: line {line}: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line number.
+        line: u64,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A variant record is wrong.
+    #[error("{}: {contig}:{position}: {reason}", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Contig as the file names it.
+        contig: String,
+        /// 1-based POS.
+        position: usize,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A contig is not in the reference.
+    #[error("{}: no contig `{contig}` (nor {tried}) in this FASTA; it has {available}. Is it the right build?", path.display())]
+    UnknownContig {
+        /// The FASTA file.
+        path: PathBuf,
+        /// The name asked for.
+        contig: String,
+        /// Its aliases, tried as well.
+        tried: String,
+        /// The first names the FASTA has.
+        available: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn file(path: &std::path::Path, reason: impl Into<String>) -> Self {
+        Self::File { path: path.to_path_buf(), reason: reason.into() }
+    }
+}

@@ -1,0 +1,51 @@
+//! From a cohort's genomes to an honest answer: do efficient transformers on people's sequences predict disease better
+//! than a polygenic risk score on the same people?
+//!
+//! ```text
+//! VCF/BCF + FASTA + loci.bed                      cohort.csv
+//!         |  ingest: one pass, every sample at once
+//!         v
+//!   sequence              -- each DISTINCT haplotype of a locus once, as edits against the reference;
+//!         |                  plus (person, locus) -> (haplotype a, haplotype b)             1-sequences/
+//!         v
+//!   tokenization          -- reference-anchored segments, each DISTINCT segment through BPE once;
+//!         |                  tokens of each distinct haplotype on one slot grid for all     2-tokens/
+//!         v
+//!   dataset               -- a batch of people -> the distinct haplotypes in it
+//!         v
+//!   models, training      -- encode each distinct haplotype once, pool, combine a person's
+//!         |                  two (order-free) over all loci, add covariates, classify       3-models/
+//!         v
+//!   predictions.csv  <--  prs: APOE counts, published weights, penalised regression,
+//!         |                  covariates: the same rows, the same split                      4-baselines/
+//!         v
+//!   evaluation -> report: AUC, DeLong interval and paired test                              5-report/
+//! ```
+//!
+//! `simulate` makes cohorts with planted risk and a known best possible AUC; `score` applies a saved model to new people;
+//! `pipeline` runs the stages of a TOML file in this order and continues where it was stopped.
+//!
+//! # A stage
+//! Each stage is one module with `Options` (validated, serde, no clap), `run(..) -> Result<Summary, Error>` and `Error`.
+//!
+//! # Who may import whom
+//! `main` -> `cli` -> `pipeline` -> stages. `sequence`, `prs`, `simulate` -> `ingest`. `tokenization` -> `gf-tokenizer`, `sequence`.
+//! `training`, `score` -> `dataset`, `models` -> `nn`. `evaluation` sees rows of `gf-cohort-schema` only, never a tensor or a genome;
+//! `models` never see a sample id or a path; `ingest` never sees a phenotype, so it cannot leak one. clap and anyhow stay in
+//! `cli`, `pipeline` and `main`; linfa in `prs`. Every module may use `output`. `tests/architecture.rs` holds the `use` lines to this.
+
+pub mod cli;
+pub mod dataset;
+pub mod evaluation;
+pub mod ingest;
+pub mod models;
+pub mod nn;
+pub mod output;
+pub mod pipeline;
+pub mod prs;
+pub mod report;
+pub mod score;
+pub mod sequence;
+pub mod simulate;
+pub mod tokenization;
+pub mod training;

@@ -1,0 +1,1 @@
+//! The encoder, the attention family and the classification head.

@@ -1,0 +1,1 @@
+//! Differentiable pieces candle lacks.

@@ -1,0 +1,132 @@
+//! Files that appear whole or not at all: written beside their final name, then renamed.
+//!
+//! Every stage writes through here, so that a run killed at any moment leaves no half-written file under a final name.
+
+use std::{
+    fs,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use noodles::bgzf;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+/// A file could not be written or read back.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+pub struct Error {
+    /// The file that was being written.
+    pub path: PathBuf,
+    /// What the operating system said.
+    pub source: io::Error,
+}
+
+/// Maps an [`io::Error`] to [`Error`] with its path.
+pub fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error { path, source }
+}
+
+/// Writes `path` through `write`, atomically; a name ending in `.gz` is compressed as BGZF.
+///
+/// # Errors
+/// When the folder cannot be made, or writing or renaming fails; nothing is left under `path` then.
+pub fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder).map_err(at(folder))?;
+    let result = (|| {
+        let file = NamedTempFile::with_prefix_in(".gf-genomics-", folder)?;
+        let mut buffered = BufWriter::with_capacity(1 << 17, file);
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            let mut compressed = bgzf::io::Writer::new(&mut buffered);
+            write(&mut compressed)?;
+            compressed.try_finish()?;
+        } else {
+            write(&mut buffered)?;
+        }
+        let file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    })();
+    result.map_err(at(path))
+}
+
+/// Writes `value` as indented JSON, atomically.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
+    write(path, |out| {
+        serde_json::to_writer_pretty(&mut *out, value)?;
+        out.write_all(b"\n")
+    })
+}
+
+/// Writes one CSV table with its header, atomically; the header is written for an empty table too.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_csv<T: Serialize>(path: &Path, header: &[&str], rows: impl IntoIterator<Item = T>) -> Result<(), Error> {
+    write(path, |out| {
+        let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+        table.write_record(header)?;
+        for row in rows {
+            table.serialize(row)?;
+        }
+        table.flush()
+    })
+}
+
+/// SHA-256 of a file's bytes, in lower-case hexadecimal.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn sha256_of_file(path: &Path) -> Result<String, Error> {
+    let mut file = fs::File::open(path).map_err(at(path))?;
+    let mut hasher = Sha256::new();
+    io::copy(&mut file, &mut hasher).map_err(at(path))?;
+    Ok(hex(&hasher.finalize()))
+}
+
+/// SHA-256 of bytes, in lower-case hexadecimal.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_neither_the_file_nor_a_temporary_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        let result = write(&path, |out| {
+            out.write_all(b"half a row")?;
+            Err(io::Error::other("disk gone"))
+        });
+        assert!(result.unwrap_err().to_string().contains("table.csv"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_gz_name_is_written_as_bgzf() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.txt.gz");
+        write(&path, |out| out.write_all(b"ACGT\n")).unwrap();
+        let mut text = String::new();
+        io::Read::read_to_string(&mut bgzf::io::Reader::new(fs::File::open(&path).unwrap()), &mut text).unwrap();
+        assert_eq!(text, "ACGT\n");
+    }
+}

@@ -1,0 +1,1 @@
+//! Runs a TOML file stage by stage.

@@ -1,0 +1,1 @@
+//! Baselines: polygenic scores, APOE counts, penalised regression, covariates.

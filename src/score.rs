@@ -1,0 +1,1 @@
+//! A saved model on new people.

@@ -1,0 +1,1 @@
+//! Both haplotypes of every person, each distinct one kept once.

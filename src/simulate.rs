@@ -1,0 +1,1 @@
+//! Cohorts with planted risk and a known best possible AUC.

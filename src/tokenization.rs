@@ -1,0 +1,1 @@
+//! Tokens of every distinct haplotype on one slot grid.

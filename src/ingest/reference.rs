@@ -1,0 +1,301 @@
+//! The reference FASTA: plain or bgzipped, with `.fai`/`.gzi` when there, and slices named `contig:beg-end`.
+//!
+//! Input -> output: a path and 0-based half-open intervals -> upper-case bases. A record named `contig:beg-end`
+//! (as `samtools faidx` writes it, 1-based inclusive) is that slice of `contig`.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use noodles::{
+    bgzf,
+    core::{Position, Region},
+    fasta,
+};
+
+use super::{Error, parse_region};
+
+/// Without an index a FASTA is held in memory; beyond this size (bytes on disk) `samtools faidx` is asked for.
+const UNINDEXED_LIMIT_BYTES: u64 = 512 << 20;
+
+/// One FASTA record, as a slice of a contig.
+#[derive(Clone, Debug)]
+struct Slice {
+    record_name: String,
+    contig: String,
+    start0: usize,
+    len_nt: usize,
+    /// The record is the whole contig, so `len_nt` is the contig's length.
+    whole: bool,
+    /// Bases, upper-case, when the file is held in memory.
+    bases: Option<Vec<u8>>,
+}
+
+/// An open reference.
+pub struct Reference {
+    path: PathBuf,
+    slices: Vec<Slice>,
+    indexed: Option<fasta::io::IndexedReader<fasta::io::BufReader<File>>>,
+}
+
+impl std::fmt::Debug for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reference").field("path", &self.path).field("n_records", &self.slices.len()).finish_non_exhaustive()
+    }
+}
+
+impl Reference {
+    /// Opens a FASTA; uses `.fai` (and `.gzi` for a bgzipped one) where they stand beside it, else reads a small file into memory.
+    ///
+    /// # Errors
+    /// An unreadable or empty file, a malformed index, or a large file without an index.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let compressed = is_gzip(path)?;
+        let beside = |extension: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(extension);
+            PathBuf::from(name)
+        };
+        let fai = beside(".fai");
+        if fai.exists() && (!compressed || beside(".gzi").exists()) {
+            let index = fasta::fai::fs::read(&fai).map_err(Error::io(&fai))?;
+            let slices = index
+                .as_ref()
+                .iter()
+                .map(|record| Slice::new(String::from_utf8_lossy(record.name()).into_owned(), record.length() as usize, None))
+                .collect();
+            let reader = fasta::io::indexed_reader::Builder::default().set_index(index).build_from_path(path).map_err(Error::io(path))?;
+            return Ok(Self { path: path.into(), slices, indexed: Some(reader) });
+        }
+        let size_bytes = path.metadata().map_err(Error::io(path))?.len();
+        if size_bytes > UNINDEXED_LIMIT_BYTES {
+            return Err(Error::file(path, format!("no index beside this large FASTA; make one with `samtools faidx {}`", path.display())));
+        }
+        let slices = read_all(path, compressed)?;
+        Ok(Self { path: path.into(), slices, indexed: None })
+    }
+
+    /// The file that was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The name this FASTA gives to `contig` (or to its alias with or without `chr`).
+    ///
+    /// `len_nt` is the contig's length where another file states it: a different length in the FASTA is another build.
+    ///
+    /// # Errors
+    /// An unknown contig, or lengths that differ.
+    pub fn resolve(&self, contig: &str, len_nt: Option<usize>) -> Result<String, Error> {
+        let slice = contig_aliases(contig)
+            .iter()
+            .find_map(|alias| self.slices.iter().find(|slice| slice.contig == *alias))
+            .ok_or_else(|| self.unknown_contig(contig))?;
+        if let (true, Some(expected)) = (slice.whole, len_nt)
+            && expected != slice.len_nt
+        {
+            return Err(Error::file(
+                &self.path,
+                format!(
+                    "contig `{}` has {} nt here, but {expected} nt in the VCF header: the files are of different builds",
+                    slice.contig, slice.len_nt
+                ),
+            ));
+        }
+        Ok(slice.contig.clone())
+    }
+
+    /// The part of a contig this FASTA holds around `start0..end0`: the interval of the slice that covers it.
+    ///
+    /// # Errors
+    /// An unknown contig, or an interval that no record covers.
+    pub fn covering(&self, contig: &str, start0: usize, end0: usize) -> Result<(usize, usize), Error> {
+        let slice = self.slice(contig, start0, end0)?;
+        Ok((slice.start0, slice.end0()))
+    }
+
+    /// Upper-case bases of `start0..end0` (0-based, half-open) of `contig`.
+    ///
+    /// # Errors
+    /// An unknown contig, an interval outside the FASTA, or a read error.
+    pub fn fetch(&mut self, contig: &str, start0: usize, end0: usize) -> Result<Vec<u8>, Error> {
+        let slice = self.slice(contig, start0, end0)?;
+        let (from, to) = (start0 - slice.start0, end0 - slice.start0);
+        if let Some(bases) = &slice.bases {
+            return Ok(bases[from..to].to_vec());
+        }
+        if from == to {
+            return Ok(Vec::new());
+        }
+        let record_name = slice.record_name.clone();
+        let position = |value: usize| Position::try_from(value).map_err(|error| Error::file(&self.path, error.to_string()));
+        let region = Region::new(record_name, position(from + 1)?..=position(to)?);
+        let Some(reader) = self.indexed.as_mut() else {
+            return Err(Error::file(&self.path, "no index"));
+        };
+        let record = reader.query(&region).map_err(Error::io(&self.path))?;
+        let mut bases: Vec<u8> = record.sequence().as_ref().to_vec();
+        bases.make_ascii_uppercase();
+        if bases.len() != to - from {
+            return Err(Error::file(&self.path, format!("{region} gave {} nt: does the .fai belong to this FASTA?", bases.len())));
+        }
+        Ok(bases)
+    }
+
+    fn slice(&self, contig: &str, start0: usize, end0: usize) -> Result<&Slice, Error> {
+        let name = self.resolve(contig, None)?;
+        let mut of_contig = self.slices.iter().filter(|slice| slice.contig == name).peekable();
+        if of_contig.peek().is_none() {
+            return Err(self.unknown_contig(contig));
+        }
+        let held: Vec<String> =
+            of_contig.clone().take(4).map(|slice| format!("{}:{}-{}", slice.contig, slice.start0 + 1, slice.end0())).collect();
+        of_contig.find(|slice| slice.start0 <= start0 && end0 <= slice.end0()).ok_or_else(|| {
+            Error::file(&self.path, format!("{contig}:{}-{end0} is not inside this FASTA, which holds {}", start0 + 1, held.join(", ")))
+        })
+    }
+
+    fn unknown_contig(&self, contig: &str) -> Error {
+        let names: Vec<&str> = self.slices.iter().take(4).map(|slice| slice.record_name.as_str()).collect();
+        let more = if self.slices.len() > 4 { ", ..." } else { "" };
+        Error::UnknownContig {
+            path: self.path.clone(),
+            contig: contig.into(),
+            tried: contig_aliases(contig)[1..].join(", "),
+            available: format!("{}{more}", names.join(", ")),
+        }
+    }
+}
+
+impl Slice {
+    fn new(record_name: String, len_nt: usize, bases: Option<Vec<u8>>) -> Self {
+        match parse_region(&record_name) {
+            Some((contig, start0, end0)) if end0 - start0 == len_nt => Self { record_name, contig, start0, len_nt, whole: false, bases },
+            _ => Self { contig: record_name.clone(), record_name, start0: 0, len_nt, whole: true, bases },
+        }
+    }
+
+    fn end0(&self) -> usize {
+        self.start0 + self.len_nt
+    }
+}
+
+/// A contig's name followed by what other projects call it: `19` and `chr19`, `MT` and `chrM`.
+#[must_use]
+pub fn contig_aliases(contig: &str) -> Vec<String> {
+    let mut names = vec![contig.to_string()];
+    let other = match contig {
+        "MT" | "M" => "chrM".to_string(),
+        "chrM" | "chrMT" => "MT".to_string(),
+        _ => contig.strip_prefix("chr").map_or_else(|| format!("chr{contig}"), ToString::to_string),
+    };
+    names.push(other);
+    names
+}
+
+/// Whether two files may mean the same contig by these names.
+#[must_use]
+pub fn same_contig(a: &str, b: &str) -> bool {
+    a == b || contig_aliases(a).iter().any(|alias| alias == b)
+}
+
+pub(super) fn is_gzip(path: &Path) -> Result<bool, Error> {
+    let mut magic = [0; 2];
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let n = file.read(&mut magic).map_err(Error::io(path))?;
+    Ok(n == 2 && magic == [0x1f, 0x8b])
+}
+
+fn read_all(path: &Path, compressed: bool) -> Result<Vec<Slice>, Error> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    let mut input: Box<dyn BufRead> =
+        if compressed { Box::new(bgzf::io::Reader::new(file)) } else { Box::new(BufReader::with_capacity(1 << 17, file)) };
+    let mut slices: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut line = Vec::new();
+    let mut number = 0;
+    while input.read_until(b'\n', &mut line).map_err(Error::io(path))? > 0 {
+        number += 1;
+        let text = line.trim_ascii_end();
+        if let Some(definition) = text.strip_prefix(b">") {
+            let name = definition.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+            slices.push((String::from_utf8_lossy(name).into_owned(), Vec::new()));
+        } else if let Some((_, bases)) = slices.last_mut() {
+            if let Some(bad) = text.iter().find(|base| !base.is_ascii_alphabetic() && **base != b'*' && **base != b'-') {
+                let reason = format!("`{}` is not a base", char::from(*bad).escape_default());
+                return Err(Error::Line { path: path.into(), line: number, reason });
+            }
+            bases.extend(text.iter().map(u8::to_ascii_uppercase));
+        } else if !text.is_empty() {
+            return Err(Error::Line { path: path.into(), line: number, reason: "a FASTA starts with a `>` line".into() });
+        }
+        line.clear();
+    }
+    if slices.is_empty() {
+        return Err(Error::file(path, "no sequence in this FASTA"));
+    }
+    Ok(slices.into_iter().map(|(name, bases)| Slice::new(name, bases.len(), Some(bases))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn fasta(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reference.fa");
+        std::fs::write(&path, text).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_slice_keeps_the_coordinates_of_its_contig() {
+        let (_folder, path) = fasta(">chr19:101-108 x\nacgT\nACGT\n");
+        let mut reference = Reference::open(&path).unwrap();
+        assert_eq!(reference.fetch("19", 100, 104).unwrap(), b"ACGT");
+        assert_eq!(reference.fetch("chr19", 106, 108).unwrap(), b"GT");
+        let message = reference.fetch("chr19", 99, 104).unwrap_err().to_string();
+        assert!(message.contains("chr19:101-108"), "{message}");
+    }
+
+    #[test]
+    fn a_name_that_only_looks_like_a_slice_is_a_plain_name() {
+        let (_folder, path) = fasta(">chr19:101-200\nACGT\n");
+        let mut reference = Reference::open(&path).unwrap();
+        assert_eq!(reference.fetch("chr19:101-200", 1, 3).unwrap(), b"CG");
+    }
+
+    #[test]
+    fn an_unknown_contig_and_another_length_are_errors_with_the_names() {
+        let (_folder, path) = fasta(">chr1\nACGT\n");
+        let reference = Reference::open(&path).unwrap();
+        let message = reference.resolve("7", None).unwrap_err().to_string();
+        assert!(message.contains("`7`") && message.contains("chr7") && message.contains("chr1"), "{message}");
+        assert!(reference.resolve("1", Some(5)).unwrap_err().to_string().contains("different builds"));
+        assert_eq!(reference.resolve("1", Some(4)).unwrap(), "chr1");
+    }
+
+    #[test]
+    fn an_index_beside_the_file_gives_the_same_bases() {
+        let (folder, path) = fasta(">a\nACGTA\nCG\n>b\nTTTTT\nGG\n");
+        let by_memory = Reference::open(&path).unwrap().fetch("b", 3, 7).unwrap();
+        std::fs::write(folder.path().join("reference.fa.fai"), "a\t7\t3\t5\t6\nb\t7\t15\t5\t6\n").unwrap();
+        let mut reference = Reference::open(&path).unwrap();
+        assert!(reference.indexed.is_some());
+        assert_eq!(reference.fetch("b", 3, 7).unwrap(), by_memory);
+        assert_eq!(by_memory, b"TTGG");
+    }
+
+    #[test]
+    fn a_bgzipped_fasta_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reference.fa.gz");
+        let mut writer = bgzf::io::Writer::new(File::create(&path).unwrap());
+        writer.write_all(b">a\nACGT\n").unwrap();
+        writer.finish().unwrap();
+        assert_eq!(Reference::open(&path).unwrap().fetch("a", 1, 4).unwrap(), b"CGT");
+    }
+}

@@ -4,7 +4,7 @@
 //! `file:line` of each that stands in a module which may not use it.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -44,7 +44,7 @@ const ONLY_IN: &[(&str, &str)] = &[
 fn every_import_is_allowed_by_the_table() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
-    rust_files(&source, &mut files);
+    rust_files(&source, &mut files).unwrap();
     assert!(files.len() > 10, "sources not found in {}", source.display());
     let violations: Vec<String> =
         files.iter().flat_map(|file| violations(file.strip_prefix(&source).unwrap(), &fs::read_to_string(file).unwrap())).collect();
@@ -191,14 +191,15 @@ fn tokens(code: &str) -> Vec<(usize, String)> {
     tokens
 }
 
-fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
     entries.sort();
     for path in entries {
         if path.is_dir() {
-            rust_files(&path, files);
+            rust_files(&path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             files.push(path);
         }
     }
+    Ok(())
 }

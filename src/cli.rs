@@ -2,6 +2,7 @@
 //!
 //! Data go to standard output or `-o`, messages to standard error.
 
+mod evaluate;
 mod sequences;
 
 use anyhow::Context;
@@ -23,6 +24,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Sequences(sequences::Args),
+    Evaluate(evaluate::Args),
 }
 
 impl Cli {
@@ -36,6 +38,7 @@ impl Cli {
         }
         match self.command {
             Command::Sequences(args) => sequences::run(args),
+            Command::Evaluate(args) => evaluate::run(args),
         }
     }
 }

@@ -1,1 +1,24 @@
-//! Differentiable pieces candle lacks.
+//! Differentiable pieces candle lacks or has only for inference: fused operations with analytic gradients, seeded parameters.
+//!
+//! Why not candle's own: `candle_nn::LayerNorm` and `softmax_last_dim` drop the gradient without a word on a contiguous input, its
+//! CPU random numbers cannot be seeded, and chains of element-wise CPU operations run on one thread.
+
+mod activation;
+mod attention;
+mod layer_norm;
+mod loss;
+mod parameters;
+mod real;
+mod residual;
+
+pub use self::{
+    activation::gelu_with_bias,
+    attention::attention,
+    layer_norm::layer_norm,
+    loss::binary_cross_entropy,
+    parameters::{Init, Parameters},
+    residual::add_with_bias,
+};
+
+/// Rows of a tensor that one task works on. Fixed, so that sums over rows are the same for any number of threads.
+const ROWS_PER_TASK: usize = 512;

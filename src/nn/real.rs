@@ -1,0 +1,205 @@
+//! The number types the fused operations are written for: f32 to train, f64 to check their gradients.
+
+use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, WithDType, bail};
+
+/// f32 or f64 with an exponential that vectorises.
+pub(super) trait Real:
+    WithDType
+    + Copy
+    + Send
+    + Sync
+    + Default
+    + PartialOrd
+    + std::ops::Add<Output = Self>
+    + std::ops::Sub<Output = Self>
+    + std::ops::Mul<Output = Self>
+    + std::ops::Div<Output = Self>
+    + std::ops::AddAssign
+    + std::ops::MulAssign
+{
+    /// From a constant.
+    fn of(value: f64) -> Self;
+    /// e to the power of `self`, to a few units in the last place; for arguments up to about 80.
+    fn exp(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+}
+
+impl Real for f32 {
+    #[inline(always)]
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+
+    /// Cephes `expf`: 2^n times a polynomial on [-ln2/2, ln2/2], without branches.
+    #[inline(always)]
+    fn exp(self) -> Self {
+        const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer in the low bits
+        let x = if self < -87.0 { -87.0 } else { self };
+        let x = if x > 88.0 { 88.0 } else { x };
+        let shifted = x * std::f32::consts::LOG2_E + ROUND;
+        let n = shifted - ROUND;
+        let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
+        let p = 1.987_569_1e-4;
+        let p = p * r + 1.398_199_9e-3;
+        let p = p * r + 8.333_452e-3;
+        let p = p * r + 4.166_579_6e-2;
+        let p = p * r + 1.666_666_6e-1;
+        let p = p * r + 0.5;
+        let y = p * r * r + r + 1.0;
+        let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
+        y * f32::from_bits(exponent << 23)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f32::sqrt(self)
+    }
+}
+
+impl Real for f64 {
+    #[inline(always)]
+    fn of(value: f64) -> Self {
+        value
+    }
+
+    #[inline(always)]
+    fn exp(self) -> Self {
+        f64::exp(self)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f64::sqrt(self)
+    }
+}
+
+/// The values of a contiguous CPU tensor inside a custom operation's forward pass.
+pub(super) fn slice<'s, T: Real>(storage: &'s CpuStorage, layout: &Layout) -> Result<&'s [T]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&T::cpu_storage_as_slice(storage)?[start..end]),
+        None => bail!("a fused operation needs contiguous tensors"),
+    }
+}
+
+/// Runs `f` on the values of several contiguous CPU tensors inside a backward pass.
+pub(super) fn with_slices<T: Real, const N: usize, R>(tensors: [&Tensor; N], f: impl FnOnce([&[T]; N]) -> Result<R>) -> Result<R> {
+    let tensors: Vec<Tensor> = tensors.iter().map(|tensor| tensor.contiguous()).collect::<Result<_>>()?;
+    let guards: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
+    let mut slices: [&[T]; N] = [&[]; N];
+    for (target, (storage, layout)) in slices.iter_mut().zip(&guards) {
+        let Storage::Cpu(storage) = &**storage else { bail!("a fused operation has only a CPU implementation") };
+        *target = slice(storage, layout)?;
+    }
+    f(slices)
+}
+
+/// Sum of a slice in eight interleaved lanes, which vectorises and does not depend on the machine.
+#[inline(always)]
+pub(super) fn sum<T: Real>(values: &[T]) -> T {
+    let mut lanes = [T::default(); 8];
+    let mut chunks = values.chunks_exact(8);
+    for chunk in &mut chunks {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane += value;
+        }
+    }
+    let mut total = T::default();
+    for &value in chunks.remainder() {
+        total += value;
+    }
+    for lane in lanes {
+        total += lane;
+    }
+    total
+}
+
+/// Dot product, summed as [`sum`].
+#[inline(always)]
+pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    let n = a.len().min(b.len());
+    let (a, b) = (&a[..n], &b[..n]);
+    let mut lanes = [T::default(); 8];
+    let whole = n - n % 8;
+    for (ca, cb) in a[..whole].chunks_exact(8).zip(b[..whole].chunks_exact(8)) {
+        for lane in 0..8 {
+            lanes[lane] += ca[lane] * cb[lane];
+        }
+    }
+    let mut total = T::default();
+    for (&x, &y) in a[whole..].iter().zip(&b[whole..]) {
+        total += x * y;
+    }
+    for lane in lanes {
+        total += lane;
+    }
+    total
+}
+
+/// `y += factor * x`.
+#[inline(always)]
+pub(super) fn add_scaled<T: Real>(y: &mut [T], factor: T, x: &[T]) {
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y += factor * x;
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+
+    #[test]
+    fn exp_is_accurate_over_the_whole_range() {
+        for i in -8700..=8700 {
+            let x = i as f32 * 0.01;
+            let (found, expected) = (Real::exp(x), f64::exp(f64::from(x)));
+            assert!((f64::from(found) / expected - 1.0).abs() < 3e-7, "exp({x}) = {found}, not {expected}");
+        }
+        assert!(Real::exp(-1e4f32) < 1e-37);
+    }
+
+    /// Pseudo-random values in [-1, 1), the same everywhere.
+    pub fn values(n: usize, seed: u64) -> Vec<f64> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        (0..n)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+            })
+            .collect()
+    }
+
+    /// Compares the analytic gradient of `sum(weights * f(inputs))` with central differences in f64.
+    pub fn check_gradients<const N: usize>(shapes: [&[usize]; N], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
+        let vars: Vec<Var> = shapes
+            .iter()
+            .enumerate()
+            .map(|(i, shape)| Var::from_vec(values(shape.iter().product(), i as u64 + 1), *shape, &Device::Cpu).unwrap())
+            .collect();
+        let loss = |tensors: &[Tensor]| -> Tensor {
+            let out = f(tensors).unwrap();
+            let weights = Tensor::from_vec(values(out.elem_count(), 99), out.shape(), &Device::Cpu).unwrap();
+            (out * weights).unwrap().sum_all().unwrap()
+        };
+        let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
+        let gradients = loss(&tensors).backward().unwrap();
+        for (index, var) in vars.iter().enumerate() {
+            let analytic: Vec<f64> = gradients.get(var).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            let base: Vec<f64> = var.flatten_all().unwrap().to_vec1().unwrap();
+            for (position, found) in analytic.iter().enumerate() {
+                let at = |shift: f64| -> f64 {
+                    let mut moved = base.clone();
+                    moved[position] += shift;
+                    let mut tensors = tensors.clone();
+                    tensors[index] = Tensor::from_vec(moved, var.shape(), &Device::Cpu).unwrap();
+                    loss(&tensors).to_scalar().unwrap()
+                };
+                let expected = (at(1e-5) - at(-1e-5)) / 2e-5;
+                assert!((found - expected).abs() < 1e-6 * (1.0 + expected.abs()), "input {index}[{position}]: {found}, not {expected}");
+            }
+        }
+    }
+}

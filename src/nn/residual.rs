@@ -1,0 +1,86 @@
+//! `x + y + bias`, the end of every residual branch, in one pass.
+
+use std::marker::PhantomData;
+
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use super::{
+    ROWS_PER_TASK,
+    real::{Real, add_scaled, slice, with_slices},
+};
+
+/// `x + y + bias` for `x`, `y` (.., width) and `bias` (width).
+///
+/// # Errors
+/// Shapes or types that do not fit.
+pub fn add_with_bias(x: &Tensor, y: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    if x.shape() != y.shape() || x.dims().last() != Some(&bias.elem_count()) {
+        bail!("add_with_bias: x {:?}, y {:?} and bias {:?} do not fit", x.shape(), y.shape(), bias.shape());
+    }
+    let (x, y) = (x.contiguous()?, y.contiguous()?);
+    match x.dtype() {
+        DType::F64 => x.apply_op3(&y, bias, AddWithBias::<f64>(PhantomData)),
+        _ => x.apply_op3(&y, bias, AddWithBias::<f32>(PhantomData)),
+    }
+}
+
+struct AddWithBias<T>(PhantomData<T>);
+
+impl<T: Real> CustomOp3 for AddWithBias<T> {
+    fn name(&self) -> &'static str {
+        "add-with-bias"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout, s3: &CpuStorage, l3: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (x, y, bias) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
+        let block = bias.len() * ROWS_PER_TASK;
+        let mut out = vec![T::default(); x.len()];
+        out.par_chunks_mut(block).zip(x.par_chunks(block)).zip(y.par_chunks(block)).for_each(|((out, x), y)| {
+            pulp::Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    let width = bias.len();
+                    for ((out, x), y) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(y.chunks_exact(width)) {
+                        for i in 0..width {
+                            out[i] = x[i] + y[i] + bias[i];
+                        }
+                    }
+                },
+            );
+        });
+        Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, bias: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let dbias = with_slices::<T, 1, _>([gradient], |[dy]| {
+            let width = bias.elem_count();
+            let partial: Vec<Vec<T>> = dy
+                .par_chunks(width * ROWS_PER_TASK)
+                .map(|dy| {
+                    let mut sums = vec![T::default(); width];
+                    for row in dy.chunks_exact(width) {
+                        add_scaled(&mut sums, T::of(1.0), row);
+                    }
+                    sums
+                })
+                .collect();
+            let mut dbias = vec![T::default(); width];
+            for part in &partial {
+                add_scaled(&mut dbias, T::of(1.0), part);
+            }
+            Ok(dbias)
+        })?;
+        Ok((Some(gradient.clone()), Some(gradient.clone()), Some(Tensor::from_vec(dbias, bias.shape(), bias.device())?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::real::tests::check_gradients, *};
+
+    #[test]
+    fn every_input_gets_its_gradient() {
+        check_gradients([&[2, 3, 5], &[2, 3, 5], &[5]], |t| add_with_bias(&t[0], &t[1], &t[2]));
+    }
+}

@@ -1,1 +1,3 @@
 //! Command line: clap arguments to stage options, nothing else.
+
+pub mod evaluate;

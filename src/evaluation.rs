@@ -12,6 +12,8 @@ mod delong;
 mod oracle;
 pub mod roc;
 mod scores;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeSet, fmt, path::PathBuf};
 

@@ -1,6 +1,6 @@
 //! Founder haplotypes from nothing: a random reference, and variants on a coalescent with recombination.
 //!
-//! Output: a [`Panel`] over one contig. The genealogy changes along the locus as in the sequentially Markov coalescent (McVean &
+//! Output: a [`Panel`] over one contig. The genealogy changes along the locus as in the sequentially Markov coalescent (`McVean` &
 //! Cardin 2005, doi:10.1098/rstb.2005.1673) of a population of constant size, so allele frequencies fall as 1/i and linkage decays
 //! with distance as in people. Times are in units of 2 Ne generations; positions on the locus are 0-based nucleotides.
 
@@ -27,9 +27,9 @@ const INDEL_EXTENSION: f64 = 0.6;
 const MAX_INDEL_NT: usize = 30;
 /// Share of SNVs that are transitions (A-G, C-T): two for each transversion.
 const TRANSITION_SHARE: f64 = 2.0 / 3.0;
-/// Share of each of C and G before CpG decay: leaves 41 % GC.
+/// Share of each of C and G before `CpG` decay: leaves 41 % GC.
 const C_SHARE: f64 = 0.2237;
-/// Share of CpG that has decayed to TpG or CpA.
+/// Share of `CpG` that has decayed to `TpG` or `CpA`.
 const CPG_DECAY: f64 = 0.75;
 
 /// Makes founder haplotypes over a contig of `len_nt` nucleotides.
@@ -68,8 +68,8 @@ fn mutated_sites(bases: &[u8], genealogy_rng: &mut impl Rng, allele_rng: &mut im
     let mut at = 0.0;
     let mut free_from0 = 0;
     loop {
-        // Both kinds of event fall on branches: half the scaled rate for each unit of branch length.
-        let rate_per_nt = (THETA_PER_NT + RHO_PER_NT) / 2.0 * genealogy.length();
+        // Both kinds of event fall on branches, each at half its scaled rate for each unit of branch length.
+        let rate_per_nt = 0.5 * (THETA_PER_NT + RHO_PER_NT) * genealogy.length();
         at += exponential(rate_per_nt, genealogy_rng);
         if at >= bases.len() as f64 {
             return (sites, by_site);
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn the_reference_has_human_base_composition_and_few_cpg() {
         let bases = reference_bases(1_000_000, &mut ChaCha8Rng::seed_from_u64(1));
-        let share = |wanted: u8| bases.iter().filter(|&&base| base == wanted).count() as f64 / bases.len() as f64;
+        let share = |wanted: u8| bases.iter().map(|&base| f64::from(u8::from(base == wanted))).sum::<f64>() / bases.len() as f64;
         let gc = share(b'C') + share(b'G');
         let cpg = bases.windows(2).filter(|pair| *pair == b"CG").count() as f64 / bases.len() as f64 / (share(b'C') * share(b'G'));
         assert!((gc - 0.41).abs() < 0.01, "{gc}");

@@ -49,7 +49,9 @@ mod tests {
             let mut panel = founders::panel(20_000, seed);
             let pair = [0, 1].map(|founder| panel.haplotypes.get(founder).to_vec());
             panel.haplotypes = Haplotypes::new(panel.sites.len());
-            pair.iter().for_each(|founder| panel.haplotypes.extend(founder));
+            for founder in &pair {
+                panel.haplotypes.extend(founder);
+            }
             let mosaics = mosaics(&panel, 50, rate, &mut ChaCha8Rng::seed_from_u64(seed));
             prop_assert_eq!(mosaics.len(), 50);
             for mosaic in mosaics.iter() {

@@ -54,7 +54,9 @@ pub fn probability(logit: f64) -> f64 {
 /// Share of people at each value of x.
 fn shares(x: &[u8]) -> Vec<(f64, f64)> {
     let mut counts = std::collections::BTreeMap::new();
-    x.iter().for_each(|&x| *counts.entry(x).or_insert(0_usize) += 1);
+    for &value in x {
+        *counts.entry(value).or_insert(0_usize) += 1;
+    }
     counts.into_iter().map(|(value, count)| (f64::from(value), count as f64 / x.len() as f64)).collect()
 }
 
@@ -108,7 +110,7 @@ mod tests {
                 for j in 0..100 {
                     let weight = p[i] * (1.0 - p[j]);
                     all += weight;
-                    won += weight * if x[i] > x[j] { 1.0 } else if x[i] == x[j] { 0.5 } else { 0.0 };
+                    won += weight * [0.0, 0.5, 1.0][(x[i].cmp(&x[j]) as i8 + 1) as usize];
                 }
             }
             prop_assert!((won / all - auc).abs() < 1e-9);

@@ -160,7 +160,10 @@ impl Panel {
 
         let Reading { contig, sites, by_site, absent, mut counts } = reading;
         if sites.is_empty() {
-            return Err(Error::Panel { path: panel.into(), reason: format!("no usable variant record in {}", locus.region()) });
+            return Err(Error::Panel {
+                path: panel.into(),
+                reason: format!("no usable variant record in {}: is the reference of the same build?", locus.region()),
+            });
         }
         counts.header_warnings = variants.warnings().to_vec();
         counts.absent_haplotypes_left_out = absent.iter().filter(|&&absent| absent).count();

@@ -4,6 +4,7 @@
 
 mod evaluate;
 mod sequences;
+mod simulate;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -25,6 +26,7 @@ pub struct Cli {
 enum Command {
     Sequences(sequences::Args),
     Evaluate(evaluate::Args),
+    Simulate(simulate::Args),
 }
 
 impl Cli {
@@ -39,6 +41,7 @@ impl Cli {
         match self.command {
             Command::Sequences(args) => sequences::run(args),
             Command::Evaluate(args) => evaluate::run(args),
+            Command::Simulate(args) => simulate::run(args),
         }
     }
 }

@@ -83,6 +83,17 @@ impl Reference {
         &self.path
     }
 
+    /// The intervals this FASTA holds, one a record in file order: contig, first base (0-based), one past the last base.
+    pub fn intervals(&self) -> impl Iterator<Item = (&str, usize, usize)> {
+        self.slices.iter().map(|slice| (slice.contig.as_str(), slice.start0, slice.end0()))
+    }
+
+    /// Length of `contig` (or its alias) where one record holds all of it; `None` where the FASTA has only a slice.
+    #[must_use]
+    pub fn contig_len_nt(&self, contig: &str) -> Option<usize> {
+        self.slices.iter().find(|slice| slice.whole && same_contig(contig, &slice.contig)).map(|slice| slice.len_nt)
+    }
+
     /// The name this FASTA gives to `contig` (or to its alias with or without `chr`).
     ///
     /// `len_nt` is the contig's length where another file states it: a different length in the FASTA is another build.

@@ -1,0 +1,106 @@
+//! `gf-genomics simulate`: a cohort whose risk is known.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::simulate::{self, Options, RiskKind, Summary};
+
+/// Simulate people with planted risk and a known best possible AUC, from a phased panel or from nothing. Phenotypes are always invented.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  gf-genomics simulate --people 2000 --risk cis --auc 0.72 --seed 1 --out simulated")]
+pub struct Args {
+    /// Folder for cohort.vcf.gz, reference.fa, loci.bed, cohort.csv, truth.csv and truth.json
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Number of people
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    people: usize,
+    /// How risk depends on haplotypes: additive (three dosages), cis (two alleles on one haplotype), trans (one on each), null
+    #[arg(long, value_name = "KIND", default_value_t = RiskKind::Cis)]
+    risk: RiskKind,
+    /// AUC of somebody who knows the risk exactly
+    #[arg(long, default_value_t = 0.72)]
+    auc: f64,
+    /// Phased VCF or BCF whose haplotypes the people are mosaics of
+    #[arg(long, value_name = "VCF", requires = "reference")]
+    panel: Option<PathBuf>,
+    /// FASTA of the panel
+    #[arg(long, value_name = "FA", requires = "panel")]
+    reference: Option<PathBuf>,
+    /// Part of the panel, contig:beg-end (1-based, inclusive) [default: all of a FASTA with one record]
+    #[arg(long, value_name = "REGION", requires = "panel")]
+    region: Option<String>,
+    /// Length of the locus in nucleotides, without a panel
+    #[arg(long, value_name = "NT", default_value_t = 33_000, conflicts_with = "panel")]
+    len_nt: usize,
+    /// Rate at which a haplotype switches to another founder, for each million nucleotides
+    #[arg(long, value_name = "RATE", default_value_t = 10.0)]
+    recombinations_per_mb: f64,
+    /// Shares of people in train, validation and test
+    #[arg(long, value_name = "T,V,T", value_delimiter = ',', default_values_t = [0.6, 0.2, 0.2])]
+    split: Vec<f64>,
+    /// Seed: the same one gives the same bytes
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Simulates, and says on stderr what was made.
+///
+/// # Errors
+/// As [`simulate::run`]; when `--split` has not three shares.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let split = args.split.try_into().ok().context("--split needs three shares, such as 0.6,0.2,0.2")?;
+    let options = Options {
+        people: args.people,
+        len_nt: args.len_nt,
+        panel: args.panel,
+        reference: args.reference,
+        region: args.region,
+        recombinations_per_mb: args.recombinations_per_mb,
+        risk: args.risk,
+        auc: args.auc,
+        split,
+        seed: args.seed,
+        out: args.out,
+    };
+    let summary = simulate::run(&options)?;
+    report(&summary);
+    eprintln!("wrote {}", options.out.display());
+    Ok(())
+}
+
+fn report(summary: &Summary) {
+    let truth = &summary.truth;
+    eprintln!(
+        "{} people ({} cases), {} variants ({} indels), {} distinct haplotypes from {} founders",
+        summary.n_people, summary.n_cases, summary.n_variants, summary.n_indels, truth.n_distinct_haplotypes, summary.n_founder_haplotypes
+    );
+    let best = truth.best_possible_auc;
+    eprintln!(
+        "{} risk: best possible AUC {:.3} train, {:.3} validation, {:.3} test (population {:.3})",
+        truth.risk, best.train, best.validation, best.test, truth.population_auc
+    );
+    if let Some(choice) = &truth.choice {
+        if let Some(tagging) = &choice.tagging {
+            eprintln!("the dosages of all variants explain {:.2} of the variance of what carries the risk", tagging.all_dosages_r2);
+        }
+        if let Some(relaxed) = &choice.relaxed {
+            eprintln!("causal sites by relaxed criteria: {relaxed}");
+        }
+    }
+    let panel = &summary.panel;
+    panel.header_warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    for (count, what) in [
+        (panel.symbolic_records_skipped, "records with a symbolic ALT skipped"),
+        (panel.records_across_region_ends_skipped, "records across an end of the region skipped"),
+        (panel.filtered_records_skipped, "records that do not pass their filters skipped"),
+        (panel.missing_alleles_as_reference, "missing alleles read as reference"),
+        (panel.unphased_heterozygotes_in_gt_order, "unphased heterozygous calls read in GT order"),
+        (panel.absent_haplotypes_left_out, "second haplotypes of haploid samples left out"),
+    ] {
+        if count > 0 {
+            eprintln!("{count} {what}");
+        }
+    }
+}

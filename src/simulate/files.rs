@@ -1,0 +1,122 @@
+//! The files of a simulated cohort.
+//!
+//! Input -> output: people's haplotypes, phenotypes and the truth -> the six files of the stage and the index of the VCF. The VCF has
+//! no INFO, and FILTER `PASS`; the FASTA record of a slice is named `contig:beg-end`, as `samtools faidx` names it.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use gf_cohort_schema::{Cohort, nine_significant_digits};
+use noodles::{csi, tabix, vcf};
+
+use super::{
+    Truth,
+    panel::{Haplotypes, Panel, Site},
+    risk::probability,
+};
+use crate::output::{self, at};
+
+const FASTA_COLUMNS: usize = 60;
+
+/// Writes all files into `folder`.
+pub fn write(
+    folder: &Path,
+    panel: &Panel,
+    haplotypes: &Haplotypes,
+    cohort: &Cohort,
+    logits: &[f64],
+    truth: &Truth,
+) -> Result<(), output::Error> {
+    write_vcf(folder, panel, haplotypes, cohort)?;
+    output::write(&folder.join("reference.fa"), |out| write_fasta(out, panel))?;
+    output::write(&folder.join("loci.bed"), |out| {
+        let locus = &panel.locus;
+        writeln!(out, "{}\t{}\t{}\t{}", locus.contig, locus.start0, locus.end0, locus.name)
+    })?;
+    output::write(&folder.join("cohort.csv"), |out| cohort.write(out))?;
+    output::write(&folder.join("truth.csv"), |out| write_truth(out, cohort, logits))?;
+    output::write_json(&folder.join("truth.json"), truth)
+}
+
+fn write_vcf(folder: &Path, panel: &Panel, haplotypes: &Haplotypes, cohort: &Cohort) -> Result<(), output::Error> {
+    let path = folder.join("cohort.vcf.gz");
+    output::write(&path, |out| {
+        write_vcf_header(out, panel, cohort)?;
+        let mut line = Vec::new();
+        for (index, site) in panel.sites.iter().enumerate() {
+            line.clear();
+            write_site(&mut line, &panel.locus.contig, site)?;
+            for person in 0..cohort.people.len() {
+                write!(line, "\t{}|{}", haplotypes.get(2 * person)[index], haplotypes.get(2 * person + 1)[index])?;
+            }
+            line.push(b'\n');
+            out.write_all(&line)?;
+        }
+        Ok(())
+    })?;
+    // Tabix, or CSI for a contig that is too long for it.
+    match vcf::fs::index(&path).map_err(at(&path))? {
+        vcf::Index::Tabix(index) => output::write(&folder.join("cohort.vcf.gz.tbi"), |out| {
+            let mut writer = tabix::io::Writer::new(out);
+            writer.write_index(&index)?;
+            writer.try_finish()
+        }),
+        vcf::Index::Csi(index) => output::write(&folder.join("cohort.vcf.gz.csi"), |out| {
+            let mut writer = csi::io::Writer::new(out);
+            writer.write_index(&index)?;
+            writer.get_mut().try_finish()
+        }),
+    }
+}
+
+fn write_vcf_header(out: &mut dyn Write, panel: &Panel, cohort: &Cohort) -> io::Result<()> {
+    writeln!(out, "##fileformat=VCFv4.2")?;
+    writeln!(out, "##FILTER=<ID=PASS,Description=\"All filters passed\">")?;
+    writeln!(out, "##source=gf-genomics {} simulate", env!("CARGO_PKG_VERSION"))?;
+    match panel.contig_len_nt {
+        Some(len_nt) => writeln!(out, "##contig=<ID={},length={len_nt}>", panel.locus.contig)?,
+        None => writeln!(out, "##contig=<ID={}>", panel.locus.contig)?,
+    }
+    writeln!(out, "##FORMAT=<ID=GT,Number=1,Type=String,Description=\"Phased genotype\">")?;
+    write!(out, "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT")?;
+    for person in &cohort.people {
+        write!(out, "\t{}", person.sample_id)?;
+    }
+    writeln!(out)
+}
+
+fn write_site(line: &mut Vec<u8>, contig: &str, site: &Site) -> io::Result<()> {
+    write!(line, "{contig}\t{}\t{}\t", site.position, site.id)?;
+    line.extend(&site.ref_allele);
+    line.push(b'\t');
+    if site.alt_alleles.is_empty() {
+        line.push(b'.');
+    }
+    line.extend(site.alt_alleles.join(&b','));
+    line.extend(b"\t.\tPASS\t.\tGT");
+    Ok(())
+}
+
+fn write_fasta(out: &mut dyn Write, panel: &Panel) -> io::Result<()> {
+    let locus = &panel.locus;
+    let whole = panel.contig_len_nt == Some(locus.len_nt());
+    writeln!(out, ">{}", if whole { locus.contig.clone() } else { locus.region() })?;
+    for line in panel.bases.chunks(FASTA_COLUMNS) {
+        out.write_all(line)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn write_truth(out: &mut dyn Write, cohort: &Cohort, logits: &[f64]) -> io::Result<()> {
+    let mut table = csv::Writer::from_writer(out);
+    table.write_record(["sample_id", "logit", "probability", "phenotype", "split"])?;
+    for (person, &logit) in cohort.people.iter().zip(logits) {
+        let phenotype = person.phenotype.map_or(String::new(), |phenotype| phenotype.to_string());
+        let (logit, probability) = (nine_significant_digits(logit), nine_significant_digits(probability(logit)));
+        table.write_record([&person.sample_id, &logit, &probability, &phenotype, &person.split.to_string()])?;
+    }
+    table.flush()
+}

@@ -1,0 +1,83 @@
+//! New haplotypes as mosaics of founders: each copies one founder and switches to another at random places, the copying model of
+//! Li & Stephens 2003 (Genetics 165:2213).
+//!
+//! Input -> output: a [`Panel`] and a switch rate -> any number of [`Haplotypes`] over the same sites.
+
+use rand::Rng;
+
+use super::{
+    exponential,
+    panel::{Haplotypes, Panel},
+};
+
+/// Draws `n_haplotypes` mosaics; switches are Poisson with `recombinations_per_mb` on each million nucleotides, to a founder drawn
+/// uniformly. No switch falls inside records that overlap: it takes effect at the next free site.
+pub fn mosaics(panel: &Panel, n_haplotypes: usize, recombinations_per_mb: f64, rng: &mut impl Rng) -> Haplotypes {
+    let n_sites = panel.sites.len();
+    let may_switch_at = panel.may_switch_at();
+    let rate_per_nt = recombinations_per_mb / 1e6;
+    let mut haplotypes = Haplotypes::new(n_sites);
+    for _ in 0..n_haplotypes {
+        let mut switch0 = panel.locus.start0 as f64;
+        let mut from = 0;
+        while from < n_sites {
+            let founder = rng.random_range(0..panel.haplotypes.len());
+            switch0 += exponential(rate_per_nt, rng);
+            let reached = panel.sites.partition_point(|site| (site.start0() as f64) < switch0);
+            let to = (reached.max(from)..n_sites).find(|&site| may_switch_at[site]).unwrap_or(n_sites);
+            haplotypes.extend(&panel.haplotypes.get(founder)[from..to]);
+            from = to;
+        }
+    }
+    haplotypes
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::simulate::founders;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
+        #[test]
+        fn every_allele_of_a_mosaic_is_that_of_a_founder(seed in 0..1_000_u64, rate in 0.0..500.0) {
+            let mut panel = founders::panel(20_000, seed);
+            let pair = [0, 1].map(|founder| panel.haplotypes.get(founder).to_vec());
+            panel.haplotypes = Haplotypes::new(panel.sites.len());
+            for founder in &pair {
+                panel.haplotypes.extend(founder);
+            }
+            let mosaics = mosaics(&panel, 50, rate, &mut ChaCha8Rng::seed_from_u64(seed));
+            prop_assert_eq!(mosaics.len(), 50);
+            for mosaic in mosaics.iter() {
+                prop_assert!(mosaic.iter().enumerate().all(|(site, allele)| pair.iter().any(|founder| founder[site] == *allele)));
+            }
+        }
+    }
+
+    #[test]
+    fn without_recombination_every_mosaic_is_a_founder() {
+        let panel = founders::panel(20_000, 3);
+        let mosaics = mosaics(&panel, 100, 0.0, &mut ChaCha8Rng::seed_from_u64(1));
+        assert!(mosaics.iter().all(|mosaic| panel.haplotypes.iter().any(|founder| founder == mosaic)));
+    }
+
+    #[test]
+    fn switches_come_at_the_rate_asked_for() {
+        // Two founders that differ at every site show half of the switches.
+        let mut panel = founders::panel(100_000, 5);
+        let n_sites = panel.sites.len();
+        panel.haplotypes = Haplotypes::new(n_sites);
+        panel.haplotypes.extend(&vec![0; n_sites]);
+        panel.haplotypes.extend(&vec![1; n_sites]);
+        let mosaics = mosaics(&panel, 4_000, 20.0, &mut ChaCha8Rng::seed_from_u64(1));
+        let seen: usize = mosaics.iter().map(|mosaic| mosaic.windows(2).filter(|pair| pair[0] != pair[1]).count()).sum();
+        // 4,000 haplotypes x 0.1 Mb x 20 per Mb / 2 = 4,000 changes, less those between neighbouring sites.
+        assert!((3_700..4_100).contains(&seen), "{seen}");
+    }
+}

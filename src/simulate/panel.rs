@@ -1,0 +1,307 @@
+//! Founder haplotypes over one locus: read from a phased VCF here, or made by [`super::founders`].
+//!
+//! Input -> output: VCF/BCF + FASTA (+ region) -> [`Panel`] and the [`PanelSummary`] of what was left out or read by a policy.
+//! Coordinates: `position` is 1-based as in the VCF; `start0` and `end0` are 0-based and half-open.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::Error;
+use crate::ingest::{self, ABSENT, Locus, MISSING, Reference, Strand, VariantFile, VariantRecord, parse_region};
+
+/// One variant record without its genotypes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// 1-based POS.
+    pub position: usize,
+    /// ID column, `.` when absent.
+    pub id: String,
+    /// REF, upper-case bases.
+    pub ref_allele: Vec<u8>,
+    /// ALT alleles, upper-case bases.
+    pub alt_alleles: Vec<Vec<u8>>,
+}
+
+impl Site {
+    /// 0-based start of REF.
+    pub fn start0(&self) -> usize {
+        self.position - 1
+    }
+
+    /// 0-based end of REF (exclusive).
+    pub fn end0(&self) -> usize {
+        self.start0() + self.ref_allele.len()
+    }
+
+    /// One base for one other base.
+    pub fn is_biallelic_snv(&self) -> bool {
+        self.ref_allele.len() == 1 && matches!(&self.alt_alleles[..], [alt] if alt.len() == 1)
+    }
+
+    /// Some ALT allele has another length than REF.
+    pub fn is_indel(&self) -> bool {
+        self.alt_alleles.iter().any(|alt| alt.len() != self.ref_allele.len())
+    }
+}
+
+/// Allele numbers (0 = REF, 1.. = ALT) of many haplotypes at the same sites.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Haplotypes {
+    n_sites: usize,
+    alleles: Vec<u8>,
+}
+
+impl Haplotypes {
+    /// No haplotypes yet, over `n_sites` sites (at least one).
+    pub fn new(n_sites: usize) -> Self {
+        Self { n_sites, alleles: Vec::new() }
+    }
+
+    /// Turns alleles listed site by site (`by_site[site][haplotype]`) into haplotypes, keeping those `keep` says.
+    pub fn from_sites(by_site: &[Vec<u8>], keep: impl Fn(usize) -> bool) -> Self {
+        let n_haplotypes = by_site.first().map_or(0, Vec::len);
+        let kept = (0..n_haplotypes).filter(|&haplotype| keep(haplotype));
+        let alleles = kept.flat_map(|haplotype| by_site.iter().map(move |alleles| alleles[haplotype])).collect();
+        Self { n_sites: by_site.len(), alleles }
+    }
+
+    /// Continues the last haplotype, or starts a new one when the last is complete.
+    pub fn extend(&mut self, alleles: &[u8]) {
+        self.alleles.extend_from_slice(alleles);
+    }
+
+    /// Number of haplotypes.
+    pub fn len(&self) -> usize {
+        self.alleles.len() / self.n_sites
+    }
+
+    /// The alleles of one haplotype, in site order.
+    pub fn get(&self, haplotype: usize) -> &[u8] {
+        &self.alleles[haplotype * self.n_sites..][..self.n_sites]
+    }
+
+    /// All haplotypes in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.alleles.chunks_exact(self.n_sites)
+    }
+}
+
+/// Founder haplotypes with the reference they are written against.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    /// Where the haplotypes lie; named as the VCF names the contig.
+    pub locus: Locus,
+    /// Length of the whole contig where a file states it.
+    pub contig_len_nt: Option<usize>,
+    /// Reference bases of the locus.
+    pub bases: Vec<u8>,
+    /// Sorted by position, all within the locus.
+    pub sites: Vec<Site>,
+    /// The founders' alleles at `sites`.
+    pub haplotypes: Haplotypes,
+}
+
+impl Panel {
+    /// For each site whether a haplotype may continue there as a copy of another founder: not inside an earlier record's REF, so that
+    /// records that overlap are only ever copied together.
+    pub fn may_switch_at(&self) -> Vec<bool> {
+        let mut reach0 = 0;
+        let may_switch = |site: &Site| {
+            let free = site.start0() >= reach0;
+            reach0 = reach0.max(site.end0());
+            free
+        };
+        self.sites.iter().map(may_switch).collect()
+    }
+}
+
+/// What was left out of a panel, or read by a policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PanelSummary {
+    /// Records with a symbolic ALT (`<DEL>`, `*`, a breakend): skipped.
+    pub symbolic_records_skipped: usize,
+    /// Records that reach over an end of the region: skipped.
+    pub records_across_region_ends_skipped: usize,
+    /// Records whose FILTER is neither `PASS` nor `.`: skipped.
+    pub filtered_records_skipped: usize,
+    /// Missing calls of one haplotype: read as the reference allele.
+    pub missing_alleles_as_reference: usize,
+    /// Unphased heterozygous calls: their alleles taken in GT order.
+    pub unphased_heterozygotes_in_gt_order: usize,
+    /// Second haplotypes that haploid calls do not have: not used as founders.
+    pub absent_haplotypes_left_out: usize,
+    /// What was odd about the header but could be read.
+    pub header_warnings: Vec<String>,
+}
+
+impl Panel {
+    /// Reads the phased haplotypes of a VCF or BCF over `region` (`contig:beg-end`; the FASTA's only record when `None`).
+    ///
+    /// # Errors
+    /// Files that cannot be read, a region outside the FASTA, a REF that differs from the FASTA, fewer than two haplotypes, no record.
+    pub fn read(panel: &Path, reference: &Path, region: Option<&str>) -> Result<(Self, PanelSummary), Error> {
+        let variants = VariantFile::open(panel)?;
+        let mut reference = Reference::open(reference)?;
+        let mut locus = chosen_locus(&reference, region)?;
+        let contig_len_nt = variants.contig_len_nt(&locus.contig).or(reference.contig_len_nt(&locus.contig));
+        reference.resolve(&locus.contig, variants.contig_len_nt(&locus.contig))?;
+        let bases = reference.fetch(&locus.contig, locus.start0, locus.end0)?;
+
+        let mut reading = Reading::new(2 * variants.samples().len());
+        variants.for_each(Some(std::slice::from_ref(&locus)), |record| {
+            reading.add(record, &locus, &bases).map_err(|reason| ingest::Error::Record {
+                path: panel.into(),
+                contig: record.contig.clone(),
+                position: record.position,
+                reason,
+            })
+        })?;
+
+        let Reading { contig, sites, by_site, absent, mut counts } = reading;
+        if sites.is_empty() {
+            return Err(Error::Panel {
+                path: panel.into(),
+                reason: format!("no usable variant record in {}: is the reference of the same build?", locus.region()),
+            });
+        }
+        counts.header_warnings = variants.warnings().to_vec();
+        counts.absent_haplotypes_left_out = absent.iter().filter(|&&absent| absent).count();
+        let haplotypes = Haplotypes::from_sites(&by_site, |haplotype| !absent[haplotype]);
+        if haplotypes.len() < 2 {
+            return Err(Error::Panel { path: panel.into(), reason: "fewer than two haplotypes: mosaics need at least two".into() });
+        }
+        locus.contig = contig;
+        Ok((Self { locus, contig_len_nt, bases, sites, haplotypes }, counts))
+    }
+}
+
+fn chosen_locus(reference: &Reference, region: Option<&str>) -> Result<Locus, Error> {
+    let (contig, start0, end0) = if let Some(text) = region {
+        let not_a_region = || Error::Options(format!("region `{text}` is not of the form contig:beg-end (1-based, inclusive)"));
+        parse_region(text).ok_or_else(not_a_region)?
+    } else {
+        let mut records = reference.intervals();
+        let (Some((contig, start0, end0)), None) = (records.next(), records.next()) else {
+            let path = reference.path().display();
+            return Err(Error::Options(format!("{path} has several records: choose a part of one with --region contig:beg-end")));
+        };
+        (contig.to_string(), start0, end0)
+    };
+    Ok(Locus { name: super::LOCUS_NAME.into(), contig, start0, end0, strand: Strand::Forward })
+}
+
+/// A panel while its records are read.
+struct Reading {
+    contig: String,
+    sites: Vec<Site>,
+    by_site: Vec<Vec<u8>>,
+    absent: Vec<bool>,
+    counts: PanelSummary,
+}
+
+impl Reading {
+    fn new(n_haplotypes: usize) -> Self {
+        let absent = vec![false; n_haplotypes];
+        Self { contig: String::new(), sites: Vec::new(), by_site: Vec::new(), absent, counts: PanelSummary::default() }
+    }
+
+    fn add(&mut self, record: &VariantRecord, locus: &Locus, bases: &[u8]) -> Result<(), String> {
+        if record.start0() < locus.start0 || record.end0() > locus.end0 {
+            self.counts.records_across_region_ends_skipped += 1;
+            return Ok(());
+        }
+        let expected = &bases[record.start0() - locus.start0..record.end0() - locus.start0];
+        if record.ref_allele != expected {
+            return Err(format!(
+                "REF is {} but the FASTA has {}: the panel and the reference are of different builds",
+                String::from_utf8_lossy(&record.ref_allele),
+                String::from_utf8_lossy(expected)
+            ));
+        }
+        if !record.passes_filters {
+            self.counts.filtered_records_skipped += 1;
+            return Ok(());
+        }
+        if record.alt_alleles.iter().any(|alt| !alt.iter().all(u8::is_ascii_alphabetic)) {
+            self.counts.symbolic_records_skipped += 1;
+            return Ok(());
+        }
+        let mut alleles = Vec::with_capacity(self.absent.len());
+        for genotype in &record.genotypes {
+            self.counts.unphased_heterozygotes_in_gt_order += usize::from(genotype.is_heterozygous() && !genotype.phased);
+            for allele in genotype.alleles {
+                self.counts.missing_alleles_as_reference += usize::from(allele == MISSING);
+                self.absent[alleles.len()] |= allele == ABSENT;
+                let called = if allele == MISSING || allele == ABSENT { 0 } else { allele };
+                alleles.push(u8::try_from(called).map_err(|_| format!("allele number {called}: more than 255 ALT alleles"))?);
+            }
+        }
+        self.contig.clone_from(&record.contig);
+        self.by_site.push(alleles);
+        self.sites.push(Site {
+            position: record.position,
+            id: record.id.clone(),
+            ref_allele: record.ref_allele.clone(),
+            alt_alleles: record.alt_alleles.clone(),
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "##fileformat=VCFv4.2\n##contig=<ID=1,length=12>\n##ALT=<ID=DEL,Description=\"x\">\n\
+                          ##FORMAT=<ID=GT,Number=1,Type=String,Description=\"x\">\n\
+                          #CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\ta\tb\n";
+
+    fn read(records: &str) -> Result<(Panel, PanelSummary), Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let (vcf, fasta) = (folder.path().join("panel.vcf"), folder.path().join("reference.fa"));
+        std::fs::write(&vcf, format!("{HEADER}{records}")).unwrap();
+        std::fs::write(&fasta, ">chr1\nACGTACGTACGT\n").unwrap();
+        Panel::read(&vcf, &fasta, Some("chr1:2-10"))
+    }
+
+    #[test]
+    fn missing_unphased_symbolic_filtered_and_overhanging_records_are_counted() {
+        let (panel, counts) = read(
+            "1\t1\tleft\tAC\tA\t.\t.\t.\tGT\t0|1\t0|0\n1\t3\tsnv\tG\tA,T\t.\tPASS\t.\tGT\t0/2\t.|1\n\
+             1\t5\tdel\tA\t<DEL>\t.\t.\t.\tGT\t0|1\t0|0\n1\t6\tlow\tC\tT\t.\tq10\t.\tGT\t0|1\t0|0\n1\t7\tins\tG\tGA\t.\t.\t.\tGT\t1|1\t0|0\n",
+        )
+        .unwrap();
+        let expected = PanelSummary {
+            symbolic_records_skipped: 1,
+            records_across_region_ends_skipped: 1,
+            filtered_records_skipped: 1,
+            missing_alleles_as_reference: 1,
+            unphased_heterozygotes_in_gt_order: 1,
+            ..PanelSummary::default()
+        };
+        assert_eq!(counts, expected);
+        assert_eq!(panel.haplotypes.iter().collect::<Vec<_>>(), [[0, 1], [2, 1], [0, 0], [1, 0]]);
+        assert_eq!((panel.locus.region().as_str(), panel.contig_len_nt), ("1:2-10", Some(12)));
+    }
+
+    #[test]
+    fn a_haploid_person_gives_one_founder() {
+        let (panel, counts) = read("1\t3\t.\tG\tA\t.\t.\t.\tGT\t1\t0|1\n").unwrap();
+        assert_eq!((panel.haplotypes.len(), counts.absent_haplotypes_left_out), (3, 1));
+    }
+
+    #[test]
+    fn a_ref_that_differs_from_the_fasta_is_named_with_both_bases() {
+        let message = read("1\t3\t.\tC\tA\t.\t.\t.\tGT\t1|0\t0|1\n").unwrap_err().to_string();
+        assert!(message.contains("1:3") && message.contains("REF is C") && message.contains("FASTA has G"), "{message}");
+    }
+
+    #[test]
+    fn a_switch_never_falls_inside_a_deletion() {
+        let (panel, _) =
+            read("1\t3\t.\tGTA\tG\t.\t.\t.\tGT\t1|0\t0|1\n1\t5\t.\tA\tT\t.\t.\t.\tGT\t0|1\t0|0\n1\t6\t.\tC\tT\t.\t.\t.\tGT\t0|1\t0|0\n")
+                .unwrap();
+        assert_eq!(panel.may_switch_at(), [true, false, true]);
+    }
+}

@@ -48,7 +48,9 @@ const MIN_PEOPLE: usize = 6;
 pub enum RiskKind {
     /// x is the sum of the dosages of three alleles.
     Additive,
-    /// x is the number of haplotypes that carry both of two alleles, as APOE e4 needs both of its two.
+    /// x is the number of haplotypes on which two alleles come together, both or neither: the risk belongs to a pair of alleles on one
+    /// haplotype, as in APOE e2, e3 and e4, and neither allele alone tells it. (Risk of carrying both only is nearly additive: no
+    /// method can beat a regression on dosages there by more than 0.03 AUC.)
     #[default]
     Cis,
     /// x is 1 where one haplotype carries the one allele and the other haplotype the other one.
@@ -343,7 +345,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
 fn meaning_of_x(kind: RiskKind) -> &'static str {
     match kind {
         RiskKind::Additive => "sum of the dosages of the effect alleles at the causal sites (0 to 6)",
-        RiskKind::Cis => "number of a person's haplotypes that carry both effect alleles (0, 1, 2)",
+        RiskKind::Cis => "number of a person's haplotypes that carry both effect alleles or neither (0, 1, 2)",
         RiskKind::Trans => "1 where one haplotype carries the first effect allele and the other haplotype the second one, else 0",
         RiskKind::Null => "0 for everybody",
     }
@@ -514,7 +516,7 @@ mod tests {
             .unwrap();
             let x = |person: usize| match (risk, &causal[..]) {
                 (RiskKind::Additive, sites) => sites.iter().flat_map(|site| site[person]).filter(|&carried| carried).count(),
-                (RiskKind::Cis, [a, b]) => (0..2).filter(|&haplotype| a[person][haplotype] && b[person][haplotype]).count(),
+                (RiskKind::Cis, [a, b]) => (0..2).filter(|&haplotype| a[person][haplotype] == b[person][haplotype]).count(),
                 (_, [a, b]) => usize::from((a[person][0] && b[person][1]) || (a[person][1] && b[person][0])),
                 (_, sites) => panic!("{} causal sites", sites.len()),
             };
@@ -546,7 +548,7 @@ mod tests {
         else {
             return;
         };
-        for (risk, highest_r2) in [(RiskKind::Cis, 0.9), (RiskKind::Trans, 0.2)] {
+        for (risk, highest_r2) in [(RiskKind::Cis, 0.6), (RiskKind::Trans, 0.2)] {
             let (panel, reference) = (Some(panel.clone()), Some(reference.clone()));
             let (_folder, summary) = simulated(Options { people: 3_000, panel, reference, risk, ..Options::default() });
             let choice = summary.truth.choice.unwrap();

@@ -35,15 +35,15 @@ const N_BEST: usize = 5;
 struct Criteria {
     /// Of each allele of both sites.
     min_allele_frequency: f64,
-    /// Least and largest share of haplotypes with both alleles (cis), of people with one on each haplotype (trans).
+    /// Least and largest share of haplotypes with both alleles or neither (cis), of people with one on each haplotype (trans).
     event_frequency: (f64, f64),
     min_distance_nt: usize,
 }
 
 /// From what is wanted to what a panel of few variants can give.
 const CRITERIA: [Criteria; 3] = [
-    Criteria { min_allele_frequency: 0.2, event_frequency: (0.15, 0.5), min_distance_nt: 1_000 },
-    Criteria { min_allele_frequency: 0.1, event_frequency: (0.05, 0.7), min_distance_nt: 100 },
+    Criteria { min_allele_frequency: 0.2, event_frequency: (0.15, 0.85), min_distance_nt: 1_000 },
+    Criteria { min_allele_frequency: 0.1, event_frequency: (0.05, 0.95), min_distance_nt: 100 },
     Criteria { min_allele_frequency: 0.02, event_frequency: (0.02, 0.98), min_distance_nt: 1 },
 ];
 
@@ -93,7 +93,7 @@ pub struct Choice {
 /// How well dosages tell x, over the simulated people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Tagging {
-    /// Share of haplotypes with both alleles (cis), or of people with one on each haplotype (trans).
+    /// Share of haplotypes with both alleles or neither (cis), or of people with one on each haplotype (trans).
     pub event_frequency: f64,
     /// R^2 of x by the best linear combination of the dosages of all variants (the 512 with the commonest minor alleles of more).
     pub all_dosages_r2: f64,
@@ -125,11 +125,13 @@ struct Event {
     x: fn(&Dosage, &Dosage) -> Dosage,
     /// x of a person in whom the event always happens.
     max_x: f64,
+    /// Allele numbers at the two sites that make different events.
+    alleles: &'static [[usize; 2]],
     words: &'static str,
 }
 
-const CIS: Event = Event { kind: RiskKind::Cis, x: Dosage::cis, max_x: 2.0, words: "the haplotypes that carry both" };
-const TRANS: Event = Event { kind: RiskKind::Trans, x: Dosage::trans, max_x: 1.0, words: "having the two on different haplotypes" };
+const CIS: Event = Event { kind: RiskKind::Cis, x: Dosage::cis, max_x: 2.0, alleles: &[[1, 1], [0, 1]], words: "the haplotypes that carry both or neither" };
+const TRANS: Event = Event { kind: RiskKind::Trans, x: Dosage::trans, max_x: 1.0, alleles: &[[0, 0], [0, 1], [1, 0], [1, 1]], words: "having the two on different haplotypes" };
 
 /// A biallelic SNV that no other record overlaps.
 struct Snv {
@@ -281,7 +283,7 @@ impl CausalLocus<'_> {
                 if self.site(second).position - self.site(first).position < criteria.min_distance_nt {
                     continue;
                 }
-                for alleles in [[0, 0], [0, 1], [1, 0], [1, 1]] {
+                for &alleles in event.alleles {
                     let (a, b) = (&self.snvs[first].dosages[alleles[0]], &self.snvs[second].dosages[alleles[1]]);
                     let x = (event.x)(a, b);
                     let event_frequency = x.mean() / event.max_x;

@@ -2,9 +2,12 @@
 //!
 //! Data go to standard output or `-o`, messages to standard error.
 
+mod cohort;
 mod evaluate;
 mod sequences;
 mod simulate;
+mod tokenize;
+mod train;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -27,6 +30,8 @@ enum Command {
     Sequences(sequences::Args),
     Evaluate(evaluate::Args),
     Simulate(simulate::Args),
+    Tokenize(tokenize::Args),
+    Train(train::Args),
 }
 
 impl Cli {
@@ -42,6 +47,8 @@ impl Cli {
             Command::Sequences(args) => sequences::run(args),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Simulate(args) => simulate::run(args),
+            Command::Tokenize(args) => tokenize::run(args),
+            Command::Train(args) => train::run(args),
         }
     }
 }

@@ -1,1 +1,167 @@
 //! Batches of people as the distinct haplotypes in them; never drops one.
+//!
+//! Input -> output: a [`TokenSet`] and a [`Cohort`] -> [`Input`]s for a model, in which a haplotype that several people share stands once.
+
+mod predict;
+
+pub use self::predict::logits;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use candle_core::{Device, Tensor};
+use gf_cohort_schema::{Cohort, Person};
+use gf_tokenizer::PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    models::{Input, LocusInput},
+    sequence::ABSENT_HAPLOTYPE,
+    tokenization::{LocusTokens, TokenSet},
+};
+
+/// Mean and standard deviation of a covariate over the training people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Standardisation {
+    /// Column of the cohort table.
+    pub name: String,
+    /// Mean.
+    pub mean: f64,
+    /// Standard deviation; 1 where the column does not vary.
+    pub sd: f64,
+}
+
+impl Standardisation {
+    /// Measures every covariate over some people.
+    #[must_use]
+    pub fn fit(cohort: &Cohort, people: &[usize]) -> Vec<Self> {
+        let measure = |(column, name): (usize, &String)| {
+            let values: Vec<f64> = people.iter().map(|&person| cohort.people[person].covariates[column]).collect();
+            let n = values.len().max(1) as f64;
+            let mean = values.iter().sum::<f64>() / n;
+            let sd = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
+            Self { name: name.clone(), mean, sd: if sd > 0.0 { sd } else { 1.0 } }
+        };
+        cohort.covariate_names.iter().enumerate().map(measure).collect()
+    }
+}
+
+/// Why tokens and cohort do not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// People of the cohort without tokens.
+    #[error("person `{first}` of the cohort has no tokens ({n_missing} of {n_people} people): tokenize a VCF that has them")]
+    MissingPeople {
+        /// One of them.
+        first: String,
+        /// How many.
+        n_missing: usize,
+        /// People of the cohort.
+        n_people: usize,
+    },
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// The people of a cohort with their tokens.
+#[derive(Debug)]
+pub struct Dataset<'d> {
+    tokens: &'d TokenSet,
+    people: &'d [Person],
+    /// Row of each person in the token set.
+    rows: Vec<usize>,
+    standardisation: Vec<Standardisation>,
+}
+
+impl<'d> Dataset<'d> {
+    /// Joins tokens and cohort by sample id; people with tokens who are not in the cohort are left alone.
+    ///
+    /// # Errors
+    /// People of the cohort without tokens.
+    pub fn new(tokens: &'d TokenSet, cohort: &'d Cohort, standardisation: Vec<Standardisation>) -> Result<Self, Error> {
+        let row_of: HashMap<&str, usize> = tokens.samples.iter().enumerate().map(|(row, sample)| (sample.as_str(), row)).collect();
+        let missing: Vec<&Person> = cohort.people.iter().filter(|person| !row_of.contains_key(person.sample_id.as_str())).collect();
+        if let Some(first) = missing.first() {
+            return Err(Error::MissingPeople { first: first.sample_id.clone(), n_missing: missing.len(), n_people: cohort.people.len() });
+        }
+        let rows = cohort.people.iter().map(|person| row_of[person.sample_id.as_str()]).collect();
+        Ok(Self { tokens, people: &cohort.people, rows, standardisation })
+    }
+
+    /// The tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &TokenSet {
+        self.tokens
+    }
+
+    /// Targets of some people: 1 for cases, 0 for controls (and for unknown phenotypes, which no loss may use).
+    ///
+    /// # Errors
+    /// When the tensor cannot be made.
+    pub fn targets(&self, people: &[usize]) -> Result<Tensor, Error> {
+        let is_case = |&person: &usize| self.people[person].phenotype.is_some_and(gf_cohort_schema::Phenotype::is_case);
+        let targets: Vec<f32> = people.iter().map(|person| f32::from(u8::from(is_case(person)))).collect();
+        Ok(Tensor::new(targets, &Device::Cpu)?)
+    }
+
+    /// The input of some people (numbers into the cohort): each haplotype they have stands once in each locus.
+    ///
+    /// # Errors
+    /// When a tensor cannot be made.
+    pub fn input(&self, people: &[usize]) -> Result<Input, Error> {
+        let loci = self.tokens.loci.iter().enumerate().map(|(number, locus)| {
+            let haplotypes = self.haplotypes_of(number, people);
+            let (tokens, mask) = token_rows(locus, &haplotypes)?;
+            Ok(LocusInput { tokens, mask, pairs: self.pairs(number, people, &haplotypes)? })
+        });
+        Ok(Input { loci: loci.collect::<Result<_, Error>>()?, covariates: self.covariates(people)? })
+    }
+
+    /// The distinct haplotypes some people have at a locus, ascending.
+    #[must_use]
+    pub fn haplotypes_of(&self, locus: usize, people: &[usize]) -> Vec<u32> {
+        let pairs = people.iter().flat_map(|&person| self.tokens.loci[locus].pairs[self.rows[person]]);
+        let distinct: BTreeSet<u32> = pairs.filter(|&haplotype| haplotype != ABSENT_HAPLOTYPE).collect();
+        distinct.into_iter().collect()
+    }
+
+    /// Standardised covariates of some people, (people, covariates).
+    ///
+    /// # Errors
+    /// When the tensor cannot be made.
+    pub fn covariates(&self, people: &[usize]) -> Result<Option<Tensor>, Error> {
+        if self.standardisation.is_empty() {
+            return Ok(None);
+        }
+        let standardised = people.iter().flat_map(|&person| {
+            let values = self.people[person].covariates.iter().zip(&self.standardisation);
+            values.map(|(value, column)| ((value - column.mean) / column.sd) as f32)
+        });
+        let values: Vec<f32> = standardised.collect();
+        Ok(Some(Tensor::from_vec(values, (people.len(), self.standardisation.len()), &Device::Cpu)?))
+    }
+
+    /// Each person's two haplotypes as rows of `haplotypes` (ascending, with all they have); an absent one is the row past the last.
+    ///
+    /// # Errors
+    /// When a tensor cannot be made.
+    pub fn pairs(&self, locus: usize, people: &[usize], haplotypes: &[u32]) -> Result<[Tensor; 2], Error> {
+        let row = |haplotype: u32| haplotypes.partition_point(|&other| other < haplotype) as u32;
+        let pairs = people.iter().map(|&person| self.tokens.loci[locus].pairs[self.rows[person]].map(row));
+        let (first, second): (Vec<u32>, Vec<u32>) = pairs.map(|[a, b]| (a, b)).unzip();
+        Ok([Tensor::new(first, &Device::Cpu)?, Tensor::new(second, &Device::Cpu)?])
+    }
+}
+
+/// Token ids (haplotypes, slots) and mask of some haplotypes of a locus.
+///
+/// # Errors
+/// When the tensor cannot be made.
+pub fn token_rows(locus: &LocusTokens, haplotypes: &[u32]) -> Result<(Tensor, Arc<Vec<u8>>), Error> {
+    let ids: Vec<u32> = haplotypes.iter().flat_map(|&haplotype| locus.row(haplotype)).copied().collect();
+    let mask = Arc::new(ids.iter().map(|&id| u8::from(id != PAD)).collect());
+    Ok((Tensor::from_vec(ids, (haplotypes.len(), locus.n_slots), &Device::Cpu)?, mask))
+}

@@ -178,6 +178,35 @@ pub struct Skip {
     pub reason: Reason,
 }
 
+/// What sequences were made from, and how: a model made on them is only right for others made the same way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Loci, in order.
+    pub loci: Vec<LocusProvenance>,
+    /// Policies.
+    pub policies: Policies,
+}
+
+/// One locus and its reference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocusProvenance {
+    /// Where.
+    #[serde(flatten)]
+    pub locus: Locus,
+    /// SHA-256 of the reference bases of the locus (upper-case, forward strand).
+    pub reference_sha256: String,
+}
+
+impl Provenance {
+    /// Of a dictionary made under `policies`.
+    #[must_use]
+    pub fn of(dictionary: &Dictionary, policies: Policies) -> Self {
+        let loci = dictionary.loci.iter();
+        let loci = loci.map(|locus| LocusProvenance { locus: locus.locus.clone(), reference_sha256: output::sha256(&locus.reference) });
+        Self { loci: loci.collect(), policies }
+    }
+}
+
 /// What the stage did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
@@ -241,7 +270,14 @@ const FLANK_NT: usize = 1_000;
 /// # Errors
 /// Files that cannot be read or do not fit each other, a REF that is not what the FASTA has, genotypes that a policy refuses.
 pub fn run(options: &Options) -> Result<(Dictionary, Vec<Skip>, Summary), Error> {
-    let loci = read_loci(&options.regions_file)?;
+    of_loci(&read_loci(&options.regions_file)?, options)
+}
+
+/// As [`run`], over loci that are already known (those of a saved model, say); `options.regions_file` is only named in messages.
+///
+/// # Errors
+/// As [`run`].
+pub fn of_loci(loci: &[Locus], options: &Options) -> Result<(Dictionary, Vec<Skip>, Summary), Error> {
     let mut reference = Reference::open(&options.reference)?;
     let files = options.vcf.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let first = files.first().ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
@@ -249,14 +285,14 @@ pub fn run(options: &Options) -> Result<(Dictionary, Vec<Skip>, Summary), Error>
 
     let mut run = Run { policies: options.policies, samples: &samples, skips: Vec::new(), summary: Summary::default() };
     let mut windows = Vec::with_capacity(loci.len());
-    for locus in &loci {
+    for locus in loci {
         windows.push(Window::open(locus, &files, &mut reference, samples.len(), &mut run.summary)?);
     }
     let mut file_of_locus: Vec<Option<&Path>> = vec![None; loci.len()];
     for file in &files {
         run.summary.warnings.extend_from_slice(file.warnings());
         let columns = columns_of(&samples, file)?;
-        file.for_each(Some(&loci), |record| {
+        file.for_each(Some(loci), |record| {
             run.summary.n_records += 1;
             for (number, window) in windows.iter_mut().enumerate() {
                 if record.start0() >= window.builder.window().end

@@ -4,10 +4,12 @@
 //! (how many slots each segment has), and a [`TokenSet`]. Segments are cut at fixed reference coordinates, so that slot `i` means the
 //! same place in everyone. Row of a haplotype: `[CLS]`, the slots of each segment (unused ones `[PAD]`), `[SEP]`.
 
+mod folder;
 mod grid;
 mod store;
 
 pub use self::{
+    folder::Folder,
     grid::{Grid, LocusGrid},
     store::{LocusTokens, TokenSet},
 };

@@ -1,0 +1,47 @@
+//! Options of every command that reads a cohort table.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
+
+/// The cohort table and how it is read.
+#[derive(Debug, clap::Args)]
+pub struct CohortArgs {
+    /// Cohort table: `sample_id,phenotype,split` and covariates.
+    #[arg(long, value_name = "CSV")]
+    pub cohort: PathBuf,
+    /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
+    #[arg(long, value_enum, default_value_t = Coding::Auto)]
+    phenotype_coding: Coding,
+    /// Columns that are covariates [default: all beside sample_id, phenotype, split, family_id]; `none` for none.
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN,...")]
+    covariates: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Coding {
+    Auto,
+    Plink12,
+}
+
+impl CohortArgs {
+    /// As the reader's option.
+    #[must_use]
+    pub fn phenotype_coding(&self) -> PhenotypeCoding {
+        match self.phenotype_coding {
+            Coding::Auto => PhenotypeCoding::Auto,
+            Coding::Plink12 => PhenotypeCoding::Plink12,
+        }
+    }
+
+    /// As the reader's option.
+    #[must_use]
+    pub fn covariates(&self) -> CovariateChoice {
+        match &self.covariates {
+            None => CovariateChoice::All,
+            Some(names) if names.len() == 1 && names[0] == "none" => CovariateChoice::Named(Vec::new()),
+            Some(names) => CovariateChoice::Named(names.clone()),
+        }
+    }
+}

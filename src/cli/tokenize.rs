@@ -1,0 +1,74 @@
+//! `gf-genomics tokenize`.
+
+use std::path::PathBuf;
+
+use gf_cohort_schema::Cohort;
+use gf_tokenizer::VocabSize;
+
+use super::{
+    cohort::CohortArgs,
+    sequences::{Genomes, print_summary},
+};
+use crate::{
+    pipeline,
+    sequence::{self, write_skips},
+    tokenization::{Options, Summary},
+};
+
+/// Sequences, a tokenizer fitted on the training split only, and tokens of every distinct haplotype.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  gf-genomics tokenize --vcf cohort.vcf.gz --reference GRCh38.fa --regions-file loci.bed --cohort cohort.csv --out tokens"
+)]
+pub struct Args {
+    #[command(flatten)]
+    genomes: Genomes,
+    #[command(flatten)]
+    cohort: CohortArgs,
+    /// Folder to write.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Entries of the vocabulary, or `saturate`: until every training segment is one token.
+    #[arg(long, default_value = "saturate", value_name = "N|saturate")]
+    vocab_size: VocabSize,
+    /// Reference nucleotides in a segment.
+    #[arg(long, default_value_t = 128, value_name = "NT")]
+    segment_length: usize,
+    /// Longest token in nucleotides [default: a segment].
+    #[arg(long, value_name = "NT")]
+    max_token_length: Option<usize>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever the stages say.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let cohort = Cohort::read(&args.cohort.cohort, args.cohort.phenotype_coding(), &args.cohort.covariates())?;
+    let samples = cohort.people.iter().map(|person| person.sample_id.clone()).collect();
+    let sequence_options = args.genomes.options(Some(samples));
+    let options = Options { vocab_size: args.vocab_size, segment_length: args.segment_length, max_token_length: args.max_token_length };
+    let (dictionary, skips, summary) = sequence::run(&sequence_options)?;
+    print_summary(&summary);
+    dictionary.save(&args.out)?;
+    write_skips(&dictionary, &skips, &args.out.join("skips.csv"))?;
+    print_tokens(&pipeline::tokenize(&dictionary, sequence_options.policies, &cohort, &options, &args.out)?);
+    Ok(())
+}
+
+/// Says on standard error what the stage did.
+pub fn print_tokens(summary: &Summary) {
+    eprintln!(
+        "{} tokens in the vocabulary, {} slots a person's haplotype, {:.1} nt per token, {} distinct haplotypes",
+        summary.vocab_size, summary.n_slots, summary.nt_per_token, summary.n_distinct_haplotypes
+    );
+    if summary.n_unseen_segments > 0 {
+        eprintln!(
+            "{} segments of people outside the training split are new; {} of them read as the nearest known segment",
+            summary.n_unseen_segments, summary.n_slot_overflows
+        );
+    }
+    if summary.n_empty_haplotypes > 0 {
+        eprintln!("{} haplotypes have no base left", summary.n_empty_haplotypes);
+    }
+}

@@ -1,0 +1,147 @@
+//! `gf-genomics train`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::cohort::CohortArgs;
+use crate::{
+    models::{Architecture, Preset},
+    training::{self, Options, Progress, Schedule, Summary},
+};
+
+/// Train a model on tokens; the weights of the epoch with the best validation AUC are kept.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  gf-genomics train --tokens tokens --cohort cohort.csv --out model --seed 1")]
+pub struct Args {
+    /// Folder that `tokenize` wrote.
+    #[arg(long, value_name = "DIR")]
+    tokens: PathBuf,
+    #[command(flatten)]
+    cohort: CohortArgs,
+    /// Folder of the model bundle to write.
+    #[arg(long, value_name = "MODEL")]
+    out: PathBuf,
+    /// Model.
+    #[arg(long, value_enum, default_value_t = PresetArg::Linformer)]
+    preset: PresetArg,
+    /// Name of the model in every table [default: the preset].
+    #[arg(long)]
+    name: Option<String>,
+    /// Width of a token's vector.
+    #[arg(long, default_value_t = Architecture::default().hidden)]
+    hidden: usize,
+    /// Encoder layers.
+    #[arg(long, default_value_t = Architecture::default().layers)]
+    layers: usize,
+    /// Attention heads.
+    #[arg(long, default_value_t = Architecture::default().heads)]
+    heads: usize,
+    /// Linformer's k: rows that the sequence is summarised in.
+    #[arg(long, default_value_t = Architecture::default().projected_length)]
+    projected_length: usize,
+    /// Width of the feed-forward layer.
+    #[arg(long, default_value_t = Architecture::default().feed_forward)]
+    feed_forward: usize,
+    /// Passes over the training people, at most.
+    #[arg(long, default_value_t = Schedule::default().epochs)]
+    epochs: usize,
+    /// People in a batch.
+    #[arg(long, default_value_t = Schedule::default().batch_size)]
+    batch_size: usize,
+    /// Highest learning rate.
+    #[arg(long, default_value_t = Schedule::default().learning_rate)]
+    learning_rate: f64,
+    /// Share of all steps in which the learning rate rises.
+    #[arg(long, default_value_t = Schedule::default().warmup)]
+    warmup: f64,
+    /// Weight decay.
+    #[arg(long, default_value_t = Schedule::default().weight_decay)]
+    weight_decay: f64,
+    /// Largest norm of a gradient.
+    #[arg(long, default_value_t = Schedule::default().clip_norm)]
+    clip_norm: f64,
+    /// Epochs without a better validation AUC after which training stops.
+    #[arg(long, default_value_t = Schedule::default().patience)]
+    patience: usize,
+    /// Seed of weights and order; the same seed gives the same bytes.
+    #[arg(long, default_value_t = Schedule::default().seed)]
+    seed: u64,
+    /// Go on from the checkpoint in the folder, if there is one.
+    #[arg(long)]
+    resume: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PresetArg {
+    Linformer,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever the stage says.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let options = Options {
+        tokens: args.tokens,
+        phenotype_coding: args.cohort.phenotype_coding(),
+        covariates: args.cohort.covariates(),
+        cohort: args.cohort.cohort,
+        out: args.out,
+        name: args.name,
+        architecture: Architecture {
+            preset: match args.preset {
+                PresetArg::Linformer => Preset::Linformer,
+            },
+            hidden: args.hidden,
+            layers: args.layers,
+            heads: args.heads,
+            projected_length: args.projected_length,
+            feed_forward: args.feed_forward,
+        },
+        schedule: Schedule {
+            epochs: args.epochs,
+            batch_size: args.batch_size,
+            learning_rate: args.learning_rate,
+            warmup: args.warmup,
+            weight_decay: args.weight_decay,
+            clip_norm: args.clip_norm,
+            patience: args.patience,
+            seed: args.seed,
+        },
+        resume: args.resume,
+    };
+    print_summary(&training::run(&options, &mut progress())?);
+    Ok(())
+}
+
+/// Shows the loop: a bar on a terminal, a line an epoch everywhere.
+pub fn progress() -> impl FnMut(Progress<'_>) {
+    // Hidden by indicatif itself where standard error is not a terminal.
+    let bar = ProgressBar::no_length();
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    move |event| match event {
+        Progress::Step { epoch: (epoch, n_epochs), step: (step, n_steps), loss } => {
+            bar.set_length(n_steps as u64);
+            bar.set_position(step as u64);
+            bar.set_prefix(format!("epoch {epoch}/{n_epochs}"));
+            bar.set_message(format!("loss {loss:.4}"));
+        }
+        Progress::Epoch(log) => bar.suspend(|| {
+            eprintln!(
+                "epoch {}: loss {:.4}, validation AUC {:.4}, {:.1} s",
+                log.epoch, log.train_loss, log.validation_auroc, log.seconds
+            );
+        }),
+    }
+}
+
+/// Says on standard error what the stage did.
+pub fn print_summary(summary: &Summary) {
+    eprintln!(
+        "{}: {} parameters, {} people; epoch {} of {} kept (validation AUC {:.4})",
+        summary.name, summary.n_parameters, summary.n_training, summary.best_epoch, summary.epochs_run, summary.best_validation_auroc
+    );
+}

@@ -1,0 +1,52 @@
+//! A person's two haplotypes of every locus, and covariates, to one logit.
+//!
+//! Order-free: a locus enters as the sum and the product of its two vectors, which do not change when the haplotypes are exchanged;
+//! the product lets two alleles on different haplotypes act together. An absent haplotype is the zero vector.
+
+use candle_core::{D, Module, Result, Tensor, bail};
+use candle_nn::Linear;
+
+use super::Config;
+use crate::nn::{Init, Parameters, gelu_with_bias};
+
+/// A two-layer classifier.
+#[derive(Debug)]
+pub struct Head {
+    hidden: Tensor,
+    hidden_bias: Tensor,
+    output: Linear,
+    n_covariates: usize,
+}
+
+impl Head {
+    /// Makes or loads the parameters.
+    pub fn new(config: &Config, parameters: &mut Parameters) -> Result<Self> {
+        let width = config.architecture.hidden;
+        let n_features = 2 * width * config.loci.len() + config.n_covariates;
+        let hidden = parameters.get("head.hidden", (n_features, width), Init::Normal(1.0 / (n_features as f64).sqrt()))?;
+        let hidden_bias = parameters.get("head.hidden_bias", width, Init::Constant(0.0))?;
+        let weight = parameters.get("head.output", (1, width), Init::Normal(1.0 / (width as f64).sqrt()))?;
+        let bias = parameters.get("head.output_bias", 1, Init::Constant(0.0))?;
+        Ok(Self { hidden, hidden_bias, output: Linear::new(weight, Some(bias)), n_covariates: config.n_covariates })
+    }
+
+    /// `encoded`: (haplotypes, hidden) of each locus; `pairs`: each person's two rows of it, one past the last for an absent haplotype.
+    pub fn forward(&self, encoded: &[Tensor], pairs: &[&[Tensor; 2]], covariates: Option<&Tensor>) -> Result<Tensor> {
+        let mut features = Vec::with_capacity(2 * encoded.len() + 1);
+        for (encoded, [first, second]) in encoded.iter().zip(pairs) {
+            let absent = Tensor::zeros((1, encoded.dim(1)?), encoded.dtype(), encoded.device())?;
+            let rows = Tensor::cat(&[encoded, &absent], 0)?;
+            let (a, b) = (rows.index_select(first, 0)?, rows.index_select(second, 0)?);
+            features.push((&a + &b)?);
+            features.push((a * b)?);
+        }
+        match covariates {
+            Some(covariates) if covariates.dim(1)? == self.n_covariates => features.push(covariates.clone()),
+            None if self.n_covariates == 0 => {}
+            _ => bail!("the model was made for {} covariates", self.n_covariates),
+        }
+        let features = Tensor::cat(&features, D::Minus1)?;
+        let hidden = gelu_with_bias(&features.matmul(&self.hidden)?, &self.hidden_bias)?;
+        self.output.forward(&hidden)?.squeeze(1)
+    }
+}

@@ -1,0 +1,85 @@
+//! The tables that the stages of gf-genomics hand to each other: their rows, their keys, and the checks on reading them.
+//!
+//! | table | row | written by | read by |
+//! |---|---|---|---|
+//! | `cohort.csv` | [`Person`] in a [`Cohort`] | the user, `simulate` | `tokenize`, `train`, `prs` |
+//! | `predictions.csv` | [`Prediction`] | `train`, `prs` | `evaluate` |
+//! | `auc.csv` | [`AucRow`] | `evaluate` | people and papers |
+//! | `roc.csv` | [`RocPoint`] | `evaluate` | plots |
+//!
+//! The key of a person is `sample_id`, which is the sample's name in the VCF; the key of a prediction is
+//! (`sample_id`, `model`, `fold`). Every table is CSV with a header, UTF-8, a point as decimal mark; an empty cell is "unknown" or
+//! "undefined", never zero. [`json_schema`] describes each table; the checked-in copies are in `schemas/`.
+//!
+//! A leaf: it knows no genomes, no tensors, no command line.
+
+mod cohort;
+mod performance;
+mod phenotype;
+mod prediction;
+mod schema;
+mod split;
+mod table;
+
+pub use self::{
+    cohort::{Cohort, CovariateChoice, Person},
+    performance::{AUC_COLUMNS, AucRow, ROC_COLUMNS, RocPoint},
+    phenotype::{Phenotype, PhenotypeCoding},
+    prediction::{BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, is_baseline, read_predictions, write_predictions},
+    schema::{Table, json_schema},
+    split::{Split, UnknownSplit},
+};
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// What can be wrong with a table. Each message names the file, the place, what was found, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system could not read the file.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The table as a whole is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A row is wrong.
+    #[error("{}: line {line}: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line number.
+        line: u64,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A cell is wrong.
+    #[error("{}: line {line}, column `{column}`: {reason}", path.display())]
+    Cell {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line number.
+        line: u64,
+        /// Name of the column in the header.
+        column: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+}
+
+impl Error {
+    fn file(path: &Path, reason: impl Into<String>) -> Self {
+        Self::File { path: path.to_path_buf(), reason: reason.into() }
+    }
+}

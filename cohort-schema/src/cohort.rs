@@ -1,0 +1,326 @@
+//! `cohort.csv`: who takes part, case or control, in which split, with which covariates.
+//!
+//! Input -> output: a CSV with the columns `sample_id`, `phenotype`, `split`, optionally `family_id`, and any number of covariates
+//! (`sex`, `age`, `PC1`, ...) -> a [`Cohort`] in the order of the file.
+
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Phenotype, PhenotypeCoding, Split,
+    phenotype::PhenotypeReader,
+    table::{CsvTable, Row},
+};
+
+const SAMPLE_ID: &str = "sample_id";
+const PHENOTYPE: &str = "phenotype";
+const SPLIT: &str = "split";
+const FAMILY_ID: &str = "family_id";
+
+/// One person of a cohort.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Person {
+    /// The sample's name in the VCF; unique in a cohort.
+    pub sample_id: String,
+    /// `None` when unknown: the person is scored, but neither trained on nor evaluated.
+    pub phenotype: Option<Phenotype>,
+    /// What the person is used for.
+    pub split: Split,
+    /// People of one family are in one split.
+    pub family_id: Option<String>,
+    /// One finite value for each of [`Cohort::covariate_names`], in their order and unit.
+    pub covariates: Vec<f64>,
+}
+
+/// The people of a study.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cohort {
+    /// In the order of the file.
+    pub people: Vec<Person>,
+    /// Names of the covariates each person has.
+    pub covariate_names: Vec<String>,
+}
+
+/// Which columns of `cohort.csv` are covariates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CovariateChoice {
+    /// Every column beyond `sample_id`, `phenotype`, `split` and `family_id`.
+    #[default]
+    All,
+    /// These columns, in this order; none for an empty list.
+    Named(Vec<String>),
+}
+
+impl Cohort {
+    /// Reads and checks a `cohort.csv`.
+    ///
+    /// # Errors
+    /// A file that cannot be read or has no rows; a missing column; a cell that is no phenotype, split or covariate (all named with
+    /// line and column); a person listed twice; a family in two splits, because its members share haplotypes.
+    pub fn read(path: &Path, coding: PhenotypeCoding, covariates: &CovariateChoice) -> Result<Self, Error> {
+        let table = CsvTable::read(path)?;
+        let (sample_id, phenotype, split) = (table.column(SAMPLE_ID)?, table.column(PHENOTYPE)?, table.column(SPLIT)?);
+        let family_id = table.optional_column(FAMILY_ID);
+        let covariate_names = covariate_names(&table, covariates, path)?;
+        let covariate_columns = covariate_names.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
+
+        let mut phenotypes = PhenotypeReader::new(coding);
+        let mut people = Vec::new();
+        let mut first_of_sample: HashMap<&str, (Split, Row<'_>)> = HashMap::new();
+        let mut first_of_family: HashMap<&str, (Split, Row<'_>)> = HashMap::new();
+        for row in table.rows() {
+            let id = row.required(sample_id)?;
+            let part: Split = row.cell(split).parse().map_err(|error: crate::UnknownSplit| row.error(split, error.to_string()))?;
+            if let Some((first_part, first)) = first_of_sample.insert(id, (part, row)) {
+                return Err(row.error(sample_id, listed_twice(id, part, row, first_part, first)));
+            }
+            let family = family_id.map(|column| (column, row.cell(column))).filter(|(_, family)| !family.is_empty());
+            if let Some((column, family)) = family {
+                let (first_part, first) = *first_of_family.entry(family).or_insert((part, row));
+                if first_part != part {
+                    let (line, first_line) = (row.line(), first.line());
+                    let places = format!("{first_part} at line {first_line}, {part} at line {line}");
+                    let advice = "relatives share haplotypes, so put a family into one split";
+                    return Err(row.error(column, format!("family {family} is in two splits ({places}); {advice}")));
+                }
+            }
+            people.push(Person {
+                sample_id: id.to_owned(),
+                phenotype: phenotypes.read(row.cell(phenotype)).map_err(|reason| row.error(phenotype, reason))?,
+                split: part,
+                family_id: family.map(|(_, family)| family.to_owned()),
+                covariates: covariate_columns.iter().map(|&column| covariate(row, column)).collect::<Result<_, _>>()?,
+            });
+        }
+        Ok(Self { people, covariate_names })
+    }
+
+    /// Index of a person in [`Self::people`]; looks through them one by one. For many look-ups use [`Self::indices`].
+    #[must_use]
+    pub fn index_of(&self, sample_id: &str) -> Option<usize> {
+        self.people.iter().position(|person| person.sample_id == sample_id)
+    }
+
+    /// Index in [`Self::people`] of each sample id.
+    #[must_use]
+    pub fn indices(&self) -> HashMap<&str, usize> {
+        self.people.iter().enumerate().map(|(index, person)| (person.sample_id.as_str(), index)).collect()
+    }
+
+    /// The people of one split with their indices in [`Self::people`], in order.
+    pub fn in_split(&self, split: Split) -> impl Iterator<Item = (usize, &Person)> {
+        self.people.iter().enumerate().filter(move |(_, person)| person.split == split)
+    }
+
+    /// Checks that a split has at least one case and one control; `path` is only named in the error.
+    ///
+    /// # Errors
+    /// When it has not, with the counts.
+    pub fn require_both_classes(&self, split: Split, path: &Path) -> Result<(), Error> {
+        let count = |phenotype| self.in_split(split).filter(|(_, person)| person.phenotype == phenotype).count();
+        let (cases, controls, unknown) = (count(Some(Phenotype::Case)), count(Some(Phenotype::Control)), count(None));
+        if cases > 0 && controls > 0 {
+            return Ok(());
+        }
+        let found = format!("{cases} cases, {controls} controls and {unknown} people of unknown phenotype");
+        Err(Error::file(path, format!("split {split} has {found}; it needs at least one case and one control")))
+    }
+
+    /// Writes the cohort as `cohort.csv`: phenotypes as `case`/`control`, covariates so that they read back exactly, `family_id`
+    /// only when someone has one.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write(&self, out: impl Write) -> io::Result<()> {
+        let with_family = self.people.iter().any(|person| person.family_id.is_some());
+        let mut table = csv::Writer::from_writer(out);
+        let fixed = [SAMPLE_ID, PHENOTYPE, SPLIT].into_iter().chain(with_family.then_some(FAMILY_ID));
+        table.write_record(fixed.chain(self.covariate_names.iter().map(String::as_str)))?;
+        for person in &self.people {
+            table.write_field(&person.sample_id)?;
+            table.write_field(person.phenotype.map_or(String::new(), |phenotype| phenotype.to_string()))?;
+            table.write_field(person.split.to_string())?;
+            if with_family {
+                table.write_field(person.family_id.as_deref().unwrap_or_default())?;
+            }
+            for value in &person.covariates {
+                table.write_field(value.to_string())?;
+            }
+            table.write_record(None::<&[u8]>)?;
+        }
+        table.flush()
+    }
+}
+
+fn covariate_names(table: &CsvTable<'_>, choice: &CovariateChoice, path: &Path) -> Result<Vec<String>, Error> {
+    let reserved = |name: &str| [SAMPLE_ID, PHENOTYPE, SPLIT, FAMILY_ID].contains(&name);
+    match choice {
+        CovariateChoice::All => Ok(table.header().filter(|name| !reserved(name)).map(str::to_owned).collect()),
+        CovariateChoice::Named(names) => {
+            match names.iter().enumerate().find(|(index, name)| reserved(name) || names[..*index].contains(name)) {
+                Some((_, name)) if reserved(name) => Err(Error::file(path, format!("column `{name}` cannot be a covariate"))),
+                Some((_, name)) => Err(Error::file(path, format!("covariate `{name}` is named twice"))),
+                None => Ok(names.clone()),
+            }
+        }
+    }
+}
+
+/// A finite number; for a column named `sex` also male or M (1), female or F (0).
+fn covariate(row: Row<'_>, column: usize) -> Result<f64, Error> {
+    let cell = row.cell(column);
+    let sex = row.column_name(column).eq_ignore_ascii_case("sex");
+    match cell.to_ascii_lowercase().as_str() {
+        "male" | "m" if sex => Ok(1.0),
+        "female" | "f" if sex => Ok(0.0),
+        _ => cell.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| {
+            let found = if cell.is_empty() { "is empty".to_owned() } else { format!("`{cell}` is not a finite number") };
+            row.error(column, format!("{found}; if this column is not meant as a covariate, name those that are with --covariates"))
+        }),
+    }
+}
+
+fn listed_twice(id: &str, part: Split, row: Row<'_>, first_part: Split, first: Row<'_>) -> String {
+    let (line, first_line) = (row.line(), first.line());
+    if part == first_part {
+        format!("person {id} is there twice (lines {first_line} and {line}); keep one")
+    } else {
+        format!("person {id} is in two splits ({first_part} at line {first_line}, {part} at line {line})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use super::*;
+
+    fn read_with(text: &str, coding: PhenotypeCoding, covariates: &CovariateChoice) -> Result<Cohort, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cohort.csv");
+        fs::write(&path, text).unwrap();
+        Cohort::read(&path, coding, covariates)
+    }
+
+    fn read(text: &str) -> Result<Cohort, Error> {
+        read_with(text, PhenotypeCoding::Auto, &CovariateChoice::All)
+    }
+
+    /// The message without the folder of the file.
+    fn message(text: &str) -> String {
+        let message = read(text).unwrap_err().to_string();
+        message[message.find("cohort.csv").unwrap()..].to_owned()
+    }
+
+    fn example() -> (PathBuf, Cohort) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/cohort.csv");
+        let cohort = Cohort::read(&path, PhenotypeCoding::Auto, &CovariateChoice::All).unwrap();
+        (path, cohort)
+    }
+
+    #[test]
+    fn the_example_cohort_reads_and_writes_back_the_same() {
+        let (path, cohort) = example();
+        assert_eq!(cohort.people.len(), 12);
+        assert_eq!(cohort.covariate_names, ["sex", "age", "PC1"]);
+        assert_eq!(cohort.people[0].covariates, [1.0, 71.0, 0.0123]);
+        assert_eq!(cohort.people[11].phenotype, None);
+        for split in Split::ALL {
+            cohort.require_both_classes(split, &path).unwrap();
+        }
+        let mut written = Vec::new();
+        cohort.write(&mut written).unwrap();
+        assert_eq!(read(&String::from_utf8(written).unwrap()).unwrap(), cohort);
+    }
+
+    #[test]
+    fn a_person_is_found_by_sample_id() {
+        let (_, cohort) = example();
+        let id = cohort.people[7].sample_id.as_str();
+        assert_eq!((cohort.index_of(id), cohort.indices()[id], cohort.index_of("nobody")), (Some(7), 7, None));
+    }
+
+    #[test]
+    fn byte_order_mark_crlf_blank_lines_and_spaces_are_tolerated_and_lines_still_counted() {
+        let text = "\u{feff}sample_id, phenotype ,split\r\nA,case,train\r\n\r\nB,control,test\r\nC,sick,test\r\n";
+        assert!(message(text).starts_with("cohort.csv: line 5, column `phenotype`: `sick` is not a phenotype"), "{}", message(text));
+        let cohort = read(&text.replace("sick", "")).unwrap();
+        assert_eq!(cohort.people.iter().map(|person| person.sample_id.as_str()).collect::<Vec<_>>(), ["A", "B", "C"]);
+        assert_eq!(cohort.covariate_names, [""; 0]);
+    }
+
+    #[test]
+    fn a_missing_column_lists_those_found_and_suggests_the_nearest() {
+        assert_eq!(
+            message("sample,phenotype,split\nA,case,train\n"),
+            "cohort.csv: no column `sample_id`: the first line has sample, phenotype, split (expected names separated by commas); \
+             is `sample` meant?"
+        );
+        let tabs = message("sample_id\tphenotype\tsplit\nA\tcase\ttrain\n");
+        assert!(tabs.contains("separated by commas"), "{tabs}");
+    }
+
+    #[test]
+    fn bad_cells_are_named_with_line_and_column() {
+        for (text, expected) in [
+            ("sample_id,phenotype,split\n,case,train\n", "line 2, column `sample_id`: is empty"),
+            ("sample_id,phenotype,split\nA,case,val\n", "line 2, column `split`: `val` is not a split"),
+            ("sample_id,phenotype,split\nA,2,test\n", "line 2, column `phenotype`: `2` looks like PLINK's coding"),
+            ("sample_id,phenotype,split\nA,1,test\nB,case,test\n", "line 3, column `phenotype`: `case` mixes"),
+            ("sample_id,phenotype,split,age\nA,1,test,\n", "line 2, column `age`: is empty; if this column is not meant as a covariate"),
+            ("sample_id,phenotype,split,age\nA,1,test,NaN\n", "line 2, column `age`: `NaN` is not a finite number"),
+            ("sample_id,phenotype,split,site\nA,1,test,Lyon\n", "name those that are with --covariates"),
+            ("sample_id,phenotype,split\nA,1,test\nB,1\n", "line 3: 2 cells where the header has 3"),
+            ("sample_id,phenotype,split,split\nA,1,test,test\n", "column `split` is there twice"),
+            ("sample_id,phenotype,split\n", "no rows"),
+        ] {
+            assert!(message(text).contains(expected), "{text:?} gave {}", message(text));
+        }
+    }
+
+    #[test]
+    fn a_person_listed_twice_is_refused_and_told_whether_the_split_differs() {
+        let text = "sample_id,phenotype,split\nA,1,train\nB,1,train\nA,1,test\n";
+        assert!(message(text).ends_with("person A is in two splits (train at line 2, test at line 4)"), "{}", message(text));
+        let text = text.replace("test", "train");
+        assert!(message(&text).contains("person A is there twice (lines 2 and 4)"));
+    }
+
+    #[test]
+    fn a_family_in_two_splits_is_refused() {
+        let text = "sample_id,phenotype,split,family_id\nA,1,train,F1\nB,1,train,\nC,0,train,F1\nD,0,test,\nE,1,test,F1\n";
+        assert!(message(text).contains("line 6, column `family_id`: family F1 is in two splits (train at line 2, test at line 6)"));
+    }
+
+    #[test]
+    fn covariates_can_be_named_and_sex_may_be_a_word() {
+        let text = "sample_id,phenotype,split,site,sex,age\nA,1,train,Lyon,Female,70\nB,0,test,Oslo,M,65.5\n";
+        let named = |names: &[&str]| CovariateChoice::Named(names.iter().map(|&name| name.to_owned()).collect());
+        let cohort = read_with(text, PhenotypeCoding::Auto, &named(&["age", "sex"])).unwrap();
+        assert_eq!((&cohort.people[0].covariates[..], &cohort.people[1].covariates[..]), (&[70.0, 0.0][..], &[65.5, 1.0][..]));
+        for (names, expected) in
+            [(&["agee"][..], "is `age` meant?"), (&["age", "age"], "named twice"), (&["split"], "cannot be a covariate")]
+        {
+            let error = read_with(text, PhenotypeCoding::Auto, &named(names)).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn one_class_is_refused_with_the_counts() {
+        let cohort =
+            read_with("sample_id,phenotype,split\nA,2,test\nB,2,test\nC,-9,test\n", PhenotypeCoding::Plink12, &CovariateChoice::All)
+                .unwrap();
+        assert_eq!(
+            cohort.require_both_classes(Split::Test, Path::new("c.csv")).unwrap_err().to_string(),
+            "c.csv: split test has 2 cases, 0 controls and 1 people of unknown phenotype; it needs at least one case and one control"
+        );
+        assert!(cohort.require_both_classes(Split::Train, Path::new("c.csv")).is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! Case or control, and the ways a phenotype column writes them.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Whether a person has the disease. Unknown is an empty cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Phenotype {
+    /// Without the disease.
+    Control,
+    /// With the disease.
+    Case,
+}
+
+impl Phenotype {
+    /// `true` for a case.
+    #[must_use]
+    pub fn is_case(self) -> bool {
+        self == Self::Case
+    }
+}
+
+impl fmt::Display for Phenotype {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(if self.is_case() { "case" } else { "control" })
+    }
+}
+
+/// How the phenotype column is written. An empty cell is an unknown phenotype in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhenotypeCoding {
+    /// `control`/`case`, or `0`/`1`, but one of the two throughout a file.
+    #[default]
+    Auto,
+    /// PLINK's: `1` = control, `2` = case, `0` and `-9` = unknown.
+    Plink12,
+}
+
+/// The two ways of writing that [`PhenotypeCoding::Auto`] keeps apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Notation {
+    Words,
+    Digits,
+}
+
+/// Reads the cells of one phenotype column, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct PhenotypeReader {
+    coding: PhenotypeCoding,
+    notation: Option<Notation>,
+}
+
+impl PhenotypeReader {
+    pub(crate) fn new(coding: PhenotypeCoding) -> Self {
+        Self { coding, notation: None }
+    }
+
+    /// The phenotype of one cell, or why it cannot be told.
+    pub(crate) fn read(&mut self, cell: &str) -> Result<Option<Phenotype>, String> {
+        if cell.is_empty() {
+            return Ok(None);
+        }
+        match self.coding {
+            PhenotypeCoding::Plink12 => match cell {
+                "1" => Ok(Some(Phenotype::Control)),
+                "2" => Ok(Some(Phenotype::Case)),
+                "0" | "-9" => Ok(None),
+                _ => Err(format!("`{cell}` is not in PLINK's coding; write 1 (control), 2 (case), or 0, -9 or nothing (unknown)")),
+            },
+            PhenotypeCoding::Auto => {
+                let (phenotype, notation) = match cell.to_ascii_lowercase().as_str() {
+                    "control" => (Phenotype::Control, Notation::Words),
+                    "case" => (Phenotype::Case, Notation::Words),
+                    "0" => (Phenotype::Control, Notation::Digits),
+                    "1" => (Phenotype::Case, Notation::Digits),
+                    "2" => {
+                        return Err("`2` looks like PLINK's coding (1 = control, 2 = case); if it is, \
+                                    say so with the phenotype coding plink12, otherwise write case or control"
+                            .to_owned());
+                    }
+                    _ => return Err(format!("`{cell}` is not a phenotype; write case or control, 1 or 0, or nothing (unknown)")),
+                };
+                if *self.notation.get_or_insert(notation) == notation {
+                    Ok(Some(phenotype))
+                } else {
+                    Err(format!("`{cell}` mixes case/control with 0/1 in one file; write one of the two throughout"))
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(coding: PhenotypeCoding, cells: &[&str]) -> Result<Vec<Option<Phenotype>>, String> {
+        let mut reader = PhenotypeReader::new(coding);
+        cells.iter().map(|cell| reader.read(cell)).collect()
+    }
+
+    const CONTROL: Option<Phenotype> = Some(Phenotype::Control);
+    const CASE: Option<Phenotype> = Some(Phenotype::Case);
+
+    #[test]
+    fn words_and_digits_are_read_and_empty_is_unknown() {
+        assert_eq!(read(PhenotypeCoding::Auto, &["case", "", "Control"]), Ok(vec![CASE, None, CONTROL]));
+        assert_eq!(read(PhenotypeCoding::Auto, &["1", "", "0"]), Ok(vec![CASE, None, CONTROL]));
+    }
+
+    #[test]
+    fn words_and_digits_in_one_file_are_refused() {
+        assert!(read(PhenotypeCoding::Auto, &["case", "0"]).unwrap_err().contains("mixes"));
+    }
+
+    #[test]
+    fn plink_codes_are_read_only_when_asked_for() {
+        assert_eq!(read(PhenotypeCoding::Plink12, &["1", "2", "0", "-9", ""]), Ok(vec![CONTROL, CASE, None, None, None]));
+        assert!(read(PhenotypeCoding::Plink12, &["case"]).is_err());
+        assert!(read(PhenotypeCoding::Auto, &["1", "2"]).unwrap_err().contains("plink12"));
+        assert!(read(PhenotypeCoding::Auto, &["-9"]).is_err());
+    }
+}

@@ -1,0 +1,202 @@
+//! `predictions.csv`: what a model said about a person. The one row type that sequence models and baselines share, and all that
+//! `evaluate` reads, so that the comparison is fair by construction.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Phenotype, Split,
+    phenotype::PhenotypeReader,
+    table::{CsvTable, Row},
+};
+
+/// One model's prediction for one person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Prediction {
+    /// The sample's name in the VCF and in `cohort.csv`.
+    pub sample_id: String,
+    /// A preset (`linformer`, ...) or a baseline (`prs-...`, see [`is_baseline`]).
+    pub model: String,
+    /// The person's split in `cohort.csv`.
+    pub split: Split,
+    /// Cross-validation fold whose held-out part the person is in; empty without folds.
+    pub fold: Option<u32>,
+    /// Empty when unknown.
+    pub phenotype: Option<Phenotype>,
+    /// Log-odds of being a case, finite; models are ranked by it.
+    pub logit: f64,
+    /// Probability of being a case.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub probability: f64,
+}
+
+/// Columns of `predictions.csv`, in order.
+pub const PREDICTION_COLUMNS: [&str; 7] = ["sample_id", "model", "split", "fold", "phenotype", "logit", "probability"];
+
+/// Every model whose name starts so is a baseline: `prs-covariates`, `prs-apoe`, `prs-dosages`, `prs-<scoring file id>`.
+pub const BASELINE_PREFIX: &str = "prs-";
+
+/// Whether a model is a polygenic-risk-score baseline, by its name.
+#[must_use]
+pub fn is_baseline(model: &str) -> bool {
+    model.starts_with(BASELINE_PREFIX)
+}
+
+/// Reads and checks a `predictions.csv`. Further columns are allowed.
+///
+/// # Errors
+/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column holds (named with line and
+/// column), among them a logit that is not finite and a probability outside 0..1.
+pub fn read_predictions(path: &Path) -> Result<Vec<Prediction>, Error> {
+    let table = CsvTable::read(path)?;
+    let mut columns = [0; PREDICTION_COLUMNS.len()];
+    for (column, name) in columns.iter_mut().zip(PREDICTION_COLUMNS) {
+        *column = table.column(name)?;
+    }
+    let [sample_id, model, split, fold, phenotype, logit, probability] = columns;
+    let mut phenotypes = PhenotypeReader::default();
+    table
+        .rows()
+        .map(|row| {
+            Ok(Prediction {
+                sample_id: row.required(sample_id)?.to_owned(),
+                model: row.required(model)?.to_owned(),
+                split: row.cell(split).parse().map_err(|error: crate::UnknownSplit| row.error(split, error.to_string()))?,
+                fold: optional_fold(row, fold)?,
+                phenotype: phenotypes.read(row.cell(phenotype)).map_err(|reason| row.error(phenotype, reason))?,
+                logit: row.finite(logit)?,
+                probability: in_unit_interval(row, probability)?,
+            })
+        })
+        .collect()
+}
+
+/// Writes `predictions.csv`: header always, `logit` and `probability` with nine significant digits (enough to tell any two `f32` apart).
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_predictions<'a>(out: impl Write, rows: impl IntoIterator<Item = &'a Prediction>) -> io::Result<()> {
+    let mut table = csv::Writer::from_writer(out);
+    table.write_record(PREDICTION_COLUMNS)?;
+    for row in rows {
+        table.write_record([
+            row.sample_id.as_str(),
+            &row.model,
+            &row.split.to_string(),
+            &row.fold.map_or(String::new(), |fold| fold.to_string()),
+            &row.phenotype.map_or(String::new(), |phenotype| phenotype.to_string()),
+            &nine_significant_digits(row.logit),
+            &nine_significant_digits(row.probability),
+        ])?;
+    }
+    table.flush()
+}
+
+fn optional_fold(row: Row<'_>, column: usize) -> Result<Option<u32>, Error> {
+    match row.cell(column) {
+        "" => Ok(None),
+        cell => cell.parse().map(Some).map_err(|_| row.error(column, format!("`{cell}` is not a fold number (0, 1, ... or nothing)"))),
+    }
+}
+
+fn in_unit_interval(row: Row<'_>, column: usize) -> Result<f64, Error> {
+    let probability = row.finite(column)?;
+    if (0.0..=1.0).contains(&probability) {
+        Ok(probability)
+    } else {
+        Err(row.error(column, format!("`{}` is not a probability between 0 and 1", row.cell(column))))
+    }
+}
+
+/// Plain decimals from 0.00001 to below a thousand million, scientific notation outside; `-0` is written as `0`.
+fn nine_significant_digits(number: f64) -> String {
+    let number = number + 0.0;
+    let scientific = format!("{number:.8e}");
+    match scientific.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok()) {
+        Some(exponent @ -5..=8) => format!("{number:.*}", 8_usize.saturating_add_signed(-exponent as isize)),
+        _ => scientific,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Prediction>, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("predictions.csv");
+        fs::write(&path, text).unwrap();
+        read_predictions(&path)
+    }
+
+    fn prediction(logit: f64, fold: Option<u32>, phenotype: Option<Phenotype>) -> Prediction {
+        let probability = 1.0 / (1.0 + (-logit).exp());
+        Prediction { sample_id: "HG1".to_owned(), model: "linformer".to_owned(), split: Split::Test, fold, phenotype, logit, probability }
+    }
+
+    #[test]
+    fn predictions_are_written_with_fixed_precision_and_read_back() {
+        let rows = [prediction(-1.25, Some(3), Some(Phenotype::Case)), prediction(0.0, None, None)];
+        let mut text = Vec::new();
+        write_predictions(&mut text, &rows).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(
+            text,
+            "sample_id,model,split,fold,phenotype,logit,probability\n\
+             HG1,linformer,test,3,case,-1.25000000,0.222700139\n\
+             HG1,linformer,test,,,0.00000000,0.500000000\n"
+        );
+        let read_back = read(&text).unwrap();
+        assert_eq!((read_back[0].logit, read_back[0].fold, &read_back[1]), (-1.25, Some(3), &rows[1]));
+    }
+
+    #[test]
+    fn nine_digits_tell_any_two_f32_apart() {
+        let mut number = 1e-12_f32;
+        while number < 1e12 {
+            for value in [number, -number] {
+                assert_eq!(nine_significant_digits(f64::from(value)).parse::<f32>().unwrap().to_bits(), value.to_bits());
+            }
+            number *= 1.37;
+        }
+        assert_eq!(nine_significant_digits(-0.0), "0.00000000");
+        assert_eq!(nine_significant_digits(0.999_999_999_9), "1.00000000");
+        assert_eq!(nine_significant_digits(1.5e-9), "1.50000000e-9");
+    }
+
+    #[test]
+    fn an_empty_table_still_has_its_header() {
+        let mut text = Vec::new();
+        write_predictions(&mut text, []).unwrap();
+        assert_eq!(String::from_utf8(text).unwrap(), PREDICTION_COLUMNS.join(",") + "\n");
+    }
+
+    #[test]
+    fn bad_cells_are_named_with_line_and_column() {
+        let header = "sample_id,model,split,fold,phenotype,logit,probability\n";
+        for (row, expected) in [
+            ("A,m,test,,case,inf,1", "line 2, column `logit`: `inf` is not a finite number"),
+            ("A,m,test,,case,,1", "line 2, column `logit`: is empty"),
+            ("A,m,test,,case,2,1.2", "line 2, column `probability`: `1.2` is not a probability"),
+            ("A,m,test,x,case,2,0.9", "line 2, column `fold`: `x` is not a fold number"),
+            ("A,,test,,case,2,0.9", "line 2, column `model`: is empty"),
+            ("A,m,tset,,case,2,0.9", "line 2, column `split`: `tset` is not a split"),
+        ] {
+            let error = read(&format!("{header}{row}\n")).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(read("sample_id,model\nA,m\n").unwrap_err().to_string().contains("no column `split`"));
+    }
+
+    #[test]
+    fn baselines_are_told_by_their_prefix() {
+        assert!(is_baseline("prs-apoe") && !is_baseline("linformer"));
+    }
+}

@@ -1,0 +1,97 @@
+//! JSON Schema of one row of each table, made from the Rust types. The checked-in copies in `schemas/` are rewritten by
+//! `cargo run -p gf-cohort-schema --example write_schemas`; a test checks that they have not drifted.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, schema_for};
+use serde_json::Value;
+
+use crate::{AucRow, Phenotype, Prediction, RocPoint, Split};
+
+/// A table with a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// `cohort.csv`
+    Cohort,
+    /// `predictions.csv`
+    Predictions,
+    /// `auc.csv`
+    Auc,
+    /// `roc.csv`
+    Roc,
+}
+
+impl Table {
+    /// All tables.
+    pub const ALL: [Self; 4] = [Self::Cohort, Self::Predictions, Self::Auc, Self::Roc];
+
+    /// File name of the schema.
+    #[must_use]
+    pub fn schema_file(self) -> &'static str {
+        match self {
+            Self::Cohort => "cohort.schema.json",
+            Self::Predictions => "predictions.schema.json",
+            Self::Auc => "auc.schema.json",
+            Self::Roc => "roc.schema.json",
+        }
+    }
+}
+
+/// JSON Schema of one row of a table; an empty cell is `null`.
+#[must_use]
+pub fn json_schema(table: Table) -> Value {
+    match table {
+        Table::Cohort => schema_for!(CohortRow),
+        Table::Predictions => schema_for!(Prediction),
+        Table::Auc => schema_for!(AucRow),
+        Table::Roc => schema_for!(RocPoint),
+    }
+    .to_value()
+}
+
+/// One person of a cohort: the fixed columns, then any covariates.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "describes the file; `Person` is what it is read into")]
+struct CohortRow {
+    /// The sample's name in the VCF; unique.
+    #[schemars(length(min = 1))]
+    sample_id: String,
+    /// Empty when unknown. 0/1 is read as control/case, and PLINK's 1/2 on request.
+    phenotype: Option<Phenotype>,
+    /// What the person is used for.
+    split: Split,
+    /// People of one family are in one split.
+    family_id: Option<String>,
+    /// Covariates: finite numbers; `sex` may be male/female.
+    #[schemars(flatten)]
+    covariates: BTreeMap<String, f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::{AUC_COLUMNS, PREDICTION_COLUMNS, ROC_COLUMNS};
+
+    #[test]
+    fn the_checked_in_schemas_have_not_drifted() {
+        for table in Table::ALL {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(table.schema_file());
+            let checked_in: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+            assert_eq!(checked_in, json_schema(table), "run `cargo run -p gf-cohort-schema --example write_schemas`");
+        }
+    }
+
+    #[test]
+    fn the_columns_are_the_fields_of_the_rows() {
+        for (table, columns) in [(Table::Predictions, &PREDICTION_COLUMNS[..]), (Table::Auc, &AUC_COLUMNS), (Table::Roc, &ROC_COLUMNS)] {
+            let schema = json_schema(table);
+            let mut fields: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+            let mut columns = columns.to_vec();
+            fields.sort_unstable();
+            columns.sort_unstable();
+            assert_eq!(fields, columns);
+        }
+    }
+}

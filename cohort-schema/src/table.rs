@@ -1,0 +1,124 @@
+//! A CSV file in memory whose rows know their line and whose cells are asked for by column name.
+
+use std::{fs, path::Path};
+
+use csv::StringRecord;
+
+use crate::Error;
+
+/// A CSV table: header and rows, cells trimmed, every row as long as the header. UTF-8, with or without byte order mark; LF or CRLF.
+pub(crate) struct CsvTable<'a> {
+    path: &'a Path,
+    text: String,
+    header: StringRecord,
+    rows: Vec<StringRecord>,
+}
+
+/// One row of a [`CsvTable`].
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'a> {
+    table: &'a CsvTable<'a>,
+    record: &'a StringRecord,
+}
+
+impl<'a> CsvTable<'a> {
+    pub(crate) fn read(path: &'a Path) -> Result<Self, Error> {
+        let mut text = fs::read_to_string(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
+        if text.starts_with('\u{feff}') {
+            text.drain(..'\u{feff}'.len_utf8());
+        }
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+        let (header, rows) = (|| Ok((reader.headers()?.clone(), reader.records().collect::<Result<Vec<_>, _>>()?)))()
+            .map_err(|error: csv::Error| malformed(path, &text, error))?;
+        if let Some(twice) = header.iter().enumerate().find_map(|(index, name)| header.iter().take(index).find(|&other| other == name)) {
+            return Err(Error::file(path, format!("column `{twice}` is there twice; remove or rename one")));
+        }
+        if rows.is_empty() {
+            return Err(Error::file(path, "no rows below the header; is the file complete?"));
+        }
+        Ok(Self { path, text, header, rows })
+    }
+
+    pub(crate) fn header(&self) -> impl Iterator<Item = &str> {
+        self.header.iter()
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.rows.iter().map(|record| Row { table: self, record })
+    }
+
+    /// Index of a column that need not be there.
+    pub(crate) fn optional_column(&self, name: &str) -> Option<usize> {
+        self.header.iter().position(|found| found == name)
+    }
+
+    /// Index of a column that must be there.
+    pub(crate) fn column(&self, name: &str) -> Result<usize, Error> {
+        self.optional_column(name).ok_or_else(|| {
+            let found = self.header.iter().collect::<Vec<_>>().join(", ");
+            let likeness = |other: &&str| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
+            let nearest = self.header.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|other| likeness(other) > 0.7);
+            let hint = nearest.map_or(String::new(), |nearest| format!("; is `{nearest}` meant?"));
+            Error::file(self.path, format!("no column `{name}`: the first line has {found} (expected names separated by commas){hint}"))
+        })
+    }
+}
+
+impl<'a> Row<'a> {
+    /// The trimmed text of a cell; `column` comes from [`CsvTable::column`].
+    pub(crate) fn cell(self, column: usize) -> &'a str {
+        self.record.get(column).unwrap_or_default()
+    }
+
+    /// The text of a cell that must not be empty.
+    pub(crate) fn required(self, column: usize) -> Result<&'a str, Error> {
+        let cell = self.cell(column);
+        if cell.is_empty() { Err(self.error(column, "is empty")) } else { Ok(cell) }
+    }
+
+    /// A cell that must be a finite number.
+    pub(crate) fn finite(self, column: usize) -> Result<f64, Error> {
+        let cell = self.required(column)?;
+        let number = cell.parse().ok().filter(|number: &f64| number.is_finite());
+        number.ok_or_else(|| self.error(column, format!("`{cell}` is not a finite number")))
+    }
+
+    /// 1-based line of the file on which the row starts.
+    pub(crate) fn line(self) -> u64 {
+        line_at(&self.table.text, self.record.position())
+    }
+
+    /// The name of a column.
+    pub(crate) fn column_name(self, column: usize) -> &'a str {
+        self.table.header.get(column).unwrap_or_default()
+    }
+
+    /// An error about one cell.
+    pub(crate) fn error(self, column: usize, reason: impl Into<String>) -> Error {
+        Error::Cell {
+            path: self.table.path.to_path_buf(),
+            line: self.line(),
+            column: self.column_name(column).to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Line of a record. Counted here because the position that csv reports lies before the blank lines it skips.
+fn line_at(text: &str, position: Option<&csv::Position>) -> u64 {
+    let start = position.map_or(0, |position| position.byte() as usize).min(text.len());
+    let blank = text.as_bytes()[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    text[..start + blank].matches('\n').count() as u64 + 1
+}
+
+fn malformed(path: &Path, text: &str, error: csv::Error) -> Error {
+    let path = path.to_path_buf();
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => Error::Line {
+            path,
+            line: line_at(text, pos.as_ref()),
+            reason: format!("{len} cells where the header has {expected_len}; is a comma missing, or one too many?"),
+        },
+        _ => Error::Io { path, source: error.into() },
+    }
+}

@@ -1,1 +1,44 @@
 //! Command line: clap arguments to stage options, nothing else.
+//!
+//! Data go to standard output or `-o`, messages to standard error.
+
+mod evaluate;
+mod sequences;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+/// Genomes of a cohort to sequences, tokens, an efficient transformer, and an honest comparison with polygenic risk scores.
+///
+/// For research; not a diagnosis.
+#[derive(Debug, Parser)]
+#[command(name = "gf-genomics", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Threads to use [default: all cores].
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Sequences(sequences::Args),
+    Evaluate(evaluate::Args),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever the stage says, in one line.
+    pub fn run(self) -> anyhow::Result<()> {
+        if let Some(threads) = self.threads {
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?;
+        }
+        match self.command {
+            Command::Sequences(args) => sequences::run(args),
+            Command::Evaluate(args) => evaluate::run(args),
+        }
+    }
+}

@@ -1,1 +1,11 @@
-//! Tables for people: CSV, terminal.
+//! How results are shown: `auc.csv` and `roc.csv` with fixed precision, and the comparison as a table for the terminal.
+//!
+//! Input -> output: rows of `gf-cohort-schema` -> files (written whole or not at all) or text. The same rows give the same bytes.
+
+mod tables;
+mod terminal;
+
+pub use self::{
+    tables::{write_auc, write_roc},
+    terminal::table,
+};

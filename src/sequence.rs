@@ -1,1 +1,585 @@
-//! Both haplotypes of every person, each distinct one kept once.
+//! Both haplotypes of every person over chosen loci, each distinct one kept once.
+//!
+//! Input -> output: VCF/BCF + FASTA + BED -> a [`Dictionary`] and the list of everything that was not applied ([`Skip`]).
+//! Semantics: spec/haplotypes.md; one pass over each file for all people. Coordinates: 0-based, half-open, unless named `position`.
+
+mod dictionary;
+mod fasta;
+mod haplotype;
+mod store;
+
+pub use self::{
+    dictionary::{ABSENT_HAPLOTYPE, LocusHaplotypes},
+    fasta::write_fasta,
+    haplotype::{Edit, reverse_complement, splice},
+    store::{Dictionary, write_skips},
+};
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use self::{
+    dictionary::{Clash, LocusBuilder},
+    haplotype::OrderedEdit,
+};
+use crate::{
+    ingest::{self, ABSENT, Genotype, Locus, MISSING, Reference, VariantFile, VariantRecord, read_loci, same_contig},
+    output,
+};
+
+/// What to do with a heterozygous call whose phase is unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unphased {
+    /// Refuse: the haplotypes would be invented.
+    #[default]
+    Error,
+    /// First allele on the first haplotype, as `bcftools consensus -H` does.
+    GtOrder,
+    /// Both haplotypes keep the reference.
+    Ref,
+}
+
+/// What to do with a missing allele.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// Keep the reference.
+    #[default]
+    Ref,
+    /// `N` over the whole REF.
+    N,
+    /// Refuse.
+    Error,
+}
+
+/// What to do with a haploid call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Haploid {
+    /// The second haplotype does not exist and is masked. A person with haploid and diploid calls in one locus is refused.
+    #[default]
+    Absent,
+    /// The second haplotype repeats the first.
+    Dup,
+    /// Refuse.
+    Error,
+}
+
+/// What to do with symbolic alleles and breakends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Symbolic {
+    /// Leave them out and count them.
+    #[default]
+    Skip,
+    /// Refuse.
+    Error,
+}
+
+/// Which records are applied by their FILTER.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApplyFilters {
+    /// `PASS` and `.`; the others are counted.
+    #[default]
+    Pass,
+    /// Every record.
+    All,
+}
+
+/// How genotypes become haplotypes. Every policy that acts is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policies {
+    /// Unphased heterozygotes.
+    pub unphased: Unphased,
+    /// Missing alleles.
+    pub missing: Missing,
+    /// Haploid calls.
+    pub haploid: Haploid,
+    /// Symbolic alleles and breakends.
+    pub symbolic: Symbolic,
+    /// FILTER.
+    pub apply_filters: ApplyFilters,
+}
+
+/// What the stage needs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Options {
+    /// VCF, VCF.gz or BCF files, of the same people, each locus in one of them.
+    pub vcf: Vec<PathBuf>,
+    /// FASTA.
+    pub reference: PathBuf,
+    /// BED of loci.
+    pub regions_file: PathBuf,
+    /// People wanted, in this order; all of the files when `None`.
+    pub samples: Option<Vec<String>>,
+    /// Policies.
+    pub policies: Policies,
+}
+
+/// Why something in the file is not in a sequence as it stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The allele overlaps one already applied to this haplotype.
+    Overlap,
+    /// The allele was stated twice.
+    Duplicate,
+    /// FILTER is neither PASS nor `.`.
+    Filter,
+    /// Symbolic allele or breakend.
+    Symbolic,
+    /// `*`: the base is deleted by another record.
+    SpanningDeletion,
+    /// An ALT equal to REF.
+    AltIsRef,
+    /// A missing allele read as the reference.
+    MissingAsRef,
+    /// A missing allele read as N.
+    MissingAsN,
+    /// An unphased heterozygote put on haplotypes in the order of GT.
+    UnphasedGtOrder,
+    /// An unphased heterozygote read as the reference.
+    UnphasedAsRef,
+    /// A haploid call: the second haplotype is absent.
+    HaploidAbsent,
+    /// A haploid call: the second haplotype repeats the first.
+    HaploidDuplicated,
+    /// An IUPAC code other than ACGTN in ALT, read as N.
+    AltIupacAsN,
+    /// An IUPAC code or N where REF and FASTA are compatible but not equal.
+    RefAmbiguous,
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        serde::Serialize::serialize(self, f)
+    }
+}
+
+/// One thing that was not applied as written. `sample` and `haplotype` are empty where it concerns the whole record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skip {
+    /// Number of the person in [`Dictionary::samples`].
+    pub sample: Option<u32>,
+    /// 1 or 2.
+    pub haplotype: Option<u8>,
+    /// Number of the locus.
+    pub locus: u32,
+    /// 1-based POS.
+    pub position: u32,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What the stage did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// People.
+    pub n_people: usize,
+    /// Loci.
+    pub n_loci: usize,
+    /// Records that overlap a locus.
+    pub n_records: u64,
+    /// Distinct haplotypes of each locus, by its name.
+    pub n_distinct_haplotypes: BTreeMap<String, usize>,
+    /// Bases of the reference that are IUPAC codes, read as N.
+    pub n_reference_iupac_as_n: u64,
+    /// How often each policy acted.
+    pub skips: BTreeMap<Reason, u64>,
+    /// Oddities of the files that did not stop the reading.
+    pub warnings: Vec<String>,
+}
+
+/// Why no sequences could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file is wrong.
+    #[error(transparent)]
+    Ingest(#[from] ingest::Error),
+    /// A file could not be written or read back.
+    #[error(transparent)]
+    Output(#[from] output::Error),
+    /// A record or a genotype is refused.
+    #[error("{}: {contig}:{position}{}: {reason}", path.display(), sample.as_ref().map(|name| format!(": sample `{name}`")).unwrap_or_default())]
+    Site {
+        /// The VCF or BCF.
+        path: PathBuf,
+        /// Contig as the file names it.
+        contig: String,
+        /// 1-based POS.
+        position: usize,
+        /// Whose genotype, when it is one person's.
+        sample: Option<String>,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// The files do not fit each other.
+    #[error("{0}")]
+    Inputs(String),
+    /// A stored dictionary cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// How far beyond a locus the FASTA is read, to check the REF of alleles that reach in from outside.
+const FLANK_NT: usize = 1_000;
+
+/// Builds the haplotypes of every person.
+///
+/// # Errors
+/// Files that cannot be read or do not fit each other, a REF that is not what the FASTA has, genotypes that a policy refuses.
+pub fn run(options: &Options) -> Result<(Dictionary, Vec<Skip>, Summary), Error> {
+    let loci = read_loci(&options.regions_file)?;
+    let mut reference = Reference::open(&options.reference)?;
+    let files = options.vcf.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let first = files.first().ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
+    let samples = options.samples.clone().unwrap_or_else(|| first.samples().to_vec());
+
+    let mut run = Run { policies: options.policies, samples: &samples, skips: Vec::new(), summary: Summary::default() };
+    let mut windows = Vec::with_capacity(loci.len());
+    for locus in &loci {
+        windows.push(Window::open(locus, &files, &mut reference, samples.len(), &mut run.summary)?);
+    }
+    let mut file_of_locus: Vec<Option<&Path>> = vec![None; loci.len()];
+    for file in &files {
+        run.summary.warnings.extend_from_slice(file.warnings());
+        let columns = columns_of(&samples, file)?;
+        file.for_each(Some(&loci), |record| {
+            run.summary.n_records += 1;
+            for (number, window) in windows.iter_mut().enumerate() {
+                if record.start0() >= window.builder.window().end
+                    || record.end0() <= window.builder.window().start
+                    || !same_contig(&window.builder.locus().contig, &record.contig)
+                {
+                    continue;
+                }
+                if file_of_locus[number].replace(file.path()).is_some_and(|other| other != file.path()) {
+                    let name = &window.builder.locus().name;
+                    return Err(Error::Inputs(format!("locus `{name}` has records in more than one file; merge them with `bcftools concat`")));
+                }
+                run.record(window, number as u32, file.path(), record, &columns)?;
+            }
+            Ok(())
+        })?;
+    }
+    if run.summary.n_records == 0 {
+        let names: Vec<String> = files.iter().map(|file| file.path().display().to_string()).collect();
+        return Err(Error::Inputs(format!(
+            "{}: no record overlaps any locus of {}: is the VCF empty, or are the contig names or the build others?",
+            names.join(", "),
+            options.regions_file.display()
+        )));
+    }
+    let loci = windows.into_iter().enumerate().map(|(number, window)| run.finish(window, number as u32)).collect::<Result<Vec<_>, _>>()?;
+    run.summary.n_people = samples.len();
+    run.summary.n_loci = loci.len();
+    run.summary.n_distinct_haplotypes = loci.iter().map(|locus| (locus.locus.name.clone(), locus.haplotypes.len())).collect();
+    for skip in &run.skips {
+        *run.summary.skips.entry(skip.reason).or_default() += 1;
+    }
+    let (skips, summary) = (run.skips, run.summary);
+    Ok((Dictionary { samples, loci }, skips, summary))
+}
+
+/// A locus while its records are read.
+struct Window {
+    builder: LocusBuilder,
+    /// FASTA bases around the locus, for checking REF; `flank_start0` is the first one's position.
+    flanked: Vec<u8>,
+    flank_start0: usize,
+    /// Ploidy seen of each person so far (0 = none, 1, 2), with the POS where.
+    ploidy: Vec<(u8, u32)>,
+}
+
+impl Window {
+    fn open(locus: &Locus, files: &[VariantFile], reference: &mut Reference, n_people: usize, summary: &mut Summary) -> Result<Self, Error> {
+        let len_nt = files.iter().find_map(|file| file.contig_len_nt(&locus.contig));
+        reference.resolve(&locus.contig, len_nt)?;
+        let (held_start0, held_end0) = reference.covering(&locus.contig, locus.start0, locus.end0)?;
+        let flank_start0 = locus.start0.saturating_sub(FLANK_NT).max(held_start0);
+        let flanked = reference.fetch(&locus.contig, flank_start0, (locus.end0 + FLANK_NT).min(held_end0))?;
+        let mut bases = flanked[locus.start0 - flank_start0..locus.end0 - flank_start0].to_vec();
+        for base in bases.iter_mut().filter(|base| !b"ACGTN".contains(base)) {
+            *base = b'N';
+            summary.n_reference_iupac_as_n += 1;
+        }
+        let builder = LocusBuilder::new(locus.clone(), bases, n_people);
+        Ok(Self { builder, flanked, flank_start0, ploidy: vec![(0, 0); n_people] })
+    }
+}
+
+/// The stage's state beside the loci.
+struct Run<'o> {
+    policies: Policies,
+    samples: &'o [String],
+    skips: Vec<Skip>,
+    summary: Summary,
+}
+
+impl Run<'_> {
+    fn record(&mut self, window: &mut Window, locus: u32, path: &Path, record: &VariantRecord, columns: &[usize]) -> Result<(), Error> {
+        let refuse = |sample: Option<&String>, reason: String| Error::Site {
+            path: path.into(),
+            contig: record.contig.clone(),
+            position: record.position,
+            sample: sample.cloned(),
+            reason,
+        };
+        let position = record.position as u32;
+        let skips = &mut self.skips;
+        let mut skip = |sample: Option<usize>, haplotype: Option<usize>, reason: Reason| {
+            let (sample, haplotype) = (sample.map(|s| s as u32), haplotype.map(|h| h as u8 + 1));
+            skips.push(Skip { sample, haplotype, locus, position, reason });
+        };
+        if check_ref(window, record).map_err(|reason| refuse(None, reason))? {
+            skip(None, None, Reason::RefAmbiguous);
+        }
+        if self.policies.apply_filters == ApplyFilters::Pass && !record.passes_filters {
+            skip(None, None, Reason::Filter);
+            return Ok(());
+        }
+
+        let alleles: Vec<Allele> = record.alt_alleles.iter().map(|alt| Allele::new(record, alt, &window.builder.window())).collect();
+        let mut carriers: Vec<Vec<u32>> = vec![Vec::new(); alleles.len()];
+        let mut carriers_of_n = Vec::new();
+        for (person, &column) in columns.iter().enumerate() {
+            let mut genotype = record.genotypes[column];
+            if genotype.alleles == [0, 0] && window.ploidy[person].0 == 2 {
+                continue;
+            }
+            let sample = self.samples.get(person);
+            settle_ploidy(&mut genotype, self.policies.haploid, &mut window.ploidy[person], position).map_err(|reason| refuse(sample, reason))?;
+            if genotype.is_haploid() {
+                window.builder.set_absent(person);
+                skip(Some(person), Some(1), Reason::HaploidAbsent);
+            } else if record.genotypes[column].is_haploid() {
+                skip(Some(person), Some(1), Reason::HaploidDuplicated);
+            }
+            if is_unphased_heterozygote(&genotype) {
+                match self.policies.unphased {
+                    Unphased::Error => {
+                        let reason = "unphased heterozygote: its haplotypes are unknown; phase the file, or choose --unphased gt-order or ref";
+                        return Err(refuse(sample, reason.into()));
+                    }
+                    Unphased::GtOrder => skip(Some(person), None, Reason::UnphasedGtOrder),
+                    Unphased::Ref => {
+                        skip(Some(person), None, Reason::UnphasedAsRef);
+                        continue;
+                    }
+                }
+            }
+            for (side, &allele) in genotype.alleles.iter().enumerate() {
+                let haplotype = 2 * person as u32 + side as u32;
+                match allele {
+                    0 | ABSENT => {}
+                    MISSING => match self.policies.missing {
+                        Missing::Ref => skip(Some(person), Some(side), Reason::MissingAsRef),
+                        Missing::N => {
+                            skip(Some(person), Some(side), Reason::MissingAsN);
+                            carriers_of_n.push(haplotype);
+                        }
+                        Missing::Error => return Err(refuse(sample, "missing allele; choose --missing ref or N".into())),
+                    },
+                    alt => match &alleles[alt as usize - 1] {
+                        Allele::Edit { .. } => carriers[alt as usize - 1].push(haplotype),
+                        Allele::Outside | Allele::ReferenceBlock => {}
+                        Allele::NoOp(reason) => skip(Some(person), Some(side), *reason),
+                        Allele::Symbolic if self.policies.symbolic == Symbolic::Skip => skip(Some(person), Some(side), Reason::Symbolic),
+                        Allele::Symbolic => {
+                            let text = String::from_utf8_lossy(&record.alt_alleles[alt as usize - 1]).into_owned();
+                            return Err(refuse(sample, format!("symbolic allele `{text}`; choose --symbolic skip to leave such alleles out")));
+                        }
+                        Allele::NotBases => {
+                            let text = String::from_utf8_lossy(&record.alt_alleles[alt as usize - 1]).into_owned();
+                            return Err(refuse(sample, format!("ALT `{text}` is not bases")));
+                        }
+                    },
+                }
+            }
+        }
+
+        window.builder.settle_before(record.start0(), &mut clash_to_skip(&mut self.skips, locus));
+        for ((allele, carriers), alt) in alleles.into_iter().zip(&carriers).zip(&record.alt_alleles) {
+            if let Allele::Edit { edit, iupac } = allele
+                && !carriers.is_empty()
+            {
+                if iupac {
+                    self.skips.push(Skip { sample: None, haplotype: None, locus, position, reason: Reason::AltIupacAsN });
+                }
+                let ordered = OrderedEdit { edit, position: record.position, ref_allele: record.ref_allele.clone(), alt_allele: alt.clone() };
+                window.builder.add(ordered, carriers);
+            }
+        }
+        if !carriers_of_n.is_empty() {
+            let unknown = Edit { start0: record.start0(), end0: record.end0(), alt: vec![b'N'; record.ref_allele.len()] };
+            if let Some(edit) = unknown.clip(&window.builder.window(), record.start0()) {
+                let ordered = OrderedEdit { edit, position: record.position, ref_allele: record.ref_allele.clone(), alt_allele: b"N".to_vec() };
+                window.builder.add(ordered, &carriers_of_n);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, window: Window, locus: u32) -> Result<LocusHaplotypes, Error> {
+        Ok(window.builder.finish(&mut clash_to_skip(&mut self.skips, locus)))
+    }
+}
+
+fn clash_to_skip(skips: &mut Vec<Skip>, locus: u32) -> impl FnMut(u32, usize, Clash) {
+    move |haplotype, position, clash| {
+        skips.push(Skip {
+            sample: Some(haplotype / 2),
+            haplotype: Some((haplotype % 2) as u8 + 1),
+            locus,
+            position: position as u32,
+            reason: match clash {
+                Clash::Overlap => Reason::Overlap,
+                Clash::Duplicate => Reason::Duplicate,
+            },
+        });
+    }
+}
+
+/// What one ALT does to a carrier's sequence.
+enum Allele {
+    Edit { edit: Edit, iupac: bool },
+    /// Changes nothing inside the locus.
+    Outside,
+    /// `<NON_REF>` and `<*>` of gVCF: the reference.
+    ReferenceBlock,
+    NoOp(Reason),
+    Symbolic,
+    NotBases,
+}
+
+impl Allele {
+    fn new(record: &VariantRecord, alt: &[u8], window: &std::ops::Range<usize>) -> Self {
+        match alt {
+            b"*" => return Self::NoOp(Reason::SpanningDeletion),
+            b"<NON_REF>" | b"<*>" => return Self::ReferenceBlock,
+            _ if alt.starts_with(b"<") || alt.iter().any(|byte| matches!(byte, b'[' | b']')) => return Self::Symbolic,
+            _ => {}
+        }
+        if alt.is_empty() || !alt.iter().all(|base| b"ACGTNRYSWKMBDHVU".contains(base)) {
+            return Self::NotBases;
+        }
+        let mut bases = alt.to_vec();
+        let mut iupac = false;
+        for base in bases.iter_mut().filter(|base| !b"ACGTN".contains(base)) {
+            *base = b'N';
+            iupac = true;
+        }
+        match Edit::canonical(record.start0(), &record.ref_allele, &bases) {
+            None => Self::NoOp(Reason::AltIsRef),
+            Some(edit) => edit.clip(window, record.start0()).map_or(Self::Outside, |edit| Self::Edit { edit, iupac }),
+        }
+    }
+}
+
+fn is_unphased_heterozygote(genotype: &Genotype) -> bool {
+    !genotype.phased && !genotype.is_haploid() && genotype.alleles[0] != genotype.alleles[1]
+}
+
+/// Applies the haploid policy and holds a person to one ploidy within a locus.
+fn settle_ploidy(genotype: &mut Genotype, policy: Haploid, seen: &mut (u8, u32), position: u32) -> Result<(), String> {
+    let haploid = genotype.is_haploid();
+    if haploid {
+        match policy {
+            Haploid::Error => return Err("haploid call; choose --haploid absent or dup".into()),
+            Haploid::Dup => genotype.alleles[1] = genotype.alleles[0],
+            // `.` is how a missing call of any ploidy is often written: it says nothing about the second haplotype.
+            Haploid::Absent if genotype.alleles[0] == MISSING => genotype.alleles[1] = MISSING,
+            Haploid::Absent => {}
+        }
+    }
+    let ploidy = if genotype.is_haploid() { 1 } else { 2 };
+    if seen.0 != 0 && seen.0 != ploidy && genotype.alleles != [MISSING, MISSING] {
+        return Err(format!(
+            "ploidy {ploidy} here, but {} at position {} of the same locus; split the locus (PAR boundary?) or choose --haploid dup",
+            seen.0, seen.1
+        ));
+    }
+    if seen.0 == 0 && genotype.alleles != [MISSING, MISSING] {
+        *seen = (ploidy, position);
+    }
+    Ok(())
+}
+
+/// Compares REF with the FASTA where the FASTA is known; `Ok(true)` when they agree only by ambiguity codes.
+fn check_ref(window: &Window, record: &VariantRecord) -> Result<bool, String> {
+    let mut ambiguous = false;
+    for (offset, &base) in record.ref_allele.iter().enumerate() {
+        let Some(index) = (record.start0() + offset).checked_sub(window.flank_start0) else { continue };
+        let Some(&expected) = window.flanked.get(index) else { continue };
+        if base == expected {
+            continue;
+        }
+        if iupac_bits(base) & iupac_bits(expected) != 0 {
+            ambiguous = true;
+            continue;
+        }
+        let context = |range: std::ops::Range<usize>| String::from_utf8_lossy(window.flanked.get(range).unwrap_or_default()).into_owned();
+        let end = window.flanked.len();
+        return Err(format!(
+            "REF is `{}` but the FASTA has `{}` at {} (FASTA around it: {}[{}]{}): the VCF was made against another reference; is it GRCh37 beside GRCh38, or are positions shifted?",
+            char::from(base),
+            char::from(expected),
+            record.position + offset,
+            context(index.saturating_sub(5)..index),
+            char::from(expected),
+            context((index + 1).min(end)..(index + 6).min(end)),
+        ));
+    }
+    Ok(ambiguous)
+}
+
+/// The bases an IUPAC code stands for, as bits ACGT.
+fn iupac_bits(base: u8) -> u8 {
+    match base {
+        b'A' => 1,
+        b'C' => 2,
+        b'G' => 4,
+        b'T' | b'U' => 8,
+        b'R' => 5,
+        b'Y' => 10,
+        b'S' => 6,
+        b'W' => 9,
+        b'K' => 12,
+        b'M' => 3,
+        b'B' => 14,
+        b'D' => 13,
+        b'H' => 11,
+        b'V' => 7,
+        b'N' => 15,
+        _ => 0,
+    }
+}
+
+/// The column of each wanted person in a file.
+fn columns_of(samples: &[String], file: &VariantFile) -> Result<Vec<usize>, Error> {
+    let column: HashMap<&str, usize> = file.samples().iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
+    let missing: Vec<&String> = samples.iter().filter(|sample| !column.contains_key(sample.as_str())).collect();
+    if let Some(first) = missing.first() {
+        return Err(Error::Inputs(format!(
+            "{}: no sample `{first}` in this file ({} of {} people are missing; the file has {}, such as `{}`)",
+            file.path().display(),
+            missing.len(),
+            samples.len(),
+            file.samples().len(),
+            file.samples()[0]
+        )));
+    }
+    Ok(samples.iter().map(|sample| column[sample.as_str()]).collect())
+}

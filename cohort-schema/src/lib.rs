@@ -25,7 +25,9 @@ pub use self::{
     cohort::{Cohort, CovariateChoice, Person},
     performance::{AUC_COLUMNS, AucRow, ROC_COLUMNS, RocPoint},
     phenotype::{Phenotype, PhenotypeCoding},
-    prediction::{BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, is_baseline, read_predictions, write_predictions},
+    prediction::{
+        BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, is_baseline, nine_significant_digits, read_predictions, write_predictions,
+    },
     schema::{Table, json_schema},
     split::{Split, UnknownSplit},
 };

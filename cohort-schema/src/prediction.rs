@@ -113,8 +113,9 @@ fn in_unit_interval(row: Row<'_>, column: usize) -> Result<f64, Error> {
     }
 }
 
-/// Plain decimals from 0.00001 to below a thousand million, scientific notation outside; `-0` is written as `0`.
-fn nine_significant_digits(number: f64) -> String {
+/// A logit as tables write it: plain decimals from 0.00001 to below a thousand million, scientific notation outside; `-0` as `0`.
+#[must_use]
+pub fn nine_significant_digits(number: f64) -> String {
     let number = number + 0.0;
     let scientific = format!("{number:.8e}");
     match scientific.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok()) {

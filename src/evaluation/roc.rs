@@ -1,0 +1,172 @@
+//! The ROC curve and the area under it.
+//!
+//! Input -> output: the logits of the cases and of the controls -> AUROC, corners of the curve. The area is the rank-sum statistic
+//! (Hanley & `McNeil` 1982): the probability that a case scores above a control, ties counted half. Ranks are multiples of one half
+//! and are summed in f64, so the area is exact up to one division for any cohort of fewer than about 10^8 people.
+
+/// One class has no people, so there is nothing to tell apart: the area is undefined (and not 0.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("undefined with {n_cases} cases and {n_controls} controls; at least one of each is needed")]
+pub struct OneClass {
+    /// People with the disease.
+    pub n_cases: usize,
+    /// People without.
+    pub n_controls: usize,
+}
+
+/// A corner of the ROC curve: the rates when every logit of at least `threshold` is called a case.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Corner {
+    /// `None` at the origin, where no one is called a case.
+    pub threshold: Option<f64>,
+    /// Share of the controls called cases.
+    pub false_positive_rate: f64,
+    /// Share of the cases called cases.
+    pub true_positive_rate: f64,
+}
+
+/// Area under the ROC curve of finite logits.
+///
+/// # Errors
+/// When either class is empty.
+pub fn auroc(cases: &[f64], controls: &[f64]) -> Result<f64, OneClass> {
+    require_both(cases, controls)?;
+    let ranks = mid_ranks(&[cases, controls].concat());
+    let (m, n) = (cases.len() as f64, controls.len() as f64);
+    Ok((ranks[..cases.len()].iter().sum::<f64>() - m * (m + 1.0) / 2.0) / (m * n))
+}
+
+/// Corners of the ROC curve of finite logits from (0, 0) to (1, 1). People with one logit are one step; points on a straight line are left out.
+///
+/// # Errors
+/// When either class is empty.
+#[allow(clippy::float_cmp, reason = "a tie is equality")]
+pub fn corners(cases: &[f64], controls: &[f64]) -> Result<Vec<Corner>, OneClass> {
+    require_both(cases, controls)?;
+    let mut people: Vec<(f64, bool)> =
+        cases.iter().map(|&logit| (logit, true)).chain(controls.iter().map(|&logit| (logit, false))).collect();
+    people.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut counts: Vec<(Option<f64>, u64, u64)> = vec![(None, 0, 0)];
+    let (mut false_positives, mut true_positives) = (0, 0);
+    for tied in people.chunk_by(|a, b| a.0 == b.0) {
+        let cases_here = tied.iter().filter(|(_, is_case)| *is_case).count() as u64;
+        true_positives += cases_here;
+        false_positives += tied.len() as u64 - cases_here;
+        if let [.., before, last] = counts[..]
+            && on_one_line(before, last, false_positives, true_positives)
+        {
+            counts.pop();
+        }
+        counts.push((Some(tied[0].0), false_positives, true_positives));
+    }
+    Ok(counts
+        .into_iter()
+        .map(|(threshold, false_positives, true_positives)| Corner {
+            threshold,
+            false_positive_rate: false_positives as f64 / controls.len() as f64,
+            true_positive_rate: true_positives as f64 / cases.len() as f64,
+        })
+        .collect())
+}
+
+fn on_one_line(before: (Option<f64>, u64, u64), last: (Option<f64>, u64, u64), false_positives: u64, true_positives: u64) -> bool {
+    (last.1 - before.1) * (true_positives - last.2) == (false_positives - last.1) * (last.2 - before.2)
+}
+
+/// 1-based ranks in increasing order; tied values share the mean of theirs.
+#[allow(clippy::float_cmp, reason = "a tie is equality")]
+pub(super) fn mid_ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut before = 0;
+    for tied in order.chunk_by(|&a, &b| values[a] == values[b]) {
+        for &index in tied {
+            ranks[index] = before as f64 + (tied.len() + 1) as f64 / 2.0;
+        }
+        before += tied.len();
+    }
+    ranks
+}
+
+pub(super) fn require_both(cases: &[f64], controls: &[f64]) -> Result<(), OneClass> {
+    if cases.is_empty() || controls.is_empty() {
+        return Err(OneClass { n_cases: cases.len(), n_controls: controls.len() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::evaluation::oracle;
+
+    #[test]
+    fn equals_scikit_learn_with_ties_few_people_and_unbalanced_classes() {
+        for example in oracle::EXAMPLES {
+            let (cases, controls) = example.a();
+            approx(auroc(&cases, &controls).unwrap(), example.auroc_a);
+            let (cases, controls) = example.b();
+            approx(auroc(&cases, &controls).unwrap(), example.auroc_b);
+        }
+    }
+
+    #[test]
+    fn one_class_is_an_error_and_not_one_half() {
+        assert_eq!(auroc(&[1.0], &[]), Err(OneClass { n_cases: 1, n_controls: 0 }));
+        assert!(corners(&[], &[1.0]).unwrap_err().to_string().contains("0 cases and 1 controls"));
+    }
+
+    #[test]
+    fn all_tied_is_one_half_and_zero_equals_minus_zero() {
+        approx(auroc(&[0.0, -0.0], &[-0.0, 0.0, 0.0]).unwrap(), 0.5);
+    }
+
+    #[test]
+    fn a_tie_is_one_step_of_the_curve_and_straight_lines_have_no_points_between() {
+        let corner = |threshold, false_positive_rate, true_positive_rate| Corner { threshold, false_positive_rate, true_positive_rate };
+        assert_eq!(
+            corners(&[4.0, 3.0, 1.0, 1.0], &[1.0, 1.0, 0.0, -1.0]).unwrap(),
+            [corner(None, 0.0, 0.0), corner(Some(3.0), 0.0, 0.5), corner(Some(1.0), 0.5, 1.0), corner(Some(-1.0), 1.0, 1.0)]
+        );
+    }
+
+    fn approx(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+    }
+
+    /// Small whole numbers, so that ties are common.
+    fn scores() -> impl Strategy<Value = Vec<f64>> {
+        vec((-6..6_i8).prop_map(f64::from), 1..40)
+    }
+
+    proptest! {
+        #[test]
+        fn a_monotone_map_changes_nothing(cases in scores(), controls in scores()) {
+            let mapped = |logits: &[f64]| logits.iter().map(|logit| (logit / 3.0).exp() - 7.0).collect::<Vec<_>>();
+            prop_assert_eq!(auroc(&cases, &controls), auroc(&mapped(&cases), &mapped(&controls)));
+        }
+
+        #[test]
+        fn negated_scores_give_the_complement(cases in scores(), controls in scores()) {
+            let negated = |logits: &[f64]| logits.iter().map(|logit| -logit).collect::<Vec<_>>();
+            let sum = auroc(&cases, &controls).unwrap() + auroc(&negated(&cases), &negated(&controls)).unwrap();
+            prop_assert!((sum - 1.0).abs() < 1e-12);
+        }
+
+        #[test]
+        fn the_trapezoids_under_the_curve_are_the_area(cases in scores(), controls in scores()) {
+            let area: f64 = corners(&cases, &controls)
+                .unwrap()
+                .windows(2)
+                .map(|pair| {
+                    let width = pair[1].false_positive_rate - pair[0].false_positive_rate;
+                    width * f64::midpoint(pair[0].true_positive_rate, pair[1].true_positive_rate)
+                })
+                .sum();
+            prop_assert!((area - auroc(&cases, &controls).unwrap()).abs() < 1e-12);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! A haplotype as edits against the reference: from VCF alleles to canonical edits, from edits to bases.
+//!
+//! Coordinates: 0-based, half-open, on the contig. Semantics: those of `bcftools consensus`, made independent of the order of
+//! records at one position (spec/haplotypes.md, "Order of operations").
+
+use std::{cmp::Ordering, ops::Range};
+
+use serde::{Deserialize, Serialize};
+
+/// Replaces `start0..end0` of the reference by `alt`. An insertion has `start0 == end0`, a deletion an empty `alt`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Edit {
+    /// First replaced base.
+    pub start0: usize,
+    /// One past the last replaced base.
+    pub end0: usize,
+    /// What stands there instead, upper-case ACGTN.
+    pub alt: Vec<u8>,
+}
+
+impl Edit {
+    /// The edit between REF and ALT after their shared prefix, then their shared suffix, is trimmed; `None` when they are equal.
+    #[must_use]
+    pub fn canonical(record_start0: usize, ref_allele: &[u8], alt_allele: &[u8]) -> Option<Self> {
+        let prefix = ref_allele.iter().zip(alt_allele).take_while(|(a, b)| a == b).count();
+        let (ref_rest, alt_rest) = (&ref_allele[prefix..], &alt_allele[prefix..]);
+        let suffix = ref_rest.iter().rev().zip(alt_rest.iter().rev()).take_while(|(a, b)| a == b).count();
+        let edit = Self {
+            start0: record_start0 + prefix,
+            end0: record_start0 + ref_allele.len() - suffix,
+            alt: alt_rest[..alt_rest.len() - suffix].to_vec(),
+        };
+        (edit.start0 < edit.end0 || !edit.alt.is_empty()).then_some(edit)
+    }
+
+    /// Adds bases, replaces none.
+    #[must_use]
+    pub fn is_insertion(&self) -> bool {
+        self.start0 == self.end0
+    }
+
+    /// Removes bases, adds none.
+    #[must_use]
+    pub fn is_deletion(&self) -> bool {
+        self.alt.is_empty()
+    }
+
+    /// The part of the edit inside `window`, or `None` when it changes nothing there (spec/haplotypes.md, "Region edges").
+    ///
+    /// `record_start0` is the record's POS: an insertion before the first base of the window is inside only when its anchor is.
+    #[must_use]
+    pub fn clip(mut self, window: &Range<usize>, record_start0: usize) -> Option<Self> {
+        if self.is_insertion() {
+            let inside = self.start0 > window.start && self.start0 <= window.end
+                || self.start0 == window.start && record_start0 >= window.start;
+            return inside.then_some(self);
+        }
+        if self.end0 <= window.start || self.start0 >= window.end {
+            return None;
+        }
+        let left = window.start.saturating_sub(self.start0);
+        self.alt.drain(..left.min(self.alt.len()));
+        self.start0 += left;
+        let right = self.end0.saturating_sub(window.end);
+        self.alt.truncate(self.alt.len() - right.min(self.alt.len()));
+        self.end0 -= right;
+        Some(self)
+    }
+
+    /// Cuts the edit where reference segments meet. `cuts` are the segment starts, ascending; pairs of (segment index, part).
+    ///
+    /// An insertion belongs to the segment of the base before it; a replacement of equal length is cut base by base; otherwise
+    /// the new bases stand in the first segment touched.
+    #[must_use]
+    pub fn split_at(&self, cuts: &[usize]) -> Vec<(usize, Edit)> {
+        let segment_of = |position0: usize| cuts.partition_point(|&cut| cut <= position0).saturating_sub(1);
+        if self.is_insertion() {
+            return vec![(segment_of(self.start0.saturating_sub(1)), self.clone())];
+        }
+        let (first, last) = (segment_of(self.start0), segment_of(self.end0 - 1));
+        let equal_length = self.alt.len() == self.end0 - self.start0;
+        (first..=last)
+            .map(|segment| {
+                let start0 = if segment == first { self.start0 } else { cuts[segment] };
+                let end0 = if segment == last { self.end0 } else { cuts[segment + 1] };
+                let alt = if equal_length {
+                    self.alt[start0 - self.start0..end0 - self.start0].to_vec()
+                } else if segment == first {
+                    self.alt.clone()
+                } else {
+                    Vec::new()
+                };
+                (segment, Edit { start0, end0, alt })
+            })
+            .collect()
+    }
+}
+
+/// The order in which edits are applied: by place; at one place insertions and deletions before replacements (an insertion's
+/// bases stand before the replaced base); ties by the record's (POS, REF, ALT), so that file order never matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderedEdit {
+    /// The edit, already clipped to its window.
+    pub edit: Edit,
+    /// 1-based POS of the record it came from.
+    pub position: usize,
+    /// REF of that record.
+    pub ref_allele: Vec<u8>,
+    /// ALT of that record.
+    pub alt_allele: Vec<u8>,
+}
+
+impl Ord for OrderedEdit {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |this: &'_ Self| (this.edit.start0, !(this.edit.is_insertion() || this.edit.is_deletion()), this.position);
+        key(self)
+            .cmp(&key(other))
+            .then_with(|| self.ref_allele.cmp(&other.ref_allele))
+            .then_with(|| self.alt_allele.cmp(&other.alt_allele))
+            .then_with(|| self.edit.end0.cmp(&other.edit.end0))
+    }
+}
+
+impl PartialOrd for OrderedEdit {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Bases of `window` with `edits` applied; `reference` holds the bases of `window`; edits are ascending and do not overlap.
+#[must_use]
+pub fn splice<'e>(reference: &[u8], window_start0: usize, edits: impl IntoIterator<Item = &'e Edit>) -> Vec<u8> {
+    let mut bases = Vec::with_capacity(reference.len() + 64);
+    let mut next = 0;
+    for edit in edits {
+        let (start, end) = (edit.start0 - window_start0, edit.end0 - window_start0);
+        bases.extend_from_slice(&reference[next..start]);
+        bases.extend_from_slice(&edit.alt);
+        next = end;
+    }
+    bases.extend_from_slice(&reference[next..]);
+    bases
+}
+
+/// The reverse complement of upper-case ACGTN.
+#[must_use]
+pub fn reverse_complement(bases: &[u8]) -> Vec<u8> {
+    let complement = |base: &u8| match base {
+        b'A' => b'T',
+        b'C' => b'G',
+        b'G' => b'C',
+        b'T' => b'A',
+        other => *other,
+    };
+    bases.iter().rev().map(complement).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn canonical(position: usize, r: &str, a: &str) -> Option<(usize, usize, String)> {
+        Edit::canonical(position - 1, r.as_bytes(), a.as_bytes()).map(|e| (e.start0, e.end0, String::from_utf8(e.alt).unwrap()))
+    }
+
+    #[test]
+    fn alleles_are_trimmed_to_what_changes() {
+        assert_eq!(canonical(5, "A", "G"), Some((4, 5, "G".into())));
+        assert_eq!(canonical(5, "ACG", "A"), Some((5, 7, String::new())));
+        assert_eq!(canonical(5, "A", "ATT"), Some((5, 5, "TT".into())));
+        assert_eq!(canonical(1, "A", "TTA"), Some((0, 0, "TT".into())));
+        assert_eq!(canonical(1, "AC", "C"), Some((0, 1, String::new())));
+        assert_eq!(canonical(5, "ACG", "TT"), Some((4, 7, "TT".into())));
+        assert_eq!(canonical(5, "A", "A"), None);
+    }
+
+    /// Region chr1:5-12 of spec/haplotypes.md ("Region edges").
+    #[test]
+    fn edits_are_cut_at_the_edges_of_the_region() {
+        let window = 4..12;
+        let apply = |position: usize, r: &str, a: &str| {
+            let edit = Edit::canonical(position - 1, r.as_bytes(), a.as_bytes()).and_then(|edit| edit.clip(&window, position - 1));
+            String::from_utf8(splice(b"ACGTACGT", 4, edit.iter())).unwrap()
+        };
+        assert_eq!(apply(5, "A", "G"), "GCGTACGT");
+        assert_eq!(apply(12, "T", "G"), "ACGTACGG");
+        assert_eq!(apply(3, "GTAC", "G"), "GTACGT");
+        assert_eq!(apply(4, "TAC", "T"), "GTACGT");
+        assert_eq!(apply(10, "CGTAC", "C"), "ACGTAC");
+        assert_eq!(apply(12, "T", "TGGG"), "ACGTACGTGGG");
+        assert_eq!(apply(4, "T", "TGGG"), "ACGTACGT");
+        assert_eq!(apply(3, "GTAC", "TTTT"), "TTGTACGT");
+        assert_eq!(apply(11, "GTAC", "TTTT"), "ACGTACTT");
+        assert_eq!(apply(4, "TACGTACGTACGT", "T"), "");
+    }
+
+    #[test]
+    fn an_edit_across_segments_is_cut_and_nothing_is_lost() {
+        let cuts = [0, 4, 8];
+        let deletion = Edit { start0: 2, end0: 9, alt: b"T".to_vec() };
+        let parts = deletion.split_at(&cuts);
+        assert_eq!(parts.iter().map(|(segment, part)| (*segment, part.start0, part.end0)).collect::<Vec<_>>(), [(0, 2, 4), (1, 4, 8), (2, 8, 9)]);
+        assert_eq!(parts[0].1.alt, b"T");
+        let insertion = Edit { start0: 4, end0: 4, alt: b"GG".to_vec() };
+        assert_eq!(insertion.split_at(&cuts)[0].0, 0, "an insertion stays with the base before it");
+        let mnp = Edit { start0: 3, end0: 5, alt: b"GC".to_vec() };
+        assert_eq!(mnp.split_at(&cuts).iter().map(|(_, part)| part.alt.clone()).collect::<Vec<_>>(), [b"G".to_vec(), b"C".to_vec()]);
+    }
+
+    proptest! {
+        #[test]
+        fn segments_joined_are_the_haplotype(
+            reference in "[ACGT]{40}",
+            places in proptest::collection::vec((0usize..40, 0usize..5, "[ACGT]{0,4}"), 0..6),
+            width in 1usize..15,
+        ) {
+            let mut edits: Vec<Edit> = Vec::new();
+            let mut sorted = places;
+            sorted.sort();
+            for (start0, len, alt) in sorted {
+                let end0 = (start0 + len).min(40);
+                let free = edits.last().is_none_or(|last: &Edit| start0 > last.end0);
+                if free && (end0 > start0 || !alt.is_empty()) && start0 > 0 {
+                    edits.push(Edit { start0, end0, alt: alt.into_bytes() });
+                }
+            }
+            let cuts: Vec<usize> = (0..40).step_by(width).collect();
+            let mut parts: Vec<Vec<Edit>> = vec![Vec::new(); cuts.len()];
+            for edit in &edits {
+                for (segment, part) in edit.split_at(&cuts) {
+                    parts[segment].push(part);
+                }
+            }
+            let joined: Vec<u8> = cuts.iter().enumerate().flat_map(|(segment, &start)| {
+                let end = cuts.get(segment + 1).copied().unwrap_or(40);
+                splice(&reference.as_bytes()[start..end], start, &parts[segment])
+            }).collect();
+            prop_assert_eq!(joined, splice(reference.as_bytes(), 0, &edits));
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! Data go to standard output or `-o`, messages to standard error.
 
 mod evaluate;
+mod prs;
 mod sequences;
 
 use anyhow::Context;
@@ -25,6 +26,7 @@ pub struct Cli {
 enum Command {
     Sequences(sequences::Args),
     Evaluate(evaluate::Args),
+    Prs(prs::Args),
 }
 
 impl Cli {
@@ -39,6 +41,7 @@ impl Cli {
         match self.command {
             Command::Sequences(args) => sequences::run(args),
             Command::Evaluate(args) => evaluate::run(args),
+            Command::Prs(args) => prs::run(args),
         }
     }
 }

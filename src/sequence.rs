@@ -267,7 +267,9 @@ pub fn run(options: &Options) -> Result<(Dictionary, Vec<Skip>, Summary), Error>
                 }
                 if file_of_locus[number].replace(file.path()).is_some_and(|other| other != file.path()) {
                     let name = &window.builder.locus().name;
-                    return Err(Error::Inputs(format!("locus `{name}` has records in more than one file; merge them with `bcftools concat`")));
+                    return Err(Error::Inputs(format!(
+                        "locus `{name}` has records in more than one file; merge them with `bcftools concat`"
+                    )));
                 }
                 run.record(window, number as u32, file.path(), record, &columns)?;
             }
@@ -304,7 +306,13 @@ struct Window {
 }
 
 impl Window {
-    fn open(locus: &Locus, files: &[VariantFile], reference: &mut Reference, n_people: usize, summary: &mut Summary) -> Result<Self, Error> {
+    fn open(
+        locus: &Locus,
+        files: &[VariantFile],
+        reference: &mut Reference,
+        n_people: usize,
+        summary: &mut Summary,
+    ) -> Result<Self, Error> {
         let len_nt = files.iter().find_map(|file| file.contig_len_nt(&locus.contig));
         reference.resolve(&locus.contig, len_nt)?;
         let (held_start0, held_end0) = reference.covering(&locus.contig, locus.start0, locus.end0)?;
@@ -360,7 +368,8 @@ impl Run<'_> {
                 continue;
             }
             let sample = self.samples.get(person);
-            settle_ploidy(&mut genotype, self.policies.haploid, &mut window.ploidy[person], position).map_err(|reason| refuse(sample, reason))?;
+            settle_ploidy(&mut genotype, self.policies.haploid, &mut window.ploidy[person], position)
+                .map_err(|reason| refuse(sample, reason))?;
             if genotype.is_haploid() {
                 window.builder.set_absent(person);
                 skip(Some(person), Some(1), Reason::HaploidAbsent);
@@ -370,7 +379,8 @@ impl Run<'_> {
             if is_unphased_heterozygote(&genotype) {
                 match self.policies.unphased {
                     Unphased::Error => {
-                        let reason = "unphased heterozygote: its haplotypes are unknown; phase the file, or choose --unphased gt-order or ref";
+                        let reason =
+                            "unphased heterozygote: its haplotypes are unknown; phase the file, or choose --unphased gt-order or ref";
                         return Err(refuse(sample, reason.into()));
                     }
                     Unphased::GtOrder => skip(Some(person), None, Reason::UnphasedGtOrder),
@@ -399,7 +409,10 @@ impl Run<'_> {
                         Allele::Symbolic if self.policies.symbolic == Symbolic::Skip => skip(Some(person), Some(side), Reason::Symbolic),
                         Allele::Symbolic => {
                             let text = String::from_utf8_lossy(&record.alt_alleles[alt as usize - 1]).into_owned();
-                            return Err(refuse(sample, format!("symbolic allele `{text}`; choose --symbolic skip to leave such alleles out")));
+                            return Err(refuse(
+                                sample,
+                                format!("symbolic allele `{text}`; choose --symbolic skip to leave such alleles out"),
+                            ));
                         }
                         Allele::NotBases => {
                             let text = String::from_utf8_lossy(&record.alt_alleles[alt as usize - 1]).into_owned();
@@ -418,14 +431,16 @@ impl Run<'_> {
                 if iupac {
                     self.skips.push(Skip { sample: None, haplotype: None, locus, position, reason: Reason::AltIupacAsN });
                 }
-                let ordered = OrderedEdit { edit, position: record.position, ref_allele: record.ref_allele.clone(), alt_allele: alt.clone() };
+                let ordered =
+                    OrderedEdit { edit, position: record.position, ref_allele: record.ref_allele.clone(), alt_allele: alt.clone() };
                 window.builder.add(ordered, carriers);
             }
         }
         if !carriers_of_n.is_empty() {
             let unknown = Edit { start0: record.start0(), end0: record.end0(), alt: vec![b'N'; record.ref_allele.len()] };
             if let Some(edit) = unknown.clip(&window.builder.window(), record.start0()) {
-                let ordered = OrderedEdit { edit, position: record.position, ref_allele: record.ref_allele.clone(), alt_allele: b"N".to_vec() };
+                let ordered =
+                    OrderedEdit { edit, position: record.position, ref_allele: record.ref_allele.clone(), alt_allele: b"N".to_vec() };
                 window.builder.add(ordered, &carriers_of_n);
             }
         }
@@ -454,7 +469,10 @@ fn clash_to_skip(skips: &mut Vec<Skip>, locus: u32) -> impl FnMut(u32, usize, Cl
 
 /// What one ALT does to a carrier's sequence.
 enum Allele {
-    Edit { edit: Edit, iupac: bool },
+    Edit {
+        edit: Edit,
+        iupac: bool,
+    },
     /// Changes nothing inside the locus.
     Outside,
     /// `<NON_REF>` and `<*>` of gVCF: the reference.

@@ -8,7 +8,9 @@ use crate::sequence::{self, ApplyFilters, Haploid, Missing, Options, Policies, S
 
 /// Both haplotypes of every sample over chosen loci, as FASTA, in one pass.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gf-genomics sequences --vcf cohort.vcf.gz --reference GRCh38.fa --regions-file loci.bed -o haplotypes.fa.gz")]
+#[command(
+    after_help = "Example:\n  gf-genomics sequences --vcf cohort.vcf.gz --reference GRCh38.fa --regions-file loci.bed -o haplotypes.fa.gz"
+)]
 pub struct Args {
     #[command(flatten)]
     genomes: Genomes,

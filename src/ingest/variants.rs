@@ -85,9 +85,8 @@ impl std::fmt::Debug for VariantFile {
 }
 
 /// The end-of-file block that every complete BGZF file ends with (SAM specification, section 4.1.2).
-const BGZF_EOF: [u8; 28] = [
-    0x1f, 0x8b, 0x08, 0x04, 0, 0, 0, 0, 0, 0xff, 0x06, 0, 0x42, 0x43, 0x02, 0, 0x1b, 0, 0x03, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-];
+const BGZF_EOF: [u8; 28] =
+    [0x1f, 0x8b, 0x08, 0x04, 0, 0, 0, 0, 0, 0xff, 0x06, 0, 0x42, 0x43, 0x02, 0, 0x1b, 0, 0x03, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 impl VariantFile {
     /// Opens a file and reads its header.
@@ -268,7 +267,8 @@ impl VariantFile {
                 continue;
             }
             let samples = raw.samples().map_err(Error::io(&self.path))?;
-            bcf_genotypes(samples.as_ref(), gt_key, self.samples.len(), &mut record).map_err(|reason| self.record_error(&record, reason))?;
+            bcf_genotypes(samples.as_ref(), gt_key, self.samples.len(), &mut record)
+                .map_err(|reason| self.record_error(&record, reason))?;
             visit(&record)?;
         }
         Ok(())
@@ -293,8 +293,7 @@ struct Wanted {
 
 impl Wanted {
     fn new(loci: &[Locus]) -> Self {
-        let mut regions: Vec<(String, usize, usize)> =
-            loci.iter().map(|locus| (locus.contig.clone(), locus.start0, locus.end0)).collect();
+        let mut regions: Vec<(String, usize, usize)> = loci.iter().map(|locus| (locus.contig.clone(), locus.start0, locus.end0)).collect();
         regions.sort();
         regions.dedup_by(|next, kept| {
             let joins = next.0 == kept.0 && next.1 <= kept.2;
@@ -370,7 +369,10 @@ impl<'l> SiteColumns<'l> {
         if record.ref_allele.is_empty() || !record.ref_allele.iter().all(u8::is_ascii_alphabetic) {
             return Err(format!("REF `{}` is not bases", String::from_utf8_lossy(ref_allele)));
         }
-        set_alt_alleles(record, if alt_alleles == b"." { None } else { Some(alt_alleles) }.into_iter().flat_map(|all| all.split(|&b| b == b',')));
+        set_alt_alleles(
+            record,
+            if alt_alleles == b"." { None } else { Some(alt_alleles) }.into_iter().flat_map(|all| all.split(|&b| b == b',')),
+        );
         record.passes_filters = filter == b"PASS" || filter == b".";
         Ok(())
     }
@@ -385,7 +387,8 @@ impl<'l> SiteColumns<'l> {
         while let Some(sample) = rest {
             let (value, next) = next_column(sample);
             let gt = value.split(|&byte| byte == b':').nth(gt_index).unwrap_or(b".");
-            let genotype = parse_text(gt, max_allele).map_err(|reason| format!("sample column {}: {reason}", record.genotypes.len() + 1))?;
+            let genotype =
+                parse_text(gt, max_allele).map_err(|reason| format!("sample column {}: {reason}", record.genotypes.len() + 1))?;
             record.genotypes.push(genotype);
             rest = next;
         }
@@ -436,7 +439,8 @@ fn bcf_site(raw: &bcf::Record, header: &vcf::Header, record: &mut VariantRecord)
     record.id = if id.is_empty() { ".".into() } else { String::from_utf8_lossy(id).into_owned() };
     set_bases(&mut record.ref_allele, raw.reference_bases().as_ref());
     let alternates = raw.alternate_bases();
-    let alleles = vcf::variant::record::AlternateBases::iter(&alternates).map(|allele| allele.map(str::to_string)).collect::<io::Result<Vec<_>>>()?;
+    let alleles =
+        vcf::variant::record::AlternateBases::iter(&alternates).map(|allele| allele.map(str::to_string)).collect::<io::Result<Vec<_>>>()?;
     set_alt_alleles(record, alleles.iter().map(String::as_bytes).filter(|allele| *allele != b"."));
     let filters = raw.filters();
     let filters = vcf::variant::record::Filters::iter(&filters, header).collect::<io::Result<Vec<_>>>()?;

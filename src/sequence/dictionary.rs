@@ -173,7 +173,8 @@ impl LocusBuilder {
         if last == edit {
             return Err(Clash::Duplicate);
         }
-        let last_inserts_here = last != u32::MAX && self.edits[last as usize].is_insertion() && self.edits[last as usize].start0 == new.start0;
+        let last_inserts_here =
+            last != u32::MAX && self.edits[last as usize].is_insertion() && self.edits[last as usize].start0 == new.start0;
         if new.start0 < frozen_end0 || last_inserts_here && (new.is_insertion() || new.is_deletion()) {
             return Err(Clash::Overlap);
         }

@@ -51,8 +51,8 @@ impl Edit {
     #[must_use]
     pub fn clip(mut self, window: &Range<usize>, record_start0: usize) -> Option<Self> {
         if self.is_insertion() {
-            let inside = self.start0 > window.start && self.start0 <= window.end
-                || self.start0 == window.start && record_start0 >= window.start;
+            let inside =
+                self.start0 > window.start && self.start0 <= window.end || self.start0 == window.start && record_start0 >= window.start;
             return inside.then_some(self);
         }
         if self.end0 <= window.start || self.start0 >= window.end {
@@ -200,7 +200,10 @@ mod tests {
         let cuts = [0, 4, 8];
         let deletion = Edit { start0: 2, end0: 9, alt: b"T".to_vec() };
         let parts = deletion.split_at(&cuts);
-        assert_eq!(parts.iter().map(|(segment, part)| (*segment, part.start0, part.end0)).collect::<Vec<_>>(), [(0, 2, 4), (1, 4, 8), (2, 8, 9)]);
+        assert_eq!(
+            parts.iter().map(|(segment, part)| (*segment, part.start0, part.end0)).collect::<Vec<_>>(),
+            [(0, 2, 4), (1, 4, 8), (2, 8, 9)]
+        );
         assert_eq!(parts[0].1.alt, b"T");
         let insertion = Edit { start0: 4, end0: 4, alt: b"GG".to_vec() };
         assert_eq!(insertion.split_at(&cuts)[0].0, 0, "an insertion stays with the base before it");

@@ -127,7 +127,7 @@ pub struct Summary {
     pub constant_dosages: usize,
     /// `model: feature` left out because the feature is the same in all training people.
     pub constant_features: Vec<String>,
-    /// The penalties tried for `prs-dosages`, strongest first.
+    /// The penalties tried for `prs-dosages`, strongest first; four in a row that are not better end the search.
     pub l2_grid: Vec<Strength>,
     /// The penalty chosen.
     pub l2_chosen: f64,

@@ -95,7 +95,7 @@ pub fn print_summary(summary: &Summary) {
         (None, Some(reason)) => eprintln!("no prs-apoe: {reason}"),
         (None, None) => {}
     }
-    eprintln!("prs-dosages: {} dosages, penalty {:.3} of {} tried", summary.n_dosages, summary.l2_chosen, summary.l2_grid.len());
+    eprintln!("prs-dosages: {} dosages, penalty {:.3} (of {} tried)", summary.n_dosages, summary.l2_chosen, summary.l2_grid.len());
     for failure in summary.l2_grid.iter().filter_map(|point| point.failure.as_ref()) {
         eprintln!("left out of the grid: {failure}");
     }

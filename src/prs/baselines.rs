@@ -21,6 +21,8 @@ use crate::evaluation::roc::auroc;
 /// Penalty per person of baselines with few features. A person carries up to 0.25 of information on a coefficient, so that these are
 /// as good as unpenalised, but finite where a feature separates the classes or repeats another.
 const SLIGHT_PENALTY: f64 = 1e-6;
+/// The grid ends after so many weaker penalties in a row that are not better: these only over-fit more, and take the longest.
+const PATIENCE: usize = 4;
 /// In `prs-dosages` covariates are multiplied by this, and so penalised 1/1024 as strongly as the dosages: they are known to matter.
 const COVARIATE_SCALE: f64 = 32.0;
 
@@ -40,7 +42,7 @@ pub struct DosageFit {
     pub baseline: Baseline,
     /// The penalty chosen.
     pub alpha: f64,
-    /// The penalties tried, strongest first.
+    /// The penalties tried, strongest first; ends [`PATIENCE`] after the best.
     pub grid: Vec<Strength>,
     /// Dosages left out because they are the same in all training people.
     pub constant_dosages: usize,
@@ -240,7 +242,8 @@ struct Chosen {
     grid: Vec<Strength>,
 }
 
-/// Fits the penalties from the strongest to the weakest, each from where the last ended, and keeps the best on validation.
+/// Fits the penalties from the strongest to the weakest, each from where the last ended, and keeps the best on validation. Failed fits
+/// are noted and left out.
 fn best_strength(
     model: &str,
     alphas: &[f64],
@@ -252,13 +255,19 @@ fn best_strength(
     let mut grid = Vec::new();
     let mut last: Option<LogisticFit> = None;
     let mut best: Option<(f64, f64, LogisticFit)> = None;
+    let mut not_better = 0;
     for alpha in alphas {
+        if not_better == PATIENCE {
+            break;
+        }
+        not_better += 1;
         match logistic::fit(model, training, training_is_case, alpha, last.as_ref()) {
             Err(error) => grid.push(Strength { alpha, validation_auroc: None, failure: Some(error.to_string()) }),
             Ok(fit) => {
                 let auroc = auroc_of(&fit.logits(validation), validation_is_case).map_err(|reason| Error::Validation { reason })?;
                 if best.as_ref().is_none_or(|(highest, ..)| auroc > *highest) {
                     best = Some((auroc, alpha, fit.clone()));
+                    not_better = 0;
                 }
                 grid.push(Strength { alpha, validation_auroc: Some(auroc), failure: None });
                 last = Some(fit);

@@ -1,7 +1,7 @@
 //! Stage: how well does each model tell cases from controls, and is it better than the best baseline on the same people?
 //!
 //! Input -> output: `predictions.csv` files -> `auc.csv` and `roc.csv` ([`AucRow`], [`RocPoint`]), for each split and model the area
-//! under the ROC curve with `DeLong`'s 95 % interval, and `DeLong`'s paired test against one model. Models are ranked by their logits;
+//! under the ROC curve with DeLong's 95 % interval, and DeLong's paired test against one model. Models are ranked by their logits;
 //! a person predicted by several folds of a model is ranked by the mean of those logits.
 //!
 //! Which baseline everything is compared to is chosen on the validation split, so that the test split never chooses it.
@@ -12,6 +12,8 @@ mod delong;
 mod oracle;
 pub mod roc;
 mod scores;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeSet, fmt, path::PathBuf};
 
@@ -282,13 +284,12 @@ fn auc_row(scores: &Scores, split: Split, model: &str, compared_to: Option<&str>
             row.auroc = Some(placements.auroc());
             row.ci_low = placements.interval().map(|interval| interval.low);
             row.ci_high = placements.interval().map(|interval| interval.high);
-            match placements.variance() {
-                None => reasons.push("interval undefined with fewer than two people in a class".to_owned()),
-                Some(0.0) => {
-                    reasons.push("interval of no width: DeLong's variance is zero (perfect separation, or all logits tied)".to_owned())
-                }
-                Some(_) => {}
-            }
+            let variance_reason = match placements.variance() {
+                None => Some("interval undefined with fewer than two people in a class"),
+                Some(0.0) => Some("interval of no width: DeLong's variance is zero (perfect separation, or all logits tied)"),
+                Some(_) => None,
+            };
+            reasons.extend(variance_reason.map(str::to_owned));
             if let Some(other) = compared_to.filter(|&other| other != model) {
                 row.compared_to = Some(other.to_owned());
                 compare(scores, &placements, &mut row, other, &mut reasons)?;

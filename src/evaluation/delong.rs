@@ -1,6 +1,6 @@
-//! `DeLong`'s variance of the AUROC, its 95 % interval, and the paired test of two models on the same people.
+//! DeLong's variance of the AUROC, its 95 % interval, and the paired test of two models on the same people.
 //!
-//! Input -> output: logits of cases and controls -> interval, difference, p-value. The method is `DeLong`, `DeLong` & Clarke-Pearson,
+//! Input -> output: logits of cases and controls -> interval, difference, p-value. The method is DeLong, DeLong & Clarke-Pearson,
 //! Biometrics 44:837 (1988), computed in O(n log n) from mid-ranks as Sun & Xu, IEEE Signal Process. Lett. 21:1389 (2014). As R's
 //! pROC, the interval is symmetric around the area and cut at 0 and 1.
 
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(a.paired_test(&b), PairedTest { delta: 0.0, inference: None });
     }
 
-    /// `psi` of `DeLong`'s paper.
+    /// `psi` of DeLong's paper.
     #[allow(clippy::float_cmp, reason = "a tie is equality")]
     fn placed_right(case: f64, control: f64) -> f64 {
         if case > control {

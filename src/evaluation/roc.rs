@@ -1,7 +1,7 @@
 //! The ROC curve and the area under it.
 //!
 //! Input -> output: the logits of the cases and of the controls -> AUROC, corners of the curve. The area is the rank-sum statistic
-//! (Hanley & `McNeil` 1982): the probability that a case scores above a control, ties counted half. Ranks are multiples of one half
+//! (Hanley & McNeil 1982): the probability that a case scores above a control, ties counted half. Ranks are multiples of one half
 //! and are summed in f64, so the area is exact up to one division for any cohort of fewer than about 10^8 people.
 
 /// One class has no people, so there is nothing to tell apart: the area is undefined (and not 0.5).

@@ -22,13 +22,10 @@ pub fn table(rows: &[AucRow]) -> String {
         text += padded.trim_end();
         text += "\n";
     }
-    for row in shown {
-        if let Some(reason) = &row.reason {
-            text += &format!("\n{}: {reason}", row.model);
-        }
-    }
-    if !text.ends_with('\n') {
+    let reasons: Vec<String> = shown.iter().filter_map(|row| Some(format!("{}: {}\n", row.model, row.reason.as_ref()?))).collect();
+    if !reasons.is_empty() {
         text += "\n";
+        text += &reasons.concat();
     }
     text
 }
@@ -40,8 +37,19 @@ fn cells(row: &AucRow) -> [String; 6] {
         row.n_controls.to_string(),
         with_interval(row.auroc, row.ci_low, row.ci_high, |value| format!("{value:.3}")),
         with_interval(row.delta_auroc, row.delta_ci_low, row.delta_ci_high, |value| format!("{value:+.3}")),
-        row.p_value.map_or(String::new(), |p_value| if p_value < 0.001 { format!("{p_value:.1e}") } else { format!("{p_value:.3}") }),
+        row.p_value.map_or(String::new(), p_value_text),
     ]
+}
+
+/// Below 1e-300 the normal tail leaves the range of f64, so there only the bound is told.
+fn p_value_text(p_value: f64) -> String {
+    if p_value < 1e-300 {
+        "<1e-300".to_owned()
+    } else if p_value < 0.001 {
+        format!("{p_value:.1e}")
+    } else {
+        format!("{p_value:.3}")
+    }
 }
 
 fn with_interval(estimate: Option<f64>, low: Option<f64>, high: Option<f64>, format: impl Fn(f64) -> String) -> String {
@@ -74,6 +82,11 @@ mod tests {
             p_value: None,
             reason: None,
         }
+    }
+
+    #[test]
+    fn a_p_value_too_small_for_f64_is_given_as_a_bound() {
+        assert_eq!([0.0, 1.23e-20, 0.05].map(p_value_text), ["<1e-300", "1.2e-20", "0.050"]);
     }
 
     #[test]

@@ -1,0 +1,187 @@
+//! The stage as a whole, on files.
+
+use std::fs;
+
+use gf_cohort_schema::PREDICTION_COLUMNS;
+use tempfile::TempDir;
+
+use super::*;
+
+/// (`sample_id`, split, phenotype, logit) of people whom every model of a test predicts.
+type Row<'a> = (&'a str, &'a str, &'a str, f64);
+
+/// A folder with predictions files, and the stage run on them.
+struct Study {
+    folder: TempDir,
+    options: Options,
+}
+
+impl Study {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { out: folder.path().join("report"), ..Options::default() };
+        Self { folder, options }
+    }
+
+    fn file(mut self, name: &str, rows: &[String]) -> Self {
+        let path = self.folder.path().join(name);
+        fs::write(&path, format!("{}\n{}\n", PREDICTION_COLUMNS.join(","), rows.join("\n"))).unwrap();
+        self.options.predictions.push(path);
+        self
+    }
+
+    fn model(self, model: &str, rows: &[Row<'_>]) -> Self {
+        let rows: Vec<String> = rows.iter().map(|row| line(model, "", *row)).collect();
+        self.file(&format!("{model}.csv"), &rows)
+    }
+
+    fn run(&self) -> Result<Summary, Error> {
+        run(&self.options)
+    }
+
+    fn message(&self) -> String {
+        self.run().unwrap_err().to_string().replace(&format!("{}/", self.folder.path().display()), "")
+    }
+}
+
+fn line(model: &str, fold: &str, (sample_id, split, phenotype, logit): Row<'_>) -> String {
+    format!("{sample_id},{model},{split},{fold},{phenotype},{logit},0.5")
+}
+
+/// Two cases and two controls on a split; `[a, b]` are the cases' logits, `[c, d]` the controls'.
+fn four(split: &str, [a, b, c, d]: [f64; 4]) -> Vec<Row<'_>> {
+    let names: [&str; 4] = match split {
+        "train" => ["R1", "R2", "R3", "R4"],
+        "validation" => ["V1", "V2", "V3", "V4"],
+        _ => ["T1", "T2", "T3", "T4"],
+    };
+    names
+        .into_iter()
+        .zip([a, b, c, d])
+        .enumerate()
+        .map(|(index, (name, logit))| (name, split, ["case", "control"][index / 2], logit))
+        .collect()
+}
+
+fn both_splits(validation: [f64; 4], test: [f64; 4]) -> Vec<Row<'static>> {
+    [four("validation", validation), four("test", test)].concat()
+}
+
+const PERFECT: [f64; 4] = [3.0, 2.0, 1.0, 0.0];
+const GOOD: [f64; 4] = [3.0, 1.0, 2.0, 0.0];
+const POOR: [f64; 4] = [2.0, 0.0, 3.0, 1.0];
+
+#[test]
+fn the_baseline_compared_to_is_the_best_on_validation_and_not_on_test() {
+    let study = Study::new()
+        .model("prs-dosages", &both_splits(GOOD, POOR))
+        .model("prs-apoe", &both_splits(POOR, PERFECT))
+        .model("linformer", &both_splits(PERFECT, GOOD));
+    let summary = study.run().unwrap();
+    assert_eq!(summary.comparison, Comparison::OnValidation { model: "prs-dosages".to_owned(), auroc: 0.75, n_baselines: 2 });
+    assert!(summary.comparison.to_string().contains("the test split did not choose it"));
+    let order: Vec<_> = summary.rows.iter().map(|row| (row.split, row.model.as_str())).collect();
+    let models = ["linformer", "prs-apoe", "prs-dosages"];
+    assert_eq!(order, [Split::Validation, Split::Test].map(|split| models.map(|model| (split, model))).concat());
+    let linformer = &summary.rows[3];
+    assert_eq!((linformer.auroc, linformer.delta_auroc, linformer.compared_to.as_deref()), (Some(0.75), Some(0.5), Some("prs-dosages")));
+    let baseline = &summary.rows[5];
+    assert_eq!((baseline.auroc, &baseline.compared_to, baseline.delta_auroc), (Some(0.25), &None, None));
+    assert!(summary.rows[4].reason.as_deref().unwrap().contains("perfect separation"));
+    let auc_csv = fs::read_to_string(summary.auc_csv).unwrap();
+    assert_eq!(auc_csv.lines().count(), 7);
+    assert!(fs::read_to_string(summary.roc_csv).unwrap().starts_with("model,split,threshold,"));
+}
+
+#[test]
+fn the_order_of_files_and_rows_does_not_change_a_byte() {
+    let bytes = |study: &Study| {
+        let summary = study.run().unwrap();
+        (fs::read(summary.auc_csv).unwrap(), fs::read(summary.roc_csv).unwrap())
+    };
+    let (first, second) = (both_splits(GOOD, POOR), both_splits(POOR, GOOD));
+    let forward = Study::new().model("prs-a", &first).model("prs-b", &second);
+    let reversed = |rows: &[Row<'static>]| rows.iter().rev().copied().collect::<Vec<_>>();
+    let backward = Study::new().model("prs-b", &reversed(&second)).model("prs-a", &reversed(&first));
+    assert_eq!(bytes(&forward), bytes(&backward));
+}
+
+#[test]
+fn people_of_unknown_phenotype_are_left_out_and_counted() {
+    let mut rows = four("test", GOOD);
+    rows.push(("T5", "test", "", 9.0));
+    let summary = Study::new().model("prs-a", &rows).model("linformer", &rows).run().unwrap();
+    assert_eq!(summary.people_without_phenotype, 1);
+    assert_eq!((summary.rows[0].n_cases, summary.rows[0].n_controls, summary.rows[0].auroc), (2, 2, Some(0.75)));
+}
+
+#[test]
+fn models_run_on_different_people_are_not_compared() {
+    let mut rows = four("test", GOOD);
+    rows.push(("T5", "test", "case", 9.0));
+    let message = Study::new().model("prs-a", &four("test", POOR)).model("linformer", &rows).message();
+    assert!(message.contains("4 in both, 1 only in linformer, 0 only in prs-a (for example T5 is not in prs-a)"), "{message}");
+}
+
+#[test]
+fn contradicting_or_repeated_rows_are_refused() {
+    let rows = four("test", GOOD);
+    let repeated = Study::new().model("prs-a", &rows).file("again.csv", &[line("prs-a", "", rows[0])]).message();
+    assert!(repeated.starts_with("again.csv: person T1 is predicted twice by prs-a (first in prs-a.csv)"), "{repeated}");
+    let split =
+        Study::new().model("prs-a", &rows).model("m", &four("train", GOOD)).file("x.csv", &[line("m", "", ("T1", "train", "case", 1.0))]);
+    assert!(split.message().starts_with("x.csv: person T1 is in split train, but in split test in prs-a.csv"), "{}", split.message());
+    let phenotype = Study::new().model("prs-a", &rows).file("x.csv", &[line("m", "", ("T1", "test", "", 1.0))]).message();
+    assert!(phenotype.starts_with("x.csv: person T1 is of unknown phenotype, but case in prs-a.csv"), "{phenotype}");
+}
+
+#[test]
+fn one_class_is_an_empty_value_on_validation_but_an_error_on_test_or_everywhere() {
+    let cases = |split: &'static str| four(split, GOOD)[..2].to_vec();
+    let summary = Study::new().model("m", &[cases("validation"), four("test", GOOD)].concat()).run().unwrap();
+    assert_eq!((summary.rows[0].n_cases, summary.rows[0].auroc, summary.rows[0].ci_low), (2, None, None));
+    assert!(summary.rows[0].reason.as_deref().unwrap().contains("AUC undefined with 2 cases and 0 controls"));
+    let on_test = Study::new().model("m", &[four("validation", GOOD), cases("test")].concat()).message();
+    assert!(on_test.contains("split test: the AUC of m is undefined with 2 cases and 0 controls"), "{on_test}");
+    assert!(Study::new().model("m", &cases("train")).message().contains("no split has both cases and controls"));
+}
+
+#[test]
+fn several_folds_of_one_person_are_averaged_and_counted() {
+    let rows = four("test", GOOD);
+    let mut lines: Vec<String> = rows.iter().map(|row| line("m", "0", *row)).collect();
+    lines.push(line("m", "1", ("T2", "test", "case", 5.0)));
+    let summary = Study::new().file("folds.csv", &lines).run().unwrap();
+    assert_eq!(summary.people_averaged_over_folds, 1);
+    assert_eq!((summary.rows[0].n_cases, summary.rows[0].auroc), (2, Some(1.0)));
+    lines.push(line("m", "1", ("T2", "test", "case", 6.0)));
+    assert!(Study::new().file("folds.csv", &lines).message().contains("predicted twice by m, fold 1"));
+}
+
+#[test]
+fn what_to_compare_to_can_be_named_and_must_be_there() {
+    let mut study = Study::new().model("prs-a", &four("test", POOR)).model("prs-b", &four("test", GOOD));
+    assert!(study.message().contains("none of the baselines prs-a, prs-b has an AUC on the validation split"));
+    study.options.compare_to = Some("prs-b".to_owned());
+    assert_eq!(study.run().unwrap().rows[0].compared_to.as_deref(), Some("prs-b"));
+    study.options.compare_to = Some("prs-c".to_owned());
+    assert_eq!(study.message(), "no predictions of `prs-c` to compare to; there are predictions of prs-a, prs-b");
+}
+
+#[test]
+fn without_a_baseline_nothing_is_compared_and_a_single_one_needs_no_validation() {
+    let alone = Study::new().model("linformer", &four("test", GOOD)).run().unwrap();
+    assert_eq!((&alone.comparison, alone.rows[0].auroc, &alone.rows[0].compared_to), (&Comparison::None, Some(0.75), &None));
+    let single = Study::new().model("linformer", &four("test", GOOD)).model("prs-a", &four("test", GOOD)).run().unwrap();
+    assert_eq!(single.comparison, Comparison::OnlyBaseline { model: "prs-a".to_owned() });
+    assert_eq!((single.rows[0].delta_auroc, single.rows[0].p_value), (Some(0.0), None));
+    assert!(single.rows[0].reason.as_deref().unwrap().contains("the variance of the difference to prs-a is zero"));
+}
+
+#[test]
+fn a_model_without_the_compared_baseline_on_a_split_says_so() {
+    let rows = [four("train", GOOD), four("test", GOOD)].concat();
+    let summary = Study::new().model("linformer", &rows).model("prs-a", &four("test", POOR)).run().unwrap();
+    assert_eq!((summary.rows[0].split, summary.rows[0].delta_auroc), (Split::Train, None));
+    assert_eq!(summary.rows[0].reason.as_deref(), Some("not compared: prs-a has no predictions on this split"));
+}

@@ -16,10 +16,10 @@ pub struct Args {
     /// VCF, VCF.gz or BCF files, of the same people
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
-    /// Table of the people: sample_id, phenotype, split, and covariates
+    /// Table of the people: `sample_id`, phenotype, split, and covariates
     #[arg(long, value_name = "CSV")]
     cohort: PathBuf,
-    /// Folder for predictions.csv, weights.csv, match_log.csv and prs_model.json
+    /// Folder for `predictions.csv`, `weights.csv`, `match_log.csv` and `prs_model.json`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// BED of the regions whose variants are used [default: all variants]

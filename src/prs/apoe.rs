@@ -32,13 +32,13 @@ pub struct Haplotypes {
 impl Haplotypes {
     /// Copies of e2.
     #[must_use]
-    pub fn e2(&self) -> u8 {
+    pub fn e2(self) -> u8 {
         self.copies[1]
     }
 
     /// Copies of e4.
     #[must_use]
-    pub fn e4(&self) -> u8 {
+    pub fn e4(self) -> u8 {
         self.copies[3]
     }
 }

@@ -197,12 +197,12 @@ impl<'a> Study<'a> {
         }
         let features = |people: &[usize]| {
             let n_columns = varying.len() + covariates.len();
-            let cell = |column: usize, person: usize| match varying.get(column) {
-                Some((site, alt, allele)) => (site.dosage(*alt, allele.frequency, person) - allele.mean) / allele.sd,
-                None => {
-                    let (term, values) = &covariates[column - varying.len()];
-                    COVARIATE_SCALE * (values[person] - term.mean) / term.sd
+            let cell = |column: usize, person: usize| {
+                if let Some((site, alt, allele)) = varying.get(column) {
+                    return (site.dosage(*alt, allele.frequency, person) - allele.mean) / allele.sd;
                 }
+                let (term, values) = &covariates[column - varying.len()];
+                COVARIATE_SCALE * (values[person] - term.mean) / term.sd
             };
             logistic::matrix(people.len(), (0..n_columns).map(|column| people.iter().map(move |&person| cell(column, person))))
         };

@@ -47,7 +47,7 @@ impl Site {
     #[must_use]
     pub fn frequency(&self, allele: i16, people: &[usize]) -> Option<f64> {
         let (mut copies, mut haplotypes) = (0_u64, 0_u64);
-        for genotype in people.iter().map(|&person| &self.genotypes[person]) {
+        for genotype in people.iter().map(|&person| self.genotypes[person]) {
             if let Some(dosage) = genotype.dosage(allele) {
                 copies += u64::from(dosage);
                 haplotypes += ploidy(genotype);
@@ -59,12 +59,12 @@ impl Site {
     /// Copies of an allele in one person; frequency times ploidy where the call is missing.
     #[must_use]
     pub fn dosage(&self, allele: i16, frequency: f64, person: usize) -> f64 {
-        let genotype = &self.genotypes[person];
+        let genotype = self.genotypes[person];
         genotype.dosage(allele).map_or_else(|| frequency * ploidy(genotype) as f64, f64::from)
     }
 }
 
-fn ploidy(genotype: &Genotype) -> u64 {
+fn ploidy(genotype: Genotype) -> u64 {
     if genotype.is_haploid() { 1 } else { 2 }
 }
 
@@ -209,8 +209,37 @@ fn text(allele: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::{ingest::same_contig, prs::tests::write_vcf};
+    use crate::{
+        ingest::{ABSENT, same_contig},
+        prs::tests::write_vcf,
+    };
+
+    proptest! {
+        #[test]
+        fn dosages_of_all_alleles_add_up_to_the_ploidy(calls in prop::collection::vec((-1_i16..=2, -2_i16..=2), 2..20)) {
+            let genotype = |&(a, b): &(i16, i16)| Genotype { alleles: [a, b], phased: true };
+            let site = Site {
+                contig: "1".into(),
+                position: 1,
+                id: ".".into(),
+                ref_allele: "A".into(),
+                alt_alleles: vec!["C".into(), "G".into()],
+                counted_alts: vec![1, 2],
+                genotypes: calls.iter().map(genotype).collect(),
+            };
+            let people: Vec<usize> = (0..calls.len()).collect();
+            if let Some([a, b, c]) = [0, 1, 2].map(|allele| site.frequency(allele, &people)).into_iter().collect::<Option<Vec<f64>>>().as_deref() {
+                for person in people {
+                    let sum: f64 = (0..).zip([a, b, c]).map(|(allele, frequency)| site.dosage(allele, *frequency, person)).sum();
+                    let ploidy = if calls[person].1 == ABSENT { 1.0 } else { 2.0 };
+                    prop_assert!((sum - ploidy).abs() < 1e-12);
+                }
+            }
+        }
+    }
 
     fn read(records: &[&str]) -> GenotypeTable {
         let folder = tempfile::tempdir().unwrap();

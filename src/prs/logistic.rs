@@ -154,6 +154,14 @@ mod tests {
     }
 
     #[test]
+    fn a_slight_penalty_keeps_separated_classes_finite() {
+        let features = matrix(6, [[-3.0, -2.0, -1.0, 1.0, 2.0, 3.0]].into_iter());
+        let is_case = Array1::from(vec![false, false, false, true, true, true]);
+        let fit = fit("test", &features, &is_case, 6e-6, None).unwrap();
+        assert!(fit.coefficients[0] > 1.0 && fit.coefficients[0] < 100.0, "{}", fit.coefficients[0]);
+    }
+
+    #[test]
     fn one_class_is_an_error_that_names_the_model() {
         let features = matrix(2, [[0.0, 1.0]].into_iter());
         let message = fit("prs-x", &features, &Array1::from(vec![true, true]), 1.0, None).unwrap_err().to_string();

@@ -268,7 +268,7 @@ impl Baseline {
     ///
     /// # Errors
     /// When a covariate is not there.
-    pub fn logits(&self, people: &People<'_>) -> Result<Vec<f64>, Error> {
+    pub(super) fn logits(&self, people: &People<'_>) -> Result<Vec<f64>, Error> {
         let mut logits = vec![self.intercept; people.len()];
         for term in &self.terms {
             let values = people
@@ -343,8 +343,7 @@ impl<'a> People<'a> {
     /// What a feature is in each person; `missing` where APOE is not called. `None` for a covariate that is not here.
     #[must_use]
     pub fn values(&self, feature: &Feature, missing: f64) -> Option<Vec<f64>> {
-        let copies =
-            |of: fn(&Haplotypes) -> u8| self.apoe.iter().map(|call| call.as_ref().map_or(missing, |call| f64::from(of(call)))).collect();
+        let copies = |of: fn(Haplotypes) -> u8| self.apoe.iter().map(|call| call.map_or(missing, |call| f64::from(of(call)))).collect();
         match feature {
             Feature::Covariate { name } => self.covariates.get(name.as_str()).cloned(),
             Feature::ApoeE2 => Some(copies(Haplotypes::e2)),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
@@ -24,7 +25,7 @@ pub(super) fn shared_data(name: &str) -> Option<PathBuf> {
 pub(super) fn write_vcf(folder: &Path, samples: &[&str], records: &[&str]) -> PathBuf {
     let path = folder.join("cohort.vcf");
     let mut text = String::from("##fileformat=VCFv4.2\n##FORMAT=<ID=GT,Number=1,Type=String,Description=\"Genotype\">\n");
-    text += &format!("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{}\n", samples.join("\t"));
+    writeln!(text, "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{}", samples.join("\t")).unwrap();
     for record in records {
         text += &record.replacen(" GT ", " . GT ", usize::from(record.split(' ').nth(8) != Some("GT"))).replace(' ', "\t");
         text.push('\n');
@@ -84,7 +85,7 @@ fn sums_are_those_of_plink2_with_and_without_mean_imputation() {
     assert_eq!(scores(&file, &table, false, |_, _| 0.0), [110_011.0, 120_002.0, 200_020.0, 10_000.0]);
 }
 
-/// sh tests/oracles/plink2_score.sh tiny1000G.vcf.gz PGS001229_hmPOS_GRCh38.txt.gz 1kg_ref.psam: 920 variants, 3 of them on the other
+/// `sh tests/oracles/plink2_score.sh tiny1000G.vcf.gz PGS001229_hmPOS_GRCh38.txt.gz 1kg_ref.psam`: 920 variants, 3 of them on the other
 /// strand; six digits are printed. (PGS000001 has no variant in this VCF.)
 #[test]
 fn a_published_score_on_real_genomes_is_that_of_plink2() {
@@ -124,7 +125,7 @@ fn planted(folder: &Path, vcf: PathBuf, effect: f64) -> Options {
             "control"
         };
         let split = ["train", "train", "validation", "test"][person % 4];
-        cohort += &format!("{sample_id},{phenotype},{split},{age}\n");
+        writeln!(cohort, "{sample_id},{phenotype},{split},{age}").unwrap();
     }
     let path = folder.join("cohort.csv");
     fs::write(&path, cohort).unwrap();
@@ -232,7 +233,7 @@ fn small(folder: &Path) -> Options {
     let mut cohort = String::from("sample_id,phenotype,split,age\n");
     for (person, name) in names.iter().enumerate() {
         let phenotype = if [1, 3, 4, 6, 9].contains(&person) { "case" } else { "control" };
-        cohort += &format!("{name},{phenotype},{},{}\n", ["train", "train", "validation", "test"][person % 4], 60 + person * 5 % 11);
+        writeln!(cohort, "{name},{phenotype},{},{}", ["train", "train", "validation", "test"][person % 4], 60 + person * 5 % 11).unwrap();
     }
     let path = folder.join("cohort.csv");
     fs::write(&path, cohort).unwrap();

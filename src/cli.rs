@@ -4,6 +4,7 @@
 
 mod cohort;
 mod evaluate;
+mod prs;
 mod sequences;
 mod simulate;
 mod tokenize;
@@ -27,11 +28,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Sequences(sequences::Args),
-    Evaluate(evaluate::Args),
     Simulate(simulate::Args),
+    Sequences(sequences::Args),
     Tokenize(tokenize::Args),
     Train(train::Args),
+    Prs(prs::Args),
+    Evaluate(evaluate::Args),
 }
 
 impl Cli {
@@ -44,11 +46,12 @@ impl Cli {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?;
         }
         match self.command {
-            Command::Sequences(args) => sequences::run(args),
-            Command::Evaluate(args) => evaluate::run(args),
             Command::Simulate(args) => simulate::run(args),
+            Command::Sequences(args) => sequences::run(args),
             Command::Tokenize(args) => tokenize::run(args),
             Command::Train(args) => train::run(args),
+            Command::Prs(args) => prs::run(args),
+            Command::Evaluate(args) => evaluate::run(args),
         }
     }
 }

@@ -1,1 +1,450 @@
-//! Baselines: polygenic scores, APOE counts, penalised regression, covariates.
+//! Stage: what do polygenic risk scores say about the same people? The baselines that a sequence model has to beat.
+//!
+//! Input -> output: VCF/BCF + `cohort.csv` + scoring files of the PGS Catalog -> `predictions.csv` (the rows that sequence models
+//! write too), `weights.csv`, `match_log.csv`, and [`PrsModel`] as `prs_model.json`, for new people.
+//!
+//! | model | what |
+//! |---|---|
+//! | `prs-covariates` | the covariates of the cohort alone |
+//! | `prs-apoe` | APOE e2 and e4 counts, and the covariates |
+//! | `prs-dosages` | every dosage, L2-penalised, and the covariates |
+//! | `prs-<id>` | a published score, and the covariates |
+//!
+//! Only training people are fitted on; the validation split chooses the penalty of `prs-dosages`; the test split chooses nothing.
+//! Coordinates: positions are 1-based.
+
+mod apoe;
+mod baselines;
+mod dosages;
+mod logistic;
+mod matching;
+mod model;
+mod scoring_file;
+mod tables;
+
+pub use self::{
+    apoe::ApoeCounts,
+    baselines::Strength,
+    dosages::ReadCounts,
+    matching::{MatchCounts, MatchType},
+    model::{AlleleWeight, ApplySummary, Baseline, Feature, PrsModel, Risk, SCHEMA_VERSION, Term},
+    scoring_file::{GenomeBuild, UnknownBuild, Unusable},
+    tables::{MATCH_COLUMNS, WEIGHT_COLUMNS},
+};
+
+use std::path::PathBuf;
+
+use gf_cohort_schema::{BASELINE_PREFIX, Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, write_predictions};
+use serde::{Deserialize, Serialize};
+
+use self::{
+    baselines::Study,
+    dosages::GenotypeTable,
+    logistic::probability,
+    matching::{Matches, match_rows},
+    model::People,
+    scoring_file::ScoringFile,
+};
+use crate::{ingest, output};
+
+/// What the stage needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// VCF, VCF.gz or BCF files, of the same people, each variant in one of them.
+    pub vcf: Vec<PathBuf>,
+    /// BED of the regions whose variants are used; all of the files when `None`.
+    pub regions_file: Option<PathBuf>,
+    /// `cohort.csv`.
+    pub cohort: PathBuf,
+    /// How its phenotypes are written.
+    pub phenotype_coding: PhenotypeCoding,
+    /// Which of its columns are covariates.
+    pub covariates: CovariateChoice,
+    /// Scoring files in the format of the PGS Catalog, plain or gzipped.
+    pub scoring_files: Vec<PathBuf>,
+    /// Build of the VCF, if a scoring file of another build is to be refused.
+    pub genome_build: Option<GenomeBuild>,
+    /// Smallest share of a scoring file's rows that must be matched.
+    pub min_overlap: f64,
+    /// Keep variants whose REF and ALT are complements, trusting the scoring file's strand.
+    pub keep_ambiguous: bool,
+    /// Penalties to try for `prs-dosages` (linfa's alpha, scikit-learn's 1 / C).
+    pub l2_strengths: Vec<f64>,
+    /// Folder to write to.
+    pub out: PathBuf,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            vcf: Vec::new(),
+            regions_file: None,
+            cohort: PathBuf::new(),
+            phenotype_coding: PhenotypeCoding::default(),
+            covariates: CovariateChoice::default(),
+            scoring_files: Vec::new(),
+            genome_build: None,
+            min_overlap: 0.75,
+            keep_ambiguous: false,
+            // 0.1 to 100,000 in half decades.
+            l2_strengths: (-2..=10).map(|half_decades| 10_f64.powf(f64::from(half_decades) / 2.0)).collect(),
+            out: PathBuf::new(),
+        }
+    }
+}
+
+impl Options {
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |reason: String| Err(Error::Options { reason });
+        if self.vcf.is_empty() {
+            return refuse("no VCF file".into());
+        }
+        if !(0.0..=1.0).contains(&self.min_overlap) {
+            return refuse(format!("min_overlap is {}; it is a share between 0 and 1", self.min_overlap));
+        }
+        if self.l2_strengths.is_empty() || self.l2_strengths.iter().any(|alpha| !alpha.is_finite() || *alpha <= 0.0) {
+            return refuse(format!("l2_strengths are {:?}; at least one is needed, and all are positive", self.l2_strengths));
+        }
+        Ok(())
+    }
+}
+
+/// What was found and what was left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// People predicted.
+    pub n_people: usize,
+    /// Names of the baselines, as in `predictions.csv`.
+    pub models: Vec<String>,
+    /// Records and genotypes.
+    pub genotypes: ReadCounts,
+    /// Records left out because no training person has a call.
+    pub sites_without_training_calls: usize,
+    /// Dosages in `prs-dosages`.
+    pub n_dosages: usize,
+    /// Dosages left out because they are the same in all training people.
+    pub constant_dosages: usize,
+    /// `model: feature` left out because the feature is the same in all training people.
+    pub constant_features: Vec<String>,
+    /// The penalties tried for `prs-dosages`, strongest first; four in a row that are not better end the search.
+    pub l2_grid: Vec<Strength>,
+    /// The penalty chosen.
+    pub l2_chosen: f64,
+    /// APOE haplotypes of all people, when the two sites are there.
+    pub apoe: Option<ApoeCounts>,
+    /// Why there is no `prs-apoe`.
+    pub apoe_left_out: Option<String>,
+    /// What became of each scoring file.
+    pub scores: Vec<ScoreSummary>,
+    /// What was odd but could be read.
+    pub warnings: Vec<String>,
+}
+
+/// What became of one scoring file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScoreSummary {
+    /// The file.
+    pub path: PathBuf,
+    /// Its `#pgs_id`, or name.
+    pub id: String,
+    /// Build of the positions used, where stated.
+    pub genome_build: Option<GenomeBuild>,
+    /// The positions are the harmonised ones.
+    pub harmonised: bool,
+    /// Rows matched and not.
+    pub counts: MatchCounts,
+    /// Share of the rows that are in the score.
+    pub overlap: f64,
+}
+
+/// Why there are no baselines. Each message names the file, the place, what was found, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A genome file is wrong.
+    #[error(transparent)]
+    Ingest(#[from] ingest::Error),
+    /// The cohort is wrong.
+    #[error(transparent)]
+    Cohort(#[from] gf_cohort_schema::Error),
+    /// A result could not be written.
+    #[error(transparent)]
+    Output(#[from] output::Error),
+    /// An option is wrong.
+    #[error("{reason}")]
+    Options {
+        /// What is wrong.
+        reason: String,
+    },
+    /// People of the cohort are not in the genomes.
+    #[error("{}: no sample `{first}`; {missing} of the {people} people of the cohort are not in this file", path.display())]
+    MissingSamples {
+        /// The VCF.
+        path: PathBuf,
+        /// The first of them.
+        first: String,
+        /// How many are missing.
+        missing: usize,
+        /// How many were looked for.
+        people: usize,
+    },
+    /// A scoring file as a whole cannot be used.
+    #[error("{}: {reason}", path.display())]
+    ScoringFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A line of a scoring file is wrong.
+    #[error("{}: line {line}: {reason}", path.display())]
+    ScoringLine {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line number.
+        line: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A scoring file is of another build.
+    #[error("{}: its positions are on {found}, but the VCF is on {expected}; take the file of your build from the PGS Catalog", path.display())]
+    Build {
+        /// The file.
+        path: PathBuf,
+        /// Its build.
+        found: GenomeBuild,
+        /// The build asked for.
+        expected: GenomeBuild,
+    },
+    /// Two scoring files would be one model.
+    #[error("{}: the model `{model}` is there already; each scoring file needs an id (#pgs_id) of its own", path.display())]
+    SameModel {
+        /// The second file.
+        path: PathBuf,
+        /// The name.
+        model: String,
+    },
+    /// Too few variants of a score are in the VCF.
+    #[error(
+        "{what}: only {matched} of {rows} variants match the VCF ({:.1} %; at least {:.1} % wanted). Likely causes: (1) positions of \
+         another genome build (the score's: {build}); (2) variants that were not imputed, or a VCF of a region only; (3) whole genomes \
+         without homozygous-reference records. If this is meant, lower the wanted overlap (--min-overlap)",
+        100.0 * *matched as f64 / *rows as f64, 100.0 * min_overlap
+    )]
+    Overlap {
+        /// The scoring file (with its match log), or the saved baseline.
+        what: String,
+        /// Variants matched.
+        matched: usize,
+        /// Variants of the score.
+        rows: usize,
+        /// Share wanted.
+        min_overlap: f64,
+        /// Build of the score.
+        build: String,
+    },
+    /// polars could not join the positions.
+    #[error("{}: its variants could not be joined with those of the VCF: {source}", path.display())]
+    Join {
+        /// The scoring file.
+        path: PathBuf,
+        /// What polars said.
+        source: polars::error::PolarsError,
+    },
+    /// There is nothing to learn from.
+    #[error("no variant varies among the training people ({alleles} ALT alleles were read); is it the right VCF and regions file?")]
+    NothingVaries {
+        /// ALT alleles read.
+        alleles: usize,
+    },
+    /// A regression failed.
+    #[error("{model}: the logistic regression (penalty {alpha}) failed: {reason}")]
+    Fit {
+        /// The baseline.
+        model: String,
+        /// The penalty.
+        alpha: f64,
+        /// What happened.
+        reason: String,
+    },
+    /// No penalty of the grid could be fitted.
+    #[error("no penalty of the grid could be fitted; the last: {failure}")]
+    NoStrength {
+        /// The last failure.
+        failure: String,
+    },
+    /// The validation split could not be evaluated.
+    #[error("AUROC on the validation split: {reason}")]
+    Validation {
+        /// Why.
+        reason: String,
+    },
+    /// A baseline needs a covariate that is not there.
+    #[error("{model} needs the covariate `{name}`, which is not there; give a cohort.csv with this column")]
+    NoCovariate {
+        /// The baseline.
+        model: String,
+        /// The covariate.
+        name: String,
+    },
+    /// A saved `prs-apoe` needs the APOE sites.
+    #[error("prs-apoe: {reason}")]
+    NoApoe {
+        /// What is missing.
+        reason: String,
+    },
+    /// A saved model cannot be read.
+    #[error("{}: {reason}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Fits every baseline and predicts everyone.
+///
+/// # Errors
+/// Bad input (see [`Error`]); one class only in the training or validation split; a regression that does not converge.
+pub fn run(options: &Options) -> Result<Summary, Error> {
+    options.check()?;
+    let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
+    for split in [Split::Train, Split::Validation] {
+        cohort.require_both_classes(split, &options.cohort)?;
+    }
+    let scoring_files = read_scoring_files(options)?;
+    let (table, sites_without_training_calls) = read_genotypes(options, &cohort)?;
+    let scores = match_scores(options, scoring_files, &table)?;
+
+    let apoe = apoe::haplotypes(&table.sites, options.genome_build);
+    let apoe_calls = apoe.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
+    let study = Study::new(&cohort, People::new(&table, apoe_calls, Some(&cohort)));
+    let mut constant_features = Vec::new();
+    let mut baselines = Vec::new();
+    if !cohort.covariate_names.is_empty() {
+        baselines.extend(study.covariates_alone(&mut constant_features)?);
+    }
+    if apoe.is_ok() {
+        baselines.extend(study.apoe(&mut constant_features)?);
+    }
+    let dosages = study.dosages(&table.sites, &options.l2_strengths, &mut constant_features)?;
+    let n_dosages = dosages.baseline.alleles().count();
+    baselines.push(dosages.baseline);
+    for (file, matches) in &scores {
+        baselines.push(study.published(file, matches, &table.sites, &mut constant_features)?);
+    }
+    let predictions = predict(&cohort, &study.people, &baselines)?;
+
+    let summary = Summary {
+        n_people: cohort.people.len(),
+        models: baselines.iter().map(|baseline| baseline.model.clone()).collect(),
+        genotypes: table.counts.clone(),
+        sites_without_training_calls,
+        n_dosages,
+        constant_dosages: dosages.constant_dosages,
+        constant_features,
+        l2_grid: dosages.grid,
+        l2_chosen: dosages.alpha,
+        apoe: apoe.as_ref().ok().map(|calls| ApoeCounts::of(calls)),
+        apoe_left_out: apoe.err(),
+        scores: scores.iter().map(|(file, matches)| ScoreSummary::of(file, matches)).collect(),
+        warnings: table.warnings.clone(),
+    };
+    output::write(&options.out.join("predictions.csv"), |out| write_predictions(out, &predictions))?;
+    tables::write_weights(&options.out.join("weights.csv"), &baselines)?;
+    let model =
+        PrsModel { schema_version: SCHEMA_VERSION, genome_build: options.genome_build, min_overlap: options.min_overlap, baselines };
+    output::write_json(&options.out.join("prs_model.json"), &model)?;
+    Ok(summary)
+}
+
+fn read_scoring_files(options: &Options) -> Result<Vec<ScoringFile>, Error> {
+    let mut names: Vec<String> = ["covariates", "apoe", "dosages"].map(String::from).into();
+    let mut files = Vec::new();
+    for path in &options.scoring_files {
+        let file = ScoringFile::read(path)?;
+        if let (Some(found), Some(expected)) = (file.genome_build, options.genome_build)
+            && found != expected
+        {
+            return Err(Error::Build { path: path.clone(), found, expected });
+        }
+        if names.contains(&file.id) {
+            return Err(Error::SameModel { path: path.clone(), model: format!("{BASELINE_PREFIX}{}", file.id) });
+        }
+        names.push(file.id.clone());
+        files.push(file);
+    }
+    Ok(files)
+}
+
+/// Genotypes of the cohort, without records that no training person has a call at, and how many those were.
+fn read_genotypes(options: &Options, cohort: &Cohort) -> Result<(GenotypeTable, usize), Error> {
+    let loci = options.regions_file.as_deref().map(ingest::read_loci).transpose()?;
+    let people: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
+    let mut table = GenotypeTable::read(&options.vcf, loci.as_deref(), Some(&people), None)?;
+    let training: Vec<usize> = cohort.in_split(Split::Train).map(|(person, _)| person).collect();
+    let n_read = table.sites.len();
+    table.sites.retain(|site| site.frequency(0, &training).is_some());
+    let left_out = n_read - table.sites.len();
+    Ok((table, left_out))
+}
+
+/// Matches every scoring file and writes `match_log.csv`, also when too few variants match: it says why.
+fn match_scores(options: &Options, files: Vec<ScoringFile>, table: &GenotypeTable) -> Result<Vec<(ScoringFile, Matches)>, Error> {
+    let mut scores = Vec::new();
+    for file in files {
+        let matches = match_rows(&file, &table.sites, options.keep_ambiguous)?;
+        scores.push((file, matches));
+    }
+    if scores.is_empty() {
+        return Ok(scores);
+    }
+    let log = options.out.join("match_log.csv");
+    tables::write_match_log(&log, &scores, &table.sites)?;
+    let too_few = |counts: &MatchCounts| counts.matched == 0 || counts.overlap() < options.min_overlap;
+    if let Some((file, matches)) = scores.iter().find(|(_, matches)| too_few(&matches.counts)) {
+        return Err(Error::Overlap {
+            what: format!("{} (each row in {})", file.path.display(), log.display()),
+            matched: matches.counts.matched,
+            rows: matches.counts.rows,
+            min_overlap: options.min_overlap,
+            build: file.genome_build.map_or_else(|| "not stated".into(), |build| build.to_string()),
+        });
+    }
+    Ok(scores)
+}
+
+fn predict(cohort: &Cohort, people: &People<'_>, baselines: &[Baseline]) -> Result<Vec<Prediction>, Error> {
+    let mut predictions = Vec::with_capacity(baselines.len() * cohort.people.len());
+    for baseline in baselines {
+        for (person, logit) in cohort.people.iter().zip(baseline.logits(people)?) {
+            predictions.push(Prediction {
+                sample_id: person.sample_id.clone(),
+                model: baseline.model.clone(),
+                split: person.split,
+                fold: None,
+                phenotype: person.phenotype,
+                logit,
+                probability: probability(logit),
+            });
+        }
+    }
+    Ok(predictions)
+}
+
+impl ScoreSummary {
+    fn of(file: &ScoringFile, matches: &Matches) -> Self {
+        Self {
+            path: file.path.clone(),
+            id: file.id.clone(),
+            genome_build: file.genome_build,
+            harmonised: file.harmonised,
+            overlap: matches.counts.overlap(),
+            counts: matches.counts.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

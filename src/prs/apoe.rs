@@ -1,0 +1,183 @@
+//! APOE e2, e3 and e4 from rs429358 (T>C) and rs7412 (C>T) on chromosome 19.
+//!
+//! Input -> output: the two [`Site`]s -> how many haplotypes of each kind a person has. On one haplotype (rs429358, rs7412):
+//! T-T = e2, T-C = e3, C-C = e4, C-T = e1. Positions are 1-based, on GRCh38 and GRCh37 (dbSNP 156).
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    dosages::{Site, contig_key},
+    scoring_file::GenomeBuild,
+};
+use crate::ingest::ABSENT;
+
+/// (build, position of rs429358, position of rs7412)
+const POSITIONS: [(GenomeBuild, usize, usize); 2] =
+    [(GenomeBuild::GRCh38, 44_908_684, 44_908_822), (GenomeBuild::GRCh37, 45_411_941, 45_412_079)];
+
+/// The (chromosome, position) pairs to look at, on either build.
+pub fn positions() -> impl Iterator<Item = (String, usize)> {
+    POSITIONS.into_iter().flat_map(|(_, rs429358, rs7412)| [rs429358, rs7412]).map(|position| ("19".to_owned(), position))
+}
+
+/// How many haplotypes of each kind one person has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Haplotypes {
+    /// Copies of e1, e2, e3, e4.
+    pub copies: [u8; 4],
+    /// Heterozygous at both sites without phase: e2/e4 rather than the rare e1/e3.
+    pub by_convention: bool,
+}
+
+impl Haplotypes {
+    /// Copies of e2.
+    #[must_use]
+    pub fn e2(self) -> u8 {
+        self.copies[1]
+    }
+
+    /// Copies of e4.
+    #[must_use]
+    pub fn e4(self) -> u8 {
+        self.copies[3]
+    }
+}
+
+/// Haplotypes of a cohort.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApoeCounts {
+    /// C-T haplotypes.
+    pub e1: u64,
+    /// T-T haplotypes.
+    pub e2: u64,
+    /// T-C haplotypes.
+    pub e3: u64,
+    /// C-C haplotypes.
+    pub e4: u64,
+    /// People heterozygous at both sites without phase, counted as e2/e4.
+    pub unphased_double_heterozygotes: u64,
+    /// People without a call at one of the sites, or with a third allele there: read as the training mean.
+    pub people_without_call: u64,
+}
+
+impl ApoeCounts {
+    /// Sums up.
+    #[must_use]
+    pub fn of(people: &[Option<Haplotypes>]) -> Self {
+        let mut counts = Self::default();
+        for person in people {
+            let Some(haplotypes) = person else {
+                counts.people_without_call += 1;
+                continue;
+            };
+            let totals = [&mut counts.e1, &mut counts.e2, &mut counts.e3, &mut counts.e4];
+            totals.into_iter().zip(haplotypes.copies).for_each(|(total, copies)| *total += u64::from(copies));
+            counts.unphased_double_heterozygotes += u64::from(haplotypes.by_convention);
+        }
+        counts
+    }
+}
+
+/// Haplotypes of each person; `None` for people without a call.
+///
+/// # Errors
+/// What is missing, where the two sites are not both there on one build with their alleles.
+pub fn haplotypes(sites: &[Site], build: Option<GenomeBuild>) -> Result<Vec<Option<Haplotypes>>, String> {
+    let builds = || POSITIONS.iter().filter(move |(of, ..)| build.is_none_or(|build| build == *of));
+    let found = builds().find_map(|&(_, rs429358, rs7412)| Some((find(sites, rs429358, "T", "C")?, find(sites, rs7412, "C", "T")?)));
+    let Some(((rs429358, c), (rs7412, t))) = found else {
+        let places: Vec<String> = builds().map(|(build, a, b)| format!("19:{a} T>C and 19:{b} C>T on {build}")).collect();
+        return Err(format!("rs429358 and rs7412 are not both there ({})", places.join(", or ")));
+    };
+    Ok((0..rs429358.genotypes.len()).map(|person| call(rs429358, c, rs7412, t, person)).collect())
+}
+
+fn find<'a>(sites: &'a [Site], position: usize, ref_allele: &str, alt_allele: &str) -> Option<(&'a Site, i16)> {
+    sites.iter().filter(|site| site.position == position && contig_key(&site.contig) == "19" && site.ref_allele == ref_allele).find_map(
+        |site| {
+            let alt = site.counted_alts.iter().copied().find(|&alt| site.allele(alt) == alt_allele)?;
+            Some((site, alt))
+        },
+    )
+}
+
+fn call(rs429358: &Site, c: i16, rs7412: &Site, t: i16, person: usize) -> Option<Haplotypes> {
+    let (a, b) = (rs429358.genotypes[person], rs7412.genotypes[person]);
+    if a.is_heterozygous() && b.is_heterozygous() && !a.is_haploid() && !b.is_haploid() && !(a.phased && b.phased) {
+        let expected = |alleles: [i16; 2], alt: i16| alleles == [0, alt] || alleles == [alt, 0];
+        return (expected(a.alleles, c) && expected(b.alleles, t)).then_some(Haplotypes { copies: [0, 1, 0, 1], by_convention: true });
+    }
+    // Without two heterozygous sites the order of the alleles does not matter.
+    let mut haplotypes = Haplotypes::default();
+    for (a, b) in a.alleles.into_iter().zip(b.alleles) {
+        if a == ABSENT && b == ABSENT {
+            continue;
+        }
+        let has = |allele: i16, alt: i16| if allele == 0 { Some(false) } else { (allele == alt).then_some(true) };
+        let kind = match (has(a, c)?, has(b, t)?) {
+            (true, true) => 0,
+            (false, true) => 1,
+            (false, false) => 2,
+            (true, false) => 3,
+        };
+        haplotypes.copies[kind] += 1;
+    }
+    Some(haplotypes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prs::{
+        dosages::GenotypeTable,
+        tests::{shared_data, write_vcf},
+    };
+
+    fn table(records: &[&str], samples: &[&str]) -> GenotypeTable {
+        let folder = tempfile::tempdir().unwrap();
+        GenotypeTable::read(&[write_vcf(folder.path(), samples, records)], None, None, None).unwrap()
+    }
+
+    #[test]
+    fn haplotypes_are_read_off_the_phase_and_by_convention_without_it() {
+        let samples = ["e3e3", "e2e4", "e1e3", "convention", "missing", "third", "half_phased"];
+        let table = table(
+            &[
+                "chr19 44908684 . T C,G . PASS . GT 0|0 0|1 0|1 0/1 ./. 0|2 0|1",
+                "chr19 44908822 . C T . PASS . GT 0|0 1|0 0|1 0/1 0|0 0|0 1/0",
+            ],
+            &samples,
+        );
+        let people = haplotypes(&table.sites, None).unwrap();
+        let copies: Vec<Option<[u8; 4]>> = people.iter().map(|person| person.map(|haplotypes| haplotypes.copies)).collect();
+        let e2e4 = Some([0, 1, 0, 1]);
+        assert_eq!(copies, [Some([0, 0, 2, 0]), e2e4, Some([1, 0, 1, 0]), e2e4, None, None, e2e4]);
+        let expected = ApoeCounts { e1: 1, e2: 3, e3: 3, e4: 3, unphased_double_heterozygotes: 2, people_without_call: 2 };
+        assert_eq!(ApoeCounts::of(&people), expected);
+    }
+
+    #[test]
+    fn both_sites_with_their_alleles_on_one_build_are_needed() {
+        let one_build_each = ["19 44908684 . T C . PASS . GT 0|0", "19 45412079 . C T . PASS . GT 0|0"];
+        assert!(haplotypes(&table(&one_build_each, &["A"]).sites, None).unwrap_err().contains("GRCh37"));
+        let swapped = ["19 44908684 . C T . PASS . GT 0|0", "19 44908822 . C T . PASS . GT 0|0"];
+        assert!(haplotypes(&table(&swapped, &["A"]).sites, None).is_err());
+        let grch37 = ["19 45411941 . T C . PASS . GT 0|0", "19 45412079 . C T . PASS . GT 0|0"];
+        let sites = table(&grch37, &["A"]).sites;
+        assert!(haplotypes(&sites, Some(GenomeBuild::GRCh37)).is_ok() && haplotypes(&sites, Some(GenomeBuild::GRCh38)).is_err());
+    }
+
+    /// bcftools query -f '[%GT\t]\n' -i 'ID="rs429358"||ID="rs7412"' FILE, then for each column: allele 1 (2) of the first line with
+    /// allele 1 (2) of the second, counted (tests/oracles/apoe.sh).
+    #[test]
+    fn real_haplotypes_are_counted_as_bcftools_and_awk_count_them() {
+        let Some(folder) = shared_data("apoe") else { return };
+        for (name, [e1, e2, e3, e4]) in
+            [("haptools_apoe_exon4.2504.grch37.vcf.gz", [1, 375, 3_879, 753]), ("apoe_gene.776.grch38.vcf.gz", [0, 123, 1_228, 201])]
+        {
+            let table = GenotypeTable::read(&[folder.join(name)], None, None, None).unwrap();
+            let counts = ApoeCounts::of(&haplotypes(&table.sites, None).unwrap());
+            assert_eq!(counts, ApoeCounts { e1, e2, e3, e4, ..ApoeCounts::default() }, "{name}");
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! Which allele of which record each row of a scoring file means: the rules and the order of `pgsc_calc`.
+//!
+//! Input -> output: a [`ScoringFile`] and the [`Site`]s of a cohort -> [`Matches`]: every candidate pair, marked, and counts. Joined by
+//! (chromosome, 1-based position), then by alleles, best first: `refalt`, `altref` (effect allele is REF, is ALT), both on the other
+//! strand (`_flip`), then without other allele (`no_oa_`; as in `pgsc_calc` 3 not on the other strand, where nearly anything matches).
+//! Unlike `pgsc_calc`, multi-allelic records are kept: the genotypes say exactly which allele is there.
+//! Source: pygscatalog, `pgscatalog.match`; Lambert et al. 2024, doi:10.1101/2024.05.29.24307783.
+
+use std::collections::{BTreeMap, HashMap};
+
+use polars::prelude::{DataFrame, IntoLazy, JoinArgs, JoinType, PolarsResult, col, df};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Error,
+    dosages::{Site, contig_key},
+    scoring_file::{ScoreRow, ScoringFile, Unusable},
+};
+
+/// How the alleles of a row agree with those of a record; the first is preferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MatchType {
+    /// Effect allele is REF, other allele is ALT.
+    Refalt,
+    /// Effect allele is ALT, other allele is REF.
+    Altref,
+    /// As `refalt` after complementing the row's alleles.
+    RefaltFlip,
+    /// As `altref` after complementing the row's alleles.
+    AltrefFlip,
+    /// No other allele; effect allele is REF.
+    NoOaRef,
+    /// No other allele; effect allele is ALT.
+    NoOaAlt,
+}
+
+impl MatchType {
+    /// As `pgsc_calc` writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refalt => "refalt",
+            Self::Altref => "altref",
+            Self::RefaltFlip => "refalt_flip",
+            Self::AltrefFlip => "altref_flip",
+            Self::NoOaRef => "no_oa_ref",
+            Self::NoOaAlt => "no_oa_alt",
+        }
+    }
+
+    /// The row is on the other strand.
+    #[must_use]
+    pub fn is_flipped(self) -> bool {
+        matches!(self, Self::RefaltFlip | Self::AltrefFlip)
+    }
+
+    fn effect_is_ref(self) -> bool {
+        matches!(self, Self::Refalt | Self::RefaltFlip | Self::NoOaRef)
+    }
+
+    fn of(row: &ScoreRow, ref_allele: &str, alt_allele: &str) -> Option<Self> {
+        let effect = row.effect_allele.as_str();
+        let Some(other) = row.other_allele.as_deref() else {
+            return match effect {
+                _ if effect == ref_allele => Some(Self::NoOaRef),
+                _ if effect == alt_allele => Some(Self::NoOaAlt),
+                _ => None,
+            };
+        };
+        let is = |effect: &str, other: &str, a: &str, b: &str| effect == a && other == b;
+        let (effect_flip, other_flip) = (complement(effect)?, complement(other)?);
+        [
+            (Self::Refalt, is(effect, other, ref_allele, alt_allele)),
+            (Self::Altref, is(effect, other, alt_allele, ref_allele)),
+            (Self::RefaltFlip, is(&effect_flip, &other_flip, ref_allele, alt_allele)),
+            (Self::AltrefFlip, is(&effect_flip, &other_flip, alt_allele, ref_allele)),
+        ]
+        .into_iter()
+        .find_map(|(match_type, fits)| fits.then_some(match_type))
+    }
+}
+
+/// Complement of each base, in place (not reversed), as `pgsc_calc` does; `None` unless all are A, C, G, T.
+fn complement(allele: &str) -> Option<String> {
+    let base = |base| match base {
+        'A' => Some('T'),
+        'C' => Some('G'),
+        'G' => Some('C'),
+        'T' => Some('A'),
+        _ => None,
+    };
+    allele.chars().map(base).collect()
+}
+
+/// One row of the scoring file beside one ALT allele of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "the columns of pgsc_calc's log")]
+pub struct Candidate {
+    /// Index in [`ScoringFile::rows`].
+    pub row: usize,
+    /// Index of the site.
+    pub site: usize,
+    /// Number of the ALT allele (1 = first).
+    pub alt: i16,
+    /// How the alleles agree.
+    pub match_type: MatchType,
+    /// REF and ALT are complements of each other: the strand cannot be told.
+    pub ambiguous: bool,
+    /// Best match type of its row.
+    pub best_match: bool,
+    /// Not the first of its row at the best match type.
+    pub duplicate_best_match: bool,
+    /// Another row means the same record and ALT allele.
+    pub duplicate_id: bool,
+    /// Left out although the best match.
+    pub exclude: bool,
+}
+
+impl Candidate {
+    /// Number of the effect allele in the record: 0 (REF) or [`Self::alt`].
+    #[must_use]
+    pub fn effect_allele(&self) -> i16 {
+        if self.match_type.effect_is_ref() { 0 } else { self.alt }
+    }
+
+    /// Used in the score.
+    #[must_use]
+    pub fn is_matched(&self) -> bool {
+        self.best_match && !self.exclude
+    }
+
+    /// `matched`, `excluded` or `not_best`.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        match (self.best_match, self.exclude) {
+            (true, false) => "matched",
+            (true, true) => "excluded",
+            (false, _) => "not_best",
+        }
+    }
+}
+
+/// What became of the rows of one scoring file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MatchCounts {
+    /// Rows of the file.
+    pub rows: usize,
+    /// Rows that are no additive weight of an allele with a position, by reason.
+    pub unusable: BTreeMap<Unusable, usize>,
+    /// Rows in the score.
+    pub matched: usize,
+    /// Matched rows that are on the other strand.
+    pub flipped: usize,
+    /// Rows excluded because REF and ALT are complements.
+    pub ambiguous: usize,
+    /// Rows excluded because another row means the same allele of the same record.
+    pub duplicates: usize,
+    /// Rows without any record of that position and alleles.
+    pub unmatched: usize,
+}
+
+impl MatchCounts {
+    /// Share of the file's rows that are in the score.
+    #[must_use]
+    pub fn overlap(&self) -> f64 {
+        self.matched as f64 / self.rows as f64
+    }
+}
+
+/// All candidates, in the order of the scoring file and of the records, with counts.
+#[derive(Clone, Debug)]
+pub struct Matches {
+    /// Several for one row where several records fit.
+    pub candidates: Vec<Candidate>,
+    /// What became of the rows.
+    pub counts: MatchCounts,
+}
+
+impl Matches {
+    /// Candidates that are used in the score.
+    pub fn matched(&self) -> impl Iterator<Item = &Candidate> {
+        self.candidates.iter().filter(|candidate| candidate.is_matched())
+    }
+}
+
+/// Matches a scoring file with the records of a cohort. Strand-ambiguous matches are excluded unless `keep_ambiguous`.
+///
+/// # Errors
+/// When the tables cannot be joined.
+pub fn match_rows(file: &ScoringFile, sites: &[Site], keep_ambiguous: bool) -> Result<Matches, Error> {
+    let pairs = same_position(&file.rows, sites).map_err(|source| Error::Join { path: file.path.clone(), source })?;
+    let mut candidates: Vec<Candidate> = pairs
+        .into_iter()
+        .flat_map(|(row, site)| {
+            let record = &sites[site];
+            record.counted_alts.iter().filter_map(move |&alt| candidate(&file.rows[row], row, record, site, alt))
+        })
+        .collect();
+    mark_best(&mut candidates);
+    mark_duplicates(&mut candidates);
+    for candidate in &mut candidates {
+        candidate.exclude = candidate.duplicate_best_match || candidate.duplicate_id || (candidate.ambiguous && !keep_ambiguous);
+    }
+    let counts = count(&file.rows, &candidates, keep_ambiguous);
+    Ok(Matches { candidates, counts })
+}
+
+/// (row, site) index pairs at one position, sorted.
+fn same_position(rows: &[ScoreRow], sites: &[Site]) -> PolarsResult<Vec<(usize, usize)>> {
+    let usable = || rows.iter().enumerate().filter(|(_, row)| row.unusable.is_none());
+    let row_table =
+        position_table("row", usable().map(|(index, row)| (index, row.chr_name.as_str(), row.chr_position.unwrap_or_default())))?;
+    let site_table = position_table("site", sites.iter().enumerate().map(|(index, site)| (index, site.contig.as_str(), site.position)))?;
+    let key = [col("contig"), col("position")];
+    let joined = row_table
+        .lazy()
+        .join(site_table.lazy(), key.clone(), key, JoinArgs::new(JoinType::Inner))
+        .select([col("row"), col("site")])
+        .collect()?;
+    let column =
+        |name: &str| -> PolarsResult<Vec<usize>> { Ok(joined.column(name)?.u64()?.iter().flatten().map(|index| index as usize).collect()) };
+    let mut pairs: Vec<(usize, usize)> = column("row")?.into_iter().zip(column("site")?).collect();
+    pairs.sort_unstable();
+    Ok(pairs)
+}
+
+fn position_table<'a>(index_name: &str, places: impl Iterator<Item = (usize, &'a str, usize)>) -> PolarsResult<DataFrame> {
+    let (mut contigs, mut positions, mut indices) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, contig, position) in places {
+        contigs.push(contig_key(contig));
+        positions.push(position as u64);
+        indices.push(index as u64);
+    }
+    df!("contig" => contigs, "position" => positions, index_name => indices)
+}
+
+fn candidate(row: &ScoreRow, row_index: usize, record: &Site, site: usize, alt: i16) -> Option<Candidate> {
+    let alt_allele = record.allele(alt);
+    let match_type = MatchType::of(row, &record.ref_allele, alt_allele)?;
+    Some(Candidate {
+        row: row_index,
+        site,
+        alt,
+        match_type,
+        ambiguous: complement(&record.ref_allele).as_deref() == Some(alt_allele),
+        best_match: false,
+        duplicate_best_match: false,
+        duplicate_id: false,
+        exclude: false,
+    })
+}
+
+/// One row, several records: the best match type wins, and the first record among equals.
+fn mark_best(candidates: &mut [Candidate]) {
+    for of_row in candidates.chunk_by_mut(|a, b| a.row == b.row) {
+        let best = of_row.iter().map(|candidate| candidate.match_type).min();
+        let mut is_first = true;
+        for candidate in of_row {
+            candidate.best_match = Some(candidate.match_type) == best;
+            candidate.duplicate_best_match = candidate.best_match && !is_first;
+            is_first &= !candidate.best_match;
+        }
+    }
+}
+
+/// Several rows, one allele of a record: nobody can say which weight is meant, so all are excluded.
+fn mark_duplicates(candidates: &mut [Candidate]) {
+    let takes_part = |candidate: &Candidate| candidate.best_match && !candidate.duplicate_best_match;
+    let mut rows_of: HashMap<(usize, i16), usize> = HashMap::new();
+    for candidate in candidates.iter().filter(|candidate| takes_part(candidate)) {
+        *rows_of.entry((candidate.site, candidate.alt)).or_default() += 1;
+    }
+    for candidate in candidates.iter_mut().filter(|candidate| takes_part(candidate)) {
+        candidate.duplicate_id = rows_of[&(candidate.site, candidate.alt)] > 1;
+    }
+}
+
+fn count(rows: &[ScoreRow], candidates: &[Candidate], keep_ambiguous: bool) -> MatchCounts {
+    let mut counts = MatchCounts { rows: rows.len(), ..MatchCounts::default() };
+    for reason in rows.iter().filter_map(|row| row.unusable) {
+        *counts.unusable.entry(reason).or_default() += 1;
+    }
+    let first_best = candidates.iter().filter(|candidate| candidate.best_match && !candidate.duplicate_best_match);
+    let mut with_candidate = 0;
+    for candidate in first_best {
+        with_candidate += 1;
+        if candidate.duplicate_id {
+            counts.duplicates += 1;
+        } else if candidate.ambiguous && !keep_ambiguous {
+            counts.ambiguous += 1;
+        } else {
+            counts.matched += 1;
+            counts.flipped += usize::from(candidate.match_type.is_flipped());
+        }
+    }
+    counts.unmatched = rows.len() - counts.unusable.values().sum::<usize>() - with_candidate;
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn site(position: usize, ref_allele: &str, alts: &str) -> Site {
+        let alt_alleles: Vec<String> = alts.split(',').map(ToString::to_string).collect();
+        Site {
+            contig: "chr1".into(),
+            position,
+            id: ".".into(),
+            ref_allele: ref_allele.into(),
+            counted_alts: (1..=alt_alleles.len() as i16).collect(),
+            alt_alleles,
+            genotypes: Vec::new(),
+        }
+    }
+
+    fn row(position: usize, effect: &str, other: &str) -> ScoreRow {
+        ScoreRow {
+            chr_name: "1".into(),
+            chr_position: Some(position),
+            effect_allele: effect.into(),
+            other_allele: (!other.is_empty()).then(|| other.into()),
+            effect_weight: 1.0,
+            unusable: None,
+        }
+    }
+
+    fn matches(rows: Vec<ScoreRow>, sites: &[Site], keep_ambiguous: bool) -> Matches {
+        let file = ScoringFile { path: PathBuf::from("x"), id: "x".into(), genome_build: None, harmonised: false, rows };
+        match_rows(&file, sites, keep_ambiguous).unwrap()
+    }
+
+    /// Match types, effect alleles and states of one row.
+    fn matched(effect: &str, other: &str, sites: &[Site]) -> Vec<(&'static str, i16, &'static str)> {
+        let found = matches(vec![row(10, effect, other)], sites, false);
+        found.candidates.iter().map(|candidate| (candidate.match_type.name(), candidate.effect_allele(), candidate.status())).collect()
+    }
+
+    #[test]
+    fn each_way_to_match_is_told_apart() {
+        let ac = [site(10, "A", "C")];
+        assert_eq!(matched("A", "C", &ac), [("refalt", 0, "matched")]);
+        assert_eq!(matched("C", "A", &ac), [("altref", 1, "matched")]);
+        assert_eq!(matched("T", "G", &ac), [("refalt_flip", 0, "matched")]);
+        assert_eq!(matched("G", "T", &ac), [("altref_flip", 1, "matched")]);
+        assert_eq!(matched("A", "", &ac), [("no_oa_ref", 0, "matched")]);
+        assert_eq!(matched("C", "", &ac), [("no_oa_alt", 1, "matched")]);
+        assert_eq!(matched("G", "", &ac), []);
+        assert_eq!(matched("A", "G", &ac), []);
+        assert_eq!(matched("A", "C", &[site(11, "A", "C")]), []);
+        assert_eq!(matched("A", "AC", &[site(10, "AC", "A")]), [("altref", 1, "matched")]);
+    }
+
+    #[test]
+    fn strand_ambiguous_matches_are_excluded_unless_kept() {
+        let at = [site(10, "A", "T")];
+        assert_eq!(matched("A", "T", &at), [("refalt", 0, "excluded")]);
+        let kept = matches(vec![row(10, "T", "A")], &at, true);
+        assert_eq!((kept.counts.matched, kept.counts.ambiguous, kept.candidates[0].match_type), (1, 0, MatchType::Altref));
+    }
+
+    #[test]
+    fn the_better_match_wins_over_the_earlier_record() {
+        let sites = [site(10, "T", "G"), site(10, "A", "C")];
+        assert_eq!(matched("A", "C", &sites), [("refalt_flip", 0, "not_best"), ("refalt", 0, "matched")]);
+    }
+
+    #[test]
+    fn of_equal_matches_the_first_is_kept() {
+        let multi = [site(10, "A", "C,G")];
+        assert_eq!(matched("A", "", &multi), [("no_oa_ref", 0, "matched"), ("no_oa_ref", 0, "excluded")]);
+    }
+
+    #[test]
+    fn multiallelic_records_are_kept_and_each_alt_is_its_own_target() {
+        let found = matches(vec![row(10, "C", "A"), row(10, "G", "A")], &[site(10, "A", "C,G")], false);
+        let effects: Vec<i16> = found.matched().map(Candidate::effect_allele).collect();
+        assert_eq!((effects, found.counts.matched), (vec![1, 2], 2));
+    }
+
+    #[test]
+    fn several_rows_for_one_target_are_all_excluded() {
+        let mut rows = vec![row(10, "A", "C"), row(10, "C", "A"), row(20, "A", "C"), row(30, "A", "C"), row(40, "A", "C")];
+        rows[4].unusable = Some(Unusable::Haplotype);
+        let found = matches(rows, &[site(10, "A", "C"), site(20, "A", "C")], false);
+        let expected = MatchCounts {
+            rows: 5,
+            unusable: BTreeMap::from([(Unusable::Haplotype, 1)]),
+            matched: 1,
+            duplicates: 2,
+            unmatched: 1,
+            ..MatchCounts::default()
+        };
+        assert_eq!(found.counts, expected);
+        assert!((found.counts.overlap() - 0.2).abs() < 1e-12);
+        assert!(found.candidates[..2].iter().all(|candidate| candidate.duplicate_id && candidate.status() == "excluded"));
+    }
+}

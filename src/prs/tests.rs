@@ -1,0 +1,303 @@
+//! The stage as a whole, and scores against PLINK 2.
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use gf_cohort_schema::read_predictions;
+
+use super::*;
+
+/// A folder of the shared real data, or `None`, said aloud, where it is not there.
+pub(super) fn shared_data(name: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("SKIPPED: no real data at {}", folder.display());
+    None
+}
+
+/// Writes a VCF; records have spaces for tabs and leave INFO out (`CHROM POS ID REF ALT QUAL FILTER INFO FORMAT genotypes...`).
+pub(super) fn write_vcf(folder: &Path, samples: &[&str], records: &[&str]) -> PathBuf {
+    let path = folder.join("cohort.vcf");
+    let mut text = String::from("##fileformat=VCFv4.2\n##FORMAT=<ID=GT,Number=1,Type=String,Description=\"Genotype\">\n");
+    writeln!(text, "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{}", samples.join("\t")).unwrap();
+    for record in records {
+        text += &record.replacen(" GT ", " . GT ", usize::from(record.split(' ').nth(8) != Some("GT"))).replace(' ', "\t");
+        text.push('\n');
+    }
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn scores(file: &ScoringFile, table: &GenotypeTable, keep_ambiguous: bool, frequency: impl Fn(&dosages::Site, i16) -> f64) -> Vec<f64> {
+    let matches = match_rows(file, &table.sites, keep_ambiguous).unwrap();
+    let alleles = matches.matched().map(|candidate| {
+        let site = &table.sites[candidate.site];
+        AlleleWeight {
+            chrom: site.contig.clone(),
+            position: site.position,
+            ref_allele: site.ref_allele.clone(),
+            alt_allele: site.allele(candidate.alt).into(),
+            effect_is_ref: candidate.effect_allele() == 0,
+            weight: file.rows[candidate.row].effect_weight,
+            frequency: frequency(site, candidate.effect_allele()),
+            mean: 0.0,
+            sd: 1.0,
+        }
+    });
+    let feature = Feature::AlleleScore { alleles: alleles.collect() };
+    People::new(table, Vec::new(), None).values(&feature, 0.0).unwrap()
+}
+
+/// PLINK 2 (v2.00a3.5) `--score` on this file, `--xchr-model 1`: M1 is haploid on X. With `no-mean-imputation` the sums are 111111,
+/// 122202, 200020, 10100; with mean imputation (`--bad-freqs`) M2 has 10101.
+#[test]
+fn sums_are_those_of_plink2_with_and_without_mean_imputation() {
+    let folder = tempfile::tempdir().unwrap();
+    let vcf = write_vcf(
+        folder.path(),
+        &["F1", "M1", "F2", "M2"],
+        &[
+            "1 1 a A G . PASS . GT 0|1 1|1 0|0 ./.",
+            "1 2 b A G . PASS . GT 0/1 1/1 0/0 1/1",
+            "1 3 c A T . PASS . GT 0|1 1|1 0|0 0|1",
+            "1 4 d A G,T . PASS . GT 1|2 2|2 0|1 0|0",
+            "1 5 e AC A . PASS . GT 0|1 1|1 0|0 0|1",
+            "X 6 x A G . PASS . GT 0|1 1 1|1 0",
+        ],
+    );
+    let path = folder.path().join("score.txt");
+    let rows = ["1 1 G A 1", "1 2 A G 10", "1 3 T A 100", "1 4 T A 1000", "1 5 A AC 10000", "X 6 G A 100000"];
+    fs::write(&path, format!("chr_name chr_position effect_allele other_allele effect_weight\n{}\n", rows.join("\n")).replace(' ', "\t"))
+        .unwrap();
+    let table = GenotypeTable::read(&[vcf], None, None, None).unwrap();
+    let file = ScoringFile::read(&path).unwrap();
+    let everyone = [0, 1, 2, 3];
+    assert_eq!(scores(&file, &table, true, |_, _| 0.0), [111_111.0, 122_202.0, 200_020.0, 10_100.0]);
+    let imputed = scores(&file, &table, true, |site, allele| site.frequency(allele, &everyone).unwrap());
+    assert_eq!(imputed, [111_111.0, 122_202.0, 200_020.0, 10_101.0]);
+    // c and d (A/T) are strand-ambiguous.
+    assert_eq!(scores(&file, &table, false, |_, _| 0.0), [110_011.0, 120_002.0, 200_020.0, 10_000.0]);
+}
+
+/// `sh tests/oracles/plink2_score.sh tiny1000G.vcf.gz PGS001229_hmPOS_GRCh38.txt.gz 1kg_ref.psam`: 920 variants, 3 of them on the other
+/// strand; six digits are printed. (PGS000001 has no variant in this VCF.)
+#[test]
+fn a_published_score_on_real_genomes_is_that_of_plink2() {
+    let Some(folder) = shared_data("pgs-catalog/calc") else { return };
+    let people = ["HG00096", "HG00097", "HG00099", "NA21143", "NA21144"];
+    let table = GenotypeTable::read(&[folder.join("tiny1000G.vcf.gz")], None, Some(&people), None).unwrap();
+    let file = ScoringFile::read(&folder.join("PGS001229_hmPOS_GRCh38.txt.gz")).unwrap();
+    let counts = match_rows(&file, &table.sites, false).unwrap().counts;
+    assert_eq!((counts.rows, counts.matched, counts.flipped), (51_209, 920, 3));
+    let found = scores(&file, &table, false, |_, _| f64::NAN);
+    for (found, expected) in found.into_iter().zip([0.578_619, 0.090_579_8, 0.202_832, 0.466_261, 0.276_068]) {
+        assert!((found - expected).abs() < 6e-7, "{found} {expected}");
+    }
+}
+
+/// A linear congruential generator: the tests need noise, not randomness.
+fn noise(n: usize) -> Vec<f64> {
+    let next = |state: &u64| Some((1_103_515_245 * state + 12_345) % (1 << 31));
+    std::iter::successors(Some(12_345_u64), next).skip(1).take(n).map(|state| state as f64 / f64::from(1_u32 << 31)).collect()
+}
+
+/// Options for a cohort with planted phenotypes: `effect` per copy of the first ALT of the first record, `age`, and noise. Every
+/// fourth person is validation, every other fourth test; the last person's phenotype is unknown.
+fn planted(folder: &Path, vcf: PathBuf, effect: f64) -> Options {
+    let table = GenotypeTable::read(std::slice::from_ref(&vcf), None, None, None).unwrap();
+    let causal = table.sites.iter().find(|site| (0.2..0.8).contains(&site.frequency(1, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]).unwrap())).unwrap();
+    let noise = noise(2 * table.people.len());
+    let mut cohort = String::from("sample_id,phenotype,split,age\n");
+    for (person, sample_id) in table.people.iter().enumerate() {
+        let age = 60.0 + 30.0 * noise[2 * person];
+        let risk = effect * (causal.dosage(1, 0.0, person) - 1.0) + 0.05 * (age - 75.0) + 6.0 * (noise[2 * person + 1] - 0.5);
+        let phenotype = if person + 1 == table.people.len() {
+            ""
+        } else if risk > 0.0 {
+            "case"
+        } else {
+            "control"
+        };
+        let split = ["train", "train", "validation", "test"][person % 4];
+        writeln!(cohort, "{sample_id},{phenotype},{split},{age}").unwrap();
+    }
+    let path = folder.join("cohort.csv");
+    fs::write(&path, cohort).unwrap();
+    Options { vcf: vec![vcf], cohort: path, out: folder.join("prs"), ..Options::default() }
+}
+
+fn auroc_on(split: Split, model: &str, predictions: &[Prediction]) -> f64 {
+    let of = |is_case: bool| -> Vec<f64> {
+        let rows = predictions.iter().filter(|row| row.split == split && row.model == model);
+        rows.filter(|row| row.phenotype.is_some_and(|phenotype| phenotype.is_case() == is_case)).map(|row| row.logit).collect()
+    };
+    crate::evaluation::roc::auroc(&of(true), &of(false)).unwrap()
+}
+
+#[test]
+fn everyone_gets_a_row_from_every_baseline_and_dosages_find_a_planted_effect() {
+    let Some(data) = shared_data("chr20") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let options = planted(folder.path(), data.join("win33k_A.300.grch37.vcf.gz"), 2.0);
+    let summary = run(&options).unwrap();
+    assert_eq!(summary.models, ["prs-covariates", "prs-dosages"]);
+    assert!(summary.apoe_left_out.unwrap().contains("rs429358"));
+    assert_eq!((summary.genotypes.records, summary.n_dosages + summary.constant_dosages), (284, 284));
+    let predictions = read_predictions(&options.out.join("predictions.csv")).unwrap();
+    assert_eq!((predictions.len(), predictions[299].phenotype), (600, None));
+    let chosen = summary.l2_grid.iter().find(|point| point.alpha.total_cmp(&summary.l2_chosen).is_eq()).unwrap().validation_auroc;
+    assert!(summary.l2_grid.iter().all(|point| point.validation_auroc.unwrap() <= chosen.unwrap()));
+    assert!((auroc_on(Split::Validation, "prs-dosages", &predictions) - chosen.unwrap()).abs() < 1e-9);
+    let [alone, with_dosages] = ["prs-covariates", "prs-dosages"].map(|model| auroc_on(Split::Test, model, &predictions));
+    assert!(alone > 0.55 && with_dosages > alone + 0.05, "{alone} {with_dosages}");
+}
+
+#[test]
+fn the_same_options_write_the_same_bytes_and_the_saved_model_says_the_same() {
+    let Some(data) = shared_data("apoe") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = planted(folder.path(), data.join("apoe_gene.776.grch38.vcf.gz"), 1.0);
+    let score = folder.path().join("score.txt");
+    fs::write(&score, "#pgs_id=mine\nchr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n19\t44908684\tC\tT\t1.2\n19\t44908822\tT\tC\t-0.5\n19\t44907187\tG\tA\t0.1\n").unwrap();
+    options.scoring_files = vec![score];
+    let summary = run(&options).unwrap();
+    assert_eq!(summary.models, ["prs-covariates", "prs-apoe", "prs-dosages", "prs-mine"]);
+    let apoe = summary.apoe.clone().unwrap();
+    assert_eq!((apoe.e2, apoe.e3, apoe.e4), (123, 1_228, 201));
+    assert_eq!((summary.scores[0].counts.matched, summary.scores[0].overlap), (3, 1.0));
+
+    let files = ["predictions.csv", "weights.csv", "match_log.csv", "prs_model.json"];
+    let bytes = || files.map(|name| fs::read(options.out.join(name)).unwrap());
+    let first = bytes();
+    assert_eq!((run(&options).unwrap(), bytes()), (summary, first));
+
+    let predictions = read_predictions(&options.out.join("predictions.csv")).unwrap();
+    let model = PrsModel::load(&options.out.join("prs_model.json")).unwrap();
+    assert_eq!(model.covariate_names(), ["age"]);
+    let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates).unwrap();
+    let (rows, applied) = model.apply(&options.vcf, Some(&cohort)).unwrap();
+    assert_eq!((rows.len(), applied.absent_alleles.len()), (predictions.len(), 0));
+    for (row, prediction) in rows.iter().zip(&predictions) {
+        assert_eq!((&row.sample_id, &row.model), (&prediction.sample_id, &prediction.model));
+        assert!((row.logit - prediction.logit).abs() < 1e-7);
+    }
+    assert!(model.apply(&options.vcf, None).unwrap_err().to_string().contains("covariate `age`"));
+    weights_give_the_logits(&options, &predictions, &cohort);
+}
+
+/// `weights.csv` alone, by its documented formula.
+fn weights_give_the_logits(options: &Options, predictions: &[Prediction], cohort: &Cohort) {
+    let table = GenotypeTable::read(&options.vcf, None, None, None).unwrap();
+    let calls = apoe::haplotypes(&table.sites, None).unwrap();
+    for person in [0, 100, 775] {
+        let mut logits: HashMap<String, f64> = HashMap::new();
+        for row in csv::Reader::from_path(options.out.join("weights.csv")).unwrap().records() {
+            let row = row.unwrap();
+            let value = match (&row[1], &row[2]) {
+                ("intercept", _) => 1.0,
+                ("covariate", _) => cohort.people[person].covariates[0],
+                ("apoe", "e2") => f64::from(calls[person].unwrap().e2()),
+                ("apoe", _) => f64::from(calls[person].unwrap().e4()),
+                _ => {
+                    let site = table.sites.iter().find(|site| site.position.to_string() == row[4]).unwrap();
+                    site.dosage(i16::from(row[7] != row[5]), 0.0, person)
+                }
+            };
+            *logits.entry(row[0].to_owned()).or_default() += row[8].parse::<f64>().unwrap() * value;
+        }
+        for prediction in predictions.iter().filter(|row| row.sample_id == cohort.people[person].sample_id) {
+            assert!((logits[&prediction.model] - prediction.logit).abs() < 1e-6, "{} {}", prediction.model, prediction.logit);
+        }
+    }
+}
+
+/// Twelve people, three variants.
+fn small(folder: &Path) -> Options {
+    let names: Vec<String> = (0..12).map(|person| format!("P{person}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let vcf = write_vcf(
+        folder,
+        &names,
+        &[
+            "1 10 . A G . PASS . GT 0|1 1|1 0|0 0|1 0|0 0|1 1|1 0|0 ./. 0|0 0|1 0|1",
+            "1 20 . C T . PASS . GT 0|0 0|1 0|0 0|1 0|1 0|1 0|1 0|0 0|1 0|0 0|1 1|1",
+            "1 30 . C A . PASS . GT ./. ./. 0|1 0|1 ./. ./. 0|0 0|0 ./. ./. 0|0 0|0",
+        ],
+    );
+    let mut cohort = String::from("sample_id,phenotype,split,age\n");
+    for (person, name) in names.iter().enumerate() {
+        let phenotype = if [1, 3, 4, 6, 9].contains(&person) { "case" } else { "control" };
+        writeln!(cohort, "{name},{phenotype},{},{}", ["train", "train", "validation", "test"][person % 4], 60 + person * 5 % 11).unwrap();
+    }
+    let path = folder.join("cohort.csv");
+    fs::write(&path, cohort).unwrap();
+    Options { vcf: vec![vcf], cohort: path, out: folder.join("prs"), ..Options::default() }
+}
+
+#[test]
+fn a_variant_nobody_is_called_at_in_training_is_left_out_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = run(&small(folder.path())).unwrap();
+    assert_eq!((summary.sites_without_training_calls, summary.n_dosages, summary.genotypes.missing_genotypes), (1, 2, 7));
+}
+
+#[test]
+fn too_little_overlap_is_an_error_with_its_causes_and_a_match_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = small(folder.path());
+    let score = folder.path().join("score.txt");
+    let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
+    fs::write(&score, format!("#genome_build=hg19\n{table}1\t10\tG\tA\t1\n1\t11\tG\tA\t1\n2\t10\tG\tA\t1\n")).unwrap();
+    options.scoring_files = vec![score.clone()];
+    let message = run(&options).unwrap_err().to_string();
+    assert!(message.contains("1 of 3 variants") && message.contains("33.3 %") && message.contains("GRCh37"), "{message}");
+    assert!(!options.out.join("predictions.csv").exists());
+    let log = fs::read_to_string(options.out.join("match_log.csv")).unwrap();
+    let expected = "0,score,1,10,G,A,1,additive,.,A,G,G,altref,false,false,false,true,false,false,false,matched,\n1,score,1,11,G,A,1,additive,,,,,,,,,,,,,unmatched,\n";
+    assert!(log.contains(expected), "{log}");
+
+    options.min_overlap = 0.3;
+    assert_eq!(run(&options).unwrap().models, ["prs-covariates", "prs-dosages", "prs-score"]);
+    options.genome_build = Some(GenomeBuild::GRCh38);
+    assert!(run(&options).unwrap_err().to_string().contains("positions are on GRCh37, but the VCF is on GRCh38"));
+    options.genome_build = None;
+    options.scoring_files.push(score);
+    assert!(run(&options).unwrap_err().to_string().contains("`prs-score` is there already"));
+}
+
+#[test]
+fn bad_cohorts_and_options_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = small(folder.path());
+    let cohort = fs::read_to_string(&options.cohort).unwrap();
+    fs::write(&options.cohort, cohort.replace("P3,", "Q3,")).unwrap();
+    assert!(run(&options).unwrap_err().to_string().contains("no sample `Q3`; 1 of the 12 people"));
+    fs::write(&options.cohort, cohort.replace(",case,", ",control,")).unwrap();
+    assert!(run(&options).unwrap_err().to_string().contains("0 cases"));
+    assert!(run(&Options { min_overlap: 75.0, ..options.clone() }).unwrap_err().to_string().contains("between 0 and 1"));
+    assert!(run(&Options { l2_strengths: vec![0.0], ..options.clone() }).unwrap_err().to_string().contains("positive"));
+    assert!(!options.out.exists());
+}
+
+#[test]
+fn a_saved_model_of_another_version_or_a_vcf_without_its_variants_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = small(folder.path());
+    run(&options).unwrap();
+    let path = options.out.join("prs_model.json");
+    let model = PrsModel::load(&path).unwrap();
+    let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let names: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
+    let other = write_vcf(elsewhere.path(), &names, &[&format!("1 10 . A G . PASS . GT{}", " 0|1".repeat(12))]);
+    let message = model.apply(&[other], Some(&cohort)).unwrap_err().to_string();
+    assert!(message.contains("prs-dosages: only 1 of 2 variants"), "{message}");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("\"schema_version\": 1", "\"schema_version\": 9")).unwrap();
+    assert!(PrsModel::load(&path).unwrap_err().to_string().contains("version 9"));
+}

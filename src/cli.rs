@@ -2,13 +2,15 @@
 //!
 //! Data go to standard output or `-o`, messages to standard error.
 
-mod cohort;
-mod evaluate;
-mod prs;
-mod sequences;
-mod simulate;
-mod tokenize;
-mod train;
+pub(crate) mod cohort;
+pub(crate) mod evaluate;
+pub(crate) mod prs;
+pub(crate) mod run;
+pub(crate) mod score;
+pub(crate) mod sequences;
+pub(crate) mod simulate;
+pub(crate) mod tokenize;
+pub(crate) mod train;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -28,11 +30,13 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
     Simulate(simulate::Args),
     Sequences(sequences::Args),
     Tokenize(tokenize::Args),
     Train(train::Args),
     Prs(prs::Args),
+    Score(score::Args),
     Evaluate(evaluate::Args),
 }
 
@@ -46,11 +50,13 @@ impl Cli {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?;
         }
         match self.command {
+            Command::Run(args) => run::run(args),
             Command::Simulate(args) => simulate::run(args),
             Command::Sequences(args) => sequences::run(args),
             Command::Tokenize(args) => tokenize::run(args),
             Command::Train(args) => train::run(args),
             Command::Prs(args) => prs::run(args),
+            Command::Score(args) => score::run(args),
             Command::Evaluate(args) => evaluate::run(args),
         }
     }

@@ -1,22 +1,185 @@
 //! Runs a TOML file stage by stage, and the steps that more than one command shares.
+//!
+//! Input -> output: a [`Plan`] -> `DIR/{0-cohort,1-sequences,2-tokens,3-models,4-baselines,5-report}/` and `run.json`. A stage is known by the
+//! digest of its options and inputs: where its folder holds a finished one with the same digest and unchanged files, it is not done again.
 
-use std::path::Path;
+mod plan;
+mod stage;
 
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
 use gf_cohort_schema::{Cohort, Split};
+use gf_tokenizer::VocabSize;
+use serde_json::json;
 
-use crate::{
-    sequence::{Dictionary, Policies, Provenance},
-    tokenization::{self, Folder, Options, Summary},
+use self::{
+    plan::{Data, Plan, Source},
+    stage::Runner,
 };
+use crate::{
+    cli::{prs as prs_cli, sequences, simulate as simulate_cli, tokenize as tokenize_cli, train},
+    evaluation, output, prs, report,
+    sequence::{self, Dictionary, Policies, Provenance, write_skips},
+    simulate,
+    tokenization::{self, Folder, Summary},
+    training,
+};
+
+/// What `run` is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Pipeline file.
+    pub pipeline: PathBuf,
+    /// Folder of the results; `results/NAME` for `NAME.toml` when absent.
+    pub out: Option<PathBuf>,
+    /// Instead of the file's seed.
+    pub seed: Option<u64>,
+    /// Say what would run, do nothing.
+    pub dry_run: bool,
+}
+
+/// Runs all stages and prints the comparison.
+///
+/// # Errors
+/// A pipeline file that is wrong, or whatever a stage says.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let mut plan = Plan::read(&options.pipeline)?;
+    if let Some(seed) = options.seed {
+        plan.set_seed(seed);
+    }
+    let stem = options.pipeline.file_stem().unwrap_or_default();
+    let out = options.out.clone().unwrap_or_else(|| Path::new("results").join(stem));
+    let mut runner = Runner::new(&out, &options.pipeline, &plan, options.dry_run)?;
+    let planted = cohort(&plan, &mut runner, &out)?;
+    let data = plan.data(&out.join("0-cohort"));
+    let predictions = stages(&plan, &data, &mut runner, &out)?;
+
+    let folder = out.join("5-report");
+    let options = evaluation::Options { predictions, out: folder.clone(), compare_to: plan.report.compare_to.clone() };
+    let table = runner.stage("5-report", &folder, &json!(plan.report), || {
+        let summary = evaluation::run(&options)?;
+        let text = format!("{}\n{}\n", report::table(&summary.rows), summary.comparison);
+        output::write(&folder.join("auc.txt"), |out| out.write_all(text.as_bytes()))?;
+        Ok(text)
+    })?;
+    runner.finish()?;
+    if let Some(table) = table {
+        println!("{table}");
+        if let Some(planted) = planted {
+            println!("Best possible AUC on the test split, knowing the planted {} risk: {:.3}", planted.risk, planted.best_possible_auc.test);
+        }
+    }
+    Ok(())
+}
+
+/// Makes the cohort when the plan says so.
+fn cohort(plan: &Plan, runner: &mut Runner, out: &Path) -> anyhow::Result<Option<stage::Planted>> {
+    let Source::Simulate(options) = &plan.source else { return Ok(None) };
+    let folder = out.join("0-cohort");
+    let options = simulate::Options { out: folder.clone(), ..(**options).clone() };
+    let inputs: Vec<&Path> = options.panel.iter().chain(&options.reference).map(PathBuf::as_path).collect();
+    runner.inputs(&inputs)?;
+    runner.stage("0-cohort", &folder, &json!(stage::without_paths(&options)?), || {
+        let summary = simulate::run(&options)?;
+        simulate_cli::print_summary(&summary);
+        Ok(stage::Planted::of(&summary.truth))
+    })
+}
+
+/// Sequences, tokens, models and baselines; the prediction files.
+fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if matches!(plan.source, Source::Data(_)) {
+        runner.inputs(&data.paths())?;
+    }
+    let load_cohort = || Cohort::read(&data.cohort, data.phenotype_coding, &data.covariates());
+    let sequences_folder = out.join("1-sequences");
+    let mut built = None;
+    runner.stage("1-sequences", &sequences_folder, &json!([data.key(), plan.sequences]), || {
+        let samples = load_cohort()?.people.into_iter().map(|person| person.sample_id).collect();
+        let (dictionary, skips, summary) = sequence::run(&sequence::Options {
+            vcf: data.vcf.clone(),
+            reference: data.reference.clone(),
+            regions_file: data.regions_file.clone(),
+            samples: Some(samples),
+            policies: plan.sequences,
+        })?;
+        sequences::print_summary(&summary);
+        dictionary.save(&sequences_folder)?;
+        write_skips(&dictionary, &skips, &sequences_folder.join("skips.csv"))?;
+        built = Some(dictionary);
+        Ok(summary)
+    })?;
+
+    let tokens_folder = out.join("2-tokens");
+    runner.stage("2-tokens", &tokens_folder, &json!(plan.tokens), || {
+        let dictionary = match built.take() {
+            Some(dictionary) => dictionary,
+            None => Dictionary::load(&sequences_folder)?,
+        };
+        let summary = tokenize(&dictionary, plan.sequences, &load_cohort()?, &plan.tokens, &tokens_folder)?;
+        tokenize_cli::print_tokens(&summary);
+        Ok(summary)
+    })?;
+
+    let mut predictions = Vec::new();
+    for model in &plan.models {
+        let folder = out.join("3-models").join(model.name());
+        let options = training::Options {
+            tokens: tokens_folder.clone(),
+            cohort: data.cohort.clone(),
+            phenotype_coding: data.phenotype_coding,
+            covariates: data.covariates(),
+            out: folder.clone(),
+            name: Some(model.name()),
+            architecture: model.architecture.clone(),
+            schedule: model.schedule.clone(),
+            resume: true,
+        };
+        runner.stage(&format!("3-models/{}", model.name()), &folder, &json!(model), || {
+            let summary = training::run(&options, &mut train::progress())?;
+            train::print_summary(&summary);
+            Ok(summary)
+        })?;
+        predictions.push(folder.join("predictions.csv"));
+    }
+
+    let folder = out.join("4-baselines");
+    let options = plan.baselines.options(data, &folder);
+    runner.stage("4-baselines", &folder, &json!(plan.baselines), || {
+        let summary = prs::run(&options)?;
+        prs_cli::print_summary(&summary);
+        Ok(json!({ "models": summary.models, "n_people": summary.n_people, "n_dosages": summary.n_dosages, "l2_chosen": summary.l2_chosen }))
+    })?;
+    predictions.push(folder.join("predictions.csv"));
+    Ok(predictions)
+}
 
 /// Fits the tokenizer on the training split, encodes everyone, and writes a token folder.
 ///
 /// # Errors
 /// Whatever the stage says.
-pub fn tokenize(dictionary: &Dictionary, policies: Policies, cohort: &Cohort, options: &Options, out: &Path) -> anyhow::Result<Summary> {
-    let training: Vec<usize> = cohort.in_split(Split::Train).map(|(person, _)| person).collect();
+pub fn tokenize(
+    dictionary: &Dictionary,
+    policies: Policies,
+    cohort: &Cohort,
+    options: &tokenization::Options,
+    out: &Path,
+) -> anyhow::Result<Summary> {
+    let row_of = |sample_id: &str| dictionary.samples.iter().position(|sample| sample == sample_id);
+    let training: Vec<usize> = cohort.in_split(Split::Train).filter_map(|(_, person)| row_of(&person.sample_id)).collect();
     let (tokenizer, grid, tokens, summary) = tokenization::run(dictionary, &training, options)?;
     let genome = Provenance::of(dictionary, policies);
     Folder { tokenizer, grid, tokens, genome }.save(out)?;
+    if let VocabSize::AtMost(wanted) = options.vocab_size
+        && summary.vocab_size < wanted
+    {
+        eprintln!("the vocabulary is saturated with {} entries, fewer than the {wanted} allowed", summary.vocab_size);
+    }
     Ok(summary)
+}
+
+/// Reads a text file with its path in the error.
+fn read_text(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| path.display().to_string())
 }

@@ -1,1 +1,175 @@
-//! A saved model on new people.
+//! Stage: a saved model on new people.
+//!
+//! Input -> output: a model bundle (or a `prs` folder), VCF/BCF and FASTA -> `sample_id,model,logit,probability`. One person or a million;
+//! refuses a reference or a build other than the model's. Sequences and tokens are made with the loci, policies, tokenizer and slot grid of the
+//! bundle, so nothing is measured on the people scored.
+
+use std::path::PathBuf;
+
+use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Split, nine_significant_digits};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    dataset::{self, Dataset, logits},
+    output,
+    prs::{self, PrsModel},
+    sequence,
+    tokenization::{self, encode},
+    training::{self, Bundle, probability},
+};
+
+/// What the stage needs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Options {
+    /// VCF, VCF.gz or BCF files of the people.
+    pub vcf: Vec<PathBuf>,
+    /// FASTA of the model's build; not needed for saved polygenic scores.
+    pub reference: Option<PathBuf>,
+    /// Folder of a model bundle, or folder that `prs` wrote.
+    pub model: PathBuf,
+    /// Table with the covariates of the people, for models that need them; only the people in it are scored.
+    pub cohort: Option<PathBuf>,
+    /// CSV to write.
+    pub output: PathBuf,
+}
+
+/// What the stage did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// People scored.
+    pub n_people: usize,
+    /// Models applied.
+    pub models: Vec<String>,
+    /// Of the sequences, for a sequence model.
+    pub sequences: Option<sequence::Summary>,
+    /// Of the tokens, for a sequence model.
+    pub tokens: Option<tokenization::Summary>,
+    /// Alleles of each polygenic score that the files do not have.
+    pub absent_alleles: std::collections::BTreeMap<String, usize>,
+}
+
+/// Why nobody was scored.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder holds no model.
+    #[error("{}: neither a model bundle (config.json) nor a folder of `prs` (prs_model.json)", .0.display())]
+    NoModel(PathBuf),
+    /// A sequence model needs the reference.
+    #[error("a sequence model needs --reference, the FASTA of its build")]
+    NoReference,
+    /// The model has covariates and the table has not.
+    #[error("the model needs the covariates {0}: give them with --cohort")]
+    NoCovariates(String),
+    /// The bundle is wrong.
+    #[error(transparent)]
+    Bundle(#[from] training::Error),
+    /// The genomes are wrong, or not of the model's build.
+    #[error(transparent)]
+    Sequence(#[from] sequence::Error),
+    /// The sequences cannot be tokenized.
+    #[error(transparent)]
+    Tokens(#[from] tokenization::Error),
+    /// The covariates are wrong.
+    #[error(transparent)]
+    Cohort(#[from] gf_cohort_schema::Error),
+    /// People and tokens do not fit.
+    #[error(transparent)]
+    Dataset(#[from] dataset::Error),
+    /// A saved polygenic score cannot be applied.
+    #[error(transparent)]
+    Prs(#[from] prs::Error),
+    /// A file could not be written.
+    #[error(transparent)]
+    Output(#[from] output::Error),
+}
+
+const COLUMNS: [&str; 4] = ["sample_id", "model", "logit", "probability"];
+
+/// Scores everyone in the files.
+///
+/// # Errors
+/// A model that cannot be read, genomes that are wrong or of another build, covariates that are missing.
+pub fn run(options: &Options) -> Result<Summary, Error> {
+    if options.model.join("config.json").exists() {
+        sequence_model(options)
+    } else if options.model.join("prs_model.json").exists() {
+        polygenic_scores(options)
+    } else {
+        Err(Error::NoModel(options.model.clone()))
+    }
+}
+
+fn sequence_model(options: &Options) -> Result<Summary, Error> {
+    let bundle = Bundle::load(&options.model)?;
+    let config = &bundle.config;
+    let model = bundle.model()?;
+    let names: Vec<String> = config.covariates.iter().map(|covariate| covariate.name.clone()).collect();
+    let cohort = covariates(options, &names)?;
+    let loci: Vec<_> = config.genome.loci.iter().map(|locus| locus.locus.clone()).collect();
+    let sequence_options = sequence::Options {
+        vcf: options.vcf.clone(),
+        reference: options.reference.clone().ok_or(Error::NoReference)?,
+        regions_file: options.model.join("config.json"),
+        samples: cohort.as_ref().map(|cohort| cohort.people.iter().map(|person| person.sample_id.clone()).collect()),
+        policies: config.genome.policies,
+    };
+    let (dictionary, _, sequences) = sequence::of_loci(&loci, &sequence_options)?;
+    config.genome.require_same_genome(&dictionary)?;
+    let (tokens, token_summary) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
+    let cohort = cohort.unwrap_or_else(|| without_covariates(&tokens.samples));
+    let data = Dataset::new(&tokens, &cohort, config.covariates.clone())?;
+    let everyone: Vec<usize> = (0..cohort.people.len()).collect();
+    let scored = cohort.people.iter().zip(logits(&model, &data, &everyone)?);
+    write(options, scored.map(|(person, logit)| (person.sample_id.as_str(), config.name.as_str(), f64::from(logit))))?;
+    Ok(Summary {
+        n_people: everyone.len(),
+        models: vec![config.name.clone()],
+        sequences: Some(sequences),
+        tokens: Some(token_summary),
+        ..Summary::default()
+    })
+}
+
+fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
+    let model = PrsModel::load(&options.model.join("prs_model.json"))?;
+    let names: Vec<String> = model.covariate_names().into_iter().map(String::from).collect();
+    let cohort = covariates(options, &names)?;
+    let (rows, applied) = model.apply(&options.vcf, cohort.as_ref())?;
+    write(options, rows.iter().map(|row| (row.sample_id.as_str(), row.model.as_str(), row.logit)))?;
+    let mut models: Vec<String> = rows.iter().map(|row| row.model.clone()).collect();
+    models.dedup();
+    Ok(Summary { n_people: applied.n_people, models, absent_alleles: applied.absent_alleles, ..Summary::default() })
+}
+
+/// The table of covariates, when the model needs them or the user gave one.
+fn covariates(options: &Options, names: &[String]) -> Result<Option<Cohort>, Error> {
+    match &options.cohort {
+        Some(path) => Ok(Some(Cohort::read(path, PhenotypeCoding::Auto, &CovariateChoice::Named(names.to_vec()))?)),
+        None if names.is_empty() => Ok(None),
+        None => Err(Error::NoCovariates(names.join(", "))),
+    }
+}
+
+fn without_covariates(samples: &[String]) -> Cohort {
+    let person = |sample_id: &String| gf_cohort_schema::Person {
+        sample_id: sample_id.clone(),
+        phenotype: None,
+        split: Split::Test,
+        family_id: None,
+        covariates: Vec::new(),
+    };
+    Cohort { people: samples.iter().map(person).collect(), covariate_names: Vec::new() }
+}
+
+fn write<'a>(options: &Options, rows: impl Iterator<Item = (&'a str, &'a str, f64)>) -> Result<(), Error> {
+    let rows = rows.map(|(sample_id, model, logit)| {
+        (sample_id.to_string(), model.to_string(), nine_significant_digits(logit), nine_significant_digits(probability(logit)))
+    });
+    if options.output == std::path::Path::new("-") {
+        let mut table = csv::Writer::from_writer(std::io::stdout().lock());
+        let at = output::at(&options.output);
+        let written = table.write_record(COLUMNS).and_then(|()| rows.into_iter().try_for_each(|row| table.serialize(row)));
+        return Ok(written.map_err(std::io::Error::from).and_then(|()| table.flush()).map_err(at)?);
+    }
+    Ok(output::write_csv(&options.output, &COLUMNS, rows)?)
+}

@@ -193,6 +193,8 @@ pub struct LocusProvenance {
     /// Where.
     #[serde(flatten)]
     pub locus: Locus,
+    /// Length of its contig, where a file said so.
+    pub contig_len_nt: Option<usize>,
     /// SHA-256 of the reference bases of the locus (upper-case, forward strand).
     pub reference_sha256: String,
 }
@@ -202,8 +204,37 @@ impl Provenance {
     #[must_use]
     pub fn of(dictionary: &Dictionary, policies: Policies) -> Self {
         let loci = dictionary.loci.iter();
-        let loci = loci.map(|locus| LocusProvenance { locus: locus.locus.clone(), reference_sha256: output::sha256(&locus.reference) });
-        Self { loci: loci.collect(), policies }
+        let of_locus = |locus: &LocusHaplotypes| LocusProvenance {
+            locus: locus.locus.clone(),
+            contig_len_nt: locus.contig_len_nt,
+            reference_sha256: output::sha256(&locus.reference),
+        };
+        Self { loci: loci.map(of_locus).collect(), policies }
+    }
+
+    /// Refuses sequences made from another reference or build.
+    ///
+    /// # Errors
+    /// Names the first locus that differs, and how.
+    pub fn require_same_genome(&self, dictionary: &Dictionary) -> Result<(), Error> {
+        for (expected, found) in self.loci.iter().zip(Self::of(dictionary, self.policies).loci) {
+            let differs = |reason: String| Err(Error::OtherGenome { locus: expected.locus.name.clone(), reason });
+            if let (Some(a), Some(b)) = (expected.contig_len_nt, found.contig_len_nt)
+                && a != b
+            {
+                return differs(format!("contig `{}` has {b} nt here, {a} nt where the model was made: another build", expected.locus.contig));
+            }
+            if expected.reference_sha256 != found.reference_sha256 {
+                let short = |digest: &str| digest[..digest.len().min(12)].to_string();
+                return differs(format!(
+                    "the FASTA has other bases at {} (SHA-256 {}..., the model's reference had {}...)",
+                    expected.locus.region(),
+                    short(&found.reference_sha256),
+                    short(&expected.reference_sha256)
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -252,6 +283,14 @@ pub enum Error {
     /// The files do not fit each other.
     #[error("{0}")]
     Inputs(String),
+    /// The genome is not the one a model was made on.
+    #[error("locus `{locus}`: {reason}; use the reference and the build that the model was made with")]
+    OtherGenome {
+        /// Name of the locus.
+        locus: String,
+        /// What differs.
+        reason: String,
+    },
     /// A stored dictionary cannot be used.
     #[error("{}: {reason}", path.display())]
     Store {
@@ -349,8 +388,9 @@ impl Window {
         n_people: usize,
         summary: &mut Summary,
     ) -> Result<Self, Error> {
-        let len_nt = files.iter().find_map(|file| file.contig_len_nt(&locus.contig));
-        reference.resolve(&locus.contig, len_nt)?;
+        let in_header = files.iter().find_map(|file| file.contig_len_nt(&locus.contig));
+        reference.resolve(&locus.contig, in_header)?;
+        let contig_len_nt = in_header.or_else(|| reference.contig_len_nt(&locus.contig));
         let (held_start0, held_end0) = reference.covering(&locus.contig, locus.start0, locus.end0)?;
         let flank_start0 = locus.start0.saturating_sub(FLANK_NT).max(held_start0);
         let flanked = reference.fetch(&locus.contig, flank_start0, (locus.end0 + FLANK_NT).min(held_end0))?;
@@ -359,7 +399,7 @@ impl Window {
             *base = b'N';
             summary.n_reference_iupac_as_n += 1;
         }
-        let builder = LocusBuilder::new(locus.clone(), bases, n_people);
+        let builder = LocusBuilder::new(locus.clone(), contig_len_nt, bases, n_people);
         Ok(Self { builder, flanked, flank_start0, ploidy: vec![(0, 0); n_people] })
     }
 }

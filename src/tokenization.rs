@@ -330,7 +330,7 @@ mod tests {
         let haplotypes = vec![vec![], vec![0], vec![1], vec![0, 2]];
         let reference = b"ACGTACGTACGTTGCATGCAACGTNACGTA".to_vec();
         let pairs = vec![[0, 1], [2, 0], [3, ABSENT_HAPLOTYPE]];
-        Dictionary { samples: vec!["a".into(), "b".into(), "c".into()], loci: vec![LocusHaplotypes { locus, reference, edits, haplotypes, pairs }] }
+        Dictionary { samples: vec!["a".into(), "b".into(), "c".into()], loci: vec![LocusHaplotypes { locus, contig_len_nt: None, reference, edits, haplotypes, pairs }] }
     }
 
     fn text_of(tokens: &[u32], bpe: &Bpe) -> String {

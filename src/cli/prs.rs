@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
-
+use super::cohort::CohortArgs;
 use crate::prs::{self, GenomeBuild, Options, Summary};
 
 /// Polygenic risk scores and other baselines: covariates, APOE, penalised regression on dosages, published scores.
@@ -16,9 +14,8 @@ pub struct Args {
     /// VCF, VCF.gz or BCF files, of the same people
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
-    /// Table of the people: `sample_id`, phenotype, split, and covariates
-    #[arg(long, value_name = "CSV")]
-    cohort: PathBuf,
+    #[command(flatten)]
+    cohort: CohortArgs,
     /// Folder for `predictions.csv`, `weights.csv`, `match_log.csv` and `prs_model.json`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -28,12 +25,6 @@ pub struct Args {
     /// Scoring file of the PGS Catalog, plain or gzipped; may be given several times
     #[arg(long = "scoring-file", value_name = "TXT")]
     scoring_files: Vec<PathBuf>,
-    /// Columns of the cohort that are covariates, separated by commas; none for an empty text [default: all further columns]
-    #[arg(long, value_name = "NAMES")]
-    covariates: Option<String>,
-    /// How phenotypes are written: case/control or 0/1, or PLINK's 1/2
-    #[arg(long, value_enum, default_value_t = CodingArg::Auto)]
-    phenotype_coding: CodingArg,
     /// Smallest share of a scoring file's variants that must be in the VCF
     #[arg(long, default_value_t = Options::default().min_overlap, value_name = "SHARE")]
     min_overlap: f64,
@@ -45,12 +36,6 @@ pub struct Args {
     genome_build: Option<GenomeBuild>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum CodingArg {
-    Auto,
-    Plink12,
-}
-
 /// Fits the baselines.
 ///
 /// # Errors
@@ -59,14 +44,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
         vcf: args.vcf,
         regions_file: args.regions_file,
-        cohort: args.cohort,
-        phenotype_coding: match args.phenotype_coding {
-            CodingArg::Auto => PhenotypeCoding::Auto,
-            CodingArg::Plink12 => PhenotypeCoding::Plink12,
-        },
-        covariates: args.covariates.map_or(CovariateChoice::All, |names| {
-            CovariateChoice::Named(names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(String::from).collect())
-        }),
+        phenotype_coding: args.cohort.phenotype_coding(),
+        covariates: args.cohort.covariates(),
+        cohort: args.cohort.cohort,
         scoring_files: args.scoring_files,
         genome_build: args.genome_build,
         min_overlap: args.min_overlap,

@@ -65,12 +65,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         out: args.out,
     };
     let summary = simulate::run(&options)?;
-    report(&summary);
+    print_summary(&summary);
     eprintln!("wrote {}", options.out.display());
     Ok(())
 }
 
-fn report(summary: &Summary) {
+/// Says on standard error what the stage did.
+pub fn print_summary(summary: &Summary) {
     let truth = &summary.truth;
     eprintln!(
         "{} people ({} cases), {} variants ({} indels), {} distinct haplotypes from {} founders",

@@ -24,6 +24,8 @@ pub const ABSENT_HAPLOTYPE: u32 = u32::MAX;
 pub struct LocusHaplotypes {
     /// Where.
     pub locus: Locus,
+    /// Length of its contig, where a VCF header or a FASTA with the whole contig says so; it tells builds apart.
+    pub contig_len_nt: Option<usize>,
     /// Reference bases of the locus, forward strand, ACGTN.
     #[serde(with = "as_text")]
     pub reference: Vec<u8>,
@@ -86,6 +88,7 @@ const ROOT: u32 = 0;
 /// Builds the haplotypes of one locus for all people, record by record.
 pub struct LocusBuilder {
     locus: Locus,
+    contig_len_nt: Option<usize>,
     reference: Vec<u8>,
     nodes: Vec<Node>,
     children: HashMap<(u32, u32), u32>,
@@ -100,10 +103,11 @@ pub struct LocusBuilder {
 impl LocusBuilder {
     /// Everyone starts as the reference.
     #[must_use]
-    pub fn new(locus: Locus, reference: Vec<u8>, n_people: usize) -> Self {
+    pub fn new(locus: Locus, contig_len_nt: Option<usize>, reference: Vec<u8>, n_people: usize) -> Self {
         let root = Node { parent: ROOT, edit: u32::MAX, frozen_end0: 0 };
         Self {
             locus,
+            contig_len_nt,
             reference,
             nodes: vec![root],
             children: HashMap::new(),
@@ -212,7 +216,14 @@ impl LocusBuilder {
             numbers.push(number);
         }
         let pairs = numbers.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
-        LocusHaplotypes { locus: self.locus, reference: self.reference, edits: self.edits, haplotypes, pairs }
+        LocusHaplotypes {
+            locus: self.locus,
+            contig_len_nt: self.contig_len_nt,
+            reference: self.reference,
+            edits: self.edits,
+            haplotypes,
+            pairs,
+        }
     }
 }
 
@@ -234,7 +245,7 @@ mod tests {
     fn h1(records: &[(usize, &str, &str)]) -> (String, Vec<Clash>) {
         let reference = b"ACGTACGTACGTACGTACGTACGTACGTAC".to_vec();
         let locus = Locus { name: "golden".into(), contig: "chr1".into(), start0: 0, end0: 30, strand: Strand::Forward };
-        let mut builder = LocusBuilder::new(locus, reference, 1);
+        let mut builder = LocusBuilder::new(locus, None, reference, 1);
         let mut clashes = Vec::new();
         let mut on_clash = |_: u32, _: usize, clash: Clash| clashes.push(clash);
         for (position, r, a) in records {

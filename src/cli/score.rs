@@ -1,0 +1,47 @@
+//! `gf-genomics score`.
+
+use std::path::PathBuf;
+
+use super::{sequences, tokenize};
+use crate::score::{self, Options};
+
+/// Risk of new people by a saved model; refuses a reference or build other than the model's.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  gf-genomics score --vcf new.vcf.gz --reference GRCh38.fa --model model -o risk.csv")]
+pub struct Args {
+    /// VCF, VCF.gz or BCF files of the people.
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    vcf: Vec<PathBuf>,
+    /// Reference FASTA; not needed for the scores that `prs` saved.
+    #[arg(long, value_name = "FASTA")]
+    reference: Option<PathBuf>,
+    /// Folder of a model bundle, or folder that `prs` wrote.
+    #[arg(long, value_name = "MODEL")]
+    model: PathBuf,
+    /// Table with the covariates of the people, for models that need them (same columns as for `train`; phenotypes may be empty).
+    #[arg(long, value_name = "CSV")]
+    cohort: Option<PathBuf>,
+    /// CSV to write (`sample_id,model,logit,probability`); `-` is standard output.
+    #[arg(short, long, default_value = "-", value_name = "CSV")]
+    output: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever the stage says.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let Args { vcf, reference, model, cohort, output } = args;
+    let summary = score::run(&Options { vcf, reference, model, cohort, output })?;
+    if let Some(sequences) = &summary.sequences {
+        sequences::print_summary(sequences);
+    }
+    if let Some(tokens) = &summary.tokens {
+        tokenize::print_tokens(tokens);
+    }
+    for (model, n_absent) in &summary.absent_alleles {
+        eprintln!("{model}: {n_absent} alleles are not in these files and read as the mean of the training people");
+    }
+    eprintln!("{} people scored by {}", summary.n_people, summary.models.join(", "));
+    Ok(())
+}

@@ -1,0 +1,322 @@
+//! A pipeline file: what a scientist edits and a paper cites. Unknown keys are errors; paths are relative to the file's folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    models::Architecture,
+    prs::{self, GenomeBuild},
+    sequence::Policies,
+    simulate, tokenization,
+    training::Schedule,
+};
+
+/// The whole file, resolved.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Where the people come from.
+    pub source: Source,
+    /// Policies for genotypes.
+    pub sequences: Policies,
+    /// How sequences become tokens.
+    pub tokens: tokenization::Options,
+    /// Models to train, one after the other.
+    pub models: Vec<ModelPlan>,
+    /// Baselines.
+    pub baselines: Baselines,
+    /// The comparison.
+    pub report: ReportPlan,
+}
+
+/// Where the people come from.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Made by `simulate`.
+    Simulate(Box<simulate::Options>),
+    /// The user's files.
+    Data(Data),
+}
+
+/// The user's files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// VCF, VCF.gz or BCF files.
+    pub vcf: Vec<PathBuf>,
+    /// Reference FASTA.
+    pub reference: PathBuf,
+    /// BED of loci.
+    pub regions_file: PathBuf,
+    /// Cohort table.
+    pub cohort: PathBuf,
+    /// How phenotypes are written.
+    #[serde(default)]
+    pub phenotype_coding: PhenotypeCoding,
+    /// Covariates, for models and baselines alike; all further columns of the cohort when absent.
+    #[serde(default)]
+    covariates: Option<Vec<String>>,
+}
+
+impl Data {
+    /// As the reader's option.
+    pub fn covariates(&self) -> CovariateChoice {
+        self.covariates.clone().map_or(CovariateChoice::All, CovariateChoice::Named)
+    }
+
+    /// The files.
+    pub fn paths(&self) -> Vec<&Path> {
+        self.vcf.iter().chain([&self.reference, &self.regions_file, &self.cohort]).map(PathBuf::as_path).collect()
+    }
+
+    /// What matters beside the contents of the files.
+    pub fn key(&self) -> impl Serialize {
+        (self.vcf.len(), self.phenotype_coding, self.covariates())
+    }
+}
+
+/// One model to train.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelPlan {
+    /// Name in every table; the preset's when absent.
+    name: Option<String>,
+    /// The model.
+    pub architecture: Architecture,
+    /// Its training; the seed is the file's.
+    pub schedule: Schedule,
+}
+
+impl ModelPlan {
+    /// Name in every table and of its folder.
+    pub fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.architecture.preset.to_string())
+    }
+}
+
+/// The baselines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Baselines {
+    /// Scoring files in the format of the PGS Catalog.
+    scoring_files: Vec<PathBuf>,
+    /// Build of the VCF; a scoring file of another one is refused.
+    genome_build: Option<GenomeBuild>,
+    /// Smallest share of a scoring file's variants that must be matched.
+    min_overlap: f64,
+    /// Which variants of the VCF the baselines see.
+    variants: Variants,
+}
+
+/// Which variants the baselines see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Variants {
+    /// Those inside the loci, as the sequence models do.
+    #[default]
+    Loci,
+    /// All of the VCF.
+    All,
+}
+
+impl Default for Baselines {
+    fn default() -> Self {
+        let min_overlap = prs::Options::default().min_overlap;
+        Self { scoring_files: Vec::new(), genome_build: None, min_overlap, variants: Variants::Loci }
+    }
+}
+
+impl Baselines {
+    /// Options of the stage.
+    pub fn options(&self, data: &Data, out: &Path) -> prs::Options {
+        prs::Options {
+            vcf: data.vcf.clone(),
+            regions_file: (self.variants == Variants::Loci).then(|| data.regions_file.clone()),
+            cohort: data.cohort.clone(),
+            phenotype_coding: data.phenotype_coding,
+            covariates: data.covariates(),
+            scoring_files: self.scoring_files.clone(),
+            genome_build: self.genome_build,
+            min_overlap: self.min_overlap,
+            out: out.to_path_buf(),
+            ..prs::Options::default()
+        }
+    }
+}
+
+/// The comparison.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReportPlan {
+    /// What the models are compared to; the best baseline on the validation split when absent.
+    pub compare_to: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default = "default_seed")]
+    seed: u64,
+    simulate: Option<simulate::Options>,
+    data: Option<Data>,
+    #[serde(default)]
+    sequences: Policies,
+    #[serde(default)]
+    tokens: tokenization::Options,
+    #[serde(default)]
+    models: Vec<ModelPlan>,
+    #[serde(default)]
+    baselines: Baselines,
+    #[serde(default)]
+    report: ReportPlan,
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+impl Plan {
+    /// Reads a pipeline file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, unknown or missing keys (with the line), people from nowhere or from two places, a name used twice.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = super::read_text(path)?;
+        let file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let table: toml::Table = toml::from_str(&text)?;
+        for (place, key) in inner_keys_set_elsewhere(&table) {
+            bail!("{}: `{key}` in [{place}] is set elsewhere: the seed once at the top, folders by --out", path.display());
+        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let at = |path: &mut PathBuf| *path = folder.join(&*path);
+        let mut source = match (file.simulate, file.data) {
+            (Some(simulate), None) => Source::Simulate(Box::new(simulate)),
+            (None, Some(data)) => Source::Data(data),
+            _ => bail!("{}: give either [simulate] or [data]", path.display()),
+        };
+        match &mut source {
+            Source::Simulate(options) => options.panel.iter_mut().chain(&mut options.reference).for_each(at),
+            Source::Data(data) => {
+                data.vcf.iter_mut().chain([&mut data.reference, &mut data.regions_file, &mut data.cohort]).for_each(at);
+                if data.vcf.is_empty() {
+                    bail!("{}: [data] vcf names no file", path.display());
+                }
+            }
+        }
+        let mut baselines = file.baselines;
+        baselines.scoring_files.iter_mut().for_each(at);
+        let models = if file.models.is_empty() { vec![ModelPlan::default()] } else { file.models };
+        for (index, model) in models.iter().enumerate() {
+            let name = model.name();
+            if models[..index].iter().any(|other| other.name() == name) {
+                bail!("{}: two models are named `{name}`; give each [[models]] a name of its own", path.display());
+            }
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || name.starts_with(['.', '-']) {
+                bail!("{}: `{name}` cannot name a model: use letters, digits, `-`, `_` and `.`", path.display());
+            }
+            if gf_cohort_schema::is_baseline(&name) {
+                bail!("{}: names that start with `prs-` are those of baselines, not `{name}`", path.display());
+            }
+        }
+        let mut plan =
+            Self { seed: file.seed, source, sequences: file.sequences, tokens: file.tokens, models, baselines, report: file.report };
+        plan.set_seed(file.seed);
+        Ok(plan)
+    }
+
+    /// Uses `seed` in every stage.
+    pub fn set_seed(&mut self, seed: u64) {
+        self.seed = seed;
+        if let Source::Simulate(options) = &mut self.source {
+            options.seed = seed;
+        }
+        for model in &mut self.models {
+            model.schedule.seed = seed;
+        }
+    }
+
+    /// The files to read; those of a simulated cohort lie in `simulated`.
+    pub fn data(&self, simulated: &Path) -> Data {
+        match &self.source {
+            Source::Data(data) => data.clone(),
+            Source::Simulate(_) => Data {
+                vcf: vec![simulated.join("cohort.vcf.gz")],
+                reference: simulated.join("reference.fa"),
+                regions_file: simulated.join("loci.bed"),
+                cohort: simulated.join("cohort.csv"),
+                phenotype_coding: PhenotypeCoding::Auto,
+                covariates: None,
+            },
+        }
+    }
+
+    /// Further files that stages read.
+    pub fn scoring_files(&self) -> impl Iterator<Item = &Path> {
+        self.baselines.scoring_files.iter().map(PathBuf::as_path)
+    }
+}
+
+/// Keys that the stages' options have, but that a pipeline file says in one other place.
+fn inner_keys_set_elsewhere(table: &toml::Table) -> Vec<(&'static str, &'static str)> {
+    let mut found = Vec::new();
+    let simulate = table.get("simulate").and_then(toml::Value::as_table);
+    for key in ["seed", "out"] {
+        if simulate.is_some_and(|simulate| simulate.contains_key(key)) {
+            found.push(("simulate", key));
+        }
+    }
+    let models = table.get("models").and_then(toml::Value::as_array);
+    let schedules = models.into_iter().flatten().filter_map(|model| model.get("schedule"));
+    if schedules.into_iter().any(|schedule| schedule.get("seed").is_some()) {
+        found.push(("models.schedule", "seed"));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> anyhow::Result<Plan> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("x.toml");
+        std::fs::write(&path, text)?;
+        Plan::read(&path)
+    }
+
+    #[test]
+    fn the_pipelines_that_ship_are_read() {
+        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                Plan::read(&path).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_typing_error_is_named_with_its_line() {
+        let message = format!("{:#}", read("[simulate]\npeple = 5\n").unwrap_err());
+        assert!(message.contains("line 2") && message.contains("peple"), "{message}");
+    }
+
+    #[test]
+    fn what_is_said_in_one_place_cannot_be_said_in_another() {
+        assert!(read("[simulate]\nseed = 5\n").unwrap_err().to_string().contains("`seed` in [simulate]"));
+        assert!(read("seed = 5\n").unwrap_err().to_string().contains("either [simulate] or [data]"));
+        assert!(read("[simulate]\n[[models]]\n[[models]]\n").unwrap_err().to_string().contains("two models"));
+        assert!(read("[simulate]\n[[models]]\nname = \"../x\"\n").unwrap_err().to_string().contains("cannot name"));
+    }
+
+    #[test]
+    fn one_seed_reaches_every_stage() {
+        let plan = read("seed = 9\n[simulate]\n").unwrap();
+        let Source::Simulate(simulate) = &plan.source else { panic!() };
+        assert_eq!((simulate.seed, plan.models[0].schedule.seed), (9, 9));
+    }
+}

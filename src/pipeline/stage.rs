@@ -1,0 +1,210 @@
+//! Runs a stage unless its folder already holds the result, and keeps `run.json`.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::plan::Plan;
+use crate::{output, simulate};
+
+/// In a stage's folder: what it was made from, and what it is. Written last.
+const RECORD: &str = "stage.json";
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    /// Of options, inputs and the stages before.
+    digest: String,
+    summary: Value,
+    seconds: f64,
+    /// SHA-256 of every file of the stage, by path inside its folder.
+    files: BTreeMap<String, String>,
+}
+
+/// What `run` prints of a planted risk.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Planted {
+    /// Kind of risk.
+    pub risk: simulate::RiskKind,
+    /// On each split.
+    pub best_possible_auc: BestPossible,
+}
+
+/// AUC of the risk itself.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct BestPossible {
+    /// On the test split.
+    pub test: f64,
+}
+
+impl Planted {
+    /// From the truth of a simulated cohort.
+    pub fn of(truth: &simulate::Truth) -> Self {
+        Self { risk: truth.risk, best_possible_auc: BestPossible { test: truth.best_possible_auc.test } }
+    }
+}
+
+/// The options of `simulate` that decide what it makes.
+pub fn without_paths(options: &simulate::Options) -> anyhow::Result<Value> {
+    let mut value = serde_json::to_value(options)?;
+    if let Some(table) = value.as_object_mut() {
+        for key in ["out", "panel", "reference"] {
+            table.remove(key);
+        }
+    }
+    Ok(value)
+}
+
+/// One run of a pipeline.
+pub struct Runner {
+    out: PathBuf,
+    dry_run: bool,
+    /// Digest of everything so far; each stage adds its own.
+    chain: String,
+    run: Value,
+}
+
+impl Runner {
+    /// Starts a run in `out`.
+    pub fn new(out: &Path, pipeline: &Path, plan: &Plan, dry_run: bool) -> anyhow::Result<Self> {
+        let run = json!({
+            "program": env!("CARGO_PKG_NAME"),
+            "version": env!("CARGO_PKG_VERSION"),
+            "pipeline": pipeline,
+            "seed": plan.seed,
+            "options": plan,
+            "inputs": {},
+            "stages": {},
+        });
+        let mut runner = Self { out: out.to_path_buf(), dry_run, chain: env!("CARGO_PKG_VERSION").to_string(), run };
+        runner.inputs(&plan.scoring_files().collect::<Vec<_>>())?;
+        Ok(runner)
+    }
+
+    /// Takes input files into the digest of all stages that follow.
+    pub fn inputs(&mut self, paths: &[&Path]) -> anyhow::Result<()> {
+        for path in paths {
+            let digest = output::sha256_of_file(path)?;
+            self.chain = output::sha256(format!("{}{digest}", self.chain).as_bytes());
+            self.run["inputs"][path.display().to_string()] = json!(digest);
+        }
+        Ok(())
+    }
+
+    /// Runs `work`, or takes over what its folder holds. `None` in a dry run of a stage that is not done.
+    ///
+    /// # Errors
+    /// Whatever `work` says, with the stage's name.
+    pub fn stage<S: Serialize + DeserializeOwned>(
+        &mut self,
+        name: &str,
+        folder: &Path,
+        options: &Value,
+        work: impl FnOnce() -> anyhow::Result<S>,
+    ) -> anyhow::Result<Option<S>> {
+        self.chain = output::sha256(format!("{}{name}{options}", self.chain).as_bytes());
+        let path = folder.join(RECORD);
+        if let Some((record, summary)) = finished(&path, &self.chain) {
+            eprintln!("{name}: done before ({:.1} s)", record.seconds);
+            self.note(name, &record, true)?;
+            return Ok(Some(summary));
+        }
+        if self.dry_run {
+            eprintln!("{name}: would run");
+            return Ok(None);
+        }
+        eprintln!("{name}:");
+        let _ = fs::remove_file(&path);
+        let started = Instant::now();
+        let summary = work().with_context(|| name.to_string())?;
+        let record = Record {
+            digest: self.chain.clone(),
+            summary: serde_json::to_value(&summary)?,
+            seconds: started.elapsed().as_secs_f64(),
+            files: digests(folder)?,
+        };
+        output::write_json(&path, &record)?;
+        eprintln!("{name}: {:.1} s", record.seconds);
+        self.note(name, &record, false)?;
+        Ok(Some(summary))
+    }
+
+    fn note(&mut self, name: &str, record: &Record, done_before: bool) -> anyhow::Result<()> {
+        self.run["stages"][name] = json!({
+            "seconds": record.seconds,
+            "done_before": done_before,
+            "digest": record.digest,
+            "summary": record.summary,
+        });
+        if self.dry_run { Ok(()) } else { Ok(output::write_json(&self.out.join("run.json"), &self.run)?) }
+    }
+
+    /// Ends the run.
+    pub fn finish(self) -> anyhow::Result<()> {
+        if !self.dry_run {
+            eprintln!("wrote {}", self.out.join("run.json").display());
+        }
+        Ok(())
+    }
+}
+
+/// The record of a finished stage with this digest whose files are all as it left them.
+fn finished<S: DeserializeOwned>(path: &Path, digest: &str) -> Option<(Record, S)> {
+    let record: Record = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let folder = path.parent()?;
+    let unchanged = |(name, expected): (&String, &String)| output::sha256_of_file(&folder.join(name)).is_ok_and(|found| found == *expected);
+    if record.digest != digest || !record.files.iter().all(unchanged) {
+        return None;
+    }
+    let summary = serde_json::from_value(record.summary.clone()).ok()?;
+    Some((record, summary))
+}
+
+fn digests(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(output::at(folder))? {
+        let path = entry.map_err(output::at(folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_file() && !name.starts_with('.') {
+            files.insert(name, output::sha256_of_file(&path)?);
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finished_stage_is_not_done_again_unless_options_or_files_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipeline, stage) = (folder.path().join("p.toml"), folder.path().join("1-x"));
+        fs::write(&pipeline, "[simulate]\n").unwrap();
+        let plan = Plan::read(&pipeline).unwrap();
+        let mut n_runs = 0;
+        let mut run = |options: &Value| {
+            let mut runner = Runner::new(folder.path(), &pipeline, &plan, false).unwrap();
+            let work = || {
+                n_runs += 1;
+                output::write(&stage.join("x.txt"), |out| out.write_all(b"x"))?;
+                Ok(7)
+            };
+            assert_eq!(runner.stage("1-x", &stage, options, work).unwrap(), Some(7));
+            n_runs
+        };
+        assert_eq!(run(&json!(1)), 1);
+        assert_eq!(run(&json!(1)), 1);
+        assert_eq!(run(&json!(2)), 2);
+        fs::write(stage.join("x.txt"), "y").unwrap();
+        assert_eq!(run(&json!(2)), 3);
+        let text = fs::read_to_string(folder.path().join("run.json")).unwrap();
+        assert!(text.contains("\"seed\": 1") && text.contains("\"1-x\""), "{text}");
+    }
+}

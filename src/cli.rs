@@ -2,15 +2,15 @@
 //!
 //! Data go to standard output or `-o`, messages to standard error.
 
-pub(crate) mod cohort;
-pub(crate) mod evaluate;
-pub(crate) mod prs;
-pub(crate) mod run;
-pub(crate) mod score;
-pub(crate) mod sequences;
-pub(crate) mod simulate;
-pub(crate) mod tokenize;
-pub(crate) mod train;
+mod cohort;
+mod evaluate;
+mod prs;
+mod run;
+mod score;
+mod sequences;
+mod simulate;
+mod tokenize;
+mod train;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};

@@ -4,7 +4,10 @@
 //! digest of its options and inputs: where its folder holds a finished one with the same digest and unchanged files, it is not done again.
 
 mod plan;
+mod progress;
 mod stage;
+
+pub use self::progress::progress;
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +21,6 @@ use self::{
     stage::Runner,
 };
 use crate::{
-    cli::{prs as prs_cli, sequences, simulate as simulate_cli, tokenize as tokenize_cli, train},
     evaluation, output, prs, report,
     sequence::{self, Dictionary, Policies, Provenance, write_skips},
     simulate,
@@ -67,7 +69,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(table) = table {
         println!("{table}");
         if let Some(planted) = planted {
-            println!("Best possible AUC on the test split, knowing the planted {} risk: {:.3}", planted.risk, planted.best_possible_auc.test);
+            println!(
+                "Best possible AUC on the test split, knowing the planted {} risk: {:.3}",
+                planted.risk, planted.best_possible_auc.test
+            );
         }
     }
     Ok(())
@@ -82,7 +87,7 @@ fn cohort(plan: &Plan, runner: &mut Runner, out: &Path) -> anyhow::Result<Option
     runner.inputs(&inputs)?;
     runner.stage("0-cohort", &folder, &json!(stage::without_paths(&options)?), || {
         let summary = simulate::run(&options)?;
-        simulate_cli::print_summary(&summary);
+        eprint!("{summary}");
         Ok(stage::Planted::of(&summary.truth))
     })
 }
@@ -104,7 +109,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
             samples: Some(samples),
             policies: plan.sequences,
         })?;
-        sequences::print_summary(&summary);
+        eprint!("{summary}");
         dictionary.save(&sequences_folder)?;
         write_skips(&dictionary, &skips, &sequences_folder.join("skips.csv"))?;
         built = Some(dictionary);
@@ -118,7 +123,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
             None => Dictionary::load(&sequences_folder)?,
         };
         let summary = tokenize(&dictionary, plan.sequences, &load_cohort()?, &plan.tokens, &tokens_folder)?;
-        tokenize_cli::print_tokens(&summary);
+        eprint!("{summary}");
         Ok(summary)
     })?;
 
@@ -137,8 +142,8 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
             resume: true,
         };
         runner.stage(&format!("3-models/{}", model.name()), &folder, &json!(model), || {
-            let summary = training::run(&options, &mut train::progress())?;
-            train::print_summary(&summary);
+            let summary = training::run(&options, &mut progress())?;
+            eprint!("{summary}");
             Ok(summary)
         })?;
         predictions.push(folder.join("predictions.csv"));
@@ -148,7 +153,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
     let options = plan.baselines.options(data, &folder);
     runner.stage("4-baselines", &folder, &json!(plan.baselines), || {
         let summary = prs::run(&options)?;
-        prs_cli::print_summary(&summary);
+        eprint!("{summary}");
         Ok(json!({ "models": summary.models, "n_people": summary.n_people, "n_dosages": summary.n_dosages, "l2_chosen": summary.l2_chosen }))
     })?;
     predictions.push(folder.join("predictions.csv"));

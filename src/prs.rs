@@ -141,6 +141,80 @@ pub struct Summary {
     pub warnings: Vec<String>,
 }
 
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for warning in &self.warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
+        writeln!(f, "{} people predicted by {}", self.n_people, self.models.join(", "))?;
+        match (&self.apoe, &self.apoe_left_out) {
+            (Some(apoe), _) => {
+                writeln!(f, "APOE haplotypes: e2 {}, e3 {}, e4 {}, e1 {}", apoe.e2, apoe.e3, apoe.e4, apoe.e1)?;
+                write_counts(
+                    f,
+                    &[
+                        ("unphased e2/e4 by convention", apoe.unphased_double_heterozygotes),
+                        ("people without an APOE call", apoe.people_without_call),
+                    ],
+                )?;
+            }
+            (None, Some(reason)) => writeln!(f, "no prs-apoe: {reason}")?,
+            (None, None) => {}
+        }
+        writeln!(f, "prs-dosages: {} dosages, penalty {:.3} (of {} tried)", self.n_dosages, self.l2_chosen, self.l2_grid.len())?;
+        for failure in self.l2_grid.iter().filter_map(|point| point.failure.as_ref()) {
+            writeln!(f, "left out of the grid: {failure}")?;
+        }
+        for score in &self.scores {
+            let counts = &score.counts;
+            let build = score.genome_build.map_or_else(|| "build not stated".into(), |build| build.to_string());
+            writeln!(
+                f,
+                "prs-{}: {} of {} variants matched ({:.1} %), {build}",
+                score.id,
+                counts.matched,
+                counts.rows,
+                100.0 * score.overlap
+            )?;
+            let lost = [
+                ("flipped", counts.flipped),
+                ("ambiguous", counts.ambiguous),
+                ("duplicate", counts.duplicates),
+                ("unmatched", counts.unmatched),
+            ];
+            write_counts(f, &lost.map(|(what, count)| (what, count as u64)))?;
+            for (reason, count) in &counts.unusable {
+                writeln!(f, "  unusable ({reason}): {count}")?;
+            }
+        }
+        for feature in &self.constant_features {
+            writeln!(f, "the same in all training people, left out: {feature}")?;
+        }
+        let read = &self.genotypes;
+        write_counts(
+            f,
+            &[
+                ("records left out by FILTER", read.filtered_records),
+                ("records without an allele to count", read.records_without_dosage),
+                ("symbolic alleles", read.symbolic_alleles),
+                ("`*` alleles", read.star_alleles),
+                ("alleles there twice", read.duplicate_variants),
+                ("records without a call in training", self.sites_without_training_calls as u64),
+                ("dosages that do not vary in training", self.constant_dosages as u64),
+                ("missing genotypes", read.missing_genotypes),
+                ("of them half calls", read.half_calls),
+                ("haploid genotypes", read.haploid_genotypes),
+                ("samples not in the cohort", read.samples_left_out),
+            ],
+        )?;
+        Ok(())
+    }
+}
+
+fn write_counts(f: &mut std::fmt::Formatter<'_>, counts: &[(&str, u64)]) -> std::fmt::Result {
+    counts.iter().filter(|(_, count)| *count > 0).try_for_each(|(what, count)| writeln!(f, "  {what}: {count}"))
+}
+
 /// What became of one scoring file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScoreSummary {

@@ -48,6 +48,21 @@ pub struct Summary {
     pub absent_alleles: std::collections::BTreeMap<String, usize>,
 }
 
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(sequences) = &self.sequences {
+            write!(f, "{sequences}")?;
+        }
+        if let Some(tokens) = &self.tokens {
+            write!(f, "{tokens}")?;
+        }
+        for (model, n_absent) in &self.absent_alleles {
+            writeln!(f, "{model}: {n_absent} alleles are not in these files and read as the mean of the training people")?;
+        }
+        writeln!(f, "{} people scored by {}", self.n_people, self.models.join(", "))
+    }
+}
+
 /// Why nobody was scored.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -222,7 +222,10 @@ impl Provenance {
             if let (Some(a), Some(b)) = (expected.contig_len_nt, found.contig_len_nt)
                 && a != b
             {
-                return differs(format!("contig `{}` has {b} nt here, {a} nt where the model was made: another build", expected.locus.contig));
+                return differs(format!(
+                    "contig `{}` has {b} nt here, {a} nt where the model was made: another build",
+                    expected.locus.contig
+                ));
             }
             if expected.reference_sha256 != found.reference_sha256 {
                 let short = |digest: &str| digest[..digest.len().min(12)].to_string();
@@ -255,6 +258,21 @@ pub struct Summary {
     pub skips: BTreeMap<Reason, u64>,
     /// Oddities of the files that did not stop the reading.
     pub warnings: Vec<String>,
+}
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for warning in &self.warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
+        for (locus, n_distinct) in &self.n_distinct_haplotypes {
+            writeln!(f, "{locus}: {n_distinct} distinct haplotypes of {} people", self.n_people)?;
+        }
+        if self.n_reference_iupac_as_n > 0 {
+            writeln!(f, "{} IUPAC codes of the reference read as N", self.n_reference_iupac_as_n)?;
+        }
+        self.skips.iter().try_for_each(|(reason, count)| writeln!(f, "{reason}: {count}"))
+    }
 }
 
 /// Why no sequences could be made.

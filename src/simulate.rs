@@ -226,6 +226,48 @@ pub struct Summary {
     pub truth: Truth,
 }
 
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let truth = &self.truth;
+        writeln!(
+            f,
+            "{} people ({} cases), {} variants ({} indels), {} distinct haplotypes from {} founders",
+            self.n_people, self.n_cases, self.n_variants, self.n_indels, truth.n_distinct_haplotypes, self.n_founder_haplotypes
+        )?;
+        let best = truth.best_possible_auc;
+        writeln!(
+            f,
+            "{} risk: best possible AUC {:.3} train, {:.3} validation, {:.3} test (population {:.3})",
+            truth.risk, best.train, best.validation, best.test, truth.population_auc
+        )?;
+        if let Some(choice) = &truth.choice {
+            if let Some(tagging) = &choice.tagging {
+                writeln!(f, "the dosages of all variants explain {:.2} of the variance of what carries the risk", tagging.all_dosages_r2)?;
+            }
+            if let Some(relaxed) = &choice.relaxed {
+                writeln!(f, "causal sites by relaxed criteria: {relaxed}")?;
+            }
+        }
+        let panel = &self.panel;
+        for warning in &panel.header_warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
+        for (count, what) in [
+            (panel.symbolic_records_skipped, "records with a symbolic ALT skipped"),
+            (panel.records_across_region_ends_skipped, "records across an end of the region skipped"),
+            (panel.filtered_records_skipped, "records that do not pass their filters skipped"),
+            (panel.missing_alleles_as_reference, "missing alleles read as reference"),
+            (panel.unphased_heterozygotes_in_gt_order, "unphased heterozygous calls read in GT order"),
+            (panel.absent_haplotypes_left_out, "second haplotypes of haploid samples left out"),
+        ] {
+            if count > 0 {
+                writeln!(f, "{count} {what}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The contents of `truth.json`: the planted risk, and the best that anybody can do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Truth {

@@ -67,6 +67,27 @@ pub struct Summary {
     pub n_empty_haplotypes: u64,
 }
 
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(
+            f,
+            "{} tokens in the vocabulary, {} slots a haplotype, {:.1} nt a token, {} distinct haplotypes",
+            self.vocab_size, self.n_slots, self.nt_per_token, self.n_distinct_haplotypes
+        )?;
+        if self.n_unseen_segments > 0 {
+            writeln!(
+                f,
+                "{} segments that no training person has; {} of them read as the nearest known segment",
+                self.n_unseen_segments, self.n_slot_overflows
+            )?;
+        }
+        if self.n_empty_haplotypes > 0 {
+            writeln!(f, "{} haplotypes have no base left", self.n_empty_haplotypes)?;
+        }
+        Ok(())
+    }
+}
+
 /// Why no tokens could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -162,9 +183,8 @@ pub fn encode(dictionary: &Dictionary, bpe: &Bpe, grid: &Grid) -> Result<(TokenS
         let n_slots = locus_grid.n_slots();
         let mut encoder = SegmentEncoder::new(bpe, locus_grid);
         let mut segments = Segments::new(locus, grid.segment_length);
-        let reference: Vec<Vec<u32>> = (0..segments.len())
-            .map(|segment| encoder.encode(segment, &segments.reference(segment)))
-            .collect::<Result<_, _>>()?;
+        let reference: Vec<Vec<u32>> =
+            (0..segments.len()).map(|segment| encoder.encode(segment, &segments.reference(segment))).collect::<Result<_, _>>()?;
         let mut tokens = vec![PAD; n_slots * locus.haplotypes.len()];
         for (haplotype, row) in tokens.chunks_exact_mut(n_slots).enumerate() {
             let changed: HashMap<usize, usize> = segments.changed(haplotype).into_iter().collect();
@@ -330,7 +350,10 @@ mod tests {
         let haplotypes = vec![vec![], vec![0], vec![1], vec![0, 2]];
         let reference = b"ACGTACGTACGTTGCATGCAACGTNACGTA".to_vec();
         let pairs = vec![[0, 1], [2, 0], [3, ABSENT_HAPLOTYPE]];
-        Dictionary { samples: vec!["a".into(), "b".into(), "c".into()], loci: vec![LocusHaplotypes { locus, contig_len_nt: None, reference, edits, haplotypes, pairs }] }
+        Dictionary {
+            samples: vec!["a".into(), "b".into(), "c".into()],
+            loci: vec![LocusHaplotypes { locus, contig_len_nt: None, reference, edits, haplotypes, pairs }],
+        }
     }
 
     fn text_of(tokens: &[u32], bpe: &Bpe) -> String {

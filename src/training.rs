@@ -118,6 +118,16 @@ pub struct Summary {
     pub epochs_resumed: usize,
 }
 
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(
+            f,
+            "{}: {} parameters, {} people; epoch {} of {} kept (validation AUC {:.4})",
+            self.name, self.n_parameters, self.n_training, self.best_epoch, self.epochs_run, self.best_validation_auroc
+        )
+    }
+}
+
 /// Why no model was trained.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -186,7 +196,9 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     for split in [Split::Train, Split::Validation] {
         cohort.require_both_classes(split, &options.cohort)?;
     }
-    let known = |split| -> Vec<usize> { cohort.in_split(split).filter(|(_, person)| person.phenotype.is_some()).map(|(person, _)| person).collect() };
+    let known = |split| -> Vec<usize> {
+        cohort.in_split(split).filter(|(_, person)| person.phenotype.is_some()).map(|(person, _)| person).collect()
+    };
     let (training, validation) = (known(Split::Train), known(Split::Validation));
     let folder = tokenization::Folder::load(&options.tokens)?;
     let standardisation = Standardisation::fit(&cohort, &training);

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::{sequences, tokenize};
 use crate::score::{self, Options};
 
 /// Risk of new people by a saved model; refuses a reference or build other than the model's.
@@ -33,15 +32,6 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let Args { vcf, reference, model, cohort, output } = args;
     let summary = score::run(&Options { vcf, reference, model, cohort, output })?;
-    if let Some(sequences) = &summary.sequences {
-        sequences::print_summary(sequences);
-    }
-    if let Some(tokens) = &summary.tokens {
-        tokenize::print_tokens(tokens);
-    }
-    for (model, n_absent) in &summary.absent_alleles {
-        eprintln!("{model}: {n_absent} alleles are not in these files and read as the mean of the training people");
-    }
-    eprintln!("{} people scored by {}", summary.n_people, summary.models.join(", "));
+    eprint!("{summary}");
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::sequence::{self, ApplyFilters, Haploid, Missing, Options, Policies, Summary, Symbolic, Unphased, write_fasta, write_skips};
+use crate::sequence::{self, ApplyFilters, Haploid, Missing, Options, Policies, Symbolic, Unphased, write_fasta, write_skips};
 
 /// Both haplotypes of every sample over chosen loci, as FASTA, in one pass.
 #[derive(Debug, clap::Args)]
@@ -144,19 +144,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(path) = &args.skips {
         write_skips(&dictionary, &skips, path)?;
     }
-    print_summary(&summary);
+    eprint!("{summary}");
     Ok(())
-}
-
-/// Says on standard error what the stage did.
-pub fn print_summary(summary: &Summary) {
-    for warning in &summary.warnings {
-        eprintln!("warning: {warning}");
-    }
-    for (locus, n_distinct) in &summary.n_distinct_haplotypes {
-        eprintln!("{locus}: {n_distinct} distinct haplotypes of {} people", summary.n_people);
-    }
-    for (reason, count) in &summary.skips {
-        eprintln!("{reason}: {count}");
-    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use crate::simulate::{self, Options, RiskKind, Summary};
+use crate::simulate::{self, Options, RiskKind};
 
 /// Simulate people with planted risk and a known best possible AUC, from a phased panel or from nothing. Phenotypes are always invented.
 #[derive(Debug, clap::Args)]
@@ -65,43 +65,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         out: args.out,
     };
     let summary = simulate::run(&options)?;
-    print_summary(&summary);
+    eprint!("{summary}");
     eprintln!("wrote {}", options.out.display());
     Ok(())
-}
-
-/// Says on standard error what the stage did.
-pub fn print_summary(summary: &Summary) {
-    let truth = &summary.truth;
-    eprintln!(
-        "{} people ({} cases), {} variants ({} indels), {} distinct haplotypes from {} founders",
-        summary.n_people, summary.n_cases, summary.n_variants, summary.n_indels, truth.n_distinct_haplotypes, summary.n_founder_haplotypes
-    );
-    let best = truth.best_possible_auc;
-    eprintln!(
-        "{} risk: best possible AUC {:.3} train, {:.3} validation, {:.3} test (population {:.3})",
-        truth.risk, best.train, best.validation, best.test, truth.population_auc
-    );
-    if let Some(choice) = &truth.choice {
-        if let Some(tagging) = &choice.tagging {
-            eprintln!("the dosages of all variants explain {:.2} of the variance of what carries the risk", tagging.all_dosages_r2);
-        }
-        if let Some(relaxed) = &choice.relaxed {
-            eprintln!("causal sites by relaxed criteria: {relaxed}");
-        }
-    }
-    let panel = &summary.panel;
-    panel.header_warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-    for (count, what) in [
-        (panel.symbolic_records_skipped, "records with a symbolic ALT skipped"),
-        (panel.records_across_region_ends_skipped, "records across an end of the region skipped"),
-        (panel.filtered_records_skipped, "records that do not pass their filters skipped"),
-        (panel.missing_alleles_as_reference, "missing alleles read as reference"),
-        (panel.unphased_heterozygotes_in_gt_order, "unphased heterozygous calls read in GT order"),
-        (panel.absent_haplotypes_left_out, "second haplotypes of haploid samples left out"),
-    ] {
-        if count > 0 {
-            eprintln!("{count} {what}");
-        }
-    }
 }

@@ -5,14 +5,11 @@ use std::path::PathBuf;
 use gf_cohort_schema::Cohort;
 use gf_tokenizer::VocabSize;
 
-use super::{
-    cohort::CohortArgs,
-    sequences::{Genomes, print_summary},
-};
+use super::{cohort::CohortArgs, sequences::Genomes};
 use crate::{
     pipeline,
     sequence::{self, write_skips},
-    tokenization::{Options, Summary},
+    tokenization::Options,
 };
 
 /// Sequences, a tokenizer fitted on the training split only, and tokens of every distinct haplotype.
@@ -49,26 +46,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let sequence_options = args.genomes.options(Some(samples));
     let options = Options { vocab_size: args.vocab_size, segment_length: args.segment_length, max_token_length: args.max_token_length };
     let (dictionary, skips, summary) = sequence::run(&sequence_options)?;
-    print_summary(&summary);
+    eprint!("{summary}");
     dictionary.save(&args.out)?;
     write_skips(&dictionary, &skips, &args.out.join("skips.csv"))?;
-    print_tokens(&pipeline::tokenize(&dictionary, sequence_options.policies, &cohort, &options, &args.out)?);
+    eprint!("{}", pipeline::tokenize(&dictionary, sequence_options.policies, &cohort, &options, &args.out)?);
     Ok(())
-}
-
-/// Says on standard error what the stage did.
-pub fn print_tokens(summary: &Summary) {
-    eprintln!(
-        "{} tokens in the vocabulary, {} slots a person's haplotype, {:.1} nt per token, {} distinct haplotypes",
-        summary.vocab_size, summary.n_slots, summary.nt_per_token, summary.n_distinct_haplotypes
-    );
-    if summary.n_unseen_segments > 0 {
-        eprintln!(
-            "{} segments of people outside the training split are new; {} of them read as the nearest known segment",
-            summary.n_unseen_segments, summary.n_slot_overflows
-        );
-    }
-    if summary.n_empty_haplotypes > 0 {
-        eprintln!("{} haplotypes have no base left", summary.n_empty_haplotypes);
-    }
 }

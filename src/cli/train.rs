@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::cohort::CohortArgs;
 use crate::{
     models::{Architecture, Preset},
-    training::{self, Options, Progress, Schedule, Summary},
+    pipeline::progress,
+    training::{self, Options, Schedule},
 };
 
 /// Train a model on tokens; the weights of the epoch with the best validation AUC are kept.
@@ -112,36 +112,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         },
         resume: args.resume,
     };
-    print_summary(&training::run(&options, &mut progress())?);
+    eprint!("{}", training::run(&options, &mut progress())?);
     Ok(())
-}
-
-/// Shows the loop: a bar on a terminal, a line an epoch everywhere.
-pub fn progress() -> impl FnMut(Progress<'_>) {
-    // Hidden by indicatif itself where standard error is not a terminal.
-    let bar = ProgressBar::no_length();
-    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    move |event| match event {
-        Progress::Step { epoch: (epoch, n_epochs), step: (step, n_steps), loss } => {
-            bar.set_length(n_steps as u64);
-            bar.set_position(step as u64);
-            bar.set_prefix(format!("epoch {epoch}/{n_epochs}"));
-            bar.set_message(format!("loss {loss:.4}"));
-        }
-        Progress::Epoch(log) => bar.suspend(|| {
-            eprintln!(
-                "epoch {}: loss {:.4}, validation AUC {:.4}, {:.1} s",
-                log.epoch, log.train_loss, log.validation_auroc, log.seconds
-            );
-        }),
-    }
-}
-
-/// Says on standard error what the stage did.
-pub fn print_summary(summary: &Summary) {
-    eprintln!(
-        "{}: {} parameters, {} people; epoch {} of {} kept (validation AUC {:.4})",
-        summary.name, summary.n_parameters, summary.n_training, summary.best_epoch, summary.epochs_run, summary.best_validation_auroc
-    );
 }

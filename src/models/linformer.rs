@@ -33,7 +33,11 @@ impl LinformerAttention {
             value: square("value")?,
             output: square("output")?,
             // A summary of standardised rows then has about the size of one row.
-            projection: parameters.get(&format!("{prefix}.projection"), (k, n), Init::Normal(1.0 / (n as f64 / config.loci.len() as f64).sqrt()))?,
+            projection: parameters.get(
+                &format!("{prefix}.projection"),
+                (k, n),
+                Init::Normal(1.0 / (n as f64 / config.loci.len() as f64).sqrt()),
+            )?,
             heads: architecture.heads,
         })
     }

@@ -61,7 +61,15 @@ impl<T: Real> CustomOp3 for LayerNorm<T> {
         "layer-norm"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout, s3: &CpuStorage, l3: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (x, gamma, beta) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
         let hidden = gamma.len();
         let mut y = vec![T::default(); x.len()];
@@ -85,7 +93,14 @@ impl<T: Real> CustomOp3 for LayerNorm<T> {
         Ok((T::to_cpu_storage_owned(y), l1.shape().clone()))
     }
 
-    fn bwd(&self, x: &Tensor, gamma: &Tensor, beta: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        x: &Tensor,
+        gamma: &Tensor,
+        beta: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (dx, dgamma, dbeta) = with_slices::<T, 3, _>([x, gamma, gradient], |[x, gamma, dy]| Ok(self.gradients(x, gamma, dy)))?;
         let device = x.device();
         Ok((

@@ -130,8 +130,20 @@ struct Event {
     words: &'static str,
 }
 
-const CIS: Event = Event { kind: RiskKind::Cis, x: Dosage::cis, max_x: 2.0, alleles: &[[1, 1], [0, 1]], words: "the haplotypes that carry both or neither" };
-const TRANS: Event = Event { kind: RiskKind::Trans, x: Dosage::trans, max_x: 1.0, alleles: &[[0, 0], [0, 1], [1, 0], [1, 1]], words: "having the two on different haplotypes" };
+const CIS: Event = Event {
+    kind: RiskKind::Cis,
+    x: Dosage::cis,
+    max_x: 2.0,
+    alleles: &[[1, 1], [0, 1]],
+    words: "the haplotypes that carry both or neither",
+};
+const TRANS: Event = Event {
+    kind: RiskKind::Trans,
+    x: Dosage::trans,
+    max_x: 1.0,
+    alleles: &[[0, 0], [0, 1], [1, 0], [1, 1]],
+    words: "having the two on different haplotypes",
+};
 
 /// A biallelic SNV that no other record overlaps.
 struct Snv {

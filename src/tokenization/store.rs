@@ -61,18 +61,27 @@ impl TokenSet {
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
         let wrong = |reason: String| Error::Store { path: path.into(), reason };
-        let index =
-            Index { schema_version: SCHEMA_VERSION, samples: self.samples.clone(), loci: self.loci.iter().map(|locus| locus.name.clone()).collect() };
+        let index = Index {
+            schema_version: SCHEMA_VERSION,
+            samples: self.samples.clone(),
+            loci: self.loci.iter().map(|locus| locus.name.clone()).collect(),
+        };
         let metadata = HashMap::from([(INDEX.to_string(), serde_json::to_string(&index).map_err(|error| wrong(error.to_string()))?)]);
         let mut arrays: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
         for (number, locus) in self.loci.iter().enumerate() {
             let bytes = |values: &mut dyn Iterator<Item = u32>| values.flat_map(u32::to_le_bytes).collect::<Vec<u8>>();
-            arrays.push((format!("{number:05}/tokens"), vec![locus.n_haplotypes(), locus.n_slots], bytes(&mut locus.tokens.iter().copied())));
+            arrays.push((
+                format!("{number:05}/tokens"),
+                vec![locus.n_haplotypes(), locus.n_slots],
+                bytes(&mut locus.tokens.iter().copied()),
+            ));
             arrays.push((format!("{number:05}/pairs"), vec![locus.pairs.len(), 2], bytes(&mut locus.pairs.iter().flatten().copied())));
         }
         let views = arrays
             .iter()
-            .map(|(name, shape, bytes)| Ok((name.clone(), TensorView::new(Dtype::U32, shape.clone(), bytes).map_err(|error| wrong(error.to_string()))?)))
+            .map(|(name, shape, bytes)| {
+                Ok((name.clone(), TensorView::new(Dtype::U32, shape.clone(), bytes).map_err(|error| wrong(error.to_string()))?))
+            })
             .collect::<Result<Vec<_>, Error>>()?;
         let bytes = serialize(views, Some(metadata)).map_err(|error| wrong(error.to_string()))?;
         Ok(output::write(path, |out| out.write_all(&bytes))?)

@@ -81,10 +81,13 @@ impl Checkpoint {
             ("first", moment(&self.moments.first)?),
             ("second", moment(&self.moments.second)?),
         ];
-        let tensors: BTreeMap<String, Tensor> =
-            groups.into_iter().flat_map(|(group, tensors)| tensors.into_iter().map(move |(name, tensor)| (format!("{group}/{name}"), tensor))).collect();
+        let tensors: BTreeMap<String, Tensor> = groups
+            .into_iter()
+            .flat_map(|(group, tensors)| tensors.into_iter().map(move |(name, tensor)| (format!("{group}/{name}"), tensor)))
+            .collect();
         let state = serde_json::to_string(&self.state).map_err(|error| wrong(error.to_string()))?;
-        let bytes = safetensors::serialize(tensors, Some(HashMap::from([(STATE.to_string(), state)]))).map_err(|error| wrong(error.to_string()))?;
+        let bytes =
+            safetensors::serialize(tensors, Some(HashMap::from([(STATE.to_string(), state)]))).map_err(|error| wrong(error.to_string()))?;
         Ok(output::write(path, |out| out.write_all(&bytes))?)
     }
 

@@ -3,6 +3,9 @@
 //! Why not candle's own: `candle_nn::LayerNorm` and `softmax_last_dim` drop the gradient without a word on a contiguous input, its
 //! CPU random numbers cannot be seeded, and chains of element-wise CPU operations run on one thread.
 
+// Everything inside `pulp::Arch::dispatch` must be inlined into it, or it is compiled without the wide instructions.
+#![allow(clippy::inline_always)]
+
 mod activation;
 mod attention;
 mod layer_norm;

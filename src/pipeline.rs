@@ -65,7 +65,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         output::write(&folder.join("auc.txt"), |out| out.write_all(text.as_bytes()))?;
         Ok(text)
     })?;
-    runner.finish()?;
+    runner.finish();
     if let Some(table) = table {
         println!("{table}");
         if let Some(planted) = planted {

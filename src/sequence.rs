@@ -52,6 +52,7 @@ pub enum Missing {
     #[default]
     Ref,
     /// `N` over the whole REF.
+    #[serde(rename = "N", alias = "n")]
     N,
     /// Refuse.
     Error,
@@ -377,7 +378,7 @@ pub fn of_loci(loci: &[Locus], options: &Options) -> Result<(Dictionary, Vec<Ski
             options.regions_file.display()
         )));
     }
-    let loci = windows.into_iter().enumerate().map(|(number, window)| run.finish(window, number as u32)).collect::<Result<Vec<_>, _>>()?;
+    let loci: Vec<_> = windows.into_iter().enumerate().map(|(number, window)| run.finish(window, number as u32)).collect();
     run.summary.n_people = samples.len();
     run.summary.n_loci = loci.len();
     run.summary.n_distinct_haplotypes = loci.iter().map(|locus| (locus.locus.name.clone(), locus.haplotypes.len())).collect();
@@ -430,119 +431,167 @@ struct Run<'o> {
     summary: Summary,
 }
 
+/// Where a record stands, for messages and skips.
+#[derive(Clone, Copy)]
+struct Site<'r> {
+    path: &'r Path,
+    record: &'r VariantRecord,
+    locus: u32,
+}
+
+impl Site<'_> {
+    fn refuse(self, sample: Option<&String>, reason: impl Into<String>) -> Error {
+        Error::Site {
+            path: self.path.into(),
+            contig: self.record.contig.clone(),
+            position: self.record.position,
+            sample: sample.cloned(),
+            reason: reason.into(),
+        }
+    }
+
+    fn skip(self, sample: Option<usize>, side: Option<usize>, reason: Reason) -> Skip {
+        let (sample, haplotype) = (sample.map(|sample| sample as u32), side.map(|side| side as u8 + 1));
+        Skip { sample, haplotype, locus: self.locus, position: self.record.position as u32, reason }
+    }
+
+    /// An ALT as the file writes it.
+    fn alt_text(self, number: usize) -> String {
+        String::from_utf8_lossy(&self.record.alt_alleles[number]).into_owned()
+    }
+}
+
+/// The haplotypes (`2 * person + 0|1`) that carry each ALT of a record, and those whose allele is missing and read as N.
+struct Carriers {
+    of_alt: Vec<Vec<u32>>,
+    of_n: Vec<u32>,
+}
+
 impl Run<'_> {
     fn record(&mut self, window: &mut Window, locus: u32, path: &Path, record: &VariantRecord, columns: &[usize]) -> Result<(), Error> {
-        let refuse = |sample: Option<&String>, reason: String| Error::Site {
-            path: path.into(),
-            contig: record.contig.clone(),
-            position: record.position,
-            sample: sample.cloned(),
-            reason,
-        };
-        let position = record.position as u32;
-        let skips = &mut self.skips;
-        let mut skip = |sample: Option<usize>, haplotype: Option<usize>, reason: Reason| {
-            let (sample, haplotype) = (sample.map(|s| s as u32), haplotype.map(|h| h as u8 + 1));
-            skips.push(Skip { sample, haplotype, locus, position, reason });
-        };
-        if check_ref(window, record).map_err(|reason| refuse(None, reason))? {
-            skip(None, None, Reason::RefAmbiguous);
+        let site = Site { path, record, locus };
+        if check_ref(window, record).map_err(|reason| site.refuse(None, reason))? {
+            self.skips.push(site.skip(None, None, Reason::RefAmbiguous));
         }
         if self.policies.apply_filters == ApplyFilters::Pass && !record.passes_filters {
-            skip(None, None, Reason::Filter);
+            self.skips.push(site.skip(None, None, Reason::Filter));
             return Ok(());
         }
-
         let alleles: Vec<Allele> = record.alt_alleles.iter().map(|alt| Allele::new(record, alt, &window.builder.window())).collect();
-        let mut carriers: Vec<Vec<u32>> = vec![Vec::new(); alleles.len()];
-        let mut carriers_of_n = Vec::new();
+        let mut carriers = Carriers { of_alt: vec![Vec::new(); alleles.len()], of_n: Vec::new() };
         for (person, &column) in columns.iter().enumerate() {
-            let mut genotype = record.genotypes[column];
+            let genotype = record.genotypes[column];
             if genotype.alleles == [0, 0] && window.ploidy[person].0 == 2 {
                 continue;
             }
-            let sample = self.samples.get(person);
-            settle_ploidy(&mut genotype, self.policies.haploid, &mut window.ploidy[person], position)
-                .map_err(|reason| refuse(sample, reason))?;
-            if genotype.is_haploid() {
-                window.builder.set_absent(person);
-                skip(Some(person), Some(1), Reason::HaploidAbsent);
-            } else if record.genotypes[column].is_haploid() {
-                skip(Some(person), Some(1), Reason::HaploidDuplicated);
-            }
-            if is_unphased_heterozygote(&genotype) {
-                match self.policies.unphased {
-                    Unphased::Error => {
-                        let reason =
-                            "unphased heterozygote: its haplotypes are unknown; phase the file, or choose --unphased gt-order or ref";
-                        return Err(refuse(sample, reason.into()));
-                    }
-                    Unphased::GtOrder => skip(Some(person), None, Reason::UnphasedGtOrder),
-                    Unphased::Ref => {
-                        skip(Some(person), None, Reason::UnphasedAsRef);
-                        continue;
-                    }
-                }
-            }
-            for (side, &allele) in genotype.alleles.iter().enumerate() {
-                let haplotype = 2 * person as u32 + side as u32;
-                match allele {
-                    0 | ABSENT => {}
-                    MISSING => match self.policies.missing {
-                        Missing::Ref => skip(Some(person), Some(side), Reason::MissingAsRef),
-                        Missing::N => {
-                            skip(Some(person), Some(side), Reason::MissingAsN);
-                            carriers_of_n.push(haplotype);
-                        }
-                        Missing::Error => return Err(refuse(sample, "missing allele; choose --missing ref or N".into())),
-                    },
-                    alt => match &alleles[alt as usize - 1] {
-                        Allele::Edit { .. } => carriers[alt as usize - 1].push(haplotype),
-                        Allele::Outside | Allele::ReferenceBlock => {}
-                        Allele::NoOp(reason) => skip(Some(person), Some(side), *reason),
-                        Allele::Symbolic if self.policies.symbolic == Symbolic::Skip => skip(Some(person), Some(side), Reason::Symbolic),
-                        Allele::Symbolic => {
-                            let text = String::from_utf8_lossy(&record.alt_alleles[alt as usize - 1]).into_owned();
-                            return Err(refuse(
-                                sample,
-                                format!("symbolic allele `{text}`; choose --symbolic skip to leave such alleles out"),
-                            ));
-                        }
-                        Allele::NotBases => {
-                            let text = String::from_utf8_lossy(&record.alt_alleles[alt as usize - 1]).into_owned();
-                            return Err(refuse(sample, format!("ALT `{text}` is not bases")));
-                        }
-                    },
-                }
+            if let Some(genotype) = self.settle_genotype(window, site, person, genotype)? {
+                self.alleles_of(site, person, genotype, &alleles, &mut carriers)?;
             }
         }
 
         window.builder.settle_before(record.start0(), &mut clash_to_skip(&mut self.skips, locus));
-        for ((allele, carriers), alt) in alleles.into_iter().zip(&carriers).zip(&record.alt_alleles) {
+        let ordered = |edit: Edit, alt: &[u8]| OrderedEdit {
+            edit,
+            position: record.position,
+            ref_allele: record.ref_allele.clone(),
+            alt_allele: alt.to_vec(),
+        };
+        for ((allele, of_alt), alt) in alleles.into_iter().zip(&carriers.of_alt).zip(&record.alt_alleles) {
             if let Allele::Edit { edit, iupac } = allele
-                && !carriers.is_empty()
+                && !of_alt.is_empty()
             {
                 if iupac {
-                    self.skips.push(Skip { sample: None, haplotype: None, locus, position, reason: Reason::AltIupacAsN });
+                    self.skips.push(site.skip(None, None, Reason::AltIupacAsN));
                 }
-                let ordered =
-                    OrderedEdit { edit, position: record.position, ref_allele: record.ref_allele.clone(), alt_allele: alt.clone() };
-                window.builder.add(ordered, carriers);
+                window.builder.add(ordered(edit, alt), of_alt);
             }
         }
-        if !carriers_of_n.is_empty() {
-            let unknown = Edit { start0: record.start0(), end0: record.end0(), alt: vec![b'N'; record.ref_allele.len()] };
-            if let Some(edit) = unknown.clip(&window.builder.window(), record.start0()) {
-                let ordered =
-                    OrderedEdit { edit, position: record.position, ref_allele: record.ref_allele.clone(), alt_allele: b"N".to_vec() };
-                window.builder.add(ordered, &carriers_of_n);
-            }
+        let unknown = Edit { start0: record.start0(), end0: record.end0(), alt: vec![b'N'; record.ref_allele.len()] };
+        if let (false, Some(edit)) = (carriers.of_n.is_empty(), unknown.clip(&window.builder.window(), record.start0())) {
+            window.builder.add(ordered(edit, b"N"), &carriers.of_n);
         }
         Ok(())
     }
 
-    fn finish(&mut self, window: Window, locus: u32) -> Result<LocusHaplotypes, Error> {
-        Ok(window.builder.finish(&mut clash_to_skip(&mut self.skips, locus)))
+    /// Applies the policies for ploidy and phase; `None` when the genotype is read as the reference.
+    fn settle_genotype(&mut self, window: &mut Window, site: Site<'_>, person: usize, call: Genotype) -> Result<Option<Genotype>, Error> {
+        let sample = self.samples.get(person);
+        let mut genotype = call;
+        let position = site.record.position as u32;
+        settle_ploidy(&mut genotype, self.policies.haploid, &mut window.ploidy[person], position)
+            .map_err(|reason| site.refuse(sample, reason))?;
+        if genotype.is_haploid() {
+            window.builder.set_absent(person);
+            self.skips.push(site.skip(Some(person), Some(1), Reason::HaploidAbsent));
+        } else if call.is_haploid() {
+            self.skips.push(site.skip(Some(person), Some(1), Reason::HaploidDuplicated));
+        }
+        if !is_unphased_heterozygote(genotype) {
+            return Ok(Some(genotype));
+        }
+        match self.policies.unphased {
+            Unphased::Error => Err(site
+                .refuse(sample, "unphased heterozygote: its haplotypes are unknown; phase the file, or choose --unphased gt-order or ref")),
+            Unphased::GtOrder => {
+                self.skips.push(site.skip(Some(person), None, Reason::UnphasedGtOrder));
+                Ok(Some(genotype))
+            }
+            Unphased::Ref => {
+                self.skips.push(site.skip(Some(person), None, Reason::UnphasedAsRef));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Enters a person's alleles among the carriers, or says why not.
+    fn alleles_of(
+        &mut self,
+        site: Site<'_>,
+        person: usize,
+        genotype: Genotype,
+        alleles: &[Allele],
+        carriers: &mut Carriers,
+    ) -> Result<(), Error> {
+        let sample = self.samples.get(person);
+        for (side, &allele) in genotype.alleles.iter().enumerate() {
+            let haplotype = 2 * person as u32 + side as u32;
+            let reason = match allele {
+                0 | ABSENT => continue,
+                MISSING => match self.policies.missing {
+                    Missing::Ref => Reason::MissingAsRef,
+                    Missing::N => {
+                        carriers.of_n.push(haplotype);
+                        Reason::MissingAsN
+                    }
+                    Missing::Error => return Err(site.refuse(sample, "missing allele; choose --missing ref or N")),
+                },
+                alt => {
+                    let number = alt as usize - 1;
+                    match &alleles[number] {
+                        Allele::Edit { .. } => {
+                            carriers.of_alt[number].push(haplotype);
+                            continue;
+                        }
+                        Allele::Outside | Allele::ReferenceBlock => continue,
+                        Allele::NoOp(reason) => *reason,
+                        Allele::Symbolic if self.policies.symbolic == Symbolic::Skip => Reason::Symbolic,
+                        Allele::Symbolic => {
+                            let text = site.alt_text(number);
+                            return Err(
+                                site.refuse(sample, format!("symbolic allele `{text}`; choose --symbolic skip to leave such alleles out"))
+                            );
+                        }
+                        Allele::NotBases => return Err(site.refuse(sample, format!("ALT `{}` is not bases", site.alt_text(number)))),
+                    }
+                }
+            };
+            self.skips.push(site.skip(Some(person), Some(side), reason));
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, window: Window, locus: u32) -> LocusHaplotypes {
+        window.builder.finish(&mut clash_to_skip(&mut self.skips, locus))
     }
 }
 
@@ -600,7 +649,7 @@ impl Allele {
     }
 }
 
-fn is_unphased_heterozygote(genotype: &Genotype) -> bool {
+fn is_unphased_heterozygote(genotype: Genotype) -> bool {
     !genotype.phased && !genotype.is_haploid() && genotype.alleles[0] != genotype.alleles[1]
 }
 

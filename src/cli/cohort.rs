@@ -14,7 +14,7 @@ pub struct CohortArgs {
     /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
     #[arg(long, value_enum, default_value_t = Coding::Auto)]
     phenotype_coding: Coding,
-    /// Columns that are covariates [default: all beside sample_id, phenotype, split, family_id]; `none` for none.
+    /// Columns that are covariates [default: all further ones]; `none` for none.
     #[arg(long, value_delimiter = ',', value_name = "COLUMN,...")]
     covariates: Option<Vec<String>>,
 }

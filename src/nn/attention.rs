@@ -139,7 +139,7 @@ impl<T: Real> CustomOp3 for Attention<T> {
 }
 
 impl<T: Real> Attention<T> {
-    /// With weights w and dw_j = dout . v_j: ds = w (dw - dout . out) / sqrt(d); dq = ds k, dk = ds^T q, dv = w^T dout.
+    /// With weights `w` and `dw = dout v^T`: `ds = w (dw - dout . out) / sqrt(d)`; `dq = ds k`, `dk = ds^T q`, `dv = w^T dout`.
     fn gradients(&self, [q, k, v, out, dout]: [&[T]; 5]) -> (Vec<T>, Vec<T>, Vec<T>) {
         let sizes @ Sizes { n, m, heads, d } = self.sizes;
         let width = heads * d;

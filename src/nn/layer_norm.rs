@@ -112,7 +112,7 @@ impl<T: Real> CustomOp3 for LayerNorm<T> {
 }
 
 impl<T: Real> LayerNorm<T> {
-    /// With `z = (x - mean) * scale`: dbeta = sum dy, dgamma = sum dy z, dx = scale (g - mean(g) - z mean(g z)), g = dy gamma.
+    /// With `z = (x - mean) * scale` and `g = dy gamma`: `dbeta = sum dy`, `dgamma = sum dy z`, `dx = scale (g - mean(g) - z mean(g z))`.
     fn gradients(&self, x: &[T], gamma: &[T], dy: &[T]) -> (Vec<T>, Vec<T>, Vec<T>) {
         let hidden = gamma.len();
         let mut dx = vec![T::default(); x.len()];

@@ -189,7 +189,7 @@ impl Plan {
         let text = super::read_text(path)?;
         let file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
         let table: toml::Table = toml::from_str(&text)?;
-        for (place, key) in inner_keys_set_elsewhere(&table) {
+        if let Some((place, key)) = inner_key_set_elsewhere(&table) {
             bail!("{}: `{key}` in [{place}] is set elsewhere: the seed once at the top, folders by --out", path.display());
         }
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -261,21 +261,17 @@ impl Plan {
     }
 }
 
-/// Keys that the stages' options have, but that a pipeline file says in one other place.
-fn inner_keys_set_elsewhere(table: &toml::Table) -> Vec<(&'static str, &'static str)> {
-    let mut found = Vec::new();
+/// A key that a stage's options have, but that a pipeline file says in one other place.
+fn inner_key_set_elsewhere(table: &toml::Table) -> Option<(&'static str, &'static str)> {
     let simulate = table.get("simulate").and_then(toml::Value::as_table);
     for key in ["seed", "out"] {
         if simulate.is_some_and(|simulate| simulate.contains_key(key)) {
-            found.push(("simulate", key));
+            return Some(("simulate", key));
         }
     }
     let models = table.get("models").and_then(toml::Value::as_array);
-    let schedules = models.into_iter().flatten().filter_map(|model| model.get("schedule"));
-    if schedules.into_iter().any(|schedule| schedule.get("seed").is_some()) {
-        found.push(("models.schedule", "seed"));
-    }
-    found
+    let mut schedules = models.into_iter().flatten().filter_map(|model| model.get("schedule"));
+    schedules.any(|schedule| schedule.get("seed").is_some()).then_some(("models.schedule", "seed"))
 }
 
 #[cfg(test)]

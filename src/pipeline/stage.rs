@@ -146,11 +146,10 @@ impl Runner {
     }
 
     /// Ends the run.
-    pub fn finish(self) -> anyhow::Result<()> {
+    pub fn finish(self) {
         if !self.dry_run {
             eprintln!("wrote {}", self.out.join("run.json").display());
         }
-        Ok(())
     }
 }
 

@@ -13,6 +13,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
+/// How the names of temporary files start.
+const TEMPORARY_PREFIX: &str = ".gf-genomics-";
+
 /// A file could not be written or read back.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", path.display())]
@@ -57,10 +60,24 @@ pub fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     result.map_err(at(path))
 }
 
+/// Removes the temporary files that a killed run left in a folder.
+///
+/// # Errors
+/// When one cannot be removed.
+pub fn remove_leftovers(folder: &Path) -> Result<(), Error> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for path in
+        entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX)).map(|entry| entry.path())
+    {
+        fs::remove_file(&path).map_err(at(&path))?;
+    }
+    Ok(())
+}
+
 /// A file with the permissions that any new file has here; those of a temporary one would be the owner's only.
 fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".gf-genomics-");
+    builder.prefix(TEMPORARY_PREFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)

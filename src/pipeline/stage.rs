@@ -121,6 +121,8 @@ impl Runner {
         }
         eprintln!("{name}:");
         let _ = fs::remove_file(&path);
+        output::remove_leftovers(&self.out)?;
+        output::remove_leftovers(folder)?;
         let started = Instant::now();
         let summary = work().with_context(|| name.to_string())?;
         let record = Record {

@@ -1,0 +1,330 @@
+//! `gf-genomics run`: what is done is not done again, what was killed goes on, and one seed gives the same bytes.
+
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    process::Stdio,
+    thread::sleep,
+    time::{Duration, Instant, SystemTime},
+};
+
+use serde_json::Value;
+use support::{command, copy, files, refusal, run, stderr, succeed};
+
+const STAGES: [&str; 6] = ["0-cohort", "1-sequences", "2-tokens", "3-models/tiny", "4-baselines", "5-report"];
+
+const TINY: &str = "\
+seed = 3
+
+[simulate]
+people = 150
+len_nt = 4000
+risk = \"additive\"
+
+[tokens]
+segment_length = 128
+
+[[models]]
+name = \"tiny\"
+[models.architecture]
+hidden = 8
+layers = 1
+heads = 2
+projected_length = 8
+feed_forward = 8
+[models.schedule]
+epochs = 2
+batch_size = 16
+";
+
+/// What depends on nothing but inputs, options and seed.
+const RESULTS: [&str; 11] = [
+    "0-cohort/cohort.vcf.gz",
+    "0-cohort/cohort.csv",
+    "1-sequences/loci.json",
+    "1-sequences/pairs.csv",
+    "2-tokens/tokenizer.json",
+    "2-tokens/tokens.safetensors",
+    "3-models/tiny/model.safetensors",
+    "3-models/tiny/predictions.csv",
+    "4-baselines/predictions.csv",
+    "5-report/auc.csv",
+    "5-report/roc.csv",
+];
+
+fn folder_with(pipeline: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("pipeline.toml"), pipeline).unwrap();
+    folder
+}
+
+/// The results of a run in `out`, by name.
+fn results(out: &Path) -> BTreeMap<&'static str, Vec<u8>> {
+    RESULTS.into_iter().map(|name| (name, fs::read(out.join(name)).unwrap_or_else(|error| panic!("{name}: {error}")))).collect()
+}
+
+/// Which results differ.
+fn different(a: &Path, b: &Path) -> Vec<&'static str> {
+    let (a, b) = (results(a), results(b));
+    RESULTS.into_iter().filter(|name| a[name] != b[name]).collect()
+}
+
+fn run_json(out: &Path) -> Value {
+    serde_json::from_slice(&fs::read(out.join("run.json")).unwrap()).unwrap()
+}
+
+/// Runs the pipeline; the stages that it did.
+fn stages_done(folder: &Path, arguments: &str) -> Vec<&'static str> {
+    let output = run(folder, arguments);
+    let text = stderr(&output);
+    assert!(output.status.success(), "`{arguments}`: {text}");
+    STAGES.into_iter().filter(|stage| text.lines().any(|line| line == format!("{stage}:"))).collect()
+}
+
+fn modified(folder: &Path) -> BTreeMap<PathBuf, SystemTime> {
+    let time = |path: PathBuf| (path.clone(), fs::metadata(folder.join(path)).unwrap().modified().unwrap());
+    files(folder).into_keys().filter(|path| !path.ends_with("run.json")).map(time).collect()
+}
+
+#[test]
+fn a_second_run_does_nothing_and_says_so() {
+    let folder = folder_with(TINY);
+    let first = succeed(folder.path(), "run pipeline.toml --out out");
+    let (before, bytes) = (modified(folder.path()), files(&folder.path().join("out")));
+    let output = run(folder.path(), "run pipeline.toml --out out");
+    assert!(output.status.success());
+    for stage in STAGES {
+        assert!(stderr(&output).contains(&format!("{stage}: done before (")), "{}", stderr(&output));
+    }
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), first, "the table is printed again");
+    assert_eq!(modified(folder.path()), before);
+    let mut after = files(&folder.path().join("out"));
+    let (run_before, run_after) = (&bytes[Path::new("run.json")], after.insert("run.json".into(), bytes[Path::new("run.json")].clone()));
+    assert!(after == bytes && run_after.as_ref() != Some(run_before), "only run.json says that everything was done before");
+    let json = run_json(&folder.path().join("out"));
+    assert!(STAGES.iter().all(|stage| json["stages"][stage]["done_before"] == true), "{json:#}");
+}
+
+#[test]
+fn one_seed_gives_the_same_bytes_and_another_one_others() {
+    let folder = folder_with(TINY);
+    succeed(folder.path(), "run pipeline.toml --out a");
+    succeed(folder.path(), "run pipeline.toml --out b");
+    succeed(folder.path(), "--threads 1 run pipeline.toml --out one_thread");
+    succeed(folder.path(), "run pipeline.toml --out other --seed 4");
+    let [a, b, one_thread, other] = ["a", "b", "one_thread", "other"].map(|name| folder.path().join(name));
+    assert_eq!(different(&a, &b), [""; 0]);
+    assert_eq!(different(&a, &one_thread), [""; 0]);
+    assert_eq!(different(&a, &other), RESULTS);
+    assert_eq!((&run_json(&a)["seed"], &run_json(&other)["seed"]), (&Value::from(3), &Value::from(4)));
+    // The seed of the command line is that of the file.
+    fs::write(folder.path().join("pipeline.toml"), TINY.replace("seed = 3", "seed = 4")).unwrap();
+    assert_eq!(stages_done(folder.path(), "run pipeline.toml --out other"), [""; 0]);
+}
+
+#[test]
+fn a_dry_run_says_what_would_run_and_writes_nothing() {
+    let folder = folder_with(TINY);
+    let output = run(folder.path(), "run pipeline.toml --out out --dry-run");
+    assert!(output.status.success() && output.stdout.is_empty(), "{}", stderr(&output));
+    assert!(STAGES.iter().all(|stage| stderr(&output).contains(&format!("{stage}: would run"))), "{}", stderr(&output));
+    assert!(!folder.path().join("out").exists());
+
+    succeed(folder.path(), "run pipeline.toml --out out");
+    fs::write(folder.path().join("pipeline.toml"), TINY.replace("epochs = 2", "epochs = 3")).unwrap();
+    let (before, times) = (files(folder.path()), modified(folder.path()));
+    let output = run(folder.path(), "run pipeline.toml --out out --dry-run");
+    let text = stderr(&output);
+    assert!(text.contains("2-tokens: done before") && text.contains("3-models/tiny: would run"), "{text}");
+    assert_eq!((files(folder.path()), modified(folder.path())), (before, times));
+}
+
+#[test]
+fn a_changed_option_redoes_its_stage_and_those_after_it_only() {
+    let folder = folder_with(TINY);
+    let all = "run pipeline.toml --out out";
+    assert_eq!(stages_done(folder.path(), all), STAGES);
+    let change = |from: &str, to: &str| {
+        let path = folder.path().join("pipeline.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from}");
+        fs::write(path, text.replace(from, to)).unwrap();
+    };
+    change("epochs = 2", "epochs = 3");
+    assert_eq!(stages_done(folder.path(), all), STAGES[3..]);
+    change("segment_length = 128", "segment_length = 64");
+    assert_eq!(stages_done(folder.path(), all), STAGES[2..]);
+    change("[tokens]", "[report]\ncompare_to = \"prs-covariates\"\n[tokens]");
+    assert_eq!(stages_done(folder.path(), all), STAGES[5..]);
+    change("people = 150", "people = 160");
+    assert_eq!(stages_done(folder.path(), all), STAGES);
+    // What was redone is what a run in an empty folder gives.
+    succeed(folder.path(), "run pipeline.toml --out fresh");
+    assert_eq!(different(&folder.path().join("out"), &folder.path().join("fresh")), [""; 0]);
+}
+
+#[test]
+fn a_result_that_was_lost_or_changed_is_made_again() {
+    let folder = folder_with(TINY);
+    let out = folder.path().join("out");
+    succeed(folder.path(), "run pipeline.toml --out out");
+    let before = results(&out);
+    fs::remove_file(out.join("2-tokens/tokens.safetensors")).unwrap();
+    fs::write(out.join("4-baselines/predictions.csv"), "spoilt").unwrap();
+    assert_eq!(stages_done(folder.path(), "run pipeline.toml --out out"), ["2-tokens", "4-baselines"]);
+    assert!(results(&out) == before);
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_to_the_same_bytes() {
+    // Long enough to be killed in the middle of training.
+    let pipeline = TINY.replace("epochs = 2", "epochs = 40\npatience = 40").replace("hidden = 8", "hidden = 32");
+    let folder = folder_with(&pipeline);
+    succeed(folder.path(), "run pipeline.toml --out unbroken");
+    let killed = folder.path().join("killed");
+    let checkpoint = killed.join("3-models/tiny/checkpoint.safetensors");
+    let spawn = || command(folder.path(), "run pipeline.toml --out killed").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // Anywhere in the stages before, then in training, twice.
+    for pause_ms in [5, 10, 20, 40] {
+        let mut child = spawn();
+        sleep(Duration::from_millis(pause_ms));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    for _ in 0..2 {
+        let mut child = spawn();
+        let (started, before) = (Instant::now(), fs::read(&checkpoint).ok());
+        while fs::read(&checkpoint).ok() == before {
+            assert!(started.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(), "no checkpoint was written");
+            sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(checkpoint.exists() && !killed.join("3-models/tiny/config.json").exists());
+    assert_eq!(stages_done(folder.path(), "run pipeline.toml --out killed"), STAGES[3..]);
+    let resumed = &run_json(&killed)["stages"]["3-models/tiny"]["summary"]["epochs_resumed"];
+    assert!(resumed.as_u64().unwrap() >= 2, "{resumed} epochs resumed");
+    assert_eq!(different(&folder.path().join("unbroken"), &killed), [""; 0]);
+    let left: Vec<PathBuf> = files(&killed).into_keys().collect();
+    assert_eq!(left, files(&folder.path().join("unbroken")).into_keys().collect::<Vec<_>>(), "no checkpoint, no temporary file");
+}
+
+#[test]
+fn a_checkpoint_that_is_damaged_or_of_other_options_is_refused() {
+    let folder = folder_with(TINY);
+    succeed(folder.path(), "run pipeline.toml --out out");
+    let config = folder.path().join("out/3-models/tiny/config.json");
+    let checkpoint = folder.path().join("out/3-models/tiny/checkpoint.safetensors");
+    fs::remove_file(&config).unwrap();
+    fs::write(&checkpoint, "half").unwrap();
+    refusal(
+        folder.path(),
+        "run pipeline.toml --out out",
+        &["3-models/tiny: ", "checkpoint.safetensors: damaged checkpoint", "delete it to start again"],
+    );
+
+    // Of a run with other options that was killed in training.
+    let long = TINY.replace("epochs = 2", "epochs = 100\npatience = 100").replace("hidden = 8", "hidden = 32");
+    fs::write(folder.path().join("long.toml"), long).unwrap();
+    let mut child = command(folder.path(), "run long.toml --out killed").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let other = folder.path().join("killed/3-models/tiny/checkpoint.safetensors");
+    let started = Instant::now();
+    while !other.exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint was written");
+        sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::copy(other, &checkpoint).unwrap();
+    refusal(
+        folder.path(),
+        "run pipeline.toml --out out",
+        &["3-models/tiny: ", "checkpoint.safetensors: ", "other inputs or options", "delete it"],
+    );
+    fs::remove_file(&checkpoint).unwrap();
+    assert_eq!(stages_done(folder.path(), "run pipeline.toml --out out"), ["3-models/tiny"]);
+}
+
+#[test]
+fn run_json_tells_what_was_done() {
+    let folder = folder_with(TINY);
+    succeed(folder.path(), "run pipeline.toml --out out");
+    let json = run_json(&folder.path().join("out"));
+    assert_eq!((&json["program"], &json["version"]), (&Value::from("gf-genomics"), &Value::from(env!("CARGO_PKG_VERSION"))));
+    assert_eq!((&json["seed"], &json["pipeline"]), (&Value::from(3), &Value::from("pipeline.toml")));
+    // Defaults are written out.
+    assert_eq!(json["options"]["source"]["simulate"]["people"], 150);
+    assert_eq!(json["options"]["sequences"]["unphased"], "error");
+    assert_eq!(json["options"]["models"][0]["schedule"]["learning_rate"], 0.002);
+    let stages = json["stages"].as_object().unwrap();
+    assert_eq!(stages.keys().collect::<Vec<_>>(), STAGES);
+    for (name, stage) in stages {
+        assert!(
+            stage["seconds"].as_f64().unwrap() >= 0.0 && stage["done_before"] == false && !stage["summary"].is_null(),
+            "{name}: {stage}"
+        );
+    }
+    assert_eq!(stages["1-sequences"]["summary"]["n_people"], 150);
+}
+
+/// The files of a simulated cohort as a user's own.
+fn own_cohort(pipeline: &str) -> tempfile::TempDir {
+    let folder = folder_with(TINY);
+    succeed(folder.path(), "run pipeline.toml --out simulated");
+    fs::create_dir(folder.path().join("own")).unwrap();
+    copy(&folder.path().join("simulated/0-cohort"), &folder.path().join("own"));
+    fs::write(folder.path().join("own/pipeline.toml"), pipeline).unwrap();
+    folder
+}
+
+#[test]
+fn a_users_own_files_give_what_the_simulated_ones_gave() {
+    let (_, rest) = TINY.split_once("[tokens]").unwrap();
+    let data = "seed = 3\n[data]\nvcf = [\"cohort.vcf.gz\"]\nreference = \"reference.fa\"\nregions_file = \"loci.bed\"\ncohort = \"cohort.csv\"\n[tokens]";
+    let folder = own_cohort(&format!("{data}{rest}"));
+    succeed(folder.path(), "run own/pipeline.toml --out out");
+    let (simulated, own) = (results_after(&folder.path().join("simulated"), 2), results_after(&folder.path().join("out"), 2));
+    for (name, bytes) in simulated {
+        assert!(own[name] == bytes, "{name} differs");
+    }
+    let json = run_json(&folder.path().join("out"));
+    let inputs = json["inputs"].as_object().unwrap();
+    assert_eq!(inputs.len(), 4, "{inputs:?}");
+    assert!(inputs.iter().all(|(path, digest)| path.starts_with("own/") && digest.as_str().unwrap().len() == 64), "{inputs:?}");
+
+    // Another input, and everything is done again.
+    let cohort = folder.path().join("own/cohort.csv");
+    let text = fs::read_to_string(&cohort).unwrap();
+    fs::write(&cohort, text.replacen("case", "control", 1)).unwrap();
+    assert_eq!(stages_done(folder.path(), "run own/pipeline.toml --out out"), STAGES[1..]);
+}
+
+/// [`results`] without those of the first stage.
+fn results_after(out: &Path, skipped: usize) -> BTreeMap<&'static str, Vec<u8>> {
+    RESULTS[skipped..].iter().map(|name| (*name, fs::read(out.join(name)).unwrap())).collect()
+}
+
+#[test]
+fn the_pipeline_for_an_own_cohort_that_ships_runs() {
+    let shipped = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/own-cohort.toml")).unwrap();
+    assert!(shipped.contains("epochs = 24"));
+    let folder = own_cohort(&shipped.replace("epochs = 24", "epochs = 2"));
+    let table = succeed(folder.path(), "run own/pipeline.toml --out out");
+    assert!(table.contains("linformer") && table.contains("prs-dosages"), "{table}");
+}
+
+#[test]
+fn a_reader_of_the_table_that_goes_away_is_no_failure() {
+    let folder = folder_with(TINY);
+    succeed(folder.path(), "run pipeline.toml --out out");
+    let mut child = command(folder.path(), "run pipeline.toml --out out").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut text = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success() && !text.contains("panicked"), "{text}");
+}

@@ -10,6 +10,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            // An error names its own place only; its causes follow, each once.
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }

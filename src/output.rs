@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 
 /// A file could not be written or read back.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
+#[error("{}", path.display())]
 pub struct Error {
     /// The file that was being written.
     pub path: PathBuf,
@@ -40,7 +40,7 @@ pub fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
     };
     fs::create_dir_all(folder).map_err(at(folder))?;
     let result = (|| {
-        let file = NamedTempFile::with_prefix_in(".gf-genomics-", folder)?;
+        let file = temporary_file(folder)?;
         let mut buffered = BufWriter::with_capacity(1 << 17, file);
         if path.extension().is_some_and(|extension| extension == "gz") {
             let mut compressed = bgzf::io::Writer::new(&mut buffered);
@@ -55,6 +55,15 @@ pub fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) 
         Ok(())
     })();
     result.map_err(at(path))
+}
+
+/// A file with the permissions that any new file has here; those of a temporary one would be the owner's only.
+fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".gf-genomics-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }
 
 /// Writes `value` as indented JSON, atomically.
@@ -119,6 +128,15 @@ mod tests {
         });
         assert!(result.unwrap_err().to_string().contains("table.csv"));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn others_may_read_what_is_written_if_they_may_read_other_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, other) = (folder.path().join("ours"), folder.path().join("other"));
+        write(&ours, |out| out.write_all(b"x")).unwrap();
+        fs::write(&other, "x").unwrap();
+        assert_eq!(fs::metadata(ours).unwrap().permissions(), fs::metadata(other).unwrap().permissions());
     }
 
     #[test]

@@ -9,7 +9,10 @@ mod stage;
 
 pub use self::progress::progress;
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use gf_cohort_schema::{Cohort, Split};
@@ -67,12 +70,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     })?;
     runner.finish();
     if let Some(table) = table {
-        println!("{table}");
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{table}")?;
         if let Some(planted) = planted {
-            println!(
-                "Best possible AUC on the test split, knowing the planted {} risk: {:.3}",
-                planted.risk, planted.best_possible_auc.test
-            );
+            let auc = planted.best_possible_auc.test;
+            writeln!(out, "Best possible AUC on the test split, knowing the planted {} risk: {auc:.3}", planted.risk)?;
         }
     }
     Ok(())

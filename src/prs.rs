@@ -317,12 +317,24 @@ pub enum Error {
         build: String,
     },
     /// polars could not join the positions.
-    #[error("{}: its variants could not be joined with those of the VCF: {source}", path.display())]
+    #[error("{}: its variants could not be joined with those of the VCF", path.display())]
     Join {
         /// The scoring file.
         path: PathBuf,
         /// What polars said.
         source: polars::error::PolarsError,
+    },
+    /// The files are empty, or their records lie elsewhere.
+    #[error(
+        "{}: no record{}: is the VCF empty, or are the contig names or the build others?",
+        vcf.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
+        regions_file.as_ref().map(|path| format!(" overlaps any region of {}", path.display())).unwrap_or_default()
+    )]
+    NoRecords {
+        /// The VCF files.
+        vcf: Vec<PathBuf>,
+        /// BED of the regions, if there is one.
+        regions_file: Option<PathBuf>,
     },
     /// There is nothing to learn from.
     #[error("no variant varies among the training people ({alleles} ALT alleles were read); is it the right VCF and regions file?")]
@@ -456,6 +468,9 @@ fn read_genotypes(options: &Options, cohort: &Cohort) -> Result<(GenotypeTable, 
     let loci = options.regions_file.as_deref().map(ingest::read_loci).transpose()?;
     let people: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
     let mut table = GenotypeTable::read(&options.vcf, loci.as_deref(), Some(&people), None)?;
+    if table.counts.records == 0 {
+        return Err(Error::NoRecords { vcf: options.vcf.clone(), regions_file: options.regions_file.clone() });
+    }
     let training: Vec<usize> = cohort.in_split(Split::Train).map(|(person, _)| person).collect();
     let n_read = table.sites.len();
     table.sites.retain(|site| site.frequency(0, &training).is_some());

@@ -253,6 +253,8 @@ pub struct Summary {
     pub n_records: u64,
     /// Distinct haplotypes of each locus, by its name.
     pub n_distinct_haplotypes: BTreeMap<String, usize>,
+    /// Names of the loci that no record overlaps: everyone has the reference there.
+    pub loci_without_records: Vec<String>,
     /// Bases of the reference that are IUPAC codes, read as N.
     pub n_reference_iupac_as_n: u64,
     /// How often each policy acted.
@@ -268,6 +270,9 @@ impl std::fmt::Display for Summary {
         }
         for (locus, n_distinct) in &self.n_distinct_haplotypes {
             writeln!(f, "{locus}: {n_distinct} distinct haplotypes of {} people", self.n_people)?;
+        }
+        if let Some(first) = self.loci_without_records.first() {
+            writeln!(f, "{} loci without a record, read as the reference (the first: {first})", self.loci_without_records.len())?;
         }
         if self.n_reference_iupac_as_n > 0 {
             writeln!(f, "{} IUPAC codes of the reference read as N", self.n_reference_iupac_as_n)?;
@@ -371,12 +376,21 @@ pub fn of_loci(loci: &[Locus], options: &Options) -> Result<(Dictionary, Vec<Ski
         })?;
     }
     if run.summary.n_records == 0 {
-        let names: Vec<String> = files.iter().map(|file| file.path().display().to_string()).collect();
         return Err(Error::Inputs(format!(
             "{}: no record overlaps any locus of {}: is the VCF empty, or are the contig names or the build others?",
-            names.join(", "),
+            listed(&files),
             options.regions_file.display()
         )));
+    }
+    for (window, _) in windows.iter().zip(&file_of_locus).filter(|(_, file)| file.is_none()) {
+        let Locus { name, contig, .. } = window.builder.locus();
+        if !files.iter().any(|file| file.may_have_contig(contig)) {
+            let names = listed(&files);
+            return Err(Error::Inputs(format!(
+                "{names}: no contig `{contig}` in the header, and locus `{name}` lies there; is it in another file?"
+            )));
+        }
+        run.summary.loci_without_records.push(name.clone());
     }
     let loci: Vec<_> = windows.into_iter().enumerate().map(|(number, window)| run.finish(window, number as u32)).collect();
     run.summary.n_people = samples.len();
@@ -726,6 +740,10 @@ fn iupac_bits(base: u8) -> u8 {
         b'N' => 15,
         _ => 0,
     }
+}
+
+fn listed(files: &[VariantFile]) -> String {
+    files.iter().map(|file| file.path().display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// The column of each wanted person in a file.

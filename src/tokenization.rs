@@ -128,6 +128,9 @@ pub fn fit(dictionary: &Dictionary, training: &[usize], options: &Options) -> Re
     if options.segment_length == 0 {
         return Err(Error::Inputs("segment_length must be at least 1".into()));
     }
+    if options.max_token_length == Some(0) {
+        return Err(Error::Inputs("max_token_length must be at least 1".into()));
+    }
     if training.is_empty() {
         return Err(Error::Inputs("no training person to fit the tokenizer on".into()));
     }
@@ -169,7 +172,7 @@ pub fn fit(dictionary: &Dictionary, training: &[usize], options: &Options) -> Re
 /// Encodes every distinct haplotype on a fitted grid.
 ///
 /// # Errors
-/// A dictionary whose loci are not those of the grid.
+/// A dictionary whose loci are not those of the grid, or a tokenizer that it was not made with.
 pub fn encode(dictionary: &Dictionary, bpe: &Bpe, grid: &Grid) -> Result<(TokenSet, Summary), Error> {
     let mut summary = Summary { vocab_size: bpe.vocab_len(), n_training_segments: grid.n_known_segments(), ..Summary::default() };
     let mut nt_and_tokens = (0u64, 0u64);
@@ -329,6 +332,10 @@ impl<'g> SegmentEncoder<'g> {
                     tokens = self.bpe.encode(nearest.as_bytes())?;
                 }
             }
+        }
+        if tokens.len() > self.grid.slots_in(segment) {
+            let reason = "a segment of training has more tokens than slots: tokenizer and grid do not belong together";
+            return Err(Error::Inputs(format!("locus `{}`: {reason}", self.grid.name)));
         }
         self.encoded.insert((segment, bases.to_vec()), tokens.clone());
         Ok(tokens)

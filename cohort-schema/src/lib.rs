@@ -42,7 +42,7 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system could not read the file.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Io {
         /// The file.
         path: PathBuf,

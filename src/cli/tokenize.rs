@@ -47,8 +47,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let options = Options { vocab_size: args.vocab_size, segment_length: args.segment_length, max_token_length: args.max_token_length };
     let (dictionary, skips, summary) = sequence::run(&sequence_options)?;
     eprint!("{summary}");
+    eprint!("{}", pipeline::tokenize(&dictionary, sequence_options.policies, &cohort, &options, &args.out)?);
     dictionary.save(&args.out)?;
     write_skips(&dictionary, &skips, &args.out.join("skips.csv"))?;
-    eprint!("{}", pipeline::tokenize(&dictionary, sequence_options.policies, &cohort, &options, &args.out)?);
     Ok(())
 }

@@ -152,6 +152,12 @@ impl VariantFile {
         self.contigs.iter().find(|(name, _)| same_contig(contig, name)).and_then(|(_, len_nt)| *len_nt)
     }
 
+    /// The header lists `contig` (or its alias), or lists none at all.
+    #[must_use]
+    pub fn may_have_contig(&self, contig: &str) -> bool {
+        self.contigs.is_empty() || self.contigs.iter().any(|(name, _)| same_contig(contig, name))
+    }
+
     /// Reads every record that overlaps one of `loci` (every record of the file when `None`), once, in file order.
     ///
     /// # Errors
@@ -228,7 +234,7 @@ impl VariantFile {
             if wanted.is_some_and(|wanted| !wanted.overlaps(&record)) {
                 continue;
             }
-            columns.genotypes(&mut record, self.samples.len()).map_err(|reason| self.record_error(&record, reason))?;
+            columns.genotypes(&mut record, &self.samples).map_err(|reason| self.record_error(&record, reason))?;
             visit(&record)?;
         }
     }
@@ -267,8 +273,7 @@ impl VariantFile {
                 continue;
             }
             let samples = raw.samples().map_err(Error::io(&self.path))?;
-            bcf_genotypes(samples.as_ref(), gt_key, self.samples.len(), &mut record)
-                .map_err(|reason| self.record_error(&record, reason))?;
+            bcf_genotypes(samples.as_ref(), gt_key, &self.samples, &mut record).map_err(|reason| self.record_error(&record, reason))?;
             visit(&record)?;
         }
         Ok(())
@@ -325,16 +330,19 @@ impl Order {
     fn check(&mut self, path: &Path, record: &VariantRecord) -> Result<(), Error> {
         if record.contig != self.contig {
             if !self.finished.insert(record.contig.clone()) {
-                let reason = format!("comes after records of `{}`: the file is not sorted; run `bcftools sort`", self.contig);
-                return Err(Error::Record { path: path.into(), contig: record.contig.clone(), position: record.position, reason });
+                return Err(self.not_sorted(path, record));
             }
             self.contig.clone_from(&record.contig);
         } else if record.position < self.position {
-            let reason = format!("comes after {}:{}: the file is not sorted; run `bcftools sort`", self.contig, self.position);
-            return Err(Error::Record { path: path.into(), contig: record.contig.clone(), position: record.position, reason });
+            return Err(self.not_sorted(path, record));
         }
         self.position = record.position;
         Ok(())
+    }
+
+    fn not_sorted(&self, path: &Path, record: &VariantRecord) -> Error {
+        let reason = format!("comes after {}:{}: the file is not sorted; run `bcftools sort`", self.contig, self.position);
+        Error::Record { path: path.into(), contig: record.contig.clone(), position: record.position, reason }
     }
 }
 
@@ -377,26 +385,29 @@ impl<'l> SiteColumns<'l> {
         Ok(())
     }
 
-    fn genotypes(&self, record: &mut VariantRecord, n_samples: usize) -> Result<(), String> {
+    fn genotypes(&self, record: &mut VariantRecord, names: &[String]) -> Result<(), String> {
         let (format, samples) = next_column(self.samples);
         let gt_index = format.split(|&byte| byte == b':').position(|key| key == b"GT").ok_or("FORMAT has no GT")?;
         let max_allele = record.alt_alleles.len() as i16;
         record.genotypes.clear();
-        record.genotypes.reserve(n_samples);
+        record.genotypes.reserve(names.len());
         let mut rest = samples;
         while let Some(sample) = rest {
             let (value, next) = next_column(sample);
             let gt = value.split(|&byte| byte == b':').nth(gt_index).unwrap_or(b".");
-            let genotype =
-                parse_text(gt, max_allele).map_err(|reason| format!("sample column {}: {reason}", record.genotypes.len() + 1))?;
+            let genotype = parse_text(gt, max_allele).map_err(|reason| of_sample(names, record.genotypes.len(), &reason))?;
             record.genotypes.push(genotype);
             rest = next;
         }
-        if record.genotypes.len() != n_samples {
-            return Err(format!("{} genotypes for {n_samples} samples", record.genotypes.len()));
+        if record.genotypes.len() != names.len() {
+            return Err(format!("{} genotypes for {} samples", record.genotypes.len(), names.len()));
         }
         Ok(())
     }
+}
+
+fn of_sample(names: &[String], index: usize, reason: &str) -> String {
+    names.get(index).map_or_else(|| format!("past the last sample: {reason}"), |name| format!("sample `{name}`: {reason}"))
 }
 
 fn next_column(text: &[u8]) -> (&[u8], Option<&[u8]>) {
@@ -449,8 +460,9 @@ fn bcf_site(raw: &bcf::Record, header: &vcf::Header, record: &mut VariantRecord)
 }
 
 /// Finds the GT field among a BCF record's FORMAT bytes (VCF 4.3 specification, section 6.3.3) and reads it.
-fn bcf_genotypes(mut bytes: &[u8], gt_key: Option<usize>, n_samples: usize, record: &mut VariantRecord) -> Result<(), String> {
+fn bcf_genotypes(mut bytes: &[u8], gt_key: Option<usize>, names: &[String], record: &mut VariantRecord) -> Result<(), String> {
     const ENDS_EARLY: &str = "FORMAT bytes end early";
+    let n_samples = names.len();
     record.genotypes.clear();
     let max_allele = record.alt_alleles.len() as i16;
     while !bytes.is_empty() {
@@ -475,7 +487,7 @@ fn bcf_genotypes(mut bytes: &[u8], gt_key: Option<usize>, n_samples: usize, reco
                 2 => parse_bcf(sample.chunks_exact(2).map(|b| i32::from(i16::from_le_bytes([b[0], b[1]]))), -32767, max_allele),
                 _ => parse_bcf(sample.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])), i32::MIN + 1, max_allele),
             };
-            record.genotypes.push(genotype.map_err(|reason| format!("sample column {}: {reason}", index + 1))?);
+            record.genotypes.push(genotype.map_err(|reason| of_sample(names, index, &reason))?);
         }
     }
     if record.genotypes.len() != n_samples {

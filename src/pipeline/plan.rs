@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
 use serde::{Deserialize, Serialize};
 
@@ -187,7 +187,7 @@ impl Plan {
     /// A file that cannot be read, unknown or missing keys (with the line), people from nowhere or from two places, a name used twice.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = super::read_text(path)?;
-        let file: File = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let file: File = toml::from_str(&text).map_err(|error| at_line(path, &text, &error))?;
         let table: toml::Table = toml::from_str(&text)?;
         if let Some((place, key)) = inner_key_set_elsewhere(&table) {
             bail!("{}: `{key}` in [{place}] is set elsewhere: the seed once at the top, folders by --out", path.display());
@@ -259,6 +259,13 @@ impl Plan {
     pub fn scoring_files(&self) -> impl Iterator<Item = &Path> {
         self.baselines.scoring_files.iter().map(PathBuf::as_path)
     }
+}
+
+/// What is wrong with a TOML text, in one line.
+fn at_line(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let number = error.span().map_or(0, |span| text[..span.start].matches('\n').count());
+    let line = text.lines().nth(number).unwrap_or_default().trim();
+    anyhow!("{}: line {} (`{line}`): {}", path.display(), number + 1, error.message().replace('\n', ", "))
 }
 
 /// A key that a stage's options have, but that a pipeline file says in one other place.

@@ -102,13 +102,14 @@ impl Grid {
         }
         let sound = |locus: &LocusGrid| {
             locus.first_slot.len() == locus.known_segments.len()
+                && locus.first_slot.len() == locus.len_nt.div_ceil(grid.segment_length)
                 && locus.first_slot.first() == Some(&1)
                 && locus.first_slot.is_sorted()
                 && locus.first_slot.last().is_some_and(|&last| last < locus.n_slots)
                 && locus.known_segments.iter().all(|known| !known.is_empty())
         };
         if grid.segment_length == 0 || !grid.loci.iter().all(sound) {
-            return Err(wrong("the slots are not in order: the file is damaged".into()));
+            return Err(wrong("its segments and slots do not fit: the file is damaged".into()));
         }
         Ok(grid)
     }

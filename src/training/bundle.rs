@@ -93,7 +93,7 @@ impl Bundle {
     /// Reads a bundle.
     ///
     /// # Errors
-    /// Missing, damaged or mismatched files, or another schema version.
+    /// Missing, damaged or mismatched files (weights that are not those of the configuration among them), or another schema version.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("config.json");
         let config: BundleConfig = serde_json::from_slice(&read(&path)?).map_err(|error| wrong(&path, error.to_string()))?;
@@ -111,11 +111,17 @@ impl Bundle {
             parameters.insert(name, view.load(&Device::Cpu)?);
         }
         let slots_fit = grid.loci.len() == config.model.loci.len()
-            && grid.loci.iter().zip(&config.model.loci).all(|(grid, model)| grid.name == model.name && grid.n_slots() == model.n_slots);
-        if tokenizer.vocab_len() != config.model.vocab_size || !slots_fit || config.genome.loci.len() != grid.loci.len() {
+            && grid.loci.iter().zip(&config.model.loci).all(|(grid, model)| grid.name == model.name && grid.n_slots() == model.n_slots)
+            && config.genome.loci.len() == grid.loci.len()
+            && grid.loci.iter().zip(&config.genome.loci).all(|(grid, genome)| grid.len_nt == genome.locus.len_nt());
+        if tokenizer.vocab_len() != config.model.vocab_size || !slots_fit || config.covariates.len() != config.model.n_covariates {
             return Err(wrong(folder, "its files do not belong together".into()));
         }
-        Ok(Self { config, tokenizer, grid, parameters })
+        let bundle = Self { config, tokenizer, grid, parameters };
+        match bundle.model() {
+            Ok(_) => Ok(bundle),
+            Err(error) => Err(wrong(&path, format!("does not fit config.json: {error}"))),
+        }
     }
 
     /// Builds the model with the bundle's weights.

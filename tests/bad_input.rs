@@ -1,0 +1,665 @@
+//! Bad input gives exit code 1 and one clear line that names the place, and leaves no file behind; wrong usage gives exit code 2.
+//!
+//! A small study is made once from text written here, ugly where real files are, and each test breaks one thing in a copy of it.
+
+mod support;
+
+use std::{
+    fmt::Write as _,
+    fs::{self, File},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::LazyLock,
+};
+
+use noodles::bgzf;
+use support::{command, copy, files, real_data, refusal, refuse, run, stderr, succeed};
+use tempfile::TempDir;
+
+const N_PEOPLE: usize = 24;
+const TOKENIZE: &str = "tokenize --vcf cohort.vcf --reference reference.fa --regions-file loci.bed --cohort cohort.csv --out new";
+const PRS: &str = "prs --vcf cohort.vcf --cohort cohort.csv --out new";
+const TRAIN: &str = "train --tokens tokens --cohort cohort.csv --out new --hidden 8 --layers 1 --heads 2 --projected-length 4 \
+                     --feed-forward 8 --epochs 2";
+const SCORE: &str = "score --vcf cohort.vcf --reference reference.fa --model model --cohort cohort.csv -o risk.csv";
+const EVALUATE: &str = "evaluate --predictions model/predictions.csv baselines/predictions.csv --out new";
+const RUN: &str = "run pipeline.toml --out new";
+
+/// 600 nt of `chr7`, half of it lower-case, as soft-masked references are.
+fn reference() -> Vec<u8> {
+    let mut state = 7_u32;
+    let mut base = |index: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let base = b"ACGT"[(state >> 30) as usize];
+        if index % 100 < 50 { base } else { base.to_ascii_lowercase() }
+    };
+    (0..600).map(&mut base).collect()
+}
+
+/// A base other than that of the reference at a 1-based position.
+fn other_base(position: usize) -> char {
+    let base = reference()[position - 1].to_ascii_uppercase();
+    if base == b'A' { 'G' } else { 'A' }
+}
+
+/// One line of `cohort.vcf`; the genotype of each person is chosen by `genotype`.
+fn record(position: usize, genotype: impl Fn(usize) -> String) -> String {
+    let base = char::from(reference()[position - 1].to_ascii_uppercase());
+    // `7` where FASTA and BED say `chr7`; values beside GT that must be ignored.
+    let mut line = format!("7\t{position}\t.\t{base}\t{}\t.\tPASS\t.\tGT:DP", other_base(position));
+    for person in 0..N_PEOPLE {
+        write!(line, "\t{}:7", genotype(person)).unwrap();
+    }
+    line
+}
+
+const POSITIONS: [usize; 6] = [120, 155, 230, 300, 380, 450];
+
+/// Lines of `cohort.vcf`: two of the header's, the column names, and a record at each of [`POSITIONS`].
+fn vcf() -> Vec<String> {
+    let names: String = (1..=N_PEOPLE).map(|person| format!("\tS{person:02}")).collect();
+    let mut lines = vec![
+        "##fileformat=VCFv4.2".to_owned(),
+        "##contig=<ID=7,length=600>".to_owned(),
+        format!("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT{names}"),
+    ];
+    for (number, position) in POSITIONS.into_iter().enumerate() {
+        lines
+            .push(record(position, |person| format!("{}|{}", (person >> (number % 4)) & 1, u8::from((person + number).is_multiple_of(3)))));
+    }
+    lines
+}
+
+fn write_vcf(folder: &Path, lines: &[String]) {
+    fs::write(folder.join("cohort.vcf"), lines.join("\n") + "\n").unwrap();
+}
+
+/// `cohort.vcf.gz` in which every line is a BGZF block, and where the blocks end.
+fn write_bgzf(folder: &Path, lines: &[String]) -> Vec<usize> {
+    let mut writer = bgzf::io::Writer::new(Vec::new());
+    let mut ends = Vec::new();
+    for line in lines {
+        writeln!(writer, "{line}").unwrap();
+        writer.flush().unwrap();
+        ends.push(writer.get_ref().len());
+    }
+    fs::write(folder.join("cohort.vcf.gz"), writer.finish().unwrap()).unwrap();
+    ends
+}
+
+/// A study in which everything is right, with tokens, a model, baselines and a pipeline file.
+static STUDY: LazyLock<TempDir> = LazyLock::new(|| {
+    let study = tempfile::tempdir().unwrap();
+    let folder = study.path();
+    let mut fasta = b">chr7 soft-masked\r\n".to_vec();
+    for line in reference().chunks(70) {
+        fasta.extend_from_slice(line);
+        fasta.extend_from_slice(b"\r\n");
+    }
+    fs::write(folder.join("reference.fa"), fasta).unwrap();
+    fs::write(folder.join("loci.bed"), "chr7\t100\t500\tLOCUS\n").unwrap();
+    write_vcf(folder, &vcf());
+    let mut cohort = "sample_id,phenotype,split,age\n".to_owned();
+    for person in 0..N_PEOPLE {
+        let split = ["train", "train", "train", "train", "validation", "validation", "test", "test"][person / 3];
+        let phenotype = if person % 2 == 0 { "case" } else { "control" };
+        writeln!(cohort, "S{:02},{phenotype},{split},{}", person + 1, 60 + person % 7).unwrap();
+    }
+    fs::write(folder.join("cohort.csv"), cohort).unwrap();
+    fs::write(
+        folder.join("pipeline.toml"),
+        "[data]\nvcf = [\"cohort.vcf\"]\nreference = \"reference.fa\"\nregions_file = \"loci.bed\"\ncohort = \"cohort.csv\"\n",
+    )
+    .unwrap();
+    succeed(folder, &TOKENIZE.replace("new", "tokens"));
+    succeed(folder, &TRAIN.replace("new", "model"));
+    succeed(folder, &PRS.replace("new", "baselines"));
+    succeed(folder, &EVALUATE.replace("new", "report"));
+    study
+});
+
+/// A copy of the study, to break.
+fn study() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    copy(STUDY.path(), folder.path());
+    folder
+}
+
+/// Replaces text in a file of a study; it must be there.
+fn replace(folder: &Path, name: &str, from: &str, to: &str) {
+    let text = fs::read_to_string(folder.join(name)).unwrap();
+    assert!(text.contains(from), "{name} has no {from}");
+    fs::write(folder.join(name), text.replace(from, to)).unwrap();
+}
+
+#[test]
+fn the_study_that_the_tests_break_is_right() {
+    let study = study();
+    for arguments in [TOKENIZE, PRS, TRAIN, SCORE, EVALUATE] {
+        succeed(study.path(), arguments);
+    }
+    // Scored as they were predicted.
+    let logits = |path: &Path| support::rows(path).into_iter().map(|row| row["logit"].clone()).collect::<Vec<_>>();
+    assert_eq!(logits(&study.path().join("risk.csv")), logits(&study.path().join("model/predictions.csv")));
+}
+
+// The cohort table
+
+#[test]
+fn a_person_who_is_not_in_the_vcf_is_named() {
+    let study = study();
+    let folder = study.path();
+    fs::write(folder.join("cohort.csv"), fs::read_to_string(folder.join("cohort.csv")).unwrap() + "Nobody,case,test,70\n").unwrap();
+    for arguments in [TOKENIZE, PRS, SCORE] {
+        refuse(folder, arguments, &["cohort.vcf: ", "no sample `Nobody`", "1 of"]);
+    }
+    refuse(folder, RUN, &["1-sequences: ", "cohort.vcf: ", "no sample `Nobody`"]);
+    refuse(folder, TRAIN, &["`Nobody`", "tokens"]);
+}
+
+#[test]
+fn a_person_in_two_splits_is_named_with_both_lines() {
+    let study = study();
+    fs::write(study.path().join("cohort.csv"), "sample_id,phenotype,split\nS01,case,train\nS02,control,train\nS01,case,test\n").unwrap();
+    for arguments in [TOKENIZE, PRS, TRAIN, RUN] {
+        refuse(
+            study.path(),
+            arguments,
+            &["cohort.csv: line 4, column `sample_id`", "S01 is in two splits (train at line 2, test at line 4)"],
+        );
+    }
+}
+
+#[test]
+fn a_wrong_column_or_cell_of_the_cohort_is_named() {
+    for (from, to, expected) in [
+        ("sample_id,phenotype", "sample_id,phenotyp", vec!["cohort.csv: no column `phenotype`", "is `phenotyp` meant?"]),
+        ("S03,case,train", "S03,ill,train", vec!["cohort.csv: line 4, column `phenotype`", "`ill`"]),
+        ("S03,case,train", "S03,case,training", vec!["cohort.csv: line 4, column `split`", "`training`"]),
+        ("S02,control,train,61", "S02,control,train,old", vec!["cohort.csv: line 3, column `age`", "`old`", "--covariates"]),
+        ("S02,control,train,61", "S02,control,train", vec!["cohort.csv: line 3: 3 cells where the header has 4"]),
+    ] {
+        let study = study();
+        replace(study.path(), "cohort.csv", from, to);
+        for arguments in [TOKENIZE, PRS, TRAIN, SCORE] {
+            refuse(study.path(), arguments, &expected);
+        }
+    }
+}
+
+#[test]
+fn one_class_in_training_or_validation_is_refused_before_any_fit() {
+    for split in ["train", "validation"] {
+        let study = study();
+        replace(study.path(), "cohort.csv", &format!("control,{split}"), &format!("case,{split}"));
+        for arguments in [TRAIN, PRS] {
+            refuse(study.path(), arguments, &["cohort.csv: ", &format!("split {split} has"), "0 controls"]);
+        }
+    }
+}
+
+#[test]
+fn one_class_in_test_is_refused_by_the_evaluation() {
+    let study = study();
+    for name in ["model/predictions.csv", "baselines/predictions.csv"] {
+        replace(study.path(), name, "test,,control", "test,,case");
+    }
+    refuse(study.path(), EVALUATE, &["split test: ", "6 cases", "0 controls"]);
+}
+
+#[test]
+fn a_cohort_without_training_people_leaves_no_half_of_a_token_folder() {
+    let study = study();
+    replace(study.path(), "cohort.csv", ",train", ",test");
+    refuse(study.path(), TOKENIZE, &["training"]);
+}
+
+// Reference and loci
+
+#[test]
+fn a_contig_that_is_nowhere_is_named() {
+    let study = study();
+    fs::write(study.path().join("loci.bed"), "chr7\t100\t500\tLOCUS\nchrUn\t1\t50\tOTHER\n").unwrap();
+    refuse(study.path(), TOKENIZE, &["reference.fa: no contig `chrUn` (nor Un)", "it has chr7", "right build"]);
+    refuse(study.path(), RUN, &["reference.fa: no contig `chrUn`"]);
+}
+
+#[test]
+fn a_contig_that_the_vcf_does_not_know_is_not_read_as_all_reference() {
+    let study = study();
+    // The second locus is in the FASTA, but no file has genotypes of it.
+    fs::write(study.path().join("loci.bed"), "chr7\t100\t500\tLOCUS\nchr8\t1\t50\tOTHER\n").unwrap();
+    replace(study.path(), "reference.fa", ">chr7", ">chr8\nACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGTACGT\n>chr7");
+    refuse(study.path(), TOKENIZE, &["cohort.vcf: no contig `chr8`", "`OTHER`"]);
+}
+
+#[test]
+fn a_fasta_without_the_contig_or_the_place_is_told() {
+    let study = study();
+    replace(study.path(), "reference.fa", ">chr7", ">chr6");
+    refuse(study.path(), TOKENIZE, &["reference.fa: no contig `chr7` (nor 7)", "it has chr6"]);
+    refuse(study.path(), SCORE, &["reference.fa: no contig `chr7`"]);
+    replace(study.path(), "reference.fa", ">chr6", ">chr7");
+    replace(study.path(), "loci.bed", "500", "601");
+    refuse(study.path(), TOKENIZE, &["reference.fa: chr7:101-601 is not inside this FASTA, which holds chr7:1-600"]);
+}
+
+#[test]
+fn a_ref_that_is_not_what_the_fasta_has_is_named_with_both_bases() {
+    let study = study();
+    let mut lines = vcf();
+    let base = char::from(reference()[229].to_ascii_uppercase());
+    let other = other_base(230);
+    lines[5] = lines[5].replace(&format!("\t{base}\t{other}\t"), &format!("\t{other}\t{base}\t"));
+    write_vcf(study.path(), &lines);
+    for arguments in [TOKENIZE, SCORE, RUN] {
+        refuse(
+            study.path(),
+            arguments,
+            &["cohort.vcf: 7:230: ", &format!("REF is `{other}` but the FASTA has `{base}`"), "GRCh37 beside GRCh38"],
+        );
+    }
+}
+
+// The VCF
+
+#[test]
+fn a_truncated_bgzf_file_is_told_wherever_it_was_cut() {
+    let study = study();
+    let ends = write_bgzf(study.path(), &vcf());
+    let path = study.path().join("cohort.vcf.gz");
+    let whole = fs::read(&path).unwrap();
+    let arguments = [TOKENIZE, PRS, SCORE].map(|arguments| arguments.replace("cohort.vcf", "cohort.vcf.gz"));
+    succeed(study.path(), &arguments[2]);
+    fs::remove_file(study.path().join("risk.csv")).unwrap();
+    // At the end of a block (which reads without an error), inside a block, inside the header's block, and without the last byte.
+    for end in [ends[6], ends[6] + 30, ends[0] / 2, whole.len() - 1] {
+        fs::write(&path, &whole[..end]).unwrap();
+        for arguments in &arguments {
+            refuse(study.path(), arguments, &["cohort.vcf.gz: ", "truncated"]);
+        }
+    }
+}
+
+#[test]
+fn a_damaged_block_is_told() {
+    let study = study();
+    let ends = write_bgzf(study.path(), &vcf());
+    let path = study.path().join("cohort.vcf.gz");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[ends[6] + 40] ^= 0xff;
+    fs::write(&path, bytes).unwrap();
+    refuse(study.path(), &TOKENIZE.replace("cohort.vcf", "cohort.vcf.gz"), &["cohort.vcf.gz: "]);
+}
+
+#[test]
+fn a_truncated_gzip_file_is_told() {
+    let study = study();
+    // Plain gzip, as some tools write it: no end-of-file block to look for.
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all((vcf().join("\n") + "\n").as_bytes()).unwrap();
+    let bytes = encoder.finish().unwrap();
+    fs::write(study.path().join("cohort.vcf.gz"), &bytes[..bytes.len() - 40]).unwrap();
+    for arguments in [TOKENIZE, PRS] {
+        refuse(study.path(), &arguments.replace("cohort.vcf", "cohort.vcf.gz"), &["cohort.vcf.gz: ", "truncated"]);
+    }
+}
+
+#[test]
+fn an_empty_vcf_and_one_without_records_are_told() {
+    let study = study();
+    fs::write(study.path().join("cohort.vcf"), "").unwrap();
+    for arguments in [TOKENIZE, PRS, SCORE, RUN] {
+        refuse(study.path(), arguments, &["cohort.vcf: the file is empty"]);
+    }
+    write_vcf(study.path(), &vcf()[..3]);
+    for arguments in [TOKENIZE, SCORE, RUN] {
+        refuse(study.path(), arguments, &["cohort.vcf: no record overlaps any locus"]);
+    }
+    refuse(study.path(), PRS, &["cohort.vcf: ", "no record"]);
+    write_vcf(study.path(), &vcf()[..2]);
+    refuse(study.path(), TOKENIZE, &["cohort.vcf: ", "#CHROM"]);
+    // Something else altogether.
+    refuse(study.path(), &TOKENIZE.replace("cohort.vcf", "reference.fa"), &["reference.fa: ", "this is not a VCF file"]);
+}
+
+#[test]
+fn genotypes_that_cannot_be_read_are_named_with_sample_and_position() {
+    for (genotype, expected) in [
+        ("0/1", vec!["sample `S03`", "unphased heterozygote", "--unphased"]),
+        ("0|2", vec!["sample `S03`", "allele 2", "1 ALT"]),
+        ("0|1|1", vec!["sample `S03`", "`0|1|1`", "ploidy"]),
+        ("0|x", vec!["sample `S03`", "`0|x`"]),
+        ("1", vec!["sample `S03`", "ploidy 1 here, but 2 at position 120"]),
+    ] {
+        let study = study();
+        let mut lines = vcf();
+        lines[4] = record(155, |person| if person == 2 { genotype } else { "0|1" }.to_owned());
+        write_vcf(study.path(), &lines);
+        for arguments in [TOKENIZE, SCORE] {
+            refuse(study.path(), arguments, &[&["cohort.vcf: 7:155: "], &expected[..]].concat());
+        }
+    }
+}
+
+#[test]
+fn a_record_with_too_few_or_too_many_columns_is_named() {
+    let study = study();
+    let mut lines = vcf();
+    let (all_but_one, _) = lines[4].rsplit_once('\t').unwrap();
+    lines[4] = all_but_one.to_owned();
+    write_vcf(study.path(), &lines);
+    for arguments in [TOKENIZE, PRS] {
+        refuse(study.path(), arguments, &["cohort.vcf: 7:155: ", "23 genotypes for 24 samples"]);
+    }
+    lines[4] = "7\t155\t.".to_owned();
+    write_vcf(study.path(), &lines);
+    refuse(study.path(), TOKENIZE, &["cohort.vcf: ", "7 155", "8 columns"]);
+}
+
+#[test]
+fn an_unsorted_vcf_is_told_with_both_records() {
+    let study = study();
+    let mut lines = vcf();
+    lines.swap(5, 6);
+    write_vcf(study.path(), &lines);
+    for arguments in [TOKENIZE, PRS, SCORE] {
+        refuse(study.path(), arguments, &["cohort.vcf: 7:230: ", "after 7:300", "bcftools sort"]);
+    }
+    // Contigs that come back.
+    let mut lines = vcf();
+    lines[5] = lines[5].replacen("7\t", "8\t", 1);
+    write_vcf(study.path(), &lines);
+    refuse(study.path(), TOKENIZE, &["cohort.vcf: 7:300: ", "after 8:230", "bcftools sort"]);
+}
+
+#[test]
+fn a_sample_with_two_columns_is_named() {
+    let study = study();
+    let mut lines = vcf();
+    lines[2] = lines[2].replace("\tS04", "\tS03");
+    write_vcf(study.path(), &lines);
+    for arguments in [TOKENIZE, PRS, SCORE] {
+        refuse(study.path(), arguments, &["cohort.vcf: ", "duplicate sample name", "S03"]);
+    }
+}
+
+// What earlier stages wrote
+
+#[test]
+fn damaged_tokens_are_named_by_their_file() {
+    for name in ["tokenizer.json", "grid.json", "genome.json", "tokens.safetensors"] {
+        for damage in [&b""[..], b"\x00\xff", b"{}", b"[1,2"] {
+            let study = study();
+            fs::write(study.path().join("tokens").join(name), damage).unwrap();
+            refuse(study.path(), TRAIN, &[&format!("tokens/{name}: ")]);
+        }
+        let study = study();
+        cut_in_half(&study.path().join("tokens").join(name));
+        refuse(study.path(), TRAIN, &[&format!("tokens/{name}: ")]);
+        fs::remove_file(study.path().join("tokens").join(name)).unwrap();
+        refuse(study.path(), TRAIN, &[&format!("tokens/{name}: No such file")]);
+    }
+}
+
+#[test]
+fn a_damaged_model_is_named_by_its_file() {
+    for name in ["tokenizer.json", "grid.json", "config.json", "model.safetensors"] {
+        for damage in [&b""[..], b"\x00\xff", b"{}", b"[1,2"] {
+            let study = study();
+            fs::write(study.path().join("model").join(name), damage).unwrap();
+            refuse(study.path(), SCORE, &[&format!("model/{name}: ")]);
+        }
+        let study = study();
+        cut_in_half(&study.path().join("model").join(name));
+        refuse(study.path(), SCORE, &[&format!("model/{name}: ")]);
+        fs::remove_file(study.path().join("model").join(name)).unwrap();
+        refuse(study.path(), SCORE, &["model"]);
+    }
+}
+
+#[test]
+fn files_of_a_model_that_do_not_belong_together_are_told() {
+    for (name, from, to) in [
+        ("config.json", "\"hidden\": 8", "\"hidden\": 16"),
+        ("config.json", "\"layers\": 1", "\"layers\": 2"),
+        ("config.json", "\"hidden\": 8", "\"hidden\": 0"),
+        ("config.json", "\"heads\": 2", "\"heads\": 3"),
+        ("config.json", "\"n_covariates\": 1", "\"n_covariates\": 0"),
+        ("grid.json", "\"n_slots\": ", "\"n_slots\": 1"),
+        ("grid.json", "\"segment_length\": 128", "\"segment_length\": 64"),
+        ("grid.json", "\"len_nt\": 400", "\"len_nt\": 300"),
+        ("grid.json", "\"len_nt\": 400", "\"len_nt\": 390"),
+    ] {
+        let study = study();
+        replace(study.path(), &format!("model/{name}"), from, to);
+        refuse(study.path(), SCORE, &["model"]);
+    }
+}
+
+#[test]
+fn damaged_predictions_are_named_by_line_and_column() {
+    let study = study();
+    let path = study.path().join("model/predictions.csv");
+    let text = fs::read_to_string(&path).unwrap();
+    let second_line = text.lines().nth(1).unwrap().to_owned();
+    let with = |line: &str| fs::write(&path, text.replace(&second_line, line)).unwrap();
+    with(&second_line.replace(",case,", ",case,x"));
+    refuse(study.path(), EVALUATE, &["model/predictions.csv: line 2, column `logit`"]);
+    with(&second_line.replace("train", "nowhere"));
+    refuse(study.path(), EVALUATE, &["model/predictions.csv: line 2, column `split`: `nowhere`"]);
+    with(&second_line.replace("train", "test"));
+    refuse(study.path(), EVALUATE, &["S01 is in split train, but in split test", "one cohort.csv"]);
+    // The last person is not there.
+    fs::write(&path, text.lines().take(N_PEOPLE).collect::<Vec<_>>().join("\n")).unwrap();
+    refuse(study.path(), EVALUATE, &["not run on the same people"]);
+}
+
+// New people
+
+#[test]
+fn another_genome_than_the_models_is_refused() {
+    let study = study();
+    // One base of the locus where no record lies.
+    let old = String::from_utf8(reference()[140..150].to_vec()).unwrap();
+    let mut new = old.clone().into_bytes();
+    new[3] = if new[3].eq_ignore_ascii_case(&b'A') { b'C' } else { b'A' };
+    let fasta = fs::read_to_string(study.path().join("reference.fa")).unwrap().replace("\r\n", "");
+    let changed = fasta.replace("soft-masked", "soft-masked\n").replacen(&old, &String::from_utf8(new).unwrap(), 1);
+    fs::write(study.path().join("reference.fa"), changed).unwrap();
+    refuse(study.path(), SCORE, &["locus `LOCUS`", "other bases at chr7:101-500", "SHA-256", "build"]);
+}
+
+#[test]
+fn a_vcf_of_another_build_is_refused() {
+    let study = study();
+    replace(study.path(), "cohort.vcf", "length=600", "length=650");
+    refuse(study.path(), SCORE, &["reference.fa: contig `chr7` has 600 nt here, but 650 nt in the VCF header", "different builds"]);
+    // A slice does not know the length of its contig, but the model does.
+    replace(study.path(), "reference.fa", ">chr7", ">chr7:1-600");
+    refuse(study.path(), SCORE, &["locus `LOCUS`", "contig `chr7` has 650 nt here, 600 nt where the model was made", "another build"]);
+    // Every position is shifted out of the locus.
+    let lines: Vec<String> = vcf()
+        .into_iter()
+        .map(|line| line.replacen("7\t", "7\t9000", usize::from(!line.starts_with('#'))).replace("length=600", "length=9999999"))
+        .collect();
+    write_vcf(study.path(), &lines);
+    let arguments = "score --vcf cohort.vcf --model baselines --cohort cohort.csv -o risk.csv";
+    refuse(study.path(), arguments, &["prs-dosages", "variants match the VCF", "another genome build"]);
+}
+
+#[test]
+fn what_score_needs_and_did_not_get_is_said() {
+    let study = study();
+    let without = |what: &str| SCORE.replace(what, "");
+    refuse(study.path(), &without("--cohort cohort.csv"), &["covariates age", "--cohort"]);
+    refuse(study.path(), &without("--reference reference.fa"), &["--reference"]);
+    refuse(study.path(), &SCORE.replace("--model model", "--model tokens"), &["tokens: neither a model bundle"]);
+    refuse(study.path(), "score --vcf cohort.vcf --model baselines -o risk.csv", &["covariates age", "--cohort"]);
+    replace(study.path(), "cohort.csv", "age", "agee");
+    refuse(study.path(), SCORE, &["cohort.csv: no column `age`", "is `agee` meant?"]);
+}
+
+#[test]
+fn real_genomes_of_another_build_are_refused() {
+    let (Some(grch37), Some(vcf), Some(reference)) =
+        (real_data("apoe/apoe_gene.776.grch37.vcf.gz"), real_data("apoe/apoe_gene.776.grch38.vcf.gz"), real_data("apoe/apoe_grch38.fa"))
+    else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (vcf, reference, grch37) = (vcf.display(), reference.display(), grch37.display());
+    succeed(folder, &format!("simulate --people 100 --panel {vcf} --reference {reference} --out study"));
+    succeed(
+        folder,
+        "tokenize --vcf study/cohort.vcf.gz --reference study/reference.fa --regions-file study/loci.bed --cohort study/cohort.csv --covariates none --out tokens",
+    );
+    succeed(
+        folder,
+        "train --tokens tokens --cohort study/cohort.csv --covariates none --out model --epochs 1 --hidden 8 --layers 1 --heads 1",
+    );
+    refuse(folder, &format!("score --vcf {grch37} --reference {reference} --model model -o risk.csv"), &["apoe_gene.776.grch37.vcf.gz"]);
+    let grch37_reference = real_data("apoe/apoe_grch37.fa").unwrap();
+    let arguments = format!("score --vcf {grch37} --reference {} --model model -o risk.csv", grch37_reference.display());
+    refuse(folder, &arguments, &["apoe_grch37.fa: ", "is not inside this FASTA"]);
+}
+
+// Pipelines
+
+#[test]
+fn a_pipeline_file_that_is_wrong_is_named_with_line_and_key() {
+    let study = study();
+    let folder = study.path();
+    for (text, expected) in [
+        ("seed = 1\n[simulate]\npeple = 150\n", vec!["pipeline.toml: line 3", "`peple`", "`people`"]),
+        ("[simulate]\npeople = \"many\"\n", vec!["pipeline.toml: line 2 (`people = \"many\"`)"]),
+        ("[simulate\n", vec!["pipeline.toml: line 1"]),
+        ("seed = 1\n", vec!["pipeline.toml: ", "either [simulate] or [data]"]),
+        ("", vec!["pipeline.toml: ", "either [simulate] or [data]"]),
+        ("[simulate]\n[data]\nvcf=[]\nreference=\"\"\nregions_file=\"\"\ncohort=\"\"\n", vec!["pipeline.toml: ", "either"]),
+        ("[data]\nvcf = [\"cohort.vcf\"]\n", vec!["pipeline.toml: ", "`reference`"]),
+        ("[simulate]\npeople = 3\n", vec!["0-cohort: ", "3 people are too few"]),
+        ("[simulate]\nrisk = \"magic\"\n", vec!["pipeline.toml: line 2", "magic"]),
+    ] {
+        fs::write(folder.join("pipeline.toml"), text).unwrap();
+        refuse(folder, RUN, &expected);
+    }
+    refuse(folder, "run nowhere.toml", &["nowhere.toml: No such file"]);
+}
+
+#[test]
+fn a_pipeline_file_that_names_a_missing_file_says_which() {
+    for name in ["cohort.vcf", "reference.fa", "loci.bed", "cohort.csv"] {
+        let study = study();
+        fs::remove_file(study.path().join(name)).unwrap();
+        refuse(study.path(), RUN, &[&format!("{name}: No such file")]);
+        refuse(study.path(), &format!("{RUN} --dry-run"), &[&format!("{name}: No such file")]);
+        refuse(study.path(), TOKENIZE, &[&format!("{name}: No such file")]);
+    }
+}
+
+#[test]
+fn a_stage_that_fails_leaves_the_finished_stages_and_is_named() {
+    let study = study();
+    replace(study.path(), "cohort.csv", "control,validation", "case,validation");
+    refusal(study.path(), RUN, &["3-models/linformer: ", "cohort.csv: ", "split validation has"]);
+    let made: Vec<PathBuf> = files(&study.path().join("new")).into_keys().collect();
+    assert!(made.iter().all(|path| ["1-sequences", "2-tokens", "run.json"].iter().any(|part| path.starts_with(part))), "{made:?}");
+}
+
+// Output
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let study = study();
+    let folder = study.path();
+    fs::write(folder.join("file"), "kept").unwrap();
+    for arguments in [TOKENIZE, PRS, TRAIN, EVALUATE, RUN, "simulate --people 40 --risk null --len-nt 3000 --out new"] {
+        refuse(folder, &arguments.replace("--out new", "--out file"), &["file"]);
+        refuse(folder, &arguments.replace("--out new", "--out file/below"), &["file/below"]);
+    }
+    refuse(folder, &SCORE.replace("risk.csv", "file/risk.csv"), &["file"]);
+    let sequences = "sequences --vcf cohort.vcf --reference reference.fa --regions-file loci.bed -o";
+    refuse(folder, &format!("{sequences} file/out.fa.gz"), &["file"]);
+    // A folder where a file is wanted.
+    refuse(folder, &format!("{sequences} tokens"), &["tokens: "]);
+    assert_eq!(fs::read_to_string(folder.join("file")).unwrap(), "kept");
+}
+
+// Usage
+
+#[test]
+fn wrong_usage_ends_with_exit_code_2() {
+    let study = study();
+    for arguments in [
+        "",
+        "fly",
+        "tokenize",
+        "simulate",
+        "simulate --out new --people many",
+        "simulate --out new --risk magic",
+        "simulate --out new --panel cohort.vcf",
+        "train --tokens tokens --cohort cohort.csv --out new --preset magic",
+        "tokenize --vcf cohort.vcf --reference reference.fa --regions-file loci.bed --cohort cohort.csv --out new --vocab-size few",
+        "prs --vcf cohort.vcf --cohort cohort.csv --out new --genome-build hg99",
+        "evaluate --out new",
+        "run",
+    ] {
+        let output = run(study.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "`{arguments}`: {}", stderr(&output));
+        assert!(stderr(&output).contains("--help") || stderr(&output).contains("Usage:"), "`{arguments}`: {}", stderr(&output));
+    }
+    assert!(!study.path().join("new").exists());
+    for arguments in ["--help", "--version", "tokenize --help"] {
+        assert!(!succeed(study.path(), arguments).is_empty());
+    }
+}
+
+#[test]
+fn options_out_of_range_are_named() {
+    let study = study();
+    for (arguments, expected) in [
+        (format!("{TRAIN} --learning-rate 0"), "learning_rate"),
+        (format!("{TRAIN} --batch-size 0"), "batch_size"),
+        (format!("{TRAIN} --seed 1 --warmup 1.5"), "warmup"),
+        (TRAIN.replace("--heads 2", "--heads 3"), "heads (3)"),
+        (TRAIN.replace("--hidden 8", "--hidden 0"), "hidden"),
+        (format!("{TOKENIZE} --segment-length 0"), "segment_length"),
+        (format!("{TOKENIZE} --vocab-size 3"), "vocabulary of 3"),
+        (format!("{TOKENIZE} --max-token-length 0"), "max_token_length"),
+        (format!("{PRS} --min-overlap 2"), "min_overlap"),
+        ("simulate --out new --people 5".to_owned(), "5 people are too few"),
+        ("simulate --out new --auc 0.4".to_owned(), "AUC 0.4"),
+        ("simulate --out new --split 0.5,0.5".to_owned(), "--split"),
+        (format!("{EVALUATE} --compare-to prs-nothing"), "prs-nothing"),
+        (format!("{PRS} --covariates height"), "height"),
+    ] {
+        refuse(study.path(), &arguments, &[expected]);
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let study = study();
+    // 4,800 sequences are far more than a pipe holds.
+    let loci: String = (0..100).map(|locus| format!("chr7\t100\t500\tlocus{locus}\n")).collect();
+    fs::write(study.path().join("loci.bed"), loci).unwrap();
+    let sequences = "sequences --vcf cohort.vcf --reference reference.fa --regions-file loci.bed";
+    let score = SCORE.replace("-o risk.csv", "");
+    for (arguments, n_read) in [(sequences, 10), (score.as_str(), 0), (EVALUATE, 0)] {
+        let mut child = command(study.path(), arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_exact(&mut vec![0; n_read]).unwrap();
+        drop(stdout);
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "`{arguments}`: {}: {}", output.status, stderr(&output));
+        assert!(!stderr(&output).contains("error"), "`{arguments}`: {}", stderr(&output));
+    }
+}
+
+fn cut_in_half(path: &Path) {
+    let len = path.metadata().unwrap().len();
+    File::options().write(true).open(path).unwrap().set_len(len / 2).unwrap();
+}

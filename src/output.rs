@@ -86,7 +86,7 @@ fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
 /// Writes `value` as indented JSON, atomically.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     write(path, |out| {
         serde_json::to_writer_pretty(&mut *out, value)?;
@@ -97,7 +97,7 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
 /// Writes one CSV table with its header, atomically; the header is written for an empty table too.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_csv<T: Serialize>(path: &Path, header: &[&str], rows: impl IntoIterator<Item = T>) -> Result<(), Error> {
     write(path, |out| {
         let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(out);

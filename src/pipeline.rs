@@ -1,6 +1,6 @@
 //! Runs a TOML file stage by stage, and the steps that more than one command shares.
 //!
-//! Input -> output: a [`Plan`] -> `DIR/{0-cohort,1-sequences,2-tokens,3-models,4-baselines,5-report}/` and `run.json`. A stage is known by the
+//! Input -> output: a pipeline file -> `DIR/{0-cohort,1-sequences,2-tokens,3-models,4-baselines,5-report}/` and `run.json`. A stage is known by the
 //! digest of its options and inputs: where its folder holds a finished one with the same digest and unchanged files, it is not done again.
 
 mod plan;

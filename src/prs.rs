@@ -34,13 +34,12 @@ pub use self::{
 
 use std::path::PathBuf;
 
-use gf_cohort_schema::{BASELINE_PREFIX, Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, write_predictions};
+use gf_cohort_schema::{BASELINE_PREFIX, Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, probability, write_predictions};
 use serde::{Deserialize, Serialize};
 
 use self::{
     baselines::Study,
     dosages::GenotypeTable,
-    logistic::probability,
     matching::{Matches, match_rows},
     model::People,
     scoring_file::ScoringFile,

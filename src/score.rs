@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Split, nine_significant_digits};
+use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Split, nine_significant_digits, probability};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     prs::{self, PrsModel},
     sequence,
     tokenization::{self, encode},
-    training::{self, Bundle, probability},
+    training::{self, Bundle},
 };
 
 /// What the stage needs.

@@ -20,7 +20,7 @@ mod risk;
 
 use std::{collections::HashSet, fmt, path::PathBuf, str::FromStr};
 
-use gf_cohort_schema::{Cohort, Person, Phenotype, Split};
+use gf_cohort_schema::{Cohort, Person, Phenotype, Split, probability};
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub use self::{
 };
 use self::{
     panel::Panel,
-    risk::{PREVALENCE, Risk, probability},
+    risk::{PREVALENCE, Risk},
 };
 use crate::{evaluation::roc, ingest, output};
 

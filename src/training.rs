@@ -15,7 +15,7 @@ use std::{
     time::Instant,
 };
 
-use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, write_predictions};
+use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, probability, write_predictions};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -336,12 +336,6 @@ fn predictions(name: &str, cohort: &Cohort, logits: &[f32]) -> Vec<Prediction> {
         probability: probability(f64::from(logit)),
     };
     cohort.people.iter().zip(logits).map(row).collect()
-}
-
-/// Probability of a logit.
-#[must_use]
-pub fn probability(logit: f64) -> f64 {
-    1.0 / (1.0 + (-logit).exp())
 }
 
 /// Digest of everything that the trained weights depend on.

@@ -26,7 +26,8 @@ pub use self::{
     performance::{AUC_COLUMNS, AucRow, ROC_COLUMNS, RocPoint},
     phenotype::{Phenotype, PhenotypeCoding},
     prediction::{
-        BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, is_baseline, nine_significant_digits, read_predictions, write_predictions,
+        BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, is_baseline, nine_significant_digits, probability, read_predictions,
+        write_predictions,
     },
     schema::{Table, json_schema},
     split::{Split, UnknownSplit},

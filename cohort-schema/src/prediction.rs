@@ -41,6 +41,12 @@ pub const PREDICTION_COLUMNS: [&str; 7] = ["sample_id", "model", "split", "fold"
 /// Every model whose name starts so is a baseline: `prs-covariates`, `prs-apoe`, `prs-dosages`, `prs-<scoring file id>`.
 pub const BASELINE_PREFIX: &str = "prs-";
 
+/// Probability of a logit: `1 / (1 + e^-logit)`.
+#[must_use]
+pub fn probability(logit: f64) -> f64 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
 /// Whether a model is a polygenic-risk-score baseline, by its name.
 #[must_use]
 pub fn is_baseline(model: &str) -> bool {

@@ -12,6 +12,11 @@ pub enum Preset {
     Linformer,
 }
 
+impl Preset {
+    /// Every preset; `tests/model_contract.rs` holds each of them to the same rules.
+    pub const ALL: [Self; 1] = [Self::Linformer];
+}
+
 impl std::fmt::Display for Preset {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         Serialize::serialize(self, f)

@@ -4,6 +4,7 @@
 //! `sum over people of log(1 + exp(-y * logit)) + alpha / 2 * sum over features of coefficient^2`, y = 1 (case) or -1. This is
 //! scikit-learn's `LogisticRegression(C = 1 / alpha)`. The intercept is not penalised (`linfa_logistic::logistic_loss`).
 
+use gf_cohort_schema::probability;
 use linfa::{DatasetBase, ParamGuard, traits::Fit};
 use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2, Axis, ShapeBuilder};
@@ -76,12 +77,6 @@ fn largest_gradient(fit: &LogisticFit, features: &Array2<f64>, is_case: &Array1<
     let gradient = features.t().dot(&residuals) + &fit.coefficients * alpha;
     let largest = gradient.iter().fold(residuals.sum().abs(), |largest, value| largest.max(value.abs()));
     if gradient.iter().all(|value| value.is_finite()) { largest } else { f64::INFINITY }
-}
-
-/// Probability of log-odds.
-#[must_use]
-pub fn probability(logit: f64) -> f64 {
-    1.0 / (1.0 + (-logit).exp())
 }
 
 /// A people x columns matrix in column-major order: linfa multiplies with its transpose at every step.

@@ -10,14 +10,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::Cohort;
+use gf_cohort_schema::{Cohort, probability};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Error,
     apoe::{self, Haplotypes},
     dosages::{GenotypeTable, ReadCounts, Site, contig_key},
-    logistic::probability,
     scoring_file::GenomeBuild,
 };
 use crate::ingest::{Locus, Strand};

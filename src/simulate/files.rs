@@ -8,13 +8,12 @@ use std::{
     path::Path,
 };
 
-use gf_cohort_schema::{Cohort, nine_significant_digits};
+use gf_cohort_schema::{Cohort, nine_significant_digits, probability};
 use noodles::{csi, tabix, vcf};
 
 use super::{
     Truth,
     panel::{Haplotypes, Panel, Site},
-    risk::probability,
 };
 use crate::output::{self, at};
 

@@ -3,6 +3,8 @@
 //! Input -> output: x of each person and an AUC -> [`Risk`]. The AUC of x is exact over the people's distribution of x (disease being
 //! Bernoulli with that logit); ties count half.
 
+use gf_cohort_schema::probability;
+
 /// Share of cases that the intercept is solved for.
 pub const PREVALENCE: f64 = 0.5;
 /// Largest effect, in log odds for one unit of x, that is tried.
@@ -44,11 +46,6 @@ impl Risk {
     pub fn logit(&self, x: u8) -> f64 {
         self.intercept + self.effect * f64::from(x)
     }
-}
-
-/// Probability of log odds.
-pub fn probability(logit: f64) -> f64 {
-    1.0 / (1.0 + (-logit).exp())
 }
 
 /// Share of people at each value of x.

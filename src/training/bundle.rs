@@ -70,11 +70,16 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Writes the files of the bundle; `config.json` last, so that a folder with it is whole.
+    /// Writes the files of the bundle; an older `config.json` goes first and the new one comes last, so that a folder with it is whole.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
+        let config = folder.join("config.json");
+        match std::fs::remove_file(&config) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(output::at(&config)(error).into()),
+            _ => {}
+        }
         let weights = folder.join("model.safetensors");
         let bytes = safetensors::serialize(&self.parameters, None).map_err(|error| wrong(&weights, error.to_string()))?;
         output::write(&weights, |out| out.write_all(&bytes))?;
@@ -82,7 +87,7 @@ impl Bundle {
         let json = self.tokenizer.to_json().map_err(|error| wrong(&path, error.to_string()))?;
         output::write(&path, |out| out.write_all(json.as_bytes()))?;
         self.grid.save(&folder.join("grid.json"))?;
-        Ok(output::write_json(&folder.join("config.json"), &self.config)?)
+        Ok(output::write_json(&config, &self.config)?)
     }
 
     /// Reads a bundle.

@@ -1,0 +1,52 @@
+//! A small simulated cohort, tokenized: all that `training::run` needs.
+//!
+//! Input -> output: nothing -> a temporary folder with `cohort.csv` and `tokens/`, gone when the [`SmallCohort`] is dropped.
+
+use std::path::{Path, PathBuf};
+
+use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding};
+use gf_genomics::{models::Architecture, pipeline, sequence, simulate, tokenization, training};
+use tempfile::TempDir;
+
+/// 120 people (72 of them in the training split) at a locus of 3,000 nt.
+pub struct SmallCohort {
+    folder: TempDir,
+}
+
+impl SmallCohort {
+    /// Simulates and tokenizes.
+    pub fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let out = folder.path().to_path_buf();
+        simulate::run(&simulate::Options { people: 120, len_nt: 3_000, risk: simulate::RiskKind::Null, out, ..Default::default() })
+            .unwrap();
+        let policies = sequence::Policies::default();
+        let (vcf, reference) = (vec![at("cohort.vcf.gz")], at("reference.fa"));
+        let options = sequence::Options { vcf, reference, regions_file: at("loci.bed"), samples: None, policies };
+        let (dictionary, _, _) = sequence::run(&options).unwrap();
+        let cohort = Cohort::read(&at("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::All).unwrap();
+        pipeline::tokenize(&dictionary, policies, &cohort, &tokenization::Options::default(), &at("tokens")).unwrap();
+        Self { folder }
+    }
+
+    /// A path in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Trains a small model for a few epochs into the folder `out`.
+    pub fn training_options(&self, out: &Path) -> training::Options {
+        training::Options {
+            tokens: self.path("tokens"),
+            cohort: self.path("cohort.csv"),
+            phenotype_coding: PhenotypeCoding::Auto,
+            covariates: CovariateChoice::All,
+            out: out.into(),
+            name: None,
+            architecture: Architecture { layers: 1, projected_length: 8, feed_forward: 32, ..Architecture::default() },
+            schedule: training::Schedule { epochs: 5, batch_size: 24, ..Default::default() },
+            resume: false,
+        }
+    }
+}

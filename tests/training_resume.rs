@@ -1,0 +1,184 @@
+//! A training run that is stopped at any moment goes on to the same bytes; a checkpoint that does not belong to it is refused.
+//!
+//! Input -> output: a [`SmallCohort`] -> `model.safetensors`, `predictions.csv` and `config.json` of an unbroken run, compared byte by byte
+//! with those of runs that were stopped: between two steps and after an epoch by unwinding out of the progress callback, and with `kill -9`.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cohort;
+
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use gf_genomics::training::{self, Options, Progress, Schedule, Summary};
+
+use cohort::SmallCohort;
+
+/// Where to stop: epoch and, within it, step (`None`: all steps are done, but the checkpoint of the epoch is not written yet).
+type Stop = (usize, Option<usize>);
+
+fn train(options: &Options) -> Summary {
+    training::run(options, &mut |_| {}).unwrap()
+}
+
+/// Runs up to `stop`, as if the process had died there.
+fn train_until(options: &Options, stop: Stop) {
+    let mut stop_there = |event: Progress<'_>| {
+        let now = match event {
+            Progress::Step { epoch: (epoch, _), step: (step, _), .. } => (epoch, Some(step)),
+            Progress::Epoch(log) => (log.epoch, None),
+        };
+        if now == stop {
+            resume_unwind(Box::new("stopped"));
+        }
+    };
+    let stopped = catch_unwind(AssertUnwindSafe(|| training::run(options, &mut stop_there)));
+    assert!(stopped.is_err(), "the run ended before {stop:?}");
+    assert!(!options.out.join("config.json").exists(), "a bundle before the training has ended");
+}
+
+#[track_caller]
+fn assert_same_model(found: &Path, expected: &Path) {
+    for file in ["model.safetensors", "predictions.csv", "config.json", "tokenizer.json", "grid.json"] {
+        let read = |folder: &Path| fs::read(folder.join(file)).unwrap();
+        assert!(read(found) == read(expected), "{file} differs from that of the unbroken run");
+    }
+    // All columns but the seconds.
+    let log = |folder: &Path| -> Vec<String> {
+        let table = fs::read_to_string(folder.join("training_log.csv")).unwrap();
+        table.lines().map(|line| line.rsplit_once(',').unwrap().0.to_string()).collect()
+    };
+    assert_eq!(log(found), log(expected));
+    assert!(!found.join("checkpoint.safetensors").exists(), "the checkpoint of a finished run is left");
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_to_the_same_bytes() {
+    let cohort = SmallCohort::new();
+    let unbroken = cohort.training_options(&cohort.path("unbroken"));
+    assert_eq!(train(&unbroken).epochs_run, 5);
+    let stops: [&[Stop]; 5] = [&[(1, Some(2))], &[(2, None)], &[(3, Some(1))], &[(5, None)], &[(2, Some(3)), (4, Some(1)), (4, None)]];
+    for (number, stops) in stops.into_iter().enumerate() {
+        let options = Options { out: cohort.path(&format!("stopped-{number}")), resume: true, ..unbroken.clone() };
+        for &stop in stops {
+            train_until(&options, stop);
+        }
+        let summary = train(&options);
+        // Of an epoch that was not whole nothing is kept.
+        assert_eq!(summary.epochs_resumed, stops.last().unwrap().0 - 1);
+        assert_same_model(&options.out, &unbroken.out);
+    }
+}
+
+#[test]
+fn without_resume_a_checkpoint_is_not_used() {
+    let cohort = SmallCohort::new();
+    let options = cohort.training_options(&cohort.path("model"));
+    train_until(&options, (3, None));
+    assert_eq!(train(&options).epochs_resumed, 0);
+    let again = Options { out: cohort.path("again"), ..options.clone() };
+    train(&again);
+    assert_same_model(&options.out, &again.out);
+}
+
+#[test]
+fn a_checkpoint_of_other_options_is_refused() {
+    let cohort = SmallCohort::new();
+    let options = Options { resume: true, ..cohort.training_options(&cohort.path("model")) };
+    train_until(&options, (3, None));
+    let checkpoint = fs::read(options.out.join("checkpoint.safetensors")).unwrap();
+
+    let schedule = |change: fn(&mut Schedule)| {
+        let mut other = options.clone();
+        change(&mut other.schedule);
+        other
+    };
+    let mut wider = options.clone();
+    wider.architecture.hidden *= 2;
+    let mut others = vec![
+        schedule(|schedule| schedule.learning_rate *= 2.0),
+        schedule(|schedule| schedule.seed += 1),
+        schedule(|schedule| schedule.epochs += 1),
+        wider,
+        Options { name: Some("other".into()), ..options.clone() },
+    ];
+    // The same table with the phenotype of one person exchanged.
+    let table = fs::read_to_string(&options.cohort).unwrap();
+    let exchanged = table.replacen(",case,train", ",control,train", 1);
+    assert!(exchanged != table);
+    let other_table = cohort.path("other.csv");
+    fs::write(&other_table, exchanged).unwrap();
+    others.push(Options { cohort: other_table, ..options.clone() });
+
+    for other in others {
+        let error = training::run(&other, &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains("checkpoint.safetensors: this checkpoint belongs to other inputs or options"), "{error}");
+        assert!(checkpoint == fs::read(options.out.join("checkpoint.safetensors")).unwrap(), "a refused checkpoint was changed");
+    }
+    // The same inputs under another name, and the same options, are the same run.
+    let moved = cohort.path("moved.csv");
+    fs::copy(&options.cohort, &moved).unwrap();
+    assert_eq!(train(&Options { cohort: moved, ..options }).epochs_resumed, 2);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_refused() {
+    let cohort = SmallCohort::new();
+    let options = Options { resume: true, ..cohort.training_options(&cohort.path("model")) };
+    train_until(&options, (2, None));
+    let path = options.out.join("checkpoint.safetensors");
+    let whole = fs::read(&path).unwrap();
+    let half = &whole[..whole.len() / 2];
+    let one_byte_short = &whole[..whole.len() - 1];
+    let mut bad_header = whole.clone();
+    bad_header[8] = b'X';
+    for damaged in [&b""[..], b"not a checkpoint", half, one_byte_short, &bad_header] {
+        fs::write(&path, damaged).unwrap();
+        let error = training::run(&options, &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains("checkpoint.safetensors: damaged checkpoint") && error.contains("delete it to start again"), "{error}");
+        assert!(!options.out.join("config.json").exists());
+    }
+    fs::remove_file(&path).unwrap();
+    assert_eq!(train(&options).epochs_resumed, 0);
+}
+
+/// `gf-genomics train` on `n_threads`, for 40 epochs.
+fn spawn(cohort: &SmallCohort, out: &Path, n_threads: &str) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gf-genomics"));
+    command.arg("train").arg("--tokens").arg(cohort.path("tokens")).arg("--cohort").arg(cohort.path("cohort.csv")).arg("--out").arg(out);
+    command.args(["--epochs", "40", "--patience", "40", "--batch-size", "12", "--resume", "--threads", n_threads]);
+    // candle multiplies matrices on as many threads as this says.
+    command.env("RAYON_NUM_THREADS", n_threads).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn a_process_killed_twice_goes_on_to_the_same_bytes() {
+    let cohort = SmallCohort::new();
+    let (unbroken, killed) = (cohort.path("unbroken"), cohort.path("killed"));
+    assert!(spawn(&cohort, &unbroken, "1").wait().unwrap().success());
+
+    let checkpoint = killed.join("checkpoint.safetensors");
+    let bytes = || fs::read(&checkpoint).ok();
+    for _ in 0..2 {
+        let before = bytes();
+        let mut child = spawn(&cohort, &killed, "2");
+        let started = Instant::now();
+        while bytes() == before {
+            assert!(child.try_wait().unwrap().is_none(), "the run ended before a checkpoint was seen");
+            assert!(started.elapsed() < Duration::from_secs(60), "no checkpoint after a minute");
+            sleep(Duration::from_millis(2));
+        }
+        child.kill().unwrap();
+        assert!(!child.wait().unwrap().success(), "the run ended before it was killed");
+        assert!(bytes().is_some() && !killed.join("config.json").exists());
+    }
+    assert!(spawn(&cohort, &killed, "2").wait().unwrap().success());
+    assert_same_model(&killed, &unbroken);
+}

@@ -1,5 +1,8 @@
 //! `gf-genomics run`: what is done is not done again, what was killed goes on, and one seed gives the same bytes.
 
+// Helpers of tests may panic as tests do; clippy knows only the functions marked #[test].
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod support;
 
 use std::{

@@ -29,7 +29,7 @@ pub struct Standardisation {
     pub name: String,
     /// Mean.
     pub mean: f64,
-    /// Standard deviation; 1 where the column does not vary.
+    /// Standard deviation; 0 where the column does not vary, which the model then does not see.
     pub sd: f64,
 }
 
@@ -42,9 +42,21 @@ impl Standardisation {
             let n = values.len().max(1) as f64;
             let mean = values.iter().sum::<f64>() / n;
             let sd = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
-            Self { name: name.clone(), mean, sd: if sd > 0.0 { sd } else { 1.0 } }
+            // A spread that is rounding of the mean only is none.
+            let varies = sd > 1e-12 * mean.abs().max(1.0);
+            Self { name: name.clone(), mean, sd: if varies { sd } else { 0.0 } }
         };
         cohort.covariate_names.iter().enumerate().map(measure).collect()
+    }
+
+    /// The same in all training people: always 0 for the model.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        self.sd == 0.0
+    }
+
+    fn apply(&self, value: f64) -> f64 {
+        if self.is_constant() { 0.0 } else { (value - self.mean) / self.sd }
     }
 }
 
@@ -138,7 +150,7 @@ impl<'d> Dataset<'d> {
         }
         let standardised = people.iter().flat_map(|&person| {
             let values = self.people[person].covariates.iter().zip(&self.standardisation);
-            values.map(|(value, column)| ((value - column.mean) / column.sd) as f32)
+            values.map(|(value, column)| column.apply(*value) as f32)
         });
         let values: Vec<f32> = standardised.collect();
         Ok(Some(Tensor::from_vec(values, (people.len(), self.standardisation.len()), &Device::Cpu)?))
@@ -164,4 +176,26 @@ pub fn token_rows(locus: &LocusTokens, haplotypes: &[u32]) -> Result<(Tensor, Ar
     let ids: Vec<u32> = haplotypes.iter().flat_map(|&haplotype| locus.row(haplotype)).copied().collect();
     let mask = Arc::new(ids.iter().map(|&id| u8::from(id != PAD)).collect());
     Ok((Tensor::from_vec(ids, (haplotypes.len(), locus.n_slots), &Device::Cpu)?, mask))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_covariate_that_is_the_same_in_all_training_people_is_not_seen() {
+        let person = |value: f64| Person {
+            sample_id: "x".into(),
+            phenotype: None,
+            split: gf_cohort_schema::Split::Train,
+            family_id: None,
+            covariates: vec![value],
+        };
+        // 0.1 summed twelve hundred times leaves a spread of rounding only.
+        let people = (0..1_200).map(|_| person(0.1)).chain([person(0.3)]).collect();
+        let cohort = Cohort { people, covariate_names: vec!["chip".into()] };
+        let fitted = Standardisation::fit(&cohort, &(0..1_200).collect::<Vec<_>>());
+        assert!(fitted[0].is_constant());
+        assert!(fitted[0].apply(0.3).abs() < 1e-12);
+    }
 }

@@ -37,6 +37,11 @@ pub fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
 /// # Errors
 /// When the folder cannot be made, or writing or renaming fails; nothing is left under `path` then.
 pub fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    // A device or a pipe is written to, never replaced.
+    if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let open = || write(&mut BufWriter::new(fs::OpenOptions::new().write(true).open(path)?));
+        return open().map_err(at(path));
+    }
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -10,6 +10,7 @@ mod stage;
 pub use self::progress::progress;
 
 use std::{
+    collections::HashMap,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -141,7 +142,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
             name: Some(model.name()),
             architecture: model.architecture.clone(),
             schedule: model.schedule.clone(),
-            resume: true,
+            resume: training::Resume::IfSame,
         };
         runner.stage(&format!("3-models/{}", model.name()), &folder, &json!(model), || {
             let summary = training::run(&options, &mut progress())?;
@@ -173,8 +174,9 @@ pub fn tokenize(
     options: &tokenization::Options,
     out: &Path,
 ) -> anyhow::Result<Summary> {
-    let row_of = |sample_id: &str| dictionary.samples.iter().position(|sample| sample == sample_id);
-    let training: Vec<usize> = cohort.in_split(Split::Train).filter_map(|(_, person)| row_of(&person.sample_id)).collect();
+    let row_of: HashMap<&str, usize> = dictionary.samples.iter().enumerate().map(|(row, sample)| (sample.as_str(), row)).collect();
+    let in_training = cohort.in_split(Split::Train).filter_map(|(_, person)| row_of.get(person.sample_id.as_str()));
+    let training: Vec<usize> = in_training.copied().collect();
     let (tokenizer, grid, tokens, summary) = tokenization::run(dictionary, &training, options)?;
     let genome = Provenance::of(dictionary, policies);
     Folder { tokenizer, grid, tokens, genome }.save(out)?;

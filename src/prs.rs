@@ -32,19 +32,22 @@ pub use self::{
     tables::{MATCH_COLUMNS, WEIGHT_COLUMNS},
 };
 
-use std::path::PathBuf;
+use std::{collections::HashSet, path::PathBuf};
 
 use gf_cohort_schema::{BASELINE_PREFIX, Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, probability, write_predictions};
 use serde::{Deserialize, Serialize};
 
 use self::{
     baselines::Study,
-    dosages::GenotypeTable,
+    dosages::{GenotypeTable, Site, contig_key},
     matching::{Matches, match_rows},
     model::People,
     scoring_file::ScoringFile,
 };
-use crate::{ingest, output};
+use crate::{
+    ingest::{self, Locus, VariantRecord, same_contig},
+    output,
+};
 
 /// What the stage needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,7 +55,7 @@ use crate::{ingest, output};
 pub struct Options {
     /// VCF, VCF.gz or BCF files, of the same people, each variant in one of them.
     pub vcf: Vec<PathBuf>,
-    /// BED of the regions whose variants are used; all of the files when `None`.
+    /// BED of the regions whose dosages are used; all of the files when `None`. Published scores and APOE are read wherever they lie.
     pub regions_file: Option<PathBuf>,
     /// `cohort.csv`.
     pub cohort: PathBuf,
@@ -399,7 +402,8 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         cohort.require_both_classes(split, &options.cohort)?;
     }
     let scoring_files = read_scoring_files(options)?;
-    let (table, sites_without_training_calls) = read_genotypes(options, &cohort)?;
+    let loci = options.regions_file.as_deref().map(ingest::read_loci).transpose()?;
+    let (table, sites_without_training_calls) = read_genotypes(options, &cohort, loci.as_deref(), &scoring_files)?;
     let scores = match_scores(options, scoring_files, &table)?;
 
     let apoe = apoe::haplotypes(&table.sites, options.genome_build);
@@ -413,7 +417,8 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     if apoe.is_ok() {
         baselines.extend(study.apoe(&mut constant_features)?);
     }
-    let dosages = study.dosages(&table.sites, &options.l2_strengths, &mut constant_features)?;
+    let is_in_loci = |site: &&Site| loci.as_ref().is_none_or(|loci| is_inside(loci, &site.contig, site.position));
+    let dosages = study.dosages(table.sites.iter().filter(is_in_loci), &options.l2_strengths, &mut constant_features)?;
     let n_dosages = dosages.baseline.alleles().count();
     baselines.push(dosages.baseline);
     for (file, matches) in &scores {
@@ -464,10 +469,21 @@ fn read_scoring_files(options: &Options) -> Result<Vec<ScoringFile>, Error> {
 }
 
 /// Genotypes of the cohort, without records that no training person has a call at, and how many those were.
-fn read_genotypes(options: &Options, cohort: &Cohort) -> Result<(GenotypeTable, usize), Error> {
-    let loci = options.regions_file.as_deref().map(ingest::read_loci).transpose()?;
+fn read_genotypes(
+    options: &Options,
+    cohort: &Cohort,
+    loci: Option<&[Locus]>,
+    scoring_files: &[ScoringFile],
+) -> Result<(GenotypeTable, usize), Error> {
     let people: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
-    let mut table = GenotypeTable::read(&options.vcf, loci.as_deref(), Some(&people), None)?;
+    let rows = scoring_files.iter().flat_map(|file| &file.rows);
+    let scored = rows.filter_map(|row| Some((contig_key(&row.chr_name).to_owned(), row.chr_position?)));
+    let published: HashSet<(String, usize)> = scored.chain(apoe::positions()).collect();
+    let regions = loci.map(|loci| [loci, &model::spans(&published)].concat());
+    let wanted = |record: &VariantRecord| {
+        loci.is_none_or(|loci| is_inside(loci, &record.contig, record.position)) || published.contains(&model::key_of(record))
+    };
+    let mut table = GenotypeTable::read(&options.vcf, regions.as_deref(), Some(&people), Some(&wanted))?;
     if table.counts.records == 0 {
         return Err(Error::NoRecords { vcf: options.vcf.clone(), regions_file: options.regions_file.clone() });
     }
@@ -476,6 +492,10 @@ fn read_genotypes(options: &Options, cohort: &Cohort) -> Result<(GenotypeTable, 
     table.sites.retain(|site| site.frequency(0, &training).is_some());
     let left_out = n_read - table.sites.len();
     Ok((table, left_out))
+}
+
+fn is_inside(loci: &[Locus], contig: &str, position: usize) -> bool {
+    loci.iter().any(|locus| (locus.start0..locus.end0).contains(&(position - 1)) && same_contig(&locus.contig, contig))
 }
 
 /// Matches every scoring file and writes `match_log.csv`, also when too few variants match: it says why.

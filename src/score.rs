@@ -6,14 +6,14 @@
 
 use std::path::PathBuf;
 
-use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Split, nine_significant_digits, probability};
+use gf_cohort_schema::{Cohort, Split, nine_significant_digits, probability};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     dataset::{self, Dataset, logits},
     output,
     prs::{self, PrsModel},
-    sequence,
+    sequence::{self, EmptyLoci},
     tokenization::{self, encode},
     training::{self, Bundle},
 };
@@ -128,7 +128,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
         samples: cohort.as_ref().map(|cohort| cohort.people.iter().map(|person| person.sample_id.clone()).collect()),
         policies: config.genome.policies,
     };
-    let (dictionary, _, sequences) = sequence::of_loci(&loci, &sequence_options)?;
+    let (dictionary, _, sequences) = sequence::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
     config.genome.require_same_genome(&dictionary)?;
     let (tokens, token_summary) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
     let cohort = cohort.unwrap_or_else(|| without_covariates(&tokens.samples));
@@ -159,7 +159,7 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
 /// The table of covariates, when the model needs them or the user gave one.
 fn covariates(options: &Options, names: &[String]) -> Result<Option<Cohort>, Error> {
     match &options.cohort {
-        Some(path) => Ok(Some(Cohort::read(path, PhenotypeCoding::Auto, &CovariateChoice::Named(names.to_vec()))?)),
+        Some(path) => Ok(Some(Cohort::read_covariates(path, names)?)),
         None if names.is_empty() => Ok(None),
         None => Err(Error::NoCovariates(names.join(", "))),
     }

@@ -16,7 +16,7 @@ pub use self::{
 };
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -148,7 +148,7 @@ pub enum Reason {
     UnphasedGtOrder,
     /// An unphased heterozygote read as the reference.
     UnphasedAsRef,
-    /// A haploid call: the second haplotype is absent.
+    /// A haploid call: the second haplotype is absent (once a person and locus).
     HaploidAbsent,
     /// A haploid call: the second haplotype repeats the first.
     HaploidDuplicated,
@@ -333,14 +333,23 @@ const FLANK_NT: usize = 1_000;
 /// # Errors
 /// Files that cannot be read or do not fit each other, a REF that is not what the FASTA has, genotypes that a policy refuses.
 pub fn run(options: &Options) -> Result<(Dictionary, Vec<Skip>, Summary), Error> {
-    of_loci(&read_loci(&options.regions_file)?, options)
+    of_loci(&read_loci(&options.regions_file)?, options, EmptyLoci::Refuse)
+}
+
+/// What to do with a locus that no record overlaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmptyLoci {
+    /// Refuse: in a cohort it means another build, or a file that was forgotten.
+    Refuse,
+    /// Read everyone as the reference there, if the files have records elsewhere on the contig: one person may well have no variant.
+    AsReference,
 }
 
 /// As [`run`], over loci that are already known (those of a saved model, say); `options.regions_file` is only named in messages.
 ///
 /// # Errors
 /// As [`run`].
-pub fn of_loci(loci: &[Locus], options: &Options) -> Result<(Dictionary, Vec<Skip>, Summary), Error> {
+pub fn of_loci(loci: &[Locus], options: &Options, empty_loci: EmptyLoci) -> Result<(Dictionary, Vec<Skip>, Summary), Error> {
     let mut reference = Reference::open(&options.reference)?;
     let files = options.vcf.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let first = files.first().ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
@@ -352,14 +361,15 @@ pub fn of_loci(loci: &[Locus], options: &Options) -> Result<(Dictionary, Vec<Ski
         windows.push(Window::open(locus, &files, &mut reference, samples.len(), &mut run.summary)?);
     }
     let mut file_of_locus: Vec<Option<&Path>> = vec![None; loci.len()];
+    let mut contigs_with_records = HashSet::new();
     for file in &files {
         run.summary.warnings.extend_from_slice(file.warnings());
         let columns = columns_of(&samples, file)?;
-        file.for_each(Some(loci), |record| {
+        contigs_with_records.extend(file.for_each(Some(loci), |record| {
             run.summary.n_records += 1;
             for (number, window) in windows.iter_mut().enumerate() {
                 if record.start0() >= window.builder.window().end
-                    || record.end0() <= window.builder.window().start
+                    || record.span_end0() <= window.builder.window().start
                     || !same_contig(&window.builder.locus().contig, &record.contig)
                 {
                     continue;
@@ -372,10 +382,10 @@ pub fn of_loci(loci: &[Locus], options: &Options) -> Result<(Dictionary, Vec<Ski
                 }
                 run.record(window, number as u32, file.path(), record, &columns)?;
             }
-            Ok(())
-        })?;
+            Ok::<_, Error>(())
+        })?);
     }
-    if run.summary.n_records == 0 {
+    if run.summary.n_records == 0 && empty_loci == EmptyLoci::Refuse {
         return Err(Error::Inputs(format!(
             "{}: no record overlaps any locus of {}: is the VCF empty, or are the contig names or the build others?",
             listed(&files),
@@ -384,11 +394,19 @@ pub fn of_loci(loci: &[Locus], options: &Options) -> Result<(Dictionary, Vec<Ski
     }
     for (window, _) in windows.iter().zip(&file_of_locus).filter(|(_, file)| file.is_none()) {
         let Locus { name, contig, .. } = window.builder.locus();
+        let refuse = |reason: &str| Err(Error::Inputs(format!("{}: {reason}", listed(&files))));
         if !files.iter().any(|file| file.may_have_contig(contig)) {
-            let names = listed(&files);
-            return Err(Error::Inputs(format!(
-                "{names}: no contig `{contig}` in the header, and locus `{name}` lies there; is it in another file?"
-            )));
+            return refuse(&format!("no contig `{contig}` in the header, and locus `{name}` lies there; is it in another file?"));
+        }
+        if !contigs_with_records.iter().any(|other| same_contig(contig, other)) {
+            return refuse(&format!("no record on contig `{contig}`, and locus `{name}` lies there; is it in another file?"));
+        }
+        if empty_loci == EmptyLoci::Refuse {
+            let region = window.builder.locus().region();
+            return refuse(&format!(
+                "no record overlaps locus `{name}` ({region}): is it another build? If nothing varies there, take it out of {}",
+                options.regions_file.display()
+            ));
         }
         run.summary.loci_without_records.push(name.clone());
     }
@@ -535,9 +553,11 @@ impl Run<'_> {
         settle_ploidy(&mut genotype, self.policies.haploid, &mut window.ploidy[person], position)
             .map_err(|reason| site.refuse(sample, reason))?;
         if genotype.is_haploid() {
-            window.builder.set_absent(person);
-            self.skips.push(site.skip(Some(person), Some(1), Reason::HaploidAbsent));
-        } else if call.is_haploid() {
+            // Once a person and locus: the records after the first say nothing new.
+            if window.builder.set_absent(person) {
+                self.skips.push(site.skip(Some(person), Some(1), Reason::HaploidAbsent));
+            }
+        } else if call.is_haploid() && self.policies.haploid == Haploid::Dup {
             self.skips.push(site.skip(Some(person), Some(1), Reason::HaploidDuplicated));
         }
         if !is_unphased_heterozygote(genotype) {

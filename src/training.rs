@@ -76,8 +76,21 @@ pub struct Options {
     pub architecture: Architecture,
     /// Its training.
     pub schedule: Schedule,
-    /// Go on from the checkpoint in `out` when there is one.
-    pub resume: bool,
+    /// What to do with a checkpoint in `out`.
+    pub resume: Resume,
+}
+
+/// What to do with a checkpoint of an earlier run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resume {
+    /// Start again.
+    #[default]
+    No,
+    /// Go on from it; refuse one of other inputs or options.
+    Yes,
+    /// Go on from it; start again where it is of other inputs or options.
+    IfSame,
 }
 
 /// One line of `training_log.csv`.
@@ -93,6 +106,20 @@ pub struct EpochLog {
     pub learning_rate: f64,
     /// Wall-clock time of the epoch.
     pub seconds: f64,
+}
+
+impl EpochLog {
+    /// Numbers in a row of the checkpoint's log.
+    const LEN: usize = 5;
+
+    fn numbers(&self) -> [f64; Self::LEN] {
+        [self.epoch as f64, self.train_loss, self.validation_auroc, self.learning_rate, self.seconds]
+    }
+
+    fn from_numbers(row: &[f64]) -> Option<Self> {
+        let &[epoch, train_loss, validation_auroc, learning_rate, seconds] = row else { return None };
+        Some(Self { epoch: epoch as usize, train_loss, validation_auroc, learning_rate, seconds })
+    }
 }
 
 const LOG_COLUMNS: [&str; 5] = ["epoch", "train_loss", "validation_auroc", "learning_rate", "seconds"];
@@ -116,10 +143,15 @@ pub struct Summary {
     pub best_validation_auroc: f64,
     /// Epochs taken over from a checkpoint.
     pub epochs_resumed: usize,
+    /// Covariates that are the same in all training people, which the model does not see.
+    pub constant_covariates: Vec<String>,
 }
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for name in &self.constant_covariates {
+            writeln!(f, "covariate `{name}` is the same in all training people and left out")?;
+        }
         writeln!(
             f,
             "{}: {} parameters, {} people; epoch {} of {} kept (validation AUC {:.4})",
@@ -153,6 +185,12 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong and what to do.
         reason: String,
+    },
+    /// A checkpoint of another training.
+    #[error("{}: this checkpoint belongs to other inputs or options; delete it, or choose another folder", path.display())]
+    OtherCheckpoint {
+        /// The file.
+        path: PathBuf,
     },
     /// An option makes no sense.
     #[error("{0}")]
@@ -202,6 +240,7 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     let (training, validation) = (known(Split::Train), known(Split::Validation));
     let folder = tokenization::Folder::load(&options.tokens)?;
     let standardisation = Standardisation::fit(&cohort, &training);
+    let constant_covariates = standardisation.iter().filter(|column| column.is_constant()).map(|column| column.name.clone()).collect();
     let data = Dataset::new(&folder.tokens, &cohort, standardisation.clone())?;
 
     let config = Config {
@@ -213,7 +252,14 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     let name = options.name.clone().unwrap_or_else(|| architecture.preset.to_string());
     let digest = digest_of(options, &name)?;
     let checkpoint_path = options.out.join("checkpoint.safetensors");
-    let resumed = if options.resume { Checkpoint::load_if_there(&checkpoint_path, &digest)? } else { None };
+    let resumed = match options.resume {
+        Resume::No => None,
+        Resume::Yes => Checkpoint::load_if_there(&checkpoint_path, &digest)?,
+        Resume::IfSame => Checkpoint::load_if_there(&checkpoint_path, &digest).or_else(|error| match error {
+            Error::OtherCheckpoint { .. } => Ok(None),
+            other => Err(other),
+        })?,
+    };
     let epochs_resumed = resumed.as_ref().map_or(0, |checkpoint| checkpoint.state.log.len());
     let mut parameters = match &resumed {
         Some(checkpoint) => Parameters::saved(checkpoint.parameters.clone()),
@@ -283,6 +329,7 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         best_epoch: state.best_epoch,
         best_validation_auroc: state.best_validation_auroc,
         epochs_resumed,
+        constant_covariates,
     })
 }
 

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gf_genomics::training::{self, Options, Progress, Schedule, Summary};
+use gf_genomics::training::{self, Options, Progress, Resume, Schedule, Summary};
 
 use cohort::SmallCohort;
 
@@ -66,7 +66,7 @@ fn a_run_that_was_stopped_goes_on_to_the_same_bytes() {
     assert_eq!(train(&unbroken).epochs_run, 5);
     let stops: [&[Stop]; 5] = [&[(1, Some(2))], &[(2, None)], &[(3, Some(1))], &[(5, None)], &[(2, Some(3)), (4, Some(1)), (4, None)]];
     for (number, stops) in stops.into_iter().enumerate() {
-        let options = Options { out: cohort.path(&format!("stopped-{number}")), resume: true, ..unbroken.clone() };
+        let options = Options { out: cohort.path(&format!("stopped-{number}")), resume: Resume::Yes, ..unbroken.clone() };
         for &stop in stops {
             train_until(&options, stop);
         }
@@ -91,7 +91,7 @@ fn without_resume_a_checkpoint_is_not_used() {
 #[test]
 fn a_checkpoint_of_other_options_is_refused() {
     let cohort = SmallCohort::new();
-    let options = Options { resume: true, ..cohort.training_options(&cohort.path("model")) };
+    let options = Options { resume: Resume::Yes, ..cohort.training_options(&cohort.path("model")) };
     train_until(&options, (3, None));
     let checkpoint = fs::read(options.out.join("checkpoint.safetensors")).unwrap();
 
@@ -131,7 +131,7 @@ fn a_checkpoint_of_other_options_is_refused() {
 #[test]
 fn a_damaged_checkpoint_is_refused() {
     let cohort = SmallCohort::new();
-    let options = Options { resume: true, ..cohort.training_options(&cohort.path("model")) };
+    let options = Options { resume: Resume::Yes, ..cohort.training_options(&cohort.path("model")) };
     train_until(&options, (2, None));
     let path = options.out.join("checkpoint.safetensors");
     let whole = fs::read(&path).unwrap();

@@ -101,6 +101,28 @@ impl Cohort {
         Ok(Self { people, covariate_names })
     }
 
+    /// Reads only `sample_id` and the named covariates, of people who are to be scored: their phenotypes, if there are any, are not looked
+    /// at, and everyone is put into the test split.
+    ///
+    /// # Errors
+    /// As [`Self::read`], for these columns.
+    pub fn read_covariates(path: &Path, names: &[String]) -> Result<Self, Error> {
+        let table = CsvTable::read(path)?;
+        let sample_id = table.column(SAMPLE_ID)?;
+        let columns = names.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
+        let mut people = Vec::new();
+        let mut lines: HashMap<&str, u64> = HashMap::new();
+        for row in table.rows() {
+            let id = row.required(sample_id)?;
+            if let Some(first) = lines.insert(id, row.line()) {
+                return Err(row.error(sample_id, format!("person {id} is listed twice (line {first} and line {})", row.line())));
+            }
+            let covariates = columns.iter().map(|&column| covariate(row, column)).collect::<Result<_, _>>()?;
+            people.push(Person { sample_id: id.to_owned(), phenotype: None, split: Split::Test, family_id: None, covariates });
+        }
+        Ok(Self { people, covariate_names: names.to_vec() })
+    }
+
     /// Index of a person in [`Self::people`]; looks through them one by one. For many look-ups use [`Self::indices`].
     #[must_use]
     pub fn index_of(&self, sample_id: &str) -> Option<usize> {

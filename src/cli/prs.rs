@@ -19,7 +19,7 @@ pub struct Args {
     /// Folder for `predictions.csv`, `weights.csv`, `match_log.csv` and `prs_model.json`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// BED of the regions whose variants are used [default: all variants]
+    /// BED of the regions whose dosages are used [default: all variants]; published scores and APOE are read wherever they lie
     #[arg(long, value_name = "BED")]
     regions_file: Option<PathBuf>,
     /// Scoring file of the PGS Catalog, plain or gzipped; may be given several times

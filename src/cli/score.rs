@@ -17,7 +17,7 @@ pub struct Args {
     /// Folder of a model bundle, or folder that `prs` wrote.
     #[arg(long, value_name = "MODEL")]
     model: PathBuf,
-    /// Table with the covariates of the people, for models that need them (same columns as for `train`; phenotypes may be empty).
+    /// Table with `sample_id` and the covariates of the people, for models that need them; only the people in it are scored.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
     /// CSV to write (`sample_id,model,logit,probability`); `-` is standard output.

@@ -8,7 +8,7 @@ use super::cohort::CohortArgs;
 use crate::{
     models::{Architecture, Preset},
     pipeline::progress,
-    training::{self, Options, Schedule},
+    training::{self, Options, Resume, Schedule},
 };
 
 /// Train a model on tokens; the weights of the epoch with the best validation AUC are kept.
@@ -110,7 +110,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             patience: args.patience,
             seed: args.seed,
         },
-        resume: args.resume,
+        resume: if args.resume { Resume::Yes } else { Resume::No },
     };
     eprint!("{}", training::run(&options, &mut progress())?);
     Ok(())

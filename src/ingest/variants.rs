@@ -43,6 +43,8 @@ pub struct VariantRecord {
     pub ref_allele: Vec<u8>,
     /// ALT alleles, upper-case where they are bases; empty for `.`.
     pub alt_alleles: Vec<Vec<u8>>,
+    /// 0-based end (exclusive) of what the record is about: the end of REF, or INFO/END where an ALT is symbolic.
+    span_end0: usize,
     /// FILTER is `PASS` or `.`.
     pub passes_filters: bool,
     /// One per sample, in the order of [`VariantFile::samples`].
@@ -56,10 +58,20 @@ impl VariantRecord {
         self.position - 1
     }
 
-    /// 0-based end of REF (exclusive).
+    /// 0-based end (exclusive) of REF.
     #[must_use]
     pub fn end0(&self) -> usize {
         self.start0() + self.ref_allele.len()
+    }
+
+    /// 0-based end (exclusive) of what the record is about: the end of REF, or INFO/END where an ALT is symbolic.
+    #[must_use]
+    pub fn span_end0(&self) -> usize {
+        self.span_end0
+    }
+
+    fn has_symbolic_alt(&self) -> bool {
+        self.alt_alleles.iter().any(|alt| alt.starts_with(b"<"))
     }
 }
 
@@ -158,7 +170,8 @@ impl VariantFile {
         self.contigs.is_empty() || self.contigs.iter().any(|(name, _)| same_contig(contig, name))
     }
 
-    /// Reads every record that overlaps one of `loci` (every record of the file when `None`), once, in file order.
+    /// Reads every record that overlaps one of `loci` (every record of the file when `None`), once, in file order. Returns the contigs
+    /// on which the file has records.
     ///
     /// # Errors
     /// Read and decompression errors, malformed records, records out of order, and whatever `visit` returns.
@@ -166,7 +179,7 @@ impl VariantFile {
         &self,
         loci: Option<&[Locus]>,
         mut visit: impl FnMut(&VariantRecord) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<HashSet<String>, E> {
         let wanted = loci.map(Wanted::new);
         match &self.format {
             Format::Vcf => {
@@ -174,9 +187,10 @@ impl VariantFile {
                 self.text_records(reader, wanted.as_ref(), &mut visit)
             }
             Format::VcfGz { bgzf: true } => {
-                if let Some(chunks) = self.indexed_chunks(wanted.as_ref())? {
+                if let Some(Indexed { chunks, names }) = self.indexed_chunks(wanted.as_ref())? {
                     let mut reader = bgzf::io::Reader::new(File::open(&self.path).map_err(Error::io(&self.path))?);
-                    self.text_records(csi::io::Query::new(&mut reader, chunks), wanted.as_ref(), &mut visit)
+                    self.text_records(csi::io::Query::new(&mut reader, chunks), wanted.as_ref(), &mut visit)?;
+                    Ok(names)
                 } else {
                     self.text_records(gz_reader(&self.path, true)?, wanted.as_ref(), &mut visit)
                 }
@@ -186,8 +200,8 @@ impl VariantFile {
         }
     }
 
-    /// The file's parts that hold the wanted regions, by the index beside it; `None` without an index or without regions.
-    fn indexed_chunks(&self, wanted: Option<&Wanted>) -> Result<Option<Vec<Chunk>>, Error> {
+    /// Where the wanted regions are, by the index beside the file; `None` without an index or without regions.
+    fn indexed_chunks(&self, wanted: Option<&Wanted>) -> Result<Option<Indexed>, Error> {
         let Some(wanted) = wanted else { return Ok(None) };
         let Some(index) = read_index(&self.path)? else { return Ok(None) };
         let names: Vec<String> = match index.header() {
@@ -205,7 +219,7 @@ impl VariantFile {
             }
         }
         chunks.sort_unstable_by_key(|chunk| (chunk.start(), chunk.end()));
-        Ok(Some(csi::binning_index::merge_chunks(&chunks)))
+        Ok(Some(Indexed { chunks: csi::binning_index::merge_chunks(&chunks), names: names.into_iter().collect() }))
     }
 
     fn text_records<R: BufRead, E: From<Error>>(
@@ -213,14 +227,14 @@ impl VariantFile {
         mut reader: R,
         wanted: Option<&Wanted>,
         visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<HashSet<String>, E> {
         let mut line = Vec::new();
         let mut record = VariantRecord::default();
         let mut order = Order::default();
         loop {
             line.clear();
             if reader.read_until(b'\n', &mut line).map_err(|error| self.read_error(error))? == 0 {
-                return Ok(());
+                return Ok(order.seen);
             }
             let text = line.trim_ascii_end();
             if text.is_empty() || text.starts_with(b"#") {
@@ -244,11 +258,12 @@ impl VariantFile {
         header: &vcf::Header,
         wanted: Option<&Wanted>,
         visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<HashSet<String>, E> {
         let mut reader = bgzf::io::Reader::new(File::open(&self.path).map_err(Error::io(&self.path))?);
-        if let Some(chunks) = self.indexed_chunks(wanted)? {
+        if let Some(Indexed { chunks, names }) = self.indexed_chunks(wanted)? {
             let source = bcf::io::Reader::from(csi::io::Query::new(&mut reader, chunks));
-            return self.bcf_records_of(source, header, wanted, visit);
+            self.bcf_records_of(source, header, wanted, visit)?;
+            return Ok(names);
         }
         let mut source = bcf::io::Reader::from(reader);
         source.read_header().map_err(Error::io(&self.path))?;
@@ -261,7 +276,7 @@ impl VariantFile {
         header: &vcf::Header,
         wanted: Option<&Wanted>,
         visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<HashSet<String>, E> {
         let gt_key = header.string_maps().strings().get_index_of("GT");
         let mut raw = bcf::Record::default();
         let mut record = VariantRecord::default();
@@ -276,7 +291,7 @@ impl VariantFile {
             bcf_genotypes(samples.as_ref(), gt_key, &self.samples, &mut record).map_err(|reason| self.record_error(&record, reason))?;
             visit(&record)?;
         }
-        Ok(())
+        Ok(order.seen)
     }
 
     fn record_error(&self, record: &VariantRecord, reason: String) -> Error {
@@ -289,6 +304,12 @@ impl VariantFile {
         }
         Error::Io { path: self.path.clone(), source: error }
     }
+}
+
+/// What an index says: the parts of the file that hold some regions, and the contigs that have records.
+struct Indexed {
+    chunks: Vec<Chunk>,
+    names: HashSet<String>,
 }
 
 /// Loci merged to disjoint regions per contig.
@@ -314,7 +335,7 @@ impl Wanted {
     fn overlaps(&self, record: &VariantRecord) -> bool {
         self.regions
             .iter()
-            .any(|(contig, start0, end0)| record.start0() < *end0 && record.end0() > *start0 && same_contig(contig, &record.contig))
+            .any(|(contig, start0, end0)| record.start0() < *end0 && record.span_end0() > *start0 && same_contig(contig, &record.contig))
     }
 }
 
@@ -323,13 +344,14 @@ impl Wanted {
 struct Order {
     contig: String,
     position: usize,
-    finished: HashSet<String>,
+    /// Contigs met so far.
+    seen: HashSet<String>,
 }
 
 impl Order {
     fn check(&mut self, path: &Path, record: &VariantRecord) -> Result<(), Error> {
         if record.contig != self.contig {
-            if !self.finished.insert(record.contig.clone()) {
+            if !self.seen.insert(record.contig.clone()) {
                 return Err(self.not_sorted(path, record));
             }
             self.contig.clone_from(&record.contig);
@@ -363,7 +385,7 @@ impl<'l> SiteColumns<'l> {
     }
 
     fn site(&self, record: &mut VariantRecord) -> Result<(), String> {
-        let [contig, position, id, ref_allele, alt_alleles, _, filter, _] = self.columns;
+        let [contig, position, id, ref_allele, alt_alleles, _, filter, info] = self.columns;
         record.contig.clear();
         record.contig.push_str(std::str::from_utf8(contig).map_err(|_| "CHROM is not UTF-8")?);
         record.position = std::str::from_utf8(position)
@@ -382,6 +404,12 @@ impl<'l> SiteColumns<'l> {
             if alt_alleles == b"." { None } else { Some(alt_alleles) }.into_iter().flat_map(|all| all.split(|&b| b == b',')),
         );
         record.passes_filters = filter == b"PASS" || filter == b".";
+        record.span_end0 = record.end0();
+        if record.has_symbolic_alt() {
+            let end = info.split(|&byte| byte == b';').find_map(|field| field.strip_prefix(b"END="));
+            let end = end.and_then(|end| std::str::from_utf8(end).ok()).and_then(|end| end.parse().ok());
+            record.span_end0 = record.span_end0.max(end.unwrap_or(0));
+        }
         Ok(())
     }
 
@@ -456,6 +484,10 @@ fn bcf_site(raw: &bcf::Record, header: &vcf::Header, record: &mut VariantRecord)
     let filters = raw.filters();
     let filters = vcf::variant::record::Filters::iter(&filters, header).collect::<io::Result<Vec<_>>>()?;
     record.passes_filters = filters.iter().all(|&filter| filter == "PASS");
+    record.span_end0 = record.end0();
+    if record.has_symbolic_alt() {
+        record.span_end0 = record.span_end0.max(raw.end()?.get());
+    }
     Ok(())
 }
 

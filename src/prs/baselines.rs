@@ -182,9 +182,14 @@ impl<'a> Study<'a> {
     ///
     /// # Errors
     /// When no dosage varies, or no fit of the grid succeeds.
-    pub fn dosages(&self, sites: &[Site], alphas: &[f64], constant: &mut Vec<String>) -> Result<DosageFit, Error> {
+    pub fn dosages<'s>(
+        &self,
+        sites: impl Iterator<Item = &'s Site>,
+        alphas: &[f64],
+        constant: &mut Vec<String>,
+    ) -> Result<DosageFit, Error> {
         let model = format!("{BASELINE_PREFIX}dosages");
-        let columns = sites.iter().flat_map(|site| site.counted_alts.iter().map(move |&alt| (site, alt)));
+        let columns = sites.flat_map(|site| site.counted_alts.iter().map(move |&alt| (site, alt)));
         let (varying, constant_dosages): (Vec<_>, Vec<_>) = columns
             .map(|(site, alt)| (site, alt, self.allele_weight(site, alt, false, 0.0)))
             .partition(|(_, _, allele)| !is_constant(allele.mean, allele.sd));

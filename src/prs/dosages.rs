@@ -125,7 +125,7 @@ impl GenotypeTable {
         paths: &[PathBuf],
         loci: Option<&[Locus]>,
         people: Option<&[&str]>,
-        wanted: Option<&HashSet<(String, usize)>>,
+        wanted: Option<&dyn Fn(&VariantRecord) -> bool>,
     ) -> Result<Self, Error> {
         let files = paths.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
         let people: Vec<String> = match (people, files.first()) {
@@ -140,7 +140,7 @@ impl GenotypeTable {
             let columns = sample_columns(file.path(), file.samples(), &table.people)?;
             table.counts.samples_left_out += (file.samples().len() - columns.len()) as u64;
             file.for_each(loci, |record| {
-                if wanted.is_none_or(|wanted| wanted.contains(&(contig_key(&record.contig).to_owned(), record.position))) {
+                if wanted.is_none_or(|wanted| wanted(record)) {
                     table.add(record, &columns, &mut seen);
                 }
                 Ok::<_, Error>(())

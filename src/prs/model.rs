@@ -19,7 +19,7 @@ use super::{
     dosages::{GenotypeTable, ReadCounts, Site, contig_key},
     scoring_file::GenomeBuild,
 };
-use crate::ingest::{Locus, Strand};
+use crate::ingest::{Locus, Strand, VariantRecord};
 
 /// Version of `prs_model.json`.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -181,7 +181,7 @@ impl PrsModel {
         let wanted = self.positions();
         let loci = spans(&wanted);
         let names: Option<Vec<&str>> = cohort.map(|cohort| cohort.people.iter().map(|person| person.sample_id.as_str()).collect());
-        let table = GenotypeTable::read(vcf, Some(&loci), names.as_deref(), Some(&wanted))?;
+        let table = GenotypeTable::read(vcf, Some(&loci), names.as_deref(), Some(&|record| wanted.contains(&key_of(record))))?;
         let needs_apoe = self.has_apoe();
         let apoe = if needs_apoe {
             apoe::haplotypes(&table.sites, self.genome_build).map_err(|reason| Error::NoApoe { reason })?
@@ -235,8 +235,13 @@ impl PrsModel {
     }
 }
 
+/// Contig and position of a record as [`PrsModel`] looks them up.
+pub fn key_of(record: &VariantRecord) -> (String, usize) {
+    (contig_key(&record.contig).to_owned(), record.position)
+}
+
 /// One locus a contig, from its first to its last position, so that an index is of use.
-fn spans(positions: &HashSet<(String, usize)>) -> Vec<Locus> {
+pub fn spans(positions: &HashSet<(String, usize)>) -> Vec<Locus> {
     let mut of_contig: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for (contig, position) in positions {
         let span = of_contig.entry(contig).or_insert((*position, *position));

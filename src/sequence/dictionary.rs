@@ -130,9 +130,9 @@ impl LocusBuilder {
         &self.locus
     }
 
-    /// This person has one haplotype only.
-    pub fn set_absent(&mut self, person: usize) {
-        self.absent[person] = true;
+    /// This person has one haplotype only; `true` when that was not known yet.
+    pub fn set_absent(&mut self, person: usize) -> bool {
+        !std::mem::replace(&mut self.absent[person], true)
     }
 
     /// Adds an edit with the haplotypes (`2 * person + 0|1`) that carry it. Records must come in order of POS.

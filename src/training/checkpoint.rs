@@ -23,8 +23,10 @@ pub struct State {
     /// 1-based; 0 before the first epoch.
     pub best_epoch: usize,
     /// Its validation AUC.
+    #[serde(skip)]
     pub best_validation_auroc: f64,
-    /// Of every epoch so far.
+    /// Of every epoch so far. Kept as a tensor: numbers read back from JSON may differ in the last bit, and a tie of two epochs with them.
+    #[serde(skip)]
     pub log: Vec<EpochLog>,
 }
 
@@ -81,8 +83,10 @@ impl Checkpoint {
             ("first", moment(&self.moments.first)?),
             ("second", moment(&self.moments.second)?),
         ];
+        let log: Vec<f64> = self.state.log.iter().flat_map(EpochLog::numbers).collect();
+        let log = BTreeMap::from([("epochs".to_string(), Tensor::from_vec(log, (self.state.log.len(), EpochLog::LEN), &Device::Cpu)?)]);
+        let groups = groups.into_iter().chain([("log", log)]);
         let tensors: BTreeMap<String, Tensor> = groups
-            .into_iter()
             .flat_map(|(group, tensors)| tensors.into_iter().map(move |(name, tensor)| (format!("{group}/{name}"), tensor)))
             .collect();
         let state = serde_json::to_string(&self.state).map_err(|error| wrong(error.to_string()))?;
@@ -105,9 +109,9 @@ impl Checkpoint {
         let damaged = |error: &dyn std::fmt::Display| wrong(format!("damaged checkpoint ({error}); delete it to start again"));
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(&error))?;
         let state = header.metadata().as_ref().and_then(|metadata| metadata.get(STATE)).ok_or_else(|| damaged(&"no state"))?;
-        let state: State = serde_json::from_str(state).map_err(|error| damaged(&error))?;
+        let mut state: State = serde_json::from_str(state).map_err(|error| damaged(&error))?;
         if state.digest != digest {
-            return Err(wrong("this checkpoint belongs to other inputs or options; delete it, or choose another folder".into()));
+            return Err(Error::OtherCheckpoint { path: path.into() });
         }
         let mut groups: BTreeMap<String, BTreeMap<String, Tensor>> = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(&bytes).map_err(|error| damaged(&error))?.tensors() {
@@ -115,12 +119,16 @@ impl Checkpoint {
             groups.entry(group.to_string()).or_default().insert(name.to_string(), view.load(&Device::Cpu)?);
         }
         let mut group = |name: &str| groups.remove(name).unwrap_or_default();
-        let (parameters, best) = (group("weights"), group("best"));
+        let (parameters, best_parameters) = (group("weights"), group("best"));
         let values = |tensors: BTreeMap<String, Tensor>| -> Result<BTreeMap<String, Vec<f32>>, Error> {
             tensors.into_iter().map(|(name, tensor)| Ok((name, tensor.to_vec1::<f32>()?))).collect()
         };
+        let log = group("log").remove("epochs").ok_or_else(|| damaged(&"no log"))?.to_vec2::<f64>()?;
+        state.log = log.iter().filter_map(|row| EpochLog::from_numbers(row)).collect();
+        let best = state.best_epoch.checked_sub(1).and_then(|index| state.log.get(index));
+        state.best_validation_auroc = best.ok_or_else(|| damaged(&"no best epoch"))?.validation_auroc;
         let moments = Moments { n_steps: state.n_steps, first: values(group("first"))?, second: values(group("second"))? };
-        Ok(Some(Self { state, parameters, best, moments }))
+        Ok(Some(Self { state, parameters, best: best_parameters, moments }))
     }
 }
 

@@ -46,7 +46,7 @@ impl SmallCohort {
             name: None,
             architecture: Architecture { layers: 1, projected_length: 8, feed_forward: 32, ..Architecture::default() },
             schedule: training::Schedule { epochs: 5, batch_size: 24, ..Default::default() },
-            resume: false,
+            resume: training::Resume::No,
         }
     }
 }

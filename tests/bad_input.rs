@@ -185,10 +185,23 @@ fn a_wrong_column_or_cell_of_the_cohort_is_named() {
     ] {
         let study = study();
         replace(study.path(), "cohort.csv", from, to);
-        for arguments in [TOKENIZE, PRS, TRAIN, SCORE] {
+        for arguments in [TOKENIZE, PRS, TRAIN] {
             refuse(study.path(), arguments, &expected);
         }
+        // The phenotypes and splits of people who are scored are not looked at.
+        if expected.iter().any(|text| text.contains("line 3")) {
+            refuse(study.path(), SCORE, &expected);
+        } else {
+            succeed(study.path(), SCORE);
+        }
     }
+}
+
+#[test]
+fn a_score_table_without_a_covariate_of_the_model_is_refused() {
+    let study = study();
+    replace(study.path(), "cohort.csv", "split,age", "split,years");
+    refuse(study.path(), SCORE, &["cohort.csv: no column `age`"]);
 }
 
 #[test]
@@ -317,14 +330,46 @@ fn an_empty_vcf_and_one_without_records_are_told() {
         refuse(study.path(), arguments, &["cohort.vcf: the file is empty"]);
     }
     write_vcf(study.path(), &vcf()[..3]);
-    for arguments in [TOKENIZE, SCORE, RUN] {
+    for arguments in [TOKENIZE, RUN] {
         refuse(study.path(), arguments, &["cohort.vcf: no record overlaps any locus"]);
     }
+    // One person may have no variant in a locus, but then there are records elsewhere on the contig.
+    refuse(study.path(), SCORE, &["cohort.vcf: no record on contig `chr7`, and locus `LOCUS` lies there"]);
     refuse(study.path(), PRS, &["cohort.vcf: ", "no record"]);
     write_vcf(study.path(), &vcf()[..2]);
     refuse(study.path(), TOKENIZE, &["cohort.vcf: ", "#CHROM"]);
     // Something else altogether.
     refuse(study.path(), &TOKENIZE.replace("cohort.vcf", "reference.fa"), &["reference.fa: ", "this is not a VCF file"]);
+}
+
+/// bcftools keeps every `##contig` line when it takes one chromosome out of a file, so the header alone says too little.
+#[test]
+fn a_locus_without_records_is_refused_for_a_cohort_and_read_as_the_reference_for_a_scored_person() {
+    let study = study();
+    let outside = record(590, |_| "0|0".to_owned());
+    write_vcf(study.path(), &[&vcf()[..3], &[outside]].concat());
+    refuse(study.path(), TOKENIZE, &["cohort.vcf: no record overlaps any locus"]);
+    succeed(study.path(), SCORE);
+    let scored = fs::read_to_string(study.path().join("risk.csv")).unwrap();
+    assert_eq!(scored.lines().count(), 1 + N_PEOPLE);
+}
+
+/// `<DEL>` from before the locus to inside it: left out of the sequences, but never without a word.
+#[test]
+fn a_structural_variant_that_reaches_into_a_locus_is_counted_or_refused() {
+    let study = study();
+    let mut lines = vcf();
+    let reference_base = lines[3].split('\t').nth(3).unwrap().to_owned();
+    let deletion = record(90, |person| if person == 0 { "1|0" } else { "0|0" }.to_owned());
+    let mut columns: Vec<&str> = deletion.split('\t').collect();
+    (columns[4], columns[7]) = ("<DEL>", "SVTYPE=DEL;END=200");
+    assert!(reference_base.len() == 1 && columns[3].len() == 1);
+    lines.insert(3, columns.join("\t"));
+    write_vcf(study.path(), &lines);
+    refuse(study.path(), &format!("{TOKENIZE} --symbolic error"), &["7:90: ", "sample `S01`", "`<DEL>`"]);
+    succeed(study.path(), TOKENIZE);
+    let skips = fs::read_to_string(study.path().join("new/skips.csv")).unwrap();
+    assert!(skips.contains("S01,1,LOCUS,chr7,90,symbolic"), "{skips}");
 }
 
 #[test]
@@ -523,7 +568,11 @@ fn real_genomes_of_another_build_are_refused() {
         folder,
         "train --tokens tokens --cohort study/cohort.csv --covariates none --out model --epochs 1 --hidden 8 --layers 1 --heads 1",
     );
-    refuse(folder, &format!("score --vcf {grch37} --reference {reference} --model model -o risk.csv"), &["apoe_gene.776.grch37.vcf.gz"]);
+    refuse(
+        folder,
+        &format!("score --vcf {grch37} --reference {reference} --model model -o risk.csv"),
+        &["contig `chr19` has 59128983 nt here, 58617616 nt where the model was made: another build"],
+    );
     let grch37_reference = real_data("apoe/apoe_grch37.fa").unwrap();
     let arguments = format!("score --vcf {grch37} --reference {} --model model -o risk.csv", grch37_reference.display());
     refuse(folder, &arguments, &["apoe_grch37.fa: ", "is not inside this FASTA"]);

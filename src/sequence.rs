@@ -1,17 +1,26 @@
 //! Both haplotypes of every person over chosen loci, each distinct one kept once.
 //!
 //! Input -> output: VCF/BCF + FASTA + BED -> a [`Dictionary`] and the list of everything that was not applied ([`Skip`]).
-//! Semantics: spec/haplotypes.md; one pass over each file for all people. Coordinates: 0-based, half-open, unless named `position`.
+//! Semantics: those of `bcftools consensus -H`, with REF checked at every record, no dependence on the order of records at one position, and
+//! a policy for each genotype that says too little. One pass over each file for all people. Coordinates: 0-based, half-open, unless named
+//! `position` (1-based).
+//!
+//! Order of operations: resolve the contig and fetch the reference; read the records that overlap a locus; check REF; apply FILTER; per person and
+//! haplotype pick the allele by the policies; trim it to an edit; walk the edits in order, leaving out what overlaps; cut at the edges of the locus.
 
 mod dictionary;
 mod fasta;
 mod haplotype;
+mod policies;
+mod provenance;
 mod store;
 
 pub use self::{
     dictionary::{ABSENT_HAPLOTYPE, LocusHaplotypes},
     fasta::write_fasta,
     haplotype::{Edit, reverse_complement, splice},
+    policies::{ApplyFilters, Haploid, Missing, Policies, Symbolic, Unphased},
+    provenance::{LocusProvenance, Provenance},
     store::{Dictionary, write_skips},
 };
 
@@ -30,84 +39,6 @@ use crate::{
     ingest::{self, ABSENT, Genotype, Locus, MISSING, Reference, VariantFile, VariantRecord, read_loci, same_contig},
     output,
 };
-
-/// What to do with a heterozygous call whose phase is unknown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unphased {
-    /// Refuse: the haplotypes would be invented.
-    #[default]
-    Error,
-    /// First allele on the first haplotype, as `bcftools consensus -H` does.
-    GtOrder,
-    /// Both haplotypes keep the reference.
-    Ref,
-}
-
-/// What to do with a missing allele.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Missing {
-    /// Keep the reference.
-    #[default]
-    Ref,
-    /// `N` over the whole REF.
-    #[serde(rename = "N", alias = "n")]
-    N,
-    /// Refuse.
-    Error,
-}
-
-/// What to do with a haploid call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Haploid {
-    /// The second haplotype does not exist and is masked. A person with haploid and diploid calls in one locus is refused.
-    #[default]
-    Absent,
-    /// The second haplotype repeats the first.
-    Dup,
-    /// Refuse.
-    Error,
-}
-
-/// What to do with symbolic alleles and breakends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Symbolic {
-    /// Leave them out and count them.
-    #[default]
-    Skip,
-    /// Refuse.
-    Error,
-}
-
-/// Which records are applied by their FILTER.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ApplyFilters {
-    /// `PASS` and `.`; the others are counted.
-    #[default]
-    Pass,
-    /// Every record.
-    All,
-}
-
-/// How genotypes become haplotypes. Every policy that acts is counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Policies {
-    /// Unphased heterozygotes.
-    pub unphased: Unphased,
-    /// Missing alleles.
-    pub missing: Missing,
-    /// Haploid calls.
-    pub haploid: Haploid,
-    /// Symbolic alleles and breakends.
-    pub symbolic: Symbolic,
-    /// FILTER.
-    pub apply_filters: ApplyFilters,
-}
 
 /// What the stage needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -177,69 +108,6 @@ pub struct Skip {
     pub position: u32,
     /// Why.
     pub reason: Reason,
-}
-
-/// What sequences were made from, and how: a model made on them is only right for others made the same way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Provenance {
-    /// Loci, in order.
-    pub loci: Vec<LocusProvenance>,
-    /// Policies.
-    pub policies: Policies,
-}
-
-/// One locus and its reference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LocusProvenance {
-    /// Where.
-    #[serde(flatten)]
-    pub locus: Locus,
-    /// Length of its contig, where a file said so.
-    pub contig_len_nt: Option<usize>,
-    /// SHA-256 of the reference bases of the locus (upper-case, forward strand).
-    pub reference_sha256: String,
-}
-
-impl Provenance {
-    /// Of a dictionary made under `policies`.
-    #[must_use]
-    pub fn of(dictionary: &Dictionary, policies: Policies) -> Self {
-        let loci = dictionary.loci.iter();
-        let of_locus = |locus: &LocusHaplotypes| LocusProvenance {
-            locus: locus.locus.clone(),
-            contig_len_nt: locus.contig_len_nt,
-            reference_sha256: output::sha256(&locus.reference),
-        };
-        Self { loci: loci.map(of_locus).collect(), policies }
-    }
-
-    /// Refuses sequences made from another reference or build.
-    ///
-    /// # Errors
-    /// Names the first locus that differs, and how.
-    pub fn require_same_genome(&self, dictionary: &Dictionary) -> Result<(), Error> {
-        for (expected, found) in self.loci.iter().zip(Self::of(dictionary, self.policies).loci) {
-            let differs = |reason: String| Err(Error::OtherGenome { locus: expected.locus.name.clone(), reason });
-            if let (Some(a), Some(b)) = (expected.contig_len_nt, found.contig_len_nt)
-                && a != b
-            {
-                return differs(format!(
-                    "contig `{}` has {b} nt here, {a} nt where the model was made: another build",
-                    expected.locus.contig
-                ));
-            }
-            if expected.reference_sha256 != found.reference_sha256 {
-                let short = |digest: &str| digest[..digest.len().min(12)].to_string();
-                return differs(format!(
-                    "the FASTA has other bases at {} (SHA-256 {}..., the model's reference had {}...)",
-                    expected.locus.region(),
-                    short(&found.reference_sha256),
-                    short(&expected.reference_sha256)
-                ));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What the stage did.

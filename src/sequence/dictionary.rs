@@ -241,7 +241,7 @@ fn path(nodes: &[Node], mut node: u32) -> Vec<u32> {
 mod tests {
     use super::*;
 
-    /// The golden contig of spec/haplotypes.md, records as (POS, REF, ALT) all on haplotype 1; bcftools 1.24 `consensus -H 1`.
+    /// A contig of 30 nt, records as (POS, REF, ALT) all on haplotype 1; the bases are those of bcftools 1.24 `consensus -s S1 -H 1`.
     fn h1(records: &[(usize, &str, &str)]) -> (String, Vec<Clash>) {
         let reference = b"ACGTACGTACGTACGTACGTACGTACGTAC".to_vec();
         let locus = Locus { name: "golden".into(), contig: "chr1".into(), start0: 0, end0: 30, strand: Strand::Forward };

@@ -1,7 +1,7 @@
 //! A haplotype as edits against the reference: from VCF alleles to canonical edits, from edits to bases.
 //!
 //! Coordinates: 0-based, half-open, on the contig. Semantics: those of `bcftools consensus`, made independent of the order of
-//! records at one position (spec/haplotypes.md, "Order of operations").
+//! records at one position: alleles are trimmed to what changes, then applied in the order of [`OrderedEdit`].
 
 use std::{cmp::Ordering, ops::Range};
 
@@ -45,7 +45,7 @@ impl Edit {
         self.alt.is_empty()
     }
 
-    /// The part of the edit inside `window`, or `None` when it changes nothing there (spec/haplotypes.md, "Region edges").
+    /// The part of the edit inside `window`, or `None` when it changes nothing there.
     ///
     /// `record_start0` is the record's POS: an insertion before the first base of the window is inside only when its anchor is.
     #[must_use]
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(canonical(5, "A", "A"), None);
     }
 
-    /// Region chr1:5-12 of spec/haplotypes.md ("Region edges").
+    /// Region chr1:5-12 of ACGTACGT..., as bcftools 1.24 `consensus -H 1` with `samtools faidx ref.fa chr1:5-12` cuts it.
     #[test]
     fn edits_are_cut_at_the_edges_of_the_region() {
         let window = 4..12;

@@ -1,0 +1,69 @@
+//! What sequences were made from: loci, reference digests and policies. It travels with tokens and models.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Dictionary, Error, LocusHaplotypes, Policies};
+use crate::{ingest::Locus, output};
+
+/// What sequences were made from, and how: a model made on them is only right for others made the same way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Loci, in order.
+    pub loci: Vec<LocusProvenance>,
+    /// Policies.
+    pub policies: Policies,
+}
+
+/// One locus and its reference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocusProvenance {
+    /// Where.
+    #[serde(flatten)]
+    pub locus: Locus,
+    /// Length of its contig, where a file said so.
+    pub contig_len_nt: Option<usize>,
+    /// SHA-256 of the reference bases of the locus (upper-case, forward strand).
+    pub reference_sha256: String,
+}
+
+impl Provenance {
+    /// Of a dictionary made under `policies`.
+    #[must_use]
+    pub fn of(dictionary: &Dictionary, policies: Policies) -> Self {
+        let loci = dictionary.loci.iter();
+        let of_locus = |locus: &LocusHaplotypes| LocusProvenance {
+            locus: locus.locus.clone(),
+            contig_len_nt: locus.contig_len_nt,
+            reference_sha256: output::sha256(&locus.reference),
+        };
+        Self { loci: loci.map(of_locus).collect(), policies }
+    }
+
+    /// Refuses sequences made from another reference or build.
+    ///
+    /// # Errors
+    /// Names the first locus that differs, and how.
+    pub fn require_same_genome(&self, dictionary: &Dictionary) -> Result<(), Error> {
+        for (expected, found) in self.loci.iter().zip(Self::of(dictionary, self.policies).loci) {
+            let differs = |reason: String| Err(Error::OtherGenome { locus: expected.locus.name.clone(), reason });
+            if let (Some(a), Some(b)) = (expected.contig_len_nt, found.contig_len_nt)
+                && a != b
+            {
+                return differs(format!(
+                    "contig `{}` has {b} nt here, {a} nt where the model was made: another build",
+                    expected.locus.contig
+                ));
+            }
+            if expected.reference_sha256 != found.reference_sha256 {
+                let short = |digest: &str| digest[..digest.len().min(12)].to_string();
+                return differs(format!(
+                    "the FASTA has other bases at {} (SHA-256 {}..., the model's reference had {}...)",
+                    expected.locus.region(),
+                    short(&found.reference_sha256),
+                    short(&expected.reference_sha256)
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -10,11 +10,16 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // An error names its own place only; its causes follow, each once.
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", one_line(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes, each once (an error names its own place only). Of each the first line: candle appends a backtrace.
+fn one_line(error: &anyhow::Error) -> String {
+    let causes = error.chain().map(|cause| cause.to_string().lines().next().unwrap_or_default().to_owned());
+    causes.collect::<Vec<_>>().join(": ")
 }
 
 /// The reader of our output went away (`gf-genomics ... | head`): not a failure.

@@ -10,7 +10,7 @@ mod variants;
 
 pub use self::{
     genotypes::{ABSENT, Genotype, MISSING},
-    reference::{Reference, contig_aliases, same_contig},
+    reference::{Reference, contig_aliases, contig_key, same_contig},
     regions::{Locus, Strand, parse_region, read_loci},
     variants::{VariantFile, VariantRecord},
 };

@@ -74,7 +74,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{table}")?;
         if let Some(planted) = planted {
-            let auc = planted.best_possible_auc.test;
+            let auc = planted.best_possible_auc;
             writeln!(out, "Best possible AUC on the test split, knowing the planted {} risk: {auc:.3}", planted.risk)?;
         }
     }

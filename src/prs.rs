@@ -39,13 +39,13 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     baselines::Study,
-    dosages::{GenotypeTable, Site, contig_key},
+    dosages::{GenotypeTable, Site},
     matching::{Matches, match_rows},
     model::People,
     scoring_file::ScoringFile,
 };
 use crate::{
-    ingest::{self, Locus, VariantRecord, same_contig},
+    ingest::{self, Locus, VariantRecord, contig_key, same_contig},
     output,
 };
 
@@ -251,18 +251,6 @@ pub enum Error {
     Options {
         /// What is wrong.
         reason: String,
-    },
-    /// People of the cohort are not in the genomes.
-    #[error("{}: no sample `{first}`; {missing} of the {people} people of the cohort are not in this file", path.display())]
-    MissingSamples {
-        /// The VCF.
-        path: PathBuf,
-        /// The first of them.
-        first: String,
-        /// How many are missing.
-        missing: usize,
-        /// How many were looked for.
-        people: usize,
     },
     /// A scoring file as a whole cannot be used.
     #[error("{}: {reason}", path.display())]

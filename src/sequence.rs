@@ -25,7 +25,7 @@ pub use self::{
 };
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -232,7 +232,7 @@ pub fn of_loci(loci: &[Locus], options: &Options, empty_loci: EmptyLoci) -> Resu
     let mut contigs_with_records = HashSet::new();
     for file in &files {
         run.summary.warnings.extend_from_slice(file.warnings());
-        let columns = columns_of(&samples, file)?;
+        let columns = file.columns_of(&samples)?;
         contigs_with_records.extend(file.for_each(Some(loci), |record| {
             run.summary.n_records += 1;
             for (number, window) in windows.iter_mut().enumerate() {
@@ -632,21 +632,4 @@ fn iupac_bits(base: u8) -> u8 {
 
 fn listed(files: &[VariantFile]) -> String {
     files.iter().map(|file| file.path().display().to_string()).collect::<Vec<_>>().join(", ")
-}
-
-/// The column of each wanted person in a file.
-fn columns_of(samples: &[String], file: &VariantFile) -> Result<Vec<usize>, Error> {
-    let column: HashMap<&str, usize> = file.samples().iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
-    let missing: Vec<&String> = samples.iter().filter(|sample| !column.contains_key(sample.as_str())).collect();
-    if let Some(first) = missing.first() {
-        return Err(Error::Inputs(format!(
-            "{}: no sample `{first}` in this file ({} of {} people are missing; the file has {}, such as `{}`)",
-            file.path().display(),
-            missing.len(),
-            samples.len(),
-            file.samples().len(),
-            file.samples()[0]
-        )));
-    }
-    Ok(samples.iter().map(|sample| column[sample.as_str()]).collect())
 }

@@ -207,10 +207,19 @@ pub fn contig_aliases(contig: &str) -> Vec<String> {
     names
 }
 
-/// Whether two files may mean the same contig by these names.
+/// A contig's name without `chr`, so that `chr19` and `19`, `chrM` and `MT` are one key.
+#[must_use]
+pub fn contig_key(contig: &str) -> &str {
+    match contig.strip_prefix("chr").unwrap_or(contig) {
+        "M" => "MT",
+        bare => bare,
+    }
+}
+
+/// Whether two files may mean the same contig by these names. Asked for every record, so it allocates nothing.
 #[must_use]
 pub fn same_contig(a: &str, b: &str) -> bool {
-    a == b || contig_aliases(a).iter().any(|alias| alias == b)
+    contig_key(a) == contig_key(b)
 }
 
 pub(super) fn is_gzip(path: &Path) -> Result<bool, Error> {
@@ -308,5 +317,16 @@ mod tests {
         writer.write_all(b">a\nACGT\n").unwrap();
         writer.finish().unwrap();
         assert_eq!(Reference::open(&path).unwrap().fetch("a", 1, 4).unwrap(), b"CGT");
+    }
+
+    #[test]
+    fn contigs_are_the_same_where_one_name_is_an_alias_of_the_other() {
+        let names = ["1", "chr1", "19", "chr19", "X", "chrX", "MT", "chrM", "11"];
+        for a in names {
+            for b in names {
+                assert_eq!(contig_aliases(a).iter().any(|alias| alias == b), same_contig(a, b), "{a} {b}");
+            }
+        }
+        assert!(same_contig("M", "chrM") && same_contig("chrM", "M"));
     }
 }

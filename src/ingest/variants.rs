@@ -4,7 +4,7 @@
 //! beside the file is used to read only the loci; without one the file is streamed and must be sorted by position.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs::File,
     io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -150,6 +150,26 @@ impl VariantFile {
     #[must_use]
     pub fn samples(&self) -> &[String] {
         &self.samples
+    }
+
+    /// The column (number into [`Self::samples`]) of each of `people`.
+    ///
+    /// # Errors
+    /// People without a column: the first one's name, and how many there are.
+    pub fn columns_of(&self, people: &[String]) -> Result<Vec<usize>, Error> {
+        let column_of: HashMap<&str, usize> = self.samples.iter().enumerate().map(|(column, sample)| (sample.as_str(), column)).collect();
+        let missing: Vec<&String> = people.iter().filter(|person| !column_of.contains_key(person.as_str())).collect();
+        if let Some(first) = missing.first() {
+            let reason = format!(
+                "no sample `{first}`; {} of the {} people wanted are not in this file, which has {} samples, such as `{}`",
+                missing.len(),
+                people.len(),
+                self.samples.len(),
+                self.samples[0]
+            );
+            return Err(Error::file(&self.path, reason));
+        }
+        Ok(people.iter().map(|person| column_of[person.as_str()]).collect())
     }
 
     /// What was odd about the header but could be read.

@@ -32,21 +32,14 @@ struct Record {
 pub struct Planted {
     /// Kind of risk.
     pub risk: simulate::RiskKind,
-    /// On each split.
-    pub best_possible_auc: BestPossible,
-}
-
-/// AUC of the risk itself.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct BestPossible {
-    /// On the test split.
-    pub test: f64,
+    /// AUC of the risk itself on the test split.
+    pub best_possible_auc: f64,
 }
 
 impl Planted {
     /// From the truth of a simulated cohort.
     pub fn of(truth: &simulate::Truth) -> Self {
-        Self { risk: truth.risk, best_possible_auc: BestPossible { test: truth.best_possible_auc.test } }
+        Self { risk: truth.risk, best_possible_auc: truth.best_possible_auc.test }
     }
 }
 

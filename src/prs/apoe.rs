@@ -5,11 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    dosages::{Site, contig_key},
-    scoring_file::GenomeBuild,
-};
-use crate::ingest::ABSENT;
+use super::{dosages::Site, scoring_file::GenomeBuild};
+use crate::ingest::{ABSENT, contig_key};
 
 /// (build, position of rs429358, position of rs7412)
 const POSITIONS: [(GenomeBuild, usize, usize); 2] =

@@ -4,15 +4,12 @@
 //! copies of one allele, REF or ALT: 0..2, or 0..1 on a haploid chromosome. A missing one is read as allele frequency times ploidy; the
 //! frequency always comes from training people. Coordinates: `position` is 1-based.
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::{Path, PathBuf},
-};
+use std::{collections::HashSet, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::ingest::{Genotype, Locus, MISSING, VariantFile, VariantRecord};
+use crate::ingest::{Genotype, Locus, MISSING, VariantFile, VariantRecord, contig_key};
 
 /// One VCF record that has an ALT allele to count.
 #[derive(Clone, Debug)]
@@ -68,15 +65,6 @@ fn ploidy(genotype: Genotype) -> u64 {
     if genotype.is_haploid() { 1 } else { 2 }
 }
 
-/// Contig without `chr`, so that `chr19` and `19`, `chrM` and `MT` are one key.
-#[must_use]
-pub fn contig_key(contig: &str) -> &str {
-    match contig.strip_prefix("chr").unwrap_or(contig) {
-        "M" => "MT",
-        bare => bare,
-    }
-}
-
 /// What happened to records and genotypes on reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadCounts {
@@ -117,7 +105,7 @@ pub struct GenotypeTable {
 
 impl GenotypeTable {
     /// Reads `paths` once each. `people` are looked up by sample name in every file; all samples of the first file when `None`.
-    /// `wanted` limits the records to these ([`contig_key`], position) pairs.
+    /// `wanted` says which of the records are kept.
     ///
     /// # Errors
     /// Whatever [`VariantFile`] refuses; a person whom a file does not have.
@@ -137,7 +125,7 @@ impl GenotypeTable {
         let mut seen = HashSet::new();
         for file in &files {
             table.warnings.extend_from_slice(file.warnings());
-            let columns = sample_columns(file.path(), file.samples(), &table.people)?;
+            let columns = file.columns_of(&table.people)?;
             table.counts.samples_left_out += (file.samples().len() - columns.len()) as u64;
             file.for_each(loci, |record| {
                 if wanted.is_none_or(|wanted| wanted(record)) {
@@ -193,16 +181,6 @@ impl GenotypeTable {
     }
 }
 
-/// Column of each person in a file.
-fn sample_columns(path: &Path, samples: &[String], people: &[String]) -> Result<Vec<usize>, Error> {
-    let column_of: HashMap<&str, usize> = samples.iter().enumerate().map(|(column, sample)| (sample.as_str(), column)).collect();
-    let missing: Vec<&String> = people.iter().filter(|person| !column_of.contains_key(person.as_str())).collect();
-    if let Some(first) = missing.first() {
-        return Err(Error::MissingSamples { path: path.into(), first: (*first).clone(), missing: missing.len(), people: people.len() });
-    }
-    Ok(people.iter().map(|person| column_of[person.as_str()]).collect())
-}
-
 fn text(allele: &[u8]) -> String {
     String::from_utf8_lossy(allele).into_owned()
 }
@@ -212,10 +190,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        ingest::{ABSENT, same_contig},
-        prs::tests::write_vcf,
-    };
+    use crate::{ingest::ABSENT, prs::tests::write_vcf};
 
     proptest! {
         #[test]
@@ -285,15 +260,5 @@ mod tests {
         let path = write_vcf(folder.path(), &["A"], &["1 10 a A G . PASS . GT 0|1"]);
         let message = GenotypeTable::read(&[path], None, Some(&["A", "B", "C"]), None).unwrap_err().to_string();
         assert!(message.contains("`B`") && message.contains("2 of the 3"), "{message}");
-    }
-
-    #[test]
-    fn contig_keys_agree_with_the_names_that_ingest_takes_for_one() {
-        let names = ["1", "chr1", "19", "chr19", "X", "chrX", "MT", "chrM", "11"];
-        for a in names {
-            for b in names {
-                assert_eq!(contig_key(a) == contig_key(b), same_contig(a, b), "{a} {b}");
-            }
-        }
     }
 }

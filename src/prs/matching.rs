@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Error,
-    dosages::{Site, contig_key},
+    dosages::Site,
     scoring_file::{ScoreRow, ScoringFile, Unusable},
 };
+use crate::ingest::contig_key;
 
 /// How the alleles of a row agree with those of a record; the first is preferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -19,7 +19,7 @@ pub use self::{
     dictionary::{ABSENT_HAPLOTYPE, LocusHaplotypes},
     fasta::write_fasta,
     haplotype::{Edit, reverse_complement, splice},
-    policies::{ApplyFilters, Haploid, Missing, Policies, Symbolic, Unphased},
+    policies::{ApplyFilters, Encoding, Haploid, Missing, Policies, Symbolic, Unphased},
     provenance::{LocusProvenance, Provenance},
     store::{Dictionary, write_skips},
 };
@@ -286,7 +286,7 @@ pub fn of_loci(loci: &[Locus], options: &Options, empty_loci: EmptyLoci) -> Resu
         *run.summary.skips.entry(skip.reason).or_default() += 1;
     }
     let (skips, summary) = (run.skips, run.summary);
-    Ok((Dictionary { samples, loci }, skips, summary))
+    Ok((Dictionary { encoding: Encoding::Haplotype, samples, loci }, skips, summary))
 }
 
 /// A locus while its records are read.

@@ -345,7 +345,7 @@ impl<'g> SegmentEncoder<'g> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingest::Locus;
+    use crate::{ingest::Locus, sequence::Encoding};
 
     fn dictionary(strand: Strand) -> Dictionary {
         let locus = Locus { name: "L".into(), contig: "1".into(), start0: 100, end0: 130, strand };
@@ -358,6 +358,7 @@ mod tests {
         let reference = b"ACGTACGTACGTTGCATGCAACGTNACGTA".to_vec();
         let pairs = vec![[0, 1], [2, 0], [3, ABSENT_HAPLOTYPE]];
         Dictionary {
+            encoding: Encoding::Haplotype,
             samples: vec!["a".into(), "b".into(), "c".into()],
             loci: vec![LocusHaplotypes { locus, contig_len_nt: None, reference, edits, haplotypes, pairs }],
         }

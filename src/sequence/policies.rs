@@ -3,6 +3,17 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How a person becomes sequences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// Two haplotypes of bases; needs phase.
+    #[default]
+    Haplotype,
+    /// One sequence of genotype symbols, one a reference position; needs no phase. The person's second haplotype is absent.
+    Diploid,
+}
+
 /// What to do with a heterozygous call whose phase is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,15 +4,17 @@ use std::{fs::File, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, LocusHaplotypes, Skip};
+use super::{Encoding, Error, LocusHaplotypes, Skip};
 use crate::output;
 
 /// Version of the files this module writes.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// The distinct haplotypes of every locus, and which two each person has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dictionary {
+    /// What the letters of the sequences are.
+    pub encoding: Encoding,
     /// People, in the order of every `pairs`.
     pub samples: Vec<String>,
     /// One per locus.
@@ -22,6 +24,7 @@ pub struct Dictionary {
 #[derive(Serialize, Deserialize)]
 struct LociFile {
     schema_version: u32,
+    encoding: Encoding,
     loci: Vec<LocusHaplotypes>,
 }
 
@@ -35,12 +38,18 @@ struct PairRow {
 }
 
 impl Dictionary {
+    /// Every letter a sequence may hold, ascending; `N` is one of them.
+    #[must_use]
+    pub fn alphabet(&self) -> &'static [u8] {
+        b"ACGNT"
+    }
+
     /// Writes `loci.json` and `pairs.csv` into a folder.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        output::write_json(&folder.join("loci.json"), &LociFile { schema_version: SCHEMA_VERSION, loci: self.loci.clone() })?;
+        output::write_json(&folder.join("loci.json"), &LociFile { schema_version: SCHEMA_VERSION, encoding: self.encoding, loci: self.loci.clone() })?;
         let rows = self.loci.iter().flat_map(|locus| {
             self.samples.iter().zip(&locus.pairs).map(|(sample_id, &[haplotype_a, b])| PairRow {
                 sample_id: sample_id.clone(),
@@ -60,7 +69,7 @@ impl Dictionary {
         let path = folder.join("loci.json");
         let wrong = |path: &Path, reason: String| Error::Store { path: path.into(), reason };
         let text = std::fs::read(&path).map_err(output::at(&path))?;
-        let LociFile { schema_version, mut loci } = serde_json::from_slice(&text).map_err(|error| wrong(&path, error.to_string()))?;
+        let LociFile { schema_version, encoding, mut loci } = serde_json::from_slice(&text).map_err(|error| wrong(&path, error.to_string()))?;
         if schema_version != SCHEMA_VERSION {
             return Err(wrong(&path, format!("schema version {schema_version}; this program reads {SCHEMA_VERSION}: make it again")));
         }
@@ -87,7 +96,7 @@ impl Dictionary {
         if loci.iter().any(|locus| locus.pairs.len() != samples.len()) {
             return Err(wrong(&path, "not every person has a row at every locus".into()));
         }
-        Ok(Self { samples, loci })
+        Ok(Self { encoding, samples, loci })
     }
 }
 

@@ -219,7 +219,7 @@ pub enum EmptyLoci {
 /// As [`run`].
 pub fn of_loci(loci: &[Locus], options: &Options, empty_loci: EmptyLoci) -> Result<(Dictionary, Vec<Skip>, Summary), Error> {
     let mut reference = Reference::open(&options.reference)?;
-    let files = options.vcf.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut files = options.vcf.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let first = files.first().ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
     let samples = options.samples.clone().unwrap_or_else(|| first.samples().to_vec());
 
@@ -228,11 +228,12 @@ pub fn of_loci(loci: &[Locus], options: &Options, empty_loci: EmptyLoci) -> Resu
     for locus in loci {
         windows.push(Window::open(locus, &files, &mut reference, samples.len(), &mut run.summary)?);
     }
-    let mut file_of_locus: Vec<Option<&Path>> = vec![None; loci.len()];
+    let mut file_of_locus: Vec<Option<PathBuf>> = vec![None; loci.len()];
     let mut contigs_with_records = HashSet::new();
-    for file in &files {
+    for file in &mut files {
         run.summary.warnings.extend_from_slice(file.warnings());
-        let columns = file.columns_of(&samples)?;
+        file.select(&samples)?;
+        let path = file.path().to_path_buf();
         contigs_with_records.extend(file.for_each(Some(loci), |record| {
             run.summary.n_records += 1;
             for (number, window) in windows.iter_mut().enumerate() {
@@ -242,13 +243,13 @@ pub fn of_loci(loci: &[Locus], options: &Options, empty_loci: EmptyLoci) -> Resu
                 {
                     continue;
                 }
-                if file_of_locus[number].replace(file.path()).is_some_and(|other| other != file.path()) {
+                if file_of_locus[number].replace(path.clone()).is_some_and(|other| other != path) {
                     let name = &window.builder.locus().name;
                     return Err(Error::Inputs(format!(
                         "locus `{name}` has records in more than one file; merge them with `bcftools concat`"
                     )));
                 }
-                run.record(window, number as u32, file.path(), record, &columns)?;
+                run.record(window, number as u32, &path, record)?;
             }
             Ok::<_, Error>(())
         })?);
@@ -368,7 +369,7 @@ struct Carriers {
 }
 
 impl Run<'_> {
-    fn record(&mut self, window: &mut Window, locus: u32, path: &Path, record: &VariantRecord, columns: &[usize]) -> Result<(), Error> {
+    fn record(&mut self, window: &mut Window, locus: u32, path: &Path, record: &VariantRecord) -> Result<(), Error> {
         let site = Site { path, record, locus };
         if check_ref(window, record).map_err(|reason| site.refuse(None, reason))? {
             self.skips.push(site.skip(None, None, Reason::RefAmbiguous));
@@ -379,8 +380,7 @@ impl Run<'_> {
         }
         let alleles: Vec<Allele> = record.alt_alleles.iter().map(|alt| Allele::new(record, alt, &window.builder.window())).collect();
         let mut carriers = Carriers { of_alt: vec![Vec::new(); alleles.len()], of_n: Vec::new() };
-        for (person, &column) in columns.iter().enumerate() {
-            let genotype = record.genotypes[column];
+        for (person, &genotype) in record.genotypes.iter().enumerate() {
             if genotype.alleles == [0, 0] && window.ploidy[person].0 == 2 {
                 continue;
             }

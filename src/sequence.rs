@@ -8,6 +8,8 @@
 //! Order of operations: resolve the contig and fetch the reference; read the records that overlap a locus; check REF; apply FILTER; per person and
 //! haplotype pick the allele by the policies; trim it to an edit; walk the edits in order, leaving out what overlaps; cut at the edges of the locus.
 
+pub mod diploid;
+
 mod dictionary;
 mod fasta;
 mod haplotype;

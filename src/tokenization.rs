@@ -407,6 +407,89 @@ mod tests {
     }
 
     #[test]
+    fn not_anchored_tokens_stand_one_after_another_and_a_longer_haplotype_is_cut_and_counted() {
+        let dictionary = dictionary(Strand::Forward);
+        let options =
+            Options { tokenizer: Some(TokenizerKind::Nucleotide), segment_length: 10, anchor: Anchor::Haplotype, ..Options::default() };
+        // Haplotypes 0 and 1 (30 nt) are known; 2 (17 nt) and 3 (33 nt) are new.
+        let Tokenized { tokenizer, grid, tokens, summary, .. } = run(&dictionary, &[0], &options).unwrap();
+        let locus = &tokens.loci[0];
+        assert_eq!((locus.n_slots, &grid.loci[0].first_slot), (2 + 30, &vec![1]), "the longest row of training");
+        assert_eq!(summary.n_slot_overflows, 1);
+        assert!(summary.to_string().contains("1 haplotypes have more tokens than any of training"), "{summary}");
+        let deletion = locus.row(2);
+        assert_eq!(text_of(deletion, &tokenizer).as_bytes(), dictionary.loci[0].bases(2));
+        assert!(deletion[1..18].iter().all(|&id| id != PAD) && deletion[18..31].iter().all(|&id| id == PAD) && deletion[31] == SEP);
+        assert_eq!(text_of(locus.row(3), &tokenizer).as_bytes(), &dictionary.loci[0].bases(3)[..30]);
+    }
+
+    #[test]
+    fn saved_tokenizer_and_grid_give_the_same_tokens_again_for_every_kind_and_anchor() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("foreign.json");
+        std::fs::write(&file, FOREIGN).unwrap();
+        let kind = |tokenizer| Options { tokenizer: Some(tokenizer), segment_length: 7, ..Options::default() };
+        let kinds = [
+            kind(TokenizerKind::Bpe),
+            Options { vocab_size: Some(VocabSize::AtMost(12)), ..kind(TokenizerKind::Bpe) },
+            Options { kmer_length: Some(3), ..kind(TokenizerKind::Kmer) },
+            Options { kmer_length: Some(3), kmer_overlapping: true, ..kind(TokenizerKind::Kmer) },
+            kind(TokenizerKind::Nucleotide),
+            Options { tokenizer: None, tokenizer_file: Some(file), ..kind(TokenizerKind::Bpe) },
+        ];
+        for (options, anchor) in kinds.iter().flat_map(|options| [Anchor::Reference, Anchor::Haplotype].map(|anchor| (options, anchor))) {
+            let dictionary = dictionary(Strand::Reverse);
+            let made = run(&dictionary, &[0, 1], &Options { anchor, ..options.clone() }).unwrap();
+            let path = folder.path().join("grid.json");
+            made.grid.save(&path).unwrap();
+            let tokenizer = Tokenizer::from_json(made.tokenizer.json()).unwrap();
+            let (tokens, summary) = encode(&dictionary, &tokenizer, &Grid::load(&path).unwrap()).unwrap();
+            assert_eq!((tokens, summary), (made.tokens.clone(), made.summary.clone()));
+            if !options.kmer_overlapping {
+                let bases = dictionary.loci[0].bases(2);
+                assert_eq!(text_of(made.tokens.loci[0].row(2), &tokenizer).as_bytes(), bases, "{options:?} {anchor:?}");
+            }
+        }
+    }
+
+    /// A file with ids of its own and without N.
+    const FOREIGN: &str = r#"{"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null, "post_processor": null,
+        "decoder": null, "truncation": null, "padding": null, "model": {"type": "BPE", "unk_token": "<unk>", "merges": [["A", "C"]],
+        "vocab": {"A": 0, "C": 1, "G": 2, "T": 3, "<unk>": 4, "<pad>": 5, "AC": 6, "N": 7}}}"#;
+
+    #[test]
+    fn letters_that_a_given_tokenizer_lacks_are_refused_with_the_locus() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let options = Options { tokenizer_file: Some(file.path().into()), ..Options::default() };
+        std::fs::write(file.path(), FOREIGN.replace("\"N\": 7", "\"X\": 7")).unwrap();
+        let error = run(&dictionary(Strand::Forward), &[0], &options).unwrap_err().to_string();
+        assert!(error.starts_with("locus `L`: `N` at offset 24"), "{error}");
+        std::fs::write(file.path(), "{}").unwrap();
+        let error = run(&dictionary(Strand::Forward), &[0], &options).unwrap_err().to_string();
+        assert!(error.starts_with(&file.path().display().to_string()), "{error}");
+    }
+
+    #[test]
+    fn the_report_counts_unseen_segments_of_each_split_and_leaves_empty_what_is_undefined() {
+        use gf_cohort_schema::Split;
+        let dictionary = dictionary(Strand::Forward);
+        let made = run(&dictionary, &[0], &Options { segment_length: 10, ..Options::default() }).unwrap();
+        let people = [(Split::Train, vec![0]), (Split::Validation, vec![1, 2]), (Split::Test, vec![])];
+        let report = Report::of(&made, &people, 1.5);
+        assert_eq!(report.value("unseen_share_train"), Some(0.0));
+        // Haplotypes 2, 0 and 3 at three places each: the deletion is new at two places (one base of it stands in the last), the insertion at one.
+        assert_eq!(report.value("unseen_share_validation"), Some(3.0 / 9.0));
+        assert_eq!(report.value("unseen_distinct_share_validation"), Some(3.0 / 7.0));
+        assert_eq!(report.value("unseen_share_test"), None);
+        assert_eq!((report.value("distinct_segments"), report.value("training_segments")), (Some(7.0), Some(4.0)));
+        assert_eq!((report.value("tokens_per_haplotype_max"), report.value("sequences_seconds")), (Some(3.0), Some(1.5)));
+        let folder = tempfile::tempdir().unwrap();
+        report.write(&folder.path().join("report.csv")).unwrap();
+        let table = std::fs::read_to_string(folder.path().join("report.csv")).unwrap();
+        assert!(table.starts_with("measure,value\nnt_per_token,") && table.contains("\nunseen_share_test,\n"), "{table}");
+    }
+
+    #[test]
     fn nothing_of_people_outside_training_is_in_the_vocabulary() {
         let dictionary = dictionary(Strand::Forward);
         let options = Options { segment_length: 10, ..Options::default() };

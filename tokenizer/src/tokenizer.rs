@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tokenizers::Tokenizer as HuggingFace;
 
-use crate::{Error, SPECIAL_TOKENS, file, train};
+use crate::{Error, MASK, SPECIAL_TOKENS, file, train};
 
 /// Other names of the special tokens, in the order of [`SPECIAL_TOKENS`].
 const SPECIAL_ALIASES: [&[&str]; 5] = [&["<pad>"], &["<unk>"], &["<cls>", "<s>"], &["<sep>", "</s>", "<eos>"], &["<mask>"]];
@@ -166,7 +166,11 @@ impl Tokenizer {
             }
         };
         let decoded = self.decode(&ids).unwrap_or_default();
-        if decoded == text { Ok(ids) } else { Err(Error::Lossy { segment: text.to_string(), tokens: decoded }) }
+        if decoded == text && ids.iter().all(|&id| id > MASK) {
+            Ok(ids)
+        } else {
+            Err(Error::Lossy { segment: text.to_string(), tokens: decoded })
+        }
     }
 }
 
@@ -198,7 +202,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{CLS, Kind, MASK, PAD, SEP, UNK, VocabSize};
+    use crate::{CLS, Kind, PAD, SEP, UNK, VocabSize};
 
     const BASES: &[u8] = b"ACGNT";
 

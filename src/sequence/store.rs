@@ -49,7 +49,10 @@ impl Dictionary {
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        output::write_json(&folder.join("loci.json"), &LociFile { schema_version: SCHEMA_VERSION, encoding: self.encoding, loci: self.loci.clone() })?;
+        output::write_json(
+            &folder.join("loci.json"),
+            &LociFile { schema_version: SCHEMA_VERSION, encoding: self.encoding, loci: self.loci.clone() },
+        )?;
         let rows = self.loci.iter().flat_map(|locus| {
             self.samples.iter().zip(&locus.pairs).map(|(sample_id, &[haplotype_a, b])| PairRow {
                 sample_id: sample_id.clone(),
@@ -69,7 +72,8 @@ impl Dictionary {
         let path = folder.join("loci.json");
         let wrong = |path: &Path, reason: String| Error::Store { path: path.into(), reason };
         let text = std::fs::read(&path).map_err(output::at(&path))?;
-        let LociFile { schema_version, encoding, mut loci } = serde_json::from_slice(&text).map_err(|error| wrong(&path, error.to_string()))?;
+        let LociFile { schema_version, encoding, mut loci } =
+            serde_json::from_slice(&text).map_err(|error| wrong(&path, error.to_string()))?;
         if schema_version != SCHEMA_VERSION {
             return Err(wrong(&path, format!("schema version {schema_version}; this program reads {SCHEMA_VERSION}: make it again")));
         }

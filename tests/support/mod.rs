@@ -101,6 +101,33 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Bases by FASTA definition line.
+pub fn fasta(text: &str) -> BTreeMap<String, String> {
+    let records = text.split('>').skip(1).map(|record| {
+        let (definition, lines) = record.split_once('\n').unwrap();
+        (definition.to_owned(), lines.replace('\n', ""))
+    });
+    records.collect()
+}
+
+/// Version of bcftools, or `None` and a word about it where it is not installed.
+pub fn bcftools_version() -> Option<(u32, u32)> {
+    let Ok(output) = Command::new("bcftools").arg("--version").output() else {
+        eprintln!("SKIPPED: no bcftools on this machine");
+        return None;
+    };
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut numbers = text.lines().next()?.strip_prefix("bcftools ")?.split('.').map(|number| number.parse().unwrap_or(0));
+    Some((numbers.next()?, numbers.next()?))
+}
+
+/// Runs bcftools in `folder`, which must be installed and must end with exit code 0; what it wrote to stdout.
+pub fn bcftools(folder: &Path, arguments: &str) -> Vec<u8> {
+    let output = Command::new("bcftools").current_dir(folder).args(arguments.split_whitespace()).output().unwrap();
+    assert!(output.status.success(), "bcftools {arguments}: {}", stderr(&output));
+    output.stdout
+}
+
 /// The rows of a CSV file, each by column name.
 pub fn rows(path: &Path) -> Vec<BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_path(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -5,6 +5,7 @@
 use std::{
     fs,
     io::{self, BufWriter, Write},
+    num::NonZero,
     path::{Path, PathBuf},
 };
 
@@ -37,32 +38,107 @@ pub fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
 /// # Errors
 /// When the folder cannot be made, or writing or renaming fails; nothing is left under `path` then.
 pub fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-    // A device or a pipe is written to, never replaced.
-    if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        let open = || write(&mut BufWriter::new(fs::OpenOptions::new().write(true).open(path)?));
-        return open().map_err(at(path));
+    let mut pending = Pending::create(path)?;
+    write(&mut pending).map_err(at(path))?;
+    pending.finish()
+}
+
+/// A file that is being written and gets its name when it is finished; dropped before, it leaves nothing.
+#[derive(Debug)]
+pub struct Pending {
+    path: PathBuf,
+    target: Target,
+}
+
+enum Target {
+    Plain(BufWriter<NamedTempFile>),
+    /// Blocks are compressed on all threads.
+    Bgzf(bgzf::io::MultithreadedWriter<BufWriter<NamedTempFile>>),
+    /// Standard output, a device or a pipe: written to, never replaced.
+    Stream(BufWriter<Box<dyn Write>>),
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Plain(_) => "Plain",
+            Self::Bgzf(_) => "Bgzf",
+            Self::Stream(_) => "Stream",
+        })
     }
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(folder).map_err(at(folder))?;
-    let result = (|| {
-        let file = temporary_file(folder)?;
-        let mut buffered = BufWriter::with_capacity(1 << 17, file);
-        if path.extension().is_some_and(|extension| extension == "gz") {
-            let mut compressed = bgzf::io::Writer::new(&mut buffered);
-            write(&mut compressed)?;
-            compressed.try_finish()?;
+}
+
+impl Pending {
+    /// Begins a file; a name ending in `.gz` is compressed as BGZF, `-` is standard output.
+    ///
+    /// # Errors
+    /// When the folder or the file cannot be made.
+    pub fn create(path: &Path) -> Result<Self, Error> {
+        let target = if path == Path::new("-") {
+            Target::Stream(BufWriter::new(Box::new(io::stdout().lock())))
+        } else if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            let device = fs::OpenOptions::new().write(true).open(path).map_err(at(path))?;
+            Target::Stream(BufWriter::with_capacity(1 << 17, Box::new(device)))
         } else {
-            write(&mut buffered)?;
+            let folder = match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent,
+                _ => Path::new("."),
+            };
+            fs::create_dir_all(folder).map_err(at(folder))?;
+            let buffered = BufWriter::with_capacity(1 << 17, temporary_file(folder).map_err(at(path))?);
+            if path.extension().is_some_and(|extension| extension == "gz") {
+                let workers = NonZero::new(rayon::current_num_threads()).unwrap_or(NonZero::<usize>::MIN);
+                Target::Bgzf(bgzf::io::MultithreadedWriter::with_worker_count(workers, buffered))
+            } else {
+                Target::Plain(buffered)
+            }
+        };
+        Ok(Self { path: path.into(), target })
+    }
+
+    /// The name it will have.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts the file, whole, under its name.
+    ///
+    /// # Errors
+    /// When writing or renaming fails.
+    pub fn finish(self) -> Result<(), Error> {
+        let finish = || {
+            let buffered = match self.target {
+                Target::Stream(mut stream) => return stream.flush(),
+                Target::Plain(buffered) => buffered,
+                Target::Bgzf(mut compressed) => compressed.finish()?,
+            };
+            let file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.as_file().sync_all()?;
+            file.persist(&self.path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        finish().map_err(at(&self.path))
+    }
+}
+
+impl Write for Pending {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.target {
+            Target::Plain(out) => out.write(bytes),
+            Target::Bgzf(out) => out.write(bytes),
+            Target::Stream(out) => out.write(bytes),
         }
-        let file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    })();
-    result.map_err(at(path))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.target {
+            Target::Plain(out) => out.flush(),
+            // A flush would end a block; `finish` writes what is left.
+            Target::Bgzf(_) => Ok(()),
+            Target::Stream(out) => out.flush(),
+        }
+    }
 }
 
 /// Removes the temporary files that a killed run left in a folder.
@@ -86,6 +162,17 @@ fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)
+}
+
+/// Writes `value` as JSON in one line, atomically: for large tables that no one reads by eye.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_compact_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
+    write(path, |out| {
+        serde_json::to_writer(&mut *out, value)?;
+        out.write_all(b"\n")
+    })
 }
 
 /// Writes `value` as indented JSON, atomically.

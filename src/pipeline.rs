@@ -26,7 +26,7 @@ use self::{
 };
 use crate::{
     evaluation, output, prs, report,
-    sequence::{self, Dictionary, Policies, Provenance, write_skips},
+    sequence::{self, Dictionary, Policies, Provenance, Regions, Samples},
     simulate,
     tokenization::{self, Folder, Summary},
     training,
@@ -105,16 +105,18 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
     let mut built = None;
     runner.stage("1-sequences", &sequences_folder, &json!([data.key(), plan.sequences]), || {
         let samples = load_cohort()?.people.into_iter().map(|person| person.sample_id).collect();
-        let (dictionary, skips, summary) = sequence::run(&sequence::Options {
+        let (dictionary, summary) = sequence::run(&sequence::Options {
             vcf: data.vcf.clone(),
             reference: data.reference.clone(),
-            regions_file: data.regions_file.clone(),
-            samples: Some(samples),
-            policies: plan.sequences,
+            regions: Regions::File(data.regions_file.clone()),
+            samples: Samples::Only(samples),
+            policies: plan.sequences.clone(),
+            mask: data.mask.clone(),
+            callable: data.callable.clone(),
+            skips: Some(sequences_folder.join("skips.csv")),
         })?;
         eprint!("{summary}");
         dictionary.save(&sequences_folder)?;
-        write_skips(&dictionary, &skips, &sequences_folder.join("skips.csv"))?;
         built = Some(dictionary);
         Ok(summary)
     })?;
@@ -125,7 +127,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
             Some(dictionary) => dictionary,
             None => Dictionary::load(&sequences_folder)?,
         };
-        let summary = tokenize(&dictionary, plan.sequences, &load_cohort()?, &plan.tokens, &tokens_folder)?;
+        let summary = tokenize(&dictionary, &plan.sequences, &load_cohort()?, &plan.tokens, &tokens_folder)?;
         eprint!("{summary}");
         Ok(summary)
     })?;
@@ -169,7 +171,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
 /// Whatever the stage says.
 pub fn tokenize(
     dictionary: &Dictionary,
-    policies: Policies,
+    policies: &Policies,
     cohort: &Cohort,
     options: &tokenization::Options,
     out: &Path,
@@ -178,7 +180,7 @@ pub fn tokenize(
     let in_training = cohort.in_split(Split::Train).filter_map(|(_, person)| row_of.get(person.sample_id.as_str()));
     let training: Vec<usize> = in_training.copied().collect();
     let (tokenizer, grid, tokens, summary) = tokenization::run(dictionary, &training, options)?;
-    let genome = Provenance::of(dictionary, policies);
+    let genome = Provenance::of(dictionary, policies.clone());
     Folder { tokenizer, grid, tokens, genome }.save(out)?;
     if let VocabSize::AtMost(wanted) = options.vocab_size
         && summary.vocab_size < wanted

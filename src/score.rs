@@ -13,7 +13,7 @@ use crate::{
     dataset::{self, Dataset, logits},
     output,
     prs::{self, PrsModel},
-    sequence::{self, EmptyLoci},
+    sequence::{self, EmptyLoci, Regions, Samples},
     tokenization::{self, encode},
     training::{self, Bundle},
 };
@@ -120,15 +120,20 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     let model = bundle.model()?;
     let names: Vec<String> = config.covariates.iter().map(|covariate| covariate.name.clone()).collect();
     let cohort = covariates(options, &names)?;
-    let loci: Vec<_> = config.genome.loci.iter().map(|locus| locus.locus.clone()).collect();
+    let loci: Vec<_> = config.genome.loci.iter().map(|locus| (locus.locus.clone(), locus.masks.clone())).collect();
     let sequence_options = sequence::Options {
         vcf: options.vcf.clone(),
         reference: options.reference.clone().ok_or(Error::NoReference)?,
-        regions_file: options.model.join("config.json"),
-        samples: cohort.as_ref().map(|cohort| cohort.people.iter().map(|person| person.sample_id.clone()).collect()),
-        policies: config.genome.policies,
+        regions: Regions::File(options.model.join("config.json")),
+        samples: cohort
+            .as_ref()
+            .map_or(Samples::All, |cohort| Samples::Only(cohort.people.iter().map(|person| person.sample_id.clone()).collect())),
+        policies: config.genome.policies.clone(),
+        mask: None,
+        callable: None,
+        skips: None,
     };
-    let (dictionary, _, sequences) = sequence::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
+    let (dictionary, sequences) = sequence::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
     config.genome.require_same_genome(&dictionary)?;
     let (tokens, token_summary) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
     let cohort = cohort.unwrap_or_else(|| without_covariates(&tokens.samples));

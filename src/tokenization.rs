@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ingest::Strand,
     output,
-    sequence::{ABSENT_HAPLOTYPE, Dictionary, Edit, LocusHaplotypes, reverse_complement, splice},
+    sequence::{ABSENT_HAPLOTYPE, Dictionary, Edit, LocusHaplotypes, splice},
 };
 
 /// How sequences become tokens.
@@ -247,10 +247,7 @@ impl<'l> Segments<'l> {
     }
 
     fn oriented(&self, bases: Vec<u8>) -> Vec<u8> {
-        match self.locus.locus.strand {
-            Strand::Forward => bases,
-            Strand::Reverse => reverse_complement(&bases),
-        }
+        self.locus.oriented(bases)
     }
 
     fn forward_reference(&self, forward: usize) -> &'l [u8] {
@@ -345,7 +342,7 @@ impl<'g> SegmentEncoder<'g> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ingest::Locus, sequence::Encoding};
+    use crate::{ingest::Locus, sequence::{Encoding, Masks}};
 
     fn dictionary(strand: Strand) -> Dictionary {
         let locus = Locus { name: "L".into(), contig: "1".into(), start0: 100, end0: 130, strand };
@@ -359,8 +356,9 @@ mod tests {
         let pairs = vec![[0, 1], [2, 0], [3, ABSENT_HAPLOTYPE]];
         Dictionary {
             encoding: Encoding::Haplotype,
+            iupac: false,
             samples: vec!["a".into(), "b".into(), "c".into()],
-            loci: vec![LocusHaplotypes { locus, contig_len_nt: None, reference, edits, haplotypes, pairs }],
+            loci: vec![LocusHaplotypes { locus, contig_len_nt: None, masks: Masks::default(), encoding: Encoding::Haplotype, reference, edits, haplotypes, pairs }],
         }
     }
 

@@ -2,22 +2,37 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::ValueEnum;
 
-use crate::sequence::{self, ApplyFilters, Haploid, Missing, Options, Policies, Symbolic, Unphased, write_fasta, write_skips};
+use crate::{
+    output,
+    sequence::{
+        self, ApplyFilters, Encoding, Haploid, Missing, Options, Overlap, Policies, Regions, Samples, Symbolic, Unphased, write_fasta,
+    },
+};
 
-/// Both haplotypes of every sample over chosen loci, as FASTA, in one pass.
+/// Both haplotypes of every sample over chosen loci, in one pass: as FASTA, as a dictionary of the distinct ones, or both.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  gf-genomics sequences --vcf cohort.vcf.gz --reference GRCh38.fa --regions-file loci.bed -o haplotypes.fa.gz"
+    after_help = "Example:\n  gf-genomics sequences --vcf cohort.vcf.gz --reference GRCh38.fa --regions chr19:44905754-44909393 --skips skips.csv -o haplotypes.fa.gz"
 )]
 pub struct Args {
     #[command(flatten)]
     genomes: Genomes,
-    /// FASTA to write (`>sample locus haplotype`); BGZF when it ends in .gz; `-` is standard output.
-    #[arg(short, long, default_value = "-", value_name = "FASTA")]
-    output: PathBuf,
-    /// Table of everything that is not in the sequences as the VCF states it.
+    /// People, separated by commas; `^A,B`: all but these [default: everyone].
+    #[arg(long, value_name = "NAMES", conflicts_with = "samples_file")]
+    samples: Option<String>,
+    /// File with a person a line; `^FILE`: all but these.
+    #[arg(long, value_name = "FILE")]
+    samples_file: Option<String>,
+    /// FASTA to write (`>sample locus haplotype`); BGZF when it ends in .gz; `-` is standard output [default: `-` without --out].
+    #[arg(short, long, value_name = "FASTA")]
+    output: Option<PathBuf>,
+    /// Folder for the dictionary: loci.json (distinct haplotypes as edits), pairs.csv (each person's two), skips.csv.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Table of everything that is not in the sequences as the VCF states it [default: DIR/skips.csv].
     #[arg(long, value_name = "CSV")]
     skips: Option<PathBuf>,
 }
@@ -25,15 +40,24 @@ pub struct Args {
 /// The genomes of a cohort and how their genotypes are read.
 #[derive(Debug, clap::Args)]
 pub struct Genomes {
-    /// VCF, VCF.gz or BCF files, of the same people.
+    /// VCF, VCF.gz or BCF files, of the same people (one a chromosome, say); `-` is standard input.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
-    pub vcf: Vec<PathBuf>,
+    vcf: Vec<PathBuf>,
     /// Reference FASTA, plain or bgzipped.
     #[arg(long, value_name = "FASTA")]
-    pub reference: PathBuf,
+    reference: PathBuf,
     /// BED of loci (columns 4 and 6: name and strand).
+    #[arg(long, value_name = "BED", required_unless_present = "regions")]
+    regions_file: Option<PathBuf>,
+    /// Loci as `chr:beg-end` (1-based, inclusive), separated by commas.
+    #[arg(long, value_name = "REGIONS", conflicts_with = "regions_file")]
+    regions: Option<String>,
+    /// BED of places to read as N; records that touch them are not applied.
     #[arg(long, value_name = "BED")]
-    pub regions_file: PathBuf,
+    mask: Option<PathBuf>,
+    /// BED outside of which everything is read as N.
+    #[arg(long, value_name = "BED")]
+    callable: Option<PathBuf>,
     #[command(flatten)]
     policies: PolicyArgs,
 }
@@ -41,16 +65,23 @@ pub struct Genomes {
 impl Genomes {
     /// As options of the stage.
     #[must_use]
-    pub fn options(self, samples: Option<Vec<String>>) -> Options {
+    pub fn options(self, samples: Samples, skips: Option<PathBuf>) -> Options {
+        let regions = match (self.regions_file, self.regions) {
+            (Some(path), _) => Regions::File(path),
+            (None, text) => Regions::Text(text.unwrap_or_default()),
+        };
         let policies = self.policies.policies();
-        Options { vcf: self.vcf, reference: self.reference, regions_file: self.regions_file, samples, policies }
+        Options { vcf: self.vcf, reference: self.reference, regions, samples, policies, mask: self.mask, callable: self.callable, skips }
     }
 }
 
 /// Policies for genotypes that do not say which bases a haplotype has.
 #[derive(Debug, clap::Args)]
 pub struct PolicyArgs {
-    /// Unphased heterozygotes.
+    /// Two haplotypes of bases, or one sequence of genotype symbols, which needs no phase.
+    #[arg(long, value_enum, default_value_t = EncodingArg::Haplotype)]
+    encoding: EncodingArg,
+    /// Unphased heterozygotes: refuse, order of GT, IUPAC codes, or the reference.
     #[arg(long, value_enum, default_value_t = UnphasedArg::Error)]
     unphased: UnphasedArg,
     /// Missing alleles.
@@ -59,18 +90,37 @@ pub struct PolicyArgs {
     /// Haploid calls: the second haplotype is absent, or repeats the first.
     #[arg(long, value_enum, default_value_t = HaploidArg::Absent)]
     haploid: HaploidArg,
-    /// Symbolic alleles and breakends.
+    /// Symbolic alleles other than <DEL>, and breakends.
     #[arg(long, value_enum, default_value_t = SymbolicArg::Skip)]
     symbolic: SymbolicArg,
-    /// Records to apply by their FILTER: PASS and `.`, or all.
-    #[arg(long, value_enum, default_value_t = ApplyFiltersArg::Pass)]
-    apply_filters: ApplyFiltersArg,
+    /// Records to apply by their FILTER: a list of names, or `all`.
+    #[arg(long, default_value_t = ApplyFilters::default(), value_name = "LIST")]
+    apply_filters: ApplyFilters,
+    /// Which of two overlapping alleles of a haplotype stands: the first by place, or the first in the file as bcftools has it.
+    #[arg(long, value_enum, default_value_t = OverlapArg::Canonical)]
+    overlap: OverlapArg,
+    /// Refuse two alleles for the same bases of one haplotype.
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum EncodingArg {
+    Haplotype,
+    Diploid,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OverlapArg {
+    Canonical,
+    Bcftools,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum UnphasedArg {
     Error,
     GtOrder,
+    Iupac,
     Ref,
 }
 
@@ -95,21 +145,19 @@ enum SymbolicArg {
     Error,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ApplyFiltersArg {
-    #[value(name = "pass", alias = ".,PASS")]
-    Pass,
-    All,
-}
-
 impl PolicyArgs {
     /// As the stage's policies.
     #[must_use]
-    pub fn policies(&self) -> Policies {
+    pub fn policies(self) -> Policies {
         Policies {
+            encoding: match self.encoding {
+                EncodingArg::Haplotype => Encoding::Haplotype,
+                EncodingArg::Diploid => Encoding::Diploid,
+            },
             unphased: match self.unphased {
                 UnphasedArg::Error => Unphased::Error,
                 UnphasedArg::GtOrder => Unphased::GtOrder,
+                UnphasedArg::Iupac => Unphased::Iupac,
                 UnphasedArg::Ref => Unphased::Ref,
             },
             missing: match self.missing {
@@ -126,10 +174,12 @@ impl PolicyArgs {
                 SymbolicArg::Skip => Symbolic::Skip,
                 SymbolicArg::Error => Symbolic::Error,
             },
-            apply_filters: match self.apply_filters {
-                ApplyFiltersArg::Pass => ApplyFilters::Pass,
-                ApplyFiltersArg::All => ApplyFilters::All,
+            apply_filters: self.apply_filters,
+            overlap: match self.overlap {
+                OverlapArg::Canonical => Overlap::Canonical,
+                OverlapArg::Bcftools => Overlap::Bcftools,
             },
+            strict: self.strict,
         }
     }
 }
@@ -139,11 +189,33 @@ impl PolicyArgs {
 /// # Errors
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let (dictionary, skips, summary) = sequence::run(&args.genomes.options(None))?;
-    write_fasta(&dictionary, &args.output)?;
-    if let Some(path) = &args.skips {
-        write_skips(&dictionary, &skips, path)?;
+    let samples = match (args.samples, args.samples_file) {
+        (Some(names), _) => chosen(&names, |names| Ok(names.split(',').map(String::from).collect()))?,
+        (None, Some(file)) => chosen(&file, |path| {
+            let text = std::fs::read_to_string(path).with_context(|| path.to_string())?;
+            Ok(text.lines().filter_map(|line| line.split_whitespace().next()).map(String::from).collect())
+        })?,
+        (None, None) => Samples::All,
+    };
+    let skips = args.skips.or_else(|| args.out.as_ref().map(|folder| folder.join("skips.csv")));
+    let options = args.genomes.options(samples, skips);
+    let (dictionary, summary) = sequence::run(&options)?;
+    if let Some(folder) = &args.out {
+        dictionary.save(folder)?;
+        output::write_json(&folder.join("run.json"), &serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "options": options, "summary": summary }))?;
+    }
+    let fasta = args.output.or_else(|| args.out.is_none().then(|| PathBuf::from("-")));
+    if let Some(path) = &fasta {
+        write_fasta(&dictionary, path)?;
     }
     eprint!("{summary}");
     Ok(())
+}
+
+/// People wanted, or after `^` those to leave out.
+fn chosen(text: &str, names: impl Fn(&str) -> anyhow::Result<Vec<String>>) -> anyhow::Result<Samples> {
+    Ok(match text.strip_prefix('^') {
+        Some(others) => Samples::Except(names(others)?),
+        None => Samples::Only(names(text)?),
+    })
 }

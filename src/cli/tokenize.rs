@@ -8,7 +8,7 @@ use gf_tokenizer::VocabSize;
 use super::{cohort::CohortArgs, sequences::Genomes};
 use crate::{
     pipeline,
-    sequence::{self, write_skips},
+    sequence::{self, Samples},
     tokenization::Options,
 };
 
@@ -43,12 +43,11 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let cohort = Cohort::read(&args.cohort.cohort, args.cohort.phenotype_coding(), &args.cohort.covariates())?;
     let samples = cohort.people.iter().map(|person| person.sample_id.clone()).collect();
-    let sequence_options = args.genomes.options(Some(samples));
+    let sequence_options = args.genomes.options(Samples::Only(samples), Some(args.out.join("skips.csv")));
     let options = Options { vocab_size: args.vocab_size, segment_length: args.segment_length, max_token_length: args.max_token_length };
-    let (dictionary, skips, summary) = sequence::run(&sequence_options)?;
+    let (dictionary, summary) = sequence::run(&sequence_options)?;
     eprint!("{summary}");
-    eprint!("{}", pipeline::tokenize(&dictionary, sequence_options.policies, &cohort, &options, &args.out)?);
+    eprint!("{}", pipeline::tokenize(&dictionary, &sequence_options.policies, &cohort, &options, &args.out)?);
     dictionary.save(&args.out)?;
-    write_skips(&dictionary, &skips, &args.out.join("skips.csv"))?;
     Ok(())
 }

@@ -53,6 +53,12 @@ pub struct Data {
     pub reference: PathBuf,
     /// BED of loci.
     pub regions_file: PathBuf,
+    /// BED of places to read as N.
+    #[serde(default)]
+    pub mask: Option<PathBuf>,
+    /// BED outside of which everything is read as N.
+    #[serde(default)]
+    pub callable: Option<PathBuf>,
     /// Cohort table.
     pub cohort: PathBuf,
     /// How phenotypes are written.
@@ -71,12 +77,13 @@ impl Data {
 
     /// The files.
     pub fn paths(&self) -> Vec<&Path> {
-        self.vcf.iter().chain([&self.reference, &self.regions_file, &self.cohort]).map(PathBuf::as_path).collect()
+        let masks = self.mask.iter().chain(&self.callable);
+        self.vcf.iter().chain([&self.reference, &self.regions_file, &self.cohort]).chain(masks).map(PathBuf::as_path).collect()
     }
 
     /// What matters beside the contents of the files.
     pub fn key(&self) -> impl Serialize {
-        (self.vcf.len(), self.phenotype_coding, self.covariates())
+        (self.vcf.len(), self.mask.is_some(), self.callable.is_some(), self.phenotype_coding, self.covariates())
     }
 }
 
@@ -203,6 +210,7 @@ impl Plan {
             Source::Simulate(options) => options.panel.iter_mut().chain(&mut options.reference).for_each(at),
             Source::Data(data) => {
                 data.vcf.iter_mut().chain([&mut data.reference, &mut data.regions_file, &mut data.cohort]).for_each(at);
+                data.mask.iter_mut().chain(&mut data.callable).for_each(at);
                 if data.vcf.is_empty() {
                     bail!("{}: [data] vcf names no file", path.display());
                 }
@@ -248,6 +256,8 @@ impl Plan {
                 vcf: vec![simulated.join("cohort.vcf.gz")],
                 reference: simulated.join("reference.fa"),
                 regions_file: simulated.join("loci.bed"),
+                mask: None,
+                callable: None,
                 cohort: simulated.join("cohort.csv"),
                 phenotype_coding: PhenotypeCoding::Auto,
                 covariates: None,

@@ -15,26 +15,22 @@ const LINE_NT: usize = 60;
 /// # Errors
 /// When the file cannot be written.
 pub fn write_fasta(dictionary: &Dictionary, path: &Path) -> Result<(), output::Error> {
-    if path == Path::new("-") {
-        let mut out = io::BufWriter::new(io::stdout().lock());
-        return write_records(dictionary, &mut out).and_then(|()| out.flush()).map_err(output::at(path));
-    }
     output::write(path, |out| write_records(dictionary, out))
 }
 
+/// Each record is spliced anew: copying bases costs less than holding every distinct haplotype.
 fn write_records(dictionary: &Dictionary, out: &mut dyn Write) -> io::Result<()> {
+    let mut record = Vec::new();
     for locus in &dictionary.loci {
-        let distinct: Vec<Vec<u8>> = (0..locus.haplotypes.len()).map(|haplotype| locus.bases(haplotype as u32)).collect();
         for (sample, pair) in dictionary.samples.iter().zip(&locus.pairs) {
-            for (side, &haplotype) in pair.iter().enumerate() {
-                if haplotype == ABSENT_HAPLOTYPE {
-                    continue;
+            for (side, &haplotype) in pair.iter().enumerate().filter(|(_, haplotype)| **haplotype != ABSENT_HAPLOTYPE) {
+                record.clear();
+                writeln!(record, ">{sample} {} {}", locus.locus.name, side + 1)?;
+                for line in locus.bases(haplotype).chunks(LINE_NT) {
+                    record.extend_from_slice(line);
+                    record.push(b'\n');
                 }
-                writeln!(out, ">{sample} {} {}", locus.locus.name, side + 1)?;
-                for line in distinct[haplotype as usize].chunks(LINE_NT) {
-                    out.write_all(line)?;
-                    out.write_all(b"\n")?;
-                }
+                out.write_all(&record)?;
             }
         }
     }

@@ -30,13 +30,19 @@ impl Edit {
             end0: record_start0 + ref_allele.len() - suffix,
             alt: alt_rest[..alt_rest.len() - suffix].to_vec(),
         };
-        (edit.start0 < edit.end0 || !edit.alt.is_empty()).then_some(edit)
+        (!edit.is_nothing()).then_some(edit)
     }
 
     /// Adds bases, replaces none.
     #[must_use]
     pub fn is_insertion(&self) -> bool {
         self.start0 == self.end0
+    }
+
+    /// Changes nothing.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.start0 == self.end0 && self.alt.is_empty()
     }
 
     /// Removes bases, adds none.
@@ -104,10 +110,27 @@ pub struct OrderedEdit {
     pub edit: Edit,
     /// 1-based POS of the record it came from.
     pub position: usize,
+    /// 0-based end (exclusive) of that record: of REF, or of what `<DEL>` deletes.
+    pub record_end0: usize,
     /// REF of that record.
     pub ref_allele: Vec<u8>,
     /// ALT of that record.
     pub alt_allele: Vec<u8>,
+}
+
+impl OrderedEdit {
+    /// An insertion or deletion after a base that REF and ALT share, as VCF anchors them; `<DEL>` always is one.
+    #[must_use]
+    pub fn is_anchored_indel(&self) -> bool {
+        let is_indel = self.edit.is_insertion() || self.edit.is_deletion();
+        self.alt_allele.starts_with(b"<") || is_indel && self.ref_allele.first() == self.alt_allele.first()
+    }
+
+    /// The record's ALT is longer than its REF.
+    #[must_use]
+    pub fn adds_bases(&self) -> bool {
+        !self.alt_allele.starts_with(b"<") && self.alt_allele.len() > self.ref_allele.len()
+    }
 }
 
 impl Ord for OrderedEdit {
@@ -140,19 +163,6 @@ pub fn splice<'e>(reference: &[u8], window_start0: usize, edits: impl IntoIterat
     }
     bases.extend_from_slice(&reference[next..]);
     bases
-}
-
-/// The reverse complement of upper-case ACGTN.
-#[must_use]
-pub fn reverse_complement(bases: &[u8]) -> Vec<u8> {
-    let complement = |base: &u8| match base {
-        b'A' => b'T',
-        b'C' => b'G',
-        b'G' => b'C',
-        b'T' => b'A',
-        other => *other,
-    };
-    bases.iter().rev().map(complement).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
-//! What to do with genotypes that do not say which bases a haplotype has. The refusing choice is the default where haplotypes
-//! would be invented; every policy that acts is counted.
+//! How a person's genotypes become sequences where they leave a choice. The refusing choice is the default where haplotypes would be
+//! invented; every policy that acts is counted.
+
+use std::{convert::Infallible, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,8 @@ pub enum Unphased {
     Error,
     /// First allele on the first haplotype, as `bcftools consensus -H` does.
     GtOrder,
+    /// The IUPAC code of both alleles on both haplotypes; alleles of another length than REF have none and are read as the reference.
+    Iupac,
     /// Both haplotypes keep the reference.
     Ref,
 }
@@ -54,7 +58,7 @@ pub enum Haploid {
     Error,
 }
 
-/// What to do with symbolic alleles and breakends.
+/// What to do with symbolic alleles other than `<DEL>`, and with breakends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Symbolic {
@@ -65,29 +69,112 @@ pub enum Symbolic {
     Error,
 }
 
-/// Which records are applied by their FILTER.
+/// Which of two alleles stands that cannot both be on one haplotype.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ApplyFilters {
-    /// `PASS` and `.`; the others are counted.
+pub enum Overlap {
+    /// The first by place, whatever the order of records at one position.
     #[default]
-    Pass,
-    /// Every record.
-    All,
+    Canonical,
+    /// The first in the file, by the rules of `bcftools consensus`.
+    Bcftools,
 }
 
-/// How genotypes become haplotypes. Every policy that acts is counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Which records are applied by their FILTER: `all`, or a list of names such as `.,PASS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApplyFilters {
+    /// Every record.
+    All,
+    /// Records all of whose filters are named here; `.` is a record without one.
+    Named(Vec<String>),
+}
+
+impl Default for ApplyFilters {
+    fn default() -> Self {
+        Self::Named(vec![".".into(), "PASS".into()])
+    }
+}
+
+impl ApplyFilters {
+    /// Whether a record with these filters is applied.
+    #[must_use]
+    pub fn admit(&self, filters: &[String]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) if filters.is_empty() => names.iter().any(|name| name == "."),
+            Self::Named(names) => filters.iter().all(|filter| names.contains(filter)),
+        }
+    }
+}
+
+impl fmt::Display for ApplyFilters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Named(names) => f.write_str(&names.join(",")),
+        }
+    }
+}
+
+impl FromStr for ApplyFilters {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "all" => Self::All,
+            "pass" => Self::default(),
+            names => Self::Named(names.split(',').map(str::to_string).collect()),
+        })
+    }
+}
+
+impl Serialize for ApplyFilters {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ApplyFilters {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(String::deserialize(deserializer)?.parse().unwrap_or_default())
+    }
+}
+
+/// How genotypes become sequences. Every policy that acts is counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policies {
+    /// Two haplotypes, or one sequence of genotype symbols.
+    pub encoding: Encoding,
     /// Unphased heterozygotes.
     pub unphased: Unphased,
     /// Missing alleles.
     pub missing: Missing,
     /// Haploid calls.
     pub haploid: Haploid,
-    /// Symbolic alleles and breakends.
+    /// Symbolic alleles other than `<DEL>`, and breakends.
     pub symbolic: Symbolic,
     /// FILTER.
     pub apply_filters: ApplyFilters,
+    /// Alleles that cannot both be on one haplotype.
+    pub overlap: Overlap,
+    /// Refuse two alleles for the same bases of one haplotype, instead of keeping the first.
+    pub strict: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_applied_when_all_its_filters_are_named() {
+        let admit = |list: &str, filters: &[&str]| {
+            let filters: Vec<String> = filters.iter().map(ToString::to_string).collect();
+            list.parse::<ApplyFilters>().unwrap().admit(&filters)
+        };
+        assert!(admit(".,PASS", &[]) && admit(".,PASS", &["PASS"]) && !admit(".,PASS", &["LowQ"]));
+        assert!(admit("PASS,LowQ", &["LowQ"]) && !admit("PASS,LowQ", &["LowQ", "q10"]) && !admit("PASS", &[]));
+        assert!(admit("all", &["LowQ"]));
+        assert_eq!("pass".parse(), Ok(ApplyFilters::default()));
+    }
 }

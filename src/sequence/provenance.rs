@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dictionary, Error, LocusHaplotypes, Policies};
+use super::{Dictionary, Error, LocusHaplotypes, Masks, Policies};
 use crate::{ingest::Locus, output};
 
 /// What sequences were made from, and how: a model made on them is only right for others made the same way.
@@ -22,6 +22,9 @@ pub struct LocusProvenance {
     pub locus: Locus,
     /// Length of its contig, where a file said so.
     pub contig_len_nt: Option<usize>,
+    /// What was read as N.
+    #[serde(default)]
+    pub masks: Masks,
     /// SHA-256 of the reference bases of the locus (upper-case, forward strand).
     pub reference_sha256: String,
 }
@@ -34,6 +37,7 @@ impl Provenance {
         let of_locus = |locus: &LocusHaplotypes| LocusProvenance {
             locus: locus.locus.clone(),
             contig_len_nt: locus.contig_len_nt,
+            masks: locus.masks.clone(),
             reference_sha256: output::sha256(&locus.reference),
         };
         Self { loci: loci.map(of_locus).collect(), policies }
@@ -44,7 +48,7 @@ impl Provenance {
     /// # Errors
     /// Names the first locus that differs, and how.
     pub fn require_same_genome(&self, dictionary: &Dictionary) -> Result<(), Error> {
-        for (expected, found) in self.loci.iter().zip(Self::of(dictionary, self.policies).loci) {
+        for (expected, found) in self.loci.iter().zip(Self::of(dictionary, self.policies.clone()).loci) {
             let differs = |reason: String| Err(Error::OtherGenome { locus: expected.locus.name.clone(), reason });
             if let (Some(a), Some(b)) = (expected.contig_len_nt, found.contig_len_nt)
                 && a != b

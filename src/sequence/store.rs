@@ -1,10 +1,10 @@
-//! The haplotype dictionary on disk: `loci.json` (loci, edits, distinct haplotypes), `pairs.csv` (each person's two), `skips.csv`.
+//! The haplotype dictionary on disk: `loci.json` (loci, edits, distinct haplotypes) and `pairs.csv` (each person's two).
 
-use std::{fs::File, path::Path};
+use std::{borrow::Cow, fs::File, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Encoding, Error, LocusHaplotypes, Skip};
+use super::{Encoding, Error, LocusHaplotypes, diploid};
 use crate::output;
 
 /// Version of the files this module writes.
@@ -15,6 +15,8 @@ const SCHEMA_VERSION: u32 = 2;
 pub struct Dictionary {
     /// What the letters of the sequences are.
     pub encoding: Encoding,
+    /// Sequences of bases may hold IUPAC codes (unphased heterozygotes).
+    pub iupac: bool,
     /// People, in the order of every `pairs`.
     pub samples: Vec<String>,
     /// One per locus.
@@ -22,16 +24,17 @@ pub struct Dictionary {
 }
 
 #[derive(Serialize, Deserialize)]
-struct LociFile {
+struct LociFile<'d> {
     schema_version: u32,
     encoding: Encoding,
-    loci: Vec<LocusHaplotypes>,
+    iupac: bool,
+    loci: Cow<'d, [LocusHaplotypes]>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct PairRow {
-    sample_id: String,
-    locus: String,
+struct PairRow<'d> {
+    sample_id: Cow<'d, str>,
+    locus: Cow<'d, str>,
     haplotype_a: u32,
     /// Empty when the person has one haplotype only.
     haplotype_b: Option<u32>,
@@ -41,7 +44,11 @@ impl Dictionary {
     /// Every letter a sequence may hold, ascending; `N` is one of them.
     #[must_use]
     pub fn alphabet(&self) -> &'static [u8] {
-        b"ACGNT"
+        match self.encoding {
+            Encoding::Diploid => &diploid::SYMBOLS,
+            Encoding::Haplotype if self.iupac => b"ABCDGHKMNRSTVWY",
+            Encoding::Haplotype => b"ACGNT",
+        }
     }
 
     /// Writes `loci.json` and `pairs.csv` into a folder.
@@ -49,14 +56,12 @@ impl Dictionary {
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        output::write_json(
-            &folder.join("loci.json"),
-            &LociFile { schema_version: SCHEMA_VERSION, encoding: self.encoding, loci: self.loci.clone() },
-        )?;
+        let (encoding, iupac, loci) = (self.encoding, self.iupac, Cow::Borrowed(&self.loci[..]));
+        output::write_compact_json(&folder.join("loci.json"), &LociFile { schema_version: SCHEMA_VERSION, encoding, iupac, loci })?;
         let rows = self.loci.iter().flat_map(|locus| {
             self.samples.iter().zip(&locus.pairs).map(|(sample_id, &[haplotype_a, b])| PairRow {
-                sample_id: sample_id.clone(),
-                locus: locus.locus.name.clone(),
+                sample_id: Cow::Borrowed(sample_id),
+                locus: Cow::Borrowed(&locus.locus.name),
                 haplotype_a,
                 haplotype_b: (b != super::ABSENT_HAPLOTYPE).then_some(b),
             })
@@ -72,23 +77,23 @@ impl Dictionary {
         let path = folder.join("loci.json");
         let wrong = |path: &Path, reason: String| Error::Store { path: path.into(), reason };
         let text = std::fs::read(&path).map_err(output::at(&path))?;
-        let LociFile { schema_version, encoding, mut loci } =
-            serde_json::from_slice(&text).map_err(|error| wrong(&path, error.to_string()))?;
+        let LociFile { schema_version, encoding, iupac, loci } = serde_json::from_slice(&text).map_err(|error| wrong(&path, error.to_string()))?;
         if schema_version != SCHEMA_VERSION {
             return Err(wrong(&path, format!("schema version {schema_version}; this program reads {SCHEMA_VERSION}: make it again")));
         }
+        let mut loci = loci.into_owned();
         let path = folder.join("pairs.csv");
         let mut samples = Vec::new();
         let mut table = csv::Reader::from_reader(File::open(&path).map_err(output::at(&path))?);
         for (index, row) in table.deserialize().enumerate() {
-            let row: PairRow = row.map_err(|error| wrong(&path, error.to_string()))?;
+            let row: PairRow<'_> = row.map_err(|error| wrong(&path, error.to_string()))?;
             let problem = |reason: &str| wrong(&path, format!("line {}: {reason}", index + 2));
             let first = loci.first().is_some_and(|locus| locus.locus.name == row.locus);
             if first {
-                samples.push(row.sample_id.clone());
+                samples.push(row.sample_id.clone().into_owned());
             }
             let locus = loci.iter_mut().find(|locus| locus.locus.name == row.locus).ok_or_else(|| problem("unknown locus"))?;
-            if samples.get(locus.pairs.len()) != Some(&row.sample_id) {
+            if samples.get(locus.pairs.len()).is_none_or(|sample| *sample != row.sample_id) {
                 return Err(problem("people are not in one order"));
             }
             let pair = [row.haplotype_a, row.haplotype_b.unwrap_or(super::ABSENT_HAPLOTYPE)];
@@ -100,35 +105,6 @@ impl Dictionary {
         if loci.iter().any(|locus| locus.pairs.len() != samples.len()) {
             return Err(wrong(&path, "not every person has a row at every locus".into()));
         }
-        Ok(Self { encoding, samples, loci })
+        Ok(Self { encoding, iupac, samples, loci })
     }
-}
-
-#[derive(Serialize)]
-struct SkipRow<'a> {
-    sample_id: &'a str,
-    haplotype: Option<u8>,
-    locus: &'a str,
-    contig: &'a str,
-    position: u32,
-    reason: super::Reason,
-}
-
-/// Writes `skips.csv`: everything that is not in the sequences as the VCF states it.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_skips(dictionary: &Dictionary, skips: &[Skip], path: &Path) -> Result<(), output::Error> {
-    let rows = skips.iter().map(|skip| {
-        let locus = &dictionary.loci[skip.locus as usize].locus;
-        SkipRow {
-            sample_id: skip.sample.map_or("", |sample| &dictionary.samples[sample as usize]),
-            haplotype: skip.haplotype,
-            locus: &locus.name,
-            contig: &locus.contig,
-            position: skip.position,
-            reason: skip.reason,
-        }
-    });
-    output::write_csv(path, &["sample_id", "haplotype", "locus", "contig", "position", "reason"], rows)
 }

@@ -22,11 +22,19 @@ impl SmallCohort {
         simulate::run(&simulate::Options { people: 120, len_nt: 3_000, risk: simulate::RiskKind::Null, out, ..Default::default() })
             .unwrap();
         let policies = sequence::Policies::default();
-        let (vcf, reference) = (vec![at("cohort.vcf.gz")], at("reference.fa"));
-        let options = sequence::Options { vcf, reference, regions_file: at("loci.bed"), samples: None, policies };
-        let (dictionary, _, _) = sequence::run(&options).unwrap();
+        let options = sequence::Options {
+            vcf: vec![at("cohort.vcf.gz")],
+            reference: at("reference.fa"),
+            regions: sequence::Regions::File(at("loci.bed")),
+            samples: sequence::Samples::All,
+            policies: policies.clone(),
+            mask: None,
+            callable: None,
+            skips: None,
+        };
+        let (dictionary, _) = sequence::run(&options).unwrap();
         let cohort = Cohort::read(&at("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::All).unwrap();
-        pipeline::tokenize(&dictionary, policies, &cohort, &tokenization::Options::default(), &at("tokens")).unwrap();
+        pipeline::tokenize(&dictionary, &policies, &cohort, &tokenization::Options::default(), &at("tokens")).unwrap();
         Self { folder }
     }
 

@@ -1,0 +1,314 @@
+//! From edits and their carriers to the distinct haplotypes of a locus.
+//!
+//! A person's haplotype is a number into the table of those that are distinct so far, and only carriers of an edit move: memory grows with
+//! distinct haplotypes, time with carried alleles.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use super::{
+    ABSENT_HAPLOTYPE, LocusHaplotypes, Reason,
+    builder::{Builder, Clash, Due, Queue, Star},
+    fingerprint::Fingerprints,
+    haplotype::{Edit, OrderedEdit, splice},
+    mask::Masks,
+    policies::{Encoding, Overlap},
+};
+use crate::ingest::Locus;
+
+/// One of the distinct haplotypes so far.
+#[derive(Clone, Default)]
+struct Distinct {
+    edits: Vec<u32>,
+    /// Reference bases before this one are settled.
+    frozen_end0: usize,
+    /// The last edit added more bases than it replaced.
+    inserted_last: bool,
+    /// How many people's haplotypes it is.
+    n_holders: u32,
+}
+
+/// Builds the haplotypes of one locus for all people, record by record.
+pub struct HaplotypeBuilder {
+    overlap: Overlap,
+    distinct: Vec<Distinct>,
+    edits: Vec<Edit>,
+    /// Number into `distinct` of haplotype `2 * person + (0 or 1)`.
+    distinct_of: Vec<u32>,
+    absent: Vec<bool>,
+    queue: Queue,
+    clashes: Vec<Clash>,
+}
+
+impl HaplotypeBuilder {
+    /// Everyone starts as the reference.
+    #[must_use]
+    pub fn new(overlap: Overlap, n_people: usize) -> Self {
+        Self {
+            overlap,
+            distinct: vec![Distinct { n_holders: 2 * n_people as u32, ..Distinct::default() }],
+            edits: Vec::new(),
+            distinct_of: vec![0; 2 * n_people],
+            absent: vec![false; n_people],
+            queue: Queue::default(),
+            clashes: Vec::new(),
+        }
+    }
+
+    fn tell_star(&mut self, Star { start0, position, carriers }: Star) {
+        for allele in carriers {
+            let covered = self.distinct[self.distinct_of[allele as usize] as usize].frozen_end0 > start0;
+            let reason = if covered { Reason::SpanningDeletion } else { Reason::StarWithoutDeletion };
+            self.clashes.push(Clash { allele, position, reason });
+        }
+    }
+
+    /// Moves the carriers of an edit to the haplotypes that have it.
+    fn apply(&mut self, ordered: &OrderedEdit, carriers: &[u32]) {
+        let mut n_moving: HashMap<u32, u32> = HashMap::new();
+        for &haplotype in carriers {
+            *n_moving.entry(self.distinct_of[haplotype as usize]).or_default() += 1;
+        }
+        let mut target_of: HashMap<u32, Result<u32, Reason>> = HashMap::with_capacity(n_moving.len());
+        for &haplotype in carriers {
+            let from = self.distinct_of[haplotype as usize];
+            let target = match target_of.entry(from) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(_) => {
+                    let target = match self.clash(from, ordered) {
+                        Some(reason) => Err(reason),
+                        None => Ok(self.extend(from, n_moving[&from], ordered)),
+                    };
+                    target_of.insert(from, target);
+                    target
+                }
+            };
+            match target {
+                Ok(to) => self.distinct_of[haplotype as usize] = to,
+                Err(reason) => self.clashes.push(Clash { allele: haplotype, position: ordered.position, reason }),
+            }
+        }
+    }
+
+    /// Why a haplotype cannot take an edit.
+    fn clash(&self, from: u32, ordered: &OrderedEdit) -> Option<Reason> {
+        let Distinct { edits, frozen_end0, inserted_last, .. } = &self.distinct[from as usize];
+        let (new, last) = (&ordered.edit, edits.last().map(|&last| &self.edits[last as usize]));
+        let overlaps = match self.overlap {
+            Overlap::Canonical => {
+                let inserted_here = last.is_some_and(|last| last.is_insertion() && last.start0 == new.start0);
+                new.start0 < *frozen_end0 || inserted_here && (new.is_insertion() || new.is_deletion())
+            }
+            // `apply_variant` of bcftools 1.24: at the last settled base only an indel that starts after it may follow.
+            Overlap::Bcftools => {
+                let start0 = ordered.position - 1;
+                start0 < *frozen_end0 && (start0 + 1 < *frozen_end0 || !ordered.is_anchored_indel() || *inserted_last)
+            }
+        };
+        if !overlaps {
+            return None;
+        }
+        let same_place = |last: &Edit| last.start0 == new.start0 && last.end0 == new.end0;
+        Some(match last {
+            Some(last) if last == new => Reason::Duplicate,
+            Some(last) if same_place(last) && !new.is_insertion() => Reason::Conflict,
+            _ => Reason::Overlap,
+        })
+    }
+
+    /// The haplotype `from` with one edit more, for `n_moving` of its holders.
+    fn extend(&mut self, from: u32, n_moving: u32, ordered: &OrderedEdit) -> u32 {
+        let edit = (!ordered.edit.is_nothing()).then(|| self.number(&ordered.edit));
+        let held = &mut self.distinct[from as usize];
+        held.n_holders -= n_moving;
+        let to = if held.n_holders == 0 {
+            from
+        } else {
+            let copy = held.clone();
+            self.distinct.push(copy);
+            self.distinct.len() as u32 - 1
+        };
+        let haplotype = &mut self.distinct[to as usize];
+        haplotype.n_holders = n_moving;
+        haplotype.edits.extend(edit);
+        haplotype.inserted_last = ordered.adds_bases();
+        haplotype.frozen_end0 = match self.overlap {
+            Overlap::Canonical => ordered.edit.end0,
+            Overlap::Bcftools => ordered.record_end0,
+        };
+        to
+    }
+
+    /// The number of an edit; the same edit from another record has the same number.
+    fn number(&mut self, edit: &Edit) -> u32 {
+        let nearby = self.edits.iter().enumerate().rev().take_while(|(_, other)| other.start0 + 1 >= edit.start0);
+        if let Some((number, _)) = nearby.into_iter().find(|(_, other)| *other == edit) {
+            return number as u32;
+        }
+        self.edits.push(edit.clone());
+        self.edits.len() as u32 - 1
+    }
+
+    /// Puts the edits in order of place; in the order of a file they need not be at one position.
+    fn sort_edits(&mut self) {
+        let mut order: Vec<usize> = (0..self.edits.len()).collect();
+        order.sort_by_key(|&number| (self.edits[number].start0, self.edits[number].end0));
+        let mut new_number = vec![0; order.len()];
+        for (new, &old) in order.iter().enumerate() {
+            new_number[old] = new as u32;
+        }
+        self.edits = order.iter().map(|&number| self.edits[number].clone()).collect();
+        for edit in self.distinct.iter_mut().flat_map(|distinct| &mut distinct.edits) {
+            *edit = new_number[*edit as usize];
+        }
+    }
+}
+
+impl Builder for HaplotypeBuilder {
+    fn set_absent(&mut self, person: usize) -> bool {
+        !std::mem::replace(&mut self.absent[person], true)
+    }
+
+    fn add(&mut self, edit: OrderedEdit, carriers: Vec<u32>) {
+        match self.overlap {
+            Overlap::Canonical => self.queue.push(edit, carriers),
+            Overlap::Bcftools => self.apply(&edit, &carriers),
+        }
+    }
+
+    fn add_stars(&mut self, start0: usize, position: usize, carriers: Vec<u32>) {
+        self.queue.push_star(Star { start0, position, carriers });
+    }
+
+    fn settle_before(&mut self, start0: usize) -> Vec<Clash> {
+        while let Some(due) = self.queue.pop_before(start0) {
+            match due {
+                Due::Edit(edit, records) => records.iter().for_each(|carriers| self.apply(&edit, carriers)),
+                Due::Star(star) => self.tell_star(star),
+            }
+        }
+        std::mem::take(&mut self.clashes)
+    }
+
+    fn finish(mut self: Box<Self>, locus: Locus, contig_len_nt: Option<usize>, masks: Masks, reference: Vec<u8>) -> LocusHaplotypes {
+        self.sort_edits();
+        let fingerprints = Fingerprints::new(&reference, locus.start0);
+        let edits_of = |numbers: &[u32]| numbers.iter().map(|&edit| &self.edits[edit as usize]).collect::<Vec<_>>();
+        let mut number_of: Vec<Option<u32>> = vec![None; self.distinct.len()];
+        let mut with_fingerprint: HashMap<(u64, usize), Vec<u32>> = HashMap::new();
+        let mut haplotypes: Vec<Vec<u32>> = Vec::new();
+        let mut numbers = Vec::with_capacity(self.distinct_of.len());
+        for (haplotype, &distinct) in self.distinct_of.iter().enumerate() {
+            if haplotype % 2 == 1 && self.absent[haplotype / 2] {
+                numbers.push(ABSENT_HAPLOTYPE);
+                continue;
+            }
+            let number = number_of[distinct as usize].unwrap_or_else(|| {
+                let edits = edits_of(&self.distinct[distinct as usize].edits);
+                let alike = with_fingerprint.entry(fingerprints.of(edits.iter().copied())).or_default();
+                let same_bases = |&&other: &&u32| {
+                    let other = edits_of(&haplotypes[other as usize]);
+                    splice(&reference, locus.start0, other) == splice(&reference, locus.start0, edits.iter().copied())
+                };
+                alike.iter().find(same_bases).copied().unwrap_or_else(|| {
+                    alike.push(haplotypes.len() as u32);
+                    haplotypes.push(self.distinct[distinct as usize].edits.clone());
+                    haplotypes.len() as u32 - 1
+                })
+            });
+            number_of[distinct as usize] = Some(number);
+            numbers.push(number);
+        }
+        let pairs = numbers.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
+        LocusHaplotypes { locus, contig_len_nt, masks, encoding: Encoding::Haplotype, reference, edits: self.edits, haplotypes, pairs }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::Strand;
+
+    const REFERENCE: &[u8] = b"ACGTACGTACGTACGTACGTACGTACGTAC";
+
+    /// A contig of 30 nt, records as (POS, REF, ALT) all on haplotype 1; the bases are those of bcftools 1.24 `consensus -s S1 -H 1`.
+    fn h1(overlap: Overlap, records: &[(usize, &str, &str)]) -> (String, Vec<Reason>) {
+        let locus = Locus { name: "golden".into(), contig: "chr1".into(), start0: 0, end0: 30, strand: Strand::Forward };
+        let mut builder = HaplotypeBuilder::new(overlap, 1);
+        let mut reasons = Vec::new();
+        for (position, r, a) in records {
+            reasons.extend(builder.settle_before(position - 1).into_iter().map(|clash| clash.reason));
+            if let Some(edit) = Edit::canonical(position - 1, r.as_bytes(), a.as_bytes()) {
+                let ordered = OrderedEdit {
+                    edit,
+                    position: *position,
+                    record_end0: position - 1 + r.len(),
+                    ref_allele: r.as_bytes().into(),
+                    alt_allele: a.as_bytes().into(),
+                };
+                builder.add(ordered, vec![0]);
+            }
+        }
+        reasons.extend(builder.settle_before(usize::MAX).into_iter().map(|clash| clash.reason));
+        let built = Box::new(builder).finish(locus, None, Masks::default(), REFERENCE.to_vec());
+        (String::from_utf8(built.bases(built.pairs[0][0])).unwrap(), reasons)
+    }
+
+    fn starts(records: &[(usize, &str, &str)], expected: &str) {
+        for overlap in [Overlap::Canonical, Overlap::Bcftools] {
+            let (bases, reasons) = h1(overlap, records);
+            assert!(bases.starts_with(expected), "{records:?}: {bases}");
+            assert!(reasons.is_empty(), "{records:?}: {reasons:?}");
+        }
+    }
+
+    #[test]
+    fn neighbouring_alleles_are_all_applied() {
+        starts(&[(5, "AC", "A"), (7, "G", "T")], "ACGTATTACG");
+        starts(&[(5, "ACG", "A"), (7, "G", "GTT")], "ACGTATTTACG");
+        starts(&[(5, "A", "G"), (5, "A", "ATT")], "ACGTGTTCGT");
+        starts(&[(5, "A", "G"), (5, "ACG", "A")], "ACGTGTACG");
+        starts(&[(5, "A", "ATT"), (6, "C", "CGG")], "ACGTATTCGGGT");
+        starts(&[(5, "ACG", "TTT")], "ACGTTTTTACG");
+        starts(&[(5, "ACG", "TT")], "ACGTTTTACG");
+        starts(&[(1, "AC", "C")], "CGTACG");
+        starts(&[(1, "A", "TTA")], "TTACGT");
+    }
+
+    #[test]
+    fn the_order_of_records_at_one_position_does_not_matter() {
+        let h1 = |records: &[(usize, &str, &str)]| h1(Overlap::Canonical, records);
+        assert!(h1(&[(5, "A", "ATT"), (5, "A", "G")]).0.starts_with("ACGTGTTCGT"));
+        assert!(h1(&[(5, "ACG", "A"), (5, "A", "G")]).0.starts_with("ACGTGTACG"));
+        assert_eq!(h1(&[(5, "A", "ATT"), (5, "ACG", "A")]), h1(&[(5, "ACG", "A"), (5, "A", "ATT")]));
+    }
+
+    #[test]
+    fn the_order_of_the_file_decides_where_bcftools_is_followed() {
+        let (bases, reasons) = h1(Overlap::Bcftools, &[(5, "A", "ATT"), (5, "A", "G")]);
+        assert!(bases.starts_with("ACGTATTCGT"), "{bases}");
+        assert_eq!(reasons, [Reason::Overlap]);
+    }
+
+    #[test]
+    fn an_overlap_is_skipped_and_told() {
+        let h1 = |records: &[(usize, &str, &str)]| h1(Overlap::Canonical, records);
+        assert_eq!(h1(&[(5, "ACG", "A"), (6, "C", "T")]), ("ACGTATACGTACGTACGTACGTACGTAC".into(), vec![Reason::Overlap]));
+        assert_eq!(h1(&[(5, "ACGT", "A"), (7, "GTA", "G")]).1, [Reason::Overlap]);
+        assert_eq!(h1(&[(5, "A", "ATT"), (5, "A", "AGG")]).1, [Reason::Overlap]);
+        assert_eq!(h1(&[(5, "A", "G"), (5, "A", "T")]).1, [Reason::Conflict]);
+        let (bases, reasons) = h1(&[(5, "A", "G"), (5, "A", "G")]);
+        assert!(bases.starts_with("ACGTG"));
+        assert_eq!(reasons, [Reason::Duplicate]);
+    }
+
+    #[test]
+    fn a_star_is_told_apart_by_the_deletion_that_should_cover_it() {
+        let mut builder = HaplotypeBuilder::new(Overlap::Canonical, 1);
+        let edit = Edit::canonical(4, b"ACG", b"A").unwrap();
+        let deletion = OrderedEdit { edit, position: 5, record_end0: 7, ref_allele: b"ACG".into(), alt_allele: b"A".into() };
+        builder.add(deletion, vec![0]);
+        builder.add_stars(5, 6, vec![0, 1]);
+        let reasons: Vec<Reason> = builder.settle_before(100).into_iter().map(|clash| clash.reason).collect();
+        assert_eq!(reasons, [Reason::SpanningDeletion, Reason::StarWithoutDeletion]);
+    }
+}

@@ -1,0 +1,98 @@
+//! Fingerprints of spliced sequences in time of their edits, not of their length: polynomial hashing (Karp and Rabin 1987) modulo 2^61 - 1
+//! with prefix sums over the reference. Equal sequences have equal fingerprints; the converse is checked on the bases.
+
+use super::haplotype::Edit;
+
+const MODULUS: u64 = (1 << 61) - 1;
+/// Any number between 256 and the modulus; fixed, so that runs repeat.
+const BASE: u64 = 0x0123_4567_89ab_cdef;
+
+/// The reference of a locus, ready to be spliced.
+pub struct Fingerprints {
+    /// `prefix[i]` is the hash of the first `i` reference bases.
+    prefix: Vec<u64>,
+    /// `power[i]` is `BASE` to the `i`.
+    power: Vec<u64>,
+    start0: usize,
+}
+
+impl Fingerprints {
+    /// Of the reference bases of a locus from `start0` on.
+    pub fn new(reference: &[u8], start0: usize) -> Self {
+        let (mut prefix, mut power) = (Vec::with_capacity(reference.len() + 1), Vec::with_capacity(reference.len() + 1));
+        let (mut hash, mut factor) = (0, 1);
+        for &base in reference {
+            prefix.push(hash);
+            power.push(factor);
+            hash = push(hash, base);
+            factor = multiply(factor, BASE);
+        }
+        prefix.push(hash);
+        power.push(factor);
+        Self { prefix, power, start0 }
+    }
+
+    /// Of the reference with `edits` applied, ascending and not overlapping: hash and length.
+    pub fn of<'e>(&self, edits: impl Iterator<Item = &'e Edit>) -> (u64, usize) {
+        let (mut hash, mut len_nt, mut next) = (0, 0, 0);
+        for edit in edits {
+            hash = self.append(hash, next, edit.start0 - self.start0);
+            len_nt += edit.start0 - self.start0 - next + edit.alt.len();
+            hash = edit.alt.iter().fold(hash, |hash, &base| push(hash, base));
+            next = edit.end0 - self.start0;
+        }
+        let end = self.prefix.len() - 1;
+        (self.append(hash, next, end), len_nt + end - next)
+    }
+
+    /// Appends reference bases `from..to` to a hashed sequence.
+    fn append(&self, hash: u64, from: usize, to: usize) -> u64 {
+        let power = self.power[to - from];
+        let stretch = add(self.prefix[to], MODULUS - multiply(self.prefix[from], power));
+        add(multiply(hash, power), stretch)
+    }
+}
+
+fn push(hash: u64, base: u8) -> u64 {
+    add(multiply(hash, BASE), u64::from(base))
+}
+
+fn add(a: u64, b: u64) -> u64 {
+    let sum = a + b;
+    if sum >= MODULUS { sum - MODULUS } else { sum }
+}
+
+fn multiply(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    let folded = (product >> 61) as u64 + (product as u64 & MODULUS);
+    if folded >= MODULUS { folded - MODULUS } else { folded }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::haplotype::splice, *};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_spliced_fingerprint_is_that_of_the_bases(
+            reference in "[ACGTN]{0,60}",
+            places in proptest::collection::vec((0usize..60, 0usize..6, "[ACGT]{0,4}"), 0..6),
+        ) {
+            let mut edits: Vec<Edit> = Vec::new();
+            let mut next = 0;
+            for (skip, len, alt) in places {
+                let start0 = next + skip % 9;
+                let end0 = start0 + len;
+                if end0 <= reference.len() {
+                    edits.push(Edit { start0: start0 + 100, end0: end0 + 100, alt: alt.into_bytes() });
+                    next = end0;
+                }
+            }
+            let spliced = splice(reference.as_bytes(), 100, &edits);
+            let whole = Fingerprints::new(&spliced, 0).of(std::iter::empty());
+            prop_assert_eq!(Fingerprints::new(reference.as_bytes(), 100).of(edits.iter()), whole);
+            prop_assert_eq!(whole.1, spliced.len());
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! A locus while its records are read: REF checked, filters and masks applied, each person's call settled by the policies.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Error, LocusHaplotypes, Reason, Skip, SkipLog, Summary,
+    allele::{Allele, iupac_bits, iupac_of},
+    builder::{Builder, Clash},
+    diploid::DiploidBuilder,
+    distinct::HaplotypeBuilder,
+    haplotype::{Edit, OrderedEdit},
+    mask::Masks,
+    policies::{Encoding, Haploid, Missing, Overlap, Policies, Symbolic, Unphased},
+};
+use crate::ingest::{ABSENT, Genotype, Locus, MISSING, Reference, VariantRecord};
+
+/// How far beyond a locus the FASTA is read, to check the REF of alleles that reach in from outside.
+const FLANK_NT: usize = 1_000;
+
+/// What all loci share.
+pub struct Cohort<'o> {
+    pub policies: &'o Policies,
+    pub samples: &'o [String],
+    /// Contigs of the loci whose length a VCF header states.
+    pub contig_lens_nt: HashMap<String, usize>,
+    pub log: SkipLog,
+    pub summary: Summary,
+}
+
+/// A locus while its records are read.
+pub struct Window {
+    /// The file with its records.
+    path: PathBuf,
+    locus: Locus,
+    contig_len_nt: Option<usize>,
+    masks: Masks,
+    /// Bases of the locus, ACGTN, masked.
+    bases: Vec<u8>,
+    /// FASTA bases around the locus, for checking REF; `flank_start0` is the first one's position.
+    flanked: Vec<u8>,
+    flank_start0: usize,
+    builder: Box<dyn Builder>,
+    /// Ploidy seen of each person so far (0 = none, 1, 2).
+    ploidy: Vec<u8>,
+    n_without_ploidy: usize,
+    any_haploid: bool,
+    /// Last phase set of each person; empty until a record has one.
+    phase_sets: Vec<Option<u64>>,
+}
+
+/// A record of a file, at one locus.
+#[derive(Clone, Copy)]
+pub struct Site<'r> {
+    pub path: &'r Path,
+    pub record: &'r VariantRecord,
+}
+
+impl Site<'_> {
+    fn refuse(self, sample: Option<&String>, reason: impl Into<String>) -> Error {
+        let VariantRecord { contig, position, .. } = self.record;
+        let (path, contig) = (self.path.into(), contig.clone());
+        Error::Site { path, contig, position: *position, sample: sample.cloned(), reason: reason.into() }
+    }
+
+    /// An ALT as the file writes it.
+    fn alt_text(self, number: usize) -> String {
+        String::from_utf8_lossy(&self.record.alt_alleles[number]).into_owned()
+    }
+}
+
+/// Alleles (`2 * person + 0|1`, ascending) that carry something of a record.
+struct Carriers {
+    of_alt: Vec<Vec<u32>>,
+    /// Of letters that no ALT has, over the whole REF: N for a missing allele, IUPAC codes.
+    of_letters: BTreeMap<Vec<u8>, Vec<u32>>,
+}
+
+/// The IUPAC codes of a heterozygote.
+enum Codes {
+    Letters(Vec<u8>),
+    /// An allele is longer or shorter than REF.
+    OtherLength,
+    /// An allele is symbolic, refused, or no change.
+    NotBases,
+}
+
+fn iupac_codes(record: &VariantRecord, genotype: Genotype, alleles: &[Allele], missing: Missing) -> Codes {
+    let is_bases = |allele: i16| match allele {
+        ABSENT => false,
+        MISSING => missing != Missing::Error,
+        0 => true,
+        alt => matches!(alleles[alt as usize - 1], Allele::Edit { .. } | Allele::Outside) && !record.alt_alleles[alt as usize - 1].starts_with(b"<"),
+    };
+    if !genotype.alleles.into_iter().all(is_bases) {
+        return Codes::NotBases;
+    }
+    let unknown = vec![b'N'; record.ref_allele.len()];
+    let [a, b] = genotype.alleles.map(|allele| match allele {
+        MISSING if missing == Missing::N => &unknown,
+        0 | MISSING => &record.ref_allele,
+        alt => &record.alt_alleles[alt as usize - 1],
+    });
+    match iupac_of(a, b) {
+        Some(letters) if letters.len() == record.ref_allele.len() => Codes::Letters(letters),
+        _ => Codes::OtherLength,
+    }
+}
+
+impl Window {
+    /// Fetches the reference; nobody carries anything yet.
+    pub fn open(
+        locus: &Locus,
+        masks: &Masks,
+        reference: &mut Reference,
+        cohort: &mut Cohort<'_>,
+    ) -> Result<Self, Error> {
+        let contig_len_nt = cohort.contig_lens_nt.get(&locus.contig).copied().or_else(|| reference.contig_len_nt(&locus.contig));
+        let (held_start0, held_end0) = reference.covering(&locus.contig, locus.start0, locus.end0)?;
+        let flank_start0 = locus.start0.saturating_sub(FLANK_NT).max(held_start0);
+        let flanked = reference.fetch(&locus.contig, flank_start0, (locus.end0 + FLANK_NT).min(held_end0))?;
+        let mut bases = flanked[locus.start0 - flank_start0..locus.end0 - flank_start0].to_vec();
+        for base in bases.iter_mut().filter(|base| !b"ACGTN".contains(base)) {
+            *base = b'N';
+            cohort.summary.n_reference_iupac_as_n += 1;
+        }
+        cohort.summary.n_masked_nt += masks.apply(&mut bases, locus.start0);
+        let n_people = cohort.samples.len();
+        let builder: Box<dyn Builder> = match cohort.policies.encoding {
+            Encoding::Haplotype => Box::new(HaplotypeBuilder::new(cohort.policies.overlap, n_people)),
+            Encoding::Diploid => Box::new(DiploidBuilder::new(locus.start0, n_people)),
+        };
+        Ok(Self {
+            path: PathBuf::new(),
+            locus: locus.clone(),
+            contig_len_nt,
+            masks: masks.clone(),
+            bases,
+            flanked,
+            flank_start0,
+            builder,
+            ploidy: vec![0; n_people],
+            n_without_ploidy: n_people,
+            any_haploid: false,
+            phase_sets: Vec::new(),
+        })
+    }
+
+    /// Takes in one record that overlaps the locus.
+    pub fn record(&mut self, site: Site<'_>, cohort: &mut Cohort<'_>) -> Result<(), Error> {
+        let record = site.record;
+        if self.path != site.path {
+            self.path = site.path.into();
+        }
+        if self.check_ref(record).map_err(|reason| site.refuse(None, reason))? {
+            self.skip(cohort, record.position, None, Reason::RefAmbiguous)?;
+        }
+        if !cohort.policies.apply_filters.admit(&record.filters) {
+            return self.skip(cohort, record.position, None, Reason::Filter);
+        }
+        if let Some(reason) = self.masks.reason(record.start0(), record.span_end0()) {
+            return self.skip(cohort, record.position, None, reason);
+        }
+        let window = self.locus.start0..self.locus.end0;
+        let alleles: Vec<Allele> = (0..record.alt_alleles.len()).map(|number| Allele::new(record, number, &window)).collect();
+        let mut carriers = Carriers { of_alt: vec![Vec::new(); alleles.len()], of_letters: BTreeMap::new() };
+        if self.n_without_ploidy > 0 || self.any_haploid {
+            for person in 0..cohort.samples.len() {
+                self.person(site, person, &alleles, &mut carriers, cohort)?;
+            }
+        } else {
+            for &person in &record.not_reference {
+                self.person(site, person as usize, &alleles, &mut carriers, cohort)?;
+            }
+        }
+        self.settle_before(record.start0(), cohort)?;
+        self.add(site, alleles, carriers, cohort)
+    }
+
+    /// Hands the record's alleles to the builder.
+    fn add(&mut self, site: Site<'_>, alleles: Vec<Allele>, carriers: Carriers, cohort: &mut Cohort<'_>) -> Result<(), Error> {
+        let record = site.record;
+        let ordered = |edit: Edit, record_end0: usize, alt: &[u8]| OrderedEdit {
+            edit,
+            position: record.position,
+            record_end0,
+            ref_allele: record.ref_allele.clone(),
+            alt_allele: alt.to_vec(),
+        };
+        for ((allele, of_alt), alt) in alleles.into_iter().zip(carriers.of_alt).zip(&record.alt_alleles) {
+            if of_alt.is_empty() {
+                continue;
+            }
+            match allele {
+                Allele::Edit { edit, iupac, record_end0 } => {
+                    if iupac {
+                        self.skip(cohort, record.position, None, Reason::AltIupacAsN)?;
+                    }
+                    self.builder.add(ordered(edit, record_end0, alt), of_alt);
+                }
+                // By bcftools' rules it still keeps other alleles out of its REF.
+                Allele::Outside if cohort.policies.overlap == Overlap::Bcftools => {
+                    let nothing = Edit { start0: self.locus.start0, end0: self.locus.start0, alt: Vec::new() };
+                    self.builder.add(ordered(nothing, record.end0(), alt), of_alt);
+                }
+                Allele::Star => self.builder.add_stars(record.start0(), record.position, of_alt),
+                _ => {}
+            }
+        }
+        let window = self.locus.start0..self.locus.end0;
+        for (letters, of_letters) in carriers.of_letters {
+            let edit = Edit::canonical(record.start0(), &record.ref_allele, &letters).and_then(|edit| edit.clip(&window, record.start0()));
+            if let Some(edit) = edit {
+                self.builder.add(ordered(edit, record.end0(), &letters), of_letters);
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles one person's call by the policies and enters its alleles among the carriers.
+    fn person(
+        &mut self,
+        site: Site<'_>,
+        person: usize,
+        alleles: &[Allele],
+        carriers: &mut Carriers,
+        cohort: &mut Cohort<'_>,
+    ) -> Result<(), Error> {
+        let call = site.record.genotypes[person];
+        if call.alleles == [0, 0] && self.ploidy[person] == 2 {
+            return Ok(());
+        }
+        let (sample, position) = (cohort.samples.get(person), site.record.position);
+        let genotype = self.settle_ploidy(call, person, cohort.policies.haploid).map_err(|reason| site.refuse(sample, reason))?;
+        if genotype.is_haploid() && genotype.alleles[0] != MISSING {
+            self.any_haploid = true;
+            // Once a person and locus: the records after the first say nothing new.
+            if self.builder.set_absent(person) {
+                self.skip(cohort, position, Some((person, Some(1))), Reason::HaploidAbsent)?;
+            }
+        } else if call.is_haploid() && cohort.policies.haploid == Haploid::Dup {
+            self.skip(cohort, position, Some((person, Some(1))), Reason::HaploidDuplicated)?;
+        }
+        if cohort.policies.encoding == Encoding::Haplotype && !genotype.is_haploid() && genotype.alleles[0] != genotype.alleles[1] {
+            if genotype.phased {
+                self.phase_set(site, person, cohort)?;
+            } else if !self.unphased(site, person, genotype, alleles, carriers, cohort)? {
+                return Ok(());
+            }
+        }
+        for (side, &allele) in genotype.alleles.iter().enumerate() {
+            let reason = self.allele(site, 2 * person + side, allele, alleles, carriers, cohort)?;
+            if let Some(reason) = reason {
+                self.skip(cohort, position, Some((person, Some(side))), reason)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies the policy for a heterozygote whose phase is unknown; `false` when its alleles are dealt with.
+    fn unphased(
+        &self,
+        site: Site<'_>,
+        person: usize,
+        genotype: Genotype,
+        alleles: &[Allele],
+        carriers: &mut Carriers,
+        cohort: &mut Cohort<'_>,
+    ) -> Result<bool, Error> {
+        let (reason, applies) = match cohort.policies.unphased {
+            Unphased::Error => {
+                return Err(site.refuse(
+                    cohort.samples.get(person),
+                    "unphased heterozygote: its haplotypes are unknown; phase the file, choose --unphased gt-order, iupac or ref, or use --encoding diploid",
+                ));
+            }
+            Unphased::GtOrder => (Reason::UnphasedGtOrder, true),
+            Unphased::Ref => (Reason::UnphasedAsRef, false),
+            Unphased::Iupac => match iupac_codes(site.record, genotype, alleles, cohort.policies.missing) {
+                // What is wrong with an allele itself is said where alleles are entered.
+                Codes::NotBases => return Ok(true),
+                Codes::OtherLength => (Reason::UnphasedAsRef, false),
+                Codes::Letters(letters) => {
+                    carriers.of_letters.entry(letters).or_default().extend([2 * person as u32, 2 * person as u32 + 1]);
+                    (Reason::UnphasedAsIupac, false)
+                }
+            },
+        };
+        self.skip(cohort, site.record.position, Some((person, None)), reason)?;
+        Ok(applies)
+    }
+
+    /// Counts a heterozygote of another phase set than the person's last one.
+    fn phase_set(&mut self, site: Site<'_>, person: usize, cohort: &mut Cohort<'_>) -> Result<(), Error> {
+        let Some(&Some(phase_set)) = site.record.phase_sets.get(person) else { return Ok(()) };
+        if self.phase_sets.is_empty() {
+            self.phase_sets = vec![None; cohort.samples.len()];
+        }
+        let last = self.phase_sets[person].replace(phase_set);
+        if last.is_some_and(|last| last != phase_set) {
+            self.skip(cohort, site.record.position, Some((person, None)), Reason::PhaseSet)?;
+        }
+        Ok(())
+    }
+
+    /// Enters one allele among the carriers; the reason where it is not applied as it stands.
+    fn allele(
+        &self,
+        site: Site<'_>,
+        carrier: usize,
+        allele: i16,
+        alleles: &[Allele],
+        carriers: &mut Carriers,
+        cohort: &Cohort<'_>,
+    ) -> Result<Option<Reason>, Error> {
+        let refuse = |reason: String| Err(site.refuse(cohort.samples.get(carrier / 2), reason));
+        let number = match allele {
+            0 | ABSENT => return Ok(None),
+            MISSING => {
+                return match cohort.policies.missing {
+                    Missing::Ref => Ok(Some(Reason::MissingAsRef)),
+                    Missing::N => {
+                        let letters = vec![b'N'; site.record.ref_allele.len()];
+                        carriers.of_letters.entry(letters).or_default().push(carrier as u32);
+                        Ok(Some(Reason::MissingAsN))
+                    }
+                    Missing::Error => refuse("missing allele; choose --missing ref or N".into()),
+                };
+            }
+            alt => alt as usize - 1,
+        };
+        match &alleles[number] {
+            Allele::Edit { .. } | Allele::Outside | Allele::Star => carriers.of_alt[number].push(carrier as u32),
+            Allele::ReferenceBlock => {}
+            Allele::AltIsRef => return Ok(Some(Reason::AltIsRef)),
+            Allele::Symbolic if cohort.policies.symbolic == Symbolic::Skip => return Ok(Some(Reason::Symbolic)),
+            Allele::Symbolic => {
+                return refuse(format!("symbolic allele `{}`; choose --symbolic skip to leave such alleles out", site.alt_text(number)));
+            }
+            Allele::UnknownEnd => return refuse("`<DEL>` has neither INFO/END nor INFO/SVLEN: how much it deletes is unknown".into()),
+            Allele::NotBases => return refuse(format!("ALT `{}` is not bases", site.alt_text(number))),
+        }
+        Ok(None)
+    }
+
+    /// Applies the haploid policy and holds a person to one ploidy within the locus.
+    fn settle_ploidy(&mut self, call: Genotype, person: usize, policy: Haploid) -> Result<Genotype, String> {
+        let mut genotype = call;
+        if genotype.is_haploid() {
+            match policy {
+                Haploid::Error => return Err("haploid call; choose --haploid absent or dup".into()),
+                Haploid::Dup => genotype.alleles[1] = genotype.alleles[0],
+                Haploid::Absent => {}
+            }
+        }
+        // `.` is how a missing call of any ploidy is often written: it says nothing about the second haplotype.
+        if genotype.alleles == [MISSING, MISSING] || genotype.alleles == [MISSING, ABSENT] {
+            return Ok(genotype);
+        }
+        let ploidy = if genotype.is_haploid() { 1 } else { 2 };
+        let seen = std::mem::replace(&mut self.ploidy[person], ploidy);
+        if seen == 0 {
+            self.n_without_ploidy -= 1;
+        } else if seen != ploidy {
+            return Err(format!(
+                "ploidy {ploidy} here, but {seen} at an earlier record of locus `{}`; split the locus (PAR boundary?) or choose --haploid dup",
+                self.locus.name
+            ));
+        }
+        Ok(genotype)
+    }
+
+    /// Applies what no later record can come before.
+    fn settle_before(&mut self, start0: usize, cohort: &mut Cohort<'_>) -> Result<(), Error> {
+        for Clash { allele, position, reason } in self.builder.settle_before(start0) {
+            let person = allele as usize / 2;
+            if reason == Reason::Conflict && cohort.policies.strict {
+                return Err(Error::Site {
+                    path: self.path.clone(),
+                    contig: self.locus.contig.clone(),
+                    position,
+                    sample: cohort.samples.get(person).cloned(),
+                    reason: "two alleles for the same bases of one haplotype; without --strict the first one stands".into(),
+                });
+            }
+            let side = (cohort.policies.encoding == Encoding::Haplotype).then_some(allele as usize % 2);
+            self.skip(cohort, position, Some((person, side)), reason)?;
+        }
+        Ok(())
+    }
+
+    /// The locus.
+    pub fn locus(&self) -> &Locus {
+        &self.locus
+    }
+
+    /// Applies what is pending after the last record, and closes the locus.
+    pub fn finish(mut self, cohort: &mut Cohort<'_>) -> Result<LocusHaplotypes, Error> {
+        self.settle_before(usize::MAX, cohort)?;
+        Ok(self.builder.finish(self.locus, self.contig_len_nt, self.masks, self.bases))
+    }
+
+    fn skip(
+        &self,
+        cohort: &mut Cohort<'_>,
+        position: usize,
+        whose: Option<(usize, Option<usize>)>,
+        reason: Reason,
+    ) -> Result<(), Error> {
+        let (sample_id, side) = match whose {
+            None => ("", None),
+            Some((person, side)) => (cohort.samples.get(person).map_or("", String::as_str), side),
+        };
+        let Locus { name: locus, contig, .. } = &self.locus;
+        cohort.log.push(Skip { sample_id, haplotype: side.map(|side| side as u8 + 1), locus, contig, position, reason })
+    }
+
+    /// Compares REF with the FASTA where the FASTA is known; `Ok(true)` when they agree only by ambiguity codes.
+    fn check_ref(&self, record: &VariantRecord) -> Result<bool, String> {
+        if let Some(len_nt) = self.contig_len_nt.filter(|&len_nt| record.end0() > len_nt) {
+            return Err(format!("REF reaches position {}, beyond the end of the contig ({len_nt} nt): another build?", record.end0()));
+        }
+        let mut ambiguous = false;
+        for (offset, &base) in record.ref_allele.iter().enumerate() {
+            let Some(index) = (record.start0() + offset).checked_sub(self.flank_start0) else { continue };
+            let Some(&expected) = self.flanked.get(index) else { continue };
+            if base == expected {
+                continue;
+            }
+            if iupac_bits(base) & iupac_bits(expected) == 0 {
+                return Err(self.ref_mismatch(record, record.position + offset, base, index));
+            }
+            ambiguous = true;
+        }
+        Ok(ambiguous)
+    }
+
+    /// Says what the FASTA has, and where around it REF would fit.
+    fn ref_mismatch(&self, record: &VariantRecord, position: usize, base: u8, index: usize) -> String {
+        let context = |range: std::ops::Range<usize>| String::from_utf8_lossy(self.flanked.get(range).unwrap_or_default()).into_owned();
+        let (expected, end) = (char::from(self.flanked[index]), self.flanked.len());
+        let mut places: Vec<usize> = self
+            .flanked
+            .windows(record.ref_allele.len())
+            .enumerate()
+            .filter(|(_, bases)| *bases == record.ref_allele)
+            .map(|(offset, _)| self.flank_start0 + offset + 1)
+            .collect();
+        places.sort_by_key(|&place| place.abs_diff(record.position));
+        let nearest: Vec<String> = places.iter().take(3).map(usize::to_string).collect();
+        let nearest = if nearest.is_empty() { "nowhere near".to_string() } else { format!("nearest at {}", nearest.join(", ")) };
+        format!(
+            "REF is `{}` but the FASTA has `{expected}` at {position} (FASTA around it: {}[{expected}]{}; REF `{}` is found {nearest}): the VCF was made against another reference; is it GRCh37 beside GRCh38, or are positions shifted?",
+            char::from(base),
+            context(index.saturating_sub(5)..index),
+            context((index + 1).min(end)..(index + 6).min(end)),
+            String::from_utf8_lossy(&record.ref_allele),
+        )
+    }
+}

@@ -11,8 +11,8 @@ mod variants;
 pub use self::{
     genotypes::{ABSENT, Genotype, MISSING},
     reference::{Reference, contig_aliases, contig_key, same_contig},
-    regions::{Locus, Strand, parse_region, read_loci},
-    variants::{VariantFile, VariantRecord},
+    regions::{Interval, Locus, Strand, loci_of_regions, parse_region, read_intervals, read_loci},
+    variants::{Place, STDIN, VariantFile, VariantRecord},
 };
 
 use std::{io, path::PathBuf};
@@ -47,7 +47,7 @@ pub enum Error {
         reason: String,
     },
     /// A variant record is wrong.
-    #[error("{}: {contig}:{position}: {reason}", path.display())]
+    #[error("{}: {place}{contig}:{position}: {reason}", path.display())]
     Record {
         /// The file.
         path: PathBuf,
@@ -55,6 +55,16 @@ pub enum Error {
         contig: String,
         /// 1-based POS.
         position: usize,
+        /// Line or record number, where it is known.
+        place: Place,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A region is not written as it should be.
+    #[error("region `{region}`: {reason}")]
+    Region {
+        /// The region as written.
+        region: String,
         /// What is wrong and what to do.
         reason: String,
     },
@@ -76,6 +86,10 @@ impl Error {
     pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn record(path: &std::path::Path, record: &VariantRecord, reason: String) -> Self {
+        Self::Record { path: path.into(), contig: record.contig.clone(), position: record.position, place: record.place, reason }
     }
 
     pub(crate) fn file(path: &std::path::Path, reason: impl Into<String>) -> Self {

@@ -53,7 +53,7 @@ use self::{
     window::{Cohort, Site},
 };
 use crate::{
-    ingest::{self, Locus, Reference, VariantFile, loci_of_regions, read_intervals, read_loci},
+    ingest::{self, Locus, Place, Reference, VariantFile, loci_of_regions, read_intervals, read_loci},
     output,
 };
 
@@ -198,7 +198,7 @@ pub enum Error {
     #[error(transparent)]
     Output(#[from] output::Error),
     /// A record or a genotype is refused.
-    #[error("{}: {contig}:{position}{}: {reason}", path.display(), sample.as_ref().map(|name| format!(": sample `{name}`")).unwrap_or_default())]
+    #[error("{}: {place}{contig}:{position}{}: {reason}", path.display(), sample.as_ref().map(|name| format!(": sample `{name}`")).unwrap_or_default())]
     Site {
         /// The VCF or BCF.
         path: PathBuf,
@@ -206,6 +206,8 @@ pub enum Error {
         contig: String,
         /// 1-based POS.
         position: usize,
+        /// Line or record number, where it is known.
+        place: Place,
         /// Whose genotype, when it is one person's.
         sample: Option<String>,
         /// What is wrong and what to do.

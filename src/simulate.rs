@@ -476,7 +476,7 @@ mod tests {
     fn read_back(folder: &Path) -> Vec<Vec<[i16; 2]>> {
         let mut reference = Reference::open(&folder.join("reference.fa")).unwrap();
         let loci = read_loci(&folder.join("loci.bed")).unwrap();
-        let file = VariantFile::open(&folder.join("cohort.vcf.gz")).unwrap();
+        let mut file = VariantFile::open(&folder.join("cohort.vcf.gz")).unwrap();
         assert!(file.warnings().is_empty());
         let mut records = Vec::new();
         file.for_each::<ingest::Error>(Some(&loci), |record| {
@@ -547,7 +547,7 @@ mod tests {
             let (folder, summary) = simulated(Options { people: 500, risk, ..Options::default() });
             let truth = summary.truth;
             let mut causal: Vec<Vec<[bool; 2]>> = Vec::new();
-            let file = VariantFile::open(&folder.path().join("cohort.vcf.gz")).unwrap();
+            let mut file = VariantFile::open(&folder.path().join("cohort.vcf.gz")).unwrap();
             file.for_each::<ingest::Error>(None, |record| {
                 if let Some(site) = truth.causal_sites.iter().find(|site| site.position == record.position) {
                     let carried = i16::from(site.effect_allele == site.alt_allele);

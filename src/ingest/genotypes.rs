@@ -38,11 +38,17 @@ impl Genotype {
     }
 }
 
+/// `0|0`.
+pub(super) const REFERENCE: Genotype = Genotype { alleles: [0, 0], phased: true };
+/// `0/0`.
+pub(super) const UNPHASED_REFERENCE: Genotype = Genotype { alleles: [0, 0], phased: false };
+
 /// Parses one GT value of VCF text such as `0|1`, `./.`, `1`; a trailing `:...` must be cut off before.
 ///
 /// # Errors
 /// A description of what is wrong (ploidy above two, not a number, allele number above `max_allele`).
-pub fn parse_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
+#[inline]
+pub(super) fn parse_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
     // The two shapes that make up nearly all of a cohort file.
     if let [a @ b'0'..=b'9', separator @ (b'|' | b'/'), b @ b'0'..=b'9'] = gt {
         let alleles = [i16::from(a - b'0'), i16::from(b - b'0')];
@@ -50,6 +56,11 @@ pub fn parse_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
             return Ok(Genotype { alleles, phased: *separator == b'|' });
         }
     }
+    parse_any_text(gt, max_allele)
+}
+
+/// As [`parse_text`], every shape.
+fn parse_any_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
     let mut alleles = [ABSENT, ABSENT];
     let mut phased = true;
     let mut count = 0;
@@ -62,8 +73,8 @@ pub fn parse_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
             b"." => MISSING,
             digits => std::str::from_utf8(digits)
                 .ok()
-                .and_then(|text| text.parse::<i16>().ok())
-                .filter(|&allele| allele >= 0)
+                .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+                .and_then(|digits| digits.parse::<i16>().ok())
                 .ok_or_else(|| format!("genotype `{}` is not a GT value", String::from_utf8_lossy(gt)))?,
         };
         check_allele(allele, max_allele)?;
@@ -89,20 +100,21 @@ fn check_allele(allele: i16, max_allele: i16) -> Result<(), String> {
     Ok(())
 }
 
-/// Parses the BCF typed integers of one sample's GT (already widened): `(allele + 1) << 1 | phased`, ended early by
-/// `end_of_vector`.
+/// Parses the BCF integers of one sample's GT, `(allele + 1) << 1 | phased` each, up to the end of the vector; `None` is BCF's own
+/// missing value, which GT never has.
 ///
 /// # Errors
 /// As [`parse_text`].
-pub fn parse_bcf(values: impl Iterator<Item = i32>, end_of_vector: i32, max_allele: i16) -> Result<Genotype, String> {
+pub(super) fn parse_bcf(values: impl Iterator<Item = Option<i32>>, max_allele: i16) -> Result<Genotype, String> {
     let mut alleles = [ABSENT, ABSENT];
     let mut phased = true;
-    for (count, value) in values.take_while(|&value| value != end_of_vector).enumerate() {
+    for (count, value) in values.enumerate() {
+        let value = value.ok_or("a GT value is out of range")?;
+        let allele = i16::try_from((value >> 1) - 1).ok().filter(|&allele| allele >= MISSING).ok_or("a GT value is out of range")?;
+        check_allele(allele, max_allele)?;
         if count == 2 {
             return Err("a genotype has more than two alleles; only ploidy 1 and 2 are supported".into());
         }
-        let allele = i16::try_from((value >> 1) - 1).ok().filter(|&allele| allele >= MISSING).ok_or("a GT value is out of range")?;
-        check_allele(allele, max_allele)?;
         alleles[count] = allele;
         if count == 1 {
             phased = value & 1 == 1;
@@ -140,16 +152,19 @@ mod tests {
         assert!(text("0|x").unwrap_err().contains("0|x"));
         assert!(text("").is_err());
         assert!(text("-1|0").is_err());
+        assert!(text("+1|0").is_err());
+        assert!(text("0|").is_err());
         assert!(parse_text(b"2|0", 1).unwrap_err().contains("allele 2"));
     }
 
     #[test]
     fn bcf_bytes_mean_the_same_as_text() {
-        let parse = |values: &[i32]| parse_bcf(values.iter().copied(), -127, 3).map(|g| (g.alleles, g.phased));
+        let parse = |values: &[i32]| parse_bcf(values.iter().copied().map(Some), 3).map(|g| (g.alleles, g.phased));
         assert_eq!(parse(&[2, 5]), Ok(([0, 1], true)));
         assert_eq!(parse(&[4, 2]), Ok(([1, 0], false)));
         assert_eq!(parse(&[0, 0]), Ok(([MISSING, MISSING], false)));
-        assert_eq!(parse(&[4, -127]), Ok(([1, ABSENT], true)));
+        assert_eq!(parse(&[4]), Ok(([1, ABSENT], true)));
+        assert_eq!(parse(&[]), Ok(([MISSING, ABSENT], true)));
         assert!(parse(&[2, 3, 5]).is_err());
         assert!(parse(&[12, 2]).is_err());
     }

@@ -1,10 +1,13 @@
 //! Loci: BED lines (0-based, half-open; name and strand optional) and `chr:beg-end` strings (1-based, inclusive).
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{
+    Error,
+    variants::{Decompression, Input},
+};
 
 /// Strand on which a locus is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,30 +49,95 @@ impl Locus {
     }
 }
 
-/// Reads a BED file of loci.
+/// Reads a BED file of loci, plain or compressed (gzip, BGZF); `-` is standard input.
 ///
 /// # Errors
 /// An unreadable file, a malformed line, an empty interval, a name used twice, or no locus at all.
 pub fn read_loci(path: &Path) -> Result<Vec<Locus>, Error> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
     let mut loci: Vec<Locus> = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim_end_matches('\r');
-        if line.trim().is_empty() || line.starts_with('#') || line.starts_with("track") || line.starts_with("browser") {
-            continue;
-        }
-        let locus = parse_bed_line(line).map_err(|reason| Error::Line { path: path.into(), line: index as u64 + 1, reason })?;
-        if loci.iter().any(|other| other.name == locus.name) {
-            return Err(Error::Line {
-                path: path.into(),
-                line: index as u64 + 1,
-                reason: format!("locus name `{}` is used twice; names must be unique", locus.name),
-            });
+    let mut names = HashSet::new();
+    for_each_bed_line(path, |locus| {
+        if !names.insert(locus.name.clone()) {
+            return Err(format!("locus name `{}` is used twice; names must be unique", locus.name));
         }
         loci.push(locus);
-    }
+        Ok(())
+    })?;
     if loci.is_empty() {
         return Err(Error::file(path, "no locus in this BED file"));
+    }
+    Ok(loci)
+}
+
+/// A stretch of a contig; 0-based, half-open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interval {
+    /// Contig as the file names it.
+    pub contig: String,
+    /// First base.
+    pub start0: usize,
+    /// One past the last base.
+    pub end0: usize,
+}
+
+/// Reads the intervals of a BED file, of which there may be none; names and strands are not looked at.
+///
+/// # Errors
+/// An unreadable file or a malformed line.
+pub fn read_intervals(path: &Path) -> Result<Vec<Interval>, Error> {
+    let mut intervals = Vec::new();
+    for_each_bed_line(path, |Locus { contig, start0, end0, .. }| {
+        intervals.push(Interval { contig, start0, end0 });
+        Ok(())
+    })?;
+    Ok(intervals)
+}
+
+fn for_each_bed_line(path: &Path, mut visit: impl FnMut(Locus) -> Result<(), String>) -> Result<(), Error> {
+    let mut input = Input::open(path, Decompression::Inline)?;
+    let mut line = Vec::new();
+    for number in 1.. {
+        if !input.read_line(&mut line)? {
+            break;
+        }
+        let refuse = |reason| Error::Line { path: path.into(), line: number, reason };
+        let text = std::str::from_utf8(&line).map_err(|_| refuse("not UTF-8 text: is this a BED file?".into()))?;
+        if text.trim().is_empty() || text.starts_with('#') || text.starts_with("track") || text.starts_with("browser") {
+            continue;
+        }
+        parse_bed_line(text).and_then(&mut visit).map_err(refuse)?;
+    }
+    Ok(())
+}
+
+/// Loci of a comma-separated list of regions `contig:beg-end` (1-based, inclusive), named as they are written. Thousands separators are
+/// allowed: a comma before exactly three digits does not start another region.
+///
+/// # Errors
+/// A part that is not a region, a region named twice, an empty list.
+pub fn loci_of_regions(text: &str) -> Result<Vec<Locus>, Error> {
+    let mut parts: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        let n_digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        match parts.last_mut() {
+            Some(last) if n_digits == 3 && matches!(part.as_bytes().get(3), None | Some(b'-')) => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => parts.push(part.trim().to_owned()),
+        }
+    }
+    let mut loci: Vec<Locus> = Vec::with_capacity(parts.len());
+    let mut names = HashSet::new();
+    for name in parts {
+        let refuse = |reason: &str| Error::Region { region: name.clone(), reason: reason.into() };
+        let Some((contig, start0, end0)) = parse_region(&name) else {
+            return Err(refuse("not of the form contig:beg-end (1-based, inclusive, beg not behind end)"));
+        };
+        if !names.insert((contig.clone(), start0, end0)) {
+            return Err(refuse("given twice"));
+        }
+        loci.push(Locus { name, contig, start0, end0, strand: Strand::Forward });
     }
     Ok(loci)
 }
@@ -124,6 +192,41 @@ mod tests {
     fn name_and_strand_are_columns_four_and_six() {
         let locus = parse_bed_line("19\t10\t20\tAPOE\t0\t-").unwrap();
         assert_eq!((locus.name.as_str(), locus.strand), ("APOE", Strand::Reverse));
+    }
+
+    #[test]
+    fn regions_are_a_list_with_or_without_thousands_separators() {
+        let loci = loci_of_regions("chr1:5-12,chr2:1,000-2,500, HLA-A*01:01:1-3").unwrap();
+        let found: Vec<(&str, &str, usize, usize)> =
+            loci.iter().map(|locus| (locus.name.as_str(), locus.contig.as_str(), locus.start0, locus.end0)).collect();
+        assert_eq!(
+            found,
+            [("chr1:5-12", "chr1", 4, 12), ("chr2:1,000-2,500", "chr2", 999, 2500), ("HLA-A*01:01:1-3", "HLA-A*01:01", 0, 3)]
+        );
+        for (text, bad) in
+            [("chr1:5-12,chr2", "`chr2`"), ("chr1:9-5", "`chr1:9-5`"), ("", "``"), ("1:2-3,1:2-3", "twice"), ("1:2-3,", "``")]
+        {
+            let message = loci_of_regions(text).unwrap_err().to_string();
+            assert!(message.contains(bad), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_compressed_bed_is_read_and_a_cut_one_refused() {
+        use std::io::Write;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.bed.gz");
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"chr1\t4\t12\tA\r\n").unwrap();
+        std::fs::write(&path, gzip.finish().unwrap()).unwrap();
+        assert_eq!(read_loci(&path).unwrap()[0].name, "A");
+        let mut bgzf = noodles::bgzf::io::Writer::new(Vec::new());
+        bgzf.write_all(b"chr1\t4\t12\tA\n").unwrap();
+        let bytes = bgzf.finish().unwrap();
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(read_loci(&path).unwrap()[0].end0, 12);
+        std::fs::write(&path, &bytes[..bytes.len() - 28]).unwrap();
+        assert!(read_loci(&path).unwrap_err().to_string().contains("truncated"));
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl GenotypeTable {
         people: Option<&[&str]>,
         wanted: Option<&dyn Fn(&VariantRecord) -> bool>,
     ) -> Result<Self, Error> {
-        let files = paths.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
+        let mut files = paths.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
         let people: Vec<String> = match (people, files.first()) {
             (Some(people), _) => people.iter().map(ToString::to_string).collect(),
             (None, Some(first)) => first.samples().to_vec(),
@@ -123,13 +123,13 @@ impl GenotypeTable {
         };
         let mut table = Self { people, ..Self::default() };
         let mut seen = HashSet::new();
-        for file in &files {
+        for file in &mut files {
             table.warnings.extend_from_slice(file.warnings());
-            let columns = file.columns_of(&table.people)?;
-            table.counts.samples_left_out += (file.samples().len() - columns.len()) as u64;
+            file.select(&table.people)?;
+            table.counts.samples_left_out += (file.samples().len() - table.people.len()) as u64;
             file.for_each(loci, |record| {
                 if wanted.is_none_or(|wanted| wanted(record)) {
-                    table.add(record, &columns, &mut seen);
+                    table.add(record, &mut seen);
                 }
                 Ok::<_, Error>(())
             })?;
@@ -137,7 +137,7 @@ impl GenotypeTable {
         Ok(table)
     }
 
-    fn add(&mut self, record: &VariantRecord, columns: &[usize], seen: &mut HashSet<String>) {
+    fn add(&mut self, record: &VariantRecord, seen: &mut HashSet<String>) {
         let counts = &mut self.counts;
         counts.records += 1;
         if !record.passes_filters {
@@ -161,8 +161,7 @@ impl GenotypeTable {
             counts.records_without_dosage += 1;
             return;
         }
-        let genotypes: Vec<Genotype> = columns.iter().map(|&column| record.genotypes[column]).collect();
-        for genotype in &genotypes {
+        for genotype in record.not_reference.iter().map(|&person| record.genotypes[person as usize]) {
             counts.haploid_genotypes += u64::from(genotype.is_haploid());
             if genotype.alleles.contains(&MISSING) {
                 counts.missing_genotypes += 1;
@@ -176,7 +175,7 @@ impl GenotypeTable {
             ref_allele,
             alt_alleles: record.alt_alleles.iter().map(|alt| text(alt)).collect(),
             counted_alts,
-            genotypes,
+            genotypes: record.genotypes.clone(),
         });
     }
 }

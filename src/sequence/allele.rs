@@ -46,7 +46,7 @@ impl Allele {
                 let edit = Edit { start0: record.position, end0: end0.max(record.position), alt: Vec::new() };
                 return Self::cut(edit, record, window, false, end0);
             }
-            _ if alt.starts_with(b"<") || alt.iter().any(|byte| matches!(byte, b'[' | b']')) => return Self::Symbolic,
+            _ if alt.starts_with(b"<") || is_breakend(alt) => return Self::Symbolic,
             _ if alt.is_empty() || !alt.iter().all(|base| b"ACGTNRYSWKMBDHVU".contains(base)) => return Self::NotBases,
             _ => {}
         }
@@ -66,6 +66,12 @@ impl Allele {
         let edit = edit.clip(window, record.start0()).filter(|edit| !edit.is_nothing());
         edit.map_or(Self::Outside, |edit| Self::Edit { edit, iupac, record_end0 })
     }
+}
+
+/// `A[chr2:5[`, or a single one (`A.`, `.A`).
+fn is_breakend(alt: &[u8]) -> bool {
+    let is_single = alt.len() > 1 && (alt.starts_with(b".") || alt.ends_with(b"."));
+    is_single || alt.iter().any(|byte| matches!(byte, b'[' | b']'))
 }
 
 /// The IUPAC codes of two alleles whose haplotypes are not known, base by base; `None` where their

@@ -15,7 +15,7 @@ use super::{
     mask::Masks,
     policies::{Encoding, Haploid, Missing, Overlap, Policies, Symbolic, Unphased},
 };
-use crate::ingest::{ABSENT, Genotype, Locus, MISSING, Reference, VariantRecord};
+use crate::ingest::{ABSENT, Genotype, Locus, MISSING, Place, Reference, VariantRecord};
 
 /// How far beyond a locus the FASTA is read, to check the REF of alleles that reach in from outside.
 const FLANK_NT: usize = 1_000;
@@ -47,6 +47,8 @@ pub struct Window {
     ploidy: Vec<u8>,
     n_without_ploidy: usize,
     any_haploid: bool,
+    /// People with nothing but `.` so far, and the first POS of it: haploid, unless a later call says otherwise.
+    lone_missing: BTreeMap<usize, usize>,
     /// Last phase set of each person; empty until a record has one.
     phase_sets: Vec<Option<u64>>,
 }
@@ -62,7 +64,7 @@ impl Site<'_> {
     fn refuse(self, sample: Option<&String>, reason: impl Into<String>) -> Error {
         let VariantRecord { contig, position, .. } = self.record;
         let (path, contig) = (self.path.into(), contig.clone());
-        Error::Site { path, contig, position: *position, sample: sample.cloned(), reason: reason.into() }
+        Error::Site { path, contig, position: *position, place: self.record.place, sample: sample.cloned(), reason: reason.into() }
     }
 
     /// An ALT as the file writes it.
@@ -144,6 +146,7 @@ impl Window {
             ploidy: vec![0; n_people],
             n_without_ploidy: n_people,
             any_haploid: false,
+            lone_missing: BTreeMap::new(),
             phase_sets: Vec::new(),
         })
     }
@@ -233,7 +236,7 @@ impl Window {
             return Ok(());
         }
         let (sample, position) = (cohort.samples.get(person), site.record.position);
-        let genotype = self.settle_ploidy(call, person, cohort.policies.haploid).map_err(|reason| site.refuse(sample, reason))?;
+        let genotype = self.settle_ploidy(call, person, position, cohort.policies).map_err(|reason| site.refuse(sample, reason))?;
         if genotype.is_haploid() && genotype.alleles[0] != MISSING {
             self.any_haploid = true;
             // Once a person and locus: the records after the first say nothing new.
@@ -346,16 +349,19 @@ impl Window {
     }
 
     /// Applies the haploid policy and holds a person to one ploidy within the locus.
-    fn settle_ploidy(&mut self, call: Genotype, person: usize, policy: Haploid) -> Result<Genotype, String> {
-        let mut genotype = call;
+    fn settle_ploidy(&mut self, call: Genotype, person: usize, position: usize, policies: &Policies) -> Result<Genotype, String> {
+        let (mut genotype, encoding) = (call, policies.encoding);
         if genotype.is_haploid() {
-            match policy {
+            match policies.haploid {
                 Haploid::Error => return Err("haploid call; choose --haploid absent or dup".into()),
                 Haploid::Dup => genotype.alleles[1] = genotype.alleles[0],
+                Haploid::Absent if encoding == Encoding::Diploid && genotype.alleles[0] == MISSING => genotype.alleles[1] = MISSING,
+                Haploid::Absent if genotype.alleles[0] == MISSING && self.ploidy[person] == 0 => {
+                    self.lone_missing.entry(person).or_insert(position);
+                }
                 Haploid::Absent => {}
             }
         }
-        // `.` is how a missing call of any ploidy is often written: it says nothing about the second haplotype.
         if genotype.alleles == [MISSING, MISSING] || genotype.alleles == [MISSING, ABSENT] {
             return Ok(genotype);
         }
@@ -363,6 +369,7 @@ impl Window {
         let seen = std::mem::replace(&mut self.ploidy[person], ploidy);
         if seen == 0 {
             self.n_without_ploidy -= 1;
+            self.lone_missing.remove(&person);
         } else if seen != ploidy {
             return Err(format!(
                 "ploidy {ploidy} here, but {seen} at an earlier record of locus `{}`; split the locus (PAR boundary?) or choose --haploid dup",
@@ -381,6 +388,7 @@ impl Window {
                     path: self.path.clone(),
                     contig: self.locus.contig.clone(),
                     position,
+                    place: Place::Unknown,
                     sample: cohort.samples.get(person).cloned(),
                     reason: "two alleles for the same bases of one haplotype; without --strict the first one stands".into(),
                 });
@@ -399,6 +407,10 @@ impl Window {
     /// Applies what is pending after the last record, and closes the locus.
     pub fn finish(mut self, cohort: &mut Cohort<'_>) -> Result<LocusHaplotypes, Error> {
         self.settle_before(usize::MAX, cohort)?;
+        for (person, position) in std::mem::take(&mut self.lone_missing) {
+            self.builder.set_absent(person);
+            self.skip(cohort, position, Some((person, Some(1))), Reason::HaploidAbsent)?;
+        }
         Ok(self.builder.finish(self.locus, self.contig_len_nt, self.masks, self.bases))
     }
 

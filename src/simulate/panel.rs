@@ -141,7 +141,7 @@ impl Panel {
     /// # Errors
     /// Files that cannot be read, a region outside the FASTA, a REF that differs from the FASTA, fewer than two haplotypes, no record.
     pub fn read(panel: &Path, reference: &Path, region: Option<&str>) -> Result<(Self, PanelSummary), Error> {
-        let variants = VariantFile::open(panel)?;
+        let mut variants = VariantFile::open(panel)?;
         let mut reference = Reference::open(reference)?;
         let mut locus = chosen_locus(&reference, region)?;
         let contig_len_nt = variants.contig_len_nt(&locus.contig).or(reference.contig_len_nt(&locus.contig));
@@ -150,12 +150,7 @@ impl Panel {
 
         let mut reading = Reading::new(2 * variants.samples().len());
         variants.for_each(Some(std::slice::from_ref(&locus)), |record| {
-            reading.add(record, &locus, &bases).map_err(|reason| ingest::Error::Record {
-                path: panel.into(),
-                contig: record.contig.clone(),
-                position: record.position,
-                reason,
-            })
+            reading.add(record, &locus, &bases).map_err(|reason| ingest::Error::record(panel, record, reason))
         })?;
 
         let Reading { contig, sites, by_site, absent, mut counts } = reading;

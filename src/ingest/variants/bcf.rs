@@ -1,0 +1,132 @@
+//! Records of BCF (VCF 4.3 specification, section 6.3).
+//!
+//! Input -> output: typed bytes -> [`VariantRecord`]s. INFO is decoded only where an ALT is symbolic, of FORMAT only GT and PS.
+
+use super::{
+    columns::Columns,
+    course::Course,
+    gt,
+    header::Header,
+    input::Input,
+    record::{Place, SymbolicLengths, VariantRecord},
+    text::of_sample,
+    typed::{Typed, TypedVectors, read_integer},
+};
+use crate::ingest::Error;
+
+const ENDS_EARLY: &str = "the record's bytes end early";
+
+/// Numbers of the names that matter.
+struct Numbers {
+    gt: Option<usize>,
+    ps: Option<usize>,
+    end: Option<usize>,
+    svlen: Option<usize>,
+}
+
+/// Hands every record that `course` wants to `visit`.
+pub(super) fn for_each<E: From<Error>>(
+    mut input: Input,
+    header: &Header,
+    columns: &Columns,
+    course: &mut Course<'_>,
+    visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
+) -> Result<(), E> {
+    let numbers =
+        Numbers { gt: header.number_of("GT"), ps: header.number_of("PS"), end: header.number_of("END"), svlen: header.number_of("SVLEN") };
+    let (mut site_bytes, mut sample_bytes) = (Vec::new(), Vec::new());
+    let mut record = VariantRecord::default();
+    let mut n_records = 0;
+    while input.peek()?.is_some() {
+        let mut lengths = [0; 8];
+        input.read_exact(&mut lengths)?;
+        let [a, b, c, d, e, f, g, h] = lengths;
+        input.read_into(&mut site_bytes, u32::from_le_bytes([a, b, c, d]) as usize)?;
+        input.read_into(&mut sample_bytes, u32::from_le_bytes([e, f, g, h]) as usize)?;
+        n_records += 1;
+        record.place = if input.is_whole() { Place::Record(n_records) } else { Place::Unknown };
+        let n_samples = read_site(&site_bytes, header, &numbers, &mut record).map_err(|reason| course.malformed(&record, &reason))?;
+        if !course.wants(&record)? {
+            continue;
+        }
+        if n_samples != columns.n_columns() {
+            return Err(course.error(&record, format!("{n_samples} genotypes for {} samples", columns.n_columns())).into());
+        }
+        read_samples(&sample_bytes, header, &numbers, columns, &mut record).map_err(|reason| course.error(&record, reason))?;
+        visit(&record)?;
+    }
+    Ok(())
+}
+
+/// Reads everything but the genotypes; the number of samples.
+fn read_site(mut bytes: &[u8], header: &Header, numbers: &Numbers, record: &mut VariantRecord) -> Result<usize, String> {
+    let fixed: &[u8; 24] = take(&mut bytes).ok_or(ENDS_EARLY)?;
+    let word = |index: usize| u32::from_le_bytes([fixed[4 * index], fixed[4 * index + 1], fixed[4 * index + 2], fixed[4 * index + 3]]);
+    let contig = header.contigs.get(word(0) as usize).ok_or_else(|| format!("contig number {} is not in the header", word(0) as i32))?;
+    if record.contig != contig.name {
+        record.contig.clone_from(&contig.name);
+    }
+    record.position = usize::try_from(word(1) as i32).map_err(|_| "a record has no position")? + 1;
+    let (n_alleles, n_info, n_samples) = (word(4) >> 16, word(4) & 0xffff, word(5) & 0x00ff_ffff);
+
+    let id = Typed::read(&mut bytes).and_then(Typed::text).ok_or(ENDS_EARLY)?;
+    record.id.clear();
+    record.id.push_str(if id.is_empty() { "." } else { std::str::from_utf8(id).map_err(|_| "ID is not UTF-8")? });
+    let ref_allele = Typed::read(&mut bytes).and_then(Typed::text).ok_or(ENDS_EARLY)?;
+    record.set_ref_allele(ref_allele)?;
+    let mut alt_alleles = bytes;
+    for _ in 1..n_alleles {
+        Typed::read(&mut bytes).and_then(Typed::text).ok_or(ENDS_EARLY)?;
+    }
+    let alt_alleles = (1..n_alleles).filter_map(|_| Typed::read(&mut alt_alleles).and_then(Typed::text));
+    record.set_alt_alleles(alt_alleles.filter(|allele| *allele != b"."))?;
+
+    let filters = Typed::read(&mut bytes).ok_or(ENDS_EARLY)?;
+    let name = |number: i32| usize::try_from(number).ok().and_then(|number| header.names.get(number)).filter(|name| !name.is_empty());
+    if let Some(unknown) = filters.integers().flatten().find(|&number| name(number).is_none()) {
+        return Err(format!("FILTER number {unknown} is not in the header"));
+    }
+    record.set_filters(filters.integers().flatten().filter_map(name).map(String::as_str));
+    record.set_span(|| symbolic_lengths(bytes, n_info, numbers));
+    Ok(n_samples as usize)
+}
+
+fn symbolic_lengths(mut info: &[u8], n_info: u32, numbers: &Numbers) -> SymbolicLengths {
+    let mut lengths = SymbolicLengths::default();
+    let length = |value: Option<i32>| value.map(|value| value.unsigned_abs() as usize);
+    for _ in 0..n_info {
+        let (Some(key), Some(values)) = (read_integer(&mut info), Typed::read(&mut info)) else { break };
+        let key = usize::try_from(key).ok();
+        if key.is_none() {
+        } else if key == numbers.end {
+            lengths.end = values.integers().next().flatten().and_then(|end| usize::try_from(end).ok());
+        } else if key == numbers.svlen {
+            lengths.svlen = values.integers().map(length).collect();
+        }
+    }
+    lengths
+}
+
+/// Finds GT and PS among the FORMAT fields and reads them.
+fn read_samples(mut bytes: &[u8], header: &Header, numbers: &Numbers, columns: &Columns, record: &mut VariantRecord) -> Result<(), String> {
+    let mut has_genotypes = false;
+    record.phase_sets.clear();
+    while !bytes.is_empty() {
+        let key = read_integer(&mut bytes).ok_or(ENDS_EARLY)?;
+        let values = TypedVectors::read(&mut bytes, columns.n_columns()).ok_or(ENDS_EARLY)?;
+        let key = usize::try_from(key).ok();
+        if key.is_some() && key == numbers.gt {
+            gt::read_bcf(&values, columns, record).map_err(|(column, reason)| of_sample(header, column, &reason))?;
+            has_genotypes = true;
+        } else if key.is_some() && key == numbers.ps {
+            gt::read_bcf_phase_sets(&values, columns, record);
+        }
+    }
+    if has_genotypes { Ok(()) } else { Err("FORMAT has no GT".into()) }
+}
+
+fn take<'b, const N: usize>(bytes: &mut &'b [u8]) -> Option<&'b [u8; N]> {
+    let (first, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(first)
+}

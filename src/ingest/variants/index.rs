@@ -1,0 +1,128 @@
+//! Tabix and CSI indexes: which parts of a BGZF file hold the regions wanted.
+
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{self, BufRead},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use noodles::{
+    bgzf,
+    core::{Position, region::Interval},
+    csi::{self, BinningIndex, binning_index::index::reference_sequence::bin::Chunk},
+    tabix,
+};
+
+use super::{
+    course::Wanted,
+    header::Header,
+    input::{Decompression, Input},
+};
+use crate::ingest::Error;
+
+/// Parts of a file nearer than this (compressed bytes, one block at most) are read as one: to jump costs as much as to read on.
+const MAX_GAP_BYTES: u64 = 1 << 16;
+/// Parts longer than this on average (compressed bytes) are worth a thread that decompresses ahead.
+const LONG_PART_BYTES: u64 = 1 << 18;
+
+/// What an index says: the parts of the file that hold some regions, and the contigs that have records.
+pub(super) struct Indexed {
+    pub input: Input,
+    pub contigs: HashSet<String>,
+}
+
+/// The index beside a file, if there is one.
+fn beside(path: &Path) -> Option<PathBuf> {
+    let with = |extension: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(extension);
+        PathBuf::from(name)
+    };
+    [with(".tbi"), with(".csi")].into_iter().find(|index| index.exists())
+}
+
+/// A word about an index that is older than its file.
+pub(super) fn warning(path: &Path) -> Option<String> {
+    let index = beside(path)?;
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    // Files that are written or copied together may differ by a moment.
+    let is_older = modified(&index)? + Duration::from_secs(1) < modified(path)?;
+    is_older.then(|| {
+        format!("{}: the index is older than its file; if the file was changed since, make it again: {}", index.display(), again(path))
+    })
+}
+
+/// How an index is made.
+fn again(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name.ends_with(".bcf") { format!("`bcftools index -f {name}`") } else { format!("`tabix -f {name}`") }
+}
+
+/// Opens the parts of a BGZF file that hold `wanted`, by the index beside it; `None` without an index.
+///
+/// # Errors
+/// An index that cannot be read, or that is not of this file.
+pub(super) fn open(path: &Path, header: &Header, wanted: &Wanted) -> Result<Option<Indexed>, Error> {
+    let Some(index_path) = beside(path) else { return Ok(None) };
+    let unusable = |reason: String| Error::file(&index_path, format!("{reason}; make it again with {}", again(path)));
+    let index = read(&index_path).map_err(|error| unusable(format!("the index is damaged ({error})")))?;
+    if !ends_where_the_file_does(path, index.as_ref()).unwrap_or(false) {
+        return Err(unusable("the index is of another file: it does not end where the records do".into()));
+    }
+    let names: Vec<String> = match index.header() {
+        Some(header) => header.reference_sequence_names().iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
+        // The index of a BCF has no names: contigs are numbered as in the header.
+        None => header.contigs.iter().map(|contig| contig.name.clone()).collect(),
+    };
+    let query = |id: usize, interval: Interval| index.query(id, interval).map_err(|error| unusable(error.to_string()));
+    let mut contigs = HashSet::new();
+    let mut chunks = Vec::new();
+    for (id, name) in names.into_iter().enumerate().take(index.reference_sequences().count()) {
+        for &(start0, end0) in wanted.on(&name) {
+            // One base more on the left: an insertion's anchor may stand just before the region.
+            let start = Position::new(start0).unwrap_or(Position::MIN);
+            let Some(end) = Position::new(end0) else { continue };
+            chunks.extend(query(id, Interval::from(start..=end))?);
+        }
+        if !query(id, Interval::from(..))?.is_empty() {
+            contigs.insert(name);
+        }
+    }
+    let chunks = merged(chunks);
+    let n_bytes: u64 = chunks.iter().map(|chunk| chunk.end().compressed() - chunk.start().compressed()).sum();
+    let decompression = if n_bytes > LONG_PART_BYTES * chunks.len() as u64 { Decompression::Ahead } else { Decompression::Inline };
+    Ok(Some(Indexed { input: Input::of_chunks(path, chunks, decompression)?, contigs }))
+}
+
+fn read(path: &Path) -> io::Result<Box<dyn BinningIndex>> {
+    if path.extension().is_some_and(|extension| extension == "tbi") {
+        return Ok(Box::new(tabix::fs::read(path)?));
+    }
+    Ok(Box::new(csi::fs::read(path)?))
+}
+
+/// The place where an index says that the last record ends is the end of the file, if it says so.
+fn ends_where_the_file_does(path: &Path, index: &dyn BinningIndex) -> io::Result<bool> {
+    let ends = index.reference_sequences().filter_map(|contig| contig.metadata().map(|metadata| metadata.end_position()));
+    let Some(end) = ends.max() else { return Ok(true) };
+    let mut reader = bgzf::io::Reader::new(File::open(path)?);
+    reader.seek(end)?;
+    Ok(reader.fill_buf()?.is_empty())
+}
+
+/// Chunks in the order of the file, those close by joined.
+fn merged(mut chunks: Vec<Chunk>) -> Vec<Chunk> {
+    chunks.sort_unstable_by_key(|chunk| (chunk.start(), chunk.end()));
+    let mut merged: Vec<Chunk> = Vec::new();
+    for chunk in chunks {
+        match merged.last_mut() {
+            Some(last) if chunk.start().compressed() <= last.end().compressed() + MAX_GAP_BYTES => {
+                *last = Chunk::new(last.start(), last.end().max(chunk.end()));
+            }
+            _ => merged.push(chunk),
+        }
+    }
+    merged
+}

@@ -26,7 +26,7 @@ fn genomes(criterion: &mut Criterion) {
     criterion.bench_function("haplotypes: 2,000 people, 33,000 nt", |bench| {
         bench.iter(|| sequence::run(&options).expect("haplotypes"));
     });
-    let (dictionary, _) = sequence::run(&options).expect("haplotypes");
+    let (dictionary, _, _) = sequence::run(&options).expect("haplotypes");
     let training: Vec<usize> = (0..1_200).collect();
     criterion.bench_function("tokens: fit on 1,200 people, encode 2,000", |bench| {
         bench.iter(|| tokenization::run(&dictionary, &training, &tokenization::Options::default()).expect("tokens"));

@@ -105,7 +105,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
     let mut built = None;
     runner.stage("1-sequences", &sequences_folder, &json!([data.key(), plan.sequences]), || {
         let samples = load_cohort()?.people.into_iter().map(|person| person.sample_id).collect();
-        let (dictionary, summary) = sequence::run(&sequence::Options {
+        let (dictionary, skips, summary) = sequence::run(&sequence::Options {
             vcf: data.vcf.clone(),
             reference: data.reference.clone(),
             regions: Regions::File(data.regions_file.clone()),
@@ -117,6 +117,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
         })?;
         eprint!("{summary}");
         dictionary.save(&sequences_folder)?;
+        skips.save()?;
         built = Some(dictionary);
         Ok(summary)
     })?;

@@ -133,7 +133,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
         callable: None,
         skips: None,
     };
-    let (dictionary, sequences) = sequence::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
+    let (dictionary, _, sequences) = sequence::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
     config.genome.require_same_genome(&dictionary)?;
     let (tokens, token_summary) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
     let cohort = cohort.unwrap_or_else(|| without_covariates(&tokens.samples));

@@ -36,7 +36,7 @@ pub use self::{
     mask::Masks,
     policies::{ApplyFilters, Encoding, Haploid, Missing, Overlap, Policies, Symbolic, Unphased},
     provenance::{LocusProvenance, Provenance},
-    skips::{Reason, Skip, SkipLog},
+    skips::{Reason, Skip, SkipLog, SkipTable},
     store::Dictionary,
     strand::reverse_complement,
 };
@@ -234,11 +234,11 @@ pub enum Error {
     },
 }
 
-/// Builds the sequences of every person.
+/// Builds the sequences of every person; the table of skips is the caller's to save, with the rest.
 ///
 /// # Errors
 /// Files that cannot be read or do not fit each other, a REF that is not what the FASTA has, genotypes that a policy refuses.
-pub fn run(options: &Options) -> Result<(Dictionary, Summary), Error> {
+pub fn run(options: &Options) -> Result<(Dictionary, SkipTable, Summary), Error> {
     let masked = options.mask.as_deref().map(read_intervals).transpose()?.unwrap_or_default();
     let callable = options.callable.as_deref().map(read_intervals).transpose()?;
     let loci: Vec<(Locus, Masks)> = options
@@ -266,7 +266,7 @@ pub enum EmptyLoci {
 ///
 /// # Errors
 /// As [`run`].
-pub fn of_loci(loci: &[(Locus, Masks)], options: &Options, empty_loci: EmptyLoci) -> Result<(Dictionary, Summary), Error> {
+pub fn of_loci(loci: &[(Locus, Masks)], options: &Options, empty_loci: EmptyLoci) -> Result<(Dictionary, SkipTable, Summary), Error> {
     let reference = Reference::open(&options.reference)?;
     let mut files = options.vcf.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let first = files.first().ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
@@ -300,10 +300,11 @@ pub fn of_loci(loci: &[(Locus, Masks)], options: &Options, empty_loci: EmptyLoci
     }
     let loci = schedule.finish(options, &files, empty_loci, &contigs_with_records, &mut cohort)?;
     let Cohort { log, mut summary, .. } = cohort;
-    summary.skips = log.finish()?;
+    let (counts, skips) = log.finish()?;
+    summary.skips = counts;
     summary.n_people = samples.len();
     summary.n_loci = loci.len();
     summary.n_distinct_haplotypes = loci.iter().map(|locus| (locus.locus.name.clone(), locus.haplotypes.len())).collect();
     let iupac = options.policies.unphased == Unphased::Iupac;
-    Ok((Dictionary { encoding: options.policies.encoding, iupac, samples, loci }, summary))
+    Ok((Dictionary { encoding: options.policies.encoding, iupac, samples, loci }, skips, summary))
 }

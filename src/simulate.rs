@@ -18,7 +18,7 @@ mod mosaic;
 mod panel;
 mod risk;
 
-use std::{collections::HashSet, fmt, path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use gf_cohort_schema::{Cohort, Person, Phenotype, Split, probability};
 use rand::{Rng, SeedableRng, seq::SliceRandom};
@@ -39,6 +39,8 @@ use crate::{evaluation::roc, ingest, output};
 const LOCUS_NAME: &str = "simulated";
 /// Shortest locus made from nothing, in nucleotides: a shorter one has too few common SNVs.
 const MIN_LEN_NT: usize = 2_000;
+/// Densest that variants can be asked for.
+const MIN_NT_PER_VARIANT: usize = 4;
 /// A case and a control in each of three splits.
 const MIN_PEOPLE: usize = 6;
 
@@ -92,6 +94,8 @@ pub struct Options {
     pub people: usize,
     /// Length of the locus in nucleotides, when founders are made from nothing.
     pub len_nt: usize,
+    /// Number of variants, when founders are made from nothing; as many as human diversity gives (about 8 in 1,000 nt) when not given.
+    pub variants: Option<usize>,
     /// Phased VCF or BCF whose haplotypes are the founders; needs `reference`.
     pub panel: Option<PathBuf>,
     /// FASTA of the panel.
@@ -117,6 +121,7 @@ impl Default for Options {
         Self {
             people: 2_000,
             len_nt: 33_000,
+            variants: None,
             panel: None,
             reference: None,
             region: None,
@@ -141,6 +146,15 @@ impl Options {
         }
         if self.panel.is_none() && self.len_nt < MIN_LEN_NT {
             return refuse(format!("a locus of {} nt is too short; give at least {MIN_LEN_NT}", self.len_nt));
+        }
+        if let Some(n_variants) = self.variants {
+            if self.panel.is_some() {
+                return refuse("the variants are those of the panel: give a number of them, or a panel".into());
+            }
+            let most = self.len_nt / MIN_NT_PER_VARIANT;
+            if !(1..=most).contains(&n_variants) {
+                return refuse(format!("{n_variants} variants do not fit {} nt: give 1 to {most}", self.len_nt));
+            }
         }
         if self.people < MIN_PEOPLE {
             return refuse(format!("{} people are too few: three splits with cases and controls need at least {MIN_PEOPLE}", self.people));
@@ -319,6 +333,7 @@ enum Stream {
     Phenotypes,
     Split,
     Covariates,
+    Thinning,
 }
 
 fn stream(seed: u64, purpose: Stream) -> ChaCha8Rng {
@@ -343,7 +358,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     options.validate()?;
     let (panel, counts) = match (&options.panel, &options.reference) {
         (Some(panel), Some(reference)) => Panel::read(panel, reference, options.region.as_deref())?,
-        _ => (founders::panel(options.len_nt, options.seed), PanelSummary::default()),
+        _ => (founders::panel(options.len_nt, options.variants, options.seed), PanelSummary::default()),
     };
     let mosaic_rng = &mut stream(options.seed, Stream::Mosaics);
     let haplotypes = mosaic::mosaics(&panel, 2 * options.people, options.recombinations_per_mb, mosaic_rng);
@@ -369,7 +384,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         population_auc: risk.population_auc,
         prevalence: PREVALENCE,
         best_possible_auc: best_possible_auc(&cohort, &logits)?,
-        n_distinct_haplotypes: haplotypes.iter().collect::<HashSet<_>>().len(),
+        n_distinct_haplotypes: haplotypes.n_distinct(),
         seed: options.seed,
     };
     files::write(&options.out, &panel, &haplotypes, &cohort, &logits, &truth)?;

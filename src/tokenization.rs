@@ -342,7 +342,10 @@ impl<'g> SegmentEncoder<'g> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ingest::Locus, sequence::{Encoding, Masks}};
+    use crate::{
+        ingest::Locus,
+        sequence::{Encoding, Masks},
+    };
 
     fn dictionary(strand: Strand) -> Dictionary {
         let locus = Locus { name: "L".into(), contig: "1".into(), start0: 100, end0: 130, strand };
@@ -358,7 +361,16 @@ mod tests {
             encoding: Encoding::Haplotype,
             iupac: false,
             samples: vec!["a".into(), "b".into(), "c".into()],
-            loci: vec![LocusHaplotypes { locus, contig_len_nt: None, masks: Masks::default(), encoding: Encoding::Haplotype, reference, edits, haplotypes, pairs }],
+            loci: vec![LocusHaplotypes {
+                locus,
+                contig_len_nt: None,
+                masks: Masks::default(),
+                encoding: Encoding::Haplotype,
+                reference,
+                edits,
+                haplotypes,
+                pairs,
+            }],
         }
     }
 

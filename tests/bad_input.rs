@@ -270,11 +270,7 @@ fn a_ref_that_is_not_what_the_fasta_has_is_named_with_both_bases() {
     lines[5] = lines[5].replace(&format!("\t{base}\t{other}\t"), &format!("\t{other}\t{base}\t"));
     write_vcf(study.path(), &lines);
     for arguments in [TOKENIZE, SCORE, RUN] {
-        refuse(
-            study.path(),
-            arguments,
-            &["cohort.vcf: 7:230: ", &format!("REF is `{other}` but the FASTA has `{base}`"), "GRCh37 beside GRCh38"],
-        );
+        refuse(study.path(), arguments, &["7:230: ", &format!("REF is `{other}` but the FASTA has `{base}`"), "GRCh37 beside GRCh38"]);
     }
 }
 
@@ -362,11 +358,11 @@ fn a_structural_variant_that_reaches_into_a_locus_is_counted_or_refused() {
     let reference_base = lines[3].split('\t').nth(3).unwrap().to_owned();
     let deletion = record(90, |person| if person == 0 { "1|0" } else { "0|0" }.to_owned());
     let mut columns: Vec<&str> = deletion.split('\t').collect();
-    (columns[4], columns[7]) = ("<DEL>", "SVTYPE=DEL;END=200");
+    (columns[4], columns[7]) = ("<INV>", "SVTYPE=INV;END=200");
     assert!(reference_base.len() == 1 && columns[3].len() == 1);
     lines.insert(3, columns.join("\t"));
     write_vcf(study.path(), &lines);
-    refuse(study.path(), &format!("{TOKENIZE} --symbolic error"), &["7:90: ", "sample `S01`", "`<DEL>`"]);
+    refuse(study.path(), &format!("{TOKENIZE} --symbolic error"), &["7:90: ", "sample `S01`", "`<INV>`"]);
     succeed(study.path(), TOKENIZE);
     let skips = fs::read_to_string(study.path().join("new/skips.csv")).unwrap();
     assert!(skips.contains("S01,1,LOCUS,chr7,90,symbolic"), "{skips}");
@@ -379,14 +375,14 @@ fn genotypes_that_cannot_be_read_are_named_with_sample_and_position() {
         ("0|2", vec!["sample `S03`", "allele 2", "1 ALT"]),
         ("0|1|1", vec!["sample `S03`", "`0|1|1`", "ploidy"]),
         ("0|x", vec!["sample `S03`", "`0|x`"]),
-        ("1", vec!["sample `S03`", "ploidy 1 here, but 2 at position 120"]),
+        ("1", vec!["sample `S03`", "ploidy 1 here, but 2 at an earlier record"]),
     ] {
         let study = study();
         let mut lines = vcf();
         lines[4] = record(155, |person| if person == 2 { genotype } else { "0|1" }.to_owned());
         write_vcf(study.path(), &lines);
         for arguments in [TOKENIZE, SCORE] {
-            refuse(study.path(), arguments, &[&["cohort.vcf: 7:155: "], &expected[..]].concat());
+            refuse(study.path(), arguments, &[&["7:155: "], &expected[..]].concat());
         }
     }
 }
@@ -399,7 +395,7 @@ fn a_record_with_too_few_or_too_many_columns_is_named() {
     lines[4] = all_but_one.to_owned();
     write_vcf(study.path(), &lines);
     for arguments in [TOKENIZE, PRS] {
-        refuse(study.path(), arguments, &["cohort.vcf: 7:155: ", "23 genotypes for 24 samples"]);
+        refuse(study.path(), arguments, &["7:155: ", "23 genotypes for 24 samples"]);
     }
     lines[4] = "7\t155\t.".to_owned();
     write_vcf(study.path(), &lines);
@@ -413,13 +409,13 @@ fn an_unsorted_vcf_is_told_with_both_records() {
     lines.swap(5, 6);
     write_vcf(study.path(), &lines);
     for arguments in [TOKENIZE, PRS, SCORE] {
-        refuse(study.path(), arguments, &["cohort.vcf: 7:230: ", "after 7:300", "bcftools sort"]);
+        refuse(study.path(), arguments, &["7:230: ", "after 7:300", "bcftools sort"]);
     }
     // Contigs that come back.
     let mut lines = vcf();
     lines[5] = lines[5].replacen("7\t", "8\t", 1);
     write_vcf(study.path(), &lines);
-    refuse(study.path(), TOKENIZE, &["cohort.vcf: 7:300: ", "after 8:230", "bcftools sort"]);
+    refuse(study.path(), TOKENIZE, &["7:300: ", "after 8:230", "bcftools sort"]);
 }
 
 #[test]

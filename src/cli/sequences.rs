@@ -199,15 +199,19 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let skips = args.skips.or_else(|| args.out.as_ref().map(|folder| folder.join("skips.csv")));
     let options = args.genomes.options(samples, skips);
-    let (dictionary, summary) = sequence::run(&options)?;
+    let (dictionary, skips, summary) = sequence::run(&options)?;
     if let Some(folder) = &args.out {
         dictionary.save(folder)?;
-        output::write_json(&folder.join("run.json"), &serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "options": options, "summary": summary }))?;
+        output::write_json(
+            &folder.join("run.json"),
+            &serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "options": options, "summary": summary }),
+        )?;
     }
     let fasta = args.output.or_else(|| args.out.is_none().then(|| PathBuf::from("-")));
     if let Some(path) = &fasta {
         write_fasta(&dictionary, path)?;
     }
+    skips.save()?;
     eprint!("{summary}");
     Ok(())
 }

@@ -34,6 +34,9 @@ pub struct Args {
     /// Length of the locus in nucleotides, without a panel
     #[arg(long, value_name = "NT", default_value_t = 33_000, conflicts_with = "panel")]
     len_nt: usize,
+    /// Number of variants, without a panel [default: as many as human diversity gives, about 8 in 1,000 nt]
+    #[arg(long, value_name = "N", conflicts_with = "panel")]
+    variants: Option<usize>,
     /// Rate at which a haplotype switches to another founder, for each million nucleotides
     #[arg(long, value_name = "RATE", default_value_t = 10.0)]
     recombinations_per_mb: f64,
@@ -54,6 +57,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
         people: args.people,
         len_nt: args.len_nt,
+        variants: args.variants,
         panel: args.panel,
         reference: args.reference,
         region: args.region,

@@ -45,9 +45,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let samples = cohort.people.iter().map(|person| person.sample_id.clone()).collect();
     let sequence_options = args.genomes.options(Samples::Only(samples), Some(args.out.join("skips.csv")));
     let options = Options { vocab_size: args.vocab_size, segment_length: args.segment_length, max_token_length: args.max_token_length };
-    let (dictionary, summary) = sequence::run(&sequence_options)?;
+    let (dictionary, skips, summary) = sequence::run(&sequence_options)?;
     eprint!("{summary}");
     eprint!("{}", pipeline::tokenize(&dictionary, &sequence_options.policies, &cohort, &options, &args.out)?);
     dictionary.save(&args.out)?;
+    skips.save()?;
     Ok(())
 }

@@ -46,11 +46,7 @@ impl Masks {
         let touches = |places: &[Range<usize>]| {
             places.get(places.partition_point(|place| place.end <= start0)).is_some_and(|place| place.start < end0)
         };
-        if touches(&self.masked) {
-            Some(Reason::Masked)
-        } else {
-            touches(&self.uncallable).then_some(Reason::Uncallable)
-        }
+        if touches(&self.masked) { Some(Reason::Masked) } else { touches(&self.uncallable).then_some(Reason::Uncallable) }
     }
 
     /// Writes N over the masked bases of a locus that starts at `start0`; how many bases changed.

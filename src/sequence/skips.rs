@@ -117,18 +117,29 @@ impl SkipLog {
         }
     }
 
-    /// How often each policy acted; the table stands under its name from now on.
+    /// How often each policy acted, and the table, which has no name yet.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub fn finish(self) -> Result<BTreeMap<Reason, u64>, Error> {
-        if let Some(table) = self.table {
-            let pending = table.into_inner().map_err(|error| {
-                let message = std::io::Error::other(error.error().to_string());
-                output::at(Path::new("skips"))(message)
-            })?;
-            pending.finish()?;
-        }
-        Ok(self.counts)
+    pub fn finish(self) -> Result<(BTreeMap<Reason, u64>, SkipTable), Error> {
+        let Some(table) = self.table else { return Ok((self.counts, SkipTable(None))) };
+        let path = table.get_ref().path().to_path_buf();
+        let pending = table.into_inner().map_err(|error| output::at(&path)(std::io::Error::other(error.error().to_string())))?;
+        Ok((self.counts, SkipTable(Some(pending))))
+    }
+}
+
+/// The written rows of `skips.csv`; dropped, they leave nothing.
+#[derive(Debug)]
+#[must_use = "the table stands under its name once it is saved"]
+pub struct SkipTable(Option<Pending>);
+
+impl SkipTable {
+    /// Puts the table under its name, if one was asked for.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(self) -> Result<(), Error> {
+        Ok(self.0.map_or(Ok(()), Pending::finish)?)
     }
 }

@@ -77,7 +77,8 @@ impl Dictionary {
         let path = folder.join("loci.json");
         let wrong = |path: &Path, reason: String| Error::Store { path: path.into(), reason };
         let text = std::fs::read(&path).map_err(output::at(&path))?;
-        let LociFile { schema_version, encoding, iupac, loci } = serde_json::from_slice(&text).map_err(|error| wrong(&path, error.to_string()))?;
+        let LociFile { schema_version, encoding, iupac, loci } =
+            serde_json::from_slice(&text).map_err(|error| wrong(&path, error.to_string()))?;
         if schema_version != SCHEMA_VERSION {
             return Err(wrong(&path, format!("schema version {schema_version}; this program reads {SCHEMA_VERSION}: make it again")));
         }

@@ -94,7 +94,10 @@ fn iupac_codes(record: &VariantRecord, genotype: Genotype, alleles: &[Allele], m
         ABSENT => false,
         MISSING => missing != Missing::Error,
         0 => true,
-        alt => matches!(alleles[alt as usize - 1], Allele::Edit { .. } | Allele::Outside) && !record.alt_alleles[alt as usize - 1].starts_with(b"<"),
+        alt => {
+            matches!(alleles[alt as usize - 1], Allele::Edit { .. } | Allele::Outside)
+                && !record.alt_alleles[alt as usize - 1].starts_with(b"<")
+        }
     };
     if !genotype.alleles.into_iter().all(is_bases) {
         return Codes::NotBases;
@@ -113,12 +116,7 @@ fn iupac_codes(record: &VariantRecord, genotype: Genotype, alleles: &[Allele], m
 
 impl Window {
     /// Fetches the reference; nobody carries anything yet.
-    pub fn open(
-        locus: &Locus,
-        masks: &Masks,
-        reference: &mut Reference,
-        cohort: &mut Cohort<'_>,
-    ) -> Result<Self, Error> {
+    pub fn open(locus: &Locus, masks: &Masks, reference: &mut Reference, cohort: &mut Cohort<'_>) -> Result<Self, Error> {
         let contig_len_nt = cohort.contig_lens_nt.get(&locus.contig).copied().or_else(|| reference.contig_len_nt(&locus.contig));
         let (held_start0, held_end0) = reference.covering(&locus.contig, locus.start0, locus.end0)?;
         let flank_start0 = locus.start0.saturating_sub(FLANK_NT).max(held_start0);
@@ -414,13 +412,7 @@ impl Window {
         Ok(self.builder.finish(self.locus, self.contig_len_nt, self.masks, self.bases))
     }
 
-    fn skip(
-        &self,
-        cohort: &mut Cohort<'_>,
-        position: usize,
-        whose: Option<(usize, Option<usize>)>,
-        reason: Reason,
-    ) -> Result<(), Error> {
+    fn skip(&self, cohort: &mut Cohort<'_>, position: usize, whose: Option<(usize, Option<usize>)>, reason: Reason) -> Result<(), Error> {
         let (sample_id, side) = match whose {
             None => ("", None),
             Some((person, side)) => (cohort.samples.get(person).map_or("", String::as_str), side),

@@ -16,7 +16,8 @@ use serde::Serialize;
 use super::{
     Error, RiskKind,
     dosage::{Dosage, Regression},
-    panel::{Haplotypes, Panel, Site},
+    mosaic::Mosaics,
+    panel::{Panel, Site},
     risk::Risk,
 };
 
@@ -109,13 +110,13 @@ pub struct Tagging {
 ///
 /// # Errors
 /// When no sites meet even the loosest criteria.
-pub fn choose(kind: RiskKind, auc: f64, panel: &Panel, haplotypes: &Haplotypes, rng: &mut impl Rng) -> Result<Causal, Error> {
-    let locus = CausalLocus { panel, haplotypes, snvs: common_snvs(panel, haplotypes) };
+pub fn choose(kind: RiskKind, auc: f64, panel: &Panel, haplotypes: &Mosaics<'_>, rng: &mut impl Rng) -> Result<Causal, Error> {
+    let locus = || CausalLocus { panel, haplotypes, snvs: common_snvs(panel, haplotypes) };
     match kind {
         RiskKind::Null => Ok(Causal { sites: Vec::new(), choice: None, x: vec![0; haplotypes.len() / 2] }),
-        RiskKind::Additive => locus.additive(rng),
-        RiskKind::Cis => locus.pair(auc, &CIS, rng),
-        RiskKind::Trans => locus.pair(auc, &TRANS, rng),
+        RiskKind::Additive => locus().additive(rng),
+        RiskKind::Cis => locus().pair(auc, &CIS, rng),
+        RiskKind::Trans => locus().pair(auc, &TRANS, rng),
     }
 }
 
@@ -158,13 +159,13 @@ impl Snv {
     }
 }
 
-fn common_snvs(panel: &Panel, haplotypes: &Haplotypes) -> Vec<Snv> {
+fn common_snvs(panel: &Panel, haplotypes: &Mosaics<'_>) -> Vec<Snv> {
     let may_switch_at = panel.may_switch_at();
     let alone = |site: usize| may_switch_at[site] && may_switch_at.get(site + 1).copied().unwrap_or(true);
     let lowest = CRITERIA.iter().map(|criteria| criteria.min_allele_frequency).fold(1.0, f64::min);
     (0..panel.sites.len())
         .filter(|&site| panel.sites[site].is_biallelic_snv() && alone(site))
-        .map(|site| Snv { site, dosages: [0, 1].map(|allele| Dosage::of_allele(haplotypes, site, allele)) })
+        .map(|site| Snv { site, dosages: [0, 1].map(|allele| Dosage::of_allele(haplotypes.at_site(site), allele)) })
         .filter(|snv| snv.minor_allele_frequency() >= lowest)
         .collect()
 }
@@ -180,7 +181,7 @@ struct Pair {
 
 struct CausalLocus<'a> {
     panel: &'a Panel,
-    haplotypes: &'a Haplotypes,
+    haplotypes: &'a Mosaics<'a>,
     snvs: Vec<Snv>,
 }
 
@@ -251,9 +252,18 @@ impl CausalLocus<'_> {
     fn pairs(&self, auc: f64, event: &Event, criteria: &Criteria, rng: &mut impl Rng) -> (Vec<Pair>, usize) {
         let mut pairs = self.candidates(event, criteria, rng);
         pairs.retain(|pair| Risk::solve(&pair.x.of_people().collect::<Vec<_>>(), auc).is_ok());
-        let mut variants = self.variants();
-        variants.sort_by(|(_, a), (_, b)| b.minor_allele_frequency().total_cmp(&a.minor_allele_frequency()));
-        variants.truncate(MAX_VARIANTS);
+        let mut variants = Vec::new();
+        let keep_commonest = |variants: &mut Vec<(usize, Dosage)>| {
+            variants.sort_by(|(_, a), (_, b)| b.minor_allele_frequency().total_cmp(&a.minor_allele_frequency()));
+            variants.truncate(MAX_VARIANTS);
+        };
+        for variant in self.variants() {
+            variants.push(variant);
+            if variants.len() > 2 * MAX_VARIANTS {
+                keep_commonest(&mut variants);
+            }
+        }
+        keep_commonest(&mut variants);
         let regression = Regression::on(variants.iter().map(|(_, dosage)| dosage));
         pairs.par_iter_mut().for_each(|pair| pair.all_dosages_r2 = regression.r2(&pair.x));
         pairs.sort_by(|a, b| a.all_dosages_r2.total_cmp(&b.all_dosages_r2));
@@ -310,14 +320,14 @@ impl CausalLocus<'_> {
     }
 
     /// Position and dosage of every ALT allele of the locus.
-    fn variants(&self) -> Vec<(usize, Dosage)> {
+    fn variants(&self) -> impl Iterator<Item = (usize, Dosage)> {
         let sites = self.panel.sites.iter().enumerate();
-        let of_site = |(site, record): (usize, &Site)| {
+        let of_site = move |(site, record): (usize, &Site)| {
             let alleles = 1..=record.alt_alleles.len() as u8;
             let position = record.position;
-            alleles.map(move |allele| (position, Dosage::of_allele(self.haplotypes, site, allele)))
+            alleles.map(move |allele| (position, Dosage::of_allele(self.haplotypes.at_site(site), allele)))
         };
-        sites.flat_map(of_site).collect()
+        sites.flat_map(of_site)
     }
 
     fn site(&self, snv: usize) -> &Site {

@@ -1,8 +1,6 @@
 //! Dosages of many people as bits, so that a correlation between two of them costs a few machine words.
 //!
-//! Input -> output: [`Haplotypes`] of people (two after each other) -> [`Dosage`]s, their means, frequencies and r^2.
-
-use super::panel::Haplotypes;
+//! Input -> output: alleles of people's haplotypes (two after each other) -> [`Dosage`]s, their means, frequencies and r^2.
 
 /// How often each person carries something: 0, 1 or 2.
 #[derive(Clone, Debug)]
@@ -15,13 +13,13 @@ pub struct Dosage {
 }
 
 impl Dosage {
-    /// Copies of `allele` at `site`; person `i` has haplotypes `2 i` and `2 i + 1`.
-    pub fn of_allele(haplotypes: &Haplotypes, site: usize, allele: u8) -> Self {
-        let n_people = haplotypes.len() / 2;
+    /// Copies of `allele` among the haplotypes' alleles at a site; person `i` has haplotypes `2 i` and `2 i + 1`.
+    pub fn of_allele(alleles: impl ExactSizeIterator<Item = u8>, allele: u8) -> Self {
+        let n_people = alleles.len() / 2;
         let mut bits = [(); 2].map(|()| vec![0; n_people.div_ceil(64)]);
-        for (index, haplotype) in haplotypes.iter().enumerate() {
+        for (index, found) in alleles.enumerate() {
             let person = index / 2;
-            bits[index % 2][person / 64] |= u64::from(haplotype[site] == allele) << (person % 64);
+            bits[index % 2][person / 64] |= u64::from(found == allele) << (person % 64);
         }
         Self::new(n_people, bits)
     }
@@ -137,6 +135,7 @@ fn words(a: &[u64], b: &[u64], join: impl Fn(u64, u64) -> u64) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulate::panel::Haplotypes;
 
     /// 70 people with haplotypes over two sites: one of AB, Ab, aB, ab by the digits of the person's number.
     fn people() -> Haplotypes {
@@ -149,10 +148,14 @@ mod tests {
         haplotypes
     }
 
+    fn of_allele(people: &Haplotypes, site: usize, allele: u8) -> Dosage {
+        Dosage::of_allele(people.iter().map(|haplotype| haplotype[site]), allele)
+    }
+
     #[test]
     fn cis_counts_haplotypes_with_both_or_neither_and_trans_sees_them_on_different_ones() {
         let people = people();
-        let (a, b) = (Dosage::of_allele(&people, 0, 1), Dosage::of_allele(&people, 1, 1));
+        let (a, b) = (of_allele(&people, 0, 1), of_allele(&people, 1, 1));
         let (cis, trans): (Vec<u8>, Vec<u8>) = (Dosage::cis(&a, &b).of_people().collect(), Dosage::trans(&a, &b).of_people().collect());
         for person in 0..70 {
             let [first, second] = [0, 1].map(|k| people.get(2 * person + k).to_vec());
@@ -164,7 +167,7 @@ mod tests {
     #[test]
     fn r2_by_bits_is_that_of_the_numbers() {
         let people = people();
-        let (a, b) = (Dosage::of_allele(&people, 0, 1), Dosage::of_allele(&people, 1, 0));
+        let (a, b) = (of_allele(&people, 0, 1), of_allele(&people, 1, 0));
         let (x, y): (Vec<f64>, Vec<f64>) = (a.of_people().map(f64::from).collect(), b.of_people().map(f64::from).collect());
         let mean = |values: &[f64]| values.iter().sum::<f64>() / 70.0;
         let covariance = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(p, q)| (p - mean(x)) * (q - mean(y))).sum::<f64>();
@@ -176,7 +179,7 @@ mod tests {
     #[test]
     fn a_sum_of_dosages_is_explained_wholly_and_their_coming_together_hardly() {
         let people = people();
-        let (a, b) = (Dosage::of_allele(&people, 0, 1), Dosage::of_allele(&people, 1, 1));
+        let (a, b) = (of_allele(&people, 0, 1), of_allele(&people, 1, 1));
         let (first, second) = ([a.bits[0].clone(), b.bits[1].clone()], [a.bits[1].clone(), b.bits[0].clone()]);
         let (first, second) = (Dosage::new(70, first), Dosage::new(70, second));
         assert!((Regression::on([&a, &b, &first]).r2(&second) - 1.0).abs() < 1e-9);

@@ -13,7 +13,8 @@ use noodles::{csi, tabix, vcf};
 
 use super::{
     Truth,
-    panel::{Haplotypes, Panel, Site},
+    mosaic::Mosaics,
+    panel::{Panel, Site},
 };
 use crate::output::{self, at};
 
@@ -23,7 +24,7 @@ const FASTA_COLUMNS: usize = 60;
 pub fn write(
     folder: &Path,
     panel: &Panel,
-    haplotypes: &Haplotypes,
+    haplotypes: &Mosaics<'_>,
     cohort: &Cohort,
     logits: &[f64],
     truth: &Truth,
@@ -39,7 +40,7 @@ pub fn write(
     output::write_json(&folder.join("truth.json"), truth)
 }
 
-fn write_vcf(folder: &Path, panel: &Panel, haplotypes: &Haplotypes, cohort: &Cohort) -> Result<(), output::Error> {
+fn write_vcf(folder: &Path, panel: &Panel, haplotypes: &Mosaics<'_>, cohort: &Cohort) -> Result<(), output::Error> {
     let path = folder.join("cohort.vcf.gz");
     output::write(&path, |out| {
         write_vcf_header(out, panel, cohort)?;
@@ -47,8 +48,12 @@ fn write_vcf(folder: &Path, panel: &Panel, haplotypes: &Haplotypes, cohort: &Coh
         for (index, site) in panel.sites.iter().enumerate() {
             line.clear();
             write_site(&mut line, &panel.locus.contig, site)?;
-            for person in 0..cohort.people.len() {
-                write!(line, "\t{}|{}", haplotypes.get(2 * person)[index], haplotypes.get(2 * person + 1)[index])?;
+            for (haplotype, allele) in haplotypes.at_site(index).enumerate() {
+                line.push(if haplotype % 2 == 0 { b'\t' } else { b'|' });
+                match allele {
+                    0..=9 => line.push(b'0' + allele),
+                    _ => write!(line, "{allele}")?,
+                }
             }
             line.push(b'\n');
             out.write_all(&line)?;

@@ -4,7 +4,10 @@
 //! Cardin 2005, doi:10.1098/rstb.2005.1673) of a population of constant size, so allele frequencies fall as 1/i and linkage decays
 //! with distance as in people. Times are in units of 2 Ne generations; positions on the locus are 0-based nucleotides.
 
-use rand::{Rng, seq::IndexedRandom};
+use rand::{
+    Rng,
+    seq::{IndexedRandom, index},
+};
 
 use super::{
     LOCUS_NAME, Stream, exponential,
@@ -32,12 +35,34 @@ const C_SHARE: f64 = 0.2237;
 /// Share of `CpG` that has decayed to `TpG` or `CpA`.
 const CPG_DECAY: f64 = 0.75;
 
-/// Makes founder haplotypes over a contig of `len_nt` nucleotides.
-pub fn panel(len_nt: usize, seed: u64) -> Panel {
+/// Makes founder haplotypes over a contig of `len_nt` nucleotides, with `n_variants` variants, at most one in four nucleotides, or with as many
+/// as [`THETA_PER_NT`] gives.
+pub fn panel(len_nt: usize, n_variants: Option<usize>, seed: u64) -> Panel {
     let bases = reference_bases(len_nt, &mut stream(seed, Stream::Reference));
-    let (sites, by_site) = mutated_sites(&bases, &mut stream(seed, Stream::Genealogy), &mut stream(seed, Stream::Alleles));
+    let at_rate =
+        |theta_per_nt: f64| mutated_sites(&bases, theta_per_nt, &mut stream(seed, Stream::Genealogy), &mut stream(seed, Stream::Alleles));
+    let (sites, by_site) = match n_variants {
+        None => at_rate(THETA_PER_NT),
+        Some(n_variants) => exactly(n_variants, at_rate, &mut stream(seed, Stream::Thinning)),
+    };
     let locus = Locus { name: LOCUS_NAME.into(), contig: "simulated".into(), start0: 0, end0: len_nt, strand: Strand::Forward };
     Panel { locus, contig_len_nt: Some(len_nt), bases, sites, haplotypes: Haplotypes::from_sites(&by_site, |_| true) }
+}
+
+/// A rate that gives enough variants, thinned to the number wanted, so that frequencies stay those of the genealogy.
+fn exactly(n_variants: usize, at_rate: impl Fn(f64) -> Variants, rng: &mut impl Rng) -> Variants {
+    let mut theta_per_nt = THETA_PER_NT;
+    let (mut sites, mut by_site) = at_rate(theta_per_nt);
+    while sites.len() < n_variants {
+        theta_per_nt *= 1.25;
+        (sites, by_site) = at_rate(theta_per_nt);
+    }
+    let mut kept = vec![false; sites.len()];
+    index::sample(rng, sites.len(), n_variants).into_iter().for_each(|site| kept[site] = true);
+    let (mut of_site, mut of_alleles) = (kept.iter(), kept.iter());
+    sites.retain(|_| of_site.next() == Some(&true));
+    by_site.retain(|_| of_alleles.next() == Some(&true));
+    (sites, by_site)
 }
 
 fn reference_bases(len_nt: usize, rng: &mut impl Rng) -> Vec<u8> {
@@ -60,22 +85,25 @@ fn random_base(rng: &mut impl Rng) -> u8 {
     }
 }
 
-/// Walks along the locus: mutations fall on the genealogy, recombinations change it. Returns the sites and their carriers
-/// (`by_site[site][founder]`, 1 = ALT). A mutation that would touch an earlier record is left out, so no two records overlap.
-fn mutated_sites(bases: &[u8], genealogy_rng: &mut impl Rng, allele_rng: &mut impl Rng) -> (Vec<Site>, Vec<Vec<u8>>) {
+/// Sites, and their carriers (`by_site[site][founder]`, 1 = ALT).
+type Variants = (Vec<Site>, Vec<Vec<u8>>);
+
+/// Walks along the locus: mutations fall on the genealogy, recombinations change it. A mutation that would touch
+/// an earlier record is left out, so no two records overlap.
+fn mutated_sites(bases: &[u8], theta_per_nt: f64, genealogy_rng: &mut impl Rng, allele_rng: &mut impl Rng) -> Variants {
     let mut genealogy = Genealogy::coalescent(N_FOUNDERS, genealogy_rng);
     let (mut sites, mut by_site): (Vec<Site>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
     let mut at = 0.0;
     let mut free_from0 = 0;
     loop {
         // Both kinds of event fall on branches, each at half its scaled rate for each unit of branch length.
-        let rate_per_nt = 0.5 * (THETA_PER_NT + RHO_PER_NT) * genealogy.length();
+        let rate_per_nt = 0.5 * (theta_per_nt + RHO_PER_NT) * genealogy.length();
         at += exponential(rate_per_nt, genealogy_rng);
         if at >= bases.len() as f64 {
             return (sites, by_site);
         }
         let (node, time) = genealogy.random_point(genealogy_rng);
-        if !genealogy_rng.random_bool(THETA_PER_NT / (THETA_PER_NT + RHO_PER_NT)) {
+        if !genealogy_rng.random_bool(theta_per_nt / (theta_per_nt + RHO_PER_NT)) {
             genealogy.recombine(node, time, genealogy_rng);
             continue;
         }
@@ -307,7 +335,7 @@ mod tests {
 
     #[test]
     fn allele_frequencies_fall_as_one_over_i() {
-        let panels: Vec<Panel> = (0..10).map(|seed| panel(33_000, seed)).collect();
+        let panels: Vec<Panel> = (0..10).map(|seed| panel(33_000, None, seed)).collect();
         let n_sites: usize = panels.iter().map(|panel| panel.sites.len()).sum();
         // theta 33,000 sum(1/i) = 39.6 x 6.57 = 260 mutations, less the few that touch another record.
         assert!((2_200..2_900).contains(&n_sites), "{n_sites}");
@@ -321,10 +349,20 @@ mod tests {
     }
 
     #[test]
+    fn variants_are_as_many_as_asked_for_and_those_of_the_genealogy() {
+        for n_variants in [1, 253, 900, 8_250] {
+            let panel = panel(33_000, Some(n_variants), 1);
+            assert_eq!((panel.sites.len(), panel.haplotypes.get(0).len()), (n_variants, n_variants));
+            assert!(panel.sites.windows(2).all(|pair| pair[1].start0() > pair[0].end0()));
+            assert!((0..n_variants).all(|site| (1..N_FOUNDERS).contains(&alt_count(&panel, site))));
+        }
+    }
+
+    #[test]
     fn linkage_decays_with_distance() {
         let mut near = Vec::new();
         let mut far = Vec::new();
-        for panel in (0..5).map(|seed| panel(100_000, seed)) {
+        for panel in (0..5).map(|seed| panel(100_000, None, seed)) {
             let common: Vec<usize> = (0..panel.sites.len()).filter(|&site| (60..340).contains(&alt_count(&panel, site))).collect();
             for (i, &a) in common.iter().enumerate() {
                 for &b in &common[i + 1..] {
@@ -352,7 +390,7 @@ mod tests {
 
     #[test]
     fn records_do_not_overlap_and_about_8_percent_are_short_left_aligned_indels() {
-        let panel = panel(1_000_000, 2);
+        let panel = panel(1_000_000, None, 2);
         assert!(panel.sites.windows(2).all(|pair| pair[1].start0() > pair[0].end0()));
         let indels: Vec<&Site> = panel.sites.iter().filter(|site| !site.is_biallelic_snv()).collect();
         let share = indels.len() as f64 / panel.sites.len() as f64;

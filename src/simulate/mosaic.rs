@@ -1,7 +1,9 @@
 //! New haplotypes as mosaics of founders: each copies one founder and switches to another at random places, the copying model of
 //! Li & Stephens 2003 (Genetics 165:2213).
 //!
-//! Input -> output: a [`Panel`] and a switch rate -> any number of [`Haplotypes`] over the same sites.
+//! Input -> output: a [`Panel`] and a switch rate -> any number of [`Mosaics`] over the same sites.
+
+use std::collections::HashSet;
 
 use rand::Rng;
 
@@ -9,14 +11,60 @@ use super::{
     exponential,
     panel::{Haplotypes, Panel},
 };
+use crate::output;
+
+/// Haplotypes as what they copy, so that memory grows with switches, not with people times sites.
+pub struct Mosaics<'a> {
+    founders: &'a Haplotypes,
+    pieces: Vec<Piece>,
+    /// First piece of each haplotype, and the end of the last one's.
+    starts: Vec<usize>,
+}
+
+/// Copies a founder up to a site (exclusive).
+struct Piece {
+    end_site: u32,
+    founder: u32,
+}
+
+impl Mosaics<'_> {
+    /// Number of haplotypes.
+    pub fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The allele of every haplotype at one site.
+    pub fn at_site(&self, site: usize) -> impl ExactSizeIterator<Item = u8> {
+        let of_founder: Vec<u8> = self.founders.iter().map(|founder| founder[site]).collect();
+        self.starts.windows(2).map(move |piece| {
+            let pieces = &self.pieces[piece[0]..piece[1]];
+            let copied = pieces.partition_point(|piece| piece.end_site as usize <= site);
+            of_founder[pieces[copied].founder as usize]
+        })
+    }
+
+    /// The alleles of one haplotype, in site order.
+    pub fn alleles(&self, haplotype: usize) -> Vec<u8> {
+        let mut alleles = Vec::new();
+        for piece in &self.pieces[self.starts[haplotype]..self.starts[haplotype + 1]] {
+            alleles.extend_from_slice(&self.founders.get(piece.founder as usize)[alleles.len()..piece.end_site as usize]);
+        }
+        alleles
+    }
+
+    /// How many of the haplotypes differ.
+    pub fn n_distinct(&self) -> usize {
+        (0..self.len()).map(|haplotype| output::sha256(&self.alleles(haplotype))).collect::<HashSet<_>>().len()
+    }
+}
 
 /// Draws `n_haplotypes` mosaics; switches are Poisson with `recombinations_per_mb` on each million nucleotides, to a founder drawn
 /// uniformly. No switch falls inside records that overlap: it takes effect at the next free site.
-pub fn mosaics(panel: &Panel, n_haplotypes: usize, recombinations_per_mb: f64, rng: &mut impl Rng) -> Haplotypes {
+pub fn mosaics<'a>(panel: &'a Panel, n_haplotypes: usize, recombinations_per_mb: f64, rng: &mut impl Rng) -> Mosaics<'a> {
     let n_sites = panel.sites.len();
     let may_switch_at = panel.may_switch_at();
     let rate_per_nt = recombinations_per_mb / 1e6;
-    let mut haplotypes = Haplotypes::new(n_sites);
+    let mut mosaics = Mosaics { founders: &panel.haplotypes, pieces: Vec::new(), starts: vec![0] };
     for _ in 0..n_haplotypes {
         let mut switch0 = panel.locus.start0 as f64;
         let mut from = 0;
@@ -25,11 +73,14 @@ pub fn mosaics(panel: &Panel, n_haplotypes: usize, recombinations_per_mb: f64, r
             switch0 += exponential(rate_per_nt, rng);
             let reached = panel.sites.partition_point(|site| (site.start0() as f64) < switch0);
             let to = (reached.max(from)..n_sites).find(|&site| may_switch_at[site]).unwrap_or(n_sites);
-            haplotypes.extend(&panel.haplotypes.get(founder)[from..to]);
+            if to > from {
+                mosaics.pieces.push(Piece { end_site: to as u32, founder: founder as u32 });
+            }
             from = to;
         }
+        mosaics.starts.push(mosaics.pieces.len());
     }
-    haplotypes
+    mosaics
 }
 
 #[cfg(test)]
@@ -46,7 +97,7 @@ mod tests {
 
         #[test]
         fn every_allele_of_a_mosaic_is_that_of_a_founder(seed in 0..1_000_u64, rate in 0.0..500.0) {
-            let mut panel = founders::panel(20_000, seed);
+            let mut panel = founders::panel(20_000, None, seed);
             let pair = [0, 1].map(|founder| panel.haplotypes.get(founder).to_vec());
             panel.haplotypes = Haplotypes::new(panel.sites.len());
             for founder in &pair {
@@ -54,29 +105,33 @@ mod tests {
             }
             let mosaics = mosaics(&panel, 50, rate, &mut ChaCha8Rng::seed_from_u64(seed));
             prop_assert_eq!(mosaics.len(), 50);
-            for mosaic in mosaics.iter() {
+            for mosaic in (0..mosaics.len()).map(|haplotype| mosaics.alleles(haplotype)) {
                 prop_assert!(mosaic.iter().enumerate().all(|(site, allele)| pair.iter().any(|founder| founder[site] == *allele)));
+            }
+            for site in [0, panel.sites.len() / 2, panel.sites.len() - 1] {
+                prop_assert!(mosaics.at_site(site).eq((0..50).map(|haplotype| mosaics.alleles(haplotype)[site])));
             }
         }
     }
 
     #[test]
     fn without_recombination_every_mosaic_is_a_founder() {
-        let panel = founders::panel(20_000, 3);
+        let panel = founders::panel(20_000, None, 3);
         let mosaics = mosaics(&panel, 100, 0.0, &mut ChaCha8Rng::seed_from_u64(1));
-        assert!(mosaics.iter().all(|mosaic| panel.haplotypes.iter().any(|founder| founder == mosaic)));
+        assert!((0..mosaics.len()).all(|haplotype| panel.haplotypes.iter().any(|founder| founder == mosaics.alleles(haplotype))));
     }
 
     #[test]
     fn switches_come_at_the_rate_asked_for() {
         // Two founders that differ at every site show half of the switches.
-        let mut panel = founders::panel(100_000, 5);
+        let mut panel = founders::panel(100_000, None, 5);
         let n_sites = panel.sites.len();
         panel.haplotypes = Haplotypes::new(n_sites);
         panel.haplotypes.extend(&vec![0; n_sites]);
         panel.haplotypes.extend(&vec![1; n_sites]);
         let mosaics = mosaics(&panel, 4_000, 20.0, &mut ChaCha8Rng::seed_from_u64(1));
-        let seen: usize = mosaics.iter().map(|mosaic| mosaic.windows(2).filter(|pair| pair[0] != pair[1]).count()).sum();
+        let seen: usize =
+            (0..mosaics.len()).map(|haplotype| mosaics.alleles(haplotype).windows(2).filter(|pair| pair[0] != pair[1]).count()).sum();
         // 4,000 haplotypes x 0.1 Mb x 20 per Mb / 2 = 4,000 changes, less those between neighbouring sites.
         assert!((3_700..4_100).contains(&seen), "{seen}");
     }

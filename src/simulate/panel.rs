@@ -54,6 +54,7 @@ pub struct Haplotypes {
 
 impl Haplotypes {
     /// No haplotypes yet, over `n_sites` sites (at least one).
+    #[cfg(test)]
     pub fn new(n_sites: usize) -> Self {
         Self { n_sites, alleles: Vec::new() }
     }
@@ -67,6 +68,7 @@ impl Haplotypes {
     }
 
     /// Continues the last haplotype, or starts a new one when the last is complete.
+    #[cfg(test)]
     pub fn extend(&mut self, alleles: &[u8]) {
         self.alleles.extend_from_slice(alleles);
     }
@@ -82,7 +84,7 @@ impl Haplotypes {
     }
 
     /// All haplotypes in order.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.alleles.chunks_exact(self.n_sites)
     }
 }

@@ -32,7 +32,7 @@ impl SmallCohort {
             callable: None,
             skips: None,
         };
-        let (dictionary, _) = sequence::run(&options).unwrap();
+        let (dictionary, _, _) = sequence::run(&options).unwrap();
         let cohort = Cohort::read(&at("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::All).unwrap();
         pipeline::tokenize(&dictionary, &policies, &cohort, &tokenization::Options::default(), &at("tokens")).unwrap();
         Self { folder }

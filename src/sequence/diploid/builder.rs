@@ -236,7 +236,10 @@ impl Builder for DiploidBuilder {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::{SYMBOLS, haploid_symbols}, *};
+    use super::{
+        super::{SYMBOLS, haploid_symbols},
+        *,
+    };
     use crate::ingest::Strand;
 
     const REFERENCE: &str = "ACGTACGTACGTACGTACGTACGTACGTAC";

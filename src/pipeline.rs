@@ -28,7 +28,7 @@ use crate::{
     evaluation, output, prs, report,
     sequence::{self, Dictionary, Policies, Provenance, Regions, Samples},
     simulate,
-    tokenization::{self, Folder, Summary},
+    tokenization::{self, Folder, Report, Summary, Tokenized},
     training,
 };
 
@@ -123,12 +123,17 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
     })?;
 
     let tokens_folder = out.join("2-tokens");
-    runner.stage("2-tokens", &tokens_folder, &json!(plan.tokens), || {
+    if let Some(file) = &plan.tokens.tokenizer_file {
+        runner.inputs(&[file])?;
+    }
+    // A tokenizer file counts by its contents, not by where it lies.
+    let key = tokenization::Options { tokenizer_file: None, ..plan.tokens.clone() };
+    runner.stage("2-tokens", &tokens_folder, &json!(key), || {
         let dictionary = match built.take() {
             Some(dictionary) => dictionary,
             None => Dictionary::load(&sequences_folder)?,
         };
-        let summary = tokenize(&dictionary, &plan.sequences, &load_cohort()?, &plan.tokens, &tokens_folder)?;
+        let (summary, _) = tokenize(&dictionary, &plan.sequences, &load_cohort()?, &plan.tokens, None, &tokens_folder)?;
         eprint!("{summary}");
         Ok(summary)
     })?;
@@ -166,7 +171,8 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
     Ok(predictions)
 }
 
-/// Fits the tokenizer on the training split, encodes everyone, and writes a token folder.
+/// Fits the tokenizer on the training split, encodes everyone, and writes a token folder; measures it too when told how many seconds the
+/// sequences took.
 ///
 /// # Errors
 /// Whatever the stage says.
@@ -175,20 +181,26 @@ pub fn tokenize(
     policies: &Policies,
     cohort: &Cohort,
     options: &tokenization::Options,
+    sequences_seconds: Option<f64>,
     out: &Path,
-) -> anyhow::Result<Summary> {
+) -> anyhow::Result<(Summary, Option<Report>)> {
     let row_of: HashMap<&str, usize> = dictionary.samples.iter().enumerate().map(|(row, sample)| (sample.as_str(), row)).collect();
-    let in_training = cohort.in_split(Split::Train).filter_map(|(_, person)| row_of.get(person.sample_id.as_str()));
-    let training: Vec<usize> = in_training.copied().collect();
-    let (tokenizer, grid, tokens, summary) = tokenization::run(dictionary, &training, options)?;
+    let in_split = |split| cohort.in_split(split).filter_map(|(_, person)| row_of.get(person.sample_id.as_str()).copied()).collect();
+    let people: Vec<(Split, Vec<usize>)> = [Split::Train, Split::Validation, Split::Test].map(|split| (split, in_split(split))).into();
+    let tokenized = tokenization::run(dictionary, &people[0].1, options)?;
+    let report = sequences_seconds.map(|seconds| Report::of(&tokenized, &people, seconds));
+    let Tokenized { tokenizer, grid, tokens, summary, .. } = tokenized;
     let genome = Provenance::of(dictionary, policies.clone());
     Folder { tokenizer, grid, tokens, genome }.save(out)?;
-    if let VocabSize::AtMost(wanted) = options.vocab_size
+    if let Some(report) = &report {
+        report.write(&out.join("report.csv"))?;
+    }
+    if let Some(VocabSize::AtMost(wanted)) = options.vocab_size
         && summary.vocab_size < wanted
     {
         eprintln!("the vocabulary is saturated with {} entries, fewer than the {wanted} allowed", summary.vocab_size);
     }
-    Ok(summary)
+    Ok((summary, report))
 }
 
 /// Reads a text file with its path in the error.

@@ -1,50 +1,41 @@
 //! Tokens of every distinct haplotype on one slot grid shared by everyone.
 //!
-//! Input -> output: a [`Dictionary`] and the people of the training split -> a tokenizer fitted on their distinct segments, a [`Grid`]
-//! (how many slots each segment has), and a [`TokenSet`]. Segments are cut at fixed reference coordinates, so that slot `i` means the
-//! same place in everyone. Row of a haplotype: `[CLS]`, the slots of each segment (unused ones `[PAD]`), `[SEP]`.
+//! Input -> output: a [`Dictionary`] and the people of the training split -> a tokenizer fitted on their distinct segments (or taken from
+//! a file), a [`Grid`] (how many slots each place has), and a [`TokenSet`]. Segments are cut at fixed reference coordinates, so that slot
+//! `i` means the same place in everyone, or ([`Anchor::Haplotype`]) at every haplotype's own bases. Row of a haplotype: `[CLS]`, the
+//! slots of each segment (unused ones `[PAD]`), `[SEP]`.
 
 mod folder;
 mod grid;
+mod options;
+mod report;
+mod segments;
 mod store;
 
 pub use self::{
     folder::Folder,
     grid::{Grid, LocusGrid},
+    options::{Options, TokenizerKind},
+    report::Report,
+    segments::Anchor,
     store::{LocusTokens, TokenSet},
 };
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashSet},
     path::PathBuf,
+    time::Instant,
 };
 
-use gf_tokenizer::{Bpe, CLS, PAD, SEP, VocabSize, cuts, edit_distance};
+use gf_tokenizer::{CLS, PAD, SEP, Tokenizer, edit_distance};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use self::segments::{LocusSegments, Segment};
 use crate::{
-    ingest::Strand,
     output,
-    sequence::{ABSENT_HAPLOTYPE, Dictionary, Edit, LocusHaplotypes, splice},
+    sequence::{ABSENT_HAPLOTYPE, Dictionary, LocusHaplotypes},
 };
-
-/// How sequences become tokens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Options {
-    /// `saturate`, or the most entries of the vocabulary.
-    pub vocab_size: VocabSize,
-    /// Reference nucleotides in a segment; no token is longer than its segment.
-    pub segment_length: usize,
-    /// Longest token in nucleotides; none longer than a segment when absent.
-    pub max_token_length: Option<usize>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { vocab_size: VocabSize::Saturate, segment_length: 128, max_token_length: None }
-    }
-}
 
 /// What the stage did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -57,12 +48,15 @@ pub struct Summary {
     pub n_slots: usize,
     /// Distinct haplotypes over all loci.
     pub n_distinct_haplotypes: usize,
-    /// Mean number of nucleotides in a token that is not special.
+    /// Mean number of nucleotides in a token that is not special, over distinct haplotypes.
     pub nt_per_token: f64,
-    /// Distinct (haplotype, segment) places whose bases no training person has.
+    /// Distinct segments (place and bases) that no training person has.
     pub n_unseen_segments: u64,
-    /// Of these, places that need more slots than the grid has, read as the nearest segment of training there.
+    /// Anchored to the reference: of these, segments that need more slots than their place has, read as the nearest segment of
+    /// training there. Not anchored: distinct haplotypes with more tokens than any of training, cut at the end.
     pub n_slot_overflows: u64,
+    /// Where haplotypes were cut.
+    pub anchor: Anchor,
     /// Haplotypes without a base left (a deletion of the whole locus): only `[CLS]` and `[SEP]`.
     pub n_empty_haplotypes: u64,
 }
@@ -75,11 +69,14 @@ impl std::fmt::Display for Summary {
             self.vocab_size, self.n_slots, self.nt_per_token, self.n_distinct_haplotypes
         )?;
         if self.n_unseen_segments > 0 {
-            writeln!(
-                f,
-                "{} segments that no training person has; {} of them read as the nearest known segment",
-                self.n_unseen_segments, self.n_slot_overflows
-            )?;
+            write!(f, "{} segments that no training person has", self.n_unseen_segments)?;
+            match self.anchor {
+                Anchor::Reference => writeln!(f, "; {} of them read as the nearest known segment", self.n_slot_overflows)?,
+                Anchor::Haplotype => writeln!(f)?,
+            }
+        }
+        if self.anchor == Anchor::Haplotype && self.n_slot_overflows > 0 {
+            writeln!(f, "{} haplotypes have more tokens than any of training and are cut at the end", self.n_slot_overflows)?;
         }
         if self.n_empty_haplotypes > 0 {
             writeln!(f, "{} haplotypes have no base left", self.n_empty_haplotypes)?;
@@ -94,13 +91,21 @@ pub enum Error {
     /// The tokenizer refused.
     #[error(transparent)]
     Tokenizer(#[from] gf_tokenizer::Error),
+    /// The tokenizer refused a sequence.
+    #[error("locus `{locus}`: {source}")]
+    Locus {
+        /// Name of the locus.
+        locus: String,
+        /// What the tokenizer said.
+        source: gf_tokenizer::Error,
+    },
     /// A file could not be written or read back.
     #[error(transparent)]
     Output(#[from] output::Error),
     /// Options or inputs do not fit.
     #[error("{0}")]
     Inputs(String),
-    /// A stored token set or grid cannot be used.
+    /// A stored token set, grid or tokenizer cannot be used.
     #[error("{}: {reason}", path.display())]
     Store {
         /// The file.
@@ -110,241 +115,241 @@ pub enum Error {
     },
 }
 
+/// What [`run`] makes.
+#[derive(Clone, Debug)]
+pub struct Tokenized {
+    /// Bases to tokens.
+    pub tokenizer: Tokenizer,
+    /// Tokens to slots.
+    pub grid: Grid,
+    /// Tokens of the distinct haplotypes and who has which.
+    pub tokens: TokenSet,
+    /// Counts.
+    pub summary: Summary,
+    /// Seconds for cutting haplotypes into segments, training the tokenizer and laying out the slots.
+    pub fit_seconds: f64,
+    /// Seconds for encoding every distinct haplotype.
+    pub encode_seconds: f64,
+    segments: Vec<LocusSegments>,
+    /// Of each locus, for each distinct segment: no training person has it.
+    unseen: Vec<Vec<bool>>,
+}
+
 /// Fits tokenizer and grid on the `training` people (numbers into `dictionary.samples`), then encodes every distinct haplotype.
 ///
 /// # Errors
-/// Options out of range, or nobody to train on.
-pub fn run(dictionary: &Dictionary, training: &[usize], options: &Options) -> Result<(Bpe, Grid, TokenSet, Summary), Error> {
-    let (bpe, grid) = fit(dictionary, training, options)?;
-    let (tokens, summary) = encode(dictionary, &bpe, &grid)?;
-    Ok((bpe, grid, tokens, summary))
-}
-
-/// Trains the tokenizer on the distinct segments of the training people and lays out the slots.
-///
-/// # Errors
-/// As [`run`].
-pub fn fit(dictionary: &Dictionary, training: &[usize], options: &Options) -> Result<(Bpe, Grid), Error> {
-    if options.segment_length == 0 {
-        return Err(Error::Inputs("segment_length must be at least 1".into()));
-    }
-    if options.max_token_length == Some(0) {
-        return Err(Error::Inputs("max_token_length must be at least 1".into()));
-    }
+/// Options out of range, nobody to train on, or a tokenizer file that cannot be used.
+pub fn run(dictionary: &Dictionary, training: &[usize], options: &Options) -> Result<Tokenized, Error> {
+    let kind = options.kind()?;
     if training.is_empty() {
         return Err(Error::Inputs("no training person to fit the tokenizer on".into()));
     }
-    let mut word_counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
-    let mut seen_of_locus = Vec::with_capacity(dictionary.loci.len());
-    for locus in &dictionary.loci {
-        let mut copies = vec![0u64; locus.haplotypes.len()];
-        for &haplotype in training.iter().flat_map(|&person| &locus.pairs[person]).filter(|&&haplotype| haplotype != ABSENT_HAPLOTYPE) {
-            copies[haplotype as usize] += 1;
+    let started = Instant::now();
+    let segments = cut(dictionary, options.segment_length, options.anchor);
+    let copies: Vec<Copies> =
+        dictionary.loci.iter().zip(&segments).map(|(locus, segments)| Copies::of(locus, segments, training)).collect();
+    let tokenizer = match (kind, &options.tokenizer_file) {
+        (Some(kind), _) => Tokenizer::train(&kind, dictionary.alphabet(), &words(&segments, &copies))?,
+        (None, Some(path)) => {
+            let json = std::fs::read_to_string(path).map_err(output::at(path))?;
+            Tokenizer::from_json(&json).map_err(|error| Error::Store { path: path.clone(), reason: error.to_string() })?
         }
-        let mut segments = Segments::new(locus, options.segment_length);
-        let mut seen: Vec<BTreeMap<Vec<u8>, u64>> = vec![BTreeMap::new(); segments.len()];
-        for (segment, known) in seen.iter_mut().enumerate() {
-            // The reference is always known, so that every place has a segment to fall back to.
-            let total: u64 = copies.iter().sum();
-            known.insert(segments.reference(segment), total);
-        }
-        for (haplotype, &count) in copies.iter().enumerate().filter(|(_, count)| **count > 0) {
-            for (segment, variant) in segments.changed(haplotype) {
-                let reference = segments.reference(segment);
-                *seen[segment].entry(segments.bases(variant).to_vec()).or_default() += count;
-                if let Some(of_reference) = seen[segment].get_mut(&reference) {
-                    *of_reference -= count;
-                }
-            }
-        }
-        for (bases, count) in seen.iter().flatten() {
-            *word_counts.entry(bases.clone()).or_default() += (*count).max(1);
-        }
-        seen_of_locus.push(seen);
-    }
-    let words: Vec<(Vec<u8>, u64)> = word_counts.into_iter().filter(|(bases, _)| !bases.is_empty()).collect();
-    let bpe = Bpe::train(&words, options.vocab_size, options.max_token_length)?;
-    let loci = dictionary.loci.iter().zip(seen_of_locus);
-    let loci = loci.map(|(locus, seen)| LocusGrid::new(locus, seen, &bpe)).collect::<Result<Vec<_>, _>>()?;
-    Ok((bpe, Grid::new(options.segment_length, loci)))
+        (None, None) => return Err(Error::Inputs("neither a tokenizer to fit nor a file of one".into())),
+    };
+    let fit_seconds = started.elapsed().as_secs_f64();
+    let started = Instant::now();
+    let encoded = encode_distinct(dictionary, &segments, &tokenizer)?;
+    let loci = dictionary.loci.iter().enumerate();
+    let loci = loci.map(|(index, locus)| lay_out(locus, &segments[index], &encoded[index], &copies[index], options.anchor)).collect();
+    let grid = Grid::new(options.anchor, options.segment_length, loci);
+    let (tokens, summary, unseen) = fill(dictionary, &segments, encoded, &tokenizer, &grid)?;
+    let encode_seconds = started.elapsed().as_secs_f64();
+    Ok(Tokenized { tokenizer, grid, tokens, summary, fit_seconds, encode_seconds, segments, unseen })
 }
 
 /// Encodes every distinct haplotype on a fitted grid.
 ///
 /// # Errors
 /// A dictionary whose loci are not those of the grid, or a tokenizer that it was not made with.
-pub fn encode(dictionary: &Dictionary, bpe: &Bpe, grid: &Grid) -> Result<(TokenSet, Summary), Error> {
-    let mut summary = Summary { vocab_size: bpe.vocab_len(), n_training_segments: grid.n_known_segments(), ..Summary::default() };
-    let mut nt_and_tokens = (0u64, 0u64);
-    let mut loci = Vec::with_capacity(dictionary.loci.len());
-    for (index, locus_grid) in grid.loci.iter().enumerate() {
-        let locus = dictionary
-            .loci
-            .get(index)
-            .filter(|locus| locus.locus.name == locus_grid.name && locus.locus.len_nt() == locus_grid.len_nt)
-            .ok_or_else(|| Error::Inputs(format!("locus `{}` of the tokenizer's grid is not in these sequences", locus_grid.name)))?;
-        let n_slots = locus_grid.n_slots();
-        let mut encoder = SegmentEncoder::new(bpe, locus_grid);
-        let mut segments = Segments::new(locus, grid.segment_length);
-        let reference: Vec<Vec<u32>> =
-            (0..segments.len()).map(|segment| encoder.encode(segment, &segments.reference(segment))).collect::<Result<_, _>>()?;
-        let mut tokens = vec![PAD; n_slots * locus.haplotypes.len()];
-        for (haplotype, row) in tokens.chunks_exact_mut(n_slots).enumerate() {
-            let changed: HashMap<usize, usize> = segments.changed(haplotype).into_iter().collect();
-            row[0] = CLS;
-            row[n_slots - 1] = SEP;
-            let mut n_tokens = 0;
-            for (segment, &slot) in locus_grid.first_slot.iter().enumerate() {
-                let encoded = match changed.get(&segment) {
-                    None => reference[segment].clone(),
-                    Some(&variant) => encoder.encode(segment, segments.bases(variant))?,
-                };
-                row[slot..slot + encoded.len()].copy_from_slice(&encoded);
-                n_tokens += encoded.len();
-            }
-            nt_and_tokens.0 += segments.len_nt(haplotype) as u64;
-            nt_and_tokens.1 += n_tokens as u64;
-            summary.n_empty_haplotypes += u64::from(n_tokens == 0);
+pub fn encode(dictionary: &Dictionary, tokenizer: &Tokenizer, grid: &Grid) -> Result<(TokenSet, Summary), Error> {
+    let segments = cut(dictionary, grid.segment_length, grid.anchor);
+    let encoded = encode_distinct(dictionary, &segments, tokenizer)?;
+    let (tokens, summary, _) = fill(dictionary, &segments, encoded, tokenizer, grid)?;
+    Ok((tokens, summary))
+}
+
+fn cut(dictionary: &Dictionary, segment_length: usize, anchor: Anchor) -> Vec<LocusSegments> {
+    dictionary.loci.par_iter().map(|locus| LocusSegments::new(locus, segment_length, anchor)).collect()
+}
+
+/// How often the training people have each distinct haplotype and segment of a locus.
+struct Copies {
+    of_haplotype: Vec<u64>,
+    /// The reference is known to everyone: at least one of each of its segments, so that every place has one to fall back to.
+    of_segment: Vec<u64>,
+}
+
+impl Copies {
+    fn of(locus: &LocusHaplotypes, segments: &LocusSegments, training: &[usize]) -> Self {
+        let mut of_haplotype = vec![0; locus.haplotypes.len()];
+        for &haplotype in training.iter().flat_map(|&person| &locus.pairs[person]).filter(|&&haplotype| haplotype != ABSENT_HAPLOTYPE) {
+            of_haplotype[haplotype as usize] += 1;
         }
-        summary.n_unseen_segments += encoder.n_unseen;
-        summary.n_slot_overflows += encoder.n_overflows;
+        let mut of_segment = vec![0; segments.distinct.len()];
+        for (row, count) in segments.haplotypes.iter().zip(&of_haplotype) {
+            row.iter().for_each(|&segment| of_segment[segment as usize] += count);
+        }
+        segments.reference.iter().for_each(|&segment| of_segment[segment as usize] = of_segment[segment as usize].max(1));
+        Self { of_haplotype, of_segment }
+    }
+}
+
+/// The distinct segments of training over all places, with their copies, in the order of their bases.
+fn words(segments: &[LocusSegments], copies: &[Copies]) -> Vec<(Vec<u8>, u64)> {
+    let mut words: BTreeMap<&[u8], u64> = BTreeMap::new();
+    for (segment, &count) in segments.iter().zip(copies).flat_map(|(locus, copies)| locus.distinct.iter().zip(&copies.of_segment)) {
+        if count > 0 && !segment.bases.is_empty() {
+            *words.entry(&segment.bases).or_default() += count;
+        }
+    }
+    words.into_iter().map(|(bases, count)| (bases.to_vec(), count)).collect()
+}
+
+/// Token ids of every distinct segment of every locus.
+fn encode_distinct(dictionary: &Dictionary, segments: &[LocusSegments], tokenizer: &Tokenizer) -> Result<Vec<Vec<Vec<u32>>>, Error> {
+    let encode = |(locus, segments): (&LocusHaplotypes, &LocusSegments)| {
+        let encoded: Result<_, _> = segments.distinct.par_iter().map(|segment| tokenizer.encode(&segment.bases)).collect();
+        encoded.map_err(|source| Error::Locus { locus: locus.locus.name.clone(), source })
+    };
+    dictionary.loci.iter().zip(segments).map(encode).collect()
+}
+
+/// Each place gets as many slots as its longest encoding in training; rows that are not anchored, as many as the longest of them.
+fn lay_out(locus: &LocusHaplotypes, segments: &LocusSegments, encoded: &[Vec<u32>], copies: &Copies, anchor: Anchor) -> LocusGrid {
+    let mut seen: Vec<(&Segment, u64)> =
+        segments.distinct.iter().zip(copies.of_segment.iter().copied()).filter(|(_, count)| *count > 0).collect();
+    seen.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.bases.cmp(&b.0.bases)));
+    let mut known_segments = vec![Vec::new(); segments.n_places];
+    for (segment, _) in seen {
+        known_segments[segment.place].push(String::from_utf8_lossy(&segment.bases).into_owned());
+    }
+    let mut slots = vec![0; segments.n_places];
+    match anchor {
+        Anchor::Reference => {
+            for ((segment, tokens), _) in segments.distinct.iter().zip(encoded).zip(&copies.of_segment).filter(|(_, count)| **count > 0) {
+                slots[segment.place] = slots[segment.place].max(tokens.len());
+            }
+        }
+        Anchor::Haplotype => {
+            let training = segments.haplotypes.iter().zip(&copies.of_haplotype).filter(|(_, count)| **count > 0).map(|(row, _)| row);
+            let n_tokens = |row: &Vec<u32>| row.iter().map(|&segment| encoded[segment as usize].len()).sum();
+            slots[0] = training.chain([&segments.reference]).map(n_tokens).max().unwrap_or(0);
+        }
+    }
+    LocusGrid::new(locus, &slots, known_segments)
+}
+
+/// Writes the tokens of every distinct haplotype into its row; also says which distinct segments no training person has.
+fn fill(
+    dictionary: &Dictionary,
+    segments: &[LocusSegments],
+    encoded: Vec<Vec<Vec<u32>>>,
+    tokenizer: &Tokenizer,
+    grid: &Grid,
+) -> Result<(TokenSet, Summary, Vec<Vec<bool>>), Error> {
+    let (vocab_size, n_training_segments) = (tokenizer.vocab_len(), grid.n_known_segments());
+    let mut summary = Summary { vocab_size, n_training_segments, anchor: grid.anchor, ..Summary::default() };
+    let (mut n_nt, mut n_tokens) = (0, 0);
+    let (mut loci, mut unseen) = (Vec::with_capacity(grid.loci.len()), Vec::with_capacity(grid.loci.len()));
+    let of_dictionary = dictionary.loci.iter().zip(segments).zip(encoded).map(Some).chain(std::iter::repeat_with(|| None));
+    for (locus_grid, found) in grid.loci.iter().zip(of_dictionary) {
+        let ((locus, segments), mut encoded) = found
+            .filter(|((locus, _), _)| locus.locus.name == locus_grid.name && locus.locus.len_nt() == locus_grid.len_nt)
+            .ok_or_else(|| Error::Inputs(format!("locus `{}` of the tokenizer's grid is not in these sequences", locus_grid.name)))?;
+        let unseen_here = unseen_segments(segments, locus_grid);
+        summary.n_unseen_segments += unseen_here.iter().filter(|unseen| **unseen).count() as u64;
+        if grid.anchor == Anchor::Reference {
+            summary.n_slot_overflows += fit_into_places(segments, &mut encoded, &unseen_here, tokenizer, locus_grid)?;
+        }
+        let n_slots = locus_grid.n_slots();
+        let mut tokens = vec![PAD; n_slots * segments.haplotypes.len()];
+        let write = |(row, haplotype): (&mut [u32], &Vec<u32>)| {
+            let parts = haplotype.iter().map(|&segment| (segments.distinct[segment as usize].place, &encoded[segment as usize]));
+            write_row(row, parts, locus_grid, grid.anchor)
+        };
+        let written: Vec<usize> = tokens.par_chunks_exact_mut(n_slots).zip(&segments.haplotypes).map(write).collect();
+        for (haplotype, n_written) in segments.haplotypes.iter().zip(written) {
+            n_nt += haplotype.iter().map(|&segment| segments.distinct[segment as usize].bases.len()).sum::<usize>();
+            n_tokens += n_written;
+            let n_encoded: usize = haplotype.iter().map(|&segment| encoded[segment as usize].len()).sum();
+            summary.n_slot_overflows += u64::from(n_encoded > n_written);
+            summary.n_empty_haplotypes += u64::from(n_written == 0);
+        }
         summary.n_slots += n_slots;
         summary.n_distinct_haplotypes += locus.haplotypes.len();
         loci.push(LocusTokens { name: locus.locus.name.clone(), n_slots, tokens, pairs: locus.pairs.clone() });
+        unseen.push(unseen_here);
     }
-    summary.nt_per_token = if nt_and_tokens.1 == 0 { 0.0 } else { nt_and_tokens.0 as f64 / nt_and_tokens.1 as f64 };
-    Ok((TokenSet { samples: dictionary.samples.clone(), loci }, summary))
+    summary.nt_per_token = if n_tokens == 0 { 0.0 } else { n_nt as f64 / n_tokens as f64 };
+    Ok((TokenSet { samples: dictionary.samples.clone(), loci }, summary, unseen))
 }
 
-/// The segments of one locus; the bases of each distinct changed segment are spliced once.
-struct Segments<'l> {
-    locus: &'l LocusHaplotypes,
-    cuts: Vec<usize>,
-    /// (segment, edits in it) -> number of the variant.
-    variants: HashMap<(usize, Vec<u32>), usize>,
-    bases: Vec<Vec<u8>>,
-    /// Parts of each edit by segment.
-    parts: Vec<Vec<(usize, Edit)>>,
+/// For each distinct segment, whether no training person has it at its place.
+fn unseen_segments(segments: &LocusSegments, grid: &LocusGrid) -> Vec<bool> {
+    let known: Vec<HashSet<&[u8]>> = grid.known_segments.iter().map(|known| known.iter().map(String::as_bytes).collect()).collect();
+    segments.distinct.iter().map(|segment| !known[segment.place].contains(segment.bases.as_slice())).collect()
 }
 
-impl<'l> Segments<'l> {
-    fn new(locus: &'l LocusHaplotypes, segment_length: usize) -> Self {
-        let cuts = cuts(locus.locus.start0, locus.locus.end0, segment_length);
-        let parts = locus.edits.iter().map(|edit| edit.split_at(&cuts)).collect();
-        Self { locus, cuts, variants: HashMap::new(), bases: Vec::new(), parts }
-    }
-
-    fn len(&self) -> usize {
-        self.cuts.len()
-    }
-
-    /// Number in reading order (reversed for a locus on the reverse strand) of the forward segment `forward`, and back.
-    fn in_reading_order(&self, forward: usize) -> usize {
-        match self.locus.locus.strand {
-            Strand::Forward => forward,
-            Strand::Reverse => self.len() - 1 - forward,
-        }
-    }
-
-    fn oriented(&self, bases: Vec<u8>) -> Vec<u8> {
-        self.locus.oriented(bases)
-    }
-
-    fn forward_reference(&self, forward: usize) -> &'l [u8] {
-        let start0 = self.locus.locus.start0;
-        let end0 = self.cuts.get(forward + 1).copied().unwrap_or(self.locus.locus.end0);
-        &self.locus.reference[self.cuts[forward] - start0..end0 - start0]
-    }
-
-    /// Reference bases of a segment (number in reading order).
-    fn reference(&self, segment: usize) -> Vec<u8> {
-        self.oriented(self.forward_reference(self.in_reading_order(segment)).to_vec())
-    }
-
-    fn bases(&self, variant: usize) -> &[u8] {
-        &self.bases[variant]
-    }
-
-    /// The segments (in reading order) that a haplotype has otherwise than the reference, with the number of their variant.
-    fn changed(&mut self, haplotype: usize) -> Vec<(usize, usize)> {
-        let mut edits_of_segment: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
-        for &edit in &self.locus.haplotypes[haplotype] {
-            for (forward, _) in &self.parts[edit as usize] {
-                edits_of_segment.entry(*forward).or_default().push(edit);
+/// A segment that needs more slots than its place has is read as the nearest segment of training there (least edit distance; then the
+/// commonest), so that a new person's rare allele reads as its closest known relative. Returns how many were.
+fn fit_into_places(
+    segments: &LocusSegments,
+    encoded: &mut [Vec<u32>],
+    unseen: &[bool],
+    tokenizer: &Tokenizer,
+    grid: &LocusGrid,
+) -> Result<u64, Error> {
+    let mut n_overflows = 0;
+    for ((segment, tokens), unseen) in segments.distinct.iter().zip(encoded).zip(unseen) {
+        let (n_slots, known) = (grid.slots_in(segment.place), &grid.known_segments[segment.place]);
+        if *unseen && tokens.len() > n_slots {
+            n_overflows += 1;
+            // `known_segments` runs from the commonest to the rarest, and `min_by_key` keeps the first of equals.
+            if let Some(nearest) = known.iter().min_by_key(|known| edit_distance(known.as_bytes(), &segment.bases)) {
+                *tokens = tokenizer.encode(nearest.as_bytes())?;
             }
         }
-        edits_of_segment
-            .into_iter()
-            .map(|(forward, edits)| {
-                let key = (forward, edits);
-                let variant = if let Some(&known) = self.variants.get(&key) {
-                    known
-                } else {
-                    let parts = key.1.iter().flat_map(|&edit| &self.parts[edit as usize]);
-                    let here = parts.filter(|(segment, _)| *segment == forward).map(|(_, part)| part);
-                    let spliced = splice(self.forward_reference(forward), self.cuts[forward], here);
-                    self.bases.push(self.oriented(spliced));
-                    self.variants.insert(key, self.bases.len() - 1);
-                    self.bases.len() - 1
-                };
-                (self.in_reading_order(forward), variant)
-            })
-            .collect()
-    }
-
-    fn len_nt(&self, haplotype: usize) -> usize {
-        let edits = self.locus.haplotypes[haplotype].iter().map(|&edit| &self.locus.edits[edit as usize]);
-        edits.fold(self.locus.locus.len_nt(), |len_nt, edit| len_nt + edit.alt.len() - (edit.end0 - edit.start0))
-    }
-}
-
-/// Encodes segments of one locus, each distinct one once, and fits unseen ones into the grid.
-struct SegmentEncoder<'g> {
-    bpe: &'g Bpe,
-    grid: &'g LocusGrid,
-    encoded: HashMap<(usize, Vec<u8>), Vec<u32>>,
-    n_unseen: u64,
-    n_overflows: u64,
-}
-
-impl<'g> SegmentEncoder<'g> {
-    fn new(bpe: &'g Bpe, grid: &'g LocusGrid) -> Self {
-        Self { bpe, grid, encoded: HashMap::new(), n_unseen: 0, n_overflows: 0 }
-    }
-
-    /// Tokens of a segment. One that needs more slots than its place has is read as the nearest segment of training there
-    /// (least edit distance; then the commonest), so that a new person's rare allele reads as its closest known relative.
-    fn encode(&mut self, segment: usize, bases: &[u8]) -> Result<Vec<u32>, Error> {
-        if let Some(known) = self.encoded.get(&(segment, bases.to_vec())) {
-            return Ok(known.clone());
-        }
-        let mut tokens = self.bpe.encode(bases)?;
-        let known = &self.grid.known_segments[segment];
-        if !known.iter().any(|text| text.as_bytes() == bases) {
-            self.n_unseen += 1;
-            if tokens.len() > self.grid.slots_in(segment) {
-                self.n_overflows += 1;
-                // `known_segments` runs from the commonest to the rarest, and `min_by_key` keeps the first of equals.
-                if let Some(nearest) = known.iter().min_by_key(|text| edit_distance(text.as_bytes(), bases)) {
-                    tokens = self.bpe.encode(nearest.as_bytes())?;
-                }
-            }
-        }
-        if tokens.len() > self.grid.slots_in(segment) {
+        if tokens.len() > n_slots {
             let reason = "a segment of training has more tokens than slots: tokenizer and grid do not belong together";
-            return Err(Error::Inputs(format!("locus `{}`: {reason}", self.grid.name)));
+            return Err(Error::Inputs(format!("locus `{}`: {reason}", grid.name)));
         }
-        self.encoded.insert((segment, bases.to_vec()), tokens.clone());
-        Ok(tokens)
     }
+    Ok(n_overflows)
+}
+
+/// Writes the tokens of one haplotype, given with their places; returns how many there was room for.
+fn write_row<'e>(row: &mut [u32], parts: impl Iterator<Item = (usize, &'e Vec<u32>)>, grid: &LocusGrid, anchor: Anchor) -> usize {
+    let last = row.len() - 1;
+    (row[0], row[last]) = (CLS, SEP);
+    let (mut next, mut n_written) = (1, 0);
+    for (place, tokens) in parts {
+        let start = if anchor == Anchor::Reference { grid.first_slot[place] } else { next };
+        let n_fitting = tokens.len().min(last - start);
+        row[start..start + n_fitting].copy_from_slice(&tokens[..n_fitting]);
+        next = start + n_fitting;
+        n_written += n_fitting;
+    }
+    n_written
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gf_tokenizer::VocabSize;
+
     use crate::{
-        ingest::Locus,
-        sequence::{Encoding, Masks},
+        ingest::{Locus, Strand},
+        sequence::{Edit, Encoding, Masks},
     };
 
     fn dictionary(strand: Strand) -> Dictionary {
@@ -374,8 +379,8 @@ mod tests {
         }
     }
 
-    fn text_of(tokens: &[u32], bpe: &Bpe) -> String {
-        tokens.iter().filter(|&&id| id > gf_tokenizer::MASK).map(|&id| bpe.token(id).unwrap()).collect()
+    fn text_of(tokens: &[u32], tokenizer: &Tokenizer) -> String {
+        tokens.iter().filter(|&&id| id > gf_tokenizer::MASK).map(|&id| tokenizer.token(id).unwrap()).collect()
     }
 
     #[test]
@@ -383,13 +388,13 @@ mod tests {
         for strand in [Strand::Forward, Strand::Reverse] {
             for vocab_size in [VocabSize::Saturate, VocabSize::AtMost(12)] {
                 let dictionary = dictionary(strand);
-                let options = Options { vocab_size, segment_length: 7, ..Options::default() };
-                let (bpe, grid, tokens, summary) = run(&dictionary, &[0, 1, 2], &options).unwrap();
+                let options = Options { vocab_size: Some(vocab_size), segment_length: 7, ..Options::default() };
+                let Tokenized { tokenizer, grid, tokens, summary, .. } = run(&dictionary, &[0, 1, 2], &options).unwrap();
                 let locus = &tokens.loci[0];
                 for haplotype in 0..4 {
                     let row = &locus.tokens[haplotype * locus.n_slots..][..locus.n_slots];
                     let bases = String::from_utf8(dictionary.loci[0].bases(haplotype as u32)).unwrap();
-                    assert_eq!(text_of(row, &bpe), bases);
+                    assert_eq!(text_of(row, &tokenizer), bases);
                     assert_eq!((row[0], row[locus.n_slots - 1]), (CLS, SEP));
                 }
                 assert_eq!(summary.n_slot_overflows, 0);
@@ -403,21 +408,104 @@ mod tests {
         let dictionary = dictionary(Strand::Forward);
         let options = Options { segment_length: 10, ..Options::default() };
         // Haplotypes 0 and 1 are known; 2 (a deletion) and 3 (an insertion) are new.
-        let (bpe, _, tokens, summary) = run(&dictionary, &[0], &options).unwrap();
+        let Tokenized { tokenizer, tokens, summary, .. } = run(&dictionary, &[0], &options).unwrap();
         assert!(summary.n_unseen_segments > 0 && summary.n_slot_overflows > 0, "{summary:?}");
         let locus = &tokens.loci[0];
         assert_eq!(locus.n_slots, 2 + 3, "saturated: one slot a segment");
         let row = &locus.tokens[3 * locus.n_slots..][..locus.n_slots];
-        assert_eq!(text_of(row, &bpe), "ACGTAGGTACGTTGCATGCAACGTNACGTA", "the inserted TTT is not known, the G is");
+        assert_eq!(text_of(row, &tokenizer), "ACGTAGGTACGTTGCATGCAACGTNACGTA", "the inserted TTT is not known, the G is");
+    }
+
+    #[test]
+    fn not_anchored_tokens_stand_one_after_another_and_a_longer_haplotype_is_cut_and_counted() {
+        let dictionary = dictionary(Strand::Forward);
+        let options =
+            Options { tokenizer: Some(TokenizerKind::Nucleotide), segment_length: 10, anchor: Anchor::Haplotype, ..Options::default() };
+        // Haplotypes 0 and 1 (30 nt) are known; 2 (17 nt) and 3 (33 nt) are new.
+        let Tokenized { tokenizer, grid, tokens, summary, .. } = run(&dictionary, &[0], &options).unwrap();
+        let locus = &tokens.loci[0];
+        assert_eq!((locus.n_slots, &grid.loci[0].first_slot), (2 + 30, &vec![1]), "the longest row of training");
+        assert_eq!(summary.n_slot_overflows, 1);
+        assert!(summary.to_string().contains("1 haplotypes have more tokens than any of training"), "{summary}");
+        let deletion = locus.row(2);
+        assert_eq!(text_of(deletion, &tokenizer).as_bytes(), dictionary.loci[0].bases(2));
+        assert!(deletion[1..18].iter().all(|&id| id != PAD) && deletion[18..31].iter().all(|&id| id == PAD) && deletion[31] == SEP);
+        assert_eq!(text_of(locus.row(3), &tokenizer).as_bytes(), &dictionary.loci[0].bases(3)[..30]);
+    }
+
+    #[test]
+    fn saved_tokenizer_and_grid_give_the_same_tokens_again_for_every_kind_and_anchor() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("foreign.json");
+        std::fs::write(&file, FOREIGN).unwrap();
+        let kind = |tokenizer| Options { tokenizer: Some(tokenizer), segment_length: 7, ..Options::default() };
+        let kinds = [
+            kind(TokenizerKind::Bpe),
+            Options { vocab_size: Some(VocabSize::AtMost(12)), ..kind(TokenizerKind::Bpe) },
+            Options { kmer_length: Some(3), ..kind(TokenizerKind::Kmer) },
+            Options { kmer_length: Some(3), kmer_overlapping: true, ..kind(TokenizerKind::Kmer) },
+            kind(TokenizerKind::Nucleotide),
+            Options { tokenizer: None, tokenizer_file: Some(file), ..kind(TokenizerKind::Bpe) },
+        ];
+        for (options, anchor) in kinds.iter().flat_map(|options| [Anchor::Reference, Anchor::Haplotype].map(|anchor| (options, anchor))) {
+            let dictionary = dictionary(Strand::Reverse);
+            let made = run(&dictionary, &[0, 1], &Options { anchor, ..options.clone() }).unwrap();
+            let path = folder.path().join("grid.json");
+            made.grid.save(&path).unwrap();
+            let tokenizer = Tokenizer::from_json(made.tokenizer.json()).unwrap();
+            let (tokens, summary) = encode(&dictionary, &tokenizer, &Grid::load(&path).unwrap()).unwrap();
+            assert_eq!((tokens, summary), (made.tokens.clone(), made.summary.clone()));
+            if !options.kmer_overlapping {
+                let bases = dictionary.loci[0].bases(2);
+                assert_eq!(text_of(made.tokens.loci[0].row(2), &tokenizer).as_bytes(), bases, "{options:?} {anchor:?}");
+            }
+        }
+    }
+
+    /// A file with ids of its own and without N.
+    const FOREIGN: &str = r#"{"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null, "post_processor": null,
+        "decoder": null, "truncation": null, "padding": null, "model": {"type": "BPE", "unk_token": "<unk>", "merges": [["A", "C"]],
+        "vocab": {"A": 0, "C": 1, "G": 2, "T": 3, "<unk>": 4, "<pad>": 5, "AC": 6, "N": 7}}}"#;
+
+    #[test]
+    fn letters_that_a_given_tokenizer_lacks_are_refused_with_the_locus() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let options = Options { tokenizer_file: Some(file.path().into()), ..Options::default() };
+        std::fs::write(file.path(), FOREIGN.replace("\"N\": 7", "\"X\": 7")).unwrap();
+        let error = run(&dictionary(Strand::Forward), &[0], &options).unwrap_err().to_string();
+        assert!(error.starts_with("locus `L`: `N` at offset 24"), "{error}");
+        std::fs::write(file.path(), "{}").unwrap();
+        let error = run(&dictionary(Strand::Forward), &[0], &options).unwrap_err().to_string();
+        assert!(error.starts_with(&file.path().display().to_string()), "{error}");
+    }
+
+    #[test]
+    fn the_report_counts_unseen_segments_of_each_split_and_leaves_empty_what_is_undefined() {
+        use gf_cohort_schema::Split;
+        let dictionary = dictionary(Strand::Forward);
+        let made = run(&dictionary, &[0], &Options { segment_length: 10, ..Options::default() }).unwrap();
+        let people = [(Split::Train, vec![0]), (Split::Validation, vec![1, 2]), (Split::Test, vec![])];
+        let report = Report::of(&made, &people, 1.5);
+        assert_eq!(report.value("unseen_share_train"), Some(0.0));
+        // Haplotypes 2, 0 and 3 at three places each: the deletion is new at two places (one base of it stands in the last), the insertion at one.
+        assert_eq!(report.value("unseen_share_validation"), Some(3.0 / 9.0));
+        assert_eq!(report.value("unseen_distinct_share_validation"), Some(3.0 / 7.0));
+        assert_eq!(report.value("unseen_share_test"), None);
+        assert_eq!((report.value("distinct_segments"), report.value("training_segments")), (Some(7.0), Some(4.0)));
+        assert_eq!((report.value("tokens_per_haplotype_max"), report.value("sequences_seconds")), (Some(3.0), Some(1.5)));
+        let folder = tempfile::tempdir().unwrap();
+        report.write(&folder.path().join("report.csv")).unwrap();
+        let table = std::fs::read_to_string(folder.path().join("report.csv")).unwrap();
+        assert!(table.starts_with("measure,value\nnt_per_token,") && table.contains("\nunseen_share_test,\n"), "{table}");
     }
 
     #[test]
     fn nothing_of_people_outside_training_is_in_the_vocabulary() {
         let dictionary = dictionary(Strand::Forward);
         let options = Options { segment_length: 10, ..Options::default() };
-        let of_first = fit(&dictionary, &[0], &options).unwrap().0.to_json().unwrap();
+        let of_first = run(&dictionary, &[0], &options).unwrap().tokenizer.json().to_string();
         let mut others_changed = dictionary.clone();
         others_changed.loci[0].edits[2].alt = b"CCCCCC".to_vec();
-        assert_eq!(of_first, fit(&others_changed, &[0], &options).unwrap().0.to_json().unwrap());
+        assert_eq!(of_first, run(&others_changed, &[0], &options).unwrap().tokenizer.json());
     }
 }

@@ -1,6 +1,6 @@
 //! `gf-genomics tokenize`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
 use gf_cohort_schema::Cohort;
 use gf_tokenizer::VocabSize;
@@ -9,7 +9,7 @@ use super::{cohort::CohortArgs, sequences::Genomes};
 use crate::{
     pipeline,
     sequence::{self, Samples},
-    tokenization::Options,
+    tokenization::{Anchor, Options, TokenizerKind},
 };
 
 /// Sequences, a tokenizer fitted on the training split only, and tokens of every distinct haplotype.
@@ -22,18 +22,53 @@ pub struct Args {
     genomes: Genomes,
     #[command(flatten)]
     cohort: CohortArgs,
+    #[command(flatten)]
+    tokens: TokenArgs,
     /// Folder to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Entries of the vocabulary, or `saturate`: until every training segment is one token.
-    #[arg(long, default_value = "saturate", value_name = "N|saturate")]
-    vocab_size: VocabSize,
-    /// Reference nucleotides in a segment.
-    #[arg(long, default_value_t = 128, value_name = "NT")]
-    segment_length: usize,
-    /// Longest token in nucleotides [default: a segment].
+    /// Also write DIR/report.csv: tokens of a haplotype, segments unseen in training, seconds, memory.
+    #[arg(long)]
+    report: bool,
+}
+
+/// How sequences become tokens.
+#[derive(Debug, clap::Args)]
+pub struct TokenArgs {
+    /// What tokens are: bpe, kmer or nucleotide [default: bpe].
+    #[arg(long, value_name = "KIND")]
+    tokenizer: Option<TokenizerKind>,
+    /// BPE: entries of the vocabulary, or `saturate`: until every training segment is one token [default: saturate].
+    #[arg(long, value_name = "N|saturate")]
+    vocab_size: Option<VocabSize>,
+    /// BPE: longest token in nucleotides [default: a segment].
     #[arg(long, value_name = "NT")]
     max_token_length: Option<usize>,
+    /// k-mers: nucleotides in one [default: 6].
+    #[arg(long, value_name = "K")]
+    kmer_length: Option<usize>,
+    /// k-mers: one at every base of a segment, not one after the other (Hugging Face's library opens the file, but cannot do this).
+    #[arg(long)]
+    kmer_overlapping: bool,
+    /// A Hugging Face tokenizer.json to use as it is; nothing is fitted then but the slots.
+    #[arg(long, value_name = "JSON")]
+    tokenizer_file: Option<PathBuf>,
+    /// Nucleotides in a segment; no token crosses its ends.
+    #[arg(long, default_value_t = 128, value_name = "NT")]
+    segment_length: usize,
+    /// Where haplotypes are cut: `reference` (at fixed coordinates: a slot means the same place in everyone) or `haplotype` (by their
+    /// own bases; an indel shifts all that follow).
+    #[arg(long, default_value = "reference", value_name = "WHERE")]
+    anchor: Anchor,
+}
+
+impl TokenArgs {
+    /// As options of the stage.
+    #[must_use]
+    pub fn options(self) -> Options {
+        let Self { tokenizer, vocab_size, max_token_length, kmer_length, kmer_overlapping, tokenizer_file, segment_length, anchor } = self;
+        Options { tokenizer, vocab_size, max_token_length, kmer_length, kmer_overlapping, tokenizer_file, segment_length, anchor }
+    }
 }
 
 /// Runs the command.
@@ -41,13 +76,20 @@ pub struct Args {
 /// # Errors
 /// Whatever the stages say.
 pub fn run(args: Args) -> anyhow::Result<()> {
+    let options = args.tokens.options();
+    options.kind()?;
     let cohort = Cohort::read(&args.cohort.cohort, args.cohort.phenotype_coding(), &args.cohort.covariates())?;
     let samples = cohort.people.iter().map(|person| person.sample_id.clone()).collect();
     let sequence_options = args.genomes.options(Samples::Only(samples), Some(args.out.join("skips.csv")));
-    let options = Options { vocab_size: args.vocab_size, segment_length: args.segment_length, max_token_length: args.max_token_length };
+    let started = Instant::now();
     let (dictionary, skips, summary) = sequence::run(&sequence_options)?;
     eprint!("{summary}");
-    eprint!("{}", pipeline::tokenize(&dictionary, &sequence_options.policies, &cohort, &options, &args.out)?);
+    let sequences_seconds = args.report.then(|| started.elapsed().as_secs_f64());
+    let (summary, report) = pipeline::tokenize(&dictionary, &sequence_options.policies, &cohort, &options, sequences_seconds, &args.out)?;
+    eprint!("{summary}");
+    if let Some(report) = report {
+        eprint!("{report}");
+    }
     dictionary.save(&args.out)?;
     skips.save()?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
 use serde::{Deserialize, Serialize};
 
@@ -218,6 +218,9 @@ impl Plan {
         }
         let mut baselines = file.baselines;
         baselines.scoring_files.iter_mut().for_each(at);
+        let mut tokens = file.tokens;
+        tokens.kind().with_context(|| format!("{}: [tokens]", path.display()))?;
+        tokens.tokenizer_file.iter_mut().for_each(at);
         let models = if file.models.is_empty() { vec![ModelPlan::default()] } else { file.models };
         for (index, model) in models.iter().enumerate() {
             let name = model.name();
@@ -231,8 +234,7 @@ impl Plan {
                 bail!("{}: names that start with `prs-` are those of baselines, not `{name}`", path.display());
             }
         }
-        let mut plan =
-            Self { seed: file.seed, source, sequences: file.sequences, tokens: file.tokens, models, baselines, report: file.report };
+        let mut plan = Self { seed: file.seed, source, sequences: file.sequences, tokens, models, baselines, report: file.report };
         plan.set_seed(file.seed);
         Ok(plan)
     }
@@ -324,6 +326,14 @@ mod tests {
         assert!(read("seed = 5\n").unwrap_err().to_string().contains("either [simulate] or [data]"));
         assert!(read("[simulate]\n[[models]]\n[[models]]\n").unwrap_err().to_string().contains("two models"));
         assert!(read("[simulate]\n[[models]]\nname = \"../x\"\n").unwrap_err().to_string().contains("cannot name"));
+    }
+
+    #[test]
+    fn a_tokenizer_with_options_of_another_is_refused_before_any_work() {
+        let message = format!("{:#}", read("[simulate]\n[tokens]\ntokenizer = \"kmer\"\nvocab_size = 512\n").unwrap_err());
+        assert!(message.contains("[tokens]: vocab_size does not go with the tokenizer `kmer`"), "{message}");
+        let plan = read("[simulate]\n[tokens]\ntokenizer_file = \"t.json\"\nanchor = \"haplotype\"\n").unwrap();
+        assert!(plan.tokens.tokenizer_file.unwrap().is_absolute(), "as all paths, relative to the folder of the pipeline file");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A person's haplotype is a number into the table of those that are distinct so far, and only carriers of an edit move: memory grows with
 //! distinct haplotypes, time with carried alleles.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::HashMap;
 
 use super::{
     ABSENT_HAPLOTYPE, LocusHaplotypes, Reason,
@@ -27,6 +27,13 @@ struct Distinct {
     n_holders: u32,
 }
 
+/// Where the holders of a haplotype who carry the edit at hand go.
+#[derive(Clone, Copy, Default)]
+struct Move {
+    n_moving: u32,
+    target: Option<Result<u32, Reason>>,
+}
+
 /// Builds the haplotypes of one locus for all people, record by record.
 pub struct HaplotypeBuilder {
     overlap: Overlap,
@@ -36,6 +43,10 @@ pub struct HaplotypeBuilder {
     distinct_of: Vec<u32>,
     absent: Vec<bool>,
     queue: Queue,
+    /// One a distinct haplotype; all at rest between edits.
+    moves: Vec<Move>,
+    /// Those that are not at rest.
+    moved: Vec<u32>,
     clashes: Vec<Clash>,
 }
 
@@ -50,6 +61,8 @@ impl HaplotypeBuilder {
             distinct_of: vec![0; 2 * n_people],
             absent: vec![false; n_people],
             queue: Queue::default(),
+            moves: Vec::new(),
+            moved: Vec::new(),
             clashes: Vec::new(),
         }
     }
@@ -64,28 +77,29 @@ impl HaplotypeBuilder {
 
     /// Moves the carriers of an edit to the haplotypes that have it.
     fn apply(&mut self, ordered: &OrderedEdit, carriers: &[u32]) {
-        let mut n_moving: HashMap<u32, u32> = HashMap::new();
+        self.moves.resize(self.distinct.len(), Move::default());
         for &haplotype in carriers {
-            *n_moving.entry(self.distinct_of[haplotype as usize]).or_default() += 1;
+            self.moves[self.distinct_of[haplotype as usize] as usize].n_moving += 1;
         }
-        let mut target_of: HashMap<u32, Result<u32, Reason>> = HashMap::with_capacity(n_moving.len());
         for &haplotype in carriers {
             let from = self.distinct_of[haplotype as usize];
-            let target = match target_of.entry(from) {
-                Entry::Occupied(known) => *known.get(),
-                Entry::Vacant(_) => {
-                    let target = match self.clash(from, ordered) {
-                        Some(reason) => Err(reason),
-                        None => Ok(self.extend(from, n_moving[&from], ordered)),
-                    };
-                    target_of.insert(from, target);
-                    target
-                }
-            };
+            let Move { n_moving, target } = self.moves[from as usize];
+            let target = target.unwrap_or_else(|| {
+                let target = match self.clash(from, ordered) {
+                    Some(reason) => Err(reason),
+                    None => Ok(self.extend(from, n_moving, ordered)),
+                };
+                self.moves[from as usize].target = Some(target);
+                self.moved.push(from);
+                target
+            });
             match target {
                 Ok(to) => self.distinct_of[haplotype as usize] = to,
                 Err(reason) => self.clashes.push(Clash { allele: haplotype, position: ordered.position, reason }),
             }
+        }
+        for from in self.moved.drain(..) {
+            self.moves[from as usize] = Move::default();
         }
     }
 

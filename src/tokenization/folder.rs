@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gf_tokenizer::Bpe;
+use gf_tokenizer::Tokenizer;
 
 use super::{Error, Grid, TokenSet};
 use crate::{output, sequence::Provenance};
@@ -11,7 +11,7 @@ use crate::{output, sequence::Provenance};
 #[derive(Debug)]
 pub struct Folder {
     /// Bases to tokens.
-    pub tokenizer: Bpe,
+    pub tokenizer: Tokenizer,
     /// Tokens to slots.
     pub grid: Grid,
     /// Tokens of the distinct haplotypes and who has which.
@@ -26,8 +26,7 @@ impl Folder {
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        let json = self.tokenizer.to_json()?;
-        output::write(&folder.join("tokenizer.json"), |out| out.write_all(json.as_bytes()))?;
+        output::write(&folder.join("tokenizer.json"), |out| out.write_all(self.tokenizer.json().as_bytes()))?;
         self.grid.save(&folder.join("grid.json"))?;
         self.tokens.save(&folder.join("tokens.safetensors"))?;
         Ok(output::write_json(&folder.join("genome.json"), &self.genome)?)
@@ -43,7 +42,7 @@ impl Folder {
             std::fs::read_to_string(&path).map_err(output::at(&path))
         };
         let wrong = |name: &str, reason: String| Error::Store { path: folder.join(name), reason };
-        let tokenizer = Bpe::from_json(&read("tokenizer.json")?).map_err(|error| wrong("tokenizer.json", error.to_string()))?;
+        let tokenizer = Tokenizer::from_json(&read("tokenizer.json")?).map_err(|error| wrong("tokenizer.json", error.to_string()))?;
         let grid = Grid::load(&folder.join("grid.json"))?;
         let tokens = TokenSet::load(&folder.join("tokens.safetensors"))?;
         let genome: Provenance = serde_json::from_str(&read("genome.json")?).map_err(|error| wrong("genome.json", error.to_string()))?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use candle_core::{Device, Tensor, safetensors::Load};
-use gf_tokenizer::Bpe;
+use gf_tokenizer::Tokenizer;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +62,7 @@ pub struct Bundle {
     /// What it is.
     pub config: BundleConfig,
     /// Bases to tokens.
-    pub tokenizer: Bpe,
+    pub tokenizer: Tokenizer,
     /// Tokens to slots.
     pub grid: Grid,
     /// Weights by name.
@@ -83,9 +83,7 @@ impl Bundle {
         let weights = folder.join("model.safetensors");
         let bytes = safetensors::serialize(&self.parameters, None).map_err(|error| wrong(&weights, error.to_string()))?;
         output::write(&weights, |out| out.write_all(&bytes))?;
-        let path = folder.join("tokenizer.json");
-        let json = self.tokenizer.to_json().map_err(|error| wrong(&path, error.to_string()))?;
-        output::write(&path, |out| out.write_all(json.as_bytes()))?;
+        output::write(&folder.join("tokenizer.json"), |out| out.write_all(self.tokenizer.json().as_bytes()))?;
         self.grid.save(&folder.join("grid.json"))?;
         Ok(output::write_json(&config, &self.config)?)
     }
@@ -102,7 +100,7 @@ impl Bundle {
         }
         let path = folder.join("tokenizer.json");
         let json = String::from_utf8(read(&path)?).map_err(|error| wrong(&path, error.to_string()))?;
-        let tokenizer = Bpe::from_json(&json).map_err(|error| wrong(&path, error.to_string()))?;
+        let tokenizer = Tokenizer::from_json(&json).map_err(|error| wrong(&path, error.to_string()))?;
         let grid = Grid::load(&folder.join("grid.json"))?;
         let path = folder.join("model.safetensors");
         let bytes = read(&path)?;

@@ -1,13 +1,16 @@
-//! Bases to token ids: reference-anchored segments and byte-pair encoding over the alphabet ACGTN.
+//! Bases to token ids: reference-anchored segments, and byte-pair encoding, k-mers or single nucleotides over any ASCII alphabet.
 //!
-//! A leaf of the workspace: it knows no VCF, no people and no tensors. Words are *segments*, pieces of a haplotype between two
-//! fixed reference coordinates, so identical segments of different people are one counted word.
+//! A leaf of the workspace: it knows no VCF, no people and no tensors. Words are *segments*, short pieces of a haplotype, so that
+//! identical segments of different people are one counted word. Every tokenizer is a Hugging Face `tokenizer.json`.
 
-mod bpe;
+mod file;
 mod segments;
+mod tokenizer;
+mod train;
 
-pub use bpe::{Bpe, VocabSize};
 pub use segments::{cuts, edit_distance};
+pub use tokenizer::Tokenizer;
+pub use train::{Kind, VocabSize};
 
 /// Fills unused slots; masked everywhere.
 pub const PAD: u32 = 0;
@@ -25,26 +28,47 @@ pub const SPECIAL_TOKENS: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MAS
 /// What can go wrong between bases and tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A byte is not one of ACGTN; BPE would delete or replace it without a word.
-    #[error("`{}` at offset {offset} is not one of ACGTN; sequences are upper-cased and validated before tokenization", byte.escape_ascii())]
-    NotABase {
+    /// A byte is not in the tokenizer's alphabet; it would be deleted or replaced without a word.
+    #[error("`{}` at offset {offset} of a segment is not one of the tokenizer's letters {alphabet}", byte.escape_ascii())]
+    NotInAlphabet {
         /// The byte found.
         byte: u8,
         /// 0-based offset in the segment.
         offset: usize,
+        /// The letters that can be encoded.
+        alphabet: String,
+    },
+    /// The letters to train for are not usable.
+    #[error("alphabet `{alphabet}`: {reason}")]
+    Alphabet {
+        /// The letters given.
+        alphabet: String,
+        /// What is wrong.
+        reason: &'static str,
     },
     /// The vocabulary asked for cannot hold the special tokens and the alphabet.
-    #[error("a vocabulary of {found} cannot hold the {needed} special tokens and bases")]
+    #[error("a vocabulary of {found} cannot hold the {needed} special tokens and letters")]
     VocabularyTooSmall {
         /// Entries asked for.
         found: usize,
         /// Entries needed at least.
         needed: usize,
     },
+    /// A length of k-mers out of range.
+    #[error("k-mers of {0} letters: a length must be from 1 to 64")]
+    KmerLength(usize),
     /// There is nothing to train on.
     #[error("no segment to train the tokenizer on")]
     NoWords,
-    /// A `tokenizer.json` lacks what this program relies on.
+    /// The tokens of a segment do not join to it.
+    #[error("the tokenizer changes sequences: `{segment}` comes back as `{tokens}`; its tokens, joined, must be the sequence")]
+    Lossy {
+        /// What was to be encoded.
+        segment: String,
+        /// What its tokens say.
+        tokens: String,
+    },
+    /// A `tokenizer.json` is not what this program can rely on.
     #[error("tokenizer.json: {0}")]
     Unusable(String),
     /// The Hugging Face library refused.

@@ -1,0 +1,139 @@
+//! How sequences become tokens, as a user says it; what does not go together is refused.
+
+use std::path::PathBuf;
+
+use gf_tokenizer::{Kind, VocabSize};
+use serde::{Deserialize, Serialize};
+
+use super::{Anchor, Error};
+
+const DEFAULT_KMER_LENGTH: usize = 6;
+
+/// How sequences become tokens. A key that is absent has its default; one that the tokenizer has no use for is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// What tokens are; `bpe` when absent.
+    pub tokenizer: Option<TokenizerKind>,
+    /// BPE: `saturate` (when absent), or the most entries of the vocabulary.
+    pub vocab_size: Option<VocabSize>,
+    /// BPE: longest token in nucleotides; none longer than a segment when absent.
+    pub max_token_length: Option<usize>,
+    /// k-mers: nucleotides in one; 6 when absent.
+    pub kmer_length: Option<usize>,
+    /// k-mers: one at every base of a segment instead of one after the other.
+    pub kmer_overlapping: bool,
+    /// A `tokenizer.json` to use as it is instead of fitting one.
+    pub tokenizer_file: Option<PathBuf>,
+    /// Nucleotides in a segment; no token is longer than its segment.
+    pub segment_length: usize,
+    /// Where haplotypes are cut into segments.
+    pub anchor: Anchor,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            tokenizer: None,
+            vocab_size: None,
+            max_token_length: None,
+            kmer_length: None,
+            kmer_overlapping: false,
+            tokenizer_file: None,
+            segment_length: 128,
+            anchor: Anchor::Reference,
+        }
+    }
+}
+
+/// What tokens are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenizerKind {
+    /// Byte-pair encoding.
+    #[default]
+    Bpe,
+    /// Pieces of k nucleotides.
+    Kmer,
+    /// Single nucleotides.
+    Nucleotide,
+}
+
+impl std::str::FromStr for TokenizerKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "bpe" => Ok(Self::Bpe),
+            "kmer" => Ok(Self::Kmer),
+            "nucleotide" => Ok(Self::Nucleotide),
+            other => Err(format!("`{other}` is none of `bpe`, `kmer`, `nucleotide`")),
+        }
+    }
+}
+
+impl Options {
+    /// The tokenizer to fit; `None` where a file gives one.
+    ///
+    /// # Errors
+    /// Options out of range, or that do not go together.
+    pub fn kind(&self) -> Result<Option<Kind>, Error> {
+        let refuse = |reason: String| Err(Error::Inputs(reason));
+        if self.segment_length == 0 || self.max_token_length == Some(0) {
+            return refuse("segment_length and max_token_length must be at least 1".into());
+        }
+        let for_bpe = [("vocab_size", self.vocab_size.is_some()), ("max_token_length", self.max_token_length.is_some())];
+        let for_kmer = [("kmer_length", self.kmer_length.is_some()), ("kmer_overlapping", self.kmer_overlapping)];
+        let first_of = |options: &[(&'static str, bool)]| options.iter().find(|(_, given)| *given).map(|(name, _)| *name);
+        if self.tokenizer_file.is_some() {
+            let given = [&[("tokenizer", self.tokenizer.is_some())], &for_bpe[..], &for_kmer].concat();
+            return match first_of(&given) {
+                Some(option) => refuse(format!("{option} fits a tokenizer, and tokenizer_file gives one: leave one of them out")),
+                None => Ok(None),
+            };
+        }
+        let tokenizer = self.tokenizer.unwrap_or_default();
+        let (useless, name) = match tokenizer {
+            TokenizerKind::Bpe => (first_of(&for_kmer), "bpe"),
+            TokenizerKind::Kmer => (first_of(&for_bpe), "kmer"),
+            TokenizerKind::Nucleotide => (first_of(&[for_bpe, for_kmer].concat()), "nucleotide"),
+        };
+        if let Some(option) = useless {
+            return refuse(format!("{option} does not go with the tokenizer `{name}`: leave one of them out"));
+        }
+        let kmer_length = self.kmer_length.unwrap_or(DEFAULT_KMER_LENGTH);
+        if tokenizer == TokenizerKind::Kmer && kmer_length > self.segment_length {
+            return refuse(format!("kmer_length {kmer_length} is more than segment_length {}", self.segment_length));
+        }
+        Ok(Some(match tokenizer {
+            TokenizerKind::Bpe => Kind::Bpe { vocab_size: self.vocab_size.unwrap_or_default(), max_token_len_nt: self.max_token_length },
+            TokenizerKind::Kmer => Kind::Kmer { length_nt: kmer_length, overlapping: self.kmer_overlapping },
+            TokenizerKind::Nucleotide => Kind::Nucleotide,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_a_tokenizer_has_no_use_for_are_refused_in_one_line() {
+        let refused = |options: Options| {
+            let message = options.kind().unwrap_err().to_string();
+            assert!(!message.contains('\n'));
+            message
+        };
+        let kmer = Options { tokenizer: Some(TokenizerKind::Kmer), ..Options::default() };
+        let file = Options { tokenizer_file: Some("x.json".into()), ..Options::default() };
+        assert!(refused(Options { vocab_size: Some(VocabSize::AtMost(99)), ..kmer.clone() }).contains("vocab_size does not go with"));
+        assert!(refused(Options { kmer_length: Some(200), ..kmer.clone() }).contains("more than segment_length 128"));
+        assert!(refused(Options { kmer_overlapping: true, ..Options::default() }).contains("kmer_overlapping does not go with"));
+        let nucleotide = Options { tokenizer: Some(TokenizerKind::Nucleotide), ..Options::default() };
+        assert!(refused(Options { kmer_length: Some(6), ..nucleotide }).contains("`nucleotide`"));
+        assert!(refused(Options { tokenizer: Some(TokenizerKind::Bpe), ..file.clone() }).contains("leave one of them out"));
+        assert!(refused(Options { segment_length: 0, ..Options::default() }).contains("at least 1"));
+        assert_eq!(file.kind().unwrap(), None);
+        assert_eq!(kmer.kind().unwrap(), Some(Kind::Kmer { length_nt: 6, overlapping: false }));
+    }
+}

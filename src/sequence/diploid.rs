@@ -1,7 +1,7 @@
 //! A person as one sequence of genotype symbols, one a reference position: needs no phase.
 //!
 //! Input -> output: a person's edits, each with its number of copies (0, 1, 2) -> [`LocusHaplotypes`] over the 66 letters of [`SYMBOLS`], as long
-//! as the reference in everyone. Coordinates: 0-based, half-open. After SNP2Vec (HLTCHKUST/snp2vec), whose code for a person's VCF is lost: the
+//! as the reference in everyone. Coordinates: 0-based, half-open. After `SNP2Vec` (HLTCHKUST/snp2vec), whose code for a person's VCF is lost: the
 //! rules below are ours.
 //!
 //! # The 66 symbols
@@ -23,7 +23,7 @@
 //! O  J V i p o 0 ! $ % ~ O
 //! ```
 //!
-//! Case matters. B H U D K M R S V W Y of this alphabet are not the IUPAC codes of a FASTA, which are N here.
+//! Case matters. B D H U V are not what they are in a FASTA, whose IUPAC codes are read as N.
 //!
 //! # What an allele states
 //! | allele | states |
@@ -403,7 +403,9 @@ impl DiploidBuilder {
         }
         let mut haplotypes = vec![Vec::new(); number_of_sequence.len()];
         for (mut letters, number) in number_of_sequence {
-            letters.iter_mut().for_each(|letter| *letter = by_place[*letter as usize]);
+            for letter in &mut letters {
+                *letter = by_place[*letter as usize];
+            }
             haplotypes[number as usize] = letters;
         }
         let Self { locus, contig_len_nt, reference, .. } = self;
@@ -662,7 +664,7 @@ mod tests {
         let text = |(position, len, alts, alleles, phased): &Drawn| {
             let allele = |number: usize| if number > alts.len() { ".".to_string() } else { number.to_string() };
             let [a, b] = if turned { [alleles[1], alleles[0]] } else { *alleles };
-            let slash = if *phased != turned { '|' } else { '/' };
+            let slash = if *phased == turned { '/' } else { '|' };
             (
                 *position,
                 REFERENCE[position - 1..position - 1 + len].to_string(),

@@ -247,3 +247,169 @@ fn set(record: &mut VariantRecord, person: usize, genotype: Genotype, reference:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ingest::genotypes::ABSENT;
+
+    /// People, genotypes and those who are not reference; or the column that is wrong.
+    type Read = Result<(usize, Vec<Genotype>, Vec<u32>), usize>;
+
+    fn record(n_alts: usize) -> VariantRecord {
+        // What an earlier record left behind must not show.
+        VariantRecord {
+            alt_alleles: vec![b"C".to_vec(); n_alts],
+            not_reference: vec![7; 40],
+            genotypes: vec![UNPHASED_REFERENCE; 3],
+            ..Default::default()
+        }
+    }
+
+    fn columns(n: usize, chosen: Option<&[usize]>) -> Columns {
+        let names: Vec<String> = (0..n).map(|column| column.to_string()).collect();
+        let Some(chosen) = chosen else { return Columns::all(n) };
+        Columns::of(&chosen.iter().map(ToString::to_string).collect::<Vec<_>>(), &names).unwrap()
+    }
+
+    /// The genotypes of columns read one by one, slowly, put in the order of the people.
+    fn slowly(cells: Vec<Result<Genotype, String>>, columns: &Columns) -> Read {
+        let mut genotypes = vec![None; columns.n_people()];
+        let n = cells.len();
+        for (column, cell) in cells.into_iter().enumerate() {
+            if let Some(person) = columns.person(column) {
+                genotypes[person] = Some(cell.map_err(|_| column)?);
+            }
+        }
+        let genotypes: Vec<Genotype> = genotypes.into_iter().flatten().collect();
+        let others = (0..).zip(&genotypes).filter(|(_, genotype)| genotype.alleles != [0, 0]).map(|(person, _)| person).collect();
+        Ok((n, genotypes, others))
+    }
+
+    fn text_read(cells: &[String], n_alts: usize, columns: &Columns, format: &[u8]) -> Read {
+        let mut record = record(n_alts);
+        let n = read_text(cells.join("\t").as_bytes(), Keys::of(format).unwrap(), columns, &mut record).map_err(|(column, _)| column)?;
+        Ok((n, record.genotypes, record.not_reference))
+    }
+
+    /// One type of integer for GT, as BCF writes it: samples of fewer alleles are padded with the end of a vector.
+    fn bcf_vectors(samples: &[Vec<i32>], width: usize) -> Vec<u8> {
+        let len = samples.iter().map(Vec::len).max().unwrap_or(0);
+        let mut bytes = vec![(len as u8) << 4 | [1, 1, 2, 3, 3][width]];
+        for sample in samples {
+            let least = [0, -128, -32_768, 0, i32::MIN][width];
+            for value in sample.iter().copied().chain(std::iter::repeat(least + 1)).take(len) {
+                bytes.extend_from_slice(&value.to_le_bytes()[..width]);
+            }
+        }
+        bytes
+    }
+
+    fn bcf_read(bytes: &[u8], n_alts: usize, columns: &Columns) -> Read {
+        let mut record = record(n_alts);
+        let vectors = TypedVectors::read(&mut &bytes[..], columns.n_columns()).unwrap();
+        read_bcf(&vectors, columns, &mut record).map_err(|(column, _)| column)?;
+        Ok((columns.n_columns(), record.genotypes, record.not_reference))
+    }
+
+    /// The integers of a GT that text can hold.
+    fn bcf_values(genotype: Genotype) -> Vec<i32> {
+        let value = |allele: i16, phased: bool| (i32::from(allele) + 1) << 1 | i32::from(phased);
+        match genotype.alleles {
+            [a, ABSENT] => vec![value(a, false)],
+            [a, b] => vec![value(a, false), value(b, genotype.phased)],
+        }
+    }
+
+    fn some_call() -> impl Strategy<Value = String> {
+        prop_oneof![
+            30 => Just("0|0".to_owned()),
+            4 => prop::sample::select(vec!["0|1", "1|0", "1|1", "0|2", "2|1"]).prop_map(str::to_owned),
+            2 => prop::sample::select(vec!["0/0", "0/1", "./.", ".|1", ".", "0", "1", "10|3", "12/11"]).prop_map(str::to_owned),
+        ]
+    }
+
+    fn any_cell() -> impl Strategy<Value = String> {
+        prop_oneof![
+            60 => some_call(),
+            3 => Just("0/0".to_owned()),
+            1 => "[0-9.|/:x -]{0,6}",
+        ]
+    }
+
+    fn some_people(n: usize, order: &[prop::sample::Index], all: bool) -> Option<Vec<usize>> {
+        let mut chosen: Vec<usize> = Vec::new();
+        for index in order {
+            let column = index.index(n);
+            if !chosen.contains(&column) {
+                chosen.push(column);
+            }
+        }
+        (!all).then_some(chosen)
+    }
+
+    proptest! {
+        #[test]
+        fn text_read_in_blocks_is_text_read_one_by_one(
+            cells in prop::collection::vec(any_cell(), 1..70),
+            n_alts in 0_usize..13,
+            order in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+            all: bool,
+        ) {
+            let columns = columns(cells.len(), some_people(cells.len(), &order, all).as_deref());
+            let parsed = |cells: &mut dyn Iterator<Item = &str>| cells.map(|cell| parse_text(cell.as_bytes(), n_alts as i16)).collect();
+            let whole = parsed(&mut cells.iter().map(String::as_str));
+            prop_assert_eq!(text_read(&cells, n_alts, &columns, b"GT"), slowly(whole, &columns));
+            let first = parsed(&mut cells.iter().map(|cell| cell.split(':').next().unwrap_or_default()));
+            prop_assert_eq!(text_read(&cells, n_alts, &columns, b"GT:DP"), slowly(first, &columns));
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_read_but_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), n in 1_usize..20, n_alts in 0_usize..300) {
+            let _ = read_text(&bytes, Keys::of(b"GT:PS").unwrap(), &columns(n, None), &mut record(n_alts));
+            let _ = read_text(&bytes, Keys::of(b"GT").unwrap(), &columns(n, Some(&[n - 1])), &mut record(n_alts));
+            if let Some(vectors) = TypedVectors::read(&mut &bytes[..], n) {
+                let _ = read_bcf(&vectors, &columns(n, None), &mut record(n_alts));
+                read_bcf_phase_sets(&vectors, &columns(n, None), &mut record(n_alts));
+            }
+        }
+
+        #[test]
+        fn bcf_read_in_blocks_is_bcf_read_one_by_one(
+            pairs in prop::collection::vec(prop_oneof![9 => prop::sample::select(vec![[2_u8, 3], [2, 2], [4, 3], [2, 5], [3, 3]]), 1 => any::<[u8; 2]>()], 1..70),
+            n_alts in 0_usize..130,
+            order in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+            all: bool,
+        ) {
+            let columns = columns(pairs.len(), some_people(pairs.len(), &order, all).as_deref());
+            let bytes = [&[0x21][..], pairs.as_flattened()].concat();
+            let vectors = TypedVectors::read(&mut &bytes[..], pairs.len()).unwrap();
+            let one_by_one = (0..pairs.len()).map(|column| parse_bcf(vectors.integers(column), n_alts as i16)).collect();
+            // Wrong columns are met in the order of the people, where some are chosen.
+            match (bcf_read(&bytes, n_alts, &columns), slowly(one_by_one, &columns)) {
+                (Err(_), Err(_)) => {}
+                (fast, slow) => prop_assert_eq!(fast, slow),
+            }
+        }
+
+        #[test]
+        fn text_and_bcf_of_every_width_agree(calls in prop::collection::vec(some_call(), 1..70), order in prop::collection::vec(any::<prop::sample::Index>(), 0..20), all: bool) {
+            let columns = columns(calls.len(), some_people(calls.len(), &order, all).as_deref());
+            let text = text_read(&calls, 12, &columns, b"GT");
+            let samples: Vec<Vec<i32>> = calls.iter().map(|call| bcf_values(parse_text(call.as_bytes(), 12).unwrap())).collect();
+            for width in [1, 2, 4] {
+                prop_assert_eq!(&bcf_read(&bcf_vectors(&samples, width), 12, &columns), &text);
+            }
+        }
+    }
+
+    #[test]
+    fn phase_sets_are_numbers_or_tell_texts_apart() {
+        assert_eq!((phase_set(b"17"), phase_set(b"."), phase_set(b"")), (Some(17), None, None));
+        let texts: [&[u8]; 6] = [b"-1", b"+17", b"a", b"b", b"4294967296", b"017x"];
+        let sets: std::collections::HashSet<_> = texts.iter().map(|text| phase_set(text)).collect();
+        assert!(sets.len() == texts.len() && sets.iter().all(|&set| set > Some(u64::from(u32::MAX))));
+    }
+}

@@ -92,7 +92,7 @@ impl VariantRecord {
     pub(super) fn set_ref_allele(&mut self, bases: &[u8]) -> Result<(), String> {
         set_bases(&mut self.ref_allele, bases);
         if bases.is_empty() || !bases.iter().all(u8::is_ascii_alphabetic) {
-            return Err(format!("REF `{}` is not bases", String::from_utf8_lossy(bases)));
+            return Err(format!("REF `{}` is not bases", bases.escape_ascii()));
         }
         Ok(())
     }
@@ -110,8 +110,7 @@ impl VariantRecord {
                 target.clear();
                 target.extend_from_slice(allele);
             } else {
-                let allele = String::from_utf8_lossy(allele);
-                return Err(format!("ALT `{allele}` is neither bases nor `*`, `<...>`, or a breakend"));
+                return Err(format!("ALT `{}` is neither bases nor `*`, `<...>`, or a breakend", allele.escape_ascii()));
             }
             count += 1;
         }

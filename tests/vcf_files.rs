@@ -78,7 +78,7 @@ fn assert_is_clear(path: &Path, error: &Error) -> String {
 /// Right files that are refused, each with what is said of it.
 const RIGHT_BUT_REFUSED: [(&str, &str); 10] = [
     // `<1>` is a contig of an assembly file; `1` comes back after it.
-    ("complexfile_passed_000.vcf", "line 50: comes after <1>:10611"),
+    ("complexfile_passed_000.vcf", "line 50: 1:30923: comes after <1>:10611"),
     // GT names an allele of a record whose ALT is `.`.
     ("passed_body_alt.vcf", "names allele 1, but the record has only 0 ALT"),
     // Records without genotypes: they say nothing of anybody's sequence.
@@ -668,14 +668,14 @@ fn errors_name_the_line_as_well_as_the_place() {
     for (line, expected) in [
         (
             "chr1\t31\t.\tA\tG\t.\t.\t.\tGT\t0|1\t0|0",
-            "small.vcf: chr1:31: line 11: position 31 is beyond the end of contig `chr1` (30 nt in the header)",
+            "small.vcf: line 11: chr1:31: position 31 is beyond the end of contig `chr1` (30 nt in the header)",
         ),
-        ("chr1\t29\t.\tACG\tG\t.\t.\t.\tGT\t0|1\t0|0", "small.vcf: chr1:29: line 11: REF ends at position 31, beyond the end of contig"),
-        ("chr1\t4\t.\tA\tG\t.\t.\t.\tGT\t0|1\t0|0", "small.vcf: chr1:4: line 11: comes after chr1:5: the file is not sorted"),
-        ("chr1\t6\t.\tA\tG\t.\t.\t.\tGT\t0|1\t0|x", "small.vcf: chr1:6: line 11: sample `b`: genotype `0|x` is not a GT value"),
-        ("chr1\t6\t.\tA\tG\t.\t.\t.\tGT\t0|1", "small.vcf: chr1:6: line 11: 1 genotypes for 2 samples"),
-        ("chr1\t6\t.\tA\tG\t.\t.\t.\tGT\t0|1\t0|0\t0|0", "small.vcf: chr1:6: line 11: 3 genotypes for 2 samples"),
-        ("chr1\t6\t.\tA\tG\t.\t.\t.\tDP\t1\t2", "small.vcf: chr1:6: line 11: FORMAT has no GT"),
+        ("chr1\t29\t.\tACG\tG\t.\t.\t.\tGT\t0|1\t0|0", "small.vcf: line 11: chr1:29: REF ends at position 31, beyond the end of contig"),
+        ("chr1\t4\t.\tA\tG\t.\t.\t.\tGT\t0|1\t0|0", "small.vcf: line 11: chr1:4: comes after chr1:5: the file is not sorted"),
+        ("chr1\t6\t.\tA\tG\t.\t.\t.\tGT\t0|1\t0|x", "small.vcf: line 11: chr1:6: sample `b`: genotype `0|x` is not a GT value"),
+        ("chr1\t6\t.\tA\tG\t.\t.\t.\tGT\t0|1", "small.vcf: line 11: chr1:6: 1 genotypes for 2 samples"),
+        ("chr1\t6\t.\tA\tG\t.\t.\t.\tGT\t0|1\t0|0\t0|0", "small.vcf: line 11: chr1:6: 3 genotypes for 2 samples"),
+        ("chr1\t6\t.\tA\tG\t.\t.\t.\tDP\t1\t2", "small.vcf: line 11: chr1:6: FORMAT has no GT"),
         (
             "chr1 6 . A G . . . GT 0|1 0|0",
             "small.vcf: line 11: `chr1 6 . A G . . . GT 0|1 0|0`: a record needs at least 8 columns with tabs between them; here they are separated by spaces",
@@ -691,7 +691,7 @@ fn errors_name_the_line_as_well_as_the_place() {
     let path = folder.path().join("x.bcf");
     fs::write(&path, bcf_bytes(&unsorted)).unwrap();
     let message = table(&path, None).unwrap_err().to_string();
-    assert!(message.contains("x.bcf: 7:90: record 13: comes after 7:450"), "{message}");
+    assert!(message.contains("x.bcf: record 13: 7:90: comes after 7:450"), "{message}");
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //!   sequence              -- each DISTINCT haplotype of a locus once, as edits against the reference;
 //!         |                  plus (person, locus) -> (haplotype a, haplotype b)             1-sequences/
 //!         v
-//!   tokenization          -- reference-anchored segments, each DISTINCT segment through BPE once;
+//!   tokenization          -- reference-anchored segments, each DISTINCT one through BPE (or k-mers) once;
 //!         |                  tokens of each distinct haplotype on one slot grid for all     2-tokens/
 //!         v
 //!   dataset               -- a batch of people -> the distinct haplotypes in it

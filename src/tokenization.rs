@@ -92,7 +92,7 @@ pub enum Error {
     #[error(transparent)]
     Tokenizer(#[from] gf_tokenizer::Error),
     /// The tokenizer refused a sequence.
-    #[error("locus `{locus}`: {source}")]
+    #[error("locus `{locus}`")]
     Locus {
         /// Name of the locus.
         locus: String,
@@ -197,9 +197,13 @@ impl Copies {
         }
         let mut of_segment = vec![0; segments.distinct.len()];
         for (row, count) in segments.haplotypes.iter().zip(&of_haplotype) {
-            row.iter().for_each(|&segment| of_segment[segment as usize] += count);
+            for &segment in row {
+                of_segment[segment as usize] += count;
+            }
         }
-        segments.reference.iter().for_each(|&segment| of_segment[segment as usize] = of_segment[segment as usize].max(1));
+        for &segment in &segments.reference {
+            of_segment[segment as usize] = of_segment[segment as usize].max(1);
+        }
         Self { of_haplotype, of_segment }
     }
 }
@@ -472,7 +476,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let options = Options { tokenizer_file: Some(file.path().into()), ..Options::default() };
         std::fs::write(file.path(), FOREIGN.replace("\"N\": 7", "\"X\": 7")).unwrap();
-        let error = run(&dictionary(Strand::Forward), &[0], &options).unwrap_err().to_string();
+        let error = format!("{:#}", anyhow::Error::from(run(&dictionary(Strand::Forward), &[0], &options).unwrap_err()));
         assert!(error.starts_with("locus `L`: `N` at offset 24"), "{error}");
         std::fs::write(file.path(), "{}").unwrap();
         let error = run(&dictionary(Strand::Forward), &[0], &options).unwrap_err().to_string();

@@ -4,10 +4,11 @@ use std::{path::PathBuf, time::Instant};
 
 use gf_cohort_schema::Cohort;
 use gf_tokenizer::VocabSize;
+use serde_json::json;
 
 use super::{cohort::CohortArgs, sequences::Genomes};
 use crate::{
-    pipeline,
+    output, pipeline,
     sequence::{self, Samples},
     tokenization::{Anchor, Options, TokenizerKind},
 };
@@ -84,6 +85,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let started = Instant::now();
     let (dictionary, skips, summary) = sequence::run(&sequence_options)?;
     eprint!("{summary}");
+    let sequences = summary;
     let sequences_seconds = args.report.then(|| started.elapsed().as_secs_f64());
     let (summary, report) = pipeline::tokenize(&dictionary, &sequence_options.policies, &cohort, &options, sequences_seconds, &args.out)?;
     eprint!("{summary}");
@@ -92,5 +94,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     dictionary.save(&args.out)?;
     skips.save()?;
+    let record = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "options": { "sequences": sequence_options, "tokens": options },
+        "summary": { "sequences": sequences, "tokens": summary },
+    });
+    output::write_json(&args.out.join("run.json"), &record)?;
     Ok(())
 }

@@ -218,8 +218,7 @@ impl Plan {
         }
         let mut baselines = file.baselines;
         baselines.scoring_files.iter_mut().for_each(at);
-        let mut tokens = file.tokens;
-        tokens.kind().with_context(|| format!("{}: [tokens]", path.display()))?;
+        let mut tokens = file.tokens.resolved().with_context(|| format!("{}: [tokens]", path.display()))?;
         tokens.tokenizer_file.iter_mut().for_each(at);
         let models = if file.models.is_empty() { vec![ModelPlan::default()] } else { file.models };
         for (index, model) in models.iter().enumerate() {

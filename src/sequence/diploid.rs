@@ -23,7 +23,7 @@
 //! O  J V i p o 0 ! $ % ~ O
 //! ```
 //!
-//! Case matters. B H U D K M R S V W Y of this alphabet are not the IUPAC codes of a FASTA, which are N here.
+//! Case matters. B D H U V are not what they are in a FASTA, whose IUPAC codes are read as N.
 //!
 //! # What an allele states
 //! | allele | states |

@@ -68,8 +68,11 @@ impl Edit {
         self.alt.drain(..left.min(self.alt.len()));
         self.start0 += left;
         let right = self.end0.saturating_sub(window.end);
-        self.alt.truncate(self.alt.len() - right.min(self.alt.len()));
         self.end0 -= right;
+        if right > 0 {
+            // What the cut-off bases became is not known: as bcftools does, new bases stand for old ones from the left.
+            self.alt.truncate(self.end0 - self.start0);
+        }
         Some(self)
     }
 

@@ -73,6 +73,18 @@ impl std::str::FromStr for TokenizerKind {
 }
 
 impl Options {
+    /// With the defaults of its tokenizer written out, for a record of what was run.
+    ///
+    /// # Errors
+    /// As [`Options::kind`].
+    pub fn resolved(self) -> Result<Self, Error> {
+        Ok(match self.kind()? {
+            Some(Kind::Bpe { vocab_size, .. }) => Self { tokenizer: Some(TokenizerKind::Bpe), vocab_size: Some(vocab_size), ..self },
+            Some(Kind::Kmer { length_nt, .. }) => Self { kmer_length: Some(length_nt), ..self },
+            Some(Kind::Nucleotide) | None => self,
+        })
+    }
+
     /// The tokenizer to fit; `None` where a file gives one.
     ///
     /// # Errors
@@ -134,6 +146,10 @@ mod tests {
         assert!(refused(Options { tokenizer: Some(TokenizerKind::Bpe), ..file.clone() }).contains("leave one of them out"));
         assert!(refused(Options { segment_length: 0, ..Options::default() }).contains("at least 1"));
         assert_eq!(file.kind().unwrap(), None);
+        assert_eq!(kmer.clone().resolved().unwrap().kmer_length, Some(6));
+        let resolved = Options::default().resolved().unwrap();
+        assert_eq!((resolved.tokenizer, resolved.vocab_size), (Some(TokenizerKind::Bpe), Some(VocabSize::Saturate)));
+        assert_eq!(resolved.kind().unwrap(), Options::default().kind().unwrap());
         assert_eq!(kmer.kind().unwrap(), Some(Kind::Kmer { length_nt: 6, overlapping: false }));
     }
 }

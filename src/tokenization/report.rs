@@ -96,7 +96,7 @@ fn tokens_per_haplotype(tokenized: &Tokenized) -> Vec<usize> {
     tokens
 }
 
-/// Between neighbours in proportion, as R's and NumPy's default.
+/// Between neighbours in proportion (type 7 of Hyndman and Fan, R's default).
 fn quantile(ascending: &[usize], level: f64) -> Option<f64> {
     let place = level * ascending.len().checked_sub(1)? as f64;
     let (below, above) = (ascending[place.floor() as usize] as f64, ascending[place.ceil() as usize] as f64);

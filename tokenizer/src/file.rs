@@ -29,10 +29,8 @@ pub(crate) fn open(json: &str) -> Result<Opened, Error> {
     check_components("normalizer", "normalizers", &part("normalizer"), NORMALIZERS)?;
     check_components("pre-tokenizer", "pretokenizers", &part("pre_tokenizer"), PRE_TOKENIZERS)?;
     check_model(&part("model"))?;
-    let overlapping = match part("pre_tokenizer").get(OVERLAPPING) {
-        None => None,
-        Some(length) => Some(length.as_u64().map_or(0, |length| length as usize)),
-    };
+    // What is no length is 0, which is out of range.
+    let overlapping = part("pre_tokenizer").get(OVERLAPPING).map(|length| length.as_u64().map_or(0, |length| length as usize));
     let relevant = json!({
         "version": part("version"),
         "added_tokens": file.get("added_tokens").cloned().unwrap_or_else(|| json!([])),

@@ -157,13 +157,12 @@ impl Tokenizer {
             return Ok(Vec::new());
         }
         let text = std::str::from_utf8(segment).map_err(Error::library)?;
-        let ids = match &self.overlapping {
-            Some(overlapping) => overlapping.encode(text)?,
-            None => {
-                let encoding = self.inner.encode_fast(text, false).map_err(Error::library)?;
-                let our_id = |id| self.id_of_file_id.get(id).copied().ok_or_else(|| Error::Unusable(format!("no entry has the id {id}")));
-                encoding.get_ids().iter().map(our_id).collect::<Result<Vec<u32>, _>>()?
-            }
+        let ids = if let Some(overlapping) = &self.overlapping {
+            overlapping.encode(text)?
+        } else {
+            let encoding = self.inner.encode_fast(text, false).map_err(Error::library)?;
+            let our_id = |id| self.id_of_file_id.get(id).copied().ok_or_else(|| Error::Unusable(format!("no entry has the id {id}")));
+            encoding.get_ids().iter().map(our_id).collect::<Result<Vec<u32>, _>>()?
         };
         let decoded = self.decode(&ids).unwrap_or_default();
         if decoded == text && ids.iter().all(|&id| id > MASK) {

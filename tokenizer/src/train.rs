@@ -1,4 +1,4 @@
-//! Fitting: byte-pair encoding through Hugging Face `tokenizers`, k-mers (a WordPiece vocabulary of k-mers and letters), nucleotides.
+//! Fitting: byte-pair encoding through Hugging Face `tokenizers`, k-mers (a `WordPiece` vocabulary of k-mers and letters), nucleotides.
 
 use std::{collections::HashMap, ops::RangeInclusive};
 

@@ -37,7 +37,9 @@ impl Keys {
 /// The column of a GT that cannot be read, and why.
 pub(super) fn read_text(cells: &[u8], keys: Keys, columns: &Columns, record: &mut VariantRecord) -> Result<usize, (usize, String)> {
     // The sign that most cells have is told by the first one.
-    let reference = if cells.starts_with(b"0/0") { UNPHASED_REFERENCE } else { REFERENCE };
+    let (reference, references) =
+        if cells.starts_with(b"0/0") { (UNPHASED_REFERENCE, [*b"0/0\t"; BLOCK]) } else { (REFERENCE, [*b"0|0\t"; BLOCK]) };
+    let references = references.as_flattened();
     start(record, columns, reference);
     if keys.ps.is_some() {
         record.phase_sets.resize(columns.n_people(), None);
@@ -47,10 +49,11 @@ pub(super) fn read_text(cells: &[u8], keys: Keys, columns: &Columns, record: &mu
     let mut rest = Some(cells);
     'cells: while let Some(mut text) = rest {
         if keys.gt_only {
-            while let Some((bytes, after)) = text.split_first_chunk()
-                && let Some(block) = text_block(bytes, reference.phased, max_allele)
-            {
-                set_block(&block, column, columns, record);
+            while let Some((bytes, after)) = text.split_first_chunk::<{ 4 * BLOCK }>() {
+                if bytes != references {
+                    let Some(block) = text_block(bytes, reference.phased, max_allele) else { break };
+                    set_block(&block, column, columns, record);
+                }
                 column += BLOCK;
                 text = after;
             }
@@ -127,7 +130,7 @@ pub(super) fn read_bcf(vectors: &TypedVectors<'_>, columns: &Columns, record: &m
         return others.try_for_each(|(person, &column)| read_one(record, person, column));
     }
     let (blocks, _) = pairs.as_chunks::<BLOCK>();
-    for (number, pairs) in blocks.iter().enumerate() {
+    for (number, pairs) in blocks.iter().enumerate().filter(|(_, pairs)| **pairs != [reference_pair; BLOCK]) {
         match bcf_block(pairs, reference_pair, max_allele.min(62) as u8) {
             Some(block) => set_block(&block, number * BLOCK, columns, record),
             None => (number * BLOCK..).take(BLOCK).try_for_each(|column| read_one(record, column, column))?,
@@ -203,9 +206,6 @@ fn bcf_block(pairs: &[[u8; 2]; BLOCK], reference: [u8; 2], max_allele: u8) -> Op
 /// Enters the calls of the columns from `column` on, which have the sign of the reference calls that everyone was given.
 #[inline]
 fn set_block(block: &Block, column: usize, columns: &Columns, record: &mut VariantRecord) {
-    if *block == Block::default() {
-        return;
-    }
     if columns.of_people().is_some() {
         for (column, alleles) in (column..).zip(block).filter(|(_, alleles)| **alleles != [0, 0]) {
             if let Some(person) = columns.person(column) {
@@ -217,23 +217,32 @@ fn set_block(block: &Block, column: usize, columns: &Columns, record: &mut Varia
     }
     // Columns past the last sample are refused when all are counted.
     let Some(genotypes) = record.genotypes.get_mut(column..column + BLOCK) else { return };
-    let mut others = [0; BLOCK];
+    // Each is written where the next one of the others goes, and stays there only if it is one of them.
+    let others = &mut record.not_reference;
+    let len = others.len();
+    others.resize(len + BLOCK, 0);
     let mut n_others = 0;
-    for ((person, genotype), alleles) in (column as u32..).zip(genotypes).zip(block) {
-        genotype.alleles = alleles.map(i16::from);
-        others[n_others % BLOCK] = person;
-        n_others += usize::from(*alleles != [0, 0]);
+    if let Some(places) = others[len..].first_chunk_mut::<BLOCK>() {
+        for ((person, genotype), alleles) in (column as u32..).zip(genotypes).zip(block) {
+            genotype.alleles = alleles.map(i16::from);
+            places[n_others % BLOCK] = person;
+            n_others += usize::from(*alleles != [0, 0]);
+        }
     }
-    // A copy of fixed length is much faster than one of just those that count.
-    let len = record.not_reference.len() + n_others;
-    record.not_reference.extend_from_slice(&others);
-    record.not_reference.truncate(len);
+    others.truncate(len + n_others);
 }
 
-/// Everyone is `reference` until something else is read.
+/// Everyone is `reference` until something else is read. Where it was so before, only the others are set back.
 fn start(record: &mut VariantRecord, columns: &Columns, reference: Genotype) {
-    record.genotypes.clear();
-    record.genotypes.resize(columns.n_people(), reference);
+    if record.rest == Some(reference) && record.genotypes.len() == columns.n_people() {
+        for &person in &record.not_reference {
+            record.genotypes[person as usize] = reference;
+        }
+    } else {
+        record.genotypes.clear();
+        record.genotypes.resize(columns.n_people(), reference);
+    }
+    record.rest = Some(reference);
     record.not_reference.clear();
     record.phase_sets.clear();
 }
@@ -242,7 +251,9 @@ fn start(record: &mut VariantRecord, columns: &Columns, reference: Genotype) {
 fn set(record: &mut VariantRecord, person: usize, genotype: Genotype, reference: Genotype) {
     if genotype != reference {
         record.genotypes[person] = genotype;
-        if genotype.alleles != [0, 0] {
+        if genotype.alleles == [0, 0] {
+            record.rest = None;
+        } else {
             record.not_reference.push(person as u32);
         }
     }

@@ -54,6 +54,8 @@ pub struct VariantRecord {
     /// FORMAT/PS of each person; empty when the record has no PS. An integer stands for itself; other text is hashed to a number above
     /// `u32::MAX`, the same text always to the same number.
     pub phase_sets: Vec<Option<u64>>,
+    /// The call of everyone but [`Self::not_reference`], where it is one for all.
+    pub(super) rest: Option<Genotype>,
     /// Of each ALT: see [`Self::symbolic_end0`]. Empty when no ALT is symbolic.
     pub(super) symbolic_ends0: Vec<Option<usize>>,
     pub(super) span_end0: usize,

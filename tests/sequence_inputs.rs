@@ -375,3 +375,47 @@ fn skips_are_named_with_person_haplotype_locus_place_and_reason() {
     assert_eq!(rows(&study.path().join("skips.csv")).len(), 5);
     assert!(!fs::read_to_string(study.path().join("out.fa")).unwrap().contains(">S3 TWO 2"));
 }
+
+/// The genotypes of a VCF without phase, with the alleles of every other person turned round.
+fn without_phase(text: &str) -> String {
+    let turned = |(column, cell): (usize, &str)| match cell.split_once('|') {
+        Some((a, b)) if column % 2 == 0 => format!("{b}/{a}"),
+        Some((a, b)) => format!("{a}/{b}"),
+        None => cell.to_owned(),
+    };
+    let line = |line: &str| match line.starts_with('#') {
+        true => line.to_owned(),
+        false => line.split('\t').enumerate().map(turned).collect::<Vec<_>>().join("\t"),
+    };
+    text.lines().map(|text| line(text) + "\n").collect()
+}
+
+#[test]
+fn a_cohort_without_phase_is_refused_as_haplotypes_and_the_same_as_with_phase_as_genotype_symbols() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    succeed(folder, "simulate --people 60 --len-nt 3000 --risk null --out .");
+    let mut phased = String::new();
+    let compressed = fs::File::open(folder.join("cohort.vcf.gz")).unwrap();
+    std::io::Read::read_to_string(&mut bgzf::io::Reader::new(compressed), &mut phased).unwrap();
+    fs::write(folder.join("unphased.vcf"), without_phase(&phased)).unwrap();
+
+    let tokenize = |vcf: &str| format!("tokenize --vcf {vcf} --reference reference.fa --regions-file loci.bed --cohort cohort.csv");
+    refuse(folder, &format!("{} --out refused", tokenize("unphased.vcf")), &["unphased heterozygote", "--encoding diploid"]);
+    succeed(folder, &format!("{} --encoding diploid --out phased", tokenize("cohort.vcf.gz")));
+    succeed(folder, &format!("{} --encoding diploid --out unphased", tokenize("unphased.vcf")));
+    for name in ["tokenizer.json", "grid.json", "tokens.safetensors", "genome.json", "loci.json", "pairs.csv"] {
+        assert_eq!(fs::read(folder.join("phased").join(name)).unwrap(), fs::read(folder.join("unphased").join(name)).unwrap(), "{name}");
+    }
+
+    succeed(folder, "train --tokens phased --cohort cohort.csv --epochs 1 --layers 1 --projected-length 8 --out model");
+    succeed(folder, "score --vcf unphased.vcf --reference reference.fa --model model --cohort cohort.csv -o risk.csv");
+    let logits = |table: &str| -> BTreeMap<String, f64> {
+        rows(&folder.join(table)).into_iter().map(|row| (row["sample_id"].clone(), row["logit"].parse().unwrap())).collect()
+    };
+    let (predicted, scored) = (logits("model/predictions.csv"), logits("risk.csv"));
+    assert_eq!(scored.len(), 60);
+    for (person, logit) in predicted {
+        assert!((logit - scored[&person]).abs() <= 1e-5, "{person}: {logit} and {}", scored[&person]);
+    }
+}

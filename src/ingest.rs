@@ -4,6 +4,7 @@
 //! Coordinates: a VCF `position` is 1-based as in the file; every interval (`start0..end0`) is 0-based and half-open.
 
 mod genotypes;
+mod gzi;
 mod reference;
 mod regions;
 mod variants;

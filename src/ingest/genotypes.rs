@@ -75,11 +75,11 @@ fn parse_any_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
                 .ok()
                 .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
                 .and_then(|digits| digits.parse::<i16>().ok())
-                .ok_or_else(|| format!("genotype `{}` is not a GT value", String::from_utf8_lossy(gt)))?,
+                .ok_or_else(|| format!("genotype `{}` is not a GT value", gt.escape_ascii()))?,
         };
         check_allele(allele, max_allele)?;
         if count == 2 {
-            return Err(format!("genotype `{}` has more than two alleles; only ploidy 1 and 2 are supported", String::from_utf8_lossy(gt)));
+            return Err(format!("genotype `{}` has more than two alleles; only ploidy 1 and 2 are supported", gt.escape_ascii()));
         }
         alleles[count] = allele;
         count += 1;

@@ -5,17 +5,18 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 
 use noodles::{
-    bgzf,
     core::{Position, Region},
     fasta,
 };
 
-use super::{Error, parse_region};
+use super::{
+    Error, gzi, parse_region,
+    variants::{Compression, Decompression, Input},
+};
 
 /// Without an index a FASTA is held in memory; beyond this size (bytes on disk) `samtools faidx` is asked for.
 const UNINDEXED_LIMIT_BYTES: u64 = 512 << 20;
@@ -52,15 +53,27 @@ impl Reference {
     /// # Errors
     /// An unreadable or empty file, a malformed index, or a large file without an index.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let compressed = is_gzip(path)?;
+        let compression = Input::open(path, Decompression::Inline)?.compression();
         let beside = |extension: &str| {
             let mut name = path.as_os_str().to_owned();
             name.push(extension);
             PathBuf::from(name)
         };
-        let fai = beside(".fai");
-        if fai.exists() && (!compressed || beside(".gzi").exists()) {
-            let index = fasta::fai::fs::read(&fai).map_err(Error::io(&fai))?;
+        let (fai, gzi) = (beside(".fai"), beside(".gzi"));
+        let is_indexed = match compression {
+            Compression::None => fai.exists(),
+            Compression::Bgzf => fai.exists() && gzi.exists(),
+            Compression::Gzip => false,
+        };
+        if is_indexed {
+            let again = format!("make it again with `samtools faidx {}`", path.display());
+            let index =
+                fasta::fai::fs::read(&fai).map_err(|error| Error::file(&fai, format!("the index is damaged ({error}); {again}")))?;
+            if compression == Compression::Bgzf {
+                let min_len = index.as_ref().iter().map(|record| record.position() + record.length()).max().unwrap_or(0);
+                gzi::check(path, &gzi, min_len)
+                    .map_err(|reason| Error::file(&gzi, format!("not the index of the FASTA: {reason}; {again}")))?;
+            }
             let slices = index
                 .as_ref()
                 .iter()
@@ -73,7 +86,7 @@ impl Reference {
         if size_bytes > UNINDEXED_LIMIT_BYTES {
             return Err(Error::file(path, format!("no index beside this large FASTA; make one with `samtools faidx {}`", path.display())));
         }
-        let slices = read_all(path, compressed)?;
+        let slices = read_all(path)?;
         Ok(Self { path: path.into(), slices, indexed: None })
     }
 
@@ -222,22 +235,14 @@ pub fn same_contig(a: &str, b: &str) -> bool {
     contig_key(a) == contig_key(b)
 }
 
-pub(super) fn is_gzip(path: &Path) -> Result<bool, Error> {
-    let mut magic = [0; 2];
-    let mut file = File::open(path).map_err(Error::io(path))?;
-    let n = file.read(&mut magic).map_err(Error::io(path))?;
-    Ok(n == 2 && magic == [0x1f, 0x8b])
-}
-
-fn read_all(path: &Path, compressed: bool) -> Result<Vec<Slice>, Error> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    let mut input: Box<dyn BufRead> =
-        if compressed { Box::new(bgzf::io::Reader::new(file)) } else { Box::new(BufReader::with_capacity(1 << 17, file)) };
+fn read_all(path: &Path) -> Result<Vec<Slice>, Error> {
+    let mut input = Input::open(path, Decompression::Ahead)?;
     let mut slices: Vec<(String, Vec<u8>)> = Vec::new();
     let mut line = Vec::new();
-    let mut number = 0;
-    while input.read_until(b'\n', &mut line).map_err(Error::io(path))? > 0 {
-        number += 1;
+    for number in 1.. {
+        if !input.read_line(&mut line)? {
+            break;
+        }
         let text = line.trim_ascii_end();
         if let Some(definition) = text.strip_prefix(b">") {
             let name = definition.split(u8::is_ascii_whitespace).next().unwrap_or_default();
@@ -251,7 +256,6 @@ fn read_all(path: &Path, compressed: bool) -> Result<Vec<Slice>, Error> {
         } else if !text.is_empty() {
             return Err(Error::Line { path: path.into(), line: number, reason: "a FASTA starts with a `>` line".into() });
         }
-        line.clear();
     }
     if slices.is_empty() {
         return Err(Error::file(path, "no sequence in this FASTA"));
@@ -309,13 +313,81 @@ mod tests {
         assert_eq!(by_memory, b"TTGG");
     }
 
+    /// A bgzipped FASTA of 9,000 bases in blocks of 1,000 bytes, its `.fai`, and the offsets of its blocks after the first.
+    fn bgzipped(folder: &Path, seed: usize) -> (PathBuf, Vec<u8>, Vec<(u64, u64)>) {
+        let bases: Vec<u8> = (0..9_000).map(|index| b"ACGT"[(index * index / 7 + index / seed) % 4]).collect();
+        let path = folder.join(format!("reference{seed}.fa.gz"));
+        let mut writer = noodles::bgzf::io::Writer::new(Vec::new());
+        let mut blocks = Vec::new();
+        let text = [b">a\n", &bases[..], b"\n"].concat();
+        for block in text.chunks(1_000) {
+            writer.write_all(block).unwrap();
+            writer.flush().unwrap();
+            blocks.push((writer.get_ref().len() as u64, blocks.last().map_or(0, |&(_, end): &(u64, u64)| end) + block.len() as u64));
+        }
+        std::fs::write(&path, writer.finish().unwrap()).unwrap();
+        std::fs::write(folder.join(format!("reference{seed}.fa.gz.fai")), "a\t9000\t3\t9000\t9001\n").unwrap();
+        (path, bases, blocks)
+    }
+
+    fn write_gzi(path: &Path, blocks: &[(u64, u64)]) {
+        let mut bytes = (blocks.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(blocks.iter().flat_map(|&(a, b)| [a, b]).flat_map(u64::to_le_bytes));
+        std::fs::write(format!("{}.gzi", path.display()), bytes).unwrap();
+    }
+
     #[test]
-    fn a_bgzipped_fasta_is_read() {
+    fn a_bgzipped_fasta_is_read_with_and_without_its_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, bases, blocks) = bgzipped(folder.path(), 3);
+        let mut by_memory = Reference::open(&path).unwrap();
+        assert!(by_memory.indexed.is_none());
+        assert_eq!(by_memory.fetch("a", 1_500, 6_400).unwrap(), bases[1_500..6_400]);
+        // The last block may be in the index, the end-of-file block as well.
+        for n_blocks in [blocks.len() - 1, blocks.len()] {
+            write_gzi(&path, &blocks[..n_blocks]);
+            let mut indexed = Reference::open(&path).unwrap();
+            assert!(indexed.indexed.is_some());
+            assert_eq!(indexed.fetch("a", 1_500, 6_400).unwrap(), bases[1_500..6_400]);
+            assert_eq!(indexed.fetch("a", 8_990, 9_000).unwrap(), bases[8_990..]);
+        }
+    }
+
+    #[test]
+    fn a_wrong_gzi_and_a_cut_fasta_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, _, blocks) = bgzipped(folder.path(), 3);
+        let (_, _, of_another) = bgzipped(folder.path(), 5);
+        let refused = |expected: &str| {
+            let message = Reference::open(&path).unwrap_err().to_string();
+            assert!(message.contains("reference3.fa.gz") && message.contains(expected), "{message}");
+        };
+        assert_ne!(blocks, of_another);
+        write_gzi(&path, &of_another);
+        refused(".gzi: not the index of the FASTA: it is of another file; make it again with `samtools faidx");
+        let mut shifted = blocks.clone();
+        shifted[4].1 += 1;
+        for wrong in [&shifted[..], &blocks[..2], &[], &[(1, 1), (0, 0)]] {
+            write_gzi(&path, wrong);
+            refused(".gzi: not the index");
+        }
+        std::fs::write(format!("{}.gzi", path.display()), [1, 2, 3]).unwrap();
+        refused("it is damaged");
+        std::fs::write(format!("{}.fai", path.display()), "a\tmany\n").unwrap();
+        write_gzi(&path, &blocks);
+        refused(".fai: the index is damaged");
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 28]).unwrap();
+        refused("truncated");
+    }
+
+    #[test]
+    fn a_gzipped_fasta_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reference.fa.gz");
-        let mut writer = bgzf::io::Writer::new(File::create(&path).unwrap());
-        writer.write_all(b">a\nACGT\n").unwrap();
-        writer.finish().unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b">a\nACGT\n").unwrap();
+        std::fs::write(&path, gzip.finish().unwrap()).unwrap();
         assert_eq!(Reference::open(&path).unwrap().fetch("a", 1, 4).unwrap(), b"CGT");
     }
 

@@ -19,12 +19,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(super) use self::input::{Decompression, Input};
+pub(super) use self::input::{Compression, Decompression, Input};
 use self::{
     columns::Columns,
     course::{Course, Wanted},
     header::Header,
-    input::{Compression, is_stream},
+    input::is_stream,
 };
 pub use self::{
     input::STDIN,

@@ -12,6 +12,8 @@ pub enum Allele {
     Edit {
         /// Cut to the locus.
         edit: Edit,
+        /// Where it starts, be it before the locus.
+        uncut_start0: usize,
         /// An IUPAC code in ALT was read as N.
         iupac: bool,
         /// 0-based end (exclusive) of what the record is about.
@@ -63,8 +65,9 @@ impl Allele {
     }
 
     fn cut(edit: Edit, record: &VariantRecord, window: &Range<usize>, iupac: bool, record_end0: usize) -> Self {
+        let uncut_start0 = edit.start0;
         let edit = edit.clip(window, record.start0()).filter(|edit| !edit.is_nothing());
-        edit.map_or(Self::Outside, |edit| Self::Edit { edit, iupac, record_end0 })
+        edit.map_or(Self::Outside, |edit| Self::Edit { edit, uncut_start0, iupac, record_end0 })
     }
 }
 

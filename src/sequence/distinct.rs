@@ -254,6 +254,7 @@ mod tests {
             if let Some(edit) = Edit::canonical(position - 1, r.as_bytes(), a.as_bytes()) {
                 let ordered = OrderedEdit {
                     edit,
+                    uncut_start0: position - 1,
                     position: *position,
                     record_end0: position - 1 + r.len(),
                     ref_allele: r.as_bytes().into(),
@@ -319,7 +320,8 @@ mod tests {
     fn a_star_is_told_apart_by_the_deletion_that_should_cover_it() {
         let mut builder = HaplotypeBuilder::new(Overlap::Canonical, 1);
         let edit = Edit::canonical(4, b"ACG", b"A").unwrap();
-        let deletion = OrderedEdit { edit, position: 5, record_end0: 7, ref_allele: b"ACG".into(), alt_allele: b"A".into() };
+        let deletion =
+            OrderedEdit { edit, uncut_start0: 5, position: 5, record_end0: 7, ref_allele: b"ACG".into(), alt_allele: b"A".into() };
         builder.add(deletion, vec![0]);
         builder.add_stars(5, 6, vec![0, 1]);
         let reasons: Vec<Reason> = builder.settle_before(100).into_iter().map(|clash| clash.reason).collect();

@@ -111,6 +111,8 @@ impl Edit {
 pub struct OrderedEdit {
     /// The edit, already clipped to its window.
     pub edit: Edit,
+    /// Where it starts, whether inside the window or before it.
+    pub uncut_start0: usize,
     /// 1-based POS of the record it came from.
     pub position: usize,
     /// 0-based end (exclusive) of that record: of REF, or of what `<DEL>` deletes.
@@ -138,7 +140,8 @@ impl OrderedEdit {
 
 impl Ord for OrderedEdit {
     fn cmp(&self, other: &Self) -> Ordering {
-        let key = |this: &'_ Self| (this.edit.start0, !(this.edit.is_insertion() || this.edit.is_deletion()), this.position);
+        let key =
+            |this: &'_ Self| (this.edit.start0, this.uncut_start0, !(this.edit.is_insertion() || this.edit.is_deletion()), this.position);
         key(self)
             .cmp(&key(other))
             .then_with(|| self.ref_allele.cmp(&other.ref_allele))

@@ -183,8 +183,9 @@ impl Window {
     /// Hands the record's alleles to the builder.
     fn add(&mut self, site: Site<'_>, alleles: Vec<Allele>, carriers: Carriers, cohort: &mut Cohort<'_>) -> Result<(), Error> {
         let record = site.record;
-        let ordered = |edit: Edit, record_end0: usize, alt: &[u8]| OrderedEdit {
+        let ordered = |edit: Edit, uncut_start0: usize, record_end0: usize, alt: &[u8]| OrderedEdit {
             edit,
+            uncut_start0,
             position: record.position,
             record_end0,
             ref_allele: record.ref_allele.clone(),
@@ -195,16 +196,16 @@ impl Window {
                 continue;
             }
             match allele {
-                Allele::Edit { edit, iupac, record_end0 } => {
+                Allele::Edit { edit, uncut_start0, iupac, record_end0 } => {
                     if iupac {
                         self.skip(cohort, record.position, None, Reason::AltIupacAsN)?;
                     }
-                    self.builder.add(ordered(edit, record_end0, alt), of_alt);
+                    self.builder.add(ordered(edit, uncut_start0, record_end0, alt), of_alt);
                 }
                 // By bcftools' rules it still keeps other alleles out of its REF.
                 Allele::Outside if cohort.policies.overlap == Overlap::Bcftools => {
                     let nothing = Edit { start0: self.locus.start0, end0: self.locus.start0, alt: Vec::new() };
-                    self.builder.add(ordered(nothing, record.end0(), alt), of_alt);
+                    self.builder.add(ordered(nothing, record.start0(), record.end0(), alt), of_alt);
                 }
                 Allele::Star => self.builder.add_stars(record.start0(), record.position, of_alt),
                 _ => {}
@@ -212,9 +213,10 @@ impl Window {
         }
         let window = self.locus.start0..self.locus.end0;
         for (letters, of_letters) in carriers.of_letters {
-            let edit = Edit::canonical(record.start0(), &record.ref_allele, &letters).and_then(|edit| edit.clip(&window, record.start0()));
-            if let Some(edit) = edit {
-                self.builder.add(ordered(edit, record.end0(), &letters), of_letters);
+            let Some(edit) = Edit::canonical(record.start0(), &record.ref_allele, &letters) else { continue };
+            let uncut_start0 = edit.start0;
+            if let Some(edit) = edit.clip(&window, record.start0()) {
+                self.builder.add(ordered(edit, uncut_start0, record.end0(), &letters), of_letters);
             }
         }
         Ok(())

@@ -81,10 +81,10 @@ impl<'f> Course<'f> {
         }
         self.position = record.position;
         if let Some(len_nt) = self.len_nt.filter(|&len_nt| record.end0() > len_nt) {
-            let subject = if record.position > len_nt { "position" } else { "REF reaches position" };
-            let (end, contig) = (record.position.max(record.end0()), &record.contig);
-            let at = if record.position > len_nt { record.position } else { end };
-            return Err(self.error(record, format!("{subject} {at} is beyond the end of contig `{contig}` ({len_nt} nt in the header)")));
+            let (position, contig) = (record.position, &record.contig);
+            let place =
+                if position > len_nt { format!("position {position} is") } else { format!("REF ends at position {},", record.end0()) };
+            return Err(self.error(record, format!("{place} beyond the end of contig `{contig}` ({len_nt} nt in the header)")));
         }
         Ok(self.wanted.is_none() || overlaps(self.regions, record))
     }

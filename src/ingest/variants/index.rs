@@ -68,9 +68,6 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &Wanted) -> Result<Opti
     let Some(index_path) = beside(path) else { return Ok(None) };
     let unusable = |reason: String| Error::file(&index_path, format!("{reason}; make it again with {}", again(path)));
     let index = read(&index_path).map_err(|error| unusable(format!("the index is damaged ({error})")))?;
-    if !ends_where_the_file_does(path, index.as_ref()).unwrap_or(false) {
-        return Err(unusable("the index is of another file: it does not end where the records do".into()));
-    }
     let names: Vec<String> = match index.header() {
         Some(header) => header.reference_sequence_names().iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
         // The index of a BCF has no names: contigs are numbered as in the header.
@@ -79,6 +76,7 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &Wanted) -> Result<Opti
     let query = |id: usize, interval: Interval| index.query(id, interval).map_err(|error| unusable(error.to_string()));
     let mut contigs = HashSet::new();
     let mut chunks = Vec::new();
+    let mut end = None;
     for (id, name) in names.into_iter().enumerate().take(index.reference_sequences().count()) {
         for &(start0, end0) in wanted.on(&name) {
             // One base more on the left: an insertion's anchor may stand just before the region.
@@ -86,9 +84,14 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &Wanted) -> Result<Opti
             let Some(end) = Position::new(end0) else { continue };
             chunks.extend(query(id, Interval::from(start..=end))?);
         }
-        if !query(id, Interval::from(..))?.is_empty() {
+        let end_of_contig = query(id, Interval::from(..))?.iter().map(Chunk::end).max();
+        if end_of_contig.is_some() {
             contigs.insert(name);
         }
+        end = end.max(end_of_contig);
+    }
+    if !end.is_none_or(|end| is_end(path, end).unwrap_or(false)) {
+        return Err(unusable("the index is of another file: it does not end where the records do".into()));
     }
     let chunks = merged(chunks);
     let n_bytes: u64 = chunks.iter().map(|chunk| chunk.end().compressed() - chunk.start().compressed()).sum();
@@ -103,12 +106,14 @@ fn read(path: &Path) -> io::Result<Box<dyn BinningIndex>> {
     Ok(Box::new(csi::fs::read(path)?))
 }
 
-/// The place where an index says that the last record ends is the end of the file, if it says so.
-fn ends_where_the_file_does(path: &Path, index: &dyn BinningIndex) -> io::Result<bool> {
-    let ends = index.reference_sequences().filter_map(|contig| contig.metadata().map(|metadata| metadata.end_position()));
-    let Some(end) = ends.max() else { return Ok(true) };
-    let mut reader = bgzf::io::Reader::new(File::open(path)?);
-    reader.seek(end)?;
+/// Whether nothing but the end stands at a place of a BGZF file.
+fn is_end(path: &Path, place: bgzf::VirtualPosition) -> io::Result<bool> {
+    let file = File::open(path)?;
+    if place.compressed() >= file.metadata()?.len() {
+        return Ok(false);
+    }
+    let mut reader = bgzf::io::Reader::new(file);
+    reader.seek(place)?;
     Ok(reader.fill_buf()?.is_empty())
 }
 

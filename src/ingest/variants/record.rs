@@ -54,6 +54,8 @@ pub struct VariantRecord {
     /// FORMAT/PS of each person; empty when the record has no PS. An integer stands for itself; other text is hashed to a number above
     /// `u32::MAX`, the same text always to the same number.
     pub phase_sets: Vec<Option<u64>>,
+    /// The call of everyone but [`Self::not_reference`], where it is one for all.
+    pub(super) rest: Option<Genotype>,
     /// Of each ALT: see [`Self::symbolic_end0`]. Empty when no ALT is symbolic.
     pub(super) symbolic_ends0: Vec<Option<usize>>,
     pub(super) span_end0: usize,
@@ -92,7 +94,7 @@ impl VariantRecord {
     pub(super) fn set_ref_allele(&mut self, bases: &[u8]) -> Result<(), String> {
         set_bases(&mut self.ref_allele, bases);
         if bases.is_empty() || !bases.iter().all(u8::is_ascii_alphabetic) {
-            return Err(format!("REF `{}` is not bases", String::from_utf8_lossy(bases)));
+            return Err(format!("REF `{}` is not bases", bases.escape_ascii()));
         }
         Ok(())
     }
@@ -110,8 +112,7 @@ impl VariantRecord {
                 target.clear();
                 target.extend_from_slice(allele);
             } else {
-                let allele = String::from_utf8_lossy(allele);
-                return Err(format!("ALT `{allele}` is neither bases nor `*`, `<...>`, or a breakend"));
+                return Err(format!("ALT `{}` is neither bases nor `*`, `<...>`, or a breakend", allele.escape_ascii()));
             }
             count += 1;
         }

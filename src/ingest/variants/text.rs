@@ -72,10 +72,11 @@ impl<'l> Site<'l> {
             record.contig.clear();
             record.contig.push_str(std::str::from_utf8(contig).map_err(|_| "CHROM is not UTF-8")?);
         }
-        record.position =
-            number(position).filter(|&position| position >= 1).ok_or_else(|| format!("POS `{}` is not a position", lossy(position)))?;
+        record.position = number(position)
+            .filter(|&position| position >= 1)
+            .ok_or_else(|| format!("POS `{}` is not a position", position.escape_ascii()))?;
         record.id.clear();
-        record.id.push_str(&lossy(id));
+        record.id.push_str(&String::from_utf8_lossy(id));
         record.set_ref_allele(ref_allele)?;
         let alt_alleles = if alt_alleles == b"." { None } else { Some(alt_alleles) };
         record.set_alt_alleles(alt_alleles.into_iter().flat_map(|all| all.split(|&byte| byte == b',')))?;
@@ -126,10 +127,6 @@ fn next_column(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     memchr(b'\t', text).map_or((text, None), |tab| (&text[..tab], Some(&text[tab + 1..])))
 }
 
-fn lossy(text: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(text)
-}
-
 fn excerpt(line: &[u8]) -> String {
-    lossy(&line[..line.len().min(60)]).replace('\t', " ")
+    line.iter().take(60).map(|&byte| if byte == b'\t' { b' ' } else { byte }).collect::<Vec<_>>().escape_ascii().to_string()
 }

@@ -255,6 +255,7 @@ mod tests {
             clashes.extend(builder.settle_before(position - 1).into_iter().map(|clash| clash.reason));
             let ordered = |edit: Edit, alt: &str| OrderedEdit {
                 edit,
+                uncut_start0: position - 1,
                 position,
                 record_end0: position - 1 + ref_allele.len(),
                 ref_allele: ref_allele.as_bytes().into(),
@@ -412,6 +413,7 @@ mod tests {
         let mut builder = DiploidBuilder::new(100, 4);
         let ordered = |start0: usize, r: &str, a: &str| OrderedEdit {
             edit: Edit::canonical(start0, r.as_bytes(), a.as_bytes()).unwrap(),
+            uncut_start0: start0,
             position: start0 + 1,
             record_end0: start0 + r.len(),
             ref_allele: r.as_bytes().into(),

@@ -1,0 +1,56 @@
+//! Whether a `.gzi` is the index of a bgzipped FASTA. It has no checksum, and one of another file would give other bases without a word.
+//!
+//! Format: BGZF, section 4.1 of the SAM specification; `.gzi` is pairs of offsets, compressed and not, of the blocks after the first.
+
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use noodles::bgzf;
+
+/// Blocks that are looked at, spread over the file.
+const N_LOOKS: usize = 64;
+/// Blocks that the index may leave out at the end: one with bases, and the end-of-file block.
+const MAX_LEFT_OUT: usize = 3;
+
+/// Compares an index with the blocks of its file. `min_len` is how many bytes the file must hold at least, uncompressed.
+///
+/// # Errors
+/// What does not fit.
+pub(super) fn check(fasta: &Path, gzi: &Path, min_len: u64) -> Result<(), String> {
+    let index = bgzf::gzi::fs::read(gzi).map_err(|error| format!("it is damaged ({error})"))?;
+    let mut blocks = vec![(0, 0)];
+    blocks.extend_from_slice(index.as_ref());
+    if !blocks.is_sorted() {
+        return Err("it is damaged (offsets out of order)".into());
+    }
+    let other = || "it is of another file".to_owned();
+    let mut file = File::open(fasta).map_err(|error| error.to_string())?;
+    let file_len = file.metadata().map_err(|error| error.to_string())?.len();
+    let (last, others) = blocks.split_last().ok_or_else(other)?;
+    for number in (0..others.len()).step_by((others.len() / N_LOOKS).max(1)) {
+        if block_after(&mut file, blocks[number]) != Some(blocks[number + 1]) {
+            return Err(other());
+        }
+    }
+    let mut next = *last;
+    for _ in 0..MAX_LEFT_OUT {
+        if next.0 < file_len {
+            next = block_after(&mut file, next).ok_or_else(other)?;
+        }
+    }
+    if next.0 == file_len && next.1 >= min_len { Ok(()) } else { Err(other()) }
+}
+
+/// Where the block after the one at these offsets starts; `None` when no block is there.
+fn block_after(file: &mut File, (compressed, uncompressed): (u64, u64)) -> Option<(u64, u64)> {
+    let mut head = [0; 18];
+    file.seek(SeekFrom::Start(compressed)).and_then(|_| file.read_exact(&mut head)).ok()?;
+    let [0x1f, 0x8b, 8, 4, _, _, _, _, _, _, 6, 0, b'B', b'C', 2, 0, size @ ..] = head else { return None };
+    let end = compressed.checked_add(u64::from(u16::from_le_bytes(size)) + 1)?;
+    let mut len = [0; 4];
+    file.seek(SeekFrom::Start(end.checked_sub(4)?)).and_then(|_| file.read_exact(&mut len)).ok()?;
+    Some((end, uncompressed + u64::from(u32::from_le_bytes(len))))
+}

@@ -103,11 +103,15 @@ pub fn copy(from: &Path, to: &Path) {
 
 /// Bases by FASTA definition line.
 pub fn fasta(text: &str) -> BTreeMap<String, String> {
-    let records = text.split('>').skip(1).map(|record| {
-        let (definition, lines) = record.split_once('\n').unwrap();
-        (definition.to_owned(), lines.replace('\n', ""))
-    });
-    records.collect()
+    let mut records: Vec<(String, String)> = Vec::new();
+    for line in text.lines() {
+        if let Some(definition) = line.strip_prefix('>') {
+            records.push((definition.to_owned(), String::new()));
+        } else if let Some((_, bases)) = records.last_mut() {
+            bases.push_str(line);
+        }
+    }
+    records.into_iter().collect()
 }
 
 /// Version of bcftools, or `None` and a word about it where it is not installed.

@@ -24,7 +24,7 @@ use support::{command, real_data};
 /// Contig, position, REF, ALT and the genotypes, as `bcftools query` prints them.
 type Table = Vec<String>;
 
-fn gt(genotype: &Genotype) -> String {
+fn gt(genotype: Genotype) -> String {
     let allele = |allele: i16| if allele == MISSING { ".".to_owned() } else { allele.to_string() };
     match genotype.alleles {
         [a, ABSENT] => allele(a),
@@ -37,7 +37,7 @@ fn row(record: &VariantRecord) -> String {
     let mut row = format!("{}\t{}\t{}\t", record.contig, record.position, String::from_utf8_lossy(&record.ref_allele));
     row.push_str(if alt.is_empty() { "." } else { &alt });
     for genotype in &record.genotypes {
-        write!(row, "\t{}", gt(genotype)).unwrap();
+        write!(row, "\t{}", gt(*genotype)).unwrap();
     }
     row
 }
@@ -169,7 +169,7 @@ fn odd_files_are_read_or_refused_for_what_they_are() {
         match table(&path, None) {
             Ok(_) => assert!(!beyond),
             Err(error) => {
-                assert!(beyond && assert_is_clear(&path, &error).contains("is beyond the end of contig `grch38#chr4`"), "{error}")
+                assert!(beyond && assert_is_clear(&path, &error).contains("is beyond the end of contig `grch38#chr4`"), "{error}");
             }
         }
     }
@@ -281,7 +281,7 @@ impl Sample {
         let bytes = writer.finish().unwrap();
         fs::write(&path, &bytes).unwrap();
         let index = |extension: &str| folder.path().join(format!("{name}.{extension}"));
-        if name.ends_with(".bcf") {
+        if path.extension().is_some_and(|extension| extension == "bcf") {
             csi::fs::write(index("csi"), &bcf::fs::index(&path).unwrap()).unwrap();
         } else {
             let vcf::Index::Tabix(tbi) = vcf::fs::index(&path).unwrap() else { panic!("not a tabix index") };
@@ -569,7 +569,7 @@ fn chosen_people_have_the_genotypes_they_have_among_all() {
         file.for_each::<Error>(None, |record| {
             let all: Vec<&str> = sample.table[number].split('\t').skip(4).collect();
             let expected: Vec<&str> = [30, 1, 17, 18, 2].iter().map(|column| all[column - 1]).collect();
-            assert_eq!(record.genotypes.iter().map(gt).collect::<Vec<_>>(), expected);
+            assert_eq!(record.genotypes.iter().copied().map(gt).collect::<Vec<_>>(), expected);
             let others = (0..5).filter(|&person| record.genotypes[person as usize].alleles != [0, 0]);
             assert!(others.eq(record.not_reference.iter().copied()));
             assert_eq!(record.phase_sets.len(), if number % 10 == 9 { 5 } else { 0 });

@@ -8,7 +8,8 @@ const NOT_WANTED: u32 = u32::MAX;
 /// A selection of the sample columns.
 #[derive(Clone, Debug)]
 pub(super) struct Columns {
-    n_columns: usize,
+    /// Columns of the file.
+    n: usize,
     /// Of each person selected; `None` when all columns are read as they stand.
     of_people: Option<Vec<usize>>,
     /// Of each column the number of its person, or [`NOT_WANTED`].
@@ -19,7 +20,7 @@ pub(super) struct Columns {
 
 impl Columns {
     pub fn all(n_columns: usize) -> Self {
-        Self { n_columns, of_people: None, people: Vec::new(), in_order: true }
+        Self { n: n_columns, of_people: None, people: Vec::new(), in_order: true }
     }
 
     pub fn of(people: &[String], samples: &[String]) -> Result<Self, String> {
@@ -42,17 +43,17 @@ impl Columns {
             }
         }
         let in_order = of_people.is_sorted();
-        Ok(Self { n_columns: samples.len(), of_people: Some(of_people), people: numbers, in_order })
+        Ok(Self { n: samples.len(), of_people: Some(of_people), people: numbers, in_order })
     }
 
     /// Columns of the file.
     pub fn n_columns(&self) -> usize {
-        self.n_columns
+        self.n
     }
 
     /// People wanted.
     pub fn n_people(&self) -> usize {
-        self.of_people.as_ref().map_or(self.n_columns, Vec::len)
+        self.of_people.as_ref().map_or(self.n, Vec::len)
     }
 
     /// The column of each person wanted; `None` when everyone is, in the order of the columns.
@@ -63,7 +64,7 @@ impl Columns {
     /// The number of a column's person, `None` when the column is not wanted or not there.
     pub fn person(&self, column: usize) -> Option<usize> {
         if self.of_people.is_none() {
-            return (column < self.n_columns).then_some(column);
+            return (column < self.n).then_some(column);
         }
         self.people.get(column).filter(|&&person| person != NOT_WANTED).map(|&person| person as usize)
     }

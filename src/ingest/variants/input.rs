@@ -256,14 +256,14 @@ impl<R: Read> Read for WithEnd<R> {
 /// Parts of a BGZF file, one after the other.
 struct Chunks<R> {
     reader: R,
-    chunks: std::vec::IntoIter<Chunk>,
+    rest: std::vec::IntoIter<Chunk>,
     /// Of the part that is being read.
     end: Option<bgzf::VirtualPosition>,
 }
 
 impl<R> Chunks<R> {
     fn new(reader: R, chunks: Vec<Chunk>) -> Self {
-        Self { reader, chunks: chunks.into_iter(), end: None }
+        Self { reader, rest: chunks.into_iter(), end: None }
     }
 }
 
@@ -278,7 +278,7 @@ impl<R: bgzf::io::BufRead + bgzf::io::Seek> Read for Chunks<R> {
 impl<R: bgzf::io::BufRead + bgzf::io::Seek> BufRead for Chunks<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.end.is_none_or(|end| self.reader.virtual_position() >= end) {
-            let Some(chunk) = self.chunks.next() else { return Ok(&[]) };
+            let Some(chunk) = self.rest.next() else { return Ok(&[]) };
             self.reader.seek_to_virtual_position(chunk.start())?;
             self.end = Some(chunk.end());
         }

@@ -180,6 +180,6 @@ fn set_bases(target: &mut Vec<u8>, bases: &[u8]) {
 fn is_other_allele(allele: &[u8]) -> bool {
     let is_symbol = matches!(allele, [b'<', name @ .., b'>'] if !name.is_empty() && !name.iter().any(|byte| b"<> \t".contains(byte)));
     let is_breakend = matches!(allele, [b'.', bases @ ..] | [bases @ .., b'.'] if !bases.is_empty() && bases.iter().all(u8::is_ascii_alphabetic))
-        || [b'[', b']'].iter().any(|bracket| allele.iter().filter(|byte| *byte == bracket).count() == 2);
+        || [b'[', b']'].iter().any(|bracket| allele.split(|byte| byte == bracket).count() == 3);
     allele == b"*" || is_symbol || is_breakend
 }

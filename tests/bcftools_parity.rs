@@ -32,6 +32,7 @@ fn n_contigs(default: usize) -> usize {
 
 /// What a random cohort holds beside phased SNPs, indels and the rest.
 #[derive(Clone, Copy, Default)]
+#[allow(clippy::struct_excessive_bools)] // each is one thing a cohort has or has not
 struct Shape {
     /// Several records at one POS, and alleles that are not trimmed to what they change.
     ties: bool,

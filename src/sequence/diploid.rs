@@ -1,7 +1,7 @@
 //! A person as one sequence of genotype symbols, one a reference position: needs no phase.
 //!
 //! Input -> output: a person's edits, each with its number of copies (0, 1, 2) -> [`LocusHaplotypes`] over the 66 letters of [`SYMBOLS`], as long
-//! as the reference in everyone. Coordinates: 0-based, half-open. After SNP2Vec (HLTCHKUST/snp2vec), whose code for a person's VCF is lost: the
+//! as the reference in everyone. Coordinates: 0-based, half-open. After `SNP2Vec` (HLTCHKUST/snp2vec), whose code for a person's VCF is lost: the
 //! rules below are ours.
 //!
 //! # The 66 symbols

@@ -87,7 +87,8 @@ mod tests {
         let locus = Locus { name: "L".into(), contig: "chr1".into(), start0: 10, end0: 30, strand: Strand::Forward };
         let interval = |start0, end0| Interval { contig: "1".into(), start0, end0 };
         let masks = Masks::of_locus(&locus, &[interval(0, 12), interval(20, 22), interval(21, 23)], Some(&[interval(5, 25)]));
-        assert_eq!((masks.masked.clone(), masks.uncallable.clone()), (vec![10..12, 20..23], vec![25..30]));
+        assert_eq!(masks.masked, [10..12, 20..23]);
+        assert_eq!((masks.uncallable.len(), masks.uncallable.first().cloned()), (1, Some(25..30)));
         let mut bases = vec![b'A'; 20];
         assert_eq!(masks.apply(&mut bases, 10), 10);
         assert_eq!(bases, b"NNAAAAAAAANNNAANNNNN");

@@ -37,7 +37,9 @@ impl<'o> Schedule<'o> {
             here.starts.push((locus.start0, number));
             here.longest_nt = here.longest_nt.max(locus.len_nt());
         }
-        on_contig.values_mut().for_each(|here| here.starts.sort_unstable());
+        for here in on_contig.values_mut() {
+            here.starts.sort_unstable();
+        }
         let done = loci.iter().map(|_| None).collect();
         Self { loci, reference, on_contig, open: BTreeMap::new(), done, file_of_locus: vec![None; loci.len()] }
     }

@@ -254,7 +254,7 @@ impl Window {
             }
         }
         for (side, &allele) in genotype.alleles.iter().enumerate() {
-            let reason = self.allele(site, 2 * person + side, allele, alleles, carriers, cohort)?;
+            let reason = Self::allele(site, 2 * person + side, allele, alleles, carriers, cohort)?;
             if let Some(reason) = reason {
                 self.skip(cohort, position, Some((person, Some(side))), reason)?;
             }
@@ -310,7 +310,6 @@ impl Window {
 
     /// Enters one allele among the carriers; the reason where it is not applied as it stands.
     fn allele(
-        &self,
         site: Site<'_>,
         carrier: usize,
         allele: i16,

@@ -225,7 +225,9 @@ impl Builder for DiploidBuilder {
         }
         let mut haplotypes = vec![Vec::new(); number_of_sequence.len()];
         for (mut letters, number) in number_of_sequence {
-            letters.iter_mut().for_each(|letter| *letter = by_place[*letter as usize]);
+            for letter in &mut letters {
+                *letter = by_place[*letter as usize];
+            }
             haplotypes[number as usize] = letters;
         }
         LocusHaplotypes { locus, contig_len_nt, masks, encoding: Encoding::Diploid, reference, edits, haplotypes, pairs }
@@ -446,7 +448,7 @@ mod tests {
         let text = |(position, len, alts, alleles, phased): &Drawn| {
             let allele = |number: usize| if number > alts.len() { ".".to_string() } else { number.to_string() };
             let [a, b] = if turned { [alleles[1], alleles[0]] } else { *alleles };
-            let slash = if *phased != turned { '|' } else { '/' };
+            let slash = if *phased == turned { '/' } else { '|' };
             (
                 *position,
                 REFERENCE[position - 1..position - 1 + len].to_string(),

@@ -8,8 +8,9 @@ mod support;
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
-    io::Write,
+    io::Write as _,
     path::Path,
     process::{Output, Stdio},
 };
@@ -28,13 +29,13 @@ const PEOPLE: [&str; 3] = ["S1", "S2", "S3"];
 fn vcf(contigs: &[(&str, usize)], people: &[&str], records: &[&str]) -> String {
     let mut text = "##fileformat=VCFv4.2\n##FORMAT=<ID=GT,Number=1,Type=String,Description=\"Genotype\">\n".to_owned();
     for (name, len_nt) in contigs {
-        text += &format!("##contig=<ID={name},length={len_nt}>\n");
+        writeln!(text, "##contig=<ID={name},length={len_nt}>").unwrap();
     }
-    text += &format!("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{}\n", people.join("\t"));
+    writeln!(text, "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{}", people.join("\t")).unwrap();
     for record in records {
         let cells: Vec<&str> = record.split(' ').collect();
         let [contig, position, ref_allele, alt_allele, genotypes @ ..] = &cells[..] else { panic!("{record}") };
-        text += &format!("{contig}\t{position}\t.\t{ref_allele}\t{alt_allele}\t.\tPASS\t.\tGT\t{}\n", genotypes.join("\t"));
+        writeln!(text, "{contig}\t{position}\t.\t{ref_allele}\t{alt_allele}\t.\tPASS\t.\tGT\t{}", genotypes.join("\t")).unwrap();
     }
     text
 }
@@ -383,9 +384,11 @@ fn without_phase(text: &str) -> String {
         Some((a, b)) => format!("{a}/{b}"),
         None => cell.to_owned(),
     };
-    let line = |line: &str| match line.starts_with('#') {
-        true => line.to_owned(),
-        false => line.split('\t').enumerate().map(turned).collect::<Vec<_>>().join("\t"),
+    let line = |line: &str| {
+        if line.starts_with('#') {
+            return line.to_owned();
+        }
+        line.split('\t').enumerate().map(turned).collect::<Vec<_>>().join("\t")
     };
     text.lines().map(|text| line(text) + "\n").collect()
 }

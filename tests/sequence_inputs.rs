@@ -385,8 +385,10 @@ fn without_phase(text: &str) -> String {
         None => cell.to_owned(),
     };
     let line = |line: &str| {
-        let is_header = line.starts_with('#');
-        if is_header { line.to_owned() } else { line.split('\t').enumerate().map(turned).collect::<Vec<_>>().join("\t") }
+        if line.starts_with('#') {
+            return line.to_owned();
+        }
+        line.split('\t').enumerate().map(turned).collect::<Vec<_>>().join("\t")
     };
     text.lines().flat_map(|text| [line(text), "\n".to_owned()]).collect()
 }

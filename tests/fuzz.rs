@@ -53,6 +53,11 @@ fn for_each_case(name: &'static str, default: u64, mut case: impl FnMut(&mut Cha
     }
 }
 
+/// A folder in memory where the machine has one: thousands of small files need no disk.
+fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 fn random_bases(rng: &mut ChaCha8Rng, len_nt: usize) -> String {
     (0..len_nt).map(|_| char::from(*b"ACGT".choose(rng).unwrap())).collect()
 }
@@ -192,7 +197,7 @@ fn assert_lengths(folder: &Path, records: &[Record], dictionary: &Dictionary, mi
 
 #[test]
 fn laws_of_haplotypes() {
-    let folder = TempDir::new().unwrap();
+    let folder = self::folder();
     let folder = folder.path();
     fs::write(folder.join("loci.bed"), format!("chr1\t0\t{CONTIG_NT}\tLOCUS\n")).unwrap();
     for_each_case("haplotypes", 1_000, |rng, input| {
@@ -243,7 +248,7 @@ const LEN_NT: usize = 200;
 
 /// A small study with something of everything: `reference.fa`, `loci.bed`, `mask.bed`, `cohort.csv`, and `cohort.vcf`.
 fn study() -> TempDir {
-    let folder = TempDir::new().unwrap();
+    let folder = self::folder();
     let at = |name: &str| folder.path().join(name);
     let mut rng = ChaCha8Rng::seed_from_u64(42);
     let bases = random_bases(&mut rng, LEN_NT);

@@ -9,11 +9,10 @@
 //! person and haplotype pick the allele by the policies; trim it to an edit; walk the edits in order, leaving out what overlaps; cut at the
 //! edges of the locus. A locus is held open only while its records pass, and a haplotype once however many people have it.
 
-pub mod diploid;
-
 mod allele;
 mod builder;
 mod dictionary;
+mod diploid;
 mod distinct;
 mod fasta;
 mod fingerprint;
@@ -28,11 +27,9 @@ mod strand;
 mod window;
 
 pub use self::{
-    builder::{Builder, Clash},
     dictionary::{ABSENT_HAPLOTYPE, LocusHaplotypes},
-    distinct::HaplotypeBuilder,
     fasta::write_fasta,
-    haplotype::{Edit, OrderedEdit, splice},
+    haplotype::{Edit, splice},
     mask::Masks,
     policies::{ApplyFilters, Encoding, Haploid, Missing, Overlap, Policies, Symbolic, Unphased},
     provenance::{LocusProvenance, Provenance},

@@ -268,6 +268,15 @@ pub fn of_loci(loci: &[(Locus, Masks)], options: &Options, empty_loci: EmptyLoci
     let mut files = options.vcf.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
     let first = files.first().ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
     let samples = options.samples.of(first)?;
+    if !matches!(options.samples, Samples::Only(_)) {
+        require_same_people(&files)?;
+    }
+    if options.policies.encoding == Encoding::Diploid && (options.policies.strict || options.policies.overlap == Overlap::Bcftools) {
+        return Err(Error::Inputs("strict and overlap = bcftools are rules for haplotypes: leave them out with encoding = diploid".into()));
+    }
+    if let Some((locus, _)) = loci.iter().find(|(locus, masks)| !masks.are_inside(locus)) {
+        return Err(Error::Inputs(format!("locus `{}`: a masked place lies outside of it", locus.name)));
+    }
     let mut cohort = Cohort {
         policies: &options.policies,
         samples: &samples,
@@ -280,8 +289,12 @@ pub fn of_loci(loci: &[(Locus, Masks)], options: &Options, empty_loci: EmptyLoci
         cohort.summary.warnings.extend_from_slice(file.warnings());
     }
     for (locus, _) in loci {
-        let in_header = files.iter().find_map(|file| file.contig_len_nt(&locus.contig));
-        reference.resolve(&locus.contig, in_header)?;
+        reference.resolve(&locus.contig, None)?;
+        let in_headers: Vec<usize> = files.iter().filter_map(|file| file.contig_len_nt(&locus.contig)).collect();
+        for &len_nt in &in_headers {
+            reference.resolve(&locus.contig, Some(len_nt))?;
+        }
+        let in_header = in_headers.first().copied();
         reference.covering(&locus.contig, locus.start0, locus.end0)?;
         cohort.contig_lens_nt.extend(in_header.map(|len_nt| (locus.contig.clone(), len_nt)));
     }
@@ -304,4 +317,21 @@ pub fn of_loci(loci: &[(Locus, Masks)], options: &Options, empty_loci: EmptyLoci
     summary.n_distinct_haplotypes = loci.iter().map(|locus| (locus.locus.name.clone(), locus.haplotypes.len())).collect();
     let iupac = options.policies.unphased == Unphased::Iupac;
     Ok((Dictionary { encoding: options.policies.encoding, iupac, samples, loci }, skips, summary))
+}
+
+/// Several files are those of one cohort: whoever is in one is in all.
+fn require_same_people(files: &[VariantFile]) -> Result<(), Error> {
+    let people_of = |file: &VariantFile| file.samples().iter().cloned().collect::<HashSet<String>>();
+    for pair in files.windows(2) {
+        let (a, b) = (people_of(&pair[0]), people_of(&pair[1]));
+        if let Some(person) = a.symmetric_difference(&b).min() {
+            let (with, without) = if a.contains(person) { (&pair[0], &pair[1]) } else { (&pair[1], &pair[0]) };
+            return Err(Error::Inputs(format!(
+                "sample `{person}` is in {} and not in {}; name the people wanted with --samples",
+                with.path().display(),
+                without.path().display()
+            )));
+        }
+    }
+    Ok(())
 }

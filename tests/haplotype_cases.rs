@@ -194,7 +194,7 @@ fn vcf(records: &[&str]) -> String {
 fn cases() -> Vec<Case> {
     [genotypes(), ploidy(), multi_allelic(), overlaps(), file_order(), shapes(), stars_and_odd_alleles(), references(), filters()]
         .into_iter()
-        .chain([symbolic(), masks(), phase_sets(), region_edges()])
+        .chain([symbolic(), masks(), phase_sets(), region_edges(), policies_together()])
         .flatten()
         .collect()
 }
@@ -745,6 +745,48 @@ fn region_edges() -> Vec<Case> {
             .gives("ACGTACGT", "ACGTACGT")
             .like_bcftools(),
     ]
+}
+
+/// Where two policies meet at one call, which bcftools knows nothing of.
+fn policies_together() -> Vec<Case> {
+    const R: &str = "ACGTRCGTACGTACGTACGTACGTACGTAC";
+    const N: &str = "ACGTNCGTACGTACGTACGTACGTACGTAC";
+    const G: &str = "ACGTGCGTACGTACGTACGTACGTACGTAC";
+    let rows = vec![
+        row("<DEL>, unphased, as IUPAC", "5 A <DEL> END=8 0/1").with("--unphased iupac").gives(REF, REF).skips("unphased_as_ref 1"),
+        row("SNP beside `*`, unphased, as IUPAC", "5 A G,* 1/2").with("--unphased iupac").gives(R, R).skips("unphased_as_iupac 1"),
+        row("SNP beside a block, unphased, as IUPAC", "5 A G,<NON_REF> 1/2")
+            .with("--unphased iupac")
+            .gives(R, R)
+            .skips("unphased_as_iupac 1"),
+        row("SNP beside an insertion left out, unphased, as IUPAC", "5 A G,<INS> 1/2")
+            .with("--unphased iupac")
+            .gives(R, R)
+            .skips("unphased_as_iupac 1, symbolic 1"),
+        row("half call, unphased, as the reference, missing refused", "5 A G ./1")
+            .with("--unphased ref --missing error")
+            .refused(&["chr1:5: sample `S1`: ", "missing allele"]),
+        row("half call, unphased, as IUPAC", "5 A G ./1")
+            .with("--unphased iupac")
+            .gives(R, R)
+            .skips("unphased_as_iupac 1, missing_as_ref 1"),
+        row("missing beside the reference needs no phase", "5 A G ./0").gives(REF, REF).skips("missing_as_ref 1"),
+        row("known alleles go before N, whatever their letter", "5 A G 1|. + 5 A T .|1")
+            .with("--missing N")
+            .gives(G, "ACGTTCGTACGTACGTACGTACGTACGTAC")
+            .skips("missing_as_n 2, overlap|conflict 2"),
+        row("missing block", "5 A <NON_REF> END=12 ./.")
+            .with("--missing N")
+            .gives("ACGTNNNNNNNNACGTACGTACGTACGTAC", "ACGTNNNNNNNNACGTACGTACGTACGTAC")
+            .skips("missing_as_n 2"),
+        row("a lone dot of a diploid person", "5 A G . + 9 A G 0|1")
+            .with("--missing N")
+            .gives(N, "ACGTNCGTGCGTACGTACGTACGTACGTAC")
+            .skips("missing_as_n 2"),
+        row("haploid at a filtered record only", "5 A G LowQ 1").gives(REF, ABSENT).skips("filter 1, haploid_absent 1"),
+        row("`*` over a SNP", "6 C T 1|0 + 6 C * 1|0").gives("ACGTATGTACGTACGTACGTACGTACGTAC", REF).skips("star_without_deletion 1"),
+    ];
+    rows.into_iter().map(|row| row.unlike_bcftools("it has no such policies")).collect()
 }
 
 fn report(wrong: &[String], n_checked: usize) {

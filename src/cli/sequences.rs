@@ -78,7 +78,7 @@ impl Genomes {
 /// Policies for genotypes that do not say which bases a haplotype has.
 #[derive(Debug, clap::Args)]
 pub struct PolicyArgs {
-    /// Two haplotypes of bases, or one sequence of genotype symbols, which needs no phase.
+    /// Two haplotypes of bases, or one sequence of genotype symbols, which needs no phase (and has no use for --unphased).
     #[arg(long, value_enum, default_value_t = EncodingArg::Haplotype)]
     encoding: EncodingArg,
     /// Unphased heterozygotes: refuse, order of GT, IUPAC codes, or the reference.
@@ -96,10 +96,11 @@ pub struct PolicyArgs {
     /// Records to apply by their FILTER: a list of names, or `all`.
     #[arg(long, default_value_t = ApplyFilters::default(), value_name = "LIST")]
     apply_filters: ApplyFilters,
-    /// Which of two overlapping alleles of a haplotype stands: the first by place, or the first in the file as bcftools has it.
+    /// Which of two overlapping alleles of a haplotype stands: the first by place, or the first in the file as bcftools has it (away from
+    /// the edges of a locus, where bcftools cuts alleles before it compares them).
     #[arg(long, value_enum, default_value_t = OverlapArg::Canonical)]
     overlap: OverlapArg,
-    /// Refuse two alleles for the same bases of one haplotype.
+    /// Refuse two different alleles for exactly the same bases of one haplotype; other overlaps are only counted.
     #[arg(long)]
     strict: bool,
 }

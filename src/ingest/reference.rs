@@ -104,7 +104,8 @@ impl Reference {
     /// Length of `contig` (or its alias) where one record holds all of it; `None` where the FASTA has only a slice.
     #[must_use]
     pub fn contig_len_nt(&self, contig: &str) -> Option<usize> {
-        self.slices.iter().find(|slice| slice.whole && same_contig(contig, &slice.contig)).map(|slice| slice.len_nt)
+        let name = self.resolve(contig, None).ok()?;
+        self.slices.iter().find(|slice| slice.whole && slice.contig == name).map(|slice| slice.len_nt)
     }
 
     /// The name this FASTA gives to `contig` (or to its alias with or without `chr`).

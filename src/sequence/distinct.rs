@@ -69,7 +69,10 @@ impl HaplotypeBuilder {
 
     fn tell_star(&mut self, Star { start0, position, carriers }: Star) {
         for allele in carriers {
-            let covered = self.distinct[self.distinct_of[allele as usize] as usize].frozen_end0 > start0;
+            let edits = &self.distinct[self.distinct_of[allele as usize] as usize].edits;
+            let near = edits.iter().rev().map(|&edit| &self.edits[edit as usize]);
+            let covered =
+                near.take_while(|edit| edit.end0 > start0).any(|edit| edit.start0 <= start0 && edit.alt.len() < edit.end0 - edit.start0);
             let reason = if covered { Reason::SpanningDeletion } else { Reason::StarWithoutDeletion };
             self.clashes.push(Clash { allele, position, reason });
         }
@@ -255,6 +258,7 @@ mod tests {
                 let ordered = OrderedEdit {
                     edit,
                     uncut_start0: position - 1,
+                    by_policy: false,
                     position: *position,
                     record_end0: position - 1 + r.len(),
                     ref_allele: r.as_bytes().into(),
@@ -320,8 +324,15 @@ mod tests {
     fn a_star_is_told_apart_by_the_deletion_that_should_cover_it() {
         let mut builder = HaplotypeBuilder::new(Overlap::Canonical, 1);
         let edit = Edit::canonical(4, b"ACG", b"A").unwrap();
-        let deletion =
-            OrderedEdit { edit, uncut_start0: 5, position: 5, record_end0: 7, ref_allele: b"ACG".into(), alt_allele: b"A".into() };
+        let deletion = OrderedEdit {
+            edit,
+            uncut_start0: 5,
+            by_policy: false,
+            position: 5,
+            record_end0: 7,
+            ref_allele: b"ACG".into(),
+            alt_allele: b"A".into(),
+        };
         builder.add(deletion, vec![0]);
         builder.add_stars(5, 6, vec![0, 1]);
         let reasons: Vec<Reason> = builder.settle_before(100).into_iter().map(|clash| clash.reason).collect();

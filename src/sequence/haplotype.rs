@@ -14,7 +14,7 @@ pub struct Edit {
     pub start0: usize,
     /// One past the last replaced base.
     pub end0: usize,
-    /// What stands there instead, upper-case ACGTN.
+    /// What stands there instead: upper-case ACGTN, IUPAC codes of unphased heterozygotes, or genotype symbols.
     pub alt: Vec<u8>,
 }
 
@@ -113,6 +113,8 @@ pub struct OrderedEdit {
     pub edit: Edit,
     /// Where it starts, whether inside the window or before it.
     pub uncut_start0: usize,
+    /// Its letters are a policy's (N for a missing allele, IUPAC codes), not an ALT: what an ALT of the same record place says goes first.
+    pub by_policy: bool,
     /// 1-based POS of the record it came from.
     pub position: usize,
     /// 0-based end (exclusive) of that record: of REF, or of what `<DEL>` deletes.
@@ -144,9 +146,11 @@ impl Ord for OrderedEdit {
             |this: &'_ Self| (this.edit.start0, this.uncut_start0, !(this.edit.is_insertion() || this.edit.is_deletion()), this.position);
         key(self)
             .cmp(&key(other))
+            .then_with(|| self.by_policy.cmp(&other.by_policy))
             .then_with(|| self.ref_allele.cmp(&other.ref_allele))
             .then_with(|| self.alt_allele.cmp(&other.alt_allele))
             .then_with(|| self.edit.end0.cmp(&other.edit.end0))
+            .then_with(|| self.edit.alt.cmp(&other.edit.alt))
     }
 }
 

@@ -40,6 +40,13 @@ impl Masks {
         Self { masked: inside(locus, masked), uncallable }
     }
 
+    /// Every place is a part of the locus.
+    #[must_use]
+    pub fn are_inside(&self, locus: &Locus) -> bool {
+        let inside = |place: &Range<usize>| locus.start0 <= place.start && place.start < place.end && place.end <= locus.end0;
+        self.masked.iter().chain(&self.uncallable).all(inside)
+    }
+
     /// Why a record that spans `start0..end0` is not applied.
     #[must_use]
     pub fn reason(&self, start0: usize, end0: usize) -> Option<Reason> {

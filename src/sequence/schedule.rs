@@ -61,6 +61,13 @@ impl<'o> Schedule<'o> {
                 let name = &locus.name;
                 return Err(Error::Inputs(format!("locus `{name}` has records in more than one file; merge them with `bcftools concat`")));
             }
+            if self.done[number].is_some() {
+                let reason = format!(
+                    "locus `{}` has been left before: the file names its contig in two ways; rename one with `bcftools annotate --rename-chrs`",
+                    locus.name
+                );
+                return Err(site.refuse(None, reason));
+            }
             if !self.open.contains_key(&number) {
                 self.open.insert(number, Window::open(locus, masks, &mut self.reference, cohort)?);
             }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fs::File, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Encoding, Error, LocusHaplotypes, diploid};
+use super::{Edit, Encoding, Error, LocusHaplotypes, diploid};
 use crate::output;
 
 /// Version of the files this module writes.
@@ -83,6 +83,17 @@ impl Dictionary {
             return Err(wrong(&path, format!("schema version {schema_version}; this program reads {SCHEMA_VERSION}: make it again")));
         }
         let mut loci = loci.into_owned();
+        for locus in &loci {
+            let end0 = locus.locus.start0 + locus.reference.len();
+            let in_place = |edit: &Edit| locus.locus.start0 <= edit.start0 && edit.start0 <= edit.end0 && edit.end0 <= end0;
+            let ascend = |numbers: &Vec<u32>| {
+                let edits: Option<Vec<&Edit>> = numbers.iter().map(|&number| locus.edits.get(number as usize)).collect();
+                edits.is_some_and(|edits| edits.windows(2).all(|pair| pair[0].end0 <= pair[1].start0))
+            };
+            if end0 != locus.locus.end0 || !locus.edits.iter().all(in_place) || !locus.haplotypes.iter().all(ascend) {
+                return Err(wrong(&path, format!("locus `{}`: edits out of place: the file is damaged", locus.locus.name)));
+            }
+        }
         let path = folder.join("pairs.csv");
         let mut samples = Vec::new();
         let mut table = csv::Reader::from_reader(File::open(&path).map_err(output::at(&path))?);

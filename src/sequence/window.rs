@@ -32,8 +32,9 @@ pub struct Cohort<'o> {
 
 /// A locus while its records are read.
 pub struct Window {
-    /// The file with its records.
+    /// The file with its records, and what it calls the contig.
     path: PathBuf,
+    contig: String,
     locus: Locus,
     contig_len_nt: Option<usize>,
     masks: Masks,
@@ -47,8 +48,8 @@ pub struct Window {
     ploidy: Vec<u8>,
     n_without_ploidy: usize,
     any_haploid: bool,
-    /// People with nothing but `.` so far, and the first POS of it: haploid, unless a later call says otherwise.
-    lone_missing: BTreeMap<usize, usize>,
+    /// People with nothing but `.` so far, and where: haploid, unless a later call says otherwise.
+    lone_missing: BTreeMap<usize, Vec<usize>>,
     /// Last phase set of each person; empty until a record has one.
     phase_sets: Vec<Option<u64>>,
 }
@@ -61,7 +62,7 @@ pub struct Site<'r> {
 }
 
 impl Site<'_> {
-    fn refuse(self, sample: Option<&String>, reason: impl Into<String>) -> Error {
+    pub fn refuse(self, sample: Option<&String>, reason: impl Into<String>) -> Error {
         let VariantRecord { contig, position, .. } = self.record;
         let (path, contig) = (self.path.into(), contig.clone());
         Error::Site { path, contig, position: *position, place: self.record.place, sample: sample.cloned(), reason: reason.into() }
@@ -80,38 +81,80 @@ struct Carriers {
     of_letters: BTreeMap<Vec<u8>, Vec<u32>>,
 }
 
-/// The IUPAC codes of a heterozygote.
-enum Codes {
-    Letters(Vec<u8>),
-    /// An allele is longer or shorter than REF.
-    OtherLength,
-    /// An allele is symbolic, refused, or no change.
-    NotBases,
+/// What an allele of a call is read as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// The reference; the reason where the allele is something else.
+    Reference(Option<Reason>),
+    /// This ALT, changed bases.
+    Alt(usize),
+    /// This ALT, `*`: no change by itself.
+    Star(usize),
+    /// N over what the record is about.
+    Unknown,
+    /// There is no such haplotype.
+    Absent,
 }
 
-fn iupac_codes(record: &VariantRecord, genotype: Genotype, alleles: &[Allele], missing: Missing) -> Codes {
-    let is_bases = |allele: i16| match allele {
-        ABSENT => false,
-        MISSING => missing != Missing::Error,
-        0 => true,
-        alt => {
-            matches!(alleles[alt as usize - 1], Allele::Edit { .. } | Allele::Outside)
-                && !record.alt_alleles[alt as usize - 1].starts_with(b"<")
+impl Read {
+    fn of(allele: i16, alleles: &[Allele], site: Site<'_>, policies: &Policies) -> Result<Self, String> {
+        let number = match allele {
+            0 => return Ok(Self::Reference(None)),
+            ABSENT => return Ok(Self::Absent),
+            MISSING => {
+                return match policies.missing {
+                    Missing::Ref => Ok(Self::Reference(Some(Reason::MissingAsRef))),
+                    Missing::N => Ok(Self::Unknown),
+                    Missing::Error => Err("missing allele; choose --missing ref or N".into()),
+                };
+            }
+            alt => alt as usize - 1,
+        };
+        match &alleles[number] {
+            Allele::Edit { .. } | Allele::Outside => Ok(Self::Alt(number)),
+            Allele::Star => Ok(Self::Star(number)),
+            Allele::ReferenceBlock => Ok(Self::Reference(None)),
+            Allele::AltIsRef => Ok(Self::Reference(Some(Reason::AltIsRef))),
+            Allele::Symbolic if policies.symbolic == Symbolic::Skip => Ok(Self::Reference(Some(Reason::Symbolic))),
+            Allele::Symbolic => {
+                Err(format!("symbolic allele `{}`; choose --symbolic skip to leave such alleles out", site.alt_text(number)))
+            }
+            Allele::UnknownEnd => Err("`<DEL>` has neither INFO/END nor INFO/SVLEN: how much it deletes is unknown".into()),
+            Allele::NotBases => Err(format!("ALT `{}` is not bases", site.alt_text(number))),
         }
-    };
-    if !genotype.alleles.into_iter().all(is_bases) {
-        return Codes::NotBases;
     }
+
+    /// What it does to the bases: two alleles that do the same need no phase.
+    fn effect(self) -> Self {
+        match self {
+            Self::Reference(_) | Self::Star(_) => Self::Reference(None),
+            other => other,
+        }
+    }
+
+    fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Reference(reason) => reason,
+            Self::Unknown => Some(Reason::MissingAsN),
+            _ => None,
+        }
+    }
+}
+
+/// N over REF, or over all that a block or a deletion spans.
+fn unknown(record: &VariantRecord) -> Vec<u8> {
+    vec![b'N'; record.span_end0() - record.start0()]
+}
+
+/// The IUPAC codes of a heterozygote over REF; `None` where an allele has another length.
+fn iupac_codes(record: &VariantRecord, reads: [Read; 2]) -> Option<Vec<u8>> {
     let unknown = vec![b'N'; record.ref_allele.len()];
-    let [a, b] = genotype.alleles.map(|allele| match allele {
-        MISSING if missing == Missing::N => &unknown,
-        0 | MISSING => &record.ref_allele,
-        alt => &record.alt_alleles[alt as usize - 1],
+    let [a, b] = reads.map(|read| match read {
+        Read::Alt(number) => &record.alt_alleles[number],
+        Read::Unknown => &unknown,
+        _ => &record.ref_allele,
     });
-    match iupac_of(a, b) {
-        Some(letters) if letters.len() == record.ref_allele.len() => Codes::Letters(letters),
-        _ => Codes::OtherLength,
-    }
+    iupac_of(a, b).filter(|letters| letters.len() == record.ref_allele.len())
 }
 
 impl Window {
@@ -134,6 +177,7 @@ impl Window {
         };
         Ok(Self {
             path: PathBuf::new(),
+            contig: String::new(),
             locus: locus.clone(),
             contig_len_nt,
             masks: masks.clone(),
@@ -152,16 +196,22 @@ impl Window {
     /// Takes in one record that overlaps the locus.
     pub fn record(&mut self, site: Site<'_>, cohort: &mut Cohort<'_>) -> Result<(), Error> {
         let record = site.record;
-        if self.path != site.path {
-            self.path = site.path.into();
+        if self.contig.is_empty() {
+            (self.path, self.contig) = (site.path.into(), record.contig.clone());
+        } else if self.contig != record.contig {
+            let reason = format!("the file calls this contig `{}` as well; rename one with `bcftools annotate --rename-chrs`", self.contig);
+            return Err(site.refuse(None, reason));
         }
         if self.check_ref(record).map_err(|reason| site.refuse(None, reason))? {
             self.skip(cohort, record.position, None, Reason::RefAmbiguous)?;
         }
-        if !cohort.policies.apply_filters.admit(&record.filters) {
-            return self.skip(cohort, record.position, None, Reason::Filter);
-        }
-        if let Some(reason) = self.masks.reason(record.start0(), record.span_end0()) {
+        let left_out = if cohort.policies.apply_filters.admit(&record.filters) {
+            self.masks.reason(record.start0(), record.span_end0())
+        } else {
+            Some(Reason::Filter)
+        };
+        if let Some(reason) = left_out {
+            self.note_haploid(record, cohort)?;
             return self.skip(cohort, record.position, None, reason);
         }
         let window = self.locus.start0..self.locus.end0;
@@ -180,12 +230,39 @@ impl Window {
         self.add(site, alleles, carriers, cohort)
     }
 
+    /// Of a record that is not applied it still counts who is haploid.
+    fn note_haploid(&mut self, record: &VariantRecord, cohort: &mut Cohort<'_>) -> Result<(), Error> {
+        if cohort.policies.haploid != Haploid::Absent {
+            return Ok(());
+        }
+        for &person in &record.not_reference {
+            let (person, call) = (person as usize, record.genotypes[person as usize]);
+            if call.is_haploid() && call.alleles[0] != MISSING && self.ploidy[person] == 0 {
+                self.ploidy[person] = 1;
+                self.n_without_ploidy -= 1;
+                self.absent(record.position, person, cohort)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The person's second haplotype is absent: told once a person and locus, as the records after the first say nothing new.
+    fn absent(&mut self, position: usize, person: usize, cohort: &mut Cohort<'_>) -> Result<(), Error> {
+        self.any_haploid = true;
+        self.lone_missing.remove(&person);
+        if self.builder.set_absent(person) {
+            self.skip(cohort, position, Some((person, Some(1))), Reason::HaploidAbsent)?;
+        }
+        Ok(())
+    }
+
     /// Hands the record's alleles to the builder.
     fn add(&mut self, site: Site<'_>, alleles: Vec<Allele>, carriers: Carriers, cohort: &mut Cohort<'_>) -> Result<(), Error> {
         let record = site.record;
         let ordered = |edit: Edit, uncut_start0: usize, record_end0: usize, alt: &[u8]| OrderedEdit {
             edit,
             uncut_start0,
+            by_policy: false,
             position: record.position,
             record_end0,
             ref_allele: record.ref_allele.clone(),
@@ -213,10 +290,15 @@ impl Window {
         }
         let window = self.locus.start0..self.locus.end0;
         for (letters, of_letters) in carriers.of_letters {
-            let Some(edit) = Edit::canonical(record.start0(), &record.ref_allele, &letters) else { continue };
+            let end0 = record.start0() + letters.len();
+            let whole = || Edit { start0: record.start0(), end0, alt: letters.clone() };
+            let is_unknown = letters.iter().all(|&letter| letter == b'N');
+            let edit = if is_unknown { Some(whole()) } else { Edit::canonical(record.start0(), &record.ref_allele, &letters) };
+            let Some(edit) = edit else { continue };
             let uncut_start0 = edit.start0;
             if let Some(edit) = edit.clip(&window, record.start0()) {
-                self.builder.add(ordered(edit, uncut_start0, record.end0(), &letters), of_letters);
+                let by_policy = OrderedEdit { by_policy: true, ..ordered(edit, uncut_start0, end0.max(record.end0()), &letters) };
+                self.builder.add(by_policy, of_letters);
             }
         }
         Ok(())
@@ -236,26 +318,37 @@ impl Window {
             return Ok(());
         }
         let (sample, position) = (cohort.samples.get(person), site.record.position);
-        let genotype = self.settle_ploidy(call, person, position, cohort.policies).map_err(|reason| site.refuse(sample, reason))?;
-        if genotype.is_haploid() && genotype.alleles[0] != MISSING {
-            self.any_haploid = true;
-            // Once a person and locus: the records after the first say nothing new.
-            if self.builder.set_absent(person) {
-                self.skip(cohort, position, Some((person, Some(1))), Reason::HaploidAbsent)?;
-            }
+        let genotype = self.settle_ploidy(call, person, cohort).map_err(|reason| site.refuse(sample, reason))?;
+        if genotype.is_haploid() {
+            self.absent(position, person, cohort)?;
         } else if call.is_haploid() && cohort.policies.haploid == Haploid::Dup {
             self.skip(cohort, position, Some((person, Some(1))), Reason::HaploidDuplicated)?;
         }
-        if cohort.policies.encoding == Encoding::Haplotype && !genotype.is_haploid() && genotype.alleles[0] != genotype.alleles[1] {
+        let mut reads = [Read::Absent; 2];
+        for (read, &allele) in reads.iter_mut().zip(&genotype.alleles) {
+            *read = Read::of(allele, alleles, site, cohort.policies).map_err(|reason| site.refuse(cohort.samples.get(person), reason))?;
+        }
+        let [a, b] = reads.map(Read::effect);
+        if cohort.policies.encoding == Encoding::Haplotype && b != Read::Absent && a != b {
             if genotype.phased {
                 self.phase_set(site, person, cohort)?;
-            } else if !self.unphased(site, person, genotype, alleles, carriers, cohort)? {
+            } else if !self.unphased(site, person, reads, carriers, cohort)? {
                 return Ok(());
             }
         }
-        for (side, &allele) in genotype.alleles.iter().enumerate() {
-            let reason = Self::allele(site, 2 * person + side, allele, alleles, carriers, cohort)?;
-            if let Some(reason) = reason {
+        // `.` may be a haploid call: its second haplotype is told of when the ploidy is known.
+        let is_lone_missing = call.alleles == [MISSING, ABSENT] && self.lone_missing.contains_key(&person);
+        if is_lone_missing && let Some(positions) = self.lone_missing.get_mut(&person) {
+            positions.push(position);
+        }
+        for (side, read) in reads.into_iter().enumerate() {
+            let carrier = 2 * person as u32 + side as u32;
+            match read {
+                Read::Alt(number) | Read::Star(number) => carriers.of_alt[number].push(carrier),
+                Read::Unknown => carriers.of_letters.entry(unknown(site.record)).or_default().push(carrier),
+                Read::Reference(_) | Read::Absent => {}
+            }
+            if let Some(reason) = read.reason().filter(|_| side == 0 || !is_lone_missing) {
                 self.skip(cohort, position, Some((person, Some(side))), reason)?;
             }
         }
@@ -267,31 +360,36 @@ impl Window {
         &self,
         site: Site<'_>,
         person: usize,
-        genotype: Genotype,
-        alleles: &[Allele],
+        reads: [Read; 2],
         carriers: &mut Carriers,
         cohort: &mut Cohort<'_>,
     ) -> Result<bool, Error> {
+        let position = site.record.position;
         let (reason, applies) = match cohort.policies.unphased {
             Unphased::Error => {
                 return Err(site.refuse(
                     cohort.samples.get(person),
-                    "unphased heterozygote: its haplotypes are unknown; phase the file, choose --unphased gt-order, iupac or ref, or use --encoding diploid",
+                    "unphased heterozygote: its haplotypes are unknown; phase the file, choose --unphased gt-order, iupac or ref, or --encoding diploid, which needs no phase (a pipeline file has both as keys; a saved model keeps those it was made with)",
                 ));
             }
             Unphased::GtOrder => (Reason::UnphasedGtOrder, true),
             Unphased::Ref => (Reason::UnphasedAsRef, false),
-            Unphased::Iupac => match iupac_codes(site.record, genotype, alleles, cohort.policies.missing) {
-                // What is wrong with an allele itself is said where alleles are entered.
-                Codes::NotBases => return Ok(true),
-                Codes::OtherLength => (Reason::UnphasedAsRef, false),
-                Codes::Letters(letters) => {
+            Unphased::Iupac => match iupac_codes(site.record, reads) {
+                None => (Reason::UnphasedAsRef, false),
+                Some(letters) => {
                     carriers.of_letters.entry(letters).or_default().extend([2 * person as u32, 2 * person as u32 + 1]);
                     (Reason::UnphasedAsIupac, false)
                 }
             },
         };
-        self.skip(cohort, site.record.position, Some((person, None)), reason)?;
+        self.skip(cohort, position, Some((person, None)), reason)?;
+        if !applies {
+            for (side, read) in reads.into_iter().enumerate() {
+                if let Read::Reference(Some(reason)) = read {
+                    self.skip(cohort, position, Some((person, Some(side))), reason)?;
+                }
+            }
+        }
         Ok(applies)
     }
 
@@ -308,67 +406,33 @@ impl Window {
         Ok(())
     }
 
-    /// Enters one allele among the carriers; the reason where it is not applied as it stands.
-    fn allele(
-        site: Site<'_>,
-        carrier: usize,
-        allele: i16,
-        alleles: &[Allele],
-        carriers: &mut Carriers,
-        cohort: &Cohort<'_>,
-    ) -> Result<Option<Reason>, Error> {
-        let refuse = |reason: String| Err(site.refuse(cohort.samples.get(carrier / 2), reason));
-        let number = match allele {
-            0 | ABSENT => return Ok(None),
-            MISSING => {
-                return match cohort.policies.missing {
-                    Missing::Ref => Ok(Some(Reason::MissingAsRef)),
-                    Missing::N => {
-                        let letters = vec![b'N'; site.record.ref_allele.len()];
-                        carriers.of_letters.entry(letters).or_default().push(carrier as u32);
-                        Ok(Some(Reason::MissingAsN))
-                    }
-                    Missing::Error => refuse("missing allele; choose --missing ref or N".into()),
-                };
-            }
-            alt => alt as usize - 1,
-        };
-        match &alleles[number] {
-            Allele::Edit { .. } | Allele::Outside | Allele::Star => carriers.of_alt[number].push(carrier as u32),
-            Allele::ReferenceBlock => {}
-            Allele::AltIsRef => return Ok(Some(Reason::AltIsRef)),
-            Allele::Symbolic if cohort.policies.symbolic == Symbolic::Skip => return Ok(Some(Reason::Symbolic)),
-            Allele::Symbolic => {
-                return refuse(format!("symbolic allele `{}`; choose --symbolic skip to leave such alleles out", site.alt_text(number)));
-            }
-            Allele::UnknownEnd => return refuse("`<DEL>` has neither INFO/END nor INFO/SVLEN: how much it deletes is unknown".into()),
-            Allele::NotBases => return refuse(format!("ALT `{}` is not bases", site.alt_text(number))),
-        }
-        Ok(None)
-    }
-
     /// Applies the haploid policy and holds a person to one ploidy within the locus.
-    fn settle_ploidy(&mut self, call: Genotype, person: usize, position: usize, policies: &Policies) -> Result<Genotype, String> {
-        let (mut genotype, encoding) = (call, policies.encoding);
-        if genotype.is_haploid() {
-            match policies.haploid {
+    fn settle_ploidy(&mut self, call: Genotype, person: usize, cohort: &mut Cohort<'_>) -> Result<Genotype, String> {
+        let mut genotype = call;
+        if call.is_haploid() {
+            match cohort.policies.haploid {
                 Haploid::Error => return Err("haploid call; choose --haploid absent or dup".into()),
                 Haploid::Dup => genotype.alleles[1] = genotype.alleles[0],
-                Haploid::Absent if encoding == Encoding::Diploid && genotype.alleles[0] == MISSING => genotype.alleles[1] = MISSING,
-                Haploid::Absent if genotype.alleles[0] == MISSING && self.ploidy[person] == 0 => {
-                    self.lone_missing.entry(person).or_insert(position);
+                // `.` is how a missing call of any ploidy is often written.
+                Haploid::Absent if call.alleles[0] == MISSING && self.ploidy[person] != 1 => {
+                    genotype.alleles[1] = MISSING;
+                    if self.ploidy[person] == 0 {
+                        self.lone_missing.entry(person).or_default();
+                    }
                 }
                 Haploid::Absent => {}
             }
         }
-        if genotype.alleles == [MISSING, MISSING] || genotype.alleles == [MISSING, ABSENT] {
+        if genotype.alleles.iter().all(|&allele| allele == MISSING || allele == ABSENT) {
             return Ok(genotype);
         }
         let ploidy = if genotype.is_haploid() { 1 } else { 2 };
         let seen = std::mem::replace(&mut self.ploidy[person], ploidy);
         if seen == 0 {
             self.n_without_ploidy -= 1;
-            self.lone_missing.remove(&person);
+            if ploidy == 2 {
+                self.tell_second_missing(person, cohort).map_err(|error| error.to_string())?;
+            }
         } else if seen != ploidy {
             return Err(format!(
                 "ploidy {ploidy} here, but {seen} at an earlier record of locus `{}`; split the locus (PAR boundary?) or choose --haploid dup",
@@ -378,6 +442,15 @@ impl Window {
         Ok(genotype)
     }
 
+    /// The person is diploid: each `.` so far was missing on the second haplotype too.
+    fn tell_second_missing(&mut self, person: usize, cohort: &mut Cohort<'_>) -> Result<(), Error> {
+        let reason = if cohort.policies.missing == Missing::N { Reason::MissingAsN } else { Reason::MissingAsRef };
+        for position in self.lone_missing.remove(&person).unwrap_or_default() {
+            self.skip(cohort, position, Some((person, Some(1))), reason)?;
+        }
+        Ok(())
+    }
+
     /// Applies what no later record can come before.
     fn settle_before(&mut self, start0: usize, cohort: &mut Cohort<'_>) -> Result<(), Error> {
         for Clash { allele, position, reason } in self.builder.settle_before(start0) {
@@ -385,7 +458,7 @@ impl Window {
             if reason == Reason::Conflict && cohort.policies.strict {
                 return Err(Error::Site {
                     path: self.path.clone(),
-                    contig: self.locus.contig.clone(),
+                    contig: self.contig.clone(),
                     position,
                     place: Place::Unknown,
                     sample: cohort.samples.get(person).cloned(),
@@ -406,9 +479,13 @@ impl Window {
     /// Applies what is pending after the last record, and closes the locus.
     pub fn finish(mut self, cohort: &mut Cohort<'_>) -> Result<LocusHaplotypes, Error> {
         self.settle_before(usize::MAX, cohort)?;
-        for (person, position) in std::mem::take(&mut self.lone_missing) {
-            self.builder.set_absent(person);
-            self.skip(cohort, position, Some((person, Some(1))), Reason::HaploidAbsent)?;
+        for (person, positions) in std::mem::take(&mut self.lone_missing) {
+            if cohort.policies.encoding == Encoding::Haplotype {
+                self.absent(positions.first().copied().unwrap_or_default(), person, cohort)?;
+            } else {
+                self.lone_missing.insert(person, positions);
+                self.tell_second_missing(person, cohort)?;
+            }
         }
         Ok(self.builder.finish(self.locus, self.contig_len_nt, self.masks, self.bases))
     }

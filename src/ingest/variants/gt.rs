@@ -41,6 +41,7 @@ pub(super) fn read_text(cells: &[u8], keys: Keys, columns: &Columns, record: &mu
         if cells.starts_with(b"0/0") { (UNPHASED_REFERENCE, [*b"0/0\t"; BLOCK]) } else { (REFERENCE, [*b"0|0\t"; BLOCK]) };
     let references = references.as_flattened();
     start(record, columns, reference);
+    record.phase_sets.clear();
     if keys.ps.is_some() {
         record.phase_sets.resize(columns.n_people(), None);
     }
@@ -244,7 +245,6 @@ fn start(record: &mut VariantRecord, columns: &Columns, reference: Genotype) {
     }
     record.rest = Some(reference);
     record.not_reference.clear();
-    record.phase_sets.clear();
 }
 
 #[inline]

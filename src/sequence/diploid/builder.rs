@@ -258,6 +258,7 @@ mod tests {
             let ordered = |edit: Edit, alt: &str| OrderedEdit {
                 edit,
                 uncut_start0: position - 1,
+                by_policy: false,
                 position,
                 record_end0: position - 1 + ref_allele.len(),
                 ref_allele: ref_allele.as_bytes().into(),
@@ -416,6 +417,7 @@ mod tests {
         let ordered = |start0: usize, r: &str, a: &str| OrderedEdit {
             edit: Edit::canonical(start0, r.as_bytes(), a.as_bytes()).unwrap(),
             uncut_start0: start0,
+            by_policy: false,
             position: start0 + 1,
             record_end0: start0 + r.len(),
             ref_allele: r.as_bytes().into(),

@@ -504,6 +504,28 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_with_files_of_two_runs_is_refused() {
+        use crate::sequence::{Policies, Provenance};
+        let dictionary = dictionary(Strand::Forward);
+        let save = |training: &[usize], name: &str| {
+            let Tokenized { tokenizer, grid, tokens, .. } = run(&dictionary, training, &Options::default()).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let genome = Provenance::of(&dictionary, Policies { strict: name == "other", ..Policies::default() });
+            Folder { tokenizer, grid, tokens, genome }.save(folder.path()).unwrap();
+            folder
+        };
+        let (one, other) = (save(&[0], "one"), save(&[0, 1], "other"));
+        for name in ["tokenizer.json", "grid.json", "genome.json"] {
+            let before = std::fs::read(one.path().join(name)).unwrap();
+            std::fs::copy(other.path().join(name), one.path().join(name)).unwrap();
+            let error = Folder::load(one.path()).unwrap_err().to_string();
+            assert!(error.contains("tokens.safetensors: does not belong to the other files of this folder"), "{name}: {error}");
+            std::fs::write(one.path().join(name), before).unwrap();
+        }
+        Folder::load(one.path()).unwrap();
+    }
+
+    #[test]
     fn nothing_of_people_outside_training_is_in_the_vocabulary() {
         let dictionary = dictionary(Strand::Forward);
         let options = Options { segment_length: 10, ..Options::default() };

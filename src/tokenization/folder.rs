@@ -4,8 +4,10 @@ use std::path::Path;
 
 use gf_tokenizer::Tokenizer;
 
-use super::{Error, Grid, TokenSet};
+use super::{Error, Grid, TokenSet, store::Digests};
 use crate::{output, sequence::Provenance};
+
+const TOKENS: &str = "tokens.safetensors";
 
 /// Everything training needs of the genomes.
 #[derive(Debug)]
@@ -21,21 +23,26 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Writes the four files.
+    /// Writes the four files; older tokens go first and the new ones come last, so that a folder with them is whole.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
+        let tokens = folder.join(TOKENS);
+        match std::fs::remove_file(&tokens) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(output::at(&tokens)(error).into()),
+            _ => {}
+        }
         output::write(&folder.join("tokenizer.json"), |out| out.write_all(self.tokenizer.json().as_bytes()))?;
         self.grid.save(&folder.join("grid.json"))?;
-        self.tokens.save(&folder.join("tokens.safetensors"))?;
-        Ok(output::write_json(&folder.join("genome.json"), &self.genome)?)
+        output::write_json(&folder.join("genome.json"), &self.genome)?;
+        self.tokens.save(&tokens, digests(folder)?)
     }
 
     /// Reads the four files.
     ///
     /// # Errors
-    /// Missing, damaged or mismatched files.
+    /// Missing or damaged files, or files of more than one run.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let read = |name: &str| {
             let path = folder.join(name);
@@ -44,15 +51,22 @@ impl Folder {
         let wrong = |name: &str, reason: String| Error::Store { path: folder.join(name), reason };
         let tokenizer = Tokenizer::from_json(&read("tokenizer.json")?).map_err(|error| wrong("tokenizer.json", error.to_string()))?;
         let grid = Grid::load(&folder.join("grid.json"))?;
-        let tokens = TokenSet::load(&folder.join("tokens.safetensors"))?;
+        let (tokens, belongs_to) = TokenSet::load(&folder.join(TOKENS))?;
         let genome: Provenance = serde_json::from_str(&read("genome.json")?).map_err(|error| wrong("genome.json", error.to_string()))?;
-        let fits = grid.loci.len() == tokens.loci.len()
+        let fits = belongs_to == digests(folder)?
+            && grid.loci.len() == tokens.loci.len()
             && genome.loci.len() == tokens.loci.len()
             && grid.loci.iter().zip(&tokens.loci).all(|(grid, tokens)| grid.name == tokens.name && grid.n_slots() == tokens.n_slots);
         let in_vocabulary = tokens.loci.iter().all(|locus| locus.tokens.iter().all(|&id| (id as usize) < tokenizer.vocab_len()));
         if !fits || !in_vocabulary {
-            return Err(wrong("tokens.safetensors", "does not belong to the other files of this folder".into()));
+            return Err(wrong(TOKENS, "does not belong to the other files of this folder: tokenize again".into()));
         }
         Ok(Self { tokenizer, grid, tokens, genome })
     }
+}
+
+/// Of the files that the tokens were made with.
+fn digests(folder: &Path) -> Result<Digests, output::Error> {
+    let digest = |name: &str| Ok((name.to_string(), output::sha256_of_file(&folder.join(name))?));
+    ["tokenizer.json", "grid.json", "genome.json"].into_iter().map(digest).collect()
 }

@@ -1,6 +1,9 @@
 //! Token sets on disk: one `tokens.safetensors` with `LOCUS/tokens` (haplotypes x slots) and `LOCUS/pairs` (people x 2), all u32.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
 use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -8,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use crate::{output, sequence::ABSENT_HAPLOTYPE};
 
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 const INDEX: &str = "gf-genomics";
 
 /// Tokens of the distinct haplotypes and who has which.
@@ -47,22 +50,27 @@ impl LocusTokens {
     }
 }
 
+/// SHA-256 of the other files of a folder, by name.
+pub(super) type Digests = BTreeMap<String, String>;
+
 #[derive(Serialize, Deserialize)]
 struct Index {
     schema_version: u32,
+    belongs_to: Digests,
     samples: Vec<String>,
     loci: Vec<String>,
 }
 
 impl TokenSet {
-    /// Writes `tokens.safetensors`.
+    /// Writes `tokens.safetensors`, for a folder with these other files.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), Error> {
+    pub(super) fn save(&self, path: &Path, belongs_to: Digests) -> Result<(), Error> {
         let wrong = |reason: String| Error::Store { path: path.into(), reason };
         let index = Index {
             schema_version: SCHEMA_VERSION,
+            belongs_to,
             samples: self.samples.clone(),
             loci: self.loci.iter().map(|locus| locus.name.clone()).collect(),
         };
@@ -87,11 +95,11 @@ impl TokenSet {
         Ok(output::write(path, |out| out.write_all(&bytes))?)
     }
 
-    /// Reads `tokens.safetensors`.
+    /// Reads `tokens.safetensors`, and to which other files of its folder it belongs.
     ///
     /// # Errors
     /// A missing or malformed file, another schema version, numbers out of range.
-    pub fn load(path: &Path) -> Result<Self, Error> {
+    pub(super) fn load(path: &Path) -> Result<(Self, Digests), Error> {
         let wrong = |reason: String| Error::Store { path: path.into(), reason };
         let bytes = std::fs::read(path).map_err(output::at(path))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
@@ -120,6 +128,6 @@ impl TokenSet {
             let pairs = pairs.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
             loci.push(LocusTokens { name, n_slots: shape[1], tokens, pairs });
         }
-        Ok(Self { samples: index.samples, loci })
+        Ok((Self { samples: index.samples, loci }, index.belongs_to))
     }
 }

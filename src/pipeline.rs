@@ -191,7 +191,8 @@ pub fn tokenize(
     let report = sequences_seconds.map(|seconds| Report::of(&tokenized, &people, seconds));
     let Tokenized { tokenizer, grid, tokens, summary, .. } = tokenized;
     let genome = Provenance::of(dictionary, policies.clone());
-    Folder { tokenizer, grid, tokens, genome }.save(out)?;
+    let fitted_on = people[0].1.clone();
+    Folder { tokenizer, grid, tokens, fitted_on, genome }.save(out)?;
     if let Some(report) = &report {
         report.write(&out.join("report.csv"))?;
     }

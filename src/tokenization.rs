@@ -511,7 +511,7 @@ mod tests {
             let Tokenized { tokenizer, grid, tokens, .. } = run(&dictionary, training, &Options::default()).unwrap();
             let folder = tempfile::tempdir().unwrap();
             let genome = Provenance::of(&dictionary, Policies { strict: name == "other", ..Policies::default() });
-            Folder { tokenizer, grid, tokens, genome }.save(folder.path()).unwrap();
+            Folder { tokenizer, grid, tokens, fitted_on: training.to_vec(), genome }.save(folder.path()).unwrap();
             folder
         };
         let (one, other) = (save(&[0], "one"), save(&[0, 1], "other"));
@@ -522,7 +522,7 @@ mod tests {
             assert!(error.contains("tokens.safetensors: does not belong to the other files of this folder"), "{name}: {error}");
             std::fs::write(one.path().join(name), before).unwrap();
         }
-        Folder::load(one.path()).unwrap();
+        assert_eq!(Folder::load(one.path()).unwrap().fitted_on, [0]);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! A token folder: `tokenizer.json`, `grid.json`, `tokens.safetensors`, `genome.json` (loci, reference digests, policies).
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use gf_tokenizer::Tokenizer;
 
-use super::{Error, Grid, TokenSet, store::Digests};
+use super::{Error, Grid, TokenSet, store::Origin};
 use crate::{output, sequence::Provenance};
 
 const TOKENS: &str = "tokens.safetensors";
@@ -18,6 +18,8 @@ pub struct Folder {
     pub grid: Grid,
     /// Tokens of the distinct haplotypes and who has which.
     pub tokens: TokenSet,
+    /// People (numbers into the samples) on whom tokenizer and grid were fitted; a model bundle does not have them.
+    pub fitted_on: Vec<usize>,
     /// What the sequences were made from.
     pub genome: Provenance,
 }
@@ -36,7 +38,7 @@ impl Folder {
         output::write(&folder.join("tokenizer.json"), |out| out.write_all(self.tokenizer.json().as_bytes()))?;
         self.grid.save(&folder.join("grid.json"))?;
         output::write_json(&folder.join("genome.json"), &self.genome)?;
-        self.tokens.save(&tokens, digests(folder)?)
+        self.tokens.save(&tokens, Origin { belongs_to: digests(folder)?, fitted_on: self.fitted_on.clone() })
     }
 
     /// Reads the four files.
@@ -51,9 +53,9 @@ impl Folder {
         let wrong = |name: &str, reason: String| Error::Store { path: folder.join(name), reason };
         let tokenizer = Tokenizer::from_json(&read("tokenizer.json")?).map_err(|error| wrong("tokenizer.json", error.to_string()))?;
         let grid = Grid::load(&folder.join("grid.json"))?;
-        let (tokens, belongs_to) = TokenSet::load(&folder.join(TOKENS))?;
+        let (tokens, origin) = TokenSet::load(&folder.join(TOKENS))?;
         let genome: Provenance = serde_json::from_str(&read("genome.json")?).map_err(|error| wrong("genome.json", error.to_string()))?;
-        let fits = belongs_to == digests(folder)?
+        let fits = origin.belongs_to == digests(folder)?
             && grid.loci.len() == tokens.loci.len()
             && genome.loci.len() == tokens.loci.len()
             && grid.loci.iter().zip(&tokens.loci).all(|(grid, tokens)| grid.name == tokens.name && grid.n_slots() == tokens.n_slots);
@@ -61,12 +63,12 @@ impl Folder {
         if !fits || !in_vocabulary {
             return Err(wrong(TOKENS, "does not belong to the other files of this folder: tokenize again".into()));
         }
-        Ok(Self { tokenizer, grid, tokens, genome })
+        Ok(Self { tokenizer, grid, tokens, fitted_on: origin.fitted_on, genome })
     }
 }
 
 /// Of the files that the tokens were made with.
-fn digests(folder: &Path) -> Result<Digests, output::Error> {
+fn digests(folder: &Path) -> Result<BTreeMap<String, String>, output::Error> {
     let digest = |name: &str| Ok((name.to_string(), output::sha256_of_file(&folder.join(name))?));
     ["tokenizer.json", "grid.json", "genome.json"].into_iter().map(digest).collect()
 }

@@ -50,29 +50,36 @@ impl LocusTokens {
     }
 }
 
-/// SHA-256 of the other files of a folder, by name.
-pub(super) type Digests = BTreeMap<String, String>;
+/// What a token set was made with.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Origin {
+    /// SHA-256 of the other files of its folder, by name.
+    pub belongs_to: BTreeMap<String, String>,
+    /// People (numbers into the samples) on whom tokenizer and slots were fitted.
+    pub fitted_on: Vec<usize>,
+}
 
 #[derive(Serialize, Deserialize)]
 struct Index {
     schema_version: u32,
-    belongs_to: Digests,
     samples: Vec<String>,
     loci: Vec<String>,
+    #[serde(flatten)]
+    origin: Origin,
 }
 
 impl TokenSet {
-    /// Writes `tokens.safetensors`, for a folder with these other files.
+    /// Writes `tokens.safetensors`.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub(super) fn save(&self, path: &Path, belongs_to: Digests) -> Result<(), Error> {
+    pub(super) fn save(&self, path: &Path, origin: Origin) -> Result<(), Error> {
         let wrong = |reason: String| Error::Store { path: path.into(), reason };
         let index = Index {
             schema_version: SCHEMA_VERSION,
-            belongs_to,
             samples: self.samples.clone(),
             loci: self.loci.iter().map(|locus| locus.name.clone()).collect(),
+            origin,
         };
         let metadata = HashMap::from([(INDEX.to_string(), serde_json::to_string(&index).map_err(|error| wrong(error.to_string()))?)]);
         let mut arrays: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
@@ -95,11 +102,11 @@ impl TokenSet {
         Ok(output::write(path, |out| out.write_all(&bytes))?)
     }
 
-    /// Reads `tokens.safetensors`, and to which other files of its folder it belongs.
+    /// Reads `tokens.safetensors`.
     ///
     /// # Errors
     /// A missing or malformed file, another schema version, numbers out of range.
-    pub(super) fn load(path: &Path) -> Result<(Self, Digests), Error> {
+    pub(super) fn load(path: &Path) -> Result<(Self, Origin), Error> {
         let wrong = |reason: String| Error::Store { path: path.into(), reason };
         let bytes = std::fs::read(path).map_err(output::at(path))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
@@ -128,6 +135,9 @@ impl TokenSet {
             let pairs = pairs.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
             loci.push(LocusTokens { name, n_slots: shape[1], tokens, pairs });
         }
-        Ok((Self { samples: index.samples, loci }, index.belongs_to))
+        if !index.origin.fitted_on.iter().all(|&person| person < index.samples.len()) {
+            return Err(wrong("it was fitted on people it does not have: the file is damaged".into()));
+        }
+        Ok((Self { samples: index.samples, loci }, index.origin))
     }
 }

@@ -129,11 +129,12 @@ pub(crate) fn with_overlapping(inner: &HuggingFace, length: usize) -> Result<Str
 
 fn bpe(alphabet: &[u8], segments: &[(&str, u64)], vocab_size: VocabSize, max_token_len_nt: Option<usize>) -> Result<HuggingFace, Error> {
     let needed = SPECIAL_TOKENS.len() + alphabet.len();
+    // Every merge shortens a word by one symbol at least, so no more entries than this can arise; the trainer makes room for all it is told.
+    let saturated = needed + segments.iter().map(|(segment, _)| segment.len()).sum::<usize>();
     let vocab_size = match vocab_size {
-        // Every merge shortens a word by one symbol at least, so no more entries than this can arise.
-        VocabSize::Saturate => needed + segments.iter().map(|(segment, _)| segment.len()).sum::<usize>(),
+        VocabSize::Saturate => saturated,
         VocabSize::AtMost(size) if size < needed => return Err(Error::VocabularyTooSmall { found: size, needed }),
-        VocabSize::AtMost(size) => size,
+        VocabSize::AtMost(size) => size.min(saturated),
     };
     let divisor = count_divisor(segments);
     let words: AHashMap<CompactString, u64> =

@@ -58,7 +58,7 @@ impl std::str::FromStr for VocabSize {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "saturate" => Ok(Self::Saturate),
-            number => number.parse().map(Self::AtMost).map_err(|_| format!("`{number}` is neither `saturate` nor a number")),
+            number => number.parse().map(Self::AtMost).map_err(|_| format!("`{number}` is neither `saturate` nor a whole number from 0")),
         }
     }
 }
@@ -78,10 +78,12 @@ impl<'de> Deserialize<'de> for VocabSize {
         #[serde(untagged)]
         enum Either {
             Size(usize),
+            OtherNumber(f64),
             Text(String),
         }
         match Either::deserialize(deserializer)? {
             Either::Size(size) => Ok(Self::AtMost(size)),
+            Either::OtherNumber(number) => number.to_string().parse().map_err(D::Error::custom),
             Either::Text(text) => text.parse().map_err(D::Error::custom),
         }
     }

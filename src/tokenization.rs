@@ -313,22 +313,34 @@ fn fit_into_places(
     tokenizer: &Tokenizer,
     grid: &LocusGrid,
 ) -> Result<u64, Error> {
-    let mut n_overflows = 0;
-    for ((segment, tokens), unseen) in segments.distinct.iter().zip(encoded).zip(unseen) {
-        let (n_slots, known) = (grid.slots_in(segment.place), &grid.known_segments[segment.place]);
-        if *unseen && tokens.len() > n_slots {
-            n_overflows += 1;
-            // `known_segments` runs from the commonest to the rarest, and `min_by_key` keeps the first of equals.
-            if let Some(nearest) = known.iter().min_by_key(|known| edit_distance(known.as_bytes(), &segment.bases)) {
-                *tokens = tokenizer.encode(nearest.as_bytes())?;
-            }
+    let fit = |((segment, tokens), unseen): ((&Segment, &mut Vec<u32>), &bool)| {
+        let n_slots = grid.slots_in(segment.place);
+        let overflows = *unseen && tokens.len() > n_slots;
+        if overflows && let Some(nearest) = nearest(&grid.known_segments[segment.place], &segment.bases) {
+            *tokens = tokenizer.encode(nearest)?;
         }
         if tokens.len() > n_slots {
             let reason = "a segment of training has more tokens than slots: tokenizer and grid do not belong together";
             return Err(Error::Inputs(format!("locus `{}`: {reason}", grid.name)));
         }
+        Ok(u64::from(overflows))
+    };
+    segments.distinct.par_iter().zip(encoded).zip(unseen).map(fit).sum()
+}
+
+/// The known segment with the least edit distance; the first of equals, which is the commonest.
+fn nearest<'k>(known: &'k [String], bases: &[u8]) -> Option<&'k [u8]> {
+    let (mut nearest, mut least) = (None, usize::MAX);
+    for known in known.iter().map(String::as_bytes) {
+        // No distance is less than the difference in length.
+        if known.len().abs_diff(bases.len()) < least {
+            let distance = edit_distance(known, bases);
+            if distance < least {
+                (nearest, least) = (Some(known), distance);
+            }
+        }
     }
-    Ok(n_overflows)
+    nearest
 }
 
 /// Writes the tokens of one haplotype, given with their places; returns how many there was room for.

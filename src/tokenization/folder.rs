@@ -31,10 +31,7 @@ impl Folder {
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         let tokens = folder.join(TOKENS);
-        match std::fs::remove_file(&tokens) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(output::at(&tokens)(error).into()),
-            _ => {}
-        }
+        output::remove_if_there(&tokens)?;
         output::write(&folder.join("tokenizer.json"), |out| out.write_all(self.tokenizer.json().as_bytes()))?;
         self.grid.save(&folder.join("grid.json"))?;
         output::write_json(&folder.join("genome.json"), &self.genome)?;

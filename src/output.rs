@@ -141,6 +141,17 @@ impl Write for Pending {
     }
 }
 
+/// Removes a file; that there is none is no error.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub fn remove_if_there(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Removes the temporary files that a killed run left in a folder.
 ///
 /// # Errors

@@ -191,9 +191,13 @@ pub fn tokenize(
     let report = sequences_seconds.map(|seconds| Report::of(&tokenized, &people, seconds));
     let Tokenized { tokenizer, grid, tokens, summary, .. } = tokenized;
     let genome = Provenance::of(dictionary, policies.clone());
-    Folder { tokenizer, grid, tokens, genome }.save(out)?;
-    if let Some(report) = &report {
-        report.write(&out.join("report.csv"))?;
+    let fitted_on = people[0].1.clone();
+    Folder { tokenizer, grid, tokens, fitted_on, genome }.save(out)?;
+    let report_path = out.join("report.csv");
+    match &report {
+        Some(report) => report.write(&report_path)?,
+        // One of an earlier run would be of other tokens.
+        None => output::remove_if_there(&report_path)?,
     }
     if let Some(VocabSize::AtMost(wanted)) = options.vocab_size
         && summary.vocab_size < wanted

@@ -48,7 +48,7 @@ pub struct Summary {
     pub n_slots: usize,
     /// Distinct haplotypes over all loci.
     pub n_distinct_haplotypes: usize,
-    /// Mean number of nucleotides in a token that is not special, over distinct haplotypes.
+    /// Mean number of nucleotides in a token that is not special, over distinct haplotypes; before any is replaced or cut to fit the slots.
     pub nt_per_token: f64,
     /// Distinct segments (place and bases) that no training person has.
     pub n_unseen_segments: u64,
@@ -131,8 +131,16 @@ pub struct Tokenized {
     /// Seconds for encoding every distinct haplotype.
     pub encode_seconds: f64,
     segments: Vec<LocusSegments>,
+    measured: Measured,
+}
+
+/// What [`fill`] sees beside the tokens.
+#[derive(Clone, Debug, Default)]
+struct Measured {
     /// Of each locus, for each distinct segment: no training person has it.
     unseen: Vec<Vec<bool>>,
+    /// Tokens of each distinct haplotype of every locus, special ones not counted, before any is replaced or cut to fit the slots.
+    n_tokens: Vec<usize>,
 }
 
 /// Fits tokenizer and grid on the `training` people (numbers into `dictionary.samples`), then encodes every distinct haplotype.
@@ -162,9 +170,9 @@ pub fn run(dictionary: &Dictionary, training: &[usize], options: &Options) -> Re
     let loci = dictionary.loci.iter().enumerate();
     let loci = loci.map(|(index, locus)| lay_out(locus, &segments[index], &encoded[index], &copies[index], options.anchor)).collect();
     let grid = Grid::new(options.anchor, options.segment_length, loci);
-    let (tokens, summary, unseen) = fill(dictionary, &segments, encoded, &tokenizer, &grid)?;
+    let (tokens, summary, measured) = fill(dictionary, &segments, encoded, &tokenizer, &grid)?;
     let encode_seconds = started.elapsed().as_secs_f64();
-    Ok(Tokenized { tokenizer, grid, tokens, summary, fit_seconds, encode_seconds, segments, unseen })
+    Ok(Tokenized { tokenizer, grid, tokens, summary, fit_seconds, encode_seconds, segments, measured })
 }
 
 /// Encodes every distinct haplotype on a fitted grid.
@@ -253,18 +261,17 @@ fn lay_out(locus: &LocusHaplotypes, segments: &LocusSegments, encoded: &[Vec<u32
     LocusGrid::new(locus, &slots, known_segments)
 }
 
-/// Writes the tokens of every distinct haplotype into its row; also says which distinct segments no training person has.
+/// Writes the tokens of every distinct haplotype into its row, and measures them.
 fn fill(
     dictionary: &Dictionary,
     segments: &[LocusSegments],
     encoded: Vec<Vec<Vec<u32>>>,
     tokenizer: &Tokenizer,
     grid: &Grid,
-) -> Result<(TokenSet, Summary, Vec<Vec<bool>>), Error> {
+) -> Result<(TokenSet, Summary, Measured), Error> {
     let (vocab_size, n_training_segments) = (tokenizer.vocab_len(), grid.n_known_segments());
     let mut summary = Summary { vocab_size, n_training_segments, anchor: grid.anchor, ..Summary::default() };
-    let (mut n_nt, mut n_tokens) = (0, 0);
-    let (mut loci, mut unseen) = (Vec::with_capacity(grid.loci.len()), Vec::with_capacity(grid.loci.len()));
+    let (mut loci, mut measured, mut n_nt) = (Vec::with_capacity(grid.loci.len()), Measured::default(), 0);
     let of_dictionary = dictionary.loci.iter().zip(segments).zip(encoded).map(Some).chain(std::iter::repeat_with(|| None));
     for (locus_grid, found) in grid.loci.iter().zip(of_dictionary) {
         let ((locus, segments), mut encoded) = found
@@ -272,6 +279,8 @@ fn fill(
             .ok_or_else(|| Error::Inputs(format!("locus `{}` of the tokenizer's grid is not in these sequences", locus_grid.name)))?;
         let unseen_here = unseen_segments(segments, locus_grid);
         summary.n_unseen_segments += unseen_here.iter().filter(|unseen| **unseen).count() as u64;
+        let n_tokens = |haplotype: &Vec<u32>| haplotype.iter().map(|&segment| encoded[segment as usize].len()).sum();
+        let n_tokens: Vec<usize> = segments.haplotypes.iter().map(n_tokens).collect();
         if grid.anchor == Anchor::Reference {
             summary.n_slot_overflows += fit_into_places(segments, &mut encoded, &unseen_here, tokenizer, locus_grid)?;
         }
@@ -282,20 +291,20 @@ fn fill(
             write_row(row, parts, locus_grid, grid.anchor)
         };
         let written: Vec<usize> = tokens.par_chunks_exact_mut(n_slots).zip(&segments.haplotypes).map(write).collect();
-        for (haplotype, n_written) in segments.haplotypes.iter().zip(written) {
+        for ((haplotype, n_tokens), n_written) in segments.haplotypes.iter().zip(&n_tokens).zip(written) {
             n_nt += haplotype.iter().map(|&segment| segments.distinct[segment as usize].bases.len()).sum::<usize>();
-            n_tokens += n_written;
-            let n_encoded: usize = haplotype.iter().map(|&segment| encoded[segment as usize].len()).sum();
-            summary.n_slot_overflows += u64::from(n_encoded > n_written);
-            summary.n_empty_haplotypes += u64::from(n_written == 0);
+            summary.n_slot_overflows += u64::from(grid.anchor == Anchor::Haplotype && *n_tokens > n_written);
+            summary.n_empty_haplotypes += u64::from(*n_tokens == 0);
         }
         summary.n_slots += n_slots;
         summary.n_distinct_haplotypes += locus.haplotypes.len();
         loci.push(LocusTokens { name: locus.locus.name.clone(), n_slots, tokens, pairs: locus.pairs.clone() });
-        unseen.push(unseen_here);
+        measured.unseen.push(unseen_here);
+        measured.n_tokens.extend(n_tokens);
     }
+    let n_tokens: usize = measured.n_tokens.iter().sum();
     summary.nt_per_token = if n_tokens == 0 { 0.0 } else { n_nt as f64 / n_tokens as f64 };
-    Ok((TokenSet { samples: dictionary.samples.clone(), loci }, summary, unseen))
+    Ok((TokenSet { samples: dictionary.samples.clone(), loci }, summary, measured))
 }
 
 /// For each distinct segment, whether no training person has it at its place.
@@ -313,22 +322,34 @@ fn fit_into_places(
     tokenizer: &Tokenizer,
     grid: &LocusGrid,
 ) -> Result<u64, Error> {
-    let mut n_overflows = 0;
-    for ((segment, tokens), unseen) in segments.distinct.iter().zip(encoded).zip(unseen) {
-        let (n_slots, known) = (grid.slots_in(segment.place), &grid.known_segments[segment.place]);
-        if *unseen && tokens.len() > n_slots {
-            n_overflows += 1;
-            // `known_segments` runs from the commonest to the rarest, and `min_by_key` keeps the first of equals.
-            if let Some(nearest) = known.iter().min_by_key(|known| edit_distance(known.as_bytes(), &segment.bases)) {
-                *tokens = tokenizer.encode(nearest.as_bytes())?;
-            }
+    let fit = |((segment, tokens), unseen): ((&Segment, &mut Vec<u32>), &bool)| {
+        let n_slots = grid.slots_in(segment.place);
+        let overflows = *unseen && tokens.len() > n_slots;
+        if overflows && let Some(nearest) = nearest(&grid.known_segments[segment.place], &segment.bases) {
+            *tokens = tokenizer.encode(nearest)?;
         }
         if tokens.len() > n_slots {
             let reason = "a segment of training has more tokens than slots: tokenizer and grid do not belong together";
             return Err(Error::Inputs(format!("locus `{}`: {reason}", grid.name)));
         }
+        Ok(u64::from(overflows))
+    };
+    segments.distinct.par_iter().zip(encoded).zip(unseen).map(fit).sum()
+}
+
+/// The known segment with the least edit distance; the first of equals, which is the commonest.
+fn nearest<'k>(known: &'k [String], bases: &[u8]) -> Option<&'k [u8]> {
+    let (mut nearest, mut least) = (None, usize::MAX);
+    for known in known.iter().map(String::as_bytes) {
+        // No distance is less than the difference in length.
+        if known.len().abs_diff(bases.len()) < least {
+            let distance = edit_distance(known, bases);
+            if distance < least {
+                (nearest, least) = (Some(known), distance);
+            }
+        }
     }
-    Ok(n_overflows)
+    nearest
 }
 
 /// Writes the tokens of one haplotype, given with their places; returns how many there was room for.
@@ -429,7 +450,7 @@ mod tests {
         let Tokenized { tokenizer, grid, tokens, summary, .. } = run(&dictionary, &[0], &options).unwrap();
         let locus = &tokens.loci[0];
         assert_eq!((locus.n_slots, &grid.loci[0].first_slot), (2 + 30, &vec![1]), "the longest row of training");
-        assert_eq!(summary.n_slot_overflows, 1);
+        assert_eq!((summary.n_slot_overflows, summary.nt_per_token), (1, 1.0));
         assert!(summary.to_string().contains("1 haplotypes have more tokens than any of training"), "{summary}");
         let deletion = locus.row(2);
         assert_eq!(text_of(deletion, &tokenizer).as_bytes(), dictionary.loci[0].bases(2));
@@ -496,11 +517,33 @@ mod tests {
         assert_eq!(report.value("unseen_distinct_share_validation"), Some(3.0 / 7.0));
         assert_eq!(report.value("unseen_share_test"), None);
         assert_eq!((report.value("distinct_segments"), report.value("training_segments")), (Some(7.0), Some(4.0)));
-        assert_eq!((report.value("tokens_per_haplotype_max"), report.value("sequences_seconds")), (Some(3.0), Some(1.5)));
+        assert_eq!((report.value("tokens_per_haplotype_max"), report.value("sequences_seconds")), (Some(9.0), Some(1.5)));
         let folder = tempfile::tempdir().unwrap();
         report.write(&folder.path().join("report.csv")).unwrap();
         let table = std::fs::read_to_string(folder.path().join("report.csv")).unwrap();
         assert!(table.starts_with("measure,value\nnt_per_token,") && table.contains("\nunseen_share_test,\n"), "{table}");
+    }
+
+    #[test]
+    fn a_folder_with_files_of_two_runs_is_refused() {
+        use crate::sequence::{Policies, Provenance};
+        let dictionary = dictionary(Strand::Forward);
+        let save = |training: &[usize], name: &str| {
+            let Tokenized { tokenizer, grid, tokens, .. } = run(&dictionary, training, &Options::default()).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let genome = Provenance::of(&dictionary, Policies { strict: name == "other", ..Policies::default() });
+            Folder { tokenizer, grid, tokens, fitted_on: training.to_vec(), genome }.save(folder.path()).unwrap();
+            folder
+        };
+        let (one, other) = (save(&[0], "one"), save(&[0, 1], "other"));
+        for name in ["tokenizer.json", "grid.json", "genome.json"] {
+            let before = std::fs::read(one.path().join(name)).unwrap();
+            std::fs::copy(other.path().join(name), one.path().join(name)).unwrap();
+            let error = Folder::load(one.path()).unwrap_err().to_string();
+            assert!(error.contains("tokens.safetensors: does not belong to the other files of this folder"), "{name}: {error}");
+            std::fs::write(one.path().join(name), before).unwrap();
+        }
+        assert_eq!(Folder::load(one.path()).unwrap().fitted_on, [0]);
     }
 
     #[test]

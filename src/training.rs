@@ -11,6 +11,7 @@ mod optimizer;
 pub use self::bundle::{Bundle, BundleConfig};
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -172,6 +173,16 @@ pub enum Error {
     /// Tokens and cohort do not fit.
     #[error(transparent)]
     Dataset(#[from] dataset::Error),
+    /// Nothing may be fitted on the people it is judged by.
+    #[error("{}: the tokenizer was fitted on `{sample}`, who is in {split} here: tokenize again with this cohort", path.display())]
+    FittedOnHeldOut {
+        /// Token folder.
+        path: PathBuf,
+        /// One of them.
+        sample: String,
+        /// Where the cohort has that person.
+        split: Split,
+    },
     /// A tensor operation failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
@@ -239,6 +250,7 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     };
     let (training, validation) = (known(Split::Train), known(Split::Validation));
     let folder = tokenization::Folder::load(&options.tokens)?;
+    refuse_fitted_on_held_out(&folder, &cohort, &options.tokens)?;
     let standardisation = Standardisation::fit(&cohort, &training);
     let constant_covariates = standardisation.iter().filter(|column| column.is_constant()).map(|column| column.name.clone()).collect();
     let data = Dataset::new(&folder.tokens, &cohort, standardisation.clone())?;
@@ -331,6 +343,15 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         epochs_resumed,
         constant_covariates,
     })
+}
+
+fn refuse_fitted_on_held_out(folder: &tokenization::Folder, cohort: &Cohort, path: &Path) -> Result<(), Error> {
+    let fitted_on: HashSet<&str> = folder.fitted_on.iter().map(|&person| folder.tokens.samples[person].as_str()).collect();
+    let mut held_out = [Split::Validation, Split::Test].into_iter().flat_map(|split| cohort.in_split(split));
+    match held_out.find(|(_, person)| fitted_on.contains(person.sample_id.as_str())) {
+        Some((_, person)) => Err(Error::FittedOnHeldOut { path: path.into(), sample: person.sample_id.clone(), split: person.split }),
+        None => Ok(()),
+    }
 }
 
 fn check(schedule: &Schedule) -> Result<(), Error> {

@@ -432,6 +432,16 @@ fn a_sample_with_two_columns_is_named() {
 // What earlier stages wrote
 
 #[test]
+fn tokens_fitted_on_people_who_are_held_out_now_are_refused() {
+    for split in ["validation", "test"] {
+        let study = study();
+        replace(study.path(), "cohort.csv", "S02,control,train", &format!("S02,control,{split}"));
+        let expected = format!("tokens: the tokenizer was fitted on `S02`, who is in {split} here: tokenize again with this cohort");
+        refuse(study.path(), TRAIN, &[&expected]);
+    }
+}
+
+#[test]
 fn damaged_tokens_are_named_by_their_file() {
     for name in ["tokenizer.json", "grid.json", "genome.json", "tokens.safetensors"] {
         for damage in [&b""[..], b"\x00\xff", b"{}", b"[1,2"] {

@@ -16,7 +16,7 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
-use gf_genomics::{sequence::Dictionary, tokenization::TokenSet};
+use gf_genomics::{sequence::Dictionary, tokenization::Folder};
 use noodles::bgzf;
 use support::{command, fasta, files, refuse, rows, run, stderr, succeed};
 use tempfile::TempDir;
@@ -303,7 +303,7 @@ fn an_empty_haplotype_is_written_and_tokenized() {
         folder,
         "tokenize --vcf cohort.vcf --reference reference.fa --regions-file loci.bed --cohort cohort.csv --covariates none --out tokens",
     );
-    let tokens = TokenSet::load(&folder.join("tokens/tokens.safetensors")).unwrap();
+    let tokens = Folder::load(&folder.join("tokens")).unwrap().tokens;
     let locus = tokens.loci.iter().find(|locus| locus.name == "GONE").unwrap();
     let special: BTreeMap<String, u32> = special_tokens(&folder.join("tokens/tokenizer.json"));
     let [empty, reference] = locus.pairs[0];

@@ -1,11 +1,13 @@
 //! A token folder: `tokenizer.json`, `grid.json`, `tokens.safetensors`, `genome.json` (loci, reference digests, policies).
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use gf_tokenizer::Tokenizer;
 
-use super::{Error, Grid, TokenSet};
+use super::{Error, Grid, TokenSet, store::Origin};
 use crate::{output, sequence::Provenance};
+
+const TOKENS: &str = "tokens.safetensors";
 
 /// Everything training needs of the genomes.
 #[derive(Debug)]
@@ -16,26 +18,30 @@ pub struct Folder {
     pub grid: Grid,
     /// Tokens of the distinct haplotypes and who has which.
     pub tokens: TokenSet,
+    /// People (numbers into the samples) on whom tokenizer and grid were fitted; a model bundle does not have them.
+    pub fitted_on: Vec<usize>,
     /// What the sequences were made from.
     pub genome: Provenance,
 }
 
 impl Folder {
-    /// Writes the four files.
+    /// Writes the four files; older tokens go first and the new ones come last, so that a folder with them is whole.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
+        let tokens = folder.join(TOKENS);
+        output::remove_if_there(&tokens)?;
         output::write(&folder.join("tokenizer.json"), |out| out.write_all(self.tokenizer.json().as_bytes()))?;
         self.grid.save(&folder.join("grid.json"))?;
-        self.tokens.save(&folder.join("tokens.safetensors"))?;
-        Ok(output::write_json(&folder.join("genome.json"), &self.genome)?)
+        output::write_json(&folder.join("genome.json"), &self.genome)?;
+        self.tokens.save(&tokens, Origin { belongs_to: digests(folder)?, fitted_on: self.fitted_on.clone() })
     }
 
     /// Reads the four files.
     ///
     /// # Errors
-    /// Missing, damaged or mismatched files.
+    /// Missing or damaged files, or files of more than one run.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let read = |name: &str| {
             let path = folder.join(name);
@@ -44,15 +50,22 @@ impl Folder {
         let wrong = |name: &str, reason: String| Error::Store { path: folder.join(name), reason };
         let tokenizer = Tokenizer::from_json(&read("tokenizer.json")?).map_err(|error| wrong("tokenizer.json", error.to_string()))?;
         let grid = Grid::load(&folder.join("grid.json"))?;
-        let tokens = TokenSet::load(&folder.join("tokens.safetensors"))?;
+        let (tokens, origin) = TokenSet::load(&folder.join(TOKENS))?;
         let genome: Provenance = serde_json::from_str(&read("genome.json")?).map_err(|error| wrong("genome.json", error.to_string()))?;
-        let fits = grid.loci.len() == tokens.loci.len()
+        let fits = origin.belongs_to == digests(folder)?
+            && grid.loci.len() == tokens.loci.len()
             && genome.loci.len() == tokens.loci.len()
             && grid.loci.iter().zip(&tokens.loci).all(|(grid, tokens)| grid.name == tokens.name && grid.n_slots() == tokens.n_slots);
         let in_vocabulary = tokens.loci.iter().all(|locus| locus.tokens.iter().all(|&id| (id as usize) < tokenizer.vocab_len()));
         if !fits || !in_vocabulary {
-            return Err(wrong("tokens.safetensors", "does not belong to the other files of this folder".into()));
+            return Err(wrong(TOKENS, "does not belong to the other files of this folder: tokenize again".into()));
         }
-        Ok(Self { tokenizer, grid, tokens, genome })
+        Ok(Self { tokenizer, grid, tokens, fitted_on: origin.fitted_on, genome })
     }
+}
+
+/// Of the files that the tokens were made with.
+fn digests(folder: &Path) -> Result<BTreeMap<String, String>, output::Error> {
+    let digest = |name: &str| Ok((name.to_string(), output::sha256_of_file(&folder.join(name))?));
+    ["tokenizer.json", "grid.json", "genome.json"].into_iter().map(digest).collect()
 }

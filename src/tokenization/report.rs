@@ -4,11 +4,9 @@
 
 use std::{collections::HashSet, path::Path};
 
-use gf_cohort_schema::{Split, nine_significant_digits};
-use gf_tokenizer::PAD;
-
 use super::{Error, Tokenized};
 use crate::{output, sequence::ABSENT_HAPLOTYPE};
+use gf_cohort_schema::{Split, nine_significant_digits};
 
 /// Quantiles of the tokens of a haplotype.
 const QUANTILES: [(&str, f64); 7] =
@@ -21,7 +19,7 @@ pub struct Report(Vec<(String, Option<f64>)>);
 impl Report {
     /// Measures what `run` made. `people` of each split are numbers into the samples; `sequences_seconds`: for making the sequences.
     ///
-    /// `tokens_per_haplotype_*` are over distinct haplotypes of a locus; `unseen_share_*` is the share of segments of people's
+    /// `tokens_per_haplotype_*` are over distinct haplotypes of a locus, before any is replaced or cut to fit the slots; `unseen_share_*` is the share of segments of people's
     /// haplotypes (each copy counted) that no training person has, `unseen_distinct_share_*` that of their distinct segments.
     #[must_use]
     pub fn of(tokenized: &Tokenized, people: &[(Split, Vec<usize>)], sequences_seconds: f64) -> Self {
@@ -30,7 +28,8 @@ impl Report {
         let mut rows = Vec::new();
         let mut row = |measure: &str, value: Option<f64>| rows.push((measure.to_string(), value));
         row("nt_per_token", (summary.nt_per_token > 0.0).then_some(summary.nt_per_token));
-        let tokens = tokens_per_haplotype(tokenized);
+        let mut tokens = tokenized.measured.n_tokens.clone();
+        tokens.sort_unstable();
         for (name, level) in QUANTILES {
             row(&format!("tokens_per_haplotype_{name}"), quantile(&tokens, level));
         }
@@ -88,14 +87,6 @@ impl std::fmt::Display for Report {
     }
 }
 
-/// Tokens of each distinct haplotype, special ones not counted, ascending.
-fn tokens_per_haplotype(tokenized: &Tokenized) -> Vec<usize> {
-    let rows = tokenized.tokens.loci.iter().flat_map(|locus| locus.tokens.chunks_exact(locus.n_slots));
-    let mut tokens: Vec<usize> = rows.map(|row| row.iter().filter(|&&id| id != PAD).count() - 2).collect();
-    tokens.sort_unstable();
-    tokens
-}
-
 /// Between neighbours in proportion (type 7 of Hyndman and Fan, R's default).
 fn quantile(ascending: &[usize], level: f64) -> Option<f64> {
     let place = level * ascending.len().checked_sub(1)? as f64;
@@ -107,7 +98,9 @@ fn quantile(ascending: &[usize], level: f64) -> Option<f64> {
 fn unseen_shares(tokenized: &Tokenized, people: &[usize]) -> (Option<f64>, Option<f64>) {
     let (mut n_copies, mut n_unseen) = (0u64, 0u64);
     let mut distinct = HashSet::new();
-    for (number, ((locus, segments), unseen)) in tokenized.tokens.loci.iter().zip(&tokenized.segments).zip(&tokenized.unseen).enumerate() {
+    for (number, ((locus, segments), unseen)) in
+        tokenized.tokens.loci.iter().zip(&tokenized.segments).zip(&tokenized.measured.unseen).enumerate()
+    {
         for &haplotype in people.iter().flat_map(|&person| &locus.pairs[person]).filter(|&&haplotype| haplotype != ABSENT_HAPLOTYPE) {
             for &segment in &segments.haplotypes[haplotype as usize] {
                 n_copies += 1;
@@ -116,7 +109,7 @@ fn unseen_shares(tokenized: &Tokenized, people: &[usize]) -> (Option<f64>, Optio
             }
         }
     }
-    let n_unseen_distinct = distinct.iter().filter(|(locus, segment)| tokenized.unseen[*locus][*segment as usize]).count();
+    let n_unseen_distinct = distinct.iter().filter(|(locus, segment)| tokenized.measured.unseen[*locus][*segment as usize]).count();
     let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
     (share(n_unseen, n_copies), share(n_unseen_distinct as u64, distinct.len() as u64))
 }

@@ -1,6 +1,9 @@
 //! Token sets on disk: one `tokens.safetensors` with `LOCUS/tokens` (haplotypes x slots) and `LOCUS/pairs` (people x 2), all u32.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
 use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -8,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use crate::{output, sequence::ABSENT_HAPLOTYPE};
 
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 const INDEX: &str = "gf-genomics";
 
 /// Tokens of the distinct haplotypes and who has which.
@@ -47,11 +50,22 @@ impl LocusTokens {
     }
 }
 
+/// What a token set was made with.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Origin {
+    /// SHA-256 of the other files of its folder, by name.
+    pub belongs_to: BTreeMap<String, String>,
+    /// People (numbers into the samples) on whom tokenizer and slots were fitted.
+    pub fitted_on: Vec<usize>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Index {
     schema_version: u32,
     samples: Vec<String>,
     loci: Vec<String>,
+    #[serde(flatten)]
+    origin: Origin,
 }
 
 impl TokenSet {
@@ -59,12 +73,13 @@ impl TokenSet {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), Error> {
+    pub(super) fn save(&self, path: &Path, origin: Origin) -> Result<(), Error> {
         let wrong = |reason: String| Error::Store { path: path.into(), reason };
         let index = Index {
             schema_version: SCHEMA_VERSION,
             samples: self.samples.clone(),
             loci: self.loci.iter().map(|locus| locus.name.clone()).collect(),
+            origin,
         };
         let metadata = HashMap::from([(INDEX.to_string(), serde_json::to_string(&index).map_err(|error| wrong(error.to_string()))?)]);
         let mut arrays: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
@@ -91,7 +106,7 @@ impl TokenSet {
     ///
     /// # Errors
     /// A missing or malformed file, another schema version, numbers out of range.
-    pub fn load(path: &Path) -> Result<Self, Error> {
+    pub(super) fn load(path: &Path) -> Result<(Self, Origin), Error> {
         let wrong = |reason: String| Error::Store { path: path.into(), reason };
         let bytes = std::fs::read(path).map_err(output::at(path))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
@@ -120,6 +135,9 @@ impl TokenSet {
             let pairs = pairs.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
             loci.push(LocusTokens { name, n_slots: shape[1], tokens, pairs });
         }
-        Ok(Self { samples: index.samples, loci })
+        if !index.origin.fitted_on.iter().all(|&person| person < index.samples.len()) {
+            return Err(wrong("it was fitted on people it does not have: the file is damaged".into()));
+        }
+        Ok((Self { samples: index.samples, loci }, index.origin))
     }
 }

@@ -76,10 +76,7 @@ impl Bundle {
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         let config = folder.join("config.json");
-        match std::fs::remove_file(&config) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(output::at(&config)(error).into()),
-            _ => {}
-        }
+        output::remove_if_there(&config)?;
         let weights = folder.join("model.safetensors");
         let bytes = safetensors::serialize(&self.parameters, None).map_err(|error| wrong(&weights, error.to_string()))?;
         output::write(&weights, |out| out.write_all(&bytes))?;

@@ -9,6 +9,11 @@ pub fn cuts(start0: usize, end0: usize, segment_len_nt: usize) -> Vec<usize> {
 /// Levenshtein distance: the least number of inserted, deleted or replaced bases between two segments.
 #[must_use]
 pub fn edit_distance(a: &[u8], b: &[u8]) -> usize {
+    // What both begin and end with costs nothing, and what is left of two relatives is short.
+    let n_prefix = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[n_prefix..], &b[n_prefix..]);
+    let n_suffix = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[..a.len() - n_suffix], &b[..b.len() - n_suffix]);
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, base_a) in a.iter().enumerate() {
         let mut diagonal = row[0];
@@ -39,5 +44,25 @@ mod tests {
         assert_eq!(edit_distance(b"ACGT", b"AGGT"), 1);
         assert_eq!(edit_distance(b"ACGT", b"AT"), 2);
         assert_eq!(edit_distance(b"", b"ACG"), 3);
+        assert_eq!(edit_distance(b"AAA", b"AAAAA"), 2);
+        assert_eq!(edit_distance(b"kitten", b"sitting"), 3);
+    }
+
+    /// By its definition (Wagner and Fischer 1974).
+    fn by_definition(a: &[u8], b: &[u8]) -> usize {
+        match (a, b) {
+            ([], rest) | (rest, []) => rest.len(),
+            ([x, a_rest @ ..], [y, b_rest @ ..]) => {
+                let replaced = by_definition(a_rest, b_rest) + usize::from(x != y);
+                replaced.min(by_definition(a_rest, b) + 1).min(by_definition(a, b_rest) + 1)
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn distance_is_that_of_its_definition(a in "[AC]{0,6}", b in "[AC]{0,6}") {
+            proptest::prop_assert_eq!(edit_distance(a.as_bytes(), b.as_bytes()), by_definition(a.as_bytes(), b.as_bytes()));
+        }
     }
 }

@@ -241,6 +241,7 @@ mod tests {
     #[test]
     fn a_fixed_vocabulary_is_not_exceeded() {
         assert_eq!(bpe(VocabSize::AtMost(14)).vocab_len(), 14);
+        assert_eq!(bpe(VocabSize::AtMost(usize::MAX)).json(), bpe(VocabSize::Saturate).json());
         let too_small = Kind::Bpe { vocab_size: VocabSize::AtMost(5), max_token_len_nt: None };
         assert!(matches!(Tokenizer::train(&too_small, BASES, &[(b"A".to_vec(), 1)]), Err(Error::VocabularyTooSmall { needed: 10, .. })));
     }

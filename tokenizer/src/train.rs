@@ -58,7 +58,7 @@ impl std::str::FromStr for VocabSize {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "saturate" => Ok(Self::Saturate),
-            number => number.parse().map(Self::AtMost).map_err(|_| format!("`{number}` is neither `saturate` nor a number")),
+            number => number.parse().map(Self::AtMost).map_err(|_| format!("`{number}` is neither `saturate` nor a whole number from 0")),
         }
     }
 }
@@ -78,10 +78,12 @@ impl<'de> Deserialize<'de> for VocabSize {
         #[serde(untagged)]
         enum Either {
             Size(usize),
+            OtherNumber(f64),
             Text(String),
         }
         match Either::deserialize(deserializer)? {
             Either::Size(size) => Ok(Self::AtMost(size)),
+            Either::OtherNumber(number) => number.to_string().parse().map_err(D::Error::custom),
             Either::Text(text) => text.parse().map_err(D::Error::custom),
         }
     }
@@ -129,11 +131,12 @@ pub(crate) fn with_overlapping(inner: &HuggingFace, length: usize) -> Result<Str
 
 fn bpe(alphabet: &[u8], segments: &[(&str, u64)], vocab_size: VocabSize, max_token_len_nt: Option<usize>) -> Result<HuggingFace, Error> {
     let needed = SPECIAL_TOKENS.len() + alphabet.len();
+    // Every merge shortens a word by one symbol at least, so no more entries than this can arise; the trainer makes room for all it is told.
+    let saturated = needed + segments.iter().map(|(segment, _)| segment.len()).sum::<usize>();
     let vocab_size = match vocab_size {
-        // Every merge shortens a word by one symbol at least, so no more entries than this can arise.
-        VocabSize::Saturate => needed + segments.iter().map(|(segment, _)| segment.len()).sum::<usize>(),
+        VocabSize::Saturate => saturated,
         VocabSize::AtMost(size) if size < needed => return Err(Error::VocabularyTooSmall { found: size, needed }),
-        VocabSize::AtMost(size) => size,
+        VocabSize::AtMost(size) => size.min(saturated),
     };
     let divisor = count_divisor(segments);
     let words: AHashMap<CompactString, u64> =

@@ -77,8 +77,8 @@ impl TokenArgs {
 /// # Errors
 /// Whatever the stages say.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let options = args.tokens.options();
-    options.kind()?;
+    let options = args.tokens.options().resolved()?;
+    options.given_tokenizer()?;
     let cohort = Cohort::read(&args.cohort.cohort, args.cohort.phenotype_coding(), &args.cohort.covariates())?;
     let samples = cohort.people.iter().map(|person| person.sample_id.clone()).collect();
     let sequence_options = args.genomes.options(Samples::Only(samples), Some(args.out.join("skips.csv")));

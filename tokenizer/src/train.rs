@@ -18,7 +18,7 @@ use tokenizers::{
 use crate::{Error, SPECIAL_TOKENS, UNK, file::OVERLAPPING};
 
 /// Lengths a k-mer can have.
-pub(crate) const KMER_LENGTHS: RangeInclusive<usize> = 1..=64;
+pub const KMER_LENGTHS: RangeInclusive<usize> = 1..=64;
 
 /// What tokens are.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -162,7 +162,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
     }
 
     let folder = out.join("4-baselines");
-    let options = plan.baselines.options(data, &folder);
+    let options = plan.baselines.options(data, &plan.sequences.apply_filters, &folder);
     runner.stage("4-baselines", &folder, &json!(plan.baselines), || {
         let summary = prs::run(&options)?;
         eprint!("{summary}");

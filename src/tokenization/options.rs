@@ -20,13 +20,14 @@ pub struct Options {
     pub tokenizer: Option<TokenizerKind>,
     /// BPE: `saturate` (when absent), or the most entries of the vocabulary.
     pub vocab_size: Option<VocabSize>,
-    /// BPE: longest token in nucleotides; none longer than a segment when absent.
+    /// BPE: longest token in nucleotides, as Hugging Face's trainer counts: from 3 on tokens have at most one less, and 1 and 2 both give
+    /// at most 2. None longer than a segment when absent.
     pub max_token_length: Option<usize>,
     /// k-mers: nucleotides in one; 6 when absent.
     pub kmer_length: Option<usize>,
     /// k-mers: one at every base of a segment instead of one after the other.
     pub kmer_overlapping: bool,
-    /// A `tokenizer.json` to use as it is instead of fitting one.
+    /// A `tokenizer.json` to use as it is instead of fitting one; sequences with letters it lacks are refused.
     pub tokenizer_file: Option<PathBuf>,
     /// Nucleotides in a segment; no token is longer than its segment.
     pub segment_length: usize,

@@ -100,6 +100,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
     if matches!(plan.source, Source::Data(_)) {
         runner.inputs(&data.paths())?;
     }
+    plan.tokens.given_tokenizer().context("[tokens]")?;
     let load_cohort = || Cohort::read(&data.cohort, data.phenotype_coding, &data.covariates());
     let sequences_folder = out.join("1-sequences");
     let mut built = None;
@@ -161,7 +162,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
     }
 
     let folder = out.join("4-baselines");
-    let options = plan.baselines.options(data, &folder);
+    let options = plan.baselines.options(data, &plan.sequences.apply_filters, &folder);
     runner.stage("4-baselines", &folder, &json!(plan.baselines), || {
         let summary = prs::run(&options)?;
         eprint!("{summary}");

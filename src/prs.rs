@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     baselines::Study,
-    dosages::{GenotypeTable, Site},
+    dosages::{GenotypeTable, Site, pass},
     matching::{Matches, match_rows},
     model::People,
     scoring_file::ScoringFile,
@@ -57,6 +57,8 @@ pub struct Options {
     pub vcf: Vec<PathBuf>,
     /// BED of the regions whose dosages are used; all of the files when `None`. Published scores and APOE are read wherever they lie.
     pub regions_file: Option<PathBuf>,
+    /// Records with a filter that is named here are used (`.`: those without one), as `bcftools view -f` has it; all when `None`.
+    pub filters: Option<Vec<String>>,
     /// `cohort.csv`.
     pub cohort: PathBuf,
     /// How its phenotypes are written.
@@ -82,6 +84,7 @@ impl Default for Options {
         Self {
             vcf: Vec::new(),
             regions_file: None,
+            filters: pass(),
             cohort: PathBuf::new(),
             phenotype_coding: PhenotypeCoding::default(),
             covariates: CovariateChoice::default(),
@@ -471,7 +474,7 @@ fn read_genotypes(
     let wanted = |record: &VariantRecord| {
         loci.is_none_or(|loci| is_inside(loci, &record.contig, record.position)) || published.contains(&model::key_of(record))
     };
-    let mut table = GenotypeTable::read(&options.vcf, regions.as_deref(), Some(&people), Some(&wanted))?;
+    let mut table = GenotypeTable::read(&options.vcf, regions.as_deref(), Some(&people), Some(&wanted), options.filters.as_deref())?;
     if table.counts.records == 0 {
         return Err(Error::NoRecords { vcf: options.vcf.clone(), regions_file: options.regions_file.clone() });
     }

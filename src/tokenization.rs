@@ -156,12 +156,9 @@ pub fn run(dictionary: &Dictionary, training: &[usize], options: &Options) -> Re
     let segments = cut(dictionary, options.segment_length, options.anchor);
     let copies: Vec<Copies> =
         dictionary.loci.iter().zip(&segments).map(|(locus, segments)| Copies::of(locus, segments, training)).collect();
-    let tokenizer = match (kind, &options.tokenizer_file) {
+    let tokenizer = match (kind, options.given_tokenizer()?) {
         (Some(kind), _) => Tokenizer::train(&kind, dictionary.alphabet(), &words(&segments, &copies))?,
-        (None, Some(path)) => {
-            let json = std::fs::read_to_string(path).map_err(output::at(path))?;
-            Tokenizer::from_json(&json).map_err(|error| Error::Store { path: path.clone(), reason: error.to_string() })?
-        }
+        (None, Some(tokenizer)) => tokenizer,
         (None, None) => return Err(Error::Inputs("neither a tokenizer to fit nor a file of one".into())),
     };
     let fit_seconds = started.elapsed().as_secs_f64();

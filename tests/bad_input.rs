@@ -599,6 +599,7 @@ fn a_pipeline_file_that_is_wrong_is_named_with_line_and_key() {
         ("[simulate]\n[data]\nvcf=[]\nreference=\"\"\nregions_file=\"\"\ncohort=\"\"\n", vec!["pipeline.toml: ", "either"]),
         ("[data]\nvcf = [\"cohort.vcf\"]\n", vec!["pipeline.toml: ", "`reference`"]),
         ("[simulate]\npeople = 3\n", vec!["0-cohort: ", "3 people are too few"]),
+        ("[simulate]\n[tokens]\nvocab_size = -5\n", vec!["pipeline.toml: line 3", "`-5` is neither `saturate` nor"]),
         ("[simulate]\nrisk = \"magic\"\n", vec!["pipeline.toml: line 2", "magic"]),
     ] {
         fs::write(folder.join("pipeline.toml"), text).unwrap();
@@ -687,6 +688,8 @@ fn options_out_of_range_are_named() {
         (format!("{TOKENIZE} --segment-length 0"), "segment_length"),
         (format!("{TOKENIZE} --vocab-size 3"), "vocabulary of 3"),
         (format!("{TOKENIZE} --max-token-length 0"), "max_token_length"),
+        (TOKENIZE.replace("cohort.vcf", "nowhere.vcf") + " --tokenizer-file no.json", "no.json: No such file"),
+        (TOKENIZE.replace("cohort.vcf", "nowhere.vcf") + " --tokenizer kmer --kmer-length 65", "from 1 to 64"),
         (format!("{PRS} --min-overlap 2"), "min_overlap"),
         ("simulate --out new --people 5".to_owned(), "5 people are too few"),
         ("simulate --out new --auc 0.4".to_owned(), "AUC 0.4"),

@@ -11,7 +11,7 @@ pub struct Args {
     /// VCF, VCF.gz or BCF files of the people.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
-    /// Reference FASTA; not needed for the scores that `prs` saved.
+    /// Reference FASTA; required for a sequence model, not needed for the scores that `prs` saved.
     #[arg(long, value_name = "FASTA")]
     reference: Option<PathBuf>,
     /// Folder of a model bundle, or folder that `prs` wrote.

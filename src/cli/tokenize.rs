@@ -28,7 +28,8 @@ pub struct Args {
     /// Folder to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Also write DIR/report.csv: tokens of a haplotype, segments unseen in training, seconds, memory.
+    /// Also write DIR/report.csv (`measure,value`): nucleotides a token, quantiles of the tokens of a haplotype, counts of haplotypes,
+    /// segments and slots, shares of segments unseen in training by split, overflows, seconds, peak memory.
     #[arg(long)]
     report: bool,
 }
@@ -42,7 +43,8 @@ pub struct TokenArgs {
     /// BPE: entries of the vocabulary, or `saturate`: until every training segment is one token [default: saturate].
     #[arg(long, value_name = "N|saturate")]
     vocab_size: Option<VocabSize>,
-    /// BPE: longest token in nucleotides [default: a segment].
+    /// BPE: longest token in nucleotides, as Hugging Face's trainer counts: from 3 on tokens have at most NT - 1, and 1 and 2 both give at
+    /// most 2 [default: a segment].
     #[arg(long, value_name = "NT")]
     max_token_length: Option<usize>,
     /// k-mers: nucleotides in one [default: 6].
@@ -51,7 +53,8 @@ pub struct TokenArgs {
     /// k-mers: one at every base of a segment, not one after the other (Hugging Face's library opens the file, but cannot do this).
     #[arg(long)]
     kmer_overlapping: bool,
-    /// A Hugging Face tokenizer.json to use as it is; nothing is fitted then but the slots.
+    /// A Hugging Face tokenizer.json to use as it is; nothing is fitted then but the slots. Sequences with letters it lacks are refused
+    /// (GENA-LM's has no N).
     #[arg(long, value_name = "JSON")]
     tokenizer_file: Option<PathBuf>,
     /// Nucleotides in a segment; no token crosses its ends.
@@ -77,8 +80,8 @@ impl TokenArgs {
 /// # Errors
 /// Whatever the stages say.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let options = args.tokens.options();
-    options.kind()?;
+    let options = args.tokens.options().resolved()?;
+    options.given_tokenizer()?;
     let cohort = Cohort::read(&args.cohort.cohort, args.cohort.phenotype_coding(), &args.cohort.covariates())?;
     let samples = cohort.people.iter().map(|person| person.sample_id.clone()).collect();
     let sequence_options = args.genomes.options(Samples::Only(samples), Some(args.out.join("skips.csv")));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     models::Architecture,
     prs::{self, GenomeBuild},
-    sequence::Policies,
+    sequence::{ApplyFilters, Policies},
     simulate, tokenization,
     training::Schedule,
 };
@@ -139,9 +139,14 @@ impl Default for Baselines {
 }
 
 impl Baselines {
-    /// Options of the stage.
-    pub fn options(&self, data: &Data, out: &Path) -> prs::Options {
+    /// Options of the stage, with the filters of the sequences.
+    pub fn options(&self, data: &Data, filters: &ApplyFilters, out: &Path) -> prs::Options {
+        let filters = match filters {
+            ApplyFilters::All => None,
+            ApplyFilters::Named(names) => Some(names.clone()),
+        };
         prs::Options {
+            filters,
             vcf: data.vcf.clone(),
             regions_file: (self.variants == Variants::Loci).then(|| data.regions_file.clone()),
             cohort: data.cohort.clone(),

@@ -70,7 +70,7 @@ fn ploidy(genotype: Genotype) -> u64 {
 pub struct ReadCounts {
     /// Records read.
     pub records: u64,
-    /// Records left out: FILTER is neither `PASS` nor `.`.
+    /// Records left out: by FILTER.
     pub filtered_records: u64,
     /// Records without any ALT allele to count.
     pub records_without_dosage: u64,
@@ -105,7 +105,7 @@ pub struct GenotypeTable {
 
 impl GenotypeTable {
     /// Reads `paths` once each. `people` are looked up by sample name in every file; all samples of the first file when `None`.
-    /// `wanted` says which of the records are kept.
+    /// `wanted` says which of the records are kept, and `filters` which of these are used, as [`Options::filters`](super::Options::filters).
     ///
     /// # Errors
     /// Whatever [`VariantFile`] refuses; a person whom a file does not have.
@@ -114,6 +114,7 @@ impl GenotypeTable {
         loci: Option<&[Locus]>,
         people: Option<&[&str]>,
         wanted: Option<&dyn Fn(&VariantRecord) -> bool>,
+        filters: Option<&[String]>,
     ) -> Result<Self, Error> {
         let mut files = paths.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
         let people: Vec<String> = match (people, files.first()) {
@@ -129,7 +130,7 @@ impl GenotypeTable {
             table.counts.samples_left_out += (file.samples().len() - table.people.len()) as u64;
             file.for_each(loci, |record| {
                 if wanted.is_none_or(|wanted| wanted(record)) {
-                    table.add(record, &mut seen);
+                    table.add(record, filters, &mut seen);
                 }
                 Ok::<_, Error>(())
             })?;
@@ -137,10 +138,10 @@ impl GenotypeTable {
         Ok(table)
     }
 
-    fn add(&mut self, record: &VariantRecord, seen: &mut HashSet<String>) {
+    fn add(&mut self, record: &VariantRecord, filters: Option<&[String]>, seen: &mut HashSet<String>) {
         let counts = &mut self.counts;
         counts.records += 1;
-        if !record.passes_filters {
+        if !filters.is_none_or(|names| admits(names, &record.filters)) {
             counts.filtered_records += 1;
             return;
         }
@@ -178,6 +179,17 @@ impl GenotypeTable {
             genotypes: record.genotypes.clone(),
         });
     }
+}
+
+/// Filters of the records that are used unless others are named: `PASS`, or none.
+#[must_use]
+pub fn pass() -> Option<Vec<String>> {
+    Some(vec![".".into(), "PASS".into()])
+}
+
+/// Whether a filter of a record is named; `.` names a record without one.
+fn admits(names: &[String], filters: &[String]) -> bool {
+    if filters.is_empty() { names.iter().any(|name| name == ".") } else { filters.iter().any(|filter| names.contains(filter)) }
 }
 
 fn text(allele: &[u8]) -> String {
@@ -218,7 +230,7 @@ mod tests {
     fn read(records: &[&str]) -> GenotypeTable {
         let folder = tempfile::tempdir().unwrap();
         let path = write_vcf(folder.path(), &["F1", "M1", "F2", "M2"], records);
-        GenotypeTable::read(&[path], None, Some(&["M2", "F1"]), None).unwrap()
+        GenotypeTable::read(&[path], None, Some(&["M2", "F1"]), None, pass().as_deref()).unwrap()
     }
 
     #[test]
@@ -254,10 +266,24 @@ mod tests {
     }
 
     #[test]
+    fn records_are_used_by_their_filter() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = ["1 10 a A G . PASS . GT 0|1", "1 20 b A G . q10 . GT 0|1", "1 30 c A G . . . GT 0|1"];
+        let path = write_vcf(folder.path(), &["A"], &records);
+        let ids = |filters: Option<&[&str]>| {
+            let filters: Option<Vec<String>> = filters.map(|names| names.iter().map(ToString::to_string).collect());
+            let table = GenotypeTable::read(std::slice::from_ref(&path), None, None, None, filters.as_deref()).unwrap();
+            assert_eq!(table.counts.filtered_records as usize, 3 - table.sites.len());
+            table.sites.into_iter().map(|site| site.id).collect::<String>()
+        };
+        assert_eq!([ids(None), ids(Some(&["PASS", "."])), ids(Some(&["q10"]))], ["abc", "ac", "b"]);
+    }
+
+    #[test]
     fn a_person_without_a_column_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = write_vcf(folder.path(), &["A"], &["1 10 a A G . PASS . GT 0|1"]);
-        let message = GenotypeTable::read(&[path], None, Some(&["A", "B", "C"]), None).unwrap_err().to_string();
+        let message = GenotypeTable::read(&[path], None, Some(&["A", "B", "C"]), None, pass().as_deref()).unwrap_err().to_string();
         assert!(message.contains("`B`") && message.contains("2 of the 3"), "{message}");
     }
 }

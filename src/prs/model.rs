@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Error,
     apoe::{self, Haplotypes},
-    dosages::{GenotypeTable, ReadCounts, Site},
+    dosages::{GenotypeTable, ReadCounts, Site, pass},
     scoring_file::GenomeBuild,
 };
 use crate::ingest::{Locus, Strand, VariantRecord, contig_key};
@@ -181,7 +181,8 @@ impl PrsModel {
         let wanted = self.positions();
         let loci = spans(&wanted);
         let names: Option<Vec<&str>> = cohort.map(|cohort| cohort.people.iter().map(|person| person.sample_id.as_str()).collect());
-        let table = GenotypeTable::read(vcf, Some(&loci), names.as_deref(), Some(&|record| wanted.contains(&key_of(record))))?;
+        let table =
+            GenotypeTable::read(vcf, Some(&loci), names.as_deref(), Some(&|record| wanted.contains(&key_of(record))), pass().as_deref())?;
         let needs_apoe = self.has_apoe();
         let apoe = if needs_apoe {
             apoe::haplotypes(&table.sites, self.genome_build).map_err(|reason| Error::NoApoe { reason })?

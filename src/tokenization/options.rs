@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
-use gf_tokenizer::{Kind, VocabSize};
+use gf_tokenizer::{KMER_LENGTHS, Kind, SPECIAL_TOKENS, Tokenizer, VocabSize};
 use serde::{Deserialize, Serialize};
 
 use super::{Anchor, Error};
+use crate::output;
 
 const DEFAULT_KMER_LENGTH: usize = 6;
+/// Entries of any vocabulary: the special tokens, and `A`, `C`, `G`, `N` and `T`, which every alphabet has.
+const LEAST_VOCABULARY: usize = SPECIAL_TOKENS.len() + 5;
 
 /// How sequences become tokens. A key that is absent has its default; one that the tokenizer has no use for is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,13 +20,14 @@ pub struct Options {
     pub tokenizer: Option<TokenizerKind>,
     /// BPE: `saturate` (when absent), or the most entries of the vocabulary.
     pub vocab_size: Option<VocabSize>,
-    /// BPE: longest token in nucleotides; none longer than a segment when absent.
+    /// BPE: longest token in nucleotides, as Hugging Face's trainer counts: from 3 on tokens have at most one less, and 1 and 2 both give
+    /// at most 2. None longer than a segment when absent.
     pub max_token_length: Option<usize>,
     /// k-mers: nucleotides in one; 6 when absent.
     pub kmer_length: Option<usize>,
     /// k-mers: one at every base of a segment instead of one after the other.
     pub kmer_overlapping: bool,
-    /// A `tokenizer.json` to use as it is instead of fitting one.
+    /// A `tokenizer.json` to use as it is instead of fitting one; sequences with letters it lacks are refused.
     pub tokenizer_file: Option<PathBuf>,
     /// Nucleotides in a segment; no token is longer than its segment.
     pub segment_length: usize,
@@ -85,6 +89,16 @@ impl Options {
         })
     }
 
+    /// The tokenizer of [`Options::tokenizer_file`], if one is named.
+    ///
+    /// # Errors
+    /// A file that is missing or cannot be used.
+    pub fn given_tokenizer(&self) -> Result<Option<Tokenizer>, Error> {
+        let Some(path) = &self.tokenizer_file else { return Ok(None) };
+        let json = std::fs::read_to_string(path).map_err(output::at(path))?;
+        Ok(Some(Tokenizer::from_json(&json).map_err(|error| Error::Store { path: path.clone(), reason: error.to_string() })?))
+    }
+
     /// The tokenizer to fit; `None` where a file gives one.
     ///
     /// # Errors
@@ -117,6 +131,14 @@ impl Options {
         if tokenizer == TokenizerKind::Kmer && kmer_length > self.segment_length {
             return refuse(format!("kmer_length {kmer_length} is more than segment_length {}", self.segment_length));
         }
+        if !KMER_LENGTHS.contains(&kmer_length) {
+            return Err(gf_tokenizer::Error::KmerLength(kmer_length).into());
+        }
+        if let Some(VocabSize::AtMost(found)) = self.vocab_size
+            && found < LEAST_VOCABULARY
+        {
+            return Err(gf_tokenizer::Error::VocabularyTooSmall { found, needed: LEAST_VOCABULARY }.into());
+        }
         Ok(Some(match tokenizer {
             TokenizerKind::Bpe => Kind::Bpe { vocab_size: self.vocab_size.unwrap_or_default(), max_token_len_nt: self.max_token_length },
             TokenizerKind::Kmer => Kind::Kmer { length_nt: kmer_length, overlapping: self.kmer_overlapping },
@@ -140,6 +162,9 @@ mod tests {
         let file = Options { tokenizer_file: Some("x.json".into()), ..Options::default() };
         assert!(refused(Options { vocab_size: Some(VocabSize::AtMost(99)), ..kmer.clone() }).contains("vocab_size does not go with"));
         assert!(refused(Options { kmer_length: Some(200), ..kmer.clone() }).contains("more than segment_length 128"));
+        assert!(refused(Options { kmer_length: Some(65), ..kmer.clone() }).contains("from 1 to 64"));
+        assert!(refused(Options { kmer_length: Some(0), ..kmer.clone() }).contains("from 1 to 64"));
+        assert!(refused(Options { vocab_size: Some(VocabSize::AtMost(9)), ..Options::default() }).contains("vocabulary of 9"));
         assert!(refused(Options { kmer_overlapping: true, ..Options::default() }).contains("kmer_overlapping does not go with"));
         let nucleotide = Options { tokenizer: Some(TokenizerKind::Nucleotide), ..Options::default() };
         assert!(refused(Options { kmer_length: Some(6), ..nucleotide }).contains("`nucleotide`"));

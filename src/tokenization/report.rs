@@ -19,8 +19,8 @@ pub struct Report(Vec<(String, Option<f64>)>);
 impl Report {
     /// Measures what `run` made. `people` of each split are numbers into the samples; `sequences_seconds`: for making the sequences.
     ///
-    /// `tokens_per_haplotype_*` are over distinct haplotypes of a locus, before any is replaced or cut to fit the slots; `unseen_share_*` is the share of segments of people's
-    /// haplotypes (each copy counted) that no training person has, `unseen_distinct_share_*` that of their distinct segments.
+    /// `tokens_per_haplotype_*` are over distinct haplotypes of a locus, before any is replaced or cut to fit the slots;
+    /// `unseen_share_*` is the share of segments of people's haplotypes (each copy counted) that no training person has, `unseen_distinct_share_*` that of their distinct segments.
     #[must_use]
     pub fn of(tokenized: &Tokenized, people: &[(Split, Vec<usize>)], sequences_seconds: f64) -> Self {
         let summary = &tokenized.summary;

@@ -1,4 +1,4 @@
-//! A model bundle: everything `score` needs, and nothing of the people it was trained on.
+//! A model bundle: everything `score` needs and, of the people it was trained on, their distinct segments (`grid.json`).
 
 use std::{
     collections::BTreeMap,

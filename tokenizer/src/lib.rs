@@ -10,7 +10,7 @@ mod train;
 
 pub use segments::{cuts, edit_distance};
 pub use tokenizer::Tokenizer;
-pub use train::{Kind, VocabSize};
+pub use train::{KMER_LENGTHS, Kind, VocabSize};
 
 /// Fills unused slots; masked everywhere.
 pub const PAD: u32 = 0;

@@ -18,7 +18,7 @@ use tokenizers::{
 use crate::{Error, SPECIAL_TOKENS, UNK, file::OVERLAPPING};
 
 /// Lengths a k-mer can have.
-pub(crate) const KMER_LENGTHS: RangeInclusive<usize> = 1..=64;
+pub const KMER_LENGTHS: RangeInclusive<usize> = 1..=64;
 
 /// What tokens are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,8 @@ pub enum Kind {
     Bpe {
         /// How large the vocabulary grows.
         vocab_size: VocabSize,
-        /// Longest token in letters; none longer than its segment when absent.
+        /// Longest token in letters as Hugging Face's trainer counts (it compares after merging with `<`): from 3 on tokens have at most one
+        /// less, and 1 and 2 both give at most 2. None longer than its segment when absent.
         max_token_len_nt: Option<usize>,
     },
     /// The k-mers of training; what is unknown or shorter is single letters.

@@ -84,7 +84,7 @@ impl Default for Options {
         Self {
             vcf: Vec::new(),
             regions_file: None,
-            filters: pass(),
+            filters: Some(pass()),
             cohort: PathBuf::new(),
             phenotype_coding: PhenotypeCoding::default(),
             covariates: CovariateChoice::default(),

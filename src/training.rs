@@ -249,8 +249,7 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         cohort.in_split(split).filter(|(_, person)| person.phenotype.is_some()).map(|(person, _)| person).collect()
     };
     let (training, validation) = (known(Split::Train), known(Split::Validation));
-    let folder = tokenization::Folder::load(&options.tokens)?;
-    refuse_fitted_on_held_out(&folder, &cohort, &options.tokens)?;
+    let folder = tokens_for(&cohort, &options.tokens)?;
     let standardisation = Standardisation::fit(&cohort, &training);
     let constant_covariates = standardisation.iter().filter(|column| column.is_constant()).map(|column| column.name.clone()).collect();
     let data = Dataset::new(&folder.tokens, &cohort, standardisation.clone())?;
@@ -345,12 +344,14 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     })
 }
 
-fn refuse_fitted_on_held_out(folder: &tokenization::Folder, cohort: &Cohort, path: &Path) -> Result<(), Error> {
+/// The tokens, if nobody whom they were fitted on is held out now.
+fn tokens_for(cohort: &Cohort, path: &Path) -> Result<tokenization::Folder, Error> {
+    let folder = tokenization::Folder::load(path)?;
     let fitted_on: HashSet<&str> = folder.fitted_on.iter().map(|&person| folder.tokens.samples[person].as_str()).collect();
     let mut held_out = [Split::Validation, Split::Test].into_iter().flat_map(|split| cohort.in_split(split));
     match held_out.find(|(_, person)| fitted_on.contains(person.sample_id.as_str())) {
         Some((_, person)) => Err(Error::FittedOnHeldOut { path: path.into(), sample: person.sample_id.clone(), split: person.split }),
-        None => Ok(()),
+        None => Ok(folder),
     }
 }
 

@@ -182,7 +182,7 @@ impl PrsModel {
         let loci = spans(&wanted);
         let names: Option<Vec<&str>> = cohort.map(|cohort| cohort.people.iter().map(|person| person.sample_id.as_str()).collect());
         let table =
-            GenotypeTable::read(vcf, Some(&loci), names.as_deref(), Some(&|record| wanted.contains(&key_of(record))), pass().as_deref())?;
+            GenotypeTable::read(vcf, Some(&loci), names.as_deref(), Some(&|record| wanted.contains(&key_of(record))), Some(&pass()))?;
         let needs_apoe = self.has_apoe();
         let apoe = if needs_apoe {
             apoe::haplotypes(&table.sites, self.genome_build).map_err(|reason| Error::NoApoe { reason })?

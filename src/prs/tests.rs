@@ -75,7 +75,7 @@ fn sums_are_those_of_plink2_with_and_without_mean_imputation() {
     let rows = ["1 1 G A 1", "1 2 A G 10", "1 3 T A 100", "1 4 T A 1000", "1 5 A AC 10000", "X 6 G A 100000"];
     fs::write(&path, format!("chr_name chr_position effect_allele other_allele effect_weight\n{}\n", rows.join("\n")).replace(' ', "\t"))
         .unwrap();
-    let table = GenotypeTable::read(&[vcf], None, None, None, pass().as_deref()).unwrap();
+    let table = GenotypeTable::read(&[vcf], None, None, None, Some(&pass())).unwrap();
     let file = ScoringFile::read(&path).unwrap();
     let everyone = [0, 1, 2, 3];
     assert_eq!(scores(&file, &table, true, |_, _| 0.0), [111_111.0, 122_202.0, 200_020.0, 10_100.0]);
@@ -91,7 +91,7 @@ fn sums_are_those_of_plink2_with_and_without_mean_imputation() {
 fn a_published_score_on_real_genomes_is_that_of_plink2() {
     let Some(folder) = shared_data("pgs-catalog/calc") else { return };
     let people = ["HG00096", "HG00097", "HG00099", "NA21143", "NA21144"];
-    let table = GenotypeTable::read(&[folder.join("tiny1000G.vcf.gz")], None, Some(&people), None, pass().as_deref()).unwrap();
+    let table = GenotypeTable::read(&[folder.join("tiny1000G.vcf.gz")], None, Some(&people), None, Some(&pass())).unwrap();
     let file = ScoringFile::read(&folder.join("PGS001229_hmPOS_GRCh38.txt.gz")).unwrap();
     let counts = match_rows(&file, &table.sites, false).unwrap().counts;
     assert_eq!((counts.rows, counts.matched, counts.flipped), (51_209, 920, 3));
@@ -110,7 +110,7 @@ fn noise(n: usize) -> Vec<f64> {
 /// Options for a cohort with planted phenotypes: `effect` per copy of the first ALT of the first record, `age`, and noise. Every
 /// fourth person is validation, every other fourth test; the last person's phenotype is unknown.
 fn planted(folder: &Path, vcf: PathBuf, effect: f64) -> Options {
-    let table = GenotypeTable::read(std::slice::from_ref(&vcf), None, None, None, pass().as_deref()).unwrap();
+    let table = GenotypeTable::read(std::slice::from_ref(&vcf), None, None, None, Some(&pass())).unwrap();
     let causal = table.sites.iter().find(|site| (0.2..0.8).contains(&site.frequency(1, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]).unwrap())).unwrap();
     let noise = noise(2 * table.people.len());
     let mut cohort = String::from("sample_id,phenotype,split,age\n");
@@ -193,7 +193,7 @@ fn the_same_options_write_the_same_bytes_and_the_saved_model_says_the_same() {
 
 /// `weights.csv` alone, by its documented formula.
 fn weights_give_the_logits(options: &Options, predictions: &[Prediction], cohort: &Cohort) {
-    let table = GenotypeTable::read(&options.vcf, None, None, None, pass().as_deref()).unwrap();
+    let table = GenotypeTable::read(&options.vcf, None, None, None, Some(&pass())).unwrap();
     let calls = apoe::haplotypes(&table.sites, None).unwrap();
     for person in [0, 100, 775] {
         let mut logits: HashMap<String, f64> = HashMap::new();

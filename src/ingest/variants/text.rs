@@ -73,7 +73,7 @@ impl<'l> Site<'l> {
             record.contig.push_str(std::str::from_utf8(contig).map_err(|_| "CHROM is not UTF-8")?);
         }
         record.position = number(position)
-            .filter(|&position| position >= 1 && position <= i32::MAX as usize)
+            .filter(|&position| position >= 1 && i32::try_from(position).is_ok())
             .ok_or_else(|| format!("POS `{}` is not a position", position.escape_ascii()))?;
         record.id.clear();
         record.id.push_str(&String::from_utf8_lossy(id));

@@ -13,10 +13,20 @@ pub use self::{
     genotypes::{ABSENT, Genotype, MISSING},
     reference::{Reference, contig_aliases, contig_key, same_contig},
     regions::{Interval, Locus, Strand, loci_of_regions, parse_region, read_intervals, read_loci},
-    variants::{Place, STDIN, VariantFile, VariantRecord},
+    variants::{Place, STDIN, VariantFile, VariantRecord, admits, pass},
 };
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// The file whose name is that of `path` with an extension more: an index.
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(extension);
+    PathBuf::from(name)
+}
 
 /// What can be wrong with a genome file. Each message names the file, the place, what was found, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -84,16 +94,16 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { path, source }
     }
 
-    pub(crate) fn record(path: &std::path::Path, record: &VariantRecord, reason: String) -> Self {
+    pub(crate) fn record(path: &Path, record: &VariantRecord, reason: String) -> Self {
         Self::Record { path: path.into(), contig: record.contig.clone(), position: record.position, place: record.place, reason }
     }
 
-    pub(crate) fn file(path: &std::path::Path, reason: impl Into<String>) -> Self {
+    pub(crate) fn file(path: &Path, reason: impl Into<String>) -> Self {
         Self::File { path: path.to_path_buf(), reason: reason.into() }
     }
 }

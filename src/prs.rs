@@ -39,13 +39,13 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     baselines::Study,
-    dosages::{GenotypeTable, Site, pass},
+    dosages::{GenotypeTable, Site},
     matching::{Matches, match_rows},
     model::People,
     scoring_file::ScoringFile,
 };
 use crate::{
-    ingest::{self, Locus, VariantRecord, contig_key, same_contig},
+    ingest::{self, Locus, VariantRecord, contig_key, pass, same_contig},
     output,
 };
 

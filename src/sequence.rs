@@ -121,13 +121,7 @@ impl Samples {
         let refuse = |reason: String| Err(Error::Inputs(format!("{}: {reason}", file.path().display())));
         let people = match self {
             Self::All => file.samples().to_vec(),
-            Self::Only(people) => {
-                let mut seen = HashSet::new();
-                if let Some(twice) = people.iter().find(|person| !seen.insert(person.as_str())) {
-                    return refuse(format!("sample `{twice}` is asked for twice"));
-                }
-                people.clone()
-            }
+            Self::Only(people) => people.clone(),
             Self::Except(others) => {
                 let held: HashSet<&str> = file.samples().iter().map(String::as_str).collect();
                 if let Some(unknown) = others.iter().find(|other| !held.contains(other.as_str())) {

@@ -14,7 +14,7 @@ use noodles::{
 };
 
 use super::{
-    Error, gzi, parse_region,
+    Error, beside, gzi, parse_region,
     variants::{Compression, Decompression, Input},
 };
 
@@ -54,12 +54,7 @@ impl Reference {
     /// An unreadable or empty file, a malformed index, or a large file without an index.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let compression = Input::open(path, Decompression::Inline)?.compression();
-        let beside = |extension: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(extension);
-            PathBuf::from(name)
-        };
-        let (fai, gzi) = (beside(".fai"), beside(".gzi"));
+        let (fai, gzi) = (beside(path, ".fai"), beside(path, ".gzi"));
         let is_indexed = match compression {
             Compression::None => fai.exists(),
             Compression::Bgzf => fai.exists() && gzi.exists(),

@@ -28,7 +28,7 @@ use self::{
 };
 pub use self::{
     input::STDIN,
-    record::{Place, VariantRecord},
+    record::{Place, VariantRecord, admits, pass},
 };
 use super::{Error, regions::Locus, same_contig};
 

@@ -125,9 +125,12 @@ fn call(rs429358: &Site, c: i16, rs7412: &Site, t: i16, person: usize) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prs::{
-        dosages::{GenotypeTable, pass},
-        tests::{shared_data, write_vcf},
+    use crate::{
+        ingest::pass,
+        prs::{
+            dosages::GenotypeTable,
+            tests::{shared_data, write_vcf},
+        },
     };
 
     fn table(records: &[&str], samples: &[&str]) -> GenotypeTable {

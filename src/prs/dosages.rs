@@ -9,7 +9,7 @@ use std::{collections::HashSet, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::ingest::{Genotype, Locus, MISSING, VariantFile, VariantRecord, contig_key};
+use crate::ingest::{Genotype, Locus, MISSING, VariantFile, VariantRecord, admits, contig_key};
 
 /// One VCF record that has an ALT allele to count.
 #[derive(Clone, Debug)]
@@ -181,17 +181,6 @@ impl GenotypeTable {
     }
 }
 
-/// Filters of the records that are used unless others are named: `PASS`, or none.
-#[must_use]
-pub fn pass() -> Vec<String> {
-    vec![".".into(), "PASS".into()]
-}
-
-/// Whether a filter of a record is named; `.` names a record without one.
-fn admits(names: &[String], filters: &[String]) -> bool {
-    if filters.is_empty() { names.iter().any(|name| name == ".") } else { filters.iter().any(|filter| names.contains(filter)) }
-}
-
 fn text(allele: &[u8]) -> String {
     String::from_utf8_lossy(allele).into_owned()
 }
@@ -201,7 +190,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{ingest::ABSENT, prs::tests::write_vcf};
+    use crate::{
+        ingest::{ABSENT, pass},
+        prs::tests::write_vcf,
+    };
 
     proptest! {
         #[test]

@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     Error,
     apoe::{self, Haplotypes},
-    dosages::{GenotypeTable, ReadCounts, Site, pass},
+    dosages::{GenotypeTable, ReadCounts, Site},
     scoring_file::GenomeBuild,
 };
-use crate::ingest::{Locus, Strand, VariantRecord, contig_key};
+use crate::ingest::{Locus, Strand, VariantRecord, contig_key, pass};
 
 /// Version of `prs_model.json`.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{LocusHaplotypes, Reason, haplotype::OrderedEdit, mask::Masks};
+use super::{
+    LocusHaplotypes, Reason,
+    haplotype::{Edit, OrderedEdit},
+    mask::Masks,
+};
 use crate::ingest::Locus;
 
 /// Builds the sequences of one locus for all people, record by record, in the order of POS.
@@ -44,6 +48,16 @@ pub struct Star {
     pub position: usize,
     /// Who has it.
     pub carriers: Vec<u32>,
+}
+
+/// The number of an edit, the latest of which are near its place; the same edit from another record has the same number.
+pub fn number_of(edits: &mut Vec<Edit>, edit: &Edit) -> u32 {
+    let mut nearby = edits.iter().enumerate().rev().take_while(|(_, other)| other.start0 + 1 >= edit.start0);
+    if let Some((number, _)) = nearby.find(|(_, other)| *other == edit) {
+        return number as u32;
+    }
+    edits.push(edit.clone());
+    edits.len() as u32 - 1
 }
 
 /// What waits.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::{
     ABSENT_HAPLOTYPE, LocusHaplotypes, Reason,
-    builder::{Builder, Clash, Due, Queue, Star},
+    builder::{Builder, Clash, Due, Queue, Star, number_of},
     fingerprint::Fingerprints,
     haplotype::{Edit, OrderedEdit, splice},
     mask::Masks,
@@ -134,7 +134,7 @@ impl HaplotypeBuilder {
 
     /// The haplotype `from` with one edit more, for `n_moving` of its holders.
     fn extend(&mut self, from: u32, n_moving: u32, ordered: &OrderedEdit) -> u32 {
-        let edit = (!ordered.edit.is_nothing()).then(|| self.number(&ordered.edit));
+        let edit = (!ordered.edit.is_nothing()).then(|| number_of(&mut self.edits, &ordered.edit));
         let held = &mut self.distinct[from as usize];
         held.n_holders -= n_moving;
         let to = if held.n_holders == 0 {
@@ -153,16 +153,6 @@ impl HaplotypeBuilder {
             Overlap::Bcftools => ordered.record_end0,
         };
         to
-    }
-
-    /// The number of an edit; the same edit from another record has the same number.
-    fn number(&mut self, edit: &Edit) -> u32 {
-        let nearby = self.edits.iter().enumerate().rev().take_while(|(_, other)| other.start0 + 1 >= edit.start0);
-        if let Some((number, _)) = nearby.into_iter().find(|(_, other)| *other == edit) {
-            return number as u32;
-        }
-        self.edits.push(edit.clone());
-        self.edits.len() as u32 - 1
     }
 
     /// Puts the edits in order of place; in the order of a file they need not be at one position.

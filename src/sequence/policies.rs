@@ -5,6 +5,8 @@ use std::{convert::Infallible, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::ingest::{admits, pass};
+
 /// How a person becomes sequences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -91,7 +93,7 @@ pub enum ApplyFilters {
 
 impl Default for ApplyFilters {
     fn default() -> Self {
-        Self::Named(vec![".".into(), "PASS".into()])
+        Self::Named(pass())
     }
 }
 
@@ -101,8 +103,7 @@ impl ApplyFilters {
     pub fn admit(&self, filters: &[String]) -> bool {
         match self {
             Self::All => true,
-            Self::Named(names) if filters.is_empty() => names.iter().any(|name| name == "."),
-            Self::Named(names) => filters.iter().any(|filter| names.contains(filter)),
+            Self::Named(names) => admits(names, filters),
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{
     header::Header,
     input::{Decompression, Input},
 };
-use crate::ingest::Error;
+use crate::ingest::{Error, beside};
 
 /// Parts of a file nearer than this (compressed bytes, one block at most) are read as one: to jump costs as much as to read on.
 const MAX_GAP_BYTES: u64 = 1 << 16;
@@ -34,18 +34,13 @@ pub(super) struct Indexed {
 }
 
 /// The index beside a file, if there is one.
-fn beside(path: &Path) -> Option<PathBuf> {
-    let with = |extension: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(extension);
-        PathBuf::from(name)
-    };
-    [with(".tbi"), with(".csi")].into_iter().find(|index| index.exists())
+fn index_of(path: &Path) -> Option<PathBuf> {
+    [".tbi", ".csi"].into_iter().map(|extension| beside(path, extension)).find(|index| index.exists())
 }
 
 /// A word about an index that is older than its file.
 pub(super) fn warning(path: &Path) -> Option<String> {
-    let index = beside(path)?;
+    let index = index_of(path)?;
     let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
     // Files that are written or copied together may differ by a moment.
     let is_older = modified(&index)? + Duration::from_secs(1) < modified(path)?;
@@ -65,7 +60,7 @@ fn again(path: &Path) -> String {
 /// # Errors
 /// An index that cannot be read, or that is not of this file.
 pub(super) fn open(path: &Path, header: &Header, wanted: &Wanted) -> Result<Option<Indexed>, Error> {
-    let Some(index_path) = beside(path) else { return Ok(None) };
+    let Some(index_path) = index_of(path) else { return Ok(None) };
     let unusable = |reason: String| Error::file(&index_path, format!("{reason}; make it again with {}", again(path)));
     let index = read(&index_path).map_err(|error| unusable(format!("the index is damaged ({error})")))?;
     let names: Vec<String> = match index.header() {

@@ -27,6 +27,18 @@ impl fmt::Display for Place {
     }
 }
 
+/// FILTER names of the records that are used unless others are given: `PASS`, or none.
+#[must_use]
+pub fn pass() -> Vec<String> {
+    vec![".".into(), "PASS".into()]
+}
+
+/// Whether one of a record's `filters` is among `names`, as `bcftools view -f` has it; `.` names a record without one.
+#[must_use]
+pub fn admits(names: &[String], filters: &[String]) -> bool {
+    if filters.is_empty() { names.iter().any(|name| name == ".") } else { filters.iter().any(|filter| names.contains(filter)) }
+}
+
 /// One record with every wanted person's genotype. Buffers are reused from record to record.
 #[derive(Clone, Debug, Default)]
 pub struct VariantRecord {

@@ -8,7 +8,7 @@ use std::{
 use super::{
     super::{
         ABSENT_HAPLOTYPE, LocusHaplotypes, Reason,
-        builder::{Builder, Clash, Due, Queue, Star},
+        builder::{Builder, Clash, Due, Queue, Star, number_of},
         haplotype::{Edit, OrderedEdit},
         mask::Masks,
         policies::Encoding,
@@ -106,16 +106,6 @@ impl DiploidBuilder {
         Step { node: self.nodes.len() as u32 - 1, n_overlaps, n_duplicates }
     }
 
-    /// The number of an edit; the same edit from another record has the same number.
-    fn number(&mut self, edit: Edit) -> u32 {
-        let same_place = self.edits.iter().enumerate().rev().take_while(|(_, other)| other.start0 == edit.start0);
-        if let Some((number, _)) = same_place.into_iter().find(|(_, other)| **other == edit) {
-            return number as u32;
-        }
-        self.edits.push(edit);
-        self.edits.len() as u32 - 1
-    }
-
     /// The nodes from this one to the first.
     fn path(&self, node: u32) -> impl Iterator<Item = &Node> {
         std::iter::successors(Some(node), |&node| Some(self.nodes[node as usize].parent))
@@ -185,7 +175,7 @@ impl Builder for DiploidBuilder {
         while let Some(due) = self.queue.pop_before(start0) {
             match due {
                 Due::Edit(ordered, records) => {
-                    let edit = self.number(ordered.edit);
+                    let edit = number_of(&mut self.edits, &ordered.edit);
                     for carriers in records {
                         self.apply(edit, ordered.position, &carriers);
                     }

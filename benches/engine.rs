@@ -38,7 +38,7 @@ fn attention(criterion: &mut Criterion) {
     let random = |rows: usize| Var::randn(0f32, 1f32, (64, rows, 32), &Device::Cpu).expect("a tensor");
     let (q, k, v) = (random(260), random(64), random(64));
     criterion.bench_function("attention: 64 x 260 x 32 over 64 summaries, forward and backward", |bench| {
-        bench.iter(|| nn::attention(&q, &k, &v, 4).and_then(|out| out.sum_all()).and_then(|sum| sum.backward()).expect("gradients"));
+        bench.iter(|| nn::attention(&q, &k, &v, 4, None).and_then(|out| out.sum_all()).and_then(|sum| sum.backward()).expect("gradients"));
     });
     let (gamma, beta) = (Tensor::ones(32, DType::F32, &Device::Cpu), Tensor::zeros(32, DType::F32, &Device::Cpu));
     let (gamma, beta) = (gamma.expect("ones"), beta.expect("zeros"));

@@ -2,6 +2,7 @@
 //!
 //! Data go to standard output or `-o`, messages to standard error.
 
+mod architecture;
 mod cohort;
 mod evaluate;
 mod prs;

@@ -5,6 +5,9 @@ use std::{io, process::ExitCode};
 use clap::Parser;
 use gf_genomics::cli::Cli;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ mod encoder;
 mod head;
 mod linformer;
 
-pub use self::config::{Architecture, Config, LocusShape, Preset};
+pub use self::config::{Architecture, ArchitectureChoice, AttentionKind, Config, LocusShape, Preset, Projection, Sharing};
 
 use std::sync::Arc;
 

@@ -8,18 +8,26 @@
 
 mod activation;
 mod attention;
+mod embedding;
 mod layer_norm;
+mod linear;
 mod loss;
+mod low_rank;
 mod parameters;
+mod projection;
 mod real;
 mod residual;
 
 pub use self::{
-    activation::gelu_with_bias,
+    activation::{Activation, activation_with_bias},
     attention::attention,
+    embedding::embed,
     layer_norm::layer_norm,
+    linear::linear,
     loss::binary_cross_entropy,
+    low_rank::Rank,
     parameters::{Init, Parameters},
+    projection::project,
     residual::add_with_bias,
 };
 

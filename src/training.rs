@@ -8,7 +8,10 @@ mod bundle;
 mod checkpoint;
 mod optimizer;
 
-pub use self::bundle::{Bundle, BundleConfig};
+pub use self::{
+    bundle::{Bundle, BundleConfig},
+    optimizer::{AdamW, Moments},
+};
 
 use std::{
     collections::HashSet,
@@ -21,7 +24,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use self::{checkpoint::Checkpoint, optimizer::AdamW};
+use self::checkpoint::Checkpoint;
 use crate::{
     dataset::{self, Dataset, Standardisation, logits},
     evaluation::roc,

@@ -28,7 +28,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("crate::evaluation", "cli pipeline prs simulate training"),
     ("crate::ingest", "cli pipeline prs score sequence simulate tokenization"),
     ("crate::models", "cli dataset pipeline score training"),
-    ("crate::nn", "models score training"),
+    ("crate::nn", "cli models score training"),
     ("crate::output", "cli dataset evaluation ingest pipeline prs report score sequence simulate tokenization training"),
     ("crate::pipeline", "cli"),
     ("crate::prs", "cli pipeline score"),

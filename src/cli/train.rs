@@ -2,11 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
-use super::cohort::CohortArgs;
+use super::{architecture::ArchitectureArgs, cohort::CohortArgs};
 use crate::{
-    models::{Architecture, Preset},
     pipeline::progress,
     training::{self, Options, Resume, Schedule},
 };
@@ -23,27 +20,11 @@ pub struct Args {
     /// Folder of the model bundle to write.
     #[arg(long, value_name = "MODEL")]
     out: PathBuf,
-    /// Model.
-    #[arg(long, value_enum, default_value_t = PresetArg::Linformer)]
-    preset: PresetArg,
     /// Name of the model in every table [default: the preset].
     #[arg(long)]
     name: Option<String>,
-    /// Width of a token's vector.
-    #[arg(long, default_value_t = Architecture::default().hidden)]
-    hidden: usize,
-    /// Encoder layers.
-    #[arg(long, default_value_t = Architecture::default().layers)]
-    layers: usize,
-    /// Attention heads.
-    #[arg(long, default_value_t = Architecture::default().heads)]
-    heads: usize,
-    /// Linformer's k: rows that the sequence is summarised in.
-    #[arg(long, default_value_t = Architecture::default().projected_length)]
-    projected_length: usize,
-    /// Width of the feed-forward layer.
-    #[arg(long, default_value_t = Architecture::default().feed_forward)]
-    feed_forward: usize,
+    #[command(flatten)]
+    architecture: ArchitectureArgs,
     /// Passes over the training people, at most.
     #[arg(long, default_value_t = Schedule::default().epochs)]
     epochs: usize,
@@ -73,11 +54,6 @@ pub struct Args {
     resume: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum PresetArg {
-    Linformer,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -90,16 +66,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         cohort: args.cohort.cohort,
         out: args.out,
         name: args.name,
-        architecture: Architecture {
-            preset: match args.preset {
-                PresetArg::Linformer => Preset::Linformer,
-            },
-            hidden: args.hidden,
-            layers: args.layers,
-            heads: args.heads,
-            projected_length: args.projected_length,
-            feed_forward: args.feed_forward,
-        },
+        architecture: args.architecture.architecture(),
         schedule: Schedule {
             epochs: args.epochs,
             batch_size: args.batch_size,

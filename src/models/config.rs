@@ -1,20 +1,48 @@
 //! What a model is: its architecture, and the shapes the data give it.
+//!
+//! One encoder, independent axes: attention, linear layers (dense or low-rank), activation, convolution. A [`Preset`] is a published point
+//! on them; every axis can be set beside it.
 
 use candle_core::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-/// Named models of the family.
+use crate::nn::{Activation, Rank};
+
+/// Named models of the family: points on the axes of [`Architecture`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
     /// Linformer (Wang et al. 2020, arXiv 2006.04768).
     #[default]
     Linformer,
+    /// Transformer (Vaswani et al. 2017, arXiv 1706.03762), pre-norm.
+    Transformer,
+    /// Low-Rank Transformer (Winata et al. 2020, arXiv 1910.13923).
+    LowRankTransformer,
+    /// EcoFormer (Liu et al. 2022, arXiv 2209.09004).
+    Ecoformer,
+    /// Primer (So et al. 2021, arXiv 2109.08668).
+    Primer,
 }
 
 impl Preset {
     /// Every preset; `tests/model_contract.rs` holds each of them to the same rules.
-    pub const ALL: [Self; 1] = [Self::Linformer];
+    pub const ALL: [Self; 5] = [Self::Linformer, Self::Transformer, Self::LowRankTransformer, Self::Ecoformer, Self::Primer];
+
+    /// The architecture by this name, with the sizes of the default.
+    #[must_use]
+    pub fn architecture(self) -> Architecture {
+        let sizes = Architecture { preset: self, ..Architecture::default() };
+        match self {
+            Self::Linformer => sizes,
+            Self::Transformer => Architecture { attention: AttentionKind::Softmax, ..sizes },
+            Self::LowRankTransformer => Architecture { attention: AttentionKind::Softmax, rank: Some(DEFAULT_RANK), ..sizes },
+            Self::Ecoformer => Architecture { attention: AttentionKind::Ecoformer, ..sizes },
+            Self::Primer => {
+                Architecture { attention: AttentionKind::Softmax, activation: Activation::SquaredRelu, convolution: true, ..sizes }
+            }
+        }
+    }
 }
 
 impl std::fmt::Display for Preset {
@@ -23,27 +51,147 @@ impl std::fmt::Display for Preset {
     }
 }
 
-/// What the user chooses.
+/// Of the rank up to which a factorised layer saves anything, half: a square layer keeps half of its values.
+const DEFAULT_RANK: Rank = Rank::Share(0.5);
+
+/// How tokens see each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttentionKind {
+    /// Every token every other: quadratic in the length.
+    Softmax,
+    /// Every token `projected_length` summaries of the sequence: linear.
+    #[default]
+    Linformer,
+    /// By binary codes: linear.
+    Ecoformer,
+}
+
+/// Which of Linformer's projections are the same (section 4 of the paper).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sharing {
+    /// E and F of each head of each layer.
+    None,
+    /// E and F of each layer.
+    Headwise,
+    /// One E of each layer for keys and values.
+    #[default]
+    KeyValue,
+    /// One E everywhere.
+    Layerwise,
+}
+
+/// How Linformer summarises the sequence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Projection {
+    /// A learned matrix with a column for each slot.
+    #[default]
+    Learned,
+    /// The mean over the tokens of each of `projected_length` windows.
+    Mean,
+    /// Their maximum, for each channel.
+    Max,
+    /// A weighted mean with one learned weight a place in the window and channel.
+    Conv,
+}
+
+/// What the user chooses, resolved: every axis has a value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(from = "ArchitectureChoice")]
 pub struct Architecture {
-    /// Which model; also its name in every table.
+    /// Where the axes that were not set come from; also the model's name in every table.
     pub preset: Preset,
+    /// How tokens see each other.
+    pub attention: AttentionKind,
+    /// Linear layers of the encoder as two factors of this rank; dense when absent.
+    pub rank: Option<Rank>,
+    /// Of the feed-forward layer.
+    pub activation: Activation,
+    /// Primer's multi-DConv-head attention: a depthwise convolution of width 3 after queries, keys and values.
+    pub convolution: bool,
+    /// Which of Linformer's projections are the same.
+    pub sharing: Sharing,
+    /// How Linformer summarises the sequence.
+    pub projection: Projection,
+    /// Linformer's k: the sequence is summarised in this many rows.
+    pub projected_length: usize,
+    /// EcoFormer's code length.
+    pub hash_bits: usize,
+    /// EcoFormer: the value sum as the released code has it (c times a token's own value), whose weights do not sum to one.
+    pub released_numerator: bool,
     /// Width of a token's vector.
     pub hidden: usize,
     /// Encoder layers.
     pub layers: usize,
     /// Attention heads; divides `hidden`.
     pub heads: usize,
-    /// Linformer's k: the sequence is summarised in this many rows.
-    pub projected_length: usize,
     /// Width of the feed-forward layer.
     pub feed_forward: usize,
 }
 
 impl Default for Architecture {
     fn default() -> Self {
-        Self { preset: Preset::Linformer, hidden: 32, layers: 2, heads: 4, projected_length: 64, feed_forward: 128 }
+        Self {
+            preset: Preset::Linformer,
+            attention: AttentionKind::Linformer,
+            rank: None,
+            activation: Activation::Gelu,
+            convolution: false,
+            sharing: Sharing::KeyValue,
+            projection: Projection::Learned,
+            projected_length: 64,
+            hash_bits: 16,
+            released_numerator: false,
+            hidden: 32,
+            layers: 2,
+            heads: 4,
+            feed_forward: 128,
+        }
+    }
+}
+
+/// What the user wrote: a preset, and the axes that differ from it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs)] // those of `Architecture`
+pub struct ArchitectureChoice {
+    pub preset: Preset,
+    pub attention: Option<AttentionKind>,
+    pub rank: Option<Rank>,
+    pub activation: Option<Activation>,
+    pub convolution: Option<bool>,
+    pub sharing: Option<Sharing>,
+    pub projection: Option<Projection>,
+    pub projected_length: Option<usize>,
+    pub hash_bits: Option<usize>,
+    pub released_numerator: Option<bool>,
+    pub hidden: Option<usize>,
+    pub layers: Option<usize>,
+    pub heads: Option<usize>,
+    pub feed_forward: Option<usize>,
+}
+
+impl From<ArchitectureChoice> for Architecture {
+    fn from(choice: ArchitectureChoice) -> Self {
+        let preset = choice.preset.architecture();
+        Self {
+            preset: preset.preset,
+            attention: choice.attention.unwrap_or(preset.attention),
+            rank: choice.rank.or(preset.rank),
+            activation: choice.activation.unwrap_or(preset.activation),
+            convolution: choice.convolution.unwrap_or(preset.convolution),
+            sharing: choice.sharing.unwrap_or(preset.sharing),
+            projection: choice.projection.unwrap_or(preset.projection),
+            projected_length: choice.projected_length.unwrap_or(preset.projected_length),
+            hash_bits: choice.hash_bits.unwrap_or(preset.hash_bits),
+            released_numerator: choice.released_numerator.unwrap_or(preset.released_numerator),
+            hidden: choice.hidden.unwrap_or(preset.hidden),
+            layers: choice.layers.unwrap_or(preset.layers),
+            heads: choice.heads.unwrap_or(preset.heads),
+            feed_forward: choice.feed_forward.unwrap_or(preset.feed_forward),
+        }
     }
 }
 
@@ -71,12 +219,15 @@ pub struct Config {
 
 impl Config {
     pub(super) fn validate(&self) -> Result<()> {
-        let Architecture { hidden, layers, heads, projected_length, feed_forward, .. } = self.architecture;
-        if [hidden, layers, heads, projected_length, feed_forward, self.vocab_size].contains(&0) {
-            bail!("hidden, layers, heads, projected_length, feed_forward and the vocabulary must all be at least 1");
+        let Architecture { hidden, layers, heads, projected_length, feed_forward, hash_bits, rank, .. } = self.architecture;
+        if [hidden, layers, heads, projected_length, feed_forward, hash_bits, self.vocab_size].contains(&0) {
+            bail!("hidden, layers, heads, projected_length, feed_forward, hash_bits and the vocabulary must all be at least 1");
         }
         if hidden % heads != 0 {
             bail!("hidden ({hidden}) must be a multiple of heads ({heads})");
+        }
+        if let Some(rank) = rank {
+            rank.validate()?;
         }
         if self.loci.is_empty() || self.loci.iter().any(|locus| locus.n_slots == 0) {
             bail!("a model needs loci with at least one slot each");
@@ -94,5 +245,30 @@ impl Config {
     #[must_use]
     pub fn slot_offset(&self, locus: usize) -> usize {
         self.loci[..locus].iter().map(|locus| locus.n_slots).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_that_is_set_goes_before_that_of_the_preset() {
+        let read = |text: &str| toml::from_str::<Architecture>(text).unwrap();
+        let primer = read("preset = \"primer\"\nattention = \"linformer\"\nhidden = 64\n");
+        assert_eq!((primer.attention, primer.activation, primer.convolution), (AttentionKind::Linformer, Activation::SquaredRelu, true));
+        assert_eq!(primer.hidden, 64);
+        assert_eq!(read(""), Architecture::default());
+        assert_eq!(read("preset = \"low-rank-transformer\"\n").rank, Some(Rank::Share(0.5)));
+        assert!(toml::from_str::<Architecture>("attention = \"linear\"").is_err());
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for preset in Preset::ALL {
+            let architecture = preset.architecture();
+            let json = serde_json::to_string(&architecture).unwrap();
+            assert_eq!(serde_json::from_str::<Architecture>(&json).unwrap(), architecture);
+        }
     }
 }

@@ -6,7 +6,7 @@ use candle_core::{DType, Module, Result, Tensor, bail};
 use candle_nn::Embedding;
 
 use super::{Config, linformer::LinformerAttention};
-use crate::nn::{Init, Parameters, add_with_bias, gelu_with_bias, layer_norm};
+use crate::nn::{Activation, Init, Parameters, activation_with_bias, add_with_bias, layer_norm};
 
 /// The encoder; one set of weights for all loci, positions and projections by place.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Layer {
         let mixed = self.attention.forward(&self.attention_norm.forward(x, Some(mask))?, slots)?;
         let x = add_with_bias(x, &mixed, &self.attention_bias)?;
         let normed = self.feed_forward_norm.forward(&x, None)?.reshape((batch * n, hidden))?;
-        let expanded = gelu_with_bias(&normed.matmul(&self.expand)?, &self.expand_bias)?;
+        let expanded = activation_with_bias(&normed.matmul(&self.expand)?, &self.expand_bias, Activation::Gelu)?;
         let contracted = expanded.matmul(&self.contract)?.reshape((batch, n, hidden))?;
         add_with_bias(&x, &contracted, &self.contract_bias)
     }

@@ -7,7 +7,7 @@ use candle_core::{D, Module, Result, Tensor, bail};
 use candle_nn::Linear;
 
 use super::Config;
-use crate::nn::{Init, Parameters, gelu_with_bias};
+use crate::nn::{Activation, Init, Parameters, activation_with_bias};
 
 /// A two-layer classifier.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Head {
             _ => bail!("the model was made for {} covariates", self.n_covariates),
         }
         let features = Tensor::cat(&features, D::Minus1)?;
-        let hidden = gelu_with_bias(&features.matmul(&self.hidden)?, &self.hidden_bias)?;
+        let hidden = activation_with_bias(&features.matmul(&self.hidden)?, &self.hidden_bias, Activation::Gelu)?;
         self.output.forward(&hidden)?.squeeze(1)
     }
 }

@@ -51,7 +51,7 @@ impl LinformerAttention {
         let keys = summaries.matmul(&self.key)?.reshape((batch, k, hidden))?;
         let values = summaries.matmul(&self.value)?.reshape((batch, k, hidden))?;
         let queries = x.reshape((batch * n, hidden))?.matmul(&self.query)?.reshape((batch, n, hidden))?;
-        let mixed = attention(&queries, &keys, &values, self.heads)?;
+        let mixed = attention(&queries, &keys, &values, self.heads, None)?;
         mixed.reshape((batch * n, hidden))?.matmul(&self.output)?.reshape((batch, n, hidden))
     }
 }

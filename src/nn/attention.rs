@@ -3,27 +3,34 @@
 //! Shapes: queries (batch, n, heads * d), keys and values (batch, m, heads * d) -> (batch, n, heads * d). With Linformer the m keys are
 //! summaries of the sequence, so time is O(n m) and memory O(n). The backward pass computes the weights again.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc};
 
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::real::{Real, add_scaled, dot, slice, sum, with_slices};
 
-/// `softmax(q k^T / sqrt(d)) v` for each head.
+/// `softmax(q k^T / sqrt(d)) v` for each head, over the keys where `mask` (batch x m, row-major) is not 0; zero where there is none.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
-pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> Result<Tensor> {
+pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Option<&Arc<Vec<u8>>>) -> Result<Tensor> {
     let ((batch, n, width), (batch_k, m, width_k)) = (q.dims3()?, k.dims3()?);
-    if batch != batch_k || width != width_k || k.shape() != v.shape() || heads == 0 || width % heads != 0 || m == 0 {
+    if batch != batch_k
+        || width != width_k
+        || k.shape() != v.shape()
+        || heads == 0
+        || width % heads != 0
+        || m == 0
+        || mask.is_some_and(|mask| mask.len() != batch * m)
+    {
         bail!("attention: q {:?}, k {:?}, v {:?}, {heads} heads do not fit", q.shape(), k.shape(), v.shape());
     }
     let sizes = Sizes { n, m, heads, d: width / heads };
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
     match q.dtype() {
-        DType::F64 => q.apply_op3(&k, &v, Attention::<f64> { sizes, number: PhantomData }),
-        _ => q.apply_op3(&k, &v, Attention::<f32> { sizes, number: PhantomData }),
+        DType::F64 => q.apply_op3(&k, &v, Attention::<f64> { sizes, mask: mask.cloned(), number: PhantomData }),
+        _ => q.apply_op3(&k, &v, Attention::<f32> { sizes, mask: mask.cloned(), number: PhantomData }),
     }
 }
 
@@ -37,6 +44,7 @@ struct Sizes {
 
 struct Attention<T> {
     sizes: Sizes,
+    mask: Option<Arc<Vec<u8>>>,
     number: PhantomData<T>,
 }
 
@@ -53,7 +61,7 @@ fn head_transposed<T: Real>(matrix: &[T], sizes: Sizes, head: usize, out: &mut [
 
 /// Attention weights of one query over the m keys: the softmax of its scaled scores.
 #[inline(always)]
-fn weights<T: Real>(q: &[T], k_transposed: &[T], scale: T, out: &mut [T]) {
+fn weights<T: Real>(q: &[T], k_transposed: &[T], scale: T, mask: Option<&[u8]>, out: &mut [T]) {
     let m = out.len();
     out.fill(T::default());
     for (i, &q) in q.iter().enumerate() {
@@ -73,7 +81,13 @@ fn weights<T: Real>(q: &[T], k_transposed: &[T], scale: T, out: &mut [T]) {
     for value in out.iter_mut() {
         *value = (*value - max).exp();
     }
-    let factor = T::of(1.0) / sum(out);
+    if let Some(mask) = mask {
+        for (value, &bit) in out.iter_mut().zip(mask) {
+            *value = if bit == 0 { T::default() } else { *value };
+        }
+    }
+    let total = sum(out);
+    let factor = if total > T::default() { T::of(1.0) / total } else { T::default() };
     for value in out.iter_mut() {
         *value *= factor;
     }
@@ -99,7 +113,8 @@ impl<T: Real> CustomOp3 for Attention<T> {
         let scale = T::of(1.0 / (d as f64).sqrt());
         let mut out = vec![T::default(); q.len()];
         let items = out.par_chunks_mut(n * width).zip(q.par_chunks(n * width)).zip(k.par_chunks(m * width)).zip(v.par_chunks(m * width));
-        items.for_each(|(((out, q), k), v)| {
+        items.enumerate().for_each(|(item, (((out, q), k), v))| {
+            let mask = self.mask_of(item);
             pulp::Arch::new().dispatch(
                 #[inline(always)]
                 || {
@@ -108,7 +123,7 @@ impl<T: Real> CustomOp3 for Attention<T> {
                         head_transposed(k, sizes, head, &mut kt);
                         head_transposed(v, sizes, head, &mut vt);
                         for (out, q) in out.chunks_exact_mut(width).zip(q.chunks_exact(width)) {
-                            weights(&q[head * d..][..d], &kt, scale, &mut w);
+                            weights(&q[head * d..][..d], &kt, scale, mask, &mut w);
                             for (i, out) in out[head * d..][..d].iter_mut().enumerate() {
                                 *out = dot(&w, &vt[i * m..][..m]);
                             }
@@ -139,6 +154,10 @@ impl<T: Real> CustomOp3 for Attention<T> {
 }
 
 impl<T: Real> Attention<T> {
+    fn mask_of(&self, item: usize) -> Option<&[u8]> {
+        self.mask.as_ref().map(|mask| &mask[item * self.sizes.m..][..self.sizes.m])
+    }
+
     /// With weights `w` and `dw = dout v^T`: `ds = w (dw - dout . out) / sqrt(d)`; `dq = ds k`, `dk = ds^T q`, `dv = w^T dout`.
     fn gradients(&self, [q, k, v, out, dout]: [&[T]; 5]) -> (Vec<T>, Vec<T>, Vec<T>) {
         let sizes @ Sizes { n, m, heads, d } = self.sizes;
@@ -148,7 +167,8 @@ impl<T: Real> Attention<T> {
         let targets = dq.par_chunks_mut(n * width).zip(dk.par_chunks_mut(m * width)).zip(dv.par_chunks_mut(m * width));
         let sources = q.par_chunks(n * width).zip(k.par_chunks(m * width)).zip(v.par_chunks(m * width));
         let results = out.par_chunks(n * width).zip(dout.par_chunks(n * width));
-        targets.zip(sources).zip(results).for_each(|((((dq, dk), dv), ((q, k), v)), (out, dout))| {
+        targets.zip(sources).zip(results).enumerate().for_each(|(item, ((((dq, dk), dv), ((q, k), v)), (out, dout)))| {
+            let mask = self.mask_of(item);
             pulp::Arch::new().dispatch(
                 #[inline(always)]
                 || {
@@ -164,7 +184,7 @@ impl<T: Real> Attention<T> {
                         for row in 0..n {
                             let here = row * width + part.start..row * width + part.end;
                             let (q, out, dout) = (&q[here.clone()], &out[here.clone()], &dout[here.clone()]);
-                            weights(q, &kt, scale, &mut w);
+                            weights(q, &kt, scale, mask, &mut w);
                             let mut along = T::default();
                             for (&a, &b) in dout.iter().zip(out) {
                                 along += a * b;
@@ -206,8 +226,10 @@ mod tests {
 
     #[test]
     fn every_input_gets_its_gradient() {
-        check_gradients([&[2, 3, 6], &[2, 5, 6], &[2, 5, 6]], |t| attention(&t[0], &t[1], &t[2], 2));
-        check_gradients([&[1, 2, 4], &[1, 19, 4], &[1, 19, 4]], |t| attention(&t[0], &t[1], &t[2], 1));
+        check_gradients([&[2, 3, 6], &[2, 5, 6], &[2, 5, 6]], |t| attention(&t[0], &t[1], &t[2], 2, None));
+        check_gradients([&[1, 2, 4], &[1, 19, 4], &[1, 19, 4]], |t| attention(&t[0], &t[1], &t[2], 1, None));
+        let mask = Arc::new(vec![1, 0, 1, 1, 0, 0, 0, 0, 0, 0]);
+        check_gradients([&[2, 3, 6], &[2, 5, 6], &[2, 5, 6]], |t| attention(&t[0], &t[1], &t[2], 2, Some(&mask)));
     }
 
     #[test]
@@ -219,7 +241,7 @@ mod tests {
         let e = scores.exp().unwrap();
         let w = e.broadcast_div(&e.sum_keepdim(D::Minus1).unwrap()).unwrap();
         let expected = w.matmul(&by_head(&v)).unwrap().transpose(1, 2).unwrap().reshape((2, 4, 6)).unwrap();
-        let found = attention(&q, &k, &v, 2).unwrap();
+        let found = attention(&q, &k, &v, 2, None).unwrap();
         let off = (found - expected).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
         assert!(off < 1e-12, "{off}");
     }

@@ -1,0 +1,116 @@
+//! One step of training, or one forward pass, of any model of the family, timed alone; the rate of plain matrix products in the same process.
+//!
+//!     cargo bench --bench step -- [--preset linformer] [--batch 4] [--tokens 1024] [--hidden 256] [--heads 8] [--layers 4] [--k 128]
+//!                                 [--feed-forward 1024] [--mode train|infer] [--steps 5] [--threads 2]
+//!
+//! Prints one line of JSON: the least and the median milliseconds, operations and peak memory. `peers/engine.py` runs it beside PyTorch.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a bench may stop
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use candle_core::{Device, Tensor};
+use gf_genomics::{
+    models::{Architecture, ArchitectureChoice, Config, Input, LocusInput, LocusShape, Model},
+    nn::{Parameters, binary_cross_entropy},
+    training::{AdamW, Moments},
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let options: HashMap<&str, &str> = arguments.chunks_exact(2).map(|pair| (pair[0].trim_start_matches("--"), pair[1].as_str())).collect();
+    let number = |name: &str, default: usize| options.get(name).map_or(default, |value| value.parse().expect("a number"));
+    let text = |name: &str, default: &str| (*options.get(name).unwrap_or(&default)).to_string();
+    rayon::ThreadPoolBuilder::new().num_threads(number("threads", 2)).build_global().expect("threads");
+
+    let (batch, n, hidden) = (number("batch", 4), number("tokens", 1_024), number("hidden", 256));
+    let axis = |name: &str| options.get(name).map(|value| serde_json::from_value(serde_json::json!(value)).expect(name));
+    let architecture: Architecture = ArchitectureChoice {
+        preset: serde_json::from_value(serde_json::json!(text("preset", "linformer"))).expect("a preset"),
+        attention: options.get("attention").map(|value| serde_json::from_value(serde_json::json!(value)).expect("attention")),
+        sharing: axis("sharing").map(|value: gf_genomics::models::Sharing| value),
+        rank: options.get("rank").map(|value| value.parse::<f64>().expect("a rank").into()),
+        hidden: Some(hidden),
+        layers: Some(number("layers", 4)),
+        heads: Some(number("heads", 8)),
+        projected_length: Some(number("k", 128)),
+        feed_forward: Some(number("feed-forward", 4 * hidden)),
+        ..ArchitectureChoice::default()
+    }
+    .into();
+    let vocab_size = number("vocabulary", 1_000);
+    let config = Config { architecture, vocab_size, loci: vec![LocusShape { name: "locus".into(), n_slots: n }], n_covariates: 0 };
+    let mut parameters = Parameters::seeded(1);
+    let model = Model::new(&config, &mut parameters).expect("a model");
+    let ids: Vec<u32> = (0..batch * n).map(|i| (i * 7_919 % vocab_size) as u32).collect();
+    let input = Input {
+        loci: vec![LocusInput {
+            tokens: Tensor::from_vec(ids, (batch, n), &Device::Cpu).expect("tokens"),
+            mask: Arc::new(vec![1; batch * n]),
+            pairs: [0, 1]
+                .map(|shift| Tensor::from_iter((0..batch as u32).map(|i| (i + shift) % batch as u32), &Device::Cpu).expect("pairs")),
+        }],
+        covariates: None,
+    };
+    let targets = Tensor::from_iter((0..batch).map(|i| (i % 2) as f32), &Device::Cpu).expect("targets");
+    let optimizer = AdamW::new(0.05, 1.0);
+    let mut moments = Moments::default();
+    let training = text("mode", "train") == "train";
+    let mut step = || {
+        let logits = model.forward(&input).expect("logits");
+        if training {
+            let loss = binary_cross_entropy(&logits, &targets).expect("a loss");
+            let gradients = loss.backward().expect("gradients");
+            optimizer.step(&parameters, &gradients, &mut moments, 1e-4).expect("a step");
+        } else {
+            logits.to_vec1::<f32>().expect("values");
+        }
+    };
+    let n_steps = number("steps", 5);
+    step();
+    let mut milliseconds: Vec<f64> = (0..n_steps)
+        .map(|_| {
+            let started = Instant::now();
+            step();
+            started.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    milliseconds.sort_by(f64::total_cmp);
+    println!(
+        "{}",
+        serde_json::json!({
+            "milliseconds_least": milliseconds[0],
+            "milliseconds_median": milliseconds[n_steps / 2],
+            "matmul_gflops": if number("matmul", 1) == 1 { matmul_gflops(batch * n, hidden) } else { 0.0 },
+            "peak_mb": peak_mb(),
+        })
+    );
+}
+
+/// Rate of the feed-forward layer's product (rows x hidden) (hidden x 4 hidden) and of its two gradients' in candle, best of five rounds.
+fn matmul_gflops(rows: usize, hidden: usize) -> f64 {
+    let random = |shape: (usize, usize)| Tensor::rand(-1f32, 1.0, shape, &Device::Cpu).expect("a tensor");
+    let (x, w, dy) = (random((rows, hidden)), random((hidden, 4 * hidden)), random((rows, 4 * hidden)));
+    let repeats = (200_000_000 / (rows * hidden * hidden)).max(1);
+    let round = || {
+        let started = Instant::now();
+        for _ in 0..repeats {
+            x.matmul(&w).expect("a product");
+            dy.matmul(&w.t().expect("transposed")).expect("a product");
+            x.t().expect("transposed").matmul(&dy).expect("a product");
+        }
+        started.elapsed().as_secs_f64()
+    };
+    let best = (0..5).map(|_| round()).fold(f64::INFINITY, f64::min);
+    (3 * repeats * 2 * rows * hidden * 4 * hidden) as f64 / best / 1e9
+}
+
+/// The most memory this process had, in MB; 0 where the system does not say.
+fn peak_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).map_or(0.0, |kb| kb / 1024.0)
+}

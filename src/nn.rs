@@ -9,11 +9,13 @@
 mod activation;
 mod attention;
 mod embedding;
+mod feed_forward;
 mod gemm;
 mod layer_norm;
 mod linear;
 mod loss;
 mod low_rank;
+mod mask;
 mod parameters;
 mod projection;
 mod real;
@@ -23,6 +25,7 @@ pub use self::{
     activation::{Activation, activation_with_bias},
     attention::attention,
     embedding::embed,
+    feed_forward::{FeedForward, feed_forward},
     layer_norm::layer_norm,
     linear::linear,
     loss::binary_cross_entropy,

@@ -9,6 +9,7 @@
 mod activation;
 mod attention;
 mod embedding;
+mod gemm;
 mod layer_norm;
 mod linear;
 mod loss;

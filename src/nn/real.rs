@@ -1,6 +1,7 @@
 //! The number types the fused operations are written for: f32 to train, f64 to check their gradients.
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, WithDType, bail};
+use pulp::Simd;
 
 /// f32 or f64 with an exponential that vectorises.
 pub(super) trait Real:
@@ -23,9 +24,53 @@ pub(super) trait Real:
     fn exp(self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
+    /// A vector register of these numbers.
+    type Vector<S: Simd>: Copy;
+    /// Numbers in a vector.
+    #[inline(always)]
+    fn lanes<S: Simd>() -> usize {
+        size_of::<Self::Vector<S>>() / size_of::<Self>()
+    }
+    /// The same number in every lane.
+    fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
+    /// `a b + c`, rounded once where the machine can.
+    fn mul_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
+    /// The whole vectors of a slice.
+    fn vectors<S: Simd>(values: &[Self]) -> &[Self::Vector<S>];
+    /// The whole vectors of a slice.
+    fn vectors_mut<S: Simd>(values: &mut [Self]) -> &mut [Self::Vector<S>];
+}
+
+/// The vectors of `pulp` for a number type.
+macro_rules! vectors {
+    ($vector:ident, $splat:ident, $mul_add:ident, $vectors:ident, $vectors_mut:ident) => {
+        type Vector<S: Simd> = S::$vector;
+
+        #[inline(always)]
+        fn splat<S: Simd>(simd: S, value: Self) -> S::$vector {
+            simd.$splat(value)
+        }
+
+        #[inline(always)]
+        fn mul_add<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
+            simd.$mul_add(a, b, c)
+        }
+
+        #[inline(always)]
+        fn vectors<S: Simd>(values: &[Self]) -> &[S::$vector] {
+            S::$vectors(values).0
+        }
+
+        #[inline(always)]
+        fn vectors_mut<S: Simd>(values: &mut [Self]) -> &mut [S::$vector] {
+            S::$vectors_mut(values).0
+        }
+    };
 }
 
 impl Real for f32 {
+    vectors!(f32s, splat_f32s, mul_add_e_f32s, as_simd_f32s, as_mut_simd_f32s);
+
     #[inline(always)]
     fn of(value: f64) -> Self {
         value as f32
@@ -58,6 +103,8 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
+    vectors!(f64s, splat_f64s, mul_add_e_f64s, as_simd_f64s, as_mut_simd_f64s);
+
     #[inline(always)]
     fn of(value: f64) -> Self {
         value
@@ -73,6 +120,26 @@ impl Real for f64 {
         f64::sqrt(self)
     }
 }
+
+/// Returns the fused operation written after `=>` (with `T` the number type) where there is one: for f32 and f64 on the CPU.
+macro_rules! fused {
+    ($dtype:expr, $device:expr, $number:ident => $operation:expr) => {
+        if $device.is_cpu() {
+            match $dtype {
+                candle_core::DType::F32 => {
+                    type $number = f32;
+                    return $operation;
+                }
+                candle_core::DType::F64 => {
+                    type $number = f64;
+                    return $operation;
+                }
+                _ => {}
+            }
+        }
+    };
+}
+pub(super) use fused;
 
 /// The values of a contiguous CPU tensor inside a custom operation's forward pass.
 pub(super) fn slice<'s, T: Real>(storage: &'s CpuStorage, layout: &Layout) -> Result<&'s [T]> {

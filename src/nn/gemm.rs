@@ -1,0 +1,295 @@
+//! Matrix products on slices: the inner loop of every fused operation.
+//!
+//! `C = A B` with B packed once into panels as wide as a few vector registers (Goto & van de Geijn 2008, "Anatomy of high-performance matrix
+//! multiplication"); a tile of C stays in registers while the depth is walked. Each element of C is summed in the same order whatever the
+//! number of rows, so that results do not depend on how rows are dealt to threads. Safe throughout: the vectors are those of `pulp`.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::real::{Real, add_scaled};
+
+/// A matrix in memory: element (i, j) is `values[i * row + j * column]`.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a, T> {
+    pub values: &'a [T],
+    pub row: usize,
+    pub column: usize,
+}
+
+impl<'a, T> Matrix<'a, T> {
+    /// Rows one after the other, `row` values apart.
+    pub fn rows(values: &'a [T], row: usize) -> Self {
+        Self { values, row, column: 1 }
+    }
+
+    /// With rows and columns exchanged.
+    pub fn transposed(self) -> Self {
+        Self { values: self.values, row: self.column, column: self.row }
+    }
+}
+
+/// Rows of B that one pass over C walks: what a panel of them needs stays in the second-level cache.
+const DEPTH: usize = 256;
+/// Most rows and values of a tile of C.
+const SCRATCH: usize = 8 * 64;
+/// Rows of the operands of a weight's gradient that one task sums up. Fixed, so that sums are the same for any number of threads.
+const ROWS_PER_SUM: usize = 1024;
+
+/// The right-hand matrix B (depth, columns) of products.
+pub(super) struct Packed<T> {
+    depth: usize,
+    columns: usize,
+    /// Values across a panel: whole vectors.
+    width: usize,
+    lanes: usize,
+    /// (panels, depth, width), filled up with zeros.
+    panels: Vec<T>,
+}
+
+/// Width of the panels for a number of columns, and lanes of a vector.
+struct Shape<T> {
+    columns: usize,
+    number: std::marker::PhantomData<T>,
+}
+
+impl<T: Real> WithSimd for Shape<T> {
+    type Output = (usize, usize);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> (usize, usize) {
+        let lanes = T::lanes::<S>();
+        let most = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
+        let vectors = self.columns.div_ceil(lanes).max(1);
+        (lanes * vectors.div_ceil(vectors.div_ceil(most)), lanes)
+    }
+}
+
+impl<T: Real> Packed<T> {
+    /// Packs `b` (depth, columns).
+    pub fn new(b: Matrix<'_, T>, depth: usize, columns: usize) -> Self {
+        let (width, lanes) = pulp::Arch::new().dispatch(Shape::<T> { columns, number: std::marker::PhantomData });
+        let mut panels = vec![T::default(); columns.div_ceil(width) * width * depth];
+        if depth > 0 {
+            for (number, panel) in panels.chunks_exact_mut(width * depth).enumerate() {
+                pack(b, number * width, width.min(columns - number * width), width, panel);
+            }
+        }
+        Self { depth, columns, width, lanes, panels }
+    }
+
+    /// `c (+)= a b` for `m` rows: `c` has its rows `c_row` values apart, of which the first `columns` are written.
+    #[inline]
+    pub fn multiply(&self, m: usize, a: Matrix<'_, T>, c: &mut [T], c_row: usize, accumulate: bool) {
+        if m > 0 && self.columns > 0 {
+            pulp::Arch::new().dispatch(Multiply { b: self, m, a, c, c_row, accumulate });
+        }
+    }
+}
+
+fn pack<T: Real>(b: Matrix<'_, T>, first: usize, n: usize, width: usize, panel: &mut [T]) {
+    if b.column == 1 {
+        for (p, out) in panel.chunks_exact_mut(width).enumerate() {
+            out[..n].copy_from_slice(&b.values[p * b.row + first..][..n]);
+        }
+    } else {
+        // Eight columns at a time: each is read along its own line, the panel is written a line at a time.
+        for p0 in (0..panel.len() / width).step_by(16) {
+            let end = (panel.len() / width).min(p0 + 16);
+            for j in 0..n {
+                let column = &b.values[(first + j) * b.column..];
+                for p in p0..end {
+                    panel[p * width + j] = column[p * b.row];
+                }
+            }
+        }
+    }
+}
+
+struct Multiply<'a, T> {
+    b: &'a Packed<T>,
+    m: usize,
+    a: Matrix<'a, T>,
+    c: &'a mut [T],
+    c_row: usize,
+    accumulate: bool,
+}
+
+impl<T: Real> WithSimd for Multiply<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // Tiles that fill the registers: 24 of 32, or 12 of 16, hold sums.
+        match (self.b.width / self.b.lanes, S::REGISTER_COUNT >= 32) {
+            (1, _) => self.run::<S, 8, 1>(simd),
+            (2, true) => self.run::<S, 8, 2>(simd),
+            (2, false) => self.run::<S, 6, 2>(simd),
+            (3, _) => self.run::<S, 8, 3>(simd),
+            _ => self.run::<S, 6, 4>(simd),
+        }
+    }
+}
+
+impl<T: Real> Multiply<'_, T> {
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
+        let Packed { depth: whole, columns, width, .. } = *self.b;
+        let a = self.a;
+        let mut scratch = [T::default(); SCRATCH];
+        for from in (0..whole.max(1)).step_by(DEPTH) {
+            let depth = DEPTH.min(whole - from);
+            let accumulate = self.accumulate || from > 0;
+            for number in 0..columns.div_ceil(width) {
+                let panel = T::vectors::<S>(&self.b.panels[(number * whole + from) * width..][..depth * width]);
+                let here = number * width..columns.min((number + 1) * width);
+                for i in (0..self.m).step_by(ROWS) {
+                    let rows = ROWS.min(self.m - i);
+                    let out = &mut scratch[..ROWS * width];
+                    if a.column == 1 {
+                        // Past the last row the last one again, whose sums are not kept.
+                        let of: [&[T]; ROWS] = std::array::from_fn(|r| &a.values[(i + r.min(rows - 1)) * a.row + from..][..depth]);
+                        tile::<S, T, ROWS, VECTORS>(simd, panel, out, |p| std::array::from_fn(|r| of[r][p]));
+                    } else if a.row == 1 && rows == ROWS {
+                        let (values, step) = (&a.values[i + from * a.column..], a.column);
+                        tile::<S, T, ROWS, VECTORS>(simd, panel, out, |p| {
+                            let line = &values[p * step..][..ROWS];
+                            std::array::from_fn(|r| line[r])
+                        });
+                    } else {
+                        let at = |r: usize, p: usize| a.values[(i + r.min(rows - 1)) * a.row + (from + p) * a.column];
+                        tile::<S, T, ROWS, VECTORS>(simd, panel, out, |p| std::array::from_fn(|r| at(r, p)));
+                    }
+                    for (r, sums) in scratch.chunks_exact(width).take(rows).enumerate() {
+                        let c = &mut self.c[(i + r) * self.c_row..][here.clone()];
+                        if accumulate {
+                            for (c, &sum) in c.iter_mut().zip(sums) {
+                                *c += sum;
+                            }
+                        } else {
+                            c.copy_from_slice(&sums[..here.len()]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `out[r] = sum_p a(p)[r] panel[p]`, all sums in registers until the end.
+#[inline(always)]
+fn tile<S: Simd, T: Real, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    panel: &[T::Vector<S>],
+    out: &mut [T],
+    a: impl Fn(usize) -> [T; ROWS],
+) {
+    let mut sums = [[T::splat(simd, T::default()); VECTORS]; ROWS];
+    for (p, b) in panel.chunks_exact(VECTORS).enumerate() {
+        let a = a(p);
+        for r in 0..ROWS {
+            let x = T::splat(simd, a[r]);
+            for v in 0..VECTORS {
+                sums[r][v] = T::mul_add(simd, x, b[v], sums[r][v]);
+            }
+        }
+    }
+    for (out, sums) in T::vectors_mut::<S>(out).chunks_exact_mut(VECTORS).zip(&sums) {
+        for v in 0..VECTORS {
+            out[v] = sums[v];
+        }
+    }
+}
+
+/// `a b` for `a` with rows of `depth` values one after the other: rows are dealt to threads.
+pub(super) fn rows_times<T: Real>(a: &[T], b: &Packed<T>) -> Vec<T> {
+    let mut c = vec![T::default(); a.len() / b.depth.max(1) * b.columns];
+    let rows = super::ROWS_PER_TASK / 4;
+    c.par_chunks_mut(rows * b.columns).zip(a.par_chunks(rows * b.depth)).for_each(|(c, a)| {
+        b.multiply(a.len() / b.depth, Matrix::rows(a, b.depth), c, b.columns, false);
+    });
+    c
+}
+
+/// `a^T b` for `a` (rows, m) and `b` (rows, n): the gradient of a weight. Rows are dealt to tasks, whose sums are added up in order.
+pub(super) fn transposed_times<T: Real>(a: &[T], m: usize, b: &[T], n: usize) -> Vec<T> {
+    let tasks = a.par_chunks(ROWS_PER_SUM * m).zip(b.par_chunks(ROWS_PER_SUM * n));
+    let partial: Vec<Vec<T>> = tasks
+        .map(|(a, b)| {
+            let mut c = vec![T::default(); m * n];
+            for (a, b) in a.chunks(DEPTH * m).zip(b.chunks(DEPTH * n)) {
+                add_transposed_times(a, m, b, n, &mut c);
+            }
+            c
+        })
+        .collect();
+    sum_of(partial).unwrap_or_else(|| vec![T::default(); m * n])
+}
+
+/// `c += a^T b` for a few rows.
+pub(super) fn add_transposed_times<T: Real>(a: &[T], m: usize, b: &[T], n: usize, c: &mut [T]) {
+    let depth = b.len() / n;
+    Packed::new(Matrix::rows(b, n), depth, n).multiply(m, Matrix::rows(a, m).transposed(), c, n, true);
+}
+
+/// The sum of equally long parts, in their order.
+pub(super) fn sum_of<T: Real>(parts: impl IntoIterator<Item = Vec<T>>) -> Option<Vec<T>> {
+    parts.into_iter().reduce(|mut total, part| {
+        add_scaled(&mut total, T::of(1.0), &part);
+        total
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::real::tests::values, *};
+
+    fn product(m: usize, k: usize, n: usize, a: Matrix<'_, f64>, b: Matrix<'_, f64>) -> Vec<f64> {
+        let element =
+            |i: usize, j: usize| -> f64 { (0..k).map(|p| a.values[i * a.row + p * a.column] * b.values[p * b.row + j * b.column]).sum() };
+        (0..m * n).map(|at| element(at / n, at % n)).collect()
+    }
+
+    #[test]
+    fn products_of_any_shape_and_order_are_those_of_the_definition() {
+        for (m, k, n) in [(1, 1, 1), (7, 3, 5), (13, 300, 70), (6, 257, 64), (9, 16, 33), (30, 8, 129), (1, 600, 17), (5, 1, 200)] {
+            let (a, b) = (values(m * k, 1), values(k * n, 2));
+            for (a, b) in [
+                (Matrix::rows(&a[..], k), Matrix::rows(&b[..], n)),
+                (Matrix::rows(&a[..], m).transposed(), Matrix::rows(&b[..], k).transposed()),
+            ] {
+                let expected = product(m, k, n, a, b);
+                let mut found = vec![1.0; m * n];
+                let packed = Packed::new(b, k, n);
+                packed.multiply(m, a, &mut found, n, false);
+                packed.multiply(m, a, &mut found, n, true);
+                for (found, expected) in found.iter().zip(&expected) {
+                    assert!((found - 2.0 * expected).abs() < 1e-11, "{m} x {k} x {n}: {found}, not twice {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_the_same_bit_for_bit_whatever_rows_are_beside_it() {
+        let (a, b): (Vec<f32>, Vec<f32>) =
+            (values(50 * 300, 1).iter().map(|&x| x as f32).collect(), values(300 * 70, 2).iter().map(|&x| x as f32).collect());
+        let packed = Packed::new(Matrix::rows(&b[..], 70), 300, 70);
+        let mut all = vec![0.0; 50 * 70];
+        packed.multiply(50, Matrix::rows(&a, 300), &mut all, 70, false);
+        for row in [0, 5, 6, 7, 48, 49] {
+            let mut one = vec![0.0; 70];
+            packed.multiply(1, Matrix::rows(&a[row * 300..], 300), &mut one, 70, false);
+            assert_eq!(one, all[row * 70..][..70]);
+        }
+    }
+
+    #[test]
+    fn a_weights_gradient_sums_over_all_rows() {
+        let (a, b) = (values(2_500 * 3, 1), values(2_500 * 5, 2));
+        let expected = product(3, 2_500, 5, Matrix::rows(&a[..], 3).transposed(), Matrix::rows(&b[..], 5));
+        for (found, expected) in transposed_times(&a, 3, &b, 5).iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-9);
+        }
+    }
+}

@@ -3,11 +3,15 @@
 //! Input -> output: an [`Input`] (the distinct haplotypes of a batch, and which two each person has) -> one logit a person.
 
 mod config;
+mod cost;
 mod encoder;
 mod head;
 mod linformer;
 
-pub use self::config::{Architecture, ArchitectureChoice, AttentionKind, Config, LocusShape, Preset, Projection, Sharing};
+pub use self::{
+    config::{Architecture, ArchitectureChoice, AttentionKind, Config, LocusShape, Preset, Projection, Sharing},
+    cost::Cost,
+};
 
 use std::sync::Arc;
 

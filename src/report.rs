@@ -9,5 +9,5 @@ mod terminal;
 pub use self::{
     aligned::aligned,
     tables::{write_auc, write_roc},
-    terminal::table,
+    terminal::{costs, table},
 };

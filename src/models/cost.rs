@@ -17,7 +17,7 @@
 //! | EcoFormer's hash of unit vectors by 25 anchors, b bits | 2 n d + 25 n d + 25 n h (2 + b) | n d + 25 n d + 25 n h (3 + b) |
 //! | EcoFormer's attention; products with codes of -1 and 1 are additions | n d + d (released numerator: 2 n d) | 2 b n d + 2 n d + 2 b n h + n h (released: - n d) |
 //! | convolution of width 3, each of queries, keys and values | 3 n d | 3 n d |
-//! | activation of n f values: GELU; ReLU; squared ReLU | 2 n f; -; n f | n f each |
+//! | activation of n f values: `gelu`; `relu`; `squared-relu` | 2 n f; -; n f | n f each |
 //! | mean over the slots | d | n d |
 //! | head: sum and product of two haplotypes at a locus, two layers, GELU | as above | as above |
 //!

@@ -31,17 +31,17 @@ fn auc_record(row: &AucRow) -> [String; AUC_COLUMNS.len()] {
         six_decimals(row.auroc),
         six_decimals(row.ci_low),
         six_decimals(row.ci_high),
-        text(&row.compared_to),
+        text(row.compared_to.as_ref()),
         six_decimals(row.delta_auroc),
         six_decimals(row.delta_ci_low),
         six_decimals(row.delta_ci_high),
         row.p_value.map_or(String::new(), |p_value| format!("{p_value:.2e}")),
-        text(&row.reason),
-        text(&row.parameters),
-        text(&row.multiplications),
-        text(&row.additions),
+        text(row.reason.as_ref()),
+        text(row.parameters),
+        text(row.multiplications),
+        text(row.additions),
         row.energy_pj.map_or(String::new(), |energy| format!("{energy:.1}")),
-        text(&row.bytes),
+        text(row.bytes),
     ]
 }
 
@@ -55,8 +55,8 @@ fn roc_record(point: &RocPoint) -> [String; ROC_COLUMNS.len()] {
     ]
 }
 
-fn text(value: &Option<impl ToString>) -> String {
-    value.as_ref().map_or(String::new(), ToString::to_string)
+fn text(value: Option<impl ToString>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
 }
 
 /// Never `-0.000000`.

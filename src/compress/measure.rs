@@ -27,7 +27,7 @@ pub struct Measured {
     /// Name of the model.
     pub name: String,
     /// Values over all parameters.
-    pub parameters: usize,
+    pub parameters: u64,
     /// Of `model.safetensors`.
     pub bytes: u64,
     /// Time of a forward pass over all loci with every slot filled, for one haplotype of a batch of four; median of seven passes.
@@ -112,7 +112,7 @@ pub fn all(bundles: &[(&Bundle, &Path)], people: Option<&People>) -> Result<Vec<
         let weights = folder.join("model.safetensors");
         measured.push(Measured {
             name: bundle.config.name.clone(),
-            parameters: bundle.parameters.values().map(Tensor::elem_count).sum(),
+            parameters: bundle.config.model.cost()?.parameters,
             bytes: fs::metadata(&weights).map_err(output::at(&weights))?.len(),
             milliseconds,
             validation_auroc: auroc(Split::Validation),

@@ -6,6 +6,7 @@
 
 mod bundle;
 mod checkpoint;
+pub mod cost;
 mod optimizer;
 
 pub use self::{

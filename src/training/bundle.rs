@@ -10,7 +10,7 @@ use gf_tokenizer::Tokenizer;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, cost};
 use crate::{
     dataset::Standardisation,
     models::{Config, Model},
@@ -82,6 +82,7 @@ impl Bundle {
         output::write(&weights, |out| out.write_all(&bytes))?;
         output::write(&folder.join("tokenizer.json"), |out| out.write_all(self.tokenizer.json().as_bytes()))?;
         self.grid.save(&folder.join("grid.json"))?;
+        cost::write(folder, &self.config.name, &self.config.model)?;
         Ok(output::write_json(&config, &self.config)?)
     }
 

@@ -25,7 +25,7 @@ pub use self::{
     embedding::embed,
     layer_norm::layer_norm,
     linear::linear,
-    loss::binary_cross_entropy,
+    loss::{binary_cross_entropy, weighted_binary_cross_entropy},
     low_rank::Rank,
     parameters::{Init, Parameters},
     projection::project,

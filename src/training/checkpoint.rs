@@ -129,7 +129,7 @@ impl Checkpoint {
 
 /// All that a saved model has, by name.
 fn everything(parameters: &Parameters) -> impl Iterator<Item = (&str, &Var)> {
-    parameters.iter()
+    parameters.iter().chain(parameters.buffers())
 }
 
 /// The values of a variable, without the variable; not a copy where they are on the CPU.

@@ -2,15 +2,17 @@
 //!
 //! Input -> output: an [`Input`] (the distinct haplotypes of a batch, and which two each person has) -> one logit a person.
 
+mod attention;
 mod config;
 mod cost;
+mod conversion;
 mod encoder;
 mod head;
-mod linformer;
 
 pub use self::{
     config::{Architecture, ArchitectureChoice, AttentionKind, Config, LocusShape, Preset, Projection, Sharing},
     cost::Cost,
+    conversion::converted,
 };
 
 use std::sync::Arc;
@@ -80,6 +82,18 @@ impl Model {
     /// Shapes that do not fit the configuration.
     pub fn classify(&self, encoded: &[Tensor], pairs: &[&[Tensor; 2]], covariates: Option<&Tensor>) -> Result<Tensor> {
         self.head.forward(encoded, pairs, covariates)
+    }
+
+    /// Fits what is not trained by gradient, the hash functions of `ecoformer`, to the haplotypes of `input`, in the parameters the model was
+    /// made with. Does nothing where there is no such thing. To be called on weights that are trained already, before fine-tuning.
+    ///
+    /// # Errors
+    /// Shapes that do not fit the configuration, or hardly any token.
+    pub fn fit_hashes(&self, input: &Input, seed: u64) -> Result<()> {
+        match self.config.architecture.attention {
+            AttentionKind::Ecoformer => self.encoder.fit(&input.loci, seed),
+            AttentionKind::Softmax | AttentionKind::Linformer => Ok(()),
+        }
     }
 
     /// Logits, (people): each distinct haplotype is encoded once.

@@ -8,28 +8,38 @@
 
 mod activation;
 mod attention;
+mod code_attention;
+mod convolution;
 mod embedding;
 mod gemm;
+mod kernel_hash;
 mod layer_norm;
 mod linear;
 mod loss;
 mod low_rank;
 mod parameters;
+mod pooling;
 mod projection;
 mod real;
 mod residual;
+mod straight_through;
 
 pub use self::{
     activation::{Activation, activation_with_bias},
     attention::attention,
+    code_attention::{Numerator, code_attention},
+    convolution::depthwise_convolution,
     embedding::embed,
+    kernel_hash::{Kernel, kernel_hash},
     layer_norm::layer_norm,
     linear::linear,
     loss::binary_cross_entropy,
-    low_rank::Rank,
-    parameters::{Init, Parameters},
+    low_rank::{Linear, Rank},
+    parameters::{Init, Parameters, refit},
+    pooling::{window_mask, window_max, window_mean},
     projection::project,
     residual::add_with_bias,
+    straight_through::sign,
 };
 
 /// Rows of a tensor that one task works on. Fixed, so that sums over rows are the same for any number of threads.

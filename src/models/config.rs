@@ -93,7 +93,7 @@ pub enum Projection {
     Mean,
     /// Their maximum, for each channel.
     Max,
-    /// A weighted mean with one learned weight a place in the window and channel.
+    /// A weighted mean of each window, with one learned weight a place in it and channel.
     Conv,
 }
 
@@ -148,6 +148,22 @@ impl Default for Architecture {
             layers: 2,
             heads: 4,
             feed_forward: 128,
+        }
+    }
+}
+
+impl Architecture {
+    /// Windows leave less to share than a learned matrix does: what would change nothing is refused.
+    fn check_sharing(&self) -> Result<()> {
+        match (self.projection, self.sharing) {
+            _ if self.attention != AttentionKind::Linformer || self.sharing == Sharing::KeyValue => Ok(()),
+            (Projection::Mean | Projection::Max, _) => {
+                bail!("the projections mean and max have no weights to share: leave `sharing` at key-value")
+            }
+            (Projection::Conv, Sharing::None) => {
+                bail!("the projection conv has weights for each channel, so for each head: set `sharing` to headwise")
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -229,6 +245,7 @@ impl Config {
         if let Some(rank) = rank {
             rank.validate()?;
         }
+        self.architecture.check_sharing()?;
         if self.loci.is_empty() || self.loci.iter().any(|locus| locus.n_slots == 0) {
             bail!("a model needs loci with at least one slot each");
         }
@@ -261,6 +278,20 @@ mod tests {
         assert_eq!(read(""), Architecture::default());
         assert_eq!(read("preset = \"low-rank-transformer\"\n").rank, Some(Rank::Share(0.5)));
         assert!(toml::from_str::<Architecture>("attention = \"linear\"").is_err());
+    }
+
+    #[test]
+    fn sharing_that_would_change_nothing_is_refused() {
+        let check = |projection, sharing| Architecture { projection, sharing, ..Architecture::default() }.check_sharing();
+        for projection in [Projection::Learned, Projection::Mean, Projection::Max, Projection::Conv] {
+            assert!(check(projection, Sharing::KeyValue).is_ok());
+        }
+        for sharing in [Sharing::None, Sharing::Headwise, Sharing::Layerwise] {
+            assert!(check(Projection::Learned, sharing).is_ok());
+            assert!(check(Projection::Mean, sharing).unwrap_err().to_string().contains("no weights to share"));
+            assert!(check(Projection::Max, sharing).is_err());
+            assert_eq!(check(Projection::Conv, sharing).is_ok(), sharing != Sharing::None);
+        }
     }
 
     #[test]

@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Module, Result, Tensor, bail};
-use candle_nn::Embedding;
+use candle_core::{DType, Result, Tensor, bail};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
-use super::{Config, linformer::LinformerAttention};
-use crate::nn::{Activation, Init, Parameters, activation_with_bias, add_with_bias, layer_norm};
+use super::{
+    Config, LocusInput,
+    attention::{Attention, Sequence},
+};
+use crate::nn::{Activation, Init, Linear, Parameters, activation_with_bias, add_with_bias, embed, layer_norm};
 
 /// The encoder; one set of weights for all loci, positions and projections by place.
 #[derive(Debug)]
 pub struct Encoder {
-    tokens: Embedding,
+    /// (vocabulary, hidden).
+    tokens: Tensor,
     /// (slots of all loci, hidden).
     positions: Tensor,
     layers: Vec<Layer>,
@@ -42,40 +47,46 @@ impl Norm {
 #[derive(Debug)]
 struct Layer {
     attention_norm: Norm,
-    attention: LinformerAttention,
+    attention: Attention,
     attention_bias: Tensor,
     feed_forward_norm: Norm,
-    expand: Tensor,
+    expand: Linear,
     expand_bias: Tensor,
-    contract: Tensor,
+    activation: Activation,
+    contract: Linear,
     contract_bias: Tensor,
 }
 
 impl Layer {
     fn new(config: &Config, number: usize, parameters: &mut Parameters) -> Result<Self> {
-        let (hidden, wide) = (config.architecture.hidden, config.architecture.feed_forward);
+        let architecture = &config.architecture;
+        let (hidden, wide, rank) = (architecture.hidden, architecture.feed_forward, architecture.rank);
         let prefix = format!("layers.{number}");
         let name = |part: &str| format!("{prefix}.{part}");
         Ok(Self {
             attention_norm: Norm::new(hidden, &name("attention_norm"), parameters)?,
-            attention: LinformerAttention::new(config, &name("attention"), parameters)?,
+            attention: Attention::new(config, &name("attention"), parameters)?,
             attention_bias: parameters.get(&name("attention.output_bias"), hidden, Init::Constant(0.0))?,
             feed_forward_norm: Norm::new(hidden, &name("feed_forward_norm"), parameters)?,
-            expand: parameters.get(&name("feed_forward.expand"), (hidden, wide), Init::Normal(1.0 / (hidden as f64).sqrt()))?,
+            expand: Linear::new(&name("feed_forward.expand"), hidden, wide, rank, parameters)?,
             expand_bias: parameters.get(&name("feed_forward.expand_bias"), wide, Init::Constant(0.0))?,
-            contract: parameters.get(&name("feed_forward.contract"), (wide, hidden), Init::Normal(1.0 / (wide as f64).sqrt()))?,
+            activation: architecture.activation,
+            contract: Linear::new(&name("feed_forward.contract"), wide, hidden, rank, parameters)?,
             contract_bias: parameters.get(&name("feed_forward.contract_bias"), hidden, Init::Constant(0.0))?,
         })
     }
 
-    fn forward(&self, x: &Tensor, slots: std::ops::Range<usize>, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
-        let (batch, n, hidden) = x.dims3()?;
-        let mixed = self.attention.forward(&self.attention_norm.forward(x, Some(mask))?, slots)?;
-        let x = add_with_bias(x, &mixed, &self.attention_bias)?;
-        let normed = self.feed_forward_norm.forward(&x, None)?.reshape((batch * n, hidden))?;
-        let expanded = activation_with_bias(&normed.matmul(&self.expand)?, &self.expand_bias, Activation::Gelu)?;
-        let contracted = expanded.matmul(&self.contract)?.reshape((batch, n, hidden))?;
-        add_with_bias(&x, &contracted, &self.contract_bias)
+    /// What the attention of this layer sees of `sequence`.
+    fn normalised(&self, sequence: &Sequence) -> Result<Sequence> {
+        Ok(Sequence { x: self.attention_norm.forward(&sequence.x, Some(&sequence.mask))?, ..sequence.clone() })
+    }
+
+    fn forward(&self, sequence: Sequence) -> Result<Sequence> {
+        let mixed = self.attention.forward(&self.normalised(&sequence)?)?;
+        let x = add_with_bias(&sequence.x, &mixed, &self.attention_bias)?;
+        let expanded = self.expand.forward(&self.feed_forward_norm.forward(&x, None)?)?;
+        let contracted = self.contract.forward(&activation_with_bias(&expanded, &self.expand_bias, self.activation)?)?;
+        Ok(Sequence { x: add_with_bias(&x, &contracted, &self.contract_bias)?, ..sequence })
     }
 }
 
@@ -83,9 +94,8 @@ impl Encoder {
     /// Makes or loads the parameters.
     pub fn new(config: &Config, parameters: &mut Parameters) -> Result<Self> {
         let hidden = config.architecture.hidden;
-        let tokens = parameters.get("embedding.tokens", (config.vocab_size, hidden), Init::Normal(1.0))?;
         Ok(Self {
-            tokens: Embedding::new(tokens, hidden),
+            tokens: parameters.get("embedding.tokens", (config.vocab_size, hidden), Init::Normal(1.0))?,
             positions: parameters.get("embedding.positions", (config.total_slots(), hidden), Init::Normal(1.0))?,
             layers: (0..config.architecture.layers).map(|number| Layer::new(config, number, parameters)).collect::<Result<_>>()?,
             norm: Norm::new(hidden, "norm", parameters)?,
@@ -96,17 +106,35 @@ impl Encoder {
     /// `tokens` (haplotypes, slots) of `locus`, `mask` one entry a slot -> (haplotypes, hidden).
     pub fn forward(&self, locus: usize, tokens: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
         let (batch, n) = tokens.dims2()?;
+        let Sequence { x, .. } = self.layers.iter().try_fold(self.embedded(locus, tokens, mask)?, |x, layer| layer.forward(x))?;
+        let x = self.norm.forward(&x, Some(mask))?;
+        mean_weights(mask, batch, n)?.to_dtype(x.dtype())?.matmul(&x)?.squeeze(1)
+    }
+
+    fn embedded(&self, locus: usize, tokens: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Sequence> {
+        let (batch, n) = tokens.dims2()?;
         if self.config.loci.get(locus).map(|shape| shape.n_slots) != Some(n) || mask.len() != batch * n {
             bail!("tokens {:?} and a mask of {} do not fit locus {locus} of the model", tokens.shape(), mask.len());
         }
         let offset = self.config.slot_offset(locus);
-        let slots = offset..offset + n;
-        let mut x = self.tokens.forward(tokens)?.broadcast_add(&self.positions.narrow(0, offset, n)?)?;
+        let x = embed(tokens, &self.tokens, &self.positions.narrow(0, offset, n)?)?;
+        Ok(Sequence { x, mask: mask.clone(), slots: offset..offset + n })
+    }
+
+    /// Fits what is not trained by gradient, layer by layer, each to what the fitted layers before it make of the haplotypes.
+    pub fn fit(&self, loci: &[LocusInput], seed: u64) -> Result<()> {
+        let embedded = loci.iter().enumerate().map(|(number, locus)| self.embedded(number, &locus.tokens, &locus.mask));
+        let mut sequences = embedded.collect::<Result<Vec<Sequence>>>()?;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
         for layer in &self.layers {
-            x = layer.forward(&x, slots.clone(), mask)?;
+            let normalised = sequences.iter().map(|sequence| layer.normalised(sequence)).collect::<Result<Vec<_>>>()?;
+            layer.attention.fit(&normalised, &mut rng)?;
+            for sequence in &mut sequences {
+                *sequence = layer.forward(sequence.clone())?;
+                sequence.x = sequence.x.detach();
+            }
         }
-        let x = self.norm.forward(&x, Some(mask))?;
-        mean_weights(mask, batch, n)?.to_dtype(x.dtype())?.matmul(&x)?.squeeze(1)
+        Ok(())
     }
 }
 

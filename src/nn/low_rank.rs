@@ -1,8 +1,53 @@
 //! Linear layers as two factors: the Linear Encoder-Decoder of the Low-Rank Transformer (Winata et al. 2020, arXiv 1910.13923, section 3.1)
 //! and of the greenformer library, whose rule for ranks this is.
 
-use candle_core::{Result, bail};
+use candle_core::{Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
+
+use super::{Init, Parameters, linear};
+
+/// A linear layer without its bias, which the operation after it adds.
+#[derive(Clone, Debug)]
+pub enum Linear {
+    /// W, (in, out).
+    Dense(Tensor),
+    /// `W = reduce expand`.
+    LowRank {
+        /// (in, rank).
+        reduce: Tensor,
+        /// (rank, out).
+        expand: Tensor,
+    },
+}
+
+impl Linear {
+    /// Makes or loads the weights: `NAME` of a dense layer, `NAME.reduce` and `NAME.expand` where `rank` factorises it. The output of a
+    /// new layer has the spread of its input, factorised or not.
+    ///
+    /// # Errors
+    /// As [`Parameters::get`].
+    pub fn new(name: &str, n_in: usize, n_out: usize, rank: Option<Rank>, parameters: &mut Parameters) -> Result<Self> {
+        let spread = |n: usize| Init::Normal(1.0 / (n as f64).sqrt());
+        Ok(match rank.and_then(|rank| rank.of_layer(n_in, n_out)) {
+            None => Self::Dense(parameters.get(name, (n_in, n_out), spread(n_in))?),
+            Some(rank) => Self::LowRank {
+                reduce: parameters.get(&format!("{name}.reduce"), (n_in, rank), spread(n_in))?,
+                expand: parameters.get(&format!("{name}.expand"), (rank, n_out), spread(rank))?,
+            },
+        })
+    }
+
+    /// `x W` for `x` (.., in) -> (.., out).
+    ///
+    /// # Errors
+    /// Shapes that do not fit.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Dense(weight) => linear(x, weight),
+            Self::LowRank { reduce, expand } => linear(&linear(x, reduce)?, expand),
+        }
+    }
+}
 
 /// How far a layer is factorised: `LED(in, out, r)` has `r (in + out)` weights in place of `in out`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -13,12 +13,15 @@ pub enum Init {
     Constant(f32),
     /// Normal with mean 0 and this standard deviation.
     Normal(f64),
+    /// The same value all along each row: one value a row.
+    Rows(&'static [f32]),
 }
 
-/// The parameters of a model.
+/// The parameters of a model, and its buffers: values that are fitted and saved, but not trained by gradient.
 #[derive(Clone, Debug)]
 pub struct Parameters {
     vars: BTreeMap<String, Var>,
+    buffers: BTreeMap<String, Var>,
     source: Source,
 }
 
@@ -34,13 +37,13 @@ impl Parameters {
     /// New parameters from a seed.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self { vars: BTreeMap::new(), source: Source::Seed(seed) }
+        Self { vars: BTreeMap::new(), buffers: BTreeMap::new(), source: Source::Seed(seed) }
     }
 
     /// Parameters from saved tensors.
     #[must_use]
     pub fn saved(tensors: BTreeMap<String, Tensor>) -> Self {
-        Self { vars: BTreeMap::new(), source: Source::Saved(tensors) }
+        Self { vars: BTreeMap::new(), buffers: BTreeMap::new(), source: Source::Saved(tensors) }
     }
 
     /// Makes or loads the parameter `name`.
@@ -48,21 +51,46 @@ impl Parameters {
     /// # Errors
     /// A name used twice, or absent from the saved tensors, or saved with another shape.
     pub fn get(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Tensor> {
-        let shape = shape.into();
-        if self.vars.contains_key(name) {
-            bail!("parameter `{name}` is defined twice");
-        }
-        let var = match &mut self.source {
-            Source::Seed(seed) => Var::from_vec(draw(*seed, name, shape.elem_count(), init), shape, &Device::Cpu)?,
-            Source::Saved(tensors) => match tensors.remove(name) {
-                Some(tensor) if tensor.shape() == &shape => Var::from_tensor(&tensor)?,
-                Some(tensor) => bail!("parameter `{name}` is saved as {:?}, the model needs {shape:?}", tensor.shape()),
-                None => bail!("parameter `{name}` is not among the saved ones"),
-            },
-        };
+        let var = self.make(name, shape.into(), init)?;
         let tensor = var.as_tensor().clone();
         self.vars.insert(name.to_string(), var);
         Ok(tensor)
+    }
+
+    /// As [`Parameters::get`], but the same parameter each time it is asked for: one that several layers have in common.
+    ///
+    /// # Errors
+    /// As [`Parameters::get`].
+    pub fn shared(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Tensor> {
+        match self.vars.get(name) {
+            Some(var) => Ok(var.as_tensor().clone()),
+            None => self.get(name, shape, init),
+        }
+    }
+
+    /// Makes or loads a buffer: saved and loaded with the parameters, but no optimizer sees it. [`refit`] gives it other values.
+    ///
+    /// # Errors
+    /// As [`Parameters::get`].
+    pub fn buffer(&mut self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Tensor> {
+        let var = self.make(name, shape.into(), init)?;
+        let tensor = var.as_tensor().clone();
+        self.buffers.insert(name.to_string(), var);
+        Ok(tensor)
+    }
+
+    fn make(&mut self, name: &str, shape: Shape, init: Init) -> Result<Var> {
+        if self.vars.contains_key(name) || self.buffers.contains_key(name) {
+            bail!("parameter `{name}` is defined twice");
+        }
+        match &mut self.source {
+            Source::Seed(seed) => Var::from_vec(draw(*seed, name, shape.elem_count(), init), shape, &Device::Cpu),
+            Source::Saved(tensors) => match tensors.remove(name) {
+                Some(tensor) if tensor.shape() == &shape => Var::from_tensor(&tensor),
+                Some(tensor) => bail!("parameter `{name}` is saved as {:?}, the model needs {shape:?}", tensor.shape()),
+                None => bail!("parameter `{name}` is not among the saved ones"),
+            },
+        }
     }
 
     /// To be called when the model is built: saved tensors that no part of it asked for are an error.
@@ -78,21 +106,39 @@ impl Parameters {
         }
     }
 
-    /// Names and variables, ascending by name.
+    /// Names and variables of what is trained, ascending by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Var)> {
         self.vars.iter().map(|(name, var)| (name.as_str(), var))
     }
 
-    /// Number of values over all parameters.
+    /// Names and variables of the buffers, ascending by name.
+    pub fn buffers(&self) -> impl Iterator<Item = (&str, &Var)> {
+        self.buffers.iter().map(|(name, var)| (name.as_str(), var))
+    }
+
+    /// Number of values over all parameters, buffers not counted.
     #[must_use]
     pub fn n_values(&self) -> usize {
         self.vars.values().map(|var| var.elem_count()).sum()
     }
 }
 
+/// Gives a parameter or buffer other values; every model made with it sees them.
+///
+/// # Errors
+/// A tensor that is neither, or values of another shape.
+pub fn refit(parameter: &Tensor, values: &Tensor) -> Result<()> {
+    if !parameter.is_variable() {
+        bail!("refit: a tensor that is no parameter");
+    }
+    // Of a variable this is the variable itself, not a copy.
+    Var::from_tensor(parameter)?.set(values)
+}
+
 fn draw(seed: u64, name: &str, n: usize, init: Init) -> Vec<f32> {
     let std = match init {
         Init::Constant(value) => return vec![value; n],
+        Init::Rows(rows) => return rows.iter().flat_map(|&value| std::iter::repeat_n(value, n / rows.len())).collect(),
         Init::Normal(std) => std,
     };
     // FNV-1a of the name chooses the stream.
@@ -134,6 +180,25 @@ mod tests {
         let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / 1e5;
         let variance = values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / 1e5;
         assert!(mean.abs() < 0.01 && (variance - 0.25).abs() < 0.01, "{mean} {variance}");
+    }
+
+    #[test]
+    fn a_buffer_is_saved_and_can_be_fitted_but_is_not_trained() {
+        let mut parameters = Parameters::seeded(1);
+        let buffer = parameters.buffer("b", 2, Init::Constant(1.0)).unwrap();
+        assert_eq!((parameters.iter().count(), parameters.n_values()), (0, 0));
+        refit(&buffer, &Tensor::new(&[3f32, 4.0], &Device::Cpu).unwrap()).unwrap();
+        assert_eq!(buffer.to_vec1::<f32>().unwrap(), [3.0, 4.0]);
+        let saved = parameters.buffers().map(|(name, var)| (name.to_string(), var.as_tensor().copy().unwrap())).collect();
+        let loaded = Parameters::saved(saved).buffer("b", 2, Init::Constant(0.0)).unwrap();
+        assert_eq!(loaded.to_vec1::<f32>().unwrap(), [3.0, 4.0]);
+        assert!(refit(&Tensor::new(&[3f32], &Device::Cpu).unwrap(), &loaded).is_err());
+    }
+
+    #[test]
+    fn rows_are_constant_each() {
+        let rows = Parameters::seeded(1).get("w", (2, 3), Init::Rows(&[0.5, 2.0])).unwrap();
+        assert_eq!(rows.to_vec2::<f32>().unwrap(), [[0.5; 3], [2.0; 3]]);
     }
 
     #[test]

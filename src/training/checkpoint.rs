@@ -133,5 +133,5 @@ impl Checkpoint {
 }
 
 fn copy(parameters: &Parameters) -> Result<BTreeMap<String, Tensor>, Error> {
-    parameters.iter().map(|(name, var)| Ok((name.to_string(), var.as_tensor().copy()?))).collect()
+    parameters.iter().chain(parameters.buffers()).map(|(name, var)| Ok((name.to_string(), var.as_tensor().copy()?))).collect()
 }

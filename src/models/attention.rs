@@ -1,0 +1,102 @@
+//! How the tokens of a layer see each other: one file of this folder for each kind of attention, and what all of them have in common.
+//!
+//! A new kind is a file with a [`Mixing`] and a line in [`Attention::new`].
+
+mod ecoformer;
+mod linformer;
+mod softmax;
+
+use std::{ops::Range, sync::Arc};
+
+use candle_core::{Result, Tensor};
+use rand_chacha::ChaCha8Rng;
+
+use self::{ecoformer::Ecoformer, linformer::Linformer, softmax::Softmax};
+use super::{AttentionKind, Config};
+use crate::nn::{Init, Linear, Parameters, depthwise_convolution};
+
+/// What an attention is given: the tokens of some haplotypes of one locus.
+#[derive(Clone, Debug)]
+pub struct Sequence {
+    /// (haplotypes, slots, hidden), zero at padding.
+    pub x: Tensor,
+    /// 1 where a slot holds a token, 0 where it is padding; haplotypes x slots, row-major.
+    pub mask: Arc<Vec<u8>>,
+    /// Range of the locus among the slots of all loci.
+    pub slots: Range<usize>,
+}
+
+/// A kind of attention, without the linear layer after it.
+pub trait Mixing: std::fmt::Debug + Send + Sync {
+    /// All heads side by side, (haplotypes, slots, hidden). A haplotype's rows depend on its own tokens only, never on padding.
+    fn mix(&self, sequence: &Sequence) -> Result<Tensor>;
+
+    /// Fits what is not trained by gradient to the tokens of some haplotypes, for a kind that has such.
+    fn fit(&self, _sequences: &[Sequence], _rng: &mut ChaCha8Rng) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The attention of one layer.
+#[derive(Debug)]
+pub struct Attention {
+    mixing: Box<dyn Mixing>,
+    output: Linear,
+}
+
+impl Attention {
+    /// Makes or loads the parameters under `prefix`.
+    pub fn new(config: &Config, prefix: &str, parameters: &mut Parameters) -> Result<Self> {
+        let mixing: Box<dyn Mixing> = match config.architecture.attention {
+            AttentionKind::Softmax => Box::new(Softmax::new(config, prefix, parameters)?),
+            AttentionKind::Linformer => Box::new(Linformer::new(config, prefix, parameters)?),
+            AttentionKind::Ecoformer => Box::new(Ecoformer::new(config, prefix, parameters)?),
+        };
+        Ok(Self { mixing, output: square(config, &format!("{prefix}.output"), parameters)? })
+    }
+
+    /// (haplotypes, slots, hidden). The output bias is the caller's.
+    pub fn forward(&self, sequence: &Sequence) -> Result<Tensor> {
+        self.output.forward(&self.mixing.mix(sequence)?)
+    }
+
+    /// See [`Mixing::fit`].
+    pub fn fit(&self, sequences: &[Sequence], rng: &mut ChaCha8Rng) -> Result<()> {
+        self.mixing.fit(sequences, rng)
+    }
+}
+
+fn square(config: &Config, name: &str, parameters: &mut Parameters) -> Result<Linear> {
+    let hidden = config.architecture.hidden;
+    Linear::new(name, hidden, hidden, config.architecture.rank, parameters)
+}
+
+/// Queries, keys or values: a linear layer without bias, so that padding stays zero, and Primer's convolution where the model has it.
+#[derive(Debug)]
+struct Channels {
+    linear: Linear,
+    convolution: Option<Tensor>,
+}
+
+impl Channels {
+    /// Makes or loads `PREFIX.PART` and, where the model has it, `PREFIX.PART_convolution`.
+    fn new(config: &Config, prefix: &str, part: &str, parameters: &mut Parameters) -> Result<Self> {
+        let name = format!("{prefix}.{part}");
+        let convolution = if config.architecture.convolution {
+            let init = Init::Rows(&[0.5 / 3.0, 0.5, 0.5 / 3.0]);
+            Some(parameters.get(&format!("{name}_convolution"), (3, config.architecture.hidden), init)?)
+        } else {
+            None
+        };
+        Ok(Self { linear: square(config, &name, parameters)?, convolution })
+    }
+
+    /// (haplotypes, slots, hidden), zero at padding.
+    fn of(&self, sequence: &Sequence) -> Result<Tensor> {
+        let rows = self.linear.forward(&sequence.x)?;
+        match &self.convolution {
+            Some(weight) => depthwise_convolution(&rows, weight, &sequence.mask),
+            None => Ok(rows),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Attention of every token to every other (Vaswani et al. 2017, arXiv 1706.03762, equation 1): `softmax(Q K^T / sqrt(d)) V`. Time is
+//! quadratic in the length; memory is linear, as the weights are not stored.
+
+use candle_core::{Result, Tensor};
+
+use super::{Channels, Mixing, Sequence};
+use crate::{
+    models::Config,
+    nn::{Parameters, attention},
+};
+
+/// Softmax attention.
+#[derive(Debug)]
+pub struct Softmax {
+    query: Channels,
+    key: Channels,
+    value: Channels,
+    heads: usize,
+}
+
+impl Softmax {
+    /// Makes or loads the parameters under `prefix`.
+    pub fn new(config: &Config, prefix: &str, parameters: &mut Parameters) -> Result<Self> {
+        let mut channels = |part: &str| Channels::new(config, prefix, part, parameters);
+        Ok(Self { query: channels("query")?, key: channels("key")?, value: channels("value")?, heads: config.architecture.heads })
+    }
+}
+
+impl Mixing for Softmax {
+    fn mix(&self, sequence: &Sequence) -> Result<Tensor> {
+        let (queries, keys, values) = (self.query.of(sequence)?, self.key.of(sequence)?, self.value.of(sequence)?);
+        attention(&queries, &keys, &values, self.heads, Some(&sequence.mask))
+    }
+}

@@ -1,0 +1,58 @@
+//! The sign with a gradient: 1 where the input lies in (-1, 1), else 0, the straight-through estimator of a binary code (Hubara et al. 2016,
+//! arXiv 1602.02830, equation 4; EcoFormer: Liu et al. 2022, arXiv 2209.09004).
+
+use std::marker::PhantomData;
+
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor};
+
+use super::real::{Real, slice, with_slices};
+
+/// 1 where `x` is at least 0, else -1; the shape of `x`.
+///
+/// # Errors
+/// Types that do not fit.
+pub fn sign(x: &Tensor) -> Result<Tensor> {
+    let x = x.contiguous()?;
+    match x.dtype() {
+        DType::F64 => x.apply_op1(Sign::<f64>(PhantomData)),
+        _ => x.apply_op1(Sign::<f32>(PhantomData)),
+    }
+}
+
+struct Sign<T>(PhantomData<T>);
+
+impl<T: Real> CustomOp1 for Sign<T> {
+    fn name(&self) -> &'static str {
+        "sign"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (one, zero) = (T::of(1.0), T::default());
+        let y: Vec<T> = slice::<T>(storage, layout)?.iter().map(|&x| if x < zero { zero - one } else { one }).collect();
+        Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let (one, zero) = (T::of(1.0), T::default());
+        let passes = |x: T| x < one && x > zero - one;
+        let dx = with_slices::<T, 2, _>([x, gradient], |[x, dy]| {
+            Ok(x.iter().zip(dy).map(|(&x, &dy)| if passes(x) { dy } else { zero }).collect::<Vec<T>>())
+        })?;
+        Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+
+    #[test]
+    fn the_gradient_passes_inside_the_unit_interval_only() {
+        let x = Var::new(&[-2f64, -0.5, 0.0, 0.5, 2.0], &Device::Cpu).unwrap();
+        let y = sign(&x).unwrap();
+        assert_eq!(y.to_vec1::<f64>().unwrap(), [-1.0, -1.0, 1.0, 1.0, 1.0]);
+        let gradients = (y * 3.0).unwrap().sum_all().unwrap().backward().unwrap();
+        assert_eq!(gradients.get(&x).unwrap().to_vec1::<f64>().unwrap(), [0.0, 3.0, 3.0, 3.0, 0.0]);
+    }
+}

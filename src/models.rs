@@ -4,15 +4,15 @@
 
 mod attention;
 mod config;
-mod cost;
 mod conversion;
+mod cost;
 mod encoder;
 mod head;
 
 pub use self::{
     config::{Architecture, ArchitectureChoice, AttentionKind, Config, LocusShape, Preset, Projection, Sharing},
-    cost::Cost,
     conversion::converted,
+    cost::Cost,
 };
 
 use std::sync::Arc;

@@ -33,7 +33,7 @@ pub use self::{
     kernel_hash::{Kernel, kernel_hash},
     layer_norm::layer_norm,
     linear::linear,
-    loss::binary_cross_entropy,
+    loss::{binary_cross_entropy, weighted_binary_cross_entropy},
     low_rank::{Linear, Rank},
     parameters::{Init, Parameters, refit},
     pooling::{window_mask, window_max, window_mean},

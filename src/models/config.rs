@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn sharing_that_would_change_nothing_is_refused() {
-        let check = |projection, sharing| Architecture { projection, sharing, ..Architecture::default() }.check_sharing();
+        let check = |projection, sharing| Architecture { sharing, projection, ..Architecture::default() }.check_sharing();
         for projection in [Projection::Learned, Projection::Mean, Projection::Max, Projection::Conv] {
             assert!(check(projection, Sharing::KeyValue).is_ok());
         }

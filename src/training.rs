@@ -30,10 +30,11 @@ pub use self::{
 };
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
 };
 
+use candle_core::Tensor;
 use gf_cohort_schema::{Cohort, CovariateChoice, Phenotype, PhenotypeCoding, Prediction, Split, probability, write_predictions};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,9 @@ use crate::{
     models::{Architecture, Config, LocusShape},
     output, tokenization,
 };
+
+/// Tensors of a model by name.
+pub type Weights = BTreeMap<String, Tensor>;
 
 /// What the stage needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,14 +6,14 @@
 mod cohort;
 mod support;
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{fs, path::Path};
 
 use candle_core::Tensor;
 use gf_cohort_schema::{PhenotypeCoding, read_costs, read_predictions};
 use gf_genomics::{
     compress::{self, FineTuning, OnCohort, Options, Solver, Summary},
     nn::Rank,
-    training::{self, Bundle, Progress},
+    training::{self, Bundle, Progress, Weights},
 };
 
 use cohort::SmallCohort;
@@ -90,7 +90,7 @@ fn options(cohort: &SmallCohort, rank: Rank, solver: Solver, out: &str) -> Optio
     }
 }
 
-fn weights(folder: &Path) -> BTreeMap<String, Tensor> {
+fn weights(folder: &Path) -> Weights {
     Bundle::load(folder).unwrap().only_member().unwrap().clone()
 }
 

@@ -45,7 +45,7 @@ batch_size = 16
 ";
 
 /// What depends on nothing but inputs, options and seed.
-const RESULTS: [&str; 11] = [
+const RESULTS: [&str; 12] = [
     "0-cohort/cohort.vcf.gz",
     "0-cohort/cohort.csv",
     "1-sequences/loci.json",
@@ -54,6 +54,7 @@ const RESULTS: [&str; 11] = [
     "2-tokens/tokens.safetensors",
     "3-models/tiny/model.safetensors",
     "3-models/tiny/predictions.csv",
+    "3-models/tiny/cost.csv",
     "4-baselines/predictions.csv",
     "5-report/auc.csv",
     "5-report/roc.csv",

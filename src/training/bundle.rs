@@ -1,16 +1,13 @@
 //! A model bundle: everything `score` needs and, of the people it was trained on, their distinct segments (`grid.json`).
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor, safetensors::Load};
+use candle_core::{DType, Device, safetensors::Load};
 use gf_tokenizer::Tokenizer;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, cost};
+use super::{Error, Weights, cost};
 use crate::{
     dataset::{Dataset, Standardisation, logits},
     models::{Config, Model},
@@ -75,7 +72,7 @@ pub struct Bundle {
     /// Tokens to slots.
     pub grid: Grid,
     /// Weights by name, of each member; one without folds and ensemble.
-    pub members: Vec<BTreeMap<String, Tensor>>,
+    pub members: Vec<Weights>,
 }
 
 impl Bundle {
@@ -147,7 +144,7 @@ impl Bundle {
     ///
     /// # Errors
     /// A bundle of several, of which one alone is not what the bundle predicts.
-    pub fn only_member(&self) -> Result<&BTreeMap<String, Tensor>, Error> {
+    pub fn only_member(&self) -> Result<&Weights, Error> {
         match self.members.as_slice() {
             [parameters] => Ok(parameters),
             members => Err(Error::Options(format!(
@@ -173,7 +170,7 @@ impl Bundle {
 }
 
 /// A model with these weights.
-pub(super) fn build(config: &Config, parameters: &BTreeMap<String, Tensor>, device: &Device) -> candle_core::Result<Model> {
+pub(super) fn build(config: &Config, parameters: &Weights, device: &Device) -> candle_core::Result<Model> {
     Model::new(config, &mut Parameters::saved(parameters.clone()).on(device))
 }
 
@@ -195,9 +192,9 @@ fn remove_members(folder: &Path) -> Result<(), Error> {
 }
 
 /// The tensors of a file, which must be finite numbers of 32 bits.
-fn weights(path: &Path) -> Result<BTreeMap<String, Tensor>, Error> {
+fn weights(path: &Path) -> Result<Weights, Error> {
     let bytes = read(path)?;
-    let mut parameters = BTreeMap::new();
+    let mut parameters = Weights::new();
     for (name, view) in SafeTensors::deserialize(&bytes).map_err(|error| wrong(path, error.to_string()))?.tensors() {
         let tensor = view.load(&Device::Cpu)?;
         if tensor.dtype() != DType::F32 {

@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor, Var, safetensors::Load};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::{EpochLog, Error, Schedule, optimizer::Moments};
+use super::{EpochLog, Error, Schedule, Weights, optimizer::Moments};
 use crate::{nn::Parameters, output};
 
 const STATE: &str = "gf-genomics";
@@ -36,7 +36,7 @@ pub struct Checkpoint {
     /// Everything that is not a tensor.
     pub state: State,
     /// Weights of the best epoch, on the CPU.
-    pub best: BTreeMap<String, Tensor>,
+    pub best: Weights,
     /// Of the optimizer.
     pub moments: Moments,
 }
@@ -70,7 +70,7 @@ impl Checkpoint {
     /// Writes the checkpoint, with the weights as they are.
     pub fn save(&self, path: &Path, parameters: &Parameters) -> Result<(), Error> {
         let wrong = |reason: String| Error::File { path: path.into(), reason };
-        let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
+        let mut tensors = Weights::new();
         for (name, var) in everything(parameters) {
             tensors.insert(format!("weights/{name}"), on_cpu(var)?);
         }
@@ -94,7 +94,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// A damaged one, or one of other inputs or options.
-    pub fn load_if_there(path: &Path, digest: &str, device: &Device) -> Result<Option<(Self, BTreeMap<String, Tensor>)>, Error> {
+    pub fn load_if_there(path: &Path, digest: &str, device: &Device) -> Result<Option<(Self, Weights)>, Error> {
         let wrong = |reason: String| Error::File { path: path.into(), reason };
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
@@ -108,14 +108,14 @@ impl Checkpoint {
         if state.digest != digest {
             return Err(Error::OtherCheckpoint { path: path.into() });
         }
-        let mut groups: BTreeMap<String, BTreeMap<String, Tensor>> = BTreeMap::new();
+        let mut groups: BTreeMap<String, Weights> = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(&bytes).map_err(|error| damaged(&error))?.tensors() {
             let (group, name) = name.split_once('/').ok_or_else(|| damaged(&name))?;
             groups.entry(group.to_string()).or_default().insert(name.to_string(), view.load(&Device::Cpu)?);
         }
         let mut group = |name: &str| groups.remove(name).unwrap_or_default();
         let (weights, best) = (group("weights"), group("best"));
-        let vars = |tensors: BTreeMap<String, Tensor>| -> Result<BTreeMap<String, Var>, Error> {
+        let vars = |tensors: Weights| -> Result<BTreeMap<String, Var>, Error> {
             tensors.into_iter().map(|(name, tensor)| Ok((name, Var::from_tensor(&tensor.to_device(device)?)?))).collect()
         };
         let log = group("log").remove("epochs").ok_or_else(|| damaged(&"no log"))?.to_vec2::<f64>()?;

@@ -1,6 +1,6 @@
 //! Gradients of a step within a bounded memory.
 //!
-//! Where the distinct haplotypes of a batch do not fit, they are encoded in parts (GradCache: Gao et al. 2021, arXiv 2101.06983, section 3.2):
+//! Where the distinct haplotypes of a batch do not fit, they are encoded in parts (`GradCache`: Gao et al. 2021, arXiv 2101.06983, section 3.2):
 //! first without keeping the way to them; the loss of all people gives the gradient u of the encoded rows; then each part f is encoded again and
 //! the gradient of sum(f u), which is u df/dw, is added up. The result is that of the whole batch, for one more pass forward.
 
@@ -117,7 +117,7 @@ mod tests {
     fn cohort() -> Cohort {
         let person = |index: usize| Person {
             sample_id: format!("S{index}"),
-            phenotype: Some(if index % 3 == 0 { Phenotype::Case } else { Phenotype::Control }),
+            phenotype: Some(if index.is_multiple_of(3) { Phenotype::Case } else { Phenotype::Control }),
             split: Split::Train,
             family_id: None,
             covariates: vec![index as f64],

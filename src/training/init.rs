@@ -1,18 +1,18 @@
 //! Weights to start from: those of another bundle (`--init`) with the same tokens.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
-use candle_core::{Tensor, bail};
+use candle_core::bail;
 use gf_tokenizer::Tokenizer;
 
-use super::{Bundle, Error};
+use super::{Bundle, Error, Weights};
 use crate::{models::Config, tokenization::Grid};
 
 /// A bundle to start from, checked against the tokens of this run.
 #[derive(Debug)]
 pub struct Initial {
     config: Config,
-    weights: BTreeMap<String, Tensor>,
+    weights: Weights,
 }
 
 impl Initial {
@@ -41,13 +41,13 @@ impl Initial {
     ///
     /// # Errors
     /// Architectures that cannot be converted into each other.
-    pub fn weights(&self, to: &Config, seed: u64) -> Result<BTreeMap<String, Tensor>, Error> {
+    pub fn weights(&self, to: &Config, seed: u64) -> Result<Weights, Error> {
         converted(&self.config, &self.weights, to, seed).map_err(|error| Error::Options(format!("--init: {error}")))
     }
 }
 
 /// The weights as they are where the two models are the same.
-fn converted(from: &Config, weights: &BTreeMap<String, Tensor>, to: &Config, _seed: u64) -> candle_core::Result<BTreeMap<String, Tensor>> {
+fn converted(from: &Config, weights: &Weights, to: &Config, _seed: u64) -> candle_core::Result<Weights> {
     if from != to {
         bail!("the model to start from has another architecture or other covariates than the one to train");
     }

@@ -1,18 +1,17 @@
 //! The loop: trains one member of a bundle, epoch by epoch, from a checkpoint to the next.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Instant,
 };
 
-use candle_core::{Device, Tensor};
+use candle_core::Device;
 use gf_cohort_schema::{Cohort, Phenotype};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    AdamW, EpochLog, Error, Progress, Resume, Schedule,
+    AdamW, EpochLog, Error, Progress, Resume, Schedule, Weights,
     checkpoint::Checkpoint,
     gradients::{self, Batching},
     members::Member,
@@ -52,7 +51,7 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Trained {
     /// Weights of the best epoch.
-    pub weights: BTreeMap<String, Tensor>,
+    pub weights: Weights,
     pub n_parameters: usize,
     pub best_epoch: usize,
     pub best_validation_auroc: f64,
@@ -69,7 +68,7 @@ pub fn train(
     setting: &Setting<'_>,
     member: &Member,
     place: &Place,
-    initial: impl FnOnce() -> Result<Option<BTreeMap<String, Tensor>>, Error>,
+    initial: impl FnOnce() -> Result<Option<Weights>, Error>,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Trained, Error> {
     let Setting { config, data, cohort, schedule, digest, device, .. } = *setting;
@@ -134,7 +133,7 @@ pub fn train(
     })
 }
 
-fn resumed(setting: &Setting<'_>, path: &Path) -> Result<Option<(Checkpoint, BTreeMap<String, Tensor>)>, Error> {
+fn resumed(setting: &Setting<'_>, path: &Path) -> Result<Option<(Checkpoint, Weights)>, Error> {
     let load = || Checkpoint::load_if_there(path, setting.digest, setting.device);
     match setting.resume {
         Resume::No => Ok(None),

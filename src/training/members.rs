@@ -49,7 +49,9 @@ impl Plan {
             Some(n_folds) => {
                 let folds = deal(cohort, [training, validation].concat(), n_folds, schedule.seed)?;
                 for (fold, people) in folds.iter().enumerate() {
-                    people.iter().for_each(|&person| fold_of[person] = Some(fold as u32 + 1));
+                    for &person in people {
+                        fold_of[person] = Some(fold as u32 + 1);
+                    }
                 }
                 (0..n_folds).map(|fold| group_of(&folds, fold)).collect()
             }
@@ -98,16 +100,20 @@ fn deal(cohort: &Cohort, people: Vec<usize>, n_folds: usize, seed: u64) -> Resul
     let (mut folds, mut counts) = (vec![Vec::new(); n_folds], vec![[0_usize; 2]; n_folds]);
     for family in families {
         let mut in_family = [0; 2];
-        family.iter().for_each(|&person| in_family[class(person)] += 1);
+        for &person in &family {
+            in_family[class(person)] += 1;
+        }
         let crowd = |fold: &usize| {
             let of_its_classes: usize = (0..2).filter(|&class| in_family[class] > 0).map(|class| counts[*fold][class]).sum();
             (of_its_classes, folds[*fold].len(), *fold)
         };
         let fold = (0..n_folds).min_by_key(crowd).unwrap_or_default();
-        (0..2).for_each(|class| counts[fold][class] += in_family[class]);
+        counts[fold] = [0, 1].map(|class| counts[fold][class] + in_family[class]);
         folds[fold].extend(family);
     }
-    folds.iter_mut().for_each(|fold| fold.sort_unstable());
+    for fold in &mut folds {
+        fold.sort_unstable();
+    }
     match counts.iter().position(|classes| classes.contains(&0)) {
         Some(fold) => Err(Error::Fold { fold: fold + 1, n_folds, n_cases: counts[fold][0], n_controls: counts[fold][1] }),
         None => Ok(folds),
@@ -123,7 +129,7 @@ mod tests {
     fn cohort() -> Cohort {
         let person = |index: usize| Person {
             sample_id: format!("S{index}"),
-            phenotype: (index != 50).then_some(if index % 3 == 0 { Phenotype::Case } else { Phenotype::Control }),
+            phenotype: (index != 50).then_some(if index.is_multiple_of(3) { Phenotype::Case } else { Phenotype::Control }),
             split: if index < 60 {
                 Split::Train
             } else if index < 80 {

@@ -45,6 +45,7 @@ struct Step {
 
 impl AdamW {
     /// With decoupled weight decay for matrices, and the gradient scaled down to `clip_norm`.
+    #[must_use]
     pub fn new(weight_decay: f64, clip_norm: f64) -> Self {
         Self { weight_decay, clip_norm }
     }

@@ -17,7 +17,7 @@ use gf_genomics::{
 };
 
 use cohort::SmallCohort;
-use support::{refuse, succeed};
+use support::{refuse, run, stderr, succeed};
 
 /// A published model: its values in all, the linear layers (in, out) of each of its 12 blocks, and those beside the blocks.
 struct Published {
@@ -206,6 +206,19 @@ fn the_command_prints_both_models() {
     // Without a cohort there is no AUC.
     let table = succeed(&cohort.path(""), "compress dense --rank 4 --solver random --out new");
     assert!(table.lines().last().unwrap().ends_with("-         -"), "{table}");
+}
+
+#[test]
+fn train_tells_the_cost_before_it_starts() {
+    let cohort = SmallCohort::new();
+    let arguments = "train --tokens tokens --cohort cohort.csv --out model --epochs 1 --report-cost --preset ecoformer";
+    let text = stderr(&run(&cohort.path(""), arguments));
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("Cost of one sequence (") && lines[2].ends_with("energy (pJ)   bytes"), "{text}");
+    assert!(lines[3].starts_with("ecoformer ") && lines[4].starts_with("transformer of this size "), "{text}");
+    let told: Vec<&str> = lines[3].split_whitespace().collect();
+    let written = &read_costs(&cohort.path("model/cost.csv")).unwrap()[0];
+    assert_eq!(told[1..4], [written.parameters, written.multiplications, written.additions].map(|count| count.to_string()));
 }
 
 #[test]

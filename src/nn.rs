@@ -11,12 +11,14 @@ mod attention;
 mod code_attention;
 mod convolution;
 mod embedding;
+mod feed_forward;
 mod gemm;
 mod kernel_hash;
 mod layer_norm;
 mod linear;
 mod loss;
 mod low_rank;
+mod mask;
 mod parameters;
 mod pooling;
 mod projection;
@@ -30,6 +32,7 @@ pub use self::{
     code_attention::{Numerator, code_attention},
     convolution::depthwise_convolution,
     embedding::embed,
+    feed_forward::{FeedForward, feed_forward},
     kernel_hash::{Kernel, kernel_hash},
     layer_norm::layer_norm,
     linear::linear,

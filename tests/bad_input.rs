@@ -545,7 +545,7 @@ fn a_model_of_other_tokens_cannot_be_started_from() {
     succeed(study.path(), &TOKENIZE.replace("--out new", "--out tokens --vocab-size 12"));
     refuse(study.path(), &format!("{TRAIN} --init model"), &["model: its vocabulary is not that of these tokens"]);
     succeed(study.path(), &TOKENIZE.replace("--out new", "--out tokens"));
-    refuse(study.path(), &format!("{TRAIN} --init model --hidden 16").replace("--hidden 8", ""), &["--init: ", "another architecture"]);
+    refuse(study.path(), &format!("{TRAIN} --init model --hidden 16").replace("--hidden 8", ""), &["--init: ", "another model", "hidden"]);
     refuse(study.path(), &format!("{TRAIN} --init tokens"), &["tokens/config.json: No such file"]);
 }
 

@@ -34,7 +34,7 @@ const DEPTH: usize = 256;
 /// Most rows and values of a tile of C.
 const SCRATCH: usize = 8 * 64;
 /// Rows of the operands of a weight's gradient that one task sums up. Fixed, so that sums are the same for any number of threads.
-const ROWS_PER_SUM: usize = 1024;
+pub(super) const ROWS_PER_SUM: usize = 1024;
 
 /// The right-hand matrix B (depth, columns) of products.
 pub(super) struct Packed<T> {

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use candle_core::bail;
 use gf_tokenizer::Tokenizer;
 
 use super::{Bundle, Error, Weights};
-use crate::{models::Config, tokenization::Grid};
+use crate::{
+    models::{Config, converted},
+    tokenization::Grid,
+};
 
 /// A bundle to start from, checked against the tokens of this run.
 #[derive(Debug)]
@@ -42,14 +44,6 @@ impl Initial {
     /// # Errors
     /// Architectures that cannot be converted into each other.
     pub fn weights(&self, to: &Config, seed: u64) -> Result<Weights, Error> {
-        converted(&self.config, &self.weights, to, seed).map_err(|error| Error::Options(format!("--init: {error}")))
+        converted(&self.config, self.weights.clone(), to, seed).map_err(|error| Error::Options(format!("--init: {error}")))
     }
-}
-
-/// The weights as they are where the two models are the same.
-fn converted(from: &Config, weights: &Weights, to: &Config, _seed: u64) -> candle_core::Result<Weights> {
-    if from != to {
-        bail!("the model to start from has another architecture or other covariates than the one to train");
-    }
-    Ok(weights.clone())
 }

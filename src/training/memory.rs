@@ -67,7 +67,7 @@ fn available() -> Option<usize> {
 mod tests {
     use super::*;
     use crate::{
-        models::{LocusShape, Model},
+        models::{LocusShape, Model, Preset},
         nn::Parameters,
     };
 
@@ -78,11 +78,15 @@ mod tests {
 
     #[test]
     fn the_count_of_parameters_is_about_right() {
-        let config = config(Architecture::default());
-        let mut parameters = Parameters::seeded(1);
-        Model::new(&config, &mut parameters).unwrap();
-        let ratio = n_parameters(&config) as f64 / parameters.n_values() as f64;
-        assert!((0.95..1.05).contains(&ratio), "{ratio}");
+        for preset in Preset::ALL {
+            for sharing in [Sharing::None, Sharing::Headwise, Sharing::KeyValue, Sharing::Layerwise] {
+                let config = config(Architecture { rank: None, sharing, ..preset.architecture() });
+                let mut parameters = Parameters::seeded(1);
+                Model::new(&config, &mut parameters).unwrap();
+                let ratio = n_parameters(&config) as f64 / parameters.n_values() as f64;
+                assert!((0.9..1.1).contains(&ratio), "{preset}, {sharing:?}: {ratio}");
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod hashing;
 
 use candle_core::{DType, Device, Result, Tensor};
+use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
 use self::hashing::Tokens;
@@ -18,6 +19,8 @@ use crate::{
 
 /// Tokens that the kernel features compare with.
 const ANCHORS: usize = 25;
+/// Tokens that the hash functions are fitted on, at most.
+const SAMPLE: usize = 1_000;
 
 /// EcoFormer attention.
 #[derive(Debug)]
@@ -51,20 +54,24 @@ impl Ecoformer {
         })
     }
 
-    /// Of one head, every token of the sequences.
-    fn tokens_of(&self, head: usize, sequences: &[Sequence]) -> Result<Tokens> {
-        let (heads, _, d) = self.kernel.anchors.dims3()?;
-        let mut rows = Vec::new();
-        for sequence in sequences {
-            let projected = self.query.of(sequence)?.reshape(((), heads, d))?.narrow(1, head, 1)?.squeeze(1)?;
-            let real = sequence.mask.iter().enumerate().filter(|&(_, &bit)| bit != 0).map(|(row, _)| row as u32);
-            let real = Tensor::from_iter(real, &Device::Cpu)?;
-            if real.elem_count() > 0 {
-                rows.push(projected.contiguous()?.index_select(&real, 0)?.to_dtype(DType::F64)?);
+    /// The shared projections of some tokens of the sequences, drawn at random: each (heads * d).
+    fn sample(&self, sequences: &[Sequence], rng: &mut ChaCha8Rng) -> Result<Vec<Vec<f32>>> {
+        let tokens_of = |sequence: &Sequence| -> Vec<u32> {
+            sequence.mask.iter().enumerate().filter(|&(_, &bit)| bit != 0).map(|(row, _)| row as u32).collect()
+        };
+        let tokens: Vec<Vec<u32>> = sequences.iter().map(tokens_of).collect();
+        let n_tokens = tokens.iter().map(Vec::len).sum::<usize>();
+        let chosen = index::sample(rng, n_tokens, n_tokens.min(SAMPLE)).into_vec();
+        let (mut sample, mut first) = (Vec::new(), 0);
+        for (sequence, tokens) in sequences.iter().zip(&tokens) {
+            let here: Vec<u32> = chosen.iter().filter_map(|token| tokens.get(token.checked_sub(first)?).copied()).collect();
+            if !here.is_empty() {
+                let rows = Tensor::new(here.as_slice(), &Device::Cpu)?;
+                sample.extend(self.query.of(sequence)?.flatten_to(1)?.index_select(&rows, 0)?.to_vec2::<f32>()?);
             }
+            first += tokens.len();
         }
-        let rows = if rows.is_empty() { Vec::new() } else { Tensor::cat(&rows, 0)?.to_vec2::<f64>()? };
-        Ok(Tokens::new(rows))
+        Ok(sample)
     }
 }
 
@@ -75,9 +82,13 @@ impl Mixing for Ecoformer {
     }
 
     fn fit(&self, sequences: &[Sequence], rng: &mut ChaCha8Rng) -> Result<()> {
-        let (heads, bits, n_anchors) = self.hash.dims3()?;
-        let fitted =
-            (0..heads).map(|head| hashing::fit(&self.tokens_of(head, sequences)?, n_anchors, bits, rng)).collect::<Result<Vec<_>>>()?;
+        let (heads, bits, _) = self.hash.dims3()?;
+        let sample = self.sample(sequences, rng)?;
+        let fitted = (0..heads).map(|head| {
+            let of_head = sample.iter().map(|row| &row[head * row.len() / heads..][..row.len() / heads]);
+            hashing::fit(&Tokens::new(of_head), ANCHORS, bits, rng)
+        });
+        let fitted = fitted.collect::<Result<Vec<_>>>()?;
         let set = |parameter: &Tensor, of_head: &dyn Fn(&hashing::Hash) -> Vec<f64>| {
             let values: Vec<f64> = fitted.iter().flat_map(of_head).collect();
             refit(parameter, &Tensor::from_vec(values, parameter.shape(), &Device::Cpu)?.to_dtype(DType::F32)?)

@@ -2,7 +2,7 @@
 //!
 //! Input -> output: vectors of tokens -> anchors, kernel width, and hash functions whose codes agree for tokens that softmax attention would
 //! give large weights to, and differ for those it would give small ones. Bit by bit: the direction `a` that maximises `a^T K^T R K a` with
-//! `a^T K^T K a = m` (K: features of the m sampled tokens), where the residue `R = bits S - sum over earlier bits of b b^T` is what those
+//! `a^T K^T K a = m` (K: features of the m tokens), where the residue `R = bits S - sum over earlier bits of b b^T` is what those
 //! have not explained. S is +1 for the pairs of each token with its most similar ones, -1 with its least similar.
 //!
 //! Two departures from the paper: a pair without a label is unknown and left out of R, where the paper has 0, "neither", which makes codes
@@ -13,21 +13,19 @@ use nalgebra::{DMatrix, DVector};
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
-/// Tokens that the hash functions are fitted on, at most.
-const SAMPLE: usize = 1_000;
 /// Pairs of each token that are labelled similar, and as many dissimilar, at most.
 const PAIRS: usize = 10;
 /// Added to the diagonal of K^T K, as a share of its mean.
 const RIDGE: f64 = 0.01;
 
-/// Tokens of one head.
+/// Tokens of one head, as unit vectors.
 pub struct Tokens(Vec<DVector<f64>>);
 
 impl Tokens {
-    /// Normalises the projections of tokens; zero vectors have no direction and are left out.
-    pub fn new(rows: Vec<Vec<f64>>) -> Self {
-        let vectors = rows.into_iter().map(DVector::from_vec).filter(|row| row.norm() > 1e-12);
-        Self(vectors.map(|row| row.normalize()).collect())
+    /// Normalises projections; zero vectors have no direction and are left out.
+    pub fn new<'r>(rows: impl IntoIterator<Item = &'r [f32]>) -> Self {
+        let vectors = rows.into_iter().map(|row| DVector::from_iterator(row.len(), row.iter().map(|&value| f64::from(value))));
+        Self(vectors.filter(|row| row.norm() > 1e-12).map(|row| row.normalize()).collect())
     }
 }
 
@@ -46,14 +44,15 @@ pub struct Hash {
 
 /// Fits `n_bits` hash functions of `n_anchors` features to the tokens.
 pub fn fit(tokens: &Tokens, n_anchors: usize, n_bits: usize, rng: &mut ChaCha8Rng) -> Result<Hash> {
-    let n = tokens.0.len();
+    let tokens = &tokens.0;
+    let n = tokens.len();
     if n < 3 {
         bail!("hash functions need at least 3 tokens to be fitted on, not {n}: give haplotypes with tokens");
     }
-    let sample: Vec<&DVector<f64>> = index::sample(rng, n, n.min(SAMPLE)).into_iter().map(|token| &tokens.0[token]).collect();
-    // The sample is in random order; with fewer tokens than anchors some stand twice.
-    let anchors: Vec<&DVector<f64>> = sample.iter().copied().cycle().take(n_anchors).collect();
-    let distances = DMatrix::from_fn(sample.len(), n_anchors, |token, anchor| (sample[token] - anchors[anchor]).norm_squared());
+    // With fewer tokens than anchors some stand twice.
+    let chosen = index::sample(rng, n, n.min(n_anchors)).into_vec();
+    let anchors: Vec<&DVector<f64>> = chosen.iter().cycle().take(n_anchors).map(|&token| &tokens[token]).collect();
+    let distances = DMatrix::from_fn(n, n_anchors, |token, anchor| (&tokens[token] - anchors[anchor]).norm_squared());
     let sigma = distances.mean().max(1e-6);
     let mut features = distances.map(|distance| (-distance / (2.0 * sigma)).exp());
     let mean = features.row_mean();
@@ -64,11 +63,11 @@ pub fn fit(tokens: &Tokens, n_anchors: usize, n_bits: usize, rng: &mut ChaCha8Rn
         anchors: anchors.iter().map(|anchor| anchor.as_slice().to_vec()).collect(),
         sigma,
         mean: mean.iter().copied().collect(),
-        functions: functions(&features, labelled_pairs(&sample, n_bits), n_bits)?,
+        functions: functions(&features, labelled_pairs(tokens, n_bits), n_bits)?,
     })
 }
 
-/// A pair of sampled tokens, with what their codes' product still lacks: +bits or -bits at first.
+/// A pair of tokens, with what their codes' product still lacks: +bits or -bits at first.
 struct Pair {
     token: usize,
     other: usize,
@@ -77,12 +76,12 @@ struct Pair {
 
 /// Each token with its most and least similar ones; softmax weights rise with the dot product. A token's product with itself is the same
 /// for every code and says nothing.
-fn labelled_pairs(sample: &[&DVector<f64>], n_bits: usize) -> Vec<Pair> {
-    let n_pairs = PAIRS.min((sample.len() - 1) / 2);
-    let mut pairs = Vec::with_capacity(2 * n_pairs * sample.len());
-    for (token, vector) in sample.iter().enumerate() {
+fn labelled_pairs(tokens: &[DVector<f64>], n_bits: usize) -> Vec<Pair> {
+    let n_pairs = PAIRS.min((tokens.len() - 1) / 2);
+    let mut pairs = Vec::with_capacity(2 * n_pairs * tokens.len());
+    for (token, vector) in tokens.iter().enumerate() {
         let mut others: Vec<(f64, usize)> =
-            sample.iter().enumerate().filter(|&(other, _)| other != token).map(|(other, row)| (vector.dot(row), other)).collect();
+            tokens.iter().enumerate().filter(|&(other, _)| other != token).map(|(other, row)| (vector.dot(row), other)).collect();
         others.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         let labelled = |sign: f64| move |&(_, other): &(f64, usize)| Pair { token, other, residue: sign * n_bits as f64 };
         pairs.extend(others[..n_pairs].iter().map(labelled(1.0)));
@@ -130,12 +129,17 @@ mod tests {
     use super::*;
     use rand::{Rng, SeedableRng};
 
+    fn tokens_of(rows: &[Vec<f64>]) -> Tokens {
+        let rows: Vec<Vec<f32>> = rows.iter().map(|row| row.iter().map(|&value| value as f32).collect()).collect();
+        Tokens::new(rows.iter().map(Vec::as_slice))
+    }
+
     /// Tokens around `n_groups` random directions.
     fn groups(n_groups: usize, rng: &mut ChaCha8Rng) -> (Tokens, Vec<usize>) {
         let mut draw = |spread: f64| DVector::from_fn(8, |_, _| spread * (rng.random::<f64>() - 0.5));
         let centres: Vec<DVector<f64>> = (0..n_groups).map(|_| draw(1.0)).collect();
         let of: Vec<usize> = (0..400).map(|token| token % n_groups).collect();
-        (Tokens::new(of.iter().map(|&group| (&centres[group] + draw(0.2)).as_slice().to_vec()).collect()), of)
+        (tokens_of(&of.iter().map(|&group| (&centres[group] + draw(0.2)).as_slice().to_vec()).collect::<Vec<_>>()), of)
     }
 
     #[test]
@@ -167,10 +171,10 @@ mod tests {
     fn few_tokens_and_equal_ones_are_fitted_too() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for rows in [vec![vec![1.0, 2.0]; 50], vec![vec![1.0, 0.0], vec![0.0, 1.0], vec![-1.0, 0.5]]] {
-            let hash = fit(&Tokens::new(rows), 25, 4, &mut rng).unwrap();
+            let hash = fit(&tokens_of(&rows), 25, 4, &mut rng).unwrap();
             assert!(hash.sigma > 0.0 && hash.functions.iter().flatten().all(|value| value.is_finite()));
             assert_eq!((hash.anchors.len(), hash.functions.len()), (25, 4));
         }
-        assert!(fit(&Tokens::new(vec![vec![0.0, 0.0]; 9]), 25, 4, &mut rng).unwrap_err().to_string().contains("at least 3 tokens"));
+        assert!(fit(&tokens_of(&vec![vec![0.0, 0.0]; 9]), 25, 4, &mut rng).unwrap_err().to_string().contains("at least 3 tokens"));
     }
 }

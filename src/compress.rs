@@ -101,6 +101,14 @@ pub enum Error {
         /// Its rank.
         rank: f64,
     },
+    /// Members are compressed one by one.
+    #[error("{}: this bundle is the mean of {n_members} models (--folds or --ensemble); compress one that was trained alone", path.display())]
+    Several {
+        /// The bundle.
+        path: PathBuf,
+        /// How many it has.
+        n_members: usize,
+    },
     /// The bundle would lie over the one it is made from.
     #[error("{}: this is the model itself; choose another folder with --out", .0.display())]
     SameFolder(PathBuf),
@@ -164,11 +172,14 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         return Err(Error::LowRankAlready { path: options.model.clone(), rank: rank.into() });
     }
     config.name = options.name.clone().unwrap_or_else(|| format!("{}-{solver}", config.name));
-    let (n_layers, parameters) = factorise(&dense.parameters, &config.model, *solver, *seed)?;
+    let [parameters] = dense.members.as_slice() else {
+        return Err(Error::Several { path: options.model.clone(), n_members: dense.members.len() });
+    };
+    let (n_layers, parameters) = factorise(parameters, &config.model, *solver, *seed)?;
     if n_layers == 0 {
         return Err(Error::NothingSaved { path: options.model.clone(), rank: rank_number });
     }
-    let compressed = Bundle { config, parameters, tokenizer: dense.tokenizer.clone(), grid: dense.grid.clone() };
+    let compressed = Bundle { config, members: vec![parameters], tokenizer: dense.tokenizer.clone(), grid: dense.grid.clone() };
     compressed.save(out)?;
     if let Some(people) = &people {
         people.write_predictions(&compressed, out)?;

@@ -72,7 +72,7 @@ fn normal<T: Real>(x: T) -> (T, T) {
 }
 
 /// Value and slope of an activation.
-pub(super) trait Curve<T> {
+pub(super) trait Curve<T: Real> {
     fn value(x: T) -> T;
     fn slope(x: T) -> T;
     #[inline(always)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ROWS_PER_TASK,
-    real::{Real, add_scaled, fused, slice, with_slices},
+    real::{Real, add_scaled, fused, slice, vectorised, with_slices},
 };
 
 /// A non-linear function of one number.
@@ -61,10 +61,9 @@ fn normal<T: Real>(x: T) -> (T, T) {
     let one = T::of(1.0);
     let negative = x < T::default();
     let z = (if negative { T::default() - x } else { x }) * T::of(std::f64::consts::FRAC_1_SQRT_2);
-    let t = one / (one + T::of(0.327_591_1) * z);
-    let series = t
-        * (T::of(0.254_829_592)
-            + t * (T::of(-0.284_496_736) + t * (T::of(1.421_413_741) + t * (T::of(-1.453_152_027) + t * T::of(1.061_405_429)))));
+    let t = one / T::of(0.327_591_1).times_plus(z, one);
+    let series = T::of(1.061_405_429).times_plus(t, T::of(-1.453_152_027));
+    let series = series.times_plus(t, T::of(1.421_413_741)).times_plus(t, T::of(-0.284_496_736)).times_plus(t, T::of(0.254_829_592)) * t;
     let e = (T::default() - z * z).exp();
     let upper_tail = T::of(0.5) * series * e;
     let phi = if negative { upper_tail } else { one - upper_tail };
@@ -99,7 +98,7 @@ impl<T: Real> Curve<T> for Gelu {
     #[inline(always)]
     fn value_and_slope(x: T) -> (T, T) {
         let (phi, density) = normal(x);
-        (x * phi, phi + x * density)
+        (x * phi, x.times_plus(density, phi))
     }
 }
 
@@ -132,7 +131,7 @@ fn values<T: Real, C: Curve<T>>(x: &[T], bias: &[T]) -> Vec<T> {
     let block = bias.len() * ROWS_PER_TASK;
     let mut y = vec![T::default(); x.len()];
     y.par_chunks_mut(block).zip(x.par_chunks(block)).for_each(|(y, x)| {
-        pulp::Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 for (y, x) in y.chunks_exact_mut(bias.len()).zip(x.chunks_exact(bias.len())) {
@@ -154,7 +153,7 @@ fn gradients<T: Real, C: Curve<T>>(x: &[T], bias: &[T], dy: &[T]) -> (Vec<T>, Ve
     let tasks = dx.par_chunks_mut(block).zip(x.par_chunks(block)).zip(dy.par_chunks(block));
     let partial: Vec<Vec<T>> = tasks
         .map(|((dx, x), dy)| {
-            pulp::Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     let mut dbias = vec![T::default(); width];

@@ -4,7 +4,7 @@
 //! summaries of the sequence, so time is O(n m); memory is O(n + m) always: weights exist for a few queries at a time, and the backward pass
 //! computes them again (as FlashAttention does, Dao et al. 2022, arXiv 2205.14135).
 
-use std::{marker::PhantomData, sync::Arc};
+use std::sync::{Arc, Mutex};
 
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::{
     gemm::{Matrix, Packed},
     mask::key_bias,
-    real::{Real, dot, fused, slice, sum, with_slices},
+    real::{Real, dot, fused, slice, sum, vectorised, with_slices},
 };
 
 /// `softmax(q k^T / sqrt(d)) v` for each head, over the keys where `mask` (batch x m, row-major) is not 0; zero where there is none.
@@ -33,7 +33,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Option<
     }
     let (sizes, owned) = (Sizes { n, m, heads, d: width / heads }, mask.cloned());
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
-    fused!(q.dtype(), q.device(), T => q.apply_op3(&k, &v, Attention::<T> { sizes, mask: owned, number: PhantomData }));
+    fused!(q.dtype(), q.device(), T => q.apply_op3(&k, &v, Attention::<T>::new(n, m, heads, width / heads, owned)));
     composed(&q, &k, &v, sizes, mask)
 }
 
@@ -86,35 +86,57 @@ impl Sizes {
 pub(super) struct Attention<T> {
     sizes: Sizes,
     mask: Option<Arc<Vec<u8>>>,
-    number: PhantomData<T>,
+    log_sums: Mutex<Option<Vec<T>>>,
 }
 
-/// Weights before division by their sum, in place of the scores of some queries; the inverse of each sum.
-#[inline(always)]
-fn exponentials<T: Real>(scores: &mut [T], m: usize, scale: T, mask: Option<&[u8]>, inverse_sums: &mut [T]) {
-    pulp::Arch::new().dispatch(
+/// Weights before division by their sum, in place of the scores of some queries; of each query the inverse of that sum, and `log sum exp` of its
+/// scaled scores, from which the backward pass has the weights at once.
+fn exponentials<T: Real>(scores: &mut [T], m: usize, scale: T, mask: Option<&[u8]>, inverse_sums: &mut [T], log_sums: &mut [T]) {
+    vectorised(
         #[inline(always)]
         || {
-            for (row, inverse) in scores.chunks_exact_mut(m).zip(inverse_sums) {
+            for ((row, inverse), log_sum) in scores.chunks_exact_mut(m).zip(inverse_sums.iter_mut()).zip(log_sums.iter_mut()) {
                 if let Some(mask) = mask {
                     for (score, &bit) in row.iter_mut().zip(mask) {
-                        *score = if bit == 0 { T::of(-1e30) } else { *score };
+                        *score = if bit == 0 { T::of(MASKED) } else { *score };
                     }
                 }
-                let largest = max(row);
-                for score in row.iter_mut() {
-                    *score = ((*score - largest) * scale).exp();
+                let largest = max(row) * scale;
+                if largest > T::of(0.5 * MASKED) * scale {
+                    let total = exponentials_of_row(row, scale, largest);
+                    *inverse = T::of(1.0) / total;
+                    *log_sum = largest + total.ln();
+                } else {
+                    row.fill(T::default());
+                    *inverse = T::default();
+                    *log_sum = T::of(-MASKED);
                 }
-                if let Some(mask) = mask {
-                    for (weight, &bit) in row.iter_mut().zip(mask) {
-                        *weight = if bit == 0 { T::default() } else { *weight };
-                    }
-                }
-                let total = sum(row);
-                *inverse = if total > T::default() { T::of(1.0) / total } else { T::default() };
             }
         },
     );
+}
+
+/// Far below every score: its weight is zero.
+const MASKED: f64 = -1e30;
+
+/// `exp(scale score - shift)` of a row in place, zero where that is below the smallest number; their sum.
+#[inline(always)]
+fn exponentials_of_row<T: Real>(row: &mut [T], scale: T, shift: T) -> T {
+    let minus_shift = T::default() - shift;
+    let mut lanes = [T::default(); 16];
+    let mut chunks = row.chunks_exact_mut(16);
+    for chunk in &mut chunks {
+        for (lane, score) in lanes.iter_mut().zip(chunk) {
+            let weight = score.times_plus(scale, minus_shift).exp();
+            *score = weight;
+            *lane += weight;
+        }
+    }
+    for (lane, score) in lanes.iter_mut().zip(chunks.into_remainder()) {
+        *score = score.times_plus(scale, minus_shift).exp();
+        *lane += *score;
+    }
+    sum(&lanes)
 }
 
 #[inline(always)]
@@ -148,7 +170,10 @@ impl<T: Real> CustomOp3 for Attention<T> {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
-        let out = self.output(q, k, v);
+        let (out, log_sums) = self.output(q, k, v);
+        if let Ok(mut kept) = self.log_sums.lock() {
+            *kept = Some(log_sums);
+        }
         Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
     }
 
@@ -160,7 +185,12 @@ impl<T: Real> CustomOp3 for Attention<T> {
         out: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dq, dk, dv) = with_slices::<T, 5, _>([q, k, v, out, gradient], |slices| Ok(self.gradients(slices)))?;
+        let (dq, dk, dv) = with_slices::<T, 5, _>([q, k, v, out, gradient], |slices| {
+            let kept = self.log_sums.lock().ok().and_then(|mut kept| kept.take());
+            // A second backward pass through the same operation finds nothing kept.
+            let log_sums = kept.unwrap_or_else(|| self.output(slices[0], slices[1], slices[2]).1);
+            Ok(self.gradients(slices, &log_sums))
+        })?;
         let device = q.device();
         Ok((
             Some(Tensor::from_vec(dq, q.shape(), device)?),
@@ -172,15 +202,15 @@ impl<T: Real> CustomOp3 for Attention<T> {
 
 impl<T: Real> Attention<T> {
     pub(super) fn new(n: usize, m: usize, heads: usize, d: usize, mask: Option<Arc<Vec<u8>>>) -> Self {
-        Self { sizes: Sizes { n, m, heads, d }, mask, number: PhantomData }
+        Self { sizes: Sizes { n, m, heads, d }, mask, log_sums: Mutex::new(None) }
     }
 
     fn mask_of(&self, item: usize) -> Option<&[u8]> {
         self.mask.as_ref().map(|mask| &mask[item * self.sizes.m..][..self.sizes.m])
     }
 
-    /// The heads' results side by side, (batch, n, heads * d).
-    pub(super) fn output(&self, q: &[T], k: &[T], v: &[T]) -> Vec<T> {
+    /// The heads' results side by side, (batch, n, heads * d), and `log sum exp` of the scores of each query and head, (batch, n, heads).
+    pub(super) fn output(&self, q: &[T], k: &[T], v: &[T]) -> (Vec<T>, Vec<T>) {
         let sizes @ Sizes { n, m, heads, d } = self.sizes;
         let (width, rows, scale) = (sizes.width(), sizes.rows(), sizes.scale::<T>());
         // Keys (d, m) and values (m, d) of each sequence and head.
@@ -192,35 +222,39 @@ impl<T: Real> Attention<T> {
             })
             .collect();
         let mut out = vec![T::default(); q.len()];
+        let mut log_sums = vec![T::default(); q.len() / d];
         // Blocks of queries of one sequence after the other: a block never reaches into the next sequence.
-        let blocks = out.par_chunks_mut(n * width).zip(q.par_chunks(n * width)).enumerate();
-        let blocks = blocks.flat_map(|(item, (out, q))| {
-            let parts = out.par_chunks_mut(rows * width).zip(q.par_chunks(rows * width));
-            parts.map(move |(out, q)| (item, out, q))
+        let items = out.par_chunks_mut(n * width).zip(q.par_chunks(n * width)).zip(log_sums.par_chunks_mut(n * heads)).enumerate();
+        let blocks = items.flat_map(|(item, ((out, q), log_sums))| {
+            let parts = out.par_chunks_mut(rows * width).zip(q.par_chunks(rows * width)).zip(log_sums.par_chunks_mut(rows * heads));
+            parts.map(move |((out, q), log_sums)| (item, out, q, log_sums))
         });
-        blocks.for_each(|(item, out, q)| {
+        blocks.for_each(|(item, out, q, log_sums)| {
             let rows = q.len() / width;
-            let (mut weights, mut inverse) = (vec![T::default(); rows * m], vec![T::default(); rows]);
+            let zeros = |length: usize| vec![T::default(); length];
+            let (mut weights, mut inverse, mut logs) = (zeros(rows * m), zeros(rows), zeros(rows));
             for head in 0..heads {
                 let [keys, values] = &packed[item * heads + head];
                 keys.multiply(rows, Matrix::rows(&q[head * d..], width), &mut weights, m, false);
-                exponentials(&mut weights, m, scale, self.mask_of(item), &mut inverse);
+                exponentials(&mut weights, m, scale, self.mask_of(item), &mut inverse, &mut logs);
                 values.multiply(rows, Matrix::rows(&weights, m), &mut out[head * d..], width, false);
-                for (row, &inverse) in out.chunks_exact_mut(width).zip(&inverse) {
-                    for value in &mut row[head * d..][..d] {
-                        *value *= inverse;
+                for (row, out) in out.chunks_exact_mut(width).enumerate() {
+                    log_sums[row * heads + head] = logs[row];
+                    for value in &mut out[head * d..][..d] {
+                        *value *= inverse[row];
                     }
                 }
             }
         });
-        out
+        (out, log_sums)
     }
 
     /// With weights `w` and `dw = dout v^T`: `ds = w (dw - dout . out) / sqrt(d)`; `dq = ds k`, `dk = ds^T q`, `dv = w^T dout`.
-    pub(super) fn gradients(&self, slices: [&[T]; 5]) -> (Vec<T>, Vec<T>, Vec<T>) {
+    pub(super) fn gradients(&self, slices: [&[T]; 5], log_sums: &[T]) -> (Vec<T>, Vec<T>, Vec<T>) {
         let sizes @ Sizes { n, m, heads, d } = self.sizes;
         let n_items = slices[0].len() / (n * sizes.width());
-        let parts: Vec<[Vec<T>; 3]> = (0..n_items * heads).into_par_iter().map(|number| self.head_gradients(slices, number)).collect();
+        let parts: Vec<[Vec<T>; 3]> =
+            (0..n_items * heads).into_par_iter().map(|number| self.head_gradients(slices, log_sums, number)).collect();
         let interleaved = |which: usize, rows: usize| {
             let mut all = vec![T::default(); n_items * rows * sizes.width()];
             all.par_chunks_mut(rows * sizes.width()).enumerate().for_each(|(item, all)| {
@@ -236,7 +270,7 @@ impl<T: Real> Attention<T> {
     }
 
     /// Of one head of one sequence: `dq` (n, d), `dk` and `dv` (m, d).
-    fn head_gradients(&self, [q, k, v, out, dout]: [&[T]; 5], number: usize) -> [Vec<T>; 3] {
+    fn head_gradients(&self, [q, k, v, out, dout]: [&[T]; 5], log_sums: &[T], number: usize) -> [Vec<T>; 3] {
         let sizes @ Sizes { n, m, heads, d } = self.sizes;
         let (width, scale) = (sizes.width(), sizes.scale::<T>());
         let (item, at) = (number / heads, number % heads * d);
@@ -247,25 +281,32 @@ impl<T: Real> Attention<T> {
         let (mut dq, mut dk, mut dv) = (vec![T::default(); n * d], vec![T::default(); m * d], vec![T::default(); m * d]);
         let zeros = |length: usize| vec![T::default(); length];
         let (mut weights, mut slopes) = (zeros(sizes.rows() * m), zeros(sizes.rows() * m));
-        let (mut inverse, mut along) = (zeros(sizes.rows()), zeros(sizes.rows()));
+        let mut along = zeros(sizes.rows());
+        let log_sums = &log_sums[item * n * heads + number % heads..];
         for first in (0..n).step_by(sizes.rows()) {
             let rows = sizes.rows().min(n - first);
             let [q, out, dout] = [q, out, dout].map(|of| Matrix::rows(&of[first * width..], width));
             let (weights, slopes) = (&mut weights[..rows * m], &mut slopes[..rows * m]);
+            let mask = self.mask_of(item);
             keys_transposed.multiply(rows, q, weights, m, false);
-            exponentials(weights, m, scale, self.mask_of(item), &mut inverse);
             values_transposed.multiply(rows, dout, slopes, m, false);
             for (row, along) in along[..rows].iter_mut().enumerate() {
                 *along = dot(&dout.values[row * width..][..d], &out.values[row * width..][..d]);
             }
-            pulp::Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     for (row, (w, ds)) in weights.chunks_exact_mut(m).zip(slopes.chunks_exact_mut(m)).enumerate() {
-                        let (inverse, along) = (inverse[row], along[row]);
-                        for (w, ds) in w.iter_mut().zip(ds) {
-                            *w *= inverse;
+                        let (minus_log_sum, along) = (T::default() - log_sums[(first + row) * heads], along[row]);
+                        for (w, ds) in w.iter_mut().zip(ds.iter_mut()) {
+                            *w = w.times_plus(scale, minus_log_sum).exp();
                             *ds = *w * (*ds - along) * scale;
+                        }
+                        if let Some(mask) = mask {
+                            for ((w, ds), &bit) in w.iter_mut().zip(ds).zip(mask) {
+                                *w = if bit == 0 { T::default() } else { *w };
+                                *ds = if bit == 0 { T::default() } else { *ds };
+                            }
                         }
                     }
                 },

@@ -107,6 +107,7 @@ struct Kept<T> {
     keys: Vec<T>,
     values: Vec<T>,
     mixed: Vec<T>,
+    log_sums: Vec<T>,
 }
 
 /// The parameters as they lie in the packed tensor.
@@ -150,8 +151,8 @@ impl<T: Real> Fused<T> {
         let source = summaries.as_deref().unwrap_or(&normed);
         let [query, key, value, _] = parts.matrices.map(|matrix| self.pack(matrix));
         let (queries, keys, values) = (rows_times(&normed, &query), rows_times(source, &key), rows_times(source, &value));
-        let mixed = self.attention.output(&queries, &keys, &values);
-        Kept { summaries, queries, keys, values, mixed }
+        let (mixed, log_sums) = self.attention.output(&queries, &keys, &values);
+        Kept { summaries, queries, keys, values, mixed, log_sums }
     }
 
     /// Gradients of `x`, of E, and of the packed parameters.
@@ -160,13 +161,13 @@ impl<T: Real> Fused<T> {
         let parts = self.parts(packed);
         let kept = self.kept.lock().ok().and_then(|mut kept| kept.take());
         // A second backward pass through the same operation finds nothing kept.
-        let Kept { summaries, queries, keys, values, mixed } = kept.unwrap_or_else(|| self.mixed(x, e, &parts));
+        let Kept { summaries, queries, keys, values, mixed, log_sums } = kept.unwrap_or_else(|| self.mixed(x, e, &parts));
         let normed = self.normalised(x, &parts);
         let source = summaries.as_deref().unwrap_or(&normed);
         let [query, key, value, output] = parts.matrices.map(|matrix| self.pack(matrix.transposed()));
 
         let dmixed = rows_times(dy, &output);
-        let (dqueries, dkeys, dvalues) = self.attention.gradients([&queries, &keys, &values, &mixed, &dmixed]);
+        let (dqueries, dkeys, dvalues) = self.attention.gradients([&queries, &keys, &values, &mixed, &dmixed], &log_sums);
         let mut dnormed = rows_times(&dqueries, &query);
         let de = match &self.project {
             Some(project) => {

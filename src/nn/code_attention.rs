@@ -9,7 +9,7 @@ use std::{marker::PhantomData, sync::Arc};
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::real::{Real, add_scaled, dot, slice, with_slices};
+use super::real::{Real, add_scaled, dot, slice, vectorised, with_slices};
 
 /// What c multiplies above the line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl<T: Real> CodeAttention<T> {
         let sources = codes.par_chunks(n_codes).zip(v.par_chunks(n_values));
         let results = out.par_chunks(n_values).zip(dout.par_chunks(n_values)).zip(self.mask.par_chunks(n));
         targets.zip(sources).zip(results).for_each(|(((dcodes, dv), (codes, v)), ((out, dout), mask))| {
-            pulp::Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     let (shift, base) = (self.shift(), self.base(mask));
@@ -171,7 +171,7 @@ impl<T: Real> CustomOp2 for CodeAttention<T> {
         let mut out = vec![T::default(); v.len()];
         let items = out.par_chunks_mut(n_values).zip(codes.par_chunks(n_codes)).zip(v.par_chunks(n_values)).zip(self.mask.par_chunks(n));
         items.for_each(|(((out, codes), v), mask)| {
-            pulp::Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     let (shift, base) = (self.shift(), self.base(mask));

@@ -8,7 +8,7 @@ use std::{marker::PhantomData, sync::Arc};
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::real::{Real, add_scaled, slice, with_slices};
+use super::real::{Real, add_scaled, slice, vectorised, with_slices};
 
 /// `x` (batch, n, width), `weight` (3, width), `mask` (batch x n, row-major: 1 = token, 0 = padding) -> (batch, n, width), zero at padding.
 ///
@@ -54,7 +54,7 @@ impl<T: Real> CustomOp2 for Convolution<T> {
         let mut y = vec![T::default(); x.len()];
         let items = y.par_chunks_mut(item).zip(x.par_chunks(item)).zip(self.mask.par_chunks(self.n));
         items.for_each(|((y, x), mask)| {
-            pulp::Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     for (row, y) in y.chunks_exact_mut(width).enumerate() {
@@ -85,7 +85,7 @@ impl<T: Real> Convolution<T> {
         let partial: Vec<Vec<T>> = items
             .map(|(((dx, x), dy), mask)| {
                 let mut dweight = vec![T::default(); 3 * width];
-                pulp::Arch::new().dispatch(
+                vectorised(
                     #[inline(always)]
                     || {
                         for (row, dy) in dy.chunks_exact(width).enumerate() {

@@ -1,10 +1,10 @@
 //! The feed-forward half of a transformer layer in one pass: `x + activation(norm(x) W1 + b1) W2 + b2` (pre-norm: Xiong et al. 2020, arXiv
 //! 2002.04745, section 3).
 //!
-//! A block of rows goes through all of it while it is in the cache, forwards and backwards. Only `x` is kept for the backward pass, which
-//! computes the wide inner rows again: they are never in memory as a whole, and cost a sixth more arithmetic.
+//! A block of rows goes through all of it while it is in the cache, forwards and backwards. Kept for the backward pass are `x` and the inner
+//! rows before their activation.
 
-use std::marker::PhantomData;
+use std::sync::Mutex;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -14,7 +14,7 @@ use super::{
     gemm::{Matrix, Packed, ROWS_PER_SUM, add_transposed_times, sum_of},
     layer_norm::{add_row_gradients, layer_norm, normalise_rows},
     linear::linear,
-    real::{Real, add_scaled, fused, slice, with_slices},
+    real::{Real, add_scaled, fused, slice, vectorised, with_slices},
     residual::add_with_bias,
 };
 
@@ -52,7 +52,7 @@ pub fn feed_forward(x: &Tensor, block: FeedForward<'_>) -> Result<Tensor> {
         // An operation of candle takes at most three tensors.
         let parts = [gamma, beta, contract_bias, expand_bias, expand, contract];
         let packed = Tensor::cat(&parts.map(Tensor::flatten_all).into_iter().collect::<Result<Vec<_>>>()?, 0)?;
-        x.contiguous()?.apply_op2(&packed, Fused::<T> { width, inner, activation, number: PhantomData })
+        x.contiguous()?.apply_op2(&packed, Fused::<T> { width, inner, activation, kept: Mutex::new(None) })
     });
     composed(x, block)
 }
@@ -68,7 +68,8 @@ struct Fused<T> {
     width: usize,
     inner: usize,
     activation: Activation,
-    number: PhantomData<T>,
+    /// `norm(x) W1`, (rows, inner).
+    kept: Mutex<Option<Vec<T>>>,
 }
 
 /// The parameters as they lie in the packed tensor.
@@ -106,16 +107,21 @@ impl<T: Real> Fused<T> {
         let parts = self.parts(packed);
         let (expand, contract) = rayon::join(|| Packed::new(parts.expand, width, inner), || Packed::new(parts.contract, inner, width));
         let mut out = vec![T::default(); x.len()];
-        let block = width * self.rows();
-        out.par_chunks_mut(block).zip(x.par_chunks(block)).for_each(|(out, x)| {
+        let mut kept = vec![T::default(); x.len() / width * inner];
+        let rows = self.rows();
+        let blocks = out.par_chunks_mut(rows * width).zip(x.par_chunks(rows * width)).zip(kept.par_chunks_mut(rows * inner));
+        blocks.for_each(|((out, x), before)| {
             let rows = x.len() / width;
             normalise_rows(x, parts.gamma, parts.beta, None, out);
-            let mut wide = vec![T::default(); rows * inner];
-            expand.multiply(rows, Matrix::rows(out, width), &mut wide, inner, false);
-            activate::<T, C>(&mut wide, parts.expand_bias);
+            expand.multiply(rows, Matrix::rows(out, width), before, inner, false);
+            let mut wide = vec![T::default(); before.len()];
+            activate::<T, C>(before, parts.expand_bias, &mut wide);
             contract.multiply(rows, Matrix::rows(&wide, inner), out, width, false);
             add_rows(out, x, parts.contract_bias);
         });
+        if let Ok(mut place) = self.kept.lock() {
+            *place = Some(kept);
+        }
         out
     }
 
@@ -123,18 +129,19 @@ impl<T: Real> Fused<T> {
     fn gradients<C: Curve<T>>(&self, x: &[T], packed: &[T], dy: &[T]) -> (Vec<T>, Vec<T>) {
         let Self { width, inner, .. } = *self;
         let parts = self.parts(packed);
-        let (expand, (expand_transposed, contract_transposed)) = rayon::join(
-            || Packed::new(parts.expand, width, inner),
-            || {
-                let expand_transposed = || Packed::new(parts.expand.transposed(), inner, width);
-                rayon::join(expand_transposed, || Packed::new(parts.contract.transposed(), width, inner))
-            },
-        );
+        let (expand_transposed, contract_transposed) =
+            rayon::join(|| Packed::new(parts.expand.transposed(), inner, width), || Packed::new(parts.contract.transposed(), width, inner));
+        let kept = self.kept.lock().ok().and_then(|mut kept| kept.take());
+        // A second backward pass through the same operation finds nothing kept.
+        let kept = kept.unwrap_or_else(|| {
+            self.output::<C>(x, packed);
+            self.kept.lock().ok().and_then(|mut kept| kept.take()).unwrap_or_default()
+        });
         let mut dx = vec![T::default(); x.len()];
         let sum = width * ROWS_PER_SUM;
-        let tasks = dx.par_chunks_mut(sum).zip(x.par_chunks(sum)).zip(dy.par_chunks(sum));
+        let tasks = dx.par_chunks_mut(sum).zip(x.par_chunks(sum)).zip(dy.par_chunks(sum)).zip(kept.par_chunks(inner * ROWS_PER_SUM));
         let partial: Vec<Vec<T>> = tasks
-            .map(|((dx, x), dy)| {
+            .map(|(((dx, x), dy), kept)| {
                 let mut dpacked = vec![T::default(); packed.len()];
                 let (dvectors, dmatrices) = dpacked.split_at_mut(3 * width + inner);
                 let (dnorm, dbiases) = dvectors.split_at_mut(2 * width);
@@ -144,14 +151,14 @@ impl<T: Real> Fused<T> {
                 let zeros = |n: usize| vec![T::default(); self.rows() * n];
                 let (mut normed, mut dnormed, mut wide, mut dwide) = (zeros(width), zeros(width), zeros(inner), zeros(inner));
                 let block = width * self.rows();
-                for ((dx, x), dy) in dx.chunks_mut(block).zip(x.chunks(block)).zip(dy.chunks(block)) {
+                let blocks = dx.chunks_mut(block).zip(x.chunks(block)).zip(dy.chunks(block)).zip(kept.chunks(inner * self.rows()));
+                for (((dx, x), dy), before) in blocks {
                     let rows = x.len() / width;
                     let (normed, dnormed) = (&mut normed[..x.len()], &mut dnormed[..x.len()]);
                     let (wide, dwide) = (&mut wide[..rows * inner], &mut dwide[..rows * inner]);
                     normalise_rows(x, parts.gamma, parts.beta, None, normed);
-                    expand.multiply(rows, Matrix::rows(normed, width), wide, inner, false);
                     contract_transposed.multiply(rows, Matrix::rows(dy, width), dwide, inner, false);
-                    activate_backwards::<T, C>(wide, dwide, parts.expand_bias, dexpand_bias);
+                    activate_backwards::<T, C>(before, parts.expand_bias, wide, dwide, dexpand_bias);
                     expand_transposed.multiply(rows, Matrix::rows(dwide, inner), dnormed, width, false);
                     add_transposed_times(normed, width, dwide, inner, dexpand);
                     add_transposed_times(wide, inner, dy, width, dcontract);
@@ -168,30 +175,30 @@ impl<T: Real> Fused<T> {
     }
 }
 
-/// `wide = C(wide + bias)`.
-fn activate<T: Real, C: Curve<T>>(wide: &mut [T], bias: &[T]) {
-    pulp::Arch::new().dispatch(
+/// `wide = C(before + bias)`.
+fn activate<T: Real, C: Curve<T>>(before: &[T], bias: &[T], wide: &mut [T]) {
+    vectorised(
         #[inline(always)]
         || {
-            for row in wide.chunks_exact_mut(bias.len()) {
-                for (value, &bias) in row.iter_mut().zip(bias) {
-                    *value = C::value(*value + bias);
+            for (before, wide) in before.chunks_exact(bias.len()).zip(wide.chunks_exact_mut(bias.len())) {
+                for ((&before, wide), &bias) in before.iter().zip(wide).zip(bias) {
+                    *wide = C::value(before + bias);
                 }
             }
         },
     );
 }
 
-/// `dwide *= C'(wide + bias)`, then `wide = C(wide + bias)`; adds up the gradient of the bias.
-fn activate_backwards<T: Real, C: Curve<T>>(wide: &mut [T], dwide: &mut [T], bias: &[T], dbias: &mut [T]) {
-    pulp::Arch::new().dispatch(
+/// `wide = C(before + bias)` and `dwide *= C'(before + bias)`; adds up the gradient of the bias.
+fn activate_backwards<T: Real, C: Curve<T>>(before: &[T], bias: &[T], wide: &mut [T], dwide: &mut [T], dbias: &mut [T]) {
+    vectorised(
         #[inline(always)]
         || {
             let n = bias.len();
             let dbias = &mut dbias[..n];
-            for (wide, dwide) in wide.chunks_exact_mut(n).zip(dwide.chunks_exact_mut(n)) {
+            for ((before, wide), dwide) in before.chunks_exact(n).zip(wide.chunks_exact_mut(n)).zip(dwide.chunks_exact_mut(n)) {
                 for i in 0..n {
-                    let (value, slope) = C::value_and_slope(wide[i] + bias[i]);
+                    let (value, slope) = C::value_and_slope(before[i] + bias[i]);
                     dwide[i] *= slope;
                     dbias[i] += dwide[i];
                     wide[i] = value;
@@ -203,7 +210,7 @@ fn activate_backwards<T: Real, C: Curve<T>>(wide: &mut [T], dwide: &mut [T], bia
 
 /// `out += x + bias`.
 fn add_rows<T: Real>(out: &mut [T], x: &[T], bias: &[T]) {
-    pulp::Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for (out, x) in out.chunks_exact_mut(bias.len()).zip(x.chunks_exact(bias.len())) {

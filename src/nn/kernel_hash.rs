@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
-    real::{Real, add_scaled, dot, slice, with_slices},
+    real::{Real, add_scaled, dot, slice, vectorised, with_slices},
 };
 
 /// What the kernel features of each head are measured against; fitted, not trained.
@@ -117,7 +117,7 @@ impl<T: Real> KernelHash<T> {
             .zip(dh.par_chunks(n_codes * ROWS_PER_TASK))
             .map(|((dx, x), dh)| {
                 let (mut scratch, mut dhash) = (self.scratch(), vec![T::default(); hash.len()]);
-                pulp::Arch::new().dispatch(
+                vectorised(
                     #[inline(always)]
                     || {
                         let tokens = dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(dh.chunks_exact(n_codes));
@@ -169,7 +169,7 @@ impl<T: Real> CustomOp2 for KernelHash<T> {
         let mut h = vec![T::default(); x.len() / width * n_codes];
         h.par_chunks_mut(n_codes * ROWS_PER_TASK).zip(x.par_chunks(width * ROWS_PER_TASK)).for_each(|(h, x)| {
             let mut scratch = self.scratch();
-            pulp::Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     for (h, x) in h.chunks_exact_mut(n_codes).zip(x.chunks_exact(width)) {

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::{
     ROWS_PER_TASK,
     gemm::sum_of,
-    real::{Real, dot, fused, slice, sum, with_slices},
+    real::{Real, dot, fused, slice, sum, vectorised, with_slices},
 };
 
 /// Under the square root, so that a constant row stays finite.
@@ -75,7 +75,7 @@ fn moments<T: Real>(row: &[T], centred: &mut [T]) -> (T, T) {
 
 /// Some rows; those where `mask` is 0 are left as they are.
 pub(super) fn normalise_rows<T: Real>(x: &[T], gamma: &[T], beta: &[T], mask: Option<&[u8]>, y: &mut [T]) {
-    pulp::Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             let hidden = gamma.len();
@@ -97,7 +97,7 @@ pub(super) fn normalise_rows<T: Real>(x: &[T], gamma: &[T], beta: &[T], mask: Op
 ///
 /// With `z = (x - mean) * scale` and `g = dy gamma`: `dbeta = sum dy`, `dgamma = sum dy z`, `dx = scale (g - mean(g) - z mean(g z))`.
 pub(super) fn add_row_gradients<T: Real>([x, gamma, dy]: [&[T]; 3], mask: Option<&[u8]>, [dx, dgamma, dbeta]: [&mut [T]; 3]) {
-    pulp::Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             let hidden = gamma.len();

@@ -6,7 +6,7 @@ use std::{marker::PhantomData, sync::Arc};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::real::{Real, add_scaled, slice, with_slices};
+use super::real::{Real, add_scaled, slice, vectorised, with_slices};
 
 /// Of `mask` (batch x n, row-major), 1 for each window with a token: batch x `ceil(n / window)`.
 #[must_use]
@@ -100,7 +100,7 @@ impl<T: Real> CustomOp2 for Mean<T> {
         let (item, summary) = windows.sizes();
         let mut y = vec![T::default(); x.len() / item.max(1) * summary];
         y.par_chunks_mut(summary).zip(x.par_chunks(item)).zip(windows.mask.par_chunks(n)).for_each(|((y, x), mask)| {
-            pulp::Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     for (number, y) in y.chunks_exact_mut(width).enumerate() {
@@ -133,7 +133,7 @@ impl<T: Real> Mean<T> {
         let partial: Vec<Vec<T>> = items
             .map(|(((dx, x), dy), mask)| {
                 let mut dweight = vec![T::default(); weight.len()];
-                pulp::Arch::new().dispatch(
+                vectorised(
                     #[inline(always)]
                     || {
                         for (number, dy) in dy.chunks_exact(width).enumerate() {

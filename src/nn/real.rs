@@ -1,7 +1,7 @@
 //! The number types the fused operations are written for: f32 to train, f64 to check their gradients.
 
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, WithDType, bail};
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 /// f32 or f64 with an exponential that vectorises.
 pub(super) trait Real:
@@ -24,6 +24,10 @@ pub(super) trait Real:
     fn exp(self) -> Self;
     /// Square root.
     fn sqrt(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// `self b + c`, rounded once; as [`Real::exp`] to be inlined where the machine does that at once.
+    fn times_plus(self, b: Self, c: Self) -> Self;
     /// A vector register of these numbers.
     type Vector<S: Simd>: Copy;
     /// Numbers in a vector.
@@ -76,22 +80,22 @@ impl Real for f32 {
         value as f32
     }
 
-    /// Cephes `expf`: 2^n times a polynomial on [-ln2/2, ln2/2], without branches.
+    /// Cephes `expf`: 2^n times a polynomial on [-ln2/2, ln2/2], without branches. To be inlined where the machine is known to multiply
+    /// and add at once: elsewhere `mul_add` is a function call.
     #[inline(always)]
     fn exp(self) -> Self {
         const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer in the low bits
         let x = if self < -87.0 { -87.0 } else { self };
         let x = if x > 88.0 { 88.0 } else { x };
-        let shifted = x * std::f32::consts::LOG2_E + ROUND;
+        let shifted = f32::mul_add(x, std::f32::consts::LOG2_E, ROUND);
         let n = shifted - ROUND;
-        let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
-        let p = 1.987_569_1e-4;
-        let p = p * r + 1.398_199_9e-3;
-        let p = p * r + 8.333_452e-3;
-        let p = p * r + 4.166_579_6e-2;
-        let p = p * r + 1.666_666_6e-1;
-        let p = p * r + 0.5;
-        let y = p * r * r + r + 1.0;
+        let r = f32::mul_add(n, 2.121_944_4e-4, f32::mul_add(n, -0.693_359_4, x));
+        let p = f32::mul_add(1.987_569_1e-4, r, 1.398_199_9e-3);
+        let p = f32::mul_add(p, r, 8.333_452e-3);
+        let p = f32::mul_add(p, r, 4.166_579_6e-2);
+        let p = f32::mul_add(p, r, 1.666_666_6e-1);
+        let p = f32::mul_add(p, r, 0.5);
+        let y = f32::mul_add(p * r, r, r + 1.0);
         let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
         y * f32::from_bits(exponent << 23)
     }
@@ -99,6 +103,16 @@ impl Real for f32 {
     #[inline(always)]
     fn sqrt(self) -> Self {
         f32::sqrt(self)
+    }
+
+    #[inline(always)]
+    fn ln(self) -> Self {
+        f32::ln(self)
+    }
+
+    #[inline(always)]
+    fn times_plus(self, b: Self, c: Self) -> Self {
+        f32::mul_add(self, b, c)
     }
 }
 
@@ -118,6 +132,16 @@ impl Real for f64 {
     #[inline(always)]
     fn sqrt(self) -> Self {
         f64::sqrt(self)
+    }
+
+    #[inline(always)]
+    fn ln(self) -> Self {
+        f64::ln(self)
+    }
+
+    #[inline(always)]
+    fn times_plus(self, b: Self, c: Self) -> Self {
+        f64::mul_add(self, b, c)
     }
 }
 
@@ -159,6 +183,26 @@ pub(super) fn with_slices<T: Real, const N: usize, R>(tensors: [&Tensor; N], f: 
         *target = slice(storage, layout)?;
     }
     f(slices)
+}
+
+/// Runs a closure compiled for the widest vectors of this machine; the closure and all that it calls must be inlined into it.
+///
+/// It takes what changes its surroundings (`FnMut`): `pulp` itself calls a closure by value, through a function of the compiler's that is not
+/// inlined where it is long, and the loops are then compiled without those vectors.
+#[inline(always)]
+pub(super) fn vectorised<R>(f: impl FnMut() -> R) -> R {
+    struct Vectorised<F>(F);
+
+    impl<R, F: FnMut() -> R> WithSimd for Vectorised<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(mut self, _: S) -> R {
+            (self.0)()
+        }
+    }
+
+    pulp::Arch::new().dispatch(Vectorised(f))
 }
 
 /// Sum of a slice in eight interleaved lanes, which vectorises and does not depend on the machine.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
-    real::{Real, add_scaled, fused, slice, with_slices},
+    real::{Real, add_scaled, fused, slice, vectorised, with_slices},
 };
 
 /// `x + y + bias` for `x`, `y` (.., width) and `bias` (width).
@@ -43,7 +43,7 @@ impl<T: Real> CustomOp3 for AddWithBias<T> {
         let block = bias.len() * ROWS_PER_TASK;
         let mut out = vec![T::default(); x.len()];
         out.par_chunks_mut(block).zip(x.par_chunks(block)).zip(y.par_chunks(block)).for_each(|((out, x), y)| {
-            pulp::Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     let width = bias.len();

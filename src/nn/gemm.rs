@@ -145,29 +145,30 @@ impl<T: Real> Multiply<'_, T> {
                 let here = number * width..columns.min((number + 1) * width);
                 for i in (0..self.m).step_by(ROWS) {
                     let rows = ROWS.min(self.m - i);
-                    let out = &mut scratch[..ROWS * width];
-                    if a.column == 1 {
+                    let sums = if a.column == 1 {
                         // Past the last row the last one again, whose sums are not kept.
                         let of: [&[T]; ROWS] = std::array::from_fn(|r| &a.values[(i + r.min(rows - 1)) * a.row + from..][..depth]);
-                        tile::<S, T, ROWS, VECTORS>(simd, panel, out, |p| std::array::from_fn(|r| of[r][p]));
+                        tile::<S, T, ROWS, VECTORS>(simd, panel, |p| std::array::from_fn(|r| of[r][p]))
                     } else if a.row == 1 && rows == ROWS {
                         let (values, step) = (&a.values[i + from * a.column..], a.column);
-                        tile::<S, T, ROWS, VECTORS>(simd, panel, out, |p| {
+                        tile::<S, T, ROWS, VECTORS>(simd, panel, |p| {
                             let line = &values[p * step..][..ROWS];
                             std::array::from_fn(|r| line[r])
-                        });
+                        })
                     } else {
                         let at = |r: usize, p: usize| a.values[(i + r.min(rows - 1)) * a.row + (from + p) * a.column];
-                        tile::<S, T, ROWS, VECTORS>(simd, panel, out, |p| std::array::from_fn(|r| at(r, p)));
-                    }
-                    for (r, sums) in scratch.chunks_exact(width).take(rows).enumerate() {
-                        let c = &mut self.c[(i + r) * self.c_row..][here.clone()];
-                        if accumulate {
-                            for (c, &sum) in c.iter_mut().zip(sums) {
-                                *c += sum;
+                        tile::<S, T, ROWS, VECTORS>(simd, panel, |p| std::array::from_fn(|r| at(r, p)))
+                    };
+                    let c = &mut self.c[i * self.c_row + here.start..];
+                    if rows == ROWS && here.len() == width {
+                        store::<S, T, ROWS, VECTORS>(simd, &sums, c, self.c_row, accumulate);
+                    } else {
+                        // The edge goes through a whole tile beside C.
+                        store::<S, T, ROWS, VECTORS>(simd, &sums, &mut scratch, width, false);
+                        for (r, sums) in scratch.chunks_exact(width).take(rows).enumerate() {
+                            for (c, &sum) in c[r * self.c_row..][..here.len()].iter_mut().zip(sums) {
+                                *c = if accumulate { *c + sum } else { sum };
                             }
-                        } else {
-                            c.copy_from_slice(&sums[..here.len()]);
                         }
                     }
                 }
@@ -176,14 +177,13 @@ impl<T: Real> Multiply<'_, T> {
     }
 }
 
-/// `out[r] = sum_p a(p)[r] panel[p]`, all sums in registers until the end.
+/// `sum_p a(p)[r] panel[p]` for each row, all sums in registers.
 #[inline(always)]
 fn tile<S: Simd, T: Real, const ROWS: usize, const VECTORS: usize>(
     simd: S,
     panel: &[T::Vector<S>],
-    out: &mut [T],
     a: impl Fn(usize) -> [T; ROWS],
-) {
+) -> [[T::Vector<S>; VECTORS]; ROWS] {
     let mut sums = [[T::splat(simd, T::default()); VECTORS]; ROWS];
     for (p, b) in panel.chunks_exact(VECTORS).enumerate() {
         let a = a(p);
@@ -194,9 +194,23 @@ fn tile<S: Simd, T: Real, const ROWS: usize, const VECTORS: usize>(
             }
         }
     }
-    for (out, sums) in T::vectors_mut::<S>(out).chunks_exact_mut(VECTORS).zip(&sums) {
+    sums
+}
+
+/// Writes a tile, or adds it to what is there. Only constants index the sums: a loop of unknown length would have them in memory.
+#[inline(always)]
+fn store<S: Simd, T: Real, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    sums: &[[T::Vector<S>; VECTORS]; ROWS],
+    c: &mut [T],
+    c_row: usize,
+    accumulate: bool,
+) {
+    let width = VECTORS * T::lanes::<S>();
+    for r in 0..ROWS {
+        let c = T::vectors_mut::<S>(&mut c[r * c_row..][..width]);
         for v in 0..VECTORS {
-            out[v] = sums[v];
+            c[v] = if accumulate { T::plus(simd, c[v], sums[r][v]) } else { sums[r][v] };
         }
     }
 }

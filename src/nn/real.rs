@@ -37,6 +37,8 @@ pub(super) trait Real:
     }
     /// The same number in every lane.
     fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
+    /// `a + b`.
+    fn plus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// `a b + c`, rounded once where the machine can.
     fn mul_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
     /// The whole vectors of a slice.
@@ -47,12 +49,17 @@ pub(super) trait Real:
 
 /// The vectors of `pulp` for a number type.
 macro_rules! vectors {
-    ($vector:ident, $splat:ident, $mul_add:ident, $vectors:ident, $vectors_mut:ident) => {
+    ($vector:ident, $splat:ident, $add:ident, $mul_add:ident, $vectors:ident, $vectors_mut:ident) => {
         type Vector<S: Simd> = S::$vector;
 
         #[inline(always)]
         fn splat<S: Simd>(simd: S, value: Self) -> S::$vector {
             simd.$splat(value)
+        }
+
+        #[inline(always)]
+        fn plus<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+            simd.$add(a, b)
         }
 
         #[inline(always)]
@@ -73,7 +80,7 @@ macro_rules! vectors {
 }
 
 impl Real for f32 {
-    vectors!(f32s, splat_f32s, mul_add_e_f32s, as_simd_f32s, as_mut_simd_f32s);
+    vectors!(f32s, splat_f32s, add_f32s, mul_add_e_f32s, as_simd_f32s, as_mut_simd_f32s);
 
     #[inline(always)]
     fn of(value: f64) -> Self {
@@ -117,7 +124,7 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
-    vectors!(f64s, splat_f64s, mul_add_e_f64s, as_simd_f64s, as_mut_simd_f64s);
+    vectors!(f64s, splat_f64s, add_f64s, mul_add_e_f64s, as_simd_f64s, as_mut_simd_f64s);
 
     #[inline(always)]
     fn of(value: f64) -> Self {

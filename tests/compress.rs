@@ -90,7 +90,7 @@ fn options(cohort: &SmallCohort, rank: Rank, solver: Solver, out: &str) -> Optio
 }
 
 fn weights(folder: &Path) -> BTreeMap<String, Tensor> {
-    Bundle::load(folder).unwrap().parameters
+    Bundle::load(folder).unwrap().members.remove(0)
 }
 
 fn values(tensor: &Tensor) -> Vec<f32> {

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod cohort;
+mod compress;
 mod evaluate;
 mod prs;
 mod run;
@@ -39,6 +40,7 @@ enum Command {
     Prs(prs::Args),
     Score(score::Args),
     Evaluate(evaluate::Args),
+    Compress(compress::Args),
 }
 
 impl Cli {
@@ -59,6 +61,7 @@ impl Cli {
             Command::Prs(args) => prs::run(args),
             Command::Score(args) => score::run(args),
             Command::Evaluate(args) => evaluate::run(args),
+            Command::Compress(args) => compress::run(args),
         }
     }
 }

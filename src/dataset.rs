@@ -2,9 +2,13 @@
 //!
 //! Input -> output: a [`TokenSet`] and a [`Cohort`] -> [`Input`]s for a model, in which a haplotype that several people share stands once.
 
+mod parts;
 mod predict;
 
-pub use self::predict::logits;
+pub use self::{
+    parts::{bytes_per_haplotype, encode, encode_in_parts, haplotypes_at_a_time},
+    predict::logits,
+};
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -86,6 +90,7 @@ pub struct Dataset<'d> {
     /// Row of each person in the token set.
     rows: Vec<usize>,
     standardisation: Vec<Standardisation>,
+    device: Device,
 }
 
 impl<'d> Dataset<'d> {
@@ -100,7 +105,19 @@ impl<'d> Dataset<'d> {
             return Err(Error::MissingPeople { first: first.sample_id.clone(), n_missing: missing.len(), n_people: cohort.people.len() });
         }
         let rows = cohort.people.iter().map(|person| row_of[person.sample_id.as_str()]).collect();
-        Ok(Self { tokens, people: &cohort.people, rows, standardisation })
+        Ok(Self { tokens, people: &cohort.people, rows, standardisation, device: Device::Cpu })
+    }
+
+    /// Makes all tensors on `device`, which is the CPU otherwise.
+    #[must_use]
+    pub fn on(self, device: &Device) -> Self {
+        Self { device: device.clone(), ..self }
+    }
+
+    /// Where tensors are made.
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// The tokens.
@@ -116,7 +133,15 @@ impl<'d> Dataset<'d> {
     pub fn targets(&self, people: &[usize]) -> Result<Tensor, Error> {
         let is_case = |&person: &usize| self.people[person].phenotype.is_some_and(gf_cohort_schema::Phenotype::is_case);
         let targets: Vec<f32> = people.iter().map(|person| f32::from(u8::from(is_case(person)))).collect();
-        Ok(Tensor::new(targets, &Device::Cpu)?)
+        Ok(Tensor::new(targets, &self.device)?)
+    }
+
+    /// Weight of each of some people, by the weight of a case and of a control.
+    ///
+    /// # Errors
+    /// When the tensor cannot be made.
+    pub fn class_weights(&self, people: &[usize], [case, control]: [f64; 2]) -> Result<Tensor, Error> {
+        Ok(self.targets(people)?.affine(case - control, control)?)
     }
 
     /// The input of some people (numbers into the cohort): each haplotype they have stands once in each locus.
@@ -127,6 +152,7 @@ impl<'d> Dataset<'d> {
         let loci = self.tokens.loci.iter().enumerate().map(|(number, locus)| {
             let haplotypes = self.haplotypes_of(number, people);
             let (tokens, mask) = token_rows(locus, &haplotypes)?;
+            let tokens = tokens.to_device(&self.device)?;
             Ok(LocusInput { tokens, mask, pairs: self.pairs(number, people, &haplotypes)? })
         });
         Ok(Input { loci: loci.collect::<Result<_, Error>>()?, covariates: self.covariates(people)? })
@@ -153,7 +179,7 @@ impl<'d> Dataset<'d> {
             values.map(|(value, column)| column.apply(*value) as f32)
         });
         let values: Vec<f32> = standardised.collect();
-        Ok(Some(Tensor::from_vec(values, (people.len(), self.standardisation.len()), &Device::Cpu)?))
+        Ok(Some(Tensor::from_vec(values, (people.len(), self.standardisation.len()), &self.device)?))
     }
 
     /// Each person's two haplotypes as rows of `haplotypes` (ascending, with all they have); an absent one is the row past the last.
@@ -164,11 +190,11 @@ impl<'d> Dataset<'d> {
         let row = |haplotype: u32| haplotypes.partition_point(|&other| other < haplotype) as u32;
         let pairs = people.iter().map(|&person| self.tokens.loci[locus].pairs[self.rows[person]].map(row));
         let (first, second): (Vec<u32>, Vec<u32>) = pairs.map(|[a, b]| (a, b)).unzip();
-        Ok([Tensor::new(first, &Device::Cpu)?, Tensor::new(second, &Device::Cpu)?])
+        Ok([Tensor::new(first, &self.device)?, Tensor::new(second, &self.device)?])
     }
 }
 
-/// Token ids (haplotypes, slots) and mask of some haplotypes of a locus.
+/// Token ids (haplotypes, slots), on the CPU, and mask of some haplotypes of a locus.
 ///
 /// # Errors
 /// When the tensor cannot be made.

@@ -2,11 +2,13 @@
 //!
 //! Input -> output: `predictions.csv` files -> `auc.csv` and `roc.csv` ([`AucRow`], [`RocPoint`]), for each split and model the area
 //! under the ROC curve with DeLong's 95 % interval, and DeLong's paired test against one model. Models are ranked by their logits;
-//! a person predicted by several folds of a model is ranked by the mean of those logits.
+//! a person predicted by several folds of a model is ranked by the mean of those logits. A `cost.csv` beside the predictions adds what the
+//! model costs.
 //!
 //! Which baseline everything is compared to is chosen on the validation split, so that the test split never chooses it.
 //! Only rows of `gf-cohort-schema` come in here: never a tensor, never a genome.
 
+mod costs;
 mod delong;
 #[cfg(test)]
 mod oracle;
@@ -181,6 +183,14 @@ pub enum Error {
         /// The counts.
         undefined: roc::OneClass,
     },
+    /// Two files say different things of one model's cost.
+    #[error("{}: another cost of {model} than beside the other predictions; are these two models of one name?", path.display())]
+    TwoCosts {
+        /// The later file.
+        path: PathBuf,
+        /// The model.
+        model: String,
+    },
     /// No split has two classes.
     #[error("no split has both cases and controls of known phenotype, so there is no AUC to compute; check the phenotype column")]
     NoSplitWithBothClasses,
@@ -210,7 +220,8 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     }
     let scores = Scores::read(&options.predictions)?;
     let comparison = choose_comparison(&scores, options.compare_to.as_deref())?;
-    let rows = auc_rows(&scores, comparison.model())?;
+    let mut rows = auc_rows(&scores, comparison.model())?;
+    costs::fill_in(&mut rows, &costs::read(&options.predictions)?);
     let (auc_csv, roc_csv) = (options.out.join("auc.csv"), options.out.join("roc.csv"));
     report::write_auc(&auc_csv, &rows)?;
     report::write_roc(&roc_csv, &roc_points(&scores))?;
@@ -275,6 +286,11 @@ fn auc_row(scores: &Scores, split: Split, model: &str, compared_to: Option<&str>
         delta_ci_high: None,
         p_value: None,
         reason: None,
+        parameters: None,
+        multiplications: None,
+        additions: None,
+        energy_pj: None,
+        bytes: None,
     };
     let mut reasons: Vec<String> = Vec::new();
     match Placements::new(&logits.cases, &logits.controls) {

@@ -23,6 +23,7 @@
 //! ```
 //!
 //! `simulate` makes cohorts with planted risk and a known best possible AUC (0-cohort/); `score` applies a saved model to new people;
+//! `compress` makes a saved model smaller;
 //! `pipeline` runs the stages of a TOML file in this order and continues where it was stopped.
 //!
 //! # A stage
@@ -30,12 +31,15 @@
 //!
 //! # Who may import whom
 //! `main` -> `cli` -> `pipeline` -> stages. `sequence`, `prs`, `simulate` -> `ingest`. `tokenization` -> `gf-tokenizer`, `sequence`.
-//! `training`, `score` -> `dataset` -> `models` -> `nn`. `prs`, `simulate`, `training` -> `evaluation::roc` (the one AUROC there is).
+//! `compress` -> `training`. `training`, `score`, `compress` -> `dataset` -> `models` -> `nn`.
+//! `prs`, `simulate`, `training`, `compress` -> `evaluation::roc` (the one AUROC there is).
 //! `evaluation` -> `report`; both see rows of `gf-cohort-schema` only, never a tensor or a genome;
 //! `models` never see a sample id or a path; `ingest` never sees a phenotype, so it cannot leak one. clap and anyhow stay in
-//! `cli`, `pipeline` and `main`; linfa in `prs`. Every module but `models` and `nn` may use `output`. `tests/architecture.rs` holds the `use` lines to this.
+//! `cli`, `pipeline` and `main`; linfa in `prs`, nalgebra in `compress` and `models`. Every module but `models` and `nn` may use `output`.
+//! `tests/architecture.rs` holds the `use` lines to this.
 
 pub mod cli;
+pub mod compress;
 pub mod dataset;
 pub mod evaluation;
 pub mod ingest;

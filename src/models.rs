@@ -5,12 +5,14 @@
 mod attention;
 mod config;
 mod conversion;
+mod cost;
 mod encoder;
 mod head;
 
 pub use self::{
     config::{Architecture, ArchitectureChoice, AttentionKind, Config, LocusShape, Preset, Projection, Sharing},
     conversion::converted,
+    cost::Cost,
 };
 
 use std::sync::Arc;

@@ -8,15 +8,18 @@
 
 mod activation;
 mod attention;
+mod attention_block;
 mod code_attention;
 mod convolution;
 mod embedding;
+mod feed_forward;
 mod gemm;
 mod kernel_hash;
 mod layer_norm;
 mod linear;
 mod loss;
 mod low_rank;
+mod mask;
 mod parameters;
 mod pooling;
 mod projection;
@@ -27,13 +30,15 @@ mod straight_through;
 pub use self::{
     activation::{Activation, activation_with_bias},
     attention::attention,
+    attention_block::{AttentionBlock, attention_block},
     code_attention::{Numerator, code_attention},
     convolution::depthwise_convolution,
     embedding::embed,
+    feed_forward::{FeedForward, feed_forward},
     kernel_hash::{Kernel, kernel_hash},
     layer_norm::layer_norm,
     linear::linear,
-    loss::binary_cross_entropy,
+    loss::{binary_cross_entropy, weighted_binary_cross_entropy},
     low_rank::{Linear, Rank},
     parameters::{Init, Parameters, refit},
     pooling::{window_mask, window_max, window_mean},

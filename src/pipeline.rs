@@ -151,9 +151,15 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
             name: Some(model.name()),
             architecture: model.architecture.clone(),
             schedule: model.schedule.clone(),
+            init: model.init.clone(),
+            device: model.device,
+            tensorboard: model.tensorboard.then(|| folder.join("tensorboard")),
             resume: training::Resume::IfSame,
         };
-        runner.stage(&format!("3-models/{}", model.name()), &folder, &json!(model), || {
+        if let Some(bundle) = &model.init {
+            runner.inputs(&[&bundle.join("config.json"), &bundle.join("model.safetensors")])?;
+        }
+        runner.stage(&format!("3-models/{}", model.name()), &folder, &json!(model.key()), || {
             let summary = training::run(&options, &mut progress())?;
             eprint!("{summary}");
             Ok(summary)

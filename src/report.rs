@@ -2,10 +2,12 @@
 //!
 //! Input -> output: rows of `gf-cohort-schema` -> files (written whole or not at all) or text. The same rows give the same bytes.
 
+mod aligned;
 mod tables;
 mod terminal;
 
 pub use self::{
+    aligned::aligned,
     tables::{write_auc, write_roc},
-    terminal::table,
+    terminal::{costs, table},
 };

@@ -10,12 +10,12 @@ use gf_cohort_schema::{Cohort, Split, nine_significant_digits, probability};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    dataset::{self, Dataset, logits},
+    dataset::{self, Dataset},
     output,
     prs::{self, PrsModel},
     sequence::{self, EmptyLoci, Regions, Samples},
     tokenization::{self, encode},
-    training::{self, Bundle},
+    training::{self, Bundle, DeviceChoice},
 };
 
 /// What the stage needs.
@@ -29,6 +29,8 @@ pub struct Options {
     pub model: PathBuf,
     /// Table with the covariates of the people, for models that need them; only the people in it are scored.
     pub cohort: Option<PathBuf>,
+    /// Where a sequence model is computed.
+    pub device: DeviceChoice,
     /// CSV to write.
     pub output: PathBuf,
 }
@@ -117,7 +119,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
 fn sequence_model(options: &Options) -> Result<Summary, Error> {
     let bundle = Bundle::load(&options.model)?;
     let config = &bundle.config;
-    let model = bundle.model()?;
+    let device = options.device.open()?;
     let names: Vec<String> = config.covariates.iter().map(|covariate| covariate.name.clone()).collect();
     let cohort = covariates(options, &names)?;
     let loci: Vec<_> = config.genome.loci.iter().map(|locus| (locus.locus.clone(), locus.masks.clone())).collect();
@@ -137,10 +139,10 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     config.genome.require_same_genome(&dictionary)?;
     let (tokens, token_summary) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
     let cohort = cohort.unwrap_or_else(|| without_covariates(&tokens.samples));
-    let data = Dataset::new(&tokens, &cohort, config.covariates.clone())?;
+    let data = Dataset::new(&tokens, &cohort, config.covariates.clone())?.on(&device);
     let everyone: Vec<usize> = (0..cohort.people.len()).collect();
-    let scored = cohort.people.iter().zip(logits(&model, &data, &everyone)?);
-    write(options, scored.map(|(person, logit)| (person.sample_id.as_str(), config.name.as_str(), f64::from(logit))))?;
+    let scored = cohort.people.iter().zip(bundle.logits(&data, &everyone)?);
+    write(options, scored.map(|(person, logit)| (person.sample_id.as_str(), config.name.as_str(), logit)))?;
     Ok(Summary {
         n_people: everyone.len(),
         models: vec![config.name.clone()],

@@ -1,65 +1,58 @@
 //! One training loop for every model.
 //!
-//! Input -> output: a token folder and a cohort -> a model bundle: `config.json`, `model.safetensors`, `tokenizer.json`, `grid.json`,
-//! `training_log.csv`, `predictions.csv`. AdamW with warm-up and cosine decay; the weights of the epoch with the best validation AUC are
-//! kept. After each epoch a checkpoint is written from which the same command goes on to the same bytes.
+//! Input -> output: a token folder and a cohort -> a model bundle: `config.json`, `model.safetensors` (and `member-N.safetensors`),
+//! `tokenizer.json`, `grid.json`, `training_log.csv`, `predictions.csv`. AdamW with warm-up and cosine decay; the weights of the epoch with the
+//! best validation AUC are kept. After each epoch a checkpoint is written from which the same command goes on to the same bytes. With folds or
+//! an ensemble several models are trained, the members of one bundle.
 
 mod bundle;
 mod checkpoint;
+pub mod cost;
+mod device;
+mod error;
+mod gradients;
+mod init;
+mod log;
+mod member;
+mod members;
+mod memory;
 mod optimizer;
+mod schedule;
+mod tensorboard;
 
 pub use self::{
-    bundle::{Bundle, BundleConfig},
+    bundle::{Bundle, BundleConfig, MemberRecord},
+    device::DeviceChoice,
+    error::Error,
+    log::{EpochLog, Progress},
     optimizer::{AdamW, Moments},
+    schedule::{ClassWeights, Schedule},
 };
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
-    time::Instant,
 };
 
-use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, probability, write_predictions};
-use rand::{SeedableRng, seq::SliceRandom};
-use rand_chacha::ChaCha8Rng;
+use candle_core::Tensor;
+use gf_cohort_schema::{Cohort, CovariateChoice, Phenotype, PhenotypeCoding, Prediction, Split, probability, write_predictions};
 use serde::{Deserialize, Serialize};
 
-use self::checkpoint::Checkpoint;
+use self::{
+    init::Initial,
+    log::LOG_COLUMNS,
+    member::{Place, Setting, Trained},
+    members::{Member, Plan},
+};
 use crate::{
-    dataset::{self, Dataset, Standardisation, logits},
+    dataset::{Dataset, Standardisation, logits},
     evaluation::roc,
-    models::{Architecture, Config, LocusShape, Model},
-    nn::{Parameters, binary_cross_entropy},
+    models::{Architecture, Config, LocusShape},
     output, tokenization,
 };
 
-/// How a model is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Schedule {
-    /// Passes over the training people, at most.
-    pub epochs: usize,
-    /// People in a batch.
-    pub batch_size: usize,
-    /// Highest learning rate.
-    pub learning_rate: f64,
-    /// Share of all steps in which the learning rate rises to it; then it falls to zero along a cosine.
-    pub warmup: f64,
-    /// Decoupled weight decay of every matrix.
-    pub weight_decay: f64,
-    /// The gradient is scaled down to this norm over all parameters.
-    pub clip_norm: f64,
-    /// Epochs without a better validation AUC after which training stops. The loss often stands still for many epochs before it falls.
-    pub patience: usize,
-    /// Starts the parameters and shuffles the people.
-    pub seed: u64,
-}
-
-impl Default for Schedule {
-    fn default() -> Self {
-        Self { epochs: 24, batch_size: 64, learning_rate: 2e-3, warmup: 0.2, weight_decay: 0.05, clip_norm: 1.0, patience: 16, seed: 1 }
-    }
-}
+/// Tensors of a model by name.
+pub type Weights = BTreeMap<String, Tensor>;
 
 /// What the stage needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -80,6 +73,12 @@ pub struct Options {
     pub architecture: Architecture,
     /// Its training.
     pub schedule: Schedule,
+    /// Bundle whose weights to start from instead of random ones.
+    pub init: Option<PathBuf>,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Folder for TensorBoard's event files; none are written when absent.
+    pub tensorboard: Option<PathBuf>,
     /// What to do with a checkpoint in `out`.
     pub resume: Resume,
 }
@@ -97,47 +96,31 @@ pub enum Resume {
     IfSame,
 }
 
-/// One line of `training_log.csv`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EpochLog {
-    /// 1-based.
-    pub epoch: usize,
-    /// Mean loss over the epoch's batches.
-    pub train_loss: f64,
-    /// AUC on the validation split.
-    pub validation_auroc: f64,
-    /// At the end of the epoch.
-    pub learning_rate: f64,
-    /// Wall-clock time of the epoch.
-    pub seconds: f64,
-}
-
-impl EpochLog {
-    /// Numbers in a row of the checkpoint's log.
-    const LEN: usize = 5;
-
-    fn numbers(&self) -> [f64; Self::LEN] {
-        [self.epoch as f64, self.train_loss, self.validation_auroc, self.learning_rate, self.seconds]
-    }
-
-    fn from_numbers(row: &[f64]) -> Option<Self> {
-        let &[epoch, train_loss, validation_auroc, learning_rate, seconds] = row else { return None };
-        Some(Self { epoch: epoch as usize, train_loss, validation_auroc, learning_rate, seconds })
-    }
-}
-
-const LOG_COLUMNS: [&str; 5] = ["epoch", "train_loss", "validation_auroc", "learning_rate", "seconds"];
-
 /// What the stage did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Name of the model.
     pub name: String,
-    /// Values over all parameters.
+    /// Values over all parameters of a member.
     pub n_parameters: usize,
+    /// Every model that was trained; one without folds and ensemble.
+    pub members: Vec<MemberSummary>,
+    /// AUC of people in folds, each predicted by models that have not seen them.
+    pub out_of_fold_auroc: Option<f64>,
+    /// Covariates that are the same in all training people, which the model does not see.
+    pub constant_covariates: Vec<String>,
+}
+
+/// How a member was trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberSummary {
+    /// 1-based fold that it predicts.
+    pub fold: Option<u32>,
+    /// Of its training.
+    pub seed: u64,
     /// People trained on.
     pub n_training: usize,
-    /// People of the validation split.
+    /// People who chose the epoch.
     pub n_validation: usize,
     /// Epochs run, those before a resumption included.
     pub epochs_run: usize,
@@ -147,8 +130,20 @@ pub struct Summary {
     pub best_validation_auroc: f64,
     /// Epochs taken over from a checkpoint.
     pub epochs_resumed: usize,
-    /// Covariates that are the same in all training people, which the model does not see.
-    pub constant_covariates: Vec<String>,
+}
+
+impl Summary {
+    /// Epochs run over all members, those before a resumption included.
+    #[must_use]
+    pub fn epochs_run(&self) -> usize {
+        self.members.iter().map(|member| member.epochs_run).sum()
+    }
+
+    /// Epochs taken over from checkpoints, over all members.
+    #[must_use]
+    pub fn epochs_resumed(&self) -> usize {
+        self.members.iter().map(|member| member.epochs_resumed).sum()
+    }
 }
 
 impl std::fmt::Display for Summary {
@@ -156,195 +151,101 @@ impl std::fmt::Display for Summary {
         for name in &self.constant_covariates {
             writeln!(f, "covariate `{name}` is the same in all training people and left out")?;
         }
-        writeln!(
-            f,
-            "{}: {} parameters, {} people; epoch {} of {} kept (validation AUC {:.4})",
-            self.name, self.n_parameters, self.n_training, self.best_epoch, self.epochs_run, self.best_validation_auroc
-        )
+        for member in &self.members {
+            write!(f, "{}: ", self.name)?;
+            if let Some(fold) = member.fold {
+                write!(f, "fold {fold}, ")?;
+            }
+            if self.members.len() > 1 {
+                write!(f, "seed {}, ", member.seed)?;
+            }
+            writeln!(
+                f,
+                "{} parameters, {} people; epoch {} of {} kept (validation AUC {:.4})",
+                self.n_parameters, member.n_training, member.best_epoch, member.epochs_run, member.best_validation_auroc
+            )?;
+        }
+        match self.out_of_fold_auroc {
+            Some(auroc) => writeln!(
+                f,
+                "{}: AUC {auroc:.4} out of fold; tokens and covariate scales are those of the training split, which saw no phenotype but the \
+                 genomes of all its folds",
+                self.name
+            ),
+            None => Ok(()),
+        }
     }
 }
 
-/// Why no model was trained.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The cohort table is wrong.
-    #[error(transparent)]
-    Cohort(#[from] gf_cohort_schema::Error),
-    /// The token folder is wrong.
-    #[error(transparent)]
-    Tokens(#[from] tokenization::Error),
-    /// Tokens and cohort do not fit.
-    #[error(transparent)]
-    Dataset(#[from] dataset::Error),
-    /// Nothing may be fitted on the people it is judged by.
-    #[error("{}: the tokenizer was fitted on `{sample}`, who is in {split} here: tokenize again with this cohort", path.display())]
-    FittedOnHeldOut {
-        /// Token folder.
-        path: PathBuf,
-        /// One of them.
-        sample: String,
-        /// Where the cohort has that person.
-        split: Split,
-    },
-    /// A tensor operation failed.
-    #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
-    /// A file could not be written or read back.
-    #[error(transparent)]
-    Output(#[from] output::Error),
-    /// A bundle or checkpoint cannot be used.
-    #[error("{}: {reason}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong and what to do.
-        reason: String,
-    },
-    /// A checkpoint of another training.
-    #[error("{}: this checkpoint belongs to other inputs or options; delete it, or choose another folder", path.display())]
-    OtherCheckpoint {
-        /// The file.
-        path: PathBuf,
-    },
-    /// An option makes no sense.
-    #[error("{0}")]
-    Options(String),
-    /// Training ran away.
-    #[error("the loss is not finite in epoch {epoch} (step {step}); lower the learning rate ({learning_rate})")]
-    Diverged {
-        /// 1-based.
-        epoch: usize,
-        /// Within the epoch, 1-based.
-        step: usize,
-        /// The highest learning rate.
-        learning_rate: f64,
-    },
-}
-
-/// Heard while the loop runs, for a progress bar.
-#[derive(Clone, Debug)]
-pub enum Progress<'p> {
-    /// A step of an epoch is done.
-    Step {
-        /// 1-based epoch, of how many.
-        epoch: (usize, usize),
-        /// Steps done, of how many.
-        step: (usize, usize),
-        /// Loss of the step's batch.
-        loss: f64,
-    },
-    /// An epoch is done.
-    Epoch(&'p EpochLog),
-}
-
-/// Trains one model and writes its bundle.
+/// Trains the members of one bundle and writes it.
 ///
 /// # Errors
-/// Inputs that are wrong or do not fit, options that make no sense, a loss that is not finite.
+/// Inputs that are wrong or do not fit, options that make no sense, too little memory, a loss that is not finite.
 pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, Error> {
-    let Options { architecture, schedule, .. } = options;
-    check(schedule)?;
+    let schedule = &options.schedule;
+    schedule.check()?;
+    let device = options.device.open()?;
     let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
     for split in [Split::Train, Split::Validation] {
         cohort.require_both_classes(split, &options.cohort)?;
     }
-    let known = |split| -> Vec<usize> {
-        cohort.in_split(split).filter(|(_, person)| person.phenotype.is_some()).map(|(person, _)| person).collect()
-    };
-    let (training, validation) = (known(Split::Train), known(Split::Validation));
+    let plan = Plan::new(&cohort, schedule)?;
     let folder = tokens_for(&cohort, &options.tokens)?;
-    let standardisation = Standardisation::fit(&cohort, &training);
+    let of_training = |(person, found): (usize, &gf_cohort_schema::Person)| found.phenotype.map(|_| person);
+    let standardisation = Standardisation::fit(&cohort, &cohort.in_split(Split::Train).filter_map(of_training).collect::<Vec<_>>());
     let constant_covariates = standardisation.iter().filter(|column| column.is_constant()).map(|column| column.name.clone()).collect();
-    let data = Dataset::new(&folder.tokens, &cohort, standardisation.clone())?;
+    let data = Dataset::new(&folder.tokens, &cohort, standardisation.clone())?.on(&device);
+    let config = config_of(options, &folder, &cohort);
+    if device.is_cpu() {
+        memory::require(&config, schedule, plan.members.len())?;
+    }
+    let initial = options.init.as_ref().map(|path| Initial::load(path, &folder.tokenizer, &folder.grid)).transpose()?;
 
-    let config = Config {
-        architecture: architecture.clone(),
-        vocab_size: folder.tokenizer.vocab_len(),
-        loci: folder.tokens.loci.iter().map(|locus| LocusShape { name: locus.name.clone(), n_slots: locus.n_slots }).collect(),
-        n_covariates: standardisation.len(),
-    };
-    let name = options.name.clone().unwrap_or_else(|| architecture.preset.to_string());
+    let name = name_of(options);
     let digest = digest_of(options, &name)?;
-    let checkpoint_path = options.out.join("checkpoint.safetensors");
-    let resumed = match options.resume {
-        Resume::No => None,
-        Resume::Yes => Checkpoint::load_if_there(&checkpoint_path, &digest)?,
-        Resume::IfSame => Checkpoint::load_if_there(&checkpoint_path, &digest).or_else(|error| match error {
-            Error::OtherCheckpoint { .. } => Ok(None),
-            other => Err(other),
-        })?,
-    };
-    let epochs_resumed = resumed.as_ref().map_or(0, |checkpoint| checkpoint.state.log.len());
-    let mut parameters = match &resumed {
-        Some(checkpoint) => Parameters::saved(checkpoint.parameters.clone()),
-        None => Parameters::seeded(schedule.seed),
-    };
-    let model = Model::new(&config, &mut parameters)?;
-    let mut loop_state = match resumed {
-        Some(checkpoint) => checkpoint,
-        None => Checkpoint::start(digest, &parameters)?,
-    };
-
-    let n_steps = training.len().div_ceil(schedule.batch_size);
-    let optimizer = AdamW::new(schedule.weight_decay, schedule.clip_norm);
-    while !loop_state.is_finished(schedule) {
-        let epoch = loop_state.state.log.len() + 1;
-        let started = Instant::now();
-        let mut order = training.clone();
-        let mut rng = ChaCha8Rng::seed_from_u64(schedule.seed);
-        rng.set_stream(epoch as u64);
-        order.shuffle(&mut rng);
-        let (mut loss_sum, mut learning_rate) = (0.0, 0.0);
-        for (step, people) in order.chunks(schedule.batch_size).enumerate() {
-            learning_rate = rate_at((epoch - 1) * n_steps + step, schedule.epochs * n_steps, schedule);
-            let logits = model.forward(&data.input(people)?)?;
-            let loss = binary_cross_entropy(&logits, &data.targets(people)?)?;
-            let value = f64::from(loss.to_scalar::<f32>()?);
-            if !value.is_finite() {
-                return Err(Error::Diverged { epoch, step: step + 1, learning_rate: schedule.learning_rate });
-            }
-            loss_sum += value * people.len() as f64;
-            optimizer.step(&parameters, &loss.backward()?, &mut loop_state.moments, learning_rate)?;
-            on_progress(Progress::Step { epoch: (epoch, schedule.epochs), step: (step + 1, n_steps), loss: value });
-        }
-        let log = EpochLog {
-            epoch,
-            train_loss: loss_sum / training.len() as f64,
-            validation_auroc: auroc_of(&model, &data, &cohort, &validation)?,
-            learning_rate,
-            seconds: started.elapsed().as_secs_f64(),
-        };
-        on_progress(Progress::Epoch(&log));
-        loop_state.end_epoch(log, &parameters)?;
-        loop_state.save(&checkpoint_path)?;
+    let setting =
+        Setting { config: &config, data: &data, cohort: &cohort, schedule, digest: &digest, resume: options.resume, device: &device };
+    let places = places(options, &plan);
+    let mut trained = Vec::new();
+    for (member, place) in plan.members.iter().zip(&places) {
+        let initial = || initial.as_ref().map(|initial| initial.weights(&config, member.seed)).transpose();
+        trained.push(member::train(&setting, member, place, initial, on_progress)?);
     }
 
-    let mut parameters = Parameters::saved(loop_state.best.clone());
-    let model = Model::new(&config, &mut parameters)?;
-    let everyone: Vec<usize> = (0..cohort.people.len()).collect();
-    let rows = predictions(&name, &cohort, &logits(&model, &data, &everyone)?);
-    let state = &loop_state.state;
-    let bundle = Bundle {
-        config: BundleConfig::new(name.clone(), config, folder.genome, standardisation, state.best_epoch, schedule.seed),
-        tokenizer: folder.tokenizer,
-        grid: folder.grid,
-        parameters: loop_state.best.clone(),
-    };
-    output::write_csv(&options.out.join("training_log.csv"), &LOG_COLUMNS, &state.log)?;
-    output::write(&options.out.join("predictions.csv"), |out| write_predictions(out, &rows))?;
-    bundle.save(&options.out)?;
-    std::fs::remove_file(&checkpoint_path).map_err(output::at(&checkpoint_path))?;
-    Ok(Summary {
-        name,
-        n_parameters: parameters.n_values(),
-        n_training: training.len(),
-        n_validation: validation.len(),
-        epochs_run: state.log.len(),
-        best_epoch: state.best_epoch,
-        best_validation_auroc: state.best_validation_auroc,
-        epochs_resumed,
+    let logits = mean_logits(&setting, &plan, &trained)?;
+    let summary = Summary {
+        name: name.clone(),
+        n_parameters: trained.first().map_or(0, |trained| trained.n_parameters),
+        members: plan.members.iter().zip(&trained).map(|(member, trained)| summary_of(member, trained)).collect(),
+        out_of_fold_auroc: out_of_fold_auroc(&cohort, &plan, &logits)?,
         constant_covariates,
-    })
+    };
+    let records = summary.members.iter().map(|member| MemberRecord { fold: member.fold, seed: member.seed, best_epoch: member.best_epoch });
+    let config = BundleConfig::new(name.clone(), config.clone(), folder.genome, standardisation, records.collect());
+    let log = trained.iter().enumerate().flat_map(|(number, trained)| trained.log.iter().map(move |log| log.row(number + 1)));
+    output::write_csv(&options.out.join("training_log.csv"), &LOG_COLUMNS, log)?;
+    let rows = predictions(&name, &cohort, &plan, &logits);
+    output::write(&options.out.join("predictions.csv"), |out| write_predictions(out, &rows))?;
+    let members = trained.into_iter().map(|trained| trained.weights).collect();
+    Bundle { config, tokenizer: folder.tokenizer, grid: folder.grid, members }.save(&options.out)?;
+    for place in &places {
+        output::remove_if_there(&place.checkpoint)?;
+    }
+    Ok(summary)
+}
+
+/// Architecture and shapes of the model to train.
+fn config_of(options: &Options, folder: &tokenization::Folder, cohort: &Cohort) -> Config {
+    Config {
+        architecture: options.architecture.clone(),
+        vocab_size: folder.tokenizer.vocab_len(),
+        loci: folder.tokens.loci.iter().map(|locus| LocusShape { name: locus.name.clone(), n_slots: locus.n_slots }).collect(),
+        n_covariates: cohort.covariate_names.len(),
+    }
+}
+
+fn name_of(options: &Options) -> String {
+    options.name.clone().unwrap_or_else(|| options.architecture.preset.to_string())
 }
 
 /// The tokens, if nobody whom they were fitted on is held out now.
@@ -358,87 +259,83 @@ fn tokens_for(cohort: &Cohort, path: &Path) -> Result<tokenization::Folder, Erro
     }
 }
 
-fn check(schedule: &Schedule) -> Result<(), Error> {
-    let wrong = |what: &str| Err(Error::Options(what.to_string()));
-    if schedule.epochs == 0 || schedule.batch_size == 0 || schedule.patience == 0 {
-        return wrong("epochs, batch_size and patience must be at least 1");
-    }
-    let positive = |value: f64| value.is_finite() && value > 0.0;
-    if !positive(schedule.learning_rate) || !positive(schedule.clip_norm) {
-        return wrong("learning_rate and clip_norm must be positive");
-    }
-    if !(0.0..1.0).contains(&schedule.warmup) || !schedule.weight_decay.is_finite() || schedule.weight_decay < 0.0 {
-        return wrong("warmup must be in [0, 1) and weight_decay at least 0");
-    }
-    Ok(())
+/// Files of each member: those of the first have the plain names.
+fn places(options: &Options, plan: &Plan) -> Vec<Place> {
+    let n_members = plan.members.len();
+    let place = |number: usize| Place {
+        number: (number, n_members),
+        checkpoint: options.out.join(if number == 1 {
+            "checkpoint.safetensors".into()
+        } else {
+            format!("checkpoint-{number}.safetensors")
+        }),
+        events: options
+            .tensorboard
+            .as_ref()
+            .map(|folder| if n_members == 1 { folder.clone() } else { folder.join(format!("member-{number}")) }),
+    };
+    (1..=n_members).map(place).collect()
 }
 
-/// Learning rate of a step: a line up to the highest, then half a cosine down to zero (Loshchilov & Hutter 2017, arXiv 1608.03983).
-fn rate_at(step: usize, n_steps: usize, schedule: &Schedule) -> f64 {
-    let warmup = schedule.warmup * n_steps as f64;
-    let done = step as f64 + 1.0;
-    if done < warmup {
-        return schedule.learning_rate * done / warmup;
-    }
-    let progress = ((done - warmup) / (n_steps as f64 - warmup).max(1.0)).min(1.0);
-    schedule.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
-}
-
-fn auroc_of(model: &Model, data: &Dataset<'_>, cohort: &Cohort, people: &[usize]) -> Result<f64, Error> {
-    let (mut cases, mut controls) = (Vec::new(), Vec::new());
-    for (&person, logit) in people.iter().zip(logits(model, data, people)?) {
-        match cohort.people[person].phenotype {
-            Some(gf_cohort_schema::Phenotype::Case) => cases.push(f64::from(logit)),
-            Some(gf_cohort_schema::Phenotype::Control) => controls.push(f64::from(logit)),
-            None => {}
+/// Mean logit of each person over the members that may predict them.
+fn mean_logits(setting: &Setting<'_>, plan: &Plan, trained: &[Trained]) -> Result<Vec<f64>, Error> {
+    let n_people = plan.fold_of.len();
+    let (mut sums, mut counts) = (vec![0.0; n_people], vec![0_u32; n_people]);
+    for (member, trained) in plan.members.iter().zip(trained) {
+        let model = bundle::build(setting.config, &trained.weights, setting.device)?;
+        let people = plan.predicted_by(member);
+        for (&person, logit) in people.iter().zip(logits(&model, setting.data, &people)?) {
+            sums[person] += f64::from(logit);
+            counts[person] += 1;
         }
     }
-    roc::auroc(&cases, &controls).map_err(|error| Error::Options(error.to_string()))
+    Ok(sums.into_iter().zip(counts).map(|(sum, count)| sum / f64::from(count)).collect())
+}
+
+fn out_of_fold_auroc(cohort: &Cohort, plan: &Plan, logits: &[f64]) -> Result<Option<f64>, Error> {
+    if plan.fold_of.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    let of = |phenotype| -> Vec<f64> {
+        let in_class = |&person: &usize| plan.fold_of[person].is_some() && cohort.people[person].phenotype == Some(phenotype);
+        (0..logits.len()).filter(in_class).map(|person| logits[person]).collect()
+    };
+    roc::auroc(&of(Phenotype::Case), &of(Phenotype::Control)).map(Some).map_err(|error| Error::Options(error.to_string()))
+}
+
+fn summary_of(member: &Member, trained: &Trained) -> MemberSummary {
+    MemberSummary {
+        fold: member.fold,
+        seed: member.seed,
+        n_training: member.training.len(),
+        n_validation: member.validation.len(),
+        epochs_run: trained.log.len(),
+        best_epoch: trained.best_epoch,
+        best_validation_auroc: trained.best_validation_auroc,
+        epochs_resumed: trained.epochs_resumed,
+    }
 }
 
 /// Prediction rows of everyone in a cohort.
-fn predictions(name: &str, cohort: &Cohort, logits: &[f32]) -> Vec<Prediction> {
-    let row = |(person, &logit): (&gf_cohort_schema::Person, &f32)| Prediction {
+fn predictions(name: &str, cohort: &Cohort, plan: &Plan, logits: &[f64]) -> Vec<Prediction> {
+    let row = |(index, person): (usize, &gf_cohort_schema::Person)| Prediction {
         sample_id: person.sample_id.clone(),
         model: name.to_string(),
         split: person.split,
-        fold: None,
+        fold: plan.fold_of[index],
         phenotype: person.phenotype,
-        logit: f64::from(logit),
-        probability: probability(f64::from(logit)),
+        logit: logits[index],
+        probability: probability(logits[index]),
     };
-    cohort.people.iter().zip(logits).map(row).collect()
+    cohort.people.iter().enumerate().map(row).collect()
 }
 
 /// Digest of everything that the trained weights depend on.
 fn digest_of(options: &Options, name: &str) -> Result<String, Error> {
-    let of = |path: &Path| output::sha256_of_file(path);
-    let inputs = [of(&options.cohort)?, of(&options.tokens.join("tokens.safetensors"))?, of(&options.tokens.join("tokenizer.json"))?];
-    let parts = serde_json::json!([inputs, name, options.phenotype_coding, options.covariates, options.architecture, options.schedule]);
+    let Options { tokens, phenotype_coding, covariates, architecture, schedule, device, .. } = options;
+    let mut inputs = vec![options.cohort.clone(), tokens.join("tokens.safetensors"), tokens.join("tokenizer.json")];
+    inputs.extend(options.init.iter().flat_map(|bundle| [bundle.join("config.json"), bundle.join("model.safetensors")]));
+    let inputs = inputs.iter().map(|path| output::sha256_of_file(path)).collect::<Result<Vec<_>, _>>()?;
+    let parts = serde_json::json!([inputs, name, phenotype_coding, covariates, architecture, schedule, device]);
     Ok(output::sha256(parts.to_string().as_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_learning_rate_rises_then_falls_to_zero() {
-        let schedule = Schedule { warmup: 0.25, learning_rate: 1.0, ..Schedule::default() };
-        let rates: Vec<f64> = (0..100).map(|step| rate_at(step, 100, &schedule)).collect();
-        assert!(rates[..24].is_sorted() && rates[25..].is_sorted_by(|a, b| a >= b));
-        assert!((rates.iter().copied().fold(0.0, f64::max) - 1.0).abs() < 1e-6 && rates[99] < 1e-9);
-    }
-
-    #[test]
-    fn schedules_that_make_no_sense_are_refused() {
-        for schedule in [
-            Schedule { epochs: 0, ..Schedule::default() },
-            Schedule { learning_rate: f64::NAN, ..Schedule::default() },
-            Schedule { warmup: 1.0, ..Schedule::default() },
-            Schedule { weight_decay: -1.0, ..Schedule::default() },
-        ] {
-            assert!(check(&schedule).is_err());
-        }
-    }
 }

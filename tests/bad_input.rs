@@ -493,6 +493,93 @@ fn files_of_a_model_that_do_not_belong_together_are_told() {
 }
 
 #[test]
+fn tensors_of_a_model_that_are_not_as_they_should_be_are_named() {
+    use candle_core::{DType, Device, Tensor, safetensors};
+    let break_with = |change: fn(&mut std::collections::HashMap<String, Tensor>), expected: &[&str]| {
+        let study = study();
+        let path = study.path().join("model/model.safetensors");
+        let mut tensors = safetensors::load(&path, &Device::Cpu).unwrap();
+        change(&mut tensors);
+        safetensors::save(&tensors, &path).unwrap();
+        refuse(study.path(), SCORE, &[&["model/model.safetensors: "], expected].concat());
+        // Nor can anything start from it.
+        refuse(study.path(), &format!("{TRAIN} --init model"), &[&["model/model.safetensors: "], expected].concat());
+    };
+    break_with(|tensors| _ = tensors.remove("norm.beta"), &["does not fit config.json", "`norm.beta`"]);
+    break_with(
+        |tensors| _ = tensors.insert("norm.delta".into(), Tensor::zeros(8, DType::F32, &Device::Cpu).unwrap()),
+        &["does not fit config.json", "`norm.delta`"],
+    );
+    break_with(
+        |tensors| _ = tensors.insert("norm.beta".into(), Tensor::zeros(9, DType::F32, &Device::Cpu).unwrap()),
+        &["does not fit config.json", "`norm.beta`", "[9]", "[8]"],
+    );
+    break_with(
+        |tensors| _ = tensors.insert("norm.beta".into(), Tensor::zeros(8, DType::F64, &Device::Cpu).unwrap()),
+        &["tensor `norm.beta` is of type F64"],
+    );
+    break_with(
+        |tensors| _ = tensors.insert("norm.beta".into(), Tensor::full(f32::NAN, 8, &Device::Cpu).unwrap()),
+        &["tensor `norm.beta` has NaN at 0"],
+    );
+    break_with(
+        |tensors| _ = tensors.insert("norm.beta".into(), Tensor::full(f32::INFINITY, 8, &Device::Cpu).unwrap()),
+        &["tensor `norm.beta` has inf at 0"],
+    );
+}
+
+#[test]
+fn a_member_that_is_missing_or_damaged_is_named() {
+    let study = study();
+    succeed(study.path(), &format!("{TRAIN} --ensemble 2").replace("--out new", "--out model"));
+    let member = study.path().join("model/member-2.safetensors");
+    cut_in_half(&member);
+    refuse(study.path(), SCORE, &["model/member-2.safetensors: "]);
+    fs::remove_file(&member).unwrap();
+    refuse(study.path(), SCORE, &["model/member-2.safetensors: No such file"]);
+}
+
+#[test]
+fn a_model_of_other_tokens_cannot_be_started_from() {
+    let study = study();
+    succeed(study.path(), &TOKENIZE.replace("--out new", "--out tokens --vocab-size 12"));
+    refuse(study.path(), &format!("{TRAIN} --init model"), &["model: its vocabulary is not that of these tokens"]);
+    succeed(study.path(), &TOKENIZE.replace("--out new", "--out tokens"));
+    refuse(study.path(), &format!("{TRAIN} --init model --hidden 16").replace("--hidden 8", ""), &["--init: ", "another model", "hidden"]);
+    refuse(study.path(), &format!("{TRAIN} --init tokens"), &["tokens/config.json: No such file"]);
+}
+
+#[test]
+fn a_training_that_runs_away_says_where() {
+    let study = study();
+    let expected = ["the loss is not finite in epoch 1 (step 1)", "lower the learning rate", "nothing is kept"];
+    refuse(study.path(), &format!("{TRAIN} --learning-rate 1e30"), &expected);
+}
+
+#[test]
+fn a_training_larger_than_the_machine_is_refused() {
+    let study = study();
+    let arguments = TRAIN.replace("--hidden 8", "--hidden 1000000").replace("--feed-forward 8", "--feed-forward 1000000");
+    refuse(study.path(), &arguments, &["training needs about", "GB are free", "lower --memory, --batch-size"]);
+}
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_gpu_is_refused_by_a_build_without_cuda() {
+    let study = study();
+    for arguments in [TRAIN, SCORE] {
+        refuse(study.path(), &format!("{arguments} --device cuda:0"), &["this build has no CUDA: build with --features cuda"]);
+    }
+}
+
+#[test]
+fn too_many_folds_are_refused() {
+    let study = study();
+    refuse(study.path(), &format!("{TRAIN} --folds 2"), &["folds must be at least 3"]);
+    refuse(study.path(), &format!("{TRAIN} --folds 12"), &["fold", "cases", "fewer --folds"]);
+}
+
+#[test]
 fn damaged_predictions_are_named_by_line_and_column() {
     let study = study();
     let path = study.path().join("model/predictions.csv");
@@ -661,6 +748,8 @@ fn wrong_usage_ends_with_exit_code_2() {
         "simulate --out new --risk magic",
         "simulate --out new --panel cohort.vcf",
         "train --tokens tokens --cohort cohort.csv --out new --preset magic",
+        "train --tokens tokens --cohort cohort.csv --out new --class-weights even",
+        "train --tokens tokens --cohort cohort.csv --out new --device gpu",
         "tokenize --vcf cohort.vcf --reference reference.fa --regions-file loci.bed --cohort cohort.csv --out new --vocab-size few",
         "prs --vcf cohort.vcf --cohort cohort.csv --out new --genome-build hg99",
         "evaluate --out new",
@@ -682,6 +771,7 @@ fn options_out_of_range_are_named() {
     for (arguments, expected) in [
         (format!("{TRAIN} --learning-rate 0"), "learning_rate"),
         (format!("{TRAIN} --batch-size 0"), "batch_size"),
+        (format!("{TRAIN} --accumulate 0"), "accumulate"),
         (format!("{TRAIN} --seed 1 --warmup 1.5"), "warmup"),
         (TRAIN.replace("--heads 2", "--heads 3"), "heads (3)"),
         (TRAIN.replace("--hidden 8", "--hidden 0"), "hidden"),

@@ -46,24 +46,25 @@ fn train_until(options: &Options, stop: Stop) {
 
 #[track_caller]
 fn assert_same_model(found: &Path, expected: &Path) {
-    for file in ["model.safetensors", "predictions.csv", "config.json", "tokenizer.json", "grid.json"] {
-        let read = |folder: &Path| fs::read(folder.join(file)).unwrap();
+    for file in ["model.safetensors", "member-2.safetensors", "predictions.csv", "config.json", "tokenizer.json", "grid.json"] {
+        let read = |folder: &Path| fs::read(folder.join(file)).ok();
         assert!(read(found) == read(expected), "{file} differs from that of the unbroken run");
     }
-    // All columns but the seconds.
+    // All columns but the seconds and the people a second.
     let log = |folder: &Path| -> Vec<String> {
         let table = fs::read_to_string(folder.join("training_log.csv")).unwrap();
-        table.lines().map(|line| line.rsplit_once(',').unwrap().0.to_string()).collect()
+        table.lines().map(|line| line.rsplitn(3, ',').last().unwrap().to_string()).collect()
     };
     assert_eq!(log(found), log(expected));
-    assert!(!found.join("checkpoint.safetensors").exists(), "the checkpoint of a finished run is left");
+    let left = fs::read_dir(found).unwrap().any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with("checkpoint"));
+    assert!(!left, "the checkpoint of a finished run is left");
 }
 
 #[test]
 fn a_run_that_was_stopped_goes_on_to_the_same_bytes() {
     let cohort = SmallCohort::new();
     let unbroken = cohort.training_options(&cohort.path("unbroken"));
-    assert_eq!(train(&unbroken).epochs_run, 5);
+    assert_eq!(train(&unbroken).epochs_run(), 5);
     let stops: [&[Stop]; 5] = [&[(1, Some(2))], &[(2, None)], &[(3, Some(1))], &[(5, None)], &[(2, Some(3)), (4, Some(1)), (4, None)]];
     for (number, stops) in stops.into_iter().enumerate() {
         let options = Options { out: cohort.path(&format!("stopped-{number}")), resume: Resume::Yes, ..unbroken.clone() };
@@ -72,8 +73,38 @@ fn a_run_that_was_stopped_goes_on_to_the_same_bytes() {
         }
         let summary = train(&options);
         // Of an epoch that was not whole nothing is kept.
-        assert_eq!(summary.epochs_resumed, stops.last().unwrap().0 - 1);
+        assert_eq!(summary.epochs_resumed(), stops.last().unwrap().0 - 1);
         assert_same_model(&options.out, &unbroken.out);
+    }
+}
+
+/// As a stop in [`train_until`], but within a member of the bundle.
+fn train_until_member(options: &Options, stop: (usize, usize, usize)) {
+    let mut stop_there = |event: Progress<'_>| {
+        if let Progress::Step { member: (member, _), epoch: (epoch, _), step: (step, _), .. } = event
+            && (member, epoch, step) == stop
+        {
+            resume_unwind(Box::new("stopped"));
+        }
+    };
+    assert!(catch_unwind(AssertUnwindSafe(|| training::run(options, &mut stop_there))).is_err(), "the run ended before {stop:?}");
+}
+
+#[test]
+fn folds_and_ensembles_that_were_stopped_go_on_to_the_same_bytes() {
+    let cohort = SmallCohort::new();
+    for (name, folds, ensemble) in [("folds", Some(3), 1), ("ensemble", None, 3)] {
+        let mut unbroken = cohort.training_options(&cohort.path(&format!("{name}-unbroken")));
+        unbroken.schedule = Schedule { folds, ensemble, epochs: 2, ..unbroken.schedule };
+        assert_eq!(train(&unbroken).epochs_run(), 6);
+        let options = Options { out: cohort.path(&format!("{name}-stopped")), resume: Resume::Yes, ..unbroken.clone() };
+        for stop in [(1, 2, 1), (2, 1, 2), (3, 2, 1)] {
+            train_until_member(&options, stop);
+            assert!(!options.out.join("config.json").exists(), "a bundle before all members are trained");
+        }
+        assert_eq!(train(&options).epochs_resumed(), 2 + 2 + 1);
+        assert_same_model(&options.out, &unbroken.out);
+        assert!(options.out.join("member-3.safetensors").exists());
     }
 }
 
@@ -82,7 +113,7 @@ fn without_resume_a_checkpoint_is_not_used() {
     let cohort = SmallCohort::new();
     let options = cohort.training_options(&cohort.path("model"));
     train_until(&options, (3, None));
-    assert_eq!(train(&options).epochs_resumed, 0);
+    assert_eq!(train(&options).epochs_resumed(), 0);
     let again = Options { out: cohort.path("again"), ..options.clone() };
     train(&again);
     assert_same_model(&options.out, &again.out);
@@ -125,7 +156,7 @@ fn a_checkpoint_of_other_options_is_refused() {
     // The same inputs under another name, and the same options, are the same run.
     let moved = cohort.path("moved.csv");
     fs::copy(&options.cohort, &moved).unwrap();
-    assert_eq!(train(&Options { cohort: moved, ..options }).epochs_resumed, 2);
+    assert_eq!(train(&Options { cohort: moved, ..options }).epochs_resumed(), 2);
 }
 
 #[test]
@@ -146,7 +177,7 @@ fn a_damaged_checkpoint_is_refused() {
         assert!(!options.out.join("config.json").exists());
     }
     fs::remove_file(&path).unwrap();
-    assert_eq!(train(&options).epochs_resumed, 0);
+    assert_eq!(train(&options).epochs_resumed(), 0);
 }
 
 /// `gf-genomics train` on `n_threads`, for 40 epochs.

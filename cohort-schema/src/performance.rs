@@ -1,9 +1,15 @@
 //! `auc.csv` and `roc.csv`: how well each model tells cases from controls. An undefined value is empty, with the reason beside it.
+//! `cost.csv`: what each model costs.
+
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Split;
+use crate::{
+    Error, Split,
+    table::{CsvTable, Row},
+};
 
 /// Area under the ROC curve of one model on one split, and its difference to one other model on the same people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,10 +47,21 @@ pub struct AucRow {
     pub p_value: Option<f64>,
     /// Why a value is empty or needs care; empty otherwise.
     pub reason: Option<String>,
+    /// Values over all parameters of the model; empty, as all that follow, where no `cost.csv` lies beside its predictions.
+    pub parameters: Option<u64>,
+    /// Scalar multiplications of a forward pass of one sequence.
+    pub multiplications: Option<u64>,
+    /// Scalar additions.
+    pub additions: Option<u64>,
+    /// Energy of both in pJ.
+    #[schemars(range(min = 0.0))]
+    pub energy_pj: Option<f64>,
+    /// Memory of parameters and activations.
+    pub bytes: Option<u64>,
 }
 
 /// Columns of `auc.csv`, in order.
-pub const AUC_COLUMNS: [&str; 13] = [
+pub const AUC_COLUMNS: [&str; 18] = [
     "model",
     "split",
     "n_cases",
@@ -58,6 +75,11 @@ pub const AUC_COLUMNS: [&str; 13] = [
     "delta_ci_high",
     "p_value",
     "reason",
+    "parameters",
+    "multiplications",
+    "additions",
+    "energy_pj",
+    "bytes",
 ];
 
 /// One corner of a ROC curve: the rates when everyone with a logit of at least `threshold` is called a case.
@@ -79,3 +101,52 @@ pub struct RocPoint {
 
 /// Columns of `roc.csv`, in order.
 pub const ROC_COLUMNS: [&str; 5] = ["model", "split", "threshold", "false_positive_rate", "true_positive_rate"];
+
+/// What a forward pass of one sequence costs a model: one haplotype at each locus, and the classifier once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CostRow {
+    /// The model, as in `predictions.csv`.
+    pub model: String,
+    /// Values over all its parameters.
+    pub parameters: u64,
+    /// Scalar multiplications.
+    pub multiplications: u64,
+    /// Scalar additions.
+    pub additions: u64,
+    /// Energy of both in pJ.
+    #[schemars(range(min = 0.0))]
+    pub energy_pj: f64,
+    /// Memory of parameters and activations.
+    pub bytes: u64,
+}
+
+/// Columns of `cost.csv`, in order.
+pub const COST_COLUMNS: [&str; 6] = ["model", "parameters", "multiplications", "additions", "energy_pj", "bytes"];
+
+/// Reads and checks a `cost.csv`. Further columns are allowed.
+///
+/// # Errors
+/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column holds.
+pub fn read_costs(path: &Path) -> Result<Vec<CostRow>, Error> {
+    let table = CsvTable::read(path)?;
+    let mut columns = [0; COST_COLUMNS.len()];
+    for (column, name) in columns.iter_mut().zip(COST_COLUMNS) {
+        *column = table.column(name)?;
+    }
+    let [model, parameters, multiplications, additions, energy_pj, bytes] = columns;
+    let read = |row: Row<'_>| {
+        let count = |column: usize| {
+            let cell = row.required(column)?;
+            cell.parse::<u64>().map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
+        };
+        Ok(CostRow {
+            model: row.required(model)?.to_owned(),
+            parameters: count(parameters)?,
+            multiplications: count(multiplications)?,
+            additions: count(additions)?,
+            energy_pj: row.finite(energy_pj)?,
+            bytes: count(bytes)?,
+        })
+    };
+    table.rows().map(read).collect()
+}

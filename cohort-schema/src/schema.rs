@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use crate::{AucRow, Phenotype, Prediction, RocPoint, Split};
+use crate::{AucRow, CostRow, Phenotype, Prediction, RocPoint, Split};
 
 /// A table with a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Table {
     Cohort,
     /// `predictions.csv`
     Predictions,
+    /// `cost.csv`
+    Cost,
     /// `auc.csv`
     Auc,
     /// `roc.csv`
@@ -23,7 +25,7 @@ pub enum Table {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 4] = [Self::Cohort, Self::Predictions, Self::Auc, Self::Roc];
+    pub const ALL: [Self; 5] = [Self::Cohort, Self::Predictions, Self::Cost, Self::Auc, Self::Roc];
 
     /// File name of the schema.
     #[must_use]
@@ -31,6 +33,7 @@ impl Table {
         match self {
             Self::Cohort => "cohort.schema.json",
             Self::Predictions => "predictions.schema.json",
+            Self::Cost => "cost.schema.json",
             Self::Auc => "auc.schema.json",
             Self::Roc => "roc.schema.json",
         }
@@ -43,6 +46,7 @@ pub fn json_schema(table: Table) -> Value {
     match table {
         Table::Cohort => schema_for!(CohortRow),
         Table::Predictions => schema_for!(Prediction),
+        Table::Cost => schema_for!(CostRow),
         Table::Auc => schema_for!(AucRow),
         Table::Roc => schema_for!(RocPoint),
     }
@@ -72,7 +76,7 @@ mod tests {
     use std::{fs, path::Path};
 
     use super::*;
-    use crate::{AUC_COLUMNS, PREDICTION_COLUMNS, ROC_COLUMNS};
+    use crate::{AUC_COLUMNS, COST_COLUMNS, PREDICTION_COLUMNS, ROC_COLUMNS};
 
     #[test]
     fn the_checked_in_schemas_have_not_drifted() {
@@ -85,7 +89,12 @@ mod tests {
 
     #[test]
     fn the_columns_are_the_fields_of_the_rows() {
-        for (table, columns) in [(Table::Predictions, &PREDICTION_COLUMNS[..]), (Table::Auc, &AUC_COLUMNS), (Table::Roc, &ROC_COLUMNS)] {
+        for (table, columns) in [
+            (Table::Predictions, &PREDICTION_COLUMNS[..]),
+            (Table::Cost, &COST_COLUMNS),
+            (Table::Auc, &AUC_COLUMNS),
+            (Table::Roc, &ROC_COLUMNS),
+        ] {
             let schema = json_schema(table);
             let mut fields: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
             let mut columns = columns.to_vec();

@@ -19,20 +19,27 @@ pub struct CohortArgs {
     covariates: Option<Vec<String>>,
 }
 
+/// How phenotypes are written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Coding {
+pub enum Coding {
     Auto,
     Plink12,
+}
+
+impl From<Coding> for PhenotypeCoding {
+    fn from(coding: Coding) -> Self {
+        match coding {
+            Coding::Auto => Self::Auto,
+            Coding::Plink12 => Self::Plink12,
+        }
+    }
 }
 
 impl CohortArgs {
     /// As the reader's option.
     #[must_use]
     pub fn phenotype_coding(&self) -> PhenotypeCoding {
-        match self.phenotype_coding {
-            Coding::Auto => PhenotypeCoding::Auto,
-            Coding::Plink12 => PhenotypeCoding::Plink12,
-        }
+        self.phenotype_coding.into()
     }
 
     /// As the reader's option.

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::score::{self, Options};
+use crate::{
+    score::{self, Options},
+    training::DeviceChoice,
+};
 
 /// Risk of new people by a saved model; refuses a reference or build other than the model's.
 #[derive(Debug, clap::Args)]
@@ -20,6 +23,9 @@ pub struct Args {
     /// Table with `sample_id` and the covariates of the people, for models that need them; only the people in it are scored.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
+    /// Where a sequence model is computed: cpu, or cuda:N in a build with the feature `cuda`.
+    #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
+    device: DeviceChoice,
     /// CSV to write (`sample_id,model,logit,probability`); `-` is standard output.
     #[arg(short, long, default_value = "-", value_name = "CSV")]
     output: PathBuf,
@@ -30,8 +36,8 @@ pub struct Args {
 /// # Errors
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args { vcf, reference, model, cohort, output } = args;
-    let summary = score::run(&Options { vcf, reference, model, cohort, output })?;
+    let Args { vcf, reference, model, cohort, device, output } = args;
+    let summary = score::run(&Options { vcf, reference, model, cohort, device, output })?;
     eprint!("{summary}");
     Ok(())
 }

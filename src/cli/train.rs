@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use super::{architecture::ArchitectureArgs, cohort::CohortArgs};
 use crate::{
     pipeline::progress,
-    training::{self, Options, Resume, Schedule},
+    training::{self, ClassWeights, DeviceChoice, Options, Resume, Schedule},
 };
 
 /// Train a model on tokens; the weights of the epoch with the best validation AUC are kept.
+///
+/// The learning rate rises and falls by a fixed schedule whose default is meant to be left as it is; nothing searches for another one.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gf-genomics train --tokens tokens --cohort cohort.csv --out model --seed 1")]
+#[command(after_help = "Examples:\n  gf-genomics train --tokens tokens --cohort cohort.csv --out model --seed 1\n  \
+                        gf-genomics train --tokens tokens --cohort cohort.csv --out model --folds 5 --ensemble 3")]
 pub struct Args {
     /// Folder that `tokenize` wrote.
     #[arg(long, value_name = "DIR")]
@@ -31,6 +34,9 @@ pub struct Args {
     /// People in a batch.
     #[arg(long, default_value_t = Schedule::default().batch_size)]
     batch_size: usize,
+    /// Batches whose gradients are added up for one step: the same as one batch of all their people.
+    #[arg(long, default_value_t = Schedule::default().accumulate, value_name = "N")]
+    accumulate: usize,
     /// Highest learning rate.
     #[arg(long, default_value_t = Schedule::default().learning_rate)]
     learning_rate: f64,
@@ -43,12 +49,39 @@ pub struct Args {
     /// Largest norm of a gradient.
     #[arg(long, default_value_t = Schedule::default().clip_norm)]
     clip_norm: f64,
+    /// Weights of cases and controls in the loss: none, balanced (both classes weigh the same), or two numbers as in 2,1.
+    #[arg(long, default_value_t = Schedule::default().class_weights, value_name = "WEIGHTS")]
+    class_weights: ClassWeights,
     /// Epochs without a better validation AUC after which training stops.
     #[arg(long, default_value_t = Schedule::default().patience)]
     patience: usize,
+    /// Cross-validation: K models over the people of the training and validation splits, families together. Each predicts the people of its own
+    /// fold, which it has not seen (the next fold chooses the epoch); people of the test split get the mean logit of all. Tokens and covariate
+    /// scales stay those of the training split: they see its genomes, but no phenotype.
+    #[arg(long, value_name = "K")]
+    folds: Option<usize>,
+    /// Models with seeds SEED, SEED + 1, ... in one bundle; predictions are their mean logit.
+    #[arg(long, default_value_t = Schedule::default().ensemble, value_name = "N")]
+    ensemble: usize,
+    /// Start from the weights of this bundle (its first member), which must have the same tokens.
+    #[arg(long, value_name = "MODEL")]
+    init: Option<PathBuf>,
+    /// MB that the haplotypes of a batch may take; those of a larger batch are encoded in parts, which takes a third longer. The result depends
+    /// on it in the last digits.
+    #[arg(long, default_value_t = Schedule::default().memory, value_name = "MB")]
+    memory: usize,
+    /// Where to compute: cpu, or cuda:N in a build with the feature `cuda`.
+    #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
+    device: DeviceChoice,
+    /// Write loss, validation AUC and learning rate of every epoch for TensorBoard into this folder.
+    #[arg(long, value_name = "DIR")]
+    tensorboard: Option<PathBuf>,
     /// Seed of weights and order; the same seed gives the same bytes.
     #[arg(long, default_value_t = Schedule::default().seed)]
     seed: u64,
+    /// Print what one sequence costs this model, and a softmax transformer of its size, before training: operations, energy, memory.
+    #[arg(long)]
+    report_cost: bool,
     /// Go on from the checkpoint in the folder, if there is one.
     #[arg(long)]
     resume: bool,
@@ -70,15 +103,26 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         schedule: Schedule {
             epochs: args.epochs,
             batch_size: args.batch_size,
+            accumulate: args.accumulate,
             learning_rate: args.learning_rate,
             warmup: args.warmup,
             weight_decay: args.weight_decay,
             clip_norm: args.clip_norm,
+            class_weights: args.class_weights,
             patience: args.patience,
+            folds: args.folds,
+            ensemble: args.ensemble,
+            memory: args.memory,
             seed: args.seed,
         },
+        init: args.init,
+        device: args.device,
+        tensorboard: args.tensorboard,
         resume: if args.resume { Resume::Yes } else { Resume::No },
     };
+    if args.report_cost {
+        eprintln!("{}", training::cost::report(&options)?);
+    }
     eprint!("{}", training::run(&options, &mut progress())?);
     Ok(())
 }

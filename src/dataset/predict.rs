@@ -2,10 +2,12 @@
 
 use candle_core::Tensor;
 
-use super::{Dataset, Error, token_rows};
+use super::{Dataset, Error, encode_in_parts, haplotypes_at_a_time};
 use crate::models::Model;
 
-/// Haplotypes encoded at a time; bounds the memory of a pass.
+/// Memory that a pass over haplotypes may take.
+const BYTES: usize = 1 << 30;
+/// Haplotypes encoded at a time, at most.
 const HAPLOTYPES_AT_A_TIME: usize = 64;
 /// People classified at a time.
 const PEOPLE_AT_A_TIME: usize = 4096;
@@ -15,17 +17,13 @@ const PEOPLE_AT_A_TIME: usize = 4096;
 /// # Errors
 /// When the model does not fit the data.
 pub fn logits(model: &Model, dataset: &Dataset<'_>, people: &[usize]) -> Result<Vec<f32>, Error> {
-    let mut encoded = Vec::with_capacity(dataset.tokens().loci.len());
-    for (number, locus) in dataset.tokens().loci.iter().enumerate() {
-        let wanted = dataset.haplotypes_of(number, people);
-        let mut parts = Vec::new();
-        for haplotypes in wanted.chunks(HAPLOTYPES_AT_A_TIME) {
-            let (tokens, mask) = token_rows(locus, haplotypes)?;
-            parts.push(model.encode(number, &tokens, &mask)?.detach());
-        }
-        encoded.push((wanted, Tensor::cat(&parts, 0)?));
+    let (mut wanted, mut encoded) = (Vec::new(), Vec::new());
+    for locus in 0..dataset.tokens().loci.len() {
+        let haplotypes = dataset.haplotypes_of(locus, people);
+        let at_a_time = haplotypes_at_a_time(model.config(), locus, BYTES).min(HAPLOTYPES_AT_A_TIME);
+        encoded.push(encode_in_parts(model, dataset, locus, &haplotypes, at_a_time)?.as_detached_tensor());
+        wanted.push(haplotypes);
     }
-    let (wanted, encoded): (Vec<_>, Vec<_>) = encoded.into_iter().unzip();
     let mut logits = Vec::with_capacity(people.len());
     for people in people.chunks(PEOPLE_AT_A_TIME) {
         let pairs = wanted.iter().enumerate().map(|(locus, wanted)| dataset.pairs(locus, people, wanted)).collect::<Result<Vec<_>, _>>()?;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gf_cohort_schema::PREDICTION_COLUMNS;
+use gf_cohort_schema::{COST_COLUMNS, PREDICTION_COLUMNS};
 use tempfile::TempDir;
 
 use super::*;
@@ -176,6 +176,30 @@ fn without_a_baseline_nothing_is_compared_and_a_single_one_needs_no_validation()
     assert_eq!(single.comparison, Comparison::OnlyBaseline { model: "prs-a".to_owned() });
     assert_eq!((single.rows[0].delta_auroc, single.rows[0].p_value), (Some(0.0), None));
     assert!(single.rows[0].reason.as_deref().unwrap().contains("the variance of the difference to prs-a is zero"));
+}
+
+#[test]
+fn a_cost_beside_the_predictions_comes_into_the_table() {
+    let study = Study::new().model("linformer", &four("test", GOOD)).model("prs-a", &four("test", POOR));
+    let write = |name: &str, energy: &str| {
+        let rows = format!("{}\nlinformer,27777,1000,2000,{energy},200000\n", COST_COLUMNS.join(","));
+        fs::write(study.folder.path().join(name), rows).unwrap();
+    };
+    write("cost.csv", "5500.0");
+    let summary = study.run().unwrap();
+    let auc_csv = fs::read_to_string(&summary.auc_csv).unwrap();
+    let lines: Vec<&str> = auc_csv.lines().collect();
+    assert!(lines[1].starts_with("linformer,") && lines[1].ends_with(",27777,1000,2000,5500.0,200000"), "{auc_csv}");
+    assert!(lines[2].starts_with("prs-a,") && lines[2].ends_with(",,,,,"), "{auc_csv}");
+    // Another folder that says otherwise.
+    let other = study.folder.path().join("other");
+    fs::create_dir(&other).unwrap();
+    write("other/cost.csv", "1.0");
+    fs::rename(study.folder.path().join("prs-a.csv"), other.join("prs-a.csv")).unwrap();
+    let mut options = study.options.clone();
+    options.predictions[1] = other.join("prs-a.csv");
+    let message = run(&options).unwrap_err().to_string();
+    assert!(message.contains("cost.csv: another cost of linformer"), "{message}");
 }
 
 #[test]

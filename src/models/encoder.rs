@@ -10,7 +10,7 @@ use super::{
     Config, LocusInput,
     attention::{Attention, Sequence},
 };
-use crate::nn::{Activation, Init, Linear, Parameters, activation_with_bias, add_with_bias, embed, layer_norm};
+use crate::nn::{Activation, FeedForward, Init, Linear, Parameters, activation_with_bias, add_with_bias, embed, feed_forward, layer_norm};
 
 /// The encoder; one set of weights for all loci, positions and projections by place.
 #[derive(Debug)]
@@ -84,9 +84,18 @@ impl Layer {
     fn forward(&self, sequence: Sequence) -> Result<Sequence> {
         let mixed = self.attention.forward(&self.normalised(&sequence)?)?;
         let x = add_with_bias(&sequence.x, &mixed, &self.attention_bias)?;
-        let expanded = self.expand.forward(&self.feed_forward_norm.forward(&x, None)?)?;
+        Ok(Sequence { x: self.feed_forward(&x)?, ..sequence })
+    }
+
+    fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
+        let Norm { gamma, beta } = &self.feed_forward_norm;
+        if let (Linear::Dense(expand), Linear::Dense(contract)) = (&self.expand, &self.contract) {
+            let (expand_bias, contract_bias, activation) = (&self.expand_bias, &self.contract_bias, self.activation);
+            return feed_forward(x, FeedForward { gamma, beta, expand, expand_bias, contract, contract_bias, activation });
+        }
+        let expanded = self.expand.forward(&layer_norm(x, gamma, beta, None)?)?;
         let contracted = self.contract.forward(&activation_with_bias(&expanded, &self.expand_bias, self.activation)?)?;
-        Ok(Sequence { x: add_with_bias(&x, &contracted, &self.contract_bias)?, ..sequence })
+        add_with_bias(x, &contracted, &self.contract_bias)
     }
 }
 

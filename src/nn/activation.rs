@@ -5,13 +5,13 @@
 
 use std::marker::PhantomData;
 
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{
     ROWS_PER_TASK,
-    real::{Real, add_scaled, slice, with_slices},
+    real::{Real, add_scaled, fused, slice, with_slices},
 };
 
 /// A non-linear function of one number.
@@ -36,9 +36,17 @@ pub fn activation_with_bias(x: &Tensor, bias: &Tensor, activation: Activation) -
         bail!("activation_with_bias: x {:?} and bias {:?} do not fit", x.shape(), bias.shape());
     }
     let x = x.contiguous()?;
-    match x.dtype() {
-        DType::F64 => x.apply_op2(bias, ActivationWithBias::<f64> { activation, number: PhantomData }),
-        _ => x.apply_op2(bias, ActivationWithBias::<f32> { activation, number: PhantomData }),
+    fused!(x.dtype(), x.device(), T => x.apply_op2(bias, ActivationWithBias::<T> { activation, number: PhantomData }));
+    composed(&x, bias, activation)
+}
+
+/// The same from candle's own operations, for other devices.
+fn composed(x: &Tensor, bias: &Tensor, activation: Activation) -> Result<Tensor> {
+    let x = x.broadcast_add(bias)?;
+    match activation {
+        Activation::Gelu => x.gelu_erf(),
+        Activation::Relu => x.relu(),
+        Activation::SquaredRelu => x.relu()?.sqr(),
     }
 }
 
@@ -64,14 +72,18 @@ fn normal<T: Real>(x: T) -> (T, T) {
 }
 
 /// Value and slope of an activation.
-trait Curve<T> {
+pub(super) trait Curve<T: Copy> {
     fn value(x: T) -> T;
     fn slope(x: T) -> T;
+    #[inline(always)]
+    fn value_and_slope(x: T) -> (T, T) {
+        (Self::value(x), Self::slope(x))
+    }
 }
 
-struct Gelu;
-struct Relu;
-struct SquaredRelu;
+pub(super) struct Gelu;
+pub(super) struct Relu;
+pub(super) struct SquaredRelu;
 
 impl<T: Real> Curve<T> for Gelu {
     #[inline(always)]
@@ -81,8 +93,13 @@ impl<T: Real> Curve<T> for Gelu {
 
     #[inline(always)]
     fn slope(x: T) -> T {
+        Self::value_and_slope(x).1
+    }
+
+    #[inline(always)]
+    fn value_and_slope(x: T) -> (T, T) {
         let (phi, density) = normal(x);
-        phi + x * density
+        (x * phi, phi + x * density)
     }
 }
 
@@ -188,13 +205,24 @@ impl<T: Real> CustomOp2 for ActivationWithBias<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::real::tests::check_gradients, *};
-    use candle_core::Device;
+    use super::{
+        super::real::tests::{assert_same_gradients, check_gradients},
+        *,
+    };
+    use candle_core::{DType, Device};
 
     #[test]
     fn every_input_gets_its_gradient() {
         for activation in [Activation::Gelu, Activation::Relu, Activation::SquaredRelu] {
             check_gradients([&[3, 5, 7], &[7]], |t| activation_with_bias(&t[0], &t[1], activation));
+        }
+    }
+
+    #[test]
+    fn the_composition_for_other_devices_is_the_same() {
+        for activation in [Activation::Gelu, Activation::Relu, Activation::SquaredRelu] {
+            let fused = |t: &[Tensor]| activation_with_bias(&t[0], &t[1], activation);
+            assert_same_gradients([&[3, 5, 7], &[7]], fused, |t| composed(&t[0], &t[1], activation));
         }
     }
 

@@ -1,14 +1,19 @@
 //! Scaled dot-product attention (Vaswani et al. 2017, equation 1), all heads in one pass, without storing the weights.
 //!
 //! Shapes: queries (batch, n, heads * d), keys and values (batch, m, heads * d) -> (batch, n, heads * d). With Linformer the m keys are
-//! summaries of the sequence, so time is O(n m) and memory O(n). The backward pass computes the weights again.
+//! summaries of the sequence, so time is O(n m); memory is O(n + m) always: weights exist for a few queries at a time, and the backward pass
+//! computes them again (as FlashAttention does, Dao et al. 2022, arXiv 2205.14135).
 
 use std::{marker::PhantomData, sync::Arc};
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::real::{Real, add_scaled, dot, slice, sum, with_slices};
+use super::{
+    gemm::{Matrix, Packed},
+    mask::key_bias,
+    real::{Real, dot, fused, slice, sum, with_slices},
+};
 
 /// `softmax(q k^T / sqrt(d)) v` for each head, over the keys where `mask` (batch x m, row-major) is not 0; zero where there is none.
 ///
@@ -26,12 +31,33 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Option<
     {
         bail!("attention: q {:?}, k {:?}, v {:?}, {heads} heads do not fit", q.shape(), k.shape(), v.shape());
     }
-    let sizes = Sizes { n, m, heads, d: width / heads };
+    let (sizes, owned) = (Sizes { n, m, heads, d: width / heads }, mask.cloned());
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
-    match q.dtype() {
-        DType::F64 => q.apply_op3(&k, &v, Attention::<f64> { sizes, mask: mask.cloned(), number: PhantomData }),
-        _ => q.apply_op3(&k, &v, Attention::<f32> { sizes, mask: mask.cloned(), number: PhantomData }),
+    fused!(q.dtype(), q.device(), T => q.apply_op3(&k, &v, Attention::<T> { sizes, mask: owned, number: PhantomData }));
+    composed(&q, &k, &v, sizes, mask)
+}
+
+/// The same from candle's own operations, for other devices.
+fn composed(q: &Tensor, k: &Tensor, v: &Tensor, sizes: Sizes, mask: Option<&Arc<Vec<u8>>>) -> Result<Tensor> {
+    let Sizes { n, m, heads, d } = sizes;
+    let batch = q.dim(0)?;
+    let by_head = |t: &Tensor, rows: usize| t.reshape((batch, rows, heads, d))?.transpose(1, 2)?.contiguous();
+    let (q, k, v) = (by_head(q, n)?, by_head(k, m)?, by_head(v, m)?);
+    let mut scores = (q.matmul(&k.t()?)? * (1.0 / (d as f64).sqrt()))?;
+    if let Some(mask) = mask {
+        scores = scores.broadcast_add(&key_bias(mask, batch, m, &scores)?)?;
     }
+    // The maximum shifts the exponents only: no gradient runs through it.
+    let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?;
+    let weights = shifted.exp()?;
+    let weights = match mask {
+        Some(mask) => weights.broadcast_mul(&super::mask::tensor(mask, (batch, 1, 1, m), &weights)?)?,
+        None => weights,
+    };
+    // At least the weight of the largest score, 1, unless every key is masked.
+    let total = (weights.sum_keepdim(D::Minus1)? + f64::from(f32::MIN_POSITIVE))?;
+    let mixed = weights.broadcast_div(&total)?.matmul(&v)?;
+    mixed.transpose(1, 2)?.contiguous()?.reshape((batch, n, heads * d))
 }
 
 #[derive(Clone, Copy)]
@@ -42,55 +68,69 @@ struct Sizes {
     d: usize,
 }
 
-struct Attention<T> {
+impl Sizes {
+    fn width(self) -> usize {
+        self.heads * self.d
+    }
+
+    /// Queries whose weights exist at a time: those of 64 over a few hundred keys stay in the second-level cache.
+    fn rows(self) -> usize {
+        (131_072 / self.m).clamp(16, 64).min(self.n)
+    }
+
+    fn scale<T: Real>(self) -> T {
+        T::of(1.0 / (self.d as f64).sqrt())
+    }
+}
+
+pub(super) struct Attention<T> {
     sizes: Sizes,
     mask: Option<Arc<Vec<u8>>>,
     number: PhantomData<T>,
 }
 
-/// One head's part of a (rows, heads * d) matrix, transposed to (d, rows), so that loops run along the rows.
+/// Weights before division by their sum, in place of the scores of some queries; the inverse of each sum.
 #[inline(always)]
-fn head_transposed<T: Real>(matrix: &[T], sizes: Sizes, head: usize, out: &mut [T]) {
-    let Sizes { m, heads, d, .. } = sizes;
-    for (row, values) in matrix.chunks_exact(heads * d).enumerate() {
-        for (i, &value) in values[head * d..][..d].iter().enumerate() {
-            out[i * m + row] = value;
-        }
-    }
+fn exponentials<T: Real>(scores: &mut [T], m: usize, scale: T, mask: Option<&[u8]>, inverse_sums: &mut [T]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (row, inverse) in scores.chunks_exact_mut(m).zip(inverse_sums) {
+                if let Some(mask) = mask {
+                    for (score, &bit) in row.iter_mut().zip(mask) {
+                        *score = if bit == 0 { T::of(-1e30) } else { *score };
+                    }
+                }
+                let largest = max(row);
+                for score in row.iter_mut() {
+                    *score = ((*score - largest) * scale).exp();
+                }
+                if let Some(mask) = mask {
+                    for (weight, &bit) in row.iter_mut().zip(mask) {
+                        *weight = if bit == 0 { T::default() } else { *weight };
+                    }
+                }
+                let total = sum(row);
+                *inverse = if total > T::default() { T::of(1.0) / total } else { T::default() };
+            }
+        },
+    );
 }
 
-/// Attention weights of one query over the m keys: the softmax of its scaled scores.
 #[inline(always)]
-fn weights<T: Real>(q: &[T], k_transposed: &[T], scale: T, mask: Option<&[u8]>, out: &mut [T]) {
-    let m = out.len();
-    out.fill(T::default());
-    for (i, &q) in q.iter().enumerate() {
-        add_scaled(out, q * scale, &k_transposed[i * m..][..m]);
-    }
-    let mut lanes = [out[0]; 8];
-    let mut chunks = out.chunks_exact(8);
+fn max<T: Real>(values: &[T]) -> T {
+    let mut lanes = [values[0]; 16];
+    let mut chunks = values.chunks_exact(16);
     for chunk in &mut chunks {
         for (lane, &value) in lanes.iter_mut().zip(chunk) {
             *lane = if value > *lane { value } else { *lane };
         }
     }
-    let mut max = out[0];
+    let mut largest = values[0];
     for &value in lanes.iter().chain(chunks.remainder()) {
-        max = if value > max { value } else { max };
+        largest = if value > largest { value } else { largest };
     }
-    for value in out.iter_mut() {
-        *value = (*value - max).exp();
-    }
-    if let Some(mask) = mask {
-        for (value, &bit) in out.iter_mut().zip(mask) {
-            *value = if bit == 0 { T::default() } else { *value };
-        }
-    }
-    let total = sum(out);
-    let factor = if total > T::default() { T::of(1.0) / total } else { T::default() };
-    for value in out.iter_mut() {
-        *value *= factor;
-    }
+    largest
 }
 
 impl<T: Real> CustomOp3 for Attention<T> {
@@ -108,30 +148,7 @@ impl<T: Real> CustomOp3 for Attention<T> {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
-        let sizes @ Sizes { n, m, heads, d } = self.sizes;
-        let width = heads * d;
-        let scale = T::of(1.0 / (d as f64).sqrt());
-        let mut out = vec![T::default(); q.len()];
-        let items = out.par_chunks_mut(n * width).zip(q.par_chunks(n * width)).zip(k.par_chunks(m * width)).zip(v.par_chunks(m * width));
-        items.enumerate().for_each(|(item, (((out, q), k), v))| {
-            let mask = self.mask_of(item);
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    let (mut kt, mut vt, mut w) = (vec![T::default(); d * m], vec![T::default(); d * m], vec![T::default(); m]);
-                    for head in 0..heads {
-                        head_transposed(k, sizes, head, &mut kt);
-                        head_transposed(v, sizes, head, &mut vt);
-                        for (out, q) in out.chunks_exact_mut(width).zip(q.chunks_exact(width)) {
-                            weights(&q[head * d..][..d], &kt, scale, mask, &mut w);
-                            for (i, out) in out[head * d..][..d].iter_mut().enumerate() {
-                                *out = dot(&w, &vt[i * m..][..m]);
-                            }
-                        }
-                    }
-                },
-            );
-        });
+        let out = self.output(q, k, v);
         Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
     }
 
@@ -154,72 +171,117 @@ impl<T: Real> CustomOp3 for Attention<T> {
 }
 
 impl<T: Real> Attention<T> {
+    pub(super) fn new(n: usize, m: usize, heads: usize, d: usize, mask: Option<Arc<Vec<u8>>>) -> Self {
+        Self { sizes: Sizes { n, m, heads, d }, mask, number: PhantomData }
+    }
+
     fn mask_of(&self, item: usize) -> Option<&[u8]> {
         self.mask.as_ref().map(|mask| &mask[item * self.sizes.m..][..self.sizes.m])
     }
 
-    /// With weights `w` and `dw = dout v^T`: `ds = w (dw - dout . out) / sqrt(d)`; `dq = ds k`, `dk = ds^T q`, `dv = w^T dout`.
-    fn gradients(&self, [q, k, v, out, dout]: [&[T]; 5]) -> (Vec<T>, Vec<T>, Vec<T>) {
+    /// The heads' results side by side, (batch, n, heads * d).
+    pub(super) fn output(&self, q: &[T], k: &[T], v: &[T]) -> Vec<T> {
         let sizes @ Sizes { n, m, heads, d } = self.sizes;
-        let width = heads * d;
-        let scale = T::of(1.0 / (d as f64).sqrt());
-        let (mut dq, mut dk, mut dv) = (vec![T::default(); q.len()], vec![T::default(); k.len()], vec![T::default(); v.len()]);
-        let targets = dq.par_chunks_mut(n * width).zip(dk.par_chunks_mut(m * width)).zip(dv.par_chunks_mut(m * width));
-        let sources = q.par_chunks(n * width).zip(k.par_chunks(m * width)).zip(v.par_chunks(m * width));
-        let results = out.par_chunks(n * width).zip(dout.par_chunks(n * width));
-        targets.zip(sources).zip(results).enumerate().for_each(|(item, ((((dq, dk), dv), ((q, k), v)), (out, dout)))| {
-            let mask = self.mask_of(item);
+        let (width, rows, scale) = (sizes.width(), sizes.rows(), sizes.scale::<T>());
+        // Keys (d, m) and values (m, d) of each sequence and head.
+        let packed: Vec<[Packed<T>; 2]> = (0..k.len() / (m * d))
+            .into_par_iter()
+            .map(|number| {
+                let at = number / heads * m * width + number % heads * d;
+                [Packed::new(Matrix::rows(&k[at..], width).transposed(), d, m), Packed::new(Matrix::rows(&v[at..], width), m, d)]
+            })
+            .collect();
+        let mut out = vec![T::default(); q.len()];
+        // Blocks of queries of one sequence after the other: a block never reaches into the next sequence.
+        let blocks = out.par_chunks_mut(n * width).zip(q.par_chunks(n * width)).enumerate();
+        let blocks = blocks.flat_map(|(item, (out, q))| {
+            let parts = out.par_chunks_mut(rows * width).zip(q.par_chunks(rows * width));
+            parts.map(move |(out, q)| (item, out, q))
+        });
+        blocks.for_each(|(item, out, q)| {
+            let rows = q.len() / width;
+            let (mut weights, mut inverse) = (vec![T::default(); rows * m], vec![T::default(); rows]);
+            for head in 0..heads {
+                let [keys, values] = &packed[item * heads + head];
+                keys.multiply(rows, Matrix::rows(&q[head * d..], width), &mut weights, m, false);
+                exponentials(&mut weights, m, scale, self.mask_of(item), &mut inverse);
+                values.multiply(rows, Matrix::rows(&weights, m), &mut out[head * d..], width, false);
+                for (row, &inverse) in out.chunks_exact_mut(width).zip(&inverse) {
+                    for value in &mut row[head * d..][..d] {
+                        *value *= inverse;
+                    }
+                }
+            }
+        });
+        out
+    }
+
+    /// With weights `w` and `dw = dout v^T`: `ds = w (dw - dout . out) / sqrt(d)`; `dq = ds k`, `dk = ds^T q`, `dv = w^T dout`.
+    pub(super) fn gradients(&self, slices: [&[T]; 5]) -> (Vec<T>, Vec<T>, Vec<T>) {
+        let sizes @ Sizes { n, m, heads, d } = self.sizes;
+        let n_items = slices[0].len() / (n * sizes.width());
+        let parts: Vec<[Vec<T>; 3]> = (0..n_items * heads).into_par_iter().map(|number| self.head_gradients(slices, number)).collect();
+        let interleaved = |which: usize, rows: usize| {
+            let mut all = vec![T::default(); n_items * rows * sizes.width()];
+            all.par_chunks_mut(rows * sizes.width()).enumerate().for_each(|(item, all)| {
+                for (head, part) in parts[item * heads..][..heads].iter().enumerate() {
+                    for (row, values) in all.chunks_exact_mut(sizes.width()).zip(part[which].chunks_exact(d)) {
+                        row[head * d..][..d].copy_from_slice(values);
+                    }
+                }
+            });
+            all
+        };
+        (interleaved(0, n), interleaved(1, m), interleaved(2, m))
+    }
+
+    /// Of one head of one sequence: `dq` (n, d), `dk` and `dv` (m, d).
+    fn head_gradients(&self, [q, k, v, out, dout]: [&[T]; 5], number: usize) -> [Vec<T>; 3] {
+        let sizes @ Sizes { n, m, heads, d } = self.sizes;
+        let (width, scale) = (sizes.width(), sizes.scale::<T>());
+        let (item, at) = (number / heads, number % heads * d);
+        let [q, out, dout] = [q, out, dout].map(|of| &of[item * n * width + at..]);
+        let [k, v] = [k, v].map(|of| Matrix::rows(&of[item * m * width + at..], width));
+        let (keys, keys_transposed) = (Packed::new(k, m, d), Packed::new(k.transposed(), d, m));
+        let values_transposed = Packed::new(v.transposed(), d, m);
+        let (mut dq, mut dk, mut dv) = (vec![T::default(); n * d], vec![T::default(); m * d], vec![T::default(); m * d]);
+        let zeros = |length: usize| vec![T::default(); length];
+        let (mut weights, mut slopes) = (zeros(sizes.rows() * m), zeros(sizes.rows() * m));
+        let (mut inverse, mut along) = (zeros(sizes.rows()), zeros(sizes.rows()));
+        for first in (0..n).step_by(sizes.rows()) {
+            let rows = sizes.rows().min(n - first);
+            let [q, out, dout] = [q, out, dout].map(|of| Matrix::rows(&of[first * width..], width));
+            let (weights, slopes) = (&mut weights[..rows * m], &mut slopes[..rows * m]);
+            keys_transposed.multiply(rows, q, weights, m, false);
+            exponentials(weights, m, scale, self.mask_of(item), &mut inverse);
+            values_transposed.multiply(rows, dout, slopes, m, false);
+            for (row, along) in along[..rows].iter_mut().enumerate() {
+                *along = dot(&dout.values[row * width..][..d], &out.values[row * width..][..d]);
+            }
             pulp::Arch::new().dispatch(
                 #[inline(always)]
                 || {
-                    let zeros = || vec![T::default(); d * m];
-                    let (mut kt, mut vt, mut dkt, mut dvt) = (zeros(), zeros(), zeros(), zeros());
-                    let (mut w, mut ds) = (vec![T::default(); m], vec![T::default(); m]);
-                    for head in 0..heads {
-                        let part = head * d..(head + 1) * d;
-                        head_transposed(k, sizes, head, &mut kt);
-                        head_transposed(v, sizes, head, &mut vt);
-                        dkt.fill(T::default());
-                        dvt.fill(T::default());
-                        for row in 0..n {
-                            let here = row * width + part.start..row * width + part.end;
-                            let (q, out, dout) = (&q[here.clone()], &out[here.clone()], &dout[here.clone()]);
-                            weights(q, &kt, scale, mask, &mut w);
-                            let mut along = T::default();
-                            for (&a, &b) in dout.iter().zip(out) {
-                                along += a * b;
-                            }
-                            ds.fill(T::default() - along);
-                            for (i, &g) in dout.iter().enumerate() {
-                                add_scaled(&mut ds, g, &vt[i * m..][..m]);
-                                add_scaled(&mut dvt[i * m..][..m], g, &w);
-                            }
-                            for (ds, &w) in ds.iter_mut().zip(&w) {
-                                *ds *= w * scale;
-                            }
-                            for (i, dq) in dq[here].iter_mut().enumerate() {
-                                *dq = dot(&ds, &kt[i * m..][..m]);
-                                add_scaled(&mut dkt[i * m..][..m], q[i], &ds);
-                            }
-                        }
-                        for row in 0..m {
-                            for i in 0..d {
-                                dk[row * width + part.start + i] = dkt[i * m + row];
-                                dv[row * width + part.start + i] = dvt[i * m + row];
-                            }
+                    for (row, (w, ds)) in weights.chunks_exact_mut(m).zip(slopes.chunks_exact_mut(m)).enumerate() {
+                        let (inverse, along) = (inverse[row], along[row]);
+                        for (w, ds) in w.iter_mut().zip(ds) {
+                            *w *= inverse;
+                            *ds = *w * (*ds - along) * scale;
                         }
                     }
                 },
             );
-        });
-        (dq, dk, dv)
+            keys.multiply(rows, Matrix::rows(slopes, m), &mut dq[first * d..], d, false);
+            Packed::new(q, rows, d).multiply(m, Matrix::rows(slopes, m).transposed(), &mut dk, d, true);
+            Packed::new(dout, rows, d).multiply(m, Matrix::rows(weights, m).transposed(), &mut dv, d, true);
+        }
+        [dq, dk, dv]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::real::tests::{check_gradients, values},
+        super::real::tests::{assert_same_gradients, check_gradients, values},
         *,
     };
     use candle_core::{D, Device};
@@ -230,6 +292,27 @@ mod tests {
         check_gradients([&[1, 2, 4], &[1, 19, 4], &[1, 19, 4]], |t| attention(&t[0], &t[1], &t[2], 1, None));
         let mask = Arc::new(vec![1, 0, 1, 1, 0, 0, 0, 0, 0, 0]);
         check_gradients([&[2, 3, 6], &[2, 5, 6], &[2, 5, 6]], |t| attention(&t[0], &t[1], &t[2], 2, Some(&mask)));
+    }
+
+    #[test]
+    fn the_composition_for_other_devices_is_the_same_over_many_blocks() {
+        let mask = Arc::new((0..140).map(|i| u8::from(i % 3 != 0)).collect());
+        let sizes = Sizes { n: 150, m: 70, heads: 2, d: 3 };
+        for mask in [None, Some(&mask)] {
+            let fused = |t: &[Tensor]| attention(&t[0], &t[1], &t[2], 2, mask);
+            assert_same_gradients([&[2, 150, 6], &[2, 70, 6], &[2, 70, 6]], fused, |t| composed(&t[0], &t[1], &t[2], sizes, mask));
+        }
+    }
+
+    #[test]
+    fn without_any_key_the_result_is_zero() {
+        let ones = |n: usize| Tensor::ones((1, n, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let mask = Arc::new(vec![0; 3]);
+        let found = attention(&ones(2), &ones(3), &ones(3), 2, Some(&mask)).unwrap();
+        assert_eq!(found.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [0.0; 8]);
+        let sizes = Sizes { n: 2, m: 3, heads: 2, d: 2 };
+        let found = composed(&ones(2), &ones(3), &ones(3), sizes, Some(&mask)).unwrap();
+        assert_eq!(found.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [0.0; 8]);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
-    real::{Real, slice, sum, with_slices},
+    gemm::sum_of,
+    real::{Real, dot, fused, slice, sum, with_slices},
 };
 
 /// Under the square root, so that a constant row stays finite.
@@ -25,10 +26,25 @@ pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, mask: Option<&Arc<V
         bail!("layer_norm: x {:?}, gamma {:?}, beta {:?} do not fit", x.shape(), gamma.shape(), beta.shape());
     }
     let x = x.contiguous()?;
-    let mask = mask.cloned();
-    match x.dtype() {
-        DType::F64 => x.apply_op3(gamma, beta, LayerNorm::<f64> { mask, number: PhantomData }),
-        _ => x.apply_op3(gamma, beta, LayerNorm::<f32> { mask, number: PhantomData }),
+    let owned = mask.cloned();
+    fused!(x.dtype(), x.device(), T => x.apply_op3(gamma, beta, LayerNorm::<T> { mask: owned, number: PhantomData }));
+    composed(&x, gamma, beta, mask)
+}
+
+/// The same from candle's own operations, for other devices.
+fn composed(x: &Tensor, gamma: &Tensor, beta: &Tensor, mask: Option<&Arc<Vec<u8>>>) -> Result<Tensor> {
+    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + EPSILON)?.sqrt()?;
+    let y = centred.broadcast_div(&deviation)?.broadcast_mul(gamma)?.broadcast_add(beta)?;
+    match mask {
+        Some(mask) => {
+            let mut rows = x.dims().to_vec();
+            if let Some(last) = rows.last_mut() {
+                *last = 1;
+            }
+            y.broadcast_mul(&super::mask::tensor(mask, rows, x)?)
+        }
+        None => Ok(y),
     }
 }
 
@@ -38,8 +54,9 @@ struct LayerNorm<T> {
 }
 
 impl<T> LayerNorm<T> {
-    fn is_real(&self, row: usize) -> bool {
-        self.mask.as_ref().is_none_or(|mask| mask[row] != 0)
+    /// The part of the mask that belongs to a task.
+    fn mask_of(&self, task: usize) -> Option<&[u8]> {
+        self.mask.as_ref().map(|mask| &mask[task * ROWS_PER_TASK..])
     }
 }
 
@@ -54,6 +71,59 @@ fn moments<T: Real>(row: &[T], centred: &mut [T]) -> (T, T) {
     }
     let variance = sum(centred) / n;
     (mean, T::of(1.0) / (variance + T::of(EPSILON)).sqrt())
+}
+
+/// Some rows; those where `mask` is 0 are left as they are.
+pub(super) fn normalise_rows<T: Real>(x: &[T], gamma: &[T], beta: &[T], mask: Option<&[u8]>, y: &mut [T]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let hidden = gamma.len();
+            let mut centred = vec![T::default(); hidden];
+            for (row, (y, x)) in y.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden)).enumerate() {
+                if mask.is_some_and(|mask| mask[row] == 0) {
+                    continue;
+                }
+                let (mean, scale) = moments(x, &mut centred);
+                for i in 0..hidden {
+                    y[i] = (x[i] - mean) * scale * gamma[i] + beta[i];
+                }
+            }
+        },
+    );
+}
+
+/// Adds the gradients of some rows to `dx`, `dgamma` and `dbeta`.
+///
+/// With `z = (x - mean) * scale` and `g = dy gamma`: `dbeta = sum dy`, `dgamma = sum dy z`, `dx = scale (g - mean(g) - z mean(g z))`.
+pub(super) fn add_row_gradients<T: Real>([x, gamma, dy]: [&[T]; 3], mask: Option<&[u8]>, [dx, dgamma, dbeta]: [&mut [T]; 3]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let hidden = gamma.len();
+            let (dgamma, dbeta) = (&mut dgamma[..hidden], &mut dbeta[..hidden]);
+            let (mut z, mut g) = (vec![T::default(); hidden], vec![T::default(); hidden]);
+            let n = T::of(hidden as f64);
+            let rows = dx.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden)).zip(dy.chunks_exact(hidden));
+            for (row, ((dx, x), dy)) in rows.enumerate() {
+                if mask.is_some_and(|mask| mask[row] == 0) {
+                    continue;
+                }
+                let (mean, scale) = moments(x, &mut z);
+                for i in 0..hidden {
+                    z[i] = (x[i] - mean) * scale;
+                    g[i] = dy[i] * gamma[i];
+                    dgamma[i] += dy[i] * z[i];
+                    dbeta[i] += dy[i];
+                }
+                let mean_g = sum(&g) / n;
+                let mean_gz = dot(&g, &z) / n;
+                for i in 0..hidden {
+                    dx[i] += scale * (g[i] - mean_g - z[i] * mean_gz);
+                }
+            }
+        },
+    );
 }
 
 impl<T: Real> CustomOp3 for LayerNorm<T> {
@@ -71,24 +141,10 @@ impl<T: Real> CustomOp3 for LayerNorm<T> {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, gamma, beta) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
-        let hidden = gamma.len();
+        let block = gamma.len() * ROWS_PER_TASK;
         let mut y = vec![T::default(); x.len()];
-        y.par_chunks_mut(hidden * ROWS_PER_TASK).zip(x.par_chunks(hidden * ROWS_PER_TASK)).enumerate().for_each(|(task, (y, x))| {
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    let mut centred = vec![T::default(); hidden];
-                    for (row, (y, x)) in y.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden)).enumerate() {
-                        if !self.is_real(task * ROWS_PER_TASK + row) {
-                            continue;
-                        }
-                        let (mean, scale) = moments(x, &mut centred);
-                        for i in 0..hidden {
-                            y[i] = (x[i] - mean) * scale * gamma[i] + beta[i];
-                        }
-                    }
-                },
-            );
+        y.par_chunks_mut(block).zip(x.par_chunks(block)).enumerate().for_each(|(task, (y, x))| {
+            normalise_rows(x, gamma, beta, self.mask_of(task), y);
         });
         Ok((T::to_cpu_storage_owned(y), l1.shape().clone()))
     }
@@ -112,65 +168,45 @@ impl<T: Real> CustomOp3 for LayerNorm<T> {
 }
 
 impl<T: Real> LayerNorm<T> {
-    /// With `z = (x - mean) * scale` and `g = dy gamma`: `dbeta = sum dy`, `dgamma = sum dy z`, `dx = scale (g - mean(g) - z mean(g z))`.
     fn gradients(&self, x: &[T], gamma: &[T], dy: &[T]) -> (Vec<T>, Vec<T>, Vec<T>) {
         let hidden = gamma.len();
         let mut dx = vec![T::default(); x.len()];
         let block = hidden * ROWS_PER_TASK;
-        let partial: Vec<(Vec<T>, Vec<T>)> = dx
-            .par_chunks_mut(block)
-            .zip(x.par_chunks(block))
-            .zip(dy.par_chunks(block))
-            .enumerate()
+        let tasks = dx.par_chunks_mut(block).zip(x.par_chunks(block)).zip(dy.par_chunks(block)).enumerate();
+        let (of_gamma, of_beta): (Vec<_>, Vec<_>) = tasks
             .map(|(task, ((dx, x), dy))| {
-                pulp::Arch::new().dispatch(
-                    #[inline(always)]
-                    || {
-                        let (mut dgamma, mut dbeta) = (vec![T::default(); hidden], vec![T::default(); hidden]);
-                        let (mut z, mut g) = (vec![T::default(); hidden], vec![T::default(); hidden]);
-                        let n = T::of(hidden as f64);
-                        let rows = dx.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden)).zip(dy.chunks_exact(hidden));
-                        for (row, ((dx, x), dy)) in rows.enumerate() {
-                            if !self.is_real(task * ROWS_PER_TASK + row) {
-                                continue;
-                            }
-                            let (mean, scale) = moments(x, &mut z);
-                            for i in 0..hidden {
-                                z[i] = (x[i] - mean) * scale;
-                                g[i] = dy[i] * gamma[i];
-                                dgamma[i] += dy[i] * z[i];
-                                dbeta[i] += dy[i];
-                            }
-                            let mean_g = sum(&g) / n;
-                            let mean_gz = super::real::dot(&g, &z) / n;
-                            for i in 0..hidden {
-                                dx[i] = scale * (g[i] - mean_g - z[i] * mean_gz);
-                            }
-                        }
-                        (dgamma, dbeta)
-                    },
-                )
+                let (mut dgamma, mut dbeta) = (vec![T::default(); hidden], vec![T::default(); hidden]);
+                add_row_gradients([x, gamma, dy], self.mask_of(task), [dx, &mut dgamma, &mut dbeta]);
+                (dgamma, dbeta)
             })
-            .collect();
-        let (mut dgamma, mut dbeta) = (vec![T::default(); hidden], vec![T::default(); hidden]);
-        for (of_gamma, of_beta) in &partial {
-            super::real::add_scaled(&mut dgamma, T::of(1.0), of_gamma);
-            super::real::add_scaled(&mut dbeta, T::of(1.0), of_beta);
-        }
-        (dx, dgamma, dbeta)
+            .unzip();
+        let total = |parts| sum_of(parts).unwrap_or_else(|| vec![T::default(); hidden]);
+        (dx, total(of_gamma), total(of_beta))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::real::tests::check_gradients, *};
-    use candle_core::Device;
+    use super::{
+        super::real::tests::{assert_same_gradients, check_gradients},
+        *,
+    };
+    use candle_core::{DType, Device};
 
     #[test]
     fn every_input_gets_its_gradient() {
         check_gradients([&[2, 3, 10], &[10], &[10]], |t| layer_norm(&t[0], &t[1], &t[2], None));
         let mask = Arc::new(vec![1, 1, 0, 1, 0, 1]);
         check_gradients([&[2, 3, 10], &[10], &[10]], |t| layer_norm(&t[0], &t[1], &t[2], Some(&mask)));
+    }
+
+    #[test]
+    fn the_composition_for_other_devices_is_the_same() {
+        let mask = Arc::new(vec![1, 1, 0, 1, 0, 1]);
+        for mask in [None, Some(&mask)] {
+            let fused = |t: &[Tensor]| layer_norm(&t[0], &t[1], &t[2], mask);
+            assert_same_gradients([&[2, 3, 10], &[10], &[10]], fused, |t| composed(&t[0], &t[1], &t[2], mask));
+        }
     }
 
     #[test]

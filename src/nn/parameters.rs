@@ -23,6 +23,7 @@ pub struct Parameters {
     vars: BTreeMap<String, Var>,
     buffers: BTreeMap<String, Var>,
     source: Source,
+    device: Device,
 }
 
 #[derive(Clone, Debug)]
@@ -37,13 +38,19 @@ impl Parameters {
     /// New parameters from a seed.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self { vars: BTreeMap::new(), buffers: BTreeMap::new(), source: Source::Seed(seed) }
+        Self { vars: BTreeMap::new(), buffers: BTreeMap::new(), source: Source::Seed(seed), device: Device::Cpu }
     }
 
     /// Parameters from saved tensors.
     #[must_use]
     pub fn saved(tensors: BTreeMap<String, Tensor>) -> Self {
-        Self { vars: BTreeMap::new(), buffers: BTreeMap::new(), source: Source::Saved(tensors) }
+        Self { vars: BTreeMap::new(), buffers: BTreeMap::new(), source: Source::Saved(tensors), device: Device::Cpu }
+    }
+
+    /// Makes the parameters on `device`, which is the CPU otherwise. Seeded values are the same everywhere.
+    #[must_use]
+    pub fn on(self, device: &Device) -> Self {
+        Self { device: device.clone(), ..self }
     }
 
     /// Makes or loads the parameter `name`.
@@ -84,9 +91,9 @@ impl Parameters {
             bail!("parameter `{name}` is defined twice");
         }
         match &mut self.source {
-            Source::Seed(seed) => Var::from_vec(draw(*seed, name, shape.elem_count(), init), shape, &Device::Cpu),
+            Source::Seed(seed) => Var::from_vec(draw(*seed, name, shape.elem_count(), init), shape, &self.device),
             Source::Saved(tensors) => match tensors.remove(name) {
-                Some(tensor) if tensor.shape() == &shape => Var::from_tensor(&tensor),
+                Some(tensor) if tensor.shape() == &shape => Var::from_tensor(&tensor.to_device(&self.device)?),
                 Some(tensor) => bail!("parameter `{name}` is saved as {:?}, the model needs {shape:?}", tensor.shape()),
                 None => bail!("parameter `{name}` is not among the saved ones"),
             },

@@ -1,6 +1,15 @@
-//! Linformer's summaries of a sequence (Wang et al. 2020, arXiv 2006.04768, equation 7): `E X`, one E for all channels or one for each head.
+//! Linformer's summaries of a sequence (Wang et al. 2020, arXiv 2006.04768, equation 7): `E X`, one E for all channels or one for each group
+//! of them (a head).
 
-use candle_core::{Result, Tensor, bail};
+use std::marker::PhantomData;
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use super::{
+    gemm::{Matrix, Packed},
+    real::{Real, fused, slice, with_slices},
+};
 
 /// `out[b, i, c] = sum_s e[g k + i, s] x[b, s, c]` with `g` the group of channel `c`: `x` (batch, n, width), `e` (groups * k, n) ->
 /// (batch, k, width). With one group all channels share E.
@@ -12,12 +21,133 @@ pub fn project(e: &Tensor, x: &Tensor, groups: usize) -> Result<Tensor> {
     if n != n_x || groups == 0 || rows % groups != 0 || width % groups != 0 {
         bail!("project: e {:?}, x {:?} and {groups} groups do not fit", e.shape(), x.shape());
     }
-    let k = rows / groups;
-    let e = e.contiguous()?;
-    if groups == 1 {
-        return e.unsqueeze(0)?.broadcast_as((batch, k, n))?.matmul(x);
-    }
+    let sizes = Sizes { batch, n, k: rows / groups, width, groups };
+    let (e, x) = (e.contiguous()?, x.contiguous()?);
+    fused!(x.dtype(), x.device(), T => e.apply_op2(&x, Project::<T> { sizes, number: PhantomData }));
+    composed(&e, &x, sizes)
+}
+
+/// The same from candle's own operations, for other devices.
+fn composed(e: &Tensor, x: &Tensor, sizes: Sizes) -> Result<Tensor> {
+    let Sizes { batch, n, k, width, groups } = sizes;
     let x = x.reshape((batch, n, groups, width / groups))?.transpose(1, 2)?.contiguous()?;
     let e = e.reshape((1, groups, k, n))?.broadcast_as((batch, groups, k, n))?.contiguous()?;
     e.matmul(&x)?.transpose(1, 2)?.contiguous()?.reshape((batch, k, width))
+}
+
+#[derive(Clone, Copy)]
+struct Sizes {
+    batch: usize,
+    n: usize,
+    k: usize,
+    width: usize,
+    groups: usize,
+}
+
+pub(super) struct Project<T> {
+    sizes: Sizes,
+    number: PhantomData<T>,
+}
+
+/// Rows of the result that one task computes.
+const ROWS: usize = 64;
+
+impl<T: Real> Project<T> {
+    pub(super) fn new(batch: usize, n: usize, k: usize, width: usize, groups: usize) -> Self {
+        Self { sizes: Sizes { batch, n, k, width, groups }, number: PhantomData }
+    }
+
+    /// Runs `f` for each group of each sequence, on all threads.
+    fn each<R: Send>(&self, f: impl Fn(usize, usize) -> R + Sync) -> Vec<R> {
+        let Sizes { batch, groups, .. } = self.sizes;
+        (0..batch * groups).into_par_iter().map(|number| f(number / groups, number % groups)).collect()
+    }
+
+    /// (batch, k, width).
+    pub(super) fn output(&self, e: &[T], x: &[T]) -> Vec<T> {
+        let Sizes { batch, n, k, width, groups } = self.sizes;
+        let columns = width / groups;
+        let sequences = self.each(|item, group| Packed::new(Matrix::rows(&x[item * n * width + group * columns..], width), n, columns));
+        let mut out = vec![T::default(); batch * k * width];
+        let blocks = out.par_chunks_mut(k * width).enumerate();
+        let blocks =
+            blocks.flat_map(|(item, out)| out.par_chunks_mut(ROWS * width).enumerate().map(move |(block, out)| (item, block, out)));
+        blocks.for_each(|(item, block, out)| {
+            for group in 0..groups {
+                let e = Matrix::rows(&e[(group * k + block * ROWS) * n..], n);
+                sequences[item * groups + group].multiply(out.len() / width, e, &mut out[group * columns..], width, false);
+            }
+        });
+        out
+    }
+
+    /// Of x and of E: `dx = E^T dy` and `dE = sum_b dy_b x_b^T`.
+    pub(super) fn gradients(&self, e: &[T], x: &[T], dy: &[T]) -> (Vec<T>, Vec<T>) {
+        let Sizes { n, k, width, groups, .. } = self.sizes;
+        let columns = width / groups;
+        let packed = self.each(|item, group| {
+            let dy = Matrix::rows(&dy[item * k * width + group * columns..], width);
+            let x = Matrix::rows(&x[item * n * width + group * columns..], width);
+            (Packed::new(dy, k, columns), Packed::new(x.transposed(), columns, n))
+        });
+        let mut dx = vec![T::default(); x.len()];
+        let blocks = dx.par_chunks_mut(n * width).enumerate();
+        let blocks = blocks.flat_map(|(item, dx)| dx.par_chunks_mut(ROWS * width).enumerate().map(move |(block, dx)| (item, block, dx)));
+        blocks.for_each(|(item, block, dx)| {
+            for group in 0..groups {
+                let e = Matrix::rows(&e[group * k * n + block * ROWS..], n).transposed();
+                packed[item * groups + group].0.multiply(dx.len() / width, e, &mut dx[group * columns..], width, false);
+            }
+        });
+        let mut de = vec![T::default(); e.len()];
+        let blocks = de.par_chunks_mut(k * n).enumerate();
+        let blocks = blocks.flat_map(|(group, de)| de.par_chunks_mut(ROWS / 4 * n).enumerate().map(move |(block, de)| (group, block, de)));
+        blocks.for_each(|(group, block, de)| {
+            for (item, sequences) in packed.chunks_exact(groups).enumerate() {
+                let dy = Matrix::rows(&dy[(item * k + block * ROWS / 4) * width + group * columns..], width);
+                sequences[group].1.multiply(de.len() / n, dy, de, n, true);
+            }
+        });
+        (dx, de)
+    }
+}
+
+impl<T: Real> CustomOp2 for Project<T> {
+    fn name(&self) -> &'static str {
+        "project"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (e, x) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
+        let Sizes { batch, k, width, .. } = self.sizes;
+        Ok((T::to_cpu_storage_owned(self.output(e, x)), (batch, k, width).into()))
+    }
+
+    fn bwd(&self, e: &Tensor, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (dx, de) = with_slices::<T, 3, _>([e, x, gradient], |[e, x, dy]| Ok(self.gradients(e, x, dy)))?;
+        Ok((Some(Tensor::from_vec(de, e.shape(), e.device())?), Some(Tensor::from_vec(dx, x.shape(), x.device())?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::real::tests::{assert_same_gradients, check_gradients},
+        *,
+    };
+
+    #[test]
+    fn every_input_gets_its_gradient() {
+        check_gradients([&[3, 5], &[2, 5, 4]], |t| project(&t[0], &t[1], 1));
+        check_gradients([&[6, 5], &[2, 5, 4]], |t| project(&t[0], &t[1], 2));
+    }
+
+    #[test]
+    fn the_composition_for_other_devices_is_the_same_over_many_blocks() {
+        for groups in [1, 3] {
+            let sizes = Sizes { batch: 2, n: 130, k: 70, width: 6, groups };
+            let shapes: [&[usize]; 2] = [&[70 * groups, 130], &[2, 130, 6]];
+            assert_same_gradients(shapes, |t| project(&t[0], &t[1], groups), |t| composed(&t[0], &t[1], sizes));
+        }
+    }
 }

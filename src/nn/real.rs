@@ -239,6 +239,27 @@ pub(super) mod tests {
             .collect()
     }
 
+    /// Compares values and gradients of two ways to compute the same.
+    pub fn assert_same_gradients<const N: usize>(
+        shapes: [&[usize]; N],
+        f: impl Fn(&[Tensor]) -> Result<Tensor>,
+        g: impl Fn(&[Tensor]) -> Result<Tensor>,
+    ) {
+        let run = |f: &dyn Fn(&[Tensor]) -> Result<Tensor>| -> Vec<Tensor> {
+            let of_shape =
+                |(i, shape): (usize, &&[usize])| Var::from_vec(values(shape.iter().product(), i as u64 + 1), *shape, &Device::Cpu).unwrap();
+            let vars: Vec<Var> = shapes.iter().enumerate().map(of_shape).collect();
+            let out = f(&vars.iter().map(|var| var.as_tensor().clone()).collect::<Vec<_>>()).unwrap();
+            let weights = Tensor::from_vec(values(out.elem_count(), 99), out.shape(), &Device::Cpu).unwrap();
+            let gradients = (&out * weights).unwrap().sum_all().unwrap().backward().unwrap();
+            std::iter::once(out).chain(vars.iter().map(|var| gradients.get(var).unwrap().clone())).collect()
+        };
+        for (number, (found, expected)) in run(&f).iter().zip(&run(&g)).enumerate() {
+            let off = (found - expected).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+            assert!(off < 1e-6, "{}: {off}", if number == 0 { "values".into() } else { format!("gradient of input {}", number - 1) });
+        }
+    }
+
     /// Compares the analytic gradient of `sum(weights * f(inputs))` with central differences in f64.
     pub fn check_gradients<const N: usize>(shapes: [&[usize]; N], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
         let vars: Vec<Var> = shapes

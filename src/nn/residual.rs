@@ -2,12 +2,12 @@
 
 use std::marker::PhantomData;
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
-    real::{Real, add_scaled, slice, with_slices},
+    real::{Real, add_scaled, fused, slice, with_slices},
 };
 
 /// `x + y + bias` for `x`, `y` (.., width) and `bias` (width).
@@ -19,10 +19,8 @@ pub fn add_with_bias(x: &Tensor, y: &Tensor, bias: &Tensor) -> Result<Tensor> {
         bail!("add_with_bias: x {:?}, y {:?} and bias {:?} do not fit", x.shape(), y.shape(), bias.shape());
     }
     let (x, y) = (x.contiguous()?, y.contiguous()?);
-    match x.dtype() {
-        DType::F64 => x.apply_op3(&y, bias, AddWithBias::<f64>(PhantomData)),
-        _ => x.apply_op3(&y, bias, AddWithBias::<f32>(PhantomData)),
-    }
+    fused!(x.dtype(), x.device(), T => x.apply_op3(&y, bias, AddWithBias::<T>(PhantomData)));
+    (x + y)?.broadcast_add(bias)
 }
 
 struct AddWithBias<T>(PhantomData<T>);

@@ -11,7 +11,7 @@ use crate::{
     prs::{self, GenomeBuild},
     sequence::{ApplyFilters, Policies},
     simulate, tokenization,
-    training::Schedule,
+    training::{DeviceChoice, Schedule},
 };
 
 /// The whole file, resolved.
@@ -97,12 +97,23 @@ pub struct ModelPlan {
     pub architecture: Architecture,
     /// Its training; the seed is the file's.
     pub schedule: Schedule,
+    /// Bundle whose weights to start from.
+    pub init: Option<PathBuf>,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Write event files into `tensorboard/` of the model's folder.
+    pub tensorboard: bool,
 }
 
 impl ModelPlan {
     /// Name in every table and of its folder.
     pub fn name(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.architecture.preset.to_string())
+    }
+
+    /// What matters beside the contents of files: a bundle to start from counts by its own.
+    pub fn key(&self) -> impl Serialize {
+        Self { init: None, ..self.clone() }
     }
 }
 
@@ -225,7 +236,8 @@ impl Plan {
         baselines.scoring_files.iter_mut().for_each(at);
         let mut tokens = file.tokens.resolved().with_context(|| format!("{}: [tokens]", path.display()))?;
         tokens.tokenizer_file.iter_mut().for_each(at);
-        let models = if file.models.is_empty() { vec![ModelPlan::default()] } else { file.models };
+        let mut models = if file.models.is_empty() { vec![ModelPlan::default()] } else { file.models };
+        models.iter_mut().filter_map(|model| model.init.as_mut()).for_each(at);
         for (index, model) in models.iter().enumerate() {
             let name = model.name();
             if models[..index].iter().any(|other| other.name() == name) {

@@ -1,6 +1,8 @@
 //! Training as it runs: a bar on a terminal, a line an epoch everywhere.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::training::Progress;
 
@@ -10,15 +12,35 @@ pub fn progress() -> impl FnMut(Progress<'_>) {
     let bar = ProgressBar::no_length();
     let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let (mut member, mut n_epochs, mut of_members) = (0, 0, String::new());
+    let mut member_started = Instant::now();
+    // Of a resumed member, epochs that took no time now.
+    let mut epochs_before = 0;
     move |event| match event {
-        Progress::Step { epoch: (epoch, n_epochs), step: (step, n_steps), loss } => {
+        Progress::Step { member: (number, n_members), epoch: (epoch, n), step: (step, n_steps), loss } => {
+            if number != member {
+                (member, epochs_before) = (number, epoch - 1);
+                member_started = Instant::now();
+                of_members = if n_members > 1 { format!("model {number}/{n_members}, ") } else { String::new() };
+            }
+            n_epochs = n;
             bar.set_length(n_steps as u64);
             bar.set_position(step as u64);
-            bar.set_prefix(format!("epoch {epoch}/{n_epochs}"));
+            bar.set_prefix(format!("{of_members}epoch {epoch}/{n}"));
             bar.set_message(format!("loss {loss:.4}"));
         }
         Progress::Epoch(log) => bar.suspend(|| {
-            eprintln!("epoch {}: loss {:.4}, validation AUC {:.4}, {:.1} s", log.epoch, log.train_loss, log.validation_auroc, log.seconds);
+            let an_epoch = member_started.elapsed().as_secs_f64() / (log.epoch - epochs_before).max(1) as f64;
+            let left = Duration::from_secs_f64(an_epoch * (n_epochs - log.epoch) as f64);
+            eprintln!(
+                "{of_members}epoch {}/{n_epochs}: loss {:.4}, validation loss {:.4}, AUC {:.4}; {:.0} people/s, at most {} left",
+                log.epoch,
+                log.train_loss,
+                log.validation_loss,
+                log.validation_auroc,
+                log.people_per_second,
+                HumanDuration(left)
+            );
         }),
     }
 }

@@ -23,7 +23,6 @@ pub fn write_roc(path: &Path, points: &[RocPoint]) -> Result<(), output::Error> 
 }
 
 fn auc_record(row: &AucRow) -> [String; AUC_COLUMNS.len()] {
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
     [
         row.model.clone(),
         row.split.to_string(),
@@ -32,12 +31,17 @@ fn auc_record(row: &AucRow) -> [String; AUC_COLUMNS.len()] {
         six_decimals(row.auroc),
         six_decimals(row.ci_low),
         six_decimals(row.ci_high),
-        text(&row.compared_to),
+        text(row.compared_to.as_ref()),
         six_decimals(row.delta_auroc),
         six_decimals(row.delta_ci_low),
         six_decimals(row.delta_ci_high),
         row.p_value.map_or(String::new(), |p_value| format!("{p_value:.2e}")),
-        text(&row.reason),
+        text(row.reason.as_ref()),
+        text(row.parameters),
+        text(row.multiplications),
+        text(row.additions),
+        row.energy_pj.map_or(String::new(), |energy| format!("{energy:.1}")),
+        text(row.bytes),
     ]
 }
 
@@ -49,6 +53,10 @@ fn roc_record(point: &RocPoint) -> [String; ROC_COLUMNS.len()] {
         six_decimals(Some(point.false_positive_rate)),
         six_decimals(Some(point.true_positive_rate)),
     ]
+}
+
+fn text(value: Option<impl ToString>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
 }
 
 /// Never `-0.000000`.
@@ -87,6 +95,11 @@ mod tests {
             delta_ci_high: Some(0.25),
             p_value: Some(0.000_123_456),
             reason: None,
+            parameters: Some(27_777),
+            multiplications: Some(1_000),
+            additions: Some(2_000),
+            energy_pj: Some(5_500.04),
+            bytes: Some(200_000),
         };
         let undefined = AucRow {
             split: Split::Validation,
@@ -99,13 +112,19 @@ mod tests {
             delta_ci_high: None,
             p_value: None,
             reason: Some("AUC undefined, one class".to_owned()),
+            parameters: None,
+            multiplications: None,
+            additions: None,
+            energy_pj: None,
+            bytes: None,
             ..compared.clone()
         };
         assert_eq!(
             written(|path| write_auc(path, &[compared, undefined])),
-            "model,split,n_cases,n_controls,auroc,ci_low,ci_high,compared_to,delta_auroc,delta_ci_low,delta_ci_high,p_value,reason\n\
-             linformer,test,40,60,0.712346,0.600000,1.000000,prs-dosages,0.000000,-0.250000,0.250000,1.23e-4,\n\
-             linformer,validation,40,60,,,,,,,,,\"AUC undefined, one class\"\n"
+            "model,split,n_cases,n_controls,auroc,ci_low,ci_high,compared_to,delta_auroc,delta_ci_low,delta_ci_high,p_value,reason,\
+             parameters,multiplications,additions,energy_pj,bytes\n\
+             linformer,test,40,60,0.712346,0.600000,1.000000,prs-dosages,0.000000,-0.250000,0.250000,1.23e-4,,27777,1000,2000,5500.0,200000\n\
+             linformer,validation,40,60,,,,,,,,,\"AUC undefined, one class\",,,,,\n"
         );
     }
 

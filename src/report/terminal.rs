@@ -1,10 +1,12 @@
-//! The comparison as aligned text: one line a model, on the test split (or the last split there is).
+//! The comparison as aligned text: one line a model, on the test split (or the last split there is); and what the models cost.
 
-use gf_cohort_schema::AucRow;
+use gf_cohort_schema::{AucRow, CostRow};
+
+use super::aligned;
 
 const HEADER: [&str; 6] = ["model", "cases", "controls", "AUC (95% CI)", "difference (95% CI)", "p"];
 
-/// Readable table of the test rows, then the reasons of empty values, one a line. Ends with a line break; empty without rows.
+/// Readable table of the test rows, then what the models cost where it is known, then the reasons of empty values, one a line. Ends with a line break; empty without rows.
 #[must_use]
 pub fn table(rows: &[AucRow]) -> String {
     let Some(split) = rows.iter().map(|row| row.split).max() else { return String::new() };
@@ -22,12 +24,39 @@ pub fn table(rows: &[AucRow]) -> String {
         text += padded.trim_end();
         text += "\n";
     }
+    let costs: Vec<CostRow> = shown.iter().filter_map(|row| cost(row)).collect();
+    if !costs.is_empty() {
+        text += "\nCost of one sequence\n\n";
+        text += &self::costs(&costs);
+    }
     let reasons: Vec<String> = shown.iter().filter_map(|row| Some(format!("{}: {}\n", row.model, row.reason.as_ref()?))).collect();
     if !reasons.is_empty() {
         text += "\n";
         text += &reasons.concat();
     }
     text
+}
+
+/// Readable table of what models cost.
+#[must_use]
+pub fn costs(rows: &[CostRow]) -> String {
+    let header = ["model", "parameters", "multiplications", "additions", "energy (pJ)", "bytes"].map(str::to_owned).to_vec();
+    let cells = rows.iter().map(|row| {
+        let counts = [row.parameters, row.multiplications, row.additions].map(|count| count.to_string());
+        [row.model.clone()].into_iter().chain(counts).chain([format!("{:.0}", row.energy_pj), row.bytes.to_string()]).collect()
+    });
+    aligned(&std::iter::once(header).chain(cells).collect::<Vec<_>>())
+}
+
+fn cost(row: &AucRow) -> Option<CostRow> {
+    Some(CostRow {
+        model: row.model.clone(),
+        parameters: row.parameters?,
+        multiplications: row.multiplications?,
+        additions: row.additions?,
+        energy_pj: row.energy_pj?,
+        bytes: row.bytes?,
+    })
 }
 
 fn cells(row: &AucRow) -> [String; 6] {
@@ -81,6 +110,11 @@ mod tests {
             delta_ci_high: None,
             p_value: None,
             reason: None,
+            parameters: None,
+            multiplications: None,
+            additions: None,
+            energy_pj: None,
+            bytes: None,
         }
     }
 
@@ -98,6 +132,11 @@ mod tests {
             delta_ci_low: Some(0.05),
             delta_ci_high: Some(0.1876),
             p_value: Some(0.000_712),
+            parameters: Some(27_777),
+            multiplications: Some(1_000),
+            additions: Some(2_000),
+            energy_pj: Some(5_500.0),
+            bytes: Some(200_000),
             ..row("linformer", Split::Test)
         };
         let alike = AucRow {
@@ -113,6 +152,11 @@ mod tests {
              linformer      180       220  0.700 (0.525 to 0.637)  +0.119 (+0.050 to +0.188)  7.1e-4\n\
              prs-apoe       180       220  0.581 (0.525 to 0.637)  +0.000\n\
              prs-dosages    180       220  0.581 (0.525 to 0.637)  -\n\
+             \n\
+             Cost of one sequence\n\
+             \n\
+             model      parameters  multiplications  additions  energy (pJ)   bytes\n\
+             linformer       27777             1000       2000         5500  200000\n\
              \n\
              prs-apoe: no test\n"
         );

@@ -1,18 +1,15 @@
 //! A model bundle: everything `score` needs and, of the people it was trained on, their distinct segments (`grid.json`).
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor, safetensors::Load};
+use candle_core::{DType, Device, safetensors::Load};
 use gf_tokenizer::Tokenizer;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{Error, Weights, cost};
 use crate::{
-    dataset::Standardisation,
+    dataset::{Dataset, Standardisation, logits},
     models::{Config, Model},
     nn::Parameters,
     output,
@@ -20,7 +17,7 @@ use crate::{
     tokenization::Grid,
 };
 
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// `config.json` of a bundle.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,10 +33,20 @@ pub struct BundleConfig {
     pub genome: Provenance,
     /// Covariates the model needs, with their scale.
     pub covariates: Vec<Standardisation>,
-    /// Epoch whose weights these are.
-    pub best_epoch: usize,
+    /// The models whose mean logit is the bundle's, in the order of their files.
+    pub members: Vec<MemberRecord>,
+}
+
+/// Where a member of a bundle comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRecord {
+    /// 1-based fold that it has not seen; absent without folds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<u32>,
     /// Seed of the training.
     pub seed: u64,
+    /// Epoch whose weights these are.
+    pub best_epoch: usize,
 }
 
 impl BundleConfig {
@@ -48,11 +55,10 @@ impl BundleConfig {
         model: Config,
         genome: Provenance,
         covariates: Vec<Standardisation>,
-        best_epoch: usize,
-        seed: u64,
+        members: Vec<MemberRecord>,
     ) -> Self {
         let program_version = env!("CARGO_PKG_VERSION").to_string();
-        Self { schema_version: SCHEMA_VERSION, program_version, name, model, genome, covariates, best_epoch, seed }
+        Self { schema_version: SCHEMA_VERSION, program_version, name, model, genome, covariates, members }
     }
 }
 
@@ -65,8 +71,8 @@ pub struct Bundle {
     pub tokenizer: Tokenizer,
     /// Tokens to slots.
     pub grid: Grid,
-    /// Weights by name.
-    pub parameters: BTreeMap<String, Tensor>,
+    /// Weights by name, of each member; one without folds and ensemble.
+    pub members: Vec<Weights>,
 }
 
 impl Bundle {
@@ -77,11 +83,15 @@ impl Bundle {
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         let config = folder.join("config.json");
         output::remove_if_there(&config)?;
-        let weights = folder.join("model.safetensors");
-        let bytes = safetensors::serialize(&self.parameters, None).map_err(|error| wrong(&weights, error.to_string()))?;
-        output::write(&weights, |out| out.write_all(&bytes))?;
+        remove_members(folder)?;
+        for (number, parameters) in self.members.iter().enumerate() {
+            let weights = folder.join(file_name(number));
+            let bytes = safetensors::serialize(parameters, None).map_err(|error| wrong(&weights, error.to_string()))?;
+            output::write(&weights, |out| out.write_all(&bytes))?;
+        }
         output::write(&folder.join("tokenizer.json"), |out| out.write_all(self.tokenizer.json().as_bytes()))?;
         self.grid.save(&folder.join("grid.json"))?;
+        cost::write(folder, &self.config.name, &self.config.model)?;
         Ok(output::write_json(&config, &self.config)?)
     }
 
@@ -90,20 +100,18 @@ impl Bundle {
     /// # Errors
     /// Missing, damaged or mismatched files (weights that are not those of the configuration among them), or another schema version.
     pub fn load(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join("config.json");
-        let config: BundleConfig = serde_json::from_slice(&read(&path)?).map_err(|error| wrong(&path, error.to_string()))?;
+        let path_of_config = folder.join("config.json");
+        let config: BundleConfig =
+            serde_json::from_slice(&read(&path_of_config)?).map_err(|error| wrong(&path_of_config, error.to_string()))?;
         if config.schema_version != SCHEMA_VERSION {
-            return Err(wrong(&path, format!("schema version {}; this program reads {SCHEMA_VERSION}", config.schema_version)));
+            return Err(wrong(&path_of_config, format!("schema version {}; this program reads {SCHEMA_VERSION}", config.schema_version)));
         }
         let path = folder.join("tokenizer.json");
         let json = String::from_utf8(read(&path)?).map_err(|error| wrong(&path, error.to_string()))?;
         let tokenizer = Tokenizer::from_json(&json).map_err(|error| wrong(&path, error.to_string()))?;
         let grid = Grid::load(&folder.join("grid.json"))?;
-        let path = folder.join("model.safetensors");
-        let bytes = read(&path)?;
-        let mut parameters = BTreeMap::new();
-        for (name, view) in SafeTensors::deserialize(&bytes).map_err(|error| wrong(&path, error.to_string()))?.tensors() {
-            parameters.insert(name, view.load(&Device::Cpu)?);
+        if config.members.is_empty() {
+            return Err(wrong(&path_of_config, "it names no members".into()));
         }
         let slots_fit = grid.loci.len() == config.model.loci.len()
             && grid.loci.iter().zip(&config.model.loci).all(|(grid, model)| grid.name == model.name && grid.n_slots() == model.n_slots)
@@ -112,20 +120,93 @@ impl Bundle {
         if tokenizer.vocab_len() != config.model.vocab_size || !slots_fit || config.covariates.len() != config.model.n_covariates {
             return Err(wrong(folder, "its files do not belong together".into()));
         }
-        let bundle = Self { config, tokenizer, grid, parameters };
-        match bundle.model() {
-            Ok(_) => Ok(bundle),
-            Err(error) => Err(wrong(&path, format!("does not fit config.json: {error}"))),
+        let mut members = Vec::new();
+        for number in 0..config.members.len() {
+            let path = folder.join(file_name(number));
+            let parameters = weights(&path)?;
+            if let Err(error) = build(&config.model, &parameters, &Device::Cpu) {
+                return Err(wrong(&path, format!("does not fit config.json: {error}")));
+            }
+            members.push(parameters);
+        }
+        Ok(Self { config, tokenizer, grid, members })
+    }
+
+    /// The model of a bundle that has one member.
+    ///
+    /// # Errors
+    /// As [`Bundle::only_member`].
+    pub fn model(&self) -> Result<Model, Error> {
+        Ok(build(&self.config.model, self.only_member()?, &Device::Cpu)?)
+    }
+
+    /// The weights of a bundle that has one member.
+    ///
+    /// # Errors
+    /// A bundle of several, of which one alone is not what the bundle predicts.
+    pub fn only_member(&self) -> Result<&Weights, Error> {
+        match self.members.as_slice() {
+            [parameters] => Ok(parameters),
+            members => Err(Error::Options(format!(
+                "`{}` is the mean of {} models (--folds or --ensemble); this needs a bundle of one",
+                self.config.name,
+                members.len()
+            ))),
         }
     }
 
-    /// Builds the model with the bundle's weights.
+    /// Mean logit of all members for each of `people` (numbers into the cohort), in their order; on the device of the data.
     ///
     /// # Errors
-    /// Weights that do not fit the configuration.
-    pub fn model(&self) -> Result<Model, Error> {
-        Ok(Model::new(&self.config.model, &mut Parameters::saved(self.parameters.clone()))?)
+    /// When the model does not fit the data.
+    pub fn logits(&self, data: &Dataset<'_>, people: &[usize]) -> Result<Vec<f64>, Error> {
+        let mut sums = vec![0.0; people.len()];
+        for parameters in &self.members {
+            let model = build(&self.config.model, parameters, data.device())?;
+            sums.iter_mut().zip(logits(&model, data, people)?).for_each(|(sum, logit)| *sum += f64::from(logit));
+        }
+        Ok(sums.into_iter().map(|sum| sum / self.members.len() as f64).collect())
     }
+}
+
+/// A model with these weights.
+pub(super) fn build(config: &Config, parameters: &Weights, device: &Device) -> candle_core::Result<Model> {
+    Model::new(config, &mut Parameters::saved(parameters.clone()).on(device))
+}
+
+/// `model.safetensors`, `member-2.safetensors`, ...
+fn file_name(number: usize) -> String {
+    if number == 0 { "model.safetensors".into() } else { format!("member-{}.safetensors", number + 1) }
+}
+
+/// Removes the further members of an older bundle.
+fn remove_members(folder: &Path) -> Result<(), Error> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("member-") && name.ends_with(".safetensors") {
+            output::remove_if_there(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The tensors of a file, which must be finite numbers of 32 bits.
+fn weights(path: &Path) -> Result<Weights, Error> {
+    let bytes = read(path)?;
+    let mut parameters = Weights::new();
+    for (name, view) in SafeTensors::deserialize(&bytes).map_err(|error| wrong(path, error.to_string()))?.tensors() {
+        let tensor = view.load(&Device::Cpu)?;
+        if tensor.dtype() != DType::F32 {
+            return Err(wrong(path, format!("tensor `{name}` is of type {:?}, not F32", tensor.dtype())));
+        }
+        let values = tensor.flatten_all()?.to_vec1::<f32>()?;
+        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+            return Err(wrong(path, format!("tensor `{name}` has {} at {place}: train or download the model again", values[place])));
+        }
+        parameters.insert(name, tensor);
+    }
+    Ok(parameters)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

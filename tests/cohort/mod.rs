@@ -54,6 +54,9 @@ impl SmallCohort {
             name: None,
             architecture: Architecture { layers: 1, projected_length: 8, feed_forward: 32, ..Architecture::default() },
             schedule: training::Schedule { epochs: 5, batch_size: 24, ..Default::default() },
+            init: None,
+            device: training::DeviceChoice::Cpu,
+            tensorboard: None,
             resume: training::Resume::No,
         }
     }

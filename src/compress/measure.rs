@@ -1,0 +1,146 @@
+//! What a model costs and what it gains: size, time of a forward pass, and AUC on a cohort.
+
+use std::{fs, path::Path, sync::Arc, time::Instant};
+
+use candle_core::{Device, Tensor};
+use gf_cohort_schema::{Cohort, CovariateChoice, Phenotype, Prediction, Split, probability, write_predictions};
+use serde::{Deserialize, Serialize};
+
+use super::{Error, OnCohort};
+use crate::{dataset::Dataset, evaluation::roc, models::Model, output, tokenization::Folder, training::Bundle};
+
+/// Haplotypes in a timed forward pass.
+const HAPLOTYPES: usize = 4;
+/// Timed passes, of which the median counts, after one that is not timed.
+const PASSES: usize = 7;
+
+/// One model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Name of the model, or what it is.
+    pub name: String,
+    /// Values over all parameters.
+    pub parameters: u64,
+    /// Of `model.safetensors`.
+    pub bytes: u64,
+    /// Time of a forward pass over all loci with every slot filled, for one haplotype of a batch of four; median of seven passes.
+    pub milliseconds: f64,
+    /// AUC on the validation split, where a cohort was given and has both classes there.
+    pub validation_auroc: Option<f64>,
+    /// AUC on the test split, likewise.
+    pub test_auroc: Option<f64>,
+}
+
+impl Measured {
+    /// As cells of a table.
+    pub(super) fn cells(&self) -> Vec<String> {
+        let auroc = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
+        vec![
+            self.name.clone(),
+            self.parameters.to_string(),
+            self.bytes.to_string(),
+            format!("{:.3}", self.milliseconds),
+            auroc(self.validation_auroc),
+            auroc(self.test_auroc),
+        ]
+    }
+}
+
+/// The people whom models are measured on.
+pub struct People {
+    folder: Folder,
+    cohort: Cohort,
+}
+
+impl People {
+    /// Reads tokens and cohort; both must fit the model.
+    pub fn load(options: &OnCohort, bundle: &Bundle) -> Result<Self, Error> {
+        let folder = Folder::load(&options.tokens)?;
+        if folder.tokenizer.json() != bundle.tokenizer.json() || folder.grid != bundle.grid {
+            return Err(Error::OtherTokens(options.tokens.clone()));
+        }
+        let covariates = CovariateChoice::Named(bundle.config.covariates.iter().map(|covariate| covariate.name.clone()).collect());
+        Ok(Self { folder, cohort: Cohort::read(&options.cohort, options.phenotype_coding, &covariates)? })
+    }
+
+    /// A logit for everyone.
+    fn logits(&self, bundle: &Bundle) -> Result<Vec<f64>, Error> {
+        let data = Dataset::new(&self.folder.tokens, &self.cohort, bundle.config.covariates.clone())?;
+        let everyone: Vec<usize> = (0..self.cohort.people.len()).collect();
+        Ok(bundle.logits(&data, &everyone)?)
+    }
+
+    /// AUC on a split; `None` where it lacks a class.
+    fn auroc(&self, split: Split, logits: &[f64]) -> Option<f64> {
+        let of_class = |class: Phenotype| -> Vec<f64> {
+            let people = self.cohort.in_split(split).filter(|(_, person)| person.phenotype == Some(class));
+            people.map(|(number, _)| logits[number]).collect()
+        };
+        roc::auroc(&of_class(Phenotype::Case), &of_class(Phenotype::Control)).ok()
+    }
+
+    /// `predictions.csv` of everyone, as `train` writes it.
+    pub fn write_predictions(&self, bundle: &Bundle, folder: &Path) -> Result<(), Error> {
+        let rows = self.cohort.people.iter().zip(self.logits(bundle)?).map(|(person, logit)| Prediction {
+            sample_id: person.sample_id.clone(),
+            model: bundle.config.name.clone(),
+            split: person.split,
+            fold: None,
+            phenotype: person.phenotype,
+            logit,
+            probability: probability(logit),
+        });
+        let rows: Vec<Prediction> = rows.collect();
+        Ok(output::write(&folder.join("predictions.csv"), |out| write_predictions(out, &rows))?)
+    }
+}
+
+/// Measures bundles (their name in the table, and where they lie), the time of all of them in turns.
+pub fn all(bundles: &[(&str, &Bundle, &Path)], people: Option<&People>) -> Result<Vec<Measured>, Error> {
+    let models = bundles.iter().map(|(_, bundle, _)| bundle.model()).collect::<Result<Vec<_>, _>>()?;
+    let mut measured = Vec::with_capacity(bundles.len());
+    for ((name, bundle, folder), milliseconds) in bundles.iter().zip(times(&models)?) {
+        let logits = people.map(|people| people.logits(bundle)).transpose()?;
+        let auroc = |split| people.zip(logits.as_deref()).and_then(|(people, logits)| people.auroc(split, logits));
+        let weights = folder.join("model.safetensors");
+        measured.push(Measured {
+            name: (*name).to_owned(),
+            parameters: bundle.config.model.cost()?.parameters,
+            bytes: fs::metadata(&weights).map_err(output::at(&weights))?.len(),
+            milliseconds,
+            validation_auroc: auroc(Split::Validation),
+            test_auroc: auroc(Split::Test),
+        });
+    }
+    Ok(measured)
+}
+
+/// Milliseconds a haplotype of each model.
+fn times(models: &[Model]) -> Result<Vec<f64>, Error> {
+    let mut times = vec![Vec::with_capacity(PASSES); models.len()];
+    for pass in 0..=PASSES {
+        for (model, times) in models.iter().zip(&mut times) {
+            let started = Instant::now();
+            encode_all_loci(model)?;
+            if pass > 0 {
+                times.push(started.elapsed().as_secs_f64() * 1e3 / HAPLOTYPES as f64);
+            }
+        }
+    }
+    let median = |mut times: Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    Ok(times.into_iter().map(median).collect())
+}
+
+fn encode_all_loci(model: &Model) -> Result<(), Error> {
+    let config = model.config();
+    for (number, locus) in config.loci.iter().enumerate() {
+        let n = HAPLOTYPES * locus.n_slots;
+        let ids: Vec<u32> = (0..n).map(|place| (place % config.vocab_size) as u32).collect();
+        let tokens = Tensor::from_vec(ids, (HAPLOTYPES, locus.n_slots), &Device::Cpu)?;
+        model.encode(number, &tokens, &Arc::new(vec![1; n]))?;
+    }
+    Ok(())
+}

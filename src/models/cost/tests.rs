@@ -1,0 +1,147 @@
+//! Counts made by hand, on one locus of three slots (n), hidden size 2 (d), one head, one layer, wide layer 4 (f).
+
+use super::*;
+use crate::{
+    models::{LocusShape, Preset},
+    nn::Rank,
+};
+
+fn tiny(attention: AttentionKind) -> Config {
+    let sizes =
+        Architecture { hidden: 2, heads: 1, layers: 1, feed_forward: 4, projected_length: 2, hash_bits: 4, ..Architecture::default() };
+    let architecture = Architecture { attention, ..sizes };
+    Config { architecture, vocab_size: 7, loci: vec![LocusShape { name: "L".into(), n_slots: 3 }], n_covariates: 0 }
+}
+
+/// All but queries, keys, values and their mixture:
+/// position embedding          0 * and  6 +
+/// norm, output, bias + x     18 + 12 * and 24 + 12 + 12 +
+/// norm                       18 * and 24 +
+/// expand, bias, GELU         24 + 24 * and 24 + 12 + 12 +
+/// contract, bias + x         24 * and 24 + 12 +
+/// last norm, mean            18 + 2 * and 24 + 6 +
+/// head: pair 2 and 2; layer 4 x 2, bias, GELU 8 + 4 and 8 + 2 + 2; output 2 and 2 + 1
+const AROUND: (u64, u64) = (156, 209);
+
+#[track_caller]
+fn assert_mixing(config: &Config, multiplications: u64, additions: u64) {
+    let cost = config.cost().unwrap();
+    assert_eq!((cost.multiplications - AROUND.0, cost.additions - AROUND.1), (multiplications, additions));
+    let energy = 3.7 * cost.multiplications as f64 + 0.9 * cost.additions as f64;
+    assert!((cost.energy_pj - energy).abs() < 1e-9);
+}
+
+#[test]
+fn softmax_by_hand() {
+    // Queries, keys, values 3 x (3 x 2 x 2); q k^T and weights v 2 x (3 x 3 x 2); scale 3 x 2; 2 for each of 9 weights.
+    assert_mixing(&tiny(AttentionKind::Softmax), 36 + 36 + 6 + 18, 36 + 36 + 18);
+}
+
+#[test]
+fn convolution_by_hand() {
+    // Softmax, and 3 x (3 x 3 x 2).
+    let mut config = tiny(AttentionKind::Softmax);
+    config.architecture.convolution = true;
+    assert_mixing(&config, 96 + 54, 90 + 54);
+    // Linformer then summarises keys and values of all slots: 3 x 12, 54, two summaries 2 x (2 x 3 x 2), softmax over two rows.
+    let mut config = tiny(AttentionKind::Linformer);
+    config.architecture.convolution = true;
+    assert_mixing(&config, 36 + 54 + 24 + 42, 36 + 54 + 24 + 36);
+}
+
+#[test]
+fn linformer_by_hand() {
+    let of = |sharing, projection| {
+        let mut config = tiny(AttentionKind::Linformer);
+        (config.architecture.sharing, config.architecture.projection) = (sharing, projection);
+        config
+    };
+    // Softmax over two summaries: 2 x (3 x 2 x 2), scale 6, 2 for each of 6 weights: 42 * and 36 +. Queries: 12.
+    // One E (2 x 3 x 2), then keys and values of two rows 2 x (2 x 2 x 2).
+    for sharing in [Sharing::KeyValue, Sharing::Layerwise] {
+        assert_mixing(&of(sharing, Projection::Learned), 12 + 12 + 16 + 42, 12 + 12 + 16 + 36);
+    }
+    // E and F.
+    assert_mixing(&of(Sharing::Headwise, Projection::Learned), 12 + 24 + 16 + 42, 12 + 24 + 16 + 36);
+    // E and F for each head, after the keys and values of all slots.
+    assert_mixing(&of(Sharing::None, Projection::Learned), 12 + 24 + 24 + 42, 12 + 24 + 24 + 36);
+    // Two windows of two slots: a sum of 3 x 2, a division of 2 x 2.
+    assert_mixing(&of(Sharing::KeyValue, Projection::Mean), 12 + 4 + 16 + 42, 12 + 6 + 16 + 36);
+    // Keys and values of all slots; 3 x 2 comparisons of each.
+    assert_mixing(&of(Sharing::KeyValue, Projection::Max), 12 + 24 + 42, 12 + 24 + 12 + 36);
+    // A weight on each of 3 x 2, and the division.
+    assert_mixing(&of(Sharing::KeyValue, Projection::Conv), 12 + 24 + 2 * (6 + 4) + 42, 12 + 24 + 2 * 6 + 36);
+}
+
+#[test]
+fn ecoformer_by_hand() {
+    // Queries and values 2 x 12. Unit vectors 6 + 6 * and 6 +. 25 anchors: products 150, then 2 * and 3 + for each of 75. Hash 4 x 75.
+    // Sums 4 x 6 + 4 x 3 + 6; each code with them 4 x 6 + 4 x 3, c V and N c 6 + 3, and the division 6 *; c V itself 2 *.
+    let mut config = tiny(AttentionKind::Ecoformer);
+    let hash = (24 + 12 + 150 + 150 + 300, 24 + 6 + 150 + 225 + 300);
+    assert_mixing(&config, hash.0 + 6 + 2, hash.1 + 42 + 45);
+    // The token's own value in place of V: no sum of values, c v of each token.
+    config.architecture.released_numerator = true;
+    assert_mixing(&config, hash.0 + 6 + 6, hash.1 + 36 + 45);
+}
+
+#[test]
+fn activations_by_hand() {
+    let of = |activation| {
+        let mut config = tiny(AttentionKind::Softmax);
+        config.architecture.activation = activation;
+        let cost = config.cost().unwrap();
+        (cost.multiplications, cost.additions)
+    };
+    // GELU is 24 * and 12 + of 3 x 4 values.
+    let (multiplications, additions) = of(Activation::Gelu);
+    assert_eq!(of(Activation::Relu), (multiplications - 24, additions));
+    assert_eq!(of(Activation::SquaredRelu), (multiplications - 12, additions));
+}
+
+#[test]
+fn low_rank_layers_by_hand() {
+    let of = |rank| {
+        let mut config = tiny(AttentionKind::Softmax);
+        let sizes = Architecture { hidden: 8, feed_forward: 8, rank, ..config.architecture };
+        config.architecture = sizes;
+        let cost = config.cost().unwrap();
+        (cost.multiplications, cost.additions)
+    };
+    // Six layers of 3 rows: 2 x (8 + 8) = 32 in place of 8 x 8 = 64.
+    let (multiplications, additions) = of(None);
+    assert_eq!(of(Some(Rank::Absolute(2))), (multiplications - 576, additions - 576));
+}
+
+#[test]
+fn parameters_and_bytes_by_hand() {
+    // Embeddings 7 x 2 + 3 x 2, three norms of 4, attention 4 x 4 + 2, E 2 x 3, feed-forward 8 + 4 + 8 + 2, head 8 + 2 + 2 + 1.
+    let cost = tiny(AttentionKind::Linformer).cost().unwrap();
+    assert_eq!(cost.parameters, 20 + 12 + 18 + 6 + 22 + 13);
+    // Input and normed input 6 + 6; queries and mixture 6 + 6, keys and values 4 + 4, which is more than wide layer and output 12 + 6.
+    assert_eq!(cost.bytes, 4 * (91 + 12 + 20));
+}
+
+#[test]
+fn loci_add_up() {
+    let mut config = tiny(AttentionKind::Linformer);
+    let one = config.cost().unwrap();
+    config.loci.push(LocusShape { name: "M".into(), n_slots: 3 });
+    let two = config.cost().unwrap();
+    // The encoder twice; the head gets 2 x 2 more features for 2 values, and one more pair of 2.
+    let head = 16;
+    assert_eq!(two.multiplications, 2 * (one.multiplications - head) + head + 8 + 2);
+}
+
+#[test]
+fn a_long_sequence_costs_the_efficient_models_less_energy() {
+    let energy = |preset: Preset, n_slots| {
+        let architecture = Architecture { hidden: 64, feed_forward: 256, projected_length: 128, ..preset.architecture() };
+        let config = Config { architecture, loci: vec![LocusShape { name: "L".into(), n_slots }], ..tiny(AttentionKind::Softmax) };
+        config.cost().unwrap().energy_pj
+    };
+    let softmax = energy(Preset::Transformer, 4_096);
+    assert!(energy(Preset::Linformer, 4_096) < 0.27 * softmax);
+    assert!(energy(Preset::Ecoformer, 4_096) < 0.27 * softmax);
+    assert!(energy(Preset::LowRankTransformer, 4_096) < softmax);
+}

@@ -1,0 +1,269 @@
+//! The feed-forward half of a transformer layer in one pass: `x + activation(norm(x) W1 + b1) W2 + b2` (pre-norm: Xiong et al. 2020, arXiv
+//! 2002.04745, section 3).
+//!
+//! A block of rows goes through all of it while it is in the cache, forwards and backwards. Only `x` is kept for the backward pass, which
+//! computes the wide inner rows again: they are never in memory as a whole, and cost a sixth more arithmetic.
+
+use std::marker::PhantomData;
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use super::{
+    activation::{Activation, Curve, Gelu, Relu, SquaredRelu, activation_with_bias},
+    gemm::{Matrix, Packed, ROWS_PER_SUM, add_transposed_times, sum_of},
+    layer_norm::{add_row_gradients, layer_norm, normalise_rows},
+    linear::linear,
+    real::{Real, add_scaled, fused, slice, with_slices},
+    residual::add_with_bias,
+};
+
+/// The parameters of the block, dense.
+#[derive(Clone, Copy, Debug)]
+pub struct FeedForward<'p> {
+    /// Of the norm, (width).
+    pub gamma: &'p Tensor,
+    /// Of the norm, (width).
+    pub beta: &'p Tensor,
+    /// W1, (width, inner).
+    pub expand: &'p Tensor,
+    /// b1, (inner).
+    pub expand_bias: &'p Tensor,
+    /// W2, (inner, width).
+    pub contract: &'p Tensor,
+    /// b2, (width).
+    pub contract_bias: &'p Tensor,
+    /// Between the two.
+    pub activation: Activation,
+}
+
+/// The block for `x` (.., width).
+///
+/// # Errors
+/// Shapes or types that do not fit.
+pub fn feed_forward(x: &Tensor, block: FeedForward<'_>) -> Result<Tensor> {
+    let (width, inner) = block.expand.dims2()?;
+    let FeedForward { gamma, beta, expand, expand_bias, contract, contract_bias, activation } = block;
+    let vectors = [(gamma, width), (beta, width), (expand_bias, inner), (contract_bias, width)];
+    if x.dims().last() != Some(&width) || contract.dims2()? != (inner, width) || vectors.iter().any(|(v, n)| v.elem_count() != *n) {
+        bail!("feed_forward: x {:?}, expand {:?} and contract {:?} do not fit", x.shape(), expand.shape(), contract.shape());
+    }
+    fused!(x.dtype(), x.device(), T => {
+        // An operation of candle takes at most three tensors.
+        let parts = [gamma, beta, contract_bias, expand_bias, expand, contract];
+        let packed = Tensor::cat(&parts.map(Tensor::flatten_all).into_iter().collect::<Result<Vec<_>>>()?, 0)?;
+        x.contiguous()?.apply_op2(&packed, Fused::<T> { width, inner, activation, number: PhantomData })
+    });
+    composed(x, block)
+}
+
+/// The same from its parts, for other devices.
+fn composed(x: &Tensor, block: FeedForward<'_>) -> Result<Tensor> {
+    let normed = layer_norm(x, block.gamma, block.beta, None)?;
+    let inner = activation_with_bias(&linear(&normed, block.expand)?, block.expand_bias, block.activation)?;
+    add_with_bias(x, &linear(&inner, block.contract)?, block.contract_bias)
+}
+
+struct Fused<T> {
+    width: usize,
+    inner: usize,
+    activation: Activation,
+    number: PhantomData<T>,
+}
+
+/// The parameters as they lie in the packed tensor.
+struct Parts<'p, T> {
+    gamma: &'p [T],
+    beta: &'p [T],
+    contract_bias: &'p [T],
+    expand_bias: &'p [T],
+    expand: Matrix<'p, T>,
+    contract: Matrix<'p, T>,
+}
+
+impl<T: Real> Fused<T> {
+    fn parts<'p>(&self, packed: &'p [T]) -> Parts<'p, T> {
+        let Self { width, inner, .. } = *self;
+        let (vectors, matrices) = packed.split_at(3 * width + inner);
+        let (expand, contract) = matrices.split_at(width * inner);
+        Parts {
+            gamma: &vectors[..width],
+            beta: &vectors[width..2 * width],
+            contract_bias: &vectors[2 * width..3 * width],
+            expand_bias: &vectors[3 * width..],
+            expand: Matrix::rows(expand, inner),
+            contract: Matrix::rows(contract, width),
+        }
+    }
+
+    /// Rows that go through at a time: their inner rows fill part of the second-level cache. Divides [`ROWS_PER_SUM`].
+    fn rows(&self) -> usize {
+        (131_072 / self.inner.next_power_of_two()).clamp(32, 256)
+    }
+
+    fn output<C: Curve<T>>(&self, x: &[T], packed: &[T]) -> Vec<T> {
+        let Self { width, inner, .. } = *self;
+        let parts = self.parts(packed);
+        let (expand, contract) = rayon::join(|| Packed::new(parts.expand, width, inner), || Packed::new(parts.contract, inner, width));
+        let mut out = vec![T::default(); x.len()];
+        let block = width * self.rows();
+        out.par_chunks_mut(block).zip(x.par_chunks(block)).for_each(|(out, x)| {
+            let rows = x.len() / width;
+            normalise_rows(x, parts.gamma, parts.beta, None, out);
+            let mut wide = vec![T::default(); rows * inner];
+            expand.multiply(rows, Matrix::rows(out, width), &mut wide, inner, false);
+            activate::<T, C>(&mut wide, parts.expand_bias);
+            contract.multiply(rows, Matrix::rows(&wide, inner), out, width, false);
+            add_rows(out, x, parts.contract_bias);
+        });
+        out
+    }
+
+    /// Gradients of `x` and of the packed parameters.
+    fn gradients<C: Curve<T>>(&self, x: &[T], packed: &[T], dy: &[T]) -> (Vec<T>, Vec<T>) {
+        let Self { width, inner, .. } = *self;
+        let parts = self.parts(packed);
+        let (expand, (expand_transposed, contract_transposed)) = rayon::join(
+            || Packed::new(parts.expand, width, inner),
+            || {
+                let expand_transposed = || Packed::new(parts.expand.transposed(), inner, width);
+                rayon::join(expand_transposed, || Packed::new(parts.contract.transposed(), width, inner))
+            },
+        );
+        let mut dx = vec![T::default(); x.len()];
+        let sum = width * ROWS_PER_SUM;
+        let tasks = dx.par_chunks_mut(sum).zip(x.par_chunks(sum)).zip(dy.par_chunks(sum));
+        let partial: Vec<Vec<T>> = tasks
+            .map(|((dx, x), dy)| {
+                let mut dpacked = vec![T::default(); packed.len()];
+                let (dvectors, dmatrices) = dpacked.split_at_mut(3 * width + inner);
+                let (dnorm, dbiases) = dvectors.split_at_mut(2 * width);
+                let (dgamma, dbeta) = dnorm.split_at_mut(width);
+                let (dcontract_bias, dexpand_bias) = dbiases.split_at_mut(width);
+                let (dexpand, dcontract) = dmatrices.split_at_mut(width * inner);
+                let zeros = |n: usize| vec![T::default(); self.rows() * n];
+                let (mut normed, mut dnormed, mut wide, mut dwide) = (zeros(width), zeros(width), zeros(inner), zeros(inner));
+                let block = width * self.rows();
+                for ((dx, x), dy) in dx.chunks_mut(block).zip(x.chunks(block)).zip(dy.chunks(block)) {
+                    let rows = x.len() / width;
+                    let (normed, dnormed) = (&mut normed[..x.len()], &mut dnormed[..x.len()]);
+                    let (wide, dwide) = (&mut wide[..rows * inner], &mut dwide[..rows * inner]);
+                    normalise_rows(x, parts.gamma, parts.beta, None, normed);
+                    expand.multiply(rows, Matrix::rows(normed, width), wide, inner, false);
+                    contract_transposed.multiply(rows, Matrix::rows(dy, width), dwide, inner, false);
+                    activate_backwards::<T, C>(wide, dwide, parts.expand_bias, dexpand_bias);
+                    expand_transposed.multiply(rows, Matrix::rows(dwide, inner), dnormed, width, false);
+                    add_transposed_times(normed, width, dwide, inner, dexpand);
+                    add_transposed_times(wide, inner, dy, width, dcontract);
+                    for row in dy.chunks_exact(width) {
+                        add_scaled(dcontract_bias, T::of(1.0), row);
+                    }
+                    dx.copy_from_slice(dy);
+                    add_row_gradients([x, parts.gamma, dnormed], None, [dx, dgamma, dbeta]);
+                }
+                dpacked
+            })
+            .collect();
+        (dx, sum_of(partial).unwrap_or_else(|| vec![T::default(); packed.len()]))
+    }
+}
+
+/// `wide = C(wide + bias)`.
+fn activate<T: Real, C: Curve<T>>(wide: &mut [T], bias: &[T]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for row in wide.chunks_exact_mut(bias.len()) {
+                for (value, &bias) in row.iter_mut().zip(bias) {
+                    *value = C::value(*value + bias);
+                }
+            }
+        },
+    );
+}
+
+/// `dwide *= C'(wide + bias)`, then `wide = C(wide + bias)`; adds up the gradient of the bias.
+fn activate_backwards<T: Real, C: Curve<T>>(wide: &mut [T], dwide: &mut [T], bias: &[T], dbias: &mut [T]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let n = bias.len();
+            let dbias = &mut dbias[..n];
+            for (wide, dwide) in wide.chunks_exact_mut(n).zip(dwide.chunks_exact_mut(n)) {
+                for i in 0..n {
+                    let (value, slope) = C::value_and_slope(wide[i] + bias[i]);
+                    dwide[i] *= slope;
+                    dbias[i] += dwide[i];
+                    wide[i] = value;
+                }
+            }
+        },
+    );
+}
+
+/// `out += x + bias`.
+fn add_rows<T: Real>(out: &mut [T], x: &[T], bias: &[T]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (out, x) in out.chunks_exact_mut(bias.len()).zip(x.chunks_exact(bias.len())) {
+                for ((out, &x), &bias) in out.iter_mut().zip(x).zip(bias) {
+                    *out += x + bias;
+                }
+            }
+        },
+    );
+}
+
+impl<T: Real> CustomOp2 for Fused<T> {
+    fn name(&self) -> &'static str {
+        "feed-forward"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (x, packed) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
+        let out = match self.activation {
+            Activation::Gelu => self.output::<Gelu>(x, packed),
+            Activation::Relu => self.output::<Relu>(x, packed),
+            Activation::SquaredRelu => self.output::<SquaredRelu>(x, packed),
+        };
+        Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, packed: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (dx, dpacked) = with_slices::<T, 3, _>([x, packed, gradient], |[x, packed, dy]| {
+            Ok(match self.activation {
+                Activation::Gelu => self.gradients::<Gelu>(x, packed, dy),
+                Activation::Relu => self.gradients::<Relu>(x, packed, dy),
+                Activation::SquaredRelu => self.gradients::<SquaredRelu>(x, packed, dy),
+            })
+        })?;
+        Ok((Some(Tensor::from_vec(dx, x.shape(), x.device())?), Some(Tensor::from_vec(dpacked, packed.shape(), x.device())?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::real::tests::{assert_same_gradients, check_gradients},
+        *,
+    };
+
+    fn block<'t>(t: &'t [Tensor], activation: Activation) -> FeedForward<'t> {
+        FeedForward { gamma: &t[1], beta: &t[2], expand: &t[3], expand_bias: &t[4], contract: &t[5], contract_bias: &t[6], activation }
+    }
+
+    #[test]
+    fn every_input_gets_its_gradient() {
+        check_gradients([&[2, 3, 4], &[4], &[4], &[4, 6], &[6], &[6, 4], &[4]], |t| feed_forward(&t[0], block(t, Activation::Gelu)));
+    }
+
+    #[test]
+    fn the_composition_of_its_parts_is_the_same_over_many_blocks() {
+        for activation in [Activation::Gelu, Activation::Relu, Activation::SquaredRelu] {
+            // More rows than one sum holds, and more than one block.
+            let shapes: [&[usize]; 7] = [&[5, 230, 3], &[3], &[3], &[3, 130], &[130], &[130, 3], &[3]];
+            assert_same_gradients(shapes, |t| feed_forward(&t[0], block(t, activation)), |t| composed(&t[0], block(t, activation)));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Where tensors live: `cpu`, or `cuda:N` in a build with the feature `cuda`.
+
+use std::{fmt, str::FromStr};
+
+use candle_core::Device;
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+
+/// What the user chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum DeviceChoice {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU, by number.
+    Cuda(usize),
+}
+
+impl DeviceChoice {
+    /// Opens the device. Another is never taken instead.
+    ///
+    /// # Errors
+    /// A build without CUDA, or a GPU that is not there.
+    pub fn open(self) -> Result<Device, Error> {
+        match self {
+            Self::Cpu => Ok(Device::Cpu),
+            Self::Cuda(_) if !cfg!(feature = "cuda") => {
+                Err(Error::Options(format!("device {self}: this build has no CUDA: build with --features cuda, or use --device cpu")))
+            }
+            Self::Cuda(number) => Device::new_cuda(number)
+                .map_err(|error| Error::Options(format!("device {self} cannot be used: {error}; `nvidia-smi` lists those there are"))),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = || text.strip_prefix("cuda:")?.parse().ok();
+        match text {
+            "cpu" => Ok(Self::Cpu),
+            _ => number().map(Self::Cuda).ok_or_else(|| format!("`{text}` is no device; write cpu, or cuda:0 for the first GPU")),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+impl TryFrom<String> for DeviceChoice {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<DeviceChoice> for String {
+    fn from(device: DeviceChoice) -> Self {
+        device.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_read_as_they_are_written() {
+        for text in ["cpu", "cuda:0", "cuda:12"] {
+            assert_eq!(text.parse::<DeviceChoice>().unwrap().to_string(), text);
+        }
+        for text in ["", "gpu", "cuda", "cuda:", "cuda:x"] {
+            assert!(text.parse::<DeviceChoice>().is_err(), "{text}");
+        }
+    }
+}

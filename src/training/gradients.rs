@@ -1,0 +1,175 @@
+//! Gradients of a step within a bounded memory.
+//!
+//! Where the distinct haplotypes of a batch do not fit, they are encoded in parts (`GradCache`: Gao et al. 2021, arXiv 2101.06983, section 3.2):
+//! first without keeping the way to them; the loss of all people gives the gradient u of the encoded rows; then each part f is encoded again and
+//! the gradient of sum(f u), which is u df/dw, is added up. The result is that of the whole batch, for one more pass forward.
+
+use std::ops::Range;
+
+use candle_core::{Tensor, backprop::GradStore};
+
+use super::Error;
+use crate::{
+    dataset::{Dataset, bytes_per_haplotype, encode, encode_in_parts, haplotypes_at_a_time},
+    models::{Config, Model},
+    nn::weighted_binary_cross_entropy,
+};
+
+/// How the people of a step are worked on.
+#[derive(Clone, Copy, Debug)]
+pub struct Batching {
+    /// People whose haplotypes are encoded together.
+    pub batch_size: usize,
+    /// Bytes that the encoding of their haplotypes may take.
+    pub bytes: usize,
+    /// Weight of a case and of a control.
+    pub class_weights: [f64; 2],
+}
+
+/// Mean weighted loss of the people of a step, and its gradients: added up over batches, equal to those of one batch of all.
+///
+/// # Errors
+/// When the model does not fit the data.
+pub fn of_step(model: &Model, data: &Dataset<'_>, people: &[usize], batching: Batching) -> Result<(f64, GradStore), Error> {
+    let (mut loss, mut gradients) = (0.0, GradStore::default());
+    for batch in people.chunks(batching.batch_size) {
+        let weights = data.class_weights(batch, batching.class_weights.map(|weight| weight / people.len() as f64))?;
+        let (of_batch, batch_gradients) = of_batch(model, data, batch, &weights, batching.bytes)?;
+        loss += of_batch;
+        gradients.extend(batch_gradients)?;
+    }
+    Ok((loss, gradients))
+}
+
+fn of_batch(model: &Model, data: &Dataset<'_>, people: &[usize], weights: &Tensor, bytes: usize) -> Result<(f64, GradStore), Error> {
+    let haplotypes: Vec<Vec<u32>> = (0..data.tokens().loci.len()).map(|locus| data.haplotypes_of(locus, people)).collect();
+    let pairs = (0..haplotypes.len()).map(|locus| data.pairs(locus, people, &haplotypes[locus])).collect::<Result<Vec<_>, _>>()?;
+    let pairs: Vec<&[Tensor; 2]> = pairs.iter().collect();
+    let (covariates, targets) = (data.covariates(people)?, data.targets(people)?);
+    let loss_of = |encoded: &[Tensor]| -> Result<Tensor, Error> {
+        let logits = model.classify(encoded, &pairs, covariates.as_ref())?;
+        Ok(weighted_binary_cross_entropy(&logits, &targets, weights)?)
+    };
+
+    let Some(parts) = parts(model.config(), &haplotypes, bytes) else {
+        let encoded = haplotypes.iter().enumerate().map(|(locus, haplotypes)| encode(model, data, locus, haplotypes));
+        let loss = loss_of(&encoded.collect::<Result<Vec<_>, _>>()?)?;
+        return Ok((f64::from(loss.to_scalar::<f32>()?), loss.backward()?));
+    };
+    let rows = haplotypes
+        .iter()
+        .enumerate()
+        .map(|(locus, haplotypes)| encode_in_parts(model, data, locus, haplotypes, haplotypes_at_a_time(model.config(), locus, bytes)));
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    let loss = loss_of(&rows.iter().map(|rows| rows.as_tensor().clone()).collect::<Vec<_>>())?;
+    let mut gradients = loss.backward()?;
+    let of_rows: Vec<Option<Tensor>> = rows.iter().map(|rows| gradients.remove(rows)).collect();
+    for (locus, range) in parts {
+        let Some(of_rows) = &of_rows[locus] else { continue };
+        let of_part = of_rows.narrow(0, range.start, range.len())?.detach();
+        let again = encode(model, data, locus, &haplotypes[locus][range])?;
+        gradients.extend((again * of_part)?.sum_all()?.backward()?)?;
+    }
+    Ok((f64::from(loss.to_scalar::<f32>()?), gradients))
+}
+
+/// Haplotypes of each locus that are encoded together; `None` where all of all loci fit at once.
+fn parts(config: &Config, haplotypes: &[Vec<u32>], bytes: usize) -> Option<Vec<(usize, Range<usize>)>> {
+    let all: usize = haplotypes.iter().enumerate().map(|(locus, haplotypes)| haplotypes.len() * bytes_per_haplotype(config, locus)).sum();
+    if all <= bytes {
+        return None;
+    }
+    let of_locus = |(locus, haplotypes): (usize, &Vec<u32>)| {
+        let (n, at_a_time) = (haplotypes.len(), haplotypes_at_a_time(config, locus, bytes));
+        (0..n).step_by(at_a_time).map(move |start| (locus, start..n.min(start + at_a_time))).collect::<Vec<_>>()
+    };
+    Some(haplotypes.iter().enumerate().flat_map(of_locus).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dataset::Standardisation,
+        models::{Architecture, LocusShape, Preset},
+        nn::Parameters,
+        sequence::ABSENT_HAPLOTYPE,
+        tokenization::{LocusTokens, TokenSet},
+    };
+    use gf_cohort_schema::{Cohort, Person, Phenotype, Split};
+    use std::collections::BTreeMap;
+
+    const N_PEOPLE: usize = 10;
+
+    /// Two loci of 9 and 5 slots with 7 and 4 haplotypes, one absent.
+    fn tokens() -> TokenSet {
+        let locus = |name: &str, n_slots: usize, n: usize| LocusTokens {
+            name: name.into(),
+            n_slots,
+            tokens: (0..n * n_slots).map(|i| if i % n_slots > n_slots - 2 { gf_tokenizer::PAD } else { 4 + (i * i % 7) as u32 }).collect(),
+            pairs: (0..N_PEOPLE).map(|person| [(person % n) as u32, ((person * 3 + 1) % n) as u32]).collect(),
+        };
+        let mut loci = vec![locus("a", 9, 7), locus("b", 5, 4)];
+        loci[1].pairs[3][1] = ABSENT_HAPLOTYPE;
+        TokenSet { samples: (0..N_PEOPLE).map(|person| format!("S{person}")).collect(), loci }
+    }
+
+    fn cohort() -> Cohort {
+        let person = |index: usize| Person {
+            sample_id: format!("S{index}"),
+            phenotype: Some(if index.is_multiple_of(3) { Phenotype::Case } else { Phenotype::Control }),
+            split: Split::Train,
+            family_id: None,
+            covariates: vec![index as f64],
+        };
+        Cohort { people: (0..N_PEOPLE).map(person).collect(), covariate_names: vec!["age".into()] }
+    }
+
+    fn config(preset: Preset) -> Config {
+        let architecture = Architecture { hidden: 8, layers: 2, heads: 2, feed_forward: 16, projected_length: 4, ..preset.architecture() };
+        let shape = |name: &str, n_slots| LocusShape { name: name.into(), n_slots };
+        Config { architecture, vocab_size: 12, loci: vec![shape("a", 9), shape("b", 5)], n_covariates: 1 }
+    }
+
+    /// Loss and gradients by name.
+    fn gradients(preset: Preset, batch_size: usize, bytes: usize) -> (f64, BTreeMap<String, Vec<f32>>) {
+        let (tokens, cohort) = (tokens(), cohort());
+        let everyone: Vec<usize> = (0..N_PEOPLE).collect();
+        let data = Dataset::new(&tokens, &cohort, Standardisation::fit(&cohort, &everyone)).unwrap();
+        let mut parameters = Parameters::seeded(3);
+        let model = Model::new(&config(preset), &mut parameters).unwrap();
+        let (loss, store) = of_step(&model, &data, &everyone, Batching { batch_size, bytes, class_weights: [2.0, 0.7] }).unwrap();
+        let of = |(name, var): (&str, &candle_core::Var)| {
+            (name.to_owned(), store.get(var).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap())
+        };
+        (loss, parameters.iter().map(of).collect())
+    }
+
+    #[test]
+    fn parts_and_batches_give_the_gradients_of_the_whole() {
+        for preset in Preset::ALL {
+            let (loss, whole) = gradients(preset, N_PEOPLE, usize::MAX);
+            assert!(whole.values().all(|values| values.iter().any(|value| value.abs() > 1e-6)), "{preset}: a gradient of nothing");
+            let three = 3 * bytes_per_haplotype(&config(preset), 0);
+            for (batch_size, bytes) in [(N_PEOPLE, three), (N_PEOPLE, 1), (3, usize::MAX), (4, three)] {
+                let (other_loss, others) = gradients(preset, batch_size, bytes);
+                assert!((loss - other_loss).abs() < 1e-6, "{preset}: {loss} {other_loss}");
+                for (name, values) in &whole {
+                    let off = values.iter().zip(&others[name]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                    assert!(off < 1e-5, "{preset}, batches of {batch_size}, {bytes} bytes: {name} is off by {off}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_has_as_many_haplotypes_as_fit() {
+        let config = config(Preset::Linformer);
+        let haplotypes = [(0..7).collect::<Vec<u32>>(), (0..4).collect()];
+        let [long, short] = [0, 1].map(|locus| bytes_per_haplotype(&config, locus));
+        assert_eq!(parts(&config, &haplotypes, 7 * long + 4 * short), None);
+        let found = parts(&config, &haplotypes, 3 * long).unwrap();
+        assert_eq!(found, [(0, 0..3), (0, 3..6), (0, 6..7), (1, 0..4)]);
+        assert_eq!(parts(&config, &haplotypes, 1).unwrap().len(), 11);
+    }
+}

@@ -1,0 +1,180 @@
+//! The loop: trains one member of a bundle, epoch by epoch, from a checkpoint to the next.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use candle_core::Device;
+use gf_cohort_schema::{Cohort, Phenotype};
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    AdamW, EpochLog, Error, Progress, Resume, Schedule, Weights,
+    checkpoint::Checkpoint,
+    gradients::{self, Batching},
+    members::Member,
+    tensorboard::EventFile,
+};
+use crate::{
+    dataset::{Dataset, logits},
+    evaluation::roc,
+    models::{Config, Model},
+    nn::Parameters,
+};
+
+/// What all members have in common.
+#[derive(Debug)]
+pub struct Setting<'s> {
+    pub config: &'s Config,
+    pub data: &'s Dataset<'s>,
+    pub cohort: &'s Cohort,
+    pub schedule: &'s Schedule,
+    /// Of everything the weights depend on.
+    pub digest: &'s str,
+    pub resume: Resume,
+    pub device: &'s Device,
+}
+
+/// A member's own files and place.
+#[derive(Debug)]
+pub struct Place {
+    /// 1-based, of how many.
+    pub number: (usize, usize),
+    pub checkpoint: PathBuf,
+    /// Folder of its TensorBoard events.
+    pub events: Option<PathBuf>,
+}
+
+/// A trained member.
+#[derive(Debug)]
+pub struct Trained {
+    /// Weights of the best epoch.
+    pub weights: Weights,
+    pub n_parameters: usize,
+    pub best_epoch: usize,
+    pub best_validation_auroc: f64,
+    pub log: Vec<EpochLog>,
+    /// Epochs taken over from a checkpoint.
+    pub epochs_resumed: usize,
+}
+
+/// Trains a member from `initial` weights, or from those its seed gives.
+///
+/// # Errors
+/// A checkpoint that cannot be used, a loss that is not finite, a file that cannot be written.
+pub fn train(
+    setting: &Setting<'_>,
+    member: &Member,
+    place: &Place,
+    initial: impl FnOnce() -> Result<Option<Weights>, Error>,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Trained, Error> {
+    let Setting { config, data, cohort, schedule, digest, device, .. } = *setting;
+    let (mut checkpoint, parameters) = match resumed(setting, &place.checkpoint)? {
+        Some((checkpoint, weights)) => (checkpoint, Parameters::saved(weights)),
+        None => (Checkpoint::start(digest), initial()?.map_or_else(|| Parameters::seeded(member.seed), Parameters::saved)),
+    };
+    let mut parameters = parameters.on(device);
+    let model = Model::new(config, &mut parameters)?;
+    let epochs_resumed = checkpoint.state.log.len();
+    let mut events = place.events.as_ref().map(|folder| EventFile::create(folder, &checkpoint.state.log)).transpose()?;
+
+    let n_steps = member.training.len().div_ceil(schedule.people_per_step());
+    let optimizer = AdamW::new(schedule.weight_decay, schedule.clip_norm);
+    let batching = Batching {
+        batch_size: schedule.batch_size,
+        bytes: schedule.bytes(),
+        class_weights: schedule.class_weights.over(cohort, &member.training),
+    };
+    while !checkpoint.is_finished(schedule) {
+        let epoch = checkpoint.state.log.len() + 1;
+        let diverged = |step| diverged(epoch, step, schedule, &place.checkpoint);
+        let started = Instant::now();
+        // EcoFormer: `model.fit_hashes(..)` belongs here, before the first step and at the start of every further epoch.
+        let (mut loss_sum, mut learning_rate) = (0.0, 0.0);
+        for (step, people) in order(member, epoch).chunks(schedule.people_per_step()).enumerate() {
+            learning_rate = schedule.rate_at((epoch - 1) * n_steps + step, schedule.epochs * n_steps);
+            let (loss, gradients) = gradients::of_step(&model, data, people, batching)?;
+            let norm = optimizer.step(&parameters, &gradients, &mut checkpoint.moments, learning_rate)?;
+            if !loss.is_finite() || !norm.is_finite() {
+                return Err(diverged(step + 1));
+            }
+            loss_sum += loss * people.len() as f64;
+            on_progress(Progress::Step { member: place.number, epoch: (epoch, schedule.epochs), step: (step + 1, n_steps), loss });
+        }
+        let training_seconds = started.elapsed().as_secs_f64();
+        let (validation_auroc, validation_loss) = judge(&model, data, cohort, &member.validation)?.ok_or_else(|| diverged(n_steps))?;
+        let log = EpochLog {
+            epoch,
+            train_loss: loss_sum / member.training.len() as f64,
+            validation_auroc,
+            validation_loss,
+            learning_rate,
+            seconds: started.elapsed().as_secs_f64(),
+            people_per_second: member.training.len() as f64 / training_seconds,
+        };
+        on_progress(Progress::Epoch(&log));
+        checkpoint.end_epoch(log.clone(), &parameters)?;
+        checkpoint.save(&place.checkpoint, &parameters)?;
+        if let Some(events) = &mut events {
+            events.add(&log)?;
+        }
+    }
+    let Checkpoint { state, best, .. } = checkpoint;
+    Ok(Trained {
+        weights: best,
+        n_parameters: parameters.n_values(),
+        best_epoch: state.best_epoch,
+        best_validation_auroc: state.best_validation_auroc,
+        log: state.log,
+        epochs_resumed,
+    })
+}
+
+fn resumed(setting: &Setting<'_>, path: &Path) -> Result<Option<(Checkpoint, Weights)>, Error> {
+    let load = || Checkpoint::load_if_there(path, setting.digest, setting.device);
+    match setting.resume {
+        Resume::No => Ok(None),
+        Resume::Yes => load(),
+        Resume::IfSame => load().or_else(|error| match error {
+            Error::OtherCheckpoint { .. } => Ok(None),
+            other => Err(other),
+        }),
+    }
+}
+
+/// The people of an epoch in the order they are learnt from.
+fn order(member: &Member, epoch: usize) -> Vec<usize> {
+    let mut order = member.training.clone();
+    let mut rng = ChaCha8Rng::seed_from_u64(member.seed);
+    rng.set_stream(epoch as u64);
+    order.shuffle(&mut rng);
+    order
+}
+
+/// AUC and mean loss on some people; `None` where a logit is not finite.
+fn judge(model: &Model, data: &Dataset<'_>, cohort: &Cohort, people: &[usize]) -> Result<Option<(f64, f64)>, Error> {
+    let (mut cases, mut controls, mut loss) = (Vec::new(), Vec::new(), 0.0);
+    for (&person, logit) in people.iter().zip(logits(model, data, people)?) {
+        let logit = f64::from(logit);
+        if !logit.is_finite() {
+            return Ok(None);
+        }
+        let is_case = cohort.people[person].phenotype.is_some_and(Phenotype::is_case);
+        let away = if is_case { -logit } else { logit };
+        loss += away.max(0.0) + (-away.abs()).exp().ln_1p();
+        if is_case { &mut cases } else { &mut controls }.push(logit);
+    }
+    let auroc = roc::auroc(&cases, &controls).map_err(|error| Error::Options(error.to_string()))?;
+    Ok(Some((auroc, loss / people.len() as f64)))
+}
+
+fn diverged(epoch: usize, step: usize, schedule: &Schedule, checkpoint: &Path) -> Error {
+    let kept = match epoch {
+        1 => "no epoch was finished, so nothing is kept".to_string(),
+        _ => format!("the state after epoch {} is kept in {}", epoch - 1, checkpoint.display()),
+    };
+    Error::Diverged { epoch, step, learning_rate: schedule.learning_rate, kept }
+}

@@ -1,0 +1,213 @@
+//! Scalars for TensorBoard: `events.out.tfevents.*`, written by hand.
+//!
+//! Input -> output: the log of every epoch -> TFRecords (length, masked CRC-32C of it, data, masked CRC-32C of those), each a protobuf
+//! `Event { 1: double wall_time, 2: int64 step, 3: string file_version, 5: Summary }`, `Summary { 1: repeated Value }`,
+//! `Value { 1: string tag, 2: float simple_value }`. A step is an epoch.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::EpochLog;
+use crate::output;
+
+/// One name for every run, so that a resumed one replaces the file instead of telling its epochs twice.
+const FILE_NAME: &str = "events.out.tfevents.1.gf-genomics";
+
+/// An event file that grows by an epoch at a time.
+#[derive(Debug)]
+pub struct EventFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl EventFile {
+    /// Begins the file with the epochs that were run before.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn create(folder: &Path, before: &[EpochLog]) -> Result<Self, output::Error> {
+        fs::create_dir_all(folder).map_err(output::at(folder))?;
+        let path = folder.join(FILE_NAME);
+        let mut file = File::create(&path).map_err(output::at(&path))?;
+        let seconds_before: f64 = before.iter().map(|log| log.seconds).sum();
+        let mut wall_time = now() - seconds_before;
+        let mut bytes = record(&[double(1, wall_time), text(3, "brain.Event:2")].concat());
+        for log in before {
+            wall_time += log.seconds;
+            bytes.extend(record(&event(wall_time, log)));
+        }
+        file.write_all(&bytes).map_err(output::at(&path))?;
+        Ok(Self { path, file })
+    }
+
+    /// Adds an epoch.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add(&mut self, log: &EpochLog) -> Result<(), output::Error> {
+        let written = self.file.write_all(&record(&event(now(), log))).and_then(|()| self.file.flush());
+        written.map_err(output::at(&self.path))
+    }
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+fn event(wall_time: f64, log: &EpochLog) -> Vec<u8> {
+    let scalars = [
+        ("loss/train", log.train_loss),
+        ("loss/validation", log.validation_loss),
+        ("auroc/validation", log.validation_auroc),
+        ("learning_rate", log.learning_rate),
+    ];
+    let value = |(tag, value): (&str, f64)| bytes(1, &[text(1, tag), float(2, value as f32)].concat());
+    let summary: Vec<u8> = scalars.into_iter().flat_map(value).collect();
+    [double(1, wall_time), integer(2, log.epoch as u64), bytes(5, &summary)].concat()
+}
+
+/// A TFRecord.
+fn record(data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u64).to_le_bytes();
+    [&length[..], &masked_crc(&length).to_le_bytes(), data, &masked_crc(data).to_le_bytes()].concat()
+}
+
+/// CRC-32C (Castagnoli), bit by bit: an epoch is 150 bytes. Masked as TFRecords want it.
+fn masked_crc(data: &[u8]) -> u32 {
+    let crc = data
+        .iter()
+        .fold(!0_u32, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 }));
+    (!crc).rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+// Fields of a protobuf message: number and kind of the field, then the value.
+
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+fn integer(field: u64, value: u64) -> Vec<u8> {
+    [varint(field << 3), varint(value)].concat()
+}
+
+fn double(field: u64, value: f64) -> Vec<u8> {
+    [varint(field << 3 | 1), value.to_le_bytes().to_vec()].concat()
+}
+
+fn bytes(field: u64, value: &[u8]) -> Vec<u8> {
+    [varint(field << 3 | 2), varint(value.len() as u64), value.to_vec()].concat()
+}
+
+fn text(field: u64, value: &str) -> Vec<u8> {
+    bytes(field, value.as_bytes())
+}
+
+fn float(field: u64, value: f32) -> Vec<u8> {
+    [varint(field << 3 | 5), value.to_le_bytes().to_vec()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(epoch: usize) -> EpochLog {
+        let epoch_f = epoch as f64;
+        EpochLog {
+            epoch,
+            train_loss: 1.0 / epoch_f,
+            validation_auroc: 0.5 + epoch_f / 1000.0,
+            validation_loss: 0.75,
+            learning_rate: 1e-3,
+            seconds: 2.0,
+            people_per_second: 10.0,
+        }
+    }
+
+    /// (step, tag, value) of every scalar; the frame of every record is checked.
+    fn scalars(mut file: &[u8]) -> Vec<(u64, String, f32)> {
+        let mut take = |n: usize| -> Vec<u8> {
+            let (head, rest) = file.split_at(n.min(file.len()));
+            file = rest;
+            head.to_vec()
+        };
+        let mut found = Vec::new();
+        loop {
+            let length = take(8);
+            if length.is_empty() {
+                return found;
+            }
+            assert_eq!(take(4), masked_crc(&length).to_le_bytes());
+            let data = take(u64::from_le_bytes(length.try_into().unwrap()) as usize);
+            assert_eq!(take(4), masked_crc(&data).to_le_bytes());
+            let event = fields(&data);
+            let step = event.iter().find(|(field, _)| *field == 2).map_or(0, |(_, value)| value[0].into());
+            for (_, summary) in event.iter().filter(|(field, _)| *field == 5) {
+                for (_, value) in fields(summary) {
+                    let value = fields(&value);
+                    let simple = f32::from_le_bytes(value[1].1.clone().try_into().unwrap());
+                    found.push((step, String::from_utf8(value[0].1.clone()).unwrap(), simple));
+                }
+            }
+        }
+    }
+
+    /// Numbers and bytes of the fields of a message; every length here fits two bytes.
+    fn fields(mut data: &[u8]) -> Vec<(u8, Vec<u8>)> {
+        let mut found = Vec::new();
+        while let [head, rest @ ..] = data {
+            let (start, length) = match head & 7 {
+                0 => (0, rest.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1),
+                1 => (0, 8),
+                5 => (0, 4),
+                _ if rest[0] & 0x80 == 0 => (1, usize::from(rest[0])),
+                _ => (2, usize::from(rest[0] & 0x7f) | usize::from(rest[1]) << 7),
+            };
+            found.push((head >> 3, rest[start..start + length].to_vec()));
+            data = &rest[start + length..];
+        }
+        found
+    }
+
+    #[test]
+    fn the_checksum_is_castagnolis() {
+        // CRC-32C of "123456789" is 0xe3069283.
+        assert_eq!(masked_crc(b"123456789"), 0xe306_9283_u32.rotate_right(15).wrapping_add(0xa282_ead8));
+    }
+
+    #[test]
+    fn a_resumed_run_tells_every_epoch_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = EventFile::create(folder.path(), &[]).unwrap();
+        for epoch in 1..=3 {
+            file.add(&log(epoch)).unwrap();
+        }
+        // Killed in the third epoch, of which the checkpoint knows nothing.
+        let mut file = EventFile::create(folder.path(), &[log(1), log(2)]).unwrap();
+        file.add(&log(3)).unwrap();
+        let found = scalars(&fs::read(folder.path().join(FILE_NAME)).unwrap());
+        let expected: Vec<(u64, String, f32)> = (1..=3)
+            .flat_map(|epoch| {
+                let log = log(epoch);
+                let of = |tag: &str, value: f64| (epoch as u64, tag.to_owned(), value as f32);
+                [
+                    of("loss/train", log.train_loss),
+                    of("loss/validation", log.validation_loss),
+                    of("auroc/validation", log.validation_auroc),
+                    of("learning_rate", log.learning_rate),
+                ]
+            })
+            .collect();
+        assert_eq!(found, expected);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

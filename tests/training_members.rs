@@ -1,0 +1,165 @@
+//! Folds, ensembles and starting weights: bundles of several models, and what is written of them.
+//!
+//! Input -> output: a [`SmallCohort`] -> bundles and `predictions.csv`, compared with models trained one by one.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cohort;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, read_predictions};
+use gf_genomics::{
+    dataset::Dataset,
+    evaluation, score,
+    tokenization::Folder,
+    training::{self, Bundle, ClassWeights, Error, Options, Resume, Schedule, Summary},
+};
+
+use cohort::SmallCohort;
+
+fn train(options: &Options) -> Summary {
+    training::run(options, &mut |_| {}).unwrap()
+}
+
+fn with(options: &Options, out: &Path, change: impl FnOnce(&mut Schedule)) -> Options {
+    let mut options = Options { out: out.into(), ..options.clone() };
+    options.schedule.epochs = 2;
+    change(&mut options.schedule);
+    options
+}
+
+fn predictions(out: &Path) -> Vec<Prediction> {
+    read_predictions(&out.join("predictions.csv")).unwrap()
+}
+
+#[test]
+fn people_in_folds_are_predicted_out_of_fold_and_test_people_by_the_mean() {
+    let small = SmallCohort::new();
+    let options = with(&small.training_options(&small.path("x")), &small.path("folds"), |schedule| schedule.folds = Some(4));
+    let summary = train(&options);
+    assert_eq!(summary.members.len(), 4);
+    assert!(summary.to_string().contains("out of fold") && summary.out_of_fold_auroc.is_some());
+
+    let rows = predictions(&options.out);
+    let cohort = Cohort::read(&options.cohort, PhenotypeCoding::Auto, &CovariateChoice::All).unwrap();
+    assert!(rows.iter().zip(&cohort.people).all(|(row, person)| row.sample_id == person.sample_id && row.split == person.split));
+    assert!(rows.iter().all(|row| (row.split == Split::Test) == row.fold.is_none()));
+    let folder = Folder::load(&options.tokens).unwrap();
+    let bundle = Bundle::load(&options.out).unwrap();
+    assert_eq!(bundle.members.len(), 4);
+    let data = Dataset::new(&folder.tokens, &cohort, bundle.config.covariates.clone()).unwrap();
+    let close = |row: &Prediction, logit: f64| assert!((row.logit - logit).abs() < 1e-5, "{}: {} {logit}", row.sample_id, row.logit);
+    let of_everyone: Vec<usize> = (0..rows.len()).collect();
+    let mean = bundle.logits(&data, &of_everyone).unwrap();
+    for (row, logit) in rows.iter().zip(mean).filter(|(row, _)| row.split == Split::Test) {
+        close(row, logit);
+    }
+    for (member, record) in bundle.config.members.iter().enumerate() {
+        let alone = Bundle { members: vec![bundle.members[member].clone()], ..Bundle::load(&options.out).unwrap() };
+        let logits = alone.logits(&data, &of_everyone).unwrap();
+        rows.iter().zip(logits).filter(|(row, _)| row.fold == record.fold).for_each(|(row, logit)| close(row, logit));
+    }
+
+    let report = small.path("report");
+    let summary =
+        evaluation::run(&evaluation::Options { predictions: vec![options.out.join("predictions.csv")], out: report, compare_to: None })
+            .unwrap();
+    assert_eq!(summary.people_averaged_over_folds, 0);
+    assert_eq!(summary.rows.len(), 3, "one row a split");
+    assert!(bundle.model().unwrap_err().to_string().contains("mean of 4 models"));
+}
+
+#[test]
+fn an_ensemble_is_the_mean_of_its_seeds_and_scores_as_it_predicts() {
+    let small = SmallCohort::new();
+    let base = small.training_options(&small.path("x"));
+    let ensemble = with(&base, &small.path("ensemble"), |schedule| schedule.ensemble = 2);
+    train(&ensemble);
+    let alone = [1, 2].map(|seed| {
+        let options = with(&base, &small.path(&format!("seed-{seed}")), |schedule| schedule.seed = seed);
+        train(&options);
+        predictions(&options.out)
+    });
+    let written = predictions(&ensemble.out);
+    for ((both, one), two) in written.iter().zip(&alone[0]).zip(&alone[1]) {
+        assert!((both.logit - f64::midpoint(one.logit, two.logit)).abs() < 1e-8, "{}", both.sample_id);
+    }
+    assert_eq!(fs::read(ensemble.out.join("model.safetensors")).unwrap(), fs::read(small.path("seed-1/model.safetensors")).unwrap());
+    assert_eq!(fs::read(ensemble.out.join("member-2.safetensors")).unwrap(), fs::read(small.path("seed-2/model.safetensors")).unwrap());
+
+    let output = small.path("risk.csv");
+    let score = score::Options {
+        vcf: vec![small.path("cohort.vcf.gz")],
+        reference: Some(small.path("reference.fa")),
+        model: ensemble.out.clone(),
+        cohort: Some(small.path("cohort.csv")),
+        device: training::DeviceChoice::Cpu,
+        output: output.clone(),
+    };
+    score::run(&score).unwrap();
+    let mut reader = csv::Reader::from_path(&output).unwrap();
+    let scored: BTreeMap<String, f64> =
+        reader.records().map(|row| row.unwrap()).map(|row| (row[0].into(), row[2].parse().unwrap())).collect();
+    assert_eq!(scored.len(), written.len());
+    assert!(written.iter().all(|row| (row.logit - scored[&row.sample_id]).abs() < 1e-5));
+
+    // A bundle of one in the same folder leaves no member of the older one.
+    train(&with(&base, &ensemble.out, |_| {}));
+    assert!(!ensemble.out.join("member-2.safetensors").exists() && Bundle::load(&ensemble.out).unwrap().members.len() == 1);
+}
+
+#[test]
+fn batches_added_up_learn_as_one_batch() {
+    let small = SmallCohort::new();
+    let base = small.training_options(&small.path("x"));
+    let weights = ClassWeights::Given(3.0, 0.5);
+    let losses = |name: &str, batch_size, accumulate, memory| {
+        let options = with(&base, &small.path(name), |schedule| {
+            *schedule = Schedule { batch_size, accumulate, memory, class_weights: weights, ..schedule.clone() }
+        });
+        train(&options);
+        let mut log = csv::Reader::from_path(options.out.join("training_log.csv")).unwrap();
+        log.records().map(|row| row.unwrap()[2].parse().unwrap()).collect::<Vec<f64>>()
+    };
+    let one = losses("one", 36, 1, 2_000);
+    for other in [losses("three", 12, 3, 2_000), losses("parts", 36, 1, 1)] {
+        assert!(one.iter().zip(&other).all(|(one, other)| (one - other).abs() < 1e-3), "{one:?} {other:?}");
+    }
+}
+
+#[test]
+fn training_starts_from_the_weights_of_another_bundle() {
+    let small = SmallCohort::new();
+    let first = with(&small.training_options(&small.path("x")), &small.path("first"), |_| {});
+    train(&first);
+    let mut second = with(&first, &small.path("second"), |schedule| schedule.learning_rate = 1e-12);
+    second.init = Some(first.out.clone());
+    train(&second);
+    let rows = predictions(&first.out).into_iter().zip(predictions(&second.out));
+    rows.for_each(|(first, second)| assert!((first.logit - second.logit).abs() < 1e-4, "{}", first.sample_id));
+
+    second.architecture.hidden *= 2;
+    let error = training::run(&second, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("--init"), "{error}");
+}
+
+#[test]
+fn a_run_that_diverges_keeps_its_last_checkpoint_and_says_so() {
+    let small = SmallCohort::new();
+    let mut options = small.training_options(&small.path("diverged"));
+    // Weight decay then multiplies every matrix by -4 in a step.
+    options.schedule = Schedule { learning_rate: 100.0, epochs: 60, patience: 60, warmup: 0.0, ..options.schedule };
+    let error = training::run(&options, &mut |_| {}).unwrap_err();
+    let Error::Diverged { epoch, step, .. } = error else { panic!("{error}") };
+    assert!(epoch > 1 && step >= 1);
+    let message = error.to_string();
+    let checkpoint = options.out.join("checkpoint.safetensors");
+    assert!(message.contains(&format!("in epoch {epoch} (step {step})")) && message.contains("lower the learning rate (100)"), "{message}");
+    assert!(message.ends_with(&format!("the state after epoch {} is kept in {}", epoch - 1, checkpoint.display())), "{message}");
+    assert!(checkpoint.exists());
+    // Which is whole: the same command goes on from it, to the same end.
+    let again = training::run(&Options { resume: Resume::Yes, ..options }, &mut |_| {}).unwrap_err();
+    assert_eq!(again.to_string(), message);
+}

@@ -1,0 +1,70 @@
+//! The estimate of what encoding a haplotype takes, by which a batch is divided, against what it takes.
+//!
+//! Input -> output: models of every preset on long sequences -> peak memory of this process while gradients are computed, for few and for more
+//! haplotypes; the difference is held against [`bytes_per_haplotype`]. One test, for nothing else may run in the process.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{fs, process::Command, sync::Arc};
+
+use candle_core::{Device, Tensor};
+use gf_genomics::{
+    dataset::bytes_per_haplotype,
+    models::{Architecture, Config, LocusShape, Model, Preset},
+    nn::Parameters,
+};
+
+const N_SLOTS: usize = 2_048;
+
+/// Set in the processes that compute and tell their peak: `PRESET HIDDEN LAYERS HAPLOTYPES`.
+const MEASURE: &str = "GF_GENOMICS_TEST_MEASURE";
+
+fn config(preset: Preset, hidden: usize, layers: usize) -> Config {
+    let architecture = Architecture { hidden, layers, feed_forward: 4 * hidden, projected_length: 32, ..preset.architecture() };
+    Config { architecture, vocab_size: 20, loci: vec![LocusShape { name: "long".into(), n_slots: N_SLOTS }], n_covariates: 0 }
+}
+
+/// Computes the gradients of so many haplotypes; the peak memory of this process in bytes.
+fn measure(config: &Config, n_haplotypes: usize) -> Option<usize> {
+    let model = Model::new(config, &mut Parameters::seeded(1)).unwrap();
+    let ids: Vec<u32> = (0..n_haplotypes * N_SLOTS).map(|slot| 4 + (slot * slot % 11) as u32).collect();
+    let tokens = Tensor::from_vec(ids, (n_haplotypes, N_SLOTS), &Device::Cpu).unwrap();
+    model.encode(0, &tokens, &Arc::new(vec![1; n_haplotypes * N_SLOTS])).unwrap().sum_all().unwrap().backward().unwrap();
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()? * 1_024)
+}
+
+/// [`measure`] in a process of its own, for memory that was given back does not lower a peak.
+fn peak(preset: Preset, hidden: usize, layers: usize, n_haplotypes: usize) -> Option<usize> {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(MEASURE, format!("{preset} {hidden} {layers} {n_haplotypes}")).arg("--nocapture");
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{text}");
+    text.lines().find_map(|line| line.strip_prefix("peak "))?.parse().ok()
+}
+
+#[test]
+fn the_estimate_of_memory_holds_for_every_preset() {
+    if let Ok(what) = std::env::var(MEASURE) {
+        let [preset, hidden, layers, n] = what.split(' ').collect::<Vec<_>>()[..] else { panic!("{what}") };
+        let preset = Preset::ALL.into_iter().find(|other| other.to_string() == preset).unwrap();
+        let [hidden, layers, n] = [hidden, layers, n].map(|number| number.parse::<usize>().unwrap());
+        if let Some(bytes) = measure(&config(preset, hidden, layers), n) {
+            eprintln!("peak {bytes}");
+        }
+        return;
+    }
+    for preset in Preset::ALL {
+        for (hidden, layers) in [(32, 2), (64, 1)] {
+            let (Some(few), Some(more)) = (peak(preset, hidden, layers, 1), peak(preset, hidden, layers, 4)) else {
+                eprintln!("SKIPPED: this system does not tell the peak memory of a process");
+                return;
+            };
+            let ratio = (more - few) as f64 / 3.0 / bytes_per_haplotype(&config(preset, hidden, layers), 0) as f64;
+            assert!((0.6..1.0).contains(&ratio), "{preset}, hidden {hidden}, {layers} layers: {ratio:.2} of the estimate");
+        }
+    }
+}

@@ -104,6 +104,14 @@ pub enum Error {
         /// Its rank.
         rank: f64,
     },
+    /// Members are compressed one by one.
+    #[error("{}: this bundle is the mean of {n_members} models (--folds or --ensemble); compress one that was trained alone", path.display())]
+    Several {
+        /// The bundle.
+        path: PathBuf,
+        /// How many it has.
+        n_members: usize,
+    },
     /// The bundle would lie over the one it is made from.
     #[error("{}: this is the model itself; choose another folder with --out", .0.display())]
     SameFolder(PathBuf),

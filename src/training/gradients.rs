@@ -12,7 +12,7 @@ use super::Error;
 use crate::{
     dataset::{Dataset, bytes_per_haplotype, encode, encode_in_parts, haplotypes_at_a_time},
     models::{Config, Model},
-    nn::weighted_binary_cross_entropy,
+    nn::{Parameters, weighted_binary_cross_entropy},
 };
 
 /// How the people of a step are worked on.
@@ -30,18 +30,31 @@ pub struct Batching {
 ///
 /// # Errors
 /// When the model does not fit the data.
-pub fn of_step(model: &Model, data: &Dataset<'_>, people: &[usize], batching: Batching) -> Result<(f64, GradStore), Error> {
+pub fn of_step(
+    model: &Model,
+    parameters: &Parameters,
+    data: &Dataset<'_>,
+    people: &[usize],
+    batching: Batching,
+) -> Result<(f64, GradStore), Error> {
     let (mut loss, mut gradients) = (0.0, GradStore::default());
     for batch in people.chunks(batching.batch_size) {
         let weights = data.class_weights(batch, batching.class_weights.map(|weight| weight / people.len() as f64))?;
-        let (of_batch, batch_gradients) = of_batch(model, data, batch, &weights, batching.bytes)?;
+        let (of_batch, batch_gradients) = of_batch(model, parameters, data, batch, &weights, batching.bytes)?;
         loss += of_batch;
-        gradients.extend(batch_gradients)?;
+        add(&mut gradients, &batch_gradients, parameters)?;
     }
     Ok((loss, gradients))
 }
 
-fn of_batch(model: &Model, data: &Dataset<'_>, people: &[usize], weights: &Tensor, bytes: usize) -> Result<(f64, GradStore), Error> {
+fn of_batch(
+    model: &Model,
+    parameters: &Parameters,
+    data: &Dataset<'_>,
+    people: &[usize],
+    weights: &Tensor,
+    bytes: usize,
+) -> Result<(f64, GradStore), Error> {
     let haplotypes: Vec<Vec<u32>> = (0..data.tokens().loci.len()).map(|locus| data.haplotypes_of(locus, people)).collect();
     let pairs = (0..haplotypes.len()).map(|locus| data.pairs(locus, people, &haplotypes[locus])).collect::<Result<Vec<_>, _>>()?;
     let pairs: Vec<&[Tensor; 2]> = pairs.iter().collect();
@@ -62,15 +75,32 @@ fn of_batch(model: &Model, data: &Dataset<'_>, people: &[usize], weights: &Tenso
         .map(|(locus, haplotypes)| encode_in_parts(model, data, locus, haplotypes, haplotypes_at_a_time(model.config(), locus, bytes)));
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
     let loss = loss_of(&rows.iter().map(|rows| rows.as_tensor().clone()).collect::<Vec<_>>())?;
-    let mut gradients = loss.backward()?;
-    let of_rows: Vec<Option<Tensor>> = rows.iter().map(|rows| gradients.remove(rows)).collect();
+    let of_all = loss.backward()?;
+    let of_rows: Vec<Option<Tensor>> = rows.iter().map(|rows| of_all.get(rows).map(Tensor::detach)).collect();
+    let mut gradients = GradStore::default();
+    add(&mut gradients, &of_all, parameters)?;
+    drop(of_all);
     for (locus, range) in parts {
         let Some(of_rows) = &of_rows[locus] else { continue };
-        let of_part = of_rows.narrow(0, range.start, range.len())?.detach();
+        let of_part = of_rows.narrow(0, range.start, range.len())?;
         let again = encode(model, data, locus, &haplotypes[locus][range])?;
-        gradients.extend((again * of_part)?.sum_all()?.backward()?)?;
+        add(&mut gradients, &(again * of_part)?.sum_all()?.backward()?, parameters)?;
     }
     Ok((f64::from(loss.to_scalar::<f32>()?), gradients))
+}
+
+/// Adds to the gradients so far. Only those of parameters, and detached: candle also gives those of constants, and what it gives holds the
+/// whole graph it was computed from.
+fn add(gradients: &mut GradStore, more: &GradStore, parameters: &Parameters) -> Result<(), Error> {
+    for (_, var) in parameters.iter() {
+        let Some(gradient) = more.get(var) else { continue };
+        let sum = match gradients.get(var) {
+            Some(before) => (before + gradient)?,
+            None => gradient.clone(),
+        };
+        gradients.insert(var, sum.detach());
+    }
+    Ok(())
 }
 
 /// Haplotypes of each locus that are encoded together; `None` where all of all loci fit at once.
@@ -92,7 +122,6 @@ mod tests {
     use crate::{
         dataset::Standardisation,
         models::{Architecture, LocusShape, Preset},
-        nn::Parameters,
         sequence::ABSENT_HAPLOTYPE,
         tokenization::{LocusTokens, TokenSet},
     };
@@ -138,7 +167,8 @@ mod tests {
         let data = Dataset::new(&tokens, &cohort, Standardisation::fit(&cohort, &everyone)).unwrap();
         let mut parameters = Parameters::seeded(3);
         let model = Model::new(&config(preset), &mut parameters).unwrap();
-        let (loss, store) = of_step(&model, &data, &everyone, Batching { batch_size, bytes, class_weights: [2.0, 0.7] }).unwrap();
+        let (loss, store) =
+            of_step(&model, &parameters, &data, &everyone, Batching { batch_size, bytes, class_weights: [2.0, 0.7] }).unwrap();
         let of = |(name, var): (&str, &candle_core::Var)| {
             (name.to_owned(), store.get(var).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap())
         };

@@ -96,7 +96,7 @@ pub fn train(
         let (mut loss_sum, mut learning_rate) = (0.0, 0.0);
         for (step, people) in order(member, epoch).chunks(schedule.people_per_step()).enumerate() {
             learning_rate = schedule.rate_at((epoch - 1) * n_steps + step, schedule.epochs * n_steps);
-            let (loss, gradients) = gradients::of_step(&model, data, people, batching)?;
+            let (loss, gradients) = gradients::of_step(&model, &parameters, data, people, batching)?;
             let norm = optimizer.step(&parameters, &gradients, &mut checkpoint.moments, learning_rate)?;
             if !loss.is_finite() || !norm.is_finite() {
                 return Err(diverged(step + 1));

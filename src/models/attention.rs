@@ -31,6 +31,9 @@ pub trait Mixing: std::fmt::Debug + Send + Sync {
     /// All heads side by side, (haplotypes, slots, hidden). A haplotype's rows depend on its own tokens only, never on padding.
     fn mix(&self, sequence: &Sequence) -> Result<Tensor>;
 
+    /// Of how many rows of values a row of a new model is about the mean, its weights being nearly equal.
+    fn n_averaged(&self) -> f64;
+
     /// The parameters of this kind for the operation that does the whole block at once, where it can.
     fn block(&self, _sequence: &Sequence) -> Result<Option<MixingParts<'_>>> {
         Ok(None)
@@ -67,7 +70,10 @@ impl Attention {
             AttentionKind::Linformer => Box::new(Linformer::new(config, prefix, parameters)?),
             AttentionKind::Ecoformer => Box::new(Ecoformer::new(config, prefix, parameters)?),
         };
-        Ok(Self { mixing, output: square(config, &format!("{prefix}.output"), parameters)? })
+        let (name, hidden) = (format!("{prefix}.output"), config.architecture.hidden);
+        // A mean of n rows of unit size has size 1 / sqrt(n): without this a new attention says next to nothing, and learns as little.
+        let gain = mixing.n_averaged().sqrt();
+        Ok(Self { mixing, output: Linear::with_gain(&name, hidden, hidden, config.architecture.rank, gain, parameters)? })
     }
 
     /// `x + attention(norm(x)) + bias`, (haplotypes, slots, hidden).
@@ -89,11 +95,6 @@ impl Attention {
     }
 }
 
-fn square(config: &Config, name: &str, parameters: &mut Parameters) -> Result<Linear> {
-    let hidden = config.architecture.hidden;
-    Linear::new(name, hidden, hidden, config.architecture.rank, parameters)
-}
-
 /// Queries, keys or values: a linear layer without bias, so that padding stays zero, and Primer's convolution where the model has it.
 #[derive(Debug)]
 struct Channels {
@@ -104,14 +105,14 @@ struct Channels {
 impl Channels {
     /// Makes or loads `PREFIX.PART` and, where the model has it, `PREFIX.PART_convolution`.
     fn new(config: &Config, prefix: &str, part: &str, parameters: &mut Parameters) -> Result<Self> {
-        let name = format!("{prefix}.{part}");
+        let (name, hidden) = (format!("{prefix}.{part}"), config.architecture.hidden);
         let convolution = if config.architecture.convolution {
             let init = Init::Rows(&[0.5 / 3.0, 0.5, 0.5 / 3.0]);
-            Some(parameters.get(&format!("{name}_convolution"), (3, config.architecture.hidden), init)?)
+            Some(parameters.get(&format!("{name}_convolution"), (3, hidden), init)?)
         } else {
             None
         };
-        Ok(Self { linear: square(config, &name, parameters)?, convolution })
+        Ok(Self { linear: Linear::new(&name, hidden, hidden, config.architecture.rank, parameters)?, convolution })
     }
 
     /// The weights, where they are all there is.

@@ -258,6 +258,12 @@ impl Config {
         self.loci.iter().map(|locus| locus.n_slots).sum()
     }
 
+    /// Slots of a locus, on average.
+    #[must_use]
+    pub fn mean_slots(&self) -> f64 {
+        self.total_slots() as f64 / self.loci.len().max(1) as f64
+    }
+
     /// First slot of a locus among [`Config::total_slots`].
     #[must_use]
     pub fn slot_offset(&self, locus: usize) -> usize {

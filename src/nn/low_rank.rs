@@ -27,12 +27,20 @@ impl Linear {
     /// # Errors
     /// As [`Parameters::get`].
     pub fn new(name: &str, n_in: usize, n_out: usize, rank: Option<Rank>, parameters: &mut Parameters) -> Result<Self> {
-        let spread = |n: usize| Init::Normal(1.0 / (n as f64).sqrt());
+        Self::with_gain(name, n_in, n_out, rank, 1.0, parameters)
+    }
+
+    /// As [`Linear::new`], but the output of a new layer has `gain` times the spread of its input.
+    ///
+    /// # Errors
+    /// As [`Parameters::get`].
+    pub fn with_gain(name: &str, n_in: usize, n_out: usize, rank: Option<Rank>, gain: f64, parameters: &mut Parameters) -> Result<Self> {
+        let spread = |n: usize, gain: f64| Init::Normal(gain / (n as f64).sqrt());
         Ok(match rank.and_then(|rank| rank.of_layer(n_in, n_out)) {
-            None => Self::Dense(parameters.get(name, (n_in, n_out), spread(n_in))?),
+            None => Self::Dense(parameters.get(name, (n_in, n_out), spread(n_in, gain))?),
             Some(rank) => Self::LowRank {
-                reduce: parameters.get(&format!("{name}.reduce"), (n_in, rank), spread(n_in))?,
-                expand: parameters.get(&format!("{name}.expand"), (rank, n_out), spread(rank))?,
+                reduce: parameters.get(&format!("{name}.reduce"), (n_in, rank), spread(n_in, 1.0))?,
+                expand: parameters.get(&format!("{name}.expand"), (rank, n_out), spread(rank, gain))?,
             },
         })
     }

@@ -31,6 +31,7 @@ pub struct Ecoformer {
     /// A, (heads, bits, anchors).
     hash: Tensor,
     numerator: Numerator,
+    mean_slots: f64,
 }
 
 impl Ecoformer {
@@ -51,6 +52,7 @@ impl Ecoformer {
             kernel,
             hash: parameters.get(&name("hash"), (heads, architecture.hash_bits, ANCHORS), Init::Normal(1.0))?,
             numerator: if architecture.released_numerator { Numerator::Own } else { Numerator::Sum },
+            mean_slots: config.mean_slots(),
         })
     }
 
@@ -79,6 +81,10 @@ impl Mixing for Ecoformer {
     fn mix(&self, sequence: &Sequence) -> Result<Tensor> {
         let codes = sign(&kernel_hash(&self.query.of(sequence)?, &self.hash, &self.kernel)?)?;
         code_attention(&codes, &self.value.of(sequence)?, self.hash.dim(0)?, &sequence.mask, self.numerator)
+    }
+
+    fn n_averaged(&self) -> f64 {
+        self.mean_slots
     }
 
     fn fit(&self, sequences: &[Sequence], rng: &mut ChaCha8Rng) -> Result<()> {

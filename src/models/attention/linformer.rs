@@ -50,7 +50,7 @@ impl Summary {
             Projection::Learned => {
                 let groups = if architecture.sharing == Sharing::None { architecture.heads } else { 1 };
                 // A summary of standardised rows then has about the size of one row.
-                let init = Init::Normal(1.0 / (n as f64 / config.loci.len() as f64).sqrt());
+                let init = Init::Normal(1.0 / config.mean_slots().sqrt());
                 Self::Learned { e: parameters.shared(name, (groups * k, n), init)?, groups }
             }
             Projection::Mean => Self::Mean(Tensor::ones((window, hidden), DType::F32, &Device::Cpu)?),
@@ -132,5 +132,12 @@ impl Mixing for Linformer {
     fn mix(&self, sequence: &Sequence) -> Result<Tensor> {
         let (keys, values) = self.keys_and_values(sequence)?;
         attention(&self.query.of(sequence)?, &keys, &values, self.heads, self.of_keys.mask(sequence)?.as_ref())
+    }
+    /// The summaries are few; each is the mean of a window, or a sum of the size of one row.
+    fn n_averaged(&self) -> f64 {
+        match &self.of_keys {
+            Summary::Learned { .. } | Summary::Max(_) => 1.0,
+            Summary::Mean(weights) | Summary::Conv(weights) => weights.dims()[0] as f64,
+        }
     }
 }

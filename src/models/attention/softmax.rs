@@ -16,13 +16,20 @@ pub struct Softmax {
     key: Channels,
     value: Channels,
     heads: usize,
+    mean_slots: f64,
 }
 
 impl Softmax {
     /// Makes or loads the parameters under `prefix`.
     pub fn new(config: &Config, prefix: &str, parameters: &mut Parameters) -> Result<Self> {
         let mut channels = |part: &str| Channels::new(config, prefix, part, parameters);
-        Ok(Self { query: channels("query")?, key: channels("key")?, value: channels("value")?, heads: config.architecture.heads })
+        Ok(Self {
+            query: channels("query")?,
+            key: channels("key")?,
+            value: channels("value")?,
+            heads: config.architecture.heads,
+            mean_slots: config.mean_slots(),
+        })
     }
 }
 
@@ -35,5 +42,9 @@ impl Mixing for Softmax {
     fn mix(&self, sequence: &Sequence) -> Result<Tensor> {
         let (queries, keys, values) = (self.query.of(sequence)?, self.key.of(sequence)?, self.value.of(sequence)?);
         attention(&queries, &keys, &values, self.heads, Some(&sequence.mask))
+    }
+
+    fn n_averaged(&self) -> f64 {
+        self.mean_slots
     }
 }

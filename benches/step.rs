@@ -1,7 +1,7 @@
 //! One step of training, or one forward pass, of any model of the family, timed alone; the rate of plain matrix products in the same process.
 //!
 //!     cargo bench --bench step -- [--preset linformer] [--batch 4] [--tokens 1024] [--hidden 256] [--heads 8] [--layers 4] [--k 128]
-//!                                 [--feed-forward 1024] [--mode train|infer] [--steps 5] [--threads 2]
+//!                                 [--feed-forward 1024] [--mode train|infer] [--steps 5] [--threads 2] and axes of the architecture
 //!
 //! Prints one line of JSON: the least and the median milliseconds, operations and peak memory. `peers/engine.py` runs it beside PyTorch.
 
@@ -11,7 +11,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use candle_core::{Device, Tensor};
 use gf_genomics::{
-    models::{Architecture, ArchitectureChoice, Config, Input, LocusInput, LocusShape, Model},
+    models::{Architecture, Config, Input, LocusInput, LocusShape, Model},
     nn::{Parameters, binary_cross_entropy},
     training::{AdamW, Moments},
 };
@@ -27,20 +27,23 @@ fn main() {
     rayon::ThreadPoolBuilder::new().num_threads(number("threads", 2)).build_global().expect("threads");
 
     let (batch, n, hidden) = (number("batch", 4), number("tokens", 1_024), number("hidden", 256));
-    let axis = |name: &str| options.get(name).map(|value| serde_json::from_value(serde_json::json!(value)).expect(name));
-    let architecture: Architecture = ArchitectureChoice {
-        preset: serde_json::from_value(serde_json::json!(text("preset", "linformer"))).expect("a preset"),
-        attention: options.get("attention").map(|value| serde_json::from_value(serde_json::json!(value)).expect("attention")),
-        sharing: axis("sharing").map(|value: gf_genomics::models::Sharing| value),
-        rank: options.get("rank").map(|value| value.parse::<f64>().expect("a rank").into()),
-        hidden: Some(hidden),
-        layers: Some(number("layers", 4)),
-        heads: Some(number("heads", 8)),
-        projected_length: Some(number("k", 128)),
-        feed_forward: Some(number("feed-forward", 4 * hidden)),
-        ..ArchitectureChoice::default()
+    let mut axes = serde_json::json!({
+        "preset": text("preset", "linformer"),
+        "hidden": hidden,
+        "layers": number("layers", 4),
+        "heads": number("heads", 8),
+        "projected_length": number("k", 128),
+        "feed_forward": number("feed-forward", 4 * hidden),
+    });
+    for axis in ["attention", "activation", "sharing", "projection"] {
+        if let Some(value) = options.get(axis) {
+            axes[axis] = serde_json::json!(value);
+        }
     }
-    .into();
+    if let Some(rank) = options.get("rank") {
+        axes["rank"] = serde_json::json!(rank.parse::<f64>().expect("a rank"));
+    }
+    let architecture: Architecture = serde_json::from_value(axes).expect("an architecture");
     let vocab_size = number("vocabulary", 1_000);
     let config = Config { architecture, vocab_size, loci: vec![LocusShape { name: "locus".into(), n_slots: n }], n_covariates: 0 };
     let mut parameters = Parameters::seeded(1);

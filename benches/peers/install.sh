@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what sequences.py and tokens.py measure us against, and says what could not be had.
+# Installs what sequences.py, tokens.py and engine.py measure us against, and says what could not be had.
 #
 #   benches/peers/install.sh [DIR]     a Python virtual environment; DIR or $GF_PEERS, else gf-genomics/peers in the user's cache
 set -euo pipefail
@@ -8,7 +8,7 @@ peers=${1:-${GF_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/gf-genomics/peers}}
 missing=()
 
 python3 -m venv "$peers"
-for package in "genvarloader==0.43.1" "tokenizers==0.23.*" pysam numpy; do
+for package in "genvarloader==0.43.1" "tokenizers==0.23.*" pysam numpy "torch==2.15.0" safetensors scikit-learn; do
     "$peers/bin/pip" install --quiet "$package" || missing+=("$package (PyPI)")
 done
 
@@ -20,7 +20,7 @@ for program in "${!package_of[@]}"; do
     "${as_root[@]}" apt-get install -y "${package_of[$program]}" >/dev/null || missing+=("$program (Debian: ${package_of[$program]})")
 done
 
-"$peers/bin/pip" list 2>/dev/null | grep -iE '^(genvarloader|genoray|tokenizers|pysam|numpy) ' || true
+"$peers/bin/pip" list 2>/dev/null | grep -iE '^(genvarloader|genoray|tokenizers|pysam|numpy|torch) ' || true
 for program in bcftools bgzip; do command -v "$program" >/dev/null && "$program" --version | head -1; done
 if [ ${#missing[@]} -gt 0 ]; then
     printf 'could not be had: %s\n' "${missing[@]}" >&2

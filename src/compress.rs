@@ -6,12 +6,13 @@
 //! factors can be trained further, too.
 
 mod factors;
+mod fine_tuning;
 mod measure;
 mod solver;
 
-pub use self::measure::Measured;
+pub use self::{fine_tuning::FineTuning, measure::Measured};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gf_cohort_schema::PhenotypeCoding;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ use crate::{
     dataset,
     nn::Rank,
     output, report, tokenization,
-    training::{self, Bundle},
+    training::{self, Bundle, Progress},
 };
 
 /// How a layer is factorised.
@@ -56,7 +57,7 @@ pub struct Options {
     pub name: Option<String>,
     /// Of new factors, and of the order of people in further training.
     pub seed: u64,
-    /// On whom the models are measured and trained further, if on anyone.
+    /// On whom the models are measured, and the factors trained further, if on anyone.
     pub cohort: Option<OnCohort>,
     /// Folder of the new bundle.
     pub out: PathBuf,
@@ -71,6 +72,8 @@ pub struct OnCohort {
     pub cohort: PathBuf,
     /// How its phenotypes are written.
     pub phenotype_coding: PhenotypeCoding,
+    /// Whether and how the low-rank model is trained further there.
+    pub fine_tuning: Option<FineTuning>,
 }
 
 /// What the stage did.
@@ -78,7 +81,7 @@ pub struct OnCohort {
 pub struct Summary {
     /// Layers that two factors replaced.
     pub n_layers: usize,
-    /// The dense model, then the new one.
+    /// The dense model, then the new one; in between, when that is trained further, what it starts from.
     pub models: Vec<Measured>,
 }
 
@@ -158,32 +161,39 @@ pub enum Error {
 ///
 /// # Errors
 /// A bundle that cannot be read or is low-rank already, a rank that saves nothing, weights that are not finite, tokens or people that do not fit.
-pub fn run(options: &Options) -> Result<Summary, Error> {
-    let Options { rank, solver, seed, out, .. } = options;
+pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, Error> {
+    let Options { rank, solver, seed, out, cohort, .. } = options;
     let rank_number = f64::from(*rank);
     rank.validate().map_err(|error| Error::Options(error.to_string()))?;
     if out.canonicalize().is_ok_and(|out| options.model.canonicalize().is_ok_and(|model| model == out)) {
         return Err(Error::SameFolder(out.clone()));
     }
     let dense = Bundle::load(&options.model)?;
-    let people = options.cohort.as_ref().map(|cohort| People::load(cohort, &dense)).transpose()?;
+    let people = cohort.as_ref().map(|cohort| People::load(cohort, &dense)).transpose()?;
     let mut config = dense.config.clone();
     if let Some(rank) = config.model.architecture.rank.replace(*rank) {
         return Err(Error::LowRankAlready { path: options.model.clone(), rank: rank.into() });
     }
     config.name = options.name.clone().unwrap_or_else(|| format!("{}-{solver}", config.name));
-    let [parameters] = dense.members.as_slice() else {
-        return Err(Error::Several { path: options.model.clone(), n_members: dense.members.len() });
-    };
-    let (n_layers, parameters) = factorise(parameters, &config.model, *solver, *seed)?;
+    let (n_layers, parameters) = factorise(dense.only_member()?, &config.model, *solver, *seed)?;
     if n_layers == 0 {
         return Err(Error::NothingSaved { path: options.model.clone(), rank: rank_number });
     }
     let compressed = Bundle { config, members: vec![parameters], tokenizer: dense.tokenizer.clone(), grid: dense.grid.clone() };
-    compressed.save(out)?;
-    if let Some(people) = &people {
-        people.write_predictions(&compressed, out)?;
-    }
-    let models = measure::all(&[(&dense, options.model.as_path()), (&compressed, out.as_path())], people.as_ref())?;
+    let measured = |bundles: &[(&str, &Bundle, &Path)]| measure::all(bundles, people.as_ref());
+    let (before, name) = (dense.config.name.as_str(), compressed.config.name.as_str());
+    let models = if let Some((cohort, fine_tuning)) = cohort.as_ref().and_then(|cohort| Some((cohort, cohort.fine_tuning?))) {
+        let start = tempfile::tempdir().map_err(output::at(&std::env::temp_dir()))?;
+        compressed.save(start.path())?;
+        let tuned = fine_tuning.run(&compressed, start.path(), cohort, *seed, out, on_progress)?;
+        let start_name = format!("{name}, not fine-tuned");
+        measured(&[(before, &dense, &options.model), (&start_name, &compressed, start.path()), (name, &tuned, out)])?
+    } else {
+        compressed.save(out)?;
+        if let Some(people) = &people {
+            people.write_predictions(&compressed, out)?;
+        }
+        measured(&[(before, &dense, &options.model), (name, &compressed, out)])?
+    };
     Ok(Summary { n_layers, models })
 }

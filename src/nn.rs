@@ -8,6 +8,7 @@
 
 mod activation;
 mod attention;
+mod attention_block;
 mod code_attention;
 mod convolution;
 mod embedding;
@@ -29,6 +30,7 @@ mod straight_through;
 pub use self::{
     activation::{Activation, activation_with_bias},
     attention::attention,
+    attention_block::{AttentionBlock, attention_block},
     code_attention::{Numerator, code_attention},
     convolution::depthwise_convolution,
     embedding::embed,

@@ -182,7 +182,7 @@ impl std::fmt::Display for Summary {
 /// # Errors
 /// Inputs that are wrong or do not fit, options that make no sense, too little memory, a loss that is not finite.
 pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, Error> {
-    let Options { architecture, schedule, .. } = options;
+    let schedule = &options.schedule;
     schedule.check()?;
     let device = options.device.open()?;
     let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
@@ -195,18 +195,13 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     let standardisation = Standardisation::fit(&cohort, &cohort.in_split(Split::Train).filter_map(of_training).collect::<Vec<_>>());
     let constant_covariates = standardisation.iter().filter(|column| column.is_constant()).map(|column| column.name.clone()).collect();
     let data = Dataset::new(&folder.tokens, &cohort, standardisation.clone())?.on(&device);
-    let config = Config {
-        architecture: architecture.clone(),
-        vocab_size: folder.tokenizer.vocab_len(),
-        loci: folder.tokens.loci.iter().map(|locus| LocusShape { name: locus.name.clone(), n_slots: locus.n_slots }).collect(),
-        n_covariates: standardisation.len(),
-    };
+    let config = config_of(options, &folder, &cohort);
     if device.is_cpu() {
         memory::require(&config, schedule, plan.members.len())?;
     }
     let initial = options.init.as_ref().map(|path| Initial::load(path, &folder.tokenizer, &folder.grid)).transpose()?;
 
-    let name = options.name.clone().unwrap_or_else(|| architecture.preset.to_string());
+    let name = name_of(options);
     let digest = digest_of(options, &name)?;
     let setting =
         Setting { config: &config, data: &data, cohort: &cohort, schedule, digest: &digest, resume: options.resume, device: &device };
@@ -237,6 +232,20 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         output::remove_if_there(&place.checkpoint)?;
     }
     Ok(summary)
+}
+
+/// Architecture and shapes of the model to train.
+fn config_of(options: &Options, folder: &tokenization::Folder, cohort: &Cohort) -> Config {
+    Config {
+        architecture: options.architecture.clone(),
+        vocab_size: folder.tokenizer.vocab_len(),
+        loci: folder.tokens.loci.iter().map(|locus| LocusShape { name: locus.name.clone(), n_slots: locus.n_slots }).collect(),
+        n_covariates: cohort.covariate_names.len(),
+    }
+}
+
+fn name_of(options: &Options) -> String {
+    options.name.clone().unwrap_or_else(|| options.architecture.preset.to_string())
 }
 
 /// The tokens, if nobody whom they were fitted on is held out now.

@@ -6,18 +6,18 @@
 mod cohort;
 mod support;
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{fs, path::Path};
 
 use candle_core::Tensor;
 use gf_cohort_schema::{PhenotypeCoding, read_costs, read_predictions};
 use gf_genomics::{
-    compress::{self, OnCohort, Options, Solver, Summary},
+    compress::{self, FineTuning, OnCohort, Options, Solver, Summary},
     nn::Rank,
-    training::{self, Bundle},
+    training::{self, Bundle, Progress, Weights},
 };
 
 use cohort::SmallCohort;
-use support::{refuse, succeed};
+use support::{refuse, run, stderr, succeed};
 
 /// A published model: its values in all, the linear layers (in, out) of each of its 12 blocks, and those beside the blocks.
 struct Published {
@@ -84,13 +84,14 @@ fn options(cohort: &SmallCohort, rank: Rank, solver: Solver, out: &str) -> Optio
             tokens: cohort.path("tokens"),
             cohort: cohort.path("cohort.csv"),
             phenotype_coding: PhenotypeCoding::Auto,
+            fine_tuning: None,
         }),
         out: cohort.path(out),
     }
 }
 
-fn weights(folder: &Path) -> BTreeMap<String, Tensor> {
-    Bundle::load(folder).unwrap().members.remove(0)
+fn weights(folder: &Path) -> Weights {
+    Bundle::load(folder).unwrap().only_member().unwrap().clone()
 }
 
 fn values(tensor: &Tensor) -> Vec<f32> {
@@ -103,7 +104,7 @@ fn a_compressed_model_is_a_model() {
     let dense = weights(&cohort.path("dense"));
     for solver in [Solver::Svd, Solver::Snmf, Solver::Random] {
         let out = format!("small-{solver}");
-        let Summary { n_layers, models } = compress::run(&options(&cohort, Rank::Absolute(4), solver, &out)).unwrap();
+        let Summary { n_layers, models } = compress::run(&options(&cohort, Rank::Absolute(4), solver, &out), &mut |_| {}).unwrap();
         // Query, key, value and output, expand and contract: each 32 x 32 becomes 2 x 4 x 32.
         assert_eq!(n_layers, 6);
         assert_eq!(models[0].parameters - models[1].parameters, 6 * (1_024 - 256));
@@ -141,7 +142,7 @@ fn the_nearest_factors_stay_nearest_to_the_dense_models_logits() {
     let dense = logits("dense");
     let off = |rank, solver| {
         let out = format!("{solver}-{}", f64::from(rank));
-        compress::run(&options(&cohort, rank, solver, &out)).unwrap();
+        compress::run(&options(&cohort, rank, solver, &out), &mut |_| {}).unwrap();
         logits(&out).iter().zip(&dense).map(|(a, b)| (a - b).powi(2)).sum::<f64>()
     };
     let (nearly_all, few, new) =
@@ -156,12 +157,40 @@ fn the_same_seed_gives_the_same_bytes_on_one_thread_and_on_two() {
         let bytes = |n_threads: usize, seed| {
             let options = Options { seed, ..options(&cohort, Rank::Share(0.5), solver, &format!("{solver}-{n_threads}-{seed}")) };
             let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-            pool.install(|| compress::run(&options)).unwrap();
+            pool.install(|| compress::run(&options, &mut |_| {})).unwrap();
             fs::read(options.out.join("model.safetensors")).unwrap()
         };
         assert!(bytes(1, 1) == bytes(2, 1), "{solver}: two threads, other bytes");
         assert_eq!(bytes(2, 1) == bytes(2, 2), solver != Solver::Random, "{solver}: another seed");
     }
+}
+
+#[test]
+fn fine_tuning_goes_on_from_the_factors() {
+    let cohort = with_dense_model();
+    let mut options = options(&cohort, Rank::Absolute(4), Solver::Svd, "tuned");
+    let Some(on_cohort) = &mut options.cohort else { panic!() };
+    on_cohort.fine_tuning = Some(FineTuning { epochs: 2, learning_rate: 1e-6 });
+    let mut losses = Vec::new();
+    let mut listen = |event: Progress<'_>| {
+        if let Progress::Epoch(log) = event {
+            losses.push(log.train_loss);
+        }
+    };
+    let models = compress::run(&options, &mut listen).unwrap().models;
+    assert_eq!(losses.len(), 2);
+    let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+    assert_eq!(names, ["linformer", "linformer-svd, not fine-tuned", "linformer-svd"]);
+    assert_eq!((models[1].parameters, models[1].bytes), (models[2].parameters, models[2].bytes));
+    // At such a rate nothing moves far from the factors.
+    let factors = cohort.path("factors");
+    compress::run(&Options { cohort: None, out: factors.clone(), ..options.clone() }, &mut |_| {}).unwrap();
+    let (tuned, factors) = (weights(&options.out), weights(&factors));
+    assert!(tuned.keys().eq(factors.keys()));
+    let off = |name: &String| values(&tuned[name]).iter().zip(values(&factors[name])).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let furthest = tuned.keys().map(off).fold(0.0, f32::max);
+    assert!(furthest > 0.0 && furthest < 1e-4, "{furthest}");
+    assert!(read_predictions(&options.out.join("predictions.csv")).unwrap().iter().all(|row| row.model == "linformer-svd"));
 }
 
 #[test]
@@ -177,6 +206,19 @@ fn the_command_prints_both_models() {
     // Without a cohort there is no AUC.
     let table = succeed(&cohort.path(""), "compress dense --rank 4 --solver random --out new");
     assert!(table.lines().last().unwrap().ends_with("-         -"), "{table}");
+}
+
+#[test]
+fn train_tells_the_cost_before_it_starts() {
+    let cohort = SmallCohort::new();
+    let arguments = "train --tokens tokens --cohort cohort.csv --out model --epochs 1 --report-cost --preset ecoformer";
+    let text = stderr(&run(&cohort.path(""), arguments));
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("Cost of one sequence (") && lines[2].ends_with("energy (pJ)   bytes"), "{text}");
+    assert!(lines[3].starts_with("ecoformer ") && lines[4].starts_with("transformer of this size "), "{text}");
+    let told: Vec<&str> = lines[3].split_whitespace().collect();
+    let written = &read_costs(&cohort.path("model/cost.csv")).unwrap()[0];
+    assert_eq!(told[1..4], [written.parameters, written.multiplications, written.additions].map(|count| count.to_string()));
 }
 
 #[test]

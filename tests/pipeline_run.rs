@@ -45,7 +45,7 @@ batch_size = 16
 ";
 
 /// What depends on nothing but inputs, options and seed.
-const RESULTS: [&str; 11] = [
+const RESULTS: [&str; 12] = [
     "0-cohort/cohort.vcf.gz",
     "0-cohort/cohort.csv",
     "1-sequences/loci.json",
@@ -54,6 +54,7 @@ const RESULTS: [&str; 11] = [
     "2-tokens/tokens.safetensors",
     "3-models/tiny/model.safetensors",
     "3-models/tiny/predictions.csv",
+    "3-models/tiny/cost.csv",
     "4-baselines/predictions.csv",
     "5-report/auc.csv",
     "5-report/roc.csv",
@@ -210,7 +211,7 @@ fn a_run_that_was_killed_goes_on_to_the_same_bytes() {
     }
     assert!(checkpoint.exists() && !killed.join("3-models/tiny/config.json").exists());
     assert_eq!(stages_done(folder.path(), "run pipeline.toml --out killed"), STAGES[3..]);
-    let resumed = &run_json(&killed)["stages"]["3-models/tiny"]["summary"]["epochs_resumed"];
+    let resumed = &run_json(&killed)["stages"]["3-models/tiny"]["summary"]["members"][0]["epochs_resumed"];
     assert!(resumed.as_u64().unwrap() >= 2, "{resumed} epochs resumed");
     assert_eq!(different(&folder.path().join("unbroken"), &killed), [""; 0]);
     let left: Vec<PathBuf> = files(&killed).into_keys().collect();

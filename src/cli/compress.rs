@@ -9,8 +9,9 @@ use gf_cohort_schema::PhenotypeCoding;
 
 use super::{architecture::one_of, cohort::Coding};
 use crate::{
-    compress::{self, OnCohort, Options, Solver},
+    compress::{self, FineTuning, OnCohort, Options, Solver},
     nn::Rank,
+    pipeline::progress,
 };
 
 /// Make a trained model smaller: low-rank factors in place of the linear layers of its encoder, and what that costs in AUC.
@@ -35,10 +36,16 @@ pub struct Args {
     /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
     #[arg(long, value_enum, default_value_t = Coding::Auto)]
     phenotype_coding: Coding,
+    /// Train the factors further for this many epochs, on the training split of the cohort; those of the best validation AUC are kept.
+    #[arg(long, value_name = "N", requires = "tokens", value_parser = clap::value_parser!(u64).range(1..))]
+    fine_tune_epochs: Option<u64>,
+    /// Highest learning rate of that training.
+    #[arg(long, default_value_t = FineTuning::default_learning_rate(), requires = "fine_tune_epochs")]
+    learning_rate: f64,
     /// Name of the new model in every table [default: the old name and the solver].
     #[arg(long)]
     name: Option<String>,
-    /// Seed of new factors; the same seed gives the same bytes.
+    /// Seed of new factors and of further training; the same seed gives the same bytes.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Folder of the model bundle to write.
@@ -52,16 +59,19 @@ pub struct Args {
 /// Whatever the stage says; when stdout cannot be written.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let phenotype_coding = PhenotypeCoding::from(args.phenotype_coding);
+    let learning_rate = args.learning_rate;
+    let fine_tuning = args.fine_tune_epochs.map(|epochs| FineTuning { epochs: epochs as usize, learning_rate });
+    let on_cohort = |(tokens, cohort)| OnCohort { tokens, cohort, phenotype_coding, fine_tuning };
     let options = Options {
         model: args.model,
         rank: Rank::from(args.rank),
         solver: args.solver,
         name: args.name,
         seed: args.seed,
-        cohort: args.tokens.zip(args.cohort).map(|(tokens, cohort)| OnCohort { tokens, cohort, phenotype_coding }),
+        cohort: args.tokens.zip(args.cohort).map(on_cohort),
         out: args.out,
     };
-    let summary = compress::run(&options)?;
+    let summary = compress::run(&options, &mut progress())?;
     write!(io::stdout().lock(), "{summary}")?;
     eprintln!("wrote {}", options.out.display());
     Ok(())

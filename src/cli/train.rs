@@ -79,6 +79,9 @@ pub struct Args {
     /// Seed of weights and order; the same seed gives the same bytes.
     #[arg(long, default_value_t = Schedule::default().seed)]
     seed: u64,
+    /// Print what one sequence costs this model, and a softmax transformer of its size, before training: operations, energy, memory.
+    #[arg(long)]
+    report_cost: bool,
     /// Go on from the checkpoint in the folder, if there is one.
     #[arg(long)]
     resume: bool,
@@ -117,6 +120,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         tensorboard: args.tensorboard,
         resume: if args.resume { Resume::Yes } else { Resume::No },
     };
+    if args.report_cost {
+        eprintln!("{}", training::cost::report(&options)?);
+    }
     eprint!("{}", training::run(&options, &mut progress())?);
     Ok(())
 }

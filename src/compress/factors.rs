@@ -13,22 +13,18 @@ use super::{Error, Solver, solver};
 use crate::{
     models::{Config, Model},
     nn::Parameters,
+    training::Weights,
 };
 
 /// How many layers were replaced, and all parameters.
-pub fn factorise(
-    dense: &BTreeMap<String, Tensor>,
-    low_rank: &Config,
-    solver: Solver,
-    seed: u64,
-) -> Result<(usize, BTreeMap<String, Tensor>), Error> {
+pub fn factorise(dense: &Weights, low_rank: &Config, solver: Solver, seed: u64) -> Result<(usize, Weights), Error> {
     // The model itself says which layers it has in two factors, and has new values for them.
     let mut new = Parameters::seeded(seed);
     Model::new(low_rank, &mut new)?;
     replace(dense, &new, solver)
 }
 
-fn replace(dense: &BTreeMap<String, Tensor>, new: &Parameters, solver: Solver) -> Result<(usize, BTreeMap<String, Tensor>), Error> {
+fn replace(dense: &Weights, new: &Parameters, solver: Solver) -> Result<(usize, Weights), Error> {
     let new: BTreeMap<&str, &Tensor> = new.iter().map(|(name, var)| (name, var.as_tensor())).collect();
     let layers: Vec<&str> = new.keys().filter_map(|name| name.strip_suffix(".reduce")).collect();
     let factors = layers.par_iter().map(|layer| {
@@ -75,7 +71,7 @@ mod tests {
     use crate::nn::Init;
 
     /// Layers as the encoder names them, dense: one of them is called `expand` as a factor is.
-    fn dense() -> BTreeMap<String, Tensor> {
+    fn dense() -> Weights {
         let mut parameters = Parameters::seeded(1);
         for (name, shape) in [("layers.0.attention.query", (8, 8)), ("layers.0.feed_forward.expand", (8, 12)), ("head.hidden", (8, 3))] {
             parameters.get(name, shape, Init::Normal(1.0)).unwrap();

@@ -7,14 +7,7 @@ use gf_cohort_schema::{Cohort, CovariateChoice, Phenotype, Prediction, Split, pr
 use serde::{Deserialize, Serialize};
 
 use super::{Error, OnCohort};
-use crate::{
-    dataset::{Dataset, logits},
-    evaluation::roc,
-    models::Model,
-    output,
-    tokenization::Folder,
-    training::Bundle,
-};
+use crate::{dataset::Dataset, evaluation::roc, models::Model, output, tokenization::Folder, training::Bundle};
 
 /// Haplotypes in a timed forward pass.
 const HAPLOTYPES: usize = 4;
@@ -24,7 +17,7 @@ const PASSES: usize = 7;
 /// One model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// Name of the model.
+    /// Name of the model, or what it is.
     pub name: String,
     /// Values over all parameters.
     pub parameters: u64,
@@ -71,17 +64,17 @@ impl People {
     }
 
     /// A logit for everyone.
-    fn logits(&self, bundle: &Bundle) -> Result<Vec<f32>, Error> {
+    fn logits(&self, bundle: &Bundle) -> Result<Vec<f64>, Error> {
         let data = Dataset::new(&self.folder.tokens, &self.cohort, bundle.config.covariates.clone())?;
         let everyone: Vec<usize> = (0..self.cohort.people.len()).collect();
-        Ok(logits(&bundle.model()?, &data, &everyone)?)
+        Ok(bundle.logits(&data, &everyone)?)
     }
 
     /// AUC on a split; `None` where it lacks a class.
-    fn auroc(&self, split: Split, logits: &[f32]) -> Option<f64> {
+    fn auroc(&self, split: Split, logits: &[f64]) -> Option<f64> {
         let of_class = |class: Phenotype| -> Vec<f64> {
             let people = self.cohort.in_split(split).filter(|(_, person)| person.phenotype == Some(class));
-            people.map(|(number, _)| f64::from(logits[number])).collect()
+            people.map(|(number, _)| logits[number]).collect()
         };
         roc::auroc(&of_class(Phenotype::Case), &of_class(Phenotype::Control)).ok()
     }
@@ -94,24 +87,24 @@ impl People {
             split: person.split,
             fold: None,
             phenotype: person.phenotype,
-            logit: f64::from(logit),
-            probability: probability(f64::from(logit)),
+            logit,
+            probability: probability(logit),
         });
         let rows: Vec<Prediction> = rows.collect();
         Ok(output::write(&folder.join("predictions.csv"), |out| write_predictions(out, &rows))?)
     }
 }
 
-/// Measures bundles (and where they lie), the time of all of them in turns.
-pub fn all(bundles: &[(&Bundle, &Path)], people: Option<&People>) -> Result<Vec<Measured>, Error> {
-    let models = bundles.iter().map(|(bundle, _)| bundle.model()).collect::<Result<Vec<_>, _>>()?;
+/// Measures bundles (their name in the table, and where they lie), the time of all of them in turns.
+pub fn all(bundles: &[(&str, &Bundle, &Path)], people: Option<&People>) -> Result<Vec<Measured>, Error> {
+    let models = bundles.iter().map(|(_, bundle, _)| bundle.model()).collect::<Result<Vec<_>, _>>()?;
     let mut measured = Vec::with_capacity(bundles.len());
-    for ((bundle, folder), milliseconds) in bundles.iter().zip(times(&models)?) {
+    for ((name, bundle, folder), milliseconds) in bundles.iter().zip(times(&models)?) {
         let logits = people.map(|people| people.logits(bundle)).transpose()?;
         let auroc = |split| people.zip(logits.as_deref()).and_then(|(people, logits)| people.auroc(split, logits));
         let weights = folder.join("model.safetensors");
         measured.push(Measured {
-            name: bundle.config.name.clone(),
+            name: (*name).to_owned(),
             parameters: bundle.config.model.cost()?.parameters,
             bytes: fs::metadata(&weights).map_err(output::at(&weights))?.len(),
             milliseconds,

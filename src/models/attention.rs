@@ -12,8 +12,8 @@ use candle_core::{Result, Tensor};
 use rand_chacha::ChaCha8Rng;
 
 use self::{ecoformer::Ecoformer, linformer::Linformer, softmax::Softmax};
-use super::{AttentionKind, Config};
-use crate::nn::{Init, Linear, Parameters, depthwise_convolution};
+use super::{AttentionKind, Config, encoder::Norm};
+use crate::nn::{AttentionBlock, Init, Linear, Parameters, add_with_bias, attention_block, depthwise_convolution};
 
 /// What an attention is given: the tokens of some haplotypes of one locus.
 #[derive(Clone, Debug)]
@@ -31,10 +31,25 @@ pub trait Mixing: std::fmt::Debug + Send + Sync {
     /// All heads side by side, (haplotypes, slots, hidden). A haplotype's rows depend on its own tokens only, never on padding.
     fn mix(&self, sequence: &Sequence) -> Result<Tensor>;
 
+    /// The parameters of this kind for the operation that does the whole block at once, where it can.
+    fn block(&self, _sequence: &Sequence) -> Result<Option<MixingParts<'_>>> {
+        Ok(None)
+    }
+
     /// Fits what is not trained by gradient to the tokens of some haplotypes, for a kind that has such.
     fn fit(&self, _sequences: &[Sequence], _rng: &mut ChaCha8Rng) -> Result<()> {
         Ok(())
     }
+}
+
+/// Dense query, key and value without convolution, and the projection of the locus where there is one.
+#[derive(Debug)]
+pub struct MixingParts<'p> {
+    query: &'p Tensor,
+    key: &'p Tensor,
+    value: &'p Tensor,
+    projection: Option<Tensor>,
+    heads: usize,
 }
 
 /// The attention of one layer.
@@ -55,12 +70,20 @@ impl Attention {
         Ok(Self { mixing, output: square(config, &format!("{prefix}.output"), parameters)? })
     }
 
-    /// (haplotypes, slots, hidden). The output bias is the caller's.
-    pub fn forward(&self, sequence: &Sequence) -> Result<Tensor> {
-        self.output.forward(&self.mixing.mix(sequence)?)
+    /// `x + attention(norm(x)) + bias`, (haplotypes, slots, hidden).
+    pub fn forward(&self, sequence: &Sequence, norm: &Norm, bias: &Tensor) -> Result<Tensor> {
+        if let (Linear::Dense(output), Some(parts)) = (&self.output, self.mixing.block(sequence)?) {
+            let MixingParts { query, key, value, projection, heads } = parts;
+            let Norm { gamma, beta } = norm;
+            let projection = projection.as_ref();
+            let block = AttentionBlock { gamma, beta, projection, query, key, value, output, output_bias: bias, heads };
+            return attention_block(&sequence.x, &sequence.mask, block);
+        }
+        let mixed = self.output.forward(&self.mixing.mix(&norm.of(sequence)?)?)?;
+        add_with_bias(&sequence.x, &mixed, bias)
     }
 
-    /// See [`Mixing::fit`].
+    /// See [`Mixing::fit`]; the sequences are normalised.
     pub fn fit(&self, sequences: &[Sequence], rng: &mut ChaCha8Rng) -> Result<()> {
         self.mixing.fit(sequences, rng)
     }
@@ -89,6 +112,14 @@ impl Channels {
             None
         };
         Ok(Self { linear: square(config, &name, parameters)?, convolution })
+    }
+
+    /// The weights, where they are all there is.
+    fn dense(&self) -> Option<&Tensor> {
+        match (&self.linear, &self.convolution) {
+            (Linear::Dense(weights), None) => Some(weights),
+            _ => None,
+        }
     }
 
     /// (haplotypes, slots, hidden), zero at padding.

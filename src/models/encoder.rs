@@ -24,10 +24,11 @@ pub struct Encoder {
     config: Config,
 }
 
+/// Gain and offset of a layer norm, (hidden) each.
 #[derive(Debug)]
-struct Norm {
-    gamma: Tensor,
-    beta: Tensor,
+pub struct Norm {
+    pub gamma: Tensor,
+    pub beta: Tensor,
 }
 
 impl Norm {
@@ -38,8 +39,10 @@ impl Norm {
         })
     }
 
-    fn forward(&self, x: &Tensor, mask: Option<&Arc<Vec<u8>>>) -> Result<Tensor> {
-        layer_norm(x, &self.gamma, &self.beta, mask)
+    /// The normalised sequence.
+    pub fn of(&self, sequence: &Sequence) -> Result<Sequence> {
+        let x = layer_norm(&sequence.x, &self.gamma, &self.beta, Some(&sequence.mask))?;
+        Ok(Sequence { x, ..sequence.clone() })
     }
 }
 
@@ -76,14 +79,8 @@ impl Layer {
         })
     }
 
-    /// What the attention of this layer sees of `sequence`.
-    fn normalised(&self, sequence: &Sequence) -> Result<Sequence> {
-        Ok(Sequence { x: self.attention_norm.forward(&sequence.x, Some(&sequence.mask))?, ..sequence.clone() })
-    }
-
     fn forward(&self, sequence: Sequence) -> Result<Sequence> {
-        let mixed = self.attention.forward(&self.normalised(&sequence)?)?;
-        let x = add_with_bias(&sequence.x, &mixed, &self.attention_bias)?;
+        let x = self.attention.forward(&sequence, &self.attention_norm, &self.attention_bias)?;
         Ok(Sequence { x: self.feed_forward(&x)?, ..sequence })
     }
 
@@ -115,8 +112,8 @@ impl Encoder {
     /// `tokens` (haplotypes, slots) of `locus`, `mask` one entry a slot -> (haplotypes, hidden).
     pub fn forward(&self, locus: usize, tokens: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
         let (batch, n) = tokens.dims2()?;
-        let Sequence { x, .. } = self.layers.iter().try_fold(self.embedded(locus, tokens, mask)?, |x, layer| layer.forward(x))?;
-        let x = self.norm.forward(&x, Some(mask))?;
+        let encoded = self.layers.iter().try_fold(self.embedded(locus, tokens, mask)?, |sequence, layer| layer.forward(sequence))?;
+        let Sequence { x, .. } = self.norm.of(&encoded)?;
         mean_weights(mask, batch, n)?.to_dtype(x.dtype())?.matmul(&x)?.squeeze(1)
     }
 
@@ -136,7 +133,7 @@ impl Encoder {
         let mut sequences = embedded.collect::<Result<Vec<Sequence>>>()?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         for layer in &self.layers {
-            let normalised = sequences.iter().map(|sequence| layer.normalised(sequence)).collect::<Result<Vec<_>>>()?;
+            let normalised = sequences.iter().map(|sequence| layer.attention_norm.of(sequence)).collect::<Result<Vec<_>>>()?;
             layer.attention.fit(&normalised, &mut rng)?;
             for sequence in &mut sequences {
                 *sequence = layer.forward(sequence.clone())?;

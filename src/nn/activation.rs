@@ -72,7 +72,7 @@ fn normal<T: Real>(x: T) -> (T, T) {
 }
 
 /// Value and slope of an activation.
-pub(super) trait Curve<T: Real> {
+pub(super) trait Curve<T: Copy> {
     fn value(x: T) -> T;
     fn slope(x: T) -> T;
     #[inline(always)]

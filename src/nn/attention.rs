@@ -83,7 +83,7 @@ impl Sizes {
     }
 }
 
-struct Attention<T> {
+pub(super) struct Attention<T> {
     sizes: Sizes,
     mask: Option<Arc<Vec<u8>>>,
     number: PhantomData<T>,
@@ -171,11 +171,16 @@ impl<T: Real> CustomOp3 for Attention<T> {
 }
 
 impl<T: Real> Attention<T> {
+    pub(super) fn new(n: usize, m: usize, heads: usize, d: usize, mask: Option<Arc<Vec<u8>>>) -> Self {
+        Self { sizes: Sizes { n, m, heads, d }, mask, number: PhantomData }
+    }
+
     fn mask_of(&self, item: usize) -> Option<&[u8]> {
         self.mask.as_ref().map(|mask| &mask[item * self.sizes.m..][..self.sizes.m])
     }
 
-    fn output(&self, q: &[T], k: &[T], v: &[T]) -> Vec<T> {
+    /// The heads' results side by side, (batch, n, heads * d).
+    pub(super) fn output(&self, q: &[T], k: &[T], v: &[T]) -> Vec<T> {
         let sizes @ Sizes { n, m, heads, d } = self.sizes;
         let (width, rows, scale) = (sizes.width(), sizes.rows(), sizes.scale::<T>());
         // Keys (d, m) and values (m, d) of each sequence and head.
@@ -212,7 +217,7 @@ impl<T: Real> Attention<T> {
     }
 
     /// With weights `w` and `dw = dout v^T`: `ds = w (dw - dout . out) / sqrt(d)`; `dq = ds k`, `dk = ds^T q`, `dv = w^T dout`.
-    fn gradients(&self, slices: [&[T]; 5]) -> (Vec<T>, Vec<T>, Vec<T>) {
+    pub(super) fn gradients(&self, slices: [&[T]; 5]) -> (Vec<T>, Vec<T>, Vec<T>) {
         let sizes @ Sizes { n, m, heads, d } = self.sizes;
         let n_items = slices[0].len() / (n * sizes.width());
         let parts: Vec<[Vec<T>; 3]> = (0..n_items * heads).into_par_iter().map(|number| self.head_gradients(slices, number)).collect();

@@ -204,11 +204,20 @@ fn tile<S: Simd, T: Real, const ROWS: usize, const VECTORS: usize>(
 /// `a b` for `a` with rows of `depth` values one after the other: rows are dealt to threads.
 pub(super) fn rows_times<T: Real>(a: &[T], b: &Packed<T>) -> Vec<T> {
     let mut c = vec![T::default(); a.len() / b.depth.max(1) * b.columns];
+    add_or_set(a, b, &mut c, false);
+    c
+}
+
+/// `c += a b`, as [`rows_times`].
+pub(super) fn add_rows_times<T: Real>(a: &[T], b: &Packed<T>, c: &mut [T]) {
+    add_or_set(a, b, c, true);
+}
+
+fn add_or_set<T: Real>(a: &[T], b: &Packed<T>, c: &mut [T], accumulate: bool) {
     let rows = super::ROWS_PER_TASK / 4;
     c.par_chunks_mut(rows * b.columns).zip(a.par_chunks(rows * b.depth)).for_each(|(c, a)| {
-        b.multiply(a.len() / b.depth, Matrix::rows(a, b.depth), c, b.columns, false);
+        b.multiply(a.len() / b.depth, Matrix::rows(a, b.depth), c, b.columns, accumulate);
     });
-    c
 }
 
 /// `a^T b` for `a` (rows, m) and `b` (rows, n): the gradient of a weight. Rows are dealt to tasks, whose sums are added up in order.

@@ -44,7 +44,7 @@ struct Sizes {
     groups: usize,
 }
 
-struct Project<T> {
+pub(super) struct Project<T> {
     sizes: Sizes,
     number: PhantomData<T>,
 }
@@ -53,13 +53,18 @@ struct Project<T> {
 const ROWS: usize = 64;
 
 impl<T: Real> Project<T> {
+    pub(super) fn new(batch: usize, n: usize, k: usize, width: usize, groups: usize) -> Self {
+        Self { sizes: Sizes { batch, n, k, width, groups }, number: PhantomData }
+    }
+
     /// Runs `f` for each group of each sequence, on all threads.
     fn each<R: Send>(&self, f: impl Fn(usize, usize) -> R + Sync) -> Vec<R> {
         let Sizes { batch, groups, .. } = self.sizes;
         (0..batch * groups).into_par_iter().map(|number| f(number / groups, number % groups)).collect()
     }
 
-    fn output(&self, e: &[T], x: &[T]) -> Vec<T> {
+    /// (batch, k, width).
+    pub(super) fn output(&self, e: &[T], x: &[T]) -> Vec<T> {
         let Sizes { batch, n, k, width, groups } = self.sizes;
         let columns = width / groups;
         let sequences = self.each(|item, group| Packed::new(Matrix::rows(&x[item * n * width + group * columns..], width), n, columns));
@@ -76,8 +81,8 @@ impl<T: Real> Project<T> {
         out
     }
 
-    /// `dx = E^T dy` and `dE = sum_b dy_b x_b^T`.
-    fn gradients(&self, e: &[T], x: &[T], dy: &[T]) -> (Vec<T>, Vec<T>) {
+    /// Of x and of E: `dx = E^T dy` and `dE = sum_b dy_b x_b^T`.
+    pub(super) fn gradients(&self, e: &[T], x: &[T], dy: &[T]) -> (Vec<T>, Vec<T>) {
         let Sizes { n, k, width, groups, .. } = self.sizes;
         let columns = width / groups;
         let packed = self.each(|item, group| {

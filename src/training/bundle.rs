@@ -135,10 +135,18 @@ impl Bundle {
     /// The model of a bundle that has one member.
     ///
     /// # Errors
-    /// A bundle of several, of which one alone is not what the bundle predicts.
+    /// As [`Bundle::only_member`].
     pub fn model(&self) -> Result<Model, Error> {
+        Ok(build(&self.config.model, self.only_member()?, &Device::Cpu)?)
+    }
+
+    /// The weights of a bundle that has one member.
+    ///
+    /// # Errors
+    /// A bundle of several, of which one alone is not what the bundle predicts.
+    pub fn only_member(&self) -> Result<&Weights, Error> {
         match self.members.as_slice() {
-            [parameters] => Ok(build(&self.config.model, parameters, &Device::Cpu)?),
+            [parameters] => Ok(parameters),
             members => Err(Error::Options(format!(
                 "`{}` is the mean of {} models (--folds or --ensemble); this needs a bundle of one",
                 self.config.name,

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use gf_cohort_schema::{COST_COLUMNS, CostRow};
+use gf_cohort_schema::{COST_COLUMNS, Cohort, CostRow};
 
-use super::Error;
+use super::{Error, Options, config_of, name_of};
 use crate::{
     models::{Architecture, Config, Preset},
     output, report,
+    tokenization::Folder,
 };
 
 /// Writes `cost.csv` into `folder`.
@@ -18,11 +19,16 @@ pub fn write(folder: &Path, name: &str, config: &Config) -> Result<(), Error> {
     Ok(output::write_csv(&folder.join("cost.csv"), &COST_COLUMNS, [row(name, config)?])?)
 }
 
-/// A table of what one sequence costs this model, and a dense softmax transformer of the same size.
+/// A table of what one sequence costs the model to be trained, and a dense softmax transformer of the same size.
 ///
 /// # Errors
-/// A configuration that makes no sense.
-pub fn report(name: &str, config: &Config) -> Result<String, Error> {
+/// A cohort or tokens that cannot be read, or an architecture that makes no sense.
+pub fn report(options: &Options) -> Result<String, Error> {
+    let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
+    table(&name_of(options), &config_of(options, &Folder::load(&options.tokens)?, &cohort))
+}
+
+fn table(name: &str, config: &Config) -> Result<String, Error> {
     let Architecture { hidden, layers, heads, feed_forward, .. } = config.architecture;
     let transformer = Architecture { hidden, layers, heads, feed_forward, ..Preset::Transformer.architecture() };
     let transformer = Config { architecture: transformer, ..config.clone() };
@@ -63,8 +69,8 @@ mod tests {
     }
 
     #[test]
-    fn the_report_sets_the_model_beside_a_transformer() {
-        let report = report("linformer", &config()).unwrap();
+    fn the_table_sets_the_model_beside_a_transformer() {
+        let report = table("linformer", &config()).unwrap();
         let lines: Vec<&str> = report.lines().collect();
         assert_eq!(lines[0], "Cost of one sequence (1000 slots)");
         assert!(lines[2].starts_with("model") && lines[2].ends_with("bytes"), "{report}");

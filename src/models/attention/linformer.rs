@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::{Channels, Mixing, Sequence};
+use super::{Channels, Mixing, MixingParts, Sequence};
 use crate::{
     models::{Config, Projection, Sharing},
     nn::{Init, Parameters, attention, project, window_mask, window_max, window_mean},
@@ -122,6 +122,13 @@ impl Linformer {
 }
 
 impl Mixing for Linformer {
+    fn block(&self, sequence: &Sequence) -> Result<Option<MixingParts<'_>>> {
+        let (Some(query), Some(key), Some(value)) = (self.query.dense(), self.key.dense(), self.value.dense()) else { return Ok(None) };
+        let (Summary::Learned { e, groups: 1 }, None) = (&self.of_keys, &self.of_values) else { return Ok(None) };
+        let projection = Some(e.narrow(1, sequence.slots.start, sequence.slots.len())?);
+        Ok(Some(MixingParts { query, key, value, projection, heads: self.heads }))
+    }
+
     fn mix(&self, sequence: &Sequence) -> Result<Tensor> {
         let (keys, values) = self.keys_and_values(sequence)?;
         attention(&self.query.of(sequence)?, &keys, &values, self.heads, self.of_keys.mask(sequence)?.as_ref())

@@ -3,7 +3,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Channels, Mixing, Sequence};
+use super::{Channels, Mixing, MixingParts, Sequence};
 use crate::{
     models::Config,
     nn::{Parameters, attention},
@@ -27,6 +27,11 @@ impl Softmax {
 }
 
 impl Mixing for Softmax {
+    fn block(&self, _: &Sequence) -> Result<Option<MixingParts<'_>>> {
+        let (Some(query), Some(key), Some(value)) = (self.query.dense(), self.key.dense(), self.value.dense()) else { return Ok(None) };
+        Ok(Some(MixingParts { query, key, value, projection: None, heads: self.heads }))
+    }
+
     fn mix(&self, sequence: &Sequence) -> Result<Tensor> {
         let (queries, keys, values) = (self.query.of(sequence)?, self.key.of(sequence)?, self.value.of(sequence)?);
         attention(&queries, &keys, &values, self.heads, Some(&sequence.mask))

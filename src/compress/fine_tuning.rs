@@ -1,0 +1,56 @@
+//! Training the factors further, which brings back most of what factorising took: a few epochs at a low learning rate.
+
+use std::path::Path;
+
+use gf_cohort_schema::CovariateChoice;
+use serde::{Deserialize, Serialize};
+
+use super::{Error, OnCohort};
+use crate::training::{self, Bundle, DeviceChoice, Progress, Resume, Schedule};
+
+/// How the low-rank model is trained further; all else is as `train` has it by default.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FineTuning {
+    /// Passes over the training people; the weights of the one with the best validation AUC are kept.
+    pub epochs: usize,
+    /// Highest learning rate.
+    pub learning_rate: f64,
+}
+
+impl FineTuning {
+    /// A tenth of the rate at which models are trained from nothing.
+    #[must_use]
+    pub fn default_learning_rate() -> f64 {
+        Schedule::default().learning_rate / 10.0
+    }
+
+    /// Trains the model of `bundle`, which lies in `start`, and writes its bundle and predictions into `out`.
+    pub(super) fn run(
+        self,
+        bundle: &Bundle,
+        start: &Path,
+        cohort: &OnCohort,
+        seed: u64,
+        out: &Path,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Bundle, Error> {
+        let config = &bundle.config;
+        let Self { epochs, learning_rate } = self;
+        let options = training::Options {
+            tokens: cohort.tokens.clone(),
+            cohort: cohort.cohort.clone(),
+            phenotype_coding: cohort.phenotype_coding,
+            covariates: CovariateChoice::Named(config.covariates.iter().map(|covariate| covariate.name.clone()).collect()),
+            out: out.into(),
+            name: Some(config.name.clone()),
+            architecture: config.model.architecture.clone(),
+            schedule: Schedule { epochs, patience: epochs, learning_rate, seed, ..Schedule::default() },
+            init: Some(start.into()),
+            device: DeviceChoice::Cpu,
+            tensorboard: None,
+            resume: Resume::No,
+        };
+        training::run(&options, on_progress)?;
+        Ok(Bundle::load(out)?)
+    }
+}

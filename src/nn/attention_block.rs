@@ -1,0 +1,301 @@
+//! The attention half of a transformer layer in one pass: `x + attention(norm(x)) Wo + bo`, with softmax attention over all tokens or, with a
+//! projection E, over Linformer's summaries of them (Wang et al. 2020, arXiv 2006.04768, equation 7; E = F).
+//!
+//! One operation in place of a dozen: between operations candle's backward pass adds each gradient to a tensor of zeros, on threads of its
+//! own. Kept for the backward pass are queries, summaries, keys, values and what the heads give; norms are computed again.
+
+use std::{
+    marker::PhantomData,
+    sync::{Arc, Mutex},
+};
+
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use super::{
+    ROWS_PER_TASK,
+    attention::{Attention, attention},
+    gemm::{Matrix, Packed, add_rows_times, rows_times, sum_of, transposed_times},
+    layer_norm::{add_row_gradients, layer_norm, normalise_rows},
+    linear::linear,
+    projection::{Project, project},
+    real::{Real, add_scaled, fused, slice, with_slices},
+    residual::add_with_bias,
+};
+
+/// The parameters of the block, dense; matrices are (width, width).
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionBlock<'p> {
+    /// Of the norm, (width).
+    pub gamma: &'p Tensor,
+    /// Of the norm, (width).
+    pub beta: &'p Tensor,
+    /// E, (summaries, n); without it tokens attend to all tokens.
+    pub projection: Option<&'p Tensor>,
+    /// Wq.
+    pub query: &'p Tensor,
+    /// Wk.
+    pub key: &'p Tensor,
+    /// Wv.
+    pub value: &'p Tensor,
+    /// Wo.
+    pub output: &'p Tensor,
+    /// bo, (width).
+    pub output_bias: &'p Tensor,
+    /// Divides the width.
+    pub heads: usize,
+}
+
+/// The block for `x` (batch, n, width); `mask` (batch x n, row-major) is 0 at padding, which nothing attends to.
+///
+/// # Errors
+/// Shapes or types that do not fit.
+pub fn attention_block(x: &Tensor, mask: &Arc<Vec<u8>>, block: AttentionBlock<'_>) -> Result<Tensor> {
+    let (batch, n, width) = x.dims3()?;
+    let AttentionBlock { gamma, beta, projection, query, key, value, output, output_bias, heads } = block;
+    let fits = [query, key, value, output].iter().all(|matrix| matrix.dims() == [width, width])
+        && [gamma, beta, output_bias].iter().all(|vector| vector.elem_count() == width)
+        && projection.is_none_or(|e| e.rank() == 2 && e.dims()[1] == n && e.dims()[0] > 0);
+    if !fits || mask.len() != batch * n || heads == 0 || width % heads != 0 {
+        bail!("attention_block: x {:?}, query {:?} and {heads} heads do not fit", x.shape(), query.shape());
+    }
+    fused!(x.dtype(), x.device(), T => {
+        let parts = [gamma, beta, output_bias, query, key, value, output];
+        let packed = Tensor::cat(&parts.map(Tensor::flatten_all).into_iter().collect::<Result<Vec<_>>>()?, 0)?;
+        let e = projection.map(Tensor::contiguous).transpose()?;
+        let k = projection.map_or(Ok(n), |e| e.dim(0))?;
+        let operation = Fused::<T> {
+            attention: Attention::new(n, k, heads, width / heads, projection.is_none().then(|| mask.clone())),
+            project: projection.map(|_| Project::new(batch, n, k, width, 1)),
+            mask: mask.clone(),
+            width,
+            kept: Mutex::new(None),
+            number: PhantomData,
+        };
+        // Without E its place is taken by a vector of the parameters, which gets no gradient there.
+        x.contiguous()?.apply_op3(&e.unwrap_or_else(|| gamma.clone()), &packed, operation)
+    });
+    composed(x, mask, block)
+}
+
+/// The same from its parts, for other devices.
+fn composed(x: &Tensor, mask: &Arc<Vec<u8>>, block: AttentionBlock<'_>) -> Result<Tensor> {
+    let normed = layer_norm(x, block.gamma, block.beta, Some(mask))?;
+    let (source, key_mask) = match block.projection {
+        Some(e) => (project(e, &normed, 1)?, None),
+        None => (normed.clone(), Some(mask)),
+    };
+    let (q, k, v) = (linear(&normed, block.query)?, linear(&source, block.key)?, linear(&source, block.value)?);
+    let mixed = attention(&q, &k, &v, block.heads, key_mask)?;
+    add_with_bias(x, &linear(&mixed, block.output)?, block.output_bias)
+}
+
+struct Fused<T> {
+    attention: Attention<T>,
+    project: Option<Project<T>>,
+    mask: Arc<Vec<u8>>,
+    width: usize,
+    kept: Mutex<Option<Kept<T>>>,
+    number: PhantomData<T>,
+}
+
+/// What the backward pass needs again.
+struct Kept<T> {
+    /// Summaries of the normalised sequence, with a projection.
+    summaries: Option<Vec<T>>,
+    queries: Vec<T>,
+    keys: Vec<T>,
+    values: Vec<T>,
+    mixed: Vec<T>,
+}
+
+/// The parameters as they lie in the packed tensor.
+struct Parts<'p, T> {
+    gamma: &'p [T],
+    beta: &'p [T],
+    output_bias: &'p [T],
+    /// Query, key, value, output.
+    matrices: [Matrix<'p, T>; 4],
+}
+
+impl<T: Real> Fused<T> {
+    fn parts<'p>(&self, packed: &'p [T]) -> Parts<'p, T> {
+        let width = self.width;
+        let matrix = |number: usize| Matrix::rows(&packed[3 * width + number * width * width..][..width * width], width);
+        Parts {
+            gamma: &packed[..width],
+            beta: &packed[width..2 * width],
+            output_bias: &packed[2 * width..3 * width],
+            matrices: [matrix(0), matrix(1), matrix(2), matrix(3)],
+        }
+    }
+
+    fn pack(&self, matrix: Matrix<'_, T>) -> Packed<T> {
+        Packed::new(matrix, self.width, self.width)
+    }
+
+    fn normalised(&self, x: &[T], parts: &Parts<'_, T>) -> Vec<T> {
+        let block = self.width * ROWS_PER_TASK;
+        let mut normed = vec![T::default(); x.len()];
+        normed.par_chunks_mut(block).zip(x.par_chunks(block)).zip(self.mask.par_chunks(ROWS_PER_TASK)).for_each(|((y, x), mask)| {
+            normalise_rows(x, parts.gamma, parts.beta, Some(mask), y);
+        });
+        normed
+    }
+
+    /// What the heads give side by side, and all on the way to it.
+    fn mixed(&self, x: &[T], e: &[T], parts: &Parts<'_, T>) -> Kept<T> {
+        let normed = self.normalised(x, parts);
+        let summaries = self.project.as_ref().map(|project| project.output(e, &normed));
+        let source = summaries.as_deref().unwrap_or(&normed);
+        let [query, key, value, _] = parts.matrices.map(|matrix| self.pack(matrix));
+        let (queries, keys, values) = (rows_times(&normed, &query), rows_times(source, &key), rows_times(source, &value));
+        let mixed = self.attention.output(&queries, &keys, &values);
+        Kept { summaries, queries, keys, values, mixed }
+    }
+
+    /// Gradients of `x`, of E, and of the packed parameters.
+    fn gradients(&self, [x, e, packed, dy]: [&[T]; 4]) -> (Vec<T>, Option<Vec<T>>, Vec<T>) {
+        let width = self.width;
+        let parts = self.parts(packed);
+        let kept = self.kept.lock().ok().and_then(|mut kept| kept.take());
+        // A second backward pass through the same operation finds nothing kept.
+        let Kept { summaries, queries, keys, values, mixed } = kept.unwrap_or_else(|| self.mixed(x, e, &parts));
+        let normed = self.normalised(x, &parts);
+        let source = summaries.as_deref().unwrap_or(&normed);
+        let [query, key, value, output] = parts.matrices.map(|matrix| self.pack(matrix.transposed()));
+
+        let dmixed = rows_times(dy, &output);
+        let (dqueries, dkeys, dvalues) = self.attention.gradients([&queries, &keys, &values, &mixed, &dmixed]);
+        let mut dnormed = rows_times(&dqueries, &query);
+        let de = match &self.project {
+            Some(project) => {
+                let mut dsource = rows_times(&dkeys, &key);
+                add_rows_times(&dvalues, &value, &mut dsource);
+                let (through_e, de) = project.gradients(e, &normed, &dsource);
+                add_scaled(&mut dnormed, T::of(1.0), &through_e);
+                Some(de)
+            }
+            None => {
+                add_rows_times(&dkeys, &key, &mut dnormed);
+                add_rows_times(&dvalues, &value, &mut dnormed);
+                None
+            }
+        };
+        let mut dx = dy.to_vec();
+        let block = width * ROWS_PER_TASK;
+        let tasks =
+            dx.par_chunks_mut(block).zip(x.par_chunks(block)).zip(dnormed.par_chunks(block)).zip(self.mask.par_chunks(ROWS_PER_TASK));
+        let vectors: Vec<Vec<T>> = tasks
+            .zip(dy.par_chunks(block))
+            .map(|((((dx, x), dnormed), mask), dy)| {
+                let mut sums = vec![T::default(); 3 * width];
+                let (dnorm, doutput_bias) = sums.split_at_mut(2 * width);
+                let (dgamma, dbeta) = dnorm.split_at_mut(width);
+                add_row_gradients([x, parts.gamma, dnormed], Some(mask), [dx, dgamma, dbeta]);
+                for row in dy.chunks_exact(width) {
+                    add_scaled(doutput_bias, T::of(1.0), row);
+                }
+                sums
+            })
+            .collect();
+        let mut dpacked = sum_of(vectors).unwrap_or_else(|| vec![T::default(); 3 * width]);
+        for (a, b) in [(&normed[..], &dqueries[..]), (source, &dkeys), (source, &dvalues), (&mixed, dy)] {
+            dpacked.extend(transposed_times(a, width, b, width));
+        }
+        (dx, de, dpacked)
+    }
+}
+
+impl<T: Real> CustomOp3 for Fused<T> {
+    fn name(&self) -> &'static str {
+        "attention-block"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, e, packed) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
+        let parts = self.parts(packed);
+        let kept = self.mixed(x, e, &parts);
+        let mut out = x.to_vec();
+        for row in out.chunks_exact_mut(self.width) {
+            add_scaled(row, T::of(1.0), parts.output_bias);
+        }
+        add_rows_times(&kept.mixed, &self.pack(parts.matrices[3]), &mut out);
+        if let Ok(mut place) = self.kept.lock() {
+            *place = Some(kept);
+        }
+        Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        e: &Tensor,
+        packed: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (dx, de, dpacked) = with_slices::<T, 4, _>([x, e, packed, gradient], |slices| Ok(self.gradients(slices)))?;
+        let device = x.device();
+        Ok((
+            Some(Tensor::from_vec(dx, x.shape(), device)?),
+            de.map(|de| Tensor::from_vec(de, e.shape(), device)).transpose()?,
+            Some(Tensor::from_vec(dpacked, packed.shape(), device)?),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::real::tests::{assert_same_gradients, check_gradients},
+        *,
+    };
+
+    fn block<'t>(t: &'t [Tensor], heads: usize, with_projection: bool) -> AttentionBlock<'t> {
+        AttentionBlock {
+            gamma: &t[1],
+            beta: &t[2],
+            query: &t[3],
+            key: &t[4],
+            value: &t[5],
+            output: &t[6],
+            output_bias: &t[7],
+            projection: with_projection.then(|| &t[8]),
+            heads,
+        }
+    }
+
+    #[test]
+    fn every_input_gets_its_gradient() {
+        let mask = Arc::new(vec![1, 1, 0, 1, 1, 0, 0, 1, 1, 1]);
+        let vectors: [&[usize]; 8] = [&[2, 5, 4], &[4], &[4], &[4, 4], &[4, 4], &[4, 4], &[4, 4], &[4]];
+        check_gradients(vectors, |t| attention_block(&t[0], &mask, block(t, 2, false)));
+        let shapes: [&[usize]; 9] = [&[2, 5, 4], &[4], &[4], &[4, 4], &[4, 4], &[4, 4], &[4, 4], &[4], &[3, 5]];
+        check_gradients(shapes, |t| attention_block(&t[0], &mask, block(t, 2, true)));
+    }
+
+    #[test]
+    fn the_composition_of_its_parts_is_the_same_over_many_blocks() {
+        let mask = Arc::new((0..3 * 400).map(|i| u8::from(i % 7 != 3)).collect());
+        let m: &[usize] = &[6, 6];
+        let shapes: [&[usize]; 9] = [&[3, 400, 6], &[6], &[6], m, m, m, m, &[6], &[70, 400]];
+        for with_projection in [false, true] {
+            // Without a projection its gradient would be absent: it is added with weight.
+            let with = |f: &dyn Fn(&[Tensor]) -> Result<Tensor>, t: &[Tensor]| f(t)?.broadcast_add(&t[8].sum_all()?);
+            assert_same_gradients(
+                shapes,
+                |t| with(&|t| attention_block(&t[0], &mask, block(t, 3, with_projection)), t),
+                |t| with(&|t| composed(&t[0], &mask, block(t, 3, with_projection)), t),
+            );
+        }
+    }
+}

@@ -66,7 +66,7 @@ pub struct Args {
     /// Start from the weights of this bundle (its first member), which must have the same tokens.
     #[arg(long, value_name = "MODEL")]
     init: Option<PathBuf>,
-    /// MB that the haplotypes of a batch may take; those of a larger batch are encoded in parts, which takes a third longer. The result depends
+    /// MB that the haplotypes of a batch may take; those of a larger batch are encoded in parts, for one more pass forward. The result depends
     /// on it in the last digits.
     #[arg(long, default_value_t = Schedule::default().memory, value_name = "MB")]
     memory: usize,

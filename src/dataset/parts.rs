@@ -3,28 +3,27 @@
 use candle_core::{DType, Tensor, Var};
 
 use super::{Dataset, Error, token_rows};
-use crate::models::{AttentionKind, Config, Model};
+use crate::models::{Architecture, AttentionKind, Config, Model};
 
-/// Working memory of one haplotype of `locus` while its gradients are computed: what each layer keeps for the way back, and on that way.
-/// Measured as peak memory over batch size for every preset (`tests/training_memory.rs` holds the estimate to it).
+/// Working memory of one haplotype of `locus` while its gradients are computed: what each layer keeps for the way back, and what is needed at
+/// once on that way. The factors are measured peaks (`tests/training_memory.rs`), rounded up.
 #[must_use]
 pub fn bytes_per_haplotype(config: &Config, locus: usize) -> usize {
-    let architecture = &config.architecture;
-    let (hidden, wide) = (architecture.hidden, architecture.feed_forward);
-    let codes = match architecture.attention {
-        AttentionKind::Ecoformer => ECOFORMER_VALUES * architecture.heads * (architecture.hash_bits + 1),
-        _ => 0,
-    };
-    let convolution = if architecture.convolution { 6 * hidden } else { 0 };
-    let layer = LAYER_VALUES * hidden + 3 * wide + codes + convolution;
-    let per_slot = layer * architecture.layers + 3 * wide + 8 * hidden;
-    config.loci[locus].n_slots * per_slot * size_of::<f32>()
+    let Architecture { hidden, layers, heads, feed_forward, hash_bits, rank, convolution, attention, .. } = config.architecture;
+    let mut layer = 6 * hidden;
+    if attention == AttentionKind::Ecoformer {
+        layer += 3 * heads * hash_bits;
+    }
+    // Dense layers are computed in one pass that keeps little.
+    if rank.is_some() {
+        layer = layer.max(14 * hidden) + 3 * feed_forward;
+    }
+    if convolution {
+        layer += 6 * hidden;
+    }
+    let values = layers.saturating_mul(layer).saturating_add(16 * hidden);
+    values.saturating_mul(size_of::<f32>()).saturating_mul(config.loci[locus].n_slots)
 }
-
-/// Values of the width of a token that a layer keeps for each slot, or needs at once on the way back.
-const LAYER_VALUES: usize = 12;
-/// Values for each bit of a code that EcoFormer keeps for each slot and head.
-const ECOFORMER_VALUES: usize = 6;
 
 /// Haplotypes of `locus` that fit in `bytes`; at least one.
 #[must_use]

@@ -11,12 +11,16 @@ use crate::models::{Architecture, AttentionKind, Config, Model};
 pub fn bytes_per_haplotype(config: &Config, locus: usize) -> usize {
     let Architecture { hidden, layers, heads, feed_forward, hash_bits, rank, convolution, attention, .. } = config.architecture;
     let mut layer = 6 * hidden;
-    if attention == AttentionKind::Ecoformer {
-        layer += 3 * heads * hash_bits;
+    match attention {
+        AttentionKind::Linformer => {}
+        AttentionKind::Softmax => layer += 2 * hidden,
+        AttentionKind::Ecoformer => layer += 3 * heads * hash_bits,
     }
-    // Dense layers are computed in one pass that keeps little.
+    // Dense layers are computed in one pass that keeps the inner rows once.
     if rank.is_some() {
         layer = layer.max(14 * hidden) + 3 * feed_forward;
+    } else {
+        layer += feed_forward;
     }
     if convolution {
         layer += 6 * hidden;

@@ -261,7 +261,7 @@ mod tests {
         *,
     };
 
-    fn block<'t>(t: &'t [Tensor], heads: usize, with_projection: bool) -> AttentionBlock<'t> {
+    fn block(t: &[Tensor], heads: usize, with_projection: bool) -> AttentionBlock<'_> {
         AttentionBlock {
             gamma: &t[1],
             beta: &t[2],

@@ -256,7 +256,7 @@ mod tests {
         *,
     };
 
-    fn block<'t>(t: &'t [Tensor], activation: Activation) -> FeedForward<'t> {
+    fn block(t: &[Tensor], activation: Activation) -> FeedForward<'_> {
         FeedForward { gamma: &t[1], beta: &t[2], expand: &t[3], expand_bias: &t[4], contract: &t[5], contract_bias: &t[6], activation }
     }
 

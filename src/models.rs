@@ -85,7 +85,8 @@ impl Model {
     }
 
     /// Fits what is not trained by gradient, the hash functions of `ecoformer`, to the haplotypes of `input`, in the parameters the model was
-    /// made with. Does nothing where there is no such thing. To be called on weights that are trained already, before fine-tuning.
+    /// made with. Does nothing where there is no such thing. To be called before the first step of training: best on weights that a model with another
+    /// attention was trained to.
     ///
     /// # Errors
     /// Shapes that do not fit the configuration, or hardly any token.

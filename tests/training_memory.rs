@@ -66,6 +66,6 @@ fn the_estimate_of_memory_holds_for_every_preset_and_axis() {
             return;
         };
         let ratio = (more - few) as f64 / 3.0 / bytes_per_haplotype(&config, 0) as f64;
-        assert!((0.5..1.0).contains(&ratio), "{ratio:.2} of the estimate for {architecture:?}");
+        assert!((0.4..1.1).contains(&ratio), "{ratio:.2} of the estimate for {architecture:?}");
     }
 }

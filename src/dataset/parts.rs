@@ -25,7 +25,7 @@ pub fn bytes_per_haplotype(config: &Config, locus: usize) -> usize {
     if convolution {
         layer += 6 * hidden;
     }
-    let values = layers.saturating_mul(layer).saturating_add(16 * hidden);
+    let values = layers.saturating_mul(layer).saturating_add(20 * hidden);
     values.saturating_mul(size_of::<f32>()).saturating_mul(config.loci[locus].n_slots)
 }
 

@@ -169,19 +169,16 @@ impl<T: Real> Fused<T> {
         let dmixed = rows_times(dy, &output);
         let (dqueries, dkeys, dvalues) = self.attention.gradients([&queries, &keys, &values, &mixed, &dmixed], &log_sums);
         let mut dnormed = rows_times(&dqueries, &query);
-        let de = match &self.project {
-            Some(project) => {
-                let mut dsource = rows_times(&dkeys, &key);
-                add_rows_times(&dvalues, &value, &mut dsource);
-                let (through_e, de) = project.gradients(e, &normed, &dsource);
-                add_scaled(&mut dnormed, T::of(1.0), &through_e);
-                Some(de)
-            }
-            None => {
-                add_rows_times(&dkeys, &key, &mut dnormed);
-                add_rows_times(&dvalues, &value, &mut dnormed);
-                None
-            }
+        let de = if let Some(project) = &self.project {
+            let mut dsource = rows_times(&dkeys, &key);
+            add_rows_times(&dvalues, &value, &mut dsource);
+            let (through_e, de) = project.gradients(e, &normed, &dsource);
+            add_scaled(&mut dnormed, T::of(1.0), &through_e);
+            Some(de)
+        } else {
+            add_rows_times(&dkeys, &key, &mut dnormed);
+            add_rows_times(&dvalues, &value, &mut dnormed);
+            None
         };
         let mut dx = dy.to_vec();
         let block = width * ROWS_PER_TASK;

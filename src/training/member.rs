@@ -18,7 +18,7 @@ use super::{
     tensorboard::EventFile,
 };
 use crate::{
-    dataset::{Dataset, logits},
+    dataset::{Dataset, haplotypes_at_a_time, logits},
     evaluation::roc,
     models::{Config, Model},
     nn::Parameters,
@@ -60,6 +60,12 @@ pub struct Trained {
     pub epochs_resumed: usize,
 }
 
+/// The first of `people`, as many as a fit of hash functions needs tokens of and memory allows.
+fn some_people<'p>(setting: &Setting<'_>, people: &'p [usize]) -> &'p [usize] {
+    let at_a_time = (0..setting.config.loci.len()).map(|locus| haplotypes_at_a_time(setting.config, locus, setting.schedule.bytes())).min();
+    &people[..people.len().min(16).min(at_a_time.unwrap_or(2) / 2).max(1)]
+}
+
 /// Trains a member from `initial` weights, or from those its seed gives.
 ///
 /// # Errors
@@ -92,7 +98,9 @@ pub fn train(
         let epoch = checkpoint.state.log.len() + 1;
         let diverged = |step| diverged(epoch, step, schedule, &place.checkpoint);
         let started = Instant::now();
-        // EcoFormer: `model.fit_hashes(..)` belongs here, before the first step and at the start of every further epoch.
+        if epoch == 1 {
+            model.fit_hashes(&data.input(some_people(setting, &order(member, epoch)))?, member.seed)?;
+        }
         let (mut loss_sum, mut learning_rate) = (0.0, 0.0);
         for (step, people) in order(member, epoch).chunks(schedule.people_per_step()).enumerate() {
             learning_rate = schedule.rate_at((epoch - 1) * n_steps + step, schedule.epochs * n_steps);

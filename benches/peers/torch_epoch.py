@@ -1,6 +1,8 @@
 """A plain PyTorch training of our default Linformer on our tokens: both haplotypes of every person in a batch, as they come.
 
-    torch_epoch.py --tokens DIR --cohort cohort.csv [--epochs 24] [--batch-size 64] [--seed 1] [--threads 2] [--k 64]
+    torch_epoch.py --tokens DIR --cohort cohort.csv [--epochs 24] [--batch-size 64] [--seed 1] [--threads 2] [--k 64] [--one-at-a-time]
+
+`--one-at-a-time` encodes the haplotypes of a batch one after the other in a loop, as a first script does, instead of as one tensor.
 
 Same tokens, model, schedule (AdamW 2e-3 with warm-up and cosine, weight decay 0.05, clipping at 1) and choice of the epoch (validation AUC); seeds
 differ, as the random numbers do. Prints one line of JSON: seconds of each epoch, validation and test AUC.
@@ -25,6 +27,7 @@ from torch_step import Layer
 class Model(nn.Module):
     def __init__(self, o, vocab_size, n_covariates):
         super().__init__()
+        self.one_at_a_time = o.one_at_a_time
         self.tokens = nn.Embedding(vocab_size, o.hidden)
         self.positions = nn.Parameter(torch.randn(o.tokens, o.hidden))
         self.layers = nn.ModuleList(Layer(o) for _ in range(o.layers))
@@ -36,12 +39,15 @@ class Model(nn.Module):
         self.norm = nn.LayerNorm(o.hidden)
         self.head = nn.Sequential(nn.Linear(2 * o.hidden + n_covariates, o.hidden), nn.GELU(), nn.Linear(o.hidden, 1))
 
-    def forward(self, ids, covariates):
+    def encode(self, ids):
         mask = (ids != 0).unsqueeze(-1).float()
         x = self.tokens(ids) + self.positions
         for layer in self.layers:
             x = layer(x, mask)
-        encoded = (self.norm(x) * mask).sum(1) / mask.sum(1)
+        return (self.norm(x) * mask).sum(1) / mask.sum(1)
+
+    def forward(self, ids, covariates):
+        encoded = torch.cat([self.encode(row) for row in ids.split(1)]) if self.one_at_a_time else self.encode(ids)
         a, b = encoded.view(-1, 2, encoded.shape[-1]).unbind(1)
         return self.head(torch.cat([a + b, a * b, covariates], -1)).squeeze(-1)
 
@@ -52,6 +58,7 @@ def main():
     parser.add_argument("--cohort", required=True)
     for name, default in {"epochs": 24, "batch-size": 64, "seed": 1, "threads": 2, "k": 64}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--one-at-a-time", action="store_true")
     o = parser.parse_args()
     torch.set_num_threads(o.threads)
     torch.manual_seed(o.seed)

@@ -228,7 +228,8 @@ pub(super) fn add_rows_times<T: Real>(a: &[T], b: &Packed<T>, c: &mut [T]) {
 }
 
 fn add_or_set<T: Real>(a: &[T], b: &Packed<T>, c: &mut [T], accumulate: bool) {
-    let rows = super::ROWS_PER_TASK / 4;
+    // Tasks of some size, whatever the width.
+    let rows = (65_536 / b.depth.max(b.columns).max(1)).clamp(128, 1_024);
     c.par_chunks_mut(rows * b.columns).zip(a.par_chunks(rows * b.depth)).for_each(|(c, a)| {
         b.multiply(a.len() / b.depth, Matrix::rows(a, b.depth), c, b.columns, accumulate);
     });

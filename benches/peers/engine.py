@@ -52,7 +52,7 @@ def steps(o):
     torch = [PYTHON, HERE / "torch_step.py"]
     print("| batch 4, 1,024 tokens, 8 heads, 4 layers, k 128, f32, 2 threads | ours, ms | PyTorch eager | eager, SDPA | `torch.compile` | best of PyTorch / ours | peak MB, ours / eager |")
     print("|---|---|---|---|---|---|---|")
-    for hidden in [256, 64, 32]:
+    for hidden in [int(hidden) for hidden in o.widths.split(",")]:
         for mode in ["train", "infer"]:
             sizes = ["--hidden", hidden, "--mode", mode, "--steps", 7 if hidden == 256 else 21]
             commands = {
@@ -77,7 +77,7 @@ def steps(o):
 def length(o):
     """A forward pass over about 32,768 tokens, softmax beside Linformer: time and peak memory (without what the process has anyway)."""
     print("| n | softmax, ms | k=128, ms | ratio | k=256, ms | ratio | us a token, k=128 | MB: softmax, k=128, k=256 |\n|---|---|---|---|---|---|---|---|")
-    for n in [512, 1024, 2048, 4096, 8192, 16384, 32768]:
+    for n in [int(n) for n in o.lengths.split(",")]:
         sizes = ["--mode", "infer", "--tokens", n, "--batch", max(1, o.tokens_at_a_time // n), "--hidden", o.hidden, "--heads", o.heads, "--layers", 2, "--matmul", 0, "--steps", 3 if n >= 8192 else 5]
         commands = {"softmax": [o.step, "--preset", "transformer", *sizes]}
         for k in [128, 256]:
@@ -131,6 +131,8 @@ def main():
     parser.add_argument("--step", default="target/release/deps/step")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out (it needs a C++ compiler)")
     parser.add_argument("--tokens-at-a-time", type=int, default=32_768)
+    parser.add_argument("--widths", default="256,64,32")
+    parser.add_argument("--lengths", default="512,1024,2048,4096,8192,16384,32768")
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--heads", type=int, default=4)
     parser.add_argument("--tokens")

@@ -160,7 +160,7 @@ pub enum Error {
 /// Compresses one model, writes its bundle, and measures it beside the dense one.
 ///
 /// # Errors
-/// A bundle that cannot be read or is low-rank already, a rank that saves nothing, weights that are not finite, tokens or people that do not fit.
+/// A bundle that cannot be read, is of several models or low-rank already, a rank that saves nothing, weights that are not finite, tokens or people that do not fit.
 pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, Error> {
     let Options { rank, solver, seed, out, cohort, .. } = options;
     let rank_number = f64::from(*rank);
@@ -169,6 +169,9 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         return Err(Error::SameFolder(out.clone()));
     }
     let dense = Bundle::load(&options.model)?;
+    if dense.members.len() > 1 {
+        return Err(Error::Several { path: options.model.clone(), n_members: dense.members.len() });
+    }
     let people = cohort.as_ref().map(|cohort| People::load(cohort, &dense)).transpose()?;
     let mut config = dense.config.clone();
     if let Some(rank) = config.model.architecture.rank.replace(*rank) {

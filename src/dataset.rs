@@ -7,7 +7,7 @@ mod predict;
 
 pub use self::{
     parts::{bytes_per_haplotype, encode, encode_in_parts, haplotypes_at_a_time},
-    predict::logits,
+    predict::{HAPLOTYPES_AT_A_TIME, logits, logits_within},
 };
 
 use std::{

@@ -45,7 +45,7 @@ use self::{
     members::{Member, Plan},
 };
 use crate::{
-    dataset::{Dataset, Standardisation, logits},
+    dataset::{Dataset, Standardisation, logits_within},
     evaluation::roc,
     models::{Architecture, Config, LocusShape},
     output, tokenization,
@@ -73,7 +73,8 @@ pub struct Options {
     pub architecture: Architecture,
     /// Its training.
     pub schedule: Schedule,
-    /// Bundle whose weights to start from instead of random ones.
+    /// Bundle whose weights to start from instead of random ones, of the same tokens and covariates. Covariates are scaled by the training
+    /// split of this run, whatever their scales were there.
     pub init: Option<PathBuf>,
     /// Where to compute.
     pub device: DeviceChoice,
@@ -186,30 +187,34 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     schedule.check()?;
     let device = options.device.open()?;
     let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
-    for split in [Split::Train, Split::Validation] {
-        cohort.require_both_classes(split, &options.cohort)?;
-    }
-    let plan = Plan::new(&cohort, schedule)?;
+    members::require_both_classes(&cohort, &options.cohort, schedule)?;
     let folder = tokens_for(&cohort, &options.tokens)?;
+    let config = config_of(options, &folder, &cohort);
+    memory::require(&config, options, cohort.people.len())?;
+    let plan = Plan::new(&cohort, schedule)?;
     let of_training = |(person, found): (usize, &gf_cohort_schema::Person)| found.phenotype.map(|_| person);
     let standardisation = Standardisation::fit(&cohort, &cohort.in_split(Split::Train).filter_map(of_training).collect::<Vec<_>>());
     let constant_covariates = standardisation.iter().filter(|column| column.is_constant()).map(|column| column.name.clone()).collect();
     let data = Dataset::new(&folder.tokens, &cohort, standardisation.clone())?.on(&device);
-    let config = config_of(options, &folder, &cohort);
-    if device.is_cpu() {
-        memory::require(&config, schedule, plan.members.len())?;
-    }
-    let initial = options.init.as_ref().map(|path| Initial::load(path, &folder.tokenizer, &folder.grid)).transpose()?;
+    let initial = options.init.as_ref().map(|path| Initial::load(path, &folder.tokenizer, &folder.grid, &cohort.covariate_names));
+    let initial = initial.transpose()?;
 
     let name = name_of(options);
     let digest = digest_of(options, &name)?;
-    let setting =
-        Setting { config: &config, data: &data, cohort: &cohort, schedule, digest: &digest, resume: options.resume, device: &device };
+    let setting = Setting {
+        config: &config,
+        data: &data,
+        cohort: &cohort,
+        schedule,
+        digest: &digest,
+        initial: initial.as_ref(),
+        resume: options.resume,
+        device: &device,
+    };
     let places = places(options, &plan);
     let mut trained = Vec::new();
     for (member, place) in plan.members.iter().zip(&places) {
-        let initial = || initial.as_ref().map(|initial| initial.weights(&config, member.seed)).transpose();
-        trained.push(member::train(&setting, member, place, initial, on_progress)?);
+        trained.push(member::train(&setting, member, place, on_progress)?);
     }
 
     let logits = mean_logits(&setting, &plan, &trained)?;
@@ -223,6 +228,8 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     let records = summary.members.iter().map(|member| MemberRecord { fold: member.fold, seed: member.seed, best_epoch: member.best_epoch });
     let config = BundleConfig::new(name.clone(), config.clone(), folder.genome, standardisation, records.collect());
     let log = trained.iter().enumerate().flat_map(|(number, trained)| trained.log.iter().map(move |log| log.row(number + 1)));
+    // Nothing new lies beside an older bundle that is still whole.
+    output::remove_if_there(&options.out.join("config.json"))?;
     output::write_csv(&options.out.join("training_log.csv"), &LOG_COLUMNS, log)?;
     let rows = predictions(&name, &cohort, &plan, &logits);
     output::write(&options.out.join("predictions.csv"), |out| write_predictions(out, &rows))?;
@@ -284,7 +291,7 @@ fn mean_logits(setting: &Setting<'_>, plan: &Plan, trained: &[Trained]) -> Resul
     for (member, trained) in plan.members.iter().zip(trained) {
         let model = bundle::build(setting.config, &trained.weights, setting.device)?;
         let people = plan.predicted_by(member);
-        for (&person, logit) in people.iter().zip(logits(&model, setting.data, &people)?) {
+        for (&person, logit) in people.iter().zip(logits_within(setting.schedule.bytes(), &model, setting.data, &people)?) {
             sums[person] += f64::from(logit);
             counts[person] += 1;
         }

@@ -550,6 +550,16 @@ fn a_model_of_other_tokens_cannot_be_started_from() {
 }
 
 #[test]
+fn a_model_of_other_covariates_cannot_be_started_from() {
+    let study = study();
+    replace(study.path(), "cohort.csv", "split,age", "split,years");
+    let expected = "model: its covariates are age, those of this run years: name the same in that order (--covariates age)";
+    refuse(study.path(), &format!("{TRAIN} --init model"), &[expected]);
+    let expected = "model: its covariates are age, those of this run none";
+    refuse(study.path(), &format!("{TRAIN} --init model --covariates none"), &[expected]);
+}
+
+#[test]
 fn a_training_that_runs_away_says_where() {
     let study = study();
     let expected = ["the loss is not finite in epoch 1 (step 1)", "lower the learning rate", "nothing is kept"];
@@ -560,7 +570,10 @@ fn a_training_that_runs_away_says_where() {
 fn a_training_larger_than_the_machine_is_refused() {
     let study = study();
     let arguments = TRAIN.replace("--hidden 8", "--hidden 1000000").replace("--feed-forward 8", "--feed-forward 1000000");
-    refuse(study.path(), &arguments, &["training needs about", "GB are free", "lower --memory, --batch-size"]);
+    for arguments in [format!("{arguments} --report-cost"), arguments] {
+        refuse(study.path(), &arguments, &["training needs about", "GB are free", "lower --memory, --batch-size"]);
+    }
+    refuse(study.path(), &format!("{TRAIN} --ensemble 100000000"), &["training needs about", "lower --ensemble (100000000 models)"]);
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -576,7 +589,10 @@ fn a_gpu_is_refused_by_a_build_without_cuda() {
 fn too_many_folds_are_refused() {
     let study = study();
     refuse(study.path(), &format!("{TRAIN} --folds 2"), &["folds must be at least 3"]);
-    refuse(study.path(), &format!("{TRAIN} --folds 12"), &["fold", "cases", "fewer --folds"]);
+    for n_folds in [12, 1_000_000_000_000_u64] {
+        let expected = format!("too few for one of each in every fold of {n_folds}: use fewer --folds");
+        refuse(study.path(), &format!("{TRAIN} --folds {n_folds}"), &["cohort.csv: ", "9 cases and 9 controls", &expected]);
+    }
 }
 
 #[test]

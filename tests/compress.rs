@@ -234,6 +234,8 @@ fn what_makes_no_sense_is_refused() {
     refuse("nothing --rank 4 --out new", "nothing/config.json");
     succeed(&folder, "compress dense --rank 4 --out small");
     refuse("small --rank 2 --out smaller", "small: this model has low-rank layers already (rank 4)");
+    succeed(&folder, "train --tokens tokens --cohort cohort.csv --out two --epochs 1 --ensemble 2 --hidden 8 --layers 1");
+    refuse("two --rank 2 --out new", "two: this bundle is the mean of 2 models (--folds or --ensemble)");
     // Tokens of another vocabulary.
     let tokenize = "tokenize --vcf cohort.vcf.gz --reference reference.fa --regions-file loci.bed --cohort cohort.csv --vocab-size 64";
     succeed(&folder, &format!("{tokenize} --out other"));

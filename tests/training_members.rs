@@ -12,7 +12,9 @@ use std::{collections::BTreeMap, fs, path::Path};
 use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, read_predictions};
 use gf_genomics::{
     dataset::Dataset,
-    evaluation, score,
+    evaluation,
+    models::AttentionKind,
+    score,
     tokenization::Folder,
     training::{self, Bundle, ClassWeights, Error, Options, Resume, Schedule, Summary},
 };
@@ -69,6 +71,19 @@ fn people_in_folds_are_predicted_out_of_fold_and_test_people_by_the_mean() {
     assert_eq!(summary.people_averaged_over_folds, 0);
     assert_eq!(summary.rows.len(), 3, "one row a split");
     assert!(bundle.model().unwrap_err().to_string().contains("mean of 4 models"));
+}
+
+#[test]
+fn folds_need_no_validation_split() {
+    let small = SmallCohort::new();
+    let options = with(&small.training_options(&small.path("x")), &small.path("folds"), |schedule| {
+        *schedule = Schedule { folds: Some(3), epochs: 1, ..schedule.clone() }
+    });
+    let text = fs::read_to_string(&options.cohort).unwrap();
+    fs::write(&options.cohort, text.replace(",validation", ",test")).unwrap();
+    assert_eq!(train(&options).members.len(), 3);
+    let rows = predictions(&options.out);
+    assert!(rows.iter().all(|row| (row.split == Split::Train) == row.fold.is_some() && row.split != Split::Validation));
 }
 
 #[test]
@@ -132,17 +147,25 @@ fn batches_added_up_learn_as_one_batch() {
 #[test]
 fn training_starts_from_the_weights_of_another_bundle() {
     let small = SmallCohort::new();
-    let first = with(&small.training_options(&small.path("x")), &small.path("first"), |_| {});
-    train(&first);
-    let mut second = with(&first, &small.path("second"), |schedule| schedule.learning_rate = 1e-12);
-    second.init = Some(first.out.clone());
-    train(&second);
-    let rows = predictions(&first.out).into_iter().zip(predictions(&second.out));
-    rows.for_each(|(first, second)| assert!((first.logit - second.logit).abs() < 1e-4, "{}", first.sample_id));
+    // Of an ecoformer with its hash functions, which are not fitted again.
+    for attention in [AttentionKind::Linformer, AttentionKind::Ecoformer] {
+        let mut first = with(&small.training_options(&small.path("x")), &small.path(&format!("{attention:?}-1")), |_| {});
+        first.architecture.attention = attention;
+        train(&first);
+        let mut second = with(&first, &small.path(&format!("{attention:?}-2")), |schedule| {
+            *schedule = Schedule { learning_rate: 1e-12, seed: 2, ..schedule.clone() }
+        });
+        second.init = Some(first.out.clone());
+        train(&second);
+        let rows = predictions(&first.out).into_iter().zip(predictions(&second.out));
+        rows.for_each(|(first, second)| {
+            assert!((first.logit - second.logit).abs() < 1e-4, "{attention:?}: {} {} {}", first.sample_id, first.logit, second.logit)
+        });
 
-    second.architecture.hidden *= 2;
-    let error = training::run(&second, &mut |_| {}).unwrap_err().to_string();
-    assert!(error.contains("--init"), "{error}");
+        second.architecture.hidden *= 2;
+        let error = training::run(&second, &mut |_| {}).unwrap_err().to_string();
+        assert!(error.contains("--init"), "{error}");
+    }
 }
 
 #[test]

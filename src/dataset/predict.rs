@@ -5,10 +5,10 @@ use candle_core::Tensor;
 use super::{Dataset, Error, encode_in_parts, haplotypes_at_a_time};
 use crate::models::Model;
 
-/// Memory that a pass over haplotypes may take.
+/// Memory that a pass over haplotypes may take where nobody says.
 const BYTES: usize = 1 << 30;
 /// Haplotypes encoded at a time, at most.
-const HAPLOTYPES_AT_A_TIME: usize = 64;
+pub const HAPLOTYPES_AT_A_TIME: usize = 64;
 /// People classified at a time.
 const PEOPLE_AT_A_TIME: usize = 4096;
 
@@ -17,10 +17,19 @@ const PEOPLE_AT_A_TIME: usize = 4096;
 /// # Errors
 /// When the model does not fit the data.
 pub fn logits(model: &Model, dataset: &Dataset<'_>, people: &[usize]) -> Result<Vec<f32>, Error> {
+    logits_within(BYTES, model, dataset, people)
+}
+
+/// As [`logits`], with so many bytes for the haplotypes that are encoded at a time (at least one is).
+///
+/// # Errors
+/// When the model does not fit the data.
+pub fn logits_within(bytes: usize, model: &Model, dataset: &Dataset<'_>, people: &[usize]) -> Result<Vec<f32>, Error> {
     let (mut wanted, mut encoded) = (Vec::new(), Vec::new());
     for locus in 0..dataset.tokens().loci.len() {
         let haplotypes = dataset.haplotypes_of(locus, people);
-        let at_a_time = haplotypes_at_a_time(model.config(), locus, BYTES).min(HAPLOTYPES_AT_A_TIME);
+        let at_a_time = haplotypes_at_a_time(model.config(), locus, bytes).min(HAPLOTYPES_AT_A_TIME);
+        // As leaves: neither the way to a part nor that to all is kept.
         encoded.push(encode_in_parts(model, dataset, locus, &haplotypes, at_a_time)?.as_detached_tensor());
         wanted.push(haplotypes);
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use gf_cohort_schema::{COST_COLUMNS, Cohort, CostRow};
 
-use super::{Error, Options, config_of, name_of};
+use super::{Error, Options, config_of, memory, name_of};
 use crate::{
     models::{Architecture, Config, Preset},
     output, report,
@@ -22,10 +22,14 @@ pub fn write(folder: &Path, name: &str, config: &Config) -> Result<(), Error> {
 /// A table of what one sequence costs the model to be trained, and a dense softmax transformer of the same size.
 ///
 /// # Errors
-/// A cohort or tokens that cannot be read, or an architecture that makes no sense.
+/// A cohort or tokens that cannot be read, an architecture that makes no sense, or one that is larger than the machine.
 pub fn report(options: &Options) -> Result<String, Error> {
     let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
-    table(&name_of(options), &config_of(options, &Folder::load(&options.tokens)?, &cohort))
+    let config = config_of(options, &Folder::load(&options.tokens)?, &cohort);
+    options.schedule.check()?;
+    // The model is made to be counted.
+    memory::require(&config, options, cohort.people.len())?;
+    table(&name_of(options), &config)
 }
 
 fn table(name: &str, config: &Config) -> Result<String, Error> {

@@ -66,7 +66,7 @@ pub enum Error {
     /// The machine is too small.
     #[error(
         "training needs about {needed:.1} GB, {free:.1} GB are free ({parameters:.1} GB of it for {n_parameters} parameters and their moments, \
-         the rest for batches): lower --memory, --batch-size or the size of the model"
+         the rest for batches): lower {lower}"
     )]
     Memory {
         /// All, in GB.
@@ -75,8 +75,10 @@ pub enum Error {
         free: f64,
         /// What does not depend on batches, in GB.
         parameters: f64,
-        /// How many there are.
+        /// How many a model has.
         n_parameters: usize,
+        /// Options to lower.
+        lower: String,
     },
     /// Training ran away.
     #[error("the loss is not finite in epoch {epoch} (step {step}); lower the learning rate ({learning_rate}); {kept}")]

@@ -14,11 +14,12 @@ use super::{
     AdamW, EpochLog, Error, Progress, Resume, Schedule, Weights,
     checkpoint::Checkpoint,
     gradients::{self, Batching},
+    init::Initial,
     members::Member,
     tensorboard::EventFile,
 };
 use crate::{
-    dataset::{Dataset, haplotypes_at_a_time, logits},
+    dataset::{Dataset, logits_within},
     evaluation::roc,
     models::{Config, Model},
     nn::Parameters,
@@ -33,6 +34,8 @@ pub struct Setting<'s> {
     pub schedule: &'s Schedule,
     /// Of everything the weights depend on.
     pub digest: &'s str,
+    /// What the members start from, if not from their seeds alone.
+    pub initial: Option<&'s Initial>,
     pub resume: Resume,
     pub device: &'s Device,
 }
@@ -60,27 +63,27 @@ pub struct Trained {
     pub epochs_resumed: usize,
 }
 
-/// The first of `people`, as many as a fit of hash functions needs tokens of and memory allows.
-fn some_people<'p>(setting: &Setting<'_>, people: &'p [usize]) -> &'p [usize] {
-    let at_a_time = (0..setting.config.loci.len()).map(|locus| haplotypes_at_a_time(setting.config, locus, setting.schedule.bytes())).min();
-    &people[..people.len().min(16).min(at_a_time.unwrap_or(2) / 2).max(1)]
+/// Slots of the haplotypes that hash functions are fitted on, about. Not `--memory`: the fit is the same whatever the machine.
+const SLOTS_OF_A_FIT: usize = 1 << 17;
+
+/// The first of `people`, as many as a fit of hash functions needs tokens of: fewer where sequences are long.
+fn some_people<'p>(config: &Config, people: &'p [usize]) -> &'p [usize] {
+    let n = (SLOTS_OF_A_FIT / (2 * config.total_slots()).max(1)).clamp(1, 16);
+    &people[..n.min(people.len())]
 }
 
-/// Trains a member from `initial` weights, or from those its seed gives.
+/// Trains a member from the initial weights, or from those its seed gives.
 ///
 /// # Errors
 /// A checkpoint that cannot be used, a loss that is not finite, a file that cannot be written.
-pub fn train(
-    setting: &Setting<'_>,
-    member: &Member,
-    place: &Place,
-    initial: impl FnOnce() -> Result<Option<Weights>, Error>,
-    on_progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Trained, Error> {
+pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Trained, Error> {
     let Setting { config, data, cohort, schedule, digest, device, .. } = *setting;
-    let (mut checkpoint, parameters) = match resumed(setting, &place.checkpoint)? {
-        Some((checkpoint, weights)) => (checkpoint, Parameters::saved(weights)),
-        None => (Checkpoint::start(digest), initial()?.map_or_else(|| Parameters::seeded(member.seed), Parameters::saved)),
+    let (mut checkpoint, parameters, has_hashes) = match (resumed(setting, &place.checkpoint)?, setting.initial) {
+        (Some((checkpoint, weights)), _) => (checkpoint, Parameters::saved(weights), true),
+        (None, Some(initial)) => {
+            (Checkpoint::start(digest), Parameters::saved(initial.weights(config, member.seed)?), initial.has_hashes())
+        }
+        (None, None) => (Checkpoint::start(digest), Parameters::seeded(member.seed), false),
     };
     let mut parameters = parameters.on(device);
     let model = Model::new(config, &mut parameters)?;
@@ -98,8 +101,8 @@ pub fn train(
         let epoch = checkpoint.state.log.len() + 1;
         let diverged = |step| diverged(epoch, step, schedule, &place.checkpoint);
         let started = Instant::now();
-        if epoch == 1 {
-            model.fit_hashes(&data.input(some_people(setting, &order(member, epoch)))?, member.seed)?;
+        if epoch == 1 && !has_hashes {
+            model.fit_hashes(&data.input(some_people(config, &order(member, epoch)))?, member.seed)?;
         }
         let (mut loss_sum, mut learning_rate) = (0.0, 0.0);
         for (step, people) in order(member, epoch).chunks(schedule.people_per_step()).enumerate() {
@@ -113,7 +116,7 @@ pub fn train(
             on_progress(Progress::Step { member: place.number, epoch: (epoch, schedule.epochs), step: (step + 1, n_steps), loss });
         }
         let training_seconds = started.elapsed().as_secs_f64();
-        let (validation_auroc, validation_loss) = judge(&model, data, cohort, &member.validation)?.ok_or_else(|| diverged(n_steps))?;
+        let (validation_auroc, validation_loss) = judge(&model, setting, &member.validation)?.ok_or_else(|| diverged(n_steps))?;
         let log = EpochLog {
             epoch,
             train_loss: loss_sum / member.training.len() as f64,
@@ -163,9 +166,10 @@ fn order(member: &Member, epoch: usize) -> Vec<usize> {
 }
 
 /// AUC and mean loss on some people; `None` where a logit is not finite.
-fn judge(model: &Model, data: &Dataset<'_>, cohort: &Cohort, people: &[usize]) -> Result<Option<(f64, f64)>, Error> {
+fn judge(model: &Model, setting: &Setting<'_>, people: &[usize]) -> Result<Option<(f64, f64)>, Error> {
+    let Setting { data, cohort, schedule, .. } = *setting;
     let (mut cases, mut controls, mut loss) = (Vec::new(), Vec::new(), 0.0);
-    for (&person, logit) in people.iter().zip(logits(model, data, people)?) {
+    for (&person, logit) in people.iter().zip(logits_within(schedule.bytes(), model, data, people)?) {
         let logit = f64::from(logit);
         if !logit.is_finite() {
             return Ok(None);
@@ -185,4 +189,21 @@ fn diverged(epoch: usize, step: usize, schedule: &Schedule, checkpoint: &Path) -
         _ => format!("the state after epoch {} is kept in {}", epoch - 1, checkpoint.display()),
     };
     Error::Diverged { epoch, step, learning_rate: schedule.learning_rate, kept }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::{LocusShape, Preset};
+
+    #[test]
+    fn hashes_are_fitted_on_fewer_people_where_sequences_are_long() {
+        let people: Vec<usize> = (0..40).collect();
+        let n = |n_slots| {
+            let loci = vec![LocusShape { name: "L".into(), n_slots }];
+            let config = Config { architecture: Preset::Ecoformer.architecture(), vocab_size: 9, loci, n_covariates: 0 };
+            (some_people(&config, &people).len(), some_people(&config, &people[..3]).len())
+        };
+        assert_eq!([100, 4_096, 8_192, 1 << 20].map(n), [(16, 3), (16, 3), (8, 3), (1, 1)]);
+    }
 }

@@ -3,7 +3,7 @@
 //! Input -> output: a cohort -> who learns, who chooses the epoch and who is predicted, for each member. A person in a fold is predicted by
 //! the members of that fold only, which have not seen them; everyone else by the mean logit of all members.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use gf_cohort_schema::{Cohort, Phenotype, Split};
 use rand::{SeedableRng, seq::SliceRandom};
@@ -31,6 +31,33 @@ pub struct Plan {
     pub members: Vec<Member>,
     /// Fold of each person of the cohort.
     pub fold_of: Vec<Option<u32>>,
+}
+
+/// Refuses a cohort that lacks a class where one is needed: in both splits or, with folds, once a fold in the two together. `path` is only
+/// named in the error.
+///
+/// # Errors
+/// What there is, and what is needed.
+pub fn require_both_classes(cohort: &Cohort, path: &Path, schedule: &Schedule) -> Result<(), Error> {
+    let Some(n_folds) = schedule.folds else {
+        for split in [Split::Train, Split::Validation] {
+            cohort.require_both_classes(split, path)?;
+        }
+        return Ok(());
+    };
+    let wrong = |reason: String| Err(Error::File { path: path.into(), reason });
+    let pool = || [Split::Train, Split::Validation].into_iter().flat_map(|split| cohort.in_split(split));
+    let count = |phenotype| pool().filter(|(_, person)| person.phenotype == Some(phenotype)).count();
+    let (n_cases, n_controls) = (count(Phenotype::Case), count(Phenotype::Control));
+    let found = format!("the splits train and validation together have {n_cases} cases and {n_controls} controls");
+    if cohort.in_split(Split::Train).all(|(_, person)| person.phenotype.is_none()) {
+        return wrong("split train has nobody of known phenotype; the scales of covariates are measured there".into());
+    }
+    match n_cases.min(n_controls) {
+        0 => wrong(format!("{found}; every fold needs both")),
+        n if n < n_folds => wrong(format!("{found}, too few for one of each in every fold of {n_folds}: use fewer --folds")),
+        _ => Ok(()),
+    }
 }
 
 impl Plan {
@@ -193,6 +220,24 @@ mod tests {
             both.members.iter().map(|member| (member.fold, member.seed)).take(3).collect::<Vec<_>>(),
             [(Some(1), 1), (Some(1), 2), (Some(2), 1)]
         );
+    }
+
+    #[test]
+    fn folds_need_both_classes_in_the_two_splits_together() {
+        let mut cohort = cohort();
+        let refusal = |cohort: &Cohort, folds| {
+            require_both_classes(cohort, Path::new("cohort.csv"), &schedule(folds, 1)).map_err(|error| error.to_string())
+        };
+        refusal(&cohort, None).unwrap();
+        cohort.people.iter_mut().filter(|person| person.split == Split::Validation).for_each(|person| person.split = Split::Test);
+        assert!(refusal(&cohort, None).unwrap_err().contains("split validation has 0 cases"));
+        refusal(&cohort, Some(20)).unwrap();
+        let message = refusal(&cohort, Some(1_000_000_000_000)).unwrap_err();
+        assert!(message.starts_with("cohort.csv: ") && message.contains("20 cases and 39 controls, too few"), "{message}");
+        cohort.people.iter_mut().for_each(|person| person.phenotype = person.phenotype.map(|_| Phenotype::Case));
+        assert!(refusal(&cohort, Some(3)).unwrap_err().contains("59 cases and 0 controls; every fold needs both"));
+        cohort.people.iter_mut().for_each(|person| person.split = Split::Validation);
+        assert!(refusal(&cohort, Some(3)).unwrap_err().contains("split train has nobody"));
     }
 
     #[test]

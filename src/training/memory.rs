@@ -1,36 +1,52 @@
 //! What a training run needs of the machine's memory, and whether it is there.
 
-use super::{Error, Schedule};
+use super::{DeviceChoice, Error, Options, Schedule};
 use crate::{
-    dataset::bytes_per_haplotype,
+    dataset::{HAPLOTYPES_AT_A_TIME, bytes_per_haplotype},
     models::{Architecture, AttentionKind, Config, Projection, Sharing},
 };
 
 /// Copies of every parameter: weights, gradient and its sum, two moments, best weights, and a checkpoint of four of them while it is written.
 const COPIES: usize = 10;
 
-/// Refuses a run that does not fit the memory that is free now, before anything is made.
+/// Refuses a run on a cohort of `n_people` that does not fit the memory that is free now, before anything is made. Of a run on a GPU only what
+/// the machine beside it needs is looked at: the model, and the weights and people of each member.
 ///
 /// # Errors
 /// Both numbers, and what to lower.
-pub fn require(config: &Config, schedule: &Schedule, n_members: usize) -> Result<(), Error> {
+pub fn require(config: &Config, options: &Options, n_people: usize) -> Result<(), Error> {
     let Some(free) = available() else { return Ok(()) };
+    let schedule = &options.schedule;
+    let on_cpu = options.device == DeviceChoice::Cpu;
     let n_parameters = n_parameters(config);
-    let parameters = size_of::<f32>().saturating_mul(n_parameters).saturating_mul(COPIES + n_members - 1);
-    let needed = parameters.saturating_add(of_a_batch(config, schedule));
+    let a_copy = size_of::<f32>().saturating_mul(n_parameters);
+    let batch = if on_cpu { of_a_batch(config, schedule) } else { 0 };
+    let one = a_copy.saturating_mul(if on_cpu { COPIES } else { 1 });
+    let others = a_copy.saturating_add(size_of::<usize>() * n_people).saturating_mul(schedule.n_members() - 1);
+    let parameters = one.saturating_add(others);
+    let needed = parameters.saturating_add(batch);
     if needed <= free {
         return Ok(());
     }
+    let lower = if one.saturating_add(batch) <= free {
+        let chosen = [("--ensemble", schedule.ensemble > 1), ("--folds", schedule.folds.is_some())];
+        let chosen: Vec<&str> = chosen.into_iter().filter_map(|(option, is_chosen)| is_chosen.then_some(option)).collect();
+        format!("{} ({} models)", chosen.join(" or "), schedule.n_members())
+    } else {
+        "--memory, --batch-size or the size of the model".to_owned()
+    };
     let gb = |bytes: usize| bytes as f64 / 1e9;
-    Err(Error::Memory { needed: gb(needed), free: gb(free), parameters: gb(parameters), n_parameters })
+    Err(Error::Memory { needed: gb(needed), free: gb(free), parameters: gb(parameters), n_parameters, lower })
 }
 
-/// Encoding the haplotypes of a batch of people of whom no two share one, or as many as `memory` allows.
+/// Encoding the haplotypes of a batch of people of whom no two share one, or those of a locus that are encoded at a time to predict people: or
+/// as many as `memory` allows.
 fn of_a_batch(config: &Config, schedule: &Schedule) -> usize {
     let of_locus = |locus| bytes_per_haplotype(config, locus);
     let one = (0..config.loci.len()).map(of_locus).max().unwrap_or_default();
-    let all = (0..config.loci.len()).map(|locus| of_locus(locus).saturating_mul(2 * schedule.batch_size)).fold(0, usize::saturating_add);
-    all.min(schedule.bytes()).max(one)
+    let haplotypes = schedule.batch_size.saturating_mul(2);
+    let all = (0..config.loci.len()).map(|locus| of_locus(locus).saturating_mul(haplotypes)).fold(0, usize::saturating_add);
+    all.max(one.saturating_mul(HAPLOTYPES_AT_A_TIME)).min(schedule.bytes()).max(one)
 }
 
 /// Values of all parameters that grow with a size; of low-rank layers as if they were dense.
@@ -69,7 +85,9 @@ mod tests {
     use crate::{
         models::{LocusShape, Model, Preset},
         nn::Parameters,
+        training::Resume,
     };
+    use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
 
     fn config(architecture: Architecture) -> Config {
         let loci = [300, 200].map(|n_slots| LocusShape { name: format!("locus of {n_slots}"), n_slots }).into();
@@ -89,16 +107,54 @@ mod tests {
         }
     }
 
+    fn options(schedule: Schedule) -> Options {
+        Options {
+            tokens: "tokens".into(),
+            cohort: "cohort.csv".into(),
+            phenotype_coding: PhenotypeCoding::Auto,
+            covariates: CovariateChoice::All,
+            out: "model".into(),
+            name: None,
+            architecture: Architecture::default(),
+            schedule,
+            init: None,
+            device: DeviceChoice::Cpu,
+            tensorboard: None,
+            resume: Resume::No,
+        }
+    }
+
     #[test]
     fn a_model_larger_than_the_machine_is_refused_with_both_numbers() {
         let small = config(Architecture::default());
-        require(&small, &Schedule::default(), 1).unwrap();
+        let default = options(Schedule::default());
+        require(&small, &default, 100).unwrap();
         let huge = config(Architecture { hidden: 1 << 20, feed_forward: 1 << 20, ..Architecture::default() });
-        let message = require(&huge, &Schedule::default(), 1).unwrap_err().to_string();
+        let message = require(&huge, &default, 100).unwrap_err().to_string();
         assert!(message.contains("training needs about") && message.contains("lower --memory, --batch-size"), "{message}");
         // So much for a batch is only taken if there is so much to encode.
-        require(&small, &Schedule { memory: usize::MAX, ..Schedule::default() }, 1).unwrap();
+        require(&small, &options(Schedule { memory: usize::MAX, ..Schedule::default() }), 100).unwrap();
         let long = Config { loci: vec![LocusShape { name: "long".into(), n_slots: 1 << 28 }], ..small };
-        assert!(require(&long, &Schedule::default(), 1).is_err(), "one haplotype is more than there is");
+        assert!(require(&long, &default, 100).is_err(), "one haplotype is more than there is");
+        // On a GPU the batches are elsewhere, but the model is made here.
+        let cpu = options(Schedule { memory: usize::MAX, batch_size: 1 << 20, ..Schedule::default() });
+        assert!(require(&small, &cpu, 100).is_err());
+        let gpu = Options { device: DeviceChoice::Cuda(0), ..cpu };
+        require(&small, &gpu, 100).unwrap();
+        assert!(require(&huge, &gpu, 100).is_err());
+    }
+
+    #[test]
+    fn too_many_models_are_refused_by_the_options_that_ask_for_them() {
+        let small = config(Architecture::default());
+        for (folds, ensemble, lower) in [
+            (None, 100_000_000, "lower --ensemble (100000000 models)"),
+            (Some(100_000_000), 1, "lower --folds (100000000 models)"),
+            (Some(10), usize::MAX, "lower --ensemble or --folds"),
+        ] {
+            let options = options(Schedule { folds, ensemble, ..Schedule::default() });
+            let message = require(&small, &options, 100).unwrap_err().to_string();
+            assert!(message.contains(lower), "{message}");
+        }
     }
 }

@@ -82,6 +82,11 @@ impl Schedule {
         Ok(())
     }
 
+    /// Models to train.
+    pub(super) fn n_members(&self) -> usize {
+        self.folds.unwrap_or(1).saturating_mul(self.ensemble)
+    }
+
     /// People between two steps of the optimizer.
     pub(super) fn people_per_step(&self) -> usize {
         self.batch_size.saturating_mul(self.accumulate)

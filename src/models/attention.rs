@@ -2,7 +2,7 @@
 //!
 //! A new kind is a file with a [`Mixing`] and a line in [`Attention::new`].
 
-mod ecoformer;
+pub(super) mod ecoformer;
 mod linformer;
 mod softmax;
 
@@ -18,7 +18,7 @@ use crate::nn::{AttentionBlock, Init, Linear, Parameters, add_with_bias, attenti
 /// What an attention is given: the tokens of some haplotypes of one locus.
 #[derive(Clone, Debug)]
 pub struct Sequence {
-    /// (haplotypes, slots, hidden), zero at padding.
+    /// (haplotypes, slots, hidden); zero at padding once it is normalised, anything before.
     pub x: Tensor,
     /// 1 where a slot holds a token, 0 where it is padding; haplotypes x slots, row-major.
     pub mask: Arc<Vec<u8>>,

@@ -89,7 +89,7 @@ pub enum Projection {
     /// A learned matrix with a column for each slot.
     #[default]
     Learned,
-    /// The mean over the tokens of each of `projected_length` windows.
+    /// The mean over the tokens of each of at most `projected_length` windows, as wide at every locus.
     Mean,
     /// Their maximum, for each channel.
     Max,
@@ -153,6 +153,20 @@ impl Default for Architecture {
 }
 
 impl Architecture {
+    /// A rank at which every layer of the encoder would stay dense is refused.
+    fn check_rank(&self, rank: Rank) -> Result<()> {
+        let (hidden, wide) = (self.hidden, self.feed_forward);
+        if rank.of_layer(hidden, hidden).is_none() && rank.of_layer(hidden, wide).is_none() {
+            let (square, to_wide) = (Rank::limit(hidden, hidden), Rank::limit(hidden, wide));
+            bail!(
+                "rank {} factorises no layer: it must come to at least 1, and to less than {square} ({hidden} x {hidden}) or {to_wide} \
+                 ({hidden} x {wide}); set another rank, or a larger hidden",
+                f64::from(rank)
+            );
+        }
+        Ok(())
+    }
+
     /// Windows leave less to share than a learned matrix does: what would change nothing is refused.
     fn check_sharing(&self) -> Result<()> {
         match (self.projection, self.sharing) {
@@ -244,12 +258,20 @@ impl Config {
         }
         if let Some(rank) = rank {
             rank.validate()?;
+            self.architecture.check_rank(rank)?;
         }
         self.architecture.check_sharing()?;
         if self.loci.is_empty() || self.loci.iter().any(|locus| locus.n_slots == 0) {
             bail!("a model needs loci with at least one slot each");
         }
         Ok(())
+    }
+
+    /// Slots of a window of Linformer's projections by windows: as wide as the longest locus needs for `projected_length` of them, so that a
+    /// shorter locus has fewer.
+    pub(super) fn window(&self) -> usize {
+        let longest = self.loci.iter().map(|locus| locus.n_slots).max().unwrap_or(1);
+        longest.div_ceil(self.architecture.projected_length)
     }
 
     /// Slots over all loci: the length of everything that has one entry a place of the genome.
@@ -297,6 +319,19 @@ mod tests {
             assert!(check(Projection::Mean, sharing).unwrap_err().to_string().contains("no weights to share"));
             assert!(check(Projection::Max, sharing).is_err());
             assert_eq!(check(Projection::Conv, sharing).is_ok(), sharing != Sharing::None);
+        }
+    }
+
+    #[test]
+    fn a_rank_that_would_leave_every_layer_dense_is_refused() {
+        let check = |rank| Architecture::default().check_rank(rank);
+        for rank in [Rank::Absolute(64), Rank::Absolute(25), Rank::Share(0.01)] {
+            let error = check(rank).unwrap_err().to_string();
+            assert!(error.contains("16 (32 x 32)") && error.contains("25 (32 x 128)"), "{error}");
+        }
+        // The feed-forward layers alone, and all.
+        for rank in [Rank::Absolute(24), Rank::Absolute(1), Rank::Share(0.5)] {
+            assert!(check(rank).is_ok());
         }
     }
 

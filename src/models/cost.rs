@@ -31,7 +31,7 @@ mod tests;
 use candle_core::Result;
 
 use self::operations::{Operations, additions, multiplications, products};
-use super::{Architecture, AttentionKind, Config, Model, Projection, Sharing};
+use super::{Architecture, AttentionKind, Config, Model, Projection, Sharing, attention::ecoformer::ANCHORS};
 use crate::nn::{Activation, Parameters};
 
 /// Energy of a multiplication of 32-bit floats.
@@ -40,8 +40,6 @@ const PJ_A_MULTIPLICATION: f64 = 3.7;
 const PJ_AN_ADDITION: f64 = 0.9;
 /// Of a 32-bit float.
 const BYTES_A_VALUE: u64 = 4;
-/// Tokens that EcoFormer's kernel features compare with.
-const ANCHORS: usize = 25;
 
 /// What a forward pass of one sequence costs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -140,9 +138,8 @@ impl Config {
 
     /// Rows that Linformer makes of `n`: `projected_length`, or windows as wide as the longest locus needs.
     fn summaries(&self, n: usize) -> usize {
-        let k = self.architecture.projected_length;
-        let longest = self.loci.iter().map(|locus| locus.n_slots).max().unwrap_or(1);
-        if self.architecture.projection == Projection::Learned { k } else { n.div_ceil(longest.div_ceil(k)) }
+        let Architecture { projection, projected_length, .. } = self.architecture;
+        if projection == Projection::Learned { projected_length } else { n.div_ceil(self.window()) }
     }
 
     /// Linformer's summaries as keys and values. Where E treats all channels alike and nothing stands between, the sequence is summarised

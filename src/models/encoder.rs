@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Result, Tensor, bail};
+use candle_core::{Result, Tensor, bail};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -111,10 +111,9 @@ impl Encoder {
 
     /// `tokens` (haplotypes, slots) of `locus`, `mask` one entry a slot -> (haplotypes, hidden).
     pub fn forward(&self, locus: usize, tokens: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
-        let (batch, n) = tokens.dims2()?;
         let encoded = self.layers.iter().try_fold(self.embedded(locus, tokens, mask)?, |sequence, layer| layer.forward(sequence))?;
         let Sequence { x, .. } = self.norm.of(&encoded)?;
-        mean_weights(mask, batch, n)?.to_dtype(x.dtype())?.matmul(&x)?.squeeze(1)
+        mean_weights(mask, &x)?.matmul(&x)?.squeeze(1)
     }
 
     fn embedded(&self, locus: usize, tokens: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Sequence> {
@@ -144,8 +143,10 @@ impl Encoder {
     }
 }
 
-/// (haplotypes, 1, slots): 1 / (number of tokens) at tokens, 0 at padding; all zero for a row without a token.
-fn mean_weights(mask: &[u8], batch: usize, n: usize) -> Result<Tensor> {
+/// (haplotypes, 1, slots), to multiply `x` (haplotypes, slots, hidden): 1 / (number of tokens) at tokens, 0 at padding; all zero for a row
+/// without a token.
+fn mean_weights(mask: &[u8], x: &Tensor) -> Result<Tensor> {
+    let (batch, n, _) = x.dims3()?;
     let weights: Vec<f32> = mask
         .chunks_exact(n)
         .flat_map(|row| {
@@ -153,5 +154,5 @@ fn mean_weights(mask: &[u8], batch: usize, n: usize) -> Result<Tensor> {
             row.iter().map(move |&bit| if bit == 0 { 0.0 } else { 1.0 / n_tokens })
         })
         .collect();
-    Tensor::from_vec(weights, (batch, 1, n), &candle_core::Device::Cpu)?.to_dtype(DType::F32)
+    Tensor::from_vec(weights, (batch, 1, n), x.device())?.to_dtype(x.dtype())
 }

@@ -92,6 +92,7 @@ pub(super) struct Attention<T> {
 /// Weights before division by their sum, in place of the scores of some queries; of each query the inverse of that sum, and `log sum exp` of its
 /// scaled scores, from which the backward pass has the weights at once.
 fn exponentials<T: Real>(scores: &mut [T], m: usize, scale: T, mask: Option<&[u8]>, inverse_sums: &mut [T], log_sums: &mut [T]) {
+    let has_key = mask.is_none_or(|mask| mask.iter().any(|&bit| bit != 0));
     vectorised(
         #[inline(always)]
         || {
@@ -101,25 +102,26 @@ fn exponentials<T: Real>(scores: &mut [T], m: usize, scale: T, mask: Option<&[u8
                         *score = if bit == 0 { T::of(MASKED) } else { *score };
                     }
                 }
-                let largest = max(row) * scale;
-                if largest > T::of(0.5 * MASKED) * scale {
+                // Not by the largest score: a query with a score that is no number must not pass for one without a key.
+                if has_key {
+                    let largest = max(row) * scale;
                     let total = exponentials_of_row(row, scale, largest);
                     *inverse = T::of(1.0) / total;
                     *log_sum = largest + total.ln();
                 } else {
                     row.fill(T::default());
                     *inverse = T::default();
-                    *log_sum = T::of(-MASKED);
+                    *log_sum = T::default();
                 }
             }
         },
     );
 }
 
-/// Far below every score: its weight is zero.
-const MASKED: f64 = -1e30;
+/// Below every score.
+const MASKED: f64 = f64::NEG_INFINITY;
 
-/// `exp(scale score - shift)` of a row in place, zero where that is below the smallest number; their sum.
+/// `exp(scale score - shift)` of a row in place, at most 1e-37 where the score is masked; their sum.
 #[inline(always)]
 fn exponentials_of_row<T: Real>(row: &mut [T], scale: T, shift: T) -> T {
     let minus_shift = T::default() - shift;
@@ -354,6 +356,20 @@ mod tests {
         let sizes = Sizes { n: 2, m: 3, heads: 2, d: 2 };
         let found = composed(&ones(2), &ones(3), &ones(3), sizes, Some(&mask)).unwrap();
         assert_eq!(found.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [0.0; 8]);
+    }
+
+    #[test]
+    fn a_query_that_is_no_number_gives_no_number_and_leaves_the_others_alone() {
+        let ones = |n: usize| Tensor::ones((1, n, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let q = Tensor::new(&[[[f32::NAN, 1.0, 1.0, 1.0], [1.0; 4]]], &Device::Cpu).unwrap();
+        let (sizes, mask) = (Sizes { n: 2, m: 3, heads: 1, d: 4 }, Arc::new(vec![0, 1, 1]));
+        for mask in [None, Some(&mask)] {
+            for found in [attention(&q, &ones(3), &ones(3), 1, mask).unwrap(), composed(&q, &ones(3), &ones(3), sizes, mask).unwrap()] {
+                let found = found.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                assert!(found[..4].iter().all(|value| value.is_nan()), "{found:?}");
+                assert!(found[4..].iter().all(|value| (value - 1.0).abs() < 1e-6), "{found:?}");
+            }
+        }
     }
 
     #[test]

@@ -5,10 +5,10 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::real::{Real, add_scaled, slice, vectorised, with_slices};
+use super::real::{Real, add_scaled, fused, slice, vectorised, with_slices};
 
 /// `x` (batch, n, width), `weight` (3, width), `mask` (batch x n, row-major: 1 = token, 0 = padding) -> (batch, n, width), zero at padding.
 ///
@@ -20,10 +20,17 @@ pub fn depthwise_convolution(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) -
         bail!("depthwise_convolution: x {:?}, weight {:?} and a mask of {} do not fit", x.shape(), weight.shape(), mask.len());
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    match x.dtype() {
-        DType::F64 => x.apply_op2(&weight, Convolution::<f64> { n, width, mask: mask.clone(), number: PhantomData }),
-        _ => x.apply_op2(&weight, Convolution::<f32> { n, width, mask: mask.clone(), number: PhantomData }),
-    }
+    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, Convolution::<T> { n, width, mask: mask.clone(), number: PhantomData }));
+    composed(&x, &weight, mask)
+}
+
+/// The same from candle's own operations, for other devices.
+fn composed(x: &Tensor, weight: &Tensor, mask: &[u8]) -> Result<Tensor> {
+    let (batch, n, _) = x.dims3()?;
+    let mask = super::mask::tensor(mask, (batch, n, 1), x)?;
+    let padded = x.broadcast_mul(&mask)?.pad_with_zeros(1, 1, 1)?;
+    let tap = |place: usize| padded.narrow(1, place, n)?.broadcast_mul(&weight.narrow(0, place, 1)?);
+    ((tap(0)? + tap(1)?)? + tap(2)?)?.broadcast_mul(&mask)
 }
 
 struct Convolution<T> {
@@ -113,13 +120,23 @@ impl<T: Real> Convolution<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::real::tests::check_gradients, *};
+    use super::{
+        super::real::tests::{assert_same_gradients, check_gradients},
+        *,
+    };
     use candle_core::Device;
 
     #[test]
     fn every_input_gets_its_gradient() {
         let mask = Arc::new(vec![1, 1, 0, 1, 1, 0, 1, 1, 1, 0]);
         check_gradients([&[2, 5, 3], &[3, 3]], |t| depthwise_convolution(&t[0], &t[1], &mask));
+    }
+
+    #[test]
+    fn the_composition_for_other_devices_is_the_same() {
+        let mask = Arc::new(vec![1, 1, 0, 1, 1, 0, 1, 1, 1, 0]);
+        let fused = |t: &[Tensor]| depthwise_convolution(&t[0], &t[1], &mask);
+        assert_same_gradients([&[2, 5, 3], &[3, 3]], fused, |t| composed(&t[0], &t[1], &mask));
     }
 
     #[test]

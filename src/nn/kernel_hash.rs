@@ -3,12 +3,12 @@
 //!
 //! Of each token and head: `u = x / |x|`, `g_j = exp(-|u - a_j|^2 / (2 sigma)) - mean_j`, `h = A g`.
 
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
-    real::{Real, add_scaled, dot, slice, vectorised, with_slices},
+    real::{Real, add_scaled, dot, fused, slice, vectorised, with_slices},
 };
 
 /// What the kernel features of each head are measured against; fitted, not trained.
@@ -37,11 +37,35 @@ pub fn kernel_hash(x: &Tensor, hash: &Tensor, kernel: &Kernel) -> Result<Tensor>
         bail!("kernel_hash: x {:?}, hash {:?} and anchors {:?} do not fit", x.shape(), hash.shape(), kernel.anchors.shape());
     }
     let (x, hash) = (x.contiguous()?, hash.contiguous()?);
-    match x.dtype() {
-        DType::F64 => x.apply_op2(&hash, KernelHash::<f64>::new(&hash, kernel)?),
-        _ => x.apply_op2(&hash, KernelHash::<f32>::new(&hash, kernel)?),
-    }
+    fused!(x.dtype(), x.device(), T => x.apply_op2(&hash, KernelHash::<T>::new(&hash, kernel)?));
+    composed(&x, &hash, kernel)
 }
+
+/// The same from candle's own operations, for other devices.
+fn composed(x: &Tensor, hash: &Tensor, kernel: &Kernel) -> Result<Tensor> {
+    let ((batch, n, width), (heads, bits, m)) = (x.dims3()?, hash.dims3()?);
+    let d = width / heads;
+    // A head's matrix, transposed and once a sequence.
+    let of_head = |t: &Tensor, rows: usize, columns: usize| t.t()?.unsqueeze(0)?.broadcast_as((batch, heads, columns, rows))?.contiguous();
+    let fitted = |t: &Tensor| t.detach().to_dtype(x.dtype());
+    let (anchors, sigma, mean) = (fitted(&kernel.anchors)?, fitted(&kernel.sigma)?, fitted(&kernel.mean)?);
+    let x = x.reshape((batch, n, heads, d))?.transpose(1, 2)?.contiguous()?;
+    let square = x.sqr()?.sum_keepdim(D::Minus1)?;
+    // The zero vector has no direction: it stays, and passes no gradient.
+    let has_direction = square.detach().gt(MIN_SQUARE)?;
+    let inverse = has_direction.where_cond(&square, &square.ones_like()?)?.sqrt()?.recip()?;
+    let has_direction = has_direction.to_dtype(x.dtype())?;
+    let unit = x.broadcast_mul(&(inverse * &has_direction)?)?;
+    let products = unit.matmul(&of_head(&anchors, m, d)?)?;
+    let squares = anchors.sqr()?.sum(2)?.reshape((1, heads, 1, m))?;
+    let distance = (products * -2.0)?.broadcast_add(&squares)?.broadcast_add(&has_direction)?;
+    let values = distance.broadcast_div(&(sigma * -2.0)?.reshape((1, heads, 1, 1))?)?.exp()?;
+    let features = values.broadcast_sub(&mean.reshape((1, heads, 1, m))?)?;
+    features.matmul(&of_head(hash, bits, m)?)?.transpose(1, 2)?.contiguous()?.reshape((batch, n, heads * bits))
+}
+
+/// Of a vector that has no direction, the square of the length at most.
+const MIN_SQUARE: f64 = 1e-24;
 
 struct KernelHash<T> {
     heads: usize,
@@ -92,7 +116,7 @@ impl<T: Real> KernelHash<T> {
     fn features(&self, head: usize, x: &[T], scratch: &mut Scratch<T>) -> T {
         let m = self.n_anchors;
         let square = dot(x, x);
-        let inverse = if square > T::of(1e-24) { T::of(1.0) / square.sqrt() } else { T::default() };
+        let inverse = if square > T::of(MIN_SQUARE) { T::of(1.0) / square.sqrt() } else { T::default() };
         let unit_square = if inverse > T::default() { T::of(1.0) } else { T::default() };
         scratch.kernel.fill(T::default());
         for (i, (unit, &x)) in scratch.unit.iter_mut().zip(x).enumerate() {
@@ -196,7 +220,7 @@ impl<T: Real> CustomOp2 for KernelHash<T> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::real::tests::{check_gradients, values},
+        super::real::tests::{assert_same_gradients, check_gradients, values},
         *,
     };
     use candle_core::Device;
@@ -210,6 +234,15 @@ mod tests {
     #[test]
     fn every_input_gets_its_gradient() {
         check_gradients([&[2, 4, 6], &[2, 5, 9]], |t| kernel_hash(&t[0], &t[1], &kernel()));
+    }
+
+    #[test]
+    fn the_composition_for_other_devices_is_the_same() {
+        let fused = |t: &[Tensor]| kernel_hash(&t[0], &t[1], &kernel());
+        assert_same_gradients([&[2, 4, 6], &[2, 5, 9]], fused, |t| composed(&t[0], &t[1], &kernel()));
+        // Vectors without a direction.
+        let fused = |t: &[Tensor]| kernel_hash(&(&t[0] * 1e-15)?, &t[1], &kernel());
+        assert_same_gradients([&[2, 4, 6], &[2, 5, 9]], fused, |t| composed(&(&t[0] * 1e-15)?, &t[1], &kernel()));
     }
 
     #[test]

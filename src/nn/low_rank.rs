@@ -71,12 +71,18 @@ impl Rank {
     /// Of a dense layer (in, out): the rank of its factors, or `None` where factors would not be smaller and the layer is left alone.
     #[must_use]
     pub fn of_layer(self, n_in: usize, n_out: usize) -> Option<usize> {
-        let limit = n_in * n_out / (n_in + n_out);
+        let limit = Self::limit(n_in, n_out);
         let rank = match self {
             Self::Absolute(rank) => rank,
             Self::Share(share) => (share * limit as f64) as usize,
         };
         (rank > 0 && rank < limit).then_some(rank)
+    }
+
+    /// The rank from which on factors of a layer (in, out) save nothing, rounded down.
+    #[must_use]
+    pub fn limit(n_in: usize, n_out: usize) -> usize {
+        n_in * n_out / (n_in + n_out)
     }
 
     /// Checks the number.

@@ -3,10 +3,13 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::real::{Real, add_scaled, slice, vectorised, with_slices};
+use super::{
+    mask,
+    real::{Real, add_scaled, fused, slice, vectorised, with_slices},
+};
 
 /// Of `mask` (batch x n, row-major), 1 for each window with a token: batch x `ceil(n / window)`.
 #[must_use]
@@ -27,10 +30,15 @@ pub fn window_mean(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) -> Result<T
         bail!("window_mean: x {:?} and weight {:?} do not fit", x.shape(), weight.shape());
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    match x.dtype() {
-        DType::F64 => x.apply_op2(&weight, Mean::<f64>(windows, PhantomData)),
-        _ => x.apply_op2(&weight, Mean::<f32>(windows, PhantomData)),
-    }
+    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, Mean::<T>(windows, PhantomData)));
+    composed_mean(&x, &weight, &windows)
+}
+
+/// The same from candle's own operations, for other devices.
+fn composed_mean(x: &Tensor, weight: &Tensor, windows: &Windows) -> Result<Tensor> {
+    let tokens = windows.tokens(x)?;
+    let sums = windows.split(x)?.broadcast_mul(&tokens)?.broadcast_mul(weight)?.sum(2)?;
+    sums.broadcast_div(&tokens.sum(2)?.maximum(1.0)?)
 }
 
 /// The largest value of each channel over the tokens of each window, zero where there is none: `x` (batch, n, width) -> (batch,
@@ -41,10 +49,17 @@ pub fn window_mean(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) -> Result<T
 pub fn window_max(x: &Tensor, window: usize, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
     let windows = Windows::new(x, window, mask)?;
     let x = x.contiguous()?;
-    match x.dtype() {
-        DType::F64 => x.apply_op1(Max::<f64>(windows, PhantomData)),
-        _ => x.apply_op1(Max::<f32>(windows, PhantomData)),
-    }
+    fused!(x.dtype(), x.device(), T => x.apply_op1(Max::<T>(windows, PhantomData)));
+    composed_max(&x, &windows)
+}
+
+/// The same from candle's own operations, for other devices.
+fn composed_max(x: &Tensor, windows: &Windows) -> Result<Tensor> {
+    let tokens = windows.tokens(x)?;
+    let values = windows.split(x)?.broadcast_mul(&tokens)?;
+    // Chosen among tokens; where a window has none, what is chosen is zero.
+    let largest = values.detach().broadcast_add(&tokens.affine(1e30, -1e30)?)?.argmax_keepdim(2)?;
+    values.gather(&largest.contiguous()?, 2)?.squeeze(2)
 }
 
 struct Windows {
@@ -61,6 +76,18 @@ impl Windows {
             bail!("windows of {window} and a mask of {} do not fit x {:?}", mask.len(), x.shape());
         }
         Ok(Self { n, width, window, mask: mask.clone() })
+    }
+
+    /// (batch, n, ..) -> (batch, windows, window, ..), zero after the end.
+    fn split(&self, rows: &Tensor) -> Result<Tensor> {
+        let (batch, n, width) = rows.dims3()?;
+        let padded = rows.pad_with_zeros(1, 0, self.count() * self.window - n)?;
+        padded.contiguous()?.reshape((batch, self.count(), self.window, width))
+    }
+
+    /// The mask by windows, (batch, windows, window, 1), for the composition.
+    fn tokens(&self, x: &Tensor) -> Result<Tensor> {
+        self.split(&mask::tensor(&self.mask, (x.dim(0)?, self.n, 1), x)?)
     }
 
     /// Rows of one sequence's summary.
@@ -218,8 +245,11 @@ impl<T: Real> CustomOp1 for Max<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::real::tests::check_gradients, *};
-    use candle_core::Device;
+    use super::{
+        super::real::tests::{assert_same_gradients, check_gradients},
+        *,
+    };
+    use candle_core::{DType, Device};
 
     fn mask() -> Arc<Vec<u8>> {
         Arc::new(vec![1, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0])
@@ -229,6 +259,17 @@ mod tests {
     fn every_input_gets_its_gradient() {
         check_gradients([&[2, 7, 3], &[3, 3]], |t| window_mean(&t[0], &t[1], &mask()));
         check_gradients([&[2, 7, 3]], |t| window_max(&t[0], 3, &mask()));
+    }
+
+    #[test]
+    fn the_composition_for_other_devices_is_the_same() {
+        let windows = |t: &[Tensor]| Windows::new(&t[0], 3, &mask());
+        let mean = |t: &[Tensor]| composed_mean(&t[0], &t[1], &windows(t)?);
+        assert_same_gradients([&[2, 7, 3], &[3, 3]], |t| window_mean(&t[0], &t[1], &mask()), mean);
+        assert_same_gradients([&[2, 7, 3]], |t| window_max(&t[0], 3, &mask()), |t| composed_max(&t[0], &windows(t)?));
+        // Of equal values one is chosen, the first.
+        let equal = |t: &[Tensor]| &t[0] - t[0].detach();
+        assert_same_gradients([&[2, 7, 3]], |t| window_max(&equal(t)?, 3, &mask()), |t| composed_max(&equal(t)?, &windows(t)?));
     }
 
     #[test]

@@ -3,9 +3,9 @@
 
 use std::marker::PhantomData;
 
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::real::{Real, slice, with_slices};
+use super::real::{Real, fused, slice, with_slices};
 
 /// 1 where `x` is at least 0, else -1; the shape of `x`.
 ///
@@ -13,10 +13,16 @@ use super::real::{Real, slice, with_slices};
 /// Types that do not fit.
 pub fn sign(x: &Tensor) -> Result<Tensor> {
     let x = x.contiguous()?;
-    match x.dtype() {
-        DType::F64 => x.apply_op1(Sign::<f64>(PhantomData)),
-        _ => x.apply_op1(Sign::<f32>(PhantomData)),
-    }
+    fused!(x.dtype(), x.device(), T => x.apply_op1(Sign::<T>(PhantomData)));
+    composed(&x)
+}
+
+/// The same from candle's own operations, for other devices.
+fn composed(x: &Tensor) -> Result<Tensor> {
+    let sign = x.detach().lt(0.0)?.to_dtype(x.dtype())?.affine(-2.0, 1.0)?;
+    let passed = x.detach().abs()?.lt(1.0)?.where_cond(x, &x.zeros_like()?)?;
+    // Zero, with the gradient of what is passed.
+    sign + (&passed - passed.detach())?
 }
 
 struct Sign<T>(PhantomData<T>);
@@ -44,15 +50,21 @@ impl<T: Real> CustomOp1 for Sign<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::real::tests::assert_same_gradients, *};
     use candle_core::{Device, Var};
 
     #[test]
     fn the_gradient_passes_inside_the_unit_interval_only() {
-        let x = Var::new(&[-2f64, -0.5, 0.0, 0.5, 2.0], &Device::Cpu).unwrap();
-        let y = sign(&x).unwrap();
-        assert_eq!(y.to_vec1::<f64>().unwrap(), [-1.0, -1.0, 1.0, 1.0, 1.0]);
-        let gradients = (y * 3.0).unwrap().sum_all().unwrap().backward().unwrap();
-        assert_eq!(gradients.get(&x).unwrap().to_vec1::<f64>().unwrap(), [0.0, 3.0, 3.0, 3.0, 0.0]);
+        let x = Var::new(&[-2f64, -1.0, -0.5, 0.0, 0.5, 1.0, f64::INFINITY], &Device::Cpu).unwrap();
+        for y in [sign(&x).unwrap(), composed(&x).unwrap()] {
+            assert_eq!(y.to_vec1::<f64>().unwrap(), [-1.0, -1.0, -1.0, 1.0, 1.0, 1.0, 1.0]);
+            let gradients = (y * 3.0).unwrap().sum_all().unwrap().backward().unwrap();
+            assert_eq!(gradients.get(&x).unwrap().to_vec1::<f64>().unwrap(), [0.0, 0.0, 3.0, 3.0, 3.0, 0.0, 0.0]);
+        }
+    }
+
+    #[test]
+    fn the_composition_for_other_devices_is_the_same() {
+        assert_same_gradients([&[4, 9]], |t| sign(&(&t[0] * 2.0)?), |t| composed(&(&t[0] * 2.0)?));
     }
 }

@@ -2,7 +2,8 @@
 //! the attention weights. Time and memory are linear in the length.
 //!
 //! The hash functions start at random; [`Mixing::fit`] fits them to the tokens of a model, and training goes on from there. Unlike the
-//! released code, sigma is fixed once it is fitted: taken from each batch, it would make a haplotype depend on its neighbours and padding.
+//! released code, anchors, sigma and the means of the features are fixed once they are fitted: taken from each batch, they would make a
+//! haplotype depend on its neighbours and padding.
 
 mod hashing;
 
@@ -18,7 +19,7 @@ use crate::{
 };
 
 /// Tokens that the kernel features compare with.
-const ANCHORS: usize = 25;
+pub(in crate::models) const ANCHORS: usize = 25;
 /// Tokens that the hash functions are fitted on, at most.
 const SAMPLE: usize = 1_000;
 
@@ -68,8 +69,9 @@ impl Ecoformer {
         for (sequence, tokens) in sequences.iter().zip(&tokens) {
             let here: Vec<u32> = chosen.iter().filter_map(|token| tokens.get(token.checked_sub(first)?).copied()).collect();
             if !here.is_empty() {
-                let rows = Tensor::new(here.as_slice(), &Device::Cpu)?;
-                sample.extend(self.query.of(sequence)?.flatten_to(1)?.index_select(&rows, 0)?.to_vec2::<f32>()?);
+                let queries = self.query.of(sequence)?.flatten_to(1)?;
+                let rows = Tensor::new(here.as_slice(), queries.device())?;
+                sample.extend(queries.index_select(&rows, 0)?.to_dtype(DType::F32)?.to_vec2::<f32>()?);
             }
             first += tokens.len();
         }
@@ -97,7 +99,8 @@ impl Mixing for Ecoformer {
         let fitted = fitted.collect::<Result<Vec<_>>>()?;
         let set = |parameter: &Tensor, of_head: &dyn Fn(&hashing::Hash) -> Vec<f64>| {
             let values: Vec<f64> = fitted.iter().flat_map(of_head).collect();
-            refit(parameter, &Tensor::from_vec(values, parameter.shape(), &Device::Cpu)?.to_dtype(DType::F32)?)
+            let values = Tensor::from_vec(values, parameter.shape(), &Device::Cpu)?;
+            refit(parameter, &values.to_dtype(parameter.dtype())?.to_device(parameter.device())?)
         };
         set(&self.kernel.anchors, &|hash| hash.anchors.concat())?;
         set(&self.kernel.sigma, &|hash| vec![hash.sigma])?;

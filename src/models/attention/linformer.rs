@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 
 use super::{Channels, Mixing, MixingParts, Sequence};
 use crate::{
@@ -32,8 +32,8 @@ pub struct Linformer {
 enum Summary {
     /// Weights of every slot, (groups * k, slots of all loci), one group for all channels or for each head.
     Learned { e: Tensor, groups: usize },
-    /// The mean over windows: weights of 1, (window, hidden).
-    Mean(Tensor),
+    /// The mean over windows of this many slots.
+    Mean(usize),
     /// The maximum over windows of this many slots.
     Max(usize),
     /// Learned weights within windows, (window, hidden).
@@ -44,8 +44,6 @@ impl Summary {
     fn new(config: &Config, name: &str, parameters: &mut Parameters) -> Result<Self> {
         let architecture = &config.architecture;
         let (hidden, k, n) = (architecture.hidden, architecture.projected_length, config.total_slots());
-        let longest = config.loci.iter().map(|locus| locus.n_slots).max().unwrap_or(1);
-        let window = longest.div_ceil(k);
         Ok(match architecture.projection {
             Projection::Learned => {
                 let groups = if architecture.sharing == Sharing::None { architecture.heads } else { 1 };
@@ -53,9 +51,9 @@ impl Summary {
                 let init = Init::Normal(1.0 / config.mean_slots().sqrt());
                 Self::Learned { e: parameters.shared(name, (groups * k, n), init)?, groups }
             }
-            Projection::Mean => Self::Mean(Tensor::ones((window, hidden), DType::F32, &Device::Cpu)?),
-            Projection::Max => Self::Max(window),
-            Projection::Conv => Self::Conv(parameters.shared(name, (window, hidden), Init::Constant(1.0))?),
+            Projection::Mean => Self::Mean(config.window()),
+            Projection::Max => Self::Max(config.window()),
+            Projection::Conv => Self::Conv(parameters.shared(name, (config.window(), hidden), Init::Constant(1.0))?),
         })
     }
 
@@ -68,7 +66,11 @@ impl Summary {
     fn of(&self, rows: &Tensor, sequence: &Sequence) -> Result<Tensor> {
         match self {
             Self::Learned { e, groups } => project(&e.narrow(1, sequence.slots.start, sequence.slots.len())?, rows, *groups),
-            Self::Mean(weights) | Self::Conv(weights) => window_mean(rows, weights, &sequence.mask),
+            Self::Mean(window) => {
+                let ones = Tensor::ones((*window, rows.dim(2)?), rows.dtype(), rows.device())?;
+                window_mean(rows, &ones, &sequence.mask)
+            }
+            Self::Conv(weights) => window_mean(rows, weights, &sequence.mask),
             Self::Max(window) => window_max(rows, *window, &sequence.mask),
         }
     }
@@ -77,8 +79,8 @@ impl Summary {
     fn mask(&self, sequence: &Sequence) -> Result<Option<Arc<Vec<u8>>>> {
         let window = match self {
             Self::Learned { .. } => return Ok(None),
-            Self::Mean(weights) | Self::Conv(weights) => weights.dim(0)?,
-            Self::Max(window) => *window,
+            Self::Conv(weights) => weights.dim(0)?,
+            Self::Mean(window) | Self::Max(window) => *window,
         };
         Ok(Some(window_mask(&sequence.mask, sequence.slots.len(), window)))
     }
@@ -137,7 +139,8 @@ impl Mixing for Linformer {
     fn n_averaged(&self) -> f64 {
         match &self.of_keys {
             Summary::Learned { .. } | Summary::Max(_) => 1.0,
-            Summary::Mean(weights) | Summary::Conv(weights) => weights.dims()[0] as f64,
+            Summary::Mean(window) => *window as f64,
+            Summary::Conv(weights) => weights.dims()[0] as f64,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Kernel-supervised hashing (Liu et al. 2012, "Supervised hashing with kernels", CVPR, algorithm 1) of the tokens of one head.
 //!
-//! Input -> output: vectors of tokens -> anchors, kernel width, and hash functions whose codes agree for tokens that softmax attention would
-//! give large weights to, and differ for those it would give small ones. Bit by bit: the direction `a` that maximises `a^T K^T R K a` with
+//! Input -> output: vectors of tokens -> anchors, kernel width, and hash functions whose codes agree more for tokens of similar direction than
+//! for others. Bit by bit: the direction `a` that maximises `a^T K^T R K a` with
 //! `a^T K^T K a = m` (K: features of the m tokens), where the residue `R = bits S - sum over earlier bits of b b^T` is what those
 //! have not explained. S is +1 for the pairs of each token with its most similar ones, -1 with its least similar.
 //!
-//! Two departures from the paper: a pair without a label is unknown and left out of R, where the paper has 0, "neither", which makes codes
-//! that agree with similarity less than random hash functions do; and a ridge on K^T K, without which the later bits follow noise.
+//! Departures: each bit is that eigenvector (the paper's spectral relaxation), and is not refined by descent on a sigmoid-smoothed objective
+//! as the paper and its code go on to do: training goes on from here by gradient instead. EcoFormer labels pairs by the weights of softmax
+//! attention; here it is by the cosine of unit vectors, which knows nothing of their lengths. A pair without a label is unknown and left out
+//! of R, where KSH has 0. K^T K has a ridge, so that a direction the tokens hardly vary in is not chosen. What is tested: that codes agree
+//! within groups of similar tokens and not between them; not how near the attention comes to that of softmax.
 
 use candle_core::{Result, bail};
 use nalgebra::{DMatrix, DVector};
@@ -74,8 +77,7 @@ struct Pair {
     residue: f64,
 }
 
-/// Each token with its most and least similar ones; softmax weights rise with the dot product. A token's product with itself is the same
-/// for every code and says nothing.
+/// Each token with its most and least similar ones, by cosine. A token's product with itself is the same for every code and says nothing.
 fn labelled_pairs(tokens: &[DVector<f64>], n_bits: usize) -> Vec<Pair> {
     let n_pairs = PAIRS.min((tokens.len() - 1) / 2);
     let mut pairs = Vec::with_capacity(2 * n_pairs * tokens.len());

@@ -159,7 +159,7 @@ fn training_starts_from_the_weights_of_another_bundle() {
         train(&second);
         let rows = predictions(&first.out).into_iter().zip(predictions(&second.out));
         rows.for_each(|(first, second)| {
-            assert!((first.logit - second.logit).abs() < 1e-4, "{attention:?}: {} {} {}", first.sample_id, first.logit, second.logit)
+            assert!((first.logit - second.logit).abs() < 1e-4, "{attention:?}: {} {} {}", first.sample_id, first.logit, second.logit);
         });
 
         second.architecture.hidden *= 2;

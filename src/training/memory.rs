@@ -134,7 +134,7 @@ mod tests {
         assert!(message.contains("training needs about") && message.contains("lower --memory, --batch-size"), "{message}");
         // So much for a batch is only taken if there is so much to encode.
         require(&small, &options(Schedule { memory: usize::MAX, ..Schedule::default() }), 100).unwrap();
-        let long = Config { loci: vec![LocusShape { name: "long".into(), n_slots: 1 << 28 }], ..small };
+        let long = Config { loci: vec![LocusShape { name: "long".into(), n_slots: 1 << 28 }], ..small.clone() };
         assert!(require(&long, &default, 100).is_err(), "one haplotype is more than there is");
         // On a GPU the batches are elsewhere, but the model is made here.
         let cpu = options(Schedule { memory: usize::MAX, batch_size: 1 << 20, ..Schedule::default() });

@@ -163,7 +163,6 @@ pub enum Error {
 /// A bundle that cannot be read, is of several models or low-rank already, a rank that saves nothing, weights that are not finite, tokens or people that do not fit.
 pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, Error> {
     let Options { rank, solver, seed, out, cohort, .. } = options;
-    let rank_number = f64::from(*rank);
     rank.validate().map_err(|error| Error::Options(error.to_string()))?;
     if out.canonicalize().is_ok_and(|out| options.model.canonicalize().is_ok_and(|model| model == out)) {
         return Err(Error::SameFolder(out.clone()));
@@ -177,11 +176,11 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     if let Some(rank) = config.model.architecture.rank.replace(*rank) {
         return Err(Error::LowRankAlready { path: options.model.clone(), rank: rank.into() });
     }
+    if config.model.architecture.check_rank(*rank).is_err() {
+        return Err(Error::NothingSaved { path: options.model.clone(), rank: f64::from(*rank) });
+    }
     config.name = options.name.clone().unwrap_or_else(|| format!("{}-{solver}", config.name));
     let (n_layers, parameters) = factorise(dense.only_member()?, &config.model, *solver, *seed)?;
-    if n_layers == 0 {
-        return Err(Error::NothingSaved { path: options.model.clone(), rank: rank_number });
-    }
     let compressed = Bundle { config, members: vec![parameters], tokenizer: dense.tokenizer.clone(), grid: dense.grid.clone() };
     let measured = |bundles: &[(&str, &Bundle, &Path)]| measure::all(bundles, people.as_ref());
     let (before, name) = (dense.config.name.as_str(), compressed.config.name.as_str());

@@ -153,8 +153,11 @@ impl Default for Architecture {
 }
 
 impl Architecture {
-    /// A rank at which every layer of the encoder would stay dense is refused.
-    fn check_rank(&self, rank: Rank) -> Result<()> {
+    /// Refuses a rank at which every layer of the encoder would stay dense.
+    ///
+    /// # Errors
+    /// Names the limits.
+    pub fn check_rank(&self, rank: Rank) -> Result<()> {
         let (hidden, wide) = (self.hidden, self.feed_forward);
         if rank.of_layer(hidden, hidden).is_none() && rank.of_layer(hidden, wide).is_none() {
             let (square, to_wide) = (Rank::limit(hidden, hidden), Rank::limit(hidden, wide));

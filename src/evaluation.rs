@@ -272,26 +272,7 @@ fn auc_rows(scores: &Scores, compared_to: Option<&str>) -> Result<Vec<AucRow>, E
 
 fn auc_row(scores: &Scores, split: Split, model: &str, compared_to: Option<&str>) -> Result<AucRow, Error> {
     let logits = scores.logits(split, model);
-    let mut row = AucRow {
-        model: model.to_owned(),
-        split,
-        n_cases: logits.cases.len(),
-        n_controls: logits.controls.len(),
-        auroc: None,
-        ci_low: None,
-        ci_high: None,
-        compared_to: None,
-        delta_auroc: None,
-        delta_ci_low: None,
-        delta_ci_high: None,
-        p_value: None,
-        reason: None,
-        parameters: None,
-        multiplications: None,
-        additions: None,
-        energy_pj: None,
-        bytes: None,
-    };
+    let mut row = AucRow::undefined(model, split, logits.cases.len(), logits.controls.len());
     let mut reasons: Vec<String> = Vec::new();
     match Placements::new(&logits.cases, &logits.controls) {
         Err(undefined) if split == Split::Test => return Err(Error::OneClass { split, model: model.to_owned(), undefined }),

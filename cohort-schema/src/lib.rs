@@ -7,6 +7,11 @@
 //! | `cost.csv` | [`CostRow`] | `train`, `compress` | `evaluate` |
 //! | `auc.csv` | [`AucRow`] | `evaluate` | people and papers |
 //! | `roc.csv` | [`RocPoint`] | `evaluate` | plots |
+//! | `strata.csv` | [`StratumRow`] | `evaluate` | people and papers |
+//! | `calibration.csv` | [`CalibrationRow`] | `evaluate` | plots |
+//! | `deciles.csv` | [`DecileRow`] | `evaluate` | plots |
+//! | `distribution.csv` | [`DistributionRow`] | `evaluate` | plots |
+//! | `guards.csv` | [`GuardRow`] | `prs`, `evaluate` | `evaluate`, people |
 //!
 //! The key of a person is `sample_id`, which is the sample's name in the VCF; the key of a prediction is
 //! (`sample_id`, `model`, `fold`). Every table is CSV with a header, UTF-8, a point as decimal mark; an empty cell is "unknown" or
@@ -21,6 +26,7 @@ mod prediction;
 mod schema;
 mod split;
 mod table;
+mod verdict;
 
 pub use self::{
     cohort::{Cohort, CovariateChoice, Person},
@@ -32,6 +38,10 @@ pub use self::{
     },
     schema::{Table, json_schema},
     split::{Split, UnknownSplit},
+    verdict::{
+        CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow, DistributionRow, GUARD_COLUMNS, GuardRow,
+        GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE, rung,
+    },
 };
 
 use std::{

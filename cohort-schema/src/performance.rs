@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Split,
+    Error, Split, rung,
     table::{CsvTable, Row},
 };
 
@@ -58,10 +58,77 @@ pub struct AucRow {
     pub energy_pj: Option<f64>,
     /// Memory of parameters and activations.
     pub bytes: Option<u64>,
+    /// Place of the model among those a reviewer expects, 0 to 5: see [`rung`](crate::rung).
+    #[schemars(range(max = 5))]
+    pub row: Option<u8>,
+    /// Area under the precision-recall curve (average precision, as scikit-learn has it).
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub auprc: Option<f64>,
+    /// Odds ratio for one standard deviation of the logit, of a logistic regression on it alone.
+    #[schemars(range(min = 0.0))]
+    pub or_per_sd: Option<f64>,
+    /// Lower end of Wald's 95 % interval.
+    #[schemars(range(min = 0.0))]
+    pub or_ci_low: Option<f64>,
+    /// Upper end.
+    #[schemars(range(min = 0.0))]
+    pub or_ci_high: Option<f64>,
+    /// Nagelkerke's R2 of the same regression.
+    pub nagelkerke_r2: Option<f64>,
+    /// R2 on the liability scale at the stated prevalence (Lee et al. 2012); empty without one.
+    pub liability_r2: Option<f64>,
+    /// Mean squared difference of probability and outcome.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub brier: Option<f64>,
+    /// Slope of the outcome on the logit; 1 is right, below 1 is too sure.
+    pub calibration_slope: Option<f64>,
+    /// Intercept of the outcome with the logit as offset; 0 is right.
+    pub calibration_intercept: Option<f64>,
+    /// Share of a published score's variants that were found.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub match_rate: Option<f64>,
+}
+
+impl AucRow {
+    /// A row of counts, all else undefined.
+    #[must_use]
+    pub fn undefined(model: &str, split: Split, n_cases: usize, n_controls: usize) -> Self {
+        Self {
+            model: model.to_owned(),
+            split,
+            n_cases,
+            n_controls,
+            auroc: None,
+            ci_low: None,
+            ci_high: None,
+            compared_to: None,
+            delta_auroc: None,
+            delta_ci_low: None,
+            delta_ci_high: None,
+            p_value: None,
+            reason: None,
+            parameters: None,
+            multiplications: None,
+            additions: None,
+            energy_pj: None,
+            bytes: None,
+            row: rung(model),
+            auprc: None,
+            or_per_sd: None,
+            or_ci_low: None,
+            or_ci_high: None,
+            nagelkerke_r2: None,
+            liability_r2: None,
+            brier: None,
+            calibration_slope: None,
+            calibration_intercept: None,
+            match_rate: None,
+        }
+    }
 }
 
 /// Columns of `auc.csv`, in order.
-pub const AUC_COLUMNS: [&str; 18] = [
+pub const AUC_COLUMNS: [&str; 29] = [
     "model",
     "split",
     "n_cases",
@@ -80,6 +147,17 @@ pub const AUC_COLUMNS: [&str; 18] = [
     "additions",
     "energy_pj",
     "bytes",
+    "row",
+    "auprc",
+    "or_per_sd",
+    "or_ci_low",
+    "or_ci_high",
+    "nagelkerke_r2",
+    "liability_r2",
+    "brier",
+    "calibration_slope",
+    "calibration_intercept",
+    "match_rate",
 ];
 
 /// One corner of a ROC curve: the rates when everyone with a logit of at least `threshold` is called a case.

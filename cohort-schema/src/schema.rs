@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use crate::{AucRow, CostRow, Phenotype, Prediction, RocPoint, Split};
+use crate::{AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, GuardRow, Phenotype, Prediction, RocPoint, Split, StratumRow};
 
 /// A table with a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +21,32 @@ pub enum Table {
     Auc,
     /// `roc.csv`
     Roc,
+    /// `strata.csv`
+    Strata,
+    /// `calibration.csv`
+    Calibration,
+    /// `deciles.csv`
+    Deciles,
+    /// `distribution.csv`
+    Distribution,
+    /// `guards.csv`
+    Guards,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 5] = [Self::Cohort, Self::Predictions, Self::Cost, Self::Auc, Self::Roc];
+    pub const ALL: [Self; 10] = [
+        Self::Cohort,
+        Self::Predictions,
+        Self::Cost,
+        Self::Auc,
+        Self::Roc,
+        Self::Strata,
+        Self::Calibration,
+        Self::Deciles,
+        Self::Distribution,
+        Self::Guards,
+    ];
 
     /// File name of the schema.
     #[must_use]
@@ -36,6 +57,11 @@ impl Table {
             Self::Cost => "cost.schema.json",
             Self::Auc => "auc.schema.json",
             Self::Roc => "roc.schema.json",
+            Self::Strata => "strata.schema.json",
+            Self::Calibration => "calibration.schema.json",
+            Self::Deciles => "deciles.schema.json",
+            Self::Distribution => "distribution.schema.json",
+            Self::Guards => "guards.schema.json",
         }
     }
 }
@@ -49,6 +75,11 @@ pub fn json_schema(table: Table) -> Value {
         Table::Cost => schema_for!(CostRow),
         Table::Auc => schema_for!(AucRow),
         Table::Roc => schema_for!(RocPoint),
+        Table::Strata => schema_for!(StratumRow),
+        Table::Calibration => schema_for!(CalibrationRow),
+        Table::Deciles => schema_for!(DecileRow),
+        Table::Distribution => schema_for!(DistributionRow),
+        Table::Guards => schema_for!(GuardRow),
     }
     .to_value()
 }
@@ -76,7 +107,10 @@ mod tests {
     use std::{fs, path::Path};
 
     use super::*;
-    use crate::{AUC_COLUMNS, COST_COLUMNS, PREDICTION_COLUMNS, ROC_COLUMNS};
+    use crate::{
+        AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, GUARD_COLUMNS, PREDICTION_COLUMNS,
+        ROC_COLUMNS, STRATUM_COLUMNS,
+    };
 
     #[test]
     fn the_checked_in_schemas_have_not_drifted() {
@@ -94,6 +128,11 @@ mod tests {
             (Table::Cost, &COST_COLUMNS),
             (Table::Auc, &AUC_COLUMNS),
             (Table::Roc, &ROC_COLUMNS),
+            (Table::Strata, &STRATUM_COLUMNS),
+            (Table::Calibration, &CALIBRATION_COLUMNS),
+            (Table::Deciles, &DECILE_COLUMNS),
+            (Table::Distribution, &DISTRIBUTION_COLUMNS),
+            (Table::Guards, &GUARD_COLUMNS),
         ] {
             let schema = json_schema(table);
             let mut fields: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();

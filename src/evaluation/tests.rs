@@ -189,8 +189,8 @@ fn a_cost_beside_the_predictions_comes_into_the_table() {
     let summary = study.run().unwrap();
     let auc_csv = fs::read_to_string(&summary.auc_csv).unwrap();
     let lines: Vec<&str> = auc_csv.lines().collect();
-    assert!(lines[1].starts_with("linformer,") && lines[1].ends_with(",27777,1000,2000,5500.0,200000"), "{auc_csv}");
-    assert!(lines[2].starts_with("prs-a,") && lines[2].ends_with(",,,,,"), "{auc_csv}");
+    assert!(lines[1].starts_with("linformer,") && lines[1].contains(",27777,1000,2000,5500.0,200000,"), "{auc_csv}");
+    assert!(lines[2].starts_with("prs-a,") && lines[2].contains(",,,,,"), "{auc_csv}");
     // Another folder that says otherwise.
     let other = study.folder.path().join("other");
     fs::create_dir(&other).unwrap();

@@ -42,6 +42,17 @@ fn auc_record(row: &AucRow) -> [String; AUC_COLUMNS.len()] {
         text(row.additions),
         row.energy_pj.map_or(String::new(), |energy| format!("{energy:.1}")),
         text(row.bytes),
+        text(row.row),
+        six_decimals(row.auprc),
+        six_decimals(row.or_per_sd),
+        six_decimals(row.or_ci_low),
+        six_decimals(row.or_ci_high),
+        six_decimals(row.nagelkerke_r2),
+        six_decimals(row.liability_r2),
+        six_decimals(row.brier),
+        six_decimals(row.calibration_slope),
+        six_decimals(row.calibration_intercept),
+        six_decimals(row.match_rate),
     ]
 }
 
@@ -82,10 +93,6 @@ mod tests {
     #[test]
     fn auc_csv_has_fixed_precision_and_empty_cells_for_undefined_values() {
         let compared = AucRow {
-            model: "linformer".to_owned(),
-            split: Split::Test,
-            n_cases: 40,
-            n_controls: 60,
             auroc: Some(0.712_345_678),
             ci_low: Some(0.6),
             ci_high: Some(1.0),
@@ -94,37 +101,24 @@ mod tests {
             delta_ci_low: Some(-0.25),
             delta_ci_high: Some(0.25),
             p_value: Some(0.000_123_456),
-            reason: None,
             parameters: Some(27_777),
             multiplications: Some(1_000),
             additions: Some(2_000),
             energy_pj: Some(5_500.04),
             bytes: Some(200_000),
+            or_per_sd: Some(1.5),
+            ..AucRow::undefined("linformer", Split::Test, 40, 60)
         };
-        let undefined = AucRow {
-            split: Split::Validation,
-            auroc: None,
-            ci_low: None,
-            ci_high: None,
-            compared_to: None,
-            delta_auroc: None,
-            delta_ci_low: None,
-            delta_ci_high: None,
-            p_value: None,
-            reason: Some("AUC undefined, one class".to_owned()),
-            parameters: None,
-            multiplications: None,
-            additions: None,
-            energy_pj: None,
-            bytes: None,
-            ..compared.clone()
-        };
+        let undefined =
+            AucRow { reason: Some("AUC undefined, one class".to_owned()), ..AucRow::undefined("linformer", Split::Validation, 40, 60) };
         assert_eq!(
             written(|path| write_auc(path, &[compared, undefined])),
             "model,split,n_cases,n_controls,auroc,ci_low,ci_high,compared_to,delta_auroc,delta_ci_low,delta_ci_high,p_value,reason,\
-             parameters,multiplications,additions,energy_pj,bytes\n\
-             linformer,test,40,60,0.712346,0.600000,1.000000,prs-dosages,0.000000,-0.250000,0.250000,1.23e-4,,27777,1000,2000,5500.0,200000\n\
-             linformer,validation,40,60,,,,,,,,,\"AUC undefined, one class\",,,,,\n"
+             parameters,multiplications,additions,energy_pj,bytes,row,auprc,or_per_sd,or_ci_low,or_ci_high,nagelkerke_r2,liability_r2,brier,\
+             calibration_slope,calibration_intercept,match_rate\n\
+             linformer,test,40,60,0.712346,0.600000,1.000000,prs-dosages,0.000000,-0.250000,0.250000,1.23e-4,,27777,1000,2000,5500.0,200000,\
+             4,,1.500000,,,,,,,,\n\
+             linformer,validation,40,60,,,,,,,,,\"AUC undefined, one class\",,,,,,4,,,,,,,,,,\n"
         );
     }
 

@@ -96,26 +96,7 @@ mod tests {
     use super::*;
 
     fn row(model: &str, split: Split) -> AucRow {
-        AucRow {
-            model: model.to_owned(),
-            split,
-            n_cases: 180,
-            n_controls: 220,
-            auroc: Some(0.5812),
-            ci_low: Some(0.5251),
-            ci_high: Some(0.6373),
-            compared_to: None,
-            delta_auroc: None,
-            delta_ci_low: None,
-            delta_ci_high: None,
-            p_value: None,
-            reason: None,
-            parameters: None,
-            multiplications: None,
-            additions: None,
-            energy_pj: None,
-            bytes: None,
-        }
+        AucRow { auroc: Some(0.5812), ci_low: Some(0.5251), ci_high: Some(0.6373), ..AucRow::undefined(model, split, 180, 220) }
     }
 
     #[test]

@@ -1,0 +1,233 @@
+//! What an evaluation says beside `auc.csv` and `roc.csv`: `strata.csv`, `calibration.csv`, `deciles.csv`, `distribution.csv` and
+//! `guards.csv`. An undefined value is empty.
+
+use std::{fmt, str::FromStr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Split, is_baseline};
+
+/// Suffix of a polygenic score without the APOE region, beside which APOE stands by its counts of e2 and e4.
+pub const WITHOUT_APOE: &str = "-no-apoe";
+
+/// Name of the model that joins scores and sequence models, stacked on the validation split.
+pub const STACKED: &str = "stacked";
+
+/// Place of a model in the sequence of models that a reviewer expects, by its name: 0 covariates, 1 and APOE, 2 and a polygenic score
+/// without the APOE region, 3 a polygenic score with the region, 4 a sequence model, 5 all together. `None` for the principal
+/// components alone, which are a probe and no competitor.
+#[must_use]
+pub fn rung(model: &str) -> Option<u8> {
+    match model {
+        "prs-covariates" => Some(0),
+        "prs-apoe" => Some(1),
+        "prs-pcs" => None,
+        STACKED => Some(5),
+        _ if is_baseline(model) && model.ends_with(WITHOUT_APOE) => Some(2),
+        _ if is_baseline(model) => Some(3),
+        _ => Some(4),
+    }
+}
+
+/// AUROC of one model among the people of one stratum of a split, and its difference to the model everything is compared to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StratumRow {
+    /// What people are divided by: a column of `cohort.csv`, or `apoe`.
+    pub stratum: String,
+    /// The value that these people share.
+    pub level: String,
+    /// The model.
+    pub model: String,
+    /// The split.
+    pub split: Split,
+    /// People with the disease.
+    pub n_cases: usize,
+    /// People without.
+    pub n_controls: usize,
+    /// As in `auc.csv`.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub auroc: Option<f64>,
+    /// Lower end of the 95 % interval.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub ci_low: Option<f64>,
+    /// Upper end.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub ci_high: Option<f64>,
+    /// The model this one is compared to.
+    pub compared_to: Option<String>,
+    /// `auroc` minus that of `compared_to`.
+    #[schemars(range(min = -1.0, max = 1.0))]
+    pub delta_auroc: Option<f64>,
+    /// Lower end of the difference's 95 % interval.
+    #[schemars(range(min = -1.0, max = 1.0))]
+    pub delta_ci_low: Option<f64>,
+    /// Upper end.
+    #[schemars(range(min = -1.0, max = 1.0))]
+    pub delta_ci_high: Option<f64>,
+    /// Two-sided p-value of the paired test.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub p_value: Option<f64>,
+    /// Why a value is empty or needs care.
+    pub reason: Option<String>,
+}
+
+/// Columns of `strata.csv`, in order.
+pub const STRATUM_COLUMNS: [&str; 15] = [
+    "stratum",
+    "level",
+    "model",
+    "split",
+    "n_cases",
+    "n_controls",
+    "auroc",
+    "ci_low",
+    "ci_high",
+    "compared_to",
+    "delta_auroc",
+    "delta_ci_low",
+    "delta_ci_high",
+    "p_value",
+    "reason",
+];
+
+/// Probability said and share of cases seen among a tenth of the people of a split, ordered by probability.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CalibrationRow {
+    /// The model.
+    pub model: String,
+    /// The split.
+    pub split: Split,
+    /// 1-based, by rising probability.
+    pub bin: usize,
+    /// People in it.
+    pub n: usize,
+    /// Mean of the model's probabilities.
+    pub mean_probability: f64,
+    /// Mean of the probabilities recalibrated on the validation split; empty where that cannot be.
+    pub mean_recalibrated: Option<f64>,
+    /// Share of cases.
+    pub observed: f64,
+    /// Lower end of Wilson's 95 % interval of the share.
+    pub ci_low: f64,
+    /// Upper end.
+    pub ci_high: f64,
+}
+
+/// Columns of `calibration.csv`, in order.
+pub const CALIBRATION_COLUMNS: [&str; 9] =
+    ["model", "split", "bin", "n", "mean_probability", "mean_recalibrated", "observed", "ci_low", "ci_high"];
+
+/// Odds of being a case in a tenth of the people of a split, ordered by score, against the fifth and sixth tenth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DecileRow {
+    /// The model.
+    pub model: String,
+    /// The split.
+    pub split: Split,
+    /// 1 (lowest score) to 10.
+    pub decile: usize,
+    /// People with the disease.
+    pub n_cases: usize,
+    /// People without.
+    pub n_controls: usize,
+    /// Odds here over odds in the middle two tenths; empty where one of the four counts is 0.
+    pub odds_ratio: Option<f64>,
+    /// Lower end of Woolf's 95 % interval.
+    pub ci_low: Option<f64>,
+    /// Upper end.
+    pub ci_high: Option<f64>,
+}
+
+/// Columns of `deciles.csv`, in order.
+pub const DECILE_COLUMNS: [&str; 8] = ["model", "split", "decile", "n_cases", "n_controls", "odds_ratio", "ci_low", "ci_high"];
+
+/// People by score: one bar of a histogram of logits. Bars hold too few people to tell anyone's score only where there are few at all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DistributionRow {
+    /// The model.
+    pub model: String,
+    /// The split.
+    pub split: Split,
+    /// Lower edge of the bar, a logit.
+    pub logit_low: f64,
+    /// Upper edge.
+    pub logit_high: f64,
+    /// Cases in it.
+    pub n_cases: usize,
+    /// Controls in it.
+    pub n_controls: usize,
+}
+
+/// Columns of `distribution.csv`, in order.
+pub const DISTRIBUTION_COLUMNS: [&str; 6] = ["model", "split", "logit_low", "logit_high", "n_cases", "n_controls"];
+
+/// What a guard against leakage found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GuardRow {
+    /// Name of the guard.
+    pub guard: String,
+    /// What it says.
+    pub verdict: GuardVerdict,
+    /// What it looked at: a model, a file, or the cohort.
+    pub subject: String,
+    /// One line: what was found and, where something was, what to do. Never names a person.
+    pub finding: String,
+}
+
+/// Columns of `guards.csv`, in order.
+pub const GUARD_COLUMNS: [&str; 4] = ["guard", "verdict", "subject", "finding"];
+
+/// What a guard says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GuardVerdict {
+    /// Looked, and found nothing.
+    Pass,
+    /// Could not look; the finding says why.
+    NotRun,
+    /// Found something that the reader has to know.
+    Warn,
+    /// Found leakage: the comparison cannot be believed.
+    Fail,
+}
+
+impl fmt::Display for GuardVerdict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Pass => "pass",
+            Self::NotRun => "not-run",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        })
+    }
+}
+
+impl FromStr for GuardVerdict {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Pass, Self::NotRun, Self::Warn, Self::Fail];
+        all.into_iter().find(|verdict| verdict.to_string() == text).ok_or_else(|| format!("`{text}` is none of pass, not-run, warn, fail"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_have_their_place_by_name() {
+        let names = ["prs-covariates", "prs-apoe", "prs-PGS000334-no-apoe", "prs-dosages", "linformer", "stacked"];
+        assert_eq!(names.map(rung), [0, 1, 2, 3, 4, 5].map(Some));
+        assert_eq!(rung("prs-pcs"), None);
+    }
+
+    #[test]
+    fn verdicts_are_read_as_they_are_written() {
+        for verdict in [GuardVerdict::Pass, GuardVerdict::NotRun, GuardVerdict::Warn, GuardVerdict::Fail] {
+            assert_eq!(verdict.to_string().parse(), Ok(verdict));
+        }
+        assert!("passed".parse::<GuardVerdict>().unwrap_err().contains("none of pass"));
+    }
+}

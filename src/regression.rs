@@ -1,0 +1,226 @@
+//! Logistic regression on a few columns, unpenalised, with standard errors: by Newton's method, or Firth's (1993) reduced-bias version of it,
+//! which stays finite where a column separates the classes.
+//!
+//! Input -> output: columns and outcomes of people -> coefficients (log-odds a unit), their standard errors, the log-likelihood. Many columns
+//! with a penalty are `prs::logistic`'s, by linfa.
+
+use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
+
+const MAX_STEPS: usize = 200;
+const MAX_HALVINGS: i32 = 30;
+/// Newton's decrement (twice the log-likelihood still to be gained) at which the maximum is reached.
+const DECREMENT: f64 = 1e-17;
+/// A log-likelihood is not known better than this, relatively.
+const ROUNDING: f64 = 1e-13;
+/// People of such log-odds at the maximum are on their way to infinity.
+const CERTAIN: f64 = 20.0;
+
+/// What is maximised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Likelihood {
+    /// The likelihood.
+    Plain,
+    /// The likelihood times the root of the determinant of the information (Firth 1993, Biometrika 80:27; Heinze and Schemper 2002).
+    Firth,
+}
+
+/// A fitted regression; the intercept is first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fit {
+    /// Log-odds where all columns are 0, then log-odds a unit of each.
+    pub coefficients: Vec<f64>,
+    /// Of each coefficient, from the information at the maximum.
+    pub standard_errors: Vec<f64>,
+    /// At the maximum; penalised for [`Likelihood::Firth`].
+    pub log_likelihood: f64,
+}
+
+/// Why there is no fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Nothing to tell apart.
+    #[error("undefined with {n_cases} cases and {n_controls} controls")]
+    OneClass {
+        /// People with the disease.
+        n_cases: usize,
+        /// People without.
+        n_controls: usize,
+    },
+    /// A column is constant, or a sum of others.
+    #[error("undefined: a column is constant or a combination of others")]
+    Singular,
+    /// The maximum is at infinity.
+    #[error("undefined: the classes are separated perfectly, or nearly so")]
+    Separated,
+}
+
+/// Fits `is_case` on an intercept and `columns` (each one value a person); `offset` is added to everyone's log-odds.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn logistic(columns: &[&[f64]], is_case: &[bool], offset: Option<&[f64]>, likelihood: Likelihood) -> Result<Fit, Failure> {
+    let n_cases = is_case.iter().filter(|&&case| case).count();
+    if n_cases == 0 || n_cases == is_case.len() {
+        return Err(Failure::OneClass { n_cases, n_controls: is_case.len() - n_cases });
+    }
+    let design = DMatrix::from_fn(is_case.len(), columns.len() + 1, |person, column| match column {
+        0 => 1.0,
+        _ => columns[column - 1][person],
+    });
+    let outcome = DVector::from_iterator(is_case.len(), is_case.iter().map(|&case| f64::from(u8::from(case))));
+    let offset = offset.map_or_else(|| DVector::zeros(is_case.len()), DVector::from_column_slice);
+    let problem = Problem { design, outcome, offset, likelihood };
+
+    // Where everyone weighs the same only the columns can make the information singular, later only certainty.
+    let mut point = problem.at(DVector::zeros(columns.len() + 1)).ok_or(Failure::Singular)?;
+    for _ in 0..MAX_STEPS {
+        let step = point.information.solve(&point.score);
+        if step.dot(&point.score) < DECREMENT {
+            return if point.largest_logit > CERTAIN { Err(Failure::Separated) } else { Ok(point.fit()) };
+        }
+        point = problem.ascend(&point, &step).ok_or(Failure::Separated)?;
+    }
+    Err(Failure::Separated)
+}
+
+struct Problem {
+    design: DMatrix<f64>,
+    outcome: DVector<f64>,
+    offset: DVector<f64>,
+    likelihood: Likelihood,
+}
+
+/// Coefficients, and the likelihood with its derivatives there.
+struct Point {
+    coefficients: DVector<f64>,
+    log_likelihood: f64,
+    largest_logit: f64,
+    score: DVector<f64>,
+    information: Cholesky<f64, Dyn>,
+}
+
+impl Problem {
+    /// `None` where the information is singular.
+    fn at(&self, coefficients: DVector<f64>) -> Option<Point> {
+        let logits = &self.design * &coefficients + &self.offset;
+        let probabilities = logits.map(|logit| 1.0 / (1.0 + (-logit).exp()));
+        let weights = probabilities.map(|p| p * (1.0 - p));
+        let weighted = DMatrix::from_fn(self.design.nrows(), self.design.ncols(), |i, j| self.design[(i, j)] * weights[i]);
+        let information = self.design.tr_mul(&weighted);
+        // Of a singular matrix rounding may leave a positive, but tiny, pivot.
+        let diagonal = information.diagonal();
+        let decomposed = Cholesky::new(information)?;
+        let is_tiny = |(pivot, of): (&f64, &f64)| pivot * pivot <= 1e-12 * of;
+        if decomposed.l_dirty().diagonal().iter().zip(diagonal.iter()).any(is_tiny) {
+            return None;
+        }
+        // log(1 + e^x) without overflow.
+        let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
+        let mut log_likelihood: f64 = logits.iter().zip(self.outcome.iter()).map(|(&logit, &y)| y * logit - softplus(logit)).sum();
+        let mut residuals = &self.outcome - &probabilities;
+        if self.likelihood == Likelihood::Firth {
+            log_likelihood += decomposed.l_dirty().diagonal().iter().map(|pivot| pivot.ln()).sum::<f64>();
+            let solved = decomposed.solve(&weighted.transpose());
+            for (person, residual) in residuals.iter_mut().enumerate() {
+                let leverage = self.design.row(person).transpose().dot(&solved.column(person));
+                *residual += leverage * (0.5 - probabilities[person]);
+            }
+        }
+        let score = self.design.tr_mul(&residuals);
+        Some(Point { coefficients, log_likelihood, largest_logit: logits.amax(), score, information: decomposed })
+    }
+
+    /// The first of the step, its half, its quarter ... that raises the likelihood.
+    fn ascend(&self, from: &Point, step: &DVector<f64>) -> Option<Point> {
+        let enough = from.log_likelihood - ROUNDING * from.log_likelihood.abs();
+        let mut steps = (0..MAX_HALVINGS).map(|halvings| step * 0.5_f64.powi(halvings));
+        steps.find_map(|step| self.at(&from.coefficients + step).filter(|point| point.log_likelihood >= enough))
+    }
+}
+
+impl Point {
+    fn fit(&self) -> Fit {
+        let variances = self.information.inverse().diagonal();
+        Fit {
+            coefficients: self.coefficients.iter().copied().collect(),
+            standard_errors: variances.iter().map(|variance| variance.sqrt()).collect(),
+            log_likelihood: self.log_likelihood,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DOSE: [f64; 10] = [0.0, 1.0, 2.0, 0.0, 1.0, 2.0, 0.0, 1.0, 2.0, 1.0];
+    const AGE: [f64; 10] = [61.0, 70.0, 68.0, 75.0, 80.0, 66.0, 72.0, 77.0, 81.0, 64.0];
+    const CASE: [bool; 10] = [false, false, true, false, true, true, true, false, true, false];
+
+    fn close(found: &[f64], expected: &[f64]) {
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-7 * expected.abs().max(1.0), "{found} {expected}");
+        }
+    }
+
+    /// Rscript tests/oracles/regression.R
+    #[test]
+    fn fits_are_those_of_glm() {
+        let fit = logistic(&[&DOSE, &AGE], &CASE, None, Likelihood::Plain).unwrap();
+        close(&fit.coefficients, &[-10.134_976_356_7, 1.651_583_676_61, 0.118_390_294_785]);
+        close(&fit.standard_errors, &[10.285_225_811_8, 1.151_135_977_78, 0.139_058_369_113]);
+        close(&[fit.log_likelihood], &[-5.049_584_295_13]);
+        let with_offset = logistic(&[], &CASE, Some(&DOSE), Likelihood::Plain).unwrap();
+        close(&[with_offset.coefficients[0], with_offset.standard_errors[0]], &[-1.0, 0.677_336_481_215]);
+        close(&[with_offset.log_likelihood], &[-5.652_158_847_35]);
+    }
+
+    /// Firth's fit of one column of 0 and 1 is the usual one after half a person is added to each cell of the table (Heinze and Schemper
+    /// 2002, section 2.2); its likelihood with penalty is at a maximum.
+    #[test]
+    fn firth_adds_half_a_person_to_each_cell() {
+        for cells in [[3, 7, 8, 2], [0, 5, 6, 4], [9, 0, 0, 9]] {
+            let [case_with, control_with, case_without, control_without] = cells;
+            let people = [(case_with, true, 1.0), (control_with, false, 1.0), (case_without, true, 0.0), (control_without, false, 0.0)];
+            let people: Vec<(bool, f64)> = people.iter().flat_map(|&(n, case, x)| vec![(case, x); n]).collect();
+            let (is_case, column): (Vec<bool>, Vec<f64>) = people.into_iter().unzip();
+            let fit = logistic(&[&column], &is_case, None, Likelihood::Firth).unwrap();
+            let [a, b, c, d] = cells.map(|n| n as f64 + 0.5);
+            close(&fit.coefficients, &[(c / d).ln(), (a * d / (b * c)).ln()]);
+        }
+    }
+
+    #[test]
+    fn what_has_no_fit_says_why() {
+        let separated: Vec<f64> = CASE.iter().map(|&case| f64::from(u8::from(case)) + 1.0).collect();
+        assert_eq!(logistic(&[&separated], &CASE, None, Likelihood::Plain), Err(Failure::Separated));
+        let firth = logistic(&[&separated], &CASE, None, Likelihood::Firth).unwrap();
+        assert!(firth.coefficients[1] > 1.0 && firth.coefficients[1] < 10.0, "{firth:?}");
+        for likelihood in [Likelihood::Plain, Likelihood::Firth] {
+            assert_eq!(logistic(&[&[3.0; 10]], &CASE, None, likelihood), Err(Failure::Singular));
+            assert_eq!(logistic(&[&DOSE, &DOSE.map(|dose| 2.0 - dose)], &CASE, None, likelihood), Err(Failure::Singular));
+            assert_eq!(logistic(&[], &[true; 3], None, likelihood), Err(Failure::OneClass { n_cases: 3, n_controls: 0 }));
+        }
+    }
+
+    proptest! {
+        /// Of a column in another unit and from another zero, the fit is the same.
+        #[test]
+        fn units_do_not_matter(seed in 0_u64..1_000, scale in 0.01_f64..100.0, shift in -50.0_f64..50.0) {
+            let column: Vec<f64> = (0..40_u64).map(|i| ((i * 7_919 + seed * 104_729) % 1_000) as f64 / 100.0).collect();
+            let is_case: Vec<bool> = (0..40_u64).map(|i| (i * 15_485_863 + seed * 32_452_843) % 97 > 48).collect();
+            let moved: Vec<f64> = column.iter().map(|x| scale * x + shift).collect();
+            let fits = [&column, &moved].map(|column| logistic(&[column], &is_case, None, Likelihood::Firth));
+            if let [Ok(a), Ok(b)] = &fits {
+                prop_assert!((a.coefficients[1] - scale * b.coefficients[1]).abs() < 1e-6);
+                let z = |fit: &Fit| fit.coefficients[1] / fit.standard_errors[1];
+                prop_assert!((z(a) - z(b)).abs() < 1e-5);
+            } else {
+                prop_assert!(fits[0].is_err() && fits[1].is_err());
+            }
+        }
+    }
+}

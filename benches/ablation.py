@@ -15,8 +15,9 @@ import csv
 import json
 import pathlib
 import statistics
-import subprocess
 import sys
+
+from study import arguments, cohort, peak_mb, rows_of, test_auc
 
 ROWS = {
     "nucleotide": ["--tokenizer", "nucleotide"],
@@ -31,51 +32,26 @@ ROWS = {
 }
 
 
-def arguments():
+def read_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--panel", required=True)
-    parser.add_argument("--reference", required=True)
-    parser.add_argument("--program", default="gf-genomics")
+    arguments(parser)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("ablation"))
     parser.add_argument("--people", type=int, default=1500)
     parser.add_argument("--risks", default="cis,additive")
-    parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--budget", type=int, default=12_000)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--rows", default=";".join(ROWS), help="separated by semicolons")
     return parser.parse_args()
 
 
-def peak_mb(command):
-    """Runs a command; the most memory it had, in MB."""
-    program = (
-        "import resource, subprocess, sys\n"
-        "done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)\n"
-        "sys.stderr.buffer.write(done.stderr if done.returncode else b'')\n"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)\n"
-        "sys.exit(done.returncode)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, *map(str, command)], stdout=subprocess.PIPE, text=True, check=True)
-    return float(done.stdout)
-
-
-def rows_of(path):
-    with open(path, newline="") as table:
-        return list(csv.DictReader(table))
-
-
-def test_auc(program, predictions, out):
-    peak_mb([program, "evaluate", "--predictions", *predictions, "--out", out])
-    return {row["model"]: float(row["auroc"]) for row in rows_of(out / "auc.csv") if row["split"] == "test"}
-
-
-def one(options, name, risk, seed, cohort):
+def one(options, name, risk, seed):
+    people_folder = options.out / f"{risk}-{seed}" / "cohort"
     folder = options.out / f"{risk}-{seed}" / name.replace(" ", "-").replace(",", "")
     done = folder / "result.json"
     if done.exists():
         return json.loads(done.read_text())
-    genomes = ["--vcf", cohort / "cohort.vcf.gz", "--reference", cohort / "reference.fa", "--regions-file", cohort / "loci.bed"]
-    people = ["--cohort", cohort / "cohort.csv"]
+    genomes = ["--vcf", people_folder / "cohort.vcf.gz", "--reference", people_folder / "reference.fa", "--regions-file", people_folder / "loci.bed"]
+    people = ["--cohort", people_folder / "cohort.csv"]
     peak_mb([options.program, "tokenize", *genomes, *people, *ROWS[name], "--report", "--out", folder / "tokens"])
     report = {row["measure"]: row["value"] for row in rows_of(folder / "tokens" / "report.csv")}
     train = [options.program, "train", "--tokens", folder / "tokens", *people, "--seed", seed, "--batch-size", options.batch_size]
@@ -88,31 +64,21 @@ def one(options, name, risk, seed, cohort):
         "seconds_an_epoch": min(float(row["seconds"]) for row in log),
         "epochs": len(log),
         "peak_mb": peak,
-        "auc": test_auc(options.program, [folder / "model" / "predictions.csv"], folder / "report")["linformer"],
+        "auc": test_auc(options.program, folder / "model" / "predictions.csv", folder / "report")["linformer"],
     }
     done.write_text(json.dumps(result))
     return result
 
 
 def main():
-    options = arguments()
+    options = read_options()
     risks, seeds = options.risks.split(","), [int(seed) for seed in options.seeds.split(",")]
     results, beside = {}, {}
     for risk in risks:
         for seed in seeds:
-            cohort = options.out / f"{risk}-{seed}" / "cohort"
-            if not (cohort / "truth.json").exists():
-                panel = ["--panel", options.panel, "--reference", options.reference]
-                peak_mb([options.program, "simulate", "--people", options.people, "--risk", risk, "--auc", 0.72, *panel, "--seed", seed, "--out", cohort])
-            baselines = options.out / f"{risk}-{seed}" / "prs"
-            if not (baselines / "predictions.csv").exists():
-                genomes = ["--vcf", cohort / "cohort.vcf.gz", "--regions-file", cohort / "loci.bed", "--cohort", cohort / "cohort.csv"]
-                peak_mb([options.program, "prs", *genomes, "--out", baselines])
-            aucs = test_auc(options.program, [baselines / "predictions.csv"], baselines / "report")
-            truth = json.loads((cohort / "truth.json").read_text())
-            beside[risk, seed] = (aucs["prs-dosages"], truth["best_possible_auc"]["test"])
+            beside[risk, seed] = cohort(options, risk, seed)
             for name in options.rows.split(";"):
-                results[name, risk, seed] = one(options, name, risk, seed, cohort)
+                results[name, risk, seed] = one(options, name, risk, seed)
                 print(name, risk, seed, results[name, risk, seed], file=sys.stderr, flush=True)
     with open(options.out / "results.csv", "w", newline="") as table:
         fields = ["row", "risk", "seed", "tokens", "vocabulary", "seconds_an_epoch", "epochs", "peak_mb", "auc"]

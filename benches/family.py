@@ -13,8 +13,9 @@ import csv
 import json
 import pathlib
 import statistics
-import subprocess
 import sys
+
+from study import arguments, cohort, peak_mb, rows_of, test_auc
 
 PRESETS = {name: ["--preset", name] for name in ["linformer", "transformer", "low-rank-transformer", "primer", "ecoformer"]}
 # EcoFormer's recipe: the model that was trained with softmax attention, converted and trained on at a lower rate.
@@ -34,46 +35,19 @@ SWITCHES = {
 ROWS = PRESETS | RECIPE | SWITCHES
 
 
-def run(command):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
-
-
-def rows_of(path):
-    with open(path, newline="") as table:
-        return list(csv.DictReader(table))
-
-
-def test_auc(program, predictions, out):
-    run([program, "evaluate", "--predictions", predictions, "--out", out])
-    return {row["model"]: float(row["auroc"]) for row in rows_of(out / "auc.csv") if row["split"] == "test"}
-
-
-def cohort(o, risk, seed):
-    """People, tokens and baselines of a risk and a seed: AUC of the regression and of the planted risk itself."""
-    folder = o.out / f"{risk}-{seed}"
-    people = folder / "cohort"
-    if not (people / "truth.json").exists():
-        run([o.program, "simulate", "--people", o.people, "--risk", risk, "--auc", 0.72, "--panel", o.panel, "--reference", o.reference, "--seed", seed, "--out", people])
-    genomes = ["--vcf", people / "cohort.vcf.gz", "--regions-file", people / "loci.bed", "--cohort", people / "cohort.csv"]
-    if not (folder / "tokens" / "tokens.safetensors").exists():
-        run([o.program, "tokenize", *genomes, "--reference", people / "reference.fa", "--out", folder / "tokens"])
-    if not (folder / "prs" / "predictions.csv").exists():
-        run([o.program, "prs", *genomes, "--out", folder / "prs"])
-    regression = test_auc(o.program, folder / "prs" / "predictions.csv", folder / "prs-report")["prs-dosages"]
-    return regression, json.loads((people / "truth.json").read_text())["best_possible_auc"]["test"]
-
-
 def one(o, name, risk, seed):
     folder = o.out / f"{risk}-{seed}"
     out = folder / name.replace(" ", "-").replace(",", "")
     done = out / "result.json"
     if done.exists():
         return json.loads(done.read_text())
+    if not (folder / "tokens" / "tokens.safetensors").exists():
+        genomes = ["--vcf", folder / "cohort" / "cohort.vcf.gz", "--regions-file", folder / "cohort" / "loci.bed"]
+        reference = ["--reference", folder / "cohort" / "reference.fa", "--cohort", folder / "cohort" / "cohort.csv"]
+        peak_mb([o.program, "tokenize", *genomes, *reference, "--out", folder / "tokens"])
     options = [folder / option if previous == "--init" else option for previous, option in zip(["", *ROWS[name]], ROWS[name])]
     train = [o.program, "train", "--tokens", folder / "tokens", "--cohort", folder / "cohort" / "cohort.csv", "--seed", seed, "--epochs", o.epochs, "--name", "model"]
-    run([*train, *options, "--out", out])
+    peak_mb([*train, *options, "--out", out])
     log = rows_of(out / "training_log.csv")
     result = {"auc": test_auc(o.program, out / "predictions.csv", out / "report")["model"], "seconds": min(float(row["seconds"]) for row in log), "epochs": len(log)}
     done.write_text(json.dumps(result))
@@ -82,14 +56,11 @@ def one(o, name, risk, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--panel", required=True)
-    parser.add_argument("--reference", required=True)
-    parser.add_argument("--program", default="gf-genomics")
+    arguments(parser)
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("family"))
     parser.add_argument("--people", type=int, default=3000)
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--risks", default="cis,trans,additive,null")
-    parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--rows", default=";".join(ROWS), help="separated by semicolons")
     o = parser.parse_args()
     risks, seeds, names = o.risks.split(","), [int(seed) for seed in o.seeds.split(",")], o.rows.split(";")

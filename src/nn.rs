@@ -14,6 +14,7 @@ mod convolution;
 mod embedding;
 mod feed_forward;
 mod gemm;
+mod kept;
 mod kernel_hash;
 mod layer_norm;
 mod linear;

@@ -58,7 +58,7 @@ pub struct ArchitectureArgs {
 
 impl ArchitectureArgs {
     /// As the stages take it.
-    pub fn architecture(self) -> Architecture {
+    pub fn architecture(self) -> anyhow::Result<Architecture> {
         let Self { preset, attention, activation, convolution, sharing, projection, projected_length, hash_bits, .. } = self;
         let Self { hidden, layers, heads, feed_forward, .. } = self;
         let (rank, released_numerator) = (self.rank.map(Rank::from), self.released_numerator.then_some(true));
@@ -78,7 +78,9 @@ impl ArchitectureArgs {
             heads,
             feed_forward,
         };
-        choice.into()
+        let architecture = Architecture::from(choice);
+        architecture.check_unused()?;
+        Ok(architecture)
     }
 }
 

@@ -100,7 +100,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         cohort: args.cohort.cohort,
         out: args.out,
         name: args.name,
-        architecture: args.architecture.architecture(),
+        architecture: args.architecture.architecture()?,
         schedule: Schedule {
             epochs: args.epochs,
             batch_size: args.batch_size,

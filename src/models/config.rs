@@ -170,6 +170,35 @@ impl Architecture {
         Ok(())
     }
 
+    /// Refuses an axis of another attention that differs from its default: it would change nothing, and whoever set it meant something.
+    ///
+    /// # Errors
+    /// Names the axis.
+    pub fn check_unused(&self) -> Result<()> {
+        let default = Self::default();
+        let unused = |owner: AttentionKind, axes: &[(&str, bool)]| match axes.iter().find(|(_, differs)| *differs) {
+            Some((axis, _)) if self.attention != owner => {
+                bail!("`{axis}` is of the attention {owner:?}, not of {:?}: leave it out", self.attention)
+            }
+            _ => Ok(()),
+        };
+        unused(
+            AttentionKind::Linformer,
+            &[
+                ("sharing", self.sharing != default.sharing),
+                ("projection", self.projection != default.projection),
+                ("projected_length", self.projected_length != default.projected_length),
+            ],
+        )?;
+        unused(
+            AttentionKind::Ecoformer,
+            &[
+                ("hash_bits", self.hash_bits != default.hash_bits),
+                ("released_numerator", self.released_numerator != default.released_numerator),
+            ],
+        )
+    }
+
     /// Windows leave less to share than a learned matrix does: what would change nothing is refused.
     fn check_sharing(&self) -> Result<()> {
         match (self.projection, self.sharing) {
@@ -323,6 +352,19 @@ mod tests {
             assert!(check(Projection::Max, sharing).is_err());
             assert_eq!(check(Projection::Conv, sharing).is_ok(), sharing != Sharing::None);
         }
+    }
+
+    #[test]
+    fn an_axis_of_another_attention_is_refused() {
+        let softmax = Preset::Transformer.architecture();
+        assert!(softmax.check_unused().is_ok());
+        let message = |architecture: Architecture| architecture.check_unused().unwrap_err().to_string();
+        assert!(
+            message(Architecture { sharing: Sharing::Headwise, ..softmax.clone() }).contains("`sharing` is of the attention Linformer")
+        );
+        assert!(message(Architecture { projected_length: 8, ..Preset::Ecoformer.architecture() }).contains("`projected_length`"));
+        assert!(message(Architecture { hash_bits: 8, ..Architecture::default() }).contains("`hash_bits` is of the attention Ecoformer"));
+        assert!(Architecture { hash_bits: 8, ..Preset::Ecoformer.architecture() }.check_unused().is_ok());
     }
 
     #[test]

@@ -31,8 +31,8 @@ mod tests;
 use candle_core::Result;
 
 use self::operations::{Operations, additions, multiplications, products};
-use super::{Architecture, AttentionKind, Config, Model, Projection, Sharing, attention::ecoformer::ANCHORS};
-use crate::nn::{Activation, Parameters};
+use super::{Architecture, AttentionKind, Config, Projection, Sharing, attention::ecoformer::ANCHORS};
+use crate::nn::Activation;
 
 /// Energy of a multiplication of 32-bit floats.
 const PJ_A_MULTIPLICATION: f64 = 3.7;
@@ -63,9 +63,8 @@ impl Config {
     /// # Errors
     /// A configuration that makes no sense.
     pub fn cost(&self) -> Result<Cost> {
-        let mut parameters = Parameters::seeded(0);
-        Model::new(self, &mut parameters)?;
-        let parameters = parameters.n_values() as u64;
+        self.validate()?;
+        let parameters = self.n_parameters() as u64;
         let count = self.loci.iter().map(|locus| self.encoder(locus.n_slots)).sum::<Operations>() + self.head();
         let activations = self.loci.iter().map(|locus| self.activations(locus.n_slots)).max().unwrap_or(0) as u64;
         Ok(Cost {
@@ -75,6 +74,42 @@ impl Config {
             energy_pj: PJ_A_MULTIPLICATION * count.multiplications as f64 + PJ_AN_ADDITION * count.additions as f64,
             bytes: BYTES_A_VALUE * (parameters + activations),
         })
+    }
+
+    /// Values over all parameters, without building the model, which may be larger than the machine: at most `usize::MAX`.
+    #[must_use]
+    pub fn n_parameters(&self) -> usize {
+        let Architecture { hidden, layers, heads, feed_forward, hash_bits, projected_length, .. } = self.architecture;
+        let Architecture { attention, convolution, sharing, projection, .. } = self.architecture;
+        let slots = self.total_slots();
+        let linear = |n_in: usize, n_out: usize| match self.architecture.rank.and_then(|rank| rank.of_layer(n_in, n_out)) {
+            Some(rank) => rank.saturating_mul(n_in.saturating_add(n_out)),
+            None => n_in.saturating_mul(n_out),
+        };
+        // Queries, keys and values, or EcoFormer's queries and values.
+        let n_channels = if attention == AttentionKind::Ecoformer { 2 } else { 3 };
+        let channels = [linear(hidden, hidden), if convolution { 3 * hidden } else { 0 }].map(|n| n.saturating_mul(n_channels));
+        let hash = if attention == AttentionKind::Ecoformer { product(&[heads, hash_bits, ANCHORS]) } else { 0 };
+        let a_summary = match projection {
+            _ if attention != AttentionKind::Linformer => 0,
+            Projection::Learned if sharing == Sharing::None => product(&[heads, projected_length, slots]),
+            Projection::Learned => product(&[projected_length, slots]),
+            Projection::Conv => product(&[self.window(), hidden]),
+            Projection::Mean | Projection::Max => 0,
+        };
+        let n_summaries = match sharing {
+            Sharing::None | Sharing::Headwise => 2 * layers,
+            Sharing::KeyValue => layers,
+            Sharing::Layerwise => 1,
+        };
+        let output = [linear(hidden, hidden), hidden];
+        let feed_forward = [linear(hidden, feed_forward), feed_forward, linear(feed_forward, hidden), hidden];
+        let norms = product(&[4, hidden]);
+        let a_layer = sum(&[sum(&channels), hash, sum(&output), sum(&feed_forward), norms]);
+        let embedding = product(&[self.vocab_size.saturating_add(slots), hidden]);
+        let last_norm = product(&[2, hidden]);
+        let head = [product(&[(2 * self.loci.len()).saturating_mul(hidden).saturating_add(self.n_covariates), hidden]), hidden, hidden, 1];
+        sum(&[embedding, product(&[layers, a_layer]), product(&[n_summaries, a_summary]), last_norm, sum(&head)])
     }
 
     fn encoder(&self, n: usize) -> Operations {
@@ -189,6 +224,14 @@ impl Config {
         };
         n * hidden + n * hidden + attended.max(n * feed_forward + n * hidden)
     }
+}
+
+fn product(factors: &[usize]) -> usize {
+    factors.iter().fold(1, |product, &factor| product.saturating_mul(factor))
+}
+
+fn sum(terms: &[usize]) -> usize {
+    terms.iter().fold(0, |sum, &term| sum.saturating_add(term))
 }
 
 fn norm(n_values: usize) -> Operations {

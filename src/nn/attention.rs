@@ -4,13 +4,14 @@
 //! summaries of the sequence, so time is O(n m); memory is O(n + m) always: weights exist for a few queries at a time, and the backward pass
 //! computes them again (as FlashAttention does, Dao et al. 2022, arXiv 2205.14135).
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
     gemm::{Matrix, Packed},
+    kept::Kept,
     mask::key_bias,
     real::{Real, dot, fused, slice, sum, vectorised, with_slices},
 };
@@ -86,7 +87,7 @@ impl Sizes {
 pub(super) struct Attention<T> {
     sizes: Sizes,
     mask: Option<Arc<Vec<u8>>>,
-    log_sums: Mutex<Option<Vec<T>>>,
+    log_sums: Kept<Vec<T>>,
 }
 
 /// Weights before division by their sum, in place of the scores of some queries; of each query the inverse of that sum, and `log sum exp` of its
@@ -173,9 +174,7 @@ impl<T: Real> CustomOp3 for Attention<T> {
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
         let (out, log_sums) = self.output(q, k, v);
-        if let Ok(mut kept) = self.log_sums.lock() {
-            *kept = Some(log_sums);
-        }
+        self.log_sums.put(log_sums);
         Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
     }
 
@@ -188,9 +187,7 @@ impl<T: Real> CustomOp3 for Attention<T> {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (dq, dk, dv) = with_slices::<T, 5, _>([q, k, v, out, gradient], |slices| {
-            let kept = self.log_sums.lock().ok().and_then(|mut kept| kept.take());
-            // A second backward pass through the same operation finds nothing kept.
-            let log_sums = kept.unwrap_or_else(|| self.output(slices[0], slices[1], slices[2]).1);
+            let log_sums = self.log_sums.take_or(|| self.output(slices[0], slices[1], slices[2]).1);
             Ok(self.gradients(slices, &log_sums))
         })?;
         let device = q.device();
@@ -204,7 +201,7 @@ impl<T: Real> CustomOp3 for Attention<T> {
 
 impl<T: Real> Attention<T> {
     pub(super) fn new(n: usize, m: usize, heads: usize, d: usize, mask: Option<Arc<Vec<u8>>>) -> Self {
-        Self { sizes: Sizes { n, m, heads, d }, mask, log_sums: Mutex::new(None) }
+        Self { sizes: Sizes { n, m, heads, d }, mask, log_sums: Kept::nothing() }
     }
 
     fn mask_of(&self, item: usize) -> Option<&[u8]> {

@@ -4,10 +4,7 @@
 //! One operation in place of a dozen: between operations candle's backward pass adds each gradient to a tensor of zeros, on threads of its
 //! own. Kept for the backward pass are queries, summaries, keys, values and what the heads give; norms are computed again.
 
-use std::{
-    marker::PhantomData,
-    sync::{Arc, Mutex},
-};
+use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -16,10 +13,11 @@ use super::{
     ROWS_PER_TASK,
     attention::{Attention, attention},
     gemm::{Matrix, Packed, add_rows_times, rows_times, sum_of, transposed_times},
+    kept::Kept,
     layer_norm::{add_row_gradients, layer_norm, normalise_rows},
     linear::linear,
     projection::{Project, project},
-    real::{Real, add_scaled, fused, slice, with_slices},
+    real::{Real, add_scaled, fused, joined, slice, with_slices},
     residual::add_with_bias,
 };
 
@@ -60,8 +58,7 @@ pub fn attention_block(x: &Tensor, mask: &Arc<Vec<u8>>, block: AttentionBlock<'_
         bail!("attention_block: x {:?}, query {:?} and {heads} heads do not fit", x.shape(), query.shape());
     }
     fused!(x.dtype(), x.device(), T => {
-        let parts = [gamma, beta, output_bias, query, key, value, output];
-        let packed = Tensor::cat(&parts.map(Tensor::flatten_all).into_iter().collect::<Result<Vec<_>>>()?, 0)?;
+        let packed = joined([gamma, beta, output_bias, query, key, value, output])?;
         let e = projection.map(Tensor::contiguous).transpose()?;
         let k = projection.map_or(Ok(n), |e| e.dim(0))?;
         let operation = Fused::<T> {
@@ -69,8 +66,7 @@ pub fn attention_block(x: &Tensor, mask: &Arc<Vec<u8>>, block: AttentionBlock<'_
             project: projection.map(|_| Project::new(batch, n, k, width, 1)),
             mask: mask.clone(),
             width,
-            kept: Mutex::new(None),
-            number: PhantomData,
+            kept: Kept::nothing(),
         };
         // Without E its place is taken by a vector of the parameters, which gets no gradient there.
         x.contiguous()?.apply_op3(&e.unwrap_or_else(|| gamma.clone()), &packed, operation)
@@ -95,12 +91,11 @@ struct Fused<T> {
     project: Option<Project<T>>,
     mask: Arc<Vec<u8>>,
     width: usize,
-    kept: Mutex<Option<Kept<T>>>,
-    number: PhantomData<T>,
+    kept: Kept<OnTheWay<T>>,
 }
 
 /// What the backward pass needs again.
-struct Kept<T> {
+struct OnTheWay<T> {
     /// Summaries of the normalised sequence, with a projection.
     summaries: Option<Vec<T>>,
     queries: Vec<T>,
@@ -145,23 +140,21 @@ impl<T: Real> Fused<T> {
     }
 
     /// What the heads give side by side, and all on the way to it.
-    fn mixed(&self, x: &[T], e: &[T], parts: &Parts<'_, T>) -> Kept<T> {
+    fn mixed(&self, x: &[T], e: &[T], parts: &Parts<'_, T>) -> OnTheWay<T> {
         let normed = self.normalised(x, parts);
         let summaries = self.project.as_ref().map(|project| project.output(e, &normed));
         let source = summaries.as_deref().unwrap_or(&normed);
         let [query, key, value, _] = parts.matrices.map(|matrix| self.pack(matrix));
         let (queries, keys, values) = (rows_times(&normed, &query), rows_times(source, &key), rows_times(source, &value));
         let (mixed, log_sums) = self.attention.output(&queries, &keys, &values);
-        Kept { summaries, queries, keys, values, mixed, log_sums }
+        OnTheWay { summaries, queries, keys, values, mixed, log_sums }
     }
 
     /// Gradients of `x`, of E, and of the packed parameters.
     fn gradients(&self, [x, e, packed, dy]: [&[T]; 4]) -> (Vec<T>, Option<Vec<T>>, Vec<T>) {
         let width = self.width;
         let parts = self.parts(packed);
-        let kept = self.kept.lock().ok().and_then(|mut kept| kept.take());
-        // A second backward pass through the same operation finds nothing kept.
-        let Kept { summaries, queries, keys, values, mixed, log_sums } = kept.unwrap_or_else(|| self.mixed(x, e, &parts));
+        let OnTheWay { summaries, queries, keys, values, mixed, log_sums } = self.kept.take_or(|| self.mixed(x, e, &parts));
         let normed = self.normalised(x, &parts);
         let source = summaries.as_deref().unwrap_or(&normed);
         let [query, key, value, output] = parts.matrices.map(|matrix| self.pack(matrix.transposed()));
@@ -227,9 +220,7 @@ impl<T: Real> CustomOp3 for Fused<T> {
             add_scaled(row, T::of(1.0), parts.output_bias);
         }
         add_rows_times(&kept.mixed, &self.pack(parts.matrices[3]), &mut out);
-        if let Ok(mut place) = self.kept.lock() {
-            *place = Some(kept);
-        }
+        self.kept.put(kept);
         Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
     }
 

@@ -4,17 +4,16 @@
 //! A block of rows goes through all of it while it is in the cache, forwards and backwards. Kept for the backward pass are `x` and the inner
 //! rows before their activation.
 
-use std::sync::Mutex;
-
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
     activation::{Activation, Curve, Gelu, Relu, SquaredRelu, activation_with_bias},
     gemm::{Matrix, Packed, ROWS_PER_SUM, add_transposed_times, sum_of},
+    kept::Kept,
     layer_norm::{add_row_gradients, layer_norm, normalise_rows},
     linear::linear,
-    real::{Real, add_scaled, fused, slice, vectorised, with_slices},
+    real::{Real, add_scaled, fused, joined, slice, vectorised, with_slices},
     residual::add_with_bias,
 };
 
@@ -49,10 +48,8 @@ pub fn feed_forward(x: &Tensor, block: FeedForward<'_>) -> Result<Tensor> {
         bail!("feed_forward: x {:?}, expand {:?} and contract {:?} do not fit", x.shape(), expand.shape(), contract.shape());
     }
     fused!(x.dtype(), x.device(), T => {
-        // An operation of candle takes at most three tensors.
-        let parts = [gamma, beta, contract_bias, expand_bias, expand, contract];
-        let packed = Tensor::cat(&parts.map(Tensor::flatten_all).into_iter().collect::<Result<Vec<_>>>()?, 0)?;
-        x.contiguous()?.apply_op2(&packed, Fused::<T> { width, inner, activation, kept: Mutex::new(None) })
+        let packed = joined([gamma, beta, contract_bias, expand_bias, expand, contract])?;
+        x.contiguous()?.apply_op2(&packed, Fused::<T> { width, inner, activation, kept: Kept::nothing() })
     });
     composed(x, block)
 }
@@ -69,7 +66,7 @@ struct Fused<T> {
     inner: usize,
     activation: Activation,
     /// `norm(x) W1`, (rows, inner).
-    kept: Mutex<Option<Vec<T>>>,
+    kept: Kept<Vec<T>>,
 }
 
 /// The parameters as they lie in the packed tensor.
@@ -102,14 +99,15 @@ impl<T: Real> Fused<T> {
         (131_072 / self.inner.next_power_of_two()).clamp(32, 256)
     }
 
-    fn output<C: Curve<T>>(&self, x: &[T], packed: &[T]) -> Vec<T> {
+    /// The result, and `norm(x) W1`.
+    fn output<C: Curve<T>>(&self, x: &[T], packed: &[T]) -> (Vec<T>, Vec<T>) {
         let Self { width, inner, .. } = *self;
         let parts = self.parts(packed);
         let (expand, contract) = rayon::join(|| Packed::new(parts.expand, width, inner), || Packed::new(parts.contract, inner, width));
         let mut out = vec![T::default(); x.len()];
-        let mut kept = vec![T::default(); x.len() / width * inner];
+        let mut before = vec![T::default(); x.len() / width * inner];
         let rows = self.rows();
-        let blocks = out.par_chunks_mut(rows * width).zip(x.par_chunks(rows * width)).zip(kept.par_chunks_mut(rows * inner));
+        let blocks = out.par_chunks_mut(rows * width).zip(x.par_chunks(rows * width)).zip(before.par_chunks_mut(rows * inner));
         blocks.for_each(|((out, x), before)| {
             let rows = x.len() / width;
             normalise_rows(x, parts.gamma, parts.beta, None, out);
@@ -119,10 +117,7 @@ impl<T: Real> Fused<T> {
             contract.multiply(rows, Matrix::rows(&wide, inner), out, width, false);
             add_rows(out, x, parts.contract_bias);
         });
-        if let Ok(mut place) = self.kept.lock() {
-            *place = Some(kept);
-        }
-        out
+        (out, before)
     }
 
     /// Gradients of `x` and of the packed parameters.
@@ -131,12 +126,7 @@ impl<T: Real> Fused<T> {
         let parts = self.parts(packed);
         let (expand_transposed, contract_transposed) =
             rayon::join(|| Packed::new(parts.expand.transposed(), inner, width), || Packed::new(parts.contract.transposed(), width, inner));
-        let kept = self.kept.lock().ok().and_then(|mut kept| kept.take());
-        // A second backward pass through the same operation finds nothing kept.
-        let kept = kept.unwrap_or_else(|| {
-            self.output::<C>(x, packed);
-            self.kept.lock().ok().and_then(|mut kept| kept.take()).unwrap_or_default()
-        });
+        let kept = self.kept.take_or(|| self.output::<C>(x, packed).1);
         let mut dx = vec![T::default(); x.len()];
         let sum = width * ROWS_PER_SUM;
         let tasks = dx.par_chunks_mut(sum).zip(x.par_chunks(sum)).zip(dy.par_chunks(sum)).zip(kept.par_chunks(inner * ROWS_PER_SUM));
@@ -229,11 +219,12 @@ impl<T: Real> CustomOp2 for Fused<T> {
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (x, packed) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
-        let out = match self.activation {
+        let (out, before) = match self.activation {
             Activation::Gelu => self.output::<Gelu>(x, packed),
             Activation::Relu => self.output::<Relu>(x, packed),
             Activation::SquaredRelu => self.output::<SquaredRelu>(x, packed),
         };
+        self.kept.put(before);
         Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
     }
 

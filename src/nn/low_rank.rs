@@ -82,7 +82,7 @@ impl Rank {
     /// The rank from which on factors of a layer (in, out) save nothing, rounded down.
     #[must_use]
     pub fn limit(n_in: usize, n_out: usize) -> usize {
-        n_in * n_out / (n_in + n_out)
+        n_in.saturating_mul(n_out) / n_in.saturating_add(n_out).max(1)
     }
 
     /// Checks the number.

@@ -192,6 +192,11 @@ pub(super) fn with_slices<T: Real, const N: usize, R>(tensors: [&Tensor; N], f: 
     f(slices)
 }
 
+/// Tensors as one vector, one after the other, each row-major: an operation of candle takes at most three tensors.
+pub(super) fn joined<const N: usize>(parts: [&Tensor; N]) -> Result<Tensor> {
+    Tensor::cat(&parts.map(Tensor::flatten_all).into_iter().collect::<Result<Vec<_>>>()?, 0)
+}
+
 /// Runs a closure compiled for the widest vectors of this machine; the closure and all that it calls must be inlined into it.
 ///
 /// It takes what changes its surroundings (`FnMut`): `pulp` itself calls a closure by value, through a function of the compiler's that is not

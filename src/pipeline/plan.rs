@@ -246,6 +246,7 @@ impl Plan {
             if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || name.starts_with(['.', '-']) {
                 bail!("{}: `{name}` cannot name a model: use letters, digits, `-`, `_` and `.`", path.display());
             }
+            model.architecture.check_unused().with_context(|| format!("{}: model `{name}`", path.display()))?;
             if gf_cohort_schema::is_baseline(&name) {
                 bail!("{}: names that start with `prs-` are those of baselines, not `{name}`", path.display());
             }
@@ -341,6 +342,8 @@ mod tests {
         assert!(read("[simulate]\nseed = 5\n").unwrap_err().to_string().contains("`seed` in [simulate]"));
         assert!(read("seed = 5\n").unwrap_err().to_string().contains("either [simulate] or [data]"));
         assert!(read("[simulate]\n[[models]]\n[[models]]\n").unwrap_err().to_string().contains("two models"));
+        let of_another = read("[simulate]\n[[models]]\n[models.architecture]\npreset = \"primer\"\nsharing = \"headwise\"\n");
+        assert!(format!("{:#}", of_another.unwrap_err()).contains("model `primer`: `sharing` is of the attention"));
         assert!(read("[simulate]\n[[models]]\nname = \"../x\"\n").unwrap_err().to_string().contains("cannot name"));
     }
 

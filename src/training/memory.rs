@@ -1,9 +1,11 @@
 //! What a training run needs of the machine's memory, and whether it is there.
 
+use std::{fs, path::Path};
+
 use super::{DeviceChoice, Error, Options, Schedule};
 use crate::{
     dataset::{HAPLOTYPES_AT_A_TIME, bytes_per_haplotype},
-    models::{Architecture, AttentionKind, Config, Projection, Sharing},
+    models::Config,
 };
 
 /// Copies of every parameter: weights, gradient and its sum, two moments, best weights, and a checkpoint of four of them while it is written.
@@ -18,7 +20,7 @@ pub fn require(config: &Config, options: &Options, n_people: usize) -> Result<()
     let Some(free) = available() else { return Ok(()) };
     let schedule = &options.schedule;
     let on_cpu = options.device == DeviceChoice::Cpu;
-    let n_parameters = n_parameters(config);
+    let n_parameters = config.n_parameters();
     let a_copy = size_of::<f32>().saturating_mul(n_parameters);
     let batch = if on_cpu { of_a_batch(config, schedule) } else { 0 };
     let one = a_copy.saturating_mul(if on_cpu { COPIES } else { 1 });
@@ -49,42 +51,41 @@ fn of_a_batch(config: &Config, schedule: &Schedule) -> usize {
     all.max(one.saturating_mul(HAPLOTYPES_AT_A_TIME)).min(schedule.bytes()).max(one)
 }
 
-/// Values of all parameters that grow with a size; of low-rank layers as if they were dense.
-fn n_parameters(config: &Config) -> usize {
-    let Architecture { hidden, layers, feed_forward, heads, projected_length, .. } = config.architecture;
-    let product = |factors: &[usize]| factors.iter().fold(1_usize, |product, &factor| product.saturating_mul(factor));
-    let slots = config.total_slots();
-    let projections = match (config.architecture.attention, config.architecture.projection, config.architecture.sharing) {
-        (AttentionKind::Linformer, Projection::Learned, Sharing::None) => 2 * heads * layers,
-        (AttentionKind::Linformer, Projection::Learned, Sharing::Headwise) => 2 * layers,
-        (AttentionKind::Linformer, Projection::Learned, Sharing::KeyValue) => layers,
-        (AttentionKind::Linformer, Projection::Learned, Sharing::Layerwise) => 1,
-        _ => 0,
-    };
-    let terms = [
-        product(&[config.vocab_size + slots, hidden]),
-        product(&[layers, 4, hidden, hidden]),
-        product(&[layers, 2, hidden, feed_forward]),
-        product(&[projections, projected_length, slots]),
-        product(&[2 * config.loci.len() * hidden + config.n_covariates, hidden]),
-        product(&[layers, 6 * hidden + feed_forward]),
-    ];
-    terms.into_iter().fold(0, usize::saturating_add)
+/// Memory that this program can still have, in bytes, where the system tells: what the machine has, and what the program's control group
+/// (a Slurm job, a container) leaves of its limit.
+fn available() -> Option<usize> {
+    let of_machine = kilobytes(&read("/proc/meminfo")?, "MemAvailable:");
+    let of_group = read("/proc/self/cgroup").and_then(|text| {
+        let group = text.lines().find_map(|line| line.strip_prefix("0::"))?.to_owned();
+        let groups = Path::new(group.trim_start_matches('/')).ancestors();
+        groups.filter_map(|group| of_group(&Path::new("/sys/fs/cgroup").join(group))).min()
+    });
+    of_machine.into_iter().chain(of_group).min()
 }
 
-/// Memory that programs can still have, in bytes, where the system tells.
-fn available() -> Option<usize> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+/// What a control group (version 2) leaves of its limit, `None` without one; file contents that it can drop count as free.
+fn of_group(folder: &Path) -> Option<usize> {
+    let number = |name: &str| read(folder.join(name))?.trim().parse::<usize>().ok();
+    let (limit, used) = (number("memory.max")?, number("memory.current")?);
+    let stat = read(folder.join("memory.stat")).unwrap_or_default();
+    let droppable = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse::<usize>().ok()).unwrap_or(0);
+    Some(limit.saturating_sub(used.saturating_sub(droppable)))
+}
+
+fn kilobytes(text: &str, key: &str) -> Option<usize> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1_024)
+}
+
+fn read(path: impl AsRef<Path>) -> Option<String> {
+    fs::read_to_string(path).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        models::{LocusShape, Model, Preset},
-        nn::Parameters,
+        models::{Architecture, LocusShape},
         training::Resume,
     };
     use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
@@ -92,19 +93,6 @@ mod tests {
     fn config(architecture: Architecture) -> Config {
         let loci = [300, 200].map(|n_slots| LocusShape { name: format!("locus of {n_slots}"), n_slots }).into();
         Config { architecture, vocab_size: 500, loci, n_covariates: 3 }
-    }
-
-    #[test]
-    fn the_count_of_parameters_is_about_right() {
-        for preset in Preset::ALL {
-            for sharing in [Sharing::None, Sharing::Headwise, Sharing::KeyValue, Sharing::Layerwise] {
-                let config = config(Architecture { rank: None, sharing, ..preset.architecture() });
-                let mut parameters = Parameters::seeded(1);
-                Model::new(&config, &mut parameters).unwrap();
-                let ratio = n_parameters(&config) as f64 / parameters.n_values() as f64;
-                assert!((0.9..1.1).contains(&ratio), "{preset}, {sharing:?}: {ratio}");
-            }
-        }
     }
 
     fn options(schedule: Schedule) -> Options {
@@ -156,5 +144,20 @@ mod tests {
             let message = require(&small, &options, 100).unwrap_err().to_string();
             assert!(message.contains(lower), "{message}");
         }
+    }
+
+    #[test]
+    fn a_control_group_leaves_its_limit_less_what_is_used_and_cannot_be_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        assert_eq!(of_group(folder.path()), None);
+        write("memory.current", "700\n");
+        write("memory.max", "max\n");
+        assert_eq!(of_group(folder.path()), None);
+        write("memory.max", "1000\n");
+        assert_eq!(of_group(folder.path()), Some(300));
+        write("memory.stat", "anon 500\ninactive_file 150\nactive_file 50\n");
+        assert_eq!(of_group(folder.path()), Some(450));
+        assert_eq!(kilobytes("MemTotal: 9 kB\nMemAvailable:   12 kB\n", "MemAvailable:"), Some(12_288));
     }
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    models::{LocusShape, Preset},
-    nn::Rank,
+    models::{LocusShape, Model, Preset},
+    nn::{Parameters, Rank},
 };
 
 fn tiny(attention: AttentionKind) -> Config {
@@ -120,6 +120,30 @@ fn parameters_and_bytes_by_hand() {
     assert_eq!(cost.parameters, 20 + 12 + 18 + 6 + 22 + 13);
     // Input and normed input 6 + 6; queries and mixture 6 + 6, keys and values 4 + 4, which is more than wide layer and output 12 + 6.
     assert_eq!(cost.bytes, 4 * (91 + 12 + 20));
+}
+
+#[test]
+fn parameters_are_counted_as_they_are_made() {
+    let sharings = [Sharing::None, Sharing::Headwise, Sharing::KeyValue, Sharing::Layerwise];
+    let projections = [Projection::Learned, Projection::Mean, Projection::Max, Projection::Conv];
+    let linformers = sharings.iter().flat_map(|&sharing| projections.map(|projection| (sharing, projection)));
+    let linformers = linformers.map(|(sharing, projection)| Architecture { sharing, projection, ..Architecture::default() });
+    let convolutions = [Preset::Linformer, Preset::Ecoformer].map(|preset| Architecture { convolution: true, ..preset.architecture() });
+    let ranks = [Rank::Absolute(20), Rank::Share(0.3)].map(|rank| Architecture { rank: Some(rank), ..Architecture::default() });
+    let mut n_checked = 0;
+    for architecture in Preset::ALL.map(Preset::architecture).into_iter().chain(linformers).chain(convolutions).chain(ranks) {
+        let loci = [30, 20].map(|n_slots| LocusShape { name: format!("locus of {n_slots}"), n_slots }).into();
+        let config = Config { architecture, vocab_size: 50, loci, n_covariates: 3 };
+        let mut parameters = Parameters::seeded(1);
+        // Sharings that would change nothing are refused.
+        if Model::new(&config, &mut parameters).is_ok() {
+            assert_eq!(config.n_parameters(), parameters.n_values(), "{:?}", config.architecture);
+            n_checked += 1;
+        }
+    }
+    assert_eq!(n_checked, 18);
+    let huge = Architecture { hidden: 1 << 40, ..Architecture::default() };
+    assert_eq!(Config { architecture: huge, ..tiny(AttentionKind::Softmax) }.n_parameters(), usize::MAX);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use crate::{AucRow, CostRow, Phenotype, Prediction, RocPoint, Split};
+use crate::{AucRow, CostRow, Phenotype, Prediction, RocPoint, ScoreRow, Split};
 
 /// A table with a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Table {
     Predictions,
     /// `cost.csv`
     Cost,
+    /// `scores.csv`
+    Scores,
     /// `auc.csv`
     Auc,
     /// `roc.csv`
@@ -25,7 +27,7 @@ pub enum Table {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 5] = [Self::Cohort, Self::Predictions, Self::Cost, Self::Auc, Self::Roc];
+    pub const ALL: [Self; 6] = [Self::Cohort, Self::Predictions, Self::Cost, Self::Scores, Self::Auc, Self::Roc];
 
     /// File name of the schema.
     #[must_use]
@@ -34,6 +36,7 @@ impl Table {
             Self::Cohort => "cohort.schema.json",
             Self::Predictions => "predictions.schema.json",
             Self::Cost => "cost.schema.json",
+            Self::Scores => "scores.schema.json",
             Self::Auc => "auc.schema.json",
             Self::Roc => "roc.schema.json",
         }
@@ -47,6 +50,7 @@ pub fn json_schema(table: Table) -> Value {
         Table::Cohort => schema_for!(CohortRow),
         Table::Predictions => schema_for!(Prediction),
         Table::Cost => schema_for!(CostRow),
+        Table::Scores => schema_for!(ScoreRow),
         Table::Auc => schema_for!(AucRow),
         Table::Roc => schema_for!(RocPoint),
     }
@@ -76,7 +80,7 @@ mod tests {
     use std::{fs, path::Path};
 
     use super::*;
-    use crate::{AUC_COLUMNS, COST_COLUMNS, PREDICTION_COLUMNS, ROC_COLUMNS};
+    use crate::{AUC_COLUMNS, COST_COLUMNS, PREDICTION_COLUMNS, ROC_COLUMNS, SCORE_COLUMNS};
 
     #[test]
     fn the_checked_in_schemas_have_not_drifted() {
@@ -92,6 +96,7 @@ mod tests {
         for (table, columns) in [
             (Table::Predictions, &PREDICTION_COLUMNS[..]),
             (Table::Cost, &COST_COLUMNS),
+            (Table::Scores, &SCORE_COLUMNS),
             (Table::Auc, &AUC_COLUMNS),
             (Table::Roc, &ROC_COLUMNS),
         ] {

@@ -64,7 +64,9 @@ fn scores(file: &ScoringFile, table: &GenotypeTable, keep_ambiguous: bool, frequ
 fn a_published_score_on_real_genomes_is_that_of_plink2() {
     let Some(folder) = shared_data("pgs-catalog/calc") else { return };
     let people = ["HG00096", "HG00097", "HG00099", "NA21143", "NA21144"];
-    let table = GenotypeTable::read(&[folder.join("tiny1000G.vcf.gz")], None, Some(&people), None, Some(&pass())).unwrap();
+    let paths = [folder.join("tiny1000G.vcf.gz")];
+    let request = Request { paths: &paths, people: Some(&people), ..Request::default() };
+    let table = GenotypeTable::read_as(&request, &Reading { xchr_model: 1, ..Reading::default() }).unwrap();
     let file = ScoringFile::read(&folder.join("PGS001229_hmPOS_GRCh38.txt.gz"), None).unwrap().remove(0);
     let counts = match_rows(&file, &table.sites, MatchRules::default()).unwrap().counts;
     assert_eq!((counts.rows, counts.matched, counts.flipped), (51_209, 920, 3));
@@ -228,6 +230,7 @@ fn too_little_overlap_is_an_error_with_its_causes_and_a_match_log() {
     let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
     fs::write(&score, format!("#genome_build=hg19\n{table}1\t10\tG\tA\t1\n1\t11\tG\tA\t1\n2\t10\tG\tA\t1\n")).unwrap();
     options.scoring_files = vec![score.clone()];
+    (options.scoring.max_missing, options.scoring.mincs) = (1.0, 1);
     let message = run(&options).unwrap_err().to_string();
     assert!(message.contains("1 of 3 variants") && message.contains("33.3 %") && message.contains("GRCh37"), "{message}");
     assert!(!options.out.join("predictions.csv").exists());

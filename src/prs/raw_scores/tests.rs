@@ -2,7 +2,7 @@
 
 #![allow(clippy::float_cmp, reason = "whole weights are summed exactly")]
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{collections::HashMap, fmt::Write as _, fs, path::Path};
 
 use super::*;
 use crate::prs::{
@@ -143,7 +143,7 @@ fn the_three_kinds_of_missing_genotypes_are_told_apart() {
         "1 20 G A 10 0.25",
         "1 3 A G 100 0.5",
         "1 4 G A 1000 0.5",
-        "1 6 C T 10000 0.5",
+        "1 6 CC GT 10000 0.5",
         "1 7 A T 100000 0.5",
         "1 25 G A 7 0.5",
         "1 40 G A 1000000 0.125",
@@ -162,7 +162,7 @@ fn the_three_kinds_of_missing_genotypes_are_told_apart() {
     assert!(run(&options).unwrap_err().to_string().contains("--reference"));
     options.scoring.reference = Some(reference);
     let summary = run(&options).unwrap();
-    // 1:3 has two copies of its effect allele; 1:4 none; 1:6 (C/T) none of its alleles on either strand; 1:7 A/T is ambiguous; 1:25 has
+    // 1:3 has two copies of its effect allele; 1:4 none; 1:6 none of its alleles on either strand; 1:7 A/T is ambiguous; 1:25 has
     // another record; 1:40 is not callable; 1:41 neither, without frequency.
     let everyone = 200.0 + 0.25 * 1_000_000.0;
     assert_eq!(sums(&options), alone.map(|(sum, n, missing)| (sum + everyone, n + 6, missing)));
@@ -198,50 +198,57 @@ fn weights_of_each_dosage_and_imputed_dosages_are_summed() {
 }
 
 #[test]
-fn nothing_to_score_and_rows_that_two_files_have_are_refused() {
+fn nothing_to_score_and_a_row_that_two_batches_have_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path(), &["A"], &["1 10 a A G . PASS . GT 0|1"], &["1 10 G A 1 ."]);
     let other = tempfile::tempdir().unwrap();
     options.vcf.push(write_vcf(other.path(), &["A"], &["1 10 b A G,T . PASS . GT 0|2"]));
     fs::write(&options.scoring_files[0], "chr_name\tchr_position\teffect_allele\teffect_weight\n1\t10\tA\t1\n").unwrap();
-    run(&options).unwrap();
-    assert_eq!(log(&options).len(), 2, "one batch: the first match is kept");
+    let files = published::read_scoring_files(&options, Vec::new()).unwrap();
+    let mut scorer = Scorer::new(&files, &options, 1, vec![0]).unwrap();
+    let mut sites = Vec::new();
+    for path in &options.vcf {
+        let table = GenotypeTable::read(std::slice::from_ref(path), None, None, None, None).unwrap();
+        scorer.add(&table.sites).unwrap();
+        sites.extend(table.sites);
+    }
+    assert!(scorer.finish(&sites, &[]).unwrap_err().to_string().contains("two VCF files fit the row at 1:10"));
     options.scoring_files.clear();
     assert!(run(&options).unwrap_err().to_string().contains("--scoring-file"));
 }
 
-/// What `pgscatalog.calc` found itself (its test data), row by row: the match types, and which rows are left out.
+/// What pgscatalog.calc (its test data) makes of rows of PGS001229 whose effect allele is ALT: match types, and what is left out.
 #[test]
 fn matches_are_those_of_pgscatalog_calc() {
     let Some(data) = shared_data("pgs-catalog/calc") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let options = Options {
-        vcf: vec![data.join("tiny1000G.vcf.gz")],
-        scoring_files: vec![data.join("PGS001229_hmPOS_GRCh38.txt.gz")],
-        filters: None,
-        min_overlap: 0.0,
-        out: folder.path().into(),
-        ..Options::default()
+    let json = |name: &str| -> Vec<serde_json::Value> {
+        fs::read_to_string(data.join(name)).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
-    let summary = run(&options).unwrap();
-    assert_eq!((summary.n_people, summary.scores[0].counts.matched, summary.scores[0].counts.flipped), (3_202, 920, 3));
+    let mut variants = json("score_variant_table.json");
+    let place = |row: &serde_json::Value| (row["chr_name"].as_str().unwrap().to_owned(), row["chr_position"].as_u64().unwrap());
+    variants.sort_by_key(place);
+    let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
+    let records = variants.iter().map(|row| {
+        let ((contig, position), alt, reference) = (place(row), text(row, "effect_allele"), text(row, "other_allele"));
+        format!("{contig} {position} {} {reference} {alt} . . . GT 0|1", row["row_nr"])
+    });
+    let records: Vec<String> = records.collect();
+    let folder = tempfile::tempdir().unwrap();
+    let vcf = write_vcf(folder.path(), &["A"], &records.iter().map(String::as_str).collect::<Vec<_>>());
+    let scoring_files = vec![data.join("PGS001229_hmPOS_GRCh38.txt.gz")];
+    let options = Options { vcf: vec![vcf], scoring_files, min_overlap: 0.0, out: folder.path().join("out"), ..Options::default() };
+    run(&options).unwrap();
     let mut table = csv::Reader::from_path(options.out.join("match_log.csv")).unwrap();
-    let found: std::collections::HashMap<u64, (String, String)> = table
-        .records()
-        .map(|row| row.unwrap())
-        .filter(|row| &row[16] == "true")
-        .map(|row| (row[0].parse().unwrap(), (row[12].to_owned(), row[21].to_owned())))
-        .collect();
-    let mut compared = 0;
-    for line in fs::read_to_string(data.join("allele_match_table.json")).unwrap().lines() {
-        let row: serde_json::Value = serde_json::from_str(line).unwrap();
-        let result = &row["match_result"];
-        let Some((match_type, status)) = found.get(&row["row_nr"].as_u64().unwrap()) else { continue };
-        compared += 1;
-        assert_eq!(status == "matched", result["is_matched"].as_bool().unwrap(), "{line}");
-        if status == "matched" {
-            assert_eq!(match_type.to_uppercase(), result["match_type"].as_str().unwrap(), "{line}");
+    let found: HashMap<u64, csv::StringRecord> =
+        table.records().map(|row| row.unwrap()).map(|row| (row[0].parse().unwrap(), row)).collect();
+    let expected = json("allele_match_table.json");
+    for theirs in &expected {
+        let (ours, result) = (&found[&theirs["row_nr"].as_u64().unwrap()], &theirs["match_result"]);
+        let is_matched = result["is_matched"].as_bool().unwrap();
+        assert_eq!((&ours[21] == "matched", &ours[14] == "true"), (is_matched, result["is_ambiguous"].as_bool().unwrap()), "{theirs}");
+        if is_matched {
+            assert_eq!(ours[12].to_uppercase(), text(result, "match_type"), "{theirs}");
         }
     }
-    assert!(compared > 0);
+    assert_eq!(expected.len(), 101);
 }

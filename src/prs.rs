@@ -509,7 +509,12 @@ fn is_inside(loci: &[Locus], contig: &str, position: usize) -> bool {
 }
 
 /// Matches and sums every scoring file and writes `match_log.csv`, also when too few variants match: it says why.
-fn score_people(options: &Options, files: &[ScoringFile], table: &GenotypeTable, cohort: &Cohort) -> Result<Vec<Score>, Error> {
+fn score_people<'f>(
+    options: &'f Options,
+    files: &'f [ScoringFile],
+    table: &GenotypeTable,
+    cohort: &Cohort,
+) -> Result<Vec<Score<'f>>, Error> {
     if files.is_empty() {
         return Ok(Vec::new());
     }

@@ -13,7 +13,7 @@ use super::{
     Error,
     genotypes::{Genotypes, Tally},
 };
-use crate::ingest::{self, ABSENT, DosageField, Locus, MISSING, VariantFile, VariantRecord, admits, contig_key};
+use crate::ingest::{self, ABSENT, DosageField, Genotype, Locus, MISSING, VariantFile, VariantRecord, admits, contig_key};
 
 /// How genotypes become dosages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,20 @@ pub enum HalfCalls {
     Missing,
     /// `0/1`.
     Reference,
+}
+
+impl HalfCalls {
+    /// What is made of a call.
+    #[inline]
+    fn read(self, call: Genotype) -> Genotype {
+        let is_half = matches!(call.alleles, [MISSING, 0..=i16::MAX] | [0..=i16::MAX, MISSING]);
+        let alleles = match self {
+            Self::Haploid if is_half => [call.alleles[0].max(call.alleles[1]); 2],
+            Self::Reference if is_half => call.alleles.map(|allele| allele.max(0)),
+            _ => call.alleles,
+        };
+        Genotype { alleles, ..call }
+    }
 }
 
 /// One VCF record that has an ALT allele to count.
@@ -238,6 +252,13 @@ impl GenotypeTable {
                 return Err(Error::NoHomRef { path, n_records });
             }
         }
+        let has_imputed = table.counts.imputed_records > 0 || table.counts.records == table.counts.filtered_records;
+        if !matches!(reading.dosage_field, DosageField::Gt | DosageField::Auto) && !has_imputed {
+            let field = format!("{:?}", reading.dosage_field).to_uppercase();
+            let reason =
+                format!("none of {} records has the FORMAT field {field} (--dosage-field auto takes what there is)", table.counts.records);
+            return Err(Error::Options { reason });
+        }
         visit(&mut table)?;
         table.warnings.extend(table.about_x(reading));
         Ok(table)
@@ -290,7 +311,7 @@ impl GenotypeTable {
             counts.records_without_dosage += u64::from(passes);
             return Ok(());
         }
-        let genotypes = if passes { self.genotypes(record, reading)? } else { Genotypes::new(0, &[], 1) };
+        let genotypes = if passes { self.genotypes(record, reading)? } else { Genotypes::none() };
         let sites = if passes { &mut self.sites } else { &mut self.filtered };
         sites.push(Site {
             contig: record.contig.clone(),
@@ -309,40 +330,37 @@ impl GenotypeTable {
         let is_x = contig_key(&record.contig) == "X";
         let n_alts = record.alt_alleles.len();
         let dosages_of = |person: usize| record.dosages.get(n_alts * person..n_alts * (person + 1)).unwrap_or_default();
-        let mut others = Vec::with_capacity(record.not_reference.len());
         let mut n_haploid = 0;
         for &person in &record.not_reference {
             let person = person as usize;
-            let mut genotype = record.genotypes[person];
-            if genotype.is_haploid() {
+            let call = record.genotypes[person];
+            if call.alleles[0] >= 0 && call.alleles[1] >= 0 {
+                continue;
+            }
+            if call.is_haploid() {
                 n_haploid += 1;
                 let carried = dosages_of(person).iter().sum::<f32>();
                 if carried > 1.02 {
                     return Err(format!("sample `{}` is haploid, but has {carried} ALT alleles by its dosages", self.people[person]));
                 }
             }
-            if genotype.alleles.contains(&MISSING) {
-                if let Some(&called) = genotype.alleles.iter().find(|&&allele| allele >= 0) {
-                    counts.half_calls += 1;
-                    match reading.half_calls {
-                        HalfCalls::Missing => {}
-                        HalfCalls::Haploid => genotype.alleles = [called; 2],
-                        HalfCalls::Reference => genotype.alleles = genotype.alleles.map(|allele| allele.max(0)),
-                        HalfCalls::Error => {
-                            let name = &self.people[person];
-                            return Err(format!("the genotype of `{name}` is half missing; --half-calls says how such are read"));
-                        }
-                    }
+            if call.alleles.contains(&MISSING) {
+                let is_half = call.alleles.iter().any(|&allele| allele >= 0);
+                counts.half_calls += u64::from(is_half);
+                if is_half && reading.half_calls == HalfCalls::Error {
+                    let name = &self.people[person];
+                    return Err(format!("the genotype of `{name}` is half missing; --half-calls says how such are read"));
                 }
                 let is_dosage = dosages_of(person).first().is_some_and(|dosage| !dosage.is_nan());
-                counts.missing_genotypes += u64::from(genotype.alleles.contains(&MISSING) && !is_dosage);
+                counts.missing_genotypes += u64::from(reading.half_calls.read(call).alleles.contains(&MISSING) && !is_dosage);
             }
-            others.push((person, genotype));
         }
         counts.haploid_genotypes += n_haploid;
         counts.x_records += u64::from(is_x);
         counts.x_haploid_genotypes += n_haploid * u64::from(is_x);
-        let genotypes = Genotypes::new(record.genotypes.len(), &others, if is_x { reading.xchr_model } else { 1 });
+        let others =
+            record.not_reference.iter().map(|&person| (person as usize, reading.half_calls.read(record.genotypes[person as usize])));
+        let genotypes = Genotypes::new(record.genotypes.len(), others, if is_x { reading.xchr_model } else { 1 });
         if record.dosages.is_empty() {
             return Ok(genotypes);
         }
@@ -361,10 +379,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        ingest::{Genotype, pass},
-        prs::tests::write_vcf,
-    };
+    use crate::{ingest::pass, prs::tests::write_vcf};
 
     proptest! {
         #[test]
@@ -494,6 +509,9 @@ mod tests {
         assert_eq!(dosages(DosageField::Gp), (1, 1, vec![[0.75, 0.5, 0.0], calls]));
         assert_eq!(dosages(DosageField::Auto), (3, 1, vec![[0.75, 1.5, 0.0], calls, [1.25, 0.0, 0.5], [0.75, 1.0, 0.0]]));
         assert_eq!(dosages(DosageField::Hds).2[2], [1.25, 0.0, 0.5]);
+        let message =
+            read_by(&Reading { dosage_field: DosageField::Gp, ..Reading::default() }, &["A", "B", "C"], &records[1..2]).unwrap_err();
+        assert!(message.to_string().contains("none of 1 records has the FORMAT field GP"), "{message}");
     }
 
     #[test]

@@ -30,16 +30,19 @@ const N_CODES: usize = 128;
 const MISSING_BITS: u8 = 6;
 const ABSENT_BITS: u8 = 7;
 
+#[inline]
 fn pack(genotype: Genotype) -> Option<u8> {
+    let [a, b] = genotype.alleles;
+    // Nearly all that are not reference: both called, few alleles.
+    if (a as u16) < u16::from(MISSING_BITS) && (b as u16) < u16::from(MISSING_BITS) {
+        let alleles = a as u8 | (b as u8) << 3;
+        return Some(if alleles == 0 { 0 } else { alleles | u8::from(genotype.phased) << 6 });
+    }
     let bits = |allele: i16| match allele {
         MISSING => Some(MISSING_BITS),
         ABSENT => Some(ABSENT_BITS),
         _ => u8::try_from(allele).ok().filter(|&allele| allele < MISSING_BITS),
     };
-    if genotype.alleles == [0, 0] {
-        return Some(0);
-    }
-    let [a, b] = genotype.alleles;
     Some(bits(a)? | bits(b)? << 3 | u8::from(genotype.phased) << 6)
 }
 
@@ -56,8 +59,7 @@ fn unpack(code: u8) -> Genotype {
 impl FromIterator<Genotype> for Genotypes {
     fn from_iter<I: IntoIterator<Item = Genotype>>(genotypes: I) -> Self {
         let genotypes: Vec<Genotype> = genotypes.into_iter().collect();
-        let others: Vec<(usize, Genotype)> = genotypes.iter().copied().enumerate().filter(|(_, call)| call.alleles != [0, 0]).collect();
-        Self::new(genotypes.len(), &others, 1)
+        Self::new(genotypes.len(), genotypes.iter().copied().enumerate(), 1)
     }
 }
 
@@ -129,21 +131,31 @@ impl Totals {
 impl Genotypes {
     /// Everyone is homozygous reference but `others`. One allele of a haploid genotype counts `haploid_copies`.
     #[must_use]
-    pub fn new(n_people: usize, others: &[(usize, Genotype)], haploid_copies: u8) -> Self {
-        let packed: Option<Vec<u8>> = others.iter().map(|(_, genotype)| pack(*genotype)).collect();
-        let calls = if let Some(packed) = packed {
-            let mut codes = vec![0; n_people];
-            others.iter().zip(packed).for_each(|((person, _), code)| codes[*person] = code);
+    pub fn new(n_people: usize, others: impl Iterator<Item = (usize, Genotype)> + Clone, haploid_copies: u8) -> Self {
+        let mut codes = vec![0; n_people];
+        let mut is_plain = true;
+        let mut is_packed = true;
+        for (person, genotype) in others.clone() {
+            is_plain &= genotype.alleles[0] >= 0 && genotype.alleles[1] >= 0;
+            match pack(genotype) {
+                Some(code) => codes[person] = code,
+                None => is_packed = false,
+            }
+        }
+        let calls = if is_packed {
             Calls::Packed(codes)
         } else {
             let mut genotypes = vec![unpack(0); n_people];
-            for (person, genotype) in others {
-                genotypes[*person] = *genotype;
-            }
+            others.for_each(|(person, genotype)| genotypes[person] = genotype);
             Calls::Wide(genotypes)
         };
-        let is_plain = others.iter().all(|(_, genotype)| genotype.alleles.iter().all(|&allele| allele >= 0));
         Self { calls, dosages: Vec::new(), n_alts: 0, haploid_copies, is_plain }
+    }
+
+    /// Of nobody.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { calls: Calls::Packed(Vec::new()), dosages: Vec::new(), n_alts: 0, haploid_copies: 1, is_plain: true }
     }
 
     /// Reads dosages instead of the calls: copies of each of `n_alts` ALT alleles, person by person; NaN where the call is to be used.
@@ -159,6 +171,12 @@ impl Genotypes {
             Calls::Packed(codes) => codes.len(),
             Calls::Wide(genotypes) => genotypes.len(),
         }
+    }
+
+    /// Everyone is called, on two haplotypes: no frequency is needed.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// Bytes in memory.
@@ -311,10 +329,10 @@ mod tests {
         /// The blocks of codes, and one person after the other with the same calls as dosages.
         #[test]
         fn scores_of_codes_are_scores_of_people(calls in prop::collection::vec(any_call(), 1..40), allele in 0_i16..=2, f in 0.0..1.0_f64, copies in 1_u8..=2) {
-            let others: Vec<(usize, Genotype)> = calls.iter().copied().enumerate().collect();
-            let packed = Genotypes::new(calls.len(), &others, copies);
+            let read = || Genotypes::new(calls.len(), calls.iter().copied().enumerate(), copies);
+            let packed = read();
             let soft = calls.iter().flat_map(|call| [1, 2].map(|alt| call.dosage(alt).map_or(f32::NAN, f32::from)));
-            let soft = Genotypes::new(calls.len(), &others, copies).with_dosages(soft.collect(), 2);
+            let soft = read().with_dosages(soft.collect(), 2);
             let people: Vec<usize> = (0..calls.len()).collect();
             prop_assert_eq!(packed.tally(allele, &people), soft.tally(allele, &people));
             for (effect, frequency) in [(Effect::Additive(1.5), Some(f)), (Effect::Recessive(2.0), Some(f)), (Effect::Additive(1.0), None)] {

@@ -117,7 +117,7 @@ pub struct Candidate {
     pub duplicate_id: bool,
     /// The record has several ALT alleles.
     pub multiallelic: bool,
-    /// What stands for a missing genotype: frequency of the effect allele, where there is one to trust.
+    /// What stands for a missing genotype: frequency of the effect allele, where one is needed and is to be trusted.
     pub frequency: Option<f64>,
     /// Why it is left out although the best match.
     pub exclusion: Option<Exclusion>,

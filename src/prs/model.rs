@@ -160,6 +160,8 @@ pub struct ApplySummary {
     pub absent_alleles: BTreeMap<String, usize>,
     /// People without a call at the two APOE sites: read as the training mean.
     pub people_without_apoe: usize,
+    /// What was odd about the headers, and how X is counted.
+    pub warnings: Vec<String>,
 }
 
 impl PrsModel {
@@ -224,6 +226,7 @@ impl PrsModel {
             people_without_apoe: if needs_apoe { people.apoe.iter().filter(|call| call.is_none()).count() } else { 0 },
             genotypes: table.counts.clone(),
             absent_alleles: BTreeMap::new(),
+            warnings: table.warnings.clone(),
         };
         let mut rows = Vec::with_capacity(self.baselines.len() * table.people.len());
         for baseline in &self.baselines {

@@ -89,9 +89,9 @@ impl ScoringOptions {
 
 /// One published score in a group of people.
 #[derive(Clone, Debug)]
-pub struct Score {
+pub struct Score<'f> {
     /// What was published.
-    pub file: ScoringFile,
+    pub file: &'f ScoringFile,
     /// What became of its rows.
     pub matches: Matches,
     /// Sums, in the order of the people.
@@ -149,6 +149,10 @@ impl<'f> Scorer<'f> {
             for candidate in candidates.iter_mut().filter(|candidate| candidate.is_matched()) {
                 let (site, row) = (&sites[candidate.site], &score.file.rows[candidate.row]);
                 let allele = candidate.effect_allele();
+                if site.genotypes.is_plain() {
+                    site.genotypes.add(allele, &row.effect, None, &mut score.totals);
+                    continue;
+                }
                 let tally = site.tally(allele, &self.people);
                 let n_missing = self.people.len() - tally.people;
                 if n_missing as f64 > options.max_missing * self.people.len() as f64 {
@@ -176,7 +180,7 @@ impl<'f> Scorer<'f> {
     ///
     /// # Errors
     /// Missing genotypes without a frequency; rows that records of two files match; callable regions or a reference that cannot be read.
-    pub fn finish(self, sites: &[Site], filtered: &[Site]) -> Result<Vec<Score>, Error> {
+    pub fn finish(self, sites: &[Site], filtered: &[Site]) -> Result<Vec<Score<'f>>, Error> {
         let mut absent = Absent::new(self.options, self.rules, sites, filtered)?;
         let mut scores = Vec::with_capacity(self.scores.len());
         for score in self.scores {
@@ -198,7 +202,7 @@ impl<'f> Scorer<'f> {
             }
             let stands = stands.into_iter().map(|(row, stand)| (row, stand.kind)).collect();
             let matches = Matches::new(file, candidates, stands);
-            scores.push(Score { file: file.clone(), matches, totals: totals.people().collect() });
+            scores.push(Score { file, matches, totals: totals.people().collect() });
         }
         Ok(scores)
     }
@@ -376,7 +380,7 @@ pub fn positions_of(files: &[ScoringFile]) -> HashSet<(String, usize)> {
 
 /// # Errors
 /// Names the first score of which too few variants match, and its match log.
-pub fn check_overlap(scores: &[Score], options: &Options, log: &Path) -> Result<(), Error> {
+pub fn check_overlap(scores: &[Score<'_>], options: &Options, log: &Path) -> Result<(), Error> {
     let too_few = |counts: &MatchCounts| counts.matched + counts.hom_ref == 0 || counts.overlap() < options.min_overlap;
     let Some(Score { file, matches, .. }) = scores.iter().find(|score| too_few(&score.matches.counts)) else { return Ok(()) };
     Err(Error::Overlap {
@@ -410,8 +414,8 @@ pub struct ScoreSummary {
 impl ScoreSummary {
     /// Of a score.
     #[must_use]
-    pub fn of(score: &Score) -> Self {
-        let (file, counts) = (&score.file, &score.matches.counts);
+    pub fn of(score: &Score<'_>) -> Self {
+        let (file, counts) = (score.file, &score.matches.counts);
         Self {
             path: file.path.clone(),
             id: file.id.clone(),

@@ -79,7 +79,7 @@ pub fn run(options: &Options) -> Result<RawSummary, Error> {
         };
         scorer.add(&table.sites)?;
         // The log needs their names.
-        sites.extend(table.sites.drain(..).map(|site| Site { genotypes: Genotypes::new(0, &[], 1), ..site }));
+        sites.extend(table.sites.drain(..).map(|site| Site { genotypes: Genotypes::none(), ..site }));
         Ok(())
     })?;
     let scores = scorer.map_or_else(|| Ok(Vec::new()), |scorer| scorer.finish(&sites, &table.filtered))?;

@@ -105,13 +105,17 @@ fn number(value: f64) -> String {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_match_log(path: &Path, scores: &[Score], sites: &[Site], options: &Options) -> Result<(), output::Error> {
+pub fn write_match_log(path: &Path, scores: &[Score<'_>], sites: &[Site], options: &Options) -> Result<(), output::Error> {
     let file_name = options.vcf.first().and_then(|vcf| vcf.file_name()).unwrap_or_default().to_string_lossy();
     let dataset = file_name.split('.').next().unwrap_or_default();
     output::write_csv(path, &MATCH_COLUMNS, scores.iter().flat_map(|score| match_records(score, sites, dataset)))
 }
 
-fn match_records<'a>(score: &'a Score, sites: &'a [Site], dataset: &'a str) -> impl Iterator<Item = [Cow<'a, str>; MATCH_COLUMNS.len()]> {
+fn match_records<'a>(
+    score: &'a Score<'_>,
+    sites: &'a [Site],
+    dataset: &'a str,
+) -> impl Iterator<Item = [Cow<'a, str>; MATCH_COLUMNS.len()]> {
     let mut candidates = score.matches.candidates.iter().peekable();
     score.file.rows.iter().enumerate().flat_map(move |(row_nr, row)| {
         let mut of_row = Vec::new();
@@ -120,7 +124,7 @@ fn match_records<'a>(score: &'a Score, sites: &'a [Site], dataset: &'a str) -> i
         }
         let stand = score.matches.stands.get(&row_nr);
         let in_log = |candidate: Option<&'a Candidate>| {
-            let mut record = score_record(&score.file, row_nr, row, dataset);
+            let mut record = score_record(score.file, row_nr, row, dataset);
             let status = match (candidate, stand) {
                 (_, Some(Stand::HomRef)) => "matched",
                 (Some(candidate), None) if !candidate.best_match || candidate.exclusion.is_none() => candidate.status(),
@@ -181,7 +185,7 @@ fn score_record<'a>(file: &'a ScoringFile, row_nr: usize, row: &'a WeightRow, da
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_raw_scores(path: &Path, people: &[String], scores: &[Score]) -> Result<(), output::Error> {
+pub fn write_raw_scores(path: &Path, people: &[String], scores: &[Score<'_>]) -> Result<(), output::Error> {
     let rows = scores.iter().flat_map(|score| {
         people.iter().zip(&score.totals).map(|(sample_id, total)| {
             let average = (total.denominator > 0).then(|| total.sum / f64::from(total.denominator));
@@ -195,7 +199,7 @@ pub fn write_raw_scores(path: &Path, people: &[String], scores: &[Score]) -> Res
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_scores(path: &Path, scores: &[Score]) -> Result<(), output::Error> {
+pub fn write_scores(path: &Path, scores: &[Score<'_>]) -> Result<(), output::Error> {
     let rows = scores.iter().map(|Score { file, matches, .. }| ScoreRow {
         model: format!("{BASELINE_PREFIX}{}", file.id),
         accession: file.id.clone(),

@@ -46,10 +46,14 @@ def main() -> None:
 
 
 def with_ids(cohort: Cohort) -> Path:
-    """The cohort with an ID for each record, which plink2 needs to score it."""
-    vcf = cohort.folder / "with_ids.vcf.gz"
+    """The cohort with an ID for each record and a chromosome that plink2 knows, which it needs to score it."""
+    vcf, names = cohort.folder / "with_ids.vcf.gz", cohort.folder / "chromosomes.txt"
     if not vcf.exists():
-        subprocess.run(["bcftools", "annotate", "--set-id", "%CHROM:%POS:%REF:%ALT", "-Oz", "-o", str(vcf), str(cohort.vcf)], check=True)
+        contigs = [line.split("\t")[0] for line in cohort.loci.read_text().splitlines()]
+        names.write_text("".join(f"{contig} {number}\n" for number, contig in enumerate(dict.fromkeys(contigs), start=1)))
+        rename = ["bcftools", "annotate", "--rename-chrs", str(names), "-Ou", str(cohort.vcf)]
+        ids = ["bcftools", "annotate", "--set-id", "%CHROM:%POS:%REF:%ALT", "-Oz", "-o", str(vcf)]
+        subprocess.run(["sh", "-c", f"{shell(rename)} | {shell(ids)}"], check=True, stderr=subprocess.DEVNULL)
     return vcf
 
 

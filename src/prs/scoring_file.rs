@@ -73,16 +73,24 @@ pub enum Unusable {
     Allele,
 }
 
-impl fmt::Display for Unusable {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
+impl Unusable {
+    /// As in the column `reason` of the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Haplotype => "haplotype",
             Self::Interaction => "interaction",
             Self::Hla => "hla",
             Self::EffectType => "effect-type",
             Self::NoPosition => "no-position",
             Self::Allele => "allele",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
     }
 }
 

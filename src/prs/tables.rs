@@ -1,6 +1,6 @@
 //! `weights.csv`, `match_log.csv`, `raw_scores.csv` and `scores.csv`.
 
-use std::{borrow::Cow, path::Path};
+use std::{io::Write, path::Path};
 
 use gf_cohort_schema::{BASELINE_PREFIX, SCORE_COLUMNS, ScoreRow};
 
@@ -8,10 +8,10 @@ use super::{
     Options,
     dosages::Site,
     effect::Effect,
-    matching::{Candidate, Stand},
+    matching::{Exclusion, Stand},
     model::{Baseline, Feature},
     published::Score,
-    scoring_file::{ScoringFile, WeightRow},
+    scoring_file::Unusable,
 };
 use crate::output;
 
@@ -108,43 +108,46 @@ fn number(value: f64) -> String {
 pub fn write_match_log(path: &Path, scores: &[Score<'_>], sites: &[Site], options: &Options) -> Result<(), output::Error> {
     let file_name = options.vcf.first().and_then(|vcf| vcf.file_name()).unwrap_or_default().to_string_lossy();
     let dataset = file_name.split('.').next().unwrap_or_default();
-    output::write_csv(path, &MATCH_COLUMNS, scores.iter().flat_map(|score| match_records(score, sites, dataset)))
+    output::write(path, |out| {
+        let mut table = csv::Writer::from_writer(out);
+        table.write_record(MATCH_COLUMNS)?;
+        scores.iter().try_for_each(|score| write_matches(&mut table, score, sites, dataset))?;
+        table.flush()
+    })
 }
 
-fn match_records<'a>(
-    score: &'a Score<'_>,
-    sites: &'a [Site],
-    dataset: &'a str,
-) -> impl Iterator<Item = [Cow<'a, str>; MATCH_COLUMNS.len()]> {
+/// Without a copy of what is there as text: a score may have millions of rows.
+fn write_matches(table: &mut csv::Writer<impl Write>, score: &Score<'_>, sites: &[Site], dataset: &str) -> csv::Result<()> {
     let mut candidates = score.matches.candidates.iter().peekable();
-    score.file.rows.iter().enumerate().flat_map(move |(row_nr, row)| {
-        let mut of_row = Vec::new();
+    for (row_nr, row) in score.file.rows.iter().enumerate() {
+        let numbers = [row_nr.to_string(), row.chr_position.map_or(String::new(), |position| position.to_string()), weight(&row.effect)];
+        let [row_nr_text, position, weight] = numbers.each_ref().map(String::as_str);
+        let effect_type = if row.unusable.is_none() { row.effect.name() } else { "" };
+        let other_allele = row.other_allele.as_deref().unwrap_or_default();
+        let mut record = [""; MATCH_COLUMNS.len()];
+        record[..8].copy_from_slice(&[
+            row_nr_text,
+            &score.file.id,
+            &row.chr_name,
+            position,
+            &row.effect_allele,
+            other_allele,
+            weight,
+            effect_type,
+        ]);
+        (record[20], record[22]) = ("NA", dataset);
+        let stand = score.matches.stands.get(&row_nr).copied();
+        let mut has_candidate = false;
         while let Some(candidate) = candidates.next_if(|candidate| candidate.row == row_nr) {
-            of_row.push(candidate);
-        }
-        let stand = score.matches.stands.get(&row_nr);
-        let in_log = |candidate: Option<&'a Candidate>| {
-            let mut record = score_record(score.file, row_nr, row, dataset);
-            let status = match (candidate, stand) {
-                (_, Some(Stand::HomRef)) => "matched",
-                (Some(candidate), None) if !candidate.best_match || candidate.exclusion.is_none() => candidate.status(),
-                (_, Some(_)) => "by_frequency",
-                (Some(candidate), _) => candidate.status(),
-                (None, None) => "unmatched",
-            };
-            let exclusion = candidate.and_then(|candidate| candidate.exclusion);
-            let reason = match (row.unusable, stand, exclusion) {
-                (Some(reason), ..) => reason.to_string().into(),
-                (None, Some(stand), _) => stand.name().into(),
-                (None, None, Some(exclusion)) => exclusion.name().into(),
-                (None, None, None) => Cow::Borrowed(""),
-            };
-            (record[21], record[23]) = (status.into(), reason);
-            let Some(candidate) = candidate else { return record };
+            has_candidate = true;
             let site = &sites[candidate.site];
-            let target: [&str; 4] = [&site.id, &site.ref_allele, site.allele(candidate.alt), site.allele(candidate.effect_allele())];
-            record[8..12].clone_from_slice(&target.map(Cow::Borrowed));
-            record[12] = candidate.match_type.name().into();
+            record[8..12].copy_from_slice(&[
+                &site.id,
+                &site.ref_allele,
+                site.allele(candidate.alt),
+                site.allele(candidate.effect_allele()),
+            ]);
+            record[12] = candidate.match_type.name();
             let flags = [
                 candidate.multiallelic,
                 candidate.ambiguous,
@@ -154,31 +157,31 @@ fn match_records<'a>(
                 candidate.duplicate_best_match,
                 candidate.duplicate_id,
             ];
-            record[13..20].clone_from_slice(&flags.map(|flag| Cow::Borrowed(if flag { "true" } else { "false" })));
-            record
-        };
-        if of_row.is_empty() { vec![in_log(None)] } else { of_row.into_iter().map(|candidate| in_log(Some(candidate))).collect() }
-    })
+            record[13..20].copy_from_slice(&flags.map(|flag| if flag { "true" } else { "false" }));
+            let stand = stand.filter(|_| candidate.best_match && !candidate.duplicate_best_match);
+            record[21] = stand.map_or(candidate.status(), stand_status);
+            record[23] = stand.map(Stand::name).or(candidate.exclusion.map(Exclusion::name)).unwrap_or_default();
+            table.write_record(record)?;
+        }
+        if !has_candidate {
+            record[21] = stand.map_or("unmatched", stand_status);
+            record[23] = row.unusable.map(Unusable::name).or(stand.map(Stand::name)).unwrap_or_default();
+            table.write_record(record)?;
+        }
+    }
+    Ok(())
 }
 
-fn score_record<'a>(file: &'a ScoringFile, row_nr: usize, row: &'a WeightRow, dataset: &'a str) -> [Cow<'a, str>; MATCH_COLUMNS.len()] {
-    let weight = match row.effect {
+/// Whether the genotypes of a row that no record is used for are known.
+fn stand_status(stand: Stand) -> &'static str {
+    if stand == Stand::HomRef { "matched" } else { "by_frequency" }
+}
+
+fn weight(effect: &Effect) -> String {
+    match effect {
         Effect::Additive(weight) | Effect::Dominant(weight) | Effect::Recessive(weight) => weight.to_string(),
         Effect::PerDosage([none, one, two]) => format!("{none};{one};{two}"),
-    };
-    let mut record: [Cow<'a, str>; MATCH_COLUMNS.len()] = Default::default();
-    record[..8].clone_from_slice(&[
-        row_nr.to_string().into(),
-        file.id.as_str().into(),
-        row.chr_name.as_str().into(),
-        row.chr_position.map_or(String::new(), |position| position.to_string()).into(),
-        row.effect_allele.as_str().into(),
-        row.other_allele.as_deref().unwrap_or_default().into(),
-        weight.into(),
-        if row.unusable.is_none() { row.effect.name() } else { "" }.into(),
-    ]);
-    (record[20], record[22]) = ("NA".into(), dataset.into());
-    record
+    }
 }
 
 /// Writes everyone's sums. `average` is empty where nothing was added.

@@ -222,12 +222,13 @@ fn nothing_to_score_and_a_row_that_two_batches_have_is_refused() {
 fn matches_are_those_of_pgscatalog_calc() {
     let Some(data) = shared_data("pgs-catalog/calc") else { return };
     let json = |name: &str| -> Vec<serde_json::Value> {
-        fs::read_to_string(data.join(name)).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let text = fs::read_to_string(data.join(name)).unwrap();
+        let rows = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        // One row of each table is made up.
+        rows.filter(|row| row["accession"] != "test").collect()
     };
     let mut variants = json("score_variant_table.json");
     let place = |row: &serde_json::Value| (row["chr_name"].as_str().unwrap().to_owned(), row["chr_position"].as_u64().unwrap());
-    // Some rows have no position, and none that matched.
-    variants.retain(|row| place(row).1 > 0);
     variants.sort_by_key(place);
     let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
     let records = variants.iter().map(|row| {
@@ -252,5 +253,5 @@ fn matches_are_those_of_pgscatalog_calc() {
             assert_eq!(ours[12].to_uppercase(), text(result, "match_type"), "{theirs}");
         }
     }
-    assert_eq!(expected.len(), 101);
+    assert_eq!(expected.len(), 100);
 }

@@ -222,3 +222,37 @@ pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>, Error> {
     };
     table.rows().map(read).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_read_as_they_are_written_and_bad_cells_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.csv");
+        let row = ScoreRow {
+            model: "prs-PGS1".into(),
+            accession: "PGS1".into(),
+            name: Some("a, b".into()),
+            trait_reported: None,
+            genome_build: Some("GRCh38".into()),
+            harmonised: true,
+            n_variants: 4,
+            n_matched: 3,
+            match_rate: 0.75,
+            study: Some("Author A et al. J (2020)".into()),
+        };
+        let mut table = csv::Writer::from_path(&path).unwrap();
+        table.serialize(&row).unwrap();
+        table.flush().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().next(), Some(SCORE_COLUMNS.join(",").as_str()));
+        assert_eq!(read_scores(&path).unwrap(), [row]);
+        for (from, to, expected) in [("true", "yes", "`harmonised`"), ("0.75", "1.5", "`match_rate`"), (",4,", ",x,", "`n_variants`")] {
+            std::fs::write(&path, text.replace(from, to)).unwrap();
+            let message = read_scores(&path).unwrap_err().to_string();
+            assert!(message.contains(expected) && message.contains("line 2"), "{message}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::read_predictions;
+use gf_cohort_schema::{read_predictions, read_scores};
 
 use super::{
     matching::{MatchRules, match_rows},
@@ -240,6 +240,13 @@ fn too_little_overlap_is_an_error_with_its_causes_and_a_match_log() {
 
     options.min_overlap = 0.3;
     assert_eq!(run(&options).unwrap().models, ["prs-covariates", "prs-dosages", "prs-score"]);
+    let [score_row] = &read_scores(&options.out.join("scores.csv")).unwrap()[..] else { panic!() };
+    assert_eq!((score_row.model.as_str(), score_row.n_variants, score_row.n_matched), ("prs-score", 3, 1));
+    assert_eq!((score_row.genome_build.as_deref(), score_row.study.as_deref(), score_row.harmonised), (Some("GRCh37"), None, false));
+    // Of the training people 5 are called: one copy of the effect allele in P0 and P5, two in P1 and none in P4 and P9.
+    let raw_scores = fs::read_to_string(options.out.join("raw_scores.csv")).unwrap();
+    let lines: Vec<&str> = raw_scores.lines().collect();
+    assert_eq!((lines.len(), lines[2], lines[9]), (13, "P1,score,2.0,2,1.0,0", "P8,score,0.8,2,0.4,1"));
     options.genome_build = Some(GenomeBuild::GRCh38);
     assert!(run(&options).unwrap_err().to_string().contains("positions are on GRCh37, but the VCF is on GRCh38"));
     options.genome_build = None;

@@ -13,7 +13,7 @@ pub use self::{
     genotypes::{ABSENT, Genotype, MISSING},
     reference::{Reference, contig_aliases, contig_key, same_contig},
     regions::{Interval, Locus, Strand, loci_of_regions, parse_region, read_intervals, read_loci},
-    variants::{Place, STDIN, VariantFile, VariantRecord, admits, pass},
+    variants::{DosageField, Place, STDIN, VariantFile, VariantRecord, admits, pass},
 };
 
 use std::{

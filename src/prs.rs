@@ -1,7 +1,8 @@
 //! Stage: what do polygenic risk scores say about the same people? The baselines that a sequence model has to beat.
 //!
 //! Input -> output: VCF/BCF + `cohort.csv` + scoring files of the PGS Catalog -> `predictions.csv` (the rows that sequence models
-//! write too), `weights.csv`, `match_log.csv`, and [`PrsModel`] as `prs_model.json`, for new people.
+//! write too), `weights.csv`, `match_log.csv`, `raw_scores.csv`, `scores.csv`, and [`PrsModel`] as `prs_model.json`, for new people.
+//! Without a cohort, [`raw_scores`] sums published scores only.
 //!
 //! | model | what |
 //! |---|---|
@@ -16,36 +17,43 @@
 mod apoe;
 mod baselines;
 mod dosages;
+mod effect;
+mod genotypes;
 mod logistic;
 mod matching;
 mod model;
+mod published;
+mod raw_scores;
 mod scoring_file;
 mod tables;
 
 pub use self::{
     apoe::ApoeCounts,
     baselines::Strength,
-    dosages::ReadCounts,
-    matching::{MatchCounts, MatchType},
+    dosages::{HalfCalls, ReadCounts, Reading},
+    effect::Effect,
+    matching::{Exclusion, MatchCounts, MatchType, Stand},
     model::{AlleleWeight, ApplySummary, Baseline, Feature, PrsModel, Risk, SCHEMA_VERSION, Term},
-    scoring_file::{GenomeBuild, UnknownBuild, Unusable},
-    tables::{MATCH_COLUMNS, WEIGHT_COLUMNS},
+    published::{ScoreSummary, ScoringOptions},
+    raw_scores::{RawSummary, run as raw_scores},
+    scoring_file::{EffectColumn, GenomeBuild, UnknownBuild, Unusable},
+    tables::{MATCH_COLUMNS, RAW_SCORE_COLUMNS, WEIGHT_COLUMNS},
 };
 
 use std::{collections::HashSet, path::PathBuf};
 
-use gf_cohort_schema::{BASELINE_PREFIX, Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, probability, write_predictions};
+use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, probability, write_predictions};
 use serde::{Deserialize, Serialize};
 
 use self::{
     baselines::Study,
-    dosages::{GenotypeTable, Site},
-    matching::{Matches, match_rows},
+    dosages::{GenotypeTable, Request, Site},
     model::People,
+    published::{Score, Scorer},
     scoring_file::ScoringFile,
 };
 use crate::{
-    ingest::{self, Locus, VariantRecord, contig_key, pass, same_contig},
+    ingest::{self, Locus, VariantRecord, pass, same_contig},
     output,
 };
 
@@ -65,7 +73,7 @@ pub struct Options {
     pub phenotype_coding: PhenotypeCoding,
     /// Which of its columns are covariates.
     pub covariates: CovariateChoice,
-    /// Scoring files in the format of the PGS Catalog, plain or gzipped.
+    /// Scoring files of the PGS Catalog, or other tables of weights with a header, plain or gzipped.
     pub scoring_files: Vec<PathBuf>,
     /// Build of the VCF, if a scoring file of another build is to be refused.
     pub genome_build: Option<GenomeBuild>,
@@ -73,6 +81,8 @@ pub struct Options {
     pub min_overlap: f64,
     /// Keep variants whose REF and ALT are complements, trusting the scoring file's strand.
     pub keep_ambiguous: bool,
+    /// How genotypes are read, and how published scores are matched and summed.
+    pub scoring: ScoringOptions,
     /// Penalties to try for `prs-dosages` (linfa's alpha, scikit-learn's 1 / C).
     pub l2_strengths: Vec<f64>,
     /// Folder to write to.
@@ -92,6 +102,7 @@ impl Default for Options {
             genome_build: None,
             min_overlap: 0.75,
             keep_ambiguous: false,
+            scoring: ScoringOptions::default(),
             // 0.1 to 100,000 in half decades.
             l2_strengths: (-2..=10).map(|half_decades| 10_f64.powf(f64::from(half_decades) / 2.0)).collect(),
             out: PathBuf::new(),
@@ -111,7 +122,7 @@ impl Options {
         if self.l2_strengths.is_empty() || self.l2_strengths.iter().any(|alpha| !alpha.is_finite() || *alpha <= 0.0) {
             return refuse(format!("l2_strengths are {:?}; at least one is needed, and all are positive", self.l2_strengths));
         }
-        Ok(())
+        self.scoring.check()
     }
 }
 
@@ -171,70 +182,40 @@ impl std::fmt::Display for Summary {
             writeln!(f, "left out of the grid: {failure}")?;
         }
         for score in &self.scores {
-            let counts = &score.counts;
-            let build = score.genome_build.map_or_else(|| "build not stated".into(), |build| build.to_string());
-            writeln!(
-                f,
-                "prs-{}: {} of {} variants matched ({:.1} %), {build}",
-                score.id,
-                counts.matched,
-                counts.rows,
-                100.0 * score.overlap
-            )?;
-            let lost = [
-                ("flipped", counts.flipped),
-                ("ambiguous", counts.ambiguous),
-                ("duplicate", counts.duplicates),
-                ("unmatched", counts.unmatched),
-            ];
-            write_counts(f, &lost.map(|(what, count)| (what, count as u64)))?;
-            for (reason, count) in &counts.unusable {
-                writeln!(f, "  unusable ({reason}): {count}")?;
-            }
+            write!(f, "{score}")?;
         }
         for feature in &self.constant_features {
             writeln!(f, "the same in all training people, left out: {feature}")?;
         }
-        let read = &self.genotypes;
+        write_counts(f, &read_counts(&self.genotypes))?;
         write_counts(
             f,
             &[
-                ("records left out by FILTER", read.filtered_records),
-                ("records without an allele to count", read.records_without_dosage),
-                ("symbolic alleles", read.symbolic_alleles),
-                ("`*` alleles", read.star_alleles),
-                ("alleles there twice", read.duplicate_variants),
                 ("records without a call in training", self.sites_without_training_calls as u64),
                 ("dosages that do not vary in training", self.constant_dosages as u64),
-                ("missing genotypes", read.missing_genotypes),
-                ("of them half calls", read.half_calls),
-                ("haploid genotypes", read.haploid_genotypes),
-                ("samples not in the cohort", read.samples_left_out),
             ],
-        )?;
-        Ok(())
+        )
     }
+}
+
+/// What is said of records and genotypes.
+fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 10] {
+    [
+        ("records left out by FILTER", read.filtered_records),
+        ("records without an allele to count", read.records_without_dosage),
+        ("records with dosages of DS, GP or HDS", read.imputed_records),
+        ("symbolic alleles", read.symbolic_alleles),
+        ("`*` alleles", read.star_alleles),
+        ("alleles there twice", read.duplicate_variants),
+        ("missing genotypes", read.missing_genotypes),
+        ("half calls", read.half_calls),
+        ("haploid genotypes", read.haploid_genotypes),
+        ("samples not in the cohort", read.samples_left_out),
+    ]
 }
 
 fn write_counts(f: &mut std::fmt::Formatter<'_>, counts: &[(&str, u64)]) -> std::fmt::Result {
     counts.iter().filter(|(_, count)| *count > 0).try_for_each(|(what, count)| writeln!(f, "  {what}: {count}"))
-}
-
-/// What became of one scoring file.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ScoreSummary {
-    /// The file.
-    pub path: PathBuf,
-    /// Its `#pgs_id`, or name.
-    pub id: String,
-    /// Build of the positions used, where stated.
-    pub genome_build: Option<GenomeBuild>,
-    /// The positions are the harmonised ones.
-    pub harmonised: bool,
-    /// Rows matched and not.
-    pub counts: MatchCounts,
-    /// Share of the rows that are in the score.
-    pub overlap: f64,
 }
 
 /// Why there are no baselines. Each message names the file, the place, what was found, and what to do.
@@ -309,6 +290,42 @@ pub enum Error {
         min_overlap: f64,
         /// Build of the score.
         build: String,
+    },
+    /// Missing genotypes with nothing to put in their place.
+    #[error(
+        "{}: {n} variants (the first at {first}) have missing genotypes, fewer than {mincs} people called, and no frequency in the file:          give a file with allelefrequency_effect, trust fewer people (--mincs), or let missing genotypes add nothing (--no-mean-imputation)",
+        path.display()
+    )]
+    NoFrequency {
+        /// The scoring file.
+        path: PathBuf,
+        /// How many variants.
+        n: usize,
+        /// `contig:position` of the first.
+        first: String,
+        /// People that would have to be called.
+        mincs: usize,
+    },
+    /// The records that one row of a score may mean are in two files.
+    #[error("{}: records of two VCF files fit the row at {contig}:{position}; join the files first (`bcftools concat -a`)", path.display())]
+    TwoFiles {
+        /// The scoring file.
+        path: PathBuf,
+        /// Contig of the record.
+        contig: String,
+        /// 1-based position.
+        position: usize,
+    },
+    /// One person's file holds variants only.
+    #[error(
+        "{}: one person, and none of {n_records} records is homozygous reference: variants where the person is reference seem to be left out,          and would be read as missing. Give a file with these (a gVCF that was genotyped at the score's sites), or allow it (--allow-no-hom-ref)",
+        path.display()
+    )]
+    NoHomRef {
+        /// The VCF.
+        path: PathBuf,
+        /// Its records.
+        n_records: u64,
     },
     /// polars could not join the positions.
     #[error("{}: its variants could not be joined with those of the VCF", path.display())]
@@ -392,10 +409,14 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     for split in [Split::Train, Split::Validation] {
         cohort.require_both_classes(split, &options.cohort)?;
     }
-    let scoring_files = read_scoring_files(options)?;
+    if options.scoring.no_mean_imputation {
+        let reason = "no_mean_imputation goes without a cohort only: a fitted baseline has to give a value to everyone";
+        return Err(Error::Options { reason: reason.into() });
+    }
+    let scoring_files = published::read_scoring_files(options, ["covariates", "apoe", "dosages"].map(String::from).into())?;
     let loci = options.regions_file.as_deref().map(ingest::read_loci).transpose()?;
     let (table, sites_without_training_calls) = read_genotypes(options, &cohort, loci.as_deref(), &scoring_files)?;
-    let scores = match_scores(options, scoring_files, &table)?;
+    let scores = score_people(options, &scoring_files, &table, &cohort)?;
 
     let apoe = apoe::haplotypes(&table.sites, options.genome_build);
     let apoe_calls = apoe.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
@@ -412,7 +433,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let dosages = study.dosages(table.sites.iter().filter(is_in_loci), &options.l2_strengths, &mut constant_features)?;
     let n_dosages = dosages.baseline.alleles().count();
     baselines.push(dosages.baseline);
-    for (file, matches) in &scores {
+    for Score { file, matches, .. } in &scores {
         baselines.push(study.published(file, matches, &table.sites, &mut constant_features)?);
     }
     let predictions = predict(&cohort, &study.people, &baselines)?;
@@ -429,34 +450,24 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         l2_chosen: dosages.alpha,
         apoe: apoe.as_ref().ok().map(|calls| ApoeCounts::of(calls)),
         apoe_left_out: apoe.err(),
-        scores: scores.iter().map(|(file, matches)| ScoreSummary::of(file, matches)).collect(),
-        warnings: table.warnings.clone(),
+        scores: scores.iter().map(ScoreSummary::of).collect(),
+        warnings: table.warnings.iter().cloned().chain(scoring_files.iter().flat_map(|file| file.warnings.clone())).collect(),
     };
     output::write(&options.out.join("predictions.csv"), |out| write_predictions(out, &predictions))?;
+    if !scores.is_empty() {
+        tables::write_raw_scores(&options.out.join("raw_scores.csv"), &table.people, &scores)?;
+        tables::write_scores(&options.out.join("scores.csv"), &scores)?;
+    }
     tables::write_weights(&options.out.join("weights.csv"), &baselines)?;
-    let model =
-        PrsModel { schema_version: SCHEMA_VERSION, genome_build: options.genome_build, min_overlap: options.min_overlap, baselines };
+    let model = PrsModel {
+        schema_version: SCHEMA_VERSION,
+        genome_build: options.genome_build,
+        min_overlap: options.min_overlap,
+        reading: options.scoring.reading.clone(),
+        baselines,
+    };
     output::write_json(&options.out.join("prs_model.json"), &model)?;
     Ok(summary)
-}
-
-fn read_scoring_files(options: &Options) -> Result<Vec<ScoringFile>, Error> {
-    let mut names: Vec<String> = ["covariates", "apoe", "dosages"].map(String::from).into();
-    let mut files = Vec::new();
-    for path in &options.scoring_files {
-        let file = ScoringFile::read(path)?;
-        if let (Some(found), Some(expected)) = (file.genome_build, options.genome_build)
-            && found != expected
-        {
-            return Err(Error::Build { path: path.clone(), found, expected });
-        }
-        if names.contains(&file.id) {
-            return Err(Error::SameModel { path: path.clone(), model: format!("{BASELINE_PREFIX}{}", file.id) });
-        }
-        names.push(file.id.clone());
-        files.push(file);
-    }
-    Ok(files)
 }
 
 /// Genotypes of the cohort, without records that no training person has a call at, and how many those were.
@@ -467,14 +478,22 @@ fn read_genotypes(
     scoring_files: &[ScoringFile],
 ) -> Result<(GenotypeTable, usize), Error> {
     let people: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
-    let rows = scoring_files.iter().flat_map(|file| &file.rows);
-    let scored = rows.filter_map(|row| Some((contig_key(&row.chr_name).to_owned(), row.chr_position?)));
-    let published: HashSet<(String, usize)> = scored.chain(apoe::positions()).collect();
+    let scored = published::positions_of(scoring_files);
+    let published: HashSet<(String, usize)> = scored.iter().cloned().chain(apoe::positions()).collect();
     let regions = loci.map(|loci| [loci, &model::spans(&published)].concat());
     let wanted = |record: &VariantRecord| {
         loci.is_none_or(|loci| is_inside(loci, &record.contig, record.position)) || published.contains(&model::key_of(record))
     };
-    let mut table = GenotypeTable::read(&options.vcf, regions.as_deref(), Some(&people), Some(&wanted), options.filters.as_deref())?;
+    let is_scored = |record: &VariantRecord| scored.contains(&model::key_of(record));
+    let request = Request {
+        paths: &options.vcf,
+        loci: regions.as_deref(),
+        people: Some(&people),
+        wanted: Some(&wanted),
+        filters: options.filters.as_deref(),
+        keep_filtered: Some(&is_scored),
+    };
+    let mut table = GenotypeTable::read_as(&request, &options.scoring.reading)?;
     if table.counts.records == 0 {
         return Err(Error::NoRecords { vcf: options.vcf.clone(), regions_file: options.regions_file.clone() });
     }
@@ -489,28 +508,23 @@ fn is_inside(loci: &[Locus], contig: &str, position: usize) -> bool {
     loci.iter().any(|locus| (locus.start0..locus.end0).contains(&(position - 1)) && same_contig(&locus.contig, contig))
 }
 
-/// Matches every scoring file and writes `match_log.csv`, also when too few variants match: it says why.
-fn match_scores(options: &Options, files: Vec<ScoringFile>, table: &GenotypeTable) -> Result<Vec<(ScoringFile, Matches)>, Error> {
-    let mut scores = Vec::new();
-    for file in files {
-        let matches = match_rows(&file, &table.sites, options.keep_ambiguous)?;
-        scores.push((file, matches));
+/// Matches and sums every scoring file and writes `match_log.csv`, also when too few variants match: it says why.
+fn score_people<'f>(
+    options: &'f Options,
+    files: &'f [ScoringFile],
+    table: &GenotypeTable,
+    cohort: &Cohort,
+) -> Result<Vec<Score<'f>>, Error> {
+    if files.is_empty() {
+        return Ok(Vec::new());
     }
-    if scores.is_empty() {
-        return Ok(scores);
-    }
+    let training = cohort.in_split(Split::Train).map(|(person, _)| person).collect();
+    let mut scorer = Scorer::new(files, options, table.people.len(), training)?;
+    scorer.add(&table.sites)?;
+    let scores = scorer.finish(&table.sites, &table.filtered)?;
     let log = options.out.join("match_log.csv");
-    tables::write_match_log(&log, &scores, &table.sites)?;
-    let too_few = |counts: &MatchCounts| counts.matched == 0 || counts.overlap() < options.min_overlap;
-    if let Some((file, matches)) = scores.iter().find(|(_, matches)| too_few(&matches.counts)) {
-        return Err(Error::Overlap {
-            what: format!("{} (each row in {})", file.path.display(), log.display()),
-            matched: matches.counts.matched,
-            rows: matches.counts.rows,
-            min_overlap: options.min_overlap,
-            build: file.genome_build.map_or_else(|| "not stated".into(), |build| build.to_string()),
-        });
-    }
+    tables::write_match_log(&log, &scores, &table.sites, options)?;
+    published::check_overlap(&scores, options, &log)?;
     Ok(scores)
 }
 
@@ -530,19 +544,6 @@ fn predict(cohort: &Cohort, people: &People<'_>, baselines: &[Baseline]) -> Resu
         }
     }
     Ok(predictions)
-}
-
-impl ScoreSummary {
-    fn of(file: &ScoringFile, matches: &Matches) -> Self {
-        Self {
-            path: file.path.clone(),
-            id: file.id.clone(),
-            genome_build: file.genome_build,
-            harmonised: file.harmonised,
-            overlap: matches.counts.overlap(),
-            counts: matches.counts.clone(),
-        }
-    }
 }
 
 #[cfg(test)]

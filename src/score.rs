@@ -29,6 +29,8 @@ pub struct Options {
     pub model: PathBuf,
     /// Table with the covariates of the people, for models that need them; only the people in it are scored.
     pub cohort: Option<PathBuf>,
+    /// Score one person whose files hold no homozygous-reference call by a saved polygenic score.
+    pub allow_no_hom_ref: bool,
     /// Where a sequence model is computed.
     pub device: DeviceChoice,
     /// CSV to write.
@@ -46,12 +48,15 @@ pub struct Summary {
     pub sequences: Option<sequence::Summary>,
     /// Of the tokens, for a sequence model.
     pub tokens: Option<tokenization::Summary>,
+    /// What was odd about the files, and how chromosome X was counted, for a polygenic score.
+    pub warnings: Vec<String>,
     /// Alleles of each polygenic score that the files do not have.
     pub absent_alleles: std::collections::BTreeMap<String, usize>,
 }
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))?;
         if let Some(sequences) = &self.sequences {
             write!(f, "{sequences}")?;
         }
@@ -153,14 +158,16 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
 }
 
 fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
-    let model = PrsModel::load(&options.model.join("prs_model.json"))?;
+    let mut model = PrsModel::load(&options.model.join("prs_model.json"))?;
+    model.reading.allow_no_hom_ref |= options.allow_no_hom_ref;
     let names: Vec<String> = model.covariate_names().into_iter().map(String::from).collect();
     let cohort = covariates(options, &names)?;
     let (rows, applied) = model.apply(&options.vcf, cohort.as_ref())?;
     write(options, rows.iter().map(|row| (row.sample_id.as_str(), row.model.as_str(), row.logit)))?;
     let mut models: Vec<String> = rows.iter().map(|row| row.model.clone()).collect();
     models.dedup();
-    Ok(Summary { n_people: applied.n_people, models, absent_alleles: applied.absent_alleles, ..Summary::default() })
+    let (absent_alleles, warnings) = (applied.absent_alleles, applied.warnings);
+    Ok(Summary { n_people: applied.n_people, models, absent_alleles, warnings, ..Summary::default() })
 }
 
 /// The table of covariates, when the model needs them or the user gave one.

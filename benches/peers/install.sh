@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what sequences.py, tokens.py and engine.py measure us against, and says what could not be had.
+# Installs what sequences.py, tokens.py, engine.py and scores.py measure us against, and says what could not be had.
 #
 #   benches/peers/install.sh [DIR]     a Python virtual environment; DIR or $GF_PEERS, else gf-genomics/peers in the user's cache
 set -euo pipefail
@@ -14,7 +14,7 @@ done
 
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo)
-declare -A package_of=([bcftools]=bcftools [bgzip]=tabix [/usr/bin/time]=time)
+declare -A package_of=([bcftools]=bcftools [plink2]=plink2 [bgzip]=tabix [/usr/bin/time]=time)
 for program in "${!package_of[@]}"; do
     command -v "$program" >/dev/null && continue
     "${as_root[@]}" apt-get install -y "${package_of[$program]}" >/dev/null || missing+=("$program (Debian: ${package_of[$program]})")

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use crate::{AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, GuardRow, Phenotype, Prediction, RocPoint, Split, StratumRow};
+use crate::{
+    AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, FoldRow, GuardRow, Phenotype, Prediction, RocPoint, ScoreRow, Split,
+    StratumRow,
+};
 
 /// A table with a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub enum Table {
     Predictions,
     /// `cost.csv`
     Cost,
+    /// `scores.csv`
+    Scores,
     /// `auc.csv`
     Auc,
     /// `roc.csv`
@@ -29,22 +34,26 @@ pub enum Table {
     Deciles,
     /// `distribution.csv`
     Distribution,
+    /// `folds.csv`
+    Folds,
     /// `guards.csv`
     Guards,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Cohort,
         Self::Predictions,
         Self::Cost,
+        Self::Scores,
         Self::Auc,
         Self::Roc,
         Self::Strata,
         Self::Calibration,
         Self::Deciles,
         Self::Distribution,
+        Self::Folds,
         Self::Guards,
     ];
 
@@ -55,12 +64,14 @@ impl Table {
             Self::Cohort => "cohort.schema.json",
             Self::Predictions => "predictions.schema.json",
             Self::Cost => "cost.schema.json",
+            Self::Scores => "scores.schema.json",
             Self::Auc => "auc.schema.json",
             Self::Roc => "roc.schema.json",
             Self::Strata => "strata.schema.json",
             Self::Calibration => "calibration.schema.json",
             Self::Deciles => "deciles.schema.json",
             Self::Distribution => "distribution.schema.json",
+            Self::Folds => "folds.schema.json",
             Self::Guards => "guards.schema.json",
         }
     }
@@ -73,12 +84,14 @@ pub fn json_schema(table: Table) -> Value {
         Table::Cohort => schema_for!(CohortRow),
         Table::Predictions => schema_for!(Prediction),
         Table::Cost => schema_for!(CostRow),
+        Table::Scores => schema_for!(ScoreRow),
         Table::Auc => schema_for!(AucRow),
         Table::Roc => schema_for!(RocPoint),
         Table::Strata => schema_for!(StratumRow),
         Table::Calibration => schema_for!(CalibrationRow),
         Table::Deciles => schema_for!(DecileRow),
         Table::Distribution => schema_for!(DistributionRow),
+        Table::Folds => schema_for!(FoldRow),
         Table::Guards => schema_for!(GuardRow),
     }
     .to_value()
@@ -108,8 +121,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, GUARD_COLUMNS, PREDICTION_COLUMNS,
-        ROC_COLUMNS, STRATUM_COLUMNS,
+        AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, FOLD_COLUMNS, GUARD_COLUMNS,
+        PREDICTION_COLUMNS, ROC_COLUMNS, SCORE_COLUMNS, STRATUM_COLUMNS,
     };
 
     #[test]
@@ -126,12 +139,14 @@ mod tests {
         for (table, columns) in [
             (Table::Predictions, &PREDICTION_COLUMNS[..]),
             (Table::Cost, &COST_COLUMNS),
+            (Table::Scores, &SCORE_COLUMNS),
             (Table::Auc, &AUC_COLUMNS),
             (Table::Roc, &ROC_COLUMNS),
             (Table::Strata, &STRATUM_COLUMNS),
             (Table::Calibration, &CALIBRATION_COLUMNS),
             (Table::Deciles, &DECILE_COLUMNS),
             (Table::Distribution, &DISTRIBUTION_COLUMNS),
+            (Table::Folds, &FOLD_COLUMNS),
             (Table::Guards, &GUARD_COLUMNS),
         ] {
             let schema = json_schema(table);

@@ -19,6 +19,29 @@ pub struct CohortArgs {
     covariates: Option<Vec<String>>,
 }
 
+/// As [`CohortArgs`], of a command that also does something without a cohort.
+#[derive(Debug, clap::Args)]
+pub struct OptionalCohortArgs {
+    /// Cohort table: `sample_id,phenotype,split` and covariates; without it published scores are summed, and nothing is fitted.
+    #[arg(long, value_name = "CSV")]
+    cohort: Option<PathBuf>,
+    /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
+    #[arg(long, value_enum, default_value_t = Coding::Auto, requires = "cohort")]
+    phenotype_coding: Coding,
+    /// Columns that are covariates [default: all further ones]; `none` for none.
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN,...", requires = "cohort")]
+    covariates: Option<Vec<String>>,
+}
+
+impl OptionalCohortArgs {
+    /// The cohort, if there is one.
+    #[must_use]
+    pub fn given(self) -> Option<CohortArgs> {
+        let Self { cohort, phenotype_coding, covariates } = self;
+        cohort.map(|cohort| CohortArgs { cohort, phenotype_coding, covariates })
+    }
+}
+
 /// How phenotypes are written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Coding {

@@ -1,28 +1,34 @@
-//! `gf-genomics prs`: the baselines on a cohort.
+//! `gf-genomics prs`: the baselines on a cohort, or the raw sums of published scores without one.
 
 use std::path::PathBuf;
 
-use super::cohort::CohortArgs;
-use crate::prs::{self, GenomeBuild, Options};
+use clap::ValueEnum;
+
+use super::cohort::OptionalCohortArgs;
+use crate::{
+    ingest::DosageField,
+    prs::{self, EffectColumn, GenomeBuild, HalfCalls, Options, Reading, ScoringOptions},
+};
 
 /// Polygenic risk scores and other baselines: covariates, APOE, penalised regression on dosages, published scores.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "switches of the command line")]
 #[command(
-    after_help = "Example:\n  gf-genomics prs --vcf cohort.vcf.gz --cohort cohort.csv --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --genome-build GRCh38 --out prs"
+    after_help = "Examples:\n  gf-genomics prs --vcf cohort.vcf.gz --cohort cohort.csv --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --genome-build GRCh38 --out prs\n  gf-genomics prs --vcf people.vcf.gz --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --out scores   (raw scores, no phenotypes needed)"
 )]
 pub struct Args {
     /// VCF, VCF.gz or BCF files, of the same people
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
     #[command(flatten)]
-    cohort: CohortArgs,
-    /// Folder for `predictions.csv`, `weights.csv`, `match_log.csv` and `prs_model.json`
+    cohort: OptionalCohortArgs,
+    /// Folder for `predictions.csv`, `weights.csv`, `prs_model.json` and `scores.csv` (with a cohort), `match_log.csv` and `raw_scores.csv`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// BED of the regions whose dosages are used [default: all variants]; published scores and APOE are read wherever they lie
-    #[arg(long, value_name = "BED")]
+    #[arg(long, value_name = "BED", requires = "cohort")]
     regions_file: Option<PathBuf>,
-    /// Scoring file of the PGS Catalog, plain or gzipped; may be given several times
+    /// Scoring file of the PGS Catalog, or a table with a header (chromosome, position, effect allele, weight); may be given several times
     #[arg(long = "scoring-file", value_name = "TXT")]
     scoring_files: Vec<PathBuf>,
     /// Smallest share of a scoring file's variants that must be in the VCF
@@ -31,12 +37,102 @@ pub struct Args {
     /// Keep variants whose alleles are complements of each other (A/T, C/G), trusting the scoring file's strand
     #[arg(long)]
     keep_ambiguous: bool,
+    /// Of several rows of a scoring file that mean one allele keep the first, instead of none
+    #[arg(long)]
+    keep_first_match: bool,
+    /// Leave out records with several ALT alleles
+    #[arg(long)]
+    exclude_multiallelic: bool,
+    /// The column of the effect allele in a scoring file with columns A1 and A2
+    #[arg(long, value_enum, value_name = "A1|A2")]
+    effect_allele_column: Option<Column>,
     /// Build of the VCF (GRCh37 or GRCh38); a scoring file of another one is refused
     #[arg(long, value_name = "BUILD")]
     genome_build: Option<GenomeBuild>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// BED of the places that were looked at in everyone: a variant there that is not in the VCF is homozygous reference
+    #[arg(long, value_name = "BED", requires = "reference")]
+    callable: Option<PathBuf>,
+    /// FASTA, for --callable: says which allele is REF
+    #[arg(long, value_name = "FASTA")]
+    reference: Option<PathBuf>,
+    /// People who must be called at a variant for their frequency to stand for missing genotypes; with fewer it is the scoring file's own
+    #[arg(long, default_value_t = ScoringOptions::default().mincs, value_name = "PEOPLE")]
+    mincs: usize,
+    /// Share of the people who may have no call at a variant; with more it has the scoring file's frequency in everyone, or is left out
+    #[arg(long, default_value_t = ScoringOptions::default().max_missing, value_name = "SHARE")]
+    max_missing: f64,
+    /// Missing genotypes add nothing to raw scores and are not in their denominators (without --cohort)
+    #[arg(long, conflicts_with = "cohort")]
+    no_mean_imputation: bool,
 }
 
-/// Fits the baselines.
+/// How genotypes become dosages.
+#[derive(Debug, clap::Args)]
+struct ReadingArgs {
+    /// FORMAT field of the dosages; auto is DS, else HDS, else GT
+    #[arg(long, value_enum, default_value_t = Field::Auto, value_name = "FIELD")]
+    dosage_field: Field,
+    /// What half calls (`./1`) are: an error, `1/1`, `./.`, or `0/1`
+    #[arg(long, value_enum, default_value_t = Half::Missing, value_name = "HOW")]
+    half_calls: Half,
+    /// What one allele of a haploid genotype on X counts: 2 (as PLINK 2 does) or 1
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2), value_name = "1|2")]
+    xchr_model: u8,
+    /// Read a file of one person that holds no homozygous-reference call in 1,000 records or more
+    #[arg(long)]
+    allow_no_hom_ref: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Column {
+    #[value(name = "A1")]
+    A1,
+    #[value(name = "A2")]
+    A2,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Field {
+    Gt,
+    Ds,
+    Gp,
+    Hds,
+    Auto,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Half {
+    Error,
+    Haploid,
+    Missing,
+    Reference,
+}
+
+impl From<ReadingArgs> for Reading {
+    fn from(args: ReadingArgs) -> Self {
+        Self {
+            dosage_field: match args.dosage_field {
+                Field::Gt => DosageField::Gt,
+                Field::Ds => DosageField::Ds,
+                Field::Gp => DosageField::Gp,
+                Field::Hds => DosageField::Hds,
+                Field::Auto => DosageField::Auto,
+            },
+            half_calls: match args.half_calls {
+                Half::Error => HalfCalls::Error,
+                Half::Haploid => HalfCalls::Haploid,
+                Half::Missing => HalfCalls::Missing,
+                Half::Reference => HalfCalls::Reference,
+            },
+            xchr_model: args.xchr_model,
+            allow_no_hom_ref: args.allow_no_hom_ref,
+        }
+    }
+}
+
+/// Fits the baselines, or sums published scores only.
 ///
 /// # Errors
 /// Whatever the stage says.
@@ -44,16 +140,33 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
         vcf: args.vcf,
         regions_file: args.regions_file,
-        phenotype_coding: args.cohort.phenotype_coding(),
-        covariates: args.cohort.covariates(),
-        cohort: args.cohort.cohort,
         scoring_files: args.scoring_files,
         genome_build: args.genome_build,
         min_overlap: args.min_overlap,
         keep_ambiguous: args.keep_ambiguous,
+        scoring: ScoringOptions {
+            reading: args.reading.into(),
+            effect_allele_column: args.effect_allele_column.map(|column| match column {
+                Column::A1 => EffectColumn::A1,
+                Column::A2 => EffectColumn::A2,
+            }),
+            keep_first_match: args.keep_first_match,
+            exclude_multiallelic: args.exclude_multiallelic,
+            callable: args.callable,
+            reference: args.reference,
+            mincs: args.mincs,
+            max_missing: args.max_missing,
+            no_mean_imputation: args.no_mean_imputation,
+        },
         out: args.out,
         ..Options::default()
     };
-    eprint!("{}", prs::run(&options)?);
+    match args.cohort.given() {
+        None => eprint!("{}", prs::raw_scores(&options)?),
+        Some(cohort) => {
+            let (phenotype_coding, covariates) = (cohort.phenotype_coding(), cohort.covariates());
+            eprint!("{}", prs::run(&Options { phenotype_coding, covariates, cohort: cohort.cohort, ..options })?);
+        }
+    }
     Ok(())
 }

@@ -23,6 +23,9 @@ pub struct Args {
     /// Table with `sample_id` and the covariates of the people, for models that need them; only the people in it are scored.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
+    /// Score one person whose files hold no homozygous-reference call in 1,000 records or more, by the scores that `prs` saved.
+    #[arg(long)]
+    allow_no_hom_ref: bool,
     /// Where a sequence model is computed: cpu, or cuda:N in a build with the feature `cuda`.
     #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
     device: DeviceChoice,
@@ -36,8 +39,8 @@ pub struct Args {
 /// # Errors
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args { vcf, reference, model, cohort, device, output } = args;
-    let summary = score::run(&Options { vcf, reference, model, cohort, device, output })?;
+    let Args { vcf, reference, model, cohort, allow_no_hom_ref, device, output } = args;
+    let summary = score::run(&Options { vcf, reference, model, cohort, allow_no_hom_ref, device, output })?;
     eprint!("{summary}");
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Variant records of VCF, VCF.gz (BGZF or gzip) and BCF files, for all people wanted at once; only GT and PS are parsed of the samples.
+//! Variant records of VCF, VCF.gz (BGZF or gzip) and BCF files, for all people wanted at once; of the samples only GT and PS
+//! are parsed, and on request one of DS, GP and HDS.
 //!
 //! Input -> output: a path (`-` is standard input) and loci -> a stream of [`VariantRecord`]s that overlap them, in file order. A tabix or
 //! CSI index beside the file is used to read only the loci; without one the file is streamed and must be sorted by position.
@@ -11,6 +12,7 @@ mod header;
 mod index;
 mod input;
 mod record;
+mod soft;
 mod text;
 mod typed;
 
@@ -29,6 +31,7 @@ use self::{
 pub use self::{
     input::STDIN,
     record::{Place, VariantRecord, admits, pass},
+    soft::DosageField,
 };
 use super::{Error, regions::Locus, same_contig};
 
@@ -39,6 +42,7 @@ pub struct VariantFile {
     is_bcf: bool,
     compression: Compression,
     columns: Columns,
+    dosage_field: DosageField,
     /// Standard input or a pipe: it can be read once.
     is_stream: bool,
     /// Such a stream, which stands behind the header until the records are read.
@@ -65,7 +69,16 @@ impl VariantFile {
         if !is_stream && compression == Compression::Bgzf {
             header.warnings.extend(index::warning(path));
         }
-        Ok(Self { path: path.into(), header, is_bcf, compression, columns, is_stream, stream: is_stream.then_some(input) })
+        Ok(Self {
+            path: path.into(),
+            header,
+            is_bcf,
+            compression,
+            columns,
+            dosage_field: DosageField::Gt,
+            is_stream,
+            stream: is_stream.then_some(input),
+        })
     }
 
     /// The file; `-` is standard input.
@@ -87,6 +100,12 @@ impl VariantFile {
     pub fn select(&mut self, people: &[String]) -> Result<(), Error> {
         self.columns = Columns::of(people, self.samples()).map_err(|reason| Error::file(&self.path, reason))?;
         Ok(())
+    }
+
+    /// From now on [`VariantRecord::dosages`] are read, where a record has the field; by default they are not. Such a record need not have GT:
+    /// then nobody is called in it.
+    pub fn read_dosages(&mut self, field: DosageField) {
+        self.dosage_field = field;
     }
 
     /// What was odd about the header but could be read.
@@ -152,9 +171,9 @@ impl VariantFile {
         visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
     ) -> Result<(), E> {
         if self.is_bcf {
-            bcf::for_each(input, &self.header, &self.columns, course, visit)
+            bcf::for_each(input, &self.header, (&self.columns, self.dosage_field), course, visit)
         } else {
-            text::for_each(input, &self.header, &self.columns, course, visit)
+            text::for_each(input, &self.header, (&self.columns, self.dosage_field), course, visit)
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     models::Architecture,
-    prs::{self, GenomeBuild},
+    prs::{self, GenomeBuild, ScoringOptions},
     sequence::{ApplyFilters, Policies},
     simulate, tokenization,
     training::{DeviceChoice, Schedule},
@@ -127,6 +127,10 @@ pub struct Baselines {
     genome_build: Option<GenomeBuild>,
     /// Smallest share of a scoring file's variants that must be matched.
     min_overlap: f64,
+    /// Keep strand-ambiguous variants, trusting the scoring file's strand.
+    keep_ambiguous: bool,
+    /// How genotypes are read and published scores matched; the callable regions and the reference are those of `[data]` unless given.
+    scoring: ScoringOptions,
     /// Which variants of the VCF the baselines see.
     variants: Variants,
 }
@@ -144,8 +148,8 @@ enum Variants {
 
 impl Default for Baselines {
     fn default() -> Self {
-        let min_overlap = prs::Options::default().min_overlap;
-        Self { scoring_files: Vec::new(), genome_build: None, min_overlap, variants: Variants::Loci }
+        let prs::Options { scoring_files, genome_build, min_overlap, keep_ambiguous, scoring, .. } = prs::Options::default();
+        Self { scoring_files, genome_build, min_overlap, keep_ambiguous, scoring, variants: Variants::Loci }
     }
 }
 
@@ -156,6 +160,11 @@ impl Baselines {
             ApplyFilters::All => None,
             ApplyFilters::Named(names) => Some(names.clone()),
         };
+        let mut scoring = self.scoring.clone();
+        if scoring.callable.is_none() && data.callable.is_some() {
+            scoring.callable.clone_from(&data.callable);
+            scoring.reference.get_or_insert_with(|| data.reference.clone());
+        }
         prs::Options {
             filters,
             vcf: data.vcf.clone(),
@@ -166,6 +175,8 @@ impl Baselines {
             scoring_files: self.scoring_files.clone(),
             genome_build: self.genome_build,
             min_overlap: self.min_overlap,
+            keep_ambiguous: self.keep_ambiguous,
+            scoring,
             out: out.to_path_buf(),
             ..prs::Options::default()
         }
@@ -233,7 +244,8 @@ impl Plan {
             }
         }
         let mut baselines = file.baselines;
-        baselines.scoring_files.iter_mut().for_each(at);
+        let ScoringOptions { callable, reference, .. } = &mut baselines.scoring;
+        baselines.scoring_files.iter_mut().chain(callable).chain(reference).for_each(at);
         let mut tokens = file.tokens.resolved().with_context(|| format!("{}: [tokens]", path.display()))?;
         tokens.tokenizer_file.iter_mut().for_each(at);
         let mut models = if file.models.is_empty() { vec![ModelPlan::default()] } else { file.models };
@@ -286,7 +298,8 @@ impl Plan {
 
     /// Further files that stages read.
     pub fn scoring_files(&self) -> impl Iterator<Item = &Path> {
-        self.baselines.scoring_files.iter().map(PathBuf::as_path)
+        let ScoringOptions { callable, reference, .. } = &self.baselines.scoring;
+        self.baselines.scoring_files.iter().chain(callable).chain(reference).map(PathBuf::as_path)
     }
 }
 

@@ -99,7 +99,7 @@ fn find<'a>(sites: &'a [Site], position: usize, ref_allele: &str, alt_allele: &s
 }
 
 fn call(rs429358: &Site, c: i16, rs7412: &Site, t: i16, person: usize) -> Option<Haplotypes> {
-    let (a, b) = (rs429358.genotypes[person], rs7412.genotypes[person]);
+    let (a, b) = (rs429358.genotypes.call(person), rs7412.genotypes.call(person));
     if a.is_heterozygous() && b.is_heterozygous() && !a.is_haploid() && !b.is_haploid() && !(a.phased && b.phased) {
         let expected = |alleles: [i16; 2], alt: i16| alleles == [0, alt] || alleles == [alt, 0];
         return (expected(a.alleles, c) && expected(b.alleles, t)).then_some(Haplotypes { copies: [0, 1, 0, 1], by_convention: true });

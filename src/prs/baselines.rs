@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{
     Error,
     dosages::Site,
+    effect::Effect,
     logistic::{self, LogisticFit},
     matching::Matches,
     model::{AlleleWeight, Baseline, Feature, People, Term},
@@ -145,12 +146,18 @@ impl<'a> Study<'a> {
     /// When the fit fails, or the score is the same in all training people.
     pub fn published(&self, file: &ScoringFile, matches: &Matches, sites: &[Site], constant: &mut Vec<String>) -> Result<Baseline, Error> {
         let alleles = matches.matched().map(|candidate| {
-            self.allele_weight(
-                &sites[candidate.site],
-                candidate.alt,
-                candidate.effect_allele() == 0,
-                file.rows[candidate.row].effect_weight,
-            )
+            let effect = file.rows[candidate.row].effect;
+            let additive = match effect {
+                Effect::Additive(weight) => Some(weight),
+                _ => None,
+            };
+            let is_ref = candidate.effect_allele() == 0;
+            let allele = self.allele_weight(&sites[candidate.site], candidate.alt, is_ref, additive.unwrap_or_default());
+            AlleleWeight {
+                dosage_weights: additive.is_none().then(|| effect.weights()),
+                frequency: candidate.frequency.unwrap_or(allele.frequency),
+                ..allele
+            }
         });
         let score = Feature::AlleleScore { alleles: alleles.collect() };
         self.few(format!("{BASELINE_PREFIX}{}", file.id), vec![score], constant)?.ok_or_else(|| Error::ScoringFile {
@@ -171,6 +178,7 @@ impl<'a> Study<'a> {
             alt_allele: site.allele(alt).to_owned(),
             effect_is_ref,
             weight,
+            dosage_weights: None,
             frequency,
             mean,
             sd,

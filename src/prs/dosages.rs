@@ -1,15 +1,68 @@
 //! Genotypes of the people of a study at every usable variant, and the dosages read off them.
 //!
-//! Input -> output: VCF/BCF files -> a [`GenotypeTable`]: one [`Site`] a record, with one genotype a person. A dosage is the number of
-//! copies of one allele, REF or ALT: 0..2, or 0..1 on a haploid chromosome. A missing one is read as allele frequency times ploidy; the
-//! frequency always comes from training people. Coordinates: `position` is 1-based.
+//! Input -> output: VCF/BCF files -> a [`GenotypeTable`], whole or in batches: one [`Site`] a record, with one genotype a person. A dosage
+//! is the number of copies of one allele, REF or ALT: 0..2, of imputed genotypes a fraction, on a haploid chromosome 0..1 (X: see
+//! [`Reading::xchr_model`]). A missing one is read as allele frequency times copies; the frequency comes from training people.
+//! Coordinates: `position` is 1-based.
 
 use std::{collections::HashSet, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
-use crate::ingest::{Genotype, Locus, MISSING, VariantFile, VariantRecord, admits, contig_key};
+use super::{
+    Error,
+    genotypes::{Genotypes, Tally},
+};
+use crate::ingest::{self, ABSENT, DosageField, Genotype, Locus, MISSING, VariantFile, VariantRecord, admits, contig_key};
+
+/// How genotypes become dosages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reading {
+    /// Where dosages are read from.
+    pub dosage_field: DosageField,
+    /// What a genotype with one allele called and one missing is.
+    pub half_calls: HalfCalls,
+    /// What one allele of a haploid genotype on X counts: 2, so that men are as women with two equal alleles (as PLINK 2 by default), or 1.
+    pub xchr_model: u8,
+    /// Read a file of one person who is nowhere homozygous reference: one that holds variants only.
+    pub allow_no_hom_ref: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { dosage_field: DosageField::default(), half_calls: HalfCalls::default(), xchr_model: 2, allow_no_hom_ref: false }
+    }
+}
+
+/// What a genotype with one allele called and one missing (`./1`) is, named as by PLINK 2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HalfCalls {
+    /// Refused.
+    Error,
+    /// `1/1`.
+    Haploid,
+    /// `./.`
+    #[default]
+    Missing,
+    /// `0/1`.
+    Reference,
+}
+
+impl HalfCalls {
+    /// What is made of a call.
+    #[inline]
+    fn read(self, call: Genotype) -> Genotype {
+        let is_half = matches!(call.alleles, [MISSING, 0..=i16::MAX] | [0..=i16::MAX, MISSING]);
+        let alleles = match self {
+            Self::Haploid if is_half => [call.alleles[0].max(call.alleles[1]); 2],
+            Self::Reference if is_half => call.alleles.map(|allele| allele.max(0)),
+            _ => call.alleles,
+        };
+        Genotype { alleles, ..call }
+    }
+}
 
 /// One VCF record that has an ALT allele to count.
 #[derive(Clone, Debug)]
@@ -27,7 +80,7 @@ pub struct Site {
     /// Numbers (1 = first ALT) of the ALT alleles that have a dosage: not symbolic, not `*`, not on an earlier record already.
     pub counted_alts: Vec<i16>,
     /// One a person, in the order of [`GenotypeTable::people`].
-    pub genotypes: Vec<Genotype>,
+    pub genotypes: Genotypes,
 }
 
 impl Site {
@@ -40,29 +93,23 @@ impl Site {
         }
     }
 
+    /// Counts of an allele among the called genotypes of `people`.
+    #[must_use]
+    pub fn tally(&self, allele: i16, people: &[usize]) -> Tally {
+        self.genotypes.tally(allele, people)
+    }
+
     /// Frequency of an allele among the called genotypes of `people`; `None` when none is called.
     #[must_use]
     pub fn frequency(&self, allele: i16, people: &[usize]) -> Option<f64> {
-        let (mut copies, mut haplotypes) = (0_u64, 0_u64);
-        for genotype in people.iter().map(|&person| self.genotypes[person]) {
-            if let Some(dosage) = genotype.dosage(allele) {
-                copies += u64::from(dosage);
-                haplotypes += ploidy(genotype);
-            }
-        }
-        (haplotypes > 0).then(|| copies as f64 / haplotypes as f64)
+        self.tally(allele, people).frequency()
     }
 
-    /// Copies of an allele in one person; frequency times ploidy where the call is missing.
+    /// Copies of an allele in one person; frequency times the copies there can be where the call is missing.
     #[must_use]
     pub fn dosage(&self, allele: i16, frequency: f64, person: usize) -> f64 {
-        let genotype = self.genotypes[person];
-        genotype.dosage(allele).map_or_else(|| frequency * ploidy(genotype) as f64, f64::from)
+        self.genotypes.dosage(allele, frequency, person)
     }
-}
-
-fn ploidy(genotype: Genotype) -> u64 {
-    if genotype.is_haploid() { 1 } else { 2 }
 }
 
 /// What happened to records and genotypes on reading.
@@ -74,20 +121,43 @@ pub struct ReadCounts {
     pub filtered_records: u64,
     /// Records without any ALT allele to count.
     pub records_without_dosage: u64,
+    /// Records whose dosages are those of DS, GP or HDS.
+    pub imputed_records: u64,
     /// Symbolic ALT alleles (`<DEL>`, breakends): not counted.
     pub symbolic_alleles: u64,
     /// `*` ALT alleles: not counted.
     pub star_alleles: u64,
     /// ALT alleles that an earlier record has already: left out.
     pub duplicate_variants: u64,
-    /// Genotypes without a call, half calls included.
+    /// Genotypes without a call, half calls that are read so included.
     pub missing_genotypes: u64,
-    /// Genotypes with one allele called and one missing: read as missing.
+    /// Genotypes with one allele called and one missing.
     pub half_calls: u64,
-    /// Haploid genotypes: dosage 0..1.
+    /// Haploid genotypes.
     pub haploid_genotypes: u64,
+    /// Records on X.
+    pub x_records: u64,
+    /// Haploid genotypes on X.
+    pub x_haploid_genotypes: u64,
     /// Samples of the VCF that are not asked for.
     pub samples_left_out: u64,
+}
+
+/// What is to be read.
+#[derive(Clone, Copy, Default)]
+pub struct Request<'a> {
+    /// The files, each read once.
+    pub paths: &'a [PathBuf],
+    /// Regions of the files; all when `None`.
+    pub loci: Option<&'a [Locus]>,
+    /// Looked up by sample name in every file; all samples of the first file when `None`.
+    pub people: Option<&'a [&'a str]>,
+    /// Which of the records are kept.
+    pub wanted: Option<&'a dyn Fn(&VariantRecord) -> bool>,
+    /// Which of these are used, as [`Options::filters`](super::Options::filters).
+    pub filters: Option<&'a [String]>,
+    /// Of those that `filters` leave out, which are kept in [`GenotypeTable::filtered`].
+    pub keep_filtered: Option<&'a dyn Fn(&VariantRecord) -> bool>,
 }
 
 /// Every usable variant with the genotypes of the people asked for.
@@ -97,18 +167,25 @@ pub struct GenotypeTable {
     pub people: Vec<String>,
     /// In the order of the files.
     pub sites: Vec<Site>,
+    /// Records left out by FILTER, without genotypes, as far as they are asked for.
+    pub filtered: Vec<Site>,
     /// What was left out or odd.
     pub counts: ReadCounts,
-    /// What was odd about the headers but could be read.
+    /// What was odd about the headers, and how X is counted.
     pub warnings: Vec<String>,
 }
 
+/// A file of one person that has so many records, none of them homozygous reference, holds variants only (the rule of PLINK 2).
+const MANY_RECORDS: u64 = 1_000;
+
 impl GenotypeTable {
-    /// Reads `paths` once each. `people` are looked up by sample name in every file; all samples of the first file when `None`.
-    /// `wanted` says which of the records are kept, and `filters` which of these are used, as [`Options::filters`](super::Options::filters).
+    /// Reads `paths` once each, by the usual [`Reading`]. `people` are looked up by sample name in every file; all samples of the first
+    /// file when `None`. `wanted` says which of the records are kept, and `filters` which of these are used, as
+    /// [`Options::filters`](super::Options::filters).
     ///
     /// # Errors
     /// Whatever [`VariantFile`] refuses; a person whom a file does not have.
+    #[cfg(test)]
     pub fn read(
         paths: &[PathBuf],
         loci: Option<&[Locus]>,
@@ -116,8 +193,30 @@ impl GenotypeTable {
         wanted: Option<&dyn Fn(&VariantRecord) -> bool>,
         filters: Option<&[String]>,
     ) -> Result<Self, Error> {
-        let mut files = paths.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
-        let people: Vec<String> = match (people, files.first()) {
+        Self::read_as(&Request { paths, loci, people, wanted, filters, keep_filtered: None }, &Reading::default())
+    }
+
+    /// As [`Self::read`], by any [`Reading`].
+    ///
+    /// # Errors
+    /// As [`Self::read`]; half calls, or one person without homozygous reference, where `reading` does not allow them.
+    pub fn read_as(request: &Request<'_>, reading: &Reading) -> Result<Self, Error> {
+        Self::in_batches(request, reading, usize::MAX, |_| Ok(()))
+    }
+
+    /// As [`Self::read_as`], but whenever the genotypes of [`Self::sites`] are about `batch_bytes` long and a position is complete, `visit`
+    /// is called, which takes them out. What it leaves is in the result.
+    ///
+    /// # Errors
+    /// As [`Self::read_as`], and whatever `visit` returns.
+    pub fn in_batches(
+        request: &Request<'_>,
+        reading: &Reading,
+        batch_bytes: usize,
+        mut visit: impl FnMut(&mut Self) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let mut files = request.paths.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
+        let people: Vec<String> = match (request.people, files.first()) {
             (Some(people), _) => people.iter().map(ToString::to_string).collect(),
             (None, Some(first)) => first.samples().to_vec(),
             (None, None) => Vec::new(),
@@ -127,30 +226,80 @@ impl GenotypeTable {
         for file in &mut files {
             table.warnings.extend_from_slice(file.warnings());
             file.select(&table.people)?;
+            file.read_dosages(reading.dosage_field);
             table.counts.samples_left_out += (file.samples().len() - table.people.len()) as u64;
-            file.for_each(loci, |record| {
-                if wanted.is_none_or(|wanted| wanted(record)) {
-                    table.add(record, filters, &mut seen);
+            let (mut n_records, mut n_hom_ref, mut n_bytes) = (0, 0, 0);
+            let path = file.path().to_path_buf();
+            file.for_each(request.loci, |record| {
+                n_records += 1;
+                n_hom_ref += record
+                    .genotypes
+                    .first()
+                    .map_or(0, |call| u64::from(call.alleles.iter().all(|&allele| allele == 0 || allele == ABSENT)));
+                let goes_on = table.sites.last().is_some_and(|last| last.position == record.position && last.contig == record.contig);
+                if n_bytes >= batch_bytes && !goes_on {
+                    visit(&mut table)?;
+                    n_bytes = 0;
+                }
+                if request.wanted.is_none_or(|wanted| wanted(record)) {
+                    let n_sites = table.sites.len();
+                    table.add(record, request, reading, &mut seen).map_err(|reason| ingest::Error::record(&path, record, reason))?;
+                    n_bytes += table.sites[n_sites..].iter().map(|site| site.genotypes.n_bytes()).sum::<usize>();
                 }
                 Ok::<_, Error>(())
             })?;
+            if file.samples().len() == 1 && n_hom_ref == 0 && n_records >= MANY_RECORDS && !reading.allow_no_hom_ref {
+                return Err(Error::NoHomRef { path, n_records });
+            }
         }
+        let has_imputed = table.counts.imputed_records > 0 || table.counts.records == table.counts.filtered_records;
+        if !matches!(reading.dosage_field, DosageField::Gt | DosageField::Auto) && !has_imputed {
+            let field = format!("{:?}", reading.dosage_field).to_uppercase();
+            let reason =
+                format!("none of {} records has the FORMAT field {field} (--dosage-field auto takes what there is)", table.counts.records);
+            return Err(Error::Options { reason });
+        }
+        visit(&mut table)?;
+        table.warnings.extend(table.about_x(reading));
         Ok(table)
     }
 
-    fn add(&mut self, record: &VariantRecord, filters: Option<&[String]>, seen: &mut HashSet<String>) {
+    /// How men are counted on X, if there is one.
+    fn about_x(&self, reading: &Reading) -> Option<String> {
+        let (records, haploid) = (self.counts.x_records, self.counts.x_haploid_genotypes);
+        if records == 0 {
+            return None;
+        }
+        let rule = match (haploid, reading.xchr_model) {
+            (0, _) => "none is haploid: whoever is called as diploid counts 0 to 2, men too".to_owned(),
+            (_, 2) => format!("{haploid} are haploid and count 0 or 2, as two equal alleles do (--xchr-model 1: 0 or 1)"),
+            _ => format!("{haploid} are haploid and count 0 or 1 (--xchr-model 2: 0 or 2)"),
+        };
+        Some(format!("chromosome X: of the genotypes at {records} records {rule}"))
+    }
+
+    fn add(&mut self, record: &VariantRecord, request: &Request<'_>, reading: &Reading, seen: &mut HashSet<String>) -> Result<(), String> {
         let counts = &mut self.counts;
         counts.records += 1;
-        if !filters.is_none_or(|names| admits(names, &record.filters)) {
+        let passes = request.filters.is_none_or(|names| admits(names, &record.filters));
+        if !passes {
             counts.filtered_records += 1;
-            return;
+            if !request.keep_filtered.is_some_and(|keep| keep(record)) {
+                return Ok(());
+            }
         }
         let ref_allele = text(&record.ref_allele);
         let mut counted_alts = Vec::new();
         for (number, alt) in (1..).zip(&record.alt_alleles) {
-            if alt == b"*" {
+            let is_symbolic = alt.iter().any(|byte| b"<>[].".contains(byte));
+            if !passes {
+                // Counted as records only.
+                if alt != b"*" && !is_symbolic {
+                    counted_alts.push(number);
+                }
+            } else if alt == b"*" {
                 counts.star_alleles += 1;
-            } else if alt.iter().any(|byte| b"<>[].".contains(byte)) {
+            } else if is_symbolic {
                 counts.symbolic_alleles += 1;
             } else if !seen.insert(format!("{}:{}:{ref_allele}:{}", contig_key(&record.contig), record.position, text(alt))) {
                 counts.duplicate_variants += 1;
@@ -159,25 +308,64 @@ impl GenotypeTable {
             }
         }
         if counted_alts.is_empty() {
-            counts.records_without_dosage += 1;
-            return;
+            counts.records_without_dosage += u64::from(passes);
+            return Ok(());
         }
-        for genotype in record.not_reference.iter().map(|&person| record.genotypes[person as usize]) {
-            counts.haploid_genotypes += u64::from(genotype.is_haploid());
-            if genotype.alleles.contains(&MISSING) {
-                counts.missing_genotypes += 1;
-                counts.half_calls += u64::from(genotype.alleles.iter().any(|&allele| allele >= 0));
-            }
-        }
-        self.sites.push(Site {
+        let genotypes = if passes { self.genotypes(record, reading)? } else { Genotypes::none() };
+        let sites = if passes { &mut self.sites } else { &mut self.filtered };
+        sites.push(Site {
             contig: record.contig.clone(),
             position: record.position,
             id: record.id.clone(),
             ref_allele,
             alt_alleles: record.alt_alleles.iter().map(|alt| text(alt)).collect(),
             counted_alts,
-            genotypes: record.genotypes.clone(),
+            genotypes,
         });
+        Ok(())
+    }
+
+    fn genotypes(&mut self, record: &VariantRecord, reading: &Reading) -> Result<Genotypes, String> {
+        let counts = &mut self.counts;
+        let is_x = contig_key(&record.contig) == "X";
+        let n_alts = record.alt_alleles.len();
+        let dosages_of = |person: usize| record.dosages.get(n_alts * person..n_alts * (person + 1)).unwrap_or_default();
+        let mut n_haploid = 0;
+        for &person in &record.not_reference {
+            let person = person as usize;
+            let call = record.genotypes[person];
+            if call.alleles[0] >= 0 && call.alleles[1] >= 0 {
+                continue;
+            }
+            if call.is_haploid() {
+                n_haploid += 1;
+                let carried = dosages_of(person).iter().sum::<f32>();
+                if carried > 1.02 {
+                    return Err(format!("sample `{}` is haploid, but has {carried} ALT alleles by its dosages", self.people[person]));
+                }
+            }
+            if call.alleles.contains(&MISSING) {
+                let is_half = call.alleles.iter().any(|&allele| allele >= 0);
+                counts.half_calls += u64::from(is_half);
+                if is_half && reading.half_calls == HalfCalls::Error {
+                    let name = &self.people[person];
+                    return Err(format!("the genotype of `{name}` is half missing; --half-calls says how such are read"));
+                }
+                let is_dosage = dosages_of(person).first().is_some_and(|dosage| !dosage.is_nan());
+                counts.missing_genotypes += u64::from(reading.half_calls.read(call).alleles.contains(&MISSING) && !is_dosage);
+            }
+        }
+        counts.haploid_genotypes += n_haploid;
+        counts.x_records += u64::from(is_x);
+        counts.x_haploid_genotypes += n_haploid * u64::from(is_x);
+        let others =
+            record.not_reference.iter().map(|&person| (person as usize, reading.half_calls.read(record.genotypes[person as usize])));
+        let genotypes = Genotypes::new(record.genotypes.len(), others, if is_x { reading.xchr_model } else { 1 });
+        if record.dosages.is_empty() {
+            return Ok(genotypes);
+        }
+        counts.imputed_records += 1;
+        Ok(genotypes.with_dosages(record.dosages.clone(), n_alts))
     }
 }
 
@@ -186,14 +374,12 @@ fn text(allele: &[u8]) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "whole copies and halves are exact")]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{
-        ingest::{ABSENT, pass},
-        prs::tests::write_vcf,
-    };
+    use crate::{ingest::pass, prs::tests::write_vcf};
 
     proptest! {
         #[test]
@@ -240,12 +426,15 @@ mod tests {
             records: 6,
             filtered_records: 1,
             records_without_dosage: 2,
+            imputed_records: 0,
             symbolic_alleles: 1,
             star_alleles: 1,
             duplicate_variants: 1,
             missing_genotypes: 2,
             half_calls: 1,
             haploid_genotypes: 1,
+            x_records: 1,
+            x_haploid_genotypes: 1,
             samples_left_out: 2,
         };
         assert_eq!(table.counts, expected);
@@ -253,7 +442,8 @@ mod tests {
         assert_eq!((a.frequency(1, &[0, 1]), a.frequency(1, &[0])), (Some(0.5), None));
         assert_eq!((a.dosage(1, 0.5, 0), a.dosage(1, 0.5, 1)), (1.0, 1.0));
         assert_eq!((c.counted_alts.as_slice(), c.dosage(1, 0.0, 0), c.dosage(0, 0.0, 0)), ([1].as_slice(), 0.0, 1.0));
-        assert_eq!((f.dosage(1, 0.3, 0), f.dosage(0, 0.7, 0)), (1.0, 0.0));
+        assert_eq!((f.dosage(1, 0.3, 0), f.dosage(0, 0.7, 0)), (2.0, 0.0), "a man is as two equal alleles");
+        assert!(table.warnings[0].contains("1 are haploid and count 0 or 2"), "{:?}", table.warnings);
         assert_eq!((f.dosage(1, 0.3, 1), f.frequency(1, &[0, 1])), (0.6, Some(1.0)));
     }
 
@@ -277,5 +467,76 @@ mod tests {
         let path = write_vcf(folder.path(), &["A"], &["1 10 a A G . PASS . GT 0|1"]);
         let message = GenotypeTable::read(&[path], None, Some(&["A", "B", "C"]), None, Some(&pass())).unwrap_err().to_string();
         assert!(message.contains("`B`") && message.contains("2 of the 3"), "{message}");
+    }
+
+    fn read_by(reading: &Reading, samples: &[&str], records: &[&str]) -> Result<GenotypeTable, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = [write_vcf(folder.path(), samples, records)];
+        GenotypeTable::read_as(&Request { paths: &paths, ..Request::default() }, reading)
+    }
+
+    #[test]
+    fn half_calls_are_read_as_asked() {
+        let dosages = |half_calls: HalfCalls| {
+            let table = read_by(&Reading { half_calls, ..Reading::default() }, &["A", "B"], &["1 10 a A G . PASS . GT .|1 0/."])?;
+            assert_eq!(table.counts.half_calls, 2);
+            Ok::<_, Error>([0, 1].map(|person| table.sites[0].dosage(1, 0.25, person)))
+        };
+        assert_eq!(dosages(HalfCalls::Missing).unwrap(), [0.5, 0.5]);
+        assert_eq!(dosages(HalfCalls::Haploid).unwrap(), [2.0, 0.0]);
+        assert_eq!(dosages(HalfCalls::Reference).unwrap(), [1.0, 0.0]);
+        let message = dosages(HalfCalls::Error).unwrap_err().to_string();
+        assert!(message.contains("1:10") && message.contains("`A` is half missing"), "{message}");
+    }
+
+    #[test]
+    fn dosages_come_from_the_field_asked_for_and_from_the_calls_where_there_is_none() {
+        let records = [
+            "1 10 a A G . PASS . GT:DS:GP 0|1:0.75:0.5,0.25,0.25 ./.:1.5:. 0|0:.:.",
+            "1 20 b A G . PASS . GT 0|1 1|1 0|0",
+            "1 30 c A G . PASS . HDS 0.25,1 0,0 .",
+            "X 40 d A G . PASS . GT:DS 0|1:0.75 1:0.5 0|0:0",
+        ];
+        let dosages = |dosage_field: DosageField| {
+            let records = if matches!(dosage_field, DosageField::Hds | DosageField::Auto) { &records[..] } else { &records[..2] };
+            let table = read_by(&Reading { dosage_field, ..Reading::default() }, &["A", "B", "C"], records).unwrap();
+            let of = |site: &Site| [0, 1, 2].map(|person| site.dosage(1, 0.25, person));
+            (table.counts.imputed_records, table.counts.missing_genotypes, table.sites.iter().map(of).collect::<Vec<_>>())
+        };
+        let calls = [1.0, 2.0, 0.0];
+        assert_eq!(dosages(DosageField::Gt), (0, 1, vec![[1.0, 0.5, 0.0], calls]));
+        assert_eq!(dosages(DosageField::Ds), (1, 0, vec![[0.75, 1.5, 0.0], calls]));
+        assert_eq!(dosages(DosageField::Gp), (1, 1, vec![[0.75, 0.5, 0.0], calls]));
+        assert_eq!(dosages(DosageField::Auto), (3, 1, vec![[0.75, 1.5, 0.0], calls, [1.25, 0.0, 0.5], [0.75, 1.0, 0.0]]));
+        assert_eq!(dosages(DosageField::Hds).2[2], [1.25, 0.0, 0.5]);
+        let message =
+            read_by(&Reading { dosage_field: DosageField::Gp, ..Reading::default() }, &["A", "B", "C"], &records[1..2]).unwrap_err();
+        assert!(message.to_string().contains("none of 1 records has the FORMAT field GP"), "{message}");
+    }
+
+    #[test]
+    fn one_person_who_is_nowhere_homozygous_reference_is_refused() {
+        let records: Vec<String> = (1..=1_000).map(|position| format!("1 {position} . A G . PASS . GT 0/1")).collect();
+        let mut records: Vec<&str> = records.iter().map(String::as_str).collect();
+        let message = read_by(&Reading::default(), &["A"], &records).unwrap_err().to_string();
+        assert!(message.contains("1000 records") && message.contains("--allow-no-hom-ref"), "{message}");
+        assert!(read_by(&Reading { allow_no_hom_ref: true, ..Reading::default() }, &["A"], &records).is_ok());
+        assert!(read_by(&Reading::default(), &["A"], &records[1..]).is_ok());
+        records.push("2 1 . A G . PASS . GT 0/0");
+        assert!(read_by(&Reading::default(), &["A"], &records).is_ok());
+    }
+
+    #[test]
+    fn batches_end_where_a_position_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = ["1 10 a A G . . . GT 0|1", "1 10 b A T . . . GT 0|1", "1 20 c A G . . . GT 0|1", "2 20 d A G . . . GT 0|1"];
+        let paths = [write_vcf(folder.path(), &["A"], &records)];
+        let mut batches = Vec::new();
+        GenotypeTable::in_batches(&Request { paths: &paths, ..Request::default() }, &Reading::default(), 1, |table| {
+            batches.push(table.sites.drain(..).map(|site| site.id).collect::<String>());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(batches, ["ab", "c", "d"]);
     }
 }

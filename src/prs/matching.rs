@@ -1,6 +1,7 @@
 //! Which allele of which record each row of a scoring file means: the rules and the order of `pgsc_calc`.
 //!
-//! Input -> output: a [`ScoringFile`] and the [`Site`]s of a cohort -> [`Matches`]: every candidate pair, marked, and counts. Joined by
+//! Input -> output: a [`ScoringFile`] and the [`Site`]s of a cohort -> [`Candidate`]s: every pair that fits, marked; [`Matches`] has them
+//! all, with what became of each row. Joined by
 //! (chromosome, 1-based position), then by alleles, best first: `refalt`, `altref` (effect allele is REF, is ALT), both on the other
 //! strand (`_flip`), then without other allele (`no_oa_`; as in `pgsc_calc` 3 not on the other strand, where nearly anything matches).
 //! Unlike `pgsc_calc`, multi-allelic records are kept: the genotypes say exactly which allele is there.
@@ -8,13 +9,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use polars::prelude::{DataFrame, IntoLazy, JoinArgs, JoinType, PolarsResult, col, df};
+use polars::prelude::{DataFrame, DataFrameJoinOps, JoinArgs, JoinType, PolarsResult, df};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Error,
     dosages::Site,
-    scoring_file::{ScoreRow, ScoringFile, Unusable},
+    scoring_file::{ScoringFile, Unusable, WeightRow},
 };
 use crate::ingest::contig_key;
 
@@ -60,7 +61,7 @@ impl MatchType {
         matches!(self, Self::Refalt | Self::RefaltFlip | Self::NoOaRef)
     }
 
-    fn of(row: &ScoreRow, ref_allele: &str, alt_allele: &str) -> Option<Self> {
+    fn of(row: &WeightRow, ref_allele: &str, alt_allele: &str) -> Option<Self> {
         let effect = row.effect_allele.as_str();
         let Some(other) = row.other_allele.as_deref() else {
             return match effect {
@@ -83,7 +84,7 @@ impl MatchType {
 }
 
 /// Complement of each base, in place (not reversed), as `pgsc_calc` does; `None` unless all are A, C, G, T.
-fn complement(allele: &str) -> Option<String> {
+pub fn complement(allele: &str) -> Option<String> {
     let base = |base| match base {
         'A' => Some('T'),
         'C' => Some('G'),
@@ -95,7 +96,7 @@ fn complement(allele: &str) -> Option<String> {
 }
 
 /// One row of the scoring file beside one ALT allele of one record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(clippy::struct_excessive_bools, reason = "the columns of pgsc_calc's log")]
 pub struct Candidate {
     /// Index in [`ScoringFile::rows`].
@@ -114,8 +115,53 @@ pub struct Candidate {
     pub duplicate_best_match: bool,
     /// Another row means the same record and ALT allele.
     pub duplicate_id: bool,
-    /// Left out although the best match.
-    pub exclude: bool,
+    /// The record has several ALT alleles.
+    pub multiallelic: bool,
+    /// What stands for a missing genotype: frequency of the effect allele, where one is needed and is to be trusted.
+    pub frequency: Option<f64>,
+    /// Why it is left out although the best match.
+    pub exclusion: Option<Exclusion>,
+}
+
+/// Why the best match of a row is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exclusion {
+    /// Another record matched the row as well, and first.
+    DuplicateBestMatch,
+    /// Another row means the same allele of the record.
+    DuplicateId,
+    /// REF and ALT are complements.
+    Ambiguous,
+    /// The record has several ALT alleles, and these are not wanted.
+    Multiallelic,
+    /// Too many of the people have no call.
+    Missing,
+}
+
+impl Exclusion {
+    /// As in the column `reason` of the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DuplicateBestMatch => "duplicate-best-match",
+            Self::DuplicateId => "duplicate-id",
+            Self::Ambiguous => "ambiguous",
+            Self::Multiallelic => "multiallelic",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// Which matches are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MatchRules {
+    /// Keep strand-ambiguous matches.
+    pub keep_ambiguous: bool,
+    /// Of several rows that mean one allele of a record keep the first, instead of none.
+    pub keep_first_match: bool,
+    /// Leave out records with several ALT alleles.
+    pub exclude_multiallelic: bool,
 }
 
 impl Candidate {
@@ -128,13 +174,13 @@ impl Candidate {
     /// Used in the score.
     #[must_use]
     pub fn is_matched(&self) -> bool {
-        self.best_match && !self.exclude
+        self.best_match && self.exclusion.is_none()
     }
 
     /// `matched`, `excluded` or `not_best`.
     #[must_use]
     pub fn status(&self) -> &'static str {
-        match (self.best_match, self.exclude) {
+        match (self.best_match, self.exclusion.is_some()) {
             (true, false) => "matched",
             (true, true) => "excluded",
             (false, _) => "not_best",
@@ -142,30 +188,65 @@ impl Candidate {
     }
 }
 
-/// What became of the rows of one scoring file.
+/// How a row that no record is used for still adds to everyone's score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stand {
+    /// Not in the VCF, but callable: everyone is homozygous reference.
+    HomRef,
+    /// The record failed FILTER: everyone has the frequency of the scoring file.
+    Filter,
+    /// Too many have no call there: as with [`Self::Filter`].
+    Missing,
+    /// Not in the VCF and not callable: as with [`Self::Filter`].
+    NotCallable,
+}
+
+impl Stand {
+    /// As in the column `reason` of the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HomRef => "hom-ref",
+            Self::Filter => "filter",
+            Self::Missing => "missing",
+            Self::NotCallable => "not-callable",
+        }
+    }
+}
+
+/// What became of the rows of one scoring file. Each row is counted once, but for [`Self::flipped`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MatchCounts {
     /// Rows of the file.
     pub rows: usize,
-    /// Rows that are no additive weight of an allele with a position, by reason.
+    /// Rows that are no weight of an allele with a position, by reason.
     pub unusable: BTreeMap<Unusable, usize>,
-    /// Rows in the score.
+    /// Rows in the score by a record of the VCF.
     pub matched: usize,
     /// Matched rows that are on the other strand.
     pub flipped: usize,
+    /// Rows in the score as homozygous reference: callable, and not in the VCF.
+    pub hom_ref: usize,
+    /// Rows that add the same to everyone, by the frequency of the scoring file, whatever the VCF has.
+    pub by_frequency: usize,
     /// Rows excluded because REF and ALT are complements.
     pub ambiguous: usize,
     /// Rows excluded because another row means the same allele of the same record.
     pub duplicates: usize,
+    /// Rows excluded because their record has several ALT alleles.
+    pub multiallelic: usize,
+    /// Rows excluded because too many people have no call.
+    pub missing: usize,
     /// Rows without any record of that position and alleles.
     pub unmatched: usize,
 }
 
 impl MatchCounts {
-    /// Share of the file's rows that are in the score.
+    /// Share of the file's rows whose genotypes are in the score.
     #[must_use]
     pub fn overlap(&self) -> f64 {
-        self.matched as f64 / self.rows as f64
+        (self.matched + self.hom_ref) as f64 / self.rows as f64
     }
 }
 
@@ -174,69 +255,122 @@ impl MatchCounts {
 pub struct Matches {
     /// Several for one row where several records fit.
     pub candidates: Vec<Candidate>,
+    /// Rows that add the same to everyone.
+    pub stands: BTreeMap<usize, Stand>,
     /// What became of the rows.
     pub counts: MatchCounts,
 }
 
 impl Matches {
+    /// From all candidates of a file, in the order of its rows.
+    #[must_use]
+    pub fn new(file: &ScoringFile, candidates: Vec<Candidate>, stands: BTreeMap<usize, Stand>) -> Self {
+        let counts = count(&file.rows, &candidates, &stands);
+        Self { candidates, stands, counts }
+    }
+
     /// Candidates that are used in the score.
     pub fn matched(&self) -> impl Iterator<Item = &Candidate> {
         self.candidates.iter().filter(|candidate| candidate.is_matched())
     }
 }
 
-/// Matches a scoring file with the records of a cohort. Strand-ambiguous matches are excluded unless `keep_ambiguous`.
+/// Matches a scoring file with the records of a cohort.
 ///
 /// # Errors
 /// When the tables cannot be joined.
-pub fn match_rows(file: &ScoringFile, sites: &[Site], keep_ambiguous: bool) -> Result<Matches, Error> {
-    let pairs = same_position(&file.rows, sites).map_err(|source| Error::Join { path: file.path.clone(), source })?;
-    let mut candidates: Vec<Candidate> = pairs
-        .into_iter()
-        .flat_map(|(row, site)| {
-            let record = &sites[site];
-            record.counted_alts.iter().filter_map(move |&alt| candidate(&file.rows[row], row, record, site, alt))
-        })
-        .collect();
-    mark_best(&mut candidates);
-    mark_duplicates(&mut candidates);
-    for candidate in &mut candidates {
-        candidate.exclude = candidate.duplicate_best_match || candidate.duplicate_id || (candidate.ambiguous && !keep_ambiguous);
+#[cfg(test)]
+pub fn match_rows(file: &ScoringFile, sites: &[Site], rules: MatchRules) -> Result<Matches, Error> {
+    Ok(Matches::new(file, Positions::new(file)?.candidates(sites, rules)?, BTreeMap::new()))
+}
+
+/// The usable rows of a scoring file by position.
+pub struct Positions<'f> {
+    file: &'f ScoringFile,
+    contigs: HashMap<&'f str, u32>,
+    table: DataFrame,
+}
+
+impl<'f> Positions<'f> {
+    /// Prepares a file.
+    ///
+    /// # Errors
+    /// When polars refuses the table.
+    pub fn new(file: &'f ScoringFile) -> Result<Self, Error> {
+        let mut contigs = HashMap::new();
+        let (mut places, mut indices) = (Vec::new(), Vec::new());
+        for (index, row) in file.rows.iter().enumerate().filter(|(_, row)| row.unusable.is_none()) {
+            let n_contigs = contigs.len() as u32;
+            let contig = *contigs.entry(contig_key(&row.chr_name)).or_insert(n_contigs);
+            places.push(place(contig, row.chr_position.unwrap_or_default()));
+            indices.push(index as u64);
+        }
+        let table = df!("place" => places, "row" => indices).map_err(|source| Error::Join { path: file.path.clone(), source })?;
+        Ok(Self { file, contigs, table })
     }
-    let counts = count(&file.rows, &candidates, keep_ambiguous);
-    Ok(Matches { candidates, counts })
-}
 
-/// (row, site) index pairs at one position, sorted.
-fn same_position(rows: &[ScoreRow], sites: &[Site]) -> PolarsResult<Vec<(usize, usize)>> {
-    let usable = || rows.iter().enumerate().filter(|(_, row)| row.unusable.is_none());
-    let row_table =
-        position_table("row", usable().map(|(index, row)| (index, row.chr_name.as_str(), row.chr_position.unwrap_or_default())))?;
-    let site_table = position_table("site", sites.iter().enumerate().map(|(index, site)| (index, site.contig.as_str(), site.position)))?;
-    let key = [col("contig"), col("position")];
-    let joined = row_table
-        .lazy()
-        .join(site_table.lazy(), key.clone(), key, JoinArgs::new(JoinType::Inner))
-        .select([col("row"), col("site")])
-        .collect()?;
-    let column =
-        |name: &str| -> PolarsResult<Vec<usize>> { Ok(joined.column(name)?.u64()?.iter().flatten().map(|index| index as usize).collect()) };
-    let mut pairs: Vec<(usize, usize)> = column("row")?.into_iter().zip(column("site")?).collect();
-    pairs.sort_unstable();
-    Ok(pairs)
-}
-
-fn position_table<'a>(index_name: &str, places: impl Iterator<Item = (usize, &'a str, usize)>) -> PolarsResult<DataFrame> {
-    let (mut contigs, mut positions, mut indices) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, contig, position) in places {
-        contigs.push(contig_key(contig));
-        positions.push(position as u64);
-        indices.push(index as u64);
+    /// All pairs of a row and an ALT allele that fit, marked, in the order of the rows, then of `sites`.
+    ///
+    /// # Errors
+    /// When the tables cannot be joined.
+    pub fn candidates(&self, sites: &[Site], rules: MatchRules) -> Result<Vec<Candidate>, Error> {
+        let pairs = self.same_position(sites).map_err(|source| Error::Join { path: self.file.path.clone(), source })?;
+        let mut candidates: Vec<Candidate> = pairs
+            .into_iter()
+            .flat_map(|(row, site)| {
+                let record = &sites[site];
+                record.counted_alts.iter().filter_map(move |&alt| candidate(&self.file.rows[row], row, record, site, alt))
+            })
+            .collect();
+        mark(&mut candidates, rules);
+        Ok(candidates)
     }
-    df!("contig" => contigs, "position" => positions, index_name => indices)
+
+    /// (row, site) index pairs at one position, sorted.
+    fn same_position(&self, sites: &[Site]) -> PolarsResult<Vec<(usize, usize)>> {
+        let (mut places, mut indices) = (Vec::new(), Vec::new());
+        for (index, site) in sites.iter().enumerate() {
+            if let Some(&contig) = self.contigs.get(contig_key(&site.contig)) {
+                places.push(place(contig, site.position));
+                indices.push(index as u64);
+            }
+        }
+        let sites = df!("place" => places, "site" => indices)?;
+        let joined = self.table.join(&sites, ["place"], ["place"], JoinArgs::new(JoinType::Inner), None)?;
+        let column = |name: &str| -> PolarsResult<Vec<usize>> {
+            Ok(joined.column(name)?.u64()?.iter().flatten().map(|index| index as usize).collect())
+        };
+        let mut pairs: Vec<(usize, usize)> = column("row")?.into_iter().zip(column("site")?).collect();
+        pairs.sort_unstable();
+        Ok(pairs)
+    }
 }
 
-fn candidate(row: &ScoreRow, row_index: usize, record: &Site, site: usize, alt: i16) -> Option<Candidate> {
+/// A position of the genome as one number.
+fn place(contig: u32, position: usize) -> u64 {
+    u64::from(contig) << 40 | position as u64
+}
+
+/// Marks the candidates of whole rows, in the order of the rows, afresh. Those left out for what their genotypes are stay so.
+pub fn mark(candidates: &mut [Candidate], rules: MatchRules) {
+    mark_best(candidates);
+    mark_duplicates(candidates, rules.keep_first_match);
+    for candidate in candidates.iter_mut() {
+        candidate.exclusion = if candidate.duplicate_best_match {
+            Some(Exclusion::DuplicateBestMatch)
+        } else if candidate.duplicate_id {
+            Some(Exclusion::DuplicateId)
+        } else if candidate.ambiguous && !rules.keep_ambiguous {
+            Some(Exclusion::Ambiguous)
+        } else if candidate.multiallelic && rules.exclude_multiallelic {
+            Some(Exclusion::Multiallelic)
+        } else {
+            candidate.exclusion.filter(|why| *why == Exclusion::Missing)
+        };
+    }
+}
+
+fn candidate(row: &WeightRow, row_index: usize, record: &Site, site: usize, alt: i16) -> Option<Candidate> {
     let alt_allele = record.allele(alt);
     let match_type = MatchType::of(row, &record.ref_allele, alt_allele)?;
     Some(Candidate {
@@ -248,7 +382,9 @@ fn candidate(row: &ScoreRow, row_index: usize, record: &Site, site: usize, alt: 
         best_match: false,
         duplicate_best_match: false,
         duplicate_id: false,
-        exclude: false,
+        multiallelic: record.alt_alleles.len() > 1,
+        frequency: None,
+        exclusion: None,
     })
 }
 
@@ -265,37 +401,43 @@ fn mark_best(candidates: &mut [Candidate]) {
     }
 }
 
-/// Several rows, one allele of a record: nobody can say which weight is meant, so all are excluded.
-fn mark_duplicates(candidates: &mut [Candidate]) {
+/// Several rows, one allele of a record: nobody can say which weight is meant, so all are excluded, or all but the first.
+fn mark_duplicates(candidates: &mut [Candidate], keep_first: bool) {
     let takes_part = |candidate: &Candidate| candidate.best_match && !candidate.duplicate_best_match;
-    let mut rows_of: HashMap<(usize, i16), usize> = HashMap::new();
+    let mut rows_of: HashMap<(usize, i16), (usize, usize)> = HashMap::new();
     for candidate in candidates.iter().filter(|candidate| takes_part(candidate)) {
-        *rows_of.entry((candidate.site, candidate.alt)).or_default() += 1;
+        rows_of.entry((candidate.site, candidate.alt)).or_insert((candidate.row, 0)).1 += 1;
     }
-    for candidate in candidates.iter_mut().filter(|candidate| takes_part(candidate)) {
-        candidate.duplicate_id = rows_of[&(candidate.site, candidate.alt)] > 1;
+    for candidate in candidates {
+        let of_target = rows_of.get(&(candidate.site, candidate.alt)).filter(|_| takes_part(candidate));
+        candidate.duplicate_id = of_target.is_some_and(|&(first, n)| n > 1 && !(keep_first && candidate.row == first));
     }
 }
 
-fn count(rows: &[ScoreRow], candidates: &[Candidate], keep_ambiguous: bool) -> MatchCounts {
+fn count(rows: &[WeightRow], candidates: &[Candidate], stands: &BTreeMap<usize, Stand>) -> MatchCounts {
     let mut counts = MatchCounts { rows: rows.len(), ..MatchCounts::default() };
     for reason in rows.iter().filter_map(|row| row.unusable) {
         *counts.unusable.entry(reason).or_default() += 1;
     }
-    let first_best = candidates.iter().filter(|candidate| candidate.best_match && !candidate.duplicate_best_match);
+    for stand in stands.values() {
+        *(if *stand == Stand::HomRef { &mut counts.hom_ref } else { &mut counts.by_frequency }) += 1;
+    }
     let mut with_candidate = 0;
-    for candidate in first_best {
+    let first_best = candidates.iter().filter(|candidate| candidate.best_match && !candidate.duplicate_best_match);
+    for candidate in first_best.filter(|candidate| !stands.contains_key(&candidate.row)) {
         with_candidate += 1;
-        if candidate.duplicate_id {
-            counts.duplicates += 1;
-        } else if candidate.ambiguous && !keep_ambiguous {
-            counts.ambiguous += 1;
-        } else {
-            counts.matched += 1;
-            counts.flipped += usize::from(candidate.match_type.is_flipped());
+        match candidate.exclusion {
+            None => {
+                counts.matched += 1;
+                counts.flipped += usize::from(candidate.match_type.is_flipped());
+            }
+            Some(Exclusion::DuplicateBestMatch | Exclusion::DuplicateId) => counts.duplicates += 1,
+            Some(Exclusion::Ambiguous) => counts.ambiguous += 1,
+            Some(Exclusion::Multiallelic) => counts.multiallelic += 1,
+            Some(Exclusion::Missing) => counts.missing += 1,
         }
     }
-    counts.unmatched = rows.len() - counts.unusable.values().sum::<usize>() - with_candidate;
+    counts.unmatched = rows.len() - counts.unusable.values().sum::<usize>() - with_candidate - stands.len();
     counts
 }
 
@@ -304,6 +446,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::prs::effect::Effect;
 
     fn site(position: usize, ref_allele: &str, alts: &str) -> Site {
         let alt_alleles: Vec<String> = alts.split(',').map(ToString::to_string).collect();
@@ -314,29 +457,40 @@ mod tests {
             ref_allele: ref_allele.into(),
             counted_alts: (1..=alt_alleles.len() as i16).collect(),
             alt_alleles,
-            genotypes: Vec::new(),
+            genotypes: std::iter::empty().collect(),
         }
     }
 
-    fn row(position: usize, effect: &str, other: &str) -> ScoreRow {
-        ScoreRow {
+    fn row(position: usize, effect: &str, other: &str) -> WeightRow {
+        WeightRow {
             chr_name: "1".into(),
             chr_position: Some(position),
             effect_allele: effect.into(),
             other_allele: (!other.is_empty()).then(|| other.into()),
-            effect_weight: 1.0,
+            effect: Effect::Additive(1.0),
+            frequency: None,
             unusable: None,
         }
     }
 
-    fn matches(rows: Vec<ScoreRow>, sites: &[Site], keep_ambiguous: bool) -> Matches {
-        let file = ScoringFile { path: PathBuf::from("x"), id: "x".into(), genome_build: None, harmonised: false, rows };
-        match_rows(&file, sites, keep_ambiguous).unwrap()
+    fn matches(rows: Vec<WeightRow>, sites: &[Site], rules: MatchRules) -> Matches {
+        let file = ScoringFile {
+            path: PathBuf::from("x"),
+            id: "x".into(),
+            name: None,
+            trait_reported: None,
+            study: None,
+            genome_build: None,
+            harmonised: false,
+            rows,
+            warnings: Vec::new(),
+        };
+        match_rows(&file, sites, rules).unwrap()
     }
 
     /// Match types, effect alleles and states of one row.
     fn matched(effect: &str, other: &str, sites: &[Site]) -> Vec<(&'static str, i16, &'static str)> {
-        let found = matches(vec![row(10, effect, other)], sites, false);
+        let found = matches(vec![row(10, effect, other)], sites, MatchRules::default());
         found.candidates.iter().map(|candidate| (candidate.match_type.name(), candidate.effect_allele(), candidate.status())).collect()
     }
 
@@ -359,7 +513,7 @@ mod tests {
     fn strand_ambiguous_matches_are_excluded_unless_kept() {
         let at = [site(10, "A", "T")];
         assert_eq!(matched("A", "T", &at), [("refalt", 0, "excluded")]);
-        let kept = matches(vec![row(10, "T", "A")], &at, true);
+        let kept = matches(vec![row(10, "T", "A")], &at, MatchRules { keep_ambiguous: true, ..MatchRules::default() });
         assert_eq!((kept.counts.matched, kept.counts.ambiguous, kept.candidates[0].match_type), (1, 0, MatchType::Altref));
     }
 
@@ -377,16 +531,22 @@ mod tests {
 
     #[test]
     fn multiallelic_records_are_kept_and_each_alt_is_its_own_target() {
-        let found = matches(vec![row(10, "C", "A"), row(10, "G", "A")], &[site(10, "A", "C,G")], false);
+        let found = matches(vec![row(10, "C", "A"), row(10, "G", "A")], &[site(10, "A", "C,G")], MatchRules::default());
         let effects: Vec<i16> = found.matched().map(Candidate::effect_allele).collect();
         assert_eq!((effects, found.counts.matched), (vec![1, 2], 2));
+        let rules = MatchRules { exclude_multiallelic: true, ..MatchRules::default() };
+        let counts = matches(vec![row(10, "C", "A"), row(10, "G", "A")], &[site(10, "A", "C,G")], rules).counts;
+        assert_eq!((counts.matched, counts.multiallelic), (0, 2));
     }
 
     #[test]
     fn several_rows_for_one_target_are_all_excluded() {
         let mut rows = vec![row(10, "A", "C"), row(10, "C", "A"), row(20, "A", "C"), row(30, "A", "C"), row(40, "A", "C")];
         rows[4].unusable = Some(Unusable::Haplotype);
-        let found = matches(rows, &[site(10, "A", "C"), site(20, "A", "C")], false);
+        let first = MatchRules { keep_first_match: true, ..MatchRules::default() };
+        let kept = matches(rows.clone(), &[site(10, "A", "C"), site(20, "A", "C")], first);
+        assert_eq!(kept.matched().map(|candidate| candidate.row).collect::<Vec<_>>(), [0, 2]);
+        let found = matches(rows, &[site(10, "A", "C"), site(20, "A", "C")], MatchRules::default());
         let expected = MatchCounts {
             rows: 5,
             unusable: BTreeMap::from([(Unusable::Haplotype, 1)]),

@@ -16,13 +16,15 @@ use serde::{Deserialize, Serialize};
 use super::{
     Error,
     apoe::{self, Haplotypes},
-    dosages::{GenotypeTable, ReadCounts, Site},
+    dosages::{GenotypeTable, ReadCounts, Reading, Request, Site},
+    effect::Effect,
+    genotypes::Totals,
     scoring_file::GenomeBuild,
 };
 use crate::ingest::{Locus, Strand, VariantRecord, contig_key, pass};
 
 /// Version of `prs_model.json`.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Everything needed to apply the baselines to new people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +36,8 @@ pub struct PrsModel {
     pub genome_build: Option<GenomeBuild>,
     /// Smallest share of a baseline's alleles that a VCF must have.
     pub min_overlap: f64,
+    /// How the genotypes were read, and are to be read in new people.
+    pub reading: Reading,
     /// The baselines.
     pub baselines: Vec<Baseline>,
 }
@@ -100,6 +104,9 @@ pub struct AlleleWeight {
     pub effect_is_ref: bool,
     /// Weight per copy.
     pub weight: f64,
+    /// The weights of 0, 1 and 2 copies, where they are not additive; [`Self::weight`] is not used then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dosage_weights: Option<[f64; 3]>,
     /// Frequency of the counted allele in the training people; times ploidy it stands for a missing dosage.
     pub frequency: f64,
     /// Mean dosage of the training people.
@@ -113,6 +120,19 @@ impl AlleleWeight {
     #[must_use]
     pub fn effect_allele(&self) -> &str {
         if self.effect_is_ref { &self.ref_allele } else { &self.alt_allele }
+    }
+
+    fn effect(&self) -> Effect {
+        self.dosage_weights.map_or(Effect::Additive(self.weight), Effect::PerDosage)
+    }
+
+    /// Rows of `weights.csv`: the name of the term, and its weight.
+    pub(super) fn increments(&self) -> impl Iterator<Item = (&'static str, f64)> + use<> {
+        let (additive, others) = match self.dosage_weights {
+            None => (Some(("allele", self.weight)), None),
+            Some([none, one, two]) => (None, Some([("allele-1-copy", one - none), ("allele-2-copies", two - one)])),
+        };
+        additive.into_iter().chain(others.into_iter().flatten())
     }
 }
 
@@ -140,6 +160,8 @@ pub struct ApplySummary {
     pub absent_alleles: BTreeMap<String, usize>,
     /// People without a call at the two APOE sites: read as the training mean.
     pub people_without_apoe: usize,
+    /// What was odd about the headers, and how X is counted.
+    pub warnings: Vec<String>,
 }
 
 impl PrsModel {
@@ -181,8 +203,17 @@ impl PrsModel {
         let wanted = self.positions();
         let loci = spans(&wanted);
         let names: Option<Vec<&str>> = cohort.map(|cohort| cohort.people.iter().map(|person| person.sample_id.as_str()).collect());
-        let table =
-            GenotypeTable::read(vcf, Some(&loci), names.as_deref(), Some(&|record| wanted.contains(&key_of(record))), Some(&pass()))?;
+        let filters = pass();
+        let is_wanted = |record: &VariantRecord| wanted.contains(&key_of(record));
+        let request = Request {
+            paths: vcf,
+            loci: Some(&loci),
+            people: names.as_deref(),
+            wanted: Some(&is_wanted),
+            filters: Some(&filters),
+            keep_filtered: None,
+        };
+        let table = GenotypeTable::read_as(&request, &self.reading)?;
         let needs_apoe = self.has_apoe();
         let apoe = if needs_apoe {
             apoe::haplotypes(&table.sites, self.genome_build).map_err(|reason| Error::NoApoe { reason })?
@@ -195,6 +226,7 @@ impl PrsModel {
             people_without_apoe: if needs_apoe { people.apoe.iter().filter(|call| call.is_none()).count() } else { 0 },
             genotypes: table.counts.clone(),
             absent_alleles: BTreeMap::new(),
+            warnings: table.warnings.clone(),
         };
         let mut rows = Vec::with_capacity(self.baselines.len() * table.people.len());
         for baseline in &self.baselines {
@@ -296,6 +328,14 @@ impl Feature {
             Self::AlleleScore { .. } => "score",
         }
     }
+
+    /// The score of a person without any copy.
+    pub(super) fn least(&self) -> f64 {
+        match self {
+            Self::AlleleScore { alleles } => alleles.iter().map(|allele| allele.effect().at(0.0)).sum(),
+            _ => 0.0,
+        }
+    }
 }
 
 /// The people to whom baselines are applied, with everything that can be measured in them.
@@ -358,14 +398,13 @@ impl<'a> People<'a> {
     }
 
     fn scores(&self, alleles: &[AlleleWeight]) -> Vec<f64> {
-        let mut scores = vec![0.0; self.len()];
+        let mut totals = Totals::new(self.len());
         for allele in alleles {
-            let site = self.find(allele);
-            for (person, score) in scores.iter_mut().enumerate() {
-                let dosage = site.map_or(2.0 * allele.frequency, |(site, number)| site.dosage(number, allele.frequency, person));
-                *score += allele.weight * dosage;
+            match self.find(allele) {
+                Some((site, number)) => site.genotypes.add(number, &allele.effect(), Some(allele.frequency), &mut totals),
+                None => totals.add_to_all(allele.effect().expected(allele.frequency, 2, 1)),
             }
         }
-        scores
+        totals.people().map(|total| total.sum).collect()
     }
 }

@@ -1,12 +1,17 @@
-//! `weights.csv` and `match_log.csv`.
+//! `weights.csv`, `match_log.csv`, `raw_scores.csv` and `scores.csv`.
 
-use std::path::Path;
+use std::{io::Write, path::Path};
+
+use gf_cohort_schema::{BASELINE_PREFIX, SCORE_COLUMNS, ScoreRow};
 
 use super::{
+    Options,
     dosages::Site,
-    matching::Matches,
+    effect::Effect,
+    matching::{Exclusion, Stand},
     model::{Baseline, Feature},
-    scoring_file::{ScoreRow, ScoringFile, Unusable},
+    published::Score,
+    scoring_file::Unusable,
 };
 use crate::output;
 
@@ -14,8 +19,8 @@ use crate::output;
 pub const WEIGHT_COLUMNS: [&str; 12] =
     ["model", "term", "name", "chrom", "position", "ref_allele", "alt_allele", "effect_allele", "weight", "frequency", "mean", "sd"];
 
-/// Columns of `match_log.csv`: those of `pgsc_calc`'s log that apply, and `reason` for rows that cannot be used.
-pub const MATCH_COLUMNS: [&str; 22] = [
+/// Columns of `match_log.csv`: those of `pgsc_calc`'s log, and `reason` for rows that are not used as they stand.
+pub const MATCH_COLUMNS: [&str; 24] = [
     "row_nr",
     "accession",
     "chr_name",
@@ -36,12 +41,18 @@ pub const MATCH_COLUMNS: [&str; 22] = [
     "exclude",
     "duplicate_best_match",
     "duplicate_ID",
+    "match_IDs",
     "match_status",
+    "dataset",
     "reason",
 ];
 
+/// Columns of `raw_scores.csv`: SUM, DENOM and AVG of `plink2 --score`, and how many of the person's genotypes are missing.
+pub const RAW_SCORE_COLUMNS: [&str; 6] = ["sample_id", "accession", "sum", "denominator", "average", "n_missing"];
+
 /// Writes every coefficient on the scale of the data: `logit = intercept + sum of weight * value`, where a value is a covariate in its
-/// unit, or copies of an allele. `frequency`, `mean` and `sd` are those of the training people.
+/// unit, or copies of an allele. Where an effect is not additive, the values of its two rows are 1 for people with a copy or two
+/// (`allele-1-copy`) and for those with two (`allele-2-copies`), else 0. `frequency`, `mean` and `sd` are those of the training people.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -56,7 +67,8 @@ fn weight_records(baseline: &Baseline) -> Vec<[String; WEIGHT_COLUMNS.len()]> {
         record[8] = number(weight);
         record
     };
-    let intercept = baseline.intercept - baseline.terms.iter().map(|term| term.coefficient * term.mean / term.sd).sum::<f64>();
+    let intercept =
+        baseline.intercept + baseline.terms.iter().map(|term| term.coefficient * (term.feature.least() - term.mean) / term.sd).sum::<f64>();
     let mut records = vec![record("intercept", "", intercept)];
     for term in &baseline.terms {
         let per_unit = term.coefficient / term.sd;
@@ -64,8 +76,9 @@ fn weight_records(baseline: &Baseline) -> Vec<[String; WEIGHT_COLUMNS.len()]> {
             Feature::Covariate { .. } => "covariate",
             Feature::ApoeE2 | Feature::ApoeE4 => "apoe",
             Feature::AlleleScore { alleles } => {
-                records.extend(alleles.iter().map(|allele| {
-                    let mut record = record("allele", "", per_unit * allele.weight);
+                let weights = alleles.iter().flat_map(|allele| allele.increments().map(move |(term, weight)| (allele, term, weight)));
+                records.extend(weights.map(|(allele, term, weight)| {
+                    let mut record = record(term, "", per_unit * weight);
                     let position = allele.position.to_string();
                     let place: [&str; 5] = [&allele.chrom, &position, &allele.ref_allele, &allele.alt_allele, allele.effect_allele()];
                     record[3..8].clone_from_slice(&place.map(String::from));
@@ -87,63 +100,120 @@ fn number(value: f64) -> String {
     format!("{:.8e}", value + 0.0)
 }
 
-/// Writes what became of every row of every scoring file: one line a candidate, one for a row without any.
+/// Writes what became of every row of every scoring file: one line a candidate, one for a row without any. No list of IDs restricts the
+/// matches, so that `match_IDs` is `NA`, as `pgsc_calc` has it then; `dataset` is the name of the first VCF.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_match_log(path: &Path, scores: &[(ScoringFile, Matches)], sites: &[Site]) -> Result<(), output::Error> {
-    output::write_csv(path, &MATCH_COLUMNS, scores.iter().flat_map(|(file, matches)| match_records(file, matches, sites)))
+pub fn write_match_log(path: &Path, scores: &[Score<'_>], sites: &[Site], options: &Options) -> Result<(), output::Error> {
+    let file_name = options.vcf.first().and_then(|vcf| vcf.file_name()).unwrap_or_default().to_string_lossy();
+    let dataset = file_name.split('.').next().unwrap_or_default();
+    output::write(path, |out| {
+        let mut table = csv::Writer::from_writer(out);
+        table.write_record(MATCH_COLUMNS)?;
+        scores.iter().try_for_each(|score| write_matches(&mut table, score, sites, dataset))?;
+        table.flush()
+    })
 }
 
-fn match_records(file: &ScoringFile, matches: &Matches, sites: &[Site]) -> Vec<[String; MATCH_COLUMNS.len()]> {
-    let mut candidates = matches.candidates.iter().peekable();
-    let mut records = Vec::new();
-    for (row_nr, row) in file.rows.iter().enumerate() {
-        let mut n_candidates = 0;
+/// Without a copy of what is there as text: a score may have millions of rows.
+fn write_matches(table: &mut csv::Writer<impl Write>, score: &Score<'_>, sites: &[Site], dataset: &str) -> csv::Result<()> {
+    let mut candidates = score.matches.candidates.iter().peekable();
+    for (row_nr, row) in score.file.rows.iter().enumerate() {
+        let numbers = [row_nr.to_string(), row.chr_position.map_or(String::new(), |position| position.to_string()), weight(&row.effect)];
+        let [row_nr_text, position, weight] = numbers.each_ref().map(String::as_str);
+        let effect_type = if row.unusable.is_none() { row.effect.name() } else { "" };
+        let other_allele = row.other_allele.as_deref().unwrap_or_default();
+        let mut record = [""; MATCH_COLUMNS.len()];
+        record[..8].copy_from_slice(&[
+            row_nr_text,
+            &score.file.id,
+            &row.chr_name,
+            position,
+            &row.effect_allele,
+            other_allele,
+            weight,
+            effect_type,
+        ]);
+        (record[20], record[22]) = ("NA", dataset);
+        let stand = score.matches.stands.get(&row_nr).copied();
+        let mut has_candidate = false;
         while let Some(candidate) = candidates.next_if(|candidate| candidate.row == row_nr) {
-            n_candidates += 1;
+            has_candidate = true;
             let site = &sites[candidate.site];
-            let mut record = score_record(file, row_nr, row, candidate.status());
-            let target: [&str; 4] = [&site.id, &site.ref_allele, site.allele(candidate.alt), site.allele(candidate.effect_allele())];
-            record[8..12].clone_from_slice(&target.map(String::from));
-            record[12] = candidate.match_type.name().into();
+            record[8..12].copy_from_slice(&[
+                &site.id,
+                &site.ref_allele,
+                site.allele(candidate.alt),
+                site.allele(candidate.effect_allele()),
+            ]);
+            record[12] = candidate.match_type.name();
             let flags = [
-                site.alt_alleles.len() > 1,
+                candidate.multiallelic,
                 candidate.ambiguous,
                 candidate.match_type.is_flipped(),
                 candidate.best_match,
-                candidate.exclude,
+                candidate.exclusion.is_some(),
                 candidate.duplicate_best_match,
                 candidate.duplicate_id,
             ];
-            record[13..20].clone_from_slice(&flags.map(|flag| flag.to_string()));
-            records.push(record);
+            record[13..20].copy_from_slice(&flags.map(|flag| if flag { "true" } else { "false" }));
+            let stand = stand.filter(|_| candidate.best_match && !candidate.duplicate_best_match);
+            record[21] = stand.map_or(candidate.status(), stand_status);
+            record[23] = stand.map(Stand::name).or(candidate.exclusion.map(Exclusion::name)).unwrap_or_default();
+            table.write_record(record)?;
         }
-        if n_candidates == 0 {
-            records.push(score_record(file, row_nr, row, "unmatched"));
+        if !has_candidate {
+            record[21] = stand.map_or("unmatched", stand_status);
+            record[23] = row.unusable.map(Unusable::name).or(stand.map(Stand::name)).unwrap_or_default();
+            table.write_record(record)?;
         }
     }
-    records
+    Ok(())
 }
 
-fn score_record(file: &ScoringFile, row_nr: usize, row: &ScoreRow, status: &str) -> [String; MATCH_COLUMNS.len()] {
-    let effect_type = match row.unusable {
-        None => "additive".into(),
-        Some(reason @ (Unusable::Dominant | Unusable::Recessive)) => reason.to_string(),
-        Some(_) => String::new(),
-    };
-    let mut record: [String; MATCH_COLUMNS.len()] = Default::default();
-    record[..8].clone_from_slice(&[
-        row_nr.to_string(),
-        file.id.clone(),
-        row.chr_name.clone(),
-        row.chr_position.map_or(String::new(), |position| position.to_string()),
-        row.effect_allele.clone(),
-        row.other_allele.clone().unwrap_or_default(),
-        row.effect_weight.to_string(),
-        effect_type,
-    ]);
-    record[20] = status.into();
-    record[21] = row.unusable.map_or(String::new(), |reason| reason.to_string());
-    record
+/// Whether the genotypes of a row that no record is used for are known.
+fn stand_status(stand: Stand) -> &'static str {
+    if stand == Stand::HomRef { "matched" } else { "by_frequency" }
+}
+
+fn weight(effect: &Effect) -> String {
+    match effect {
+        Effect::Additive(weight) | Effect::Dominant(weight) | Effect::Recessive(weight) => weight.to_string(),
+        Effect::PerDosage([none, one, two]) => format!("{none};{one};{two}"),
+    }
+}
+
+/// Writes everyone's sums. `average` is empty where nothing was added.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_raw_scores(path: &Path, people: &[String], scores: &[Score<'_>]) -> Result<(), output::Error> {
+    let rows = scores.iter().flat_map(|score| {
+        people.iter().zip(&score.totals).map(|(sample_id, total)| {
+            let average = (total.denominator > 0).then(|| total.sum / f64::from(total.denominator));
+            (sample_id, &score.file.id, total.sum + 0.0, total.denominator, average, total.n_missing)
+        })
+    });
+    output::write_csv(path, &RAW_SCORE_COLUMNS, rows)
+}
+
+/// Writes `scores.csv`: what was published, and how much of it the VCF has.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_scores(path: &Path, scores: &[Score<'_>]) -> Result<(), output::Error> {
+    let rows = scores.iter().map(|Score { file, matches, .. }| ScoreRow {
+        model: format!("{BASELINE_PREFIX}{}", file.id),
+        accession: file.id.clone(),
+        name: file.name.clone(),
+        trait_reported: file.trait_reported.clone(),
+        genome_build: file.genome_build.map(|build| build.to_string()),
+        harmonised: file.harmonised,
+        n_variants: matches.counts.rows as u64,
+        n_matched: (matches.counts.matched + matches.counts.hom_ref) as u64,
+        match_rate: matches.counts.overlap(),
+        study: file.study.clone(),
+    });
+    output::write_csv(path, &SCORE_COLUMNS, rows)
 }

@@ -7,9 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::read_predictions;
+use gf_cohort_schema::{read_predictions, read_scores};
 
-use super::*;
+use super::{
+    matching::{MatchRules, match_rows},
+    *,
+};
 
 /// A folder of the shared real data, or `None`, said aloud, where it is not there.
 pub(super) fn shared_data(name: &str) -> Option<PathBuf> {
@@ -35,7 +38,7 @@ pub(super) fn write_vcf(folder: &Path, samples: &[&str], records: &[&str]) -> Pa
 }
 
 fn scores(file: &ScoringFile, table: &GenotypeTable, keep_ambiguous: bool, frequency: impl Fn(&dosages::Site, i16) -> f64) -> Vec<f64> {
-    let matches = match_rows(file, &table.sites, keep_ambiguous).unwrap();
+    let matches = match_rows(file, &table.sites, MatchRules { keep_ambiguous, ..MatchRules::default() }).unwrap();
     let alleles = matches.matched().map(|candidate| {
         let site = &table.sites[candidate.site];
         AlleleWeight {
@@ -44,7 +47,8 @@ fn scores(file: &ScoringFile, table: &GenotypeTable, keep_ambiguous: bool, frequ
             ref_allele: site.ref_allele.clone(),
             alt_allele: site.allele(candidate.alt).into(),
             effect_is_ref: candidate.effect_allele() == 0,
-            weight: file.rows[candidate.row].effect_weight,
+            weight: 1.0,
+            dosage_weights: Some(file.rows[candidate.row].effect.weights()),
             frequency: frequency(site, candidate.effect_allele()),
             mean: 0.0,
             sd: 1.0,
@@ -54,46 +58,17 @@ fn scores(file: &ScoringFile, table: &GenotypeTable, keep_ambiguous: bool, frequ
     People::new(table, Vec::new(), None).values(&feature, 0.0).unwrap()
 }
 
-/// PLINK 2 (v2.00a3.5) `--score` on this file, `--xchr-model 1`: M1 is haploid on X. With `no-mean-imputation` the sums are 111111,
-/// 122202, 200020, 10100; with mean imputation (`--bad-freqs`) M2 has 10101.
-#[test]
-fn sums_are_those_of_plink2_with_and_without_mean_imputation() {
-    let folder = tempfile::tempdir().unwrap();
-    let vcf = write_vcf(
-        folder.path(),
-        &["F1", "M1", "F2", "M2"],
-        &[
-            "1 1 a A G . PASS . GT 0|1 1|1 0|0 ./.",
-            "1 2 b A G . PASS . GT 0/1 1/1 0/0 1/1",
-            "1 3 c A T . PASS . GT 0|1 1|1 0|0 0|1",
-            "1 4 d A G,T . PASS . GT 1|2 2|2 0|1 0|0",
-            "1 5 e AC A . PASS . GT 0|1 1|1 0|0 0|1",
-            "X 6 x A G . PASS . GT 0|1 1 1|1 0",
-        ],
-    );
-    let path = folder.path().join("score.txt");
-    let rows = ["1 1 G A 1", "1 2 A G 10", "1 3 T A 100", "1 4 T A 1000", "1 5 A AC 10000", "X 6 G A 100000"];
-    fs::write(&path, format!("chr_name chr_position effect_allele other_allele effect_weight\n{}\n", rows.join("\n")).replace(' ', "\t"))
-        .unwrap();
-    let table = GenotypeTable::read(&[vcf], None, None, None, Some(&pass())).unwrap();
-    let file = ScoringFile::read(&path).unwrap();
-    let everyone = [0, 1, 2, 3];
-    assert_eq!(scores(&file, &table, true, |_, _| 0.0), [111_111.0, 122_202.0, 200_020.0, 10_100.0]);
-    let imputed = scores(&file, &table, true, |site, allele| site.frequency(allele, &everyone).unwrap());
-    assert_eq!(imputed, [111_111.0, 122_202.0, 200_020.0, 10_101.0]);
-    // c and d (A/T) are strand-ambiguous.
-    assert_eq!(scores(&file, &table, false, |_, _| 0.0), [110_011.0, 120_002.0, 200_020.0, 10_000.0]);
-}
-
 /// `sh tests/oracles/plink2_score.sh tiny1000G.vcf.gz PGS001229_hmPOS_GRCh38.txt.gz 1kg_ref.psam`: 920 variants, 3 of them on the other
 /// strand; six digits are printed. (PGS000001 has no variant in this VCF.)
 #[test]
 fn a_published_score_on_real_genomes_is_that_of_plink2() {
     let Some(folder) = shared_data("pgs-catalog/calc") else { return };
     let people = ["HG00096", "HG00097", "HG00099", "NA21143", "NA21144"];
-    let table = GenotypeTable::read(&[folder.join("tiny1000G.vcf.gz")], None, Some(&people), None, Some(&pass())).unwrap();
-    let file = ScoringFile::read(&folder.join("PGS001229_hmPOS_GRCh38.txt.gz")).unwrap();
-    let counts = match_rows(&file, &table.sites, false).unwrap().counts;
+    let paths = [folder.join("tiny1000G.vcf.gz")];
+    let request = Request { paths: &paths, people: Some(&people), ..Request::default() };
+    let table = GenotypeTable::read_as(&request, &Reading { xchr_model: 1, ..Reading::default() }).unwrap();
+    let file = ScoringFile::read(&folder.join("PGS001229_hmPOS_GRCh38.txt.gz"), None).unwrap().remove(0);
+    let counts = match_rows(&file, &table.sites, MatchRules::default()).unwrap().counts;
     assert_eq!((counts.rows, counts.matched, counts.flipped), (51_209, 920, 3));
     let found = scores(&file, &table, false, |_, _| f64::NAN);
     for (found, expected) in found.into_iter().zip([0.578_619, 0.090_579_8, 0.202_832, 0.466_261, 0.276_068]) {
@@ -255,15 +230,23 @@ fn too_little_overlap_is_an_error_with_its_causes_and_a_match_log() {
     let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
     fs::write(&score, format!("#genome_build=hg19\n{table}1\t10\tG\tA\t1\n1\t11\tG\tA\t1\n2\t10\tG\tA\t1\n")).unwrap();
     options.scoring_files = vec![score.clone()];
+    (options.scoring.max_missing, options.scoring.mincs) = (1.0, 1);
     let message = run(&options).unwrap_err().to_string();
     assert!(message.contains("1 of 3 variants") && message.contains("33.3 %") && message.contains("GRCh37"), "{message}");
     assert!(!options.out.join("predictions.csv").exists());
     let log = fs::read_to_string(options.out.join("match_log.csv")).unwrap();
-    let expected = "0,score,1,10,G,A,1,additive,.,A,G,G,altref,false,false,false,true,false,false,false,matched,\n1,score,1,11,G,A,1,additive,,,,,,,,,,,,,unmatched,\n";
+    let expected = "0,score,1,10,G,A,1,additive,.,A,G,G,altref,false,false,false,true,false,false,false,NA,matched,cohort,\n1,score,1,11,G,A,1,additive,,,,,,,,,,,,,NA,unmatched,cohort,\n";
     assert!(log.contains(expected), "{log}");
 
     options.min_overlap = 0.3;
     assert_eq!(run(&options).unwrap().models, ["prs-covariates", "prs-dosages", "prs-score"]);
+    let [score_row] = &read_scores(&options.out.join("scores.csv")).unwrap()[..] else { panic!() };
+    assert_eq!((score_row.model.as_str(), score_row.n_variants, score_row.n_matched), ("prs-score", 3, 1));
+    assert_eq!((score_row.genome_build.as_deref(), score_row.study.as_deref(), score_row.harmonised), (Some("GRCh37"), None, false));
+    // Of the training people 5 are called: one copy of the effect allele in P0 and P5, two in P1 and none in P4 and P9.
+    let raw_scores = fs::read_to_string(options.out.join("raw_scores.csv")).unwrap();
+    let lines: Vec<&str> = raw_scores.lines().collect();
+    assert_eq!((lines.len(), lines[2], lines[9]), (13, "P1,score,2.0,2,1.0,0", "P8,score,0.8,2,0.4,1"));
     options.genome_build = Some(GenomeBuild::GRCh38);
     assert!(run(&options).unwrap_err().to_string().contains("positions are on GRCh37, but the VCF is on GRCh38"));
     options.genome_build = None;
@@ -298,6 +281,6 @@ fn a_saved_model_of_another_version_or_a_vcf_without_its_variants_is_refused() {
     let other = write_vcf(elsewhere.path(), &names, &[&format!("1 10 . A G . PASS . GT{}", " 0|1".repeat(12))]);
     let message = model.apply(&[other], Some(&cohort)).unwrap_err().to_string();
     assert!(message.contains("prs-dosages: only 1 of 2 variants"), "{message}");
-    fs::write(&path, fs::read_to_string(&path).unwrap().replace("\"schema_version\": 1", "\"schema_version\": 9")).unwrap();
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("\"schema_version\": 2", "\"schema_version\": 9")).unwrap();
     assert!(PrsModel::load(&path).unwrap_err().to_string().contains("version 9"));
 }

@@ -1,6 +1,7 @@
 //! Records of BCF (VCF 4.3 specification, section 6.3).
 //!
-//! Input -> output: typed bytes -> [`VariantRecord`]s. INFO is decoded only where an ALT is symbolic, of FORMAT only GT and PS.
+//! Input -> output: typed bytes -> [`VariantRecord`]s. INFO is decoded only where an ALT is symbolic, of FORMAT only GT, PS and
+//! the dosages asked for.
 
 use super::{
     columns::Columns,
@@ -9,6 +10,7 @@ use super::{
     header::Header,
     input::Input,
     record::{Place, SymbolicLengths, VariantRecord},
+    soft::{self, DosageField},
     text::of_sample,
     typed::{Typed, TypedVectors, read_integer},
 };
@@ -22,18 +24,26 @@ struct Numbers {
     ps: Option<usize>,
     end: Option<usize>,
     svlen: Option<usize>,
+    /// Of the dosage fields, best first.
+    dosages: Vec<(usize, &'static str)>,
 }
 
 /// Hands every record that `course` wants to `visit`.
 pub(super) fn for_each<E: From<Error>>(
     mut input: Input,
     header: &Header,
-    columns: &Columns,
+    (columns, dosage_field): (&Columns, DosageField),
     course: &mut Course<'_>,
     visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
 ) -> Result<(), E> {
-    let numbers =
-        Numbers { gt: header.number_of("GT"), ps: header.number_of("PS"), end: header.number_of("END"), svlen: header.number_of("SVLEN") };
+    let dosages = dosage_field.keys().iter().filter_map(|&key| Some((header.number_of(key)?, key))).collect();
+    let numbers = Numbers {
+        gt: header.number_of("GT"),
+        ps: header.number_of("PS"),
+        end: header.number_of("END"),
+        svlen: header.number_of("SVLEN"),
+        dosages,
+    };
     let (mut site_bytes, mut sample_bytes) = (Vec::new(), Vec::new());
     let mut record = VariantRecord::default();
     let mut n_records = 0;
@@ -107,10 +117,12 @@ fn symbolic_lengths(mut info: &[u8], n_info: u32, numbers: &Numbers) -> Symbolic
     lengths
 }
 
-/// Finds GT and PS among the FORMAT fields and reads them.
+/// Finds GT, PS and the dosages among the FORMAT fields and reads them.
 fn read_samples(mut bytes: &[u8], header: &Header, numbers: &Numbers, columns: &Columns, record: &mut VariantRecord) -> Result<(), String> {
     let mut has_genotypes = false;
+    let mut dosages: Option<(usize, TypedVectors<'_>)> = None;
     record.phase_sets.clear();
+    record.dosages.clear();
     while !bytes.is_empty() {
         let key = read_integer(&mut bytes).ok_or(ENDS_EARLY)?;
         let values = TypedVectors::read(&mut bytes, columns.n_columns()).ok_or(ENDS_EARLY)?;
@@ -120,9 +132,23 @@ fn read_samples(mut bytes: &[u8], header: &Header, numbers: &Numbers, columns: &
             has_genotypes = true;
         } else if key.is_some() && key == numbers.ps {
             gt::read_bcf_phase_sets(&values, columns, record);
+        } else if let Some(rank) = numbers.dosages.iter().position(|(number, _)| Some(*number) == key)
+            && dosages.as_ref().is_none_or(|(other, _)| rank < *other)
+        {
+            dosages = Some((rank, values));
         }
     }
-    if has_genotypes { Ok(()) } else { Err("FORMAT has no GT".into()) }
+    if !has_genotypes && dosages.is_none() {
+        return Err("FORMAT has no GT".into());
+    }
+    if !has_genotypes {
+        gt::read_nothing(columns, record);
+    }
+    if let Some((rank, values)) = dosages {
+        soft::start(record, columns);
+        soft::read_bcf(&values, numbers.dosages[rank].1, columns, record).map_err(|(column, reason)| of_sample(header, column, &reason))?;
+    }
+    Ok(())
 }
 
 fn take<'b, const N: usize>(bytes: &mut &'b [u8]) -> Option<&'b [u8; N]> {

@@ -8,26 +8,35 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use memchr::memchr;
 
-use super::{columns::Columns, record::VariantRecord, typed::TypedVectors};
-use crate::ingest::genotypes::{Genotype, REFERENCE, UNPHASED_REFERENCE, parse_bcf, parse_text};
+use super::{
+    columns::Columns,
+    record::VariantRecord,
+    soft::{self, DosageField},
+    typed::TypedVectors,
+};
+use crate::ingest::genotypes::{Genotype, MISSING, REFERENCE, UNPHASED_REFERENCE, parse_bcf, parse_text};
 
-/// Where GT and PS stand in a FORMAT column.
+/// Where GT, PS and the dosages stand in a FORMAT column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Keys {
-    gt: usize,
+    /// `None` in a record that has dosages only.
+    gt: Option<usize>,
     ps: Option<usize>,
+    dosage: Option<(usize, &'static str)>,
     /// There is nothing but GT.
     gt_only: bool,
 }
 
 impl Keys {
-    /// `None` when there is no GT.
-    pub fn of(format: &[u8]) -> Option<Self> {
+    /// `None` when there is no GT, nor the dosages asked for.
+    pub fn of(format: &[u8], dosage_field: DosageField) -> Option<Self> {
         if format == b"GT" {
-            return Some(Self { gt: 0, ps: None, gt_only: true });
+            return Some(Self { gt: Some(0), ps: None, dosage: None, gt_only: true });
         }
         let index_of = |wanted: &[u8]| format.split(|&byte| byte == b':').position(|key| key == wanted);
-        Some(Self { gt: index_of(b"GT")?, ps: index_of(b"PS"), gt_only: false })
+        let (gt, ps) = (index_of(b"GT"), index_of(b"PS"));
+        let dosage = dosage_field.keys().iter().find_map(|&key| Some((index_of(key.as_bytes())?, key)));
+        (gt.is_some() || dosage.is_some()).then_some(Self { gt, ps, dosage, gt_only: false })
     }
 }
 
@@ -44,6 +53,10 @@ pub(super) fn read_text(cells: &[u8], keys: Keys, columns: &Columns, record: &mu
     record.phase_sets.clear();
     if keys.ps.is_some() {
         record.phase_sets.resize(columns.n_people(), None);
+    }
+    record.dosages.clear();
+    if keys.dosage.is_some() {
+        soft::start(record, columns);
     }
     let max_allele = record.alt_alleles.len().min(9) as u8;
     let mut column = 0;
@@ -94,9 +107,15 @@ fn next_cell(text: &[u8]) -> (&[u8], Option<&[u8]>) {
 #[inline]
 fn read_cell(cell: &[u8], keys: Keys, person: usize, reference: Genotype, record: &mut VariantRecord) -> Result<(), String> {
     let value = |index: usize| cell.split(|&byte| byte == b':').nth(index).unwrap_or(b".");
-    let gt = if keys.gt_only { cell } else { value(keys.gt) };
-    let genotype = parse_text(gt, record.alt_alleles.len() as i16)?;
+    let genotype = match keys.gt {
+        _ if keys.gt_only => parse_text(cell, record.alt_alleles.len() as i16)?,
+        Some(index) => parse_text(value(index), record.alt_alleles.len() as i16)?,
+        None => NOT_CALLED,
+    };
     set(record, person, genotype, reference);
+    if let Some((index, key)) = keys.dosage {
+        soft::read_text(value(index), key, person, record)?;
+    }
     if let Some(index) = keys.ps {
         record.phase_sets[person] = phase_set(value(index));
     }
@@ -247,6 +266,15 @@ fn start(record: &mut VariantRecord, columns: &Columns, reference: Genotype) {
     record.not_reference.clear();
 }
 
+/// The call of everyone at a record that has no GT.
+const NOT_CALLED: Genotype = Genotype { alleles: [MISSING, MISSING], phased: false };
+
+/// Enters for everyone that nothing was called.
+pub(super) fn read_nothing(columns: &Columns, record: &mut VariantRecord) {
+    start(record, columns, REFERENCE);
+    (0..columns.n_people()).for_each(|person| set(record, person, NOT_CALLED, REFERENCE));
+}
+
 #[inline]
 fn set(record: &mut VariantRecord, person: usize, genotype: Genotype, reference: Genotype) {
     if genotype != reference {
@@ -301,7 +329,8 @@ mod tests {
 
     fn text_read(cells: &[String], n_alts: usize, columns: &Columns, format: &[u8]) -> Read {
         let mut record = record(n_alts);
-        let n = read_text(cells.join("\t").as_bytes(), Keys::of(format).unwrap(), columns, &mut record).map_err(|(column, _)| column)?;
+        let n = read_text(cells.join("\t").as_bytes(), Keys::of(format, DosageField::Gt).unwrap(), columns, &mut record)
+            .map_err(|(column, _)| column)?;
         Ok((n, record.genotypes, record.not_reference))
     }
 
@@ -379,8 +408,8 @@ mod tests {
 
         #[test]
         fn any_bytes_are_refused_or_read_but_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), n in 1_usize..20, n_alts in 0_usize..300) {
-            let _ = read_text(&bytes, Keys::of(b"GT:PS").unwrap(), &columns(n, None), &mut record(n_alts));
-            let _ = read_text(&bytes, Keys::of(b"GT").unwrap(), &columns(n, Some(&[n - 1])), &mut record(n_alts));
+            let _ = read_text(&bytes, Keys::of(b"GT:PS", DosageField::Gt).unwrap(), &columns(n, None), &mut record(n_alts));
+            let _ = read_text(&bytes, Keys::of(b"GT", DosageField::Gt).unwrap(), &columns(n, Some(&[n - 1])), &mut record(n_alts));
             if let Some(vectors) = TypedVectors::read(&mut &bytes[..], n) {
                 let _ = read_bcf(&vectors, &columns(n, None), &mut record(n_alts));
                 read_bcf_phase_sets(&vectors, &columns(n, None), &mut record(n_alts));

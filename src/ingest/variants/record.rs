@@ -66,6 +66,10 @@ pub struct VariantRecord {
     /// FORMAT/PS of each person; empty when the record has no PS. An integer stands for itself; other text is hashed to a number above
     /// `u32::MAX`, the same text always to the same number.
     pub phase_sets: Vec<Option<u64>>,
+    /// Copies of each ALT in each person (person by person, one value a ALT), from the field that
+    /// [`VariantFile::read_dosages`](super::VariantFile::read_dosages) asks for: NaN where it is missing, empty where the record does not
+    /// have the field.
+    pub dosages: Vec<f32>,
     /// The call of everyone but [`Self::not_reference`], where it is one for all.
     pub(super) rest: Option<Genotype>,
     /// Of each ALT: see [`Self::symbolic_end0`]. Empty when no ALT is symbolic.

@@ -11,6 +11,7 @@ use super::{
     header::Header,
     input::Input,
     record::{SymbolicLengths, VariantRecord},
+    soft::DosageField,
 };
 use crate::ingest::Error;
 
@@ -18,7 +19,7 @@ use crate::ingest::Error;
 pub(super) fn for_each<E: From<Error>>(
     mut input: Input,
     header: &Header,
-    columns: &Columns,
+    (columns, dosage_field): (&Columns, DosageField),
     course: &mut Course<'_>,
     visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -34,7 +35,7 @@ pub(super) fn for_each<E: From<Error>>(
         if !course.wants(&record)? {
             continue;
         }
-        site.genotypes(columns, header, &mut record).map_err(|reason| course.error(&record, reason))?;
+        site.genotypes(columns, dosage_field, header, &mut record).map_err(|reason| course.error(&record, reason))?;
         visit(&record)?;
     }
     Ok(())
@@ -85,9 +86,9 @@ impl<'l> Site<'l> {
         Ok(())
     }
 
-    fn genotypes(&self, columns: &Columns, header: &Header, record: &mut VariantRecord) -> Result<(), String> {
+    fn genotypes(&self, columns: &Columns, dosage_field: DosageField, header: &Header, record: &mut VariantRecord) -> Result<(), String> {
         let (format, cells) = next_column(self.samples);
-        let keys = Keys::of(format).ok_or("FORMAT has no GT")?;
+        let keys = Keys::of(format, dosage_field).ok_or("FORMAT has no GT")?;
         let n_cells = match cells {
             Some(cells) => gt::read_text(cells, keys, columns, record).map_err(|(column, reason)| of_sample(header, column, &reason))?,
             None => 0,

@@ -13,6 +13,8 @@ fn integers(bytes: &[u8], width: usize) -> impl Iterator<Item = Option<i32>> {
     values.map(|(value, least)| (value != least).then_some(value))
 }
 
+/// Type number of 32-bit floats.
+const FLOAT: u8 = 5;
 /// Type number of text.
 const TEXT: u8 = 7;
 
@@ -94,6 +96,21 @@ impl<'b> TypedVectors<'b> {
     /// One sample's integers.
     pub fn integers(&self, sample: usize) -> impl Iterator<Item = Option<i32>> + use<'b> {
         integers(self.of_sample(sample), self.width)
+    }
+
+    /// One sample's numbers, `None` where one is missing; `None` where the vectors are text.
+    pub fn floats(&self, sample: usize) -> Option<impl Iterator<Item = Option<f32>> + use<'b>> {
+        // Missing values and the end of a vector are certain NaNs.
+        const MISSING: u32 = 0x7f80_0001;
+        const END: u32 = 0x7f80_0002;
+        let is_float = self.kind == FLOAT;
+        if !is_float && !self.is_integer() && self.stride > 0 {
+            return None;
+        }
+        let (floats, rest) = if is_float { (self.of_sample(sample), &[][..]) } else { (&[][..], self.of_sample(sample)) };
+        let floats = floats.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).take_while(|&bits| bits != END);
+        let floats = floats.map(|bits| (bits != MISSING).then_some(f32::from_bits(bits)).filter(|value| value.is_finite()));
+        Some(floats.chain(integers(rest, self.width).map(|value| value.map(|value| value as f32))))
     }
 
     /// One sample's text, without what pads it.

@@ -1,0 +1,450 @@
+//! Published scores of a group of people: each row matched, each missing genotype accounted for, everyone's sum.
+//!
+//! Input -> output: [`ScoringFile`]s and [`Site`]s, all at once or in batches -> [`Score`]s. A genotype can be missing in three ways:
+//!
+//! | missing | stands for it |
+//! |---|---|
+//! | one person at a called site | frequency among the people called, if these are [`mincs`](ScoringOptions::mincs) or more, else the scoring file's own, else an error |
+//! | a site that is not in the VCF, but callable | homozygous reference, for everyone |
+//! | a site that fails FILTER, has no call in too many people, or is not callable | the scoring file's own frequency, for everyone; without one the row is left out, and counted |
+//!
+//! The last two add the same to everyone. Sites that are not in the VCF are looked at only where the callable regions are given.
+//! The rules are those of nimpress; sums are those of `plink2 --score`. Positions are 1-based.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Error, Options,
+    dosages::{Reading, Site},
+    genotypes::{Total, Totals},
+    matching::{self, Candidate, Exclusion, MatchCounts, MatchRules, Matches, Positions, Stand},
+    scoring_file::{EffectColumn, GenomeBuild, ScoringFile, WeightRow},
+};
+use crate::ingest::{Interval, Reference, contig_key, read_intervals};
+
+/// How genotypes are read and published scores are matched and summed, beside [`Options`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScoringOptions {
+    /// How genotypes become dosages.
+    pub reading: Reading,
+    /// The column of the effect allele in tables with `A1` and `A2`.
+    pub effect_allele_column: Option<EffectColumn>,
+    /// Of several rows that mean one allele of a record keep the first, instead of none.
+    pub keep_first_match: bool,
+    /// Leave out records with several ALT alleles.
+    pub exclude_multiallelic: bool,
+    /// BED of the places that were looked at in everyone: a site there that is not in the VCF is homozygous reference. With [`Self::reference`].
+    pub callable: Option<PathBuf>,
+    /// FASTA: says which allele of a site that is not in the VCF is REF.
+    pub reference: Option<PathBuf>,
+    /// People who must be called at a site for its frequency to be theirs.
+    pub mincs: usize,
+    /// Share of the people who may have no call at a site.
+    pub max_missing: f64,
+    /// A missing genotype adds nothing to a raw score, and its alleles are not in the denominator. Only without a cohort: a fitted baseline
+    /// has to give a value to everyone.
+    pub no_mean_imputation: bool,
+}
+
+impl Default for ScoringOptions {
+    fn default() -> Self {
+        Self {
+            reading: Reading::default(),
+            effect_allele_column: None,
+            keep_first_match: false,
+            exclude_multiallelic: false,
+            callable: None,
+            reference: None,
+            mincs: 100,
+            max_missing: 0.05,
+            no_mean_imputation: false,
+        }
+    }
+}
+
+impl ScoringOptions {
+    /// # Errors
+    /// What is wrong with them.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let refuse = |reason: String| Err(Error::Options { reason });
+        if !(1..=2).contains(&self.reading.xchr_model) {
+            return refuse(format!("xchr_model is {}; one allele of a man counts 1 or 2 on X", self.reading.xchr_model));
+        }
+        if !(0.0..=1.0).contains(&self.max_missing) {
+            return refuse(format!("max_missing is {}; it is a share between 0 and 1", self.max_missing));
+        }
+        if self.callable.is_some() && self.reference.is_none() {
+            return refuse("callable regions (--callable) need the reference (--reference): it says which allele of a site is REF where the VCF has no record".into());
+        }
+        Ok(())
+    }
+}
+
+/// One published score in a group of people.
+#[derive(Clone, Debug)]
+pub struct Score<'f> {
+    /// What was published.
+    pub file: &'f ScoringFile,
+    /// What became of its rows.
+    pub matches: Matches,
+    /// Sums, in the order of the people.
+    pub totals: Vec<Total>,
+}
+
+/// Sums the scores while sites come in.
+pub struct Scorer<'f> {
+    options: &'f Options,
+    rules: MatchRules,
+    /// Whose genotypes give the frequencies.
+    people: Vec<usize>,
+    scores: Vec<Pending<'f>>,
+    n_sites: usize,
+    n_people: usize,
+}
+
+struct Pending<'f> {
+    file: &'f ScoringFile,
+    positions: Positions<'f>,
+    candidates: Vec<Candidate>,
+    totals: Totals,
+    /// `contig:position` of rows that need a frequency and have none.
+    without_frequency: Vec<String>,
+}
+
+impl<'f> Scorer<'f> {
+    /// Nothing summed yet. Frequencies are those among `people`.
+    ///
+    /// # Errors
+    /// When polars refuses a table.
+    pub fn new(files: &'f [ScoringFile], options: &'f Options, n_people: usize, people: Vec<usize>) -> Result<Self, Error> {
+        let pending = |file: &'f ScoringFile| -> Result<_, Error> {
+            let (positions, totals) = (Positions::new(file)?, Totals::new(n_people));
+            Ok(Pending { file, positions, candidates: Vec::new(), totals, without_frequency: Vec::new() })
+        };
+        let rules = MatchRules {
+            keep_ambiguous: options.keep_ambiguous,
+            keep_first_match: options.scoring.keep_first_match,
+            exclude_multiallelic: options.scoring.exclude_multiallelic,
+        };
+        let scores = files.iter().map(pending).collect::<Result<_, _>>()?;
+        Ok(Self { options, rules, people, scores, n_sites: 0, n_people })
+    }
+
+    /// Adds sites: those that follow on the ones before, with everything at their positions.
+    ///
+    /// # Errors
+    /// When the tables cannot be joined.
+    pub fn add(&mut self, sites: &[Site]) -> Result<(), Error> {
+        let everyone: Vec<usize> = (0..self.n_people).collect();
+        let options = &self.options.scoring;
+        for score in &mut self.scores {
+            let mut candidates = score.positions.candidates(sites, self.rules)?;
+            for candidate in candidates.iter_mut().filter(|candidate| candidate.is_matched()) {
+                let (site, row) = (&sites[candidate.site], &score.file.rows[candidate.row]);
+                let allele = candidate.effect_allele();
+                if site.genotypes.is_plain() {
+                    site.genotypes.add(allele, &row.effect, None, &mut score.totals);
+                    continue;
+                }
+                let tally = site.tally(allele, &self.people);
+                let n_missing = self.people.len() - tally.people;
+                if n_missing as f64 > options.max_missing * self.people.len() as f64 {
+                    candidate.exclusion = Some(Exclusion::Missing);
+                    continue;
+                }
+                candidate.frequency = if tally.people >= options.mincs { tally.frequency() } else { row.frequency };
+                let is_needed = || !options.no_mean_imputation && site.tally(allele, &everyone).people < everyone.len();
+                if candidate.frequency.is_none() && is_needed() {
+                    score.without_frequency.push(format!("{}:{}", site.contig, site.position));
+                }
+                let frequency = candidate.frequency.filter(|_| !options.no_mean_imputation);
+                site.genotypes.add(allele, &row.effect, frequency, &mut score.totals);
+            }
+            score.candidates.extend(candidates.into_iter().map(|mut candidate| {
+                candidate.site += self.n_sites;
+                candidate
+            }));
+        }
+        self.n_sites += sites.len();
+        Ok(())
+    }
+
+    /// The scores of the sites that came in, and of those that did not. `sites` are all of them (their genotypes are not looked at).
+    ///
+    /// # Errors
+    /// Missing genotypes without a frequency; rows that records of two files match; callable regions or a reference that cannot be read.
+    pub fn finish(self, sites: &[Site], filtered: &[Site]) -> Result<Vec<Score<'f>>, Error> {
+        let mut absent = Absent::new(self.options, self.rules, sites, filtered)?;
+        let mut scores = Vec::with_capacity(self.scores.len());
+        for score in self.scores {
+            let Pending { file, positions, mut candidates, mut totals, without_frequency } = score;
+            if let Some(first) = without_frequency.first() {
+                let (path, n, mincs) = (file.path.clone(), without_frequency.len(), self.options.scoring.mincs);
+                return Err(Error::NoFrequency { path, n, first: first.clone(), mincs });
+            }
+            candidates.sort_by_key(|candidate| candidate.row);
+            let used: Vec<bool> = candidates.iter().map(Candidate::is_matched).collect();
+            matching::mark(&mut candidates, self.rules);
+            if let Some((changed, _)) = candidates.iter().zip(used).find(|(candidate, used)| candidate.is_matched() != *used) {
+                let site = &sites[changed.site];
+                return Err(Error::TwoFiles { path: file.path.clone(), contig: site.contig.clone(), position: site.position });
+            }
+            let stands = absent.stands(file, &positions, &candidates)?;
+            for (&row, stand) in &stands {
+                totals.add_to_all(stand_value(&file.rows[row], *stand));
+            }
+            let stands = stands.into_iter().map(|(row, stand)| (row, stand.kind)).collect();
+            let matches = Matches::new(file, candidates, stands);
+            scores.push(Score { file, matches, totals: totals.people().collect() });
+        }
+        Ok(scores)
+    }
+}
+
+/// How a row adds the same to everyone.
+#[derive(Clone, Copy)]
+struct Constant {
+    kind: Stand,
+    /// Copies of the effect allele, where they are known.
+    copies: Option<f64>,
+}
+
+fn stand_value(row: &WeightRow, constant: Constant) -> f64 {
+    match constant.copies {
+        Some(copies) => row.effect.at(copies),
+        None => row.effect.expected(row.frequency.unwrap_or_default(), 2, 1),
+    }
+}
+
+/// What is known of sites that are not in the VCF, or not to be used.
+struct Absent<'a> {
+    rules: MatchRules,
+    xchr_model: u8,
+    filtered: &'a [Site],
+    /// Contig key and position of all records.
+    present: HashSet<(&'a str, usize)>,
+    /// By contig key, sorted and disjoint; `None` when not given.
+    callable: Option<HashMap<String, Vec<(usize, usize)>>>,
+    reference: Option<Reference>,
+}
+
+impl<'a> Absent<'a> {
+    fn new(options: &Options, rules: MatchRules, sites: &'a [Site], filtered: &'a [Site]) -> Result<Self, Error> {
+        let scoring = &options.scoring;
+        let callable = scoring.callable.as_deref().map(read_intervals).transpose()?;
+        let present = if callable.is_some() {
+            sites.iter().chain(filtered).map(|site| (contig_key(&site.contig), site.position)).collect()
+        } else {
+            HashSet::new()
+        };
+        Ok(Self {
+            rules,
+            xchr_model: scoring.reading.xchr_model,
+            filtered,
+            present,
+            callable: callable.map(|intervals| merged(&intervals)),
+            reference: scoring.reference.as_deref().map(Reference::open).transpose()?,
+        })
+    }
+
+    /// The rows of a score that add the same to everyone.
+    fn stands(
+        &mut self,
+        file: &ScoringFile,
+        positions: &Positions<'_>,
+        candidates: &[Candidate],
+    ) -> Result<BTreeMap<usize, Constant>, Error> {
+        let exclusions: HashMap<usize, Option<Exclusion>> = candidates
+            .iter()
+            .filter(|candidate| candidate.best_match && !candidate.duplicate_best_match)
+            .map(|candidate| (candidate.row, candidate.exclusion))
+            .collect();
+        let filtered = positions.candidates(self.filtered, self.rules)?;
+        let filtered: HashSet<usize> = filtered.iter().filter(|candidate| candidate.is_matched()).map(|candidate| candidate.row).collect();
+        let mut stands = BTreeMap::new();
+        for (index, row) in file.rows.iter().enumerate().filter(|(_, row)| row.unusable.is_none()) {
+            let by_frequency = |kind| row.frequency.is_some().then_some(Constant { kind, copies: None });
+            let stand = match exclusions.get(&index) {
+                Some(Some(Exclusion::Missing)) => by_frequency(Stand::Missing),
+                Some(_) => None,
+                None if filtered.contains(&index) => by_frequency(Stand::Filter),
+                None if self.callable.is_none() || self.is_present(row) => None,
+                None if self.is_callable(row) => self.hom_ref(row)?,
+                None => by_frequency(Stand::NotCallable),
+            };
+            stands.extend(stand.map(|stand| (index, stand)));
+        }
+        Ok(stands)
+    }
+
+    fn is_present(&self, row: &WeightRow) -> bool {
+        row.chr_position.is_some_and(|position| self.present.contains(&(contig_key(&row.chr_name), position)))
+    }
+
+    fn is_callable(&self, row: &WeightRow) -> bool {
+        let (Some(callable), Some(position)) = (&self.callable, row.chr_position) else { return false };
+        let intervals = callable.get(contig_key(&row.chr_name)).map_or(&[][..], Vec::as_slice);
+        let len_nt = row.effect_allele.len().max(row.other_allele.as_ref().map_or(1, String::len));
+        let next = intervals.partition_point(|&(_, end0)| end0 < position);
+        intervals.get(next).is_some_and(|&(start0, end0)| start0 < position && position - 1 + len_nt <= end0)
+    }
+
+    /// Which of the row's alleles is REF, where the reference tells them apart. Men have one copy on X, and nobody says who is one.
+    fn hom_ref(&mut self, row: &WeightRow) -> Result<Option<Constant>, Error> {
+        let (Some(reference), Some(position)) = (self.reference.as_mut(), row.chr_position) else { return Ok(None) };
+        if contig_key(&row.chr_name) == "X" && self.xchr_model == 1 {
+            return Ok(None);
+        }
+        let start0 = position - 1;
+        let longest = row.effect_allele.len().max(row.other_allele.as_ref().map_or(1, String::len));
+        if reference.covering(&row.chr_name, start0, start0 + longest).is_err() {
+            return Ok(None);
+        }
+        let bases = String::from_utf8_lossy(&reference.fetch(&row.chr_name, start0, start0 + longest)?).into_owned();
+        Ok(effect_is_ref(row, &bases, self.rules.keep_ambiguous)
+            .map(|is_ref| Constant { kind: Stand::HomRef, copies: Some(if is_ref { 2.0 } else { 0.0 }) }))
+    }
+}
+
+/// Whether the effect allele is what the reference has; `None` where it does not say.
+fn effect_is_ref(row: &WeightRow, bases: &str, keep_ambiguous: bool) -> Option<bool> {
+    let effect = row.effect_allele.as_str();
+    let Some(other) = row.other_allele.as_deref() else {
+        return (effect.len() == 1).then(|| bases.starts_with(effect));
+    };
+    let (effect_flip, other_flip) = (matching::complement(effect)?, matching::complement(other)?);
+    if effect == other_flip && !keep_ambiguous {
+        return None;
+    }
+    [(effect, other), (&effect_flip, &other_flip)]
+        .into_iter()
+        .map(|(effect, other)| (bases.starts_with(effect), bases.starts_with(other)))
+        .find(|fits| *fits != (false, false))
+        .and_then(|(is_effect, is_other)| (is_effect != is_other).then_some(is_effect))
+}
+
+fn merged(intervals: &[Interval]) -> HashMap<String, Vec<(usize, usize)>> {
+    let mut of_contig: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
+    for interval in intervals {
+        of_contig.entry(contig_key(&interval.contig).to_owned()).or_default().push((interval.start0, interval.end0));
+    }
+    for intervals in of_contig.values_mut() {
+        intervals.sort_unstable();
+        intervals.dedup_by(|next, kept| {
+            let joins = next.0 <= kept.1;
+            if joins {
+                kept.1 = kept.1.max(next.1);
+            }
+            joins
+        });
+    }
+    of_contig
+}
+
+/// Reads the scoring files, refusing those of another build and names that are there already.
+///
+/// # Errors
+/// See [`ScoringFile::read`].
+pub fn read_scoring_files(options: &Options, mut names: Vec<String>) -> Result<Vec<ScoringFile>, Error> {
+    let mut files = Vec::new();
+    for path in &options.scoring_files {
+        for file in ScoringFile::read(path, options.scoring.effect_allele_column)? {
+            if let (Some(found), Some(expected)) = (file.genome_build, options.genome_build)
+                && found != expected
+            {
+                return Err(Error::Build { path: path.clone(), found, expected });
+            }
+            if names.contains(&file.id) {
+                let model = format!("{}{}", gf_cohort_schema::BASELINE_PREFIX, file.id);
+                return Err(Error::SameModel { path: path.clone(), model });
+            }
+            names.push(file.id.clone());
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+/// Contig keys and positions of the rows.
+pub fn positions_of(files: &[ScoringFile]) -> HashSet<(String, usize)> {
+    let rows = files.iter().flat_map(|file| &file.rows);
+    rows.filter_map(|row| Some((contig_key(&row.chr_name).to_owned(), row.chr_position?))).collect()
+}
+
+/// # Errors
+/// Names the first score of which too few variants match, and its match log.
+pub fn check_overlap(scores: &[Score<'_>], options: &Options, log: &Path) -> Result<(), Error> {
+    let too_few = |counts: &MatchCounts| counts.matched + counts.hom_ref == 0 || counts.overlap() < options.min_overlap;
+    let Some(Score { file, matches, .. }) = scores.iter().find(|score| too_few(&score.matches.counts)) else { return Ok(()) };
+    Err(Error::Overlap {
+        what: format!("{} (each row in {})", file.path.display(), log.display()),
+        matched: matches.counts.matched + matches.counts.hom_ref,
+        rows: matches.counts.rows,
+        min_overlap: options.min_overlap,
+        build: file.genome_build.map_or_else(|| "not stated".into(), |build| build.to_string()),
+    })
+}
+
+/// What became of one scoring file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScoreSummary {
+    /// The file.
+    pub path: PathBuf,
+    /// Its `#pgs_id`, or name.
+    pub id: String,
+    /// Build of the positions used, where stated.
+    pub genome_build: Option<GenomeBuild>,
+    /// The positions are the harmonised ones.
+    pub harmonised: bool,
+    /// Rows matched and not.
+    pub counts: MatchCounts,
+    /// Share of the rows that are in the score.
+    pub overlap: f64,
+    /// Genotypes that a frequency stands for (or nothing, without mean imputation), over all people.
+    pub missing_genotypes: u64,
+}
+
+impl ScoreSummary {
+    /// Of a score.
+    #[must_use]
+    pub fn of(score: &Score<'_>) -> Self {
+        let (file, counts) = (score.file, &score.matches.counts);
+        Self {
+            path: file.path.clone(),
+            id: file.id.clone(),
+            genome_build: file.genome_build,
+            harmonised: file.harmonised,
+            overlap: counts.overlap(),
+            counts: counts.clone(),
+            missing_genotypes: score.totals.iter().map(|total| u64::from(total.n_missing)).sum(),
+        }
+    }
+}
+
+impl fmt::Display for ScoreSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = &self.counts;
+        let build = self.genome_build.map_or_else(|| "build not stated".into(), |build| build.to_string());
+        writeln!(f, "prs-{}: {} of {} variants matched ({:.1} %), {build}", self.id, counts.matched, counts.rows, 100.0 * self.overlap)?;
+        let rows = [
+            ("flipped", counts.flipped),
+            ("ambiguous", counts.ambiguous),
+            ("duplicate", counts.duplicates),
+            ("multi-allelic", counts.multiallelic),
+            ("with too many missing genotypes", counts.missing),
+            ("homozygous reference: callable, not in the VCF", counts.hom_ref),
+            ("the same for everyone, by the file's own frequency", counts.by_frequency),
+            ("unmatched", counts.unmatched),
+        ];
+        super::write_counts(f, &rows.map(|(what, count)| (what, count as u64)))?;
+        super::write_counts(f, &[("missing genotypes", self.missing_genotypes)])?;
+        counts.unusable.iter().try_for_each(|(reason, count)| writeln!(f, "  unusable ({reason}): {count}"))
+    }
+}

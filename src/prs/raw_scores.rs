@@ -1,0 +1,114 @@
+//! Published scores of people without a cohort table: raw sums, nothing fitted.
+//!
+//! Input -> output: VCF/BCF + scoring files -> `raw_scores.csv` and `match_log.csv`. The files are read once and in batches, so that a score
+//! of millions of variants needs no more memory than one of a hundred.
+
+use std::{collections::HashSet, fmt};
+
+use serde::Serialize;
+
+use super::{
+    Error, Options,
+    dosages::{GenotypeTable, ReadCounts, Request, Site},
+    genotypes::Genotypes,
+    model,
+    published::{self, ScoreSummary, Scorer},
+    tables,
+};
+use crate::ingest::{Locus, Strand, VariantRecord};
+
+/// Genotypes that are held at once.
+const BATCH_BYTES: usize = 1 << 26;
+/// Positions of scores nearer than this (nt) are read as one region: an index is not asked for each of them.
+const MAX_GAP_NT: usize = 1_000;
+
+/// What was found and what was left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RawSummary {
+    /// People scored.
+    pub n_people: usize,
+    /// Records and genotypes.
+    pub genotypes: ReadCounts,
+    /// What became of each scoring file.
+    pub scores: Vec<ScoreSummary>,
+    /// What was odd but could be read.
+    pub warnings: Vec<String>,
+}
+
+impl fmt::Display for RawSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))?;
+        let ids: Vec<&str> = self.scores.iter().map(|score| score.id.as_str()).collect();
+        writeln!(f, "{} people scored by {}", self.n_people, ids.join(", "))?;
+        self.scores.iter().try_for_each(|score| write!(f, "{score}"))?;
+        super::write_counts(f, &super::read_counts(&self.genotypes))?;
+        writeln!(f, "no cohort table (--cohort): raw scores only, without covariates, baselines or predictions")
+    }
+}
+
+/// Scores everyone in the files; [`Options::cohort`] is not looked at.
+///
+/// # Errors
+/// Bad input (see [`Error`]); no scoring file; missing genotypes that nothing can stand for.
+pub fn run(options: &Options) -> Result<RawSummary, Error> {
+    options.check()?;
+    if options.scoring_files.is_empty() {
+        let reason =
+            "nothing to do: without a cohort (--cohort) published scores are summed, and no scoring file is given (--scoring-file)";
+        return Err(Error::Options { reason: reason.into() });
+    }
+    let files = published::read_scoring_files(options, Vec::new())?;
+    let positions = published::positions_of(&files);
+    let loci = regions(&positions);
+    let is_published = |record: &VariantRecord| positions.contains(&model::key_of(record));
+    let request = Request {
+        paths: &options.vcf,
+        loci: Some(&loci),
+        people: None,
+        wanted: Some(&is_published),
+        filters: options.filters.as_deref(),
+        keep_filtered: Some(&|_| true),
+    };
+    let mut scorer: Option<Scorer<'_>> = None;
+    let mut sites: Vec<Site> = Vec::new();
+    let table = GenotypeTable::in_batches(&request, &options.scoring.reading, BATCH_BYTES, |table| {
+        let n_people = table.people.len();
+        let scorer = match &mut scorer {
+            Some(scorer) => scorer,
+            none => none.insert(Scorer::new(&files, options, n_people, (0..n_people).collect())?),
+        };
+        scorer.add(&table.sites)?;
+        // The log needs their names.
+        sites.extend(table.sites.drain(..).map(|site| Site { genotypes: Genotypes::none(), ..site }));
+        Ok(())
+    })?;
+    let scores = scorer.map_or_else(|| Ok(Vec::new()), |scorer| scorer.finish(&sites, &table.filtered))?;
+    let log = options.out.join("match_log.csv");
+    tables::write_match_log(&log, &scores, &sites, options)?;
+    published::check_overlap(&scores, options, &log)?;
+    tables::write_raw_scores(&options.out.join("raw_scores.csv"), &table.people, &scores)?;
+    Ok(RawSummary {
+        n_people: table.people.len(),
+        genotypes: table.counts,
+        scores: scores.iter().map(ScoreSummary::of).collect(),
+        warnings: table.warnings.into_iter().chain(files.iter().flat_map(|file| file.warnings.clone())).collect(),
+    })
+}
+
+/// Regions that hold all positions and little else.
+fn regions(positions: &HashSet<(String, usize)>) -> Vec<Locus> {
+    let mut sorted: Vec<(&str, usize)> = positions.iter().map(|(contig, position)| (contig.as_str(), *position)).collect();
+    sorted.sort_unstable();
+    let near = |a: &(&str, usize), b: &(&str, usize)| a.0 == b.0 && b.1 - a.1 <= MAX_GAP_NT;
+    let locus = |group: &[(&str, usize)]| Locus {
+        name: String::new(),
+        contig: group[0].0.to_owned(),
+        start0: group[0].1 - 1,
+        end0: group[group.len() - 1].1,
+        strand: Strand::Forward,
+    };
+    sorted.chunk_by(near).map(locus).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@
 //! | `calibration.csv` | [`CalibrationRow`] | `evaluate` | plots |
 //! | `deciles.csv` | [`DecileRow`] | `evaluate` | plots |
 //! | `distribution.csv` | [`DistributionRow`] | `evaluate` | plots |
+//! | `folds.csv` | [`FoldRow`] | `evaluate` | people and papers |
 //! | `guards.csv` | [`GuardRow`] | `prs`, `evaluate` | `evaluate`, people |
 //!
 //! The key of a person is `sample_id`, which is the sample's name in the VCF; the key of a prediction is
@@ -39,8 +40,8 @@ pub use self::{
     schema::{Table, json_schema},
     split::{Split, UnknownSplit},
     verdict::{
-        CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow, DistributionRow, GUARD_COLUMNS, GuardRow,
-        GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE, rung,
+        CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow, DistributionRow, FOLD_COLUMNS, FoldRow,
+        GUARD_COLUMNS, GuardRow, GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE, rung,
     },
 };
 

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use crate::{AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, GuardRow, Phenotype, Prediction, RocPoint, Split, StratumRow};
+use crate::{
+    AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, FoldRow, GuardRow, Phenotype, Prediction, RocPoint, Split, StratumRow,
+};
 
 /// A table with a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +31,15 @@ pub enum Table {
     Deciles,
     /// `distribution.csv`
     Distribution,
+    /// `folds.csv`
+    Folds,
     /// `guards.csv`
     Guards,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Cohort,
         Self::Predictions,
         Self::Cost,
@@ -45,6 +49,7 @@ impl Table {
         Self::Calibration,
         Self::Deciles,
         Self::Distribution,
+        Self::Folds,
         Self::Guards,
     ];
 
@@ -61,6 +66,7 @@ impl Table {
             Self::Calibration => "calibration.schema.json",
             Self::Deciles => "deciles.schema.json",
             Self::Distribution => "distribution.schema.json",
+            Self::Folds => "folds.schema.json",
             Self::Guards => "guards.schema.json",
         }
     }
@@ -79,6 +85,7 @@ pub fn json_schema(table: Table) -> Value {
         Table::Calibration => schema_for!(CalibrationRow),
         Table::Deciles => schema_for!(DecileRow),
         Table::Distribution => schema_for!(DistributionRow),
+        Table::Folds => schema_for!(FoldRow),
         Table::Guards => schema_for!(GuardRow),
     }
     .to_value()
@@ -108,8 +115,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, GUARD_COLUMNS, PREDICTION_COLUMNS,
-        ROC_COLUMNS, STRATUM_COLUMNS,
+        AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, FOLD_COLUMNS, GUARD_COLUMNS,
+        PREDICTION_COLUMNS, ROC_COLUMNS, STRATUM_COLUMNS,
     };
 
     #[test]
@@ -132,6 +139,7 @@ mod tests {
             (Table::Calibration, &CALIBRATION_COLUMNS),
             (Table::Deciles, &DECILE_COLUMNS),
             (Table::Distribution, &DISTRIBUTION_COLUMNS),
+            (Table::Folds, &FOLD_COLUMNS),
             (Table::Guards, &GUARD_COLUMNS),
         ] {
             let schema = json_schema(table);

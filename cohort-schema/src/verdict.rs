@@ -1,5 +1,5 @@
-//! What an evaluation says beside `auc.csv` and `roc.csv`: `strata.csv`, `calibration.csv`, `deciles.csv`, `distribution.csv` and
-//! `guards.csv`. An undefined value is empty.
+//! What an evaluation says beside `auc.csv` and `roc.csv`: `strata.csv`, `calibration.csv`, `deciles.csv`, `distribution.csv`, `folds.csv`
+//! and `guards.csv`. An undefined value is empty.
 
 use std::{fmt, str::FromStr};
 
@@ -131,7 +131,8 @@ pub struct DecileRow {
     pub n_cases: usize,
     /// People without.
     pub n_controls: usize,
-    /// Odds here over odds in the middle two tenths; empty where one of the four counts is 0.
+    /// Odds here over odds in the middle two tenths together, which are themselves 1 without an interval; empty where one of the four counts
+    /// is 0.
     pub odds_ratio: Option<f64>,
     /// Lower end of Woolf's 95 % interval.
     pub ci_low: Option<f64>,
@@ -161,6 +162,32 @@ pub struct DistributionRow {
 
 /// Columns of `distribution.csv`, in order.
 pub const DISTRIBUTION_COLUMNS: [&str; 6] = ["model", "split", "logit_low", "logit_high", "n_cases", "n_controls"];
+
+/// AUROC of one model among the people of one fold of a cross-validation, none of whom it had seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FoldRow {
+    /// The model.
+    pub model: String,
+    /// 1-based repeat of the cross-validation: the how-manieth `predictions.csv` that has folds of this model.
+    pub repeat: usize,
+    /// The fold, as in `predictions.csv`.
+    pub fold: u32,
+    /// People with the disease.
+    pub n_cases: usize,
+    /// People without.
+    pub n_controls: usize,
+    /// As in `auc.csv`; empty where a class is.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub auroc: Option<f64>,
+    /// The model this one is compared to.
+    pub compared_to: Option<String>,
+    /// `auroc` minus that of `compared_to` on the same people.
+    #[schemars(range(min = -1.0, max = 1.0))]
+    pub delta_auroc: Option<f64>,
+}
+
+/// Columns of `folds.csv`, in order.
+pub const FOLD_COLUMNS: [&str; 8] = ["model", "repeat", "fold", "n_cases", "n_controls", "auroc", "compared_to", "delta_auroc"];
 
 /// What a guard against leakage found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

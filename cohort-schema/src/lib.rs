@@ -20,6 +20,7 @@
 //!
 //! A leaf: it knows no genomes, no tensors, no command line.
 
+mod characteristics;
 mod cohort;
 mod performance;
 mod phenotype;
@@ -30,12 +31,13 @@ mod table;
 mod verdict;
 
 pub use self::{
+    characteristics::Characteristics,
     cohort::{Cohort, CovariateChoice, Person},
     performance::{AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, read_costs},
     phenotype::{Phenotype, PhenotypeCoding},
     prediction::{
-        BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, is_baseline, nine_significant_digits, probability, read_predictions,
-        write_predictions,
+        BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, PredictionRef, each_prediction, is_baseline, nine_significant_digits, probability,
+        read_predictions, write_predictions,
     },
     schema::{Table, json_schema},
     split::{Split, UnknownSplit},

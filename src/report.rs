@@ -1,4 +1,4 @@
-//! How results are shown: `auc.csv` and `roc.csv` with fixed precision, and the comparison as a table for the terminal.
+//! How results are shown: the tables of a verdict with fixed precision, and the comparison as text for the terminal.
 //!
 //! Input -> output: rows of `gf-cohort-schema` -> files (written whole or not at all) or text. The same rows give the same bytes.
 
@@ -8,8 +8,8 @@ mod terminal;
 
 pub use self::{
     aligned::aligned,
-    tables::{write_auc, write_roc},
-    terminal::{costs, table},
+    tables::{write, write_guards},
+    terminal::{costs, guards, table},
 };
 
 use gf_cohort_schema::{AucRow, CalibrationRow, DecileRow, DistributionRow, FoldRow, GuardRow, RocPoint, StratumRow};

@@ -5,6 +5,7 @@
 //! | `cohort.csv` | [`Person`] in a [`Cohort`] | the user, `simulate` | `tokenize`, `train`, `prs` |
 //! | `predictions.csv` | [`Prediction`] | `train`, `prs` | `evaluate` |
 //! | `cost.csv` | [`CostRow`] | `train`, `compress` | `evaluate` |
+//! | `scores.csv` | [`ScoreRow`] | `prs` | `evaluate` |
 //! | `auc.csv` | [`AucRow`] | `evaluate` | people and papers |
 //! | `roc.csv` | [`RocPoint`] | `evaluate` | plots |
 //! | `strata.csv` | [`StratumRow`] | `evaluate` | people and papers |
@@ -33,7 +34,7 @@ mod verdict;
 pub use self::{
     characteristics::Characteristics,
     cohort::{Cohort, CovariateChoice, Person},
-    performance::{AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, read_costs},
+    performance::{AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, SCORE_COLUMNS, ScoreRow, read_costs, read_scores},
     phenotype::{Phenotype, PhenotypeCoding},
     prediction::{
         BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, PredictionRef, each_prediction, is_baseline, nine_significant_digits, probability,

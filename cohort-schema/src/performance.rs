@@ -1,5 +1,5 @@
 //! `auc.csv` and `roc.csv`: how well each model tells cases from controls. An undefined value is empty, with the reason beside it.
-//! `cost.csv`: what each model costs.
+//! `cost.csv`: what each model costs. `scores.csv`: what each published score is.
 
 use std::path::Path;
 
@@ -198,6 +198,36 @@ pub struct CostRow {
     pub bytes: u64,
 }
 
+/// A published polygenic score, and how much of it is in the genomes of a cohort.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScoreRow {
+    /// The baseline made of it, as in `predictions.csv`.
+    pub model: String,
+    /// Its accession in the PGS Catalog, or the name of its file.
+    pub accession: String,
+    /// The name its authors gave it.
+    pub name: Option<String>,
+    /// The trait it was made for.
+    pub trait_reported: Option<String>,
+    /// Build of the positions used; empty where the file does not say.
+    pub genome_build: Option<String>,
+    /// The positions used are the harmonised ones.
+    pub harmonised: bool,
+    /// Rows of the file.
+    pub n_variants: u64,
+    /// Rows whose genotypes are in the score.
+    pub n_matched: u64,
+    /// Their share.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub match_rate: f64,
+    /// The study that made it, as the file cites it.
+    pub study: Option<String>,
+}
+
+/// Columns of `scores.csv`, in order.
+pub const SCORE_COLUMNS: [&str; 10] =
+    ["model", "accession", "name", "trait_reported", "genome_build", "harmonised", "n_variants", "n_matched", "match_rate", "study"];
+
 /// Columns of `cost.csv`, in order.
 pub const COST_COLUMNS: [&str; 6] = ["model", "parameters", "multiplications", "additions", "energy_pj", "bytes"];
 
@@ -224,6 +254,48 @@ pub fn read_costs(path: &Path) -> Result<Vec<CostRow>, Error> {
             additions: count(additions)?,
             energy_pj: row.finite(energy_pj)?,
             bytes: count(bytes)?,
+        })
+    };
+    table.rows().map(read).collect()
+}
+
+/// Reads and checks a `scores.csv`. Further columns are allowed.
+///
+/// # Errors
+/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column holds.
+pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>, Error> {
+    let table = CsvTable::read(path)?;
+    let mut columns = [0; SCORE_COLUMNS.len()];
+    for (column, name) in columns.iter_mut().zip(SCORE_COLUMNS) {
+        *column = table.column(name)?;
+    }
+    let [model, accession, name, trait_reported, genome_build, harmonised, n_variants, n_matched, match_rate, study] = columns;
+    let read = |row: Row<'_>| {
+        let text = |column: usize| Some(row.cell(column).to_owned()).filter(|text| !text.is_empty());
+        let count = |column: usize| {
+            let cell = row.required(column)?;
+            cell.parse::<u64>().map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
+        };
+        let is_harmonised = match row.required(harmonised)? {
+            "true" => true,
+            "false" => false,
+            cell => return Err(row.error(harmonised, format!("`{cell}` is neither `true` nor `false`"))),
+        };
+        let rate = row.finite(match_rate)?;
+        if !(0.0..=1.0).contains(&rate) {
+            return Err(row.error(match_rate, format!("{rate} is not between 0 and 1")));
+        }
+        Ok(ScoreRow {
+            model: row.required(model)?.to_owned(),
+            accession: row.required(accession)?.to_owned(),
+            name: text(name),
+            trait_reported: text(trait_reported),
+            genome_build: text(genome_build),
+            harmonised: is_harmonised,
+            n_variants: count(n_variants)?,
+            n_matched: count(n_matched)?,
+            match_rate: rate,
+            study: text(study),
         })
     };
     table.rows().map(read).collect()

@@ -7,7 +7,8 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
 use crate::{
-    AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, FoldRow, GuardRow, Phenotype, Prediction, RocPoint, Split, StratumRow,
+    AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, FoldRow, GuardRow, Phenotype, Prediction, RocPoint, ScoreRow, Split,
+    StratumRow,
 };
 
 /// A table with a schema.
@@ -19,6 +20,8 @@ pub enum Table {
     Predictions,
     /// `cost.csv`
     Cost,
+    /// `scores.csv`
+    Scores,
     /// `auc.csv`
     Auc,
     /// `roc.csv`
@@ -39,10 +42,11 @@ pub enum Table {
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Cohort,
         Self::Predictions,
         Self::Cost,
+        Self::Scores,
         Self::Auc,
         Self::Roc,
         Self::Strata,
@@ -60,6 +64,7 @@ impl Table {
             Self::Cohort => "cohort.schema.json",
             Self::Predictions => "predictions.schema.json",
             Self::Cost => "cost.schema.json",
+            Self::Scores => "scores.schema.json",
             Self::Auc => "auc.schema.json",
             Self::Roc => "roc.schema.json",
             Self::Strata => "strata.schema.json",
@@ -79,6 +84,7 @@ pub fn json_schema(table: Table) -> Value {
         Table::Cohort => schema_for!(CohortRow),
         Table::Predictions => schema_for!(Prediction),
         Table::Cost => schema_for!(CostRow),
+        Table::Scores => schema_for!(ScoreRow),
         Table::Auc => schema_for!(AucRow),
         Table::Roc => schema_for!(RocPoint),
         Table::Strata => schema_for!(StratumRow),
@@ -116,7 +122,7 @@ mod tests {
     use super::*;
     use crate::{
         AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, FOLD_COLUMNS, GUARD_COLUMNS,
-        PREDICTION_COLUMNS, ROC_COLUMNS, STRATUM_COLUMNS,
+        PREDICTION_COLUMNS, ROC_COLUMNS, SCORE_COLUMNS, STRATUM_COLUMNS,
     };
 
     #[test]
@@ -133,6 +139,7 @@ mod tests {
         for (table, columns) in [
             (Table::Predictions, &PREDICTION_COLUMNS[..]),
             (Table::Cost, &COST_COLUMNS),
+            (Table::Scores, &SCORE_COLUMNS),
             (Table::Auc, &AUC_COLUMNS),
             (Table::Roc, &ROC_COLUMNS),
             (Table::Strata, &STRATUM_COLUMNS),

@@ -80,24 +80,24 @@ fn the_baseline_compared_to_is_the_best_on_validation_and_not_on_test() {
     let summary = study.run().unwrap();
     assert_eq!(summary.comparison, Comparison::OnValidation { model: "prs-dosages".to_owned(), auroc: 0.75, n_baselines: 2 });
     assert!(summary.comparison.to_string().contains("the test split did not choose it"));
-    let order: Vec<_> = summary.rows.iter().map(|row| (row.split, row.model.as_str())).collect();
-    let models = ["linformer", "prs-apoe", "prs-dosages"];
+    let order: Vec<_> = summary.verdict.rows.iter().map(|row| (row.split, row.model.as_str())).collect();
+    let models = ["prs-apoe", "prs-dosages", "linformer"];
     assert_eq!(order, [Split::Validation, Split::Test].map(|split| models.map(|model| (split, model))).concat());
-    let linformer = &summary.rows[3];
+    let linformer = &summary.verdict.rows[5];
     assert_eq!((linformer.auroc, linformer.delta_auroc, linformer.compared_to.as_deref()), (Some(0.75), Some(0.5), Some("prs-dosages")));
-    let baseline = &summary.rows[5];
+    let baseline = &summary.verdict.rows[4];
     assert_eq!((baseline.auroc, &baseline.compared_to, baseline.delta_auroc), (Some(0.25), &None, None));
-    assert!(summary.rows[4].reason.as_deref().unwrap().contains("perfect separation"));
-    let auc_csv = fs::read_to_string(summary.auc_csv).unwrap();
-    assert_eq!(auc_csv.lines().count(), 7);
-    assert!(fs::read_to_string(summary.roc_csv).unwrap().starts_with("model,split,threshold,"));
+    assert!(summary.verdict.rows[3].reason.as_deref().unwrap().contains("perfect separation"));
+    let auc_csv = fs::read_to_string(study.options.out.join("auc.csv")).unwrap();
+    assert_eq!(auc_csv.lines().count(), 8);
+    assert!(fs::read_to_string(study.options.out.join("roc.csv")).unwrap().starts_with("model,split,threshold,"));
 }
 
 #[test]
 fn the_order_of_files_and_rows_does_not_change_a_byte() {
     let bytes = |study: &Study| {
         let summary = study.run().unwrap();
-        (fs::read(summary.auc_csv).unwrap(), fs::read(summary.roc_csv).unwrap())
+        summary.files.iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>()
     };
     let (first, second) = (both_splits(GOOD, POOR), both_splits(POOR, GOOD));
     let forward = Study::new().model("prs-a", &first).model("prs-b", &second);
@@ -112,7 +112,7 @@ fn people_of_unknown_phenotype_are_left_out_and_counted() {
     rows.push(("T5", "test", "", 9.0));
     let summary = Study::new().model("prs-a", &rows).model("linformer", &rows).run().unwrap();
     assert_eq!(summary.people_without_phenotype, 1);
-    assert_eq!((summary.rows[0].n_cases, summary.rows[0].n_controls, summary.rows[0].auroc), (2, 2, Some(0.75)));
+    assert_eq!((summary.verdict.rows[0].n_cases, summary.verdict.rows[0].n_controls, summary.verdict.rows[0].auroc), (2, 2, Some(0.75)));
 }
 
 #[test]
@@ -139,8 +139,8 @@ fn contradicting_or_repeated_rows_are_refused() {
 fn one_class_is_an_empty_value_on_validation_but_an_error_on_test_or_everywhere() {
     let cases = |split: &'static str| four(split, GOOD)[..2].to_vec();
     let summary = Study::new().model("m", &[cases("validation"), four("test", GOOD)].concat()).run().unwrap();
-    assert_eq!((summary.rows[0].n_cases, summary.rows[0].auroc, summary.rows[0].ci_low), (2, None, None));
-    assert!(summary.rows[0].reason.as_deref().unwrap().contains("AUC undefined with 2 cases and 0 controls"));
+    assert_eq!((summary.verdict.rows[0].n_cases, summary.verdict.rows[0].auroc, summary.verdict.rows[0].ci_low), (2, None, None));
+    assert!(summary.verdict.rows[0].reason.as_deref().unwrap().contains("AUC undefined with 2 cases and 0 controls"));
     let on_test = Study::new().model("m", &[four("validation", GOOD), cases("test")].concat()).message();
     assert!(on_test.contains("split test: the AUC of m is undefined with 2 cases and 0 controls"), "{on_test}");
     assert!(Study::new().model("m", &cases("train")).message().contains("no split has both cases and controls"));
@@ -153,7 +153,7 @@ fn several_folds_of_one_person_are_averaged_and_counted() {
     lines.push(line("m", "1", ("T2", "test", "case", 5.0)));
     let summary = Study::new().file("folds.csv", &lines).run().unwrap();
     assert_eq!(summary.people_averaged_over_folds, 1);
-    assert_eq!((summary.rows[0].n_cases, summary.rows[0].auroc), (2, Some(1.0)));
+    assert_eq!((summary.verdict.rows[0].n_cases, summary.verdict.rows[0].auroc), (2, Some(1.0)));
     lines.push(line("m", "1", ("T2", "test", "case", 6.0)));
     assert!(Study::new().file("folds.csv", &lines).message().contains("predicted twice by m, fold 1"));
 }
@@ -163,7 +163,7 @@ fn what_to_compare_to_can_be_named_and_must_be_there() {
     let mut study = Study::new().model("prs-a", &four("test", POOR)).model("prs-b", &four("test", GOOD));
     assert!(study.message().contains("none of the baselines prs-a, prs-b has an AUC on the validation split"));
     study.options.compare_to = Some("prs-b".to_owned());
-    assert_eq!(study.run().unwrap().rows[0].compared_to.as_deref(), Some("prs-b"));
+    assert_eq!(study.run().unwrap().verdict.rows[0].compared_to.as_deref(), Some("prs-b"));
     study.options.compare_to = Some("prs-c".to_owned());
     assert_eq!(study.message(), "no predictions of `prs-c` to compare to; there are predictions of prs-a, prs-b");
 }
@@ -171,11 +171,14 @@ fn what_to_compare_to_can_be_named_and_must_be_there() {
 #[test]
 fn without_a_baseline_nothing_is_compared_and_a_single_one_needs_no_validation() {
     let alone = Study::new().model("linformer", &four("test", GOOD)).run().unwrap();
-    assert_eq!((&alone.comparison, alone.rows[0].auroc, &alone.rows[0].compared_to), (&Comparison::None, Some(0.75), &None));
+    assert_eq!(
+        (&alone.comparison, alone.verdict.rows[0].auroc, &alone.verdict.rows[0].compared_to),
+        (&Comparison::None, Some(0.75), &None)
+    );
     let single = Study::new().model("linformer", &four("test", GOOD)).model("prs-a", &four("test", GOOD)).run().unwrap();
     assert_eq!(single.comparison, Comparison::OnlyBaseline { model: "prs-a".to_owned() });
-    assert_eq!((single.rows[0].delta_auroc, single.rows[0].p_value), (Some(0.0), None));
-    assert!(single.rows[0].reason.as_deref().unwrap().contains("the variance of the difference to prs-a is zero"));
+    assert_eq!((single.verdict.rows[0].delta_auroc, single.verdict.rows[0].p_value), (Some(0.0), None));
+    assert!(single.verdict.rows[0].reason.as_deref().unwrap().contains("the variance of the difference to prs-a is zero"));
 }
 
 #[test]
@@ -187,7 +190,7 @@ fn a_cost_beside_the_predictions_comes_into_the_table() {
     };
     write("cost.csv", "5500.0");
     let summary = study.run().unwrap();
-    let auc_csv = fs::read_to_string(&summary.auc_csv).unwrap();
+    let auc_csv = fs::read_to_string(study.options.out.join("auc.csv")).unwrap();
     let lines: Vec<&str> = auc_csv.lines().collect();
     assert!(lines[1].starts_with("linformer,") && lines[1].contains(",27777,1000,2000,5500.0,200000,"), "{auc_csv}");
     assert!(lines[2].starts_with("prs-a,") && lines[2].contains(",,,,,"), "{auc_csv}");
@@ -206,6 +209,6 @@ fn a_cost_beside_the_predictions_comes_into_the_table() {
 fn a_model_without_the_compared_baseline_on_a_split_says_so() {
     let rows = [four("train", GOOD), four("test", GOOD)].concat();
     let summary = Study::new().model("linformer", &rows).model("prs-a", &four("test", POOR)).run().unwrap();
-    assert_eq!((summary.rows[0].split, summary.rows[0].delta_auroc), (Split::Train, None));
-    assert_eq!(summary.rows[0].reason.as_deref(), Some("not compared: prs-a has no predictions on this split"));
+    assert_eq!((summary.verdict.rows[0].split, summary.verdict.rows[0].delta_auroc), (Split::Train, None));
+    assert_eq!(summary.verdict.rows[0].reason.as_deref(), Some("not compared: prs-a has no predictions on this split"));
 }

@@ -1,25 +1,25 @@
-//! The comparison as aligned text: one line a model, on the test split (or the last split there is); and what the models cost.
+//! The comparison as aligned text: one line a model, on the test split (or the last split there is); what the models cost; what guards found.
 
-use gf_cohort_schema::{AucRow, CostRow};
+use gf_cohort_schema::{AucRow, CostRow, GuardRow, GuardVerdict};
 
 use super::aligned;
 
-const HEADER: [&str; 6] = ["model", "cases", "controls", "AUC (95% CI)", "difference (95% CI)", "p"];
+const HEADER: [&str; 7] = ["row", "model", "cases", "controls", "AUC (95% CI)", "difference (95% CI)", "p"];
 
 /// Readable table of the test rows, then what the models cost where it is known, then the reasons of empty values, one a line. Ends with a line break; empty without rows.
 #[must_use]
 pub fn table(rows: &[AucRow]) -> String {
     let Some(split) = rows.iter().map(|row| row.split).max() else { return String::new() };
     let shown: Vec<&AucRow> = rows.iter().filter(|row| row.split == split).collect();
-    let lines: Vec<[String; 6]> = std::iter::once(HEADER.map(str::to_owned)).chain(shown.iter().map(|row| cells(row))).collect();
-    let widths = std::array::from_fn::<usize, 6, _>(|column| lines.iter().map(|line| line[column].len()).max().unwrap_or(0));
+    let lines: Vec<[String; 7]> = std::iter::once(HEADER.map(str::to_owned)).chain(shown.iter().map(|row| cells(row))).collect();
+    let widths = std::array::from_fn::<usize, 7, _>(|column| lines.iter().map(|line| line[column].len()).max().unwrap_or(0));
 
     let mut text = format!("AUC on the {split} split\n\n");
     for line in &lines {
-        let [model, cases, controls, auroc, delta, p_value] = line;
-        let [model_width, cases_width, controls_width, auroc_width, delta_width, _] = widths;
+        let [row, model, cases, controls, auroc, delta, p_value] = line;
+        let [row_width, model_width, cases_width, controls_width, auroc_width, delta_width, _] = widths;
         let padded = format!(
-            "{model:model_width$}  {cases:>cases_width$}  {controls:>controls_width$}  {auroc:auroc_width$}  {delta:delta_width$}  {p_value}"
+            "{row:row_width$}  {model:model_width$}  {cases:>cases_width$}  {controls:>controls_width$}  {auroc:auroc_width$}  {delta:delta_width$}  {p_value}"
         );
         text += padded.trim_end();
         text += "\n";
@@ -35,6 +35,21 @@ pub fn table(rows: &[AucRow]) -> String {
         text += &reasons.concat();
     }
     text
+}
+
+/// What guards found, one line each, the worst first; empty without guards.
+#[must_use]
+pub fn guards(rows: &[GuardRow]) -> String {
+    let count = |verdict: GuardVerdict| rows.iter().filter(|row| row.verdict == verdict).count();
+    let order = [GuardVerdict::Fail, GuardVerdict::Warn, GuardVerdict::NotRun, GuardVerdict::Pass];
+    let counts: Vec<String> =
+        order.iter().filter(|verdict| count(**verdict) > 0).map(|verdict| format!("{} {verdict}", count(*verdict))).collect();
+    if counts.is_empty() {
+        return String::new();
+    }
+    let of = |verdict: GuardVerdict| rows.iter().filter(move |row| row.verdict == verdict);
+    let line = |row: &GuardRow| format!("{:7}  {} ({}): {}\n", row.verdict.to_string(), row.guard, row.subject, row.finding);
+    format!("Guards against leakage: {}\n\n{}", counts.join(", "), order.into_iter().flat_map(of).map(line).collect::<String>())
 }
 
 /// Readable table of what models cost.
@@ -59,8 +74,9 @@ fn cost(row: &AucRow) -> Option<CostRow> {
     })
 }
 
-fn cells(row: &AucRow) -> [String; 6] {
+fn cells(row: &AucRow) -> [String; 7] {
     [
+        row.row.map_or(String::new(), |row| row.to_string()),
         row.model.clone(),
         row.n_cases.to_string(),
         row.n_controls.to_string(),
@@ -129,10 +145,10 @@ mod tests {
         assert_eq!(
             table(&[row("linformer", Split::Train), linformer, alike, row("prs-dosages", Split::Test)]),
             "AUC on the test split\n\n\
-             model        cases  controls  AUC (95% CI)            difference (95% CI)        p\n\
-             linformer      180       220  0.700 (0.525 to 0.637)  +0.119 (+0.050 to +0.188)  7.1e-4\n\
-             prs-apoe       180       220  0.581 (0.525 to 0.637)  +0.000\n\
-             prs-dosages    180       220  0.581 (0.525 to 0.637)  -\n\
+             row  model        cases  controls  AUC (95% CI)            difference (95% CI)        p\n\
+             4    linformer      180       220  0.700 (0.525 to 0.637)  +0.119 (+0.050 to +0.188)  7.1e-4\n\
+             1    prs-apoe       180       220  0.581 (0.525 to 0.637)  +0.000\n\
+             3    prs-dosages    180       220  0.581 (0.525 to 0.637)  -\n\
              \n\
              Cost of one sequence\n\
              \n\

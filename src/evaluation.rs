@@ -27,6 +27,8 @@ mod strata;
 mod tenths;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verdict_oracle;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -260,7 +262,7 @@ fn known(options: &Options, scores: &Scores) -> Result<Known, Error> {
         let mut absent = scores.people.iter().filter(|person| !cohort.has(&person.sample_id));
         if let Some(example) = absent.next() {
             let (n_absent, n_people) = (absent.count() + 1, scores.people.len());
-            return Err(Error::NotInCohort { path: path.clone(), n_absent, n_people, example: example.sample_id.clone() });
+            return Err(Error::NotInCohort { path: (*path).clone(), n_absent, n_people, example: example.sample_id.clone() });
         }
     }
     Ok(Known { cohort: cohort.map(|(_, cohort)| cohort), apoe: beside::apoe(&options.predictions)? })

@@ -172,3 +172,22 @@ fn beta_fraction(x: f64, a: f64, b: f64) -> f64 {
     let log_beta = libm::lgamma(a) + libm::lgamma(b) - libm::lgamma(a + b);
     (a * x.ln() + b * (-x).ln_1p() - log_beta).exp() / a * fraction
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::verdict_oracle::{CORRECTED, DELTAS, STUDENT};
+
+    #[test]
+    fn the_corrected_test_is_that_of_scipy() {
+        let (mean, t, p_value) = corrected(&DELTAS, 0.25);
+        for (found, expected) in [mean, t.unwrap(), p_value.unwrap()].into_iter().zip(CORRECTED) {
+            assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+        }
+        for &(t, df, expected) in STUDENT {
+            let found = two_sided_p_of_t(t, df);
+            assert!((found / expected - 1.0).abs() < 1e-9, "t {t}, df {df}: {found} is not {expected}");
+        }
+        assert_eq!(corrected(&[0.5, 0.5], 0.25), (0.5, None, None));
+    }
+}

@@ -139,3 +139,72 @@ fn mean_and_sd(values: &[f64]) -> (f64, f64) {
     let mean = values.iter().sum::<f64>() / n;
     (mean, (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt())
 }
+
+#[cfg(test)]
+mod tests {
+    use gf_cohort_schema::Split;
+
+    use super::*;
+    use crate::evaluation::{
+        permutation::Permuted,
+        verdict_oracle::{EXAMPLES, PREVALENCE},
+    };
+
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-9 * expected.abs().max(1.0), "{found} is not {expected}");
+    }
+
+    fn measured(column: &Column, prevalence: Option<f64>) -> (AucRow, Vec<String>) {
+        let mut row = AucRow { auroc: Some(0.5), ..AucRow::undefined("m", Split::Test, column.n_cases(), column.n_controls()) };
+        let mut reasons = Vec::new();
+        fill_in(&mut row, column, prevalence, &mut reasons);
+        (row, reasons)
+    }
+
+    fn column(logits: &[f64], is_case: &[bool]) -> Column {
+        let probabilities = logits.iter().map(|logit| gf_cohort_schema::probability(*logit)).collect();
+        Column::new(Split::Test, "m", (0..logits.len() as u32).collect(), is_case.to_vec(), logits.to_vec(), probabilities)
+    }
+
+    #[test]
+    fn measures_are_those_of_scikit_learn_and_statsmodels() {
+        for example in EXAMPLES {
+            let column = column(example.logits, example.is_case);
+            let (row, reasons) = measured(&column, Some(PREVALENCE));
+            assert!(reasons.is_empty(), "{reasons:?}");
+            for (found, expected) in [
+                (row.auprc, example.auprc),
+                (row.brier, example.brier),
+                (row.or_per_sd, example.or_per_sd),
+                (row.or_ci_low, example.or_ci_low),
+                (row.or_ci_high, example.or_ci_high),
+                (row.nagelkerke_r2, example.nagelkerke_r2),
+                (row.liability_r2, example.liability_r2),
+                (row.calibration_slope, example.calibration_slope),
+                (row.calibration_intercept, example.calibration_intercept),
+            ] {
+                close(found.unwrap(), expected);
+            }
+            close(Permuted::of(&column, &vec![0; column.people.len()], 1).unwrap().p_value(), example.permutation_p);
+        }
+    }
+
+    #[test]
+    fn what_is_undefined_is_empty_and_says_why() {
+        let (perfect, reasons) = measured(&column(&[-2.0, -1.0, 1.0, 2.0], &[false, false, true, true]), None);
+        assert_eq!((perfect.auprc, perfect.or_per_sd, perfect.calibration_slope, perfect.liability_r2), (Some(1.0), None, None, None));
+        assert!(perfect.brier.is_some() && reasons.concat().contains("the classes are separated perfectly"), "{reasons:?}");
+        let (tied, reasons) = measured(&column(&[0.5; 4], &[false, true, true, true]), Some(0.1));
+        assert_eq!((tied.auprc, tied.or_per_sd, tied.nagelkerke_r2, tied.liability_r2), (Some(0.75), None, None, None));
+        assert!(tied.calibration_intercept.is_some() && reasons.concat().contains("a column is constant"), "{reasons:?}");
+    }
+
+    #[test]
+    fn quantiles_of_the_normal_distribution_are_those_of_r() {
+        // qnorm(c(0.5, 0.05, 0.001, 1e-12, 0.9), lower.tail = FALSE)
+        let expected = [0.0, 1.644_853_626_951_472_7, 3.090_232_306_167_813, 7.034_483_825_309_131, -1.281_551_565_544_600_4];
+        for (share, expected) in [0.5, 0.05, 0.001, 1e-12, 0.9].into_iter().zip(expected) {
+            close(upper_quantile(share), expected);
+        }
+    }
+}

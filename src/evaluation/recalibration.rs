@@ -104,3 +104,53 @@ fn isotonic(column: &Column) -> Vec<(f64, f64)> {
     points.dedup();
     points
 }
+
+#[cfg(test)]
+mod tests {
+    use gf_cohort_schema::Split;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::evaluation::verdict_oracle::{EXAMPLES, GRID};
+
+    fn column(logits: &[f64], is_case: &[bool]) -> Column {
+        let n = logits.len() as u32;
+        Column::new(Split::Validation, "m", (0..n).collect(), is_case.to_vec(), logits.to_vec(), vec![0.5; logits.len()])
+    }
+
+    #[test]
+    fn recalibration_is_that_of_statsmodels_and_scikit_learn() {
+        for example in EXAMPLES {
+            let validation = column(example.logits, example.is_case);
+            for (choice, expected) in [(Recalibration::Platt, example.platt), (Recalibration::Isotonic, example.isotonic)] {
+                let map = choice.fit(&validation).unwrap();
+                for (logit, expected) in GRID.into_iter().zip(expected) {
+                    let found = map.probability(logit);
+                    assert!((found - expected).abs() < 1e-9, "{choice} at {logit}: {found} is not {expected}");
+                }
+            }
+            assert_eq!(Recalibration::None.fit(&validation), None);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_fitted_is_not_made_up() {
+        let separated = column(&[-1.0, -0.5, 0.5, 1.0], &[false, false, true, true]);
+        assert_eq!(Recalibration::Platt.fit(&separated), None);
+        assert_eq!(Recalibration::Isotonic.fit(&separated).unwrap().probability(0.0), 0.5);
+    }
+
+    proptest! {
+        #[test]
+        fn an_isotonic_map_never_falls(people in proptest::collection::vec((-8..8_i8, any::<bool>()), 1..40)) {
+            let logits: Vec<f64> = people.iter().map(|person| f64::from(person.0)).collect();
+            let is_case: Vec<bool> = people.iter().map(|person| person.1).collect();
+            let map = Recalibration::Isotonic.fit(&column(&logits, &is_case)).unwrap();
+            let said: Vec<f64> = (-40..40_i8).map(|step| map.probability(f64::from(step) / 4.0)).collect();
+            prop_assert!(said.windows(2).all(|pair| pair[0] <= pair[1] + 1e-12));
+            // On the people fitted, as many cases are expected as there are.
+            let expected: f64 = logits.iter().map(|logit| map.probability(*logit)).sum();
+            prop_assert!((expected - is_case.iter().filter(|case| **case).count() as f64).abs() < 1e-9);
+        }
+    }
+}

@@ -18,6 +18,9 @@ use crate::{
     regression::{Failure, Fit, Likelihood, logistic},
 };
 
+/// Fewer cases, or controls, on the validation split are too few for two predictors.
+const MIN_OF_A_CLASS: usize = 10;
+
 /// Columns of `stacked.csv`, in order.
 pub const COEFFICIENT_COLUMNS: [&str; 4] = ["term", "coefficient", "standard_error", "n_validation"];
 
@@ -79,11 +82,14 @@ fn predictors(scores: &Scores) -> Result<(Column, Column), String> {
     let missing = |what: &str| format!("no {what} with an AUC on the validation split");
     let prs = best(2).or_else(|| best(3)).ok_or_else(|| missing("polygenic score (row 2 or 3)"))?;
     let sequence = best(4).ok_or_else(|| missing("sequence model (row 4)"))?;
-    if prs.people == sequence.people {
-        Ok((prs, sequence))
-    } else {
-        Err(format!("{} and {} have not the same people on the validation split", prs.model, sequence.model))
+    if prs.people != sequence.people {
+        return Err(format!("{} and {} have not the same people on the validation split", prs.model, sequence.model));
     }
+    let (n_cases, n_controls) = (prs.n_cases(), prs.n_controls());
+    if n_cases.min(n_controls) < MIN_OF_A_CLASS {
+        return Err(format!("{n_cases} cases and {n_controls} controls on the validation split are too few to fit on"));
+    }
+    Ok((prs, sequence))
 }
 
 fn fit(prs: &Column, sequence: &Column) -> Result<(Fit, bool), String> {

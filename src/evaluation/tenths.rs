@@ -115,3 +115,65 @@ pub fn distribution(column: &Column, range: (f64, f64)) -> Vec<DistributionRow> 
     };
     counts.into_iter().enumerate().map(row).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use gf_cohort_schema::{Split, probability};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::evaluation::verdict_oracle::EXAMPLES;
+
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-9 * expected.abs().max(1.0), "{found} is not {expected}");
+    }
+
+    fn column(logits: &[f64], is_case: &[bool]) -> Column {
+        let probabilities = logits.iter().map(|logit| probability(*logit)).collect();
+        Column::new(Split::Test, "m", (0..logits.len() as u32).collect(), is_case.to_vec(), logits.to_vec(), probabilities)
+    }
+
+    #[test]
+    fn tenths_are_those_of_statsmodels() {
+        for example in EXAMPLES {
+            let column = column(example.logits, example.is_case);
+            let defined: Vec<DecileRow> = deciles(&column).into_iter().filter(|row| row.ci_low.is_some()).collect();
+            assert_eq!(defined.len(), example.deciles.len());
+            for (row, &(decile, ratio, low, high)) in defined.iter().zip(example.deciles) {
+                assert_eq!(row.decile, decile);
+                close(row.odds_ratio.unwrap(), ratio);
+                close(row.ci_low.unwrap(), low);
+                close(row.ci_high.unwrap(), high);
+            }
+            let bins = calibration(&column, None);
+            assert_eq!(bins.len(), example.bins.len());
+            for (row, [mean, observed, low, high]) in bins.iter().zip(example.bins) {
+                close(row.mean_probability, *mean);
+                close(row.observed, *observed);
+                close(row.ci_low, *low);
+                close(row.ci_high, *high);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn everyone_is_counted_once_and_ties_stay_together(people in proptest::collection::vec((-5..5_i8, any::<bool>()), 1..60)) {
+            let logits: Vec<f64> = people.iter().map(|person| f64::from(person.0)).collect();
+            let is_case: Vec<bool> = people.iter().map(|person| person.1).collect();
+            let column = column(&logits, &is_case);
+            let counted = |n_cases: usize, n_controls: usize| n_cases == column.n_cases() && n_controls == column.n_controls();
+            let rows = deciles(&column);
+            prop_assert!(counted(rows.iter().map(|row| row.n_cases).sum(), rows.iter().map(|row| row.n_controls).sum()));
+            let bars = distribution(&column, (-5.0, 4.0));
+            prop_assert!(counted(bars.iter().map(|row| row.n_cases).sum(), bars.iter().map(|row| row.n_controls).sum()));
+            prop_assert_eq!(calibration(&column, None).iter().map(|row| row.n).sum::<usize>(), people.len());
+            let tenth_of = tenths(&logits, &column.order);
+            for (a, first) in people.iter().zip(&tenth_of) {
+                for (b, second) in people.iter().zip(&tenth_of) {
+                    prop_assert!(*first < 10 && (a.0 >= b.0 || first <= second) && (a.0 != b.0 || first == second));
+                }
+            }
+        }
+    }
+}

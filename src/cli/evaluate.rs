@@ -49,7 +49,7 @@ pub struct Args {
     guards: GuardPolicy,
 }
 
-/// Evaluates, and prints the table to stdout.
+/// Evaluates, and prints the table to stdout; to stderr where a guard finds leakage.
 ///
 /// # Errors
 /// As [`evaluation::run`]; when a guard finds leakage; when stdout cannot be written.
@@ -66,7 +66,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         recalibration: args.recalibration,
         guards: args.guards,
     })?;
-    write!(io::stdout().lock(), "{summary}")?;
+    let leakage = summary.require_no_leakage(args.guards);
+    if leakage.is_err() {
+        eprint!("{summary}");
+    } else {
+        write!(io::stdout().lock(), "{summary}")?;
+    }
     let files: Vec<String> = summary.files.iter().map(|path| path.display().to_string()).collect();
     eprintln!("wrote {}", files.join(", "));
     if summary.people_without_phenotype > 0 {
@@ -75,5 +80,5 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if summary.people_averaged_over_folds > 0 {
         eprintln!("{} people ranked by their mean logit over several folds", summary.people_averaged_over_folds);
     }
-    Ok(summary.require_no_leakage(args.guards)?)
+    Ok(leakage?)
 }

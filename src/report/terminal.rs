@@ -6,7 +6,8 @@ use super::aligned;
 
 const HEADER: [&str; 7] = ["row", "model", "cases", "controls", "AUC (95% CI)", "difference (95% CI)", "p"];
 
-/// Readable table of the test rows, then what the models cost where it is known, then the reasons of empty values, one a line. Ends with a line break; empty without rows.
+/// Readable table of the test rows, then what else is known of them and what the models cost, then the reasons of empty values, one a line. Ends
+/// with a line break; empty without rows.
 #[must_use]
 pub fn table(rows: &[AucRow]) -> String {
     let Some(split) = rows.iter().map(|row| row.split).max() else { return String::new() };
@@ -24,6 +25,11 @@ pub fn table(rows: &[AucRow]) -> String {
         text += padded.trim_end();
         text += "\n";
     }
+    let measures = measures(&shown);
+    if measures.len() > 1 {
+        text += "\nBeside the AUC\n\n";
+        text += &aligned(&measures);
+    }
     let costs: Vec<CostRow> = shown.iter().filter_map(|row| cost(row)).collect();
     if !costs.is_empty() {
         text += "\nCost of one sequence\n\n";
@@ -35,6 +41,36 @@ pub fn table(rows: &[AucRow]) -> String {
         text += &reasons.concat();
     }
     text
+}
+
+/// A header and a line a model of what is known beside the AUC, without the columns and the models of which nothing is.
+fn measures(rows: &[&AucRow]) -> Vec<Vec<String>> {
+    type Cell = fn(&AucRow) -> Option<String>;
+    let columns: [(&str, Cell); 8] = [
+        ("AUPRC", |row| three_decimals(row.auprc)),
+        ("OR per SD (95% CI)", |row| {
+            row.or_per_sd.map(|ratio| with_interval(Some(ratio), row.or_ci_low, row.or_ci_high, |value| format!("{value:.2}")))
+        }),
+        ("Nagelkerke R2", |row| three_decimals(row.nagelkerke_r2)),
+        ("liability R2", |row| three_decimals(row.liability_r2)),
+        ("Brier", |row| three_decimals(row.brier)),
+        ("calibration slope", |row| three_decimals(row.calibration_slope)),
+        ("intercept", |row| three_decimals(row.calibration_intercept)),
+        ("match rate", |row| three_decimals(row.match_rate)),
+    ];
+    let known: Vec<(&str, Cell)> = columns.into_iter().filter(|(_, cell)| rows.iter().any(|row| cell(row).is_some())).collect();
+    let header = std::iter::once("model").chain(known.iter().map(|(name, _)| *name)).map(str::to_owned).collect();
+    let line = |row: &&AucRow| {
+        let cells: Vec<Option<String>> = known.iter().map(|(_, cell)| cell(row)).collect();
+        let is_known = cells.iter().any(Option::is_some);
+        let cells = cells.into_iter().map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
+        is_known.then(|| std::iter::once(row.model.clone()).chain(cells).collect())
+    };
+    std::iter::once(header).chain(rows.iter().filter_map(line)).collect()
+}
+
+fn three_decimals(value: Option<f64>) -> Option<String> {
+    value.map(|value| format!("{value:.3}"))
 }
 
 /// What guards found, one line each, the worst first; empty without guards.
@@ -121,6 +157,16 @@ mod tests {
     }
 
     #[test]
+    fn guards_stand_by_their_verdict_and_are_counted() {
+        let guard = |verdict, guard: &str| GuardRow { guard: guard.to_owned(), verdict, subject: "m".to_owned(), finding: "f".to_owned() };
+        assert_eq!(
+            guards(&[guard(GuardVerdict::Pass, "a"), guard(GuardVerdict::NotRun, "b"), guard(GuardVerdict::Fail, "c")]),
+            "Guards against leakage: 1 fail, 1 not-run, 1 pass\n\nfail     c (m): f\nnot-run  b (m): f\npass     a (m): f\n"
+        );
+        assert_eq!(guards(&[]), "");
+    }
+
+    #[test]
     fn the_test_rows_are_aligned_and_reasons_stand_below() {
         let linformer = AucRow {
             auroc: Some(0.7),
@@ -134,6 +180,10 @@ mod tests {
             additions: Some(2_000),
             energy_pj: Some(5_500.0),
             bytes: Some(200_000),
+            auprc: Some(0.65),
+            or_per_sd: Some(2.0),
+            or_ci_low: Some(1.5),
+            or_ci_high: Some(2.5),
             ..row("linformer", Split::Test)
         };
         let alike = AucRow {
@@ -149,6 +199,11 @@ mod tests {
              4    linformer      180       220  0.700 (0.525 to 0.637)  +0.119 (+0.050 to +0.188)  7.1e-4\n\
              1    prs-apoe       180       220  0.581 (0.525 to 0.637)  +0.000\n\
              3    prs-dosages    180       220  0.581 (0.525 to 0.637)  -\n\
+             \n\
+             Beside the AUC\n\
+             \n\
+             model      AUPRC   OR per SD (95% CI)\n\
+             linformer  0.650  2.00 (1.50 to 2.50)\n\
              \n\
              Cost of one sequence\n\
              \n\

@@ -9,7 +9,7 @@ mod terminal;
 pub use self::{
     aligned::aligned,
     tables::{write, write_guards},
-    terminal::{costs, guards, table},
+    terminal::{costs, guards, p_value, table},
 };
 
 use gf_cohort_schema::{AucRow, CalibrationRow, DecileRow, DistributionRow, FoldRow, GuardRow, RocPoint, StratumRow};

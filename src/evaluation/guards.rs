@@ -29,6 +29,7 @@ use super::{
     scores::{Column, Scores},
     strata::Known,
 };
+use crate::report::p_value;
 
 const PERSON: &str = "person-in-two-splits";
 const FAMILY: &str = "family-in-two-splits";
@@ -80,7 +81,7 @@ fn upper_tail(z: f64) -> f64 {
 
 fn person_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
     let n_people = scores.people.len();
-    let splits = known.cohort.is_some().then(|| known.cells("split", scores)).flatten();
+    let splits = known.has_cohort().then(|| known.cells("split")).flatten();
     let Some(splits) = splits else {
         return row(PERSON, GuardVerdict::Pass, "predictions", format!("{n_people} people, each in one split in all predictions"));
     };
@@ -97,7 +98,7 @@ fn person_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
 }
 
 fn family_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
-    let Some(families) = known.cells("family_id", scores) else {
+    let Some(families) = known.cells("family_id") else {
         let finding = "no cohort.csv with a column family_id was given (--cohort)";
         return row(FAMILY, GuardVerdict::NotRun, "cohort.csv", finding);
     };
@@ -173,7 +174,7 @@ struct Alike {
 fn alike(scores: &Scores, known: &Known, split: Split) -> Vec<Alike> {
     let mut found = Vec::new();
     let by_text = |name: &str| {
-        let cells = known.cells(name, scores)?;
+        let cells = known.cells(name)?;
         let mut index: HashMap<&str, usize> = HashMap::new();
         let stratum_of = cells.into_iter().map(|cell| {
             let next = index.len();
@@ -189,7 +190,7 @@ fn alike(scores: &Scores, known: &Known, split: Split) -> Vec<Alike> {
 
 /// Fifths of the people of a split by their first principal component.
 fn quintiles(scores: &Scores, known: &Known, split: Split) -> Option<Alike> {
-    let cells = known.cells("PC1", scores)?;
+    let cells = known.cells("PC1")?;
     let mut values: Vec<(f64, usize)> = cells
         .iter()
         .enumerate()
@@ -214,7 +215,7 @@ fn permuted_labels(scores: &Scores, known: &Known, columns: &[Column]) -> Vec<Gu
             let everyone = Permuted::of(column, &vec![0; column.people.len()], 1)?;
             let mut worst = GuardVerdict::Pass;
             let mut finding =
-                format!("AUC {:.3}; as far from 0.5 under permuted labels with p = {:.1e}", everyone.auroc, everyone.p_value());
+                format!("AUC {:.3}; as far from 0.5 under permuted labels with p = {}", everyone.auroc, p_value(everyone.p_value()));
             if everyone.auroc < 0.5 && everyone.p_value() < ALPHA {
                 worst = GuardVerdict::Warn;
                 finding += ": it ranks cases below controls; are weights or labels reversed?";

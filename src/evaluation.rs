@@ -1,333 +1,354 @@
-//! Stage: how well does each model tell cases from controls, and is it better than the best baseline on the same people?
+//! Stage: how well does each model tell cases from controls, is it better than the best baseline on the same people, and can that be believed?
 //!
-//! Input -> output: `predictions.csv` files -> `auc.csv` and `roc.csv` ([`AucRow`], [`RocPoint`]), for each split and model the area
-//! under the ROC curve with DeLong's 95 % interval, and DeLong's paired test against one model. Models are ranked by their logits;
-//! a person predicted by several folds of a model is ranked by the mean of those logits. A `cost.csv` beside the predictions adds what the
-//! model costs.
+//! Input -> output: `predictions.csv` files (and what lies beside them, and `cohort.csv` for families and strata) -> the tables of a
+//! [`Verdict`], `auc.csv` to `guards.csv`, and `stacked.csv`. Models are ranked by their logits; a person predicted by several folds of a model
+//! is ranked by the mean of those logits. Intervals and paired tests are DeLong's, or of families resampled.
 //!
-//! Which baseline everything is compared to is chosen on the validation split, so that the test split never chooses it.
-//! Only rows of `gf-cohort-schema` come in here: never a tensor, never a genome.
+//! Which baseline everything is compared to is chosen on the validation split, and so is what is stacked and how probabilities are
+//! recalibrated: the test split chooses nothing. Only rows of `gf-cohort-schema` come in here: never a tensor, never a genome.
 
-mod costs;
+mod areas;
+mod beside;
+mod bootstrap;
+mod comparison;
 mod delong;
+mod error;
+mod folds;
+mod guards;
+mod measures;
 #[cfg(test)]
 mod oracle;
+mod permutation;
+mod recalibration;
 pub mod roc;
 mod scores;
+mod stacking;
+mod strata;
+mod tenths;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verdict_oracle;
 
-use std::{collections::BTreeSet, fmt, path::PathBuf};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    path::PathBuf,
+    str::FromStr,
+};
 
-use gf_cohort_schema::{AucRow, RocPoint, Split, is_baseline};
+use gf_cohort_schema::{AucRow, GuardVerdict, RocPoint, Split};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use self::{delong::Placements, scores::Scores};
-use crate::{output, report};
+use self::{
+    areas::{Area, areas},
+    bootstrap::Bootstrap,
+    recalibration::Recalibrated,
+    scores::{Column, Scores},
+    strata::Known,
+};
+pub use self::{
+    comparison::Comparison,
+    error::Error,
+    folds::CorrectedTest,
+    recalibration::Recalibration,
+    stacking::{COEFFICIENT_COLUMNS, Stacked},
+};
+use crate::{
+    output,
+    report::{self, Verdict},
+};
+
+/// Fewer resamples say nothing about 2.5 %.
+const MIN_REPLICATES: usize = 100;
 
 /// What to evaluate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Options {
-    /// `predictions.csv` files; together they hold each (person, model, fold) once.
+    /// `predictions.csv` files; together they hold each (person, model, fold) once. Several files with folds of one model are repeats of its
+    /// cross-validation.
     pub predictions: Vec<PathBuf>,
-    /// Folder for `auc.csv` and `roc.csv`.
+    /// Folder for the tables.
     pub out: PathBuf,
     /// Model that the others are compared to; by default the baseline with the highest AUROC on the validation split.
     #[serde(default)]
     pub compare_to: Option<String>,
+    /// `cohort.csv`, for families and strata.
+    #[serde(default)]
+    pub cohort: Option<PathBuf>,
+    /// Columns of `cohort.csv` to divide people by, and `apoe`; by default sex, ancestry and APOE as far as they are known.
+    #[serde(default)]
+    pub strata: Option<Vec<String>>,
+    /// Resamples of families for intervals and tests; DeLong's when absent.
+    #[serde(default)]
+    pub bootstrap: Option<usize>,
+    /// Of the resamples.
+    #[serde(default)]
+    pub seed: u64,
+    /// Share of the population with the disease, for R2 on the liability scale.
+    #[serde(default)]
+    pub prevalence: Option<f64>,
+    /// How probabilities are recalibrated on the validation split.
+    #[serde(default)]
+    pub recalibration: Recalibration,
+    /// What leakage does.
+    #[serde(default)]
+    pub guards: GuardPolicy,
 }
 
-/// What was found.
+/// What happens when a guard finds leakage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuardPolicy {
+    /// The run fails, after all files are written.
+    #[default]
+    Error,
+    /// It is only said.
+    Warn,
+}
+
+impl fmt::Display for GuardPolicy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+        })
+    }
+}
+
+impl FromStr for GuardPolicy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Error, Self::Warn]
+            .into_iter()
+            .find(|policy| policy.to_string() == text)
+            .ok_or_else(|| format!("`{text}` is neither error nor warn"))
+    }
+}
+
+/// What was found; as text, what the terminal shows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// Rows of `auc.csv`, by split, then model.
-    pub rows: Vec<AucRow>,
+    /// All tables.
+    pub verdict: Verdict,
     /// What the models are compared to, and how it was chosen.
     pub comparison: Comparison,
+    /// Tests over the folds of a cross-validation, one a model.
+    pub corrected_tests: Vec<CorrectedTest>,
+    /// The stacked model, or why there is none.
+    pub stacked: Result<Stacked, String>,
+    /// How intervals were made, where not by DeLong's method.
+    pub resampling: Option<String>,
     /// People left out because their phenotype is unknown.
     pub people_without_phenotype: usize,
     /// People for whom several folds of one model predict, whose logits were averaged.
     pub people_averaged_over_folds: usize,
-    /// Where `auc.csv` is.
-    pub auc_csv: PathBuf,
-    /// Where `roc.csv` is.
-    pub roc_csv: PathBuf,
+    /// Files written.
+    pub files: Vec<PathBuf>,
 }
 
-/// The model that the others are compared to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "chosen", rename_all = "kebab-case")]
-pub enum Comparison {
-    /// Asked for.
-    ByName {
-        /// Its name.
-        model: String,
-    },
-    /// The best baseline.
-    OnValidation {
-        /// Its name.
-        model: String,
-        /// Its AUROC on the validation split.
-        auroc: f64,
-        /// How many baselines it was chosen from.
-        n_baselines: usize,
-    },
-    /// The only baseline there is.
-    OnlyBaseline {
-        /// Its name.
-        model: String,
-    },
-    /// There is no baseline to compare to.
-    None,
-}
-
-impl Comparison {
-    /// Name of the model compared to.
-    #[must_use]
-    pub fn model(&self) -> Option<&str> {
-        match self {
-            Self::ByName { model } | Self::OnValidation { model, .. } | Self::OnlyBaseline { model } => Some(model),
-            Self::None => None,
+impl Summary {
+    /// Refuses a verdict that a guard found to be wrong, unless that is only to be said.
+    ///
+    /// # Errors
+    /// The guards that found leakage, what they looked at and what they found.
+    pub fn require_no_leakage(&self, policy: GuardPolicy) -> Result<(), Error> {
+        let failed: Vec<String> = self
+            .verdict
+            .guards
+            .iter()
+            .filter(|row| row.verdict == GuardVerdict::Fail)
+            .map(|row| format!("{} ({}: {})", row.guard, row.subject, row.finding))
+            .collect();
+        match policy {
+            GuardPolicy::Error if !failed.is_empty() => Err(Error::Leakage { n_findings: failed.len(), findings: failed.join("; ") }),
+            _ => Ok(()),
         }
     }
 }
 
-impl fmt::Display for Comparison {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ByName { model } => write!(formatter, "Compared to {model}, as asked for."),
-            Self::OnValidation { model, auroc, n_baselines } => write!(
-                formatter,
-                "Compared to {model}: of {n_baselines} baselines the highest AUC on the validation split ({auroc:.3}); \
-                 the test split did not choose it."
-            ),
-            Self::OnlyBaseline { model } => write!(formatter, "Compared to {model}, the only baseline."),
-            Self::None => write!(formatter, "Compared to nothing: no baseline (a model named prs-...) among the predictions."),
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n{}", report::table(&self.verdict.rows), self.comparison)?;
+        if let Some(line) = &self.resampling {
+            writeln!(f, "{line}")?;
         }
+        match &self.stacked {
+            Ok(Stacked { terms, n_validation, is_firth }) => {
+                let terms: Vec<String> = terms.iter().map(|(term, value, error)| format!("{value:+.3} {term} (SE {error:.3})")).collect();
+                let firth = if *is_firth { ", with Firth's penalty" } else { "" };
+                writeln!(f, "Stacked on {n_validation} validation people{firth}: {}.", terms.join(", "))?;
+            }
+            Err(reason) => writeln!(f, "Nothing stacked: {reason}.")?,
+        }
+        for test in &self.corrected_tests {
+            writeln!(f, "{test}.")?;
+        }
+        write!(f, "\n{}", report::guards(&self.verdict.guards))
     }
 }
 
-/// Why an evaluation is not possible.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A predictions file is wrong.
-    #[error(transparent)]
-    Table(#[from] gf_cohort_schema::Error),
-    /// A result could not be written.
-    #[error(transparent)]
-    Output(#[from] output::Error),
-    /// No files were given.
-    #[error("no predictions to evaluate; name at least one predictions.csv")]
-    NoPredictions,
-    /// The same prediction is there twice.
-    #[error("{}: person {sample_id} is predicted twice by {model}{fold} (first in {}); give each prediction once", path.display(), first_path.display())]
-    PredictedTwice {
-        /// File of the second row.
-        path: PathBuf,
-        /// File of the first row.
-        first_path: PathBuf,
-        /// The person.
-        sample_id: String,
-        /// The model.
-        model: String,
-        /// `, fold N`, or nothing.
-        fold: String,
-    },
-    /// Two rows disagree about a person.
-    #[error(
-        "{}: person {sample_id} is {here}, but {there} in {}; were these predictions made with one cohort.csv?",
-        path.display(), first_path.display()
-    )]
-    Contradiction {
-        /// File of the later row.
-        path: PathBuf,
-        /// File of the earlier row.
-        first_path: PathBuf,
-        /// The person.
-        sample_id: String,
-        /// What the later row says.
-        here: String,
-        /// What the earlier row says.
-        there: String,
-    },
-    /// Two models cannot be compared.
-    #[error(
-        "split {split}: {model} and {other} were not run on the same people: {n_both} in both, {n_only_here} only in {model}, \
-         {n_only_there} only in {other} (for example {example} is not in {absent_from}); a fair comparison needs the same people"
-    )]
-    DifferentPeople {
-        /// The split.
-        split: Split,
-        /// The model.
-        model: String,
-        /// The model it is compared to.
-        other: String,
-        /// People only in `model`.
-        n_only_here: usize,
-        /// People only in `other`.
-        n_only_there: usize,
-        /// People in both.
-        n_both: usize,
-        /// One of the people in only one of the two.
-        example: String,
-        /// The model that has no prediction for that person.
-        absent_from: String,
-    },
-    /// The test split, or every split, lacks a class.
-    #[error("split {split}: the AUC of {model} is {undefined}")]
-    OneClass {
-        /// The split.
-        split: Split,
-        /// The model.
-        model: String,
-        /// The counts.
-        undefined: roc::OneClass,
-    },
-    /// Two files say different things of one model's cost.
-    #[error("{}: another cost of {model} than beside the other predictions; are these two models of one name?", path.display())]
-    TwoCosts {
-        /// The later file.
-        path: PathBuf,
-        /// The model.
-        model: String,
-    },
-    /// No split has two classes.
-    #[error("no split has both cases and controls of known phenotype, so there is no AUC to compute; check the phenotype column")]
-    NoSplitWithBothClasses,
-    /// The model to compare to is not among the predictions.
-    #[error("no predictions of `{model}` to compare to; there are predictions of {available}")]
-    UnknownModel {
-        /// The name asked for.
-        model: String,
-        /// The names there are.
-        available: String,
-    },
-    /// Several baselines, and nothing to choose between them by.
-    #[error("none of the baselines {baselines} has an AUC on the validation split to choose between them by; name one with --compare-to")]
-    NoValidation {
-        /// Their names.
-        baselines: String,
-    },
-}
-
-/// Evaluates every model on every split and writes `auc.csv` and `roc.csv`.
+/// Evaluates every model on every split and writes the tables. Leakage is in the summary: see [`Summary::require_no_leakage`].
 ///
 /// # Errors
 /// Unreadable, malformed or contradicting predictions; models that were run on different people; a test split with one class only.
 pub fn run(options: &Options) -> Result<Summary, Error> {
-    if options.predictions.is_empty() {
-        return Err(Error::NoPredictions);
+    check(options)?;
+    let mut scores = Scores::read(&options.predictions)?;
+    let known = Known::read(options.cohort.as_deref(), beside::apoe(&options.predictions)?, &scores)?;
+    let stacked = stacking::add(&mut scores);
+    let comparison = comparison::choose(&scores, options.compare_to.as_deref())?;
+    let compared_to = comparison.model();
+    let families = families(&known, &scores);
+    let bootstrap = options.bootstrap.map(|n_replicates| Bootstrap { n_replicates, seed: options.seed, families: &families });
+
+    let mut verdict = Verdict { rows: auc_rows(&scores, compared_to, bootstrap.as_ref(), options.prevalence)?, ..Verdict::default() };
+    beside::fill_in(&mut verdict.rows, &options.predictions)?;
+    describe(&mut verdict, &scores, options.recalibration);
+    let strata = strata::choose(options.strata.as_deref(), &known)?;
+    verdict.strata = strata::rows(&strata, &scores, compared_to, bootstrap.as_ref());
+    let (folds, corrected_tests) = folds::evaluate(&scores, compared_to);
+    verdict.folds = folds;
+    verdict.guards = beside::guards(&options.predictions, &guards::NAMES)?;
+    verdict.guards.extend(guards::run(&scores, &known));
+    verdict.comparison = comparison.to_string();
+
+    let mut files = report::write(&options.out, &verdict)?;
+    let stacked_csv = options.out.join("stacked.csv");
+    match &stacked {
+        Ok(stacked) => {
+            stacking::write(&stacked_csv, stacked)?;
+            files.push(stacked_csv);
+        }
+        // One of an earlier run would be of other predictions.
+        Err(_) => output::remove_if_there(&stacked_csv)?,
     }
-    let scores = Scores::read(&options.predictions)?;
-    let comparison = choose_comparison(&scores, options.compare_to.as_deref())?;
-    let mut rows = auc_rows(&scores, comparison.model())?;
-    costs::fill_in(&mut rows, &costs::read(&options.predictions)?);
-    let (auc_csv, roc_csv) = (options.out.join("auc.csv"), options.out.join("roc.csv"));
-    report::write_auc(&auc_csv, &rows)?;
-    report::write_roc(&roc_csv, &roc_points(&scores))?;
+    let n_families = families.iter().collect::<HashSet<_>>().len();
     Ok(Summary {
-        rows,
+        verdict,
         comparison,
-        people_without_phenotype: scores.people_without_phenotype,
+        corrected_tests,
+        stacked,
+        resampling: options.bootstrap.map(|n| {
+            format!("Intervals and tests by {n} resamples of {n_families} families of {} people (seed {}).", families.len(), options.seed)
+        }),
+        people_without_phenotype: scores.people.iter().filter(|person| person.phenotype.is_none()).count(),
         people_averaged_over_folds: scores.people_averaged_over_folds,
-        auc_csv,
-        roc_csv,
+        files,
     })
 }
 
-fn choose_comparison(scores: &Scores, compare_to: Option<&str>) -> Result<Comparison, Error> {
-    let models: BTreeSet<&str> = scores.keys().map(|(_, model)| model).collect();
-    if let Some(model) = compare_to {
-        if models.contains(model) {
-            return Ok(Comparison::ByName { model: model.to_owned() });
+fn check(options: &Options) -> Result<(), Error> {
+    if options.predictions.is_empty() {
+        return Err(Error::NoPredictions);
+    }
+    if let Some(n) = options.bootstrap.filter(|&n| n < MIN_REPLICATES) {
+        return Err(Error::Option(format!("{n} resamples are too few for a 95 % interval; use at least {MIN_REPLICATES}")));
+    }
+    match options.prevalence {
+        Some(prevalence) if !(prevalence > 0.0 && prevalence < 1.0) => Err(Error::Option(format!(
+            "a prevalence of {prevalence} is not between 0 and 1; give the share of the population with the disease"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// A number for each family; people of no family have one of their own.
+fn families(known: &Known, scores: &Scores) -> Vec<u32> {
+    let mut numbers: HashMap<&str, u32> = HashMap::new();
+    let cells = known.cells("family_id").unwrap_or_else(|| vec![None; scores.people.len()]);
+    // Of a family the place of its first one, which is nobody else's number.
+    cells.into_iter().zip(0..).map(|(family, person)| family.map_or(person, |family| *numbers.entry(family).or_insert(person))).collect()
+}
+
+fn auc_rows(
+    scores: &Scores,
+    compared_to: Option<&str>,
+    bootstrap: Option<&Bootstrap<'_>>,
+    prevalence: Option<f64>,
+) -> Result<Vec<AucRow>, Error> {
+    let mut rows = Vec::new();
+    for split in Split::ALL {
+        let columns: Vec<&Column> = scores.in_split(split).iter().collect();
+        if let Some(other) = compared_to.and_then(|model| scores.column(split, model)) {
+            columns.iter().try_for_each(|column| scores.require_same_people(column, other))?;
         }
-        return Err(Error::UnknownModel { model: model.to_owned(), available: join(&models) });
-    }
-    let baselines: BTreeSet<&str> = models.into_iter().filter(|model| is_baseline(model)).collect();
-    let validation_auroc = |model: &str| {
-        let logits = scores.logits(Split::Validation, model);
-        roc::auroc(&logits.cases, &logits.controls).ok()
-    };
-    let aurocs: Vec<(&str, f64)> = baselines.iter().filter_map(|&model| Some((model, validation_auroc(model)?))).collect();
-    // Of equal ones the first by name: `max_by` takes the last.
-    match aurocs.iter().rev().max_by(|a, b| a.1.total_cmp(&b.1)) {
-        _ if baselines.len() == 1 => Ok(Comparison::OnlyBaseline { model: join(&baselines) }),
-        Some(&(model, auroc)) => Ok(Comparison::OnValidation { model: model.to_owned(), auroc, n_baselines: baselines.len() }),
-        None if baselines.is_empty() => Ok(Comparison::None),
-        None => Err(Error::NoValidation { baselines: join(&baselines) }),
-    }
-}
-
-fn join(names: &BTreeSet<&str>) -> String {
-    names.iter().copied().collect::<Vec<_>>().join(", ")
-}
-
-fn auc_rows(scores: &Scores, compared_to: Option<&str>) -> Result<Vec<AucRow>, Error> {
-    let rows = scores.keys().map(|(split, model)| auc_row(scores, split, model, compared_to)).collect::<Result<Vec<_>, _>>()?;
-    if rows.iter().all(|row| row.auroc.is_none()) {
-        return Err(Error::NoSplitWithBothClasses);
-    }
-    Ok(rows)
-}
-
-fn auc_row(scores: &Scores, split: Split, model: &str, compared_to: Option<&str>) -> Result<AucRow, Error> {
-    let logits = scores.logits(split, model);
-    let mut row = AucRow::undefined(model, split, logits.cases.len(), logits.controls.len());
-    let mut reasons: Vec<String> = Vec::new();
-    match Placements::new(&logits.cases, &logits.controls) {
-        Err(undefined) if split == Split::Test => return Err(Error::OneClass { split, model: model.to_owned(), undefined }),
-        Err(undefined) => reasons.push(format!("AUC {undefined}")),
-        Ok(placements) => {
-            row.auroc = Some(placements.auroc());
-            row.ci_low = placements.interval().map(|interval| interval.low);
-            row.ci_high = placements.interval().map(|interval| interval.high);
-            let variance_reason = match placements.variance() {
-                None => Some("interval undefined with fewer than two people in a class"),
-                Some(0.0) => Some("interval of no width: DeLong's variance is zero (perfect separation, or all logits tied)"),
-                Some(_) => None,
-            };
-            reasons.extend(variance_reason.map(str::to_owned));
-            if let Some(other) = compared_to.filter(|&other| other != model) {
-                row.compared_to = Some(other.to_owned());
-                compare(scores, &placements, &mut row, other, &mut reasons)?;
+        let areas = areas(&columns, compared_to, bootstrap);
+        let of_split = columns.into_par_iter().zip(areas).map(|(column, area)| {
+            let area =
+                area.map_err(|undefined| (split == Split::Test).then(|| Error::OneClass { split, model: column.model.clone(), undefined }));
+            match area {
+                Ok(area) => Ok(auc_row(column, Some(area), compared_to, prevalence)),
+                Err(None) => Ok(auc_row(column, None, compared_to, prevalence)),
+                Err(Some(error)) => Err(error),
             }
+        });
+        rows.extend(of_split.collect::<Result<Vec<_>, _>>()?);
+    }
+    if rows.iter().all(|row| row.auroc.is_none()) { Err(Error::NoSplitWithBothClasses) } else { Ok(rows) }
+}
+
+fn auc_row(column: &Column, area: Option<Area>, compared_to: Option<&str>, prevalence: Option<f64>) -> AucRow {
+    let (n_cases, n_controls) = (column.n_cases(), column.n_controls());
+    let mut row = AucRow::undefined(&column.model, column.split, n_cases, n_controls);
+    let mut reasons = match &area {
+        Some(area) => area.reasons.clone(),
+        None => vec![format!("AUC {}", roc::OneClass { n_cases, n_controls })],
+    };
+    if let Some(area) = area {
+        row.auroc = Some(area.auroc);
+        (row.ci_low, row.ci_high) = (area.interval.map(|interval| interval.low), area.interval.map(|interval| interval.high));
+        row.compared_to = compared_to.filter(|other| *other != column.model).map(str::to_owned);
+        row.delta_auroc = area.difference.map(|difference| difference.delta);
+        if let Some((interval, p_value)) = area.difference.and_then(|difference| difference.inference) {
+            (row.delta_ci_low, row.delta_ci_high, row.p_value) = (Some(interval.low), Some(interval.high), Some(p_value));
         }
     }
+    measures::fill_in(&mut row, column, prevalence, &mut reasons);
     row.reason = (!reasons.is_empty()).then(|| reasons.join("; "));
-    Ok(row)
+    row
 }
 
-/// Fills in the paired test of `row.model` against `other`.
-fn compare(scores: &Scores, placements: &Placements, row: &mut AucRow, other: &str, reasons: &mut Vec<String>) -> Result<(), Error> {
-    scores.require_same_people(row.split, &row.model, other)?;
-    let logits = scores.logits(row.split, other);
-    let Ok(others) = Placements::new(&logits.cases, &logits.controls) else {
-        reasons.push(format!("not compared: {other} has no predictions on this split"));
-        return Ok(());
+/// Curves, calibration, tenths and distributions of all models.
+fn describe(verdict: &mut Verdict, scores: &Scores, recalibration: Recalibration) {
+    let mut ranges: HashMap<&str, (f64, f64)> = HashMap::new();
+    for column in &scores.columns {
+        let range = ranges.entry(&column.model).or_insert((f64::INFINITY, f64::NEG_INFINITY));
+        let own = column.logits.iter().fold(*range, |(low, high), &logit| (low.min(logit), high.max(logit)));
+        *range = own;
+    }
+    let of_column = |column: &Column| {
+        let fit = |validation: &Column| recalibration.fit(validation);
+        // On the validation split itself a recalibration looks better than it is.
+        let fitted: Option<Recalibrated> =
+            (column.split != Split::Validation).then(|| scores.column(Split::Validation, &column.model)).flatten().and_then(fit);
+        (
+            roc_points(column),
+            tenths::calibration(column, fitted.as_ref()),
+            tenths::deciles(column),
+            tenths::distribution(column, ranges[column.model.as_str()]),
+        )
     };
-    let test = placements.paired_test(&others);
-    row.delta_auroc = Some(test.delta);
-    if let Some((interval, p_value)) = test.inference {
-        (row.delta_ci_low, row.delta_ci_high, row.p_value) = (Some(interval.low), Some(interval.high), Some(p_value));
-    } else {
-        reasons.push(format!("no test: the variance of the difference to {other} is zero or undefined"));
+    let described: Vec<_> = scores.columns.par_iter().map(of_column).collect();
+    for (roc, calibration, deciles, distribution) in described {
+        verdict.roc.extend(roc);
+        verdict.calibration.extend(calibration);
+        verdict.deciles.extend(deciles);
+        verdict.distribution.extend(distribution);
     }
-    Ok(())
 }
 
-/// The curves of all models on the splits that have both classes.
-fn roc_points(scores: &Scores) -> Vec<RocPoint> {
-    let mut points = Vec::new();
-    for (split, model) in scores.keys() {
-        let logits = scores.logits(split, model);
-        let corners = roc::corners(&logits.cases, &logits.controls).unwrap_or_default();
-        points.extend(corners.into_iter().map(|corner| RocPoint {
-            model: model.to_owned(),
-            split,
-            threshold: corner.threshold,
-            false_positive_rate: corner.false_positive_rate,
-            true_positive_rate: corner.true_positive_rate,
-        }));
-    }
-    points
+/// The curve of a model on a split that has both classes.
+fn roc_points(column: &Column) -> Vec<RocPoint> {
+    let corners = roc::corners(&column.logits, &column.is_case, &column.order).unwrap_or_default();
+    let point = |corner: roc::Corner| RocPoint {
+        model: column.model.clone(),
+        split: column.split,
+        threshold: corner.threshold,
+        false_positive_rate: corner.false_positive_rate,
+        true_positive_rate: corner.true_positive_rate,
+    };
+    corners.into_iter().map(point).collect()
 }

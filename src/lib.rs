@@ -19,7 +19,7 @@
 //!   predictions.csv  <--  prs: APOE counts, published weights, penalised regression,
 //!         |                  covariates: the same rows, the same split                      4-baselines/
 //!         v
-//!   evaluation -> report: AUC, DeLong interval and paired test                              5-report/
+//!   evaluation -> report: AUC and its interval, paired test, calibration, strata, guards      5-report/
 //! ```
 //!
 //! `simulate` makes cohorts with planted risk and a known best possible AUC (0-cohort/); `score` applies a saved model to new people;

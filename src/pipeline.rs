@@ -25,7 +25,7 @@ use self::{
     stage::Runner,
 };
 use crate::{
-    evaluation, output, prs, report,
+    evaluation, output, prs,
     sequence::{self, Dictionary, Policies, Provenance, Regions, Samples},
     simulate,
     tokenization::{self, Folder, Report, Summary, Tokenized},
@@ -62,11 +62,15 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let predictions = stages(&plan, &data, &mut runner, &out)?;
 
     let folder = out.join("5-report");
-    let options = evaluation::Options { predictions, out: folder.clone(), compare_to: plan.report.compare_to.clone() };
+    let options = plan.report.options(predictions, &data, plan.seed, &folder);
     let table = runner.stage("5-report", &folder, &json!(plan.report), || {
         let summary = evaluation::run(&options)?;
-        let text = format!("{}\n{}\n", report::table(&summary.rows), summary.comparison);
+        let text = summary.to_string();
         output::write(&folder.join("auc.txt"), |out| out.write_all(text.as_bytes()))?;
+        if let Err(leakage) = summary.require_no_leakage(options.guards) {
+            eprintln!("{text}");
+            return Err(leakage.into());
+        }
         Ok(text)
     })?;
     runner.finish();

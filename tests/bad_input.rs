@@ -769,6 +769,8 @@ fn wrong_usage_ends_with_exit_code_2() {
         "tokenize --vcf cohort.vcf --reference reference.fa --regions-file loci.bed --cohort cohort.csv --out new --vocab-size few",
         "prs --vcf cohort.vcf --cohort cohort.csv --out new --genome-build hg99",
         "evaluate --out new",
+        "evaluate --predictions predictions.csv --out new --recalibration magic",
+        "evaluate --predictions predictions.csv --out new --guards off",
         "run",
     ] {
         let output = run(study.path(), arguments);
@@ -801,6 +803,9 @@ fn options_out_of_range_are_named() {
         ("simulate --out new --auc 0.4".to_owned(), "AUC 0.4"),
         ("simulate --out new --split 0.5,0.5".to_owned(), "--split"),
         (format!("{EVALUATE} --compare-to prs-nothing"), "prs-nothing"),
+        (format!("{EVALUATE} --bootstrap 5"), "5 resamples are too few"),
+        (format!("{EVALUATE} --prevalence 5"), "between 0 and 1"),
+        (format!("{EVALUATE} --cohort cohort.csv --strata eyes"), "stratum `eyes` is not there"),
         (format!("{PRS} --covariates height"), "height"),
     ] {
         refuse(study.path(), &arguments, &[expected]);

@@ -45,7 +45,7 @@ batch_size = 16
 ";
 
 /// What depends on nothing but inputs, options and seed.
-const RESULTS: [&str; 12] = [
+const RESULTS: [&str; 15] = [
     "0-cohort/cohort.vcf.gz",
     "0-cohort/cohort.csv",
     "1-sequences/loci.json",
@@ -58,6 +58,9 @@ const RESULTS: [&str; 12] = [
     "4-baselines/predictions.csv",
     "5-report/auc.csv",
     "5-report/roc.csv",
+    "5-report/calibration.csv",
+    "5-report/guards.csv",
+    "5-report/auc.txt",
 ];
 
 fn folder_with(pipeline: &str) -> tempfile::TempDir {

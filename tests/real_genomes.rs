@@ -184,7 +184,7 @@ fn on_apoe_every_command_runs_and_new_people_score_as_they_were_predicted() {
     let table = succeed(folder, "evaluate --predictions model/predictions.csv prs/predictions.csv --out report");
     assert!(table.contains("linformer") && table.contains("prs-apoe"), "{table}");
     let auc = auc(&folder.join("report/auc.csv"));
-    assert_eq!(auc.len(), 3 * 4, "3 splits of linformer, prs-apoe, prs-covariates and prs-dosages");
+    assert_eq!(auc.len(), 3 * 4 + 1, "3 splits of linformer, prs-apoe, prs-covariates and prs-dosages, and stacked on test");
 
     let predicted = logits(&folder.join("model/predictions.csv"));
     let text = unzipped(&folder.join("study/cohort.vcf.gz"));
@@ -238,6 +238,6 @@ fn where_there_is_no_risk_the_intervals_hold_one_half() {
             }
         }
     }
-    assert_eq!(n_intervals, 2 * 3, "linformer, prs-covariates and prs-dosages with each seed");
+    assert_eq!(n_intervals, 2 * 4, "linformer, prs-covariates, prs-dosages and stacked with each seed");
     assert!(missed.len() <= 1, "{missed:?}");
 }

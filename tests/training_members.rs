@@ -66,10 +66,11 @@ fn people_in_folds_are_predicted_out_of_fold_and_test_people_by_the_mean() {
 
     let report = small.path("report");
     let summary =
-        evaluation::run(&evaluation::Options { predictions: vec![options.out.join("predictions.csv")], out: report, compare_to: None })
+        evaluation::run(&evaluation::Options { predictions: vec![options.out.join("predictions.csv")], out: report, ..Default::default() })
             .unwrap();
     assert_eq!(summary.people_averaged_over_folds, 0);
-    assert_eq!(summary.rows.len(), 3, "one row a split");
+    assert_eq!(summary.verdict.rows.len(), 3, "one row a split");
+    assert_eq!(summary.verdict.folds.len(), 4);
     assert!(bundle.model().unwrap_err().to_string().contains("mean of 4 models"));
 }
 

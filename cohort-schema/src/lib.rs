@@ -12,6 +12,7 @@
 //! | `calibration.csv` | [`CalibrationRow`] | `evaluate` | plots |
 //! | `deciles.csv` | [`DecileRow`] | `evaluate` | plots |
 //! | `distribution.csv` | [`DistributionRow`] | `evaluate` | plots |
+//! | `folds.csv` | [`FoldRow`] | `evaluate` | people and papers |
 //! | `guards.csv` | [`GuardRow`] | `prs`, `evaluate` | `evaluate`, people |
 //!
 //! The key of a person is `sample_id`, which is the sample's name in the VCF; the key of a prediction is
@@ -20,6 +21,7 @@
 //!
 //! A leaf: it knows no genomes, no tensors, no command line.
 
+mod characteristics;
 mod cohort;
 mod performance;
 mod phenotype;
@@ -30,18 +32,19 @@ mod table;
 mod verdict;
 
 pub use self::{
+    characteristics::Characteristics,
     cohort::{Cohort, CovariateChoice, Person},
     performance::{AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, SCORE_COLUMNS, ScoreRow, read_costs, read_scores},
     phenotype::{Phenotype, PhenotypeCoding},
     prediction::{
-        BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, is_baseline, nine_significant_digits, probability, read_predictions,
-        write_predictions,
+        BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, PredictionRef, each_prediction, is_baseline, nine_significant_digits, probability,
+        read_predictions, write_predictions,
     },
     schema::{Table, json_schema},
     split::{Split, UnknownSplit},
     verdict::{
-        CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow, DistributionRow, GUARD_COLUMNS, GuardRow,
-        GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE, rung,
+        CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow, DistributionRow, FOLD_COLUMNS, FoldRow,
+        GUARD_COLUMNS, GuardRow, GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE, read_guards, rung,
     },
 };
 

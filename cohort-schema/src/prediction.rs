@@ -53,33 +53,63 @@ pub fn is_baseline(model: &str) -> bool {
     model.starts_with(BASELINE_PREFIX)
 }
 
-/// Reads and checks a `predictions.csv`. Further columns are allowed.
+/// One row of a `predictions.csv` while it is read: a [`Prediction`] that owns no text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PredictionRef<'a> {
+    /// As in [`Prediction`], like all that follow.
+    pub sample_id: &'a str,
+    /// The model.
+    pub model: &'a str,
+    /// The person's split.
+    pub split: Split,
+    /// Fold that the person is in.
+    pub fold: Option<u32>,
+    /// `None` when unknown.
+    pub phenotype: Option<Phenotype>,
+    /// Log-odds of being a case.
+    pub logit: f64,
+    /// Probability of being a case.
+    pub probability: f64,
+}
+
+/// Reads and checks a `predictions.csv`, row by row. Further columns are allowed.
 ///
 /// # Errors
 /// A file that cannot be read or has no rows; a missing column; a cell that is not what its column holds (named with line and
-/// column), among them a logit that is not finite and a probability outside 0..1.
-pub fn read_predictions(path: &Path) -> Result<Vec<Prediction>, Error> {
-    let table = CsvTable::read(path)?;
+/// column), among them a logit that is not finite and a probability outside 0..1; what `visit` says.
+pub fn each_prediction<E: From<Error>>(path: &Path, mut visit: impl FnMut(PredictionRef<'_>) -> Result<(), E>) -> Result<(), E> {
+    let table = CsvTable::open(path)?;
     let mut columns = [0; PREDICTION_COLUMNS.len()];
     for (column, name) in columns.iter_mut().zip(PREDICTION_COLUMNS) {
         *column = table.column(name)?;
     }
     let [sample_id, model, split, fold, phenotype, logit, probability] = columns;
     let mut phenotypes = PhenotypeReader::default();
-    table
-        .rows()
-        .map(|row| {
-            Ok(Prediction {
-                sample_id: row.required(sample_id)?.to_owned(),
-                model: row.required(model)?.to_owned(),
-                split: row.cell(split).parse().map_err(|error: crate::UnknownSplit| row.error(split, error.to_string()))?,
-                fold: optional_fold(row, fold)?,
-                phenotype: phenotypes.read(row.cell(phenotype)).map_err(|reason| row.error(phenotype, reason))?,
-                logit: row.finite(logit)?,
-                probability: in_unit_interval(row, probability)?,
-            })
+    table.each(|row| {
+        visit(PredictionRef {
+            sample_id: row.required(sample_id)?,
+            model: row.required(model)?,
+            split: row.cell(split).parse().map_err(|error: crate::UnknownSplit| row.error(split, error.to_string()))?,
+            fold: optional_fold(row, fold)?,
+            phenotype: phenotypes.read(row.cell(phenotype)).map_err(|reason| row.error(phenotype, reason))?,
+            logit: row.finite(logit)?,
+            probability: in_unit_interval(row, probability)?,
         })
-        .collect()
+    })
+}
+
+/// All rows of a `predictions.csv`.
+///
+/// # Errors
+/// As [`each_prediction`].
+pub fn read_predictions(path: &Path) -> Result<Vec<Prediction>, Error> {
+    let mut predictions = Vec::new();
+    each_prediction(path, |row| {
+        let PredictionRef { sample_id, model, split, fold, phenotype, logit, probability } = row;
+        predictions.push(Prediction { sample_id: sample_id.into(), model: model.into(), split, fold, phenotype, logit, probability });
+        Ok::<(), Error>(())
+    })?;
+    Ok(predictions)
 }
 
 /// Writes `predictions.csv`: header always, `logit` and `probability` with nine significant digits (enough to tell any two `f32` apart).

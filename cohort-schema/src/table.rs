@@ -23,20 +23,39 @@ pub(crate) struct Row<'a> {
 
 impl<'a> CsvTable<'a> {
     pub(crate) fn read(path: &'a Path) -> Result<Self, Error> {
+        let mut table = Self::open(path)?;
+        let rows = csv_reader(&table.text).into_records().collect::<Result<Vec<_>, _>>();
+        table.rows = rows.map_err(|error| malformed(path, &table.text, error))?;
+        if table.rows.is_empty() { Err(table.without_rows()) } else { Ok(table) }
+    }
+
+    /// Only the header; [`Self::each`] then goes through the rows without keeping them.
+    pub(crate) fn open(path: &'a Path) -> Result<Self, Error> {
         let mut text = fs::read_to_string(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
         if text.starts_with('\u{feff}') {
             text.drain(..'\u{feff}'.len_utf8());
         }
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-        let (header, rows) = (|| Ok((reader.headers()?.clone(), reader.records().collect::<Result<Vec<_>, _>>()?)))()
-            .map_err(|error: csv::Error| malformed(path, &text, error))?;
+        let header = csv_reader(&text).headers().cloned().map_err(|error| malformed(path, &text, error))?;
         if let Some(twice) = header.iter().enumerate().find_map(|(index, name)| header.iter().take(index).find(|&other| other == name)) {
             return Err(Error::file(path, format!("column `{twice}` is there twice; remove or rename one")));
         }
-        if rows.is_empty() {
-            return Err(Error::file(path, "no rows below the header; is the file complete?"));
+        Ok(Self { path, text, header, rows: Vec::new() })
+    }
+
+    /// Shows `visit` one row after the other.
+    pub(crate) fn each<E: From<Error>>(&self, mut visit: impl FnMut(Row<'_>) -> Result<(), E>) -> Result<(), E> {
+        let mut reader = csv_reader(&self.text);
+        let mut record = StringRecord::new();
+        let mut n_rows = 0_u64;
+        while reader.read_record(&mut record).map_err(|error| malformed(self.path, &self.text, error))? {
+            visit(Row { table: self, record: &record })?;
+            n_rows += 1;
         }
-        Ok(Self { path, text, header, rows })
+        if n_rows == 0 { Err(self.without_rows().into()) } else { Ok(()) }
+    }
+
+    fn without_rows(&self) -> Error {
+        Error::file(self.path, "no rows below the header; is the file complete?")
     }
 
     pub(crate) fn header(&self) -> impl Iterator<Item = &str> {
@@ -102,6 +121,10 @@ impl<'a> Row<'a> {
             reason: reason.into(),
         }
     }
+}
+
+fn csv_reader(text: &str) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes())
 }
 
 /// Line of a record. Counted here because the position that csv reports lies before the blank lines it skips.

@@ -1,12 +1,12 @@
-//! What an evaluation says beside `auc.csv` and `roc.csv`: `strata.csv`, `calibration.csv`, `deciles.csv`, `distribution.csv` and
-//! `guards.csv`. An undefined value is empty.
+//! What an evaluation says beside `auc.csv` and `roc.csv`: `strata.csv`, `calibration.csv`, `deciles.csv`, `distribution.csv`, `folds.csv`
+//! and `guards.csv`. An undefined value is empty.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::Path, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Split, is_baseline};
+use crate::{Error, Split, is_baseline, table::CsvTable};
 
 /// Suffix of a polygenic score without the APOE region, beside which APOE stands by its counts of e2 and e4.
 pub const WITHOUT_APOE: &str = "-no-apoe";
@@ -131,7 +131,8 @@ pub struct DecileRow {
     pub n_cases: usize,
     /// People without.
     pub n_controls: usize,
-    /// Odds here over odds in the middle two tenths; empty where one of the four counts is 0.
+    /// Odds here over odds in the middle two tenths together, which are themselves 1 without an interval; empty where one of the four counts
+    /// is 0.
     pub odds_ratio: Option<f64>,
     /// Lower end of Woolf's 95 % interval.
     pub ci_low: Option<f64>,
@@ -162,6 +163,32 @@ pub struct DistributionRow {
 /// Columns of `distribution.csv`, in order.
 pub const DISTRIBUTION_COLUMNS: [&str; 6] = ["model", "split", "logit_low", "logit_high", "n_cases", "n_controls"];
 
+/// AUROC of one model among the people of one fold of a cross-validation, none of whom it had seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FoldRow {
+    /// The model.
+    pub model: String,
+    /// 1-based repeat of the cross-validation: the how-manieth `predictions.csv` that has folds of this model.
+    pub repeat: usize,
+    /// The fold, as in `predictions.csv`.
+    pub fold: u32,
+    /// People with the disease.
+    pub n_cases: usize,
+    /// People without.
+    pub n_controls: usize,
+    /// As in `auc.csv`; empty where a class is.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub auroc: Option<f64>,
+    /// The model this one is compared to.
+    pub compared_to: Option<String>,
+    /// `auroc` minus that of `compared_to` on the same people.
+    #[schemars(range(min = -1.0, max = 1.0))]
+    pub delta_auroc: Option<f64>,
+}
+
+/// Columns of `folds.csv`, in order.
+pub const FOLD_COLUMNS: [&str; 8] = ["model", "repeat", "fold", "n_cases", "n_controls", "auroc", "compared_to", "delta_auroc"];
+
 /// What a guard against leakage found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GuardRow {
@@ -177,6 +204,30 @@ pub struct GuardRow {
 
 /// Columns of `guards.csv`, in order.
 pub const GUARD_COLUMNS: [&str; 4] = ["guard", "verdict", "subject", "finding"];
+
+/// Reads and checks a `guards.csv`. Further columns are allowed.
+///
+/// # Errors
+/// A file that cannot be read or has no rows; a missing column; an empty cell; a verdict that is none.
+pub fn read_guards(path: &Path) -> Result<Vec<GuardRow>, Error> {
+    let table = CsvTable::read(path)?;
+    let mut columns = [0; GUARD_COLUMNS.len()];
+    for (column, name) in columns.iter_mut().zip(GUARD_COLUMNS) {
+        *column = table.column(name)?;
+    }
+    let [guard, verdict, subject, finding] = columns;
+    table
+        .rows()
+        .map(|row| {
+            Ok(GuardRow {
+                guard: row.required(guard)?.to_owned(),
+                verdict: row.required(verdict)?.parse().map_err(|reason: String| row.error(verdict, reason))?,
+                subject: row.required(subject)?.to_owned(),
+                finding: row.required(finding)?.to_owned(),
+            })
+        })
+        .collect()
+}
 
 /// What a guard says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -229,5 +280,25 @@ mod tests {
             assert_eq!(verdict.to_string().parse(), Ok(verdict));
         }
         assert!("passed".parse::<GuardVerdict>().unwrap_err().contains("none of pass"));
+    }
+
+    #[test]
+    fn guards_are_read_and_a_verdict_that_is_none_is_named_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("guards.csv");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read_guards(&path)
+        };
+        let header = "guard,verdict,subject,finding\n";
+        let row = GuardRow {
+            guard: "kinship".into(),
+            verdict: GuardVerdict::NotRun,
+            subject: "cohort".into(),
+            finding: "12 variants, 500 needed".into(),
+        };
+        assert_eq!(read(&format!("{header}kinship,not-run,cohort,\"12 variants, 500 needed\"\n")).unwrap(), [row]);
+        let message = read(&format!("{header}kinship,passed,cohort,none\n")).unwrap_err().to_string();
+        assert!(message.contains("line 2, column `verdict`: `passed` is none of pass"), "{message}");
     }
 }

@@ -5,36 +5,80 @@ use std::{
     path::PathBuf,
 };
 
-use crate::{evaluation, report};
+use crate::evaluation::{self, GuardPolicy, Recalibration};
 
-/// Compare models and polygenic risk scores: AUC with 95 % intervals, and DeLong's paired test against the best baseline.
+/// Compare models and polygenic risk scores on the same people: AUC with 95 % intervals and a paired test against the best baseline, odds ratios,
+/// R2, calibration, strata; and guards against leakage, which stop the run.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gf-genomics evaluate --predictions model/predictions.csv prs/predictions.csv --out report")]
+#[command(
+    after_help = "Examples:\n  gf-genomics evaluate --predictions model/predictions.csv prs/predictions.csv --cohort cohort.csv --out report\n  \
+                        gf-genomics evaluate --predictions model/predictions.csv prs/predictions.csv --cohort cohort.csv --out report \\\n    \
+                        --bootstrap 2000 --prevalence 0.05 --strata sex,ancestry"
+)]
 pub struct Args {
-    /// predictions.csv files of `train` and `prs`; they must be about the same people
+    /// predictions.csv files of `train` and `prs`; they must be about the same people. Several files with folds of one model are repeats of its
+    /// cross-validation. cost.csv, scores.csv, apoe.csv and guards.csv beside them are read too.
     #[arg(long, required = true, num_args = 1.., value_name = "CSV")]
     predictions: Vec<PathBuf>,
-    /// Folder for auc.csv and roc.csv
+    /// Folder for auc.csv, roc.csv, strata.csv, calibration.csv, deciles.csv, distribution.csv, folds.csv, guards.csv and stacked.csv
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Model to compare the others to [default: the baseline with the highest AUC on the validation split]
     #[arg(long, value_name = "MODEL")]
     compare_to: Option<String>,
+    /// Cohort table, for families, strata and the guards that need them
+    #[arg(long, value_name = "CSV")]
+    cohort: Option<PathBuf>,
+    /// Columns of the cohort table to divide people by, and apoe [default: sex, ancestry or population, and apoe, as far as they are there]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    strata: Option<Vec<String>>,
+    /// Intervals and tests by so many resamples of families (people of no family by themselves) [default: DeLong's method]
+    #[arg(long, value_name = "N")]
+    bootstrap: Option<usize>,
+    /// Seed of the resamples
+    #[arg(long, default_value_t = 1, requires = "bootstrap")]
+    seed: u64,
+    /// Share of the population with the disease, for R2 on the liability scale
+    #[arg(long, value_name = "SHARE")]
+    prevalence: Option<f64>,
+    /// How probabilities are recalibrated on the validation split, for calibration.csv: platt (slope, or temperature, and intercept), isotonic, none
+    #[arg(long, default_value_t = Recalibration::default(), value_name = "METHOD")]
+    recalibration: Recalibration,
+    /// What a guard that finds leakage does: error (all files are written, then the command fails), warn
+    #[arg(long, default_value_t = GuardPolicy::default(), value_name = "POLICY")]
+    guards: GuardPolicy,
 }
 
-/// Evaluates, and prints the table to stdout.
+/// Evaluates, and prints the table to stdout; to stderr where a guard finds leakage.
 ///
 /// # Errors
-/// As [`evaluation::run`]; when stdout cannot be written.
+/// As [`evaluation::run`]; when a guard finds leakage; when stdout cannot be written.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let summary = evaluation::run(&evaluation::Options { predictions: args.predictions, out: args.out, compare_to: args.compare_to })?;
-    writeln!(io::stdout().lock(), "{}\n{}", report::table(&summary.rows), summary.comparison)?;
-    eprintln!("wrote {} and {}", summary.auc_csv.display(), summary.roc_csv.display());
+    let summary = evaluation::run(&evaluation::Options {
+        predictions: args.predictions,
+        out: args.out,
+        compare_to: args.compare_to,
+        cohort: args.cohort,
+        strata: args.strata,
+        bootstrap: args.bootstrap,
+        seed: args.seed,
+        prevalence: args.prevalence,
+        recalibration: args.recalibration,
+        guards: args.guards,
+    })?;
+    let leakage = summary.require_no_leakage(args.guards);
+    if leakage.is_err() {
+        eprint!("{summary}");
+    } else {
+        write!(io::stdout().lock(), "{summary}")?;
+    }
+    let files: Vec<String> = summary.files.iter().map(|path| path.display().to_string()).collect();
+    eprintln!("wrote {}", files.join(", "));
     if summary.people_without_phenotype > 0 {
         eprintln!("{} people of unknown phenotype left out", summary.people_without_phenotype);
     }
     if summary.people_averaged_over_folds > 0 {
         eprintln!("{} people ranked by their mean logit over several folds", summary.people_averaged_over_folds);
     }
-    Ok(())
+    Ok(leakage?)
 }

@@ -1,15 +1,15 @@
 //! DeLong's variance of the AUROC, its 95 % interval, and the paired test of two models on the same people.
 //!
 //! Input -> output: logits of cases and controls -> interval, difference, p-value. The method is DeLong, DeLong & Clarke-Pearson,
-//! Biometrics 44:837 (1988), computed in O(n log n) from mid-ranks as Sun & Xu, IEEE Signal Process. Lett. 21:1389 (2014). As R's
+//! Biometrics 44:837 (1988), computed in O(n log n) as Sun & Xu, IEEE Signal Process. Lett. 21:1389 (2014). As R's
 //! pROC, the interval is symmetric around the area and cut at 0 and 1.
 
 use std::f64::consts::SQRT_2;
 
-use super::roc::{OneClass, mid_ranks, require_both};
+use super::roc::{OneClass, count, require_both, ties};
 
 /// 97.5 % quantile of the standard normal distribution.
-const Z_975: f64 = 1.959_963_984_540_054;
+pub const Z_975: f64 = 1.959_963_984_540_054;
 
 /// For each person, how many people of the other class they are placed right against, ties counted half: multiples of one half, kept
 /// as counts so that sums and differences are exact and identical models differ by exactly zero.
@@ -38,19 +38,27 @@ pub struct PairedTest {
 }
 
 impl Placements {
-    /// Places finite logits.
+    /// Places finite logits; `order` is [`by_rising`](super::roc::by_rising) of them.
     ///
     /// # Errors
     /// When either class is empty.
-    pub fn new(cases: &[f64], controls: &[f64]) -> Result<Self, OneClass> {
-        require_both(cases, controls)?;
-        let among_all = mid_ranks(&[cases, controls].concat());
-        let (cases_among_all, controls_among_all) = among_all.split_at(cases.len());
-        let m = cases.len() as f64;
-        Ok(Self {
-            cases: cases_among_all.iter().zip(mid_ranks(cases)).map(|(all, own)| all - own).collect(),
-            controls: controls_among_all.iter().zip(mid_ranks(controls)).map(|(all, own)| m - (all - own)).collect(),
-        })
+    pub fn new(logits: &[f64], is_case: &[bool], order: &[u32]) -> Result<Self, OneClass> {
+        let n_cases = is_case.iter().filter(|&&case| case).count();
+        require_both(n_cases, is_case.len() - n_cases)?;
+        let mut placed = vec![0.0; logits.len()];
+        let (mut cases_below, mut controls_below) = (0, 0);
+        for group in ties(logits, order) {
+            let here = count(group, is_case);
+            let of_case = controls_below as f64 + here.controls as f64 / 2.0;
+            let of_control = (n_cases as u64 - cases_below) as f64 - here.cases as f64 / 2.0;
+            for &place in group {
+                placed[place as usize] = if is_case[place as usize] { of_case } else { of_control };
+            }
+            cases_below += here.cases;
+            controls_below += here.controls;
+        }
+        let of_class = |class: bool| placed.iter().zip(is_case).filter(|(_, case)| **case == class).map(|(placed, _)| *placed).collect();
+        Ok(Self { cases: of_class(true), controls: of_class(false) })
     }
 
     /// Area under the ROC curve; the same number as [`super::roc::auroc`].
@@ -108,20 +116,22 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::evaluation::oracle;
+    use crate::evaluation::{oracle, roc::by_rising};
 
     fn approx(found: f64, expected: f64) {
         assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
     }
 
-    fn place((cases, controls): (Vec<f64>, Vec<f64>)) -> Placements {
-        Placements::new(&cases, &controls).unwrap()
+    fn place(cases: &[f64], controls: &[f64]) -> Placements {
+        let logits = [cases, controls].concat();
+        let is_case: Vec<bool> = (0..logits.len()).map(|place| place < cases.len()).collect();
+        Placements::new(&logits, &is_case, &by_rising(&logits)).unwrap()
     }
 
     #[test]
     fn interval_and_paired_test_equal_those_of_proc() {
         for example in oracle::EXAMPLES {
-            let (a, b) = (place(example.a()), place(example.b()));
+            let [a, b] = [example.a(), example.b()].map(|(cases, controls)| place(&cases, &controls));
             approx(a.variance().unwrap(), example.variance_a);
             let interval = a.interval().unwrap();
             approx(interval.low, example.ci_a.0);
@@ -138,21 +148,21 @@ mod tests {
 
     #[test]
     fn one_person_in_a_class_has_an_area_but_no_variance() {
-        let placements = Placements::new(&[1.0], &[0.0, 2.0, 3.0]).unwrap();
+        let placements = place(&[1.0], &[0.0, 2.0, 3.0]);
         approx(placements.auroc(), 1.0 / 3.0);
         assert_eq!((placements.variance(), placements.interval()), (None, None));
     }
 
     #[test]
     fn perfect_separation_has_variance_zero() {
-        let placements = Placements::new(&[2.0, 3.0], &[0.0, 1.0, 1.0]).unwrap();
+        let placements = place(&[2.0, 3.0], &[0.0, 1.0, 1.0]);
         assert_eq!((placements.auroc(), placements.variance()), (1.0, Some(0.0)));
     }
 
     #[test]
     fn models_that_rank_people_alike_differ_by_zero_without_a_p_value() {
-        let a = Placements::new(&[0.1, 0.7, 0.7], &[0.3, 0.2, 0.7]).unwrap();
-        let b = Placements::new(&[1.0, 7.0, 7.0], &[3.0, 2.0, 7.0]).unwrap();
+        let a = place(&[0.1, 0.7, 0.7], &[0.3, 0.2, 0.7]);
+        let b = place(&[1.0, 7.0, 7.0], &[3.0, 2.0, 7.0]);
         assert_eq!(a.paired_test(&b), PairedTest { delta: 0.0, inference: None });
     }
 
@@ -185,7 +195,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_variance_equals_its_direct_definition(cases in scores(), controls in scores()) {
-            let fast = Placements::new(&cases, &controls).unwrap().variance().unwrap();
+            let fast = place(&cases, &controls).variance().unwrap();
             prop_assert!((fast - direct_variance(&cases, &controls)).abs() < 1e-12);
         }
 
@@ -195,8 +205,8 @@ mod tests {
                 people.iter().filter(|person| person.2 == is_case).map(|person| f64::from(if first { person.0 } else { person.1 })).collect()
             };
             prop_assume!(people.iter().any(|person| person.2) && people.iter().any(|person| !person.2));
-            let a = place((side(true, true), side(false, true)));
-            let b = place((side(true, false), side(false, false)));
+            let a = place(&side(true, true), &side(false, true));
+            let b = place(&side(true, false), &side(false, false));
             let (forward, backward) = (a.paired_test(&b), b.paired_test(&a));
             prop_assert!((forward.delta - (a.auroc() - b.auroc())).abs() < 1e-12);
             prop_assert!((forward.delta + backward.delta).abs() < 1e-12);

@@ -1,7 +1,7 @@
 //! The ROC curve and the area under it.
 //!
 //! Input -> output: the logits of the cases and of the controls -> AUROC, corners of the curve. The area is the rank-sum statistic
-//! (Hanley & McNeil 1982): the probability that a case scores above a control, ties counted half. Ranks are multiples of one half
+//! (Hanley & McNeil 1982): the probability that a case scores above a control, ties counted half. Counts are multiples of one half
 //! and are summed in f64, so the area is exact up to one division for any cohort of fewer than about 10^8 people.
 
 /// One class has no people, so there is nothing to tell apart: the area is undefined (and not 0.5).
@@ -25,46 +25,86 @@ pub struct Corner {
     pub true_positive_rate: f64,
 }
 
+/// People with one logit: how many of each class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tied {
+    /// Cases with it.
+    pub cases: u64,
+    /// Controls with it.
+    pub controls: u64,
+}
+
+/// Places of finite values, by rising value; equal ones in the order they stand.
+pub(super) fn by_rising(values: &[f64]) -> Vec<u32> {
+    // Adding 0 makes -0 the same as 0.
+    let mut keyed: Vec<(f64, u32)> = values.iter().map(|value| value + 0.0).zip(0..).collect();
+    keyed.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    keyed.into_iter().map(|(_, place)| place).collect()
+}
+
+/// Groups of people with one logit, by rising logit; `order` is [`by_rising`] of `logits`.
+#[allow(clippy::float_cmp, reason = "a tie is equality")]
+pub(super) fn ties<'a>(logits: &'a [f64], order: &'a [u32]) -> impl DoubleEndedIterator<Item = &'a [u32]> {
+    order.chunk_by(|&a, &b| logits[a as usize] == logits[b as usize])
+}
+
+/// How many of each class are in a group of [`ties`].
+pub(super) fn count(group: &[u32], is_case: &[bool]) -> Tied {
+    let cases = group.iter().filter(|&&place| is_case[place as usize]).count() as u64;
+    Tied { cases, controls: group.len() as u64 - cases }
+}
+
 /// Area under the ROC curve of finite logits.
 ///
 /// # Errors
 /// When either class is empty.
 pub fn auroc(cases: &[f64], controls: &[f64]) -> Result<f64, OneClass> {
-    require_both(cases, controls)?;
-    let ranks = mid_ranks(&[cases, controls].concat());
-    let (m, n) = (cases.len() as f64, controls.len() as f64);
-    Ok((ranks[..cases.len()].iter().sum::<f64>() - m * (m + 1.0) / 2.0) / (m * n))
+    require_both(cases.len(), controls.len())?;
+    let logits = [cases, controls].concat();
+    let is_case: Vec<bool> = (0..logits.len()).map(|place| place < cases.len()).collect();
+    let groups = ties(&logits, &by_rising(&logits)).map(|group| count(group, &is_case)).collect::<Vec<_>>();
+    Ok(area(groups.into_iter().map(|tied| [tied.cases as f64, tied.controls as f64])))
 }
 
-/// Corners of the ROC curve of finite logits from (0, 0) to (1, 1). People with one logit are one step; points on a straight line are left out.
+/// Area of groups of people with one logit, by rising logit: the weight of the cases and of the controls in each.
+pub(super) fn area(groups: impl IntoIterator<Item = [f64; 2]>) -> f64 {
+    let (mut placed_right, mut cases_below, mut controls_below) = (0.0, 0.0, 0.0);
+    for [cases, controls] in groups {
+        placed_right += cases * (controls_below + controls / 2.0);
+        cases_below += cases;
+        controls_below += controls;
+    }
+    placed_right / (cases_below * controls_below)
+}
+
+/// Corners of the ROC curve of finite logits from (0, 0) to (1, 1); `order` is [`by_rising`] of `logits`. People with one logit are one step;
+/// points on a straight line are left out.
 ///
 /// # Errors
 /// When either class is empty.
-#[allow(clippy::float_cmp, reason = "a tie is equality")]
-pub fn corners(cases: &[f64], controls: &[f64]) -> Result<Vec<Corner>, OneClass> {
-    require_both(cases, controls)?;
-    let mut people: Vec<(f64, bool)> =
-        cases.iter().map(|&logit| (logit, true)).chain(controls.iter().map(|&logit| (logit, false))).collect();
-    people.sort_by(|a, b| b.0.total_cmp(&a.0));
+pub(super) fn corners(logits: &[f64], is_case: &[bool], order: &[u32]) -> Result<Vec<Corner>, OneClass> {
+    let n_cases = is_case.iter().filter(|&&case| case).count();
+    let n_controls = is_case.len() - n_cases;
+    require_both(n_cases, n_controls)?;
     let mut counts: Vec<(Option<f64>, u64, u64)> = vec![(None, 0, 0)];
     let (mut false_positives, mut true_positives) = (0, 0);
-    for tied in people.chunk_by(|a, b| a.0 == b.0) {
-        let cases_here = tied.iter().filter(|(_, is_case)| *is_case).count() as u64;
-        true_positives += cases_here;
-        false_positives += tied.len() as u64 - cases_here;
+    for group in ties(logits, order).rev() {
+        let here = count(group, is_case);
+        true_positives += here.cases;
+        false_positives += here.controls;
         if let [.., before, last] = counts[..]
             && on_one_line(before, last, false_positives, true_positives)
         {
             counts.pop();
         }
-        counts.push((Some(tied[0].0), false_positives, true_positives));
+        counts.push((Some(logits[group[0] as usize]), false_positives, true_positives));
     }
     Ok(counts
         .into_iter()
         .map(|(threshold, false_positives, true_positives)| Corner {
             threshold,
-            false_positive_rate: false_positives as f64 / controls.len() as f64,
-            true_positive_rate: true_positives as f64 / cases.len() as f64,
+            false_positive_rate: false_positives as f64 / n_controls as f64,
+            true_positive_rate: true_positives as f64 / n_cases as f64,
         })
         .collect())
 }
@@ -73,27 +113,8 @@ fn on_one_line(before: (Option<f64>, u64, u64), last: (Option<f64>, u64, u64), f
     (last.1 - before.1) * (true_positives - last.2) == (false_positives - last.1) * (last.2 - before.2)
 }
 
-/// 1-based ranks in increasing order; tied values share the mean of theirs.
-#[allow(clippy::float_cmp, reason = "a tie is equality")]
-pub(super) fn mid_ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
-    let mut ranks = vec![0.0; values.len()];
-    let mut before = 0;
-    for tied in order.chunk_by(|&a, &b| values[a] == values[b]) {
-        for &index in tied {
-            ranks[index] = before as f64 + (tied.len() + 1) as f64 / 2.0;
-        }
-        before += tied.len();
-    }
-    ranks
-}
-
-pub(super) fn require_both(cases: &[f64], controls: &[f64]) -> Result<(), OneClass> {
-    if cases.is_empty() || controls.is_empty() {
-        return Err(OneClass { n_cases: cases.len(), n_controls: controls.len() });
-    }
-    Ok(())
+pub(super) fn require_both(n_cases: usize, n_controls: usize) -> Result<(), OneClass> {
+    if n_cases == 0 || n_controls == 0 { Err(OneClass { n_cases, n_controls }) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -116,7 +137,7 @@ mod tests {
     #[test]
     fn one_class_is_an_error_and_not_one_half() {
         assert_eq!(auroc(&[1.0], &[]), Err(OneClass { n_cases: 1, n_controls: 0 }));
-        assert!(corners(&[], &[1.0]).unwrap_err().to_string().contains("0 cases and 1 controls"));
+        assert!(curve(&[], &[1.0]).unwrap_err().to_string().contains("0 cases and 1 controls"));
     }
 
     #[test]
@@ -128,9 +149,15 @@ mod tests {
     fn a_tie_is_one_step_of_the_curve_and_straight_lines_have_no_points_between() {
         let corner = |threshold, false_positive_rate, true_positive_rate| Corner { threshold, false_positive_rate, true_positive_rate };
         assert_eq!(
-            corners(&[4.0, 3.0, 1.0, 1.0], &[1.0, 1.0, 0.0, -1.0]).unwrap(),
+            curve(&[4.0, 3.0, 1.0, 1.0], &[1.0, 1.0, 0.0, -1.0]).unwrap(),
             [corner(None, 0.0, 0.0), corner(Some(3.0), 0.0, 0.5), corner(Some(1.0), 0.5, 1.0), corner(Some(-1.0), 1.0, 1.0)]
         );
+    }
+
+    fn curve(cases: &[f64], controls: &[f64]) -> Result<Vec<Corner>, OneClass> {
+        let logits = [cases, controls].concat();
+        let is_case: Vec<bool> = (0..logits.len()).map(|place| place < cases.len()).collect();
+        corners(&logits, &is_case, &by_rising(&logits))
     }
 
     fn approx(found: f64, expected: f64) {
@@ -158,7 +185,7 @@ mod tests {
 
         #[test]
         fn the_trapezoids_under_the_curve_are_the_area(cases in scores(), controls in scores()) {
-            let area: f64 = corners(&cases, &controls)
+            let area: f64 = curve(&cases, &controls)
                 .unwrap()
                 .windows(2)
                 .map(|pair| {

@@ -2,13 +2,18 @@
 
 use std::fs;
 
-use gf_cohort_schema::{COST_COLUMNS, PREDICTION_COLUMNS};
+use gf_cohort_schema::{COST_COLUMNS, PREDICTION_COLUMNS, SCORE_COLUMNS, StratumRow};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
 use super::*;
 
 /// (`sample_id`, split, phenotype, logit) of people whom every model of a test predicts.
 type Row<'a> = (&'a str, &'a str, &'a str, f64);
+
+/// Logit of the n-th person.
+type Logit = fn(usize) -> f64;
 
 /// A folder with predictions files, and the stage run on them.
 struct Study {
@@ -80,24 +85,24 @@ fn the_baseline_compared_to_is_the_best_on_validation_and_not_on_test() {
     let summary = study.run().unwrap();
     assert_eq!(summary.comparison, Comparison::OnValidation { model: "prs-dosages".to_owned(), auroc: 0.75, n_baselines: 2 });
     assert!(summary.comparison.to_string().contains("the test split did not choose it"));
-    let order: Vec<_> = summary.rows.iter().map(|row| (row.split, row.model.as_str())).collect();
-    let models = ["linformer", "prs-apoe", "prs-dosages"];
+    let order: Vec<_> = summary.verdict.rows.iter().map(|row| (row.split, row.model.as_str())).collect();
+    let models = ["prs-apoe", "prs-dosages", "linformer"];
     assert_eq!(order, [Split::Validation, Split::Test].map(|split| models.map(|model| (split, model))).concat());
-    let linformer = &summary.rows[3];
+    let linformer = &summary.verdict.rows[5];
     assert_eq!((linformer.auroc, linformer.delta_auroc, linformer.compared_to.as_deref()), (Some(0.75), Some(0.5), Some("prs-dosages")));
-    let baseline = &summary.rows[5];
+    let baseline = &summary.verdict.rows[4];
     assert_eq!((baseline.auroc, &baseline.compared_to, baseline.delta_auroc), (Some(0.25), &None, None));
-    assert!(summary.rows[4].reason.as_deref().unwrap().contains("perfect separation"));
-    let auc_csv = fs::read_to_string(summary.auc_csv).unwrap();
+    assert!(summary.verdict.rows[3].reason.as_deref().unwrap().contains("perfect separation"));
+    let auc_csv = fs::read_to_string(study.options.out.join("auc.csv")).unwrap();
     assert_eq!(auc_csv.lines().count(), 7);
-    assert!(fs::read_to_string(summary.roc_csv).unwrap().starts_with("model,split,threshold,"));
+    assert!(fs::read_to_string(study.options.out.join("roc.csv")).unwrap().starts_with("model,split,threshold,"));
 }
 
 #[test]
 fn the_order_of_files_and_rows_does_not_change_a_byte() {
     let bytes = |study: &Study| {
         let summary = study.run().unwrap();
-        (fs::read(summary.auc_csv).unwrap(), fs::read(summary.roc_csv).unwrap())
+        summary.files.iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>()
     };
     let (first, second) = (both_splits(GOOD, POOR), both_splits(POOR, GOOD));
     let forward = Study::new().model("prs-a", &first).model("prs-b", &second);
@@ -112,7 +117,7 @@ fn people_of_unknown_phenotype_are_left_out_and_counted() {
     rows.push(("T5", "test", "", 9.0));
     let summary = Study::new().model("prs-a", &rows).model("linformer", &rows).run().unwrap();
     assert_eq!(summary.people_without_phenotype, 1);
-    assert_eq!((summary.rows[0].n_cases, summary.rows[0].n_controls, summary.rows[0].auroc), (2, 2, Some(0.75)));
+    assert_eq!((summary.verdict.rows[0].n_cases, summary.verdict.rows[0].n_controls, summary.verdict.rows[0].auroc), (2, 2, Some(0.75)));
 }
 
 #[test]
@@ -139,8 +144,8 @@ fn contradicting_or_repeated_rows_are_refused() {
 fn one_class_is_an_empty_value_on_validation_but_an_error_on_test_or_everywhere() {
     let cases = |split: &'static str| four(split, GOOD)[..2].to_vec();
     let summary = Study::new().model("m", &[cases("validation"), four("test", GOOD)].concat()).run().unwrap();
-    assert_eq!((summary.rows[0].n_cases, summary.rows[0].auroc, summary.rows[0].ci_low), (2, None, None));
-    assert!(summary.rows[0].reason.as_deref().unwrap().contains("AUC undefined with 2 cases and 0 controls"));
+    assert_eq!((summary.verdict.rows[0].n_cases, summary.verdict.rows[0].auroc, summary.verdict.rows[0].ci_low), (2, None, None));
+    assert!(summary.verdict.rows[0].reason.as_deref().unwrap().contains("AUC undefined with 2 cases and 0 controls"));
     let on_test = Study::new().model("m", &[four("validation", GOOD), cases("test")].concat()).message();
     assert!(on_test.contains("split test: the AUC of m is undefined with 2 cases and 0 controls"), "{on_test}");
     assert!(Study::new().model("m", &cases("train")).message().contains("no split has both cases and controls"));
@@ -153,7 +158,7 @@ fn several_folds_of_one_person_are_averaged_and_counted() {
     lines.push(line("m", "1", ("T2", "test", "case", 5.0)));
     let summary = Study::new().file("folds.csv", &lines).run().unwrap();
     assert_eq!(summary.people_averaged_over_folds, 1);
-    assert_eq!((summary.rows[0].n_cases, summary.rows[0].auroc), (2, Some(1.0)));
+    assert_eq!((summary.verdict.rows[0].n_cases, summary.verdict.rows[0].auroc), (2, Some(1.0)));
     lines.push(line("m", "1", ("T2", "test", "case", 6.0)));
     assert!(Study::new().file("folds.csv", &lines).message().contains("predicted twice by m, fold 1"));
 }
@@ -163,7 +168,7 @@ fn what_to_compare_to_can_be_named_and_must_be_there() {
     let mut study = Study::new().model("prs-a", &four("test", POOR)).model("prs-b", &four("test", GOOD));
     assert!(study.message().contains("none of the baselines prs-a, prs-b has an AUC on the validation split"));
     study.options.compare_to = Some("prs-b".to_owned());
-    assert_eq!(study.run().unwrap().rows[0].compared_to.as_deref(), Some("prs-b"));
+    assert_eq!(study.run().unwrap().verdict.rows[0].compared_to.as_deref(), Some("prs-b"));
     study.options.compare_to = Some("prs-c".to_owned());
     assert_eq!(study.message(), "no predictions of `prs-c` to compare to; there are predictions of prs-a, prs-b");
 }
@@ -171,11 +176,14 @@ fn what_to_compare_to_can_be_named_and_must_be_there() {
 #[test]
 fn without_a_baseline_nothing_is_compared_and_a_single_one_needs_no_validation() {
     let alone = Study::new().model("linformer", &four("test", GOOD)).run().unwrap();
-    assert_eq!((&alone.comparison, alone.rows[0].auroc, &alone.rows[0].compared_to), (&Comparison::None, Some(0.75), &None));
+    assert_eq!(
+        (&alone.comparison, alone.verdict.rows[0].auroc, &alone.verdict.rows[0].compared_to),
+        (&Comparison::None, Some(0.75), &None)
+    );
     let single = Study::new().model("linformer", &four("test", GOOD)).model("prs-a", &four("test", GOOD)).run().unwrap();
     assert_eq!(single.comparison, Comparison::OnlyBaseline { model: "prs-a".to_owned() });
-    assert_eq!((single.rows[0].delta_auroc, single.rows[0].p_value), (Some(0.0), None));
-    assert!(single.rows[0].reason.as_deref().unwrap().contains("the variance of the difference to prs-a is zero"));
+    assert_eq!((single.verdict.rows[1].delta_auroc, single.verdict.rows[1].p_value), (Some(0.0), None));
+    assert!(single.verdict.rows[1].reason.as_deref().unwrap().contains("the variance of the difference to prs-a is zero"));
 }
 
 #[test]
@@ -186,11 +194,11 @@ fn a_cost_beside_the_predictions_comes_into_the_table() {
         fs::write(study.folder.path().join(name), rows).unwrap();
     };
     write("cost.csv", "5500.0");
-    let summary = study.run().unwrap();
-    let auc_csv = fs::read_to_string(&summary.auc_csv).unwrap();
+    study.run().unwrap();
+    let auc_csv = fs::read_to_string(study.options.out.join("auc.csv")).unwrap();
     let lines: Vec<&str> = auc_csv.lines().collect();
-    assert!(lines[1].starts_with("linformer,") && lines[1].contains(",27777,1000,2000,5500.0,200000,"), "{auc_csv}");
-    assert!(lines[2].starts_with("prs-a,") && lines[2].contains(",,,,,"), "{auc_csv}");
+    assert!(lines[2].starts_with("linformer,") && lines[2].contains(",27777,1000,2000,5500.0,200000,"), "{auc_csv}");
+    assert!(lines[1].starts_with("prs-a,") && lines[1].contains(",,,,,"), "{auc_csv}");
     // Another folder that says otherwise.
     let other = study.folder.path().join("other");
     fs::create_dir(&other).unwrap();
@@ -206,6 +214,168 @@ fn a_cost_beside_the_predictions_comes_into_the_table() {
 fn a_model_without_the_compared_baseline_on_a_split_says_so() {
     let rows = [four("train", GOOD), four("test", GOOD)].concat();
     let summary = Study::new().model("linformer", &rows).model("prs-a", &four("test", POOR)).run().unwrap();
-    assert_eq!((summary.rows[0].split, summary.rows[0].delta_auroc), (Split::Train, None));
-    assert_eq!(summary.rows[0].reason.as_deref(), Some("not compared: prs-a has no predictions on this split"));
+    assert_eq!((summary.verdict.rows[0].split, summary.verdict.rows[0].delta_auroc), (Split::Train, None));
+    assert_eq!(summary.verdict.rows[0].reason.as_deref(), Some("not compared: prs-a has no predictions on this split"));
+}
+
+/// `n` people of each split, half of them cases, with a logit of noise and of `shift` for cases; a `seed` of the same noise.
+fn many(n: usize, shift: f64, seed: u64) -> Vec<(String, &'static str, &'static str, f64)> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut rows = Vec::new();
+    for (split, name) in [("train", "R"), ("validation", "V"), ("test", "T")] {
+        for person in 0..n {
+            let phenotype = ["case", "control"][person % 2];
+            let noise = (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
+            rows.push((format!("{name}{person:03}"), split, phenotype, noise + if person % 2 == 0 { shift } else { 0.0 }));
+        }
+    }
+    rows
+}
+
+fn borrowed<'a>(rows: &'a [(String, &'a str, &'a str, f64)]) -> Vec<Row<'a>> {
+    rows.iter().map(|(id, split, phenotype, logit)| (id.as_str(), *split, *phenotype, *logit)).collect()
+}
+
+#[test]
+fn the_best_score_and_the_best_model_on_validation_are_stacked_for_the_test_split() {
+    let logits = [("prs-a-no-apoe", 0.7, 1), ("prs-b-no-apoe", 0.1, 2), ("prs-b", 1.5, 3), ("linformer", 0.9, 4), ("performer", 0.2, 5)];
+    let study = logits.iter().fold(Study::new(), |study, (model, shift, seed)| study.model(model, &borrowed(&many(200, *shift, *seed))));
+    let summary = study.run().unwrap();
+    let stacked = summary.stacked.as_ref().unwrap();
+    let terms: Vec<&str> = stacked.terms.iter().map(|term| term.0.as_str()).collect();
+    assert_eq!((terms, stacked.n_validation), (vec!["intercept", "prs-a-no-apoe", "linformer"], 200));
+    let rows: Vec<&AucRow> = summary.verdict.rows.iter().filter(|row| row.model == "stacked").collect();
+    assert_eq!((rows.len(), rows[0].split, rows[0].row), (1, Split::Test, Some(5)));
+    assert_eq!(rows[0].compared_to.as_deref(), Some("prs-b"));
+    let auroc = |model: &str| summary.verdict.rows.iter().find(|row| row.model == model && row.split == Split::Test).unwrap().auroc;
+    assert!(rows[0].auroc > auroc("prs-a-no-apoe") && rows[0].auroc > auroc("linformer"), "the two are independent");
+    let csv = fs::read_to_string(study.options.out.join("stacked.csv")).unwrap();
+    assert!(csv.starts_with("term,coefficient,standard_error,n_validation\nintercept,") && csv.lines().count() == 4, "{csv}");
+    for table in ["roc.csv", "calibration.csv", "deciles.csv", "distribution.csv"] {
+        assert!(fs::read_to_string(study.options.out.join(table)).unwrap().contains("\nstacked,test,"), "{table}");
+    }
+    // Without a model there is nothing to stack, and no file of an earlier run.
+    let options = Options { predictions: study.options.predictions[..3].to_vec(), ..study.options.clone() };
+    let summary = run(&options).unwrap();
+    assert!(summary.stacked.unwrap_err().contains("no sequence model (row 4)") && !options.out.join("stacked.csv").exists());
+}
+
+#[test]
+fn strata_are_columns_of_the_cohort_and_of_apoe() {
+    let mut study = Study::new().model("prs-a", &borrowed(&many(60, 0.8, 1))).model("linformer", &borrowed(&many(60, 0.8, 2)));
+    let cohort = |sex: fn(usize) -> &'static str| {
+        let people = many(60, 0.0, 1);
+        let lines = people.iter().enumerate().map(|(n, (id, split, phenotype, _))| format!("{id},{phenotype},{split},{},{n}\n", sex(n)));
+        format!("sample_id,phenotype,split,sex,age\n{}", lines.collect::<String>())
+    };
+    let path = study.folder.path().join("cohort.csv");
+    fs::write(&path, cohort(|n| ["male", "female", "female", ""][n / 2 % 4])).unwrap();
+    let apoe: Vec<String> =
+        many(60, 0.0, 1).iter().map(|(id, ..)| format!("{id},{}", if id.ends_with('3') { "" } else { "e3/e3" })).collect();
+    fs::write(study.folder.path().join("apoe.csv"), format!("sample_id,apoe\n{}\n", apoe.join("\n"))).unwrap();
+    study.options.cohort = Some(path.clone());
+    let rows = study.run().unwrap().verdict.strata;
+    let of_test: Vec<(&str, &str, &str)> = rows
+        .iter()
+        .filter(|row| row.split == Split::Test)
+        .map(|row| (row.stratum.as_str(), row.level.as_str(), row.model.as_str()))
+        .collect();
+    let levels = [("sex", "female"), ("sex", "male"), ("sex", "unknown"), ("apoe", "e3/e3"), ("apoe", "unknown")];
+    assert_eq!(of_test, levels.map(|(name, level)| ["prs-a", "linformer", "stacked"].map(|model| (name, level, model))).concat());
+    let women: Vec<&StratumRow> = rows.iter().filter(|row| row.split == Split::Test && row.level == "female").collect();
+    assert_eq!((women[1].n_cases, women[1].n_controls, women[1].compared_to.as_deref()), (15, 15, Some("prs-a")));
+    assert!(women[1].p_value.is_some() && women[0].p_value.is_none());
+    // All who lack the last APOE genotype are controls.
+    assert!(rows.last().unwrap().reason.as_deref().unwrap().contains("AUC undefined with 0 cases"));
+
+    study.options.strata = Some(vec!["age".to_owned()]);
+    assert!(study.message().contains("stratum `age` has 180 levels, more than 50"), "{}", study.message());
+    study.options.strata = Some(vec!["ancestry".to_owned()]);
+    assert!(study.message().contains("stratum `ancestry` is not there"), "{}", study.message());
+    fs::write(&path, "sample_id,phenotype,split\nR000,case,train\n").unwrap();
+    assert!(study.message().contains("179 of the 180 people predicted are not in it (for example R001)"), "{}", study.message());
+}
+
+/// Lines of a model with folds: person `n` of the training and validation splits is in fold `n % 5` plus `repeat`.
+fn in_folds(model: &str, rows: &[(String, &str, &str, f64)], repeat: usize) -> Vec<String> {
+    let fold =
+        |(n, row): (usize, &Row<'_>)| if row.1 == "test" { String::new() } else { ((n / 2 + repeat * (n / 10)) % 5 + 1).to_string() };
+    borrowed(rows).iter().enumerate().map(|(n, row)| line(model, &fold((n, row)), *row)).collect()
+}
+
+#[test]
+fn repeated_cross_validation_has_the_corrected_test() {
+    let first = many(100, 0.9, 1);
+    let second: Vec<_> =
+        first.iter().cloned().map(|(id, split, phenotype, logit)| (id, split, phenotype, logit + 0.1 * logit.sin())).collect();
+    let study = Study::new()
+        .file("r1.csv", &in_folds("linformer", &first, 0))
+        .file("r2.csv", &in_folds("linformer", &second, 1))
+        .model("prs-a", &borrowed(&many(100, 0.3, 2)));
+    let summary = study.run().unwrap();
+    assert_eq!(summary.verdict.folds.len(), 10);
+    assert!(summary.verdict.folds.iter().all(|row| row.n_cases + row.n_controls == 40 && row.delta_auroc.is_some()));
+    let test = &summary.corrected_tests[0];
+    assert_eq!((summary.corrected_tests.len(), test.n_folds, test.df, test.favours_compared_to), (1, 10, 9, true));
+    assert!(test.mean_delta > 0.0 && test.t.unwrap() > 1.0 && test.p_value.unwrap() > 0.05, "{test:?}");
+    let text = summary.to_string();
+    assert!(text.contains("linformer over 10 folds: mean AUC difference +") && text.contains("which favours it"), "{text}");
+    // A copy is no repeat.
+    let copied = Study::new().file("r1.csv", &in_folds("linformer", &first, 0)).file("r2.csv", &in_folds("linformer", &first, 0));
+    assert!(
+        copied.message().contains("r2.csv: person R000 is predicted twice by linformer, fold 1 (first in r1.csv)"),
+        "{}",
+        copied.message()
+    );
+}
+
+#[test]
+fn ten_people_ties_and_a_perfect_score_have_all_tables() {
+    let people: Vec<(String, &str, &str)> = (0..10).map(|n| (format!("P{n}"), "test", ["case", "control"][n % 2])).collect();
+    let logits: [(&str, Logit); 3] =
+        [("prs-tied", |n| (n / 4) as f64), ("perfect", |n| 1.0 - (n % 2) as f64 * 2.0 + n as f64 * 0.01), ("constant", |_| 0.25)];
+    let mut study = logits.iter().fold(Study::new(), |study, (model, logit)| {
+        let rows: Vec<Row<'_>> = people.iter().enumerate().map(|(n, (id, split, class))| (id.as_str(), *split, *class, logit(n))).collect();
+        study.model(model, &rows)
+    });
+    for bootstrap in [None, Some(200)] {
+        study.options.bootstrap = bootstrap;
+        study.options.prevalence = Some(0.02);
+        let summary = study.run().unwrap();
+        let row = |model: &str| summary.verdict.rows.iter().find(|row| row.model == model).unwrap().clone();
+        assert_eq!((row("perfect").auroc, row("perfect").auprc, row("perfect").or_per_sd), (Some(1.0), Some(1.0), None));
+        assert_eq!((row("constant").auroc, row("constant").liability_r2), (Some(0.5), None));
+        assert!(row("perfect").reason.unwrap().contains("separated") && row("prs-tied").or_per_sd.is_some());
+        assert_eq!(summary.verdict.deciles.len(), 30);
+        assert!(summary.require_no_leakage(GuardPolicy::Error).is_ok(), "{summary}");
+    }
+}
+
+#[test]
+fn options_out_of_range_are_refused() {
+    let mut study = Study::new().model("prs-a", &four("test", GOOD));
+    study.options.bootstrap = Some(5);
+    assert!(study.message().contains("5 resamples are too few"), "{}", study.message());
+    study.options.bootstrap = None;
+    study.options.prevalence = Some(5.0);
+    assert!(study.message().contains("a prevalence of 5 is not between 0 and 1"), "{}", study.message());
+}
+
+#[test]
+fn match_rates_and_guards_of_other_stages_come_into_the_tables() {
+    let study = Study::new().model("prs-a", &four("test", GOOD)).model("prs-b", &four("test", POOR));
+    let scores = format!("{}\nprs-a,a,,,GRCh38,false,100,93,0.93,\n", SCORE_COLUMNS.join(","));
+    fs::write(study.folder.path().join("scores.csv"), scores).unwrap();
+    fs::write(study.folder.path().join("guards.csv"), "guard,verdict,subject,finding\nkinship,fail,cohort,2 pairs\n").unwrap();
+    let mut study = study;
+    study.options.compare_to = Some("prs-a".to_owned());
+    let summary = study.run().unwrap();
+    assert_eq!([0, 1].map(|row| summary.verdict.rows[row].match_rate), [Some(0.93), None]);
+    let message = summary.require_no_leakage(GuardPolicy::Error).unwrap_err().to_string();
+    assert!(message.starts_with("a guard found leakage, so the comparison cannot be believed: kinship (cohort: 2 pairs)"), "{message}");
+    assert!(summary.require_no_leakage(GuardPolicy::Warn).is_ok());
+    // Into the folder of the predictions: its guards are kept, and not doubled by a second run.
+    study.options.out = study.folder.path().to_path_buf();
+    let n_guards = study.run().unwrap().verdict.guards.len();
+    assert_eq!((n_guards, study.run().unwrap().verdict.guards.len()), (summary.verdict.guards.len(), n_guards));
 }

@@ -7,6 +7,7 @@ use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    evaluation::{self, GuardPolicy, Recalibration},
     models::Architecture,
     prs::{self, GenomeBuild, ScoringOptions},
     sequence::{ApplyFilters, Policies},
@@ -184,11 +185,39 @@ impl Baselines {
 }
 
 /// The comparison.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReportPlan {
     /// What the models are compared to; the best baseline on the validation split when absent.
-    pub compare_to: Option<String>,
+    compare_to: Option<String>,
+    /// Columns of the cohort to divide people by, and `apoe`; sex, ancestry and APOE as far as they are known when absent.
+    strata: Option<Vec<String>>,
+    /// Resamples of families for intervals and tests; DeLong's when absent.
+    bootstrap: Option<usize>,
+    /// Share of the population with the disease, for R2 on the liability scale.
+    prevalence: Option<f64>,
+    /// How probabilities are recalibrated on the validation split.
+    recalibration: Recalibration,
+    /// What leakage does.
+    guards: GuardPolicy,
+}
+
+impl ReportPlan {
+    /// Options of the stage.
+    pub fn options(&self, predictions: Vec<PathBuf>, data: &Data, seed: u64, out: &Path) -> evaluation::Options {
+        evaluation::Options {
+            predictions,
+            out: out.to_path_buf(),
+            compare_to: self.compare_to.clone(),
+            cohort: Some(data.cohort.clone()),
+            strata: self.strata.clone(),
+            bootstrap: self.bootstrap,
+            seed,
+            prevalence: self.prevalence,
+            recalibration: self.recalibration,
+            guards: self.guards,
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -1,25 +1,43 @@
-//! `auc.csv` and `roc.csv`: six decimals, p-values with three significant digits, an undefined value as an empty cell.
+//! The tables of a verdict: six decimals, p-values with three significant digits, an undefined value as an empty cell.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use gf_cohort_schema::{AUC_COLUMNS, AucRow, ROC_COLUMNS, RocPoint, nine_significant_digits};
+use gf_cohort_schema::{
+    AUC_COLUMNS, AucRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow, DistributionRow,
+    FOLD_COLUMNS, FoldRow, GUARD_COLUMNS, GuardRow, ROC_COLUMNS, RocPoint, STRATUM_COLUMNS, StratumRow, nine_significant_digits,
+};
 
+use super::Verdict;
 use crate::output;
 
-/// Writes `auc.csv`.
+/// Writes every table of a verdict into `folder`: `auc.csv`, `roc.csv`, `strata.csv`, `calibration.csv`, `deciles.csv`, `distribution.csv`,
+/// `folds.csv` and `guards.csv`, each with its header even when it has no rows; their paths.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub fn write_auc(path: &Path, rows: &[AucRow]) -> Result<(), output::Error> {
-    output::write_csv(path, &AUC_COLUMNS, rows.iter().map(auc_record))
+/// When a file cannot be written.
+pub fn write(folder: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, output::Error> {
+    let mut paths = Vec::new();
+    let mut at = |name: &str| {
+        paths.push(folder.join(name));
+        folder.join(name)
+    };
+    output::write_csv(&at("auc.csv"), &AUC_COLUMNS, verdict.rows.iter().map(auc_record))?;
+    output::write_csv(&at("roc.csv"), &ROC_COLUMNS, verdict.roc.iter().map(roc_record))?;
+    output::write_csv(&at("strata.csv"), &STRATUM_COLUMNS, verdict.strata.iter().map(stratum_record))?;
+    output::write_csv(&at("calibration.csv"), &CALIBRATION_COLUMNS, verdict.calibration.iter().map(calibration_record))?;
+    output::write_csv(&at("deciles.csv"), &DECILE_COLUMNS, verdict.deciles.iter().map(decile_record))?;
+    output::write_csv(&at("distribution.csv"), &DISTRIBUTION_COLUMNS, verdict.distribution.iter().map(distribution_record))?;
+    output::write_csv(&at("folds.csv"), &FOLD_COLUMNS, verdict.folds.iter().map(fold_record))?;
+    write_guards(&at("guards.csv"), &verdict.guards)?;
+    Ok(paths)
 }
 
-/// Writes `roc.csv`; thresholds with the precision of the logits in `predictions.csv`.
+/// Writes `guards.csv`.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_roc(path: &Path, points: &[RocPoint]) -> Result<(), output::Error> {
-    output::write_csv(path, &ROC_COLUMNS, points.iter().map(roc_record))
+pub fn write_guards(path: &Path, rows: &[GuardRow]) -> Result<(), output::Error> {
+    output::write_csv(path, &GUARD_COLUMNS, rows.iter().map(guard_record))
 }
 
 fn auc_record(row: &AucRow) -> [String; AUC_COLUMNS.len()] {
@@ -35,7 +53,7 @@ fn auc_record(row: &AucRow) -> [String; AUC_COLUMNS.len()] {
         six_decimals(row.delta_auroc),
         six_decimals(row.delta_ci_low),
         six_decimals(row.delta_ci_high),
-        row.p_value.map_or(String::new(), |p_value| format!("{p_value:.2e}")),
+        p_value(row.p_value),
         text(row.reason.as_ref()),
         text(row.parameters),
         text(row.multiplications),
@@ -66,6 +84,85 @@ fn roc_record(point: &RocPoint) -> [String; ROC_COLUMNS.len()] {
     ]
 }
 
+fn stratum_record(row: &StratumRow) -> [String; STRATUM_COLUMNS.len()] {
+    [
+        row.stratum.clone(),
+        row.level.clone(),
+        row.model.clone(),
+        row.split.to_string(),
+        row.n_cases.to_string(),
+        row.n_controls.to_string(),
+        six_decimals(row.auroc),
+        six_decimals(row.ci_low),
+        six_decimals(row.ci_high),
+        text(row.compared_to.as_ref()),
+        six_decimals(row.delta_auroc),
+        six_decimals(row.delta_ci_low),
+        six_decimals(row.delta_ci_high),
+        p_value(row.p_value),
+        text(row.reason.as_ref()),
+    ]
+}
+
+fn calibration_record(row: &CalibrationRow) -> [String; CALIBRATION_COLUMNS.len()] {
+    [
+        row.model.clone(),
+        row.split.to_string(),
+        row.bin.to_string(),
+        row.n.to_string(),
+        six_decimals(Some(row.mean_probability)),
+        six_decimals(row.mean_recalibrated),
+        six_decimals(Some(row.observed)),
+        six_decimals(Some(row.ci_low)),
+        six_decimals(Some(row.ci_high)),
+    ]
+}
+
+fn decile_record(row: &DecileRow) -> [String; DECILE_COLUMNS.len()] {
+    [
+        row.model.clone(),
+        row.split.to_string(),
+        row.decile.to_string(),
+        row.n_cases.to_string(),
+        row.n_controls.to_string(),
+        six_decimals(row.odds_ratio),
+        six_decimals(row.ci_low),
+        six_decimals(row.ci_high),
+    ]
+}
+
+fn distribution_record(row: &DistributionRow) -> [String; DISTRIBUTION_COLUMNS.len()] {
+    [
+        row.model.clone(),
+        row.split.to_string(),
+        nine_significant_digits(row.logit_low),
+        nine_significant_digits(row.logit_high),
+        row.n_cases.to_string(),
+        row.n_controls.to_string(),
+    ]
+}
+
+fn fold_record(row: &FoldRow) -> [String; FOLD_COLUMNS.len()] {
+    [
+        row.model.clone(),
+        row.repeat.to_string(),
+        row.fold.to_string(),
+        row.n_cases.to_string(),
+        row.n_controls.to_string(),
+        six_decimals(row.auroc),
+        text(row.compared_to.as_ref()),
+        six_decimals(row.delta_auroc),
+    ]
+}
+
+fn guard_record(row: &GuardRow) -> [String; GUARD_COLUMNS.len()] {
+    [row.guard.clone(), row.verdict.to_string(), row.subject.clone(), row.finding.clone()]
+}
+
+fn p_value(value: Option<f64>) -> String {
+    value.map_or(String::new(), |p_value| format!("{p_value:.2e}"))
+}
+
 fn text(value: Option<impl ToString>) -> String {
     value.map_or(String::new(), |value| value.to_string())
 }
@@ -83,11 +180,10 @@ mod tests {
 
     use super::*;
 
-    fn written(write: impl FnOnce(&Path) -> Result<(), output::Error>) -> String {
+    fn written(verdict: &Verdict, name: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("table.csv");
-        write(&path).unwrap();
-        fs::read_to_string(&path).unwrap()
+        write(folder.path(), verdict).unwrap();
+        fs::read_to_string(folder.path().join(name)).unwrap()
     }
 
     #[test]
@@ -112,7 +208,7 @@ mod tests {
         let undefined =
             AucRow { reason: Some("AUC undefined, one class".to_owned()), ..AucRow::undefined("linformer", Split::Validation, 40, 60) };
         assert_eq!(
-            written(|path| write_auc(path, &[compared, undefined])),
+            written(&Verdict { rows: vec![compared, undefined], ..Verdict::default() }, "auc.csv"),
             "model,split,n_cases,n_controls,auroc,ci_low,ci_high,compared_to,delta_auroc,delta_ci_low,delta_ci_high,p_value,reason,\
              parameters,multiplications,additions,energy_pj,bytes,row,auprc,or_per_sd,or_ci_low,or_ci_high,nagelkerke_r2,liability_r2,brier,\
              calibration_slope,calibration_intercept,match_rate\n\
@@ -128,9 +224,9 @@ mod tests {
             RocPoint { model: "m".to_owned(), split: Split::Test, threshold: None, false_positive_rate: 0.0, true_positive_rate: 0.0 };
         let next = RocPoint { threshold: Some(-1.5), true_positive_rate: 1.0 / 3.0, ..origin.clone() };
         let header = "model,split,threshold,false_positive_rate,true_positive_rate\n";
-        assert_eq!(written(|path| write_roc(path, &[])), header);
+        assert_eq!(written(&Verdict::default(), "roc.csv"), header);
         assert_eq!(
-            written(|path| write_roc(path, &[origin, next])),
+            written(&Verdict { roc: vec![origin, next], ..Verdict::default() }, "roc.csv"),
             format!("{header}m,test,,0.000000,0.000000\nm,test,-1.50000000,0.000000,0.333333\n")
         );
     }

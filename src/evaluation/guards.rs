@@ -1,0 +1,345 @@
+//! Guards against leakage, run on the scores alone: what makes an AUROC look better than it is.
+//!
+//! Input -> output: scores and what is known of the people -> one row of `guards.csv` a finding. Guards of other stages (kinship, a score's own
+//! study) are in the `guards.csv` beside the predictions. Each says something even where it finds nothing, and when it could not look.
+//!
+//! | guard | fails when |
+//! |---|---|
+//! | `person-in-two-splits` | `cohort.csv` has someone in another split than the predictions (two predictions that disagree are an error) |
+//! | `family-in-two-splits` | people of one `family_id` are in two splits |
+//! | `identical-scores` | a sequence model says the same of everyone as another model |
+//! | `permuted-labels` | at least half of a model's AUC above 0.5 stays when labels are permuted within ancestry, family or quintiles of PC1 |
+//! | `stratification` | the principal components alone tell cases from controls, and a model is not better |
+//! | `test-better-than-train` | a model ranks people of the test split better than those it was fitted on |
+//!
+//! What chance could do in one of a thousand cohorts is no finding.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    f64::consts::SQRT_2,
+};
+
+use gf_cohort_schema::{GuardRow, GuardVerdict, STACKED, Split, is_baseline, rung};
+
+use super::{
+    areas::placements,
+    delong::Placements,
+    permutation::Permuted,
+    roc::ties,
+    scores::{Column, Scores},
+    strata::Known,
+};
+use crate::report::p_value;
+
+const PERSON: &str = "person-in-two-splits";
+const FAMILY: &str = "family-in-two-splits";
+const IDENTICAL: &str = "identical-scores";
+const PERMUTED: &str = "permuted-labels";
+const STRATIFICATION: &str = "stratification";
+const TEST_BETTER: &str = "test-better-than-train";
+/// All guards here.
+pub const NAMES: [&str; 6] = [PERSON, FAMILY, IDENTICAL, PERMUTED, STRATIFICATION, TEST_BETTER];
+
+/// Model of the principal components alone.
+const PCS: &str = "prs-pcs";
+/// Chance of a false alarm that is taken, one-sided.
+const ALPHA: f64 = 0.001;
+/// A model is called better than the principal components at this one-sided p-value.
+const BETTER: f64 = 0.05;
+/// Share of the AUC above one half that may stay when labels are permuted among people who are alike.
+const MAY_STAY: f64 = 0.5;
+/// Fewer people show nothing that chance could not do.
+const MIN_PEOPLE: usize = 50;
+/// Share of the people with one logit that is worth a word.
+const MANY: f64 = 0.1;
+/// Who of them a second model must tell apart.
+const TOLD_APART: f64 = 0.5;
+
+/// All guards, in the order of the table above.
+pub fn run(scores: &Scores, known: &Known) -> Vec<GuardRow> {
+    let last = scores.last_split().map_or(&[][..], |split| scores.in_split(split));
+    let mut rows = vec![person_in_two_splits(scores, known), family_in_two_splits(scores, known)];
+    rows.extend(identical_scores(last));
+    rows.extend(permuted_labels(scores, known, last));
+    rows.extend(stratification(last));
+    rows.extend(test_better_than_train(scores));
+    rows
+}
+
+fn row(guard: &str, verdict: GuardVerdict, subject: impl Into<String>, finding: impl Into<String>) -> GuardRow {
+    GuardRow { guard: guard.to_owned(), verdict, subject: subject.into(), finding: finding.into() }
+}
+
+/// `rows`, or one that says that nothing was found.
+fn or_pass(rows: Vec<GuardRow>, guard: &str, subject: &str, finding: impl Into<String>) -> Vec<GuardRow> {
+    if rows.is_empty() { vec![row(guard, GuardVerdict::Pass, subject, finding)] } else { rows }
+}
+
+fn upper_tail(z: f64) -> f64 {
+    libm::erfc(z / SQRT_2) / 2.0
+}
+
+fn person_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
+    let n_people = scores.people.len();
+    let splits = known.has_cohort().then(|| known.cells("split")).flatten();
+    let Some(splits) = splits else {
+        return row(PERSON, GuardVerdict::Pass, "predictions", format!("{n_people} people, each in one split in all predictions"));
+    };
+    let differs = |(person, cell): (&super::scores::Person, Option<&str>)| cell.is_some_and(|split| split != person.split.to_string());
+    match scores.people.iter().zip(splits).filter(|pair| differs(*pair)).count() {
+        0 => row(PERSON, GuardVerdict::Pass, "cohort.csv", format!("{n_people} people, each in the split that cohort.csv says")),
+        n => {
+            let finding = format!(
+                "{n} of {n_people} people were predicted in another split than cohort.csv has them in; use one cohort.csv throughout"
+            );
+            row(PERSON, GuardVerdict::Fail, "cohort.csv", finding)
+        }
+    }
+}
+
+fn family_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
+    let Some(families) = known.cells("family_id") else {
+        let finding = "no cohort.csv with a column family_id was given (--cohort)";
+        return row(FAMILY, GuardVerdict::NotRun, "cohort.csv", finding);
+    };
+    let mut people_of: BTreeMap<&str, Vec<Split>> = BTreeMap::new();
+    for (person, family) in scores.people.iter().zip(families) {
+        if let Some(family) = family {
+            people_of.entry(family).or_default().push(person.split);
+        }
+    }
+    let across: Vec<&Vec<Split>> = people_of.values().filter(|splits| splits.iter().any(|split| *split != splits[0])).collect();
+    if across.is_empty() {
+        return row(FAMILY, GuardVerdict::Pass, "cohort.csv", format!("{} families, each in one split", people_of.len()));
+    }
+    let in_test = across.iter().flat_map(|splits| *splits).filter(|split| **split == Split::Test).count();
+    let n_test = scores.people.iter().filter(|person| person.split == Split::Test).count();
+    let finding = format!(
+        "{} of {} families are in two splits; {in_test} of {n_test} test people have relatives outside the test split; put a family into one split",
+        across.len(),
+        people_of.len()
+    );
+    row(FAMILY, GuardVerdict::Fail, "cohort.csv", finding)
+}
+
+/// Groups of people with one logit, the largest.
+fn largest_tie(column: &Column) -> &[u32] {
+    ties(&column.logits, &column.order).max_by_key(|group| group.len()).unwrap_or_default()
+}
+
+fn identical_scores(columns: &[Column]) -> Vec<GuardRow> {
+    let mut rows = Vec::new();
+    for (index, column) in columns.iter().enumerate() {
+        let tied = largest_tie(column);
+        if tied.len() == column.people.len() {
+            continue;
+        }
+        for other in columns[..index].iter().filter(|other| other.people == column.people && other.logits == column.logits) {
+            let baselines = is_baseline(&column.model) && is_baseline(&other.model);
+            let verdict = if baselines { GuardVerdict::Warn } else { GuardVerdict::Fail };
+            let finding = format!("the same logit of all {} people as {}; are these two models?", column.people.len(), other.model);
+            rows.push(row(IDENTICAL, verdict, &column.model, finding));
+        }
+    }
+    for column in columns.iter().filter(|column| rung(&column.model).is_some_and(|row| row >= 2)) {
+        let tied = largest_tie(column);
+        let (n, n_people) = (tied.len(), column.people.len());
+        if n < MIN_PEOPLE.min(n_people) || (n as f64) < MANY * n_people as f64 {
+            continue;
+        }
+        let tells_apart = |other: &&Column| {
+            if other.people != column.people || rung(&other.model).is_none_or(|row| row < 2) {
+                return false;
+            }
+            let mut logits: Vec<f64> = tied.iter().map(|&place| other.logits[place as usize]).collect();
+            logits.sort_unstable_by(f64::total_cmp);
+            logits.dedup();
+            logits.len() as f64 > TOLD_APART * n as f64
+        };
+        if let Some(other) = columns.iter().find(tells_apart) {
+            let finding = format!("{n} of {n_people} people have one logit, whom {} tells apart; were their genotypes read?", other.model);
+            rows.push(row(IDENTICAL, GuardVerdict::Warn, &column.model, finding));
+        }
+    }
+    or_pass(rows, IDENTICAL, "all models", format!("{} models, no two alike", columns.len()))
+}
+
+/// People who are alike in something that should not matter.
+struct Alike {
+    what: String,
+    /// Of each person of [`Scores::people`]; `None` where unknown.
+    stratum_of: Vec<Option<usize>>,
+}
+
+fn alike(scores: &Scores, known: &Known, split: Split) -> Vec<Alike> {
+    let mut found = Vec::new();
+    let by_text = |name: &str| {
+        let cells = known.cells(name)?;
+        let mut index: HashMap<&str, usize> = HashMap::new();
+        let stratum_of = cells.into_iter().map(|cell| {
+            let next = index.len();
+            Some(*index.entry(cell?).or_insert(next))
+        });
+        Some(Alike { what: name.to_owned(), stratum_of: stratum_of.collect() })
+    };
+    found.extend(known.ancestry().and_then(by_text));
+    found.extend(by_text("family_id"));
+    found.extend(quintiles(scores, known, split));
+    found
+}
+
+/// Fifths of the people of a split by their first principal component.
+fn quintiles(scores: &Scores, known: &Known, split: Split) -> Option<Alike> {
+    let cells = known.cells("PC1")?;
+    let mut values: Vec<(f64, usize)> = cells
+        .iter()
+        .enumerate()
+        .filter(|(person, _)| scores.people[*person].split == split)
+        .filter_map(|(person, cell)| Some((cell.and_then(|cell| cell.parse::<f64>().ok()).filter(|value| value.is_finite())?, person)))
+        .collect();
+    values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let mut stratum_of = vec![None; scores.people.len()];
+    for (rank, (_, person)) in values.iter().enumerate() {
+        stratum_of[*person] = Some(5 * rank / values.len());
+    }
+    Some(Alike { what: "quintiles of PC1".to_owned(), stratum_of })
+}
+
+fn permuted_labels(scores: &Scores, known: &Known, columns: &[Column]) -> Vec<GuardRow> {
+    let Some(split) = scores.last_split() else { return Vec::new() };
+    let alike = alike(scores, known, split);
+    let rows: Vec<GuardRow> = columns
+        .iter()
+        .filter(|column| rung(&column.model).is_some_and(|row| row >= 1))
+        .filter_map(|column| {
+            let everyone = Permuted::of(column, &vec![0; column.people.len()], 1)?;
+            let mut worst = GuardVerdict::Pass;
+            let mut finding =
+                format!("AUC {:.3}; as far from 0.5 under permuted labels with p = {}", everyone.auroc, p_value(everyone.p_value()));
+            if everyone.auroc < 0.5 && everyone.p_value() < ALPHA {
+                worst = GuardVerdict::Warn;
+                finding += ": it ranks cases below controls; are weights or labels reversed?";
+            }
+            let mut n_looked = 0;
+            for alike in &alike {
+                let Some((verdict, text)) = within(column, alike) else { continue };
+                n_looked += 1;
+                worst = worst.max(verdict);
+                finding += &text;
+            }
+            if n_looked == 0 {
+                finding += "; not permuted within strata: no ancestry, families or PC1 with enough people of both classes (--cohort)";
+            }
+            Some(row(PERMUTED, worst, &column.model, finding))
+        })
+        .collect();
+    let none = row(PERMUTED, GuardVerdict::NotRun, "all models", "no model of genomes has both classes and differing scores");
+    if rows.is_empty() { vec![none] } else { rows }
+}
+
+/// What stays of a model's AUC when labels are permuted among people who are alike; `None` with too few of them. Of strata with one class only
+/// nothing could be permuted, so they are left out.
+fn within(column: &Column, alike: &Alike) -> Option<(GuardVerdict, String)> {
+    let mut classes: HashMap<usize, [usize; 2]> = HashMap::new();
+    for (&person, &is_case) in column.people.iter().zip(&column.is_case) {
+        if let Some(stratum) = alike.stratum_of[person as usize] {
+            classes.entry(stratum).or_default()[usize::from(is_case)] += 1;
+        }
+    }
+    classes.retain(|_, [controls, cases]| *controls > 0 && *cases > 0);
+    let mut strata: Vec<usize> = classes.keys().copied().collect();
+    strata.sort_unstable();
+    let number = |person: u32| alike.stratum_of[person as usize].and_then(|stratum| strata.binary_search(&stratum).ok());
+    let column = column.subset(|person| number(person).is_some());
+    if strata.len() < 2 || column.people.len() < MIN_PEOPLE {
+        return None;
+    }
+    let stratum_of: Vec<usize> = column.people.iter().filter_map(|&person| number(person)).collect();
+    let permuted = Permuted::of(&column, &stratum_of, strata.len())?;
+    let Permuted { auroc, mean_within, z_within, .. } = permuted;
+    let told = format!("; {mean_within:.3} (of {auroc:.3}) when permuted within {}", alike.what);
+    if upper_tail(z_within) >= ALPHA {
+        return Some((GuardVerdict::Pass, told));
+    }
+    let stays = (mean_within - 0.5) / (auroc - 0.5);
+    let is_most = auroc <= mean_within || stays >= MAY_STAY;
+    let verdict = if is_most { GuardVerdict::Fail } else { GuardVerdict::Warn };
+    let advice = if is_most { "it tells these groups apart rather than the disease" } else { "a part of it tells these groups apart" };
+    Some((verdict, format!("{told}: {advice}")))
+}
+
+/// Placements of at least [`MIN_PEOPLE`] people of both classes.
+fn placements_of_many(column: &Column) -> Option<Placements> {
+    placements(column).ok().filter(|_| column.people.len() >= MIN_PEOPLE)
+}
+
+fn stratification(columns: &[Column]) -> Vec<GuardRow> {
+    let not_run = |finding: &str| vec![row(STRATIFICATION, GuardVerdict::NotRun, PCS, finding)];
+    let Some(pcs) = columns.iter().find(|column| column.model == PCS) else {
+        return not_run("no predictions of prs-pcs, the principal components alone; give the cohort columns PC1, PC2, ...");
+    };
+    let Some(of_pcs) = placements_of_many(pcs) else { return not_run("too few people, or of one class") };
+    let auroc = of_pcs.auroc();
+    let z = of_pcs.variance().map_or(0.0, |variance| (auroc - 0.5) / variance.sqrt());
+    if upper_tail(z) >= ALPHA {
+        return or_pass(Vec::new(), STRATIFICATION, PCS, format!("the principal components alone have AUC {auroc:.3}, not above 0.5"));
+    }
+    let is_no_better = |of_model: &Placements| {
+        let test = of_model.paired_test(&of_pcs);
+        test.delta <= 0.0 || test.inference.is_some_and(|(_, p_value)| p_value / 2.0 >= BETTER)
+    };
+    let rows: Vec<GuardRow> = columns
+        .iter()
+        .filter(|column| rung(&column.model).is_some_and(|row| row >= 1) && column.people == pcs.people)
+        .filter_map(|column| Some((column, placements_of_many(column)?)))
+        .filter(|(_, of_model)| is_no_better(of_model))
+        .map(|(column, of_model)| {
+            let own = of_model.auroc();
+            let finding =
+                format!("AUC {own:.3} is not above the {auroc:.3} of the principal components alone: ancestry or a batch, not the disease");
+            row(STRATIFICATION, GuardVerdict::Fail, &column.model, finding)
+        })
+        .collect();
+    if !rows.is_empty() {
+        return rows;
+    }
+    let finding = format!("the principal components alone have AUC {auroc:.3}, above 0.5; every model of genomes is better");
+    vec![row(STRATIFICATION, GuardVerdict::Warn, PCS, finding)]
+}
+
+fn test_better_than_train(scores: &Scores) -> Vec<GuardRow> {
+    let mut rows = Vec::new();
+    let mut optimism: Option<(f64, f64, f64, &str)> = None;
+    let mut n_models = 0;
+    for column in scores.in_split(Split::Test).iter().filter(|column| column.model != STACKED) {
+        let Some(train) = scores.column(Split::Train, &column.model) else { continue };
+        let Some((on_test, on_train)) = placements_of_many(column).zip(placements_of_many(train)) else { continue };
+        n_models += 1;
+        let delta = on_test.auroc() - on_train.auroc();
+        if optimism.is_none_or(|(largest, ..)| -delta > largest) {
+            optimism = Some((-delta, on_train.auroc(), on_test.auroc(), &column.model));
+        }
+        let Some(variance) = on_test.variance().zip(on_train.variance()).map(|(a, b)| a + b) else { continue };
+        if delta > 0.0 && upper_tail(delta / variance.sqrt()) < ALPHA {
+            let finding = format!(
+                "AUC {:.3} on test, {:.3} on train: better where it was not fitted; were weights or scoring file made with the test people?",
+                on_test.auroc(),
+                on_train.auroc()
+            );
+            rows.push(row(TEST_BETTER, GuardVerdict::Fail, &column.model, finding));
+        }
+    }
+    match optimism {
+        None => vec![row(
+            TEST_BETTER,
+            GuardVerdict::NotRun,
+            "all models",
+            "no model has predictions of enough people of both classes on train and test",
+        )],
+        Some((optimism, train, test, model)) => {
+            let finding =
+                format!("{n_models} models; largest optimism {optimism:+.3}, of {model}: AUC {train:.3} on train, {test:.3} on test");
+            or_pass(rows, TEST_BETTER, "all models", finding)
+        }
+    }
+}

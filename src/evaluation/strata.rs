@@ -1,0 +1,169 @@
+//! The same comparison among people who are alike: by sex, ancestry, APOE genotype.
+//!
+//! Input -> output: scores, the columns of `cohort.csv` and `apoe.csv` -> rows of `strata.csv`. People whose cell is empty are a level of their
+//! own, `unknown`.
+
+use std::{collections::BTreeSet, path::Path};
+
+use gf_cohort_schema::{Characteristics, Split, StratumRow};
+use rayon::prelude::*;
+
+use super::{
+    Error,
+    areas::{Area, areas},
+    bootstrap::Bootstrap,
+    roc::OneClass,
+    scores::{Column, Scores},
+};
+
+/// Names of the column in `cohort.csv` that says where someone's ancestors are from, the first that is there.
+pub const ANCESTRY: [&str; 7] = ["ancestry", "genetic_ancestry", "superpop", "super_population", "superpopulation", "population", "pop"];
+/// The column of `apoe.csv`.
+const APOE: &str = "apoe";
+const UNKNOWN: &str = "unknown";
+/// More are no strata but a measurement, or names of people.
+const MAX_LEVELS: usize = 50;
+
+/// What is known of the people predicted.
+#[derive(Default)]
+pub struct Known {
+    cohort: Option<Table>,
+    apoe: Vec<Table>,
+}
+
+/// A table of people, and the row of each person of [`Scores::people`].
+struct Table {
+    table: Characteristics,
+    rows: Vec<Option<usize>>,
+}
+
+impl Table {
+    fn new(table: Characteristics, scores: &Scores) -> Self {
+        let rows = scores.people.par_iter().map(|person| table.row(&person.sample_id)).collect();
+        Self { table, rows }
+    }
+}
+
+/// People divided by one characteristic.
+pub struct Stratum {
+    pub name: String,
+    /// Sorted.
+    pub levels: Vec<String>,
+    /// Index of the level of each person of [`Scores::people`].
+    pub level_of: Vec<usize>,
+}
+
+impl Known {
+    /// Reads the cohort, in which all who are predicted must be, and APOE genotypes.
+    ///
+    /// # Errors
+    /// A table that is malformed; people who are not in the cohort.
+    pub fn read(cohort: Option<&Path>, apoe: Vec<Characteristics>, scores: &Scores) -> Result<Self, Error> {
+        let apoe = apoe.into_iter().map(|table| Table::new(table, scores)).collect();
+        let Some(path) = cohort else { return Ok(Self { cohort: None, apoe }) };
+        let cohort = Table::new(Characteristics::read(path)?, scores);
+        let mut absent = scores.people.iter().zip(&cohort.rows).filter(|(_, row)| row.is_none());
+        if let Some((example, _)) = absent.next() {
+            let (n_absent, n_people) = (absent.count() + 1, scores.people.len());
+            return Err(Error::NotInCohort { path: path.to_path_buf(), n_absent, n_people, example: example.sample_id.clone() });
+        }
+        Ok(Self { cohort: Some(cohort), apoe })
+    }
+
+    /// Whether there is a `cohort.csv`.
+    pub fn has_cohort(&self) -> bool {
+        self.cohort.is_some()
+    }
+
+    /// The cells of a column of `cohort.csv` or of `apoe.csv`, by person; `None` without such a column.
+    pub fn cells(&self, name: &str) -> Option<Vec<Option<&str>>> {
+        let tables: Vec<(&Table, usize)> =
+            self.cohort.iter().chain(&self.apoe).filter_map(|known| Some((known, known.table.column(name)?))).collect();
+        let (first, _) = tables.first()?;
+        let cell = |person: usize| tables.iter().find_map(|(known, column)| known.table.cell(known.rows[person]?, *column));
+        Some((0..first.rows.len()).map(cell).collect())
+    }
+
+    /// The column of ancestry.
+    pub fn ancestry(&self) -> Option<&'static str> {
+        ANCESTRY.into_iter().find(|name| self.cohort.as_ref().is_some_and(|cohort| cohort.table.column(name).is_some()))
+    }
+
+    /// People by the levels of a column.
+    pub fn stratum(&self, name: &str) -> Option<Stratum> {
+        let cells = self.cells(name)?;
+        let levels: BTreeSet<&str> = cells.iter().map(|cell| cell.unwrap_or(UNKNOWN)).collect();
+        let levels: Vec<&str> = levels.into_iter().collect();
+        let level_of = cells.iter().map(|cell| levels.binary_search(&cell.unwrap_or(UNKNOWN)).unwrap_or_default()).collect();
+        Some(Stratum { name: name.to_owned(), levels: levels.into_iter().map(str::to_owned).collect(), level_of })
+    }
+}
+
+/// The strata asked for; by default sex, ancestry and APOE as far as they are known.
+///
+/// # Errors
+/// A column that is not there, or has too many levels.
+pub fn choose(asked: Option<&[String]>, known: &Known) -> Result<Vec<Stratum>, Error> {
+    let by_default = || ["sex"].into_iter().chain(known.ancestry()).chain([APOE]).map(str::to_owned).collect();
+    let names: Vec<String> = asked.map_or_else(by_default, <[String]>::to_vec);
+    let mut strata = Vec::new();
+    for name in names {
+        match known.stratum(&name) {
+            Some(stratum) if stratum.levels.len() > MAX_LEVELS => {
+                return Err(Error::NoStratum { name, reason: format!("has {} levels, more than {MAX_LEVELS}", stratum.levels.len()) });
+            }
+            Some(stratum) => strata.push(stratum),
+            None if asked.is_some() => {
+                let advice =
+                    if name == APOE { "no apoe.csv lies beside the predictions" } else { "give the cohort.csv that has it with --cohort" };
+                return Err(Error::NoStratum { name, reason: format!("is not there; {advice}") });
+            }
+            None => {}
+        }
+    }
+    Ok(strata)
+}
+
+/// Every model among the people of every level, on every split.
+pub fn rows(strata: &[Stratum], scores: &Scores, compared_to: Option<&str>, bootstrap: Option<&Bootstrap<'_>>) -> Vec<StratumRow> {
+    let mut rows = Vec::new();
+    for stratum in strata {
+        for split in Split::ALL {
+            for (level, name) in stratum.levels.iter().enumerate() {
+                let of_level = |person: u32| stratum.level_of[person as usize] == level;
+                let columns: Vec<Column> = scores.in_split(split).iter().map(|column| column.subset(of_level)).collect();
+                let columns: Vec<&Column> = columns.iter().filter(|column| !column.people.is_empty()).collect();
+                let areas = areas(&columns, compared_to, bootstrap);
+                rows.extend(columns.iter().zip(areas).map(|(column, area)| row(&stratum.name, name, column, area, compared_to)));
+            }
+        }
+    }
+    rows
+}
+
+fn row(stratum: &str, level: &str, column: &Column, area: Result<Area, OneClass>, compared_to: Option<&str>) -> StratumRow {
+    let (area, reasons) = match area {
+        Ok(area) => (Some(area.clone()), area.reasons),
+        Err(undefined) => (None, vec![format!("AUC {undefined}")]),
+    };
+    let interval = area.as_ref().and_then(|area| area.interval);
+    let difference = area.as_ref().and_then(|area| area.difference);
+    let inference = difference.and_then(|difference| difference.inference);
+    StratumRow {
+        stratum: stratum.to_owned(),
+        level: level.to_owned(),
+        model: column.model.clone(),
+        split: column.split,
+        n_cases: column.n_cases(),
+        n_controls: column.n_controls(),
+        auroc: area.map(|area| area.auroc),
+        ci_low: interval.map(|interval| interval.low),
+        ci_high: interval.map(|interval| interval.high),
+        compared_to: difference.and(compared_to).map(str::to_owned),
+        delta_auroc: difference.map(|difference| difference.delta),
+        delta_ci_low: inference.map(|(interval, _)| interval.low),
+        delta_ci_high: inference.map(|(interval, _)| interval.high),
+        p_value: inference.map(|(_, p_value)| p_value),
+        reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+    }
+}

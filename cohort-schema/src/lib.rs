@@ -40,7 +40,7 @@ pub use self::{
     split::{Split, UnknownSplit},
     verdict::{
         CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow, DistributionRow, GUARD_COLUMNS, GuardRow,
-        GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE, rung,
+        GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE, read_guards, rung,
     },
 };
 

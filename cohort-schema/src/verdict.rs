@@ -1,12 +1,12 @@
 //! What an evaluation says beside `auc.csv` and `roc.csv`: `strata.csv`, `calibration.csv`, `deciles.csv`, `distribution.csv` and
 //! `guards.csv`. An undefined value is empty.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::Path, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Split, is_baseline};
+use crate::{Error, Split, is_baseline, table::CsvTable};
 
 /// Suffix of a polygenic score without the APOE region, beside which APOE stands by its counts of e2 and e4.
 pub const WITHOUT_APOE: &str = "-no-apoe";
@@ -178,6 +178,30 @@ pub struct GuardRow {
 /// Columns of `guards.csv`, in order.
 pub const GUARD_COLUMNS: [&str; 4] = ["guard", "verdict", "subject", "finding"];
 
+/// Reads and checks a `guards.csv`. Further columns are allowed.
+///
+/// # Errors
+/// A file that cannot be read or has no rows; a missing column; an empty cell; a verdict that is none.
+pub fn read_guards(path: &Path) -> Result<Vec<GuardRow>, Error> {
+    let table = CsvTable::read(path)?;
+    let mut columns = [0; GUARD_COLUMNS.len()];
+    for (column, name) in columns.iter_mut().zip(GUARD_COLUMNS) {
+        *column = table.column(name)?;
+    }
+    let [guard, verdict, subject, finding] = columns;
+    table
+        .rows()
+        .map(|row| {
+            Ok(GuardRow {
+                guard: row.required(guard)?.to_owned(),
+                verdict: row.required(verdict)?.parse().map_err(|reason: String| row.error(verdict, reason))?,
+                subject: row.required(subject)?.to_owned(),
+                finding: row.required(finding)?.to_owned(),
+            })
+        })
+        .collect()
+}
+
 /// What a guard says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -229,5 +253,25 @@ mod tests {
             assert_eq!(verdict.to_string().parse(), Ok(verdict));
         }
         assert!("passed".parse::<GuardVerdict>().unwrap_err().contains("none of pass"));
+    }
+
+    #[test]
+    fn guards_are_read_and_a_verdict_that_is_none_is_named_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("guards.csv");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            read_guards(&path)
+        };
+        let header = "guard,verdict,subject,finding\n";
+        let row = GuardRow {
+            guard: "kinship".into(),
+            verdict: GuardVerdict::NotRun,
+            subject: "cohort".into(),
+            finding: "12 variants, 500 needed".into(),
+        };
+        assert_eq!(read(&format!("{header}kinship,not-run,cohort,\"12 variants, 500 needed\"\n")).unwrap(), [row]);
+        let message = read(&format!("{header}kinship,passed,cohort,none\n")).unwrap_err().to_string();
+        assert!(message.contains("line 2, column `verdict`: `passed` is none of pass"), "{message}");
     }
 }

@@ -8,6 +8,6 @@ mod terminal;
 
 pub use self::{
     aligned::aligned,
-    tables::{write_auc, write_roc},
+    tables::{write_auc, write_guards, write_roc},
     terminal::{costs, table},
 };

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use crate::{AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, GuardRow, Phenotype, Prediction, RocPoint, Split, StratumRow};
+use crate::{
+    ApoeRow, AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, GuardRow, Phenotype, Prediction, RocPoint, Split, StratumRow,
+};
 
 /// A table with a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,11 +33,13 @@ pub enum Table {
     Distribution,
     /// `guards.csv`
     Guards,
+    /// `apoe.csv`
+    Apoe,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Cohort,
         Self::Predictions,
         Self::Cost,
@@ -46,6 +50,7 @@ impl Table {
         Self::Deciles,
         Self::Distribution,
         Self::Guards,
+        Self::Apoe,
     ];
 
     /// File name of the schema.
@@ -62,6 +67,7 @@ impl Table {
             Self::Deciles => "deciles.schema.json",
             Self::Distribution => "distribution.schema.json",
             Self::Guards => "guards.schema.json",
+            Self::Apoe => "apoe.schema.json",
         }
     }
 }
@@ -80,6 +86,7 @@ pub fn json_schema(table: Table) -> Value {
         Table::Deciles => schema_for!(DecileRow),
         Table::Distribution => schema_for!(DistributionRow),
         Table::Guards => schema_for!(GuardRow),
+        Table::Apoe => schema_for!(ApoeRow),
     }
     .to_value()
 }
@@ -108,8 +115,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, GUARD_COLUMNS, PREDICTION_COLUMNS,
-        ROC_COLUMNS, STRATUM_COLUMNS,
+        APOE_COLUMNS, AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, GUARD_COLUMNS,
+        PREDICTION_COLUMNS, ROC_COLUMNS, STRATUM_COLUMNS,
     };
 
     #[test]
@@ -133,6 +140,7 @@ mod tests {
             (Table::Deciles, &DECILE_COLUMNS),
             (Table::Distribution, &DISTRIBUTION_COLUMNS),
             (Table::Guards, &GUARD_COLUMNS),
+            (Table::Apoe, &APOE_COLUMNS),
         ] {
             let schema = json_schema(table);
             let mut fields: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();

@@ -1,8 +1,8 @@
-//! `auc.csv` and `roc.csv`: six decimals, p-values with three significant digits, an undefined value as an empty cell.
+//! `auc.csv`, `roc.csv` and `guards.csv`: six decimals, p-values with three significant digits, an undefined value as an empty cell.
 
 use std::path::Path;
 
-use gf_cohort_schema::{AUC_COLUMNS, AucRow, ROC_COLUMNS, RocPoint, nine_significant_digits};
+use gf_cohort_schema::{AUC_COLUMNS, AucRow, GUARD_COLUMNS, GuardRow, ROC_COLUMNS, RocPoint, nine_significant_digits};
 
 use crate::output;
 
@@ -20,6 +20,15 @@ pub fn write_auc(path: &Path, rows: &[AucRow]) -> Result<(), output::Error> {
 /// When the file cannot be written.
 pub fn write_roc(path: &Path, points: &[RocPoint]) -> Result<(), output::Error> {
     output::write_csv(path, &ROC_COLUMNS, points.iter().map(roc_record))
+}
+
+/// Writes `guards.csv`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_guards(path: &Path, rows: &[GuardRow]) -> Result<(), output::Error> {
+    let record = |row: &GuardRow| [row.guard.clone(), row.verdict.to_string(), row.subject.clone(), row.finding.clone()];
+    output::write_csv(path, &GUARD_COLUMNS, rows.iter().map(record))
 }
 
 fn auc_record(row: &AucRow) -> [String; AUC_COLUMNS.len()] {
@@ -79,7 +88,7 @@ fn six_decimals(value: Option<f64>) -> String {
 mod tests {
     use std::fs;
 
-    use gf_cohort_schema::Split;
+    use gf_cohort_schema::{GuardVerdict, Split, read_guards};
 
     use super::*;
 
@@ -133,5 +142,15 @@ mod tests {
             written(|path| write_roc(path, &[origin, next])),
             format!("{header}m,test,,0.000000,0.000000\nm,test,-1.50000000,0.000000,0.333333\n")
         );
+    }
+
+    #[test]
+    fn guards_csv_is_read_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("guards.csv");
+        let finding = "3 pairs, \"twins\" among them".to_owned();
+        let rows = [GuardRow { guard: "kinship".to_owned(), verdict: GuardVerdict::Fail, subject: "cohort".to_owned(), finding }];
+        write_guards(&path, &rows).unwrap();
+        assert_eq!(read_guards(&path).unwrap(), rows);
     }
 }

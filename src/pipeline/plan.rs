@@ -129,6 +129,16 @@ pub struct Baselines {
     min_overlap: f64,
     /// Which variants of the VCF the baselines see.
     variants: Variants,
+    /// Name of the cohort.
+    study: Option<String>,
+    /// Kinships of pairs.
+    kinship: Option<PathBuf>,
+    /// Clumping: farthest apart, in kb.
+    clump_kb: usize,
+    /// Clumping: least r2.
+    clump_r2: f64,
+    /// Thresholding: largest p-values to try.
+    p_thresholds: Vec<f64>,
 }
 
 /// Which variants the baselines see.
@@ -144,8 +154,9 @@ enum Variants {
 
 impl Default for Baselines {
     fn default() -> Self {
-        let min_overlap = prs::Options::default().min_overlap;
-        Self { scoring_files: Vec::new(), genome_build: None, min_overlap, variants: Variants::Loci }
+        let prs::Options { scoring_files, genome_build, min_overlap, study, kinship, clump_kb, clump_r2, p_thresholds, .. } =
+            prs::Options::default();
+        Self { scoring_files, genome_build, min_overlap, variants: Variants::Loci, study, kinship, clump_kb, clump_r2, p_thresholds }
     }
 }
 
@@ -166,6 +177,11 @@ impl Baselines {
             scoring_files: self.scoring_files.clone(),
             genome_build: self.genome_build,
             min_overlap: self.min_overlap,
+            study: self.study.clone(),
+            kinship: self.kinship.clone(),
+            clump_kb: self.clump_kb,
+            clump_r2: self.clump_r2,
+            p_thresholds: self.p_thresholds.clone(),
             out: out.to_path_buf(),
             ..prs::Options::default()
         }
@@ -233,7 +249,7 @@ impl Plan {
             }
         }
         let mut baselines = file.baselines;
-        baselines.scoring_files.iter_mut().for_each(at);
+        baselines.scoring_files.iter_mut().chain(&mut baselines.kinship).for_each(at);
         let mut tokens = file.tokens.resolved().with_context(|| format!("{}: [tokens]", path.display()))?;
         tokens.tokenizer_file.iter_mut().for_each(at);
         let mut models = if file.models.is_empty() { vec![ModelPlan::default()] } else { file.models };
@@ -284,8 +300,8 @@ impl Plan {
     }
 
     /// Further files that stages read.
-    pub fn scoring_files(&self) -> impl Iterator<Item = &Path> {
-        self.baselines.scoring_files.iter().map(PathBuf::as_path)
+    pub fn further_files(&self) -> impl Iterator<Item = &Path> {
+        self.baselines.scoring_files.iter().chain(&self.baselines.kinship).map(PathBuf::as_path)
     }
 }
 

@@ -83,7 +83,7 @@ impl MatchType {
 }
 
 /// Complement of each base, in place (not reversed), as `pgsc_calc` does; `None` unless all are A, C, G, T.
-fn complement(allele: &str) -> Option<String> {
+pub(super) fn complement(allele: &str) -> Option<String> {
     let base = |base| match base {
         'A' => Some('T'),
         'C' => Some('G'),
@@ -330,7 +330,8 @@ mod tests {
     }
 
     fn matches(rows: Vec<ScoreRow>, sites: &[Site], keep_ambiguous: bool) -> Matches {
-        let file = ScoringFile { path: PathBuf::from("x"), id: "x".into(), genome_build: None, harmonised: false, rows };
+        let file =
+            ScoringFile { path: PathBuf::from("x"), id: "x".into(), genome_build: None, harmonised: false, header: String::new(), rows };
         match_rows(&file, sites, keep_ambiguous).unwrap()
     }
 

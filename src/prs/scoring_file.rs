@@ -116,6 +116,8 @@ pub struct ScoringFile {
     pub genome_build: Option<GenomeBuild>,
     /// The positions are those of `hm_chr` and `hm_pos`.
     pub harmonised: bool,
+    /// The `#` lines above the table, as they are.
+    pub header: String,
     /// In the order of the file.
     pub rows: Vec<ScoreRow>,
 }
@@ -155,6 +157,7 @@ impl ScoringFile {
             id: header.get("pgs_id").filter(|id| !id.is_empty()).map_or_else(|| file_stem(path), |id| (*id).to_owned()),
             genome_build: build.and_then(|build| build.parse().ok()),
             harmonised: columns.harmonised,
+            header: text[..text.len() - body.len()].to_owned(),
             rows,
         })
     }

@@ -33,10 +33,10 @@
 //! `main` -> `cli` -> `pipeline` -> stages. `sequence`, `prs`, `simulate` -> `ingest`. `tokenization` -> `gf-tokenizer`, `sequence`.
 //! `compress` -> `training`. `training`, `score`, `compress` -> `dataset` -> `models` -> `nn`.
 //! `prs`, `simulate`, `training`, `compress` -> `evaluation::roc` (the one AUROC there is).
-//! `evaluation`, `prs` -> `regression`, a leaf.
+//! `evaluation`, `prs` -> `regression`, a leaf. `prs` -> `report` (the one writer of `guards.csv`).
 //! `evaluation` -> `report`; both see rows of `gf-cohort-schema` only, never a tensor or a genome;
 //! `models` never see a sample id or a path; `ingest` never sees a phenotype, so it cannot leak one. clap and anyhow stay in
-//! `cli`, `pipeline` and `main`; linfa in `prs`, nalgebra in `compress`, `models` and `regression`. Every module but `models` and `nn` may use `output`.
+//! `cli`, `pipeline` and `main`; linfa in `prs`, nalgebra in `compress`, `models`, `prs` and `regression`. Every module but `models` and `nn` may use `output`.
 //! `tests/architecture.rs` holds the `use` lines to this.
 
 pub mod cli;

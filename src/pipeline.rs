@@ -176,7 +176,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
     runner.stage("4-baselines", &folder, &json!(plan.baselines), || {
         let summary = prs::run(&options)?;
         eprint!("{summary}");
-        Ok(json!({ "models": summary.models, "n_people": summary.n_people, "n_dosages": summary.n_dosages, "l2_chosen": summary.l2_chosen }))
+        Ok(json!({ "models": summary.models, "n_people": summary.n_people, "n_dosages": summary.n_dosages, "choices": summary.choices, "guards": summary.guards }))
     })?;
     predictions.push(folder.join("predictions.csv"));
     Ok(predictions)

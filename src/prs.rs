@@ -1,37 +1,55 @@
 //! Stage: what do polygenic risk scores say about the same people? The baselines that a sequence model has to beat.
 //!
 //! Input -> output: VCF/BCF + `cohort.csv` + scoring files of the PGS Catalog -> `predictions.csv` (the rows that sequence models
-//! write too), `weights.csv`, `match_log.csv`, `raw_scores.csv`, `scores.csv`, and [`PrsModel`] as `prs_model.json`, for new people.
+//! write too), `weights.csv`, `association.csv`, `match_log.csv`, `raw_scores.csv`, `scores.csv`, `apoe.csv`, `guards.csv` (with
+//! `related_pairs.csv`, where there are any), `scoring_files/`, and [`PrsModel`] as `prs_model.json`, for new people.
 //! Without a cohort, [`raw_scores`] sums published scores only.
 //!
 //! | model | what |
 //! |---|---|
 //! | `prs-covariates` | the covariates of the cohort alone |
 //! | `prs-apoe` | APOE e2 and e4 counts, and the covariates |
+//! | `prs-pcs` | the principal components alone: a probe for stratification |
 //! | `prs-dosages` | every dosage, L2-penalised, and the covariates |
+//! | `prs-ct` | the alleles that clumping and thresholding leaves, weighted by their association, and the covariates |
+//! | `prs-elastic-net` | the dosages that an elastic net leaves, and the covariates |
 //! | `prs-<id>` | a published score, and the covariates |
+//! | `..-no-apoe` | each of the last four without the APOE region, with APOE e2 and e4 counts instead |
 //!
-//! Only training people are fitted on; the validation split chooses the penalty of `prs-dosages`; the test split chooses nothing.
+//! Only training people are fitted on; the validation split chooses penalties, thresholds and shrinkage; the test split chooses nothing.
 //! Coordinates: positions are 1-based.
 
 mod apoe;
+mod association;
 mod baselines;
+mod choice;
+mod clumping;
 mod dosages;
 mod effect;
+mod elastic_net;
+mod export;
+mod fitting;
 mod genotypes;
+mod guards;
+mod kinship;
 mod logistic;
 mod matching;
 mod model;
+mod panel;
 mod published;
 mod raw_scores;
+mod ridge;
 mod scoring_file;
 mod tables;
 
 pub use self::{
     apoe::ApoeCounts,
-    baselines::Strength,
+    association::ASSOCIATION_COLUMNS,
+    choice::{Choice, Setting, Tried},
     dosages::{HalfCalls, ReadCounts, Reading},
     effect::Effect,
+    fitting::WithoutApoe,
+    kinship::PAIR_COLUMNS,
     matching::{Exclusion, MatchCounts, MatchType, Stand},
     model::{AlleleWeight, ApplySummary, Baseline, Feature, PrsModel, Risk, SCHEMA_VERSION, Term},
     published::{ScoreSummary, ScoringOptions},
@@ -42,19 +60,23 @@ pub use self::{
 
 use std::{collections::HashSet, path::PathBuf};
 
-use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, probability, write_predictions};
+use gf_cohort_schema::{
+    APOE_COLUMNS, ApoeRow, Cohort, CovariateChoice, GuardRow, PhenotypeCoding, Prediction, Split, WITHOUT_APOE, probability,
+    write_predictions,
+};
 use serde::{Deserialize, Serialize};
 
 use self::{
     baselines::Study,
     dosages::{GenotypeTable, Request, Site},
+    fitting::fit_all,
     model::People,
     published::{Score, Scorer},
     scoring_file::ScoringFile,
 };
 use crate::{
     ingest::{self, Locus, VariantRecord, pass, same_contig},
-    output,
+    output, report,
 };
 
 /// What the stage needs.
@@ -85,6 +107,18 @@ pub struct Options {
     pub scoring: ScoringOptions,
     /// Penalties to try for `prs-dosages` (linfa's alpha, scikit-learn's 1 / C).
     pub l2_strengths: Vec<f64>,
+    /// Shares of the penalty of `prs-elastic-net` that are on absolute values, to try.
+    pub l1_ratios: Vec<f64>,
+    /// Farthest that two alleles of one clump lie apart, in kb.
+    pub clump_kb: usize,
+    /// Least r2 of two alleles of one clump.
+    pub clump_r2: f64,
+    /// Largest p-values of the alleles in `prs-ct`, to try.
+    pub p_thresholds: Vec<f64>,
+    /// Name of the cohort: looked for in the headers of scoring files, and written into those exported.
+    pub study: Option<String>,
+    /// Kinships of pairs, by PLINK 2 or KING; worked out from the dosages when `None`.
+    pub kinship: Option<PathBuf>,
     /// Folder to write to.
     pub out: PathBuf,
 }
@@ -103,6 +137,13 @@ impl Default for Options {
             min_overlap: 0.75,
             keep_ambiguous: false,
             scoring: ScoringOptions::default(),
+            l1_ratios: vec![0.1, 0.5, 0.9],
+            // PRSice's.
+            clump_kb: 250,
+            clump_r2: 0.1,
+            p_thresholds: vec![5e-8, 0.001, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0],
+            study: None,
+            kinship: None,
             // 0.1 to 100,000 in half decades.
             l2_strengths: (-2..=10).map(|half_decades| 10_f64.powf(f64::from(half_decades) / 2.0)).collect(),
             out: PathBuf::new(),
@@ -121,6 +162,18 @@ impl Options {
         }
         if self.l2_strengths.is_empty() || self.l2_strengths.iter().any(|alpha| !alpha.is_finite() || *alpha <= 0.0) {
             return refuse(format!("l2_strengths are {:?}; at least one is needed, and all are positive", self.l2_strengths));
+        }
+        if self.l1_ratios.is_empty() || self.l1_ratios.iter().any(|ratio| !(0.01..=1.0).contains(ratio)) {
+            return refuse(format!("l1_ratios are {:?}; at least one is needed, and all are shares from 0.01 to 1", self.l1_ratios));
+        }
+        if self.p_thresholds.is_empty() || self.p_thresholds.iter().any(|p| !(*p > 0.0 && *p <= 1.0)) {
+            return refuse(format!("p_thresholds are {:?}; at least one is needed, and all are above 0 and at most 1", self.p_thresholds));
+        }
+        if !(self.clump_r2 > 0.0 && self.clump_r2 <= 1.0) {
+            return refuse(format!("clump_r2 is {}; it is above 0 and at most 1", self.clump_r2));
+        }
+        if self.study.as_ref().is_some_and(|study| study.trim().is_empty() || study.contains(['\n', '\r', '\t'])) {
+            return refuse("the name of the study is empty, or of more than one line".into());
         }
         self.scoring.check()
     }
@@ -143,10 +196,18 @@ pub struct Summary {
     pub constant_dosages: usize,
     /// `model: feature` left out because the feature is the same in all training people.
     pub constant_features: Vec<String>,
-    /// The penalties tried for `prs-dosages`, strongest first; four in a row that are not better end the search.
-    pub l2_grid: Vec<Strength>,
-    /// The penalty chosen.
-    pub l2_chosen: f64,
+    /// How each learned baseline was chosen.
+    pub choices: Vec<Choice>,
+    /// `association: covariate` left out because other covariates say the same.
+    pub repeated_covariates: Vec<String>,
+    /// Scores without the APOE region.
+    pub without_apoe: Vec<WithoutApoe>,
+    /// The APOE region, when there are such scores.
+    pub apoe_region: Option<String>,
+    /// `model: why` there is none.
+    pub left_out: Vec<String>,
+    /// What the guards against leakage found.
+    pub guards: Vec<GuardRow>,
     /// APOE haplotypes of all people, when the two sites are there.
     pub apoe: Option<ApoeCounts>,
     /// Why there is no `prs-apoe`.
@@ -177,15 +238,27 @@ impl std::fmt::Display for Summary {
             (None, Some(reason)) => writeln!(f, "no prs-apoe: {reason}")?,
             (None, None) => {}
         }
-        writeln!(f, "prs-dosages: {} dosages, penalty {:.3} (of {} tried)", self.n_dosages, self.l2_chosen, self.l2_grid.len())?;
-        for failure in self.l2_grid.iter().filter_map(|point| point.failure.as_ref()) {
-            writeln!(f, "left out of the grid: {failure}")?;
+        for choice in &self.choices {
+            writeln!(f, "{choice}")?;
+        }
+        for score in &self.without_apoe {
+            let region = self.apoe_region.as_deref().unwrap_or_default();
+            writeln!(f, "{}: {} alleles left out in the APOE region ({region}), {} in the score", score.model, score.dropped, score.kept)?;
+        }
+        for reason in &self.left_out {
+            writeln!(f, "no {reason}")?;
         }
         for score in &self.scores {
             write!(f, "{score}")?;
         }
         for feature in &self.constant_features {
             writeln!(f, "the same in all training people, left out: {feature}")?;
+        }
+        for covariate in &self.repeated_covariates {
+            writeln!(f, "a combination of other covariates, left out: {covariate}")?;
+        }
+        for guard in &self.guards {
+            writeln!(f, "guard {} of {}: {}: {}", guard.guard, guard.subject, guard.verdict, guard.finding)?;
         }
         write_counts(f, &read_counts(&self.genotypes))?;
         write_counts(
@@ -363,11 +436,21 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
-    /// No penalty of the grid could be fitted.
-    #[error("no penalty of the grid could be fitted; the last: {failure}")]
-    NoStrength {
-        /// The last failure.
-        failure: String,
+    /// No setting that was tried gives a baseline.
+    #[error("{model}: none of the settings could be fitted: {reason}")]
+    NoSetting {
+        /// The baseline.
+        model: String,
+        /// What happened to the last.
+        reason: String,
+    },
+    /// A table of kinships cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Kinship {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// The validation split could not be evaluated.
     #[error("AUROC on the validation split: {reason}")]
@@ -413,61 +496,81 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         let reason = "no_mean_imputation goes without a cohort only: a fitted baseline has to give a value to everyone";
         return Err(Error::Options { reason: reason.into() });
     }
-    let scoring_files = published::read_scoring_files(options, ["covariates", "apoe", "dosages"].map(String::from).into())?;
+    let scoring_files = published::read_scoring_files(options, own_names())?;
     let loci = options.regions_file.as_deref().map(ingest::read_loci).transpose()?;
     let (table, sites_without_training_calls) = read_genotypes(options, &cohort, loci.as_deref(), &scoring_files)?;
     let scores = score_people(options, &scoring_files, &table, &cohort)?;
 
     let apoe = apoe::haplotypes(&table.sites, options.genome_build);
     let apoe_calls = apoe.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
+    let apoe_build = apoe::build_of(&table.sites, options.genome_build);
     let study = Study::new(&cohort, People::new(&table, apoe_calls, Some(&cohort)));
-    let mut constant_features = Vec::new();
-    let mut baselines = Vec::new();
-    if !cohort.covariate_names.is_empty() {
-        baselines.extend(study.covariates_alone(&mut constant_features)?);
-    }
-    if apoe.is_ok() {
-        baselines.extend(study.apoe(&mut constant_features)?);
-    }
-    let is_in_loci = |site: &&Site| loci.as_ref().is_none_or(|loci| is_inside(loci, &site.contig, site.position));
-    let dosages = study.dosages(table.sites.iter().filter(is_in_loci), &options.l2_strengths, &mut constant_features)?;
-    let n_dosages = dosages.baseline.alleles().count();
-    baselines.push(dosages.baseline);
-    for Score { file, matches, .. } in &scores {
-        baselines.push(study.published(file, matches, &table.sites, &mut constant_features)?);
-    }
-    let predictions = predict(&cohort, &study.people, &baselines)?;
+    let is_in_loci = |site: &Site| loci.as_ref().is_none_or(|loci| is_inside(loci, &site.contig, site.position));
+    let fitted = fit_all(&study, &table.sites, is_in_loci, &scores, apoe_build, options)?;
+    let predictions = predict(&cohort, &study.people, &fitted.baselines)?;
+    let (mut guards, pairs) = kinship::guard(&cohort, &study.training, &table.sites, options.kinship.as_deref())?;
+    guards.extend(scores.iter().map(|score| guards::score_study(&cohort, options.study.as_deref(), score.file)));
 
     let summary = Summary {
         n_people: cohort.people.len(),
-        models: baselines.iter().map(|baseline| baseline.model.clone()).collect(),
+        models: fitted.baselines.iter().map(|baseline| baseline.model.clone()).collect(),
         genotypes: table.counts.clone(),
         sites_without_training_calls,
-        n_dosages,
-        constant_dosages: dosages.constant_dosages,
-        constant_features,
-        l2_grid: dosages.grid,
-        l2_chosen: dosages.alpha,
+        n_dosages: fitted.associations.len(),
+        constant_dosages: fitted.constant_dosages,
+        constant_features: fitted.constant_features,
+        apoe_region: apoe_build.filter(|_| !fitted.without_apoe.is_empty()).map(apoe::region),
+        choices: fitted.choices,
+        repeated_covariates: fitted.repeated_covariates,
+        without_apoe: fitted.without_apoe,
+        left_out: fitted.left_out,
+        guards,
         apoe: apoe.as_ref().ok().map(|calls| ApoeCounts::of(calls)),
-        apoe_left_out: apoe.err(),
+        apoe_left_out: apoe.as_ref().err().cloned(),
         scores: scores.iter().map(ScoreSummary::of).collect(),
         warnings: table.warnings.iter().cloned().chain(scoring_files.iter().flat_map(|file| file.warnings.clone())).collect(),
     };
-    output::write(&options.out.join("predictions.csv"), |out| write_predictions(out, &predictions))?;
+    let file = |name: &str| options.out.join(name);
+    output::write(&file("predictions.csv"), |out| write_predictions(out, &predictions))?;
     if !scores.is_empty() {
-        tables::write_raw_scores(&options.out.join("raw_scores.csv"), &table.people, &scores)?;
-        tables::write_scores(&options.out.join("scores.csv"), &scores)?;
+        tables::write_raw_scores(&file("raw_scores.csv"), &table.people, &scores)?;
+        tables::write_scores(&file("scores.csv"), &scores)?;
     }
-    tables::write_weights(&options.out.join("weights.csv"), &baselines)?;
+    tables::write_weights(&file("weights.csv"), &fitted.baselines)?;
+    let (columns, associations): (Vec<_>, Vec<_>) = fitted.associations.into_iter().unzip();
+    association::write(&file("association.csv"), &columns, &associations)?;
+    report::write_guards(&file("guards.csv"), &summary.guards)?;
+    kinship::write_pairs(&file("related_pairs.csv"), &cohort, &pairs)?;
+    match &apoe {
+        Ok(calls) => output::write_csv(&file("apoe.csv"), &APOE_COLUMNS, apoe_rows(&cohort, calls))?,
+        Err(_) => output::remove_if_there(&file("apoe.csv"))?,
+    }
+    let learned: Vec<&str> = summary.choices.iter().map(|choice| choice.model.as_str()).collect();
+    let origin = export::Origin { cohort: &cohort, study: options.study.as_deref(), genome_build: options.genome_build.or(apoe_build) };
+    export::write_scoring_files(&file("scoring_files"), &fitted.baselines, &learned, &origin)?;
     let model = PrsModel {
         schema_version: SCHEMA_VERSION,
         genome_build: options.genome_build,
         min_overlap: options.min_overlap,
         reading: options.scoring.reading.clone(),
-        baselines,
+        baselines: fitted.baselines,
     };
-    output::write_json(&options.out.join("prs_model.json"), &model)?;
+    output::write_json(&file("prs_model.json"), &model)?;
     Ok(summary)
+}
+
+/// Names, without their prefix, that scoring files cannot have.
+fn own_names() -> Vec<String> {
+    let learned = ["dosages", "ct", "elastic-net"].into_iter().flat_map(|name| [name.to_owned(), format!("{name}{WITHOUT_APOE}")]);
+    ["covariates", "pcs", "apoe"].map(String::from).into_iter().chain(learned).collect()
+}
+
+fn apoe_rows<'a>(cohort: &'a Cohort, calls: &'a [Option<apoe::Haplotypes>]) -> impl Iterator<Item = ApoeRow> + 'a {
+    let row = |(person, call): (&gf_cohort_schema::Person, &Option<apoe::Haplotypes>)| ApoeRow {
+        sample_id: person.sample_id.clone(),
+        apoe: call.map(apoe::Haplotypes::genotype),
+    };
+    cohort.people.iter().zip(calls).map(row)
 }
 
 /// Genotypes of the cohort, without records that no training person has a call at, and how many those were.

@@ -19,7 +19,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("gf_tokenizer", "cli dataset pipeline score tokenization training"),
     ("linfa", "prs"),
     ("linfa_logistic", "prs"),
-    ("nalgebra", "compress models regression"),
+    ("nalgebra", "compress models prs regression"),
     ("noodles", "ingest output sequence simulate"),
     ("polars", "prs"),
     ("std::path", "cli compress dataset evaluation ingest main output pipeline prs report score sequence simulate tokenization training"),

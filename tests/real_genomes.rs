@@ -167,7 +167,7 @@ fn apoe_has_seven_haplotypes_and_its_alleles_are_counted() {
     // Counted by hand: tests/oracles/apoe.sh.
     assert!(stderr(&output).contains("APOE haplotypes: e2 123, e3 1228, e4 201"), "{}", stderr(&output));
     let models: BTreeSet<String> = rows(&folder.join("prs/predictions.csv")).into_iter().map(|row| row["model"].clone()).collect();
-    assert_eq!(models.iter().map(String::as_str).collect::<Vec<_>>(), ["prs-apoe", "prs-dosages"]);
+    assert_eq!(models.iter().map(String::as_str).collect::<Vec<_>>(), ["prs-apoe", "prs-ct", "prs-dosages", "prs-elastic-net"]);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn on_apoe_every_command_runs_and_new_people_score_as_they_were_predicted() {
     let table = succeed(folder, "evaluate --predictions model/predictions.csv prs/predictions.csv --out report");
     assert!(table.contains("linformer") && table.contains("prs-apoe"), "{table}");
     let auc = auc(&folder.join("report/auc.csv"));
-    assert_eq!(auc.len(), 3 * 4 + 1, "3 splits of linformer, prs-apoe, prs-covariates and prs-dosages, and stacked on test");
+    assert_eq!(auc.len(), 3 * 6 + 1, "3 splits of linformer, prs-apoe, prs-covariates and three scores learned, and stacked on test");
 
     let predicted = logits(&folder.join("model/predictions.csv"));
     let text = unzipped(&folder.join("study/cohort.vcf.gz"));
@@ -238,6 +238,6 @@ fn where_there_is_no_risk_the_intervals_hold_one_half() {
             }
         }
     }
-    assert_eq!(n_intervals, 2 * 4, "linformer, prs-covariates, prs-dosages and stacked with each seed");
+    assert_eq!(n_intervals, 2 * 6, "linformer, prs-covariates, three scores learned and stacked with each seed");
     assert!(missed.len() <= 1, "{missed:?}");
 }

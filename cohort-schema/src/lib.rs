@@ -14,6 +14,7 @@
 //! | `distribution.csv` | [`DistributionRow`] | `evaluate` | plots |
 //! | `folds.csv` | [`FoldRow`] | `evaluate` | people and papers |
 //! | `guards.csv` | [`GuardRow`] | `prs`, `evaluate` | `evaluate`, people |
+//! | `apoe.csv` | [`ApoeRow`] | `prs` | `evaluate` |
 //!
 //! The key of a person is `sample_id`, which is the sample's name in the VCF; the key of a prediction is
 //! (`sample_id`, `model`, `fold`). Every table is CSV with a header, UTF-8, a point as decimal mark; an empty cell is "unknown" or
@@ -43,8 +44,9 @@ pub use self::{
     schema::{Table, json_schema},
     split::{Split, UnknownSplit},
     verdict::{
-        CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow, DistributionRow, FOLD_COLUMNS, FoldRow,
-        GUARD_COLUMNS, GuardRow, GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE, read_guards, rung,
+        APOE_COLUMNS, ApoeRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow, DistributionRow,
+        FOLD_COLUMNS, FoldRow, GUARD_COLUMNS, GuardRow, GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE, read_apoe,
+        read_guards, rung,
     },
 };
 

@@ -7,8 +7,8 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
 use crate::{
-    AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, FoldRow, GuardRow, Phenotype, Prediction, RocPoint, ScoreRow, Split,
-    StratumRow,
+    ApoeRow, AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, FoldRow, GuardRow, Phenotype, Prediction, RocPoint, ScoreRow,
+    Split, StratumRow,
 };
 
 /// A table with a schema.
@@ -38,11 +38,13 @@ pub enum Table {
     Folds,
     /// `guards.csv`
     Guards,
+    /// `apoe.csv`
+    Apoe,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Cohort,
         Self::Predictions,
         Self::Cost,
@@ -55,6 +57,7 @@ impl Table {
         Self::Distribution,
         Self::Folds,
         Self::Guards,
+        Self::Apoe,
     ];
 
     /// File name of the schema.
@@ -73,6 +76,7 @@ impl Table {
             Self::Distribution => "distribution.schema.json",
             Self::Folds => "folds.schema.json",
             Self::Guards => "guards.schema.json",
+            Self::Apoe => "apoe.schema.json",
         }
     }
 }
@@ -93,6 +97,7 @@ pub fn json_schema(table: Table) -> Value {
         Table::Distribution => schema_for!(DistributionRow),
         Table::Folds => schema_for!(FoldRow),
         Table::Guards => schema_for!(GuardRow),
+        Table::Apoe => schema_for!(ApoeRow),
     }
     .to_value()
 }
@@ -121,7 +126,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, FOLD_COLUMNS, GUARD_COLUMNS,
+        APOE_COLUMNS, AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, FOLD_COLUMNS, GUARD_COLUMNS,
         PREDICTION_COLUMNS, ROC_COLUMNS, SCORE_COLUMNS, STRATUM_COLUMNS,
     };
 
@@ -148,6 +153,7 @@ mod tests {
             (Table::Distribution, &DISTRIBUTION_COLUMNS),
             (Table::Folds, &FOLD_COLUMNS),
             (Table::Guards, &GUARD_COLUMNS),
+            (Table::Apoe, &APOE_COLUMNS),
         ] {
             let schema = json_schema(table);
             let mut fields: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();

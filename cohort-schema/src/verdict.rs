@@ -6,7 +6,10 @@ use std::{fmt, path::Path, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Split, is_baseline, table::CsvTable};
+use crate::{
+    Error, Split, is_baseline,
+    table::{CsvTable, Row},
+};
 
 /// Suffix of a polygenic score without the APOE region, beside which APOE stands by its counts of e2 and e4.
 pub const WITHOUT_APOE: &str = "-no-apoe";
@@ -227,6 +230,32 @@ pub fn read_guards(path: &Path) -> Result<Vec<GuardRow>, Error> {
             })
         })
         .collect()
+}
+
+/// APOE genotype of a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ApoeRow {
+    /// The sample's name in the VCF.
+    pub sample_id: String,
+    /// Both alleles in their order, such as `e3/e4`; empty where they are not called.
+    pub apoe: Option<String>,
+}
+
+/// Columns of `apoe.csv`, in order.
+pub const APOE_COLUMNS: [&str; 2] = ["sample_id", "apoe"];
+
+/// Reads an `apoe.csv`. Further columns are allowed.
+///
+/// # Errors
+/// A file that cannot be read or has no rows; a missing column; a person without a name.
+pub fn read_apoe(path: &Path) -> Result<Vec<ApoeRow>, Error> {
+    let table = CsvTable::read(path)?;
+    let [sample_id, apoe] = [table.column(APOE_COLUMNS[0])?, table.column(APOE_COLUMNS[1])?];
+    let read = |row: Row<'_>| {
+        let called = Some(row.cell(apoe)).filter(|genotype| !genotype.is_empty());
+        Ok(ApoeRow { sample_id: row.required(sample_id)?.to_owned(), apoe: called.map(str::to_owned) })
+    };
+    table.rows().map(read).collect()
 }
 
 /// What a guard says.

@@ -10,7 +10,7 @@ use crate::{
     prs::{self, EffectColumn, GenomeBuild, HalfCalls, Options, Reading, ScoringOptions},
 };
 
-/// Polygenic risk scores and other baselines: covariates, APOE, penalised regression on dosages, published scores.
+/// Polygenic risk scores and other baselines: covariates, APOE, scores learned from the dosages, published scores.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "switches of the command line")]
 #[command(
@@ -22,7 +22,8 @@ pub struct Args {
     vcf: Vec<PathBuf>,
     #[command(flatten)]
     cohort: OptionalCohortArgs,
-    /// Folder for `predictions.csv`, `weights.csv`, `prs_model.json` and `scores.csv` (with a cohort), `match_log.csv` and `raw_scores.csv`
+    /// Folder to write to: `predictions.csv`, `weights.csv`, `association.csv`, `apoe.csv`, `guards.csv`, `scores.csv`, `scoring_files/` and
+    /// `prs_model.json` (with a cohort), `related_pairs.csv`, which is private, where there are any, `match_log.csv` and `raw_scores.csv`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// BED of the regions whose dosages are used [default: all variants]; published scores and APOE are read wherever they lie
@@ -66,6 +67,21 @@ pub struct Args {
     /// Missing genotypes add nothing to raw scores and are not in their denominators (without --cohort)
     #[arg(long, conflicts_with = "cohort")]
     no_mean_imputation: bool,
+    /// Name of the cohort: a scoring file that names it is warned of, and the scores exported carry it
+    #[arg(long, value_name = "NAME")]
+    study: Option<String>,
+    /// Kinships by `plink2 --make-king-table` or KING (columns IID1 or ID1, IID2 or ID2, KINSHIP) [default: worked out from the dosages]
+    #[arg(long, value_name = "FILE")]
+    kinship: Option<PathBuf>,
+    /// Clumping: farthest that two alleles of one clump lie apart, in kb
+    #[arg(long, default_value_t = Options::default().clump_kb, value_name = "KB")]
+    clump_kb: usize,
+    /// Clumping: least r2 of two alleles of one clump
+    #[arg(long, default_value_t = Options::default().clump_r2, value_name = "R2")]
+    clump_r2: f64,
+    /// Thresholding: largest p-values to try
+    #[arg(long, default_values_t = Options::default().p_thresholds, value_delimiter = ',', value_name = "P")]
+    p_thresholds: Vec<f64>,
 }
 
 /// How genotypes become dosages.
@@ -158,6 +174,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             max_missing: args.max_missing,
             no_mean_imputation: args.no_mean_imputation,
         },
+        study: args.study,
+        kinship: args.kinship,
+        clump_kb: args.clump_kb,
+        clump_r2: args.clump_r2,
+        p_thresholds: args.p_thresholds,
         out: args.out,
         ..Options::default()
     };

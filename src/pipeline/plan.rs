@@ -134,6 +134,16 @@ pub struct Baselines {
     scoring: ScoringOptions,
     /// Which variants of the VCF the baselines see.
     variants: Variants,
+    /// Name of the cohort.
+    study: Option<String>,
+    /// Kinships of pairs.
+    kinship: Option<PathBuf>,
+    /// Clumping: farthest apart, in kb.
+    clump_kb: usize,
+    /// Clumping: least r2.
+    clump_r2: f64,
+    /// Thresholding: largest p-values to try.
+    p_thresholds: Vec<f64>,
 }
 
 /// Which variants the baselines see.
@@ -150,7 +160,21 @@ enum Variants {
 impl Default for Baselines {
     fn default() -> Self {
         let prs::Options { scoring_files, genome_build, min_overlap, keep_ambiguous, scoring, .. } = prs::Options::default();
-        Self { scoring_files, genome_build, min_overlap, keep_ambiguous, scoring, variants: Variants::Loci }
+        let prs::Options { study, kinship, clump_kb, clump_r2, p_thresholds, .. } = prs::Options::default();
+        let variants = Variants::Loci;
+        Self {
+            scoring_files,
+            genome_build,
+            min_overlap,
+            keep_ambiguous,
+            scoring,
+            variants,
+            study,
+            kinship,
+            clump_kb,
+            clump_r2,
+            p_thresholds,
+        }
     }
 }
 
@@ -178,6 +202,11 @@ impl Baselines {
             min_overlap: self.min_overlap,
             keep_ambiguous: self.keep_ambiguous,
             scoring,
+            study: self.study.clone(),
+            kinship: self.kinship.clone(),
+            clump_kb: self.clump_kb,
+            clump_r2: self.clump_r2,
+            p_thresholds: self.p_thresholds.clone(),
             out: out.to_path_buf(),
             ..prs::Options::default()
         }
@@ -274,7 +303,7 @@ impl Plan {
         }
         let mut baselines = file.baselines;
         let ScoringOptions { callable, reference, .. } = &mut baselines.scoring;
-        baselines.scoring_files.iter_mut().chain(callable).chain(reference).for_each(at);
+        baselines.scoring_files.iter_mut().chain(callable).chain(reference).chain(&mut baselines.kinship).for_each(at);
         let mut tokens = file.tokens.resolved().with_context(|| format!("{}: [tokens]", path.display()))?;
         tokens.tokenizer_file.iter_mut().for_each(at);
         let mut models = if file.models.is_empty() { vec![ModelPlan::default()] } else { file.models };
@@ -326,9 +355,10 @@ impl Plan {
     }
 
     /// Further files that stages read.
-    pub fn scoring_files(&self) -> impl Iterator<Item = &Path> {
+    pub fn further_files(&self) -> impl Iterator<Item = &Path> {
         let ScoringOptions { callable, reference, .. } = &self.baselines.scoring;
-        self.baselines.scoring_files.iter().chain(callable).chain(reference).map(PathBuf::as_path)
+        let Baselines { scoring_files, kinship, .. } = &self.baselines;
+        scoring_files.iter().chain(callable).chain(reference).chain(kinship).map(PathBuf::as_path)
     }
 }
 

@@ -76,7 +76,7 @@ impl Runner {
             "stages": {},
         });
         let mut runner = Self { out: out.to_path_buf(), dry_run, chain: env!("CARGO_PKG_VERSION").to_string(), run };
-        runner.inputs(&plan.scoring_files().collect::<Vec<_>>())?;
+        runner.inputs(&plan.further_files().collect::<Vec<_>>())?;
         Ok(runner)
     }
 

@@ -12,6 +12,25 @@ use crate::ingest::{ABSENT, contig_key};
 const POSITIONS: [(GenomeBuild, usize, usize); 2] =
     [(GenomeBuild::GRCh38, 44_908_684, 44_908_822), (GenomeBuild::GRCh37, 45_411_941, 45_412_079)];
 
+/// The region about APOE that a score without APOE leaves out, by build: chr19:44.4-46.5 Mb, as studies of Alzheimer's disease have it
+/// (PMC12096521). They do not say on which build; it is read as GRCh37, where its middle (45.45 Mb) is APOE. On GRCh38 both ends are moved by as
+/// much as rs429358 is (503,257), not lifted base by base, so that the region lies the same about APOE.
+const REGION: [(GenomeBuild, std::ops::RangeInclusive<usize>); 2] =
+    [(GenomeBuild::GRCh37, 44_400_000..=46_500_000), (GenomeBuild::GRCh38, 43_896_743..=45_996_743)];
+
+/// Whether a place is in the region that a score without APOE leaves out.
+#[must_use]
+pub fn is_in_region(build: GenomeBuild, contig: &str, position: usize) -> bool {
+    contig_key(contig) == "19" && REGION.iter().any(|(of, region)| *of == build && region.contains(&position))
+}
+
+/// As [`is_in_region`] has it, for people.
+#[must_use]
+pub fn region(build: GenomeBuild) -> String {
+    let of_build = REGION.iter().find(|(of, _)| *of == build);
+    of_build.map_or_else(String::new, |(build, region)| format!("chr19:{}-{} on {build}", region.start(), region.end()))
+}
+
 /// The (chromosome, position) pairs to look at, on either build.
 pub fn positions() -> impl Iterator<Item = (String, usize)> {
     POSITIONS.into_iter().flat_map(|(_, rs429358, rs7412)| [rs429358, rs7412]).map(|position| ("19".to_owned(), position))
@@ -27,6 +46,13 @@ pub struct Haplotypes {
 }
 
 impl Haplotypes {
+    /// Both alleles in their order, such as `e3/e4`; one of a haploid call.
+    #[must_use]
+    pub fn genotype(self) -> String {
+        let alleles = (1..).zip(self.copies).flat_map(|(number, copies)| vec![format!("e{number}"); usize::from(copies)]);
+        alleles.collect::<Vec<_>>().join("/")
+    }
+
     /// Copies of e2.
     #[must_use]
     pub fn e2(self) -> u8 {
@@ -80,16 +106,31 @@ impl ApoeCounts {
 /// # Errors
 /// What is missing, where the two sites are not both there on one build with their alleles.
 pub fn haplotypes(sites: &[Site], build: Option<GenomeBuild>) -> Result<Vec<Option<Haplotypes>>, String> {
-    let builds = || POSITIONS.iter().filter(move |(of, ..)| build.is_none_or(|build| build == *of));
-    let found = builds().find_map(|&(_, rs429358, rs7412)| Some((find(sites, rs429358, "T", "C")?, find(sites, rs7412, "C", "T")?)));
-    let Some(((rs429358, c), (rs7412, t))) = found else {
-        let places: Vec<String> = builds().map(|(build, a, b)| format!("19:{a} T>C and 19:{b} C>T on {build}")).collect();
+    let Some((_, (rs429358, c), (rs7412, t))) = locate(sites, build) else {
+        let places: Vec<String> = builds(build).map(|(build, a, b)| format!("19:{a} T>C and 19:{b} C>T on {build}")).collect();
         return Err(format!("rs429358 and rs7412 are not both there ({})", places.join(", or ")));
     };
     Ok((0..rs429358.genotypes.len()).map(|person| call(rs429358, c, rs7412, t, person)).collect())
 }
 
-fn find<'a>(sites: &'a [Site], position: usize, ref_allele: &str, alt_allele: &str) -> Option<(&'a Site, i16)> {
+/// The build on which the two sites are found.
+#[must_use]
+pub fn build_of(sites: &[Site], build: Option<GenomeBuild>) -> Option<GenomeBuild> {
+    locate(sites, build).map(|(build, ..)| build)
+}
+
+fn builds(build: Option<GenomeBuild>) -> impl Iterator<Item = (GenomeBuild, usize, usize)> {
+    POSITIONS.into_iter().filter(move |(of, ..)| build.is_none_or(|build| build == *of))
+}
+
+/// A record, and the number of its ALT allele that is meant.
+type Found<'a> = (&'a Site, i16);
+
+fn locate(sites: &[Site], build: Option<GenomeBuild>) -> Option<(GenomeBuild, Found<'_>, Found<'_>)> {
+    builds(build).find_map(|(build, rs429358, rs7412)| Some((build, find(sites, rs429358, "T", "C")?, find(sites, rs7412, "C", "T")?)))
+}
+
+fn find<'a>(sites: &'a [Site], position: usize, ref_allele: &str, alt_allele: &str) -> Option<Found<'a>> {
     sites.iter().filter(|site| site.position == position && contig_key(&site.contig) == "19" && site.ref_allele == ref_allele).find_map(
         |site| {
             let alt = site.counted_alts.iter().copied().find(|&alt| site.allele(alt) == alt_allele)?;
@@ -154,6 +195,18 @@ mod tests {
         assert_eq!(copies, [Some([0, 0, 2, 0]), e2e4, Some([1, 0, 1, 0]), e2e4, None, None, e2e4]);
         let expected = ApoeCounts { e1: 1, e2: 3, e3: 3, e4: 3, unphased_double_heterozygotes: 2, people_without_call: 2 };
         assert_eq!(ApoeCounts::of(&people), expected);
+        let genotypes: Vec<String> = people.iter().map(|person| person.map_or_else(String::new, Haplotypes::genotype)).collect();
+        assert_eq!(genotypes, ["e3/e3", "e2/e4", "e1/e3", "e2/e4", "", "", "e2/e4"]);
+    }
+
+    #[test]
+    fn the_region_lies_the_same_about_apoe_on_both_builds() {
+        for (build, rs429358, _) in POSITIONS {
+            assert!(is_in_region(build, "chr19", rs429358) && !is_in_region(build, "18", rs429358));
+            assert!(is_in_region(build, "19", rs429358 + 1_088_059) && !is_in_region(build, "19", rs429358 + 1_088_060));
+            assert!(is_in_region(build, "19", rs429358 - 1_011_941) && !is_in_region(build, "19", rs429358 - 1_011_942));
+        }
+        assert_eq!(region(GenomeBuild::GRCh38), "chr19:43896743-45996743 on GRCh38");
     }
 
     #[test]

@@ -482,6 +482,7 @@ mod tests {
             study: None,
             genome_build: None,
             harmonised: false,
+            header: String::new(),
             rows,
             warnings: Vec::new(),
         };

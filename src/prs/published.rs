@@ -17,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use gf_cohort_schema::{BASELINE_PREFIX, WITHOUT_APOE};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -362,10 +363,10 @@ pub fn read_scoring_files(options: &Options, mut names: Vec<String>) -> Result<V
                 return Err(Error::Build { path: path.clone(), found, expected });
             }
             if names.contains(&file.id) {
-                let model = format!("{}{}", gf_cohort_schema::BASELINE_PREFIX, file.id);
+                let model = format!("{BASELINE_PREFIX}{}", file.id);
                 return Err(Error::SameModel { path: path.clone(), model });
             }
-            names.push(file.id.clone());
+            names.extend([file.id.clone(), format!("{}{WITHOUT_APOE}", file.id)]);
             files.push(file);
         }
     }

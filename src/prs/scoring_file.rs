@@ -130,6 +130,8 @@ pub struct ScoringFile {
     pub genome_build: Option<GenomeBuild>,
     /// The positions are those of `hm_chr` and `hm_pos`.
     pub harmonised: bool,
+    /// The `#` lines above the table, as they are.
+    pub header: String,
     /// In the order of the file.
     pub rows: Vec<WeightRow>,
     /// What was odd but could be read.
@@ -177,6 +179,7 @@ impl ScoringFile {
             study: said("citation").or_else(|| said("pgp_id")),
             genome_build: build.as_ref().and_then(|build| build.parse().ok()),
             harmonised: columns.harmonised,
+            header: text[..text.len() - body.len()].to_owned(),
             rows,
             warnings: Vec::new(),
         };

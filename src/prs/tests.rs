@@ -37,6 +37,21 @@ pub(super) fn write_vcf(folder: &Path, samples: &[&str], records: &[&str]) -> Pa
     path
 }
 
+/// A `cohort.csv` with all its covariates.
+pub(super) fn cohort_of(path: &Path) -> Cohort {
+    Cohort::read(path, PhenotypeCoding::Auto, &CovariateChoice::All).unwrap()
+}
+
+/// Gives the panel of all dosages of a VCF, and the standardised covariates of the training people whose phenotype is known.
+pub(super) fn panel_of<T>(vcf: &Path, cohort: &Cohort, then: impl FnOnce(&panel::Panel<'_>, &[Vec<f64>]) -> T) -> T {
+    let names: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
+    let table = GenotypeTable::read(&[vcf.to_path_buf()], None, Some(&names), None, Some(&pass())).unwrap();
+    let study = Study::new(cohort, People::new(&table, Vec::new(), Some(cohort)));
+    let (panel, _) = panel::Panel::new(&study, table.sites.iter());
+    let covariates = study.free_terms("test", &[], &mut Vec::new()).unwrap();
+    then(&panel, &covariates.standardised(&panel.training.people))
+}
+
 fn scores(file: &ScoringFile, table: &GenotypeTable, keep_ambiguous: bool, frequency: impl Fn(&dosages::Site, i16) -> f64) -> Vec<f64> {
     let matches = match_rows(file, &table.sites, MatchRules { keep_ambiguous, ..MatchRules::default() }).unwrap();
     let alleles = matches.matched().map(|candidate| {
@@ -121,14 +136,17 @@ fn everyone_gets_a_row_from_every_baseline_and_dosages_find_a_planted_effect() {
     let folder = tempfile::tempdir().unwrap();
     let options = planted(folder.path(), data.join("win33k_A.300.grch37.vcf.gz"), 2.0);
     let summary = run(&options).unwrap();
-    assert_eq!(summary.models, ["prs-covariates", "prs-dosages"]);
+    assert_eq!(summary.models, ["prs-covariates", "prs-dosages", "prs-ct", "prs-elastic-net"]);
     assert!(summary.apoe_left_out.unwrap().contains("rs429358"));
     assert_eq!((summary.genotypes.records, summary.n_dosages + summary.constant_dosages), (284, 284));
     let predictions = read_predictions(&options.out.join("predictions.csv")).unwrap();
-    assert_eq!((predictions.len(), predictions[299].phenotype), (600, None));
-    let chosen = summary.l2_grid.iter().find(|point| point.alpha.total_cmp(&summary.l2_chosen).is_eq()).unwrap().validation_auroc;
-    assert!(summary.l2_grid.iter().all(|point| point.validation_auroc.unwrap() <= chosen.unwrap()));
-    assert!((auroc_on(Split::Validation, "prs-dosages", &predictions) - chosen.unwrap()).abs() < 1e-9);
+    assert_eq!((predictions.len(), predictions[299].phenotype), (1_200, None));
+    for choice in &summary.choices {
+        let chosen = choice.best().unwrap().validation_auroc.unwrap();
+        assert!(choice.tried.iter().filter_map(|point| point.validation_auroc).all(|auroc| auroc <= chosen));
+        assert!((auroc_on(Split::Validation, &choice.model, &predictions) - chosen).abs() < 1e-9, "{}", choice.model);
+        assert!(auroc_on(Split::Test, &choice.model, &predictions) > 0.6, "{}", choice.model);
+    }
     let [alone, with_dosages] = ["prs-covariates", "prs-dosages"].map(|model| auroc_on(Split::Test, model, &predictions));
     assert!(alone > 0.55 && with_dosages > alone + 0.05, "{alone} {with_dosages}");
 }
@@ -142,12 +160,22 @@ fn the_same_options_write_the_same_bytes_and_the_saved_model_says_the_same() {
     fs::write(&score, "#pgs_id=mine\nchr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n19\t44908684\tC\tT\t1.2\n19\t44908822\tT\tC\t-0.5\n19\t44907187\tG\tA\t0.1\n").unwrap();
     options.scoring_files = vec![score];
     let summary = run(&options).unwrap();
-    assert_eq!(summary.models, ["prs-covariates", "prs-apoe", "prs-dosages", "prs-mine"]);
+    assert_eq!(summary.models, ["prs-covariates", "prs-apoe", "prs-dosages", "prs-ct", "prs-elastic-net", "prs-mine"]);
+    assert!(summary.left_out.iter().all(|reason| reason.contains("APOE region")) && summary.left_out.len() == 2, "{:?}", summary.left_out);
     let apoe = summary.apoe.clone().unwrap();
     assert_eq!((apoe.e2, apoe.e3, apoe.e4), (123, 1_228, 201));
     assert_eq!((summary.scores[0].counts.matched, summary.scores[0].overlap), (3, 1.0));
 
-    let files = ["predictions.csv", "weights.csv", "match_log.csv", "prs_model.json"];
+    let files = [
+        "predictions.csv",
+        "weights.csv",
+        "match_log.csv",
+        "prs_model.json",
+        "association.csv",
+        "apoe.csv",
+        "guards.csv",
+        "scoring_files/prs-ct.txt.gz",
+    ];
     let bytes = || files.map(|name| fs::read(options.out.join(name)).unwrap());
     let first = bytes();
     assert_eq!((run(&options).unwrap(), bytes()), (summary, first));
@@ -239,7 +267,7 @@ fn too_little_overlap_is_an_error_with_its_causes_and_a_match_log() {
     assert!(log.contains(expected), "{log}");
 
     options.min_overlap = 0.3;
-    assert_eq!(run(&options).unwrap().models, ["prs-covariates", "prs-dosages", "prs-score"]);
+    assert_eq!(run(&options).unwrap().models, ["prs-covariates", "prs-dosages", "prs-ct", "prs-elastic-net", "prs-score"]);
     let [score_row] = &read_scores(&options.out.join("scores.csv")).unwrap()[..] else { panic!() };
     assert_eq!((score_row.model.as_str(), score_row.n_variants, score_row.n_matched), ("prs-score", 3, 1));
     assert_eq!((score_row.genome_build.as_deref(), score_row.study.as_deref(), score_row.harmonised), (Some("GRCh37"), None, false));
@@ -283,4 +311,104 @@ fn a_saved_model_of_another_version_or_a_vcf_without_its_variants_is_refused() {
     assert!(message.contains("prs-dosages: only 1 of 2 variants"), "{message}");
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("\"schema_version\": 2", "\"schema_version\": 9")).unwrap();
     assert!(PrsModel::load(&path).unwrap_err().to_string().contains("version 9"));
+}
+
+/// 300 people of the 1000 Genomes Project with their haplotypes at APOE (exon 4) and in 33 kb of chromosome 20: planted risk of both.
+fn with_apoe(folder: &Path) -> Option<Options> {
+    let (chr20, apoe) = (shared_data("chr20")?.join("win33k_A.300.grch37.vcf.gz"), shared_data("apoe")?);
+    let mut options = planted(folder, chr20, 1.5);
+    options.vcf.push(apoe.join("haptools_apoe_exon4.2504.grch37.vcf.gz"));
+    Some(options)
+}
+
+#[test]
+fn every_score_is_there_with_and_without_the_apoe_region() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut options) = with_apoe(folder.path()) else { return };
+    let score = folder.path().join("score.txt");
+    let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
+    let far = GenotypeTable::read(&options.vcf[..1], None, None, None, Some(&pass())).unwrap().sites.remove(30);
+    let row = format!("20\t{}\t{}\t{}\t0.3\n", far.position, far.alt_alleles[0], far.ref_allele);
+    fs::write(&score, format!("#pgs_id=mine\n{table}19\t45411941\tC\tT\t1.2\n19\t45412079\tT\tC\t-0.5\n{row}")).unwrap();
+    options.scoring_files = vec![score];
+    options.keep_ambiguous = true;
+    let summary = run(&options).unwrap();
+    let learned = ["prs-dosages", "prs-ct", "prs-elastic-net"];
+    let expected: Vec<String> = ["prs-covariates".to_owned(), "prs-apoe".to_owned()]
+        .into_iter()
+        .chain(learned.map(String::from))
+        .chain(learned.map(|model| format!("{model}-no-apoe")))
+        .chain(["prs-mine".to_owned(), "prs-mine-no-apoe".to_owned()])
+        .collect();
+    assert_eq!(summary.models, expected);
+    assert_eq!(summary.models.iter().filter_map(|model| gf_cohort_schema::rung(model)).collect::<std::collections::BTreeSet<_>>().len(), 4);
+    let mine = summary.without_apoe.last().unwrap();
+    assert_eq!((mine.dropped, mine.kept), (2, 1));
+    let read = |name: &str| fs::read_to_string(options.out.join(name)).unwrap();
+    assert!(
+        summary.to_string().contains("prs-mine-no-apoe: 2 alleles left out in the APOE region (chr19:44400000-46500000 on GRCh37), 1 in")
+    );
+    for line in read("weights.csv").lines().filter(|line| line.contains("-no-apoe,allele,")) {
+        assert!(line.contains(",20,"), "{line}");
+    }
+    for model in ["prs-dosages-no-apoe", "prs-ct-no-apoe", "prs-mine-no-apoe"] {
+        assert!(read("weights.csv").contains(&format!("\n{model},apoe,e4,")), "{model}");
+    }
+    let calls = gf_cohort_schema::read_apoe(&options.out.join("apoe.csv")).unwrap();
+    assert_eq!((calls.len(), calls.iter().filter(|row| row.apoe.as_deref() == Some("e3/e4")).count() > 20), (300, true));
+    let guards = gf_cohort_schema::read_guards(&options.out.join("guards.csv")).unwrap();
+    assert_eq!(guards, summary.guards);
+    let names: Vec<(&str, &str)> = guards.iter().map(|row| (row.guard.as_str(), row.subject.as_str())).collect();
+    assert_eq!(names, [("kinship", "cohort"), ("identical-genotypes", "cohort"), ("score-study", "prs-mine")]);
+}
+
+#[test]
+fn an_exported_score_is_the_same_score_when_it_is_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut options) = with_apoe(folder.path()) else { return };
+    options.study = Some("planted 300".to_owned());
+    let summary = run(&options).unwrap();
+    let people: Vec<String> = cohort_of(&options.cohort).people.into_iter().map(|person| person.sample_id).collect();
+    let people: Vec<&str> = people.iter().map(String::as_str).collect();
+    let table = GenotypeTable::read(&options.vcf, None, Some(&people), None, Some(&pass())).unwrap();
+    let model = PrsModel::load(&options.out.join("prs_model.json")).unwrap();
+    for choice in &summary.choices {
+        let path = options.out.join(format!("scoring_files/{}.txt.gz", choice.model));
+        let [file] = &ScoringFile::read(&path, None).unwrap()[..] else { panic!() };
+        assert_eq!(
+            (file.id.as_str(), file.genome_build),
+            (format!("planted 300-{}", &choice.model[4..]).as_str(), Some(GenomeBuild::GRCh37))
+        );
+        assert!(file.header.contains("#format_version=2.0\n") && file.header.contains(&format!("#variants_number={}\n", file.rows.len())));
+        let baseline = model.baselines.iter().find(|baseline| baseline.model == choice.model).unwrap();
+        let alleles: Vec<AlleleWeight> = baseline.alleles().cloned().collect();
+        let frequency_of: HashMap<(usize, &str), f64> =
+            alleles.iter().map(|allele| ((allele.position, allele.alt_allele.as_str()), allele.frequency)).collect();
+        let read_back = scores(file, &table, true, |site, number| frequency_of[&(site.position, site.allele(number))]);
+        let saved = People::new(&table, Vec::new(), None).values(&Feature::AlleleScore { alleles: alleles.clone() }, 0.0).unwrap();
+        assert!(saved.iter().any(|score| (score - saved[0]).abs() > 1e-9), "{}", choice.model);
+        for (read_back, saved) in read_back.iter().zip(&saved) {
+            assert!((read_back - saved).abs() < 1e-12, "{}: {read_back} {saved}", choice.model);
+        }
+    }
+    // The same people are recognised, whatever the split is called.
+    options.scoring_files = vec![options.out.join("scoring_files/prs-ct.txt.gz")];
+    options.out = folder.path().join("again");
+    let swapped =
+        fs::read_to_string(&options.cohort).unwrap().replace(",train,", ",x,").replace(",test,", ",train,").replace(",x,", ",test,");
+    fs::write(&options.cohort, swapped).unwrap();
+    let guards = run(&options).unwrap().guards;
+    let row = guards.iter().find(|row| row.guard == "score-study").unwrap();
+    assert!(row.verdict == gf_cohort_schema::GuardVerdict::Fail && row.finding.contains("people of the test split"), "{row:?}");
+}
+
+#[test]
+fn principal_components_alone_are_a_baseline_where_there_are_any() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = small(folder.path());
+    let text = fs::read_to_string(&options.cohort).unwrap().replace("age", "PC1");
+    fs::write(&options.cohort, text).unwrap();
+    let models = run(&options).unwrap().models;
+    assert_eq!(models[..2], ["prs-covariates", "prs-pcs"]);
+    assert_eq!(gf_cohort_schema::rung("prs-pcs"), None);
 }

@@ -176,7 +176,7 @@ fn six_decimals(value: Option<f64>) -> String {
 mod tests {
     use std::fs;
 
-    use gf_cohort_schema::Split;
+    use gf_cohort_schema::{GuardVerdict, Split, read_guards};
 
     use super::*;
 
@@ -229,5 +229,15 @@ mod tests {
             written(&Verdict { roc: vec![origin, next], ..Verdict::default() }, "roc.csv"),
             format!("{header}m,test,,0.000000,0.000000\nm,test,-1.50000000,0.000000,0.333333\n")
         );
+    }
+
+    #[test]
+    fn guards_csv_is_read_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("guards.csv");
+        let finding = "3 pairs, \"twins\" among them".to_owned();
+        let rows = [GuardRow { guard: "kinship".to_owned(), verdict: GuardVerdict::Fail, subject: "cohort".to_owned(), finding }];
+        write_guards(&path, &rows).unwrap();
+        assert_eq!(read_guards(&path).unwrap(), rows);
     }
 }

@@ -1,0 +1,71 @@
+//! Scores as scoring files in the format of the PGS Catalog, for other tools and for `prs --scoring-file` elsewhere.
+//!
+//! Input -> output: [`Baseline`]s -> `scoring_files/MODEL.txt.gz`: the alleles of the score with the weights a copy that the saved model has,
+//! without the covariates and APOE counts beside it. The effect allele is REF or ALT of the VCF, so that positions are 1-based on its build and
+//! alleles on its forward strand. Format: <https://www.pgscatalog.org/downloads/#dl_ftp_scoring>.
+
+use std::{io::Write, path::Path};
+
+use gf_cohort_schema::{BASELINE_PREFIX, Cohort, Split};
+
+use super::{
+    guards::{COHORT_KEY, DIGEST_KEY, digest},
+    model::{AlleleWeight, Baseline},
+    scoring_file::GenomeBuild,
+};
+use crate::output;
+
+/// What the headers say beside the score.
+pub struct Origin<'a> {
+    /// The people.
+    pub cohort: &'a Cohort,
+    /// Name of the cohort, if it is to be known.
+    pub study: Option<&'a str>,
+    /// Build of the VCF, where it is known.
+    pub genome_build: Option<GenomeBuild>,
+}
+
+/// Writes the score of every baseline that has one into `folder`; those named in `learned` say from whom they were learned.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_scoring_files(folder: &Path, baselines: &[Baseline], learned: &[&str], origin: &Origin<'_>) -> Result<(), output::Error> {
+    let digest = digest(origin.cohort, Split::Train);
+    for baseline in baselines.iter().filter(|baseline| baseline.alleles().next().is_some()) {
+        let is_learned = learned.contains(&baseline.model.as_str());
+        output::write(&folder.join(file_name(&baseline.model)), |out| write(out, baseline, is_learned.then_some(digest.as_str()), origin))?;
+    }
+    Ok(())
+}
+
+/// Ids of published scores may have any character.
+fn file_name(model: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    format!("{}.txt.gz", model.chars().map(safe).collect::<String>())
+}
+
+fn write(out: &mut dyn Write, baseline: &Baseline, digest: Option<&str>, origin: &Origin<'_>) -> std::io::Result<()> {
+    let name = baseline.model.strip_prefix(BASELINE_PREFIX).unwrap_or(&baseline.model);
+    // A learned score is no longer the one that this cohort would learn: its name says whose it is.
+    let id = if digest.is_some() { format!("{}-{name}", origin.study.unwrap_or("own")) } else { name.to_owned() };
+    let build = origin.genome_build.map_or_else(|| "NR".to_owned(), |build| build.to_string());
+    writeln!(out, "###PGS CATALOG SCORING FILE - see https://www.pgscatalog.org/downloads/#dl_ftp_scoring for additional information")?;
+    writeln!(out, "#format_version=2.0\n##POLYGENIC SCORE (PGS) INFORMATION\n#pgs_id={id}\n#pgs_name={}", baseline.model)?;
+    writeln!(out, "#genome_build={build}\n#variants_number={}", baseline.alleles().count())?;
+    writeln!(out, "#weight_type={}", if digest.is_some() { "log(OR)" } else { "NR" })?;
+    if let Some(digest) = digest {
+        writeln!(out, "##SOURCE INFORMATION\n#{DIGEST_KEY}={digest}")?;
+        if let Some(study) = origin.study {
+            writeln!(out, "#{COHORT_KEY}={study}")?;
+        }
+    }
+    writeln!(out, "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\tallelefrequency_effect")?;
+    baseline.alleles().try_for_each(|allele| write_allele(out, allele))
+}
+
+fn write_allele(out: &mut dyn Write, allele: &AlleleWeight) -> std::io::Result<()> {
+    let other = if allele.effect_is_ref { &allele.alt_allele } else { &allele.ref_allele };
+    let AlleleWeight { chrom, position, weight, frequency, .. } = allele;
+    // The shortest text that is read back as the same number.
+    writeln!(out, "{chrom}\t{position}\t{}\t{other}\t{weight:?}\t{frequency:?}", allele.effect_allele())
+}

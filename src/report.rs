@@ -1,4 +1,4 @@
-//! How results are shown: `auc.csv` and `roc.csv` with fixed precision, and the comparison as a table for the terminal.
+//! How results are shown: tables with fixed precision, and the comparison as a table for the terminal.
 //!
 //! Input -> output: rows of `gf-cohort-schema` -> files (written whole or not at all) or text. The same rows give the same bytes.
 
@@ -8,6 +8,6 @@ mod terminal;
 
 pub use self::{
     aligned::aligned,
-    tables::{write_auc, write_roc},
+    tables::{write_auc, write_effects, write_pairs, write_roc},
     terminal::{costs, table},
 };

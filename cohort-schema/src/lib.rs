@@ -7,6 +7,8 @@
 //! | `cost.csv` | [`CostRow`] | `train`, `compress` | `evaluate` |
 //! | `auc.csv` | [`AucRow`] | `evaluate` | people and papers |
 //! | `roc.csv` | [`RocPoint`] | `evaluate` | plots |
+//! | `explain.csv` | [`EffectRow`] | `explain` | people and papers |
+//! | `pairs.csv` | [`PairRow`] | `explain` | people and papers |
 //!
 //! The key of a person is `sample_id`, which is the sample's name in the VCF; the key of a prediction is
 //! (`sample_id`, `model`, `fold`). Every table is CSV with a header, UTF-8, a point as decimal mark; an empty cell is "unknown" or
@@ -14,6 +16,7 @@
 //!
 //! A leaf: it knows no genomes, no tensors, no command line.
 
+mod attribution;
 mod cohort;
 mod performance;
 mod phenotype;
@@ -23,6 +26,7 @@ mod split;
 mod table;
 
 pub use self::{
+    attribution::{EFFECT_COLUMNS, EffectRow, PAIR_COLUMNS, PairRow},
     cohort::{Cohort, CovariateChoice, Person},
     performance::{AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, read_costs},
     phenotype::{Phenotype, PhenotypeCoding},

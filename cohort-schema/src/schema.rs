@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use crate::{AucRow, CostRow, Phenotype, Prediction, RocPoint, Split};
+use crate::{AucRow, CostRow, EffectRow, PairRow, Phenotype, Prediction, RocPoint, Split};
 
 /// A table with a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +21,15 @@ pub enum Table {
     Auc,
     /// `roc.csv`
     Roc,
+    /// `explain.csv`
+    Effects,
+    /// `pairs.csv`
+    Pairs,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 5] = [Self::Cohort, Self::Predictions, Self::Cost, Self::Auc, Self::Roc];
+    pub const ALL: [Self; 7] = [Self::Cohort, Self::Predictions, Self::Cost, Self::Auc, Self::Roc, Self::Effects, Self::Pairs];
 
     /// File name of the schema.
     #[must_use]
@@ -36,6 +40,8 @@ impl Table {
             Self::Cost => "cost.schema.json",
             Self::Auc => "auc.schema.json",
             Self::Roc => "roc.schema.json",
+            Self::Effects => "explain.schema.json",
+            Self::Pairs => "pairs.schema.json",
         }
     }
 }
@@ -49,6 +55,8 @@ pub fn json_schema(table: Table) -> Value {
         Table::Cost => schema_for!(CostRow),
         Table::Auc => schema_for!(AucRow),
         Table::Roc => schema_for!(RocPoint),
+        Table::Effects => schema_for!(EffectRow),
+        Table::Pairs => schema_for!(PairRow),
     }
     .to_value()
 }
@@ -76,7 +84,7 @@ mod tests {
     use std::{fs, path::Path};
 
     use super::*;
-    use crate::{AUC_COLUMNS, COST_COLUMNS, PREDICTION_COLUMNS, ROC_COLUMNS};
+    use crate::{AUC_COLUMNS, COST_COLUMNS, EFFECT_COLUMNS, PAIR_COLUMNS, PREDICTION_COLUMNS, ROC_COLUMNS};
 
     #[test]
     fn the_checked_in_schemas_have_not_drifted() {
@@ -94,6 +102,8 @@ mod tests {
             (Table::Cost, &COST_COLUMNS),
             (Table::Auc, &AUC_COLUMNS),
             (Table::Roc, &ROC_COLUMNS),
+            (Table::Effects, &EFFECT_COLUMNS),
+            (Table::Pairs, &PAIR_COLUMNS),
         ] {
             let schema = json_schema(table);
             let mut fields: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();

@@ -1,8 +1,10 @@
-//! `auc.csv` and `roc.csv`: six decimals, p-values with three significant digits, an undefined value as an empty cell.
+//! `auc.csv`, `roc.csv`, `explain.csv` and `pairs.csv`: six decimals, p-values with three significant digits, an undefined value as an empty cell.
 
 use std::path::Path;
 
-use gf_cohort_schema::{AUC_COLUMNS, AucRow, ROC_COLUMNS, RocPoint, nine_significant_digits};
+use gf_cohort_schema::{
+    AUC_COLUMNS, AucRow, EFFECT_COLUMNS, EffectRow, PAIR_COLUMNS, PairRow, ROC_COLUMNS, RocPoint, nine_significant_digits,
+};
 
 use crate::output;
 
@@ -20,6 +22,22 @@ pub fn write_auc(path: &Path, rows: &[AucRow]) -> Result<(), output::Error> {
 /// When the file cannot be written.
 pub fn write_roc(path: &Path, points: &[RocPoint]) -> Result<(), output::Error> {
     output::write_csv(path, &ROC_COLUMNS, points.iter().map(roc_record))
+}
+
+/// Writes `explain.csv`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_effects(path: &Path, rows: &[EffectRow]) -> Result<(), output::Error> {
+    output::write_csv(path, &EFFECT_COLUMNS, rows.iter().map(effect_record))
+}
+
+/// Writes `pairs.csv`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_pairs(path: &Path, rows: &[PairRow]) -> Result<(), output::Error> {
+    output::write_csv(path, &PAIR_COLUMNS, rows.iter().map(pair_record))
 }
 
 fn auc_record(row: &AucRow) -> [String; AUC_COLUMNS.len()] {
@@ -52,6 +70,47 @@ fn roc_record(point: &RocPoint) -> [String; ROC_COLUMNS.len()] {
         point.threshold.map_or(String::new(), nine_significant_digits),
         six_decimals(Some(point.false_positive_rate)),
         six_decimals(Some(point.true_positive_rate)),
+    ]
+}
+
+fn effect_record(row: &EffectRow) -> [String; EFFECT_COLUMNS.len()] {
+    [
+        row.locus.clone(),
+        row.contig.clone(),
+        row.position.to_string(),
+        row.ref_allele.clone(),
+        row.alt_allele.clone(),
+        six_decimals(Some(row.frequency)),
+        row.n_haplotypes.to_string(),
+        row.n_approximated.to_string(),
+        six_decimals(Some(row.effect)),
+        six_decimals(row.ci_low),
+        six_decimals(row.ci_high),
+        six_decimals(Some(row.effect_rms)),
+        six_decimals(Some(row.logit_sd)),
+        row.rank.to_string(),
+    ]
+}
+
+fn pair_record(row: &PairRow) -> [String; PAIR_COLUMNS.len()] {
+    [
+        row.locus.clone(),
+        row.contig.clone(),
+        row.first_position.to_string(),
+        row.first_ref_allele.clone(),
+        row.first_alt_allele.clone(),
+        row.second_position.to_string(),
+        row.second_ref_allele.clone(),
+        row.second_alt_allele.clone(),
+        six_decimals(row.r2),
+        row.n_haplotypes.to_string(),
+        row.n_approximated.to_string(),
+        six_decimals(Some(row.joint_effect)),
+        six_decimals(Some(row.interaction)),
+        six_decimals(row.ci_low),
+        six_decimals(row.ci_high),
+        six_decimals(Some(row.logit_sd)),
+        row.rank.to_string(),
     ]
 }
 

@@ -277,10 +277,10 @@ fn at_a_time(model: &Model, locus: usize) -> usize {
     haplotypes_at_a_time(model.config(), locus, BYTES).min(HAPLOTYPES_AT_A_TIME)
 }
 
-/// (rows, hidden) of every row of tokens.
+/// (rows, hidden) of every row of tokens; none where no switch could be made.
 fn encode_all(model: &Model, locus: usize, tokens: &LocusTokens, device: &Device) -> Result<Tensor, Error> {
     let rows: Vec<u32> = (0..tokens.n_haplotypes() as u32).collect();
-    let mut parts = Vec::new();
+    let mut parts = vec![encode_rows(model, locus, tokens, &[], device)?];
     for rows in rows.chunks(at_a_time(model, locus)) {
         parts.push(encode_rows(model, locus, tokens, rows, device)?.detach());
     }

@@ -6,6 +6,7 @@ mod architecture;
 mod cohort;
 mod compress;
 mod evaluate;
+mod explain;
 mod prs;
 mod run;
 mod score;
@@ -40,6 +41,7 @@ enum Command {
     Prs(prs::Args),
     Score(score::Args),
     Evaluate(evaluate::Args),
+    Explain(explain::Args),
     Compress(compress::Args),
 }
 
@@ -61,6 +63,7 @@ impl Cli {
             Command::Prs(args) => prs::run(args),
             Command::Score(args) => score::run(args),
             Command::Evaluate(args) => evaluate::run(args),
+            Command::Explain(args) => explain::run(args),
             Command::Compress(args) => compress::run(args),
         }
     }

@@ -6,8 +6,8 @@ mod parts;
 mod predict;
 
 pub use self::{
-    parts::{bytes_per_haplotype, encode, encode_in_parts, haplotypes_at_a_time},
-    predict::{HAPLOTYPES_AT_A_TIME, logits, logits_within},
+    parts::{bytes_per_haplotype, encode, encode_in_parts, encode_rows, haplotypes_at_a_time},
+    predict::{BYTES, HAPLOTYPES_AT_A_TIME, logits, logits_within},
 };
 
 use std::{

@@ -23,7 +23,7 @@
 //! ```
 //!
 //! `simulate` makes cohorts with planted risk and a known best possible AUC (0-cohort/); `score` applies a saved model to new people;
-//! `compress` makes a saved model smaller;
+//! `explain` says what each variant does to its logit; `compress` makes it smaller;
 //! `pipeline` runs the stages of a TOML file in this order and continues where it was stopped.
 //!
 //! # A stage
@@ -31,10 +31,10 @@
 //!
 //! # Who may import whom
 //! `main` -> `cli` -> `pipeline` -> stages. `sequence`, `prs`, `simulate` -> `ingest`. `tokenization` -> `gf-tokenizer`, `sequence`.
-//! `compress` -> `training`. `training`, `score`, `compress` -> `dataset` -> `models` -> `nn`.
+//! `compress` -> `training`. `explain` -> `score` -> `training`. `training`, `score`, `explain`, `compress` -> `dataset` -> `models` -> `nn`.
 //! `prs`, `simulate`, `training`, `compress` -> `evaluation::roc` (the one AUROC there is).
 //! `evaluation`, `prs` -> `regression`, a leaf. `prs` -> `report` (the one writer of `guards.csv`).
-//! `evaluation` -> `report`; both see rows of `gf-cohort-schema` only, never a tensor or a genome;
+//! `evaluation`, `explain` -> `report`; `evaluation` and `report` see rows of `gf-cohort-schema` only, never a tensor or a genome;
 //! `models` never see a sample id or a path; `ingest` never sees a phenotype, so it cannot leak one. clap and anyhow stay in
 //! `cli`, `pipeline` and `main`; linfa in `prs`, nalgebra in `compress`, `models`, `prs` and `regression`. Every module but `models` and `nn` may use `output`.
 //! `tests/architecture.rs` holds the `use` lines to this.
@@ -43,6 +43,7 @@ pub mod cli;
 pub mod compress;
 pub mod dataset;
 pub mod evaluation;
+pub mod explain;
 pub mod ingest;
 pub mod models;
 pub mod nn;

@@ -8,7 +8,7 @@ mod terminal;
 
 pub use self::{
     aligned::aligned,
-    tables::{write, write_guards},
+    tables::{write, write_effects, write_guards, write_pairs},
     terminal::{costs, guards, p_value, table},
 };
 

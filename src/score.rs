@@ -4,7 +4,7 @@
 //! refuses a reference or a build other than the model's. Sequences and tokens are made with the loci, policies, tokenizer and slot grid of the
 //! bundle, so nothing is measured on the people scored.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gf_cohort_schema::{Cohort, Split, nine_significant_digits, probability};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::{
     dataset::{self, Dataset},
     output,
     prs::{self, PrsModel},
-    sequence::{self, EmptyLoci, Regions, Samples},
+    sequence::{self, Dictionary, EmptyLoci, Regions, Samples},
     tokenization::{self, encode},
     training::{self, Bundle, DeviceChoice},
 };
@@ -125,25 +125,9 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     let bundle = Bundle::load(&options.model)?;
     let config = &bundle.config;
     let device = options.device.open()?;
-    let names: Vec<String> = config.covariates.iter().map(|covariate| covariate.name.clone()).collect();
-    let cohort = covariates(options, &names)?;
-    let loci: Vec<_> = config.genome.loci.iter().map(|locus| (locus.locus.clone(), locus.masks.clone())).collect();
-    let sequence_options = sequence::Options {
-        vcf: options.vcf.clone(),
-        reference: options.reference.clone().ok_or(Error::NoReference)?,
-        regions: Regions::File(options.model.join("config.json")),
-        samples: cohort
-            .as_ref()
-            .map_or(Samples::All, |cohort| Samples::Only(cohort.people.iter().map(|person| person.sample_id.clone()).collect())),
-        policies: config.genome.policies.clone(),
-        mask: None,
-        callable: None,
-        skips: None,
-    };
-    let (dictionary, _, sequences) = sequence::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
-    config.genome.require_same_genome(&dictionary)?;
+    let People { dictionary, cohort, sequences } =
+        people_of(&options.model, &bundle, &options.vcf, options.reference.as_deref(), options.cohort.as_deref())?;
     let (tokens, token_summary) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
-    let cohort = cohort.unwrap_or_else(|| without_covariates(&tokens.samples));
     let data = Dataset::new(&tokens, &cohort, config.covariates.clone())?.on(&device);
     let everyone: Vec<usize> = (0..cohort.people.len()).collect();
     let scored = cohort.people.iter().zip(bundle.logits(&data, &everyone)?);
@@ -157,11 +141,49 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     })
 }
 
+/// People of some files as a model bundle reads them.
+#[derive(Debug)]
+pub struct People {
+    /// Their sequences, at the loci and by the policies of the bundle; its people are those of `cohort`, in the same order.
+    pub dictionary: Dictionary,
+    /// Their covariates, as the bundle needs them.
+    pub cohort: Cohort,
+    /// Of the sequences.
+    pub sequences: sequence::Summary,
+}
+
+/// Reads the people of VCF or BCF files, all of them or those of a table with the covariates that the bundle in `model` needs.
+///
+/// # Errors
+/// Genomes that are wrong or of another build than the bundle's, covariates that are missing.
+pub fn people_of(model: &Path, bundle: &Bundle, vcf: &[PathBuf], reference: Option<&Path>, cohort: Option<&Path>) -> Result<People, Error> {
+    let config = &bundle.config;
+    let names: Vec<String> = config.covariates.iter().map(|covariate| covariate.name.clone()).collect();
+    let cohort = covariates(cohort, &names)?;
+    let loci: Vec<_> = config.genome.loci.iter().map(|locus| (locus.locus.clone(), locus.masks.clone())).collect();
+    let sequence_options = sequence::Options {
+        vcf: vcf.to_vec(),
+        reference: reference.ok_or(Error::NoReference)?.into(),
+        regions: Regions::File(model.join("config.json")),
+        samples: cohort
+            .as_ref()
+            .map_or(Samples::All, |cohort| Samples::Only(cohort.people.iter().map(|person| person.sample_id.clone()).collect())),
+        policies: config.genome.policies.clone(),
+        mask: None,
+        callable: None,
+        skips: None,
+    };
+    let (dictionary, _, sequences) = sequence::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
+    config.genome.require_same_genome(&dictionary)?;
+    let cohort = cohort.unwrap_or_else(|| without_covariates(&dictionary.samples));
+    Ok(People { dictionary, cohort, sequences })
+}
+
 fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
     let mut model = PrsModel::load(&options.model.join("prs_model.json"))?;
     model.reading.allow_no_hom_ref |= options.allow_no_hom_ref;
     let names: Vec<String> = model.covariate_names().into_iter().map(String::from).collect();
-    let cohort = covariates(options, &names)?;
+    let cohort = covariates(options.cohort.as_deref(), &names)?;
     let (rows, applied) = model.apply(&options.vcf, cohort.as_ref())?;
     write(options, rows.iter().map(|row| (row.sample_id.as_str(), row.model.as_str(), row.logit)))?;
     let mut models: Vec<String> = rows.iter().map(|row| row.model.clone()).collect();
@@ -171,8 +193,8 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
 }
 
 /// The table of covariates, when the model needs them or the user gave one.
-fn covariates(options: &Options, names: &[String]) -> Result<Option<Cohort>, Error> {
-    match &options.cohort {
+fn covariates(cohort: Option<&Path>, names: &[String]) -> Result<Option<Cohort>, Error> {
+    match cohort {
         Some(path) => Ok(Some(Cohort::read_covariates(path, names)?)),
         None if names.is_empty() => Ok(None),
         None => Err(Error::NoCovariates(names.join(", "))),
@@ -194,7 +216,7 @@ fn write<'a>(options: &Options, rows: impl Iterator<Item = (&'a str, &'a str, f6
     let rows = rows.map(|(sample_id, model, logit)| {
         (sample_id.to_string(), model.to_string(), nine_significant_digits(logit), nine_significant_digits(probability(logit)))
     });
-    if options.output == std::path::Path::new("-") {
+    if options.output == Path::new("-") {
         let mut table = csv::Writer::from_writer(std::io::stdout().lock());
         let at = output::at(&options.output);
         let written = table.write_record(COLUMNS).and_then(|()| rows.into_iter().try_for_each(|row| table.serialize(row)));

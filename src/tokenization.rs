@@ -183,6 +183,38 @@ pub fn encode(dictionary: &Dictionary, tokenizer: &Tokenizer, grid: &Grid) -> Re
     Ok((tokens, summary))
 }
 
+/// Haplotypes of one locus, encoded on a fitted grid, with what could not be read as it is.
+#[derive(Clone, Debug)]
+pub struct EncodedHaplotypes {
+    /// Their tokens.
+    pub tokens: LocusTokens,
+    /// Of each haplotype, the segments (numbered within this call) that its tokens do not say: anchored to the reference, those read as the nearest
+    /// segment of training; not anchored, all of a haplotype that is cut at the end.
+    pub approximated: Vec<Vec<u32>>,
+}
+
+/// As [`encode`], for the haplotypes of locus number `locus_number` of the grid, which nobody needs to have.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_haplotypes(
+    locus: &LocusHaplotypes,
+    locus_number: usize,
+    tokenizer: &Tokenizer,
+    grid: &Grid,
+) -> Result<EncodedHaplotypes, Error> {
+    let segments = LocusSegments::new(locus, grid.segment_length, grid.anchor);
+    let encoded = encode_segments(locus, &segments, tokenizer)?;
+    let locus_grid = &grid.loci[locus_number];
+    let Rows { tokens, replaced, n_tokens, n_written, .. } = Rows::new(&segments, encoded, tokenizer, locus_grid, grid.anchor)?;
+    let approximated = segments.haplotypes.iter().zip(n_tokens).zip(n_written).map(|((segments, n_tokens), n_written)| {
+        let is_cut = grid.anchor == Anchor::Haplotype && n_tokens > n_written;
+        segments.iter().copied().filter(|&segment| is_cut || replaced[segment as usize]).collect()
+    });
+    let (name, n_slots, pairs) = (locus.locus.name.clone(), locus_grid.n_slots(), locus.pairs.clone());
+    Ok(EncodedHaplotypes { approximated: approximated.collect(), tokens: LocusTokens { name, n_slots, tokens, pairs } })
+}
+
 fn cut(dictionary: &Dictionary, segment_length: usize, anchor: Anchor) -> Vec<LocusSegments> {
     dictionary.loci.par_iter().map(|locus| LocusSegments::new(locus, segment_length, anchor)).collect()
 }
@@ -226,11 +258,13 @@ fn words(segments: &[LocusSegments], copies: &[Copies]) -> Vec<(Vec<u8>, u64)> {
 
 /// Token ids of every distinct segment of every locus.
 fn encode_distinct(dictionary: &Dictionary, segments: &[LocusSegments], tokenizer: &Tokenizer) -> Result<Vec<Vec<Vec<u32>>>, Error> {
-    let encode = |(locus, segments): (&LocusHaplotypes, &LocusSegments)| {
-        let encoded: Result<_, _> = segments.distinct.par_iter().map(|segment| tokenizer.encode(&segment.bases)).collect();
-        encoded.map_err(|source| Error::Locus { locus: locus.locus.name.clone(), source })
-    };
-    dictionary.loci.iter().zip(segments).map(encode).collect()
+    dictionary.loci.iter().zip(segments).map(|(locus, segments)| encode_segments(locus, segments, tokenizer)).collect()
+}
+
+/// Token ids of every distinct segment of a locus.
+fn encode_segments(locus: &LocusHaplotypes, segments: &LocusSegments, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>, Error> {
+    let encoded: Result<_, _> = segments.distinct.par_iter().map(|segment| tokenizer.encode(&segment.bases)).collect();
+    encoded.map_err(|source| Error::Locus { locus: locus.locus.name.clone(), source })
 }
 
 /// Each place gets as many slots as its longest encoding in training; rows that are not anchored, as many as the longest of them.
@@ -271,37 +305,67 @@ fn fill(
     let (mut loci, mut measured, mut n_nt) = (Vec::with_capacity(grid.loci.len()), Measured::default(), 0);
     let of_dictionary = dictionary.loci.iter().zip(segments).zip(encoded).map(Some).chain(std::iter::repeat_with(|| None));
     for (locus_grid, found) in grid.loci.iter().zip(of_dictionary) {
-        let ((locus, segments), mut encoded) = found
+        let ((locus, segments), encoded) = found
             .filter(|((locus, _), _)| locus.locus.name == locus_grid.name && locus.locus.len_nt() == locus_grid.len_nt)
             .ok_or_else(|| Error::Inputs(format!("locus `{}` of the tokenizer's grid is not in these sequences", locus_grid.name)))?;
-        let unseen_here = unseen_segments(segments, locus_grid);
-        summary.n_unseen_segments += unseen_here.iter().filter(|unseen| **unseen).count() as u64;
-        let n_tokens = |haplotype: &Vec<u32>| haplotype.iter().map(|&segment| encoded[segment as usize].len()).sum();
-        let n_tokens: Vec<usize> = segments.haplotypes.iter().map(n_tokens).collect();
-        if grid.anchor == Anchor::Reference {
-            summary.n_slot_overflows += fit_into_places(segments, &mut encoded, &unseen_here, tokenizer, locus_grid)?;
-        }
-        let n_slots = locus_grid.n_slots();
-        let mut tokens = vec![PAD; n_slots * segments.haplotypes.len()];
-        let write = |(row, haplotype): (&mut [u32], &Vec<u32>)| {
-            let parts = haplotype.iter().map(|&segment| (segments.distinct[segment as usize].place, &encoded[segment as usize]));
-            write_row(row, parts, locus_grid, grid.anchor)
-        };
-        let written: Vec<usize> = tokens.par_chunks_exact_mut(n_slots).zip(&segments.haplotypes).map(write).collect();
-        for ((haplotype, n_tokens), n_written) in segments.haplotypes.iter().zip(&n_tokens).zip(written) {
+        let Rows { tokens, unseen, replaced, n_tokens, n_written } = Rows::new(segments, encoded, tokenizer, locus_grid, grid.anchor)?;
+        summary.n_unseen_segments += unseen.iter().filter(|unseen| **unseen).count() as u64;
+        summary.n_slot_overflows += replaced.iter().filter(|replaced| **replaced).count() as u64;
+        for ((haplotype, n_tokens), n_written) in segments.haplotypes.iter().zip(&n_tokens).zip(n_written) {
             n_nt += haplotype.iter().map(|&segment| segments.distinct[segment as usize].bases.len()).sum::<usize>();
             summary.n_slot_overflows += u64::from(grid.anchor == Anchor::Haplotype && *n_tokens > n_written);
             summary.n_empty_haplotypes += u64::from(*n_tokens == 0);
         }
+        let n_slots = locus_grid.n_slots();
         summary.n_slots += n_slots;
         summary.n_distinct_haplotypes += locus.haplotypes.len();
         loci.push(LocusTokens { name: locus.locus.name.clone(), n_slots, tokens, pairs: locus.pairs.clone() });
-        measured.unseen.push(unseen_here);
+        measured.unseen.push(unseen);
         measured.n_tokens.extend(n_tokens);
     }
     let n_tokens: usize = measured.n_tokens.iter().sum();
     summary.nt_per_token = if n_tokens == 0 { 0.0 } else { n_nt as f64 / n_tokens as f64 };
     Ok((TokenSet { samples: dictionary.samples.clone(), loci }, summary, measured))
+}
+
+/// The haplotypes of one locus on its slots.
+struct Rows {
+    /// Haplotypes x slots.
+    tokens: Vec<u32>,
+    /// Of each distinct segment: no training person has it at its place.
+    unseen: Vec<bool>,
+    /// Of each distinct segment: it needs more slots than its place has and is read as another.
+    replaced: Vec<bool>,
+    /// Of each haplotype, before any segment is replaced or the row cut.
+    n_tokens: Vec<usize>,
+    /// Of each haplotype, tokens for which its row had room.
+    n_written: Vec<usize>,
+}
+
+impl Rows {
+    fn new(
+        segments: &LocusSegments,
+        mut encoded: Vec<Vec<u32>>,
+        tokenizer: &Tokenizer,
+        grid: &LocusGrid,
+        anchor: Anchor,
+    ) -> Result<Self, Error> {
+        let unseen = unseen_segments(segments, grid);
+        let n_tokens = |haplotype: &Vec<u32>| haplotype.iter().map(|&segment| encoded[segment as usize].len()).sum();
+        let n_tokens = segments.haplotypes.iter().map(n_tokens).collect();
+        let replaced = match anchor {
+            Anchor::Reference => fit_into_places(segments, &mut encoded, &unseen, tokenizer, grid)?,
+            Anchor::Haplotype => vec![false; encoded.len()],
+        };
+        let n_slots = grid.n_slots();
+        let mut tokens = vec![PAD; n_slots * segments.haplotypes.len()];
+        let write = |(row, haplotype): (&mut [u32], &Vec<u32>)| {
+            let parts = haplotype.iter().map(|&segment| (segments.distinct[segment as usize].place, &encoded[segment as usize]));
+            write_row(row, parts, grid, anchor)
+        };
+        let n_written = tokens.par_chunks_exact_mut(n_slots).zip(&segments.haplotypes).map(write).collect();
+        Ok(Self { tokens, unseen, replaced, n_tokens, n_written })
+    }
 }
 
 /// For each distinct segment, whether no training person has it at its place.
@@ -311,14 +375,14 @@ fn unseen_segments(segments: &LocusSegments, grid: &LocusGrid) -> Vec<bool> {
 }
 
 /// A segment that needs more slots than its place has is read as the nearest segment of training there (least edit distance; then the
-/// commonest), so that a new person's rare allele reads as its closest known relative. Returns how many were.
+/// commonest), so that a new person's rare allele reads as its closest known relative. Returns which were.
 fn fit_into_places(
     segments: &LocusSegments,
     encoded: &mut [Vec<u32>],
     unseen: &[bool],
     tokenizer: &Tokenizer,
     grid: &LocusGrid,
-) -> Result<u64, Error> {
+) -> Result<Vec<bool>, Error> {
     let fit = |((segment, tokens), unseen): ((&Segment, &mut Vec<u32>), &bool)| {
         let n_slots = grid.slots_in(segment.place);
         let overflows = *unseen && tokens.len() > n_slots;
@@ -329,9 +393,9 @@ fn fit_into_places(
             let reason = "a segment of training has more tokens than slots: tokenizer and grid do not belong together";
             return Err(Error::Inputs(format!("locus `{}`: {reason}", grid.name)));
         }
-        Ok(u64::from(overflows))
+        Ok(overflows)
     };
-    segments.distinct.par_iter().zip(encoded).zip(unseen).map(fit).sum()
+    segments.distinct.par_iter().zip(encoded).zip(unseen).map(fit).collect()
 }
 
 /// The known segment with the least edit distance; the first of equals, which is the commonest.

@@ -15,6 +15,8 @@
 //! | `folds.csv` | [`FoldRow`] | `evaluate` | people and papers |
 //! | `guards.csv` | [`GuardRow`] | `prs`, `evaluate` | `evaluate`, people |
 //! | `apoe.csv` | [`ApoeRow`] | `prs` | `evaluate` |
+//! | `explain.csv` | [`EffectRow`] | `explain` | people and papers |
+//! | `pairs.csv` | [`PairRow`] | `explain` | people and papers |
 //!
 //! The key of a person is `sample_id`, which is the sample's name in the VCF; the key of a prediction is
 //! (`sample_id`, `model`, `fold`). Every table is CSV with a header, UTF-8, a point as decimal mark; an empty cell is "unknown" or
@@ -22,6 +24,7 @@
 //!
 //! A leaf: it knows no genomes, no tensors, no command line.
 
+mod attribution;
 mod characteristics;
 mod cohort;
 mod performance;
@@ -33,6 +36,7 @@ mod table;
 mod verdict;
 
 pub use self::{
+    attribution::{EFFECT_COLUMNS, EffectRow, PAIR_COLUMNS, PairRow},
     characteristics::Characteristics,
     cohort::{Cohort, CovariateChoice, Person},
     performance::{AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, SCORE_COLUMNS, ScoreRow, read_costs, read_scores},

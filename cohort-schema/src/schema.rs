@@ -7,8 +7,8 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
 use crate::{
-    ApoeRow, AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, FoldRow, GuardRow, Phenotype, Prediction, RocPoint, ScoreRow,
-    Split, StratumRow,
+    ApoeRow, AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, EffectRow, FoldRow, GuardRow, PairRow, Phenotype, Prediction,
+    RocPoint, ScoreRow, Split, StratumRow,
 };
 
 /// A table with a schema.
@@ -40,11 +40,15 @@ pub enum Table {
     Guards,
     /// `apoe.csv`
     Apoe,
+    /// `explain.csv`
+    Effects,
+    /// `pairs.csv`
+    Pairs,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Cohort,
         Self::Predictions,
         Self::Cost,
@@ -58,6 +62,8 @@ impl Table {
         Self::Folds,
         Self::Guards,
         Self::Apoe,
+        Self::Effects,
+        Self::Pairs,
     ];
 
     /// File name of the schema.
@@ -77,6 +83,8 @@ impl Table {
             Self::Folds => "folds.schema.json",
             Self::Guards => "guards.schema.json",
             Self::Apoe => "apoe.schema.json",
+            Self::Effects => "explain.schema.json",
+            Self::Pairs => "pairs.schema.json",
         }
     }
 }
@@ -98,6 +106,8 @@ pub fn json_schema(table: Table) -> Value {
         Table::Folds => schema_for!(FoldRow),
         Table::Guards => schema_for!(GuardRow),
         Table::Apoe => schema_for!(ApoeRow),
+        Table::Effects => schema_for!(EffectRow),
+        Table::Pairs => schema_for!(PairRow),
     }
     .to_value()
 }
@@ -126,8 +136,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        APOE_COLUMNS, AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, FOLD_COLUMNS, GUARD_COLUMNS,
-        PREDICTION_COLUMNS, ROC_COLUMNS, SCORE_COLUMNS, STRATUM_COLUMNS,
+        APOE_COLUMNS, AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, EFFECT_COLUMNS, FOLD_COLUMNS,
+        GUARD_COLUMNS, PAIR_COLUMNS, PREDICTION_COLUMNS, ROC_COLUMNS, SCORE_COLUMNS, STRATUM_COLUMNS,
     };
 
     #[test]
@@ -154,6 +164,8 @@ mod tests {
             (Table::Folds, &FOLD_COLUMNS),
             (Table::Guards, &GUARD_COLUMNS),
             (Table::Apoe, &APOE_COLUMNS),
+            (Table::Effects, &EFFECT_COLUMNS),
+            (Table::Pairs, &PAIR_COLUMNS),
         ] {
             let schema = json_schema(table);
             let mut fields: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();

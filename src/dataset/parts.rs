@@ -1,9 +1,12 @@
 //! How many haplotypes are encoded at a time, so that a pass stays within a memory whatever the length of the sequences.
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 
 use super::{Dataset, Error, token_rows};
-use crate::models::{Architecture, AttentionKind, Config, Model};
+use crate::{
+    models::{Architecture, AttentionKind, Config, Model},
+    tokenization::LocusTokens,
+};
 
 /// Working memory of one haplotype of `locus` while its gradients are computed: what each layer keeps for the way back, and what is needed at
 /// once on that way. The factors are measured peaks (`tests/training_memory.rs`), rounded up.
@@ -40,11 +43,19 @@ pub fn haplotypes_at_a_time(config: &Config, locus: usize, bytes: usize) -> usiz
 /// # Errors
 /// When the model does not fit the data.
 pub fn encode(model: &Model, dataset: &Dataset<'_>, locus: usize, haplotypes: &[u32]) -> Result<Tensor, Error> {
-    if haplotypes.is_empty() {
-        return Ok(Tensor::zeros((0, model.config().architecture.hidden), DType::F32, dataset.device())?);
+    encode_rows(model, locus, &dataset.tokens().loci[locus], haplotypes, dataset.device())
+}
+
+/// As [`encode`], for rows of any tokens on the slots of that locus.
+///
+/// # Errors
+/// When the model does not fit the data.
+pub fn encode_rows(model: &Model, locus: usize, tokens: &LocusTokens, rows: &[u32], device: &Device) -> Result<Tensor, Error> {
+    if rows.is_empty() {
+        return Ok(Tensor::zeros((0, model.config().architecture.hidden), DType::F32, device)?);
     }
-    let (tokens, mask) = token_rows(&dataset.tokens().loci[locus], haplotypes)?;
-    Ok(model.encode(locus, &tokens.to_device(dataset.device())?, &mask)?)
+    let (tokens, mask) = token_rows(tokens, rows)?;
+    Ok(model.encode(locus, &tokens.to_device(device)?, &mask)?)
 }
 
 /// As [`encode`], so many at a time, as a leaf: nothing of the way to it is kept.

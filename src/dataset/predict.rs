@@ -6,7 +6,7 @@ use super::{Dataset, Error, encode_in_parts, haplotypes_at_a_time};
 use crate::models::Model;
 
 /// Memory that a pass over haplotypes may take where nobody says.
-const BYTES: usize = 1 << 30;
+pub const BYTES: usize = 1 << 30;
 /// Haplotypes encoded at a time, at most.
 pub const HAPLOTYPES_AT_A_TIME: usize = 64;
 /// People classified at a time.

@@ -1,10 +1,11 @@
-//! The tables of a verdict: six decimals, p-values with three significant digits, an undefined value as an empty cell.
+//! Tables of a verdict and of attributions: six decimals, p-values with three significant digits, an undefined value as an empty cell.
 
 use std::path::{Path, PathBuf};
 
 use gf_cohort_schema::{
     AUC_COLUMNS, AucRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow, DistributionRow,
-    FOLD_COLUMNS, FoldRow, GUARD_COLUMNS, GuardRow, ROC_COLUMNS, RocPoint, STRATUM_COLUMNS, StratumRow, nine_significant_digits,
+    EFFECT_COLUMNS, EffectRow, FOLD_COLUMNS, FoldRow, GUARD_COLUMNS, GuardRow, PAIR_COLUMNS, PairRow, ROC_COLUMNS, RocPoint,
+    STRATUM_COLUMNS, StratumRow, nine_significant_digits,
 };
 
 use super::Verdict;
@@ -38,6 +39,22 @@ pub fn write(folder: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, output::E
 /// When the file cannot be written.
 pub fn write_guards(path: &Path, rows: &[GuardRow]) -> Result<(), output::Error> {
     output::write_csv(path, &GUARD_COLUMNS, rows.iter().map(guard_record))
+}
+
+/// Writes `explain.csv`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_effects(path: &Path, rows: &[EffectRow]) -> Result<(), output::Error> {
+    output::write_csv(path, &EFFECT_COLUMNS, rows.iter().map(effect_record))
+}
+
+/// Writes `pairs.csv`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_pairs(path: &Path, rows: &[PairRow]) -> Result<(), output::Error> {
+    output::write_csv(path, &PAIR_COLUMNS, rows.iter().map(pair_record))
 }
 
 fn auc_record(row: &AucRow) -> [String; AUC_COLUMNS.len()] {
@@ -161,6 +178,47 @@ fn guard_record(row: &GuardRow) -> [String; GUARD_COLUMNS.len()] {
 
 fn p_value(value: Option<f64>) -> String {
     value.map_or(String::new(), |p_value| format!("{p_value:.2e}"))
+}
+
+fn effect_record(row: &EffectRow) -> [String; EFFECT_COLUMNS.len()] {
+    [
+        row.locus.clone(),
+        row.contig.clone(),
+        row.position.to_string(),
+        row.ref_allele.clone(),
+        row.alt_allele.clone(),
+        six_decimals(Some(row.frequency)),
+        row.n_haplotypes.to_string(),
+        row.n_approximated.to_string(),
+        six_decimals(Some(row.effect)),
+        six_decimals(row.ci_low),
+        six_decimals(row.ci_high),
+        six_decimals(Some(row.effect_rms)),
+        six_decimals(Some(row.logit_sd)),
+        row.rank.to_string(),
+    ]
+}
+
+fn pair_record(row: &PairRow) -> [String; PAIR_COLUMNS.len()] {
+    [
+        row.locus.clone(),
+        row.contig.clone(),
+        row.first_position.to_string(),
+        row.first_ref_allele.clone(),
+        row.first_alt_allele.clone(),
+        row.second_position.to_string(),
+        row.second_ref_allele.clone(),
+        row.second_alt_allele.clone(),
+        six_decimals(row.r2),
+        row.n_haplotypes.to_string(),
+        row.n_approximated.to_string(),
+        six_decimals(Some(row.joint_effect)),
+        six_decimals(Some(row.interaction)),
+        six_decimals(row.ci_low),
+        six_decimals(row.ci_high),
+        six_decimals(Some(row.logit_sd)),
+        row.rank.to_string(),
+    ]
 }
 
 fn text(value: Option<impl ToString>) -> String {

@@ -44,6 +44,25 @@ impl LocusHaplotypes {
         self.oriented(splice(&self.reference, self.locus.start0, edits))
     }
 
+    /// The edits of a haplotype with one edit put in (`present`) or taken out, all else as it is; `None` where it overlaps another edit.
+    #[must_use]
+    pub fn switched(&self, haplotype: &[u32], edit: u32, present: bool) -> Option<Vec<u32>> {
+        let mut edits = haplotype.to_vec();
+        match (edits.binary_search(&edit), present) {
+            (Ok(place), false) => _ = edits.remove(place),
+            (Err(place), true) => {
+                let (new, of) = (&self.edits[edit as usize], |number: &u32| &self.edits[*number as usize]);
+                let before = edits[..place].last().is_some_and(|last| of(last).excludes(new));
+                if before || edits[place..].first().is_some_and(|next| new.excludes(of(next))) {
+                    return None;
+                }
+                edits.insert(place, edit);
+            }
+            _ => {}
+        }
+        Some(edits)
+    }
+
     /// Forward-strand letters as the strand of the locus reads them.
     #[must_use]
     pub fn oriented(&self, forward: Vec<u8>) -> Vec<u8> {

@@ -111,10 +111,7 @@ impl HaplotypeBuilder {
         let Distinct { edits, frozen_end0, inserted_last, .. } = &self.distinct[from as usize];
         let (new, last) = (&ordered.edit, edits.last().map(|&last| &self.edits[last as usize]));
         let overlaps = match self.overlap {
-            Overlap::Canonical => {
-                let inserted_here = last.is_some_and(|last| last.is_insertion() && last.start0 == new.start0);
-                new.start0 < *frozen_end0 || inserted_here && (new.is_insertion() || new.is_deletion())
-            }
+            Overlap::Canonical => last.is_some_and(|last| last.excludes(new)),
             // `apply_variant` of bcftools 1.24: at the last settled base only an indel that starts after it may follow.
             Overlap::Bcftools => {
                 let start0 = ordered.position - 1;

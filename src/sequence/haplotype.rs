@@ -51,6 +51,14 @@ impl Edit {
         self.alt.is_empty()
     }
 
+    /// Whether `next`, which is not before this edit in the order of [`OrderedEdit`], cannot be on the same haplotype: it replaces the same bases,
+    /// or both insert or delete at one place.
+    #[must_use]
+    pub fn excludes(&self, next: &Self) -> bool {
+        let inserted_here = self.is_insertion() && self.start0 == next.start0;
+        next.start0 < self.end0 || inserted_here && (next.is_insertion() || next.is_deletion())
+    }
+
     /// The part of the edit inside `window`, or `None` when it changes nothing there.
     ///
     /// `record_start0` is the record's POS: an insertion before the first base of the window is inside only when its anchor is.

@@ -155,15 +155,22 @@ impl Bundle {
         }
     }
 
+    /// The model of each member.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    pub fn models<'b>(&'b self, device: &'b Device) -> impl Iterator<Item = Result<Model, Error>> + 'b {
+        self.members.iter().map(move |parameters| Ok(build(&self.config.model, parameters, device)?))
+    }
+
     /// Mean logit of all members for each of `people` (numbers into the cohort), in their order; on the device of the data.
     ///
     /// # Errors
     /// When the model does not fit the data.
     pub fn logits(&self, data: &Dataset<'_>, people: &[usize]) -> Result<Vec<f64>, Error> {
         let mut sums = vec![0.0; people.len()];
-        for parameters in &self.members {
-            let model = build(&self.config.model, parameters, data.device())?;
-            sums.iter_mut().zip(logits(&model, data, people)?).for_each(|(sum, logit)| *sum += f64::from(logit));
+        for model in self.models(data.device()) {
+            sums.iter_mut().zip(logits(&model?, data, people)?).for_each(|(sum, logit)| *sum += f64::from(logit));
         }
         Ok(sums.into_iter().map(|sum| sum / self.members.len() as f64).collect())
     }

@@ -1,0 +1,125 @@
+//! `explain.csv` and `pairs.csv`: what the alleles of a model's loci do to its logit. An undefined value is empty.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A variant of a locus, and what its ALT allele does to the logit of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EffectRow {
+    /// Name of the locus.
+    pub locus: String,
+    /// Contig as the locus names it.
+    pub contig: String,
+    /// 1-based POS.
+    #[schemars(range(min = 1))]
+    pub position: usize,
+    /// REF.
+    pub ref_allele: String,
+    /// ALT.
+    pub alt_allele: String,
+    /// Of ALT among the haplotypes of the people given.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub frequency: f64,
+    /// Distinct haplotypes in which the allele was switched.
+    pub n_haplotypes: usize,
+    /// Of these, switches that the model reads as the nearest segment it was trained on.
+    pub n_approximated: usize,
+    /// Mean change of the logit when one copy of ALT stands in place of REF, over the haplotypes of the people given.
+    pub effect: f64,
+    /// Lower end of the 95 % interval over the models of an ensemble; empty for a single model.
+    pub ci_low: Option<f64>,
+    /// Upper end.
+    pub ci_high: Option<f64>,
+    /// Root of the mean squared change, which changes of opposite sign on different haplotypes do not cancel.
+    #[schemars(range(min = 0.0))]
+    pub effect_rms: f64,
+    /// Spread of the logit due to the variant: `effect_rms` times the standard deviation of the allele among haplotypes.
+    #[schemars(range(min = 0.0))]
+    pub logit_sd: f64,
+    /// By `logit_sd`, over all loci; 1 is the largest.
+    #[schemars(range(min = 1))]
+    pub rank: usize,
+}
+
+/// Columns of `explain.csv`, in order.
+pub const EFFECT_COLUMNS: [&str; 14] = [
+    "locus",
+    "contig",
+    "position",
+    "ref_allele",
+    "alt_allele",
+    "frequency",
+    "n_haplotypes",
+    "n_approximated",
+    "effect",
+    "ci_low",
+    "ci_high",
+    "effect_rms",
+    "logit_sd",
+    "rank",
+];
+
+/// Two variants of a locus, and what their ALT alleles do together on one haplotype.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PairRow {
+    /// Name of the locus.
+    pub locus: String,
+    /// Contig as the locus names it.
+    pub contig: String,
+    /// 1-based POS of the first variant.
+    #[schemars(range(min = 1))]
+    pub first_position: usize,
+    /// Its REF.
+    pub first_ref_allele: String,
+    /// Its ALT.
+    pub first_alt_allele: String,
+    /// 1-based POS of the second variant.
+    #[schemars(range(min = 1))]
+    pub second_position: usize,
+    /// Its REF.
+    pub second_ref_allele: String,
+    /// Its ALT.
+    pub second_alt_allele: String,
+    /// Squared correlation of the two among the haplotypes of the people given; empty when one does not vary.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub r2: Option<f64>,
+    /// Distinct haplotypes in which both were switched.
+    pub n_haplotypes: usize,
+    /// Of these, switches that the model reads as the nearest segment it was trained on.
+    pub n_approximated: usize,
+    /// Mean change of the logit when both ALT stand in place of both REF.
+    pub joint_effect: f64,
+    /// `joint_effect` minus the effects of either ALT alone, beside the REF of the other.
+    pub interaction: f64,
+    /// Lower end of the interaction's 95 % interval over the models of an ensemble; empty for a single model.
+    pub ci_low: Option<f64>,
+    /// Upper end.
+    pub ci_high: Option<f64>,
+    /// Spread of the logit due to the interaction: its root mean square times the standard deviations of both alleles.
+    #[schemars(range(min = 0.0))]
+    pub logit_sd: f64,
+    /// By `logit_sd`, over all loci; 1 is the largest.
+    #[schemars(range(min = 1))]
+    pub rank: usize,
+}
+
+/// Columns of `pairs.csv`, in order.
+pub const PAIR_COLUMNS: [&str; 17] = [
+    "locus",
+    "contig",
+    "first_position",
+    "first_ref_allele",
+    "first_alt_allele",
+    "second_position",
+    "second_ref_allele",
+    "second_alt_allele",
+    "r2",
+    "n_haplotypes",
+    "n_approximated",
+    "joint_effect",
+    "interaction",
+    "ci_low",
+    "ci_high",
+    "logit_sd",
+    "rank",
+];

@@ -1,0 +1,62 @@
+//! `gf-genomics explain`.
+
+use std::path::PathBuf;
+
+use crate::{
+    explain::{self, Options},
+    training::DeviceChoice,
+};
+
+/// What each variant does to a model's logit: its allele switched in every distinct haplotype of the people given, and pairs of the top ones.
+///
+/// The effect is the mean change of the logit of the people given, when one copy of ALT stands in place of REF and all else stays. Variants are
+/// ranked by how much the logit spreads with them, in which effects of opposite sign on different haplotypes do not cancel. Intervals
+/// are over the models of an ensemble (`train --ensemble`), not over people. That the model uses a variant does not make it a cause: variants that
+/// are inherited together stand in for each other.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  gf-genomics explain --vcf cohort.vcf.gz --reference GRCh38.fa --model model --cohort cohort.csv --out explained"
+)]
+pub struct Args {
+    /// VCF, VCF.gz or BCF files of the people.
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    vcf: Vec<PathBuf>,
+    /// Reference FASTA of the model's build.
+    #[arg(long, value_name = "FASTA")]
+    reference: PathBuf,
+    /// Folder of a model bundle.
+    #[arg(long, value_name = "MODEL")]
+    model: PathBuf,
+    /// Table with `sample_id` and the covariates of the people, for models that need them; only the people in it are looked at.
+    #[arg(long, value_name = "CSV")]
+    cohort: Option<PathBuf>,
+    /// Only variants at `chr:beg-end` (1-based, inclusive), separated by commas [default: all of the model's loci].
+    #[arg(long, value_name = "REGIONS")]
+    regions: Option<String>,
+    /// Switch only in the N commonest distinct haplotypes of a locus [default: in all]; the time grows with haplotypes times variants.
+    #[arg(long, value_name = "N")]
+    haplotypes: Option<usize>,
+    /// Variants of a locus that its plot names.
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    top: usize,
+    /// Top variants of a locus (no two with r2 above 0.8) whose pairs are switched together; 0: no pairs.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pairs: usize,
+    /// Where the model is computed: cpu, or cuda:N in a build with the feature `cuda`.
+    #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
+    device: DeviceChoice,
+    /// Folder for `explain.csv`, `pairs.csv` and a plot of each locus, `LOCUS.svg`.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever the stage says.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let Args { vcf, reference, model, cohort, regions, haplotypes, top, pairs, device, out } = args;
+    let summary = explain::run(&Options { vcf, reference, model, cohort, regions, haplotypes, top, pairs, device, out })?;
+    eprint!("{summary}");
+    Ok(())
+}

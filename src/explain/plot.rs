@@ -1,0 +1,136 @@
+//! The effects along a locus as SVG: what each ALT does to the logit above, how much the logit spreads with it below.
+//!
+//! Input -> output: rows of `explain.csv` of one locus -> the text of a file without scripts, fonts or links. Coordinates: kb on the contig.
+
+use std::ops::Range;
+
+use gf_cohort_schema::EffectRow;
+use plotters::{
+    coord::Shift,
+    prelude::{
+        BLACK, ChartBuilder, Circle, Color, DrawingArea, DrawingAreaErrorKind, EmptyElement, IntoDrawingArea, IntoFont, PathElement,
+        RGBColor, SVGBackend, Text, WHITE,
+    },
+};
+
+use crate::ingest::Locus;
+
+type Failed = DrawingAreaErrorKind<std::io::Error>;
+
+const SIZE: (u32, u32) = (960, 640);
+/// Width of the list of the top sites.
+const LIST: u32 = 180;
+/// Vermilion and grey: told apart by every colour vision and in print.
+const TOP: RGBColor = RGBColor(213, 94, 0);
+const OTHER: RGBColor = RGBColor(110, 110, 110);
+/// Letters of an allele that are written out.
+const ALLELE_LETTERS: usize = 8;
+
+/// Draws one locus; its `n_top` largest are numbered by rank.
+pub fn draw(locus: &Locus, rows: &[EffectRow], n_top: usize) -> Result<String, String> {
+    let mut ranked: Vec<&EffectRow> = rows.iter().collect();
+    ranked.sort_by_key(|row| row.rank);
+    let top = &ranked[..n_top.min(ranked.len())];
+    let mut svg = String::new();
+    draw_on(&SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(), locus, &ranked, top).map_err(|error| error.to_string())?;
+    Ok(svg)
+}
+
+fn draw_on(area: &DrawingArea<SVGBackend<'_>, Shift>, locus: &Locus, rows: &[&EffectRow], top: &[&EffectRow]) -> Result<(), Failed> {
+    area.fill(&WHITE)?;
+    let area = area.titled(&format!("{} ({})", locus.name, locus.region()), ("sans-serif", 18))?;
+    let (plots, list) = area.split_horizontally(SIZE.0 - LIST);
+    let (above, below) = plots.split_vertically(SIZE.1 / 2);
+    let effect = |row: &EffectRow| [row.effect, row.ci_low.unwrap_or(row.effect), row.ci_high.unwrap_or(row.effect)];
+    panel(&above, locus, "effect on the logit, a copy of ALT", rows, top, effect)?;
+    panel(&below, locus, "spread of the logit (SD)", rows, top, |row| [row.logit_sd, row.logit_sd, 0.0])?;
+    let font = ("sans-serif", 13).into_font();
+    for (line, row) in top.iter().enumerate() {
+        let text = format!("{}  {} {}>{}", row.rank, row.position, short(&row.ref_allele), short(&row.alt_allele));
+        list.draw(&Text::new(text, (4, 20 + 18 * line as i32), font.clone()))?;
+    }
+    area.present()
+}
+
+/// One point and one bar a variant, by `value`: the point and the ends of the bar.
+fn panel(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    locus: &Locus,
+    name: &str,
+    rows: &[&EffectRow],
+    top: &[&EffectRow],
+    value: impl Fn(&EffectRow) -> [f64; 3],
+) -> Result<(), Failed> {
+    let kb = |position: usize| position as f64 / 1e3;
+    let mut chart = ChartBuilder::on(area)
+        .margin(8)
+        .x_label_area_size(40)
+        .y_label_area_size(64)
+        .build_cartesian_2d(kb(locus.start0)..kb(locus.end0), range(rows.iter().flat_map(|row| value(row))))?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(WHITE)
+        .x_desc(format!("position on {} (kb)", locus.contig))
+        .y_desc(name)
+        .x_label_formatter(&|kb| format!("{kb:.1}"))
+        .y_label_formatter(&|value| format!("{value:.2}"))
+        .draw()?;
+    // The top ones last, over the others.
+    for row in rows.iter().rev() {
+        let ([point, low, high], x) = (value(row), kb(row.position));
+        let place = top.iter().position(|other| other.rank == row.rank);
+        let colour = if place.is_some() { TOP } else { OTHER };
+        chart.draw_series([PathElement::new(vec![(x, low), (x, high)], colour.mix(0.5))])?;
+        let label = place.map_or(String::new(), |_| row.rank.to_string());
+        let font = ("sans-serif", 13).into_font().color(&BLACK);
+        chart.draw_series([EmptyElement::at((x, point)) + Circle::new((0, 0), 3, colour.filled()) + Text::new(label, (5, -14), font)])?;
+    }
+    Ok(())
+}
+
+/// From the least to the largest value and 0, with room for labels.
+fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let (low, high) = values.fold((0.0_f64, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
+    let room = 0.1 * (high - low).max(1e-6);
+    low - room..high + room
+}
+
+fn short(allele: &str) -> String {
+    if allele.len() <= ALLELE_LETTERS { allele.into() } else { format!("{}..", allele.get(..ALLELE_LETTERS).unwrap_or_default()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::Strand;
+
+    #[test]
+    fn every_variant_has_a_point_in_both_panels_and_the_top_ones_are_named() {
+        let locus = Locus { name: "L<1>".into(), contig: "chr1".into(), start0: 1_000, end0: 3_000, strand: Strand::Forward };
+        let row = |rank: usize| EffectRow {
+            locus: locus.name.clone(),
+            contig: locus.contig.clone(),
+            position: 1_000 + 100 * rank,
+            ref_allele: "A".into(),
+            alt_allele: "ACGTACGTACGT".into(),
+            frequency: 0.5,
+            n_haplotypes: 1,
+            n_approximated: 0,
+            effect: 1.0 / rank as f64,
+            ci_low: None,
+            ci_high: None,
+            effect_rms: 1.0,
+            logit_sd: 0.5,
+            rank,
+        };
+        let rows: Vec<EffectRow> = (1..=7).map(row).collect();
+        let svg = draw(&locus, &rows, 2).unwrap();
+        assert_eq!(svg.matches("<circle").count(), 14);
+        assert!(svg.contains("1100 A&gt;ACGTACGT.."), "{svg}");
+        assert!(!svg.contains("1300 A"));
+        assert!(svg.contains("L&lt;1&gt;") && !svg.contains("href") && !svg.contains("<script"));
+        assert_eq!(svg, draw(&locus, &rows, 2).unwrap());
+        assert!(draw(&locus, &[], 2).unwrap().contains("</svg>"));
+    }
+}

@@ -28,6 +28,9 @@ const DISTANCE: usize = 250_000;
 /// Identical genotypes say something where fewer pairs of strangers than this are expected to have them.
 const BY_CHANCE: f64 = 0.01;
 
+/// A relation counts where fewer pairs of strangers than this are expected above its cut-off, by the spread of all kinships.
+const FALSE_PAIRS: f64 = 0.5;
+
 /// Columns of `related_pairs.csv`.
 pub const PAIR_COLUMNS: [&str; 6] = ["sample_id_1", "split_1", "sample_id_2", "split_2", "kinship", "relation"];
 
@@ -41,11 +44,17 @@ enum Relation {
 
 impl Relation {
     fn of(kinship: f64) -> Option<Self> {
-        match kinship {
-            _ if kinship > 0.354 => Some(Self::SamePerson),
-            _ if kinship > 0.177 => Some(Self::FirstDegree),
-            _ if kinship > 0.0884 => Some(Self::SecondDegree),
-            _ => None,
+        Self::ALL.into_iter().find(|relation| kinship > relation.cut_off())
+    }
+
+    const ALL: [Self; 3] = [Self::SamePerson, Self::FirstDegree, Self::SecondDegree];
+
+    /// Kinship above which it is said.
+    fn cut_off(self) -> f64 {
+        match self {
+            Self::SamePerson => 0.354,
+            Self::FirstDegree => 0.177,
+            Self::SecondDegree => 0.0884,
         }
     }
 
@@ -88,8 +97,9 @@ pub fn guard(cohort: &Cohort, training: &[usize], sites: &[Site], file: Option<&
             (GuardRow { guard: "kinship".into(), verdict: GuardVerdict::NotRun, subject: "cohort".into(), finding }, Vec::new())
         }
         None => {
-            let pairs = BitPlanes::of(&variants, cohort.people.len()).related(cohort);
-            (finding(&pairs, &format!("KING-robust, {} variants", variants.len())), pairs)
+            let (pairs, noisy) = BitPlanes::of(&variants, cohort.people.len()).related(cohort);
+            let noise = if noisy.is_empty() { String::new() } else { format!(", too few to tell {} from strangers", noisy.join(" and ")) };
+            (finding(&pairs, &format!("KING-robust, {} variants{noise}", variants.len())), pairs)
         }
     };
     Ok((vec![of_kinship, identical(cohort, training, sites, &variants)], pairs))
@@ -215,17 +225,36 @@ impl BitPlanes {
         (both - 2.0 * opposite) / (2.0 * fewer) + 0.5 - (of_a + of_b) / (4.0 * fewer)
     }
 
-    fn related(&self, cohort: &Cohort) -> Vec<Pair> {
+    /// Pairs across splits whose relation can be told from chance, and the relations that cannot.
+    fn related(&self, cohort: &Cohort) -> (Vec<Pair>, Vec<&'static str>) {
         let split = |person: usize| cohort.people[person].split;
         let of_person = |a: usize| {
             // Counting bits is one instruction on any machine of the last fifteen years, but the compiler has to be told that it is there.
             pulp::Arch::new().dispatch(|| {
                 let others = (a + 1..cohort.people.len()).filter(|&b| split(a) != split(b));
-                let kinships = others.map(|b| (b, self.kinship(a, b)));
-                kinships.filter_map(|(b, kinship)| Some(Pair { a, b, kinship, relation: Relation::of(kinship)? })).collect::<Vec<_>>()
+                let (mut pairs, mut sums) = (Vec::new(), [0.0; 3]);
+                for b in others {
+                    let kinship = self.kinship(a, b);
+                    match Relation::of(kinship) {
+                        Some(relation) => pairs.push(Pair { a, b, kinship, relation }),
+                        None if kinship.is_finite() => {
+                            sums.iter_mut().zip([1.0, kinship, kinship * kinship]).for_each(|(sum, x)| *sum += x);
+                        }
+                        None => {}
+                    }
+                }
+                (pairs, sums)
             })
         };
-        (0..cohort.people.len()).into_par_iter().flat_map_iter(of_person).collect()
+        let of_people: Vec<(Vec<Pair>, [f64; 3])> = (0..cohort.people.len()).into_par_iter().map(of_person).collect();
+        let [n, sum, squares] = [0, 1, 2].map(|moment| of_people.iter().map(|(_, sums)| sums[moment]).sum::<f64>());
+        let mean = sum / n.max(1.0);
+        let sd = (squares / n.max(1.0) - mean * mean).max(0.0).sqrt();
+        let is_noise =
+            |relation: Relation| 0.5 * n * libm::erfc((relation.cut_off() - mean) / (sd * std::f64::consts::SQRT_2)) >= FALSE_PAIRS;
+        let noisy: Vec<Relation> = Relation::ALL.into_iter().filter(|&relation| n > 0.0 && sd > 0.0 && is_noise(relation)).collect();
+        let pairs = of_people.into_iter().flat_map(|(pairs, _)| pairs).filter(|pair| !noisy.contains(&pair.relation)).collect();
+        (pairs, noisy.into_iter().map(Relation::name).collect())
     }
 }
 

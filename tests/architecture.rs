@@ -12,6 +12,7 @@ use std::{
 const ONLY_IN: &[(&str, &str)] = &[
     // Crates
     ("anyhow", "cli main pipeline"),
+    ("askama", "report"),
     ("clap", "cli main pipeline"),
     ("candle_core", "cli compress dataset models nn pipeline score training"),
     ("candle_nn", "dataset models nn score training"),
@@ -21,6 +22,8 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("linfa_logistic", "prs"),
     ("nalgebra", "compress models regression"),
     ("noodles", "ingest output sequence simulate"),
+    ("plotly", "report"),
+    ("plotters", "report"),
     ("polars", "prs"),
     ("std::path", "cli compress dataset evaluation ingest main output pipeline prs report score sequence simulate tokenization training"),
     // Modules

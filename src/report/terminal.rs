@@ -123,7 +123,7 @@ fn cells(row: &AucRow) -> [String; 7] {
 }
 
 /// Below 1e-300 the normal tail leaves the range of f64, so there only the bound is told.
-fn p_value_text(p_value: f64) -> String {
+pub(super) fn p_value_text(p_value: f64) -> String {
     if p_value < 1e-300 {
         "<1e-300".to_owned()
     } else if p_value < 0.001 {

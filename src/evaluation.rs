@@ -37,7 +37,7 @@ use std::{
     str::FromStr,
 };
 
-use gf_cohort_schema::{AucRow, Characteristics, GuardVerdict, RocPoint, Split};
+use gf_cohort_schema::{AucRow, GuardVerdict, RocPoint, Split};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -205,7 +205,7 @@ impl fmt::Display for Summary {
 pub fn run(options: &Options) -> Result<Summary, Error> {
     check(options)?;
     let mut scores = Scores::read(&options.predictions)?;
-    let known = known(options, &scores)?;
+    let known = Known::read(options.cohort.as_deref(), beside::apoe(&options.predictions)?, &scores)?;
     let stacked = stacking::add(&mut scores);
     let comparison = comparison::choose(&scores, options.compare_to.as_deref())?;
     let compared_to = comparison.model();
@@ -215,7 +215,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let mut verdict = Verdict { rows: auc_rows(&scores, compared_to, bootstrap.as_ref(), options.prevalence)?, ..Verdict::default() };
     beside::fill_in(&mut verdict.rows, &options.predictions)?;
     describe(&mut verdict, &scores, options.recalibration);
-    let strata = strata::choose(options.strata.as_deref(), &known, &scores)?;
+    let strata = strata::choose(options.strata.as_deref(), &known)?;
     verdict.strata = strata::rows(&strata, &scores, compared_to, bootstrap.as_ref());
     let (folds, corrected_tests) = folds::evaluate(&scores, compared_to);
     verdict.folds = folds;
@@ -299,23 +299,10 @@ fn check(options: &Options) -> Result<(), Error> {
     }
 }
 
-/// Reads what is known of the people predicted, who must all be in the cohort.
-fn known(options: &Options, scores: &Scores) -> Result<Known, Error> {
-    let cohort = options.cohort.as_ref().map(|path| Characteristics::read(path).map(|cohort| (path, cohort))).transpose()?;
-    if let Some((path, cohort)) = &cohort {
-        let mut absent = scores.people.iter().filter(|person| !cohort.has(&person.sample_id));
-        if let Some(example) = absent.next() {
-            let (n_absent, n_people) = (absent.count() + 1, scores.people.len());
-            return Err(Error::NotInCohort { path: (*path).clone(), n_absent, n_people, example: example.sample_id.clone() });
-        }
-    }
-    Ok(Known { cohort: cohort.map(|(_, cohort)| cohort), apoe: beside::apoe(&options.predictions)? })
-}
-
 /// A number for each family; people of no family have one of their own.
 fn families(known: &Known, scores: &Scores) -> Vec<u32> {
     let mut numbers: HashMap<&str, u32> = HashMap::new();
-    let cells = known.cells("family_id", scores).unwrap_or_else(|| vec![None; scores.people.len()]);
+    let cells = known.cells("family_id").unwrap_or_else(|| vec![None; scores.people.len()]);
     // Of a family the place of its first one, which is nobody else's number.
     cells.into_iter().zip(0..).map(|(family, person)| family.map_or(person, |family| *numbers.entry(family).or_insert(person))).collect()
 }

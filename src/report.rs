@@ -23,7 +23,7 @@ pub use self::{
     figure::{Axis, Colour, Dash, Figure, Marker, Panel, Point, Series, Shape, Style},
     svg::svg,
     tables::{write, write_guards},
-    terminal::{costs, guards, table},
+    terminal::{costs, guards, p_value, table},
 };
 
 use std::path::{Path, PathBuf};

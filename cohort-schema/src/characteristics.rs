@@ -13,7 +13,11 @@ const SAMPLE_ID: &str = "sample_id";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Characteristics {
     names: Vec<String>,
-    by_person: HashMap<String, Vec<String>>,
+    row_of: HashMap<String, usize>,
+    /// All cells, row by row, one behind the other; a cohort has millions.
+    text: String,
+    /// Where each cell ends in `text`.
+    ends: Vec<usize>,
 }
 
 impl Characteristics {
@@ -24,17 +28,20 @@ impl Characteristics {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let table = CsvTable::open(path)?;
         let sample_id = table.column(SAMPLE_ID)?;
-        let names = table.header().map(str::to_owned).collect::<Vec<_>>();
-        let mut by_person = HashMap::new();
+        let mut found = Self { names: table.header().map(str::to_owned).collect(), ..Self::default() };
         table.each(|row| {
             let id = row.required(sample_id)?;
-            let cells = (0..names.len()).map(|column| row.cell(column).to_owned()).collect();
-            match by_person.insert(id.to_owned(), cells) {
-                None => Ok(()),
-                Some(_) => Err(row.error(sample_id, format!("person {id} is listed twice; keep one"))),
+            let index = found.row_of.len();
+            if found.row_of.insert(id.to_owned(), index).is_some() {
+                return Err(row.error(sample_id, format!("person {id} is listed twice; keep one")));
             }
+            for column in 0..found.names.len() {
+                found.text += row.cell(column);
+                found.ends.push(found.text.len());
+            }
+            Ok(())
         })?;
-        Ok(Self { names, by_person })
+        Ok(found)
     }
 
     /// Names of the columns, in order.
@@ -48,16 +55,18 @@ impl Characteristics {
         self.names.iter().position(|found| found.eq_ignore_ascii_case(name))
     }
 
-    /// Whether a person is in the table.
+    /// Index of a person's row.
     #[must_use]
-    pub fn has(&self, sample_id: &str) -> bool {
-        self.by_person.contains_key(sample_id)
+    pub fn row(&self, sample_id: &str) -> Option<usize> {
+        self.row_of.get(sample_id).copied()
     }
 
-    /// A person's cell; `None` where it is empty, or the person is not in the table.
+    /// The text of a cell; `None` where it is empty.
     #[must_use]
-    pub fn value(&self, sample_id: &str, column: usize) -> Option<&str> {
-        self.by_person.get(sample_id)?.get(column).map(String::as_str).filter(|cell| !cell.is_empty())
+    pub fn cell(&self, row: usize, column: usize) -> Option<&str> {
+        let index = row * self.names.len() + column;
+        let start = index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        self.text.get(start..*self.ends.get(index)?).filter(|cell| !cell.is_empty())
     }
 }
 
@@ -78,8 +87,12 @@ mod tests {
     fn text_columns_are_read_as_they_are_and_empty_is_unknown() {
         let people = read("sample_id,Ancestry,sex\nA,EUR,female\nB,,1\n").unwrap();
         let ancestry = people.column("ancestry").unwrap();
-        assert_eq!(["A", "B", "C"].map(|id| people.value(id, ancestry)), [Some("EUR"), None, None]);
-        assert_eq!((people.has("B"), people.has("C"), people.column("apoe")), (true, false, None));
+        assert_eq!(["A", "B", "C"].map(|id| people.row(id)), [Some(0), Some(1), None]);
+        assert_eq!(
+            [0, 1].map(|row| [0, ancestry, 2].map(|column| people.cell(row, column))),
+            [[Some("A"), Some("EUR"), Some("female")], [Some("B"), None, Some("1")]]
+        );
+        assert_eq!((people.cell(2, 0), people.column("apoe")), (None, None));
         assert_eq!(people.names().collect::<Vec<_>>(), ["sample_id", "Ancestry", "sex"]);
     }
 

@@ -25,7 +25,7 @@ pub struct AucRow {
     /// Probability that a case scores above a control, ties counted half.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub auroc: Option<f64>,
-    /// Lower end of DeLong's 95 % interval.
+    /// Lower end of the 95 % interval, by DeLong's method or of families resampled.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub ci_low: Option<f64>,
     /// Upper end.
@@ -42,7 +42,7 @@ pub struct AucRow {
     /// Upper end.
     #[schemars(range(min = -1.0, max = 1.0))]
     pub delta_ci_high: Option<f64>,
-    /// Two-sided p-value of DeLong's paired test that the difference is zero; 0 stands for less than 1e-300.
+    /// Two-sided p-value of the paired test, of the same method, that the difference is zero; 0 stands for less than 1e-300.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub p_value: Option<f64>,
     /// Why a value is empty or needs care; empty otherwise.

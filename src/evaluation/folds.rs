@@ -16,6 +16,7 @@ use super::{
     roc,
     scores::{HeldOut, Scores},
 };
+use crate::report::p_value;
 
 /// The mean difference over all folds, and its test.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,7 +44,7 @@ impl fmt::Display for CorrectedTest {
         let Self { model, compared_to, n_folds, mean_delta, df, .. } = self;
         write!(f, "{model} over {n_folds} folds: mean AUC difference {mean_delta:+.3} to {compared_to}; ")?;
         match self.t.zip(self.p_value) {
-            Some((t, p)) => write!(f, "corrected t = {t:.2}, df = {df}, p = {p:.2e} (Nadeau and Bengio 2003)")?,
+            Some((t, p)) => write!(f, "corrected t = {t:.2}, df = {df}, p = {} (Nadeau and Bengio 2003)", p_value(p))?,
             None => write!(f, "no test: all folds differ by the same")?,
         }
         if self.favours_compared_to {

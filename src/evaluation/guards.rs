@@ -12,7 +12,8 @@
 //! | `stratification` | the principal components alone tell cases from controls, and a model is not better |
 //! | `test-better-than-train` | a model ranks people of the test split better than those it was fitted on |
 //!
-//! What chance could do in one of a thousand cohorts is no finding.
+//! What chance could make a guard say in one of a thousand cohorts is no finding; a guard that looks at several models, or several ways, divides
+//! this chance among them (Bonferroni).
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -29,6 +30,7 @@ use super::{
     scores::{Column, Scores},
     strata::Known,
 };
+use crate::report::p_value;
 
 const PERSON: &str = "person-in-two-splits";
 const FAMILY: &str = "family-in-two-splits";
@@ -41,7 +43,7 @@ pub const NAMES: [&str; 6] = [PERSON, FAMILY, IDENTICAL, PERMUTED, STRATIFICATIO
 
 /// Model of the principal components alone.
 const PCS: &str = "prs-pcs";
-/// Chance of a false alarm that is taken, one-sided.
+/// Chance of a false alarm of one guard that is taken, one-sided.
 const ALPHA: f64 = 0.001;
 /// A model is called better than the principal components at this one-sided p-value.
 const BETTER: f64 = 0.05;
@@ -80,7 +82,7 @@ fn upper_tail(z: f64) -> f64 {
 
 fn person_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
     let n_people = scores.people.len();
-    let splits = known.cohort.is_some().then(|| known.cells("split", scores)).flatten();
+    let splits = known.has_cohort().then(|| known.cells("split")).flatten();
     let Some(splits) = splits else {
         return row(PERSON, GuardVerdict::Pass, "predictions", format!("{n_people} people, each in one split in all predictions"));
     };
@@ -97,7 +99,7 @@ fn person_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
 }
 
 fn family_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
-    let Some(families) = known.cells("family_id", scores) else {
+    let Some(families) = known.cells("family_id") else {
         let finding = "no cohort.csv with a column family_id was given (--cohort)";
         return row(FAMILY, GuardVerdict::NotRun, "cohort.csv", finding);
     };
@@ -173,7 +175,7 @@ struct Alike {
 fn alike(scores: &Scores, known: &Known, split: Split) -> Vec<Alike> {
     let mut found = Vec::new();
     let by_text = |name: &str| {
-        let cells = known.cells(name, scores)?;
+        let cells = known.cells(name)?;
         let mut index: HashMap<&str, usize> = HashMap::new();
         let stratum_of = cells.into_iter().map(|cell| {
             let next = index.len();
@@ -189,7 +191,7 @@ fn alike(scores: &Scores, known: &Known, split: Split) -> Vec<Alike> {
 
 /// Fifths of the people of a split by their first principal component.
 fn quintiles(scores: &Scores, known: &Known, split: Split) -> Option<Alike> {
-    let cells = known.cells("PC1", scores)?;
+    let cells = known.cells("PC1")?;
     let mut values: Vec<(f64, usize)> = cells
         .iter()
         .enumerate()
@@ -207,21 +209,22 @@ fn quintiles(scores: &Scores, known: &Known, split: Split) -> Option<Alike> {
 fn permuted_labels(scores: &Scores, known: &Known, columns: &[Column]) -> Vec<GuardRow> {
     let Some(split) = scores.last_split() else { return Vec::new() };
     let alike = alike(scores, known, split);
+    let columns: Vec<&Column> = columns.iter().filter(|column| rung(&column.model).is_some_and(|row| row >= 1)).collect();
+    let alpha = ALPHA / (columns.len() * alike.len()).max(1) as f64;
     let rows: Vec<GuardRow> = columns
-        .iter()
-        .filter(|column| rung(&column.model).is_some_and(|row| row >= 1))
+        .into_iter()
         .filter_map(|column| {
             let everyone = Permuted::of(column, &vec![0; column.people.len()], 1)?;
             let mut worst = GuardVerdict::Pass;
             let mut finding =
-                format!("AUC {:.3}; as far from 0.5 under permuted labels with p = {:.1e}", everyone.auroc, everyone.p_value());
-            if everyone.auroc < 0.5 && everyone.p_value() < ALPHA {
+                format!("AUC {:.3}; as far from 0.5 under permuted labels with p = {}", everyone.auroc, p_value(everyone.p_value()));
+            if everyone.auroc < 0.5 && everyone.p_value() < alpha {
                 worst = GuardVerdict::Warn;
                 finding += ": it ranks cases below controls; are weights or labels reversed?";
             }
             let mut n_looked = 0;
             for alike in &alike {
-                let Some((verdict, text)) = within(column, alike) else { continue };
+                let Some((verdict, text)) = within(column, alike, alpha) else { continue };
                 n_looked += 1;
                 worst = worst.max(verdict);
                 finding += &text;
@@ -238,7 +241,7 @@ fn permuted_labels(scores: &Scores, known: &Known, columns: &[Column]) -> Vec<Gu
 
 /// What stays of a model's AUC when labels are permuted among people who are alike; `None` with too few of them. Of strata with one class only
 /// nothing could be permuted, so they are left out.
-fn within(column: &Column, alike: &Alike) -> Option<(GuardVerdict, String)> {
+fn within(column: &Column, alike: &Alike, alpha: f64) -> Option<(GuardVerdict, String)> {
     let mut classes: HashMap<usize, [usize; 2]> = HashMap::new();
     for (&person, &is_case) in column.people.iter().zip(&column.is_case) {
         if let Some(stratum) = alike.stratum_of[person as usize] {
@@ -257,7 +260,7 @@ fn within(column: &Column, alike: &Alike) -> Option<(GuardVerdict, String)> {
     let permuted = Permuted::of(&column, &stratum_of, strata.len())?;
     let Permuted { auroc, mean_within, z_within, .. } = permuted;
     let told = format!("; {mean_within:.3} (of {auroc:.3}) when permuted within {}", alike.what);
-    if upper_tail(z_within) >= ALPHA {
+    if upper_tail(z_within) >= alpha {
         return Some((GuardVerdict::Pass, told));
     }
     let stays = (mean_within - 0.5) / (auroc - 0.5);
@@ -307,25 +310,28 @@ fn stratification(columns: &[Column]) -> Vec<GuardRow> {
 }
 
 fn test_better_than_train(scores: &Scores) -> Vec<GuardRow> {
+    let models: Vec<(&str, Placements, Placements)> = scores
+        .in_split(Split::Test)
+        .iter()
+        .filter(|column| column.model != STACKED)
+        .filter_map(|test| {
+            let train = scores.column(Split::Train, &test.model)?;
+            Some((test.model.as_str(), placements_of_many(test)?, placements_of_many(train)?))
+        })
+        .collect();
     let mut rows = Vec::new();
     let mut optimism: Option<(f64, f64, f64, &str)> = None;
-    let mut n_models = 0;
-    for column in scores.in_split(Split::Test).iter().filter(|column| column.model != STACKED) {
-        let Some(train) = scores.column(Split::Train, &column.model) else { continue };
-        let Some((on_test, on_train)) = placements_of_many(column).zip(placements_of_many(train)) else { continue };
-        n_models += 1;
-        let delta = on_test.auroc() - on_train.auroc();
-        if optimism.is_none_or(|(largest, ..)| -delta > largest) {
-            optimism = Some((-delta, on_train.auroc(), on_test.auroc(), &column.model));
+    for (model, on_test, on_train) in &models {
+        let (test, train) = (on_test.auroc(), on_train.auroc());
+        if optimism.is_none_or(|(largest, ..)| train - test > largest) {
+            optimism = Some((train - test, train, test, model));
         }
         let Some(variance) = on_test.variance().zip(on_train.variance()).map(|(a, b)| a + b) else { continue };
-        if delta > 0.0 && upper_tail(delta / variance.sqrt()) < ALPHA {
+        if test > train && upper_tail((test - train) / variance.sqrt()) < ALPHA / models.len() as f64 {
             let finding = format!(
-                "AUC {:.3} on test, {:.3} on train: better where it was not fitted; were weights or scoring file made with the test people?",
-                on_test.auroc(),
-                on_train.auroc()
+                "AUC {test:.3} on test, {train:.3} on train: better where it was not fitted; were weights or scoring file made with the test people?"
             );
-            rows.push(row(TEST_BETTER, GuardVerdict::Fail, &column.model, finding));
+            rows.push(row(TEST_BETTER, GuardVerdict::Fail, *model, finding));
         }
     }
     match optimism {
@@ -337,7 +343,7 @@ fn test_better_than_train(scores: &Scores) -> Vec<GuardRow> {
         )],
         Some((optimism, train, test, model)) => {
             let finding =
-                format!("{n_models} models; largest optimism {optimism:+.3}, of {model}: AUC {train:.3} on train, {test:.3} on test");
+                format!("{} models; largest optimism {optimism:+.3}, of {model}: AUC {train:.3} on train, {test:.3} on test", models.len());
             or_pass(rows, TEST_BETTER, "all models", finding)
         }
     }

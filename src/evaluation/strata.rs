@@ -3,9 +3,10 @@
 //! Input -> output: scores, the columns of `cohort.csv` and `apoe.csv` -> rows of `strata.csv`. People whose cell is empty are a level of their
 //! own, `unknown`.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use gf_cohort_schema::{Characteristics, Split, StratumRow};
+use rayon::prelude::*;
 
 use super::{
     Error,
@@ -16,7 +17,7 @@ use super::{
 };
 
 /// Names of the column in `cohort.csv` that says where someone's ancestors are from, the first that is there.
-pub const ANCESTRY: [&str; 7] = ["ancestry", "superpop", "super_population", "superpopulation", "population", "pop", "genetic_ancestry"];
+pub const ANCESTRY: [&str; 7] = ["ancestry", "genetic_ancestry", "superpop", "super_population", "superpopulation", "population", "pop"];
 /// The column of `apoe.csv`.
 const APOE: &str = "apoe";
 const UNKNOWN: &str = "unknown";
@@ -24,9 +25,23 @@ const UNKNOWN: &str = "unknown";
 const MAX_LEVELS: usize = 50;
 
 /// What is known of the people predicted.
+#[derive(Default)]
 pub struct Known {
-    pub cohort: Option<Characteristics>,
-    pub apoe: Vec<Characteristics>,
+    cohort: Option<Table>,
+    apoe: Vec<Table>,
+}
+
+/// A table of people, and the row of each person of [`Scores::people`].
+struct Table {
+    table: Characteristics,
+    rows: Vec<Option<usize>>,
+}
+
+impl Table {
+    fn new(table: Characteristics, scores: &Scores) -> Self {
+        let rows = scores.people.par_iter().map(|person| table.row(&person.sample_id)).collect();
+        Self { table, rows }
+    }
 }
 
 /// People divided by one characteristic.
@@ -39,22 +54,44 @@ pub struct Stratum {
 }
 
 impl Known {
+    /// Reads the cohort, in which all who are predicted must be, and APOE genotypes.
+    ///
+    /// # Errors
+    /// A table that is malformed; people who are not in the cohort.
+    pub fn read(cohort: Option<&Path>, apoe: Vec<Characteristics>, scores: &Scores) -> Result<Self, Error> {
+        let apoe = apoe.into_iter().map(|table| Table::new(table, scores)).collect();
+        let Some(path) = cohort else { return Ok(Self { cohort: None, apoe }) };
+        let cohort = Table::new(Characteristics::read(path)?, scores);
+        let mut absent = scores.people.iter().zip(&cohort.rows).filter(|(_, row)| row.is_none());
+        if let Some((example, _)) = absent.next() {
+            let (n_absent, n_people) = (absent.count() + 1, scores.people.len());
+            return Err(Error::NotInCohort { path: path.to_path_buf(), n_absent, n_people, example: example.sample_id.clone() });
+        }
+        Ok(Self { cohort: Some(cohort), apoe })
+    }
+
+    /// Whether there is a `cohort.csv`.
+    pub fn has_cohort(&self) -> bool {
+        self.cohort.is_some()
+    }
+
     /// The cells of a column of `cohort.csv` or of `apoe.csv`, by person; `None` without such a column.
-    pub fn cells(&self, name: &str, scores: &Scores) -> Option<Vec<Option<&str>>> {
-        let tables: Vec<(&Characteristics, usize)> =
-            self.cohort.iter().chain(&self.apoe).filter_map(|table| Some((table, table.column(name)?))).collect();
-        let cell = |sample_id: &str| tables.iter().find_map(|(table, column)| table.value(sample_id, *column));
-        (!tables.is_empty()).then(|| scores.people.iter().map(|person| cell(&person.sample_id)).collect())
+    pub fn cells(&self, name: &str) -> Option<Vec<Option<&str>>> {
+        let tables: Vec<(&Table, usize)> =
+            self.cohort.iter().chain(&self.apoe).filter_map(|known| Some((known, known.table.column(name)?))).collect();
+        let (first, _) = tables.first()?;
+        let cell = |person: usize| tables.iter().find_map(|(known, column)| known.table.cell(known.rows[person]?, *column));
+        Some((0..first.rows.len()).map(cell).collect())
     }
 
     /// The column of ancestry.
     pub fn ancestry(&self) -> Option<&'static str> {
-        ANCESTRY.into_iter().find(|name| self.cohort.as_ref().is_some_and(|cohort| cohort.column(name).is_some()))
+        ANCESTRY.into_iter().find(|name| self.cohort.as_ref().is_some_and(|cohort| cohort.table.column(name).is_some()))
     }
 
     /// People by the levels of a column.
-    pub fn stratum(&self, name: &str, scores: &Scores) -> Option<Stratum> {
-        let cells = self.cells(name, scores)?;
+    pub fn stratum(&self, name: &str) -> Option<Stratum> {
+        let cells = self.cells(name)?;
         let levels: BTreeSet<&str> = cells.iter().map(|cell| cell.unwrap_or(UNKNOWN)).collect();
         let levels: Vec<&str> = levels.into_iter().collect();
         let level_of = cells.iter().map(|cell| levels.binary_search(&cell.unwrap_or(UNKNOWN)).unwrap_or_default()).collect();
@@ -66,12 +103,12 @@ impl Known {
 ///
 /// # Errors
 /// A column that is not there, or has too many levels.
-pub fn choose(asked: Option<&[String]>, known: &Known, scores: &Scores) -> Result<Vec<Stratum>, Error> {
+pub fn choose(asked: Option<&[String]>, known: &Known) -> Result<Vec<Stratum>, Error> {
     let by_default = || ["sex"].into_iter().chain(known.ancestry()).chain([APOE]).map(str::to_owned).collect();
     let names: Vec<String> = asked.map_or_else(by_default, <[String]>::to_vec);
     let mut strata = Vec::new();
     for name in names {
-        match known.stratum(&name, scores) {
+        match known.stratum(&name) {
             Some(stratum) if stratum.levels.len() > MAX_LEVELS => {
                 return Err(Error::NoStratum { name, reason: format!("has {} levels, more than {MAX_LEVELS}", stratum.levels.len()) });
             }

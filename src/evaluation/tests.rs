@@ -12,6 +12,9 @@ use super::*;
 /// (`sample_id`, split, phenotype, logit) of people whom every model of a test predicts.
 type Row<'a> = (&'a str, &'a str, &'a str, f64);
 
+/// Logit of the n-th person.
+type Logit = fn(usize) -> f64;
+
 /// A folder with predictions files, and the stage run on them.
 struct Study {
     folder: TempDir,
@@ -329,7 +332,6 @@ fn repeated_cross_validation_has_the_corrected_test() {
 #[test]
 fn ten_people_ties_and_a_perfect_score_have_all_tables() {
     let people: Vec<(String, &str, &str)> = (0..10).map(|n| (format!("P{n}"), "test", ["case", "control"][n % 2])).collect();
-    type Logit = fn(usize) -> f64;
     let logits: [(&str, Logit); 3] =
         [("prs-tied", |n| (n / 4) as f64), ("perfect", |n| 1.0 - (n % 2) as f64 * 2.0 + n as f64 * 0.01), ("constant", |_| 0.25)];
     let mut study = logits.iter().fold(Study::new(), |study, (model, logit)| {

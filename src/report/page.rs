@@ -15,7 +15,7 @@ use super::{
     interactive,
     standard::{self, Item},
     svg,
-    terminal::p_value_text,
+    terminal::p_value,
     words,
 };
 
@@ -119,7 +119,7 @@ fn models(verdict: &Verdict, shown: &[&AucRow], split: Option<Split>) -> Table {
             interval(row.auroc, row.ci_low, row.ci_high, 3),
             number(validation(&row.model), 3),
             interval(row.delta_auroc, row.delta_ci_low, row.delta_ci_high, 3),
-            row.p_value.map_or("-".to_owned(), p_value_text),
+            row.p_value.map_or("-".to_owned(), p_value),
             number(row.auprc, 3),
             interval(row.or_per_sd, row.or_ci_low, row.or_ci_high, 2),
             number(row.nagelkerke_r2, 3),
@@ -194,7 +194,7 @@ fn strata(rows: &[StratumRow], split: Option<Split>) -> Table {
             count(row.n_controls),
             interval(row.auroc, row.ci_low, row.ci_high, 3),
             interval(row.delta_auroc, row.delta_ci_low, row.delta_ci_high, 3),
-            row.p_value.map_or("-".to_owned(), p_value_text),
+            row.p_value.map_or("-".to_owned(), p_value),
             row.reason.clone().unwrap_or_default(),
         ]
     });

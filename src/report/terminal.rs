@@ -118,12 +118,13 @@ fn cells(row: &AucRow) -> [String; 7] {
         row.n_controls.to_string(),
         with_interval(row.auroc, row.ci_low, row.ci_high, |value| format!("{value:.3}")),
         with_interval(row.delta_auroc, row.delta_ci_low, row.delta_ci_high, |value| format!("{value:+.3}")),
-        row.p_value.map_or(String::new(), p_value_text),
+        row.p_value.map_or(String::new(), p_value),
     ]
 }
 
-/// Below 1e-300 the normal tail leaves the range of f64, so there only the bound is told.
-pub(super) fn p_value_text(p_value: f64) -> String {
+/// A p-value as text. Below 1e-300 the normal tail leaves the range of f64, so there only the bound is told.
+#[must_use]
+pub fn p_value(p_value: f64) -> String {
     if p_value < 1e-300 {
         "<1e-300".to_owned()
     } else if p_value < 0.001 {
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_p_value_too_small_for_f64_is_given_as_a_bound() {
-        assert_eq!([0.0, 1.23e-20, 0.05].map(p_value_text), ["<1e-300", "1.2e-20", "0.050"]);
+        assert_eq!([0.0, 1.23e-20, 0.05].map(p_value), ["<1e-300", "1.2e-20", "0.050"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use gf_cohort_schema::{AucRow, GuardVerdict, STACKED, Split};
 
-use super::{Verdict, terminal::p_value_text};
+use super::{Verdict, terminal::p_value};
 
 /// Row of sequence models.
 const SEQUENCE: u8 = 4;
@@ -90,7 +90,7 @@ fn difference(model: &AucRow) -> String {
         return format!("{reached}, a difference to {baseline} of {delta:+.3} without an interval: {reason}.");
     };
     let p = model.p_value.map_or(String::new(), |p| {
-        let text = p_value_text(p);
+        let text = p_value(p);
         if text.starts_with('<') { format!(", p {text}") } else { format!(", p = {text}") }
     });
     let meaning = if low > 0.0 {

@@ -1,7 +1,7 @@
 //! Stage: how well does each model tell cases from controls, is it better than the best baseline on the same people, and can that be believed?
 //!
 //! Input -> output: `predictions.csv` files (and what lies beside them, and `cohort.csv` for families and strata) -> the tables of a
-//! [`Verdict`], `auc.csv` to `guards.csv`, and `stacked.csv`. Models are ranked by their logits; a person predicted by several folds of a model
+//! [`Verdict`], `auc.csv` to `guards.csv`, `stacked.csv`, and `report.html` with its figures. Models are ranked by their logits; a person predicted by several folds of a model
 //! is ranked by the mean of those logits. Intervals and paired tests are DeLong's, or of families resampled.
 //!
 //! Which baseline everything is compared to is chosen on the validation split, and so is what is stacked and how probabilities are
@@ -33,13 +33,14 @@ mod verdict_oracle;
 use std::{
     collections::{HashMap, HashSet},
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
 };
 
 use gf_cohort_schema::{AucRow, GuardVerdict, RocPoint, Split};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use self::{
     areas::{Area, areas},
@@ -57,7 +58,7 @@ pub use self::{
 };
 use crate::{
     output,
-    report::{self, Verdict},
+    report::{self, Background, Verdict},
 };
 
 /// Fewer resamples say nothing about 2.5 %.
@@ -95,6 +96,9 @@ pub struct Options {
     /// What leakage does.
     #[serde(default)]
     pub guards: GuardPolicy,
+    /// `run.json` of the pipeline that the predictions are from, whose options, counts and digests the report shows.
+    #[serde(default)]
+    pub run: Option<PathBuf>,
 }
 
 /// What happens when a guard finds leakage.
@@ -169,28 +173,32 @@ impl Summary {
     }
 }
 
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\n{}", report::table(&self.verdict.rows), self.comparison)?;
-        if let Some(line) = &self.resampling {
-            writeln!(f, "{line}")?;
-        }
-        match &self.stacked {
+impl Summary {
+    /// How intervals were made, what was stacked, and tests over folds, a sentence each.
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks: Vec<String> = self.resampling.clone().into_iter().collect();
+        remarks.push(match &self.stacked {
             Ok(Stacked { terms, n_validation, is_firth }) => {
                 let terms: Vec<String> = terms.iter().map(|(term, value, error)| format!("{value:+.3} {term} (SE {error:.3})")).collect();
                 let firth = if *is_firth { ", with Firth's penalty" } else { "" };
-                writeln!(f, "Stacked on {n_validation} validation people{firth}: {}.", terms.join(", "))?;
+                format!("Stacked on {n_validation} validation people{firth}: {}.", terms.join(", "))
             }
-            Err(reason) => writeln!(f, "Nothing stacked: {reason}.")?,
-        }
-        for test in &self.corrected_tests {
-            writeln!(f, "{test}.")?;
-        }
+            Err(reason) => format!("Nothing stacked: {reason}."),
+        });
+        remarks.extend(self.corrected_tests.iter().map(|test| format!("{test}.")));
+        remarks
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n{}", report::table(&self.verdict.rows), self.comparison)?;
+        self.remarks().iter().try_for_each(|remark| writeln!(f, "{remark}"))?;
         write!(f, "\n{}", report::guards(&self.verdict.guards))
     }
 }
 
-/// Evaluates every model on every split and writes the tables. Leakage is in the summary: see [`Summary::require_no_leakage`].
+/// Evaluates every model on every split and writes the tables and the report. Leakage is in the summary: see [`Summary::require_no_leakage`].
 ///
 /// # Errors
 /// Unreadable, malformed or contradicting predictions; models that were run on different people; a test split with one class only.
@@ -226,7 +234,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         Err(_) => output::remove_if_there(&stacked_csv)?,
     }
     let n_families = families.iter().collect::<HashSet<_>>().len();
-    Ok(Summary {
+    let mut summary = Summary {
         verdict,
         comparison,
         corrected_tests,
@@ -237,6 +245,42 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         people_without_phenotype: scores.people.iter().filter(|person| person.phenotype.is_none()).count(),
         people_averaged_over_folds: scores.people_averaged_over_folds,
         files,
+    };
+    let background = background(options, &summary)?;
+    summary.files.extend(report::write_report(&options.out, &summary.verdict, &background)?);
+    Ok(summary)
+}
+
+/// What the report shows beside the verdict.
+fn background(options: &Options, summary: &Summary) -> Result<Background, Error> {
+    let run = options.run.as_deref().map(beside::run).transpose()?;
+    let mut notes = summary.remarks();
+    if summary.people_without_phenotype > 0 {
+        notes.push(format!("{} people of unknown phenotype left out.", summary.people_without_phenotype));
+    }
+    if summary.people_averaged_over_folds > 0 {
+        notes.push(format!("{} people ranked by their mean logit over several folds.", summary.people_averaged_over_folds));
+    }
+    let pipeline = run.as_ref().and_then(|run| Path::new(run.get("pipeline")?.as_str()?).file_stem());
+    let name = pipeline.or(options.out.file_name()).map_or("evaluation".into(), |name| name.to_string_lossy().into_owned());
+    Ok(Background {
+        name,
+        notes,
+        training: beside::training(&options.predictions)?,
+        scores: beside::scores(&options.predictions)?,
+        evaluation: json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "compare_to": options.compare_to,
+            "cohort": options.cohort,
+            "strata": options.strata,
+            "bootstrap": options.bootstrap,
+            "seed": options.seed,
+            "prevalence": options.prevalence,
+            "recalibration": options.recalibration,
+            "guards": options.guards,
+        }),
+        inputs: beside::digests(&options.predictions)?,
+        run,
     })
 }
 

@@ -36,7 +36,8 @@
 //! `evaluation`, `prs` -> `regression`, a leaf. `prs` -> `report` (the one writer of `guards.csv`).
 //! `evaluation`, `explain` -> `report`; `evaluation` and `report` see rows of `gf-cohort-schema` only, never a tensor or a genome;
 //! `models` never see a sample id or a path; `ingest` never sees a phenotype, so it cannot leak one. clap and anyhow stay in
-//! `cli`, `pipeline` and `main`; linfa in `prs`, nalgebra in `compress`, `models`, `prs` and `regression`. Every module but `models` and `nn` may use `output`.
+//! `cli`, `pipeline` and `main`; linfa in `prs`; askama, plotly and plotters in `report` (plotters in `explain` too); nalgebra in `compress`,
+//! `models`, `prs` and `regression`. Every module but `models` and `nn` may use `output`.
 //! `tests/architecture.rs` holds the `use` lines to this.
 
 pub mod cli;

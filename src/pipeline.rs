@@ -62,7 +62,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let predictions = stages(&plan, &data, &mut runner, &out)?;
 
     let folder = out.join("5-report");
-    let options = plan.report.options(predictions, &data, plan.seed, &folder);
+    let options = plan.report.options(predictions, &data, plan.seed, out.join("run.json"), &folder);
     let table = runner.stage("5-report", &folder, &json!(plan.report), || {
         let summary = evaluation::run(&options)?;
         let text = summary.to_string();
@@ -176,7 +176,15 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
     runner.stage("4-baselines", &folder, &json!(plan.baselines), || {
         let summary = prs::run(&options)?;
         eprint!("{summary}");
-        Ok(json!({ "models": summary.models, "n_people": summary.n_people, "n_dosages": summary.n_dosages, "choices": summary.choices, "guards": summary.guards }))
+        Ok(json!({
+            "models": summary.models,
+            "n_people": summary.n_people,
+            "n_dosages": summary.n_dosages,
+            "constant_dosages": summary.constant_dosages,
+            "sites_without_training_calls": summary.sites_without_training_calls,
+            "choices": summary.choices,
+            "guards": summary.guards,
+        }))
     })?;
     predictions.push(folder.join("predictions.csv"));
     Ok(predictions)

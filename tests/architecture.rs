@@ -12,6 +12,7 @@ use std::{
 const ONLY_IN: &[(&str, &str)] = &[
     // Crates
     ("anyhow", "cli main pipeline"),
+    ("askama", "report"),
     ("clap", "cli main pipeline"),
     ("candle_core", "cli compress dataset explain models nn pipeline score training"),
     ("candle_nn", "dataset models nn score training"),
@@ -21,6 +22,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("linfa_logistic", "prs"),
     ("nalgebra", "compress models prs regression"),
     ("noodles", "ingest output sequence simulate"),
+    ("plotly", "report"),
     ("plotters", "explain report"),
     ("polars", "prs"),
     (

@@ -39,7 +39,10 @@ pub use self::{
     attribution::{EFFECT_COLUMNS, EffectRow, PAIR_COLUMNS, PairRow},
     characteristics::Characteristics,
     cohort::{Cohort, CovariateChoice, Person},
-    performance::{AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, SCORE_COLUMNS, ScoreRow, read_costs, read_scores},
+    performance::{
+        AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, SCORE_COLUMNS, ScoreRow, TrainingRow, read_costs, read_scores,
+        read_training_log,
+    },
     phenotype::{Phenotype, PhenotypeCoding},
     prediction::{
         BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, PredictionRef, each_prediction, is_baseline, nine_significant_digits, probability,

@@ -1,5 +1,5 @@
 //! `auc.csv` and `roc.csv`: how well each model tells cases from controls. An undefined value is empty, with the reason beside it.
-//! `cost.csv`: what each model costs. `scores.csv`: what each published score is.
+//! `cost.csv`: what each model costs. `scores.csv`: what each published score is. `training_log.csv`: how a model was trained.
 
 use std::path::Path;
 
@@ -296,6 +296,48 @@ pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>, Error> {
             n_matched: count(n_matched)?,
             match_rate: rate,
             study: text(study),
+        })
+    };
+    table.rows().map(read).collect()
+}
+
+/// What is shown of an epoch in `training_log.csv`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingRow {
+    /// 1-based member of the bundle: a fold, or a seed of an ensemble.
+    pub member: u64,
+    /// 1-based.
+    pub epoch: u64,
+    /// Mean loss over the people trained on.
+    pub train_loss: f64,
+    /// AUROC on the people who choose the epoch.
+    pub validation_auroc: f64,
+    /// Their mean loss.
+    pub validation_loss: f64,
+}
+
+/// Reads and checks a `training_log.csv`. Further columns are allowed.
+///
+/// # Errors
+/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column holds.
+pub fn read_training_log(path: &Path) -> Result<Vec<TrainingRow>, Error> {
+    let table = CsvTable::read(path)?;
+    let mut columns = [0; 5];
+    for (column, name) in columns.iter_mut().zip(["member", "epoch", "train_loss", "validation_auroc", "validation_loss"]) {
+        *column = table.column(name)?;
+    }
+    let [member, epoch, train_loss, validation_auroc, validation_loss] = columns;
+    let read = |row: Row<'_>| {
+        let count = |column: usize| {
+            let cell = row.required(column)?;
+            cell.parse::<u64>().map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
+        };
+        Ok(TrainingRow {
+            member: count(member)?,
+            epoch: count(epoch)?,
+            train_loss: row.finite(train_loss)?,
+            validation_auroc: row.finite(validation_auroc)?,
+            validation_loss: row.finite(validation_loss)?,
         })
     };
     table.rows().map(read).collect()

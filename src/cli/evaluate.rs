@@ -20,7 +20,8 @@ pub struct Args {
     /// cross-validation. cost.csv, scores.csv, apoe.csv and guards.csv beside them are read too.
     #[arg(long, required = true, num_args = 1.., value_name = "CSV")]
     predictions: Vec<PathBuf>,
-    /// Folder for auc.csv, roc.csv, strata.csv, calibration.csv, deciles.csv, distribution.csv, folds.csv, guards.csv and stacked.csv
+    /// Folder for auc.csv, roc.csv, strata.csv, calibration.csv, deciles.csv, distribution.csv, folds.csv, guards.csv and stacked.csv; report.html,
+    /// its figures as SVG, and `*.gf_genomics.json` and `*_mqc.json` for MultiQC
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Model to compare the others to [default: the baseline with the highest AUC on the validation split]
@@ -47,6 +48,9 @@ pub struct Args {
     /// What a guard that finds leakage does: error (all files are written, then the command fails), warn
     #[arg(long, default_value_t = GuardPolicy::default(), value_name = "POLICY")]
     guards: GuardPolicy,
+    /// run.json of the pipeline that the predictions are from: the report shows its options, counts, skips and digests
+    #[arg(long, value_name = "JSON")]
+    run: Option<PathBuf>,
 }
 
 /// Evaluates, and prints the table to stdout; to stderr where a guard finds leakage.
@@ -65,6 +69,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         prevalence: args.prevalence,
         recalibration: args.recalibration,
         guards: args.guards,
+        run: args.run,
     })?;
     let leakage = summary.require_no_leakage(args.guards);
     if leakage.is_err() {

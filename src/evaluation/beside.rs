@@ -1,16 +1,19 @@
-//! What other stages left beside the predictions: `cost.csv`, `scores.csv`, `apoe.csv`, `guards.csv`.
+//! What other stages left beside the predictions: `cost.csv`, `scores.csv`, `apoe.csv`, `guards.csv`, `training_log.csv`.
 //!
 //! Input -> output: the paths of predictions -> the further columns of `auc.csv`, the APOE genotypes, and what guards of other stages found. A
 //! file that is not there leaves its columns empty.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    fs,
+    path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::{AucRow, Characteristics, CostRow, GuardRow, read_costs, read_guards, read_scores};
+use gf_cohort_schema::{AucRow, Characteristics, CostRow, GuardRow, ScoreRow, read_costs, read_guards, read_scores, read_training_log};
+use serde_json::Value;
 
 use super::Error;
+use crate::{output, report::TrainingLog};
 
 /// The files of this name beside the predictions, one a folder.
 fn files<'a>(predictions: &'a [PathBuf], name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
@@ -63,6 +66,62 @@ fn match_rates(predictions: &[PathBuf]) -> Result<BTreeMap<String, f64>, Error> 
         }
     }
     Ok(rates)
+}
+
+/// Published scores, one a model.
+///
+/// # Errors
+/// A file that is malformed.
+pub fn scores(predictions: &[PathBuf]) -> Result<Vec<ScoreRow>, Error> {
+    let mut scores: Vec<ScoreRow> = Vec::new();
+    for path in files(predictions, "scores.csv") {
+        for score in read_scores(&path)? {
+            if scores.iter().all(|other| other.model != score.model) {
+                scores.push(score);
+            }
+        }
+    }
+    Ok(scores)
+}
+
+/// `run.json` of a pipeline.
+///
+/// # Errors
+/// A file that cannot be read or is none.
+pub fn run(path: &Path) -> Result<Value, Error> {
+    let text = fs::read(path).map_err(output::at(path))?;
+    let run: Value = serde_json::from_slice(&text).map_err(|error| Error::Run { path: path.into(), reason: error.to_string() })?;
+    if run.get("stages").is_none_or(|stages| !stages.is_object()) {
+        return Err(Error::Run { path: path.into(), reason: "it has no `stages`".to_owned() });
+    }
+    Ok(run)
+}
+
+/// Name and SHA-256 of each file of predictions; of its folders only the last one.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn digests(predictions: &[PathBuf]) -> Result<Vec<(String, String)>, Error> {
+    let name = |path: &Path| {
+        let parts = [path.parent().and_then(Path::file_name), path.file_name()];
+        parts.into_iter().flatten().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+    };
+    predictions.iter().map(|path| Ok((name(path), output::sha256_of_file(path)?))).collect()
+}
+
+/// How models were trained, by the name that `cost.csv` says (where there is none, that of the folder).
+///
+/// # Errors
+/// A file that is malformed.
+pub fn training(predictions: &[PathBuf]) -> Result<Vec<TrainingLog>, Error> {
+    let mut logs = Vec::new();
+    for path in files(predictions, "training_log.csv") {
+        let costs = path.with_file_name("cost.csv");
+        let named = if costs.exists() { read_costs(&costs)?.into_iter().next().map(|cost| cost.model) } else { None };
+        let folder = || path.parent().and_then(|folder| folder.file_name()).map(|name| name.to_string_lossy().into_owned());
+        logs.push(TrainingLog { model: named.or_else(folder).unwrap_or_else(|| "model".to_owned()), rows: read_training_log(&path)? });
+    }
+    Ok(logs)
 }
 
 /// APOE genotypes by person.

@@ -16,6 +16,14 @@ pub enum Error {
     /// A result could not be written.
     #[error(transparent)]
     Output(#[from] output::Error),
+    /// Not the record of a pipeline.
+    #[error("{}: not the run.json of a pipeline: {reason}; give the one in the folder that `run` wrote", path.display())]
+    Run {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// No files were given.
     #[error("no predictions to evaluate; name at least one predictions.csv")]
     NoPredictions,

@@ -233,7 +233,7 @@ pub struct ReportPlan {
 
 impl ReportPlan {
     /// Options of the stage.
-    pub fn options(&self, predictions: Vec<PathBuf>, data: &Data, seed: u64, out: &Path) -> evaluation::Options {
+    pub fn options(&self, predictions: Vec<PathBuf>, data: &Data, seed: u64, run: PathBuf, out: &Path) -> evaluation::Options {
         evaluation::Options {
             predictions,
             out: out.to_path_buf(),
@@ -245,6 +245,7 @@ impl ReportPlan {
             prevalence: self.prevalence,
             recalibration: self.recalibration,
             guards: self.guards,
+            run: Some(run),
         }
     }
 }

@@ -10,6 +10,8 @@ const MAX_STEPS: usize = 200;
 const MAX_HALVINGS: i32 = 30;
 /// Newton's decrement (twice the log-likelihood still to be gained) at which the maximum is reached.
 const DECREMENT: f64 = 1e-17;
+/// Of a Newton step that goes right half of the decrement is gained.
+const GOOD_PART: f64 = 0.1;
 /// A log-likelihood is not known better than this, relatively.
 const ROUNDING: f64 = 1e-13;
 /// People of such log-odds at the maximum are on their way to infinity.
@@ -74,11 +76,10 @@ pub fn logistic(columns: &[&[f64]], is_case: &[bool], offset: Option<&[f64]>, li
     // Where everyone weighs the same only the columns can make the information singular, later only certainty.
     let mut point = problem.at(DVector::zeros(columns.len() + 1)).ok_or(Failure::Singular)?;
     for _ in 0..MAX_STEPS {
-        let step = point.information.solve(&point.score);
-        if step.dot(&point.score) < DECREMENT {
+        if point.decrement < DECREMENT {
             return if point.largest_logit > CERTAIN { Err(Failure::Separated) } else { Ok(point.fit()) };
         }
-        point = problem.ascend(&point, &step).ok_or(Failure::Separated)?;
+        point = problem.ascend(&point).ok_or(Failure::Separated)?;
     }
     Err(Failure::Separated)
 }
@@ -95,7 +96,10 @@ struct Point {
     coefficients: DVector<f64>,
     log_likelihood: f64,
     largest_logit: f64,
-    score: DVector<f64>,
+    /// To where the maximum would be, were the information the curvature: of Firth's likelihood it is not, so that the step may go as far beyond.
+    step: DVector<f64>,
+    /// Score times step.
+    decrement: f64,
     information: Cholesky<f64, Dyn>,
 }
 
@@ -127,14 +131,22 @@ impl Problem {
             }
         }
         let score = self.design.tr_mul(&residuals);
-        Some(Point { coefficients, log_likelihood, largest_logit: logits.amax(), score, information: decomposed })
+        let step = decomposed.solve(&score);
+        let decrement = step.dot(&score);
+        Some(Point { coefficients, log_likelihood, largest_logit: logits.amax(), step, decrement, information: decomposed })
     }
 
-    /// The first of the step, its half, its quarter ... that raises the likelihood.
-    fn ascend(&self, from: &Point, step: &DVector<f64>) -> Option<Point> {
-        let enough = from.log_likelihood - ROUNDING * from.log_likelihood.abs();
-        let mut steps = (0..MAX_HALVINGS).map(|halvings| step * 0.5_f64.powi(halvings));
-        steps.find_map(|step| self.at(&from.coefficients + step).filter(|point| point.log_likelihood >= enough))
+    /// The first of the step, its half, its quarter ... that raises the likelihood by a good part of what it promises; or, where that is less
+    /// than rounding, leaves half as much to gain.
+    fn ascend(&self, from: &Point) -> Option<Point> {
+        let rounding = ROUNDING * from.log_likelihood.abs();
+        let mut shares = (0..MAX_HALVINGS).map(|halvings| 0.5_f64.powi(halvings));
+        shares.find_map(|share| {
+            let point = self.at(&from.coefficients + &from.step * share)?;
+            let gain = point.log_likelihood - from.log_likelihood;
+            let is_better = gain >= GOOD_PART * share * from.decrement || gain >= -rounding && point.decrement <= from.decrement / 2.0;
+            is_better.then_some(point)
+        })
     }
 }
 
@@ -190,6 +202,19 @@ mod tests {
             let fit = logistic(&[&column], &is_case, None, Likelihood::Firth).unwrap();
             let [a, b, c, d] = cells.map(|n| n as f64 + 0.5);
             close(&fit.coefficients, &[(c / d).ln(), (a * d / (b * c)).ln()]);
+        }
+    }
+
+    /// The step of Firth's likelihood goes twice as far as it should where a column is 1 in one person.
+    #[test]
+    fn firth_has_a_fit_for_an_allele_that_one_person_carries() {
+        for carrier in 0..50 {
+            let column: Vec<f64> = (0..50).map(|person| f64::from(u8::from(person == carrier))).collect();
+            let age: Vec<f64> = (0..50).map(|person| 60.0 + f64::from(person * 7 % 31)).collect();
+            let is_case: Vec<bool> = (0..50).map(|person| person * 13 % 5 < 2).collect();
+            assert_eq!(logistic(&[&column, &age], &is_case, None, Likelihood::Plain), Err(Failure::Separated));
+            let fit = logistic(&[&column, &age], &is_case, None, Likelihood::Firth).unwrap();
+            assert!((fit.coefficients[1] > 0.0) == is_case[carrier as usize] && fit.coefficients[1].abs() < 3.0, "{fit:?}");
         }
     }
 

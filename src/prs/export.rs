@@ -59,13 +59,66 @@ fn write(out: &mut dyn Write, baseline: &Baseline, digest: Option<&str>, origin:
             writeln!(out, "#{COHORT_KEY}={study}")?;
         }
     }
-    writeln!(out, "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\tallelefrequency_effect")?;
-    baseline.alleles().try_for_each(|allele| write_allele(out, allele))
+    // Weights that are no multiple of the copies (dominant, recessive, by dosage) need three columns, which then hold all.
+    let is_additive = baseline.alleles().all(|allele| allele.dosage_weights.is_none());
+    let weights = if is_additive { "effect_weight" } else { "dosage_0_weight\tdosage_1_weight\tdosage_2_weight" };
+    writeln!(out, "chr_name\tchr_position\teffect_allele\tother_allele\t{weights}\tallelefrequency_effect")?;
+    baseline.alleles().try_for_each(|allele| write_allele(out, allele, is_additive))
 }
 
-fn write_allele(out: &mut dyn Write, allele: &AlleleWeight) -> std::io::Result<()> {
+fn write_allele(out: &mut dyn Write, allele: &AlleleWeight, is_additive: bool) -> std::io::Result<()> {
     let other = if allele.effect_is_ref { &allele.alt_allele } else { &allele.ref_allele };
-    let AlleleWeight { chrom, position, weight, frequency, .. } = allele;
+    let AlleleWeight { chrom, position, weight, frequency, dosage_weights, .. } = allele;
     // The shortest text that is read back as the same number.
-    writeln!(out, "{chrom}\t{position}\t{}\t{other}\t{weight:?}\t{frequency:?}", allele.effect_allele())
+    write!(out, "{chrom}\t{position}\t{}\t{other}", allele.effect_allele())?;
+    if is_additive {
+        write!(out, "\t{weight:?}")?;
+    } else {
+        let [none, one, two] = dosage_weights.unwrap_or([0.0, *weight, 2.0 * weight]);
+        write!(out, "\t{none:?}\t{one:?}\t{two:?}")?;
+    }
+    writeln!(out, "\t{frequency:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prs::{
+        model::{Feature, Term},
+        scoring_file::ScoringFile,
+        tests::cohort_of,
+    };
+
+    #[test]
+    fn weights_that_are_not_additive_are_written_by_number_of_copies() {
+        let folder = tempfile::tempdir().unwrap();
+        let cohort = folder.path().join("cohort.csv");
+        std::fs::write(&cohort, "sample_id,phenotype,split\nA,case,train\n").unwrap();
+        let allele = |position: usize, weight: f64, dosage_weights| AlleleWeight {
+            chrom: "1".into(),
+            position,
+            ref_allele: "A".into(),
+            alt_allele: "C".into(),
+            effect_is_ref: false,
+            weight,
+            dosage_weights,
+            frequency: 0.25,
+            mean: 0.5,
+            sd: 1.0,
+        };
+        let baseline = |alleles: Vec<AlleleWeight>| Baseline {
+            model: "prs-x".into(),
+            intercept: 0.0,
+            terms: vec![Term { feature: Feature::AlleleScore { alleles }, mean: 0.0, sd: 1.0, coefficient: 1.0 }],
+        };
+        let origin = Origin { cohort: &cohort_of(&cohort), study: None, genome_build: None };
+        let weights_of = |alleles: Vec<AlleleWeight>| {
+            write_scoring_files(folder.path(), &[baseline(alleles)], &[], &origin).unwrap();
+            let [file] = &ScoringFile::read(&folder.path().join("prs-x.txt.gz"), None).unwrap()[..] else { panic!() };
+            file.rows.iter().map(|row| row.effect.weights()).collect::<Vec<_>>()
+        };
+        assert_eq!(weights_of(vec![allele(5, 0.3, None)]), [[0.0, 0.3, 0.6]]);
+        let dominant = allele(7, 0.0, Some([0.0, 0.4, 0.4]));
+        assert_eq!(weights_of(vec![allele(5, 0.3, None), dominant]), [[0.0, 0.3, 0.6], [0.0, 0.4, 0.4]]);
+    }
 }

@@ -20,10 +20,7 @@ mod plot;
 mod switches;
 mod variants;
 
-use std::{
-    collections::BTreeSet,
-    path::PathBuf,
-};
+use std::{collections::BTreeSet, path::PathBuf};
 
 use gf_cohort_schema::{EffectRow, PairRow};
 use serde::{Deserialize, Serialize};
@@ -116,7 +113,11 @@ impl std::fmt::Display for Summary {
             }
         }
         let ([n_haplotypes, of_haplotypes], [n_copies, of_copies]) = (self.n_haplotypes, self.n_copies);
-        writeln!(f, "{n_haplotypes} of {of_haplotypes} distinct haplotypes, {:.1} % of the copies", 100.0 * n_copies as f64 / of_copies as f64)?;
+        writeln!(
+            f,
+            "{n_haplotypes} of {of_haplotypes} distinct haplotypes, {:.1} % of the copies",
+            100.0 * n_copies as f64 / of_copies as f64
+        )?;
         writeln!(
             f,
             "{} switches, {} distinct rows encoded; {} switches read as the nearest known segment",
@@ -337,7 +338,8 @@ impl<'d> LocusEffects<'d> {
         let pairs: Vec<[&Variant; 2]> =
             top.iter().enumerate().flat_map(|(index, first)| top[index + 1..].iter().map(move |second| [*first, *second])).collect();
         let switches: Vec<[u32; 2]> = pairs.iter().map(|pair| pair.map(|variant| variant.edit)).collect();
-        let (measured, n_encoded) = people.measure(self.number, &self.carriers, &self.haplotypes, &switches, &[JOINT_EFFECT, INTERACTION])?;
+        let (measured, n_encoded) =
+            people.measure(self.number, &self.carriers, &self.haplotypes, &switches, &[JOINT_EFFECT, INTERACTION])?;
         summary.n_encoded += n_encoded;
         let row = |([first, second], measured): ([&Variant; 2], Measured)| {
             let [joint, interaction] = &measured.contrasts[..] else { return None };

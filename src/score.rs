@@ -120,7 +120,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     let bundle = Bundle::load(&options.model)?;
     let config = &bundle.config;
     let device = options.device.open()?;
-    let People { dictionary, cohort, sequences } = 
+    let People { dictionary, cohort, sequences } =
         people_of(&options.model, &bundle, &options.vcf, options.reference.as_deref(), options.cohort.as_deref())?;
     let (tokens, token_summary) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
     let data = Dataset::new(&tokens, &cohort, config.covariates.clone())?.on(&device);
@@ -151,13 +151,7 @@ pub struct People {
 ///
 /// # Errors
 /// Genomes that are wrong or of another build than the bundle's, covariates that are missing.
-pub fn people_of(
-    model: &Path,
-    bundle: &Bundle,
-    vcf: &[PathBuf],
-    reference: Option<&Path>,
-    cohort: Option<&Path>,
-) -> Result<People, Error> {
+pub fn people_of(model: &Path, bundle: &Bundle, vcf: &[PathBuf], reference: Option<&Path>, cohort: Option<&Path>) -> Result<People, Error> {
     let config = &bundle.config;
     let names: Vec<String> = config.covariates.iter().map(|covariate| covariate.name.clone()).collect();
     let cohort = covariates(cohort, &names)?;

@@ -23,7 +23,10 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("noodles", "ingest output sequence simulate"),
     ("plotters", "explain report"),
     ("polars", "prs"),
-    ("std::path", "cli compress dataset evaluation explain ingest main output pipeline prs report score sequence simulate tokenization training"),
+    (
+        "std::path",
+        "cli compress dataset evaluation explain ingest main output pipeline prs report score sequence simulate tokenization training",
+    ),
     // Modules
     ("crate::cli", "main"),
     ("crate::compress", "cli pipeline"),

@@ -14,7 +14,9 @@ use crate::{
 /// are over the models of an ensemble (`train --ensemble`), not over people. That the model uses a variant does not make it a cause: variants that
 /// are inherited together stand in for each other.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gf-genomics explain --vcf cohort.vcf.gz --reference GRCh38.fa --model model --cohort cohort.csv --out explained")]
+#[command(
+    after_help = "Example:\n  gf-genomics explain --vcf cohort.vcf.gz --reference GRCh38.fa --model model --cohort cohort.csv --out explained"
+)]
 pub struct Args {
     /// VCF, VCF.gz or BCF files of the people.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]

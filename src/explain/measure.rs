@@ -236,13 +236,7 @@ struct Logits {
 }
 
 impl Logits {
-    fn new(
-        people: &People<'_>,
-        locus: usize,
-        copies: &[Copy],
-        encoded: &[Tensor],
-        versions: &[Option<Versions>],
-    ) -> Result<Self, Error> {
+    fn new(people: &People<'_>, locus: usize, copies: &[Copy], encoded: &[Tensor], versions: &[Option<Versions>]) -> Result<Self, Error> {
         let mut rows: Vec<u32> = versions.iter().flatten().flat_map(|versions| versions.rows.iter().copied()).collect();
         rows.sort_unstable();
         rows.dedup();

@@ -8,8 +8,8 @@ use gf_cohort_schema::EffectRow;
 use plotters::{
     coord::Shift,
     prelude::{
-        BLACK, ChartBuilder, Circle, Color, DrawingArea, DrawingAreaErrorKind, EmptyElement, IntoDrawingArea, IntoFont, PathElement, RGBColor,
-        SVGBackend, Text, WHITE,
+        BLACK, ChartBuilder, Circle, Color, DrawingArea, DrawingAreaErrorKind, EmptyElement, IntoDrawingArea, IntoFont, PathElement,
+        RGBColor, SVGBackend, Text, WHITE,
     },
 };
 

@@ -154,7 +154,7 @@ fn effects_are_those_of_score_on_genotypes_edited_by_hand() {
     }
     ranks.sort_unstable();
     assert_eq!(ranks, (1..=rows.len()).collect::<Vec<_>>());
-    assert!(number(by_rank(1), "logit_sd") > number(by_rank(rows.len()), "logit_sd"));
+    assert!(number(by_rank(1), "effect_rms") > number(by_rank(rows.len()), "effect_rms"));
 
     let pair = pairs.iter().find(|row| row["rank"] == "1").unwrap();
     let variant = |which: &str| {
@@ -184,7 +184,8 @@ fn a_variant_that_no_token_sees_has_no_effect_at_all() {
     let fasta = fs::read_to_string(study.cohort.path("reference.fa")).unwrap();
     let bases: String = fasta.lines().skip(1).collect();
     let contig = study.records().next().unwrap().split('\t').next().unwrap();
-    let place = (positions.len() / 2..).map(|index| positions[index] + 1).find(|place| !positions.contains(place)).unwrap();
+    let places = positions[positions.len() / 2..].iter().map(|position| position + 1);
+    let place = places.into_iter().find(|place| !positions.contains(place)).unwrap();
     let ref_allele = &bases[place - 1..place];
     let calls: Vec<&str> = (0..120).map(|person| if person == 7 { "0|1" } else { "0|0" }).collect();
     let alt = if ref_allele == "A" { "C" } else { "A" };

@@ -146,7 +146,6 @@ mod tests {
         assert_eq!((row(1, 1, 0), row(1, 1, 1)), (own(0), own(1)), "switched and switched back");
         assert_eq!(row(2, 0, 1), own(2));
         assert_eq!((row(1, 0, 1), row(2, 1, 1)), (None, None), "the deletion spans the SNP");
-        // Six different places of nothing, deletion, SNP and the further SNP are on haplotypes: each is there once.
         let rows: std::collections::HashSet<&[u32]> = pass.tokens.tokens.chunks_exact(pass.tokens.n_slots).collect();
         assert_eq!(rows.len(), pass.tokens.n_haplotypes());
     }

@@ -8,9 +8,10 @@
 //! A haplotype has a logit only in a person. The change is that of the logits of the people who have the haplotype, with their other haplotype,
 //! other loci and covariates as they are; a homozygote has one copy switched. Of more than [`measure::MAX_COPIES`] copies of one haplotype so many at
 //! even distances stand for all. The effect is the mean over copies, ALT minus REF: that of one more ALT in a copy drawn at random from the
-//! cohort. Effects of opposite sign on different haplotypes cancel in it (a `cis` risk is like that), so variants are ranked by how much the logit
-//! spreads with them: root mean square of the change times the standard deviation of the allele. The interaction of a pair
-//! is within a haplotype (cis): f(both) - f(first) - f(second) + f(neither).
+//! cohort. Effects of opposite sign on different haplotypes cancel in it (a `cis` risk is like that), so variants are ranked by the root mean square
+//! of the change. The interaction of a pair is within a haplotype (cis): f(both) - f(first) - f(second) + f(neither). Pairs are ranked by how much
+//! the logit spreads with it, its root mean square times the standard deviations of both alleles: versions that hardly anybody has, and of which
+//! the model has seen little, weigh little.
 //!
 //! An interval is over the models of an ensemble, by Student's t: how far retrained models agree. It says nothing of other people.
 //! Segments that no training person has are read by the model as the nearest known segment where they do not fit their slots, as `score` does.
@@ -229,7 +230,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     rank(&mut pairs, |row| row.logit_sd, |row, rank| row.rank = rank);
     summary.n_pairs = pairs.len();
     let mut rows: Vec<EffectRow> = loci.iter().flat_map(LocusEffects::rows).collect();
-    rank(&mut rows, |row| row.logit_sd, |row, rank| row.rank = rank);
+    rank(&mut rows, |row| row.effect_rms, |row, rank| row.rank = rank);
 
     let mut names = BTreeSet::new();
     for locus in &loci {
@@ -316,8 +317,8 @@ impl<'d> LocusEffects<'d> {
                 effect: moments.mean(),
                 ci_low,
                 ci_high,
-                effect_rms: moments.root_mean_square(),
-                logit_sd: spread(variant, measured),
+                effect_rms: change(measured),
+                logit_sd: change(measured) * allele_sd(variant),
                 rank: 0,
             }
         })
@@ -326,7 +327,7 @@ impl<'d> LocusEffects<'d> {
     /// The pairs of the top variants, none of which tags another.
     fn pairs(&self, n_top: usize, people: &People<'_>, summary: &mut Summary) -> Result<Vec<PairRow>, Error> {
         let mut ranked: Vec<&(Variant, Measured)> = self.variants.iter().collect();
-        ranked.sort_by(|a, b| spread(&b.0, &b.1).total_cmp(&spread(&a.0, &a.1)));
+        ranked.sort_by(|a, b| change(&b.1).total_cmp(&change(&a.1)));
         let mut top: Vec<&Variant> = Vec::new();
         for (variant, _) in ranked {
             let r2 = |other: &&Variant| self.carriers.r2(self.locus, [other.edit, variant.edit]).unwrap_or_default();
@@ -377,8 +378,9 @@ fn allele_sd(variant: &Variant) -> f64 {
     (variant.frequency * (1.0 - variant.frequency)).sqrt()
 }
 
-fn spread(variant: &Variant, measured: &Measured) -> f64 {
-    measured.contrasts[0].root_mean_square() * allele_sd(variant)
+/// What variants are ranked by.
+fn change(measured: &Measured) -> f64 {
+    measured.contrasts[0].root_mean_square()
 }
 
 /// Ranks rows by a value, the largest first; of equals the first.

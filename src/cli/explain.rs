@@ -10,8 +10,7 @@ use crate::{
 /// What each variant does to a model's logit: its allele switched in every distinct haplotype of the people given, and pairs of the top ones.
 ///
 /// The effect is the mean change of the logit of the people given, when one copy of ALT stands in place of REF and all else stays. Variants are
-/// ranked by how much the logit spreads with them, in which effects of opposite sign on different haplotypes do not cancel. Intervals
-/// are over the models of an ensemble (`train --ensemble`), not over people. That the model uses a variant does not make it a cause: variants that
+/// ranked by its root mean square, in which changes of opposite sign on different haplotypes do not cancel. Intervals are over the models of an ensemble (`train --ensemble`), not over people. That the model uses a variant does not make it a cause: variants that
 /// are inherited together stand in for each other.
 #[derive(Debug, clap::Args)]
 #[command(

@@ -21,7 +21,7 @@ use crate::{
 
 /// Copies of one haplotype in whose carriers it is switched, at most; of more, so many at even distances. All the same haplotype, they
 /// differ only in what is beside it.
-pub const MAX_COPIES: usize = 64;
+pub const MAX_COPIES: usize = 256;
 /// Tokens and vectors of the versions that are in memory at a time, about.
 const PASS_BYTES: usize = 1 << 28;
 /// People classified at a time, about.

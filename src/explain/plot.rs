@@ -1,4 +1,4 @@
-//! The effects along a locus as SVG: what each ALT does to the logit above, how much the logit spreads with it below.
+//! The effects along a locus as SVG: what each ALT does to the logit above, its root mean square, by which variants are ranked, below.
 //!
 //! Input -> output: rows of `explain.csv` of one locus -> the text of a file without scripts, fonts or links. Coordinates: kb on the contig.
 
@@ -43,7 +43,7 @@ fn draw_on(area: &DrawingArea<SVGBackend<'_>, Shift>, locus: &Locus, rows: &[&Ef
     let (above, below) = plots.split_vertically(SIZE.1 / 2);
     let effect = |row: &EffectRow| [row.effect, row.ci_low.unwrap_or(row.effect), row.ci_high.unwrap_or(row.effect)];
     panel(&above, locus, "effect on the logit, a copy of ALT", rows, top, effect)?;
-    panel(&below, locus, "spread of the logit (SD)", rows, top, |row| [row.logit_sd, row.logit_sd, 0.0])?;
+    panel(&below, locus, "root mean square of the effect", rows, top, |row| [row.effect_rms, row.effect_rms, 0.0])?;
     let font = ("sans-serif", 13).into_font();
     for (line, row) in top.iter().enumerate() {
         let text = format!("{}  {} {}>{}", row.rank, row.position, short(&row.ref_allele), short(&row.alt_allele));

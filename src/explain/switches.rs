@@ -100,3 +100,70 @@ fn distinct_rows(tokens: &mut LocusTokens) -> Vec<u32> {
     tokens.tokens = kept;
     numbers
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ingest::{Locus, Strand},
+        sequence::{Dictionary, Edit, Encoding, Masks},
+        tokenization::{Options, Tokenized, run},
+    };
+
+    /// A SNP, a deletion that spans it, and a SNP further on, on three haplotypes.
+    fn tokenized() -> (Dictionary, Tokenized) {
+        let edit = |start0, end0, alt: &str| Edit { start0, end0, alt: alt.into() };
+        let locus = LocusHaplotypes {
+            locus: Locus { name: "L".into(), contig: "1".into(), start0: 100, end0: 130, strand: Strand::Forward },
+            contig_len_nt: None,
+            masks: Masks::default(),
+            encoding: Encoding::Haplotype,
+            reference: b"ACGTACGTACGTTGCATGCAACGTTACGTA".to_vec(),
+            edits: vec![edit(104, 108, ""), edit(105, 106, "G"), edit(120, 121, "T")],
+            haplotypes: vec![vec![], vec![1], vec![0, 2]],
+            pairs: vec![[0, 1], [1, 2]],
+        };
+        let dictionary =
+            Dictionary { encoding: Encoding::Haplotype, iupac: false, samples: vec!["a".into(), "b".into()], loci: vec![locus] };
+        let tokenized = run(&dictionary, &[0, 1], &Options { segment_length: 10, ..Options::default() }).unwrap();
+        (dictionary, tokenized)
+    }
+
+    fn pass<const N: usize>(switches: &[Switch<N>]) -> (Pass, Tokenized) {
+        let (dictionary, tokenized) = tokenized();
+        let pass = Pass::new(&dictionary.loci[0], 0, &[0, 1, 2], switches, &tokenized.tokenizer, &tokenized.grid).unwrap();
+        (pass, tokenized)
+    }
+
+    #[test]
+    fn one_version_is_the_haplotype_as_it_is_and_the_others_are_shared() {
+        let (pass, tokenized) = pass(&[[0], [1], [2]]);
+        let row = |haplotype: usize, switch: usize, version: usize| {
+            pass.versions[haplotype][switch].as_ref().map(|versions| pass.tokens.row(versions.rows[version]))
+        };
+        let own = |haplotype: u32| Some(tokenized.tokens.loci[0].row(haplotype));
+        assert_eq!((row(0, 1, 0), row(0, 1, 1)), (own(0), own(1)));
+        assert_eq!((row(1, 1, 0), row(1, 1, 1)), (own(0), own(1)), "switched and switched back");
+        assert_eq!(row(2, 0, 1), own(2));
+        assert_eq!((row(1, 0, 1), row(2, 1, 1)), (None, None), "the deletion spans the SNP");
+        let rows: std::collections::HashSet<&[u32]> = pass.tokens.tokens.chunks_exact(pass.tokens.n_slots).collect();
+        assert_eq!(rows.len(), pass.tokens.n_haplotypes());
+    }
+
+    #[test]
+    fn a_version_that_needs_another_segment_is_counted_as_approximated() {
+        let (pass, _) = pass(&[[1, 2]]);
+        let versions = pass.versions[0][0].as_ref().unwrap();
+        // Every segment of the four is one of training: the SNPs are in different ones.
+        assert!(!versions.approximated && versions.rows.len() == 4);
+        assert!(pass.versions[2][0].is_none());
+        let (dictionary, tokenized) = tokenized();
+        let mut locus = dictionary.loci[0].clone();
+        locus.edits[2].start0 = 122;
+        locus.edits[2].end0 = 123;
+        let pass = Pass::new(&locus, 0, &[0], &[[2]], &tokenized.tokenizer, &tokenized.grid).unwrap();
+        let versions = pass.versions[0][0].as_ref().unwrap();
+        assert!(versions.approximated);
+        assert_eq!(versions.rows[0], versions.rows[1], "read as the segment without it");
+    }
+}

@@ -88,3 +88,55 @@ mod as_text {
         Ok(text.into_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_allele_switched_and_switched_back_leaves_the_haplotype(
+            places in proptest::collection::btree_set((0usize..20, 0usize..4, "[ACGT]{0,3}"), 1..8), carried in any::<u8>(), which in 0usize..8,
+        ) {
+            let edits: Vec<Edit> = places
+                .into_iter()
+                .map(|(start0, len, alt)| Edit { start0: 100 + start0, end0: 100 + start0 + len, alt: alt.into_bytes() })
+                .filter(|edit| !edit.is_nothing())
+                .collect();
+            prop_assume!(!edits.is_empty());
+            let mut locus = LocusHaplotypes {
+                locus: Locus { name: "L".into(), contig: "1".into(), start0: 100, end0: 124, strand: Strand::Forward },
+                contig_len_nt: None,
+                masks: Masks::default(),
+                encoding: Encoding::Haplotype,
+                reference: b"ACGTACGTACGTACGTACGTACGT".to_vec(),
+                edits,
+                haplotypes: Vec::new(),
+                pairs: Vec::new(),
+            };
+            // Carries what fits of some edits.
+            let numbers = 0..locus.edits.len() as u32;
+            let haplotype = numbers.clone().filter(|number| carried >> number & 1 == 1).fold(Vec::new(), |haplotype, edit| {
+                locus.switched(&haplotype, edit, true).unwrap_or(haplotype)
+            });
+            let edit = (which % locus.edits.len()) as u32;
+            let has = haplotype.contains(&edit);
+            prop_assert_eq!(locus.switched(&haplotype, edit, has), Some(haplotype.clone()));
+            match locus.switched(&haplotype, edit, !has) {
+                None => prop_assert!(!has, "what is there can be taken out"),
+                Some(switched) => {
+                    prop_assert!(switched.contains(&edit) != has && switched.is_sorted());
+                    prop_assert_eq!(locus.switched(&switched, edit, has), Some(haplotype));
+                    let of = |number: u32| &locus.edits[number as usize];
+                    prop_assert!(switched.windows(2).all(|pair| !of(pair[0]).excludes(of(pair[1]))));
+                    let change = |number: u32| of(number).alt.len() as i64 - (of(number).end0 - of(number).start0) as i64;
+                    let expected = 24 + switched.iter().map(|&number| change(number)).sum::<i64>();
+                    locus.haplotypes = vec![switched];
+                    prop_assert_eq!(locus.bases(0).len() as i64, expected);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Whether `explain` finds the causal sites of planted cohorts.
+
+    benches/explain.py [--program gf-genomics] [--out DIR] [--people 2000] [--risks additive,cis] [--seeds 1,...,10]
+                       [--epochs 24] [--ensemble 1] [--haplotypes 60] [--pairs 8]
+
+Simulates each cohort from nothing, trains the defaults on it, explains the model, and looks for each causal site of truth.json, or a site in
+r2 > 0.8 with it among the haplotypes of the cohort. Prints a Markdown table: the rank of each causal site's best proxy, the largest r2 of the first
+two sites with a causal one, and (cis) the rank of the pair. What is there already is not done again.
+"""
+
+import argparse
+import csv
+import gzip
+import json
+import pathlib
+import subprocess
+import sys
+
+PROXY_R2 = 0.8
+
+
+def run(command):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
+
+
+def rows_of(path):
+    with open(path, newline="") as table:
+        return sorted(csv.DictReader(table), key=lambda row: int(row["rank"]))
+
+
+class Haplotypes:
+    """Which of the cohort's haplotypes have an ALT: a number whose bits are the haplotypes."""
+
+    def __init__(self, vcf):
+        self.carriers = {}
+        with gzip.open(vcf, "rt") as lines:
+            for fields in (line.split() for line in lines if not line.startswith("#")):
+                alleles = [allele for call in fields[9:] for allele in call.split("|")]
+                self.n = len(alleles)
+                for number, alt in enumerate(fields[4].split(","), start=1):
+                    bits = "".join("1" if allele == str(number) else "0" for allele in alleles)
+                    self.carriers[int(fields[1]), fields[3], alt] = int(bits, 2)
+
+    def r2(self, first, second):
+        # An indel whose record has bases to spare is named otherwise: it proxies nothing.
+        a, b = self.carriers.get(first, 0), self.carriers.get(second, 0)
+        p, q, both = (bits.bit_count() / self.n for bits in (a, b, a & b))
+        variance = p * (1 - p) * q * (1 - q)
+        return (both - p * q) ** 2 / variance if variance > 0 else 0.0
+
+
+def site(row, which=""):
+    return int(row[f"{which}position"]), row[f"{which}ref_allele"], row[f"{which}alt_allele"]
+
+
+def first(ranks):
+    return min(ranks, default=None)
+
+
+def one(o, risk, seed):
+    folder = o.out / f"{risk}-{seed}"
+    people = folder / "cohort"
+    genomes = ["--vcf", people / "cohort.vcf.gz", "--reference", people / "reference.fa", "--cohort", people / "cohort.csv"]
+    if not (people / "truth.json").exists():
+        run([o.program, "simulate", "--people", o.people, "--risk", risk, "--auc", 0.72, "--seed", seed, "--out", people])
+    if not (folder / "tokens" / "tokens.safetensors").exists():
+        run([o.program, "tokenize", *genomes, "--regions-file", people / "loci.bed", "--out", folder / "tokens"])
+    if not (folder / "model" / "config.json").exists():
+        train = ["train", "--tokens", folder / "tokens", "--cohort", people / "cohort.csv", "--epochs", o.epochs, "--ensemble", o.ensemble]
+        run([o.program, *train, "--seed", seed, "--out", folder / "model"])
+    explained = folder / "explained"
+    if not (explained / "explain.csv").exists():
+        some = ["--haplotypes", o.haplotypes] if o.haplotypes else []
+        run([o.program, "explain", *genomes, "--model", folder / "model", "--pairs", o.pairs, *some, "--out", explained])
+    haplotypes = Haplotypes(people / "cohort.vcf.gz")
+    causal = [site(row) for row in json.loads((people / "truth.json").read_text())["causal_sites"]]
+    sites = [site(row) for row in rows_of(explained / "explain.csv")]
+    proxies = [[rank for rank, found in enumerate(sites, start=1) if haplotypes.r2(found, cause) > PROXY_R2] for cause in causal]
+    pairs = [(site(row, "first_"), site(row, "second_")) for row in rows_of(explained / "pairs.csv")]
+    is_causal = lambda pair: len(causal) == 2 and any(all(haplotypes.r2(a, b) > PROXY_R2 for a, b in zip(pair, order)) for order in (causal, causal[::-1]))
+    return {
+        "ranks": [first(ranks) for ranks in proxies],
+        "r2": [max(haplotypes.r2(found, cause) for cause in causal) for found in sites[:2]],
+        "pair": first(rank for rank, pair in enumerate(pairs, start=1) if is_causal(pair)),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="gf-genomics")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("explain"))
+    parser.add_argument("--people", type=int, default=2000)
+    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--ensemble", type=int, default=1)
+    parser.add_argument("--haplotypes", type=int, default=60, help="0: all")
+    parser.add_argument("--pairs", type=int, default=8)
+    parser.add_argument("--risks", default="additive,cis")
+    parser.add_argument("--seeds", default="1,2,3,4,5,6,7,8,9,10")
+    o = parser.parse_args()
+    print("| risk | seed | rank of each causal site or proxy | r2 of ranks 1 and 2 with a causal site | rank of the causal pair |\n|---|---|---|---|---|")
+    for risk in o.risks.split(","):
+        found = []
+        for seed in map(int, o.seeds.split(",")):
+            result = one(o, risk, seed)
+            found.append(result)
+            cells = [risk, seed, ", ".join(map(str, result["ranks"])), ", ".join(f"{r2:.2f}" for r2 in result["r2"]), result["pair"] or ""]
+            print("|", " | ".join(map(str, cells)), "|", flush=True)
+        n_first = sum(result["r2"][0] > PROXY_R2 for result in found)
+        n_both = sum(min(result["r2"]) > PROXY_R2 for result in found)
+        n_pair = sum(result["pair"] == 1 for result in found)
+        summary = f"{risk}: rank 1 is causal or its proxy in {n_first} of {len(found)}, ranks 1 and 2 in {n_both}"
+        print(f"\n{summary}" + (f", the first pair is the causal one in {n_pair}\n" if risk == "cis" else "\n"))
+
+
+if __name__ == "__main__":
+    main()

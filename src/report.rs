@@ -15,6 +15,8 @@ mod standard;
 mod svg;
 mod tables;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub use self::{

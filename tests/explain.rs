@@ -77,8 +77,16 @@ impl Study {
     fn logits(&self, vcf: &Path) -> Vec<f64> {
         let output = vcf.with_extension("scores.csv");
         let Options { reference, model, cohort, device, .. } = self.options(vcf, "x");
-        score::run(&score::Options { vcf: vec![vcf.into()], reference: Some(reference), model, cohort, device, output: output.clone() })
-            .unwrap();
+        score::run(&score::Options {
+            vcf: vec![vcf.into()],
+            reference: Some(reference),
+            model,
+            cohort,
+            device,
+            allow_no_hom_ref: false,
+            output: output.clone(),
+        })
+        .unwrap();
         support::rows(&output).iter().map(|row| number(row, "logit")).collect()
     }
 

@@ -84,7 +84,12 @@ fn no_ones_data_are_in_the_report() {
 #[test]
 fn the_report_is_the_same_wherever_it_is_made_and_evaluate_alone_says_what_it_lacks() {
     let (a, b) = (results(), results());
-    assert!(shown(&a.path().join("out/5-report")).iter().map(|(_, text)| text).eq(shown(&b.path().join("out/5-report")).iter().map(|(_, text)| text)));
+    assert!(
+        shown(&a.path().join("out/5-report"))
+            .iter()
+            .map(|(_, text)| text)
+            .eq(shown(&b.path().join("out/5-report")).iter().map(|(_, text)| text))
+    );
     let predictions = "out/3-models/tiny/predictions.csv out/4-baselines/predictions.csv";
     succeed(a.path(), &format!("evaluate --predictions {predictions} --out alone --guards warn"));
     let alone = fs::read_to_string(a.path().join("alone/report.html")).unwrap();
@@ -96,7 +101,9 @@ fn the_report_is_the_same_wherever_it_is_made_and_evaluate_alone_says_what_it_la
 
 /// Where Chromium is, if it is.
 fn chromium() -> Option<&'static str> {
-    let runs = |name: &&str| Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    let runs = |name: &&str| {
+        Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    };
     let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(runs);
     if found.is_none() {
         eprintln!("SKIPPED: no chromium on this machine");
@@ -138,7 +145,13 @@ fn every_figure_is_drawn_at_both_widths_without_a_network_and_without_an_error()
         let (document, console) = open(chromium, &probed, width);
         let said: Vec<&str> = console.lines().filter(|line| line.contains("CONSOLE")).collect();
         assert!(said.is_empty(), "{width} px: {said:?}");
-        let probe = document.split("data-probe=\"").nth(1).unwrap_or_else(|| panic!("{width} px: the scripts did not run")).split('"').next().unwrap();
+        let probe = document
+            .split("data-probe=\"")
+            .nth(1)
+            .unwrap_or_else(|| panic!("{width} px: the scripts did not run"))
+            .split('"')
+            .next()
+            .unwrap();
         let probe: serde_json::Value = serde_json::from_str(&probe.replace("&quot;", "\"")).unwrap();
         let plots = probe["plots"].as_array().unwrap();
         for figure in FIGURES {
@@ -154,8 +167,11 @@ fn every_figure_is_drawn_at_both_widths_without_a_network_and_without_an_error()
 /// Whether an element outside of scripts loads something from elsewhere: links for people to follow do not.
 fn loads_from_elsewhere(html: &str) -> bool {
     let own: String = html.split("<script>").map(|part| part.split("</script>").last().unwrap()).collect();
-    let loads = |tag: &str| ["<script", "<link", "<img", "<iframe", "<object", "<embed", "<use", "<image"].iter().any(|name| tag.starts_with(name));
-    own.split_inclusive('>').filter_map(|part| part.rfind('<').map(|start| &part[start..])).any(|tag| loads(tag) && (tag.contains("http") || tag.contains("=\"//")))
+    let loads =
+        |tag: &str| ["<script", "<link", "<img", "<iframe", "<object", "<embed", "<use", "<image"].iter().any(|name| tag.starts_with(name));
+    own.split_inclusive('>')
+        .filter_map(|part| part.rfind('<').map(|start| &part[start..]))
+        .any(|tag| loads(tag) && (tag.contains("http") || tag.contains("=\"//")))
         || own.contains("@import")
         || own.contains("url(")
 }

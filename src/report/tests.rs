@@ -2,14 +2,24 @@
 
 use std::fs;
 
-use gf_cohort_schema::{AucRow, CalibrationRow, DecileRow, DistributionRow, GuardRow, GuardVerdict, RocPoint, ScoreRow, Split, StratumRow, TrainingRow};
+use gf_cohort_schema::{
+    AucRow, CalibrationRow, DecileRow, DistributionRow, GuardRow, GuardVerdict, RocPoint, ScoreRow, Split, StratumRow, TrainingRow,
+};
 use serde_json::json;
 
 use super::{figures::figures, *};
 
 const MODELS: [&str; 10] = [
-    "prs-covariates", "prs-apoe", "prs-dosages-no-apoe", "prs-dosages", "prs-PGS000334", "linformer", "transformer", "low-rank-transformer",
-    "primer", "stacked",
+    "prs-covariates",
+    "prs-apoe",
+    "prs-dosages-no-apoe",
+    "prs-dosages",
+    "prs-PGS000334",
+    "linformer",
+    "transformer",
+    "low-rank-transformer",
+    "primer",
+    "stacked",
 ];
 
 /// Ten models of which the third from the last is called something that is no HTML.
@@ -132,7 +142,10 @@ pub fn background() -> Background {
         notes: vec!["Nothing stacked: there is no validation split.".to_owned()],
         training: vec![
             TrainingLog { model: "linformer".to_owned(), rows: (1..=10).map(|at| epoch(1, at)).collect() },
-            TrainingLog { model: "transformer".to_owned(), rows: [1, 2].iter().flat_map(|&member| (1..=8).map(move |at| epoch(member, at))).collect() },
+            TrainingLog {
+                model: "transformer".to_owned(),
+                rows: [1, 2].iter().flat_map(|&member| (1..=8).map(move |at| epoch(member, at))).collect(),
+            },
         ],
         scores: vec![ScoreRow {
             model: "prs-PGS000334".to_owned(),
@@ -175,8 +188,16 @@ fn a_report_of_ten_models_is_below_6_mb_and_the_same_bytes_each_time() {
     assert_eq!(
         names,
         [
-            "report.html", "roc.svg", "calibration.svg", "deciles.svg", "distribution.svg", "training.svg", "study.gf_genomics.json",
-            "study.general_mqc.json", "study.auc_mqc.json", "study.roc_mqc.json"
+            "report.html",
+            "roc.svg",
+            "calibration.svg",
+            "deciles.svg",
+            "distribution.svg",
+            "training.svg",
+            "study.gf_genomics.json",
+            "study.general_mqc.json",
+            "study.auc_mqc.json",
+            "study.roc_mqc.json"
         ]
     );
     assert!(a[0].1.len() < 6_000_000, "{} bytes", a[0].1.len());
@@ -216,13 +237,22 @@ fn words_say_what_was_shown_and_what_was_not() {
     let mut verdict = verdict();
     assert_eq!(words::kind(&verdict), "The sequence model is better than the best baseline");
     let said = words::paragraphs(&verdict).join(" ");
-    assert!(said.contains("primer reaches 0.710 (95 % CI 0.660 to 0.760), a difference to prs-dosages of +0.100 (95 % CI +0.060 to +0.140, p = 0.012)"), "{said}");
+    assert!(
+        said.contains(
+            "primer reaches 0.710 (95 % CI 0.660 to 0.760), a difference to prs-dosages of +0.100 (95 % CI +0.060 to +0.140, p = 0.012)"
+        ),
+        "{said}"
+    );
     assert!(said.contains("1 warn, 1 could not look, 1 found nothing"), "{said}");
     for row in verdict.rows.iter_mut().filter(|row| row.model == "primer") {
         (row.delta_ci_low, row.delta_ci_high) = (Some(-0.02), Some(0.03));
     }
     assert_eq!(words::kind(&verdict), "No difference between the sequence model and the best baseline was shown");
-    assert!(words::paragraphs(&verdict).join(" ").contains("The interval holds zero: no difference was shown. That does not show that there is none"));
+    assert!(
+        words::paragraphs(&verdict)
+            .join(" ")
+            .contains("The interval holds zero: no difference was shown. That does not show that there is none")
+    );
     verdict.guards[0].verdict = GuardVerdict::Fail;
     assert_eq!(words::kind(&verdict), "Leakage was found: this comparison cannot be believed");
 }
@@ -240,6 +270,8 @@ fn nothing_evaluated_is_a_page_too_and_figures_of_before_are_gone() {
     fs::write(folder.path().join("roc.svg"), "old").unwrap();
     write_report(folder.path(), &Verdict::default(), &Background::default()).unwrap();
     let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
-    assert!(page.contains("There is nothing to compare.") && page.contains("No data for: roc, calibration, deciles, distribution, training."));
+    assert!(
+        page.contains("There is nothing to compare.") && page.contains("No data for: roc, calibration, deciles, distribution, training.")
+    );
     assert!(!folder.path().join("roc.svg").exists());
 }

@@ -14,6 +14,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use serde_json::Value;
 use support::{rows, succeed};
 
 const PIPELINE: &str = "\
@@ -111,14 +112,14 @@ fn chromium() -> Option<&'static str> {
     found
 }
 
-/// Opens a page of `width` pixels without a network; the document after its scripts, and what the console said.
-fn open(chromium: &str, page: &Path, width: u32) -> (String, String) {
+/// Opens a page without a network; the document after its scripts, and what the console said.
+fn open(chromium: &str, page: &Path) -> (String, String) {
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new(chromium)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--enable-logging=stderr", "--v=0"])
         .args(["--virtual-time-budget=20000", "--host-resolver-rules=MAP * ~NOTFOUND", "--dump-dom"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("--window-size={width},900"))
+        .arg("--window-size=1400,1000")
         .arg(format!("file://{}", page.display()))
         .output()
         .unwrap();
@@ -131,34 +132,36 @@ fn every_figure_is_drawn_at_both_widths_without_a_network_and_without_an_error()
     let Some(chromium) = chromium() else { return };
     let folder = results();
     let report = folder.path().join("out/5-report");
-    // The page says of itself how wide it is and how much each plot holds.
-    let probe = "<script>addEventListener('load', () => setTimeout(() => { const plots = [...document.querySelectorAll('.plot')]; \
-                 const points = (plot) => plot.data.reduce((n, trace) => n + trace.x.length, 0); \
-                 document.body.dataset.probe = JSON.stringify({ plots: plots.map((plot) => [plot.closest('figure').id, points(plot), \
-                 plot.querySelectorAll('.scatterlayer .trace, .barlayer .trace').length]), overflow: document.documentElement.scrollWidth - innerWidth, \
-                 fetched: performance.getEntriesByType('resource').map((entry) => entry.name).filter((name) => !name.startsWith('data:')) }); }, 3000));</script></body>";
+    // The page says of itself how wide it is and what each plot holds; a frame makes it narrower than Chromium's window can be.
+    let probe = "<script>addEventListener('load', () => setTimeout(() => { \
+        const points = (plot) => plot.data.reduce((n, trace) => n + trace.x.length, 0); \
+        const drawn = (plot) => plot.querySelectorAll('.scatterlayer .trace, .barlayer .trace').length; \
+        parent.postMessage(JSON.stringify({ width: innerWidth, overflow: document.documentElement.scrollWidth - innerWidth, \
+        plots: Array.from(document.querySelectorAll('.plot'), (plot) => [plot.closest('figure').id, points(plot), drawn(plot)]), \
+        fetched: performance.getEntriesByType('resource').map((entry) => entry.name).filter((name) => !name.startsWith('data:')) }), '*'); }, 3000));\
+        </script></body>";
     let html = fs::read_to_string(report.join("report.html")).unwrap();
     assert!(!loads_from_elsewhere(&html), "a resource from elsewhere");
-    let probed = report.join("probed.html");
-    fs::write(&probed, html.replacen("</body>\n</html>", &format!("{probe}\n</html>"), 1)).unwrap();
-    for width in [1280, 500, 400] {
-        let (document, console) = open(chromium, &probed, width);
+    fs::write(report.join("probed.html"), html.replacen("</body>\n</html>", &format!("{probe}\n</html>"), 1)).unwrap();
+    for width in [1280, 400] {
+        let frame = format!(
+            "<!DOCTYPE html><body><script>onmessage = (event) => {{ document.body.dataset.probe = event.data; }};</script>\
+             <iframe src=\"probed.html\" style=\"width: {width}px; height: 900px; border: 0\"></iframe></body>"
+        );
+        let page = report.join(format!("frame-{width}.html"));
+        fs::write(&page, frame).unwrap();
+        let (document, console) = open(chromium, &page);
         let said: Vec<&str> = console.lines().filter(|line| line.contains("CONSOLE")).collect();
         assert!(said.is_empty(), "{width} px: {said:?}");
-        let probe = document
-            .split("data-probe=\"")
-            .nth(1)
-            .unwrap_or_else(|| panic!("{width} px: the scripts did not run"))
-            .split('"')
-            .next()
-            .unwrap();
-        let probe: serde_json::Value = serde_json::from_str(&probe.replace("&quot;", "\"")).unwrap();
+        let found = document.split("data-probe=\"").nth(1).unwrap_or_else(|| panic!("{width} px: the scripts did not run"));
+        let probe: Value = serde_json::from_str(&found.split('"').next().unwrap().replace("&quot;", "\"")).unwrap();
         let plots = probe["plots"].as_array().unwrap();
         for figure in FIGURES {
-            let of_figure: Vec<_> = plots.iter().filter(|plot| plot[0] == figure).collect();
+            let of_figure: Vec<&Value> = plots.iter().filter(|plot| plot[0] == figure).collect();
             assert!(!of_figure.is_empty(), "{width} px: no {figure}");
             assert!(of_figure.iter().all(|plot| plot[1].as_u64() > Some(2) && plot[2].as_u64() > Some(0)), "{width} px: {of_figure:?}");
         }
+        assert_eq!(probe["width"], width);
         assert!(probe["overflow"].as_i64() <= Some(0), "{width} px: wider than the window, {probe}");
         assert_eq!(probe["fetched"], serde_json::json!([]));
     }

@@ -123,13 +123,15 @@ pub struct Axis {
     pub is_log: bool,
     /// From, to; as far as the points reach when absent.
     pub range: Option<(f64, f64)>,
+    /// From tick to tick; chosen by what draws when absent.
+    pub step: Option<f64>,
 }
 
 impl Axis {
     /// As far as the points reach.
     #[must_use]
     pub fn of(label: &str) -> Self {
-        Self { label: label.to_owned(), is_log: false, range: None }
+        Self { label: label.to_owned(), is_log: false, range: None, step: None }
     }
 
     /// From 0 to 1.
@@ -155,6 +157,13 @@ pub struct Panel {
     pub title: String,
     /// From back to front.
     pub series: Vec<Series>,
+}
+
+impl Panel {
+    /// Names are needed to tell series apart.
+    pub(super) fn has_legend(&self) -> bool {
+        self.series.iter().filter(|series| !series.name.is_empty()).count() > 1
+    }
 }
 
 /// A figure: panels beside each other that share the meaning and range of their axes.

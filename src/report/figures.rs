@@ -139,7 +139,7 @@ fn deciles(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
             "Odds of being a case in each tenth of the people, ordered by score, against the fifth and sixth tenth together (which are 1). \
                   Whiskers are Woolf's 95 % intervals; a tenth without cases or without controls has no odds ratio."
                 .to_owned(),
-        x: Axis { range: Some((0.5, 10.5)), ..Axis::of("Tenth of the people by score (1 lowest)") },
+        x: Axis { range: Some((0.5, 10.5)), step: Some(1.0), ..Axis::of("Tenth of the people by score (1 lowest)") },
         y: Axis { is_log: true, ..Axis::of("Odds ratio") },
         panels: models.iter().filter_map(panel).collect(),
     }
@@ -206,27 +206,25 @@ fn training(background: &Background) -> Figure {
             learnt.push(point(row.train_loss));
             validation.push(point(row.validation_loss));
         }
-        let n_members = members.len();
-        let series = members.into_iter().flat_map(|(member, curves)| {
-            let names = ["training", "validation"];
-            curves.into_iter().enumerate().map(move |(index, points)| Series {
-                name: if n_members == 1 { names[index].to_owned() } else { format!("{} {member}", names[index]) },
-                style: Style {
-                    dash: [Dash::Dashed, Dash::Solid][index],
-                    ..Style::nth(if n_members == 1 { index } else { member as usize - 1 })
-                },
+        // Of several members only the first is named: all look alike.
+        let series = members.into_values().enumerate().flat_map(|(member, [learnt, validation])| {
+            let line = |name: &str, style: Style, points: Vec<Point>| Series {
+                name: if member == 0 { name.to_owned() } else { String::new() },
+                style,
                 shape: Shape::Line,
                 points,
-            })
+            };
+            [line("training", Style { dash: Dash::Dashed, ..Style::nth(0) }, learnt), line("validation", Style::nth(1), validation)]
         });
         Panel { title: log.model.clone(), series: series.collect() }
     };
     Figure {
         id: "training".to_owned(),
         title: "Training curves".to_owned(),
-        caption: "Mean loss by epoch: dashed on the people trained on (each while it was learnt), solid on the people who choose the epoch. Members \
-                  of a bundle (folds or seeds) are numbered."
-            .to_owned(),
+        caption:
+            "Mean loss by epoch: dashed on the people trained on (each while it was learnt), solid on the people who choose the epoch; \
+                  a line for each member of a bundle (folds or seeds)."
+                .to_owned(),
         x: Axis::of("Epoch"),
         y: Axis::of("Loss (cross-entropy)"),
         panels: background.training.iter().map(panel).collect(),

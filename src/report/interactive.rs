@@ -24,7 +24,8 @@ pub fn plotly(figure: &Figure, panel: &Panel) -> Value {
             "title": { "text": escaped(&panel.title), "font": { "size": 14 }, "x": 0.02, "xanchor": "left" },
             "font": { "family": "system-ui, sans-serif", "size": 12, "color": "#222222" },
             "margin": { "l": 56, "r": 12, "t": if panel.title.is_empty() { 12 } else { 40 }, "b": 48 },
-            "legend": { "orientation": "h", "y": -0.22, "yanchor": "top", "x": 0 },
+            "legend": { "orientation": "h", "y": -0.22, "yanchor": "top", "x": 0, "font": { "size": 11 } },
+            "showlegend": panel.has_legend(),
             "barmode": "overlay",
             "hovermode": "closest",
             "paper_bgcolor": "#ffffff",
@@ -44,6 +45,7 @@ pub fn plotly(figure: &Figure, panel: &Panel) -> Value {
 fn axis(axis: &Axis, (low, high): (f64, f64)) -> Value {
     json!({
         "title": { "text": escaped(&axis.label), "standoff": 8 },
+        "dtick": axis.step,
         "type": if axis.is_log { "log" } else { "linear" },
         "range": [rounded(low), rounded(high)],
         "gridcolor": "#e4e4e4",

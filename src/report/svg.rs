@@ -53,7 +53,7 @@ pub fn svg(figure: &Figure) -> io::Result<String> {
 fn draw(area: &Area<'_>, figure: &Figure, panel: &Panel, [x_range, y_range]: [(f64, f64); 2]) -> Drawn {
     let mut builder = ChartBuilder::on(area);
     builder.margin(12).x_label_area_size(42).y_label_area_size(56);
-    let legend: Vec<&Series> = panel.series.iter().filter(|series| !series.name.is_empty()).collect();
+    let legend: Vec<&Series> = panel.series.iter().filter(|series| panel.has_legend() && !series.name.is_empty()).collect();
     let is_single = figure.panels.len() <= 1;
     // One panel has room for its legend inside, small ones have it above.
     let n_above = if is_single { 0 } else { legend.len() };
@@ -64,6 +64,7 @@ fn draw(area: &Area<'_>, figure: &Figure, panel: &Panel, [x_range, y_range]: [(f
         let (is_log, decimals) = (axis.is_log, decimals(range));
         move |value: &f64| if is_log { short(10_f64.powf(*value)) } else { format!("{value:.decimals$}") }
     };
+    let n_ticks = |axis: &Axis, (low, high): (f64, f64)| axis.step.map_or(6, |step| ((high - low) / step).round() as usize + 1);
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
@@ -73,8 +74,8 @@ fn draw(area: &Area<'_>, figure: &Figure, panel: &Panel, [x_range, y_range]: [(f
         .axis_desc_style(label(13))
         .x_desc(&figure.x.label)
         .y_desc(&figure.y.label)
-        .x_labels(6)
-        .y_labels(6)
+        .x_labels(n_ticks(&figure.x, x_range))
+        .y_labels(n_ticks(&figure.y, y_range))
         .x_label_formatter(&ticks(&figure.x, x_range))
         .y_label_formatter(&ticks(&figure.y, y_range))
         .draw()
@@ -136,7 +137,7 @@ fn draw(area: &Area<'_>, figure: &Figure, panel: &Panel, [x_range, y_range]: [(f
         (14, i32::from(!panel.title.is_empty()) * 20 + 10)
     };
     for (line, series) in legend.iter().enumerate() {
-        key(area, series, (corner.0.max(60 * i32::from(is_single)), corner.1 + if is_single { 18 } else { 16 } * line as i32))?;
+        key(area, series, (corner.0.max(60 * i32::from(is_single)), corner.1.max(10) + if is_single { 18 } else { 16 } * line as i32))?;
     }
     Ok(())
 }

@@ -100,9 +100,9 @@ def main():
     parser.add_argument("--risks", default="additive,cis")
     parser.add_argument("--seeds", default="1,2,3,4,5,6,7,8,9,10")
     o = parser.parse_args()
-    print("| risk | seed | rank of each causal site or proxy | r2 of ranks 1 and 2 with a causal site | rank of the causal pair |\n|---|---|---|---|---|")
     for risk in o.risks.split(","):
         found = []
+        print("| risk | seed | rank of each causal site or proxy | r2 of ranks 1 and 2 with a causal site | rank of the causal pair |\n|---|---|---|---|---|")
         for seed in map(int, o.seeds.split(",")):
             result = one(o, risk, seed)
             found.append(result)

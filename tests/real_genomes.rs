@@ -225,7 +225,7 @@ fn where_there_is_no_risk_the_intervals_hold_one_half() {
     )
     .unwrap();
     let (mut n_intervals, mut missed) = (0, Vec::new());
-    // Two seeds that nobody chose; of the intervals, each of 95 %, one may miss by chance.
+    // Two seeds that nobody chose; of the intervals, each of 95 %, and of models that see the same people, two may miss by chance.
     for seed in [1, 2] {
         succeed(folder, &format!("run null.toml --seed {seed} --out seed{seed}"));
         for ((model, split), row) in auc(&folder.join(format!("seed{seed}/5-report/auc.csv"))) {
@@ -239,5 +239,5 @@ fn where_there_is_no_risk_the_intervals_hold_one_half() {
         }
     }
     assert_eq!(n_intervals, 2 * 6, "linformer, prs-covariates, three scores learned and stacked with each seed");
-    assert!(missed.len() <= 1, "{missed:?}");
+    assert!(missed.len() <= 2, "{missed:?}");
 }

@@ -58,7 +58,8 @@ fn results() -> tempfile::TempDir {
 fn shown(report: &Path) -> Vec<(PathBuf, String)> {
     let wanted = |path: &Path| path.extension().is_some_and(|extension| ["html", "svg", "json"].iter().any(|wanted| extension == *wanted));
     let paths = fs::read_dir(report).unwrap().map(|entry| entry.unwrap().path());
-    let found: Vec<_> = paths.filter(|path| wanted(path)).map(|path| (path.clone(), fs::read_to_string(&path).unwrap())).collect();
+    let mut found: Vec<_> = paths.filter(|path| wanted(path)).map(|path| (path.clone(), fs::read_to_string(&path).unwrap())).collect();
+    found.sort();
     assert!(found.len() > 9, "page, figures and files for MultiQC: {found:?}");
     found
 }

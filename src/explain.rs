@@ -6,7 +6,7 @@
 //!
 //! # What is measured
 //! A haplotype has a logit only in a person. The change is that of the logits of the people who have the haplotype, with their other haplotype,
-//! other loci and covariates as they are; a homozygote has one copy switched. Of more than [`measure::MAX_COPIES`] copies of one haplotype so many at
+//! other loci and covariates as they are; a homozygote has one copy switched. Of more than 256 copies of one haplotype so many at
 //! even distances stand for all. The effect is the mean over copies, ALT minus REF: that of one more ALT in a copy drawn at random from the
 //! cohort. Effects of opposite sign on different haplotypes cancel in it (a `cis` risk is like that), so variants are ranked by the root mean square
 //! of the change. The interaction of a pair is within a haplotype (cis): f(both) - f(first) - f(second) + f(neither). Pairs are ranked by how much

@@ -51,7 +51,7 @@ impl Edit {
         self.alt.is_empty()
     }
 
-    /// Whether `next`, which is not before this edit in the order of [`OrderedEdit`], cannot be on the same haplotype: it replaces the same bases,
+    /// Whether `next`, which is not before this edit in the order of a haplotype, cannot be on the same haplotype: it replaces the same bases,
     /// or both insert or delete at one place.
     #[must_use]
     pub fn excludes(&self, next: &Self) -> bool {

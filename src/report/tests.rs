@@ -22,7 +22,8 @@ const MODELS: [&str; 10] = [
     "stacked",
 ];
 
-/// Ten models of which the third from the last is called something that is no HTML.
+/// Ten models, the better the later, on two splits.
+#[allow(clippy::too_many_lines, reason = "one row of each table")]
 pub fn verdict() -> Verdict {
     let mut verdict = Verdict { comparison: "Compared to prs-dosages, as asked for.".to_owned(), ..Verdict::default() };
     for split in [Split::Validation, Split::Test] {
@@ -214,8 +215,9 @@ fn names_are_text_and_never_markup() {
     verdict.roc.iter_mut().filter(|point| point.model == "linformer").for_each(|point| point.model = evil.to_owned());
     verdict.calibration.iter_mut().filter(|row| row.model == "linformer").for_each(|row| row.model = evil.to_owned());
     let files = written(&verdict, &Background { name: evil.replace('/', ""), ..background() });
-    for (name, text) in files.iter().filter(|(name, _)| !name.ends_with(".json")) {
-        assert!(!text.contains("<script>alert") && text.contains("alert(1)") || !text.contains("alert(1)"), "{name}");
+    for name in ["report.html", "roc.svg", "calibration.svg"] {
+        let (_, text) = files.iter().find(|file| file.0 == name).unwrap();
+        assert!(text.contains("alert(1)") && !text.contains("<script>alert"), "{name}");
     }
 }
 

@@ -188,6 +188,16 @@ impl Summary {
         remarks.extend(self.corrected_tests.iter().map(|test| format!("{test}.")));
         remarks
     }
+
+    /// Who was left out, and who was averaged, a sentence each.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        let counts = [
+            (self.people_without_phenotype, "people of unknown phenotype left out"),
+            (self.people_averaged_over_folds, "people ranked by their mean logit over several folds"),
+        ];
+        counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect()
+    }
 }
 
 impl fmt::Display for Summary {
@@ -204,6 +214,7 @@ impl fmt::Display for Summary {
 /// Unreadable, malformed or contradicting predictions; models that were run on different people; a test split with one class only.
 pub fn run(options: &Options) -> Result<Summary, Error> {
     check(options)?;
+    let mut background = background(options)?;
     let mut scores = Scores::read(&options.predictions)?;
     let known = Known::read(options.cohort.as_deref(), beside::apoe(&options.predictions)?, &scores)?;
     let stacked = stacking::add(&mut scores);
@@ -246,26 +257,20 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         people_averaged_over_folds: scores.people_averaged_over_folds,
         files,
     };
-    let background = background(options, &summary)?;
+    background.notes = summary.remarks();
+    background.notes.extend(summary.left_out());
     summary.files.extend(report::write_report(&options.out, &summary.verdict, &background)?);
     Ok(summary)
 }
 
 /// What the report shows beside the verdict.
-fn background(options: &Options, summary: &Summary) -> Result<Background, Error> {
+fn background(options: &Options) -> Result<Background, Error> {
     let run = options.run.as_deref().map(beside::run).transpose()?;
-    let mut notes = summary.remarks();
-    if summary.people_without_phenotype > 0 {
-        notes.push(format!("{} people of unknown phenotype left out.", summary.people_without_phenotype));
-    }
-    if summary.people_averaged_over_folds > 0 {
-        notes.push(format!("{} people ranked by their mean logit over several folds.", summary.people_averaged_over_folds));
-    }
     let pipeline = run.as_ref().and_then(|run| Path::new(run.get("pipeline")?.as_str()?).file_stem());
     let name = pipeline.or(options.out.file_name()).map_or("evaluation".into(), |name| name.to_string_lossy().into_owned());
     Ok(Background {
         name,
-        notes,
+        notes: Vec::new(),
         training: beside::training(&options.predictions)?,
         scores: beside::scores(&options.predictions)?,
         evaluation: json!({

@@ -293,7 +293,7 @@ fn a_users_own_files_give_what_the_simulated_ones_gave() {
     let folder = own_cohort(&format!("{data}{rest}"));
     succeed(folder.path(), "run own/pipeline.toml --out out");
     let (simulated, own) = (results_after(&folder.path().join("simulated"), 2), results_after(&folder.path().join("out"), 2));
-    // The report tells the options, which are others.
+    // The report tells options and digests, and those are others.
     for (name, bytes) in simulated.into_iter().filter(|(name, _)| !name.ends_with("report.html")) {
         assert!(own[name] == bytes, "{name} differs");
     }

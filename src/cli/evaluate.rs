@@ -79,11 +79,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let files: Vec<String> = summary.files.iter().map(|path| path.display().to_string()).collect();
     eprintln!("wrote {}", files.join(", "));
-    if summary.people_without_phenotype > 0 {
-        eprintln!("{} people of unknown phenotype left out", summary.people_without_phenotype);
-    }
-    if summary.people_averaged_over_folds > 0 {
-        eprintln!("{} people ranked by their mean logit over several folds", summary.people_averaged_over_folds);
-    }
+    summary.left_out().iter().for_each(|line| eprintln!("{line}"));
     Ok(leakage?)
 }

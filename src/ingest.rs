@@ -12,7 +12,7 @@ mod variants;
 pub use self::{
     genotypes::{ABSENT, Genotype, MISSING},
     reference::{Reference, contig_aliases, contig_key, same_contig},
-    regions::{Interval, Locus, Strand, loci_of_regions, parse_region, read_intervals, read_loci},
+    regions::{DisjointRegions, Interval, Locus, Strand, joined, loci_of_regions, parse_region, read_intervals, read_loci},
     variants::{DosageField, Place, STDIN, VariantFile, VariantRecord, admits, pass},
 };
 

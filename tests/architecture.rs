@@ -38,6 +38,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("crate::ingest", "cli explain pipeline prs score sequence simulate tokenization"),
     ("crate::models", "cli compress dataset explain pipeline score training"),
     ("crate::nn", "cli compress models score training"),
+    ("crate::normal", "evaluation prs report"),
     ("crate::output", "cli compress dataset evaluation explain ingest pipeline prs report score sequence simulate tokenization training"),
     ("crate::pipeline", "cli"),
     ("crate::prs", "cli pipeline score"),

@@ -205,6 +205,14 @@ pub struct GuardRow {
     pub finding: String,
 }
 
+impl GuardRow {
+    /// What a guard found.
+    #[must_use]
+    pub fn new(guard: &str, verdict: GuardVerdict, subject: impl Into<String>, finding: impl Into<String>) -> Self {
+        Self { guard: guard.to_owned(), verdict, subject: subject.into(), finding: finding.into() }
+    }
+}
+
 /// Columns of `guards.csv`, in order.
 pub const GUARD_COLUMNS: [&str; 4] = ["guard", "verdict", "subject", "finding"];
 

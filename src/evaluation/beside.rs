@@ -21,15 +21,14 @@ fn files<'a>(predictions: &'a [PathBuf], name: &'a str) -> impl Iterator<Item = 
     paths.into_iter().filter(|path| path.exists())
 }
 
-/// Fills in the costs of the models that have one, and the match rates of published scores.
+/// Fills in the costs of the models that have one, and the match rates of published `scores`.
 ///
 /// # Errors
 /// A file that is malformed; two that say different things of one model.
-pub fn fill_in(rows: &mut [AucRow], predictions: &[PathBuf]) -> Result<(), Error> {
+pub fn fill_in(rows: &mut [AucRow], predictions: &[PathBuf], scores: &[ScoreRow]) -> Result<(), Error> {
     let costs = costs(predictions)?;
-    let match_rates = match_rates(predictions)?;
     for row in rows {
-        row.match_rate = match_rates.get(&row.model).copied();
+        row.match_rate = scores.iter().find(|score| score.model == row.model).map(|score| score.match_rate);
         let Some(cost) = costs.get(&row.model) else { continue };
         row.parameters = Some(cost.parameters);
         row.multiplications = Some(cost.multiplications);
@@ -53,31 +52,20 @@ fn costs(predictions: &[PathBuf]) -> Result<BTreeMap<String, CostRow>, Error> {
     Ok(costs)
 }
 
-fn match_rates(predictions: &[PathBuf]) -> Result<BTreeMap<String, f64>, Error> {
-    let mut rates: BTreeMap<String, f64> = BTreeMap::new();
-    for path in files(predictions, "scores.csv") {
-        for score in read_scores(&path)? {
-            match rates.insert(score.model.clone(), score.match_rate) {
-                Some(other) if other.to_bits() != score.match_rate.to_bits() => {
-                    return Err(Error::SaidTwice { path, what: "match rate", model: score.model });
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(rates)
-}
-
 /// Published scores, one a model.
 ///
 /// # Errors
-/// A file that is malformed.
+/// A file that is malformed; two that have other match rates of one model.
 pub fn scores(predictions: &[PathBuf]) -> Result<Vec<ScoreRow>, Error> {
     let mut scores: Vec<ScoreRow> = Vec::new();
     for path in files(predictions, "scores.csv") {
         for score in read_scores(&path)? {
-            if scores.iter().all(|other| other.model != score.model) {
-                scores.push(score);
+            match scores.iter().find(|other| other.model == score.model) {
+                None => scores.push(score),
+                Some(other) if other.match_rate.to_bits() != score.match_rate.to_bits() => {
+                    return Err(Error::SaidTwice { path, what: "match rate", model: score.model });
+                }
+                Some(_) => {}
             }
         }
     }

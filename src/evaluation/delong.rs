@@ -4,12 +4,8 @@
 //! Biometrics 44:837 (1988), computed in O(n log n) as Sun & Xu, IEEE Signal Process. Lett. 21:1389 (2014). As R's
 //! pROC, the interval is symmetric around the area and cut at 0 and 1.
 
-use std::f64::consts::SQRT_2;
-
 use super::roc::{OneClass, count, require_both, ties};
-
-/// 97.5 % quantile of the standard normal distribution.
-pub const Z_975: f64 = 1.959_963_984_540_054;
+use crate::normal::{Z_975, two_sided};
 
 /// For each person, how many people of the other class they are placed right against, ties counted half: multiples of one half, kept
 /// as counts so that sums and differences are exact and identical models differ by exactly zero.
@@ -90,7 +86,7 @@ impl Placements {
         let delta = difference.auroc();
         let inference = difference.variance().filter(|variance| *variance > 0.0).map(|variance| {
             let z = delta / variance.sqrt();
-            (interval(delta, variance, -1.0), libm::erfc(z.abs() / SQRT_2))
+            (interval(delta, variance, -1.0), two_sided(z))
         });
         PairedTest { delta, inference }
     }

@@ -15,10 +15,7 @@
 //! What chance could make a guard say in one of a thousand cohorts is no finding; a guard that looks at several models, or several ways, divides
 //! this chance among them (Bonferroni).
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    f64::consts::SQRT_2,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use gf_cohort_schema::{GuardRow, GuardVerdict, STACKED, Split, is_baseline, rung};
 
@@ -30,6 +27,7 @@ use super::{
     scores::{Column, Scores},
     strata::Known,
 };
+use crate::normal::upper_tail;
 use crate::report::p_value;
 
 const PERSON: &str = "person-in-two-splits";
@@ -67,33 +65,30 @@ pub fn run(scores: &Scores, known: &Known) -> Vec<GuardRow> {
     rows
 }
 
-fn row(guard: &str, verdict: GuardVerdict, subject: impl Into<String>, finding: impl Into<String>) -> GuardRow {
-    GuardRow { guard: guard.to_owned(), verdict, subject: subject.into(), finding: finding.into() }
-}
-
 /// `rows`, or one that says that nothing was found.
 fn or_pass(rows: Vec<GuardRow>, guard: &str, subject: &str, finding: impl Into<String>) -> Vec<GuardRow> {
-    if rows.is_empty() { vec![row(guard, GuardVerdict::Pass, subject, finding)] } else { rows }
-}
-
-fn upper_tail(z: f64) -> f64 {
-    libm::erfc(z / SQRT_2) / 2.0
+    if rows.is_empty() { vec![GuardRow::new(guard, GuardVerdict::Pass, subject, finding)] } else { rows }
 }
 
 fn person_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
     let n_people = scores.people.len();
     let splits = known.has_cohort().then(|| known.cells("split")).flatten();
     let Some(splits) = splits else {
-        return row(PERSON, GuardVerdict::Pass, "predictions", format!("{n_people} people, each in one split in all predictions"));
+        return GuardRow::new(
+            PERSON,
+            GuardVerdict::Pass,
+            "predictions",
+            format!("{n_people} people, each in one split in all predictions"),
+        );
     };
     let differs = |(person, cell): (&super::scores::Person, Option<&str>)| cell.is_some_and(|split| split != person.split.to_string());
     match scores.people.iter().zip(splits).filter(|pair| differs(*pair)).count() {
-        0 => row(PERSON, GuardVerdict::Pass, "cohort.csv", format!("{n_people} people, each in the split that cohort.csv says")),
+        0 => GuardRow::new(PERSON, GuardVerdict::Pass, "cohort.csv", format!("{n_people} people, each in the split that cohort.csv says")),
         n => {
             let finding = format!(
                 "{n} of {n_people} people were predicted in another split than cohort.csv has them in; use one cohort.csv throughout"
             );
-            row(PERSON, GuardVerdict::Fail, "cohort.csv", finding)
+            GuardRow::new(PERSON, GuardVerdict::Fail, "cohort.csv", finding)
         }
     }
 }
@@ -101,7 +96,7 @@ fn person_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
 fn family_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
     let Some(families) = known.cells("family_id") else {
         let finding = "no cohort.csv with a column family_id was given (--cohort)";
-        return row(FAMILY, GuardVerdict::NotRun, "cohort.csv", finding);
+        return GuardRow::new(FAMILY, GuardVerdict::NotRun, "cohort.csv", finding);
     };
     let mut people_of: BTreeMap<&str, Vec<Split>> = BTreeMap::new();
     for (person, family) in scores.people.iter().zip(families) {
@@ -111,7 +106,7 @@ fn family_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
     }
     let across: Vec<&Vec<Split>> = people_of.values().filter(|splits| splits.iter().any(|split| *split != splits[0])).collect();
     if across.is_empty() {
-        return row(FAMILY, GuardVerdict::Pass, "cohort.csv", format!("{} families, each in one split", people_of.len()));
+        return GuardRow::new(FAMILY, GuardVerdict::Pass, "cohort.csv", format!("{} families, each in one split", people_of.len()));
     }
     let in_test = across.iter().flat_map(|splits| *splits).filter(|split| **split == Split::Test).count();
     let n_test = scores.people.iter().filter(|person| person.split == Split::Test).count();
@@ -120,7 +115,7 @@ fn family_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
         across.len(),
         people_of.len()
     );
-    row(FAMILY, GuardVerdict::Fail, "cohort.csv", finding)
+    GuardRow::new(FAMILY, GuardVerdict::Fail, "cohort.csv", finding)
 }
 
 /// Groups of people with one logit, the largest.
@@ -139,7 +134,7 @@ fn identical_scores(columns: &[Column]) -> Vec<GuardRow> {
             let baselines = is_baseline(&column.model) && is_baseline(&other.model);
             let verdict = if baselines { GuardVerdict::Warn } else { GuardVerdict::Fail };
             let finding = format!("the same logit of all {} people as {}; are these two models?", column.people.len(), other.model);
-            rows.push(row(IDENTICAL, verdict, &column.model, finding));
+            rows.push(GuardRow::new(IDENTICAL, verdict, &column.model, finding));
         }
     }
     for column in columns.iter().filter(|column| rung(&column.model).is_some_and(|row| row >= 2)) {
@@ -159,7 +154,7 @@ fn identical_scores(columns: &[Column]) -> Vec<GuardRow> {
         };
         if let Some(other) = columns.iter().find(tells_apart) {
             let finding = format!("{n} of {n_people} people have one logit, whom {} tells apart; were their genotypes read?", other.model);
-            rows.push(row(IDENTICAL, GuardVerdict::Warn, &column.model, finding));
+            rows.push(GuardRow::new(IDENTICAL, GuardVerdict::Warn, &column.model, finding));
         }
     }
     or_pass(rows, IDENTICAL, "all models", format!("{} models, no two alike", columns.len()))
@@ -232,10 +227,10 @@ fn permuted_labels(scores: &Scores, known: &Known, columns: &[Column]) -> Vec<Gu
             if n_looked == 0 {
                 finding += "; not permuted within strata: no ancestry, families or PC1 with enough people of both classes (--cohort)";
             }
-            Some(row(PERMUTED, worst, &column.model, finding))
+            Some(GuardRow::new(PERMUTED, worst, &column.model, finding))
         })
         .collect();
-    let none = row(PERMUTED, GuardVerdict::NotRun, "all models", "no model of genomes has both classes and differing scores");
+    let none = GuardRow::new(PERMUTED, GuardVerdict::NotRun, "all models", "no model of genomes has both classes and differing scores");
     if rows.is_empty() { vec![none] } else { rows }
 }
 
@@ -276,7 +271,7 @@ fn placements_of_many(column: &Column) -> Option<Placements> {
 }
 
 fn stratification(columns: &[Column]) -> Vec<GuardRow> {
-    let not_run = |finding: &str| vec![row(STRATIFICATION, GuardVerdict::NotRun, PCS, finding)];
+    let not_run = |finding: &str| vec![GuardRow::new(STRATIFICATION, GuardVerdict::NotRun, PCS, finding)];
     let Some(pcs) = columns.iter().find(|column| column.model == PCS) else {
         return not_run("no predictions of prs-pcs, the principal components alone; give the cohort columns PC1, PC2, ...");
     };
@@ -299,14 +294,14 @@ fn stratification(columns: &[Column]) -> Vec<GuardRow> {
             let own = of_model.auroc();
             let finding =
                 format!("AUC {own:.3} is not above the {auroc:.3} of the principal components alone: ancestry or a batch, not the disease");
-            row(STRATIFICATION, GuardVerdict::Fail, &column.model, finding)
+            GuardRow::new(STRATIFICATION, GuardVerdict::Fail, &column.model, finding)
         })
         .collect();
     if !rows.is_empty() {
         return rows;
     }
     let finding = format!("the principal components alone have AUC {auroc:.3}, above 0.5; every model of genomes is better");
-    vec![row(STRATIFICATION, GuardVerdict::Warn, PCS, finding)]
+    vec![GuardRow::new(STRATIFICATION, GuardVerdict::Warn, PCS, finding)]
 }
 
 fn test_better_than_train(scores: &Scores) -> Vec<GuardRow> {
@@ -331,11 +326,11 @@ fn test_better_than_train(scores: &Scores) -> Vec<GuardRow> {
             let finding = format!(
                 "AUC {test:.3} on test, {train:.3} on train: better where it was not fitted; were weights or scoring file made with the test people?"
             );
-            rows.push(row(TEST_BETTER, GuardVerdict::Fail, *model, finding));
+            rows.push(GuardRow::new(TEST_BETTER, GuardVerdict::Fail, *model, finding));
         }
     }
     match optimism {
-        None => vec![row(
+        None => vec![GuardRow::new(
             TEST_BETTER,
             GuardVerdict::NotRun,
             "all models",

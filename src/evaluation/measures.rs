@@ -5,16 +5,16 @@
 //! so). The R2 are those of the model's logit itself, covariates included, and not what it adds to covariates. Brier score and calibration are
 //! of the probabilities as they were predicted, without recalibration.
 
-use std::f64::consts::{PI, SQRT_2};
-
 use gf_cohort_schema::AucRow;
 
 use super::{
-    delong::Z_975,
     roc::{count, ties},
     scores::Column,
 };
-use crate::regression::{Failure, Fit, Likelihood, logistic};
+use crate::{
+    normal::{Z_975, density, upper_quantile},
+    regression::{Failure, Fit, Likelihood, logistic},
+};
 
 /// Fills in what is defined; says why the rest is not.
 pub fn fill_in(row: &mut AucRow, column: &Column, prevalence: Option<f64>, reasons: &mut Vec<String>) {
@@ -104,29 +104,12 @@ fn observed_r2(column: &Column) -> Option<f64> {
 /// R2 on the liability scale of a sample with more (or fewer) cases than the population: Lee et al. 2012 (Genet. Epidemiol. 36:214), equation 15.
 fn liability_r2(observed_r2: f64, case_share: f64, prevalence: f64) -> Option<f64> {
     let threshold = upper_quantile(prevalence);
-    let density = (-threshold * threshold / 2.0).exp() / (2.0 * PI).sqrt();
+    let density = density(threshold);
     let mean_of_cases = density / prevalence;
     let excess = mean_of_cases * (case_share - prevalence) / (1.0 - prevalence);
     let theta = excess * (excess - threshold);
     let scale = (prevalence * (1.0 - prevalence) / density).powi(2) / (case_share * (1.0 - case_share));
     Some(observed_r2 * scale / (1.0 + observed_r2 * theta * scale)).filter(|r2| r2.is_finite())
-}
-
-/// Where the standard normal distribution has `share` of itself above; by Newton's method from the middle, on the lower half of the shares.
-fn upper_quantile(share: f64) -> f64 {
-    if share > 0.5 {
-        return -upper_quantile(1.0 - share);
-    }
-    let mut x: f64 = 0.0;
-    // The tail is convex above 0, so the steps rise to the root from below.
-    for _ in 0..200 {
-        let step = (libm::erfc(x / SQRT_2) / 2.0 - share) / ((-x * x / 2.0).exp() / (2.0 * PI).sqrt());
-        x += step;
-        if step.abs() <= 1e-15 * x.abs() {
-            break;
-        }
-    }
-    x
 }
 
 fn case_share(column: &Column) -> f64 {
@@ -197,14 +180,5 @@ mod tests {
         let (tied, reasons) = measured(&column(&[0.5; 4], &[false, true, true, true]), Some(0.1));
         assert_eq!((tied.auprc, tied.or_per_sd, tied.nagelkerke_r2, tied.liability_r2), (Some(0.75), None, None, None));
         assert!(tied.calibration_intercept.is_some() && reasons.concat().contains("a column is constant"), "{reasons:?}");
-    }
-
-    #[test]
-    fn quantiles_of_the_normal_distribution_are_those_of_r() {
-        // qnorm(c(0.5, 0.05, 0.001, 1e-12, 0.9), lower.tail = FALSE)
-        let expected = [0.0, 1.644_853_626_951_472_7, 3.090_232_306_167_813, 7.034_483_825_309_131, -1.281_551_565_544_600_4];
-        for (share, expected) in [0.5, 0.05, 0.001, 1e-12, 0.9].into_iter().zip(expected) {
-            close(upper_quantile(share), expected);
-        }
     }
 }

@@ -3,9 +3,8 @@
 //! Input -> output: ranks and strata of people -> mean and standard deviation over all permutations. They are known exactly, so that nothing is
 //! drawn: the rank sum of the cases is a linear rank statistic (Hajek and Sidak 1967; for everyone it is Mann and Whitney's U).
 
-use std::f64::consts::SQRT_2;
-
 use super::{roc::ties, scores::Column};
+use crate::normal::two_sided;
 
 /// The AUROC of people, and its distribution under permuted labels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +37,7 @@ impl Permuted {
 
     /// Two-sided: the AUROC is as far from one half with permuted labels.
     pub fn p_value(&self) -> f64 {
-        libm::erfc(self.z.abs() / SQRT_2)
+        two_sided(self.z)
     }
 }
 

@@ -6,11 +6,11 @@
 use gf_cohort_schema::{CalibrationRow, DecileRow, DistributionRow};
 
 use super::{
-    delong::Z_975,
     recalibration::Recalibrated,
     roc::{by_rising, ties},
     scores::Column,
 };
+use crate::normal::{Z_975, wilson};
 
 const N_TENTHS: usize = 10;
 /// Bars of the histogram.
@@ -37,8 +37,12 @@ pub fn calibration(column: &Column, recalibrated: Option<&Recalibrated>) -> Vec<
     let row = |tenth: usize| {
         let places: Vec<usize> = (0..tenth_of.len()).filter(|&place| tenth_of[place] == tenth).collect();
         let mean = |value: &dyn Fn(usize) -> f64| places.iter().map(|&place| value(place)).sum::<f64>() / places.len() as f64;
+        if places.is_empty() {
+            return None;
+        }
         let n_cases = places.iter().filter(|&&place| column.is_case[place]).count();
-        let (ci_low, ci_high) = wilson(n_cases, places.len())?;
+        let observed = n_cases as f64 / places.len() as f64;
+        let (ci_low, ci_high) = wilson(observed, places.len() as f64);
         Some(CalibrationRow {
             model: column.model.clone(),
             split: column.split,
@@ -46,24 +50,12 @@ pub fn calibration(column: &Column, recalibrated: Option<&Recalibrated>) -> Vec<
             n: places.len(),
             mean_probability: mean(&|place| column.probabilities[place]),
             mean_recalibrated: recalibrated.map(|map| mean(&|place| map.probability(column.logits[place]))),
-            observed: n_cases as f64 / places.len() as f64,
+            observed,
             ci_low,
             ci_high,
         })
     };
     (0..N_TENTHS).filter_map(row).collect()
-}
-
-/// Wilson's (1927) 95 % interval of a share; `None` of nobody.
-fn wilson(n_with: usize, n: usize) -> Option<(f64, f64)> {
-    if n == 0 {
-        return None;
-    }
-    let (share, n) = (n_with as f64 / n as f64, n as f64);
-    let z2 = Z_975 * Z_975;
-    let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half_width = Z_975 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    Some(((centre - half_width).max(0.0), (centre + half_width).min(1.0)))
 }
 
 /// All ten tenths by logit; odds against the fifth and sixth together, with the interval of Woolf (1955).

@@ -1,11 +1,15 @@
 //! Loci: BED lines (0-based, half-open; name and strand optional) and `chr:beg-end` strings (1-based, inclusive).
 
-use std::{collections::HashSet, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error,
+    Error, contig_key,
     variants::{Decompression, Input},
 };
 
@@ -91,6 +95,49 @@ pub fn read_intervals(path: &Path) -> Result<Vec<Interval>, Error> {
         Ok(())
     })?;
     Ok(intervals)
+}
+
+/// Regions of all contigs, sorted and disjoint; a contig is found by any of its names.
+pub struct DisjointRegions {
+    /// By [`contig_key`].
+    of_contig: HashMap<String, Vec<Range<usize>>>,
+}
+
+impl DisjointRegions {
+    /// Joins regions that overlap or touch.
+    pub fn new<'a>(regions: impl IntoIterator<Item = (&'a str, Range<usize>)>) -> Self {
+        let mut of_contig: HashMap<String, Vec<Range<usize>>> = HashMap::new();
+        for (contig, region) in regions {
+            of_contig.entry(contig_key(contig).to_owned()).or_default().push(region);
+        }
+        Self { of_contig: of_contig.into_iter().map(|(contig, regions)| (contig, joined(regions))).collect() }
+    }
+
+    /// Where loci are.
+    #[must_use]
+    pub fn of_loci(loci: &[Locus]) -> Self {
+        Self::new(loci.iter().map(|locus| (locus.contig.as_str(), locus.start0..locus.end0)))
+    }
+
+    /// The regions on a contig or its alias.
+    #[must_use]
+    pub fn on(&self, contig: &str) -> &[Range<usize>] {
+        self.of_contig.get(contig_key(contig)).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Regions of one contig sorted, and joined where they overlap or touch.
+#[must_use]
+pub fn joined(mut regions: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    regions.sort_unstable_by_key(|region| (region.start, region.end));
+    regions.dedup_by(|next, kept| {
+        let joins = next.start <= kept.end;
+        if joins {
+            kept.end = kept.end.max(next.end);
+        }
+        joins
+    });
+    regions
 }
 
 fn for_each_bed_line(path: &Path, mut visit: impl FnMut(Locus) -> Result<(), String>) -> Result<(), Error> {

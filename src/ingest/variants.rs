@@ -22,18 +22,13 @@ use std::{
 };
 
 pub(super) use self::input::{Compression, Decompression, Input};
-use self::{
-    columns::Columns,
-    course::{Course, Wanted},
-    header::Header,
-    input::is_stream,
-};
+use self::{columns::Columns, course::Course, header::Header, input::is_stream};
 pub use self::{
     input::STDIN,
     record::{Place, VariantRecord, admits, pass},
     soft::DosageField,
 };
-use super::{Error, regions::Locus, same_contig};
+use super::{DisjointRegions, Error, regions::Locus, same_contig};
 
 /// An opened VCF or BCF file: header read, records not yet.
 pub struct VariantFile {
@@ -140,7 +135,7 @@ impl VariantFile {
         mut visit: impl FnMut(&VariantRecord) -> Result<(), E>,
     ) -> Result<HashSet<String>, E> {
         let stream = self.stream.take();
-        let wanted = loci.map(Wanted::new);
+        let wanted = loci.map(DisjointRegions::of_loci);
         let mut course = Course::new(&self.path, &self.header.contigs, wanted.as_ref());
         if let Some(wanted) = wanted.as_ref().filter(|_| !self.is_stream && self.compression == Compression::Bgzf)
             && let Some(indexed) = index::open(&self.path, &self.header, wanted)?

@@ -5,7 +5,7 @@
 //! test; Firth's where that one separates the classes, as `plink2 --glm firth-fallback` does. People without a call are left out of the
 //! regression of that allele. Positions are 1-based; beta is the log-odds a copy.
 
-use std::{f64::consts::SQRT_2, fmt, path::Path};
+use std::{fmt, path::Path};
 
 use gf_cohort_schema::probability;
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use super::panel::{Column, Panel};
 use crate::{
+    normal::two_sided,
     output,
     regression::{Failure, Fit, Likelihood, logistic},
 };
@@ -66,7 +67,7 @@ impl Estimate {
     /// Two-sided.
     #[must_use]
     pub fn p_value(self) -> f64 {
-        libm::erfc(self.z().abs() / SQRT_2)
+        two_sided(self.z())
     }
 }
 

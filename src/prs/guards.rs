@@ -25,7 +25,7 @@ pub fn digest(cohort: &Cohort, split: Split) -> String {
 #[must_use]
 pub fn score_study(cohort: &Cohort, study: Option<&str>, file: &ScoringFile) -> GuardRow {
     let (verdict, finding) = finding(cohort, study, &file.header);
-    GuardRow { guard: "score-study".into(), verdict, subject: format!("{BASELINE_PREFIX}{}", file.id), finding }
+    GuardRow::new("score-study", verdict, format!("{BASELINE_PREFIX}{}", file.id), finding)
 }
 
 fn finding(cohort: &Cohort, study: Option<&str>, header: &str) -> (GuardVerdict, String) {

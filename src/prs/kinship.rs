@@ -16,7 +16,7 @@ use gf_cohort_schema::{Cohort, GuardRow, GuardVerdict};
 use rayon::prelude::*;
 
 use super::{Error, dosages::Site};
-use crate::{ingest::contig_key, output};
+use crate::{ingest::contig_key, normal::upper_tail, output};
 
 /// Fewer independent variants tell cousins from strangers badly.
 const LEAST_VARIANTS: usize = 500;
@@ -94,7 +94,7 @@ pub fn guard(cohort: &Cohort, training: &[usize], sites: &[Site], file: Option<&
                  found on more of the genome (--kinship FILE)",
                 variants.len()
             );
-            (GuardRow { guard: "kinship".into(), verdict: GuardVerdict::NotRun, subject: "cohort".into(), finding }, Vec::new())
+            (GuardRow::new("kinship", GuardVerdict::NotRun, "cohort", finding), Vec::new())
         }
         None => {
             let (pairs, noisy) = BitPlanes::of(&variants, cohort.people.len()).related(cohort);
@@ -138,7 +138,7 @@ fn finding(pairs: &[Pair], source: &str) -> GuardRow {
              they are is in related_pairs.csv (keep it private): give each family one family_id and one split"
         )
     };
-    GuardRow { guard: "kinship".into(), verdict, subject: "cohort".into(), finding }
+    GuardRow::new("kinship", verdict, "cohort", finding)
 }
 
 /// A variant's genotype in each person: 0, 1 or 2 copies of ALT; `None` where it is missing.
@@ -250,8 +250,7 @@ impl BitPlanes {
         let [n, sum, squares] = [0, 1, 2].map(|moment| of_people.iter().map(|(_, sums)| sums[moment]).sum::<f64>());
         let mean = sum / n.max(1.0);
         let sd = (squares / n.max(1.0) - mean * mean).max(0.0).sqrt();
-        let is_noise =
-            |relation: Relation| 0.5 * n * libm::erfc((relation.cut_off() - mean) / (sd * std::f64::consts::SQRT_2)) >= FALSE_PAIRS;
+        let is_noise = |relation: Relation| n * upper_tail((relation.cut_off() - mean) / sd) >= FALSE_PAIRS;
         let noisy: Vec<Relation> = Relation::ALL.into_iter().filter(|&relation| n > 0.0 && sd > 0.0 && is_noise(relation)).collect();
         let pairs = of_people.into_iter().flat_map(|(pairs, _)| pairs).filter(|pair| !noisy.contains(&pair.relation)).collect();
         (pairs, noisy.into_iter().map(Relation::name).collect())
@@ -296,7 +295,7 @@ fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
 
 /// People of different splits with the same genotype at every site.
 fn identical(cohort: &Cohort, training: &[usize], sites: &[Site], variants: &[Calls]) -> GuardRow {
-    let row = |verdict, finding| GuardRow { guard: "identical-genotypes".into(), verdict, subject: "cohort".into(), finding };
+    let row = |verdict, finding: String| GuardRow::new("identical-genotypes", verdict, "cohort", finding);
     let split = |person: usize| cohort.people[person].split;
     let n = cohort.people.len();
     let mut of_split: HashMap<_, usize> = HashMap::new();

@@ -27,7 +27,7 @@ use super::{
     matching::{self, Candidate, Exclusion, MatchCounts, MatchRules, Matches, Positions, Stand},
     scoring_file::{EffectColumn, GenomeBuild, ScoringFile, WeightRow},
 };
-use crate::ingest::{Interval, Reference, contig_key, read_intervals};
+use crate::ingest::{DisjointRegions, Reference, contig_key, read_intervals};
 
 /// How genotypes are read and published scores are matched and summed, beside [`Options`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -231,8 +231,8 @@ struct Absent<'a> {
     filtered: &'a [Site],
     /// Contig key and position of all records.
     present: HashSet<(&'a str, usize)>,
-    /// By contig key, sorted and disjoint; `None` when not given.
-    callable: Option<HashMap<String, Vec<(usize, usize)>>>,
+    /// `None` when not given.
+    callable: Option<DisjointRegions>,
     reference: Option<Reference>,
 }
 
@@ -250,7 +250,9 @@ impl<'a> Absent<'a> {
             xchr_model: scoring.reading.xchr_model,
             filtered,
             present,
-            callable: callable.map(|intervals| merged(&intervals)),
+            callable: callable.map(|intervals| {
+                DisjointRegions::new(intervals.iter().map(|interval| (interval.contig.as_str(), interval.start0..interval.end0)))
+            }),
             reference: scoring.reference.as_deref().map(Reference::open).transpose()?,
         })
     }
@@ -291,10 +293,10 @@ impl<'a> Absent<'a> {
 
     fn is_callable(&self, row: &WeightRow) -> bool {
         let (Some(callable), Some(position)) = (&self.callable, row.chr_position) else { return false };
-        let intervals = callable.get(contig_key(&row.chr_name)).map_or(&[][..], Vec::as_slice);
+        let regions = callable.on(&row.chr_name);
         let len_nt = row.effect_allele.len().max(row.other_allele.as_ref().map_or(1, String::len));
-        let next = intervals.partition_point(|&(_, end0)| end0 < position);
-        intervals.get(next).is_some_and(|&(start0, end0)| start0 < position && position - 1 + len_nt <= end0)
+        let next = regions.partition_point(|region| region.end < position);
+        regions.get(next).is_some_and(|region| region.start < position && position - 1 + len_nt <= region.end)
     }
 
     /// Which of the row's alleles is REF, where the reference tells them apart. Men have one copy on X, and nobody says who is one.
@@ -329,24 +331,6 @@ fn effect_is_ref(row: &WeightRow, bases: &str, keep_ambiguous: bool) -> Option<b
         .map(|(effect, other)| (bases.starts_with(effect), bases.starts_with(other)))
         .find(|fits| *fits != (false, false))
         .and_then(|(is_effect, is_other)| (is_effect != is_other).then_some(is_effect))
-}
-
-fn merged(intervals: &[Interval]) -> HashMap<String, Vec<(usize, usize)>> {
-    let mut of_contig: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
-    for interval in intervals {
-        of_contig.entry(contig_key(&interval.contig).to_owned()).or_default().push((interval.start0, interval.end0));
-    }
-    for intervals in of_contig.values_mut() {
-        intervals.sort_unstable();
-        intervals.dedup_by(|next, kept| {
-            let joins = next.0 <= kept.1;
-            if joins {
-                kept.1 = kept.1.max(next.1);
-            }
-            joins
-        });
-    }
-    of_contig
 }
 
 /// Reads the scoring files, refusing those of another build and names that are there already.

@@ -11,13 +11,12 @@ use super::{
     figure::{Axis, Dash, Figure, Panel, Point, Series, Shape, Style},
     words,
 };
+use crate::normal::wilson;
 
 /// Corners of a curve shown at most: more are not seen, and tell the order of people.
 const MAX_CORNERS: usize = 200;
 /// The mean of fewer people would tell theirs.
 const MIN_PEOPLE: usize = 5;
-/// Of a normal distribution.
-const Z_975: f64 = 1.959_963_984_540_054;
 
 /// All figures that have data.
 pub fn figures(verdict: &Verdict, background: &Background) -> Vec<Figure> {
@@ -74,14 +73,6 @@ fn thinned<'a>(corners: &[&'a RocPoint]) -> Vec<&'a RocPoint> {
         }
     }
     kept
-}
-
-/// Wilson's (1927) 95 % interval of a share of `n`.
-fn wilson(share: f64, n: f64) -> (f64, f64) {
-    let z2 = Z_975 * Z_975;
-    let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half_width = Z_975 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    ((centre - half_width).max(0.0), (centre + half_width).min(1.0))
 }
 
 fn calibration(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::Reason;
-use crate::ingest::{Interval, Locus, same_contig};
+use crate::ingest::{Interval, Locus, joined, same_contig};
 
 /// Masked places of one locus, ascending and disjoint. They travel with a model, so that new people are read alike.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,16 +72,7 @@ impl Masks {
 fn inside(locus: &Locus, intervals: &[Interval]) -> Vec<Range<usize>> {
     let here = intervals.iter().filter(|interval| same_contig(&interval.contig, &locus.contig));
     let cut = here.map(|interval| interval.start0.max(locus.start0)..interval.end0.min(locus.end0));
-    let mut places: Vec<Range<usize>> = cut.filter(|place| place.start < place.end).collect();
-    places.sort_by_key(|place| (place.start, place.end));
-    places.dedup_by(|next, kept| {
-        let joins = next.start <= kept.end;
-        if joins {
-            kept.end = kept.end.max(next.end);
-        }
-        joins
-    });
-    places
+    joined(cut.filter(|place| place.start < place.end).collect())
 }
 
 #[cfg(test)]

@@ -1,66 +1,30 @@
 //! The course of records through a file: their order, the ends of the contigs, and the regions wanted. Coordinates: 0-based, half-open.
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
-};
+use std::{collections::HashSet, ops::Range, path::Path};
 
 use super::{header::Contig, record::VariantRecord};
-use crate::ingest::{Error, contig_key, regions::Locus};
-
-/// Regions of one contig: sorted and disjoint.
-type Regions = Vec<(usize, usize)>;
-
-/// Loci merged to disjoint regions, by [`contig_key`].
-pub(super) struct Wanted {
-    of_contig: HashMap<String, Regions>,
-}
-
-impl Wanted {
-    pub fn new(loci: &[Locus]) -> Self {
-        let mut of_contig: HashMap<String, Regions> = HashMap::new();
-        for locus in loci {
-            of_contig.entry(contig_key(&locus.contig).to_owned()).or_default().push((locus.start0, locus.end0));
-        }
-        for regions in of_contig.values_mut() {
-            regions.sort_unstable();
-            regions.dedup_by(|next, kept| {
-                let joins = next.0 <= kept.1;
-                if joins {
-                    kept.1 = kept.1.max(next.1);
-                }
-                joins
-            });
-        }
-        Self { of_contig }
-    }
-
-    /// The regions on a contig or its alias.
-    pub fn on(&self, contig: &str) -> &[(usize, usize)] {
-        self.of_contig.get(contig_key(contig)).map_or(&[], Vec::as_slice)
-    }
-}
+use crate::ingest::{DisjointRegions, Error};
 
 /// A record at the last base may insert after it; one whose REF ends before the first base touches nothing inside.
-fn overlaps(regions: &[(usize, usize)], record: &VariantRecord) -> bool {
-    let next = regions.partition_point(|&(_, end0)| end0 <= record.start0());
-    regions.get(next).is_some_and(|&(start0, _)| record.span_end0() > start0)
+fn overlaps(regions: &[Range<usize>], record: &VariantRecord) -> bool {
+    let next = regions.partition_point(|region| region.end <= record.start0());
+    regions.get(next).is_some_and(|region| record.span_end0() > region.start)
 }
 
 /// Follows a stream of records. What depends on the contig is looked up once for each.
 pub(super) struct Course<'f> {
     path: &'f Path,
     contigs: &'f [Contig],
-    wanted: Option<&'f Wanted>,
+    wanted: Option<&'f DisjointRegions>,
     contig: String,
     position: usize,
     len_nt: Option<usize>,
-    regions: &'f [(usize, usize)],
+    regions: &'f [Range<usize>],
     seen: HashSet<String>,
 }
 
 impl<'f> Course<'f> {
-    pub fn new(path: &'f Path, contigs: &'f [Contig], wanted: Option<&'f Wanted>) -> Self {
+    pub fn new(path: &'f Path, contigs: &'f [Contig], wanted: Option<&'f DisjointRegions>) -> Self {
         Self { path, contigs, wanted, contig: String::new(), position: 0, len_nt: None, regions: &[], seen: HashSet::new() }
     }
 
@@ -117,7 +81,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ingest::{Strand, same_contig};
+    use crate::ingest::{Locus, Strand, same_contig};
 
     fn locus(contig: &str, start0: usize, end0: usize) -> Locus {
         Locus { name: "x".into(), contig: contig.into(), start0, end0, strand: Strand::Forward }
@@ -140,7 +104,7 @@ mod tests {
             let expected = loci.iter().any(|locus| {
                 record.start0() < locus.end0 && record.span_end0() > locus.start0 && same_contig(&locus.contig, &record.contig)
             });
-            let wanted = Wanted::new(&loci);
+            let wanted = DisjointRegions::of_loci(&loci);
             prop_assert_eq!(Course::new(Path::new("x"), &[], Some(&wanted)).wants(&record).unwrap(), expected);
         }
     }

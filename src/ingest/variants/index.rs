@@ -16,11 +16,10 @@ use noodles::{
 };
 
 use super::{
-    course::Wanted,
     header::Header,
     input::{Decompression, Input},
 };
-use crate::ingest::{Error, beside};
+use crate::ingest::{DisjointRegions, Error, beside};
 
 /// Parts of a file nearer than this (compressed bytes, one block at most) are read as one: to jump costs as much as to read on.
 const MAX_GAP_BYTES: u64 = 1 << 16;
@@ -59,7 +58,7 @@ fn again(path: &Path) -> String {
 ///
 /// # Errors
 /// An index that cannot be read, or that is not of this file.
-pub(super) fn open(path: &Path, header: &Header, wanted: &Wanted) -> Result<Option<Indexed>, Error> {
+pub(super) fn open(path: &Path, header: &Header, wanted: &DisjointRegions) -> Result<Option<Indexed>, Error> {
     let Some(index_path) = index_of(path) else { return Ok(None) };
     let unusable = |reason: String| Error::file(&index_path, format!("{reason}; make it again with {}", again(path)));
     let index = read(&index_path).map_err(|error| unusable(format!("the index is damaged ({error})")))?;
@@ -73,10 +72,10 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &Wanted) -> Result<Opti
     let mut chunks = Vec::new();
     let mut end = None;
     for (id, name) in names.into_iter().enumerate().take(index.reference_sequences().count()) {
-        for &(start0, end0) in wanted.on(&name) {
+        for region in wanted.on(&name) {
             // One base more on the left: an insertion's anchor may stand just before the region.
-            let start = Position::new(start0).unwrap_or(Position::MIN);
-            let Some(end) = Position::new(end0) else { continue };
+            let start = Position::new(region.start).unwrap_or(Position::MIN);
+            let Some(end) = Position::new(region.end) else { continue };
             chunks.extend(query(id, Interval::from(start..=end))?);
         }
         let end_of_contig = query(id, Interval::from(..))?.iter().map(Chunk::end).max();

@@ -37,7 +37,7 @@ use std::{
     str::FromStr,
 };
 
-use gf_cohort_schema::{AucRow, GuardVerdict, RocPoint, Split};
+use gf_cohort_schema::{AucRow, Characteristics, GuardVerdict, RocPoint, Split};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -214,9 +214,17 @@ impl fmt::Display for Summary {
 /// Unreadable, malformed or contradicting predictions; models that were run on different people; a test split with one class only.
 pub fn run(options: &Options) -> Result<Summary, Error> {
     check(options)?;
-    let mut background = background(options)?;
-    let mut scores = Scores::read(&options.predictions)?;
-    let known = Known::read(options.cohort.as_deref(), beside::apoe(&options.predictions)?, &scores)?;
+    // Of 500,000 people each of these takes its part of a second.
+    let (background, (scores, cohort)) = rayon::join(
+        || background(options),
+        || {
+            let cohort = || options.cohort.as_deref().map(Characteristics::read).transpose();
+            rayon::join(|| Scores::read(&options.predictions), cohort)
+        },
+    );
+    let (mut background, mut scores) = (background?, scores?);
+    let cohort = options.cohort.as_deref().zip(cohort?);
+    let known = Known::new(cohort, beside::apoe(&options.predictions)?, &scores)?;
     let stacked = stacking::add(&mut scores);
     let comparison = comparison::choose(&scores, options.compare_to.as_deref())?;
     let compared_to = comparison.model();
@@ -227,11 +235,13 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     beside::fill_in(&mut verdict.rows, &options.predictions, &background.scores)?;
     describe(&mut verdict, &scores, options.recalibration);
     let strata = strata::choose(options.strata.as_deref(), &known)?;
-    verdict.strata = strata::rows(&strata, &scores, compared_to, bootstrap.as_ref());
+    let (strata, guards) =
+        rayon::join(|| strata::rows(&strata, &scores, compared_to, bootstrap.as_ref()), || guards::run(&scores, &known));
+    verdict.strata = strata;
     let (folds, corrected_tests) = folds::evaluate(&scores, compared_to);
     verdict.folds = folds;
     verdict.guards = beside::guards(&options.predictions, &guards::NAMES)?;
-    verdict.guards.extend(guards::run(&scores, &known));
+    verdict.guards.extend(guards);
     verdict.comparison = comparison.to_string();
 
     let mut files = report::write(&options.out, &verdict)?;

@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use gf_cohort_schema::{GuardRow, GuardVerdict, STACKED, Split, is_baseline, rung};
 
+use rayon::prelude::*;
+
 use super::{
     areas::placements,
     delong::Placements,
@@ -207,7 +209,7 @@ fn permuted_labels(scores: &Scores, known: &Known, columns: &[Column]) -> Vec<Gu
     let columns: Vec<&Column> = columns.iter().filter(|column| rung(&column.model).is_some_and(|row| row >= 1)).collect();
     let alpha = ALPHA / (columns.len() * alike.len()).max(1) as f64;
     let rows: Vec<GuardRow> = columns
-        .into_iter()
+        .into_par_iter()
         .filter_map(|column| {
             let everyone = Permuted::of(column, &vec![0; column.people.len()], 1)?;
             let mut worst = GuardVerdict::Pass;

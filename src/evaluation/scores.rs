@@ -78,7 +78,12 @@ impl Column {
         let of = |values: &[f64]| kept.iter().map(|&place| values[place]).collect::<Vec<f64>>();
         let people = kept.iter().map(|&place| self.people[place]).collect();
         let is_case = kept.iter().map(|&place| self.is_case[place]).collect();
-        Self::new(self.split, &self.model, people, is_case, of(&self.logits), of(&self.probabilities))
+        let (logits, probabilities) = (of(&self.logits), of(&self.probabilities));
+        // Those who are kept stand in the order they stood in.
+        let mut place_of = vec![None; self.people.len()];
+        kept.iter().zip(0..).for_each(|(&place, new)| place_of[place] = Some(new));
+        let order = self.order.iter().filter_map(|&place| place_of[place as usize]).collect();
+        Self { split: self.split, model: self.model.clone(), people, is_case, logits, probabilities, order }
     }
 }
 

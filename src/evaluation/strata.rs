@@ -54,14 +54,14 @@ pub struct Stratum {
 }
 
 impl Known {
-    /// Reads the cohort, in which all who are predicted must be, and APOE genotypes.
+    /// Of the cohort (with its path), in which all who are predicted must be, and APOE genotypes.
     ///
     /// # Errors
-    /// A table that is malformed; people who are not in the cohort.
-    pub fn read(cohort: Option<&Path>, apoe: Vec<Characteristics>, scores: &Scores) -> Result<Self, Error> {
+    /// People who are not in the cohort.
+    pub fn new(cohort: Option<(&Path, Characteristics)>, apoe: Vec<Characteristics>, scores: &Scores) -> Result<Self, Error> {
         let apoe = apoe.into_iter().map(|table| Table::new(table, scores)).collect();
-        let Some(path) = cohort else { return Ok(Self { cohort: None, apoe }) };
-        let cohort = Table::new(Characteristics::read(path)?, scores);
+        let Some((path, cohort)) = cohort else { return Ok(Self { cohort: None, apoe }) };
+        let cohort = Table::new(cohort, scores);
         let mut absent = scores.people.iter().zip(&cohort.rows).filter(|(_, row)| row.is_none());
         if let Some((example, _)) = absent.next() {
             let (n_absent, n_people) = (absent.count() + 1, scores.people.len());
@@ -126,19 +126,20 @@ pub fn choose(asked: Option<&[String]>, known: &Known) -> Result<Vec<Stratum>, E
 
 /// Every model among the people of every level, on every split.
 pub fn rows(strata: &[Stratum], scores: &Scores, compared_to: Option<&str>, bootstrap: Option<&Bootstrap<'_>>) -> Vec<StratumRow> {
-    let mut rows = Vec::new();
+    let mut groups = Vec::new();
     for stratum in strata {
         for split in Split::ALL {
-            for (level, name) in stratum.levels.iter().enumerate() {
-                let of_level = |person: u32| stratum.level_of[person as usize] == level;
-                let columns: Vec<Column> = scores.in_split(split).iter().map(|column| column.subset(of_level)).collect();
-                let columns: Vec<&Column> = columns.iter().filter(|column| !column.people.is_empty()).collect();
-                let areas = areas(&columns, compared_to, bootstrap);
-                rows.extend(columns.iter().zip(areas).map(|(column, area)| row(&stratum.name, name, column, area, compared_to)));
-            }
+            groups.extend(stratum.levels.iter().enumerate().map(|(level, name)| (stratum, split, level, name)));
         }
     }
-    rows
+    let rows_of = |(stratum, split, level, name): (&Stratum, Split, usize, &String)| {
+        let of_level = |person: u32| stratum.level_of[person as usize] == level;
+        let columns: Vec<Column> = scores.in_split(split).iter().map(|column| column.subset(of_level)).collect();
+        let columns: Vec<&Column> = columns.iter().filter(|column| !column.people.is_empty()).collect();
+        let areas = areas(&columns, compared_to, bootstrap);
+        columns.iter().zip(areas).map(|(column, area)| row(&stratum.name, name, column, area, compared_to)).collect::<Vec<_>>()
+    };
+    groups.into_par_iter().map(rows_of).collect::<Vec<_>>().concat()
 }
 
 fn row(stratum: &str, level: &str, column: &Column, area: Result<Area, OneClass>, compared_to: Option<&str>) -> StratumRow {

@@ -15,7 +15,10 @@ use super::{
     published::{self, ScoreSummary, Scorer},
     tables,
 };
-use crate::ingest::{Locus, Strand, VariantRecord};
+use crate::{
+    ingest::{Locus, Strand, VariantRecord},
+    output,
+};
 
 /// Genotypes that are held at once.
 const BATCH_BYTES: usize = 1 << 26;
@@ -84,9 +87,16 @@ pub fn run(options: &Options) -> Result<RawSummary, Error> {
     })?;
     let scores = scorer.map_or_else(|| Ok(Vec::new()), |scorer| scorer.finish(&sites, &table.filtered))?;
     let log = options.out.join("match_log.csv");
-    tables::write_match_log(&log, &scores, &sites, options)?;
-    published::check_overlap(&scores, options, &log)?;
-    tables::write_raw_scores(&options.out.join("raw_scores.csv"), &table.people, &scores)?;
+    let raw_scores = options.out.join("raw_scores.csv");
+    output::remove_if_there(&raw_scores)?;
+    let overlap = published::check_overlap(&scores, options, &log);
+    let (logged, written) = rayon::join(
+        || tables::write_match_log(&log, &scores, &sites, options),
+        || if overlap.is_ok() { tables::write_raw_scores(&raw_scores, &table.people, &scores) } else { Ok(()) },
+    );
+    logged?;
+    overlap?;
+    written?;
     Ok(RawSummary {
         n_people: table.people.len(),
         genotypes: table.counts,

@@ -16,6 +16,7 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 use polars::prelude::{CsvReadOptions, DataFrame, SerReader, StringChunked};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, effect::Effect};
@@ -163,11 +164,13 @@ impl ScoringFile {
         }
         let table = read_table(body).map_err(|error| file_error(format!("not a table with one header line: {error}")))?;
         let columns = Columns::find(&table, effect_column).map_err(file_error)?;
-        let rows = (0..table.height()).map(|row| {
+        let rows = (0..table.height()).into_par_iter().map(|row| {
             let line = (header_lines + 2 + row) as u64;
             columns.row(row).map_err(|reason| Error::ScoringLine { path: path.into(), line, reason })
         });
-        let rows: Vec<WeightRow> = rows.collect::<Result<_, _>>()?;
+        // All rows before any error, of which the first in the file is told.
+        let rows: Vec<Result<WeightRow, Error>> = rows.collect();
+        let rows: Vec<WeightRow> = rows.into_iter().collect::<Result<_, _>>()?;
         let said = |key: &str| header.get(key).filter(|value| !value.is_empty()).map(|value| (*value).to_owned());
         let id = said("pgs_id").or_else(|| said("omicspred_id"));
         let build = if columns.harmonised { said("HmPOS_build") } else { said("genome_build") };

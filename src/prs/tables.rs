@@ -1,8 +1,13 @@
 //! `weights.csv`, `match_log.csv`, `raw_scores.csv` and `scores.csv`.
 
-use std::{io::Write, path::Path};
+use std::{
+    io::{self, Write},
+    ops::Range,
+    path::Path,
+};
 
 use gf_cohort_schema::{BASELINE_PREFIX, SCORE_COLUMNS, ScoreRow};
+use rayon::prelude::*;
 
 use super::{
     Options,
@@ -14,6 +19,9 @@ use super::{
     scoring_file::Unusable,
 };
 use crate::output;
+
+/// Rows of a scoring file whose lines are made by one thread.
+const LOGGED_AT_ONCE: usize = 1 << 13;
 
 /// Columns of `weights.csv`.
 pub const WEIGHT_COLUMNS: [&str; 12] =
@@ -108,18 +116,38 @@ fn number(value: f64) -> String {
 pub fn write_match_log(path: &Path, scores: &[Score<'_>], sites: &[Site], options: &Options) -> Result<(), output::Error> {
     let file_name = options.vcf.first().and_then(|vcf| vcf.file_name()).unwrap_or_default().to_string_lossy();
     let dataset = file_name.split('.').next().unwrap_or_default();
+    let lines_of = |score: &Score<'_>, rows: Range<usize>| {
+        let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+        write_matches(&mut table, score, rows, sites, dataset)?;
+        table.into_inner().map_err(|error| error.into_error())
+    };
     output::write(path, |out| {
-        let mut table = csv::Writer::from_writer(out);
-        table.write_record(MATCH_COLUMNS)?;
-        scores.iter().try_for_each(|score| write_matches(&mut table, score, sites, dataset))?;
-        table.flush()
+        writeln!(out, "{}", MATCH_COLUMNS.join(","))?;
+        for score in scores {
+            // A score may have millions of rows: all threads make lines, of a part of them at a time.
+            let n_rows = score.file.rows.len();
+            let parts: Vec<Range<usize>> =
+                (0..n_rows).step_by(LOGGED_AT_ONCE).map(|start| start..n_rows.min(start + LOGGED_AT_ONCE)).collect();
+            for parts in parts.chunks(rayon::current_num_threads()) {
+                let lines: Vec<Vec<u8>> = parts.par_iter().map(|rows| lines_of(score, rows.clone())).collect::<io::Result<_>>()?;
+                lines.iter().try_for_each(|lines| out.write_all(lines))?;
+            }
+        }
+        Ok(())
     })
 }
 
-/// Without a copy of what is there as text: a score may have millions of rows.
-fn write_matches(table: &mut csv::Writer<impl Write>, score: &Score<'_>, sites: &[Site], dataset: &str) -> csv::Result<()> {
-    let mut candidates = score.matches.candidates.iter().peekable();
-    for (row_nr, row) in score.file.rows.iter().enumerate() {
+/// Without a copy of what is there as text.
+fn write_matches(
+    table: &mut csv::Writer<impl Write>,
+    score: &Score<'_>,
+    rows: Range<usize>,
+    sites: &[Site],
+    dataset: &str,
+) -> csv::Result<()> {
+    let candidates = &score.matches.candidates;
+    let mut candidates = candidates[candidates.partition_point(|candidate| candidate.row < rows.start)..].iter().peekable();
+    for (row_nr, row) in rows.clone().zip(&score.file.rows[rows]) {
         let numbers = [row_nr.to_string(), row.chr_position.map_or(String::new(), |position| position.to_string()), weight(&row.effect)];
         let [row_nr_text, position, weight] = numbers.each_ref().map(String::as_str);
         let effect_type = if row.unusable.is_none() { row.effect.name() } else { "" };

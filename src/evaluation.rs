@@ -145,6 +145,8 @@ pub struct Summary {
     pub stacked: Result<Stacked, String>,
     /// How intervals were made, where not by DeLong's method.
     pub resampling: Option<String>,
+    /// Why probabilities were not recalibrated, where they should have been.
+    pub not_recalibrated: Option<String>,
     /// People left out because their phenotype is unknown.
     pub people_without_phenotype: usize,
     /// People for whom several folds of one model predict, whose logits were averaged.
@@ -185,6 +187,7 @@ impl Summary {
             }
             Err(reason) => format!("Nothing stacked: {reason}."),
         });
+        remarks.extend(self.not_recalibrated.as_ref().map(|reason| format!("Not recalibrated: on the validation split {reason}.")));
         remarks.extend(self.corrected_tests.iter().map(|test| format!("{test}.")));
         remarks
     }
@@ -229,6 +232,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let comparison = comparison::choose(&scores, options.compare_to.as_deref())?;
     let compared_to = comparison.model();
     let families = families(&known, &scores);
+    let not_recalibrated = scores.in_split(Split::Validation).first().and_then(Column::too_few);
     let bootstrap = options.bootstrap.map(|n_replicates| Bootstrap { n_replicates, seed: options.seed, families: &families });
 
     let mut verdict = Verdict { rows: auc_rows(&scores, compared_to, bootstrap.as_ref(), options.prevalence)?, ..Verdict::default() };
@@ -263,6 +267,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         resampling: options.bootstrap.map(|n| {
             format!("Intervals and tests by {n} resamples of {n_families} families of {} people (seed {}).", families.len(), options.seed)
         }),
+        not_recalibrated: not_recalibrated.filter(|_| options.recalibration != Recalibration::None),
         people_without_phenotype: scores.people.iter().filter(|person| person.phenotype.is_none()).count(),
         people_averaged_over_folds: scores.people_averaged_over_folds,
         files,
@@ -366,11 +371,15 @@ fn auc_row(column: &Column, area: Option<Area>, compared_to: Option<&str>, preva
         }
     }
     measures::fill_in(&mut row, column, prevalence, &mut reasons);
+    if let Some(too_few) = column.too_few().filter(|_| row.auroc.is_some()) {
+        (row.calibration_slope, row.calibration_intercept) = (None, None);
+        reasons.push(format!("calibration and deciles undefined: {too_few}"));
+    }
     row.reason = (!reasons.is_empty()).then(|| reasons.join("; "));
     row
 }
 
-/// Curves, calibration, tenths and distributions of all models.
+/// Curves, calibration, tenths and distributions of all models; calibration and tenths of enough people only.
 fn describe(verdict: &mut Verdict, scores: &Scores, recalibration: Recalibration) {
     let mut ranges: HashMap<&str, (f64, f64)> = HashMap::new();
     for column in &scores.columns {
@@ -379,14 +388,16 @@ fn describe(verdict: &mut Verdict, scores: &Scores, recalibration: Recalibration
         *range = own;
     }
     let of_column = |column: &Column| {
+        let is_enough = |column: &&Column| column.too_few().is_none();
         let fit = |validation: &Column| recalibration.fit(validation);
         // On the validation split itself a recalibration looks better than it is.
         let fitted: Option<Recalibrated> =
-            (column.split != Split::Validation).then(|| scores.column(Split::Validation, &column.model)).flatten().and_then(fit);
+            (column.split != Split::Validation).then(|| scores.column(Split::Validation, &column.model)).flatten().filter(is_enough).and_then(fit);
+        let enough = Some(column).filter(is_enough);
         (
             roc_points(column),
-            tenths::calibration(column, fitted.as_ref()),
-            tenths::deciles(column),
+            enough.map_or_else(Vec::new, |column| tenths::calibration(column, fitted.as_ref())),
+            enough.map_or_else(Vec::new, tenths::deciles),
             tenths::distribution(column, ranges[column.model.as_str()]),
         )
     };

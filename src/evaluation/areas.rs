@@ -81,6 +81,8 @@ impl Area {
         self.interval = resampled.interval(index);
         if self.interval.is_none() {
             self.reasons.push("interval undefined: no resample has both classes".to_owned());
+        } else if self.interval.is_some_and(|interval| interval.low >= interval.high) {
+            self.reasons.push("interval of no width: all resamples have the same area".to_owned());
         } else if resampled.n_without_a_class(index) > 0 {
             let (without, n) = (resampled.n_without_a_class(index), resampled.n_replicates());
             self.reasons.push(format!("{without} of {n} resamples lack a class and are left out"));

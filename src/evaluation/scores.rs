@@ -12,6 +12,9 @@ use rayon::prelude::*;
 
 use super::{Error, roc};
 
+/// Fewer cases, or controls, are too few to fit a slope on, or to say that probabilities are right (Peduzzi et al. 1996: ten events a parameter).
+const MIN_OF_A_CLASS: usize = 10;
+
 /// Everyone whom the files predict, and what each model says of those whose phenotype is known.
 #[derive(Debug, Default)]
 pub(super) struct Scores {
@@ -70,6 +73,13 @@ impl Column {
 
     pub(super) fn n_controls(&self) -> usize {
         self.is_case.len() - self.n_cases()
+    }
+
+    /// Why there are too few people to fit anything on.
+    pub(super) fn too_few(&self) -> Option<String> {
+        let (n_cases, n_controls) = (self.n_cases(), self.n_controls());
+        let is_few = n_cases.min(n_controls) < MIN_OF_A_CLASS;
+        is_few.then(|| format!("{n_cases} cases and {n_controls} controls are too few, {MIN_OF_A_CLASS} of each are needed"))
     }
 
     /// The people of whom `keep` is true.

@@ -18,9 +18,6 @@ use crate::{
     regression::{Failure, Fit, Likelihood, logistic},
 };
 
-/// Fewer cases, or controls, on the validation split are too few for two predictors.
-const MIN_OF_A_CLASS: usize = 10;
-
 /// Columns of `stacked.csv`, in order.
 pub const COEFFICIENT_COLUMNS: [&str; 4] = ["term", "coefficient", "standard_error", "n_validation"];
 
@@ -85,11 +82,10 @@ fn predictors(scores: &Scores) -> Result<(Column, Column), String> {
     if prs.people != sequence.people {
         return Err(format!("{} and {} have not the same people on the validation split", prs.model, sequence.model));
     }
-    let (n_cases, n_controls) = (prs.n_cases(), prs.n_controls());
-    if n_cases.min(n_controls) < MIN_OF_A_CLASS {
-        return Err(format!("{n_cases} cases and {n_controls} controls on the validation split are too few to fit on"));
+    match prs.too_few() {
+        Some(too_few) => Err(format!("on the validation split {too_few}")),
+        None => Ok((prs, sequence)),
     }
-    Ok((prs, sequence))
 }
 
 fn fit(prs: &Column, sequence: &Column) -> Result<(Fit, bool), String> {

@@ -239,8 +239,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     beside::fill_in(&mut verdict.rows, &options.predictions, &background.scores)?;
     describe(&mut verdict, &scores, options.recalibration);
     let strata = strata::choose(options.strata.as_deref(), &known)?;
-    let (strata, guards) =
-        rayon::join(|| strata::rows(&strata, &scores, compared_to, bootstrap.as_ref()), || guards::run(&scores, &known));
+    let (strata, guards) = rayon::join(|| strata::rows(&strata, &scores, compared_to, bootstrap.as_ref()), || guards::run(&scores, &known));
     verdict.strata = strata;
     let (folds, corrected_tests) = folds::evaluate(&scores, compared_to);
     verdict.folds = folds;
@@ -391,8 +390,11 @@ fn describe(verdict: &mut Verdict, scores: &Scores, recalibration: Recalibration
         let is_enough = |column: &&Column| column.too_few().is_none();
         let fit = |validation: &Column| recalibration.fit(validation);
         // On the validation split itself a recalibration looks better than it is.
-        let fitted: Option<Recalibrated> =
-            (column.split != Split::Validation).then(|| scores.column(Split::Validation, &column.model)).flatten().filter(is_enough).and_then(fit);
+        let fitted: Option<Recalibrated> = (column.split != Split::Validation)
+            .then(|| scores.column(Split::Validation, &column.model))
+            .flatten()
+            .filter(is_enough)
+            .and_then(fit);
         let enough = Some(column).filter(is_enough);
         (
             roc_points(column),

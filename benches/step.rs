@@ -9,17 +9,18 @@
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, backprop::GradStore};
 use gf_genomics::{
     models::{Architecture, Config, Input, LocusInput, LocusShape, Model},
     nn::{Parameters, binary_cross_entropy},
-    training::{AdamW, Moments},
+    training::{AdamW, Moments, leave_cores_to_ours},
 };
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    leave_cores_to_ours();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let options: HashMap<&str, &str> = arguments.chunks_exact(2).map(|pair| (pair[0].trim_start_matches("--"), pair[1].as_str())).collect();
     let number = |name: &str, default: usize| options.get(name).map_or(default, |value| value.parse().expect("a number"));
@@ -62,13 +63,20 @@ fn main() {
     let optimizer = AdamW::new(0.05, 1.0);
     let mut moments = Moments::default();
     let training = text("mode", "train") == "train";
+    let locus = &input.loci[0];
     let mut step = || {
-        let logits = model.forward(&input).expect("logits");
         if training {
-            let loss = binary_cross_entropy(&logits, &targets).expect("a loss");
-            let gradients = loss.backward().expect("gradients");
+            let groups = model.encode_in_groups(0, &locus.tokens, &locus.mask).expect("haplotypes");
+            let rows = groups.rows().expect("rows");
+            let logits = model.classify(&[rows.as_tensor().clone()], &[&locus.pairs], None).expect("logits");
+            let of_all = binary_cross_entropy(&logits, &targets).expect("a loss").backward().expect("gradients");
+            let mut gradients = GradStore::default();
+            parameters.add_gradients(&mut gradients, &of_all).expect("gradients");
+            groups.add_gradients(of_all.get(&rows).expect("of rows"), &parameters, &mut gradients).expect("gradients");
             optimizer.step(&parameters, &gradients, &mut moments, 1e-4).expect("a step");
         } else {
+            let encoded = model.encode_only(0, &locus.tokens, &locus.mask).expect("haplotypes");
+            let logits = model.classify(&[encoded], &[&locus.pairs], None).expect("logits");
             logits.to_vec1::<f32>().expect("values");
         }
     };

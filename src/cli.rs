@@ -18,6 +18,8 @@ mod train;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
+use crate::training;
+
 /// Genomes of a cohort to sequences, tokens, an efficient transformer, and an honest comparison with polygenic risk scores.
 ///
 /// For research; not a diagnosis.
@@ -45,12 +47,24 @@ enum Command {
     Compress(compress::Args),
 }
 
+impl Command {
+    fn computes_models(&self) -> bool {
+        match self {
+            Self::Run(_) | Self::Train(_) | Self::Score(_) | Self::Explain(_) | Self::Compress(_) => true,
+            Self::Simulate(_) | Self::Sequences(_) | Self::Tokenize(_) | Self::Prs(_) | Self::Evaluate(_) => false,
+        }
+    }
+}
+
 impl Cli {
     /// Runs the command.
     ///
     /// # Errors
     /// Whatever the stage says, in one line.
     pub fn run(self) -> anyhow::Result<()> {
+        if self.command.computes_models() {
+            training::leave_cores_to_ours();
+        }
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?;
         }

@@ -6,7 +6,7 @@ mod parts;
 mod predict;
 
 pub use self::{
-    parts::{bytes_per_haplotype, encode, encode_in_parts, encode_rows, haplotypes_at_a_time},
+    parts::{bytes_per_haplotype, encode_in_groups, encode_in_parts, encode_rows, haplotypes_at_a_time},
     predict::{BYTES, HAPLOTYPES_AT_A_TIME, logits, logits_within},
 };
 

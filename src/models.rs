@@ -7,12 +7,14 @@ mod config;
 mod conversion;
 mod cost;
 mod encoder;
+mod groups;
 mod head;
 
 pub use self::{
     config::{Architecture, ArchitectureChoice, AttentionKind, Config, LocusShape, Preset, Projection, Sharing},
     conversion::converted,
     cost::Cost,
+    groups::Groups,
 };
 
 use std::sync::Arc;
@@ -73,7 +75,23 @@ impl Model {
     /// # Errors
     /// Shapes that do not fit the configuration.
     pub fn encode(&self, locus: usize, tokens: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
-        self.encoder.forward(locus, tokens, mask)
+        self.encoder.encode(locus, self.encoder.embed(locus, tokens, mask)?, mask)
+    }
+
+    /// As [`Self::encode`] of at least one haplotype, without a way back to the weights, and faster.
+    ///
+    /// # Errors
+    /// Shapes that do not fit the configuration.
+    pub fn encode_only(&self, locus: usize, tokens: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
+        groups::encode_only(&self.encoder, locus, tokens, mask)
+    }
+
+    /// As [`Self::encode`], in groups whose gradients are computed side by side.
+    ///
+    /// # Errors
+    /// Shapes that do not fit the configuration.
+    pub fn encode_in_groups(&self, locus: usize, tokens: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Groups> {
+        Groups::encode(&self.encoder, locus, tokens, mask)
     }
 
     /// Logits, (people), from the encoded haplotypes of each locus and each person's pairs of them.

@@ -22,7 +22,7 @@ mod tensorboard;
 
 pub use self::{
     bundle::{Bundle, BundleConfig, MemberRecord},
-    device::DeviceChoice,
+    device::{DeviceChoice, leave_cores_to_ours},
     error::Error,
     log::{EpochLog, Progress},
     optimizer::{AdamW, Moments},

@@ -140,7 +140,7 @@ fn encode_all_loci(model: &Model) -> Result<(), Error> {
         let n = HAPLOTYPES * locus.n_slots;
         let ids: Vec<u32> = (0..n).map(|place| (place % config.vocab_size) as u32).collect();
         let tokens = Tensor::from_vec(ids, (HAPLOTYPES, locus.n_slots), &Device::Cpu)?;
-        model.encode(number, &tokens, &Arc::new(vec![1; n]))?;
+        model.encode_only(number, &tokens, &Arc::new(vec![1; n]))?;
     }
     Ok(())
 }

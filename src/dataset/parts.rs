@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use super::{Dataset, Error, token_rows};
 use crate::{
-    models::{Architecture, AttentionKind, Config, Model},
+    models::{Architecture, AttentionKind, Config, Groups, Model},
     tokenization::LocusTokens,
 };
 
@@ -38,15 +38,16 @@ pub fn haplotypes_at_a_time(config: &Config, locus: usize, bytes: usize) -> usiz
     (bytes / bytes_per_haplotype(config, locus).max(1)).max(1)
 }
 
-/// (haplotypes, hidden) for some haplotypes of a locus, with the graph that leads to it; no rows for none.
+/// (haplotypes, hidden) for some haplotypes of a locus, with the way back to the parameters.
 ///
 /// # Errors
 /// When the model does not fit the data.
-pub fn encode(model: &Model, dataset: &Dataset<'_>, locus: usize, haplotypes: &[u32]) -> Result<Tensor, Error> {
-    encode_rows(model, locus, &dataset.tokens().loci[locus], haplotypes, dataset.device())
+pub fn encode_in_groups(model: &Model, dataset: &Dataset<'_>, locus: usize, haplotypes: &[u32]) -> Result<Groups, Error> {
+    let (tokens, mask) = token_rows(&dataset.tokens().loci[locus], haplotypes)?;
+    Ok(model.encode_in_groups(locus, &tokens.to_device(dataset.device())?, &mask)?)
 }
 
-/// As [`encode`], for rows of any tokens on the slots of that locus.
+/// (haplotypes, hidden) for rows of any tokens on the slots of a locus, with nothing kept for gradients; no rows for none.
 ///
 /// # Errors
 /// When the model does not fit the data.
@@ -55,18 +56,15 @@ pub fn encode_rows(model: &Model, locus: usize, tokens: &LocusTokens, rows: &[u3
         return Ok(Tensor::zeros((0, model.config().architecture.hidden), DType::F32, device)?);
     }
     let (tokens, mask) = token_rows(tokens, rows)?;
-    Ok(model.encode(locus, &tokens.to_device(device)?, &mask)?)
+    Ok(model.encode_only(locus, &tokens.to_device(device)?, &mask)?)
 }
 
-/// As [`encode`], so many at a time, as a leaf: nothing of the way to it is kept.
+/// (haplotypes, hidden) for some haplotypes of a locus, so many at a time, as a leaf: nothing of the way to it is kept.
 ///
 /// # Errors
 /// When the model does not fit the data.
 pub fn encode_in_parts(model: &Model, dataset: &Dataset<'_>, locus: usize, haplotypes: &[u32], at_a_time: usize) -> Result<Var, Error> {
-    let mut parts = Vec::new();
-    for haplotypes in haplotypes.chunks(at_a_time) {
-        parts.push(encode(model, dataset, locus, haplotypes)?.detach());
-    }
-    let encoded = if parts.is_empty() { encode(model, dataset, locus, &[])? } else { Tensor::cat(&parts, 0)? };
-    Ok(Var::from_tensor(&encoded)?)
+    let encode = |haplotypes: &[u32]| encode_rows(model, locus, &dataset.tokens().loci[locus], haplotypes, dataset.device());
+    let parts = haplotypes.chunks(at_a_time).map(encode).collect::<Result<Vec<_>, _>>()?;
+    Ok(Var::from_tensor(&if parts.is_empty() { encode(&[])? } else { Tensor::cat(&parts, 0)? })?)
 }

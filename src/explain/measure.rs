@@ -276,7 +276,7 @@ fn encode_all(model: &Model, locus: usize, tokens: &LocusTokens, device: &Device
     let rows: Vec<u32> = (0..tokens.n_haplotypes() as u32).collect();
     let mut parts = vec![encode_rows(model, locus, tokens, &[], device)?];
     for rows in rows.chunks(at_a_time(model, locus)) {
-        parts.push(encode_rows(model, locus, tokens, rows, device)?.detach());
+        parts.push(encode_rows(model, locus, tokens, rows, device)?);
     }
     Ok(Tensor::cat(&parts, 0)?)
 }

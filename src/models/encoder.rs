@@ -109,26 +109,52 @@ impl Encoder {
         })
     }
 
-    /// `tokens` (haplotypes, slots) of `locus`, `mask` one entry a slot -> (haplotypes, hidden).
-    pub fn forward(&self, locus: usize, tokens: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
-        let encoded = self.layers.iter().try_fold(self.embedded(locus, tokens, mask)?, |sequence, layer| layer.forward(sequence))?;
-        let Sequence { x, .. } = self.norm.of(&encoded)?;
-        mean_weights(mask, &x)?.matmul(&x)?.squeeze(1)
+    /// Width of the vectors.
+    pub fn hidden(&self) -> usize {
+        self.config.architecture.hidden
     }
 
-    fn embedded(&self, locus: usize, tokens: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Sequence> {
+    /// `tokens` (haplotypes, slots) of `locus`, `mask` one entry a slot -> (haplotypes, slots, hidden).
+    pub fn embed(&self, locus: usize, tokens: &Tensor, mask: &[u8]) -> Result<Tensor> {
         let (batch, n) = tokens.dims2()?;
         if self.config.loci.get(locus).map(|shape| shape.n_slots) != Some(n) || mask.len() != batch * n {
             bail!("tokens {:?} and a mask of {} do not fit locus {locus} of the model", tokens.shape(), mask.len());
         }
+        embed(tokens, &self.tokens, &self.positions.narrow(0, self.config.slot_offset(locus), n)?)
+    }
+
+    /// Embedded haplotypes of `locus`, (haplotypes, slots, hidden) -> (haplotypes, hidden).
+    pub fn encode(&self, locus: usize, embedded: Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
+        self.pooled(&self.layers.iter().try_fold(self.sequence(locus, embedded, mask)?, |sequence, layer| layer.forward(sequence))?)
+    }
+
+    /// As [`Self::encode`], with nothing kept for gradients from one layer to the next.
+    pub fn encode_only(&self, locus: usize, embedded: Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
+        let mut sequence = self.sequence(locus, embedded, mask)?;
+        for layer in &self.layers {
+            sequence = layer.forward(Sequence { x: sequence.x.detach(), ..sequence })?;
+        }
+        self.pooled(&sequence)
+    }
+
+    fn sequence(&self, locus: usize, x: Tensor, mask: &Arc<Vec<u8>>) -> Result<Sequence> {
         let offset = self.config.slot_offset(locus);
-        let x = embed(tokens, &self.tokens, &self.positions.narrow(0, offset, n)?)?;
-        Ok(Sequence { x, mask: mask.clone(), slots: offset..offset + n })
+        let slots = offset..offset + x.dim(1)?;
+        Ok(Sequence { x, mask: mask.clone(), slots })
+    }
+
+    /// The normalised mean of each haplotype's tokens.
+    fn pooled(&self, sequence: &Sequence) -> Result<Tensor> {
+        let Sequence { x, mask, .. } = self.norm.of(sequence)?;
+        mean_weights(&mask, &x)?.matmul(&x)?.squeeze(1)
     }
 
     /// Fits what is not trained by gradient, layer by layer, each to what the fitted layers before it make of the haplotypes.
     pub fn fit(&self, loci: &[LocusInput], seed: u64) -> Result<()> {
-        let embedded = loci.iter().enumerate().map(|(number, locus)| self.embedded(number, &locus.tokens, &locus.mask));
+        let embedded = loci.iter().enumerate().map(|(number, locus)| {
+            let LocusInput { tokens, mask, .. } = locus;
+            self.sequence(number, self.embed(number, tokens, mask)?, mask)
+        });
         let mut sequences = embedded.collect::<Result<Vec<Sequence>>>()?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         for layer in &self.layers {

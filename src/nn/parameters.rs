@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Result, Shape, Tensor, Var, bail};
+use candle_core::{Device, Result, Shape, Tensor, Var, backprop::GradStore, bail};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -121,6 +121,23 @@ impl Parameters {
     /// Names and variables of the buffers, ascending by name.
     pub fn buffers(&self) -> impl Iterator<Item = (&str, &Var)> {
         self.buffers.iter().map(|(name, var)| (name.as_str(), var))
+    }
+
+    /// Adds gradients to those so far. Only those of parameters, and detached: candle also gives those of constants, and what it gives holds
+    /// the whole graph it was computed from.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn add_gradients(&self, so_far: &mut GradStore, more: &GradStore) -> Result<()> {
+        for var in self.vars.values() {
+            let Some(gradient) = more.get(var) else { continue };
+            let sum = match so_far.get(var) {
+                Some(before) => (before + gradient)?,
+                None => gradient.clone(),
+            };
+            so_far.insert(var, sum.detach());
+        }
+        Ok(())
     }
 
     /// Number of values over all parameters, buffers not counted.

@@ -6,12 +6,12 @@
 
 use std::ops::Range;
 
-use candle_core::{Tensor, backprop::GradStore};
+use candle_core::{Tensor, Var, backprop::GradStore};
 
 use super::Error;
 use crate::{
-    dataset::{Dataset, bytes_per_haplotype, encode, encode_in_parts, haplotypes_at_a_time},
-    models::{Config, Model},
+    dataset::{Dataset, bytes_per_haplotype, encode_in_groups, encode_in_parts, haplotypes_at_a_time},
+    models::{Config, Groups, Model},
     nn::{Parameters, weighted_binary_cross_entropy},
 };
 
@@ -42,7 +42,7 @@ pub fn of_step(
         let weights = data.class_weights(batch, batching.class_weights.map(|weight| weight / people.len() as f64))?;
         let (of_batch, batch_gradients) = of_batch(model, parameters, data, batch, &weights, batching.bytes)?;
         loss += of_batch;
-        add(&mut gradients, &batch_gradients, parameters)?;
+        parameters.add_gradients(&mut gradients, &batch_gradients)?;
     }
     Ok((loss, gradients))
 }
@@ -64,43 +64,37 @@ fn of_batch(
         Ok(weighted_binary_cross_entropy(&logits, &targets, weights)?)
     };
 
-    let Some(parts) = parts(model.config(), &haplotypes, bytes) else {
-        let encoded = haplotypes.iter().enumerate().map(|(locus, haplotypes)| encode(model, data, locus, haplotypes));
-        let loss = loss_of(&encoded.collect::<Result<Vec<_>, _>>()?)?;
-        return Ok((f64::from(loss.to_scalar::<f32>()?), loss.backward()?));
+    let in_groups = |locus: usize, haplotypes: &[u32]| encode_in_groups(model, data, locus, haplotypes);
+    let parts = parts(model.config(), &haplotypes, bytes);
+    let whole: Vec<Groups> = match parts {
+        None => haplotypes.iter().enumerate().map(|(locus, haplotypes)| in_groups(locus, haplotypes)).collect::<Result<_, _>>()?,
+        Some(_) => Vec::new(),
     };
-    let rows = haplotypes
-        .iter()
-        .enumerate()
-        .map(|(locus, haplotypes)| encode_in_parts(model, data, locus, haplotypes, haplotypes_at_a_time(model.config(), locus, bytes)));
-    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    let rows: Vec<Var> = match parts {
+        None => whole.iter().map(Groups::rows).collect::<Result<_, _>>()?,
+        Some(_) => {
+            let in_parts = haplotypes.iter().enumerate().map(|(locus, haplotypes)| {
+                encode_in_parts(model, data, locus, haplotypes, haplotypes_at_a_time(model.config(), locus, bytes))
+            });
+            in_parts.collect::<Result<_, _>>()?
+        }
+    };
     let loss = loss_of(&rows.iter().map(|rows| rows.as_tensor().clone()).collect::<Vec<_>>())?;
     let of_all = loss.backward()?;
     let of_rows: Vec<Option<Tensor>> = rows.iter().map(|rows| of_all.get(rows).map(Tensor::detach)).collect();
     let mut gradients = GradStore::default();
-    add(&mut gradients, &of_all, parameters)?;
+    parameters.add_gradients(&mut gradients, &of_all)?;
     drop(of_all);
-    for (locus, range) in parts {
+    for (groups, of_rows) in whole.into_iter().zip(&of_rows) {
+        let Some(of_rows) = of_rows else { continue };
+        groups.add_gradients(of_rows, parameters, &mut gradients)?;
+    }
+    for (locus, range) in parts.unwrap_or_default() {
         let Some(of_rows) = &of_rows[locus] else { continue };
         let of_part = of_rows.narrow(0, range.start, range.len())?;
-        let again = encode(model, data, locus, &haplotypes[locus][range])?;
-        add(&mut gradients, &(again * of_part)?.sum_all()?.backward()?, parameters)?;
+        in_groups(locus, &haplotypes[locus][range])?.add_gradients(&of_part, parameters, &mut gradients)?;
     }
     Ok((f64::from(loss.to_scalar::<f32>()?), gradients))
-}
-
-/// Adds to the gradients so far. Only those of parameters, and detached: candle also gives those of constants, and what it gives holds the
-/// whole graph it was computed from.
-fn add(gradients: &mut GradStore, more: &GradStore, parameters: &Parameters) -> Result<(), Error> {
-    for (_, var) in parameters.iter() {
-        let Some(gradient) = more.get(var) else { continue };
-        let sum = match gradients.get(var) {
-            Some(before) => (before + gradient)?,
-            None => gradient.clone(),
-        };
-        gradients.insert(var, sum.detach());
-    }
-    Ok(())
 }
 
 /// Haplotypes of each locus that are encoded together; `None` where all of all loci fit at once.

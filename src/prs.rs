@@ -36,6 +36,7 @@ mod logistic;
 mod matching;
 mod model;
 mod panel;
+mod places;
 mod published;
 mod raw_scores;
 mod ridge;
@@ -58,7 +59,7 @@ pub use self::{
     tables::{MATCH_COLUMNS, RAW_SCORE_COLUMNS, WEIGHT_COLUMNS},
 };
 
-use std::{collections::HashSet, path::PathBuf};
+use std::path::PathBuf;
 
 use gf_cohort_schema::{
     APOE_COLUMNS, ApoeRow, Cohort, CovariateChoice, GuardRow, PhenotypeCoding, Prediction, Split, WITHOUT_APOE, probability,
@@ -71,6 +72,7 @@ use self::{
     dosages::{GenotypeTable, Request, Site},
     fitting::fit_all,
     model::People,
+    places::Places,
     published::{Score, Scorer},
     scoring_file::ScoringFile,
 };
@@ -581,13 +583,11 @@ fn read_genotypes(
     scoring_files: &[ScoringFile],
 ) -> Result<(GenotypeTable, usize), Error> {
     let people: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
-    let scored = published::positions_of(scoring_files);
-    let published: HashSet<(String, usize)> = scored.iter().cloned().chain(apoe::positions()).collect();
-    let regions = loci.map(|loci| [loci, &model::spans(&published)].concat());
-    let wanted = |record: &VariantRecord| {
-        loci.is_none_or(|loci| is_inside(loci, &record.contig, record.position)) || published.contains(&model::key_of(record))
-    };
-    let is_scored = |record: &VariantRecord| scored.contains(&model::key_of(record));
+    let scored = Places::new(published::positions_of(scoring_files));
+    let published = Places::new(scored.iter().chain(apoe::positions()));
+    let regions = loci.map(|loci| [loci, &published.regions(usize::MAX)].concat());
+    let wanted = |record: &VariantRecord| loci.is_none_or(|loci| is_inside(loci, &record.contig, record.position)) || published.has(record);
+    let is_scored = |record: &VariantRecord| scored.has(record);
     let request = Request {
         paths: &options.vcf,
         loci: regions.as_deref(),

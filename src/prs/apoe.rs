@@ -32,8 +32,8 @@ pub fn region(build: GenomeBuild) -> String {
 }
 
 /// The (chromosome, position) pairs to look at, on either build.
-pub fn positions() -> impl Iterator<Item = (String, usize)> {
-    POSITIONS.into_iter().flat_map(|(_, rs429358, rs7412)| [rs429358, rs7412]).map(|position| ("19".to_owned(), position))
+pub fn positions<'a>() -> impl Iterator<Item = (&'a str, usize)> {
+    POSITIONS.into_iter().flat_map(|(_, rs429358, rs7412)| [rs429358, rs7412]).map(|position| ("19", position))
 }
 
 /// How many haplotypes of each kind one person has.

@@ -5,7 +5,7 @@
 //! from the people who are scored. Saved as `prs_model.json`. Positions are 1-based.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
 };
@@ -19,9 +19,10 @@ use super::{
     dosages::{GenotypeTable, ReadCounts, Reading, Request, Site},
     effect::Effect,
     genotypes::Totals,
+    places::Places,
     scoring_file::GenomeBuild,
 };
-use crate::ingest::{Locus, Strand, VariantRecord, contig_key, pass};
+use crate::ingest::{VariantRecord, contig_key, pass};
 
 /// Version of `prs_model.json`.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -200,11 +201,11 @@ impl PrsModel {
     /// Whatever reading refuses; covariates or APOE sites that a baseline needs and are not there; a VCF with fewer of a baseline's
     /// alleles than [`Self::min_overlap`].
     pub fn apply(&self, vcf: &[PathBuf], cohort: Option<&Cohort>) -> Result<(Vec<Risk>, ApplySummary), Error> {
-        let wanted = self.positions();
-        let loci = spans(&wanted);
+        let wanted = self.places();
+        let loci = wanted.regions(usize::MAX);
         let names: Option<Vec<&str>> = cohort.map(|cohort| cohort.people.iter().map(|person| person.sample_id.as_str()).collect());
         let filters = pass();
-        let is_wanted = |record: &VariantRecord| wanted.contains(&key_of(record));
+        let is_wanted = |record: &VariantRecord| wanted.has(record);
         let request = Request {
             paths: vcf,
             loci: Some(&loci),
@@ -254,42 +255,11 @@ impl PrsModel {
         self.baselines.iter().flat_map(|baseline| &baseline.terms).any(|term| matches!(term.feature, Feature::ApoeE2 | Feature::ApoeE4))
     }
 
-    fn positions(&self) -> HashSet<(String, usize)> {
-        let mut positions: HashSet<_> = self
-            .baselines
-            .iter()
-            .flat_map(Baseline::alleles)
-            .map(|allele| (contig_key(&allele.chrom).to_owned(), allele.position))
-            .collect();
-        if self.has_apoe() {
-            positions.extend(apoe::positions());
-        }
-        positions
+    fn places(&self) -> Places {
+        let alleles = self.baselines.iter().flat_map(Baseline::alleles).map(|allele| (allele.chrom.as_str(), allele.position));
+        let apoe = self.has_apoe().then(apoe::positions);
+        Places::new(alleles.chain(apoe.into_iter().flatten()))
     }
-}
-
-/// Contig and position of a record as [`PrsModel`] looks them up.
-pub fn key_of(record: &VariantRecord) -> (String, usize) {
-    (contig_key(&record.contig).to_owned(), record.position)
-}
-
-/// One locus a contig, from its first to its last position, so that an index is of use.
-pub fn spans(positions: &HashSet<(String, usize)>) -> Vec<Locus> {
-    let mut of_contig: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    for (contig, position) in positions {
-        let span = of_contig.entry(contig).or_insert((*position, *position));
-        *span = (span.0.min(*position), span.1.max(*position));
-    }
-    of_contig
-        .into_iter()
-        .map(|(contig, (first, last))| Locus {
-            name: contig.into(),
-            contig: contig.into(),
-            start0: first - 1,
-            end0: last,
-            strand: Strand::Forward,
-        })
-        .collect()
 }
 
 impl Baseline {

@@ -357,10 +357,9 @@ pub fn read_scoring_files(options: &Options, mut names: Vec<String>) -> Result<V
     Ok(files)
 }
 
-/// Contig keys and positions of the rows.
-pub fn positions_of(files: &[ScoringFile]) -> HashSet<(String, usize)> {
-    let rows = files.iter().flat_map(|file| &file.rows);
-    rows.filter_map(|row| Some((contig_key(&row.chr_name).to_owned(), row.chr_position?))).collect()
+/// Contig and position of each row that has one.
+pub fn positions_of(files: &[ScoringFile]) -> impl Iterator<Item = (&str, usize)> {
+    files.iter().flat_map(|file| &file.rows).filter_map(|row| Some((row.chr_name.as_str(), row.chr_position?)))
 }
 
 /// # Errors

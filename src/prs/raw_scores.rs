@@ -3,7 +3,7 @@
 //! Input -> output: VCF/BCF + scoring files -> `raw_scores.csv` and `match_log.csv`. The files are read once and in batches, so that a score
 //! of millions of variants needs no more memory than one of a hundred.
 
-use std::{collections::HashSet, fmt};
+use std::fmt;
 
 use serde::Serialize;
 
@@ -11,14 +11,11 @@ use super::{
     Error, Options,
     dosages::{GenotypeTable, ReadCounts, Request, Site},
     genotypes::Genotypes,
-    model,
+    places::Places,
     published::{self, ScoreSummary, Scorer},
     tables,
 };
-use crate::{
-    ingest::{Locus, Strand, VariantRecord},
-    output,
-};
+use crate::{ingest::VariantRecord, output};
 
 /// Genotypes that are held at once.
 const BATCH_BYTES: usize = 1 << 26;
@@ -61,9 +58,9 @@ pub fn run(options: &Options) -> Result<RawSummary, Error> {
         return Err(Error::Options { reason: reason.into() });
     }
     let files = published::read_scoring_files(options, Vec::new())?;
-    let positions = published::positions_of(&files);
-    let loci = regions(&positions);
-    let is_published = |record: &VariantRecord| positions.contains(&model::key_of(record));
+    let places = Places::new(published::positions_of(&files));
+    let loci = places.regions(MAX_GAP_NT);
+    let is_published = |record: &VariantRecord| places.has(record);
     let request = Request {
         paths: &options.vcf,
         loci: Some(&loci),
@@ -103,21 +100,6 @@ pub fn run(options: &Options) -> Result<RawSummary, Error> {
         scores: scores.iter().map(ScoreSummary::of).collect(),
         warnings: table.warnings.into_iter().chain(files.iter().flat_map(|file| file.warnings.clone())).collect(),
     })
-}
-
-/// Regions that hold all positions and little else.
-fn regions(positions: &HashSet<(String, usize)>) -> Vec<Locus> {
-    let mut sorted: Vec<(&str, usize)> = positions.iter().map(|(contig, position)| (contig.as_str(), *position)).collect();
-    sorted.sort_unstable();
-    let near = |a: &(&str, usize), b: &(&str, usize)| a.0 == b.0 && b.1 - a.1 <= MAX_GAP_NT;
-    let locus = |group: &[(&str, usize)]| Locus {
-        name: String::new(),
-        contig: group[0].0.to_owned(),
-        start0: group[0].1 - 1,
-        end0: group[group.len() - 1].1,
-        strand: Strand::Forward,
-    };
-    sorted.chunk_by(near).map(locus).collect()
 }
 
 #[cfg(test)]

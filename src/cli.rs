@@ -4,9 +4,11 @@
 
 mod architecture;
 mod cohort;
+mod completions;
 mod compress;
 mod evaluate;
 mod explain;
+mod man;
 mod prs;
 mod run;
 mod score;
@@ -45,6 +47,8 @@ enum Command {
     Evaluate(evaluate::Args),
     Explain(explain::Args),
     Compress(compress::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Command {
@@ -52,6 +56,7 @@ impl Command {
         match self {
             Self::Run(_) | Self::Train(_) | Self::Score(_) | Self::Explain(_) | Self::Compress(_) => true,
             Self::Simulate(_) | Self::Sequences(_) | Self::Tokenize(_) | Self::Prs(_) | Self::Evaluate(_) => false,
+            Self::Completions(_) | Self::Man(_) => false,
         }
     }
 }
@@ -79,6 +84,11 @@ impl Cli {
             Command::Evaluate(args) => evaluate::run(args),
             Command::Explain(args) => explain::run(args),
             Command::Compress(args) => compress::run(args),
+            Command::Completions(args) => {
+                completions::run(&args);
+                Ok(())
+            }
+            Command::Man(args) => man::run(&args),
         }
     }
 }

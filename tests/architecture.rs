@@ -14,6 +14,8 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("anyhow", "cli main pipeline"),
     ("askama", "report"),
     ("clap", "cli main pipeline"),
+    ("clap_complete", "cli"),
+    ("clap_mangen", "cli"),
     ("candle_core", "cli compress dataset explain models nn pipeline score training"),
     ("candle_nn", "dataset models nn score training"),
     ("gf_cohort_schema", "cli compress dataset evaluation explain pipeline prs report score simulate tokenization training"),

@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "switches of the command line")]
 #[command(
-    after_help = "Examples:\n  gf-genomics prs --vcf cohort.vcf.gz --cohort cohort.csv --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --genome-build GRCh38 --out prs\n  gf-genomics prs --vcf people.vcf.gz --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --out scores   (raw scores, no phenotypes needed)"
+    after_help = "Examples:\n  gf-genomics prs --vcf cohort.vcf.gz --cohort cohort.csv --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --genome-build GRCh38 --out prs\n  gf-genomics prs --vcf people.vcf.gz --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --out scores   # raw scores, no phenotypes needed"
 )]
 pub struct Args {
     /// VCF, VCF.gz or BCF files, of the same people

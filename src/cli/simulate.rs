@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(long, value_name = "VCF", requires = "reference")]
     panel: Option<PathBuf>,
     /// FASTA of the panel
-    #[arg(long, value_name = "FA", requires = "panel")]
+    #[arg(long, value_name = "FASTA", requires = "panel")]
     reference: Option<PathBuf>,
     /// Part of the panel, contig:beg-end (1-based, inclusive) [default: all of a FASTA with one record]
     #[arg(long, value_name = "REGION", requires = "panel")]

@@ -21,7 +21,7 @@ pub struct Args {
     #[command(flatten)]
     cohort: CohortArgs,
     /// Folder of the model bundle to write.
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Name of the model in every table [default: the preset].
     #[arg(long)]

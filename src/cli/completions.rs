@@ -1,0 +1,23 @@
+//! `gf-genomics completions`: what a shell needs to complete commands, options and their values.
+
+use std::io;
+
+use clap::CommandFactory;
+use clap_complete::{Shell, generate};
+
+use super::Cli;
+
+/// Completions of commands and options for a shell, to be put where the shell looks for them
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  gf-genomics completions bash > ~/.local/share/bash-completion/completions/gf-genomics\n  \
+                        gf-genomics completions zsh > \"${fpath[1]}/_gf-genomics\"\n  \
+                        gf-genomics completions fish > ~/.config/fish/completions/gf-genomics.fish")]
+pub struct Args {
+    /// The shell
+    shell: Shell,
+}
+
+/// Writes the script to stdout.
+pub fn run(args: &Args) {
+    generate(args.shell, &mut Cli::command(), "gf-genomics", &mut io::stdout().lock());
+}

@@ -24,6 +24,11 @@
 //!
 //! A leaf: it knows no genomes, no tensors, no command line.
 
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod attribution;
 mod characteristics;
 mod cohort;

@@ -55,8 +55,13 @@ impl Command {
     fn computes_models(&self) -> bool {
         match self {
             Self::Run(_) | Self::Train(_) | Self::Score(_) | Self::Explain(_) | Self::Compress(_) => true,
-            Self::Simulate(_) | Self::Sequences(_) | Self::Tokenize(_) | Self::Prs(_) | Self::Evaluate(_) => false,
-            Self::Completions(_) | Self::Man(_) => false,
+            Self::Simulate(_)
+            | Self::Sequences(_)
+            | Self::Tokenize(_)
+            | Self::Prs(_)
+            | Self::Evaluate(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
         }
     }
 }

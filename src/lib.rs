@@ -37,7 +37,8 @@
 //! `evaluation`, `explain` -> `report`; `evaluation` and `report` see rows of `gf-cohort-schema` only, never a tensor or a genome;
 //! `models` never see a sample id or a path; `ingest` never sees a phenotype, so it cannot leak one. clap and anyhow stay in
 //! `cli`, `pipeline` and `main`; linfa in `prs`; askama, plotly and plotters in `report` (plotters in `explain` too); nalgebra in `compress`,
-//! `models`, `prs` and `regression`. Every module but `models` and `nn` may use `output`.
+//! `models`, `prs` and `regression`. Every module but `models` and `nn` may use `output`;
+//! `stored` reads back what `prs`, `sequence`, `tokenization` and `training` wrote.
 //! `tests/architecture.rs` holds the `use` lines to this.
 
 pub mod cli;
@@ -57,5 +58,6 @@ pub mod report;
 pub mod score;
 pub mod sequence;
 pub mod simulate;
+pub mod stored;
 pub mod tokenization;
 pub mod training;

@@ -19,10 +19,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// An error and its causes, each once (an error names its own place only). Of each the first line: candle appends a backtrace.
+/// An error and its causes, each once (an error names its own place only). Of each the first line: candle appends a backtrace. What a file
+/// says may not steer the terminal.
 fn one_line(error: &anyhow::Error) -> String {
     let causes = error.chain().map(|cause| cause.to_string().lines().next().unwrap_or_default().to_owned());
-    causes.collect::<Vec<_>>().join(": ")
+    let shown = |sign: char| if sign.is_control() { sign.escape_unicode().to_string() } else { sign.to_string() };
+    causes.collect::<Vec<_>>().join(": ").chars().map(shown).collect()
 }
 
 /// The reader of our output went away (`gf-genomics ... | head`): not a failure.

@@ -29,7 +29,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("polars", "prs"),
     (
         "std::path",
-        "cli compress dataset evaluation explain ingest main output pipeline prs report score sequence simulate tokenization training",
+        "cli compress dataset evaluation explain ingest main output pipeline prs report score sequence simulate stored tokenization training",
     ),
     // Modules
     ("crate::cli", "main"),
@@ -41,7 +41,10 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("crate::models", "cli compress dataset explain pipeline score training"),
     ("crate::nn", "cli compress models score training"),
     ("crate::normal", "evaluation prs report"),
-    ("crate::output", "cli compress dataset evaluation explain ingest pipeline prs report score sequence simulate tokenization training"),
+    (
+        "crate::output",
+        "cli compress dataset evaluation explain ingest pipeline prs report score sequence simulate stored tokenization training",
+    ),
     ("crate::pipeline", "cli"),
     ("crate::prs", "cli pipeline score"),
     ("crate::regression", "evaluation prs"),
@@ -49,6 +52,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("crate::score", "cli explain pipeline"),
     ("crate::sequence", "cli dataset explain pipeline score simulate tokenization training"),
     ("crate::simulate", "cli pipeline"),
+    ("crate::stored", "pipeline prs sequence tokenization training"),
     ("crate::tokenization", "cli compress dataset explain pipeline score training"),
     ("crate::training", "cli compress explain pipeline score"),
 ];

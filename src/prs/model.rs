@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -22,7 +21,10 @@ use super::{
     places::Places,
     scoring_file::GenomeBuild,
 };
-use crate::ingest::{VariantRecord, contig_key, pass};
+use crate::{
+    ingest::{VariantRecord, contig_key, pass},
+    stored,
+};
 
 /// Version of `prs_model.json`.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -171,17 +173,9 @@ impl PrsModel {
     /// # Errors
     /// A file that cannot be read, is no such model, or is of another version.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        #[derive(Deserialize)]
-        struct Version {
-            schema_version: u32,
-        }
         let error = |reason: String| Error::Model { path: path.into(), reason };
-        let text = fs::read_to_string(path).map_err(|source| error(source.to_string()))?;
-        let version: Version = serde_json::from_str(&text).map_err(|source| error(format!("not a saved prs model: {source}")))?;
-        if version.schema_version != SCHEMA_VERSION {
-            return Err(error(format!("version {} of the format; this program reads version {SCHEMA_VERSION}", version.schema_version)));
-        }
-        serde_json::from_str(&text).map_err(|source| error(format!("not a saved prs model: {source}")))
+        let json = stored::read(path).map_err(|found| error(found.source.to_string()))?;
+        stored::from_json(&json, SCHEMA_VERSION, "gf-genomics prs").map_err(|reason| error(format!("not a saved prs model: {reason}")))
     }
 
     /// Names of the covariates that the baselines need, sorted.

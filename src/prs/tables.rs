@@ -119,7 +119,7 @@ pub fn write_match_log(path: &Path, scores: &[Score<'_>], sites: &[Site], option
     let lines_of = |score: &Score<'_>, rows: Range<usize>| {
         let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
         write_matches(&mut table, score, rows, sites, dataset)?;
-        table.into_inner().map_err(|error| error.into_error())
+        table.into_inner().map_err(csv::IntoInnerError::into_error)
     };
     output::write(path, |out| {
         writeln!(out, "{}", MATCH_COLUMNS.join(","))?;

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fs::File, path::Path};
 use serde::{Deserialize, Serialize};
 
 use super::{Edit, Encoding, Error, LocusHaplotypes, diploid};
-use crate::output;
+use crate::{output, stored};
 
 /// Version of the files this module writes.
 const SCHEMA_VERSION: u32 = 2;
@@ -76,12 +76,8 @@ impl Dictionary {
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("loci.json");
         let wrong = |path: &Path, reason: String| Error::Store { path: path.into(), reason };
-        let text = std::fs::read(&path).map_err(output::at(&path))?;
-        let LociFile { schema_version, encoding, iupac, loci } =
-            serde_json::from_slice(&text).map_err(|error| wrong(&path, error.to_string()))?;
-        if schema_version != SCHEMA_VERSION {
-            return Err(wrong(&path, format!("schema version {schema_version}; this program reads {SCHEMA_VERSION}: make it again")));
-        }
+        let LociFile { encoding, iupac, loci, .. } =
+            stored::from_json(&stored::read(&path)?, SCHEMA_VERSION, "gf-genomics sequences").map_err(|reason| wrong(&path, reason))?;
         let mut loci = loci.into_owned();
         for locus in &loci {
             let end0 = locus.locus.start0 + locus.reference.len();

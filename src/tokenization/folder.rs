@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use gf_tokenizer::Tokenizer;
 
 use super::{Error, Grid, TokenSet, store::Origin};
-use crate::{output, sequence::Provenance};
+use crate::{output, sequence::Provenance, stored};
 
 const TOKENS: &str = "tokens.safetensors";
 
@@ -45,7 +45,7 @@ impl Folder {
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let read = |name: &str| {
             let path = folder.join(name);
-            std::fs::read_to_string(&path).map_err(output::at(&path))
+            String::from_utf8(stored::read(&path)?).map_err(|error| Error::Store { path, reason: error.to_string() })
         };
         let wrong = |name: &str, reason: String| Error::Store { path: folder.join(name), reason };
         let tokenizer = Tokenizer::from_json(&read("tokenizer.json")?).map_err(|error| wrong("tokenizer.json", error.to_string()))?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Anchor, Error};
-use crate::{output, sequence::LocusHaplotypes};
+use crate::{output, sequence::LocusHaplotypes, stored};
 
 const SCHEMA_VERSION: u32 = 2;
 
@@ -89,12 +89,7 @@ impl Grid {
     /// A missing or malformed file, or one of another schema version.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let wrong = |reason: String| Error::Store { path: path.into(), reason };
-        let bytes = std::fs::read(path).map_err(output::at(path))?;
-        let version: Version = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-        if version.schema_version != SCHEMA_VERSION {
-            return Err(wrong(format!("schema version {}; this program reads {SCHEMA_VERSION}: make it again", version.schema_version)));
-        }
-        let grid: Self = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let grid: Self = stored::from_json(&stored::read(path)?, SCHEMA_VERSION, "gf-genomics tokenize").map_err(wrong)?;
         let sound = |locus: &LocusGrid| {
             let n_places = match grid.anchor {
                 Anchor::Reference => locus.len_nt.div_ceil(grid.segment_length),
@@ -112,9 +107,4 @@ impl Grid {
         }
         Ok(grid)
     }
-}
-
-#[derive(Deserialize)]
-struct Version {
-    schema_version: u32,
 }

@@ -9,7 +9,7 @@ use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::{output, sequence::ABSENT_HAPLOTYPE};
+use crate::{output, sequence::ABSENT_HAPLOTYPE, stored};
 
 const SCHEMA_VERSION: u32 = 2;
 const INDEX: &str = "gf-genomics";
@@ -108,13 +108,10 @@ impl TokenSet {
     /// A missing or malformed file, another schema version, numbers out of range.
     pub(super) fn load(path: &Path) -> Result<(Self, Origin), Error> {
         let wrong = |reason: String| Error::Store { path: path.into(), reason };
-        let bytes = std::fs::read(path).map_err(output::at(path))?;
+        let bytes = stored::read(path)?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
         let index = header.metadata().as_ref().and_then(|metadata| metadata.get(INDEX)).ok_or_else(|| wrong("not a token set".into()))?;
-        let index: Index = serde_json::from_str(index).map_err(|error| wrong(error.to_string()))?;
-        if index.schema_version != SCHEMA_VERSION {
-            return Err(wrong(format!("schema version {}; this program reads {SCHEMA_VERSION}: make it again", index.schema_version)));
-        }
+        let index: Index = stored::from_json(index.as_bytes(), SCHEMA_VERSION, "gf-genomics tokenize").map_err(wrong)?;
         let arrays = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
         let array = |name: &str| -> Result<(Vec<usize>, Vec<u32>), Error> {
             let view = arrays.tensor(name).map_err(|error| wrong(error.to_string()))?;

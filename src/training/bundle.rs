@@ -14,6 +14,7 @@ use crate::{
     nn::Parameters,
     output,
     sequence::Provenance,
+    stored,
     tokenization::Grid,
 };
 
@@ -101,13 +102,10 @@ impl Bundle {
     /// Missing, damaged or mismatched files (weights that are not those of the configuration among them), or another schema version.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let path_of_config = folder.join("config.json");
-        let config: BundleConfig =
-            serde_json::from_slice(&read(&path_of_config)?).map_err(|error| wrong(&path_of_config, error.to_string()))?;
-        if config.schema_version != SCHEMA_VERSION {
-            return Err(wrong(&path_of_config, format!("schema version {}; this program reads {SCHEMA_VERSION}", config.schema_version)));
-        }
+        let config: BundleConfig = stored::from_json(&stored::read(&path_of_config)?, SCHEMA_VERSION, "gf-genomics train")
+            .map_err(|reason| wrong(&path_of_config, reason))?;
         let path = folder.join("tokenizer.json");
-        let json = String::from_utf8(read(&path)?).map_err(|error| wrong(&path, error.to_string()))?;
+        let json = String::from_utf8(stored::read(&path)?).map_err(|error| wrong(&path, error.to_string()))?;
         let tokenizer = Tokenizer::from_json(&json).map_err(|error| wrong(&path, error.to_string()))?;
         let grid = Grid::load(&folder.join("grid.json"))?;
         if config.members.is_empty() {
@@ -200,7 +198,7 @@ fn remove_members(folder: &Path) -> Result<(), Error> {
 
 /// The tensors of a file, which must be finite numbers of 32 bits.
 fn weights(path: &Path) -> Result<Weights, Error> {
-    let bytes = read(path)?;
+    let bytes = stored::read(path)?;
     let mut parameters = Weights::new();
     for (name, view) in SafeTensors::deserialize(&bytes).map_err(|error| wrong(path, error.to_string()))?.tensors() {
         let tensor = view.load(&Device::Cpu)?;
@@ -214,10 +212,6 @@ fn weights(path: &Path) -> Result<Weights, Error> {
         parameters.insert(name, tensor);
     }
     Ok(parameters)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|error| output::at(path)(error).into())
 }
 
 fn wrong(path: &Path, reason: String) -> Error {

@@ -10,13 +10,17 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use super::{EpochLog, Error, Schedule, Weights, optimizer::Moments};
-use crate::{nn::Parameters, output};
+use crate::{nn::Parameters, output, stored};
 
 const STATE: &str = "gf-genomics";
+/// Version of the checkpoint; 1 had none.
+const SCHEMA_VERSION: u32 = 2;
 
 /// Everything that is not a tensor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
+    /// [`SCHEMA_VERSION`] when written; none before there was one.
+    schema_version: Option<u32>,
     /// Of inputs and options; a checkpoint of others is refused.
     digest: String,
     n_steps: u64,
@@ -44,7 +48,14 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Before the first epoch.
     pub fn start(digest: &str) -> Self {
-        let state = State { digest: digest.into(), n_steps: 0, best_epoch: 0, best_validation_auroc: f64::NEG_INFINITY, log: Vec::new() };
+        let state = State {
+            schema_version: Some(SCHEMA_VERSION),
+            digest: digest.into(),
+            n_steps: 0,
+            best_epoch: 0,
+            best_validation_auroc: f64::NEG_INFINITY,
+            log: Vec::new(),
+        };
         Self { state, best: BTreeMap::new(), moments: Moments::default() }
     }
 
@@ -105,6 +116,7 @@ impl Checkpoint {
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(&error))?;
         let state = header.metadata().as_ref().and_then(|metadata| metadata.get(STATE)).ok_or_else(|| damaged(&"no state"))?;
         let mut state: State = serde_json::from_str(state).map_err(|error| damaged(&error))?;
+        stored::check(state.schema_version, SCHEMA_VERSION, "gf-genomics train").map_err(wrong)?;
         if state.digest != digest {
             return Err(Error::OtherCheckpoint { path: path.into() });
         }

@@ -66,18 +66,16 @@ fn of_batch(
 
     let in_groups = |locus: usize, haplotypes: &[u32]| encode_in_groups(model, data, locus, haplotypes);
     let parts = parts(model.config(), &haplotypes, bytes);
-    let whole: Vec<Groups> = match parts {
-        None => haplotypes.iter().enumerate().map(|(locus, haplotypes)| in_groups(locus, haplotypes)).collect::<Result<_, _>>()?,
-        Some(_) => Vec::new(),
+    let in_parts = |locus: usize, haplotypes: &[u32]| {
+        encode_in_parts(model, data, locus, haplotypes, haplotypes_at_a_time(model.config(), locus, bytes))
     };
-    let rows: Vec<Var> = match parts {
-        None => whole.iter().map(Groups::rows).collect::<Result<_, _>>()?,
-        Some(_) => {
-            let in_parts = haplotypes.iter().enumerate().map(|(locus, haplotypes)| {
-                encode_in_parts(model, data, locus, haplotypes, haplotypes_at_a_time(model.config(), locus, bytes))
-            });
-            in_parts.collect::<Result<_, _>>()?
-        }
+    let loci = || haplotypes.iter().enumerate();
+    let mut whole: Vec<Groups> = Vec::new();
+    let rows: Vec<Var> = if parts.is_some() {
+        loci().map(|(locus, haplotypes)| in_parts(locus, haplotypes)).collect::<Result<_, _>>()?
+    } else {
+        whole = loci().map(|(locus, haplotypes)| in_groups(locus, haplotypes)).collect::<Result<_, _>>()?;
+        whole.iter().map(Groups::rows).collect::<Result<_, _>>()?
     };
     let loss = loss_of(&rows.iter().map(|rows| rows.as_tensor().clone()).collect::<Vec<_>>())?;
     let of_all = loss.backward()?;

@@ -97,6 +97,12 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_would_steer_a_terminal_is_refused() {
+        let message = read("sample_id,sex\n\u{1b}[2JA,1\n").unwrap_err().to_string();
+        assert!(message.contains("line 2, column `sample_id`: `\\u{1b}[2JA` has a control character (\\u{1b})"), "{message}");
+    }
+
+    #[test]
     fn a_person_listed_twice_is_refused() {
         assert!(
             read("sample_id,sex\nA,1\nA,1\n").unwrap_err().to_string().contains("line 3, column `sample_id`: person A is listed twice")

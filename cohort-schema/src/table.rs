@@ -89,10 +89,16 @@ impl<'a> Row<'a> {
         self.record.get(column).unwrap_or_default()
     }
 
-    /// The text of a cell that must not be empty.
+    /// The text of a cell that must not be empty. It may be a name that is shown in a terminal, which it must not steer.
     pub(crate) fn required(self, column: usize) -> Result<&'a str, Error> {
         let cell = self.cell(column);
-        if cell.is_empty() { Err(self.error(column, "is empty")) } else { Ok(cell) }
+        if cell.is_empty() {
+            return Err(self.error(column, "is empty"));
+        }
+        match cell.chars().find(|sign| sign.is_control()) {
+            Some(sign) => Err(self.error(column, format!("`{}` has a control character ({})", cell.escape_debug(), sign.escape_unicode()))),
+            None => Ok(cell),
+        }
     }
 
     /// A cell that must be a finite number.

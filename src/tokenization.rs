@@ -42,18 +42,24 @@ use crate::{
 pub struct Summary {
     /// Entries of the vocabulary.
     pub vocab_size: usize,
-    /// Distinct segments of the training people, the reference's included.
+    /// Distinct segments that tokenizer and grid have seen: of enough training people, or of the reference.
     pub n_training_segments: usize,
+    /// Distinct segments of training people that are kept from tokenizer and grid, because too few have them.
+    #[serde(default)]
+    pub n_withheld_segments: u64,
+    /// Training people who must have a segment.
+    #[serde(default)]
+    pub min_token_count: usize,
     /// Slots of a haplotype over all loci, `[CLS]` and `[SEP]` of each locus included.
     pub n_slots: usize,
     /// Distinct haplotypes over all loci.
     pub n_distinct_haplotypes: usize,
     /// Mean number of nucleotides in a token that is not special, over distinct haplotypes; before any is replaced or cut to fit the slots.
     pub nt_per_token: f64,
-    /// Distinct segments (place and bases) that no training person has.
+    /// Distinct segments (place and bases) that tokenizer and grid have not seen.
     pub n_unseen_segments: u64,
-    /// Anchored to the reference: of these, segments that need more slots than their place has, read as the nearest segment of
-    /// training there. Not anchored: distinct haplotypes with more tokens than any of training, cut at the end.
+    /// Anchored to the reference: of these, segments that need more slots than their place has, read as the nearest segment
+    /// seen there. Not anchored: distinct haplotypes with more tokens than any of training, cut at the end.
     pub n_slot_overflows: u64,
     /// Where haplotypes were cut.
     pub anchor: Anchor,
@@ -68,8 +74,12 @@ impl std::fmt::Display for Summary {
             "{} tokens in the vocabulary, {} slots a haplotype, {:.1} nt a token, {} distinct haplotypes",
             self.vocab_size, self.n_slots, self.nt_per_token, self.n_distinct_haplotypes
         )?;
+        if self.n_withheld_segments > 0 {
+            let (n, least) = (self.n_withheld_segments, self.min_token_count);
+            writeln!(f, "{n} segments of fewer than {least} training people kept from tokenizer and grid (--min-token-count)")?;
+        }
         if self.n_unseen_segments > 0 {
-            write!(f, "{} segments that no training person has", self.n_unseen_segments)?;
+            write!(f, "{} segments that tokenizer and grid have not seen", self.n_unseen_segments)?;
             match self.anchor {
                 Anchor::Reference => writeln!(f, "; {} of them read as the nearest known segment", self.n_slot_overflows)?,
                 Anchor::Haplotype => writeln!(f)?,
@@ -137,7 +147,7 @@ pub struct Tokenized {
 /// What [`fill`] sees beside the tokens.
 #[derive(Clone, Debug, Default)]
 struct Measured {
-    /// Of each locus, for each distinct segment: no training person has it.
+    /// Of each locus, for each distinct segment: tokenizer and grid have not seen it.
     unseen: Vec<Vec<bool>>,
     /// Tokens of each distinct haplotype of every locus, special ones not counted, before any is replaced or cut to fit the slots.
     n_tokens: Vec<usize>,
@@ -154,8 +164,12 @@ pub fn run(dictionary: &Dictionary, training: &[usize], options: &Options) -> Re
     }
     let started = Instant::now();
     let segments = cut(dictionary, options.segment_length, options.anchor);
-    let copies: Vec<Copies> =
-        dictionary.loci.iter().zip(&segments).map(|(locus, segments)| Copies::of(locus, segments, training)).collect();
+    let copies: Vec<Copies> = dictionary
+        .loci
+        .par_iter()
+        .zip(&segments)
+        .map(|(locus, segments)| Copies::of(locus, segments, training, options.min_token_count))
+        .collect();
     let tokenizer = match (kind, options.given_tokenizer()?) {
         (Some(kind), _) => Tokenizer::train(&kind, dictionary.alphabet(), &words(&segments, &copies))?,
         (None, Some(tokenizer)) => tokenizer,
@@ -167,7 +181,9 @@ pub fn run(dictionary: &Dictionary, training: &[usize], options: &Options) -> Re
     let loci = dictionary.loci.iter().enumerate();
     let loci = loci.map(|(index, locus)| lay_out(locus, &segments[index], &encoded[index], &copies[index], options.anchor)).collect();
     let grid = Grid::new(options.anchor, options.segment_length, loci);
-    let (tokens, summary, measured) = fill(dictionary, &segments, encoded, &tokenizer, &grid)?;
+    let (tokens, mut summary, measured) = fill(dictionary, &segments, encoded, &tokenizer, &grid)?;
+    summary.n_withheld_segments = copies.iter().map(|copies| copies.n_withheld).sum();
+    summary.min_token_count = options.min_token_count;
     let encode_seconds = started.elapsed().as_secs_f64();
     Ok(Tokenized { tokenizer, grid, tokens, summary, fit_seconds, encode_seconds, segments, measured })
 }
@@ -222,15 +238,28 @@ fn cut(dictionary: &Dictionary, segment_length: usize, anchor: Anchor) -> Vec<Lo
 /// How often the training people have each distinct haplotype and segment of a locus.
 struct Copies {
     of_haplotype: Vec<u64>,
-    /// The reference is known to everyone: at least one of each of its segments, so that every place has one to fall back to.
+    /// 0 for what too few people have. The reference is known to everyone: at least one of each of its segments, so that every place has one to fall
+    /// back to.
     of_segment: Vec<u64>,
+    /// Segments that too few people have.
+    n_withheld: u64,
 }
 
 impl Copies {
-    fn of(locus: &LocusHaplotypes, segments: &LocusSegments, training: &[usize]) -> Self {
+    fn of(locus: &LocusHaplotypes, segments: &LocusSegments, training: &[usize], min_people: usize) -> Self {
         let mut of_haplotype = vec![0; locus.haplotypes.len()];
-        for &haplotype in training.iter().flat_map(|&person| &locus.pairs[person]).filter(|&&haplotype| haplotype != ABSENT_HAPLOTYPE) {
-            of_haplotype[haplotype as usize] += 1;
+        let mut n_people = vec![0; segments.distinct.len()];
+        let mut last_met = vec![usize::MAX; segments.distinct.len()];
+        for &person in training {
+            for &haplotype in locus.pairs[person].iter().filter(|&&haplotype| haplotype != ABSENT_HAPLOTYPE) {
+                of_haplotype[haplotype as usize] += 1;
+                for &segment in &segments.haplotypes[haplotype as usize] {
+                    // On both haplotypes it is one person's all the same.
+                    if std::mem::replace(&mut last_met[segment as usize], person) != person {
+                        n_people[segment as usize] += 1;
+                    }
+                }
+            }
         }
         let mut of_segment = vec![0; segments.distinct.len()];
         for (row, count) in segments.haplotypes.iter().zip(&of_haplotype) {
@@ -240,8 +269,14 @@ impl Copies {
         }
         for &segment in &segments.reference {
             of_segment[segment as usize] = of_segment[segment as usize].max(1);
+            n_people[segment as usize] = usize::MAX;
         }
-        Self { of_haplotype, of_segment }
+        let mut n_withheld = 0;
+        for (copies, _) in of_segment.iter_mut().zip(n_people).filter(|(copies, n_people)| **copies > 0 && *n_people < min_people) {
+            *copies = 0;
+            n_withheld += 1;
+        }
+        Self { of_haplotype, of_segment, n_withheld }
     }
 }
 
@@ -332,7 +367,7 @@ fn fill(
 struct Rows {
     /// Haplotypes x slots.
     tokens: Vec<u32>,
-    /// Of each distinct segment: no training person has it at its place.
+    /// Of each distinct segment: it was not seen at its place.
     unseen: Vec<bool>,
     /// Of each distinct segment: it needs more slots than its place has and is read as another.
     replaced: Vec<bool>,
@@ -368,7 +403,7 @@ impl Rows {
     }
 }
 
-/// For each distinct segment, whether no training person has it at its place.
+/// For each distinct segment, whether it was not seen at its place.
 fn unseen_segments(segments: &LocusSegments, grid: &LocusGrid) -> Vec<bool> {
     let known: Vec<HashSet<&[u8]>> = grid.known_segments.iter().map(|known| known.iter().map(String::as_bytes).collect()).collect();
     segments.distinct.iter().map(|segment| !known[segment.place].contains(segment.bases.as_slice())).collect()
@@ -465,6 +500,11 @@ mod tests {
         }
     }
 
+    /// Segments of single people too: there are only three.
+    fn everything() -> Options {
+        Options { min_token_count: 1, ..Options::default() }
+    }
+
     fn text_of(tokens: &[u32], tokenizer: &Tokenizer) -> String {
         tokens.iter().filter(|&&id| id > gf_tokenizer::MASK).map(|&id| tokenizer.token(id).unwrap()).collect()
     }
@@ -474,7 +514,7 @@ mod tests {
         for strand in [Strand::Forward, Strand::Reverse] {
             for vocab_size in [VocabSize::Saturate, VocabSize::AtMost(12)] {
                 let dictionary = dictionary(strand);
-                let options = Options { vocab_size: Some(vocab_size), segment_length: 7, ..Options::default() };
+                let options = Options { vocab_size: Some(vocab_size), segment_length: 7, ..everything() };
                 let Tokenized { tokenizer, grid, tokens, summary, .. } = run(&dictionary, &[0, 1, 2], &options).unwrap();
                 let locus = &tokens.loci[0];
                 for haplotype in 0..4 {
@@ -492,7 +532,7 @@ mod tests {
     #[test]
     fn an_unseen_segment_that_does_not_fit_reads_as_the_nearest_known_one_and_is_counted() {
         let dictionary = dictionary(Strand::Forward);
-        let options = Options { segment_length: 10, ..Options::default() };
+        let options = Options { segment_length: 10, ..everything() };
         // Haplotypes 0 and 1 are known; 2 (a deletion) and 3 (an insertion) are new.
         let Tokenized { tokenizer, tokens, summary, .. } = run(&dictionary, &[0], &options).unwrap();
         assert!(summary.n_unseen_segments > 0 && summary.n_slot_overflows > 0, "{summary:?}");
@@ -505,8 +545,7 @@ mod tests {
     #[test]
     fn not_anchored_tokens_stand_one_after_another_and_a_longer_haplotype_is_cut_and_counted() {
         let dictionary = dictionary(Strand::Forward);
-        let options =
-            Options { tokenizer: Some(TokenizerKind::Nucleotide), segment_length: 10, anchor: Anchor::Haplotype, ..Options::default() };
+        let options = Options { tokenizer: Some(TokenizerKind::Nucleotide), segment_length: 10, anchor: Anchor::Haplotype, ..everything() };
         // Haplotypes 0 and 1 (30 nt) are known; 2 (17 nt) and 3 (33 nt) are new.
         let Tokenized { tokenizer, grid, tokens, summary, .. } = run(&dictionary, &[0], &options).unwrap();
         let locus = &tokens.loci[0];
@@ -524,7 +563,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("foreign.json");
         std::fs::write(&file, FOREIGN).unwrap();
-        let kind = |tokenizer| Options { tokenizer: Some(tokenizer), segment_length: 7, ..Options::default() };
+        let kind = |tokenizer| Options { tokenizer: Some(tokenizer), segment_length: 7, ..everything() };
         let kinds = [
             kind(TokenizerKind::Bpe),
             Options { vocab_size: Some(VocabSize::AtMost(12)), ..kind(TokenizerKind::Bpe) },
@@ -540,7 +579,8 @@ mod tests {
             made.grid.save(&path).unwrap();
             let tokenizer = Tokenizer::from_json(made.tokenizer.json()).unwrap();
             let (tokens, summary) = encode(&dictionary, &tokenizer, &Grid::load(&path).unwrap()).unwrap();
-            assert_eq!((tokens, summary), (made.tokens.clone(), made.summary.clone()));
+            // Only fitting knows what was withheld.
+            assert_eq!((tokens, summary), (made.tokens.clone(), Summary { min_token_count: 0, ..made.summary.clone() }));
             if !options.kmer_overlapping {
                 let bases = dictionary.loci[0].bases(2);
                 assert_eq!(text_of(made.tokens.loci[0].row(2), &tokenizer).as_bytes(), bases, "{options:?} {anchor:?}");
@@ -556,7 +596,7 @@ mod tests {
     #[test]
     fn letters_that_a_given_tokenizer_lacks_are_refused_with_the_locus() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let options = Options { tokenizer_file: Some(file.path().into()), ..Options::default() };
+        let options = Options { tokenizer_file: Some(file.path().into()), ..everything() };
         std::fs::write(file.path(), FOREIGN.replace("\"N\": 7", "\"X\": 7")).unwrap();
         let error = format!("{:#}", anyhow::Error::from(run(&dictionary(Strand::Forward), &[0], &options).unwrap_err()));
         assert!(error.starts_with("locus `L`: `N` at offset 24"), "{error}");
@@ -569,7 +609,7 @@ mod tests {
     fn the_report_counts_unseen_segments_of_each_split_and_leaves_empty_what_is_undefined() {
         use gf_cohort_schema::Split;
         let dictionary = dictionary(Strand::Forward);
-        let made = run(&dictionary, &[0], &Options { segment_length: 10, ..Options::default() }).unwrap();
+        let made = run(&dictionary, &[0], &Options { segment_length: 10, ..everything() }).unwrap();
         let people = [(Split::Train, vec![0]), (Split::Validation, vec![1, 2]), (Split::Test, vec![])];
         let report = Report::of(&made, &people, 1.5);
         assert_eq!(report.value("unseen_share_train"), Some(0.0));
@@ -590,7 +630,7 @@ mod tests {
         use crate::sequence::{Policies, Provenance};
         let dictionary = dictionary(Strand::Forward);
         let save = |training: &[usize], name: &str| {
-            let Tokenized { tokenizer, grid, tokens, .. } = run(&dictionary, training, &Options::default()).unwrap();
+            let Tokenized { tokenizer, grid, tokens, .. } = run(&dictionary, training, &everything()).unwrap();
             let folder = tempfile::tempdir().unwrap();
             let genome = Provenance::of(&dictionary, Policies { strict: name == "other", ..Policies::default() });
             Folder { tokenizer, grid, tokens, fitted_on: training.to_vec(), genome }.save(folder.path()).unwrap();
@@ -608,9 +648,76 @@ mod tests {
     }
 
     #[test]
+    fn what_too_few_people_have_is_in_neither_tokenizer_nor_grid() {
+        let dictionary = dictionary(Strand::Forward);
+        let of = |min_token_count| Options { segment_length: 10, min_token_count, ..Options::default() };
+        // `a` and `b` have the reference, `a` the G of haplotype 1 on one, `c` it with an insertion.
+        let made = run(&dictionary, &[0, 1, 2], &of(2)).unwrap();
+        let known = &made.grid.loci[0].known_segments;
+        assert_eq!(known.concat(), ["ACGTACGTAC", "ACGTAGGTAC", "GTTGCATGCA", "ACGTNACGTA"], "the G is of two people");
+        assert_eq!((made.summary.n_withheld_segments, made.summary.n_unseen_segments), (3, 3));
+        assert!(made.summary.to_string().contains("3 segments of fewer than 2 training people kept from tokenizer and grid"));
+        let row = made.tokens.loci[0].row(3);
+        assert_eq!(text_of(row, &made.tokenizer), "ACGTAGGTACGTTGCATGCAACGTNACGTA", "the insertion of one person reads as for a new one");
+        assert_eq!(run(&dictionary, &[0, 1, 2], &of(3)).unwrap().grid.n_known_segments(), 3, "the reference alone");
+        assert_eq!(run(&dictionary, &[0, 1, 2], &of(1)).unwrap().summary.n_withheld_segments, 0);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        /// For any cohort, kind of token and least number of people.
+        #[test]
+        fn every_token_is_of_enough_people_or_of_the_reference(
+            edits in proptest::collection::vec((0..30usize, 0..3usize, "[ACGT]{0,3}"), 1..8),
+            carried in proptest::collection::vec(proptest::collection::vec(proptest::prelude::any::<bool>(), 8), 2..12),
+            least in 1..5usize,
+            kind in 0..4usize,
+            is_anchored in proptest::prelude::any::<bool>(),
+        ) {
+            let mut dictionary = dictionary(Strand::Forward);
+            let locus = &mut dictionary.loci[0];
+            let mut edits: Vec<Edit> = edits
+                .into_iter()
+                .map(|(at, len, alt)| Edit { start0: 100 + at, end0: (100 + at + len).min(130), alt: alt.into_bytes() })
+                .collect();
+            edits.sort_by_key(|edit| edit.start0);
+            edits.dedup_by(|next, before| next.start0 <= before.end0);
+            locus.edits = edits;
+            let of = |carries: &Vec<bool>| (0..locus.edits.len() as u32).filter(|&edit| carries[edit as usize]).collect();
+            locus.haplotypes = carried.iter().map(of).collect();
+            let n = locus.haplotypes.len() as u32;
+            locus.pairs = (0..n).map(|person| [person, (person * 3 + 1) % n]).collect();
+            dictionary.samples = (0..n).map(|person| person.to_string()).collect();
+            let options = Options {
+                tokenizer: Some([TokenizerKind::Bpe, TokenizerKind::Bpe, TokenizerKind::Kmer, TokenizerKind::Nucleotide][kind]),
+                vocab_size: (kind == 1).then_some(VocabSize::AtMost(20)),
+                kmer_length: (kind == 2).then_some(3),
+                segment_length: 8,
+                min_token_count: least,
+                anchor: if is_anchored { Anchor::Reference } else { Anchor::Haplotype },
+                ..Options::default()
+            };
+            let training: Vec<usize> = (0..n as usize).filter(|person| person % 4 != 3).collect();
+            let made = run(&dictionary, &training, &options).unwrap();
+            let locus = &dictionary.loci[0];
+            let bases = |haplotype: u32| String::from_utf8(locus.bases(haplotype)).unwrap();
+            let reference = String::from_utf8(locus.reference.clone()).unwrap();
+            let ids = gf_tokenizer::MASK + 1..made.tokenizer.vocab_len() as u32;
+            let tokens = ids.map(|id| made.tokenizer.token(id).unwrap().to_owned()).filter(|token| token.len() > 1);
+            let known = made.grid.loci[0].known_segments.concat();
+            for text in tokens.chain(known.into_iter().filter(|segment| segment.len() > 1)) {
+                let has = |person: &&usize| locus.pairs[**person].iter().any(|&haplotype| bases(haplotype).contains(&text));
+                let n_people = training.iter().filter(has).count();
+                proptest::prop_assert!(n_people >= least || reference.contains(&text), "{text} is of {n_people} people");
+            }
+        }
+    }
+
+    #[test]
     fn nothing_of_people_outside_training_is_in_the_vocabulary() {
         let dictionary = dictionary(Strand::Forward);
-        let options = Options { segment_length: 10, ..Options::default() };
+        let options = Options { segment_length: 10, ..everything() };
         let of_first = run(&dictionary, &[0], &options).unwrap().tokenizer.json().to_string();
         let mut others_changed = dictionary.clone();
         others_changed.loci[0].edits[2].alt = b"CCCCCC".to_vec();

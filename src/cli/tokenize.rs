@@ -60,6 +60,10 @@ pub struct TokenArgs {
     /// Nucleotides in a segment; no token crosses its ends.
     #[arg(long, default_value_t = 128, value_name = "NT")]
     segment_length: usize,
+    /// Training people who must have a segment for tokenizer and grid to see it, unless the reference has it: no token of more than one letter is of
+    /// fewer people. Segments of fewer are read as those of a new person; 1 keeps them all, and with them what single people have.
+    #[arg(long, default_value_t = Options::default().min_token_count, value_name = "N")]
+    min_token_count: usize,
     /// Where haplotypes are cut: `reference` (at fixed coordinates: a slot means the same place in everyone) or `haplotype` (by their
     /// own bases; an indel shifts all that follow).
     #[arg(long, default_value = "reference", value_name = "WHERE")]
@@ -70,8 +74,19 @@ impl TokenArgs {
     /// As options of the stage.
     #[must_use]
     pub fn options(self) -> Options {
-        let Self { tokenizer, vocab_size, max_token_length, kmer_length, kmer_overlapping, tokenizer_file, segment_length, anchor } = self;
-        Options { tokenizer, vocab_size, max_token_length, kmer_length, kmer_overlapping, tokenizer_file, segment_length, anchor }
+        let Self { tokenizer, vocab_size, max_token_length, kmer_length, kmer_overlapping, .. } = self;
+        let Self { tokenizer_file, segment_length, min_token_count, anchor, .. } = self;
+        Options {
+            tokenizer,
+            vocab_size,
+            max_token_length,
+            kmer_length,
+            kmer_overlapping,
+            tokenizer_file,
+            segment_length,
+            min_token_count,
+            anchor,
+        }
     }
 }
 

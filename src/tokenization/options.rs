@@ -9,6 +9,8 @@ use super::{Anchor, Error};
 use crate::output;
 
 const DEFAULT_KMER_LENGTH: usize = 6;
+/// Of two people at least, so that nobody's own haplotype can be read from a model.
+const DEFAULT_MIN_TOKEN_COUNT: usize = 2;
 /// Entries of any vocabulary: the special tokens, and `A`, `C`, `G`, `N` and `T`, which every alphabet has.
 const LEAST_VOCABULARY: usize = SPECIAL_TOKENS.len() + 5;
 
@@ -31,6 +33,9 @@ pub struct Options {
     pub tokenizer_file: Option<PathBuf>,
     /// Nucleotides in a segment; no token is longer than its segment.
     pub segment_length: usize,
+    /// Training people who must have a segment for tokenizer and grid to see it; the reference's own are public. Every token of more than one letter is
+    /// then in as many people, or in the reference. Of fewer people, a segment is read as that of a new person.
+    pub min_token_count: usize,
     /// Where haplotypes are cut into segments.
     pub anchor: Anchor,
 }
@@ -45,6 +50,7 @@ impl Default for Options {
             kmer_overlapping: false,
             tokenizer_file: None,
             segment_length: 128,
+            min_token_count: DEFAULT_MIN_TOKEN_COUNT,
             anchor: Anchor::Reference,
         }
     }
@@ -105,8 +111,8 @@ impl Options {
     /// Options out of range, or that do not go together.
     pub fn kind(&self) -> Result<Option<Kind>, Error> {
         let refuse = |reason: String| Err(Error::Inputs(reason));
-        if self.segment_length == 0 || self.max_token_length == Some(0) {
-            return refuse("segment_length and max_token_length must be at least 1".into());
+        if self.segment_length == 0 || self.max_token_length == Some(0) || self.min_token_count == 0 {
+            return refuse("segment_length, max_token_length and min_token_count must be at least 1".into());
         }
         let for_bpe = [("vocab_size", self.vocab_size.is_some()), ("max_token_length", self.max_token_length.is_some())];
         let for_kmer = [("kmer_length", self.kmer_length.is_some()), ("kmer_overlapping", self.kmer_overlapping)];
@@ -170,6 +176,7 @@ mod tests {
         assert!(refused(Options { kmer_length: Some(6), ..nucleotide }).contains("`nucleotide`"));
         assert!(refused(Options { tokenizer: Some(TokenizerKind::Bpe), ..file.clone() }).contains("leave one of them out"));
         assert!(refused(Options { segment_length: 0, ..Options::default() }).contains("at least 1"));
+        assert!(refused(Options { min_token_count: 0, ..Options::default() }).contains("at least 1"));
         assert_eq!(file.kind().unwrap(), None);
         assert_eq!(kmer.clone().resolved().unwrap().kmer_length, Some(6));
         let resolved = Options::default().resolved().unwrap();

@@ -20,7 +20,7 @@ impl Report {
     /// Measures what `run` made. `people` of each split are numbers into the samples; `sequences_seconds`: for making the sequences.
     ///
     /// `tokens_per_haplotype_*` are over distinct haplotypes of a locus, before any is replaced or cut to fit the slots;
-    /// `unseen_share_*` is the share of segments of people's haplotypes (each copy counted) that no training person has, `unseen_distinct_share_*` that of their distinct segments.
+    /// `unseen_share_*` is the share of segments of people's haplotypes (each copy counted) that tokenizer and grid have not seen, `unseen_distinct_share_*` that of their distinct segments.
     #[must_use]
     pub fn of(tokenized: &Tokenized, people: &[(Split, Vec<usize>)], sequences_seconds: f64) -> Self {
         let summary = &tokenized.summary;
@@ -41,6 +41,8 @@ impl Report {
             row(&format!("unseen_share_{split}"), of_copies);
             row(&format!("unseen_distinct_share_{split}"), of_distinct);
         }
+        row("withheld_segments", Some(summary.n_withheld_segments as f64));
+        row("min_token_count", Some(summary.min_token_count as f64));
         row("slot_overflows", Some(summary.n_slot_overflows as f64));
         row("vocabulary", Some(summary.vocab_size as f64));
         row("slots", Some(summary.n_slots as f64));
@@ -94,7 +96,7 @@ fn quantile(ascending: &[usize], level: f64) -> Option<f64> {
     Some(below + (above - below) * place.fract())
 }
 
-/// Of the segments of these people: the share that no training person has, over all copies and over the distinct ones.
+/// Of the segments of these people: the share that tokenizer and grid have not seen, over all copies and over the distinct ones.
 fn unseen_shares(tokenized: &Tokenized, people: &[usize]) -> (Option<f64>, Option<f64>) {
     let (mut n_copies, mut n_unseen) = (0u64, 0u64);
     let mut distinct = HashSet::new();

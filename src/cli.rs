@@ -46,6 +46,17 @@ enum Command {
 }
 
 impl Cli {
+    /// What to do after the command was interrupted.
+    #[must_use]
+    pub fn how_to_go_on(&self) -> &'static str {
+        match &self.command {
+            Command::Run(_) => "the same command goes on from there",
+            Command::Train(args) if args.resumes() => "the same command goes on from there",
+            Command::Train(_) => "the same command with --resume goes on from there",
+            _ => "the same command begins again",
+        }
+    }
+
     /// Runs the command.
     ///
     /// # Errors

@@ -37,7 +37,8 @@
 //! `evaluation`, `explain` -> `report`; `evaluation` and `report` see rows of `gf-cohort-schema` only, never a tensor or a genome;
 //! `models` never see a sample id or a path; `ingest` never sees a phenotype, so it cannot leak one. clap and anyhow stay in
 //! `cli`, `pipeline` and `main`; linfa in `prs`; askama, plotly and plotters in `report` (plotters in `explain` too); nalgebra in `compress`,
-//! `models`, `prs` and `regression`. Every module but `models` and `nn` may use `output`.
+//! `models`, `prs` and `regression`. Every module but `models` and `nn` may use `output`. signal-hook stays in `interrupt`, which only
+//! `main` and `pipeline` use: no stage knows that there are signals.
 //! `tests/architecture.rs` holds the `use` lines to this.
 
 pub mod cli;
@@ -46,6 +47,7 @@ pub mod dataset;
 pub mod evaluation;
 pub mod explain;
 pub mod ingest;
+pub mod interrupt;
 pub mod models;
 pub mod nn;
 pub mod normal;

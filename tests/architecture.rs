@@ -25,6 +25,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("plotly", "report"),
     ("plotters", "explain report"),
     ("polars", "prs"),
+    ("signal_hook", "interrupt"),
     (
         "std::path",
         "cli compress dataset evaluation explain ingest main output pipeline prs report score sequence simulate tokenization training",
@@ -36,10 +37,14 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("crate::evaluation", "cli compress pipeline prs simulate training"),
     ("crate::explain", "cli pipeline"),
     ("crate::ingest", "cli explain pipeline prs score sequence simulate tokenization"),
+    ("crate::interrupt", "main pipeline"),
     ("crate::models", "cli compress dataset explain pipeline score training"),
     ("crate::nn", "cli compress models score training"),
     ("crate::normal", "evaluation prs report"),
-    ("crate::output", "cli compress dataset evaluation explain ingest pipeline prs report score sequence simulate tokenization training"),
+    (
+        "crate::output",
+        "cli compress dataset evaluation explain ingest interrupt pipeline prs report score sequence simulate tokenization training",
+    ),
     ("crate::pipeline", "cli"),
     ("crate::prs", "cli pipeline score"),
     ("crate::regression", "evaluation prs"),

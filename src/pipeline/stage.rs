@@ -11,8 +11,11 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::plan::Plan;
-use crate::{output, simulate};
+use super::{claim, plan::Plan};
+use crate::{
+    output::{self, Claim},
+    simulate,
+};
 
 /// In a stage's folder: what it was made from, and what it is. Written last.
 const RECORD: &str = "stage.json";
@@ -57,6 +60,8 @@ pub fn without_paths(options: &simulate::Options) -> anyhow::Result<Value> {
 /// One run of a pipeline.
 pub struct Runner {
     out: PathBuf,
+    /// None in a dry run, which writes nothing.
+    _claim: Option<Claim>,
     dry_run: bool,
     /// Digest of everything so far; each stage adds its own.
     chain: String,
@@ -75,7 +80,8 @@ impl Runner {
             "inputs": {},
             "stages": {},
         });
-        let mut runner = Self { out: out.to_path_buf(), dry_run, chain: env!("CARGO_PKG_VERSION").to_string(), run };
+        let claim = (!dry_run).then(|| claim(out)).transpose()?;
+        let mut runner = Self { out: out.to_path_buf(), _claim: claim, dry_run, chain: env!("CARGO_PKG_VERSION").to_string(), run };
         runner.inputs(&plan.further_files().collect::<Vec<_>>())?;
         Ok(runner)
     }
@@ -113,9 +119,8 @@ impl Runner {
             return Ok(None);
         }
         eprintln!("{name}:");
-        let _ = fs::remove_file(&path);
-        output::remove_leftovers(&self.out)?;
-        output::remove_leftovers(folder)?;
+        let _claim = claim(folder)?;
+        output::remove_if_there(&path)?;
         let started = Instant::now();
         let summary = work().with_context(|| name.to_string())?;
         let record = Record {
@@ -160,13 +165,23 @@ fn finished<S: DeserializeOwned>(path: &Path, digest: &str) -> Option<(Record, S
     Some((record, summary))
 }
 
+/// Of every file below a folder, by its path inside it; of hidden ones none.
 fn digests(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder).map_err(output::at(folder))? {
-        let path = entry.map_err(output::at(folder))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_file() && !name.starts_with('.') {
-            files.insert(name, output::sha256_of_file(&path)?);
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(inner) = folders.pop() {
+        for entry in fs::read_dir(&inner).map_err(output::at(&inner))? {
+            let entry = entry.map_err(output::at(&inner))?;
+            let path = entry.path();
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                continue;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else if path.is_file() {
+                let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+                files.insert(name, output::sha256_of_file(&path)?);
+            }
         }
     }
     Ok(files)
@@ -188,6 +203,7 @@ mod tests {
             let work = || {
                 n_runs += 1;
                 output::write(&stage.join("x.txt"), |out| out.write_all(b"x"))?;
+                output::write(&stage.join("inner/y.txt"), |out| out.write_all(b"y"))?;
                 Ok(7)
             };
             assert_eq!(runner.stage("1-x", &stage, options, work).unwrap(), Some(7));
@@ -198,6 +214,8 @@ mod tests {
         assert_eq!(run(&json!(2)), 2);
         fs::write(stage.join("x.txt"), "y").unwrap();
         assert_eq!(run(&json!(2)), 3);
+        fs::remove_dir_all(stage.join("inner")).unwrap();
+        assert_eq!(run(&json!(2)), 4);
         let text = fs::read_to_string(folder.path().join("run.json")).unwrap();
         assert!(text.contains("\"seed\": 1") && text.contains("\"1-x\""), "{text}");
     }

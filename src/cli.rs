@@ -62,9 +62,9 @@ impl Cli {
     /// # Errors
     /// Whatever the stage says, in one line.
     pub fn run(self) -> anyhow::Result<()> {
-        if let Some(threads) = self.threads {
-            rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?;
-        }
+        // Threads that cannot be had are refused here; later rayon would panic.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0));
+        pool.build_global().context("the threads cannot be started; use fewer (--threads), or allow the program more memory")?;
         match self.command {
             Command::Run(args) => run::run(args),
             Command::Simulate(args) => simulate::run(args),

@@ -3,9 +3,10 @@
 //! Every stage writes through here, so that a run killed at any moment leaves no half-written file under a final name.
 
 mod claim;
+mod stamp;
 mod temporary;
 
-pub use self::{claim::Claim, temporary::abandon};
+pub use self::{claim::Claim, stamp::Stamp, temporary::abandon};
 
 use std::{
     fs,

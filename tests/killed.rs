@@ -363,7 +363,7 @@ fn a_training_that_is_interrupted_writes_a_checkpoint_and_says_how_to_go_on() {
 #[test]
 fn other_work_that_is_interrupted_ends_and_leaves_no_temporary_file() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = command(folder.path(), "simulate --people 200000 --len-nt 30000 --out out");
+    let mut child = command(folder.path(), "simulate --people 40000 --len-nt 30000 --out out");
     let mut child = child.stderr(Stdio::piped()).spawn().unwrap();
     while fs::read_dir(folder.path().join("out")).map_or(0, Iterator::count) < 2 {
         assert!(child.try_wait().unwrap().is_none(), "nothing was written");

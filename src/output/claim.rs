@@ -49,7 +49,10 @@ impl Claim {
                 }
                 Err(TryLockError::Error(_)) => false,
             };
-            file.set_len(0).and_then(|()| file.write_all(me.as_bytes())).map_err(at(&path))?;
+            if let Err(error) = file.set_len(0).and_then(|()| file.write_all(me.as_bytes())) {
+                let _ = fs::remove_file(&path);
+                return Err(at(&path)(error));
+            }
             // Another run may have ended, and removed the file, just after it was opened here.
             if fs::read(&path).is_ok_and(|found| found == me.as_bytes()) {
                 let passing = Passing::new(&path);

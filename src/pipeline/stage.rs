@@ -7,13 +7,13 @@ use std::{
     time::Instant,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{claim, plan::Plan};
 use crate::{
-    output::{self, Claim},
+    output::{self, Claim, Stamp},
     simulate,
 };
 
@@ -65,7 +65,15 @@ pub struct Runner {
     dry_run: bool,
     /// Digest of everything so far; each stage adds its own.
     chain: String,
+    inputs: Vec<Input>,
     run: Value,
+}
+
+/// An input file as the stages that are done have read it.
+struct Input {
+    path: PathBuf,
+    stamp: Option<Stamp>,
+    digest: String,
 }
 
 impl Runner {
@@ -81,7 +89,8 @@ impl Runner {
             "stages": {},
         });
         let claim = (!dry_run).then(|| claim(out)).transpose()?;
-        let mut runner = Self { out: out.to_path_buf(), _claim: claim, dry_run, chain: env!("CARGO_PKG_VERSION").to_string(), run };
+        let mut runner =
+            Self { out: out.to_path_buf(), _claim: claim, dry_run, chain: env!("CARGO_PKG_VERSION").to_string(), inputs: Vec::new(), run };
         runner.inputs(&plan.further_files().collect::<Vec<_>>())?;
         Ok(runner)
     }
@@ -89,9 +98,11 @@ impl Runner {
     /// Takes input files into the digest of all stages that follow.
     pub fn inputs(&mut self, paths: &[&Path]) -> anyhow::Result<()> {
         for path in paths {
+            let stamp = Stamp::of(path);
             let digest = output::sha256_of_file(path)?;
             self.chain = output::sha256(format!("{}{digest}", self.chain).as_bytes());
             self.run["inputs"][path.display().to_string()] = json!(digest);
+            self.inputs.push(Input { path: path.to_path_buf(), stamp, digest });
         }
         Ok(())
     }
@@ -99,7 +110,7 @@ impl Runner {
     /// Runs `work`, or takes over what its folder holds. `None` in a dry run of a stage that is not done.
     ///
     /// # Errors
-    /// Whatever `work` says, with the stage's name.
+    /// Whatever `work` says, with the stage's name; an input that is not what it was when the run began.
     pub fn stage<S: Serialize + DeserializeOwned>(
         &mut self,
         name: &str,
@@ -109,6 +120,7 @@ impl Runner {
     ) -> anyhow::Result<Option<S>> {
         self.chain = output::sha256(format!("{}{name}{options}", self.chain).as_bytes());
         let path = folder.join(RECORD);
+        let _claim = (!self.dry_run).then(|| claim(folder)).transpose()?;
         if let Some((record, summary)) = finished(&path, &self.chain) {
             eprintln!("{name}: done before ({:.1} s)", record.seconds);
             self.note(name, &record, true)?;
@@ -119,10 +131,10 @@ impl Runner {
             return Ok(None);
         }
         eprintln!("{name}:");
-        let _claim = claim(folder)?;
         output::remove_if_there(&path)?;
         let started = Instant::now();
         let summary = work().with_context(|| name.to_string())?;
+        self.require_same_inputs().with_context(|| name.to_string())?;
         let record = Record {
             digest: self.chain.clone(),
             summary: serde_json::to_value(&summary)?,
@@ -133,6 +145,16 @@ impl Runner {
         eprintln!("{name}: {:.1} s", record.seconds);
         self.note(name, &record, false)?;
         Ok(Some(summary))
+    }
+
+    /// Only a file that was touched is read again.
+    fn require_same_inputs(&self) -> anyhow::Result<()> {
+        for Input { path, stamp, digest } in &self.inputs {
+            if Stamp::of(path) != *stamp && output::sha256_of_file(path)? != *digest {
+                bail!("{}: the file was changed during the run; what was made of it is not kept, run again", path.display());
+            }
+        }
+        Ok(())
     }
 
     fn note(&mut self, name: &str, record: &Record, done_before: bool) -> anyhow::Result<()> {

@@ -52,7 +52,7 @@ fn of_a_batch(config: &Config, schedule: &Schedule) -> usize {
 }
 
 /// Memory that this program can still have, in bytes, where the system tells: what the machine has, and what the program's control group
-/// (a Slurm job, a container) leaves of its limit.
+/// (a Slurm job, a container) and `ulimit -v` leave of their limits.
 fn available() -> Option<usize> {
     let of_machine = kilobytes(&read("/proc/meminfo")?, "MemAvailable:");
     let of_group = read("/proc/self/cgroup").and_then(|text| {
@@ -60,7 +60,15 @@ fn available() -> Option<usize> {
         let groups = Path::new(group.trim_start_matches('/')).ancestors();
         groups.filter_map(|group| of_group(&Path::new("/sys/fs/cgroup").join(group))).min()
     });
-    of_machine.into_iter().chain(of_group).min()
+    let of_process = of_process(&read("/proc/self/limits")?, &read("/proc/self/status")?);
+    of_machine.into_iter().chain(of_group).chain(of_process).min()
+}
+
+/// What a limit of the address space leaves, `None` without one.
+fn of_process(limits: &str, status: &str) -> Option<usize> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    let limit = line.split_whitespace().next()?.parse::<usize>().ok()?;
+    Some(limit.saturating_sub(kilobytes(status, "VmSize:")?))
 }
 
 /// What a control group (version 2) leaves of its limit, `None` without one; file contents that it can drop count as free.
@@ -158,6 +166,10 @@ mod tests {
         assert_eq!(of_group(folder.path()), Some(300));
         write("memory.stat", "anon 500\ninactive_file 150\nactive_file 50\n");
         assert_eq!(of_group(folder.path()), Some(450));
+        let limits =
+            |soft: &str| format!("Max cpu time  unlimited  unlimited  seconds\nMax address space         {soft}  unlimited  bytes\n");
+        assert_eq!(of_process(&limits("unlimited"), "VmSize:\t  2 kB\n"), None);
+        assert_eq!(of_process(&limits("3000"), "VmSize:\t  2 kB\n"), Some(952));
         assert_eq!(kilobytes("MemTotal: 9 kB\nMemAvailable:   12 kB\n", "MemAvailable:"), Some(12_288));
     }
 }

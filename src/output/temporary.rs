@@ -68,7 +68,7 @@ impl Temporary {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         loop {
-            let file = builder.tempfile_in(folder)?;
+            let file = builder.tempfile_in(folder).map_err(of_the_system)?;
             // Where there are no locks, nothing is ever taken for a leftover.
             let _ = file.as_file().lock();
             // Another run may have taken it for one before it was locked.
@@ -101,6 +101,14 @@ impl Write for Temporary {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+/// Without the name of the temporary file, which tempfile adds to the words of the system and nobody knows.
+fn of_the_system(error: io::Error) -> io::Error {
+    match error.to_string().split_once(" at path ") {
+        Some((words, _)) => io::Error::new(error.kind(), words),
+        None => error,
     }
 }
 

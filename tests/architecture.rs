@@ -28,7 +28,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("signal_hook", "interrupt"),
     (
         "std::path",
-        "cli compress dataset evaluation explain ingest main output pipeline prs report score sequence simulate tokenization training",
+        "cli compress dataset evaluation explain ingest main memory output pipeline prs report score sequence simulate tokenization training",
     ),
     // Modules
     ("crate::cli", "main"),
@@ -38,6 +38,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("crate::explain", "cli pipeline"),
     ("crate::ingest", "cli explain pipeline prs score sequence simulate tokenization"),
     ("crate::interrupt", "main pipeline"),
+    ("crate::memory", "prs training"),
     ("crate::models", "cli compress dataset explain pipeline score training"),
     ("crate::nn", "cli compress models score training"),
     ("crate::normal", "evaluation prs report"),

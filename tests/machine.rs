@@ -257,6 +257,11 @@ fn with_1_gb_of_memory_the_result_is_the_same_or_refused_in_a_line() {
     let output = shell(folder.path(), &[], &format!("ulimit -v 1000000; {train} --hidden 2048 --feed-forward 8192 --layers 4"));
     let message = line(&output);
     assert!(message.contains("training needs about") && message.contains("GB are free"), "{message}");
+    succeed(folder.path(), "simulate --people 2000 --len-nt 500000 --variants 12000 --risk null --out large");
+    let prs = "exec $GF prs --vcf large/cohort.vcf.gz --cohort large/cohort.csv --threads 2 --out prs";
+    let output = shell(folder.path(), &[], &format!("ulimit -v 500000; {prs}"));
+    let message = line(&output);
+    assert!(message.contains("dosages of 1600 people need about 0.") && message.contains("GB are free"), "{message}");
     // More threads than fit are refused, not a panic.
     let output = shell(folder.path(), &[], "ulimit -v 1000000; exec $GF run pipeline.toml --out many --threads 5000");
     assert!(line(&output).starts_with("the threads cannot be started; use fewer (--threads)"), "{}", stderr(&output));

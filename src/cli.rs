@@ -67,6 +67,17 @@ impl Command {
 }
 
 impl Cli {
+    /// What to do after the command was interrupted.
+    #[must_use]
+    pub fn how_to_go_on(&self) -> &'static str {
+        match &self.command {
+            Command::Run(_) => "the same command goes on from there",
+            Command::Train(args) if args.resumes() => "the same command goes on from there",
+            Command::Train(_) => "the same command with --resume goes on from there",
+            _ => "the same command begins again",
+        }
+    }
+
     /// Runs the command.
     ///
     /// # Errors
@@ -75,9 +86,9 @@ impl Cli {
         if self.command.computes_models() {
             training::leave_cores_to_ours();
         }
-        if let Some(threads) = self.threads {
-            rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("--threads")?;
-        }
+        // Threads that cannot be had are refused here; later rayon would panic.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0));
+        pool.build_global().context("the threads cannot be started; use fewer (--threads), or allow the program more memory")?;
         match self.command {
             Command::Run(args) => run::run(args),
             Command::Simulate(args) => simulate::run(args),

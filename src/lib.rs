@@ -33,12 +33,13 @@
 //! `main` -> `cli` -> `pipeline` -> stages. `sequence`, `prs`, `simulate` -> `ingest`. `tokenization` -> `gf-tokenizer`, `sequence`.
 //! `compress` -> `training`. `explain` -> `score` -> `training`. `training`, `score`, `explain`, `compress` -> `dataset` -> `models` -> `nn`.
 //! `prs`, `simulate`, `training`, `compress` -> `evaluation::roc` (the one AUROC there is).
-//! `evaluation`, `prs` -> `regression`, `normal`, two leaves; `report` -> `normal`. `prs` -> `report` (the one writer of `guards.csv`).
+//! `prs`, `training` -> `memory`, a leaf; `evaluation`, `prs` -> `regression`, `normal`, two more; `report` -> `normal`. `prs` -> `report` (the one writer of `guards.csv`).
 //! `evaluation`, `explain` -> `report`; `evaluation` and `report` see rows of `gf-cohort-schema` only, never a tensor or a genome;
 //! `models` never see a sample id or a path; `ingest` never sees a phenotype, so it cannot leak one. clap and anyhow stay in
 //! `cli`, `pipeline` and `main`; linfa in `prs`; askama, plotly and plotters in `report` (plotters in `explain` too); nalgebra in `compress`,
 //! `models`, `prs` and `regression`. Every module but `models` and `nn` may use `output`;
-//! `stored` reads back what `prs`, `sequence`, `tokenization` and `training` wrote.
+//! `stored` reads back what `prs`, `sequence`, `tokenization` and `training` wrote. signal-hook stays in `interrupt`,
+//! which only `main` and `pipeline` use: no stage knows that there are signals.
 //! `tests/architecture.rs` holds the `use` lines to this.
 
 pub mod cli;
@@ -47,6 +48,8 @@ pub mod dataset;
 pub mod evaluation;
 pub mod explain;
 pub mod ingest;
+pub mod interrupt;
+pub mod memory;
 pub mod models;
 pub mod nn;
 pub mod normal;

@@ -1,18 +1,27 @@
-//! `gf-genomics`: maps the result of a command to an exit code (0 done, 1 failed, 2 wrong usage).
+//! `gf-genomics`: maps the result of a command to an exit code (0 done, 1 failed, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM).
 
 use std::{io, process::ExitCode};
 
 use clap::Parser;
-use gf_genomics::cli::Cli;
+use gf_genomics::{cli::Cli, interrupt};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match Cli::parse().run() {
+    let cli = Cli::parse();
+    let how_to_go_on = cli.how_to_go_on();
+    if let Err(error) = interrupt::watch(how_to_go_on) {
+        eprintln!("Ctrl-C will end the program at once, without a checkpoint: {error}");
+    }
+    match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(signal) = interrupt::signal() {
+                eprintln!("interrupted: {}; {how_to_go_on}", one_line(&error));
+                return interrupt::exit_code(signal).into();
+            }
             eprintln!("error: {}", one_line(&error));
             ExitCode::FAILURE
         }

@@ -2,6 +2,12 @@
 //!
 //! Every stage writes through here, so that a run killed at any moment leaves no half-written file under a final name.
 
+mod claim;
+mod stamp;
+mod temporary;
+
+pub use self::{claim::Claim, stamp::Stamp, temporary::abandon};
+
 use std::{
     fs,
     io::{self, BufWriter, Write},
@@ -9,13 +15,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use self::temporary::Temporary;
 use noodles::bgzf;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
-
-/// How the names of temporary files start.
-const TEMPORARY_PREFIX: &str = ".gf-genomics-";
 
 /// A file could not be written or read back.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +54,9 @@ pub struct Pending {
 }
 
 enum Target {
-    Plain(BufWriter<NamedTempFile>),
+    Plain(BufWriter<Temporary>),
     /// Blocks are compressed on all threads.
-    Bgzf(bgzf::io::MultithreadedWriter<BufWriter<NamedTempFile>>),
+    Bgzf(bgzf::io::MultithreadedWriter<BufWriter<Temporary>>),
     /// Standard output, a device or a pipe: written to, never replaced.
     Stream(BufWriter<Box<dyn Write>>),
 }
@@ -85,7 +88,7 @@ impl Pending {
                 _ => Path::new("."),
             };
             fs::create_dir_all(folder).map_err(at(folder))?;
-            let buffered = BufWriter::with_capacity(1 << 17, temporary_file(folder).map_err(at(path))?);
+            let buffered = BufWriter::with_capacity(1 << 17, Temporary::create(folder).map_err(at(path))?);
             if path.extension().is_some_and(|extension| extension == "gz") {
                 let workers = NonZero::new(rayon::current_num_threads()).unwrap_or(NonZero::<usize>::MIN);
                 Target::Bgzf(bgzf::io::MultithreadedWriter::with_worker_count(workers, buffered))
@@ -113,10 +116,7 @@ impl Pending {
                 Target::Plain(buffered) => buffered,
                 Target::Bgzf(mut compressed) => compressed.finish()?,
             };
-            let file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.as_file().sync_all()?;
-            file.persist(&self.path).map_err(|error| error.error)?;
-            Ok(())
+            buffered.into_inner().map_err(io::IntoInnerError::into_error)?.persist(&self.path)
         };
         finish().map_err(at(&self.path))
     }
@@ -150,29 +150,6 @@ pub fn remove_if_there(path: &Path) -> Result<(), Error> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
         _ => Ok(()),
     }
-}
-
-/// Removes the temporary files that a killed run left in a folder.
-///
-/// # Errors
-/// When one cannot be removed.
-pub fn remove_leftovers(folder: &Path) -> Result<(), Error> {
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    for path in
-        entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX)).map(|entry| entry.path())
-    {
-        fs::remove_file(&path).map_err(at(&path))?;
-    }
-    Ok(())
-}
-
-/// A file with the permissions that any new file has here; those of a temporary one would be the owner's only.
-fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY_PREFIX);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
 }
 
 /// Writes `value` as JSON in one line, atomically: for large tables that no one reads by eye.

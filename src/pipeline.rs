@@ -25,7 +25,9 @@ use self::{
     stage::Runner,
 };
 use crate::{
-    evaluation, output, prs,
+    evaluation,
+    output::{self, Claim},
+    prs,
     sequence::{self, Dictionary, Policies, Provenance, Regions, Samples},
     simulate,
     tokenization::{self, Folder, Report, Summary, Tokenized},
@@ -224,6 +226,18 @@ pub fn tokenize(
         eprintln!("the vocabulary is saturated with {} entries, fewer than the {wanted} allowed", summary.vocab_size);
     }
     Ok((summary, report))
+}
+
+/// Claims a folder for the run that writes to it, and says so where no second one would be noticed.
+///
+/// # Errors
+/// As [`Claim::take`].
+pub fn claim(folder: &Path) -> Result<Claim, output::Error> {
+    let claim = Claim::take(folder)?;
+    if !claim.is_locked() {
+        eprintln!("{}: no file locks here, so a second run on this folder would not be refused", folder.display());
+    }
+    Ok(claim)
 }
 
 /// Reads a text file with its path in the error.

@@ -78,7 +78,7 @@ use self::{
 };
 use crate::{
     ingest::{self, Locus, VariantRecord, pass, same_contig},
-    output, report,
+    memory, output, report,
 };
 
 /// What the stage needs.
@@ -446,6 +446,20 @@ pub enum Error {
         /// What happened to the last.
         reason: String,
     },
+    /// The machine is too small.
+    #[error(
+        "{n_dosages} dosages of {n_people} people need about {needed:.1} GB, {free:.1} GB are free: give fewer variants (--regions-file), or people"
+    )]
+    Memory {
+        /// Dosages that the baselines are learned from.
+        n_dosages: usize,
+        /// People of the training and validation splits.
+        n_people: usize,
+        /// In GB.
+        needed: f64,
+        /// What the machine has, in GB.
+        free: f64,
+    },
     /// A table of kinships cannot be used.
     #[error("{}: {reason}", path.display())]
     Kinship {
@@ -508,6 +522,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let apoe_build = apoe::build_of(&table.sites, options.genome_build);
     let study = Study::new(&cohort, People::new(&table, apoe_calls, Some(&cohort)));
     let is_in_loci = |site: &Site| loci.as_ref().is_none_or(|loci| is_inside(loci, &site.contig, site.position));
+    require_memory(&cohort, table.sites.iter().filter(|site| is_in_loci(site)).map(|site| site.counted_alts.len()).sum())?;
     let fitted = fit_all(&study, &table.sites, is_in_loci, &scores, apoe_build, options)?;
     let predictions = predict(&cohort, &study.people, &fitted.baselines)?;
     let (mut guards, pairs) = kinship::guard(&cohort, &study.training, &table.sites, options.kinship.as_deref())?;
@@ -559,6 +574,21 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     };
     output::write_json(&file("prs_model.json"), &model)?;
     Ok(summary)
+}
+
+/// Matrices of people by dosages that there are at once: of the panel, a regression's columns, what it is given of them, and its own copy.
+const MATRICES: usize = 4;
+
+/// Refuses a fit that does not fit the memory that is free now.
+fn require_memory(cohort: &Cohort, n_dosages: usize) -> Result<(), Error> {
+    let Some(free) = memory::available() else { return Ok(()) };
+    let n_people = [Split::Train, Split::Validation].map(|split| cohort.in_split(split).count()).iter().sum::<usize>();
+    let needed = n_people.saturating_mul(n_dosages).saturating_mul(MATRICES * size_of::<f64>());
+    if needed <= free {
+        return Ok(());
+    }
+    let gb = |bytes: usize| bytes as f64 / 1e9;
+    Err(Error::Memory { n_dosages, n_people, needed: gb(needed), free: gb(free) })
 }
 
 /// Names, without their prefix, that scoring files cannot have.

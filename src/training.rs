@@ -2,8 +2,8 @@
 //!
 //! Input -> output: a token folder and a cohort -> a model bundle: `config.json`, `model.safetensors` (and `member-N.safetensors`),
 //! `tokenizer.json`, `grid.json`, `training_log.csv`, `predictions.csv`. AdamW with warm-up and cosine decay; the weights of the epoch with the
-//! best validation AUC are kept. After each epoch a checkpoint is written from which the same command goes on to the same bytes. With folds or
-//! an ensemble several models are trained, the members of one bundle.
+//! best validation AUC are kept. After each epoch (and every five minutes of a longer one) a checkpoint is written from which the same command
+//! goes on to the same bytes. With folds or an ensemble several models are trained, the members of one bundle.
 
 mod bundle;
 mod checkpoint;
@@ -181,7 +181,7 @@ impl std::fmt::Display for Summary {
 /// Trains the members of one bundle and writes it.
 ///
 /// # Errors
-/// Inputs that are wrong or do not fit, options that make no sense, too little memory, a loss that is not finite.
+/// Inputs that are wrong or do not fit, options that make no sense, too little memory, a loss that is not finite; being told to stop.
 pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, Error> {
     let schedule = &options.schedule;
     schedule.check()?;

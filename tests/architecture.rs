@@ -27,9 +27,10 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("plotly", "report"),
     ("plotters", "explain report"),
     ("polars", "prs"),
+    ("signal_hook", "interrupt"),
     (
         "std::path",
-        "cli compress dataset evaluation explain ingest main output pipeline prs report score sequence simulate stored tokenization training",
+        "cli compress dataset evaluation explain ingest main memory output pipeline prs report score sequence simulate stored tokenization training",
     ),
     // Modules
     ("crate::cli", "main"),
@@ -38,12 +39,14 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("crate::evaluation", "cli compress pipeline prs simulate training"),
     ("crate::explain", "cli pipeline"),
     ("crate::ingest", "cli explain pipeline prs score sequence simulate tokenization"),
+    ("crate::interrupt", "main pipeline"),
+    ("crate::memory", "prs training"),
     ("crate::models", "cli compress dataset explain pipeline score training"),
     ("crate::nn", "cli compress models score training"),
     ("crate::normal", "evaluation prs report"),
     (
         "crate::output",
-        "cli compress dataset evaluation explain ingest pipeline prs report score sequence simulate stored tokenization training",
+        "cli compress dataset evaluation explain ingest interrupt pipeline prs report score sequence simulate stored tokenization training",
     ),
     ("crate::pipeline", "cli"),
     ("crate::prs", "cli pipeline score"),

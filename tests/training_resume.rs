@@ -17,7 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gf_genomics::training::{self, Options, Progress, Resume, Schedule, Summary};
+use gf_genomics::{
+    models::Preset,
+    training::{self, Options, Progress, Resume, Schedule, Summary},
+};
 
 use cohort::SmallCohort;
 
@@ -76,6 +79,40 @@ fn a_run_that_was_stopped_goes_on_to_the_same_bytes() {
         assert_eq!(summary.epochs_resumed(), stops.last().unwrap().0 - 1);
         assert_same_model(&options.out, &unbroken.out);
     }
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_goes_on_from_the_very_step_to_the_same_bytes() {
+    let cohort = SmallCohort::new();
+    let mut unbroken = cohort.training_options(&cohort.path("unbroken"));
+    unbroken.architecture = Preset::Ecoformer.architecture();
+    unbroken.schedule = Schedule { ensemble: 2, epochs: 3, batch_size: 24, ..unbroken.schedule };
+    train(&unbroken);
+    let options = Options { out: cohort.path("stopped"), resume: Resume::Yes, ..unbroken.clone() };
+    // Of two members, three epochs and three steps; the last one of an epoch too, whose validation is still to come.
+    let mut steps = Vec::new();
+    for end in [(1, 1, 1), (1, 1, 3), (1, 3, 2), (2, 1, 1), (2, 2, 3)] {
+        let mut stop_there = |event: Progress<'_>| {
+            if let Progress::Step { member: (member, _), epoch: (epoch, _), step: (step, _), stop, .. } = event {
+                steps.push((member, epoch, step));
+                stop.set((member, epoch, step) == end);
+            }
+        };
+        let message = training::run(&options, &mut stop_there).unwrap_err().to_string();
+        let (member, epoch, step) = end;
+        let expected = format!("stopped after step {step} of 3 in epoch {epoch} of 3 of model {member} of 2; the state is in ");
+        assert!(message.starts_with(&expected) && !options.out.join("config.json").exists(), "{message}");
+    }
+    let mut listen = |event: Progress<'_>| {
+        if let Progress::Step { member: (member, _), epoch: (epoch, _), step: (step, _), .. } = event {
+            steps.push((member, epoch, step));
+        }
+    };
+    training::run(&options, &mut listen).unwrap();
+    let each_once: Vec<_> =
+        (1..=2).flat_map(|member| (1..=3).flat_map(move |epoch| (1..=3).map(move |step| (member, epoch, step)))).collect();
+    assert_eq!(steps, each_once, "every step is done once");
+    assert_same_model(&options.out, &unbroken.out);
 }
 
 /// As a stop in [`train_until`], but within a member of the bundle.

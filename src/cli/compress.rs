@@ -11,7 +11,7 @@ use super::{architecture::one_of, cohort::Coding};
 use crate::{
     compress::{self, FineTuning, OnCohort, Options, Solver},
     nn::Rank,
-    pipeline::progress,
+    pipeline::{self, progress},
 };
 
 /// Make a trained model smaller: low-rank factors in place of the linear layers of its encoder, and what that costs in AUC.
@@ -71,6 +71,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         cohort: args.tokens.zip(args.cohort).map(on_cohort),
         out: args.out,
     };
+    let _claim = pipeline::claim(&options.out)?;
     let summary = compress::run(&options, &mut progress())?;
     write!(io::stdout().lock(), "{summary}")?;
     eprintln!("wrote {}", options.out.display());

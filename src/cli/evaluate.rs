@@ -5,7 +5,10 @@ use std::{
     path::PathBuf,
 };
 
-use crate::evaluation::{self, GuardPolicy, Recalibration};
+use crate::{
+    evaluation::{self, GuardPolicy, Recalibration},
+    pipeline,
+};
 
 /// Compare models and polygenic risk scores on the same people: AUC with 95 % intervals and a paired test against the best baseline, odds ratios,
 /// R2, calibration, strata; and guards against leakage, which stop the run.
@@ -58,6 +61,7 @@ pub struct Args {
 /// # Errors
 /// As [`evaluation::run`]; when a guard finds leakage; when stdout cannot be written.
 pub fn run(args: Args) -> anyhow::Result<()> {
+    let _claim = pipeline::claim(&args.out)?;
     let summary = evaluation::run(&evaluation::Options {
         predictions: args.predictions,
         out: args.out,

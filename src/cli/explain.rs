@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     explain::{self, Options},
+    pipeline,
     training::DeviceChoice,
 };
 
@@ -55,6 +56,7 @@ pub struct Args {
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let Args { vcf, reference, model, cohort, regions, haplotypes, top, pairs, device, out } = args;
+    let _claim = pipeline::claim(&out)?;
     let summary = explain::run(&Options { vcf, reference, model, cohort, regions, haplotypes, top, pairs, device, out })?;
     eprint!("{summary}");
     Ok(())

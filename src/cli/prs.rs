@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::cohort::OptionalCohortArgs;
 use crate::{
     ingest::DosageField,
+    pipeline,
     prs::{self, EffectColumn, GenomeBuild, HalfCalls, Options, Reading, ScoringOptions},
 };
 
@@ -182,6 +183,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         out: args.out,
         ..Options::default()
     };
+    let _claim = pipeline::claim(&options.out)?;
     match args.cohort.given() {
         None => eprint!("{}", prs::raw_scores(&options)?),
         Some(cohort) => {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use crate::{
-    output,
+    output, pipeline,
     sequence::{
         self, ApplyFilters, Encoding, Haploid, Missing, Options, Overlap, Policies, Regions, Samples, Symbolic, Unphased, write_fasta,
     },
@@ -200,6 +200,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let skips = args.skips.or_else(|| args.out.as_ref().map(|folder| folder.join("skips.csv")));
     let options = args.genomes.options(samples, skips);
+    let _claim = args.out.as_deref().map(pipeline::claim).transpose()?;
     let (dictionary, skips, summary) = sequence::run(&options)?;
     if let Some(folder) = &args.out {
         dictionary.save(folder)?;

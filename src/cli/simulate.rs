@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use crate::simulate::{self, Options, RiskKind};
+use crate::{
+    pipeline,
+    simulate::{self, Options, RiskKind},
+};
 
 /// Simulate people with planted risk and a known best possible AUC, from a phased panel or from nothing. Phenotypes are always invented.
 #[derive(Debug, clap::Args)]
@@ -68,6 +71,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         seed: args.seed,
         out: args.out,
     };
+    let _claim = pipeline::claim(&options.out)?;
     let summary = simulate::run(&options)?;
     eprint!("{summary}");
     eprintln!("wrote {}", options.out.display());

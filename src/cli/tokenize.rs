@@ -100,6 +100,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let cohort = Cohort::read(&args.cohort.cohort, args.cohort.phenotype_coding(), &args.cohort.covariates())?;
     let samples = cohort.people.iter().map(|person| person.sample_id.clone()).collect();
     let sequence_options = args.genomes.options(Samples::Only(samples), Some(args.out.join("skips.csv")));
+    let _claim = pipeline::claim(&args.out)?;
     let started = Instant::now();
     let (dictionary, skips, summary) = sequence::run(&sequence_options)?;
     eprint!("{summary}");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{architecture::ArchitectureArgs, cohort::CohortArgs};
 use crate::{
-    pipeline::progress,
+    pipeline::{self, progress},
     training::{self, ClassWeights, DeviceChoice, Options, Resume, Schedule},
 };
 
@@ -88,6 +88,13 @@ pub struct Args {
     resume: bool,
 }
 
+impl Args {
+    /// An earlier run is gone on with.
+    pub(super) fn resumes(&self) -> bool {
+        self.resume
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -121,6 +128,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         tensorboard: args.tensorboard,
         resume: if args.resume { Resume::Yes } else { Resume::No },
     };
+    let _claim = pipeline::claim(&options.out)?;
     if args.report_cost {
         eprintln!("{}", training::cost::report(&options)?);
     }

@@ -29,10 +29,13 @@ pub use self::{
     soft::DosageField,
 };
 use super::{DisjointRegions, Error, regions::Locus, same_contig};
+use crate::output::Stamp;
 
 /// An opened VCF or BCF file: header read, records not yet.
 pub struct VariantFile {
     path: PathBuf,
+    /// When it was opened; of a stream it means nothing.
+    stamp: Option<Stamp>,
     header: Header,
     is_bcf: bool,
     compression: Compression,
@@ -56,7 +59,7 @@ impl VariantFile {
     /// # Errors
     /// An unreadable, empty or truncated file, a header that cannot be read, no samples, or a sample named twice.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let is_stream = is_stream(path);
+        let (stamp, is_stream) = (Stamp::of(path), is_stream(path));
         let mut input = Input::open(path, if is_stream { Decompression::Ahead } else { Decompression::Inline })?;
         let is_bcf = input.starts_with(b"BCF")?;
         let mut header = if is_bcf { Header::read_bcf(&mut input)? } else { Header::read_text(&mut input)? };
@@ -66,6 +69,7 @@ impl VariantFile {
         }
         Ok(Self {
             path: path.into(),
+            stamp,
             header,
             is_bcf,
             compression,
@@ -127,8 +131,8 @@ impl VariantFile {
     /// Without an index the file is read to its end also where the last locus is behind: only so is it known to be whole and sorted.
     ///
     /// # Errors
-    /// Read and decompression errors, malformed records, records out of order or beyond the end of their contig, standard input read for the
-    /// second time, and whatever `visit` returns.
+    /// Read and decompression errors, malformed records, records out of order or beyond the end of their contig, a file that was changed since it
+    /// was opened, standard input read for the second time, and whatever `visit` returns.
     pub fn for_each<E: From<Error>>(
         &mut self,
         loci: Option<&[Locus]>,
@@ -165,10 +169,15 @@ impl VariantFile {
         course: &mut Course<'_>,
         visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
     ) -> Result<(), E> {
-        if self.is_bcf {
+        let read = if self.is_bcf {
             bcf::for_each(input, &self.header, (&self.columns, self.dosage_field), course, visit)
         } else {
             text::for_each(input, &self.header, (&self.columns, self.dosage_field), course, visit)
+        };
+        // Whatever was wrong with its records then, this is why.
+        if !self.is_stream && Stamp::of(&self.path) != self.stamp {
+            return Err(Error::file(&self.path, "the file was changed while it was read: run again when nobody writes to it").into());
         }
+        read
     }
 }

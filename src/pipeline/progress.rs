@@ -1,12 +1,12 @@
-//! Training as it runs: a bar on a terminal, a line an epoch everywhere.
+//! Training as it runs: a bar on a terminal, a line an epoch everywhere; and whether it is to go on.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::training::Progress;
+use crate::{interrupt, training::Progress};
 
-/// Shows the loop: a bar on a terminal, a line an epoch everywhere.
+/// Shows the loop: a bar on a terminal, a line an epoch everywhere. Stops it after a step when the user wants the program to end.
 pub fn progress() -> impl FnMut(Progress<'_>) {
     // Hidden by indicatif itself where standard error is not a terminal.
     let bar = ProgressBar::no_length();
@@ -17,7 +17,8 @@ pub fn progress() -> impl FnMut(Progress<'_>) {
     // Of a resumed member, epochs that took no time now.
     let mut epochs_before = 0;
     move |event| match event {
-        Progress::Step { member: (number, n_members), epoch: (epoch, n), step: (step, n_steps), loss } => {
+        Progress::Step { member: (number, n_members), epoch: (epoch, n), step: (step, n_steps), loss, stop } => {
+            stop.set(interrupt::signal().is_some());
             if number != member {
                 (member, epochs_before) = (number, epoch - 1);
                 member_started = Instant::now();

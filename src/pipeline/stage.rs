@@ -7,12 +7,15 @@ use std::{
     time::Instant,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::plan::Plan;
-use crate::{output, simulate};
+use super::{claim, plan::Plan};
+use crate::{
+    output::{self, Claim, Stamp},
+    simulate,
+};
 
 /// In a stage's folder: what it was made from, and what it is. Written last.
 const RECORD: &str = "stage.json";
@@ -57,10 +60,20 @@ pub fn without_paths(options: &simulate::Options) -> anyhow::Result<Value> {
 /// One run of a pipeline.
 pub struct Runner {
     out: PathBuf,
+    /// None in a dry run, which writes nothing.
+    _claim: Option<Claim>,
     dry_run: bool,
     /// Digest of everything so far; each stage adds its own.
     chain: String,
+    inputs: Vec<Input>,
     run: Value,
+}
+
+/// An input file as the stages that are done have read it.
+struct Input {
+    path: PathBuf,
+    stamp: Option<Stamp>,
+    digest: String,
 }
 
 impl Runner {
@@ -75,7 +88,9 @@ impl Runner {
             "inputs": {},
             "stages": {},
         });
-        let mut runner = Self { out: out.to_path_buf(), dry_run, chain: env!("CARGO_PKG_VERSION").to_string(), run };
+        let claim = (!dry_run).then(|| claim(out)).transpose()?;
+        let mut runner =
+            Self { out: out.to_path_buf(), _claim: claim, dry_run, chain: env!("CARGO_PKG_VERSION").to_string(), inputs: Vec::new(), run };
         runner.inputs(&plan.further_files().collect::<Vec<_>>())?;
         Ok(runner)
     }
@@ -83,9 +98,11 @@ impl Runner {
     /// Takes input files into the digest of all stages that follow.
     pub fn inputs(&mut self, paths: &[&Path]) -> anyhow::Result<()> {
         for path in paths {
+            let stamp = Stamp::of(path);
             let digest = output::sha256_of_file(path)?;
             self.chain = output::sha256(format!("{}{digest}", self.chain).as_bytes());
             self.run["inputs"][path.display().to_string()] = json!(digest);
+            self.inputs.push(Input { path: path.to_path_buf(), stamp, digest });
         }
         Ok(())
     }
@@ -93,7 +110,7 @@ impl Runner {
     /// Runs `work`, or takes over what its folder holds. `None` in a dry run of a stage that is not done.
     ///
     /// # Errors
-    /// Whatever `work` says, with the stage's name.
+    /// Whatever `work` says, with the stage's name; an input that is not what it was when the run began.
     pub fn stage<S: Serialize + DeserializeOwned>(
         &mut self,
         name: &str,
@@ -103,6 +120,7 @@ impl Runner {
     ) -> anyhow::Result<Option<S>> {
         self.chain = output::sha256(format!("{}{name}{options}", self.chain).as_bytes());
         let path = folder.join(RECORD);
+        let _claim = (!self.dry_run).then(|| claim(folder)).transpose()?;
         if let Some((record, summary)) = finished(&path, &self.chain) {
             eprintln!("{name}: done before ({:.1} s)", record.seconds);
             self.note(name, &record, true)?;
@@ -113,11 +131,10 @@ impl Runner {
             return Ok(None);
         }
         eprintln!("{name}:");
-        let _ = fs::remove_file(&path);
-        output::remove_leftovers(&self.out)?;
-        output::remove_leftovers(folder)?;
+        output::remove_if_there(&path)?;
         let started = Instant::now();
         let summary = work().with_context(|| name.to_string())?;
+        self.require_same_inputs().with_context(|| name.to_string())?;
         let record = Record {
             digest: self.chain.clone(),
             summary: serde_json::to_value(&summary)?,
@@ -128,6 +145,16 @@ impl Runner {
         eprintln!("{name}: {:.1} s", record.seconds);
         self.note(name, &record, false)?;
         Ok(Some(summary))
+    }
+
+    /// Only a file that was touched is read again.
+    fn require_same_inputs(&self) -> anyhow::Result<()> {
+        for Input { path, stamp, digest } in &self.inputs {
+            if Stamp::of(path) != *stamp && output::sha256_of_file(path)? != *digest {
+                bail!("{}: the file was changed during the run; what was made of it is not kept, run again", path.display());
+            }
+        }
+        Ok(())
     }
 
     fn note(&mut self, name: &str, record: &Record, done_before: bool) -> anyhow::Result<()> {
@@ -160,13 +187,23 @@ fn finished<S: DeserializeOwned>(path: &Path, digest: &str) -> Option<(Record, S
     Some((record, summary))
 }
 
+/// Of every file below a folder, by its path inside it; of hidden ones none.
 fn digests(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder).map_err(output::at(folder))? {
-        let path = entry.map_err(output::at(folder))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_file() && !name.starts_with('.') {
-            files.insert(name, output::sha256_of_file(&path)?);
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(inner) = folders.pop() {
+        for entry in fs::read_dir(&inner).map_err(output::at(&inner))? {
+            let entry = entry.map_err(output::at(&inner))?;
+            let path = entry.path();
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                continue;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else if path.is_file() {
+                let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+                files.insert(name, output::sha256_of_file(&path)?);
+            }
         }
     }
     Ok(files)
@@ -188,6 +225,7 @@ mod tests {
             let work = || {
                 n_runs += 1;
                 output::write(&stage.join("x.txt"), |out| out.write_all(b"x"))?;
+                output::write(&stage.join("inner/y.txt"), |out| out.write_all(b"y"))?;
                 Ok(7)
             };
             assert_eq!(runner.stage("1-x", &stage, options, work).unwrap(), Some(7));
@@ -198,6 +236,8 @@ mod tests {
         assert_eq!(run(&json!(2)), 2);
         fs::write(stage.join("x.txt"), "y").unwrap();
         assert_eq!(run(&json!(2)), 3);
+        fs::remove_dir_all(stage.join("inner")).unwrap();
+        assert_eq!(run(&json!(2)), 4);
         let text = fs::read_to_string(folder.path().join("run.json")).unwrap();
         assert!(text.contains("\"seed\": 1") && text.contains("\"1-x\""), "{text}");
     }

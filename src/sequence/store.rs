@@ -1,6 +1,6 @@
 //! The haplotype dictionary on disk: `loci.json` (loci, edits, distinct haplotypes) and `pairs.csv` (each person's two).
 
-use std::{borrow::Cow, fs::File, path::Path};
+use std::{borrow::Cow, collections::HashMap, fs::File, path::Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +91,7 @@ impl Dictionary {
             }
         }
         let path = folder.join("pairs.csv");
+        let numbers: HashMap<String, usize> = loci.iter().enumerate().map(|(number, locus)| (locus.locus.name.clone(), number)).collect();
         let mut samples = Vec::new();
         let mut table = csv::Reader::from_reader(File::open(&path).map_err(output::at(&path))?);
         for (index, row) in table.deserialize().enumerate() {
@@ -100,7 +101,7 @@ impl Dictionary {
             if first {
                 samples.push(row.sample_id.clone().into_owned());
             }
-            let locus = loci.iter_mut().find(|locus| locus.locus.name == row.locus).ok_or_else(|| problem("unknown locus"))?;
+            let locus = numbers.get(&*row.locus).and_then(|&number| loci.get_mut(number)).ok_or_else(|| problem("unknown locus"))?;
             if samples.get(locus.pairs.len()).is_none_or(|sample| *sample != row.sample_id) {
                 return Err(problem("people are not in one order"));
             }

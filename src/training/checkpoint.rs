@@ -1,4 +1,4 @@
-//! The state of the loop after an epoch: weights, the best weights so far, moments and log, in one file that is replaced atomically.
+//! The state of the loop between two steps: weights, the best weights so far, moments and log, in one file that is replaced atomically.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -34,11 +34,23 @@ pub struct State {
     pub log: Vec<EpochLog>,
 }
 
-/// The loop between two epochs, all but the weights as they are.
+/// What is done of an epoch; nothing between two.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Partial {
+    pub n_steps: usize,
+    /// Over the people of these steps.
+    pub loss_sum: f64,
+    /// Wall-clock time of these steps.
+    pub seconds: f64,
+}
+
+/// The loop between two steps, all but the weights as they are.
 #[derive(Debug)]
 pub struct Checkpoint {
     /// Everything that is not a tensor.
     pub state: State,
+    /// Of the epoch after those in the log.
+    pub partial: Partial,
     /// Weights of the best epoch, on the CPU.
     pub best: Weights,
     /// Of the optimizer.
@@ -56,7 +68,7 @@ impl Checkpoint {
             best_validation_auroc: f64::NEG_INFINITY,
             log: Vec::new(),
         };
-        Self { state, best: BTreeMap::new(), moments: Moments::default() }
+        Self { state, partial: Partial::default(), best: BTreeMap::new(), moments: Moments::default() }
     }
 
     /// Takes over an epoch's result; keeps its weights when they are the best so far.
@@ -67,7 +79,7 @@ impl Checkpoint {
             self.best =
                 everything(parameters).map(|(name, var)| Ok((name.to_string(), on_cpu(var)?.copy()?))).collect::<Result<_, Error>>()?;
         }
-        self.state.n_steps = self.moments.n_steps;
+        self.partial = Partial::default();
         self.state.log.push(log);
         Ok(())
     }
@@ -79,7 +91,8 @@ impl Checkpoint {
     }
 
     /// Writes the checkpoint, with the weights as they are.
-    pub fn save(&self, path: &Path, parameters: &Parameters) -> Result<(), Error> {
+    pub fn save(&mut self, path: &Path, parameters: &Parameters) -> Result<(), Error> {
+        self.state.n_steps = self.moments.n_steps;
         let wrong = |reason: String| Error::File { path: path.into(), reason };
         let mut tensors = Weights::new();
         for (name, var) in everything(parameters) {
@@ -93,8 +106,12 @@ impl Checkpoint {
                 tensors.insert(format!("{group}/{name}"), on_cpu(var)?);
             }
         }
-        let log: Vec<f64> = self.state.log.iter().flat_map(EpochLog::numbers).collect();
-        tensors.insert("log/epochs".into(), Tensor::from_vec(log, (self.state.log.len(), EpochLog::LEN), &Device::Cpu)?);
+        if !self.state.log.is_empty() {
+            let log: Vec<f64> = self.state.log.iter().flat_map(EpochLog::numbers).collect();
+            tensors.insert("log/epochs".into(), Tensor::from_vec(log, (self.state.log.len(), EpochLog::LEN), &Device::Cpu)?);
+        }
+        let Partial { n_steps, loss_sum, seconds } = self.partial;
+        tensors.insert("log/partial".into(), Tensor::from_vec(vec![n_steps as f64, loss_sum, seconds], 3, &Device::Cpu)?);
         let state = serde_json::to_string(&self.state).map_err(|error| wrong(error.to_string()))?;
         let bytes =
             safetensors::serialize(tensors, Some(HashMap::from([(STATE.to_string(), state)]))).map_err(|error| wrong(error.to_string()))?;
@@ -130,12 +147,22 @@ impl Checkpoint {
         let vars = |tensors: Weights| -> Result<BTreeMap<String, Var>, Error> {
             tensors.into_iter().map(|(name, tensor)| Ok((name, Var::from_tensor(&tensor.to_device(device)?)?))).collect()
         };
-        let log = group("log").remove("epochs").ok_or_else(|| damaged(&"no log"))?.to_vec2::<f64>()?;
-        state.log = log.iter().filter_map(|row| EpochLog::from_numbers(row)).collect();
-        let best_epoch = state.best_epoch.checked_sub(1).and_then(|index| state.log.get(index));
-        state.best_validation_auroc = best_epoch.ok_or_else(|| damaged(&"no best epoch"))?.validation_auroc;
+        let mut log = group("log");
+        let partial = log.remove("partial").map(|numbers| numbers.to_vec1::<f64>()).transpose()?;
+        let partial = match partial.as_deref() {
+            Some(&[n_steps, loss_sum, seconds]) => Partial { n_steps: n_steps as usize, loss_sum, seconds },
+            _ => return Err(damaged(&"no log")),
+        };
+        if let Some(epochs) = log.remove("epochs") {
+            state.log = epochs.to_vec2::<f64>()?.iter().filter_map(|row| EpochLog::from_numbers(row)).collect();
+        }
+        state.best_validation_auroc = match state.best_epoch.checked_sub(1) {
+            Some(index) => state.log.get(index).ok_or_else(|| damaged(&"no best epoch"))?.validation_auroc,
+            None if state.log.is_empty() => f64::NEG_INFINITY,
+            None => return Err(damaged(&"no best epoch")),
+        };
         let moments = Moments { n_steps: state.n_steps, first: vars(group("first"))?, second: vars(group("second"))? };
-        Ok(Some((Self { state, best, moments }, weights)))
+        Ok(Some((Self { state, partial, best, moments }, weights)))
     }
 }
 

@@ -80,6 +80,21 @@ pub enum Error {
         /// Options to lower.
         lower: String,
     },
+    /// Somebody wants it to end.
+    #[error(
+        "stopped after step {} of {} in epoch {} of {}{}; the state is in {}",
+        step.0, step.1, epoch.0, epoch.1, of_members(*member), path.display()
+    )]
+    Stopped {
+        /// 1-based member of the bundle, of how many.
+        member: (usize, usize),
+        /// 1-based epoch, of how many.
+        epoch: (usize, usize),
+        /// Steps of it that are done, of how many.
+        step: (usize, usize),
+        /// The checkpoint.
+        path: PathBuf,
+    },
     /// Training ran away.
     #[error("the loss is not finite in epoch {epoch} (step {step}); lower the learning rate ({learning_rate}); {kept}")]
     Diverged {
@@ -92,4 +107,8 @@ pub enum Error {
         /// What is left of the epochs before.
         kept: String,
     },
+}
+
+fn of_members((number, n_members): (usize, usize)) -> String {
+    if n_members > 1 { format!(" of model {number} of {n_members}") } else { String::new() }
 }

@@ -1,5 +1,7 @@
 //! What is told of a training run while it goes on: the log of every epoch, and events for a progress bar.
 
+use std::cell::Cell;
+
 use serde::{Deserialize, Serialize};
 
 /// One line of `training_log.csv`.
@@ -59,6 +61,8 @@ pub enum Progress<'p> {
         step: (usize, usize),
         /// Loss of the step's people.
         loss: f64,
+        /// To be set to true to stop here: the state is written, and the run ends with [`Error::Stopped`](super::Error::Stopped).
+        stop: &'p Cell<bool>,
     },
     /// An epoch is done.
     Epoch(&'p EpochLog),

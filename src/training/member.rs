@@ -1,8 +1,9 @@
 //! The loop: trains one member of a bundle, epoch by epoch, from a checkpoint to the next.
 
 use std::{
+    cell::Cell,
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use candle_core::Device;
@@ -63,6 +64,9 @@ pub struct Trained {
     pub epochs_resumed: usize,
 }
 
+/// Longest time of which a killed run loses the steps.
+const BETWEEN_CHECKPOINTS: Duration = Duration::from_secs(300);
+
 /// Slots of the haplotypes that hash functions are fitted on, about. Not `--memory`: the fit is the same whatever the machine.
 const SLOTS_OF_A_FIT: usize = 1 << 17;
 
@@ -75,7 +79,8 @@ fn some_people<'p>(config: &Config, people: &'p [usize]) -> &'p [usize] {
 /// Trains a member from the initial weights, or from those its seed gives.
 ///
 /// # Errors
-/// A checkpoint that cannot be used, a loss that is not finite, a file that cannot be written.
+/// A checkpoint that cannot be used, a loss that is not finite, a file that cannot be written; [`Error::Stopped`] when told to stop, after the
+/// state is written.
 pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Trained, Error> {
     let Setting { config, data, cohort, schedule, digest, device, .. } = *setting;
     let (mut checkpoint, parameters, has_hashes) = match (resumed(setting, &place.checkpoint)?, setting.initial) {
@@ -97,38 +102,53 @@ pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress:
         bytes: schedule.bytes(),
         class_weights: schedule.class_weights.over(cohort, &member.training),
     };
+    let mut saved = Instant::now();
     while !checkpoint.is_finished(schedule) {
         let epoch = checkpoint.state.log.len() + 1;
         let diverged = |step| diverged(epoch, step, schedule, &place.checkpoint);
+        let learning_rate = |step| schedule.rate_at((epoch - 1) * n_steps + step, schedule.epochs * n_steps);
+        // Of an epoch that was stopped within, the steps that are done.
+        let before = checkpoint.partial;
         let started = Instant::now();
         if epoch == 1 && !has_hashes {
             model.fit_hashes(&data.input(some_people(config, &order(member, epoch)))?, member.seed)?;
         }
-        let (mut loss_sum, mut learning_rate) = (0.0, 0.0);
-        for (step, people) in order(member, epoch).chunks(schedule.people_per_step()).enumerate() {
-            learning_rate = schedule.rate_at((epoch - 1) * n_steps + step, schedule.epochs * n_steps);
+        let order = order(member, epoch);
+        for (step, people) in order.chunks(schedule.people_per_step()).enumerate().skip(before.n_steps) {
             let (loss, gradients) = gradients::of_step(&model, &parameters, data, people, batching)?;
-            let norm = optimizer.step(&parameters, &gradients, &mut checkpoint.moments, learning_rate)?;
+            let norm = optimizer.step(&parameters, &gradients, &mut checkpoint.moments, learning_rate(step))?;
             if !loss.is_finite() || !norm.is_finite() {
                 return Err(diverged(step + 1));
             }
-            loss_sum += loss * people.len() as f64;
-            on_progress(Progress::Step { member: place.number, epoch: (epoch, schedule.epochs), step: (step + 1, n_steps), loss });
+            checkpoint.partial.n_steps = step + 1;
+            checkpoint.partial.loss_sum += loss * people.len() as f64;
+            let stop = Cell::new(false);
+            let (epoch, step) = ((epoch, schedule.epochs), (step + 1, n_steps));
+            on_progress(Progress::Step { member: place.number, epoch, step, loss, stop: &stop });
+            if stop.get() || saved.elapsed() >= BETWEEN_CHECKPOINTS {
+                checkpoint.partial.seconds = before.seconds + started.elapsed().as_secs_f64();
+                checkpoint.save(&place.checkpoint, &parameters)?;
+                saved = Instant::now();
+            }
+            if stop.get() {
+                return Err(Error::Stopped { member: place.number, epoch, step, path: place.checkpoint.clone() });
+            }
         }
-        let training_seconds = started.elapsed().as_secs_f64();
+        let training_seconds = before.seconds + started.elapsed().as_secs_f64();
         let (validation_auroc, validation_loss) = judge(&model, setting, &member.validation)?.ok_or_else(|| diverged(n_steps))?;
         let log = EpochLog {
             epoch,
-            train_loss: loss_sum / member.training.len() as f64,
+            train_loss: checkpoint.partial.loss_sum / member.training.len() as f64,
             validation_auroc,
             validation_loss,
-            learning_rate,
-            seconds: started.elapsed().as_secs_f64(),
+            learning_rate: learning_rate(n_steps - 1),
+            seconds: before.seconds + started.elapsed().as_secs_f64(),
             people_per_second: member.training.len() as f64 / training_seconds,
         };
         on_progress(Progress::Epoch(&log));
         checkpoint.end_epoch(log.clone(), &parameters)?;
         checkpoint.save(&place.checkpoint, &parameters)?;
+        saved = Instant::now();
         if let Some(events) = &mut events {
             events.add(&log)?;
         }

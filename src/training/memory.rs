@@ -1,10 +1,9 @@
 //! What a training run needs of the machine's memory, and whether it is there.
 
-use std::{fs, path::Path};
-
 use super::{DeviceChoice, Error, Options, Schedule};
 use crate::{
     dataset::{HAPLOTYPES_AT_A_TIME, bytes_per_haplotype},
+    memory::available,
     models::Config,
 };
 
@@ -49,36 +48,6 @@ fn of_a_batch(config: &Config, schedule: &Schedule) -> usize {
     let haplotypes = schedule.batch_size.saturating_mul(2);
     let all = (0..config.loci.len()).map(|locus| of_locus(locus).saturating_mul(haplotypes)).fold(0, usize::saturating_add);
     all.max(one.saturating_mul(HAPLOTYPES_AT_A_TIME)).min(schedule.bytes()).max(one)
-}
-
-/// Memory that this program can still have, in bytes, where the system tells: what the machine has, and what the program's control group
-/// (a Slurm job, a container) leaves of its limit.
-fn available() -> Option<usize> {
-    let of_machine = kilobytes(&read("/proc/meminfo")?, "MemAvailable:");
-    let of_group = read("/proc/self/cgroup").and_then(|text| {
-        let group = text.lines().find_map(|line| line.strip_prefix("0::"))?.to_owned();
-        let groups = Path::new(group.trim_start_matches('/')).ancestors();
-        groups.filter_map(|group| of_group(&Path::new("/sys/fs/cgroup").join(group))).min()
-    });
-    of_machine.into_iter().chain(of_group).min()
-}
-
-/// What a control group (version 2) leaves of its limit, `None` without one; file contents that it can drop count as free.
-fn of_group(folder: &Path) -> Option<usize> {
-    let number = |name: &str| read(folder.join(name))?.trim().parse::<usize>().ok();
-    let (limit, used) = (number("memory.max")?, number("memory.current")?);
-    let stat = read(folder.join("memory.stat")).unwrap_or_default();
-    let droppable = stat.lines().find_map(|line| line.strip_prefix("inactive_file ")?.parse::<usize>().ok()).unwrap_or(0);
-    Some(limit.saturating_sub(used.saturating_sub(droppable)))
-}
-
-fn kilobytes(text: &str, key: &str) -> Option<usize> {
-    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1_024)
-}
-
-fn read(path: impl AsRef<Path>) -> Option<String> {
-    fs::read_to_string(path).ok()
 }
 
 #[cfg(test)]
@@ -144,20 +113,5 @@ mod tests {
             let message = require(&small, &options, 100).unwrap_err().to_string();
             assert!(message.contains(lower), "{message}");
         }
-    }
-
-    #[test]
-    fn a_control_group_leaves_its_limit_less_what_is_used_and_cannot_be_dropped() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        assert_eq!(of_group(folder.path()), None);
-        write("memory.current", "700\n");
-        write("memory.max", "max\n");
-        assert_eq!(of_group(folder.path()), None);
-        write("memory.max", "1000\n");
-        assert_eq!(of_group(folder.path()), Some(300));
-        write("memory.stat", "anon 500\ninactive_file 150\nactive_file 50\n");
-        assert_eq!(of_group(folder.path()), Some(450));
-        assert_eq!(kilobytes("MemTotal: 9 kB\nMemAvailable:   12 kB\n", "MemAvailable:"), Some(12_288));
     }
 }

@@ -1,0 +1,50 @@
+//! Whether a file was written to meanwhile, told without reading it.
+
+use std::{fs, path::Path, time::SystemTime};
+
+/// Length and times of a file. Only compared with another one of the same file: no clock is trusted to go forwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    len: u64,
+    modified: Option<SystemTime>,
+    /// Number of the file and, in seconds and nanoseconds, its last change of any kind: nobody can set that to what it was.
+    #[cfg(unix)]
+    changed: (u64, i64, i64),
+}
+
+impl Stamp {
+    /// As the file is now; `None` when there is none.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<Self> {
+        let found = fs::metadata(path).ok()?;
+        #[cfg(unix)]
+        let changed = {
+            use std::os::unix::fs::MetadataExt;
+            (found.ino(), found.ctime(), found.ctime_nsec())
+        };
+        Some(Self {
+            len: found.len(),
+            modified: found.modified().ok(),
+            #[cfg(unix)]
+            changed,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_written_to_or_replaced_is_known_by_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        assert_eq!(Stamp::of(&path), None);
+        fs::write(&path, "abc").unwrap();
+        let before = Stamp::of(&path);
+        assert_eq!(Stamp::of(&path), before);
+        fs::write(folder.path().join("y"), "abc").unwrap();
+        fs::rename(folder.path().join("y"), &path).unwrap();
+        assert_ne!(Stamp::of(&path), before);
+    }
+}

@@ -1,0 +1,148 @@
+//! Temporary files: locked while they are written, so that those which a killed run left can be told from those of a run that is alive.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{self, Write},
+    mem,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tempfile::NamedTempFile;
+
+/// How the names of temporary files start.
+const PREFIX: &str = ".gf-genomics-";
+
+/// Files that go with this process.
+static OURS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn ours() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    OURS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While it lives, [`abandon`] removes the file.
+#[derive(Debug)]
+pub struct Passing(PathBuf);
+
+impl Passing {
+    pub fn new(path: &Path) -> Self {
+        ours().insert(path.into());
+        Self(path.into())
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        ours().remove(&self.0);
+    }
+}
+
+/// Removes what this process was writing. From then on none of its files gets a name any more: for the moment before it ends.
+pub fn abandon() {
+    let ours = ours();
+    for path in ours.iter() {
+        // There is nobody left to be told.
+        let _ = fs::remove_file(path);
+    }
+    mem::forget(ours);
+}
+
+/// A file without its name yet; dropped before it gets one, it leaves nothing.
+#[derive(Debug)]
+pub struct Temporary {
+    file: NamedTempFile,
+    passing: Passing,
+}
+
+impl Temporary {
+    /// Makes one, with the permissions that any new file has here (those of a temporary one would be the owner's only), and removes those that
+    /// killed runs left in the folder.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create(folder: &Path) -> io::Result<Self> {
+        remove_leftovers(folder);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PREFIX);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        loop {
+            let file = builder.tempfile_in(folder).map_err(of_the_system)?;
+            // Where there are no locks, nothing is ever taken for a leftover.
+            let _ = file.as_file().lock();
+            // Another run may have taken it for one before it was locked.
+            if file.path().exists() {
+                let passing = Passing::new(file.path());
+                return Ok(Self { file, passing });
+            }
+        }
+    }
+
+    /// Puts the file, whole, under its name.
+    ///
+    /// # Errors
+    /// When the disk or the folder refuses.
+    pub fn persist(self, path: &Path) -> io::Result<()> {
+        let Self { file, passing } = self;
+        file.as_file().sync_all()?;
+        let held = ours();
+        let renamed = file.persist(path).map_err(|error| error.error);
+        drop(held);
+        drop(passing);
+        renamed.map(drop)
+    }
+}
+
+impl Write for Temporary {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Not through tempfile, which names the temporary file in every error.
+        self.file.as_file_mut().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_file_mut().flush()
+    }
+}
+
+/// Without the name of the temporary file, which tempfile adds to the words of the system and nobody knows.
+fn of_the_system(error: io::Error) -> io::Error {
+    match error.to_string().split_once(" at path ") {
+        Some((words, _)) => io::Error::new(error.kind(), words),
+        None => error,
+    }
+}
+
+/// Removes the temporary files in a folder whose process has ended. What cannot be opened or removed stays: it harms nobody.
+fn remove_leftovers(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let path = entry.path();
+        if let Ok(file) = File::options().write(true).open(&path)
+            && file.try_lock().is_ok()
+        {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_of_the_dead_are_removed_and_files_of_the_living_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in [".gf-genomics-dead", "results.csv", ".bashrc"] {
+            fs::write(at(name), "half").unwrap();
+        }
+        let mut alive = Temporary::create(folder.path()).unwrap();
+        assert!(!at(".gf-genomics-dead").exists() && at("results.csv").exists() && at(".bashrc").exists());
+        alive.write_all(b"whole").unwrap();
+        Temporary::create(folder.path()).unwrap().persist(&at("other")).unwrap();
+        alive.persist(&at("results.csv")).unwrap();
+        assert_eq!(fs::read(at("results.csv")).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+}

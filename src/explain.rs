@@ -238,7 +238,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         let path = options.out.join(plot_name(&locus.locus.locus.name, &mut names));
         let failed = |reason| output::at(&path)(std::io::Error::other(reason));
         let svg = plot::draw(&locus.locus.locus, &of_locus, options.top).map_err(failed)?;
-        output::write(&path, |out| out.write_all(svg.as_bytes()))?;
+        output::for_others::write(&path, |out| out.write_all(svg.as_bytes()))?;
     }
     report::write_pairs(&options.out.join("pairs.csv"), &pairs)?;
     report::write_effects(&options.out.join("explain.csv"), &rows)?;

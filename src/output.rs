@@ -1,8 +1,10 @@
 //! Files that appear whole or not at all: written beside their final name, then renamed.
 //!
-//! Every stage writes through here, so that a run killed at any moment leaves no half-written file under a final name.
+//! Every stage writes through here, so that a run killed at any moment leaves no half-written file under a final name, and that only their owner
+//! can read what may have people in it. What is made to be passed on is written through [`for_others`].
 
 mod claim;
+pub mod for_others;
 mod stamp;
 mod temporary;
 
@@ -15,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use self::temporary::Readers;
 use self::temporary::Temporary;
 use noodles::bgzf;
 use serde::Serialize;
@@ -36,12 +39,16 @@ pub fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error { path, source }
 }
 
-/// Writes `path` through `write`, atomically; a name ending in `.gz` is compressed as BGZF.
+/// Writes `path` through `write`, atomically, for its owner only; a name ending in `.gz` is compressed as BGZF.
 ///
 /// # Errors
 /// When the folder cannot be made, or writing or renaming fails; nothing is left under `path` then.
 pub fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-    let mut pending = Pending::create(path)?;
+    write_for(Readers::Owner, path, write)
+}
+
+fn write_for(readers: Readers, path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    let mut pending = Pending::create_for(readers, path)?;
     write(&mut pending).map_err(at(path))?;
     pending.finish()
 }
@@ -72,11 +79,15 @@ impl std::fmt::Debug for Target {
 }
 
 impl Pending {
-    /// Begins a file; a name ending in `.gz` is compressed as BGZF, `-` is standard output.
+    /// Begins a file for its owner only; a name ending in `.gz` is compressed as BGZF, `-` is standard output.
     ///
     /// # Errors
     /// When the folder or the file cannot be made.
     pub fn create(path: &Path) -> Result<Self, Error> {
+        Self::create_for(Readers::Owner, path)
+    }
+
+    fn create_for(readers: Readers, path: &Path) -> Result<Self, Error> {
         let target = if path == Path::new("-") {
             Target::Stream(BufWriter::new(Box::new(io::stdout().lock())))
         } else if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
@@ -88,7 +99,7 @@ impl Pending {
                 _ => Path::new("."),
             };
             fs::create_dir_all(folder).map_err(at(folder))?;
-            let buffered = BufWriter::with_capacity(1 << 17, Temporary::create(folder).map_err(at(path))?);
+            let buffered = BufWriter::with_capacity(1 << 17, Temporary::create(folder, readers).map_err(at(path))?);
             if path.extension().is_some_and(|extension| extension == "gz") {
                 let workers = NonZero::new(rayon::current_num_threads()).unwrap_or(NonZero::<usize>::MIN);
                 Target::Bgzf(bgzf::io::MultithreadedWriter::with_worker_count(workers, buffered))
@@ -168,10 +179,12 @@ pub fn write_compact_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Er
 /// # Errors
 /// As [`write()`].
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
-    write(path, |out| {
-        serde_json::to_writer_pretty(&mut *out, value)?;
-        out.write_all(b"\n")
-    })
+    write(path, |out| json(out, value))
+}
+
+fn json<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    out.write_all(b"\n")
 }
 
 /// Writes one CSV table with its header, atomically; the header is written for an empty table too.
@@ -179,14 +192,16 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
 /// # Errors
 /// As [`write()`].
 pub fn write_csv<T: Serialize>(path: &Path, header: &[&str], rows: impl IntoIterator<Item = T>) -> Result<(), Error> {
-    write(path, |out| {
-        let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-        table.write_record(header)?;
-        for row in rows {
-            table.serialize(row)?;
-        }
-        table.flush()
-    })
+    write(path, |out| csv(out, header, rows))
+}
+
+fn csv<T: Serialize>(out: &mut dyn Write, header: &[&str], rows: impl IntoIterator<Item = T>) -> io::Result<()> {
+    let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+    table.write_record(header)?;
+    for row in rows {
+        table.serialize(row)?;
+    }
+    table.flush()
 }
 
 /// SHA-256 of a file's bytes, in lower-case hexadecimal.
@@ -227,13 +242,28 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
+    #[cfg(unix)]
     #[test]
-    fn others_may_read_what_is_written_if_they_may_read_other_files() {
+    fn only_the_owner_may_read_a_file_unless_it_is_for_others() {
+        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let (ours, other) = (folder.path().join("ours"), folder.path().join("other"));
-        write(&ours, |out| out.write_all(b"x")).unwrap();
-        fs::write(&other, "x").unwrap();
-        assert_eq!(fs::metadata(ours).unwrap().permissions(), fs::metadata(other).unwrap().permissions());
+        let at = |name: &str| folder.path().join(name);
+        let mode = |name: &str| fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
+        fs::write(at("other"), "x").unwrap();
+        // What is replaced may have been readable before.
+        fs::write(at("people.csv"), "x").unwrap();
+        write(&at("people.csv"), |out| out.write_all(b"x")).unwrap();
+        write_csv(&at("people.csv.gz"), &["sample_id"], ["P1"]).unwrap();
+        write_json(&at("people.json"), &1).unwrap();
+        for name in ["people.csv", "people.csv.gz", "people.json"] {
+            assert_eq!(mode(name), 0o600, "{name}");
+        }
+        for_others::write(&at("report.html"), |out| out.write_all(b"x")).unwrap();
+        for_others::write_csv(&at("auc.csv"), &["model"], ["m"]).unwrap();
+        for_others::write_json(&at("config.json"), &1).unwrap();
+        for name in ["report.html", "auc.csv", "config.json"] {
+            assert_eq!(mode(name), mode("other"), "{name}");
+        }
     }
 
     #[test]

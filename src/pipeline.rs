@@ -68,7 +68,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let table = runner.stage("5-report", &folder, &json!(plan.report), || {
         let summary = evaluation::run(&options)?;
         let text = summary.to_string();
-        output::write(&folder.join("auc.txt"), |out| out.write_all(text.as_bytes()))?;
+        output::for_others::write(&folder.join("auc.txt"), |out| out.write_all(text.as_bytes()))?;
         if let Err(leakage) = summary.require_no_leakage(options.guards) {
             eprintln!("{text}");
             return Err(leakage.into());

@@ -572,7 +572,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         reading: options.scoring.reading.clone(),
         baselines: fitted.baselines,
     };
-    output::write_json(&file("prs_model.json"), &model)?;
+    output::for_others::write_json(&file("prs_model.json"), &model)?;
     Ok(summary)
 }
 

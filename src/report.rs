@@ -82,14 +82,14 @@ pub fn write_report(folder: &Path, verdict: &Verdict, background: &Background) -
     let mut paths = Vec::new();
     let page = folder.join("report.html");
     let html = page::html(verdict, background, &figures).map_err(output::at(&page))?;
-    output::write(&page, |out| out.write_all(html.as_bytes()))?;
+    output::for_others::write(&page, |out| out.write_all(html.as_bytes()))?;
     paths.push(page);
     for id in FIGURES {
         let path = folder.join(format!("{id}.svg"));
         match figures.iter().find(|figure| figure.id == id) {
             Some(figure) => {
                 let text = svg(figure).map_err(output::at(&path))?;
-                output::write(&path, |out| out.write_all(text.as_bytes()))?;
+                output::for_others::write(&path, |out| out.write_all(text.as_bytes()))?;
                 paths.push(path);
             }
             None => output::remove_if_there(&path)?,
@@ -97,7 +97,7 @@ pub fn write_report(folder: &Path, verdict: &Verdict, background: &Background) -
     }
     for (name, content) in multiqc::files(verdict, background, &figures) {
         let path = folder.join(name);
-        output::write_json(&path, &content)?;
+        output::for_others::write_json(&path, &content)?;
         paths.push(path);
     }
     Ok(paths)

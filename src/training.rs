@@ -230,7 +230,7 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     let log = trained.iter().enumerate().flat_map(|(number, trained)| trained.log.iter().map(move |log| log.row(number + 1)));
     // Nothing new lies beside an older bundle that is still whole.
     output::remove_if_there(&options.out.join("config.json"))?;
-    output::write_csv(&options.out.join("training_log.csv"), &LOG_COLUMNS, log)?;
+    output::for_others::write_csv(&options.out.join("training_log.csv"), &LOG_COLUMNS, log)?;
     let rows = predictions(&name, &cohort, &plan, &logits);
     output::write(&options.out.join("predictions.csv"), |out| write_predictions(out, &rows))?;
     let members = trained.into_iter().map(|trained| trained.weights).collect();

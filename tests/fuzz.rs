@@ -6,6 +6,7 @@
 // Helpers of tests may panic as tests do; clippy knows only the functions marked #[test].
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod damage;
 mod support;
 
 use std::{
@@ -16,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use damage::{damage, folder, for_each_case};
 use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding};
 use gf_genomics::sequence::{
     self, ABSENT_HAPLOTYPE, ApplyFilters, Dictionary, Encoding, Haploid, Missing, Options, Overlap, Policies, Regions, Samples, Summary,
@@ -29,34 +31,6 @@ use rand::{
 };
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
-
-fn n_cases(default: u64) -> u64 {
-    std::env::var("GF_FUZZ_CASES").map_or(default, |text| text.parse().unwrap())
-}
-
-/// Runs `case` with a generator for each number, and tells which one panicked.
-fn for_each_case(name: &'static str, default: u64, mut case: impl FnMut(&mut ChaCha8Rng, &mut Vec<u8>)) {
-    struct Kept<'a>(&'static str, u64, &'a mut Vec<u8>);
-    impl Drop for Kept<'_> {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{}", self.0, self.1));
-                eprintln!("case {} of {} failed; its input: {} ({:?})", self.1, self.0, path.display(), fs::write(&path, &self.2));
-            }
-        }
-    }
-    let mut input = Vec::new();
-    for number in 0..n_cases(default) {
-        input.clear();
-        let kept = Kept(name, number, &mut input);
-        case(&mut ChaCha8Rng::seed_from_u64(number), kept.2);
-    }
-}
-
-/// A folder in memory where the machine has one: thousands of small files need no disk.
-fn folder() -> TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
-}
 
 fn random_bases(rng: &mut ChaCha8Rng, len_nt: usize) -> String {
     (0..len_nt).map(|_| char::from(*b"ACGT".choose(rng).unwrap())).collect()
@@ -301,49 +275,6 @@ fn study() -> TempDir {
     record("X", 30, 4, base(30, 1), "PASS", ".", "0|0 1 0");
     fs::write(at("cohort.vcf"), text).unwrap();
     folder
-}
-
-const BYTES_THAT_MEAN_SOMETHING: &[u8] = b"\t\n\r |/.,:;<>*=\"[]#-+^0123456789ACGTNacgtR\x00\x7f\xff";
-const NUMBERS: [&str; 9] = ["0", "-1", "1", "255", "32768", "2147483647", "4294967296", "18446744073709551616", "1e9"];
-
-/// A few random changes: bytes, ranges, lines, numbers; half of them in the second half of the file.
-fn damage(rng: &mut ChaCha8Rng, bytes: &mut Vec<u8>) {
-    for _ in 0..rng.random_range(1..=4) {
-        if bytes.is_empty() {
-            return;
-        }
-        let at = if rng.random_bool(0.5) { rng.random_range(0..bytes.len()) } else { rng.random_range(bytes.len() / 2..bytes.len()) };
-        let end = (at + rng.random_range(1..=40)).min(bytes.len());
-        match rng.random_range(0..11) {
-            0 => bytes[at] ^= 1 << rng.random_range(0..8),
-            1 => bytes[at] = rng.random(),
-            2 | 3 => bytes[at] = *BYTES_THAT_MEAN_SOMETHING.choose(rng).unwrap(),
-            4 => bytes.insert(at, *BYTES_THAT_MEAN_SOMETHING.choose(rng).unwrap()),
-            5 => drop(bytes.remove(at)),
-            6 => drop(bytes.drain(at..end)),
-            7 => {
-                let piece = bytes[at..end].to_vec();
-                let to = rng.random_range(0..=bytes.len());
-                bytes.splice(to..to, piece);
-            }
-            8 => bytes.truncate(at),
-            9 => {
-                let mut lines: Vec<Vec<u8>> = bytes.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
-                let (a, b) = (rng.random_range(0..lines.len()), rng.random_range(0..lines.len()));
-                if rng.random_bool(0.5) {
-                    lines.swap(a, b);
-                } else {
-                    lines.insert(b, lines[a].clone());
-                }
-                *bytes = lines.join(&b'\n');
-            }
-            _ => {
-                let Some(from) = (at..bytes.len()).find(|&index| bytes[index].is_ascii_digit()) else { continue };
-                let to = (from..bytes.len()).find(|&index| !bytes[index].is_ascii_digit()).unwrap_or(bytes.len());
-                bytes.splice(from..to, NUMBERS.choose(rng).unwrap().bytes());
-            }
-        }
-    }
 }
 
 /// Any policies; those that refuse seldom, so that damage is not hidden behind them.

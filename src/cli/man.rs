@@ -33,7 +33,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         .collect();
     for page in [program].into_iter().chain(pages) {
         let man = Man::new(page);
-        output::write(&args.out.join(man.get_filename()), |mut out| man.render(&mut out))?;
+        output::for_others::write(&args.out.join(man.get_filename()), |mut out| man.render(&mut out))?;
     }
     Ok(())
 }

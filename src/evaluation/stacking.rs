@@ -65,7 +65,7 @@ pub fn write(path: &Path, stacked: &Stacked) -> Result<(), output::Error> {
     let record = |(term, value, error): &(String, f64, f64)| {
         [term.clone(), nine_significant_digits(*value), nine_significant_digits(*error), n_validation.clone()]
     };
-    output::write_csv(path, &COEFFICIENT_COLUMNS, stacked.terms.iter().map(record))
+    output::for_others::write_csv(path, &COEFFICIENT_COLUMNS, stacked.terms.iter().map(record))
 }
 
 /// The best polygenic score (row 2, or row 3 where there is no row 2) and the best sequence model (row 4), by AUROC on the validation split.

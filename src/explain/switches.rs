@@ -125,7 +125,7 @@ mod tests {
         };
         let dictionary =
             Dictionary { encoding: Encoding::Haplotype, iupac: false, samples: vec!["a".into(), "b".into()], loci: vec![locus] };
-        let tokenized = run(&dictionary, &[0, 1], &Options { segment_length: 10, ..Options::default() }).unwrap();
+        let tokenized = run(&dictionary, &[0, 1], &Options { segment_length: 10, min_token_count: 1, ..Options::default() }).unwrap();
         (dictionary, tokenized)
     }
 

@@ -48,6 +48,15 @@ pub fn abandon() {
     mem::forget(ours);
 }
 
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Nobody else.
+    Owner,
+    /// As for any new file here (umask).
+    Anyone,
+}
+
 /// A file without its name yet; dropped before it gets one, it leaves nothing.
 #[derive(Debug)]
 pub struct Temporary {
@@ -56,17 +65,19 @@ pub struct Temporary {
 }
 
 impl Temporary {
-    /// Makes one, with the permissions that any new file has here (those of a temporary one would be the owner's only), and removes those that
-    /// killed runs left in the folder.
+    /// Makes one, and removes those that killed runs left in the folder.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn create(folder: &Path) -> io::Result<Self> {
+    pub fn create(folder: &Path, readers: Readers) -> io::Result<Self> {
         remove_leftovers(folder);
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX);
         #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(match readers {
+            Readers::Owner => 0o600,
+            Readers::Anyone => 0o666,
+        }));
         loop {
             let file = builder.tempfile_in(folder).map_err(of_the_system)?;
             // Where there are no locks, nothing is ever taken for a leftover.
@@ -137,10 +148,10 @@ mod tests {
         for name in [".gf-genomics-dead", "results.csv", ".bashrc"] {
             fs::write(at(name), "half").unwrap();
         }
-        let mut alive = Temporary::create(folder.path()).unwrap();
+        let mut alive = Temporary::create(folder.path(), Readers::Owner).unwrap();
         assert!(!at(".gf-genomics-dead").exists() && at("results.csv").exists() && at(".bashrc").exists());
         alive.write_all(b"whole").unwrap();
-        Temporary::create(folder.path()).unwrap().persist(&at("other")).unwrap();
+        Temporary::create(folder.path(), Readers::Owner).unwrap().persist(&at("other")).unwrap();
         alive.persist(&at("results.csv")).unwrap();
         assert_eq!(fs::read(at("results.csv")).unwrap(), b"whole");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);

@@ -14,14 +14,18 @@ use serde_json::{Value, json};
 use super::{claim, plan::Plan};
 use crate::{
     output::{self, Claim, Stamp},
-    simulate,
+    simulate, stored,
 };
 
 /// In a stage's folder: what it was made from, and what it is. Written last.
 const RECORD: &str = "stage.json";
+/// Version of [`RECORD`] and of `run.json`.
+const SCHEMA_VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct Record {
+    /// [`SCHEMA_VERSION`] when written; none before there was one.
+    schema_version: Option<u32>,
     /// Of options, inputs and the stages before.
     digest: String,
     summary: Value,
@@ -80,6 +84,7 @@ impl Runner {
     /// Starts a run in `out`.
     pub fn new(out: &Path, pipeline: &Path, plan: &Plan, dry_run: bool) -> anyhow::Result<Self> {
         let run = json!({
+            "schema_version": SCHEMA_VERSION,
             "program": env!("CARGO_PKG_NAME"),
             "version": env!("CARGO_PKG_VERSION"),
             "pipeline": pipeline,
@@ -121,6 +126,7 @@ impl Runner {
         self.chain = output::sha256(format!("{}{name}{options}", self.chain).as_bytes());
         let path = folder.join(RECORD);
         let _claim = (!self.dry_run).then(|| claim(folder)).transpose()?;
+        require_no_newer(&path)?;
         if let Some((record, summary)) = finished(&path, &self.chain) {
             eprintln!("{name}: done before ({:.1} s)", record.seconds);
             self.note(name, &record, true)?;
@@ -136,6 +142,7 @@ impl Runner {
         let summary = work().with_context(|| name.to_string())?;
         self.require_same_inputs().with_context(|| name.to_string())?;
         let record = Record {
+            schema_version: Some(SCHEMA_VERSION),
             digest: self.chain.clone(),
             summary: serde_json::to_value(&summary)?,
             seconds: started.elapsed().as_secs_f64(),
@@ -172,6 +179,22 @@ impl Runner {
         if !self.dry_run {
             eprintln!("wrote {}", self.out.join("run.json").display());
         }
+    }
+}
+
+/// What a newer program has made is not made again by this one. What an older one has made is: its version is in the digest.
+fn require_no_newer(path: &Path) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema_version: Option<u32>,
+    }
+    let found = fs::read(path).ok().and_then(|json| serde_json::from_slice::<Version>(&json).ok());
+    match found.and_then(|found| found.schema_version) {
+        found @ Some(version) if version > SCHEMA_VERSION => {
+            let reason = stored::check(found, SCHEMA_VERSION, "gf-genomics run").err().unwrap_or_default();
+            bail!("{}: {reason}, or choose another folder (--out)", path.display());
+        }
+        _ => Ok(()),
     }
 }
 
@@ -238,6 +261,12 @@ mod tests {
         assert_eq!(run(&json!(2)), 3);
         fs::remove_dir_all(stage.join("inner")).unwrap();
         assert_eq!(run(&json!(2)), 4);
+        let record = fs::read_to_string(stage.join(RECORD)).unwrap();
+        fs::write(stage.join(RECORD), record.replace("\"schema_version\": 1", "\"schema_version\": 9")).unwrap();
+        let mut runner = Runner::new(folder.path(), &pipeline, &plan, false).unwrap();
+        let message = runner.stage("1-x", &stage, &json!(2), || Ok(8)).unwrap_err().to_string();
+        assert!(message.contains("schema version 9, of a newer gf-genomics") && message.contains("another folder (--out)"), "{message}");
+        drop(runner);
         let text = fs::read_to_string(folder.path().join("run.json")).unwrap();
         assert!(text.contains("\"seed\": 1") && text.contains("\"1-x\""), "{text}");
     }

@@ -217,7 +217,7 @@ pub fn write(path: &Path, columns: &[Column<'_>], associations: &[Association]) 
             of(&|estimate| estimate.test.to_string()),
         ]
     };
-    output::write_csv(path, &ASSOCIATION_COLUMNS, columns.iter().zip(associations).map(record))
+    output::for_others::write_csv(path, &ASSOCIATION_COLUMNS, columns.iter().zip(associations).map(record))
 }
 
 #[cfg(test)]

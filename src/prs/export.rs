@@ -33,7 +33,9 @@ pub fn write_scoring_files(folder: &Path, baselines: &[Baseline], learned: &[&st
     let digest = digest(origin.cohort, Split::Train);
     for baseline in baselines.iter().filter(|baseline| baseline.alleles().next().is_some()) {
         let is_learned = learned.contains(&baseline.model.as_str());
-        output::write(&folder.join(file_name(&baseline.model)), |out| write(out, baseline, is_learned.then_some(digest.as_str()), origin))?;
+        output::for_others::write(&folder.join(file_name(&baseline.model)), |out| {
+            write(out, baseline, is_learned.then_some(digest.as_str()), origin)
+        })?;
     }
     Ok(())
 }

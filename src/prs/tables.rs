@@ -65,7 +65,7 @@ pub const RAW_SCORE_COLUMNS: [&str; 6] = ["sample_id", "accession", "sum", "deno
 /// # Errors
 /// When the file cannot be written.
 pub fn write_weights(path: &Path, baselines: &[Baseline]) -> Result<(), output::Error> {
-    output::write_csv(path, &WEIGHT_COLUMNS, baselines.iter().flat_map(weight_records))
+    output::for_others::write_csv(path, &WEIGHT_COLUMNS, baselines.iter().flat_map(weight_records))
 }
 
 fn weight_records(baseline: &Baseline) -> Vec<[String; WEIGHT_COLUMNS.len()]> {
@@ -121,7 +121,7 @@ pub fn write_match_log(path: &Path, scores: &[Score<'_>], sites: &[Site], option
         write_matches(&mut table, score, rows, sites, dataset)?;
         table.into_inner().map_err(csv::IntoInnerError::into_error)
     };
-    output::write(path, |out| {
+    output::for_others::write(path, |out| {
         writeln!(out, "{}", MATCH_COLUMNS.join(","))?;
         for score in scores {
             // A score may have millions of rows: all threads make lines, of a part of them at a time.
@@ -243,5 +243,5 @@ pub fn write_scores(path: &Path, scores: &[Score<'_>]) -> Result<(), output::Err
         match_rate: matches.counts.overlap(),
         study: file.study.clone(),
     });
-    output::write_csv(path, &SCORE_COLUMNS, rows)
+    output::for_others::write_csv(path, &SCORE_COLUMNS, rows)
 }

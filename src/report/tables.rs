@@ -22,13 +22,13 @@ pub fn write(folder: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, output::E
         paths.push(folder.join(name));
         folder.join(name)
     };
-    output::write_csv(&at("auc.csv"), &AUC_COLUMNS, verdict.rows.iter().map(auc_record))?;
-    output::write_csv(&at("roc.csv"), &ROC_COLUMNS, verdict.roc.iter().map(roc_record))?;
-    output::write_csv(&at("strata.csv"), &STRATUM_COLUMNS, verdict.strata.iter().map(stratum_record))?;
-    output::write_csv(&at("calibration.csv"), &CALIBRATION_COLUMNS, verdict.calibration.iter().map(calibration_record))?;
-    output::write_csv(&at("deciles.csv"), &DECILE_COLUMNS, verdict.deciles.iter().map(decile_record))?;
-    output::write_csv(&at("distribution.csv"), &DISTRIBUTION_COLUMNS, verdict.distribution.iter().map(distribution_record))?;
-    output::write_csv(&at("folds.csv"), &FOLD_COLUMNS, verdict.folds.iter().map(fold_record))?;
+    output::for_others::write_csv(&at("auc.csv"), &AUC_COLUMNS, verdict.rows.iter().map(auc_record))?;
+    output::for_others::write_csv(&at("roc.csv"), &ROC_COLUMNS, verdict.roc.iter().map(roc_record))?;
+    output::for_others::write_csv(&at("strata.csv"), &STRATUM_COLUMNS, verdict.strata.iter().map(stratum_record))?;
+    output::for_others::write_csv(&at("calibration.csv"), &CALIBRATION_COLUMNS, verdict.calibration.iter().map(calibration_record))?;
+    output::for_others::write_csv(&at("deciles.csv"), &DECILE_COLUMNS, verdict.deciles.iter().map(decile_record))?;
+    output::for_others::write_csv(&at("distribution.csv"), &DISTRIBUTION_COLUMNS, verdict.distribution.iter().map(distribution_record))?;
+    output::for_others::write_csv(&at("folds.csv"), &FOLD_COLUMNS, verdict.folds.iter().map(fold_record))?;
     write_guards(&at("guards.csv"), &verdict.guards)?;
     Ok(paths)
 }
@@ -38,7 +38,7 @@ pub fn write(folder: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, output::E
 /// # Errors
 /// When the file cannot be written.
 pub fn write_guards(path: &Path, rows: &[GuardRow]) -> Result<(), output::Error> {
-    output::write_csv(path, &GUARD_COLUMNS, rows.iter().map(guard_record))
+    output::for_others::write_csv(path, &GUARD_COLUMNS, rows.iter().map(guard_record))
 }
 
 /// Writes `explain.csv`.
@@ -46,7 +46,7 @@ pub fn write_guards(path: &Path, rows: &[GuardRow]) -> Result<(), output::Error>
 /// # Errors
 /// When the file cannot be written.
 pub fn write_effects(path: &Path, rows: &[EffectRow]) -> Result<(), output::Error> {
-    output::write_csv(path, &EFFECT_COLUMNS, rows.iter().map(effect_record))
+    output::for_others::write_csv(path, &EFFECT_COLUMNS, rows.iter().map(effect_record))
 }
 
 /// Writes `pairs.csv`.
@@ -54,7 +54,7 @@ pub fn write_effects(path: &Path, rows: &[EffectRow]) -> Result<(), output::Erro
 /// # Errors
 /// When the file cannot be written.
 pub fn write_pairs(path: &Path, rows: &[PairRow]) -> Result<(), output::Error> {
-    output::write_csv(path, &PAIR_COLUMNS, rows.iter().map(pair_record))
+    output::for_others::write_csv(path, &PAIR_COLUMNS, rows.iter().map(pair_record))
 }
 
 fn auc_record(row: &AucRow) -> [String; AUC_COLUMNS.len()] {

@@ -80,7 +80,7 @@ impl Grid {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        Ok(output::write_json(path, self)?)
+        Ok(output::for_others::write_json(path, self)?)
     }
 
     /// Reads `grid.json`.

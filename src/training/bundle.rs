@@ -88,12 +88,12 @@ impl Bundle {
         for (number, parameters) in self.members.iter().enumerate() {
             let weights = folder.join(file_name(number));
             let bytes = safetensors::serialize(parameters, None).map_err(|error| wrong(&weights, error.to_string()))?;
-            output::write(&weights, |out| out.write_all(&bytes))?;
+            output::for_others::write(&weights, |out| out.write_all(&bytes))?;
         }
-        output::write(&folder.join("tokenizer.json"), |out| out.write_all(self.tokenizer.json().as_bytes()))?;
+        output::for_others::write(&folder.join("tokenizer.json"), |out| out.write_all(self.tokenizer.json().as_bytes()))?;
         self.grid.save(&folder.join("grid.json"))?;
         cost::write(folder, &self.config.name, &self.config.model)?;
-        Ok(output::write_json(&config, &self.config)?)
+        Ok(output::for_others::write_json(&config, &self.config)?)
     }
 
     /// Reads a bundle.

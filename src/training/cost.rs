@@ -16,7 +16,7 @@ use crate::{
 /// # Errors
 /// A configuration that makes no sense, or a file that cannot be written.
 pub fn write(folder: &Path, name: &str, config: &Config) -> Result<(), Error> {
-    Ok(output::write_csv(&folder.join("cost.csv"), &COST_COLUMNS, [row(name, config)?])?)
+    Ok(output::for_others::write_csv(&folder.join("cost.csv"), &COST_COLUMNS, [row(name, config)?])?)
 }
 
 /// A table of what one sequence costs the model to be trained, and a dense softmax transformer of the same size.

@@ -34,7 +34,15 @@ impl SmallCohort {
         };
         let (dictionary, _, _) = sequence::run(&options).unwrap();
         let cohort = Cohort::read(&at("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::All).unwrap();
-        pipeline::tokenize(&dictionary, &policies, &cohort, &tokenization::Options::default(), None, &at("tokens")).unwrap();
+        pipeline::tokenize(
+            &dictionary,
+            &policies,
+            &cohort,
+            &tokenization::Options { min_token_count: 1, ..Default::default() },
+            None,
+            &at("tokens"),
+        )
+        .unwrap();
         Self { folder }
     }
 

@@ -1,0 +1,235 @@
+//! Files that come from elsewhere, damaged: models, tokens, sequences, scoring files, tables, pipelines. An error or a sound result; never a panic,
+//! and never more memory than a file of that size can need.
+//!
+//! They are those of the first release (`fixtures/releases`), and small ones written here.
+
+// Helpers of tests may panic as tests do; clippy knows only the functions marked #[test].
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod damage;
+mod support;
+
+use std::{fs, path::Path};
+
+use damage::{damage, folder, for_each_case};
+use gf_cohort_schema::{
+    Characteristics, Cohort, CovariateChoice, PhenotypeCoding, Split, read_apoe, read_costs, read_guards, read_predictions, read_scores,
+    read_training_log,
+};
+use gf_genomics::{
+    pipeline,
+    prs::{self, PrsModel},
+    sequence::Dictionary,
+    tokenization::Folder,
+    training::Bundle,
+};
+use peak_alloc::PeakAlloc;
+use support::copy;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Bytes that reading takes whatever the file, and a byte of the file (a token of a vocabulary is a few strings and entries of maps).
+const AT_LEAST: usize = 64 << 20;
+const A_BYTE: usize = 200;
+
+/// A copy of what the first release left.
+fn release() -> tempfile::TempDir {
+    let folder = folder();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/releases/0.1.0"), folder.path());
+    for name in ["tokenizer.json", "grid.json"] {
+        fs::copy(folder.path().join("model").join(name), folder.path().join("tokens").join(name)).unwrap();
+    }
+    folder
+}
+
+/// Damages `path` in each case and reads it; `read` says whether something came of it. Some damage must leave a file that can be read, unless a checksum
+/// or the strictness of its format makes that rare.
+fn damaged(name: &'static str, default: u64, path: &Path, read: impl Fn() -> Result<(), String>) {
+    let whole = fs::read(path).unwrap();
+    assert_eq!(read(), Ok(()), "{name} as it is");
+    let (mut n, mut n_went) = (0_u64, 0_u64);
+    for_each_case(name, default, |rng, input| {
+        input.extend_from_slice(&whole);
+        damage(rng, input);
+        fs::write(path, &input).unwrap();
+        let before = MEMORY.current_usage();
+        MEMORY.reset_peak_usage();
+        let read = read();
+        // Other tests of this process take their part.
+        let taken = MEMORY.peak_usage().saturating_sub(before);
+        assert!(taken < 4 * AT_LEAST + A_BYTE * input.len(), "{name}: {taken} bytes for a file of {}", input.len());
+        n += 1;
+        match read {
+            Ok(()) => n_went += 1,
+            Err(message) => assert!(!message.is_empty() && message.len() < 100_000, "{name}: {message}"),
+        }
+    });
+    fs::write(path, whole).unwrap();
+    eprintln!("{name}: {n} cases, {n_went} of them were still read");
+}
+
+fn shown<T>(result: Result<T, impl std::fmt::Display>) -> Result<(), String> {
+    result.map(drop).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_damaged_model_is_refused_or_can_be_used() {
+    let folder = release();
+    let bundle = folder.path().join("model");
+    let read = || {
+        let bundle = Bundle::load(&bundle).map_err(|error| error.to_string())?;
+        // A bundle that is read is a model.
+        bundle.model().map(drop).map_err(|error| error.to_string())
+    };
+    for (name, default) in [("config.json", 1_000), ("grid.json", 300), ("model.safetensors", 300)] {
+        damaged(name, default, &bundle.join(name), read);
+    }
+}
+
+/// Headers that say more than the file holds.
+#[test]
+fn sizes_that_a_file_does_not_back_are_not_believed() {
+    let folder = release();
+    let weights = folder.path().join("model/model.safetensors");
+    let whole = fs::read(&weights).unwrap();
+    let refused = |bytes: &[u8], what: &str| {
+        fs::write(&weights, bytes).unwrap();
+        MEMORY.reset_peak_usage();
+        let before = MEMORY.current_usage();
+        assert!(Bundle::load(&folder.path().join("model")).is_err(), "{what}");
+        let taken = MEMORY.peak_usage().saturating_sub(before);
+        assert!(taken < 4 * AT_LEAST, "{what}: {taken} bytes");
+    };
+    for length in [u64::MAX, 1 << 40, 100_000_001, whole.len() as u64 + 1] {
+        refused(&[&length.to_le_bytes()[..], &whole[8..]].concat(), &format!("a header of {length} bytes"));
+    }
+    let header_len = usize::try_from(u64::from_le_bytes(whole[..8].try_into().unwrap())).unwrap();
+    let header = String::from_utf8(whole[8..8 + header_len].to_vec()).unwrap();
+    for shape in ["[1000000000000,8]", "[4294967296,4294967296]", "[18446744073709551615,2]"] {
+        let at = header.find("\"shape\":[").unwrap() + 8;
+        let end = at + header[at..].find(']').unwrap() + 1;
+        let lying = format!("{}{shape}{}", &header[..at], &header[end..]);
+        refused(&[&(lying.len() as u64).to_le_bytes()[..], lying.as_bytes(), &whole[8 + header_len..]].concat(), shape);
+    }
+    fs::write(&weights, &whole).unwrap();
+    // A configuration of more parameters than there are bytes in the world.
+    let path = folder.path().join("model/config.json");
+    let config = fs::read_to_string(&path).unwrap();
+    for (key, value) in [("hidden", "1000000000000"), ("layers", "4000000000"), ("feed_forward", "1000000000000"), ("n_slots", "999999999999")] {
+        let at = config.find(&format!("\"{key}\":")).unwrap() + key.len() + 3;
+        let end = at + config[at..].find([',', '\n']).unwrap();
+        fs::write(&path, format!("{} {value}{}", &config[..at], &config[end..])).unwrap();
+        MEMORY.reset_peak_usage();
+        let before = MEMORY.current_usage();
+        assert!(Bundle::load(&folder.path().join("model")).is_err(), "{key} of {value}");
+        assert!(MEMORY.peak_usage().saturating_sub(before) < 4 * AT_LEAST, "{key} of {value}");
+    }
+}
+
+#[test]
+fn damaged_scores_tokens_and_sequences_are_refused_or_sound() {
+    let folder = release();
+    let at = |name: &str| folder.path().join(name);
+    damaged("prs_model.json", 1_000, &at("prs/prs_model.json"), || shown(PrsModel::load(&at("prs/prs_model.json"))));
+    for (name, default) in [("tokens.safetensors", 300), ("genome.json", 300)] {
+        damaged(name, default, &at("tokens").join(name), || shown(Folder::load(&at("tokens"))));
+    }
+    for name in ["loci.json", "pairs.csv"] {
+        let read = || {
+            let dictionary = Dictionary::load(&at("sequences")).map_err(|error| error.to_string())?;
+            let locus = &dictionary.loci[0];
+            // What is read can be written out.
+            (0..locus.haplotypes.len()).for_each(|number| drop(locus.bases(number as u32)));
+            Ok(())
+        };
+        damaged(name, 1_000, &at("sequences").join(name), read);
+    }
+}
+
+const SCORING_FILE: &str = "##POLYGENIC SCORE (PGS) INFORMATION\n#pgs_id=PGS000000\n#genome_build=GRCh38\n#variants_number=4\n#weight_type=beta\n\
+    rsID\tchr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\tis_dominant\tallelefrequency_effect\thm_chr\thm_pos\n\
+    rs1\tsimulated\tP1\tG\tA\t0.5\tFalse\t0.2\tsimulated\tP1\n\
+    rs2\tsimulated\tP2\tC\tT\t-1e-3\tTrue\t\tsimulated\tP2\n\
+    rs3\tsimulated\tP3\tHLA-A\t\t0.25\tFalse\t\tsimulated\tP3\n\
+    rs4\tsimulated\t7\tA\tACG\t0.125\tFalse\tNA\tsimulated\t\n";
+
+#[test]
+fn a_damaged_scoring_file_is_refused_or_scores_everyone() {
+    let folder = release();
+    let vcf = fs::read_to_string(folder.path().join("people.vcf")).unwrap();
+    let mut sites = vcf.lines().filter(|line| !line.starts_with('#')).map(|line| line.split('\t').nth(1).unwrap());
+    let text = ["P1", "P2", "P3"].iter().fold(SCORING_FILE.to_owned(), |text, name| text.replace(name, sites.next().unwrap()));
+    let path = folder.path().join("score.txt");
+    fs::write(&path, text).unwrap();
+    let options = prs::Options {
+        vcf: vec![folder.path().join("people.vcf")],
+        scoring_files: vec![path.clone()],
+        min_overlap: 0.0,
+        out: folder.path().join("scores"),
+        ..prs::Options::default()
+    };
+    // None of its rows need match.
+    damaged("scoring file", 500, &path, || match prs::raw_scores(&options) {
+        Ok(summary) => {
+            assert_eq!(summary.n_people, 8);
+            Ok(())
+        }
+        Err(prs::Error::Overlap { .. }) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    });
+}
+
+#[test]
+fn damaged_tables_are_refused_or_read() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    let tables: [(&'static str, &str); 7] = [
+        ("predictions.csv", "sample_id,model,split,fold,phenotype,logit,probability\nA,m,train,1,case,0.5,0.622459331\nB,m,test,,control,-2,0.119202922\nC,prs-x,test,,,1e-3,0.5\n"),
+        ("cost.csv", "model,parameters,multiplications,additions,energy_pj,bytes\nm,1000,2000,3000,1.5,4000\n"),
+        ("training_log.csv", "member,epoch,train_loss,validation_auroc,validation_loss,learning_rate,seconds,people_per_second\n1,1,0.69,0.5,0.7,1e-3,1.5,800\n1,2,0.6,0.7,0.65,0,1.5,810\n"),
+        ("scores.csv", "model,accession,name,trait_reported,genome_build,harmonised,n_variants,n_matched,match_rate,study\nprs-x,PGS1,x,AD,GRCh38,true,100,93,0.93,\n"),
+        ("guards.csv", "guard,verdict,subject,finding\nkinship,pass,cohort,\"0 pairs, of 10\"\n"),
+        ("apoe.csv", "sample_id,apoe\nA,e3/e4\nB,\n"),
+        ("characteristics.csv", "sample_id,sex,ancestry\nA,female,EUR\nB,male,\n"),
+    ];
+    for (name, text) in tables {
+        let path = at(name);
+        fs::write(&path, text).unwrap();
+        damaged(name, 2_000, &path, || match name {
+            "predictions.csv" => shown(read_predictions(&path)),
+            "cost.csv" => shown(read_costs(&path)),
+            "training_log.csv" => shown(read_training_log(&path)),
+            "scores.csv" => shown(read_scores(&path)),
+            "guards.csv" => shown(read_guards(&path)),
+            "apoe.csv" => shown(read_apoe(&path)),
+            _ => shown(Characteristics::read(&path)),
+        });
+    }
+    // With covariates, as `score` reads them.
+    let path = at("people.csv");
+    fs::write(&path, "sample_id,age,sex\nA,70,1\nB,81.5,0\n").unwrap();
+    damaged("people.csv", 2_000, &path, || shown(Cohort::read_covariates(&path, &["age".into(), "sex".into()])));
+    let path = at("cohort.csv");
+    fs::write(&path, "sample_id,phenotype,split,family_id\nA,2,train,F\nB,1,test,\nC,-9,validation,\n").unwrap();
+    damaged("cohort of PLINK", 2_000, &path, || {
+        let cohort = Cohort::read(&path, PhenotypeCoding::Plink12, &CovariateChoice::All).map_err(|error| error.to_string())?;
+        assert!(cohort.in_split(Split::Train).all(|(index, _)| index < cohort.people.len()));
+        Ok(())
+    });
+}
+
+const PIPELINE: &str = "seed = 3\n\n[simulate]\npeople = 150\nlen_nt = 4000\nrisk = \"additive\"\nauc = 0.72\nsplit = [0.6, 0.2, 0.2]\n\n[sequences]\nmissing = \"ref\"\n\n\
+    [tokens]\nvocab_size = \"saturate\"\nsegment_length = 128\n\n[[models]]\nname = \"tiny\"\n[models.architecture]\npreset = \"linformer\"\nhidden = 8\nheads = 2\n\
+    [models.schedule]\nepochs = 2\nlearning_rate = 1e-3\n\n[[models]]\n[models.architecture]\npreset = \"ecoformer\"\n\n[report]\nbootstrap = 200\nprevalence = 0.05\n";
+
+/// What would run is only said, so that nothing is written wherever a damaged file points.
+#[test]
+fn a_damaged_pipeline_is_refused_or_understood() {
+    let folder = folder();
+    let path = folder.path().join("p.toml");
+    fs::write(&path, PIPELINE).unwrap();
+    let options = pipeline::Options { pipeline: path.clone(), out: Some(folder.path().join("out")), seed: None, dry_run: true };
+    damaged("pipeline TOML", 1_000, &path, || pipeline::run(&options).map_err(|error| format!("{error:#}")));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a dry run wrote something");
+}

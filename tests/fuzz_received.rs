@@ -116,7 +116,9 @@ fn sizes_that_a_file_does_not_back_are_not_believed() {
     // A configuration of more parameters than there are bytes in the world.
     let path = folder.path().join("model/config.json");
     let config = fs::read_to_string(&path).unwrap();
-    for (key, value) in [("hidden", "1000000000000"), ("layers", "4000000000"), ("feed_forward", "1000000000000"), ("n_slots", "999999999999")] {
+    for (key, value) in
+        [("hidden", "1000000000000"), ("layers", "4000000000"), ("feed_forward", "1000000000000"), ("n_slots", "999999999999")]
+    {
         let at = config.find(&format!("\"{key}\":")).unwrap() + key.len() + 3;
         let end = at + config[at..].find([',', '\n']).unwrap();
         fs::write(&path, format!("{} {value}{}", &config[..at], &config[end..])).unwrap();
@@ -185,10 +187,19 @@ fn damaged_tables_are_refused_or_read() {
     let folder = folder();
     let at = |name: &str| folder.path().join(name);
     let tables: [(&'static str, &str); 7] = [
-        ("predictions.csv", "sample_id,model,split,fold,phenotype,logit,probability\nA,m,train,1,case,0.5,0.622459331\nB,m,test,,control,-2,0.119202922\nC,prs-x,test,,,1e-3,0.5\n"),
+        (
+            "predictions.csv",
+            "sample_id,model,split,fold,phenotype,logit,probability\nA,m,train,1,case,0.5,0.622459331\nB,m,test,,control,-2,0.119202922\nC,prs-x,test,,,1e-3,0.5\n",
+        ),
         ("cost.csv", "model,parameters,multiplications,additions,energy_pj,bytes\nm,1000,2000,3000,1.5,4000\n"),
-        ("training_log.csv", "member,epoch,train_loss,validation_auroc,validation_loss,learning_rate,seconds,people_per_second\n1,1,0.69,0.5,0.7,1e-3,1.5,800\n1,2,0.6,0.7,0.65,0,1.5,810\n"),
-        ("scores.csv", "model,accession,name,trait_reported,genome_build,harmonised,n_variants,n_matched,match_rate,study\nprs-x,PGS1,x,AD,GRCh38,true,100,93,0.93,\n"),
+        (
+            "training_log.csv",
+            "member,epoch,train_loss,validation_auroc,validation_loss,learning_rate,seconds,people_per_second\n1,1,0.69,0.5,0.7,1e-3,1.5,800\n1,2,0.6,0.7,0.65,0,1.5,810\n",
+        ),
+        (
+            "scores.csv",
+            "model,accession,name,trait_reported,genome_build,harmonised,n_variants,n_matched,match_rate,study\nprs-x,PGS1,x,AD,GRCh38,true,100,93,0.93,\n",
+        ),
         ("guards.csv", "guard,verdict,subject,finding\nkinship,pass,cohort,\"0 pairs, of 10\"\n"),
         ("apoe.csv", "sample_id,apoe\nA,e3/e4\nB,\n"),
         ("characteristics.csv", "sample_id,sex,ancestry\nA,female,EUR\nB,male,\n"),

@@ -74,7 +74,8 @@ fn study() -> &'static Study {
         std::io::Read::read_to_string(&mut MultiGzDecoder::new(fs::File::open(at("in/cohort.vcf.gz")).unwrap()), &mut vcf).unwrap();
         let cohort = fs::read_to_string(at("in/cohort.csv")).unwrap();
         let rename = |text: &str| (1..=160).fold(text.to_owned(), |text, n| text.replace(&format!("P{n:05}"), &format!("{NAME}{n:05}")));
-        fs::write(at("people.vcf"), rename(&vcf)).unwrap();
+        let reference = support::fasta(&fs::read_to_string(at("in/reference.fa")).unwrap()).into_values().next().unwrap();
+        fs::write(at("people.vcf"), rename(&with_private_variants(&vcf, &reference))).unwrap();
         fs::write(at("cohort.csv"), rename(&cohort)).unwrap();
         fs::write(at("p.toml"), PIPELINE).unwrap();
         let genomes = "--vcf people.vcf --reference in/reference.fa";
@@ -95,6 +96,26 @@ fn study() -> &'static Study {
         let names = cohort.lines().skip(1).map(|line| rename(line.split(',').next().unwrap())).collect();
         Study { folder, said, names }
     })
+}
+
+/// The VCF with variants that one person each has, on one haplotype, far from all others.
+fn with_private_variants(vcf: &str, reference: &str) -> String {
+    let position = |line: &str| line.split('\t').nth(1).unwrap().parse::<usize>().unwrap();
+    let (header, mut records): (Vec<&str>, Vec<String>) = (
+        vcf.lines().filter(|line| line.starts_with('#')).collect(),
+        vcf.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect(),
+    );
+    let taken: Vec<usize> = records.iter().map(|line| position(line)).collect();
+    let free = (PIECE..reference.len() - PIECE).step_by(40).filter(|&free| taken.iter().all(|taken| taken.abs_diff(free) > 8));
+    for (number, position) in free.take(12).enumerate() {
+        let of = &reference[position - 1..position];
+        let alt = if of == "A" { "C" } else { "A" };
+        let carrier = 3 + 11 * number;
+        let calls: Vec<&str> = (0..160).map(|person| if person == carrier { "0|1" } else { "0|0" }).collect();
+        records.push(format!("simulated\t{position}\t.\t{of}\t{alt}\t.\tPASS\t.\tGT\t{}", calls.join("\t")));
+    }
+    records.sort_by_key(|line| position(line));
+    format!("{}\n{}\n", header.join("\n"), records.join("\n"))
 }
 
 /// The text of a file, unpacked where it is packed.

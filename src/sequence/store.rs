@@ -84,7 +84,7 @@ impl Dictionary {
         }
         let mut loci = loci.into_owned();
         for locus in &loci {
-            let end0 = locus.locus.start0 + locus.reference.len();
+            let end0 = locus.locus.start0.saturating_add(locus.reference.len());
             let in_place = |edit: &Edit| locus.locus.start0 <= edit.start0 && edit.start0 <= edit.end0 && edit.end0 <= end0;
             let ascend = |numbers: &Vec<u32>| {
                 let edits: Option<Vec<&Edit>> = numbers.iter().map(|&number| locus.edits.get(number as usize)).collect();

@@ -1,5 +1,7 @@
 //! Tabix and CSI indexes: which parts of a BGZF file hold the regions wanted.
 
+mod layout;
+
 use std::{
     collections::HashSet,
     fs::File,
@@ -94,6 +96,7 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &DisjointRegions) -> Re
 }
 
 fn read(path: &Path) -> io::Result<Box<dyn BinningIndex>> {
+    layout::check(path)?;
     if path.extension().is_some_and(|extension| extension == "tbi") {
         return Ok(Box::new(tabix::fs::read(path)?));
     }

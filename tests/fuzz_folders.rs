@@ -38,8 +38,8 @@ const PIPELINE: &str = "\
 seed = 3
 
 [simulate]
-people = 60
-len_nt = 600
+people = 80
+len_nt = 2000
 risk = \"additive\"
 
 [tokens]
@@ -153,7 +153,7 @@ fn damaged_baselines_give_an_error_or_numbers() {
 fn a_damaged_pipeline_gives_an_error_or_a_plan() {
     let from = folder();
     let data = PIPELINE.replace(
-        "[simulate]\npeople = 60\nlen_nt = 600\nrisk = \"additive\"\n",
+        "[simulate]\npeople = 80\nlen_nt = 2000\nrisk = \"additive\"\n",
         "[data]\nvcf = [\"a.vcf\"]\nreference = \"a.vcf\"\nregions_file = \"a.vcf\"\ncohort = \"a.vcf\"\n\n[baselines]\nscoring_files = [\"a.vcf\"]\n\
          genome_build = \"GRCh38\"\nclump_kb = 100\np_thresholds = [0.5, 1.0]\n\n[report]\nbootstrap = 200\n\n[sequences]\nmissing = \"n\"\n",
     );

@@ -5,7 +5,7 @@
 //! from the people who are scored. Saved as `prs_model.json`. Positions are 1-based.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -181,7 +181,12 @@ impl PrsModel {
         if version.schema_version != SCHEMA_VERSION {
             return Err(error(format!("version {} of the format; this program reads version {SCHEMA_VERSION}", version.schema_version)));
         }
-        serde_json::from_str(&text).map_err(|source| error(format!("not a saved prs model: {source}")))
+        let model: Self = serde_json::from_str(&text).map_err(|source| error(format!("not a saved prs model: {source}")))?;
+        let mut names = HashSet::new();
+        match model.baselines.iter().find(|baseline| !names.insert(baseline.model.as_str())) {
+            Some(twice) => Err(error(format!("two of its baselines are named `{}`: the file is damaged", twice.model))),
+            None => Ok(model),
+        }
     }
 
     /// Names of the covariates that the baselines need, sorted.

@@ -82,14 +82,20 @@ impl Dictionary {
         if schema_version != SCHEMA_VERSION {
             return Err(wrong(&path, format!("schema version {schema_version}; this program reads {SCHEMA_VERSION}: make it again")));
         }
-        let mut loci = loci.into_owned();
-        for locus in &loci {
+        let loci = loci.into_owned();
+        let mut dictionary = Self { encoding, iupac, samples: Vec::new(), loci };
+        let alphabet = dictionary.alphabet();
+        let loci = &mut dictionary.loci;
+        for locus in loci.iter() {
             let end0 = locus.locus.start0.saturating_add(locus.reference.len());
             let in_place = |edit: &Edit| locus.locus.start0 <= edit.start0 && edit.start0 <= edit.end0 && edit.end0 <= end0;
             let ascend = |numbers: &Vec<u32>| {
                 let edits: Option<Vec<&Edit>> = numbers.iter().map(|&number| locus.edits.get(number as usize)).collect();
                 edits.is_some_and(|edits| edits.windows(2).all(|pair| pair[0].end0 <= pair[1].start0))
             };
+            if locus.encoding != encoding || !locus.edits.iter().flat_map(|edit| &edit.alt).all(|letter| alphabet.contains(letter)) {
+                return Err(wrong(&path, format!("locus `{}`: letters that sequences cannot have: the file is damaged", locus.locus.name)));
+            }
             if end0 != locus.locus.end0 || !locus.edits.iter().all(in_place) || !locus.haplotypes.iter().all(ascend) {
                 return Err(wrong(&path, format!("locus `{}`: edits out of place: the file is damaged", locus.locus.name)));
             }
@@ -117,6 +123,7 @@ impl Dictionary {
         if loci.iter().any(|locus| locus.pairs.len() != samples.len()) {
             return Err(wrong(&path, "not every person has a row at every locus".into()));
         }
-        Ok(Self { encoding, iupac, samples, loci })
+        dictionary.samples = samples;
+        Ok(dictionary)
     }
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use clap::Parser;
-use damage::{change_metadata, damage, damage_json, damage_safetensors, folder, for_each_case};
+use damage::{change_metadata, damage, damage_json, damage_safetensors, folder, for_each_case, in_proportion};
 use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
 use gf_genomics::{
     cli::Cli,
@@ -428,4 +428,78 @@ fn damaged_lists_of_people_give_an_error_or_these_people() {
         ];
         went(Cli::try_parse_from(arguments).unwrap().run()).is_some()
     });
+}
+
+/// A copy of a folder of the run with text of a file replaced.
+fn changed(from: &str, name: &str, old: &str, new: &str) -> TempDir {
+    let changed = folder();
+    copy(&made(from), changed.path());
+    let text = fs::read_to_string(changed.path().join(name)).unwrap();
+    assert!(text.contains(old), "{name} has no {old}");
+    fs::write(changed.path().join(name), text.replacen(old, new, 1)).unwrap();
+    changed
+}
+
+fn bundle_refused(bundle: &Path) -> String {
+    in_proportion("bundle", 10_000, || training::Bundle::load(bundle)).unwrap_err().to_string()
+}
+
+#[test]
+fn a_model_of_more_parameters_than_its_tensors_is_refused_before_anything_is_made() {
+    for (key, value) in [("hidden", 4), ("layers", 1), ("feed_forward", 4), ("projected_length", 4)] {
+        let bundle = changed("3-models/tiny", "config.json", &format!("\"{key}\": {value}"), &format!("\"{key}\": 1000000000000"));
+        let error = bundle_refused(bundle.path());
+        assert!(error.contains("does not fit config.json"), "{error}");
+    }
+}
+
+#[test]
+fn tensors_of_lengths_that_the_file_does_not_have_are_refused() {
+    let bundle = folder();
+    copy(&made("3-models/tiny"), bundle.path());
+    let header = |shape: &str, end: &str| format!("{{\"a\":{{\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":[0,{end}]}}}}");
+    let file = |header: &str, len: u64| [&len.to_le_bytes()[..], header.as_bytes()].concat();
+    let (large, wrapping) = (header("[1000000,1000000]", "4000000000000"), header("[4294967296,4294967296]", "0"));
+    for bytes in [file("{}", u64::MAX), file("{}", 99_999_999), file(&large, large.len() as u64), file(&wrapping, wrapping.len() as u64)] {
+        fs::write(bundle.path().join("model.safetensors"), &bytes).unwrap();
+        let error = bundle_refused(bundle.path());
+        assert!(error.contains("model.safetensors"), "{error}");
+    }
+}
+
+/// It was a row of NaN.
+#[test]
+fn a_model_whose_numbers_overflow_is_refused_with_the_person() {
+    let (bundle, out) = (folder(), folder());
+    copy(&made("3-models/tiny"), bundle.path());
+    let path = bundle.path().join("model.safetensors");
+    let mut tensors = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).unwrap();
+    for tensor in tensors.values_mut() {
+        *tensor = tensor.ones_like().unwrap().affine(3e38, 0.0).unwrap();
+    }
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+    assert!(!scores(bundle.path(), out.path()));
+    assert!(!out.path().join("risk.csv").exists());
+}
+
+/// It was a panic: the message showed the first twelve bytes of a digest, in the middle of a letter.
+#[test]
+fn a_digest_that_is_no_digest_is_told() {
+    let bundle =
+        changed("3-models/tiny", "config.json", "\"reference_sha256\": \"", "\"reference_sha256\": \"x\u{20ac}\u{20ac}\u{20ac}\u{20ac}");
+    assert!(!scores(bundle.path(), folder().path()));
+}
+
+/// Such letters came out as bases.
+#[test]
+fn a_dictionary_with_other_letters_is_refused() {
+    let dictionary = changed("1-sequences", "loci.json", "\"encoding\":\"haplotype\"", "\"encoding\":\"diploid\"");
+    assert!(Dictionary::load(dictionary.path()).unwrap_err().to_string().contains("letters that sequences cannot have"));
+}
+
+/// Their scores had one name.
+#[test]
+fn saved_baselines_of_one_name_are_refused() {
+    let baselines = changed("4-baselines", "prs_model.json", "\"prs-dosages\"", "\"prs-covariates\"");
+    assert!(prs::PrsModel::load(&baselines.path().join("prs_model.json")).unwrap_err().to_string().contains("named `prs-covariates`"));
 }

@@ -82,7 +82,7 @@ fn damage_as_its_kind(name: &str, rng: &mut ChaCha8Rng, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Damages `names` of a copy of `from`, one in each case, and tells how many cases `work` still said yes to. Small files are also cut at every byte.
+/// Damages `names` of a copy of `from`, one in each case, and tells how many cases `work` still said yes to.
 fn damage_each(test: &'static str, from: &Path, names: &[&str], default: u64, mut work: impl FnMut(&Path, &mut ChaCha8Rng) -> bool) {
     let damaged = folder();
     copy(from, damaged.path());

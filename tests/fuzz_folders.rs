@@ -10,6 +10,7 @@ mod damage;
 mod support;
 
 use std::{
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     sync::LazyLock,
@@ -384,7 +385,7 @@ fn damaged_kinships_give_an_error_or_pairs() {
     let id = |number: usize| people[number]["sample_id"].clone();
     let mut text = "#FID1 IID1 FID2 IID2 NSNP HETHET IBS0 KINSHIP\n".to_owned();
     for (number, kinship) in ["0.5", "0.25", "0.12", "-0.01", "nan"].iter().enumerate() {
-        text += &format!("0 {} 0 {} 100 0.1 0.01 {kinship}\n", id(number), id(59 - number));
+        writeln!(text, "0 {} 0 {} 100 0.1 0.01 {kinship}", id(number), id(59 - number)).unwrap();
     }
     fs::write(from.path().join("kinship.kin0"), text).unwrap();
     let out = folder();

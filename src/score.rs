@@ -100,6 +100,18 @@ pub enum Error {
     /// A saved polygenic score cannot be applied.
     #[error(transparent)]
     Prs(#[from] prs::Error),
+    /// The numbers of the model are finite, but not what comes of them.
+    #[error("{}: `{model}` gives {logit} for person `{sample}`: its numbers are too large or damaged; make or download it again", .path.display())]
+    NotFinite {
+        /// Folder of the model.
+        path: PathBuf,
+        /// Its name.
+        model: String,
+        /// The first such person.
+        sample: String,
+        /// What came out.
+        logit: f64,
+    },
     /// A file could not be written.
     #[error(transparent)]
     Output(#[from] output::Error),
@@ -213,7 +225,11 @@ fn without_covariates(samples: &[String]) -> Cohort {
 }
 
 fn write<'a>(options: &Options, rows: impl Iterator<Item = (&'a str, &'a str, f64)>) -> Result<(), Error> {
-    let rows = rows.map(|(sample_id, model, logit)| {
+    let rows: Vec<_> = rows.collect();
+    if let Some(&(sample, model, logit)) = rows.iter().find(|(.., logit)| !logit.is_finite()) {
+        return Err(Error::NotFinite { path: options.model.clone(), model: model.into(), sample: sample.into(), logit });
+    }
+    let rows = rows.into_iter().map(|(sample_id, model, logit)| {
         (sample_id.to_string(), model.to_string(), nine_significant_digits(logit), nine_significant_digits(probability(logit)))
     });
     if options.output == Path::new("-") {

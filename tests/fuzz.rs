@@ -1,7 +1,6 @@
 //! Laws of the haplotypes on random records, and damaged files of every kind: an error or haplotypes, never a panic.
 //!
-//! Everything runs in this process, so a panic fails the test; the input that made it is then kept and named. Case N of a test is the same on every
-//! machine. `GF_FUZZ_CASES` sets the number of cases; RELIABILITY.md says how many have been run.
+//! `tests/damage/mod.rs` says how cases are made and run.
 
 // Helpers of tests may panic as tests do; clippy knows only the functions marked #[test].
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -13,18 +12,18 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     fs,
-    io::Write as _,
+    io::{Read as _, Write as _},
     path::{Path, PathBuf},
 };
 
-use damage::{damage, folder, for_each_case};
+use damage::{damage, for_each_case};
 use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding};
 use gf_genomics::sequence::{
     self, ABSENT_HAPLOTYPE, ApplyFilters, Dictionary, Encoding, Haploid, Missing, Options, Overlap, Policies, Regions, Samples, Summary,
     Symbolic, Unphased,
 };
 use gf_tokenizer::{Kind, Tokenizer, VocabSize};
-use noodles::{bcf, bgzf, tabix, vcf, vcf::variant::io::Write as _};
+use noodles::{bcf, bgzf, csi, tabix, vcf, vcf::variant::io::Write as _};
 use rand::{
     Rng, SeedableRng,
     seq::{IndexedRandom, SliceRandom},
@@ -171,7 +170,7 @@ fn assert_lengths(folder: &Path, records: &[Record], dictionary: &Dictionary, mi
 
 #[test]
 fn laws_of_haplotypes() {
-    let folder = self::folder();
+    let folder = damage::folder();
     let folder = folder.path();
     fs::write(folder.join("loci.bed"), format!("chr1\t0\t{CONTIG_NT}\tLOCUS\n")).unwrap();
     for_each_case("haplotypes", 1_000, |rng, input| {
@@ -222,7 +221,7 @@ const LEN_NT: usize = 200;
 
 /// A small study with something of everything: `reference.fa`, `loci.bed`, `mask.bed`, `cohort.csv`, and `cohort.vcf`.
 fn study() -> TempDir {
-    let folder = self::folder();
+    let folder = damage::folder();
     let at = |name: &str| folder.path().join(name);
     let mut rng = ChaCha8Rng::seed_from_u64(42);
     let bases = random_bases(&mut rng, LEN_NT);
@@ -430,6 +429,28 @@ fn a_damaged_or_cut_compressed_vcf_or_index_gives_an_error_or_the_same() {
     }
 }
 
+/// Inside an index no checksum notices damage: counts, numbers of bins and offsets that are not so. The records it leads to may be others, or none.
+#[test]
+fn damage_inside_an_index_gives_an_error_or_haplotypes() {
+    let study = study();
+    let folder = study.path();
+    let text = String::from_utf8(read(folder, "cohort.vcf")).unwrap().replace("\t./.\t.\n", "\t./.\t./.\n");
+    fs::write(folder.join("cohort.vcf.gz"), bgzip(text.as_bytes())).unwrap();
+    fs::write(folder.join("cohort.bcf"), bgzip(&bcf_of(text.as_bytes()))).unwrap();
+    let vcf::Index::Tabix(tabix) = vcf::fs::index(folder.join("cohort.vcf.gz")).unwrap() else { panic!("not small enough for tabix") };
+    tabix::fs::write(folder.join("cohort.vcf.gz.tbi"), &tabix).unwrap();
+    csi::fs::write(folder.join("cohort.bcf.csi"), &bcf::fs::index(folder.join("cohort.bcf")).unwrap()).unwrap();
+    for (name, vcf) in [("cohort.vcf.gz.tbi", "cohort.vcf.gz"), ("cohort.bcf.csi", "cohort.bcf")] {
+        let mut whole = Vec::new();
+        bgzf::io::Reader::new(&read(folder, name)[..]).read_to_end(&mut whole).unwrap();
+        damage_file(name, vcf, 500, folder, &whole, bgzip);
+        for end in 0..whole.len() {
+            fs::write(folder.join(name), bgzip(&whole[..end])).unwrap();
+            run(&options(folder, vcf, Policies::default()));
+        }
+    }
+}
+
 #[test]
 fn a_damaged_reference_gives_an_error_or_haplotypes() {
     let study = study();
@@ -441,6 +462,43 @@ fn a_damaged_index_of_the_reference_gives_an_error_or_haplotypes() {
     let study = study();
     let index = b"chr1\t200\t16\t50\t51\nX\t50\t223\t50\t51\n";
     damage_file("reference.fa.fai", "cohort.vcf", 1_000, study.path(), index, <[u8]>::to_vec);
+}
+
+#[test]
+fn a_damaged_index_of_a_compressed_reference_gives_an_error_or_haplotypes() {
+    let study = study();
+    let folder = study.path();
+    let mut writer = bgzf::io::Writer::new(Vec::new());
+    let (mut ends, mut position) = (Vec::new(), 0);
+    for block in read(folder, "reference.fa").chunks(64) {
+        writer.write_all(block).unwrap();
+        writer.flush().unwrap();
+        position += block.len() as u64;
+        ends.push((writer.get_ref().len() as u64, position));
+    }
+    fs::write(folder.join("reference.fa.gz"), writer.finish().unwrap()).unwrap();
+    fs::write(folder.join("reference.fa.gz.fai"), "chr1\t200\t16\t50\t51\nX\t50\t223\t50\t51\n").unwrap();
+    ends.pop();
+    let offsets = ends.iter().flat_map(|(compressed, position)| [compressed.to_le_bytes(), position.to_le_bytes()]).flatten();
+    let whole: Vec<u8> = (ends.len() as u64).to_le_bytes().into_iter().chain(offsets).collect();
+    let name = "reference.fa.gz.gzi";
+    let options = Options { reference: folder.join("reference.fa.gz"), ..options(folder, "cohort.vcf", Policies::default()) };
+    let with = |bytes: &[u8], policies: Policies| {
+        fs::write(folder.join(name), bytes).unwrap();
+        run(&Options { policies, ..options.clone() })
+    };
+    let policies = Policies { unphased: Unphased::GtOrder, haploid: Haploid::Dup, ..Policies::default() };
+    let expected = with(&whole, policies.clone());
+    assert!(expected.is_some());
+    for_each_case("reference.fa.gz.gzi", 1_000, |rng, input| {
+        input.extend_from_slice(&whole);
+        damage(rng, input);
+        let found = with(input, policies.clone());
+        assert!(found.is_none() || found == expected, "other bases by an index that is not right");
+    });
+    for end in 0..whole.len() {
+        assert!(with(&whole[..end], policies.clone()).is_none(), "cut after {end} bytes, and nobody noticed");
+    }
 }
 
 #[test]

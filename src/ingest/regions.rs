@@ -40,10 +40,10 @@ pub struct Locus {
 }
 
 impl Locus {
-    /// Length on the reference in nucleotides.
+    /// Length on the reference in nucleotides; 0 where a damaged file says that it ends before it starts.
     #[must_use]
     pub fn len_nt(&self) -> usize {
-        self.end0 - self.start0
+        self.end0.saturating_sub(self.start0)
     }
 
     /// `contig:beg-end`, 1-based and inclusive.

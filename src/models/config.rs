@@ -296,6 +296,10 @@ impl Config {
         if self.loci.is_empty() || self.loci.iter().any(|locus| locus.n_slots == 0) {
             bail!("a model needs loci with at least one slot each");
         }
+        // What is added up is compared with the shapes of tensors, and must not wrap around to one of them.
+        if self.loci.iter().try_fold(0_usize, |sum, locus| sum.checked_add(locus.n_slots)).is_none() {
+            bail!("the slots of all loci are more than a computer can number");
+        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 //! from the people who are scored. Saved as `prs_model.json`. Positions are 1-based.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -175,7 +175,13 @@ impl PrsModel {
     pub fn load(path: &Path) -> Result<Self, Error> {
         let error = |reason: String| Error::Model { path: path.into(), reason };
         let json = stored::read(path).map_err(|found| error(found.source.to_string()))?;
-        stored::from_json(&json, SCHEMA_VERSION, "gf-genomics prs").map_err(|reason| error(format!("not a saved prs model: {reason}")))
+        let model: Self = stored::from_json(&json, SCHEMA_VERSION, "gf-genomics prs")
+            .map_err(|reason| error(format!("not a saved prs model: {reason}")))?;
+        let mut names = HashSet::new();
+        match model.baselines.iter().find(|baseline| !names.insert(baseline.model.as_str())) {
+            Some(twice) => Err(error(format!("two of its baselines are named `{}`: the file is damaged", twice.model))),
+            None => Ok(model),
+        }
     }
 
     /// Names of the covariates that the baselines need, sorted.

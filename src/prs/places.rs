@@ -45,7 +45,8 @@ impl Places {
             let region = |group: &[usize]| Locus {
                 name: contig.clone(),
                 contig: contig.clone(),
-                start0: group[0] - 1,
+                // A file may say 0, where nothing is.
+                start0: group[0].saturating_sub(1),
                 end0: group[group.len() - 1],
                 strand: Strand::Forward,
             };
@@ -67,5 +68,6 @@ mod tests {
         assert_eq!(regions(39).len(), 4);
         assert_eq!(regions(40)[1], ("2".to_owned(), 9, 50));
         assert_eq!(regions(usize::MAX).len(), 3);
+        assert_eq!(Places::new([("1", 0), ("1", 5)]).regions(10)[0].start0, 0);
     }
 }

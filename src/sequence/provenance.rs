@@ -59,7 +59,7 @@ impl Provenance {
                 ));
             }
             if expected.reference_sha256 != found.reference_sha256 {
-                let short = |digest: &str| digest[..digest.len().min(12)].to_string();
+                let short = |digest: &str| digest.chars().take(12).collect::<String>();
                 return differs(format!(
                     "the FASTA has other bases at {} (SHA-256 {}..., the model's reference had {}...)",
                     expected.locus.region(),

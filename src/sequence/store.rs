@@ -78,14 +78,19 @@ impl Dictionary {
         let wrong = |path: &Path, reason: String| Error::Store { path: path.into(), reason };
         let LociFile { encoding, iupac, loci, .. } =
             stored::from_json(&stored::read(&path)?, SCHEMA_VERSION, "gf-genomics sequences").map_err(|reason| wrong(&path, reason))?;
-        let mut loci = loci.into_owned();
-        for locus in &loci {
-            let end0 = locus.locus.start0 + locus.reference.len();
+        let mut dictionary = Self { encoding, iupac, samples: Vec::new(), loci: loci.into_owned() };
+        let alphabet = dictionary.alphabet();
+        let loci = &mut dictionary.loci;
+        for locus in loci.iter() {
+            let end0 = locus.locus.start0.saturating_add(locus.reference.len());
             let in_place = |edit: &Edit| locus.locus.start0 <= edit.start0 && edit.start0 <= edit.end0 && edit.end0 <= end0;
             let ascend = |numbers: &Vec<u32>| {
                 let edits: Option<Vec<&Edit>> = numbers.iter().map(|&number| locus.edits.get(number as usize)).collect();
                 edits.is_some_and(|edits| edits.windows(2).all(|pair| pair[0].end0 <= pair[1].start0))
             };
+            if locus.encoding != encoding || !locus.edits.iter().flat_map(|edit| &edit.alt).all(|letter| alphabet.contains(letter)) {
+                return Err(wrong(&path, format!("locus `{}`: letters that sequences cannot have: the file is damaged", locus.locus.name)));
+            }
             if end0 != locus.locus.end0 || !locus.edits.iter().all(in_place) || !locus.haplotypes.iter().all(ascend) {
                 return Err(wrong(&path, format!("locus `{}`: edits out of place: the file is damaged", locus.locus.name)));
             }
@@ -114,6 +119,7 @@ impl Dictionary {
         if loci.iter().any(|locus| locus.pairs.len() != samples.len()) {
             return Err(wrong(&path, "not every person has a row at every locus".into()));
         }
-        Ok(Self { encoding, iupac, samples, loci })
+        dictionary.samples = samples;
+        Ok(dictionary)
     }
 }

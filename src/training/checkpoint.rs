@@ -137,6 +137,9 @@ impl Checkpoint {
         if state.digest != digest {
             return Err(Error::OtherCheckpoint { path: path.into() });
         }
+        if state.n_steps > u64::from(u32::MAX) {
+            return Err(damaged(&format!("{} steps", state.n_steps)));
+        }
         let mut groups: BTreeMap<String, Weights> = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(&bytes).map_err(|error| damaged(&error))?.tensors() {
             let (group, name) = name.split_once('/').ok_or_else(|| damaged(&name))?;

@@ -1,5 +1,7 @@
 //! Tabix and CSI indexes: which parts of a BGZF file hold the regions wanted.
 
+mod layout;
+
 use std::{
     collections::HashSet,
     fs::File,
@@ -87,6 +89,9 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &DisjointRegions) -> Re
     if !end.is_none_or(|end| is_end(path, end).unwrap_or(false)) {
         return Err(unusable("the index is of another file: it does not end where the records do".into()));
     }
+    if chunks.iter().any(|chunk| chunk.end() < chunk.start()) {
+        return Err(unusable("the index is damaged (a part of the file ends before it starts)".into()));
+    }
     let chunks = merged(chunks);
     let n_bytes: u64 = chunks.iter().map(|chunk| chunk.end().compressed() - chunk.start().compressed()).sum();
     let decompression = if n_bytes > LONG_PART_BYTES * chunks.len() as u64 { Decompression::Ahead } else { Decompression::Inline };
@@ -94,6 +99,7 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &DisjointRegions) -> Re
 }
 
 fn read(path: &Path) -> io::Result<Box<dyn BinningIndex>> {
+    layout::check(path)?;
     if path.extension().is_some_and(|extension| extension == "tbi") {
         return Ok(Box::new(tabix::fs::read(path)?));
     }

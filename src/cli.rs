@@ -17,6 +17,8 @@ mod simulate;
 mod tokenize;
 mod train;
 
+use std::error::Error;
+
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
@@ -88,7 +90,11 @@ impl Cli {
         }
         // Threads that cannot be had are refused here; later rayon would panic.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0));
-        pool.build_global().context("the threads cannot be started; use fewer (--threads), or allow the program more memory")?;
+        match pool.build_global() {
+            // Whoever calls this as a library may have them already.
+            Err(error) if self.threads.is_none() && error.source().is_none() => {}
+            built => built.context("the threads cannot be started; use fewer (--threads), or allow the program more memory")?,
+        }
         match self.command {
             Command::Run(args) => run::run(args),
             Command::Simulate(args) => simulate::run(args),

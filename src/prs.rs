@@ -552,6 +552,9 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     if !scores.is_empty() {
         tables::write_raw_scores(&file("raw_scores.csv"), &table.people, &scores)?;
         tables::write_scores(&file("scores.csv"), &scores)?;
+    } else {
+        // Those of an earlier run would be of scores that are not here.
+        ["raw_scores.csv", "scores.csv", "match_log.csv"].iter().try_for_each(|name| output::remove_if_there(&file(name)))?;
     }
     tables::write_weights(&file("weights.csv"), &fitted.baselines)?;
     let (columns, associations): (Vec<_>, Vec<_>) = fitted.associations.into_iter().unzip();

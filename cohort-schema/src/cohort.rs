@@ -69,6 +69,7 @@ impl Cohort {
         let family_id = table.optional_column(FAMILY_ID);
         let covariate_names = covariate_names(&table, covariates, path)?;
         let covariate_columns = covariate_names.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
+        require_known_sex(&table, &covariate_columns)?;
 
         let mut phenotypes = PhenotypeReader::new(coding);
         let mut people = Vec::new();
@@ -110,6 +111,7 @@ impl Cohort {
         let table = CsvTable::read(path)?;
         let sample_id = table.column(SAMPLE_ID)?;
         let columns = names.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
+        require_known_sex(&table, &columns)?;
         let mut people = Vec::new();
         let mut lines: HashMap<&str, u64> = HashMap::new();
         for row in table.rows() {
@@ -194,13 +196,27 @@ fn covariate_names(table: &CsvTable<'_>, choice: &CovariateChoice, path: &Path) 
     }
 }
 
-/// A finite number; for a column named `sex` also male or M (1), female or F (0).
+/// PLINK's sex 0 is unknown; without a 2 in the column 0 and 1 are female and male.
+fn require_known_sex(table: &CsvTable<'_>, columns: &[usize]) -> Result<(), Error> {
+    for &column in columns {
+        let is_sex = |row: &Row<'_>| row.column_name(column).eq_ignore_ascii_case("sex");
+        if table.rows().any(|row| is_sex(&row) && row.cell(column) == "2")
+            && let Some(row) = table.rows().find(|row| row.cell(column) == "0")
+        {
+            let reason = "sex 0 is unknown where others are 1 (male) and 2 (female): give it, leave the person out, or name other covariates with --covariates";
+            return Err(row.error(column, reason));
+        }
+    }
+    Ok(())
+}
+
+/// A finite number; for a column named `sex` also male or M (1), female, F or PLINK's 2 (0), so that a model means the same by it whatever the file.
 fn covariate(row: Row<'_>, column: usize) -> Result<f64, Error> {
     let cell = row.cell(column);
     let sex = row.column_name(column).eq_ignore_ascii_case("sex");
     match cell.to_ascii_lowercase().as_str() {
         "male" | "m" if sex => Ok(1.0),
-        "female" | "f" if sex => Ok(0.0),
+        "female" | "f" | "2" if sex => Ok(0.0),
         _ => cell.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| {
             let found = if cell.is_empty() { "is empty".to_owned() } else { format!("`{cell}` is not a finite number") };
             row.error(column, format!("{found}; if this column is not meant as a covariate, name those that are with --covariates"))
@@ -244,6 +260,21 @@ mod tests {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/cohort.csv");
         let cohort = Cohort::read(&path, PhenotypeCoding::Auto, &CovariateChoice::All).unwrap();
         (path, cohort)
+    }
+
+    #[test]
+    fn sex_means_the_same_however_it_is_written() {
+        let sexes = |cells: [&str; 3]| {
+            let rows: Vec<String> = cells.iter().enumerate().map(|(n, cell)| format!("P{n},case,test,{cell}\n")).collect();
+            let rows = rows.concat();
+            read(&format!("sample_id,phenotype,split,sex\n{rows}"))
+                .map(|cohort| cohort.people.iter().map(|person| person.covariates[0]).collect::<Vec<f64>>())
+        };
+        for cells in [["male", "F", "m"], ["1", "0", "1"], ["1", "2", "1"]] {
+            assert_eq!(sexes(cells).unwrap(), vec![1.0, 0.0, 1.0], "{cells:?}");
+        }
+        let message = sexes(["1", "2", "0"]).unwrap_err().to_string();
+        assert!(message.contains("line 4, column `sex`: sex 0 is unknown where others are 1 (male) and 2 (female)"), "{message}");
     }
 
     #[test]

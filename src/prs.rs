@@ -549,12 +549,12 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     };
     let file = |name: &str| options.out.join(name);
     output::write(&file("predictions.csv"), |out| write_predictions(out, &predictions))?;
-    if !scores.is_empty() {
-        tables::write_raw_scores(&file("raw_scores.csv"), &table.people, &scores)?;
-        tables::write_scores(&file("scores.csv"), &scores)?;
-    } else {
+    if scores.is_empty() {
         // Those of an earlier run would be of scores that are not here.
         ["raw_scores.csv", "scores.csv", "match_log.csv"].iter().try_for_each(|name| output::remove_if_there(&file(name)))?;
+    } else {
+        tables::write_raw_scores(&file("raw_scores.csv"), &table.people, &scores)?;
+        tables::write_scores(&file("scores.csv"), &scores)?;
     }
     tables::write_weights(&file("weights.csv"), &fitted.baselines)?;
     let (columns, associations): (Vec<_>, Vec<_>) = fitted.associations.into_iter().unzip();

@@ -11,7 +11,6 @@
 mod support;
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::Read,
     path::{Path, PathBuf},
@@ -21,42 +20,12 @@ use std::{
 };
 
 use gf_genomics::ingest::{Error, VariantFile, VariantRecord};
-use support::{command, files, refusal, refuse, run, stderr, succeed};
-
-const PIPELINE: &str = "\
-seed = 3
-
-[simulate]
-people = 150
-len_nt = 4000
-risk = \"additive\"
-
-[tokens]
-segment_length = 128
-
-[[models]]
-name = \"tiny\"
-[models.architecture]
-hidden = 8
-layers = 1
-heads = 2
-projected_length = 8
-feed_forward = 8
-[models.schedule]
-epochs = 2
-batch_size = 16
-";
+use support::{TINY_PIPELINE, command, files, files_without_times, refusal, refuse, run, stderr, succeed};
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("pipeline.toml"), PIPELINE).unwrap();
+    fs::write(folder.path().join("pipeline.toml"), TINY_PIPELINE).unwrap();
     folder
-}
-
-/// The files of a run but those in which its times stand.
-fn results(out: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let timed = |path: &Path| ["run.json", "stage.json", "training_log.csv"].iter().any(|name| path.ends_with(name));
-    files(out).into_iter().filter(|(path, _)| !timed(path)).collect()
 }
 
 /// Runs lines of sh in `folder`, the program being `$GF`.
@@ -105,7 +74,7 @@ fn a_full_disk_is_told_and_the_same_command_goes_on_when_there_is_room() {
         let refused = fs::read_to_string(folder.path().join("refused")).unwrap();
         let last = refused.lines().last().unwrap();
         assert!(last.starts_with("error: ") && last.ends_with("No space left on device (os error 28)"), "{refused}");
-        assert!(results(&folder.path().join("kept")) == results(&folder.path().join("unbroken")), "{size_kb} kB");
+        assert!(files_without_times(&folder.path().join("kept")) == files_without_times(&folder.path().join("unbroken")), "{size_kb} kB");
         fs::remove_dir_all(folder.path().join("kept")).unwrap();
         fs::remove_dir(folder.path().join("out")).unwrap();
     }
@@ -157,7 +126,7 @@ fn a_read_only_folder_is_told_before_any_work() {
 fn own_cohort() -> tempfile::TempDir {
     let folder = folder();
     succeed(folder.path(), "simulate --people 150 --len-nt 4000 --out own");
-    let (_, rest) = PIPELINE.split_once("[tokens]").unwrap();
+    let (_, rest) = TINY_PIPELINE.split_once("[tokens]").unwrap();
     let data = "[data]\nvcf = [\"own/cohort.vcf.gz\"]\nreference = \"own/reference.fa\"\nregions_file = \"own/loci.bed\"\n";
     let text = format!("{data}cohort = \"own/cohort.csv\"\n[tokens]{rest}").replace("epochs = 2", "epochs = 40\npatience = 40");
     fs::write(folder.path().join("pipeline.toml"), text).unwrap();
@@ -200,7 +169,10 @@ fn an_input_that_changes_or_vanishes_in_the_middle_of_a_run_is_named() {
         if now.is_some() {
             succeed(folder.path(), &format!("run pipeline.toml --out {name}"));
             succeed(folder.path(), "run pipeline.toml --out fresh");
-            assert!(results(&folder.path().join(name)) == results(&folder.path().join("fresh")), "the changed file was not read again");
+            assert!(
+                files_without_times(&folder.path().join(name)) == files_without_times(&folder.path().join("fresh")),
+                "the changed file was not read again"
+            );
         }
     }
 }
@@ -231,7 +203,7 @@ fn a_vcf_that_is_written_to_while_it_is_read_is_an_error() {
 fn no_clock_decides_anything() {
     let folder = own_cohort();
     succeed(folder.path(), "run pipeline.toml --out out");
-    let before = results(&folder.path().join("out"));
+    let before = files_without_times(&folder.path().join("out"));
     // Results older than their inputs, all from a time to come, all from 1970.
     let year = |years: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(years * 365 * 86_400);
     for (of_inputs, of_results) in [(60, 1), (100, 100), (0, 0)] {
@@ -242,7 +214,7 @@ fn no_clock_decides_anything() {
         let output = run(folder.path(), "run pipeline.toml --out out");
         assert!(output.status.success(), "{}", stderr(&output));
         assert_eq!(stderr(&output).lines().filter(|line| line.contains(": done before (")).count(), 5, "{}", stderr(&output));
-        assert!(results(&folder.path().join("out")) == before);
+        assert!(files_without_times(&folder.path().join("out")) == before);
     }
 }
 
@@ -252,7 +224,7 @@ fn with_1_gb_of_memory_the_result_is_the_same_or_refused_in_a_line() {
     succeed(folder.path(), "run pipeline.toml --out out");
     let output = shell(folder.path(), &[], "ulimit -v 1000000; exec $GF run pipeline.toml --out limited --threads 2");
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(results(&folder.path().join("limited")) == results(&folder.path().join("out")));
+    assert!(files_without_times(&folder.path().join("limited")) == files_without_times(&folder.path().join("out")));
     let train = "exec $GF train --tokens out/2-tokens --cohort out/0-cohort/cohort.csv --threads 2 --out model";
     let output = shell(folder.path(), &[], &format!("ulimit -v 1000000; {train} --hidden 2048 --feed-forward 8192 --layers 4"));
     let message = line(&output);
@@ -273,7 +245,7 @@ fn one_thread_and_64_give_the_same_bytes() {
     let [one, many] = ["1", "64"].map(|n| {
         let output = command(folder.path(), &format!("run pipeline.toml --out {n}")).env("RAYON_NUM_THREADS", n).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
-        results(&folder.path().join(n))
+        files_without_times(&folder.path().join(n))
     });
     let different: Vec<&PathBuf> = one.iter().filter(|(path, bytes)| many.get(*path) != Some(bytes)).map(|(path, _)| path).collect();
     assert!(different.is_empty() && one.len() == many.len(), "{different:?}");

@@ -16,33 +16,9 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{command, copy, files, refusal, run, stderr, succeed};
+use support::{TINY_PIPELINE, command, copy, files, refusal, run, stderr, succeed};
 
 const STAGES: [&str; 6] = ["0-cohort", "1-sequences", "2-tokens", "3-models/tiny", "4-baselines", "5-report"];
-
-const TINY: &str = "\
-seed = 3
-
-[simulate]
-people = 150
-len_nt = 4000
-risk = \"additive\"
-
-[tokens]
-segment_length = 128
-
-[[models]]
-name = \"tiny\"
-[models.architecture]
-hidden = 8
-layers = 1
-heads = 2
-projected_length = 8
-feed_forward = 8
-[models.schedule]
-epochs = 2
-batch_size = 16
-";
 
 /// What depends on nothing but inputs, options and seed.
 const RESULTS: [&str; 18] = [
@@ -102,7 +78,7 @@ fn modified(folder: &Path) -> BTreeMap<PathBuf, SystemTime> {
 
 #[test]
 fn a_second_run_does_nothing_and_says_so() {
-    let folder = folder_with(TINY);
+    let folder = folder_with(TINY_PIPELINE);
     let first = succeed(folder.path(), "run pipeline.toml --out out");
     let (before, bytes) = (modified(folder.path()), files(&folder.path().join("out")));
     let output = run(folder.path(), "run pipeline.toml --out out");
@@ -121,7 +97,7 @@ fn a_second_run_does_nothing_and_says_so() {
 
 #[test]
 fn one_seed_gives_the_same_bytes_and_another_one_others() {
-    let folder = folder_with(TINY);
+    let folder = folder_with(TINY_PIPELINE);
     succeed(folder.path(), "run pipeline.toml --out a");
     succeed(folder.path(), "run pipeline.toml --out b");
     succeed(folder.path(), "--threads 1 run pipeline.toml --out one_thread");
@@ -132,20 +108,20 @@ fn one_seed_gives_the_same_bytes_and_another_one_others() {
     assert_eq!(different(&a, &other), RESULTS);
     assert_eq!((&run_json(&a)["seed"], &run_json(&other)["seed"]), (&Value::from(3), &Value::from(4)));
     // The seed of the command line is that of the file.
-    fs::write(folder.path().join("pipeline.toml"), TINY.replace("seed = 3", "seed = 4")).unwrap();
+    fs::write(folder.path().join("pipeline.toml"), TINY_PIPELINE.replace("seed = 3", "seed = 4")).unwrap();
     assert_eq!(stages_done(folder.path(), "run pipeline.toml --out other"), [""; 0]);
 }
 
 #[test]
 fn a_dry_run_says_what_would_run_and_writes_nothing() {
-    let folder = folder_with(TINY);
+    let folder = folder_with(TINY_PIPELINE);
     let output = run(folder.path(), "run pipeline.toml --out out --dry-run");
     assert!(output.status.success() && output.stdout.is_empty(), "{}", stderr(&output));
     assert!(STAGES.iter().all(|stage| stderr(&output).contains(&format!("{stage}: would run"))), "{}", stderr(&output));
     assert!(!folder.path().join("out").exists());
 
     succeed(folder.path(), "run pipeline.toml --out out");
-    fs::write(folder.path().join("pipeline.toml"), TINY.replace("epochs = 2", "epochs = 3")).unwrap();
+    fs::write(folder.path().join("pipeline.toml"), TINY_PIPELINE.replace("epochs = 2", "epochs = 3")).unwrap();
     let (before, times) = (files(folder.path()), modified(folder.path()));
     let output = run(folder.path(), "run pipeline.toml --out out --dry-run");
     let text = stderr(&output);
@@ -155,7 +131,7 @@ fn a_dry_run_says_what_would_run_and_writes_nothing() {
 
 #[test]
 fn a_changed_option_redoes_its_stage_and_those_after_it_only() {
-    let folder = folder_with(TINY);
+    let folder = folder_with(TINY_PIPELINE);
     let all = "run pipeline.toml --out out";
     assert_eq!(stages_done(folder.path(), all), STAGES);
     let change = |from: &str, to: &str| {
@@ -179,7 +155,7 @@ fn a_changed_option_redoes_its_stage_and_those_after_it_only() {
 
 #[test]
 fn a_result_that_was_lost_or_changed_is_made_again() {
-    let folder = folder_with(TINY);
+    let folder = folder_with(TINY_PIPELINE);
     let out = folder.path().join("out");
     succeed(folder.path(), "run pipeline.toml --out out");
     let before = results(&out);
@@ -192,7 +168,7 @@ fn a_result_that_was_lost_or_changed_is_made_again() {
 #[test]
 fn a_run_that_was_killed_goes_on_to_the_same_bytes() {
     // Long enough to be killed in the middle of training.
-    let pipeline = TINY.replace("epochs = 2", "epochs = 40\npatience = 40").replace("hidden = 8", "hidden = 32");
+    let pipeline = TINY_PIPELINE.replace("epochs = 2", "epochs = 40\npatience = 40").replace("hidden = 8", "hidden = 32");
     let folder = folder_with(&pipeline);
     succeed(folder.path(), "run pipeline.toml --out unbroken");
     let killed = folder.path().join("killed");
@@ -226,7 +202,7 @@ fn a_run_that_was_killed_goes_on_to_the_same_bytes() {
 
 #[test]
 fn a_damaged_checkpoint_is_refused_and_one_of_other_options_is_started_anew() {
-    let folder = folder_with(TINY);
+    let folder = folder_with(TINY_PIPELINE);
     succeed(folder.path(), "run pipeline.toml --out out");
     let config = folder.path().join("out/3-models/tiny/config.json");
     let checkpoint = folder.path().join("out/3-models/tiny/checkpoint.safetensors");
@@ -239,7 +215,7 @@ fn a_damaged_checkpoint_is_refused_and_one_of_other_options_is_started_anew() {
     );
 
     // Of a run with other options that was killed in training.
-    let long = TINY.replace("epochs = 2", "epochs = 100\npatience = 100").replace("hidden = 8", "hidden = 32");
+    let long = TINY_PIPELINE.replace("epochs = 2", "epochs = 100\npatience = 100").replace("hidden = 8", "hidden = 32");
     fs::write(folder.path().join("long.toml"), long).unwrap();
     let mut child = command(folder.path(), "run long.toml --out killed").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let other = folder.path().join("killed/3-models/tiny/checkpoint.safetensors");
@@ -256,7 +232,7 @@ fn a_damaged_checkpoint_is_refused_and_one_of_other_options_is_started_anew() {
 
 #[test]
 fn run_json_tells_what_was_done() {
-    let folder = folder_with(TINY);
+    let folder = folder_with(TINY_PIPELINE);
     succeed(folder.path(), "run pipeline.toml --out out");
     let json = run_json(&folder.path().join("out"));
     assert_eq!((&json["program"], &json["version"]), (&Value::from("gf-genomics"), &Value::from(env!("CARGO_PKG_VERSION"))));
@@ -278,7 +254,7 @@ fn run_json_tells_what_was_done() {
 
 /// The files of a simulated cohort as a user's own.
 fn own_cohort(pipeline: &str) -> tempfile::TempDir {
-    let folder = folder_with(TINY);
+    let folder = folder_with(TINY_PIPELINE);
     succeed(folder.path(), "run pipeline.toml --out simulated");
     fs::create_dir(folder.path().join("own")).unwrap();
     copy(&folder.path().join("simulated/0-cohort"), &folder.path().join("own"));
@@ -288,7 +264,7 @@ fn own_cohort(pipeline: &str) -> tempfile::TempDir {
 
 #[test]
 fn a_users_own_files_give_what_the_simulated_ones_gave() {
-    let (_, rest) = TINY.split_once("[tokens]").unwrap();
+    let (_, rest) = TINY_PIPELINE.split_once("[tokens]").unwrap();
     let data = "seed = 3\n[data]\nvcf = [\"cohort.vcf.gz\"]\nreference = \"reference.fa\"\nregions_file = \"loci.bed\"\ncohort = \"cohort.csv\"\n[tokens]";
     let folder = own_cohort(&format!("{data}{rest}"));
     succeed(folder.path(), "run own/pipeline.toml --out out");
@@ -325,7 +301,7 @@ fn the_pipeline_for_an_own_cohort_that_ships_runs() {
 
 #[test]
 fn a_reader_of_the_table_that_goes_away_is_no_failure() {
-    let folder = folder_with(TINY);
+    let folder = folder_with(TINY_PIPELINE);
     succeed(folder.path(), "run pipeline.toml --out out");
     let mut child = command(folder.path(), "run pipeline.toml --out out").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use support::{command, files, stderr};
+use support::{command, files_without_times, stderr};
 
 /// A Linformer and an ensemble of an EcoFormer, and a low-rank Primer,, on one cohort.
 const PIPELINE: &str = "\
@@ -62,9 +62,6 @@ rank = 2.0
 epochs = 1
 ";
 
-/// Files in which seconds stand.
-const WITH_TIMES: [&str; 3] = ["run.json", "stage.json", "training_log.csv"];
-
 /// What the commands write, with so many threads; and the bytes that `score` prints.
 fn everything(threads: usize) -> BTreeMap<PathBuf, Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
@@ -88,8 +85,7 @@ fn everything(threads: usize) -> BTreeMap<PathBuf, Vec<u8>> {
     succeed(&format!("sequences {genomes} --regions-file out/0-cohort/loci.bed --out fasta"));
     let predictions = "out/3-models/linformer/predictions.csv out/3-models/primer/predictions.csv out/4-baselines/predictions.csv";
     succeed(&format!("evaluate --predictions {predictions} --cohort out/0-cohort/cohort.csv --bootstrap 200 --guards warn --out report"));
-    let mut written = files(folder.path());
-    written.retain(|path, _| !WITH_TIMES.iter().any(|name| path.ends_with(name)));
+    let mut written = files_without_times(folder.path());
     written.insert("score's table".into(), scored);
     written
 }

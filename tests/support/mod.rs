@@ -20,6 +20,31 @@ pub fn real_data(name: &str) -> Option<PathBuf> {
     None
 }
 
+/// A pipeline of every stage that runs in a moment.
+pub const TINY_PIPELINE: &str = "\
+seed = 3
+
+[simulate]
+people = 150
+len_nt = 4000
+risk = \"additive\"
+
+[tokens]
+segment_length = 128
+
+[[models]]
+name = \"tiny\"
+[models.architecture]
+hidden = 8
+layers = 1
+heads = 2
+projected_length = 8
+feed_forward = 8
+[models.schedule]
+epochs = 2
+batch_size = 16
+";
+
 /// The program in `folder`, with arguments separated by spaces; backtraces are asked for, and must not come with an error.
 pub fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gf-genomics"));
@@ -90,6 +115,12 @@ pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         }
     }
     found
+}
+
+/// As [`files`], but for those in which seconds stand.
+pub fn files_without_times(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let is_timed = |path: &Path| ["run.json", "stage.json", "training_log.csv"].iter().any(|name| path.ends_with(name));
+    files(folder).into_iter().filter(|(path, _)| !is_timed(path)).collect()
 }
 
 /// Copies every file below a folder.

@@ -3,6 +3,7 @@
 //! Data go to standard output or `-o`, messages to standard error.
 
 mod architecture;
+mod check;
 mod cohort;
 mod completions;
 mod compress;
@@ -40,6 +41,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Check(check::Args),
     Simulate(simulate::Args),
     Sequences(sequences::Args),
     Tokenize(tokenize::Args),
@@ -57,7 +59,8 @@ impl Command {
     fn computes_models(&self) -> bool {
         match self {
             Self::Run(_) | Self::Train(_) | Self::Score(_) | Self::Explain(_) | Self::Compress(_) => true,
-            Self::Simulate(_)
+            Self::Check(_)
+            | Self::Simulate(_)
             | Self::Sequences(_)
             | Self::Tokenize(_)
             | Self::Prs(_)
@@ -97,6 +100,7 @@ impl Cli {
         }
         match self.command {
             Command::Run(args) => run::run(args),
+            Command::Check(args) => check::run(&args),
             Command::Simulate(args) => simulate::run(args),
             Command::Sequences(args) => sequences::run(args),
             Command::Tokenize(args) => tokenize::run(args),

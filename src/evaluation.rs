@@ -236,6 +236,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let bootstrap = options.bootstrap.map(|n_replicates| Bootstrap { n_replicates, seed: options.seed, families: &families });
 
     let mut verdict = Verdict { rows: auc_rows(&scores, compared_to, bootstrap.as_ref(), options.prevalence)?, ..Verdict::default() };
+    measures::increments(&mut verdict.rows);
     beside::fill_in(&mut verdict.rows, &options.predictions, &background.scores)?;
     describe(&mut verdict, &scores, options.recalibration);
     let strata = strata::choose(options.strata.as_deref(), &known)?;

@@ -94,6 +94,8 @@ pub struct Summary {
     pub n_overlaps: usize,
     /// Variants without a switch that could be made.
     pub n_never_switched: usize,
+    /// Variants that the model knows in no haplotype: all their switches are read as the nearest known segment.
+    pub n_never_read: usize,
     /// Edits that are N or IUPAC codes, put there by the model's policies.
     pub n_no_alleles: usize,
     /// Variants outside of the regions asked for.
@@ -106,6 +108,7 @@ impl std::fmt::Display for Summary {
         for (count, what) in [
             (self.n_elsewhere, "variants are outside of the regions asked for"),
             (self.n_no_alleles, "places read as N or IUPAC codes are no alleles and not switched"),
+            (self.n_never_read, "variants are read as the nearest known segment wherever they are switched: ranked last, and in no pair"),
             (self.n_never_switched, "variants overlap another allele in every haplotype looked at and are left out"),
             (self.n_overlaps, "switches not made: the allele overlaps another one of the haplotype"),
         ] {
@@ -227,10 +230,10 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     for locus in &loci {
         pairs.extend(locus.pairs(options.pairs, &people, &mut summary)?);
     }
-    rank(&mut pairs, |row| row.logit_sd, |row, rank| row.rank = rank);
+    rank(&mut pairs, |row| (row.n_approximated < row.n_haplotypes, row.logit_sd), |row, rank| row.rank = rank);
     summary.n_pairs = pairs.len();
     let mut rows: Vec<EffectRow> = loci.iter().flat_map(LocusEffects::rows).collect();
-    rank(&mut rows, |row| row.effect_rms, |row, rank| row.rank = rank);
+    rank(&mut rows, |row| (row.n_approximated < row.n_haplotypes, row.effect_rms), |row, rank| row.rank = rank);
 
     let mut names = BTreeSet::new();
     for locus in &loci {
@@ -295,6 +298,7 @@ impl<'d> LocusEffects<'d> {
             summary.n_approximated += measured.n_approximated;
             summary.n_overlaps += measured.n_overlaps;
             summary.n_never_switched += usize::from(measured.n_haplotypes == 0);
+            summary.n_never_read += usize::from(measured.n_haplotypes > 0 && measured.n_approximated == measured.n_haplotypes);
         }
         let variants: Vec<_> = variants.into_iter().zip(measured).filter(|(_, measured)| measured.n_haplotypes > 0).collect();
         summary.n_variants += variants.len();
@@ -326,7 +330,8 @@ impl<'d> LocusEffects<'d> {
 
     /// The pairs of the top variants, none of which tags another.
     fn pairs(&self, n_top: usize, people: &People<'_>, summary: &mut Summary) -> Result<Vec<PairRow>, Error> {
-        let mut ranked: Vec<&(Variant, Measured)> = self.variants.iter().collect();
+        let is_read = |(_, measured): &&(Variant, Measured)| measured.n_approximated < measured.n_haplotypes;
+        let mut ranked: Vec<&(Variant, Measured)> = self.variants.iter().filter(is_read).collect();
         ranked.sort_by(|a, b| change(&b.1).total_cmp(&change(&a.1)));
         let mut top: Vec<&Variant> = Vec::new();
         for (variant, _) in ranked {
@@ -383,13 +388,14 @@ fn change(measured: &Measured) -> f64 {
     measured.contrasts[0].root_mean_square()
 }
 
-/// Ranks rows by a value, the largest first; of equals the first.
-fn rank<R>(rows: &mut [R], value: impl Fn(&R) -> f64, set: impl Fn(&mut R, usize)) {
-    let mut order: Vec<usize> = (0..rows.len()).collect();
-    order.sort_by(|&a, &b| value(&rows[b]).total_cmp(&value(&rows[a])));
-    for (index, row) in order.into_iter().enumerate() {
-        set(&mut rows[row], index + 1);
-    }
+/// Sorts and ranks rows by a value, the largest first; of equals the first. Last come those that the model has read in no haplotype as they are:
+/// what was measured is another segment's.
+fn rank<R>(rows: &mut [R], value: impl Fn(&R) -> (bool, f64), set: impl Fn(&mut R, usize)) {
+    rows.sort_by(|a, b| {
+        let ((a_is_read, a), (b_is_read, b)) = (value(a), value(b));
+        b_is_read.cmp(&a_is_read).then(b.total_cmp(&a))
+    });
+    rows.iter_mut().enumerate().for_each(|(index, row)| set(row, index + 1));
 }
 
 /// `LOCUS.svg`, with `_` for what a file name may not hold, and a number where two loci would have one name.

@@ -5,12 +5,14 @@
 
 mod genotypes;
 mod gzi;
+mod ref_allele;
 mod reference;
 mod regions;
 mod variants;
 
 pub use self::{
     genotypes::{ABSENT, Genotype, MISSING},
+    ref_allele::RefAlleles,
     reference::{Reference, contig_aliases, contig_key, same_contig},
     regions::{DisjointRegions, Interval, Locus, Strand, joined, loci_of_regions, parse_region, read_intervals, read_loci},
     variants::{DosageField, Place, STDIN, VariantFile, VariantRecord, admits, pass},

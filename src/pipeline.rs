@@ -3,11 +3,12 @@
 //! Input -> output: a pipeline file -> `DIR/{0-cohort,1-sequences,2-tokens,3-models,4-baselines,5-report}/` and `run.json`. A stage is known by the
 //! digest of its options and inputs: where its folder holds a finished one with the same digest and unchanged files, it is not done again.
 
+mod check;
 mod plan;
 mod progress;
 mod stage;
 
-pub use self::progress::progress;
+pub use self::{check::check, progress::progress};
 
 use std::{
     collections::HashMap,
@@ -28,7 +29,7 @@ use crate::{
     evaluation,
     output::{self, Claim},
     prs,
-    sequence::{self, Dictionary, Policies, Provenance, Regions, Samples},
+    sequence::{self, Dictionary, Policies, Provenance},
     simulate,
     tokenization::{self, Folder, Report, Summary, Tokenized},
     training,
@@ -104,6 +105,7 @@ fn cohort(plan: &Plan, runner: &mut Runner, out: &Path) -> anyhow::Result<Option
 /// Sequences, tokens, models and baselines; the prediction files.
 fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if matches!(plan.source, Source::Data(_)) {
+        check::require(check::findings(plan, data, out, false))?;
         runner.inputs(&data.paths())?;
     }
     plan.tokens.given_tokenizer().context("[tokens]")?;
@@ -111,17 +113,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
     let sequences_folder = out.join("1-sequences");
     let mut built = None;
     runner.stage("1-sequences", &sequences_folder, &json!([data.key(), plan.sequences]), || {
-        let samples = load_cohort()?.people.into_iter().map(|person| person.sample_id).collect();
-        let (dictionary, skips, summary) = sequence::run(&sequence::Options {
-            vcf: data.vcf.clone(),
-            reference: data.reference.clone(),
-            regions: Regions::File(data.regions_file.clone()),
-            samples: Samples::Only(samples),
-            policies: plan.sequences.clone(),
-            mask: data.mask.clone(),
-            callable: data.callable.clone(),
-            skips: Some(sequences_folder.join("skips.csv")),
-        })?;
+        let (dictionary, skips, summary) = sequence::run(&plan.sequences_options(data, &load_cohort()?, &sequences_folder))?;
         eprint!("{summary}");
         dictionary.save(&sequences_folder)?;
         skips.save()?;
@@ -148,20 +140,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
     let mut predictions = Vec::new();
     for model in &plan.models {
         let folder = out.join("3-models").join(model.name());
-        let options = training::Options {
-            tokens: tokens_folder.clone(),
-            cohort: data.cohort.clone(),
-            phenotype_coding: data.phenotype_coding,
-            covariates: data.covariates(),
-            out: folder.clone(),
-            name: Some(model.name()),
-            architecture: model.architecture.clone(),
-            schedule: model.schedule.clone(),
-            init: model.init.clone(),
-            device: model.device,
-            tensorboard: model.tensorboard.then(|| folder.join("tensorboard")),
-            resume: training::Resume::IfSame,
-        };
+        let options = model.options(data, &tokens_folder, &folder);
         if let Some(bundle) = &model.init {
             runner.inputs(&[&bundle.join("config.json"), &bundle.join("model.safetensors")])?;
         }
@@ -211,7 +190,7 @@ pub fn tokenize(
     let tokenized = tokenization::run(dictionary, &people[0].1, options)?;
     let report = sequences_seconds.map(|seconds| Report::of(&tokenized, &people, seconds));
     let Tokenized { tokenizer, grid, tokens, summary, .. } = tokenized;
-    let genome = Provenance::of(dictionary, policies.clone());
+    let genome = Provenance::of(dictionary, policies.clone()).with_common_variants(dictionary, &people[0].1, options.min_token_count);
     let fitted_on = people[0].1.clone();
     Folder { tokenizer, grid, tokens, fitted_on, genome }.save(out)?;
     let report_path = out.join("report.csv");

@@ -14,7 +14,8 @@
 //! | `prs-ct` | the alleles that clumping and thresholding leaves, weighted by their association, and the covariates |
 //! | `prs-elastic-net` | the dosages that an elastic net leaves, and the covariates |
 //! | `prs-<id>` | a published score, and the covariates |
-//! | `..-no-apoe` | each of the last four without the APOE region, with APOE e2 and e4 counts instead |
+//! | `prs-<id>-alone` | the score without the covariates, where there are any |
+//! | `..-no-apoe` | each of the scores but the one alone, without the APOE region, with APOE e2 and e4 counts instead |
 //!
 //! Only training people are fitted on; the validation split chooses penalties, thresholds and shrinkage; the test split chooses nothing.
 //! Coordinates: positions are 1-based.
@@ -22,6 +23,7 @@
 mod apoe;
 mod association;
 mod baselines;
+mod build;
 mod choice;
 mod clumping;
 mod dosages;
@@ -46,6 +48,7 @@ mod tables;
 pub use self::{
     apoe::ApoeCounts,
     association::ASSOCIATION_COLUMNS,
+    build::{GenomeBuild, UnknownBuild},
     choice::{Choice, Setting, Tried},
     dosages::{HalfCalls, ReadCounts, Reading},
     effect::Effect,
@@ -53,16 +56,16 @@ pub use self::{
     kinship::PAIR_COLUMNS,
     matching::{Exclusion, MatchCounts, MatchType, Stand},
     model::{AlleleWeight, ApplySummary, Baseline, Feature, PrsModel, Risk, SCHEMA_VERSION, Term},
-    published::{ScoreSummary, ScoringOptions},
+    published::{Frequencies, ScoreSummary, ScoringOptions},
     raw_scores::{RawSummary, run as raw_scores},
-    scoring_file::{EffectColumn, GenomeBuild, UnknownBuild, Unusable},
+    scoring_file::{EffectColumn, Unusable},
     tables::{MATCH_COLUMNS, RAW_SCORE_COLUMNS, WEIGHT_COLUMNS},
 };
 
 use std::path::PathBuf;
 
 use gf_cohort_schema::{
-    APOE_COLUMNS, ApoeRow, Cohort, CovariateChoice, GuardRow, PhenotypeCoding, Prediction, Split, WITHOUT_APOE, probability,
+    APOE_COLUMNS, ApoeRow, Cohort, CohortSummary, CovariateChoice, GuardRow, PhenotypeCoding, Prediction, Split, WITHOUT_APOE, probability,
     write_predictions,
 };
 use serde::{Deserialize, Serialize};
@@ -77,7 +80,7 @@ use self::{
     scoring_file::ScoringFile,
 };
 use crate::{
-    ingest::{self, Locus, VariantRecord, pass, same_contig},
+    ingest::{self, Locus, VariantFile, VariantRecord, pass, same_contig},
     memory, output, report,
 };
 
@@ -186,6 +189,8 @@ impl Options {
 pub struct Summary {
     /// People predicted.
     pub n_people: usize,
+    /// Who they are, and what is known of them.
+    pub cohort: CohortSummary,
     /// Names of the baselines, as in `predictions.csv`.
     pub models: Vec<String>,
     /// Records and genotypes.
@@ -225,6 +230,7 @@ impl std::fmt::Display for Summary {
         for warning in &self.warnings {
             writeln!(f, "warning: {warning}")?;
         }
+        write!(f, "{}", self.cohort)?;
         writeln!(f, "{} people predicted by {}", self.n_people, self.models.join(", "))?;
         match (&self.apoe, &self.apoe_left_out) {
             (Some(apoe), _) => {
@@ -274,7 +280,7 @@ impl std::fmt::Display for Summary {
 }
 
 /// What is said of records and genotypes.
-fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 10] {
+fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 11] {
     [
         ("records left out by FILTER", read.filtered_records),
         ("records without an allele to count", read.records_without_dosage),
@@ -286,6 +292,7 @@ fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 10] {
         ("half calls", read.half_calls),
         ("haploid genotypes", read.haploid_genotypes),
         ("samples not in the cohort", read.samples_left_out),
+        ("records outside of the reference, REF not compared", read.records_beyond_reference),
     ]
 }
 
@@ -337,6 +344,25 @@ pub enum Error {
         /// Its build.
         found: GenomeBuild,
         /// The build asked for.
+        expected: GenomeBuild,
+    },
+    /// The header of a VCF is of another build than somebody says.
+    #[error(
+        "{}: contig `{contig}` has {len_nt} nt in the header, as in {found}, but {stated} says {expected}: take the scoring file of {found}, or lift \
+         the VCF over", path.display()
+    )]
+    HeaderBuild {
+        /// The VCF.
+        path: PathBuf,
+        /// The contig.
+        contig: String,
+        /// Its length.
+        len_nt: usize,
+        /// The build it has this length in.
+        found: GenomeBuild,
+        /// Who says another build.
+        stated: String,
+        /// That build.
         expected: GenomeBuild,
     },
     /// Two scoring files would be one model.
@@ -503,23 +529,24 @@ pub enum Error {
 /// # Errors
 /// Bad input (see [`Error`]); one class only in the training or validation split; a regression that does not converge.
 pub fn run(options: &Options) -> Result<Summary, Error> {
-    options.check()?;
-    let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
-    for split in [Split::Train, Split::Validation] {
-        cohort.require_both_classes(split, &options.cohort)?;
+    let (cohort, scoring_files) = inputs(options)?;
+    // Its `predictions.csv` would be overwritten.
+    if options.out.join("config.json").exists() {
+        let reason = format!("{} holds a model bundle; choose another folder for the baselines (--out)", options.out.display());
+        return Err(Error::Options { reason });
     }
     if options.scoring.no_mean_imputation {
         let reason = "no_mean_imputation goes without a cohort only: a fitted baseline has to give a value to everyone";
         return Err(Error::Options { reason: reason.into() });
     }
-    let scoring_files = published::read_scoring_files(options, own_names())?;
     let loci = options.regions_file.as_deref().map(ingest::read_loci).transpose()?;
     let (table, sites_without_training_calls) = read_genotypes(options, &cohort, loci.as_deref(), &scoring_files)?;
     let scores = score_people(options, &scoring_files, &table, &cohort)?;
 
-    let apoe = apoe::haplotypes(&table.sites, options.genome_build);
+    let genome_build = options.genome_build.or(table.genome_build);
+    let apoe = apoe::haplotypes(&table.sites, genome_build);
     let apoe_calls = apoe.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
-    let apoe_build = apoe::build_of(&table.sites, options.genome_build);
+    let apoe_build = apoe::build_of(&table.sites, genome_build);
     let study = Study::new(&cohort, People::new(&table, apoe_calls, Some(&cohort)));
     let is_in_loci = |site: &Site| loci.as_ref().is_none_or(|loci| is_inside(loci, &site.contig, site.position));
     require_memory(&cohort, table.sites.iter().filter(|site| is_in_loci(site)).map(|site| site.counted_alts.len()).sum())?;
@@ -527,9 +554,11 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let predictions = predict(&cohort, &study.people, &fitted.baselines)?;
     let (mut guards, pairs) = kinship::guard(&cohort, &study.training, &table.sites, options.kinship.as_deref())?;
     guards.extend(scores.iter().map(|score| guards::score_study(&cohort, options.study.as_deref(), score.file)));
+    guards.extend(scores.iter().filter_map(|score| guards::effect_allele(score.file, &score.frequencies)));
 
     let summary = Summary {
         n_people: cohort.people.len(),
+        cohort: cohort.summary(),
         models: fitted.baselines.iter().map(|baseline| baseline.model.clone()).collect(),
         genotypes: table.counts.clone(),
         sites_without_training_calls,
@@ -566,17 +595,41 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         Err(_) => output::remove_if_there(&file("apoe.csv"))?,
     }
     let learned: Vec<&str> = summary.choices.iter().map(|choice| choice.model.as_str()).collect();
-    let origin = export::Origin { cohort: &cohort, study: options.study.as_deref(), genome_build: options.genome_build.or(apoe_build) };
+    let origin = export::Origin { cohort: &cohort, study: options.study.as_deref(), genome_build: genome_build.or(apoe_build) };
     export::write_scoring_files(&file("scoring_files"), &fitted.baselines, &learned, &origin)?;
     let model = PrsModel {
         schema_version: SCHEMA_VERSION,
-        genome_build: options.genome_build,
+        genome_build,
         min_overlap: options.min_overlap,
         reading: options.scoring.reading.clone(),
         baselines: fitted.baselines,
     };
     output::for_others::write_json(&file("prs_model.json"), &model)?;
     Ok(summary)
+}
+
+/// What is refused before genotypes are read: options, a cohort, scoring files.
+fn inputs(options: &Options) -> Result<(Cohort, Vec<ScoringFile>), Error> {
+    options.check()?;
+    let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
+    for split in [Split::Train, Split::Validation] {
+        cohort.require_both_classes(split, &options.cohort)?;
+    }
+    Ok((cohort, published::read_scoring_files(options, own_names())?))
+}
+
+/// Refuses what [`run`] would refuse without reading genotypes, the builds of the VCF headers included; says who is in the cohort and how many
+/// variants each scoring file has.
+///
+/// # Errors
+/// As [`run`].
+pub fn check(options: &Options) -> Result<(CohortSummary, Vec<(String, usize)>), Error> {
+    let (cohort, scoring_files) = inputs(options)?;
+    let stated = published::stated_builds(options, &scoring_files);
+    for path in &options.vcf {
+        build::of_header(&VariantFile::open(path)?, &stated)?;
+    }
+    Ok((cohort.summary(), scoring_files.into_iter().map(|file| (file.id, file.rows.len())).collect()))
 }
 
 /// Matrices of people by dosages that there are at once: of the panel, a regression's columns, what it is given of them, and its own copy.
@@ -628,6 +681,8 @@ fn read_genotypes(
         wanted: Some(&wanted),
         filters: options.filters.as_deref(),
         keep_filtered: Some(&is_scored),
+        reference: options.scoring.reference.as_deref(),
+        builds: &published::stated_builds(options, scoring_files),
     };
     let mut table = GenotypeTable::read_as(&request, &options.scoring.reading)?;
     if table.counts.records == 0 {

@@ -65,9 +65,11 @@ pub fn logistic(columns: &[&[f64]], is_case: &[bool], offset: Option<&[f64]>, li
     if n_cases == 0 || n_cases == is_case.len() {
         return Err(Failure::OneClass { n_cases, n_controls: is_case.len() - n_cases });
     }
+    // In the columns' own units the information may be nearly singular, as of years of birth.
+    let scales = columns.iter().map(|column| Scale::of(column)).collect::<Option<Vec<_>>>().ok_or(Failure::Singular)?;
     let design = DMatrix::from_fn(is_case.len(), columns.len() + 1, |person, column| match column {
         0 => 1.0,
-        _ => columns[column - 1][person],
+        _ => scales[column - 1].apply(columns[column - 1][person]),
     });
     let outcome = DVector::from_iterator(is_case.len(), is_case.iter().map(|&case| f64::from(u8::from(case))));
     let offset = offset.map_or_else(|| DVector::zeros(is_case.len()), DVector::from_column_slice);
@@ -77,11 +79,31 @@ pub fn logistic(columns: &[&[f64]], is_case: &[bool], offset: Option<&[f64]>, li
     let mut point = problem.at(DVector::zeros(columns.len() + 1)).ok_or(Failure::Singular)?;
     for _ in 0..MAX_STEPS {
         if point.decrement < DECREMENT {
-            return if point.largest_logit > CERTAIN { Err(Failure::Separated) } else { Ok(point.fit()) };
+            return if point.largest_logit > CERTAIN { Err(Failure::Separated) } else { Ok(point.fit(&scales, likelihood)) };
         }
         point = problem.ascend(&point).ok_or(Failure::Separated)?;
     }
     Err(Failure::Separated)
+}
+
+/// Mean and standard deviation of a column.
+struct Scale {
+    mean: f64,
+    sd: f64,
+}
+
+impl Scale {
+    /// `None` for a constant.
+    fn of(column: &[f64]) -> Option<Self> {
+        let n = column.len() as f64;
+        let mean = column.iter().sum::<f64>() / n;
+        let sd = (column.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
+        (sd > 1e-12 * mean.abs()).then_some(Self { mean, sd })
+    }
+
+    fn apply(&self, value: f64) -> f64 {
+        (value - self.mean) / self.sd
+    }
 }
 
 struct Problem {
@@ -151,12 +173,23 @@ impl Problem {
 }
 
 impl Point {
-    fn fit(&self) -> Fit {
-        let variances = self.information.inverse().diagonal();
+    /// In the units of the columns.
+    fn fit(&self, scales: &[Scale], likelihood: Likelihood) -> Fit {
+        // The intercept there is that here less what the means add.
+        let n = scales.len() + 1;
+        let to_units = DMatrix::from_fn(n, n, |row, column| match (row, column) {
+            (0, 0) => 1.0,
+            (0, _) => -scales[column - 1].mean / scales[column - 1].sd,
+            _ if row == column => 1.0 / scales[row - 1].sd,
+            _ => 0.0,
+        });
+        let covariance = &to_units * self.information.inverse() * to_units.transpose();
+        // Firth's penalty is half the logarithm of a determinant, in which each unit counts twice.
+        let of_units = if likelihood == Likelihood::Firth { scales.iter().map(|scale| scale.sd.ln()).sum() } else { 0.0 };
         Fit {
-            coefficients: self.coefficients.iter().copied().collect(),
-            standard_errors: variances.iter().map(|variance| variance.sqrt()).collect(),
-            log_likelihood: self.log_likelihood,
+            coefficients: (to_units * &self.coefficients).iter().copied().collect(),
+            standard_errors: covariance.diagonal().iter().map(|variance| variance.sqrt()).collect(),
+            log_likelihood: self.log_likelihood + of_units,
         }
     }
 }

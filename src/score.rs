@@ -13,7 +13,7 @@ use crate::{
     dataset::{self, Dataset},
     output,
     prs::{self, PrsModel},
-    sequence::{self, Dictionary, EmptyLoci, Regions, Samples},
+    sequence::{self, Carried, Dictionary, EmptyLoci, Regions, Samples},
     tokenization::{self, encode},
     training::{self, Bundle, DeviceChoice},
 };
@@ -23,12 +23,17 @@ use crate::{
 pub struct Options {
     /// VCF, VCF.gz or BCF files of the people.
     pub vcf: Vec<PathBuf>,
-    /// FASTA of the model's build; not needed for saved polygenic scores.
+    /// FASTA of the model's build; for saved polygenic scores it is not needed, but REF is compared with it.
     pub reference: Option<PathBuf>,
     /// Folder of a model bundle, or folder that `prs` wrote.
     pub model: PathBuf,
     /// Table with the covariates of the people, for models that need them; only the people in it are scored.
     pub cohort: Option<PathBuf>,
+    /// Least share that must be there: of a polygenic score's alleles (what was asked of its training people when `None`), of a sequence model's
+    /// common variants that so many people would be expected to carry ([`MIN_OVERLAP`] when `None`; asked of 50 people and more).
+    pub min_overlap: Option<f64>,
+    /// Of a folder of `prs`: the models to apply; all when `None`.
+    pub models: Option<Vec<String>>,
     /// Score one person whose files hold no homozygous-reference call by a saved polygenic score.
     pub allow_no_hom_ref: bool,
     /// Where a sequence model is computed.
@@ -46,6 +51,8 @@ pub struct Summary {
     pub models: Vec<String>,
     /// Of the sequences, for a sequence model.
     pub sequences: Option<sequence::Summary>,
+    /// Common variants that the people carry, for a sequence model that says which are.
+    pub carried: Option<Carried>,
     /// Of the tokens, for a sequence model.
     pub tokens: Option<tokenization::Summary>,
     /// What was odd about the files, and how chromosome X was counted, for a polygenic score.
@@ -59,6 +66,9 @@ impl std::fmt::Display for Summary {
         self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))?;
         if let Some(sequences) = &self.sequences {
             write!(f, "{sequences}")?;
+        }
+        if let Some(carried) = &self.carried {
+            writeln!(f, "{carried}")?;
         }
         if let Some(tokens) = &self.tokens {
             write!(f, "{tokens}")?;
@@ -91,6 +101,37 @@ pub enum Error {
     /// The sequences cannot be tokenized.
     #[error(transparent)]
     Tokens(#[from] tokenization::Error),
+    /// Other people's files, or another kind of file.
+    #[error(
+        "{}: {carried}, so the others would be read as the reference. Likely causes: (1) a VCF of other sites (an array, a region, another caller); \
+         (2) people of another ancestry than the training people; (3) genotypes that were not read. If this is meant, lower the wanted share \
+         (--min-overlap, {min_overlap} now)",
+        vcf.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    CommonVariants {
+        /// The files.
+        vcf: Vec<PathBuf>,
+        /// What was found.
+        carried: Carried,
+        /// Share wanted.
+        min_overlap: f64,
+    },
+    /// A folder of `prs` has no such model.
+    #[error("{}: no model `{name}`; it has {}", path.display(), known.join(", "))]
+    NoSuchModel {
+        /// The folder.
+        path: PathBuf,
+        /// The name asked for.
+        name: String,
+        /// Those there are.
+        known: Vec<String>,
+    },
+    /// `--models` with a sequence model.
+    #[error("{}: a model bundle is one model; --models chooses among those of a folder that `prs` wrote", .0.display())]
+    OneModel(PathBuf),
+    /// An option is wrong.
+    #[error("min_overlap is {0}; it is a share between 0 and 1")]
+    MinOverlap(f64),
     /// The covariates are wrong.
     #[error(transparent)]
     Cohort(#[from] gf_cohort_schema::Error),
@@ -117,6 +158,9 @@ pub enum Error {
     Output(#[from] output::Error),
 }
 
+/// Share of the common variants to be expected that must be there, unless something else is asked for.
+pub const MIN_OVERLAP: f64 = 0.5;
+
 const COLUMNS: [&str; 4] = ["sample_id", "model", "logit", "probability"];
 
 /// Scores everyone in the files.
@@ -124,6 +168,9 @@ const COLUMNS: [&str; 4] = ["sample_id", "model", "logit", "probability"];
 /// # Errors
 /// A model that cannot be read, genomes that are wrong or of another build, covariates that are missing.
 pub fn run(options: &Options) -> Result<Summary, Error> {
+    if let Some(share) = options.min_overlap.filter(|share| !(0.0..=1.0).contains(share)) {
+        return Err(Error::MinOverlap(share));
+    }
     if options.model.join("config.json").exists() {
         sequence_model(options)
     } else if options.model.join("prs_model.json").exists() {
@@ -134,11 +181,19 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
 }
 
 fn sequence_model(options: &Options) -> Result<Summary, Error> {
+    if options.models.is_some() {
+        return Err(Error::OneModel(options.model.clone()));
+    }
     let bundle = Bundle::load(&options.model)?;
     let config = &bundle.config;
     let device = options.device.open()?;
     let People { dictionary, cohort, sequences } =
         people_of(&options.model, &bundle, &options.vcf, options.reference.as_deref(), options.cohort.as_deref())?;
+    let carried = config.genome.carried(&dictionary);
+    let min_overlap = options.min_overlap.unwrap_or(MIN_OVERLAP);
+    if carried.overlap().is_some_and(|overlap| overlap < min_overlap) {
+        return Err(Error::CommonVariants { vcf: options.vcf.clone(), carried, min_overlap });
+    }
     let (tokens, token_summary) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
     let data = Dataset::new(&tokens, &cohort, config.covariates.clone())?.on(&device);
     let everyone: Vec<usize> = (0..cohort.people.len()).collect();
@@ -148,6 +203,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
         n_people: everyone.len(),
         models: vec![config.name.clone()],
         sequences: Some(sequences),
+        carried: Some(carried).filter(|carried| carried.n_common > 0),
         tokens: Some(token_summary),
         ..Summary::default()
     })
@@ -194,9 +250,17 @@ pub fn people_of(model: &Path, bundle: &Bundle, vcf: &[PathBuf], reference: Opti
 fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
     let mut model = PrsModel::load(&options.model.join("prs_model.json"))?;
     model.reading.allow_no_hom_ref |= options.allow_no_hom_ref;
+    model.min_overlap = options.min_overlap.unwrap_or(model.min_overlap);
+    if let Some(models) = &options.models {
+        if let Some(unknown) = models.iter().find(|name| !model.baselines.iter().any(|baseline| baseline.model == **name)) {
+            let known = model.baselines.iter().map(|baseline| baseline.model.clone()).collect();
+            return Err(Error::NoSuchModel { path: options.model.clone(), name: unknown.clone(), known });
+        }
+        model.baselines.retain(|baseline| models.contains(&baseline.model));
+    }
     let names: Vec<String> = model.covariate_names().into_iter().map(String::from).collect();
     let cohort = covariates(options.cohort.as_deref(), &names)?;
-    let (rows, applied) = model.apply(&options.vcf, cohort.as_ref())?;
+    let (rows, applied) = model.apply(&options.vcf, options.reference.as_deref(), cohort.as_ref())?;
     write(options, rows.iter().map(|row| (row.sample_id.as_str(), row.model.as_str(), row.logit)))?;
     let mut models: Vec<String> = rows.iter().map(|row| row.model.clone()).collect();
     models.dedup();

@@ -11,6 +11,7 @@
 
 mod allele;
 mod builder;
+mod common;
 mod dictionary;
 mod diploid;
 mod distinct;
@@ -27,6 +28,7 @@ mod strand;
 mod window;
 
 pub use self::{
+    common::{Carried, CommonEdit},
     dictionary::{ABSENT_HAPLOTYPE, LocusHaplotypes},
     fasta::write_fasta,
     haplotype::{Edit, splice},
@@ -50,7 +52,7 @@ use self::{
     window::{Cohort, Site},
 };
 use crate::{
-    ingest::{self, Locus, Place, Reference, VariantFile, loci_of_regions, read_intervals, read_loci},
+    ingest::{self, Locus, Place, RefAlleles, Reference, VariantFile, loci_of_regions, read_intervals, read_loci},
     output,
 };
 
@@ -230,18 +232,104 @@ pub enum Error {
 /// # Errors
 /// Files that cannot be read or do not fit each other, a REF that is not what the FASTA has, genotypes that a policy refuses.
 pub fn run(options: &Options) -> Result<(Dictionary, SkipTable, Summary), Error> {
+    of_loci(&loci_and_masks(options)?, options, EmptyLoci::Refuse)
+}
+
+/// What was found before any sequence is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// People.
+    pub n_people: usize,
+    /// Loci.
+    pub n_loci: usize,
+    /// Records that overlap a locus, if they were looked at.
+    pub n_records: Option<u64>,
+    /// Of these, records where the FASTA has nothing to compare REF with.
+    pub n_beyond_reference: u64,
+    /// Oddities of the files.
+    pub warnings: Vec<String>,
+}
+
+/// Refuses what [`run`] would refuse without looking at genotypes: files, people, contigs and their lengths, loci; and, with `records`, REF.
+///
+/// # Errors
+/// As [`run`].
+pub fn check(options: &Options, records: bool) -> Result<Checked, Error> {
+    let loci = loci_and_masks(options)?;
+    let Opened { mut reference, mut files, samples, warnings, .. } = Opened::new(&loci, options)?;
+    let mut checked = Checked { n_people: samples.len(), n_loci: loci.len(), warnings, ..Checked::default() };
+    if !records {
+        return Ok(checked);
+    }
+    let wanted: Vec<Locus> = loci.into_iter().map(|(locus, _)| locus).collect();
+    let mut n_records = 0;
+    for file in &mut files {
+        // One column is enough to know a record's place.
+        file.select(&samples[..1])?;
+        let path = file.path().to_path_buf();
+        let mut ref_alleles = RefAlleles::new(&mut reference);
+        file.for_each(Some(&wanted), |record| {
+            n_records += 1;
+            ref_alleles.compare(&path, record)
+        })?;
+        checked.n_beyond_reference += ref_alleles.n_beyond;
+    }
+    checked.n_records = Some(n_records);
+    Ok(checked)
+}
+
+fn loci_and_masks(options: &Options) -> Result<Vec<(Locus, Masks)>, Error> {
     let masked = options.mask.as_deref().map(read_intervals).transpose()?.unwrap_or_default();
     let callable = options.callable.as_deref().map(read_intervals).transpose()?;
-    let loci: Vec<(Locus, Masks)> = options
-        .regions
-        .loci()?
-        .into_iter()
-        .map(|locus| {
-            let masks = Masks::of_locus(&locus, &masked, callable.as_deref());
-            (locus, masks)
-        })
-        .collect();
-    of_loci(&loci, options, EmptyLoci::Refuse)
+    let with_masks = |locus: Locus| {
+        let masks = Masks::of_locus(&locus, &masked, callable.as_deref());
+        (locus, masks)
+    };
+    Ok(options.regions.loci()?.into_iter().map(with_masks).collect())
+}
+
+/// Files that fit each other, before their records are read.
+struct Opened {
+    reference: Reference,
+    files: Vec<VariantFile>,
+    samples: Vec<String>,
+    contig_lens_nt: HashMap<String, usize>,
+    warnings: Vec<String>,
+}
+
+impl Opened {
+    fn new(loci: &[(Locus, Masks)], options: &Options) -> Result<Self, Error> {
+        let reference = Reference::open(&options.reference)?;
+        let mut files = options.vcf.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
+        let first = files.first().ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
+        let samples = options.samples.of(first)?;
+        if !matches!(options.samples, Samples::Only(_)) {
+            require_same_people(&files)?;
+        }
+        if options.policies.encoding == Encoding::Diploid && (options.policies.strict || options.policies.overlap == Overlap::Bcftools) {
+            return Err(Error::Inputs(
+                "strict and overlap = bcftools are rules for haplotypes: leave them out with encoding = diploid".into(),
+            ));
+        }
+        if let Some((locus, _)) = loci.iter().find(|(locus, masks)| !masks.are_inside(locus)) {
+            return Err(Error::Inputs(format!("locus `{}`: a masked place lies outside of it", locus.name)));
+        }
+        let (mut contig_lens_nt, mut warnings) = (HashMap::new(), Vec::new());
+        for file in &mut files {
+            file.select(&samples)?;
+            warnings.extend_from_slice(file.warnings());
+        }
+        for (locus, _) in loci {
+            reference.resolve(&locus.contig, None)?;
+            let in_headers: Vec<usize> = files.iter().filter_map(|file| file.contig_len_nt(&locus.contig)).collect();
+            for &len_nt in &in_headers {
+                reference.resolve(&locus.contig, Some(len_nt))?;
+            }
+            reference.covering(&locus.contig, locus.start0, locus.end0)?;
+            contig_lens_nt.extend(in_headers.first().map(|&len_nt| (locus.contig.clone(), len_nt)));
+        }
+        Ok(Self { reference, files, samples, contig_lens_nt, warnings })
+    }
 }
 
 /// What to do with a locus that no record overlaps.
@@ -258,40 +346,14 @@ pub enum EmptyLoci {
 /// # Errors
 /// As [`run`].
 pub fn of_loci(loci: &[(Locus, Masks)], options: &Options, empty_loci: EmptyLoci) -> Result<(Dictionary, SkipTable, Summary), Error> {
-    let reference = Reference::open(&options.reference)?;
-    let mut files = options.vcf.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
-    let first = files.first().ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
-    let samples = options.samples.of(first)?;
-    if !matches!(options.samples, Samples::Only(_)) {
-        require_same_people(&files)?;
-    }
-    if options.policies.encoding == Encoding::Diploid && (options.policies.strict || options.policies.overlap == Overlap::Bcftools) {
-        return Err(Error::Inputs("strict and overlap = bcftools are rules for haplotypes: leave them out with encoding = diploid".into()));
-    }
-    if let Some((locus, _)) = loci.iter().find(|(locus, masks)| !masks.are_inside(locus)) {
-        return Err(Error::Inputs(format!("locus `{}`: a masked place lies outside of it", locus.name)));
-    }
+    let Opened { reference, mut files, samples, contig_lens_nt, warnings } = Opened::new(loci, options)?;
     let mut cohort = Cohort {
         policies: &options.policies,
         samples: &samples,
-        contig_lens_nt: HashMap::new(),
+        contig_lens_nt,
         log: SkipLog::create(options.skips.as_deref())?,
-        summary: Summary::default(),
+        summary: Summary { warnings, ..Summary::default() },
     };
-    for file in &mut files {
-        file.select(&samples)?;
-        cohort.summary.warnings.extend_from_slice(file.warnings());
-    }
-    for (locus, _) in loci {
-        reference.resolve(&locus.contig, None)?;
-        let in_headers: Vec<usize> = files.iter().filter_map(|file| file.contig_len_nt(&locus.contig)).collect();
-        for &len_nt in &in_headers {
-            reference.resolve(&locus.contig, Some(len_nt))?;
-        }
-        let in_header = in_headers.first().copied();
-        reference.covering(&locus.contig, locus.start0, locus.end0)?;
-        cohort.contig_lens_nt.extend(in_header.map(|len_nt| (locus.contig.clone(), len_nt)));
-    }
     let wanted: Vec<Locus> = loci.iter().map(|(locus, _)| locus.clone()).collect();
     let mut schedule = Schedule::new(loci, reference);
     let mut contigs_with_records = HashSet::new();

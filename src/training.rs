@@ -35,7 +35,9 @@ use std::{
 };
 
 use candle_core::Tensor;
-use gf_cohort_schema::{Cohort, CovariateChoice, Phenotype, PhenotypeCoding, Prediction, Split, probability, write_predictions};
+use gf_cohort_schema::{
+    Cohort, CohortSummary, CovariateChoice, Phenotype, PhenotypeCoding, Prediction, Split, probability, write_predictions,
+};
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -102,6 +104,9 @@ pub enum Resume {
 pub struct Summary {
     /// Name of the model.
     pub name: String,
+    /// Who is in the cohort, and what is known of them.
+    #[serde(default)]
+    pub cohort: CohortSummary,
     /// Values over all parameters of a member.
     pub n_parameters: usize,
     /// Every model that was trained; one without folds and ensemble.
@@ -149,6 +154,7 @@ impl Summary {
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.cohort)?;
         for name in &self.constant_covariates {
             writeln!(f, "covariate `{name}` is the same in all training people and left out")?;
         }
@@ -178,6 +184,17 @@ impl std::fmt::Display for Summary {
     }
 }
 
+/// Refuses what [`run`] would refuse without tokens: a schedule that makes no sense, a cohort that lacks a class.
+///
+/// # Errors
+/// As [`run`].
+pub fn check(options: &Options) -> Result<(), Error> {
+    options.schedule.check()?;
+    options.device.open()?;
+    let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
+    members::require_both_classes(&cohort, &options.cohort, &options.schedule)
+}
+
 /// Trains the members of one bundle and writes it.
 ///
 /// # Errors
@@ -185,6 +202,13 @@ impl std::fmt::Display for Summary {
 pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, Error> {
     let schedule = &options.schedule;
     schedule.check()?;
+    // Its `predictions.csv` would be overwritten.
+    if options.out.join("prs_model.json").exists() {
+        return Err(Error::Options(format!(
+            "{} holds what `prs` wrote; choose another folder for the model (--out)",
+            options.out.display()
+        )));
+    }
     let device = options.device.open()?;
     let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
     members::require_both_classes(&cohort, &options.cohort, schedule)?;
@@ -220,6 +244,7 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     let logits = mean_logits(&setting, &plan, &trained)?;
     let summary = Summary {
         name: name.clone(),
+        cohort: cohort.summary(),
         n_parameters: trained.first().map_or(0, |trained| trained.n_parameters),
         members: plan.members.iter().zip(&trained).map(|(member, trained)| summary_of(member, trained)).collect(),
         out_of_fold_auroc: out_of_fold_auroc(&cohort, &plan, &logits)?,

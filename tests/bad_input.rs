@@ -139,12 +139,124 @@ fn replace(folder: &Path, name: &str, from: &str, to: &str) {
 #[test]
 fn the_study_that_the_tests_break_is_right() {
     let study = study();
-    for arguments in [TOKENIZE, PRS, TRAIN, SCORE, EVALUATE] {
+    for arguments in [TOKENIZE, &PRS.replace("new", "fitted"), TRAIN, SCORE, EVALUATE] {
         succeed(study.path(), arguments);
     }
     // Scored as they were predicted.
     let logits = |path: &Path| support::rows(path).into_iter().map(|row| row["logit"].clone()).collect::<Vec<_>>();
     assert_eq!(logits(&study.path().join("risk.csv")), logits(&study.path().join("model/predictions.csv")));
+}
+
+// What is silent elsewhere
+
+#[test]
+fn ref_is_compared_with_the_reference_by_every_command_that_is_given_one() {
+    let study = study();
+    let line = vcf().remove(5);
+    let cells: Vec<&str> = line.split('\t').collect();
+    let swapped = line.replacen(&format!("\t{}\t{}\t", cells[3], cells[4]), &format!("\t{}\t{}\t", cells[4], cells[3]), 1);
+    replace(study.path(), "cohort.vcf", &line, &swapped);
+    let expected = ["cohort.vcf: ", "7:230", "REF is", "reference.fa has", "which is ALT here: are REF and ALT swapped"];
+    refuse(study.path(), &format!("{PRS} --reference reference.fa"), &expected);
+    refuse(study.path(), "score --vcf cohort.vcf --model baselines --reference reference.fa --cohort cohort.csv -o risk.csv", &expected);
+    refuse(study.path(), TOKENIZE, &["7:230", "REF is"]);
+    let checked = support::run(study.path(), "check pipeline.toml");
+    let table = String::from_utf8(checked.stdout).unwrap();
+    assert!(!checked.status.success() && table.contains("refused 1-sequences: cohort.vcf: ") && table.contains("REF is"), "{table}");
+    succeed(study.path(), PRS);
+}
+
+#[test]
+fn every_input_is_checked_before_any_work() {
+    let study = study();
+    let checked = succeed(study.path(), "check pipeline.toml");
+    assert_eq!(checked.matches("ok      ").count(), 4, "{checked}");
+    assert!(checked.contains("1-sequences: 24 people in 1 files, 1 loci; REF of 6 records as in the FASTA"), "{checked}");
+    assert!(checked.contains("train 6 cases, 6 controls") && checked.contains("covariates: age"), "{checked}");
+    for (addition, expected) in [
+        ("[[models]]\n[models.schedule]\nepochs = 0\n", "epochs"),
+        ("[baselines]\nmin_overlap = 2.0\n", "min_overlap"),
+        ("[baselines]\nscoring_files = [\"cohort.csv\"]\n", "cohort.csv"),
+    ] {
+        let pipeline = fs::read_to_string(study.path().join("pipeline.toml")).unwrap();
+        fs::write(study.path().join("other.toml"), pipeline + addition).unwrap();
+        let checked = support::run(study.path(), "check other.toml");
+        let table = String::from_utf8(checked.stdout).unwrap();
+        assert_eq!((checked.status.code(), table.matches("refused").count()), (Some(1), 1), "{table}");
+        assert!(table.lines().any(|line| line.starts_with("refused") && line.contains(expected)), "{table}");
+        for command in ["run other.toml --out new", "run other.toml --out new --dry-run"] {
+            refuse(study.path(), command, &[expected]);
+        }
+        assert!(!study.path().join("new").exists());
+    }
+}
+
+#[test]
+fn a_plain_file_that_is_cut_is_told_wherever_it_is_cut() {
+    let study = study();
+    fs::write(study.path().join("first.bed"), "chr7\t100\t200\n").unwrap();
+    let whole = vcf().join("\n");
+    for n_cut in [3, 30, 90] {
+        fs::write(study.path().join("cohort.vcf"), &whole[..whole.len() - n_cut]).unwrap();
+        // The last record is in nobody's region.
+        refuse(study.path(), &format!("{PRS} --regions-file first.bed"), &["cohort.vcf: ", "7:450"]);
+    }
+    fs::write(study.path().join("cohort.vcf"), &whole).unwrap();
+    succeed(study.path(), &format!("{PRS} --regions-file first.bed"));
+}
+
+#[test]
+fn contig_lengths_of_another_build_than_stated_are_refused() {
+    let study = study();
+    replace(study.path(), "cohort.vcf", "length=600", "length=159138663");
+    let expected = ["cohort.vcf: ", "contig `7` has 159138663 nt", "as in GRCh37", "--genome-build says GRCh38"];
+    refuse(study.path(), &format!("{PRS} --genome-build GRCh38"), &expected);
+    let score = "#genome_build=hg38\nchr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n7\t120\tA\tC\t1\n";
+    fs::write(study.path().join("score.txt"), score).unwrap();
+    refuse(study.path(), &format!("{PRS} --scoring-file score.txt"), &["as in GRCh37", "score.txt says GRCh38"]);
+    succeed(study.path(), &format!("{PRS} --genome-build GRCh37"));
+}
+
+#[test]
+fn a_model_and_baselines_have_folders_of_their_own() {
+    let study = study();
+    refuse(study.path(), &PRS.replace("new", "model"), &["model holds a model bundle"]);
+    refuse(study.path(), &TRAIN.replace("new", "baselines"), &["baselines holds what `prs` wrote"]);
+    let score = "score --vcf cohort.vcf --cohort cohort.csv -o risk.csv --model baselines --models";
+    refuse(study.path(), &format!("{score} prs-x"), &["no model `prs-x`; it has prs-covariates"]);
+    succeed(study.path(), &format!("{score} prs-dosages"));
+    assert!(support::rows(&study.path().join("risk.csv")).iter().all(|row| row["model"] == "prs-dosages"));
+}
+
+#[test]
+fn a_cohort_that_contradicts_the_predictions_stops_the_verdict() {
+    let study = study();
+    replace(study.path(), "cohort.csv", "S01,case", "S01,control");
+    let expected = ["phenotype-differs", "1 of 24 people have another phenotype in cohort.csv"];
+    refusal(study.path(), &format!("{EVALUATE} --cohort cohort.csv"), &expected);
+}
+
+#[test]
+fn a_copy_of_the_phenotype_is_no_covariate() {
+    let study = study();
+    let cohort = fs::read_to_string(study.path().join("cohort.csv")).unwrap();
+    let with_copy = |line: &str| {
+        format!(
+            "{line},{}\n",
+            if line.starts_with("sample") {
+                "dx"
+            } else if line.contains("case") {
+                "2"
+            } else {
+                "1"
+            }
+        )
+    };
+    fs::write(study.path().join("cohort.csv"), cohort.lines().map(with_copy).collect::<String>()).unwrap();
+    for arguments in [TOKENIZE, PRS, TRAIN, RUN] {
+        refuse(study.path(), arguments, &["cohort.csv: ", "column `dx` alone tells every case from every control", "--covariates"]);
+    }
+    succeed(study.path(), &format!("{PRS} --covariates age"));
 }
 
 // The cohort table
@@ -725,8 +837,18 @@ fn a_pipeline_file_that_names_a_missing_file_says_which() {
 #[test]
 fn a_stage_that_fails_leaves_the_finished_stages_and_is_named() {
     let study = study();
+    let whole = fs::read_to_string(study.path().join("cohort.csv")).unwrap();
     replace(study.path(), "cohort.csv", "control,validation", "case,validation");
-    refusal(study.path(), RUN, &["3-models/linformer: ", "cohort.csv: ", "split validation has"]);
+    refuse(
+        study.path(),
+        RUN,
+        &["3-models/linformer: ", "cohort.csv: ", "split validation has", "and 1 more, which `gf-genomics check` lists"],
+    );
+    assert!(!study.path().join("new").exists(), "what can be known before is refused before any work");
+    fs::write(study.path().join("cohort.csv"), whole).unwrap();
+    let pipeline = fs::read_to_string(study.path().join("pipeline.toml")).unwrap();
+    fs::write(study.path().join("pipeline.toml"), pipeline + "[[models]]\n[models.schedule]\nlearning_rate = 1e30\n").unwrap();
+    refusal(study.path(), RUN, &["3-models/linformer: ", "the loss is not finite"]);
     let made: Vec<PathBuf> = files(&study.path().join("new")).into_keys().collect();
     assert!(made.iter().all(|path| ["1-sequences", "2-tokens", "run.json"].iter().any(|part| path.starts_with(part))), "{made:?}");
 }

@@ -123,6 +123,8 @@ fn scores(model: &Path, out: &Path) -> bool {
         reference: Some(made("0-cohort/reference.fa")),
         model: model.into(),
         cohort: Some(made("0-cohort/cohort.csv")),
+        min_overlap: None,
+        models: None,
         allow_no_hom_ref: false,
         device: training::DeviceChoice::Cpu,
         output: out.join("risk.csv"),
@@ -155,10 +157,12 @@ fn a_damaged_pipeline_gives_an_error_or_a_plan() {
     let from = folder();
     let data = PIPELINE.replace(
         "[simulate]\npeople = 80\nlen_nt = 2000\nrisk = \"additive\"\n",
-        "[data]\nvcf = [\"a.vcf\"]\nreference = \"a.vcf\"\nregions_file = \"a.vcf\"\ncohort = \"a.vcf\"\n\n[baselines]\nscoring_files = [\"a.vcf\"]\n\
-         genome_build = \"GRCh38\"\nclump_kb = 100\np_thresholds = [0.5, 1.0]\n\n[report]\nbootstrap = 200\n\n[sequences]\nmissing = \"n\"\n",
+        "[data]\nvcf = [\"cohort.vcf.gz\"]\nreference = \"reference.fa\"\nregions_file = \"loci.bed\"\ncohort = \"cohort.csv\"\n\n[baselines]\n\
+         scoring_files = [\"score.txt\"]\ngenome_build = \"GRCh38\"\nclump_kb = 100\np_thresholds = [0.5, 1.0]\n\n[report]\nbootstrap = 200\n\n[sequences]\nmissing = \"n\"\n",
     );
-    fs::write(from.path().join("a.vcf"), "").unwrap();
+    copy(&made("0-cohort"), from.path());
+    fs::write(from.path().join("score.txt"), "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n1\t1\tA\tC\t1\n")
+        .unwrap();
     fs::write(from.path().join("simulated.toml"), PIPELINE).unwrap();
     fs::write(from.path().join("given.toml"), data).unwrap();
     damage_each("pipeline.toml", from.path(), &["simulated.toml", "given.toml"], 1_000, |folder, _| {

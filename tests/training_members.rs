@@ -111,6 +111,8 @@ fn an_ensemble_is_the_mean_of_its_seeds_and_scores_as_it_predicts() {
         reference: Some(small.path("reference.fa")),
         model: ensemble.out.clone(),
         cohort: Some(small.path("cohort.csv")),
+        min_overlap: None,
+        models: None,
         allow_no_hom_ref: false,
         device: training::DeviceChoice::Cpu,
         output: output.clone(),

@@ -36,7 +36,7 @@ pub struct EffectRow {
     /// Spread of the logit due to the variant: `effect_rms` times the standard deviation of the allele among haplotypes.
     #[schemars(range(min = 0.0))]
     pub logit_sd: f64,
-    /// By `effect_rms`, over all loci; 1 is the largest.
+    /// By `effect_rms`, over all loci; 1 is the largest, and last are those with `n_approximated` equal to `n_haplotypes`.
     #[schemars(range(min = 1))]
     pub rank: usize,
 }

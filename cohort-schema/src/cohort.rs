@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     io::{self, Write},
     path::Path,
 };
@@ -46,11 +47,50 @@ pub struct Cohort {
     pub covariate_names: Vec<String>,
 }
 
+/// Cases and controls each from which on a covariate that separates them is no accident.
+const MANY: usize = 10;
+
+/// Who is in a cohort, and what is known of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CohortSummary {
+    /// People by split.
+    pub splits: Vec<SplitCounts>,
+    /// Names of the covariates.
+    pub covariates: Vec<String>,
+}
+
+/// People of one split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitCounts {
+    /// The split.
+    pub split: Split,
+    /// Cases.
+    pub cases: usize,
+    /// Controls.
+    pub controls: usize,
+    /// People of unknown phenotype, who are predicted, but neither learned from nor evaluated.
+    pub unknown: usize,
+}
+
+impl fmt::Display for CohortSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, SplitCounts { split, cases, controls, unknown }) in self.splits.iter().enumerate() {
+            let comma = if index > 0 { "; " } else { "" };
+            write!(f, "{comma}{split} {cases} cases, {controls} controls")?;
+            if *unknown > 0 {
+                write!(f, ", {unknown} of unknown phenotype")?;
+            }
+        }
+        let covariates = if self.covariates.is_empty() { "none".to_owned() } else { self.covariates.join(", ") };
+        writeln!(f, "; covariates: {covariates}")
+    }
+}
+
 /// Which columns of `cohort.csv` are covariates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CovariateChoice {
-    /// Every column beyond `sample_id`, `phenotype`, `split` and `family_id`.
+    /// Every column beyond `sample_id`, `phenotype`, `split` and `family_id`, and PLINK's `FID` and `IID`.
     #[default]
     All,
     /// These columns, in this order; none for an empty list.
@@ -99,7 +139,42 @@ impl Cohort {
                 covariates: covariate_columns.iter().map(|&column| covariate(row, column)).collect::<Result<_, _>>()?,
             });
         }
-        Ok(Self { people, covariate_names })
+        let cohort = Self { people, covariate_names };
+        if let Some(name) = cohort.copy_of_phenotype() {
+            let reason = format!(
+                "column `{name}` alone tells every case from every control: is it a copy of the phenotype, or known only after it? Name the \
+                 covariates that are meant (--covariates)"
+            );
+            return Err(Error::file(path, reason));
+        }
+        Ok(cohort)
+    }
+
+    /// The first covariate by which all cases lie above all controls, or below, where there are enough of both that it is no accident.
+    fn copy_of_phenotype(&self) -> Option<&str> {
+        let separates = |index: &usize| {
+            let values = |class| {
+                let of_class = self.people.iter().filter(move |person| person.phenotype == Some(class));
+                of_class.map(|person| person.covariates[*index]).collect::<Vec<f64>>()
+            };
+            let (cases, controls) = (values(Phenotype::Case), values(Phenotype::Control));
+            let range = |values: &[f64]| {
+                values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)))
+            };
+            let ((case_low, case_high), (control_low, control_high)) = (range(&cases), range(&controls));
+            cases.len().min(controls.len()) >= MANY && (case_low > control_high || case_high < control_low)
+        };
+        (0..self.covariate_names.len()).find(separates).map(|index| self.covariate_names[index].as_str())
+    }
+
+    /// Who and what is in it.
+    #[must_use]
+    pub fn summary(&self) -> CohortSummary {
+        let of_split = |split| {
+            let count = |phenotype| self.in_split(split).filter(|(_, person)| person.phenotype == phenotype).count();
+            SplitCounts { split, cases: count(Some(Phenotype::Case)), controls: count(Some(Phenotype::Control)), unknown: count(None) }
+        };
+        CohortSummary { splits: Split::ALL.map(of_split).to_vec(), covariates: self.covariate_names.clone() }
     }
 
     /// Reads only `sample_id` and the named covariates, of people who are to be scored: their phenotypes, if there are any, are not looked
@@ -184,8 +259,9 @@ impl Cohort {
 
 fn covariate_names(table: &CsvTable<'_>, choice: &CovariateChoice, path: &Path) -> Result<Vec<String>, Error> {
     let reserved = |name: &str| [SAMPLE_ID, PHENOTYPE, SPLIT, FAMILY_ID].contains(&name);
+    let is_id = |name: &str| ["FID", "IID"].iter().any(|id| name.trim_start_matches('#').eq_ignore_ascii_case(id));
     match choice {
-        CovariateChoice::All => Ok(table.header().filter(|name| !reserved(name)).map(str::to_owned).collect()),
+        CovariateChoice::All => Ok(table.header().filter(|name| !reserved(name) && !is_id(name)).map(str::to_owned).collect()),
         CovariateChoice::Named(names) => {
             match names.iter().enumerate().find(|(index, name)| reserved(name) || names[..*index].contains(name)) {
                 Some((_, name)) if reserved(name) => Err(Error::file(path, format!("column `{name}` cannot be a covariate"))),
@@ -290,6 +366,27 @@ mod tests {
         let mut written = Vec::new();
         cohort.write(&mut written).unwrap();
         assert_eq!(read(&String::from_utf8(written).unwrap()).unwrap(), cohort);
+    }
+
+    #[test]
+    fn a_copy_of_the_phenotype_is_no_covariate_and_ids_are_none() {
+        let rows = |n: usize, flip: usize| -> String {
+            let row = |person: usize| {
+                let is_case = person.is_multiple_of(2);
+                let copy = if is_case == (person != flip) { 2 } else { 1 };
+                format!("P{person},{},train,{person},{copy},{}\n", if is_case { "case" } else { "control" }, 50 + person % 7)
+            };
+            format!("sample_id,phenotype,split,IID,dx,age\n{}", (0..n).map(row).collect::<String>())
+        };
+        let message = read(&rows(20, 99)).unwrap_err().to_string();
+        assert!(message.contains("column `dx` alone tells every case from every control"), "{message}");
+        let cohort = read(&rows(20, 3)).unwrap();
+        assert_eq!(cohort.covariate_names, ["dx", "age"], "one person who differs is enough, and IID is no covariate");
+        assert_eq!(
+            cohort.summary().to_string(),
+            "train 10 cases, 10 controls; validation 0 cases, 0 controls; test 0 cases, 0 controls; covariates: dx, age\n"
+        );
+        assert!(read(&rows(18, 99)).is_ok(), "nine of each may be an accident");
     }
 
     #[test]

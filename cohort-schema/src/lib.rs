@@ -43,7 +43,7 @@ mod verdict;
 pub use self::{
     attribution::{EFFECT_COLUMNS, EffectRow, PAIR_COLUMNS, PairRow},
     characteristics::Characteristics,
-    cohort::{Cohort, CovariateChoice, Person},
+    cohort::{Cohort, CohortSummary, CovariateChoice, Person, SplitCounts},
     performance::{
         AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, SCORE_COLUMNS, ScoreRow, TrainingRow, read_costs, read_scores,
         read_training_log,
@@ -56,9 +56,9 @@ pub use self::{
     schema::{Table, json_schema},
     split::{Split, UnknownSplit},
     verdict::{
-        APOE_COLUMNS, ApoeRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow, DistributionRow,
-        FOLD_COLUMNS, FoldRow, GUARD_COLUMNS, GuardRow, GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE, read_apoe,
-        read_guards, rung,
+        ALONE, APOE_COLUMNS, ApoeRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow,
+        DistributionRow, FOLD_COLUMNS, FoldRow, GUARD_COLUMNS, GuardRow, GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE,
+        read_apoe, read_guards, rung,
     },
 };
 

@@ -87,6 +87,8 @@ pub struct AucRow {
     /// Share of a published score's variants that were found.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub match_rate: Option<f64>,
+    /// `nagelkerke_r2` minus that of `prs-covariates` on the same people: what the genomes add.
+    pub incremental_r2: Option<f64>,
 }
 
 impl AucRow {
@@ -123,12 +125,13 @@ impl AucRow {
             calibration_slope: None,
             calibration_intercept: None,
             match_rate: None,
+            incremental_r2: None,
         }
     }
 }
 
 /// Columns of `auc.csv`, in order.
-pub const AUC_COLUMNS: [&str; 29] = [
+pub const AUC_COLUMNS: [&str; 30] = [
     "model",
     "split",
     "n_cases",
@@ -158,6 +161,7 @@ pub const AUC_COLUMNS: [&str; 29] = [
     "calibration_slope",
     "calibration_intercept",
     "match_rate",
+    "incremental_r2",
 ];
 
 /// One corner of a ROC curve: the rates when everyone with a logit of at least `threshold` is called a case.

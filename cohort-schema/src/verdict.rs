@@ -14,6 +14,9 @@ use crate::{
 /// Suffix of a polygenic score without the APOE region, beside which APOE stands by its counts of e2 and e4.
 pub const WITHOUT_APOE: &str = "-no-apoe";
 
+/// End of the name of a polygenic score without the covariates.
+pub const ALONE: &str = "-alone";
+
 /// Name of the model that joins scores and sequence models, stacked on the validation split.
 pub const STACKED: &str = "stacked";
 

@@ -56,7 +56,7 @@ pub struct Args {
     /// BED of the places that were looked at in everyone: a variant there that is not in the VCF is homozygous reference
     #[arg(long, value_name = "BED", requires = "reference")]
     callable: Option<PathBuf>,
-    /// FASTA, for --callable: says which allele is REF
+    /// FASTA that REF of every record used is compared with (a swapped or shifted one is an error); with --callable it says which allele is REF
     #[arg(long, value_name = "FASTA")]
     reference: Option<PathBuf>,
     /// People who must be called at a variant for their frequency to stand for missing genotypes; with fewer it is the scoring file's own

@@ -14,7 +14,7 @@ pub struct Args {
     /// VCF, VCF.gz or BCF files of the people.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
-    /// Reference FASTA; required for a sequence model, not needed for the scores that `prs` saved.
+    /// Reference FASTA; required for a sequence model. For the scores that `prs` saved it is not, but REF of their records is compared with it.
     #[arg(long, value_name = "FASTA")]
     reference: Option<PathBuf>,
     /// Folder of a model bundle, or folder that `prs` wrote.
@@ -23,6 +23,13 @@ pub struct Args {
     /// Table with `sample_id` and the covariates of the people, for models that need them; only the people in it are scored.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
+    /// Least share of a polygenic score's alleles that must be in the files [default: as for its training people], or of the common variants of
+    /// a sequence model's training people that so many people should carry [default: 0.5; asked of 50 people and more].
+    #[arg(long, value_name = "SHARE")]
+    min_overlap: Option<f64>,
+    /// Models to apply of a folder that `prs` wrote, separated by commas [default: all].
+    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
+    models: Option<Vec<String>>,
     /// Score one person whose files hold no homozygous-reference call in 1,000 records or more, by the scores that `prs` saved.
     #[arg(long)]
     allow_no_hom_ref: bool,
@@ -39,8 +46,8 @@ pub struct Args {
 /// # Errors
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args { vcf, reference, model, cohort, allow_no_hom_ref, device, output } = args;
-    let summary = score::run(&Options { vcf, reference, model, cohort, allow_no_hom_ref, device, output })?;
+    let Args { vcf, reference, model, cohort, min_overlap, models, allow_no_hom_ref, device, output } = args;
+    let summary = score::run(&Options { vcf, reference, model, cohort, min_overlap, models, allow_no_hom_ref, device, output })?;
     eprint!("{summary}");
     Ok(())
 }

@@ -6,7 +6,9 @@
 //! | guard | fails when |
 //! |---|---|
 //! | `person-in-two-splits` | `cohort.csv` has someone in another split than the predictions (two predictions that disagree are an error) |
+//! | `phenotype-differs` | `cohort.csv` has a case whom the predictions have as a control, or the reverse |
 //! | `family-in-two-splits` | people of one `family_id` are in two splits |
+//! | `too-good` | (a warning) a model tells almost every case from almost every control |
 //! | `identical-scores` | a sequence model says the same of everyone as another model |
 //! | `permuted-labels` | at least half of a model's AUC above 0.5 stays when labels are permuted within ancestry, family or quintiles of PC1 |
 //! | `stratification` | the principal components alone tell cases from controls, and a model is not better |
@@ -33,13 +35,15 @@ use crate::normal::upper_tail;
 use crate::report::p_value;
 
 const PERSON: &str = "person-in-two-splits";
+const PHENOTYPE: &str = "phenotype-differs";
+const TOO_GOOD: &str = "too-good";
 const FAMILY: &str = "family-in-two-splits";
 const IDENTICAL: &str = "identical-scores";
 const PERMUTED: &str = "permuted-labels";
 const STRATIFICATION: &str = "stratification";
 const TEST_BETTER: &str = "test-better-than-train";
 /// All guards here.
-pub const NAMES: [&str; 6] = [PERSON, FAMILY, IDENTICAL, PERMUTED, STRATIFICATION, TEST_BETTER];
+pub const NAMES: [&str; 8] = [PERSON, PHENOTYPE, FAMILY, TOO_GOOD, IDENTICAL, PERMUTED, STRATIFICATION, TEST_BETTER];
 
 /// Model of the principal components alone.
 const PCS: &str = "prs-pcs";
@@ -49,6 +53,8 @@ const ALPHA: f64 = 0.001;
 const BETTER: f64 = 0.05;
 /// Share of the AUC above one half that may stay when labels are permuted among people who are alike.
 const MAY_STAY: f64 = 0.5;
+/// AUROC above which a model is not believed.
+const BELIEVABLE: f64 = 0.99;
 /// Fewer people show nothing that chance could not do.
 const MIN_PEOPLE: usize = 50;
 /// Share of the people with one logit that is worth a word.
@@ -59,7 +65,8 @@ const TOLD_APART: f64 = 0.5;
 /// All guards, in the order of the table above.
 pub fn run(scores: &Scores, known: &Known) -> Vec<GuardRow> {
     let last = scores.last_split().map_or(&[][..], |split| scores.in_split(split));
-    let mut rows = vec![person_in_two_splits(scores, known), family_in_two_splits(scores, known)];
+    let mut rows = vec![person_in_two_splits(scores, known), phenotype_differs(scores, known), family_in_two_splits(scores, known)];
+    rows.extend(too_good(last));
     rows.extend(identical_scores(last));
     rows.extend(permuted_labels(scores, known, last));
     rows.extend(stratification(last));
@@ -93,6 +100,58 @@ fn person_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
             GuardRow::new(PERSON, GuardVerdict::Fail, "cohort.csv", finding)
         }
     }
+}
+
+/// Cells are compared by what most people with the same cell are, as the coding of a cohort is not known here; `case` and `control` mean what they
+/// say.
+fn phenotype_differs(scores: &Scores, known: &Known) -> GuardRow {
+    let cells = known.has_cohort().then(|| known.cells("phenotype")).flatten();
+    let Some(cells) = cells else {
+        return GuardRow::new(PHENOTYPE, GuardVerdict::NotRun, "cohort.csv", "no cohort.csv with a column phenotype was given (--cohort)");
+    };
+    let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+    for (person, cell) in scores.people.iter().zip(cells) {
+        let class = person.phenotype.map_or(2, |phenotype| usize::from(phenotype.is_case()));
+        counts.entry(cell.unwrap_or_default()).or_default()[class] += 1;
+    }
+    let differ = |(cell, counts): (&&str, &[usize; 3])| {
+        let meant = match cell.to_ascii_lowercase().as_str() {
+            "control" => counts[0],
+            "case" => counts[1],
+            _ => counts.iter().copied().max().unwrap_or_default(),
+        };
+        counts.iter().sum::<usize>() - meant
+    };
+    let n_people = scores.people.len();
+    match counts.iter().map(differ).sum::<usize>() {
+        0 => GuardRow::new(
+            PHENOTYPE,
+            GuardVerdict::Pass,
+            "cohort.csv",
+            format!("{n_people} people, each with the phenotype that cohort.csv says"),
+        ),
+        n => {
+            let finding = format!(
+                "{n} of {n_people} people have another phenotype in cohort.csv than in the predictions; use one cohort.csv throughout, and predict again"
+            );
+            GuardRow::new(PHENOTYPE, GuardVerdict::Fail, "cohort.csv", finding)
+        }
+    }
+}
+
+fn too_good(columns: &[Column]) -> Vec<GuardRow> {
+    let areas: Vec<(f64, &Column)> = columns.iter().filter_map(|column| Some((placements_of_many(column)?.auroc(), column))).collect();
+    let row = |(auroc, column): &(f64, &Column)| {
+        let finding = format!(
+            "AUC {auroc:.4}: nothing that is known before the disease tells it so well; is one of its inputs the diagnosis, or made from it?"
+        );
+        GuardRow::new(TOO_GOOD, GuardVerdict::Warn, &column.model, finding)
+    };
+    let Some(best) = areas.iter().map(|(auroc, _)| *auroc).reduce(f64::max) else {
+        return vec![GuardRow::new(TOO_GOOD, GuardVerdict::NotRun, "all models", "too few people, or of one class")];
+    };
+    let rows = areas.iter().filter(|(auroc, _)| *auroc > BELIEVABLE).map(row).collect();
+    or_pass(rows, TOO_GOOD, "all models", format!("the best AUC is {best:.3}"))
 }
 
 fn family_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {

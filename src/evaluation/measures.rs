@@ -2,7 +2,7 @@
 //!
 //! Input -> output: logits, probabilities and outcomes of the people of one split -> the further columns of `auc.csv`. The odds ratio is of one
 //! standard deviation of the logit among everyone evaluated (PRS-RS, Wand et al. 2021, and the PGS Catalog give it for a score standardised
-//! so). The R2 are those of the model's logit itself, covariates included, and not what it adds to covariates. Brier score and calibration are
+//! so). The R2 are those of the model's logit itself, covariates included; `incremental_r2` is what it adds to them. Brier score and calibration are
 //! of the probabilities as they were predicted, without recalibration.
 
 use gf_cohort_schema::AucRow;
@@ -36,6 +36,17 @@ pub fn fill_in(row: &mut AucRow, column: &Column, prevalence: Option<f64>, reaso
             row.nagelkerke_r2 = Some(on_logit.nagelkerke_r2);
         }
         Err(failure) => reasons.push(format!("odds ratio, Nagelkerke's R2 and calibration slope {failure}")),
+    }
+}
+
+/// What each model's R2 has beyond that of the covariates alone, where both are known of one split.
+pub fn increments(rows: &mut [AucRow]) {
+    let of_covariates: Vec<_> =
+        rows.iter().filter(|row| row.row == Some(0)).map(|row| (row.split, row.n_cases, row.n_controls, row.nagelkerke_r2)).collect();
+    for row in rows.iter_mut().filter(|row| row.row.is_some_and(|place| place > 0)) {
+        let people = (row.split, row.n_cases, row.n_controls);
+        let base = of_covariates.iter().find(|(split, cases, controls, _)| (*split, *cases, *controls) == people);
+        row.incremental_r2 = base.and_then(|(.., r2)| Some(row.nagelkerke_r2? - (*r2)?));
     }
 }
 

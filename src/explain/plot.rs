@@ -62,11 +62,14 @@ fn panel(
     value: impl Fn(&EffectRow) -> [f64; 3],
 ) -> Result<(), Failed> {
     let kb = |position: usize| position as f64 / 1e3;
+    let heights = range(rows.iter().flat_map(|row| value(row)));
+    // As many as tell ten ticks apart.
+    let n_decimals = (1.0 - (heights.end - heights.start).log10().floor()).clamp(2.0, 9.0) as usize;
     let mut chart = ChartBuilder::on(area)
         .margin(8)
         .x_label_area_size(40)
         .y_label_area_size(64)
-        .build_cartesian_2d(kb(locus.start0)..kb(locus.end0), range(rows.iter().flat_map(|row| value(row))))?;
+        .build_cartesian_2d(kb(locus.start0)..kb(locus.end0), heights)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -74,7 +77,7 @@ fn panel(
         .x_desc(format!("position on {} (kb)", locus.contig))
         .y_desc(name)
         .x_label_formatter(&|kb| format!("{kb:.1}"))
-        .y_label_formatter(&|value| format!("{value:.2}"))
+        .y_label_formatter(&|value| format!("{value:.n_decimals$}"))
         .draw()?;
     // The top ones last, over the others.
     for row in rows.iter().rev() {

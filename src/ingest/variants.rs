@@ -119,6 +119,11 @@ impl VariantFile {
         self.header.contigs.iter().find(|other| same_contig(contig, &other.name)).and_then(|other| other.len_nt)
     }
 
+    /// Contigs of the header, and their lengths (nt) as far as it states them.
+    pub fn contigs(&self) -> impl Iterator<Item = (&str, Option<usize>)> {
+        self.header.contigs.iter().map(|contig| (contig.name.as_str(), contig.len_nt))
+    }
+
     /// The header lists `contig` (or its alias), or lists none at all.
     #[must_use]
     pub fn may_have_contig(&self, contig: &str) -> bool {

@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
+use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     evaluation::{self, GuardPolicy, Recalibration},
     models::Architecture,
     prs::{self, GenomeBuild, ScoringOptions},
-    sequence::{ApplyFilters, Policies},
+    sequence::{self, ApplyFilters, Policies, Regions, Samples},
     simulate, tokenization,
-    training::{DeviceChoice, Schedule},
+    training::{self, DeviceChoice, Schedule},
 };
 
 /// The whole file, resolved.
@@ -112,6 +112,24 @@ impl ModelPlan {
         self.name.clone().unwrap_or_else(|| self.architecture.preset.to_string())
     }
 
+    /// Options of its training.
+    pub fn options(&self, data: &Data, tokens: &Path, out: &Path) -> training::Options {
+        training::Options {
+            tokens: tokens.to_path_buf(),
+            cohort: data.cohort.clone(),
+            phenotype_coding: data.phenotype_coding,
+            covariates: data.covariates(),
+            out: out.to_path_buf(),
+            name: Some(self.name()),
+            architecture: self.architecture.clone(),
+            schedule: self.schedule.clone(),
+            init: self.init.clone(),
+            device: self.device,
+            tensorboard: self.tensorboard.then(|| out.join("tensorboard")),
+            resume: training::Resume::IfSame,
+        }
+    }
+
     /// What matters beside the contents of files: a bundle to start from counts by its own.
     pub fn key(&self) -> impl Serialize {
         Self { init: None, ..self.clone() }
@@ -188,8 +206,8 @@ impl Baselines {
         let mut scoring = self.scoring.clone();
         if scoring.callable.is_none() && data.callable.is_some() {
             scoring.callable.clone_from(&data.callable);
-            scoring.reference.get_or_insert_with(|| data.reference.clone());
         }
+        scoring.reference.get_or_insert_with(|| data.reference.clone());
         prs::Options {
             filters,
             vcf: data.vcf.clone(),
@@ -352,6 +370,20 @@ impl Plan {
                 phenotype_coding: PhenotypeCoding::Auto,
                 covariates: None,
             },
+        }
+    }
+
+    /// Options of the sequences of a cohort.
+    pub fn sequences_options(&self, data: &Data, cohort: &Cohort, out: &Path) -> sequence::Options {
+        sequence::Options {
+            vcf: data.vcf.clone(),
+            reference: data.reference.clone(),
+            regions: Regions::File(data.regions_file.clone()),
+            samples: Samples::Only(cohort.people.iter().map(|person| person.sample_id.clone()).collect()),
+            policies: self.sequences.clone(),
+            mask: data.mask.clone(),
+            callable: data.callable.clone(),
+            skips: Some(out.join("skips.csv")),
         }
     }
 

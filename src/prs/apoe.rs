@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{dosages::Site, scoring_file::GenomeBuild};
+use super::{GenomeBuild, dosages::Site};
 use crate::ingest::{ABSENT, contig_key};
 
 /// (build, position of rs429358, position of rs7412)

@@ -118,6 +118,15 @@ impl<'a> Study<'a> {
         Ok(Some(self.unpenalised(model, terms)?))
     }
 
+    /// One feature without the covariates. `None` when it does not vary.
+    ///
+    /// # Errors
+    /// When the fit fails.
+    pub fn alone(&self, model: String, feature: Feature, constant: &mut Vec<String>) -> Result<Option<Baseline>, Error> {
+        let terms = self.standardised(&model, feature, constant)?;
+        terms.map(|terms| self.unpenalised(model, FreeTerms(vec![terms]))).transpose()
+    }
+
     fn unpenalised(&self, model: String, terms: FreeTerms) -> Result<Baseline, Error> {
         let (people, is_case) = self.labelled(Split::Train);
         let columns = terms.standardised(&people);

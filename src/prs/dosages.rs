@@ -1,19 +1,25 @@
 //! Genotypes of the people of a study at every usable variant, and the dosages read off them.
 //!
 //! Input -> output: VCF/BCF files -> a [`GenotypeTable`], whole or in batches: one [`Site`] a record, with one genotype a person. A dosage
-//! is the number of copies of one allele, REF or ALT: 0..2, of imputed genotypes a fraction, on a haploid chromosome 0..1 (X: see
-//! [`Reading::xchr_model`]). A missing one is read as allele frequency times copies; the frequency comes from training people.
+//! is the number of copies of one allele, REF or ALT: 0..2, of imputed genotypes a fraction, of haploid ones on Y and MT 0..1 (X: see
+//! [`Reading::xchr_model`]; elsewhere two equal alleles, as PLINK 2 has it). A missing one is read as allele frequency times copies; the frequency comes from training people.
 //! Coordinates: `position` is 1-based.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error,
+    Error, GenomeBuild,
+    build::{self, Stated},
     genotypes::{Genotypes, Tally},
 };
-use crate::ingest::{self, ABSENT, DosageField, Genotype, Locus, MISSING, VariantFile, VariantRecord, admits, contig_key};
+use crate::ingest::{
+    self, ABSENT, DosageField, Genotype, Locus, MISSING, RefAlleles, Reference, VariantFile, VariantRecord, admits, contig_key,
+};
 
 /// How genotypes become dosages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +147,8 @@ pub struct ReadCounts {
     pub x_haploid_genotypes: u64,
     /// Samples of the VCF that are not asked for.
     pub samples_left_out: u64,
+    /// Records whose REF was not compared, as the reference has nothing there.
+    pub records_beyond_reference: u64,
 }
 
 /// What is to be read.
@@ -158,6 +166,10 @@ pub struct Request<'a> {
     pub filters: Option<&'a [String]>,
     /// Of those that `filters` leave out, which are kept in [`GenotypeTable::filtered`].
     pub keep_filtered: Option<&'a dyn Fn(&VariantRecord) -> bool>,
+    /// FASTA that REF of the records kept is compared with.
+    pub reference: Option<&'a Path>,
+    /// What is said of the build, which contig lengths in the headers must not contradict.
+    pub builds: &'a [Stated],
 }
 
 /// Every usable variant with the genotypes of the people asked for.
@@ -173,6 +185,8 @@ pub struct GenotypeTable {
     pub counts: ReadCounts,
     /// What was odd about the headers, and how X is counted.
     pub warnings: Vec<String>,
+    /// Build by the contig lengths of the headers.
+    pub genome_build: Option<GenomeBuild>,
 }
 
 /// A file of one person that has so many records, none of them homozygous reference, holds variants only (the rule of PLINK 2).
@@ -193,7 +207,7 @@ impl GenotypeTable {
         wanted: Option<&dyn Fn(&VariantRecord) -> bool>,
         filters: Option<&[String]>,
     ) -> Result<Self, Error> {
-        Self::read_as(&Request { paths, loci, people, wanted, filters, keep_filtered: None }, &Reading::default())
+        Self::read_as(&Request { paths, loci, people, wanted, filters, ..Request::default() }, &Reading::default())
     }
 
     /// As [`Self::read`], by any [`Reading`].
@@ -223,7 +237,10 @@ impl GenotypeTable {
         };
         let mut table = Self { people, ..Self::default() };
         let mut seen = HashSet::new();
+        let mut reference = request.reference.map(Reference::open).transpose()?;
         for file in &mut files {
+            table.genome_build = table.genome_build.or(build::of_header(file, request.builds)?);
+            let mut ref_alleles = reference.as_mut().map(RefAlleles::new);
             table.warnings.extend_from_slice(file.warnings());
             file.select(&table.people)?;
             file.read_dosages(reading.dosage_field);
@@ -242,12 +259,14 @@ impl GenotypeTable {
                     n_bytes = 0;
                 }
                 if request.wanted.is_none_or(|wanted| wanted(record)) {
+                    ref_alleles.as_mut().map_or(Ok(()), |fasta| fasta.compare(&path, record))?;
                     let n_sites = table.sites.len();
                     table.add(record, request, reading, &mut seen).map_err(|reason| ingest::Error::record(&path, record, reason))?;
                     n_bytes += table.sites[n_sites..].iter().map(|site| site.genotypes.n_bytes()).sum::<usize>();
                 }
                 Ok::<_, Error>(())
             })?;
+            table.counts.records_beyond_reference += ref_alleles.map_or(0, |fasta| fasta.n_beyond);
             if file.samples().len() == 1 && n_hom_ref == 0 && n_records >= MANY_RECORDS && !reading.allow_no_hom_ref {
                 return Err(Error::NoHomRef { path, n_records });
             }
@@ -360,7 +379,13 @@ impl GenotypeTable {
         counts.x_haploid_genotypes += n_haploid * u64::from(is_x);
         let others =
             record.not_reference.iter().map(|&person| (person as usize, reading.half_calls.read(record.genotypes[person as usize])));
-        let genotypes = Genotypes::new(record.genotypes.len(), others, if is_x { reading.xchr_model } else { 1 });
+        let haploid_copies = match contig_key(&record.contig) {
+            "X" => reading.xchr_model,
+            "Y" | "MT" => 1,
+            // As PLINK 2 reads them: two equal alleles.
+            _ => 2,
+        };
+        let genotypes = Genotypes::new(record.genotypes.len(), others, haploid_copies);
         if record.dosages.is_empty() {
             return Ok(genotypes);
         }
@@ -436,6 +461,7 @@ mod tests {
             x_records: 1,
             x_haploid_genotypes: 1,
             samples_left_out: 2,
+            records_beyond_reference: 0,
         };
         assert_eq!(table.counts, expected);
         let [a, c, f] = &table.sites[..] else { panic!("{:?}", table.sites) };
@@ -512,6 +538,16 @@ mod tests {
         let message =
             read_by(&Reading { dosage_field: DosageField::Gp, ..Reading::default() }, &["A", "B", "C"], &records[1..2]).unwrap_err();
         assert!(message.to_string().contains("none of 1 records has the FORMAT field GP"), "{message}");
+    }
+
+    /// `plink2 --vcf X --update-sex ... --score S no-mean-imputation cols=+scoresums` on these genotypes, in men: sum 2 of 2 alleles on 1 and X, 1 of 1 on Y
+    /// and MT.
+    #[test]
+    fn haploid_genotypes_count_as_plink2_has_them() {
+        let records = ["1 10 a A G . . . GT 1 0", "X 10 b A G . . . GT 1 0", "Y 10 c A G . . . GT 1 0", "MT 10 d A G . . . GT 1 0"];
+        let table = read_by(&Reading::default(), &["A", "B"], &records).unwrap();
+        let dosages: Vec<[f64; 2]> = table.sites.iter().map(|site| [0, 1].map(|person| site.dosage(1, 0.0, person))).collect();
+        assert_eq!(dosages, [[2.0, 0.0], [2.0, 0.0], [1.0, 0.0], [1.0, 0.0]]);
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::{io::Write, path::Path};
 use gf_cohort_schema::{BASELINE_PREFIX, Cohort, Split};
 
 use super::{
+    GenomeBuild,
     guards::{COHORT_KEY, DIGEST_KEY, digest},
     model::{AlleleWeight, Baseline},
-    scoring_file::GenomeBuild,
 };
 use crate::output;
 

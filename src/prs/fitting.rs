@@ -3,11 +3,11 @@
 //! Input -> output: a [`Study`], its sites and the matched scoring files -> every [`Baseline`], how the learned ones were chosen, and the
 //! associations of the alleles.
 
-use gf_cohort_schema::{BASELINE_PREFIX, WITHOUT_APOE};
+use gf_cohort_schema::{ALONE, BASELINE_PREFIX, WITHOUT_APOE};
 use serde::Serialize;
 
 use super::{
-    Error, Options,
+    Error, GenomeBuild, Options,
     apoe::is_in_region,
     association::{self, Association},
     baselines::{APOE, Study},
@@ -19,7 +19,7 @@ use super::{
     panel::{Column, Panel},
     published::Score,
     ridge,
-    scoring_file::{GenomeBuild, ScoringFile},
+    scoring_file::ScoringFile,
 };
 
 /// Everything that was fitted.
@@ -155,7 +155,7 @@ impl Fitted<'_> {
         Ok(())
     }
 
-    /// A published score, with and without the APOE region.
+    /// A published score with the covariates, alone, and without the APOE region.
     fn published(
         &mut self,
         study: &Study<'_>,
@@ -174,6 +174,11 @@ impl Fitted<'_> {
             path: file.path.clone(),
             reason: "the score is the same in all training people, so it cannot tell anyone apart".into(),
         })?);
+        if !study.cohort.covariate_names.is_empty() {
+            let alleles = self.baselines.last().map_or_else(Vec::new, |baseline| baseline.alleles().cloned().collect());
+            let alone = study.alone(format!("{model}{ALONE}"), Feature::AlleleScore { alleles }, &mut self.constant_features)?;
+            self.baselines.extend(alone);
+        }
         let Some(outside) = outside else { return Ok(()) };
         let model = format!("{model}{WITHOUT_APOE}");
         let kept = outside.len();

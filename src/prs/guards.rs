@@ -1,10 +1,11 @@
-//! Was a published score made from this study, or from these very people?
+//! Was a published score made from this study, or from these very people? Are its alleles the right way round?
 //!
-//! Input -> output: the headers of scoring files, the name of the cohort and its people -> rows of `guards.csv` (`score-study`).
+//! Input -> output: the headers of scoring files, the name of the cohort and its people -> rows of `guards.csv` (`score-study`,
+//! `effect-allele`).
 
 use gf_cohort_schema::{BASELINE_PREFIX, Cohort, GuardRow, GuardVerdict, Split};
 
-use super::scoring_file::ScoringFile;
+use super::{published::Frequencies, scoring_file::ScoringFile};
 use crate::output;
 
 /// Header line of a score that this program exported: digest of the people it was learned from.
@@ -26,6 +27,14 @@ pub fn digest(cohort: &Cohort, split: Split) -> String {
 pub fn score_study(cohort: &Cohort, study: Option<&str>, file: &ScoringFile) -> GuardRow {
     let (verdict, finding) = finding(cohort, study, &file.header);
     GuardRow::new("score-study", verdict, format!("{BASELINE_PREFIX}{}", file.id), finding)
+}
+
+/// One row a scoring file that states frequencies: are they those of the effect allele?
+#[must_use]
+pub fn effect_allele(file: &ScoringFile, frequencies: &Frequencies) -> Option<GuardRow> {
+    let verdict = if frequencies.are_reversed() { GuardVerdict::Fail } else { GuardVerdict::Pass };
+    let row = || GuardRow::new("effect-allele", verdict, format!("{BASELINE_PREFIX}{}", file.id), frequencies.to_string());
+    (frequencies.compared() > 0).then(row)
 }
 
 fn finding(cohort: &Cohort, study: Option<&str>, header: &str) -> (GuardVerdict, String) {

@@ -40,6 +40,8 @@ enum Relation {
     SamePerson,
     FirstDegree,
     SecondDegree,
+    /// No kinship is known, but all genotypes at hand are the same.
+    SameGenotypes,
 }
 
 impl Relation {
@@ -55,6 +57,7 @@ impl Relation {
             Self::SamePerson => 0.354,
             Self::FirstDegree => 0.177,
             Self::SecondDegree => 0.0884,
+            Self::SameGenotypes => f64::INFINITY,
         }
     }
 
@@ -63,6 +66,7 @@ impl Relation {
             Self::SamePerson => "duplicate-or-twin",
             Self::FirstDegree => "first-degree",
             Self::SecondDegree => "second-degree",
+            Self::SameGenotypes => "same-genotypes",
         }
     }
 }
@@ -102,7 +106,10 @@ pub fn guard(cohort: &Cohort, training: &[usize], sites: &[Site], file: Option<&
             (finding(&pairs, &format!("KING-robust, {} variants{noise}", variants.len())), pairs)
         }
     };
-    Ok((vec![of_kinship, identical(cohort, training, sites, &variants)], pairs))
+    let (of_identity, alike) = identical(cohort, training, sites, &variants);
+    let is_new = |pair: &Pair| !pairs.iter().any(|other| (other.a, other.b) == (pair.a, pair.b));
+    let alike: Vec<Pair> = alike.into_iter().filter(is_new).collect();
+    Ok((vec![of_kinship, of_identity], [pairs, alike].concat()))
 }
 
 /// Writes `related_pairs.csv`, the only place where people are named; an old one is removed where there are no pairs.
@@ -116,7 +123,7 @@ pub fn write_pairs(path: &Path, cohort: &Cohort, pairs: &[Pair]) -> Result<(), o
     let person = |index: usize| &cohort.people[index];
     let record = |pair: &Pair| {
         let (a, b) = (person(pair.a), person(pair.b));
-        let kinship = format!("{:.4}", pair.kinship);
+        let kinship = if pair.kinship.is_nan() { String::new() } else { format!("{:.4}", pair.kinship) };
         [a.sample_id.clone(), a.split.to_string(), b.sample_id.clone(), b.split.to_string(), kinship, pair.relation.name().into()]
     };
     output::write_csv(path, &PAIR_COLUMNS, pairs.iter().map(record))
@@ -294,7 +301,7 @@ fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
 }
 
 /// People of different splits with the same genotype at every site.
-fn identical(cohort: &Cohort, training: &[usize], sites: &[Site], variants: &[Calls]) -> GuardRow {
+fn identical(cohort: &Cohort, training: &[usize], sites: &[Site], variants: &[Calls]) -> (GuardRow, Vec<Pair>) {
     let row = |verdict, finding: String| GuardRow::new("identical-genotypes", verdict, "cohort", finding);
     let split = |person: usize| cohort.people[person].split;
     let n = cohort.people.len();
@@ -304,7 +311,7 @@ fn identical(cohort: &Cohort, training: &[usize], sites: &[Site], variants: &[Ca
     let by_chance = n_pairs as f64 * variants.iter().map(|calls| chance_of_the_same(calls, training)).product::<f64>();
     if by_chance >= BY_CHANCE {
         let finding = format!("{} roughly independent variants: {by_chance:.2} pairs of strangers may be alike by chance", variants.len());
-        return row(GuardVerdict::NotRun, finding);
+        return (row(GuardVerdict::NotRun, finding), Vec::new());
     }
     let mut hashers = vec![DefaultHasher::new(); n];
     for site in sites {
@@ -314,21 +321,26 @@ fn identical(cohort: &Cohort, training: &[usize], sites: &[Site], variants: &[Ca
     }
     let mut alike: HashMap<u64, Vec<usize>> = HashMap::new();
     hashers.iter().enumerate().for_each(|(person, hasher)| alike.entry(hasher.finish()).or_default().push(person));
-    let across = |people: &Vec<usize>| {
+    let pairs_of = |people: &Vec<usize>| {
         let pairs = people.iter().enumerate().flat_map(|(first, &a)| people[first + 1..].iter().map(move |&b| (a, b)));
-        pairs.filter(|&(a, b)| split(a) != split(b)).count()
+        pairs.filter(|&(a, b)| split(a) != split(b)).collect::<Vec<_>>()
     };
-    match alike.values().map(across).sum::<usize>() {
+    let mut pairs: Vec<(usize, usize)> = alike.values().flat_map(pairs_of).collect();
+    pairs.sort_unstable();
+    let finding = match pairs.len() {
         0 => row(GuardVerdict::Pass, format!("no two people of different splits have the same genotypes at all {} sites", sites.len())),
         count => row(
             GuardVerdict::Warn,
             format!(
                 "{count} pairs of people in different splits have the same genotypes at all {} sites, where {by_chance:.4} are expected of \
-                 strangers: the same person twice, or relatives who share this part of the genome",
+                 strangers: the same person twice, or relatives who share this part of the genome; who they are is in related_pairs.csv (keep it \
+                 private)",
                 sites.len()
             ),
         ),
-    }
+    };
+    let pair = |(a, b)| Pair { a, b, kinship: f64::NAN, relation: Relation::SameGenotypes };
+    (finding, pairs.into_iter().map(pair).collect())
 }
 
 /// Probability that two strangers have the same genotype, by how often each is among the training people.

@@ -224,6 +224,8 @@ pub struct MatchCounts {
     pub unusable: BTreeMap<Unusable, usize>,
     /// Rows in the score by a record of the VCF.
     pub matched: usize,
+    /// Matched rows by how their alleles agree with REF and ALT.
+    pub match_types: BTreeMap<MatchType, usize>,
     /// Matched rows that are on the other strand.
     pub flipped: usize,
     /// Rows in the score as homozygous reference: callable, and not in the VCF.
@@ -429,6 +431,7 @@ fn count(rows: &[WeightRow], candidates: &[Candidate], stands: &BTreeMap<usize, 
         match candidate.exclusion {
             None => {
                 counts.matched += 1;
+                *counts.match_types.entry(candidate.match_type).or_default() += 1;
                 counts.flipped += usize::from(candidate.match_type.is_flipped());
             }
             Some(Exclusion::DuplicateBestMatch | Exclusion::DuplicateId) => counts.duplicates += 1,
@@ -552,6 +555,7 @@ mod tests {
             rows: 5,
             unusable: BTreeMap::from([(Unusable::Haplotype, 1)]),
             matched: 1,
+            match_types: BTreeMap::from([(MatchType::Refalt, 1)]),
             duplicates: 2,
             unmatched: 1,
             ..MatchCounts::default()

@@ -13,13 +13,13 @@ use gf_cohort_schema::{Cohort, probability};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error,
+    Error, GenomeBuild,
     apoe::{self, Haplotypes},
+    build::Stated,
     dosages::{GenotypeTable, ReadCounts, Reading, Request, Site},
     effect::Effect,
     genotypes::Totals,
     places::Places,
-    scoring_file::GenomeBuild,
 };
 use crate::{
     ingest::{VariantRecord, contig_key, pass},
@@ -195,12 +195,12 @@ impl PrsModel {
     }
 
     /// Applies every baseline to the people of new VCF or BCF files: those of `cohort` (its phenotypes are not looked at), or all.
-    /// Rows are ordered by baseline, then person.
+    /// Rows are ordered by baseline, then person. REF is compared with `reference` where it is given.
     ///
     /// # Errors
     /// Whatever reading refuses; covariates or APOE sites that a baseline needs and are not there; a VCF with fewer of a baseline's
     /// alleles than [`Self::min_overlap`].
-    pub fn apply(&self, vcf: &[PathBuf], cohort: Option<&Cohort>) -> Result<(Vec<Risk>, ApplySummary), Error> {
+    pub fn apply(&self, vcf: &[PathBuf], reference: Option<&Path>, cohort: Option<&Cohort>) -> Result<(Vec<Risk>, ApplySummary), Error> {
         let wanted = self.places();
         let loci = wanted.regions(usize::MAX);
         let names: Option<Vec<&str>> = cohort.map(|cohort| cohort.people.iter().map(|person| person.sample_id.as_str()).collect());
@@ -212,7 +212,9 @@ impl PrsModel {
             people: names.as_deref(),
             wanted: Some(&is_wanted),
             filters: Some(&filters),
-            keep_filtered: None,
+            reference,
+            builds: &self.genome_build.map(|build| Stated { by: "the model".into(), build }).into_iter().collect::<Vec<_>>(),
+            ..Request::default()
         };
         let table = GenotypeTable::read_as(&request, &self.reading)?;
         let needs_apoe = self.has_apoe();

@@ -17,15 +17,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::{BASELINE_PREFIX, WITHOUT_APOE};
+use gf_cohort_schema::{ALONE, BASELINE_PREFIX, WITHOUT_APOE};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, Options,
+    Error, GenomeBuild, Options,
+    build::Stated,
     dosages::{Reading, Site},
-    genotypes::{Total, Totals},
+    genotypes::{Tally, Total, Totals},
     matching::{self, Candidate, Exclusion, MatchCounts, MatchRules, Matches, Positions, Stand},
-    scoring_file::{EffectColumn, GenomeBuild, ScoringFile, WeightRow},
+    scoring_file::{EffectColumn, ScoringFile, WeightRow},
 };
 use crate::ingest::{DisjointRegions, Reference, contig_key, read_intervals};
 
@@ -43,7 +44,7 @@ pub struct ScoringOptions {
     pub exclude_multiallelic: bool,
     /// BED of the places that were looked at in everyone: a site there that is not in the VCF is homozygous reference. With [`Self::reference`].
     pub callable: Option<PathBuf>,
-    /// FASTA: says which allele of a site that is not in the VCF is REF.
+    /// FASTA that REF of every record used is compared with; it also says which allele of a site that is not in the VCF is REF.
     pub reference: Option<PathBuf>,
     /// People who must be called at a site for its frequency to be theirs.
     pub mincs: usize,
@@ -97,6 +98,8 @@ pub struct Score<'f> {
     pub matches: Matches,
     /// Sums, in the order of the people.
     pub totals: Vec<Total>,
+    /// Frequencies that the file states, beside those of the people.
+    pub frequencies: Frequencies,
 }
 
 /// Sums the scores while sites come in.
@@ -117,6 +120,7 @@ struct Pending<'f> {
     totals: Totals,
     /// `contig:position` of rows that need a frequency and have none.
     without_frequency: Vec<String>,
+    frequencies: Frequencies,
 }
 
 impl<'f> Scorer<'f> {
@@ -127,7 +131,14 @@ impl<'f> Scorer<'f> {
     pub fn new(files: &'f [ScoringFile], options: &'f Options, n_people: usize, people: Vec<usize>) -> Result<Self, Error> {
         let pending = |file: &'f ScoringFile| -> Result<_, Error> {
             let (positions, totals) = (Positions::new(file)?, Totals::new(n_people));
-            Ok(Pending { file, positions, candidates: Vec::new(), totals, without_frequency: Vec::new() })
+            Ok(Pending {
+                file,
+                positions,
+                candidates: Vec::new(),
+                totals,
+                without_frequency: Vec::new(),
+                frequencies: Frequencies::default(),
+            })
         };
         let rules = MatchRules {
             keep_ambiguous: options.keep_ambiguous,
@@ -150,6 +161,9 @@ impl<'f> Scorer<'f> {
             for candidate in candidates.iter_mut().filter(|candidate| candidate.is_matched()) {
                 let (site, row) = (&sites[candidate.site], &score.file.rows[candidate.row]);
                 let allele = candidate.effect_allele();
+                if let Some(stated) = row.frequency {
+                    score.frequencies.add(stated, &site.tally(allele, &self.people));
+                }
                 if site.genotypes.is_plain() {
                     site.genotypes.add(allele, &row.effect, None, &mut score.totals);
                     continue;
@@ -185,7 +199,7 @@ impl<'f> Scorer<'f> {
         let mut absent = Absent::new(self.options, self.rules, sites, filtered)?;
         let mut scores = Vec::with_capacity(self.scores.len());
         for score in self.scores {
-            let Pending { file, positions, mut candidates, mut totals, without_frequency } = score;
+            let Pending { file, positions, mut candidates, mut totals, without_frequency, frequencies } = score;
             if let Some(first) = without_frequency.first() {
                 let (path, n, mincs) = (file.path.clone(), without_frequency.len(), self.options.scoring.mincs);
                 return Err(Error::NoFrequency { path, n, first: first.clone(), mincs });
@@ -203,7 +217,7 @@ impl<'f> Scorer<'f> {
             }
             let stands = stands.into_iter().map(|(row, stand)| (row, stand.kind)).collect();
             let matches = Matches::new(file, candidates, stands);
-            scores.push(Score { file, matches, totals: totals.people().collect() });
+            scores.push(Score { file, matches, totals: totals.people().collect(), frequencies });
         }
         Ok(scores)
     }
@@ -350,11 +364,18 @@ pub fn read_scoring_files(options: &Options, mut names: Vec<String>) -> Result<V
                 let model = format!("{BASELINE_PREFIX}{}", file.id);
                 return Err(Error::SameModel { path: path.clone(), model });
             }
-            names.extend([file.id.clone(), format!("{}{WITHOUT_APOE}", file.id)]);
+            names.extend([file.id.clone(), format!("{}{ALONE}", file.id), format!("{}{WITHOUT_APOE}", file.id)]);
             files.push(file);
         }
     }
     Ok(files)
+}
+
+/// What the options and the scoring files say of the build.
+pub fn stated_builds(options: &Options, files: &[ScoringFile]) -> Vec<Stated> {
+    let by_option = options.genome_build.map(|build| Stated { by: "--genome-build".into(), build });
+    let by_file = |file: &ScoringFile| Some(Stated { by: file.path.display().to_string(), build: file.genome_build? });
+    by_option.into_iter().chain(files.iter().filter_map(by_file)).collect()
 }
 
 /// Contig and position of each row that has one.
@@ -376,6 +397,52 @@ pub fn check_overlap(scores: &[Score<'_>], options: &Options, log: &Path) -> Res
     })
 }
 
+/// Frequencies of effect alleles that a scoring file states, beside those of the people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Frequencies {
+    /// Nearer to the frequency of the effect allele than to that of the other.
+    pub as_stated: usize,
+    /// Nearer to the other allele's.
+    pub reversed: usize,
+}
+
+impl Frequencies {
+    /// Fewer people than this (or common alleles, near one half) tell nothing.
+    const LEAST_PEOPLE: usize = 50;
+    const LEAST_DIFFERENCE: f64 = 0.2;
+    /// Rows from which on it is no accident that most are reversed.
+    const LEAST_ROWS: usize = 5;
+
+    fn add(&mut self, stated: f64, tally: &Tally) {
+        let Some(observed) = tally.frequency().filter(|_| tally.people >= Self::LEAST_PEOPLE) else { return };
+        let (near, far) = ((stated - observed).abs(), (stated - (1.0 - observed)).abs());
+        self.as_stated += usize::from(near + Self::LEAST_DIFFERENCE < far);
+        self.reversed += usize::from(far + Self::LEAST_DIFFERENCE < near);
+    }
+
+    /// Rows of which it can be told.
+    #[must_use]
+    pub fn compared(&self) -> usize {
+        self.as_stated + self.reversed
+    }
+
+    /// Most frequencies are those of the other allele.
+    #[must_use]
+    pub fn are_reversed(&self) -> bool {
+        self.reversed >= Self::LEAST_ROWS && self.reversed > self.as_stated
+    }
+}
+
+impl fmt::Display for Frequencies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "of {} stated frequencies that tell, {} are those of the effect allele", self.compared(), self.as_stated)?;
+        if self.reversed > 0 {
+            write!(f, " and {} those of the other", self.reversed)?;
+        }
+        if self.are_reversed() { f.write_str(": are effect and other allele swapped in the file?") } else { Ok(()) }
+    }
+}
+
 /// What became of one scoring file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScoreSummary {
@@ -393,6 +460,8 @@ pub struct ScoreSummary {
     pub overlap: f64,
     /// Genotypes that a frequency stands for (or nothing, without mean imputation), over all people.
     pub missing_genotypes: u64,
+    /// Frequencies that the file states, beside those of the people.
+    pub frequencies: Frequencies,
 }
 
 impl ScoreSummary {
@@ -408,6 +477,7 @@ impl ScoreSummary {
             overlap: counts.overlap(),
             counts: counts.clone(),
             missing_genotypes: score.totals.iter().map(|total| u64::from(total.n_missing)).sum(),
+            frequencies: score.frequencies,
         }
     }
 }
@@ -417,6 +487,14 @@ impl fmt::Display for ScoreSummary {
         let counts = &self.counts;
         let build = self.genome_build.map_or_else(|| "build not stated".into(), |build| build.to_string());
         writeln!(f, "prs-{}: {} of {} variants matched ({:.1} %), {build}", self.id, counts.matched, counts.rows, 100.0 * self.overlap)?;
+        if counts.matched > 0 {
+            let types: Vec<String> = counts.match_types.iter().map(|(kind, count)| format!("{} {count}", kind.name())).collect();
+            writeln!(f, "  effect and other allele as REF and ALT (refalt), ALT and REF (altref): {}", types.join(", "))?;
+        }
+        if self.frequencies.compared() > 0 {
+            let warning = if self.frequencies.are_reversed() { "warning: " } else { "" };
+            writeln!(f, "  {warning}{}", self.frequencies)?;
+        }
         let rows = [
             ("flipped", counts.flipped),
             ("ambiguous", counts.ambiguous),
@@ -428,7 +506,32 @@ impl fmt::Display for ScoreSummary {
             ("unmatched", counts.unmatched),
         ];
         super::write_counts(f, &rows.map(|(what, count)| (what, count as u64)))?;
-        super::write_counts(f, &[("missing genotypes", self.missing_genotypes)])?;
+        super::write_counts(f, &[("missing genotypes at the variants matched", self.missing_genotypes)])?;
         counts.unusable.iter().try_for_each(|(reason, count)| writeln!(f, "  unusable ({reason}): {count}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compared(pairs: &[(f64, f64)], n_people: usize) -> Frequencies {
+        let mut frequencies = Frequencies::default();
+        for &(stated, observed) in pairs {
+            let haplotypes = 2 * n_people as u64;
+            frequencies.add(stated, &Tally { copies: observed * haplotypes as f64, haplotypes, people: n_people });
+        }
+        frequencies
+    }
+
+    #[test]
+    fn frequencies_of_the_other_allele_are_told_from_those_of_the_effect_allele() {
+        let stated = [(0.1, 0.12), (0.2, 0.15), (0.9, 0.85), (0.3, 0.28), (0.05, 0.04), (0.5, 0.45)];
+        let right = compared(&stated, 100);
+        assert_eq!((right.as_stated, right.reversed), (5, 0), "near one half nothing can be told");
+        let reversed = compared(&stated.map(|(stated, observed)| (1.0 - stated, observed)), 100);
+        assert!(reversed.are_reversed() && reversed.to_string().contains("swapped in the file?"), "{reversed}");
+        assert!(!right.are_reversed() && !right.to_string().contains("swapped"));
+        assert_eq!(compared(&stated, 49).compared(), 0, "few people have frequencies of their own");
     }
 }

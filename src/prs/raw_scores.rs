@@ -68,6 +68,8 @@ pub fn run(options: &Options) -> Result<RawSummary, Error> {
         wanted: Some(&is_published),
         filters: options.filters.as_deref(),
         keep_filtered: Some(&|_| true),
+        reference: options.scoring.reference.as_deref(),
+        builds: &published::stated_builds(options, &files),
     };
     let mut scorer: Option<Scorer<'_>> = None;
     let mut sites: Vec<Site> = Vec::new();

@@ -11,7 +11,6 @@ use std::{
     fs::File,
     io::{BufReader, Cursor, Read},
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 use flate2::read::MultiGzDecoder;
@@ -19,42 +18,7 @@ use polars::prelude::{CsvReadOptions, DataFrame, SerReader, StringChunked};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, effect::Effect};
-
-/// The two builds of the human genome in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum GenomeBuild {
-    /// Also hg19 and b37.
-    GRCh37,
-    /// Also hg38.
-    GRCh38,
-}
-
-impl fmt::Display for GenomeBuild {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::GRCh37 => "GRCh37",
-            Self::GRCh38 => "GRCh38",
-        })
-    }
-}
-
-/// A text that names no [`GenomeBuild`].
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a genome build; write GRCh37 or GRCh38")]
-pub struct UnknownBuild(String);
-
-impl FromStr for GenomeBuild {
-    type Err = UnknownBuild;
-
-    fn from_str(text: &str) -> Result<Self, UnknownBuild> {
-        match text.to_ascii_lowercase().as_str() {
-            "grch37" | "hg19" | "b37" | "hs37d5" => Ok(Self::GRCh37),
-            "grch38" | "hg38" => Ok(Self::GRCh38),
-            _ => Err(UnknownBuild(text.into())),
-        }
-    }
-}
+use super::{Error, GenomeBuild, effect::Effect};
 
 /// Why a row of a scoring file cannot be used as the weight of one allele.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -160,7 +160,7 @@ fn the_same_options_write_the_same_bytes_and_the_saved_model_says_the_same() {
     fs::write(&score, "#pgs_id=mine\nchr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n19\t44908684\tC\tT\t1.2\n19\t44908822\tT\tC\t-0.5\n19\t44907187\tG\tA\t0.1\n").unwrap();
     options.scoring_files = vec![score];
     let summary = run(&options).unwrap();
-    assert_eq!(summary.models, ["prs-covariates", "prs-apoe", "prs-dosages", "prs-ct", "prs-elastic-net", "prs-mine"]);
+    assert_eq!(summary.models, ["prs-covariates", "prs-apoe", "prs-dosages", "prs-ct", "prs-elastic-net", "prs-mine", "prs-mine-alone"]);
     assert!(summary.left_out.iter().all(|reason| reason.contains("APOE region")) && summary.left_out.len() == 2, "{:?}", summary.left_out);
     let apoe = summary.apoe.clone().unwrap();
     assert_eq!((apoe.e2, apoe.e3, apoe.e4), (123, 1_228, 201));
@@ -184,13 +184,13 @@ fn the_same_options_write_the_same_bytes_and_the_saved_model_says_the_same() {
     let model = PrsModel::load(&options.out.join("prs_model.json")).unwrap();
     assert_eq!(model.covariate_names(), ["age"]);
     let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates).unwrap();
-    let (rows, applied) = model.apply(&options.vcf, Some(&cohort)).unwrap();
+    let (rows, applied) = model.apply(&options.vcf, None, Some(&cohort)).unwrap();
     assert_eq!((rows.len(), applied.absent_alleles.len()), (predictions.len(), 0));
     for (row, prediction) in rows.iter().zip(&predictions) {
         assert_eq!((&row.sample_id, &row.model), (&prediction.sample_id, &prediction.model));
         assert!((row.logit - prediction.logit).abs() < 1e-7);
     }
-    assert!(model.apply(&options.vcf, None).unwrap_err().to_string().contains("covariate `age`"));
+    assert!(model.apply(&options.vcf, None, None).unwrap_err().to_string().contains("covariate `age`"));
     weights_give_the_logits(&options, &predictions, &cohort);
 }
 
@@ -267,7 +267,10 @@ fn too_little_overlap_is_an_error_with_its_causes_and_a_match_log() {
     assert!(log.contains(expected), "{log}");
 
     options.min_overlap = 0.3;
-    assert_eq!(run(&options).unwrap().models, ["prs-covariates", "prs-dosages", "prs-ct", "prs-elastic-net", "prs-score"]);
+    assert_eq!(
+        run(&options).unwrap().models,
+        ["prs-covariates", "prs-dosages", "prs-ct", "prs-elastic-net", "prs-score", "prs-score-alone"]
+    );
     let [score_row] = &read_scores(&options.out.join("scores.csv")).unwrap()[..] else { panic!() };
     assert_eq!((score_row.model.as_str(), score_row.n_variants, score_row.n_matched), ("prs-score", 3, 1));
     assert_eq!((score_row.genome_build.as_deref(), score_row.study.as_deref(), score_row.harmonised), (Some("GRCh37"), None, false));
@@ -307,7 +310,7 @@ fn a_saved_model_of_another_version_or_a_vcf_without_its_variants_is_refused() {
     let elsewhere = tempfile::tempdir().unwrap();
     let names: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
     let other = write_vcf(elsewhere.path(), &names, &[&format!("1 10 . A G . PASS . GT{}", " 0|1".repeat(12))]);
-    let message = model.apply(&[other], Some(&cohort)).unwrap_err().to_string();
+    let message = model.apply(&[other], None, Some(&cohort)).unwrap_err().to_string();
     assert!(message.contains("prs-dosages: only 1 of 2 variants"), "{message}");
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("\"schema_version\": 2", "\"schema_version\": 9")).unwrap();
     assert!(PrsModel::load(&path).unwrap_err().to_string().contains("version 9"));
@@ -338,7 +341,7 @@ fn every_score_is_there_with_and_without_the_apoe_region() {
         .into_iter()
         .chain(learned.map(String::from))
         .chain(learned.map(|model| format!("{model}-no-apoe")))
-        .chain(["prs-mine".to_owned(), "prs-mine-no-apoe".to_owned()])
+        .chain(["prs-mine", "prs-mine-alone", "prs-mine-no-apoe"].map(String::from))
         .collect();
     assert_eq!(summary.models, expected);
     assert_eq!(summary.models.iter().filter_map(|model| gf_cohort_schema::rung(model)).collect::<std::collections::BTreeSet<_>>().len(), 4);

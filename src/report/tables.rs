@@ -88,6 +88,7 @@ fn auc_record(row: &AucRow) -> [String; AUC_COLUMNS.len()] {
         six_decimals(row.calibration_slope),
         six_decimals(row.calibration_intercept),
         six_decimals(row.match_rate),
+        six_decimals(row.incremental_r2),
     ]
 }
 
@@ -269,10 +270,10 @@ mod tests {
             written(&Verdict { rows: vec![compared, undefined], ..Verdict::default() }, "auc.csv"),
             "model,split,n_cases,n_controls,auroc,ci_low,ci_high,compared_to,delta_auroc,delta_ci_low,delta_ci_high,p_value,reason,\
              parameters,multiplications,additions,energy_pj,bytes,row,auprc,or_per_sd,or_ci_low,or_ci_high,nagelkerke_r2,liability_r2,brier,\
-             calibration_slope,calibration_intercept,match_rate\n\
+             calibration_slope,calibration_intercept,match_rate,incremental_r2\n\
              linformer,test,40,60,0.712346,0.600000,1.000000,prs-dosages,0.000000,-0.250000,0.250000,1.23e-4,,27777,1000,2000,5500.0,200000,\
-             4,,1.500000,,,,,,,,\n\
-             linformer,validation,40,60,,,,,,,,,\"AUC undefined, one class\",,,,,,4,,,,,,,,,,\n"
+             4,,1.500000,,,,,,,,,\n\
+             linformer,validation,40,60,,,,,,,,,\"AUC undefined, one class\",,,,,,4,,,,,,,,,,,\n"
         );
     }
 

@@ -46,12 +46,13 @@ pub fn table(rows: &[AucRow]) -> String {
 /// A header and a line a model of what is known beside the AUC, without the columns and the models of which nothing is.
 fn measures(rows: &[&AucRow]) -> Vec<Vec<String>> {
     type Cell = fn(&AucRow) -> Option<String>;
-    let columns: [(&str, Cell); 8] = [
+    let columns: [(&str, Cell); 9] = [
         ("AUPRC", |row| three_decimals(row.auprc)),
         ("OR per SD (95% CI)", |row| {
             row.or_per_sd.map(|ratio| with_interval(Some(ratio), row.or_ci_low, row.or_ci_high, |value| format!("{value:.2}")))
         }),
         ("Nagelkerke R2", |row| three_decimals(row.nagelkerke_r2)),
+        ("R2 beyond covariates", |row| three_decimals(row.incremental_r2)),
         ("liability R2", |row| three_decimals(row.liability_r2)),
         ("Brier", |row| three_decimals(row.brier)),
         ("calibration slope", |row| three_decimals(row.calibration_slope)),

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dictionary, Error, LocusHaplotypes, Masks, Policies};
+use super::{
+    Dictionary, Error, LocusHaplotypes, Masks, Policies,
+    common::{Carried, CommonEdit},
+};
 use crate::{ingest::Locus, output};
 
 /// What sequences were made from, and how: a model made on them is only right for others made the same way.
@@ -27,6 +30,9 @@ pub struct LocusProvenance {
     pub masks: Masks,
     /// SHA-256 of the reference bases of the locus (upper-case, forward strand).
     pub reference_sha256: String,
+    /// Variants that are common among the training people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub common_variants: Vec<CommonEdit>,
 }
 
 impl Provenance {
@@ -39,8 +45,26 @@ impl Provenance {
             contig_len_nt: locus.contig_len_nt,
             masks: locus.masks.clone(),
             reference_sha256: output::sha256(&locus.reference),
+            common_variants: Vec::new(),
         };
         Self { loci: loci.map(of_locus).collect(), policies }
+    }
+
+    /// With what is common among `people`, and carried by at least `min_people` of them.
+    #[must_use]
+    pub fn with_common_variants(mut self, dictionary: &Dictionary, people: &[usize], min_people: usize) -> Self {
+        for (of_locus, locus) in self.loci.iter_mut().zip(&dictionary.loci) {
+            of_locus.common_variants = CommonEdit::of(locus, people, min_people);
+        }
+        self
+    }
+
+    /// How many of the common variants other people carry.
+    #[must_use]
+    pub fn carried(&self, dictionary: &Dictionary) -> Carried {
+        let mut carried = Carried::default();
+        self.loci.iter().zip(&dictionary.loci).for_each(|(of_locus, locus)| carried.add(&of_locus.common_variants, locus));
+        carried
     }
 
     /// Refuses sequences made from another reference or build.

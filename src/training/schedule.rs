@@ -64,7 +64,7 @@ impl Schedule {
     ///
     /// # Errors
     /// Names the option that makes no sense.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), Error> {
         let wrong = |what: &str| Err(Error::Options(what.to_string()));
         if [self.epochs, self.batch_size, self.patience, self.accumulate, self.ensemble, self.memory].contains(&0) {
             return wrong("epochs, batch_size, patience, accumulate, ensemble and memory must be at least 1");

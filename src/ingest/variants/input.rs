@@ -62,6 +62,7 @@ pub(in crate::ingest) struct Input {
     compression: Compression,
     /// Lines read so far; `None` where the stream does not start at the start of the file.
     n_lines: Option<u64>,
+    line_has_end: bool,
 }
 
 impl Input {
@@ -91,7 +92,7 @@ impl Input {
             }
             Compression::Bgzf => Box::new(bgzf::io::Reader::new(WithEnd::new(raw))),
         };
-        Ok(Self { path: path.into(), reader, compression, n_lines: Some(0) })
+        Ok(Self { path: path.into(), reader, compression, n_lines: Some(0), line_has_end: true })
     }
 
     /// Opens parts of a BGZF file, which stand in its order and do not overlap.
@@ -105,7 +106,7 @@ impl Input {
         } else {
             Box::new(Chunks::new(bgzf::io::Reader::new(file), chunks))
         };
-        Ok(Self { path: path.into(), reader, compression: Compression::Bgzf, n_lines: None })
+        Ok(Self { path: path.into(), reader, compression: Compression::Bgzf, n_lines: None, line_has_end: true })
     }
 
     pub fn path(&self) -> &Path {
@@ -160,13 +161,19 @@ impl Input {
             return Ok(false);
         }
         self.n_lines = self.n_lines.map(|n| n + 1);
-        if line.last() == Some(&b'\n') {
+        self.line_has_end = line.last() == Some(&b'\n');
+        if self.line_has_end {
             line.pop();
             if line.last() == Some(&b'\r') {
                 line.pop();
             }
         }
         Ok(true)
+    }
+
+    /// Whether the last line that was read had a line end; only the last one of a file can be without.
+    pub fn line_has_end(&self) -> bool {
+        self.line_has_end
     }
 
     /// Fills `bytes`.

@@ -1,0 +1,69 @@
+//! Does REF say what the FASTA says?
+//!
+//! Input -> output: records of one VCF, in its order, and a FASTA -> each agrees, lies where the FASTA has nothing, or is an error. The FASTA is
+//! read in windows, as records come in order. N and ambiguity codes agree with anything.
+
+use std::path::Path;
+
+use super::{Error, Reference, VariantRecord};
+
+/// Bases that are read at once.
+const WINDOW_NT: usize = 1 << 16;
+
+/// A FASTA that records are compared with.
+#[derive(Debug)]
+pub struct RefAlleles<'r> {
+    reference: &'r mut Reference,
+    contig: String,
+    start0: usize,
+    bases: Vec<u8>,
+    /// Records where the FASTA has nothing.
+    pub n_beyond: u64,
+}
+
+impl<'r> RefAlleles<'r> {
+    /// Compares with `reference`.
+    pub fn new(reference: &'r mut Reference) -> Self {
+        Self { reference, contig: String::new(), start0: 0, bases: Vec::new(), n_beyond: 0 }
+    }
+
+    /// Compares a record of `file`.
+    ///
+    /// # Errors
+    /// Bases that differ, with both; a FASTA that cannot be read.
+    pub fn compare(&mut self, file: &Path, record: &VariantRecord) -> Result<(), Error> {
+        let Some(expected) = self.bases_of(record)? else {
+            self.n_beyond += 1;
+            return Ok(());
+        };
+        let is_base = |base: u8| b"ACGT".contains(&base);
+        let differs = |(a, b): (&u8, &u8)| a != b && is_base(*a) && is_base(*b);
+        if !record.ref_allele.iter().zip(expected).any(differs) {
+            return Ok(());
+        }
+        let text = |bases: &[u8]| String::from_utf8_lossy(bases).into_owned();
+        let is_swapped = record.alt_alleles.iter().any(|alt| expected.starts_with(alt) && alt.iter().any(|&base| is_base(base)));
+        let causes = if is_swapped {
+            "which is ALT here: are REF and ALT swapped, or is it another build (GRCh37 beside GRCh38)?"
+        } else {
+            "the VCF was made against another reference; is it GRCh37 beside GRCh38, or are positions shifted?"
+        };
+        let (found, expected) = (text(&record.ref_allele), text(expected));
+        let reason = format!("REF is `{found}` but {} has `{expected}`: {causes}", self.reference.path().display());
+        Err(Error::record(file, record, reason))
+    }
+
+    /// The bases that REF stands for.
+    fn bases_of(&mut self, record: &VariantRecord) -> Result<Option<&[u8]>, Error> {
+        let (start0, end0) = (record.start0(), record.end0());
+        let is_held = self.contig == record.contig && self.start0 <= start0 && end0 <= self.start0 + self.bases.len();
+        if !is_held {
+            let Ok((_, last)) = self.reference.covering(&record.contig, start0, end0) else { return Ok(None) };
+            let end0 = end0.max(last.min(start0 + WINDOW_NT));
+            self.bases = self.reference.fetch(&record.contig, start0, end0)?;
+            self.contig.clone_from(&record.contig);
+            self.start0 = start0;
+        }
+        Ok(Some(&self.bases[start0 - self.start0..end0 - self.start0]))
+    }
+}

@@ -145,7 +145,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
             runner.inputs(&[&bundle.join("config.json"), &bundle.join("model.safetensors")])?;
         }
         runner.stage(&format!("3-models/{}", model.name()), &folder, &json!(model.key()), || {
-            let summary = training::run(&options, &mut progress())?;
+            let summary = training::run(&options, &mut progress(true))?;
             eprint!("{summary}");
             Ok(summary)
         })?;

@@ -17,6 +17,7 @@ mod member;
 mod members;
 mod memory;
 mod optimizer;
+mod ranks;
 mod schedule;
 mod tensorboard;
 
@@ -26,6 +27,7 @@ pub use self::{
     error::Error,
     log::{EpochLog, Progress},
     optimizer::{AdamW, Moments},
+    ranks::Ranks,
     schedule::{ClassWeights, Schedule},
 };
 
@@ -200,6 +202,17 @@ pub fn check(options: &Options) -> Result<(), Error> {
 /// # Errors
 /// Inputs that are wrong or do not fit, options that make no sense, too little memory, a loss that is not finite; being told to stop.
 pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, Error> {
+    match run_on(&Ranks::alone(), options, on_progress)? {
+        Some(summary) => Ok(summary),
+        None => Err(Error::Options("the first rank is missing".into())),
+    }
+}
+
+/// As [`run`], by several processes together; `None` in all of them but the first, which writes the bundle.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(ranks: &Ranks, options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Option<Summary>, Error> {
     let schedule = &options.schedule;
     schedule.check()?;
     // Its `predictions.csv` would be overwritten.
@@ -224,7 +237,7 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     let initial = initial.transpose()?;
 
     let name = name_of(options);
-    let digest = digest_of(options, &name)?;
+    let digest = digest_of(options, &name, ranks)?;
     let setting = Setting {
         config: &config,
         data: &data,
@@ -234,6 +247,7 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         initial: initial.as_ref(),
         resume: options.resume,
         device: &device,
+        ranks,
     };
     let places = places(options, &plan);
     let mut trained = Vec::new();
@@ -241,6 +255,9 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         trained.push(member::train(&setting, member, place, on_progress)?);
     }
 
+    if !ranks.is_first() {
+        return Ok(None);
+    }
     let logits = mean_logits(&setting, &plan, &trained)?;
     let summary = Summary {
         name: name.clone(),
@@ -263,7 +280,7 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     for place in &places {
         output::remove_if_there(&place.checkpoint)?;
     }
-    Ok(summary)
+    Ok(Some(summary))
 }
 
 /// Architecture and shapes of the model to train.
@@ -363,11 +380,13 @@ fn predictions(name: &str, cohort: &Cohort, plan: &Plan, logits: &[f64]) -> Vec<
 }
 
 /// Digest of everything that the trained weights depend on.
-fn digest_of(options: &Options, name: &str) -> Result<String, Error> {
+fn digest_of(options: &Options, name: &str, ranks: &Ranks) -> Result<String, Error> {
     let Options { tokens, phenotype_coding, covariates, architecture, schedule, device, .. } = options;
     let mut inputs = vec![options.cohort.clone(), tokens.join("tokens.safetensors"), tokens.join("tokenizer.json")];
     inputs.extend(options.init.iter().flat_map(|bundle| [bundle.join("config.json"), bundle.join("model.safetensors")]));
     let inputs = inputs.iter().map(|path| output::sha256_of_file(path)).collect::<Result<Vec<_>, _>>()?;
     let parts = serde_json::json!([inputs, name, phenotype_coding, covariates, architecture, schedule, device]);
-    Ok(output::sha256(parts.to_string().as_bytes()))
+    // More ranks are larger steps.
+    let of_ranks = if ranks.n() > 1 { format!("{} ranks", ranks.n()) } else { String::new() };
+    Ok(output::sha256(format!("{parts}{of_ranks}").as_bytes()))
 }

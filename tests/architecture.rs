@@ -21,6 +21,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("gf_cohort_schema", "cli compress dataset evaluation explain pipeline prs report score simulate tokenization training"),
     ("gf_tokenizer", "cli dataset explain pipeline score tokenization training"),
     ("linfa", "prs"),
+    ("mpi", "training"),
     ("linfa_logistic", "prs"),
     ("nalgebra", "compress models prs regression"),
     ("noodles", "ingest output sequence simulate"),

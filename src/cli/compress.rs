@@ -72,7 +72,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         out: args.out,
     };
     let _claim = pipeline::claim(&options.out)?;
-    let summary = compress::run(&options, &mut progress())?;
+    let summary = compress::run(&options, &mut progress(true))?;
     write!(io::stdout().lock(), "{summary}")?;
     eprintln!("wrote {}", options.out.display());
     Ok(())

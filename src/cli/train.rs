@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{architecture::ArchitectureArgs, cohort::CohortArgs};
 use crate::{
     pipeline::{self, progress},
-    training::{self, ClassWeights, DeviceChoice, Options, Resume, Schedule},
+    training::{self, ClassWeights, DeviceChoice, Options, Ranks, Resume, Schedule},
 };
 
 /// Train a model on tokens; the weights of the epoch with the best validation AUC are kept.
@@ -128,10 +128,28 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         tensorboard: args.tensorboard,
         resume: if args.resume { Resume::Yes } else { Resume::No },
     };
-    let _claim = pipeline::claim(&options.out)?;
-    if args.report_cost {
-        eprintln!("{}", training::cost::report(&options)?);
+    let ranks = Ranks::join()?;
+    let trained = train(&ranks, &options, args.report_cost);
+    if trained.is_err() {
+        ranks.desert();
     }
-    eprint!("{}", training::run(&options, &mut progress())?);
+    trained
+}
+
+fn train(ranks: &Ranks, options: &Options, report_cost: bool) -> anyhow::Result<()> {
+    let _claim = ranks.is_first().then(|| pipeline::claim(&options.out)).transpose()?;
+    if report_cost && ranks.is_first() {
+        eprintln!("{}", training::cost::report(options)?);
+    }
+    if ranks.n() > 1 && ranks.is_first() {
+        let n = ranks.n();
+        eprintln!(
+            "{n} ranks: a step is {n} times the batch size, {} people",
+            n * options.schedule.batch_size * options.schedule.accumulate
+        );
+    }
+    if let Some(summary) = training::run_on(ranks, options, &mut progress(ranks.is_first()))? {
+        eprint!("{summary}");
+    }
     Ok(())
 }

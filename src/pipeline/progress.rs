@@ -6,10 +6,11 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use crate::{interrupt, training::Progress};
 
-/// Shows the loop: a bar on a terminal, a line an epoch everywhere. Stops it after a step when the user wants the program to end.
-pub fn progress() -> impl FnMut(Progress<'_>) {
+/// Shows the loop, unless another process speaks: a bar on a terminal, a line an epoch everywhere. Stops it after a step when the user wants the
+/// program to end.
+pub fn progress(speaks: bool) -> impl FnMut(Progress<'_>) {
     // Hidden by indicatif itself where standard error is not a terminal.
-    let bar = ProgressBar::no_length();
+    let bar = if speaks { ProgressBar::no_length() } else { ProgressBar::hidden() };
     let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let (mut member, mut n_epochs, mut of_members) = (0, 0, String::new());
@@ -30,6 +31,7 @@ pub fn progress() -> impl FnMut(Progress<'_>) {
             bar.set_prefix(format!("{of_members}epoch {epoch}/{n}"));
             bar.set_message(format!("loss {loss:.4}"));
         }
+        Progress::Epoch(_) if !speaks => {}
         Progress::Epoch(log) => bar.suspend(|| {
             let an_epoch = member_started.elapsed().as_secs_f64() / (log.epoch - epochs_before).max(1) as f64;
             let left = Duration::from_secs_f64(an_epoch * (n_epochs - log.epoch) as f64);

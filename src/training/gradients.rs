@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use candle_core::{Tensor, Var, backprop::GradStore};
 
-use super::Error;
+use super::{Error, Ranks};
 use crate::{
     dataset::{Dataset, bytes_per_haplotype, encode_in_groups, encode_in_parts, haplotypes_at_a_time},
     models::{Config, Groups, Model},
@@ -26,7 +26,7 @@ pub struct Batching {
     pub class_weights: [f64; 2],
 }
 
-/// Mean weighted loss of the people of a step, and its gradients: added up over batches, equal to those of one batch of all.
+/// Mean weighted loss of the people of a step, and its gradients: added up over batches and over ranks, equal to those of one batch of all.
 ///
 /// # Errors
 /// When the model does not fit the data.
@@ -36,15 +36,41 @@ pub fn of_step(
     data: &Dataset<'_>,
     people: &[usize],
     batching: Batching,
+    ranks: &Ranks,
 ) -> Result<(f64, GradStore), Error> {
     let (mut loss, mut gradients) = (0.0, GradStore::default());
-    for batch in people.chunks(batching.batch_size) {
+    for batch in ranks.part(people).chunks(batching.batch_size) {
         let weights = data.class_weights(batch, batching.class_weights.map(|weight| weight / people.len() as f64))?;
         let (of_batch, batch_gradients) = of_batch(model, parameters, data, batch, &weights, batching.bytes)?;
         loss += of_batch;
         parameters.add_gradients(&mut gradients, &batch_gradients)?;
     }
-    Ok((loss, gradients))
+    if ranks.n() == 1 { Ok((loss, gradients)) } else { over_ranks(parameters, loss, &gradients, ranks) }
+}
+
+/// Summed over all ranks, of which each has some people. A parameter without a gradient anywhere is left without.
+fn over_ranks(parameters: &Parameters, loss: f64, gradients: &GradStore, ranks: &Ranks) -> Result<(f64, GradStore), Error> {
+    let loss = ranks.sum(vec![loss])[0];
+    let mut values = Vec::with_capacity(parameters.n_values());
+    for (_, var) in parameters.iter() {
+        match gradients.get(var) {
+            Some(gradient) => {
+                values.push(1.0);
+                values.extend(gradient.flatten_all()?.to_vec1::<f32>()?);
+            }
+            None => values.extend(std::iter::repeat_n(0.0, 1 + var.elem_count())),
+        }
+    }
+    let sums = ranks.sum_f32(values);
+    let (mut summed, mut rest) = (GradStore::default(), sums.as_slice());
+    for (_, var) in parameters.iter() {
+        let (of_var, others) = rest.split_at(1 + var.elem_count());
+        rest = others;
+        if of_var[0] > 0.0 {
+            summed.insert(var, Tensor::from_slice(&of_var[1..], var.shape(), var.device())?);
+        }
+    }
+    Ok((loss, summed))
 }
 
 fn of_batch(
@@ -160,7 +186,8 @@ mod tests {
         let mut parameters = Parameters::seeded(3);
         let model = Model::new(&config(preset), &mut parameters).unwrap();
         let (loss, store) =
-            of_step(&model, &parameters, &data, &everyone, Batching { batch_size, bytes, class_weights: [2.0, 0.7] }).unwrap();
+            of_step(&model, &parameters, &data, &everyone, Batching { batch_size, bytes, class_weights: [2.0, 0.7] }, &Ranks::alone())
+                .unwrap();
         let of = |(name, var): (&str, &candle_core::Var)| {
             (name.to_owned(), store.get(var).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap())
         };

@@ -12,7 +12,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    AdamW, EpochLog, Error, Progress, Resume, Schedule, Weights,
+    AdamW, EpochLog, Error, Progress, Ranks, Resume, Schedule, Weights,
     checkpoint::Checkpoint,
     gradients::{self, Batching},
     init::Initial,
@@ -39,6 +39,7 @@ pub struct Setting<'s> {
     pub initial: Option<&'s Initial>,
     pub resume: Resume,
     pub device: &'s Device,
+    pub ranks: &'s Ranks,
 }
 
 /// A member's own files and place.
@@ -82,7 +83,7 @@ fn some_people<'p>(config: &Config, people: &'p [usize]) -> &'p [usize] {
 /// A checkpoint that cannot be used, a loss that is not finite, a file that cannot be written; [`Error::Stopped`] when told to stop, after the
 /// state is written.
 pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Trained, Error> {
-    let Setting { config, data, cohort, schedule, digest, device, .. } = *setting;
+    let Setting { config, data, cohort, schedule, digest, device, ranks, .. } = *setting;
     let (mut checkpoint, parameters, has_hashes) = match (resumed(setting, &place.checkpoint)?, setting.initial) {
         (Some((checkpoint, weights)), _) => (checkpoint, Parameters::saved(weights), true),
         (None, Some(initial)) => {
@@ -93,9 +94,11 @@ pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress:
     let mut parameters = parameters.on(device);
     let model = Model::new(config, &mut parameters)?;
     let epochs_resumed = checkpoint.state.log.len();
-    let mut events = place.events.as_ref().map(|folder| EventFile::create(folder, &checkpoint.state.log)).transpose()?;
+    let mut events =
+        place.events.as_ref().filter(|_| ranks.is_first()).map(|folder| EventFile::create(folder, &checkpoint.state.log)).transpose()?;
 
-    let n_steps = member.training.len().div_ceil(schedule.people_per_step());
+    let people_per_step = schedule.people_per_step().saturating_mul(ranks.n());
+    let n_steps = member.training.len().div_ceil(people_per_step);
     let optimizer = AdamW::new(schedule.weight_decay, schedule.clip_norm);
     let batching = Batching {
         batch_size: schedule.batch_size,
@@ -114,8 +117,8 @@ pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress:
             model.fit_hashes(&data.input(some_people(config, &order(member, epoch)))?, member.seed)?;
         }
         let order = order(member, epoch);
-        for (step, people) in order.chunks(schedule.people_per_step()).enumerate().skip(before.n_steps) {
-            let (loss, gradients) = gradients::of_step(&model, &parameters, data, people, batching)?;
+        for (step, people) in order.chunks(people_per_step).enumerate().skip(before.n_steps) {
+            let (loss, gradients) = gradients::of_step(&model, &parameters, data, people, batching, ranks)?;
             let norm = optimizer.step(&parameters, &gradients, &mut checkpoint.moments, learning_rate(step))?;
             if !loss.is_finite() || !norm.is_finite() {
                 return Err(diverged(step + 1));
@@ -125,12 +128,14 @@ pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress:
             let stop = Cell::new(false);
             let (epoch, step) = ((epoch, schedule.epochs), (step + 1, n_steps));
             on_progress(Progress::Step { member: place.number, epoch, step, loss, stop: &stop });
-            if stop.get() || saved.elapsed() >= BETWEEN_CHECKPOINTS {
+            // All or none: who goes on alone would wait for the others for ever.
+            let stops = ranks.any(stop.get());
+            if ranks.is_first() && (stops || saved.elapsed() >= BETWEEN_CHECKPOINTS) {
                 checkpoint.partial.seconds = before.seconds + started.elapsed().as_secs_f64();
                 checkpoint.save(&place.checkpoint, &parameters)?;
                 saved = Instant::now();
             }
-            if stop.get() {
+            if stops {
                 return Err(Error::Stopped { member: place.number, epoch, step, path: place.checkpoint.clone() });
             }
         }
@@ -147,7 +152,9 @@ pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress:
         };
         on_progress(Progress::Epoch(&log));
         checkpoint.end_epoch(log.clone(), &parameters)?;
-        checkpoint.save(&place.checkpoint, &parameters)?;
+        if ranks.is_first() {
+            checkpoint.save(&place.checkpoint, &parameters)?;
+        }
         saved = Instant::now();
         if let Some(events) = &mut events {
             events.add(&log)?;
@@ -187,9 +194,9 @@ fn order(member: &Member, epoch: usize) -> Vec<usize> {
 
 /// AUC and mean loss on some people; `None` where a logit is not finite.
 fn judge(model: &Model, setting: &Setting<'_>, people: &[usize]) -> Result<Option<(f64, f64)>, Error> {
-    let Setting { data, cohort, schedule, .. } = *setting;
+    let Setting { data, cohort, schedule, ranks, .. } = *setting;
     let (mut cases, mut controls, mut loss) = (Vec::new(), Vec::new(), 0.0);
-    for (&person, logit) in people.iter().zip(logits_within(schedule.bytes(), model, data, people)?) {
+    for (&person, logit) in people.iter().zip(ranks.of_all(people, |part| logits_within(schedule.bytes(), model, data, part))?) {
         let logit = f64::from(logit);
         if !logit.is_finite() {
             return Ok(None);

@@ -9,6 +9,8 @@ mod compress;
 mod evaluate;
 mod explain;
 mod man;
+mod merge;
+mod plan;
 mod prs;
 mod run;
 mod score;
@@ -40,12 +42,14 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Plan(plan::Args),
     Simulate(simulate::Args),
     Sequences(sequences::Args),
     Tokenize(tokenize::Args),
     Train(train::Args),
     Prs(prs::Args),
     Score(score::Args),
+    Merge(merge::Args),
     Evaluate(evaluate::Args),
     Explain(explain::Args),
     Compress(compress::Args),
@@ -57,7 +61,9 @@ impl Command {
     fn computes_models(&self) -> bool {
         match self {
             Self::Run(_) | Self::Train(_) | Self::Score(_) | Self::Explain(_) | Self::Compress(_) => true,
-            Self::Simulate(_)
+            Self::Plan(_)
+            | Self::Simulate(_)
+            | Self::Merge(_)
             | Self::Sequences(_)
             | Self::Tokenize(_)
             | Self::Prs(_)
@@ -97,12 +103,14 @@ impl Cli {
         }
         match self.command {
             Command::Run(args) => run::run(args),
+            Command::Plan(args) => plan::run(args),
             Command::Simulate(args) => simulate::run(args),
             Command::Sequences(args) => sequences::run(args),
             Command::Tokenize(args) => tokenize::run(args),
             Command::Train(args) => train::run(args),
             Command::Prs(args) => prs::run(args),
             Command::Score(args) => score::run(args),
+            Command::Merge(args) => merge::run(args),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Explain(args) => explain::run(args),
             Command::Compress(args) => compress::run(args),

@@ -13,7 +13,8 @@ use crate::{
 /// The learning rate rises and falls by a fixed schedule whose default is meant to be left as it is; nothing searches for another one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gf-genomics train --tokens tokens --cohort cohort.csv --out model --seed 1\n  \
-                        gf-genomics train --tokens tokens --cohort cohort.csv --out model --folds 5 --ensemble 3")]
+                        gf-genomics train --tokens tokens --cohort cohort.csv --out model --folds 5 --ensemble 3\n  \
+                        gf-genomics train --tokens tokens --cohort cohort.csv --out model --folds 5 --ensemble 3 --member 7 --resume")]
 pub struct Args {
     /// Folder that `tokenize` wrote.
     #[arg(long, value_name = "DIR")]
@@ -83,9 +84,13 @@ pub struct Args {
     /// Print what one sequence costs this model, and a softmax transformer of its size, before training: operations, energy, memory.
     #[arg(long)]
     report_cost: bool,
-    /// Go on from the checkpoint in the folder, if there is one.
+    /// Go on from the checkpoints in the folder, if there are any.
     #[arg(long)]
     resume: bool,
+    /// Train only model N of the --folds and --ensemble, and leave it in the folder: several at once, each on a machine of its own. When all are
+    /// there, the same command with --resume and without --member writes the bundle.
+    #[arg(long, value_name = "N")]
+    member: Option<usize>,
 }
 
 impl Args {
@@ -128,10 +133,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         tensorboard: args.tensorboard,
         resume: if args.resume { Resume::Yes } else { Resume::No },
     };
-    let _claim = pipeline::claim(&options.out)?;
+    // Members that are trained side by side have files of their own.
+    let _claim = args.member.is_none().then(|| pipeline::claim(&options.out)).transpose()?;
     if args.report_cost {
         eprintln!("{}", training::cost::report(&options)?);
     }
-    eprint!("{}", training::run(&options, &mut progress())?);
+    match args.member {
+        None => eprint!("{}", training::run(&options, &mut progress())?),
+        Some(number) => eprintln!("model {number}: {}", training::run_member(&options, number, &mut progress())?),
+    }
     Ok(())
 }

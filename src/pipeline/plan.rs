@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
+use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -74,6 +74,11 @@ impl Data {
     /// As the reader's option.
     pub fn covariates(&self) -> CovariateChoice {
         self.covariates.clone().map_or(CovariateChoice::All, CovariateChoice::Named)
+    }
+
+    /// The cohort table.
+    pub fn people(&self) -> Result<Cohort, gf_cohort_schema::Error> {
+        Cohort::read(&self.cohort, self.phenotype_coding, &self.covariates())
     }
 
     /// The files.

@@ -85,8 +85,10 @@ def measure(program, out, axis, size):
 
 
 def exponent(points):
-    """Slope of a line through the logarithms."""
+    """Slope of a line through the logarithms; nothing where fewer than three sizes show more than an empty job."""
     points = [(math.log(x), math.log(y)) for x, y in points if y > 0]
+    if len(points) < 3:
+        return math.nan
     mean_x, mean_y = (sum(values) / len(points) for values in zip(*points))
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
 

@@ -450,7 +450,7 @@ fn jobs_that_are_killed_go_on_and_a_changed_file_does_what_it_changes_again() {
 
 // ---- Workflow engine ----------------------------------------------------------------------------------------------------------------------------
 
-/// Snakemake with a profile, told where by GF_SNAKEMAKE; none, and a word about it, where it is not there.
+/// Snakemake with a profile, told where by `GF_SNAKEMAKE`; none, and a word about it, where it is not there.
 fn snakemake() -> Option<PathBuf> {
     let found = env::var_os("GF_SNAKEMAKE").map(PathBuf::from).filter(|path| path.is_file());
     if found.is_none() {

@@ -27,36 +27,36 @@ mod measured {
     /// In simulated cohorts, whatever the number of people.
     pub const SIMULATED_VARIANTS: f64 = 8.0;
     /// Reading a genotype of a VCF, seconds of a core.
-    pub const SECONDS_A_GENOTYPE: f64 = 6e-9;
+    pub const SECONDS_A_GENOTYPE: f64 = 1e-8;
     /// Writing one, in `simulate`.
-    pub const SECONDS_A_SIMULATED_GENOTYPE: f64 = 4e-8;
+    pub const SECONDS_A_SIMULATED_GENOTYPE: f64 = 1.7e-7;
     /// Distinct haplotypes of a locus: `DISTINCT * people ^ SPREAD * (nt / 33,000) ^ SPREAD`, at most two a person: 2,893 in the 2,504 of the 1000
     /// Genomes Project, at windows of chromosome 22.
     pub const DISTINCT: f64 = 3.2;
     pub const SPREAD: f64 = 0.87;
     /// A haplotype as a number of edits in memory and in `loci.json`.
-    pub const BYTES_A_HAPLOTYPE: f64 = 600.0;
+    pub const BYTES_A_HAPLOTYPE: f64 = 2_000.0;
     /// Numbering, writing or reading one.
     pub const SECONDS_A_HAPLOTYPE: f64 = 2e-5;
     /// A person at a locus in memory, and a row of `pairs.csv`.
     pub const BYTES_A_PAIR: f64 = 32.0;
     pub const SECONDS_A_PAIR: f64 = 3e-7;
     /// Tokens of a nucleotide of a distinct haplotype.
-    pub const SECONDS_A_TOKENIZED_NT: f64 = 5e-9;
+    pub const SECONDS_A_TOKENIZED_NT: f64 = 1e-8;
     /// Operations (multiplications and additions) of a model in a second, forward; training is three times forward.
-    pub const OPERATIONS_A_SECOND: f64 = 2e10;
+    pub const OPERATIONS_A_SECOND: f64 = 5e10;
     pub const TRAINING: f64 = 3.0;
-    /// Of the haplotypes of a batch those that are not in it already.
-    pub const DISTINCT_IN_A_BATCH: f64 = 0.6;
-    /// A dosage of the baselines in memory, and all that is done with it.
-    pub const BYTES_A_DOSAGE: f64 = 20.0;
-    pub const SECONDS_A_DOSAGE: f64 = 3e-7;
+    /// Of the haplotypes of a batch those that are not in it already; in simulated cohorts about half as many.
+    pub const DISTINCT_IN_A_BATCH: f64 = 0.9;
+    /// A dosage of the baselines in memory, and all that is done with it (the path of the elastic net, most of all).
+    pub const BYTES_A_DOSAGE: f64 = 24.0;
+    pub const SECONDS_A_DOSAGE: f64 = 2e-5;
     /// A person of a model in the report.
-    pub const BYTES_A_PREDICTION: f64 = 300.0;
-    pub const SECONDS_A_PREDICTION: f64 = 2e-5;
+    pub const BYTES_A_PREDICTION: f64 = 700.0;
+    pub const SECONDS_A_PREDICTION: f64 = 2e-6;
     /// Every job: the program, and its start.
     pub const MEMORY_MB: f64 = 100.0;
-    pub const SECONDS: f64 = 2.0;
+    pub const SECONDS: f64 = 1.0;
 }
 use measured as m;
 

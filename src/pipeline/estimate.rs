@@ -35,7 +35,7 @@ mod measured {
     pub const DISTINCT: f64 = 3.2;
     pub const SPREAD: f64 = 0.87;
     /// A haplotype as a number of edits in memory and in `loci.json`.
-    pub const BYTES_A_HAPLOTYPE: f64 = 2_000.0;
+    pub const BYTES_A_HAPLOTYPE: f64 = 600.0;
     /// Numbering, writing or reading one.
     pub const SECONDS_A_HAPLOTYPE: f64 = 2e-5;
     /// A person at a locus in memory, and a row of `pairs.csv`.
@@ -127,7 +127,7 @@ impl Sizes {
         let loci_nt = &self.loci_nt[loci.clone()];
         let nt: usize = loci_nt.iter().sum();
         let variants = |nt: usize| self.variants_per_kb * nt as f64 / 1_000.0;
-        let distinct = |nt: &usize| (m::DISTINCT * (n_people * *nt as f64 / 33_000.0).powf(m::SPREAD)).min(2.0 * n_people).max(1.0);
+        let distinct = |nt: &usize| distinct(n_people, *nt);
         let haplotypes: f64 = loci_nt.iter().map(distinct).sum();
         let pairs = n_people * loci_nt.len() as f64;
         let genotypes = variants(nt) * self.people_in_files as f64;
@@ -148,7 +148,7 @@ impl Sizes {
                 (4, all_nt * m::SECONDS_A_TOKENIZED_NT + haplotypes * m::SECONDS_A_HAPLOTYPE, 2.0 * dictionary + 2.0 * tokens, tokens)
             }
             Rule::Train(model) | Rule::Predict(model) | Rule::Bundle(model) => {
-                return self.of_model(plan, &plan.models[model], rule, people, haplotypes, pairs);
+                return self.of_model(plan, &plan.models[model], rule, n_people, haplotypes);
             }
             Rule::Prs => {
                 let dosages = variants(nt) * n_people;
@@ -162,26 +162,20 @@ impl Sizes {
         Ok(rounded(threads, seconds, bytes, disk))
     }
 
-    fn of_model(
-        &self,
-        plan: &Plan,
-        model: &ModelPlan,
-        rule: Rule,
-        people: &Range<usize>,
-        haplotypes: f64,
-        pairs: f64,
-    ) -> anyhow::Result<Estimate> {
+    fn of_model(&self, plan: &Plan, model: &ModelPlan, rule: Rule, n_people: f64, haplotypes: f64) -> anyhow::Result<Estimate> {
         let shape = |(number, nt): (usize, &usize)| LocusShape { name: number.to_string(), n_slots: n_slots(plan, *nt) };
         let loci: Vec<LocusShape> = self.loci_nt.iter().enumerate().map(shape).collect();
-        let total_slots: usize = loci.iter().map(|locus| locus.n_slots).sum();
         let config = Config { architecture: model.architecture.clone(), vocab_size: 5_000, loci, n_covariates: self.n_covariates };
         let cost = config.cost()?;
-        let (n_people, schedule) = (people.len() as f64, &model.schedule);
+        let schedule = &model.schedule;
         let n_members = schedule.n_members() as f64;
         // A haplotype of every locus.
         let one_pass = (cost.multiplications + cost.additions) as f64 / m::OPERATIONS_A_SECOND;
         let weights = 4.0 * cost.parameters as f64;
-        let tokens = 4.0 * haplotypes / self.loci_nt.len().max(1) as f64 * total_slots as f64 + 8.0 * pairs;
+        // Those of everyone, whoever is predicted.
+        let everyone = self.people as f64;
+        let of_locus = |nt: &usize| 4.0 * distinct(everyone, *nt) * n_slots(plan, *nt) as f64 + 8.0 * everyone;
+        let tokens: f64 = self.loci_nt.iter().map(of_locus).sum();
         // Each distinct haplotype once.
         let predicting = haplotypes / self.loci_nt.len().max(1) as f64 * one_pass;
         let batches = training::memory_of(&config, schedule) as f64;
@@ -193,10 +187,8 @@ impl Sizes {
                 (4, schedule.epochs as f64 * an_epoch, tokens + batches, 4.0 * weights)
             }
             Rule::Predict(_) => (4, n_members * predicting, tokens + batches + n_members * weights, n_people * 80.0),
-            _ => {
-                let predicting = if people.len() == self.people { n_members * predicting } else { 0.0 };
-                (2, predicting, tokens + batches + 4.0 * n_members * weights, n_members * weights + n_people * 80.0)
-            }
+            // Of people whom no other job predicts.
+            _ => (2, n_members * predicting, tokens + batches + 4.0 * n_members * weights, n_members * weights + everyone * 80.0),
         };
         Ok(rounded(threads, seconds, bytes, disk))
     }
@@ -209,6 +201,11 @@ fn rounded(threads: usize, seconds: f64, bytes: f64, disk: f64) -> Estimate {
         core_minutes: (m::SECONDS + seconds) / 60.0,
         disk_mb: (disk / 1e6).ceil() as u64,
     }
+}
+
+/// Distinct haplotypes of a locus among some people, about.
+fn distinct(n_people: f64, nt: usize) -> f64 {
+    (m::DISTINCT * (n_people * nt as f64 / 33_000.0).powf(m::SPREAD)).min(2.0 * n_people)
 }
 
 /// Slots of a haplotype of a locus, about.

@@ -128,7 +128,8 @@ impl Division {
                 .into_iter()
                 .map(|(name, people)| add(Rule::Predict(number), name, needs.clone(), &people, everywhere))
                 .collect();
-            last.push(add(Rule::Bundle(number), stage, [needs, blocks].concat(), everyone, everywhere));
+            let still_to_predict = if blocks.is_empty() { everyone } else { &(0..0) };
+            last.push(add(Rule::Bundle(number), stage, [needs, blocks].concat(), still_to_predict, everywhere));
         }
         last.push(add(Rule::Prs, "4-baselines".into(), cohort, everyone, everywhere));
         add(Rule::Evaluate, "5-report".into(), last, everyone, everywhere);

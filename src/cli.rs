@@ -10,6 +10,8 @@ mod compress;
 mod evaluate;
 mod explain;
 mod man;
+mod merge;
+mod plan;
 mod prs;
 mod run;
 mod score;
@@ -42,12 +44,14 @@ pub struct Cli {
 enum Command {
     Run(run::Args),
     Check(check::Args),
+    Plan(plan::Args),
     Simulate(simulate::Args),
     Sequences(sequences::Args),
     Tokenize(tokenize::Args),
     Train(train::Args),
     Prs(prs::Args),
     Score(score::Args),
+    Merge(merge::Args),
     Evaluate(evaluate::Args),
     Explain(explain::Args),
     Compress(compress::Args),
@@ -60,7 +64,9 @@ impl Command {
         match self {
             Self::Run(_) | Self::Train(_) | Self::Score(_) | Self::Explain(_) | Self::Compress(_) => true,
             Self::Check(_)
+            | Self::Plan(_)
             | Self::Simulate(_)
+            | Self::Merge(_)
             | Self::Sequences(_)
             | Self::Tokenize(_)
             | Self::Prs(_)
@@ -101,12 +107,14 @@ impl Cli {
         match self.command {
             Command::Run(args) => run::run(args),
             Command::Check(args) => check::run(&args),
+            Command::Plan(args) => plan::run(args),
             Command::Simulate(args) => simulate::run(args),
             Command::Sequences(args) => sequences::run(args),
             Command::Tokenize(args) => tokenize::run(args),
             Command::Train(args) => train::run(args),
             Command::Prs(args) => prs::run(args),
             Command::Score(args) => score::run(args),
+            Command::Merge(args) => merge::run(args),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Explain(args) => explain::run(args),
             Command::Compress(args) => compress::run(args),

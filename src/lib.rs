@@ -24,7 +24,8 @@
 //!
 //! `simulate` makes cohorts with planted risk and a known best possible AUC (0-cohort/); `score` applies a saved model to new people;
 //! `explain` says what each variant does to its logit; `compress` makes it smaller;
-//! `pipeline` runs the stages of a TOML file in this order and continues where it was stopped.
+//! `pipeline` runs the stages of a TOML file in this order and continues where it was stopped, or does one job of them; `pipelines/cluster/`
+//! has a workflow engine do all jobs.
 //!
 //! # A stage
 //! Each stage is one module with `Options` (validated, serde, no clap), `run(..) -> Result<Summary, Error>` and `Error`.

@@ -2,41 +2,51 @@
 //!
 //! Input -> output: a pipeline file -> `DIR/{0-cohort,1-sequences,2-tokens,3-models,4-baselines,5-report}/` and `run.json`. A stage is known by the
 //! digest of its options and inputs: where its folder holds a finished one with the same digest and unchanged files, it is not done again.
+//! Each stage, and each shard of the large ones, is also a job that can be done by itself ([`jobs`]), on any machine that sees the folder.
 
 mod check;
+mod estimate;
+mod jobs;
 mod plan;
 mod progress;
 mod stage;
 
-pub use self::{check::check, progress::progress};
+pub use self::{
+    check::check,
+    jobs::{Blocks, Job, JobList, jobs},
+    progress::progress,
+};
 
 use std::{
     collections::HashMap,
+    fs,
     io::Write,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
-use gf_cohort_schema::{Cohort, Split};
+use gf_cohort_schema::{Cohort, Split, read_predictions, write_predictions};
 use gf_tokenizer::VocabSize;
 use serde_json::json;
 
 use self::{
-    plan::{Data, Plan, Source},
-    stage::Runner,
+    jobs::{Division, member_job},
+    plan::{Data, ModelPlan, Plan, Source},
+    stage::{Extent, Runner},
 };
 use crate::{
     evaluation,
     output::{self, Claim},
     prs,
-    sequence::{self, Dictionary, Policies, Provenance},
+    sequence::{self, Dictionary, EmptyLoci, Policies, Provenance, Shard},
     simulate,
     tokenization::{self, Folder, Report, Summary, Tokenized},
-    training,
+    training::{self, trained_file},
 };
 
 /// What `run` is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Pipeline file.
     pub pipeline: PathBuf,
@@ -46,9 +56,13 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Say what would run, do nothing.
     pub dry_run: bool,
+    /// Do only the job of this name.
+    pub job: Option<String>,
+    /// How jobs divide people and loci.
+    pub blocks: Blocks,
 }
 
-/// Runs all stages and prints the comparison.
+/// Runs all stages, or one job, and prints the comparison.
 ///
 /// # Errors
 /// A pipeline file that is wrong, or whatever a stage says.
@@ -57,16 +71,27 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     if let Some(seed) = options.seed {
         plan.set_seed(seed);
     }
-    let stem = options.pipeline.file_stem().unwrap_or_default();
-    let out = options.out.clone().unwrap_or_else(|| Path::new("results").join(stem));
-    let mut runner = Runner::new(&out, &options.pipeline, &plan, options.dry_run)?;
-    let planted = cohort(&plan, &mut runner, &out)?;
+    let out = options.out();
+    let (extent, division) = match &options.job {
+        None if options.dry_run => (Extent::DryRun, Division::default()),
+        None => (Extent::All, Division::default()),
+        Some(name) => {
+            let division = Division::of(&plan, options.blocks)?;
+            let needs = division.needs(&plan, name)?;
+            (Extent::Job { name: name.clone(), needs }, division)
+        }
+    };
+    if options.job.is_none() {
+        check::require(check::findings(&plan, &plan.data(&out.join("0-cohort")), &out, false))?;
+    }
+    let mut runner = Runner::new(&out, &options.pipeline, &plan, extent)?;
+    let planted = cohort(&plan, &mut runner)?;
     let data = plan.data(&out.join("0-cohort"));
-    let predictions = stages(&plan, &data, &mut runner, &out)?;
+    let predictions = stages(&plan, &data, &mut runner, &out, &division)?;
 
-    let folder = out.join("5-report");
-    let options = plan.report.options(predictions, &data, plan.seed, out.join("run.json"), &folder);
-    let table = runner.stage("5-report", &folder, &json!(plan.report), || {
+    let options = |folder: &Path| plan.report.options(predictions, &data, plan.seed, out.join("run.json"), folder);
+    let table = runner.stage("5-report", &json!(plan.report), |folder| {
+        let options = options(folder);
         let summary = evaluation::run(&options)?;
         let text = summary.to_string();
         output::for_others::write(&folder.join("auc.txt"), |out| out.write_all(text.as_bytes()))?;
@@ -88,74 +113,62 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+impl Options {
+    /// Folder of the results.
+    #[must_use]
+    pub fn out(&self) -> PathBuf {
+        let stem = self.pipeline.file_stem().unwrap_or_default();
+        self.out.clone().unwrap_or_else(|| Path::new("results").join(stem))
+    }
+}
+
 /// Makes the cohort when the plan says so.
-fn cohort(plan: &Plan, runner: &mut Runner, out: &Path) -> anyhow::Result<Option<stage::Planted>> {
+fn cohort(plan: &Plan, runner: &mut Runner) -> anyhow::Result<Option<stage::Planted>> {
     let Source::Simulate(options) = &plan.source else { return Ok(None) };
-    let folder = out.join("0-cohort");
-    let options = simulate::Options { out: folder.clone(), ..(**options).clone() };
     let inputs: Vec<&Path> = options.panel.iter().chain(&options.reference).map(PathBuf::as_path).collect();
     runner.inputs(&inputs)?;
-    runner.stage("0-cohort", &folder, &json!(stage::without_paths(&options)?), || {
-        let summary = simulate::run(&options)?;
+    runner.stage("0-cohort", &json!(stage::without_paths(options)?), |folder| {
+        let summary = simulate::run(&simulate::Options { out: folder.to_path_buf(), ..(**options).clone() })?;
         eprint!("{summary}");
         Ok(stage::Planted::of(&summary.truth))
     })
 }
 
 /// Sequences, tokens, models and baselines; the prediction files.
-fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path, division: &Division) -> anyhow::Result<Vec<PathBuf>> {
     if matches!(plan.source, Source::Data(_)) {
-        check::require(check::findings(plan, data, out, false))?;
         runner.inputs(&data.paths())?;
     }
     plan.tokens.given_tokenizer().context("[tokens]")?;
-    let load_cohort = || Cohort::read(&data.cohort, data.phenotype_coding, &data.covariates());
-    let sequences_folder = out.join("1-sequences");
-    let mut built = None;
-    runner.stage("1-sequences", &sequences_folder, &json!([data.key(), plan.sequences]), || {
-        let (dictionary, skips, summary) = sequence::run(&plan.sequences_options(data, &load_cohort()?, &sequences_folder))?;
-        eprint!("{summary}");
-        dictionary.save(&sequences_folder)?;
-        skips.save()?;
-        built = Some(dictionary);
-        Ok(summary)
-    })?;
+    let built = sequences(plan, data, runner, division)?;
 
-    let tokens_folder = out.join("2-tokens");
+    let (sequences_folder, tokens_folder) = (out.join("1-sequences"), out.join("2-tokens"));
     if let Some(file) = &plan.tokens.tokenizer_file {
         runner.inputs(&[file])?;
     }
     // A tokenizer file counts by its contents, not by where it lies.
     let key = tokenization::Options { tokenizer_file: None, ..plan.tokens.clone() };
-    runner.stage("2-tokens", &tokens_folder, &json!(key), || {
-        let dictionary = match built.take() {
+    runner.stage("2-tokens", &json!(key), |folder| {
+        let dictionary = match built {
             Some(dictionary) => dictionary,
             None => Dictionary::load(&sequences_folder)?,
         };
-        let (summary, _) = tokenize(&dictionary, &plan.sequences, &load_cohort()?, &plan.tokens, None, &tokens_folder)?;
+        let (summary, _) = tokenize(&dictionary, &plan.sequences, &data.people()?, &plan.tokens, None, folder)?;
         eprint!("{summary}");
         Ok(summary)
     })?;
 
     let mut predictions = Vec::new();
     for model in &plan.models {
-        let folder = out.join("3-models").join(model.name());
-        let options = model.options(data, &tokens_folder, &folder);
         if let Some(bundle) = &model.init {
             runner.inputs(&[&bundle.join("config.json"), &bundle.join("model.safetensors")])?;
         }
-        runner.stage(&format!("3-models/{}", model.name()), &folder, &json!(model.key()), || {
-            let summary = training::run(&options, &mut progress(true))?;
-            eprint!("{summary}");
-            Ok(summary)
-        })?;
-        predictions.push(folder.join("predictions.csv"));
+        train(model, &|folder: &Path| model.options(data, &tokens_folder, folder), runner, division)?;
+        predictions.push(out.join("3-models").join(model.name()).join("predictions.csv"));
     }
 
-    let folder = out.join("4-baselines");
-    let options = plan.baselines.options(data, &plan.sequences.apply_filters, &folder);
-    runner.stage("4-baselines", &folder, &json!(plan.baselines), || {
-        let summary = prs::run(&options)?;
+    runner.stage("4-baselines", &json!(plan.baselines), |folder| {
+        let summary = prs::run(&plan.baselines.options(data, &plan.sequences.apply_filters, folder))?;
         eprint!("{summary}");
         Ok(json!({
             "models": summary.models,
@@ -167,8 +180,86 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path) -> anyhow::
             "guards": summary.guards,
         }))
     })?;
-    predictions.push(folder.join("predictions.csv"));
+    predictions.push(out.join("4-baselines/predictions.csv"));
     Ok(predictions)
+}
+
+/// The sequences of everyone, in one pass or from blocks; the dictionary where it was just made.
+fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division) -> anyhow::Result<Option<Dictionary>> {
+    let key = json!([data.key(), plan.sequences]);
+    let options = |people: Option<Range<usize>>, folder: &Path| -> anyhow::Result<sequence::Options> {
+        let mut cohort = data.people()?;
+        if let Some(people) = people {
+            cohort.people = cohort.people.drain(people).collect();
+        }
+        Ok(plan.sequences_options(data, &cohort, folder))
+    };
+    let mut shards = Vec::new();
+    for (name, people, loci) in division.sequence_blocks() {
+        let summary = runner.shard(&name, &json!([key, people, loci]), |folder| {
+            let options = options(Some(people), folder)?;
+            let (dictionary, skips, summary) = sequence::of_loci(&sequence::loci(&options)?[loci], &options, EmptyLoci::Refuse)?;
+            eprint!("{summary}");
+            dictionary.save(folder)?;
+            skips.save()?;
+            Ok(summary)
+        })?;
+        shards.extend(summary.map(|summary| Shard { folder: runner.shard_folder(&name), summary }));
+    }
+    let mut built = None;
+    runner.stage("1-sequences", &key, |folder| {
+        let (dictionary, skips, summary) = match &shards[..] {
+            [] => sequence::run(&options(None, folder)?)?,
+            shards => sequence::merge(shards, Some(&folder.join("skips.csv")))?,
+        };
+        eprint!("{summary}");
+        dictionary.save(folder)?;
+        skips.save()?;
+        built = Some(dictionary);
+        Ok(summary)
+    })?;
+    Ok(built)
+}
+
+/// A model: all its members, or as jobs each member, each block of people, and the bundle of these.
+fn train(model: &ModelPlan, options: &dyn Fn(&Path) -> training::Options, runner: &mut Runner, division: &Division) -> anyhow::Result<()> {
+    let name = format!("3-models/{}", model.name());
+    let members = runner.shard_folder(&name);
+    let n_members = model.schedule.n_members();
+    for number in 1..=n_members {
+        if runner.is_job(&member_job(&name, number)) {
+            eprintln!("{}:", member_job(&name, number));
+            let summary = training::run_member(&options(&members), number, &mut progress(true))?;
+            eprintln!("{}: {summary}", model.name());
+        }
+    }
+    let mut rows = Vec::new();
+    for (block, people) in division.prediction_blocks(&name) {
+        let n_people = runner.shard(&block, &json!([model.key(), people]), |folder| {
+            let rows = training::run_predict(&options(&members), people)?;
+            output::write(&folder.join("predictions.csv"), |out| write_predictions(out, &rows))?;
+            Ok(rows.len())
+        })?;
+        if n_people.is_some() {
+            rows.extend(read_predictions(&runner.shard_folder(&block).join("predictions.csv"))?);
+        }
+    }
+    let is_job = runner.is_job(&name);
+    runner.stage(&name, &json!(model.key()), |folder| {
+        if is_job {
+            for number in 1..=n_members {
+                let (from, to) = (members.join(trained_file(number)), folder.join(trained_file(number)));
+                fs::copy(&from, to).with_context(|| format!("{}: train member {number} first", from.display()))?;
+            }
+        }
+        let summary = match &rows[..] {
+            [] => training::run(&options(folder), &mut progress(true))?,
+            rows => training::run_bundle(&options(folder), rows)?,
+        };
+        eprint!("{summary}");
+        Ok(summary)
+    })?;
+    Ok(())
 }
 
 /// Fits the tokenizer on the training split, encodes everyone, and writes a token folder; measures it too when told how many seconds the

@@ -4,6 +4,10 @@
 //! refuses a reference or a build other than the model's. Sequences and tokens are made with the loci, policies, tokenizer and slot grid of the
 //! bundle, so nothing is measured on the people scored.
 
+mod merge;
+
+pub use self::merge::merge;
+
 use std::path::{Path, PathBuf};
 
 use gf_cohort_schema::{Cohort, Split, nine_significant_digits, probability};
@@ -152,6 +156,14 @@ pub enum Error {
         sample: String,
         /// What came out.
         logit: f64,
+    },
+    /// Tables of blocks of people do not belong together.
+    #[error("{}: {reason}", .path.display())]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// A file could not be written.
     #[error(transparent)]

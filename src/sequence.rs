@@ -19,6 +19,8 @@ mod fasta;
 mod fingerprint;
 mod haplotype;
 mod mask;
+mod merge;
+mod numbering;
 mod policies;
 mod provenance;
 mod schedule;
@@ -33,6 +35,7 @@ pub use self::{
     fasta::write_fasta,
     haplotype::{Edit, splice},
     mask::Masks,
+    merge::{Shard, merge},
     policies::{ApplyFilters, Encoding, Haploid, Missing, Overlap, Policies, Symbolic, Unphased},
     provenance::{LocusProvenance, Provenance},
     skips::{Reason, Skip, SkipLog, SkipTable},
@@ -144,7 +147,7 @@ pub struct Summary {
     pub n_people: usize,
     /// Loci.
     pub n_loci: usize,
-    /// Records that overlap a locus.
+    /// Records that overlap a locus, once for each of its loci.
     pub n_records: u64,
     /// Distinct haplotypes of each locus, by its name.
     pub n_distinct_haplotypes: BTreeMap<String, usize>,
@@ -232,7 +235,7 @@ pub enum Error {
 /// # Errors
 /// Files that cannot be read or do not fit each other, a REF that is not what the FASTA has, genotypes that a policy refuses.
 pub fn run(options: &Options) -> Result<(Dictionary, SkipTable, Summary), Error> {
-    of_loci(&loci_and_masks(options)?, options, EmptyLoci::Refuse)
+    of_loci(&loci(options)?, options, EmptyLoci::Refuse)
 }
 
 /// What was found before any sequence is made.
@@ -255,7 +258,7 @@ pub struct Checked {
 /// # Errors
 /// As [`run`].
 pub fn check(options: &Options, records: bool) -> Result<Checked, Error> {
-    let loci = loci_and_masks(options)?;
+    let loci = self::loci(options)?;
     let Opened { mut reference, mut files, samples, warnings, .. } = Opened::new(&loci, options)?;
     let mut checked = Checked { n_people: samples.len(), n_loci: loci.len(), warnings, ..Checked::default() };
     if !records {
@@ -278,7 +281,11 @@ pub fn check(options: &Options, records: bool) -> Result<Checked, Error> {
     Ok(checked)
 }
 
-fn loci_and_masks(options: &Options) -> Result<Vec<(Locus, Masks)>, Error> {
+/// The loci of the options, in their order, and what is masked of each.
+///
+/// # Errors
+/// BED files that cannot be read.
+pub fn loci(options: &Options) -> Result<Vec<(Locus, Masks)>, Error> {
     let masked = options.mask.as_deref().map(read_intervals).transpose()?.unwrap_or_default();
     let callable = options.callable.as_deref().map(read_intervals).transpose()?;
     let with_masks = |locus: Locus| {
@@ -359,10 +366,8 @@ pub fn of_loci(loci: &[(Locus, Masks)], options: &Options, empty_loci: EmptyLoci
     let mut contigs_with_records = HashSet::new();
     for (number, file) in files.iter_mut().enumerate() {
         let path = file.path().to_path_buf();
-        contigs_with_records.extend(file.for_each(Some(&wanted), |record| {
-            cohort.summary.n_records += 1;
-            schedule.record(number, Site { path: &path, record }, &mut cohort)
-        })?);
+        contigs_with_records
+            .extend(file.for_each(Some(&wanted), |record| schedule.record(number, Site { path: &path, record }, &mut cohort))?);
     }
     let loci = schedule.finish(options, &files, empty_loci, &contigs_with_records, &mut cohort)?;
     let Cohort { log, mut summary, .. } = cohort;

@@ -3,7 +3,8 @@
 //! Input -> output: a token folder and a cohort -> a model bundle: `config.json`, `model.safetensors` (and `member-N.safetensors`),
 //! `tokenizer.json`, `grid.json`, `training_log.csv`, `predictions.csv`. AdamW with warm-up and cosine decay; the weights of the epoch with the
 //! best validation AUC are kept. After each epoch (and every five minutes of a longer one) a checkpoint is written from which the same command
-//! goes on to the same bytes. With folds or an ensemble several models are trained, the members of one bundle.
+//! goes on to the same bytes. With folds or an ensemble several models are trained, the members of one bundle; they can also be trained one by one
+//! ([`run_member`]), and people predicted block by block ([`run_predict`]): [`run_bundle`] then writes the same bytes.
 
 mod bundle;
 mod checkpoint;
@@ -26,6 +27,7 @@ pub use self::{
     device::{DeviceChoice, leave_cores_to_ours},
     error::Error,
     log::{EpochLog, Progress},
+    memory::memory_of,
     optimizer::{AdamW, Moments},
     ranks::Ranks,
     schedule::{ClassWeights, Schedule},
@@ -33,12 +35,14 @@ pub use self::{
 
 use std::{
     collections::{BTreeMap, HashSet},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use gf_cohort_schema::{
-    Cohort, CohortSummary, CovariateChoice, Phenotype, PhenotypeCoding, Prediction, Split, probability, write_predictions,
+    Cohort, CohortSummary, CovariateChoice, Phenotype, PhenotypeCoding, Prediction, Split, nine_significant_digits, probability,
+    write_predictions,
 };
 use serde::{Deserialize, Serialize};
 
@@ -140,6 +144,16 @@ pub struct MemberSummary {
     pub epochs_resumed: usize,
 }
 
+impl std::fmt::Display for MemberSummary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { fold, seed, n_training, epochs_run, best_epoch, best_validation_auroc, .. } = self;
+        if let Some(fold) = fold {
+            write!(f, "fold {fold}, ")?;
+        }
+        write!(f, "seed {seed}, {n_training} people; epoch {best_epoch} of {epochs_run} kept (validation AUC {best_validation_auroc:.4})")
+    }
+}
+
 impl Summary {
     /// Epochs run over all members, those before a resumption included.
     #[must_use]
@@ -161,18 +175,7 @@ impl std::fmt::Display for Summary {
             writeln!(f, "covariate `{name}` is the same in all training people and left out")?;
         }
         for member in &self.members {
-            write!(f, "{}: ", self.name)?;
-            if let Some(fold) = member.fold {
-                write!(f, "fold {fold}, ")?;
-            }
-            if self.members.len() > 1 {
-                write!(f, "seed {}, ", member.seed)?;
-            }
-            writeln!(
-                f,
-                "{} parameters, {} people; epoch {} of {} kept (validation AUC {:.4})",
-                self.n_parameters, member.n_training, member.best_epoch, member.epochs_run, member.best_validation_auroc
-            )?;
+            writeln!(f, "{}: {} parameters, {member}", self.name, self.n_parameters)?;
         }
         match self.out_of_fold_auroc {
             Some(auroc) => writeln!(
@@ -213,74 +216,160 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
 /// # Errors
 /// As [`run`].
 pub fn run_on(ranks: &Ranks, options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Option<Summary>, Error> {
-    let schedule = &options.schedule;
-    schedule.check()?;
-    // Its `predictions.csv` would be overwritten.
-    if options.out.join("prs_model.json").exists() {
-        return Err(Error::Options(format!(
-            "{} holds what `prs` wrote; choose another folder for the model (--out)",
-            options.out.display()
-        )));
-    }
-    let device = options.device.open()?;
-    let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
-    members::require_both_classes(&cohort, &options.cohort, schedule)?;
-    let folder = tokens_for(&cohort, &options.tokens)?;
-    let config = config_of(options, &folder, &cohort);
-    memory::require(&config, options, cohort.people.len())?;
-    let plan = Plan::new(&cohort, schedule)?;
-    let of_training = |(person, found): (usize, &gf_cohort_schema::Person)| found.phenotype.map(|_| person);
-    let standardisation = Standardisation::fit(&cohort, &cohort.in_split(Split::Train).filter_map(of_training).collect::<Vec<_>>());
-    let constant_covariates = standardisation.iter().filter(|column| column.is_constant()).map(|column| column.name.clone()).collect();
-    let data = Dataset::new(&folder.tokens, &cohort, standardisation.clone())?.on(&device);
-    let initial = options.init.as_ref().map(|path| Initial::load(path, &folder.tokenizer, &folder.grid, &cohort.covariate_names));
-    let initial = initial.transpose()?;
-
-    let name = name_of(options);
-    let digest = digest_of(options, &name, ranks)?;
-    let setting = Setting {
-        config: &config,
-        data: &data,
-        cohort: &cohort,
-        schedule,
-        digest: &digest,
-        initial: initial.as_ref(),
-        resume: options.resume,
-        device: &device,
-        ranks,
-    };
-    let places = places(options, &plan);
+    let prepared = Prepared::new(options, ranks)?;
+    let data = prepared.data()?;
+    let setting = prepared.setting(&data);
     let mut trained = Vec::new();
-    for (member, place) in plan.members.iter().zip(&places) {
+    for (member, place) in prepared.plan.members.iter().zip(&prepared.places) {
         trained.push(member::train(&setting, member, place, on_progress)?);
     }
-
     if !ranks.is_first() {
         return Ok(None);
     }
-    let logits = mean_logits(&setting, &plan, &trained)?;
-    let summary = Summary {
-        name: name.clone(),
-        cohort: cohort.summary(),
-        n_parameters: trained.first().map_or(0, |trained| trained.n_parameters),
-        members: plan.members.iter().zip(&trained).map(|(member, trained)| summary_of(member, trained)).collect(),
-        out_of_fold_auroc: out_of_fold_auroc(&cohort, &plan, &logits)?,
-        constant_covariates,
+    let everyone: Vec<usize> = (0..prepared.cohort.people.len()).collect();
+    let rows = predictions(&setting, &prepared, &trained, &everyone)?;
+    drop(data);
+    prepared.bundle(trained, &rows).map(Some)
+}
+
+/// Trains one member (1-based) of the bundle and leaves it in `out`, where [`run`] with [`Resume`] finds it; several can be trained at once, on
+/// several machines.
+///
+/// # Errors
+/// As [`run`]; a number beyond the members.
+pub fn run_member(options: &Options, number: usize, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<MemberSummary, Error> {
+    let alone = Ranks::alone();
+    let prepared = Prepared::new(options, &alone)?;
+    let n_members = prepared.plan.members.len();
+    let Some((member, place)) =
+        number.checked_sub(1).and_then(|index| Some((prepared.plan.members.get(index)?, prepared.places.get(index)?)))
+    else {
+        return Err(Error::Options(format!("there is no member {number} of {n_members}")));
     };
-    let records = summary.members.iter().map(|member| MemberRecord { fold: member.fold, seed: member.seed, best_epoch: member.best_epoch });
-    let config = BundleConfig::new(name.clone(), config.clone(), folder.genome, standardisation, records.collect());
-    let log = trained.iter().enumerate().flat_map(|(number, trained)| trained.log.iter().map(move |log| log.row(number + 1)));
-    // Nothing new lies beside an older bundle that is still whole.
-    output::remove_if_there(&options.out.join("config.json"))?;
-    output::for_others::write_csv(&options.out.join("training_log.csv"), &LOG_COLUMNS, log)?;
-    let rows = predictions(&name, &cohort, &plan, &logits);
-    output::write(&options.out.join("predictions.csv"), |out| write_predictions(out, &rows))?;
-    let members = trained.into_iter().map(|trained| trained.weights).collect();
-    Bundle { config, tokenizer: folder.tokenizer, grid: folder.grid, members }.save(&options.out)?;
-    for place in &places {
-        output::remove_if_there(&place.checkpoint)?;
+    let data = prepared.data()?;
+    let trained = member::train(&prepared.setting(&data), member, &Place { keep: true, ..place.clone() }, on_progress)?;
+    Ok(summary_of(member, &trained))
+}
+
+/// What the members that [`run_member`] left in `out` say of some people (places in the cohort table): rows of `predictions.csv`.
+///
+/// # Errors
+/// As [`run`]; a member that is not trained yet.
+pub fn run_predict(options: &Options, people: Range<usize>) -> Result<Vec<Prediction>, Error> {
+    let alone = Ranks::alone();
+    let prepared = Prepared::new(options, &alone)?;
+    let data = prepared.data()?;
+    let setting = prepared.setting(&data);
+    let trained = prepared.trained(&setting)?;
+    predictions(&setting, &prepared, &trained, &people.collect::<Vec<_>>())
+}
+
+/// Writes the bundle of the members that [`run_member`] left in `out`, with `rows` as their predictions (those of [`run_predict`] for everyone).
+///
+/// # Errors
+/// As [`run_predict`]; rows that are not those of the cohort.
+pub fn run_bundle(options: &Options, rows: &[Prediction]) -> Result<Summary, Error> {
+    let alone = Ranks::alone();
+    let prepared = Prepared::new(options, &alone)?;
+    let trained = prepared.trained(&prepared.setting(&prepared.data()?))?;
+    let expected = prepared.cohort.people.iter().map(|person| person.sample_id.as_str());
+    if !rows.iter().map(|row| row.sample_id.as_str()).eq(expected) {
+        let reason = format!("predictions of {} people are not those of the cohort, in its order", rows.len());
+        return Err(Error::File { path: options.cohort.clone(), reason });
     }
-    Ok(Some(summary))
+    prepared.bundle(trained, rows)
+}
+
+/// All that members have in common, read and checked.
+struct Prepared<'o> {
+    options: &'o Options,
+    ranks: &'o Ranks,
+    name: String,
+    device: Device,
+    cohort: Cohort,
+    folder: tokenization::Folder,
+    config: Config,
+    plan: Plan,
+    places: Vec<Place>,
+    standardisation: Vec<Standardisation>,
+    initial: Option<Initial>,
+    digest: String,
+}
+
+impl<'o> Prepared<'o> {
+    fn new(options: &'o Options, ranks: &'o Ranks) -> Result<Self, Error> {
+        let schedule = &options.schedule;
+        schedule.check()?;
+        // Its `predictions.csv` would be overwritten.
+        if options.out.join("prs_model.json").exists() {
+            let reason = format!("{} holds what `prs` wrote; choose another folder for the model (--out)", options.out.display());
+            return Err(Error::Options(reason));
+        }
+        let device = options.device.open()?;
+        let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
+        members::require_both_classes(&cohort, &options.cohort, schedule)?;
+        let folder = tokens_for(&cohort, &options.tokens)?;
+        let config = config_of(options, &folder, &cohort);
+        memory::require(&config, options, cohort.people.len())?;
+        let plan = Plan::new(&cohort, schedule)?;
+        let of_training = |(person, found): (usize, &gf_cohort_schema::Person)| found.phenotype.map(|_| person);
+        let standardisation = Standardisation::fit(&cohort, &cohort.in_split(Split::Train).filter_map(of_training).collect::<Vec<_>>());
+        let initial = options.init.as_ref().map(|path| Initial::load(path, &folder.tokenizer, &folder.grid, &cohort.covariate_names));
+        let (name, initial) = (name_of(options), initial.transpose()?);
+        let (digest, places) = (digest_of(options, &name, ranks)?, places(options, &plan));
+        Ok(Self { options, ranks, name, device, cohort, folder, config, plan, places, standardisation, initial, digest })
+    }
+
+    fn data(&self) -> Result<Dataset<'_>, Error> {
+        Ok(Dataset::new(&self.folder.tokens, &self.cohort, self.standardisation.clone())?.on(&self.device))
+    }
+
+    fn setting<'s>(&'s self, data: &'s Dataset<'s>) -> Setting<'s> {
+        Setting {
+            config: &self.config,
+            data,
+            cohort: &self.cohort,
+            schedule: &self.options.schedule,
+            digest: &self.digest,
+            initial: self.initial.as_ref(),
+            resume: self.options.resume,
+            device: &self.device,
+            ranks: self.ranks,
+        }
+    }
+
+    /// The members that were trained one by one.
+    fn trained(&self, setting: &Setting<'_>) -> Result<Vec<Trained>, Error> {
+        self.places.iter().map(|place| member::trained(setting, place)).collect()
+    }
+
+    /// Writes the bundle.
+    fn bundle(self, trained: Vec<Trained>, rows: &[Prediction]) -> Result<Summary, Error> {
+        let Self { options, name, cohort, folder, config, plan, places, standardisation, .. } = self;
+        let summary = Summary {
+            name: name.clone(),
+            cohort: cohort.summary(),
+            n_parameters: trained.first().map_or(0, |trained| trained.n_parameters),
+            members: plan.members.iter().zip(&trained).map(|(member, trained)| summary_of(member, trained)).collect(),
+            out_of_fold_auroc: out_of_fold_auroc(&cohort, rows)?,
+            constant_covariates: standardisation.iter().filter(|column| column.is_constant()).map(|column| column.name.clone()).collect(),
+        };
+        let records =
+            summary.members.iter().map(|member| MemberRecord { fold: member.fold, seed: member.seed, best_epoch: member.best_epoch });
+        let config = BundleConfig::new(name, config, folder.genome, standardisation, records.collect());
+        let log = trained.iter().enumerate().flat_map(|(number, trained)| trained.log.iter().map(move |log| log.row(number + 1)));
+        // Nothing new lies beside an older bundle that is still whole.
+        output::remove_if_there(&options.out.join("config.json"))?;
+        output::for_others::write_csv(&options.out.join("training_log.csv"), &LOG_COLUMNS, log)?;
+        output::write(&options.out.join("predictions.csv"), |out| write_predictions(out, rows))?;
+        let members = trained.into_iter().map(|trained| trained.weights).collect();
+        Bundle { config, tokenizer: folder.tokenizer, grid: folder.grid, members }.save(&options.out)?;
+        for place in &places {
+            output::remove_if_there(&place.checkpoint)?;
+            output::remove_if_there(&place.trained)?;
+        }
+        Ok(summary)
+    }
 }
 
 /// Architecture and shapes of the model to train.
@@ -318,6 +407,8 @@ fn places(options: &Options, plan: &Plan) -> Vec<Place> {
         } else {
             format!("checkpoint-{number}.safetensors")
         }),
+        trained: options.out.join(trained_file(number)),
+        keep: false,
         events: options
             .tensorboard
             .as_ref()
@@ -326,28 +417,47 @@ fn places(options: &Options, plan: &Plan) -> Vec<Place> {
     (1..=n_members).map(place).collect()
 }
 
-/// Mean logit of each person over the members that may predict them.
-fn mean_logits(setting: &Setting<'_>, plan: &Plan, trained: &[Trained]) -> Result<Vec<f64>, Error> {
-    let n_people = plan.fold_of.len();
-    let (mut sums, mut counts) = (vec![0.0; n_people], vec![0_u32; n_people]);
+/// File in which [`run_member`] leaves a member (1-based).
+#[must_use]
+pub fn trained_file(number: usize) -> String {
+    format!("trained-{number}.safetensors")
+}
+
+/// Rows of `predictions.csv` of some people: the mean logit over the members that may predict a person.
+fn predictions(setting: &Setting<'_>, prepared: &Prepared<'_>, trained: &[Trained], people: &[usize]) -> Result<Vec<Prediction>, Error> {
+    let Prepared { name, cohort, plan, .. } = prepared;
+    let (mut sums, mut counts) = (vec![0.0; cohort.people.len()], vec![0_u32; cohort.people.len()]);
     for (member, trained) in plan.members.iter().zip(trained) {
         let model = bundle::build(setting.config, &trained.weights, setting.device)?;
-        let people = plan.predicted_by(member);
+        let people = plan.predicted_by(member, people);
         for (&person, logit) in people.iter().zip(logits_within(setting.schedule.bytes(), &model, setting.data, &people)?) {
             sums[person] += f64::from(logit);
             counts[person] += 1;
         }
     }
-    Ok(sums.into_iter().zip(counts).map(|(sum, count)| sum / f64::from(count)).collect())
+    let row = |&index: &usize| {
+        let (person, logit) = (&cohort.people[index], sums[index] / f64::from(counts[index]));
+        Prediction {
+            sample_id: person.sample_id.clone(),
+            model: name.clone(),
+            split: person.split,
+            fold: plan.fold_of[index],
+            phenotype: person.phenotype,
+            logit,
+            probability: probability(logit),
+        }
+    };
+    Ok(people.iter().map(row).collect())
 }
 
-fn out_of_fold_auroc(cohort: &Cohort, plan: &Plan, logits: &[f64]) -> Result<Option<f64>, Error> {
-    if plan.fold_of.iter().all(Option::is_none) {
+fn out_of_fold_auroc(cohort: &Cohort, rows: &[Prediction]) -> Result<Option<f64>, Error> {
+    if rows.iter().all(|row| row.fold.is_none()) {
         return Ok(None);
     }
     let of = |phenotype| -> Vec<f64> {
-        let in_class = |&person: &usize| plan.fold_of[person].is_some() && cohort.people[person].phenotype == Some(phenotype);
-        (0..logits.len()).filter(in_class).map(|person| logits[person]).collect()
+        let in_class = rows.iter().zip(&cohort.people).filter(|(row, person)| row.fold.is_some() && person.phenotype == Some(phenotype));
+        // As they are written: the same whether they were read back or not.
+        in_class.map(|(row, _)| nine_significant_digits(row.logit).parse().unwrap_or(row.logit)).collect()
     };
     roc::auroc(&of(Phenotype::Case), &of(Phenotype::Control)).map(Some).map_err(|error| Error::Options(error.to_string()))
 }
@@ -363,20 +473,6 @@ fn summary_of(member: &Member, trained: &Trained) -> MemberSummary {
         best_validation_auroc: trained.best_validation_auroc,
         epochs_resumed: trained.epochs_resumed,
     }
-}
-
-/// Prediction rows of everyone in a cohort.
-fn predictions(name: &str, cohort: &Cohort, plan: &Plan, logits: &[f64]) -> Vec<Prediction> {
-    let row = |(index, person): (usize, &gf_cohort_schema::Person)| Prediction {
-        sample_id: person.sample_id.clone(),
-        model: name.to_string(),
-        split: person.split,
-        fold: plan.fold_of[index],
-        phenotype: person.phenotype,
-        logit: logits[index],
-        probability: probability(logits[index]),
-    };
-    cohort.people.iter().enumerate().map(row).collect()
 }
 
 /// Digest of everything that the trained weights depend on.

@@ -17,7 +17,6 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("clap_complete", "cli"),
     ("clap_mangen", "cli"),
     ("candle_core", "cli compress dataset explain models nn pipeline score training"),
-    ("candle_nn", "dataset models nn score training"),
     ("gf_cohort_schema", "cli compress dataset evaluation explain pipeline prs report score simulate tokenization training"),
     ("gf_tokenizer", "cli dataset explain pipeline score tokenization training"),
     ("linfa", "prs"),

@@ -65,8 +65,7 @@ static RUN: LazyLock<TempDir> = LazyLock::new(|| {
     let run = folder();
     let at = |name: &str| run.path().join(name);
     fs::write(at("pipeline.toml"), PIPELINE).unwrap();
-    pipeline::run(&pipeline::Options { pipeline: at("pipeline.toml"), out: Some(run.path().to_path_buf()), seed: None, dry_run: false })
-        .unwrap();
+    pipeline::run(&pipeline::Options { pipeline: at("pipeline.toml"), out: Some(run.path().to_path_buf()), ..Default::default() }).unwrap();
     run
 });
 
@@ -167,7 +166,8 @@ fn a_damaged_pipeline_gives_an_error_or_a_plan() {
     fs::write(from.path().join("given.toml"), data).unwrap();
     damage_each("pipeline.toml", from.path(), &["simulated.toml", "given.toml"], 1_000, |folder, _| {
         let plans = ["simulated.toml", "given.toml"].map(|name| {
-            let options = pipeline::Options { pipeline: folder.join(name), out: Some(folder.join("out")), seed: None, dry_run: true };
+            let options =
+                pipeline::Options { pipeline: folder.join(name), out: Some(folder.join("out")), dry_run: true, ..Default::default() };
             went(pipeline::run(&options)).is_some()
         });
         assert!(!folder.join("out").exists(), "a dry run wrote something");
@@ -181,7 +181,8 @@ fn a_damaged_record_of_a_run_is_not_trusted() {
     copy(RUN.path(), out.path());
     let names = ["0-cohort/stage.json", "3-models/tiny/stage.json", "5-report/stage.json"];
     damage_each("stage.json", out.path(), &names, 100, |folder, _| {
-        let options = pipeline::Options { pipeline: folder.join("pipeline.toml"), out: Some(folder.into()), seed: None, dry_run: true };
+        let options =
+            pipeline::Options { pipeline: folder.join("pipeline.toml"), out: Some(folder.into()), dry_run: true, ..Default::default() };
         went(pipeline::run(&options)).is_some()
     });
 }

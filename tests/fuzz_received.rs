@@ -187,7 +187,7 @@ fn a_damaged_pipeline_is_refused_or_understood() {
     let folder = folder();
     let path = folder.path().join("p.toml");
     fs::write(&path, PIPELINE).unwrap();
-    let options = pipeline::Options { pipeline: path.clone(), out: Some(folder.path().join("out")), seed: None, dry_run: true };
+    let options = pipeline::Options { pipeline: path.clone(), out: Some(folder.path().join("out")), dry_run: true, ..Default::default() };
     damaged("pipeline TOML", 1_000, &path, || pipeline::run(&options).map_err(|error| format!("{error:#}")));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a dry run wrote something");
 }

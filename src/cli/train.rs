@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
+
 use super::{architecture::ArchitectureArgs, cohort::CohortArgs};
 use crate::{
     pipeline::{self, progress},
@@ -13,7 +15,8 @@ use crate::{
 /// The learning rate rises and falls by a fixed schedule whose default is meant to be left as it is; nothing searches for another one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gf-genomics train --tokens tokens --cohort cohort.csv --out model --seed 1\n  \
-                        gf-genomics train --tokens tokens --cohort cohort.csv --out model --folds 5 --ensemble 3")]
+                        gf-genomics train --tokens tokens --cohort cohort.csv --out model --folds 5 --ensemble 3\n  \
+                        gf-genomics train --tokens tokens --cohort cohort.csv --out model --folds 5 --ensemble 3 --member 7 --resume")]
 pub struct Args {
     /// Folder that `tokenize` wrote.
     #[arg(long, value_name = "DIR")]
@@ -83,9 +86,13 @@ pub struct Args {
     /// Print what one sequence costs this model, and a softmax transformer of its size, before training: operations, energy, memory.
     #[arg(long)]
     report_cost: bool,
-    /// Go on from the checkpoint in the folder, if there is one.
+    /// Go on from the checkpoints in the folder, if there are any.
     #[arg(long)]
     resume: bool,
+    /// Train only model N of the --folds and --ensemble, and leave it in the folder: several at once, each on a machine of its own. When all are
+    /// there, the same command with --resume and without --member writes the bundle.
+    #[arg(long, value_name = "N")]
+    member: Option<usize>,
 }
 
 impl Args {
@@ -129,27 +136,32 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         resume: if args.resume { Resume::Yes } else { Resume::No },
     };
     let ranks = Ranks::join()?;
-    let trained = train(&ranks, &options, args.report_cost);
+    let trained = train(&ranks, &options, args.member, args.report_cost);
     if trained.is_err() {
         ranks.desert();
     }
     trained
 }
 
-fn train(ranks: &Ranks, options: &Options, report_cost: bool) -> anyhow::Result<()> {
-    let _claim = ranks.is_first().then(|| pipeline::claim(&options.out)).transpose()?;
+fn train(ranks: &Ranks, options: &Options, member: Option<usize>, report_cost: bool) -> anyhow::Result<()> {
+    // Members that are trained side by side have files of their own.
+    let _claim = (ranks.is_first() && member.is_none()).then(|| pipeline::claim(&options.out)).transpose()?;
     if report_cost && ranks.is_first() {
         eprintln!("{}", training::cost::report(options)?);
     }
-    if ranks.n() > 1 && ranks.is_first() {
-        let n = ranks.n();
-        eprintln!(
-            "{n} ranks: a step is {n} times the batch size, {} people",
-            n * options.schedule.batch_size * options.schedule.accumulate
-        );
+    let n = ranks.n();
+    if n > 1 && ranks.is_first() {
+        let n_people = n * options.schedule.batch_size * options.schedule.accumulate;
+        eprintln!("{n} ranks: a step is {n} times the batch size, {n_people} people");
     }
-    if let Some(summary) = training::run_on(ranks, options, &mut progress(ranks.is_first()))? {
-        eprint!("{summary}");
+    match member {
+        None => {
+            if let Some(summary) = training::run_on(ranks, options, &mut progress(ranks.is_first()))? {
+                eprint!("{summary}");
+            }
+        }
+        Some(number) if n == 1 => eprintln!("model {number}: {}", training::run_member(options, number, &mut progress(true))?),
+        Some(_) => bail!("--member is for one process; several of them train all members together"),
     }
     Ok(())
 }

@@ -130,6 +130,12 @@ impl VariantFile {
         self.header.contigs.is_empty() || self.header.contigs.iter().any(|other| same_contig(contig, &other.name))
     }
 
+    /// An index beside the file says where its records are; without one it is read from its start to its end.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        self.compression == Compression::Bgzf && index::index_of(&self.path).is_some()
+    }
+
     /// Reads every record that overlaps one of `loci` (every record of the file when `None`), once, in file order. Returns the contigs
     /// on which the file has records.
     ///

@@ -1,20 +1,21 @@
 //! A person's two haplotypes of every locus, and covariates, to one logit.
 //!
 //! Order-free: a locus enters as the sum and the product of its two vectors, which do not change when the haplotypes are exchanged;
-//! the product lets two alleles on different haplotypes act together. An absent haplotype is the zero vector.
+//! the product lets two alleles on different haplotypes act together. An absent haplotype is the zero vector. A person's logit is the same,
+//! to the last bit, whoever else is looked at: people can be predicted block by block.
 
-use candle_core::{D, Module, Result, Tensor, bail};
-use candle_nn::Linear;
+use candle_core::{D, Result, Tensor, bail};
 
 use super::Config;
-use crate::nn::{Activation, Init, Parameters, activation_with_bias};
+use crate::nn::{Activation, Init, Parameters, activation_with_bias, linear};
 
 /// A two-layer classifier.
 #[derive(Debug)]
 pub struct Head {
     hidden: Tensor,
     hidden_bias: Tensor,
-    output: Linear,
+    output: Tensor,
+    output_bias: Tensor,
     n_covariates: usize,
 }
 
@@ -25,9 +26,9 @@ impl Head {
         let n_features = 2 * width * config.loci.len() + config.n_covariates;
         let hidden = parameters.get("head.hidden", (n_features, width), Init::Normal(1.0 / (n_features as f64).sqrt()))?;
         let hidden_bias = parameters.get("head.hidden_bias", width, Init::Constant(0.0))?;
-        let weight = parameters.get("head.output", (1, width), Init::Normal(1.0 / (width as f64).sqrt()))?;
-        let bias = parameters.get("head.output_bias", 1, Init::Constant(0.0))?;
-        Ok(Self { hidden, hidden_bias, output: Linear::new(weight, Some(bias)), n_covariates: config.n_covariates })
+        let output = parameters.get("head.output", (1, width), Init::Normal(1.0 / (width as f64).sqrt()))?;
+        let output_bias = parameters.get("head.output_bias", 1, Init::Constant(0.0))?;
+        Ok(Self { hidden, hidden_bias, output, output_bias, n_covariates: config.n_covariates })
     }
 
     /// `encoded`: (haplotypes, hidden) of each locus; `pairs`: each person's two rows of it, one past the last for an absent haplotype.
@@ -46,7 +47,7 @@ impl Head {
             _ => bail!("the model was made for {} covariates", self.n_covariates),
         }
         let features = Tensor::cat(&features, D::Minus1)?;
-        let hidden = activation_with_bias(&features.matmul(&self.hidden)?, &self.hidden_bias, Activation::Gelu)?;
-        self.output.forward(&hidden)?.squeeze(1)
+        let hidden = activation_with_bias(&linear(&features, &self.hidden)?, &self.hidden_bias, Activation::Gelu)?;
+        linear(&hidden, &self.output.t()?)?.broadcast_add(&self.output_bias)?.squeeze(1)
     }
 }

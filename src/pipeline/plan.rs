@@ -76,6 +76,11 @@ impl Data {
         self.covariates.clone().map_or(CovariateChoice::All, CovariateChoice::Named)
     }
 
+    /// The cohort table.
+    pub fn people(&self) -> Result<Cohort, gf_cohort_schema::Error> {
+        Cohort::read(&self.cohort, self.phenotype_coding, &self.covariates())
+    }
+
     /// The files.
     pub fn paths(&self) -> Vec<&Path> {
         let masks = self.mask.iter().chain(&self.callable);

@@ -1,4 +1,7 @@
-//! Runs a stage unless its folder already holds the result, and keeps `run.json`.
+//! Runs a stage unless its folder already holds the result, and keeps `run.json`; or, of all stages and their shards, does one job.
+//!
+//! A job writes into a folder of its own, which gets its name when it is whole: a second run of the same job, on a machine that was taken for
+//! lost, finds that name taken and leaves what is there. So jobs rely on no lock, only on a folder being renamed at once.
 
 use std::{
     collections::BTreeMap,
@@ -61,12 +64,33 @@ pub fn without_paths(options: &simulate::Options) -> anyhow::Result<Value> {
     Ok(value)
 }
 
+/// In the folder of the results: what jobs leave for other jobs. Nobody needs it when the report is there.
+const SHARDS: &str = "shards";
+/// The last stage: with it `run.json` is complete.
+const LAST: &str = "5-report";
+
+/// What a run does of the stages.
+#[derive(Clone, Debug)]
+pub enum Extent {
+    /// All of them.
+    All,
+    /// None; says what would be done.
+    DryRun,
+    /// One job.
+    Job {
+        /// Its name.
+        name: String,
+        /// Stages and shards that must be done.
+        needs: Vec<String>,
+    },
+}
+
 /// One run of a pipeline.
 pub struct Runner {
     out: PathBuf,
-    /// None in a dry run, which writes nothing.
+    /// None in a dry run, which writes nothing, and of a job.
     _claim: Option<Claim>,
-    dry_run: bool,
+    extent: Extent,
     /// Digest of everything so far; each stage adds its own.
     chain: String,
     inputs: Vec<Input>,
@@ -82,7 +106,7 @@ struct Input {
 
 impl Runner {
     /// Starts a run in `out`.
-    pub fn new(out: &Path, pipeline: &Path, plan: &Plan, dry_run: bool) -> anyhow::Result<Self> {
+    pub fn new(out: &Path, pipeline: &Path, plan: &Plan, extent: Extent) -> anyhow::Result<Self> {
         let run = json!({
             "schema_version": SCHEMA_VERSION,
             "program": env!("CARGO_PKG_NAME"),
@@ -93,9 +117,9 @@ impl Runner {
             "inputs": {},
             "stages": {},
         });
-        let claim = (!dry_run).then(|| claim(out)).transpose()?;
-        let mut runner =
-            Self { out: out.to_path_buf(), _claim: claim, dry_run, chain: env!("CARGO_PKG_VERSION").to_string(), inputs: Vec::new(), run };
+        let claim = matches!(extent, Extent::All).then(|| claim(out)).transpose()?;
+        let chain = env!("CARGO_PKG_VERSION").to_string();
+        let mut runner = Self { out: out.to_path_buf(), _claim: claim, extent, chain, inputs: Vec::new(), run };
         runner.inputs(&plan.further_files().collect::<Vec<_>>())?;
         Ok(runner)
     }
@@ -112,46 +136,126 @@ impl Runner {
         Ok(())
     }
 
-    /// Runs `work`, or takes over what its folder holds. `None` in a dry run of a stage that is not done.
+    /// Runs `work` on the folder of the stage, or takes over what that holds. `None` where this run does not do it.
     ///
     /// # Errors
     /// Whatever `work` says, with the stage's name; an input that is not what it was when the run began.
     pub fn stage<S: Serialize + DeserializeOwned>(
         &mut self,
         name: &str,
-        folder: &Path,
         options: &Value,
-        work: impl FnOnce() -> anyhow::Result<S>,
+        work: impl FnOnce(&Path) -> anyhow::Result<S>,
     ) -> anyhow::Result<Option<S>> {
         self.chain = output::sha256(format!("{}{name}{options}", self.chain).as_bytes());
+        let (folder, digest) = (self.out.join(name), self.chain.clone());
+        if matches!(self.extent, Extent::Job { .. }) {
+            return self.job(name, &folder, &digest, work);
+        }
         let path = folder.join(RECORD);
-        let _claim = (!self.dry_run).then(|| claim(folder)).transpose()?;
+        let dry_run = matches!(self.extent, Extent::DryRun);
+        let _claim = (!dry_run).then(|| claim(&folder)).transpose()?;
         require_no_newer(&path)?;
-        if let Some((record, summary)) = finished(&path, &self.chain) {
+        if let Some((record, summary)) = finished(&folder, &digest) {
             eprintln!("{name}: done before ({:.1} s)", record.seconds);
             self.note(name, &record, true)?;
             return Ok(Some(summary));
         }
-        if self.dry_run {
+        if dry_run {
             eprintln!("{name}: would run");
             return Ok(None);
         }
-        eprintln!("{name}:");
         output::remove_if_there(&path)?;
+        let (record, summary) = self.record(name, &folder, &digest, || work(&folder))?;
+        self.note(name, &record, false)?;
+        Ok(Some(summary))
+    }
+
+    /// A part of the stage that comes next, which jobs do by themselves and no other run does. `options` tells it from others of its name.
+    ///
+    /// # Errors
+    /// As [`Self::stage`].
+    pub fn shard<S: Serialize + DeserializeOwned>(
+        &mut self,
+        name: &str,
+        options: &Value,
+        work: impl FnOnce(&Path) -> anyhow::Result<S>,
+    ) -> anyhow::Result<Option<S>> {
+        let digest = output::sha256(format!("{}{name}{options}", self.chain).as_bytes());
+        let folder = self.shard_folder(name);
+        self.job(name, &folder, &digest, work)
+    }
+
+    /// Where a shard lies.
+    pub fn shard_folder(&self, name: &str) -> PathBuf {
+        self.out.join(SHARDS).join(name)
+    }
+
+    /// This run is that job.
+    pub fn is_job(&self, wanted: &str) -> bool {
+        matches!(&self.extent, Extent::Job { name, .. } if name == wanted)
+    }
+
+    /// Does the job if it is this one; looks whether it is done if this one needs it.
+    fn job<S: Serialize + DeserializeOwned>(
+        &mut self,
+        name: &str,
+        folder: &Path,
+        digest: &str,
+        work: impl FnOnce(&Path) -> anyhow::Result<S>,
+    ) -> anyhow::Result<Option<S>> {
+        let Extent::Job { name: wanted, needs } = &self.extent else { return Ok(None) };
+        let (is_wanted, is_needed) = (name == wanted, needs.iter().any(|need| need == name));
+        if is_needed {
+            // Its files are what it left: whoever reads them last looks.
+            let Some((record, summary)) = recorded(folder, digest) else {
+                bail!("{name} is not done in {}, with these inputs and options: do that job first", self.out.display());
+            };
+            self.note(name, &record, true)?;
+            return Ok(Some(summary));
+        }
+        if !is_wanted {
+            return Ok(None);
+        }
+        require_no_newer(&folder.join(RECORD))?;
+        if let Some((record, summary)) = finished(folder, digest) {
+            eprintln!("{name}: done before ({:.1} s)", record.seconds);
+            return Ok(Some(summary));
+        }
+        let shards = self.out.join(SHARDS);
+        fs::create_dir_all(&shards).map_err(output::at(&shards))?;
+        let room = tempfile::tempdir_in(&shards).map_err(output::at(&shards))?;
+        let mine = room.path().join("result");
+        fs::create_dir(&mine).map_err(output::at(&mine))?;
+        let done = self.record(name, &mine, digest, || work(&mine));
+        // Of a job that failed the files stay as well, without the record.
+        publish::<S>(&mine, folder, digest, &shards)?;
+        let (record, summary) = done?;
+        self.note(name, &record, false)?;
+        Ok(Some(summary))
+    }
+
+    /// Runs `work`, which writes into `folder`, and records there what it was made from.
+    fn record<S: Serialize>(
+        &self,
+        name: &str,
+        folder: &Path,
+        digest: &str,
+        work: impl FnOnce() -> anyhow::Result<S>,
+    ) -> anyhow::Result<(Record, S)> {
+        eprintln!("{name}:");
         let started = Instant::now();
         let summary = work().with_context(|| name.to_string())?;
         self.require_same_inputs().with_context(|| name.to_string())?;
         let record = Record {
             schema_version: Some(SCHEMA_VERSION),
-            digest: self.chain.clone(),
+            digest: digest.to_owned(),
             summary: serde_json::to_value(&summary)?,
             seconds: started.elapsed().as_secs_f64(),
             files: digests(folder)?,
         };
-        output::write_json(&path, &record)?;
+        output::write_json(&folder.join(RECORD), &record)?;
         eprintln!("{name}: {:.1} s", record.seconds);
-        self.note(name, &record, false)?;
-        Ok(Some(summary))
+        Ok((record, summary))
     }
 
     /// Only a file that was touched is read again.
@@ -171,13 +275,35 @@ impl Runner {
             "digest": record.digest,
             "summary": record.summary,
         });
-        if self.dry_run { Ok(()) } else { Ok(output::write_json(&self.out.join("run.json"), &self.run)?) }
+        if matches!(self.extent, Extent::All) || self.is_job(LAST) {
+            output::write_json(&self.out.join("run.json"), &self.run)?;
+        }
+        Ok(())
     }
 
     /// Ends the run.
     pub fn finish(self) {
-        if !self.dry_run {
+        if matches!(self.extent, Extent::All) {
             eprintln!("wrote {}", self.out.join("run.json").display());
+        }
+    }
+}
+
+/// Gives a folder its name, unless another run of the same job was first. What is there of other inputs or options goes.
+fn publish<S: DeserializeOwned>(mine: &Path, folder: &Path, digest: &str, shards: &Path) -> anyhow::Result<()> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent).map_err(output::at(parent))?;
+    }
+    loop {
+        match fs::rename(mine, folder) {
+            Ok(()) => return Ok(()),
+            Err(error) if !folder.is_dir() => return Err(output::at(folder)(error).into()),
+            Err(_) if finished::<S>(folder, digest).is_some() => return Ok(()),
+            Err(_) => {
+                let away = tempfile::tempdir_in(shards).map_err(output::at(shards))?;
+                // Another run of the job may do the same just now.
+                let _ = fs::rename(folder, away.path().join("old"));
+            }
         }
     }
 }
@@ -198,16 +324,17 @@ fn require_no_newer(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// The record of a finished stage with this digest whose files are all as it left them.
-fn finished<S: DeserializeOwned>(path: &Path, digest: &str) -> Option<(Record, S)> {
-    let record: Record = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    let folder = path.parent()?;
-    let unchanged = |(name, expected): (&String, &String)| output::sha256_of_file(&folder.join(name)).is_ok_and(|found| found == *expected);
-    if record.digest != digest || !record.files.iter().all(unchanged) {
-        return None;
-    }
+/// The record of a finished stage with this digest.
+fn recorded<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<(Record, S)> {
+    let record: Record = serde_json::from_slice(&fs::read(folder.join(RECORD)).ok()?).ok()?;
     let summary = serde_json::from_value(record.summary.clone()).ok()?;
-    Some((record, summary))
+    (record.digest == digest).then_some((record, summary))
+}
+
+/// As [`recorded`], if its files are all as the stage left them.
+fn finished<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<(Record, S)> {
+    let unchanged = |(name, expected): (&String, &String)| output::sha256_of_file(&folder.join(name)).is_ok_and(|found| found == *expected);
+    recorded(folder, digest).filter(|(record, _)| record.files.iter().all(unchanged))
 }
 
 /// Of every file below a folder, by its path inside it; of hidden ones none.
@@ -244,14 +371,14 @@ mod tests {
         let plan = Plan::read(&pipeline).unwrap();
         let mut n_runs = 0;
         let mut run = |options: &Value| {
-            let mut runner = Runner::new(folder.path(), &pipeline, &plan, false).unwrap();
-            let work = || {
+            let mut runner = Runner::new(folder.path(), &pipeline, &plan, Extent::All).unwrap();
+            let work = |folder: &Path| {
                 n_runs += 1;
-                output::write(&stage.join("x.txt"), |out| out.write_all(b"x"))?;
-                output::write(&stage.join("inner/y.txt"), |out| out.write_all(b"y"))?;
+                output::write(&folder.join("x.txt"), |out| out.write_all(b"x"))?;
+                output::write(&folder.join("inner/y.txt"), |out| out.write_all(b"y"))?;
                 Ok(7)
             };
-            assert_eq!(runner.stage("1-x", &stage, options, work).unwrap(), Some(7));
+            assert_eq!(runner.stage("1-x", options, work).unwrap(), Some(7));
             n_runs
         };
         assert_eq!(run(&json!(1)), 1);
@@ -263,11 +390,48 @@ mod tests {
         assert_eq!(run(&json!(2)), 4);
         let record = fs::read_to_string(stage.join(RECORD)).unwrap();
         fs::write(stage.join(RECORD), record.replace("\"schema_version\": 1", "\"schema_version\": 9")).unwrap();
-        let mut runner = Runner::new(folder.path(), &pipeline, &plan, false).unwrap();
-        let message = runner.stage("1-x", &stage, &json!(2), || Ok(8)).unwrap_err().to_string();
+        let mut runner = Runner::new(folder.path(), &pipeline, &plan, Extent::All).unwrap();
+        let message = runner.stage("1-x", &json!(2), |_| Ok(8)).unwrap_err().to_string();
         assert!(message.contains("schema version 9, of a newer gf-genomics") && message.contains("another folder (--out)"), "{message}");
         drop(runner);
         let text = fs::read_to_string(folder.path().join("run.json")).unwrap();
         assert!(text.contains("\"seed\": 1") && text.contains("\"1-x\""), "{text}");
+    }
+
+    #[test]
+    fn of_two_runs_of_a_job_the_first_to_end_stands_and_the_other_harms_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipeline = folder.path().join("p.toml");
+        fs::write(&pipeline, "[simulate]\n").unwrap();
+        let plan = Plan::read(&pipeline).unwrap();
+        let stage = folder.path().join("1-x");
+        let job = |options: Value, text: &'static str, while_at_work: &dyn Fn()| {
+            let extent = Extent::Job { name: "1-x".into(), needs: Vec::new() };
+            let mut runner = Runner::new(folder.path(), &pipeline, &plan, extent).unwrap();
+            let work = |folder: &Path| {
+                output::write(&folder.join("x.txt"), |out| out.write_all(text.as_bytes()))?;
+                while_at_work();
+                Ok(text.to_owned())
+            };
+            runner.stage("1-x", &options, work).unwrap()
+        };
+        let text = || fs::read_to_string(stage.join("x.txt")).unwrap();
+        // The second begins and ends while the first is at work.
+        job(json!(1), "first", &|| _ = job(json!(1), "second", &|| {}));
+        assert_eq!(text(), "second");
+        // Done: not done again.
+        assert_eq!(job(json!(1), "third", &|| panic!()), Some("second".into()));
+        // Other options: what is there goes, also where Snakemake has made the folder or half a job is in it.
+        job(json!(2), "other", &|| {});
+        assert_eq!(text(), "other");
+        fs::remove_file(stage.join(RECORD)).unwrap();
+        job(json!(2), "again", &|| {});
+        assert_eq!(text(), "again");
+        assert_eq!(fs::read_dir(folder.path().join(SHARDS)).unwrap().count(), 0, "nothing is left of them");
+        // A job that needs one of other options is refused.
+        let extent = Extent::Job { name: "2-y".into(), needs: vec!["1-x".into()] };
+        let mut runner = Runner::new(folder.path(), &pipeline, &plan, extent).unwrap();
+        let message = runner.stage("1-x", &json!(3), |_| Ok(String::new())).unwrap_err().to_string();
+        assert!(message.starts_with("1-x is not done in ") && message.ends_with("do that job first"), "{message}");
     }
 }

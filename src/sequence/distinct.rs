@@ -3,14 +3,12 @@
 //! A person's haplotype is a number into the table of those that are distinct so far, and only carriers of an edit move: memory grows with
 //! distinct haplotypes, time with carried alleles.
 
-use std::collections::HashMap;
-
 use super::{
     ABSENT_HAPLOTYPE, LocusHaplotypes, Reason,
     builder::{Builder, Clash, Due, Queue, Star, number_of},
-    fingerprint::Fingerprints,
-    haplotype::{Edit, OrderedEdit, splice},
+    haplotype::{Edit, OrderedEdit},
     mask::Masks,
+    numbering::{Numbering, sorted},
     policies::{Encoding, Overlap},
 };
 use crate::ingest::Locus;
@@ -151,20 +149,6 @@ impl HaplotypeBuilder {
         };
         to
     }
-
-    /// Puts the edits in order of place; in the order of a file they need not be at one position.
-    fn sort_edits(&mut self) {
-        let mut order: Vec<usize> = (0..self.edits.len()).collect();
-        order.sort_by_key(|&number| (self.edits[number].start0, self.edits[number].end0));
-        let mut new_number = vec![0; order.len()];
-        for (new, &old) in order.iter().enumerate() {
-            new_number[old] = new as u32;
-        }
-        self.edits = order.iter().map(|&number| self.edits[number].clone()).collect();
-        for edit in self.distinct.iter_mut().flat_map(|distinct| &mut distinct.edits) {
-            *edit = new_number[*edit as usize];
-        }
-    }
 }
 
 impl Builder for HaplotypeBuilder {
@@ -193,13 +177,11 @@ impl Builder for HaplotypeBuilder {
         std::mem::take(&mut self.clashes)
     }
 
-    fn finish(mut self: Box<Self>, locus: Locus, contig_len_nt: Option<usize>, masks: Masks, reference: Vec<u8>) -> LocusHaplotypes {
-        self.sort_edits();
-        let fingerprints = Fingerprints::new(&reference, locus.start0);
-        let edits_of = |numbers: &[u32]| numbers.iter().map(|&edit| &self.edits[edit as usize]).collect::<Vec<_>>();
+    fn finish(self: Box<Self>, locus: Locus, contig_len_nt: Option<usize>, masks: Masks, reference: Vec<u8>) -> LocusHaplotypes {
+        // In the order of a file they need not be at one position.
+        let (sorted_edits, new_number) = sorted(&self.edits);
+        let mut numbering = Numbering::new(&reference, locus.start0, &sorted_edits);
         let mut number_of: Vec<Option<u32>> = vec![None; self.distinct.len()];
-        let mut with_fingerprint: HashMap<(u64, usize), Vec<u32>> = HashMap::new();
-        let mut haplotypes: Vec<Vec<u32>> = Vec::new();
         let mut numbers = Vec::with_capacity(self.distinct_of.len());
         for (haplotype, &distinct) in self.distinct_of.iter().enumerate() {
             if haplotype % 2 == 1 && self.absent[haplotype / 2] {
@@ -207,23 +189,15 @@ impl Builder for HaplotypeBuilder {
                 continue;
             }
             let number = number_of[distinct as usize].unwrap_or_else(|| {
-                let edits = edits_of(&self.distinct[distinct as usize].edits);
-                let alike = with_fingerprint.entry(fingerprints.of(edits.iter().copied())).or_default();
-                let same_bases = |&&other: &&u32| {
-                    let other = edits_of(&haplotypes[other as usize]);
-                    splice(&reference, locus.start0, other) == splice(&reference, locus.start0, edits.iter().copied())
-                };
-                alike.iter().find(same_bases).copied().unwrap_or_else(|| {
-                    alike.push(haplotypes.len() as u32);
-                    haplotypes.push(self.distinct[distinct as usize].edits.clone());
-                    haplotypes.len() as u32 - 1
-                })
+                let edits: Vec<u32> = self.distinct[distinct as usize].edits.iter().map(|&edit| new_number[edit as usize]).collect();
+                numbering.number(&edits)
             });
             number_of[distinct as usize] = Some(number);
             numbers.push(number);
         }
         let pairs = numbers.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
-        LocusHaplotypes { locus, contig_len_nt, masks, encoding: Encoding::Haplotype, reference, edits: self.edits, haplotypes, pairs }
+        let (edits, haplotypes) = numbering.finish();
+        LocusHaplotypes { locus, contig_len_nt, masks, encoding: Encoding::Haplotype, reference, edits, haplotypes, pairs }
     }
 }
 

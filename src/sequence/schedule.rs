@@ -56,6 +56,7 @@ impl<'o> Schedule<'o> {
             self.close(number, cohort)?;
         }
         for number in self.overlapping(record) {
+            cohort.summary.n_records += 1;
             let (locus, masks) = &self.loci[number];
             if self.file_of_locus[number].replace(file).is_some_and(|other| other != file) {
                 let name = &locus.name;

@@ -60,7 +60,7 @@ impl fmt::Display for Reason {
 }
 
 /// One thing that was not applied as written.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Skip<'a> {
     /// Whose; empty where it concerns the whole record.
     pub sample_id: &'a str,

@@ -216,6 +216,10 @@ impl Window {
         }
         let window = self.locus.start0..self.locus.end0;
         let alleles: Vec<Allele> = (0..record.alt_alleles.len()).map(|number| Allele::new(record, number, &window)).collect();
+        // Whoever carries them: what is said of a record does not depend on the people.
+        for _ in alleles.iter().filter(|allele| matches!(allele, Allele::Edit { iupac: true, .. })) {
+            self.skip(cohort, record.position, None, Reason::AltIupacAsN)?;
+        }
         let mut carriers = Carriers { of_alt: vec![Vec::new(); alleles.len()], of_letters: BTreeMap::new() };
         if self.n_without_ploidy > 0 || self.any_haploid {
             for person in 0..cohort.samples.len() {
@@ -227,7 +231,8 @@ impl Window {
             }
         }
         self.settle_before(record.start0(), cohort)?;
-        self.add(site, alleles, carriers, cohort)
+        self.add(site, alleles, carriers, cohort.policies.overlap);
+        Ok(())
     }
 
     /// Of a record that is not applied it still counts who is haploid.
@@ -257,7 +262,7 @@ impl Window {
     }
 
     /// Hands the record's alleles to the builder.
-    fn add(&mut self, site: Site<'_>, alleles: Vec<Allele>, carriers: Carriers, cohort: &mut Cohort<'_>) -> Result<(), Error> {
+    fn add(&mut self, site: Site<'_>, alleles: Vec<Allele>, carriers: Carriers, overlap: Overlap) {
         let record = site.record;
         let ordered = |edit: Edit, uncut_start0: usize, record_end0: usize, alt: &[u8]| OrderedEdit {
             edit,
@@ -273,14 +278,11 @@ impl Window {
                 continue;
             }
             match allele {
-                Allele::Edit { edit, uncut_start0, iupac, record_end0 } => {
-                    if iupac {
-                        self.skip(cohort, record.position, None, Reason::AltIupacAsN)?;
-                    }
+                Allele::Edit { edit, uncut_start0, record_end0, .. } => {
                     self.builder.add(ordered(edit, uncut_start0, record_end0, alt), of_alt);
                 }
                 // By bcftools' rules it still keeps other alleles out of its REF.
-                Allele::Outside if cohort.policies.overlap == Overlap::Bcftools => {
+                Allele::Outside if overlap == Overlap::Bcftools => {
                     let nothing = Edit { start0: self.locus.start0, end0: self.locus.start0, alt: Vec::new() };
                     self.builder.add(ordered(nothing, record.start0(), record.end0(), alt), of_alt);
                 }
@@ -301,7 +303,6 @@ impl Window {
                 self.builder.add(by_policy, of_letters);
             }
         }
-        Ok(())
     }
 
     /// Settles one person's call by the policies and enters its alleles among the carriers.

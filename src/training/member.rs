@@ -24,6 +24,7 @@ use crate::{
     evaluation::roc,
     models::{Config, Model},
     nn::Parameters,
+    output,
 };
 
 /// What all members have in common.
@@ -43,11 +44,15 @@ pub struct Setting<'s> {
 }
 
 /// A member's own files and place.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Place {
     /// 1-based, of how many.
     pub number: (usize, usize),
     pub checkpoint: PathBuf,
+    /// The member as it was trained by itself: a checkpoint under a name of its own, which no run that is still at work writes to.
+    pub trained: PathBuf,
+    /// Leave it there.
+    pub keep: bool,
     /// Folder of its TensorBoard events.
     pub events: Option<PathBuf>,
 }
@@ -63,6 +68,20 @@ pub struct Trained {
     pub log: Vec<EpochLog>,
     /// Epochs taken over from a checkpoint.
     pub epochs_resumed: usize,
+}
+
+impl Trained {
+    fn of(checkpoint: Checkpoint, n_parameters: usize, epochs_resumed: usize) -> Self {
+        let Checkpoint { state, best, .. } = checkpoint;
+        Self {
+            weights: best,
+            n_parameters,
+            best_epoch: state.best_epoch,
+            best_validation_auroc: state.best_validation_auroc,
+            log: state.log,
+            epochs_resumed,
+        }
+    }
 }
 
 /// Longest time of which a killed run loses the steps.
@@ -84,7 +103,7 @@ fn some_people<'p>(config: &Config, people: &'p [usize]) -> &'p [usize] {
 /// state is written.
 pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Trained, Error> {
     let Setting { config, data, cohort, schedule, digest, device, ranks, .. } = *setting;
-    let (mut checkpoint, parameters, has_hashes) = match (resumed(setting, &place.checkpoint)?, setting.initial) {
+    let (mut checkpoint, parameters, has_hashes) = match (resumed(setting, place)?, setting.initial) {
         (Some((checkpoint, weights)), _) => (checkpoint, Parameters::saved(weights), true),
         (None, Some(initial)) => {
             (Checkpoint::start(digest), Parameters::saved(initial.weights(config, member.seed)?), initial.has_hashes())
@@ -160,27 +179,43 @@ pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress:
             events.add(&log)?;
         }
     }
-    let Checkpoint { state, best, .. } = checkpoint;
-    Ok(Trained {
-        weights: best,
-        n_parameters: parameters.n_values(),
-        best_epoch: state.best_epoch,
-        best_validation_auroc: state.best_validation_auroc,
-        log: state.log,
-        epochs_resumed,
-    })
+    if place.keep && (epochs_resumed < checkpoint.state.log.len() || !place.trained.exists()) {
+        checkpoint.save(&place.trained, &parameters)?;
+        output::remove_if_there(&place.checkpoint)?;
+    }
+    Ok(Trained::of(checkpoint, parameters.n_values(), epochs_resumed))
 }
 
-fn resumed(setting: &Setting<'_>, path: &Path) -> Result<Option<(Checkpoint, Weights)>, Error> {
-    let load = || Checkpoint::load_if_there(path, setting.digest, setting.device);
-    match setting.resume {
-        Resume::No => Ok(None),
-        Resume::Yes => load(),
-        Resume::IfSame => load().or_else(|error| match error {
-            Error::OtherCheckpoint { .. } => Ok(None),
-            other => Err(other),
-        }),
+/// A member that was trained by itself.
+///
+/// # Errors
+/// It is not there, or it belongs to other inputs or options.
+pub fn trained(setting: &Setting<'_>, place: &Place) -> Result<Trained, Error> {
+    let Some((checkpoint, weights)) = Checkpoint::load_if_there(&place.trained, setting.digest, setting.device)? else {
+        let (number, n_members) = place.number;
+        let reason = format!("member {number} of {n_members} is not trained yet: train it first");
+        return Err(Error::File { path: place.trained.clone(), reason });
+    };
+    let mut parameters = Parameters::saved(weights).on(setting.device);
+    Model::new(setting.config, &mut parameters)?;
+    let n_epochs = checkpoint.state.log.len();
+    Ok(Trained::of(checkpoint, parameters.n_values(), n_epochs))
+}
+
+/// The member as it was trained by itself, or the state it was stopped in.
+fn resumed(setting: &Setting<'_>, place: &Place) -> Result<Option<(Checkpoint, Weights)>, Error> {
+    if setting.resume == Resume::No {
+        return Ok(None);
     }
+    for path in [&place.trained, &place.checkpoint] {
+        match Checkpoint::load_if_there(path, setting.digest, setting.device) {
+            // Were it left, nothing would take its place.
+            Err(Error::OtherCheckpoint { .. }) if setting.resume == Resume::IfSame => output::remove_if_there(path)?,
+            Ok(None) => {}
+            found => return found,
+        }
+    }
+    Ok(None)
 }
 
 /// The people of an epoch in the order they are learnt from.

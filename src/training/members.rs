@@ -95,10 +95,10 @@ impl Plan {
         Ok(Self { members: members.collect(), fold_of })
     }
 
-    /// People whom a member predicts: those of its fold, and those in no fold.
-    pub fn predicted_by(&self, member: &Member) -> Vec<usize> {
+    /// Of some people those whom a member predicts: those of its fold, and those in no fold.
+    pub fn predicted_by(&self, member: &Member, people: &[usize]) -> Vec<usize> {
         let predicted = |&person: &usize| self.fold_of[person].is_none_or(|fold| Some(fold) == member.fold);
-        (0..self.fold_of.len()).filter(predicted).collect()
+        people.iter().copied().filter(predicted).collect()
     }
 }
 
@@ -170,6 +170,10 @@ mod tests {
         Cohort { people: (0..100).map(person).collect(), covariate_names: Vec::new() }
     }
 
+    fn everyone() -> Vec<usize> {
+        (0..100).collect()
+    }
+
     fn schedule(folds: Option<usize>, ensemble: usize) -> Schedule {
         Schedule { folds, ensemble, ..Schedule::default() }
     }
@@ -193,7 +197,7 @@ mod tests {
             let mut all = [held_out.clone(), member.training.clone(), member.validation.clone()].concat();
             all.sort_unstable();
             assert_eq!(all, (0..80).filter(|&person| person != 50).collect::<Vec<_>>(), "everyone does exactly one thing");
-            let predicted = plan.predicted_by(member);
+            let predicted = plan.predicted_by(member, &everyone());
             assert!(predicted.iter().all(|person| !member.training.contains(person) && !member.validation.contains(person)));
             assert_eq!(predicted.len(), held_out.len() + 21);
         }
@@ -214,7 +218,7 @@ mod tests {
         let seeds: Vec<u64> = plan.members.iter().map(|member| member.seed).collect();
         assert_eq!(seeds, [1, 2, 3]);
         assert!(plan.members.iter().all(|member| member.training == plan.members[0].training && member.validation.len() == 20));
-        assert_eq!(plan.predicted_by(&plan.members[1]).len(), 100);
+        assert_eq!(plan.predicted_by(&plan.members[1], &everyone()).len(), 100);
         let both = Plan::new(&cohort, &schedule(Some(3), 2)).unwrap();
         assert_eq!(
             both.members.iter().map(|member| (member.fold, member.seed)).take(3).collect::<Vec<_>>(),

@@ -40,6 +40,12 @@ pub fn require(config: &Config, options: &Options, n_people: usize) -> Result<()
     Err(Error::Memory { needed: gb(needed), free: gb(free), parameters: gb(parameters), n_parameters, lower })
 }
 
+/// What training one member takes on a CPU, in bytes: parameters and batches, without the tokens of the people.
+#[must_use]
+pub fn memory_of(config: &Config, schedule: &Schedule) -> usize {
+    COPIES.saturating_mul(size_of::<f32>()).saturating_mul(config.n_parameters()).saturating_add(of_a_batch(config, schedule))
+}
+
 /// Encoding the haplotypes of a batch of people of whom no two share one, or those of a locus that are encoded at a time to predict people: or
 /// as many as `memory` allows.
 fn of_a_batch(config: &Config, schedule: &Schedule) -> usize {

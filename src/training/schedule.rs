@@ -83,7 +83,8 @@ impl Schedule {
     }
 
     /// Models to train.
-    pub(super) fn n_members(&self) -> usize {
+    #[must_use]
+    pub fn n_members(&self) -> usize {
         self.folds.unwrap_or(1).saturating_mul(self.ensemble)
     }
 

@@ -35,7 +35,7 @@ pub(super) struct Indexed {
 }
 
 /// The index beside a file, if there is one.
-fn index_of(path: &Path) -> Option<PathBuf> {
+pub(super) fn index_of(path: &Path) -> Option<PathBuf> {
     [".tbi", ".csi"].into_iter().map(|extension| beside(path, extension)).find(|index| index.exists())
 }
 

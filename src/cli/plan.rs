@@ -1,0 +1,34 @@
+//! `gf-genomics plan`.
+
+use std::io::{self, Write};
+
+use super::run::PipelineArgs;
+use crate::pipeline;
+
+/// List the jobs of a pipeline file, with what each takes (time, memory, disk, GPUs) and needs of others; nothing is started or written.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  gf-genomics plan pipelines/quickstart.toml --out results/quickstart\n  \
+                        gf-genomics plan pipelines/quickstart.toml --out results/quickstart --json > plan.json")]
+pub struct Args {
+    #[command(flatten)]
+    pipeline: PipelineArgs,
+    /// Print JSON: with each job the command that does it, its inputs and what it writes, for workflow engines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A pipeline file or inputs that cannot be read; standard output that cannot be written.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let jobs = pipeline::jobs(&args.pipeline.options(false, None))?;
+    let mut out = io::stdout().lock();
+    if args.json {
+        serde_json::to_writer_pretty(&mut out, &jobs).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{jobs}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! What a job takes of a machine, from the sizes of its inputs.
+//!
+//! Input -> output: a pipeline file and the sizes of what it names -> time, memory and disk of each job. The constants below are measured
+//! (`benches/scaling.py`, figures in `pipelines/cluster/SCALING.md`); an estimate is good to a factor of about two, and workflows ask for more.
+
+use std::ops::Range;
+
+use gf_tokenizer::VocabSize;
+
+use super::{
+    jobs::Rule,
+    plan::{ModelPlan, Plan, Source},
+};
+use crate::{
+    ingest::{Locus, VariantFile, parse_region, read_loci},
+    models::{Config, LocusShape},
+    tokenization::TokenizerKind,
+    training,
+};
+
+/// Measured on one core of a cloud machine (x86-64 with AVX-512), in a release build.
+mod measured {
+    /// Variants in 1,000 nt among `people`: `VARIANTS * people ^ GROWTH`; 28 in the 2,504 of the 1000 Genomes Project (2015), 208 in 150,119
+    /// genomes of UK Biobank (Halldorsson 2022), which makes the exponent 0.49; within the former it is 0.46.
+    pub const VARIANTS: f64 = 0.6;
+    pub const GROWTH: f64 = 0.49;
+    /// In simulated cohorts, whatever the number of people.
+    pub const SIMULATED_VARIANTS: f64 = 8.0;
+    /// Reading a genotype of a VCF, seconds of a core.
+    pub const SECONDS_A_GENOTYPE: f64 = 1e-8;
+    /// Writing one, in `simulate`.
+    pub const SECONDS_A_SIMULATED_GENOTYPE: f64 = 1.7e-7;
+    /// Distinct haplotypes of a locus: `DISTINCT * people ^ SPREAD * (nt / 33,000) ^ SPREAD`, at most two a person: 2,893 in the 2,504 of the 1000
+    /// Genomes Project, at windows of chromosome 22.
+    pub const DISTINCT: f64 = 3.2;
+    pub const SPREAD: f64 = 0.87;
+    /// A haplotype as a number of edits in memory and in `loci.json`.
+    pub const BYTES_A_HAPLOTYPE: f64 = 600.0;
+    /// Numbering, writing or reading one.
+    pub const SECONDS_A_HAPLOTYPE: f64 = 2e-5;
+    /// A person at a locus in memory, and a row of `pairs.csv`.
+    pub const BYTES_A_PAIR: f64 = 32.0;
+    pub const SECONDS_A_PAIR: f64 = 3e-7;
+    /// Tokens of a nucleotide of a distinct haplotype.
+    pub const SECONDS_A_TOKENIZED_NT: f64 = 1e-8;
+    /// Operations (multiplications and additions) of a model in a second, forward; training is three times forward.
+    pub const OPERATIONS_A_SECOND: f64 = 5e10;
+    pub const TRAINING: f64 = 3.0;
+    /// Of the haplotypes of a batch those that are not in it already; in simulated cohorts about half as many.
+    pub const DISTINCT_IN_A_BATCH: f64 = 0.9;
+    /// A dosage of the baselines in memory, and all that is done with it (the path of the elastic net, most of all).
+    pub const BYTES_A_DOSAGE: f64 = 24.0;
+    pub const SECONDS_A_DOSAGE: f64 = 2e-5;
+    /// A person of a model in the report.
+    pub const BYTES_A_PREDICTION: f64 = 700.0;
+    pub const SECONDS_A_PREDICTION: f64 = 2e-6;
+    /// Every job: the program, and its start.
+    pub const MEMORY_MB: f64 = 100.0;
+    pub const SECONDS: f64 = 1.0;
+}
+use measured as m;
+
+/// Nucleotides of a token where nothing says how many: a vocabulary of a few thousand entries.
+const NT_PER_TOKEN: usize = 6;
+
+/// Sizes of what a pipeline reads.
+#[derive(Clone, Debug)]
+pub struct Sizes {
+    /// In the cohort.
+    pub people: usize,
+    /// In the files; of the others the genotypes are passed over.
+    people_in_files: usize,
+    /// Length of each locus.
+    pub loci_nt: Vec<usize>,
+    /// Variants in 1,000 nt.
+    variants_per_kb: f64,
+    /// Size of the files in MB where they have no index and every job reads all of them.
+    read_by_all_mb: f64,
+    n_covariates: usize,
+    /// What makes the estimates less sure, or the jobs slower than they need be.
+    pub notes: Vec<String>,
+}
+
+/// What a job takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimate {
+    pub threads: usize,
+    pub memory_mb: u64,
+    pub core_minutes: f64,
+    pub disk_mb: u64,
+}
+
+impl Sizes {
+    /// Reads the cohort, the loci and the headers of the files, or the numbers of the simulation.
+    pub fn of(plan: &Plan) -> anyhow::Result<Self> {
+        match &plan.source {
+            Source::Simulate(options) => {
+                let region = options.region.as_deref().and_then(parse_region).map(|(_, start0, end0)| end0 - start0);
+                let nt = region.unwrap_or(options.len_nt);
+                let variants_per_kb = options.variants.map_or(m::SIMULATED_VARIANTS, |variants| 1_000.0 * variants as f64 / nt as f64);
+                let notes = vec!["sizes are those of the simulation to be made".to_owned()];
+                let (people, loci_nt) = (options.people, vec![nt]);
+                Ok(Self { people, people_in_files: people, loci_nt, variants_per_kb, read_by_all_mb: 0.0, n_covariates: 3, notes })
+            }
+            Source::Data(data) => {
+                let cohort = data.people()?;
+                let loci_nt = read_loci(&data.regions_file)?.iter().map(Locus::len_nt).collect();
+                let (mut people_in_files, mut read_by_all_mb, mut notes) = (cohort.people.len(), 0.0, Vec::new());
+                for path in &data.vcf {
+                    let file = VariantFile::open(path)?;
+                    people_in_files = people_in_files.max(file.samples().len());
+                    if !file.is_indexed() {
+                        read_by_all_mb += std::fs::metadata(path).map_or(0.0, |found| found.len() as f64 / 1e6);
+                        notes.push(format!("{}: no index beside it, so every job reads all of it: `bcftools index` it", path.display()));
+                    }
+                }
+                let (people, n_covariates) = (cohort.people.len(), cohort.covariate_names.len());
+                let variants_per_kb = m::VARIANTS * (people_in_files as f64).powf(m::GROWTH);
+                Ok(Self { people, people_in_files, loci_nt, variants_per_kb, read_by_all_mb, n_covariates, notes })
+            }
+        }
+    }
+
+    /// What a job on these people and loci takes.
+    pub fn estimate(&self, plan: &Plan, rule: Rule, people: &Range<usize>, loci: &Range<usize>) -> anyhow::Result<Estimate> {
+        let n_people = people.len() as f64;
+        let loci_nt = &self.loci_nt[loci.clone()];
+        let nt: usize = loci_nt.iter().sum();
+        let variants = |nt: usize| self.variants_per_kb * nt as f64 / 1_000.0;
+        let distinct = |nt: &usize| distinct(n_people, *nt);
+        let haplotypes: f64 = loci_nt.iter().map(distinct).sum();
+        let pairs = n_people * loci_nt.len() as f64;
+        let genotypes = variants(nt) * self.people_in_files as f64;
+        // About as many bytes, when they are unpacked, as four a genotype; packed about a twentieth.
+        let passed_over = self.read_by_all_mb * 1e6 * 20.0 / 4.0;
+        let dictionary = haplotypes * m::BYTES_A_HAPLOTYPE + pairs * m::BYTES_A_PAIR;
+        let (threads, seconds, bytes, disk) = match rule {
+            Rule::Simulate => (1, genotypes * m::SECONDS_A_SIMULATED_GENOTYPE, genotypes * 2.0, genotypes / 5.0),
+            Rule::Sequences => {
+                let reading = genotypes.max(passed_over) * m::SECONDS_A_GENOTYPE;
+                (2, reading + haplotypes * m::SECONDS_A_HAPLOTYPE + pairs * m::SECONDS_A_PAIR, 2.0 * dictionary, dictionary)
+            }
+            Rule::Merge => (1, 3.0 * (haplotypes * m::SECONDS_A_HAPLOTYPE + pairs * m::SECONDS_A_PAIR), 3.0 * dictionary, dictionary),
+            Rule::Tokenize => {
+                let all_nt: f64 = loci_nt.iter().map(|nt| distinct(nt) * *nt as f64).sum();
+                let slots: f64 = loci_nt.iter().map(|nt| distinct(nt) * n_slots(plan, *nt) as f64).sum();
+                let tokens = 4.0 * slots + 8.0 * pairs;
+                (4, all_nt * m::SECONDS_A_TOKENIZED_NT + haplotypes * m::SECONDS_A_HAPLOTYPE, 2.0 * dictionary + 2.0 * tokens, tokens)
+            }
+            Rule::Train(model) | Rule::Predict(model) | Rule::Bundle(model) => {
+                return self.of_model(plan, &plan.models[model], rule, n_people, haplotypes);
+            }
+            Rule::Prs => {
+                let dosages = variants(nt) * n_people;
+                (4, genotypes * m::SECONDS_A_GENOTYPE + dosages * m::SECONDS_A_DOSAGE, dosages * m::BYTES_A_DOSAGE, n_people * 500.0)
+            }
+            Rule::Evaluate => {
+                let predictions = n_people * (plan.models.len() + 4) as f64;
+                (2, predictions * m::SECONDS_A_PREDICTION, predictions * m::BYTES_A_PREDICTION, 30e6)
+            }
+        };
+        Ok(rounded(threads, seconds, bytes, disk))
+    }
+
+    fn of_model(&self, plan: &Plan, model: &ModelPlan, rule: Rule, n_people: f64, haplotypes: f64) -> anyhow::Result<Estimate> {
+        let shape = |(number, nt): (usize, &usize)| LocusShape { name: number.to_string(), n_slots: n_slots(plan, *nt) };
+        let loci: Vec<LocusShape> = self.loci_nt.iter().enumerate().map(shape).collect();
+        let config = Config { architecture: model.architecture.clone(), vocab_size: 5_000, loci, n_covariates: self.n_covariates };
+        let cost = config.cost()?;
+        let schedule = &model.schedule;
+        let n_members = schedule.n_members() as f64;
+        // A haplotype of every locus.
+        let one_pass = (cost.multiplications + cost.additions) as f64 / m::OPERATIONS_A_SECOND;
+        let weights = 4.0 * cost.parameters as f64;
+        // Those of everyone, whoever is predicted.
+        let everyone = self.people as f64;
+        let of_locus = |nt: &usize| 4.0 * distinct(everyone, *nt) * n_slots(plan, *nt) as f64 + 8.0 * everyone;
+        let tokens: f64 = self.loci_nt.iter().map(of_locus).sum();
+        // Each distinct haplotype once.
+        let predicting = haplotypes / self.loci_nt.len().max(1) as f64 * one_pass;
+        let batches = training::memory_of(&config, schedule) as f64;
+        let (threads, seconds, bytes, disk) = match rule {
+            Rule::Train(_) => {
+                // Without folds the training split, about; with K, K - 2 of them.
+                let learnt = n_people * schedule.folds.map_or(0.6, |folds| 0.8 * (folds as f64 - 2.0) / folds as f64);
+                let an_epoch = learnt * 2.0 * m::DISTINCT_IN_A_BATCH * one_pass * m::TRAINING + 0.3 * predicting;
+                (4, schedule.epochs as f64 * an_epoch, tokens + batches, 4.0 * weights)
+            }
+            Rule::Predict(_) => (4, n_members * predicting, tokens + batches + n_members * weights, n_people * 80.0),
+            // Of people whom no other job predicts.
+            _ => (2, n_members * predicting, tokens + batches + 4.0 * n_members * weights, n_members * weights + everyone * 80.0),
+        };
+        Ok(rounded(threads, seconds, bytes, disk))
+    }
+}
+
+fn rounded(threads: usize, seconds: f64, bytes: f64, disk: f64) -> Estimate {
+    Estimate {
+        threads,
+        memory_mb: (m::MEMORY_MB + bytes / 1e6).ceil() as u64,
+        core_minutes: (m::SECONDS + seconds) / 60.0,
+        disk_mb: (disk / 1e6).ceil() as u64,
+    }
+}
+
+/// Distinct haplotypes of a locus among some people, about.
+fn distinct(n_people: f64, nt: usize) -> f64 {
+    (m::DISTINCT * (n_people * nt as f64 / 33_000.0).powf(m::SPREAD)).min(2.0 * n_people)
+}
+
+/// Slots of a haplotype of a locus, about.
+fn n_slots(plan: &Plan, nt: usize) -> usize {
+    let tokens = &plan.tokens;
+    let n_segments = nt.div_ceil(tokens.segment_length.max(1));
+    let n_tokens = match (tokens.tokenizer, tokens.vocab_size) {
+        (Some(TokenizerKind::Nucleotide), _) => nt,
+        (Some(TokenizerKind::Kmer), _) if tokens.kmer_overlapping => nt,
+        (Some(TokenizerKind::Kmer), _) => nt / tokens.kmer_length.unwrap_or(6).max(1),
+        (_, Some(VocabSize::AtMost(_))) => nt / NT_PER_TOKEN,
+        // Saturated: a segment is a token.
+        _ => n_segments,
+    };
+    n_tokens.max(n_segments) + 2
+}

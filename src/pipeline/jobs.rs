@@ -1,0 +1,378 @@
+//! The jobs of a pipeline file: every stage, and the shards of those that are large.
+//!
+//! Input -> output: a pipeline file and the sizes of its inputs -> [`Job`]s with what each needs of others and of a machine. Nothing is started.
+//!
+//! ```text
+//! 0-cohort -> 1-sequences/people-1-loci-1 .. -> 1-sequences -> 2-tokens -> 3-models/NAME/member-1 .. -> 3-models/NAME/people-1 .. -> 3-models/NAME
+//!          -> 4-baselines                                                                              5-report <- all predictions
+//! ```
+//! A division into one block is none. Members (a fold and a seed each) are jobs even where there is one: a job that is killed goes on from the
+//! checkpoint of its member.
+
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+
+use super::{
+    Options,
+    estimate::{Estimate, Sizes},
+    plan::{Plan, Source},
+};
+use crate::training::DeviceChoice;
+
+/// Largest blocks that jobs divide people and loci into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Blocks {
+    /// People in a block.
+    pub people: usize,
+    /// Loci in a block.
+    pub loci: usize,
+}
+
+impl Default for Blocks {
+    fn default() -> Self {
+        Self { people: 100_000, loci: 5 }
+    }
+}
+
+/// People and loci in blocks of about one size, as places in the cohort table and in the BED file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Division {
+    people: Vec<Range<usize>>,
+    loci: Vec<Range<usize>>,
+}
+
+impl Division {
+    /// Of a pipeline file, whose cohort and BED are read for it.
+    pub fn of(plan: &Plan, blocks: Blocks) -> anyhow::Result<Self> {
+        Self::new(&Sizes::of(plan)?, blocks)
+    }
+
+    fn new(sizes: &Sizes, blocks: Blocks) -> anyhow::Result<Self> {
+        if blocks.people == 0 || blocks.loci == 0 {
+            bail!("a block holds at least one of its people and one of its loci");
+        }
+        Ok(Self { people: in_blocks(sizes.people, blocks.people), loci: in_blocks(sizes.loci_nt.len(), blocks.loci) })
+    }
+
+    /// Blocks of people and loci whose sequences are made by themselves, by the name of the job: of the same loci one after the other.
+    pub fn sequence_blocks(&self) -> Vec<(String, Range<usize>, Range<usize>)> {
+        if self.people.len() * self.loci.len() <= 1 {
+            return Vec::new();
+        }
+        let numbered = |ranges: &[Range<usize>]| ranges.iter().cloned().zip(1..).collect::<Vec<_>>();
+        let (people, loci) = (numbered(&self.people), numbered(&self.loci));
+        let of_loci = |(loci, loci_number): (Range<usize>, usize)| {
+            people
+                .iter()
+                .map(move |(people, number)| (format!("1-sequences/people-{number}-loci-{loci_number}"), people.clone(), loci.clone()))
+        };
+        loci.into_iter().flat_map(of_loci).collect()
+    }
+
+    /// Blocks of people whom the model of a stage predicts by themselves, by the name of the job.
+    pub fn prediction_blocks(&self, stage: &str) -> Vec<(String, Range<usize>)> {
+        if self.people.len() <= 1 {
+            return Vec::new();
+        }
+        self.people.iter().zip(1..).map(|(people, number): (_, usize)| (format!("{stage}/people-{number}"), people.clone())).collect()
+    }
+
+    /// What a job needs to be done.
+    ///
+    /// # Errors
+    /// There is no such job.
+    pub fn needs(&self, plan: &Plan, name: &str) -> anyhow::Result<Vec<String>> {
+        let mut parts = self.parts(plan);
+        let Some(place) = parts.iter().position(|part| part.name == name) else {
+            let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
+            bail!("there is no job `{name}` with these blocks; the jobs are {}", names.join(", "));
+        };
+        // Members leave no record: who reads them looks at them.
+        Ok(parts.swap_remove(place).needs.into_iter().filter(|need| !need.contains("/member-")).collect())
+    }
+
+    /// Every job, each after those it needs.
+    fn parts(&self, plan: &Plan) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let mut add = |rule: Rule, name: String, needs: Vec<String>, people: &Range<usize>, loci: &Range<usize>| {
+            parts.push(Part { rule, name: name.clone(), needs, people: people.clone(), loci: loci.clone() });
+            name
+        };
+        let whole = |ranges: &[Range<usize>]| 0..ranges.last().map_or(0, |last| last.end);
+        let (everyone, everywhere) = (&whole(&self.people), &whole(&self.loci));
+        let simulated = matches!(plan.source, Source::Simulate(_));
+        let cohort: Vec<String> =
+            simulated.then(|| add(Rule::Simulate, "0-cohort".into(), Vec::new(), everyone, everywhere)).into_iter().collect();
+        let shards: Vec<String> = self
+            .sequence_blocks()
+            .into_iter()
+            .map(|(name, people, loci)| add(Rule::Sequences, name, cohort.clone(), &people, &loci))
+            .collect();
+        let (rule, needs) = if shards.is_empty() { (Rule::Sequences, cohort.clone()) } else { (Rule::Merge, shards) };
+        let sequences = add(rule, "1-sequences".into(), needs, everyone, everywhere);
+        let tokens = add(Rule::Tokenize, "2-tokens".into(), vec![sequences.clone()], everyone, everywhere);
+        let mut last = [cohort.clone(), vec![sequences, tokens.clone()]].concat();
+        for (number, model) in plan.models.iter().enumerate() {
+            let stage = format!("3-models/{}", model.name());
+            let members: Vec<String> = (1..=model.schedule.n_members())
+                .map(|member| add(Rule::Train(number), member_job(&stage, member), vec![tokens.clone()], everyone, everywhere))
+                .collect();
+            let needs = [vec![tokens.clone()], members].concat();
+            let blocks: Vec<String> = self
+                .prediction_blocks(&stage)
+                .into_iter()
+                .map(|(name, people)| add(Rule::Predict(number), name, needs.clone(), &people, everywhere))
+                .collect();
+            let still_to_predict = if blocks.is_empty() { everyone } else { &(0..0) };
+            last.push(add(Rule::Bundle(number), stage, [needs, blocks].concat(), still_to_predict, everywhere));
+        }
+        last.push(add(Rule::Prs, "4-baselines".into(), cohort, everyone, everywhere));
+        add(Rule::Evaluate, "5-report".into(), last, everyone, everywhere);
+        parts
+    }
+}
+
+/// `n` things in as few blocks as hold at most so many, all of about one size.
+fn in_blocks(n: usize, at_most: usize) -> Vec<Range<usize>> {
+    let n_blocks = n.div_ceil(at_most);
+    (0..n_blocks).map(|block| block * n / n_blocks..(block + 1) * n / n_blocks).collect()
+}
+
+/// Name of the job that trains a member (1-based) of the model of a stage.
+pub fn member_job(stage: &str, number: usize) -> String {
+    format!("{stage}/member-{number}")
+}
+
+/// Kind of a job; that of a model with its place in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    Simulate,
+    Sequences,
+    Merge,
+    Tokenize,
+    Train(usize),
+    Predict(usize),
+    Bundle(usize),
+    Prs,
+    Evaluate,
+}
+
+impl Rule {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Simulate => "simulate",
+            Self::Sequences => "sequences",
+            Self::Merge => "merge",
+            Self::Tokenize => "tokenize",
+            Self::Train(_) => "train",
+            Self::Predict(_) => "predict",
+            Self::Bundle(_) => "bundle",
+            Self::Prs => "prs",
+            Self::Evaluate => "evaluate",
+        }
+    }
+}
+
+/// A job before its costs are known.
+struct Part {
+    name: String,
+    rule: Rule,
+    needs: Vec<String>,
+    people: Range<usize>,
+    loci: Range<usize>,
+}
+
+/// A part of a run that can be done by itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct Job {
+    /// Its name, for `run --job`.
+    pub name: String,
+    /// Kind.
+    pub rule: &'static str,
+    /// Jobs that must be done before.
+    pub needs: Vec<String>,
+    /// Threads it makes good use of, which its command asks for.
+    pub threads: usize,
+    /// Memory it takes at most, in MB.
+    pub memory_mb: u64,
+    /// Time of a core.
+    pub core_minutes: f64,
+    /// Time on its threads.
+    pub minutes: f64,
+    /// What it writes, in MB.
+    pub disk_mb: u64,
+    /// GPUs, where the pipeline file asks for one.
+    pub gpus: usize,
+    /// What runs it.
+    pub command: Vec<String>,
+    /// Files that it reads and that no job writes.
+    pub inputs: Vec<PathBuf>,
+    /// What is there when it is done.
+    pub output: PathBuf,
+}
+
+/// All jobs of a run, each after those it needs.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobList {
+    /// Folder of the results.
+    pub out: PathBuf,
+    /// The file that the run is for.
+    pub result: PathBuf,
+    /// What makes the estimates less sure, or the jobs slower than they need be.
+    pub notes: Vec<String>,
+    /// The jobs.
+    pub jobs: Vec<Job>,
+}
+
+/// The jobs of a pipeline file; nothing is started or written.
+///
+/// # Errors
+/// A pipeline file or inputs that cannot be read.
+pub fn jobs(options: &Options) -> anyhow::Result<JobList> {
+    let plan = Plan::read(&options.pipeline)?;
+    let out = options.out();
+    let sizes = Sizes::of(&plan)?;
+    let parts = Division::new(&sizes, options.blocks)?.parts(&plan);
+    let inputs = inputs(&plan, &options.pipeline);
+    let job = |part: Part| -> anyhow::Result<Job> {
+        let Estimate { threads, memory_mb, core_minutes, disk_mb } =
+            sizes.estimate(&plan, part.rule, &part.people, &part.loci).with_context(|| part.name.clone())?;
+        let gpus = match part.rule {
+            Rule::Train(model) | Rule::Predict(model) | Rule::Bundle(model) => usize::from(plan.models[model].device != DeviceChoice::Cpu),
+            _ => 0,
+        };
+        let done_by = match part.rule {
+            Rule::Train(_) => {
+                let (stage, number) = part.name.rsplit_once("/member-").unwrap_or_default();
+                out.join("shards").join(stage).join(crate::training::trained_file(number.parse()?))
+            }
+            Rule::Predict(_) => out.join("shards").join(&part.name).join("stage.json"),
+            Rule::Sequences if part.name != "1-sequences" => out.join("shards").join(&part.name).join("stage.json"),
+            _ => out.join(&part.name).join("stage.json"),
+        };
+        Ok(Job {
+            command: command(options, &out, &part.name, threads),
+            rule: part.rule.name(),
+            needs: part.needs,
+            threads,
+            memory_mb,
+            core_minutes,
+            minutes: core_minutes / threads as f64,
+            disk_mb,
+            gpus,
+            inputs: inputs.clone(),
+            output: done_by,
+            name: part.name,
+        })
+    };
+    let jobs = parts.into_iter().map(job).collect::<anyhow::Result<_>>()?;
+    Ok(JobList { result: out.join("5-report/auc.csv"), out, notes: sizes.notes, jobs })
+}
+
+/// Files that no job writes.
+fn inputs(plan: &Plan, pipeline: &Path) -> Vec<PathBuf> {
+    let mut files = vec![pipeline.to_path_buf()];
+    match &plan.source {
+        Source::Simulate(simulate) => files.extend(simulate.panel.iter().chain(&simulate.reference).cloned()),
+        Source::Data(data) => files.extend(data.paths().into_iter().map(Path::to_path_buf)),
+    }
+    files.extend(plan.further_files().map(Path::to_path_buf));
+    files.extend(plan.tokens.tokenizer_file.clone());
+    files.extend(plan.models.iter().filter_map(|model| Some(model.init.as_ref()?.join("config.json"))));
+    files
+}
+
+fn command(options: &Options, out: &Path, name: &str, threads: usize) -> Vec<String> {
+    let Options { pipeline, seed, blocks, .. } = options;
+    let mut words = vec!["gf-genomics".to_owned(), "run".into(), pipeline.display().to_string(), "--out".into(), out.display().to_string()];
+    words.extend(seed.iter().flat_map(|seed| ["--seed".into(), seed.to_string()]));
+    words.extend(["--job".into(), name.into()]);
+    if *blocks != Blocks::default() {
+        words.extend(["--block-people".into(), blocks.people.to_string(), "--block-loci".into(), blocks.loci.to_string()]);
+    }
+    words.extend(["--threads".into(), threads.to_string()]);
+    words
+}
+
+impl std::fmt::Display for JobList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let width = self.jobs.iter().map(|job| job.name.len()).max().unwrap_or(0).max("job".len());
+        let row = |f: &mut std::fmt::Formatter<'_>, cells: [&str; 9]| {
+            let [name, rule, needs, threads, memory, time, core_time, disk, gpus] = cells;
+            let line = format!("{name:width$}  {rule:9} {needs:>5} {threads:>7} {memory:>9} {time:>8} {core_time:>9} {disk:>9} {gpus:>4}");
+            writeln!(f, "{}", line.trim_end())
+        };
+        row(f, ["job", "rule", "needs", "threads", "memory MB", "minutes", "core-min", "disk MB", "GPUs"])?;
+        let number = |value: f64| if value < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") };
+        for job in &self.jobs {
+            let Job { name, rule, needs, threads, memory_mb, core_minutes, minutes, disk_mb, gpus, .. } = job;
+            let gpus = if *gpus > 0 { gpus.to_string() } else { String::new() };
+            let cells = [
+                needs.len().to_string(),
+                threads.to_string(),
+                memory_mb.to_string(),
+                number(*minutes),
+                number(*core_minutes),
+                disk_mb.to_string(),
+            ];
+            let [needs, threads, memory, time, core_time, disk] = &cells;
+            row(f, [name, rule, needs, threads, memory, time, core_time, disk, &gpus])?;
+        }
+        let core_hours = self.jobs.iter().map(|job| job.core_minutes).sum::<f64>() / 60.0;
+        let gpu_hours = self.jobs.iter().map(|job| job.gpus as f64 * job.minutes).sum::<f64>() / 60.0;
+        let (memory, disk) = (self.jobs.iter().map(|job| job.memory_mb).max(), self.jobs.iter().map(|job| job.disk_mb).sum::<u64>());
+        writeln!(
+            f,
+            "\n{} jobs: {} core-hours, {} MB of memory for the largest, {disk} MB of disk{}; at least {} minutes on enough machines",
+            self.jobs.len(),
+            number(core_hours),
+            memory.unwrap_or(0),
+            if gpu_hours > 0.0 { format!(", {} GPU-hours", number(gpu_hours)) } else { String::new() },
+            number(self.longest_chain()),
+        )?;
+        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))
+    }
+}
+
+impl JobList {
+    /// Minutes of the jobs that must wait for one another.
+    fn longest_chain(&self) -> f64 {
+        let mut ends: std::collections::HashMap<&str, f64> = std::collections::HashMap::new();
+        for job in &self.jobs {
+            let starts = job.needs.iter().filter_map(|need| ends.get(need.as_str())).copied().fold(0.0, f64::max);
+            ends.insert(&job.name, starts + job.minutes);
+        }
+        ends.into_values().fold(0.0, f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_hold_everything_once_and_are_of_about_one_size() {
+        for (n, at_most) in [(1, 1), (10, 3), (10, 10), (10, 99), (100_001, 100_000), (75, 5), (7, 1)] {
+            let blocks = in_blocks(n, at_most);
+            assert_eq!(blocks.iter().cloned().flatten().collect::<Vec<_>>(), (0..n).collect::<Vec<_>>());
+            let sizes = || blocks.iter().map(ExactSizeIterator::len);
+            assert!(sizes().max() <= Some(at_most) && sizes().max() <= sizes().min().map(|least| least + 1), "{blocks:?}");
+        }
+    }
+
+    #[test]
+    fn a_division_into_one_block_is_none() {
+        let one = Division { people: in_blocks(10, 10), loci: in_blocks(2, 5) };
+        assert!(one.sequence_blocks().is_empty() && one.prediction_blocks("3-models/x").is_empty());
+        let two = Division { people: vec![0..5, 5..10], loci: vec![0..1, 1..2] };
+        let names: Vec<String> = two.sequence_blocks().into_iter().map(|(name, ..)| name).collect();
+        let expected = ["people-1-loci-1", "people-2-loci-1", "people-1-loci-2", "people-2-loci-2"];
+        assert_eq!(names, expected.map(|name| format!("1-sequences/{name}")));
+        assert_eq!(two.prediction_blocks("3-models/x")[1], ("3-models/x/people-2".into(), 5..10));
+    }
+}

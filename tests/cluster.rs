@@ -1,0 +1,629 @@
+//! One run as many jobs: what was divided and put together again is, byte for byte, what one run gives; also where jobs run twice, are killed, or
+//! a workflow engine does them.
+
+// Helpers of tests may panic as tests do; clippy knows only the functions marked #[test].
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    fmt::Write as _,
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use gf_genomics::sequence::{self, Encoding, Missing, Options, Overlap, Policies, Regions, Samples, Shard, Summary, Unphased, merge};
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use support::{command, files, files_without_times, refuse, run, stderr, succeed};
+
+// ---- Sequences ----------------------------------------------------------------------------------------------------------------------------------
+
+const CONTIG_NT: usize = 120;
+/// Two of them overlap, one is on another contig.
+const LOCI: &str = "1\t10\t60\ta\n1\t50\t110\tb\n2\t0\t120\tc\n2\t30\t80\td\t0\t-\n";
+
+/// Two contigs with records of every kind and people of every kind: phased and not, haploid, with missing calls.
+fn random_genomes(folder: &Path, seed: u64, n_people: usize) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let base = |rng: &mut ChaCha8Rng| char::from(b"ACGT"[rng.random_range(0..4)]);
+    let haploid: Vec<bool> = (0..n_people).map(|_| rng.random_bool(0.15)).collect();
+    let mut header = "##fileformat=VCFv4.2\n##FILTER=<ID=bad,Description=\"x\">\n".to_owned();
+    let (mut fasta, mut records) = (String::new(), String::new());
+    for contig in ["1", "2"] {
+        writeln!(header, "##contig=<ID={contig},length={CONTIG_NT}>").unwrap();
+        let bases: String = (0..CONTIG_NT).map(|_| base(&mut rng)).collect();
+        writeln!(fasta, ">{contig}\n{bases}").unwrap();
+        let mut position = 1;
+        while position + 6 < CONTIG_NT {
+            let len = rng.random_range(1..=5);
+            let r = &bases[position - 1..][..len];
+            let mut alts = BTreeSet::new();
+            for _ in 0..rng.random_range(1..=2) {
+                let alt = match rng.random_range(0..10) {
+                    0..=5 => (0..rng.random_range(1..=4)).map(|_| base(&mut rng)).collect(),
+                    6 => format!("{r}{}", base(&mut rng)),
+                    7 => r[..1].to_owned(),
+                    8 => "R".to_owned(),
+                    _ => "*".to_owned(),
+                };
+                alts.insert(alt);
+            }
+            let n_alleles = alts.len();
+            let alts = alts.into_iter().collect::<Vec<_>>().join(",");
+            let filter = if rng.random_bool(0.1) { "bad" } else { "PASS" };
+            write!(records, "{contig}\t{position}\t.\t{r}\t{alts}\t.\t{filter}\t.\tGT").unwrap();
+            for &is_haploid in &haploid {
+                let allele = |rng: &mut ChaCha8Rng| match rng.random_range(0..20) {
+                    0 => ".".to_owned(),
+                    1..=7 => rng.random_range(1..=n_alleles).to_string(),
+                    _ => "0".to_owned(),
+                };
+                let (a, b) = (allele(&mut rng), allele(&mut rng));
+                let sign = if rng.random_bool(0.1) { '/' } else { '|' };
+                if is_haploid { write!(records, "\t{a}") } else { write!(records, "\t{a}{sign}{b}") }.unwrap();
+            }
+            records.push('\n');
+            position += rng.random_range(0..=7);
+        }
+    }
+    let names: Vec<String> = people(n_people);
+    let text = format!(
+        "{header}##FORMAT=<ID=GT,Number=1,Type=String,Description=\"x\">\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{}\n{records}",
+        names.join("\t")
+    );
+    fs::write(folder.join("people.vcf"), text).unwrap();
+    fs::write(folder.join("reference.fa"), fasta).unwrap();
+    fs::write(folder.join("loci.bed"), LOCI).unwrap();
+}
+
+fn people(n: usize) -> Vec<String> {
+    (1..=n).map(|number| format!("P{number}")).collect()
+}
+
+/// Makes the sequences of some people at some loci into a folder; `None` where a policy refuses a genotype.
+fn build(folder: &Path, out: &Path, policies: &Policies, people: &[String], loci: Range<usize>) -> Option<Summary> {
+    let options = Options {
+        vcf: vec![folder.join("people.vcf")],
+        reference: folder.join("reference.fa"),
+        regions: Regions::File(folder.join("loci.bed")),
+        samples: Samples::Only(people.to_vec()),
+        policies: policies.clone(),
+        mask: None,
+        callable: None,
+        skips: Some(out.join("skips.csv")),
+    };
+    let all = sequence::loci(&options).unwrap();
+    let (dictionary, skips, summary) = sequence::of_loci(&all[loci], &options, sequence::EmptyLoci::Refuse).ok()?;
+    dictionary.save(out).unwrap();
+    skips.save().unwrap();
+    Some(summary)
+}
+
+fn sorted_lines(path: &Path) -> Vec<String> {
+    let mut lines: Vec<String> = fs::read_to_string(path).unwrap().lines().map(String::from).collect();
+    lines.sort();
+    lines
+}
+
+/// Ranges that begin at these places.
+fn ranges(n: usize, cuts: &[usize]) -> Vec<Range<usize>> {
+    let mut places: BTreeSet<usize> = cuts.iter().map(|cut| cut % n).collect();
+    places.extend([0, n]);
+    places.iter().zip(places.iter().skip(1)).map(|(&start, &end)| start..end).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_division_into_blocks_gives_the_sequences_of_one_pass(
+        seed in any::<u64>(), n_people in 1usize..12,
+        people_cuts in proptest::collection::vec(0usize..100, 0..4), loci_cuts in proptest::collection::vec(0usize..100, 0..3),
+        diploid in any::<bool>(), bcftools in any::<bool>(), as_n in any::<bool>(), unphased in 0usize..3, everyone_has_two in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        random_genomes(folder, seed, n_people);
+        let policies = Policies {
+            encoding: if diploid { Encoding::Diploid } else { Encoding::Haplotype },
+            overlap: if bcftools && !diploid { Overlap::Bcftools } else { Overlap::Canonical },
+            missing: if as_n { Missing::N } else { Missing::Ref },
+            unphased: [Unphased::GtOrder, Unphased::Iupac, Unphased::Ref][unphased],
+            haploid: if everyone_has_two { sequence::Haploid::Dup } else { sequence::Haploid::Absent },
+            ..Policies::default()
+        };
+        let people = people(n_people);
+        let whole = build(folder, &folder.join("whole"), &policies, &people, 0..4);
+        prop_assume!(whole.is_some());
+        let mut shards = Vec::new();
+        for loci in ranges(4, &loci_cuts) {
+            for block in ranges(n_people, &people_cuts) {
+                let out = folder.join(format!("shard-{}", shards.len()));
+                let summary = build(folder, &out, &policies, &people[block], loci.clone());
+                shards.push(Shard { folder: out, summary: summary.unwrap() });
+            }
+        }
+        let merged = folder.join("merged");
+        let (dictionary, skips, summary) = merge(&shards, Some(&merged.join("skips.csv"))).unwrap();
+        dictionary.save(&merged).unwrap();
+        skips.save().unwrap();
+        prop_assert_eq!(Some(summary), whole);
+        for name in ["loci.json", "pairs.csv"] {
+            let text = |of: &str| fs::read_to_string(folder.join(of).join(name)).unwrap();
+            prop_assert_eq!(text("merged"), text("whole"));
+        }
+        prop_assert_eq!(sorted_lines(&merged.join("skips.csv")), sorted_lines(&folder.join("whole/skips.csv")));
+    }
+}
+
+#[test]
+fn blocks_that_do_not_belong_together_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    random_genomes(folder, 5, 6);
+    let files = "--vcf people.vcf --reference reference.fa --unphased gt-order --haploid dup";
+    let block = |out: &str, people: &str, more: &str| {
+        let loci = if more.is_empty() { "--regions 1:11-60" } else { more };
+        succeed(folder, &format!("sequences {files} {loci} --samples {people} --out {out}"));
+    };
+    block("whole", "P1,P2,P3", "");
+    block("one", "P1,P2", "");
+    block("two", "P3", "");
+    block("other-people", "P4,P5", "--regions 2:1-50");
+    block("other-policy", "P4", "--regions 1:11-60 --missing N");
+    succeed(folder, "merge --sequences one two --out merged");
+    for name in ["loci.json", "pairs.csv"] {
+        assert!(fs::read(folder.join("merged").join(name)).unwrap() == fs::read(folder.join("whole").join(name)).unwrap(), "{name}");
+    }
+    refuse(folder, "merge --sequences one one --out x", &["one: ", "sample `P1` is in an earlier block as well"]);
+    refuse(folder, "merge --sequences one other-people --out x", &["other-people: sample `P4` stands where", "`P1`", "the same people"]);
+    refuse(folder, "merge --sequences one other-policy --out x", &["other-policy: made with other policies than one"]);
+    refuse(folder, "merge --sequences one nowhere --out x", &["nowhere/run.json"]);
+    assert_eq!(run(folder, "merge --sequences one two").status.code(), Some(2), "--out is needed");
+}
+
+// ---- Scores -------------------------------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn scores_of_blocks_of_people_are_those_of_all_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("pipeline.toml"), support::TINY_PIPELINE).unwrap();
+    succeed(folder, "run pipeline.toml --out out");
+    let cohort = fs::read_to_string(folder.join("out/0-cohort/cohort.csv")).unwrap();
+    let (header, rows) = cohort.split_once('\n').unwrap();
+    let rows: Vec<&str> = rows.lines().collect();
+    for model in ["3-models/tiny", "4-baselines"] {
+        let score = |cohort: &str, output: &str| {
+            succeed(
+                folder,
+                &format!(
+                    "score --vcf out/0-cohort/cohort.vcf.gz --reference out/0-cohort/reference.fa --model out/{model} --cohort {cohort} -o {output}"
+                ),
+            );
+        };
+        score("out/0-cohort/cohort.csv", "all.csv");
+        let mut tables = Vec::new();
+        for (number, block) in [&rows[..1], &rows[1..3], &rows[3..80], &rows[80..]].into_iter().enumerate() {
+            fs::write(folder.join("block.csv"), format!("{header}\n{}\n", block.join("\n"))).unwrap();
+            tables.push(format!("{number}.csv"));
+            score("block.csv", &tables[number]);
+        }
+        succeed(folder, &format!("merge --predictions {} -o merged.csv", tables.join(" ")));
+        let (all, merged) = (sorted_lines(&folder.join("all.csv")), sorted_lines(&folder.join("merged.csv")));
+        assert_eq!(all, merged, "{model}");
+        // A model of several scores writes them one after the other.
+        assert!(model == "4-baselines" || fs::read(folder.join("all.csv")).unwrap() == fs::read(folder.join("merged.csv")).unwrap());
+    }
+    refuse(folder, "merge --predictions 0.csv 1.csv 0.csv -o x.csv", &["0.csv: line 2: person `", "already"]);
+    refuse(
+        folder,
+        "merge --predictions 0.csv out/3-models/tiny/predictions.csv -o x.csv",
+        &["predictions.csv: its columns are sample_id,model,split"],
+    );
+    assert!(succeed(folder, "merge --predictions 0.csv 1.csv").starts_with("sample_id,model,logit,probability\n"));
+}
+
+// ---- Jobs ---------------------------------------------------------------------------------------------------------------------------------------
+
+/// Two models, one of them in folds, of 150 people at two loci.
+const MODELS: &str = "
+[tokens]
+segment_length = 128
+[[models]]
+name = \"tiny\"
+tensorboard = true
+[models.architecture]
+hidden = 8
+layers = 1
+heads = 2
+projected_length = 8
+feed_forward = 8
+[models.schedule]
+epochs = EPOCHS
+patience = EPOCHS
+batch_size = 16
+folds = 3
+[[models]]
+name = \"eco\"
+[models.architecture]
+preset = \"ecoformer\"
+hidden = 8
+layers = 1
+heads = 2
+feed_forward = 8
+[models.schedule]
+epochs = 2
+batch_size = 16
+ensemble = 2
+";
+
+/// A folder with a cohort at two loci of 2,000 nt, its pipeline file, and what `run` makes of them in `one`; `divided` are the options of the jobs.
+struct Cohort {
+    folder: tempfile::TempDir,
+}
+
+const DIVIDED: &str = "--block-people 60 --block-loci 1";
+
+impl Cohort {
+    fn new(epochs: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        succeed(folder.path(), "simulate --people 150 --len-nt 4000 --risk additive --seed 3 --out data");
+        let bed = fs::read_to_string(folder.path().join("data/loci.bed")).unwrap();
+        let mut columns = bed.trim_end().split('\t');
+        let (contig, start0) = (columns.next().unwrap(), columns.next().unwrap().parse::<usize>().unwrap());
+        let middle = start0 + 2_000;
+        fs::write(
+            folder.path().join("data/loci.bed"),
+            format!("{contig}\t{start0}\t{middle}\ta\n{contig}\t{middle}\t{}\tb\n", middle + 2_000),
+        )
+        .unwrap();
+        let data = "seed = 3\n[data]\nvcf = [\"data/cohort.vcf.gz\"]\nreference = \"data/reference.fa\"\nregions_file = \"data/loci.bed\"\ncohort = \"data/cohort.csv\"\n";
+        let models = MODELS.replace("EPOCHS", &epochs.to_string());
+        fs::write(folder.path().join("pipeline.toml"), format!("{data}{models}")).unwrap();
+        succeed(folder.path(), "run pipeline.toml --out one");
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn plan(&self, out: &str) -> Value {
+        serde_json::from_str(&succeed(self.folder.path(), &format!("plan pipeline.toml --out {out} {DIVIDED} --json"))).unwrap()
+    }
+
+    /// What differs between the results of jobs in `out` and those of `run`.
+    fn different(&self, out: &str) -> Vec<String> {
+        let results = |out: &str| -> BTreeMap<PathBuf, Vec<u8>> {
+            let of_jobs = |path: &Path| path.starts_with("shards") || path.starts_with("jobs") || path.starts_with(".snakemake");
+            // The report tells what was taken over, and event files have times in them; rows of skips stand block by block.
+            let other =
+                |path: &Path| path.ends_with("report.html") || path.iter().any(|part| part == "tensorboard") || path.ends_with("skips.csv");
+            files_without_times(&self.path(out)).into_iter().filter(|(path, _)| !of_jobs(path) && !other(path)).collect()
+        };
+        let (one, jobs) = (results("one"), results(out));
+        assert!(one.contains_key(Path::new("5-report/auc.csv")) && one.len() > 40, "{:?}", one.keys());
+        let names: BTreeSet<&PathBuf> = one.keys().chain(jobs.keys()).collect();
+        names.into_iter().filter(|name| one.get(*name) != jobs.get(*name)).map(|name| name.display().to_string()).collect()
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+/// The program with the arguments of a job.
+fn job_command(folder: &Path, job: &Value) -> Command {
+    let words: Vec<&str> = job["command"].as_array().unwrap().iter().map(text).collect();
+    assert_eq!(words[0], "gf-genomics");
+    let mut command = command(folder, &words[1..].join(" "));
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+fn do_job(folder: &Path, job: &Value) -> String {
+    let output = job_command(folder, job).output().unwrap();
+    assert!(output.status.success(), "{}: {}", job["name"], stderr(&output));
+    stderr(&output)
+}
+
+#[test]
+fn plan_lists_the_jobs_with_what_each_takes_and_writes_nothing() {
+    let cohort = Cohort::new(2);
+    let before = files(cohort.folder.path());
+    let plan = cohort.plan("many");
+    let jobs = plan["jobs"].as_array().unwrap();
+    let mut seen = BTreeSet::new();
+    for job in jobs {
+        assert!(job["needs"].as_array().unwrap().iter().all(|need| seen.contains(text(need))), "after what it needs: {job:#}");
+        assert!(seen.insert(text(&job["name"])), "once: {job:#}");
+        assert!(job["memory_mb"].as_u64() > Some(0) && job["core_minutes"].as_f64() > Some(0.0) && job["gpus"] == 0, "{job:#}");
+        assert!(job["inputs"].as_array().unwrap().iter().all(|input| cohort.path(text(input)).is_file()), "{job:#}");
+    }
+    let count = |rule: &str| jobs.iter().filter(|job| job["rule"] == rule).count();
+    let rules = ["sequences", "merge", "tokenize", "train", "predict", "bundle", "prs", "evaluate"];
+    assert_eq!(rules.map(count), [3 * 2, 1, 1, 3 + 2, 2 * 3, 2, 1, 1]);
+    let table = succeed(cohort.folder.path(), &format!("plan pipeline.toml --out many {DIVIDED}"));
+    assert!(jobs.iter().all(|job| table.lines().any(|line| line.starts_with(text(&job["name"])))), "{table}");
+    assert!(table.contains("23 jobs: ") && table.contains("core-hours") && !table.contains("GPU-hours"), "{table}");
+    // A division into one block is none; a GPU is asked for where the file says so.
+    let path = cohort.path("pipeline.toml");
+    let on_gpu = fs::read_to_string(&path).unwrap().replace("name = \"tiny\"", "name = \"tiny\"\ndevice = \"cuda:0\"");
+    fs::write(cohort.path("gpu.toml"), on_gpu).unwrap();
+    let plan: Value = serde_json::from_str(&succeed(cohort.folder.path(), "plan gpu.toml --json")).unwrap();
+    let gpus = |of: &str| {
+        plan["jobs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|job| text(&job["name"]).contains(of))
+            .map(|job| job["gpus"].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    assert_eq!((gpus("3-models/tiny"), gpus("3-models/eco"), gpus("-sequences")), (3 + 1, 0, 0));
+    assert!(succeed(cohort.folder.path(), "plan gpu.toml").contains("GPU-hours"));
+    fs::remove_file(cohort.path("gpu.toml")).unwrap();
+    assert!(files(cohort.folder.path()) == before, "nothing is written");
+    refuse(cohort.folder.path(), "run pipeline.toml --out many --job 2-tokens", &["1-sequences is not done in many"]);
+    refuse(cohort.folder.path(), "run pipeline.toml --out many --job 9-x", &["no job `9-x`", "2-tokens"]);
+    refuse(cohort.folder.path(), "plan pipeline.toml --block-people 0", &["at least one"]);
+}
+
+#[test]
+fn jobs_done_one_by_one_twice_and_at_once_give_what_one_run_gives() {
+    let cohort = Cohort::new(2);
+    let folder = cohort.folder.path();
+    let plan = cohort.plan("many");
+    for job in plan["jobs"].as_array().unwrap() {
+        // Two at once: neither is in the other's way.
+        let twins: Vec<Child> = (0..2).map(|_| job_command(folder, job).spawn().unwrap()).collect();
+        for twin in twins {
+            let output = twin.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}: {}", job["name"], stderr(&output));
+        }
+        assert!(cohort.path(text(&job["output"])).is_file(), "{job:#}");
+        if job["rule"] != "train" {
+            let again = do_job(folder, job);
+            assert!(again.contains("done before"), "a finished one is not done again: {again}");
+        }
+    }
+    assert_eq!(cohort.different("many"), [""; 0]);
+    // All is there for `run`, and nobody needs the shards any more.
+    fs::remove_dir_all(cohort.path("many/shards")).unwrap();
+    let output = run(folder, "run pipeline.toml --out many");
+    assert_eq!(stderr(&output).matches("done before").count(), 6, "{}", stderr(&output));
+    assert_eq!(
+        fs::read_to_string(cohort.path("many/5-report/auc.csv")).unwrap(),
+        fs::read_to_string(cohort.path("one/5-report/auc.csv")).unwrap()
+    );
+}
+
+#[test]
+fn jobs_that_are_killed_go_on_and_a_changed_file_does_what_it_changes_again() {
+    let cohort = Cohort::new(30);
+    let folder = cohort.folder.path();
+    let plan = cohort.plan("many");
+    for job in plan["jobs"].as_array().unwrap() {
+        let is_long = text(&job["name"]) == "3-models/tiny/member-2";
+        let checkpoint = cohort.path("many/shards/3-models/tiny/checkpoint-2.safetensors");
+        for pause_ms in if is_long { [0, 0] } else { [3, 15] } {
+            let mut child = job_command(folder, job).stderr(Stdio::null()).spawn().unwrap();
+            let (started, before) = (Instant::now(), fs::read(&checkpoint).ok());
+            while is_long && fs::read(&checkpoint).ok() == before {
+                assert!(started.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(), "no checkpoint was written");
+                sleep(Duration::from_millis(1));
+            }
+            sleep(Duration::from_millis(pause_ms));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        do_job(folder, job);
+    }
+    assert_eq!(cohort.different("many"), [""; 0]);
+    let log = fs::read_to_string(cohort.path("many/3-models/tiny/training_log.csv")).unwrap();
+    assert_eq!(log.lines().count(), 1 + 3 * 30);
+
+    // The baselines' file is not the models': only they and the report are done again.
+    let path = cohort.path("pipeline.toml");
+    fs::write(&path, format!("{}[baselines]\nclump_r2 = 0.2\n", fs::read_to_string(&path).unwrap())).unwrap();
+    let (redone, kept): (Vec<&Value>, Vec<&Value>) = plan["jobs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|job| job["rule"] != "train")
+        .partition(|job| ["4-baselines", "5-report"].contains(&text(&job["name"])));
+    assert!(kept.iter().all(|job| do_job(folder, job).contains("done before")));
+    let output = run(folder, &format!("run pipeline.toml --out many {DIVIDED} --job 5-report"));
+    assert!(!output.status.success() && stderr(&output).contains("4-baselines is not done in many"), "{}", stderr(&output));
+    assert!(redone.iter().all(|job| !do_job(folder, job).contains(&format!("{}: done before", text(&job["name"])))));
+}
+
+// ---- Workflow engine ----------------------------------------------------------------------------------------------------------------------------
+
+/// Snakemake with a profile, told where by `GF_SNAKEMAKE`; none, and a word about it, where it is not there.
+fn snakemake() -> Option<PathBuf> {
+    let found = env::var_os("GF_SNAKEMAKE").map(PathBuf::from).filter(|path| path.is_file());
+    if found.is_none() {
+        eprintln!("SKIPPED: GF_SNAKEMAKE names no snakemake");
+    }
+    found
+}
+
+fn snakemake_command(snakemake: &Path, cohort: &Cohort, out: &str, profile: &Path) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/cluster");
+    let beside = |program: &Path| program.parent().unwrap().to_path_buf();
+    let path = env::join_paths(
+        [beside(Path::new(env!("CARGO_BIN_EXE_gf-genomics"))), beside(snakemake)]
+            .into_iter()
+            .chain(env::split_paths(&env::var_os("PATH").unwrap())),
+    )
+    .unwrap();
+    let mut command = Command::new(snakemake);
+    command.current_dir(cohort.folder.path()).env("PATH", path).env("XDG_CACHE_HOME", cohort.path("cache"));
+    command.arg("-s").arg(root.join("Snakefile")).arg("--profile").arg(profile);
+    command.args(["--config", "pipeline=pipeline.toml", &format!("out={out}"), "block_people=60", "block_loci=1"]);
+    command
+}
+
+#[test]
+fn snakemake_on_one_machine_gives_what_one_run_gives() {
+    let Some(snakemake) = snakemake() else { return };
+    let cohort = Cohort::new(2);
+    let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/cluster/profiles/local");
+    let run = || {
+        let output = snakemake_command(&snakemake, &cohort, "many", &profile).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+    run();
+    assert_eq!(cohort.different("many"), [""; 0]);
+    for name in ["5-report", "3-models/tiny/member-2", "1-sequences/people-1-loci-2"] {
+        assert!(
+            cohort.path(&format!("many/jobs/log/{name}.txt")).is_file()
+                && cohort.path(&format!("many/jobs/benchmark/{name}.tsv")).is_file()
+        );
+    }
+    assert!(run().contains("Nothing to be done"));
+    // A file that was touched has Snakemake do everything again, and the program knows better.
+    fs::write(cohort.path("pipeline.toml"), fs::read(cohort.path("pipeline.toml")).unwrap()).unwrap();
+    let before = fs::metadata(cohort.path("many/5-report/auc.csv")).unwrap().modified().unwrap();
+    run();
+    assert_eq!(fs::metadata(cohort.path("many/5-report/auc.csv")).unwrap().modified().unwrap(), before);
+}
+
+/// On Slurm with two nodes, of which one is lost while a model is trained and one while people are predicted.
+#[test]
+fn a_node_that_is_lost_in_training_and_one_in_scoring_change_nothing() {
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools/slurm-local.sh");
+    if env::var_os("GF_SLURM").is_none() || !tool.exists() {
+        eprintln!("SKIPPED: GF_SLURM is not set, or no {}", tool.display());
+        return;
+    }
+    let Some(snakemake) = snakemake() else { return };
+    let cohort = Cohort::new(400);
+    let cluster = Cluster::start(&tool);
+    let profile = cohort.path("profile");
+    fs::create_dir(&profile).unwrap();
+    fs::write(profile.join("config.yaml"), SLURM_PROFILE).unwrap();
+    let mut command = snakemake_command(&snakemake, &cohort, "many", &profile);
+    cluster.environment(&mut command);
+    let log = fs::File::create(cohort.path("snakemake.txt")).unwrap();
+    let mut child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+    let started = Instant::now();
+    let mut wait_until = |what: &dyn Fn() -> bool| {
+        while !what() {
+            let said = || fs::read_to_string(cohort.path("snakemake.txt")).unwrap();
+            assert!(child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(900), "{}", said());
+            sleep(Duration::from_millis(20));
+        }
+    };
+    let log_of = |name: &str| cohort.path(&format!("many/jobs/log/{name}.txt"));
+    wait_until(&|| cohort.path("many/shards/3-models/tiny/checkpoint-2.safetensors").exists());
+    let lost = cluster.node_of("tiny/member-2");
+    cluster.call(&["kill-node", &lost, "now"]);
+    eprintln!("{:.0} s: lost {lost} in training", started.elapsed().as_secs_f64());
+    sleep(Duration::from_secs(3));
+    cluster.call(&["start-node", &lost]);
+    wait_until(&|| log_of("3-models/tiny/people-1").exists());
+    let lost = cluster.any_busy_node();
+    cluster.call(&["kill-node", &lost, "now"]);
+    eprintln!("{:.0} s: lost {lost} in scoring", started.elapsed().as_secs_f64());
+    sleep(Duration::from_secs(3));
+    cluster.call(&["start-node", &lost]);
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{}", fs::read_to_string(cohort.path("snakemake.txt")).unwrap());
+    eprintln!("{:.0} s: done", started.elapsed().as_secs_f64());
+    assert_eq!(cohort.different("many"), [""; 0]);
+}
+
+const SLURM_PROFILE: &str = "\
+executor: slurm
+jobs: 8
+retries: 3
+rerun-incomplete: true
+latency-wait: 10
+slurm-status-command: squeue
+slurm-init-seconds-before-status-checks: 10
+slurm-status-attempts: 30
+slurm-no-account: true
+default-resources:
+  slurm_partition: main
+set-threads:
+  sequences: 1
+  tokenize: 1
+  train: 1
+  predict: 1
+  bundle: 1
+  prs: 1
+  evaluate: 1
+";
+
+/// A private Slurm of two nodes, which ends with this.
+struct Cluster {
+    tool: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Cluster {
+    fn start(tool: &Path) -> Self {
+        let cluster = Self { tool: tool.into(), folder: tempfile::tempdir().unwrap() };
+        cluster.call(&["start"]);
+        cluster
+    }
+
+    /// `slurm-local.sh COMMAND DIR REST`; what it prints.
+    fn call(&self, words: &[&str]) -> String {
+        let output = Command::new("bash").arg(&self.tool).arg(words[0]).arg(self.folder.path()).args(&words[1..]).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn environment(&self, command: &mut Command) {
+        let folder = self.folder.path();
+        let settings = self.call(&["env"]);
+        let path = command
+            .get_envs()
+            .find_map(|(name, value)| (name == "PATH").then_some(value?))
+            .map_or_else(|| env::var("PATH").unwrap(), |path| path.to_string_lossy().into_owned());
+        let script = format!("export PATH='{path}'; {settings}\nprintf '%s\\n%s\\n' \"$SLURM_CONF\" \"$PATH\"");
+        let output = Command::new("bash").arg("-c").arg(script).current_dir(folder).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (conf, path) = text.trim_end().split_once('\n').unwrap();
+        command.env("SLURM_CONF", conf).env("PATH", path);
+    }
+
+    fn squeue(&self) -> String {
+        let mut command = Command::new("squeue");
+        self.environment(&mut command);
+        let output = command.args(["-h", "-t", "R", "-o", "%N %j %k"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn any_busy_node(&self) -> String {
+        let text = self.squeue();
+        text.split_whitespace().next().unwrap_or("node1").to_owned()
+    }
+
+    /// Of a running job whose comment names it.
+    fn node_of(&self, job: &str) -> String {
+        let text = self.squeue();
+        let found = text.lines().find(|line| line.contains(job) || line.contains(&job.replace('/', "-")));
+        found.and_then(|line| line.split_whitespace().next()).map_or_else(|| self.any_busy_node(), str::to_owned)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = Command::new("bash").arg(&self.tool).arg("stop").arg(self.folder.path()).output();
+    }
+}

@@ -16,7 +16,8 @@ def option(name, file):
 
 
 inputs = " ".join(
-    option(name, snakemake.input.get(key)) for name, key in (("--reference", "reference"), ("--cohort", "cohort"))
+    option(name, snakemake.input.get(key))
+    for name, key in (("--reference", "reference"), ("--cohort", "cohort"))
 )
 
 shell(

@@ -17,11 +17,19 @@ def option(name, file):
 
 inputs = " ".join(
     option(name, snakemake.input.get(key))
-    for name, key in (("--regions-file", "loci"), ("--mask", "mask"), ("--callable", "callable"))
+    for name, key in (
+        ("--regions-file", "loci"),
+        ("--mask", "mask"),
+        ("--callable", "callable"),
+    )
 )
 outputs = " ".join(
     option(name, snakemake.output.get(key))
-    for name, key in (("--output", "fasta"), ("--out", "dictionary"), ("--skips", "skips"))
+    for name, key in (
+        ("--output", "fasta"),
+        ("--out", "dictionary"),
+        ("--skips", "skips"),
+    )
 )
 
 shell(

@@ -137,7 +137,7 @@ fn the_commands_of_the_recipe_are_understood() {
 }
 
 #[test]
-fn the_installer_puts_program_pages_completions_and_licences_in_place() {
+fn the_installer_puts_program_pages_completions_schemas_and_licences_in_place() {
     let folder = tempfile::tempdir().unwrap();
     let installer = repository().join("packaging/install");
     let output = Command::new(installer).args([env!("CARGO_BIN_EXE_gf-genomics"), "prefix"]).current_dir(folder.path()).output().unwrap();
@@ -150,6 +150,7 @@ fn the_installer_puts_program_pages_completions_and_licences_in_place() {
         "share/bash-completion/completions/gf-genomics",
         "share/zsh/site-functions/_gf-genomics",
         "share/fish/vendor_completions.d/gf-genomics.fish",
+        "share/gf-genomics/schemas/predictions.schema.json",
         "share/doc/gf-genomics/LICENSE",
         "share/doc/gf-genomics/THIRD-PARTY-LICENSES.txt",
     ] {

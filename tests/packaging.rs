@@ -1,5 +1,5 @@
-//! What lies in `packaging/` and `CITATION.cff`, held to the program: versions, options, files that parse, and what Snakemake's wrappers and the
-//! scripts of the Nextflow modules give beside what the program gives.
+//! What lies in `packaging/` and `CITATION.cff`, held to the program: versions, options, files that parse, and what Snakemake's wrappers and
+//! the scripts of the Nextflow modules give beside what the program gives.
 //!
 //! Snakemake and YAML by the Python of `GF_PYTHON`, or `python3`; the modules by `groovy`; skipped aloud where these are not.
 
@@ -10,6 +10,7 @@ mod support;
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -280,8 +281,8 @@ fn the_snakemake_wrappers_give_what_the_program_gives() {
 fn the_scripts_of_the_nextflow_modules_give_what_the_program_gives() {
     // Debian's groovy looks for Java in one place only.
     const GROOVY: &str = "JAVA_HOME=${JAVA_HOME:-$(dirname \"$(dirname \"$(readlink -f \"$(command -v java)\")\")\")} exec groovy \"$@\"";
-    let groovy = |arguments: &[&str]| Command::new("bash").args(["-c", GROOVY, "groovy"]).args(arguments).output().unwrap();
-    if !groovy(&["--version"]).status.success() {
+    let groovy = |arguments: &[&OsStr]| Command::new("bash").args(["-c", GROOVY, "groovy"]).args(arguments).output().unwrap();
+    if !groovy(&["--version".as_ref()]).status.success() {
         eprintln!("SKIPPED: no groovy with Java on this machine");
         return;
     }
@@ -289,6 +290,15 @@ fn the_scripts_of_the_nextflow_modules_give_what_the_program_gives() {
     expected(folder.path());
     let script = repository().join("tests/oracles/nextflow_script.groovy");
     let people = "vcf: 'people.vcf'";
+    let mut sources =
+        ["nf-test.config", "tests/nextflow.config", "modules/gfgenomics/prs/tests/nextflow.config"].map(str::to_owned).to_vec();
+    for command in COMMANDS {
+        sources.extend(["main.nf", "tests/main.nf.test"].map(|file| format!("modules/gfgenomics/{command}/{file}")));
+    }
+    let sources: Vec<PathBuf> = sources.into_iter().map(|path| repository().join("packaging/nf-core").join(path)).collect();
+    let output =
+        groovy(&[&[script.as_os_str(), "parse".as_ref()], &sources.iter().map(|path| path.as_os_str()).collect::<Vec<_>>()[..]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
     for (command, values, results) in [
         (
             "sequences",
@@ -307,7 +317,7 @@ fn the_scripts_of_the_nextflow_modules_give_what_the_program_gives() {
     ] {
         let module = repository().join(module(command, "main.nf"));
         let filled = |part: &str| {
-            let output = groovy(&[script.to_str().unwrap(), module.to_str().unwrap(), part, &format!("[{people}, {values}]")]);
+            let output = groovy(&[script.as_ref(), part.as_ref(), module.as_ref(), format!("[{people}, {values}]").as_ref()]);
             assert!(output.status.success(), "{command}: {}", stderr(&output));
             String::from_utf8(output.stdout).unwrap()
         };

@@ -1,7 +1,9 @@
 """Runs the code of docs/python.md and looks at what pandas, polars, Hugging Face datasets, safetensors and tokenizers made of the files.
 
     python3 -m venv /tmp/venv-tables && /tmp/venv-tables/bin/pip install pandas polars datasets safetensors tokenizers
-    /tmp/venv-tables/bin/python tests/oracles/python_tables.py docs/python.md haplotypes.fa     (in a folder as the document has it)
+    /tmp/venv-tables/bin/python tests/oracles/python_tables.py docs/python.md haplotypes.fa
+
+In a folder that has what the document reads.
 
 haplotypes.fa: what `gf-genomics sequences` writes for the same people and loci. Prints counts as JSON; ends with an error where a column has
 another type than its JSON Schema says, or readers disagree.

@@ -3,6 +3,11 @@
 //! A leaf of the workspace: it knows no VCF, no people and no tensors. Words are *segments*, short pieces of a haplotype, so that
 //! identical segments of different people are one counted word. Every tokenizer is a Hugging Face `tokenizer.json`.
 
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod file;
 mod segments;
 mod tokenizer;

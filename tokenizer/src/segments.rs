@@ -1,12 +1,20 @@
 //! Cutting a locus at fixed reference coordinates, and how far two segments are apart.
 
 /// Starts of the segments of `start0..end0`, one every `segment_len_nt` reference bases; the last may be shorter.
+///
+/// ```
+/// assert_eq!(gf_tokenizer::cuts(100, 131, 10), [100, 110, 120, 130]);
+/// ```
 #[must_use]
 pub fn cuts(start0: usize, end0: usize, segment_len_nt: usize) -> Vec<usize> {
     (start0..end0).step_by(segment_len_nt.max(1)).collect()
 }
 
 /// Levenshtein distance: the least number of inserted, deleted or replaced bases between two segments.
+///
+/// ```
+/// assert_eq!(gf_tokenizer::edit_distance(b"ACGT", b"AGGTT"), 2);
+/// ```
 #[must_use]
 pub fn edit_distance(a: &[u8], b: &[u8]) -> usize {
     // What both begin and end with costs nothing, and what is left of two relatives is short.

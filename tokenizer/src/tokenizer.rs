@@ -35,6 +35,16 @@ struct Overlapping {
 impl Tokenizer {
     /// Fits a tokenizer on distinct segments and how often each occurs. `alphabet`: every letter that sequences may hold, ascending.
     ///
+    /// ```
+    /// use gf_tokenizer::{Kind, Tokenizer};
+    ///
+    /// let kind = Kind::Kmer { length_nt: 3, overlapping: false };
+    /// let tokenizer = Tokenizer::train(&kind, b"ACGT", &[(b"ACGTTA".to_vec(), 2)])?;
+    /// let texts: Vec<_> = tokenizer.encode(b"ACGTT")?.into_iter().map(|id| tokenizer.token(id)).collect();
+    /// assert_eq!(texts, [Some("ACG"), Some("T"), Some("T")]); // what is left over is single letters
+    /// # Ok::<(), gf_tokenizer::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// No segment, a byte outside the alphabet, an alphabet of other than printable letters, or sizes out of range.
     pub fn train(kind: &train::Kind, alphabet: &[u8], segments: &[(Vec<u8>, u64)]) -> Result<Self, Error> {

@@ -4,6 +4,7 @@
 //! - ```` ```text,output ````: what the block before has printed, both streams as on a terminal; `...` alone on a line stands for any
 //!   lines, at the end of one for its rest.
 //! - ```` ```text,output,near ````: the same, but numbers may differ as they do between processors, whose vectors round otherwise.
+//! - ```` ```text,output,wrap ````: the same; on the built page long lines are wrapped.
 //! - `<!-- in the folder of PAGE -->`: begins with what the commands of PAGE left.
 //! - `<!-- data: NAME = PATH -->`: real data beside the checkout, put into the folder as NAME; where it is absent the page is skipped.
 
@@ -82,9 +83,10 @@ impl Book {
             for block in blocks {
                 match block.info.as_str() {
                     "sh" => printed = execute(page, &block, folder.path()),
-                    "text,output" => compare(page, &block, &printed, |shown, printed| shown == printed),
+                    "text,output" | "text,output,wrap" => compare(page, &block, &printed, |shown, printed| shown == printed),
                     "text,output,near" => compare(page, &block, &printed, are_near),
-                    _ => {}
+                    "text" => {}
+                    other => panic!("{page}, line {}: what is a block of `{other}`?", block.line),
                 }
             }
         }
@@ -96,7 +98,11 @@ impl Book {
         let folder = tempfile::tempdir().unwrap();
         for before in directives(text, "in the folder of") {
             let before = Path::new(page).with_file_name(before).components().fold(PathBuf::new(), |mut path, part| {
-                if part.as_os_str() == ".." { _ = path.pop() } else { path.push(part) }
+                if part.as_os_str() == ".." {
+                    _ = path.pop()
+                } else {
+                    path.push(part)
+                }
                 path
             });
             let before = before.to_str().unwrap();

@@ -13,7 +13,12 @@ use crate::support;
 
 /// Names and texts of the pages.
 pub fn pages() -> Vec<(&'static str, String)> {
-    vec![("commands.md", commands::page()), ("pipeline-file.md", keys::page()), ("tables.md", tables::page()), ("errors.md", errors::page())]
+    vec![
+        ("commands.md", commands::page()),
+        ("pipeline-file.md", keys::page()),
+        ("tables.md", tables::page()),
+        ("errors.md", errors::page()),
+    ]
 }
 
 /// A page's first lines.

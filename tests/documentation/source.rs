@@ -125,7 +125,8 @@ fn split_arguments(text: &str) -> Vec<String> {
 }
 
 /// What a text in the sources stands behind when it is the reason of an error.
-const BEFORE_REASONS: [&str; 10] = ["Err(", "error(", "refuse(", "reason", "wrong(", "unusable(", "map_err(", "ok_or", "Error::", "problem("];
+const BEFORE_REASONS: [&str; 10] =
+    ["Err(", "error(", "refuse(", "reason", "wrong(", "unusable(", "map_err(", "ok_or", "Error::", "problem("];
 
 /// Reasons that a source file gives in words: texts of four words or more in the place of an error.
 pub fn reasons(code: &str) -> Vec<String> {

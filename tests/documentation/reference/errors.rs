@@ -33,8 +33,8 @@ pub fn page() -> String {
     let mut page = head(
         "Errors",
         "A command that fails ends with exit code 1 and one line on standard error: `error: `, the place, what is wrong, and what to do. `<name>` and `<...>` stand for \
-         what is filled in. Where a message ends in `<reason>`, the reason is one of those below the table, as far as these are whole sentences. An error of an \
-         earlier stage is passed on as it is.",
+         what is filled in. Where a message ends in `<reason>`, most of what may stand there is listed below the table. An error of an earlier stage is passed \
+         on as it is.",
     );
     for (title, file, folder) in STAGES {
         writeln!(page, "\n## {title}\n\n| what is wrong | message |\n|---|---|").unwrap();

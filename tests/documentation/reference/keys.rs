@@ -36,10 +36,22 @@ pub struct Key {
 const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
     ("", "", "Above all tables.", "src/pipeline/plan.rs", "File"),
     ("simulate", "[simulate]", "People from nothing or from a panel; either this or `[data]`.", "src/simulate.rs", "Options"),
-    ("data", "[data]", "Your own files; either this or `[simulate]`. Paths are relative to the folder of the pipeline file.", "src/pipeline/plan.rs", "Data"),
+    (
+        "data",
+        "[data]",
+        "Your own files; either this or `[simulate]`. Paths are relative to the folder of the pipeline file.",
+        "src/pipeline/plan.rs",
+        "Data",
+    ),
     ("sequences", "[simulate]\n[sequences]", "How genotypes become sequences.", "src/sequence/policies.rs", "Policies"),
     ("tokens", "[simulate]\n[tokens]", "How sequences become tokens.", "src/tokenization/options.rs", "Options"),
-    ("models", "[simulate]\n[[models]]", "A model to train; one such table for each, `linformer` when there is none.", "src/pipeline/plan.rs", "ModelPlan"),
+    (
+        "models",
+        "[simulate]\n[[models]]",
+        "A model to train; one such table for each, `linformer` when there is none.",
+        "src/pipeline/plan.rs",
+        "ModelPlan",
+    ),
     (
         "models.architecture",
         "[simulate]\n[[models]]\n[models.architecture]",
@@ -56,7 +68,13 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
         "src/prs/published.rs",
         "ScoringOptions",
     ),
-    ("baselines.scoring.reading", "[simulate]\n[baselines.scoring.reading]", "How genotypes become dosages.", "src/prs/dosages.rs", "Reading"),
+    (
+        "baselines.scoring.reading",
+        "[simulate]\n[baselines.scoring.reading]",
+        "How genotypes become dosages.",
+        "src/prs/dosages.rs",
+        "Reading",
+    ),
     ("report", "[simulate]\n[report]", "The comparison.", "src/pipeline/plan.rs", "ReportPlan"),
 ];
 
@@ -83,7 +101,11 @@ pub fn sections() -> Vec<Section> {
             let answer = answer(folder.path(), header, &key);
             let words = if answer.contains("unknown variant") { words(&answer) } else { Vec::new() };
             let default = if is_required(name, field) { None } else { Some(defaults[name][&key].clone()) };
-            let documentation = if name.is_empty() { "Decides every random choice; `--seed` goes before it.".to_owned() } else { field.documentation.clone() };
+            let documentation = if name.is_empty() {
+                "Decides every random choice; `--seed` goes before it.".to_owned()
+            } else {
+                field.documentation.clone()
+            };
             keys.push(Key { name: key, documentation, words, default });
         }
         sections.push(Section { name, about, keys });

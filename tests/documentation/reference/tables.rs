@@ -91,7 +91,10 @@ const FURTHER: [Further; 11] = [
             ("duplicate_best_match", "Whether several records fit equally well; the first is taken."),
             ("duplicate_ID", "Whether several rows mean one allele."),
             ("match_IDs", "`NA`: no list of identifiers restricts the matches."),
-            ("match_status", "`matched`, `excluded`, `not_best`, `unmatched`, or `by_frequency` (the variant is not known here; everyone gets its frequency)."),
+            (
+                "match_status",
+                "`matched`, `excluded`, `not_best`, `unmatched`, or `by_frequency` (the variant is not known here; everyone gets its frequency).",
+            ),
             ("dataset", "Name of the VCF."),
             ("reason", "Why a row is not used as it stands; empty otherwise."),
         ],
@@ -131,7 +134,10 @@ const FURTHER: [Further; 11] = [
             ("beta", "Log-odds a copy."),
             ("se", "Its standard error."),
             ("p_value", "Two-sided."),
-            ("test", "`wald` (logistic regression), `firth` (the same where classes are separated), or `score` (not promising enough for a fit of its own)."),
+            (
+                "test",
+                "`wald` (logistic regression), `firth` (the same where classes are separated), or `score` (not promising enough for a fit of its own).",
+            ),
         ],
     },
     Further {

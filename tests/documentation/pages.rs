@@ -8,12 +8,7 @@
 //! - `<!-- in the folder of PAGE -->`: begins with what the commands of PAGE left.
 //! - `<!-- data: NAME = PATH -->`: real data beside the checkout, put into the folder as NAME; where it is absent the page is skipped.
 
-use std::{
-    collections::HashMap,
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::HashMap, env, fs, path::Path, process::Command};
 
 use tempfile::TempDir;
 
@@ -97,17 +92,9 @@ impl Book {
     fn prepare(&mut self, page: &str, text: &str) -> Option<TempDir> {
         let folder = tempfile::tempdir().unwrap();
         for before in directives(text, "in the folder of") {
-            let before = Path::new(page).with_file_name(before).components().fold(PathBuf::new(), |mut path, part| {
-                if part.as_os_str() == ".." {
-                    _ = path.pop()
-                } else {
-                    path.push(part)
-                }
-                path
-            });
-            let before = before.to_str().unwrap();
-            self.run(before);
-            support::copy(self.folders[before].as_ref()?.path(), folder.path());
+            let before = beside(page, before);
+            self.run(&before);
+            support::copy(self.folders[&before].as_ref()?.path(), folder.path());
         }
         for data in directives(text, "data:") {
             let (name, path) = data.split_once(" = ").unwrap();
@@ -115,6 +102,16 @@ impl Book {
         }
         Some(folder)
     }
+}
+
+/// A page as another one names it: `how-to/a.md` and `../tutorial/b.md` is `tutorial/b.md`.
+fn beside(page: &str, other: &str) -> String {
+    let mut parts: Vec<&str> = page.split('/').collect();
+    parts.pop();
+    for part in other.split('/') {
+        if part == ".." { drop(parts.pop()) } else { parts.push(part) }
+    }
+    parts.join("/")
 }
 
 /// Runs a block; what it printed.
@@ -193,5 +190,6 @@ fn a_page_that_shows_something_else_is_found() {
     assert!(matches(&["a: ..."], &["a: 7"], exactly).is_ok() && matches(&["a: ..."], &["b: 7"], exactly).is_err());
     assert!(are_near("linformer  0.789 (0.737 to 0.841)", "linformer 0.801 (0.74 to 0.84)"));
     assert!(!are_near("linformer 0.789", "linformer 0.689") && !are_near("linformer 0.789", "primer 0.789") && !are_near("a 1", "a"));
+    assert_eq!(beside("how-to/a.md", "../tutorial/b.md"), "tutorial/b.md");
     assert_eq!(directives("<!-- data: a = b/c -->\nx <!-- data: no -->", "data:"), ["a = b/c"]);
 }

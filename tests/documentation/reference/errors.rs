@@ -46,7 +46,9 @@ pub fn page() -> String {
         let reasons = reasons(file, folder);
         if !reasons.is_empty() {
             writeln!(page, "\nReasons:\n").unwrap();
-            reasons.iter().for_each(|reason| writeln!(page, "- {}", code(reason)).unwrap());
+            for reason in reasons {
+                writeln!(page, "- {}", code(&reason)).unwrap();
+            }
         }
     }
     writeln!(page, "\n## Pipeline files and their folders\n\n| message |\n|---|").unwrap();

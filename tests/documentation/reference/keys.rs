@@ -81,6 +81,8 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
 /// Said once, elsewhere: the seed at the top, folders by `--out`.
 const SAID_ELSEWHERE: [(&str, &str); 3] = [("simulate", "seed"), ("simulate", "out"), ("models.schedule", "seed")];
 
+const SEED: &str = "Decides every random choice; `--seed` goes before it.";
+
 /// Every table of a pipeline file, with its keys.
 pub fn sections() -> Vec<Section> {
     let folder = tempfile::tempdir().unwrap();
@@ -100,12 +102,12 @@ pub fn sections() -> Vec<Section> {
             }
             let answer = answer(folder.path(), header, &key);
             let words = if answer.contains("unknown variant") { words(&answer) } else { Vec::new() };
-            let default = if is_required(name, field) { None } else { Some(defaults[name][&key].clone()) };
-            let documentation = if name.is_empty() {
-                "Decides every random choice; `--seed` goes before it.".to_owned()
-            } else {
-                field.documentation.clone()
-            };
+            let default =
+                || defaults[name].get(&key).unwrap_or_else(|| panic!("what is `{key}` of [{name}] when it is not there?")).clone();
+            let default = (!is_required(name, field)).then(default);
+            // The top of the file has tables, which have no documentation of their own, and this.
+            let documentation = if key == "seed" { SEED.to_owned() } else { field.documentation.clone() };
+            assert!(!documentation.is_empty(), "{file}: `{key}` of {kind} is not documented, or a table that is missing here");
             keys.push(Key { name: key, documentation, words, default });
         }
         sections.push(Section { name, about, keys });
@@ -136,13 +138,15 @@ fn words(answer: &str) -> Vec<String> {
 fn defaults() -> Value {
     let run: Value = serde_json::from_str(&fs::read_to_string(study().join("run/run.json")).unwrap()).unwrap();
     let baselines = &run["options"]["baselines"];
+    let mut model = run["options"]["models"][0].clone();
+    model["name"] = Value::Null;
     json!({
         "": { "seed": 1 },
         "simulate": gf_genomics::simulate::Options::default(),
         "data": { "mask": null, "callable": null, "phenotype_coding": gf_cohort_schema::PhenotypeCoding::default(), "covariates": null },
         "sequences": gf_genomics::sequence::Policies::default(),
         "tokens": gf_genomics::tokenization::Options::default().resolved().unwrap(),
-        "models": { "name": null, "init": null, "device": run["options"]["models"][0]["device"], "tensorboard": false },
+        "models": model,
         "models.architecture": gf_genomics::models::Architecture::default(),
         "models.schedule": gf_genomics::training::Schedule::default(),
         "baselines": baselines,

@@ -123,12 +123,12 @@ pub fn files_without_times(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files(folder).into_iter().filter(|(path, _)| !is_timed(path)).collect()
 }
 
-/// Copies every file below a folder.
+/// Copies every file below a folder, with its mode.
 pub fn copy(from: &Path, to: &Path) {
-    for (path, bytes) in files(from) {
-        let path = to.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
+    for path in files(from).into_keys() {
+        let copy = to.join(&path);
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(from.join(path), copy).unwrap();
     }
 }
 

@@ -394,7 +394,7 @@ pub enum Error {
     },
     /// Missing genotypes with nothing to put in their place.
     #[error(
-        "{}: {n} variants (the first at {first}) have missing genotypes, fewer than {mincs} people called, and no frequency in the file:          give a file with allelefrequency_effect, trust fewer people (--mincs), or let missing genotypes add nothing (--no-mean-imputation)",
+        "{}: {n} variants (the first at {first}) have missing genotypes, fewer than {mincs} people called, and no frequency in the file: give a file with allelefrequency_effect, trust fewer people (--mincs), or let missing genotypes add nothing (--no-mean-imputation)",
         path.display()
     )]
     NoFrequency {
@@ -419,7 +419,7 @@ pub enum Error {
     },
     /// One person's file holds variants only.
     #[error(
-        "{}: one person, and none of {n_records} records is homozygous reference: variants where the person is reference seem to be left out,          and would be read as missing. Give a file with these (a gVCF that was genotyped at the score's sites), or allow it (--allow-no-hom-ref)",
+        "{}: one person, and none of {n_records} records is homozygous reference: variants where the person is reference seem to be left out, and would be read as missing. Give a file with these (a gVCF that was genotyped at the score's sites), or allow it (--allow-no-hom-ref)",
         path.display()
     )]
     NoHomRef {

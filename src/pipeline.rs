@@ -81,12 +81,12 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             (Extent::Job { name: name.clone(), needs }, division)
         }
     };
+    let data = plan.data(&out.join("0-cohort"));
     if options.job.is_none() {
-        check::require(check::findings(&plan, &plan.data(&out.join("0-cohort")), &out, false))?;
+        check::require(check::findings(&plan, &data, &out, false))?;
     }
     let mut runner = Runner::new(&out, &options.pipeline, &plan, extent)?;
     let planted = cohort(&plan, &mut runner)?;
-    let data = plan.data(&out.join("0-cohort"));
     let predictions = stages(&plan, &data, &mut runner, &out, &division)?;
 
     let options = |folder: &Path| plan.report.options(predictions, &data, plan.seed, out.join("run.json"), folder);

@@ -189,15 +189,14 @@ impl std::fmt::Display for Summary {
     }
 }
 
-/// Refuses what [`run`] would refuse without tokens: a schedule that makes no sense, a cohort that lacks a class.
+/// Refuses what [`run`] would refuse without tokens: a schedule that makes no sense, a cohort (where there is one already) that lacks a class.
 ///
 /// # Errors
 /// As [`run`].
-pub fn check(options: &Options) -> Result<(), Error> {
+pub fn check(options: &Options, cohort: Option<&Cohort>) -> Result<(), Error> {
     options.schedule.check()?;
     options.device.open()?;
-    let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
-    members::require_both_classes(&cohort, &options.cohort, &options.schedule)
+    cohort.map_or(Ok(()), |cohort| members::require_both_classes(cohort, &options.cohort, &options.schedule))
 }
 
 /// Trains the members of one bundle and writes it.

@@ -44,17 +44,20 @@ pub fn check(pipeline: &Path) -> anyhow::Result<()> {
 pub fn findings(plan: &Plan, data: &Data, out: &Path, records: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add = |stage: &str, found: anyhow::Result<String>| findings.push(Finding { stage: stage.into(), found });
+    // None where it is still to be simulated: that one has both classes.
+    let mut cohort = None;
     if matches!(plan.source, Source::Data(_)) {
-        add("1-sequences", sequences(plan, data, out, records));
+        match data.people() {
+            Ok(people) => add("1-sequences", sequences(plan, data, cohort.insert(people), out, records)),
+            Err(error) => add("1-sequences", Err(error.into())),
+        }
     }
     add("2-tokens", tokens(plan));
     for model in &plan.models {
-        // A cohort that is still to be simulated has both classes.
-        let options = model.options(data, out, out);
-        let found = if matches!(plan.source, Source::Data(_)) { training::check(&options) } else { options.schedule.check() };
+        let found = training::check(&model.options(data, out, out), cohort.as_ref());
         add(&format!("3-models/{}", model.name()), found.map(|()| "its options make sense".into()).map_err(Into::into));
     }
-    if matches!(plan.source, Source::Data(_)) {
+    if cohort.is_some() {
         add("4-baselines", baselines(plan, data, out));
     }
     findings
@@ -71,9 +74,8 @@ pub fn require(findings: Vec<Finding>) -> anyhow::Result<()> {
     }
 }
 
-fn sequences(plan: &Plan, data: &Data, out: &Path, records: bool) -> anyhow::Result<String> {
-    let cohort = Cohort::read(&data.cohort, data.phenotype_coding, &data.covariates())?;
-    let checked = sequence::check(&plan.sequences_options(data, &cohort, out), records)?;
+fn sequences(plan: &Plan, data: &Data, cohort: &Cohort, out: &Path, records: bool) -> anyhow::Result<String> {
+    let checked = sequence::check(&plan.sequences_options(data, cohort, out), records)?;
     let people = format!("{} people in {} files, {} loci", checked.n_people, data.vcf.len(), checked.n_loci);
     let of_ref = checked.n_records.map(|n| format!("REF of {} records as in the FASTA", n - checked.n_beyond_reference));
     let warnings = checked.warnings.iter().map(|warning| format!("warning: {warning}"));

@@ -9,6 +9,7 @@
 mod activation;
 mod attention;
 mod attention_block;
+mod buffer;
 mod code_attention;
 mod convolution;
 mod embedding;
@@ -26,6 +27,8 @@ mod pooling;
 mod projection;
 mod real;
 mod residual;
+mod rows;
+mod start;
 mod straight_through;
 
 pub use self::{
@@ -45,6 +48,7 @@ pub use self::{
     pooling::{window_mask, window_max, window_mean},
     projection::project,
     residual::add_with_bias,
+    start::backward_from,
     straight_through::sign,
 };
 

@@ -10,7 +10,7 @@ use candle_core::{DType, Result, Tensor, Var, backprop::GradStore, bail};
 use rayon::prelude::*;
 
 use super::encoder::Encoder;
-use crate::nn::Parameters;
+use crate::nn::{Parameters, backward_from};
 
 /// Slots of the haplotypes that a thread encodes at a time: what one layer made is still in the cache of its core when the next one reads it.
 const SLOTS_AT_A_TIME: usize = 1024;
@@ -74,7 +74,7 @@ impl Groups {
             parts.push((input, rows, of_rows));
         }
         let backward = |(input, rows, of_rows): (Var, Tensor, Tensor)| {
-            let found = (rows * of_rows)?.sum_all()?.backward()?;
+            let found = backward_from(&rows, of_rows)?;
             let Some(of_input) = found.get(&input) else { bail!("a group of haplotypes without a gradient") };
             let mut of_group = GradStore::default();
             parameters.add_gradients(&mut of_group, &found)?;
@@ -89,7 +89,7 @@ impl Groups {
             return Ok(());
         }
         let of_embedded = Tensor::cat(&of_inputs, 0)?;
-        parameters.add_gradients(gradients, &(self.embedded * of_embedded)?.sum_all()?.backward()?)
+        parameters.add_gradients(gradients, &backward_from(&self.embedded, of_embedded)?)
     }
 }
 

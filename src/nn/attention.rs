@@ -1,19 +1,21 @@
 //! Scaled dot-product attention (Vaswani et al. 2017, equation 1), all heads in one pass, without storing the weights.
 //!
 //! Shapes: queries (batch, n, heads * d), keys and values (batch, m, heads * d) -> (batch, n, heads * d). With Linformer the m keys are
-//! summaries of the sequence, so time is O(n m); memory is O(n + m) always: weights exist for a few queries at a time, and the backward pass
-//! computes them again (as FlashAttention does, Dao et al. 2022, arXiv 2205.14135).
+//! summaries of the sequence, so time is O(n m); memory is O(n + m) always: weights exist for a few queries and keys at a time, and the backward
+//! pass computes them again (as FlashAttention does, Dao et al. 2022, arXiv 2205.14135).
 
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
+    buffer::Buffer,
     gemm::{Matrix, Packed},
     kept::Kept,
     mask::key_bias,
-    real::{Real, dot, fused, slice, sum, vectorised, with_slices},
+    real::{Real, fused, slice, with_slices},
 };
 
 /// `softmax(q k^T / sqrt(d)) v` for each head, over the keys where `mask` (batch x m, row-major) is not 0; zero where there is none.
@@ -74,88 +76,169 @@ impl Sizes {
         self.heads * self.d
     }
 
-    /// Queries whose weights exist at a time: those of 64 over a few hundred keys stay in the second-level cache.
-    fn rows(self) -> usize {
-        (131_072 / self.m).clamp(16, 64).min(self.n)
-    }
-
     fn scale<T: Real>(self) -> T {
         T::of(1.0 / (self.d as f64).sqrt())
     }
 }
 
+/// What all weights of a query have in common: `w = exp(scale score - shift) inverse_sum`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Common<T> {
+    /// The largest scaled score.
+    shift: T,
+    /// 1 / the sum of the exponentials, 0 where there is no key.
+    inverse_sum: T,
+}
+
 pub(super) struct Attention<T> {
     sizes: Sizes,
     mask: Option<Arc<Vec<u8>>>,
-    log_sums: Kept<Vec<T>>,
+    kept: Kept<Vec<Common<T>>>,
 }
 
-/// Weights before division by their sum, in place of the scores of some queries; of each query the inverse of that sum, and `log sum exp` of its
-/// scaled scores, from which the backward pass has the weights at once.
-fn exponentials<T: Real>(scores: &mut [T], m: usize, scale: T, mask: Option<&[u8]>, inverse_sums: &mut [T], log_sums: &mut [T]) {
-    let has_key = mask.is_none_or(|mask| mask.iter().any(|&bit| bit != 0));
-    vectorised(
-        #[inline(always)]
-        || {
-            for ((row, inverse), log_sum) in scores.chunks_exact_mut(m).zip(inverse_sums.iter_mut()).zip(log_sums.iter_mut()) {
-                if let Some(mask) = mask {
-                    for (score, &bit) in row.iter_mut().zip(mask) {
-                        *score = if bit == 0 { T::of(MASKED) } else { *score };
-                    }
-                }
-                // Not by the largest score: a query with a score that is no number must not pass for one without a key.
-                if has_key {
-                    let largest = max(row) * scale;
-                    let total = exponentials_of_row(row, scale, largest);
-                    *inverse = T::of(1.0) / total;
-                    *log_sum = largest + total.ln();
-                } else {
-                    row.fill(T::default());
-                    *inverse = T::default();
-                    *log_sum = T::default();
+/// Queries that a task goes through.
+const QUERIES_PER_TASK: usize = 128;
+/// Keys whose weights exist at a time: with the queries of a panel they stay in the first-level cache.
+const KEYS: usize = 256;
+/// Queries or keys of a panel: at most two vectors of any machine.
+const MOST_ACROSS: usize = 64;
+/// Below every score.
+const LOWEST: f64 = -1e30;
+
+/// Sums over the keys so far for the queries of a panel, side by side, so that each step is one for all of them.
+struct Running<T> {
+    /// The largest scaled score.
+    shifts: Vec<T>,
+    totals: Vec<T>,
+    /// (d, queries).
+    mixed: Vec<T>,
+}
+
+impl<T: Real> Running<T> {
+    fn new(queries: usize, d: usize) -> Self {
+        Self { shifts: vec![T::of(LOWEST); queries], totals: vec![T::default(); queries], mixed: vec![T::default(); d * queries] }
+    }
+}
+
+/// Scores (keys, queries) to weights before division by their sum, in place, those of masked keys to 0; `running` follows.
+struct Exponentials<'a, T> {
+    scores: &'a mut [T],
+    running: &'a mut Running<T>,
+    scale: T,
+    mask: Option<&'a [u8]>,
+}
+
+impl<T: Real> WithSimd for Exponentials<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        // Both are known where this is compiled.
+        let lanes = T::lanes::<S>();
+        if self.running.shifts.len() == lanes { self.run(lanes) } else { self.run(2 * lanes) }
+    }
+}
+
+impl<T: Real> Exponentials<'_, T> {
+    #[inline(always)]
+    fn run(self, queries: usize) {
+        let Self { scores, running: Running { shifts, totals, mixed }, scale, mask } = self;
+        let is_key = |number: usize| mask.is_none_or(|mask| mask[number] != 0);
+        let mut lanes = [[T::of(LOWEST); MOST_ACROSS], [T::default(); MOST_ACROSS]];
+        let [largest, sums] = &mut lanes;
+        let (largest, sums) = (&mut largest[..queries], &mut sums[..queries]);
+        for (number, row) in scores.chunks_exact(queries).enumerate() {
+            if is_key(number) {
+                for (largest, &score) in largest.iter_mut().zip(row) {
+                    *largest = if score > *largest { score } else { *largest };
                 }
             }
-        },
-    );
+        }
+        for (largest, shift) in largest.iter_mut().zip(shifts.iter()) {
+            *largest *= scale;
+            *largest = if *shift > *largest { *shift } else { *largest };
+        }
+        for (number, row) in scores.chunks_exact_mut(queries).enumerate() {
+            if is_key(number) {
+                for ((score, &shift), sum) in row.iter_mut().zip(largest.iter()).zip(sums.iter_mut()) {
+                    let weight = score.times_plus(scale, T::default() - shift).exp();
+                    *score = weight;
+                    *sum += weight;
+                }
+            } else {
+                row.fill(T::default());
+            }
+        }
+        // What there was already is brought to the new largest score.
+        for (((shift, total), &largest), &sum) in shifts.iter_mut().zip(totals).zip(largest.iter()).zip(sums.iter()) {
+            let factor = (*shift - largest).exp();
+            *total = total.times_plus(factor, sum);
+            *shift = factor;
+        }
+        for row in mixed.chunks_exact_mut(queries) {
+            for (value, &factor) in row.iter_mut().zip(shifts.iter()) {
+                *value *= factor;
+            }
+        }
+        shifts.copy_from_slice(largest);
+    }
 }
 
-/// Below every score.
-const MASKED: f64 = f64::NEG_INFINITY;
-
-/// `exp(scale score - shift)` of a row in place, at most 1e-37 where the score is masked; their sum.
-#[inline(always)]
-fn exponentials_of_row<T: Real>(row: &mut [T], scale: T, shift: T) -> T {
-    let minus_shift = T::default() - shift;
-    let mut lanes = [T::default(); 16];
-    let mut chunks = row.chunks_exact_mut(16);
-    for chunk in &mut chunks {
-        for (lane, score) in lanes.iter_mut().zip(chunk) {
-            let weight = score.times_plus(scale, minus_shift).exp();
-            *score = weight;
-            *lane += weight;
-        }
-    }
-    for (lane, score) in lanes.iter_mut().zip(chunks.into_remainder()) {
-        *score = score.times_plus(scale, minus_shift).exp();
-        *lane += *score;
-    }
-    sum(&lanes)
+/// Scores and `dout v^T` of some queries (queries, keys), in place, to weights and to the gradient of the scores.
+struct ScoreGradients<'a, T> {
+    weights: &'a mut [T],
+    slopes: &'a mut [T],
+    keys: usize,
+    /// Of each query, and its `dout . out`.
+    queries: &'a [(Common<T>, T)],
+    scale: T,
+    mask: Option<&'a [u8]>,
 }
 
-#[inline(always)]
-fn max<T: Real>(values: &[T]) -> T {
-    let mut lanes = [values[0]; 16];
-    let mut chunks = values.chunks_exact(16);
-    for chunk in &mut chunks {
-        for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane = if value > *lane { value } else { *lane };
+impl<T: Real> WithSimd for ScoreGradients<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let lanes = T::lanes::<S>();
+        if self.keys == lanes { self.run(lanes) } else { self.run(2 * lanes) }
+    }
+}
+
+impl<T: Real> ScoreGradients<'_, T> {
+    #[inline(always)]
+    fn run(self, keys: usize) {
+        let Self { weights, slopes, queries, scale, mask, .. } = self;
+        let rows = weights.chunks_exact_mut(keys).zip(slopes.chunks_exact_mut(keys));
+        for ((weights, slopes), &(Common { shift, inverse_sum }, along)) in rows.zip(queries) {
+            let factor = inverse_sum * scale;
+            for (w, ds) in weights.iter_mut().zip(slopes.iter_mut()) {
+                let exponential = w.times_plus(scale, T::default() - shift).exp();
+                *w = exponential * inverse_sum;
+                *ds = exponential * factor * (*ds - along);
+            }
+            if let Some(mask) = mask {
+                for ((w, ds), &bit) in weights.iter_mut().zip(slopes).zip(mask) {
+                    *w = if bit == 0 { T::default() } else { *w };
+                    *ds = if bit == 0 { T::default() } else { *ds };
+                }
+            }
         }
     }
-    let mut largest = values[0];
-    for &value in lanes.iter().chain(chunks.remainder()) {
-        largest = if value > largest { value } else { largest };
+}
+
+/// Dot product in four interleaved lanes.
+#[inline(always)]
+fn short_dot<T: Real>(a: &[T], b: &[T]) -> T {
+    let ((whole_a, rest_a), (whole_b, rest_b)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    let mut lanes = [T::default(); 4];
+    for (a, b) in whole_a.iter().zip(whole_b) {
+        for lane in 0..4 {
+            lanes[lane] += a[lane] * b[lane];
+        }
     }
-    largest
+    let rest = rest_a.iter().zip(rest_b).fold(T::default(), |sum, (&a, &b)| sum + a * b);
+    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]) + rest
 }
 
 impl<T: Real> CustomOp3 for Attention<T> {
@@ -173,9 +256,9 @@ impl<T: Real> CustomOp3 for Attention<T> {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (q, k, v) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
-        let (out, log_sums) = self.output(q, k, v);
-        self.log_sums.put(log_sums);
-        Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
+        let (out, kept) = self.output(q, k, v);
+        self.kept.put(kept);
+        Ok((T::to_cpu_storage_owned(out.into_vec()), l1.shape().clone()))
     }
 
     fn bwd(
@@ -186,135 +269,180 @@ impl<T: Real> CustomOp3 for Attention<T> {
         out: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dq, dk, dv) = with_slices::<T, 5, _>([q, k, v, out, gradient], |slices| {
-            let log_sums = self.log_sums.take_or(|| self.output(slices[0], slices[1], slices[2]).1);
-            Ok(self.gradients(slices, &log_sums))
+        let [dq, dk, dv] = with_slices::<T, 5, _>([q, k, v, out, gradient], |slices| {
+            let kept = self.kept.take_or(|| self.output(slices[0], slices[1], slices[2]).1);
+            Ok(self.gradients(slices, &kept))
         })?;
         let device = q.device();
         Ok((
-            Some(Tensor::from_vec(dq, q.shape(), device)?),
-            Some(Tensor::from_vec(dk, k.shape(), device)?),
-            Some(Tensor::from_vec(dv, v.shape(), device)?),
+            Some(Tensor::from_vec(dq.into_vec(), q.shape(), device)?),
+            Some(Tensor::from_vec(dk.into_vec(), k.shape(), device)?),
+            Some(Tensor::from_vec(dv.into_vec(), v.shape(), device)?),
         ))
     }
 }
 
 impl<T: Real> Attention<T> {
     pub(super) fn new(n: usize, m: usize, heads: usize, d: usize, mask: Option<Arc<Vec<u8>>>) -> Self {
-        Self { sizes: Sizes { n, m, heads, d }, mask, log_sums: Kept::nothing() }
+        Self { sizes: Sizes { n, m, heads, d }, mask, kept: Kept::nothing() }
     }
 
     fn mask_of(&self, item: usize) -> Option<&[u8]> {
         self.mask.as_ref().map(|mask| &mask[item * self.sizes.m..][..self.sizes.m])
     }
 
-    /// The heads' results side by side, (batch, n, heads * d), and `log sum exp` of the scores of each query and head, (batch, n, heads).
-    pub(super) fn output(&self, q: &[T], k: &[T], v: &[T]) -> (Vec<T>, Vec<T>) {
+    /// The heads' results side by side, (batch, n, heads * d), and what the weights of each query and head have in common, (batch, n, heads).
+    pub(super) fn output(&self, q: &[T], k: &[T], v: &[T]) -> (Buffer<T>, Vec<Common<T>>) {
         let sizes @ Sizes { n, m, heads, d } = self.sizes;
-        let (width, rows, scale) = (sizes.width(), sizes.rows(), sizes.scale::<T>());
-        // Keys (d, m) and values (m, d) of each sequence and head.
-        let packed: Vec<[Packed<T>; 2]> = (0..k.len() / (m * d))
-            .into_par_iter()
-            .map(|number| {
-                let at = number / heads * m * width + number % heads * d;
-                [Packed::new(Matrix::rows(&k[at..], width).transposed(), d, m), Packed::new(Matrix::rows(&v[at..], width), m, d)]
-            })
-            .collect();
-        let mut out = vec![T::default(); q.len()];
-        let mut log_sums = vec![T::default(); q.len() / d];
+        let width = sizes.width();
+        let mut out = Buffer::unwritten(q.len());
+        let mut common = vec![Common::default(); q.len() / d];
         // Blocks of queries of one sequence after the other: a block never reaches into the next sequence.
-        let items = out.par_chunks_mut(n * width).zip(q.par_chunks(n * width)).zip(log_sums.par_chunks_mut(n * heads)).enumerate();
-        let blocks = items.flat_map(|(item, ((out, q), log_sums))| {
-            let parts = out.par_chunks_mut(rows * width).zip(q.par_chunks(rows * width)).zip(log_sums.par_chunks_mut(rows * heads));
-            parts.map(move |((out, q), log_sums)| (item, out, q, log_sums))
+        let items = out.par_chunks_mut(n * width).zip(q.par_chunks(n * width)).zip(common.par_chunks_mut(n * heads)).enumerate();
+        let blocks = items.flat_map(|(item, ((out, q), common))| {
+            let parts = out.par_chunks_mut(QUERIES_PER_TASK * width).zip(q.par_chunks(QUERIES_PER_TASK * width));
+            parts.zip(common.par_chunks_mut(QUERIES_PER_TASK * heads)).map(move |((out, q), common)| (item, out, q, common))
         });
-        blocks.for_each(|(item, out, q, log_sums)| {
-            let rows = q.len() / width;
-            let zeros = |length: usize| vec![T::default(); length];
-            let (mut weights, mut inverse, mut logs) = (zeros(rows * m), zeros(rows), zeros(rows));
-            for head in 0..heads {
-                let [keys, values] = &packed[item * heads + head];
-                keys.multiply(rows, Matrix::rows(&q[head * d..], width), &mut weights, m, false);
-                exponentials(&mut weights, m, scale, self.mask_of(item), &mut inverse, &mut logs);
-                values.multiply(rows, Matrix::rows(&weights, m), &mut out[head * d..], width, false);
-                for (row, out) in out.chunks_exact_mut(width).enumerate() {
-                    log_sums[row * heads + head] = logs[row];
-                    for value in &mut out[head * d..][..d] {
-                        *value *= inverse[row];
-                    }
+        blocks.for_each(|(item, out, q, common)| {
+            let (k, v) = (&k[item * m * width..], &v[item * m * width..]);
+            let (mut queries, mut weights) = (Packed::nothing(), Packed::nothing());
+            let panels = out.chunks_mut(Packed::<T>::across() * width).zip(q.chunks(Packed::<T>::across() * width));
+            for ((out, q), common) in panels.zip(common.chunks_mut(Packed::<T>::across() * heads)) {
+                for head in 0..heads {
+                    self.head_output(
+                        [&q[head * d..], &k[head * d..], &v[head * d..]],
+                        item,
+                        [&mut queries, &mut weights],
+                        &mut out[head * d..],
+                        &mut common[head..],
+                    );
                 }
             }
         });
-        (out, log_sums)
+        (out, common)
+    }
+
+    /// Of one head, for the queries of a panel.
+    fn head_output(
+        &self,
+        [q, k, v]: [&[T]; 3],
+        item: usize,
+        [queries, weights]: [&mut Packed<T>; 2],
+        out: &mut [T],
+        common: &mut [Common<T>],
+    ) {
+        let sizes @ Sizes { m, heads, d, .. } = self.sizes;
+        let (width, mask) = (sizes.width(), self.mask_of(item));
+        let n_queries = q.len().div_ceil(width);
+        queries.take(Matrix::rows(q, width).transposed(), d, n_queries);
+        let mut running = Running::new(queries.width(), d);
+        for first in (0..m).step_by(KEYS) {
+            let keys = KEYS.min(m - first);
+            let scores = weights.room(keys, n_queries);
+            queries.multiply(keys, Matrix::rows(&k[first * width..], width), scores, queries.width(), false);
+            let mask = mask.map(|mask| &mask[first..first + keys]);
+            pulp::Arch::new().dispatch(Exponentials { scores, running: &mut running, scale: sizes.scale(), mask });
+            let values = Matrix::rows(&v[first * width..], width).transposed();
+            weights.multiply(d, values, &mut running.mixed, queries.width(), first > 0);
+        }
+        let Running { shifts, totals, mixed } = running;
+        for (query, (out, common)) in out.chunks_mut(width).zip(common.chunks_mut(heads)).enumerate() {
+            let total = totals[query];
+            // Not by the largest score: a query with a score that is no number must not pass for one without a key.
+            let inverse_sum = if total == T::default() { total } else { T::of(1.0) / total };
+            common[0] = Common { shift: shifts[query], inverse_sum };
+            for (out, mixed) in out[..d].iter_mut().zip(mixed.chunks_exact(queries.width())) {
+                *out = mixed[query] * inverse_sum;
+            }
+        }
     }
 
     /// With weights `w` and `dw = dout v^T`: `ds = w (dw - dout . out) / sqrt(d)`; `dq = ds k`, `dk = ds^T q`, `dv = w^T dout`.
-    pub(super) fn gradients(&self, slices: [&[T]; 5], log_sums: &[T]) -> (Vec<T>, Vec<T>, Vec<T>) {
+    pub(super) fn gradients(&self, slices: [&[T]; 5], common: &[Common<T>]) -> [Buffer<T>; 3] {
         let sizes @ Sizes { n, m, heads, d } = self.sizes;
-        let n_items = slices[0].len() / (n * sizes.width());
-        let parts: Vec<[Vec<T>; 3]> =
-            (0..n_items * heads).into_par_iter().map(|number| self.head_gradients(slices, log_sums, number)).collect();
-        let interleaved = |which: usize, rows: usize| {
-            let mut all = vec![T::default(); n_items * rows * sizes.width()];
-            all.par_chunks_mut(rows * sizes.width()).enumerate().for_each(|(item, all)| {
-                for (head, part) in parts[item * heads..][..heads].iter().enumerate() {
-                    for (row, values) in all.chunks_exact_mut(sizes.width()).zip(part[which].chunks_exact(d)) {
-                        row[head * d..][..d].copy_from_slice(values);
-                    }
+        let width = sizes.width();
+        let n_items = slices[0].len() / (n * width);
+        let room = |rows: usize| Buffer::unwritten(n_items * rows * width);
+        let mut all = [room(n), room(m), room(m)];
+        if n_items >= rayon::current_num_threads() {
+            let [dq, dk, dv] = &mut all;
+            let items = dq.par_chunks_mut(n * width).zip(dk.par_chunks_mut(m * width)).zip(dv.par_chunks_mut(m * width)).enumerate();
+            items.for_each(|(item, ((dq, dk), dv))| {
+                for head in 0..heads {
+                    let [dq, dk, dv] = [&mut *dq, &mut *dk, &mut *dv].map(|of| &mut of[head * d..]);
+                    self.head_gradients(slices, common, item * heads + head, [dq, dk, dv], width);
                 }
             });
-            all
-        };
-        (interleaved(0, n), interleaved(1, m), interleaved(2, m))
+        } else {
+            // Heads on all threads, each to a place of its own.
+            let of_head = |number: usize| {
+                let mut parts = [n, m, m].map(|rows| Buffer::unwritten(rows * d));
+                self.head_gradients(slices, common, number, parts.each_mut().map(|part| &mut part[..]), d);
+                parts
+            };
+            let parts: Vec<[Buffer<T>; 3]> = (0..n_items * heads).into_par_iter().map(of_head).collect();
+            for (number, parts) in parts.iter().enumerate() {
+                for ((all, part), rows) in all.iter_mut().zip(parts).zip([n, m, m]) {
+                    let (item, at) = (number / heads, number % heads * d);
+                    for (row, part) in all[item * rows * width..][..rows * width].chunks_exact_mut(width).zip(part.chunks_exact(d)) {
+                        row[at..][..d].copy_from_slice(part);
+                    }
+                }
+            }
+        }
+        all
     }
 
-    /// Of one head of one sequence: `dq` (n, d), `dk` and `dv` (m, d).
-    fn head_gradients(&self, [q, k, v, out, dout]: [&[T]; 5], log_sums: &[T], number: usize) -> [Vec<T>; 3] {
+    /// Of one head of one sequence: `dq` (n, d), `dk` and `dv` (m, d), their rows `to_row` values apart.
+    fn head_gradients(
+        &self,
+        [q, k, v, out, dout]: [&[T]; 5],
+        common: &[Common<T>],
+        number: usize,
+        [dq, dk, dv]: [&mut [T]; 3],
+        to_row: usize,
+    ) {
         let sizes @ Sizes { n, m, heads, d } = self.sizes;
         let (width, scale) = (sizes.width(), sizes.scale::<T>());
         let (item, at) = (number / heads, number % heads * d);
         let [q, out, dout] = [q, out, dout].map(|of| &of[item * n * width + at..]);
-        let [k, v] = [k, v].map(|of| Matrix::rows(&of[item * m * width + at..], width));
-        let (keys, keys_transposed) = (Packed::new(k, m, d), Packed::new(k.transposed(), d, m));
-        let values_transposed = Packed::new(v.transposed(), d, m);
-        let (mut dq, mut dk, mut dv) = (vec![T::default(); n * d], vec![T::default(); m * d], vec![T::default(); m * d]);
-        let zeros = |length: usize| vec![T::default(); length];
-        let (mut weights, mut slopes) = (zeros(sizes.rows() * m), zeros(sizes.rows() * m));
-        let mut along = zeros(sizes.rows());
-        let log_sums = &log_sums[item * n * heads + number % heads..];
-        for first in (0..n).step_by(sizes.rows()) {
-            let rows = sizes.rows().min(n - first);
-            let [q, out, dout] = [q, out, dout].map(|of| Matrix::rows(&of[first * width..], width));
-            let (weights, slopes) = (&mut weights[..rows * m], &mut slopes[..rows * m]);
-            let mask = self.mask_of(item);
-            keys_transposed.multiply(rows, q, weights, m, false);
-            values_transposed.multiply(rows, dout, slopes, m, false);
-            for (row, along) in along[..rows].iter_mut().enumerate() {
-                *along = dot(&dout.values[row * width..][..d], &out.values[row * width..][..d]);
+        let [k, v] = [k, v].map(|of| &of[item * m * width + at..]);
+        let along = out.chunks(width).zip(dout.chunks(width)).map(|(out, dout)| short_dot(&out[..d], &dout[..d]));
+        let of_queries: Vec<(Common<T>, T)> =
+            common[item * n * heads + number % heads..].iter().copied().step_by(heads).zip(along).take(n).collect();
+        let (mut keys, mut values, mut weights, mut slopes) = (Packed::nothing(), Packed::nothing(), Packed::nothing(), Packed::nothing());
+        // Blocks of about the same size.
+        let rows = n.div_ceil(n.div_ceil(QUERIES_PER_TASK));
+        for first_key in (0..m).step_by(Packed::<T>::across()) {
+            let n_keys = Packed::<T>::across().min(m - first_key);
+            let [k, v] = [k, v].map(|of| Matrix::rows(&of[first_key * width..], width));
+            keys.take(k.transposed(), d, n_keys);
+            values.take(v.transposed(), d, n_keys);
+            let padded = keys.width();
+            let key_rows = Packed::new(k, n_keys, d);
+            let mask = self.mask_of(item).map(|mask| &mask[first_key..][..n_keys]);
+            // (d, keys).
+            let (mut dk_panel, mut dv_panel) = (Buffer::unwritten(d * padded), Buffer::unwritten(d * padded));
+            for first in (0..n).step_by(rows) {
+                let here = rows.min(n - first);
+                let [q, dout] = [q, dout].map(|of| Matrix::rows(&of[first * width..], width));
+                let (w, ds) = (weights.room(here, n_keys), slopes.room(here, n_keys));
+                keys.multiply(here, q, w, padded, false);
+                values.multiply(here, dout, ds, padded, false);
+                let queries = &of_queries[first..first + here];
+                pulp::Arch::new().dispatch(ScoreGradients { weights: w, slopes: ds, keys: padded, queries, scale, mask });
+                key_rows.multiply(here, Matrix::rows(ds, padded), &mut dq[first * to_row..], to_row, first_key > 0);
+                slopes.multiply(d, q.transposed(), &mut dk_panel, padded, first > 0);
+                weights.multiply(d, dout.transposed(), &mut dv_panel, padded, first > 0);
             }
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (row, (w, ds)) in weights.chunks_exact_mut(m).zip(slopes.chunks_exact_mut(m)).enumerate() {
-                        let (minus_log_sum, along) = (T::default() - log_sums[(first + row) * heads], along[row]);
-                        for (w, ds) in w.iter_mut().zip(ds.iter_mut()) {
-                            *w = w.times_plus(scale, minus_log_sum).exp();
-                            *ds = *w * (*ds - along) * scale;
-                        }
-                        if let Some(mask) = mask {
-                            for ((w, ds), &bit) in w.iter_mut().zip(ds).zip(mask) {
-                                *w = if bit == 0 { T::default() } else { *w };
-                                *ds = if bit == 0 { T::default() } else { *ds };
-                            }
-                        }
+            for (of, panel) in [(&mut *dk, dk_panel), (&mut *dv, dv_panel)] {
+                for (key, of) in of[first_key * to_row..].chunks_mut(to_row).take(n_keys).enumerate() {
+                    for (of, panel) in of[..d].iter_mut().zip(panel.chunks_exact(padded)) {
+                        *of = panel[key];
                     }
-                },
-            );
-            keys.multiply(rows, Matrix::rows(slopes, m), &mut dq[first * d..], d, false);
-            Packed::new(q, rows, d).multiply(m, Matrix::rows(slopes, m).transposed(), &mut dk, d, true);
-            Packed::new(dout, rows, d).multiply(m, Matrix::rows(weights, m).transposed(), &mut dv, d, true);
+                }
+            }
         }
-        [dq, dk, dv]
     }
 }
 

@@ -11,14 +11,16 @@ use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
-    attention::{Attention, attention},
+    attention::{Attention, Common, attention},
+    buffer::Buffer,
     gemm::{Matrix, Packed, add_rows_times, rows_times, sum_of, transposed_times},
     kept::Kept,
     layer_norm::{add_row_gradients, layer_norm, normalise_rows},
     linear::linear,
     projection::{Project, project},
-    real::{Real, add_scaled, fused, joined, slice, with_slices},
+    real::{Real, fused, joined, slice, with_slices},
     residual::add_with_bias,
+    rows::{add_rows, add_sum_of_rows},
 };
 
 /// The parameters of the block, dense; matrices are (width, width).
@@ -86,7 +88,7 @@ fn composed(x: &Tensor, mask: &Arc<Vec<u8>>, block: AttentionBlock<'_>) -> Resul
     add_with_bias(x, &linear(&mixed, block.output)?, block.output_bias)
 }
 
-struct Fused<T> {
+struct Fused<T: Real> {
     attention: Attention<T>,
     project: Option<Project<T>>,
     mask: Arc<Vec<u8>>,
@@ -95,14 +97,14 @@ struct Fused<T> {
 }
 
 /// What the backward pass needs again.
-struct OnTheWay<T> {
+struct OnTheWay<T: Real> {
     /// Summaries of the normalised sequence, with a projection.
-    summaries: Option<Vec<T>>,
-    queries: Vec<T>,
-    keys: Vec<T>,
-    values: Vec<T>,
-    mixed: Vec<T>,
-    log_sums: Vec<T>,
+    summaries: Option<Buffer<T>>,
+    queries: Buffer<T>,
+    keys: Buffer<T>,
+    values: Buffer<T>,
+    mixed: Buffer<T>,
+    common: Vec<Common<T>>,
 }
 
 /// The parameters as they lie in the packed tensor.
@@ -130,9 +132,9 @@ impl<T: Real> Fused<T> {
         Packed::new(matrix, self.width, self.width)
     }
 
-    fn normalised(&self, x: &[T], parts: &Parts<'_, T>) -> Vec<T> {
+    fn normalised(&self, x: &[T], parts: &Parts<'_, T>) -> Buffer<T> {
         let block = self.width * ROWS_PER_TASK;
-        let mut normed = vec![T::default(); x.len()];
+        let mut normed = Buffer::unwritten(x.len());
         normed.par_chunks_mut(block).zip(x.par_chunks(block)).zip(self.mask.par_chunks(ROWS_PER_TASK)).for_each(|((y, x), mask)| {
             normalise_rows(x, parts.gamma, parts.beta, Some(mask), y);
         });
@@ -146,28 +148,26 @@ impl<T: Real> Fused<T> {
         let source = summaries.as_deref().unwrap_or(&normed);
         let [query, key, value, _] = parts.matrices.map(|matrix| self.pack(matrix));
         let (queries, keys, values) = (rows_times(&normed, &query), rows_times(source, &key), rows_times(source, &value));
-        let (mixed, log_sums) = self.attention.output(&queries, &keys, &values);
-        OnTheWay { summaries, queries, keys, values, mixed, log_sums }
+        let (mixed, common) = self.attention.output(&queries, &keys, &values);
+        OnTheWay { summaries, queries, keys, values, mixed, common }
     }
 
     /// Gradients of `x`, of E, and of the packed parameters.
     fn gradients(&self, [x, e, packed, dy]: [&[T]; 4]) -> (Vec<T>, Option<Vec<T>>, Vec<T>) {
         let width = self.width;
         let parts = self.parts(packed);
-        let OnTheWay { summaries, queries, keys, values, mixed, log_sums } = self.kept.take_or(|| self.mixed(x, e, &parts));
+        let OnTheWay { summaries, queries, keys, values, mixed, common } = self.kept.take_or(|| self.mixed(x, e, &parts));
         let normed = self.normalised(x, &parts);
         let source = summaries.as_deref().unwrap_or(&normed);
         let [query, key, value, output] = parts.matrices.map(|matrix| self.pack(matrix.transposed()));
 
         let dmixed = rows_times(dy, &output);
-        let (dqueries, dkeys, dvalues) = self.attention.gradients([&queries, &keys, &values, &mixed, &dmixed], &log_sums);
+        let [dqueries, dkeys, dvalues] = self.attention.gradients([&queries, &keys, &values, &mixed, &dmixed], &common);
         let mut dnormed = rows_times(&dqueries, &query);
         let de = if let Some(project) = &self.project {
             let mut dsource = rows_times(&dkeys, &key);
             add_rows_times(&dvalues, &value, &mut dsource);
-            let (through_e, de) = project.gradients(e, &normed, &dsource);
-            add_scaled(&mut dnormed, T::of(1.0), &through_e);
-            Some(de)
+            Some(project.add_gradients(e, &normed, &dsource, &mut dnormed))
         } else {
             add_rows_times(&dkeys, &key, &mut dnormed);
             add_rows_times(&dvalues, &value, &mut dnormed);
@@ -184,9 +184,7 @@ impl<T: Real> Fused<T> {
                 let (dnorm, doutput_bias) = sums.split_at_mut(2 * width);
                 let (dgamma, dbeta) = dnorm.split_at_mut(width);
                 add_row_gradients([x, parts.gamma, dnormed], Some(mask), [dx, dgamma, dbeta]);
-                for row in dy.chunks_exact(width) {
-                    add_scaled(doutput_bias, T::of(1.0), row);
-                }
+                add_sum_of_rows(dy, doutput_bias);
                 sums
             })
             .collect();
@@ -215,11 +213,13 @@ impl<T: Real> CustomOp3 for Fused<T> {
         let (x, e, packed) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
         let parts = self.parts(packed);
         let kept = self.mixed(x, e, &parts);
-        let mut out = x.to_vec();
-        for row in out.chunks_exact_mut(self.width) {
-            add_scaled(row, T::of(1.0), parts.output_bias);
-        }
-        add_rows_times(&kept.mixed, &self.pack(parts.matrices[3]), &mut out);
+        let output = self.pack(parts.matrices[3]);
+        let mut out = vec![T::default(); x.len()];
+        let block = self.width * ROWS_PER_TASK;
+        out.par_chunks_mut(block).zip(x.par_chunks(block)).zip(kept.mixed.par_chunks(block)).for_each(|((out, x), mixed)| {
+            output.multiply(mixed.len() / self.width, Matrix::rows(mixed, self.width), out, self.width, false);
+            add_rows(out, x, parts.output_bias);
+        });
         self.kept.put(kept);
         Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
     }

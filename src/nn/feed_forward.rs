@@ -9,12 +9,14 @@ use rayon::prelude::*;
 
 use super::{
     activation::{Activation, Curve, Gelu, Relu, SquaredRelu, activation_with_bias},
+    buffer::Buffer,
     gemm::{Matrix, Packed, ROWS_PER_SUM, add_transposed_times, sum_of},
     kept::Kept,
     layer_norm::{add_row_gradients, layer_norm, normalise_rows},
     linear::linear,
-    real::{Real, add_scaled, fused, joined, slice, vectorised, with_slices},
+    real::{Real, fused, joined, slice, vectorised, with_slices},
     residual::add_with_bias,
+    rows::{add_rows, add_sum_of_rows},
 };
 
 /// The parameters of the block, dense.
@@ -61,12 +63,12 @@ fn composed(x: &Tensor, block: FeedForward<'_>) -> Result<Tensor> {
     add_with_bias(x, &linear(&inner, block.contract)?, block.contract_bias)
 }
 
-struct Fused<T> {
+struct Fused<T: Real> {
     width: usize,
     inner: usize,
     activation: Activation,
     /// `norm(x) W1`, (rows, inner).
-    kept: Kept<Vec<T>>,
+    kept: Kept<Buffer<T>>,
 }
 
 /// The parameters as they lie in the packed tensor.
@@ -100,19 +102,19 @@ impl<T: Real> Fused<T> {
     }
 
     /// The result, and `norm(x) W1`.
-    fn output<C: Curve<T>>(&self, x: &[T], packed: &[T]) -> (Vec<T>, Vec<T>) {
+    fn output<C: Curve<T>>(&self, x: &[T], packed: &[T]) -> (Vec<T>, Buffer<T>) {
         let Self { width, inner, .. } = *self;
         let parts = self.parts(packed);
         let (expand, contract) = rayon::join(|| Packed::new(parts.expand, width, inner), || Packed::new(parts.contract, inner, width));
         let mut out = vec![T::default(); x.len()];
-        let mut before = vec![T::default(); x.len() / width * inner];
+        let mut before = Buffer::unwritten(x.len() / width * inner);
         let rows = self.rows();
         let blocks = out.par_chunks_mut(rows * width).zip(x.par_chunks(rows * width)).zip(before.par_chunks_mut(rows * inner));
         blocks.for_each(|((out, x), before)| {
             let rows = x.len() / width;
             normalise_rows(x, parts.gamma, parts.beta, None, out);
             expand.multiply(rows, Matrix::rows(out, width), before, inner, false);
-            let mut wide = vec![T::default(); before.len()];
+            let mut wide = Buffer::unwritten(before.len());
             activate::<T, C>(before, parts.expand_bias, &mut wide);
             contract.multiply(rows, Matrix::rows(&wide, inner), out, width, false);
             add_rows(out, x, parts.contract_bias);
@@ -138,8 +140,8 @@ impl<T: Real> Fused<T> {
                 let (dgamma, dbeta) = dnorm.split_at_mut(width);
                 let (dcontract_bias, dexpand_bias) = dbiases.split_at_mut(width);
                 let (dexpand, dcontract) = dmatrices.split_at_mut(width * inner);
-                let zeros = |n: usize| vec![T::default(); self.rows() * n];
-                let (mut normed, mut dnormed, mut wide, mut dwide) = (zeros(width), zeros(width), zeros(inner), zeros(inner));
+                let room = |n: usize| Buffer::unwritten(self.rows() * n);
+                let (mut normed, mut dnormed, mut wide, mut dwide) = (room(width), room(width), room(inner), room(inner));
                 let block = width * self.rows();
                 let blocks = dx.chunks_mut(block).zip(x.chunks(block)).zip(dy.chunks(block)).zip(kept.chunks(inner * self.rows()));
                 for (((dx, x), dy), before) in blocks {
@@ -152,9 +154,7 @@ impl<T: Real> Fused<T> {
                     expand_transposed.multiply(rows, Matrix::rows(dwide, inner), dnormed, width, false);
                     add_transposed_times(normed, width, dwide, inner, dexpand);
                     add_transposed_times(wide, inner, dy, width, dcontract);
-                    for row in dy.chunks_exact(width) {
-                        add_scaled(dcontract_bias, T::of(1.0), row);
-                    }
+                    add_sum_of_rows(dy, dcontract_bias);
                     dx.copy_from_slice(dy);
                     add_row_gradients([x, parts.gamma, dnormed], None, [dx, dgamma, dbeta]);
                 }
@@ -192,20 +192,6 @@ fn activate_backwards<T: Real, C: Curve<T>>(before: &[T], bias: &[T], wide: &mut
                     dwide[i] *= slope;
                     dbias[i] += dwide[i];
                     wide[i] = value;
-                }
-            }
-        },
-    );
-}
-
-/// `out += x + bias`.
-fn add_rows<T: Real>(out: &mut [T], x: &[T], bias: &[T]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            for (out, x) in out.chunks_exact_mut(bias.len()).zip(x.chunks_exact(bias.len())) {
-                for ((out, &x), &bias) in out.iter_mut().zip(x).zip(bias) {
-                    *out += x + bias;
                 }
             }
         },

@@ -7,7 +7,10 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::real::{Real, add_scaled};
+use super::{
+    buffer::Buffer,
+    real::{Real, add_scaled},
+};
 
 /// A matrix in memory: element (i, j) is `values[i * row + j * column]`.
 #[derive(Clone, Copy)]
@@ -76,6 +79,40 @@ impl<T: Real> Packed<T> {
             }
         }
         Self { depth, columns, width, lanes, panels }
+    }
+
+    /// Columns of a panel that [`Self::take`] and [`Self::room`] make: two vectors.
+    pub fn across() -> usize {
+        2 * Self::lanes()
+    }
+
+    fn lanes() -> usize {
+        pulp::Arch::new().dispatch(Shape::<T> { columns: 1, number: std::marker::PhantomData }).1
+    }
+
+    /// An empty matrix, whose memory is used again by each [`Self::take`] or [`Self::room`].
+    pub fn nothing() -> Self {
+        Self { depth: 0, columns: 0, width: 0, lanes: Self::lanes(), panels: Vec::new() }
+    }
+
+    /// Values of a row of its panel.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Packs `b` (depth, columns) of at most [`Self::across`] columns into one panel, which becomes all of it: columns are whole vectors, and
+    /// those beyond `b` hold anything finite or what stood there before.
+    pub fn take(&mut self, b: Matrix<'_, T>, depth: usize, columns: usize) {
+        let width = self.room(depth, columns).len() / depth.max(1);
+        pack(b, 0, columns, width, &mut self.panels);
+    }
+
+    /// Room for as much, (depth, whole vectors), to be written by another product.
+    pub fn room(&mut self, depth: usize, columns: usize) -> &mut [T] {
+        self.width = columns.div_ceil(self.lanes) * self.lanes;
+        (self.depth, self.columns) = (depth, self.width);
+        self.panels.resize(depth * self.width, T::default());
+        &mut self.panels
     }
 
     /// `c (+)= a b` for `m` rows: `c` has its rows `c_row` values apart, of which the first `columns` are written.
@@ -216,8 +253,8 @@ fn store<S: Simd, T: Real, const ROWS: usize, const VECTORS: usize>(
 }
 
 /// `a b` for `a` with rows of `depth` values one after the other: rows are dealt to threads.
-pub(super) fn rows_times<T: Real>(a: &[T], b: &Packed<T>) -> Vec<T> {
-    let mut c = vec![T::default(); a.len() / b.depth.max(1) * b.columns];
+pub(super) fn rows_times<T: Real>(a: &[T], b: &Packed<T>) -> Buffer<T> {
+    let mut c = Buffer::unwritten(a.len() / b.depth.max(1) * b.columns);
     add_or_set(a, b, &mut c, false);
     c
 }

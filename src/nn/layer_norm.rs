@@ -3,12 +3,13 @@
 use std::{marker::PhantomData, sync::Arc};
 
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
     gemm::sum_of,
-    real::{Real, dot, fused, slice, sum, vectorised, with_slices},
+    real::{Real, fused, slice, with_slices},
 };
 
 /// Under the square root, so that a constant row stays finite.
@@ -60,70 +61,170 @@ impl<T> LayerNorm<T> {
     }
 }
 
-/// Mean and 1 / standard deviation of a row.
+/// Rows that are taken through each step together, so that none waits for the sums of the one before it.
+const TOGETHER: usize = 16;
+
+/// The sum of `f` over a row, of vectors and of what is left after them.
 #[inline(always)]
-fn moments<T: Real>(row: &[T], centred: &mut [T]) -> (T, T) {
-    let n = T::of(row.len() as f64);
-    let mean = sum(row) / n;
-    for (c, &x) in centred.iter_mut().zip(row) {
-        let d = x - mean;
-        *c = d * d;
+fn sum_over<S: Simd, T: Real>(
+    simd: S,
+    row: &[T],
+    of_vector: impl Fn(usize, T::Vector<S>, T::Vector<S>) -> T::Vector<S>,
+    of_value: impl Fn(usize) -> T,
+) -> T {
+    let vectors = T::vectors::<S>(row);
+    let mut sums = T::splat(simd, T::default());
+    for (number, &vector) in vectors.iter().enumerate() {
+        sums = of_vector(number, vector, sums);
     }
-    let variance = sum(centred) / n;
-    (mean, T::of(1.0) / (variance + T::of(EPSILON)).sqrt())
+    let mut total = T::sum_of_lanes(simd, sums);
+    for place in vectors.len() * T::lanes::<S>()..row.len() {
+        total += of_value(place);
+    }
+    total
 }
 
-/// Some rows; those where `mask` is 0 are left as they are.
-pub(super) fn normalise_rows<T: Real>(x: &[T], gamma: &[T], beta: &[T], mask: Option<&[u8]>, y: &mut [T]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            let hidden = gamma.len();
-            let mut centred = vec![T::default(); hidden];
+/// Mean and 1 / standard deviation of at most [`TOGETHER`] rows.
+#[inline(always)]
+fn moments<S: Simd, T: Real>(simd: S, x: &[T], hidden: usize) -> ([T; TOGETHER], [T; TOGETHER]) {
+    let one_nth = T::of(1.0 / hidden as f64);
+    let (mut means, mut variances) = ([T::default(); TOGETHER], [T::default(); TOGETHER]);
+    for (mean, x) in means.iter_mut().zip(x.chunks_exact(hidden)) {
+        *mean = sum_over(simd, x, |_, x, sums| T::plus(simd, x, sums), |i| x[i]) * one_nth;
+    }
+    for ((variance, &mean), x) in variances.iter_mut().zip(&means).zip(x.chunks_exact(hidden)) {
+        let minus_mean = T::splat(simd, T::default() - mean);
+        let square = |_, x, sums| {
+            let centred = T::plus(simd, x, minus_mean);
+            T::mul_add(simd, centred, centred, sums)
+        };
+        *variance = sum_over(simd, x, square, |i| (x[i] - mean) * (x[i] - mean)) * one_nth;
+    }
+    (means, variances.map(|variance| T::of(1.0) / (variance + T::of(EPSILON)).sqrt()))
+}
+
+/// See [`normalise_rows`].
+struct Normalise<'a, T> {
+    x: &'a [T],
+    gamma: &'a [T],
+    beta: &'a [T],
+    mask: Option<&'a [u8]>,
+    y: &'a mut [T],
+}
+
+impl<T: Real> WithSimd for Normalise<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { x, gamma, beta, mask, y } = self;
+        let hidden = gamma.len();
+        let (gammas, betas) = (T::vectors::<S>(gamma), T::vectors::<S>(beta));
+        let zero = T::splat(simd, T::default());
+        let blocks = y.chunks_mut(TOGETHER * hidden).zip(x.chunks(TOGETHER * hidden));
+        for (number, (y, x)) in blocks.enumerate() {
+            let (means, scales) = moments(simd, x, hidden);
             for (row, (y, x)) in y.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden)).enumerate() {
-                if mask.is_some_and(|mask| mask[row] == 0) {
+                if mask.is_some_and(|mask| mask[number * TOGETHER + row] == 0) {
+                    y.fill(T::default());
                     continue;
                 }
-                let (mean, scale) = moments(x, &mut centred);
-                for i in 0..hidden {
-                    y[i] = (x[i] - mean) * scale * gamma[i] + beta[i];
+                let (mean, scale) = (means[row], scales[row]);
+                let (minus_mean, to_scale) = (T::splat(simd, T::default() - mean), T::splat(simd, scale));
+                for (((y, &x), &gamma), &beta) in T::vectors_mut::<S>(y).iter_mut().zip(T::vectors::<S>(x)).zip(gammas).zip(betas) {
+                    *y = T::mul_add(simd, T::mul_add(simd, T::plus(simd, x, minus_mean), to_scale, zero), gamma, beta);
+                }
+                for i in gammas.len() * T::lanes::<S>()..hidden {
+                    y[i] = ((x[i] - mean) * scale).times_plus(gamma[i], beta[i]);
                 }
             }
-        },
-    );
+        }
+    }
+}
+
+/// Some rows; zero where `mask` is 0.
+pub(super) fn normalise_rows<T: Real>(x: &[T], gamma: &[T], beta: &[T], mask: Option<&[u8]>, y: &mut [T]) {
+    pulp::Arch::new().dispatch(Normalise { x, gamma, beta, mask, y });
+}
+
+/// See [`add_row_gradients`].
+struct AddGradients<'a, T> {
+    x: &'a [T],
+    gamma: &'a [T],
+    dy: &'a [T],
+    mask: Option<&'a [u8]>,
+    dx: &'a mut [T],
+    dgamma: &'a mut [T],
+    dbeta: &'a mut [T],
+}
+
+impl<T: Real> WithSimd for AddGradients<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { x, gamma, dy, mask, dx, dgamma, dbeta } = self;
+        let hidden = gamma.len();
+        let one_nth = T::of(1.0 / hidden as f64);
+        let zero = T::splat(simd, T::default());
+        let gammas = T::vectors::<S>(gamma);
+        let rest = gammas.len() * T::lanes::<S>()..hidden;
+        let blocks = dx.chunks_mut(TOGETHER * hidden).zip(x.chunks(TOGETHER * hidden)).zip(dy.chunks(TOGETHER * hidden));
+        for (number, ((dx, x), dy)) in blocks.enumerate() {
+            let is_row = |row: usize| mask.is_none_or(|mask| mask[number * TOGETHER + row] != 0);
+            let (means, scales) = moments(simd, x, hidden);
+            let (mut means_g, mut means_gz) = ([T::default(); TOGETHER], [T::default(); TOGETHER]);
+            for (row, (x, dy)) in x.chunks_exact(hidden).zip(dy.chunks_exact(hidden)).enumerate() {
+                if is_row(row) {
+                    let (mean, scale) = (means[row], scales[row]);
+                    let (minus_mean, to_scale) = (T::splat(simd, T::default() - mean), T::splat(simd, scale));
+                    let (mut sums_g, mut sums_gz) = (zero, zero);
+                    let sums = T::vectors_mut::<S>(dgamma).iter_mut().zip(T::vectors_mut::<S>(dbeta));
+                    for (((&x, &dy), &gamma), (dgamma, dbeta)) in T::vectors::<S>(x).iter().zip(T::vectors::<S>(dy)).zip(gammas).zip(sums) {
+                        let z = T::mul_add(simd, T::plus(simd, x, minus_mean), to_scale, zero);
+                        let g = T::mul_add(simd, dy, gamma, zero);
+                        sums_g = T::plus(simd, sums_g, g);
+                        sums_gz = T::mul_add(simd, g, z, sums_gz);
+                        *dgamma = T::mul_add(simd, dy, z, *dgamma);
+                        *dbeta = T::plus(simd, *dbeta, dy);
+                    }
+                    let (mut sum_g, mut sum_gz) = (T::sum_of_lanes(simd, sums_g), T::sum_of_lanes(simd, sums_gz));
+                    for i in rest.clone() {
+                        let (z, g) = ((x[i] - mean) * scale, dy[i] * gamma[i]);
+                        sum_g += g;
+                        sum_gz += g * z;
+                        dgamma[i] += dy[i] * z;
+                        dbeta[i] += dy[i];
+                    }
+                    (means_g[row], means_gz[row]) = (sum_g * one_nth, sum_gz * one_nth);
+                }
+            }
+            for (row, (dx, (x, dy))) in dx.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden).zip(dy.chunks_exact(hidden))).enumerate() {
+                if is_row(row) {
+                    let (mean, scale) = (means[row], scales[row]);
+                    let (of_x, constant) = (T::default() - scale * scale * means_gz[row], T::default() - scale * means_g[row]);
+                    let [minus_mean, to_scale, of_xs, constants] =
+                        [T::default() - mean, scale, of_x, constant].map(|value| T::splat(simd, value));
+                    let inputs = T::vectors::<S>(x).iter().zip(T::vectors::<S>(dy)).zip(gammas);
+                    for (dx, ((&x, &dy), &gamma)) in T::vectors_mut::<S>(dx).iter_mut().zip(inputs) {
+                        let g = T::mul_add(simd, dy, gamma, zero);
+                        let of_row = T::mul_add(simd, T::plus(simd, x, minus_mean), of_xs, constants);
+                        *dx = T::plus(simd, *dx, T::mul_add(simd, g, to_scale, of_row));
+                    }
+                    for i in rest.clone() {
+                        dx[i] += (dy[i] * gamma[i]).times_plus(scale, (x[i] - mean).times_plus(of_x, constant));
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Adds the gradients of some rows to `dx`, `dgamma` and `dbeta`.
 ///
 /// With `z = (x - mean) * scale` and `g = dy gamma`: `dbeta = sum dy`, `dgamma = sum dy z`, `dx = scale (g - mean(g) - z mean(g z))`.
 pub(super) fn add_row_gradients<T: Real>([x, gamma, dy]: [&[T]; 3], mask: Option<&[u8]>, [dx, dgamma, dbeta]: [&mut [T]; 3]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            let hidden = gamma.len();
-            let (dgamma, dbeta) = (&mut dgamma[..hidden], &mut dbeta[..hidden]);
-            let (mut z, mut g) = (vec![T::default(); hidden], vec![T::default(); hidden]);
-            let n = T::of(hidden as f64);
-            let rows = dx.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden)).zip(dy.chunks_exact(hidden));
-            for (row, ((dx, x), dy)) in rows.enumerate() {
-                if mask.is_some_and(|mask| mask[row] == 0) {
-                    continue;
-                }
-                let (mean, scale) = moments(x, &mut z);
-                for i in 0..hidden {
-                    z[i] = (x[i] - mean) * scale;
-                    g[i] = dy[i] * gamma[i];
-                    dgamma[i] += dy[i] * z[i];
-                    dbeta[i] += dy[i];
-                }
-                let mean_g = sum(&g) / n;
-                let mean_gz = dot(&g, &z) / n;
-                for i in 0..hidden {
-                    dx[i] += scale * (g[i] - mean_g - z[i] * mean_gz);
-                }
-            }
-        },
-    );
+    pulp::Arch::new().dispatch(AddGradients { x, gamma, dy, mask, dx, dgamma, dbeta });
 }
 
 impl<T: Real> CustomOp3 for LayerNorm<T> {

@@ -42,7 +42,7 @@ impl<T: Real> CustomOp2 for Linear<T> {
         if let Some(last) = shape.last_mut() {
             *last = self.n_out;
         }
-        Ok((T::to_cpu_storage_owned(y), shape.into()))
+        Ok((T::to_cpu_storage_owned(y.into_vec()), shape.into()))
     }
 
     /// `dx = dy w^T`, `dw = x^T dy`.
@@ -50,7 +50,7 @@ impl<T: Real> CustomOp2 for Linear<T> {
         let Self { n_in, n_out, .. } = *self;
         let (dx, dw) = with_slices::<T, 3, _>([x, w, gradient], |[x, w, dy]| {
             let dx = rows_times(dy, &Packed::new(Matrix::rows(w, n_out).transposed(), n_out, n_in));
-            Ok((dx, transposed_times(x, n_in, dy, n_out)))
+            Ok((dx.into_vec(), transposed_times(x, n_in, dy, n_out)))
         })?;
         Ok((Some(Tensor::from_vec(dx, x.shape(), x.device())?), Some(Tensor::from_vec(dw, w.shape(), x.device())?)))
     }

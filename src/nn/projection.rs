@@ -7,6 +7,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
+    buffer::Buffer,
     gemm::{Matrix, Packed},
     real::{Real, fused, slice, with_slices},
 };
@@ -64,11 +65,11 @@ impl<T: Real> Project<T> {
     }
 
     /// (batch, k, width).
-    pub(super) fn output(&self, e: &[T], x: &[T]) -> Vec<T> {
+    pub(super) fn output(&self, e: &[T], x: &[T]) -> Buffer<T> {
         let Sizes { batch, n, k, width, groups } = self.sizes;
         let columns = width / groups;
         let sequences = self.each(|item, group| Packed::new(Matrix::rows(&x[item * n * width + group * columns..], width), n, columns));
-        let mut out = vec![T::default(); batch * k * width];
+        let mut out = Buffer::unwritten(batch * k * width);
         let blocks = out.par_chunks_mut(k * width).enumerate();
         let blocks =
             blocks.flat_map(|(item, out)| out.par_chunks_mut(ROWS * width).enumerate().map(move |(block, out)| (item, block, out)));
@@ -81,8 +82,8 @@ impl<T: Real> Project<T> {
         out
     }
 
-    /// Of x and of E: `dx = E^T dy` and `dE = sum_b dy_b x_b^T`.
-    pub(super) fn gradients(&self, e: &[T], x: &[T], dy: &[T]) -> (Vec<T>, Vec<T>) {
+    /// Adds `E^T dy` to the gradient of x, and gives that of E: `dE = sum_b dy_b x_b^T`.
+    pub(super) fn add_gradients(&self, e: &[T], x: &[T], dy: &[T], dx: &mut [T]) -> Vec<T> {
         let Sizes { n, k, width, groups, .. } = self.sizes;
         let columns = width / groups;
         let packed = self.each(|item, group| {
@@ -90,13 +91,12 @@ impl<T: Real> Project<T> {
             let x = Matrix::rows(&x[item * n * width + group * columns..], width);
             (Packed::new(dy, k, columns), Packed::new(x.transposed(), columns, n))
         });
-        let mut dx = vec![T::default(); x.len()];
         let blocks = dx.par_chunks_mut(n * width).enumerate();
         let blocks = blocks.flat_map(|(item, dx)| dx.par_chunks_mut(ROWS * width).enumerate().map(move |(block, dx)| (item, block, dx)));
         blocks.for_each(|(item, block, dx)| {
             for group in 0..groups {
                 let e = Matrix::rows(&e[group * k * n + block * ROWS..], n).transposed();
-                packed[item * groups + group].0.multiply(dx.len() / width, e, &mut dx[group * columns..], width, false);
+                packed[item * groups + group].0.multiply(dx.len() / width, e, &mut dx[group * columns..], width, true);
             }
         });
         let mut de = vec![T::default(); e.len()];
@@ -108,7 +108,7 @@ impl<T: Real> Project<T> {
                 sequences[group].1.multiply(de.len() / n, dy, de, n, true);
             }
         });
-        (dx, de)
+        de
     }
 }
 
@@ -120,11 +120,15 @@ impl<T: Real> CustomOp2 for Project<T> {
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (e, x) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
         let Sizes { batch, k, width, .. } = self.sizes;
-        Ok((T::to_cpu_storage_owned(self.output(e, x)), (batch, k, width).into()))
+        Ok((T::to_cpu_storage_owned(self.output(e, x).into_vec()), (batch, k, width).into()))
     }
 
     fn bwd(&self, e: &Tensor, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dx, de) = with_slices::<T, 3, _>([e, x, gradient], |[e, x, dy]| Ok(self.gradients(e, x, dy)))?;
+        let (dx, de) = with_slices::<T, 3, _>([e, x, gradient], |[e, x, dy]| {
+            let mut dx = vec![T::default(); x.len()];
+            let de = self.add_gradients(e, x, dy, &mut dx);
+            Ok((dx, de))
+        })?;
         Ok((Some(Tensor::from_vec(de, e.shape(), e.device())?), Some(Tensor::from_vec(dx, x.shape(), x.device())?)))
     }
 }

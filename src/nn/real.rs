@@ -1,5 +1,7 @@
 //! The number types the fused operations are written for: f32 to train, f64 to check their gradients.
 
+use std::cell::RefCell;
+
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, WithDType, bail};
 use pulp::{Simd, WithSimd};
 
@@ -22,10 +24,10 @@ pub(super) trait Real:
     fn of(value: f64) -> Self;
     /// e to the power of `self`, to a few units in the last place; for arguments up to about 80.
     fn exp(self) -> Self;
+    /// The vectors that this thread holds for [`super::buffer::Buffer`].
+    fn held<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R;
     /// Square root.
     fn sqrt(self) -> Self;
-    /// Natural logarithm.
-    fn ln(self) -> Self;
     /// `self b + c`, rounded once; as [`Real::exp`] to be inlined where the machine does that at once.
     fn times_plus(self, b: Self, c: Self) -> Self;
     /// A vector register of these numbers.
@@ -41,6 +43,8 @@ pub(super) trait Real:
     fn plus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// `a b + c`, rounded once where the machine can.
     fn mul_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
+    /// The sum of all lanes.
+    fn sum_of_lanes<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
     /// The whole vectors of a slice.
     fn vectors<S: Simd>(values: &[Self]) -> &[Self::Vector<S>];
     /// The whole vectors of a slice.
@@ -49,7 +53,7 @@ pub(super) trait Real:
 
 /// The vectors of `pulp` for a number type.
 macro_rules! vectors {
-    ($vector:ident, $splat:ident, $add:ident, $mul_add:ident, $vectors:ident, $vectors_mut:ident) => {
+    ($vector:ident, $splat:ident, $add:ident, $mul_add:ident, $sum:ident, $vectors:ident, $vectors_mut:ident) => {
         type Vector<S: Simd> = S::$vector;
 
         #[inline(always)]
@@ -68,6 +72,11 @@ macro_rules! vectors {
         }
 
         #[inline(always)]
+        fn sum_of_lanes<S: Simd>(simd: S, a: S::$vector) -> Self {
+            simd.$sum(a)
+        }
+
+        #[inline(always)]
         fn vectors<S: Simd>(values: &[Self]) -> &[S::$vector] {
             S::$vectors(values).0
         }
@@ -80,7 +89,7 @@ macro_rules! vectors {
 }
 
 impl Real for f32 {
-    vectors!(f32s, splat_f32s, add_f32s, mul_add_e_f32s, as_simd_f32s, as_mut_simd_f32s);
+    vectors!(f32s, splat_f32s, add_f32s, mul_add_e_f32s, reduce_sum_f32s, as_simd_f32s, as_mut_simd_f32s);
 
     #[inline(always)]
     fn of(value: f64) -> Self {
@@ -107,14 +116,14 @@ impl Real for f32 {
         y * f32::from_bits(exponent << 23)
     }
 
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        f32::sqrt(self)
+    fn held<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R {
+        thread_local!(static HELD: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) });
+        HELD.with_borrow_mut(f)
     }
 
     #[inline(always)]
-    fn ln(self) -> Self {
-        f32::ln(self)
+    fn sqrt(self) -> Self {
+        f32::sqrt(self)
     }
 
     #[inline(always)]
@@ -124,7 +133,7 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
-    vectors!(f64s, splat_f64s, add_f64s, mul_add_e_f64s, as_simd_f64s, as_mut_simd_f64s);
+    vectors!(f64s, splat_f64s, add_f64s, mul_add_e_f64s, reduce_sum_f64s, as_simd_f64s, as_mut_simd_f64s);
 
     #[inline(always)]
     fn of(value: f64) -> Self {
@@ -136,14 +145,14 @@ impl Real for f64 {
         f64::exp(self)
     }
 
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        f64::sqrt(self)
+    fn held<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R {
+        thread_local!(static HELD: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) });
+        HELD.with_borrow_mut(f)
     }
 
     #[inline(always)]
-    fn ln(self) -> Self {
-        f64::ln(self)
+    fn sqrt(self) -> Self {
+        f64::sqrt(self)
     }
 
     #[inline(always)]
@@ -217,27 +226,7 @@ pub(super) fn vectorised<R>(f: impl FnMut() -> R) -> R {
     pulp::Arch::new().dispatch(Vectorised(f))
 }
 
-/// Sum of a slice in eight interleaved lanes, which vectorises and does not depend on the machine.
-#[inline(always)]
-pub(super) fn sum<T: Real>(values: &[T]) -> T {
-    let mut lanes = [T::default(); 8];
-    let mut chunks = values.chunks_exact(8);
-    for chunk in &mut chunks {
-        for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane += value;
-        }
-    }
-    let mut total = T::default();
-    for &value in chunks.remainder() {
-        total += value;
-    }
-    for lane in lanes {
-        total += lane;
-    }
-    total
-}
-
-/// Dot product, summed as [`sum`].
+/// Dot product in eight interleaved lanes, which vectorises and does not depend on the machine.
 #[inline(always)]
 pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     let n = a.len().min(b.len());

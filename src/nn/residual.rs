@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
-    real::{Real, add_scaled, fused, slice, vectorised, with_slices},
+    real::{Real, add_scaled, fused, slice, with_slices},
+    rows::{add_rows, add_sum_of_rows},
 };
 
 /// `x + y + bias` for `x`, `y` (.., width) and `bias` (width).
@@ -43,17 +44,8 @@ impl<T: Real> CustomOp3 for AddWithBias<T> {
         let block = bias.len() * ROWS_PER_TASK;
         let mut out = vec![T::default(); x.len()];
         out.par_chunks_mut(block).zip(x.par_chunks(block)).zip(y.par_chunks(block)).for_each(|((out, x), y)| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    let width = bias.len();
-                    for ((out, x), y) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(y.chunks_exact(width)) {
-                        for i in 0..width {
-                            out[i] = x[i] + y[i] + bias[i];
-                        }
-                    }
-                },
-            );
+            out.copy_from_slice(y);
+            add_rows(out, x, bias);
         });
         Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
     }
@@ -72,9 +64,7 @@ impl<T: Real> CustomOp3 for AddWithBias<T> {
                 .par_chunks(width * ROWS_PER_TASK)
                 .map(|dy| {
                     let mut sums = vec![T::default(); width];
-                    for row in dy.chunks_exact(width) {
-                        add_scaled(&mut sums, T::of(1.0), row);
-                    }
+                    add_sum_of_rows(dy, &mut sums);
                     sums
                 })
                 .collect();

@@ -1,7 +1,8 @@
 //! Runs the cases of a test one by one, keeps and names the input of one that fails, and measures the memory of each; damages files.
 //!
 //! Everything runs in this process, so a panic fails the test, and so does memory out of proportion to the input. Case N of a test is the same on
-//! every machine. `GF_FUZZ_CASES` sets the number of cases; RELIABILITY.md says how many have been run.
+//! every machine. `GF_FUZZ_CASES` sets the number of cases, `GF_FUZZ_ONLY` names the one kind of file to damage; RELIABILITY.md says how many have
+//! been run.
 
 // Each test file uses a part of this.
 #![allow(dead_code)]
@@ -62,6 +63,9 @@ pub fn for_each_case(name: &'static str, default: u64, mut case: impl FnMut(&mut
                 eprintln!("case {} of {} failed; its input: {} ({:?})", self.1, self.0, path.display(), fs::write(&path, &self.2));
             }
         }
+    }
+    if std::env::var("GF_FUZZ_ONLY").is_ok_and(|only| only != name) {
+        return;
     }
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut input = Vec::new();

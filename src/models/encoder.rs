@@ -10,7 +10,9 @@ use super::{
     Config, LocusInput,
     attention::{Attention, Sequence},
 };
-use crate::nn::{Activation, FeedForward, Init, Linear, Parameters, activation_with_bias, add_with_bias, embed, feed_forward, layer_norm};
+use crate::nn::{
+    Activation, FeedForward, Init, Linear, Parameters, activation_with_bias, add_with_bias, embed, feed_forward, layer_norm, window_mean,
+};
 
 /// The encoder; one set of weights for all loci, positions and projections by place.
 #[derive(Debug)]
@@ -146,7 +148,8 @@ impl Encoder {
     /// The normalised mean of each haplotype's tokens.
     fn pooled(&self, sequence: &Sequence) -> Result<Tensor> {
         let Sequence { x, mask, .. } = self.norm.of(sequence)?;
-        mean_weights(&mask, &x)?.matmul(&x)?.squeeze(1)
+        let (_, n, hidden) = x.dims3()?;
+        window_mean(&x, &Tensor::ones((n, hidden), x.dtype(), x.device())?, &mask)?.squeeze(1)
     }
 
     /// Fits what is not trained by gradient, layer by layer, each to what the fitted layers before it make of the haplotypes.
@@ -167,18 +170,4 @@ impl Encoder {
         }
         Ok(())
     }
-}
-
-/// (haplotypes, 1, slots), to multiply `x` (haplotypes, slots, hidden): 1 / (number of tokens) at tokens, 0 at padding; all zero for a row
-/// without a token.
-fn mean_weights(mask: &[u8], x: &Tensor) -> Result<Tensor> {
-    let (batch, n, _) = x.dims3()?;
-    let weights: Vec<f32> = mask
-        .chunks_exact(n)
-        .flat_map(|row| {
-            let n_tokens = row.iter().filter(|&&bit| bit != 0).count().max(1) as f32;
-            row.iter().map(move |&bit| if bit == 0 { 0.0 } else { 1.0 / n_tokens })
-        })
-        .collect();
-    Tensor::from_vec(weights, (batch, 1, n), x.device())?.to_dtype(x.dtype())
 }

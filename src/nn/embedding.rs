@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{
     ROWS_PER_TASK,
     real::{Real, add_scaled, fused, slice, with_slices},
+    rows::add_sum_of_rows,
 };
 
 /// `table[ids[b, s]] + positions[s]` for `ids` (batch, n) of u32, `table` (vocabulary, width) and `positions` (n, width) -> (batch, n, width).
@@ -69,12 +70,13 @@ impl<T: Real> CustomOp2 for Embed<T> {
         let (dtable, dpositions) = with_slices::<T, 1, _>([gradient], |[dy]| {
             // Each task has some ids of the vocabulary, and some places, to itself: sums are in the order of the rows.
             let mut dtable = vec![T::default(); table.elem_count()];
-            dtable.par_chunks_mut(width * ROWS_PER_TASK).enumerate().for_each(|(task, dtable)| {
-                let first = task * ROWS_PER_TASK;
-                for (&id, dy) in self.ids.iter().zip(dy.chunks_exact(width)) {
-                    if let Some(id) = (id as usize).checked_sub(first).filter(|&id| id * width < dtable.len()) {
-                        add_scaled(&mut dtable[id * width..][..width], T::of(1.0), dy);
-                    }
+            let mut rows_of_tasks = vec![Vec::new(); dtable.len().div_ceil(width * ROWS_PER_TASK)];
+            for (row, &id) in self.ids.iter().enumerate() {
+                rows_of_tasks[id as usize / ROWS_PER_TASK].push((row, id as usize % ROWS_PER_TASK));
+            }
+            dtable.par_chunks_mut(width * ROWS_PER_TASK).zip(rows_of_tasks).for_each(|(dtable, rows)| {
+                for (row, id) in rows {
+                    add_sum_of_rows(&dy[row * width..][..width], &mut dtable[id * width..][..width]);
                 }
             });
             let mut dpositions = vec![T::default(); n * width];

@@ -125,23 +125,31 @@ impl<T: Real> Packed<T> {
 }
 
 fn pack<T: Real>(b: Matrix<'_, T>, first: usize, n: usize, width: usize, panel: &mut [T]) {
+    let depth = panel.len() / width;
     if b.column == 1 {
         for (p, out) in panel.chunks_exact_mut(width).enumerate() {
             out[..n].copy_from_slice(&b.values[p * b.row + first..][..n]);
         }
-    } else {
-        // Eight columns at a time: each is read along its own line, the panel is written a line at a time.
-        for p0 in (0..panel.len() / width).step_by(16) {
-            let end = (panel.len() / width).min(p0 + 16);
-            for j in 0..n {
-                let column = &b.values[(first + j) * b.column..];
-                for p in p0..end {
-                    panel[p * width + j] = column[p * b.row];
-                }
-            }
+        return;
+    }
+    let whole = if b.row == 1 { n - n % TURNED } else { 0 };
+    for j in (0..whole).step_by(TURNED) {
+        // Columns lie along their lines: a few side by side are turned at once.
+        let columns: [&[T]; TURNED] = std::array::from_fn(|c| &b.values[(first + j + c) * b.column..][..depth]);
+        for (p, out) in panel.chunks_exact_mut(width).enumerate() {
+            out[j..][..TURNED].copy_from_slice(&std::array::from_fn::<T, TURNED, _>(|c| columns[c][p]));
+        }
+    }
+    for j in whole..n {
+        let column = b.values[(first + j) * b.column..].iter().step_by(b.row);
+        for (out, &value) in panel.chunks_exact_mut(width).zip(column) {
+            out[j] = value;
         }
     }
 }
+
+/// Columns that are packed together.
+const TURNED: usize = 8;
 
 struct Multiply<'a, T> {
     b: &'a Packed<T>,

@@ -37,13 +37,16 @@ impl DeviceChoice {
 
 /// How candle is told how many threads it has, when it first computes something large.
 const CANDLE_NUM_THREADS: &str = "CANDLE_NUM_THREADS";
+/// How candle and rayon are told how many threads there are.
+const RAYON_NUM_THREADS: &str = "RAYON_NUM_THREADS";
 /// How the allocator is told when to give memory back that is not used.
 const MIMALLOC_PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
 
 /// Leaves all cores to the threads that our operations are dealt to, to be called before any tensor is computed. candle has threads of its own
 /// for what is between them, which go on spinning and take a core from ours: a step of training takes a fifth longer. Only the environment
-/// tells candle, and safe code cannot change its own: the program starts anew in this process, unless the environment says a number already. The
-/// allocator is told by the way to keep what one step leaves for the next one, instead of asking the system for it again (a fifteenth of a step).
+/// tells candle, and safe code cannot change its own: the program starts anew in this process, unless the environment says a number already. By the
+/// way candle is told the number of threads for its matrix products, for which it reads `/proc/cpuinfo` each time, and the allocator to keep what one
+/// step leaves for the next one, instead of asking the system for it again (a fifteenth of a step).
 pub fn leave_cores_to_ours() {
     #[cfg(unix)]
     if env::var_os(CANDLE_NUM_THREADS).is_none()
@@ -55,9 +58,14 @@ pub fn leave_cores_to_ours() {
         if let Some(name) = arguments.next() {
             anew.arg0(name);
         }
+        let n_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string();
+        for (name, value) in [(CANDLE_NUM_THREADS, "1"), (RAYON_NUM_THREADS, &n_threads), (MIMALLOC_PURGE_DELAY, "-1")] {
+            if env::var_os(name).is_none() {
+                anew.env(name, value);
+            }
+        }
         // It comes back only where that is not possible; then candle has its threads.
-        let delay = env::var_os(MIMALLOC_PURGE_DELAY).unwrap_or_else(|| "-1".into());
-        let _ = anew.args(arguments).env(CANDLE_NUM_THREADS, "1").env(MIMALLOC_PURGE_DELAY, delay).exec();
+        let _ = anew.args(arguments).exec();
     }
 }
 

@@ -22,10 +22,14 @@ mod train;
 
 use std::error::Error;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 
-use crate::training;
+use crate::{memory, training};
+
+const NO_THREADS: &str = "the threads cannot be started; use fewer (--threads), or allow the program more memory";
+/// Addresses that a thread takes up: its stack, and what the allocator sets aside for it.
+const BYTES_A_THREAD: usize = 3 << 20;
 
 /// Genomes of a cohort to sequences, tokens, an efficient transformer, and an honest comparison with polygenic risk scores.
 ///
@@ -97,12 +101,15 @@ impl Cli {
         if self.command.computes_models() {
             training::leave_cores_to_ours();
         }
-        // Threads that cannot be had are refused here; later rayon would panic.
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads.unwrap_or(0));
+        // Threads that cannot be had are refused here: later rayon would panic, and one that is started with too little left for it would abort.
+        let n_threads = self.threads.unwrap_or(0);
+        let fits = memory::address_space().is_none_or(|left| n_threads.saturating_mul(BYTES_A_THREAD) <= left);
+        ensure!(fits, "{NO_THREADS}: {n_threads} take up more than `ulimit -v` leaves");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads);
         match pool.build_global() {
             // Whoever calls this as a library may have them already.
             Err(error) if self.threads.is_none() && error.source().is_none() => {}
-            built => built.context("the threads cannot be started; use fewer (--threads), or allow the program more memory")?,
+            built => built.context(NO_THREADS)?,
         }
         match self.command {
             Command::Run(args) => run::run(args),

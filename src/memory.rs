@@ -12,8 +12,13 @@ pub fn available() -> Option<usize> {
         let groups = Path::new(group.trim_start_matches('/')).ancestors();
         groups.filter_map(|group| of_group(&Path::new("/sys/fs/cgroup").join(group))).min()
     });
-    let of_process = of_process(&read("/proc/self/limits")?, &read("/proc/self/status")?);
-    of_machine.into_iter().chain(of_group).chain(of_process).min()
+    of_machine.into_iter().chain(of_group).chain(address_space()).min()
+}
+
+/// Addresses that `ulimit -v` leaves this program, in bytes; `None` without such a limit.
+#[must_use]
+pub fn address_space() -> Option<usize> {
+    of_process(&read("/proc/self/limits")?, &read("/proc/self/status")?)
 }
 
 /// What a limit of the address space leaves, `None` without one.

@@ -97,7 +97,7 @@ pub(super) struct Attention<T> {
 }
 
 /// Queries that a task goes through.
-const QUERIES_PER_TASK: usize = 128;
+pub(super) const QUERIES_PER_TASK: usize = 128;
 /// Keys whose weights exist at a time: with the queries of a panel they stay in the first-level cache.
 const KEYS: usize = 256;
 /// Queries or keys of a panel: at most two vectors of any machine.
@@ -293,7 +293,7 @@ impl<T: Real> Attention<T> {
 
     /// The heads' results side by side, (batch, n, heads * d), and what the weights of each query and head have in common, (batch, n, heads).
     pub(super) fn output(&self, q: &[T], k: &[T], v: &[T]) -> (Buffer<T>, Vec<Common<T>>) {
-        let sizes @ Sizes { n, m, heads, d } = self.sizes;
+        let sizes @ Sizes { n, heads, d, .. } = self.sizes;
         let width = sizes.width();
         let mut out = Buffer::unwritten(q.len());
         let mut common = vec![Common::default(); q.len() / d];
@@ -303,23 +303,24 @@ impl<T: Real> Attention<T> {
             let parts = out.par_chunks_mut(QUERIES_PER_TASK * width).zip(q.par_chunks(QUERIES_PER_TASK * width));
             parts.zip(common.par_chunks_mut(QUERIES_PER_TASK * heads)).map(move |((out, q), common)| (item, out, q, common))
         });
-        blocks.for_each(|(item, out, q, common)| {
-            let (k, v) = (&k[item * m * width..], &v[item * m * width..]);
-            let (mut queries, mut weights) = (Packed::nothing(), Packed::nothing());
-            let panels = out.chunks_mut(Packed::<T>::across() * width).zip(q.chunks(Packed::<T>::across() * width));
-            for ((out, q), common) in panels.zip(common.chunks_mut(Packed::<T>::across() * heads)) {
-                for head in 0..heads {
-                    self.head_output(
-                        [&q[head * d..], &k[head * d..], &v[head * d..]],
-                        item,
-                        [&mut queries, &mut weights],
-                        &mut out[head * d..],
-                        &mut common[head..],
-                    );
-                }
-            }
-        });
+        blocks.for_each(|(item, out, q, common)| self.block_output(item, [q, k, v], out, common));
         (out, common)
+    }
+
+    /// Of some queries of one sequence, given the keys and values of all.
+    pub(super) fn block_output(&self, item: usize, [q, k, v]: [&[T]; 3], out: &mut [T], common: &mut [Common<T>]) {
+        let sizes @ Sizes { m, heads, d, .. } = self.sizes;
+        let width = sizes.width();
+        let (k, v) = (&k[item * m * width..], &v[item * m * width..]);
+        let packed = &mut [Packed::nothing(), Packed::nothing()];
+        let across = Packed::<T>::across();
+        let panels = out.chunks_mut(across * width).zip(q.chunks(across * width)).zip(common.chunks_mut(across * heads));
+        for ((out, q), common) in panels {
+            for head in 0..heads {
+                let at = head * d;
+                self.head_output([&q[at..], &k[at..], &v[at..]], item, packed, &mut out[at..], &mut common[head..]);
+            }
+        }
     }
 
     /// Of one head, for the queries of a panel.
@@ -327,7 +328,7 @@ impl<T: Real> Attention<T> {
         &self,
         [q, k, v]: [&[T]; 3],
         item: usize,
-        [queries, weights]: [&mut Packed<T>; 2],
+        [queries, weights]: &mut [Packed<'_, T>; 2],
         out: &mut [T],
         common: &mut [Common<T>],
     ) {

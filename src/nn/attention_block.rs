@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
-    attention::{Attention, Common, attention},
+    attention::{Attention, Common, QUERIES_PER_TASK, attention},
     buffer::Buffer,
     gemm::{Matrix, Packed, add_rows_times, rows_times, sum_of, transposed_times},
     kept::Kept,
@@ -67,6 +67,8 @@ pub fn attention_block(x: &Tensor, mask: &Arc<Vec<u8>>, block: AttentionBlock<'_
             attention: Attention::new(n, k, heads, width / heads, projection.is_none().then(|| mask.clone())),
             project: projection.map(|_| Project::new(batch, n, k, width, 1)),
             mask: mask.clone(),
+            n,
+            heads,
             width,
             kept: Kept::nothing(),
         };
@@ -92,6 +94,8 @@ struct Fused<T: Real> {
     attention: Attention<T>,
     project: Option<Project<T>>,
     mask: Arc<Vec<u8>>,
+    n: usize,
+    heads: usize,
     width: usize,
     kept: Kept<OnTheWay<T>>,
 }
@@ -128,7 +132,7 @@ impl<T: Real> Fused<T> {
         }
     }
 
-    fn pack(&self, matrix: Matrix<'_, T>) -> Packed<T> {
+    fn pack<'m>(&self, matrix: Matrix<'m, T>) -> Packed<'m, T> {
         Packed::new(matrix, self.width, self.width)
     }
 
@@ -141,22 +145,38 @@ impl<T: Real> Fused<T> {
         normed
     }
 
-    /// What the heads give side by side, and all on the way to it.
-    fn mixed(&self, x: &[T], e: &[T], parts: &Parts<'_, T>) -> OnTheWay<T> {
+    /// The result, and all on the way to it. Once keys and values are there, a block of rows goes through all of the rest while it is in the cache.
+    fn forward(&self, x: &[T], e: &[T], parts: &Parts<'_, T>) -> (Vec<T>, OnTheWay<T>) {
+        let (n, heads, width) = (self.n, self.heads, self.width);
         let normed = self.normalised(x, parts);
         let summaries = self.project.as_ref().map(|project| project.output(e, &normed));
         let source = summaries.as_deref().unwrap_or(&normed);
-        let [query, key, value, _] = parts.matrices.map(|matrix| self.pack(matrix));
-        let (queries, keys, values) = (rows_times(&normed, &query), rows_times(source, &key), rows_times(source, &value));
-        let (mixed, common) = self.attention.output(&queries, &keys, &values);
-        OnTheWay { summaries, queries, keys, values, mixed, common }
+        let [query, key, value, output] = parts.matrices.map(|matrix| self.pack(matrix));
+        let (keys, values) = (rows_times(source, &key), rows_times(source, &value));
+        let (mut queries, mut mixed, mut out) = (Buffer::unwritten(x.len()), Buffer::unwritten(x.len()), vec![T::default(); x.len()]);
+        let mut common = vec![Common::default(); x.len() / width * heads];
+        let block = QUERIES_PER_TASK * width;
+        let items = queries.par_chunks_mut(n * width).zip(mixed.par_chunks_mut(n * width)).zip(out.par_chunks_mut(n * width));
+        let items = items.zip(common.par_chunks_mut(n * heads)).zip(x.par_chunks(n * width)).zip(normed.par_chunks(n * width));
+        items.enumerate().for_each(|(item, (((((queries, mixed), out), common), x), normed))| {
+            let blocks = queries.par_chunks_mut(block).zip(mixed.par_chunks_mut(block)).zip(out.par_chunks_mut(block));
+            let blocks = blocks.zip(common.par_chunks_mut(QUERIES_PER_TASK * heads)).zip(x.par_chunks(block)).zip(normed.par_chunks(block));
+            blocks.for_each(|(((((queries, mixed), out), common), x), normed)| {
+                let rows = x.len() / width;
+                query.multiply(rows, Matrix::rows(normed, width), queries, width, false);
+                self.attention.block_output(item, [queries, &keys, &values], mixed, common);
+                output.multiply(rows, Matrix::rows(mixed, width), out, width, false);
+                add_rows(out, x, parts.output_bias);
+            });
+        });
+        (out, OnTheWay { summaries, queries, keys, values, mixed, common })
     }
 
     /// Gradients of `x`, of E, and of the packed parameters.
     fn gradients(&self, [x, e, packed, dy]: [&[T]; 4]) -> (Vec<T>, Option<Vec<T>>, Vec<T>) {
         let width = self.width;
         let parts = self.parts(packed);
-        let OnTheWay { summaries, queries, keys, values, mixed, common } = self.kept.take_or(|| self.mixed(x, e, &parts));
+        let OnTheWay { summaries, queries, keys, values, mixed, common } = self.kept.take_or(|| self.forward(x, e, &parts).1);
         let normed = self.normalised(x, &parts);
         let source = summaries.as_deref().unwrap_or(&normed);
         let [query, key, value, output] = parts.matrices.map(|matrix| self.pack(matrix.transposed()));
@@ -212,14 +232,7 @@ impl<T: Real> CustomOp3 for Fused<T> {
     ) -> Result<(CpuStorage, Shape)> {
         let (x, e, packed) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
         let parts = self.parts(packed);
-        let kept = self.mixed(x, e, &parts);
-        let output = self.pack(parts.matrices[3]);
-        let mut out = vec![T::default(); x.len()];
-        let block = self.width * ROWS_PER_TASK;
-        out.par_chunks_mut(block).zip(x.par_chunks(block)).zip(kept.mixed.par_chunks(block)).for_each(|((out, x), mixed)| {
-            output.multiply(mixed.len() / self.width, Matrix::rows(mixed, self.width), out, self.width, false);
-            add_rows(out, x, parts.output_bias);
-        });
+        let (out, kept) = self.forward(x, e, &parts);
         self.kept.put(kept);
         Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
     }

@@ -4,6 +4,8 @@
 //! multiplication"); a tile of C stays in registers while the depth is walked. Each element of C is summed in the same order whatever the
 //! number of rows, so that results do not depend on how rows are dealt to threads. Safe throughout: the vectors are those of `pulp`.
 
+use std::borrow::Cow;
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -40,14 +42,14 @@ const SCRATCH: usize = 8 * 64;
 pub(super) const ROWS_PER_SUM: usize = 1024;
 
 /// The right-hand matrix B (depth, columns) of products.
-pub(super) struct Packed<T> {
+pub(super) struct Packed<'b, T: Real> {
     depth: usize,
     columns: usize,
     /// Values across a panel: whole vectors.
     width: usize,
     lanes: usize,
-    /// (panels, depth, width), filled up with zeros.
-    panels: Vec<T>,
+    /// (panels, depth, width), filled up with zeros; B itself where it lies like that.
+    panels: Cow<'b, [T]>,
 }
 
 /// Width of the panels for a number of columns, and lanes of a vector.
@@ -68,17 +70,20 @@ impl<T: Real> WithSimd for Shape<T> {
     }
 }
 
-impl<T: Real> Packed<T> {
+impl<'b, T: Real> Packed<'b, T> {
     /// Packs `b` (depth, columns).
-    pub fn new(b: Matrix<'_, T>, depth: usize, columns: usize) -> Self {
+    pub fn new(b: Matrix<'b, T>, depth: usize, columns: usize) -> Self {
         let (width, lanes) = pulp::Arch::new().dispatch(Shape::<T> { columns, number: std::marker::PhantomData });
+        if (b.row, b.column) == (width, 1) && columns == width {
+            return Self { depth, columns, width, lanes, panels: Cow::Borrowed(&b.values[..depth * width]) };
+        }
         let mut panels = vec![T::default(); columns.div_ceil(width) * width * depth];
         if depth > 0 {
             for (number, panel) in panels.chunks_exact_mut(width * depth).enumerate() {
                 pack(b, number * width, width.min(columns - number * width), width, panel);
             }
         }
-        Self { depth, columns, width, lanes, panels }
+        Self { depth, columns, width, lanes, panels: panels.into() }
     }
 
     /// Columns of a panel that [`Self::take`] and [`Self::room`] make: two vectors.
@@ -92,7 +97,7 @@ impl<T: Real> Packed<T> {
 
     /// An empty matrix, whose memory is used again by each [`Self::take`] or [`Self::room`].
     pub fn nothing() -> Self {
-        Self { depth: 0, columns: 0, width: 0, lanes: Self::lanes(), panels: Vec::new() }
+        Self { depth: 0, columns: 0, width: 0, lanes: Self::lanes(), panels: Cow::default() }
     }
 
     /// Values of a row of its panel.
@@ -103,16 +108,17 @@ impl<T: Real> Packed<T> {
     /// Packs `b` (depth, columns) of at most [`Self::across`] columns into one panel, which becomes all of it: columns are whole vectors, and
     /// those beyond `b` hold anything finite or what stood there before.
     pub fn take(&mut self, b: Matrix<'_, T>, depth: usize, columns: usize) {
-        let width = self.room(depth, columns).len() / depth.max(1);
-        pack(b, 0, columns, width, &mut self.panels);
+        let panel = self.room(depth, columns);
+        pack(b, 0, columns, panel.len() / depth.max(1), panel);
     }
 
     /// Room for as much, (depth, whole vectors), to be written by another product.
     pub fn room(&mut self, depth: usize, columns: usize) -> &mut [T] {
         self.width = columns.div_ceil(self.lanes) * self.lanes;
         (self.depth, self.columns) = (depth, self.width);
-        self.panels.resize(depth * self.width, T::default());
-        &mut self.panels
+        let panels = self.panels.to_mut();
+        panels.resize(depth * self.width, T::default());
+        panels
     }
 
     /// `c (+)= a b` for `m` rows: `c` has its rows `c_row` values apart, of which the first `columns` are written.
@@ -151,8 +157,8 @@ fn pack<T: Real>(b: Matrix<'_, T>, first: usize, n: usize, width: usize, panel: 
 /// Columns that are packed together.
 const TURNED: usize = 8;
 
-struct Multiply<'a, T> {
-    b: &'a Packed<T>,
+struct Multiply<'a, T: Real> {
+    b: &'a Packed<'a, T>,
     m: usize,
     a: Matrix<'a, T>,
     c: &'a mut [T],
@@ -261,18 +267,18 @@ fn store<S: Simd, T: Real, const ROWS: usize, const VECTORS: usize>(
 }
 
 /// `a b` for `a` with rows of `depth` values one after the other: rows are dealt to threads.
-pub(super) fn rows_times<T: Real>(a: &[T], b: &Packed<T>) -> Buffer<T> {
+pub(super) fn rows_times<T: Real>(a: &[T], b: &Packed<'_, T>) -> Buffer<T> {
     let mut c = Buffer::unwritten(a.len() / b.depth.max(1) * b.columns);
     add_or_set(a, b, &mut c, false);
     c
 }
 
 /// `c += a b`, as [`rows_times`].
-pub(super) fn add_rows_times<T: Real>(a: &[T], b: &Packed<T>, c: &mut [T]) {
+pub(super) fn add_rows_times<T: Real>(a: &[T], b: &Packed<'_, T>, c: &mut [T]) {
     add_or_set(a, b, c, true);
 }
 
-fn add_or_set<T: Real>(a: &[T], b: &Packed<T>, c: &mut [T], accumulate: bool) {
+fn add_or_set<T: Real>(a: &[T], b: &Packed<'_, T>, c: &mut [T], accumulate: bool) {
     // Tasks of some size, whatever the width.
     let rows = (65_536 / b.depth.max(b.columns).max(1)).clamp(128, 1_024);
     c.par_chunks_mut(rows * b.columns).zip(a.par_chunks(rows * b.depth)).for_each(|(c, a)| {

@@ -40,7 +40,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("crate::explain", "cli pipeline"),
     ("crate::ingest", "cli explain pipeline prs score sequence simulate tokenization"),
     ("crate::interrupt", "main pipeline"),
-    ("crate::memory", "prs training"),
+    ("crate::memory", "cli prs training"),
     ("crate::models", "cli compress dataset explain pipeline score training"),
     ("crate::nn", "cli compress models score training"),
     ("crate::normal", "evaluation prs report"),

@@ -55,7 +55,9 @@ fn damaged(name: &'static str, default: u64, path: &Path, read: impl Fn() -> Res
         }
     });
     fs::write(path, whole).unwrap();
-    eprintln!("{name}: {n} cases, {n_went} of them were still read");
+    if n > 0 {
+        eprintln!("{name}: {n} cases, {n_went} of them were still read");
+    }
 }
 
 fn shown<T>(result: Result<T, impl std::fmt::Display>) -> Result<(), String> {

@@ -45,7 +45,7 @@ pub use self::{
     loss::{binary_cross_entropy, weighted_binary_cross_entropy},
     low_rank::{Linear, Rank},
     parameters::{Init, Parameters, refit},
-    pooling::{window_mask, window_max, window_mean},
+    pooling::{weighted_window_mean, window_mask, window_max, window_mean},
     projection::project,
     residual::add_with_bias,
     start::backward_from,

@@ -148,8 +148,7 @@ impl Encoder {
     /// The normalised mean of each haplotype's tokens.
     fn pooled(&self, sequence: &Sequence) -> Result<Tensor> {
         let Sequence { x, mask, .. } = self.norm.of(sequence)?;
-        let (_, n, hidden) = x.dims3()?;
-        window_mean(&x, &Tensor::ones((n, hidden), x.dtype(), x.device())?, &mask)?.squeeze(1)
+        window_mean(&x, x.dim(1)?, &mask)?.squeeze(1)
     }
 
     /// Fits what is not trained by gradient, layer by layer, each to what the fitted layers before it make of the haplotypes.

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
-    attention::{Attention, Common, QUERIES_PER_TASK, attention},
+    attention::{Attention, Common, QUERIES_PER_TASK, Sizes, attention},
     buffer::Buffer,
     gemm::{Matrix, Packed, add_rows_times, rows_times, sum_of, transposed_times},
     kept::Kept,
@@ -67,8 +67,6 @@ pub fn attention_block(x: &Tensor, mask: &Arc<Vec<u8>>, block: AttentionBlock<'_
             attention: Attention::new(n, k, heads, width / heads, projection.is_none().then(|| mask.clone())),
             project: projection.map(|_| Project::new(batch, n, k, width, 1)),
             mask: mask.clone(),
-            n,
-            heads,
             width,
             kept: Kept::nothing(),
         };
@@ -94,8 +92,6 @@ struct Fused<T: Real> {
     attention: Attention<T>,
     project: Option<Project<T>>,
     mask: Arc<Vec<u8>>,
-    n: usize,
-    heads: usize,
     width: usize,
     kept: Kept<OnTheWay<T>>,
 }
@@ -147,7 +143,7 @@ impl<T: Real> Fused<T> {
 
     /// The result, and all on the way to it. Once keys and values are there, a block of rows goes through all of the rest while it is in the cache.
     fn forward(&self, x: &[T], e: &[T], parts: &Parts<'_, T>) -> (Vec<T>, OnTheWay<T>) {
-        let (n, heads, width) = (self.n, self.heads, self.width);
+        let (Sizes { n, heads, .. }, width) = (self.attention.sizes, self.width);
         let normed = self.normalised(x, parts);
         let summaries = self.project.as_ref().map(|project| project.output(e, &normed));
         let source = summaries.as_deref().unwrap_or(&normed);

@@ -64,18 +64,18 @@ impl<T> LayerNorm<T> {
 /// Rows that are taken through each step together, so that none waits for the sums of the one before it.
 const TOGETHER: usize = 16;
 
-/// The sum of `f` over a row, of vectors and of what is left after them.
+/// The sum of what each value of a row adds: its vectors to a vector of sums, then the values left after them by their places.
 #[inline(always)]
 fn sum_over<S: Simd, T: Real>(
     simd: S,
     row: &[T],
-    of_vector: impl Fn(usize, T::Vector<S>, T::Vector<S>) -> T::Vector<S>,
+    of_vector: impl Fn(T::Vector<S>, T::Vector<S>) -> T::Vector<S>,
     of_value: impl Fn(usize) -> T,
 ) -> T {
     let vectors = T::vectors::<S>(row);
     let mut sums = T::splat(simd, T::default());
-    for (number, &vector) in vectors.iter().enumerate() {
-        sums = of_vector(number, vector, sums);
+    for &vector in vectors {
+        sums = of_vector(vector, sums);
     }
     let mut total = T::sum_of_lanes(simd, sums);
     for place in vectors.len() * T::lanes::<S>()..row.len() {
@@ -90,11 +90,11 @@ fn moments<S: Simd, T: Real>(simd: S, x: &[T], hidden: usize) -> ([T; TOGETHER],
     let one_nth = T::of(1.0 / hidden as f64);
     let (mut means, mut variances) = ([T::default(); TOGETHER], [T::default(); TOGETHER]);
     for (mean, x) in means.iter_mut().zip(x.chunks_exact(hidden)) {
-        *mean = sum_over(simd, x, |_, x, sums| T::plus(simd, x, sums), |i| x[i]) * one_nth;
+        *mean = sum_over(simd, x, |x, sums| T::plus(simd, x, sums), |i| x[i]) * one_nth;
     }
     for ((variance, &mean), x) in variances.iter_mut().zip(&means).zip(x.chunks_exact(hidden)) {
         let minus_mean = T::splat(simd, T::default() - mean);
-        let square = |_, x, sums| {
+        let square = |x, sums| {
             let centred = T::plus(simd, x, minus_mean);
             T::mul_add(simd, centred, centred, sums)
         };

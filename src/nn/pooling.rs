@@ -7,8 +7,9 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 use super::{
+    gemm::sum_of,
     mask,
-    real::{Real, add_scaled, fused, slice, vectorised, with_slices},
+    real::{Real, fused, slice, vectorised, with_slices},
 };
 
 /// Of `mask` (batch x n, row-major), 1 for each window with a token: batch x `ceil(n / window)`.
@@ -18,19 +19,27 @@ pub fn window_mask(mask: &[u8], n: usize, window: usize) -> Arc<Vec<u8>> {
     Arc::new(windows.map(|window| u8::from(window.iter().any(|&bit| bit != 0))).collect())
 }
 
-/// `y[j, c] = sum_s weight[s - j w, c] x[s, c] / (number of tokens)` over the tokens s of window j, zero where there is none: `x` (batch, n,
-/// width), `weight` (w, width) -> (batch, `ceil(n / w)`, width). With weights of 1 this is the mean.
+/// The mean of each channel over the tokens of each window, zero where there is none: `x` (batch, n, width) -> (batch, `ceil(n / window)`, width).
 ///
 /// # Errors
 /// Shapes or types that do not fit.
-pub fn window_mean(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
+pub fn window_mean(x: &Tensor, window: usize, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
+    weighted_window_mean(x, &Tensor::ones((window, x.dim(2)?), x.dtype(), x.device())?, mask)
+}
+
+/// `y[j, c] = sum_s weight[s - j w, c] x[s, c] / (number of tokens)` over the tokens s of window j, zero where there is none: `x` (batch, n,
+/// width), `weight` (w, width) -> (batch, `ceil(n / w)`, width). With weights of 1 this is [`window_mean`].
+///
+/// # Errors
+/// Shapes or types that do not fit.
+pub fn weighted_window_mean(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
     let (window, width) = weight.dims2()?;
     let windows = Windows::new(x, window, mask)?;
     if width != windows.width {
-        bail!("window_mean: x {:?} and weight {:?} do not fit", x.shape(), weight.shape());
+        bail!("weighted_window_mean: x {:?} and weight {:?} do not fit", x.shape(), weight.shape());
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, Mean::<T>(windows, PhantomData)));
+    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, Mean::<T> { windows, learns: weight.track_op(), number: PhantomData }));
     composed_mean(&x, &weight, &windows)
 }
 
@@ -114,7 +123,12 @@ impl Windows {
     }
 }
 
-struct Mean<T>(Windows, PhantomData<T>);
+struct Mean<T> {
+    windows: Windows,
+    /// Whether anybody asks for the gradient of the weights.
+    learns: bool,
+    number: PhantomData<T>,
+}
 
 impl<T: Real> CustomOp2 for Mean<T> {
     fn name(&self) -> &'static str {
@@ -123,7 +137,7 @@ impl<T: Real> CustomOp2 for Mean<T> {
 
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (x, weight) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
-        let windows @ &Windows { n, width, window, .. } = &self.0;
+        let windows @ &Windows { n, width, window, .. } = &self.windows;
         let (item, summary) = windows.sizes();
         let mut y = vec![T::default(); x.len() / item.max(1) * summary];
         y.par_chunks_mut(summary).zip(x.par_chunks(item)).zip(windows.mask.par_chunks(n)).for_each(|((y, x), mask)| {
@@ -147,19 +161,20 @@ impl<T: Real> CustomOp2 for Mean<T> {
 
     fn bwd(&self, x: &Tensor, weight: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (dx, dweight) = with_slices::<T, 3, _>([x, weight, gradient], |slices| Ok(self.gradients(slices)))?;
-        Ok((Some(Tensor::from_vec(dx, x.shape(), x.device())?), Some(Tensor::from_vec(dweight, weight.shape(), x.device())?)))
+        let dweight = dweight.map(|dweight| Tensor::from_vec(dweight, weight.shape(), x.device())).transpose()?;
+        Ok((Some(Tensor::from_vec(dx, x.shape(), x.device())?), dweight))
     }
 }
 
 impl<T: Real> Mean<T> {
-    fn gradients(&self, [x, weight, dy]: [&[T]; 3]) -> (Vec<T>, Vec<T>) {
-        let windows @ &Windows { n, width, window, .. } = &self.0;
+    fn gradients(&self, [x, weight, dy]: [&[T]; 3]) -> (Vec<T>, Option<Vec<T>>) {
+        let windows @ &Windows { n, width, window, .. } = &self.windows;
         let (item, summary) = windows.sizes();
         let mut dx = vec![T::default(); x.len()];
         let items = dx.par_chunks_mut(item).zip(x.par_chunks(item)).zip(dy.par_chunks(summary)).zip(windows.mask.par_chunks(n));
-        let partial: Vec<Vec<T>> = items
+        let partial: Vec<Option<Vec<T>>> = items
             .map(|(((dx, x), dy), mask)| {
-                let mut dweight = vec![T::default(); weight.len()];
+                let mut dweight = self.learns.then(|| vec![T::default(); weight.len()]);
                 vectorised(
                     #[inline(always)]
                     || {
@@ -168,11 +183,13 @@ impl<T: Real> Mean<T> {
                             for place in windows.places(mask, number) {
                                 let row = (number * window + place) * width;
                                 let (x, dx) = (&x[row..][..width], &mut dx[row..][..width]);
-                                let (weight, dweight) = (&weight[place * width..][..width], &mut dweight[place * width..][..width]);
-                                for i in 0..width {
-                                    let dy = share * dy[i];
-                                    dx[i] = weight[i] * dy;
-                                    dweight[i] += x[i] * dy;
+                                for ((dx, &w), &dy) in dx.iter_mut().zip(&weight[place * width..][..width]).zip(dy) {
+                                    *dx = w * (share * dy);
+                                }
+                                if let Some(dweight) = &mut dweight {
+                                    for ((dw, &x), &dy) in dweight[place * width..][..width].iter_mut().zip(x).zip(dy) {
+                                        *dw += x * (share * dy);
+                                    }
                                 }
                             }
                         }
@@ -181,11 +198,7 @@ impl<T: Real> Mean<T> {
                 dweight
             })
             .collect();
-        let mut dweight = vec![T::default(); weight.len()];
-        for part in &partial {
-            add_scaled(&mut dweight, T::of(1.0), part);
-        }
-        (dx, dweight)
+        (dx, sum_of(partial.into_iter().flatten()))
     }
 }
 
@@ -249,7 +262,7 @@ mod tests {
         super::real::tests::{assert_same_gradients, check_gradients},
         *,
     };
-    use candle_core::{DType, Device};
+    use candle_core::Device;
 
     fn mask() -> Arc<Vec<u8>> {
         Arc::new(vec![1, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0])
@@ -257,7 +270,7 @@ mod tests {
 
     #[test]
     fn every_input_gets_its_gradient() {
-        check_gradients([&[2, 7, 3], &[3, 3]], |t| window_mean(&t[0], &t[1], &mask()));
+        check_gradients([&[2, 7, 3], &[3, 3]], |t| weighted_window_mean(&t[0], &t[1], &mask()));
         check_gradients([&[2, 7, 3]], |t| window_max(&t[0], 3, &mask()));
     }
 
@@ -265,7 +278,7 @@ mod tests {
     fn the_composition_for_other_devices_is_the_same() {
         let windows = |t: &[Tensor]| Windows::new(&t[0], 3, &mask());
         let mean = |t: &[Tensor]| composed_mean(&t[0], &t[1], &windows(t)?);
-        assert_same_gradients([&[2, 7, 3], &[3, 3]], |t| window_mean(&t[0], &t[1], &mask()), mean);
+        assert_same_gradients([&[2, 7, 3], &[3, 3]], |t| weighted_window_mean(&t[0], &t[1], &mask()), mean);
         assert_same_gradients([&[2, 7, 3]], |t| window_max(&t[0], 3, &mask()), |t| composed_max(&t[0], &windows(t)?));
         // Of equal values one is chosen, the first.
         let equal = |t: &[Tensor]| &t[0] - t[0].detach();
@@ -277,8 +290,7 @@ mod tests {
         let x = Tensor::new(&[[[-1f32], [9.0], [-3.0], [-5.0], [9.0], [9.0], [9.0], [-7.0]]], &Device::Cpu).unwrap();
         let mask = Arc::new(vec![1, 0, 1, 1, 0, 0, 0, 1]);
         let values = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let ones = Tensor::ones((2, 1), DType::F32, &Device::Cpu).unwrap();
-        assert_eq!(values(window_mean(&x, &ones, &mask).unwrap()), [-1.0, -4.0, 0.0, -7.0]);
+        assert_eq!(values(window_mean(&x, 2, &mask).unwrap()), [-1.0, -4.0, 0.0, -7.0]);
         assert_eq!(values(window_max(&x, 2, &mask).unwrap()), [-1.0, -3.0, 0.0, -7.0]);
         assert_eq!(*window_mask(&mask, 8, 2), [1, 1, 0, 1]);
         // The last window may be short.

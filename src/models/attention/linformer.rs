@@ -12,7 +12,7 @@ use candle_core::{Result, Tensor};
 use super::{Channels, Mixing, MixingParts, Sequence};
 use crate::{
     models::{Config, Projection, Sharing},
-    nn::{Init, Parameters, attention, project, window_mask, window_max, window_mean},
+    nn::{Init, Parameters, attention, project, weighted_window_mean, window_mask, window_max, window_mean},
 };
 
 /// Linformer attention.
@@ -66,11 +66,8 @@ impl Summary {
     fn of(&self, rows: &Tensor, sequence: &Sequence) -> Result<Tensor> {
         match self {
             Self::Learned { e, groups } => project(&e.narrow(1, sequence.slots.start, sequence.slots.len())?, rows, *groups),
-            Self::Mean(window) => {
-                let ones = Tensor::ones((*window, rows.dim(2)?), rows.dtype(), rows.device())?;
-                window_mean(rows, &ones, &sequence.mask)
-            }
-            Self::Conv(weights) => window_mean(rows, weights, &sequence.mask),
+            Self::Mean(window) => window_mean(rows, *window, &sequence.mask),
+            Self::Conv(weights) => weighted_window_mean(rows, weights, &sequence.mask),
             Self::Max(window) => window_max(rows, *window, &sequence.mask),
         }
     }

@@ -24,8 +24,8 @@
 //!
 //! `simulate` makes cohorts with planted risk and a known best possible AUC (0-cohort/); `score` applies a saved model to new people;
 //! `explain` says what each variant does to its logit; `compress` makes it smaller;
-//! `pipeline` runs the stages of a TOML file in this order and continues where it was stopped, or does one job of them; `pipelines/cluster/`
-//! has a workflow engine do all jobs.
+//! `pipeline` runs the stages of a TOML file in this order and continues where it was stopped, or does one job of them; it also looks at all inputs
+//! (`check`) and lists the jobs (`plan`). `pipelines/cluster/` has a workflow engine do all jobs; `sequence` and `score` put their blocks together (`merge`).
 //!
 //! # A stage
 //! Each stage is one module with `Options` (validated, serde, no clap), `run(..) -> Result<Summary, Error>` and `Error`.
@@ -34,7 +34,7 @@
 //! `main` -> `cli` -> `pipeline` -> stages. `sequence`, `prs`, `simulate` -> `ingest`. `tokenization` -> `gf-tokenizer`, `sequence`.
 //! `compress` -> `training`. `explain` -> `score` -> `training`. `training`, `score`, `explain`, `compress` -> `dataset` -> `models` -> `nn`.
 //! `prs`, `simulate`, `training`, `compress` -> `evaluation::roc` (the one AUROC there is).
-//! `prs`, `training` -> `memory`, a leaf; `evaluation`, `prs` -> `regression`, `normal`, two more; `report` -> `normal`. `prs` -> `report` (the one writer of `guards.csv`).
+//! `cli`, `prs`, `training` -> `memory`, a leaf; `evaluation`, `prs` -> `regression`, `normal`, two more; `report` -> `normal`. `prs` -> `report` (the one writer of `guards.csv`).
 //! `evaluation`, `explain` -> `report`; `evaluation` and `report` see rows of `gf-cohort-schema` only, never a tensor or a genome;
 //! `models` never see a sample id or a path; `ingest` never sees a phenotype, so it cannot leak one. clap and anyhow stay in
 //! `cli`, `pipeline` and `main`; linfa in `prs`; mpi in `training`; askama, plotly and plotters in `report` (plotters in `explain` too); nalgebra in `compress`,

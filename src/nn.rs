@@ -9,6 +9,7 @@
 mod activation;
 mod attention;
 mod attention_block;
+mod blocks;
 mod buffer;
 mod code_attention;
 mod convolution;
@@ -18,11 +19,13 @@ mod gemm;
 mod kept;
 mod kernel_hash;
 mod layer_norm;
+mod layer_only;
 mod linear;
 mod loss;
 mod low_rank;
 mod mask;
 mod parameters;
+mod pooled;
 mod pooling;
 mod projection;
 mod real;
@@ -41,10 +44,12 @@ pub use self::{
     feed_forward::{FeedForward, feed_forward},
     kernel_hash::{Kernel, kernel_hash},
     layer_norm::layer_norm,
+    layer_only::layer_only,
     linear::linear,
     loss::{binary_cross_entropy, weighted_binary_cross_entropy},
     low_rank::{Linear, Rank},
     parameters::{Init, Parameters, refit},
+    pooled::pooled,
     pooling::{weighted_window_mean, window_mask, window_max, window_mean},
     projection::project,
     residual::add_with_bias,

@@ -78,15 +78,19 @@ impl Attention {
 
     /// `x + attention(norm(x)) + bias`, (haplotypes, slots, hidden).
     pub fn forward(&self, sequence: &Sequence, norm: &Norm, bias: &Tensor) -> Result<Tensor> {
-        if let (Linear::Dense(output), Some(parts)) = (&self.output, self.mixing.block(sequence)?) {
-            let MixingParts { query, key, value, projection, heads } = parts;
-            let Norm { gamma, beta } = norm;
-            let projection = projection.as_ref();
-            let block = AttentionBlock { gamma, beta, projection, query, key, value, output, output_bias: bias, heads };
-            return attention_block(&sequence.x, &sequence.mask, block);
+        if let Some(block) = self.block(sequence, norm, bias)? {
+            return attention_block(&sequence.x, &sequence.mask, &block);
         }
         let mixed = self.output.forward(&self.mixing.mix(&norm.of(sequence)?)?)?;
         add_with_bias(&sequence.x, &mixed, bias)
+    }
+
+    /// The parameters for the operation that does all of this at once, where it can.
+    pub fn block<'p>(&'p self, sequence: &Sequence, norm: &'p Norm, bias: &'p Tensor) -> Result<Option<AttentionBlock<'p>>> {
+        let (Linear::Dense(output), Some(parts)) = (&self.output, self.mixing.block(sequence)?) else { return Ok(None) };
+        let MixingParts { query, key, value, projection, heads } = parts;
+        let Norm { gamma, beta } = norm;
+        Ok(Some(AttentionBlock { gamma, beta, projection, query, key, value, output, output_bias: bias, heads }))
     }
 
     /// See [`Mixing::fit`]; the sequences are normalised.

@@ -11,7 +11,8 @@ use super::{
     attention::{Attention, Sequence},
 };
 use crate::nn::{
-    Activation, FeedForward, Init, Linear, Parameters, activation_with_bias, add_with_bias, embed, feed_forward, layer_norm, window_mean,
+    Activation, FeedForward, Init, Linear, Parameters, activation_with_bias, add_with_bias, embed, feed_forward, layer_norm, layer_only,
+    pooled,
 };
 
 /// The encoder; one set of weights for all loci, positions and projections by place.
@@ -86,15 +87,31 @@ impl Layer {
         Ok(Sequence { x: self.feed_forward(&x)?, ..sequence })
     }
 
+    /// As [`Self::forward`], to the last bit, with nothing kept for gradients.
+    fn forward_only(&self, sequence: Sequence) -> Result<Sequence> {
+        let attention = self.attention.block(&sequence, &self.attention_norm, &self.attention_bias)?;
+        let x = match attention.zip(self.feed_forward_block()) {
+            Some((attention, feed_forward)) => layer_only(&sequence.x, &sequence.mask, &attention, feed_forward)?,
+            None => self.forward(sequence.clone())?.x,
+        };
+        Ok(Sequence { x: x.detach(), ..sequence })
+    }
+
     fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
-        let Norm { gamma, beta } = &self.feed_forward_norm;
-        if let (Linear::Dense(expand), Linear::Dense(contract)) = (&self.expand, &self.contract) {
-            let (expand_bias, contract_bias, activation) = (&self.expand_bias, &self.contract_bias, self.activation);
-            return feed_forward(x, FeedForward { gamma, beta, expand, expand_bias, contract, contract_bias, activation });
+        if let Some(block) = self.feed_forward_block() {
+            return feed_forward(x, block);
         }
+        let Norm { gamma, beta } = &self.feed_forward_norm;
         let expanded = self.expand.forward(&layer_norm(x, gamma, beta, None)?)?;
         let contracted = self.contract.forward(&activation_with_bias(&expanded, &self.expand_bias, self.activation)?)?;
         add_with_bias(x, &contracted, &self.contract_bias)
+    }
+
+    /// The parameters for the operation that does the whole feed-forward half at once: dense ones.
+    fn feed_forward_block(&self) -> Option<FeedForward<'_>> {
+        let (Linear::Dense(expand), Linear::Dense(contract)) = (&self.expand, &self.contract) else { return None };
+        let Self { feed_forward_norm: Norm { gamma, beta }, expand_bias, contract_bias, activation, .. } = self;
+        Some(FeedForward { gamma, beta, expand, expand_bias, contract, contract_bias, activation: *activation })
     }
 }
 
@@ -134,7 +151,7 @@ impl Encoder {
     pub fn encode_only(&self, locus: usize, embedded: Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
         let mut sequence = self.sequence(locus, embedded, mask)?;
         for layer in &self.layers {
-            sequence = layer.forward(Sequence { x: sequence.x.detach(), ..sequence })?;
+            sequence = layer.forward_only(sequence)?;
         }
         self.pooled(&sequence)
     }
@@ -147,8 +164,7 @@ impl Encoder {
 
     /// The normalised mean of each haplotype's tokens.
     fn pooled(&self, sequence: &Sequence) -> Result<Tensor> {
-        let Sequence { x, mask, .. } = self.norm.of(sequence)?;
-        window_mean(&x, x.dim(1)?, &mask)?.squeeze(1)
+        pooled(&sequence.x, &self.norm.gamma, &self.norm.beta, &sequence.mask)
     }
 
     /// Fits what is not trained by gradient, layer by layer, each to what the fitted layers before it make of the haplotypes.
@@ -163,8 +179,7 @@ impl Encoder {
             let normalised = sequences.iter().map(|sequence| layer.attention_norm.of(sequence)).collect::<Result<Vec<_>>>()?;
             layer.attention.fit(&normalised, &mut rng)?;
             for sequence in &mut sequences {
-                *sequence = layer.forward(sequence.clone())?;
-                sequence.x = sequence.x.detach();
+                *sequence = layer.forward_only(sequence.clone())?;
             }
         }
         Ok(())

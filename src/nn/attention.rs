@@ -11,6 +11,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{
+    blocks::Blocks,
     buffer::Buffer,
     gemm::{Matrix, Packed},
     kept::Kept,
@@ -297,13 +298,12 @@ impl<T: Real> Attention<T> {
         let width = sizes.width();
         let mut out = Buffer::unwritten(q.len());
         let mut common = vec![Common::default(); q.len() / d];
-        // Blocks of queries of one sequence after the other: a block never reaches into the next sequence.
-        let items = out.par_chunks_mut(n * width).zip(q.par_chunks(n * width)).zip(common.par_chunks_mut(n * heads)).enumerate();
-        let blocks = items.flat_map(|(item, ((out, q), common))| {
-            let parts = out.par_chunks_mut(QUERIES_PER_TASK * width).zip(q.par_chunks(QUERIES_PER_TASK * width));
-            parts.zip(common.par_chunks_mut(QUERIES_PER_TASK * heads)).map(move |((out, q), common)| (item, out, q, common))
+        let blocks = Blocks { sequences: q.len() / (n * width), n, rows: QUERIES_PER_TASK };
+        let tasks = blocks.of(&mut out, width).into_par_iter().zip(blocks.of(&mut common, heads)).enumerate();
+        tasks.for_each(|(number, (out, common))| {
+            let (sequence, row) = blocks.place(number);
+            self.block_output(sequence, [&q[row * width..][..out.len()], k, v], out, common);
         });
-        blocks.for_each(|(item, out, q, common)| self.block_output(item, [q, k, v], out, common));
         (out, common)
     }
 

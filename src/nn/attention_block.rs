@@ -4,7 +4,7 @@
 //! One operation in place of a dozen: between operations candle's backward pass adds each gradient to a tensor of zeros, on threads of its
 //! own. Kept for the backward pass are queries, summaries, keys, values and what the heads give; norms are computed again.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::{
     ROWS_PER_TASK,
     attention::{Attention, Common, QUERIES_PER_TASK, Sizes, attention},
+    blocks::{Blocks, part_or},
     buffer::Buffer,
     gemm::{Matrix, Packed, add_rows_times, rows_times, sum_of, transposed_times},
     kept::Kept,
@@ -24,14 +25,14 @@ use super::{
 };
 
 /// The parameters of the block, dense; matrices are (width, width).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AttentionBlock<'p> {
     /// Of the norm, (width).
     pub gamma: &'p Tensor,
     /// Of the norm, (width).
     pub beta: &'p Tensor,
     /// E, (summaries, n); without it tokens attend to all tokens.
-    pub projection: Option<&'p Tensor>,
+    pub projection: Option<Tensor>,
     /// Wq.
     pub query: &'p Tensor,
     /// Wk.
@@ -50,36 +51,40 @@ pub struct AttentionBlock<'p> {
 ///
 /// # Errors
 /// Shapes or types that do not fit.
-pub fn attention_block(x: &Tensor, mask: &Arc<Vec<u8>>, block: AttentionBlock<'_>) -> Result<Tensor> {
-    let (batch, n, width) = x.dims3()?;
-    let AttentionBlock { gamma, beta, projection, query, key, value, output, output_bias, heads } = block;
-    let fits = [query, key, value, output].iter().all(|matrix| matrix.dims() == [width, width])
-        && [gamma, beta, output_bias].iter().all(|vector| vector.elem_count() == width)
-        && projection.is_none_or(|e| e.rank() == 2 && e.dims()[1] == n && e.dims()[0] > 0);
-    if !fits || mask.len() != batch * n || heads == 0 || width % heads != 0 {
-        bail!("attention_block: x {:?}, query {:?} and {heads} heads do not fit", x.shape(), query.shape());
-    }
-    fused!(x.dtype(), x.device(), T => {
-        let packed = joined([gamma, beta, output_bias, query, key, value, output])?;
-        let e = projection.map(Tensor::contiguous).transpose()?;
-        let k = projection.map_or(Ok(n), |e| e.dim(0))?;
-        let operation = Fused::<T> {
-            attention: Attention::new(n, k, heads, width / heads, projection.is_none().then(|| mask.clone())),
-            project: projection.map(|_| Project::new(batch, n, k, width, 1)),
-            mask: mask.clone(),
-            width,
-            kept: Kept::nothing(),
-        };
-        // Without E its place is taken by a vector of the parameters, which gets no gradient there.
-        x.contiguous()?.apply_op3(&e.unwrap_or_else(|| gamma.clone()), &packed, operation)
-    });
+pub fn attention_block(x: &Tensor, mask: &Arc<Vec<u8>>, block: &AttentionBlock<'_>) -> Result<Tensor> {
+    block.check(x, mask)?;
+    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op3(&block.e()?, &block.joined()?, Fused::<T>::new(x, mask, block)?));
     composed(x, mask, block)
 }
 
+impl AttentionBlock<'_> {
+    pub(super) fn check(&self, x: &Tensor, mask: &[u8]) -> Result<()> {
+        let (batch, n, width) = x.dims3()?;
+        let Self { gamma, beta, projection, query, key, value, output, output_bias, heads } = self;
+        let fits = [query, key, value, output].iter().all(|matrix| matrix.dims() == [width, width])
+            && [gamma, beta, output_bias].iter().all(|vector| vector.elem_count() == width)
+            && projection.as_ref().is_none_or(|e| e.rank() == 2 && e.dims()[1] == n && e.dims()[0] > 0);
+        if !fits || mask.len() != batch * n || *heads == 0 || width % heads != 0 {
+            bail!("attention_block: x {:?}, query {:?} and {heads} heads do not fit", x.shape(), query.shape());
+        }
+        Ok(())
+    }
+
+    /// E; without it its place is taken by a vector of the parameters, which gets no gradient there.
+    pub(super) fn e(&self) -> Result<Tensor> {
+        self.projection.as_ref().unwrap_or(self.gamma).contiguous()
+    }
+
+    /// All other parameters, as [`Fused::parts`] takes them apart.
+    pub(super) fn joined(&self) -> Result<Tensor> {
+        joined([self.gamma, self.beta, self.output_bias, self.query, self.key, self.value, self.output])
+    }
+}
+
 /// The same from its parts, for other devices.
-fn composed(x: &Tensor, mask: &Arc<Vec<u8>>, block: AttentionBlock<'_>) -> Result<Tensor> {
+fn composed(x: &Tensor, mask: &Arc<Vec<u8>>, block: &AttentionBlock<'_>) -> Result<Tensor> {
     let normed = layer_norm(x, block.gamma, block.beta, Some(mask))?;
-    let (source, key_mask) = match block.projection {
+    let (source, key_mask) = match &block.projection {
         Some(e) => (project(e, &normed, 1)?, None),
         None => (normed.clone(), Some(mask)),
     };
@@ -88,7 +93,7 @@ fn composed(x: &Tensor, mask: &Arc<Vec<u8>>, block: AttentionBlock<'_>) -> Resul
     add_with_bias(x, &linear(&mixed, block.output)?, block.output_bias)
 }
 
-struct Fused<T: Real> {
+pub(super) struct Fused<T: Real> {
     attention: Attention<T>,
     project: Option<Project<T>>,
     mask: Arc<Vec<u8>>,
@@ -97,7 +102,7 @@ struct Fused<T: Real> {
 }
 
 /// What the backward pass needs again.
-struct OnTheWay<T: Real> {
+pub(super) struct OnTheWay<T: Real> {
     /// Summaries of the normalised sequence, with a projection.
     summaries: Option<Buffer<T>>,
     queries: Buffer<T>,
@@ -108,7 +113,7 @@ struct OnTheWay<T: Real> {
 }
 
 /// The parameters as they lie in the packed tensor.
-struct Parts<'p, T> {
+pub(super) struct Parts<'p, T> {
     gamma: &'p [T],
     beta: &'p [T],
     output_bias: &'p [T],
@@ -117,7 +122,19 @@ struct Parts<'p, T> {
 }
 
 impl<T: Real> Fused<T> {
-    fn parts<'p>(&self, packed: &'p [T]) -> Parts<'p, T> {
+    pub(super) fn new(x: &Tensor, mask: &Arc<Vec<u8>>, block: &AttentionBlock<'_>) -> Result<Self> {
+        let ((batch, n, width), heads) = (x.dims3()?, block.heads);
+        let k = block.projection.as_ref().map_or(Ok(n), |e| e.dim(0))?;
+        Ok(Self {
+            attention: Attention::new(n, k, heads, width / heads, block.projection.is_none().then(|| mask.clone())),
+            project: block.projection.as_ref().map(|_| Project::new(batch, n, k, width, 1)),
+            mask: mask.clone(),
+            width,
+            kept: Kept::nothing(),
+        })
+    }
+
+    pub(super) fn parts<'p>(&self, packed: &'p [T]) -> Parts<'p, T> {
         let width = self.width;
         let matrix = |number: usize| Matrix::rows(&packed[3 * width + number * width * width..][..width * width], width);
         Parts {
@@ -141,29 +158,58 @@ impl<T: Real> Fused<T> {
         normed
     }
 
-    /// The result, and all on the way to it. Once keys and values are there, a block of rows goes through all of the rest while it is in the cache.
-    fn forward(&self, x: &[T], e: &[T], parts: &Parts<'_, T>) -> (Vec<T>, OnTheWay<T>) {
+    /// Some rows of it.
+    fn norm_of(&self, x: &[T], parts: &Parts<'_, T>, rows: Range<usize>) -> Buffer<T> {
+        let x = &x[rows.start * self.width..rows.end * self.width];
+        let mut normed = Buffer::unwritten(x.len());
+        normalise_rows(x, parts.gamma, parts.beta, Some(&self.mask[rows]), &mut normed);
+        normed
+    }
+
+    /// The result, and all on the way to it, without what the tasks write on theirs unless that is to be kept. Once keys and values are there, a
+    /// block of rows goes through all of the rest while it is in the cache, and through what comes `then`.
+    pub(super) fn forward(
+        &self,
+        [x, e]: [&[T]; 2],
+        parts: &Parts<'_, T>,
+        keep: bool,
+        then: impl Fn(&mut [T]) + Sync,
+    ) -> (Vec<T>, OnTheWay<T>) {
         let (Sizes { n, heads, .. }, width) = (self.attention.sizes, self.width);
-        let normed = self.normalised(x, parts);
-        let summaries = self.project.as_ref().map(|project| project.output(e, &normed));
-        let source = summaries.as_deref().unwrap_or(&normed);
+        let norm_of = |rows| self.norm_of(x, parts, rows);
+        // With summaries, rows are normalised again where they are needed next: that is cheaper than to write them to memory and read them.
+        let (summaries, normed) = match &self.project {
+            Some(project) => (Some(project.output(e, norm_of)), None),
+            None => (None, Some(self.normalised(x, parts))),
+        };
+        let source = summaries.as_deref().or(normed.as_deref()).unwrap_or_default();
         let [query, key, value, output] = parts.matrices.map(|matrix| self.pack(matrix));
         let (keys, values) = (rows_times(source, &key), rows_times(source, &value));
-        let (mut queries, mut mixed, mut out) = (Buffer::unwritten(x.len()), Buffer::unwritten(x.len()), vec![T::default(); x.len()]);
-        let mut common = vec![Common::default(); x.len() / width * heads];
-        let block = QUERIES_PER_TASK * width;
-        let items = queries.par_chunks_mut(n * width).zip(mixed.par_chunks_mut(n * width)).zip(out.par_chunks_mut(n * width));
-        let items = items.zip(common.par_chunks_mut(n * heads)).zip(x.par_chunks(n * width)).zip(normed.par_chunks(n * width));
-        items.enumerate().for_each(|(item, (((((queries, mixed), out), common), x), normed))| {
-            let blocks = queries.par_chunks_mut(block).zip(mixed.par_chunks_mut(block)).zip(out.par_chunks_mut(block));
-            let blocks = blocks.zip(common.par_chunks_mut(QUERIES_PER_TASK * heads)).zip(x.par_chunks(block)).zip(normed.par_chunks(block));
-            blocks.for_each(|(((((queries, mixed), out), common), x), normed)| {
-                let rows = x.len() / width;
-                query.multiply(rows, Matrix::rows(normed, width), queries, width, false);
-                self.attention.block_output(item, [queries, &keys, &values], mixed, common);
-                output.multiply(rows, Matrix::rows(mixed, width), out, width, false);
-                add_rows(out, x, parts.output_bias);
-            });
+        let n_kept = if keep { x.len() } else { 0 };
+        let (mut queries, mut mixed) = (Buffer::unwritten(n_kept), Buffer::unwritten(n_kept));
+        let (mut common, mut out) = (vec![Common::default(); n_kept / width * heads], vec![T::default(); x.len()]);
+        let blocks = Blocks { sequences: x.len() / (n * width), n, rows: QUERIES_PER_TASK };
+        let tasks = blocks.of(&mut out, width).into_par_iter().zip(blocks.of(&mut queries, width));
+        let tasks = tasks.zip(blocks.of(&mut mixed, width)).zip(blocks.of(&mut common, heads)).enumerate();
+        tasks.for_each(|(number, (((out, queries), mixed), common))| {
+            let ((sequence, row), rows) = (blocks.place(number), out.len() / width);
+            let here = row * width..(row + rows) * width;
+            let n_own = if keep { 0 } else { out.len() };
+            let (mut own_queries, mut own_mixed) = (Buffer::unwritten(n_own), Buffer::unwritten(n_own));
+            let mut own_common = vec![Common::default(); n_own / width * heads];
+            let (queries, mixed) = (part_or(queries, &mut own_queries), part_or(mixed, &mut own_mixed));
+            let own_normed;
+            let normed = if let Some(normed) = &normed {
+                &normed[here.clone()]
+            } else {
+                own_normed = norm_of(row..row + rows);
+                &own_normed
+            };
+            query.multiply(rows, Matrix::rows(normed, width), queries, width, false);
+            self.attention.block_output(sequence, [queries, &keys, &values], mixed, part_or(common, &mut own_common));
+            output.multiply(rows, Matrix::rows(mixed, width), out, width, false);
+            add_rows(out, &x[here], parts.output_bias);
+            then(out);
         });
         (out, OnTheWay { summaries, queries, keys, values, mixed, common })
     }
@@ -172,7 +218,8 @@ impl<T: Real> Fused<T> {
     fn gradients(&self, [x, e, packed, dy]: [&[T]; 4]) -> (Vec<T>, Option<Vec<T>>, Vec<T>) {
         let width = self.width;
         let parts = self.parts(packed);
-        let OnTheWay { summaries, queries, keys, values, mixed, common } = self.kept.take_or(|| self.forward(x, e, &parts).1);
+        let OnTheWay { summaries, queries, keys, values, mixed, common } =
+            self.kept.take_or(|| self.forward([x, e], &parts, true, |_| ()).1);
         let normed = self.normalised(x, &parts);
         let source = summaries.as_deref().unwrap_or(&normed);
         let [query, key, value, output] = parts.matrices.map(|matrix| self.pack(matrix.transposed()));
@@ -228,7 +275,7 @@ impl<T: Real> CustomOp3 for Fused<T> {
     ) -> Result<(CpuStorage, Shape)> {
         let (x, e, packed) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
         let parts = self.parts(packed);
-        let (out, kept) = self.forward(x, e, &parts);
+        let (out, kept) = self.forward([x, e], &parts, true, |_| ());
         self.kept.put(kept);
         Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
     }
@@ -267,7 +314,7 @@ mod tests {
             value: &t[5],
             output: &t[6],
             output_bias: &t[7],
-            projection: with_projection.then(|| &t[8]),
+            projection: with_projection.then(|| t[8].clone()),
             heads,
         }
     }
@@ -276,9 +323,9 @@ mod tests {
     fn every_input_gets_its_gradient() {
         let mask = Arc::new(vec![1, 1, 0, 1, 1, 0, 0, 1, 1, 1]);
         let vectors: [&[usize]; 8] = [&[2, 5, 4], &[4], &[4], &[4, 4], &[4, 4], &[4, 4], &[4, 4], &[4]];
-        check_gradients(vectors, |t| attention_block(&t[0], &mask, block(t, 2, false)));
+        check_gradients(vectors, |t| attention_block(&t[0], &mask, &block(t, 2, false)));
         let shapes: [&[usize]; 9] = [&[2, 5, 4], &[4], &[4], &[4, 4], &[4, 4], &[4, 4], &[4, 4], &[4], &[3, 5]];
-        check_gradients(shapes, |t| attention_block(&t[0], &mask, block(t, 2, true)));
+        check_gradients(shapes, |t| attention_block(&t[0], &mask, &block(t, 2, true)));
     }
 
     #[test]
@@ -291,8 +338,8 @@ mod tests {
             let with = |f: &dyn Fn(&[Tensor]) -> Result<Tensor>, t: &[Tensor]| f(t)?.broadcast_add(&t[8].sum_all()?);
             assert_same_gradients(
                 shapes,
-                |t| with(&|t| attention_block(&t[0], &mask, block(t, 3, with_projection)), t),
-                |t| with(&|t| composed(&t[0], &mask, block(t, 3, with_projection)), t),
+                |t| with(&|t| attention_block(&t[0], &mask, &block(t, 3, with_projection)), t),
+                |t| with(&|t| composed(&t[0], &mask, &block(t, 3, with_projection)), t),
             );
         }
     }

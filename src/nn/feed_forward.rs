@@ -43,17 +43,26 @@ pub struct FeedForward<'p> {
 /// # Errors
 /// Shapes or types that do not fit.
 pub fn feed_forward(x: &Tensor, block: FeedForward<'_>) -> Result<Tensor> {
-    let (width, inner) = block.expand.dims2()?;
-    let FeedForward { gamma, beta, expand, expand_bias, contract, contract_bias, activation } = block;
-    let vectors = [(gamma, width), (beta, width), (expand_bias, inner), (contract_bias, width)];
-    if x.dims().last() != Some(&width) || contract.dims2()? != (inner, width) || vectors.iter().any(|(v, n)| v.elem_count() != *n) {
-        bail!("feed_forward: x {:?}, expand {:?} and contract {:?} do not fit", x.shape(), expand.shape(), contract.shape());
-    }
-    fused!(x.dtype(), x.device(), T => {
-        let packed = joined([gamma, beta, contract_bias, expand_bias, expand, contract])?;
-        x.contiguous()?.apply_op2(&packed, Fused::<T> { width, inner, activation, kept: Kept::nothing() })
-    });
+    block.check(x)?;
+    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op2(&block.joined()?, Fused::<T>::new(block)?));
     composed(x, block)
+}
+
+impl FeedForward<'_> {
+    pub(super) fn check(self, x: &Tensor) -> Result<()> {
+        let (width, inner) = self.expand.dims2()?;
+        let vectors = [(self.gamma, width), (self.beta, width), (self.expand_bias, inner), (self.contract_bias, width)];
+        let contract = self.contract.dims2()?;
+        if x.dims().last() != Some(&width) || contract != (inner, width) || vectors.iter().any(|(v, n)| v.elem_count() != *n) {
+            bail!("feed_forward: x {:?}, expand {:?} and contract {:?} do not fit", x.shape(), self.expand.shape(), self.contract.shape());
+        }
+        Ok(())
+    }
+
+    /// All parameters, as [`Fused::parts`] takes them apart.
+    pub(super) fn joined(self) -> Result<Tensor> {
+        joined([self.gamma, self.beta, self.contract_bias, self.expand_bias, self.expand, self.contract])
+    }
 }
 
 /// The same from its parts, for other devices.
@@ -63,7 +72,7 @@ fn composed(x: &Tensor, block: FeedForward<'_>) -> Result<Tensor> {
     add_with_bias(x, &linear(&inner, block.contract)?, block.contract_bias)
 }
 
-struct Fused<T: Real> {
+pub(super) struct Fused<T: Real> {
     width: usize,
     inner: usize,
     activation: Activation,
@@ -81,7 +90,46 @@ struct Parts<'p, T> {
     contract: Matrix<'p, T>,
 }
 
+/// The parameters for any number of rows, matrices packed.
+pub(super) struct Rows<'p, T: Real> {
+    parts: Parts<'p, T>,
+    activation: Activation,
+    expand: Packed<'p, T>,
+    contract: Packed<'p, T>,
+}
+
+impl<T: Real> Rows<'_, T> {
+    /// The result for the rows `x`; `before` takes `norm(x) W1`.
+    fn output<C: Curve<T>>(&self, x: &[T], before: &mut [T], out: &mut [T]) {
+        let Parts { gamma, beta, contract_bias, expand_bias, .. } = self.parts;
+        let rows = x.len() / gamma.len();
+        normalise_rows(x, gamma, beta, None, out);
+        self.expand.multiply(rows, Matrix::rows(out, gamma.len()), before, expand_bias.len(), false);
+        let mut wide = Buffer::unwritten(before.len());
+        activate::<T, C>(before, expand_bias, &mut wide);
+        self.contract.multiply(rows, Matrix::rows(&wide, expand_bias.len()), out, gamma.len(), false);
+        add_rows(out, x, contract_bias);
+    }
+
+    /// Puts the result for some rows in their place.
+    pub(super) fn replace(&self, rows: &mut [T]) {
+        let mut x = Buffer::unwritten(rows.len());
+        x.copy_from_slice(rows);
+        let mut before = Buffer::unwritten(rows.len() / self.parts.gamma.len() * self.parts.expand_bias.len());
+        match self.activation {
+            Activation::Gelu => self.output::<Gelu>(&x, &mut before, rows),
+            Activation::Relu => self.output::<Relu>(&x, &mut before, rows),
+            Activation::SquaredRelu => self.output::<SquaredRelu>(&x, &mut before, rows),
+        }
+    }
+}
+
 impl<T: Real> Fused<T> {
+    pub(super) fn new(block: FeedForward<'_>) -> Result<Self> {
+        let (width, inner) = block.expand.dims2()?;
+        Ok(Self { width, inner, activation: block.activation, kept: Kept::nothing() })
+    }
+
     fn parts<'p>(&self, packed: &'p [T]) -> Parts<'p, T> {
         let Self { width, inner, .. } = *self;
         let (vectors, matrices) = packed.split_at(3 * width + inner);
@@ -101,24 +149,21 @@ impl<T: Real> Fused<T> {
         (131_072 / self.inner.next_power_of_two()).clamp(32, 256)
     }
 
+    pub(super) fn for_rows<'p>(&self, packed: &'p [T]) -> Rows<'p, T> {
+        let (&Self { width, inner, activation, .. }, parts) = (self, self.parts(packed));
+        let (expand, contract) = rayon::join(|| Packed::new(parts.expand, width, inner), || Packed::new(parts.contract, inner, width));
+        Rows { parts, activation, expand, contract }
+    }
+
     /// The result, and `norm(x) W1`.
     fn output<C: Curve<T>>(&self, x: &[T], packed: &[T]) -> (Vec<T>, Buffer<T>) {
-        let Self { width, inner, .. } = *self;
-        let parts = self.parts(packed);
-        let (expand, contract) = rayon::join(|| Packed::new(parts.expand, width, inner), || Packed::new(parts.contract, inner, width));
+        let for_rows = self.for_rows(packed);
         let mut out = vec![T::default(); x.len()];
-        let mut before = Buffer::unwritten(x.len() / width * inner);
+        let mut before = Buffer::unwritten(x.len() / self.width * self.inner);
         let rows = self.rows();
-        let blocks = out.par_chunks_mut(rows * width).zip(x.par_chunks(rows * width)).zip(before.par_chunks_mut(rows * inner));
-        blocks.for_each(|((out, x), before)| {
-            let rows = x.len() / width;
-            normalise_rows(x, parts.gamma, parts.beta, None, out);
-            expand.multiply(rows, Matrix::rows(out, width), before, inner, false);
-            let mut wide = Buffer::unwritten(before.len());
-            activate::<T, C>(before, parts.expand_bias, &mut wide);
-            contract.multiply(rows, Matrix::rows(&wide, inner), out, width, false);
-            add_rows(out, x, parts.contract_bias);
-        });
+        let blocks =
+            out.par_chunks_mut(rows * self.width).zip(x.par_chunks(rows * self.width)).zip(before.par_chunks_mut(rows * self.inner));
+        blocks.for_each(|((out, x), before)| for_rows.output::<C>(x, before, out));
         (out, before)
     }
 

@@ -1,15 +1,19 @@
 //! Linformer's summaries of a sequence (Wang et al. 2020, arXiv 2006.04768, equation 7): `E X`, one E for all channels or one for each group
 //! of them (a head).
 
-use std::marker::PhantomData;
+use std::{
+    marker::PhantomData,
+    ops::{Deref, Range},
+};
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{
+    ROWS_PER_TASK,
     buffer::Buffer,
     gemm::{Matrix, Packed},
-    real::{Real, fused, slice, with_slices},
+    real::{Real, add_scaled, fused, slice, with_slices},
 };
 
 /// `out[b, i, c] = sum_s e[g k + i, s] x[b, s, c]` with `g` the group of channel `c`: `x` (batch, n, width), `e` (groups * k, n) ->
@@ -50,7 +54,7 @@ pub(super) struct Project<T> {
     number: PhantomData<T>,
 }
 
-/// Rows of the result that one task computes.
+/// Rows of a gradient that one task computes.
 const ROWS: usize = 64;
 
 impl<T: Real> Project<T> {
@@ -64,20 +68,27 @@ impl<T: Real> Project<T> {
         (0..batch * groups).into_par_iter().map(|number| f(number / groups, number % groups)).collect()
     }
 
-    /// (batch, k, width).
-    pub(super) fn output(&self, e: &[T], x: &[T]) -> Buffer<T> {
+    /// (batch, k, width), where `rows` gives rows of x, numbered over all sequences: they are asked for once each, so that they may be made on the way.
+    pub(super) fn output<R: Deref<Target = [T]>>(&self, e: &[T], rows: impl Fn(Range<usize>) -> R + Sync) -> Buffer<T> {
         let Sizes { batch, n, k, width, groups } = self.sizes;
-        let columns = width / groups;
-        let sequences = self.each(|item, group| Packed::new(Matrix::rows(&x[item * n * width + group * columns..], width), n, columns));
-        let mut out = Buffer::unwritten(batch * k * width);
-        let blocks = out.par_chunks_mut(k * width).enumerate();
-        let blocks =
-            blocks.flat_map(|(item, out)| out.par_chunks_mut(ROWS * width).enumerate().map(move |(block, out)| (item, block, out)));
-        blocks.for_each(|(item, block, out)| {
+        let (columns, n_parts) = (width / groups, n.div_ceil(ROWS_PER_TASK));
+        let mut parts = Buffer::unwritten(batch * n_parts * k * width);
+        parts.par_chunks_mut(k * width).enumerate().for_each(|(number, part)| {
+            let (item, first) = (number / n_parts, number % n_parts * ROWS_PER_TASK);
+            let here = ROWS_PER_TASK.min(n - first);
+            let x = rows(item * n + first..item * n + first + here);
             for group in 0..groups {
-                let e = Matrix::rows(&e[(group * k + block * ROWS) * n..], n);
-                sequences[item * groups + group].multiply(out.len() / width, e, &mut out[group * columns..], width, false);
+                let x = Packed::new(Matrix::rows(&x[group * columns..], width), here, columns);
+                x.multiply(k, Matrix::rows(&e[group * k * n + first..], n), &mut part[group * columns..], width, false);
             }
+        });
+        if n_parts == 1 {
+            return parts;
+        }
+        let mut out = Buffer::unwritten(batch * k * width);
+        out.par_chunks_mut(k * width).zip(parts.par_chunks(n_parts * k * width)).for_each(|(out, parts)| {
+            out.copy_from_slice(&parts[..k * width]);
+            parts.chunks_exact(k * width).skip(1).for_each(|part| add_scaled(out, T::of(1.0), part));
         });
         out
     }
@@ -120,7 +131,7 @@ impl<T: Real> CustomOp2 for Project<T> {
     fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
         let (e, x) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
         let Sizes { batch, k, width, .. } = self.sizes;
-        Ok((T::to_cpu_storage_owned(self.output(e, x).into_vec()), (batch, k, width).into()))
+        Ok((T::to_cpu_storage_owned(self.output(e, |rows| &x[rows.start * width..rows.end * width]).into_vec()), (batch, k, width).into()))
     }
 
     fn bwd(&self, e: &Tensor, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {

@@ -87,14 +87,15 @@ impl Layer {
         Ok(Sequence { x: self.feed_forward(&x)?, ..sequence })
     }
 
-    /// As [`Self::forward`], to the last bit, with nothing kept for gradients.
+    /// As [`Self::forward`], to the last bit, with nothing kept for gradients; `sequence.x` may be overwritten.
     fn forward_only(&self, sequence: Sequence) -> Result<Sequence> {
         let attention = self.attention.block(&sequence, &self.attention_norm, &self.attention_bias)?;
-        let x = match attention.zip(self.feed_forward_block()) {
-            Some((attention, feed_forward)) => layer_only(&sequence.x, &sequence.mask, &attention, feed_forward)?,
-            None => self.forward(sequence.clone())?.x,
+        let Some((attention, feed_forward)) = attention.zip(self.feed_forward_block()) else {
+            let done = self.forward(sequence)?;
+            return Ok(Sequence { x: done.x.detach(), ..done });
         };
-        Ok(Sequence { x: x.detach(), ..sequence })
+        let Sequence { x, mask, slots } = sequence;
+        Ok(Sequence { x: layer_only(x.detach(), &mask, &attention, feed_forward)?, mask, slots })
     }
 
     fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -147,7 +148,7 @@ impl Encoder {
         self.pooled(&self.layers.iter().try_fold(self.sequence(locus, embedded, mask)?, |sequence, layer| layer.forward(sequence))?)
     }
 
-    /// As [`Self::encode`], with nothing kept for gradients from one layer to the next.
+    /// As [`Self::encode`], with nothing kept for gradients; `embedded` may be overwritten.
     pub fn encode_only(&self, locus: usize, embedded: Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
         let mut sequence = self.sequence(locus, embedded, mask)?;
         for layer in &self.layers {
@@ -178,9 +179,7 @@ impl Encoder {
         for layer in &self.layers {
             let normalised = sequences.iter().map(|sequence| layer.attention_norm.of(sequence)).collect::<Result<Vec<_>>>()?;
             layer.attention.fit(&normalised, &mut rng)?;
-            for sequence in &mut sequences {
-                *sequence = layer.forward_only(sequence.clone())?;
-            }
+            sequences = sequences.into_iter().map(|sequence| layer.forward_only(sequence)).collect::<Result<_>>()?;
         }
         Ok(())
     }

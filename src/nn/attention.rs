@@ -298,7 +298,7 @@ impl<T: Real> Attention<T> {
         let width = sizes.width();
         let mut out = Buffer::unwritten(q.len());
         let mut common = vec![Common::default(); q.len() / d];
-        let blocks = Blocks { sequences: q.len() / (n * width), n, rows: QUERIES_PER_TASK };
+        let blocks = Blocks { n, rows: QUERIES_PER_TASK };
         let tasks = blocks.of(&mut out, width).into_par_iter().zip(blocks.of(&mut common, heads)).enumerate();
         tasks.for_each(|(number, (out, common))| {
             let (sequence, row) = blocks.place(number);

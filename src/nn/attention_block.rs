@@ -11,8 +11,8 @@ use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
-    attention::{Attention, Common, QUERIES_PER_TASK, Sizes, attention},
-    blocks::{Blocks, part_or},
+    attention::{Attention, Common, QUERIES_PER_TASK, attention},
+    blocks::Blocks,
     buffer::Buffer,
     gemm::{Matrix, Packed, add_rows_times, rows_times, sum_of, transposed_times},
     kept::Kept,
@@ -102,7 +102,7 @@ pub(super) struct Fused<T: Real> {
 }
 
 /// What the backward pass needs again.
-pub(super) struct OnTheWay<T: Real> {
+struct OnTheWay<T: Real> {
     /// Summaries of the normalised sequence, with a projection.
     summaries: Option<Buffer<T>>,
     queries: Buffer<T>,
@@ -113,12 +113,25 @@ pub(super) struct OnTheWay<T: Real> {
 }
 
 /// The parameters as they lie in the packed tensor.
-pub(super) struct Parts<'p, T> {
+struct Parts<'p, T> {
     gamma: &'p [T],
     beta: &'p [T],
     output_bias: &'p [T],
     /// Query, key, value, output.
     matrices: [Matrix<'p, T>; 4],
+}
+
+/// What all rows of a sequence need of it.
+struct Ready<'p, T: Real> {
+    parts: Parts<'p, T>,
+    query: Packed<'p, T>,
+    output: Packed<'p, T>,
+    /// With a projection.
+    summaries: Option<Buffer<T>>,
+    /// The whole, without one.
+    normed: Option<Buffer<T>>,
+    keys: Buffer<T>,
+    values: Buffer<T>,
 }
 
 impl<T: Real> Fused<T> {
@@ -134,7 +147,7 @@ impl<T: Real> Fused<T> {
         })
     }
 
-    pub(super) fn parts<'p>(&self, packed: &'p [T]) -> Parts<'p, T> {
+    fn parts<'p>(&self, packed: &'p [T]) -> Parts<'p, T> {
         let width = self.width;
         let matrix = |number: usize| Matrix::rows(&packed[3 * width + number * width * width..][..width * width], width);
         Parts {
@@ -158,68 +171,92 @@ impl<T: Real> Fused<T> {
         normed
     }
 
-    /// Some rows of it.
-    fn norm_of(&self, x: &[T], parts: &Parts<'_, T>, rows: Range<usize>) -> Buffer<T> {
-        let x = &x[rows.start * self.width..rows.end * self.width];
-        let mut normed = Buffer::unwritten(x.len());
-        normalise_rows(x, parts.gamma, parts.beta, Some(&self.mask[rows]), &mut normed);
-        normed
-    }
-
-    /// The result, and all on the way to it, without what the tasks write on theirs unless that is to be kept. Once keys and values are there, a
-    /// block of rows goes through all of the rest while it is in the cache, and through what comes `then`.
-    pub(super) fn forward(
-        &self,
-        [x, e]: [&[T]; 2],
-        parts: &Parts<'_, T>,
-        keep: bool,
-        then: impl Fn(&mut [T]) + Sync,
-    ) -> (Vec<T>, OnTheWay<T>) {
-        let (Sizes { n, heads, .. }, width) = (self.attention.sizes, self.width);
-        let norm_of = |rows| self.norm_of(x, parts, rows);
+    /// What rows need of their sequence before they can be taken through the block, given all of `x`.
+    fn ready<'r>(&self, x: &[T], e: &[T], parts: Parts<'r, T>) -> Ready<'r, T> {
+        let width = self.width;
         // With summaries, rows are normalised again where they are needed next: that is cheaper than to write them to memory and read them.
         let (summaries, normed) = match &self.project {
-            Some(project) => (Some(project.output(e, norm_of)), None),
-            None => (None, Some(self.normalised(x, parts))),
+            Some(project) => {
+                let norm_of = |rows: Range<usize>| self.norm_of(&x[rows.start * width..rows.end * width], rows.start, &parts);
+                (Some(project.output(e, norm_of)), None)
+            }
+            None => (None, Some(self.normalised(x, &parts))),
         };
         let source = summaries.as_deref().or(normed.as_deref()).unwrap_or_default();
         let [query, key, value, output] = parts.matrices.map(|matrix| self.pack(matrix));
         let (keys, values) = (rows_times(source, &key), rows_times(source, &value));
-        let n_kept = if keep { x.len() } else { 0 };
-        let (mut queries, mut mixed) = (Buffer::unwritten(n_kept), Buffer::unwritten(n_kept));
-        let (mut common, mut out) = (vec![Common::default(); n_kept / width * heads], vec![T::default(); x.len()]);
-        let blocks = Blocks { sequences: x.len() / (n * width), n, rows: QUERIES_PER_TASK };
+        Ready { parts, query, output, summaries, normed, keys, values }
+    }
+
+    /// Some rows, from row `first` of all on.
+    fn norm_of(&self, x: &[T], first: usize, parts: &Parts<'_, T>) -> Buffer<T> {
+        let mut normed = Buffer::unwritten(x.len());
+        normalise_rows(x, parts.gamma, parts.beta, Some(&self.mask[first..first + x.len() / self.width]), &mut normed);
+        normed
+    }
+
+    /// The result for some rows of one sequence, from row `first` of all on; all steps while they are in the cache.
+    fn output_of_rows(
+        &self,
+        ready: &Ready<'_, T>,
+        (sequence, first): (usize, usize),
+        x: &[T],
+        [queries, mixed, out]: [&mut [T]; 3],
+        common: &mut [Common<T>],
+    ) {
+        let (width, rows) = (self.width, x.len() / self.width);
+        let own_normed;
+        let normed = if let Some(normed) = &ready.normed {
+            &normed[first * width..][..x.len()]
+        } else {
+            own_normed = self.norm_of(x, first, &ready.parts);
+            &own_normed
+        };
+        ready.query.multiply(rows, Matrix::rows(normed, width), queries, width, false);
+        self.attention.block_output(sequence, [queries, &ready.keys, &ready.values], mixed, common);
+        ready.output.multiply(rows, Matrix::rows(mixed, width), out, width, false);
+        add_rows(out, x, ready.parts.output_bias);
+    }
+
+    fn blocks(&self) -> Blocks {
+        Blocks { n: self.attention.sizes.n, rows: QUERIES_PER_TASK }
+    }
+
+    /// The result, and all on the way to it.
+    fn output(&self, x: &[T], e: &[T], packed: &[T]) -> (Vec<T>, OnTheWay<T>) {
+        let (heads, width) = (self.attention.sizes.heads, self.width);
+        let ready = self.ready(x, e, self.parts(packed));
+        let (mut queries, mut mixed, mut out) = (Buffer::unwritten(x.len()), Buffer::unwritten(x.len()), vec![T::default(); x.len()]);
+        let mut common = vec![Common::default(); x.len() / width * heads];
+        let blocks = self.blocks();
         let tasks = blocks.of(&mut out, width).into_par_iter().zip(blocks.of(&mut queries, width));
         let tasks = tasks.zip(blocks.of(&mut mixed, width)).zip(blocks.of(&mut common, heads)).enumerate();
         tasks.for_each(|(number, (((out, queries), mixed), common))| {
-            let ((sequence, row), rows) = (blocks.place(number), out.len() / width);
-            let here = row * width..(row + rows) * width;
-            let n_own = if keep { 0 } else { out.len() };
-            let (mut own_queries, mut own_mixed) = (Buffer::unwritten(n_own), Buffer::unwritten(n_own));
-            let mut own_common = vec![Common::default(); n_own / width * heads];
-            let (queries, mixed) = (part_or(queries, &mut own_queries), part_or(mixed, &mut own_mixed));
-            let own_normed;
-            let normed = if let Some(normed) = &normed {
-                &normed[here.clone()]
-            } else {
-                own_normed = norm_of(row..row + rows);
-                &own_normed
-            };
-            query.multiply(rows, Matrix::rows(normed, width), queries, width, false);
-            self.attention.block_output(sequence, [queries, &keys, &values], mixed, part_or(common, &mut own_common));
-            output.multiply(rows, Matrix::rows(mixed, width), out, width, false);
-            add_rows(out, &x[here], parts.output_bias);
-            then(out);
+            let place @ (_, first) = blocks.place(number);
+            self.output_of_rows(&ready, place, &x[first * width..][..out.len()], [queries, mixed, out], common);
         });
+        let Ready { summaries, keys, values, .. } = ready;
         (out, OnTheWay { summaries, queries, keys, values, mixed, common })
+    }
+
+    /// Puts the result in the place of `x`, each block of rows by itself, and then what `then` makes of it.
+    pub(super) fn replace(&self, x: &mut [T], e: &[T], packed: &[T], then: impl Fn(&mut [T]) + Sync) {
+        let ready = self.ready(x, e, self.parts(packed));
+        let blocks = self.blocks();
+        blocks.of(x, self.width).into_par_iter().enumerate().for_each(|(number, rows)| {
+            let [mut x, mut queries, mut mixed] = std::array::from_fn(|_| Buffer::unwritten(rows.len()));
+            let mut common = vec![Common::default(); rows.len() / self.width * self.attention.sizes.heads];
+            x.copy_from_slice(rows);
+            self.output_of_rows(&ready, blocks.place(number), &x, [&mut queries, &mut mixed, rows], &mut common);
+            then(rows);
+        });
     }
 
     /// Gradients of `x`, of E, and of the packed parameters.
     fn gradients(&self, [x, e, packed, dy]: [&[T]; 4]) -> (Vec<T>, Option<Vec<T>>, Vec<T>) {
         let width = self.width;
         let parts = self.parts(packed);
-        let OnTheWay { summaries, queries, keys, values, mixed, common } =
-            self.kept.take_or(|| self.forward([x, e], &parts, true, |_| ()).1);
+        let OnTheWay { summaries, queries, keys, values, mixed, common } = self.kept.take_or(|| self.output(x, e, packed).1);
         let normed = self.normalised(x, &parts);
         let source = summaries.as_deref().unwrap_or(&normed);
         let [query, key, value, output] = parts.matrices.map(|matrix| self.pack(matrix.transposed()));
@@ -274,8 +311,7 @@ impl<T: Real> CustomOp3 for Fused<T> {
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, e, packed) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
-        let parts = self.parts(packed);
-        let (out, kept) = self.forward([x, e], &parts, true, |_| ());
+        let (out, kept) = self.output(x, e, packed);
         self.kept.put(kept);
         Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, InplaceOp3, Layout, Result, Tensor, bail};
 
 use super::{
     attention_block::{AttentionBlock, Fused as Attention, attention_block},
@@ -11,23 +11,26 @@ use super::{
     real::{Real, fused, slice},
 };
 
-/// `feed_forward(attention_block(x))`, to the last bit; without a way back.
+/// `feed_forward(attention_block(x))`, to the last bit; without a way back. On the CPU it takes the place of `x` in memory, which nobody else may be
+/// using then.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
-pub fn layer_only(x: &Tensor, mask: &Arc<Vec<u8>>, attention: &AttentionBlock<'_>, block: FeedForward<'_>) -> Result<Tensor> {
-    attention.check(x, mask)?;
-    block.check(x)?;
+#[expect(clippy::needless_pass_by_value, reason = "who has given it away cannot look at it afterwards")]
+pub fn layer_only(x: Tensor, mask: &Arc<Vec<u8>>, attention: &AttentionBlock<'_>, block: FeedForward<'_>) -> Result<Tensor> {
+    attention.check(&x, mask)?;
+    block.check(&x)?;
     fused!(x.dtype(), x.device(), T => {
-        let of_attention = attention.joined()?;
+        let (x, of_attention) = (x.contiguous()?, attention.joined()?);
         let operation = LayerOnly::<T> {
             n_of_attention: of_attention.elem_count(),
-            attention: Attention::new(x, mask, attention)?,
+            attention: Attention::new(&x, mask, attention)?,
             feed_forward: Fused::new(block)?,
         };
-        x.contiguous()?.apply_op3_no_bwd(&attention.e()?, &Tensor::cat(&[of_attention, block.joined()?], 0)?, &operation)
+        x.inplace_op3(&attention.e()?, &Tensor::cat(&[of_attention, block.joined()?], 0)?, &operation)?;
+        Ok(x)
     });
-    feed_forward(&attention_block(x, mask, attention)?, block)
+    feed_forward(&attention_block(&x, mask, attention)?, block)
 }
 
 struct LayerOnly<T: Real> {
@@ -37,25 +40,29 @@ struct LayerOnly<T: Real> {
     n_of_attention: usize,
 }
 
-impl<T: Real> CustomOp3 for LayerOnly<T> {
+impl<T: Real> InplaceOp3 for LayerOnly<T> {
     fn name(&self) -> &'static str {
         "layer-only"
     }
 
     fn cpu_fwd(
         &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, e, packed) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
+        x: &mut CpuStorage,
+        of_x: &Layout,
+        e: &CpuStorage,
+        of_e: &Layout,
+        packed: &CpuStorage,
+        of_packed: &Layout,
+    ) -> Result<()> {
+        let (e, packed, Some((start, end))) = (slice::<T>(e, of_e)?, slice::<T>(packed, of_packed)?, of_x.contiguous_offsets()) else {
+            bail!("{}: x is not contiguous", self.name())
+        };
         let (of_attention, of_feed_forward) = packed.split_at(self.n_of_attention);
         let rows = self.feed_forward.for_rows(of_feed_forward);
-        let (out, _) = self.attention.forward([x, e], &self.attention.parts(of_attention), false, |block| rows.replace(block));
-        Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
+        let mut values = T::cpu_storage_data(std::mem::replace(x, T::to_cpu_storage_owned(Vec::new())))?;
+        self.attention.replace(&mut values[start..end], e, of_attention, |block| rows.replace(block));
+        *x = T::to_cpu_storage_owned(values);
+        Ok(())
     }
 }
 
@@ -92,7 +99,7 @@ mod tests {
                 activation,
             };
             let halves = feed_forward(&attention_block(&x, &mask, &attention).unwrap(), block).unwrap();
-            let whole = layer_only(&x, &mask, &attention, block).unwrap();
+            let whole = layer_only(x.copy().unwrap(), &mask, &attention, block).unwrap();
             let all = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
             assert_eq!(all(whole), all(halves));
         }

@@ -79,7 +79,7 @@ pub struct OnCohort {
 /// What the stage did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Layers that two factors replaced.
+    /// Layers of a member that two factors replaced.
     pub n_layers: usize,
     /// The dense model, then the new one; in between, when that is trained further, what it starts from.
     pub models: Vec<Measured>,
@@ -104,13 +104,13 @@ pub enum Error {
         /// Its rank.
         rank: f64,
     },
-    /// Members are compressed one by one.
-    #[error("{}: this bundle is the mean of {n_members} models (--folds or --ensemble); compress one that was trained alone", path.display())]
-    Several {
-        /// The bundle.
+    /// The folds of the cohort are not those of the model.
+    #[error("{}: sample `{sample}` is in a fold that no member of the model holds out: these are not the predictions of this model", path.display())]
+    Folds {
+        /// The predictions.
         path: PathBuf,
-        /// How many it has.
-        n_members: usize,
+        /// The first such person.
+        sample: String,
     },
     /// The bundle would lie over the one it is made from.
     #[error("{}: this is the model itself; choose another folder with --out", .0.display())]
@@ -157,10 +157,10 @@ pub enum Error {
     Output(#[from] output::Error),
 }
 
-/// Compresses one model, writes its bundle, and measures it beside the dense one.
+/// Compresses one model, each of its members, writes its bundle, and measures it beside the dense one.
 ///
 /// # Errors
-/// A bundle that cannot be read, is of several models or low-rank already, a rank that saves nothing, weights that are not finite, tokens or people that do not fit.
+/// A bundle that cannot be read or is low-rank already, a rank that saves nothing, weights that are not finite, tokens or people that do not fit.
 pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, Error> {
     let Options { rank, solver, seed, out, cohort, .. } = options;
     rank.validate().map_err(|error| Error::Options(error.to_string()))?;
@@ -168,10 +168,7 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         return Err(Error::SameFolder(out.clone()));
     }
     let dense = Bundle::load(&options.model)?;
-    if dense.members.len() > 1 {
-        return Err(Error::Several { path: options.model.clone(), n_members: dense.members.len() });
-    }
-    let people = cohort.as_ref().map(|cohort| People::load(cohort, &dense)).transpose()?;
+    let people = cohort.as_ref().map(|cohort| People::load(cohort, &dense, &options.model)).transpose()?;
     let mut config = dense.config.clone();
     if let Some(rank) = config.model.architecture.rank.replace(*rank) {
         return Err(Error::LowRankAlready { path: options.model.clone(), rank: rank.into() });
@@ -180,13 +177,19 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         return Err(Error::NothingSaved { path: options.model.clone(), rank: f64::from(*rank) });
     }
     config.name = options.name.clone().unwrap_or_else(|| format!("{}-{solver}", config.name));
-    let (n_layers, parameters) = factorise(dense.only_member()?, &config.model, *solver, *seed)?;
-    let compressed = Bundle { config, members: vec![parameters], tokenizer: dense.tokenizer.clone(), grid: dense.grid.clone() };
+    let (mut n_layers, mut members) = (0, Vec::with_capacity(dense.members.len()));
+    for (member, seed) in dense.members.iter().zip(*seed..) {
+        let (n, parameters) = factorise(member, &config.model, *solver, seed)?;
+        n_layers = n;
+        members.push(parameters);
+    }
+    let compressed = Bundle { config, members, tokenizer: dense.tokenizer.clone(), grid: dense.grid.clone() };
     let measured = |bundles: &[(&str, &Bundle, &Path)]| measure::all(bundles, people.as_ref());
     let (before, name) = (dense.config.name.as_str(), compressed.config.name.as_str());
-    let models = if let Some((cohort, fine_tuning)) = cohort.as_ref().and_then(|cohort| Some((cohort, cohort.fine_tuning?))) {
+    let models = if let (Some((cohort, fine_tuning)), Some(people)) = (cohort.as_ref().and_then(|c| Some((c, c.fine_tuning?))), &people) {
         let start = tempfile::tempdir().map_err(output::at(&std::env::temp_dir()))?;
         compressed.save(start.path())?;
+        people.write_predictions(&compressed, start.path())?;
         let tuned = fine_tuning.run(&compressed, start.path(), cohort, *seed, out, on_progress)?;
         let start_name = format!("{name}, not fine-tuned");
         measured(&[(before, &dense, &options.model), (&start_name, &compressed, start.path()), (name, &tuned, out)])?

@@ -23,9 +23,10 @@ mod schedule;
 mod tensorboard;
 
 pub use self::{
-    bundle::{Bundle, BundleConfig, MemberRecord},
+    bundle::{Bundle, BundleConfig, MemberRecord, weight_files},
     device::{DeviceChoice, leave_cores_to_ours},
     error::Error,
+    init::folds_of,
     log::{EpochLog, Progress},
     memory::memory_of,
     optimizer::{AdamW, Moments},
@@ -313,7 +314,7 @@ impl<'o> Prepared<'o> {
         let plan = Plan::new(&cohort, schedule)?;
         let of_training = |(person, found): (usize, &gf_cohort_schema::Person)| found.phenotype.map(|_| person);
         let standardisation = Standardisation::fit(&cohort, &cohort.in_split(Split::Train).filter_map(of_training).collect::<Vec<_>>());
-        let initial = options.init.as_ref().map(|path| Initial::load(path, &folder.tokenizer, &folder.grid, &cohort.covariate_names));
+        let initial = options.init.as_ref().map(|path| Initial::load(path, &folder.tokenizer, &folder.grid, &cohort, &plan));
         let (name, initial) = (name_of(options), initial.transpose()?);
         let (digest, places) = (digest_of(options, &name, ranks)?, places(options, &plan));
         Ok(Self { options, ranks, name, device, cohort, folder, config, plan, places, standardisation, initial, digest })
@@ -478,7 +479,7 @@ fn summary_of(member: &Member, trained: &Trained) -> MemberSummary {
 fn digest_of(options: &Options, name: &str, ranks: &Ranks) -> Result<String, Error> {
     let Options { tokens, phenotype_coding, covariates, architecture, schedule, device, .. } = options;
     let mut inputs = vec![options.cohort.clone(), tokens.join("tokens.safetensors"), tokens.join("tokenizer.json")];
-    inputs.extend(options.init.iter().flat_map(|bundle| [bundle.join("config.json"), bundle.join("model.safetensors")]));
+    inputs.extend(options.init.iter().flat_map(|bundle| std::iter::once(bundle.join("config.json")).chain(weight_files(bundle))));
     let inputs = inputs.iter().map(|path| output::sha256_of_file(path)).collect::<Result<Vec<_>, _>>()?;
     let parts = serde_json::json!([inputs, name, phenotype_coding, covariates, architecture, schedule, device]);
     // More ranks are larger steps.

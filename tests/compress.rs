@@ -91,7 +91,7 @@ fn options(cohort: &SmallCohort, rank: Rank, solver: Solver, out: &str) -> Optio
 }
 
 fn weights(folder: &Path) -> Weights {
-    Bundle::load(folder).unwrap().only_member().unwrap().clone()
+    Bundle::load(folder).unwrap().members.remove(0)
 }
 
 fn values(tensor: &Tensor) -> Vec<f32> {
@@ -209,6 +209,41 @@ fn the_command_prints_both_models() {
 }
 
 #[test]
+fn each_member_is_compressed_and_nobody_is_predicted_by_a_member_that_has_seen_them() {
+    let cohort = SmallCohort::new();
+    let folder = cohort.path("");
+    let train = "train --tokens tokens --cohort cohort.csv --epochs 2 --hidden 8 --layers 1 --folds 3 --ensemble 2";
+    succeed(&folder, &format!("{train} --out dense"));
+    let compress = "compress dense --rank 2 --tokens tokens --cohort cohort.csv";
+    let table = succeed(&folder, &format!("{compress} --out small"));
+    let (dense, small) = (Bundle::load(&cohort.path("dense")).unwrap(), Bundle::load(&cohort.path("small")).unwrap());
+    assert_eq!((small.members.len(), &small.config.members), (6, &dense.config.members));
+    let parameters: u64 = table.lines().last().unwrap().split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert_eq!(parameters, 6 * small.config.model.cost().unwrap().parameters);
+    let rows = |folder: &str| read_predictions(&cohort.path(folder).join("predictions.csv")).unwrap();
+    for (before, after) in rows("dense").iter().zip(rows("small")) {
+        assert_eq!((&before.sample_id, before.fold), (&after.sample_id, after.fold));
+    }
+    // The nearest factors of nearly full rank: everyone is predicted as by the members of their fold, which a mean over all would not give.
+    succeed(&folder, &compress.replace("--rank 2", "--rank 3").replace("dense", "dense --out near"));
+    let distance = |folder: &str| rows("dense").iter().zip(rows(folder)).map(|(a, b)| (a.logit - b.logit).powi(2)).sum::<f64>();
+    assert!(distance("near") < distance("small"), "{} {}", distance("near"), distance("small"));
+
+    // Trained further, each starts from its own factors, on the people of its own folds.
+    succeed(&folder, &format!("{compress} --fine-tune-epochs 1 --learning-rate 1e-9 --out tuned"));
+    let tuned = Bundle::load(&cohort.path("tuned")).unwrap();
+    for (tuned, small) in tuned.members.iter().zip(&small.members) {
+        for (name, tensor) in small {
+            let off = values(tensor).iter().zip(values(&tuned[name])).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(off < 1e-6, "{name} is off by {off}");
+        }
+    }
+    for (before, after) in rows("dense").iter().zip(rows("tuned")) {
+        assert_eq!((&before.sample_id, before.fold), (&after.sample_id, after.fold));
+    }
+}
+
+#[test]
 fn train_tells_the_cost_before_it_starts() {
     let cohort = SmallCohort::new();
     let arguments = "train --tokens tokens --cohort cohort.csv --out model --epochs 1 --report-cost --preset ecoformer";
@@ -234,8 +269,9 @@ fn what_makes_no_sense_is_refused() {
     refuse("nothing --rank 4 --out new", "nothing/config.json");
     succeed(&folder, "compress dense --rank 4 --out small");
     refuse("small --rank 2 --out smaller", "small: this model has low-rank layers already (rank 4)");
-    succeed(&folder, "train --tokens tokens --cohort cohort.csv --out two --epochs 1 --ensemble 2 --hidden 8 --layers 1");
-    refuse("two --rank 2 --out new", "two: this bundle is the mean of 2 models (--folds or --ensemble)");
+    succeed(&folder, "train --tokens tokens --cohort cohort.csv --out two --epochs 1 --folds 3 --hidden 8 --layers 1");
+    fs::remove_file(cohort.path("two/predictions.csv")).unwrap();
+    refuse("two --rank 2 --tokens tokens --cohort cohort.csv --out new", "two/predictions.csv: No such file");
     // Tokens of another vocabulary.
     let tokenize = "tokenize --vcf cohort.vcf.gz --reference reference.fa --regions-file loci.bed --cohort cohort.csv --vocab-size 64";
     succeed(&folder, &format!("{tokenize} --out other"));

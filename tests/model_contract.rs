@@ -483,7 +483,7 @@ fn a_bundle_gives_the_logits_written_beside_it_bit_for_bit() {
         let everyone: Vec<usize> = (0..table.people.len()).collect();
         let of = |bundle: &Bundle| {
             let data = Dataset::new(&folder.tokens, &table, bundle.config.covariates.clone()).unwrap();
-            bits(&logits(&bundle.model().unwrap(), &data, &everyone).unwrap())
+            bits(&logits(&bundle.models(&Device::Cpu).next().unwrap().unwrap(), &data, &everyone).unwrap())
         };
         let written = read_predictions(&options.out.join("predictions.csv")).unwrap();
         let written: Vec<u32> = written.iter().map(|row| (row.logit as f32).to_bits()).collect();

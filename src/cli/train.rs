@@ -66,8 +66,9 @@ pub struct Args {
     /// Models with seeds SEED, SEED + 1, ... in one bundle; predictions are their mean logit.
     #[arg(long, default_value_t = Schedule::default().ensemble, value_name = "N")]
     ensemble: usize,
-    /// Start from the weights of this bundle (its first member), which must have the same tokens and the same covariates in the same order. The
-    /// scales of the covariates are those of the training split of this run.
+    /// Start from the weights of this bundle, which must have the same tokens and the same covariates in the same order; each member from its own
+    /// where there are as many, otherwise all from the first. With folds it must be of the same folds. The scales of the covariates are those of the
+    /// training split of this run.
     #[arg(long, value_name = "MODEL")]
     init: Option<PathBuf>,
     /// MB that the haplotypes of a batch may take; those of a larger batch are encoded in parts, for one more pass forward. The result depends

@@ -1,6 +1,6 @@
 //! Training the factors further, which brings back most of what factorising took: a few epochs at a low learning rate.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use gf_cohort_schema::CovariateChoice;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ impl FineTuning {
         Schedule::default().learning_rate / 10.0
     }
 
-    /// Trains the model of `bundle`, which lies in `start`, and writes its bundle and predictions into `out`.
+    /// Trains the model of `bundle`, which lies in `start`, each member further on its own people, and writes its bundle and predictions into `out`.
     pub(super) fn run(
         self,
         bundle: &Bundle,
@@ -36,6 +36,11 @@ impl FineTuning {
     ) -> Result<Bundle, Error> {
         let config = &bundle.config;
         let Self { epochs, learning_rate } = self;
+        let folds: BTreeSet<u32> = config.members.iter().filter_map(|member| member.fold).collect();
+        let ensemble = config.members.len() / folds.len().max(1);
+        let folds = (!folds.is_empty()).then_some(folds.len());
+        // The seeds of several members say who is who; that of a single one may be any.
+        let seed = if config.members.len() > 1 { config.members[0].seed } else { seed };
         let options = training::Options {
             tokens: cohort.tokens.clone(),
             cohort: cohort.cohort.clone(),
@@ -44,7 +49,7 @@ impl FineTuning {
             out: out.into(),
             name: Some(config.name.clone()),
             architecture: config.model.architecture.clone(),
-            schedule: Schedule { epochs, patience: epochs, learning_rate, seed, ..Schedule::default() },
+            schedule: Schedule { epochs, patience: epochs, learning_rate, seed, folds, ensemble, ..Schedule::default() },
             init: Some(start.into()),
             device: DeviceChoice::Cpu,
             tensorboard: None,

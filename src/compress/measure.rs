@@ -1,13 +1,26 @@
 //! What a model costs and what it gains: size, time of a forward pass, and AUC on a cohort.
 
-use std::{fs, path::Path, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use candle_core::{Device, Tensor};
 use gf_cohort_schema::{Cohort, CovariateChoice, Phenotype, Prediction, Split, probability, write_predictions};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, OnCohort};
-use crate::{dataset::Dataset, evaluation::roc, models::Model, output, tokenization::Folder, training::Bundle};
+use crate::{
+    dataset::Dataset,
+    evaluation::roc,
+    models::Model,
+    output,
+    tokenization::Folder,
+    training::{Bundle, folds_of, weight_files},
+};
 
 /// Haplotypes in a timed forward pass.
 const HAPLOTYPES: usize = 4;
@@ -19,11 +32,11 @@ const PASSES: usize = 7;
 pub struct Measured {
     /// Name of the model, or what it is.
     pub name: String,
-    /// Values over all parameters.
+    /// Values over all parameters, of all members.
     pub parameters: u64,
-    /// Of `model.safetensors`.
+    /// Of the files of weights.
     pub bytes: u64,
-    /// Time of a forward pass over all loci with every slot filled, for one haplotype of a batch of four; median of seven passes.
+    /// Time of a forward pass over all loci with every slot filled, for one haplotype of a batch of four, through all members; median of seven.
     pub milliseconds: f64,
     /// AUC on the validation split, where a cohort was given and has both classes there.
     pub validation_auroc: Option<f64>,
@@ -50,24 +63,38 @@ impl Measured {
 pub struct People {
     folder: Folder,
     cohort: Cohort,
+    /// Of each person; members predict those whom they have not seen.
+    fold_of: Vec<Option<u32>>,
 }
 
 impl People {
-    /// Reads tokens and cohort; both must fit the model.
-    pub fn load(options: &OnCohort, bundle: &Bundle) -> Result<Self, Error> {
+    /// Reads tokens and cohort, which must fit the model of `bundle`; who is in which fold, if any, the `predictions.csv` beside it says.
+    pub fn load(options: &OnCohort, bundle: &Bundle, model: &Path) -> Result<Self, Error> {
         let folder = Folder::load(&options.tokens)?;
         if folder.tokenizer.json() != bundle.tokenizer.json() || folder.grid != bundle.grid {
             return Err(Error::OtherTokens(options.tokens.clone()));
         }
         let covariates = CovariateChoice::Named(bundle.config.covariates.iter().map(|covariate| covariate.name.clone()).collect());
-        Ok(Self { folder, cohort: Cohort::read(&options.cohort, options.phenotype_coding, &covariates)? })
+        let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &covariates)?;
+        let mut fold_of = vec![None; cohort.people.len()];
+        let folds: BTreeSet<Option<u32>> = bundle.config.members.iter().map(|member| member.fold).collect();
+        if folds.iter().any(Option::is_some) {
+            let path = model.join("predictions.csv");
+            let found = folds_of(&path)?;
+            for (fold, person) in fold_of.iter_mut().zip(&cohort.people) {
+                *fold = found.get(&person.sample_id).copied().flatten();
+                if fold.is_some() && !folds.contains(fold) {
+                    return Err(Error::Folds { path, sample: person.sample_id.clone() });
+                }
+            }
+        }
+        Ok(Self { folder, cohort, fold_of })
     }
 
     /// A logit for everyone.
     fn logits(&self, bundle: &Bundle) -> Result<Vec<f64>, Error> {
         let data = Dataset::new(&self.folder.tokens, &self.cohort, bundle.config.covariates.clone())?;
-        let everyone: Vec<usize> = (0..self.cohort.people.len()).collect();
-        Ok(bundle.logits(&data, &everyone)?)
+        Ok(bundle.held_out_logits(&data, &self.fold_of)?)
     }
 
     /// AUC on a split; `None` where it lacks a class.
@@ -81,11 +108,11 @@ impl People {
 
     /// `predictions.csv` of everyone, as `train` writes it.
     pub fn write_predictions(&self, bundle: &Bundle, folder: &Path) -> Result<(), Error> {
-        let rows = self.cohort.people.iter().zip(self.logits(bundle)?).map(|(person, logit)| Prediction {
+        let rows = self.cohort.people.iter().zip(&self.fold_of).zip(self.logits(bundle)?).map(|((person, &fold), logit)| Prediction {
             sample_id: person.sample_id.clone(),
             model: bundle.config.name.clone(),
             split: person.split,
-            fold: None,
+            fold,
             phenotype: person.phenotype,
             logit,
             probability: probability(logit),
@@ -97,16 +124,16 @@ impl People {
 
 /// Measures bundles (their name in the table, and where they lie), the time of all of them in turns.
 pub fn all(bundles: &[(&str, &Bundle, &Path)], people: Option<&People>) -> Result<Vec<Measured>, Error> {
-    let models = bundles.iter().map(|(_, bundle, _)| bundle.model()).collect::<Result<Vec<_>, _>>()?;
+    let models = bundles.iter().map(|(_, bundle, _)| bundle.models(&Device::Cpu).collect()).collect::<Result<Vec<Vec<_>>, _>>()?;
     let mut measured = Vec::with_capacity(bundles.len());
     for ((name, bundle, folder), milliseconds) in bundles.iter().zip(times(&models)?) {
         let logits = people.map(|people| people.logits(bundle)).transpose()?;
         let auroc = |split| people.zip(logits.as_deref()).and_then(|(people, logits)| people.auroc(split, logits));
-        let weights = folder.join("model.safetensors");
+        let bytes_of = |path: PathBuf| fs::metadata(&path).map(|found| found.len()).map_err(output::at(&path));
         measured.push(Measured {
             name: (*name).to_owned(),
-            parameters: bundle.config.model.cost()?.parameters,
-            bytes: fs::metadata(&weights).map_err(output::at(&weights))?.len(),
+            parameters: bundle.members.len() as u64 * bundle.config.model.cost()?.parameters,
+            bytes: weight_files(folder).map(bytes_of).sum::<Result<u64, _>>()?,
             milliseconds,
             validation_auroc: auroc(Split::Validation),
             test_auroc: auroc(Split::Test),
@@ -115,13 +142,13 @@ pub fn all(bundles: &[(&str, &Bundle, &Path)], people: Option<&People>) -> Resul
     Ok(measured)
 }
 
-/// Milliseconds a haplotype of each model.
-fn times(models: &[Model]) -> Result<Vec<f64>, Error> {
+/// Milliseconds a haplotype of the members of each bundle.
+fn times(models: &[Vec<Model>]) -> Result<Vec<f64>, Error> {
     let mut times = vec![Vec::with_capacity(PASSES); models.len()];
     for pass in 0..=PASSES {
-        for (model, times) in models.iter().zip(&mut times) {
+        for (members, times) in models.iter().zip(&mut times) {
             let started = Instant::now();
-            encode_all_loci(model)?;
+            members.iter().try_for_each(encode_all_loci)?;
             if pass > 0 {
                 times.push(started.elapsed().as_secs_f64() * 1e3 / HAPLOTYPES as f64);
             }

@@ -7,7 +7,7 @@ use gf_tokenizer::Tokenizer;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Weights, cost};
+use super::{Error, Weights, cost, members::predicted_by};
 use crate::{
     dataset::{Dataset, Standardisation, logits},
     models::{Config, Model},
@@ -130,29 +130,6 @@ impl Bundle {
         Ok(Self { config, tokenizer, grid, members })
     }
 
-    /// The model of a bundle that has one member.
-    ///
-    /// # Errors
-    /// As [`Bundle::only_member`].
-    pub fn model(&self) -> Result<Model, Error> {
-        Ok(build(&self.config.model, self.only_member()?, &Device::Cpu)?)
-    }
-
-    /// The weights of a bundle that has one member.
-    ///
-    /// # Errors
-    /// A bundle of several, of which one alone is not what the bundle predicts.
-    pub fn only_member(&self) -> Result<&Weights, Error> {
-        match self.members.as_slice() {
-            [parameters] => Ok(parameters),
-            members => Err(Error::Options(format!(
-                "`{}` is the mean of {} models (--folds or --ensemble); this needs a bundle of one",
-                self.config.name,
-                members.len()
-            ))),
-        }
-    }
-
     /// The model of each member.
     ///
     /// # Errors
@@ -172,11 +149,33 @@ impl Bundle {
         }
         Ok(sums.into_iter().map(|sum| sum / self.members.len() as f64).collect())
     }
+
+    /// As [`Bundle::logits`] for everyone, but of people in a fold by the members that have not seen them.
+    ///
+    /// # Errors
+    /// When the model does not fit the data.
+    pub fn held_out_logits(&self, data: &Dataset<'_>, fold_of: &[Option<u32>]) -> Result<Vec<f64>, Error> {
+        let (mut sums, mut counts) = (vec![0.0; fold_of.len()], vec![0_u32; fold_of.len()]);
+        let everyone: Vec<usize> = (0..fold_of.len()).collect();
+        for (model, record) in self.models(data.device()).zip(&self.config.members) {
+            let people = predicted_by(record.fold, fold_of, &everyone);
+            for (&person, logit) in people.iter().zip(logits(&model?, data, &people)?) {
+                sums[person] += f64::from(logit);
+                counts[person] += 1;
+            }
+        }
+        Ok(sums.into_iter().zip(counts).map(|(sum, count)| sum / f64::from(count)).collect())
+    }
 }
 
 /// A model with these weights.
 pub(super) fn build(config: &Config, parameters: &Weights, device: &Device) -> candle_core::Result<Model> {
     Model::new(config, &mut Parameters::saved(parameters.clone()).on(device))
+}
+
+/// Files of the weights of a bundle.
+pub fn weight_files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    (0..).map(|number| folder.join(file_name(number))).take_while(|path| path.exists())
 }
 
 /// `model.safetensors`, `member-2.safetensors`, ...

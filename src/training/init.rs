@@ -2,29 +2,31 @@
 //!
 //! Input -> output: a bundle -> weights. Of its covariates only the names count: the scales are those of the new training split.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
+use gf_cohort_schema::{Cohort, read_predictions};
 use gf_tokenizer::Tokenizer;
 
-use super::{Bundle, Error, Weights};
+use super::{Bundle, Error, Plan, Weights};
 use crate::{
     models::{AttentionKind, Config, converted},
     tokenization::Grid,
 };
 
-/// A bundle to start from, checked against the tokens and covariates of this run.
+/// A bundle to start from, checked against the tokens, covariates and folds of this run.
 #[derive(Debug)]
 pub struct Initial {
     config: Config,
-    weights: Weights,
+    /// One for each member of this run, or one for all.
+    members: Vec<Weights>,
 }
 
 impl Initial {
-    /// Reads the bundle; of several members the first.
+    /// Reads the bundle. Members start from those of the bundle, each from its own, where there are as many; otherwise all from the first.
     ///
     /// # Errors
-    /// A bundle that cannot be read, or one of other tokens or covariates.
-    pub fn load(folder: &Path, tokenizer: &Tokenizer, grid: &Grid, covariates: &[String]) -> Result<Self, Error> {
+    /// A bundle that cannot be read, one of other tokens or covariates, or one that has learnt from people whom this run holds out.
+    pub fn load(folder: &Path, tokenizer: &Tokenizer, grid: &Grid, cohort: &Cohort, plan: &Plan) -> Result<Self, Error> {
         let bundle = Bundle::load(folder)?;
         let wrong = |reason: String| Err(Error::File { path: folder.into(), reason });
         let differs = if bundle.tokenizer.json() != tokenizer.json() {
@@ -33,14 +35,15 @@ impl Initial {
             "list of loci"
         } else if bundle.grid != *grid {
             "slot grid"
-        } else if bundle.config.covariates.iter().map(|column| &column.name).ne(covariates) {
+        } else if bundle.config.covariates.iter().map(|column| &column.name).ne(&cohort.covariate_names) {
             let its: Vec<String> = bundle.config.covariates.into_iter().map(|column| column.name).collect();
             let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(",") };
-            let (its, here) = (list(&its), list(covariates));
+            let (its, here) = (list(&its), list(&cohort.covariate_names));
             return wrong(format!("its covariates are {its}, those of this run {here}: name the same in that order (--covariates {its})"));
         } else {
-            let weights = bundle.members.into_iter().next().unwrap_or_default();
-            return Ok(Self { config: bundle.config.model, weights });
+            require_same_folds(&bundle, folder, cohort, plan)?;
+            let n = if bundle.members.len() == plan.members.len() { plan.members.len() } else { 1 };
+            return Ok(Self { config: bundle.config.model, members: bundle.members.into_iter().take(n).collect() });
         };
         wrong(format!("its {differs} is not that of these tokens, so its weights mean other places: use the tokens it was trained on"))
     }
@@ -50,11 +53,47 @@ impl Initial {
         self.config.architecture.attention == AttentionKind::Ecoformer
     }
 
-    /// The weights of a model of configuration `to` to start from.
+    /// The weights of a model of configuration `to` that member `number` (1-based), of seed `seed`, starts from.
     ///
     /// # Errors
     /// Architectures that cannot be converted into each other.
-    pub fn weights(&self, to: &Config, seed: u64) -> Result<Weights, Error> {
-        converted(&self.config, self.weights.clone(), to, seed).map_err(|error| Error::Options(format!("--init: {error}")))
+    pub fn weights(&self, number: usize, to: &Config, seed: u64) -> Result<Weights, Error> {
+        let weights = self.members.get(number - 1).or(self.members.first()).cloned().unwrap_or_default();
+        converted(&self.config, weights, to, seed).map_err(|error| Error::Options(format!("--init: {error}")))
     }
+}
+
+/// A member of a fold must not start from weights that have learnt from the people it holds out: with folds, here or there, both must be the same.
+fn require_same_folds(bundle: &Bundle, folder: &Path, cohort: &Cohort, plan: &Plan) -> Result<(), Error> {
+    let records = &bundle.config.members;
+    if records.iter().all(|record| record.fold.is_none()) && plan.members.iter().all(|member| member.fold.is_none()) {
+        return Ok(());
+    }
+    let wrong = |path: &Path, reason: String| Err(Error::File { path: path.into(), reason });
+    let there = records.iter().map(|record| (record.fold, record.seed));
+    if there.ne(plan.members.iter().map(|member| (member.fold, member.seed))) {
+        let reason =
+            "it may have learnt from people whom this run holds out: start from a bundle of the same --folds, --ensemble and --seed";
+        return wrong(folder, reason.into());
+    }
+    let path = folder.join("predictions.csv");
+    let fold_of = folds_of(&path)?;
+    for (person, &fold) in cohort.people.iter().zip(&plan.fold_of) {
+        if fold_of.get(&person.sample_id) != Some(&fold) {
+            return wrong(
+                &path,
+                format!("sample `{}` is not in the fold it has here: start from a bundle of the same cohort", person.sample_id),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The fold of each person, by sample id, as the `predictions.csv` of a bundle has them.
+///
+/// # Errors
+/// A table that cannot be read.
+pub fn folds_of(path: &Path) -> Result<HashMap<String, Option<u32>>, Error> {
+    let rows = read_predictions(path)?;
+    Ok(rows.into_iter().map(|row| (row.sample_id, row.fold)).collect())
 }

@@ -106,7 +106,7 @@ pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress:
     let (mut checkpoint, parameters, has_hashes) = match (resumed(setting, place)?, setting.initial) {
         (Some((checkpoint, weights)), _) => (checkpoint, Parameters::saved(weights), true),
         (None, Some(initial)) => {
-            (Checkpoint::start(digest), Parameters::saved(initial.weights(config, member.seed)?), initial.has_hashes())
+            (Checkpoint::start(digest), Parameters::saved(initial.weights(place.number.0, config, member.seed)?), initial.has_hashes())
         }
         (None, None) => (Checkpoint::start(digest), Parameters::seeded(member.seed), false),
     };

@@ -95,11 +95,16 @@ impl Plan {
         Ok(Self { members: members.collect(), fold_of })
     }
 
-    /// Of some people those whom a member predicts: those of its fold, and those in no fold.
+    /// Of some people those whom a member predicts.
     pub fn predicted_by(&self, member: &Member, people: &[usize]) -> Vec<usize> {
-        let predicted = |&person: &usize| self.fold_of[person].is_none_or(|fold| Some(fold) == member.fold);
-        people.iter().copied().filter(predicted).collect()
+        predicted_by(member.fold, &self.fold_of, people)
     }
+}
+
+/// Of some people those whom a member predicts that holds out `fold`: those of the fold, and those in none.
+pub fn predicted_by(fold: Option<u32>, fold_of: &[Option<u32>], people: &[usize]) -> Vec<usize> {
+    let predicted = |&person: &usize| fold_of[person].is_none_or(|of_person| Some(of_person) == fold);
+    people.iter().copied().filter(predicted).collect()
 }
 
 /// The fold after the one held out chooses the epoch; the others are learnt from.

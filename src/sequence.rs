@@ -55,7 +55,7 @@ use self::{
     window::{Cohort, Site},
 };
 use crate::{
-    ingest::{self, Locus, Place, RefAlleles, Reference, VariantFile, loci_of_regions, read_intervals, read_loci},
+    ingest::{self, DisjointRegions, Locus, Place, RefAlleles, Reference, VariantFile, loci_of_regions, read_intervals, read_loci},
     output,
 };
 
@@ -264,7 +264,7 @@ pub fn check(options: &Options, records: bool) -> Result<Checked, Error> {
     if !records {
         return Ok(checked);
     }
-    let wanted: Vec<Locus> = loci.into_iter().map(|(locus, _)| locus).collect();
+    let wanted = DisjointRegions::of_loci(loci.iter().map(|(locus, _)| locus));
     let mut n_records = 0;
     for file in &mut files {
         // One column is enough to know a record's place.
@@ -361,7 +361,7 @@ pub fn of_loci(loci: &[(Locus, Masks)], options: &Options, empty_loci: EmptyLoci
         log: SkipLog::create(options.skips.as_deref())?,
         summary: Summary { warnings, ..Summary::default() },
     };
-    let wanted: Vec<Locus> = loci.iter().map(|(locus, _)| locus.clone()).collect();
+    let wanted = DisjointRegions::of_loci(loci.iter().map(|(locus, _)| locus));
     let mut schedule = Schedule::new(loci, reference);
     let mut contigs_with_records = HashSet::new();
     for (number, file) in files.iter_mut().enumerate() {

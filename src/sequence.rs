@@ -80,6 +80,17 @@ pub struct Options {
     pub skips: Option<PathBuf>,
 }
 
+impl Options {
+    /// All files that are read.
+    pub fn inputs(&self) -> impl Iterator<Item = &PathBuf> {
+        let loci = match &self.regions {
+            Regions::File(path) => Some(path),
+            Regions::Text(_) => None,
+        };
+        self.vcf.iter().chain([&self.reference]).chain(loci).chain(&self.mask).chain(&self.callable)
+    }
+}
+
 /// Where the loci come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

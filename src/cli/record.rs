@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::ensure;
+use anyhow::bail;
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -33,8 +33,9 @@ impl Record {
     pub fn begin(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join("run.json");
         let found: Option<Value> = fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok());
-        let is_of_pipeline = found.is_some_and(|found| found.get("stages").is_some());
-        ensure!(!is_of_pipeline, "{}: the record of a pipeline; choose another folder (--out)", path.display());
+        if found.is_some_and(|found| found.get("stages").is_some()) {
+            bail!("{}: the record of a pipeline; choose another folder (--out)", path.display());
+        }
         Ok(Self { path, started: Instant::now() })
     }
 

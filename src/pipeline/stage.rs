@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -311,8 +311,10 @@ fn publish<S: DeserializeOwned>(mine: &Path, folder: &Path, digest: &str, shards
 /// What a newer program has made is not made again by this one. What an older one has made is: its version is in the digest.
 fn require_no_newer(path: &Path) -> anyhow::Result<()> {
     let Ok(json) = fs::read(path) else { return Ok(()) };
-    stored::require_no_newer(&json, SCHEMA_VERSION)
-        .map_err(|reason| anyhow!("{}: {reason}, or choose another folder (--out)", path.display()))
+    if let Err(reason) = stored::require_no_newer(&json, SCHEMA_VERSION) {
+        bail!("{}: {reason}, or choose another folder (--out)", path.display());
+    }
+    Ok(())
 }
 
 /// The record of a finished stage with this digest.

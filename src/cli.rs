@@ -13,6 +13,7 @@ mod man;
 mod merge;
 mod plan;
 mod prs;
+mod record;
 mod run;
 mod score;
 mod sequences;

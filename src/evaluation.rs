@@ -37,7 +37,7 @@ use std::{
     str::FromStr,
 };
 
-use gf_cohort_schema::{AucRow, Characteristics, GuardVerdict, RocPoint, Split};
+use gf_cohort_schema::{AucRow, Characteristics, GuardVerdict, Phenotype, RocPoint, Split};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -58,7 +58,7 @@ pub use self::{
 };
 use crate::{
     output,
-    report::{self, Background, Verdict},
+    report::{self, Background, PeopleRow, Verdict},
 };
 
 /// Fewer resamples say nothing about 2.5 %.
@@ -231,7 +231,8 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let stacked = stacking::add(&mut scores);
     let comparison = comparison::choose(&scores, options.compare_to.as_deref())?;
     let compared_to = comparison.model();
-    let families = families(&known, &scores);
+    let family_ids = known.cells("family_id");
+    let families = families(family_ids.as_deref(), &scores);
     let not_recalibrated = scores.in_split(Split::Validation).first().and_then(Column::too_few);
     let bootstrap = options.bootstrap.map(|n_replicates| Bootstrap { n_replicates, seed: options.seed, families: &families });
 
@@ -246,6 +247,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     verdict.folds = folds;
     verdict.guards = beside::guards(&options.predictions, &guards::NAMES)?;
     verdict.guards.extend(guards);
+    verdict.people = people(family_ids.as_deref(), &scores);
     verdict.comparison = comparison.to_string();
 
     let mut files = report::write(&options.out, &verdict)?;
@@ -320,11 +322,33 @@ fn check(options: &Options) -> Result<(), Error> {
 }
 
 /// A number for each family; people of no family have one of their own.
-fn families(known: &Known, scores: &Scores) -> Vec<u32> {
+fn families(family_ids: Option<&[Option<&str>]>, scores: &Scores) -> Vec<u32> {
     let mut numbers: HashMap<&str, u32> = HashMap::new();
-    let cells = known.cells("family_id").unwrap_or_else(|| vec![None; scores.people.len()]);
+    let Some(family_ids) = family_ids else { return (0..).take(scores.people.len()).collect() };
     // Of a family the place of its first one, which is nobody else's number.
-    cells.into_iter().zip(0..).map(|(family, person)| family.map_or(person, |family| *numbers.entry(family).or_insert(person))).collect()
+    let cells = family_ids.iter().zip(0..);
+    cells.map(|(family, person)| family.map_or(person, |family| *numbers.entry(family).or_insert(person))).collect()
+}
+
+/// Who is in each split.
+fn people(family_ids: Option<&[Option<&str>]>, scores: &Scores) -> Vec<PeopleRow> {
+    let of_split = |split: Split| {
+        let count = |is: &dyn Fn(Option<Phenotype>) -> bool| {
+            scores.people.iter().filter(|person| person.split == split && is(person.phenotype)).count()
+        };
+        let families = |ids: &[Option<&str>]| {
+            let of_split = scores.people.iter().zip(ids).filter(|(person, _)| person.split == split);
+            of_split.filter_map(|(_, family)| *family).collect::<HashSet<_>>().len()
+        };
+        PeopleRow {
+            split,
+            n_cases: count(&|phenotype| phenotype.is_some_and(Phenotype::is_case)),
+            n_controls: count(&|phenotype| phenotype.is_some_and(|phenotype| !phenotype.is_case())),
+            n_without_phenotype: count(&|phenotype| phenotype.is_none()),
+            n_families: family_ids.map(families),
+        }
+    };
+    Split::ALL.into_iter().map(of_split).filter(|row| row.n_people() > 0).collect()
 }
 
 fn auc_rows(

@@ -80,7 +80,7 @@ use self::{
     scoring_file::ScoringFile,
 };
 use crate::{
-    ingest::{self, Locus, VariantFile, VariantRecord, pass, same_contig},
+    ingest::{self, DisjointRegions, Locus, VariantFile, VariantRecord, pass, same_contig},
     memory, output, report,
 };
 
@@ -671,12 +671,15 @@ fn read_genotypes(
     let people: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
     let scored = Places::new(published::positions_of(scoring_files));
     let published = Places::new(scored.iter().chain(apoe::positions()));
-    let regions = loci.map(|loci| [loci, &published.regions(usize::MAX)].concat());
+    let regions = loci.map(|loci| {
+        let of_loci = loci.iter().map(|locus| (locus.contig.as_str(), locus.start0..locus.end0));
+        DisjointRegions::new(of_loci.chain(published.regions(usize::MAX)))
+    });
     let wanted = |record: &VariantRecord| loci.is_none_or(|loci| is_inside(loci, &record.contig, record.position)) || published.has(record);
     let is_scored = |record: &VariantRecord| scored.has(record);
     let request = Request {
         paths: &options.vcf,
-        loci: regions.as_deref(),
+        regions: regions.as_ref(),
         people: Some(&people),
         wanted: Some(&wanted),
         filters: options.filters.as_deref(),

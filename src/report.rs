@@ -30,7 +30,7 @@ pub use self::{
 
 use std::path::{Path, PathBuf};
 
-use gf_cohort_schema::{AucRow, CalibrationRow, DecileRow, DistributionRow, FoldRow, GuardRow, RocPoint, StratumRow};
+use gf_cohort_schema::{AucRow, CalibrationRow, DecileRow, DistributionRow, FoldRow, GuardRow, RocPoint, Split, StratumRow};
 use serde::Serialize;
 
 use crate::output;
@@ -54,18 +54,32 @@ pub struct Verdict {
     pub folds: Vec<FoldRow>,
     /// `guards.csv`.
     pub guards: Vec<GuardRow>,
+    /// Everyone predicted, by split; shown, and no table of its own.
+    pub people: Vec<PeopleRow>,
     /// What everything is compared to and how that was chosen, a sentence.
     pub comparison: String,
 }
 
-impl Verdict {
-    /// A row of each split, for its counts of people.
-    fn splits(&self) -> impl Iterator<Item = &AucRow> {
-        self.rows
-            .iter()
-            .enumerate()
-            .filter(|(index, row)| self.rows[..*index].iter().all(|other| other.split != row.split))
-            .map(|(_, row)| row)
+/// Who is in a split.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PeopleRow {
+    /// The split.
+    pub split: Split,
+    /// People.
+    pub n_cases: usize,
+    /// People.
+    pub n_controls: usize,
+    /// People of unknown phenotype, who are left out.
+    pub n_without_phenotype: usize,
+    /// Families that are named; `None` where no one knows of families.
+    pub n_families: Option<usize>,
+}
+
+impl PeopleRow {
+    /// All of them.
+    #[must_use]
+    pub fn n_people(&self) -> usize {
+        self.n_cases + self.n_controls + self.n_without_phenotype
     }
 }
 

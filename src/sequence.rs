@@ -55,7 +55,7 @@ use self::{
     window::{Cohort, Site},
 };
 use crate::{
-    ingest::{self, Locus, Place, RefAlleles, Reference, VariantFile, loci_of_regions, read_intervals, read_loci},
+    ingest::{self, DisjointRegions, Locus, Place, RefAlleles, Reference, VariantFile, loci_of_regions, read_intervals, read_loci},
     output,
 };
 
@@ -78,6 +78,17 @@ pub struct Options {
     pub callable: Option<PathBuf>,
     /// Where to write `skips.csv`, if anywhere.
     pub skips: Option<PathBuf>,
+}
+
+impl Options {
+    /// All files that are read.
+    pub fn inputs(&self) -> impl Iterator<Item = &PathBuf> {
+        let loci = match &self.regions {
+            Regions::File(path) => Some(path),
+            Regions::Text(_) => None,
+        };
+        self.vcf.iter().chain([&self.reference]).chain(loci).chain(&self.mask).chain(&self.callable)
+    }
 }
 
 /// Where the loci come from.
@@ -264,7 +275,7 @@ pub fn check(options: &Options, records: bool) -> Result<Checked, Error> {
     if !records {
         return Ok(checked);
     }
-    let wanted: Vec<Locus> = loci.into_iter().map(|(locus, _)| locus).collect();
+    let wanted = DisjointRegions::of_loci(loci.iter().map(|(locus, _)| locus));
     let mut n_records = 0;
     for file in &mut files {
         // One column is enough to know a record's place.
@@ -361,7 +372,7 @@ pub fn of_loci(loci: &[(Locus, Masks)], options: &Options, empty_loci: EmptyLoci
         log: SkipLog::create(options.skips.as_deref())?,
         summary: Summary { warnings, ..Summary::default() },
     };
-    let wanted: Vec<Locus> = loci.iter().map(|(locus, _)| locus.clone()).collect();
+    let wanted = DisjointRegions::of_loci(loci.iter().map(|(locus, _)| locus));
     let mut schedule = Schedule::new(loci, reference);
     let mut contigs_with_records = HashSet::new();
     for (number, file) in files.iter_mut().enumerate() {

@@ -464,7 +464,7 @@ mod tests {
     use std::{collections::BTreeMap, fs, path::Path};
 
     use super::*;
-    use crate::ingest::{Reference, VariantFile, read_loci};
+    use crate::ingest::{DisjointRegions, Reference, VariantFile, read_loci};
 
     /// Real genomes beside the checkout; `None`, said aloud, where they are absent.
     fn shared_data(relative: &str) -> Option<PathBuf> {
@@ -490,7 +490,7 @@ mod tests {
     /// Alleles of each record of `cohort.vcf.gz` after comparing REF with `reference.fa`, read through the index.
     fn read_back(folder: &Path) -> Vec<Vec<[i16; 2]>> {
         let mut reference = Reference::open(&folder.join("reference.fa")).unwrap();
-        let loci = read_loci(&folder.join("loci.bed")).unwrap();
+        let loci = DisjointRegions::of_loci(&read_loci(&folder.join("loci.bed")).unwrap());
         let mut file = VariantFile::open(&folder.join("cohort.vcf.gz")).unwrap();
         assert!(file.warnings().is_empty());
         let mut records = Vec::new();

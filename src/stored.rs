@@ -35,13 +35,35 @@ pub fn read(path: &Path) -> Result<Vec<u8>, output::Error> {
 /// No version, that of a newer program or of an older one, with what to do; JSON that is no such value.
 pub fn from_json<T: DeserializeOwned>(json: &[u8], schema_version: u32, again: &str) -> Result<T, String> {
     // Before all else: what is wrong with the rest may be because of the version.
+    let found = version(json).map_err(|error| error.to_string())?;
+    check(found, schema_version, again)?;
+    serde_json::from_slice(json).map_err(|error| error.to_string())
+}
+
+/// Refuses a JSON text that says the version of a newer program; what else may be wrong with it is not looked at.
+///
+/// # Errors
+/// That version, with what to do.
+pub fn require_no_newer(json: &[u8], schema_version: u32) -> Result<(), String> {
+    no_newer(version(json).ok().flatten(), schema_version)
+}
+
+fn version(json: &[u8]) -> serde_json::Result<Option<u32>> {
     #[derive(Deserialize)]
     struct Version {
         schema_version: Option<u32>,
     }
-    let found: Version = serde_json::from_slice(json).map_err(|error| error.to_string())?;
-    check(found.schema_version, schema_version, again)?;
-    serde_json::from_slice(json).map_err(|error| error.to_string())
+    Ok(serde_json::from_slice::<Version>(json)?.schema_version)
+}
+
+fn no_newer(found: Option<u32>, schema_version: u32) -> Result<(), String> {
+    match found {
+        Some(found) if found > schema_version => Err(format!(
+            "schema version {found}, of a newer gf-genomics; this one ({}) reads version {schema_version}: update it",
+            env!("CARGO_PKG_VERSION")
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a version that this program does not read.
@@ -49,12 +71,9 @@ pub fn from_json<T: DeserializeOwned>(json: &[u8], schema_version: u32, again: &
 /// # Errors
 /// As [`from_json`].
 pub fn check(found: Option<u32>, schema_version: u32, again: &str) -> Result<(), String> {
+    no_newer(found, schema_version)?;
     match found {
         Some(found) if found == schema_version => Ok(()),
-        Some(found) if found > schema_version => Err(format!(
-            "schema version {found}, of a newer gf-genomics; this one ({}) reads version {schema_version}: update it",
-            env!("CARGO_PKG_VERSION")
-        )),
         Some(found) => Err(format!(
             "schema version {found}, of an older gf-genomics; this one reads version {schema_version}: make it again with `{again}`"
         )),

@@ -75,7 +75,7 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 /// What must be the same in a file, whatever was killed: everything but
-/// - `seconds` in `run.json` and `stage.json`, the last two columns (seconds, people a second) of `training_log.csv`, and its digest in `stage.json`;
+/// - `seconds` and `milliseconds` in `run.json` and `stage.json`, the last two columns (seconds, people a second) of `training_log.csv`, and its digest in `stage.json`;
 /// - `done_before` in `run.json`, and `epochs_resumed` in both, which tell what this run did and what an earlier one;
 /// - wall-clock times in TensorBoard's event files.
 fn comparable(path: &Path, bytes: &[u8]) -> Vec<u8> {
@@ -87,7 +87,7 @@ fn comparable(path: &Path, bytes: &[u8]) -> Vec<u8> {
     if name.contains("tfevents") {
         return Vec::new();
     }
-    if name != "run.json" && name != "stage.json" {
+    if !name.ends_with("run.json") && name != "stage.json" {
         return bytes.to_vec();
     }
     let mut json: Value = serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -101,7 +101,7 @@ fn comparable(path: &Path, bytes: &[u8]) -> Vec<u8> {
 fn without_times(json: &mut Value) {
     match json {
         Value::Object(table) => {
-            table.retain(|key, _| !["seconds", "done_before", "epochs_resumed"].contains(&key.as_str()));
+            table.retain(|key, _| !["seconds", "milliseconds", "done_before", "epochs_resumed"].contains(&key.as_str()));
             table.values_mut().for_each(without_times);
         }
         Value::Array(values) => values.iter_mut().for_each(without_times),

@@ -84,7 +84,12 @@ fn study() -> &'static Study {
             format!("score {genomes} --cohort cohort.csv --model out/3-models/tiny -o scored.csv"),
             "score --vcf people.vcf --cohort cohort.csv --model out/4-baselines -o scored-prs.csv".to_owned(),
             format!("explain {genomes} --cohort cohort.csv --model out/3-models/tiny --haplotypes 4 --pairs 2 --out explained"),
-            format!("sequences {genomes} --regions-file in/loci.bed -o people.fa"),
+            format!("sequences {genomes} --regions-file in/loci.bed -o people.fa --out sequences"),
+            format!("tokenize {genomes} --regions-file in/loci.bed --cohort cohort.csv --out tokens"),
+            "prs --vcf people.vcf --cohort cohort.csv --out prs".to_owned(),
+            "train --tokens tokens --cohort cohort.csv --hidden 16 --layers 1 --heads 2 --feed-forward 16 --projected-length 8 --epochs 1 --out trained".to_owned(),
+            "evaluate --predictions trained/predictions.csv prs/predictions.csv --cohort cohort.csv --guards warn --out report".to_owned(),
+            "compress trained --rank 2 --out small".to_owned(),
         ];
         let mut said = String::new();
         for arguments in commands {
@@ -145,8 +150,14 @@ fn models_reports_and_logs_name_nobody() {
         assert!(!has(&content(path, bytes), NAME), "{} names somebody", path.display());
     }
     // Not even where a run says what it did.
-    let run_json = fs::read(folder.path().join("out/run.json")).unwrap();
-    assert!(!has(&run_json, NAME));
+    for record in ["out", "explained", "sequences", "tokens", "prs", "small", "trained", "report", "scored.csv", "scored-prs.csv"] {
+        let path = folder.path().join(record);
+        let path = if path.is_dir() { path.join("run.json") } else { path.with_extension("csv.run.json") };
+        let run_json = fs::read(&path).unwrap();
+        assert!(!has(&run_json, NAME), "{} names somebody", path.display());
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions()) & 0o777, 0o600, "{}", path.display());
+    }
 }
 
 /// Bases that are in the haplotypes of one person of the cohort and not in the reference.

@@ -1,4 +1,4 @@
-//! What `evaluate` writes for MultiQC, in MultiQC: general statistics, a table of AUCs and ROC curves.
+//! What `evaluate` writes for MultiQC, in MultiQC: general statistics, tables of AUCs and of people, and ROC curves.
 //!
 //! Runs the MultiQC of the Python of `GF_PYTHON`, or of `python3`; skipped aloud where that has none.
 
@@ -51,18 +51,18 @@ fn multiqc(folder: &Path, arguments: &[&str]) -> Option<Value> {
 }
 
 #[test]
-fn multiqc_shows_general_statistics_a_table_and_roc_curves_by_either_way() {
+fn multiqc_shows_general_statistics_tables_and_roc_curves_by_either_way() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("predictions.csv"), predictions()).unwrap();
     succeed(folder.path(), "evaluate --predictions predictions.csv --out study --guards warn");
-    // Found by name, or as a configuration that holds all three in an empty folder.
+    // Found by name, or as a configuration that holds them all in an empty folder.
     fs::create_dir(folder.path().join("empty")).unwrap();
     for arguments in [&["study"][..], &["--config", "study/study.gf_genomics.json", "empty"]] {
         let Some(shown) = multiqc(folder.path(), arguments) else { return };
         let text = shown.to_string();
         let general = shown["report_general_stats_data"].to_string();
         assert!(general.contains("study") && general.contains("\"auc\""), "{arguments:?}: {general}");
-        for plot in ["gf_genomics_auc", "gf_genomics_roc"] {
+        for plot in ["gf_genomics_auc", "gf_genomics_people", "gf_genomics_roc"] {
             assert!(shown["report_plot_data"].as_object().unwrap().keys().any(|key| key.starts_with(plot)), "{arguments:?}: no {plot}");
         }
         assert!(text.contains("study linformer") && text.contains("study prs-dosages"), "{arguments:?}");

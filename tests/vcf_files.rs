@@ -15,7 +15,7 @@ use std::{
     thread,
 };
 
-use gf_genomics::ingest::{ABSENT, Error, Genotype, Locus, MISSING, Strand, VariantFile, VariantRecord};
+use gf_genomics::ingest::{ABSENT, DisjointRegions, Error, Genotype, Locus, MISSING, Strand, VariantFile, VariantRecord};
 use noodles::{bcf, bgzf, csi, tabix, vcf};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -45,7 +45,8 @@ fn row(record: &VariantRecord) -> String {
 /// Everything in a file, or over loci; what `not_reference` says is checked on the way.
 fn table(path: &Path, loci: Option<&[Locus]>) -> Result<Table, Error> {
     let mut rows = Table::new();
-    VariantFile::open(path)?.for_each(loci, |record| {
+    let regions = loci.map(DisjointRegions::of_loci);
+    VariantFile::open(path)?.for_each(regions.as_ref(), |record| {
         let others = (0..).zip(&record.genotypes).filter(|(_, genotype)| genotype.alleles != [0, 0]).map(|(person, _)| person);
         assert!(others.eq(record.not_reference.iter().copied()), "{}", row(record));
         rows.push(row(record));

@@ -7,7 +7,7 @@ use std::{
 
 use gf_cohort_schema::PhenotypeCoding;
 
-use super::{architecture::one_of, cohort::Coding};
+use super::{architecture::one_of, cohort::Coding, record::Record};
 use crate::{
     compress::{self, FineTuning, OnCohort, Options, Solver},
     nn::Rank,
@@ -71,8 +71,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         cohort: args.tokens.zip(args.cohort).map(on_cohort),
         out: args.out,
     };
-    let _claim = pipeline::claim(&options.out)?;
+    let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out)?);
     let summary = compress::run(&options, &mut progress(true))?;
+    let on_cohort = options.cohort.iter().flat_map(|on_cohort| [&on_cohort.tokens, &on_cohort.cohort]);
+    record.finish("compress", &options, [&options.model].into_iter().chain(on_cohort), &summary)?;
     write!(io::stdout().lock(), "{summary}")?;
     eprintln!("wrote {}", options.out.display());
     Ok(())

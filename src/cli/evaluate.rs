@@ -5,6 +5,9 @@ use std::{
     path::PathBuf,
 };
 
+use serde_json::json;
+
+use super::record::Record;
 use crate::{
     evaluation::{self, GuardPolicy, Recalibration},
     pipeline,
@@ -24,7 +27,7 @@ pub struct Args {
     #[arg(long, required = true, num_args = 1.., value_name = "CSV")]
     predictions: Vec<PathBuf>,
     /// Folder for auc.csv, roc.csv, strata.csv, calibration.csv, deciles.csv, distribution.csv, folds.csv, guards.csv and stacked.csv; report.html,
-    /// its figures as SVG, and `*.gf_genomics.json` and `*_mqc.json` for MultiQC
+    /// its figures as SVG, `*.gf_genomics.json` and `*_mqc.json` for MultiQC; and run.json
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Model to compare the others to [default: the baseline with the highest AUC on the validation split]
@@ -61,8 +64,8 @@ pub struct Args {
 /// # Errors
 /// As [`evaluation::run`]; when a guard finds leakage; when stdout cannot be written.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let _claim = pipeline::claim(&args.out)?;
-    let summary = evaluation::run(&evaluation::Options {
+    let (_claim, record) = (pipeline::claim(&args.out)?, Record::begin(&args.out)?);
+    let options = evaluation::Options {
         predictions: args.predictions,
         out: args.out,
         compare_to: args.compare_to,
@@ -74,7 +77,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         recalibration: args.recalibration,
         guards: args.guards,
         run: args.run,
-    })?;
+    };
+    let summary = evaluation::run(&options)?;
+    // The tables are files.
+    let counts = json!({
+        "people": summary.verdict.people,
+        "people_averaged_over_folds": summary.people_averaged_over_folds,
+        "comparison": summary.comparison,
+        "guards": summary.verdict.guards,
+    });
+    record.finish("evaluate", &options, options.predictions.iter().chain(&options.cohort).chain(&options.run), &counts)?;
     let leakage = summary.require_no_leakage(args.guards);
     if leakage.is_err() {
         eprint!("{summary}");

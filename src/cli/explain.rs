@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::record::Record;
 use crate::{
     explain::{self, Options},
     pipeline,
@@ -45,7 +46,7 @@ pub struct Args {
     /// Where the model is computed: cpu, or cuda:N in a build with the feature `cuda`.
     #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
     device: DeviceChoice,
-    /// Folder for `explain.csv`, `pairs.csv` and a plot of each locus, `LOCUS.svg`.
+    /// Folder for `explain.csv`, `pairs.csv`, a plot of each locus, `LOCUS.svg`, and `run.json`.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -56,8 +57,11 @@ pub struct Args {
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let Args { vcf, reference, model, cohort, regions, haplotypes, top, pairs, device, out } = args;
-    let _claim = pipeline::claim(&out)?;
-    let summary = explain::run(&Options { vcf, reference, model, cohort, regions, haplotypes, top, pairs, device, out })?;
+    let (_claim, record) = (pipeline::claim(&out)?, Record::begin(&out)?);
+    let options = Options { vcf, reference, model, cohort, regions, haplotypes, top, pairs, device, out };
+    let summary = explain::run(&options)?;
+    let inputs = options.vcf.iter().chain([&options.reference, &options.model]).chain(&options.cohort);
+    record.finish("explain", &options, inputs, &summary)?;
     eprint!("{summary}");
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::cohort::OptionalCohortArgs;
+use super::{cohort::OptionalCohortArgs, record::Record};
 use crate::{
     ingest::DosageField,
     pipeline,
@@ -24,7 +24,7 @@ pub struct Args {
     #[command(flatten)]
     cohort: OptionalCohortArgs,
     /// Folder to write to: `predictions.csv`, `weights.csv`, `association.csv`, `apoe.csv`, `guards.csv`, `scores.csv`, `scoring_files/` and
-    /// `prs_model.json` (with a cohort), `related_pairs.csv`, which is private, where there are any, `match_log.csv` and `raw_scores.csv`
+    /// `prs_model.json` (with a cohort), `related_pairs.csv`, which is private, where there are any, `match_log.csv`, `raw_scores.csv` and `run.json`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// BED of the regions whose dosages are used [default: all variants]; published scores and APOE are read wherever they lie
@@ -183,13 +183,25 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         out: args.out,
         ..Options::default()
     };
-    let _claim = pipeline::claim(&options.out)?;
+    let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out)?);
     match args.cohort.given() {
-        None => eprint!("{}", prs::raw_scores(&options)?),
+        None => {
+            let summary = prs::raw_scores(&options)?;
+            record.finish("prs", &options, inputs(&options), &summary)?;
+            eprint!("{summary}");
+        }
         Some(cohort) => {
             let (phenotype_coding, covariates) = (cohort.phenotype_coding(), cohort.covariates());
-            eprint!("{}", prs::run(&Options { phenotype_coding, covariates, cohort: cohort.cohort, ..options })?);
+            let options = Options { phenotype_coding, covariates, cohort: cohort.cohort, ..options };
+            let summary = prs::run(&options)?;
+            record.finish("prs", &options, inputs(&options).chain([&options.cohort]), &summary)?;
+            eprint!("{summary}");
         }
     }
     Ok(())
+}
+
+fn inputs(options: &Options) -> impl Iterator<Item = &PathBuf> {
+    let beds = options.regions_file.iter().chain(&options.scoring.callable);
+    options.vcf.iter().chain(&options.scoring_files).chain(beds).chain(&options.scoring.reference).chain(&options.kinship)
 }

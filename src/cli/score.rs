@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::record::Record;
 use crate::{
     score::{self, Options},
     training::DeviceChoice,
@@ -36,7 +37,7 @@ pub struct Args {
     /// Where a sequence model is computed: cpu, or cuda:N in a build with the feature `cuda`.
     #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
     device: DeviceChoice,
-    /// CSV to write (`sample_id,model,logit,probability`); `-` is standard output.
+    /// CSV to write (`sample_id,model,logit,probability`), with CSV.run.json beside it; `-` is standard output.
     #[arg(short, long, default_value = "-", value_name = "CSV")]
     output: PathBuf,
 }
@@ -47,7 +48,13 @@ pub struct Args {
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let Args { vcf, reference, model, cohort, min_overlap, models, allow_no_hom_ref, device, output } = args;
-    let summary = score::run(&Options { vcf, reference, model, cohort, min_overlap, models, allow_no_hom_ref, device, output })?;
+    let record = Record::of_file(&output);
+    let options = Options { vcf, reference, model, cohort, min_overlap, models, allow_no_hom_ref, device, output };
+    let summary = score::run(&options)?;
+    if let Some(record) = record {
+        let inputs = options.vcf.iter().chain(&options.reference).chain([&options.model]).chain(&options.cohort);
+        record.finish("score", &options, inputs, &summary)?;
+    }
     eprint!("{summary}");
     Ok(())
 }

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::ValueEnum;
+use serde_json::{Value, json};
 
+use super::record::Record;
 use crate::{
-    output, pipeline,
+    pipeline,
     sequence::{
         self, ApplyFilters, Encoding, Haploid, Missing, Options, Overlap, Policies, Regions, Samples, Symbolic, Unphased, write_fasta,
     },
@@ -201,21 +203,28 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let skips = args.skips.or_else(|| args.out.as_ref().map(|folder| folder.join("skips.csv")));
     let options = args.genomes.options(samples, skips);
     let _claim = args.out.as_deref().map(pipeline::claim).transpose()?;
+    let record = args.out.as_deref().map(Record::begin).transpose()?;
     let (dictionary, skips, summary) = sequence::run(&options)?;
     if let Some(folder) = &args.out {
         dictionary.save(folder)?;
-        output::write_json(
-            &folder.join("run.json"),
-            &serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "options": options, "summary": summary }),
-        )?;
     }
     let fasta = args.output.or_else(|| args.out.is_none().then(|| PathBuf::from("-")));
     if let Some(path) = &fasta {
         write_fasta(&dictionary, path)?;
     }
     skips.save()?;
+    if let Some(record) = record {
+        record.finish("sequences", &without_people(&options), options.inputs(), &summary)?;
+    }
     eprint!("{summary}");
     Ok(())
+}
+
+/// As a record tells them: who the people are stands in `pairs.csv` and in the cohort.
+pub fn without_people(options: &Options) -> Value {
+    let mut told = json!(options);
+    told["samples"] = Value::Null;
+    told
 }
 
 /// People wanted, or after `^` those to leave out.

@@ -6,9 +6,13 @@ use gf_cohort_schema::Cohort;
 use gf_tokenizer::VocabSize;
 use serde_json::json;
 
-use super::{cohort::CohortArgs, sequences::Genomes};
+use super::{
+    cohort::CohortArgs,
+    record::Record,
+    sequences::{Genomes, without_people},
+};
 use crate::{
-    output, pipeline,
+    pipeline,
     sequence::{self, Samples},
     tokenization::{Anchor, Options, TokenizerKind},
 };
@@ -100,7 +104,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let cohort = Cohort::read(&args.cohort.cohort, args.cohort.phenotype_coding(), &args.cohort.covariates())?;
     let samples = cohort.people.iter().map(|person| person.sample_id.clone()).collect();
     let sequence_options = args.genomes.options(Samples::Only(samples), Some(args.out.join("skips.csv")));
-    let _claim = pipeline::claim(&args.out)?;
+    let (_claim, record) = (pipeline::claim(&args.out)?, Record::begin(&args.out)?);
     let started = Instant::now();
     let (dictionary, skips, summary) = sequence::run(&sequence_options)?;
     eprint!("{summary}");
@@ -113,11 +117,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     dictionary.save(&args.out)?;
     skips.save()?;
-    let record = json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "options": { "sequences": sequence_options, "tokens": options },
-        "summary": { "sequences": sequences, "tokens": summary },
-    });
-    output::write_json(&args.out.join("run.json"), &record)?;
-    Ok(())
+    let inputs = sequence_options.inputs().chain([&args.cohort.cohort]).chain(&options.tokenizer_file);
+    let resolved = json!({ "sequences": without_people(&sequence_options), "tokens": options });
+    record.finish("tokenize", &resolved, inputs, &json!({ "sequences": sequences, "tokens": summary }))
 }

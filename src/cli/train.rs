@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-use super::{architecture::ArchitectureArgs, cohort::CohortArgs};
+use super::{architecture::ArchitectureArgs, cohort::CohortArgs, record::Record};
 use crate::{
     pipeline::{self, progress},
     training::{self, ClassWeights, DeviceChoice, Options, Ranks, Resume, Schedule},
@@ -146,7 +146,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 fn train(ranks: &Ranks, options: &Options, member: Option<usize>, report_cost: bool) -> anyhow::Result<()> {
     // Members that are trained side by side have files of their own.
-    let _claim = (ranks.is_first() && member.is_none()).then(|| pipeline::claim(&options.out)).transpose()?;
+    let is_all = ranks.is_first() && member.is_none();
+    let _claim = is_all.then(|| pipeline::claim(&options.out)).transpose()?;
+    let record = is_all.then(|| Record::begin(&options.out)).transpose()?;
     if report_cost && ranks.is_first() {
         eprintln!("{}", training::cost::report(options)?);
     }
@@ -158,6 +160,9 @@ fn train(ranks: &Ranks, options: &Options, member: Option<usize>, report_cost: b
     match member {
         None => {
             if let Some(summary) = training::run_on(ranks, options, &mut progress(ranks.is_first()))? {
+                if let Some(record) = record {
+                    record.finish("train", options, [&options.tokens, &options.cohort].into_iter().chain(&options.init), &summary)?;
+                }
                 eprint!("{summary}");
             }
         }

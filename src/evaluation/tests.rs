@@ -122,6 +122,21 @@ fn people_of_unknown_phenotype_are_left_out_and_counted() {
     let summary = Study::new().model("prs-a", &rows).model("linformer", &rows).run().unwrap();
     assert_eq!(summary.people_without_phenotype, 1);
     assert_eq!((summary.verdict.rows[0].n_cases, summary.verdict.rows[0].n_controls, summary.verdict.rows[0].auroc), (2, 2, Some(0.75)));
+    let row = PeopleRow { split: Split::Test, n_cases: 2, n_controls: 2, n_without_phenotype: 1, n_families: None };
+    assert_eq!(summary.verdict.people, [row]);
+}
+
+#[test]
+fn people_and_families_are_counted_by_split() {
+    let mut study = Study::new().model("prs-a", &both_splits(GOOD, POOR));
+    let families = [("V1", "F1"), ("V2", "F1"), ("V3", ""), ("V4", "F2"), ("T1", ""), ("T2", ""), ("T3", "F3"), ("T4", "F3")];
+    let rows: Vec<String> = families.iter().map(|(sample_id, family)| format!("{sample_id},{family}")).collect();
+    let cohort = study.folder.path().join("cohort.csv");
+    fs::write(&cohort, format!("sample_id,family_id\n{}\n", rows.join("\n"))).unwrap();
+    study.options.cohort = Some(cohort);
+    let people = study.run().unwrap().verdict.people;
+    let found: Vec<_> = people.iter().map(|row| (row.split, row.n_people(), row.n_cases, row.n_controls, row.n_families)).collect();
+    assert_eq!(found, [(Split::Validation, 4, 2, 2, Some(2)), (Split::Test, 4, 2, 2, Some(1))]);
 }
 
 #[test]

@@ -108,15 +108,19 @@ impl DisjointRegions {
     pub fn new<'a>(regions: impl IntoIterator<Item = (&'a str, Range<usize>)>) -> Self {
         let mut of_contig: HashMap<String, Vec<Range<usize>>> = HashMap::new();
         for (contig, region) in regions {
-            of_contig.entry(contig_key(contig).to_owned()).or_default().push(region);
+            let contig = contig_key(contig);
+            match of_contig.get_mut(contig) {
+                Some(regions) => regions.push(region),
+                None => _ = of_contig.insert(contig.to_owned(), vec![region]),
+            }
         }
         Self { of_contig: of_contig.into_iter().map(|(contig, regions)| (contig, joined(regions))).collect() }
     }
 
     /// Where loci are.
     #[must_use]
-    pub fn of_loci(loci: &[Locus]) -> Self {
-        Self::new(loci.iter().map(|locus| (locus.contig.as_str(), locus.start0..locus.end0)))
+    pub fn of_loci<'a>(loci: impl IntoIterator<Item = &'a Locus>) -> Self {
+        Self::new(loci.into_iter().map(|locus| (locus.contig.as_str(), locus.start0..locus.end0)))
     }
 
     /// The regions on a contig or its alias.

@@ -1,8 +1,8 @@
 //! Variant records of VCF, VCF.gz (BGZF or gzip) and BCF files, for all people wanted at once; of the samples only GT and PS
 //! are parsed, and on request one of DS, GP and HDS.
 //!
-//! Input -> output: a path (`-` is standard input) and loci -> a stream of [`VariantRecord`]s that overlap them, in file order. A tabix or
-//! CSI index beside the file is used to read only the loci; without one the file is streamed and must be sorted by position.
+//! Input -> output: a path (`-` is standard input) and regions -> a stream of [`VariantRecord`]s that overlap them, in file order. A tabix or
+//! CSI index beside the file is used to read only the regions; without one the file is streamed and must be sorted by position.
 
 mod bcf;
 mod columns;
@@ -28,7 +28,7 @@ pub use self::{
     record::{Place, VariantRecord, admits, pass},
     soft::DosageField,
 };
-use super::{DisjointRegions, Error, regions::Locus, same_contig};
+use super::{DisjointRegions, Error, same_contig};
 use crate::output::Stamp;
 
 /// An opened VCF or BCF file: header read, records not yet.
@@ -136,23 +136,22 @@ impl VariantFile {
         self.compression == Compression::Bgzf && index::index_of(&self.path).is_some()
     }
 
-    /// Reads every record that overlaps one of `loci` (every record of the file when `None`), once, in file order. Returns the contigs
+    /// Reads every record that overlaps one of `wanted` (every record of the file when `None`), once, in file order. Returns the contigs
     /// on which the file has records.
     ///
-    /// Without an index the file is read to its end also where the last locus is behind: only so is it known to be whole and sorted.
+    /// Without an index the file is read to its end also where the last region is behind: only so is it known to be whole and sorted.
     ///
     /// # Errors
     /// Read and decompression errors, malformed records, records out of order or beyond the end of their contig, a file that was changed since it
     /// was opened, standard input read for the second time, and whatever `visit` returns.
     pub fn for_each<E: From<Error>>(
         &mut self,
-        loci: Option<&[Locus]>,
+        wanted: Option<&DisjointRegions>,
         mut visit: impl FnMut(&VariantRecord) -> Result<(), E>,
     ) -> Result<HashSet<String>, E> {
         let stream = self.stream.take();
-        let wanted = loci.map(DisjointRegions::of_loci);
-        let mut course = Course::new(&self.path, &self.header.contigs, wanted.as_ref());
-        if let Some(wanted) = wanted.as_ref().filter(|_| !self.is_stream && self.compression == Compression::Bgzf)
+        let mut course = Course::new(&self.path, &self.header.contigs, wanted);
+        if let Some(wanted) = wanted.filter(|_| !self.is_stream && self.compression == Compression::Bgzf)
             && let Some(indexed) = index::open(&self.path, &self.header, wanted)?
         {
             self.records(indexed.input, &mut course, &mut visit)?;

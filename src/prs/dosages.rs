@@ -18,7 +18,7 @@ use super::{
     genotypes::{Genotypes, Tally},
 };
 use crate::ingest::{
-    self, ABSENT, DosageField, Genotype, Locus, MISSING, RefAlleles, Reference, VariantFile, VariantRecord, admits, contig_key,
+    self, ABSENT, DisjointRegions, DosageField, Genotype, MISSING, RefAlleles, Reference, VariantFile, VariantRecord, admits, contig_key,
 };
 
 /// How genotypes become dosages.
@@ -157,7 +157,7 @@ pub struct Request<'a> {
     /// The files, each read once.
     pub paths: &'a [PathBuf],
     /// Regions of the files; all when `None`.
-    pub loci: Option<&'a [Locus]>,
+    pub regions: Option<&'a DisjointRegions>,
     /// Looked up by sample name in every file; all samples of the first file when `None`.
     pub people: Option<&'a [&'a str]>,
     /// Which of the records are kept.
@@ -202,12 +202,12 @@ impl GenotypeTable {
     #[cfg(test)]
     pub fn read(
         paths: &[PathBuf],
-        loci: Option<&[Locus]>,
+        regions: Option<&DisjointRegions>,
         people: Option<&[&str]>,
         wanted: Option<&dyn Fn(&VariantRecord) -> bool>,
         filters: Option<&[String]>,
     ) -> Result<Self, Error> {
-        Self::read_as(&Request { paths, loci, people, wanted, filters, ..Request::default() }, &Reading::default())
+        Self::read_as(&Request { paths, regions, people, wanted, filters, ..Request::default() }, &Reading::default())
     }
 
     /// As [`Self::read`], by any [`Reading`].
@@ -247,7 +247,7 @@ impl GenotypeTable {
             table.counts.samples_left_out += (file.samples().len() - table.people.len()) as u64;
             let (mut n_records, mut n_hom_ref, mut n_bytes) = (0, 0, 0);
             let path = file.path().to_path_buf();
-            file.for_each(request.loci, |record| {
+            file.for_each(request.regions, |record| {
                 n_records += 1;
                 n_hom_ref += record
                     .genotypes

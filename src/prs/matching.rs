@@ -300,7 +300,8 @@ impl<'f> Positions<'f> {
     /// When polars refuses the table.
     pub fn new(file: &'f ScoringFile) -> Result<Self, Error> {
         let mut contigs = HashMap::new();
-        let (mut places, mut indices) = (Vec::new(), Vec::new());
+        let n_rows = file.rows.len();
+        let (mut places, mut indices) = (Vec::with_capacity(n_rows), Vec::with_capacity(n_rows));
         for (index, row) in file.rows.iter().enumerate().filter(|(_, row)| row.unusable.is_none()) {
             let n_contigs = contigs.len() as u32;
             let contig = *contigs.entry(contig_key(&row.chr_name)).or_insert(n_contigs);

@@ -22,7 +22,7 @@ use super::{
     places::Places,
 };
 use crate::{
-    ingest::{VariantRecord, contig_key, pass},
+    ingest::{DisjointRegions, VariantRecord, contig_key, pass},
     stored,
 };
 
@@ -202,13 +202,13 @@ impl PrsModel {
     /// alleles than [`Self::min_overlap`].
     pub fn apply(&self, vcf: &[PathBuf], reference: Option<&Path>, cohort: Option<&Cohort>) -> Result<(Vec<Risk>, ApplySummary), Error> {
         let wanted = self.places();
-        let loci = wanted.regions(usize::MAX);
+        let regions = DisjointRegions::new(wanted.regions(usize::MAX));
         let names: Option<Vec<&str>> = cohort.map(|cohort| cohort.people.iter().map(|person| person.sample_id.as_str()).collect());
         let filters = pass();
         let is_wanted = |record: &VariantRecord| wanted.has(record);
         let request = Request {
             paths: vcf,
-            loci: Some(&loci),
+            regions: Some(&regions),
             people: names.as_deref(),
             wanted: Some(&is_wanted),
             filters: Some(&filters),

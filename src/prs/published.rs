@@ -308,7 +308,7 @@ impl<'a> Absent<'a> {
     fn is_callable(&self, row: &WeightRow) -> bool {
         let (Some(callable), Some(position)) = (&self.callable, row.chr_position) else { return false };
         let regions = callable.on(&row.chr_name);
-        let len_nt = row.effect_allele.len().max(row.other_allele.as_ref().map_or(1, String::len));
+        let len_nt = row.effect_allele.len().max(row.other_allele.as_ref().map_or(1, |allele| allele.len()));
         let next = regions.partition_point(|region| region.end < position);
         regions.get(next).is_some_and(|region| region.start < position && position - 1 + len_nt <= region.end)
     }
@@ -320,7 +320,7 @@ impl<'a> Absent<'a> {
             return Ok(None);
         }
         let start0 = position - 1;
-        let longest = row.effect_allele.len().max(row.other_allele.as_ref().map_or(1, String::len));
+        let longest = row.effect_allele.len().max(row.other_allele.as_ref().map_or(1, |allele| allele.len()));
         if reference.covering(&row.chr_name, start0, start0 + longest).is_err() {
             return Ok(None);
         }

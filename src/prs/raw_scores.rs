@@ -15,7 +15,10 @@ use super::{
     published::{self, ScoreSummary, Scorer},
     tables,
 };
-use crate::{ingest::VariantRecord, output};
+use crate::{
+    ingest::{DisjointRegions, VariantRecord},
+    output,
+};
 
 /// Genotypes that are held at once.
 const BATCH_BYTES: usize = 1 << 26;
@@ -59,11 +62,11 @@ pub fn run(options: &Options) -> Result<RawSummary, Error> {
     }
     let files = published::read_scoring_files(options, Vec::new())?;
     let places = Places::new(published::positions_of(&files));
-    let loci = places.regions(MAX_GAP_NT);
+    let regions = DisjointRegions::new(places.regions(MAX_GAP_NT));
     let is_published = |record: &VariantRecord| places.has(record);
     let request = Request {
         paths: &options.vcf,
-        loci: Some(&loci),
+        regions: Some(&regions),
         people: None,
         wanted: Some(&is_published),
         filters: options.filters.as_deref(),

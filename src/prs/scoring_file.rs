@@ -7,14 +7,13 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fmt,
-    fs::File,
-    io::{BufReader, Cursor, Read},
+    fmt, fs,
+    io::{Cursor, Read},
     path::{Path, PathBuf},
 };
 
 use flate2::read::MultiGzDecoder;
-use polars::prelude::{CsvReadOptions, DataFrame, SerReader, StringChunked};
+use polars::prelude::{CsvReadOptions, DataFrame, PlSmallStr, SerReader, StringChunked};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -59,17 +58,17 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// One row of a scoring file.
+/// One row of a scoring file. There may be millions: names and alleles, nearly all of them short, lie in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightRow {
     /// Chromosome as the file names it.
-    pub chr_name: String,
+    pub chr_name: PlSmallStr,
     /// 1-based.
     pub chr_position: Option<usize>,
     /// The allele whose copies are weighted, upper-case.
-    pub effect_allele: String,
+    pub effect_allele: PlSmallStr,
     /// The other one, upper-case, where it is given.
-    pub other_allele: Option<String>,
+    pub other_allele: Option<PlSmallStr>,
     /// What the copies add.
     pub effect: Effect,
     /// Frequency of the effect allele in the people of the study, where it is given.
@@ -128,7 +127,10 @@ impl ScoringFile {
         }
         let table = read_table(body).map_err(|error| file_error(format!("not a table with one header line: {error}")))?;
         let columns = Columns::find(&table, effect_column).map_err(file_error)?;
-        let rows = (0..table.height()).into_par_iter().map(|row| {
+        let n_rows = table.height();
+        // Its columns are copied: that memory serves for the rows.
+        drop(table);
+        let rows = (0..n_rows).into_par_iter().map(|row| {
             let line = (header_lines + 2 + row) as u64;
             columns.row(row).map_err(|reason| Error::ScoringLine { path: path.into(), line, reason })
         });
@@ -150,10 +152,11 @@ impl ScoringFile {
             rows,
             warnings: Vec::new(),
         };
+        let named = |id: &str| if id.is_empty() { file_stem(path) } else { id.to_owned() };
+        let first = columns.accession.as_ref().and_then(|accessions| accessions.get(0)).unwrap_or_default();
         let mut scores: Vec<Self> = match (id, &columns.accession) {
             (Some(id), _) => vec![score(id, rows)],
-            (None, None) => vec![score(file_stem(path), rows)],
-            (None, Some(accessions)) => {
+            (None, Some(accessions)) if accessions.iter().any(|other| other.unwrap_or_default() != first) => {
                 let mut of_accession: Vec<(&str, Vec<WeightRow>)> = Vec::new();
                 for (row, accession) in rows.into_iter().zip(accessions.iter()) {
                     let accession = accession.unwrap_or_default();
@@ -162,9 +165,9 @@ impl ScoringFile {
                         None => of_accession.push((accession, vec![row])),
                     }
                 }
-                let named = |id: &str| if id.is_empty() { file_stem(path) } else { id.to_owned() };
                 of_accession.into_iter().map(|(id, rows)| score(named(id), rows)).collect()
             }
+            (None, _) => vec![score(named(first), rows)],
         };
         if let (Some(n), [score]) = (said("variants_number").and_then(|n| n.parse::<usize>().ok()), scores.as_mut_slice())
             && n != score.rows.len()
@@ -190,10 +193,10 @@ impl ScoringFile {
 
 fn read_text(path: &Path) -> Result<String, Error> {
     let io = |source| Error::ScoringFile { path: path.into(), reason: format!("cannot be read: {source}") };
-    let mut bytes = Vec::new();
-    BufReader::new(File::open(path).map_err(io)?).read_to_end(&mut bytes).map_err(io)?;
+    let mut bytes = fs::read(path).map_err(io)?;
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut plain = Vec::new();
+        // Tables become four times as long as a rule.
+        let mut plain = Vec::with_capacity(5 * bytes.len());
         MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain).map_err(io)?;
         bytes = plain;
     }
@@ -343,15 +346,20 @@ impl Columns {
     }
 
     fn row(&self, row: usize) -> Result<WeightRow, String> {
-        let chr_name = cell(&self.chr_name, row).to_owned();
+        let chr_name = PlSmallStr::from_str(cell(&self.chr_name, row));
         let chr_position = match cell(&self.chr_position, row) {
             "" => None,
             text => Some(
                 text.parse().ok().filter(|&position| position > 0).ok_or_else(|| format!("position `{text}` is not a number from 1 on"))?,
             ),
         };
-        let effect_allele = cell(&self.effect_allele, row).to_ascii_uppercase();
-        let other_allele = self.other_allele.as_ref().map(|cells| cell(cells, row).to_ascii_uppercase());
+        let allele = |cells| {
+            let mut allele = PlSmallStr::from_str(cell(cells, row));
+            allele.make_ascii_uppercase();
+            allele
+        };
+        let effect_allele = allele(&self.effect_allele);
+        let other_allele = self.other_allele.as_ref().map(allele);
         let other_allele = other_allele.filter(|allele| !matches!(allele.as_str(), "" | "." | "NA") && !allele.contains('/'));
         let frequency = self.frequency.as_ref().map_or("", |cells| cell(cells, row));
         let frequency = match frequency {

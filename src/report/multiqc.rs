@@ -1,12 +1,13 @@
-//! What MultiQC shows beside other tools: AUC of the headline model among the general statistics, a table of all models, and ROC curves.
+//! What MultiQC shows beside other tools: AUC of the headline model among the general statistics, tables of all models and of the people by
+//! split, and ROC curves.
 //!
-//! Input -> output: a [`Verdict`] -> `NAME.gf_genomics.json`, a MultiQC configuration with all three as custom data (`multiqc -c` it), and each
-//! of the three as `NAME.PART_mqc.json`, which MultiQC finds by itself.
+//! Input -> output: a [`Verdict`] -> `NAME.gf_genomics.json`, a MultiQC configuration with all of them as custom data (`multiqc -c` it), and each
+//! of them as `NAME.PART_mqc.json`, which MultiQC finds by itself.
 
 use gf_cohort_schema::AucRow;
 use serde_json::{Map, Value, json};
 
-use super::{Background, Verdict, figure::Figure, words};
+use super::{Background, PeopleRow, Verdict, figure::Figure, words};
 
 /// Name of each file, and what is in it.
 pub fn files(verdict: &Verdict, background: &Background, figures: &[Figure]) -> Vec<(String, Value)> {
@@ -87,6 +88,7 @@ fn sections(verdict: &Verdict, name: &str, figures: &[Figure]) -> Vec<(&'static 
             }),
         ));
     }
+    sections.extend((!verdict.people.is_empty()).then(|| ("people", people(&verdict.people, name))));
     if let Some(roc) = figures.iter().find(|figure| figure.id == "roc") {
         let series = roc.panels.iter().flat_map(|panel| &panel.series).filter(|series| !series.name.is_empty());
         let lines: Map<String, Value> = series
@@ -111,6 +113,37 @@ fn sections(verdict: &Verdict, name: &str, figures: &[Figure]) -> Vec<(&'static 
         ));
     }
     sections
+}
+
+fn people(rows: &[PeopleRow], name: &str) -> Value {
+    let header = |title: &str| json!({ "title": title, "format": "{:,.0f}", "scale": false });
+    let cells = |row: &PeopleRow| {
+        let mut cells = json!({
+            "people": row.n_people(),
+            "cases": row.n_cases,
+            "controls": row.n_controls,
+            "without_phenotype": row.n_without_phenotype,
+        });
+        if let Some(n_families) = row.n_families {
+            cells["families"] = json!(n_families);
+        }
+        (format!("{name} {}", row.split), cells)
+    };
+    json!({
+        "id": "gf_genomics_people",
+        "section_name": "gf-genomics: people",
+        "description": "By split. Who has no phenotype is left out.",
+        "plot_type": "table",
+        "pconfig": { "id": "gf_genomics_people_table", "title": "gf-genomics: people", "col1_header": "Split" },
+        "headers": {
+            "people": header("People"),
+            "cases": header("Cases"),
+            "controls": header("Controls"),
+            "without_phenotype": header("No phenotype"),
+            "families": header("Families"),
+        },
+        "data": rows.iter().map(cells).collect::<Map<_, _>>(),
+    })
 }
 
 /// Those that are known, with four decimals or three significant digits.

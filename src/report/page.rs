@@ -3,7 +3,7 @@
 //! Input -> output: a [`Verdict`], its [`Background`] and figures -> HTML by the template `page.html`, which escapes every value. The same input
 //! gives the same bytes: no clock, no time that anything took.
 
-use std::{fmt::Display, io};
+use std::{fmt::Display, io, iter};
 
 use askama::Template;
 use gf_cohort_schema::{AucRow, GuardVerdict, Split, StratumRow};
@@ -209,8 +209,15 @@ fn strata(rows: &[StratumRow], split: Option<Split>) -> Table {
 }
 
 fn people(verdict: &Verdict) -> Table {
-    let rows = verdict.splits().map(|row| vec![row.split.to_string(), count(row.n_cases), count(row.n_controls)]);
-    Table { caption: "People of known phenotype".to_owned(), header: vec!["Split", "Cases", "Controls"], rows: rows.collect() }
+    let with_families = verdict.people.iter().any(|row| row.n_families.is_some());
+    let rows = verdict.people.iter().map(|row| {
+        let counts = [row.n_people(), row.n_cases, row.n_controls, row.n_without_phenotype].map(count);
+        let families = with_families.then(|| row.n_families.map_or("-".to_owned(), count));
+        iter::once(row.split.to_string()).chain(counts).chain(families).collect()
+    });
+    let mut header = vec!["Split", "People", "Cases", "Controls", "Left out: no phenotype"];
+    header.extend(with_families.then_some("Families"));
+    Table { caption: "People by split".to_owned(), header, rows: rows.collect() }
 }
 
 /// What each stage counted: every number of its summary, and lists by their length, so that nothing written about single people can be among them.

@@ -24,7 +24,8 @@ pub fn items(verdict: &Verdict, background: &Background) -> Vec<Item> {
     let has = |test: &dyn Fn(&AucRow) -> bool| rows.iter().any(|row| test(row));
     let n_models = rows.len();
     let option = |path: &str| background.option(path);
-    let people = verdict.splits().map(|row| format!("{}: {} cases, {} controls", row.split, count(row.n_cases), count(row.n_controls)));
+    let people =
+        verdict.people.iter().map(|row| format!("{}: {} cases, {} controls", row.split, count(row.n_cases), count(row.n_controls)));
     let people: Vec<String> = people.collect();
     let strata: Vec<&str> = {
         let mut names: Vec<&str> = verdict.strata.iter().map(|row| row.stratum.as_str()).collect();

@@ -118,6 +118,9 @@ pub fn verdict() -> Verdict {
             reason: None,
         })
         .to_vec();
+    verdict.people = [(Split::Validation, 0), (Split::Test, 1_234)]
+        .map(|(split, n_without_phenotype)| PeopleRow { split, n_cases: 400, n_controls: 600, n_without_phenotype, n_families: Some(912) })
+        .to_vec();
     verdict.guards = [GuardVerdict::Pass, GuardVerdict::NotRun, GuardVerdict::Warn]
         .map(|verdict| GuardRow {
             guard: "kinship".to_owned(),
@@ -198,6 +201,7 @@ fn a_report_of_ten_models_is_below_6_mb_and_the_same_bytes_each_time() {
             "study.gf_genomics.json",
             "study.general_mqc.json",
             "study.auc_mqc.json",
+            "study.people_mqc.json",
             "study.roc_mqc.json"
         ]
     );
@@ -205,6 +209,24 @@ fn a_report_of_ten_models_is_below_6_mb_and_the_same_bytes_each_time() {
     // Warnings may name people, paths say where mycluster works, and times differ.
     assert!(!a[0].1.contains("HG00096") && !a[0].1.contains("mycluster") && !a[0].1.contains("98761"));
     assert!(a[0].1.contains("skips: missing") && a[0].1.contains("cohort.vcf.gz"));
+}
+
+#[test]
+fn people_are_counted_by_split_and_families_where_they_are_known() {
+    let table = |verdict: &Verdict| {
+        let page = written(verdict, &background()).swap_remove(0).1;
+        let table = page.split("<table aria-label=\"People by split\">").nth(1).and_then(|rest| rest.split("</table>").next()).unwrap();
+        let cells = table.split('>').map(|piece| piece.split('<').next().unwrap().trim());
+        cells.filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("|")
+    };
+    let mut verdict = verdict();
+    assert_eq!(
+        table(&verdict),
+        "Split|People|Cases|Controls|Left out: no phenotype|Families|validation|1\u{2009}000|400|600|0|912|\
+         test|2\u{2009}234|400|600|1\u{2009}234|912"
+    );
+    verdict.people.iter_mut().for_each(|row| row.n_families = None);
+    assert!(table(&verdict).starts_with("Split|People|Cases|Controls|Left out: no phenotype|validation|"));
 }
 
 #[test]

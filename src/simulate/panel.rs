@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Error;
-use crate::ingest::{self, ABSENT, Locus, MISSING, Reference, Strand, VariantFile, VariantRecord, parse_region};
+use crate::ingest::{self, ABSENT, DisjointRegions, Locus, MISSING, Reference, Strand, VariantFile, VariantRecord, parse_region};
 
 /// One variant record without its genotypes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +151,7 @@ impl Panel {
         let bases = reference.fetch(&locus.contig, locus.start0, locus.end0)?;
 
         let mut reading = Reading::new(2 * variants.samples().len());
-        variants.for_each(Some(std::slice::from_ref(&locus)), |record| {
+        variants.for_each(Some(&DisjointRegions::of_loci([&locus])), |record| {
             reading.add(record, &locus, &bases).map_err(|reason| ingest::Error::record(panel, record, reason))
         })?;
 

@@ -119,7 +119,7 @@ pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// As [`files`], but for those in which seconds stand.
 pub fn files_without_times(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let is_timed = |path: &Path| ["run.json", "stage.json", "training_log.csv"].iter().any(|name| path.ends_with(name));
+    let is_timed = |path: &Path| ["run.json", "stage.json", "training_log.csv"].iter().any(|name| path.to_string_lossy().ends_with(name));
     files(folder).into_iter().filter(|(path, _)| !is_timed(path)).collect()
 }
 

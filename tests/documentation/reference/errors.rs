@@ -27,7 +27,7 @@ const STAGES: [(&str, &str, &str); 13] = [
 ];
 
 /// Where the pipeline refuses a file or a folder, by `bail!`.
-const PIPELINE: [&str; 2] = ["src/pipeline/plan.rs", "src/pipeline/stage.rs"];
+const PIPELINE: [&str; 3] = ["src/pipeline/plan.rs", "src/pipeline/stage.rs", "src/cli/record.rs"];
 
 pub fn page() -> String {
     let mut page = head(

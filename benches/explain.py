@@ -6,7 +6,8 @@
 
 Simulates each cohort from nothing, trains the defaults on it, explains the model, and looks for each causal site of truth.json, or a site in
 r2 > 0.8 with it among the haplotypes of the cohort. Prints a Markdown table: the rank of each causal site's best proxy, the largest r2 of the first
-two sites with a causal one, (additive) that of the first with the number of effect alleles at several causal sites of a haplotype, which nothing can
+two sites with a causal one, how well the versions of the first one's segment tell a causal site (a model reads segments: two alleles of one segment can
+together stand for a site elsewhere), (additive) the r2 of the first with the number of effect alleles at several causal sites of a haplotype, which nothing can
 tell from them, and (cis) the rank of the pair. What is there already is not done again.
 """
 
@@ -20,6 +21,7 @@ import subprocess
 import sys
 
 PROXY_R2 = 0.8
+SEGMENT_NT = 128
 
 
 def run(command):
@@ -54,6 +56,18 @@ class Haplotypes:
 
     def r2(self, first, second):
         return self.r2_of_sum(first, {second: 1})
+
+    def r2_of_segment(self, found, cause):
+        """Of a causal site, the share of its variance between the versions of the segment (128 nt of the locus, which begins at 1) that a site lies in: a token each."""
+        segment = (found[0] - 1) // SEGMENT_NT
+        versions = [(1 << self.n) - 1]
+        for variant, bits in self.carriers.items():
+            if (variant[0] - 1) // SEGMENT_NT == segment:
+                versions = [part for version in versions for part in (version & bits, version & ~bits) if part]
+        carriers = self.carriers[cause]
+        p = carriers.bit_count() / self.n
+        between = sum(version.bit_count() * ((version & carriers).bit_count() / version.bit_count() - p) ** 2 for version in versions)
+        return between / self.n / (p * (1 - p))
 
     def r2_of_sum(self, found, signs):
         """With the weighted number of ALTs at several sites."""
@@ -97,6 +111,7 @@ def one(o, risk, seed):
     return {
         "ranks": [first(ranks) for ranks in proxies],
         "r2": [max(haplotypes.r2(found, cause) for cause in causal) for found in sites[:2]],
+        "r2_of_segment": max(haplotypes.r2_of_segment(sites[0], cause) for cause in causal),
         "r2_of_sum": max((haplotypes.r2_of_sum(sites[0], some) for some in several if risk == "additive"), default=0.0),
         "pair": first(rank for rank, pair in enumerate(pairs, start=1) if is_causal(pair)),
     }
@@ -116,17 +131,18 @@ def main():
     o = parser.parse_args()
     for risk in o.risks.split(","):
         found = []
-        print("| risk | seed | rank of each causal site or proxy | r2 of ranks 1 and 2 with a causal site | r2 of rank 1 with several | rank of the causal pair |\n|---|---|---|---|---|---|")
+        print("| risk | seed | rank of each causal site or proxy | r2 of ranks 1 and 2 with a causal site | r2 of its segment | r2 of rank 1 with several | rank of the causal pair |\n|---|---|---|---|---|---|---|")
         for seed in map(int, o.seeds.split(",")):
             result = one(o, risk, seed)
             found.append(result)
-            cells = [risk, seed, ", ".join(map(str, result["ranks"])), ", ".join(f"{r2:.2f}" for r2 in result["r2"]), f"{result['r2_of_sum']:.2f}", result["pair"] or ""]
+            cells = [risk, seed, ", ".join(map(str, result["ranks"])), ", ".join(f"{r2:.2f}" for r2 in result["r2"]), *(f"{result[r2]:.2f}" for r2 in ["r2_of_segment", "r2_of_sum"]), result["pair"] or ""]
             print("|", " | ".join(map(str, cells)), "|", flush=True)
         n_first = sum(result["r2"][0] > PROXY_R2 for result in found)
+        n_of_segment = sum(result["r2"][0] <= PROXY_R2 < result["r2_of_segment"] for result in found)
         n_for_several = sum(result["r2"][0] <= PROXY_R2 < result["r2_of_sum"] for result in found)
         n_both = sum(min(result["r2"]) > PROXY_R2 for result in found)
         n_pair = sum(result["pair"] == 1 for result in found)
-        summary = f"{risk}: rank 1 is causal or its proxy in {n_first} of {len(found)}, one for several in {n_for_several}; ranks 1 and 2 in {n_both}"
+        summary = f"{risk}: rank 1 is causal or its proxy in {n_first} of {len(found)}, in a segment that is in {n_of_segment}, one for several in {n_for_several}; ranks 1 and 2 in {n_both}"
         print(f"\n{summary}" + (f", the first pair is the causal one in {n_pair}\n" if risk == "cis" else "\n"))
 
 

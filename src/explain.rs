@@ -14,7 +14,8 @@
 //! the model has seen little, weigh little.
 //!
 //! An interval is over the models of an ensemble, by Student's t: how far retrained models agree. It says nothing of other people.
-//! Segments that no training person has are read by the model as the nearest known segment where they do not fit their slots, as `score` does.
+//! Segments that no training person has are read by the model as the nearest known segment where they do not fit their slots, as `score` does. A
+//! switch that makes such a segment says something of another one: it counts only for a variant of which no switch is read as it is.
 
 mod measure;
 mod plot;

@@ -22,7 +22,7 @@ pub struct EffectRow {
     pub frequency: f64,
     /// Distinct haplotypes in which the allele was switched.
     pub n_haplotypes: usize,
-    /// Of these, switches that the model reads as the nearest segment it was trained on.
+    /// Of these, switches that the model reads as the nearest segment it was trained on: they count in what follows only where there are no others.
     pub n_approximated: usize,
     /// Mean change of the logit when one copy of ALT stands in place of REF, over the haplotypes of the people given.
     pub effect: f64,
@@ -85,7 +85,7 @@ pub struct PairRow {
     pub r2: Option<f64>,
     /// Distinct haplotypes in which both were switched.
     pub n_haplotypes: usize,
-    /// Of these, switches that the model reads as the nearest segment it was trained on.
+    /// Of these, switches that the model reads as the nearest segment it was trained on: they count in what follows only where there are no others.
     pub n_approximated: usize,
     /// Mean change of the logit when both ALT stand in place of both REF.
     pub joint_effect: f64,

@@ -45,8 +45,22 @@ pub struct Measured {
     pub n_overlaps: usize,
     /// Switches that the model does not read as they are.
     pub n_approximated: usize,
-    /// Of each contrast.
+    /// Of each contrast, over the switches that the model reads as they are; over all where it reads none so.
     pub contrasts: Vec<Moments>,
+}
+
+impl Measured {
+    /// Counts a further switch; whether it belongs into the contrasts. What a model reads as another segment may differ from that in more than the
+    /// allele.
+    fn takes(&mut self, approximated: bool) -> bool {
+        let none_read_so_far = self.n_approximated == self.n_haplotypes;
+        self.n_haplotypes += 1;
+        self.n_approximated += usize::from(approximated);
+        if none_read_so_far && !approximated {
+            self.contrasts.fill(Moments::default());
+        }
+        none_read_so_far || !approximated
+    }
 }
 
 /// A contrast over all copies.
@@ -252,8 +266,9 @@ impl Logits {
 
     /// Adds the contrasts of one switch, each copy with this weight.
     fn contrast(&self, versions: &Versions, weight: f64, contrasts: &[Contrast<'_>], measured: &mut Measured) {
-        measured.n_haplotypes += 1;
-        measured.n_approximated += usize::from(versions.approximated);
+        if !measured.takes(versions.approximated) {
+            return;
+        }
         let starts: Vec<usize> = versions.rows.iter().map(|&row| self.rows.partition_point(|&other| other < row) * self.n_copies).collect();
         let mut of_models = vec![0.0; self.of_models.len()];
         for (contrast, moments) in contrasts.iter().zip(&mut measured.contrasts) {
@@ -296,6 +311,22 @@ mod tests {
         let near = |[a, b]: [f64; 2], [c, d]: [f64; 2]| (a - c).abs() < 1e-6 && (b - d).abs() < 1e-6;
         assert!(near(t_interval(&[1.0, 2.0, 4.0]).unwrap(), [-1.461_250, 6.127_916]), "{:?}", t_interval(&[1.0, 2.0, 4.0]));
         assert!(near(t_interval(&[0.0, 1.0]).unwrap(), [-5.853_102, 6.853_102]), "{:?}", t_interval(&[0.0, 1.0]));
+    }
+
+    #[test]
+    fn switches_that_are_read_as_others_count_only_where_none_is_read_as_it_is() {
+        let after = |switches: &[(bool, f64)]| {
+            let mut measured = Measured { contrasts: vec![Moments::default()], ..Measured::default() };
+            for &(approximated, value) in switches {
+                if measured.takes(approximated) {
+                    measured.contrasts[0].add(1.0, &[value]);
+                }
+            }
+            (measured.n_haplotypes, measured.n_approximated, measured.contrasts[0].mean())
+        };
+        assert_eq!(after(&[(true, 8.0), (false, 1.0), (true, 8.0), (false, 3.0)]), (4, 2, 2.0));
+        assert_eq!(after(&[(false, 1.0), (true, 8.0)]), (2, 1, 1.0));
+        assert_eq!(after(&[(true, 8.0), (true, 2.0)]), (2, 2, 5.0));
     }
 
     #[test]

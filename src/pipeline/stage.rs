@@ -147,7 +147,7 @@ impl Runner {
         work: impl FnOnce(&Path) -> anyhow::Result<S>,
     ) -> anyhow::Result<Option<S>> {
         self.chain = output::sha256(format!("{}{name}{options}", self.chain).as_bytes());
-        let (folder, digest) = (self.out.join(name), self.chain.clone());
+        let (folder, digest) = (self.folder(name), self.chain.clone());
         if matches!(self.extent, Extent::Job { .. }) {
             return self.job(name, &folder, &digest, work);
         }
@@ -183,6 +183,11 @@ impl Runner {
         let digest = output::sha256(format!("{}{name}{options}", self.chain).as_bytes());
         let folder = self.shard_folder(name);
         self.job(name, &folder, &digest, work)
+    }
+
+    /// Where a stage lies.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.out.join(name)
     }
 
     /// Where a shard lies.

@@ -822,6 +822,7 @@ default-resources:
   slurm_partition: main
 set-threads:
   sequences: 1
+  fit: 1
   tokenize: 1
   train: 1
   predict: 1

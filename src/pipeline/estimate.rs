@@ -45,10 +45,16 @@ mod measured {
     pub const SECONDS_A_TOKENIZED_NT: f64 = 1e-8;
     /// Segments that tokenizer and grid see beside that of the reference, for each variant in a segment: 0.5 in 300 people of the 1000 Genomes Project.
     pub const KNOWN_SEGMENTS_A_VARIANT: f64 = 0.5;
-    /// Fitting BPE until saturation on a nucleotide of a known segment, and what `tokenizer.json` has for it.
-    pub const SECONDS_A_FITTED_NT: f64 = 3.5e-6;
-    pub const BYTES_A_FITTED_NT: f64 = 260.0;
-    pub const BYTES_OF_TOKENIZER_A_NT: f64 = 15.0;
+    /// Tokens that BPE learns until saturation, of a nucleotide of the reference and of a segment beside it.
+    pub const TOKENS_A_NT: f64 = 0.16;
+    pub const TOKENS_A_KNOWN_SEGMENT: f64 = 5.5;
+    /// Learning one of these.
+    pub const BYTES_A_LEARNT_TOKEN: f64 = 3_000.0;
+    pub const SECONDS_A_LEARNT_TOKEN: f64 = 5e-5;
+    /// One in a tokenizer that is read, and in `tokenizer.json`.
+    pub const BYTES_A_TOKEN: f64 = 1_200.0;
+    pub const SECONDS_A_TOKEN: f64 = 1e-5;
+    pub const BYTES_OF_TOKEN_IN_FILE: f64 = 150.0;
     /// A known segment in a grid, beside its letters.
     pub const BYTES_A_KNOWN_SEGMENT: f64 = 32.0;
     /// Reading or writing a byte of a large file.
@@ -72,6 +78,8 @@ use measured as m;
 
 /// Nucleotides of a token where nothing says how many: a vocabulary of a few thousand entries.
 const NT_PER_TOKEN: usize = 6;
+/// Entries of a vocabulary where nothing says how many.
+const LEAST_VOCABULARY: usize = 5_000;
 
 /// Sizes of what a pipeline reads.
 #[derive(Clone, Debug)]
@@ -147,9 +155,7 @@ impl Sizes {
         // About as many bytes, when they are unpacked, as four a genotype; packed about a twentieth.
         let passed_over = self.read_by_all_mb * 1e6 * 20.0 / 4.0;
         let numbering = all.n * m::SECONDS_A_HAPLOTYPE + all.pairs * m::SECONDS_A_PAIR;
-        // A segment of the reference at each place, and those of training beside it.
-        let variants_in_segment = self.variants_per_kb * plan.tokens.segment_length as f64 / 1_000.0;
-        let segments = all.nt / plan.tokens.segment_length.max(1) as f64 * (1.0 + m::KNOWN_SEGMENTS_A_VARIANT * variants_in_segment);
+        let vocabulary = self.vocabulary(plan);
         let (threads, seconds, bytes, disk) = match rule {
             Rule::Simulate => (1, genotypes * m::SECONDS_A_SIMULATED_GENOTYPE, genotypes * 2.0, genotypes / 5.0),
             Rule::Sequences => {
@@ -158,19 +164,24 @@ impl Sizes {
             }
             Rule::Merge => (1, 3.0 * numbering, 3.0 * held.dictionary(), all.dictionary()),
             Rule::Fit => {
-                let Fitting { seconds, bytes, disk } = Fitting::of(segments, plan);
-                let cutting = all.bases * m::SECONDS_A_TOKENIZED_NT + 2.0 * numbering;
-                (2, cutting + seconds, 2.0 * held.dictionary() + bytes, disk)
+                let seconds = all.bases * m::SECONDS_A_TOKENIZED_NT + 2.0 * numbering + vocabulary.learnt * m::SECONDS_A_LEARNT_TOKEN;
+                let bytes = 2.0 * held.dictionary() + vocabulary.learnt * m::BYTES_A_LEARNT_TOKEN;
+                (2, seconds, bytes, vocabulary.file())
             }
             Rule::Tokenize => {
                 // For some of the loci the tokenizer is there.
-                let fitting = if all.nt < self.nt() { Fitting::default() } else { Fitting::of(segments, plan) };
+                let learnt = if all.nt < self.nt() { 0.0 } else { vocabulary.learnt };
                 let encoding = all.bases * m::SECONDS_A_TOKENIZED_NT + all.n * m::SECONDS_A_HAPLOTYPE;
-                (4, fitting.seconds + encoding, 2.0 * held.dictionary() + 2.0 * held.tokens() + fitting.bytes, all.tokens())
+                let seconds = encoding + vocabulary.kept * m::SECONDS_A_TOKEN + learnt * m::SECONDS_A_LEARNT_TOKEN;
+                let of_tokenizer = (vocabulary.kept * m::BYTES_A_TOKEN).max(learnt * m::BYTES_A_LEARNT_TOKEN);
+                (4, seconds, 2.0 * held.dictionary() + 2.0 * held.tokens() + of_tokenizer, all.tokens() + vocabulary.file())
             }
             Rule::MergeTokens => {
-                let grids = segments * (m::BYTES_A_KNOWN_SEGMENT + plan.tokens.segment_length as f64);
-                (1, 3.0 * all.tokens() * m::SECONDS_A_BYTE, 2.0 * held.tokens() + 2.0 * grids, all.tokens() + grids)
+                let grids = vocabulary.known_segments * (m::BYTES_A_KNOWN_SEGMENT + plan.tokens.segment_length as f64);
+                let seconds = 3.0 * all.tokens() * m::SECONDS_A_BYTE + loci.len() as f64 * vocabulary.kept * m::SECONDS_A_TOKEN;
+                // The tokenizer of the first block and that of another one.
+                let bytes = 2.0 * held.tokens() + 2.0 * grids + 2.0 * vocabulary.kept * m::BYTES_A_TOKEN;
+                (1, seconds, bytes, all.tokens() + grids + vocabulary.file())
             }
             Rule::Train(model) | Rule::Predict(model) | Rule::Bundle(model) => {
                 return self.of_model(plan, &plan.models[model], rule, n_people, all.n);
@@ -187,6 +198,20 @@ impl Sizes {
         Ok(rounded(threads, seconds, bytes, disk))
     }
 
+    /// Of the training people at all loci.
+    fn vocabulary(&self, plan: &Plan) -> Vocabulary {
+        let segment_length = plan.tokens.segment_length.max(1) as f64;
+        let n_places = self.nt() / segment_length;
+        let n_alternatives = n_places * m::KNOWN_SEGMENTS_A_VARIANT * self.variants_per_kb * segment_length / 1_000.0;
+        let saturated = self.nt() * m::TOKENS_A_NT + n_alternatives * m::TOKENS_A_KNOWN_SEGMENT;
+        let learnt = if plan.tokens.tokenizer == Some(TokenizerKind::Bpe) { saturated } else { 0.0 };
+        let kept = match plan.tokens.vocab_size {
+            Some(VocabSize::AtMost(size)) => learnt.min(size as f64),
+            _ => learnt,
+        };
+        Vocabulary { known_segments: n_places + n_alternatives, learnt, kept }
+    }
+
     /// Length of all loci.
     fn nt(&self) -> f64 {
         self.loci_nt.iter().sum::<usize>() as f64
@@ -195,7 +220,8 @@ impl Sizes {
     fn of_model(&self, plan: &Plan, model: &ModelPlan, rule: Rule, n_people: f64, haplotypes: f64) -> anyhow::Result<Estimate> {
         let shape = |(number, nt): (usize, &usize)| LocusShape { name: number.to_string(), n_slots: n_slots(plan, *nt) };
         let loci: Vec<LocusShape> = self.loci_nt.iter().enumerate().map(shape).collect();
-        let config = Config { architecture: model.architecture.clone(), vocab_size: 5_000, loci, n_covariates: self.n_covariates };
+        let vocab_size = LEAST_VOCABULARY.max(self.vocabulary(plan).kept as usize);
+        let config = Config { architecture: model.architecture.clone(), vocab_size, loci, n_covariates: self.n_covariates };
         let cost = config.cost()?;
         let schedule = &model.schedule;
         let n_members = schedule.n_members() as f64;
@@ -268,23 +294,20 @@ impl Haplotypes {
     }
 }
 
-/// What fitting a tokenizer takes.
-#[derive(Default)]
-struct Fitting {
-    seconds: f64,
-    bytes: f64,
-    disk: f64,
+/// What a tokenizer learns at all loci, about.
+struct Vocabulary {
+    /// Segments that it is fitted on, over all places.
+    known_segments: f64,
+    /// Tokens of BPE until saturation on these.
+    learnt: f64,
+    /// Those that stay.
+    kept: f64,
 }
 
-impl Fitting {
-    fn of(n_segments: f64, plan: &Plan) -> Self {
-        let nt = n_segments * plan.tokens.segment_length as f64;
-        match plan.tokens.tokenizer {
-            Some(TokenizerKind::Bpe) => {
-                Self { seconds: nt * m::SECONDS_A_FITTED_NT, bytes: nt * m::BYTES_A_FITTED_NT, disk: nt * m::BYTES_OF_TOKENIZER_A_NT }
-            }
-            _ => Self { seconds: 0.0, bytes: 2.0 * nt, disk: 0.0 },
-        }
+impl Vocabulary {
+    /// Bytes of `tokenizer.json`.
+    fn file(&self) -> f64 {
+        self.kept * m::BYTES_OF_TOKEN_IN_FILE
     }
 }
 

@@ -671,6 +671,31 @@ fn jobs_done_one_by_one_twice_and_at_once_give_what_one_run_gives() {
 }
 
 #[test]
+fn tokens_of_every_kind_by_jobs_are_those_of_one_job_and_a_tokenizer_is_fitted_only_where_one_is_learnt() {
+    let cohort = Cohort::new(1);
+    let folder = cohort.folder.path();
+    let data = fs::read_to_string(cohort.path("pipeline.toml")).unwrap();
+    let kinds =
+        ["", "vocab_size = 200", "tokenizer = \"kmer\"", "tokenizer = \"nucleotide\"", "tokenizer_file = \"one/2-tokens/tokenizer.json\""];
+    for (number, kind) in kinds.into_iter().enumerate() {
+        let tokens = format!("[tokens]\n{kind}\nmin_token_count = 3\nanchor = \"haplotype\"\n");
+        fs::write(cohort.path("tokens.toml"), data.replace("[tokens]\n", &tokens)).unwrap();
+        let made = ["", DIVIDED].map(|division| {
+            let out = format!("tokens-{number}-{}", division.len());
+            let plan: Value = serde_json::from_str(&succeed(folder, &format!("plan tokens.toml --out {out} {division} --json"))).unwrap();
+            let jobs = plan["jobs"].as_array().unwrap().iter().filter(|job| text(&job["name"]).starts_with(['1', '2']));
+            let jobs: Vec<&Value> = jobs.inspect(|job| _ = do_job(folder, job)).collect();
+            let summary: Value = serde_json::from_slice(&fs::read(cohort.path(&out).join("2-tokens/stage.json")).unwrap()).unwrap();
+            let n_fitted = jobs.iter().filter(|job| job["rule"] == "fit").count();
+            (files_without_times(&cohort.path(&out).join("2-tokens")), summary["summary"].clone(), n_fitted)
+        });
+        let [(one, summary, none_fitted), (many, summary_of_many, n_fitted)] = made;
+        assert!(one == many && one.len() == 4 && summary == summary_of_many, "{kind}");
+        assert_eq!((none_fitted, n_fitted), (0, usize::from(number < 3)), "{kind}");
+    }
+}
+
+#[test]
 fn jobs_that_are_killed_go_on_and_a_changed_file_does_what_it_changes_again() {
     let cohort = Cohort::new(30);
     let folder = cohort.folder.path();

@@ -43,7 +43,8 @@ mod measured {
     pub const SECONDS_A_PAIR: f64 = 3e-7;
     /// Tokens of a nucleotide of a distinct haplotype.
     pub const SECONDS_A_TOKENIZED_NT: f64 = 1e-8;
-    /// Segments that tokenizer and grid see beside that of the reference, for each variant in a segment: 0.5 in 300 people of the 1000 Genomes Project.
+    /// Segments that tokenizer and grid see beside that of the reference, for each variant in a segment: 0.5 in 300 people of the 1000 Genomes
+    /// Project.
     pub const KNOWN_SEGMENTS_A_VARIANT: f64 = 0.5;
     /// Tokens that BPE learns until saturation, of a nucleotide of the reference and of a segment beside it.
     pub const TOKENS_A_NT: f64 = 0.16;

@@ -10,8 +10,8 @@
 //!          -> 4-baselines -------------------------------------------------------------------------^
 //! ```
 //! Sequences of a block of loci are merged over people, and tokens are made of them, without those of other loci: only the tokenizer
-//! (`2-tokens/fit`, where one is to be learnt) sees all loci, one block after the other. A division into one block is none. Members (a fold and a seed each) are jobs even where there is one: a job that is killed goes on from the
-//! checkpoint of its member.
+//! (`2-tokens/fit`, where one is to be learnt) sees all loci, one block after the other. A division into one block is none. Members (a fold
+//! and a seed each) are jobs even where there is one: a job that is killed goes on from the checkpoint of its member.
 
 use std::{
     ops::Range,

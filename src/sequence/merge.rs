@@ -51,8 +51,8 @@ impl Merged {
     }
 }
 
-/// Merges blocks into files in `out`. Those of the same loci are blocks of people, one after the other in the order of the cohort; the people of all loci
-/// must be the same.
+/// Merges blocks into files in `out`. Those of the same loci are blocks of people, one after the other in the order of the cohort; the people of
+/// all loci must be the same.
 ///
 /// # Errors
 /// Blocks that cannot be read, or do not belong together: other people, people or loci that stand in two, another reference or other policies.

@@ -25,7 +25,8 @@
 //! `simulate` makes cohorts with planted risk and a known best possible AUC (0-cohort/); `score` applies a saved model to new people;
 //! `explain` says what each variant does to its logit; `compress` makes it smaller;
 //! `pipeline` runs the stages of a TOML file in this order and continues where it was stopped, or does one job of them; it also looks at all inputs
-//! (`check`) and lists the jobs (`plan`). `pipelines/cluster/` has a workflow engine do all jobs; `sequence` and `score` put their blocks together (`merge`).
+//! (`check`) and lists the jobs (`plan`). `pipelines/cluster/` has a workflow engine do all jobs; `sequence`, `tokenization` and `score` put their
+//! blocks together (`merge`).
 //!
 //! # A stage
 //! Each stage is one module with `Options` (validated, serde, no clap), `run(..) -> Result<Summary, Error>` and `Error`.

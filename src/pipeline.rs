@@ -27,11 +27,11 @@ use std::{
 
 use anyhow::Context;
 use gf_cohort_schema::{Cohort, Split, read_predictions, write_predictions};
-use gf_tokenizer::VocabSize;
+use gf_tokenizer::{Tokenizer, VocabSize};
 use serde_json::json;
 
 use self::{
-    jobs::{Division, member_job},
+    jobs::{Division, FIT, member_job},
     plan::{Data, ModelPlan, Plan, Source},
     stage::{Extent, Runner},
 };
@@ -141,22 +141,8 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path, division: &
     }
     plan.tokens.given_tokenizer().context("[tokens]")?;
     let built = sequences(plan, data, runner, division)?;
-
-    let (sequences_folder, tokens_folder) = (out.join("1-sequences"), out.join("2-tokens"));
-    if let Some(file) = &plan.tokens.tokenizer_file {
-        runner.inputs(&[file])?;
-    }
-    // A tokenizer file counts by its contents, not by where it lies.
-    let key = tokenization::Options { tokenizer_file: None, ..plan.tokens.clone() };
-    runner.stage("2-tokens", &json!(key), |folder| {
-        let dictionary = match built {
-            Some(dictionary) => dictionary,
-            None => Dictionary::load(&sequences_folder)?,
-        };
-        let (summary, _) = tokenize(&dictionary, &plan.sequences, &data.people()?, &plan.tokens, None, folder)?;
-        eprint!("{summary}");
-        Ok(summary)
-    })?;
+    let tokens_folder = out.join("2-tokens");
+    tokens(plan, data, runner, division, built)?;
 
     let mut predictions = Vec::new();
     for model in &plan.models {
@@ -184,8 +170,17 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path, division: &
     Ok(predictions)
 }
 
-/// The sequences of everyone, in one pass or from blocks; the dictionary where it was just made.
-fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division) -> anyhow::Result<Option<Dictionary>> {
+/// What there is of sequences when tokens are to be made.
+#[derive(Default)]
+struct Built {
+    /// All of them, where they were just made.
+    dictionary: Option<Dictionary>,
+    /// The blocks that this job needs.
+    shards: Vec<Shard>,
+}
+
+/// The sequences of everyone, in one pass or from blocks.
+fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division) -> anyhow::Result<Built> {
     let key = json!([data.key(), plan.sequences]);
     let options = |people: Option<Range<usize>>, folder: &Path| -> anyhow::Result<sequence::Options> {
         let mut cohort = data.people()?;
@@ -193,6 +188,12 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
             cohort.people = cohort.people.drain(people).collect();
         }
         Ok(plan.sequences_options(data, &cohort, folder))
+    };
+    let merge = |shards: &[Shard], folder: &Path| -> anyhow::Result<sequence::Summary> {
+        let (merged, summary) = sequence::merge(shards, folder)?;
+        eprint!("{summary}");
+        merged.save()?;
+        Ok(summary)
     };
     let mut shards = Vec::new();
     for (name, people, loci) in division.sequence_blocks() {
@@ -206,19 +207,83 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
         })?;
         shards.extend(summary.map(|summary| Shard { folder: runner.shard_folder(&name), summary }));
     }
-    let mut built = None;
+    // A job that needs blocks merged over people needs none of those they were merged from.
+    for (name, loci) in division.merged_sequence_blocks() {
+        let summary = runner.shard(&name, &json!([key, loci]), |folder| merge(&shards, folder))?;
+        shards.extend(summary.map(|summary| Shard { folder: runner.shard_folder(&name), summary }));
+    }
+    let mut dictionary = None;
     runner.stage("1-sequences", &key, |folder| {
-        let (dictionary, skips, summary) = match &shards[..] {
-            [] => sequence::run(&options(None, folder)?)?,
-            shards => sequence::merge(shards, Some(&folder.join("skips.csv")))?,
-        };
+        if !shards.is_empty() {
+            return merge(&shards, folder);
+        }
+        let (made, skips, summary) = sequence::run(&options(None, folder)?)?;
         eprint!("{summary}");
-        dictionary.save(folder)?;
+        made.save(folder)?;
         skips.save()?;
-        built = Some(dictionary);
+        dictionary = Some(made);
         Ok(summary)
     })?;
-    Ok(built)
+    Ok(Built { dictionary, shards })
+}
+
+/// The tokens of everyone, in one pass or from blocks of loci, for which the tokenizer is fitted first.
+fn tokens(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division, built: Built) -> anyhow::Result<()> {
+    if let Some(file) = &plan.tokens.tokenizer_file {
+        runner.inputs(&[file])?;
+    }
+    // A tokenizer file counts by its contents, not by where it lies.
+    let key = json!(tokenization::Options { tokenizer_file: None, ..plan.tokens.clone() });
+    let one_pass = |dictionary: &Dictionary, options: &tokenization::Options, folder: &Path| -> anyhow::Result<Summary> {
+        let (summary, _) = tokenize(dictionary, &plan.sequences, &data.people()?, options, None, folder)?;
+        eprint!("{summary}");
+        Ok(summary)
+    };
+    let mut options = plan.tokens.clone();
+    let blocks = division.token_blocks();
+    if !blocks.is_empty() && options.learns_tokenizer() {
+        let fitted = runner.shard(FIT, &key, |folder| {
+            let tokenizer = fit(&built.shards, &data.people()?, &options)?;
+            output::write(&folder.join("tokenizer.json"), |out| out.write_all(tokenizer.json().as_bytes()))?;
+            Ok(tokenizer.vocab_len())
+        })?;
+        if fitted.is_some() {
+            options = options.with_tokenizer(runner.shard_folder(FIT).join("tokenizer.json"));
+        }
+    }
+    let mut shards = Vec::new();
+    for (name, loci) in blocks {
+        let summary = runner.shard(&name, &json!([key, loci]), |folder| {
+            let sequences = built.shards.first().map(|shard| Dictionary::load(&shard.folder)).transpose()?;
+            one_pass(&sequences.context("no sequences of these loci")?, &options, folder)
+        })?;
+        shards.extend(summary.map(|summary| tokenization::Shard { folder: runner.shard_folder(&name), summary }));
+    }
+    let sequences = runner.folder("1-sequences");
+    runner.stage("2-tokens", &key, |folder| {
+        if !shards.is_empty() {
+            let summary = tokenization::merge(&shards, folder)?;
+            eprint!("{summary}");
+            return Ok(summary);
+        }
+        let dictionary = built.dictionary.map_or_else(|| Dictionary::load(&sequences), Ok)?;
+        one_pass(&dictionary, &options, folder)
+    })?;
+    Ok(())
+}
+
+/// Fits the tokenizer on the training people at all loci; of one block of loci after the other are the sequences in memory.
+fn fit(sequences: &[Shard], cohort: &Cohort, options: &tokenization::Options) -> anyhow::Result<Tokenizer> {
+    let (mut words, mut alphabet) = (tokenization::Words::default(), &[][..]);
+    for shard in sequences {
+        let dictionary = Dictionary::load(&shard.folder)?;
+        words.add(&dictionary, &in_split(&dictionary, cohort, Split::Train), options);
+        alphabet = dictionary.alphabet();
+    }
+    let tokenizer = words.fit(alphabet, options)?;
+    eprintln!("{} tokens in the vocabulary", tokenizer.vocab_len());
+    note_saturation(options, tokenizer.vocab_len());
+    Ok(tokenizer)
 }
 
 /// A model: all its members, or as jobs each member, each block of people, and the bundle of these.
@@ -275,9 +340,7 @@ pub fn tokenize(
     sequences_seconds: Option<f64>,
     out: &Path,
 ) -> anyhow::Result<(Summary, Option<Report>)> {
-    let row_of: HashMap<&str, usize> = dictionary.samples.iter().enumerate().map(|(row, sample)| (sample.as_str(), row)).collect();
-    let in_split = |split| cohort.in_split(split).filter_map(|(_, person)| row_of.get(person.sample_id.as_str()).copied()).collect();
-    let people: Vec<(Split, Vec<usize>)> = [Split::Train, Split::Validation, Split::Test].map(|split| (split, in_split(split))).into();
+    let people = [Split::Train, Split::Validation, Split::Test].map(|split| (split, in_split(dictionary, cohort, split)));
     let tokenized = tokenization::run(dictionary, &people[0].1, options)?;
     let report = sequences_seconds.map(|seconds| Report::of(&tokenized, &people, seconds));
     let Tokenized { tokenizer, grid, tokens, summary, .. } = tokenized;
@@ -290,12 +353,22 @@ pub fn tokenize(
         // One of an earlier run would be of other tokens.
         None => output::remove_if_there(&report_path)?,
     }
-    if let Some(VocabSize::AtMost(wanted)) = options.vocab_size
-        && summary.vocab_size < wanted
-    {
-        eprintln!("the vocabulary is saturated with {} entries, fewer than the {wanted} allowed", summary.vocab_size);
-    }
+    note_saturation(options, summary.vocab_size);
     Ok((summary, report))
+}
+
+/// The people of a split, as numbers into the samples.
+fn in_split(dictionary: &Dictionary, cohort: &Cohort, split: Split) -> Vec<usize> {
+    let row_of: HashMap<&str, usize> = dictionary.samples.iter().enumerate().map(|(row, sample)| (sample.as_str(), row)).collect();
+    cohort.in_split(split).filter_map(|(_, person)| row_of.get(person.sample_id.as_str()).copied()).collect()
+}
+
+fn note_saturation(options: &tokenization::Options, vocab_size: usize) {
+    if let Some(VocabSize::AtMost(wanted)) = options.vocab_size
+        && vocab_size < wanted
+    {
+        eprintln!("the vocabulary is saturated with {vocab_size} entries, fewer than the {wanted} allowed");
+    }
 }
 
 /// Claims a folder for the run that writes to it, and says so where no second one would be noticed.

@@ -35,7 +35,7 @@ pub use self::{
     fasta::write_fasta,
     haplotype::{Edit, splice},
     mask::Masks,
-    merge::{Shard, merge},
+    merge::{Merged, Shard, merge, require_same_order},
     policies::{ApplyFilters, Encoding, Haploid, Missing, Overlap, Policies, Symbolic, Unphased},
     provenance::{LocusProvenance, Provenance},
     skips::{Reason, Skip, SkipLog, SkipTable},

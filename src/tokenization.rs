@@ -7,6 +7,7 @@
 
 mod folder;
 mod grid;
+mod merge;
 mod options;
 mod report;
 mod segments;
@@ -15,6 +16,7 @@ mod store;
 pub use self::{
     folder::Folder,
     grid::{Grid, LocusGrid},
+    merge::{Shard, merge},
     options::{Options, TokenizerKind},
     report::Report,
     segments::Anchor,
@@ -54,7 +56,11 @@ pub struct Summary {
     pub n_slots: usize,
     /// Distinct haplotypes over all loci.
     pub n_distinct_haplotypes: usize,
-    /// Mean number of nucleotides in a token that is not special, over distinct haplotypes; before any is replaced or cut to fit the slots.
+    /// Nucleotides of the distinct haplotypes.
+    pub n_nt: u64,
+    /// Tokens of the distinct haplotypes that are not special, before any is replaced or cut to fit the slots.
+    pub n_tokens: u64,
+    /// Nucleotides in a token, the mean; 0 where there is none.
     pub nt_per_token: f64,
     /// Distinct segments (place and bases) that tokenizer and grid have not seen.
     pub n_unseen_segments: u64,
@@ -65,6 +71,22 @@ pub struct Summary {
     pub anchor: Anchor,
     /// Haplotypes without a base left (a deletion of the whole locus): only `[CLS]` and `[SEP]`.
     pub n_empty_haplotypes: u64,
+}
+
+impl Summary {
+    /// Counts of further loci, on the same tokenizer.
+    fn add(&mut self, of_loci: &Self) {
+        self.n_training_segments += of_loci.n_training_segments;
+        self.n_withheld_segments += of_loci.n_withheld_segments;
+        self.n_slots += of_loci.n_slots;
+        self.n_distinct_haplotypes += of_loci.n_distinct_haplotypes;
+        self.n_unseen_segments += of_loci.n_unseen_segments;
+        self.n_slot_overflows += of_loci.n_slot_overflows;
+        self.n_empty_haplotypes += of_loci.n_empty_haplotypes;
+        self.n_nt += of_loci.n_nt;
+        self.n_tokens += of_loci.n_tokens;
+        self.nt_per_token = if self.n_tokens == 0 { 0.0 } else { self.n_nt as f64 / self.n_tokens as f64 };
+    }
 }
 
 impl std::fmt::Display for Summary {
@@ -158,22 +180,19 @@ struct Measured {
 /// # Errors
 /// Options out of range, nobody to train on, or a tokenizer file that cannot be used.
 pub fn run(dictionary: &Dictionary, training: &[usize], options: &Options) -> Result<Tokenized, Error> {
-    let kind = options.kind()?;
+    options.kind()?;
     if training.is_empty() {
         return Err(Error::Inputs("no training person to fit the tokenizer on".into()));
     }
     let started = Instant::now();
     let segments = cut(dictionary, options.segment_length, options.anchor);
-    let copies: Vec<Copies> = dictionary
-        .loci
-        .par_iter()
-        .zip(&segments)
-        .map(|(locus, segments)| Copies::of(locus, segments, training, options.min_token_count))
-        .collect();
-    let tokenizer = match (kind, options.given_tokenizer()?) {
-        (Some(kind), _) => Tokenizer::train(&kind, dictionary.alphabet(), &words(&segments, &copies))?,
-        (None, Some(tokenizer)) => tokenizer,
-        (None, None) => return Err(Error::Inputs("neither a tokenizer to fit nor a file of one".into())),
+    let copies = copies(dictionary, &segments, training, options);
+    let tokenizer = if let Some(tokenizer) = options.given_tokenizer()? {
+        tokenizer
+    } else {
+        let mut words = Words::default();
+        words.add_segments(&segments, &copies);
+        words.fit(dictionary.alphabet(), options)?
     };
     let fit_seconds = started.elapsed().as_secs_f64();
     let started = Instant::now();
@@ -280,15 +299,44 @@ impl Copies {
     }
 }
 
-/// The distinct segments of training over all places, with their copies, in the order of their bases.
-fn words(segments: &[LocusSegments], copies: &[Copies]) -> Vec<(Vec<u8>, u64)> {
-    let mut words: BTreeMap<&[u8], u64> = BTreeMap::new();
-    for (segment, &count) in segments.iter().zip(copies).flat_map(|(locus, copies)| locus.distinct.iter().zip(&copies.of_segment)) {
-        if count > 0 && !segment.bases.is_empty() {
-            *words.entry(&segment.bases).or_default() += count;
+fn copies(dictionary: &Dictionary, segments: &[LocusSegments], training: &[usize], options: &Options) -> Vec<Copies> {
+    let of_locus = |(locus, segments)| Copies::of(locus, segments, training, options.min_token_count);
+    dictionary.loci.par_iter().zip(segments).map(of_locus).collect()
+}
+
+/// What a tokenizer is fitted on: the distinct segments of training over all places, with their copies, in the order of their bases.
+///
+/// Those of dictionaries of other loci add up to those of one dictionary of all.
+#[derive(Clone, Debug, Default)]
+pub struct Words(BTreeMap<Vec<u8>, u64>);
+
+impl Words {
+    /// Adds the segments of the loci of a dictionary, as [`run`] cuts and counts them.
+    pub fn add(&mut self, dictionary: &Dictionary, training: &[usize], options: &Options) {
+        let segments = cut(dictionary, options.segment_length, options.anchor);
+        self.add_segments(&segments, &copies(dictionary, &segments, training, options));
+    }
+
+    fn add_segments(&mut self, segments: &[LocusSegments], copies: &[Copies]) {
+        for (segment, &count) in segments.iter().zip(copies).flat_map(|(locus, copies)| locus.distinct.iter().zip(&copies.of_segment)) {
+            if count > 0 && !segment.bases.is_empty() {
+                match self.0.get_mut(&segment.bases) {
+                    Some(known) => *known += count,
+                    None => _ = self.0.insert(segment.bases.clone(), count),
+                }
+            }
         }
     }
-    words.into_iter().map(|(bases, count)| (bases.to_vec(), count)).collect()
+
+    /// The tokenizer that [`run`] would fit on all of them.
+    ///
+    /// # Errors
+    /// No segment, a letter outside the alphabet, or options that do not go together or give a tokenizer.
+    pub fn fit(self, alphabet: &[u8], options: &Options) -> Result<Tokenizer, Error> {
+        let kind = options.kind()?.ok_or_else(|| Error::Inputs("neither a tokenizer to fit nor a file of one".into()))?;
+        let words: Vec<(Vec<u8>, u64)> = self.0.into_iter().collect();
+        Ok(Tokenizer::train(&kind, alphabet, &words)?)
+    }
 }
 
 /// Token ids of every distinct segment of every locus.
@@ -337,29 +385,28 @@ fn fill(
 ) -> Result<(TokenSet, Summary, Measured), Error> {
     let (vocab_size, n_training_segments) = (tokenizer.vocab_len(), grid.n_known_segments());
     let mut summary = Summary { vocab_size, n_training_segments, anchor: grid.anchor, ..Summary::default() };
-    let (mut loci, mut measured, mut n_nt) = (Vec::with_capacity(grid.loci.len()), Measured::default(), 0);
+    let (mut loci, mut measured) = (Vec::with_capacity(grid.loci.len()), Measured::default());
     let of_dictionary = dictionary.loci.iter().zip(segments).zip(encoded).map(Some).chain(std::iter::repeat_with(|| None));
     for (locus_grid, found) in grid.loci.iter().zip(of_dictionary) {
         let ((locus, segments), encoded) = found
             .filter(|((locus, _), _)| locus.locus.name == locus_grid.name && locus.locus.len_nt() == locus_grid.len_nt)
             .ok_or_else(|| Error::Inputs(format!("locus `{}` of the tokenizer's grid is not in these sequences", locus_grid.name)))?;
         let Rows { tokens, unseen, replaced, n_tokens, n_written } = Rows::new(segments, encoded, tokenizer, locus_grid, grid.anchor)?;
-        summary.n_unseen_segments += unseen.iter().filter(|unseen| **unseen).count() as u64;
-        summary.n_slot_overflows += replaced.iter().filter(|replaced| **replaced).count() as u64;
-        for ((haplotype, n_tokens), n_written) in segments.haplotypes.iter().zip(&n_tokens).zip(n_written) {
-            n_nt += haplotype.iter().map(|&segment| segments.distinct[segment as usize].bases.len()).sum::<usize>();
-            summary.n_slot_overflows += u64::from(grid.anchor == Anchor::Haplotype && *n_tokens > n_written);
-            summary.n_empty_haplotypes += u64::from(*n_tokens == 0);
-        }
         let n_slots = locus_grid.n_slots();
-        summary.n_slots += n_slots;
-        summary.n_distinct_haplotypes += locus.haplotypes.len();
+        let mut of_locus = Summary { n_slots, n_distinct_haplotypes: locus.haplotypes.len(), ..Summary::default() };
+        of_locus.n_unseen_segments = unseen.iter().filter(|unseen| **unseen).count() as u64;
+        of_locus.n_slot_overflows = replaced.iter().filter(|replaced| **replaced).count() as u64;
+        for ((haplotype, n_tokens), n_written) in segments.haplotypes.iter().zip(&n_tokens).zip(n_written) {
+            of_locus.n_nt += haplotype.iter().map(|&segment| segments.distinct[segment as usize].bases.len() as u64).sum::<u64>();
+            of_locus.n_tokens += *n_tokens as u64;
+            of_locus.n_slot_overflows += u64::from(grid.anchor == Anchor::Haplotype && *n_tokens > n_written);
+            of_locus.n_empty_haplotypes += u64::from(*n_tokens == 0);
+        }
+        summary.add(&of_locus);
         loci.push(LocusTokens { name: locus.locus.name.clone(), n_slots, tokens, pairs: locus.pairs.clone() });
         measured.unseen.push(unseen);
         measured.n_tokens.extend(n_tokens);
     }
-    let n_tokens: usize = measured.n_tokens.iter().sum();
-    summary.nt_per_token = if n_tokens == 0 { 0.0 } else { n_nt as f64 / n_tokens as f64 };
     Ok((TokenSet { samples: dictionary.samples.clone(), loci }, summary, measured))
 }
 

@@ -11,6 +11,7 @@ use std::{
     env,
     fmt::Write as _,
     fs,
+    io::Write as _,
     ops::Range,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -18,7 +19,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gf_genomics::sequence::{self, Encoding, Missing, Options, Overlap, Policies, Regions, Samples, Shard, Summary, Unphased, merge};
+use gf_cohort_schema::{Cohort as CohortTable, CovariateChoice, PhenotypeCoding, Split};
+use gf_genomics::{
+    pipeline,
+    sequence::{self, Dictionary, Encoding, Missing, Options, Overlap, Policies, Regions, Samples, Shard, Summary, Unphased, merge},
+    tokenization::{self, Anchor, Folder, TokenizerKind},
+};
+use gf_tokenizer::VocabSize;
+use noodles::{bgzf, tabix, vcf};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -153,10 +161,25 @@ proptest! {
             }
         }
         let merged = folder.join("merged");
-        let (dictionary, skips, summary) = merge(&shards, Some(&merged.join("skips.csv"))).unwrap();
-        dictionary.save(&merged).unwrap();
-        skips.save().unwrap();
-        prop_assert_eq!(Some(summary), whole);
+        let (files, summary) = merge(&shards, &merged).unwrap();
+        files.save().unwrap();
+        prop_assert_eq!(Some(&summary), whole.as_ref());
+        // In two steps, as the jobs do it: over people, then over loci.
+        let n_blocks = ranges(n_people, &people_cuts).len();
+        let of_loci = shards.chunks(n_blocks).enumerate().map(|(number, shards)| {
+            let out = folder.join(format!("loci-{number}"));
+            let (files, summary) = merge(shards, &out).unwrap();
+            files.save().unwrap();
+            Shard { folder: out, summary }
+        });
+        let of_loci: Vec<Shard> = of_loci.collect();
+        let (files, in_two_steps) = merge(&of_loci, &folder.join("two-steps")).unwrap();
+        files.save().unwrap();
+        prop_assert_eq!(in_two_steps, summary);
+        for name in ["loci.json", "pairs.csv", "skips.csv"] {
+            let text = |of: &str| fs::read_to_string(folder.join(of).join(name)).unwrap();
+            prop_assert_eq!(text("two-steps"), text("merged"));
+        }
         for name in ["loci.json", "pairs.csv"] {
             let text = |of: &str| fs::read_to_string(folder.join(of).join(name)).unwrap();
             prop_assert_eq!(text("merged"), text("whole"));
@@ -186,9 +209,238 @@ fn blocks_that_do_not_belong_together_are_refused() {
     }
     refuse(folder, "merge --sequences one one --out x", &["one: ", "sample `P1` is in an earlier block as well"]);
     refuse(folder, "merge --sequences one other-people --out x", &["other-people: sample `P4` stands where", "`P1`", "the same people"]);
-    refuse(folder, "merge --sequences one other-policy --out x", &["other-policy: made with other policies than one"]);
+    refuse(folder, "merge --sequences one other-policy --out x", &["other-policy: made with missing \"N\", the other blocks with \"ref\""]);
     refuse(folder, "merge --sequences one nowhere --out x", &["nowhere/run.json"]);
     assert_eq!(run(folder, "merge --sequences one two").status.code(), Some(2), "--out is needed");
+}
+
+/// A file for each contig, compressed and indexed, as large cohorts have them.
+#[test]
+fn a_block_of_loci_reads_no_record_of_files_that_hold_none_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    random_genomes(folder, 7, 5);
+    let text = fs::read_to_string(folder.join("people.vcf")).unwrap();
+    let (header, records): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with('#'));
+    let mut end_of_header = 0;
+    for contig in ["1", "2"] {
+        let mut writer = bgzf::io::Writer::new(Vec::new());
+        writeln!(writer, "{}", header.join("\n")).unwrap();
+        writer.flush().unwrap();
+        end_of_header = writer.get_ref().len();
+        records.iter().filter(|line| line.starts_with(&format!("{contig}\t"))).for_each(|line| writeln!(writer, "{line}").unwrap());
+        let path = folder.join(format!("{contig}.vcf.gz"));
+        fs::write(&path, writer.finish().unwrap()).unwrap();
+        let vcf::Index::Tabix(index) = vcf::fs::index(&path).unwrap() else { panic!("not a tabix index") };
+        tabix::fs::write(folder.join(format!("{contig}.vcf.gz.tbi")), &index).unwrap();
+    }
+    let of_loci = |loci: Range<usize>| {
+        let options = Options {
+            vcf: vec![folder.join("1.vcf.gz"), folder.join("2.vcf.gz")],
+            reference: folder.join("reference.fa"),
+            regions: Regions::File(folder.join("loci.bed")),
+            samples: Samples::All,
+            policies: Policies { unphased: Unphased::GtOrder, haploid: sequence::Haploid::Dup, ..Policies::default() },
+            mask: None,
+            callable: None,
+            skips: None,
+        };
+        sequence::of_loci(&sequence::loci(&options).unwrap()[loci], &options, sequence::EmptyLoci::Refuse)
+            .map(|(dictionary, ..)| dictionary)
+    };
+    let before = of_loci(0..2).unwrap();
+    of_loci(2..4).unwrap();
+    // Nobody who reads a record of contig 2 can miss this.
+    let path = folder.join("2.vcf.gz");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[end_of_header + 18..][..40].fill(0xff);
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(of_loci(0..2).unwrap(), before);
+    assert!(of_loci(2..4).unwrap_err().to_string().contains("2.vcf.gz: the compressed data are damaged"));
+}
+
+// ---- Tokens -------------------------------------------------------------------------------------------------------------------------------------
+
+/// Writes `cohort.csv` of these people, and reads it.
+fn cohort_table(folder: &Path, splits: &[Split]) -> CohortTable {
+    let rows = people(splits.len()).into_iter().zip(splits).zip(["case", "control"].into_iter().cycle());
+    let rows: Vec<String> = rows.map(|((person, split), phenotype)| format!("{person},{phenotype},{split}\n")).collect();
+    fs::write(folder.join("cohort.csv"), format!("sample_id,phenotype,split\n{}", rows.concat())).unwrap();
+    CohortTable::read(&folder.join("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::All).unwrap()
+}
+
+/// Tokens by blocks of loci, as the jobs make them: the tokenizer is fitted first, where one is to be learnt.
+fn by_blocks(
+    folder: &Path,
+    blocks: &[Dictionary],
+    cohort: &CohortTable,
+    policies: &Policies,
+    options: &tokenization::Options,
+) -> tokenization::Summary {
+    let mut options = options.clone();
+    if options.learns_tokenizer() {
+        let training: Vec<usize> = cohort.in_split(Split::Train).map(|(row, _)| row).collect();
+        let mut words = tokenization::Words::default();
+        for block in blocks {
+            words.add(block, &training, &options);
+        }
+        let tokenizer = words.fit(blocks[0].alphabet(), &options).unwrap();
+        fs::write(folder.join("fitted.json"), tokenizer.json()).unwrap();
+        options = options.with_tokenizer(folder.join("fitted.json"));
+    }
+    let shard = |(number, block): (usize, &Dictionary)| {
+        let out = folder.join(format!("tokens-{number}"));
+        let (summary, _) = pipeline::tokenize(block, policies, cohort, &options, None, &out).unwrap();
+        tokenization::Shard { folder: out, summary }
+    };
+    let shards: Vec<tokenization::Shard> = blocks.iter().enumerate().map(shard).collect();
+    tokenization::merge(&shards, &folder.join("merged")).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_division_of_loci_gives_the_tokens_of_one_pass(
+        seed in any::<u64>(), splits in proptest::collection::vec(0usize..4, 1..12), loci_cuts in proptest::collection::vec(0usize..100, 0..4),
+        diploid in any::<bool>(), iupac in any::<bool>(), as_n in any::<bool>(), kind in 0usize..7, is_anchored in any::<bool>(),
+        segment_length in 4usize..40, min_token_count in 1usize..4,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let n_people = splits.len() + 1;
+        random_genomes(folder, seed, n_people);
+        let splits = splits.iter().map(|split| [Split::Train, Split::Train, Split::Validation, Split::Test][*split]);
+        let cohort = cohort_table(folder, &std::iter::once(Split::Train).chain(splits).collect::<Vec<_>>());
+        let policies = Policies {
+            encoding: if diploid { Encoding::Diploid } else { Encoding::Haplotype },
+            missing: if as_n { Missing::N } else { Missing::Ref },
+            unphased: if iupac { Unphased::Iupac } else { Unphased::GtOrder },
+            haploid: if diploid { sequence::Haploid::Dup } else { sequence::Haploid::Absent },
+            ..Policies::default()
+        };
+        let people = people(n_people);
+        let dictionary = |name: &str, loci: Range<usize>| {
+            build(folder, &folder.join(name), &policies, &people, loci).map(|_| Dictionary::load(&folder.join(name)).unwrap())
+        };
+        let whole = dictionary("whole", 0..4);
+        prop_assume!(whole.is_some());
+        let whole = whole.unwrap();
+        let blocks = ranges(4, &loci_cuts).into_iter().enumerate();
+        let blocks: Vec<Dictionary> = blocks.map(|(number, loci)| dictionary(&format!("loci-{number}"), loci).unwrap()).collect();
+        let base = tokenization::Options {
+            segment_length,
+            min_token_count,
+            anchor: if is_anchored { Anchor::Reference } else { Anchor::Haplotype },
+            ..tokenization::Options::default()
+        };
+        let of = |tokenizer| tokenization::Options { tokenizer: Some(tokenizer), ..base.clone() };
+        let limited = tokenization::Options { vocab_size: Some(VocabSize::AtMost(80)), ..of(TokenizerKind::Bpe) };
+        let options = match kind {
+            0 => base.clone(),
+            1 => limited.clone(),
+            2 => tokenization::Options { max_token_length: Some(5), ..of(TokenizerKind::Bpe) },
+            3 => tokenization::Options { kmer_length: Some(3), ..of(TokenizerKind::Kmer) },
+            4 => tokenization::Options { kmer_length: Some(4), kmer_overlapping: true, ..of(TokenizerKind::Kmer) },
+            5 => of(TokenizerKind::Nucleotide),
+            _ => {
+                pipeline::tokenize(&whole, &policies, &cohort, &limited, None, &folder.join("other")).unwrap();
+                base.with_tokenizer(folder.join("other/tokenizer.json"))
+            }
+        };
+        let (summary, _) = pipeline::tokenize(&whole, &policies, &cohort, &options, None, &folder.join("one")).unwrap();
+        let merged = by_blocks(folder, &blocks, &cohort, &policies, &options);
+        prop_assert_eq!(&merged, &summary);
+        prop_assert_eq!(merged.nt_per_token.to_bits(), summary.nt_per_token.to_bits());
+        let (one, merged) = (files(&folder.join("one")), files(&folder.join("merged")));
+        prop_assert_eq!(one.keys().collect::<Vec<_>>(), merged.keys().collect::<Vec<_>>());
+        for (name, bytes) in &one {
+            prop_assert!(merged[name] == *bytes, "{}", name.display());
+        }
+        prop_assert_eq!(Folder::load(&folder.join("merged")).unwrap().tokens.loci.len(), 4);
+    }
+}
+
+#[test]
+fn tokens_of_blocks_of_loci_made_by_hand_are_those_of_one_command_and_what_does_not_belong_together_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    random_genomes(folder, 11, 8);
+    cohort_table(folder, &[Split::Train; 6].into_iter().chain([Split::Validation, Split::Test]).collect::<Vec<_>>());
+    let bed: Vec<&str> = LOCI.lines().collect();
+    fs::write(folder.join("a.bed"), bed[..1].join("\n")).unwrap();
+    fs::write(folder.join("bcd.bed"), bed[1..].join("\n")).unwrap();
+    let files = "--vcf people.vcf --reference reference.fa --unphased gt-order --haploid dup";
+    let tokenize = |loci: &str, out: &str, more: &str| {
+        // A given option is said once.
+        let or = |option: &str, default: &str| if more.contains(option) { String::new() } else { format!("{option} {default}") };
+        let rest = [or("--segment-length", "16"), or("--cohort", "cohort.csv"), or("--min-token-count", "1")].join(" ");
+        succeed(folder, &format!("tokenize {files} --regions-file {loci}.bed {rest} {more} --out {out}"));
+    };
+    tokenize("loci", "fitted", "--vocab-size 60");
+    let given = "--tokenizer-file fitted/tokenizer.json";
+    tokenize("loci", "whole", given);
+    tokenize("a", "a", given);
+    tokenize("bcd", "bcd", given);
+    succeed(folder, "merge --tokens a bcd --out merged");
+    let (whole, merged) = (support::files(&folder.join("whole")), support::files(&folder.join("merged")));
+    assert_eq!(whole.keys().collect::<Vec<_>>(), merged.keys().collect::<Vec<_>>());
+    for (name, bytes) in whole.iter().filter(|(name, _)| !name.ends_with("run.json") && !name.ends_with("skips.csv")) {
+        assert!(merged[name] == *bytes, "{}", name.display());
+    }
+    assert_eq!(sorted_lines(&folder.join("whole/skips.csv")), sorted_lines(&folder.join("merged/skips.csv")));
+    let summary =
+        |of: &str| serde_json::from_slice::<Value>(&fs::read(folder.join(of).join("run.json")).unwrap()).unwrap()["summary"].clone();
+    assert_eq!(summary("merged"), summary("whole"));
+    // What is merged can be merged again; the order of the loci is that of the folders.
+    succeed(folder, "merge --tokens merged --out again");
+    assert!(fs::read(folder.join("again/tokens.safetensors")).unwrap() == whole[Path::new("tokens.safetensors")]);
+
+    let rows = fs::read_to_string(folder.join("cohort.csv")).unwrap();
+    let lines: Vec<&str> = rows.lines().collect();
+    fs::write(folder.join("fewer.csv"), lines[..8].join("\n")).unwrap();
+    fs::write(folder.join("turned.csv"), [&lines[..1], &[lines[2], lines[1]], &lines[3..]].concat().join("\n")).unwrap();
+    fs::write(folder.join("split.csv"), rows.replace("P7,case,validation", "P7,case,train")).unwrap();
+    let refused = |more: &str, expected: &[&str]| {
+        let _ = fs::remove_dir_all(folder.join("other"));
+        tokenize("bcd", "other", more);
+        refuse(folder, "merge --tokens a other --out x", expected);
+    };
+    refused("--vocab-size 60", &["other: made with a tokenizer.json of SHA-256", "make all with one --tokenizer-file"]);
+    refused(&format!("{given} --segment-length 12"), &["other: made with segment_length 12, the other blocks with 16"]);
+    refused(&format!("{given} --anchor haplotype"), &["other: made with anchor haplotype, the other blocks with reference"]);
+    refused(&format!("{given} --min-token-count 2"), &["other: made with min_token_count 2, the other blocks with 1"]);
+    refused(&format!("{given} --missing N"), &["other: made with missing \"N\", the other blocks with \"ref\""]);
+    refused(
+        &format!("{given} --cohort fewer.csv"),
+        &["other: 7 people, where the other loci have 8", "the same people, in the same order"],
+    );
+    refused(&format!("{given} --cohort turned.csv"), &["other: sample `P2` stands where the other loci have `P1`"]);
+    refused(&format!("{given} --cohort split.csv"), &["other: fitted on 7 people, the other blocks on 6; sample `P7`"]);
+    refuse(folder, "merge --tokens a a --out x", &["a: sample `P1` is in an earlier block as well"]);
+    refuse(folder, "merge --tokens bcd whole --out x", &["whole: locus `b` is in a block of other loci as well"]);
+    refuse(folder, "merge --tokens a nowhere --out x", &["nowhere/run.json"]);
+    refuse(folder, "merge --sequences a --out x", &["a/run.json: not of `gf-genomics sequences --out`"]);
+    assert_eq!(run(folder, "merge --tokens a bcd").status.code(), Some(2), "--out is needed");
+    assert_eq!(run(folder, "merge --tokens a --sequences a --out x").status.code(), Some(2), "one or the other");
+
+    // Another build: contig 1 is longer.
+    let longer = |name: &str, from: &str, to: &str| {
+        let text = fs::read_to_string(folder.join(name)).unwrap();
+        fs::write(folder.join(name), text.replacen(from, to, 1)).unwrap();
+    };
+    longer("people.vcf", "<ID=1,length=120>", "<ID=1,length=121>");
+    longer("reference.fa", "\n>2", "A\n>2");
+    refused(given, &["other: contig `1` has 121 nt, where the other loci have it with 120: another build"]);
+    let shard = |name: &str| tokenization::Shard {
+        folder: folder.join(name),
+        summary: serde_json::from_value(summary(name)["tokens"].clone()).unwrap(),
+    };
+    let message = tokenization::merge(&[shard("a"), shard("other")], &folder.join("x")).unwrap_err().to_string();
+    assert!(message.contains("other: contig `1` has 121 nt"), "{message}");
+    let message = tokenization::merge(&[shard("bcd"), shard("whole")], &folder.join("x")).unwrap_err().to_string();
+    assert!(message.contains("whole: locus `b` is in a block of other loci as well"), "{message}");
+    assert!(!folder.join("x").exists());
 }
 
 // ---- Scores -------------------------------------------------------------------------------------------------------------------------------------
@@ -351,11 +603,11 @@ fn plan_lists_the_jobs_with_what_each_takes_and_writes_nothing() {
         assert!(job["inputs"].as_array().unwrap().iter().all(|input| cohort.path(text(input)).is_file()), "{job:#}");
     }
     let count = |rule: &str| jobs.iter().filter(|job| job["rule"] == rule).count();
-    let rules = ["sequences", "merge", "tokenize", "train", "predict", "bundle", "prs", "evaluate"];
-    assert_eq!(rules.map(count), [3 * 2, 1, 1, 3 + 2, 2 * 3, 2, 1, 1]);
+    let rules = ["sequences", "merge", "fit", "tokenize", "train", "predict", "bundle", "prs", "evaluate"];
+    assert_eq!(rules.map(count), [3 * 2, 2 + 1 + 1, 1, 2, 3 + 2, 2 * 3, 2, 1, 1]);
     let table = succeed(cohort.folder.path(), &format!("plan pipeline.toml --out many {DIVIDED}"));
     assert!(jobs.iter().all(|job| table.lines().any(|line| line.starts_with(text(&job["name"])))), "{table}");
-    assert!(table.contains("23 jobs: ") && table.contains("core-hours") && !table.contains("GPU-hours"), "{table}");
+    assert!(table.contains("28 jobs: ") && table.contains("core-hours") && !table.contains("GPU-hours"), "{table}");
     // A division into one block is none; a GPU is asked for where the file says so.
     let path = cohort.path("pipeline.toml");
     let on_gpu = fs::read_to_string(&path).unwrap().replace("name = \"tiny\"", "name = \"tiny\"\ndevice = \"cuda:0\"");
@@ -375,6 +627,16 @@ fn plan_lists_the_jobs_with_what_each_takes_and_writes_nothing() {
     fs::remove_file(cohort.path("gpu.toml")).unwrap();
     assert!(files(cohort.folder.path()) == before, "nothing is written");
     refuse(cohort.folder.path(), "run pipeline.toml --out many --job 2-tokens", &["1-sequences is not done in many"]);
+    refuse(
+        cohort.folder.path(),
+        &format!("run pipeline.toml --out many {DIVIDED} --job 2-tokens"),
+        &["2-tokens/loci-1 is not done in many"],
+    );
+    refuse(
+        cohort.folder.path(),
+        &format!("run pipeline.toml --out many {DIVIDED} --job 2-tokens/loci-2"),
+        &["1-sequences/loci-2 is not done"],
+    );
     refuse(cohort.folder.path(), "run pipeline.toml --out many --job 9-x", &["no job `9-x`", "2-tokens"]);
     refuse(cohort.folder.path(), "plan pipeline.toml --block-people 0", &["at least one"]);
 }
@@ -406,6 +668,31 @@ fn jobs_done_one_by_one_twice_and_at_once_give_what_one_run_gives() {
         fs::read_to_string(cohort.path("many/5-report/auc.csv")).unwrap(),
         fs::read_to_string(cohort.path("one/5-report/auc.csv")).unwrap()
     );
+}
+
+#[test]
+fn tokens_of_every_kind_by_jobs_are_those_of_one_job_and_a_tokenizer_is_fitted_only_where_one_is_learnt() {
+    let cohort = Cohort::new(1);
+    let folder = cohort.folder.path();
+    let data = fs::read_to_string(cohort.path("pipeline.toml")).unwrap();
+    let kinds =
+        ["", "vocab_size = 200", "tokenizer = \"kmer\"", "tokenizer = \"nucleotide\"", "tokenizer_file = \"one/2-tokens/tokenizer.json\""];
+    for (number, kind) in kinds.into_iter().enumerate() {
+        let tokens = format!("[tokens]\n{kind}\nmin_token_count = 3\nanchor = \"haplotype\"\n");
+        fs::write(cohort.path("tokens.toml"), data.replace("[tokens]\n", &tokens)).unwrap();
+        let made = ["", DIVIDED].map(|division| {
+            let out = format!("tokens-{number}-{}", division.len());
+            let plan: Value = serde_json::from_str(&succeed(folder, &format!("plan tokens.toml --out {out} {division} --json"))).unwrap();
+            let jobs = plan["jobs"].as_array().unwrap().iter().filter(|job| text(&job["name"]).starts_with(['1', '2']));
+            let jobs: Vec<&Value> = jobs.inspect(|job| _ = do_job(folder, job)).collect();
+            let summary: Value = serde_json::from_slice(&fs::read(cohort.path(&out).join("2-tokens/stage.json")).unwrap()).unwrap();
+            let n_fitted = jobs.iter().filter(|job| job["rule"] == "fit").count();
+            (files_without_times(&cohort.path(&out).join("2-tokens")), summary["summary"].clone(), n_fitted)
+        });
+        let [(one, summary, none_fitted), (many, summary_of_many, n_fitted)] = made;
+        assert!(one == many && one.len() == 4 && summary == summary_of_many, "{kind}");
+        assert_eq!((none_fitted, n_fitted), (0, usize::from(number < 3)), "{kind}");
+    }
 }
 
 #[test]
@@ -560,6 +847,7 @@ default-resources:
   slurm_partition: main
 set-threads:
   sequences: 1
+  fit: 1
   tokenize: 1
   train: 1
   predict: 1

@@ -20,8 +20,8 @@ use gf_cohort_schema::{
 use gf_genomics::{
     pipeline,
     prs::{self, PrsModel},
-    sequence::Dictionary,
-    tokenization::Folder,
+    sequence::{self, Dictionary},
+    tokenization::{self, Folder},
     training::Bundle,
 };
 use support::copy;
@@ -95,6 +95,45 @@ fn damaged_scores_tokens_and_sequences_are_refused_or_sound() {
             Ok(())
         };
         damaged(name, 1_000, &at("sequences").join(name), read);
+    }
+}
+
+/// Two blocks of people of the same loci, and two blocks of loci of the same people: one of each is damaged.
+#[test]
+fn damaged_blocks_are_refused_or_merged() {
+    let folder = release();
+    let at = |name: &str| folder.path().join(name);
+    let mut dictionary = Dictionary::load(&at("sequences")).unwrap();
+    dictionary.samples.iter_mut().for_each(|sample| sample.push('b'));
+    dictionary.save(&at("more")).unwrap();
+    let shards = ["sequences", "more"].map(|name| {
+        fs::write(at(name).join("skips.csv"), "sample_id,haplotype,locus,contig,position,reason\n").unwrap();
+        let n_distinct_haplotypes = dictionary.loci.iter().map(|locus| (locus.locus.name.clone(), locus.haplotypes.len())).collect();
+        sequence::Shard { folder: at(name), summary: sequence::Summary { n_distinct_haplotypes, ..sequence::Summary::default() } }
+    });
+    for (name, file) in [("block-loci.json", "loci.json"), ("block-pairs.csv", "pairs.csv"), ("block-skips.csv", "skips.csv")] {
+        let merge = || {
+            let (merged, _) = sequence::merge(&shards, &at("merged")).map_err(|error| error.to_string())?;
+            merged.save().unwrap();
+            Dictionary::load(&at("merged")).unwrap();
+            Ok(())
+        };
+        damaged(name, 300, &at("more").join(file), merge);
+    }
+
+    let mut tokens = Folder::load(&at("tokens")).unwrap();
+    tokens.grid.loci.iter_mut().for_each(|locus| locus.name.push('b'));
+    tokens.tokens.loci.iter_mut().for_each(|locus| locus.name.push('b'));
+    tokens.genome.loci.iter_mut().for_each(|locus| locus.locus.name.push('b'));
+    tokens.save(&at("more")).unwrap();
+    let shards = ["tokens", "more"].map(|name| tokenization::Shard { folder: at(name), summary: tokenization::Summary::default() });
+    for (name, file) in [("block-tokens.safetensors", "tokens.safetensors"), ("block-genome.json", "genome.json")] {
+        let merge = || {
+            tokenization::merge(&shards, &at("merged")).map_err(|error| error.to_string())?;
+            Folder::load(&at("merged")).unwrap();
+            Ok(())
+        };
+        damaged(name, 100, &at("more").join(file), merge);
     }
 }
 

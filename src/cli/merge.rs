@@ -5,28 +5,35 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use anyhow::{Context, anyhow};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
 
 use crate::{
     output, pipeline, score,
-    sequence::{self, Shard, Summary},
+    sequence::{self, Policies},
+    tokenization,
 };
 
-/// Put together what was made block by block: sequences of blocks of people and loci, or scores of blocks of people.
+/// Put together what was made block by block: sequences of blocks of people and loci, tokens of blocks of loci, or scores of blocks of people.
 ///
 /// What comes out is, byte for byte, what one command for everyone writes; of sequences only the rows of skips.csv stand block after block.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  gf-genomics merge --sequences block-1 block-2 --out sequences\n  \
+                        gf-genomics merge --tokens loci-1 loci-2 --out tokens\n  \
                         gf-genomics merge --predictions risk-1.csv risk-2.csv -o risk.csv")]
-#[command(group = clap::ArgGroup::new("what").required(true).args(["sequences", "predictions"]))]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["sequences", "tokens", "predictions"]))]
+#[command(group = clap::ArgGroup::new("folders").args(["sequences", "tokens"]))]
 pub struct Args {
     /// Folders that `sequences --out` wrote. Blocks of people in the order in which they shall stand; each locus needs the same people.
     #[arg(long, num_args = 1.., value_name = "DIR", requires = "out")]
     sequences: Vec<PathBuf>,
-    /// Folder for the dictionary of all.
-    #[arg(long, value_name = "DIR", requires = "sequences")]
+    /// Folders that `tokenize --out` wrote, of the same people at other loci, in the order in which the loci shall stand; all with one
+    /// --tokenizer-file. Their report.csv is not merged.
+    #[arg(long, num_args = 1.., value_name = "DIR", requires = "out")]
+    tokens: Vec<PathBuf>,
+    /// Folder for the sequences or tokens of all.
+    #[arg(long, value_name = "DIR", requires = "folders")]
     out: Option<PathBuf>,
     /// Tables of `score` or predictions.csv, with the same columns, in the order in which the people shall stand; nobody may be in two.
     #[arg(long, num_args = 1.., value_name = "CSV")]
@@ -38,9 +45,33 @@ pub struct Args {
 
 /// `run.json` of a folder of sequences.
 #[derive(Deserialize)]
-struct Record {
-    options: Value,
-    summary: Summary,
+struct OfSequences {
+    options: OptionsOfSequences,
+    summary: sequence::Summary,
+}
+
+#[derive(Deserialize)]
+struct OptionsOfSequences {
+    policies: Policies,
+}
+
+/// `run.json` of a folder of tokens.
+#[derive(Deserialize)]
+struct OfTokens {
+    options: OptionsOfTokens,
+    summary: SummaryOfTokens,
+}
+
+#[derive(Deserialize)]
+struct OptionsOfTokens {
+    sequences: OptionsOfSequences,
+    tokens: tokenization::Options,
+}
+
+#[derive(Deserialize)]
+struct SummaryOfTokens {
+    sequences: sequence::Summary,
+    tokens: tokenization::Summary,
 }
 
 /// Runs the command.
@@ -48,8 +79,10 @@ struct Record {
 /// # Errors
 /// Blocks that cannot be read or do not belong together.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    if let Some(out) = args.out {
-        return sequences(&args.sequences, &out);
+    match args.out {
+        Some(out) if !args.tokens.is_empty() => return tokens(&args.tokens, &out),
+        Some(out) => return sequences(&args.sequences, &out),
+        None => {}
     }
     let n_rows = score::merge(&args.predictions, &args.output)?;
     eprintln!("{n_rows} rows of {} tables", args.predictions.len());
@@ -57,23 +90,61 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn sequences(folders: &[PathBuf], out: &Path) -> anyhow::Result<()> {
-    let records = folders.iter().map(|folder| record(&folder.join("run.json"))).collect::<anyhow::Result<Vec<_>>>()?;
-    if let Some((folder, _)) = folders.iter().zip(&records).find(|(_, record)| record.options["policies"] != records[0].options["policies"])
-    {
-        anyhow::bail!("{}: made with other policies than {}", folder.display(), folders[0].display());
-    }
-    let shards = folders.iter().zip(&records).map(|(folder, record)| Shard { folder: folder.clone(), summary: record.summary.clone() });
+    let records: Vec<OfSequences> = records(folders, "sequences")?;
+    let policies = same_policies(folders, records.iter().map(|record| &record.options))?;
     let _claim = pipeline::claim(out)?;
-    let (dictionary, skips, summary) = sequence::merge(&shards.collect::<Vec<_>>(), Some(&out.join("skips.csv")))?;
-    dictionary.save(out)?;
-    skips.save()?;
-    let record = json!({ "version": env!("CARGO_PKG_VERSION"), "options": { "merged": folders, "policies": records[0].options["policies"] }, "summary": summary });
+    let (merged, summary) = sequence::merge(&shards(folders, records.iter().map(|record| &record.summary)), out)?;
+    merged.save()?;
+    let record =
+        json!({ "version": env!("CARGO_PKG_VERSION"), "options": { "merged": folders, "policies": policies }, "summary": summary });
     output::write_json(&out.join("run.json"), &record)?;
     eprint!("{summary}");
     Ok(())
 }
 
-fn record(path: &Path) -> anyhow::Result<Record> {
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    serde_json::from_str(&text).with_context(|| format!("{}: not of `gf-genomics sequences --out`", path.display()))
+fn tokens(folders: &[PathBuf], out: &Path) -> anyhow::Result<()> {
+    let records: Vec<OfTokens> = records(folders, "tokenize")?;
+    let policies = same_policies(folders, records.iter().map(|record| &record.options.sequences))?;
+    let _claim = pipeline::claim(out)?;
+    let (merged, of_sequences) = sequence::merge(&shards(folders, records.iter().map(|record| &record.summary.sequences)), out)?;
+    let of_tokens = folders
+        .iter()
+        .zip(&records)
+        .map(|(folder, record)| tokenization::Shard { folder: folder.clone(), summary: record.summary.tokens.clone() });
+    let of_tokens = tokenization::merge(&of_tokens.collect::<Vec<_>>(), out)?;
+    merged.save()?;
+    // One of an earlier run would be of other tokens.
+    output::remove_if_there(&out.join("report.csv"))?;
+    let record = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "options": { "merged": folders, "sequences": { "policies": policies }, "tokens": records[0].options.tokens },
+        "summary": { "sequences": of_sequences, "tokens": of_tokens },
+    });
+    output::write_json(&out.join("run.json"), &record)?;
+    eprint!("{of_sequences}{of_tokens}");
+    Ok(())
+}
+
+fn shards<'r>(folders: &[PathBuf], summaries: impl Iterator<Item = &'r sequence::Summary>) -> Vec<sequence::Shard> {
+    let shard = |(folder, summary): (&PathBuf, &sequence::Summary)| sequence::Shard { folder: folder.clone(), summary: summary.clone() };
+    folders.iter().zip(summaries).map(shard).collect()
+}
+
+/// The `run.json` of every folder, which `command` wrote.
+fn records<T: DeserializeOwned>(folders: &[PathBuf], command: &str) -> anyhow::Result<Vec<T>> {
+    let record = |folder: &PathBuf| {
+        let path = folder.join("run.json");
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        serde_json::from_str(&text).with_context(|| format!("{}: not of `gf-genomics {command} --out` of this version", path.display()))
+    };
+    folders.iter().map(record).collect()
+}
+
+/// The policies of all.
+fn same_policies<'r>(folders: &[PathBuf], mut all: impl Iterator<Item = &'r OptionsOfSequences>) -> anyhow::Result<&'r Policies> {
+    let first = &all.next().context("no folder to merge")?.policies;
+    for (folder, other) in folders[1..].iter().zip(all) {
+        first.require_same(&other.policies).map_err(|reason| anyhow!("{}: {reason}", folder.display()))?;
+    }
+    Ok(first)
 }

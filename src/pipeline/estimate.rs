@@ -12,7 +12,7 @@ use super::{
     plan::{ModelPlan, Plan, Source},
 };
 use crate::{
-    ingest::{Locus, VariantFile, parse_region, read_loci},
+    ingest::{Locus, VariantFile, contig_key, parse_region, read_loci},
     models::{Config, LocusShape},
     tokenization::TokenizerKind,
     training,
@@ -43,6 +43,23 @@ mod measured {
     pub const SECONDS_A_PAIR: f64 = 3e-7;
     /// Tokens of a nucleotide of a distinct haplotype.
     pub const SECONDS_A_TOKENIZED_NT: f64 = 1e-8;
+    /// Segments that tokenizer and grid see beside that of the reference, for each variant in a segment: 0.5 in 300 people of the 1000 Genomes
+    /// Project.
+    pub const KNOWN_SEGMENTS_A_VARIANT: f64 = 0.5;
+    /// Tokens that BPE learns until saturation, of a nucleotide of the reference and of a segment beside it.
+    pub const TOKENS_A_NT: f64 = 0.16;
+    pub const TOKENS_A_KNOWN_SEGMENT: f64 = 5.5;
+    /// Learning one of these.
+    pub const BYTES_A_LEARNT_TOKEN: f64 = 3_000.0;
+    pub const SECONDS_A_LEARNT_TOKEN: f64 = 5e-5;
+    /// One in a tokenizer that is read, and in `tokenizer.json`.
+    pub const BYTES_A_TOKEN: f64 = 1_200.0;
+    pub const SECONDS_A_TOKEN: f64 = 1e-5;
+    pub const BYTES_OF_TOKEN_IN_FILE: f64 = 150.0;
+    /// A known segment in a grid, beside its letters.
+    pub const BYTES_A_KNOWN_SEGMENT: f64 = 32.0;
+    /// Reading or writing a byte of a large file.
+    pub const SECONDS_A_BYTE: f64 = 5e-9;
     /// Operations (multiplications and additions) of a model in a second, forward; training is three times forward.
     pub const OPERATIONS_A_SECOND: f64 = 5e10;
     pub const TRAINING: f64 = 3.0;
@@ -62,6 +79,8 @@ use measured as m;
 
 /// Nucleotides of a token where nothing says how many: a vocabulary of a few thousand entries.
 const NT_PER_TOKEN: usize = 6;
+/// Entries of a vocabulary where nothing says how many.
+const LEAST_VOCABULARY: usize = 5_000;
 
 /// Sizes of what a pipeline reads.
 #[derive(Clone, Debug)]
@@ -72,6 +91,8 @@ pub struct Sizes {
     people_in_files: usize,
     /// Length of each locus.
     pub loci_nt: Vec<usize>,
+    /// Contig of each locus, by one of its names.
+    pub contigs: Vec<String>,
     /// Variants in 1,000 nt.
     variants_per_kb: f64,
     /// Size of the files in MB where they have no index and every job reads all of them.
@@ -99,12 +120,14 @@ impl Sizes {
                 let nt = region.unwrap_or(options.len_nt);
                 let variants_per_kb = options.variants.map_or(m::SIMULATED_VARIANTS, |variants| 1_000.0 * variants as f64 / nt as f64);
                 let notes = vec!["sizes are those of the simulation to be made".to_owned()];
-                let (people, loci_nt) = (options.people, vec![nt]);
-                Ok(Self { people, people_in_files: people, loci_nt, variants_per_kb, read_by_all_mb: 0.0, n_covariates: 3, notes })
+                let (people, loci_nt, contigs) = (options.people, vec![nt], vec![String::new()]);
+                Ok(Self { people, people_in_files: people, loci_nt, contigs, variants_per_kb, read_by_all_mb: 0.0, n_covariates: 3, notes })
             }
             Source::Data(data) => {
                 let cohort = data.people()?;
-                let loci_nt = read_loci(&data.regions_file)?.iter().map(Locus::len_nt).collect();
+                let loci = read_loci(&data.regions_file)?;
+                let loci_nt = loci.iter().map(Locus::len_nt).collect();
+                let contigs = loci.iter().map(|locus| contig_key(&locus.contig).to_owned()).collect();
                 let (mut people_in_files, mut read_by_all_mb, mut notes) = (cohort.people.len(), 0.0, Vec::new());
                 for path in &data.vcf {
                     let file = VariantFile::open(path)?;
@@ -116,42 +139,56 @@ impl Sizes {
                 }
                 let (people, n_covariates) = (cohort.people.len(), cohort.covariate_names.len());
                 let variants_per_kb = m::VARIANTS * (people_in_files as f64).powf(m::GROWTH);
-                Ok(Self { people, people_in_files, loci_nt, variants_per_kb, read_by_all_mb, n_covariates, notes })
+                Ok(Self { people, people_in_files, loci_nt, contigs, variants_per_kb, read_by_all_mb, n_covariates, notes })
             }
         }
     }
 
-    /// What a job on these people and loci takes.
-    pub fn estimate(&self, plan: &Plan, rule: Rule, people: &Range<usize>, loci: &Range<usize>) -> anyhow::Result<Estimate> {
+    /// What a job on these people and loci takes; of the blocks of loci one is in memory at a time.
+    pub fn estimate(&self, plan: &Plan, rule: Rule, people: &Range<usize>, loci: &[Range<usize>]) -> anyhow::Result<Estimate> {
         let n_people = people.len() as f64;
-        let loci_nt = &self.loci_nt[loci.clone()];
-        let nt: usize = loci_nt.iter().sum();
-        let variants = |nt: usize| self.variants_per_kb * nt as f64 / 1_000.0;
-        let distinct = |nt: &usize| distinct(n_people, *nt);
-        let haplotypes: f64 = loci_nt.iter().map(distinct).sum();
-        let pairs = n_people * loci_nt.len() as f64;
-        let genotypes = variants(nt) * self.people_in_files as f64;
+        let lens_nt = |block: &Range<usize>| self.loci_nt[block.clone()].to_vec();
+        let largest = loci.iter().map(lens_nt).max_by_key(|lens_nt| lens_nt.iter().sum::<usize>()).unwrap_or_default();
+        let held = Haplotypes::of(&largest, n_people, plan);
+        let all = Haplotypes::of(&loci.iter().flat_map(lens_nt).collect::<Vec<_>>(), n_people, plan);
+        let variants = self.variants_per_kb * all.nt / 1_000.0;
+        let genotypes = variants * self.people_in_files as f64;
         // About as many bytes, when they are unpacked, as four a genotype; packed about a twentieth.
         let passed_over = self.read_by_all_mb * 1e6 * 20.0 / 4.0;
-        let dictionary = haplotypes * m::BYTES_A_HAPLOTYPE + pairs * m::BYTES_A_PAIR;
+        let numbering = all.n * m::SECONDS_A_HAPLOTYPE + all.pairs * m::SECONDS_A_PAIR;
+        let vocabulary = self.vocabulary(plan);
         let (threads, seconds, bytes, disk) = match rule {
             Rule::Simulate => (1, genotypes * m::SECONDS_A_SIMULATED_GENOTYPE, genotypes * 2.0, genotypes / 5.0),
             Rule::Sequences => {
                 let reading = genotypes.max(passed_over) * m::SECONDS_A_GENOTYPE;
-                (2, reading + haplotypes * m::SECONDS_A_HAPLOTYPE + pairs * m::SECONDS_A_PAIR, 2.0 * dictionary, dictionary)
+                (2, reading + numbering, 2.0 * held.dictionary(), all.dictionary())
             }
-            Rule::Merge => (1, 3.0 * (haplotypes * m::SECONDS_A_HAPLOTYPE + pairs * m::SECONDS_A_PAIR), 3.0 * dictionary, dictionary),
+            Rule::Merge => (1, 3.0 * numbering, 3.0 * held.dictionary(), all.dictionary()),
+            Rule::Fit => {
+                let seconds = all.bases * m::SECONDS_A_TOKENIZED_NT + 2.0 * numbering + vocabulary.learnt * m::SECONDS_A_LEARNT_TOKEN;
+                let bytes = 2.0 * held.dictionary() + vocabulary.learnt * m::BYTES_A_LEARNT_TOKEN;
+                (2, seconds, bytes, vocabulary.file())
+            }
             Rule::Tokenize => {
-                let all_nt: f64 = loci_nt.iter().map(|nt| distinct(nt) * *nt as f64).sum();
-                let slots: f64 = loci_nt.iter().map(|nt| distinct(nt) * n_slots(plan, *nt) as f64).sum();
-                let tokens = 4.0 * slots + 8.0 * pairs;
-                (4, all_nt * m::SECONDS_A_TOKENIZED_NT + haplotypes * m::SECONDS_A_HAPLOTYPE, 2.0 * dictionary + 2.0 * tokens, tokens)
+                // For some of the loci the tokenizer is there.
+                let learnt = if all.nt < self.nt() { 0.0 } else { vocabulary.learnt };
+                let encoding = all.bases * m::SECONDS_A_TOKENIZED_NT + all.n * m::SECONDS_A_HAPLOTYPE;
+                let seconds = encoding + vocabulary.kept * m::SECONDS_A_TOKEN + learnt * m::SECONDS_A_LEARNT_TOKEN;
+                let of_tokenizer = (vocabulary.kept * m::BYTES_A_TOKEN).max(learnt * m::BYTES_A_LEARNT_TOKEN);
+                (4, seconds, 2.0 * held.dictionary() + 2.0 * held.tokens() + of_tokenizer, all.tokens() + vocabulary.file())
+            }
+            Rule::MergeTokens => {
+                let grids = vocabulary.known_segments * (m::BYTES_A_KNOWN_SEGMENT + plan.tokens.segment_length as f64);
+                let seconds = 3.0 * all.tokens() * m::SECONDS_A_BYTE + loci.len() as f64 * vocabulary.kept * m::SECONDS_A_TOKEN;
+                // The tokenizer of the first block and that of another one.
+                let bytes = 2.0 * held.tokens() + 2.0 * grids + 2.0 * vocabulary.kept * m::BYTES_A_TOKEN;
+                (1, seconds, bytes, all.tokens() + grids + vocabulary.file())
             }
             Rule::Train(model) | Rule::Predict(model) | Rule::Bundle(model) => {
-                return self.of_model(plan, &plan.models[model], rule, n_people, haplotypes);
+                return self.of_model(plan, &plan.models[model], rule, n_people, all.n);
             }
             Rule::Prs => {
-                let dosages = variants(nt) * n_people;
+                let dosages = variants * n_people;
                 (4, genotypes * m::SECONDS_A_GENOTYPE + dosages * m::SECONDS_A_DOSAGE, dosages * m::BYTES_A_DOSAGE, n_people * 500.0)
             }
             Rule::Evaluate => {
@@ -162,10 +199,30 @@ impl Sizes {
         Ok(rounded(threads, seconds, bytes, disk))
     }
 
+    /// Of the training people at all loci.
+    fn vocabulary(&self, plan: &Plan) -> Vocabulary {
+        let segment_length = plan.tokens.segment_length.max(1) as f64;
+        let n_places = self.nt() / segment_length;
+        let n_alternatives = n_places * m::KNOWN_SEGMENTS_A_VARIANT * self.variants_per_kb * segment_length / 1_000.0;
+        let saturated = self.nt() * m::TOKENS_A_NT + n_alternatives * m::TOKENS_A_KNOWN_SEGMENT;
+        let learnt = if plan.tokens.tokenizer == Some(TokenizerKind::Bpe) { saturated } else { 0.0 };
+        let kept = match plan.tokens.vocab_size {
+            Some(VocabSize::AtMost(size)) => learnt.min(size as f64),
+            _ => learnt,
+        };
+        Vocabulary { known_segments: n_places + n_alternatives, learnt, kept }
+    }
+
+    /// Length of all loci.
+    fn nt(&self) -> f64 {
+        self.loci_nt.iter().sum::<usize>() as f64
+    }
+
     fn of_model(&self, plan: &Plan, model: &ModelPlan, rule: Rule, n_people: f64, haplotypes: f64) -> anyhow::Result<Estimate> {
         let shape = |(number, nt): (usize, &usize)| LocusShape { name: number.to_string(), n_slots: n_slots(plan, *nt) };
         let loci: Vec<LocusShape> = self.loci_nt.iter().enumerate().map(shape).collect();
-        let config = Config { architecture: model.architecture.clone(), vocab_size: 5_000, loci, n_covariates: self.n_covariates };
+        let vocab_size = LEAST_VOCABULARY.max(self.vocabulary(plan).kept as usize);
+        let config = Config { architecture: model.architecture.clone(), vocab_size, loci, n_covariates: self.n_covariates };
         let cost = config.cost()?;
         let schedule = &model.schedule;
         let n_members = schedule.n_members() as f64;
@@ -174,8 +231,7 @@ impl Sizes {
         let weights = 4.0 * cost.parameters as f64;
         // Those of everyone, whoever is predicted.
         let everyone = self.people as f64;
-        let of_locus = |nt: &usize| 4.0 * distinct(everyone, *nt) * n_slots(plan, *nt) as f64 + 8.0 * everyone;
-        let tokens: f64 = self.loci_nt.iter().map(of_locus).sum();
+        let tokens = Haplotypes::of(&self.loci_nt, everyone, plan).tokens();
         // Each distinct haplotype once.
         let predicting = haplotypes / self.loci_nt.len().max(1) as f64 * one_pass;
         let batches = training::memory_of(&config, schedule) as f64;
@@ -203,9 +259,57 @@ fn rounded(threads: usize, seconds: f64, bytes: f64, disk: f64) -> Estimate {
     }
 }
 
-/// Distinct haplotypes of a locus among some people, about.
-fn distinct(n_people: f64, nt: usize) -> f64 {
-    (m::DISTINCT * (n_people * nt as f64 / 33_000.0).powf(m::SPREAD)).min(2.0 * n_people)
+/// Distinct haplotypes of some loci among some people, about.
+struct Haplotypes {
+    /// Length of the loci.
+    nt: f64,
+    n: f64,
+    /// Length of all haplotypes.
+    bases: f64,
+    /// Slots of all haplotypes.
+    slots: f64,
+    /// People times loci.
+    pairs: f64,
+}
+
+impl Haplotypes {
+    fn of(loci_nt: &[usize], n_people: f64, plan: &Plan) -> Self {
+        let distinct = |nt: &usize| (m::DISTINCT * (n_people * *nt as f64 / 33_000.0).powf(m::SPREAD)).min(2.0 * n_people);
+        Self {
+            nt: loci_nt.iter().sum::<usize>() as f64,
+            n: loci_nt.iter().map(distinct).sum(),
+            bases: loci_nt.iter().map(|nt| distinct(nt) * *nt as f64).sum(),
+            slots: loci_nt.iter().map(|nt| distinct(nt) * n_slots(plan, *nt) as f64).sum(),
+            pairs: n_people * loci_nt.len() as f64,
+        }
+    }
+
+    /// Bytes of the dictionary.
+    fn dictionary(&self) -> f64 {
+        self.n * m::BYTES_A_HAPLOTYPE + self.pairs * m::BYTES_A_PAIR
+    }
+
+    /// Bytes of the tokens, and of who has which.
+    fn tokens(&self) -> f64 {
+        4.0 * self.slots + 8.0 * self.pairs
+    }
+}
+
+/// What a tokenizer learns at all loci, about.
+struct Vocabulary {
+    /// Segments that it is fitted on, over all places.
+    known_segments: f64,
+    /// Tokens of BPE until saturation on these.
+    learnt: f64,
+    /// Those that stay.
+    kept: f64,
+}
+
+impl Vocabulary {
+    /// Bytes of `tokenizer.json`.
+    fn file(&self) -> f64 {
+        self.kept * m::BYTES_OF_TOKEN_IN_FILE
+    }
 }
 
 /// Slots of a haplotype of a locus, about.

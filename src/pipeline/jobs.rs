@@ -3,11 +3,15 @@
 //! Input -> output: a pipeline file and the sizes of its inputs -> [`Job`]s with what each needs of others and of a machine. Nothing is started.
 //!
 //! ```text
-//! 0-cohort -> 1-sequences/people-1-loci-1 .. -> 1-sequences -> 2-tokens -> 3-models/NAME/member-1 .. -> 3-models/NAME/people-1 .. -> 3-models/NAME
-//!          -> 4-baselines                                                                              5-report <- all predictions
+//! 0-cohort -> 1-sequences/people-1-loci-1 .. -> 1-sequences/loci-1 .. -> 1-sequences
+//!          |                                         |-> 2-tokens/fit ->|
+//!          |                                         |----------------> 2-tokens/loci-1 .. -> 2-tokens
+//!          |  2-tokens -> 3-models/NAME/member-1 .. -> 3-models/NAME/people-1 .. -> 3-models/NAME -> 5-report
+//!          -> 4-baselines -------------------------------------------------------------------------^
 //! ```
-//! A division into one block is none. Members (a fold and a seed each) are jobs even where there is one: a job that is killed goes on from the
-//! checkpoint of its member.
+//! Sequences of a block of loci are merged over people, and tokens are made of them, without those of other loci: only the tokenizer
+//! (`2-tokens/fit`, where one is to be learnt) sees all loci, one block after the other. A division into one block is none. Members (a fold
+//! and a seed each) are jobs even where there is one: a job that is killed goes on from the checkpoint of its member.
 
 use std::{
     ops::Range,
@@ -56,7 +60,7 @@ impl Division {
         if blocks.people == 0 || blocks.loci == 0 {
             bail!("a block holds at least one of its people and one of its loci");
         }
-        Ok(Self { people: in_blocks(sizes.people, blocks.people), loci: in_blocks(sizes.loci_nt.len(), blocks.loci) })
+        Ok(Self { people: in_blocks(sizes.people, blocks.people), loci: on_one_contig(&sizes.contigs, blocks.loci) })
     }
 
     /// Blocks of people and loci whose sequences are made by themselves, by the name of the job: of the same loci one after the other.
@@ -72,6 +76,23 @@ impl Division {
                 .map(move |(people, number)| (format!("1-sequences/people-{number}-loci-{loci_number}"), people.clone(), loci.clone()))
         };
         loci.into_iter().flat_map(of_loci).collect()
+    }
+
+    /// Blocks of loci whose sequences are merged over blocks of people, by the name of the job.
+    pub fn merged_sequence_blocks(&self) -> Vec<(String, Range<usize>)> {
+        if self.people.len() <= 1 { Vec::new() } else { self.loci_blocks("1-sequences") }
+    }
+
+    /// Blocks of loci whose tokens are made by themselves, by the name of the job.
+    pub fn token_blocks(&self) -> Vec<(String, Range<usize>)> {
+        self.loci_blocks("2-tokens")
+    }
+
+    fn loci_blocks(&self, stage: &str) -> Vec<(String, Range<usize>)> {
+        if self.loci.len() <= 1 {
+            return Vec::new();
+        }
+        self.loci.iter().zip(1..).map(|(loci, number): (_, usize)| (format!("{stage}/loci-{number}"), loci.clone())).collect()
     }
 
     /// Blocks of people whom the model of a stage predicts by themselves, by the name of the job.
@@ -99,23 +120,45 @@ impl Division {
     /// Every job, each after those it needs.
     fn parts(&self, plan: &Plan) -> Vec<Part> {
         let mut parts = Vec::new();
-        let mut add = |rule: Rule, name: String, needs: Vec<String>, people: &Range<usize>, loci: &Range<usize>| {
-            parts.push(Part { rule, name: name.clone(), needs, people: people.clone(), loci: loci.clone() });
+        let mut add = |rule: Rule, name: String, needs: Vec<String>, people: &Range<usize>, loci: &[Range<usize>]| {
+            parts.push(Part { rule, name: name.clone(), needs, people: people.clone(), loci: loci.to_vec() });
             name
         };
         let whole = |ranges: &[Range<usize>]| 0..ranges.last().map_or(0, |last| last.end);
-        let (everyone, everywhere) = (&whole(&self.people), &whole(&self.loci));
+        let (everyone, everywhere) = (&whole(&self.people), &[whole(&self.loci)][..]);
         let simulated = matches!(plan.source, Source::Simulate(_));
         let cohort: Vec<String> =
             simulated.then(|| add(Rule::Simulate, "0-cohort".into(), Vec::new(), everyone, everywhere)).into_iter().collect();
-        let shards: Vec<String> = self
+        let mut shards: Vec<String> = self
             .sequence_blocks()
             .into_iter()
-            .map(|(name, people, loci)| add(Rule::Sequences, name, cohort.clone(), &people, &loci))
+            .map(|(name, people, loci)| add(Rule::Sequences, name, cohort.clone(), &people, &[loci]))
             .collect();
-        let (rule, needs) = if shards.is_empty() { (Rule::Sequences, cohort.clone()) } else { (Rule::Merge, shards) };
-        let sequences = add(rule, "1-sequences".into(), needs, everyone, everywhere);
-        let tokens = add(Rule::Tokenize, "2-tokens".into(), vec![sequences.clone()], everyone, everywhere);
+        let merged_blocks = self.merged_sequence_blocks();
+        if !merged_blocks.is_empty() {
+            let of_loci = shards.chunks(self.people.len()).zip(merged_blocks);
+            shards = of_loci.map(|(shards, (name, loci))| add(Rule::Merge, name, shards.to_vec(), everyone, &[loci])).collect();
+        }
+        let (rule, needs, loci) =
+            if shards.is_empty() { (Rule::Sequences, cohort.clone(), everywhere) } else { (Rule::Merge, shards.clone(), &self.loci[..]) };
+        let sequences = add(rule, "1-sequences".into(), needs, everyone, loci);
+
+        let token_blocks = self.token_blocks();
+        let fit: Vec<String> = (!token_blocks.is_empty() && plan.tokens.learns_tokenizer())
+            .then(|| add(Rule::Fit, FIT.into(), shards.clone(), everyone, &self.loci))
+            .into_iter()
+            .collect();
+        let of_loci = token_blocks.into_iter().zip(shards);
+        let blocks: Vec<String> = of_loci
+            .map(|((name, loci), sequences)| add(Rule::Tokenize, name, [&fit[..], &[sequences]].concat(), everyone, &[loci]))
+            .collect();
+        let (rule, needs, loci) = if blocks.is_empty() {
+            (Rule::Tokenize, vec![sequences.clone()], everywhere)
+        } else {
+            (Rule::MergeTokens, blocks, &self.loci[..])
+        };
+        let tokens = add(rule, "2-tokens".into(), needs, everyone, loci);
+
         let mut last = [cohort.clone(), vec![sequences, tokens.clone()]].concat();
         for (number, model) in plan.models.iter().enumerate() {
             let stage = format!("3-models/{}", model.name());
@@ -137,11 +180,25 @@ impl Division {
     }
 }
 
+/// Loci in blocks that lie on one contig each: where each file is of one contig, a job reads the records of one file.
+fn on_one_contig(contigs: &[String], at_most: usize) -> Vec<Range<usize>> {
+    let mut end = 0;
+    let blocks = contigs.chunk_by(|one, next| one == next).flat_map(|of_contig| {
+        let start = end;
+        end += of_contig.len();
+        in_blocks(of_contig.len(), at_most).into_iter().map(move |block| start + block.start..start + block.end)
+    });
+    blocks.collect()
+}
+
 /// `n` things in as few blocks as hold at most so many, all of about one size.
 fn in_blocks(n: usize, at_most: usize) -> Vec<Range<usize>> {
     let n_blocks = n.div_ceil(at_most);
     (0..n_blocks).map(|block| block * n / n_blocks..(block + 1) * n / n_blocks).collect()
 }
+
+/// Name of the job that fits the tokenizer where tokens are made by blocks of loci.
+pub const FIT: &str = "2-tokens/fit";
 
 /// Name of the job that trains a member (1-based) of the model of a stage.
 pub fn member_job(stage: &str, number: usize) -> String {
@@ -154,7 +211,9 @@ pub enum Rule {
     Simulate,
     Sequences,
     Merge,
+    Fit,
     Tokenize,
+    MergeTokens,
     Train(usize),
     Predict(usize),
     Bundle(usize),
@@ -167,7 +226,8 @@ impl Rule {
         match self {
             Self::Simulate => "simulate",
             Self::Sequences => "sequences",
-            Self::Merge => "merge",
+            Self::Merge | Self::MergeTokens => "merge",
+            Self::Fit => "fit",
             Self::Tokenize => "tokenize",
             Self::Train(_) => "train",
             Self::Predict(_) => "predict",
@@ -184,7 +244,8 @@ struct Part {
     rule: Rule,
     needs: Vec<String>,
     people: Range<usize>,
-    loci: Range<usize>,
+    /// Block after block: of no more than one are the haplotypes in memory.
+    loci: Vec<Range<usize>>,
 }
 
 /// A part of a run that can be done by itself.
@@ -251,8 +312,8 @@ pub fn jobs(options: &Options) -> anyhow::Result<JobList> {
                 let (stage, number) = part.name.rsplit_once("/member-").unwrap_or_default();
                 out.join("shards").join(stage).join(crate::training::trained_file(number.parse()?))
             }
-            Rule::Predict(_) => out.join("shards").join(&part.name).join("stage.json"),
-            Rule::Sequences if part.name != "1-sequences" => out.join("shards").join(&part.name).join("stage.json"),
+            Rule::Bundle(_) => out.join(&part.name).join("stage.json"),
+            _ if part.name.contains('/') => out.join("shards").join(&part.name).join("stage.json"),
             _ => out.join(&part.name).join("stage.json"),
         };
         Ok(Job {
@@ -366,9 +427,20 @@ mod tests {
     }
 
     #[test]
+    fn a_block_of_loci_lies_on_one_contig() {
+        let contigs = ["1", "1", "1", "2", "3", "3", "1"].map(String::from);
+        assert_eq!(on_one_contig(&contigs, 2), [0..1, 1..3, 3..4, 4..6, 6..7]);
+        assert_eq!(on_one_contig(&contigs[..3], 5), vec![0..3]);
+    }
+
+    #[test]
     fn a_division_into_one_block_is_none() {
         let one = Division { people: in_blocks(10, 10), loci: in_blocks(2, 5) };
-        assert!(one.sequence_blocks().is_empty() && one.prediction_blocks("3-models/x").is_empty());
+        assert!(one.sequence_blocks().is_empty() && one.token_blocks().is_empty() && one.prediction_blocks("3-models/x").is_empty());
+        let of_people = Division { people: vec![0..5, 5..10], ..one.clone() };
+        assert!(of_people.merged_sequence_blocks().is_empty() && of_people.token_blocks().is_empty());
+        let of_loci = Division { loci: vec![0..1, 1..2], ..one };
+        assert!(of_loci.merged_sequence_blocks().is_empty() && of_loci.token_blocks().len() == 2);
         let two = Division { people: vec![0..5, 5..10], loci: vec![0..1, 1..2] };
         let names: Vec<String> = two.sequence_blocks().into_iter().map(|(name, ..)| name).collect();
         let expected = ["people-1-loci-1", "people-2-loci-1", "people-1-loci-2", "people-2-loci-2"];

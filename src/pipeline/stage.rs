@@ -2,6 +2,9 @@
 //!
 //! A job writes into a folder of its own, which gets its name when it is whole: a second run of the same job, on a machine that was taken for
 //! lost, finds that name taken and leaves what is there. So jobs rely on no lock, only on a folder being renamed at once.
+//!
+//! `run` reads every input for its digest. A job takes the digest that an earlier one wrote down, as long as length, times and number of the
+//! file are those of then: else every job would read all files, also those of which it needs no record.
 
 use std::{
     collections::BTreeMap,
@@ -98,6 +101,7 @@ pub struct Runner {
 }
 
 /// An input file as the stages that are done have read it.
+#[derive(Serialize, Deserialize)]
 struct Input {
     path: PathBuf,
     stamp: Option<Stamp>,
@@ -128,12 +132,32 @@ impl Runner {
     pub fn inputs(&mut self, paths: &[&Path]) -> anyhow::Result<()> {
         for path in paths {
             let stamp = Stamp::of(path);
-            let digest = output::sha256_of_file(path)?;
+            let digest = self.known_digest(path, stamp).map_or_else(|| output::sha256_of_file(path), Ok)?;
             self.chain = output::sha256(format!("{}{digest}", self.chain).as_bytes());
             self.run["inputs"][path.display().to_string()] = json!(digest);
             self.inputs.push(Input { path: path.to_path_buf(), stamp, digest });
         }
         Ok(())
+    }
+
+    /// The digest of an input that an earlier job wrote down, if this is a job and the file is still that one.
+    fn known_digest(&self, path: &Path, stamp: Option<Stamp>) -> Option<String> {
+        let is_job = matches!(self.extent, Extent::Job { .. });
+        let known: Input = serde_json::from_slice(&fs::read(self.note_of_input(path)).ok().filter(|_| is_job)?).ok()?;
+        (stamp.is_some() && known.stamp == stamp && known.path == path).then_some(known.digest)
+    }
+
+    /// Writes down the inputs for other jobs; of one that was changed a moment ago nobody could tell whether it is changed again.
+    fn note_inputs(&self) -> Result<(), output::Error> {
+        let settled = self.inputs.iter().filter(|input| input.stamp.is_some_and(|stamp| stamp.is_settled()));
+        settled
+            .filter(|input| self.known_digest(&input.path, input.stamp).is_none())
+            .try_for_each(|input| output::write_json(&self.note_of_input(&input.path), input))
+    }
+
+    fn note_of_input(&self, path: &Path) -> PathBuf {
+        let name = output::sha256(path.to_string_lossy().as_bytes());
+        self.out.join(SHARDS).join("inputs").join(name).with_extension("json")
     }
 
     /// Runs `work` on the folder of the stage, or takes over what that holds. `None` where this run does not do it.
@@ -147,7 +171,7 @@ impl Runner {
         work: impl FnOnce(&Path) -> anyhow::Result<S>,
     ) -> anyhow::Result<Option<S>> {
         self.chain = output::sha256(format!("{}{name}{options}", self.chain).as_bytes());
-        let (folder, digest) = (self.out.join(name), self.chain.clone());
+        let (folder, digest) = (self.folder(name), self.chain.clone());
         if matches!(self.extent, Extent::Job { .. }) {
             return self.job(name, &folder, &digest, work);
         }
@@ -183,6 +207,11 @@ impl Runner {
         let digest = output::sha256(format!("{}{name}{options}", self.chain).as_bytes());
         let folder = self.shard_folder(name);
         self.job(name, &folder, &digest, work)
+    }
+
+    /// Where a stage lies.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.out.join(name)
     }
 
     /// Where a shard lies.
@@ -230,6 +259,7 @@ impl Runner {
         // Of a job that failed the files stay as well, without the record.
         publish::<S>(&mine, folder, digest, &shards)?;
         let (record, summary) = done?;
+        self.note_inputs()?;
         self.note(name, &record, false)?;
         Ok(Some(summary))
     }
@@ -426,5 +456,34 @@ mod tests {
         let mut runner = Runner::new(folder.path(), &pipeline, &plan, extent).unwrap();
         let message = runner.stage("1-x", &json!(3), |_| Ok(String::new())).unwrap_err().to_string();
         assert!(message.starts_with("1-x is not done in ") && message.ends_with("do that job first"), "{message}");
+    }
+
+    #[test]
+    fn a_job_takes_the_digest_of_an_input_that_an_earlier_one_wrote_down_while_the_file_is_that_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipeline, input) = (folder.path().join("p.toml"), folder.path().join("x.vcf"));
+        fs::write(&pipeline, "[simulate]\n").unwrap();
+        fs::write(&input, "x").unwrap();
+        let plan = Plan::read(&pipeline).unwrap();
+        let runner = |extent: Extent| {
+            let mut runner = Runner::new(folder.path(), &pipeline, &plan, extent).unwrap();
+            runner.inputs(&[&input]).unwrap();
+            runner
+        };
+        let job = || runner(Extent::Job { name: "1-x".into(), needs: Vec::new() });
+        let digest = |runner: &Runner| runner.inputs[0].digest.clone();
+        job().stage("1-x", &json!(1), |_| Ok(1)).unwrap();
+        let note = job().note_of_input(&input);
+        assert!(!note.exists(), "the file is too new");
+        let mut known = job().inputs.pop().unwrap();
+        known.digest = "that of an earlier job".into();
+        output::write_json(&note, &known).unwrap();
+        assert_eq!(digest(&job()), "that of an earlier job");
+        assert_ne!(digest(&runner(Extent::DryRun)), "that of an earlier job", "`run` reads the file");
+        fs::write(folder.path().join("y.vcf"), "y").unwrap();
+        fs::rename(folder.path().join("y.vcf"), &input).unwrap();
+        assert_eq!(digest(&job()), output::sha256(b"y"));
+        fs::write(&note, "{").unwrap();
+        assert_eq!(digest(&job()), output::sha256(b"y"));
     }
 }

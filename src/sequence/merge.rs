@@ -1,7 +1,8 @@
 //! Dictionaries of blocks of people and of loci, made one by one, to the dictionary of all.
 //!
-//! Input -> output: folders with `loci.json`, `pairs.csv` and `skips.csv` (that of [`super::Dictionary::save`] and [`super::SkipTable`]) -> what one
+//! Input -> output: folders with `loci.json`, `pairs.csv` and `skips.csv` (those of [`super::Dictionary::save`] and [`super::SkipTable`]) -> what one
 //! pass over all of them gives: the same bytes of `loci.json` and `pairs.csv`, the same counts, and the same rows of `skips.csv`, block after block.
+//! Only the blocks of the same loci are in memory at once.
 
 use std::{
     collections::HashSet,
@@ -9,8 +10,10 @@ use std::{
 };
 
 use super::{
-    ABSENT_HAPLOTYPE, Dictionary, Error, LocusHaplotypes, Skip, SkipLog, SkipTable, Summary,
+    ABSENT_HAPLOTYPE, Dictionary, Encoding, Error, LocusHaplotypes, Skip, SkipLog, SkipTable, Summary,
     numbering::{Numbering, sorted},
+    provenance::ContigLens,
+    store::Writer,
 };
 use crate::output;
 
@@ -29,12 +32,31 @@ impl Shard {
     }
 }
 
-/// Merges blocks. Those of the same loci are blocks of people, one after the other in the order of the cohort; the people of all loci must be the
-/// same. The table of skips is the caller's to save.
+/// The files of a merged dictionary, whole, but not yet under their names; dropped, they leave nothing.
+#[derive(Debug)]
+#[must_use = "the files stand under their names once they are saved"]
+pub struct Merged {
+    dictionary: Writer,
+    skips: SkipTable,
+}
+
+impl Merged {
+    /// Puts `loci.json`, `pairs.csv` and `skips.csv` under their names.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn save(self) -> Result<(), Error> {
+        self.dictionary.save()?;
+        self.skips.save()
+    }
+}
+
+/// Merges blocks into files in `out`. Those of the same loci are blocks of people, one after the other in the order of the cohort; the people of
+/// all loci must be the same.
 ///
 /// # Errors
 /// Blocks that cannot be read, or do not belong together: other people, people or loci that stand in two, another reference or other policies.
-pub fn merge(shards: &[Shard], skips: Option<&Path>) -> Result<(Dictionary, SkipTable, Summary), Error> {
+pub fn merge(shards: &[Shard], out: &Path) -> Result<(Merged, Summary), Error> {
     let mut groups: Vec<Vec<&Shard>> = Vec::new();
     for shard in shards {
         let same_loci =
@@ -44,28 +66,28 @@ pub fn merge(shards: &[Shard], skips: Option<&Path>) -> Result<(Dictionary, Skip
             None => groups.push(vec![shard]),
         }
     }
-    let mut log = SkipLog::create(skips)?;
+    let mut log = SkipLog::create(Some(&out.join("skips.csv")))?;
     let mut summary = Summary::default();
-    let mut merged: Option<Dictionary> = None;
+    let mut written: Option<Written> = None;
     for group in groups {
         let of_group = of_one_group(&group)?;
-        match &mut merged {
-            None => merged = Some(of_group),
-            Some(merged) => add_loci(merged, of_group, group[0])?,
-        }
+        let written = match &mut written {
+            None => written.insert(Written::create(&of_group, out)?),
+            Some(written) => written,
+        };
+        written.add(&of_group, group[0], &mut summary)?;
         add_counts(&mut summary, &group)?;
         for (number, shard) in group.iter().enumerate() {
             // What is said of a record, and of nobody, every block of people says.
             copy_skips(&shard.folder.join("skips.csv"), number == 0, &mut log)?;
         }
     }
-    let dictionary = merged.ok_or_else(|| Error::Inputs("no sequences to merge".into()))?;
+    let Written { samples, writer, .. } = written.ok_or_else(|| Error::Inputs("no sequences to merge".into()))?;
     let (counts, skips) = log.finish()?;
     summary.skips = counts;
-    summary.n_people = dictionary.samples.len();
-    summary.n_loci = dictionary.loci.len();
-    summary.n_distinct_haplotypes = dictionary.loci.iter().map(|locus| (locus.locus.name.clone(), locus.haplotypes.len())).collect();
-    Ok((dictionary, skips, summary))
+    summary.n_people = samples.len();
+    summary.n_loci = summary.n_distinct_haplotypes.len();
+    Ok((Merged { dictionary: writer, skips }, summary))
 }
 
 /// Blocks of people at the same loci.
@@ -77,6 +99,9 @@ fn of_one_group(group: &[&Shard]) -> Result<Dictionary, Error> {
         let refuse = |reason: String| Err(shard.refuse(format!("{reason}; the other blocks were made from other files or options")));
         if (dictionary.encoding, dictionary.iupac) != (first.encoding, first.iupac) {
             return refuse("sequences of another encoding".into());
+        }
+        if dictionary.loci.len() != first.loci.len() {
+            return refuse(format!("{} loci, where the other blocks have {}", dictionary.loci.len(), first.loci.len()));
         }
         for (locus, other) in dictionary.loci.iter().zip(&first.loci) {
             let key = |locus: &LocusHaplotypes| (locus.locus.clone(), locus.contig_len_nt, locus.masks.clone());
@@ -118,25 +143,54 @@ fn of_one_locus(parts: &[&LocusHaplotypes]) -> LocusHaplotypes {
     LocusHaplotypes { locus, contig_len_nt, masks, encoding, reference, edits, haplotypes, pairs }
 }
 
-/// The loci of a further group, of the same people.
-fn add_loci(merged: &mut Dictionary, group: Dictionary, shard: &Shard) -> Result<(), Error> {
-    if (group.encoding, group.iupac) != (merged.encoding, merged.iupac) {
-        return Err(shard.refuse("sequences of another encoding than those of the other loci".into()));
+/// The loci that are written, without their haplotypes.
+struct Written {
+    samples: Vec<String>,
+    /// What the letters are, and whether IUPAC codes are among them.
+    letters: (Encoding, bool),
+    contigs: ContigLens,
+    writer: Writer,
+}
+
+impl Written {
+    /// None of them yet; `first` are the first ones.
+    fn create(first: &Dictionary, out: &Path) -> Result<Self, Error> {
+        let Dictionary { encoding, iupac, samples, .. } = first;
+        let writer = Writer::create(out, *encoding, *iupac)?;
+        Ok(Self { samples: samples.clone(), letters: (*encoding, *iupac), contigs: ContigLens::default(), writer })
     }
-    if group.samples != merged.samples {
-        let differs = merged.samples.iter().zip(&group.samples).find(|(one, other)| one != other);
-        let reason = match differs {
-            Some((one, other)) => format!("sample `{other}` stands where the other loci have `{one}`"),
-            None => format!("{} people, where the other loci have {}", group.samples.len(), merged.samples.len()),
-        };
-        return Err(shard.refuse(format!("{reason}: every locus needs blocks of the same people, in the same order")));
+
+    /// The loci of a group, of the same people.
+    fn add(&mut self, group: &Dictionary, shard: &Shard, summary: &mut Summary) -> Result<(), Error> {
+        if (group.encoding, group.iupac) != self.letters {
+            return Err(shard.refuse("sequences of another encoding than those of the other loci".into()));
+        }
+        require_same_order(&group.samples, &self.samples).map_err(|reason| shard.refuse(reason))?;
+        for locus in &group.loci {
+            self.contigs.add(&locus.locus, locus.contig_len_nt).map_err(|reason| shard.refuse(reason))?;
+            let name = &locus.locus.name;
+            if summary.n_distinct_haplotypes.insert(name.clone(), locus.haplotypes.len()).is_some() {
+                return Err(shard.refuse(format!("locus `{name}` is in a block of other loci as well")));
+            }
+            self.writer.add(&self.samples, locus)?;
+        }
+        Ok(())
     }
-    let names: HashSet<&str> = merged.loci.iter().map(|locus| locus.locus.name.as_str()).collect();
-    if let Some(locus) = group.loci.iter().find(|locus| names.contains(locus.locus.name.as_str())) {
-        return Err(shard.refuse(format!("locus `{}` is in a block of other loci as well", locus.locus.name)));
+}
+
+/// Refuses blocks of loci of other people, or of the same in another order.
+///
+/// # Errors
+/// Says where they differ from those `of_others`.
+pub fn require_same_order(people: &[String], of_others: &[String]) -> Result<(), String> {
+    if people == of_others {
+        return Ok(());
     }
-    merged.loci.extend(group.loci);
-    Ok(())
+    let reason = match people.iter().zip(of_others).find(|(one, other)| one != other) {
+        Some((one, other)) => format!("sample `{one}` stands where the other loci have `{other}`"),
+        None => format!("{} people, where the other loci have {}", people.len(), of_others.len()),
+    };
+    Err(format!("{reason}: every locus needs blocks of the same people, in the same order"))
 }
 
 /// Counts of a group: those of its loci are the same in each block of people.

@@ -163,6 +163,22 @@ pub struct Policies {
     pub strict: bool,
 }
 
+impl Policies {
+    /// Refuses others.
+    ///
+    /// # Errors
+    /// Names the first policy that `found` has another of.
+    pub fn require_same(&self, found: &Self) -> Result<(), String> {
+        if self == found {
+            return Ok(());
+        }
+        let [expected, found] = [self, found].map(|policies| serde_json::to_value(policies).unwrap_or_default());
+        let mut names = expected.as_object().into_iter().flat_map(|policies| policies.keys());
+        let name = names.find(|name| expected[*name] != found[*name]).map(String::as_str).unwrap_or_default();
+        Err(format!("made with {name} {}, the other blocks with {}", found[name], expected[name]))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,17 @@
 //! What sequences were made from: loci, reference digests and policies. It travels with tokens and models.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     Dictionary, Error, LocusHaplotypes, Masks, Policies,
     common::{Carried, CommonEdit},
 };
-use crate::{ingest::Locus, output};
+use crate::{
+    ingest::{Locus, contig_key},
+    output,
+};
 
 /// What sequences were made from, and how: a model made on them is only right for others made the same way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,5 +98,37 @@ impl Provenance {
             }
         }
         Ok(())
+    }
+
+    /// Takes on the loci of `other`, which was made of the same genome under the same policies.
+    ///
+    /// # Errors
+    /// Says what differs, or which locus is in both.
+    pub fn join(&mut self, other: Self) -> Result<(), String> {
+        self.policies.require_same(&other.policies)?;
+        let mut contigs = ContigLens::default();
+        self.loci.iter().chain(&other.loci).try_for_each(|locus| contigs.add(&locus.locus, locus.contig_len_nt))?;
+        let is_here = |locus: &&LocusProvenance| self.loci.iter().any(|here| here.locus.name == locus.locus.name);
+        if let Some(locus) = other.loci.iter().find(is_here) {
+            return Err(format!("locus `{}` is in a block of other loci as well", locus.locus.name));
+        }
+        self.loci.extend(other.loci);
+        Ok(())
+    }
+}
+
+/// Lengths of contigs (nt) as loci state them, by [`contig_key`]: another one is of another build.
+#[derive(Debug, Default)]
+pub(super) struct ContigLens(HashMap<String, usize>);
+
+impl ContigLens {
+    pub fn add(&mut self, locus: &Locus, contig_len_nt: Option<usize>) -> Result<(), String> {
+        let Some(found) = contig_len_nt else { return Ok(()) };
+        match self.0.insert(contig_key(&locus.contig).to_owned(), found) {
+            Some(expected) if expected != found => {
+                Err(format!("contig `{}` has {found} nt, where the other loci have it with {expected}: another build", locus.contig))
+            }
+            _ => Ok(()),
+        }
     }
 }

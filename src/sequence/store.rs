@@ -1,11 +1,20 @@
 //! The haplotype dictionary on disk: `loci.json` (loci, edits, distinct haplotypes) and `pairs.csv` (each person's two).
 
-use std::{borrow::Cow, collections::HashMap, fs::File, path::Path};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fs::File,
+    io::{self, Write},
+    path::Path,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Edit, Encoding, Error, LocusHaplotypes, diploid};
-use crate::{output, stored};
+use crate::{
+    output::{self, Pending},
+    stored,
+};
 
 /// Version of the files this module writes.
 const SCHEMA_VERSION: u32 = 2;
@@ -56,17 +65,9 @@ impl Dictionary {
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        let (encoding, iupac, loci) = (self.encoding, self.iupac, Cow::Borrowed(&self.loci[..]));
-        output::write_compact_json(&folder.join("loci.json"), &LociFile { schema_version: SCHEMA_VERSION, encoding, iupac, loci })?;
-        let rows = self.loci.iter().flat_map(|locus| {
-            self.samples.iter().zip(&locus.pairs).map(|(sample_id, &[haplotype_a, b])| PairRow {
-                sample_id: Cow::Borrowed(sample_id),
-                locus: Cow::Borrowed(&locus.locus.name),
-                haplotype_a,
-                haplotype_b: (b != super::ABSENT_HAPLOTYPE).then_some(b),
-            })
-        });
-        Ok(output::write_csv(&folder.join("pairs.csv"), &["sample_id", "locus", "haplotype_a", "haplotype_b"], rows)?)
+        let mut writer = Writer::create(folder, self.encoding, self.iupac)?;
+        self.loci.iter().try_for_each(|locus| writer.add(&self.samples, locus))?;
+        writer.save()
     }
 
     /// Reads what [`Dictionary::save`] wrote.
@@ -121,5 +122,59 @@ impl Dictionary {
         }
         dictionary.samples = samples;
         Ok(dictionary)
+    }
+}
+
+/// A dictionary that is written locus by locus, so that not all of them need be in memory; dropped before it is saved, it leaves nothing.
+#[derive(Debug)]
+pub(super) struct Writer {
+    loci: Pending,
+    pairs: csv::Writer<Pending>,
+    is_first: bool,
+}
+
+/// What ends `loci.json` behind its loci.
+const END_OF_LOCI: &str = "]}";
+
+impl Writer {
+    pub fn create(folder: &Path, encoding: Encoding, iupac: bool) -> Result<Self, Error> {
+        let path = folder.join("loci.json");
+        let mut loci = Pending::create(&path)?;
+        let empty = LociFile { schema_version: SCHEMA_VERSION, encoding, iupac, loci: Cow::Borrowed(&[]) };
+        let start = serde_json::to_string(&empty).map_err(io::Error::from).and_then(|empty| {
+            let start = empty.strip_suffix(END_OF_LOCI).unwrap_or(&empty);
+            loci.write_all(start.as_bytes())
+        });
+        start.map_err(output::at(&path))?;
+        let path = folder.join("pairs.csv");
+        let mut pairs = csv::WriterBuilder::new().has_headers(false).from_writer(Pending::create(&path)?);
+        pairs.write_record(["sample_id", "locus", "haplotype_a", "haplotype_b"]).map_err(|error| output::at(&path)(error.into()))?;
+        Ok(Self { loci, pairs, is_first: true })
+    }
+
+    /// The next locus, and who of `samples` has which of its haplotypes.
+    pub fn add(&mut self, samples: &[String], locus: &LocusHaplotypes) -> Result<(), Error> {
+        let comma = if std::mem::take(&mut self.is_first) { "" } else { "," };
+        let written = self.loci.write_all(comma.as_bytes()).and_then(|()| Ok(serde_json::to_writer(&mut self.loci, locus)?));
+        written.map_err(output::at(self.loci.path()))?;
+        for (sample_id, &[haplotype_a, b]) in samples.iter().zip(&locus.pairs) {
+            let row = PairRow {
+                sample_id: Cow::Borrowed(sample_id),
+                locus: Cow::Borrowed(&locus.locus.name),
+                haplotype_a,
+                haplotype_b: (b != super::ABSENT_HAPLOTYPE).then_some(b),
+            };
+            self.pairs.serialize(row).map_err(|error| output::at(self.pairs.get_ref().path())(error.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Puts both files under their names.
+    pub fn save(mut self) -> Result<(), Error> {
+        writeln!(self.loci, "{END_OF_LOCI}").map_err(output::at(self.loci.path()))?;
+        let path = self.pairs.get_ref().path().to_path_buf();
+        let pairs = self.pairs.into_inner().map_err(|error| output::at(&path)(io::Error::other(error.error().to_string())))?;
+        self.loci.finish()?;
+        Ok(pairs.finish()?)
     }
 }

@@ -4,10 +4,13 @@ use std::{collections::BTreeMap, path::Path};
 
 use gf_tokenizer::Tokenizer;
 
-use super::{Error, Grid, TokenSet, store::Origin};
+use super::{
+    Error, Grid, TokenSet,
+    store::{Origin, Shape, Writer},
+};
 use crate::{output, sequence::Provenance, stored};
 
-const TOKENS: &str = "tokens.safetensors";
+pub(super) const TOKENS: &str = "tokens.safetensors";
 
 /// Everything training needs of the genomes.
 #[derive(Debug)]
@@ -25,17 +28,25 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Writes the four files; older tokens go first and the new ones come last, so that a folder with them is whole.
+    /// Writes the four files.
     ///
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
+        let mut tokens = self.start(folder, self.tokens.loci.iter().map(Shape::of).collect())?;
+        self.tokens.loci.iter().try_for_each(|locus| tokens.add(locus))?;
+        tokens.save()
+    }
+
+    /// Writes all but the tokens, which come last: older ones go first, so that a folder with tokens is whole.
+    pub(super) fn start(&self, folder: &Path, loci: Vec<Shape>) -> Result<Writer, Error> {
         let tokens = folder.join(TOKENS);
         output::remove_if_there(&tokens)?;
         output::write(&folder.join("tokenizer.json"), |out| out.write_all(self.tokenizer.json().as_bytes()))?;
         self.grid.save(&folder.join("grid.json"))?;
         output::write_json(&folder.join("genome.json"), &self.genome)?;
-        self.tokens.save(&tokens, Origin { belongs_to: digests(folder)?, fitted_on: self.fitted_on.clone() })
+        let origin = Origin { belongs_to: digests(folder)?, fitted_on: self.fitted_on.clone() };
+        Writer::create(&tokens, &self.tokens.samples, loci, origin)
     }
 
     /// Reads the four files.

@@ -105,6 +105,19 @@ impl Options {
         Ok(Some(Tokenizer::from_json(&json).map_err(|error| Error::Store { path: path.clone(), reason: error.to_string() })?))
     }
 
+    /// The tokenizer is learnt from people's segments: none of a file, and none of single nucleotides, which is the same whatever they are.
+    #[must_use]
+    pub fn learns_tokenizer(&self) -> bool {
+        self.tokenizer_file.is_none() && self.tokenizer != Some(TokenizerKind::Nucleotide)
+    }
+
+    /// With a tokenizer that was fitted before in place of one to fit.
+    #[must_use]
+    pub fn with_tokenizer(&self, file: PathBuf) -> Self {
+        let Self { segment_length, min_token_count, anchor, .. } = *self;
+        Self { tokenizer_file: Some(file), segment_length, min_token_count, anchor, ..Self::default() }
+    }
+
     /// The tokenizer to fit; `None` where a file gives one.
     ///
     /// # Errors

@@ -37,6 +37,15 @@ impl std::str::FromStr for Anchor {
     }
 }
 
+impl std::fmt::Display for Anchor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Reference => "reference",
+            Self::Haplotype => "haplotype",
+        })
+    }
+}
+
 /// A distinct segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Segment {

@@ -2,16 +2,26 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    io::Write,
     path::Path,
 };
 
-use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
+use safetensors::{
+    Dtype, SafeTensors,
+    tensor::{Metadata, TensorInfo},
+};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::{output, sequence::ABSENT_HAPLOTYPE, stored};
+use crate::{
+    output::{self, Pending},
+    sequence::ABSENT_HAPLOTYPE,
+    stored,
+};
 
 const SCHEMA_VERSION: u32 = 2;
+/// Readers of the format refuse a longer header.
+const MAX_HEADER_BYTES: usize = 100_000_000;
 const INDEX: &str = "gf-genomics";
 
 /// Tokens of the distinct haplotypes and who has which.
@@ -69,39 +79,6 @@ struct Index {
 }
 
 impl TokenSet {
-    /// Writes `tokens.safetensors`.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub(super) fn save(&self, path: &Path, origin: Origin) -> Result<(), Error> {
-        let wrong = |reason: String| Error::Store { path: path.into(), reason };
-        let index = Index {
-            schema_version: SCHEMA_VERSION,
-            samples: self.samples.clone(),
-            loci: self.loci.iter().map(|locus| locus.name.clone()).collect(),
-            origin,
-        };
-        let metadata = HashMap::from([(INDEX.to_string(), serde_json::to_string(&index).map_err(|error| wrong(error.to_string()))?)]);
-        let mut arrays: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-        for (number, locus) in self.loci.iter().enumerate() {
-            let bytes = |values: &mut dyn Iterator<Item = u32>| values.flat_map(u32::to_le_bytes).collect::<Vec<u8>>();
-            arrays.push((
-                format!("{number:05}/tokens"),
-                vec![locus.n_haplotypes(), locus.n_slots],
-                bytes(&mut locus.tokens.iter().copied()),
-            ));
-            arrays.push((format!("{number:05}/pairs"), vec![locus.pairs.len(), 2], bytes(&mut locus.pairs.iter().flatten().copied())));
-        }
-        let views = arrays
-            .iter()
-            .map(|(name, shape, bytes)| {
-                Ok((name.clone(), TensorView::new(Dtype::U32, shape.clone(), bytes).map_err(|error| wrong(error.to_string()))?))
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
-        let bytes = serialize(views, Some(metadata)).map_err(|error| wrong(error.to_string()))?;
-        Ok(output::write(path, |out| out.write_all(&bytes))?)
-    }
-
     /// Reads `tokens.safetensors`.
     ///
     /// # Errors
@@ -136,5 +113,78 @@ impl TokenSet {
             return Err(wrong("it was fitted on people it does not have: the file is damaged".into()));
         }
         Ok((Self { samples: index.samples, loci }, index.origin))
+    }
+}
+
+/// How large the tables of a locus are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    name: String,
+    n_haplotypes: usize,
+    n_slots: usize,
+}
+
+impl Shape {
+    pub fn of(locus: &LocusTokens) -> Self {
+        Self { name: locus.name.clone(), n_haplotypes: locus.n_haplotypes(), n_slots: locus.n_slots }
+    }
+}
+
+/// `tokens.safetensors`, written locus by locus, so that not all of them need be in memory; dropped before it is saved, it leaves nothing.
+pub(super) struct Writer {
+    out: Pending,
+    /// Loci that are still to come.
+    rest: std::vec::IntoIter<Shape>,
+}
+
+impl Writer {
+    /// Of these people and loci.
+    pub fn create(path: &Path, samples: &[String], loci: Vec<Shape>, origin: Origin) -> Result<Self, Error> {
+        let wrong = |reason: String| Error::Store { path: path.into(), reason };
+        let names = loci.iter().map(|locus| locus.name.clone()).collect();
+        let index = Index { schema_version: SCHEMA_VERSION, samples: samples.to_vec(), loci: names, origin };
+        let index = serde_json::to_string(&index).map_err(|error| wrong(error.to_string()))?;
+        let (mut arrays, mut end) = (Vec::with_capacity(2 * loci.len()), 0);
+        for (number, Shape { n_haplotypes, n_slots, .. }) in loci.iter().enumerate() {
+            for (name, shape) in [("pairs", [samples.len(), 2]), ("tokens", [*n_haplotypes, *n_slots])] {
+                let start = end;
+                end += size_of::<u32>() * shape[0] * shape[1];
+                arrays.push((
+                    format!("{number:05}/{name}"),
+                    TensorInfo { dtype: Dtype::U32, shape: shape.into(), data_offsets: (start, end) },
+                ));
+            }
+        }
+        let header = Metadata::new(Some(HashMap::from([(INDEX.to_owned(), index)])), arrays).map_err(|error| wrong(error.to_string()))?;
+        let mut header = serde_json::to_vec(&header).map_err(|error| wrong(error.to_string()))?;
+        header.resize(header.len().next_multiple_of(8), b' ');
+        if header.len() > MAX_HEADER_BYTES {
+            return Err(wrong(format!("the names of {} people are too long for the format", samples.len())));
+        }
+        let mut out = Pending::create(path)?;
+        let written = out.write_all(&(header.len() as u64).to_le_bytes()).and_then(|()| out.write_all(&header));
+        written.map_err(output::at(path))?;
+        Ok(Self { out, rest: loci.into_iter() })
+    }
+
+    /// The next locus.
+    pub fn add(&mut self, locus: &LocusTokens) -> Result<(), Error> {
+        if self.rest.next() != Some(Shape::of(locus)) {
+            let reason = format!("locus `{}` is not as it was a moment ago: does another run write to these tokens?", locus.name);
+            return Err(Error::Store { path: self.out.path().into(), reason });
+        }
+        let mut bytes = Vec::new();
+        let parts = [locus.pairs.as_flattened(), &locus.tokens].into_iter().flat_map(|values| values.chunks(1 << 14));
+        for part in parts {
+            bytes.clear();
+            bytes.extend(part.iter().flat_map(|value| value.to_le_bytes()));
+            self.out.write_all(&bytes).map_err(output::at(self.out.path()))?;
+        }
+        Ok(())
+    }
+
+    /// Puts the file under its name.
+    pub fn save(self) -> Result<(), Error> {
+        Ok(self.out.finish()?)
     }
 }

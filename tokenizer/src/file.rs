@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::Error;
 
@@ -22,24 +23,33 @@ pub(crate) struct Opened {
     pub overlapping: Option<usize>,
 }
 
+/// What the library is given of a file.
+#[derive(Serialize)]
+struct Relevant<'f> {
+    added_tokens: &'f Value,
+    model: &'f Value,
+    normalizer: &'f Value,
+    pre_tokenizer: &'f Value,
+    version: &'f Value,
+}
+
 /// Checks a `tokenizer.json` and gives it to the library.
 pub(crate) fn open(json: &str) -> Result<Opened, Error> {
     let file: Value = serde_json::from_str(json).map_err(|error| unusable(error.to_string()))?;
-    let part = |name: &str| file.get(name).cloned().unwrap_or(Value::Null);
-    check_components("normalizer", "normalizers", &part("normalizer"), NORMALIZERS)?;
-    check_components("pre-tokenizer", "pretokenizers", &part("pre_tokenizer"), PRE_TOKENIZERS)?;
-    check_model(&part("model"))?;
+    let part = |name: &str| file.get(name).unwrap_or(&Value::Null);
+    let (normalizer, pre_tokenizer, model) = (part("normalizer"), part("pre_tokenizer"), part("model"));
+    check_components("normalizer", "normalizers", normalizer, NORMALIZERS)?;
+    check_components("pre-tokenizer", "pretokenizers", pre_tokenizer, PRE_TOKENIZERS)?;
+    check_model(model)?;
     // What is no length is 0, which is out of range.
-    let overlapping = part("pre_tokenizer").get(OVERLAPPING).map(|length| length.as_u64().map_or(0, |length| length as usize));
-    let relevant = json!({
-        "version": part("version"),
-        "added_tokens": file.get("added_tokens").cloned().unwrap_or_else(|| json!([])),
-        "normalizer": part("normalizer"),
-        "pre_tokenizer": part("pre_tokenizer"),
-        "model": part("model"),
-    });
-    // The library's reader borrows from the text, so the checked parts are given to it as text.
-    let inner = relevant.to_string().parse().map_err(|error| unusable(format!("{error}")))?;
+    let overlapping = pre_tokenizer.get(OVERLAPPING).map(|length| length.as_u64().map_or(0, |length| length as usize));
+    let none = Value::Array(Vec::new());
+    let added_tokens = file.get("added_tokens").unwrap_or(&none);
+    let relevant = Relevant { added_tokens, model, normalizer, pre_tokenizer, version: part("version") };
+    // The library's reader borrows from the text, so the checked parts are given to it as text. A vocabulary can be large: one copy at a time.
+    let text = serde_json::to_string(&relevant).map_err(|error| unusable(error.to_string()))?;
+    drop(file);
+    let inner = text.parse().map_err(|error| unusable(format!("{error}")))?;
     Ok(Opened { inner, overlapping })
 }
 

@@ -9,6 +9,7 @@ use anyhow::{Context, anyhow};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
+use super::record::Record;
 use crate::{
     output, pipeline, score,
     sequence::{self, Policies},
@@ -92,12 +93,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 fn sequences(folders: &[PathBuf], out: &Path) -> anyhow::Result<()> {
     let records: Vec<OfSequences> = records(folders, "sequences")?;
     let policies = same_policies(folders, records.iter().map(|record| &record.options))?;
-    let _claim = pipeline::claim(out)?;
+    let (_claim, record) = (pipeline::claim(out)?, Record::begin(out)?);
     let (merged, summary) = sequence::merge(&shards(folders, records.iter().map(|record| &record.summary)), out)?;
     merged.save()?;
-    let record =
-        json!({ "version": env!("CARGO_PKG_VERSION"), "options": { "merged": folders, "policies": policies }, "summary": summary });
-    output::write_json(&out.join("run.json"), &record)?;
+    record.finish("merge", &json!({ "merged": folders, "policies": policies }), folders, &summary)?;
     eprint!("{summary}");
     Ok(())
 }
@@ -105,7 +104,7 @@ fn sequences(folders: &[PathBuf], out: &Path) -> anyhow::Result<()> {
 fn tokens(folders: &[PathBuf], out: &Path) -> anyhow::Result<()> {
     let records: Vec<OfTokens> = records(folders, "tokenize")?;
     let policies = same_policies(folders, records.iter().map(|record| &record.options.sequences))?;
-    let _claim = pipeline::claim(out)?;
+    let (_claim, record) = (pipeline::claim(out)?, Record::begin(out)?);
     let (merged, of_sequences) = sequence::merge(&shards(folders, records.iter().map(|record| &record.summary.sequences)), out)?;
     let of_tokens = folders
         .iter()
@@ -115,12 +114,8 @@ fn tokens(folders: &[PathBuf], out: &Path) -> anyhow::Result<()> {
     merged.save()?;
     // One of an earlier run would be of other tokens.
     output::remove_if_there(&out.join("report.csv"))?;
-    let record = json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "options": { "merged": folders, "sequences": { "policies": policies }, "tokens": records[0].options.tokens },
-        "summary": { "sequences": of_sequences, "tokens": of_tokens },
-    });
-    output::write_json(&out.join("run.json"), &record)?;
+    let options = json!({ "merged": folders, "sequences": { "policies": policies }, "tokens": records[0].options.tokens });
+    record.finish("merge", &options, folders, &json!({ "sequences": of_sequences, "tokens": of_tokens }))?;
     eprint!("{of_sequences}{of_tokens}");
     Ok(())
 }

@@ -145,6 +145,7 @@ fn effects_are_those_of_score_on_genotypes_edited_by_hand() {
     assert_eq!((summary.n_people, summary.n_models, summary.n_variants, summary.n_pairs), (120, 2, rows.len(), pairs.len()));
     assert_eq!(summary.n_haplotypes[0], summary.n_haplotypes[1]);
     let mut ranks: Vec<usize> = rows.iter().map(|row| row["rank"].parse().unwrap()).collect();
+    let by_rank = |rank: usize| rows.iter().find(|row| row["rank"] == rank.to_string()).unwrap();
     // Where the model reads every switch as it is, all count.
     let mut read: Vec<&Row> = rows.iter().filter(|row| row["n_approximated"] == "0").collect();
     read.sort_by_key(|row| row["rank"].parse::<usize>().unwrap());
@@ -168,7 +169,7 @@ fn effects_are_those_of_score_on_genotypes_edited_by_hand() {
     assert_eq!(ranks, (1..=rows.len()).collect::<Vec<_>>());
     assert!(number(by_rank(1), "effect_rms") > number(by_rank(rows.len()), "effect_rms"));
 
-    let pair = pairs.iter().find(|row| row["rank"] == "1").unwrap();
+    let pair = pairs.iter().filter(|row| row["n_approximated"] == "0").min_by_key(|row| row["rank"].parse::<usize>().unwrap()).unwrap();
     let variant = |which: &str| {
         let wanted = ["position", "ref_allele", "alt_allele"].map(|column| &pair[&format!("{which}_{column}")]);
         rows.iter().find(|row| ["position", "ref_allele", "alt_allele"].map(|column| &row[column]) == wanted).unwrap()

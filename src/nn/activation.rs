@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ROWS_PER_TASK,
-    real::{Real, add_scaled, fused, slice, vectorised, with_slices},
+    real::{Real, add_scaled, fused, gradient_of, slice, vectorised, with_slices},
 };
 
 /// A non-linear function of one number.
@@ -198,7 +198,7 @@ impl<T: Real> CustomOp2 for ActivationWithBias<T> {
                 Activation::SquaredRelu => gradients::<T, SquaredRelu>(x, bias, dy),
             })
         })?;
-        Ok((Some(Tensor::from_vec(dx, x.shape(), x.device())?), Some(Tensor::from_vec(dbias, bias.shape(), x.device())?)))
+        Ok((gradient_of(x, dx)?, gradient_of(bias, dbias)?))
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     gemm::{Matrix, Packed},
     kept::Kept,
     mask::key_bias,
-    real::{Real, fused, slice, with_slices},
+    real::{Real, fused, gradient_of, slice, with_slices},
 };
 
 /// `softmax(q k^T / sqrt(d)) v` for each head, over the keys where `mask` (batch x m, row-major) is not 0; zero where there is none.
@@ -274,12 +274,7 @@ impl<T: Real> CustomOp3 for Attention<T> {
             let kept = self.kept.take_or(|| self.output(slices[0], slices[1], slices[2]).1);
             Ok(self.gradients(slices, &kept))
         })?;
-        let device = q.device();
-        Ok((
-            Some(Tensor::from_vec(dq.into_vec(), q.shape(), device)?),
-            Some(Tensor::from_vec(dk.into_vec(), k.shape(), device)?),
-            Some(Tensor::from_vec(dv.into_vec(), v.shape(), device)?),
-        ))
+        Ok((gradient_of(q, dq.into_vec())?, gradient_of(k, dk.into_vec())?, gradient_of(v, dv.into_vec())?))
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     layer_norm::{add_row_gradients, layer_norm, normalise_rows},
     linear::linear,
     projection::{Project, project},
-    real::{Real, fused, joined, slice, with_slices},
+    real::{Real, fused, gradient_of, joined, slice, with_slices},
     residual::add_with_bias,
     rows::{add_rows, add_sum_of_rows},
 };
@@ -325,12 +325,8 @@ impl<T: Real> CustomOp3 for Fused<T> {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (dx, de, dpacked) = with_slices::<T, 4, _>([x, e, packed, gradient], |slices| Ok(self.gradients(slices)))?;
-        let device = x.device();
-        Ok((
-            Some(Tensor::from_vec(dx, x.shape(), device)?),
-            de.map(|de| Tensor::from_vec(de, e.shape(), device)).transpose()?,
-            Some(Tensor::from_vec(dpacked, packed.shape(), device)?),
-        ))
+        let de = de.map_or(Ok(None), |de| gradient_of(e, de))?;
+        Ok((gradient_of(x, dx)?, de, gradient_of(packed, dpacked)?))
     }
 }
 

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::{
     mask,
-    real::{Real, add_scaled, dot, fused, slice, vectorised, with_slices},
+    real::{Real, add_scaled, dot, fused, gradient_of, slice, vectorised, with_slices},
 };
 
 /// What c multiplies above the line.
@@ -218,7 +218,7 @@ impl<T: Real> CustomOp2 for CodeAttention<T> {
 
     fn bwd(&self, codes: &Tensor, v: &Tensor, out: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (dcodes, dv) = with_slices::<T, 4, _>([codes, v, out, gradient], |slices| Ok(self.gradients(slices)))?;
-        Ok((Some(Tensor::from_vec(dcodes, codes.shape(), v.device())?), Some(Tensor::from_vec(dv, v.shape(), v.device())?)))
+        Ok((gradient_of(codes, dcodes)?, gradient_of(v, dv)?))
     }
 }
 

@@ -8,7 +8,7 @@ use std::{marker::PhantomData, sync::Arc};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::real::{Real, add_scaled, fused, slice, vectorised, with_slices};
+use super::real::{Real, add_scaled, fused, gradient_of, slice, vectorised, with_slices};
 
 /// `x` (batch, n, width), `weight` (3, width), `mask` (batch x n, row-major: 1 = token, 0 = padding) -> (batch, n, width), zero at padding.
 ///
@@ -80,7 +80,7 @@ impl<T: Real> CustomOp2 for Convolution<T> {
 
     fn bwd(&self, x: &Tensor, weight: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (dx, dweight) = with_slices::<T, 3, _>([x, weight, gradient], |slices| Ok(self.gradients(slices)))?;
-        Ok((Some(Tensor::from_vec(dx, x.shape(), x.device())?), Some(Tensor::from_vec(dweight, weight.shape(), x.device())?)))
+        Ok((gradient_of(x, dx)?, gradient_of(weight, dweight)?))
     }
 }
 

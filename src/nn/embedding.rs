@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
-    real::{Real, add_scaled, fused, slice, with_slices},
+    real::{Real, add_scaled, fused, gradient_of, slice, with_slices},
     rows::add_sum_of_rows,
 };
 
@@ -88,8 +88,7 @@ impl<T: Real> CustomOp2 for Embed<T> {
             });
             Ok((dtable, dpositions))
         })?;
-        let device = table.device();
-        Ok((Some(Tensor::from_vec(dtable, table.shape(), device)?), Some(Tensor::from_vec(dpositions, positions.shape(), device)?)))
+        Ok((gradient_of(table, dtable)?, gradient_of(positions, dpositions)?))
     }
 }
 

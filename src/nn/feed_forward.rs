@@ -14,7 +14,7 @@ use super::{
     kept::Kept,
     layer_norm::{add_row_gradients, layer_norm, normalise_rows},
     linear::linear,
-    real::{Real, fused, joined, slice, vectorised, with_slices},
+    real::{Real, fused, gradient_of, joined, slice, vectorised, with_slices},
     residual::add_with_bias,
     rows::{add_rows, add_sum_of_rows},
 };
@@ -267,7 +267,7 @@ impl<T: Real> CustomOp2 for Fused<T> {
                 Activation::SquaredRelu => self.gradients::<SquaredRelu>(x, packed, dy),
             })
         })?;
-        Ok((Some(Tensor::from_vec(dx, x.shape(), x.device())?), Some(Tensor::from_vec(dpacked, packed.shape(), x.device())?)))
+        Ok((gradient_of(x, dx)?, gradient_of(packed, dpacked)?))
     }
 }
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
-    real::{Real, add_scaled, dot, fused, slice, vectorised, with_slices},
+    real::{Real, add_scaled, dot, fused, gradient_of, slice, vectorised, with_slices},
 };
 
 /// What the kernel features of each head are measured against; fitted, not trained.
@@ -213,7 +213,7 @@ impl<T: Real> CustomOp2 for KernelHash<T> {
 
     fn bwd(&self, x: &Tensor, hash: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (dx, dhash) = with_slices::<T, 3, _>([x, hash, gradient], |slices| Ok(self.gradients(slices)))?;
-        Ok((Some(Tensor::from_vec(dx, x.shape(), x.device())?), Some(Tensor::from_vec(dhash, hash.shape(), x.device())?)))
+        Ok((gradient_of(x, dx)?, gradient_of(hash, dhash)?))
     }
 }
 

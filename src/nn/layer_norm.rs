@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::{
     ROWS_PER_TASK,
     gemm::sum_of,
-    real::{Real, fused, slice, with_slices},
+    real::{Real, fused, gradient_of, slice, with_slices},
 };
 
 /// Under the square root, so that a constant row stays finite.
@@ -259,12 +259,7 @@ impl<T: Real> CustomOp3 for LayerNorm<T> {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (dx, dgamma, dbeta) = with_slices::<T, 3, _>([x, gamma, gradient], |[x, gamma, dy]| Ok(self.gradients(x, gamma, dy)))?;
-        let device = x.device();
-        Ok((
-            Some(Tensor::from_vec(dx, x.shape(), device)?),
-            Some(Tensor::from_vec(dgamma, gamma.shape(), device)?),
-            Some(Tensor::from_vec(dbeta, beta.shape(), device)?),
-        ))
+        Ok((gradient_of(x, dx)?, gradient_of(gamma, dgamma)?, gradient_of(beta, dbeta)?))
     }
 }
 

@@ -6,7 +6,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
 use super::{
     gemm::{Matrix, Packed, rows_times, transposed_times},
-    real::{Real, fused, slice, with_slices},
+    real::{Real, fused, gradient_of, slice, with_slices},
 };
 
 /// `x w` for `x` (.., in) and `w` (in, out) -> (.., out).
@@ -52,7 +52,7 @@ impl<T: Real> CustomOp2 for Linear<T> {
             let dx = rows_times(dy, &Packed::new(Matrix::rows(w, n_out).transposed(), n_out, n_in));
             Ok((dx.into_vec(), transposed_times(x, n_in, dy, n_out)))
         })?;
-        Ok((Some(Tensor::from_vec(dx, x.shape(), x.device())?), Some(Tensor::from_vec(dw, w.shape(), x.device())?)))
+        Ok((gradient_of(x, dx)?, gradient_of(w, dw)?))
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     gemm::sum_of,
     layer_norm::{add_row_gradients, layer_norm, normalise_rows},
     pooling::window_mean,
-    real::{Real, add_scaled, fused, slice, vectorised, with_slices},
+    real::{Real, add_scaled, fused, gradient_of, slice, vectorised, with_slices},
 };
 
 /// The mean of `layer_norm(x)` over the tokens of each sequence, zero where there is none: `x` (batch, n, width), `gamma` and `beta` (width), `mask`
@@ -125,12 +125,7 @@ impl<T: Real> CustomOp3 for Pooled<T> {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (dx, dgamma, dbeta) = with_slices::<T, 3, _>([x, gamma, gradient], |[x, gamma, dy]| Ok(self.gradients(x, gamma, dy)))?;
-        let device = x.device();
-        Ok((
-            Some(Tensor::from_vec(dx, x.shape(), device)?),
-            Some(Tensor::from_vec(dgamma, gamma.shape(), device)?),
-            Some(Tensor::from_vec(dbeta, beta.shape(), device)?),
-        ))
+        Ok((gradient_of(x, dx)?, gradient_of(gamma, dgamma)?, gradient_of(beta, dbeta)?))
     }
 }
 

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::{
     gemm::sum_of,
     mask,
-    real::{Real, fused, slice, vectorised, with_slices},
+    real::{Real, fused, gradient_of, slice, vectorised, with_slices},
 };
 
 /// Of `mask` (batch x n, row-major), 1 for each window with a token: batch x `ceil(n / window)`.
@@ -161,8 +161,8 @@ impl<T: Real> CustomOp2 for Mean<T> {
 
     fn bwd(&self, x: &Tensor, weight: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (dx, dweight) = with_slices::<T, 3, _>([x, weight, gradient], |slices| Ok(self.gradients(slices)))?;
-        let dweight = dweight.map(|dweight| Tensor::from_vec(dweight, weight.shape(), x.device())).transpose()?;
-        Ok((Some(Tensor::from_vec(dx, x.shape(), x.device())?), dweight))
+        let dweight = dweight.map_or(Ok(None), |dweight| gradient_of(weight, dweight))?;
+        Ok((gradient_of(x, dx)?, dweight))
     }
 }
 
@@ -252,7 +252,7 @@ impl<T: Real> CustomOp1 for Max<T> {
             });
             Ok(dx)
         })?;
-        Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
+        Ok(gradient_of(x, dx)?)
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     ROWS_PER_TASK,
     buffer::Buffer,
     gemm::{Matrix, Packed},
-    real::{Real, add_scaled, fused, slice, with_slices},
+    real::{Real, add_scaled, fused, gradient_of, slice, with_slices},
 };
 
 /// `out[b, i, c] = sum_s e[g k + i, s] x[b, s, c]` with `g` the group of channel `c`: `x` (batch, n, width), `e` (groups * k, n) ->
@@ -140,7 +140,7 @@ impl<T: Real> CustomOp2 for Project<T> {
             let de = self.add_gradients(e, x, dy, &mut dx);
             Ok((dx, de))
         })?;
-        Ok((Some(Tensor::from_vec(de, e.shape(), e.device())?), Some(Tensor::from_vec(dx, x.shape(), x.device())?)))
+        Ok((gradient_of(e, de)?, gradient_of(x, dx)?))
     }
 }
 

@@ -201,6 +201,11 @@ pub(super) fn with_slices<T: Real, const N: usize, R>(tensors: [&Tensor; N], f: 
     f(slices)
 }
 
+/// The gradient of a tensor, in its shape and where it lies, as candle takes it from a backward pass.
+pub(super) fn gradient_of<T: Real>(tensor: &Tensor, values: Vec<T>) -> Result<Option<Tensor>> {
+    Tensor::from_vec(values, tensor.shape(), tensor.device()).map(Some)
+}
+
 /// Tensors as one vector, one after the other, each row-major: an operation of candle takes at most three tensors.
 pub(super) fn joined<const N: usize>(parts: [&Tensor; N]) -> Result<Tensor> {
     Tensor::cat(&parts.map(Tensor::flatten_all).into_iter().collect::<Result<Vec<_>>>()?, 0)

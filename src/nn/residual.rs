@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{
     ROWS_PER_TASK,
-    real::{Real, add_scaled, fused, slice, with_slices},
+    real::{Real, add_scaled, fused, gradient_of, slice, with_slices},
     rows::{add_rows, add_sum_of_rows},
 };
 
@@ -74,7 +74,7 @@ impl<T: Real> CustomOp3 for AddWithBias<T> {
             }
             Ok(dbias)
         })?;
-        Ok((Some(gradient.clone()), Some(gradient.clone()), Some(Tensor::from_vec(dbias, bias.shape(), bias.device())?)))
+        Ok((Some(gradient.clone()), Some(gradient.clone()), gradient_of(bias, dbias)?))
     }
 }
 

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::real::{Real, fused, slice, with_slices};
+use super::real::{Real, fused, gradient_of, slice, with_slices};
 
 /// 1 where `x` is at least 0, else -1; the shape of `x`.
 ///
@@ -44,7 +44,7 @@ impl<T: Real> CustomOp1 for Sign<T> {
         let dx = with_slices::<T, 2, _>([x, gradient], |[x, dy]| {
             Ok(x.iter().zip(dy).map(|(&x, &dy)| if passes(x) { dy } else { zero }).collect::<Vec<T>>())
         })?;
-        Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
+        Ok(gradient_of(x, dx)?)
     }
 }
 

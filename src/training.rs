@@ -51,7 +51,7 @@ use self::{
     init::Initial,
     log::LOG_COLUMNS,
     member::{Place, Setting, Trained},
-    members::{Member, Plan},
+    members::{Member, Plan, mean_logits},
 };
 use crate::{
     dataset::{Dataset, Standardisation, logits_within},
@@ -426,17 +426,12 @@ pub fn trained_file(number: usize) -> String {
 /// Rows of `predictions.csv` of some people: the mean logit over the members that may predict a person.
 fn predictions(setting: &Setting<'_>, prepared: &Prepared<'_>, trained: &[Trained], people: &[usize]) -> Result<Vec<Prediction>, Error> {
     let Prepared { name, cohort, plan, .. } = prepared;
-    let (mut sums, mut counts) = (vec![0.0; cohort.people.len()], vec![0_u32; cohort.people.len()]);
-    for (member, trained) in plan.members.iter().zip(trained) {
-        let model = bundle::build(setting.config, &trained.weights, setting.device)?;
-        let people = plan.predicted_by(member, people);
-        for (&person, logit) in people.iter().zip(logits_within(setting.schedule.bytes(), &model, setting.data, &people)?) {
-            sums[person] += f64::from(logit);
-            counts[person] += 1;
-        }
-    }
-    let row = |&index: &usize| {
-        let (person, logit) = (&cohort.people[index], sums[index] / f64::from(counts[index]));
+    let means = mean_logits(plan.members.iter().map(|member| member.fold), &plan.fold_of, people, |place, people| {
+        let model = bundle::build(setting.config, &trained[place].weights, setting.device)?;
+        Ok(logits_within(setting.schedule.bytes(), &model, setting.data, people)?)
+    })?;
+    let row = |(&index, logit): (&usize, f64)| {
+        let person = &cohort.people[index];
         Prediction {
             sample_id: person.sample_id.clone(),
             model: name.clone(),
@@ -447,7 +442,7 @@ fn predictions(setting: &Setting<'_>, prepared: &Prepared<'_>, trained: &[Traine
             probability: probability(logit),
         }
     };
-    Ok(people.iter().map(row).collect())
+    Ok(people.iter().zip(means).map(row).collect())
 }
 
 fn out_of_fold_auroc(cohort: &Cohort, rows: &[Prediction]) -> Result<Option<f64>, Error> {

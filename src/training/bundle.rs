@@ -7,7 +7,7 @@ use gf_tokenizer::Tokenizer;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Weights, cost, members::predicted_by};
+use super::{Error, Weights, cost, members::mean_logits};
 use crate::{
     dataset::{Dataset, Standardisation, logits},
     models::{Config, Model},
@@ -155,16 +155,11 @@ impl Bundle {
     /// # Errors
     /// When the model does not fit the data.
     pub fn held_out_logits(&self, data: &Dataset<'_>, fold_of: &[Option<u32>]) -> Result<Vec<f64>, Error> {
-        let (mut sums, mut counts) = (vec![0.0; fold_of.len()], vec![0_u32; fold_of.len()]);
         let everyone: Vec<usize> = (0..fold_of.len()).collect();
-        for (model, record) in self.models(data.device()).zip(&self.config.members) {
-            let people = predicted_by(record.fold, fold_of, &everyone);
-            for (&person, logit) in people.iter().zip(logits(&model?, data, &people)?) {
-                sums[person] += f64::from(logit);
-                counts[person] += 1;
-            }
-        }
-        Ok(sums.into_iter().zip(counts).map(|(sum, count)| sum / f64::from(count)).collect())
+        mean_logits(self.config.members.iter().map(|member| member.fold), fold_of, &everyone, |place, people| {
+            let model = build(&self.config.model, &self.members[place], data.device())?;
+            Ok(logits(&model, data, people)?)
+        })
     }
 }
 

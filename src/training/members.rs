@@ -94,17 +94,34 @@ impl Plan {
         });
         Ok(Self { members: members.collect(), fold_of })
     }
-
-    /// Of some people those whom a member predicts.
-    pub fn predicted_by(&self, member: &Member, people: &[usize]) -> Vec<usize> {
-        predicted_by(member.fold, &self.fold_of, people)
-    }
 }
 
 /// Of some people those whom a member predicts that holds out `fold`: those of the fold, and those in none.
-pub fn predicted_by(fold: Option<u32>, fold_of: &[Option<u32>], people: &[usize]) -> Vec<usize> {
+fn predicted_by(fold: Option<u32>, fold_of: &[Option<u32>], people: &[usize]) -> Vec<usize> {
     let predicted = |&person: &usize| fold_of[person].is_none_or(|of_person| Some(of_person) == fold);
     people.iter().copied().filter(predicted).collect()
+}
+
+/// Mean logit of each of `people` over the members that may predict them. `members` are the folds that these hold out, in order; `logits` is what the
+/// member at a place says of some people.
+///
+/// # Errors
+/// Whatever `logits` says.
+pub fn mean_logits(
+    members: impl IntoIterator<Item = Option<u32>>,
+    fold_of: &[Option<u32>],
+    people: &[usize],
+    logits: impl Fn(usize, &[usize]) -> Result<Vec<f32>, Error>,
+) -> Result<Vec<f64>, Error> {
+    let (mut sums, mut counts) = (vec![0.0; fold_of.len()], vec![0_u32; fold_of.len()]);
+    for (place, fold) in members.into_iter().enumerate() {
+        let predicted = predicted_by(fold, fold_of, people);
+        for (&person, logit) in predicted.iter().zip(logits(place, &predicted)?) {
+            sums[person] += f64::from(logit);
+            counts[person] += 1;
+        }
+    }
+    Ok(people.iter().map(|&person| sums[person] / f64::from(counts[person])).collect())
 }
 
 /// The fold after the one held out chooses the epoch; the others are learnt from.
@@ -202,7 +219,7 @@ mod tests {
             let mut all = [held_out.clone(), member.training.clone(), member.validation.clone()].concat();
             all.sort_unstable();
             assert_eq!(all, (0..80).filter(|&person| person != 50).collect::<Vec<_>>(), "everyone does exactly one thing");
-            let predicted = plan.predicted_by(member, &everyone());
+            let predicted = predicted_by(member.fold, &plan.fold_of, &everyone());
             assert!(predicted.iter().all(|person| !member.training.contains(person) && !member.validation.contains(person)));
             assert_eq!(predicted.len(), held_out.len() + 21);
         }
@@ -223,7 +240,7 @@ mod tests {
         let seeds: Vec<u64> = plan.members.iter().map(|member| member.seed).collect();
         assert_eq!(seeds, [1, 2, 3]);
         assert!(plan.members.iter().all(|member| member.training == plan.members[0].training && member.validation.len() == 20));
-        assert_eq!(plan.predicted_by(&plan.members[1], &everyone()).len(), 100);
+        assert_eq!(predicted_by(plan.members[1].fold, &plan.fold_of, &everyone()).len(), 100);
         let both = Plan::new(&cohort, &schedule(Some(3), 2)).unwrap();
         assert_eq!(
             both.members.iter().map(|member| (member.fold, member.seed)).take(3).collect::<Vec<_>>(),

@@ -32,7 +32,7 @@
 //! Each stage is one module with `Options` (validated, serde, no clap), `run(..) -> Result<Summary, Error>` and `Error`.
 //!
 //! # Who may import whom
-//! `main` -> `cli` -> `pipeline` -> stages. `sequence`, `prs`, `simulate` -> `ingest`. `tokenization` -> `gf-tokenizer`, `sequence`.
+//! `main` -> `cli` -> `pipeline` -> stages. `sequence`, `prs`, `simulate` -> `ingest`. `simulate` -> `prs` (published weights). `tokenization` -> `gf-tokenizer`, `sequence`.
 //! `compress` -> `training`. `explain` -> `score` -> `training`. `training`, `score`, `explain`, `compress` -> `dataset` -> `models` -> `nn`.
 //! `prs`, `simulate`, `training`, `compress` -> `evaluation::roc` (the one AUROC there is).
 //! `cli`, `prs`, `training` -> `memory`, a leaf; `evaluation`, `prs` -> `regression`, `normal`, two more; `report` -> `normal`. `prs` -> `report` (the one writer of `guards.csv`).

@@ -125,7 +125,7 @@ impl Options {
 /// Makes the cohort when the plan says so.
 fn cohort(plan: &Plan, runner: &mut Runner) -> anyhow::Result<Option<stage::Planted>> {
     let Source::Simulate(options) = &plan.source else { return Ok(None) };
-    let inputs: Vec<&Path> = options.panel.iter().chain(&options.reference).map(PathBuf::as_path).collect();
+    let inputs: Vec<&Path> = options.files().collect();
     runner.inputs(&inputs)?;
     runner.stage("0-cohort", &json!(stage::without_paths(options)?), |folder| {
         let summary = simulate::run(&simulate::Options { out: folder.to_path_buf(), ..(**options).clone() })?;

@@ -77,8 +77,8 @@ use self::{
     model::People,
     places::Places,
     published::{Score, Scorer},
-    scoring_file::ScoringFile,
 };
+pub(crate) use self::{matching::complement, scoring_file::ScoringFile};
 use crate::{
     ingest::{self, DisjointRegions, Locus, VariantFile, VariantRecord, pass, same_contig},
     memory, output, report,

@@ -4,6 +4,9 @@
 //! from a planted risk: `cohort.vcf.gz` (and `.tbi`), `reference.fa`, `loci.bed`, `cohort.csv`, `truth.csv`, `truth.json`.
 //! Coordinates: VCF positions and `contig:beg-end` are 1-based, BED is 0-based.
 //!
+//! One locus whose risk is all there is, is simulated here; many loci, published weights, covariate
+//! effects and case-control sampling in [`multilocus`].
+//!
 //! ```text
 //! panel (VCF + FASTA)  or  founders (coalescent)  ->  mosaic (two haplotypes a person)  ->  causal (x)  ->  risk (effect, phenotype)
 //! ```
@@ -12,13 +15,23 @@
 
 mod causal;
 mod dosage;
+mod effects;
 mod files;
 mod founders;
+mod loci;
 mod mosaic;
+mod multilocus;
 mod panel;
+mod population;
+mod preset;
 mod risk;
+mod truth;
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use gf_cohort_schema::{Cohort, Person, Phenotype, Split, probability};
 use rand::{Rng, SeedableRng, seq::SliceRandom};
@@ -27,13 +40,21 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     causal::{CausalSite, Choice, Tagging},
+    effects::EffectSummary,
     panel::PanelSummary,
+    preset::{Preset, PresetVariant},
+    truth::{CausalVariant, CovariateEffects, LocusTruth, PartAuc, Parts, Sampling, StudyTruth},
 };
 use self::{
+    files::Genomes,
     panel::Panel,
     risk::{PREVALENCE, Risk},
 };
-use crate::{evaluation::roc, ingest, output};
+use crate::{
+    evaluation::roc,
+    ingest::{self, Locus},
+    output, prs,
+};
 
 /// Name of the one locus in `loci.bed`.
 const LOCUS_NAME: &str = "simulated";
@@ -43,6 +64,10 @@ const MIN_LEN_NT: usize = 2_000;
 const MIN_NT_PER_VARIANT: usize = 4;
 /// A case and a control in each of three splits.
 const MIN_PEOPLE: usize = 6;
+/// AUC of the simulated risk where none is asked for.
+const DEFAULT_AUC: f64 = 0.72;
+/// Streams of random numbers of one locus lie this far from those of the next.
+const STREAMS_PER_LOCUS: u64 = 64;
 
 /// How the planted risk depends on a person's two haplotypes, through a number x.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,12 +127,33 @@ pub struct Options {
     pub reference: Option<PathBuf>,
     /// Part of the panel, `contig:beg-end` (1-based, inclusive); all of a FASTA that has one record when not given.
     pub region: Option<String>,
+    /// BED of the parts of the panel to simulate, each a locus with its own risk; instead of `region`.
+    pub loci: Option<PathBuf>,
+    /// CSV with the columns `locus,risk,effect`: kind of risk of a locus, and its size relative to the
+    /// other loci (standard deviation of its part of the logit). Other loci have `risk` and size 1.
+    pub loci_risks: Option<PathBuf>,
+    /// Scoring file (PGS Catalog, or a plain table) whose weights are the risk of the variants that the
+    /// panel has; `risk` is not used then.
+    pub effects: Option<PathBuf>,
+    /// Built-in published odds ratios as the risk: on the variants of the panel (GRCh38), or without a
+    /// panel on an invented reference with a contig of `len_nt` for each locus; `risk` is not used then.
+    pub preset: Option<Preset>,
     /// Rate at which a haplotype switches to another founder, for each million nucleotides.
     pub recombinations_per_mb: f64,
     /// How risk depends on haplotypes.
     pub risk: RiskKind,
-    /// Area under the ROC curve that somebody who knows the risk exactly reaches; not used by `null`.
-    pub auc: f64,
+    /// Best achievable AUC: that of the true logit; not used by `null`. 0.72 when not given, but
+    /// published log odds (`effects`, `preset`) are used as they are then.
+    pub auc: Option<f64>,
+    /// Log odds of disease for each year of age.
+    pub age_effect: f64,
+    /// Log odds of disease of sex 1 compared with sex 0.
+    pub sex_effect: f64,
+    /// Share of cases in the population that the cohort is drawn from.
+    pub prevalence: f64,
+    /// Share of cases in the cohort: cases and controls are drawn from the population until the cohort
+    /// has it. When not given, the cohort is a random sample of the population.
+    pub case_fraction: Option<f64>,
     /// Shares of people in train, validation and test.
     pub split: [f64; 3],
     /// Seed of every random choice.
@@ -125,9 +171,17 @@ impl Default for Options {
             panel: None,
             reference: None,
             region: None,
+            loci: None,
+            loci_risks: None,
+            effects: None,
+            preset: None,
             recombinations_per_mb: 10.0,
             risk: RiskKind::default(),
-            auc: 0.72,
+            auc: None,
+            age_effect: 0.0,
+            sex_effect: 0.0,
+            prevalence: PREVALENCE,
+            case_fraction: None,
             split: [0.6, 0.2, 0.2],
             seed: 1,
             out: PathBuf::from("simulated"),
@@ -136,6 +190,88 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Every file that is read, in a fixed order.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let further = self.loci.iter().chain(&self.loci_risks).chain(&self.effects);
+        self.panel.iter().chain(&self.reference).chain(further).map(PathBuf::as_path)
+    }
+
+    /// The paths of [`Options::files`], to be changed.
+    pub fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let further = self.loci.iter_mut().chain(&mut self.loci_risks).chain(&mut self.effects);
+        self.panel.iter_mut().chain(&mut self.reference).chain(further)
+    }
+
+    /// The loci that the cohort will have, in the order of its `loci.bed`; their contig is empty where
+    /// only the simulation knows it.
+    ///
+    /// # Errors
+    /// A BED that cannot be read; a preset on a panel, whose records decide which loci there are.
+    pub fn planned_loci(&self) -> Result<Vec<Locus>, Error> {
+        if let Some(bed) = &self.loci {
+            return Ok(loci::sorted(ingest::read_loci(bed)?));
+        }
+        let region = self.region.as_deref().and_then(ingest::parse_region);
+        let len_nt = region.map_or(self.len_nt, |(_, start0, end0)| end0 - start0);
+        match self.preset.filter(|_| self.region.is_none()) {
+            Some(preset) if self.panel.is_none() => preset.invented_loci(len_nt),
+            Some(_) => {
+                let reason = "which loci of a preset a panel has is known only when it is read: \
+                              give the BED of the loci as well (loci)";
+                Err(Error::Options(reason.into()))
+            }
+            None => Ok(vec![Locus::whole_contig("", len_nt)]),
+        }
+    }
+
+    /// Best achievable AUC that is asked for, or the default.
+    fn auc(&self) -> f64 {
+        self.auc.unwrap_or(DEFAULT_AUC)
+    }
+
+    /// One locus, and the risk that belongs to it is all there is.
+    fn is_one_locus(&self) -> bool {
+        let only_genetics = self.age_effect == 0.0 && self.sex_effect == 0.0;
+        let random_sample = self.case_fraction.is_none() && self.has_default_prevalence();
+        let drawn_risk = self.effects.is_none() && self.preset.is_none();
+        self.loci.is_none() && drawn_risk && only_genetics && random_sample
+    }
+
+    fn has_default_prevalence(&self) -> bool {
+        (self.prevalence - PREVALENCE).abs() < f64::EPSILON
+    }
+
+    /// What goes together among the options of loci, published weights and sampling.
+    fn validate_study(&self) -> Result<(), Error> {
+        let published = self.effects.is_some() || self.preset.is_some();
+        for (wrong, reason) in [
+            (self.loci.is_some() && self.panel.is_none(), "loci are parts of a panel: give a panel and its reference as well"),
+            (self.loci.is_some() && self.region.is_some(), "give loci (a BED of many) or a region (one), not both"),
+            (self.loci_risks.is_some() && self.loci.is_none(), "risks of loci need the BED of the loci: give loci as well"),
+            (self.loci_risks.is_some() && published, "published weights are the whole genetic risk: give them or risks of loci"),
+            (self.effects.is_some() && self.panel.is_none(), "effects are looked up in a panel: give a panel and its reference as well"),
+            (self.effects.is_some() && self.preset.is_some(), "a preset has its own effects: give effects or a preset"),
+        ] {
+            if wrong {
+                return Err(Error::Options(reason.into()));
+            }
+        }
+        let shares = [("prevalence", Some(self.prevalence)), ("case fraction", self.case_fraction)];
+        for (name, share) in shares {
+            if let Some(share) = share.filter(|share| !(*share > 0.0 && *share < 1.0)) {
+                let reason = format!("{name} {share} is not a share: give a number between 0 and 1");
+                return Err(Error::Options(reason));
+            }
+        }
+        for (name, effect) in [("age", self.age_effect), ("sex", self.sex_effect)] {
+            if !effect.is_finite() {
+                let reason = format!("the effect of {name}, {effect}, is not a log odds ratio");
+                return Err(Error::Options(format!("{reason}: give a finite number")));
+            }
+        }
+        Ok(())
+    }
+
     fn validate(&self) -> Result<(), Error> {
         let refuse = |reason: String| Err(Error::Options(reason));
         if self.panel.is_some() != self.reference.is_some() {
@@ -159,9 +295,11 @@ impl Options {
         if self.people < MIN_PEOPLE {
             return refuse(format!("{} people are too few: three splits with cases and controls need at least {MIN_PEOPLE}", self.people));
         }
-        if !(self.auc > 0.5 && self.auc < 1.0) {
-            return refuse(format!("AUC {} is not between 0.5 and 1; for no risk at all choose the risk `null`", self.auc));
+        let auc = self.auc();
+        if !(auc > 0.5 && auc < 1.0) {
+            return refuse(format!("AUC {auc} is not between 0.5 and 1; for no risk at all choose the risk `null`"));
         }
+        self.validate_study()?;
         if !(self.recombinations_per_mb >= 0.0 && self.recombinations_per_mb.is_finite()) {
             return refuse(format!("{} recombinations per Mb is not a rate", self.recombinations_per_mb));
         }
@@ -198,6 +336,56 @@ pub enum Error {
         /// What there is.
         found: String,
     },
+    /// One of many loci cannot be used.
+    #[error("locus {locus}: {source}; or take the locus out of the BED, or give it the risk `null`")]
+    AtLocus {
+        /// Its name and region.
+        locus: String,
+        /// What is wrong with it.
+        source: Box<Self>,
+    },
+    /// Two loci have a base in common.
+    #[error("{}: loci {first} and {second} overlap; join them or shorten one of them", path.display())]
+    OverlappingLoci {
+        /// The BED file.
+        path: PathBuf,
+        /// Name and region of the first one.
+        first: String,
+        /// Name and region of the other one.
+        second: String,
+    },
+    /// A row of the table of risks cannot be used.
+    #[error("{}: line {line}: {reason}", path.display())]
+    RisksLine {
+        /// The CSV file.
+        path: PathBuf,
+        /// 1-based line number.
+        line: u64,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A scoring file cannot be read.
+    #[error(transparent)]
+    ScoringFile(#[from] prs::Error),
+    /// Published weights cannot be used.
+    #[error("{source_name}: {reason}")]
+    Effects {
+        /// Path of the file, or name of the preset.
+        source_name: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// Age and sex alone give a higher AUC.
+    #[error(
+        "AUC {wanted} is below {reached:.3}, that of age and sex alone: ask for a higher AUC or \
+         smaller effects of age and sex"
+    )]
+    CovariatesExceedAuc {
+        /// The AUC asked for.
+        wanted: f64,
+        /// AUC of the covariates.
+        reached: f64,
+    },
     /// The sites cannot give the AUC.
     #[error("AUC {wanted} cannot be reached by these causal sites, at most {highest:.3}: choose a lower one or another seed")]
     AucOutOfReach {
@@ -228,6 +416,8 @@ pub struct Summary {
     pub n_people: usize,
     /// Cases among them.
     pub n_cases: usize,
+    /// Loci.
+    pub n_loci: usize,
     /// Founder haplotypes the people are mosaics of.
     pub n_founder_haplotypes: usize,
     /// Variant records written.
@@ -243,9 +433,10 @@ pub struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let truth = &self.truth;
+        let loci = if self.n_loci == 1 { String::new() } else { format!(" at {} loci", self.n_loci) };
         writeln!(
             f,
-            "{} people ({} cases), {} variants ({} indels), {} distinct haplotypes from {} founders",
+            "{} people ({} cases), {} variants ({} indels){loci}, {} distinct haplotypes from {} founders",
             self.n_people, self.n_cases, self.n_variants, self.n_indels, truth.n_distinct_haplotypes, self.n_founder_haplotypes
         )?;
         let best = truth.best_possible_auc;
@@ -261,6 +452,9 @@ impl fmt::Display for Summary {
             if let Some(relaxed) = &choice.relaxed {
                 writeln!(f, "causal sites by relaxed criteria: {relaxed}")?;
             }
+        }
+        if let Some(study) = &truth.study {
+            write!(f, "{study}")?;
         }
         let panel = &self.panel;
         for warning in &panel.header_warnings {
@@ -285,8 +479,8 @@ impl fmt::Display for Summary {
 /// The contents of `truth.json`: the planted risk, and the best that anybody can do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Truth {
-    /// How risk depends on haplotypes.
-    pub risk: RiskKind,
+    /// How risk depends on haplotypes; `mixed` where loci differ.
+    pub risk: String,
     /// What x counts; logit = intercept + effect x.
     pub x: &'static str,
     /// Log odds of disease at x = 0.
@@ -309,6 +503,10 @@ pub struct Truth {
     pub n_distinct_haplotypes: usize,
     /// Seed of every random choice.
     pub seed: u64,
+    /// Every part of the risk, for many loci, published weights, covariate effects or case-control
+    /// sampling; not there for one locus whose risk is all there is.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub study: Option<StudyTruth>,
 }
 
 /// AUC of the true logit in each split.
@@ -334,11 +532,18 @@ enum Stream {
     Split,
     Covariates,
     Thinning,
+    LeadVariants,
+    Sampling,
 }
 
 fn stream(seed: u64, purpose: Stream) -> ChaCha8Rng {
+    stream_of_locus(seed, purpose, 0)
+}
+
+/// Of the locus with this number; number 0 is that of a simulation of one locus.
+fn stream_of_locus(seed: u64, purpose: Stream, number: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(purpose as u64);
+    rng.set_stream(purpose as u64 + STREAMS_PER_LOCUS * number);
     rng
 }
 
@@ -356,47 +561,64 @@ fn exponential(rate: f64, rng: &mut impl Rng) -> f64 {
 /// cannot be written.
 pub fn run(options: &Options) -> Result<Summary, Error> {
     options.validate()?;
-    let (panel, counts) = match (&options.panel, &options.reference) {
+    if !options.is_one_locus() {
+        return multilocus::run(options);
+    }
+    let (panels, counts) = match (&options.panel, &options.reference) {
         (Some(panel), Some(reference)) => Panel::read(panel, reference, options.region.as_deref())?,
-        _ => (founders::panel(options.len_nt, options.variants, options.seed), PanelSummary::default()),
+        _ => (vec![founders::panel(options.len_nt, options.variants, options.seed)], PanelSummary::default()),
     };
+    let panel = &panels[0];
     let mosaic_rng = &mut stream(options.seed, Stream::Mosaics);
-    let haplotypes = mosaic::mosaics(&panel, 2 * options.people, options.recombinations_per_mb, mosaic_rng);
+    let haplotypes = mosaic::mosaics(panel, 2 * options.people, options.recombinations_per_mb, mosaic_rng);
 
-    let causal = causal::choose(options.risk, options.auc, &panel, &haplotypes, &mut stream(options.seed, Stream::CausalSites))?;
+    let auc = options.auc();
+    let causal = causal::choose(options.risk, Some(auc), panel, &haplotypes, &mut stream(options.seed, Stream::CausalSites))?;
     let risk = match options.risk {
         RiskKind::Null => Risk::NULL,
-        _ => Risk::solve(&causal.x, options.auc).map_err(|highest| Error::AucOutOfReach { wanted: options.auc, highest })?,
+        _ => Risk::solve(&causal.x, auc).map_err(|highest| Error::AucOutOfReach { wanted: auc, highest })?,
     };
     let logits: Vec<f64> = causal.x.iter().map(|&x| risk.logit(x)).collect();
     let phenotypes = phenotypes(&logits, &mut stream(options.seed, Stream::Phenotypes));
     let splits = splits(&phenotypes, options.split, &mut stream(options.seed, Stream::Split))?;
-    let cohort = cohort(&phenotypes, &splits, &mut stream(options.seed, Stream::Covariates));
+    let covariates = population::covariates(options.people, &mut stream(options.seed, Stream::Covariates));
+    let cohort = cohort(&phenotypes, &splits, covariates);
 
     let truth = Truth {
-        risk: options.risk,
+        risk: options.risk.to_string(),
         x: meaning_of_x(options.risk),
         intercept: risk.intercept,
         effect: risk.effect,
         causal_sites: causal.sites,
         choice: causal.choice,
-        target_auc: (options.risk != RiskKind::Null).then_some(options.auc),
+        target_auc: (options.risk != RiskKind::Null).then_some(auc),
         population_auc: risk.population_auc,
         prevalence: PREVALENCE,
         best_possible_auc: best_possible_auc(&cohort, &logits)?,
         n_distinct_haplotypes: haplotypes.n_distinct(),
         seed: options.seed,
+        study: None,
     };
-    files::write(&options.out, &panel, &haplotypes, &cohort, &logits, &truth)?;
-    Ok(Summary {
-        n_people: options.people,
-        n_cases: phenotypes.iter().filter(|phenotype| phenotype.is_case()).count(),
-        n_founder_haplotypes: panel.haplotypes.len(),
-        n_variants: panel.sites.len(),
-        n_indels: panel.sites.iter().filter(|site| site.is_indel()).count(),
-        panel: counts,
-        truth,
-    })
+    let genomes = [Genomes { panel, haplotypes: &haplotypes }];
+    files::write(&options.out, &genomes, &cohort, &logits, &truth)?;
+    Ok(Summary::of(&panels, &cohort, counts, truth))
+}
+
+impl Summary {
+    fn of(panels: &[Panel], cohort: &Cohort, panel: PanelSummary, truth: Truth) -> Self {
+        let sites = || panels.iter().flat_map(|panel| &panel.sites);
+        let is_case = |person: &&Person| person.phenotype == Some(Phenotype::Case);
+        Self {
+            n_people: cohort.people.len(),
+            n_cases: cohort.people.iter().filter(is_case).count(),
+            n_loci: panels.len(),
+            n_founder_haplotypes: panels.iter().map(|of| of.haplotypes.len()).max().unwrap_or(0),
+            n_variants: sites().count(),
+            n_indels: sites().filter(|site| site.is_indel()).count(),
+            panel,
+            truth,
+        }
+    }
 }
 
 fn meaning_of_x(kind: RiskKind) -> &'static str {
@@ -433,17 +655,15 @@ fn splits(phenotypes: &[Phenotype], shares: [f64; 3], rng: &mut impl Rng) -> Res
     Ok(splits)
 }
 
-/// People with covariates that have nothing to do with their risk.
-fn cohort(phenotypes: &[Phenotype], splits: &[Split], rng: &mut impl Rng) -> Cohort {
+/// The table of the cohort; `covariates` are age and sex of each person.
+fn cohort(phenotypes: &[Phenotype], splits: &[Split], covariates: Vec<Vec<f64>>) -> Cohort {
     let digits = phenotypes.len().to_string().len().max(5);
-    let mut person = |(index, (&phenotype, &split)): (usize, (&Phenotype, &Split))| Person {
-        sample_id: format!("P{:0digits$}", index + 1),
-        phenotype: Some(phenotype),
-        split,
-        family_id: None,
-        covariates: vec![f64::from(rng.random_range(60..=90)), f64::from(u8::from(rng.random::<bool>()))],
-    };
-    let people = phenotypes.iter().zip(splits).enumerate().map(&mut person).collect();
+    let mut people = Vec::with_capacity(phenotypes.len());
+    for (index, (&phenotype, covariates)) in phenotypes.iter().zip(covariates).enumerate() {
+        let sample_id = format!("P{:0digits$}", index + 1);
+        let (phenotype, split) = (Some(phenotype), splits[index]);
+        people.push(Person { sample_id, phenotype, split, family_id: None, covariates });
+    }
     Cohort { people, covariate_names: vec!["age".into(), "sex".into()] }
 }
 
@@ -521,7 +741,7 @@ mod tests {
     fn another_risk_leaves_the_genomes_as_they_were() {
         let options = Options { people: 300, ..Options::default() };
         let (cis, _) = simulated(options.clone());
-        let (additive, _) = simulated(Options { risk: RiskKind::Additive, auc: 0.6, ..options });
+        let (additive, _) = simulated(Options { risk: RiskKind::Additive, auc: Some(0.6), ..options });
         assert_eq!(bytes(cis.path())["cohort.vcf.gz"], bytes(additive.path())["cohort.vcf.gz"]);
     }
 
@@ -638,7 +858,7 @@ mod tests {
         let options = Options { out: "not-written".into(), ..Options::default() };
         assert!(refusal(Options { panel: Some("p.vcf".into()), ..options.clone() }).contains("reference"));
         assert!(refusal(Options { region: Some("1:1-2".into()), ..options.clone() }).contains("panel"));
-        assert!(refusal(Options { auc: 0.5, ..options.clone() }).contains("null"));
+        assert!(refusal(Options { auc: Some(0.5), ..options.clone() }).contains("null"));
         assert!(refusal(Options { split: [0.6, 0.4, 0.0], ..options.clone() }).contains("above 0"));
         assert!(refusal(Options { people: 5, ..options.clone() }).contains("at least 6"));
         let too_few = refusal(Options { people: 6, risk: RiskKind::Null, ..options });

@@ -49,7 +49,7 @@ const ONLY_IN: &[(&str, &str)] = &[
         "cli compress dataset evaluation explain ingest interrupt pipeline prs report score sequence simulate stored tokenization training",
     ),
     ("crate::pipeline", "cli"),
-    ("crate::prs", "cli pipeline score"),
+    ("crate::prs", "cli pipeline score simulate"),
     ("crate::regression", "evaluation prs"),
     ("crate::report", "cli compress evaluation explain pipeline prs score training"),
     ("crate::score", "cli explain pipeline"),

@@ -40,6 +40,13 @@ pub struct Locus {
 }
 
 impl Locus {
+    /// All of a contig, named as the contig.
+    #[must_use]
+    pub fn whole_contig(contig: &str, len_nt: usize) -> Self {
+        let (name, contig) = (contig.to_owned(), contig.to_owned());
+        Self { name, contig, start0: 0, end0: len_nt, strand: Strand::Forward }
+    }
+
     /// Length on the reference in nucleotides; 0 where a damaged file says that it ends before it starts.
     #[must_use]
     pub fn len_nt(&self) -> usize {

@@ -12,7 +12,7 @@ use super::{
     plan::{ModelPlan, Plan, Source},
 };
 use crate::{
-    ingest::{Locus, VariantFile, contig_key, parse_region, read_loci},
+    ingest::{Locus, VariantFile, contig_key, read_loci},
     models::{Config, LocusShape},
     tokenization::TokenizerKind,
     training,
@@ -116,11 +116,13 @@ impl Sizes {
     pub fn of(plan: &Plan) -> anyhow::Result<Self> {
         match &plan.source {
             Source::Simulate(options) => {
-                let region = options.region.as_deref().and_then(parse_region).map(|(_, start0, end0)| end0 - start0);
-                let nt = region.unwrap_or(options.len_nt);
+                let loci = options.planned_loci()?;
+                let loci_nt: Vec<usize> = loci.iter().map(Locus::len_nt).collect();
+                let nt = loci_nt.first().copied().unwrap_or(options.len_nt);
                 let variants_per_kb = options.variants.map_or(m::SIMULATED_VARIANTS, |variants| 1_000.0 * variants as f64 / nt as f64);
                 let notes = vec!["sizes are those of the simulation to be made".to_owned()];
-                let (people, loci_nt, contigs) = (options.people, vec![nt], vec![String::new()]);
+                let contigs = loci.iter().map(|locus| contig_key(&locus.contig).to_owned()).collect();
+                let people = options.people;
                 Ok(Self { people, people_in_files: people, loci_nt, contigs, variants_per_kb, read_by_all_mb: 0.0, n_covariates: 3, notes })
             }
             Source::Data(data) => {

@@ -316,7 +316,7 @@ impl Plan {
             _ => bail!("{}: give either [simulate] or [data]", path.display()),
         };
         match &mut source {
-            Source::Simulate(options) => options.panel.iter_mut().chain(&mut options.reference).for_each(at),
+            Source::Simulate(options) => options.files_mut().for_each(at),
             Source::Data(data) => {
                 data.vcf.iter_mut().chain([&mut data.reference, &mut data.regions_file, &mut data.cohort]).for_each(at);
                 data.mask.iter_mut().chain(&mut data.callable).for_each(at);

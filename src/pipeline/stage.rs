@@ -43,8 +43,8 @@ struct Record {
 /// What `run` prints of a planted risk.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Planted {
-    /// Kind of risk.
-    pub risk: simulate::RiskKind,
+    /// Kind of risk; `mixed` where loci differ.
+    pub risk: String,
     /// AUC of the risk itself on the test split.
     pub best_possible_auc: f64,
 }
@@ -52,7 +52,7 @@ pub struct Planted {
 impl Planted {
     /// From the truth of a simulated cohort.
     pub fn of(truth: &simulate::Truth) -> Self {
-        Self { risk: truth.risk, best_possible_auc: truth.best_possible_auc.test }
+        Self { risk: truth.risk.clone(), best_possible_auc: truth.best_possible_auc.test }
     }
 }
 
@@ -62,6 +62,12 @@ pub fn without_paths(options: &simulate::Options) -> anyhow::Result<Value> {
     if let Some(table) = value.as_object_mut() {
         for key in ["out", "panel", "reference"] {
             table.remove(key);
+        }
+        // A file counts by its contents, and by what it is for.
+        for key in ["loci", "loci_risks", "effects"] {
+            if table.remove(key).is_some_and(|path| !path.is_null()) {
+                table.insert(key.to_owned(), Value::Bool(true));
+            }
         }
     }
     Ok(value)

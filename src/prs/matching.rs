@@ -57,13 +57,18 @@ impl MatchType {
         matches!(self, Self::RefaltFlip | Self::AltrefFlip)
     }
 
-    fn effect_is_ref(self) -> bool {
+    /// The effect allele is REF.
+    pub(crate) fn effect_is_ref(self) -> bool {
         matches!(self, Self::Refalt | Self::RefaltFlip | Self::NoOaRef)
     }
 
     fn of(row: &WeightRow, ref_allele: &str, alt_allele: &str) -> Option<Self> {
-        let effect = row.effect_allele.as_str();
-        let Some(other) = row.other_allele.as_deref() else {
+        Self::between(row.effect_allele.as_str(), row.other_allele.as_deref(), ref_allele, alt_allele)
+    }
+
+    /// How an effect allele and the other allele, where it is known, agree with REF and ALT.
+    pub(crate) fn between(effect: &str, other: Option<&str>, ref_allele: &str, alt_allele: &str) -> Option<Self> {
+        let Some(other) = other else {
             return match effect {
                 _ if effect == ref_allele => Some(Self::NoOaRef),
                 _ if effect == alt_allele => Some(Self::NoOaAlt),

@@ -56,6 +56,8 @@ pub struct Causal {
     pub choice: Option<Choice>,
     /// The number that risk grows with, of each person.
     pub x: Vec<u8>,
+    /// Index in the panel and number of the effect allele of each site.
+    pub alleles: Vec<(usize, u8)>,
 }
 
 /// A site that carries risk.
@@ -75,6 +77,42 @@ pub struct CausalSite {
     pub effect_allele: String,
     /// Of the effect allele among the simulated haplotypes.
     pub effect_allele_frequency: f64,
+}
+
+impl CausalSite {
+    /// An allele of a panel's record.
+    pub(super) fn of(panel: &Panel, site: usize, allele: u8, effect_allele_frequency: f64) -> Self {
+        let record = &panel.sites[site];
+        let text = |bases: &[u8]| String::from_utf8_lossy(bases).into_owned();
+        let alts: Vec<String> = record.alt_alleles.iter().map(|alt| text(alt)).collect();
+        let ref_allele = text(&record.ref_allele);
+        let alt = usize::from(allele).checked_sub(1).and_then(|alt| alts.get(alt));
+        Self {
+            contig: panel.locus.contig.clone(),
+            position: record.position,
+            id: record.id.clone(),
+            effect_allele: alt.unwrap_or(&ref_allele).clone(),
+            alt_allele: alts.join(","),
+            ref_allele,
+            effect_allele_frequency,
+        }
+    }
+}
+
+/// x of each person, for risk of `kind` on alleles (index of the site, number of the allele).
+pub fn x_of(kind: RiskKind, alleles: &[(usize, u8)], haplotypes: &Mosaics<'_>) -> Vec<u8> {
+    let dosage = |&(site, allele): &(usize, u8)| Dosage::of_allele(haplotypes.at_site(site), allele);
+    match (kind, alleles) {
+        (RiskKind::Cis, [a, b]) => Dosage::cis(&dosage(a), &dosage(b)).of_people().collect(),
+        (RiskKind::Trans, [a, b]) => Dosage::trans(&dosage(a), &dosage(b)).of_people().collect(),
+        _ => {
+            let mut x = vec![0; haplotypes.len() / 2];
+            for allele in alleles {
+                x.iter_mut().zip(dosage(allele).of_people()).for_each(|(x, copies)| *x += copies);
+            }
+            x
+        }
+    }
 }
 
 /// Why the causal sites were chosen.
@@ -106,14 +144,14 @@ pub struct Tagging {
     pub max_variant_position: usize,
 }
 
-/// Chooses causal sites of which an effect can give `auc`.
+/// Chooses causal sites of which an effect can give `auc`, where one is asked for.
 ///
 /// # Errors
 /// When no sites meet even the loosest criteria.
-pub fn choose(kind: RiskKind, auc: f64, panel: &Panel, haplotypes: &Mosaics<'_>, rng: &mut impl Rng) -> Result<Causal, Error> {
+pub fn choose(kind: RiskKind, auc: Option<f64>, panel: &Panel, haplotypes: &Mosaics<'_>, rng: &mut impl Rng) -> Result<Causal, Error> {
     let locus = || CausalLocus { panel, haplotypes, snvs: common_snvs(panel, haplotypes) };
     match kind {
-        RiskKind::Null => Ok(Causal { sites: Vec::new(), choice: None, x: vec![0; haplotypes.len() / 2] }),
+        RiskKind::Null => Ok(Causal { sites: Vec::new(), choice: None, x: vec![0; haplotypes.len() / 2], alleles: Vec::new() }),
         RiskKind::Additive => locus().additive(rng),
         RiskKind::Cis => locus().pair(auc, &CIS, rng),
         RiskKind::Trans => locus().pair(auc, &TRANS, rng),
@@ -220,10 +258,12 @@ impl CausalLocus<'_> {
                 "too few variants to choose from: minor allele frequencies from {min_frequency}, r^2 between two of them up to {max_r2}"
             )
         });
-        Ok(Causal { sites, choice: Some(Choice { reason, n_candidates, tagging: None, relaxed }), x })
+        let alleles = chosen.iter().map(|&snv| (self.snvs[snv].site, 1)).collect();
+        let choice = Some(Choice { reason, n_candidates, tagging: None, relaxed });
+        Ok(Causal { sites, choice, x, alleles })
     }
 
-    fn pair(&self, auc: f64, event: &Event, rng: &mut impl Rng) -> Result<Causal, Error> {
+    fn pair(&self, auc: Option<f64>, event: &Event, rng: &mut impl Rng) -> Result<Causal, Error> {
         for (level, criteria) in CRITERIA.iter().enumerate() {
             let (pairs, n_candidates) = self.pairs(auc, event, criteria, rng);
             let best = &pairs[..pairs.len().min(N_BEST)];
@@ -242,16 +282,23 @@ impl CausalLocus<'_> {
             });
             let choice = Choice { reason, n_candidates, tagging: Some(self.tagging(pair)), relaxed };
             let sites = pair.alleles.iter().map(|&allele| self.causal_site(allele)).collect();
-            return Ok(Causal { sites, choice: Some(choice), x: pair.x.of_people().collect() });
+            let alleles = pair.alleles.map(|(snv, allele)| (self.snvs[snv].site, allele as u8)).to_vec();
+            return Ok(Causal { sites, choice: Some(choice), x: pair.x.of_people().collect(), alleles });
         }
-        let found = format!("among {} common SNVs no two alleles whose event can give AUC {auc}", self.snvs.len());
+        let n = self.snvs.len();
+        let found = match auc {
+            Some(auc) => format!("among {n} common SNVs no two alleles whose event can give AUC {auc}"),
+            None => format!("among {n} common SNVs no two alleles whose event is common enough"),
+        };
         Err(Error::NoCausalSites { kind: event.kind, found })
     }
 
     /// Pairs that meet the criteria and can give the AUC, those that dosages tell worst first; and how many there are.
-    fn pairs(&self, auc: f64, event: &Event, criteria: &Criteria, rng: &mut impl Rng) -> (Vec<Pair>, usize) {
+    fn pairs(&self, auc: Option<f64>, event: &Event, criteria: &Criteria, rng: &mut impl Rng) -> (Vec<Pair>, usize) {
         let mut pairs = self.candidates(event, criteria, rng);
-        pairs.retain(|pair| Risk::solve(&pair.x.of_people().collect::<Vec<_>>(), auc).is_ok());
+        if let Some(auc) = auc {
+            pairs.retain(|pair| Risk::solve(&pair.x.of_people().collect::<Vec<_>>(), auc).is_ok());
+        }
         let mut variants = Vec::new();
         let keep_commonest = |variants: &mut Vec<(usize, Dosage)>| {
             variants.sort_by(|(_, a), (_, b)| b.minor_allele_frequency().total_cmp(&a.minor_allele_frequency()));
@@ -335,17 +382,7 @@ impl CausalLocus<'_> {
     }
 
     fn causal_site(&self, (snv, allele): (usize, usize)) -> CausalSite {
-        let site = self.site(snv);
-        let text = |bases: &[u8]| String::from_utf8_lossy(bases).into_owned();
-        let (ref_allele, alt_allele) = (text(&site.ref_allele), text(&site.alt_alleles[0]));
-        CausalSite {
-            contig: self.panel.locus.contig.clone(),
-            position: site.position,
-            id: site.id.clone(),
-            effect_allele: if allele == 0 { ref_allele.clone() } else { alt_allele.clone() },
-            ref_allele,
-            alt_allele,
-            effect_allele_frequency: self.snvs[snv].dosages[allele].mean() / 2.0,
-        }
+        let frequency = self.snvs[snv].dosages[allele].mean() / 2.0;
+        CausalSite::of(self.panel, self.snvs[snv].site, allele as u8, frequency)
     }
 }

@@ -16,49 +16,44 @@ use super::{
     mosaic::Mosaics,
     panel::{Panel, Site},
 };
-use crate::output::{self, at};
+use crate::{
+    ingest::{Locus, Strand},
+    output::{self, at},
+};
 
 const FASTA_COLUMNS: usize = 60;
 
-/// Writes all files into `folder`.
-pub fn write(
-    folder: &Path,
-    panel: &Panel,
-    haplotypes: &Mosaics<'_>,
-    cohort: &Cohort,
-    logits: &[f64],
-    truth: &Truth,
-) -> Result<(), output::Error> {
-    write_vcf(folder, panel, haplotypes, cohort)?;
-    output::write(&folder.join("reference.fa"), |out| write_fasta(out, panel))?;
-    output::write(&folder.join("loci.bed"), |out| {
-        let locus = &panel.locus;
-        writeln!(out, "{}\t{}\t{}\t{}", locus.contig, locus.start0, locus.end0, locus.name)
-    })?;
+/// One locus of everyone.
+pub struct Genomes<'a> {
+    /// Where it is, and its records.
+    pub panel: &'a Panel,
+    /// Two haplotypes per individual.
+    pub haplotypes: &'a Mosaics<'a>,
+}
+
+/// Writes all files into `folder`; `genomes` are sorted by contig and position.
+pub fn write(folder: &Path, genomes: &[Genomes<'_>], cohort: &Cohort, logits: &[f64], truth: &Truth) -> Result<(), output::Error> {
+    write_vcf(folder, genomes, cohort)?;
+    let panels = || genomes.iter().map(|locus| locus.panel);
+    output::write(&folder.join("reference.fa"), |out| panels().try_for_each(|panel| write_fasta(out, panel)))?;
+    output::write(&folder.join("loci.bed"), |out| panels().try_for_each(|panel| write_locus(out, &panel.locus)))?;
     output::write(&folder.join("cohort.csv"), |out| cohort.write(out))?;
     output::write(&folder.join("truth.csv"), |out| write_truth(out, cohort, logits))?;
     output::write_json(&folder.join("truth.json"), truth)
 }
 
-fn write_vcf(folder: &Path, panel: &Panel, haplotypes: &Mosaics<'_>, cohort: &Cohort) -> Result<(), output::Error> {
+/// A line of the BED; the strand only where it is not the forward one.
+fn write_locus(out: &mut dyn Write, locus: &Locus) -> io::Result<()> {
+    let Locus { name, contig, start0, end0, strand } = locus;
+    let strand = if *strand == Strand::Reverse { "\t0\t-" } else { "" };
+    writeln!(out, "{contig}\t{start0}\t{end0}\t{name}{strand}")
+}
+
+fn write_vcf(folder: &Path, genomes: &[Genomes<'_>], cohort: &Cohort) -> Result<(), output::Error> {
     let path = folder.join("cohort.vcf.gz");
     output::write(&path, |out| {
-        write_vcf_header(out, panel, cohort)?;
-        let mut line = Vec::new();
-        for (index, site) in panel.sites.iter().enumerate() {
-            line.clear();
-            write_site(&mut line, &panel.locus.contig, site)?;
-            for (haplotype, allele) in haplotypes.at_site(index).enumerate() {
-                line.push(if haplotype % 2 == 0 { b'\t' } else { b'|' });
-                match allele {
-                    0..=9 => line.push(b'0' + allele),
-                    _ => write!(line, "{allele}")?,
-                }
-            }
-            line.push(b'\n');
-            out.write_all(&line)?;
-        }
-        Ok(())
+        write_vcf_header(out, genomes, cohort)?;
+        genomes.iter().try_for_each(|locus| write_records(out, locus))
     })?;
     // Tabix, or CSI for a contig that is too long for it.
     match vcf::fs::index(&path).map_err(at(&path))? {
@@ -75,13 +70,36 @@ fn write_vcf(folder: &Path, panel: &Panel, haplotypes: &Mosaics<'_>, cohort: &Co
     }
 }
 
-fn write_vcf_header(out: &mut dyn Write, panel: &Panel, cohort: &Cohort) -> io::Result<()> {
+fn write_records(out: &mut dyn Write, genomes: &Genomes<'_>) -> io::Result<()> {
+    let Genomes { panel, haplotypes } = genomes;
+    let mut line = Vec::new();
+    for (index, site) in panel.sites.iter().enumerate() {
+        line.clear();
+        write_site(&mut line, &panel.locus.contig, site)?;
+        for (haplotype, allele) in haplotypes.at_site(index).enumerate() {
+            line.push(if haplotype % 2 == 0 { b'\t' } else { b'|' });
+            match allele {
+                0..=9 => line.push(b'0' + allele),
+                _ => write!(line, "{allele}")?,
+            }
+        }
+        line.push(b'\n');
+        out.write_all(&line)?;
+    }
+    Ok(())
+}
+
+fn write_vcf_header(out: &mut dyn Write, genomes: &[Genomes<'_>], cohort: &Cohort) -> io::Result<()> {
     writeln!(out, "##fileformat=VCFv4.2")?;
     writeln!(out, "##FILTER=<ID=PASS,Description=\"All filters passed\">")?;
     writeln!(out, "##source=gf-genomics {} simulate", env!("CARGO_PKG_VERSION"))?;
-    match panel.contig_len_nt {
-        Some(len_nt) => writeln!(out, "##contig=<ID={},length={len_nt}>", panel.locus.contig)?,
-        None => writeln!(out, "##contig=<ID={}>", panel.locus.contig)?,
+    // Loci on one contig come after each other.
+    for of_contig in genomes.chunk_by(|a, b| a.panel.locus.contig == b.panel.locus.contig) {
+        let Panel { locus, contig_len_nt, .. } = of_contig[0].panel;
+        match contig_len_nt {
+            Some(len_nt) => writeln!(out, "##contig=<ID={},length={len_nt}>", locus.contig)?,
+            None => writeln!(out, "##contig=<ID={}>", locus.contig)?,
+        }
     }
     writeln!(out, "##FORMAT=<ID=GT,Number=1,Type=String,Description=\"Phased genotype\">")?;
     write!(out, "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT")?;

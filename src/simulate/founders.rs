@@ -12,7 +12,7 @@ use rand::{
 use super::{
     LOCUS_NAME, Stream, exponential,
     panel::{Haplotypes, Panel, Site},
-    stream,
+    stream_of_locus,
 };
 use crate::ingest::{Locus, Strand};
 
@@ -38,12 +38,20 @@ const CPG_DECAY: f64 = 0.75;
 /// Makes founder haplotypes over a contig of `len_nt` nucleotides, with `n_variants` variants, at most one in four nucleotides, or with as many
 /// as [`THETA_PER_NT`] gives.
 pub fn panel(len_nt: usize, n_variants: Option<usize>, seed: u64) -> Panel {
-    let bases = reference_bases(len_nt, &mut stream(seed, Stream::Reference));
-    let at_rate =
-        |theta_per_nt: f64| mutated_sites(&bases, theta_per_nt, &mut stream(seed, Stream::Genealogy), &mut stream(seed, Stream::Alleles));
+    panel_of_locus(len_nt, n_variants, seed, 0)
+}
+
+/// Makes the founder haplotypes of one of many unlinked loci; number 0 is that of [`panel`].
+pub fn panel_of_locus(len_nt: usize, n_variants: Option<usize>, seed: u64, number: u64) -> Panel {
+    let stream = |purpose: Stream| stream_of_locus(seed, purpose, number);
+    let bases = reference_bases(len_nt, &mut stream(Stream::Reference));
+    let at_rate = |theta_per_nt: f64| {
+        let genealogy_rng = &mut stream(Stream::Genealogy);
+        mutated_sites(&bases, theta_per_nt, genealogy_rng, &mut stream(Stream::Alleles))
+    };
     let (sites, by_site) = match n_variants {
         None => at_rate(THETA_PER_NT),
-        Some(n_variants) => exactly(n_variants, at_rate, &mut stream(seed, Stream::Thinning)),
+        Some(n_variants) => exactly(n_variants, at_rate, &mut stream(Stream::Thinning)),
     };
     let locus = Locus { name: LOCUS_NAME.into(), contig: "simulated".into(), start0: 0, end0: len_nt, strand: Strand::Forward };
     Panel { locus, contig_len_nt: Some(len_nt), bases, sites, haplotypes: Haplotypes::from_sites(&by_site, |_| true) }

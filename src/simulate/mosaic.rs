@@ -22,6 +22,7 @@ pub struct Mosaics<'a> {
 }
 
 /// Copies a founder up to a site (exclusive).
+#[derive(Clone, Copy)]
 struct Piece {
     end_site: u32,
     founder: u32,
@@ -31,6 +32,17 @@ impl Mosaics<'_> {
     /// Number of haplotypes.
     pub fn len(&self) -> usize {
         self.starts.len() - 1
+    }
+
+    /// The haplotypes of some individuals (number `i` has `2 i` and `2 i + 1`), in that order.
+    pub fn select(&self, individuals: &[usize]) -> Self {
+        let mut selected = Self { founders: self.founders, pieces: Vec::new(), starts: vec![0] };
+        for haplotype in individuals.iter().flat_map(|&i| [2 * i, 2 * i + 1]) {
+            let copied = &self.pieces[self.starts[haplotype]..self.starts[haplotype + 1]];
+            selected.pieces.extend_from_slice(copied);
+            selected.starts.push(selected.pieces.len());
+        }
+        selected
     }
 
     /// The allele of every haplotype at one site.

@@ -8,7 +8,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Error;
-use crate::ingest::{self, ABSENT, DisjointRegions, Locus, MISSING, Reference, Strand, VariantFile, VariantRecord, parse_region};
+use crate::ingest::{
+    self, ABSENT, DisjointRegions, Locus, MISSING, Reference, Strand, VariantFile, VariantRecord, parse_region, same_contig,
+};
 
 /// One variant record without its genotypes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,39 +139,62 @@ pub struct PanelSummary {
     pub header_warnings: Vec<String>,
 }
 
+/// What becomes of a locus without a usable record in the panel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmptyLoci {
+    /// An error: somebody asked for this locus.
+    Refuse,
+    /// Left out: the locus comes from a list that no panel has to cover.
+    LeaveOut,
+}
+
 impl Panel {
     /// Reads the phased haplotypes of a VCF or BCF over `region` (`contig:beg-end`; the FASTA's only record when `None`).
     ///
     /// # Errors
     /// Files that cannot be read, a region outside the FASTA, a REF that differs from the FASTA, fewer than two haplotypes, no record.
-    pub fn read(panel: &Path, reference: &Path, region: Option<&str>) -> Result<(Self, PanelSummary), Error> {
+    pub fn read(panel: &Path, reference: &Path, region: Option<&str>) -> Result<(Vec<Self>, PanelSummary), Error> {
         let mut variants = VariantFile::open(panel)?;
         let mut reference = Reference::open(reference)?;
-        let mut locus = chosen_locus(&reference, region)?;
-        let contig_len_nt = variants.contig_len_nt(&locus.contig).or(reference.contig_len_nt(&locus.contig));
-        reference.resolve(&locus.contig, variants.contig_len_nt(&locus.contig))?;
-        let bases = reference.fetch(&locus.contig, locus.start0, locus.end0)?;
+        let loci = vec![chosen_locus(&reference, region)?];
+        Self::read_loci(&mut variants, &mut reference, loci, EmptyLoci::Refuse)
+    }
 
-        let mut reading = Reading::new(2 * variants.samples().len());
-        variants.for_each(Some(&DisjointRegions::of_loci([&locus])), |record| {
-            reading.add(record, &locus, &bases).map_err(|reason| ingest::Error::record(panel, record, reason))
+    /// Reads the phased haplotypes of a VCF or BCF over disjoint loci, in one pass, in the order of `loci`.
+    ///
+    /// # Errors
+    /// As [`Panel::read`].
+    pub fn read_loci(
+        variants: &mut VariantFile,
+        reference: &mut Reference,
+        loci: Vec<Locus>,
+        empty: EmptyLoci,
+    ) -> Result<(Vec<Self>, PanelSummary), Error> {
+        let path = &variants.path().to_path_buf();
+        let n_haplotypes = 2 * variants.samples().len();
+        let mut readings = Vec::with_capacity(loci.len());
+        for locus in loci {
+            reference.resolve(&locus.contig, variants.contig_len_nt(&locus.contig))?;
+            let len_nt = variants.contig_len_nt(&locus.contig);
+            let contig_len_nt = len_nt.or(reference.contig_len_nt(&locus.contig));
+            let bases = reference.fetch(&locus.contig, locus.start0, locus.end0)?;
+            readings.push(Reading::new(locus, contig_len_nt, bases, n_haplotypes));
+        }
+        let wanted = DisjointRegions::of_loci(readings.iter().map(|reading| &reading.locus));
+        let mut counts = PanelSummary { header_warnings: variants.warnings().to_vec(), ..PanelSummary::default() };
+        variants.for_each(Some(&wanted), |record| {
+            let at = |reason| ingest::Error::record(path, record, reason);
+            let reading = readings.iter().position(|reading| reading.begins(record));
+            match reading.or_else(|| readings.iter().position(|reading| reading.overlaps(record))) {
+                Some(index) => readings[index].add(record, &mut counts).map_err(at),
+                None => Ok(()),
+            }
         })?;
-
-        let Reading { contig, sites, by_site, absent, mut counts } = reading;
-        if sites.is_empty() {
-            return Err(Error::Panel {
-                path: panel.into(),
-                reason: format!("no usable variant record in {}: is the reference of the same build?", locus.region()),
-            });
+        if empty == EmptyLoci::LeaveOut {
+            readings.retain(|reading| !reading.sites.is_empty());
         }
-        counts.header_warnings = variants.warnings().to_vec();
-        counts.absent_haplotypes_left_out = absent.iter().filter(|&&absent| absent).count();
-        let haplotypes = Haplotypes::from_sites(&by_site, |haplotype| !absent[haplotype]);
-        if haplotypes.len() < 2 {
-            return Err(Error::Panel { path: panel.into(), reason: "fewer than two haplotypes: mosaics need at least two".into() });
-        }
-        locus.contig = contig;
-        Ok((Self { locus, contig_len_nt, bases, sites, haplotypes }, counts))
+        let panels = readings.into_iter().map(|reading| reading.finish(path, &mut counts));
+        Ok((panels.collect::<Result<_, _>>()?, counts))
     }
 }
 
@@ -188,27 +213,42 @@ fn chosen_locus(reference: &Reference, region: Option<&str>) -> Result<Locus, Er
     Ok(Locus { name: super::LOCUS_NAME.into(), contig, start0, end0, strand: Strand::Forward })
 }
 
-/// A panel while its records are read.
+/// One locus of a panel while its records are read.
 struct Reading {
+    locus: Locus,
+    contig_len_nt: Option<usize>,
+    bases: Vec<u8>,
     contig: String,
     sites: Vec<Site>,
     by_site: Vec<Vec<u8>>,
     absent: Vec<bool>,
-    counts: PanelSummary,
 }
 
 impl Reading {
-    fn new(n_haplotypes: usize) -> Self {
+    fn new(locus: Locus, contig_len_nt: Option<usize>, bases: Vec<u8>, n_haplotypes: usize) -> Self {
         let absent = vec![false; n_haplotypes];
-        Self { contig: String::new(), sites: Vec::new(), by_site: Vec::new(), absent, counts: PanelSummary::default() }
+        Self { locus, contig_len_nt, bases, contig: String::new(), sites: Vec::new(), by_site: Vec::new(), absent }
     }
 
-    fn add(&mut self, record: &VariantRecord, locus: &Locus, bases: &[u8]) -> Result<(), String> {
+    /// The first base of REF is in the locus.
+    fn begins(&self, record: &VariantRecord) -> bool {
+        let within = self.locus.start0..self.locus.end0;
+        same_contig(&self.locus.contig, &record.contig) && within.contains(&record.start0())
+    }
+
+    /// A base of REF is in the locus.
+    fn overlaps(&self, record: &VariantRecord) -> bool {
+        let touches = record.start0() < self.locus.end0 && record.end0() > self.locus.start0;
+        same_contig(&self.locus.contig, &record.contig) && touches
+    }
+
+    fn add(&mut self, record: &VariantRecord, counts: &mut PanelSummary) -> Result<(), String> {
+        let locus = &self.locus;
         if record.start0() < locus.start0 || record.end0() > locus.end0 {
-            self.counts.records_across_region_ends_skipped += 1;
+            counts.records_across_region_ends_skipped += 1;
             return Ok(());
         }
-        let expected = &bases[record.start0() - locus.start0..record.end0() - locus.start0];
+        let expected = &self.bases[record.start0() - locus.start0..record.end0() - locus.start0];
         if record.ref_allele != expected {
             return Err(format!(
                 "REF is {} but the FASTA has {}: the panel and the reference are of different builds",
@@ -217,18 +257,18 @@ impl Reading {
             ));
         }
         if !record.passes_filters {
-            self.counts.filtered_records_skipped += 1;
+            counts.filtered_records_skipped += 1;
             return Ok(());
         }
         if record.alt_alleles.iter().any(|alt| !alt.iter().all(u8::is_ascii_alphabetic)) {
-            self.counts.symbolic_records_skipped += 1;
+            counts.symbolic_records_skipped += 1;
             return Ok(());
         }
         let mut alleles = Vec::with_capacity(self.absent.len());
         for genotype in &record.genotypes {
-            self.counts.unphased_heterozygotes_in_gt_order += usize::from(genotype.is_heterozygous() && !genotype.phased);
+            counts.unphased_heterozygotes_in_gt_order += usize::from(genotype.is_heterozygous() && !genotype.phased);
             for allele in genotype.alleles {
-                self.counts.missing_alleles_as_reference += usize::from(allele == MISSING);
+                counts.missing_alleles_as_reference += usize::from(allele == MISSING);
                 self.absent[alleles.len()] |= allele == ABSENT;
                 let called = if allele == MISSING || allele == ABSENT { 0 } else { allele };
                 alleles.push(u8::try_from(called).map_err(|_| format!("allele number {called}: more than 255 ALT alleles"))?);
@@ -243,6 +283,24 @@ impl Reading {
             alt_alleles: record.alt_alleles.clone(),
         });
         Ok(())
+    }
+
+    /// The panel of this locus.
+    fn finish(self, path: &Path, counts: &mut PanelSummary) -> Result<Panel, Error> {
+        let Self { mut locus, contig_len_nt, bases, contig, sites, by_site, absent } = self;
+        if sites.is_empty() {
+            let place = locus.region();
+            let reason = format!("no usable variant record in {place}: is the reference of the same build?");
+            return Err(Error::Panel { path: path.into(), reason });
+        }
+        counts.absent_haplotypes_left_out += absent.iter().filter(|&&absent| absent).count();
+        let haplotypes = Haplotypes::from_sites(&by_site, |haplotype| !absent[haplotype]);
+        if haplotypes.len() < 2 {
+            let reason = "fewer than two haplotypes: mosaics need at least two".into();
+            return Err(Error::Panel { path: path.into(), reason });
+        }
+        locus.contig = contig;
+        Ok(Panel { locus, contig_len_nt, bases, sites, haplotypes })
     }
 }
 
@@ -259,7 +317,8 @@ mod tests {
         let (vcf, fasta) = (folder.path().join("panel.vcf"), folder.path().join("reference.fa"));
         std::fs::write(&vcf, format!("{HEADER}{records}")).unwrap();
         std::fs::write(&fasta, ">chr1\nACGTACGTACGT\n").unwrap();
-        Panel::read(&vcf, &fasta, Some("chr1:2-10"))
+        let (mut panels, counts) = Panel::read(&vcf, &fasta, Some("chr1:2-10"))?;
+        Ok((panels.remove(0), counts))
     }
 
     #[test]

@@ -1,0 +1,187 @@
+//! The loci of a simulation: a BED file, and for each locus its kind of risk and relative effect.
+//!
+//! Input -> output: `--loci BED` (0-based, half-open) and `--loci-risks CSV` -> [`RiskyLocus`]es,
+//! disjoint, sorted by contig (in the order of the BED) and position.
+
+use std::{collections::HashMap, fs::File, path::Path};
+
+use serde::Deserialize;
+
+use super::{Error, RiskKind};
+use crate::ingest::{Locus, contig_key, read_loci};
+
+/// A locus and the risk that is simulated on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RiskyLocus {
+    /// Where it is.
+    pub locus: Locus,
+    /// How its risk depends on haplotypes.
+    pub risk: LocusRisk,
+}
+
+/// Kind and size of the risk of a locus.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LocusRisk {
+    /// How it depends on haplotypes.
+    pub kind: RiskKind,
+    /// Standard deviation of the locus's part of the logit, relative to the other loci.
+    pub relative_effect: f64,
+}
+
+impl LocusRisk {
+    /// A risk of relative size 1.
+    pub fn of_kind(kind: RiskKind) -> Self {
+        Self { kind, relative_effect: 1.0 }
+    }
+}
+
+/// A row of the table of risks.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RiskRow {
+    /// Name of the locus: BED column 4, or `contig:beg-end`.
+    locus: String,
+    /// Kind of risk; that of `--risk` when empty.
+    risk: Option<String>,
+    /// Relative size; 1 when empty.
+    effect: Option<f64>,
+}
+
+/// Reads loci, and their risks where a table has them; every other locus has risk `default`.
+///
+/// # Errors
+/// A file that cannot be read, loci that overlap, or a row for an unknown locus, of an unknown kind
+/// or with a size that is not positive.
+pub fn read(bed: &Path, risks: Option<&Path>, default: RiskKind) -> Result<Vec<RiskyLocus>, Error> {
+    let loci = sorted(read_loci(bed)?);
+    require_disjoint(bed, &loci)?;
+    let mut of_name = match risks {
+        Some(path) => read_risks(path, default)?,
+        None => HashMap::new(),
+    };
+    let mut risky = Vec::with_capacity(loci.len());
+    for locus in loci {
+        let risk = of_name.remove(&locus.name);
+        let risk = risk.map_or(LocusRisk::of_kind(default), |(_, risk)| risk);
+        risky.push(RiskyLocus { locus, risk });
+    }
+    let unknown = of_name.into_iter().min_by_key(|(_, (line, _))| *line);
+    match (unknown, risks) {
+        (Some((name, (line, _))), Some(path)) => {
+            let bed = bed.display();
+            let reason = format!("no locus `{name}` in {bed}; use the names of its column 4");
+            Err(Error::RisksLine { path: path.into(), line, reason })
+        }
+        _ => Ok(risky),
+    }
+}
+
+/// By contig in the order of the first locus on it, then by position.
+pub fn sorted(mut loci: Vec<Locus>) -> Vec<Locus> {
+    let mut contigs: Vec<String> = Vec::new();
+    for locus in &loci {
+        let contig = contig_key(&locus.contig);
+        if !contigs.iter().any(|other| other == contig) {
+            contigs.push(contig.to_owned());
+        }
+    }
+    let rank = |locus: &Locus| contigs.iter().position(|other| other == contig_key(&locus.contig));
+    loci.sort_by_key(|locus| (rank(locus), locus.start0, locus.end0));
+    loci
+}
+
+/// A record is written once, so it must belong to one locus.
+fn require_disjoint(bed: &Path, loci: &[Locus]) -> Result<(), Error> {
+    let overlaps = |pair: &&[Locus]| {
+        let same_contig = contig_key(&pair[0].contig) == contig_key(&pair[1].contig);
+        same_contig && pair[1].start0 < pair[0].end0
+    };
+    let Some([first, second]) = loci.windows(2).find(overlaps) else { return Ok(()) };
+    Err(Error::OverlappingLoci {
+        path: bed.into(),
+        first: format!("{} ({})", first.name, first.region()),
+        second: format!("{} ({})", second.name, second.region()),
+    })
+}
+
+/// Line and risk by name of the locus.
+fn read_risks(path: &Path, default: RiskKind) -> Result<HashMap<String, (u64, LocusRisk)>, Error> {
+    let at_line = |line: u64, reason: String| Error::RisksLine { path: path.into(), line, reason };
+    let file = File::open(path).map_err(|error| at_line(1, format!("cannot be read: {error}")))?;
+    let mut table = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let mut risks = HashMap::new();
+    for (index, row) in table.deserialize().enumerate() {
+        let line = index as u64 + 2;
+        let expected = "expected the columns locus,risk,effect";
+        let row: RiskRow = row.map_err(|error| at_line(line, format!("{error}; {expected}")))?;
+        let name = row.locus.clone();
+        let risk = risk_of(row, default).map_err(|reason| at_line(line, reason))?;
+        if risks.insert(name.clone(), (line, risk)).is_some() {
+            return Err(at_line(line, format!("locus `{name}` has an earlier row; keep one")));
+        }
+    }
+    Ok(risks)
+}
+
+fn risk_of(row: RiskRow, default: RiskKind) -> Result<LocusRisk, String> {
+    let kind = match row.risk.filter(|text| !text.is_empty()) {
+        Some(text) => text.parse().map_err(|error: Error| error.to_string())?,
+        None => default,
+    };
+    let relative_effect = row.effect.unwrap_or(1.0);
+    if !(relative_effect > 0.0 && relative_effect.is_finite()) {
+        let advice = "write a number above 0, or the risk `null`";
+        return Err(format!("effect {relative_effect} is not a size; {advice}"));
+    }
+    Ok(LocusRisk { kind, relative_effect })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn read_text(bed: &str, risks: &str) -> Result<Vec<RiskyLocus>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let (bed_path, risks_path) = (folder.path().join("l.bed"), folder.path().join("r.csv"));
+        fs::write(&bed_path, bed).unwrap();
+        fs::write(&risks_path, risks).unwrap();
+        let loci = read(&bed_path, Some(&risks_path), RiskKind::Additive);
+        loci.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn loci_are_sorted_by_contig_of_the_bed_and_position() {
+        let bed = "2\t50\t60\td\n1\t7\t9\tb\n2\t10\t20\tc\nchr1\t1\t5\ta\n";
+        let loci = read_text(bed, "locus,risk,effect\n").unwrap();
+        let names: Vec<&str> = loci.iter().map(|locus| locus.locus.name.as_str()).collect();
+        assert_eq!(names, ["c", "d", "a", "b"]);
+    }
+
+    #[test]
+    fn a_table_gives_kind_and_size_and_the_rest_has_the_default() {
+        let risks = "locus,risk,effect\nb,cis,2.5\nc,,3\nd,null,\n";
+        let loci = read_text("1\t0\t5\ta\n1\t5\t9\tb\n1\t9\t12\tc\n1\t20\t22\td\n", risks).unwrap();
+        let risks: Vec<(RiskKind, f64)> = loci.iter().map(|locus| (locus.risk.kind, locus.risk.relative_effect)).collect();
+        let (additive, cis, null) = (RiskKind::Additive, RiskKind::Cis, RiskKind::Null);
+        assert_eq!(risks, [(additive, 1.0), (cis, 2.5), (additive, 3.0), (null, 1.0)]);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_with_its_line_and_what_to_do() {
+        let bed = "1\t0\t5\ta\n1\t5\t9\tb\n";
+        for (risks, expected) in [
+            ("locus,risk,effect\nx,cis,1\n", ["line 2", "no locus `x`", "column 4"]),
+            ("locus,risk,effect\na,cis,1\na,cis,2\n", ["line 3", "earlier row", "keep one"]),
+            ("locus,risk,effect\na,magic,1\n", ["line 2", "`magic` is not a risk", "write additive"]),
+            ("locus,risk,effect\na,cis,-1\n", ["line 2", "effect -1", "above 0"]),
+            ("name,risk\na,cis\n", ["line 2", "name", "locus,risk,effect"]),
+        ] {
+            let message = read_text(bed, risks).unwrap_err();
+            assert!(expected.iter().all(|part| message.contains(part)), "{message}");
+        }
+        let message = read_text("1\t0\t5\ta\nchr1\t4\t9\tb\n", "locus\n").unwrap_err();
+        assert!(message.contains("a (1:1-5)") && message.contains("b (chr1:5-9)"), "{message}");
+    }
+}

@@ -1,0 +1,279 @@
+//! The population that a cohort is drawn from: its size, covariates, risk, and who is kept.
+//!
+//! Input -> output: genetic and covariate parts of the logit of everyone drawn -> a
+//! [`PopulationRisk`] with the prevalence (and AUC) asked for -> phenotypes -> the individuals of the
+//! cohort. Disease is Bernoulli with `P = 1 / (1 + exp(-logit))` and
+//! `logit = intercept + scale * genetic + covariates`. Keeping a fraction of cases changes who is in
+//! the cohort, not anybody's logit; an AUC compares a case with a control, so it stays the same.
+
+use gf_cohort_schema::{Phenotype, probability};
+use rand::{Rng, seq::index};
+
+use super::{Error, Options};
+
+/// Age (years) at which the effect of age is 0: the middle of the ages that are drawn.
+pub const AGE_CENTRE: f64 = 75.0;
+/// Haplotypes of loci that are held in memory at most (about 2 GB).
+const MAX_DRAWN_HAPLOTYPES: usize = 100_000_000;
+/// Standard deviations of the number of cases that the population allows for.
+const SPARE_SD: f64 = 6.0;
+/// Halvings of an interval: more than a 64-bit number has digits.
+const BISECTIONS: usize = 100;
+/// Largest standard deviation of the genetic part, in log odds, that is tried.
+const MAX_GENETIC_SD: f64 = 12.0;
+/// Largest log odds at the mean that an intercept makes up for.
+const MAX_INTERCEPT: f64 = 200.0;
+
+/// How many individuals are cases and controls in the cohort, and how many are drawn for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Individuals drawn from the population.
+    pub n_drawn: usize,
+    /// Cases and controls to keep; everyone drawn is kept when not given.
+    pub quotas: Option<[usize; 2]>,
+}
+
+impl Sample {
+    /// Plans the draw for `n_loci` loci.
+    ///
+    /// # Errors
+    /// A population too large for memory.
+    pub fn plan(options: &Options, n_loci: usize) -> Result<Self, Error> {
+        let people = options.people;
+        let Some(case_fraction) = options.case_fraction else {
+            return Ok(Self { n_drawn: people, quotas: None });
+        };
+        let n_cases = (case_fraction * people as f64).round() as usize;
+        let quotas = [n_cases, people - n_cases];
+        let shares = [options.prevalence, 1.0 - options.prevalence];
+        let needed = quotas.iter().zip(shares).map(|(&quota, share)| draws_for(quota, share));
+        let n_drawn = needed.max().unwrap_or(people);
+        if n_drawn.saturating_mul(2 * n_loci) > MAX_DRAWN_HAPLOTYPES {
+            let reason = format!(
+                "{people} people with case fraction {case_fraction} at prevalence {} need \
+                 {n_drawn} individuals drawn at {n_loci} loci, which is more than memory should \
+                 hold: ask for fewer people, fewer loci or a higher prevalence",
+                options.prevalence
+            );
+            return Err(Error::Options(reason));
+        }
+        Ok(Self { n_drawn, quotas: Some(quotas) })
+    }
+
+    /// The individuals of the cohort, in the order of the draw.
+    ///
+    /// # Errors
+    /// Fewer cases or controls in the population than are to be kept.
+    pub fn keep(&self, phenotypes: &[Phenotype], rng: &mut impl Rng) -> Result<Vec<usize>, Error> {
+        let Some(quotas) = self.quotas else { return Ok((0..phenotypes.len()).collect()) };
+        let mut kept = Vec::new();
+        let classes = [(Phenotype::Case, "cases"), (Phenotype::Control, "controls")];
+        for ((class, name), quota) in classes.into_iter().zip(quotas) {
+            let everyone = 0..phenotypes.len();
+            let of_class: Vec<usize> = everyone.filter(|&i| phenotypes[i] == class).collect();
+            if of_class.len() < quota {
+                let (n_drawn, found) = (phenotypes.len(), of_class.len());
+                let reason = format!(
+                    "{n_drawn} individuals drawn have {found} {name}, and the case fraction asks \
+                     for {quota}: choose another seed"
+                );
+                return Err(Error::Options(reason));
+            }
+            kept.extend(index::sample(rng, of_class.len(), quota).iter().map(|i| of_class[i]));
+        }
+        kept.sort_unstable();
+        Ok(kept)
+    }
+}
+
+/// Draws after which `quota` individuals of a class with this share are there, but for bad luck.
+fn draws_for(quota: usize, share: f64) -> usize {
+    let quota = quota as f64;
+    ((quota + SPARE_SD * quota.sqrt() + SPARE_SD * SPARE_SD) / share).ceil() as usize
+}
+
+/// Age (years) and sex (0, 1) of everyone.
+pub fn covariates(n: usize, rng: &mut impl Rng) -> Vec<Vec<f64>> {
+    let mut individual = || {
+        let age = f64::from(rng.random_range(60..=90));
+        vec![age, f64::from(u8::from(rng.random::<bool>()))]
+    };
+    (0..n).map(|_| individual()).collect()
+}
+
+/// The covariate part of everyone's logit.
+pub fn covariate_logits(covariates: &[Vec<f64>], options: &Options) -> Vec<f64> {
+    let logit = |row: &Vec<f64>| options.age_effect * (row[0] - AGE_CENTRE) + options.sex_effect * row[1];
+    covariates.iter().map(logit).collect()
+}
+
+/// The risk of a population.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PopulationRisk {
+    /// Log odds where genetic and covariate part are 0.
+    pub intercept: f64,
+    /// Factor of the genetic part.
+    pub scale: f64,
+    /// Everyone's probability of disease.
+    pub probabilities: Vec<f64>,
+    /// Everyone's logit.
+    pub logits: Vec<f64>,
+    /// AUC of the logit in the population.
+    pub auc: f64,
+}
+
+impl PopulationRisk {
+    /// Solves the intercept for `prevalence`, the genetic part being used `scale` times.
+    pub fn at_scale(scale: f64, genetic: &[f64], covariates: &[f64], prevalence: f64) -> Self {
+        let parts = genetic.iter().zip(covariates);
+        let mut logits: Vec<f64> = parts.map(|(genetic, other)| scale * genetic + other).collect();
+        let centre = mean(&logits);
+        let share_of_cases = |intercept: f64| logits.iter().map(|logit| probability(intercept + logit)).sum::<f64>() / logits.len() as f64;
+        let intercept = bisect(-MAX_INTERCEPT - centre, MAX_INTERCEPT - centre, |intercept| share_of_cases(intercept) < prevalence);
+        for logit in &mut logits {
+            *logit += intercept;
+        }
+        let probabilities: Vec<f64> = logits.iter().map(|&logit| probability(logit)).collect();
+        let auc = population_auc(&logits, &probabilities);
+        Self { intercept, scale, probabilities, logits, auc }
+    }
+
+    /// Solves intercept and scale for `auc` at `prevalence`.
+    ///
+    /// # Errors
+    /// An AUC that the covariates alone exceed, or that no scale gives.
+    pub fn of_auc(auc: f64, genetic: &[f64], covariates: &[f64], prevalence: f64) -> Result<Self, Error> {
+        let at = |scale: f64| Self::at_scale(scale, genetic, covariates, prevalence);
+        let without_genetics = at(0.0).auc;
+        if without_genetics > auc {
+            return Err(Error::CovariatesExceedAuc { wanted: auc, reached: without_genetics });
+        }
+        let largest = MAX_GENETIC_SD / standard_deviation(genetic);
+        let highest = at(largest).auc;
+        if highest < auc {
+            return Err(Error::AucOutOfReach { wanted: auc, highest });
+        }
+        Ok(at(bisect(0.0, largest, |scale| at(scale).auc < auc)))
+    }
+}
+
+/// Draws disease.
+pub fn draw(probabilities: &[f64], rng: &mut impl Rng) -> Vec<Phenotype> {
+    let phenotype = |&probability: &f64| {
+        if rng.random_bool(probability) { Phenotype::Case } else { Phenotype::Control }
+    };
+    probabilities.iter().map(phenotype).collect()
+}
+
+/// AUC of a score in a population whose individuals have disease with these probabilities, drawn
+/// again and again; ties count half.
+pub fn population_auc(scores: &[f64], probabilities: &[f64]) -> f64 {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_unstable_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+    let (mut cases, mut controls, mut concordant) = (0.0, 0.0, 0.0);
+    for tied in order.chunk_by(|&a, &b| scores[a].total_cmp(&scores[b]).is_eq()) {
+        let tied_cases: f64 = tied.iter().map(|&i| probabilities[i]).sum();
+        let tied_controls = tied.len() as f64 - tied_cases;
+        concordant += tied_cases * (controls + tied_controls / 2.0);
+        cases += tied_cases;
+        controls += tied_controls;
+    }
+    concordant / (cases * controls)
+}
+
+/// Population standard deviation.
+pub fn standard_deviation(values: &[f64]) -> f64 {
+    let mean = mean(values);
+    let squares = values.iter().map(|value| (value - mean).powi(2));
+    (squares.sum::<f64>() / values.len() as f64).sqrt()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Where `is_below` turns from true to false.
+fn bisect(mut low: f64, mut high: f64, is_below: impl Fn(f64) -> bool) -> f64 {
+    for _ in 0..BISECTIONS {
+        let middle = f64::midpoint(low, high);
+        if middle <= low || middle >= high {
+            break;
+        }
+        if is_below(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    /// Sums of uniform numbers: nearly normal.
+    fn values(n: usize, seed: u64) -> Vec<f64> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        (0..n).map(|_| (0..6).map(|_| rng.random::<f64>() - 0.5).sum()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(12))]
+
+        #[test]
+        fn the_solved_risk_has_the_auc_and_prevalence_asked_for(
+            auc in 0.6..0.9, prevalence in 0.02..0.6, age_effect in 0.0..0.3, seed in 0..99_u64
+        ) {
+            let genetic = values(400, seed);
+            let covariates: Vec<f64> =
+                values(400, seed + 1_000).iter().map(|value| age_effect * value).collect();
+            let risk = PopulationRisk::of_auc(auc, &genetic, &covariates, prevalence).unwrap();
+            prop_assert!((mean(&risk.probabilities) - prevalence).abs() < 1e-9);
+            prop_assert!((risk.auc - auc).abs() < 1e-9);
+            for ((logit, genetic), other) in risk.logits.iter().zip(&genetic).zip(&covariates) {
+                let expected = risk.intercept + risk.scale * genetic + other;
+                prop_assert!((logit - expected).abs() < 1e-9);
+            }
+        }
+
+        #[test]
+        fn exactly_the_quotas_are_kept_and_each_individual_once(
+            n in 50..300_usize, n_cases in 1..20_usize, n_controls in 1..20_usize, seed in 0..99_u64
+        ) {
+            let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+            let phenotypes = draw(&vec![0.5; n], rng);
+            let sample = Sample { n_drawn: n, quotas: Some([n_cases, n_controls]) };
+            if let Ok(kept) = sample.keep(&phenotypes, rng) {
+                let cases = kept.iter().filter(|&&i| phenotypes[i].is_case()).count();
+                prop_assert_eq!((cases, kept.len()), (n_cases, n_cases + n_controls));
+                prop_assert!(kept.windows(2).all(|pair| pair[0] < pair[1]));
+            }
+        }
+    }
+
+    #[test]
+    fn ties_count_half_in_the_auc_of_a_population() {
+        assert!((population_auc(&[1.0; 5], &[0.1, 0.9, 0.5, 0.2, 0.3]) - 0.5).abs() < 1e-12);
+        // Cases have score 1 and controls 0, surely.
+        let auc = population_auc(&[0.0, 1.0, 0.0], &[0.0, 1.0, 0.0]);
+        assert!((auc - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_auc_that_covariates_exceed_or_genetics_cannot_reach_is_refused() {
+        let (genetic, strong) = (values(200, 1), values(200, 2).iter().map(|v| 9.0 * v).collect());
+        let strong: Vec<f64> = strong;
+        let refusal =
+            |auc, genetic: &[f64], covariates: &[f64]| PopulationRisk::of_auc(auc, genetic, covariates, 0.5).unwrap_err().to_string();
+        let message = refusal(0.6, &genetic, &strong);
+        assert!(message.contains("AUC 0.6") && message.contains("age"), "{message}");
+        let rare: Vec<f64> = (0..100).map(|i| f64::from(u8::from(i == 0))).collect();
+        let message = refusal(0.9, &rare, &[0.0; 100]);
+        assert!(message.contains("at most 0.5"), "{message}");
+    }
+}

@@ -599,7 +599,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         seed: options.seed,
         study: None,
     };
-    let genomes = [Genomes { panel, haplotypes: &haplotypes }];
+    let genomes = [Genomes::new(panel, &haplotypes)];
     files::write(&options.out, &genomes, &cohort, &logits, &truth)?;
     Ok(Summary::of(&panels, &cohort, counts, truth))
 }
@@ -687,7 +687,7 @@ mod tests {
     use crate::ingest::{DisjointRegions, Reference, VariantFile, read_loci};
 
     /// Real genomes beside the checkout; `None`, said aloud, where they are absent.
-    fn shared_data(relative: &str) -> Option<PathBuf> {
+    pub(super) fn shared_data(relative: &str) -> Option<PathBuf> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(relative);
         if !path.exists() {
             eprintln!("SKIPPED: no {}", path.display());
@@ -696,19 +696,19 @@ mod tests {
         Some(path)
     }
 
-    fn simulated(options: Options) -> (tempfile::TempDir, Summary) {
+    pub(super) fn simulated(options: Options) -> (tempfile::TempDir, Summary) {
         let folder = tempfile::tempdir().unwrap();
         let summary = run(&Options { out: folder.path().into(), ..options }).unwrap();
         (folder, summary)
     }
 
-    fn bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    pub(super) fn bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
         entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
     }
 
     /// Alleles of each record of `cohort.vcf.gz` after comparing REF with `reference.fa`, read through the index.
-    fn read_back(folder: &Path) -> Vec<Vec<[i16; 2]>> {
+    pub(super) fn read_back(folder: &Path) -> Vec<Vec<[i16; 2]>> {
         let mut reference = Reference::open(&folder.join("reference.fa")).unwrap();
         let loci = DisjointRegions::of_loci(&read_loci(&folder.join("loci.bed")).unwrap());
         let mut file = VariantFile::open(&folder.join("cohort.vcf.gz")).unwrap();

@@ -150,12 +150,14 @@ struct Candidate {
     alt: u8,
 }
 
-/// Finds the rows in the panels; `effects[panel]` has those of each panel, in the order of its
-/// records.
+/// Effects of each panel, in the order of its records, and what became of every row.
+pub type Matched = (Vec<Vec<SiteEffect>>, EffectSummary);
+
+/// Finds the rows in the panels.
 ///
 /// # Errors
 /// When no row is found.
-pub fn match_to_panels(published: &Published, panels: &[Panel]) -> Result<(Vec<Vec<SiteEffect>>, EffectSummary), Error> {
+pub fn match_to_panels(published: &Published, panels: &[Panel]) -> Result<Matched, Error> {
     let sites = Sites::of(panels);
     let mut effects: Vec<Vec<SiteEffect>> = vec![Vec::new(); panels.len()];
     let mut counts = EffectSummary {

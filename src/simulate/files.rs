@@ -31,6 +31,13 @@ pub struct Genomes<'a> {
     pub haplotypes: &'a Mosaics<'a>,
 }
 
+impl<'a> Genomes<'a> {
+    /// Of one locus.
+    pub fn new(panel: &'a Panel, haplotypes: &'a Mosaics<'a>) -> Self {
+        Self { panel, haplotypes }
+    }
+}
+
 /// Writes all files into `folder`; `genomes` are sorted by contig and position.
 pub fn write(folder: &Path, genomes: &[Genomes<'_>], cohort: &Cohort, logits: &[f64], truth: &Truth) -> Result<(), output::Error> {
     write_vcf(folder, genomes, cohort)?;

@@ -17,7 +17,7 @@ use super::{
 use crate::ingest::{Locus, Strand};
 
 /// Founder haplotypes that are made.
-const N_FOUNDERS: usize = 400;
+pub const N_FOUNDERS: usize = 400;
 /// Population-scaled mutation rate per nucleotide, 4 Ne mu (human autosomes, indels included).
 const THETA_PER_NT: f64 = 1.2e-3;
 /// Population-scaled recombination rate per nucleotide, 4 Ne r, with Ne = 10,000 and r = 1e-8 (1 cM per Mb).

@@ -163,7 +163,8 @@ mod tests {
     fn a_table_gives_kind_and_size_and_the_rest_has_the_default() {
         let risks = "locus,risk,effect\nb,cis,2.5\nc,,3\nd,null,\n";
         let loci = read_text("1\t0\t5\ta\n1\t5\t9\tb\n1\t9\t12\tc\n1\t20\t22\td\n", risks).unwrap();
-        let risks: Vec<(RiskKind, f64)> = loci.iter().map(|locus| (locus.risk.kind, locus.risk.relative_effect)).collect();
+        let risk = |locus: &RiskyLocus| (locus.risk.kind, locus.risk.relative_effect);
+        let risks: Vec<(RiskKind, f64)> = loci.iter().map(risk).collect();
         let (additive, cis, null) = (RiskKind::Additive, RiskKind::Cis, RiskKind::Null);
         assert_eq!(risks, [(additive, 1.0), (cis, 2.5), (additive, 3.0), (null, 1.0)]);
     }
@@ -174,7 +175,7 @@ mod tests {
         for (risks, expected) in [
             ("locus,risk,effect\nx,cis,1\n", ["line 2", "no locus `x`", "column 4"]),
             ("locus,risk,effect\na,cis,1\na,cis,2\n", ["line 3", "earlier row", "keep one"]),
-            ("locus,risk,effect\na,magic,1\n", ["line 2", "`magic` is not a risk", "write additive"]),
+            ("locus,risk,effect\na,magic,1\n", ["line 2", "`magic` is not", "write additive"]),
             ("locus,risk,effect\na,cis,-1\n", ["line 2", "effect -1", "above 0"]),
             ("name,risk\na,cis\n", ["line 2", "name", "locus,risk,effect"]),
         ] {

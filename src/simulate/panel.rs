@@ -290,7 +290,10 @@ impl Reading {
         let Self { mut locus, contig_len_nt, bases, contig, sites, by_site, absent } = self;
         if sites.is_empty() {
             let place = locus.region();
-            let reason = format!("no usable variant record in {place}: is the reference of the same build?");
+            let reason = format!(
+                "no usable variant record in {place}: is the reference of the same build? If it \
+                 is, choose a longer region, or take the locus out of the BED"
+            );
             return Err(Error::Panel { path: path.into(), reason });
         }
         counts.absent_haplotypes_left_out += absent.iter().filter(|&&absent| absent).count();

@@ -1,10 +1,10 @@
 //! The population that a cohort is drawn from: its size, covariates, risk, and who is kept.
 //!
 //! Input -> output: genetic and covariate parts of the logit of everyone drawn -> a
-//! [`PopulationRisk`] with the prevalence (and AUC) asked for -> phenotypes -> the individuals of the
-//! cohort. Disease is Bernoulli with `P = 1 / (1 + exp(-logit))` and
-//! `logit = intercept + scale * genetic + covariates`. Keeping a fraction of cases changes who is in
-//! the cohort, not anybody's logit; an AUC compares a case with a control, so it stays the same.
+//! [`PopulationRisk`] with the prevalence (and AUC) asked for -> phenotypes -> the individuals of
+//! the cohort. Disease is Bernoulli with `P = 1 / (1 + exp(-logit))` and
+//! `logit = intercept + scale * genetic + covariates`. Keeping a fraction of cases changes who is
+//! in the cohort, not anybody's logit. An AUC compares a case with a control, so it stays the same.
 
 use gf_cohort_schema::{Phenotype, probability};
 use rand::{Rng, seq::index};
@@ -103,8 +103,20 @@ pub fn covariates(n: usize, rng: &mut impl Rng) -> Vec<Vec<f64>> {
 
 /// The covariate part of everyone's logit.
 pub fn covariate_logits(covariates: &[Vec<f64>], options: &Options) -> Vec<f64> {
-    let logit = |row: &Vec<f64>| options.age_effect * (row[0] - AGE_CENTRE) + options.sex_effect * row[1];
+    let Options { age_effect, sex_effect, .. } = options;
+    let logit = |row: &Vec<f64>| age_effect * (row[0] - AGE_CENTRE) + sex_effect * row[1];
     covariates.iter().map(logit).collect()
+}
+
+/// Parts of everyone's logit before the risk is solved.
+#[derive(Clone, Copy)]
+pub struct Population<'a> {
+    /// Genetic part, to be scaled.
+    pub genetic: &'a [f64],
+    /// Covariate part, used as it is.
+    pub covariates: &'a [f64],
+    /// Share of cases that the intercept gives.
+    pub prevalence: f64,
 }
 
 /// The risk of a population.
@@ -114,6 +126,8 @@ pub struct PopulationRisk {
     pub intercept: f64,
     /// Factor of the genetic part.
     pub scale: f64,
+    /// The AUC that the factor was solved for.
+    pub target_auc: Option<f64>,
     /// Everyone's probability of disease.
     pub probabilities: Vec<f64>,
     /// Everyone's logit.
@@ -122,38 +136,42 @@ pub struct PopulationRisk {
     pub auc: f64,
 }
 
-impl PopulationRisk {
-    /// Solves the intercept for `prevalence`, the genetic part being used `scale` times.
-    pub fn at_scale(scale: f64, genetic: &[f64], covariates: &[f64], prevalence: f64) -> Self {
-        let parts = genetic.iter().zip(covariates);
+impl Population<'_> {
+    /// Solves the intercept, the genetic part being used `scale` times.
+    pub fn at_scale(&self, scale: f64) -> PopulationRisk {
+        let parts = self.genetic.iter().zip(self.covariates);
         let mut logits: Vec<f64> = parts.map(|(genetic, other)| scale * genetic + other).collect();
         let centre = mean(&logits);
-        let share_of_cases = |intercept: f64| logits.iter().map(|logit| probability(intercept + logit)).sum::<f64>() / logits.len() as f64;
-        let intercept = bisect(-MAX_INTERCEPT - centre, MAX_INTERCEPT - centre, |intercept| share_of_cases(intercept) < prevalence);
+        let share_of_cases = |intercept: f64| {
+            let cases = logits.iter().map(|logit| probability(intercept + logit));
+            cases.sum::<f64>() / logits.len() as f64
+        };
+        let (low, high) = (-MAX_INTERCEPT - centre, MAX_INTERCEPT - centre);
+        let intercept = bisect(low, high, |intercept| share_of_cases(intercept) < self.prevalence);
         for logit in &mut logits {
             *logit += intercept;
         }
         let probabilities: Vec<f64> = logits.iter().map(|&logit| probability(logit)).collect();
         let auc = population_auc(&logits, &probabilities);
-        Self { intercept, scale, probabilities, logits, auc }
+        PopulationRisk { intercept, scale, target_auc: None, probabilities, logits, auc }
     }
 
-    /// Solves intercept and scale for `auc` at `prevalence`.
+    /// Solves intercept and scale for an AUC.
     ///
     /// # Errors
     /// An AUC that the covariates alone exceed, or that no scale gives.
-    pub fn of_auc(auc: f64, genetic: &[f64], covariates: &[f64], prevalence: f64) -> Result<Self, Error> {
-        let at = |scale: f64| Self::at_scale(scale, genetic, covariates, prevalence);
-        let without_genetics = at(0.0).auc;
+    pub fn of_auc(&self, auc: f64) -> Result<PopulationRisk, Error> {
+        let without_genetics = self.at_scale(0.0).auc;
         if without_genetics > auc {
             return Err(Error::CovariatesExceedAuc { wanted: auc, reached: without_genetics });
         }
-        let largest = MAX_GENETIC_SD / standard_deviation(genetic);
-        let highest = at(largest).auc;
+        let largest = MAX_GENETIC_SD / standard_deviation(self.genetic);
+        let highest = self.at_scale(largest).auc;
         if highest < auc {
             return Err(Error::AucOutOfReach { wanted: auc, highest });
         }
-        Ok(at(bisect(0.0, largest, |scale| at(scale).auc < auc)))
+        let scale = bisect(0.0, largest, |scale| self.at_scale(scale).auc < auc);
+        Ok(PopulationRisk { target_auc: Some(auc), ..self.at_scale(scale) })
     }
 }
 
@@ -211,7 +229,7 @@ fn bisect(mut low: f64, mut high: f64, is_below: impl Fn(f64) -> bool) -> f64 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rand::SeedableRng;
+    use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
@@ -232,7 +250,8 @@ mod tests {
             let genetic = values(400, seed);
             let covariates: Vec<f64> =
                 values(400, seed + 1_000).iter().map(|value| age_effect * value).collect();
-            let risk = PopulationRisk::of_auc(auc, &genetic, &covariates, prevalence).unwrap();
+            let population = Population { genetic: &genetic, covariates: &covariates, prevalence };
+            let risk = population.of_auc(auc).unwrap();
             prop_assert!((mean(&risk.probabilities) - prevalence).abs() < 1e-9);
             prop_assert!((risk.auc - auc).abs() < 1e-9);
             for ((logit, genetic), other) in risk.logits.iter().zip(&genetic).zip(&covariates) {
@@ -266,11 +285,12 @@ mod tests {
 
     #[test]
     fn an_auc_that_covariates_exceed_or_genetics_cannot_reach_is_refused() {
-        let (genetic, strong) = (values(200, 1), values(200, 2).iter().map(|v| 9.0 * v).collect());
-        let strong: Vec<f64> = strong;
-        let refusal =
-            |auc, genetic: &[f64], covariates: &[f64]| PopulationRisk::of_auc(auc, genetic, covariates, 0.5).unwrap_err().to_string();
-        let message = refusal(0.6, &genetic, &strong);
+        let refusal = |auc, genetic: &[f64], covariates: &[f64]| {
+            let population = Population { genetic, covariates, prevalence: 0.5 };
+            population.of_auc(auc).unwrap_err().to_string()
+        };
+        let strong: Vec<f64> = values(200, 2).iter().map(|value| 9.0 * value).collect();
+        let message = refusal(0.6, &values(200, 1), &strong);
         assert!(message.contains("AUC 0.6") && message.contains("age"), "{message}");
         let rare: Vec<f64> = (0..100).map(|i| f64::from(u8::from(i == 0))).collect();
         let message = refusal(0.9, &rare, &[0.0; 100]);

@@ -1,8 +1,8 @@
 //! Built-in published risk: odds ratios of known loci, on a panel or on an invented reference.
 //!
-//! Input -> output: `ad-2022.tsv` (sources and licences are in its header) -> [`PresetVariant`]s;
-//! from nothing -> one [`Panel`] per locus whose lead variants have the published frequencies; for a
-//! panel -> a window around each variant. Positions of the table are GRCh38 and 1-based.
+//! Input -> output: `ad-2022.tsv` (sources and licences are in its header) -> [`PresetVariant`]s.
+//! Without a panel -> one [`Panel`] per locus whose lead variants have the published frequencies.
+//! For a panel -> a window around each variant. Positions of the table are GRCh38 and 1-based.
 
 use std::{fmt, str::FromStr};
 
@@ -10,9 +10,9 @@ use rand::{Rng, seq::IndexedRandom};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, Stream,
+    Error, Options, Stream,
     effects::{Published, PublishedRow},
-    founders,
+    founders::{self, N_FOUNDERS},
     panel::{Haplotypes, Panel, Site},
     stream_of_locus,
 };
@@ -119,15 +119,15 @@ impl Preset {
     ///
     /// # Errors
     /// As [`Preset::variants`].
-    pub fn invented(self, len_nt: usize, n_variants: Option<usize>, seed: u64) -> Result<(Vec<Panel>, Published), Error> {
+    pub(super) fn invented(self, options: &Options) -> Result<(Vec<Panel>, Published), Error> {
+        let Options { len_nt, variants: n_variants, seed, .. } = *options;
         let variants = self.variants()?;
         let (mut panels, mut rows) = (Vec::new(), Vec::new());
-        for of_locus in variants.chunk_by(|a, b| a.locus == b.locus) {
-            let index = panels.len() as u64;
-            let mut panel = founders::panel_of_locus(len_nt, n_variants, seed, index);
+        for (number, of_locus) in (0..).zip(variants.chunk_by(|a, b| a.locus == b.locus)) {
+            let mut panel = founders::panel_of_locus(len_nt, n_variants, seed, number);
             panel.locus = Locus::whole_contig(&of_locus[0].locus, len_nt);
             let positions = positions_in(len_nt, of_locus);
-            let rng = &mut stream_of_locus(seed, Stream::LeadVariants, index);
+            let rng = &mut stream_of_locus(seed, Stream::LeadVariants, number);
             add_lead_variants(&mut panel, of_locus, &positions, rng);
             for (variant, &position) in of_locus.iter().zip(&positions) {
                 rows.push(row(variant, &variant.locus, position));
@@ -217,11 +217,19 @@ fn positions_in(len_nt: usize, variants: &[PresetVariant]) -> Vec<usize> {
     true_positions.map(|position| (rank(position) + 1) * step).collect()
 }
 
+/// A record and the allele of every founder.
+type Alleles = (Site, Vec<u8>);
+
 /// Puts the lead variants at `positions` into a panel: REF is the other allele, ALT the effect
 /// allele. Records in the way are removed.
-fn add_lead_variants(panel: &mut Panel, variants: &[PresetVariant], positions: &[usize], rng: &mut impl Rng) {
-    let mut sites: Vec<(Site, Vec<u8>)> = with_alleles(panel);
-    let mut leads: Vec<(Site, Vec<u8>)> = Vec::new();
+fn add_lead_variants(
+    panel: &mut Panel,
+    variants: &[PresetVariant], // those of one locus
+    positions: &[usize],        // 1-based
+    rng: &mut impl Rng,
+) {
+    let mut sites: Vec<Alleles> = with_alleles(panel);
+    let mut leads: Vec<Alleles> = Vec::new();
     for (variant, &position) in variants.iter().zip(positions) {
         let site = Site {
             position,
@@ -230,9 +238,10 @@ fn add_lead_variants(panel: &mut Panel, variants: &[PresetVariant], positions: &
             alt_alleles: vec![variant.effect_allele.clone().into_bytes()],
         };
         panel.bases[site.start0()..site.end0()].copy_from_slice(&site.ref_allele);
-        let near = |(lead, _): &&(Site, Vec<u8>)| lead.position.abs_diff(position) < NEVER_TOGETHER_NT;
-        let avoided: Vec<&[u8]> = leads.iter().filter(near).map(|(_, of)| &of[..]).collect();
-        let carriers = carriers(variant.frequency, &sites, &avoided, panel.haplotypes.len(), rng);
+        let is_near = |lead: &Site| lead.position.abs_diff(position) < NEVER_TOGETHER_NT;
+        let near = leads.iter().filter(|(lead, _)| is_near(lead));
+        let avoided: Vec<&[u8]> = near.map(|(_, alleles)| &alleles[..]).collect();
+        let carriers = carriers(variant.frequency, &sites, &avoided, rng);
         leads.push((site, carriers));
     }
     // One untouched base between records keeps their alleles apart in every notation.
@@ -245,28 +254,33 @@ fn add_lead_variants(panel: &mut Panel, variants: &[PresetVariant], positions: &
     panel.haplotypes = Haplotypes::from_sites(&by_site, |_| true);
 }
 
-/// The records of a panel, each with the allele of every founder.
-fn with_alleles(panel: &Panel) -> Vec<(Site, Vec<u8>)> {
+fn with_alleles(panel: &Panel) -> Vec<Alleles> {
     let alleles = |site: usize| panel.haplotypes.iter().map(|founder| founder[site]).collect();
     panel.sites.iter().enumerate().map(|(index, site)| (site.clone(), alleles(index))).collect()
 }
 
 /// Founders (1 = carrier) as many as the frequency gives: those of the variant that has the nearest
 /// frequency, so that linkage is that of the genealogy, with the fewest random changes.
-fn carriers(frequency: f64, sites: &[(Site, Vec<u8>)], avoided: &[&[u8]], n_founders: usize, rng: &mut impl Rng) -> Vec<u8> {
-    let wanted = ((frequency * n_founders as f64).round() as usize).clamp(1, n_founders - 1);
+fn carriers(
+    frequency: f64,
+    sites: &[Alleles],
+    avoided: &[&[u8]], // no carrier of these alleles may carry this one
+    rng: &mut impl Rng,
+) -> Vec<u8> {
+    let wanted = (frequency * N_FOUNDERS as f64).round() as usize;
+    let wanted = wanted.clamp(1, N_FOUNDERS - 1);
     let count = |alleles: &[u8]| alleles.iter().map(|&allele| usize::from(allele)).sum::<usize>();
     let nearest = sites.iter().min_by_key(|(_, alleles)| count(alleles).abs_diff(wanted));
-    let mut carriers = nearest.map_or_else(|| vec![0; n_founders], |(_, alleles)| alleles.clone());
-    let may_carry = |founder: usize| avoided.iter().all(|of| of[founder] == 0);
+    let mut carriers = nearest.map_or_else(|| vec![0; N_FOUNDERS], |(_, alleles)| alleles.clone());
+    let may_carry = |founder: usize| avoided.iter().all(|alleles| alleles[founder] == 0);
     for (founder, carrier) in carriers.iter_mut().enumerate() {
-        *carrier = u8::from(*carrier == 1 && may_carry(founder));
+        *carrier *= u8::from(may_carry(founder));
     }
     loop {
         let n = count(&carriers);
         let from = u8::from(n > wanted);
         let may_change = |&founder: &usize| carriers[founder] == from && may_carry(founder);
-        let candidates: Vec<usize> = (0..n_founders).filter(may_change).collect();
+        let candidates: Vec<usize> = (0..N_FOUNDERS).filter(may_change).collect();
         match candidates.choose(rng) {
             Some(&founder) if n != wanted => carriers[founder] = 1 - from,
             _ => return carriers,

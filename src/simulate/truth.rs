@@ -33,8 +33,8 @@ pub struct StudyTruth {
 impl fmt::Display for StudyTruth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Parts { additive, non_additive, covariates, .. } = &self.best_achievable_auc;
-        let parts = [("additive", additive), ("non-additive", non_additive), ("covariates", covariates)];
-        for (name, part) in parts {
+        let genetic = [("additive", additive), ("non-additive", non_additive)];
+        for (name, part) in genetic.into_iter().chain([("covariate", covariates)]) {
             if let Some(PartAuc { population, by_split }) = part {
                 let test = by_split.test;
                 writeln!(f, "{name} part: AUC {test:.3} test (population {population:.3})")?;

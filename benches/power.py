@@ -5,8 +5,8 @@ baseline.
 python3 benches/power.py --program target/release/gf-genomics --out power [--sizes 500,1000,2000]
     [--seeds 1,2,3] [--auc 0.72] [--panel VCF --reference FASTA --loci BED [--loci-risks CSV]]
 
-Without a panel, the founders are made from nothing: four loci of 4,000 nt, two with cis and two with
-additive risk. Every cohort is `simulate`, then `run` with a pipeline file that names its files.
+Without a panel, the founders are made from nothing: two loci of 12,000 nt with cis risk, which
+dosages explain in part only. Every cohort is `simulate`, then `run` with a pipeline file that names its files.
 Writes OUT/power.csv (one row per cohort and model) and prints a Markdown table (one row per size).
 A cohort whose results are there is not run again.
 """
@@ -20,8 +20,8 @@ from pathlib import Path
 
 from study import rows_of
 
-LOCUS_NT = 4_000
-RISKS = {"A": "cis", "B": "additive", "C": "cis", "D": "additive"}
+LOCUS_NT = 12_000
+RISKS = {"A": "cis", "B": "cis"}
 PIPELINE = """seed = {seed}
 
 [data]

@@ -127,16 +127,18 @@ pub struct Options {
     pub reference: Option<PathBuf>,
     /// Part of the panel, `contig:beg-end` (1-based, inclusive); all of a FASTA that has one record when not given.
     pub region: Option<String>,
-    /// BED of the parts of the panel to simulate, each a locus with its own risk; instead of `region`.
+    /// BED of the loci of the panel to simulate, each with its own risk; instead of `region`.
     pub loci: Option<PathBuf>,
-    /// CSV with the columns `locus,risk,effect`: kind of risk of a locus, and its size relative to the
-    /// other loci (standard deviation of its part of the logit). Other loci have `risk` and size 1.
+    /// CSV with the columns `locus,risk,effect`: kind of risk of a locus, and its size relative to
+    /// the other loci (standard deviation of its part of the logit). Other loci have `risk` and
+    /// size 1.
     pub loci_risks: Option<PathBuf>,
-    /// Scoring file (PGS Catalog, or a plain table) whose weights are the risk of the variants that the
-    /// panel has; `risk` is not used then.
+    /// Scoring file (PGS Catalog, or a plain table) whose weights are the risk of the variants that
+    /// the panel has; `risk` is not used then.
     pub effects: Option<PathBuf>,
-    /// Built-in published odds ratios as the risk: on the variants of the panel (GRCh38), or without a
-    /// panel on an invented reference with a contig of `len_nt` for each locus; `risk` is not used then.
+    /// Built-in published odds ratios as the risk; `risk` is not used then. With a panel (GRCh38),
+    /// on its variants, in windows of `len_nt` around them where no loci are given. Without one, on
+    /// an invented reference with a contig of `len_nt` for each locus.
     pub preset: Option<Preset>,
     /// Rate at which a haplotype switches to another founder, for each million nucleotides.
     pub recombinations_per_mb: f64,
@@ -151,8 +153,8 @@ pub struct Options {
     pub sex_effect: f64,
     /// Share of cases in the population that the cohort is drawn from.
     pub prevalence: f64,
-    /// Share of cases in the cohort: cases and controls are drawn from the population until the cohort
-    /// has it. When not given, the cohort is a random sample of the population.
+    /// Share of cases in the cohort: cases and controls are drawn from the population until the
+    /// cohort has it. When not given, the cohort is a random sample of the population.
     pub case_fraction: Option<f64>,
     /// Shares of people in train, validation and test.
     pub split: [f64; 3],
@@ -202,8 +204,8 @@ impl Options {
         self.panel.iter_mut().chain(&mut self.reference).chain(further)
     }
 
-    /// The loci that the cohort will have, in the order of its `loci.bed`; their contig is empty where
-    /// only the simulation knows it.
+    /// The loci that the cohort will have, in the order of its `loci.bed`; their contig is empty
+    /// where only the simulation knows it.
     ///
     /// # Errors
     /// A BED that cannot be read; a preset on a panel, whose records decide which loci there are.
@@ -243,24 +245,28 @@ impl Options {
 
     /// What goes together among the options of loci, published weights and sampling.
     fn validate_study(&self) -> Result<(), Error> {
-        let published = self.effects.is_some() || self.preset.is_some();
+        let has_panel = self.panel.is_some();
+        let (has_loci, has_risks) = (self.loci.is_some(), self.loci_risks.is_some());
+        let (has_effects, has_preset) = (self.effects.is_some(), self.preset.is_some());
+        let published = has_effects || has_preset;
+        let needs_panel = "give a panel and its reference as well";
         for (wrong, reason) in [
-            (self.loci.is_some() && self.panel.is_none(), "loci are parts of a panel: give a panel and its reference as well"),
-            (self.loci.is_some() && self.region.is_some(), "give loci (a BED of many) or a region (one), not both"),
-            (self.loci_risks.is_some() && self.loci.is_none(), "risks of loci need the BED of the loci: give loci as well"),
-            (self.loci_risks.is_some() && published, "published weights are the whole genetic risk: give them or risks of loci"),
-            (self.effects.is_some() && self.panel.is_none(), "effects are looked up in a panel: give a panel and its reference as well"),
-            (self.effects.is_some() && self.preset.is_some(), "a preset has its own effects: give effects or a preset"),
+            (has_loci && !has_panel, format!("loci are parts of a panel: {needs_panel}")),
+            (has_effects && !has_panel, format!("effects are looked up in a panel: {needs_panel}")),
+            (has_loci && self.region.is_some(), "give loci or a region, not both".into()),
+            (has_risks && !has_loci, "risks of loci need the BED of the loci: give loci".into()),
+            (has_risks && published, "published weights are the risk: give them or risks of loci".into()),
+            (has_effects && has_preset, "a preset has its effects: give effects or a preset".into()),
         ] {
             if wrong {
-                return Err(Error::Options(reason.into()));
+                return Err(Error::Options(reason));
             }
         }
         let shares = [("prevalence", Some(self.prevalence)), ("case fraction", self.case_fraction)];
         for (name, share) in shares {
             if let Some(share) = share.filter(|share| !(*share > 0.0 && *share < 1.0)) {
-                let reason = format!("{name} {share} is not a share: give a number between 0 and 1");
-                return Err(Error::Options(reason));
+                let reason = format!("{name} {share} is not a share");
+                return Err(Error::Options(format!("{reason}: give a number between 0 and 1")));
             }
         }
         for (name, effect) in [("age", self.age_effect), ("sex", self.sex_effect)] {
@@ -297,7 +303,8 @@ impl Options {
         }
         let auc = self.auc();
         if !(auc > 0.5 && auc < 1.0) {
-            return refuse(format!("AUC {auc} is not between 0.5 and 1; for no risk at all choose the risk `null`"));
+            let advice = "for no risk at all choose the risk `null`";
+            return refuse(format!("AUC {auc} is not between 0.5 and 1; {advice}"));
         }
         self.validate_study()?;
         if !(self.recombinations_per_mb >= 0.0 && self.recombinations_per_mb.is_finite()) {
@@ -337,7 +344,7 @@ pub enum Error {
         found: String,
     },
     /// One of many loci cannot be used.
-    #[error("locus {locus}: {source}; or take the locus out of the BED, or give it the risk `null`")]
+    #[error("locus {locus}: {source}; or take the locus out of the BED or give it risk `null`")]
     AtLocus {
         /// Its name and region.
         locus: String,
@@ -345,7 +352,7 @@ pub enum Error {
         source: Box<Self>,
     },
     /// Two loci have a base in common.
-    #[error("{}: loci {first} and {second} overlap; join them or shorten one of them", path.display())]
+    #[error("{}: loci {first} and {second} overlap; join them or shorten one", path.display())]
     OverlappingLoci {
         /// The BED file.
         path: PathBuf,
@@ -433,7 +440,8 @@ pub struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let truth = &self.truth;
-        let loci = if self.n_loci == 1 { String::new() } else { format!(" at {} loci", self.n_loci) };
+        let n_loci = self.n_loci;
+        let loci = if n_loci == 1 { String::new() } else { format!(" at {n_loci} loci") };
         writeln!(
             f,
             "{} people ({} cases), {} variants ({} indels){loci}, {} distinct haplotypes from {} founders",
@@ -566,22 +574,31 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     }
     let (panels, counts) = match (&options.panel, &options.reference) {
         (Some(panel), Some(reference)) => Panel::read(panel, reference, options.region.as_deref())?,
-        _ => (vec![founders::panel(options.len_nt, options.variants, options.seed)], PanelSummary::default()),
+        _ => {
+            let Options { len_nt, variants, seed, .. } = *options;
+            (vec![founders::panel(len_nt, variants, seed)], PanelSummary::default())
+        }
     };
     let panel = &panels[0];
     let mosaic_rng = &mut stream(options.seed, Stream::Mosaics);
-    let haplotypes = mosaic::mosaics(panel, 2 * options.people, options.recombinations_per_mb, mosaic_rng);
+    let rate_per_mb = options.recombinations_per_mb;
+    let haplotypes = mosaic::mosaics(panel, 2 * options.people, rate_per_mb, mosaic_rng);
 
     let auc = options.auc();
-    let causal = causal::choose(options.risk, Some(auc), panel, &haplotypes, &mut stream(options.seed, Stream::CausalSites))?;
+    let rng = &mut stream(options.seed, Stream::CausalSites);
+    let causal = causal::choose(options.risk, Some(auc), panel, &haplotypes, rng)?;
     let risk = match options.risk {
         RiskKind::Null => Risk::NULL,
-        _ => Risk::solve(&causal.x, auc).map_err(|highest| Error::AucOutOfReach { wanted: auc, highest })?,
+        _ => {
+            let out_of_reach = |highest| Error::AucOutOfReach { wanted: auc, highest };
+            Risk::solve(&causal.x, auc).map_err(out_of_reach)?
+        }
     };
     let logits: Vec<f64> = causal.x.iter().map(|&x| risk.logit(x)).collect();
     let phenotypes = phenotypes(&logits, &mut stream(options.seed, Stream::Phenotypes));
     let splits = splits(&phenotypes, options.split, &mut stream(options.seed, Stream::Split))?;
-    let covariates = population::covariates(options.people, &mut stream(options.seed, Stream::Covariates));
+    let rng = &mut stream(options.seed, Stream::Covariates);
+    let covariates = population::covariates(options.people, rng);
     let cohort = cohort(&phenotypes, &splits, covariates);
 
     let truth = Truth {

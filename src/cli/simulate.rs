@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     gf-genomics simulate --people 2000 --risk cis --auc 0.72 --seed 1 --out simulated\n  \
-    gf-genomics simulate --preset ad-2022 --len-nt 3000 --prevalence 0.1 --case-fraction 0.5 --out ad")]
+    gf-genomics simulate --preset ad-2022 --len-nt 3000 --case-fraction 0.5 --out ad")]
 pub struct Args {
     /// Folder for cohort.vcf.gz, reference.fa, loci.bed, cohort.csv, truth.csv and truth.json
     #[arg(long, value_name = "DIR")]
@@ -24,7 +24,8 @@ pub struct Args {
     /// How risk depends on haplotypes: additive (three dosages), cis (two alleles on one haplotype), trans (one on each), null
     #[arg(long, value_name = "KIND", default_value_t = RiskKind::Cis)]
     risk: RiskKind,
-    /// Best achievable AUC, that of the true logit [default: 0.72; published log odds are used as they are]
+    /// Best achievable AUC, that of the true logit [default: 0.72; published log odds are used as
+    /// they are]
     #[arg(long)]
     auc: Option<f64>,
     /// Phased VCF or BCF whose haplotypes the people are mosaics of
@@ -36,7 +37,7 @@ pub struct Args {
     /// Part of the panel, contig:beg-end (1-based, inclusive) [default: all of a FASTA with one record]
     #[arg(long, value_name = "REGION", requires = "panel")]
     region: Option<String>,
-    /// BED of the loci of the panel to simulate; each has the risk of --risk, and all have the same size
+    /// BED of the loci of the panel to simulate; each has the risk of --risk, all of the same size
     #[arg(long, value_name = "BED", requires = "panel", conflicts_with = "region")]
     loci: Option<PathBuf>,
     /// CSV with the columns locus,risk,effect: kind of risk and relative size for some of the loci
@@ -45,7 +46,8 @@ pub struct Args {
     /// Scoring file whose weights are the risk of the variants found in the panel
     #[arg(long, value_name = "FILE", requires = "panel", conflicts_with_all = ["preset", "risk"])]
     effects: Option<PathBuf>,
-    /// Built-in published odds ratios as the risk: ad-2022 (Alzheimer's disease, GRCh38); without a panel on an invented reference
+    /// Built-in published odds ratios as the risk: ad-2022 (Alzheimer's disease, GRCh38). Without a
+    /// panel, on an invented reference
     #[arg(long, value_name = "NAME", conflicts_with = "risk")]
     preset: Option<Preset>,
     /// Log odds of disease for each year of age
@@ -57,13 +59,15 @@ pub struct Args {
     /// Share of cases in the population that the cohort is drawn from
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     prevalence: f64,
-    /// Share of cases in the cohort, drawn from the population [default: a random sample of the population]
+    /// Share of cases in the cohort, drawn from the population [default: a random sample of the
+    /// population]
     #[arg(long, value_name = "SHARE")]
     case_fraction: Option<f64>,
     /// Length of the locus in nucleotides, without a panel (of each locus with --preset)
     #[arg(long, value_name = "NT", default_value_t = 33_000, conflicts_with = "panel")]
     len_nt: usize,
-    /// Number of variants at a locus, without a panel [default: as many as human diversity gives, about 8 in 1,000 nt]
+    /// Number of variants at a locus, without a panel [default: as many as human diversity gives,
+    /// about 8 in 1,000 nt]
     #[arg(long, value_name = "N", conflicts_with = "panel")]
     variants: Option<usize>,
     /// Rate at which a haplotype switches to another founder, for each million nucleotides

@@ -121,7 +121,8 @@ impl Sizes {
                 let nt = loci_nt.first().copied().unwrap_or(options.len_nt);
                 let variants_per_kb = options.variants.map_or(m::SIMULATED_VARIANTS, |variants| 1_000.0 * variants as f64 / nt as f64);
                 let notes = vec!["sizes are those of the simulation to be made".to_owned()];
-                let contigs = loci.iter().map(|locus| contig_key(&locus.contig).to_owned()).collect();
+                let contig = |locus: &Locus| contig_key(&locus.contig).to_owned();
+                let contigs = loci.iter().map(contig).collect();
                 let people = options.people;
                 Ok(Self { people, people_in_files: people, loci_nt, contigs, variants_per_kb, read_by_all_mb: 0.0, n_covariates: 3, notes })
             }

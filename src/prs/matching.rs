@@ -63,12 +63,14 @@ impl MatchType {
     }
 
     fn of(row: &WeightRow, ref_allele: &str, alt_allele: &str) -> Option<Self> {
-        Self::between(row.effect_allele.as_str(), row.other_allele.as_deref(), ref_allele, alt_allele)
+        let (effect, other) = (row.effect_allele.as_str(), row.other_allele.as_deref());
+        Self::between((effect, other), ref_allele, alt_allele)
     }
 
     /// How an effect allele and the other allele, where it is known, agree with REF and ALT.
-    pub(crate) fn between(effect: &str, other: Option<&str>, ref_allele: &str, alt_allele: &str) -> Option<Self> {
-        let Some(other) = other else {
+    pub(crate) fn between(row: (&str, Option<&str>), ref_allele: &str, alt_allele: &str) -> Option<Self> {
+        let (effect, Some(other)) = row else {
+            let (effect, _) = row;
             return match effect {
                 _ if effect == ref_allele => Some(Self::NoOaRef),
                 _ if effect == alt_allele => Some(Self::NoOaAlt),

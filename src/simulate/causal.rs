@@ -101,7 +101,7 @@ impl CausalSite {
 
 /// x of each person, for risk of `kind` on alleles (index of the site, number of the allele).
 pub fn x_of(kind: RiskKind, alleles: &[(usize, u8)], haplotypes: &Mosaics<'_>) -> Vec<u8> {
-    let dosage = |&(site, allele): &(usize, u8)| Dosage::of_allele(haplotypes.at_site(site), allele);
+    let dosage = |allele: &(usize, u8)| Dosage::of_allele(haplotypes.at_site(allele.0), allele.1);
     match (kind, alleles) {
         (RiskKind::Cis, [a, b]) => Dosage::cis(&dosage(a), &dosage(b)).of_people().collect(),
         (RiskKind::Trans, [a, b]) => Dosage::trans(&dosage(a), &dosage(b)).of_people().collect(),
@@ -151,7 +151,10 @@ pub struct Tagging {
 pub fn choose(kind: RiskKind, auc: Option<f64>, panel: &Panel, haplotypes: &Mosaics<'_>, rng: &mut impl Rng) -> Result<Causal, Error> {
     let locus = || CausalLocus { panel, haplotypes, snvs: common_snvs(panel, haplotypes) };
     match kind {
-        RiskKind::Null => Ok(Causal { sites: Vec::new(), choice: None, x: vec![0; haplotypes.len() / 2], alleles: Vec::new() }),
+        RiskKind::Null => {
+            let x = vec![0; haplotypes.len() / 2];
+            Ok(Causal { sites: Vec::new(), choice: None, x, alleles: Vec::new() })
+        }
         RiskKind::Additive => locus().additive(rng),
         RiskKind::Cis => locus().pair(auc, &CIS, rng),
         RiskKind::Trans => locus().pair(auc, &TRANS, rng),
@@ -282,14 +285,13 @@ impl CausalLocus<'_> {
             });
             let choice = Choice { reason, n_candidates, tagging: Some(self.tagging(pair)), relaxed };
             let sites = pair.alleles.iter().map(|&allele| self.causal_site(allele)).collect();
-            let alleles = pair.alleles.map(|(snv, allele)| (self.snvs[snv].site, allele as u8)).to_vec();
-            return Ok(Causal { sites, choice: Some(choice), x: pair.x.of_people().collect(), alleles });
+            let allele = |(snv, allele): (usize, usize)| (self.snvs[snv].site, allele as u8);
+            let (x, alleles) = (pair.x.of_people().collect(), pair.alleles.map(allele).to_vec());
+            return Ok(Causal { sites, choice: Some(choice), x, alleles });
         }
         let n = self.snvs.len();
-        let found = match auc {
-            Some(auc) => format!("among {n} common SNVs no two alleles whose event can give AUC {auc}"),
-            None => format!("among {n} common SNVs no two alleles whose event is common enough"),
-        };
+        let wanted = auc.map_or("is common enough".into(), |auc| format!("can give AUC {auc}"));
+        let found = format!("among {n} common SNVs no two alleles whose event {wanted}");
         Err(Error::NoCausalSites { kind: event.kind, found })
     }
 

@@ -245,11 +245,11 @@ impl<'a> Sites<'a> {
     fn candidates(&self, row: &PublishedRow, (panel, site): (usize, usize)) -> Vec<Candidate> {
         let record = &self.panels[panel].sites[site];
         let ref_allele = String::from_utf8_lossy(&record.ref_allele);
-        let (effect, other) = (&row.effect_allele, row.other_allele.as_deref());
+        let weighted = (row.effect_allele.as_str(), row.other_allele.as_deref());
         let alts = (1..=u8::MAX).zip(&record.alt_alleles);
         alts.filter_map(|(alt, bases)| {
             let alt_allele = String::from_utf8_lossy(bases);
-            let match_type = MatchType::between(effect, other, &ref_allele, &alt_allele)?;
+            let match_type = MatchType::between(weighted, &ref_allele, &alt_allele)?;
             Some(Candidate { match_type, panel, site, alt })
         })
         .collect()

@@ -42,8 +42,10 @@ impl<'a> Genomes<'a> {
 pub fn write(folder: &Path, genomes: &[Genomes<'_>], cohort: &Cohort, logits: &[f64], truth: &Truth) -> Result<(), output::Error> {
     write_vcf(folder, genomes, cohort)?;
     let panels = || genomes.iter().map(|locus| locus.panel);
-    output::write(&folder.join("reference.fa"), |out| panels().try_for_each(|panel| write_fasta(out, panel)))?;
-    output::write(&folder.join("loci.bed"), |out| panels().try_for_each(|panel| write_locus(out, &panel.locus)))?;
+    let write_fasta = |out: &mut dyn Write| panels().try_for_each(|panel| write_fasta(out, panel));
+    output::write(&folder.join("reference.fa"), |out| write_fasta(out))?;
+    let write_loci = |out: &mut dyn Write| panels().try_for_each(|panel| write_locus(out, &panel.locus));
+    output::write(&folder.join("loci.bed"), |out| write_loci(out))?;
     output::write(&folder.join("cohort.csv"), |out| cohort.write(out))?;
     output::write(&folder.join("truth.csv"), |out| write_truth(out, cohort, logits))?;
     output::write_json(&folder.join("truth.json"), truth)

@@ -148,28 +148,27 @@ pub enum EmptyLoci {
     LeaveOut,
 }
 
+/// The panel of each locus, and what was left out of them.
+type Read = (Vec<Panel>, PanelSummary);
+
 impl Panel {
     /// Reads the phased haplotypes of a VCF or BCF over `region` (`contig:beg-end`; the FASTA's only record when `None`).
     ///
     /// # Errors
     /// Files that cannot be read, a region outside the FASTA, a REF that differs from the FASTA, fewer than two haplotypes, no record.
-    pub fn read(panel: &Path, reference: &Path, region: Option<&str>) -> Result<(Vec<Self>, PanelSummary), Error> {
+    pub fn read(panel: &Path, reference: &Path, region: Option<&str>) -> Result<Read, Error> {
         let mut variants = VariantFile::open(panel)?;
         let mut reference = Reference::open(reference)?;
         let loci = vec![chosen_locus(&reference, region)?];
         Self::read_loci(&mut variants, &mut reference, loci, EmptyLoci::Refuse)
     }
 
-    /// Reads the phased haplotypes of a VCF or BCF over disjoint loci, in one pass, in the order of `loci`.
+    /// Reads the phased haplotypes of a VCF or BCF over disjoint loci, in one pass; in the order of
+    /// `loci`.
     ///
     /// # Errors
     /// As [`Panel::read`].
-    pub fn read_loci(
-        variants: &mut VariantFile,
-        reference: &mut Reference,
-        loci: Vec<Locus>,
-        empty: EmptyLoci,
-    ) -> Result<(Vec<Self>, PanelSummary), Error> {
+    pub fn read_loci(variants: &mut VariantFile, reference: &mut Reference, loci: Vec<Locus>, empty: EmptyLoci) -> Result<Read, Error> {
         let path = &variants.path().to_path_buf();
         let n_haplotypes = 2 * variants.samples().len();
         let mut readings = Vec::with_capacity(loci.len());
@@ -181,7 +180,8 @@ impl Panel {
             readings.push(Reading::new(locus, contig_len_nt, bases, n_haplotypes));
         }
         let wanted = DisjointRegions::of_loci(readings.iter().map(|reading| &reading.locus));
-        let mut counts = PanelSummary { header_warnings: variants.warnings().to_vec(), ..PanelSummary::default() };
+        let header_warnings = variants.warnings().to_vec();
+        let mut counts = PanelSummary { header_warnings, ..PanelSummary::default() };
         variants.for_each(Some(&wanted), |record| {
             let at = |reason| ingest::Error::record(path, record, reason);
             let reading = readings.iter().position(|reading| reading.begins(record));
@@ -226,8 +226,9 @@ struct Reading {
 
 impl Reading {
     fn new(locus: Locus, contig_len_nt: Option<usize>, bases: Vec<u8>, n_haplotypes: usize) -> Self {
-        let absent = vec![false; n_haplotypes];
-        Self { locus, contig_len_nt, bases, contig: String::new(), sites: Vec::new(), by_site: Vec::new(), absent }
+        let contig = locus.contig.clone();
+        let (sites, by_site, absent) = (Vec::new(), Vec::new(), vec![false; n_haplotypes]);
+        Self { locus, contig_len_nt, bases, contig, sites, by_site, absent }
     }
 
     /// The first base of REF is in the locus.

@@ -409,12 +409,13 @@ fn what_cannot_be_simulated_is_refused_with_the_place_and_what_to_do() {
     let both = Options { region: Some("simulated:1-9".into()), ..study.loci(&["0 9 a"], "") };
     let preset = Some(Preset::Ad2022);
     let overlapping = study.loci(&["0 900 a", "800 2000 b"], "");
+    let few_variants = study.loci(&["0 300 x"], "x,additive,\n");
     let default = Options::default;
     for (options, expected) in [
         (overlapping, ["loci.txt", "a (simulated:1-900)", "join them"]),
         (study.loci(&["0 900 a"], "b,cis,1\n"), ["risks.csv: line 2", "no locus `b`", "column 4"]),
         (study.loci(&["0 60 tiny"], ""), ["simulated:1-60", "no usable variant", "take the locus"]),
-        (study.loci(&["0 900 x"], ""), ["x (simulated:1-900)", "no causal sites", "`null`"]),
+        (few_variants, ["x (simulated:1-300)", "no causal sites", "`null`"]),
         (weights(), ["weights.txt", "none of its 1 variants", "genome build"]),
         (both, ["loci", "region", "not both"]),
         (Options { preset, ..weights() }, ["preset", "effects", "give"]),

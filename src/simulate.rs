@@ -231,6 +231,14 @@ impl Options {
         self.auc.unwrap_or(DEFAULT_AUC)
     }
 
+    /// The same options with the AUC that they mean where none is given.
+    #[must_use]
+    pub fn with_default_auc(&self) -> Self {
+        let published = self.effects.is_some() || self.preset.is_some();
+        let auc = if published { self.auc } else { Some(self.auc()) };
+        Self { auc, ..self.clone() }
+    }
+
     /// One locus, and the risk that belongs to it is all there is.
     fn is_one_locus(&self) -> bool {
         let only_genetics = self.age_effect == 0.0 && self.sex_effect == 0.0;
@@ -572,12 +580,10 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     if !options.is_one_locus() {
         return multilocus::run(options);
     }
+    let Options { len_nt, variants, seed, .. } = *options;
     let (panels, counts) = match (&options.panel, &options.reference) {
         (Some(panel), Some(reference)) => Panel::read(panel, reference, options.region.as_deref())?,
-        _ => {
-            let Options { len_nt, variants, seed, .. } = *options;
-            (vec![founders::panel(len_nt, variants, seed)], PanelSummary::default())
-        }
+        _ => (vec![founders::panel(len_nt, variants, seed)], PanelSummary::default()),
     };
     let panel = &panels[0];
     let mosaic_rng = &mut stream(options.seed, Stream::Mosaics);
@@ -587,12 +593,10 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let auc = options.auc();
     let rng = &mut stream(options.seed, Stream::CausalSites);
     let causal = causal::choose(options.risk, Some(auc), panel, &haplotypes, rng)?;
+    let out_of_reach = |highest| Error::AucOutOfReach { wanted: auc, highest };
     let risk = match options.risk {
         RiskKind::Null => Risk::NULL,
-        _ => {
-            let out_of_reach = |highest| Error::AucOutOfReach { wanted: auc, highest };
-            Risk::solve(&causal.x, auc).map_err(out_of_reach)?
-        }
+        _ => Risk::solve(&causal.x, auc).map_err(out_of_reach)?,
     };
     let logits: Vec<f64> = causal.x.iter().map(|&x| risk.logit(x)).collect();
     let phenotypes = phenotypes(&logits, &mut stream(options.seed, Stream::Phenotypes));

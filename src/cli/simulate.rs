@@ -48,7 +48,7 @@ pub struct Args {
     effects: Option<PathBuf>,
     /// Built-in published odds ratios as the risk: ad-2022 (Alzheimer's disease, GRCh38). Without a
     /// panel, on an invented reference
-    #[arg(long, value_name = "NAME", conflicts_with = "risk")]
+    #[arg(long, value_name = "PRESET", conflicts_with = "risk")]
     preset: Option<Preset>,
     /// Log odds of disease for each year of age
     #[arg(long, value_name = "LOG_OR", default_value_t = 0.0, allow_negative_numbers = true)]

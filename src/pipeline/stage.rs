@@ -56,12 +56,28 @@ impl Planted {
     }
 }
 
+/// Options of `simulate` that came later: at their defaults they are not there, so that a finished
+/// stage stays finished.
+const LATER_OPTIONS: &[&str] = &[
+    "preset", // then the risk of the population
+    "age_effect",
+    "sex_effect",
+    "prevalence",
+    "case_fraction",
+];
+
 /// The options of `simulate` that decide what it makes.
 pub fn without_paths(options: &simulate::Options) -> anyhow::Result<Value> {
-    let mut value = serde_json::to_value(options)?;
+    let mut value = serde_json::to_value(options.with_default_auc())?;
+    let defaults = serde_json::to_value(simulate::Options::default())?;
     if let Some(table) = value.as_object_mut() {
         for key in ["out", "panel", "reference"] {
             table.remove(key);
+        }
+        for key in LATER_OPTIONS {
+            if table.get(*key) == defaults.get(*key) {
+                table.remove(*key);
+            }
         }
         // A file counts by its contents, and by what it is for.
         for key in ["loci", "loci_risks", "effects"] {
@@ -462,6 +478,23 @@ mod tests {
         let mut runner = Runner::new(folder.path(), &pipeline, &plan, extent).unwrap();
         let message = runner.stage("1-x", &json!(3), |_| Ok(String::new())).unwrap_err().to_string();
         assert!(message.starts_with("1-x is not done in ") && message.ends_with("do that job first"), "{message}");
+    }
+
+    #[test]
+    fn options_that_came_later_leave_the_digest_of_an_earlier_simulation_as_it_was() {
+        let default = simulate::Options::default();
+        let keys = |options: &simulate::Options| {
+            let value = without_paths(options).unwrap();
+            let table = value.as_object().unwrap();
+            table.keys().cloned().collect::<Vec<_>>().join(" ")
+        };
+        let earlier = "auc len_nt people recombinations_per_mb region risk seed split variants";
+        assert_eq!(keys(&default), earlier);
+        assert_eq!(without_paths(&default).unwrap()["auc"], 0.72);
+        let (effects, sex_effect) = (Some("x.txt".into()), 0.1);
+        let later = simulate::Options { effects, sex_effect, ..default };
+        assert!(keys(&later).contains("effects") && keys(&later).contains("sex_effect"));
+        assert!(without_paths(&later).unwrap()["auc"].is_null());
     }
 
     #[test]

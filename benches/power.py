@@ -6,7 +6,8 @@ python3 benches/power.py --program target/release/gf-genomics --out power [--siz
     [--seeds 1,2,3] [--auc 0.72] [--panel VCF --reference FASTA --loci BED [--loci-risks CSV]]
 
 Without a panel, the founders are made from nothing: two loci of 12,000 nt with cis risk, which
-dosages explain in part only. Every cohort is `simulate`, then `run` with a pipeline file that names its files.
+dosages explain in part only. Every cohort is `simulate`, then `run` with a pipeline file that names
+its files.
 Writes OUT/power.csv (one row per cohort and model) and prints a Markdown table (one row per size).
 A cohort whose results are there is not run again.
 """
@@ -87,7 +88,8 @@ def study(options, people, seed):
         call([options.program, "run", pipeline, "--out", folder / "run"])
     truth = json.loads((folder / "cohort" / "truth.json").read_text())
     best = truth["best_possible_auc"]["test"]
-    columns = ["model", "n_cases", "n_controls", "auroc", "ci_low", "ci_high", "delta_auroc", "p_value"]
+    columns = ["model", "n_cases", "n_controls", "auroc", "ci_low", "ci_high"]
+    columns += ["delta_auroc", "p_value"]
     rows = [row for row in rows_of(results) if row["split"] == "test"]
     return [
         {"people": people, "seed": seed, "best_achievable_auc": f"{best:.4f}"}
@@ -101,24 +103,33 @@ def mean(rows, column):
     return sum(values) / len(values) if values else float("nan")
 
 
+def is_better(row):
+    """Whether a model is significantly better than the best baseline."""
+    significant = row["p_value"] and float(row["p_value"]) < 0.05
+    return significant and float(row["delta_auroc"]) > 0
+
+
 def table(rows, sizes):
     """One row per size: means over seeds, and how often the model is significantly better."""
-    print("| samples | in test | best achievable AUC | best baseline | model | difference | significant |")
-    print("|---|---|---|---|---|---|---|")
+    names = ["samples", "in test", "best achievable AUC", "best baseline", "model", "difference"]
+    print("| " + " | ".join([*names, "significant"]) + " |")
+    print("|---" * 7 + "|")
     for people in sizes:
         of_size = [row for row in rows if row["people"] == people]
         model = [row for row in of_size if row["model"] == "linformer"]
         # The comparison has the reference of each cohort: model less difference is its AUC.
-        better = [r for r in model if r["p_value"] and float(r["p_value"]) < 0.05 and float(r["delta_auroc"]) > 0]
+        better = [row for row in model if is_better(row)]
         in_test = int(model[0]["n_cases"]) + int(model[0]["n_controls"])
         auc, difference = mean(model, "auroc"), mean(model, "delta_auroc")
-        cells = [people, in_test, f"{mean(model, 'best_achievable_auc'):.3f}", f"{auc - difference:.3f}"]
-        cells += [f"{auc:.3f}", f"{difference:+.3f}", f"{len(better)} of {len(model)}"]
+        best = mean(model, "best_achievable_auc")
+        cells = [people, in_test, f"{best:.3f}", f"{auc - difference:.3f}", f"{auc:.3f}"]
+        cells += [f"{difference:+.3f}", f"{len(better)} of {len(model)}"]
         print("| " + " | ".join(map(str, cells)) + " |")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--program", default="gf-genomics")
     parser.add_argument("--sizes", default="500,1000,2000,4000")
@@ -131,10 +142,12 @@ def main():
     if bool(options.panel) != bool(options.reference and options.loci):
         parser.error("--panel, --reference and --loci belong together: give all three or none")
     options.out.mkdir(parents=True, exist_ok=True)
-    sizes, seeds = ([int(value) for value in text.split(",")] for text in (options.sizes, options.seeds))
+    sizes = [int(size) for size in options.sizes.split(",")]
+    seeds = [int(seed) for seed in options.seeds.split(",")]
     rows = [row for people in sizes for seed in seeds for row in study(options, people, seed)]
     with open(options.out / "power.csv", "w") as out:
-        print(",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows), sep="\n", file=out)
+        lines = [",".join(map(str, row.values())) for row in rows]
+        print(",".join(rows[0]), *lines, sep="\n", file=out)
     table(rows, sizes)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"{used.ru_utime + used.ru_stime:.0f} s of CPU time", file=sys.stderr)

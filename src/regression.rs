@@ -2,7 +2,9 @@
 //! which stays finite where a column separates the classes.
 //!
 //! Input -> output: columns and outcomes of people -> coefficients (log-odds a unit), their standard errors, the log-likelihood. Many columns
-//! with a penalty are `prs::logistic`'s, by linfa.
+//! with a penalty are those of [`elastic_net`], and of `prs::logistic`, by linfa.
+
+pub mod elastic_net;
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 

@@ -17,7 +17,7 @@ pub use self::{
     folder::Folder,
     grid::{Grid, LocusGrid},
     merge::{Shard, merge},
-    options::{Options, TokenizerKind},
+    options::{Options, Slots, TokenizerKind},
     report::Report,
     segments::Anchor,
     store::{LocusTokens, TokenSet},
@@ -71,6 +71,15 @@ pub struct Summary {
     pub anchor: Anchor,
     /// Haplotypes without a base left (a deletion of the whole locus): only `[CLS]` and `[SEP]`.
     pub n_empty_haplotypes: u64,
+    /// Alleles at places that no training sample varies at, which have no slot: not read. Every copy in every sample counts.
+    #[serde(default)]
+    pub n_unread_alleles: u64,
+    /// Samples with such an allele at a locus, summed over loci.
+    #[serde(default)]
+    pub n_samples_with_unread_alleles: u64,
+    /// Most such alleles of one sample at one locus.
+    #[serde(default)]
+    pub most_unread_alleles: u64,
 }
 
 impl Summary {
@@ -83,9 +92,25 @@ impl Summary {
         self.n_unseen_segments += of_loci.n_unseen_segments;
         self.n_slot_overflows += of_loci.n_slot_overflows;
         self.n_empty_haplotypes += of_loci.n_empty_haplotypes;
+        self.n_unread_alleles += of_loci.n_unread_alleles;
+        self.n_samples_with_unread_alleles += of_loci.n_samples_with_unread_alleles;
+        self.most_unread_alleles = self.most_unread_alleles.max(of_loci.most_unread_alleles);
         self.n_nt += of_loci.n_nt;
         self.n_tokens += of_loci.n_tokens;
         self.nt_per_token = if self.n_tokens == 0 { 0.0 } else { self.n_nt as f64 / self.n_tokens as f64 };
+    }
+
+    /// Counts the alleles of unread segments in every sample's haplotypes of a locus.
+    fn count_unread(&mut self, locus: &LocusHaplotypes, segments: &LocusSegments, unread: &[bool]) {
+        let n_unread = |&segment: &u32| if unread[segment as usize] { segments.distinct[segment as usize].n_alleles } else { 0 };
+        let of_haplotype: Vec<u32> = segments.haplotypes.iter().map(|row| row.iter().map(n_unread).sum()).collect();
+        for pair in &locus.pairs {
+            let haplotypes = pair.iter().filter(|&&haplotype| haplotype != ABSENT_HAPLOTYPE);
+            let of_sample: u64 = haplotypes.map(|&haplotype| u64::from(of_haplotype[haplotype as usize])).sum();
+            self.n_unread_alleles += of_sample;
+            self.n_samples_with_unread_alleles += u64::from(of_sample > 0);
+            self.most_unread_alleles = self.most_unread_alleles.max(of_sample);
+        }
     }
 }
 
@@ -109,6 +134,13 @@ impl std::fmt::Display for Summary {
         }
         if self.anchor == Anchor::Haplotype && self.n_slot_overflows > 0 {
             writeln!(f, "{} haplotypes have more tokens than any of training and are cut at the end", self.n_slot_overflows)?;
+        }
+        if self.n_unread_alleles > 0 {
+            writeln!(
+                f,
+                "{} alleles are at places without variation in training and are not read: in {} samples (counted per locus), at most {} in one",
+                self.n_unread_alleles, self.n_samples_with_unread_alleles, self.most_unread_alleles
+            )?;
         }
         if self.n_empty_haplotypes > 0 {
             writeln!(f, "{} haplotypes have no base left", self.n_empty_haplotypes)?;
@@ -187,19 +219,21 @@ pub fn run(dictionary: &Dictionary, training: &[usize], options: &Options) -> Re
     let started = Instant::now();
     let segments = cut(dictionary, options.segment_length, options.anchor);
     let copies = copies(dictionary, &segments, training, options);
+    let places: Vec<Vec<bool>> =
+        segments.iter().zip(&copies).map(|(segments, copies)| places_with_slots(segments, copies, options.slots())).collect();
     let tokenizer = if let Some(tokenizer) = options.given_tokenizer()? {
         tokenizer
     } else {
         let mut words = Words::default();
-        words.add_segments(&segments, &copies);
+        words.add_segments(&segments, &copies, &places);
         words.fit(dictionary.alphabet(), options)?
     };
     let fit_seconds = started.elapsed().as_secs_f64();
     let started = Instant::now();
-    let encoded = encode_distinct(dictionary, &segments, &tokenizer)?;
+    let encoded = encode_distinct(dictionary, &segments, &places, &tokenizer)?;
     let loci = dictionary.loci.iter().enumerate();
-    let loci = loci.map(|(index, locus)| lay_out(locus, &segments[index], &encoded[index], &copies[index], options.anchor)).collect();
-    let grid = Grid::new(options.anchor, options.segment_length, loci);
+    let loci = loci.map(|(index, locus)| lay_out(locus, &segments[index], &encoded[index], &copies[index], options)).collect();
+    let grid = Grid::new(options.anchor, options.segment_length, options.slots(), loci);
     let (tokens, mut summary, measured) = fill(dictionary, &segments, encoded, &tokenizer, &grid)?;
     summary.n_withheld_segments = copies.iter().map(|copies| copies.n_withheld).sum();
     summary.min_token_count = options.min_token_count;
@@ -213,7 +247,8 @@ pub fn run(dictionary: &Dictionary, training: &[usize], options: &Options) -> Re
 /// A dictionary whose loci are not those of the grid, or a tokenizer that it was not made with.
 pub fn encode(dictionary: &Dictionary, tokenizer: &Tokenizer, grid: &Grid) -> Result<(TokenSet, Summary), Error> {
     let segments = cut(dictionary, grid.segment_length, grid.anchor);
-    let encoded = encode_distinct(dictionary, &segments, tokenizer)?;
+    let places: Vec<Vec<bool>> = grid.loci.iter().map(places_of_grid).collect();
+    let encoded = encode_distinct(dictionary, &segments, &places, tokenizer)?;
     let (tokens, summary, _) = fill(dictionary, &segments, encoded, tokenizer, grid)?;
     Ok((tokens, summary))
 }
@@ -224,7 +259,7 @@ pub struct EncodedHaplotypes {
     /// Their tokens.
     pub tokens: LocusTokens,
     /// Of each haplotype, the segments (numbered within this call) that its tokens do not say: anchored to the reference, those read as the nearest
-    /// segment of training; not anchored, all of a haplotype that is cut at the end.
+    /// segment of training and those with an allele where no slot is; not anchored, all of a haplotype that is cut at the end.
     pub approximated: Vec<Vec<u32>>,
 }
 
@@ -239,12 +274,12 @@ pub fn encode_haplotypes(
     grid: &Grid,
 ) -> Result<EncodedHaplotypes, Error> {
     let segments = LocusSegments::new(locus, grid.segment_length, grid.anchor);
-    let encoded = encode_segments(locus, &segments, tokenizer)?;
     let locus_grid = &grid.loci[locus_number];
-    let Rows { tokens, replaced, n_tokens, n_written, .. } = Rows::new(&segments, encoded, tokenizer, locus_grid, grid.anchor)?;
+    let encoded = encode_segments(locus, &segments, &places_of_grid(locus_grid), tokenizer)?;
+    let Rows { tokens, replaced, unread, n_tokens, n_written, .. } = Rows::new(&segments, encoded, tokenizer, locus_grid, grid.anchor)?;
     let approximated = segments.haplotypes.iter().zip(n_tokens).zip(n_written).map(|((segments, n_tokens), n_written)| {
         let is_cut = grid.anchor == Anchor::Haplotype && n_tokens > n_written;
-        segments.iter().copied().filter(|&segment| is_cut || replaced[segment as usize]).collect()
+        segments.iter().copied().filter(|&segment| is_cut || replaced[segment as usize] || unread[segment as usize]).collect()
     });
     let (name, n_slots, pairs) = (locus.locus.name.clone(), locus_grid.n_slots(), locus.pairs.clone());
     Ok(EncodedHaplotypes { approximated: approximated.collect(), tokens: LocusTokens { name, n_slots, tokens, pairs } })
@@ -314,15 +349,19 @@ impl Words {
     /// Adds the segments of the loci of a dictionary, as [`run`] cuts and counts them.
     pub fn add(&mut self, dictionary: &Dictionary, training: &[usize], options: &Options) {
         let segments = cut(dictionary, options.segment_length, options.anchor);
-        self.add_segments(&segments, &copies(dictionary, &segments, training, options));
+        let copies = copies(dictionary, &segments, training, options);
+        let places = segments.iter().zip(&copies).map(|(segments, copies)| places_with_slots(segments, copies, options.slots()));
+        self.add_segments(&segments, &copies, &places.collect::<Vec<_>>());
     }
 
-    fn add_segments(&mut self, segments: &[LocusSegments], copies: &[Copies]) {
-        for (segment, &count) in segments.iter().zip(copies).flat_map(|(locus, copies)| locus.distinct.iter().zip(&copies.of_segment)) {
-            if count > 0 && !segment.bases.is_empty() {
-                match self.0.get_mut(&segment.bases) {
-                    Some(known) => *known += count,
-                    None => _ = self.0.insert(segment.bases.clone(), count),
+    fn add_segments(&mut self, segments: &[LocusSegments], copies: &[Copies], places: &[Vec<bool>]) {
+        for ((locus, copies), places) in segments.iter().zip(copies).zip(places) {
+            for (segment, &count) in locus.distinct.iter().zip(&copies.of_segment) {
+                if count > 0 && places[segment.place] && !segment.bases.is_empty() {
+                    match self.0.get_mut(&segment.bases) {
+                        Some(known) => *known += count,
+                        None => _ = self.0.insert(segment.bases.clone(), count),
+                    }
                 }
             }
         }
@@ -334,24 +373,65 @@ impl Words {
     /// No segment, a letter outside the alphabet, or options that do not go together or give a tokenizer.
     pub fn fit(self, alphabet: &[u8], options: &Options) -> Result<Tokenizer, Error> {
         let kind = options.kind()?.ok_or_else(|| Error::Inputs("neither a tokenizer to fit nor a file of one".into()))?;
-        let words: Vec<(Vec<u8>, u64)> = self.0.into_iter().collect();
+        if self.0.is_empty() && options.slots() == Slots::Varying && options.learns_tokenizer() {
+            return Err(Error::Inputs(
+                "no place of the loci varies among the training samples, so there is nothing to learn from: check loci and samples, or keep \
+                 every slot (--slots all)"
+                    .into(),
+            ));
+        }
+        let mut words: Vec<(Vec<u8>, u64)> = self.0.into_iter().collect();
+        if words.is_empty() && !options.learns_tokenizer() {
+            // Single nucleotides are the same whatever the segments are, but a tokenizer is not made of nothing.
+            words.extend(alphabet.first().map(|&letter| (vec![letter], 1)));
+        }
         Ok(Tokenizer::train(&kind, alphabet, &words)?)
     }
 }
 
-/// Token ids of every distinct segment of every locus.
-fn encode_distinct(dictionary: &Dictionary, segments: &[LocusSegments], tokenizer: &Tokenizer) -> Result<Vec<Vec<Vec<u32>>>, Error> {
-    dictionary.loci.iter().zip(segments).map(|(locus, segments)| encode_segments(locus, segments, tokenizer)).collect()
+/// For each place, whether it gets slots: with [`Slots::Varying`] only where training (and the reference) has two versions or more.
+fn places_with_slots(segments: &LocusSegments, copies: &Copies, slots: Slots) -> Vec<bool> {
+    if slots == Slots::All {
+        return vec![true; segments.n_places];
+    }
+    let mut n_versions = vec![0; segments.n_places];
+    for (segment, _) in segments.distinct.iter().zip(&copies.of_segment).filter(|(_, count)| **count > 0) {
+        n_versions[segment.place] += 1;
+    }
+    n_versions.into_iter().map(|n| n > 1).collect()
 }
 
-/// Token ids of every distinct segment of a locus.
-fn encode_segments(locus: &LocusHaplotypes, segments: &LocusSegments, tokenizer: &Tokenizer) -> Result<Vec<Vec<u32>>, Error> {
-    let encoded: Result<_, _> = segments.distinct.par_iter().map(|segment| tokenizer.encode(&segment.bases)).collect();
+/// For each place of a fitted grid, whether it has slots.
+fn places_of_grid(grid: &LocusGrid) -> Vec<bool> {
+    (0..grid.first_slot.len()).map(|place| grid.slots_in(place) > 0).collect()
+}
+
+/// Token ids of every distinct segment of every locus.
+fn encode_distinct(
+    dictionary: &Dictionary,
+    segments: &[LocusSegments],
+    places: &[Vec<bool>],
+    tokenizer: &Tokenizer,
+) -> Result<Vec<Vec<Vec<u32>>>, Error> {
+    let loci = dictionary.loci.iter().zip(segments).zip(places);
+    loci.map(|((locus, segments), places)| encode_segments(locus, segments, places, tokenizer)).collect()
+}
+
+/// Token ids of every distinct segment of a locus at the places that have slots; none at the others.
+fn encode_segments(
+    locus: &LocusHaplotypes,
+    segments: &LocusSegments,
+    places: &[bool],
+    tokenizer: &Tokenizer,
+) -> Result<Vec<Vec<u32>>, Error> {
+    let has_slots = |segment: &Segment| places.get(segment.place).copied().unwrap_or(false);
+    let encode = |segment: &Segment| if has_slots(segment) { tokenizer.encode(&segment.bases) } else { Ok(Vec::new()) };
+    let encoded: Result<_, _> = segments.distinct.par_iter().map(encode).collect();
     encoded.map_err(|source| Error::Locus { locus: locus.locus.name.clone(), source })
 }
 
 /// Each place gets as many slots as its longest encoding in training; rows that are not anchored, as many as the longest of them.
-fn lay_out(locus: &LocusHaplotypes, segments: &LocusSegments, encoded: &[Vec<u32>], copies: &Copies, anchor: Anchor) -> LocusGrid {
+fn lay_out(locus: &LocusHaplotypes, segments: &LocusSegments, encoded: &[Vec<u32>], copies: &Copies, options: &Options) -> LocusGrid {
     let mut seen: Vec<(&Segment, u64)> =
         segments.distinct.iter().zip(copies.of_segment.iter().copied()).filter(|(_, count)| *count > 0).collect();
     seen.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.bases.cmp(&b.0.bases)));
@@ -360,7 +440,7 @@ fn lay_out(locus: &LocusHaplotypes, segments: &LocusSegments, encoded: &[Vec<u32
         known_segments[segment.place].push(String::from_utf8_lossy(&segment.bases).into_owned());
     }
     let mut slots = vec![0; segments.n_places];
-    match anchor {
+    match options.anchor {
         Anchor::Reference => {
             for ((segment, tokens), _) in segments.distinct.iter().zip(encoded).zip(&copies.of_segment).filter(|(_, count)| **count > 0) {
                 slots[segment.place] = slots[segment.place].max(tokens.len());
@@ -372,7 +452,27 @@ fn lay_out(locus: &LocusHaplotypes, segments: &LocusSegments, encoded: &[Vec<u32
             slots[0] = training.chain([&segments.reference]).map(n_tokens).max().unwrap_or(0);
         }
     }
-    LocusGrid::new(locus, &slots, known_segments)
+    let mut grid = LocusGrid::new(locus, &slots, known_segments);
+    if options.slots() == Slots::Varying {
+        let seen = segments.distinct.iter().zip(encoded).zip(&copies.of_segment).filter(|(_, count)| **count > 0);
+        let varying = varying_slots(&grid, seen.map(|((segment, tokens), _)| (segment.place, tokens.as_slice())));
+        grid.keep(varying);
+    }
+    grid
+}
+
+/// The slots at which these encodings (place, tokens) differ, with the first and the last slot of the row.
+fn varying_slots<'e>(grid: &LocusGrid, encodings: impl Iterator<Item = (usize, &'e [u32])>) -> Vec<usize> {
+    let mut tokens_of_slot: Vec<Option<u32>> = vec![None; grid.n_numbered_slots()];
+    let mut varies = vec![false; grid.n_numbered_slots()];
+    for (place, tokens) in encodings {
+        for offset in 0..grid.slots_in(place) {
+            let (slot, token) = (grid.first_slot[place] + offset, tokens.get(offset).copied().unwrap_or(PAD));
+            varies[slot] |= *tokens_of_slot[slot].get_or_insert(token) != token;
+        }
+    }
+    let last = grid.n_numbered_slots() - 1;
+    (0..=last).filter(|&slot| varies[slot] || slot == 0 || slot == last).collect()
 }
 
 /// Writes the tokens of every distinct haplotype into its row, and measures them.
@@ -391,17 +491,21 @@ fn fill(
         let ((locus, segments), encoded) = found
             .filter(|((locus, _), _)| locus.locus.name == locus_grid.name && locus.locus.len_nt() == locus_grid.len_nt)
             .ok_or_else(|| Error::Inputs(format!("locus `{}` of the tokenizer's grid is not in these sequences", locus_grid.name)))?;
-        let Rows { tokens, unseen, replaced, n_tokens, n_written } = Rows::new(segments, encoded, tokenizer, locus_grid, grid.anchor)?;
-        let n_slots = locus_grid.n_slots();
+        let Rows { tokens, unseen, replaced, unread, n_tokens, n_written } =
+            Rows::new(segments, encoded, tokenizer, locus_grid, grid.anchor)?;
+        let (n_slots, places) = (locus_grid.n_slots(), places_of_grid(locus_grid));
         let mut of_locus = Summary { n_slots, n_distinct_haplotypes: locus.haplotypes.len(), ..Summary::default() };
         of_locus.n_unseen_segments = unseen.iter().filter(|unseen| **unseen).count() as u64;
         of_locus.n_slot_overflows = replaced.iter().filter(|replaced| **replaced).count() as u64;
         for ((haplotype, n_tokens), n_written) in segments.haplotypes.iter().zip(&n_tokens).zip(n_written) {
-            of_locus.n_nt += haplotype.iter().map(|&segment| segments.distinct[segment as usize].bases.len() as u64).sum::<u64>();
+            let with_slots = haplotype.iter().map(|&segment| &segments.distinct[segment as usize]).filter(|s| places[s.place]);
+            of_locus.n_nt += with_slots.map(|segment| segment.bases.len() as u64).sum::<u64>();
             of_locus.n_tokens += *n_tokens as u64;
             of_locus.n_slot_overflows += u64::from(grid.anchor == Anchor::Haplotype && *n_tokens > n_written);
-            of_locus.n_empty_haplotypes += u64::from(*n_tokens == 0);
+            let is_empty = haplotype.iter().all(|&segment| segments.distinct[segment as usize].bases.is_empty());
+            of_locus.n_empty_haplotypes += u64::from(is_empty);
         }
+        of_locus.count_unread(locus, segments, &unread);
         summary.add(&of_locus);
         loci.push(LocusTokens { name: locus.locus.name.clone(), n_slots, tokens, pairs: locus.pairs.clone() });
         measured.unseen.push(unseen);
@@ -418,6 +522,8 @@ struct Rows {
     unseen: Vec<bool>,
     /// Of each distinct segment: it needs more slots than its place has and is read as another.
     replaced: Vec<bool>,
+    /// Of each distinct segment: it differs from all of training where no slot is kept.
+    unread: Vec<bool>,
     /// Of each haplotype, before any segment is replaced or the row cut.
     n_tokens: Vec<usize>,
     /// Of each haplotype, tokens for which its row had room.
@@ -439,14 +545,21 @@ impl Rows {
             Anchor::Reference => fit_into_places(segments, &mut encoded, &unseen, tokenizer, grid)?,
             Anchor::Haplotype => vec![false; encoded.len()],
         };
+        let unread = unread_segments(segments, &encoded, &unseen, tokenizer, grid)?;
         let n_slots = grid.n_slots();
         let mut tokens = vec![PAD; n_slots * segments.haplotypes.len()];
-        let write = |(row, haplotype): (&mut [u32], &Vec<u32>)| {
+        let write = |numbered: &mut Vec<u32>, (row, haplotype): (&mut [u32], &Vec<u32>)| {
             let parts = haplotype.iter().map(|&segment| (segments.distinct[segment as usize].place, &encoded[segment as usize]));
-            write_row(row, parts, grid, anchor)
+            let Some(kept) = grid.kept_slots() else { return write_row(row, parts, grid, anchor) };
+            numbered.clear();
+            numbered.resize(grid.n_numbered_slots(), PAD);
+            let n_written = write_row(numbered, parts, grid, anchor);
+            row.iter_mut().zip(kept).for_each(|(token, &slot)| *token = numbered[slot]);
+            n_written
         };
-        let n_written = tokens.par_chunks_exact_mut(n_slots).zip(&segments.haplotypes).map(write).collect();
-        Ok(Self { tokens, unseen, replaced, n_tokens, n_written })
+        let rows = tokens.par_chunks_exact_mut(n_slots).zip(&segments.haplotypes);
+        let n_written = rows.map_init(Vec::new, write).collect();
+        Ok(Self { tokens, unseen, replaced, unread, n_tokens, n_written })
     }
 }
 
@@ -454,6 +567,31 @@ impl Rows {
 fn unseen_segments(segments: &LocusSegments, grid: &LocusGrid) -> Vec<bool> {
     let known: Vec<HashSet<&[u8]>> = grid.known_segments.iter().map(|known| known.iter().map(String::as_bytes).collect()).collect();
     segments.distinct.iter().map(|segment| !known[segment.place].contains(segment.bases.as_slice())).collect()
+}
+
+/// For each distinct segment, whether it differs from every training segment at a slot that is not kept, or at a place without slots.
+fn unread_segments(
+    segments: &LocusSegments,
+    encoded: &[Vec<u32>],
+    unseen: &[bool],
+    tokenizer: &Tokenizer,
+    grid: &LocusGrid,
+) -> Result<Vec<bool>, Error> {
+    let mut is_kept = vec![grid.kept_slots().is_none(); grid.n_numbered_slots()];
+    grid.kept_slots().unwrap_or_default().iter().for_each(|&slot| is_kept[slot] = true);
+    let is_unread = |((segment, tokens), unseen): ((&Segment, &Vec<u32>), &bool)| {
+        if !unseen {
+            return Ok(false);
+        }
+        let (first, n_slots) = (grid.first_slot[segment.place], grid.slots_in(segment.place));
+        if n_slots == 0 || is_kept[first..first + n_slots].iter().all(|kept| *kept) {
+            return Ok(n_slots == 0);
+        }
+        let known = tokenizer.encode(grid.known_segments[segment.place][0].as_bytes())?;
+        let differs = |offset: usize| tokens.get(offset).unwrap_or(&PAD) != known.get(offset).unwrap_or(&PAD);
+        Ok((0..n_slots).any(|offset| !is_kept[first + offset] && differs(offset)))
+    };
+    segments.distinct.par_iter().zip(encoded).zip(unseen).map(is_unread).collect()
 }
 
 /// A segment that needs more slots than its place has is read as the nearest segment of training there (least edit distance; then the
@@ -467,6 +605,9 @@ fn fit_into_places(
 ) -> Result<Vec<bool>, Error> {
     let fit = |((segment, tokens), unseen): ((&Segment, &mut Vec<u32>), &bool)| {
         let n_slots = grid.slots_in(segment.place);
+        if n_slots == 0 {
+            return Ok(false);
+        }
         let overflows = *unseen && tokens.len() > n_slots;
         if overflows && let Some(nearest) = nearest(&grid.known_segments[segment.place], &segment.bases) {
             *tokens = tokenizer.encode(nearest)?;
@@ -549,7 +690,7 @@ mod tests {
 
     /// Segments of single people too: there are only three.
     fn everything() -> Options {
-        Options { min_token_count: 1, ..Options::default() }
+        Options { min_token_count: 1, slots: Some(Slots::All), ..Options::default() }
     }
 
     fn text_of(tokens: &[u32], tokenizer: &Tokenizer) -> String {
@@ -697,7 +838,7 @@ mod tests {
     #[test]
     fn what_too_few_people_have_is_in_neither_tokenizer_nor_grid() {
         let dictionary = dictionary(Strand::Forward);
-        let of = |min_token_count| Options { segment_length: 10, min_token_count, ..Options::default() };
+        let of = |min_token_count| Options { min_token_count, segment_length: 10, ..everything() };
         // `a` and `b` have the reference, `a` the G of haplotype 1 on one, `c` it with an insertion.
         let made = run(&dictionary, &[0, 1, 2], &of(2)).unwrap();
         let known = &made.grid.loci[0].known_segments;
@@ -743,6 +884,7 @@ mod tests {
                 segment_length: 8,
                 min_token_count: least,
                 anchor: if is_anchored { Anchor::Reference } else { Anchor::Haplotype },
+                slots: Some(Slots::All),
                 ..Options::default()
             };
             let training: Vec<usize> = (0..n as usize).filter(|person| person % 4 != 3).collect();
@@ -759,6 +901,67 @@ mod tests {
                 proptest::prop_assert!(n_people >= least || reference.contains(&text), "{text} is of {n_people} people");
             }
         }
+    }
+
+    /// Single nucleotides, so that a token is a base and the slots of both grids can be compared.
+    fn nucleotides(slots: Slots) -> Options {
+        Options { tokenizer: Some(TokenizerKind::Nucleotide), segment_length: 10, slots: Some(slots), ..everything() }
+    }
+
+    #[test]
+    fn only_slots_with_two_versions_in_training_are_kept_and_the_others_are_known() {
+        let dictionary = dictionary(Strand::Forward);
+        let all = run(&dictionary, &[0, 1, 2], &nucleotides(Slots::All)).unwrap();
+        let varying = run(&dictionary, &[0, 1, 2], &nucleotides(Slots::Varying)).unwrap();
+        let (all, kept) = (&all.tokens.loci[0], &varying.tokens.loci[0]);
+        let differs = |&slot: &usize| (1..4).any(|haplotype| all.row(haplotype)[slot] != all.row(0)[slot]);
+        let expected: Vec<usize> = (0..all.n_slots).filter(|slot| *slot == 0 || *slot == all.n_slots - 1 || differs(slot)).collect();
+        assert_eq!(kept.n_slots, expected.len());
+        for haplotype in 0..4 {
+            let of_all: Vec<u32> = expected.iter().map(|&slot| all.row(haplotype)[slot]).collect();
+            assert_eq!(kept.row(haplotype), of_all);
+        }
+        let known = &varying.grid.loci[0].known_segments;
+        assert!(known.iter().all(|segments| !segments.is_empty()), "the segments of every place are known");
+    }
+
+    #[test]
+    fn a_place_that_does_not_vary_has_no_slot_and_is_not_in_the_vocabulary() {
+        let dictionary = dictionary(Strand::Forward);
+        let options = Options { segment_length: 10, slots: Some(Slots::Varying), ..everything() };
+        // Haplotypes 0 and 1 differ by a G at the first of three places.
+        let made = run(&dictionary, &[0], &options).unwrap();
+        assert_eq!(made.tokens.loci[0].n_slots, 2 + 1);
+        let row = made.tokens.loci[0].row(1);
+        assert_eq!(text_of(row, &made.tokenizer), "ACGTAGGTAC");
+        let in_vocabulary = |bases: &str| (0..made.tokenizer.vocab_len() as u32).any(|id| made.tokenizer.token(id) == Some(bases));
+        assert!(in_vocabulary("ACGTAGGTAC") && !in_vocabulary("GTTGCATGCA"));
+    }
+
+    #[test]
+    fn alleles_where_training_does_not_vary_are_counted_for_every_sample() {
+        let dictionary = dictionary(Strand::Forward);
+        let options = Options { segment_length: 10, slots: Some(Slots::Varying), ..everything() };
+        let made = run(&dictionary, &[0], &options).unwrap();
+        // Sample b has the deletion (one allele, in two places), sample c the insertion; both are new, at places without slots.
+        let summary = &made.summary;
+        assert_eq!((summary.n_unread_alleles, summary.n_samples_with_unread_alleles, summary.most_unread_alleles), (3, 2, 2));
+        assert!(summary.to_string().contains("3 alleles are at places without variation in training and are not read: in 2 samples"));
+        let locus = &dictionary.loci[0];
+        let encoded = encode_haplotypes(locus, 0, &made.tokenizer, &made.grid).unwrap();
+        let approximated: Vec<usize> = encoded.approximated.iter().map(Vec::len).collect();
+        assert_eq!(approximated, [0, 0, 2, 1], "explain reports switches that the model does not read");
+    }
+
+    #[test]
+    fn nothing_that_varies_is_an_error_that_names_the_next_action() {
+        let mut dictionary = dictionary(Strand::Forward);
+        dictionary.loci[0].pairs = vec![[0, 0]; 3];
+        let options = Options { slots: Some(Slots::Varying), ..everything() };
+        let message = run(&dictionary, &[0, 1, 2], &options).unwrap_err().to_string();
+        assert!(message.contains("no place of the loci varies") && message.contains("--slots all"), "{message}");
+        let message = Options { anchor: Anchor::Haplotype, ..options }.kind().unwrap_err().to_string();
+        assert!(message.contains("needs segments anchored to the reference"), "{message}");
     }
 
     #[test]

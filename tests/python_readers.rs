@@ -30,8 +30,9 @@ fn tables_sequences_and_tokens_open_in_python_as_the_document_says() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tempfile::tempdir().unwrap();
     copy(&repository.join("cohort-schema/schemas"), &folder.path().join("cohort-schema/schemas"));
-    // Named as in the document; tokens of segments that one person has, so that everyone in training reads as they are.
-    let pipeline = TINY_PIPELINE.replace("\"tiny\"", "\"linformer\"").replace("segment_length", "min_token_count = 1\nsegment_length");
+    // Named as in the document; every slot, and tokens of segments that one person has, so that everyone in training reads as they are.
+    let pipeline =
+        TINY_PIPELINE.replace("\"tiny\"", "\"linformer\"").replace("segment_length", "slots = 'all'\nmin_token_count = 1\nsegment_length");
     fs::write(folder.path().join("quickstart.toml"), pipeline).unwrap();
     succeed(folder.path(), "run quickstart.toml --out results/quickstart");
     let made = "results/quickstart/0-cohort";

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     pipeline,
     sequence::{self, Samples},
-    tokenization::{Anchor, Options, TokenizerKind},
+    tokenization::{Anchor, Options, Slots, TokenizerKind},
 };
 
 /// Sequences, a tokenizer fitted on the training split only, and tokens of every distinct haplotype.
@@ -72,6 +72,10 @@ pub struct TokenArgs {
     /// own bases; an indel shifts all that follow).
     #[arg(long, default_value = "reference", value_name = "WHERE")]
     anchor: Anchor,
+    /// Which slots rows of tokens have: `varying` (slots with two or more versions among the training samples) or `all`
+    /// [default: varying; all with --anchor haplotype].
+    #[arg(long, value_name = "WHICH")]
+    slots: Option<Slots>,
 }
 
 impl TokenArgs {
@@ -79,7 +83,7 @@ impl TokenArgs {
     #[must_use]
     pub fn options(self) -> Options {
         let Self { tokenizer, vocab_size, max_token_length, kmer_length, kmer_overlapping, .. } = self;
-        let Self { tokenizer_file, segment_length, min_token_count, anchor, .. } = self;
+        let Self { tokenizer_file, segment_length, min_token_count, anchor, slots, .. } = self;
         Options {
             tokenizer,
             vocab_size,
@@ -90,6 +94,7 @@ impl TokenArgs {
             segment_length,
             min_token_count,
             anchor,
+            slots,
         }
     }
 }

@@ -61,6 +61,7 @@ fn require_same_making(expected: (&Folder, &Summary), found: (&Folder, &Summary)
         [
             ("anchor", folder.grid.anchor.to_string()),
             ("segment_length", folder.grid.segment_length.to_string()),
+            ("slots", folder.grid.slots.to_string()),
             ("min_token_count", summary.min_token_count.to_string()),
             ("a tokenizer.json of SHA-256", digest),
         ]

@@ -38,6 +38,50 @@ pub struct Options {
     pub min_token_count: usize,
     /// Where haplotypes are cut into segments.
     pub anchor: Anchor,
+    /// Which slots rows of tokens have; when absent, those that vary where segments are anchored to the reference, otherwise all.
+    pub slots: Option<Slots>,
+}
+
+/// Which slots rows of tokens have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Slots {
+    /// Slots with two or more versions among the training samples (and the reference).
+    Varying,
+    /// Every slot.
+    All,
+}
+
+impl Slots {
+    pub(super) fn all() -> Self {
+        Self::All
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+    pub(super) fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+}
+
+impl std::str::FromStr for Slots {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "varying" => Ok(Self::Varying),
+            "all" => Ok(Self::All),
+            other => Err(format!("`{other}` is neither `varying` nor `all`")),
+        }
+    }
+}
+
+impl std::fmt::Display for Slots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Varying => "varying",
+            Self::All => "all",
+        })
+    }
 }
 
 impl Default for Options {
@@ -52,6 +96,7 @@ impl Default for Options {
             segment_length: 128,
             min_token_count: DEFAULT_MIN_TOKEN_COUNT,
             anchor: Anchor::Reference,
+            slots: None,
         }
     }
 }
@@ -88,10 +133,20 @@ impl Options {
     /// # Errors
     /// As [`Options::kind`].
     pub fn resolved(self) -> Result<Self, Error> {
-        Ok(match self.kind()? {
-            Some(Kind::Bpe { vocab_size, .. }) => Self { tokenizer: Some(TokenizerKind::Bpe), vocab_size: Some(vocab_size), ..self },
-            Some(Kind::Kmer { length_nt, .. }) => Self { kmer_length: Some(length_nt), ..self },
-            Some(Kind::Nucleotide) | None => self,
+        let resolved = Self { slots: Some(self.slots()), ..self };
+        Ok(match resolved.kind()? {
+            Some(Kind::Bpe { vocab_size, .. }) => Self { tokenizer: Some(TokenizerKind::Bpe), vocab_size: Some(vocab_size), ..resolved },
+            Some(Kind::Kmer { length_nt, .. }) => Self { kmer_length: Some(length_nt), ..resolved },
+            Some(Kind::Nucleotide) | None => resolved,
+        })
+    }
+
+    /// Which slots rows of tokens have. Where an indel shifts all that follows, every slot varies.
+    #[must_use]
+    pub fn slots(&self) -> Slots {
+        self.slots.unwrap_or(match self.anchor {
+            Anchor::Reference => Slots::Varying,
+            Anchor::Haplotype => Slots::All,
         })
     }
 
@@ -114,8 +169,8 @@ impl Options {
     /// With a tokenizer that was fitted before in place of one to fit.
     #[must_use]
     pub fn with_tokenizer(&self, file: PathBuf) -> Self {
-        let Self { segment_length, min_token_count, anchor, .. } = *self;
-        Self { tokenizer_file: Some(file), segment_length, min_token_count, anchor, ..Self::default() }
+        let Self { segment_length, min_token_count, anchor, slots, .. } = *self;
+        Self { tokenizer_file: Some(file), segment_length, min_token_count, anchor, slots, ..Self::default() }
     }
 
     /// The tokenizer to fit; `None` where a file gives one.
@@ -126,6 +181,9 @@ impl Options {
         let refuse = |reason: String| Err(Error::Inputs(reason));
         if self.segment_length == 0 || self.max_token_length == Some(0) || self.min_token_count == 0 {
             return refuse("segment_length, max_token_length and min_token_count must be at least 1".into());
+        }
+        if self.anchor == Anchor::Haplotype && self.slots == Some(Slots::Varying) {
+            return refuse("slots = varying needs segments anchored to the reference: leave out slots, or set anchor to reference".into());
         }
         let for_bpe = [("vocab_size", self.vocab_size.is_some()), ("max_token_length", self.max_token_length.is_some())];
         let for_kmer = [("kmer_length", self.kmer_length.is_some()), ("kmer_overlapping", self.kmer_overlapping)];

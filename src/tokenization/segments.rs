@@ -53,6 +53,8 @@ pub(super) struct Segment {
     pub place: usize,
     /// Bases, 5' to 3' on the strand of the locus.
     pub bases: Vec<u8>,
+    /// Alleles other than REF in it; 0 where haplotypes are cut by their own bases.
+    pub n_alleles: u32,
 }
 
 /// One locus cut into segments.
@@ -88,20 +90,20 @@ impl Numbers {
         Self { numbers: vec![HashMap::new(); n_places], distinct: Vec::new() }
     }
 
-    fn number(&mut self, place: usize, bases: &[u8]) -> u32 {
+    fn number(&mut self, place: usize, bases: &[u8], n_alleles: usize) -> u32 {
         if let Some(&known) = self.numbers[place].get(bases) {
             return known;
         }
         let number = self.distinct.len() as u32;
         self.numbers[place].insert(bases.to_vec(), number);
-        self.distinct.push(Segment { place, bases: bases.to_vec() });
+        self.distinct.push(Segment { place, bases: bases.to_vec(), n_alleles: n_alleles as u32 });
         number
     }
 }
 
 fn unanchored(locus: &LocusHaplotypes, segment_length: usize) -> LocusSegments {
     let mut numbers = Numbers::new(1);
-    let mut row = |bases: Vec<u8>| bases.chunks(segment_length).map(|bases| numbers.number(0, bases)).collect::<Vec<u32>>();
+    let mut row = |bases: Vec<u8>| bases.chunks(segment_length).map(|bases| numbers.number(0, bases, 0)).collect::<Vec<u32>>();
     let reference = row(locus.oriented(locus.reference.clone()));
     let haplotypes = (0..locus.haplotypes.len()).map(|haplotype| row(locus.bases(haplotype as u32))).collect();
     LocusSegments { n_places: 1, distinct: numbers.distinct, reference, haplotypes }
@@ -159,7 +161,7 @@ impl<'l> Anchored<'l> {
         let reference = &self.locus.reference[start0 - self.locus.locus.start0..end0 - self.locus.locus.start0];
         let parts = edits.iter().flat_map(|&edit| &self.parts[edit as usize]);
         let here = parts.filter(|(segment, _)| *segment == forward).map(|(_, part)| part);
-        let number = self.numbers.number(place, &self.locus.oriented(splice(reference, start0, here)));
+        let number = self.numbers.number(place, &self.locus.oriented(splice(reference, start0, here)), edits.len());
         self.by_edits[forward].insert(edits.to_vec(), number);
         number
     }

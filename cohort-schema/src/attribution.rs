@@ -26,6 +26,8 @@ pub struct EffectRow {
     pub n_approximated: usize,
     /// Mean change of the logit when one copy of ALT stands in place of REF, over the haplotypes of the people given.
     pub effect: f64,
+    /// Part of `effect` that is of the additive term; the rest is of the deep terms. Empty for a pure sequence model.
+    pub additive_effect: Option<f64>,
     /// Lower end of the 95 % interval over the models of an ensemble; empty for a single model.
     pub ci_low: Option<f64>,
     /// Upper end.
@@ -42,7 +44,7 @@ pub struct EffectRow {
 }
 
 /// Columns of `explain.csv`, in order.
-pub const EFFECT_COLUMNS: [&str; 14] = [
+pub const EFFECT_COLUMNS: [&str; 15] = [
     "locus",
     "contig",
     "position",
@@ -52,6 +54,7 @@ pub const EFFECT_COLUMNS: [&str; 14] = [
     "n_haplotypes",
     "n_approximated",
     "effect",
+    "additive_effect",
     "ci_low",
     "ci_high",
     "effect_rms",

@@ -36,6 +36,7 @@ mod performance;
 mod phenotype;
 mod prediction;
 mod schema;
+mod score_table;
 mod split;
 mod table;
 mod verdict;
@@ -54,6 +55,7 @@ pub use self::{
         read_predictions, write_predictions,
     },
     schema::{Table, json_schema},
+    score_table::ScoreColumn,
     split::{Split, UnknownSplit},
     verdict::{
         ALONE, APOE_COLUMNS, ApoeRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow,

@@ -1,0 +1,166 @@
+//! Scores of samples from a table, as an offset of a model: `FILE:COLUMN`.
+//!
+//! A wide table has `sample_id` and a column of that name. A long one has `sample_id` and names each score in `model` (with its `logit`, as
+//! `predictions.csv`) or in `accession` (with its `sum`, as `raw_scores.csv`).
+
+use std::{
+    collections::HashMap,
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Cohort, Error, table::CsvTable};
+
+/// One score of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ScoreColumn {
+    /// The table.
+    pub path: PathBuf,
+    /// Its column, or the model or accession of its rows.
+    pub column: String,
+}
+
+impl FromStr for ScoreColumn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.rsplit_once(':') {
+            Some((path, column)) if !path.is_empty() && !column.is_empty() => Ok(Self { path: path.into(), column: column.into() }),
+            _ => Err(format!("`{text}` is not FILE:COLUMN, such as scores.csv:PGS004146")),
+        }
+    }
+}
+
+impl fmt::Display for ScoreColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path.display(), self.column)
+    }
+}
+
+impl TryFrom<String> for ScoreColumn {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<ScoreColumn> for String {
+    fn from(score: ScoreColumn) -> Self {
+        score.to_string()
+    }
+}
+
+/// Columns that name the score of a row, and the columns of its value.
+const LONG: [(&str, &str); 2] = [("model", "logit"), ("accession", "sum")];
+
+impl ScoreColumn {
+    /// The score of each sample in the table.
+    ///
+    /// # Errors
+    /// A table that cannot be read, has no such score, a value that is not a finite number, or a sample twice.
+    pub fn read(&self) -> Result<HashMap<String, f64>, Error> {
+        let Self { path, column } = self;
+        let table = CsvTable::open(path)?;
+        let sample = table.column("sample_id")?;
+        let (name, value) = if let Some(value) = table.optional_column(column) {
+            (None, value)
+        } else {
+            let long = LONG.iter().find_map(|(name, value)| Some((table.optional_column(name)?, table.optional_column(value)?)));
+            let (name, value) = long.ok_or_else(|| no_score(path, column, &table))?;
+            (Some(name), value)
+        };
+        let mut scores = HashMap::new();
+        table.each(|row| {
+            if name.is_some_and(|name| row.cell(name) != column) {
+                return Ok(());
+            }
+            let sample_id = row.required(sample)?;
+            if scores.insert(sample_id.to_owned(), row.finite(value)?).is_some() {
+                return Err(row.error(sample, format!("sample `{sample_id}` has two values of {column}: keep one")));
+            }
+            Ok(())
+        })?;
+        if scores.is_empty() { Err(no_score(path, column, &table)) } else { Ok(scores) }
+    }
+
+    /// Adds the score to a cohort as its last covariate, under the name of the column.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; a sample of the cohort without a score; a covariate of that name.
+    pub fn join(&self, cohort: &mut Cohort) -> Result<(), Error> {
+        let Self { path, column } = self;
+        if cohort.covariate_names.contains(column) {
+            return Err(Error::file(path, format!("`{column}` is a covariate of the cohort already: rename one of them")));
+        }
+        let scores = self.read()?;
+        for person in &mut cohort.people {
+            let score = scores.get(&person.sample_id).ok_or_else(|| {
+                let reason =
+                    format!("sample `{}` of the cohort has no value of {column}: add it, or leave the sample out", person.sample_id);
+                Error::file(path, reason)
+            })?;
+            person.covariates.push(*score);
+        }
+        cohort.covariate_names.push(column.clone());
+        Ok(())
+    }
+}
+
+fn no_score(path: &Path, column: &str, table: &CsvTable<'_>) -> Error {
+    let found = table.header().collect::<Vec<_>>().join(", ");
+    Error::file(path, format!("no score `{column}`: neither a column ({found}) nor a `model` or `accession` of its rows has that name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Person, Split};
+    use std::fs;
+
+    fn cohort(samples: &[&str]) -> Cohort {
+        let person = |sample_id: &&str| Person {
+            sample_id: (*sample_id).to_owned(),
+            phenotype: None,
+            split: Split::Train,
+            family_id: None,
+            covariates: vec![60.0],
+        };
+        Cohort { people: samples.iter().map(person).collect(), covariate_names: vec!["age".into()] }
+    }
+
+    fn joined(table: &str, column: &str, samples: &[&str]) -> Result<Vec<f64>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("scores.csv");
+        fs::write(&path, table).unwrap();
+        let score: ScoreColumn = format!("{}:{column}", path.display()).parse().unwrap();
+        let mut cohort = cohort(samples);
+        score.join(&mut cohort).map_err(|error| error.to_string())?;
+        assert_eq!(cohort.covariate_names, ["age", column]);
+        Ok(cohort.people.iter().map(|person| person.covariates[1]).collect())
+    }
+
+    #[test]
+    fn wide_and_long_tables_are_joined_by_sample() {
+        assert_eq!(joined("sample_id,PGS1,PGS2\nb,2,9\na,1,8\n", "PGS2", &["a", "b"]).unwrap(), [8.0, 9.0]);
+        let predictions =
+            "sample_id,model,split,fold,phenotype,logit,probability\na,prs-x,test,,,0.5,0.6\na,y,test,,,9,1\nb,prs-x,test,,,-0.5,0.4\n";
+        assert_eq!(joined(predictions, "prs-x", &["a", "b"]).unwrap(), [0.5, -0.5]);
+        assert_eq!(joined("sample_id,accession,sum\na,PGS1,3\n", "PGS1", &["a"]).unwrap(), [3.0]);
+    }
+
+    #[test]
+    fn what_is_missing_or_double_is_named() {
+        let message = |table: &str, samples: &[&str]| joined(table, "PGS1", samples).unwrap_err();
+        assert!(message("sample_id,PGS1\na,1\n", &["a", "b"]).contains("sample `b` of the cohort has no value of PGS1"));
+        assert!(message("sample_id,PGS1\na,1\na,2\n", &["a"]).contains("line 3"));
+        assert!(message("sample_id,PGS2\na,1\n", &["a"]).contains("no score `PGS1`: neither a column (sample_id, PGS2)"));
+        assert!(message("sample_id,PGS1\na,x\n", &["a"]).contains("`x` is not a finite number"));
+        assert!(joined("sample_id,age\na,1\n", "age", &["a"]).unwrap_err().contains("is a covariate of the cohort already"));
+        assert!("scores.csv".parse::<ScoreColumn>().unwrap_err().contains("FILE:COLUMN"));
+    }
+}

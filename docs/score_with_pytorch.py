@@ -4,7 +4,8 @@
     pip install torch safetensors pandas
     docs/score_with_pytorch.py MODEL TOKENS COHORT.csv > logits.csv
 
-Of one dense Linformer with GELU, the default: pre-norm layers, a projection E for keys and values together, a mean over tokens.
+Of one dense Linformer with GELU and without an additive term (`train --additive none`): pre-norm layers, a projection E for keys and values together, a mean
+over tokens.
 """
 import json, sys
 import pandas as pd, torch
@@ -14,6 +15,8 @@ from safetensors.torch import load_file
 
 model, tokens, cohort = sys.argv[1:]
 config, w = json.load(open(f"{model}/config.json")), load_file(f"{model}/model.safetensors")
+if any("terms" in member for member in config["members"]):
+    sys.exit(f"{model}: this model has an additive term, which this script does not read; train with --additive none")
 stored = load_file(f"{tokens}/tokens.safetensors")
 samples = json.loads(safe_open(f"{tokens}/tokens.safetensors", "pt").metadata()["gf-genomics"])["samples"]
 shape = config["model"]["architecture"]

@@ -17,7 +17,10 @@ use std::path::{Path, PathBuf};
 use gf_cohort_schema::PhenotypeCoding;
 use serde::{Deserialize, Serialize};
 
-use self::{factors::factorise, measure::People};
+use self::{
+    factors::{factorise, factorise_terms},
+    measure::People,
+};
 use crate::{
     dataset,
     nn::Rank,
@@ -115,6 +118,13 @@ pub enum Error {
     /// The bundle would lie over the one it is made from.
     #[error("{}: this is the model itself; choose another folder with --out", .0.display())]
     SameFolder(PathBuf),
+    /// Next to an additive term the factors are not trained further.
+    #[error(
+        "{}: this model has an additive term, whose deep terms are not fine-tuned; leave out --fine-tune-epochs, or train the low-rank model from \
+         this one (train --init MODEL --rank R)",
+        .0.display()
+    )]
+    FineTuning(PathBuf),
     /// The rank saves nothing.
     #[error("{}: rank {rank} makes no layer of this model smaller; choose a lower one, or a share such as 0.5", path.display())]
     NothingSaved {
@@ -176,10 +186,18 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     if config.model.architecture.check_rank(*rank).is_err() {
         return Err(Error::NothingSaved { path: options.model.clone(), rank: f64::from(*rank) });
     }
+    if cohort.as_ref().is_some_and(|cohort| cohort.fine_tuning.is_some())
+        && dense.config.members.iter().any(|member| member.terms.is_some())
+    {
+        return Err(Error::FineTuning(options.model.clone()));
+    }
     config.name = options.name.clone().unwrap_or_else(|| format!("{}-{solver}", config.name));
     let (mut n_layers, mut members) = (0, Vec::with_capacity(dense.members.len()));
-    for (member, seed) in dense.members.iter().zip(*seed..) {
-        let (n, parameters) = factorise(member, &config.model, *solver, seed)?;
+    for ((record, member), seed) in dense.config.members.iter().zip(&dense.members).zip(*seed..) {
+        let (n, parameters) = match &record.terms {
+            None => factorise(member, &config.model, *solver, seed)?,
+            Some(terms) => factorise_terms(member, terms, &config.model, *solver, seed)?,
+        };
         n_layers = n;
         members.push(parameters);
     }

@@ -18,6 +18,7 @@ use std::{
 use candle_core::{Device, Tensor};
 use gf_cohort_schema::{Cohort, Person};
 use gf_tokenizer::PAD;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -83,14 +84,37 @@ pub enum Error {
 }
 
 /// The people of a cohort with their tokens.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Dataset<'d> {
-    tokens: &'d TokenSet,
+    loci: Vec<DataLocus<'d>>,
     people: &'d [Person],
     /// Row of each person in the token set.
     rows: Vec<usize>,
     standardisation: Vec<Standardisation>,
+    /// Added to each person's logit while a model is trained.
+    offsets: Option<Arc<Vec<f32>>>,
     device: Device,
+}
+
+/// A locus of the tokens.
+#[derive(Clone, Debug)]
+struct DataLocus<'d> {
+    tokens: &'d LocusTokens,
+    /// For each haplotype, the first one with the same tokens.
+    same_tokens: Arc<Vec<u32>>,
+}
+
+impl<'d> DataLocus<'d> {
+    fn new(tokens: &'d LocusTokens) -> Self {
+        let mut first_of: HashMap<&[u32], u32> = HashMap::new();
+        let first = (0..tokens.n_haplotypes() as u32).map(|haplotype| *first_of.entry(tokens.row(haplotype)).or_insert(haplotype));
+        Self { same_tokens: Arc::new(first.collect()), tokens }
+    }
+
+    /// Haplotypes of the person in a row of the tokens, as the first ones with the same tokens.
+    fn pair(&self, row: usize) -> [u32; 2] {
+        self.tokens.pairs[row].map(|haplotype| self.same_tokens.get(haplotype as usize).copied().unwrap_or(ABSENT_HAPLOTYPE))
+    }
 }
 
 impl<'d> Dataset<'d> {
@@ -105,7 +129,24 @@ impl<'d> Dataset<'d> {
             return Err(Error::MissingPeople { first: first.sample_id.clone(), n_missing: missing.len(), n_people: cohort.people.len() });
         }
         let rows = cohort.people.iter().map(|person| row_of[person.sample_id.as_str()]).collect();
-        Ok(Self { tokens, people: &cohort.people, rows, standardisation, device: Device::Cpu })
+        let loci = tokens.loci.par_iter().map(DataLocus::new).collect();
+        Ok(Self { loci, people: &cohort.people, rows, standardisation, offsets: None, device: Device::Cpu })
+    }
+
+    /// The same people with other tokens, without covariates; `offsets` (one per person of the cohort) are added to logits in training.
+    #[must_use]
+    pub fn next_to<'o>(&self, loci: &'o [LocusTokens], offsets: Vec<f32>) -> Dataset<'o>
+    where
+        'd: 'o,
+    {
+        Dataset {
+            loci: loci.par_iter().map(DataLocus::new).collect(),
+            people: self.people,
+            rows: self.rows.clone(),
+            standardisation: Vec::new(),
+            offsets: Some(Arc::new(offsets)),
+            device: self.device.clone(),
+        }
     }
 
     /// Makes all tensors on `device`, which is the CPU otherwise.
@@ -120,10 +161,38 @@ impl<'d> Dataset<'d> {
         &self.device
     }
 
-    /// The tokens.
+    /// Number of loci.
     #[must_use]
-    pub fn tokens(&self) -> &TokenSet {
-        self.tokens
+    pub fn n_loci(&self) -> usize {
+        self.loci.len()
+    }
+
+    /// The tokens of a locus.
+    #[must_use]
+    pub fn tokens(&self, locus: usize) -> &LocusTokens {
+        self.loci[locus].tokens
+    }
+
+    /// A person's two haplotypes at a locus; haplotypes with the same tokens have one number. [`ABSENT_HAPLOTYPE`] where there is none.
+    #[must_use]
+    pub fn pair(&self, locus: usize, person: usize) -> [u32; 2] {
+        self.loci[locus].pair(self.rows[person])
+    }
+
+    /// What is added to the logits of some people in training, (people); `None` for nothing.
+    ///
+    /// # Errors
+    /// When the tensor cannot be made.
+    pub fn offsets(&self, people: &[usize]) -> Result<Option<Tensor>, Error> {
+        let Some(offsets) = &self.offsets else { return Ok(None) };
+        let of_people: Vec<f32> = people.iter().map(|&person| offsets[person]).collect();
+        Ok(Some(Tensor::new(of_people, &self.device)?))
+    }
+
+    /// As [`Self::offsets`], for one person; 0 for nothing.
+    #[must_use]
+    pub fn offset(&self, person: usize) -> f32 {
+        self.offsets.as_ref().map_or(0.0, |offsets| offsets[person])
     }
 
     /// Targets of some people: 1 for cases, 0 for controls (and for unknown phenotypes, which no loss may use).
@@ -149,9 +218,9 @@ impl<'d> Dataset<'d> {
     /// # Errors
     /// When a tensor cannot be made.
     pub fn input(&self, people: &[usize]) -> Result<Input, Error> {
-        let loci = self.tokens.loci.iter().enumerate().map(|(number, locus)| {
+        let loci = (0..self.n_loci()).map(|number| {
             let haplotypes = self.haplotypes_of(number, people);
-            let (tokens, mask) = token_rows(locus, &haplotypes)?;
+            let (tokens, mask) = token_rows(self.tokens(number), &haplotypes)?;
             let tokens = tokens.to_device(&self.device)?;
             Ok(LocusInput { tokens, mask, pairs: self.pairs(number, people, &haplotypes)? })
         });
@@ -161,7 +230,7 @@ impl<'d> Dataset<'d> {
     /// The distinct haplotypes some people have at a locus, ascending.
     #[must_use]
     pub fn haplotypes_of(&self, locus: usize, people: &[usize]) -> Vec<u32> {
-        let pairs = people.iter().flat_map(|&person| self.tokens.loci[locus].pairs[self.rows[person]]);
+        let pairs = people.iter().flat_map(|&person| self.pair(locus, person));
         let distinct: BTreeSet<u32> = pairs.filter(|&haplotype| haplotype != ABSENT_HAPLOTYPE).collect();
         distinct.into_iter().collect()
     }
@@ -182,13 +251,18 @@ impl<'d> Dataset<'d> {
         Ok(Some(Tensor::from_vec(values, (people.len(), self.standardisation.len()), &self.device)?))
     }
 
+    /// Standardised covariates of one person.
+    pub fn standardised(&self, person: usize) -> impl Iterator<Item = f64> {
+        self.people[person].covariates.iter().zip(&self.standardisation).map(|(value, column)| column.apply(*value))
+    }
+
     /// Each person's two haplotypes as rows of `haplotypes` (ascending, with all they have); an absent one is the row past the last.
     ///
     /// # Errors
     /// When a tensor cannot be made.
     pub fn pairs(&self, locus: usize, people: &[usize], haplotypes: &[u32]) -> Result<[Tensor; 2], Error> {
         let row = |haplotype: u32| haplotypes.partition_point(|&other| other < haplotype) as u32;
-        let pairs = people.iter().map(|&person| self.tokens.loci[locus].pairs[self.rows[person]].map(row));
+        let pairs = people.iter().map(|&person| self.pair(locus, person).map(row));
         let (first, second): (Vec<u32>, Vec<u32>) = pairs.map(|[a, b]| (a, b)).unzip();
         Ok([Tensor::new(first, &self.device)?, Tensor::new(second, &self.device)?])
     }

@@ -320,6 +320,7 @@ impl<'d> LocusEffects<'d> {
                 n_haplotypes: measured.n_haplotypes,
                 n_approximated: measured.n_approximated,
                 effect: moments.mean(),
+                additive_effect: measured.additive.mean_if_any(),
                 ci_low,
                 ci_high,
                 effect_rms: change(measured),

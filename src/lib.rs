@@ -13,8 +13,8 @@
 //!         v
 //!   dataset               -- a batch of people -> the distinct haplotypes in it
 //!         v
-//!   models, training      -- encode each distinct haplotype once, pool, combine a person's
-//!         |                  two (order-free) over all loci, add covariates, classify       3-models/
+//!   models, training      -- an additive term, and deep terms per locus on what it leaves: encode
+//!         |                  each distinct haplotype once, pool, combine a sample's two      3-models/
 //!         v
 //!   predictions.csv  <--  prs: APOE counts, published weights, penalised regression,
 //!         |                  covariates: the same rows, the same split                      4-baselines/
@@ -33,9 +33,10 @@
 //!
 //! # Who may import whom
 //! `main` -> `cli` -> `pipeline` -> stages. `sequence`, `prs`, `simulate` -> `ingest`. `simulate` -> `prs` (published weights). `tokenization` -> `gf-tokenizer`, `sequence`.
-//! `compress` -> `training`. `explain` -> `score` -> `training`. `training`, `score`, `explain`, `compress` -> `dataset` -> `models` -> `nn`.
+//! `compress` -> `training`. `explain` -> `score` -> `training`. `training`, `score`, `explain`, `compress` -> `dataset` -> `models` -> `nn`;
+//! `models` -> `gf-tokenizer` (which ids are special).
 //! `prs`, `simulate`, `training`, `compress` -> `evaluation::roc` (the one AUROC there is).
-//! `cli`, `prs`, `training` -> `memory`, a leaf; `evaluation`, `prs` -> `regression`, `normal`, two more; `report` -> `normal`. `prs` -> `report` (the one writer of `guards.csv`).
+//! `cli`, `prs`, `training` -> `memory`, a leaf; `evaluation`, `prs`, `training` -> `regression`; `evaluation`, `prs` -> `normal`, two more; `report` -> `normal`. `prs` -> `report` (the one writer of `guards.csv`).
 //! `evaluation`, `explain` -> `report`; `evaluation` and `report` see rows of `gf-cohort-schema` only, never a tensor or a genome;
 //! `models` never see a sample id or a path; `ingest` never sees a phenotype, so it cannot leak one. clap and anyhow stay in
 //! `cli`, `pipeline` and `main`; linfa in `prs`; mpi in `training`; askama, plotly and plotters in `report` (plotters in `explain` too); nalgebra in `compress`,

@@ -2,6 +2,7 @@
 //!
 //! Input -> output: an [`Input`] (the distinct haplotypes of a batch, and which two each person has) -> one logit a person.
 
+pub mod additive;
 mod attention;
 mod config;
 mod conversion;
@@ -9,12 +10,14 @@ mod cost;
 mod encoder;
 mod groups;
 mod head;
+mod risk_model;
 
 pub use self::{
     config::{Architecture, ArchitectureChoice, AttentionKind, Config, LocusShape, Preset, Projection, Sharing},
     conversion::converted,
     cost::Cost,
     groups::Groups,
+    risk_model::{Predictor, RiskModel, TermShape, TokenNumbers, network_prefix, term_tensors},
 };
 
 use std::sync::Arc;

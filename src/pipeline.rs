@@ -149,6 +149,9 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path, division: &
         if let Some(bundle) = &model.init {
             runner.inputs(&[&bundle.join("config.json"), &bundle.join("model.safetensors")])?;
         }
+        if let Some(offset) = &model.offset {
+            runner.inputs(&[&offset.path])?;
+        }
         train(model, &|folder: &Path| model.options(data, &tokens_folder, folder), runner, division)?;
         predictions.push(out.join("3-models").join(model.name()).join("predictions.csv"));
     }

@@ -6,6 +6,7 @@
 //! goes on to the same bytes. With folds or an ensemble several models are trained, the members of one bundle; they can also be trained one by one
 //! ([`run_member`]), and people predicted block by block ([`run_predict`]): [`run_bundle`] then writes the same bytes.
 
+mod additive;
 mod bundle;
 mod checkpoint;
 pub mod cost;
@@ -20,9 +21,12 @@ mod memory;
 mod optimizer;
 mod ranks;
 mod schedule;
+mod selection;
 mod tensorboard;
+mod terms;
 
 pub use self::{
+    additive::{AdditiveKind, Summary as AdditiveSummary},
     bundle::{Bundle, BundleConfig, MemberRecord, weight_files},
     device::{DeviceChoice, leave_cores_to_ours},
     error::Error,
@@ -32,6 +36,7 @@ pub use self::{
     optimizer::{AdamW, Moments},
     ranks::Ranks,
     schedule::{ClassWeights, Schedule},
+    terms::{DeepTerms, TermSummary},
 };
 
 use std::{
@@ -42,16 +47,17 @@ use std::{
 
 use candle_core::{Device, Tensor};
 use gf_cohort_schema::{
-    Cohort, CohortSummary, CovariateChoice, Phenotype, PhenotypeCoding, Prediction, Split, nine_significant_digits, probability,
-    write_predictions,
+    Cohort, CohortSummary, CovariateChoice, Phenotype, PhenotypeCoding, Prediction, ScoreColumn, Split, nine_significant_digits,
+    probability, write_predictions,
 };
 use serde::{Deserialize, Serialize};
 
 use self::{
     init::Initial,
     log::LOG_COLUMNS,
-    member::{Place, Setting, Trained},
+    member::{Place, Setting},
     members::{Member, Plan, mean_logits},
+    terms::{Making, TrainedMember},
 };
 use crate::{
     dataset::{Dataset, Standardisation, logits_within},
@@ -80,8 +86,14 @@ pub struct Options {
     pub name: Option<String>,
     /// The model.
     pub architecture: Architecture,
+    /// The additive term next to it.
+    pub additive: AdditiveKind,
+    /// Over which loci there are deep terms next to an additive term.
+    pub deep_terms: DeepTerms,
     /// Its training.
     pub schedule: Schedule,
+    /// A published score that enters next to the additive term, with a coefficient of its own and without penalty.
+    pub offset: Option<ScoreColumn>,
     /// Bundle whose weights to start from instead of random ones, of the same tokens and covariates. Covariates are scaled by the training
     /// split of this run, whatever their scales were there.
     pub init: Option<PathBuf>,
@@ -143,13 +155,31 @@ pub struct MemberSummary {
     pub best_validation_auroc: f64,
     /// Epochs taken over from a checkpoint.
     pub epochs_resumed: usize,
+    /// How the additive term came about.
+    #[serde(default)]
+    pub additive: Option<additive::Summary>,
+    /// Every deep term next to the additive term, those without weight too.
+    #[serde(default)]
+    pub terms: Vec<TermSummary>,
 }
 
 impl std::fmt::Display for MemberSummary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { fold, seed, n_training, epochs_run, best_epoch, best_validation_auroc, .. } = self;
+        let Self { fold, seed, n_training, epochs_run, best_epoch, best_validation_auroc, additive, terms, .. } = self;
         if let Some(fold) = fold {
             write!(f, "fold {fold}, ")?;
+        }
+        if let Some(additive::Summary { n_candidates, n_weights, l1_ratio, lambda, .. }) = additive {
+            write!(f, "seed {seed}, {n_training} samples; additive term: {n_weights} of {n_candidates} versions have a weight")?;
+            if let Some(lambda) = lambda {
+                write!(f, " (l1_ratio {l1_ratio}, lambda {lambda:.5})")?;
+            }
+            let counting: Vec<&TermSummary> = terms.iter().filter(|term| term.weight > 0.0).collect();
+            write!(f, "; deep terms: {} of {} count", counting.len(), terms.len())?;
+            for term in counting {
+                write!(f, "; {}: weight {:.2}, gain {:.1}, epoch {}", term.loci.join("+"), term.weight, term.gain, term.best_epoch)?;
+            }
+            return write!(f, " (validation AUC {best_validation_auroc:.4})");
         }
         write!(f, "seed {seed}, {n_training} people; epoch {best_epoch} of {epochs_run} kept (validation AUC {best_validation_auroc:.4})")
     }
@@ -196,8 +226,19 @@ impl std::fmt::Display for Summary {
 /// As [`run`].
 pub fn check(options: &Options, cohort: Option<&Cohort>) -> Result<(), Error> {
     options.schedule.check()?;
+    require_additive_term(options)?;
     options.device.open()?;
     cohort.map_or(Ok(()), |cohort| members::require_both_classes(cohort, &options.cohort, &options.schedule))
+}
+
+/// A published score has no place in a pure sequence model.
+fn require_additive_term(options: &Options) -> Result<(), Error> {
+    match &options.offset {
+        Some(offset) if options.additive == AdditiveKind::None => {
+            Err(Error::Options(format!("--offset {offset} needs an additive term: leave out --additive none, or --offset")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Trains the members of one bundle and writes it.
@@ -221,7 +262,7 @@ pub fn run_on(ranks: &Ranks, options: &Options, on_progress: &mut dyn FnMut(Prog
     let setting = prepared.setting(&data);
     let mut trained = Vec::new();
     for (member, place) in prepared.plan.members.iter().zip(&prepared.places) {
-        trained.push(member::train(&setting, member, place, on_progress)?);
+        trained.push(terms::train(&setting, prepared.making(), member, place, on_progress)?);
     }
     if !ranks.is_first() {
         return Ok(None);
@@ -247,7 +288,7 @@ pub fn run_member(options: &Options, number: usize, on_progress: &mut dyn FnMut(
         return Err(Error::Options(format!("there is no member {number} of {n_members}")));
     };
     let data = prepared.data()?;
-    let trained = member::train(&prepared.setting(&data), member, &Place { keep: true, ..place.clone() }, on_progress)?;
+    let trained = terms::train(&prepared.setting(&data), prepared.making(), member, &Place { keep: true, ..place.clone() }, on_progress)?;
     Ok(summary_of(member, &trained))
 }
 
@@ -272,12 +313,27 @@ pub fn run_bundle(options: &Options, rows: &[Prediction]) -> Result<Summary, Err
     let alone = Ranks::alone();
     let prepared = Prepared::new(options, &alone)?;
     let trained = prepared.trained(&prepared.setting(&prepared.data()?))?;
-    let expected = prepared.cohort.people.iter().map(|person| person.sample_id.as_str());
-    if !rows.iter().map(|row| row.sample_id.as_str()).eq(expected) {
-        let reason = format!("predictions of {} people are not those of the cohort, in its order", rows.len());
-        return Err(Error::File { path: options.cohort.clone(), reason });
+    let rows = require_everyone(&prepared, rows)?;
+    prepared.bundle(trained, &rows)
+}
+
+/// The rows model by model, each with everyone of the cohort in its order.
+fn require_everyone(prepared: &Prepared<'_>, rows: &[Prediction]) -> Result<Vec<Prediction>, Error> {
+    let names = match prepared.options.additive {
+        AdditiveKind::None => vec![prepared.name.clone()],
+        AdditiveKind::Dosages | AdditiveKind::Segments => vec![additive_name(&prepared.name), prepared.name.clone()],
+    };
+    let mut sorted = Vec::with_capacity(rows.len());
+    for name in &names {
+        let of_model = || rows.iter().filter(|row| row.model == *name);
+        let expected = prepared.cohort.people.iter().map(|person| person.sample_id.as_str());
+        if !of_model().map(|row| row.sample_id.as_str()).eq(expected) {
+            let reason = format!("predictions of {} samples by {name} are not those of the cohort, in its order", of_model().count());
+            return Err(Error::File { path: prepared.options.cohort.clone(), reason });
+        }
+        sorted.extend(of_model().cloned());
     }
-    prepared.bundle(trained, rows)
+    Ok(sorted)
 }
 
 /// All that members have in common, read and checked.
@@ -291,6 +347,7 @@ struct Prepared<'o> {
     config: Config,
     plan: Plan,
     places: Vec<Place>,
+    loci: Vec<usize>,
     standardisation: Vec<Standardisation>,
     initial: Option<Initial>,
     digest: String,
@@ -300,13 +357,17 @@ impl<'o> Prepared<'o> {
     fn new(options: &'o Options, ranks: &'o Ranks) -> Result<Self, Error> {
         let schedule = &options.schedule;
         schedule.check()?;
+        require_additive_term(options)?;
         // Its `predictions.csv` would be overwritten.
         if options.out.join("prs_model.json").exists() {
             let reason = format!("{} holds what `prs` wrote; choose another folder for the model (--out)", options.out.display());
             return Err(Error::Options(reason));
         }
         let device = options.device.open()?;
-        let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
+        let mut cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
+        if let Some(offset) = &options.offset {
+            offset.join(&mut cohort)?;
+        }
         members::require_both_classes(&cohort, &options.cohort, schedule)?;
         let folder = tokens_for(&cohort, &options.tokens)?;
         let config = config_of(options, &folder, &cohort);
@@ -317,17 +378,24 @@ impl<'o> Prepared<'o> {
         let initial = options.init.as_ref().map(|path| Initial::load(path, &folder.tokenizer, &folder.grid, &cohort, &plan));
         let (name, initial) = (name_of(options), initial.transpose()?);
         let (digest, places) = (digest_of(options, &name, ranks)?, places(options, &plan));
-        Ok(Self { options, ranks, name, device, cohort, folder, config, plan, places, standardisation, initial, digest })
+        let loci = (0..config.loci.len()).collect();
+        Ok(Self { options, ranks, name, device, cohort, folder, config, plan, places, loci, standardisation, initial, digest })
     }
 
     fn data(&self) -> Result<Dataset<'_>, Error> {
         Ok(Dataset::new(&self.folder.tokens, &self.cohort, self.standardisation.clone())?.on(&self.device))
     }
 
+    fn making(&self) -> Making<'_> {
+        let Options { additive, deep_terms, .. } = *self.options;
+        Making { additive, deep_terms, tokenizer: &self.folder.tokenizer }
+    }
+
     fn setting<'s>(&'s self, data: &'s Dataset<'s>) -> Setting<'s> {
         Setting {
             config: &self.config,
             data,
+            loci: &self.loci,
             cohort: &self.cohort,
             schedule: &self.options.schedule,
             digest: &self.digest,
@@ -339,25 +407,33 @@ impl<'o> Prepared<'o> {
     }
 
     /// The members that were trained one by one.
-    fn trained(&self, setting: &Setting<'_>) -> Result<Vec<Trained>, Error> {
-        self.places.iter().map(|place| member::trained(setting, place)).collect()
+    fn trained(&self, setting: &Setting<'_>) -> Result<Vec<TrainedMember>, Error> {
+        self.places.iter().map(|place| terms::trained(setting, self.making(), place)).collect()
     }
 
     /// Writes the bundle.
-    fn bundle(self, trained: Vec<Trained>, rows: &[Prediction]) -> Result<Summary, Error> {
+    fn bundle(self, trained: Vec<TrainedMember>, rows: &[Prediction]) -> Result<Summary, Error> {
         let Self { options, name, cohort, folder, config, plan, places, standardisation, .. } = self;
         let summary = Summary {
             name: name.clone(),
             cohort: cohort.summary(),
-            n_parameters: trained.first().map_or(0, |trained| trained.n_parameters),
+            n_parameters: trained.first().map_or(0, |trained| trained.facts.n_parameters),
             members: plan.members.iter().zip(&trained).map(|(member, trained)| summary_of(member, trained)).collect(),
-            out_of_fold_auroc: out_of_fold_auroc(&cohort, rows)?,
+            out_of_fold_auroc: out_of_fold_auroc(&name, rows)?,
             constant_covariates: standardisation.iter().filter(|column| column.is_constant()).map(|column| column.name.clone()).collect(),
         };
-        let records =
-            summary.members.iter().map(|member| MemberRecord { fold: member.fold, seed: member.seed, best_epoch: member.best_epoch });
-        let config = BundleConfig::new(name, config, folder.genome, standardisation, records.collect());
-        let log = trained.iter().enumerate().flat_map(|(number, trained)| trained.log.iter().map(move |log| log.row(number + 1)));
+        let record = |(member, trained): (&MemberSummary, &TrainedMember)| MemberRecord {
+            fold: member.fold,
+            seed: member.seed,
+            best_epoch: member.best_epoch,
+            terms: trained.terms.clone(),
+        };
+        let records = summary.members.iter().zip(&trained).map(record).collect();
+        let config = BundleConfig::new(name, config, folder.genome, standardisation, records);
+        let of_member = |(number, trained): (usize, &'_ TrainedMember)| -> Vec<_> {
+            trained.log.iter().map(|(term, log)| log.row(number + 1, *term)).collect()
+        };
+        let log = trained.iter().enumerate().flat_map(of_member);
         // Nothing new lies beside an older bundle that is still whole.
         output::remove_if_there(&options.out.join("config.json"))?;
         output::for_others::write_csv(&options.out.join("training_log.csv"), &LOG_COLUMNS, log)?;
@@ -365,8 +441,7 @@ impl<'o> Prepared<'o> {
         let members = trained.into_iter().map(|trained| trained.weights).collect();
         Bundle { config, tokenizer: folder.tokenizer, grid: folder.grid, members }.save(&options.out)?;
         for place in &places {
-            output::remove_if_there(&place.checkpoint)?;
-            output::remove_if_there(&place.trained)?;
+            terms::remove_files(place)?;
         }
         Ok(summary)
     }
@@ -383,7 +458,24 @@ fn config_of(options: &Options, folder: &tokenization::Folder, cohort: &Cohort) 
 }
 
 fn name_of(options: &Options) -> String {
-    options.name.clone().unwrap_or_else(|| options.architecture.preset.to_string())
+    options.name.clone().unwrap_or_else(|| default_name(&options.architecture, options.additive))
+}
+
+/// Name of the additive term by itself in every table.
+pub const ADDITIVE: &str = "additive";
+
+/// Name of a model in every table when none is given: that of the preset, after `additive+` where there is an additive term.
+#[must_use]
+pub fn default_name(architecture: &Architecture, additive: AdditiveKind) -> String {
+    match additive {
+        AdditiveKind::None => architecture.preset.to_string(),
+        AdditiveKind::Dosages | AdditiveKind::Segments => format!("{ADDITIVE}+{}", architecture.preset),
+    }
+}
+
+/// Name of the additive term of a model by itself: `additive`, or that of the model with `-additive` where it has a name of its own.
+fn additive_name(model: &str) -> String {
+    if model.starts_with(ADDITIVE) { ADDITIVE.to_owned() } else { format!("{model}-{ADDITIVE}") }
 }
 
 /// The tokens, if nobody whom they were fitted on is held out now.
@@ -402,6 +494,7 @@ fn places(options: &Options, plan: &Plan) -> Vec<Place> {
     let n_members = plan.members.len();
     let place = |number: usize| Place {
         number: (number, n_members),
+        term: None,
         checkpoint: options.out.join(if number == 1 {
             "checkpoint.safetensors".into()
         } else {
@@ -424,59 +517,89 @@ pub fn trained_file(number: usize) -> String {
 }
 
 /// Rows of `predictions.csv` of some people: the mean logit over the members that may predict a person.
-fn predictions(setting: &Setting<'_>, prepared: &Prepared<'_>, trained: &[Trained], people: &[usize]) -> Result<Vec<Prediction>, Error> {
-    let Prepared { name, cohort, plan, .. } = prepared;
-    let means = mean_logits(plan.members.iter().map(|member| member.fold), &plan.fold_of, people, |place, people| {
-        let model = bundle::build(setting.config, &trained[place].weights, setting.device)?;
-        Ok(logits_within(setting.schedule.bytes(), &model, setting.data, people)?)
-    })?;
-    let row = |(&index, logit): (&usize, f64)| {
-        let person = &cohort.people[index];
-        Prediction {
-            sample_id: person.sample_id.clone(),
-            model: name.clone(),
-            split: person.split,
-            fold: plan.fold_of[index],
-            phenotype: person.phenotype,
-            logit,
-            probability: probability(logit),
-        }
+fn predictions(
+    setting: &Setting<'_>,
+    prepared: &Prepared<'_>,
+    trained: &[TrainedMember],
+    people: &[usize],
+) -> Result<Vec<Prediction>, Error> {
+    let Prepared { name, cohort, plan, options, .. } = prepared;
+    let folds = || plan.members.iter().map(|member| member.fold);
+    let bytes = setting.schedule.bytes();
+    let model = |place: usize| bundle::build(setting.config, trained[place].terms.as_deref(), &trained[place].weights, setting.device);
+    let rows_of = |name: &str, logits: Vec<f64>| -> Vec<Prediction> {
+        let row = |(&index, logit): (&usize, f64)| {
+            let person = &cohort.people[index];
+            Prediction {
+                sample_id: person.sample_id.clone(),
+                model: name.to_owned(),
+                split: person.split,
+                fold: plan.fold_of[index],
+                phenotype: person.phenotype,
+                logit,
+                probability: probability(logit),
+            }
+        };
+        people.iter().zip(logits).map(row).collect()
     };
-    Ok(people.iter().zip(means).map(row).collect())
+    let whole =
+        mean_logits(folds(), &plan.fold_of, people, |place, people| Ok(logits_within(bytes, &model(place)?, setting.data, people)?))?;
+    if options.additive == AdditiveKind::None {
+        return Ok(rows_of(name, whole));
+    }
+    let additive = mean_logits(folds(), &plan.fold_of, people, |place, people| {
+        let model = model(place)?.additive_alone().ok_or_else(|| Error::Options("a member has no additive term".into()))?;
+        Ok(logits_within(bytes, &model, setting.data, people)?)
+    })?;
+    Ok([rows_of(&additive_name(name), additive), rows_of(name, whole)].concat())
 }
 
-fn out_of_fold_auroc(cohort: &Cohort, rows: &[Prediction]) -> Result<Option<f64>, Error> {
+fn out_of_fold_auroc(name: &str, rows: &[Prediction]) -> Result<Option<f64>, Error> {
     if rows.iter().all(|row| row.fold.is_none()) {
         return Ok(None);
     }
     let of = |phenotype| -> Vec<f64> {
-        let in_class = rows.iter().zip(&cohort.people).filter(|(row, person)| row.fold.is_some() && person.phenotype == Some(phenotype));
+        let in_class = rows.iter().filter(|row| row.model == name && row.fold.is_some() && row.phenotype == Some(phenotype));
         // As they are written: the same whether they were read back or not.
-        in_class.map(|(row, _)| nine_significant_digits(row.logit).parse().unwrap_or(row.logit)).collect()
+        in_class.map(|row| nine_significant_digits(row.logit).parse().unwrap_or(row.logit)).collect()
     };
     roc::auroc(&of(Phenotype::Case), &of(Phenotype::Control)).map(Some).map_err(|error| Error::Options(error.to_string()))
 }
 
-fn summary_of(member: &Member, trained: &Trained) -> MemberSummary {
+fn summary_of(member: &Member, trained: &TrainedMember) -> MemberSummary {
     MemberSummary {
         fold: member.fold,
         seed: member.seed,
         n_training: member.training.len(),
         n_validation: member.validation.len(),
         epochs_run: trained.log.len(),
-        best_epoch: trained.best_epoch,
-        best_validation_auroc: trained.best_validation_auroc,
+        best_epoch: trained.facts.best_epoch,
+        best_validation_auroc: trained.facts.best_validation_auroc,
         epochs_resumed: trained.epochs_resumed,
+        additive: trained.facts.additive,
+        terms: trained.facts.terms.clone(),
     }
 }
 
 /// Digest of everything that the trained weights depend on.
 fn digest_of(options: &Options, name: &str, ranks: &Ranks) -> Result<String, Error> {
-    let Options { tokens, phenotype_coding, covariates, architecture, schedule, device, .. } = options;
+    let Options { tokens, phenotype_coding, covariates, architecture, additive, deep_terms, offset, schedule, device, .. } = options;
     let mut inputs = vec![options.cohort.clone(), tokens.join("tokens.safetensors"), tokens.join("tokenizer.json")];
+    inputs.extend(options.offset.iter().map(|offset| offset.path.clone()));
     inputs.extend(options.init.iter().flat_map(|bundle| std::iter::once(bundle.join("config.json")).chain(weight_files(bundle))));
     let inputs = inputs.iter().map(|path| output::sha256_of_file(path)).collect::<Result<Vec<_>, _>>()?;
-    let parts = serde_json::json!([inputs, name, phenotype_coding, covariates, architecture, schedule, device]);
+    let parts = serde_json::json!([
+        inputs,
+        name,
+        phenotype_coding,
+        covariates,
+        architecture,
+        additive,
+        deep_terms,
+        offset.as_ref().map(|offset| &offset.column),
+        schedule,
+        device
+    ]);
     // More ranks are larger steps.
     let of_ranks = if ranks.n() > 1 { format!("{} ranks", ranks.n()) } else { String::new() };
     Ok(output::sha256(format!("{parts}{of_ranks}").as_bytes()))

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
+use gf_cohort_schema::ScoreColumn;
 
 use super::{architecture::ArchitectureArgs, cohort::CohortArgs, record::Record};
 use crate::{
     pipeline::{self, progress},
-    training::{self, ClassWeights, DeviceChoice, Options, Ranks, Resume, Schedule},
+    training::{self, AdditiveKind, ClassWeights, DeepTerms, DeviceChoice, Options, Ranks, Resume, Schedule},
 };
 
 /// Train a model on tokens; the weights of the epoch with the best validation AUC are kept.
@@ -26,11 +27,24 @@ pub struct Args {
     /// Folder of the model bundle to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Name of the model in every table [default: the preset].
+    /// Name of the model in every table [default: the preset, after `additive+` with an additive term].
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
     architecture: ArchitectureArgs,
+    /// Additive term next to the deep terms: a penalised regression on copies of each segment version, or on dosages of each allele. `none`
+    /// trains a pure sequence model.
+    #[arg(long, default_value_t = AdditiveKind::default(), value_name = "KIND")]
+    additive: AdditiveKind,
+    /// Deep terms next to the additive term: one per locus (loci), one over all loci (joint, finds effects between loci), or both
+    /// (loci-and-joint). Validation decides how much each counts.
+    #[arg(long, default_value_t = DeepTerms::default(), value_name = "WHICH")]
+    deep_terms: DeepTerms,
+    /// Published score to learn on top of. It enters next to the additive term with a coefficient of its own, and the model learns what it leaves.
+    /// COLUMN is a column of FILE, or a model of a `predictions.csv`, or an accession of a `raw_scores.csv`. `score` then needs a column
+    /// of this name in its --cohort.
+    #[arg(long, value_name = "FILE:COLUMN")]
+    offset: Option<ScoreColumn>,
     /// Passes over the training people, at most.
     #[arg(long, default_value_t = Schedule::default().epochs)]
     epochs: usize,
@@ -116,6 +130,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         out: args.out,
         name: args.name,
         architecture: args.architecture.architecture()?,
+        additive: args.additive,
+        deep_terms: args.deep_terms,
+        offset: args.offset,
         schedule: Schedule {
             epochs: args.epochs,
             batch_size: args.batch_size,
@@ -161,7 +178,13 @@ fn train(ranks: &Ranks, options: &Options, member: Option<usize>, report_cost: b
         None => {
             if let Some(summary) = training::run_on(ranks, options, &mut progress(ranks.is_first()))? {
                 if let Some(record) = record {
-                    record.finish("train", options, [&options.tokens, &options.cohort].into_iter().chain(&options.init), &summary)?;
+                    let offset = options.offset.as_ref().map(|offset| &offset.path);
+                    record.finish(
+                        "train",
+                        options,
+                        [&options.tokens, &options.cohort].into_iter().chain(&options.init).chain(offset),
+                        &summary,
+                    )?;
                 }
                 eprint!("{summary}");
             }

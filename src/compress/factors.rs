@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::{Error, Solver, solver};
 use crate::{
-    models::{Config, Model},
+    models::{Config, Model, TermShape, network_prefix, term_tensors},
     nn::Parameters,
     training::Weights,
 };
@@ -22,6 +22,26 @@ pub fn factorise(dense: &Weights, low_rank: &Config, solver: Solver, seed: u64) 
     let mut new = Parameters::seeded(seed);
     Model::new(low_rank, &mut new)?;
     replace(dense, &new, solver)
+}
+
+/// As [`factorise`], for every network of the deep terms of a member with an additive term, which stays as it is.
+pub fn factorise_terms(
+    dense: &Weights,
+    terms: &[TermShape],
+    low_rank: &Config,
+    solver: Solver,
+    seed: u64,
+) -> Result<(usize, Weights), Error> {
+    let (mut n_layers, mut parameters) = (0, dense.clone());
+    for (number, shape) in terms.iter().enumerate() {
+        for (place, network) in term_tensors(&mut parameters, number, shape.networks).into_iter().enumerate() {
+            let (n, factors) = factorise(&network, &shape.config(low_rank), solver, seed)?;
+            n_layers += n;
+            let prefix = network_prefix(number, place);
+            parameters.extend(factors.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)));
+        }
+    }
+    Ok((n_layers, parameters))
 }
 
 fn replace(dense: &Weights, new: &Parameters, solver: Solver) -> Result<(usize, Weights), Error> {

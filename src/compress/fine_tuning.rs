@@ -6,7 +6,7 @@ use gf_cohort_schema::CovariateChoice;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, OnCohort};
-use crate::training::{self, Bundle, DeviceChoice, Progress, Resume, Schedule};
+use crate::training::{self, AdditiveKind, Bundle, DeepTerms, DeviceChoice, Progress, Resume, Schedule};
 
 /// How the low-rank model is trained further; all else is as `train` has it by default.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +49,10 @@ impl FineTuning {
             out: out.into(),
             name: Some(config.name.clone()),
             architecture: config.model.architecture.clone(),
+            additive: AdditiveKind::None,
+            deep_terms: DeepTerms::default(),
             schedule: Schedule { epochs, patience: epochs, learning_rate, seed, folds, ensemble, ..Schedule::default() },
+            offset: None,
             init: Some(start.into()),
             device: DeviceChoice::Cpu,
             tensorboard: None,

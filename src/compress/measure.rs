@@ -16,10 +16,10 @@ use super::{Error, OnCohort};
 use crate::{
     dataset::Dataset,
     evaluation::roc,
-    models::Model,
+    models::{Predictor, RiskModel},
     output,
     tokenization::Folder,
-    training::{Bundle, folds_of, weight_files},
+    training::{self, Bundle, folds_of, weight_files},
 };
 
 /// Haplotypes in a timed forward pass.
@@ -132,7 +132,7 @@ pub fn all(bundles: &[(&str, &Bundle, &Path)], people: Option<&People>) -> Resul
         let bytes_of = |path: PathBuf| fs::metadata(&path).map(|found| found.len()).map_err(output::at(&path));
         measured.push(Measured {
             name: (*name).to_owned(),
-            parameters: bundle.members.len() as u64 * bundle.config.model.cost()?.parameters,
+            parameters: training::cost::parameters(bundle)?,
             bytes: weight_files(folder).map(bytes_of).sum::<Result<u64, _>>()?,
             milliseconds,
             validation_auroc: auroc(Split::Validation),
@@ -143,7 +143,7 @@ pub fn all(bundles: &[(&str, &Bundle, &Path)], people: Option<&People>) -> Resul
 }
 
 /// Milliseconds a haplotype of the members of each bundle.
-fn times(models: &[Vec<Model>]) -> Result<Vec<f64>, Error> {
+fn times(models: &[Vec<RiskModel>]) -> Result<Vec<f64>, Error> {
     let mut times = vec![Vec::with_capacity(PASSES); models.len()];
     for pass in 0..=PASSES {
         for (members, times) in models.iter().zip(&mut times) {
@@ -161,7 +161,7 @@ fn times(models: &[Vec<Model>]) -> Result<Vec<f64>, Error> {
     Ok(times.into_iter().map(median).collect())
 }
 
-fn encode_all_loci(model: &Model) -> Result<(), Error> {
+fn encode_all_loci(model: &RiskModel) -> Result<(), Error> {
     let config = model.config();
     for (number, locus) in config.loci.iter().enumerate() {
         let n = HAPLOTYPES * locus.n_slots;

@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor, Var};
 
 use super::{Dataset, Error, token_rows};
 use crate::{
-    models::{Architecture, AttentionKind, Config, Groups, Model},
+    models::{Architecture, AttentionKind, Config, Groups, Model, Predictor},
     tokenization::LocusTokens,
 };
 
@@ -43,28 +43,34 @@ pub fn haplotypes_at_a_time(config: &Config, locus: usize, bytes: usize) -> usiz
 /// # Errors
 /// When the model does not fit the data.
 pub fn encode_in_groups(model: &Model, dataset: &Dataset<'_>, locus: usize, haplotypes: &[u32]) -> Result<Groups, Error> {
-    let (tokens, mask) = token_rows(&dataset.tokens().loci[locus], haplotypes)?;
+    let (tokens, mask) = token_rows(dataset.tokens(locus), haplotypes)?;
     Ok(model.encode_in_groups(locus, &tokens.to_device(dataset.device())?, &mask)?)
 }
 
-/// (haplotypes, hidden) for rows of any tokens on the slots of a locus, with nothing kept for gradients; no rows for none.
+/// (haplotypes, width) for rows of any tokens on the slots of a locus, with nothing kept for gradients; no rows for none.
 ///
 /// # Errors
 /// When the model does not fit the data.
-pub fn encode_rows(model: &Model, locus: usize, tokens: &LocusTokens, rows: &[u32], device: &Device) -> Result<Tensor, Error> {
+pub fn encode_rows(model: &impl Predictor, locus: usize, tokens: &LocusTokens, rows: &[u32], device: &Device) -> Result<Tensor, Error> {
     if rows.is_empty() {
-        return Ok(Tensor::zeros((0, model.config().architecture.hidden), DType::F32, device)?);
+        return Ok(Tensor::zeros((0, model.width(locus)), DType::F32, device)?);
     }
     let (tokens, mask) = token_rows(tokens, rows)?;
     Ok(model.encode_only(locus, &tokens.to_device(device)?, &mask)?)
 }
 
-/// (haplotypes, hidden) for some haplotypes of a locus, so many at a time, as a leaf: nothing of the way to it is kept.
+/// (haplotypes, width) for some haplotypes of a locus, so many at a time, as a leaf: nothing of the way to it is kept.
 ///
 /// # Errors
 /// When the model does not fit the data.
-pub fn encode_in_parts(model: &Model, dataset: &Dataset<'_>, locus: usize, haplotypes: &[u32], at_a_time: usize) -> Result<Var, Error> {
-    let encode = |haplotypes: &[u32]| encode_rows(model, locus, &dataset.tokens().loci[locus], haplotypes, dataset.device());
+pub fn encode_in_parts(
+    model: &impl Predictor,
+    dataset: &Dataset<'_>,
+    locus: usize,
+    haplotypes: &[u32],
+    at_a_time: usize,
+) -> Result<Var, Error> {
+    let encode = |haplotypes: &[u32]| encode_rows(model, locus, dataset.tokens(locus), haplotypes, dataset.device());
     let parts = haplotypes.chunks(at_a_time).map(encode).collect::<Result<Vec<_>, _>>()?;
     Ok(Var::from_tensor(&if parts.is_empty() { encode(&[])? } else { Tensor::cat(&parts, 0)? })?)
 }

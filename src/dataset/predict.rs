@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::{Dataset, Error, encode_in_parts, haplotypes_at_a_time};
-use crate::models::Model;
+use crate::models::Predictor;
 
 /// Memory that a pass over haplotypes may take where nobody says.
 pub const BYTES: usize = 1 << 30;
@@ -16,7 +16,7 @@ const PEOPLE_AT_A_TIME: usize = 4096;
 ///
 /// # Errors
 /// When the model does not fit the data.
-pub fn logits(model: &Model, dataset: &Dataset<'_>, people: &[usize]) -> Result<Vec<f32>, Error> {
+pub fn logits(model: &impl Predictor, dataset: &Dataset<'_>, people: &[usize]) -> Result<Vec<f32>, Error> {
     logits_within(BYTES, model, dataset, people)
 }
 
@@ -24,9 +24,9 @@ pub fn logits(model: &Model, dataset: &Dataset<'_>, people: &[usize]) -> Result<
 ///
 /// # Errors
 /// When the model does not fit the data.
-pub fn logits_within(bytes: usize, model: &Model, dataset: &Dataset<'_>, people: &[usize]) -> Result<Vec<f32>, Error> {
+pub fn logits_within(bytes: usize, model: &impl Predictor, dataset: &Dataset<'_>, people: &[usize]) -> Result<Vec<f32>, Error> {
     let (mut wanted, mut encoded) = (Vec::new(), Vec::new());
-    for locus in 0..dataset.tokens().loci.len() {
+    for locus in 0..dataset.n_loci() {
         let haplotypes = dataset.haplotypes_of(locus, people);
         let at_a_time = haplotypes_at_a_time(model.config(), locus, bytes).min(HAPLOTYPES_AT_A_TIME);
         // As leaves: neither the way to a part nor that to all is kept.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     dataset::{BYTES, Dataset, HAPLOTYPES_AT_A_TIME, encode_in_parts, encode_rows, haplotypes_at_a_time},
-    models::Model,
+    models::{Predictor, RiskModel},
     sequence::{ABSENT_HAPLOTYPE, Dictionary},
     tokenization::{Grid, LocusTokens},
     training::Bundle,
@@ -47,6 +47,8 @@ pub struct Measured {
     pub n_approximated: usize,
     /// Of each contrast, over the switches that the model reads as they are; over all where it reads none so.
     pub contrasts: Vec<Moments>,
+    /// The part of the first contrast that is of the additive term, where the models have one.
+    pub additive: Moments,
 }
 
 impl Measured {
@@ -58,6 +60,7 @@ impl Measured {
         self.n_approximated += usize::from(approximated);
         if none_read_so_far && !approximated {
             self.contrasts.fill(Moments::default());
+            self.additive = Moments::default();
         }
         none_read_so_far || !approximated
     }
@@ -79,6 +82,11 @@ impl Moments {
         self.sums.resize(of_models.len(), 0.0);
         self.sums.iter_mut().zip(of_models).for_each(|(sum, value)| *sum += weight * value);
         self.squares += weight * mean(of_models).powi(2);
+    }
+
+    /// As [`Self::mean`]; `None` where nothing was added.
+    pub fn mean_if_any(&self) -> Option<f64> {
+        (self.weight > 0.0).then(|| self.mean())
     }
 
     /// Mean over copies and models.
@@ -135,7 +143,7 @@ fn t_quantile(degrees_of_freedom: usize) -> f64 {
 
 /// People and the models that read them.
 pub struct People<'p> {
-    models: Vec<Model>,
+    models: Vec<RiskModel>,
     tokenizer: &'p Tokenizer,
     grid: &'p Grid,
     dictionary: &'p Dictionary,
@@ -196,8 +204,8 @@ impl<'p> People<'p> {
     }
 
     fn haplotypes_in_a_pass(&self, locus: usize, versions: usize) -> usize {
-        let hidden = self.models.first().map_or(0, |model| model.config().architecture.hidden);
-        let bytes = size_of::<f32>() * (self.grid.loci[locus].n_slots() + hidden * self.models.len());
+        let widths: usize = self.models.iter().map(|model| model.width(locus)).sum();
+        let bytes = size_of::<f32>() * (self.grid.loci[locus].n_slots() + widths);
         (PASS_BYTES / (bytes * versions).max(1)).max(1)
     }
 
@@ -247,6 +255,8 @@ struct Logits {
     rows: Vec<u32>,
     /// Of each model, rows x copies.
     of_models: Vec<Vec<f32>>,
+    /// Of each model with an additive term, the score of each row.
+    additive: Vec<Vec<f32>>,
 }
 
 impl Logits {
@@ -254,14 +264,18 @@ impl Logits {
         let mut rows: Vec<u32> = versions.iter().flatten().flat_map(|versions| versions.rows.iter().copied()).collect();
         rows.sort_unstable();
         rows.dedup();
-        let mut of_models = Vec::with_capacity(encoded.len());
+        let (mut of_models, mut additive) = (Vec::with_capacity(encoded.len()), Vec::new());
         if !rows.is_empty() {
             let wanted = Tensor::new(rows.as_slice(), people.data.device())?;
             for (model, encoded) in encoded.iter().enumerate() {
-                of_models.push(people.logits(model, locus, copies, &encoded.index_select(&wanted, 0)?)?);
+                let versions = encoded.index_select(&wanted, 0)?;
+                of_models.push(people.logits(model, locus, copies, &versions)?);
+                if people.models[model].has_additive() {
+                    additive.push(versions.narrow(1, 0, 1)?.flatten_all()?.to_vec1::<f32>()?);
+                }
             }
         }
-        Ok(Self { n_copies: copies.len(), rows, of_models })
+        Ok(Self { n_copies: copies.len(), rows, of_models, additive })
     }
 
     /// Adds the contrasts of one switch, each copy with this weight.
@@ -269,7 +283,14 @@ impl Logits {
         if !measured.takes(versions.approximated) {
             return;
         }
-        let starts: Vec<usize> = versions.rows.iter().map(|&row| self.rows.partition_point(|&other| other < row) * self.n_copies).collect();
+        let places: Vec<usize> = versions.rows.iter().map(|&row| self.rows.partition_point(|&other| other < row)).collect();
+        let starts: Vec<usize> = places.iter().map(|place| place * self.n_copies).collect();
+        if !self.additive.is_empty() {
+            let of_model =
+                |scores: &Vec<f32>| places.iter().zip(contrasts[0]).map(|(&place, factor)| factor * f64::from(scores[place])).sum();
+            let of_models: Vec<f64> = self.additive.iter().map(of_model).collect();
+            measured.additive.add(weight * self.n_copies as f64, &of_models);
+        }
         let mut of_models = vec![0.0; self.of_models.len()];
         for (contrast, moments) in contrasts.iter().zip(&mut measured.contrasts) {
             for copy in 0..self.n_copies {
@@ -282,12 +303,12 @@ impl Logits {
     }
 }
 
-fn at_a_time(model: &Model, locus: usize) -> usize {
+fn at_a_time(model: &RiskModel, locus: usize) -> usize {
     haplotypes_at_a_time(model.config(), locus, BYTES).min(HAPLOTYPES_AT_A_TIME)
 }
 
 /// (rows, hidden) of every row of tokens; none where no switch could be made.
-fn encode_all(model: &Model, locus: usize, tokens: &LocusTokens, device: &Device) -> Result<Tensor, Error> {
+fn encode_all(model: &RiskModel, locus: usize, tokens: &LocusTokens, device: &Device) -> Result<Tensor, Error> {
     let rows: Vec<u32> = (0..tokens.n_haplotypes() as u32).collect();
     let mut parts = vec![encode_rows(model, locus, tokens, &[], device)?];
     for rows in rows.chunks(at_a_time(model, locus)) {

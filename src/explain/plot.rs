@@ -120,6 +120,7 @@ mod tests {
             frequency: 0.5,
             n_haplotypes: 1,
             n_approximated: 0,
+            additive_effect: None,
             effect: 1.0 / rank as f64,
             ci_low: None,
             ci_high: None,

@@ -303,6 +303,12 @@ impl Config {
         Ok(())
     }
 
+    /// The same architecture over some of the loci and without covariates, as a deep term next to an additive term has it.
+    #[must_use]
+    pub fn of_loci(&self, loci: &[usize]) -> Self {
+        Self { loci: loci.iter().map(|&locus| self.loci[locus].clone()).collect(), n_covariates: 0, ..self.clone() }
+    }
+
     /// Slots of a window of Linformer's projections by windows: as wide as the longest locus needs for `projected_length` of them, so that a
     /// shorter locus has fewer.
     pub(super) fn window(&self) -> usize {

@@ -345,6 +345,7 @@ fn inputs(plan: &Plan, pipeline: &Path) -> Vec<PathBuf> {
     files.extend(plan.further_files().map(Path::to_path_buf));
     files.extend(plan.tokens.tokenizer_file.clone());
     files.extend(plan.models.iter().filter_map(|model| Some(model.init.as_ref()?.join("config.json"))));
+    files.extend(plan.models.iter().filter_map(|model| Some(model.offset.as_ref()?.path.clone())));
     files
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding};
+use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, ScoreColumn};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     prs::{self, GenomeBuild, ScoringOptions},
     sequence::{self, ApplyFilters, Policies, Regions, Samples},
     simulate, tokenization,
-    training::{self, DeviceChoice, Schedule},
+    training::{self, AdditiveKind, DeepTerms, DeviceChoice, Schedule},
 };
 
 /// The whole file, resolved.
@@ -101,6 +101,12 @@ pub struct ModelPlan {
     name: Option<String>,
     /// The model.
     pub architecture: Architecture,
+    /// The additive term next to the deep terms.
+    pub additive: AdditiveKind,
+    /// Over which loci there are deep terms.
+    pub deep_terms: DeepTerms,
+    /// Published score to learn on top of, `FILE:COLUMN`.
+    pub offset: Option<ScoreColumn>,
     /// Its training; the seed is the file's.
     pub schedule: Schedule,
     /// Bundle whose weights to start from.
@@ -114,7 +120,7 @@ pub struct ModelPlan {
 impl ModelPlan {
     /// Name in every table and of its folder.
     pub fn name(&self) -> String {
-        self.name.clone().unwrap_or_else(|| self.architecture.preset.to_string())
+        self.name.clone().unwrap_or_else(|| training::default_name(&self.architecture, self.additive))
     }
 
     /// Options of its training.
@@ -127,6 +133,9 @@ impl ModelPlan {
             out: out.to_path_buf(),
             name: Some(self.name()),
             architecture: self.architecture.clone(),
+            additive: self.additive,
+            deep_terms: self.deep_terms,
+            offset: self.offset.clone(),
             schedule: self.schedule.clone(),
             init: self.init.clone(),
             device: self.device,
@@ -135,9 +144,10 @@ impl ModelPlan {
         }
     }
 
-    /// What matters beside the contents of files: a bundle to start from counts by its own.
+    /// What matters next to the contents of files: a bundle to start from and a table of scores count by their own.
     pub fn key(&self) -> impl Serialize {
-        Self { init: None, ..self.clone() }
+        let offset = self.offset.clone().map(|offset| ScoreColumn { path: PathBuf::new(), ..offset });
+        Self { init: None, offset, ..self.clone() }
     }
 }
 
@@ -332,13 +342,14 @@ impl Plan {
         tokens.tokenizer_file.iter_mut().for_each(at);
         let mut models = if file.models.is_empty() { vec![ModelPlan::default()] } else { file.models };
         models.iter_mut().filter_map(|model| model.init.as_mut()).for_each(at);
+        models.iter_mut().filter_map(|model| Some(&mut model.offset.as_mut()?.path)).for_each(at);
         for (index, model) in models.iter().enumerate() {
             let name = model.name();
             if models[..index].iter().any(|other| other.name() == name) {
                 bail!("{}: two models are named `{name}`; give each [[models]] a name of its own", path.display());
             }
-            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || name.starts_with(['.', '-']) {
-                bail!("{}: `{name}` cannot name a model: use letters, digits, `-`, `_` and `.`", path.display());
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c)) || name.starts_with(['.', '-']) {
+                bail!("{}: `{name}` cannot name a model: use letters, digits, `-`, `_`, `.` and `+`", path.display());
             }
             model.architecture.check_unused().with_context(|| format!("{}: model `{name}`", path.display()))?;
             if gf_cohort_schema::is_baseline(&name) {
@@ -453,7 +464,7 @@ mod tests {
         assert!(read("seed = 5\n").unwrap_err().to_string().contains("either [simulate] or [data]"));
         assert!(read("[simulate]\n[[models]]\n[[models]]\n").unwrap_err().to_string().contains("two models"));
         let of_another = read("[simulate]\n[[models]]\n[models.architecture]\npreset = \"primer\"\nsharing = \"headwise\"\n");
-        assert!(format!("{:#}", of_another.unwrap_err()).contains("model `primer`: `sharing` is of the attention"));
+        assert!(format!("{:#}", of_another.unwrap_err()).contains("model `additive+primer`: `sharing` is of the attention"));
         assert!(read("[simulate]\n[[models]]\nname = \"../x\"\n").unwrap_err().to_string().contains("cannot name"));
     }
 

@@ -13,17 +13,20 @@ pub fn progress(speaks: bool) -> impl FnMut(Progress<'_>) {
     let bar = if speaks { ProgressBar::no_length() } else { ProgressBar::hidden() };
     let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let (mut member, mut n_epochs, mut of_members) = (0, 0, String::new());
+    let (mut running, mut n_epochs, mut of_members) = ((0, None), 0, String::new());
     let mut member_started = Instant::now();
     // Of a resumed member, epochs that took no time now.
     let mut epochs_before = 0;
     move |event| match event {
-        Progress::Step { member: (number, n_members), epoch: (epoch, n), step: (step, n_steps), loss, stop } => {
+        Progress::Step { member: (number, n_members), term, epoch: (epoch, n), step: (step, n_steps), loss, stop } => {
             stop.set(interrupt::signal().is_some());
-            if number != member {
-                (member, epochs_before) = (number, epoch - 1);
+            if (number, term) != running {
+                (running, epochs_before) = ((number, term), epoch - 1);
                 member_started = Instant::now();
                 of_members = if n_members > 1 { format!("model {number}/{n_members}, ") } else { String::new() };
+                if let Some((term, n_terms)) = term.filter(|(_, n_terms)| *n_terms > 1) {
+                    of_members = format!("{of_members}deep term {term}/{n_terms}, ");
+                }
             }
             n_epochs = n;
             bar.set_length(n_steps as u64);

@@ -192,6 +192,7 @@ fn effect_record(row: &EffectRow) -> [String; EFFECT_COLUMNS.len()] {
         row.n_haplotypes.to_string(),
         row.n_approximated.to_string(),
         six_decimals(Some(row.effect)),
+        six_decimals(row.additive_effect),
         six_decimals(row.ci_low),
         six_decimals(row.ci_high),
         six_decimals(Some(row.effect_rms)),

@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Error, Weights, cost, members::mean_logits};
 use crate::{
     dataset::{Dataset, Standardisation, logits},
-    models::{Config, Model},
-    nn::Parameters,
+    models::{Config, RiskModel, TermShape, additive},
     output,
     sequence::Provenance,
     stored,
@@ -39,15 +38,18 @@ pub struct BundleConfig {
 }
 
 /// Where a member of a bundle comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MemberRecord {
     /// 1-based fold that it has not seen; absent without folds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fold: Option<u32>,
     /// Seed of the training.
     pub seed: u64,
-    /// Epoch whose weights these are.
+    /// Epoch whose weights these are; 0 with an additive term, where each deep term has its own.
     pub best_epoch: usize,
+    /// Deep terms next to the additive term; absent for a pure sequence model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Vec<TermShape>>,
 }
 
 impl BundleConfig {
@@ -92,7 +94,7 @@ impl Bundle {
         }
         output::for_others::write(&folder.join("tokenizer.json"), |out| out.write_all(self.tokenizer.json().as_bytes()))?;
         self.grid.save(&folder.join("grid.json"))?;
-        cost::write(folder, &self.config.name, &self.config.model)?;
+        cost::write(folder, self)?;
         Ok(output::for_others::write_json(&config, &self.config)?)
     }
 
@@ -122,7 +124,7 @@ impl Bundle {
         for number in 0..config.members.len() {
             let path = folder.join(file_name(number));
             let parameters = weights(&path)?;
-            if let Err(error) = build(&config.model, &parameters, &Device::Cpu) {
+            if let Err(error) = build(&config.model, config.members[number].terms.as_deref(), &parameters, &Device::Cpu) {
                 return Err(wrong(&path, format!("does not fit config.json: {error}")));
             }
             members.push(parameters);
@@ -134,8 +136,9 @@ impl Bundle {
     ///
     /// # Errors
     /// When the device refuses.
-    pub fn models<'b>(&'b self, device: &'b Device) -> impl Iterator<Item = Result<Model, Error>> + 'b {
-        self.members.iter().map(move |parameters| Ok(build(&self.config.model, parameters, device)?))
+    pub fn models<'b>(&'b self, device: &'b Device) -> impl Iterator<Item = Result<RiskModel, Error>> + 'b {
+        let members = self.config.members.iter().zip(&self.members);
+        members.map(move |(record, parameters)| Ok(build(&self.config.model, record.terms.as_deref(), parameters, device)?))
     }
 
     /// Mean logit of all members for each of `people` (numbers into the cohort), in their order; on the device of the data.
@@ -157,15 +160,15 @@ impl Bundle {
     pub fn held_out_logits(&self, data: &Dataset<'_>, fold_of: &[Option<u32>]) -> Result<Vec<f64>, Error> {
         let everyone: Vec<usize> = (0..fold_of.len()).collect();
         mean_logits(self.config.members.iter().map(|member| member.fold), fold_of, &everyone, |place, people| {
-            let model = build(&self.config.model, &self.members[place], data.device())?;
+            let model = build(&self.config.model, self.config.members[place].terms.as_deref(), &self.members[place], data.device())?;
             Ok(logits(&model, data, people)?)
         })
     }
 }
 
 /// A model with these weights.
-pub(super) fn build(config: &Config, parameters: &Weights, device: &Device) -> candle_core::Result<Model> {
-    Model::new(config, &mut Parameters::saved(parameters.clone()).on(device))
+pub(super) fn build(config: &Config, terms: Option<&[TermShape]>, parameters: &Weights, device: &Device) -> candle_core::Result<RiskModel> {
+    RiskModel::load(config, terms, parameters.clone(), device)
 }
 
 /// Files of the weights of a bundle.
@@ -196,6 +199,10 @@ fn weights(path: &Path) -> Result<Weights, Error> {
     let mut parameters = Weights::new();
     for (name, view) in SafeTensors::deserialize(&bytes).map_err(|error| wrong(path, error.to_string()))?.tensors() {
         let tensor = view.load(&Device::Cpu)?;
+        if name.ends_with(additive::VERSIONS) && tensor.dtype() == DType::U32 {
+            parameters.insert(name, tensor);
+            continue;
+        }
         if tensor.dtype() != DType::F32 {
             return Err(wrong(path, format!("tensor `{name}` is of type {:?}, not F32", tensor.dtype())));
         }

@@ -71,9 +71,14 @@ impl Checkpoint {
         Self { state, partial: Partial::default(), best: BTreeMap::new(), moments: Moments::default() }
     }
 
+    /// The log of the best epoch so far.
+    pub fn best_log(&self) -> Option<&EpochLog> {
+        self.state.log.get(self.state.best_epoch.checked_sub(1)?)
+    }
+
     /// Takes over an epoch's result; keeps its weights when they are the best so far.
-    pub fn end_epoch(&mut self, log: EpochLog, parameters: &Parameters) -> Result<(), Error> {
-        if log.validation_auroc > self.state.best_validation_auroc {
+    pub fn end_epoch(&mut self, log: EpochLog, is_better: bool, parameters: &Parameters) -> Result<(), Error> {
+        if is_better {
             self.state.best_validation_auroc = log.validation_auroc;
             self.state.best_epoch = log.epoch;
             self.best =

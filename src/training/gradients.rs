@@ -81,12 +81,16 @@ fn of_batch(
     weights: &Tensor,
     bytes: usize,
 ) -> Result<(f64, GradStore), Error> {
-    let haplotypes: Vec<Vec<u32>> = (0..data.tokens().loci.len()).map(|locus| data.haplotypes_of(locus, people)).collect();
+    let haplotypes: Vec<Vec<u32>> = (0..data.n_loci()).map(|locus| data.haplotypes_of(locus, people)).collect();
     let pairs = (0..haplotypes.len()).map(|locus| data.pairs(locus, people, &haplotypes[locus])).collect::<Result<Vec<_>, _>>()?;
     let pairs: Vec<&[Tensor; 2]> = pairs.iter().collect();
-    let (covariates, targets) = (data.covariates(people)?, data.targets(people)?);
+    let (covariates, targets, offsets) = (data.covariates(people)?, data.targets(people)?, data.offsets(people)?);
     let loss_of = |encoded: &[Tensor]| -> Result<Tensor, Error> {
         let logits = model.classify(encoded, &pairs, covariates.as_ref())?;
+        let logits = match &offsets {
+            Some(offsets) => (logits + offsets)?,
+            None => logits,
+        };
         Ok(weighted_binary_cross_entropy(&logits, &targets, weights)?)
     };
 

@@ -7,18 +7,27 @@ use std::{collections::HashMap, path::Path};
 use gf_cohort_schema::{Cohort, read_predictions};
 use gf_tokenizer::Tokenizer;
 
-use super::{Bundle, Error, Plan, Weights};
+use super::{Bundle, Error, MemberRecord, Plan, Weights};
 use crate::{
-    models::{AttentionKind, Config, converted},
+    models::{AttentionKind, Config, Model, TermShape, converted, term_tensors},
+    nn::Parameters,
     tokenization::Grid,
 };
 
 /// A bundle to start from, checked against the tokens, covariates and folds of this run.
 #[derive(Debug)]
 pub struct Initial {
-    config: Config,
+    attention: AttentionKind,
     /// One for each member of this run, or one for all.
-    members: Vec<Weights>,
+    members: Vec<Vec<InitialTerm>>,
+}
+
+/// A deep term to start from; that of a pure sequence model is over all loci.
+#[derive(Debug)]
+struct InitialTerm {
+    loci: Vec<usize>,
+    config: Config,
+    weights: Weights,
 }
 
 impl Initial {
@@ -43,24 +52,56 @@ impl Initial {
         } else {
             require_same_folds(&bundle, folder, cohort, plan)?;
             let n = if bundle.members.len() == plan.members.len() { plan.members.len() } else { 1 };
-            return Ok(Self { config: bundle.config.model, members: bundle.members.into_iter().take(n).collect() });
+            let attention = bundle.config.model.architecture.attention;
+            return Ok(Self { attention, members: terms_of(bundle).into_iter().take(n).collect() });
         };
         wrong(format!("its {differs} is not that of these tokens, so its weights mean other places: use the tokens it was trained on"))
     }
 
     /// Whether the hash functions of `ecoformer` come with the weights; a conversion from another attention makes new ones, still to be fitted.
     pub fn has_hashes(&self) -> bool {
-        self.config.architecture.attention == AttentionKind::Ecoformer
+        self.attention == AttentionKind::Ecoformer
     }
 
-    /// The weights of a model of configuration `to` that member `number` (1-based), of seed `seed`, starts from.
+    /// The weights of a model of configuration `to` over `loci` that member `number` (1-based), of seed `seed`, starts from: those of the bundle's
+    /// deep term over the same loci, or new ones where it has none.
     ///
     /// # Errors
     /// Architectures that cannot be converted into each other.
-    pub fn weights(&self, number: usize, to: &Config, seed: u64) -> Result<Weights, Error> {
-        let weights = self.members.get(number - 1).or(self.members.first()).cloned().unwrap_or_default();
-        converted(&self.config, weights, to, seed).map_err(|error| Error::Options(format!("--init: {error}")))
+    pub fn weights(&self, number: usize, loci: &[usize], to: &Config, seed: u64) -> Result<Weights, Error> {
+        let member = self.members.get(number - 1).or(self.members.first());
+        let Some((from, weights)) =
+            member.and_then(|terms| terms.iter().find(|term| term.loci == loci)).map(|term| (&term.config, &term.weights))
+        else {
+            return Ok(seeded(to, seed)?);
+        };
+        converted(from, weights.clone(), to, seed).map_err(|error| Error::Options(format!("--init: {error}")))
     }
+}
+
+/// The deep terms of each member of a bundle.
+fn terms_of(bundle: Bundle) -> Vec<Vec<InitialTerm>> {
+    let config = bundle.config.model;
+    let all: Vec<usize> = (0..config.loci.len()).collect();
+    let of_member = |(record, mut weights): (&MemberRecord, Weights)| match &record.terms {
+        None => vec![InitialTerm { loci: all.clone(), config: config.clone(), weights }],
+        Some(shapes) => {
+            let term = |(number, shape): (usize, &TermShape)| InitialTerm {
+                loci: shape.loci.clone(),
+                config: shape.config(&config),
+                weights: term_tensors(&mut weights, number, shape.networks).swap_remove(0),
+            };
+            shapes.iter().enumerate().map(term).collect()
+        }
+    };
+    bundle.config.members.iter().zip(bundle.members).map(of_member).collect()
+}
+
+/// New weights.
+fn seeded(config: &Config, seed: u64) -> candle_core::Result<Weights> {
+    let mut parameters = Parameters::seeded(seed);
+    Model::new(config, &mut parameters)?;
+    parameters.iter().chain(parameters.buffers()).map(|(name, var)| Ok((name.to_owned(), var.as_tensor().copy()?))).collect()
 }
 
 /// A member of a fold must not start from weights that have learnt from the people it holds out: with folds, here or there, both must be the same.

@@ -23,13 +23,14 @@ pub struct EpochLog {
     pub people_per_second: f64,
 }
 
-/// Columns of `training_log.csv`: the member of the bundle, then those of [`EpochLog`].
-pub(super) const LOG_COLUMNS: [&str; 8] =
-    ["member", "epoch", "train_loss", "validation_auroc", "validation_loss", "learning_rate", "seconds", "people_per_second"];
+/// Columns of `training_log.csv`: the member of the bundle, its deep term (1-based; 1 for a pure sequence
+/// model), then those of [`EpochLog`].
+pub(super) const LOG_COLUMNS: [&str; 9] =
+    ["member", "term", "epoch", "train_loss", "validation_auroc", "validation_loss", "learning_rate", "seconds", "people_per_second"];
 
 impl EpochLog {
     /// Numbers in a row of the checkpoint's log.
-    pub(super) const LEN: usize = LOG_COLUMNS.len() - 1;
+    pub(super) const LEN: usize = LOG_COLUMNS.len() - 2;
 
     pub(super) fn numbers(&self) -> [f64; Self::LEN] {
         let Self { epoch, train_loss, validation_auroc, validation_loss, learning_rate, seconds, people_per_second } = *self;
@@ -37,9 +38,9 @@ impl EpochLog {
     }
 
     /// As a line of the table.
-    pub(super) fn row(&self, member: usize) -> impl Serialize {
+    pub(super) fn row(&self, member: usize, term: usize) -> impl Serialize + use<> {
         let [_, rest @ ..] = self.numbers();
-        (member, self.epoch, rest)
+        (member, term, self.epoch, rest)
     }
 
     pub(super) fn from_numbers(row: &[f64]) -> Option<Self> {
@@ -55,6 +56,8 @@ pub enum Progress<'p> {
     Step {
         /// 1-based member of the bundle, of how many.
         member: (usize, usize),
+        /// 1-based deep term of the member, of how many; `None` for a pure sequence model.
+        term: Option<(usize, usize)>,
         /// 1-based epoch, of how many.
         epoch: (usize, usize),
         /// Steps done, of how many.

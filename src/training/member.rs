@@ -12,7 +12,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    AdamW, EpochLog, Error, Progress, Ranks, Resume, Schedule, Weights,
+    AdamW, EpochLog, Error, Progress, Ranks, Resume, Schedule, Weights, additive,
     checkpoint::Checkpoint,
     gradients::{self, Batching},
     init::Initial,
@@ -28,10 +28,12 @@ use crate::{
 };
 
 /// What all members have in common.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Setting<'s> {
     pub config: &'s Config,
     pub data: &'s Dataset<'s>,
+    /// Numbers of the loci of `config` and `data` among all loci.
+    pub loci: &'s [usize],
     pub cohort: &'s Cohort,
     pub schedule: &'s Schedule,
     /// Of everything the weights depend on.
@@ -48,6 +50,8 @@ pub struct Setting<'s> {
 pub struct Place {
     /// 1-based, of how many.
     pub number: (usize, usize),
+    /// 1-based deep term of the member, of how many; `None` for a pure sequence model.
+    pub term: Option<(usize, usize)>,
     pub checkpoint: PathBuf,
     /// The member as it was trained by itself: a checkpoint under a name of its own, which no run that is still at work writes to.
     pub trained: PathBuf,
@@ -55,6 +59,36 @@ pub struct Place {
     pub keep: bool,
     /// Folder of its TensorBoard events.
     pub events: Option<PathBuf>,
+}
+
+impl Place {
+    /// Files of a deep term (1-based) of the member.
+    pub fn of_term(&self, number: usize, n_terms: usize) -> Self {
+        let with_term = |path: &Path| {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            path.with_file_name(format!("{stem}-term-{number}.safetensors"))
+        };
+        Self {
+            number: self.number,
+            term: Some((number, n_terms)),
+            checkpoint: with_term(&self.checkpoint),
+            trained: with_term(&self.trained),
+            keep: false,
+            events: self.events.as_ref().map(|folder| folder.join(format!("term-{number}"))),
+        }
+    }
+}
+
+impl Place {
+    /// Files of the network of a deep term that does not see a fold (1-based) of the training samples.
+    pub fn of_fold(&self, fold: u64) -> Self {
+        let with_fold = |path: &Path| {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            path.with_file_name(format!("{stem}-fold-{fold}.safetensors"))
+        };
+        let events = self.events.as_ref().map(|folder| folder.join(format!("fold-{fold}")));
+        Self { checkpoint: with_fold(&self.checkpoint), trained: with_fold(&self.trained), events, ..self.clone() }
+    }
 }
 
 /// A trained member.
@@ -105,9 +139,11 @@ pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress:
     let Setting { config, data, cohort, schedule, digest, device, ranks, .. } = *setting;
     let (mut checkpoint, parameters, has_hashes) = match (resumed(setting, place)?, setting.initial) {
         (Some((checkpoint, weights)), _) => (checkpoint, Parameters::saved(weights), true),
-        (None, Some(initial)) => {
-            (Checkpoint::start(digest), Parameters::saved(initial.weights(place.number.0, config, member.seed)?), initial.has_hashes())
-        }
+        (None, Some(initial)) => (
+            Checkpoint::start(digest),
+            Parameters::saved(initial.weights(place.number.0, setting.loci, config, member.seed)?),
+            initial.has_hashes(),
+        ),
         (None, None) => (Checkpoint::start(digest), Parameters::seeded(member.seed), false),
     };
     let mut parameters = parameters.on(device);
@@ -146,7 +182,7 @@ pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress:
             checkpoint.partial.loss_sum += loss * people.len() as f64;
             let stop = Cell::new(false);
             let (epoch, step) = ((epoch, schedule.epochs), (step + 1, n_steps));
-            on_progress(Progress::Step { member: place.number, epoch, step, loss, stop: &stop });
+            on_progress(Progress::Step { member: place.number, term: place.term, epoch, step, loss, stop: &stop });
             // All or none: who goes on alone would wait for the others for ever.
             let stops = ranks.any(stop.get());
             if ranks.is_first() && (stops || saved.elapsed() >= BETWEEN_CHECKPOINTS) {
@@ -170,7 +206,13 @@ pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress:
             people_per_second: member.training.len() as f64 / training_seconds,
         };
         on_progress(Progress::Epoch(&log));
-        checkpoint.end_epoch(log.clone(), &parameters)?;
+        let is_better = match checkpoint.best_log() {
+            None => true,
+            // Next to an additive term the loss decides: the AUC of the sum hardly moves while a weak term is learnt.
+            Some(best) if place.term.is_some() => log.validation_loss < best.validation_loss,
+            Some(best) => log.validation_auroc > best.validation_auroc,
+        };
+        checkpoint.end_epoch(log.clone(), is_better, &parameters)?;
         if ranks.is_first() {
             checkpoint.save(&place.checkpoint, &parameters)?;
         }
@@ -192,14 +234,19 @@ pub fn train(setting: &Setting<'_>, member: &Member, place: &Place, on_progress:
 /// It is not there, or it belongs to other inputs or options.
 pub fn trained(setting: &Setting<'_>, place: &Place) -> Result<Trained, Error> {
     let Some((checkpoint, weights)) = Checkpoint::load_if_there(&place.trained, setting.digest, setting.device)? else {
-        let (number, n_members) = place.number;
-        let reason = format!("member {number} of {n_members} is not trained yet: train it first");
-        return Err(Error::File { path: place.trained.clone(), reason });
+        return Err(not_trained(place));
     };
     let mut parameters = Parameters::saved(weights).on(setting.device);
     Model::new(setting.config, &mut parameters)?;
     let n_epochs = checkpoint.state.log.len();
     Ok(Trained::of(checkpoint, parameters.n_values(), n_epochs))
+}
+
+/// A member that is asked for before it is there.
+pub fn not_trained(place: &Place) -> Error {
+    let (number, n_members) = place.number;
+    let reason = format!("member {number} of {n_members} is not trained yet: train it first");
+    Error::File { path: place.trained.clone(), reason }
 }
 
 /// The member as it was trained by itself, or the state it was stopped in.
@@ -232,17 +279,23 @@ fn judge(model: &Model, setting: &Setting<'_>, people: &[usize]) -> Result<Optio
     let Setting { data, cohort, schedule, ranks, .. } = *setting;
     let (mut cases, mut controls, mut loss) = (Vec::new(), Vec::new(), 0.0);
     for (&person, logit) in people.iter().zip(ranks.of_all(people, |part| logits_within(schedule.bytes(), model, data, part))?) {
-        let logit = f64::from(logit);
+        let logit = f64::from(logit) + f64::from(data.offset(person));
         if !logit.is_finite() {
             return Ok(None);
         }
         let is_case = cohort.people[person].phenotype.is_some_and(Phenotype::is_case);
-        let away = if is_case { -logit } else { logit };
-        loss += away.max(0.0) + (-away.abs()).exp().ln_1p();
+        loss += additive::loss(logit, is_case);
         if is_case { &mut cases } else { &mut controls }.push(logit);
     }
     let auroc = roc::auroc(&cases, &controls).map_err(|error| Error::Options(error.to_string()))?;
     Ok(Some((auroc, loss / people.len() as f64)))
+}
+
+/// AUC of logits.
+pub fn auroc(logits: &[f64], is_case: &[bool]) -> Result<f64, Error> {
+    let of_class =
+        |class: bool| -> Vec<f64> { logits.iter().zip(is_case).filter(|(_, is)| **is == class).map(|(logit, _)| *logit).collect() };
+    roc::auroc(&of_class(true), &of_class(false)).map_err(|error| Error::Options(error.to_string()))
 }
 
 fn diverged(epoch: usize, step: usize, schedule: &Schedule, checkpoint: &Path) -> Error {

@@ -135,7 +135,7 @@ fn group_of(folds: &[Vec<usize>], held_out: usize) -> (Option<u32>, Vec<usize>, 
 
 /// Deals people into folds, whole families together, so that every fold has about as many cases and as many controls: in random order, but
 /// large families first, each goes where fewest of its class are.
-fn deal(cohort: &Cohort, people: Vec<usize>, n_folds: usize, seed: u64) -> Result<Vec<Vec<usize>>, Error> {
+pub(super) fn deal(cohort: &Cohort, people: Vec<usize>, n_folds: usize, seed: u64) -> Result<Vec<Vec<usize>>, Error> {
     let mut families: BTreeMap<(Option<&str>, usize), Vec<usize>> = BTreeMap::new();
     for person in people {
         let key = cohort.people[person].family_id.as_deref().map_or((None, person), |family| (Some(family), 0));

@@ -1,0 +1,420 @@
+//! Fits the additive term: a penalised logistic regression on the versions of every slot (or on their alleles) and the covariates.
+//!
+//! Input -> output: samples with tokens, training and validation samples -> an [`Additive`], and each sample's additive logit as the deep
+//! terms may see it. A training sample's logit comes from a fit that has not seen it (cross-fitting): an in-sample fit leaves a residual
+//! without any signal.
+//!
+//! The penalty is that of the elastic net (`regression::elastic_net`). Its strength and its share of L1 are those with the least loss on
+//! the out-of-fold training samples and the validation samples together.
+
+use std::collections::BTreeMap;
+
+use gf_cohort_schema::{Cohort, Phenotype, nine_significant_digits};
+use gf_tokenizer::Tokenizer;
+use ndarray::{Array1, Array2, ShapeBuilder};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Error,
+    members::{Member, deal},
+};
+use crate::{
+    dataset::Dataset,
+    models::additive::{Additive, VersionWeight},
+    regression::elastic_net::{Penalty, Problem, Solution},
+    sequence::ABSENT_HAPLOTYPE,
+};
+
+/// What the additive term has weights for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdditiveKind {
+    /// Copies of each allele: the single-base differences between the versions of a slot.
+    Dosages,
+    /// Copies of each version of a slot.
+    #[default]
+    Segments,
+    /// No additive term: a pure sequence model.
+    None,
+}
+
+impl std::str::FromStr for AdditiveKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "dosages" => Ok(Self::Dosages),
+            "segments" => Ok(Self::Segments),
+            "none" => Ok(Self::None),
+            other => Err(format!("`{other}` is none of `dosages`, `segments`, `none`")),
+        }
+    }
+}
+
+impl std::fmt::Display for AdditiveKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Dosages => "dosages",
+            Self::Segments => "segments",
+            Self::None => "none",
+        })
+    }
+}
+
+/// Folds of the training samples for cross-fitting.
+const FOLDS: usize = 5;
+/// Copies of a version among the training samples that it needs to get a weight.
+const MIN_COPIES: usize = 5;
+/// Shares of the penalty on absolute values that are tried.
+const L1_RATIOS: [f64; 3] = [0.1, 0.5, 0.9];
+/// Penalties of a path, evenly on the scale of logarithms.
+const PATH: usize = 40;
+/// The weakest penalty of a path, as a share of the weakest at which no version has a weight.
+const WEAKEST: f64 = 0.005;
+/// A path ends after so many weaker penalties in a row that are not better.
+const PATIENCE: usize = 8;
+
+/// A fitted additive term.
+#[derive(Clone, Debug)]
+pub struct Fit {
+    /// The term.
+    pub additive: Additive,
+    /// Additive logit of each sample of the cohort: out of fold for training samples, of the term for validation samples, 0 for others.
+    pub logits: Vec<f32>,
+    /// The part of each locus in `logits`, relative to its mean over the training samples.
+    pub of_loci: Vec<Vec<f32>>,
+    /// Coefficient of each deep term.
+    pub of_deep_terms: Vec<f64>,
+    /// What was chosen.
+    pub summary: Summary,
+}
+
+/// How the additive term came about.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Versions or alleles that could get a weight.
+    pub n_candidates: usize,
+    /// Those with a weight.
+    pub n_weights: usize,
+    /// Share of the penalty on absolute values.
+    pub l1_ratio: f64,
+    /// Penalty per sample (glmnet's lambda); `None` where only covariates and deep terms have a coefficient.
+    pub lambda: Option<f64>,
+    /// Mean loss over the out-of-fold training samples and the validation samples.
+    pub loss: f64,
+}
+
+/// Something that haplotypes have copies of: some tokens of one slot.
+struct Column {
+    locus: usize,
+    slot: usize,
+    tokens: Vec<u32>,
+}
+
+impl Fit {
+    /// The additive logits without the part of some loci.
+    #[must_use]
+    pub fn without(&self, loci: &[usize]) -> Vec<f32> {
+        let rest = |(person, logit): (usize, &f32)| logit - loci.iter().map(|&locus| self.of_loci[locus][person]).sum::<f32>();
+        self.logits.iter().enumerate().map(rest).collect()
+    }
+}
+
+/// Fits the additive term of a member, together with the coefficients of deep terms: `deep_terms` has the logits of each by sample of the cohort, those
+/// of training samples out of fold.
+///
+/// # Errors
+/// Too few cases or controls for cross-fitting, a regression that does not converge.
+pub fn fit(
+    data: &Dataset<'_>,
+    cohort: &Cohort,
+    tokenizer: &Tokenizer,
+    member: &Member,
+    kind: AdditiveKind,
+    deep_terms: &[Vec<f64>],
+) -> Result<Fit, Error> {
+    let columns: Vec<Column> =
+        (0..data.n_loci()).into_par_iter().flat_map_iter(|locus| columns_of(data, tokenizer, member, kind, locus)).collect();
+    let design = Design::new(data, cohort, member, columns, deep_terms);
+    let folds = folds(cohort, member)?;
+    let fold_of: BTreeMap<usize, usize> =
+        folds.iter().enumerate().flat_map(|(fold, people)| people.iter().map(move |&person| (person, fold))).collect();
+    let chosen = design.choose(&folds, &fold_of)?;
+    Ok(design.finish(chosen, &fold_of, data.n_loci(), deep_terms.len(), cohort.people.len()))
+}
+
+/// The training samples in folds, families together.
+///
+/// # Errors
+/// Too few cases or controls.
+pub fn folds(cohort: &Cohort, member: &Member) -> Result<Vec<Vec<usize>>, Error> {
+    deal(cohort, member.training.clone(), n_folds(cohort, member)?, member.seed)
+}
+
+/// As many folds as wanted, or as there are samples of the rarer class.
+fn n_folds(cohort: &Cohort, member: &Member) -> Result<usize, Error> {
+    let is_case = |&&person: &&usize| cohort.people[person].phenotype.is_some_and(Phenotype::is_case);
+    let n_cases = member.training.iter().filter(is_case).count();
+    match n_cases.min(member.training.len() - n_cases) {
+        n @ 0..2 => Err(Error::Options(format!(
+            "the additive term needs two cases and two controls to learn from, {n} of one class are here: train without it (--additive none)"
+        ))),
+        n => Ok(n.min(FOLDS)),
+    }
+}
+
+/// What may get a weight at a locus.
+fn columns_of(data: &Dataset<'_>, tokenizer: &Tokenizer, member: &Member, kind: AdditiveKind, locus: usize) -> Vec<Column> {
+    let tokens = data.tokens(locus);
+    let mut copies: BTreeMap<(usize, u32), usize> = BTreeMap::new();
+    for &person in &member.training {
+        for haplotype in data.pair(locus, person).into_iter().filter(|&haplotype| haplotype != ABSENT_HAPLOTYPE) {
+            for (slot, &token) in tokens.row(haplotype).iter().enumerate() {
+                *copies.entry((slot, token)).or_default() += 1;
+            }
+        }
+    }
+    let versions: Vec<(usize, u32, usize)> = copies.into_iter().map(|((slot, token), n)| (slot, token, n)).collect();
+    let mut columns = Vec::new();
+    for of_slot in versions.chunk_by(|one, next| one.0 == next.0) {
+        let Some(&(slot, commonest, _)) = of_slot.iter().max_by_key(|(_, token, n)| (*n, std::cmp::Reverse(*token))) else { continue };
+        let mut parts: BTreeMap<Part, (Vec<u32>, usize)> = BTreeMap::new();
+        for &(_, token, n) in of_slot.iter().filter(|(_, token, _)| *token != commonest) {
+            for part in parts_of(tokenizer, kind, commonest, token) {
+                let (tokens, n_copies) = parts.entry(part).or_default();
+                tokens.push(token);
+                *n_copies += n;
+            }
+        }
+        let enough = parts.into_values().filter(|(_, n_copies)| *n_copies >= MIN_COPIES);
+        columns.extend(enough.map(|(tokens, _)| Column { locus, slot, tokens }));
+    }
+    columns
+}
+
+/// What a version has that the commonest one of its slot does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    /// The base at an offset.
+    Substitution(usize, u8),
+    /// The version as a whole.
+    Version(u32),
+}
+
+fn parts_of(tokenizer: &Tokenizer, kind: AdditiveKind, commonest: u32, token: u32) -> Vec<Part> {
+    let of_bases = |token: u32| tokenizer.token(token).filter(|_| token > gf_tokenizer::MASK);
+    match (of_bases(commonest), of_bases(token)) {
+        (Some(before), Some(after)) if kind == AdditiveKind::Dosages && before.len() == after.len() => {
+            let bases = before.bytes().zip(after.bytes()).enumerate();
+            bases.filter(|(_, (before, after))| before != after).map(|(offset, (_, after))| Part::Substitution(offset, after)).collect()
+        }
+        _ => vec![Part::Version(token)],
+    }
+}
+
+/// Training and validation samples with their features.
+struct Design {
+    columns: Vec<Column>,
+    /// Mean and standard deviation of each column over the training samples.
+    moments: Vec<(f64, f64)>,
+    /// Samples: training, then validation.
+    people: Vec<usize>,
+    n_training: usize,
+    is_case: Array1<bool>,
+    /// Samples x (columns, then covariates, then deep terms).
+    features: Array2<f64>,
+}
+
+/// A fit, and its penalty.
+struct Chosen {
+    l1_ratio: f64,
+    lambda: f64,
+    loss: f64,
+    /// On all training samples.
+    full: Solution,
+    /// Each without a fold of the training samples.
+    of_folds: Vec<Solution>,
+}
+
+impl Design {
+    fn new(data: &Dataset<'_>, cohort: &Cohort, member: &Member, columns: Vec<Column>, deep_terms: &[Vec<f64>]) -> Self {
+        let people = [member.training.as_slice(), &member.validation].concat();
+        let n_training = member.training.len();
+        let values: Vec<Vec<f64>> = columns.par_iter().map(|column| copies_of(data, column, &people)).collect();
+        let moments: Vec<(f64, f64)> = values.iter().map(|values| moments(&values[..n_training])).collect();
+        let varies: Vec<bool> = moments.iter().map(|(_, sd)| *sd > 0.0).collect();
+        let kept = |place: &usize| varies[*place];
+        let of_deep_terms = |person: usize| deep_terms.iter().map(move |logits| logits[person]);
+        let covariates: Vec<Vec<f64>> =
+            people.iter().map(|&person| data.standardised(person).chain(of_deep_terms(person)).collect()).collect();
+        let n_covariates = covariates.first().map_or(0, Vec::len);
+        let places: Vec<usize> = (0..columns.len()).filter(kept).collect();
+        let mut features = Array2::zeros((people.len(), places.len() + n_covariates).f());
+        for (mut cells, &place) in features.columns_mut().into_iter().zip(&places) {
+            let (mean, sd) = moments[place];
+            cells.iter_mut().zip(&values[place]).for_each(|(cell, value)| *cell = (value - mean) / sd);
+        }
+        for (number, mut cells) in features.columns_mut().into_iter().skip(places.len()).enumerate() {
+            cells.iter_mut().zip(&covariates).for_each(|(cell, of_person)| *cell = of_person[number]);
+        }
+        let is_case = people.iter().map(|&person| cohort.people[person].phenotype.is_some_and(Phenotype::is_case)).collect();
+        let moments = places.iter().map(|&place| moments[place]).collect();
+        let columns = columns.into_iter().zip(varies).filter_map(|(column, varies)| varies.then_some(column)).collect();
+        Self { columns, moments, people, n_training, is_case, features }
+    }
+
+    /// Weight 1 for the training samples without those of a fold, 0 for all others.
+    fn weights(&self, without: &[usize]) -> Array1<f64> {
+        let left_out: std::collections::BTreeSet<usize> = without.iter().copied().collect();
+        let of_place = |(place, person): (usize, &usize)| {
+            let is_in = place < self.n_training && !left_out.contains(person);
+            f64::from(u8::from(is_in))
+        };
+        self.people.iter().enumerate().map(of_place).collect()
+    }
+
+    /// The penalty with the least loss, over all shares of L1.
+    fn choose(&self, folds: &[Vec<usize>], fold_of: &BTreeMap<usize, usize>) -> Result<Chosen, Error> {
+        let weights: Vec<Array1<f64>> = std::iter::once(&Vec::new()).chain(folds).map(|fold| self.weights(fold)).collect();
+        let mut best: Option<Chosen> = None;
+        for l1_ratio in L1_RATIOS {
+            let chosen = self.along_path(l1_ratio, &weights, fold_of).map_err(|reason| {
+                Error::Options(format!("the additive term cannot be fitted ({reason}): train without it (--additive none)"))
+            })?;
+            if best.as_ref().is_none_or(|best| chosen.loss < best.loss) {
+                best = Some(chosen);
+            }
+        }
+        best.ok_or_else(|| Error::Options("no share of L1 was tried".into()))
+    }
+
+    /// From the strongest penalty to weaker ones; the fit on all training samples and those without a fold go side by side.
+    fn along_path(&self, l1_ratio: f64, weights: &[Array1<f64>], fold_of: &BTreeMap<usize, usize>) -> Result<Chosen, String> {
+        let problem = |weights| Problem {
+            features: &self.features,
+            is_case: &self.is_case,
+            n_penalised: self.columns.len(),
+            sample_weights: Some(weights),
+        };
+        let mut fits = weights.par_iter().map(|weights| problem(weights).start()).collect::<Result<Vec<Solution>, String>>()?;
+        let first = problem(&weights[0]).largest_lambda(&fits[0], l1_ratio);
+        let mut best = self.judged(l1_ratio, f64::INFINITY, &fits, fold_of);
+        // Without covariates, a term without any weight would predict the same for everyone.
+        let needs_weight = self.columns.len() == self.features.ncols();
+        let mut has_weight = false;
+        let mut not_better = 0;
+        for step in 1..=PATH {
+            if first == 0.0 || not_better == PATIENCE {
+                break;
+            }
+            let lambda = first * WEAKEST.powf(step as f64 / PATH as f64);
+            let penalty = Penalty::new(lambda, l1_ratio);
+            let weaker = weights.par_iter().zip(&fits).map(|(weights, last)| problem(weights).fit(penalty, last.clone()));
+            match weaker.collect::<Result<Vec<Solution>, String>>() {
+                Ok(weaker) => fits = weaker,
+                // Weaker penalties would not converge either; what came before stands.
+                Err(_) if has_weight || !needs_weight => break,
+                Err(reason) => return Err(reason),
+            }
+            let here = self.judged(l1_ratio, lambda, &fits, fold_of);
+            not_better += 1;
+            if here.loss < best.loss || (needs_weight && !has_weight) {
+                (best, not_better) = (here, 0);
+            }
+            has_weight |= fits[0].coefficients[..self.columns.len()].iter().any(|coefficient| *coefficient != 0.0);
+        }
+        Ok(best)
+    }
+
+    fn judged(&self, l1_ratio: f64, lambda: f64, fits: &[Solution], fold_of: &BTreeMap<usize, usize>) -> Chosen {
+        let logits = self.by_unseen_fits(&fits[0], &fits[1..], fold_of, |solution, place| solution.logits[place]);
+        let loss = logits.iter().zip(&self.is_case).map(|(&logit, &is_case)| loss(logit, is_case)).sum::<f64>() / self.people.len() as f64;
+        Chosen { l1_ratio, lambda, loss, full: fits[0].clone(), of_folds: fits[1..].to_vec() }
+    }
+
+    /// A value of each sample by a fit that has not seen it: of training samples the one without their fold, of validation samples the full one.
+    fn by_unseen_fits(
+        &self,
+        full: &Solution,
+        of_folds: &[Solution],
+        fold_of: &BTreeMap<usize, usize>,
+        value: impl Fn(&Solution, usize) -> f64,
+    ) -> Vec<f64> {
+        let unseen = |(place, person): (usize, &usize)| {
+            let solution = if place < self.n_training { &of_folds[fold_of[person]] } else { full };
+            value(solution, place)
+        };
+        self.people.iter().enumerate().map(unseen).collect()
+    }
+
+    /// Puts values of the samples at their places in the cohort; 0 for others.
+    fn by_sample(&self, values: &[f64], n_people: usize) -> Vec<f32> {
+        let mut by_sample = vec![0.0; n_people];
+        self.people.iter().zip(values).for_each(|(&person, &value)| by_sample[person] = value as f32);
+        by_sample
+    }
+
+    fn finish(self, chosen: Chosen, fold_of: &BTreeMap<usize, usize>, n_loci: usize, n_deep_terms: usize, n_people: usize) -> Fit {
+        let Chosen { l1_ratio, lambda, loss, full, of_folds } = chosen;
+        let logits = self.by_unseen_fits(&full, &of_folds, fold_of, |solution, place| solution.logits[place]);
+        let of_locus = |locus: usize| {
+            let columns: Vec<usize> = (0..self.columns.len()).filter(|&column| self.columns[column].locus == locus).collect();
+            let part = |solution: &Solution, place: usize| -> f64 {
+                columns.iter().map(|&column| solution.coefficients[column] * self.features[(place, column)]).sum()
+            };
+            self.by_sample(&self.by_unseen_fits(&full, &of_folds, fold_of, part), n_people)
+        };
+        let of_loci = (0..n_loci).into_par_iter().map(of_locus).collect();
+        let (of_columns, others) = full.coefficients.split_at(self.columns.len());
+        let (of_covariates, of_deep_terms) = others.split_at(others.len() - n_deep_terms);
+        let mut intercept = full.intercept;
+        let mut weights: BTreeMap<(usize, usize, u32), f64> = BTreeMap::new();
+        for ((column, (mean, sd)), coefficient) in self.columns.iter().zip(&self.moments).zip(of_columns).filter(|(_, c)| **c != 0.0) {
+            intercept -= coefficient * mean / sd;
+            for &token in &column.tokens {
+                *weights.entry((column.locus, column.slot, token)).or_default() += coefficient / sd;
+            }
+        }
+        let logits = self.by_sample(&logits, n_people);
+        let n_weights = of_columns.iter().filter(|coefficient| **coefficient != 0.0).count();
+        let lambda = Some(rounded(lambda)).filter(|lambda| lambda.is_finite());
+        let summary = Summary { n_candidates: self.columns.len(), n_weights, l1_ratio, lambda, loss: rounded(loss) };
+        let entry =
+            |((locus, slot, token), weight): ((usize, usize, u32), f64)| VersionWeight { locus, slot, token, weight: weight as f32 };
+        let weights = weights.into_iter().map(entry).collect();
+        let covariates: Vec<f32> = of_covariates.iter().map(|coefficient| *coefficient as f32).collect();
+        let additive = Additive { intercept: intercept as f32, covariates, weights };
+        Fit { additive, logits, of_loci, of_deep_terms: of_deep_terms.to_vec(), summary }
+    }
+}
+
+/// Copies of a column that each person has.
+fn copies_of(data: &Dataset<'_>, column: &Column, people: &[usize]) -> Vec<f64> {
+    let tokens = data.tokens(column.locus);
+    let has: Vec<bool> =
+        (0..tokens.n_haplotypes() as u32).map(|haplotype| column.tokens.contains(&tokens.row(haplotype)[column.slot])).collect();
+    let copies = |&person: &usize| {
+        let pair = data.pair(column.locus, person).into_iter().filter(|&haplotype| haplotype != ABSENT_HAPLOTYPE);
+        pair.filter(|&haplotype| has[haplotype as usize]).count() as f64
+    };
+    people.iter().map(copies).collect()
+}
+
+fn moments(values: &[f64]) -> (f64, f64) {
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (mean, (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt())
+}
+
+/// To nine significant digits: so many are read back from JSON as they were written.
+#[must_use]
+pub fn rounded(number: f64) -> f64 {
+    nine_significant_digits(number).parse().unwrap_or(number)
+}
+
+/// `log(1 + e^x)` of minus the logit of a case, or of the logit of a control, without overflow.
+pub fn loss(logit: f64, is_case: bool) -> f64 {
+    let away = if is_case { -logit } else { logit };
+    away.max(0.0) + (-away.abs()).exp().ln_1p()
+}

@@ -16,6 +16,7 @@ mod error;
 mod folds;
 mod guards;
 mod measures;
+mod non_additive;
 #[cfg(test)]
 mod oracle;
 mod permutation;
@@ -53,6 +54,7 @@ pub use self::{
     comparison::Comparison,
     error::Error,
     folds::CorrectedTest,
+    non_additive::{COLUMNS as NON_ADDITIVE_COLUMNS, NonAdditive},
     recalibration::Recalibration,
     stacking::{COEFFICIENT_COLUMNS, Stacked},
 };
@@ -141,6 +143,8 @@ pub struct Summary {
     pub comparison: Comparison,
     /// Tests over the folds of a cross-validation, one a model.
     pub corrected_tests: Vec<CorrectedTest>,
+    /// What deep terms gain over the additive term alone, on the test split.
+    pub non_additive: Vec<NonAdditive>,
     /// The stacked model, or why there is none.
     pub stacked: Result<Stacked, String>,
     /// How intervals were made, where not by DeLong's method.
@@ -179,11 +183,13 @@ impl Summary {
     /// How intervals were made, what was stacked, and tests over folds, a sentence each.
     fn remarks(&self) -> Vec<String> {
         let mut remarks: Vec<String> = self.resampling.clone().into_iter().collect();
+        remarks.extend(self.non_additive.iter().map(NonAdditive::to_string));
         remarks.push(match &self.stacked {
-            Ok(Stacked { terms, n_validation, is_firth }) => {
+            Ok(Stacked { terms, n_validation, shrinkage, is_firth }) => {
                 let terms: Vec<String> = terms.iter().map(|(term, value, error)| format!("{value:+.3} {term} (SE {error:.3})")).collect();
                 let firth = if *is_firth { ", with Firth's penalty" } else { "" };
-                format!("Stacked on {n_validation} validation people{firth}: {}.", terms.join(", "))
+                let shrunk = format!("{:.0} % of the fit on both, the rest of that on the better one", 100.0 * shrinkage);
+                format!("Stacked on {n_validation} validation people{firth} ({shrunk}): {}.", terms.join(", "))
             }
             Err(reason) => format!("Nothing stacked: {reason}."),
         });
@@ -251,6 +257,11 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     verdict.comparison = comparison.to_string();
 
     let mut files = report::write(&options.out, &verdict)?;
+    let non_additive = non_additive::tests(&scores, bootstrap.as_ref());
+    let non_additive_csv = options.out.join("non_additive.csv");
+    if non_additive::write(&non_additive_csv, &non_additive)? {
+        files.push(non_additive_csv);
+    }
     let stacked_csv = options.out.join("stacked.csv");
     match &stacked {
         Ok(stacked) => {
@@ -265,6 +276,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         verdict,
         comparison,
         corrected_tests,
+        non_additive,
         stacked,
         resampling: options.bootstrap.map(|n| {
             format!("Intervals and tests by {n} resamples of {n_families} families of {} people (seed {}).", families.len(), options.seed)

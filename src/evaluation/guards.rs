@@ -191,7 +191,8 @@ fn identical_scores(columns: &[Column]) -> Vec<GuardRow> {
         if tied.len() == column.people.len() {
             continue;
         }
-        for other in columns[..index].iter().filter(|other| other.people == column.people && other.logits == column.logits) {
+        let is_same = |other: &&Column| other.people == column.people && other.logits == column.logits;
+        for other in columns[..index].iter().filter(is_same).filter(|other| !is_additive_part(&column.model, &other.model)) {
             let baselines = is_baseline(&column.model) && is_baseline(&other.model);
             let verdict = if baselines { GuardVerdict::Warn } else { GuardVerdict::Fail };
             let finding = format!("the same logit of all {} people as {}; are these two models?", column.people.len(), other.model);
@@ -219,6 +220,15 @@ fn identical_scores(columns: &[Column]) -> Vec<GuardRow> {
         }
     }
     or_pass(rows, IDENTICAL, "all models", format!("{} models, no two alike", columns.len()))
+}
+
+/// Whether one model is the additive term of the other, which predicts the same where no deep term helps.
+fn is_additive_part(one: &str, other: &str) -> bool {
+    let is_part =
+        |part: &str, whole: &str| part.strip_suffix("-additive") == Some(whole) || part == "additive" && whole.starts_with("additive+");
+    // Models with different deep terms that do not help are all the same additive term.
+    let both_have_it = one.starts_with("additive+") && other.starts_with("additive+");
+    is_part(one, other) || is_part(other, one) || both_have_it
 }
 
 /// People who are alike in something that should not matter.

@@ -161,6 +161,7 @@ impl Scores {
             (cell.person, cell.model) = (person_place[cell.person as usize], model_place[cell.model as usize]);
         }
         cells.par_sort_by_key(|cell| (people[cell.person as usize].split, cell.model, cell.person, cell.fold, cell.file));
+        cells.dedup_by(|second, first| is_same_additive(first, second, &models));
         let repeats = repeats(&cells);
         refuse_double(&cells, &repeats, &people, &models, paths)?;
         // The check for double rows needs everyone; the comparison is of people whose phenotype is known.
@@ -259,6 +260,12 @@ fn sorted_places(names: Vec<String>, order: impl Fn(&str, &str) -> std::cmp::Ord
         places[*index as usize] = place as u32;
     }
     (places, sorted.into_iter().map(|(name, _)| name).collect())
+}
+
+/// Bundles with the same additive term next to different deep terms all write its predictions: the same ones are taken once.
+fn is_same_additive(first: &Cell, second: &Cell, models: &[String]) -> bool {
+    let same_key = (first.person, first.model, first.fold) == (second.person, second.model, second.fold);
+    same_key && first.file != second.file && models[first.model as usize] == "additive" && first.logit.to_bits() == second.logit.to_bits()
 }
 
 /// 1-based number of a file among those that have folds of a model.

@@ -1,8 +1,12 @@
-//! Row 5: one logistic regression on the logits of the best polygenic score and the best sequence model, fitted on the validation split.
+//! Row 5: the best polygenic score and the best sequence model together, by logistic regression on the validation split.
 //!
 //! Input -> output: scores -> coefficients (`stacked.csv`) and a column of the test split. Two predictors, because a validation split has few
 //! people. Both are the best of their kind on the validation split; there the stacked model is fitted, so that its own numbers there would
 //! be optimistic: it is applied to the test split only.
+//!
+//! The stacked model is shrunk to the better one of the two, so that it cannot fall below it by more than chance. With T, twice the gain in
+//! log-likelihood of both over the better one, its logit is `(1 - s) * better one + s * both`, s = max(0, 1 - 4 / T) (the positive-part rule of James
+//! and Stein); s is 0 where a coefficient of both is negative.
 
 use std::path::Path;
 
@@ -28,6 +32,8 @@ pub struct Stacked {
     pub terms: Vec<(String, f64, f64)>,
     /// People fitted on.
     pub n_validation: usize,
+    /// Share of the fit on both models; the rest is the fit on the better one alone.
+    pub shrinkage: f64,
     /// Fitted with Firth's penalty, because the models separate the validation split.
     pub is_firth: bool,
 }
@@ -38,20 +44,20 @@ pub fn add(scores: &mut Scores) -> Result<Stacked, String> {
         return Err("there are predictions of that name".to_owned());
     }
     let (prs, sequence) = predictors(scores)?;
-    let (fit, is_firth) = fit(&prs, &sequence)?;
+    let both = shrunk(&prs, &sequence)?;
     let test = |model: &str| scores.column(Split::Test, model).ok_or_else(|| format!("{model} has no predictions on the test split"));
     let (prs_test, sequence_test) = (test(&prs.model)?, test(&sequence.model)?);
     if prs_test.people != sequence_test.people {
         return Err(format!("{} and {} have not the same people on the test split", prs.model, sequence.model));
     }
-    let [intercept, of_prs, of_sequence] = fit.coefficients[..] else { return Err("the fit has other terms".to_owned()) };
+    let [intercept, of_prs, of_sequence] = both.coefficients;
     let logits: Vec<f64> =
         prs_test.logits.iter().zip(&sequence_test.logits).map(|(a, b)| intercept + of_prs * a + of_sequence * b).collect();
     let probabilities = logits.iter().map(|logit| probability(*logit)).collect();
     let column = Column::new(Split::Test, STACKED, prs_test.people.clone(), prs_test.is_case.clone(), logits, probabilities);
     let names = ["intercept".to_owned(), prs.model.clone(), sequence.model.clone()];
-    let terms = names.into_iter().zip(fit.coefficients).zip(fit.standard_errors).map(|((name, value), error)| (name, value, error));
-    let stacked = Stacked { terms: terms.collect(), n_validation: prs.people.len(), is_firth };
+    let terms = names.into_iter().zip(both.coefficients).zip(both.standard_errors).map(|((name, value), error)| (name, value, error));
+    let stacked = Stacked { terms: terms.collect(), n_validation: prs.people.len(), shrinkage: both.shrinkage, is_firth: both.is_firth };
     scores.insert(column);
     Ok(stacked)
 }
@@ -88,12 +94,55 @@ fn predictors(scores: &Scores) -> Result<(Column, Column), String> {
     }
 }
 
-fn fit(prs: &Column, sequence: &Column) -> Result<(Fit, bool), String> {
-    let columns: [&[f64]; 2] = [&prs.logits, &sequence.logits];
-    let failed = |failure| format!("the regression on {} and {} is {failure}", prs.model, sequence.model);
-    match logistic(&columns, &prs.is_case, None, Likelihood::Plain) {
+/// The fit on both models, shrunk to that on the better one.
+struct Shrunk {
+    /// Intercept, score, sequence model.
+    coefficients: [f64; 3],
+    /// Of the fits before they are mixed; 0 where the model has no coefficient.
+    standard_errors: [f64; 3],
+    shrinkage: f64,
+    is_firth: bool,
+}
+
+/// Twice a gain in log-likelihood up to which both models together count for nothing.
+const THRESHOLD: f64 = 4.0;
+
+fn shrunk(prs: &Column, sequence: &Column) -> Result<Shrunk, String> {
+    let (of_prs, prs_is_firth) = fit(&[prs])?;
+    let (of_sequence, sequence_is_firth) = fit(&[sequence])?;
+    let is_prs = of_prs.log_likelihood > of_sequence.log_likelihood;
+    let (better, better_is_firth) = if is_prs { (&of_prs, prs_is_firth) } else { (&of_sequence, sequence_is_firth) };
+    let place = if is_prs { 1 } else { 2 };
+    let mut alone = Shrunk { coefficients: [0.0; 3], standard_errors: [0.0; 3], shrinkage: 0.0, is_firth: better_is_firth };
+    for (from, to) in [(0, 0), (1, place)] {
+        (alone.coefficients[to], alone.standard_errors[to]) = (better.coefficients[from], better.standard_errors[from]);
+    }
+    // Models that say the same, or one that is constant, add nothing to each other.
+    let Ok((both, is_firth)) = fit(&[prs, sequence]) else { return Ok(alone) };
+    let gain = 2.0 * (both.log_likelihood - better.log_likelihood);
+    let helps = gain > THRESHOLD && both.coefficients[1..].iter().all(|coefficient| *coefficient > 0.0);
+    // Two kinds of likelihood cannot be compared.
+    if !helps || is_firth != better_is_firth {
+        return Ok(alone);
+    }
+    let shrinkage = 1.0 - THRESHOLD / gain;
+    let mut mixed = Shrunk { shrinkage, is_firth, ..alone };
+    for (number, coefficient) in mixed.coefficients.iter_mut().enumerate() {
+        *coefficient = (1.0 - shrinkage) * *coefficient + shrinkage * both.coefficients[number];
+        mixed.standard_errors[number] = both.standard_errors[number];
+    }
+    Ok(mixed)
+}
+
+/// Logistic regression on the logits of some models, with Firth's penalty where they separate the classes.
+fn fit(models: &[&Column]) -> Result<(Fit, bool), String> {
+    let columns: Vec<&[f64]> = models.iter().map(|column| column.logits.as_slice()).collect();
+    let names: Vec<&str> = models.iter().map(|column| column.model.as_str()).collect();
+    let failed = |failure| format!("the regression on {} is {failure}", names.join(" and "));
+    let is_case = &models[0].is_case;
+    match logistic(&columns, is_case, None, Likelihood::Plain) {
         Ok(fit) => Ok((fit, false)),
-        Err(Failure::Separated) => Ok((logistic(&columns, &prs.is_case, None, Likelihood::Firth).map_err(failed)?, true)),
+        Err(Failure::Separated) => Ok((logistic(&columns, is_case, None, Likelihood::Firth).map_err(failed)?, true)),
         Err(failure) => Err(failed(failure)),
     }
 }

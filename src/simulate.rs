@@ -5,7 +5,7 @@
 //! Coordinates: VCF positions and `contig:beg-end` are 1-based, BED is 0-based.
 //!
 //! One locus whose risk is all there is, is simulated here; many loci, published weights, covariate
-//! effects and case-control sampling in [`multilocus`].
+//! effects and case-control sampling in `multilocus`.
 //!
 //! ```text
 //! panel (VCF + FASTA)  or  founders (coalescent)  ->  mosaic (two haplotypes a person)  ->  causal (x)  ->  risk (effect, phenotype)

@@ -90,7 +90,7 @@ impl Preset {
         variants.map_err(damaged)
     }
 
-    /// The loci of [`Preset::invented`]: whole contigs.
+    /// The loci of `Preset::invented`: whole contigs.
     ///
     /// # Errors
     /// As [`Preset::variants`].

@@ -54,7 +54,7 @@ def one(options, name, risk, seed):
     people = ["--cohort", people_folder / "cohort.csv"]
     peak_mb([options.program, "tokenize", *genomes, *people, *ROWS[name], "--report", "--out", folder / "tokens"])
     report = {row["measure"]: row["value"] for row in rows_of(folder / "tokens" / "report.csv")}
-    train = [options.program, "train", "--tokens", folder / "tokens", *people, "--seed", seed, "--batch-size", options.batch_size]
+    train = [options.program, "train", "--additive", "none", "--tokens", folder / "tokens", *people, "--seed", seed, "--batch-size", options.batch_size]
     epochs = max(1, min(24, options.budget // int(report["slots"])))
     peak = peak_mb([*train, "--epochs", epochs, "--out", folder / "model"])
     log = rows_of(folder / "model" / "training_log.csv")

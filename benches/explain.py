@@ -93,7 +93,7 @@ def one(o, risk, seed):
     if not (folder / "tokens" / "tokens.safetensors").exists():
         run([o.program, "tokenize", *genomes, "--regions-file", people / "loci.bed", "--out", folder / "tokens"])
     if not (folder / "model" / "config.json").exists():
-        train = ["train", "--tokens", folder / "tokens", "--cohort", people / "cohort.csv", "--epochs", o.epochs, "--ensemble", o.ensemble]
+        train = ["train", "--additive", "none", "--tokens", folder / "tokens", "--cohort", people / "cohort.csv", "--epochs", o.epochs, "--ensemble", o.ensemble]
         run([o.program, *train, "--seed", seed, "--out", folder / "model"])
     explained = folder / "explained"
     if not (explained / "explain.csv").exists():

@@ -46,7 +46,7 @@ def one(o, name, risk, seed):
         reference = ["--reference", folder / "cohort" / "reference.fa", "--cohort", folder / "cohort" / "cohort.csv"]
         peak_mb([o.program, "tokenize", *genomes, *reference, "--out", folder / "tokens"])
     options = [folder / option if previous == "--init" else option for previous, option in zip(["", *ROWS[name]], ROWS[name])]
-    train = [o.program, "train", "--tokens", folder / "tokens", "--cohort", folder / "cohort" / "cohort.csv", "--seed", seed, "--epochs", o.epochs, "--name", "model"]
+    train = [o.program, "train", "--additive", "none", "--tokens", folder / "tokens", "--cohort", folder / "cohort" / "cohort.csv", "--seed", seed, "--epochs", o.epochs, "--name", "model"]
     peak_mb([*train, *options, "--out", out])
     log = rows_of(out / "training_log.csv")
     result = {"auc": test_auc(o.program, out / "predictions.csv", out / "report")["model"], "seconds": min(float(row["seconds"]) for row in log), "epochs": len(log)}

@@ -104,7 +104,7 @@ def rank(o):
 
 def epoch(o):
     with tempfile.TemporaryDirectory() as folder:
-        command = [o.program, "train", "--tokens", o.tokens, "--cohort", o.cohort, "--out", f"{folder}/model", "--epochs", o.epochs, "--patience", o.epochs, *o.options.split()]
+        command = [o.program, "train", "--additive", "none", "--tokens", o.tokens, "--cohort", o.cohort, "--out", f"{folder}/model", "--epochs", o.epochs, "--patience", o.epochs, *o.options.split()]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(done.stderr)

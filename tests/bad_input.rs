@@ -23,7 +23,7 @@ use tempfile::TempDir;
 const N_PEOPLE: usize = 24;
 const TOKENIZE: &str = "tokenize --vcf cohort.vcf --reference reference.fa --regions-file loci.bed --cohort cohort.csv --out new";
 const PRS: &str = "prs --vcf cohort.vcf --cohort cohort.csv --out new";
-const TRAIN: &str = "train --tokens tokens --cohort cohort.csv --out new --hidden 8 --layers 1 --heads 2 --projected-length 4 \
+const TRAIN: &str = "train --additive none --tokens tokens --cohort cohort.csv --out new --hidden 8 --layers 1 --heads 2 --projected-length 4 \
                      --feed-forward 8 --epochs 2";
 const SCORE: &str = "score --vcf cohort.vcf --reference reference.fa --model model --cohort cohort.csv -o risk.csv";
 const EVALUATE: &str = "evaluate --predictions model/predictions.csv baselines/predictions.csv --out new";
@@ -174,7 +174,7 @@ fn every_input_is_checked_before_any_work() {
     assert!(checked.contains("1-sequences: 24 people in 1 files, 1 loci; REF of 6 records as in the FASTA"), "{checked}");
     assert!(checked.contains("train 6 cases, 6 controls") && checked.contains("covariates: age"), "{checked}");
     for (addition, expected) in [
-        ("[[models]]\n[models.schedule]\nepochs = 0\n", "epochs"),
+        ("[[models]]\nadditive = 'none'\n[models.schedule]\nepochs = 0\n", "epochs"),
         ("[baselines]\nmin_overlap = 2.0\n", "min_overlap"),
         ("[baselines]\nscoring_files = [\"cohort.csv\"]\n", "cohort.csv"),
     ] {
@@ -787,7 +787,7 @@ fn real_genomes_of_another_build_are_refused() {
     );
     succeed(
         folder,
-        "train --tokens tokens --cohort study/cohort.csv --covariates none --out model --epochs 1 --hidden 8 --layers 1 --heads 1",
+        "train --additive none --tokens tokens --cohort study/cohort.csv --covariates none --out model --epochs 1 --hidden 8 --layers 1 --heads 1",
     );
     refuse(
         folder,
@@ -842,12 +842,13 @@ fn a_stage_that_fails_leaves_the_finished_stages_and_is_named() {
     refuse(
         study.path(),
         RUN,
-        &["3-models/linformer: ", "cohort.csv: ", "split validation has", "and 1 more, which `gf-genomics check` lists"],
+        &["3-models/additive+linformer: ", "cohort.csv: ", "split validation has", "and 1 more, which `gf-genomics check` lists"],
     );
     assert!(!study.path().join("new").exists(), "what can be known before is refused before any work");
     fs::write(study.path().join("cohort.csv"), whole).unwrap();
     let pipeline = fs::read_to_string(study.path().join("pipeline.toml")).unwrap();
-    fs::write(study.path().join("pipeline.toml"), pipeline + "[[models]]\n[models.schedule]\nlearning_rate = 1e30\n").unwrap();
+    fs::write(study.path().join("pipeline.toml"), pipeline + "[[models]]\nadditive = 'none'\n[models.schedule]\nlearning_rate = 1e30\n")
+        .unwrap();
     refusal(study.path(), RUN, &["3-models/linformer: ", "the loss is not finite"]);
     let made: Vec<PathBuf> = files(&study.path().join("new")).into_keys().collect();
     assert!(made.iter().all(|path| ["1-sequences", "2-tokens", "run.json"].iter().any(|part| path.starts_with(part))), "{made:?}");
@@ -885,9 +886,9 @@ fn wrong_usage_ends_with_exit_code_2() {
         "simulate --out new --people many",
         "simulate --out new --risk magic",
         "simulate --out new --panel cohort.vcf",
-        "train --tokens tokens --cohort cohort.csv --out new --preset magic",
-        "train --tokens tokens --cohort cohort.csv --out new --class-weights even",
-        "train --tokens tokens --cohort cohort.csv --out new --device gpu",
+        "train --additive none --tokens tokens --cohort cohort.csv --out new --preset magic",
+        "train --additive none --tokens tokens --cohort cohort.csv --out new --class-weights even",
+        "train --additive none --tokens tokens --cohort cohort.csv --out new --device gpu",
         "tokenize --vcf cohort.vcf --reference reference.fa --regions-file loci.bed --cohort cohort.csv --out new --vocab-size few",
         "prs --vcf cohort.vcf --cohort cohort.csv --out new --genome-build hg99",
         "evaluate --out new",

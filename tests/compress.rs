@@ -212,7 +212,7 @@ fn the_command_prints_both_models() {
 fn each_member_is_compressed_and_nobody_is_predicted_by_a_member_that_has_seen_them() {
     let cohort = SmallCohort::new();
     let folder = cohort.path("");
-    let train = "train --tokens tokens --cohort cohort.csv --epochs 2 --hidden 8 --layers 1 --folds 3 --ensemble 2";
+    let train = "train --additive none --tokens tokens --cohort cohort.csv --epochs 2 --hidden 8 --layers 1 --folds 3 --ensemble 2";
     succeed(&folder, &format!("{train} --out dense"));
     let compress = "compress dense --rank 2 --tokens tokens --cohort cohort.csv";
     let table = succeed(&folder, &format!("{compress} --out small"));
@@ -246,7 +246,7 @@ fn each_member_is_compressed_and_nobody_is_predicted_by_a_member_that_has_seen_t
 #[test]
 fn train_tells_the_cost_before_it_starts() {
     let cohort = SmallCohort::new();
-    let arguments = "train --tokens tokens --cohort cohort.csv --out model --epochs 1 --report-cost --preset ecoformer";
+    let arguments = "train --additive none --tokens tokens --cohort cohort.csv --out model --epochs 1 --report-cost --preset ecoformer";
     let text = stderr(&run(&cohort.path(""), arguments));
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].starts_with("Cost of one sequence (") && lines[2].ends_with("energy (pJ)   bytes"), "{text}");
@@ -269,7 +269,7 @@ fn what_makes_no_sense_is_refused() {
     refuse("nothing --rank 4 --out new", "nothing/config.json");
     succeed(&folder, "compress dense --rank 4 --out small");
     refuse("small --rank 2 --out smaller", "small: this model has low-rank layers already (rank 4)");
-    succeed(&folder, "train --tokens tokens --cohort cohort.csv --out two --epochs 1 --folds 3 --hidden 8 --layers 1");
+    succeed(&folder, "train --additive none --tokens tokens --cohort cohort.csv --out two --epochs 1 --folds 3 --hidden 8 --layers 1");
     fs::remove_file(cohort.path("two/predictions.csv")).unwrap();
     refuse("two --rank 2 --tokens tokens --cohort cohort.csv --out new", "two/predictions.csv: No such file");
     // Tokens of another vocabulary.

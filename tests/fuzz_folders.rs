@@ -48,6 +48,7 @@ segment_length = 64
 vocab_size = 32
 
 [[models]]
+additive = 'none'
 name = \"tiny\"
 [models.architecture]
 hidden = 4
@@ -215,7 +216,10 @@ fn training_options(tokens: &Path, out: &Path) -> training::Options {
         out: out.into(),
         name: None,
         architecture: Architecture { hidden: 4, layers: 1, heads: 2, projected_length: 4, feed_forward: 4, ..Architecture::default() },
+        additive: training::AdditiveKind::None,
+        deep_terms: training::DeepTerms::default(),
         schedule: training::Schedule { epochs: 2, batch_size: 32, ..Default::default() },
+        offset: None,
         init: None,
         device: training::DeviceChoice::Cpu,
         tensorboard: None,

@@ -219,8 +219,8 @@ fn damaged_tables_are_refused_or_read() {
 }
 
 const PIPELINE: &str = "seed = 3\n\n[simulate]\npeople = 150\nlen_nt = 4000\nrisk = \"additive\"\nauc = 0.72\nsplit = [0.6, 0.2, 0.2]\n\n[sequences]\nmissing = \"ref\"\n\n\
-    [tokens]\nvocab_size = \"saturate\"\nsegment_length = 128\n\n[[models]]\nname = \"tiny\"\n[models.architecture]\npreset = \"linformer\"\nhidden = 8\nheads = 2\n\
-    [models.schedule]\nepochs = 2\nlearning_rate = 1e-3\n\n[[models]]\n[models.architecture]\npreset = \"ecoformer\"\n\n[report]\nbootstrap = 200\nprevalence = 0.05\n";
+    [tokens]\nvocab_size = \"saturate\"\nsegment_length = 128\n\n[[models]]\nadditive = 'none'\nname = \"tiny\"\n[models.architecture]\npreset = \"linformer\"\nhidden = 8\nheads = 2\n\
+    [models.schedule]\nepochs = 2\nlearning_rate = 1e-3\n\n[[models]]\nadditive = 'none'\n[models.architecture]\npreset = \"ecoformer\"\n\n[report]\nbootstrap = 200\nprevalence = 0.05\n";
 
 /// What would run is only said, so that nothing is written wherever a damaged file points.
 #[test]

@@ -40,6 +40,7 @@ risk = \"additive\"
 segment_length = 128
 
 [[models]]
+additive = 'none'
 name = \"ensemble\"
 [models.architecture]
 hidden = 8
@@ -67,7 +68,7 @@ batch_size = 16
 ";
 
 /// A small model that trains long enough to be killed.
-const TRAIN: &str = "train --tokens ../in/2-tokens --cohort ../in/0-cohort/cohort.csv --hidden 16 --layers 1 --heads 2 --feed-forward 16 \
+const TRAIN: &str = "train --additive none --tokens ../in/2-tokens --cohort ../in/0-cohort/cohort.csv --hidden 16 --layers 1 --heads 2 --feed-forward 16 \
                      --projected-length 8 --batch-size 12 --patience 100 --resume --out out";
 
 fn number(variable: &str, default: u64) -> u64 {

@@ -108,7 +108,7 @@ fn a_read_only_folder_is_told_before_any_work() {
     let before = files(folder.path());
     let commands = [
         "run pipeline.toml --out out --seed 4",
-        "train --tokens out/2-tokens --cohort out/0-cohort/cohort.csv --out out/3-models/tiny",
+        "train --additive none --tokens out/2-tokens --cohort out/0-cohort/cohort.csv --out out/3-models/tiny",
         "simulate --out out/0-cohort",
         "simulate --out out/new",
     ];
@@ -225,7 +225,7 @@ fn with_1_gb_of_memory_the_result_is_the_same_or_refused_in_a_line() {
     let output = shell(folder.path(), &[], "ulimit -v 1000000; exec $GF run pipeline.toml --out limited --threads 2");
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(files_without_times(&folder.path().join("limited")) == files_without_times(&folder.path().join("out")));
-    let train = "exec $GF train --tokens out/2-tokens --cohort out/0-cohort/cohort.csv --threads 2 --out model";
+    let train = "exec $GF train --additive none --tokens out/2-tokens --cohort out/0-cohort/cohort.csv --threads 2 --out model";
     let output = shell(folder.path(), &[], &format!("ulimit -v 1000000; {train} --hidden 2048 --feed-forward 8192 --layers 4"));
     let message = line(&output);
     assert!(message.contains("training needs about") && message.contains("GB are free"), "{message}");

@@ -35,6 +35,7 @@ cohort = \"cohort.csv\"
 segment_length = 64
 
 [[models]]
+additive = 'none'
 name = \"tiny\"
 [models.architecture]
 hidden = 8

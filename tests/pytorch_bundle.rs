@@ -34,7 +34,7 @@ fn a_bundle_scores_in_pytorch_as_it_does_here() {
     fs::write(at("loci.bed"), "simulated\t0\t1500\ta\nsimulated\t2000\t4000\tb\n").unwrap();
     let genomes = "--vcf in/cohort.vcf.gz --reference in/reference.fa --cohort in/cohort.csv";
     succeed(folder.path(), &format!("tokenize {genomes} --regions-file loci.bed --out tokens"));
-    succeed(folder.path(), "train --tokens tokens --cohort in/cohort.csv --epochs 2 --hidden 16 --heads 2 --out model");
+    succeed(folder.path(), "train --additive none --tokens tokens --cohort in/cohort.csv --epochs 2 --hidden 16 --heads 2 --out model");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/score_with_pytorch.py");
     let output = Command::new(python).arg(script).args(["model", "tokens", "in/cohort.csv"]).current_dir(folder.path()).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));

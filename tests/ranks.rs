@@ -18,8 +18,7 @@ use std::{
 use support::{rows, succeed};
 use tempfile::TempDir;
 
-const TRAIN: &str =
-    "train --tokens tokens --cohort cohort/cohort.csv --seed 3 --hidden 16 --layers 1 --heads 2 --projected-length 8 --feed-forward 32";
+const TRAIN: &str = "train --additive none --tokens tokens --cohort cohort/cohort.csv --seed 3 --hidden 16 --layers 1 --heads 2 --projected-length 8 --feed-forward 32";
 
 /// The program, where there is one with MPI and something that starts it.
 fn program() -> Option<PathBuf> {
@@ -111,7 +110,10 @@ fn one_of_several_is_refused_by_a_build_without_mpi() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let output = support::command(folder.path(), "train --tokens t --cohort c --out o").env("OMPI_COMM_WORLD_SIZE", "2").output().unwrap();
+    let output = support::command(folder.path(), "train --additive none --tokens t --cohort c --out o")
+        .env("OMPI_COMM_WORLD_SIZE", "2")
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("this build has no MPI: build with --features mpi"), "{said}");
 }

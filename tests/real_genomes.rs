@@ -179,7 +179,7 @@ fn on_apoe_every_command_runs_and_new_people_score_as_they_were_predicted() {
     succeed(folder, &format!("simulate --people 600 --risk additive --auc 0.75 --panel {vcf} --reference {reference} --out study"));
     let genomes = "--vcf study/cohort.vcf.gz --reference study/reference.fa --regions-file study/loci.bed";
     succeed(folder, &format!("tokenize {genomes} --cohort study/cohort.csv --out tokens"));
-    succeed(folder, &format!("train --tokens tokens --cohort study/cohort.csv --out model --epochs 4 {TINY}"));
+    succeed(folder, &format!("train --additive none --tokens tokens --cohort study/cohort.csv --out model --epochs 4 {TINY}"));
     succeed(folder, "prs --vcf study/cohort.vcf.gz --cohort study/cohort.csv --genome-build GRCh38 --out prs");
     let table = succeed(folder, "evaluate --predictions model/predictions.csv prs/predictions.csv --out report");
     assert!(table.contains("linformer") && table.contains("prs-apoe"), "{table}");
@@ -217,7 +217,7 @@ fn where_there_is_no_risk_the_intervals_hold_one_half() {
         folder.join("null.toml"),
         format!(
             "[simulate]\npeople = 500\nrisk = \"null\"\npanel = \"{}\"\nreference = \"{}\"\n\
-             [[models]]\n[models.architecture]\nhidden = 8\nlayers = 1\nheads = 2\nprojected_length = 8\nfeed_forward = 16\n\
+             [[models]]\nadditive = 'none'\n[models.architecture]\nhidden = 8\nlayers = 1\nheads = 2\nprojected_length = 8\nfeed_forward = 16\n\
              [models.schedule]\nepochs = 6\n",
             vcf.display(),
             reference.display()

@@ -70,7 +70,7 @@ fn sequences_and_tokens_of_every_release_are_read() {
         assert_eq!(dictionary.samples, tokens.tokens.samples);
         assert_eq!(dictionary.loci[0].pairs, tokens.tokens.loci[0].pairs);
         let architecture = "--hidden 8 --layers 1 --heads 2 --projected-length 4 --feed-forward 16 --epochs 1";
-        succeed(folder.path(), &format!("train --tokens tokens --cohort cohort.csv {architecture} --out trained"));
+        succeed(folder.path(), &format!("train --additive none --tokens tokens --cohort cohort.csv {architecture} --out trained"));
     }
 }
 

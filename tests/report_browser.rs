@@ -32,6 +32,7 @@ segment_length = 128
 guards = \"warn\"
 
 [[models]]
+additive = 'none'
 name = \"tiny\"
 [models.architecture]
 hidden = 8

@@ -26,6 +26,7 @@ risk = \"cis\"
 segment_length = 128
 
 [[models]]
+additive = 'none'
 name = \"linformer\"
 [models.architecture]
 hidden = 8
@@ -38,6 +39,7 @@ epochs = 2
 batch_size = 24
 
 [[models]]
+additive = 'none'
 name = \"ecoformer\"
 [models.architecture]
 preset = \"ecoformer\"

@@ -221,7 +221,23 @@ fn a_damaged_checkpoint_is_refused() {
 fn spawn(cohort: &SmallCohort, out: &Path, n_threads: &str) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gf-genomics"));
     command.arg("train").arg("--tokens").arg(cohort.path("tokens")).arg("--cohort").arg(cohort.path("cohort.csv")).arg("--out").arg(out);
-    command.args(["--epochs", "40", "--patience", "40", "--batch-size", "12", "--resume", "--threads", n_threads]);
+    command.args([
+        "--additive",
+        "none",
+        "--epochs",
+        "40",
+        "--patience",
+        "40",
+        "--batch-size",
+        "4",
+        "--hidden",
+        "64",
+        "--layers",
+        "4",
+        "--resume",
+        "--threads",
+        n_threads,
+    ]);
     // candle multiplies matrices on as many threads as this says.
     command.env("RAYON_NUM_THREADS", n_threads).stderr(Stdio::null()).spawn().unwrap()
 }

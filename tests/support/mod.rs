@@ -33,6 +33,7 @@ risk = \"additive\"
 segment_length = 128
 
 [[models]]
+additive = 'none'
 name = \"tiny\"
 [models.architecture]
 hidden = 8

@@ -48,7 +48,7 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
     (
         "models",
         "[simulate]\n[[models]]",
-        "A model to train; one such table for each, `linformer` when there is none.",
+        "A model to train; one such table per model, `additive+linformer` when there is none.",
         "src/pipeline/plan.rs",
         "ModelPlan",
     ),

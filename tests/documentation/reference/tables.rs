@@ -183,6 +183,7 @@ const FURTHER: [Further; 11] = [
         example: "run/3-models/tiny/training_log.csv",
         columns: &[
             ("member", "Which model of the bundle: of a fold, or of an ensemble."),
+            ("term", "Deep term of the model, from 1; 1 for a pure sequence model."),
             ("epoch", "From 1."),
             ("train_loss", "Mean (weighted) loss over the people of the epoch, each while it was learnt."),
             ("validation_auroc", "AUC on the people who choose the epoch."),

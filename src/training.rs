@@ -364,10 +364,7 @@ impl<'o> Prepared<'o> {
             return Err(Error::Options(reason));
         }
         let device = options.device.open()?;
-        let mut cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
-        if let Some(offset) = &options.offset {
-            offset.join(&mut cohort)?;
-        }
+        let cohort = cohort_of(options)?;
         members::require_both_classes(&cohort, &options.cohort, schedule)?;
         let folder = tokens_for(&cohort, &options.tokens)?;
         let config = config_of(options, &folder, &cohort);
@@ -445,6 +442,15 @@ impl<'o> Prepared<'o> {
         }
         Ok(summary)
     }
+}
+
+/// The cohort, with the published score as its last covariate where there is one.
+fn cohort_of(options: &Options) -> Result<Cohort, Error> {
+    let mut cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
+    if let Some(offset) = &options.offset {
+        offset.join(&mut cohort)?;
+    }
+    Ok(cohort)
 }
 
 /// Architecture and shapes of the model to train.

@@ -110,12 +110,6 @@ impl LocusWeights {
         };
         self.slots.iter().filter_map(weight).sum::<f64>() as f32
     }
-
-    /// The last slot with a weight.
-    #[must_use]
-    pub fn last_slot(&self) -> Option<usize> {
-        self.slots.last().map(|(slot, _)| *slot)
-    }
 }
 
 #[cfg(test)]

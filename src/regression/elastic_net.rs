@@ -227,11 +227,11 @@ impl Descent<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// The matrix of tests/oracles/logistic.py: a linear congruential generator, so that both sides make the same numbers.
-    fn generated(n_people: usize, n_features: usize) -> (Array2<f64>, Array1<bool>) {
+    pub(crate) fn generated(n_people: usize, n_features: usize) -> (Array2<f64>, Array1<bool>) {
         let mut state = 12_345_u64;
         let mut next = || {
             state = (1_103_515_245 * state + 12_345) % (1 << 31);

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use gf_cohort_schema::{COST_COLUMNS, Cohort, CostRow};
+use gf_cohort_schema::{COST_COLUMNS, CostRow};
 
-use super::{Bundle, BundleConfig, Error, MemberRecord, Options, Weights, additive_name, config_of, memory, name_of};
+use super::{Bundle, BundleConfig, Error, MemberRecord, Options, Weights, additive_name, cohort_of, config_of, memory, name_of};
 use crate::{
     models::{Architecture, Config, Preset, additive},
     output, report,
@@ -67,10 +67,7 @@ fn additive_row(name: &str, config: &BundleConfig, weights: &Weights) -> CostRow
 /// # Errors
 /// A cohort or tokens that cannot be read, an architecture that makes no sense, or one that is larger than the machine.
 pub fn report(options: &Options) -> Result<String, Error> {
-    let mut cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
-    if let Some(offset) = &options.offset {
-        offset.join(&mut cohort)?;
-    }
+    let cohort = cohort_of(options)?;
     let config = config_of(options, &Folder::load(&options.tokens)?, &cohort);
     options.schedule.check()?;
     // The model is made to be counted.

@@ -241,8 +241,9 @@ fn numbered_loci(data: &Dataset<'_>, shape: &TermShape) -> Vec<LocusTokens> {
 
 /// The additive term, the deep terms next to it, and how much each counts.
 ///
-/// A deep term is trained next to the additive part of all other loci. One that helps on the validation samples is trained again without each fold of the
-/// training samples in turn. The mean of all its networks is the term; the out-of-fold logits of the training samples let the additive term be fitted again next to it, with a coefficient for the deep term.
+/// A deep term is trained next to the additive part of all other loci. One that helps on the validation samples is
+/// trained again without each fold of the training samples in turn. The mean of all its networks is the term. The
+/// out-of-fold logits of the training samples let the additive term be fitted again, with a coefficient for the deep term.
 fn learn(
     setting: &Setting<'_>,
     making: Making<'_>,

@@ -291,10 +291,17 @@ fn fit(sequences: &[Shard], cohort: &Cohort, options: &tokenization::Options) ->
 
 /// A model: all its members, or as jobs each member, each block of people, and the bundle of these.
 fn train(model: &ModelPlan, options: &dyn Fn(&Path) -> training::Options, runner: &mut Runner, division: &Division) -> anyhow::Result<()> {
-    let name = format!("3-models/{}", model.name());
+    let name = model.stage();
     let members = runner.shard_folder(&name);
     let n_members = model.schedule.n_members();
     for number in 1..=n_members {
+        for (job, loci) in division.term_blocks(model, number) {
+            if runner.is_job(&job) {
+                eprintln!("{job}:");
+                let names = training::run_terms(&options(&members), number, &loci, &mut progress(true))?;
+                eprintln!("{job}: deep terms of {}", names.join(", "));
+            }
+        }
         if runner.is_job(&member_job(&name, number)) {
             eprintln!("{}:", member_job(&name, number));
             let summary = training::run_member(&options(&members), number, &mut progress(true))?;

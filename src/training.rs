@@ -281,15 +281,30 @@ pub fn run_on(ranks: &Ranks, options: &Options, on_progress: &mut dyn FnMut(Prog
 pub fn run_member(options: &Options, number: usize, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<MemberSummary, Error> {
     let alone = Ranks::alone();
     let prepared = Prepared::new(options, &alone)?;
-    let n_members = prepared.plan.members.len();
-    let Some((member, place)) =
-        number.checked_sub(1).and_then(|index| Some((prepared.plan.members.get(index)?, prepared.places.get(index)?)))
-    else {
-        return Err(Error::Options(format!("there is no member {number} of {n_members}")));
-    };
+    let (member, place) = prepared.member(number)?;
     let data = prepared.data()?;
     let trained = terms::train(&prepared.setting(&data), prepared.making(), member, &Place { keep: true, ..place.clone() }, on_progress)?;
     Ok(summary_of(member, &trained))
+}
+
+/// Trains the deep terms of some loci of a member (1-based) and leaves them in `out`, where [`run_member`] takes them over.
+/// Loci are places in the token folder. Returns the names of the loci that have a deep term.
+///
+/// # Errors
+/// As [`run_member`].
+pub fn run_terms(
+    options: &Options,
+    number: usize,
+    loci: &Range<usize>,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Vec<String>, Error> {
+    let alone = Ranks::alone();
+    let prepared = Prepared::new(options, &alone)?;
+    let (member, place) = prepared.member(number)?;
+    let data = prepared.data()?;
+    let names = terms::train_of_loci(&prepared.setting(&data), prepared.making(), member, place, loci, on_progress)?;
+    output::write_json(&options.out.join(terms_file(number, loci)), &names)?;
+    Ok(names)
 }
 
 /// What the members that [`run_member`] left in `out` say of some people (places in the cohort table): rows of `predictions.csv`.
@@ -377,6 +392,14 @@ impl<'o> Prepared<'o> {
         let (digest, places) = (digest_of(options, &name, ranks)?, places(options, &plan));
         let loci = (0..config.loci.len()).collect();
         Ok(Self { options, ranks, name, device, cohort, folder, config, plan, places, loci, standardisation, initial, digest })
+    }
+
+    /// A member (1-based) and its files.
+    fn member(&self, number: usize) -> Result<(&Member, &Place), Error> {
+        let n_members = self.plan.members.len();
+        let index = number.checked_sub(1).filter(|&index| index < n_members);
+        let index = index.ok_or_else(|| Error::Options(format!("there is no member {number} of {n_members}")))?;
+        Ok((&self.plan.members[index], &self.places[index]))
     }
 
     fn data(&self) -> Result<Dataset<'_>, Error> {
@@ -520,6 +543,12 @@ fn places(options: &Options, plan: &Plan) -> Vec<Place> {
 #[must_use]
 pub fn trained_file(number: usize) -> String {
     format!("trained-{number}.safetensors")
+}
+
+/// File in which [`run_terms`] names the loci whose deep terms it trained, for a member (1-based).
+#[must_use]
+pub fn terms_file(number: usize, loci: &Range<usize>) -> String {
+    format!("terms-{number}-loci-{}-{}.json", loci.start + 1, loci.end)
 }
 
 /// Rows of `predictions.csv` of some people: the mean logit over the members that may predict a person.

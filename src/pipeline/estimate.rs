@@ -187,6 +187,12 @@ impl Sizes {
                 let bytes = 2.0 * held.tokens() + 2.0 * grids + 2.0 * vocabulary.kept * m::BYTES_A_TOKEN;
                 (1, seconds, bytes, all.tokens() + grids + vocabulary.file())
             }
+            Rule::Terms(model) => {
+                let of_all = self.of_model(plan, &plan.models[model], Rule::Train(model), n_people, all.n)?;
+                let n_loci: usize = loci.iter().map(ExactSizeIterator::len).sum();
+                let share = n_loci as f64 / self.loci_nt.len().max(1) as f64;
+                return Ok(Estimate { core_minutes: of_all.core_minutes * share, ..of_all });
+            }
             Rule::Train(model) | Rule::Predict(model) | Rule::Bundle(model) => {
                 return self.of_model(plan, &plan.models[model], rule, n_people, all.n);
             }

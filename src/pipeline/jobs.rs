@@ -6,7 +6,8 @@
 //! 0-cohort -> 1-sequences/people-1-loci-1 .. -> 1-sequences/loci-1 .. -> 1-sequences
 //!          |                                         |-> 2-tokens/fit ->|
 //!          |                                         |----------------> 2-tokens/loci-1 .. -> 2-tokens
-//!          |  2-tokens -> 3-models/NAME/member-1 .. -> 3-models/NAME/people-1 .. -> 3-models/NAME -> 5-report
+//!          |  2-tokens -> 3-models/NAME/member-1/loci-1 .. -> 3-models/NAME/member-1 ..
+//!          |                                         -> 3-models/NAME/people-1 .. -> 3-models/NAME -> 5-report
 //!          -> 4-baselines -------------------------------------------------------------------------^
 //! ```
 //! Sequences of a block of loci are merged over people, and tokens are made of them, without those of other loci: only the tokenizer
@@ -24,9 +25,9 @@ use serde::Serialize;
 use super::{
     Options,
     estimate::{Estimate, Sizes},
-    plan::{Plan, Source},
+    plan::{ModelPlan, Plan, Source},
 };
-use crate::training::DeviceChoice;
+use crate::training::{AdditiveKind, DeviceChoice, terms_file, trained_file};
 
 /// Largest blocks that jobs divide people and loci into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -95,6 +96,14 @@ impl Division {
         self.loci.iter().zip(1..).map(|(loci, number): (_, usize)| (format!("{stage}/loci-{number}"), loci.clone())).collect()
     }
 
+    /// Blocks of loci whose deep terms are trained by themselves for a member (1-based) of a model, by the name of the job.
+    pub fn term_blocks(&self, model: &ModelPlan, member: usize) -> Vec<(String, Range<usize>)> {
+        if model.additive == AdditiveKind::None || !model.deep_terms.has_single_loci() {
+            return Vec::new();
+        }
+        self.loci_blocks(&member_job(&model.stage(), member))
+    }
+
     /// Blocks of people whom the model of a stage predicts by themselves, by the name of the job.
     pub fn prediction_blocks(&self, stage: &str) -> Vec<(String, Range<usize>)> {
         if self.people.len() <= 1 {
@@ -161,10 +170,15 @@ impl Division {
 
         let mut last = [cohort.clone(), vec![sequences, tokens.clone()]].concat();
         for (number, model) in plan.models.iter().enumerate() {
-            let stage = format!("3-models/{}", model.name());
-            let members: Vec<String> = (1..=model.schedule.n_members())
-                .map(|member| add(Rule::Train(number), member_job(&stage, member), vec![tokens.clone()], everyone, everywhere))
-                .collect();
+            let stage = model.stage();
+            let mut members = Vec::new();
+            for member in 1..=model.schedule.n_members() {
+                let mut needs = vec![tokens.clone()];
+                for (name, loci) in self.term_blocks(model, member) {
+                    needs.push(add(Rule::Terms(number), name, vec![tokens.clone()], everyone, &[loci]));
+                }
+                members.push(add(Rule::Train(number), member_job(&stage, member), needs, everyone, everywhere));
+            }
             let needs = [vec![tokens.clone()], members].concat();
             let blocks: Vec<String> = self
                 .prediction_blocks(&stage)
@@ -214,6 +228,7 @@ pub enum Rule {
     Fit,
     Tokenize,
     MergeTokens,
+    Terms(usize),
     Train(usize),
     Predict(usize),
     Bundle(usize),
@@ -229,6 +244,7 @@ impl Rule {
             Self::Merge | Self::MergeTokens => "merge",
             Self::Fit => "fit",
             Self::Tokenize => "tokenize",
+            Self::Terms(_) => "terms",
             Self::Train(_) => "train",
             Self::Predict(_) => "predict",
             Self::Bundle(_) => "bundle",
@@ -304,13 +320,20 @@ pub fn jobs(options: &Options) -> anyhow::Result<JobList> {
         let Estimate { threads, memory_mb, core_minutes, disk_mb } =
             sizes.estimate(&plan, part.rule, &part.people, &part.loci).with_context(|| part.name.clone())?;
         let gpus = match part.rule {
-            Rule::Train(model) | Rule::Predict(model) | Rule::Bundle(model) => usize::from(plan.models[model].device != DeviceChoice::Cpu),
+            Rule::Terms(model) | Rule::Train(model) | Rule::Predict(model) | Rule::Bundle(model) => {
+                usize::from(plan.models[model].device != DeviceChoice::Cpu)
+            }
             _ => 0,
         };
         let done_by = match part.rule {
-            Rule::Train(_) => {
-                let (stage, number) = part.name.rsplit_once("/member-").unwrap_or_default();
-                out.join("shards").join(stage).join(crate::training::trained_file(number.parse()?))
+            Rule::Terms(_) | Rule::Train(_) => {
+                let (stage, member) = part.name.split_once("/member-").unwrap_or_default();
+                let number = member.split('/').next().unwrap_or_default().parse()?;
+                let file = match part.rule {
+                    Rule::Terms(_) => terms_file(number, &part.loci[0]),
+                    _ => trained_file(number),
+                };
+                out.join("shards").join(stage).join(file)
             }
             Rule::Bundle(_) => out.join(&part.name).join("stage.json"),
             _ if part.name.contains('/') => out.join("shards").join(&part.name).join("stage.json"),

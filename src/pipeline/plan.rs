@@ -123,6 +123,11 @@ impl ModelPlan {
         self.name.clone().unwrap_or_else(|| training::default_name(&self.architecture, self.additive))
     }
 
+    /// Name of its stage, which is that of its folder in a run.
+    pub fn stage(&self) -> String {
+        format!("3-models/{}", self.name())
+    }
+
     /// Options of its training.
     pub fn options(&self, data: &Data, tokens: &Path, out: &Path) -> training::Options {
         training::Options {

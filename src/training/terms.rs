@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -62,6 +63,12 @@ impl std::fmt::Display for DeepTerms {
 }
 
 impl DeepTerms {
+    /// There are terms of single loci, which can be trained by themselves.
+    #[must_use]
+    pub fn has_single_loci(self) -> bool {
+        matches!(self, Self::Loci | Self::LociAndJoint)
+    }
+
     /// The loci of each deep term. A locus without a slot that varies has nothing to learn from and is in no term of its own.
     fn blocks(self, config: &Config) -> Vec<Vec<usize>> {
         let varying: Vec<usize> = (0..config.loci.len()).filter(|&locus| config.loci[locus].n_slots > 2).collect();
@@ -166,9 +173,36 @@ pub fn train(
     let made = learn(setting, making, member, place, on_progress)?;
     if place.keep && setting.ranks.is_first() {
         made.save(&place.trained, setting.digest)?;
-        remove_checkpoints(place)?;
+        remove_terms(place)?;
     }
     Ok(made)
+}
+
+/// Trains the deep terms of single loci (places among all loci) of a member and leaves them where [`train`] resumes.
+/// Returns the names of their loci.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_of_loci(
+    setting: &Setting<'_>,
+    making: Making<'_>,
+    member: &Member,
+    place: &Place,
+    loci: &Range<usize>,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Vec<String>, Error> {
+    let additive = additive::fit(setting.data, setting.cohort, making.tokenizer, member, making.additive, &[])?;
+    let blocks = making.deep_terms.blocks(setting.config);
+    let mut names = Vec::new();
+    for (number, block) in (1..).zip(&blocks) {
+        let [locus] = block[..] else { continue };
+        if loci.contains(&locus) {
+            let kept = Place { keep: true, ..place.of_term(number, blocks.len()) };
+            DeepTerm::train(setting, block, additive.without(block), member, &kept, on_progress)?;
+            names.push(setting.config.loci[locus].name.clone());
+        }
+    }
+    Ok(names)
 }
 
 /// A member that was trained by itself.
@@ -197,12 +231,18 @@ fn resumed(setting: &Setting<'_>, place: &Place) -> Result<Option<TrainedMember>
     }
 }
 
-/// Removes the checkpoints of the deep terms of a member.
-fn remove_checkpoints(place: &Place) -> Result<(), Error> {
-    let stem = place.checkpoint.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let Some(entries) = place.checkpoint.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else { return Ok(()) };
+/// Removes the checkpoints of the deep terms of a member, and the terms that were trained by themselves.
+fn remove_terms(place: &Place) -> Result<(), Error> {
+    remove_terms_next_to(&place.checkpoint)?;
+    remove_terms_next_to(&place.trained)
+}
+
+fn remove_terms_next_to(of_member: &Path) -> Result<(), Error> {
+    let stem = of_member.file_stem().unwrap_or_default().to_string_lossy();
+    let prefix = format!("{stem}-term-");
+    let Some(entries) = of_member.parent().and_then(|folder| std::fs::read_dir(folder).ok()) else { return Ok(()) };
     for path in entries.flatten().map(|entry| entry.path()) {
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&format!("{stem}-term-"))) {
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)) {
             output::remove_if_there(&path)?;
         }
     }
@@ -214,7 +254,7 @@ fn remove_checkpoints(place: &Place) -> Result<(), Error> {
 /// # Errors
 /// When one cannot be removed.
 pub fn remove_files(place: &Place) -> Result<(), Error> {
-    remove_checkpoints(place)?;
+    remove_terms(place)?;
     output::remove_if_there(&place.checkpoint)?;
     Ok(output::remove_if_there(&place.trained)?)
 }
@@ -243,7 +283,7 @@ fn numbered_loci(data: &Dataset<'_>, shape: &TermShape) -> Vec<LocusTokens> {
 ///
 /// A deep term is trained next to the additive part of all other loci. One that helps on the validation samples is
 /// trained again without each fold of the training samples in turn. The mean of all its networks is the term. The
-/// out-of-fold logits of the training samples let the additive term be fitted again, with a coefficient for the deep term.
+/// out-of-fold logits of the training samples let the additive term be fitted again, with a coefficient for each deep term.
 fn learn(
     setting: &Setting<'_>,
     making: Making<'_>,
@@ -251,51 +291,73 @@ fn learn(
     place: &Place,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<TrainedMember, Error> {
-    let Making { additive: kind, tokenizer, .. } = making;
-    let alone = additive::fit(setting.data, setting.cohort, tokenizer, member, kind, &[])?;
+    let alone = additive::fit(setting.data, setting.cohort, making.tokenizer, member, making.additive, &[])?;
     let blocks = making.deep_terms.blocks(setting.config);
     let mut terms = Vec::with_capacity(blocks.len());
     for (number, loci) in (1..).zip(&blocks) {
-        terms.push(DeepTerm::train(setting, loci, &alone, member, &place.of_term(number, blocks.len()), on_progress)?);
+        let offsets = alone.without(loci);
+        terms.push(DeepTerm::train(setting, loci, offsets, member, &place.of_term(number, blocks.len()), on_progress)?);
     }
     let validation = Validation::new(setting, member);
     let offset = validation.of_cohort(&alone.logits);
-    // What a deep term says beyond the additive part of its loci, which it takes the place of.
-    let beyond = |term: &DeepTerm| {
-        let without: Vec<f64> = validation.of_cohort(&term.offsets);
-        term.of_validation.iter().zip(without).zip(&offset).map(|((logit, without), offset)| logit + without - offset).collect()
-    };
-    let logits: Vec<Vec<f64>> = terms.iter().map(beyond).collect();
-    for (term, gain) in terms.iter_mut().zip(selection::gains(&offset, &logits, &validation.is_case)) {
-        (term.gain, term.counts) = (gain.unwrap_or_default(), gain.is_some());
+    let beyond: Vec<Vec<f64>> = terms.iter().map(|term| term.beyond(&validation, &offset)).collect();
+    let gains = selection::gains(&offset, &beyond, &validation.is_case);
+    for (term, gain) in terms.iter_mut().zip(&gains) {
+        term.gain = gain.unwrap_or_default();
     }
-    for (number, term) in (1..).zip(&mut terms).filter(|(_, term)| term.counts) {
-        term.cross_fit(setting, member, &place.of_term(number, blocks.len()), on_progress)?;
+    let helpful: Vec<usize> = (0..terms.len()).filter(|&term| gains[term].is_some()).collect();
+    for &term in &helpful {
+        terms[term].cross_fit(setting, member, &place.of_term(term + 1, blocks.len()), on_progress)?;
     }
-    let fit = loop {
-        let columns: Vec<Vec<f64>> = terms.iter().filter(|term| term.counts).map(|term| term.by_sample(setting, member)).collect();
-        if columns.is_empty() {
-            break None;
-        }
-        let fit = additive::fit(setting.data, setting.cohort, tokenizer, member, kind, &columns)?;
-        for (term, coefficient) in terms.iter_mut().filter(|term| term.counts).zip(&fit.of_deep_terms) {
-            term.shape.weight = additive::rounded(coefficient.max(0.0));
-            term.counts = term.shape.weight > 0.0;
-        }
-        if fit.of_deep_terms.iter().all(|coefficient| *coefficient > 0.0) {
-            break Some(fit);
-        }
-    };
-    // The logits of a fit with deep terms have their part already.
-    let total = |fit: &additive::Fit| validation.of_cohort(&fit.logits);
-    let better = fit.map(|fit| (total(&fit), fit)).filter(|(total, _)| validation.loss(total) < validation.loss(&offset));
-    if better.is_none() {
-        for term in &mut terms {
-            term.counts = false;
-        }
+    let mut best = Combination { fit: alone.clone(), weights: vec![0.0; terms.len()] };
+    if let Some(found) = Combination::fit(setting, making, member, &terms, helpful)?
+        && found.loss(&validation) < best.loss(&validation)
+    {
+        best = found;
     }
-    let (total, fit) = better.unwrap_or_else(|| (offset, alone.clone()));
-    assembled(setting, &alone, &fit, terms, validation.auroc(&total)?)
+    for (term, weight) in terms.iter_mut().zip(&best.weights) {
+        term.shape.weight = *weight;
+    }
+    let validation_auroc = validation.auroc(&validation.of_cohort(&best.fit.logits))?;
+    assembled(setting, &alone, &best.fit, terms, validation_auroc)
+}
+
+/// The additive term fitted together with coefficients of deep terms.
+struct Combination {
+    /// Its logits have the part of the deep terms.
+    fit: additive::Fit,
+    /// Coefficient of each deep term; 0 for one that does not count.
+    weights: Vec<f64>,
+}
+
+impl Combination {
+    /// Terms with a coefficient that is not positive are left out. `None` where none is left.
+    fn fit(
+        setting: &Setting<'_>,
+        making: Making<'_>,
+        member: &Member,
+        terms: &[DeepTerm],
+        mut chosen: Vec<usize>,
+    ) -> Result<Option<Self>, Error> {
+        while !chosen.is_empty() {
+            let columns: Vec<Vec<f64>> = chosen.iter().map(|&term| terms[term].by_sample(setting, member)).collect();
+            let fit = additive::fit(setting.data, setting.cohort, making.tokenizer, member, making.additive, &columns)?;
+            let mut weights = vec![0.0; terms.len()];
+            for (&term, &coefficient) in chosen.iter().zip(&fit.of_deep_terms) {
+                weights[term] = additive::rounded(coefficient.max(0.0));
+            }
+            let n_chosen = chosen.len();
+            chosen.retain(|&term| weights[term] > 0.0);
+            if chosen.len() == n_chosen {
+                return Ok(Some(Self { fit, weights }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn loss(&self, validation: &Validation<'_>) -> f64 {
+        validation.loss(&validation.of_cohort(&self.fit.logits))
+    }
 }
 
 /// The validation samples of a member.
@@ -328,9 +390,7 @@ struct DeepTerm {
     shape: TermShape,
     /// Twice its gain in log-likelihood on the validation samples.
     gain: f64,
-    /// It helps.
-    counts: bool,
-    /// Additive logit of each sample of the cohort without the part of the term's loci.
+    /// Additive logit of each sample of the cohort that it is trained next to.
     offsets: Vec<f32>,
     /// The loci with the numbers of the term in place of tokens.
     loci: Vec<LocusTokens>,
@@ -346,28 +406,26 @@ impl DeepTerm {
     fn train(
         setting: &Setting<'_>,
         loci: &[usize],
-        additive: &additive::Fit,
+        offsets: Vec<f32>,
         member: &Member,
         place: &Place,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Self, Error> {
         let shape =
             TermShape { loci: loci.to_vec(), weight: 0.0, best_epoch: 0, tokens: tokens_of(setting.data, member, loci), networks: 1 };
-        let (offsets, loci) = (additive.without(loci), numbered_loci(setting.data, &shape));
-        let mut term = Self {
-            shape,
-            gain: 0.0,
-            counts: false,
-            offsets,
-            loci,
-            networks: Vec::new(),
-            of_validation: Vec::new(),
-            out_of_fold: Vec::new(),
-        };
+        let loci = numbered_loci(setting.data, &shape);
+        let mut term = Self { shape, gain: 0.0, offsets, loci, networks: Vec::new(), of_validation: Vec::new(), out_of_fold: Vec::new() };
         let (network, of_validation) = term.network(setting, member, &[], place, on_progress)?;
         term.networks.push(network);
         term.of_validation = of_validation;
         Ok(term)
+    }
+
+    /// What it says of the validation samples beyond the additive part of its loci, which it takes the place of. `total` is the additive logit.
+    fn beyond(&self, validation: &Validation<'_>, total: &[f64]) -> Vec<f64> {
+        let without = validation.of_cohort(&self.offsets);
+        let with_term = self.of_validation.iter().zip(without).map(|(logit, without)| logit + without);
+        with_term.zip(total).map(|(logit, total)| logit - total).collect()
     }
 
     /// Further networks, each without a fold of the training samples.
@@ -437,7 +495,8 @@ fn assembled(
     let mut facts = Facts { n_parameters, best_validation_auroc: validation_auroc, additive: Some(fit.summary), ..Facts::default() };
     let (mut shapes, mut log, mut epochs_resumed) = (Vec::new(), Vec::new(), 0);
     for (number, term) in terms.into_iter().enumerate() {
-        let weight = if term.counts { term.shape.weight } else { 0.0 };
+        let weight = term.shape.weight;
+        let counts = weight > 0.0;
         let names = term.shape.loci.iter().map(|&locus| setting.config.loci[locus].name.clone()).collect();
         let best_epoch = term.networks.iter().map(|network| network.best_epoch).max().unwrap_or_default();
         let epochs_run = term.networks.iter().map(|network| network.log.len()).sum();
@@ -446,13 +505,13 @@ fn assembled(
         for (place, network) in term.networks.into_iter().enumerate() {
             epochs_resumed += network.epochs_resumed;
             log.extend(network.log.into_iter().map(|epoch| (number + 1, epoch)));
-            if term.counts {
+            if counts {
                 let prefix = network_prefix(shapes.len(), place);
                 weights.extend(network.weights.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)));
                 facts.n_parameters += network.n_parameters;
             }
         }
-        if term.counts {
+        if counts {
             shapes.push(TermShape { best_epoch, networks, ..term.shape });
         }
     }

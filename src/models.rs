@@ -10,6 +10,7 @@ mod cost;
 mod encoder;
 mod groups;
 mod head;
+mod pair_slots;
 mod risk_model;
 
 pub use self::{
@@ -17,7 +18,8 @@ pub use self::{
     conversion::converted,
     cost::Cost,
     groups::Groups,
-    risk_model::{Predictor, RiskModel, TermShape, TokenNumbers, network_prefix, term_tensors},
+    pair_slots::{PairSlot, TokenNumbers},
+    risk_model::{Predictor, RiskModel, TermShape, network_prefix, term_tensors},
 };
 
 use std::sync::Arc;

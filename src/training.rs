@@ -19,6 +19,7 @@ mod member;
 mod members;
 mod memory;
 mod optimizer;
+mod pair_scan;
 mod ranks;
 mod schedule;
 mod selection;

@@ -3,18 +3,16 @@
 //! `logit = additive + sum over deep terms of weight * deep term`. A model without an additive term is one deep term over all loci with
 //! weight 1. A deep term with weight 0 is not kept, so that a model without any gain is the additive model, exactly.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use candle_core::{D, DType, Device, Result, Tensor, bail};
-use gf_tokenizer::{MASK, UNK};
+use gf_tokenizer::MASK;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Config, Model,
     additive::{ALONE, Additive, LocusWeights},
+    pair_slots::{PairSlot, TokenNumbers},
 };
 use crate::nn::Parameters;
 
@@ -58,7 +56,7 @@ impl Predictor for Model {
 }
 
 /// Which loci a deep term sees, and how much it counts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TermShape {
     /// Numbers of its loci, ascending.
@@ -72,6 +70,9 @@ pub struct TermShape {
     /// as `[UNK]`. Empty for a pure sequence model, which has the whole vocabulary.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<u32>,
+    /// Slots that the term adds to its loci, numbered after `tokens`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pair_slots: Vec<PairSlot>,
     /// Networks whose mean logit is the term's.
     #[serde(default = "one")]
     pub networks: usize,
@@ -85,25 +86,14 @@ impl TermShape {
     /// Architecture and shapes of the term's network.
     #[must_use]
     pub fn config(&self, of_model: &Config) -> Config {
-        Config { vocab_size: self.tokens.len(), ..of_model.of_loci(&self.loci) }
-    }
-}
-
-/// Numbers the tokens that a term has an embedding for.
-#[derive(Clone, Debug)]
-pub struct TokenNumbers(HashMap<u32, u32>);
-
-impl TokenNumbers {
-    /// For the tokens of [`TermShape::tokens`].
-    #[must_use]
-    pub fn new(tokens: &[u32]) -> Self {
-        Self((0..).zip(tokens).map(|(number, &token)| (token, number)).collect())
-    }
-
-    /// The term's number of a token of the tokenizer.
-    #[must_use]
-    pub fn of(&self, token: u32) -> u32 {
-        self.0.get(&token).copied().unwrap_or(UNK)
+        let n_versions: usize = self.pair_slots.iter().map(|pair| pair.versions.len()).sum();
+        let mut config = Config { vocab_size: self.tokens.len() + n_versions, ..of_model.of_loci(&self.loci) };
+        for pair in &self.pair_slots {
+            if let Some(locus) = config.loci.get_mut(pair.locus) {
+                locus.n_slots += 1;
+            }
+        }
+        config
     }
 }
 
@@ -151,7 +141,7 @@ impl RiskModel {
     pub fn load(config: &Config, terms: Option<&[TermShape]>, mut tensors: BTreeMap<String, Tensor>, device: &Device) -> Result<Self> {
         let Some(terms) = terms else {
             let model = Model::new(config, &mut Parameters::saved(tensors).on(device))?;
-            let shape = TermShape { loci: (0..config.loci.len()).collect(), weight: 1.0, best_epoch: 0, tokens: Vec::new(), networks: 1 };
+            let shape = TermShape { loci: (0..config.loci.len()).collect(), weight: 1.0, networks: 1, ..TermShape::default() };
             let term = Term { shape, numbers: None, networks: vec![model] };
             return Ok(Self { config: config.clone(), additive: None, alone: None, terms: vec![term] });
         };
@@ -164,7 +154,7 @@ impl RiskModel {
             require_loci(shape, config)?;
             let of_term = term_tensors(&mut tensors, number, shape.networks);
             let networks = of_term.into_iter().map(|tensors| Model::new(&shape.config(config), &mut Parameters::saved(tensors).on(device)));
-            let numbers = Some(TokenNumbers::new(&shape.tokens));
+            let numbers = Some(TokenNumbers::new(shape));
             Ok(Term { shape: shape.clone(), numbers, networks: networks.collect::<Result<_>>()? })
         };
         let terms = terms.iter().enumerate().map(load).collect::<Result<_>>()?;
@@ -245,12 +235,12 @@ impl Predictor for RiskModel {
         }
         for (term, _) in self.columns_of(locus) {
             let place = place_of(locus, &term.shape);
-            let tokens = match &term.numbers {
-                None => tokens.clone(),
-                Some(numbers) => numbered(tokens, numbers)?,
+            let (tokens, mask) = match &term.numbers {
+                None => (tokens.clone(), mask.clone()),
+                Some(numbers) => numbered(tokens, mask, numbers, place)?,
             };
             for network in &term.networks {
-                columns.push(network.encode_only(place, &tokens, mask)?);
+                columns.push(network.encode_only(place, &tokens, &mask)?);
             }
         }
         Tensor::cat(&columns, 1)
@@ -296,10 +286,18 @@ pub fn network_prefix(term: usize, network: usize) -> String {
     format!("terms.{term}.{network}.")
 }
 
-/// Token ids of the tokenizer as numbers of a term.
-fn numbered(tokens: &Tensor, numbers: &TokenNumbers) -> Result<Tensor> {
+/// Token ids of the tokenizer as numbers of a term, and the mask with its pair slots.
+fn numbered(tokens: &Tensor, mask: &Arc<Vec<u8>>, numbers: &TokenNumbers, place: usize) -> Result<(Tensor, Arc<Vec<u8>>)> {
+    let (n_haplotypes, n_slots) = tokens.dims2()?;
+    let n_pairs = numbers.n_pairs(place);
     let ids: Vec<u32> = tokens.flatten_all()?.to_vec1()?;
-    Tensor::from_vec(ids.into_iter().map(|token| numbers.of(token)).collect::<Vec<u32>>(), tokens.shape(), tokens.device())
+    let of_term: Vec<u32> = ids.chunks(n_slots).flat_map(|row| numbers.row(place, row)).collect();
+    let of_term = Tensor::from_vec(of_term, (n_haplotypes, n_slots + n_pairs), tokens.device())?;
+    if n_pairs == 0 {
+        return Ok((of_term, mask.clone()));
+    }
+    let with_pairs = mask.chunks(n_slots).flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(1, n_pairs)));
+    Ok((of_term, Arc::new(with_pairs.collect())))
 }
 
 fn place_of(locus: usize, shape: &TermShape) -> usize {
@@ -315,6 +313,7 @@ fn require_loci(shape: &TermShape, config: &Config) -> Result<()> {
         || !has_special
         || !has_networks
         || shape.loci.iter().any(|&locus| locus >= config.loci.len())
+        || shape.pair_slots.iter().any(|pair| !fits(pair, &shape.loci, config))
         || !shape.weight.is_finite()
     {
         bail!(
@@ -326,6 +325,11 @@ fn require_loci(shape: &TermShape, config: &Config) -> Result<()> {
         );
     }
     Ok(())
+}
+
+fn fits(pair: &PairSlot, loci: &[usize], config: &Config) -> bool {
+    let n_slots = loci.get(pair.locus).map_or(0, |&locus| config.loci[locus].n_slots);
+    pair.slots[0] < pair.slots[1] && pair.slots[1] < n_slots
 }
 
 fn require_fit(additive: &Additive, config: &Config) -> Result<()> {

@@ -64,14 +64,15 @@ impl Initial {
     }
 
     /// The weights of a model of configuration `to` over `loci` that member `number` (1-based), of seed `seed`, starts from: those of the bundle's
-    /// deep term over the same loci, or new ones where it has none.
+    /// deep term over the same loci and slots, or new ones where it has none.
     ///
     /// # Errors
     /// Architectures that cannot be converted into each other.
     pub fn weights(&self, number: usize, loci: &[usize], to: &Config, seed: u64) -> Result<Weights, Error> {
         let member = self.members.get(number - 1).or(self.members.first());
-        let Some((from, weights)) =
-            member.and_then(|terms| terms.iter().find(|term| term.loci == loci)).map(|term| (&term.config, &term.weights))
+        let Some((from, weights)) = member
+            .and_then(|terms| terms.iter().find(|term| term.loci == loci && term.config.loci == to.loci))
+            .map(|term| (&term.config, &term.weights))
         else {
             return Ok(seeded(to, seed)?);
         };

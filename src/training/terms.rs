@@ -10,7 +10,7 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor, safetensors::Load};
-use gf_cohort_schema::Phenotype;
+use gf_cohort_schema::{Phenotype, probability};
 use gf_tokenizer::{MASK, Tokenizer};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
@@ -20,11 +20,11 @@ use super::{
     additive::AdditiveKind,
     member::{self, Place, Setting, Trained},
     members::Member,
-    selection,
+    pair_scan, selection,
 };
 use crate::{
     dataset::{Dataset, logits_within},
-    models::{Config, Model, TermShape, TokenNumbers, additive::ALONE, network_prefix},
+    models::{Config, Model, PairSlot, TermShape, TokenNumbers, additive::ALONE, network_prefix},
     nn::Parameters,
     output, stored,
     tokenization::LocusTokens,
@@ -198,7 +198,7 @@ pub fn train_of_loci(
         let [locus] = block[..] else { continue };
         if loci.contains(&locus) {
             let kept = Place { keep: true, ..place.of_term(number, blocks.len()) };
-            DeepTerm::train(setting, block, additive.without(block), member, &kept, on_progress)?;
+            DeepTerm::train(setting, block, &additive, member, &kept, on_progress)?;
             names.push(setting.config.loci[locus].name.clone());
         }
     }
@@ -271,12 +271,34 @@ fn tokens_of(data: &Dataset<'_>, member: &Member, loci: &[usize]) -> Vec<u32> {
 
 /// The loci of a term, with its own numbers in place of the tokenizer's ids.
 fn numbered_loci(data: &Dataset<'_>, shape: &TermShape) -> Vec<LocusTokens> {
-    let numbers = TokenNumbers::new(&shape.tokens);
-    let numbered = |&locus: &usize| {
+    let numbers = TokenNumbers::new(shape);
+    let mut loci = Vec::with_capacity(shape.loci.len());
+    for (place, &locus) in shape.loci.iter().enumerate() {
         let tokens = data.tokens(locus);
-        LocusTokens { tokens: tokens.tokens.iter().map(|&token| numbers.of(token)).collect(), ..tokens.clone() }
+        let n_slots = tokens.n_slots + numbers.n_pairs(place);
+        let rows = tokens.tokens.chunks(tokens.n_slots).flat_map(|row| numbers.row(place, row));
+        loci.push(LocusTokens { tokens: rows.collect(), n_slots, ..tokens.clone() });
+    }
+    loci
+}
+
+/// The pair slots of a term, found on the training samples and what the additive term leaves of their phenotypes.
+fn pair_slots(setting: &Setting<'_>, loci: &[usize], additive: &additive::Fit, member: &Member) -> Vec<PairSlot> {
+    let residual = |&person: &usize| {
+        let is_case = setting.cohort.people[person].phenotype.is_some_and(Phenotype::is_case);
+        f64::from(u8::from(is_case)) - probability(f64::from(additive.logits[person]))
     };
-    shape.loci.iter().map(numbered).collect()
+    let residuals: Vec<f64> = member.training.iter().map(residual).collect();
+    let mut found = Vec::new();
+    for (place, &locus) in loci.iter().enumerate() {
+        let rows = setting.data.haplotypes_of(locus, &member.training);
+        for slots in pair_scan::find(setting.data, locus, &member.training, &residuals) {
+            let version = |&haplotype: &u32| slots.map(|slot| setting.data.tokens(locus).row(haplotype)[slot]);
+            let versions: BTreeSet<[u32; 2]> = rows.iter().map(version).collect();
+            found.push(PairSlot { locus: place, slots, versions: versions.into_iter().collect() });
+        }
+    }
+    found
 }
 
 /// The additive term, the deep terms next to it, and how much each counts.
@@ -295,8 +317,7 @@ fn learn(
     let blocks = making.deep_terms.blocks(setting.config);
     let mut terms = Vec::with_capacity(blocks.len());
     for (number, loci) in (1..).zip(&blocks) {
-        let offsets = alone.without(loci);
-        terms.push(DeepTerm::train(setting, loci, offsets, member, &place.of_term(number, blocks.len()), on_progress)?);
+        terms.push(DeepTerm::train(setting, loci, &alone, member, &place.of_term(number, blocks.len()), on_progress)?);
     }
     let validation = Validation::new(setting, member);
     let offset = validation.of_cohort(&alone.logits);
@@ -406,13 +427,19 @@ impl DeepTerm {
     fn train(
         setting: &Setting<'_>,
         loci: &[usize],
-        offsets: Vec<f32>,
+        additive: &additive::Fit,
         member: &Member,
         place: &Place,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Self, Error> {
-        let shape =
-            TermShape { loci: loci.to_vec(), weight: 0.0, best_epoch: 0, tokens: tokens_of(setting.data, member, loci), networks: 1 };
+        let offsets = additive.without(loci);
+        let shape = TermShape {
+            loci: loci.to_vec(),
+            tokens: tokens_of(setting.data, member, loci),
+            pair_slots: pair_slots(setting, loci, additive, member),
+            networks: 1,
+            ..TermShape::default()
+        };
         let loci = numbered_loci(setting.data, &shape);
         let mut term = Self { shape, gain: 0.0, offsets, loci, networks: Vec::new(), of_validation: Vec::new(), out_of_fold: Vec::new() };
         let (network, of_validation) = term.network(setting, member, &[], place, on_progress)?;

@@ -1,6 +1,4 @@
-//! Fused operations, one per file: a forward pass, its analytic gradient, and the same composed of candle's operations.
-//!
-//! The composition runs on devices other than the CPU, and the tests compare values and gradients with it.
+//! Fused operations, one per file: a forward pass and its analytic gradient. `reference` has the same with candle-nn.
 
 pub(crate) mod activation;
 pub(crate) mod attention;
@@ -15,7 +13,6 @@ pub(crate) mod kernel_hash;
 pub(crate) mod layer_norm;
 pub(crate) mod linear;
 pub(crate) mod loss;
-pub(crate) mod mask;
 pub(crate) mod pooled;
 pub(crate) mod pooling;
 pub(crate) mod projection;

@@ -10,6 +10,7 @@ mod fused;
 mod kernels;
 mod low_rank;
 mod parameters;
+mod reference;
 
 pub use self::{
     fused::{

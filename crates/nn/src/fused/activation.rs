@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ROWS_PER_TASK,
     kernels::real::{Real, add_scaled, fused, gradient_of, slice, vectorised, with_slices},
+    reference,
 };
 
 /// A non-linear function of one number.
@@ -27,6 +28,16 @@ pub enum Activation {
     SquaredRelu,
 }
 
+impl From<Activation> for candle_nn::Activation {
+    fn from(activation: Activation) -> Self {
+        match activation {
+            Activation::Gelu => Self::Gelu,
+            Activation::Relu => Self::Relu,
+            Activation::SquaredRelu => Self::Relu2,
+        }
+    }
+}
+
 /// `activation(x + bias)` for `x` (.., width) and `bias` (width).
 ///
 /// # Errors
@@ -37,17 +48,7 @@ pub fn activation_with_bias(x: &Tensor, bias: &Tensor, activation: Activation) -
     }
     let x = x.contiguous()?;
     fused!(x.dtype(), x.device(), T => x.apply_op2(bias, ActivationWithBias::<T> { activation, number: PhantomData }));
-    composed(&x, bias, activation)
-}
-
-/// The same from candle's own operations, for other devices.
-fn composed(x: &Tensor, bias: &Tensor, activation: Activation) -> Result<Tensor> {
-    let x = x.broadcast_add(bias)?;
-    match activation {
-        Activation::Gelu => x.gelu_erf(),
-        Activation::Relu => x.relu(),
-        Activation::SquaredRelu => x.relu()?.sqr(),
-    }
+    reference::activation::activation_with_bias(&x, bias, activation.into())
 }
 
 struct ActivationWithBias<T> {
@@ -216,10 +217,12 @@ mod tests {
     }
 
     #[test]
-    fn the_composition_for_other_devices_is_the_same() {
+    fn the_reference_is_the_same() {
         for activation in [Activation::Gelu, Activation::Relu, Activation::SquaredRelu] {
             let fused = |t: &[Tensor]| activation_with_bias(&t[0], &t[1], activation);
-            assert_same_gradients([&[3, 5, 7], &[7]], fused, |t| composed(&t[0], &t[1], activation));
+            assert_same_gradients([&[3, 5, 7], &[7]], fused, |t| {
+                reference::activation::activation_with_bias(&t[0], &t[1], activation.into())
+            });
         }
     }
 

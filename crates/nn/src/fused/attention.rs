@@ -6,12 +6,11 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::{
-    fused::mask::key_bias,
     kernels::{
         buffer::Buffer,
         gemm::{Matrix, Packed},
@@ -19,6 +18,7 @@ use crate::{
         row_blocks::Blocks,
         saved_for_backward::Kept,
     },
+    reference,
 };
 
 /// `softmax(q k^T / sqrt(d)) v` for each head, over the keys where `mask` (batch x m, row-major) is not 0; zero where there is none.
@@ -37,33 +37,10 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Option<
     {
         bail!("attention: q {:?}, k {:?}, v {:?}, {heads} heads do not fit", q.shape(), k.shape(), v.shape());
     }
-    let (sizes, owned) = (Sizes { n, m, heads, d: width / heads }, mask.cloned());
+    let owned = mask.cloned();
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
     fused!(q.dtype(), q.device(), T => q.apply_op3(&k, &v, Attention::<T>::new(n, m, heads, width / heads, owned)));
-    composed(&q, &k, &v, sizes, mask)
-}
-
-/// The same from candle's own operations, for other devices.
-fn composed(q: &Tensor, k: &Tensor, v: &Tensor, sizes: Sizes, mask: Option<&Arc<Vec<u8>>>) -> Result<Tensor> {
-    let Sizes { n, m, heads, d } = sizes;
-    let batch = q.dim(0)?;
-    let by_head = |t: &Tensor, rows: usize| t.reshape((batch, rows, heads, d))?.transpose(1, 2)?.contiguous();
-    let (q, k, v) = (by_head(q, n)?, by_head(k, m)?, by_head(v, m)?);
-    let mut scores = (q.matmul(&k.t()?)? * (1.0 / (d as f64).sqrt()))?;
-    if let Some(mask) = mask {
-        scores = scores.broadcast_add(&key_bias(mask, batch, m, &scores)?)?;
-    }
-    // The maximum shifts the exponents only: no gradient runs through it.
-    let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?;
-    let weights = shifted.exp()?;
-    let weights = match mask {
-        Some(mask) => weights.broadcast_mul(&crate::fused::mask::tensor(mask, (batch, 1, 1, m), &weights)?)?,
-        None => weights,
-    };
-    // At least the weight of the largest score, 1, unless every key is masked.
-    let total = (weights.sum_keepdim(D::Minus1)? + f64::from(f32::MIN_POSITIVE))?;
-    let mixed = weights.broadcast_div(&total)?.matmul(&v)?;
-    mixed.transpose(1, 2)?.contiguous()?.reshape((batch, n, heads * d))
+    reference::attention::attention(&q, &k, &v, heads, mask.map(|mask| mask.as_slice()))
 }
 
 #[derive(Clone, Copy)]
@@ -459,12 +436,13 @@ mod tests {
     }
 
     #[test]
-    fn the_composition_for_other_devices_is_the_same_over_many_blocks() {
+    fn the_reference_is_the_same_over_many_blocks() {
         let mask = Arc::new((0..140).map(|i| u8::from(i % 3 != 0)).collect());
-        let sizes = Sizes { n: 150, m: 70, heads: 2, d: 3 };
         for mask in [None, Some(&mask)] {
             let fused = |t: &[Tensor]| attention(&t[0], &t[1], &t[2], 2, mask);
-            assert_same_gradients([&[2, 150, 6], &[2, 70, 6], &[2, 70, 6]], fused, |t| composed(&t[0], &t[1], &t[2], sizes, mask));
+            let key_mask = mask.map(|mask: &Arc<Vec<u8>>| mask.as_slice());
+            let reference = |t: &[Tensor]| reference::attention::attention(&t[0], &t[1], &t[2], 2, key_mask);
+            assert_same_gradients([&[2, 150, 6], &[2, 70, 6], &[2, 70, 6]], fused, reference);
         }
     }
 
@@ -474,8 +452,7 @@ mod tests {
         let mask = Arc::new(vec![0; 3]);
         let found = attention(&ones(2), &ones(3), &ones(3), 2, Some(&mask)).unwrap();
         assert_eq!(found.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [0.0; 8]);
-        let sizes = Sizes { n: 2, m: 3, heads: 2, d: 2 };
-        let found = composed(&ones(2), &ones(3), &ones(3), sizes, Some(&mask)).unwrap();
+        let found = reference::attention::attention(&ones(2), &ones(3), &ones(3), 2, Some(&mask)).unwrap();
         assert_eq!(found.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [0.0; 8]);
     }
 
@@ -483,9 +460,11 @@ mod tests {
     fn a_query_that_is_no_number_gives_no_number_and_leaves_the_others_alone() {
         let ones = |n: usize| Tensor::ones((1, n, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
         let q = Tensor::new(&[[[f32::NAN, 1.0, 1.0, 1.0], [1.0; 4]]], &Device::Cpu).unwrap();
-        let (sizes, mask) = (Sizes { n: 2, m: 3, heads: 1, d: 4 }, Arc::new(vec![0, 1, 1]));
+        let mask = Arc::new(vec![0, 1, 1]);
         for mask in [None, Some(&mask)] {
-            for found in [attention(&q, &ones(3), &ones(3), 1, mask).unwrap(), composed(&q, &ones(3), &ones(3), sizes, mask).unwrap()] {
+            let key_mask = mask.map(|mask: &Arc<Vec<u8>>| mask.as_slice());
+            let reference = reference::attention::attention(&q, &ones(3), &ones(3), 1, key_mask).unwrap();
+            for found in [attention(&q, &ones(3), &ones(3), 1, mask).unwrap(), reference] {
                 let found = found.flatten_all().unwrap().to_vec1::<f32>().unwrap();
                 assert!(found[..4].iter().all(|value| value.is_nan()), "{found:?}");
                 assert!(found[4..].iter().all(|value| (value - 1.0).abs() < 1e-6), "{found:?}");

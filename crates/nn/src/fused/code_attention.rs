@@ -6,12 +6,12 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use crate::{
-    fused::mask,
     kernels::real::{Real, add_scaled, dot, fused, gradient_of, slice, vectorised, with_slices},
+    reference,
 };
 
 /// What c multiplies above the line.
@@ -36,27 +36,7 @@ pub fn code_attention(codes: &Tensor, v: &Tensor, heads: usize, mask: &Arc<Vec<u
     let (codes, v) = (codes.contiguous()?, v.contiguous()?);
     let sizes = Sizes { n, heads, bits: n_codes / heads, d: width / heads };
     fused!(v.dtype(), v.device(), T => codes.apply_op2(&v, CodeAttention::<T> { sizes, mask: mask.clone(), numerator, number: PhantomData }));
-    composed(&codes, &v, sizes, mask, numerator)
-}
-
-/// The same from candle's own operations, for other devices.
-fn composed(codes: &Tensor, v: &Tensor, sizes: Sizes, mask: &[u8], numerator: Numerator) -> Result<Tensor> {
-    let Sizes { n, heads, bits, d } = sizes;
-    let (batch, shift) = (v.dim(0)?, bits as f64 + 1.0);
-    let tokens = mask::tensor(mask, (batch, 1, n, 1), v)?;
-    let by_head = |t: &Tensor, width: usize| t.reshape((batch, n, heads, width))?.transpose(1, 2)?.contiguous()?.broadcast_mul(&tokens);
-    let (b, v) = (by_head(codes, bits)?, by_head(v, d)?);
-    let (outer, z) = (b.t()?.contiguous()?.matmul(&v)?, b.sum_keepdim(2)?);
-    let values = match numerator {
-        Numerator::Sum => v.sum_keepdim(2)?,
-        Numerator::Own => v,
-    };
-    let above = b.matmul(&outer)?.broadcast_add(&(values * shift)?)?;
-    // Without a token all is zero, and divided by c.
-    let base = (tokens.sum_keepdim(2)?.maximum(1.0)? * shift)?;
-    let below = b.broadcast_mul(&z)?.sum_keepdim(D::Minus1)?.broadcast_add(&base)?;
-    let out = above.broadcast_div(&below)?.broadcast_mul(&tokens)?;
-    out.transpose(1, 2)?.contiguous()?.reshape((batch, n, heads * d))
+    reference::code_attention::code_attention(&codes, &v, heads, mask, numerator == Numerator::Own)
 }
 
 #[derive(Clone, Copy)]
@@ -240,12 +220,13 @@ mod tests {
     }
 
     #[test]
-    fn the_composition_for_other_devices_is_the_same() {
-        let sizes = Sizes { n: 4, heads: 2, bits: 3, d: 2 };
+    fn the_reference_is_the_same() {
         for mask in [mask(), Arc::new(vec![0, 0, 0, 0, 1, 1, 1, 1])] {
             for numerator in [Numerator::Sum, Numerator::Own] {
                 let fused = |t: &[Tensor]| code_attention(&t[0], &t[1], 2, &mask, numerator);
-                assert_same_gradients([&[2, 4, 6], &[2, 4, 4]], fused, |t| composed(&t[0], &t[1], sizes, &mask, numerator));
+                let own_value = numerator == Numerator::Own;
+                let reference = |t: &[Tensor]| reference::code_attention::code_attention(&t[0], &t[1], 2, &mask, own_value);
+                assert_same_gradients([&[2, 4, 6], &[2, 4, 4]], fused, reference);
             }
         }
     }

@@ -8,7 +8,10 @@ use std::{marker::PhantomData, sync::Arc};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::kernels::real::{Real, add_scaled, fused, gradient_of, slice, vectorised, with_slices};
+use crate::{
+    kernels::real::{Real, add_scaled, fused, gradient_of, slice, vectorised, with_slices},
+    reference,
+};
 
 /// `x` (batch, n, width), `weight` (3, width), `mask` (batch x n, row-major: 1 = token, 0 = padding) -> (batch, n, width), zero at padding.
 ///
@@ -21,16 +24,7 @@ pub fn depthwise_convolution(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) -
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, Convolution::<T> { n, width, mask: mask.clone(), number: PhantomData }));
-    composed(&x, &weight, mask)
-}
-
-/// The same from candle's own operations, for other devices.
-fn composed(x: &Tensor, weight: &Tensor, mask: &[u8]) -> Result<Tensor> {
-    let (batch, n, _) = x.dims3()?;
-    let mask = crate::fused::mask::tensor(mask, (batch, n, 1), x)?;
-    let padded = x.broadcast_mul(&mask)?.pad_with_zeros(1, 1, 1)?;
-    let tap = |place: usize| padded.narrow(1, place, n)?.broadcast_mul(&weight.narrow(0, place, 1)?);
-    ((tap(0)? + tap(1)?)? + tap(2)?)?.broadcast_mul(&mask)
+    reference::convolution::depthwise_convolution(&x, &weight, mask)
 }
 
 struct Convolution<T> {
@@ -131,10 +125,10 @@ mod tests {
     }
 
     #[test]
-    fn the_composition_for_other_devices_is_the_same() {
+    fn the_reference_is_the_same() {
         let mask = Arc::new(vec![1, 1, 0, 1, 1, 0, 1, 1, 1, 0]);
         let fused = |t: &[Tensor]| depthwise_convolution(&t[0], &t[1], &mask);
-        assert_same_gradients([&[2, 5, 3], &[3, 3]], fused, |t| composed(&t[0], &t[1], &mask));
+        assert_same_gradients([&[2, 5, 3], &[3, 3]], fused, |t| reference::convolution::depthwise_convolution(&t[0], &t[1], &mask));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
         real::{Real, add_scaled, fused, gradient_of, slice, with_slices},
         row_sums::add_sum_of_rows,
     },
+    reference,
 };
 
 /// `table[ids[b, s]] + positions[s]` for `ids` (batch, n) of u32, `table` (vocabulary, width) and `positions` (n, width) -> (batch, n, width).
@@ -30,13 +31,7 @@ pub fn embed(ids: &Tensor, table: &Tensor, positions: &Tensor) -> Result<Tensor>
         }
         table.apply_op2(&positions, Embed::<T> { ids: Arc::new(ids), batch, n, width, number: PhantomData })
     });
-    composed(ids, &table, &positions)
-}
-
-/// The same from candle's own operations, for other devices.
-fn composed(ids: &Tensor, table: &Tensor, positions: &Tensor) -> Result<Tensor> {
-    let (batch, n) = ids.dims2()?;
-    table.index_select(&ids.flatten_all()?, 0)?.reshape((batch, n, table.dim(1)?))?.broadcast_add(positions)
+    reference::embedding::embed(ids, &table, &positions)
 }
 
 struct Embed<T> {
@@ -104,13 +99,13 @@ mod tests {
     fn every_input_gets_its_gradient() {
         let ids = Tensor::new(&[[0u32, 2, 2, 4], [3, 2, 0, 0]], &Device::Cpu).unwrap();
         check_gradients([&[5, 3], &[4, 3]], |t| embed(&ids, &t[0], &t[1]));
-        assert_same_gradients([&[5, 3], &[4, 3]], |t| embed(&ids, &t[0], &t[1]), |t| composed(&ids, &t[0], &t[1]));
+        assert_same_gradients([&[5, 3], &[4, 3]], |t| embed(&ids, &t[0], &t[1]), |t| reference::embedding::embed(&ids, &t[0], &t[1]));
     }
 
     #[test]
     fn a_large_vocabulary_and_an_id_beyond_it() {
         let ids = Tensor::from_iter((0..1_200u32).map(|i| i * 7 % 1_100), &Device::Cpu).unwrap().reshape((3, 400)).unwrap();
-        assert_same_gradients([&[1_100, 2], &[400, 2]], |t| embed(&ids, &t[0], &t[1]), |t| composed(&ids, &t[0], &t[1]));
+        assert_same_gradients([&[1_100, 2], &[400, 2]], |t| embed(&ids, &t[0], &t[1]), |t| reference::embedding::embed(&ids, &t[0], &t[1]));
         let small = Tensor::zeros((5, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
         let places = Tensor::zeros((400, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
         assert!(embed(&ids, &small, &places).unwrap_err().to_string().contains("is not in a vocabulary of 5"));

@@ -3,12 +3,13 @@
 //!
 //! Of each token and head: `u = x / |x|`, `g_j = exp(-|u - a_j|^2 / (2 sigma)) - mean_j`, `h = A g`.
 
-use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use crate::{
     ROWS_PER_TASK,
     kernels::real::{Real, add_scaled, dot, fused, gradient_of, slice, vectorised, with_slices},
+    reference,
 };
 
 /// What the kernel features of each head are measured against; fitted, not trained.
@@ -20,6 +21,13 @@ pub struct Kernel {
     pub sigma: Tensor,
     /// Mean of each feature over the tokens it was fitted on, (heads, anchors).
     pub mean: Tensor,
+}
+
+impl Kernel {
+    /// Anchors, sigma and mean.
+    fn fitted(&self) -> [&Tensor; 3] {
+        [&self.anchors, &self.sigma, &self.mean]
+    }
 }
 
 /// `h` of each token: `x` (batch, n, heads * d), `hash` A (heads, bits, anchors) -> (batch, n, heads * bits).
@@ -38,30 +46,7 @@ pub fn kernel_hash(x: &Tensor, hash: &Tensor, kernel: &Kernel) -> Result<Tensor>
     }
     let (x, hash) = (x.contiguous()?, hash.contiguous()?);
     fused!(x.dtype(), x.device(), T => x.apply_op2(&hash, KernelHash::<T>::new(&hash, kernel)?));
-    composed(&x, &hash, kernel)
-}
-
-/// The same from candle's own operations, for other devices.
-fn composed(x: &Tensor, hash: &Tensor, kernel: &Kernel) -> Result<Tensor> {
-    let ((batch, n, width), (heads, bits, m)) = (x.dims3()?, hash.dims3()?);
-    let d = width / heads;
-    // A head's matrix, transposed and once a sequence.
-    let of_head = |t: &Tensor, rows: usize, columns: usize| t.t()?.unsqueeze(0)?.broadcast_as((batch, heads, columns, rows))?.contiguous();
-    let fitted = |t: &Tensor| t.detach().to_dtype(x.dtype());
-    let (anchors, sigma, mean) = (fitted(&kernel.anchors)?, fitted(&kernel.sigma)?, fitted(&kernel.mean)?);
-    let x = x.reshape((batch, n, heads, d))?.transpose(1, 2)?.contiguous()?;
-    let square = x.sqr()?.sum_keepdim(D::Minus1)?;
-    // The zero vector has no direction: it stays, and passes no gradient.
-    let has_direction = square.detach().gt(MIN_SQUARE)?;
-    let inverse = has_direction.where_cond(&square, &square.ones_like()?)?.sqrt()?.recip()?;
-    let has_direction = has_direction.to_dtype(x.dtype())?;
-    let unit = x.broadcast_mul(&(inverse * &has_direction)?)?;
-    let products = unit.matmul(&of_head(&anchors, m, d)?)?;
-    let squares = anchors.sqr()?.sum(2)?.reshape((1, heads, 1, m))?;
-    let distance = (products * -2.0)?.broadcast_add(&squares)?.broadcast_add(&has_direction)?;
-    let values = distance.broadcast_div(&(sigma * -2.0)?.reshape((1, heads, 1, 1))?)?.exp()?;
-    let features = values.broadcast_sub(&mean.reshape((1, heads, 1, m))?)?;
-    features.matmul(&of_head(hash, bits, m)?)?.transpose(1, 2)?.contiguous()?.reshape((batch, n, heads * bits))
+    reference::kernel_hash::kernel_hash(&x, &hash, kernel.fitted(), MIN_SQUARE)
 }
 
 /// Of a vector that has no direction, the square of the length at most.
@@ -235,12 +220,16 @@ mod tests {
     }
 
     #[test]
-    fn the_composition_for_other_devices_is_the_same() {
+    fn the_reference_is_the_same() {
         let fused = |t: &[Tensor]| kernel_hash(&t[0], &t[1], &kernel());
-        assert_same_gradients([&[2, 4, 6], &[2, 5, 9]], fused, |t| composed(&t[0], &t[1], &kernel()));
+        assert_same_gradients([&[2, 4, 6], &[2, 5, 9]], fused, |t| {
+            reference::kernel_hash::kernel_hash(&t[0], &t[1], kernel().fitted(), MIN_SQUARE)
+        });
         // Vectors without a direction.
         let fused = |t: &[Tensor]| kernel_hash(&(&t[0] * 1e-15)?, &t[1], &kernel());
-        assert_same_gradients([&[2, 4, 6], &[2, 5, 9]], fused, |t| composed(&(&t[0] * 1e-15)?, &t[1], &kernel()));
+        assert_same_gradients([&[2, 4, 6], &[2, 5, 9]], fused, |t| {
+            reference::kernel_hash::kernel_hash(&(&t[0] * 1e-15)?, &t[1], kernel().fitted(), MIN_SQUARE)
+        });
     }
 
     #[test]

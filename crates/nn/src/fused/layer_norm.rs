@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -12,6 +12,7 @@ use crate::{
         gemm::sum_of,
         real::{Real, fused, gradient_of, slice, with_slices},
     },
+    reference,
 };
 
 /// Under the square root, so that a constant row stays finite.
@@ -31,24 +32,7 @@ pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, mask: Option<&Arc<V
     let x = x.contiguous()?;
     let owned = mask.cloned();
     fused!(x.dtype(), x.device(), T => x.apply_op3(gamma, beta, LayerNorm::<T> { mask: owned, number: PhantomData }));
-    composed(&x, gamma, beta, mask)
-}
-
-/// The same from candle's own operations, for other devices.
-fn composed(x: &Tensor, gamma: &Tensor, beta: &Tensor, mask: Option<&Arc<Vec<u8>>>) -> Result<Tensor> {
-    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-    let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + EPSILON)?.sqrt()?;
-    let y = centred.broadcast_div(&deviation)?.broadcast_mul(gamma)?.broadcast_add(beta)?;
-    match mask {
-        Some(mask) => {
-            let mut rows = x.dims().to_vec();
-            if let Some(last) = rows.last_mut() {
-                *last = 1;
-            }
-            y.broadcast_mul(&crate::fused::mask::tensor(mask, rows, x)?)
-        }
-        None => Ok(y),
-    }
+    reference::layer_norm::layer_norm(&x, gamma, beta, EPSILON, mask.map(|mask| mask.as_slice()))
 }
 
 struct LayerNorm<T> {
@@ -297,11 +281,13 @@ mod tests {
     }
 
     #[test]
-    fn the_composition_for_other_devices_is_the_same() {
+    fn the_reference_is_the_same() {
         let mask = Arc::new(vec![1, 1, 0, 1, 0, 1]);
         for mask in [None, Some(&mask)] {
             let fused = |t: &[Tensor]| layer_norm(&t[0], &t[1], &t[2], mask);
-            assert_same_gradients([&[2, 3, 10], &[10], &[10]], fused, |t| composed(&t[0], &t[1], &t[2], mask));
+            let row_mask = mask.map(|mask: &Arc<Vec<u8>>| mask.as_slice());
+            let reference = |t: &[Tensor]| reference::layer_norm::layer_norm(&t[0], &t[1], &t[2], EPSILON, row_mask);
+            assert_same_gradients([&[2, 3, 10], &[10], &[10]], fused, reference);
         }
     }
 

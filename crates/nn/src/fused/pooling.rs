@@ -7,11 +7,11 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 use crate::{
-    fused::mask,
     kernels::{
         gemm::sum_of,
         real::{Real, fused, gradient_of, slice, vectorised, with_slices},
     },
+    reference,
 };
 
 /// Of `mask` (batch x n, row-major), 1 for each window with a token: batch x `ceil(n / window)`.
@@ -42,14 +42,7 @@ pub fn weighted_window_mean(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) ->
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, Mean::<T> { windows, learns: weight.track_op(), number: PhantomData }));
-    composed_mean(&x, &weight, &windows)
-}
-
-/// The same from candle's own operations, for other devices.
-fn composed_mean(x: &Tensor, weight: &Tensor, windows: &Windows) -> Result<Tensor> {
-    let tokens = windows.tokens(x)?;
-    let sums = windows.split(x)?.broadcast_mul(&tokens)?.broadcast_mul(weight)?.sum(2)?;
-    sums.broadcast_div(&tokens.sum(2)?.maximum(1.0)?)
+    reference::pooling::weighted_window_mean(&x, &weight, mask)
 }
 
 /// The largest value of each channel over the tokens of each window, zero where there is none: `x` (batch, n, width) -> (batch,
@@ -61,16 +54,7 @@ pub fn window_max(x: &Tensor, window: usize, mask: &Arc<Vec<u8>>) -> Result<Tens
     let windows = Windows::new(x, window, mask)?;
     let x = x.contiguous()?;
     fused!(x.dtype(), x.device(), T => x.apply_op1(Max::<T>(windows, PhantomData)));
-    composed_max(&x, &windows)
-}
-
-/// The same from candle's own operations, for other devices.
-fn composed_max(x: &Tensor, windows: &Windows) -> Result<Tensor> {
-    let tokens = windows.tokens(x)?;
-    let values = windows.split(x)?.broadcast_mul(&tokens)?;
-    // Chosen among tokens; where a window has none, what is chosen is zero.
-    let largest = values.detach().broadcast_add(&tokens.affine(1e30, -1e30)?)?.argmax_keepdim(2)?;
-    values.gather(&largest.contiguous()?, 2)?.squeeze(2)
+    reference::pooling::window_max(&x, window, mask)
 }
 
 struct Windows {
@@ -87,18 +71,6 @@ impl Windows {
             bail!("windows of {window} and a mask of {} do not fit x {:?}", mask.len(), x.shape());
         }
         Ok(Self { n, width, window, mask: mask.clone() })
-    }
-
-    /// (batch, n, ..) -> (batch, windows, window, ..), zero after the end.
-    fn split(&self, rows: &Tensor) -> Result<Tensor> {
-        let (batch, n, width) = rows.dims3()?;
-        let padded = rows.pad_with_zeros(1, 0, self.count() * self.window - n)?;
-        padded.contiguous()?.reshape((batch, self.count(), self.window, width))
-    }
-
-    /// The mask by windows, (batch, windows, window, 1), for the composition.
-    fn tokens(&self, x: &Tensor) -> Result<Tensor> {
-        self.split(&mask::tensor(&self.mask, (x.dim(0)?, self.n, 1), x)?)
     }
 
     /// Rows of one sequence's summary.
@@ -275,14 +247,14 @@ mod tests {
     }
 
     #[test]
-    fn the_composition_for_other_devices_is_the_same() {
-        let windows = |t: &[Tensor]| Windows::new(&t[0], 3, &mask());
-        let mean = |t: &[Tensor]| composed_mean(&t[0], &t[1], &windows(t)?);
+    fn the_reference_is_the_same() {
+        let mean = |t: &[Tensor]| reference::pooling::weighted_window_mean(&t[0], &t[1], &mask());
+        let max = |x: &Tensor| reference::pooling::window_max(x, 3, &mask());
         assert_same_gradients([&[2, 7, 3], &[3, 3]], |t| weighted_window_mean(&t[0], &t[1], &mask()), mean);
-        assert_same_gradients([&[2, 7, 3]], |t| window_max(&t[0], 3, &mask()), |t| composed_max(&t[0], &windows(t)?));
+        assert_same_gradients([&[2, 7, 3]], |t| window_max(&t[0], 3, &mask()), |t| max(&t[0]));
         // Of equal values one is chosen, the first.
         let equal = |t: &[Tensor]| &t[0] - t[0].detach();
-        assert_same_gradients([&[2, 7, 3]], |t| window_max(&equal(t)?, 3, &mask()), |t| composed_max(&equal(t)?, &windows(t)?));
+        assert_same_gradients([&[2, 7, 3]], |t| window_max(&equal(t)?, 3, &mask()), |t| max(&equal(t)?));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::{
         gemm::{Matrix, Packed},
         real::{Real, add_scaled, fused, gradient_of, slice, with_slices},
     },
+    reference,
 };
 
 /// `out[b, i, c] = sum_s e[g k + i, s] x[b, s, c]` with `g` the group of channel `c`: `x` (batch, n, width), `e` (groups * k, n) ->
@@ -31,15 +32,7 @@ pub fn project(e: &Tensor, x: &Tensor, groups: usize) -> Result<Tensor> {
     let sizes = Sizes { batch, n, k: rows / groups, width, groups };
     let (e, x) = (e.contiguous()?, x.contiguous()?);
     fused!(x.dtype(), x.device(), T => e.apply_op2(&x, Project::<T> { sizes, number: PhantomData }));
-    composed(&e, &x, sizes)
-}
-
-/// The same from candle's own operations, for other devices.
-fn composed(e: &Tensor, x: &Tensor, sizes: Sizes) -> Result<Tensor> {
-    let Sizes { batch, n, k, width, groups } = sizes;
-    let x = x.reshape((batch, n, groups, width / groups))?.transpose(1, 2)?.contiguous()?;
-    let e = e.reshape((1, groups, k, n))?.broadcast_as((batch, groups, k, n))?.contiguous()?;
-    e.matmul(&x)?.transpose(1, 2)?.contiguous()?.reshape((batch, k, width))
+    reference::projection::project(&e, &x, groups)
 }
 
 #[derive(Clone, Copy)]
@@ -158,11 +151,10 @@ mod tests {
     }
 
     #[test]
-    fn the_composition_for_other_devices_is_the_same_over_many_blocks() {
+    fn the_reference_is_the_same_over_many_blocks() {
         for groups in [1, 3] {
-            let sizes = Sizes { batch: 2, n: 130, k: 70, width: 6, groups };
             let shapes: [&[usize]; 2] = [&[70 * groups, 130], &[2, 130, 6]];
-            assert_same_gradients(shapes, |t| project(&t[0], &t[1], groups), |t| composed(&t[0], &t[1], sizes));
+            assert_same_gradients(shapes, |t| project(&t[0], &t[1], groups), |t| reference::projection::project(&t[0], &t[1], groups));
         }
     }
 }

@@ -11,17 +11,13 @@ mod areas;
 mod beside;
 mod bootstrap;
 mod comparison;
-mod delong;
 mod error;
 mod folds;
 mod guards;
 mod measures;
 mod non_additive;
-#[cfg(test)]
-mod oracle;
 mod permutation;
 mod recalibration;
-pub mod roc;
 mod scores;
 mod stacking;
 mod strata;
@@ -38,7 +34,9 @@ use std::{
     str::FromStr,
 };
 
+pub use gf_stats::roc;
 use gf_cohort_schema::{AucRow, Characteristics, GuardVerdict, Phenotype, RocPoint, Split};
+use gf_stats::delong;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;

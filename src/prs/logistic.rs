@@ -92,12 +92,17 @@ pub fn matrix<C: IntoIterator<Item = f64>>(n_people: usize, columns: impl ExactS
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::regression::elastic_net;
 
-    /// The generated matrix in column-major order.
+    /// The matrix of tests/oracles/logistic.py: a linear congruential generator, so that both sides make the same numbers.
     fn generated(n_people: usize, n_features: usize) -> (Array2<f64>, Array1<bool>) {
-        let (features, is_case) = elastic_net::tests::generated(n_people, n_features);
-        let columns = features.columns().into_iter().map(|column| column.to_vec());
+        let mut state = 12_345_u64;
+        let mut next = || {
+            state = (1_103_515_245 * state + 12_345) % (1 << 31);
+            state as f64 / f64::from(1_u32 << 31)
+        };
+        let rows: Vec<Vec<f64>> = (0..n_people).map(|_| (0..n_features).map(|_| 4.0 * next() - 2.0).collect()).collect();
+        let is_case = rows.iter().map(|row| row[0] - 0.5 * row[1] + 4.0 * next() - 2.5 > 0.0).collect();
+        let columns = (0..n_features).map(|feature| rows.iter().map(|row| row[feature]).collect::<Vec<_>>());
         (matrix(n_people, columns), is_case)
     }
 

@@ -1,0 +1,93 @@
+//! `x + y + bias`, the end of every residual branch, in one pass.
+
+use std::marker::PhantomData;
+
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use crate::{
+    ROWS_PER_TASK,
+    kernels::{
+        real::{Real, add_scaled, fused, gradient_of, slice, with_slices},
+        row_sums::{add_rows, add_sum_of_rows},
+    },
+    reference,
+};
+
+/// `x + y + bias` for `x`, `y` (.., width) and `bias` (width).
+///
+/// # Errors
+/// Shapes or types that do not fit.
+pub fn add_with_bias(x: &Tensor, y: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    if x.shape() != y.shape() || x.dims().last() != Some(&bias.elem_count()) {
+        bail!("add_with_bias: x {:?}, y {:?} and bias {:?} do not fit", x.shape(), y.shape(), bias.shape());
+    }
+    let (x, y) = (x.contiguous()?, y.contiguous()?);
+    fused!(x.dtype(), x.device(), T => x.apply_op3(&y, bias, AddWithBias::<T>(PhantomData)));
+    reference::residual::add_with_bias(&x, &y, bias)
+}
+
+struct AddWithBias<T>(PhantomData<T>);
+
+impl<T: Real> CustomOp3 for AddWithBias<T> {
+    fn name(&self) -> &'static str {
+        "add-with-bias"
+    }
+
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, y, bias) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
+        let block = bias.len() * ROWS_PER_TASK;
+        let mut out = vec![T::default(); x.len()];
+        out.par_chunks_mut(block).zip(x.par_chunks(block)).zip(y.par_chunks(block)).for_each(|((out, x), y)| {
+            out.copy_from_slice(y);
+            add_rows(out, x, bias);
+        });
+        Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        _: &Tensor,
+        _: &Tensor,
+        bias: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let dbias = with_slices::<T, 1, _>([gradient], |[dy]| {
+            let width = bias.elem_count();
+            let partial: Vec<Vec<T>> = dy
+                .par_chunks(width * ROWS_PER_TASK)
+                .map(|dy| {
+                    let mut sums = vec![T::default(); width];
+                    add_sum_of_rows(dy, &mut sums);
+                    sums
+                })
+                .collect();
+            let mut dbias = vec![T::default(); width];
+            for part in &partial {
+                add_scaled(&mut dbias, T::of(1.0), part);
+            }
+            Ok(dbias)
+        })?;
+        Ok((Some(gradient.clone()), Some(gradient.clone()), gradient_of(bias, dbias)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::real::tests::check_gradients;
+
+    #[test]
+    fn every_input_gets_its_gradient() {
+        check_gradients([&[2, 3, 5], &[2, 3, 5], &[5]], |t| add_with_bias(&t[0], &t[1], &t[2]));
+    }
+}

@@ -1,0 +1,66 @@
+//! The sign with a gradient: 1 where the input lies in (-1, 1), else 0, the straight-through estimator of a binary code (Hubara et al. 2016,
+//! arXiv 1602.02830, equation 4; EcoFormer: Liu et al. 2022, arXiv 2209.09004).
+
+use std::marker::PhantomData;
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use crate::{
+    kernels::real::{Real, fused, gradient_of, slice, with_slices},
+    reference,
+};
+
+/// 1 where `x` is at least 0, else -1; the shape of `x`.
+///
+/// # Errors
+/// Types that do not fit.
+pub fn sign(x: &Tensor) -> Result<Tensor> {
+    let x = x.contiguous()?;
+    fused!(x.dtype(), x.device(), T => x.apply_op1(Sign::<T>(PhantomData)));
+    reference::straight_through::sign(&x)
+}
+
+struct Sign<T>(PhantomData<T>);
+
+impl<T: Real> CustomOp1 for Sign<T> {
+    fn name(&self) -> &'static str {
+        "sign"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (one, zero) = (T::of(1.0), T::default());
+        let y: Vec<T> = slice::<T>(storage, layout)?.iter().map(|&x| if x < zero { zero - one } else { one }).collect();
+        Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let (one, zero) = (T::of(1.0), T::default());
+        let passes = |x: T| x < one && x > zero - one;
+        let dx = with_slices::<T, 2, _>([x, gradient], |[x, dy]| {
+            Ok(x.iter().zip(dy).map(|(&x, &dy)| if passes(x) { dy } else { zero }).collect::<Vec<T>>())
+        })?;
+        gradient_of(x, dx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::real::tests::assert_same_gradients;
+    use candle_core::{Device, Var};
+
+    #[test]
+    fn the_gradient_passes_inside_the_unit_interval_only() {
+        let x = Var::new(&[-2f64, -1.0, -0.5, 0.0, 0.5, 1.0, f64::INFINITY], &Device::Cpu).unwrap();
+        for y in [sign(&x).unwrap(), reference::straight_through::sign(&x).unwrap()] {
+            assert_eq!(y.to_vec1::<f64>().unwrap(), [-1.0, -1.0, -1.0, 1.0, 1.0, 1.0, 1.0]);
+            let gradients = (y * 3.0).unwrap().sum_all().unwrap().backward().unwrap();
+            assert_eq!(gradients.get(&x).unwrap().to_vec1::<f64>().unwrap(), [0.0, 0.0, 3.0, 3.0, 3.0, 0.0, 0.0]);
+        }
+    }
+
+    #[test]
+    fn the_reference_is_the_same() {
+        assert_same_gradients([&[4, 9]], |t| sign(&(&t[0] * 2.0)?), |t| reference::straight_through::sign(&(&t[0] * 2.0)?));
+    }
+}

@@ -1,0 +1,212 @@
+//! DeLong's variance of the AUROC, its 95 % interval, and the paired test of two models on the same people.
+//!
+//! Input -> output: logits of cases and controls -> interval, difference, p-value. The method is DeLong, DeLong & Clarke-Pearson,
+//! Biometrics 44:837 (1988), computed in O(n log n) as Sun & Xu, IEEE Signal Process. Lett. 21:1389 (2014). As R's
+//! pROC, the interval is symmetric around the area and cut at 0 and 1.
+
+use super::roc::{OneClass, count, require_both, ties};
+use crate::normal::{Z_975, two_sided};
+
+/// For each person, how many people of the other class they are placed right against, ties counted half: multiples of one half, kept
+/// as counts so that sums and differences are exact and identical models differ by exactly zero.
+#[derive(Clone, Debug)]
+pub struct Placements {
+    cases: Vec<f64>,
+    controls: Vec<f64>,
+}
+
+/// An estimate with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// Comparison of two models on the same people.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PairedTest {
+    /// AUROC of the first minus that of the second.
+    pub delta: f64,
+    /// 95 % interval of the difference and two-sided p-value of its being zero; `None` when its variance is zero or undefined.
+    pub inference: Option<(Interval, f64)>,
+}
+
+impl Placements {
+    /// Places finite logits; `order` is [`by_rising`](super::roc::by_rising) of them.
+    ///
+    /// # Errors
+    /// When either class is empty.
+    pub fn new(logits: &[f64], is_case: &[bool], order: &[u32]) -> Result<Self, OneClass> {
+        let n_cases = is_case.iter().filter(|&&case| case).count();
+        require_both(n_cases, is_case.len() - n_cases)?;
+        let mut placed = vec![0.0; logits.len()];
+        let (mut cases_below, mut controls_below) = (0, 0);
+        for group in ties(logits, order) {
+            let here = count(group, is_case);
+            let of_case = controls_below as f64 + here.controls as f64 / 2.0;
+            let of_control = (n_cases as u64 - cases_below) as f64 - here.cases as f64 / 2.0;
+            for &place in group {
+                placed[place as usize] = if is_case[place as usize] { of_case } else { of_control };
+            }
+            cases_below += here.cases;
+            controls_below += here.controls;
+        }
+        let of_class = |class: bool| placed.iter().zip(is_case).filter(|(_, case)| **case == class).map(|(placed, _)| *placed).collect();
+        Ok(Self { cases: of_class(true), controls: of_class(false) })
+    }
+
+    /// Area under the ROC curve; the same number as [`super::roc::auroc`].
+    #[must_use]
+    pub fn auroc(&self) -> f64 {
+        self.cases.iter().sum::<f64>() / self.pairs()
+    }
+
+    /// Variance of the area; `None` with fewer than two people in a class, where it cannot be estimated.
+    #[must_use]
+    pub fn variance(&self) -> Option<f64> {
+        let (m, n) = (self.cases.len() as f64, self.controls.len() as f64);
+        Some(sample_variance(&self.cases)? / (n * n) / m + sample_variance(&self.controls)? / (m * m) / n)
+    }
+
+    /// 95 % interval of the area, within 0..1; `None` as for [`Self::variance`]. Of no width where the variance is zero (area 0 or 1).
+    #[must_use]
+    pub fn interval(&self) -> Option<Interval> {
+        Some(interval(self.auroc(), self.variance()?, 0.0))
+    }
+
+    /// Compares this model (first) with `other` (second); both hold the same people in the same order.
+    #[must_use]
+    pub fn paired_test(&self, other: &Self) -> PairedTest {
+        debug_assert_eq!((self.cases.len(), self.controls.len()), (other.cases.len(), other.controls.len()));
+        let minus = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>();
+        // The area is linear in the placements, so those of the difference are the differences.
+        let difference = Self { cases: minus(&self.cases, &other.cases), controls: minus(&self.controls, &other.controls) };
+        let delta = difference.auroc();
+        let inference = difference.variance().filter(|variance| *variance > 0.0).map(|variance| {
+            let z = delta / variance.sqrt();
+            (interval(delta, variance, -1.0), two_sided(z))
+        });
+        PairedTest { delta, inference }
+    }
+
+    fn pairs(&self) -> f64 {
+        self.cases.len() as f64 * self.controls.len() as f64
+    }
+}
+
+fn interval(estimate: f64, variance: f64, lowest: f64) -> Interval {
+    let half_width = Z_975 * variance.sqrt();
+    Interval { low: (estimate - half_width).max(lowest), high: (estimate + half_width).min(1.0) }
+}
+
+fn sample_variance(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (values.len() > 1).then(|| values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::{oracle, roc::by_rising};
+
+    fn approx(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+    }
+
+    fn place(cases: &[f64], controls: &[f64]) -> Placements {
+        let logits = [cases, controls].concat();
+        let is_case: Vec<bool> = (0..logits.len()).map(|place| place < cases.len()).collect();
+        Placements::new(&logits, &is_case, &by_rising(&logits)).unwrap()
+    }
+
+    #[test]
+    fn interval_and_paired_test_equal_those_of_proc() {
+        for example in oracle::EXAMPLES {
+            let [a, b] = [example.a(), example.b()].map(|(cases, controls)| place(&cases, &controls));
+            approx(a.variance().unwrap(), example.variance_a);
+            let interval = a.interval().unwrap();
+            approx(interval.low, example.ci_a.0);
+            approx(interval.high, example.ci_a.1);
+            let test = a.paired_test(&b);
+            let (interval, p_value) = test.inference.unwrap();
+            approx(test.delta, example.auroc_a - example.auroc_b);
+            approx(interval.low, example.delta_ci.0);
+            approx(interval.high, example.delta_ci.1);
+            approx(p_value, example.p_value);
+            assert!((p_value / example.p_value - 1.0).abs() < 1e-9, "relative error of {p_value}");
+        }
+    }
+
+    #[test]
+    fn one_person_in_a_class_has_an_area_but_no_variance() {
+        let placements = place(&[1.0], &[0.0, 2.0, 3.0]);
+        approx(placements.auroc(), 1.0 / 3.0);
+        assert_eq!((placements.variance(), placements.interval()), (None, None));
+    }
+
+    #[test]
+    fn perfect_separation_has_variance_zero() {
+        let placements = place(&[2.0, 3.0], &[0.0, 1.0, 1.0]);
+        assert_eq!((placements.auroc(), placements.variance()), (1.0, Some(0.0)));
+    }
+
+    #[test]
+    fn models_that_rank_people_alike_differ_by_zero_without_a_p_value() {
+        let a = place(&[0.1, 0.7, 0.7], &[0.3, 0.2, 0.7]);
+        let b = place(&[1.0, 7.0, 7.0], &[3.0, 2.0, 7.0]);
+        assert_eq!(a.paired_test(&b), PairedTest { delta: 0.0, inference: None });
+    }
+
+    /// `psi` of DeLong's paper.
+    #[allow(clippy::float_cmp, reason = "a tie is equality")]
+    fn placed_right(case: f64, control: f64) -> f64 {
+        if case > control {
+            1.0
+        } else if case == control {
+            0.5
+        } else {
+            0.0
+        }
+    }
+
+    /// The variance as the paper defines it, comparing every case with every control.
+    fn direct_variance(cases: &[f64], controls: &[f64]) -> f64 {
+        let (m, n) = (cases.len() as f64, controls.len() as f64);
+        let v10: Vec<f64> =
+            cases.iter().map(|&case| controls.iter().map(|&control| placed_right(case, control)).sum::<f64>() / n).collect();
+        let v01: Vec<f64> =
+            controls.iter().map(|&control| cases.iter().map(|&case| placed_right(case, control)).sum::<f64>() / m).collect();
+        sample_variance(&v10).unwrap() / m + sample_variance(&v01).unwrap() / n
+    }
+
+    fn scores() -> impl Strategy<Value = Vec<f64>> {
+        vec((-6..6_i8).prop_map(f64::from), 2..40)
+    }
+
+    proptest! {
+        #[test]
+        fn the_variance_equals_its_direct_definition(cases in scores(), controls in scores()) {
+            let fast = place(&cases, &controls).variance().unwrap();
+            prop_assert!((fast - direct_variance(&cases, &controls)).abs() < 1e-12);
+        }
+
+        #[test]
+        fn swapping_the_models_negates_the_difference_and_keeps_p(people in vec((-6..6_i8, -6..6_i8, any::<bool>()), 6..60)) {
+            let side = |is_case: bool, first: bool| -> Vec<f64> {
+                people.iter().filter(|person| person.2 == is_case).map(|person| f64::from(if first { person.0 } else { person.1 })).collect()
+            };
+            prop_assume!(people.iter().any(|person| person.2) && people.iter().any(|person| !person.2));
+            let a = place(&side(true, true), &side(false, true));
+            let b = place(&side(true, false), &side(false, false));
+            let (forward, backward) = (a.paired_test(&b), b.paired_test(&a));
+            prop_assert!((forward.delta - (a.auroc() - b.auroc())).abs() < 1e-12);
+            prop_assert!((forward.delta + backward.delta).abs() < 1e-12);
+            prop_assert_eq!(forward.inference.map(|(_, p)| p), backward.inference.map(|(_, p)| p));
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The statistics of the comparison: areas under ROC curves with intervals and tests, and penalised logistic regression.
+//!
+//! ```text
+//! logits of cases and controls -> roc -> delong (variance, interval, paired test)
+//! columns and outcomes         -> regression (plain, Firth) and regression::elastic_net
+//! ```
+
+pub mod delong;
+pub mod normal;
+#[cfg(test)]
+mod oracle;
+pub mod regression;
+pub mod roc;

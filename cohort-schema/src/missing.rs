@@ -74,18 +74,37 @@ pub enum MissingCovariates {
 
 /// Numbers that stand for a missing value in covariates, as the user states them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+#[serde(try_from = "Stated", into = "Vec<String>")]
 pub struct MissingValues(Vec<String>);
 
-impl TryFrom<Vec<String>> for MissingValues {
+/// One cell or several, as numbers or as texts.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stated {
+    One(Cell),
+    Several(Vec<Cell>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Cell {
+    Number(f64),
+    Text(String),
+}
+
+impl TryFrom<Stated> for MissingValues {
     type Error = String;
 
-    fn try_from(texts: Vec<String>) -> Result<Self, String> {
-        let is_none = |text: &String| text.eq_ignore_ascii_case("none");
-        if texts.iter().any(is_none) && texts.len() > 1 {
-            return Err("`none` states that no number is a missing value: give it alone".into());
-        }
-        Ok(Self(texts.into_iter().filter(|text| !is_none(text)).collect()))
+    fn try_from(stated: Stated) -> Result<Self, String> {
+        let cells = match stated {
+            Stated::One(cell) => vec![cell],
+            Stated::Several(cells) => cells,
+        };
+        let text = |cell: Cell| match cell {
+            Cell::Number(number) => number.to_string(),
+            Cell::Text(text) => text,
+        };
+        cells.into_iter().map(text).collect::<Vec<_>>().join(",").parse()
     }
 }
 
@@ -99,8 +118,13 @@ impl FromStr for MissingValues {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let texts = text.split(',').map(|text| text.trim().to_owned()).collect::<Vec<_>>();
-        Self::try_from(texts)
+        let mut texts: Vec<String> = text.split(',').map(|text| text.trim().to_owned()).collect();
+        let is_none = |text: &String| text.eq_ignore_ascii_case("none");
+        if texts.iter().any(is_none) && texts.len() > 1 {
+            return Err("`none` states that no number is a missing value: give it alone".into());
+        }
+        texts.retain(|text| !is_none(text) && !text.is_empty());
+        Ok(Self(texts))
     }
 }
 

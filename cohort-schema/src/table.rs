@@ -64,7 +64,7 @@ impl<'a> CsvTable<'a> {
         self.header.iter()
     }
 
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> + Clone {
         self.rows.iter().map(|record| Row { table: self, record })
     }
 

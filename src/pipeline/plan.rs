@@ -520,6 +520,22 @@ mod tests {
     }
 
     #[test]
+    fn missing_values_are_stated_as_numbers_or_texts_one_or_several() {
+        let data = "[data]\nvcf = ['a.vcf']\nreference = 'r.fa'\nregions_file = 'l.bed'\ncohort = 'c.csv'\n";
+        let stated = |key: &str| {
+            let plan = read(&format!("{data}{key}\n")).unwrap();
+            let Source::Data(data) = plan.source else { panic!() };
+            data.missing()
+        };
+        for key in ["missing_value = -9", "missing_value = '-9'", "missing_value = [-9, '-99']"] {
+            assert!(stated(key).value.unwrap().has("-9.0"), "{key}");
+        }
+        assert!(!stated("missing_value = 'none'").value.unwrap().has("-9"));
+        assert_eq!(stated("missing_samples = 'error'").samples, MissingSamples::Error);
+        assert!(read(&format!("{data}missing_covariates = 'median'\n")).unwrap_err().to_string().contains("drop-few"));
+    }
+
+    #[test]
     fn one_seed_reaches_every_stage() {
         let plan = read("seed = 9\n[simulate]\n").unwrap();
         let Source::Simulate(simulate) = &plan.source else { panic!() };

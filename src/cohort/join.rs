@@ -40,6 +40,7 @@ pub struct Person {
 /// How a table and the first one overlap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overlap {
+    /// The table.
     pub path: PathBuf,
     /// Samples of the table.
     pub n_samples: usize,

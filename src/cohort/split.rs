@@ -125,7 +125,7 @@ impl<'s> Quotas<'s> {
     }
 
     /// The split that lacks most of these strata.
-    fn place(&mut self, strata: &[&str]) -> Split {
+    fn place(&mut self, strata: &[&'s str]) -> Split {
         let lack = |part: usize| strata.iter().map(|stratum| self.lacking.get(stratum).map_or(0.0, |of| of[part])).sum::<f64>();
         let open = (0..3).filter(|&part| self.shares.0[part] > 0.0);
         // Of equals the first.

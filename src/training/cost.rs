@@ -8,7 +8,6 @@ use super::{Bundle, BundleConfig, Error, MemberRecord, Options, Weights, additiv
 use crate::{
     models::{Architecture, Config, Preset, additive},
     output, report,
-    tokenization::Folder,
 };
 
 /// Writes `cost.csv` into `folder`: a row for the model and, where it has one, for its additive term alone.

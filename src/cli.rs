@@ -5,6 +5,7 @@
 mod architecture;
 mod check;
 mod cohort;
+mod cohort_args;
 mod completions;
 mod compress;
 mod evaluate;
@@ -50,6 +51,7 @@ enum Command {
     Run(run::Args),
     Check(check::Args),
     Plan(plan::Args),
+    Cohort(cohort::Args),
     Simulate(simulate::Args),
     Sequences(sequences::Args),
     Tokenize(tokenize::Args),
@@ -70,6 +72,7 @@ impl Command {
             Self::Run(_) | Self::Train(_) | Self::Score(_) | Self::Explain(_) | Self::Compress(_) => true,
             Self::Check(_)
             | Self::Plan(_)
+            | Self::Cohort(_)
             | Self::Simulate(_)
             | Self::Merge(_)
             | Self::Sequences(_)
@@ -116,6 +119,7 @@ impl Cli {
             Command::Run(args) => run::run(args),
             Command::Check(args) => check::run(&args),
             Command::Plan(args) => plan::run(args),
+            Command::Cohort(args) => cohort::run(args),
             Command::Simulate(args) => simulate::run(args),
             Command::Sequences(args) => sequences::run(args),
             Command::Tokenize(args) => tokenize::run(args),

@@ -293,7 +293,7 @@ mod tests {
         };
         // 0.1 summed twelve hundred times leaves a spread of rounding only.
         let people = (0..1_200).map(|_| person(0.1)).chain([person(0.3)]).collect();
-        let cohort = Cohort { people, covariate_names: vec!["chip".into()] };
+        let cohort = Cohort { people, covariate_names: vec!["chip".into()], ..Cohort::default() };
         let fitted = Standardisation::fit(&cohort, &(0..1_200).collect::<Vec<_>>());
         assert!(fitted[0].is_constant());
         assert!(fitted[0].apply(0.3).abs() < 1e-12);

@@ -15,7 +15,7 @@ pub use self::{
     ref_allele::RefAlleles,
     reference::{Reference, contig_aliases, contig_key, same_contig},
     regions::{DisjointRegions, Interval, Locus, Strand, joined, loci_of_regions, parse_region, read_intervals, read_loci},
-    variants::{DosageField, Place, STDIN, VariantFile, VariantRecord, admits, pass},
+    variants::{DosageField, Place, STDIN, VariantFile, VariantRecord, admits, pass, samples_of_files},
 };
 
 use std::{

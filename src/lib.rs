@@ -22,7 +22,7 @@
 //!   evaluation -> report: AUC and its interval, paired test, calibration, strata, guards      5-report/
 //! ```
 //!
-//! `simulate` makes cohorts with planted risk and a known best possible AUC (0-cohort/); `score` applies a saved model to new people;
+//! `cohort` joins tables of samples into `cohort.csv`; `simulate` makes cohorts with planted risk and a known best possible AUC (0-cohort/); `score` applies a saved model to new people;
 //! `explain` says what each variant does to its logit; `compress` makes it smaller;
 //! `pipeline` runs the stages of a TOML file in this order and continues where it was stopped, or does one job of them; it also looks at all inputs
 //! (`check`) and lists the jobs (`plan`). `pipelines/cluster/` has a workflow engine do all jobs; `sequence`, `tokenization` and `score` put their
@@ -32,7 +32,7 @@
 //! Each stage is one module with `Options` (validated, serde, no clap), `run(..) -> Result<Summary, Error>` and `Error`.
 //!
 //! # Who may import whom
-//! `main` -> `cli` -> `pipeline` -> stages. `sequence`, `prs`, `simulate` -> `ingest`. `simulate` -> `prs` (published weights). `tokenization` -> `gf-tokenizer`, `sequence`.
+//! `main` -> `cli` -> `pipeline` -> stages. `sequence`, `prs`, `simulate`, `cohort` -> `ingest`. `simulate` -> `prs` (published weights). `tokenization` -> `gf-tokenizer`, `sequence`.
 //! `compress` -> `training`. `explain` -> `score` -> `training`. `training`, `score`, `explain`, `compress` -> `dataset` -> `models` -> `nn`;
 //! `models` -> `gf-tokenizer` (which ids are special).
 //! `prs`, `simulate`, `training`, `compress` -> `evaluation::roc` (the one AUROC there is).
@@ -46,6 +46,7 @@
 //! `tests/architecture.rs` holds the `use` lines to this.
 
 pub mod cli;
+pub mod cohort;
 pub mod compress;
 pub mod dataset;
 pub mod evaluation;

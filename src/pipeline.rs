@@ -1,7 +1,7 @@
 //! Runs a TOML file stage by stage, and the steps that more than one command shares.
 //!
 //! Input -> output: a pipeline file -> `DIR/{0-cohort,1-sequences,2-tokens,3-models,4-baselines,5-report}/` and `run.json`. A stage is known by the
-//! digest of its options and inputs: where its folder holds a finished one with the same digest and unchanged files, it is not done again.
+//! digest of what it is made from (options, input files, earlier stages): where its folder holds a finished one with the same digest and unchanged files, it is not done again.
 //! Each stage, and each shard of the large ones, is also a job that can be done by itself ([`jobs`]), on any machine that sees the folder.
 
 mod check;
@@ -26,14 +26,14 @@ use std::{
 };
 
 use anyhow::Context;
-use gf_cohort_schema::{Cohort, Split, read_predictions, write_predictions};
+use gf_cohort_schema::{Cohort, Person, Split, read_predictions, write_predictions};
 use gf_tokenizer::{Tokenizer, VocabSize};
 use serde_json::json;
 
 use self::{
     jobs::{Division, FIT, member_job},
     plan::{Data, ModelPlan, Plan, Source},
-    stage::{Extent, Runner},
+    stage::{Extent, Made, Runner},
 };
 use crate::{
     evaluation,
@@ -90,7 +90,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let predictions = stages(&plan, &data, &mut runner, &out, &division)?;
 
     let options = |folder: &Path| plan.report.options(predictions, &data, plan.seed, out.join("run.json"), folder);
-    let table = runner.stage("5-report", &json!(plan.report), |folder| {
+    let table = runner.stage("5-report", &report_made(&plan, &data), |folder| {
         let options = options(folder);
         let summary = evaluation::run(&options)?;
         let text = summary.to_string();
@@ -125,9 +125,8 @@ impl Options {
 /// Makes the cohort when the plan says so.
 fn cohort(plan: &Plan, runner: &mut Runner) -> anyhow::Result<Option<stage::Planted>> {
     let Source::Simulate(options) = &plan.source else { return Ok(None) };
-    let inputs: Vec<&Path> = options.files().collect();
-    runner.inputs(&inputs)?;
-    runner.stage("0-cohort", &json!(stage::without_paths(options)?), |folder| {
+    let made = Made::of(json!(stage::without_paths(options)?)).reading(options.files());
+    runner.stage(SIMULATED, &made, |folder| {
         let summary = simulate::run(&simulate::Options { out: folder.to_path_buf(), ..(**options).clone() })?;
         eprint!("{summary}");
         Ok(stage::Planted::of(&summary.truth))
@@ -146,17 +145,11 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path, division: &
 
     let mut predictions = Vec::new();
     for model in &plan.models {
-        if let Some(bundle) = &model.init {
-            runner.inputs(&[&bundle.join("config.json"), &bundle.join("model.safetensors")])?;
-        }
-        if let Some(offset) = &model.offset {
-            runner.inputs(&[&offset.path])?;
-        }
-        train(model, &|folder: &Path| model.options(data, &tokens_folder, folder), runner, division)?;
+        train(model, &model_made(plan, data, model), &|folder: &Path| model.options(data, &tokens_folder, folder), runner, division)?;
         predictions.push(out.join("3-models").join(model.name()).join("predictions.csv"));
     }
 
-    runner.stage("4-baselines", &json!(plan.baselines), |folder| {
+    runner.stage("4-baselines", &baselines_made(plan, data), |folder| {
         let summary = prs::run(&plan.baselines.options(data, &plan.sequences.apply_filters, folder))?;
         eprint!("{summary}");
         Ok(json!({
@@ -173,6 +166,79 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path, division: &
     Ok(predictions)
 }
 
+/// Name of the stage that makes a cohort.
+const SIMULATED: &str = "0-cohort";
+
+/// Adds the cohort table: the user's file, or that of the simulation.
+fn with_cohort(made: Made, plan: &Plan, data: &Data) -> Made {
+    match plan.source {
+        Source::Simulate(_) => made.after(SIMULATED),
+        Source::Data(_) => made.reading([data.cohort.as_path()]),
+    }
+}
+
+/// Adds the genotypes, the reference and the loci.
+fn with_genomes(made: Made, plan: &Plan, data: &Data) -> Made {
+    match plan.source {
+        Source::Simulate(_) => made.after(SIMULATED),
+        Source::Data(_) => made.reading(data.genome_files()),
+    }
+}
+
+/// Digest of the names of some samples, in their order.
+fn digest_of_names<'a>(people: impl Iterator<Item = &'a Person>) -> String {
+    let names: Vec<&str> = people.map(|person| person.sample_id.as_str()).collect();
+    output::sha256(names.join("\n").as_bytes())
+}
+
+/// Sequences depend on the genomes and on who is in the cohort, not on phenotypes, splits or covariates.
+fn sequences_made(plan: &Plan, data: &Data) -> anyhow::Result<Made> {
+    let names = match plan.source {
+        Source::Simulate(_) => None,
+        Source::Data(_) => Some(digest_of_names(Cohort::read_splits(&data.cohort)?.people.iter())),
+    };
+    Ok(with_genomes(Made::of(json!([data.genome_key(), plan.sequences, names])), plan, data))
+}
+
+/// Tokens depend on the sequences and on who is in the training split, which decides the vocabulary.
+fn tokens_made(plan: &Plan, data: &Data) -> anyhow::Result<Made> {
+    let training = match plan.source {
+        Source::Simulate(_) => None,
+        Source::Data(_) => {
+            let cohort = Cohort::read_splits(&data.cohort)?;
+            Some(digest_of_names(cohort.in_split(Split::Train).map(|(_, person)| person)))
+        }
+    };
+    // A tokenizer file counts by its contents, not by where it lies.
+    let options = tokenization::Options { tokenizer_file: None, ..plan.tokens.clone() };
+    let made = Made::of(json!([options, training])).after("1-sequences");
+    Ok(made.reading(plan.tokens.tokenizer_file.as_deref()))
+}
+
+/// A model depends on the tokens and on the cohort.
+fn model_made(plan: &Plan, data: &Data, model: &ModelPlan) -> Made {
+    let made = Made::of(json!([model.key(), data.cohort_key()])).after("2-tokens");
+    let bundle = model.init.iter().flat_map(|bundle| [bundle.join("config.json"), bundle.join("model.safetensors")]);
+    let bundle: Vec<PathBuf> = bundle.collect();
+    let offset = model.offset.iter().map(|offset| offset.path.as_path());
+    with_cohort(made, plan, data).reading(bundle.iter().map(PathBuf::as_path).chain(offset))
+}
+
+/// Baselines depend on the genotypes and on the cohort, not on sequences and tokens.
+fn baselines_made(plan: &Plan, data: &Data) -> Made {
+    let made = Made::of(json!([plan.baselines, plan.sequences.apply_filters, data.genome_key(), data.cohort_key()]));
+    with_genomes(with_cohort(made, plan, data), plan, data).reading(plan.further_files())
+}
+
+/// The report depends on everything that it shows.
+fn report_made(plan: &Plan, data: &Data) -> Made {
+    let stages = ["1-sequences", "2-tokens", "4-baselines"].map(String::from).into_iter();
+    let models = plan.models.iter().map(|model| format!("3-models/{}", model.name()));
+    let made = Made::of(json!([plan.report, plan.seed]));
+    let made = stages.chain(models).fold(made, |made, stage| made.after(&stage));
+    with_cohort(made, plan, data)
+}
+
 /// What there is of sequences when tokens are to be made.
 #[derive(Default)]
 struct Built {
@@ -184,9 +250,10 @@ struct Built {
 
 /// The sequences of everyone, in one pass or from blocks.
 fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division) -> anyhow::Result<Built> {
-    let key = json!([data.key(), plan.sequences]);
+    let made = sequences_made(plan, data)?;
     let options = |people: Option<Range<usize>>, folder: &Path| -> anyhow::Result<sequence::Options> {
-        let mut cohort = data.people()?;
+        let mut cohort = data.samples()?;
+        eprint!("{}", cohort.notes);
         if let Some(people) = people {
             cohort.people = cohort.people.drain(people).collect();
         }
@@ -200,7 +267,7 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
     };
     let mut shards = Vec::new();
     for (name, people, loci) in division.sequence_blocks() {
-        let summary = runner.shard(&name, &json!([key, people, loci]), |folder| {
+        let summary = runner.shard(&name, &made.part(&json!([people, loci])), |folder| {
             let options = options(Some(people), folder)?;
             let (dictionary, skips, summary) = sequence::of_loci(&sequence::loci(&options)?[loci], &options, EmptyLoci::Refuse)?;
             eprint!("{summary}");
@@ -212,11 +279,11 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
     }
     // A job that needs blocks merged over people needs none of those they were merged from.
     for (name, loci) in division.merged_sequence_blocks() {
-        let summary = runner.shard(&name, &json!([key, loci]), |folder| merge(&shards, folder))?;
+        let summary = runner.shard(&name, &made.part(&json!(loci)), |folder| merge(&shards, folder))?;
         shards.extend(summary.map(|summary| Shard { folder: runner.shard_folder(&name), summary }));
     }
     let mut dictionary = None;
-    runner.stage("1-sequences", &key, |folder| {
+    runner.stage("1-sequences", &made, |folder| {
         if !shards.is_empty() {
             return merge(&shards, folder);
         }
@@ -232,21 +299,17 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
 
 /// The tokens of everyone, in one pass or from blocks of loci, for which the tokenizer is fitted first.
 fn tokens(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division, built: Built) -> anyhow::Result<()> {
-    if let Some(file) = &plan.tokens.tokenizer_file {
-        runner.inputs(&[file])?;
-    }
-    // A tokenizer file counts by its contents, not by where it lies.
-    let key = json!(tokenization::Options { tokenizer_file: None, ..plan.tokens.clone() });
+    let made = tokens_made(plan, data)?;
     let one_pass = |dictionary: &Dictionary, options: &tokenization::Options, folder: &Path| -> anyhow::Result<Summary> {
-        let (summary, _) = tokenize(dictionary, &plan.sequences, &data.people()?, options, None, folder)?;
+        let (summary, _) = tokenize(dictionary, &plan.sequences, &data.samples()?, options, None, folder)?;
         eprint!("{summary}");
         Ok(summary)
     };
     let mut options = plan.tokens.clone();
     let blocks = division.token_blocks();
     if !blocks.is_empty() && options.learns_tokenizer() {
-        let fitted = runner.shard(FIT, &key, |folder| {
-            let tokenizer = fit(&built.shards, &data.people()?, &options)?;
+        let fitted = runner.shard(FIT, &made, |folder| {
+            let tokenizer = fit(&built.shards, &data.samples()?, &options)?;
             output::write(&folder.join("tokenizer.json"), |out| out.write_all(tokenizer.json().as_bytes()))?;
             Ok(tokenizer.vocab_len())
         })?;
@@ -256,14 +319,14 @@ fn tokens(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division, bu
     }
     let mut shards = Vec::new();
     for (name, loci) in blocks {
-        let summary = runner.shard(&name, &json!([key, loci]), |folder| {
+        let summary = runner.shard(&name, &made.part(&json!(loci)), |folder| {
             let sequences = built.shards.first().map(|shard| Dictionary::load(&shard.folder)).transpose()?;
             one_pass(&sequences.context("no sequences of these loci")?, &options, folder)
         })?;
         shards.extend(summary.map(|summary| tokenization::Shard { folder: runner.shard_folder(&name), summary }));
     }
     let sequences = runner.folder("1-sequences");
-    runner.stage("2-tokens", &key, |folder| {
+    runner.stage("2-tokens", &made, |folder| {
         if !shards.is_empty() {
             let summary = tokenization::merge(&shards, folder)?;
             eprint!("{summary}");
@@ -290,7 +353,13 @@ fn fit(sequences: &[Shard], cohort: &Cohort, options: &tokenization::Options) ->
 }
 
 /// A model: all its members, or as jobs each member, each block of people, and the bundle of these.
-fn train(model: &ModelPlan, options: &dyn Fn(&Path) -> training::Options, runner: &mut Runner, division: &Division) -> anyhow::Result<()> {
+fn train(
+    model: &ModelPlan,
+    made: &Made,
+    options: &dyn Fn(&Path) -> training::Options,
+    runner: &mut Runner,
+    division: &Division,
+) -> anyhow::Result<()> {
     let name = model.stage();
     let members = runner.shard_folder(&name);
     let n_members = model.schedule.n_members();
@@ -310,17 +379,17 @@ fn train(model: &ModelPlan, options: &dyn Fn(&Path) -> training::Options, runner
     }
     let mut rows = Vec::new();
     for (block, people) in division.prediction_blocks(&name) {
-        let n_people = runner.shard(&block, &json!([model.key(), people]), |folder| {
+        let n_people = runner.shard(&block, &made.part(&json!(people)), |folder| {
             let rows = training::run_predict(&options(&members), people)?;
             output::write(&folder.join("predictions.csv"), |out| write_predictions(out, &rows))?;
             Ok(rows.len())
         })?;
-        if n_people.is_some() {
+        if n_people.is_some_and(|n_people| n_people > 0) {
             rows.extend(read_predictions(&runner.shard_folder(&block).join("predictions.csv"))?);
         }
     }
     let is_job = runner.is_job(&name);
-    runner.stage(&name, &json!(model.key()), |folder| {
+    runner.stage(&name, made, |folder| {
         if is_job {
             for number in 1..=n_members {
                 let (from, to) = (members.join(trained_file(number)), folder.join(trained_file(number)));

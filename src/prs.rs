@@ -65,8 +65,8 @@ pub use self::{
 use std::path::PathBuf;
 
 use gf_cohort_schema::{
-    APOE_COLUMNS, ApoeRow, Cohort, CohortSummary, CovariateChoice, GuardRow, PhenotypeCoding, Prediction, Split, WITHOUT_APOE, probability,
-    write_predictions,
+    APOE_COLUMNS, ApoeRow, Cohort, CohortSummary, CovariateChoice, GuardRow, MissingPolicies, PhenotypeCoding, Prediction, Split,
+    WITHOUT_APOE, probability, write_predictions,
 };
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +100,8 @@ pub struct Options {
     pub phenotype_coding: PhenotypeCoding,
     /// Which of its columns are covariates.
     pub covariates: CovariateChoice,
+    /// What is done about missing values and about samples without genotypes.
+    pub missing: MissingPolicies,
     /// Scoring files of the PGS Catalog, or other tables of weights with a header, plain or gzipped.
     pub scoring_files: Vec<PathBuf>,
     /// Build of the VCF, if a scoring file of another build is to be refused.
@@ -137,6 +139,7 @@ impl Default for Options {
             cohort: PathBuf::new(),
             phenotype_coding: PhenotypeCoding::default(),
             covariates: CovariateChoice::default(),
+            missing: MissingPolicies::default(),
             scoring_files: Vec::new(),
             genome_build: None,
             min_overlap: 0.75,
@@ -611,7 +614,9 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
 /// What is refused before genotypes are read: options, a cohort, scoring files.
 fn inputs(options: &Options) -> Result<(Cohort, Vec<ScoringFile>), Error> {
     options.check()?;
-    let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
+    let Options { cohort: path, phenotype_coding, covariates, missing, .. } = options;
+    let mut cohort = Cohort::read_as(path, *phenotype_coding, covariates, missing)?;
+    cohort.keep_present_in(&ingest::samples_of_files(&options.vcf)?, missing.samples)?;
     for split in [Split::Train, Split::Validation] {
         cohort.require_both_classes(split, &options.cohort)?;
     }

@@ -297,7 +297,7 @@ fn without_covariates(samples: &[String]) -> Cohort {
         family_id: None,
         covariates: Vec::new(),
     };
-    Cohort { people: samples.iter().map(person).collect(), covariate_names: Vec::new() }
+    Cohort { people: samples.iter().map(person).collect(), covariate_names: Vec::new(), ..Cohort::default() }
 }
 
 fn write<'a>(options: &Options, rows: impl Iterator<Item = (&'a str, &'a str, f64)>) -> Result<(), Error> {

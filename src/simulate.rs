@@ -685,7 +685,7 @@ fn cohort(phenotypes: &[Phenotype], splits: &[Split], covariates: Vec<Vec<f64>>)
         let (phenotype, split) = (Some(phenotype), splits[index]);
         people.push(Person { sample_id, phenotype, split, family_id: None, covariates });
     }
-    Cohort { people, covariate_names: vec!["age".into(), "sex".into()] }
+    Cohort { people, covariate_names: vec!["age".into(), "sex".into()], ..Cohort::default() }
 }
 
 fn best_possible_auc(cohort: &Cohort, logits: &[f64]) -> Result<BestPossibleAuc, Error> {

@@ -48,8 +48,8 @@ use std::{
 
 use candle_core::{Device, Tensor};
 use gf_cohort_schema::{
-    Cohort, CohortSummary, CovariateChoice, Phenotype, PhenotypeCoding, Prediction, ScoreColumn, Split, nine_significant_digits,
-    probability, write_predictions,
+    Cohort, CohortSummary, CovariateChoice, MissingPolicies, Phenotype, PhenotypeCoding, Prediction, ScoreColumn, Split,
+    nine_significant_digits, probability, write_predictions,
 };
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,8 @@ pub struct Options {
     pub phenotype_coding: PhenotypeCoding,
     /// Which of its columns are covariates of the model.
     pub covariates: CovariateChoice,
+    /// What is done about missing values and about samples without tokens.
+    pub missing: MissingPolicies,
     /// Folder of the model bundle.
     pub out: PathBuf,
     /// Name in every table; the preset's when absent.
@@ -318,7 +320,13 @@ pub fn run_predict(options: &Options, people: Range<usize>) -> Result<Vec<Predic
     let data = prepared.data()?;
     let setting = prepared.setting(&data);
     let trained = prepared.trained(&setting)?;
-    predictions(&setting, &prepared, &trained, &people.collect::<Vec<_>>())
+    // The cohort has fewer people than the tokens where some were dropped.
+    let n_people = prepared.cohort.people.len();
+    let people: Vec<usize> = (people.start..people.end.min(n_people)).collect();
+    if people.is_empty() {
+        return Ok(Vec::new());
+    }
+    predictions(&setting, &prepared, &trained, &people)
 }
 
 /// Writes the bundle of the members that [`run_member`] left in `out`, with `rows` as their predictions (those of [`run_predict`] for everyone).
@@ -380,9 +388,7 @@ impl<'o> Prepared<'o> {
             return Err(Error::Options(reason));
         }
         let device = options.device.open()?;
-        let cohort = cohort_of(options)?;
-        members::require_both_classes(&cohort, &options.cohort, schedule)?;
-        let folder = tokens_for(&cohort, &options.tokens)?;
+        let (cohort, folder) = cohort_and_tokens(options)?;
         let config = config_of(options, &folder, &cohort);
         memory::require(&config, options, cohort.people.len())?;
         let plan = Plan::new(&cohort, schedule)?;
@@ -468,13 +474,19 @@ impl<'o> Prepared<'o> {
     }
 }
 
-/// The cohort, with the published score as its last covariate where there is one.
-fn cohort_of(options: &Options) -> Result<Cohort, Error> {
-    let mut cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
+/// The cohort without samples that have no tokens, with the published score as its last covariate where there is one; and the tokens.
+fn cohort_and_tokens(options: &Options) -> Result<(Cohort, tokenization::Folder), Error> {
+    let Options { cohort: path, phenotype_coding, covariates, missing, .. } = options;
+    let mut cohort = Cohort::read_as(path, *phenotype_coding, covariates, missing)?;
+    members::require_both_classes(&cohort, path, &options.schedule)?;
+    let folder = tokenization::Folder::load(&options.tokens)?;
+    require_not_fitted_on_held_out(&cohort, &folder, &options.tokens)?;
+    cohort.keep_present(&folder.tokens.samples, &options.tokens, missing.samples)?;
+    members::require_both_classes(&cohort, path, &options.schedule)?;
     if let Some(offset) = &options.offset {
         offset.join(&mut cohort)?;
     }
-    Ok(cohort)
+    Ok((cohort, folder))
 }
 
 /// Architecture and shapes of the model to train.
@@ -508,14 +520,13 @@ fn additive_name(model: &str) -> String {
     if model.starts_with(ADDITIVE) { ADDITIVE.to_owned() } else { format!("{model}-{ADDITIVE}") }
 }
 
-/// The tokens, if nobody whom they were fitted on is held out now.
-fn tokens_for(cohort: &Cohort, path: &Path) -> Result<tokenization::Folder, Error> {
-    let folder = tokenization::Folder::load(path)?;
+/// Nobody whom the tokens were fitted on is held out now.
+fn require_not_fitted_on_held_out(cohort: &Cohort, folder: &tokenization::Folder, path: &Path) -> Result<(), Error> {
     let fitted_on: HashSet<&str> = folder.fitted_on.iter().map(|&person| folder.tokens.samples[person].as_str()).collect();
     let mut held_out = [Split::Validation, Split::Test].into_iter().flat_map(|split| cohort.in_split(split));
     match held_out.find(|(_, person)| fitted_on.contains(person.sample_id.as_str())) {
         Some((_, person)) => Err(Error::FittedOnHeldOut { path: path.into(), sample: person.sample_id.clone(), split: person.split }),
-        None => Ok(folder),
+        None => Ok(()),
     }
 }
 
@@ -619,7 +630,8 @@ fn summary_of(member: &Member, trained: &TrainedMember) -> MemberSummary {
 
 /// Digest of everything that the trained weights depend on.
 fn digest_of(options: &Options, name: &str, ranks: &Ranks) -> Result<String, Error> {
-    let Options { tokens, phenotype_coding, covariates, architecture, additive, deep_terms, offset, schedule, device, .. } = options;
+    let Options { tokens, phenotype_coding, covariates, missing, architecture, additive, deep_terms, offset, schedule, device, .. } =
+        options;
     let mut inputs = vec![options.cohort.clone(), tokens.join("tokens.safetensors"), tokens.join("tokenizer.json")];
     inputs.extend(options.offset.iter().map(|offset| offset.path.clone()));
     inputs.extend(options.init.iter().flat_map(|bundle| std::iter::once(bundle.join("config.json")).chain(weight_files(bundle))));
@@ -629,6 +641,7 @@ fn digest_of(options: &Options, name: &str, ranks: &Ranks) -> Result<String, Err
         name,
         phenotype_coding,
         covariates,
+        missing,
         architecture,
         additive,
         deep_terms,

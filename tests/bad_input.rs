@@ -253,10 +253,98 @@ fn a_copy_of_the_phenotype_is_no_covariate() {
         )
     };
     fs::write(study.path().join("cohort.csv"), cohort.lines().map(with_copy).collect::<String>()).unwrap();
-    for arguments in [TOKENIZE, PRS, TRAIN, RUN] {
-        refuse(study.path(), arguments, &["cohort.csv: ", "column `dx` alone tells every case from every control", "--covariates"]);
+    let expected = ["cohort.csv: ", "column `dx` alone tells every case from every control", "--covariates"];
+    for arguments in [TOKENIZE, PRS, TRAIN] {
+        refuse(study.path(), &format!("{arguments} --covariates age,dx"), &expected);
     }
-    succeed(study.path(), &format!("{PRS} --covariates age"));
+    let output = support::run(study.path(), PRS);
+    assert!(output.status.success() && stderr(&output).contains("columns that are no covariates: dx (choose with --covariates)"));
+    succeed(study.path(), &format!("{} --covariates age", PRS.replace("new", "newer")));
+    replace(study.path(), "pipeline.toml", "cohort.csv\"\n", "cohort.csv\"\ncovariates = [\"age\", \"dx\"]\n");
+    refuse(study.path(), RUN, &expected);
+}
+
+#[test]
+fn row_numbers_without_a_name_and_text_are_no_covariates() {
+    let study = study();
+    let cohort = fs::read_to_string(study.path().join("cohort.csv")).unwrap();
+    let numbered = |(index, line): (usize, &str)| match index {
+        0 => format!(",{line},ancestry,\n"),
+        _ => format!("{index},{line},{},\n", ["EUR", "AFR"][index % 2]),
+    };
+    fs::write(study.path().join("cohort.csv"), cohort.lines().enumerate().map(numbered).collect::<String>()).unwrap();
+    for arguments in [TOKENIZE, &TRAIN.replace("new", "trained"), &PRS.replace("new", "fitted")] {
+        succeed(study.path(), arguments);
+    }
+    let output = support::run(study.path(), &PRS.replace("new", "again"));
+    let told = stderr(&output);
+    assert!(told.contains("; covariates: age\n"), "{told}");
+    assert!(told.contains("columns that are no covariates: (a column without a name), ancestry, (a column without a name)"), "{told}");
+    let bytes = |folder: &str| fs::read(study.path().join(folder).join("predictions.csv")).unwrap();
+    assert_eq!(bytes("fitted"), bytes("baselines"), "the predictions are those without these columns");
+    assert_eq!(bytes("trained"), bytes("model"));
+    let checked = succeed(study.path(), "check pipeline.toml");
+    assert!(checked.contains("covariates: age; columns that are no covariates: (a column"), "{checked}");
+    refuse(study.path(), &format!("{PRS} --covariates age,ancestry"), &["column `ancestry`: `AFR` is not a finite number", "--covariates"]);
+}
+
+#[test]
+fn missing_covariates_and_samples_without_genotypes_follow_the_policy_that_is_asked_for() {
+    let study = study();
+    let folder = study.path();
+    let absent = "Nobody,case,test,70\n";
+    let text = fs::read_to_string(folder.join("cohort.csv")).unwrap().replace("S03,case,train,62", "S03,case,train,NA");
+    fs::write(folder.join("cohort.csv"), text + absent).unwrap();
+    let refused =
+        ["cohort.csv: line 4, column `age`: no value", "1 of 12 train samples, more than 5 % of a split", "--missing-covariates drop"];
+    for arguments in [TOKENIZE, PRS, TRAIN, RUN] {
+        refuse(folder, arguments, &refused);
+        let arguments = format!("{arguments} --missing-covariates drop");
+        if arguments.starts_with("run") {
+            continue;
+        }
+        refuse(folder, &arguments, &["no sample `Nobody`; 1 of the 2", "--missing-samples drop"]);
+        refuse(folder, &format!("{arguments} --missing-samples error"), &["no sample `Nobody`"]);
+    }
+    let drop = "--missing-samples drop --missing-covariates";
+    for policy in ["drop", "mean"] {
+        for (arguments, name) in [(TOKENIZE, "tokens"), (TRAIN, "train"), (PRS, "prs")] {
+            let output = support::run(folder, &format!("{} {drop} {policy}", arguments.replace("new", &format!("{name}-{policy}"))));
+            let told = stderr(&output);
+            assert!(output.status.success() && told.contains("1 sample dropped: not in ") && told.contains("(test 1)"), "{told}");
+            let expected = if policy == "drop" {
+                "1 sample dropped: without a value of age (train 1)"
+            } else {
+                "covariate `age`: 1 sample has the mean"
+            };
+            assert!(name == "tokens" || told.contains(expected), "{told}");
+        }
+        let n_people = if policy == "drop" { 23 } else { 24 };
+        assert_eq!(support::rows(&folder.join(format!("train-{policy}/predictions.csv"))).len(), n_people);
+    }
+    // The tokens are of everyone who has genotypes.
+    let bytes = |name: &str| fs::read(folder.join(name).join("tokens.safetensors")).unwrap();
+    assert_eq!(bytes("tokens-drop"), bytes("tokens"));
+    let keys = "cohort.csv\"\nmissing_samples = \"drop\"\nmissing_covariates = \"mean\"\n";
+    replace(folder, "pipeline.toml", "cohort.csv\"\n", keys);
+    let checked = succeed(folder, "check pipeline.toml");
+    assert!(checked.contains("24 people in 1 files") && checked.contains("1 sample dropped: not in cohort.vcf (test 1)"), "{checked}");
+}
+
+#[test]
+fn minus_nine_is_no_age_and_elsewhere_an_error_until_it_is_decided() {
+    let study = study();
+    replace(study.path(), "cohort.csv", "S03,case,train,62", "S03,case,train,-9");
+    refuse(study.path(), PRS, &["cohort.csv: line 4, column `age`: no value"]);
+    let output = support::run(study.path(), &format!("{PRS} --missing-covariates drop"));
+    assert!(stderr(&output).contains("1 sample dropped: without a value of age (train 1)"), "{}", stderr(&output));
+    let study = self::study();
+    replace(study.path(), "cohort.csv", "split,age", "split,bmi");
+    replace(study.path(), "cohort.csv", "S03,case,train,62", "S03,case,train,-9");
+    let prs = format!("{PRS} --covariates bmi");
+    refuse(study.path(), &prs, &["line 4, column `bmi`: `-9` may be", "--missing-value -9", "--missing-value none"]);
+    refuse(study.path(), &format!("{prs} --missing-value -9"), &["line 4, column `bmi`: no value"]);
+    succeed(study.path(), &format!("{prs} --missing-value none"));
 }
 
 // The cohort table
@@ -666,7 +754,7 @@ fn a_model_of_other_covariates_cannot_be_started_from() {
     let study = study();
     replace(study.path(), "cohort.csv", "split,age", "split,years");
     let expected = "model: its covariates are age, those of this run years: name the same in that order (--covariates age)";
-    refuse(study.path(), &format!("{TRAIN} --init model"), &[expected]);
+    refuse(study.path(), &format!("{TRAIN} --init model --covariates years"), &[expected]);
     let expected = "model: its covariates are age, those of this run none";
     refuse(study.path(), &format!("{TRAIN} --init model --covariates none"), &[expected]);
 }

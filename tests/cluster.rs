@@ -266,7 +266,7 @@ fn cohort_table(folder: &Path, splits: &[Split]) -> CohortTable {
     let rows = people(splits.len()).into_iter().zip(splits).zip(["case", "control"].into_iter().cycle());
     let rows: Vec<String> = rows.map(|((person, split), phenotype)| format!("{person},{phenotype},{split}\n")).collect();
     fs::write(folder.join("cohort.csv"), format!("sample_id,phenotype,split\n{}", rows.concat())).unwrap();
-    CohortTable::read(&folder.join("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::All).unwrap()
+    CohortTable::read(&folder.join("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::Usual).unwrap()
 }
 
 /// Tokens by blocks of loci, as the jobs make them: the tokenizer is fitted first, where one is to be learnt.

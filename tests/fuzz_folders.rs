@@ -18,7 +18,7 @@ use std::{
 
 use clap::Parser;
 use damage::{change_metadata, damage, damage_json, damage_safetensors, folder, for_each_case, in_proportion};
-use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
+use gf_cohort_schema::{CovariateChoice, MissingPolicies, PhenotypeCoding};
 use gf_genomics::{
     cli::Cli,
     evaluation,
@@ -212,7 +212,8 @@ fn training_options(tokens: &Path, out: &Path) -> training::Options {
         tokens: tokens.into(),
         cohort: made("0-cohort/cohort.csv"),
         phenotype_coding: PhenotypeCoding::Auto,
-        covariates: CovariateChoice::All,
+        covariates: CovariateChoice::Usual,
+        missing: MissingPolicies::default(),
         out: out.into(),
         name: None,
         architecture: Architecture { hidden: 4, layers: 1, heads: 2, projected_length: 4, feed_forward: 4, ..Architecture::default() },

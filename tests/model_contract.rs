@@ -478,8 +478,10 @@ fn a_bundle_gives_the_logits_written_beside_it_bit_for_bit() {
         options.architecture = small(preset);
         options.schedule.epochs = 2;
         training::run(&options, &mut |_| {}).unwrap();
-        let (table, folder) =
-            (Cohort::read(&options.cohort, PhenotypeCoding::Auto, &CovariateChoice::All).unwrap(), Folder::load(&options.tokens).unwrap());
+        let (table, folder) = (
+            Cohort::read(&options.cohort, PhenotypeCoding::Auto, &CovariateChoice::Usual).unwrap(),
+            Folder::load(&options.tokens).unwrap(),
+        );
         let everyone: Vec<usize> = (0..table.people.len()).collect();
         let of = |bundle: &Bundle| {
             let data = Dataset::new(&folder.tokens, &table, bundle.config.covariates.clone()).unwrap();

@@ -141,9 +141,11 @@ fn a_changed_option_redoes_its_stage_and_those_after_it_only() {
         fs::write(path, text.replace(from, to)).unwrap();
     };
     change("epochs = 2", "epochs = 3");
-    assert_eq!(stages_done(folder.path(), all), STAGES[3..]);
+    assert_eq!(stages_done(folder.path(), all), ["3-models/tiny", "5-report"]);
     change("segment_length = 128", "segment_length = 64");
-    assert_eq!(stages_done(folder.path(), all), STAGES[2..]);
+    assert_eq!(stages_done(folder.path(), all), ["2-tokens", "3-models/tiny", "5-report"]);
+    change("[tokens]", "[baselines]\nclump_kb = 100\n[tokens]");
+    assert_eq!(stages_done(folder.path(), all), ["4-baselines", "5-report"]);
     change("[tokens]", "[report]\ncompare_to = \"prs-covariates\"\n[tokens]");
     assert_eq!(stages_done(folder.path(), all), STAGES[5..]);
     change("people = 150", "people = 160");
@@ -151,6 +153,46 @@ fn a_changed_option_redoes_its_stage_and_those_after_it_only() {
     // What was redone is what a run in an empty folder gives.
     succeed(folder.path(), "run pipeline.toml --out fresh");
     assert_eq!(different(&folder.path().join("out"), &folder.path().join("fresh")), [""; 0]);
+}
+
+#[test]
+fn a_stage_is_done_again_only_where_the_cohort_matters_to_it() {
+    let pipeline = TINY_PIPELINE.replace(
+        "[simulate]\npeople = 150\nlen_nt = 4000\nrisk = \"additive\"\n",
+        "[data]\nvcf = [\"made/cohort.vcf.gz\"]\nreference = \"made/reference.fa\"\nregions_file = \"made/loci.bed\"\ncohort = \"made/cohort.csv\"\n",
+    );
+    let folder = folder_with(&pipeline);
+    succeed(folder.path(), "simulate --people 150 --len-nt 4000 --risk additive --seed 3 --out made");
+    let path = folder.path().join("made/cohort.csv");
+    let change = |column: usize, to: &dyn Fn(&str) -> String, n: usize| {
+        let text = fs::read_to_string(&path).unwrap();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        for line in lines.iter_mut().skip(1).filter(|line| line.contains(",train,") || column < 3).take(n) {
+            let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+            cells[column] = to(&cells[column]);
+            *line = cells.join(",");
+        }
+        fs::write(&path, lines.join("\n") + "\n").unwrap();
+    };
+    let all = "run pipeline.toml --out out";
+    let of_data = &STAGES[1..];
+    assert_eq!(stages_done(folder.path(), all), of_data);
+    let opposite = |phenotype: &str| if phenotype == "case" { "control" } else { "case" }.to_owned();
+    change(1, &opposite, 1);
+    assert_eq!(stages_done(folder.path(), all), STAGES[3..], "a phenotype");
+    change(3, &|_| "71.5".into(), 2);
+    assert_eq!(stages_done(folder.path(), all), STAGES[3..], "a covariate");
+    change(3, &|_| "NA".into(), 1);
+    assert_eq!(stages_done(folder.path(), all), STAGES[3..], "a missing covariate");
+    let told = &run_json(&folder.path().join("out"))["stages"]["3-models/tiny"]["summary"]["cohort"]["notes"]["dropped"];
+    assert_eq!(told[0]["by_split"], serde_json::json!([1, 0, 0]), "{told:#}");
+    change(2, &|split| if split == "train" { "validation".into() } else { split.into() }, 5);
+    assert_eq!(stages_done(folder.path(), all), STAGES[2..], "the training split");
+    // Somebody who is not there any more.
+    let text = fs::read_to_string(&path).unwrap();
+    let (kept, _) = text.trim_end().rsplit_once('\n').unwrap();
+    fs::write(&path, format!("{kept}\n")).unwrap();
+    assert_eq!(stages_done(folder.path(), all), of_data, "the samples");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn people_in_folds_are_predicted_out_of_fold_and_test_people_by_the_mean() {
     assert!(summary.to_string().contains("out of fold") && summary.out_of_fold_auroc.is_some());
 
     let rows = predictions(&options.out);
-    let cohort = Cohort::read(&options.cohort, PhenotypeCoding::Auto, &CovariateChoice::All).unwrap();
+    let cohort = Cohort::read(&options.cohort, PhenotypeCoding::Auto, &CovariateChoice::Usual).unwrap();
     assert!(rows.iter().zip(&cohort.people).all(|(row, person)| row.sample_id == person.sample_id && row.split == person.split));
     assert!(rows.iter().all(|row| (row.split == Split::Test) == row.fold.is_none()));
     let folder = Folder::load(&options.tokens).unwrap();

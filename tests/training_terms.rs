@@ -14,7 +14,7 @@ use std::{
     sync::OnceLock,
 };
 
-use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Prediction, Split, read_predictions};
+use gf_cohort_schema::{Cohort, CovariateChoice, MissingPolicies, PhenotypeCoding, Prediction, Split, read_predictions};
 use gf_genomics::{
     dataset::Dataset,
     evaluation, explain,
@@ -50,7 +50,7 @@ fn simulated() -> TempDir {
         skips: None,
     };
     let (dictionary, _, _) = sequence::run(&options).unwrap();
-    let cohort = Cohort::read(&at("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::All).unwrap();
+    let cohort = Cohort::read(&at("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::Usual).unwrap();
     pipeline::tokenize(&dictionary, &policies, &cohort, &tokenization::Options::default(), None, &at("tokens")).unwrap();
     folder
 }
@@ -60,7 +60,8 @@ fn options(out: &Path) -> Options {
         tokens: cohort().join("tokens"),
         cohort: cohort().join("cohort.csv"),
         phenotype_coding: PhenotypeCoding::Auto,
-        covariates: CovariateChoice::All,
+        covariates: CovariateChoice::Usual,
+        missing: MissingPolicies::default(),
         out: out.into(),
         name: None,
         architecture: Architecture { hidden: 16, projected_length: 8, feed_forward: 32, ..Architecture::default() },
@@ -112,7 +113,7 @@ fn a_deep_term_counts_where_alleles_act_together_and_the_bundle_predicts_as_it_w
 
     let bundle = Bundle::load(folder.path()).unwrap();
     let tokens = Folder::load(&cohort().join("tokens")).unwrap();
-    let people = Cohort::read(&cohort().join("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::All).unwrap();
+    let people = Cohort::read(&cohort().join("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::Usual).unwrap();
     let data = Dataset::new(&tokens.tokens, &people, bundle.config.covariates.clone()).unwrap();
     let everyone: Vec<usize> = (0..people.people.len()).collect();
     for (person, logit) in people.people.iter().zip(bundle.logits(&data, &everyone).unwrap()) {

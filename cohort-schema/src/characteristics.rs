@@ -5,7 +5,12 @@
 
 use std::{collections::HashMap, path::Path};
 
-use crate::{Error, table::CsvTable};
+use crate::{
+    CohortColumn, Error,
+    cohort::is_family,
+    missing::{is_minus_nine, is_missing, is_unknown_sex, zero_is_female},
+    table::CsvTable,
+};
 
 const SAMPLE_ID: &str = "sample_id";
 
@@ -28,15 +33,21 @@ impl Characteristics {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let table = CsvTable::open(path)?;
         let sample_id = table.column(SAMPLE_ID)?;
+        let kinds: Vec<CohortColumn> = table.header().map(CohortColumn::of).collect();
+        let sex = kinds.iter().position(|&kind| kind == CohortColumn::Sex);
+        let zero_is_female = sex.map_or(Ok(true), |sex| zero_is_female_in(&table, sex))?;
         let mut found = Self { names: table.header().map(str::to_owned).collect(), ..Self::default() };
         table.each(|row| {
-            let id = row.required(sample_id)?;
+            let id = row.identifier(sample_id)?;
             let index = found.row_of.len();
             if found.row_of.insert(id.to_owned(), index).is_some() {
                 return Err(row.error(sample_id, format!("person {id} is listed twice; keep one")));
             }
-            for column in 0..found.names.len() {
-                found.text += row.cell(column);
+            for (column, &kind) in kinds.iter().enumerate() {
+                let cell = row.cell(column);
+                if !is_unknown(cell, kind, zero_is_female) {
+                    found.text += cell;
+                }
                 found.ends.push(found.text.len());
             }
             Ok(())
@@ -70,6 +81,27 @@ impl Characteristics {
     }
 }
 
+/// Whether a cell of a column of this kind has no value.
+fn is_unknown(cell: &str, kind: CohortColumn, zero_is_female: bool) -> bool {
+    match kind {
+        CohortColumn::SampleId => false,
+        CohortColumn::Sex => is_unknown_sex(cell, zero_is_female),
+        CohortColumn::FamilyId => !is_family(cell),
+        CohortColumn::Component => is_missing(cell),
+        _ => is_missing(cell) || is_minus_nine(cell),
+    }
+}
+
+/// Whether 0 is a sex in this column.
+fn zero_is_female_in(table: &CsvTable<'_>, sex: usize) -> Result<bool, Error> {
+    let mut is_female = true;
+    table.each(|row| {
+        is_female &= zero_is_female(std::iter::once(row.cell(sex)));
+        Ok::<(), Error>(())
+    })?;
+    Ok(is_female)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -94,6 +126,20 @@ mod tests {
         );
         assert_eq!((people.cell(2, 0), people.column("apoe")), (None, None));
         assert_eq!(people.names().collect::<Vec<_>>(), ["sample_id", "Ancestry", "sex"]);
+    }
+
+    #[test]
+    fn missing_values_are_unknown_by_the_rule_of_their_column() {
+        let text = "sample_id,sex,site,family_id,PC1\nA,1,Lyon,F1,-9\nB,0,NA,0,.\nC,2,-9,.,0.1\nD,9,n/a,NA,NaN\n";
+        let people = read(text).unwrap();
+        let cells = |name: &str| ["A", "B", "C", "D"].map(|id| people.cell(people.row(id).unwrap(), people.column(name).unwrap()));
+        assert_eq!(cells("sex"), [Some("1"), None, Some("2"), None]);
+        assert_eq!(cells("site"), [Some("Lyon"), None, None, None]);
+        assert_eq!(cells("family_id"), [Some("F1"), None, None, None]);
+        assert_eq!(cells("PC1"), [Some("-9"), None, Some("0.1"), None]);
+        let two = read("sample_id,sex\nA,1\nB,0\n").unwrap();
+        assert_eq!([0, 1].map(|row| two.cell(row, 1)), [Some("1"), Some("0")], "0 is female next to 1 only");
+        assert!(read("sample_id,sex\nNA,1\n").unwrap_err().to_string().contains("`NA` is a missing value"));
     }
 
     #[test]

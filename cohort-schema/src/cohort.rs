@@ -1,10 +1,11 @@
 //! `cohort.csv`: who takes part, case or control, in which split, with which covariates.
 //!
-//! Input -> output: a CSV with the columns `sample_id`, `phenotype`, `split`, optionally `family_id`, and any number of covariates
-//! (`sex`, `age`, `PC1`, ...) -> a [`Cohort`] in the order of the file.
+//! Input -> output: a CSV with the columns `sample_id`, `phenotype`, `split`, optionally `family_id`, and any further columns -> a
+//! [`Cohort`] in the order of the file. Covariates are `age`, `sex` and `PC1`, `PC2`, ... where they are there, or the columns that the
+//! user names. No other column is one.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     io::{self, Write},
     path::Path,
@@ -13,7 +14,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Phenotype, PhenotypeCoding, Split,
+    CovariateReader, Error, MissingCovariates, MissingPolicies, MissingSamples, Phenotype, PhenotypeCoding, Split,
+    missing::{FEW, is_minus_nine, is_missing},
     phenotype::PhenotypeReader,
     table::{CsvTable, Row},
 };
@@ -45,6 +47,109 @@ pub struct Cohort {
     pub people: Vec<Person>,
     /// Names of the covariates each person has.
     pub covariate_names: Vec<String>,
+    /// What the reader left out or filled in.
+    pub notes: CohortNotes,
+}
+
+/// What a reader of cohort tables left out or filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CohortNotes {
+    /// Columns that are no covariates.
+    pub ignored_columns: Vec<String>,
+    /// Samples that were dropped, by reason.
+    pub dropped: Vec<Dropped>,
+    /// Covariates in which missing values became the mean of the training samples, and in how many samples.
+    pub filled: Vec<(String, usize)>,
+}
+
+/// Samples that were dropped for one reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Why, such as `without genotypes in a.vcf`.
+    pub reason: String,
+    /// How many of each split, in the order of [`Split::ALL`].
+    pub by_split: [usize; 3],
+}
+
+impl fmt::Display for CohortNotes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.ignored_columns.is_empty() {
+            writeln!(f, "columns that are no covariates: {} (choose with --covariates)", self.ignored_columns.join(", "))?;
+        }
+        for Dropped { reason, by_split } in &self.dropped {
+            let of_split = |(split, n): (Split, &usize)| (*n > 0).then(|| format!("{split} {n}"));
+            let counts: Vec<String> = Split::ALL.into_iter().zip(by_split).filter_map(of_split).collect();
+            let n = by_split.iter().sum::<usize>();
+            writeln!(f, "{n} sample{} dropped: {reason} ({})", if n == 1 { "" } else { "s" }, counts.join(", "))?;
+        }
+        for (column, n) in &self.filled {
+            let samples = if *n == 1 { "sample has" } else { "samples have" };
+            writeln!(f, "covariate `{column}`: {n} {samples} the mean of the training samples for a missing value")?;
+        }
+        Ok(())
+    }
+}
+
+/// What a column of a cohort table is, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CohortColumn {
+    /// `sample_id`.
+    SampleId,
+    /// `phenotype`.
+    Phenotype,
+    /// `split`.
+    Split,
+    /// `family_id`.
+    FamilyId,
+    /// PLINK's `FID` and `IID`.
+    PlinkId,
+    /// `age`, in any case.
+    Age,
+    /// `sex`, in any case.
+    Sex,
+    /// A principal component: `PC1`, `PC2`, ..., in any case.
+    Component,
+    /// A column without a name, as pandas and R write row numbers.
+    Unnamed,
+    /// Any other.
+    Other,
+}
+
+impl CohortColumn {
+    /// By the name in the header.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        let lower = name.to_ascii_lowercase();
+        match name {
+            SAMPLE_ID => return Self::SampleId,
+            PHENOTYPE => return Self::Phenotype,
+            SPLIT => return Self::Split,
+            FAMILY_ID => return Self::FamilyId,
+            _ => {}
+        }
+        match lower.trim_start_matches('#') {
+            "" => Self::Unnamed,
+            "fid" | "iid" => Self::PlinkId,
+            "age" => Self::Age,
+            "sex" => Self::Sex,
+            lower => match lower.strip_prefix("pc") {
+                Some(number) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => Self::Component,
+                _ => Self::Other,
+            },
+        }
+    }
+
+    /// A covariate when the user names none.
+    #[must_use]
+    pub fn is_usual_covariate(self) -> bool {
+        matches!(self, Self::Age | Self::Sex | Self::Component)
+    }
+
+    /// A column that is never a covariate.
+    fn is_reserved(self) -> bool {
+        matches!(self, Self::SampleId | Self::Phenotype | Self::Split | Self::FamilyId)
+    }
 }
 
 /// Cases and controls each from which on a covariate that separates them is no accident.
@@ -57,6 +162,9 @@ pub struct CohortSummary {
     pub splits: Vec<SplitCounts>,
     /// Names of the covariates.
     pub covariates: Vec<String>,
+    /// What was left out or filled in.
+    #[serde(default)]
+    pub notes: CohortNotes,
 }
 
 /// People of one split.
@@ -82,7 +190,8 @@ impl fmt::Display for CohortSummary {
             }
         }
         let covariates = if self.covariates.is_empty() { "none".to_owned() } else { self.covariates.join(", ") };
-        writeln!(f, "; covariates: {covariates}")
+        writeln!(f, "; covariates: {covariates}")?;
+        write!(f, "{}", self.notes)
     }
 }
 
@@ -90,56 +199,42 @@ impl fmt::Display for CohortSummary {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CovariateChoice {
-    /// Every column beyond `sample_id`, `phenotype`, `split` and `family_id`, and PLINK's `FID` and `IID`.
+    /// `age`, `sex` and `PC1`, `PC2`, ..., in the order of the file, as far as they are there.
     #[default]
-    All,
+    Usual,
     /// These columns, in this order; none for an empty list.
     Named(Vec<String>),
 }
 
 impl Cohort {
+    /// As [`Self::read_as`], with the default policies for missing values.
+    ///
+    /// # Errors
+    /// As [`Self::read_as`].
+    pub fn read(path: &Path, coding: PhenotypeCoding, covariates: &CovariateChoice) -> Result<Self, Error> {
+        Self::read_as(path, coding, covariates, &MissingPolicies::default())
+    }
+
     /// Reads and checks a `cohort.csv`.
     ///
     /// # Errors
     /// A file that cannot be read or has no rows; a missing column; a cell that is no phenotype, split or covariate (all named with
-    /// line and column); a person listed twice; a family in two splits, because its members share haplotypes.
-    pub fn read(path: &Path, coding: PhenotypeCoding, covariates: &CovariateChoice) -> Result<Self, Error> {
+    /// line and column); a person listed twice; a family in two splits, because its members share haplotypes; more missing covariates
+    /// than `missing` lets pass.
+    pub fn read_as(path: &Path, coding: PhenotypeCoding, covariates: &CovariateChoice, missing: &MissingPolicies) -> Result<Self, Error> {
         let table = CsvTable::read(path)?;
-        let (sample_id, phenotype, split) = (table.column(SAMPLE_ID)?, table.column(PHENOTYPE)?, table.column(SPLIT)?);
-        let family_id = table.optional_column(FAMILY_ID);
-        let covariate_names = covariate_names(&table, covariates, path)?;
-        let covariate_columns = covariate_names.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
-        require_known_sex(&table, &covariate_columns)?;
-
-        let mut phenotypes = PhenotypeReader::new(coding);
-        let mut people = Vec::new();
-        let mut first_of_sample: HashMap<&str, (Split, Row<'_>)> = HashMap::new();
-        let mut first_of_family: HashMap<&str, (Split, Row<'_>)> = HashMap::new();
-        for row in table.rows() {
-            let id = row.required(sample_id)?;
-            let part: Split = row.cell(split).parse().map_err(|error: crate::UnknownSplit| row.error(split, error.to_string()))?;
-            if let Some((first_part, first)) = first_of_sample.insert(id, (part, row)) {
-                return Err(row.error(sample_id, listed_twice(id, part, row, first_part, first)));
-            }
-            let family = family_id.map(|column| (column, row.cell(column))).filter(|(_, family)| !family.is_empty());
-            if let Some((column, family)) = family {
-                let (first_part, first) = *first_of_family.entry(family).or_insert((part, row));
-                if first_part != part {
-                    let (line, first_line) = (row.line(), first.line());
-                    let places = format!("{first_part} at line {first_line}, {part} at line {line}");
-                    let advice = "relatives share haplotypes, so put a family into one split";
-                    return Err(row.error(column, format!("family {family} is in two splits ({places}); {advice}")));
-                }
-            }
-            people.push(Person {
-                sample_id: id.to_owned(),
-                phenotype: phenotypes.read(row.cell(phenotype)).map_err(|reason| row.error(phenotype, reason))?,
-                split: part,
-                family_id: family.map(|(_, family)| family.to_owned()),
-                covariates: covariate_columns.iter().map(|&column| covariate(row, column)).collect::<Result<_, _>>()?,
-            });
+        let phenotype = table.column(PHENOTYPE)?;
+        let mut people = memberships(&table)?;
+        let mut phenotypes = PhenotypeReader::new(coding, missing.value.as_ref());
+        for (person, row) in people.iter_mut().zip(table.rows()) {
+            person.phenotype = phenotypes.read(row.cell(phenotype)).map_err(|reason| row.error(phenotype, reason))?;
         }
-        let cohort = Self { people, covariate_names };
+        let covariate_names = covariate_names(&table, covariates, path)?;
+        let is_ignored = |name: &&str| !CohortColumn::of(name).is_reserved() && !covariate_names.iter().any(|chosen| chosen == name);
+        let ignored_columns = table.header().filter(is_ignored).map(shown_name).collect();
+        let mut cohort = Self { people, covariate_names, notes: CohortNotes { ignored_columns, ..CohortNotes::default() } };
+        let cells = covariate_cells(&table, &cohort.covariate_names, missing)?;
+        cohort.take_covariates(cells, &table, missing.covariates)?;
         if let Some(name) = cohort.copy_of_phenotype() {
             let reason = format!(
                 "column `{name}` alone tells every case from every control: is it a copy of the phenotype, or known only after it? Name the \
@@ -148,6 +243,150 @@ impl Cohort {
             return Err(Error::file(path, reason));
         }
         Ok(cohort)
+    }
+
+    /// Reads only `sample_id`, `split` and `family_id`: all that sequences and tokens depend on. Everyone is in it, without phenotype and
+    /// covariates.
+    ///
+    /// # Errors
+    /// As [`Self::read_as`], for these columns.
+    pub fn read_splits(path: &Path) -> Result<Self, Error> {
+        let table = CsvTable::read(path)?;
+        Ok(Self { people: memberships(&table)?, ..Self::default() })
+    }
+
+    /// Gives everyone their covariates, by policy where some are missing.
+    fn take_covariates(&mut self, cells: Vec<Vec<Option<f64>>>, table: &CsvTable<'_>, policy: MissingCovariates) -> Result<(), Error> {
+        let is_incomplete: Vec<bool> = cells.iter().map(|values| values.contains(&None)).collect();
+        if is_incomplete.contains(&true) && policy != MissingCovariates::Mean {
+            let dropped = self.by_split(&is_incomplete);
+            if policy == MissingCovariates::Error || (policy == MissingCovariates::DropFew && self.are_many(dropped)) {
+                return Err(self.missing_covariate(&cells, table, dropped, policy));
+            }
+            let incomplete_columns = |column: &usize| cells.iter().any(|values| values[*column].is_none());
+            let columns: Vec<&str> =
+                (0..self.covariate_names.len()).filter(incomplete_columns).map(|column| self.covariate_names[column].as_str()).collect();
+            let reason = format!("without a value of {}", columns.join(" or "));
+            self.notes.dropped.push(Dropped { reason, by_split: dropped });
+        }
+        let means = self.training_means(&cells);
+        for (column, name) in self.covariate_names.iter().enumerate() {
+            let n = cells.iter().filter(|values| values[column].is_none()).count();
+            if n > 0 && policy == MissingCovariates::Mean {
+                if means[column].is_none() {
+                    let reason = format!("covariate `{name}` has no value in any training sample, and so no mean");
+                    return Err(Error::file(table.path(), reason));
+                }
+                self.notes.filled.push((name.clone(), n));
+            }
+        }
+        let mut kept = Vec::with_capacity(self.people.len());
+        for (mut person, values) in std::mem::take(&mut self.people).into_iter().zip(cells) {
+            let filled = values.iter().zip(&means).map(|(value, mean)| match policy {
+                MissingCovariates::Mean => value.or(*mean),
+                _ => *value,
+            });
+            if let Some(covariates) = filled.collect::<Option<Vec<f64>>>() {
+                person.covariates = covariates;
+                kept.push(person);
+            }
+        }
+        self.people = kept;
+        Ok(())
+    }
+
+    /// Mean of each covariate over the training samples that have a value.
+    fn training_means(&self, cells: &[Vec<Option<f64>>]) -> Vec<Option<f64>> {
+        let mean = |column: usize| {
+            let of_training = self.people.iter().zip(cells).filter(|(person, _)| person.split == Split::Train);
+            let values: Vec<f64> = of_training.filter_map(|(_, values)| values[column]).collect();
+            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+        };
+        (0..self.covariate_names.len()).map(mean).collect()
+    }
+
+    /// Samples of each split for which `is_counted`.
+    fn by_split(&self, is_counted: &[bool]) -> [usize; 3] {
+        let count =
+            |split: Split| self.people.iter().zip(is_counted).filter(|(person, counted)| **counted && person.split == split).count();
+        Split::ALL.map(count)
+    }
+
+    /// More than 5 % of a split.
+    fn are_many(&self, by_split: [usize; 3]) -> bool {
+        let is_many = |(split, n): (Split, usize)| n as f64 > FEW * self.in_split(split).count() as f64;
+        Split::ALL.into_iter().zip(by_split).any(is_many)
+    }
+
+    fn missing_covariate(
+        &self,
+        cells: &[Vec<Option<f64>>],
+        table: &CsvTable<'_>,
+        by_split: [usize; 3],
+        policy: MissingCovariates,
+    ) -> Error {
+        let first = cells.iter().zip(table.rows()).find_map(|(values, row)| Some((values.iter().position(Option::is_none)?, row)));
+        let Some((column, row)) = first else { return Error::file(table.path(), "a covariate is missing") };
+        let name = &self.covariate_names[column];
+        let too_many = if policy == MissingCovariates::Error { "" } else { ", more than 5 % of a split" };
+        let counts = self.shares(by_split);
+        let column = table.column(name).unwrap_or_default();
+        row.error(
+            column,
+            format!(
+                "no value; a covariate is missing in {counts}{too_many}. Fill it in, drop these samples (--missing-covariates drop), give \
+                 them the mean of the training samples (--missing-covariates mean), or name other covariates (--covariates)"
+            ),
+        )
+    }
+
+    /// `12 of 200 train and 1 of 50 test samples`.
+    fn shares(&self, by_split: [usize; 3]) -> String {
+        let share = |(split, n): (Split, usize)| (n > 0).then(|| format!("{n} of {} {split}", self.in_split(split).count()));
+        let shares: Vec<String> = Split::ALL.into_iter().zip(by_split).filter_map(share).collect();
+        format!("{} samples", shares.join(" and "))
+    }
+
+    /// [`Self::keep_present`] for each of several files of genotypes with their samples.
+    ///
+    /// # Errors
+    /// As [`Self::keep_present`].
+    pub fn keep_present_in(&mut self, files: &[(&Path, Vec<String>)], policy: MissingSamples) -> Result<(), Error> {
+        files.iter().try_for_each(|(path, present)| self.keep_present(present, path, policy))
+    }
+
+    /// Keeps the samples that a file of genotypes has; `policy` decides about the others. `path` is the file that `present` is of.
+    ///
+    /// # Errors
+    /// More absent samples than the policy lets pass, or no sample that is there.
+    pub fn keep_present(&mut self, present: &[String], path: &Path, policy: MissingSamples) -> Result<(), Error> {
+        let names: HashSet<&str> = present.iter().map(String::as_str).collect();
+        let is_absent: Vec<bool> = self.people.iter().map(|person| !names.contains(person.sample_id.as_str())).collect();
+        let n_absent = is_absent.iter().filter(|&&absent| absent).count();
+        let Some(first) = is_absent.iter().position(|&absent| absent) else { return Ok(()) };
+        let by_split = self.by_split(&is_absent);
+        let is_refused = match policy {
+            MissingSamples::Error => true,
+            MissingSamples::DropFew => self.are_many(by_split),
+            MissingSamples::Drop => n_absent == self.people.len(),
+        };
+        if is_refused {
+            let n_people = self.people.len();
+            let example = present.first().map_or_else(String::new, |sample| format!(", such as `{sample}`"));
+            let reason = format!(
+                "no sample `{}`; {n_absent} of the {n_people} samples of the cohort are not in it ({}), which has {} samples{example}. \
+                 Are the ids those of the genotypes? Drop a few absent samples with --missing-samples drop",
+                self.people[first].sample_id,
+                self.shares(by_split),
+                present.len(),
+            );
+            return Err(Error::file(path, reason));
+        }
+        let mut absent = is_absent.into_iter();
+        self.people.retain(|_| !absent.next().unwrap_or_default());
+        let reason = format!("not in {}", path.display());
+        self.notes.dropped.push(Dropped { reason, by_split });
+        Ok(())
     }
 
     /// The first covariate by which all cases lie above all controls, or below, where there are enough of both that it is no accident.
@@ -174,7 +413,8 @@ impl Cohort {
             let count = |phenotype| self.in_split(split).filter(|(_, person)| person.phenotype == phenotype).count();
             SplitCounts { split, cases: count(Some(Phenotype::Case)), controls: count(Some(Phenotype::Control)), unknown: count(None) }
         };
-        CohortSummary { splits: Split::ALL.map(of_split).to_vec(), covariates: self.covariate_names.clone() }
+        let splits = Split::ALL.map(of_split).to_vec();
+        CohortSummary { splits, covariates: self.covariate_names.clone(), notes: self.notes.clone() }
     }
 
     /// Reads only `sample_id` and the named covariates, of people who are to be scored: their phenotypes, if there are any, are not looked
@@ -185,19 +425,26 @@ impl Cohort {
     pub fn read_covariates(path: &Path, names: &[String]) -> Result<Self, Error> {
         let table = CsvTable::read(path)?;
         let sample_id = table.column(SAMPLE_ID)?;
-        let columns = names.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
-        require_known_sex(&table, &columns)?;
+        let policies = MissingPolicies { covariates: MissingCovariates::Error, ..MissingPolicies::default() };
+        let cells = covariate_cells(&table, names, &policies)?;
         let mut people = Vec::new();
         let mut lines: HashMap<&str, u64> = HashMap::new();
         for row in table.rows() {
-            let id = row.required(sample_id)?;
+            let id = row.identifier(sample_id)?;
             if let Some(first) = lines.insert(id, row.line()) {
                 return Err(row.error(sample_id, format!("person {id} is listed twice (line {first} and line {})", row.line())));
             }
-            let covariates = columns.iter().map(|&column| covariate(row, column)).collect::<Result<_, _>>()?;
-            people.push(Person { sample_id: id.to_owned(), phenotype: None, split: Split::Test, family_id: None, covariates });
+            people.push(Person { sample_id: id.to_owned(), phenotype: None, split: Split::Test, family_id: None, covariates: Vec::new() });
         }
-        Ok(Self { people, covariate_names: names.to_vec() })
+        for (values, row) in cells.iter().zip(table.rows()) {
+            if let Some(column) = values.iter().position(Option::is_none) {
+                let reason = "no value; the model needs one for every sample it scores";
+                return Err(row.error(table.column(&names[column])?, reason));
+            }
+        }
+        let mut cohort = Self { people, covariate_names: names.to_vec(), notes: CohortNotes::default() };
+        cohort.take_covariates(cells, &table, MissingCovariates::Error)?;
+        Ok(cohort)
     }
 
     /// Index of a person in [`Self::people`]; looks through them one by one. For many look-ups use [`Self::indices`].
@@ -258,46 +505,79 @@ impl Cohort {
 }
 
 fn covariate_names(table: &CsvTable<'_>, choice: &CovariateChoice, path: &Path) -> Result<Vec<String>, Error> {
-    let reserved = |name: &str| [SAMPLE_ID, PHENOTYPE, SPLIT, FAMILY_ID].contains(&name);
-    let is_id = |name: &str| ["FID", "IID"].iter().any(|id| name.trim_start_matches('#').eq_ignore_ascii_case(id));
-    match choice {
-        CovariateChoice::All => Ok(table.header().filter(|name| !reserved(name) && !is_id(name)).map(str::to_owned).collect()),
-        CovariateChoice::Named(names) => {
-            match names.iter().enumerate().find(|(index, name)| reserved(name) || names[..*index].contains(name)) {
-                Some((_, name)) if reserved(name) => Err(Error::file(path, format!("column `{name}` cannot be a covariate"))),
-                Some((_, name)) => Err(Error::file(path, format!("covariate `{name}` is named twice"))),
-                None => Ok(names.clone()),
+    let CovariateChoice::Named(names) = choice else {
+        let is_usual = |name: &&str| CohortColumn::of(name).is_usual_covariate();
+        return Ok(table.header().filter(is_usual).map(str::to_owned).collect());
+    };
+    for (index, name) in names.iter().enumerate() {
+        if CohortColumn::of(name).is_reserved() {
+            return Err(Error::file(path, format!("column `{name}` cannot be a covariate")));
+        }
+        if name.is_empty() {
+            return Err(Error::file(path, "a column without a name cannot be a covariate: name the column in the header"));
+        }
+        if names[..index].contains(name) {
+            return Err(Error::file(path, format!("covariate `{name}` is named twice")));
+        }
+    }
+    Ok(names.clone())
+}
+
+/// The covariates of each row, `None` where one is missing.
+fn covariate_cells(table: &CsvTable<'_>, names: &[String], missing: &MissingPolicies) -> Result<Vec<Vec<Option<f64>>>, Error> {
+    let columns = names.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
+    let mut cells = vec![Vec::with_capacity(columns.len()); table.rows().count()];
+    for (&column, name) in columns.iter().zip(names) {
+        let reader = CovariateReader::new(name, table.rows().map(|row| row.cell(column)), missing.value.as_ref());
+        for (values, row) in cells.iter_mut().zip(table.rows()) {
+            let value = reader.read(row.cell(column)).map_err(|reason| row.error(column, with_advice(&reason)))?;
+            values.push(value);
+        }
+    }
+    Ok(cells)
+}
+
+fn with_advice(reason: &str) -> String {
+    format!("{reason}. If this column is not meant as a covariate, name the covariates with --covariates")
+}
+
+/// A column as a message names it.
+fn shown_name(name: &str) -> String {
+    if name.is_empty() { "(a column without a name)".into() } else { name.into() }
+}
+
+/// Who is in which split and family; everyone without phenotype and covariates.
+fn memberships(table: &CsvTable<'_>) -> Result<Vec<Person>, Error> {
+    let (sample_id, split) = (table.column(SAMPLE_ID)?, table.column(SPLIT)?);
+    let family_id = table.optional_column(FAMILY_ID);
+    let mut people = Vec::new();
+    let mut first_of_sample: HashMap<&str, (Split, Row<'_>)> = HashMap::new();
+    let mut first_of_family: HashMap<&str, (Split, Row<'_>)> = HashMap::new();
+    for row in table.rows() {
+        let id = row.identifier(sample_id)?;
+        let part: Split = row.cell(split).parse().map_err(|error: crate::UnknownSplit| row.error(split, error.to_string()))?;
+        if let Some((first_part, first)) = first_of_sample.insert(id, (part, row)) {
+            return Err(row.error(sample_id, listed_twice(id, part, row, first_part, first)));
+        }
+        let family = family_id.map(|column| (column, row.cell(column))).filter(|(_, family)| is_family(family));
+        if let Some((column, family)) = family {
+            let (first_part, first) = *first_of_family.entry(family).or_insert((part, row));
+            if first_part != part {
+                let (line, first_line) = (row.line(), first.line());
+                let places = format!("{first_part} at line {first_line}, {part} at line {line}");
+                let advice = "relatives share haplotypes, so put a family into one split";
+                return Err(row.error(column, format!("family {family} is in two splits ({places}); {advice}")));
             }
         }
+        let family_id = family.map(|(_, family)| family.to_owned());
+        people.push(Person { sample_id: id.to_owned(), phenotype: None, split: part, family_id, covariates: Vec::new() });
     }
+    Ok(people)
 }
 
-/// PLINK's sex 0 is unknown; without a 2 in the column 0 and 1 are female and male.
-fn require_known_sex(table: &CsvTable<'_>, columns: &[usize]) -> Result<(), Error> {
-    for &column in columns {
-        let is_sex = |row: &Row<'_>| row.column_name(column).eq_ignore_ascii_case("sex");
-        if table.rows().any(|row| is_sex(&row) && row.cell(column) == "2")
-            && let Some(row) = table.rows().find(|row| row.cell(column) == "0")
-        {
-            let reason = "sex 0 is unknown where others are 1 (male) and 2 (female): give it, leave the person out, or name other covariates with --covariates";
-            return Err(row.error(column, reason));
-        }
-    }
-    Ok(())
-}
-
-/// A finite number; for a column named `sex` also male or M (1), female, F or PLINK's 2 (0), so that a model means the same by it whatever the file.
-fn covariate(row: Row<'_>, column: usize) -> Result<f64, Error> {
-    let cell = row.cell(column);
-    let sex = row.column_name(column).eq_ignore_ascii_case("sex");
-    match cell.to_ascii_lowercase().as_str() {
-        "male" | "m" if sex => Ok(1.0),
-        "female" | "f" | "2" if sex => Ok(0.0),
-        _ => cell.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| {
-            let found = if cell.is_empty() { "is empty".to_owned() } else { format!("`{cell}` is not a finite number") };
-            row.error(column, format!("{found}; if this column is not meant as a covariate, name those that are with --covariates"))
-        }),
-    }
+/// Whether a cell names a family; PLINK's family 0 is none.
+pub(crate) fn is_family(cell: &str) -> bool {
+    !is_missing(cell) && cell != "0" && !is_minus_nine(cell)
 }
 
 fn listed_twice(id: &str, part: Split, row: Row<'_>, first_part: Split, first: Row<'_>) -> String {
@@ -323,7 +603,7 @@ mod tests {
     }
 
     fn read(text: &str) -> Result<Cohort, Error> {
-        read_with(text, PhenotypeCoding::Auto, &CovariateChoice::All)
+        read_with(text, PhenotypeCoding::Auto, &CovariateChoice::Usual)
     }
 
     /// The message without the folder of the file.
@@ -334,7 +614,7 @@ mod tests {
 
     fn example() -> (PathBuf, Cohort) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/cohort.csv");
-        let cohort = Cohort::read(&path, PhenotypeCoding::Auto, &CovariateChoice::All).unwrap();
+        let cohort = Cohort::read(&path, PhenotypeCoding::Auto, &CovariateChoice::Usual).unwrap();
         (path, cohort)
     }
 
@@ -350,7 +630,7 @@ mod tests {
             assert_eq!(sexes(cells).unwrap(), vec![1.0, 0.0, 1.0], "{cells:?}");
         }
         let message = sexes(["1", "2", "0"]).unwrap_err().to_string();
-        assert!(message.contains("line 4, column `sex`: sex 0 is unknown where others are 1 (male) and 2 (female)"), "{message}");
+        assert!(message.contains("line 4, column `sex`: no value; a covariate is missing in 1 of 3 test samples"), "{message}");
     }
 
     #[test]
@@ -378,13 +658,16 @@ mod tests {
             };
             format!("sample_id,phenotype,split,IID,dx,age\n{}", (0..n).map(row).collect::<String>())
         };
+        let dx_and_age = CovariateChoice::Named(vec!["dx".into(), "age".into()]);
+        let read = |text: &str| read_with(text, PhenotypeCoding::Auto, &dx_and_age);
         let message = read(&rows(20, 99)).unwrap_err().to_string();
         assert!(message.contains("column `dx` alone tells every case from every control"), "{message}");
         let cohort = read(&rows(20, 3)).unwrap();
-        assert_eq!(cohort.covariate_names, ["dx", "age"], "one person who differs is enough, and IID is no covariate");
+        assert_eq!(cohort.covariate_names, ["dx", "age"], "one person who differs is enough");
         assert_eq!(
             cohort.summary().to_string(),
-            "train 10 cases, 10 controls; validation 0 cases, 0 controls; test 0 cases, 0 controls; covariates: dx, age\n"
+            "train 10 cases, 10 controls; validation 0 cases, 0 controls; test 0 cases, 0 controls; covariates: dx, age\n\
+             columns that are no covariates: IID (choose with --covariates)\n"
         );
         assert!(read(&rows(18, 99)).is_ok(), "nine of each may be an accident");
     }
@@ -423,11 +706,13 @@ mod tests {
             ("sample_id,phenotype,split\nA,case,val\n", "line 2, column `split`: `val` is not a split"),
             ("sample_id,phenotype,split\nA,2,test\n", "line 2, column `phenotype`: `2` looks like PLINK's coding"),
             ("sample_id,phenotype,split\nA,1,test\nB,case,test\n", "line 3, column `phenotype`: `case` mixes"),
-            ("sample_id,phenotype,split,age\nA,1,test,\n", "line 2, column `age`: is empty; if this column is not meant as a covariate"),
-            ("sample_id,phenotype,split,age\nA,1,test,NaN\n", "line 2, column `age`: `NaN` is not a finite number"),
-            ("sample_id,phenotype,split,site\nA,1,test,Lyon\n", "name those that are with --covariates"),
+            ("sample_id,phenotype,split,age\nA,1,test,\n", "line 2, column `age`: no value; a covariate is missing in 1 of 1 test"),
+            ("sample_id,phenotype,split,age\nA,1,test,NaN\n", "line 2, column `age`: no value"),
+            ("sample_id,phenotype,split,age\nA,1,test,old\n", "line 2, column `age`: `old` is not a finite number"),
+            ("sample_id,phenotype,split,PC1\nA,1,test,Lyon\n", "name the covariates with --covariates"),
             ("sample_id,phenotype,split\nA,1,test\nB,1\n", "line 3: 2 cells where the header has 3"),
-            ("sample_id,phenotype,split,split\nA,1,test,test\n", "column `split` is there twice"),
+            ("sample_id,phenotype,split,split\nA,1,test,test\n", "line 1: column `split` is there twice (columns 3 and 4)"),
+            ("sample_id,phenotype,split,Age,age\nA,1,test,1,1\n", "line 1: column `age` is there twice"),
             ("sample_id,phenotype,split\n", "no rows"),
         ] {
             assert!(message(text).contains(expected), "{text:?} gave {}", message(text));
@@ -462,10 +747,93 @@ mod tests {
         }
     }
 
+    fn cohort_of(rows: &[&str], header: &str, covariates: &CovariateChoice, missing: &MissingPolicies) -> Result<Cohort, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cohort.csv");
+        fs::write(&path, format!("{header}\n{}\n", rows.join("\n"))).unwrap();
+        Cohort::read_as(&path, PhenotypeCoding::Auto, covariates, missing)
+    }
+
+    #[test]
+    fn only_age_sex_and_components_are_covariates_unless_others_are_named() {
+        let header = ",sample_id,phenotype,split,family_id,Age,SEX,pc1,PC2,PCA,bmi,ancestry";
+        let rows = ["1,A,1,train,F1,70,male,0.1,0.2,x,27,EUR", "2,B,0,train,0,61,female,0.3,0.1,y,31,AFR"];
+        let usual = cohort_of(&rows, header, &CovariateChoice::Usual, &MissingPolicies::default()).unwrap();
+        assert_eq!(usual.covariate_names, ["Age", "SEX", "pc1", "PC2"]);
+        assert_eq!(usual.notes.ignored_columns, ["(a column without a name)", "PCA", "bmi", "ancestry"]);
+        assert_eq!(usual.people[1].family_id, None, "PLINK's family 0 is none");
+        let named = CovariateChoice::Named(vec!["bmi".into()]);
+        let named = cohort_of(&rows, header, &named, &MissingPolicies::default()).unwrap();
+        assert_eq!((named.covariate_names, named.people[0].covariates[0]), (vec!["bmi".to_owned()], 27.0));
+        let unnamed = CovariateChoice::Named(vec![String::new()]);
+        let message = cohort_of(&rows, header, &unnamed, &MissingPolicies::default()).unwrap_err().to_string();
+        assert!(message.contains("without a name cannot be a covariate"), "{message}");
+    }
+
+    /// 40 training and 20 test samples; the first `n` of each have no age.
+    fn without_age(n: usize) -> Vec<String> {
+        let row = |index: usize| {
+            let (split, place) = if index < 40 { ("train", index) } else { ("test", index - 40) };
+            let age = if place < n { "NA".to_owned() } else { (60 + index % 7).to_string() };
+            format!("P{index},{},{split},{age}", index % 2)
+        };
+        (0..60).map(row).collect()
+    }
+
+    fn read_without_age(n: usize, policy: MissingCovariates) -> Result<Cohort, Error> {
+        let rows = without_age(n);
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let missing = MissingPolicies { covariates: policy, ..MissingPolicies::default() };
+        cohort_of(&rows, "sample_id,phenotype,split,age", &CovariateChoice::Usual, &missing)
+    }
+
+    #[test]
+    fn a_few_samples_without_a_covariate_are_dropped_with_a_count_and_more_are_an_error() {
+        let cohort = read_without_age(1, MissingCovariates::DropFew).unwrap();
+        assert_eq!(cohort.people.len(), 58);
+        let told = cohort.summary().to_string();
+        assert!(told.contains("2 samples dropped: without a value of age (train 1, test 1)"), "{told}");
+        let message = read_without_age(2, MissingCovariates::DropFew).unwrap_err().to_string();
+        assert!(message.contains("line 2, column `age`: no value; a covariate is missing in 2 of 40 train and 2 of 20 test"), "{message}");
+        assert!(read_without_age(1, MissingCovariates::Error).is_err());
+        assert_eq!(read_without_age(9, MissingCovariates::Drop).unwrap().people.len(), 42);
+    }
+
+    #[test]
+    fn the_mean_of_the_training_samples_stands_for_a_missing_covariate() {
+        let cohort = read_without_age(2, MissingCovariates::Mean).unwrap();
+        let mean = (2..40).map(|index| 60.0 + f64::from(index % 7)).sum::<f64>() / 38.0;
+        assert_eq!(cohort.people.len(), 60);
+        assert_eq!([0, 41].map(|index| cohort.people[index].covariates[0]), [mean; 2]);
+        assert_eq!(cohort.notes.filled, [("age".to_owned(), 4)]);
+        let message = read_without_age(40, MissingCovariates::Mean).unwrap_err().to_string();
+        assert!(message.contains("`age` has no value in any training sample"), "{message}");
+    }
+
+    #[test]
+    fn samples_without_genotypes_are_dropped_or_refused_by_policy() {
+        let cohort = read_without_age(0, MissingCovariates::DropFew).unwrap();
+        let present = |from: usize| (from..60).map(|index| format!("P{index}")).collect::<Vec<_>>();
+        let keep = |from: usize, policy| {
+            let mut cohort = cohort.clone();
+            let kept = cohort.keep_present(&present(from), Path::new("a.vcf"), policy);
+            kept.map(|()| cohort).map_err(|error| error.to_string())
+        };
+        let few = keep(2, MissingSamples::DropFew).unwrap();
+        assert_eq!((few.people.len(), few.notes.dropped[0].by_split), (58, [2, 0, 0]));
+        assert!(few.summary().to_string().contains("2 samples dropped: not in a.vcf (train 2)"));
+        let message = keep(3, MissingSamples::DropFew).unwrap_err();
+        assert!(message.contains("a.vcf: no sample `P0`; 3 of the 60 samples of the cohort are not in it (3 of 40 train"), "{message}");
+        assert!(keep(1, MissingSamples::Error).is_err());
+        assert_eq!(keep(30, MissingSamples::Drop).unwrap().people.len(), 30);
+        assert!(keep(60, MissingSamples::Drop).is_err(), "nobody is left");
+        assert_eq!(keep(0, MissingSamples::Error).unwrap().notes.dropped, []);
+    }
+
     #[test]
     fn one_class_is_refused_with_the_counts() {
         let cohort =
-            read_with("sample_id,phenotype,split\nA,2,test\nB,2,test\nC,-9,test\n", PhenotypeCoding::Plink12, &CovariateChoice::All)
+            read_with("sample_id,phenotype,split\nA,2,test\nB,2,test\nC,-9,test\n", PhenotypeCoding::Plink12, &CovariateChoice::Usual)
                 .unwrap();
         assert_eq!(
             cohort.require_both_classes(Split::Test, Path::new("c.csv")).unwrap_err().to_string(),

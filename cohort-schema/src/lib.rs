@@ -32,6 +32,7 @@ struct Readme;
 mod attribution;
 mod characteristics;
 mod cohort;
+mod missing;
 mod performance;
 mod phenotype;
 mod prediction;
@@ -44,7 +45,8 @@ mod verdict;
 pub use self::{
     attribution::{EFFECT_COLUMNS, EffectRow, PAIR_COLUMNS, PairRow},
     characteristics::Characteristics,
-    cohort::{Cohort, CohortSummary, CovariateChoice, Person, SplitCounts},
+    cohort::{Cohort, CohortColumn, CohortNotes, CohortSummary, CovariateChoice, Dropped, Person, SplitCounts},
+    missing::{CovariateReader, MissingCovariates, MissingPolicies, MissingSamples, MissingValues, is_missing},
     performance::{
         AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, SCORE_COLUMNS, ScoreRow, TrainingRow, read_costs, read_scores,
         read_training_log,

@@ -5,6 +5,11 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    MissingValues,
+    missing::{is_minus_nine, is_missing, number},
+};
+
 /// Whether a person has the disease. Unknown is an empty cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -29,14 +34,14 @@ impl fmt::Display for Phenotype {
     }
 }
 
-/// How the phenotype column is written. An empty cell is an unknown phenotype in both.
+/// How the phenotype column is written. A missing value and `-9` are an unknown phenotype in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PhenotypeCoding {
     /// `control`/`case`, or `0`/`1`, but one of the two throughout a file.
     #[default]
     Auto,
-    /// PLINK's: `1` = control, `2` = case, `0` and `-9` = unknown.
+    /// PLINK's: `1` = control, `2` = case, `0` = unknown.
     Plink12,
 }
 
@@ -49,26 +54,31 @@ enum Notation {
 
 /// Reads the cells of one phenotype column, one after the other.
 #[derive(Debug, Default)]
-pub(crate) struct PhenotypeReader {
+pub(crate) struct PhenotypeReader<'m> {
     coding: PhenotypeCoding,
+    stated: Option<&'m MissingValues>,
     notation: Option<Notation>,
 }
 
-impl PhenotypeReader {
-    pub(crate) fn new(coding: PhenotypeCoding) -> Self {
-        Self { coding, notation: None }
+impl<'m> PhenotypeReader<'m> {
+    pub(crate) fn new(coding: PhenotypeCoding, stated: Option<&'m MissingValues>) -> Self {
+        Self { coding, stated, notation: None }
     }
 
     /// The phenotype of one cell, or why it cannot be told.
     pub(crate) fn read(&mut self, cell: &str) -> Result<Option<Phenotype>, String> {
-        if cell.is_empty() {
+        let is_stated = self.stated.is_some_and(|stated| stated.has(cell));
+        if is_missing(cell) || is_minus_nine(cell) || is_stated {
             return Ok(None);
         }
+        // Tables whose column once had missing values write 1.0 for 1.
+        let whole = number(cell).filter(|value| [0.0, 1.0, 2.0].contains(value));
+        let cell = whole.map_or(cell, |value| ["0", "1", "2"][value as usize]);
         match self.coding {
             PhenotypeCoding::Plink12 => match cell {
                 "1" => Ok(Some(Phenotype::Control)),
                 "2" => Ok(Some(Phenotype::Case)),
-                "0" | "-9" => Ok(None),
+                "0" => Ok(None),
                 _ => Err(format!("`{cell}` is not in PLINK's coding; write 1 (control), 2 (case), or 0, -9 or nothing (unknown)")),
             },
             PhenotypeCoding::Auto => {
@@ -99,7 +109,7 @@ mod tests {
     use super::*;
 
     fn read(coding: PhenotypeCoding, cells: &[&str]) -> Result<Vec<Option<Phenotype>>, String> {
-        let mut reader = PhenotypeReader::new(coding);
+        let mut reader = PhenotypeReader::new(coding, None);
         cells.iter().map(|cell| reader.read(cell)).collect()
     }
 
@@ -122,6 +132,16 @@ mod tests {
         assert_eq!(read(PhenotypeCoding::Plink12, &["1", "2", "0", "-9", ""]), Ok(vec![CONTROL, CASE, None, None, None]));
         assert!(read(PhenotypeCoding::Plink12, &["case"]).is_err());
         assert!(read(PhenotypeCoding::Auto, &["1", "2"]).unwrap_err().contains("plink12"));
-        assert!(read(PhenotypeCoding::Auto, &["-9"]).is_err());
+    }
+
+    #[test]
+    fn missing_values_and_minus_nine_are_unknown_in_every_coding_and_decimals_are_digits() {
+        let missing = ["NA", "NaN", ".", "-9", "-9.0", "n/a"];
+        for coding in [PhenotypeCoding::Auto, PhenotypeCoding::Plink12] {
+            assert_eq!(read(coding, &missing), Ok(vec![None; missing.len()]));
+        }
+        assert_eq!(read(PhenotypeCoding::Auto, &["1.0", "0.0", "NA"]), Ok(vec![CASE, CONTROL, None]));
+        assert_eq!(read(PhenotypeCoding::Plink12, &["1.0", "2.0", "0.0"]), Ok(vec![CONTROL, CASE, None]));
+        assert!(read(PhenotypeCoding::Auto, &["2.0"]).unwrap_err().contains("plink12"));
     }
 }

@@ -112,7 +112,7 @@ pub fn json_schema(table: Table) -> Value {
     .to_value()
 }
 
-/// One person of a cohort: the fixed columns, then any covariates.
+/// One person of a cohort: the fixed columns, then any further ones.
 #[derive(JsonSchema)]
 #[allow(dead_code, reason = "describes the file; `Person` is what it is read into")]
 struct CohortRow {
@@ -125,9 +125,9 @@ struct CohortRow {
     split: Split,
     /// People of one family are in one split.
     family_id: Option<String>,
-    /// Covariates: finite numbers; `sex` may be male/female.
+    /// Covariates (`age`, `sex`, `PC1`, ... and columns that are named) are numbers; `sex` may be male/female. Others are any text.
     #[schemars(flatten)]
-    covariates: BTreeMap<String, f64>,
+    further: BTreeMap<String, Value>,
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl ScoreColumn {
             if name.is_some_and(|name| row.cell(name) != column) {
                 return Ok(());
             }
-            let sample_id = row.required(sample)?;
+            let sample_id = row.identifier(sample)?;
             if scores.insert(sample_id.to_owned(), row.finite(value)?).is_some() {
                 return Err(row.error(sample, format!("sample `{sample_id}` has two values of {column}: keep one")));
             }
@@ -130,7 +130,7 @@ mod tests {
             family_id: None,
             covariates: vec![60.0],
         };
-        Cohort { people: samples.iter().map(person).collect(), covariate_names: vec!["age".into()] }
+        Cohort { people: samples.iter().map(person).collect(), covariate_names: vec!["age".into()], ..Cohort::default() }
     }
 
     fn joined(table: &str, column: &str, samples: &[&str]) -> Result<Vec<f64>, String> {

@@ -1,10 +1,10 @@
 //! A CSV file in memory whose rows know their line and whose cells are asked for by column name.
 
-use std::{fs, path::Path};
+use std::{collections::HashMap, fs, path::Path};
 
 use csv::StringRecord;
 
-use crate::Error;
+use crate::{Error, missing::is_missing};
 
 /// A CSV table: header and rows, cells trimmed, every row as long as the header. UTF-8, with or without byte order mark; LF or CRLF.
 pub(crate) struct CsvTable<'a> {
@@ -36,9 +36,7 @@ impl<'a> CsvTable<'a> {
             text.drain(..'\u{feff}'.len_utf8());
         }
         let header = csv_reader(&text).headers().cloned().map_err(|error| malformed(path, &text, error))?;
-        if let Some(twice) = header.iter().enumerate().find_map(|(index, name)| header.iter().take(index).find(|&other| other == name)) {
-            return Err(Error::file(path, format!("column `{twice}` is there twice; remove or rename one")));
-        }
+        require_each_name_once(path, &header)?;
         Ok(Self { path, text, header, rows: Vec::new() })
     }
 
@@ -54,6 +52,10 @@ impl<'a> CsvTable<'a> {
         if n_rows == 0 { Err(self.without_rows().into()) } else { Ok(()) }
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        self.path
+    }
+
     fn without_rows(&self) -> Error {
         Error::file(self.path, "no rows below the header; is the file complete?")
     }
@@ -62,7 +64,7 @@ impl<'a> CsvTable<'a> {
         self.header.iter()
     }
 
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> + Clone {
         self.rows.iter().map(|record| Row { table: self, record })
     }
 
@@ -101,6 +103,16 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// The name of a sample: [`Self::required`], and no missing value.
+    pub(crate) fn identifier(self, column: usize) -> Result<&'a str, Error> {
+        match self.required(column)? {
+            cell if is_missing(cell) => {
+                Err(self.error(column, format!("`{cell}` is a missing value; every row needs the name of a sample")))
+            }
+            cell => Ok(cell),
+        }
+    }
+
     /// A cell that must be a finite number.
     pub(crate) fn finite(self, column: usize) -> Result<f64, Error> {
         let cell = self.required(column)?;
@@ -127,6 +139,19 @@ impl<'a> Row<'a> {
             reason: reason.into(),
         }
     }
+}
+
+/// Refuses two columns of one name, upper and lower case alike. Columns without a name are no one's.
+fn require_each_name_once(path: &Path, header: &StringRecord) -> Result<(), Error> {
+    let mut columns: HashMap<String, usize> = HashMap::new();
+    for (column, name) in header.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        if let Some(first) = columns.insert(name.to_ascii_lowercase(), column) {
+            let found = format!("column `{name}` is there twice (columns {} and {})", first + 1, column + 1);
+            let reason = format!("{found}; remove or rename one");
+            return Err(Error::Line { path: path.to_path_buf(), line: 1, reason });
+        }
+    }
+    Ok(())
 }
 
 fn csv_reader(text: &str) -> csv::Reader<&[u8]> {

@@ -1,77 +1,129 @@
-//! Options of every command that reads a cohort table.
+//! `gf-genomics cohort`.
 
-use std::path::PathBuf;
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
 use clap::ValueEnum;
-use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
+use gf_cohort_schema::MissingValues;
 
-/// The cohort table and how it is read.
+use crate::{
+    cohort::{self, Options, SampleId, Shares},
+    output,
+};
+
+/// Join tables of samples into a cohort table: phenotypes mapped to case and control, a split that keeps families together, and a report of
+/// who was dropped and why.
+///
+/// Reads .fam, .psam, .pheno, .cov, .eigenvec, .evec, CSV and TSV. The first table decides who is in the cohort; the others add columns.
 #[derive(Debug, clap::Args)]
-pub struct CohortArgs {
-    /// Cohort table: `sample_id,phenotype,split` and covariates.
+#[command(
+    after_help = "Examples:\n  gf-genomics cohort study.fam study.cov pca.eigenvec -o cohort.csv\n  gf-genomics cohort samples.csv pca.eigenvec \
+                  --phenotype diagnosis --case AD --control CN --split 60,20,20 --seed 1 --unrelated king.kin0 --vcf cohort.vcf.gz -o cohort.csv"
+)]
+pub struct Args {
+    /// Tables to join by sample id.
+    #[arg(required = true, value_name = "TABLE")]
+    tables: Vec<PathBuf>,
+    /// Cohort table to write; `-` is standard output.
+    #[arg(short, long, value_name = "CSV", default_value = "-")]
+    output: PathBuf,
+    /// Table of the samples dropped to write, `sample_id,reason`.
     #[arg(long, value_name = "CSV")]
-    pub cohort: PathBuf,
-    /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
-    #[arg(long, value_enum, default_value_t = Coding::Auto)]
-    phenotype_coding: Coding,
-    /// Columns that are covariates [default: all further ones]; `none` for none.
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN,...")]
-    covariates: Option<Vec<String>>,
+    dropped: Option<PathBuf>,
+    /// Column of the phenotype [default: the only one that may be it].
+    #[arg(long, value_name = "COLUMN")]
+    phenotype: Option<String>,
+    /// Values of cases. Samples with a value that is neither a case nor a control are dropped.
+    #[arg(long, value_name = "VALUE,...", value_delimiter = ',', requires = "control", allow_hyphen_values = true)]
+    case: Vec<String>,
+    /// Values of controls.
+    #[arg(long, value_name = "VALUE,...", value_delimiter = ',', requires = "case", allow_hyphen_values = true)]
+    control: Vec<String>,
+    /// Percentages of training, validation and test samples [default: the column `split`; 60,20,20 without one].
+    #[arg(long, value_name = "TRAIN,VALIDATION,TEST")]
+    split: Option<Shares>,
+    /// Seed of the split; the same samples and seed give the same split.
+    #[arg(long, default_value_t = Options::default().seed)]
+    seed: u64,
+    /// Columns whose levels have the same share of every split, next to the phenotype.
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    stratify_by: Vec<String>,
+    /// Kinships: drop one of each related pair across splits. Reads related_pairs.csv of `prs`, KING's .kin0 and .kin, `plink2
+    /// --make-king-table`, and .genome of PLINK 1.9.
+    #[arg(long, value_name = "TABLE")]
+    unrelated: Option<PathBuf>,
+    /// Least kinship of a related pair; 0.0884 includes relatives of second degree.
+    #[arg(long, value_name = "KINSHIP", default_value_t = Options::default().kinship_cutoff, requires = "unrelated")]
+    kinship_cutoff: f64,
+    /// VCF or BCF files: drop samples that are not in them.
+    #[arg(long, value_name = "FILE", value_delimiter = ',', num_args = 1..)]
+    vcf: Vec<PathBuf>,
+    /// Column of sample ids, where it has an unusual name.
+    #[arg(long, value_name = "COLUMN")]
+    id_column: Option<String>,
+    /// Name of a sample in the VCF: PLINK's IID, or FID_IID as `plink --recode vcf` writes it.
+    #[arg(long, value_enum, default_value_t = SampleIdArg::Iid, value_name = "WHICH")]
+    sample_id: SampleIdArg,
+    /// FID names no families: samples of one FID may be in different splits.
+    #[arg(long)]
+    ignore_families: bool,
+    /// Drop samples of unknown phenotype. Otherwise they stay: they are predicted, but neither trained on nor evaluated.
+    #[arg(long)]
+    drop_unknown: bool,
+    /// Numbers that stand for a missing value, such as -9; `none` when no number does [default: -9 is missing in phenotype, age, sex and
+    /// categories, and an error elsewhere].
+    #[arg(long, value_name = "NUMBER,...", allow_hyphen_values = true)]
+    missing_value: Option<MissingValues>,
 }
 
-/// As [`CohortArgs`], of a command that also does something without a cohort.
-#[derive(Debug, clap::Args)]
-pub struct OptionalCohortArgs {
-    /// Cohort table: `sample_id,phenotype,split` and covariates; without it published scores are summed, and nothing is fitted.
-    #[arg(long, value_name = "CSV")]
-    cohort: Option<PathBuf>,
-    /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
-    #[arg(long, value_enum, default_value_t = Coding::Auto, requires = "cohort")]
-    phenotype_coding: Coding,
-    /// Columns that are covariates [default: all further ones]; `none` for none.
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN,...", requires = "cohort")]
-    covariates: Option<Vec<String>>,
-}
-
-impl OptionalCohortArgs {
-    /// The cohort, if there is one.
-    #[must_use]
-    pub fn given(self) -> Option<CohortArgs> {
-        let Self { cohort, phenotype_coding, covariates } = self;
-        cohort.map(|cohort| CohortArgs { cohort, phenotype_coding, covariates })
-    }
-}
-
-/// How phenotypes are written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Coding {
-    Auto,
-    Plink12,
+enum SampleIdArg {
+    Iid,
+    FidIid,
 }
 
-impl From<Coding> for PhenotypeCoding {
-    fn from(coding: Coding) -> Self {
-        match coding {
-            Coding::Auto => Self::Auto,
-            Coding::Plink12 => Self::Plink12,
+impl From<SampleIdArg> for SampleId {
+    fn from(id: SampleIdArg) -> Self {
+        match id {
+            SampleIdArg::Iid => Self::Iid,
+            SampleIdArg::FidIid => Self::FidIid,
         }
     }
 }
 
-impl CohortArgs {
-    /// As the reader's option.
-    #[must_use]
-    pub fn phenotype_coding(&self) -> PhenotypeCoding {
-        self.phenotype_coding.into()
+/// Joins the tables and writes the cohort table.
+///
+/// # Errors
+/// Whatever [`cohort::run`] reports; when a table cannot be written.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let options = Options {
+        tables: args.tables,
+        phenotype: args.phenotype,
+        case: args.case,
+        control: args.control,
+        split: args.split,
+        seed: args.seed,
+        stratify_by: args.stratify_by,
+        unrelated: args.unrelated,
+        kinship_cutoff: args.kinship_cutoff,
+        vcf: args.vcf,
+        id_column: args.id_column,
+        sample_id: args.sample_id.into(),
+        ignore_families: args.ignore_families,
+        drop_unknown: args.drop_unknown,
+        missing_value: args.missing_value,
+    };
+    let (prepared, summary) = cohort::run(&options)?;
+    if args.output == Path::new("-") {
+        prepared.write(io::stdout().lock())?;
+    } else {
+        output::write(&args.output, |out: &mut dyn Write| prepared.write(out))?;
     }
-
-    /// As the reader's option.
-    #[must_use]
-    pub fn covariates(&self) -> CovariateChoice {
-        match &self.covariates {
-            None => CovariateChoice::All,
-            Some(names) if names.len() == 1 && names[0] == "none" => CovariateChoice::Named(Vec::new()),
-            Some(names) => CovariateChoice::Named(names.clone()),
-        }
+    if let Some(path) = &args.dropped {
+        output::write(path, |out: &mut dyn Write| prepared.write_dropped(out))?;
     }
+    eprint!("{summary}");
+    Ok(())
 }

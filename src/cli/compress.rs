@@ -7,7 +7,7 @@ use std::{
 
 use gf_cohort_schema::PhenotypeCoding;
 
-use super::{architecture::one_of, cohort::Coding, record::Record};
+use super::{architecture::one_of, cohort_args::Coding, record::Record};
 use crate::{
     compress::{self, FineTuning, OnCohort, Options, Solver},
     nn::Rank,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::{cohort::OptionalCohortArgs, record::Record};
+use super::{cohort_args::OptionalCohortArgs, record::Record};
 use crate::{
     ingest::DosageField,
     pipeline,
@@ -191,8 +191,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             eprint!("{summary}");
         }
         Some(cohort) => {
-            let (phenotype_coding, covariates) = (cohort.phenotype_coding(), cohort.covariates());
-            let options = Options { phenotype_coding, covariates, cohort: cohort.cohort, ..options };
+            let options = Options {
+                phenotype_coding: cohort.phenotype_coding(),
+                covariates: cohort.covariates(),
+                missing: cohort.missing(),
+                cohort: cohort.cohort,
+                ..options
+            };
             let summary = prs::run(&options)?;
             record.finish("prs", &options, inputs(&options).chain([&options.cohort]), &summary)?;
             eprint!("{summary}");

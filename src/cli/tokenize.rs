@@ -7,11 +7,12 @@ use gf_tokenizer::VocabSize;
 use serde_json::json;
 
 use super::{
-    cohort::CohortArgs,
+    cohort_args::CohortArgs,
     record::Record,
     sequences::{Genomes, without_people},
 };
 use crate::{
+    ingest::samples_of_files,
     pipeline,
     sequence::{self, Samples},
     tokenization::{Anchor, Options, Slots, TokenizerKind},
@@ -106,9 +107,14 @@ impl TokenArgs {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let options = args.tokens.options().resolved()?;
     options.given_tokenizer()?;
-    let cohort = Cohort::read(&args.cohort.cohort, args.cohort.phenotype_coding(), &args.cohort.covariates())?;
-    let samples = cohort.people.iter().map(|person| person.sample_id.clone()).collect();
-    let sequence_options = args.genomes.options(Samples::Only(samples), Some(args.out.join("skips.csv")));
+    let CohortArgs { cohort: path, .. } = &args.cohort;
+    // Refused now rather than by the commands that need phenotypes and covariates.
+    Cohort::read_as(path, args.cohort.phenotype_coding(), &args.cohort.covariates(), &args.cohort.missing())?;
+    let mut sequence_options = args.genomes.options(Samples::All, Some(args.out.join("skips.csv")));
+    let mut cohort = Cohort::read_splits(path)?;
+    cohort.keep_present_in(&samples_of_files(&sequence_options.vcf)?, args.cohort.missing().samples)?;
+    eprint!("{}", cohort.notes);
+    sequence_options.samples = Samples::Only(cohort.people.iter().map(|person| person.sample_id.clone()).collect());
     let (_claim, record) = (pipeline::claim(&args.out)?, Record::begin(&args.out)?);
     let started = Instant::now();
     let (dictionary, skips, summary) = sequence::run(&sequence_options)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use gf_cohort_schema::ScoreColumn;
 
-use super::{architecture::ArchitectureArgs, cohort::CohortArgs, record::Record};
+use super::{architecture::ArchitectureArgs, cohort_args::CohortArgs, record::Record};
 use crate::{
     pipeline::{self, progress},
     training::{self, AdditiveKind, ClassWeights, DeepTerms, DeviceChoice, Options, Ranks, Resume, Schedule},
@@ -126,6 +126,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         tokens: args.tokens,
         phenotype_coding: args.cohort.phenotype_coding(),
         covariates: args.cohort.covariates(),
+        missing: args.cohort.missing(),
         cohort: args.cohort.cohort,
         out: args.out,
         name: args.name,

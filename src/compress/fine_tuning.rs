@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use gf_cohort_schema::CovariateChoice;
+use gf_cohort_schema::{CovariateChoice, MissingPolicies};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, OnCohort};
@@ -46,6 +46,7 @@ impl FineTuning {
             cohort: cohort.cohort.clone(),
             phenotype_coding: cohort.phenotype_coding,
             covariates: CovariateChoice::Named(config.covariates.iter().map(|covariate| covariate.name.clone()).collect()),
+            missing: MissingPolicies::default(),
             out: out.into(),
             name: Some(config.name.clone()),
             architecture: config.model.architecture.clone(),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use candle_core::{Device, Tensor};
-use gf_cohort_schema::{Cohort, CovariateChoice, Phenotype, Prediction, Split, probability, write_predictions};
+use gf_cohort_schema::{Cohort, CovariateChoice, MissingSamples, Phenotype, Prediction, Split, probability, write_predictions};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, OnCohort};
@@ -75,7 +75,8 @@ impl People {
             return Err(Error::OtherTokens(options.tokens.clone()));
         }
         let covariates = CovariateChoice::Named(bundle.config.covariates.iter().map(|covariate| covariate.name.clone()).collect());
-        let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &covariates)?;
+        let mut cohort = Cohort::read(&options.cohort, options.phenotype_coding, &covariates)?;
+        cohort.keep_present(&folder.tokens.samples, &options.tokens, MissingSamples::default())?;
         let mut fold_of = vec![None; cohort.people.len()];
         let folds: BTreeSet<Option<u32>> = bundle.config.members.iter().map(|member| member.fold).collect();
         if folds.iter().any(Option::is_some) {

@@ -47,6 +47,15 @@ pub struct VariantFile {
     stream: Option<Input>,
 }
 
+/// The samples of each file that can be opened twice: of standard input and pipes nothing is read.
+///
+/// # Errors
+/// As [`VariantFile::open`].
+pub fn samples_of_files(paths: &[PathBuf]) -> Result<Vec<(&Path, Vec<String>)>, Error> {
+    let files = paths.iter().filter(|path| !is_stream(path));
+    files.map(|path| Ok((path.as_path(), VariantFile::open(path)?.header.samples))).collect()
+}
+
 impl std::fmt::Debug for VariantFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("VariantFile").field("path", &self.path).field("n_samples", &self.samples().len()).finish_non_exhaustive()

@@ -7,11 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{anyhow, bail};
-use gf_cohort_schema::Cohort;
-
 use super::plan::{Data, Plan, Source};
 use crate::{prs, sequence, training};
+use anyhow::{anyhow, bail};
 
 /// What was found of one stage's inputs.
 pub struct Finding {
@@ -48,8 +46,11 @@ pub fn findings(plan: &Plan, data: &Data, out: &Path, records: bool) -> Vec<Find
     let mut cohort = None;
     if matches!(plan.source, Source::Data(_)) {
         match data.people() {
-            Ok(people) => add("1-sequences", sequences(plan, data, cohort.insert(people), out, records)),
-            Err(error) => add("1-sequences", Err(error.into())),
+            Ok(people) => {
+                cohort = Some(people);
+                add("1-sequences", sequences(plan, data, out, records));
+            }
+            Err(error) => add("1-sequences", Err(error)),
         }
     }
     add("2-tokens", tokens(plan));
@@ -74,8 +75,8 @@ pub fn require(findings: Vec<Finding>) -> anyhow::Result<()> {
     }
 }
 
-fn sequences(plan: &Plan, data: &Data, cohort: &Cohort, out: &Path, records: bool) -> anyhow::Result<String> {
-    let checked = sequence::check(&plan.sequences_options(data, cohort, out), records)?;
+fn sequences(plan: &Plan, data: &Data, out: &Path, records: bool) -> anyhow::Result<String> {
+    let checked = sequence::check(&plan.sequences_options(data, &data.samples()?, out), records)?;
     let people = format!("{} people in {} files, {} loci", checked.n_people, data.vcf.len(), checked.n_loci);
     let of_ref = checked.n_records.map(|n| format!("REF of {} records as in the FASTA", n - checked.n_beyond_reference));
     let warnings = checked.warnings.iter().map(|warning| format!("warning: {warning}"));
@@ -90,5 +91,5 @@ fn tokens(plan: &Plan) -> anyhow::Result<String> {
 fn baselines(plan: &Plan, data: &Data, out: &Path) -> anyhow::Result<String> {
     let (cohort, scores) = prs::check(&plan.baselines.options(data, &plan.sequences.apply_filters, out))?;
     let scores: Vec<String> = scores.into_iter().map(|(id, n_rows)| format!("; score {id}: {n_rows} variants")).collect();
-    Ok(format!("{}{}", cohort.to_string().trim_end(), scores.concat()))
+    Ok(format!("{}{}", cohort.to_string().trim_end().replace('\n', "; "), scores.concat()))
 }

@@ -127,11 +127,11 @@ impl Sizes {
                 Ok(Self { people, people_in_files: people, loci_nt, contigs, variants_per_kb, read_by_all_mb: 0.0, n_covariates: 3, notes })
             }
             Source::Data(data) => {
-                let cohort = data.people()?;
+                let (n_covariates, people) = (data.people()?.covariate_names.len(), data.samples()?.people.len());
                 let loci = read_loci(&data.regions_file)?;
                 let loci_nt = loci.iter().map(Locus::len_nt).collect();
                 let contigs = loci.iter().map(|locus| contig_key(&locus.contig).to_owned()).collect();
-                let (mut people_in_files, mut read_by_all_mb, mut notes) = (cohort.people.len(), 0.0, Vec::new());
+                let (mut people_in_files, mut read_by_all_mb, mut notes) = (people, 0.0, Vec::new());
                 for path in &data.vcf {
                     let file = VariantFile::open(path)?;
                     people_in_files = people_in_files.max(file.samples().len());
@@ -140,7 +140,6 @@ impl Sizes {
                         notes.push(format!("{}: no index beside it, so every job reads all of it: `bcftools index` it", path.display()));
                     }
                 }
-                let (people, n_covariates) = (cohort.people.len(), cohort.covariate_names.len());
                 let variants_per_kb = m::VARIANTS * (people_in_files as f64).powf(m::GROWTH);
                 Ok(Self { people, people_in_files, loci_nt, contigs, variants_per_kb, read_by_all_mb, n_covariates, notes })
             }

@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, ScoreColumn};
+use gf_cohort_schema::{
+    Cohort, CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues, PhenotypeCoding, ScoreColumn,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     evaluation::{self, GuardPolicy, Recalibration},
+    ingest::samples_of_files,
     models::Architecture,
     prs::{self, GenomeBuild, ScoringOptions},
     sequence::{self, ApplyFilters, Policies, Regions, Samples},
@@ -65,31 +68,66 @@ pub struct Data {
     /// How phenotypes are written.
     #[serde(default)]
     pub phenotype_coding: PhenotypeCoding,
-    /// Covariates, for models and baselines alike; all further columns of the cohort when absent.
+    /// Covariates, for models and baselines alike; `age`, `sex` and `PC1`, `PC2`, ... of the cohort when absent.
     #[serde(default)]
     covariates: Option<Vec<String>>,
+    /// Numbers that stand for a missing value in phenotype and covariates, such as `["-9"]`; `["none"]` when no number does.
+    #[serde(default)]
+    missing_value: Option<MissingValues>,
+    /// Samples without a value of a covariate: drop-few (drop them where they are at most 5 % of their split), error, drop, or mean (of the
+    /// training samples).
+    #[serde(default)]
+    missing_covariates: MissingCovariates,
+    /// Samples of the cohort that are not in the VCF: drop-few (drop them where they are at most 5 % of their split), error, or drop.
+    #[serde(default)]
+    missing_samples: MissingSamples,
 }
 
 impl Data {
     /// As the reader's option.
     pub fn covariates(&self) -> CovariateChoice {
-        self.covariates.clone().map_or(CovariateChoice::All, CovariateChoice::Named)
+        self.covariates.clone().map_or(CovariateChoice::Usual, CovariateChoice::Named)
     }
 
-    /// The cohort table.
-    pub fn people(&self) -> Result<Cohort, gf_cohort_schema::Error> {
-        Cohort::read(&self.cohort, self.phenotype_coding, &self.covariates())
+    /// As the reader's option.
+    pub fn missing(&self) -> MissingPolicies {
+        let Self { missing_value, missing_covariates, missing_samples, .. } = self;
+        MissingPolicies { value: missing_value.clone(), covariates: *missing_covariates, samples: *missing_samples }
+    }
+
+    /// The cohort table with phenotypes and covariates, without samples that are not in the genotypes.
+    pub fn people(&self) -> anyhow::Result<Cohort> {
+        let mut cohort = Cohort::read_as(&self.cohort, self.phenotype_coding, &self.covariates(), &self.missing())?;
+        cohort.keep_present_in(&samples_of_files(&self.vcf)?, self.missing_samples)?;
+        Ok(cohort)
+    }
+
+    /// The samples whose sequences are made: everyone in the genotypes, whatever their phenotype and covariates.
+    pub fn samples(&self) -> anyhow::Result<Cohort> {
+        let mut cohort = Cohort::read_splits(&self.cohort)?;
+        cohort.keep_present_in(&samples_of_files(&self.vcf)?, self.missing_samples)?;
+        Ok(cohort)
+    }
+
+    /// The files of genotypes and loci.
+    pub fn genome_files(&self) -> impl Iterator<Item = &Path> {
+        let masks = self.mask.iter().chain(&self.callable);
+        self.vcf.iter().chain([&self.reference, &self.regions_file]).chain(masks).map(PathBuf::as_path)
     }
 
     /// The files.
     pub fn paths(&self) -> Vec<&Path> {
-        let masks = self.mask.iter().chain(&self.callable);
-        self.vcf.iter().chain([&self.reference, &self.regions_file, &self.cohort]).chain(masks).map(PathBuf::as_path).collect()
+        self.genome_files().chain([self.cohort.as_path()]).collect()
     }
 
-    /// What matters beside the contents of the files.
-    pub fn key(&self) -> impl Serialize {
-        (self.vcf.len(), self.mask.is_some(), self.callable.is_some(), self.phenotype_coding, self.covariates())
+    /// What matters of genotypes next to the contents of their files.
+    pub fn genome_key(&self) -> impl Serialize {
+        (self.vcf.len(), self.mask.is_some(), self.callable.is_some(), self.missing_samples)
+    }
+
+    /// What matters of the cohort next to the contents of its file.
+    pub fn cohort_key(&self) -> impl Serialize {
+        (self.phenotype_coding, self.covariates(), self.missing())
     }
 }
 
@@ -135,6 +173,7 @@ impl ModelPlan {
             cohort: data.cohort.clone(),
             phenotype_coding: data.phenotype_coding,
             covariates: data.covariates(),
+            missing: data.missing(),
             out: out.to_path_buf(),
             name: Some(self.name()),
             architecture: self.architecture.clone(),
@@ -235,6 +274,7 @@ impl Baselines {
             cohort: data.cohort.clone(),
             phenotype_coding: data.phenotype_coding,
             covariates: data.covariates(),
+            missing: data.missing(),
             scoring_files: self.scoring_files.clone(),
             genome_build: self.genome_build,
             min_overlap: self.min_overlap,
@@ -390,6 +430,9 @@ impl Plan {
                 cohort: simulated.join("cohort.csv"),
                 phenotype_coding: PhenotypeCoding::Auto,
                 covariates: None,
+                missing_value: None,
+                missing_covariates: MissingCovariates::default(),
+                missing_samples: MissingSamples::default(),
             },
         }
     }
@@ -479,6 +522,22 @@ mod tests {
         assert!(message.contains("[tokens]: vocab_size does not go with the tokenizer `kmer`"), "{message}");
         let plan = read("[simulate]\n[tokens]\ntokenizer_file = \"t.json\"\nanchor = \"haplotype\"\n").unwrap();
         assert!(plan.tokens.tokenizer_file.unwrap().is_absolute(), "as all paths, relative to the folder of the pipeline file");
+    }
+
+    #[test]
+    fn missing_values_are_stated_as_numbers_or_texts_one_or_several() {
+        let data = "[data]\nvcf = ['a.vcf']\nreference = 'r.fa'\nregions_file = 'l.bed'\ncohort = 'c.csv'\n";
+        let stated = |key: &str| {
+            let plan = read(&format!("{data}{key}\n")).unwrap();
+            let Source::Data(data) = plan.source else { panic!() };
+            data.missing()
+        };
+        for key in ["missing_value = -9", "missing_value = '-9'", "missing_value = [-9, '-99']"] {
+            assert!(stated(key).value.unwrap().has("-9.0"), "{key}");
+        }
+        assert!(!stated("missing_value = 'none'").value.unwrap().has("-9"));
+        assert_eq!(stated("missing_samples = 'error'").samples, MissingSamples::Error);
+        assert!(read(&format!("{data}missing_covariates = 'median'\n")).unwrap_err().to_string().contains("drop-few"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Runs a stage unless its folder already holds the result, and keeps `run.json`; or, of all stages and their shards, does one job.
+//! The digest of a stage is of its options, its input files and the stages it is made from. What it is not made from does not redo it.
 //!
 //! A job writes into a folder of its own, which gets its name when it is whole: a second run of the same job, on a machine that was taken for
 //! lost, finds that name taken and leaves what is there. So jobs rely on no lock, only on a folder being renamed at once.
@@ -7,7 +8,7 @@
 //! file are those of then: else every job would read all files, also those of which it needs no record.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
     time::Instant,
@@ -32,7 +33,7 @@ const SCHEMA_VERSION: u32 = 1;
 struct Record {
     /// [`SCHEMA_VERSION`] when written; none before there was one.
     schema_version: Option<u32>,
-    /// Of options, inputs and the stages before.
+    /// Of what the stage was made from, as [`Made`] lists it.
     digest: String,
     summary: Value,
     seconds: f64,
@@ -110,14 +111,52 @@ pub enum Extent {
     },
 }
 
+/// What a stage is made from: all that its digest depends on.
+#[derive(Clone, Debug, Default)]
+pub struct Made {
+    /// Earlier stages.
+    stages: Vec<String>,
+    /// Input files, by their contents.
+    files: Vec<PathBuf>,
+    /// Options, and whatever else decides the result.
+    options: Value,
+}
+
+impl Made {
+    /// From options alone.
+    pub fn of(options: Value) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    /// And from an earlier stage.
+    #[must_use]
+    pub fn after(mut self, stage: &str) -> Self {
+        self.stages.push(stage.to_owned());
+        self
+    }
+
+    /// And from input files.
+    #[must_use]
+    pub fn reading<'p>(mut self, files: impl IntoIterator<Item = &'p Path>) -> Self {
+        self.files.extend(files.into_iter().map(Path::to_path_buf));
+        self
+    }
+
+    /// The same for a part of the stage: `part` tells it from the others.
+    #[must_use]
+    pub fn part(&self, part: &Value) -> Self {
+        Self { options: json!([self.options, part]), ..self.clone() }
+    }
+}
+
 /// One run of a pipeline.
 pub struct Runner {
     out: PathBuf,
     /// None in a dry run, which writes nothing, and of a job.
     _claim: Option<Claim>,
     extent: Extent,
-    /// Digest of everything so far; each stage adds its own.
-    chain: String,
+    /// Digest of each stage that came up, by name.
+    digests: HashMap<String, String>,
     inputs: Vec<Input>,
     run: Value,
 }
@@ -144,22 +183,40 @@ impl Runner {
             "stages": {},
         });
         let claim = matches!(extent, Extent::All).then(|| claim(out)).transpose()?;
-        let chain = env!("CARGO_PKG_VERSION").to_string();
-        let mut runner = Self { out: out.to_path_buf(), _claim: claim, extent, chain, inputs: Vec::new(), run };
+        let mut runner = Self { out: out.to_path_buf(), _claim: claim, extent, digests: HashMap::new(), inputs: Vec::new(), run };
         runner.inputs(&plan.further_files().collect::<Vec<_>>())?;
         Ok(runner)
     }
 
-    /// Takes input files into the digest of all stages that follow.
+    /// Reads input files for their digests, before any work.
     pub fn inputs(&mut self, paths: &[&Path]) -> anyhow::Result<()> {
-        for path in paths {
-            let stamp = Stamp::of(path);
-            let digest = self.known_digest(path, stamp).map_or_else(|| output::sha256_of_file(path), Ok)?;
-            self.chain = output::sha256(format!("{}{digest}", self.chain).as_bytes());
-            self.run["inputs"][path.display().to_string()] = json!(digest);
-            self.inputs.push(Input { path: path.to_path_buf(), stamp, digest });
+        paths.iter().try_for_each(|path| self.input(path).map(drop))
+    }
+
+    /// The digest of an input file, which is read once.
+    fn input(&mut self, path: &Path) -> anyhow::Result<String> {
+        if let Some(input) = self.inputs.iter().find(|input| input.path == path) {
+            return Ok(input.digest.clone());
         }
-        Ok(())
+        let stamp = Stamp::of(path);
+        let digest = self.known_digest(path, stamp).map_or_else(|| output::sha256_of_file(path), Ok)?;
+        self.run["inputs"][path.display().to_string()] = json!(digest);
+        self.inputs.push(Input { path: path.to_path_buf(), stamp, digest: digest.clone() });
+        Ok(digest)
+    }
+
+    /// The digest of a stage or a part of one.
+    fn digest(&mut self, name: &str, made: &Made) -> anyhow::Result<String> {
+        let mut text = format!("{}\n{name}\n{}\n", env!("CARGO_PKG_VERSION"), made.options);
+        for stage in &made.stages {
+            let digest = self.digests.get(stage).with_context(|| format!("{name}: {stage} comes before it"))?;
+            text += &format!("{stage} {digest}\n");
+        }
+        for path in &made.files {
+            text += &self.input(path)?;
+            text.push('\n');
+        }
+        Ok(output::sha256(text.as_bytes()))
     }
 
     /// The digest of an input that an earlier job wrote down, if this is a job and the file is still that one.
@@ -189,11 +246,11 @@ impl Runner {
     pub fn stage<S: Serialize + DeserializeOwned>(
         &mut self,
         name: &str,
-        options: &Value,
+        made: &Made,
         work: impl FnOnce(&Path) -> anyhow::Result<S>,
     ) -> anyhow::Result<Option<S>> {
-        self.chain = output::sha256(format!("{}{name}{options}", self.chain).as_bytes());
-        let (folder, digest) = (self.folder(name), self.chain.clone());
+        let (folder, digest) = (self.folder(name), self.digest(name, made)?);
+        self.digests.insert(name.to_owned(), digest.clone());
         if matches!(self.extent, Extent::Job { .. }) {
             return self.job(name, &folder, &digest, work);
         }
@@ -216,17 +273,17 @@ impl Runner {
         Ok(Some(summary))
     }
 
-    /// A part of the stage that comes next, which jobs do by themselves and no other run does. `options` tells it from others of its name.
+    /// A part of a stage, which jobs do by themselves and no other run does.
     ///
     /// # Errors
     /// As [`Self::stage`].
     pub fn shard<S: Serialize + DeserializeOwned>(
         &mut self,
         name: &str,
-        options: &Value,
+        made: &Made,
         work: impl FnOnce(&Path) -> anyhow::Result<S>,
     ) -> anyhow::Result<Option<S>> {
-        let digest = output::sha256(format!("{}{name}{options}", self.chain).as_bytes());
+        let digest = self.digest(name, made)?;
         let folder = self.shard_folder(name);
         self.job(name, &folder, &digest, work)
     }
@@ -423,7 +480,7 @@ mod tests {
                 output::write(&folder.join("inner/y.txt"), |out| out.write_all(b"y"))?;
                 Ok(7)
             };
-            assert_eq!(runner.stage("1-x", options, work).unwrap(), Some(7));
+            assert_eq!(runner.stage("1-x", &Made::of(options.clone()), work).unwrap(), Some(7));
             n_runs
         };
         assert_eq!(run(&json!(1)), 1);
@@ -436,11 +493,39 @@ mod tests {
         let record = fs::read_to_string(stage.join(RECORD)).unwrap();
         fs::write(stage.join(RECORD), record.replace("\"schema_version\": 1", "\"schema_version\": 9")).unwrap();
         let mut runner = Runner::new(folder.path(), &pipeline, &plan, Extent::All).unwrap();
-        let message = runner.stage("1-x", &json!(2), |_| Ok(8)).unwrap_err().to_string();
+        let message = runner.stage("1-x", &Made::of(json!(2)), |_| Ok(8)).unwrap_err().to_string();
         assert!(message.contains("schema version 9, of a newer gf-genomics") && message.contains("another folder (--out)"), "{message}");
         drop(runner);
         let text = fs::read_to_string(folder.path().join("run.json")).unwrap();
         assert!(text.contains("\"seed\": 1") && text.contains("\"1-x\""), "{text}");
+    }
+
+    #[test]
+    fn a_digest_depends_on_what_the_stage_is_made_from_and_on_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("p.toml"), "[simulate]\n").unwrap();
+        let plan = Plan::read(&at("p.toml")).unwrap();
+        let digests = |genomes: &str, cohort: &str, option: u32| {
+            fs::write(at("x.vcf"), genomes).unwrap();
+            fs::write(at("cohort.csv"), cohort).unwrap();
+            let mut runner = Runner::new(folder.path(), &at("p.toml"), &plan, Extent::DryRun).unwrap();
+            runner.inputs(&[&at("x.vcf"), &at("cohort.csv")]).unwrap();
+            let mut stage = |name: &str, made: Made| {
+                runner.stage::<u32>(name, &made, |_| Ok(0)).unwrap();
+                runner.digests[name].clone()
+            };
+            let one = stage("1-x", Made::of(json!(1)).reading([&*at("x.vcf")]));
+            let two = stage("2-y", Made::of(json!(option)).after("1-x").reading([&*at("cohort.csv")]));
+            let three = stage("3-z", Made::of(json!(1)).after("1-x"));
+            [one, two, three]
+        };
+        let changed = |a: &[String; 3], b: &[String; 3]| [0, 1, 2].map(|stage| a[stage] != b[stage]);
+        let first = digests("a", "b", 1);
+        assert_eq!(changed(&first, &digests("a", "b", 1)), [false; 3]);
+        assert_eq!(changed(&first, &digests("a", "c", 1)), [false, true, false]);
+        assert_eq!(changed(&first, &digests("a", "b", 2)), [false, true, false]);
+        assert_eq!(changed(&first, &digests("c", "b", 1)), [true; 3]);
     }
 
     #[test]
@@ -458,7 +543,7 @@ mod tests {
                 while_at_work();
                 Ok(text.to_owned())
             };
-            runner.stage("1-x", &options, work).unwrap()
+            runner.stage("1-x", &Made::of(options), work).unwrap()
         };
         let text = || fs::read_to_string(stage.join("x.txt")).unwrap();
         // The second begins and ends while the first is at work.
@@ -476,7 +561,7 @@ mod tests {
         // A job that needs one of other options is refused.
         let extent = Extent::Job { name: "2-y".into(), needs: vec!["1-x".into()] };
         let mut runner = Runner::new(folder.path(), &pipeline, &plan, extent).unwrap();
-        let message = runner.stage("1-x", &json!(3), |_| Ok(String::new())).unwrap_err().to_string();
+        let message = runner.stage("1-x", &Made::of(json!(3)), |_| Ok(String::new())).unwrap_err().to_string();
         assert!(message.starts_with("1-x is not done in ") && message.ends_with("do that job first"), "{message}");
     }
 
@@ -511,7 +596,7 @@ mod tests {
         };
         let job = || runner(Extent::Job { name: "1-x".into(), needs: Vec::new() });
         let digest = |runner: &Runner| runner.inputs[0].digest.clone();
-        job().stage("1-x", &json!(1), |_| Ok(1)).unwrap();
+        job().stage("1-x", &Made::of(json!(1)), |_| Ok(1)).unwrap();
         let note = job().note_of_input(&input);
         assert!(!note.exists(), "the file is too new");
         let mut known = job().inputs.pop().unwrap();

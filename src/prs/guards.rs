@@ -92,7 +92,7 @@ mod tests {
         let person =
             |(id, split): (&str, Split)| Person { sample_id: id.into(), phenotype: None, split, family_id: None, covariates: Vec::new() };
         let people = [("A", Split::Train), ("B", Split::Train), ("C", Split::Validation), ("D", Split::Test), ("E", Split::Test)];
-        Cohort { people: people.map(person).into(), covariate_names: Vec::new() }
+        Cohort { people: people.map(person).into(), covariate_names: Vec::new(), ..Cohort::default() }
     }
 
     #[test]

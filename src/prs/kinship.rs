@@ -367,7 +367,7 @@ mod tests {
             family_id: None,
             covariates: Vec::new(),
         };
-        Cohort { people: splits.iter().enumerate().map(person).collect(), covariate_names: Vec::new() }
+        Cohort { people: splits.iter().enumerate().map(person).collect(), covariate_names: Vec::new(), ..Cohort::default() }
     }
 
     /// A number from 0 to 1 that depends on all of its arguments.

@@ -39,7 +39,7 @@ pub(super) fn write_vcf(folder: &Path, samples: &[&str], records: &[&str]) -> Pa
 
 /// A `cohort.csv` with all its covariates.
 pub(super) fn cohort_of(path: &Path) -> Cohort {
-    Cohort::read(path, PhenotypeCoding::Auto, &CovariateChoice::All).unwrap()
+    Cohort::read(path, PhenotypeCoding::Auto, &CovariateChoice::Usual).unwrap()
 }
 
 /// Gives the panel of all dosages of a VCF, and the standardised covariates of the training people whose phenotype is known.

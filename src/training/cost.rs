@@ -4,11 +4,10 @@ use std::path::Path;
 
 use gf_cohort_schema::{COST_COLUMNS, CostRow};
 
-use super::{Bundle, BundleConfig, Error, MemberRecord, Options, Weights, additive_name, cohort_of, config_of, memory, name_of};
+use super::{Bundle, BundleConfig, Error, MemberRecord, Options, Weights, additive_name, cohort_and_tokens, config_of, memory, name_of};
 use crate::{
     models::{Architecture, Config, Preset, additive},
     output, report,
-    tokenization::Folder,
 };
 
 /// Writes `cost.csv` into `folder`: a row for the model and, where it has one, for its additive term alone.
@@ -67,8 +66,8 @@ fn additive_row(name: &str, config: &BundleConfig, weights: &Weights) -> CostRow
 /// # Errors
 /// A cohort or tokens that cannot be read, an architecture that makes no sense, or one that is larger than the machine.
 pub fn report(options: &Options) -> Result<String, Error> {
-    let cohort = cohort_of(options)?;
-    let config = config_of(options, &Folder::load(&options.tokens)?, &cohort);
+    let (cohort, folder) = cohort_and_tokens(options)?;
+    let config = config_of(options, &folder, &cohort);
     options.schedule.check()?;
     // The model is made to be counted.
     memory::require(&config, options, cohort.people.len())?;

@@ -173,7 +173,7 @@ mod tests {
             family_id: None,
             covariates: vec![index as f64],
         };
-        Cohort { people: (0..N_PEOPLE).map(person).collect(), covariate_names: vec!["age".into()] }
+        Cohort { people: (0..N_PEOPLE).map(person).collect(), covariate_names: vec!["age".into()], ..Cohort::default() }
     }
 
     fn config(preset: Preset) -> Config {

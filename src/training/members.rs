@@ -189,7 +189,7 @@ mod tests {
             family_id: (index < 30).then(|| format!("F{}", index / 3)),
             covariates: Vec::new(),
         };
-        Cohort { people: (0..100).map(person).collect(), covariate_names: Vec::new() }
+        Cohort { people: (0..100).map(person).collect(), covariate_names: Vec::new(), ..Cohort::default() }
     }
 
     fn everyone() -> Vec<usize> {

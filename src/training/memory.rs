@@ -63,7 +63,7 @@ mod tests {
         models::{Architecture, LocusShape},
         training::Resume,
     };
-    use gf_cohort_schema::{CovariateChoice, PhenotypeCoding};
+    use gf_cohort_schema::{CovariateChoice, MissingPolicies, PhenotypeCoding};
 
     fn config(architecture: Architecture) -> Config {
         let loci = [300, 200].map(|n_slots| LocusShape { name: format!("locus of {n_slots}"), n_slots }).into();
@@ -75,7 +75,8 @@ mod tests {
             tokens: "tokens".into(),
             cohort: "cohort.csv".into(),
             phenotype_coding: PhenotypeCoding::Auto,
-            covariates: CovariateChoice::All,
+            covariates: CovariateChoice::Usual,
+            missing: MissingPolicies::default(),
             out: "model".into(),
             name: None,
             architecture: Architecture::default(),

@@ -7,7 +7,9 @@
 
 use ndarray::{Array2, Axis};
 
-use crate::{dataset::Dataset, normal};
+use gf_stats::normal;
+
+use crate::dataset::Dataset;
 
 /// Pair slots of a locus, at most.
 const MAX_PAIRS: usize = 8;

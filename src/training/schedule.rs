@@ -221,7 +221,7 @@ mod tests {
             covariates: Vec::new(),
         };
         let people = [vec![Phenotype::Case; 3], vec![Phenotype::Control; 9]].concat().into_iter().map(person).collect();
-        let cohort = Cohort { people, covariate_names: Vec::new() };
+        let cohort = Cohort { people, covariate_names: Vec::new(), ..Cohort::default() };
         let everyone: Vec<usize> = (0..12).collect();
         let [case, control] = ClassWeights::Balanced.over(&cohort, &everyone);
         assert!((case * 3.0 - control * 9.0).abs() < 1e-12 && (case * 3.0 + control * 9.0 - 12.0).abs() < 1e-12);

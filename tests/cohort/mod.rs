@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding};
+use gf_cohort_schema::{Cohort, CovariateChoice, MissingPolicies, PhenotypeCoding};
 use gf_genomics::{models::Architecture, pipeline, sequence, simulate, tokenization, training};
 use tempfile::TempDir;
 
@@ -33,7 +33,7 @@ impl SmallCohort {
             skips: None,
         };
         let (dictionary, _, _) = sequence::run(&options).unwrap();
-        let cohort = Cohort::read(&at("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::All).unwrap();
+        let cohort = Cohort::read(&at("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::Usual).unwrap();
         pipeline::tokenize(
             &dictionary,
             &policies,
@@ -57,7 +57,8 @@ impl SmallCohort {
             tokens: self.path("tokens"),
             cohort: self.path("cohort.csv"),
             phenotype_coding: PhenotypeCoding::Auto,
-            covariates: CovariateChoice::All,
+            covariates: CovariateChoice::Usual,
+            missing: MissingPolicies::default(),
             out: out.into(),
             name: None,
             architecture: Architecture { layers: 1, projected_length: 8, feed_forward: 32, ..Architecture::default() },

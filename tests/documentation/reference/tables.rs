@@ -248,7 +248,13 @@ pub fn page() -> String {
             writeln!(page, "| `{column}` | {} | {} |", kind(property, &schema), cell(&meaning)).unwrap();
         }
         if table == Table::Cohort {
-            writeln!(page, "| any other | number | A covariate: finite numbers; `sex` may be male/female. |").unwrap();
+            writeln!(page, "| `age`, `sex`, `PC1`, `PC2`, ... | number | A covariate, in upper or lower case; `sex` may be male/female. |")
+                .unwrap();
+            writeln!(
+                page,
+                "| any other | any | A covariate where it is named with `--covariates`, a stratum where it is named with `--strata`. |"
+            )
+            .unwrap();
         }
     }
     write_further_tables(study());

@@ -1,0 +1,310 @@
+//! Missing values of a cohort table: which cells have none, and what is done with their samples.
+//!
+//! | cell | where it is missing |
+//! |---|---|
+//! | empty, `.`, `NA`, `NaN`, `N/A`, `NULL`, ... ([`is_missing`]) | everywhere |
+//! | `0`, `9`, `-9` | in sex; `0` is female where the column has 0 and 1 only |
+//! | `-9` | in phenotype, age and covariates of a few whole numbers (categories) |
+//! | `-9`, `-99`, `999`, ... elsewhere | an error until [`MissingPolicies::value`] decides |
+
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::CohortColumn;
+
+/// Ways to write that there is no value, in lower case.
+const MISSING: [&str; 21] = [
+    "", ".", "na", "nan", "-nan", "+nan", "n/a", "#n/a", "#na", "#n/a n/a", "n.a.", "<na>", "null", "#null!", "none", "nil", "missing",
+    "unknown", "?", "-", "--",
+];
+/// Numbers that tables write for a missing value; -9 is PLINK's.
+const CODES: [f64; 4] = [-9.0, -99.0, -999.0, -9999.0];
+/// Further ones that are no age.
+const CODES_OF_AGE: [f64; 4] = [-1.0, 999.0, 9999.0, -99999.0];
+/// Levels of a column of categories: whole numbers up to this one.
+const LARGEST_LEVEL: f64 = 20.0;
+
+/// The largest share of a split whose samples are dropped without being asked.
+pub const FEW: f64 = 0.05;
+
+/// Whether a cell states no value in any column.
+#[must_use]
+pub fn is_missing(cell: &str) -> bool {
+    MISSING.contains(&cell.trim().to_ascii_lowercase().as_str())
+}
+
+/// PLINK's missing value, as a whole or a decimal number.
+pub(crate) fn is_minus_nine(cell: &str) -> bool {
+    number(cell) == Some(-9.0)
+}
+
+/// A finite number; `None` for any other text.
+pub(crate) fn number(cell: &str) -> Option<f64> {
+    cell.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// What happens to samples of the cohort without genotypes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissingSamples {
+    /// They are dropped where they are at most 5 % of their split, and refused where they are more.
+    #[default]
+    DropFew,
+    /// They are refused.
+    Error,
+    /// They are dropped.
+    Drop,
+}
+
+/// What happens to samples without a value of a covariate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissingCovariates {
+    /// They are dropped where they are at most 5 % of their split, and refused where they are more.
+    #[default]
+    DropFew,
+    /// They are refused.
+    Error,
+    /// They are dropped.
+    Drop,
+    /// They get the mean of the training samples.
+    Mean,
+}
+
+/// Numbers that stand for a missing value in covariates, as the user states them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Stated", into = "Vec<String>")]
+pub struct MissingValues(Vec<String>);
+
+/// One cell or several, as numbers or as texts.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stated {
+    One(Cell),
+    Several(Vec<Cell>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Cell {
+    Number(f64),
+    Text(String),
+}
+
+impl TryFrom<Stated> for MissingValues {
+    type Error = String;
+
+    fn try_from(stated: Stated) -> Result<Self, String> {
+        let cells = match stated {
+            Stated::One(cell) => vec![cell],
+            Stated::Several(cells) => cells,
+        };
+        let text = |cell: Cell| match cell {
+            Cell::Number(number) => number.to_string(),
+            Cell::Text(text) => text,
+        };
+        cells.into_iter().map(text).collect::<Vec<_>>().join(",").parse()
+    }
+}
+
+impl From<MissingValues> for Vec<String> {
+    fn from(values: MissingValues) -> Self {
+        if values.0.is_empty() { vec!["none".into()] } else { values.0 }
+    }
+}
+
+impl FromStr for MissingValues {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut texts: Vec<String> = text.split(',').map(|text| text.trim().to_owned()).collect();
+        let is_none = |text: &String| text.eq_ignore_ascii_case("none");
+        if texts.iter().any(is_none) && texts.len() > 1 {
+            return Err("`none` states that no number is a missing value: give it alone".into());
+        }
+        texts.retain(|text| !is_none(text) && !text.is_empty());
+        Ok(Self(texts))
+    }
+}
+
+impl fmt::Display for MissingValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&Vec::from(self.clone()).join(","))
+    }
+}
+
+impl MissingValues {
+    /// Whether a cell is one of them, as a number or as a text.
+    #[must_use]
+    pub fn has(&self, cell: &str) -> bool {
+        let is_same = |text: &String| match (number(text), number(cell)) {
+            (Some(stated), Some(found)) => stated == found,
+            _ => text.eq_ignore_ascii_case(cell),
+        };
+        self.0.iter().any(is_same)
+    }
+}
+
+/// How missing values are read, and what is done about them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MissingPolicies {
+    /// Cells of phenotype and covariates that are missing too; undecided when `None`.
+    pub value: Option<MissingValues>,
+    /// Samples without a value of a covariate.
+    pub covariates: MissingCovariates,
+    /// Samples without genotypes.
+    pub samples: MissingSamples,
+}
+
+/// How the cells of a column of numbers are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// `zero_is_female`: the column has 0 and 1 only.
+    Sex {
+        zero_is_female: bool,
+    },
+    Age,
+    Category,
+    Measurement,
+}
+
+/// Reads the cells of one covariate.
+#[derive(Clone, Debug)]
+pub struct CovariateReader<'m> {
+    role: Role,
+    stated: Option<&'m MissingValues>,
+}
+
+impl<'m> CovariateReader<'m> {
+    /// A reader for a column, by its name and all its cells.
+    pub fn new<'c>(name: &str, cells: impl Iterator<Item = &'c str> + Clone, stated: Option<&'m MissingValues>) -> Self {
+        let role = match CohortColumn::of(name) {
+            CohortColumn::Sex => Role::Sex { zero_is_female: zero_is_female(cells) },
+            CohortColumn::Age => Role::Age,
+            CohortColumn::Other if are_categories(cells) => Role::Category,
+            _ => Role::Measurement,
+        };
+        Self { role, stated }
+    }
+
+    /// The value of a cell; `None` where it is missing. For sex 1 is male and 0 is female, however they are written.
+    ///
+    /// # Errors
+    /// A text that is no number, or a number that may stand for a missing value.
+    pub fn read(&self, cell: &str) -> Result<Option<f64>, String> {
+        if is_missing(cell) || self.stated.is_some_and(|stated| stated.has(cell)) {
+            return Ok(None);
+        }
+        if let Role::Sex { zero_is_female } = self.role {
+            return sex(cell, zero_is_female);
+        }
+        let Some(value) = number(cell) else { return Err(format!("`{cell}` is not a finite number")) };
+        let is_missing_by_role = matches!(self.role, Role::Age | Role::Category) && value == -9.0;
+        if is_missing_by_role {
+            return Ok(None);
+        }
+        let is_code = CODES.contains(&value) || (self.role == Role::Age && CODES_OF_AGE.contains(&value));
+        if is_code && self.stated.is_none() {
+            return Err(format!(
+                "`{cell}` may be a number or a code for a missing value: state the codes of missing values (--missing-value {cell}), \
+                 or that there are none (--missing-value none)"
+            ));
+        }
+        Ok(Some(value))
+    }
+}
+
+/// Whether a cell of a column of sexes states none.
+pub(crate) fn is_unknown_sex(cell: &str, zero_is_female: bool) -> bool {
+    is_missing(cell) || matches!(sex(cell, zero_is_female), Ok(None))
+}
+
+/// Words and PLINK's 1 and 2 leave 0 for unknown; without them 0 and 1 are female and male.
+pub(crate) fn zero_is_female<'c>(mut cells: impl Iterator<Item = &'c str>) -> bool {
+    let decides = |cell: &str| !is_missing(cell) && number(cell).is_none_or(|value| value == 2.0);
+    !cells.any(decides)
+}
+
+fn sex(cell: &str, zero_is_female: bool) -> Result<Option<f64>, String> {
+    match cell.to_ascii_lowercase().as_str() {
+        "male" | "m" | "man" => return Ok(Some(1.0)),
+        "female" | "f" | "woman" => return Ok(Some(0.0)),
+        _ => {}
+    }
+    match number(cell) {
+        Some(1.0) => Ok(Some(1.0)),
+        Some(2.0) => Ok(Some(0.0)),
+        Some(0.0) => Ok(zero_is_female.then_some(0.0)),
+        Some(9.0 | -9.0) => Ok(None),
+        _ => Err(format!("`{cell}` is not a sex; write male or female, or 1 (male) and 2 (female)")),
+    }
+}
+
+/// A few whole numbers, each of them in two samples or more on average.
+fn are_categories<'c>(cells: impl Iterator<Item = &'c str>) -> bool {
+    let mut levels = BTreeSet::new();
+    let mut n_cells = 0;
+    for cell in cells.filter(|cell| !is_missing(cell) && !is_minus_nine(cell)) {
+        match number(cell) {
+            Some(value) if value.fract() == 0.0 && (0.0..=LARGEST_LEVEL).contains(&value) => levels.insert(value as u8),
+            _ => return false,
+        };
+        n_cells += 1;
+    }
+    !levels.is_empty() && n_cells >= 2 * levels.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, cells: &[&str], stated: Option<&str>) -> Vec<Result<Option<f64>, String>> {
+        let stated = stated.map(|text| text.parse().unwrap());
+        let reader = CovariateReader::new(name, cells.iter().copied(), stated.as_ref());
+        cells.iter().map(|cell| reader.read(cell)).collect()
+    }
+
+    fn values(name: &str, cells: &[&str], stated: Option<&str>) -> Vec<Option<f64>> {
+        read(name, cells, stated).into_iter().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn every_usual_spelling_of_a_missing_value_is_missing_in_every_column() {
+        for cell in ["", " ", ".", "NA", "na", "NaN", "nan", "-nan", "N/A", "#N/A", "NULL", "None", "<NA>", "missing", "?"] {
+            assert!(is_missing(cell), "{cell}");
+            for name in ["age", "sex", "PC1", "bmi"] {
+                assert_eq!(values(name, &["1", cell], None)[1], None, "{name} {cell}");
+            }
+        }
+        for cell in ["0", "9", "-9", "NA12878", "Nan1", "nonessential"] {
+            assert!(!is_missing(cell), "{cell}");
+        }
+    }
+
+    #[test]
+    fn codes_of_an_unknown_sex_are_missing_and_0_is_female_next_to_1_only() {
+        assert_eq!(values("sex", &["1", "2", "0", "9", "-9"], None), [Some(1.0), Some(0.0), None, None, None]);
+        assert_eq!(values("SEX", &["male", "F", "0", "2.0"], None), [Some(1.0), Some(0.0), None, Some(0.0)]);
+        assert_eq!(values("sex", &["1", "0", "9", "-9"], None), [Some(1.0), Some(0.0), None, None]);
+        assert!(read("sex", &["1", "3"], None)[1].as_ref().unwrap_err().contains("`3` is not a sex"));
+    }
+
+    #[test]
+    fn minus_nine_is_missing_in_age_and_categories_and_an_error_elsewhere() {
+        assert_eq!(values("age", &["61", "-9", "-9.0"], None), [Some(61.0), None, None]);
+        assert_eq!(values("batch", &["1", "2", "1", "2", "-9"], None)[4], None);
+        for (name, cells) in [("bmi", ["27.5", "31", "-9"]), ("PC1", ["0.01", "-0.02", "-9"]), ("bmi", ["27.5", "31", "-999"])] {
+            let message = read(name, &cells, None)[2].clone().unwrap_err();
+            assert!(message.contains("--missing-value none") && message.contains("--missing-value -9"), "{message}");
+        }
+        for code in ["-99", "999", "-1"] {
+            assert!(read("age", &["61", code], None)[1].is_err(), "{code}");
+        }
+        assert_eq!(values("bmi", &["27.5", "-9"], Some("-9")), [Some(27.5), None]);
+        assert_eq!(values("bmi", &["27.5", "-9"], Some("none")), [Some(27.5), Some(-9.0)]);
+        assert_eq!(values("bmi", &["27.5", "-9", "-99.0"], Some("-99,-9")), [Some(27.5), None, None]);
+        assert!("none,-9".parse::<MissingValues>().unwrap_err().contains("give it alone"));
+    }
+}

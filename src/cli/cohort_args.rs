@@ -1,0 +1,135 @@
+//! Options of every command that reads a cohort table.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use gf_cohort_schema::{CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues, PhenotypeCoding};
+
+/// The cohort table and how it is read.
+#[derive(Debug, clap::Args)]
+pub struct CohortArgs {
+    /// Cohort table: `sample_id,phenotype,split` and covariates.
+    #[arg(long, value_name = "CSV")]
+    pub cohort: PathBuf,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+/// As [`CohortArgs`], of a command that also does something without a cohort.
+#[derive(Debug, clap::Args)]
+pub struct OptionalCohortArgs {
+    /// Cohort table: `sample_id,phenotype,split` and covariates; without it published scores are summed, and nothing is fitted.
+    #[arg(long, value_name = "CSV")]
+    cohort: Option<PathBuf>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+/// How the columns of a cohort table are read.
+#[derive(Debug, clap::Args)]
+struct ReadingArgs {
+    /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
+    #[arg(long, value_enum, default_value_t = Coding::Auto, requires = "cohort")]
+    phenotype_coding: Coding,
+    /// Columns that are covariates [default: age, sex and PC1, PC2, ...]; `none` for none.
+    #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "COLUMN,...", requires = "cohort")]
+    covariates: Option<Vec<String>>,
+    /// Numbers that stand for a missing value in phenotype and covariates, such as -9; `none` when no number does [default: -9 is missing in
+    /// phenotype, age, sex and categories, and an error elsewhere].
+    #[arg(long, value_name = "NUMBER,...", allow_hyphen_values = true, requires = "cohort")]
+    missing_value: Option<MissingValues>,
+    /// Samples without a value of a covariate: `drop-few` drops them where they are at most 5 % of their split, and is an error where they are
+    /// more; `mean` gives them the mean of the training samples.
+    #[arg(long, value_enum, default_value_t = CovariatesArg::DropFew, value_name = "POLICY", requires = "cohort")]
+    missing_covariates: CovariatesArg,
+    /// Samples of the cohort without genotypes: `drop-few` drops them where they are at most 5 % of their split, and is an error where they
+    /// are more.
+    #[arg(long, value_enum, default_value_t = SamplesArg::DropFew, value_name = "POLICY", requires = "cohort")]
+    missing_samples: SamplesArg,
+}
+
+impl OptionalCohortArgs {
+    /// The cohort, if there is one.
+    #[must_use]
+    pub fn given(self) -> Option<CohortArgs> {
+        let Self { cohort, reading } = self;
+        cohort.map(|cohort| CohortArgs { cohort, reading })
+    }
+}
+
+/// How phenotypes are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Coding {
+    Auto,
+    Plink12,
+}
+
+impl From<Coding> for PhenotypeCoding {
+    fn from(coding: Coding) -> Self {
+        match coding {
+            Coding::Auto => Self::Auto,
+            Coding::Plink12 => Self::Plink12,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CovariatesArg {
+    DropFew,
+    Error,
+    Drop,
+    Mean,
+}
+
+impl From<CovariatesArg> for MissingCovariates {
+    fn from(policy: CovariatesArg) -> Self {
+        match policy {
+            CovariatesArg::DropFew => Self::DropFew,
+            CovariatesArg::Error => Self::Error,
+            CovariatesArg::Drop => Self::Drop,
+            CovariatesArg::Mean => Self::Mean,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SamplesArg {
+    DropFew,
+    Error,
+    Drop,
+}
+
+impl From<SamplesArg> for MissingSamples {
+    fn from(policy: SamplesArg) -> Self {
+        match policy {
+            SamplesArg::DropFew => Self::DropFew,
+            SamplesArg::Error => Self::Error,
+            SamplesArg::Drop => Self::Drop,
+        }
+    }
+}
+
+impl CohortArgs {
+    /// As the reader's option.
+    #[must_use]
+    pub fn phenotype_coding(&self) -> PhenotypeCoding {
+        self.reading.phenotype_coding.into()
+    }
+
+    /// As the reader's option.
+    #[must_use]
+    pub fn covariates(&self) -> CovariateChoice {
+        match &self.reading.covariates {
+            None => CovariateChoice::Usual,
+            Some(names) if names.len() == 1 && names[0] == "none" => CovariateChoice::Named(Vec::new()),
+            Some(names) => CovariateChoice::Named(names.clone()),
+        }
+    }
+
+    /// As the reader's option.
+    #[must_use]
+    pub fn missing(&self) -> MissingPolicies {
+        let ReadingArgs { missing_value, missing_covariates, missing_samples, .. } = &self.reading;
+        MissingPolicies { value: missing_value.clone(), covariates: (*missing_covariates).into(), samples: (*missing_samples).into() }
+    }
+}

@@ -1,0 +1,207 @@
+//! Families, and a split that keeps them together and has the same share of each stratum in every part.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    str::FromStr,
+};
+
+use gf_cohort_schema::Split;
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::join::Person;
+
+/// Shares of training, validation and test samples.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shares([f64; 3]);
+
+impl Default for Shares {
+    fn default() -> Self {
+        Self([0.6, 0.2, 0.2])
+    }
+}
+
+impl FromStr for Shares {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = "three percentages of training, validation and test samples, such as 60,20,20";
+        let number = |part: &str| part.trim().trim_end_matches('%').parse::<f64>().ok().filter(|share| share.is_finite() && *share >= 0.0);
+        let shares: Option<Vec<f64>> = text.split([',', '/', ':']).map(number).collect();
+        let Some(&[train, validation, test]) = shares.as_deref() else { return Err(format!("`{text}` is not {wanted}")) };
+        let sum = train + validation + test;
+        if (sum - 100.0).abs() > 1e-6 && (sum - 1.0).abs() > 1e-6 {
+            return Err(format!("the parts of `{text}` add up to {sum}; write {wanted}"));
+        }
+        Ok(Self([train / sum, validation / sum, test / sum]))
+    }
+}
+
+impl std::fmt::Display for Shares {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let percent = |share: f64| (share * 1e4).round() / 1e2;
+        let [train, validation, test] = self.0;
+        write!(f, "{},{},{}", percent(train), percent(validation), percent(test))
+    }
+}
+
+/// The family of each sample, numbered by appearance: samples of one FID, and parents with their children.
+pub fn families(people: &[Person]) -> Vec<usize> {
+    let mut parent_of: Vec<usize> = (0..people.len()).collect();
+    let index_of: HashMap<&str, usize> = people.iter().enumerate().map(|(index, person)| (person.sample.as_str(), index)).collect();
+    let mut first_of_family: HashMap<&str, usize> = HashMap::new();
+    // Children of a parent who is not in the cohort are siblings all the same.
+    let mut first_child: HashMap<&str, usize> = HashMap::new();
+    for (index, person) in people.iter().enumerate() {
+        if let Some(family) = &person.family {
+            let first = *first_of_family.entry(family).or_insert(index);
+            unite(&mut parent_of, first, index);
+        }
+        for parent in &person.parents {
+            let first = *first_child.entry(parent).or_insert(index);
+            unite(&mut parent_of, first, index);
+            if let Some(&parent) = index_of.get(parent.as_str()) {
+                unite(&mut parent_of, parent, index);
+            }
+        }
+    }
+    (0..people.len()).map(|index| root(&mut parent_of, index)).collect()
+}
+
+fn root(parent_of: &mut [usize], mut index: usize) -> usize {
+    while parent_of[index] != index {
+        parent_of[index] = parent_of[parent_of[index]];
+        index = parent_of[index];
+    }
+    index
+}
+
+fn unite(parent_of: &mut [usize], a: usize, b: usize) {
+    let (a, b) = (root(parent_of, a), root(parent_of, b));
+    let (first, second) = (a.min(b), a.max(b));
+    parent_of[second] = first;
+}
+
+/// A split of samples, given the family and the stratum of each. The same samples and the same seed give the same split, whatever the
+/// order of the rows.
+pub fn split(people: &[Person], family_of: &[usize], stratum_of: &[String], shares: Shares, seed: u64) -> Vec<Split> {
+    let mut order: Vec<usize> = (0..people.len()).collect();
+    order.sort_by(|&a, &b| people[a].sample.cmp(&people[b].sample));
+    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut place_of_family: HashMap<usize, usize> = HashMap::new();
+    for (place, &person) in order.iter().enumerate() {
+        let family = *place_of_family.entry(family_of[person]).or_insert(place);
+        members.entry(family).or_default().push(person);
+    }
+    let mut families: Vec<Vec<usize>> = members.into_values().collect();
+    families.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    // Large families first: small ones even out what they leave.
+    families.sort_by_key(|family| std::cmp::Reverse(family.len()));
+    let mut quotas = Quotas::new(stratum_of, shares);
+    let mut splits = vec![Split::Train; people.len()];
+    for family in families {
+        let strata: Vec<&str> = family.iter().map(|&person| stratum_of[person].as_str()).collect();
+        let split = quotas.place(&strata);
+        family.iter().for_each(|&person| splits[person] = split);
+    }
+    splits
+}
+
+/// How many samples of each stratum each split still lacks.
+struct Quotas<'s> {
+    shares: Shares,
+    lacking: BTreeMap<&'s str, [f64; 3]>,
+}
+
+impl<'s> Quotas<'s> {
+    fn new(stratum_of: &'s [String], shares: Shares) -> Self {
+        let mut lacking: BTreeMap<&str, [f64; 3]> = BTreeMap::new();
+        for stratum in stratum_of {
+            let of_stratum = lacking.entry(stratum).or_default();
+            of_stratum.iter_mut().zip(shares.0).for_each(|(lacking, share)| *lacking += share);
+        }
+        Self { shares, lacking }
+    }
+
+    /// The split that lacks most of these strata.
+    fn place(&mut self, strata: &[&'s str]) -> Split {
+        let lack = |part: usize| strata.iter().map(|stratum| self.lacking.get(stratum).map_or(0.0, |of| of[part])).sum::<f64>();
+        let open = (0..3).filter(|&part| self.shares.0[part] > 0.0);
+        // Of equals the first.
+        let part = open.rev().max_by(|&a, &b| lack(a).total_cmp(&lack(b))).unwrap_or_default();
+        for stratum in strata {
+            if let Some(of_stratum) = self.lacking.get_mut(stratum) {
+                of_stratum[part] -= 1.0;
+            }
+        }
+        Split::ALL[part]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn people(n: usize) -> Vec<Person> {
+        (0..n).map(|index| Person { sample: format!("P{index:04}"), ..Person::default() }).collect()
+    }
+
+    fn count(splits: &[Split], is_counted: impl Fn(usize) -> bool) -> [usize; 3] {
+        Split::ALL.map(|split| splits.iter().enumerate().filter(|(index, found)| **found == split && is_counted(*index)).count())
+    }
+
+    #[test]
+    fn every_split_has_its_share_of_every_stratum() {
+        let people = people(1000);
+        let strata: Vec<String> = (0..1000).map(|index| if index % 5 == 0 { "case" } else { "control" }.to_owned()).collect();
+        let families: Vec<usize> = (0..1000).collect();
+        let splits = split(&people, &families, &strata, "60,20,20".parse().unwrap(), 1);
+        assert_eq!(count(&splits, |index| index % 5 == 0), [120, 40, 40]);
+        assert_eq!(count(&splits, |index| index % 5 > 0), [480, 160, 160]);
+        assert_eq!(splits, split(&people, &families, &strata, Shares::default(), 1));
+        assert_ne!(splits, split(&people, &families, &strata, Shares::default(), 2));
+        let all_test = split(&people, &families, &strata, "0,0,100".parse().unwrap(), 1);
+        assert!(all_test.iter().all(|&split| split == Split::Test));
+    }
+
+    #[test]
+    fn the_order_of_the_rows_does_not_change_the_split() {
+        let forward = people(200);
+        let mut backward = forward.clone();
+        backward.reverse();
+        let (strata, families) = (vec!["case".to_owned(); 200], (0..200).collect::<Vec<_>>());
+        let mut turned = split(&backward, &families, &strata, Shares::default(), 3);
+        turned.reverse();
+        assert_eq!(split(&forward, &families, &strata, Shares::default(), 3), turned);
+    }
+
+    #[test]
+    fn a_family_is_in_one_split() {
+        let mut people = people(300);
+        for (index, person) in people.iter_mut().enumerate() {
+            person.family = Some(format!("F{}", index / 3));
+        }
+        // A child of another family's member, and two children of a father who is not in the table.
+        people[0].parents = vec!["P0299".into()];
+        people[10].parents = vec!["absent".into()];
+        people[200].parents = vec!["absent".into()];
+        let families = families(&people);
+        assert_eq!((families[0], families[10]), (families[299], families[200]));
+        let splits = split(&people, &families, &vec!["case".to_owned(); 300], Shares::default(), 1);
+        for (a, b) in (0..300).flat_map(|a| (0..a).map(move |b| (a, b))) {
+            assert!(families[a] != families[b] || splits[a] == splits[b]);
+        }
+        let [train, validation, test] = count(&splits, |_| true);
+        assert!((177..=183).contains(&train) && validation.abs_diff(60) <= 3 && test.abs_diff(60) <= 3, "{train} {validation} {test}");
+    }
+
+    #[test]
+    fn shares_add_up() {
+        assert_eq!("80,20,0".parse::<Shares>().unwrap().to_string(), "80,20,0");
+        assert_eq!("0.6,0.2,0.2".parse::<Shares>().unwrap(), Shares::default());
+        for text in ["60,20", "60,20,30", "60,x,20", "-10,60,50"] {
+            assert!(text.parse::<Shares>().is_err(), "{text}");
+        }
+    }
+}

@@ -31,6 +31,7 @@ use self::{
     measure::{EFFECT, INTERACTION, JOINT_EFFECT, Measured, Moments, People},
     variants::{Carriers, Variant, variants},
 };
+use crate::words::counted;
 use crate::{
     dataset::{self, Dataset},
     ingest::{self, Locus, loci_of_regions},
@@ -125,10 +126,14 @@ impl std::fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "{} switches, {} distinct rows encoded; {} switches read as the nearest known segment",
-            self.n_switches, self.n_encoded, self.n_approximated
+            "{}, {} encoded; {} read as the nearest known segment",
+            counted(self.n_switches, "switch", "switches"),
+            counted(self.n_encoded, "distinct row", "distinct rows"),
+            counted(self.n_approximated, "switch", "switches")
         )?;
-        writeln!(f, "{} variants and {} pairs in {} people by {} models", self.n_variants, self.n_pairs, self.n_people, self.n_models)
+        let [variants, pairs] = [counted(self.n_variants, "variant", "variants"), counted(self.n_pairs, "pair", "pairs")];
+        let [people, models] = [counted(self.n_people, "person", "people"), counted(self.n_models, "model", "models")];
+        writeln!(f, "{variants} and {pairs} in {people} by {models}")
     }
 }
 

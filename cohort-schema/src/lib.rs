@@ -32,11 +32,14 @@ struct Readme;
 mod attribution;
 mod characteristics;
 mod cohort;
+mod counted;
 mod performance;
 mod phenotype;
 mod prediction;
+mod role;
 mod schema;
 mod score_table;
+mod scored;
 mod split;
 mod table;
 mod verdict;
@@ -45,6 +48,7 @@ pub use self::{
     attribution::{EFFECT_COLUMNS, EffectRow, PAIR_COLUMNS, PairRow},
     characteristics::Characteristics,
     cohort::{Cohort, CohortSummary, CovariateChoice, Person, SplitCounts},
+    counted::counted,
     performance::{
         AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, SCORE_COLUMNS, ScoreRow, TrainingRow, read_costs, read_scores,
         read_training_log,
@@ -54,8 +58,10 @@ pub use self::{
         BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, PredictionRef, each_prediction, is_baseline, nine_significant_digits, probability,
         read_predictions, write_predictions,
     },
+    role::{ModelRole, Role},
     schema::{Table, json_schema},
     score_table::ScoreColumn,
+    scored::{Assigned, ScoreLayout, ScoredRef, ScoredTable, each_score, read_assigned},
     split::{Split, UnknownSplit},
     verdict::{
         ALONE, APOE_COLUMNS, ApoeRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow,

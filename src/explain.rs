@@ -107,15 +107,31 @@ pub struct Summary {
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.sequences)?;
-        for (count, what) in [
-            (self.n_elsewhere, "variants are outside of the regions asked for"),
-            (self.n_no_alleles, "places read as N or IUPAC codes are no alleles and not switched"),
-            (self.n_never_read, "variants are read as the nearest known segment wherever they are switched: ranked last, and in no pair"),
-            (self.n_never_switched, "variants overlap another allele in every haplotype looked at and are left out"),
-            (self.n_overlaps, "switches not made: the allele overlaps another one of the haplotype"),
+        let variants = |n| counted(n, "variant is", "variants are");
+        for (count, said) in [
+            (self.n_elsewhere, format!("{} outside of the regions asked for", variants(self.n_elsewhere))),
+            (
+                self.n_no_alleles,
+                format!("{} read as N or an IUPAC code and not switched", counted(self.n_no_alleles, "place is", "places are")),
+            ),
+            (
+                self.n_never_read,
+                format!("{} read as the nearest known segment wherever switched: ranked last, and in no pair", variants(self.n_never_read)),
+            ),
+            (
+                self.n_never_switched,
+                format!("{} left out: another allele overlaps in every haplotype looked at", variants(self.n_never_switched)),
+            ),
+            (
+                self.n_overlaps,
+                format!(
+                    "{} not made: the allele overlaps another one of the haplotype",
+                    counted(self.n_overlaps, "switch is", "switches are")
+                ),
+            ),
         ] {
             if count > 0 {
-                writeln!(f, "{count} {what}")?;
+                writeln!(f, "{said}")?;
             }
         }
         let ([n_haplotypes, of_haplotypes], [n_copies, of_copies]) = (self.n_haplotypes, self.n_copies);

@@ -496,7 +496,7 @@ impl fmt::Display for Summary {
             (panel.absent_haplotypes_left_out, "second haplotypes of haploid samples left out"),
         ] {
             if count > 0 {
-                writeln!(f, "{count} {what}")?;
+                writeln!(f, "{what}: {count}")?;
             }
         }
         Ok(())

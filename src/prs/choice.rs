@@ -104,7 +104,7 @@ impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (n_dosages, auroc) = self.best().map_or((0, f64::NAN), |best| (best.n_dosages, best.validation_auroc.unwrap_or(f64::NAN)));
         let n_tried = self.tried.len();
-        let dosages = counted(*n_dosages, "dosage", "dosages");
+        let dosages = counted(n_dosages, "dosage", "dosages");
         write!(f, "{}: {dosages}, {} (validation AUROC {auroc:.3}; best of {n_tried} tried)", self.model, self.chosen)?;
         for point in &self.tried {
             if let Setting::Threshold { p_value, .. } = point.setting {

@@ -313,8 +313,9 @@ pub fn classes(n_cases: usize, n_controls: usize) -> String {
 }
 
 /// A number with its noun, with a thin space between thousands.
-pub fn grouped(n: usize, one: &str, several: &str) -> String {
-    format!("{} {}", count(n), if n == 1 { one } else { several })
+pub fn grouped<N: Display + PartialEq + From<u8>>(n: N, one: &str, several: &str) -> String {
+    let words = if n == N::from(1) { one } else { several };
+    format!("{} {words}", count(n))
 }
 
 /// With a thin space between thousands.

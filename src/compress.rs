@@ -21,6 +21,7 @@ use self::{
     factors::{factorise, factorise_terms},
     measure::People,
 };
+use crate::words::counted;
 use crate::{
     dataset,
     nn::Rank,
@@ -92,7 +93,8 @@ impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let header = ["model", "parameters", "bytes", "ms per haplotype", "AUC validation", "AUC test"].map(str::to_owned).to_vec();
         let rows: Vec<Vec<String>> = std::iter::once(header).chain(self.models.iter().map(Measured::cells)).collect();
-        writeln!(f, "{} layers in two factors\n\n{}", self.n_layers, report::aligned(&rows).trim_end())
+        let layers = counted(self.n_layers, "layer", "layers");
+        writeln!(f, "{layers} in two factors\n\n{}", report::aligned(&rows).trim_end())
     }
 }
 
@@ -120,9 +122,10 @@ pub enum Error {
     SameFolder(PathBuf),
     /// Next to an additive term the factors are not trained further.
     #[error(
-        "{}: this model has an additive term, whose deep terms are not fine-tuned; leave out --fine-tune-epochs, or train the low-rank model from \
-         this one (train --init MODEL --rank R)",
-        .0.display()
+        "{}: --fine-tune-epochs trains pure sequence models only, and this model has an additive term, as models of `train` have by default. Leave \
+         out --fine-tune-epochs, train a low-rank model that starts from this one (train --init {} --rank R), or compress a model that was \
+         trained with --additive none",
+        .0.display(), .0.display()
     )]
     FineTuning(PathBuf),
     /// The rank saves nothing.

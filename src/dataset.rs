@@ -21,6 +21,7 @@ use gf_tokenizer::PAD;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::words::counted;
 use crate::{
     models::{Input, LocusInput},
     sequence::ABSENT_HAPLOTYPE,
@@ -69,7 +70,10 @@ impl Standardisation {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// People of the cohort without tokens.
-    #[error("person `{first}` of the cohort has no tokens ({n_missing} of {n_people} people): tokenize a VCF that has them")]
+    #[error(
+        "person `{first}` of the cohort has no tokens ({n_missing} of {}): tokenize a VCF that has them",
+        counted(*n_people, "person", "people")
+    )]
     MissingPeople {
         /// One of them.
         first: String,

@@ -11,6 +11,7 @@ mod areas;
 mod beside;
 mod bootstrap;
 mod comparison;
+mod components;
 mod error;
 mod folds;
 mod guards;
@@ -35,7 +36,7 @@ use std::{
 };
 
 pub use gf_stats::roc;
-use gf_cohort_schema::{AucRow, Characteristics, GuardVerdict, Phenotype, RocPoint, Split};
+use gf_cohort_schema::{AucRow, Characteristics, GuardVerdict, Phenotype, RocPoint, ScoreLayout, ScoredTable, Split, read_assigned};
 use gf_stats::delong;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,7 @@ use self::{
     areas::{Area, areas},
     bootstrap::Bootstrap,
     recalibration::Recalibrated,
-    scores::{Column, Scores},
+    scores::{Column, Rows, Scores, Unassigned},
     strata::Known,
 };
 pub use self::{
@@ -56,6 +57,7 @@ pub use self::{
     recalibration::Recalibration,
     stacking::{COEFFICIENT_COLUMNS, Stacked},
 };
+use crate::words::counted;
 use crate::{
     output,
     report::{self, Background, PeopleRow, Verdict},
@@ -67,18 +69,22 @@ const MIN_REPLICATES: usize = 100;
 /// What to evaluate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Options {
-    /// `predictions.csv` files; together they hold each (person, model, fold) once. Several files with folds of one model are repeats of its
-    /// cross-validation.
+    /// Tables of predictions or scores, of this program or of another; together they hold each (person, model, fold) once. Several files
+    /// with folds of one model are repeats of its cross-validation.
     pub predictions: Vec<PathBuf>,
+    /// How tables of other programs are read, and the roles of models.
+    #[serde(default)]
+    pub layout: ScoreLayout,
     /// Folder for the tables.
     pub out: PathBuf,
     /// Model that the others are compared to; by default the baseline with the highest AUROC on the validation split.
     #[serde(default)]
     pub compare_to: Option<String>,
-    /// `cohort.csv`, for families and strata.
+    /// `cohort.csv`, for families and strata, and for splits and phenotypes that the predictions lack.
     #[serde(default)]
     pub cohort: Option<PathBuf>,
-    /// Columns of `cohort.csv` to divide people by, and `apoe`; by default sex, ancestry and APOE as far as they are known.
+    /// Columns of `cohort.csv` to divide people by, and `apoe`; by default sex, ancestry and APOE as far as they are known. A column of numbers
+    /// with more than ten values is divided into quarters of the people.
     #[serde(default)]
     pub strata: Option<Vec<String>>,
     /// Resamples of families for intervals and tests; DeLong's when absent.
@@ -153,6 +159,8 @@ pub struct Summary {
     pub people_without_phenotype: usize,
     /// People for whom several folds of one model predict, whose logits were averaged.
     pub people_averaged_over_folds: usize,
+    /// How tables were read where they do not say it themselves, a sentence each.
+    pub readings: Vec<String>,
     /// Files written.
     pub files: Vec<PathBuf>,
 }
@@ -187,7 +195,8 @@ impl Summary {
                 let terms: Vec<String> = terms.iter().map(|(term, value, error)| format!("{value:+.3} {term} (SE {error:.3})")).collect();
                 let firth = if *is_firth { ", with Firth's penalty" } else { "" };
                 let shrunk = format!("{:.0} % of the fit on both, the rest of that on the better one", 100.0 * shrinkage);
-                format!("Stacked on {n_validation} validation people{firth} ({shrunk}): {}.", terms.join(", "))
+                let people = counted(*n_validation, "validation person", "validation people");
+                format!("Stacked on {people}{firth} ({shrunk}): {}.", terms.join(", "))
             }
             Err(reason) => format!("Nothing stacked: {reason}."),
         });
@@ -200,10 +209,11 @@ impl Summary {
     #[must_use]
     pub fn left_out(&self) -> Vec<String> {
         let counts = [
-            (self.people_without_phenotype, "people of unknown phenotype left out"),
-            (self.people_averaged_over_folds, "people ranked by their mean logit over several folds"),
+            (self.people_without_phenotype, "of unknown phenotype left out"),
+            (self.people_averaged_over_folds, "ranked by the mean logit over several folds"),
         ];
-        counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect()
+        let sentence = |(n, what): (usize, &str)| format!("{} {what}", counted(n, "person", "people"));
+        counts.into_iter().filter(|(n, _)| *n > 0).map(sentence).collect()
     }
 }
 
@@ -226,10 +236,10 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         || background(options),
         || {
             let cohort = || options.cohort.as_deref().map(Characteristics::read).transpose();
-            rayon::join(|| Scores::read(&options.predictions), cohort)
+            rayon::join(|| scores_of(options), cohort)
         },
     );
-    let (mut background, mut scores) = (background?, scores?);
+    let (mut background, (mut scores, tables)) = (background?, scores?);
     let cohort = options.cohort.as_deref().zip(cohort?);
     let known = Known::new(cohort, beside::apoe(&options.predictions)?, &scores)?;
     let stacked = stacking::add(&mut scores);
@@ -277,17 +287,58 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         non_additive,
         stacked,
         resampling: options.bootstrap.map(|n| {
-            format!("Intervals and tests by {n} resamples of {n_families} families of {} people (seed {}).", families.len(), options.seed)
+            let n_families = counted(n_families, "family", "families");
+            let people = counted(families.len(), "person", "people");
+            format!("Intervals and tests by {n} resamples of {n_families} of {people} (seed {}).", options.seed)
         }),
         not_recalibrated: not_recalibrated.filter(|_| options.recalibration != Recalibration::None),
         people_without_phenotype: scores.people.iter().filter(|person| person.phenotype.is_none()).count(),
         people_averaged_over_folds: scores.people_averaged_over_folds,
+        readings: readings(&tables, &scores),
         files,
     };
     background.notes = summary.remarks();
     background.notes.extend(summary.left_out());
+    background.notes.extend(summary.readings.clone());
     summary.files.extend(report::write_report(&options.out, &summary.verdict, &background)?);
     Ok(summary)
+}
+
+/// The scores of all files, with splits and phenotypes of the cohort table where the files lack them.
+fn scores_of(options: &Options) -> Result<(Scores, Vec<ScoredTable>), Error> {
+    let layout = ScoreLayout { with_cohort: options.cohort.is_some(), ..options.layout.clone() };
+    let mut rows = Rows::read(&options.predictions, &layout)?;
+    let cohort = options.cohort.as_deref().filter(|_| rows.lack_something());
+    let assigned = cohort.map(|path| read_assigned(path, layout.phenotype_coding)).transpose()?;
+    let tables = std::mem::take(&mut rows.tables);
+    let scores = rows.with(assigned.as_ref(), &options.predictions)?;
+    Ok((scores, tables))
+}
+
+/// How tables were read where they do not say it themselves, a sentence each.
+fn readings(tables: &[ScoredTable], scores: &Scores) -> Vec<String> {
+    let mut said = Vec::new();
+    for table in tables {
+        let path = table.path.display();
+        if !table.score_columns.is_empty() {
+            let columns = counted(table.score_columns.len(), "column", "columns");
+            said.push(format!("{path}: scores are those of {columns}: {}", table.score_columns.join(", ")));
+        }
+        for (model, role) in &table.roles_by_default {
+            said.push(format!("{path}: no role is stated, so {model} is read as {role} (--role {model}=ROLE changes it)"));
+        }
+        if table.may_be_cut {
+            said.push(format!("{path}: the last line has no line break; is the file complete?"));
+        }
+    }
+    let Unassigned { not_in_cohort, without_split } = scores.unassigned;
+    if not_in_cohort > 0 {
+        said.push(format!("{} not in the cohort table left out", counted(not_in_cohort, "person", "people")));
+    }
+    if without_split > 0 {
+        said.push(format!("no table has a split of {}: taken for the test split", counted(without_split, "person", "people")));
+    }
+    said
 }
 
 /// What the report shows beside the verdict.
@@ -303,6 +354,7 @@ fn background(options: &Options) -> Result<Background, Error> {
         evaluation: json!({
             "version": env!("CARGO_PKG_VERSION"),
             "compare_to": options.compare_to,
+            "layout": options.layout,
             "cohort": options.cohort,
             "strata": options.strata,
             "bootstrap": options.bootstrap,
@@ -320,8 +372,17 @@ fn check(options: &Options) -> Result<(), Error> {
     if options.predictions.is_empty() {
         return Err(Error::NoPredictions);
     }
+    check_options(options)
+}
+
+/// Refuses options that make no sense, before there are predictions.
+///
+/// # Errors
+/// Too few resamples; a prevalence that is no share.
+pub fn check_options(options: &Options) -> Result<(), Error> {
     if let Some(n) = options.bootstrap.filter(|&n| n < MIN_REPLICATES) {
-        return Err(Error::Option(format!("{n} resamples are too few for a 95 % interval; use at least {MIN_REPLICATES}")));
+        let resamples = counted(n, "resample is", "resamples are");
+        return Err(Error::Option(format!("{resamples} too few for a 95 % interval; use at least {MIN_REPLICATES}")));
     }
     match options.prevalence {
         Some(prevalence) if !(prevalence > 0.0 && prevalence < 1.0) => Err(Error::Option(format!(
@@ -370,7 +431,9 @@ fn auc_rows(
     let mut rows = Vec::new();
     for split in Split::ALL {
         let columns: Vec<&Column> = scores.in_split(split).iter().collect();
-        if let Some(other) = compared_to.and_then(|model| scores.column(split, model)) {
+        // Without a model to compare to, every table still has to be about the same people.
+        let other = compared_to.and_then(|model| scores.column(split, model)).or(columns.first().copied());
+        if let Some(other) = other {
             columns.iter().try_for_each(|column| scores.require_same_people(column, other))?;
         }
         let areas = areas(&columns, compared_to, bootstrap);
@@ -390,7 +453,7 @@ fn auc_rows(
 
 fn auc_row(column: &Column, area: Option<Area>, compared_to: Option<&str>, prevalence: Option<f64>) -> AucRow {
     let (n_cases, n_controls) = (column.n_cases(), column.n_controls());
-    let mut row = AucRow::undefined(&column.model, column.split, n_cases, n_controls);
+    let mut row = AucRow { row: column.role.rung(), ..AucRow::undefined(&column.model, column.split, n_cases, n_controls) };
     let mut reasons = match &area {
         Some(area) => area.reasons.clone(),
         None => vec![format!("AUC {}", roc::OneClass { n_cases, n_controls })],
@@ -405,9 +468,10 @@ fn auc_row(column: &Column, area: Option<Area>, compared_to: Option<&str>, preva
         }
     }
     measures::fill_in(&mut row, column, prevalence, &mut reasons);
-    if let Some(too_few) = column.too_few().filter(|_| row.auroc.is_some()) {
+    if let Some(reason) = column.not_calibrated().filter(|_| row.auroc.is_some()) {
         (row.calibration_slope, row.calibration_intercept) = (None, None);
-        reasons.push(format!("calibration and deciles undefined: {too_few}"));
+        let undefined = if column.too_few().is_some() { "calibration and deciles" } else { "calibration" };
+        reasons.push(format!("{undefined} undefined: {reason}"));
     }
     row.reason = (!reasons.is_empty()).then(|| reasons.join("; "));
     row
@@ -422,18 +486,19 @@ fn describe(verdict: &mut Verdict, scores: &Scores, recalibration: Recalibration
         *range = own;
     }
     let of_column = |column: &Column| {
-        let is_enough = |column: &&Column| column.too_few().is_none();
+        let is_calibrated = |column: &&Column| column.not_calibrated().is_none();
         let fit = |validation: &Column| recalibration.fit(validation);
         // On the validation split itself a recalibration looks better than it is.
         let fitted: Option<Recalibrated> = (column.split != Split::Validation)
             .then(|| scores.column(Split::Validation, &column.model))
             .flatten()
-            .filter(is_enough)
+            .filter(is_calibrated)
             .and_then(fit);
-        let enough = Some(column).filter(is_enough);
+        let calibrated = Some(column).filter(is_calibrated);
+        let enough = Some(column).filter(|column| column.too_few().is_none());
         (
             roc_points(column),
-            enough.map_or_else(Vec::new, |column| tenths::calibration(column, fitted.as_ref())),
+            calibrated.map_or_else(Vec::new, |column| tenths::calibration(column, fitted.as_ref())),
             enough.map_or_else(Vec::new, tenths::deciles),
             tenths::distribution(column, ranges[column.model.as_str()]),
         )

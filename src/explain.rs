@@ -31,6 +31,7 @@ use self::{
     measure::{EFFECT, INTERACTION, JOINT_EFFECT, Measured, Moments, People},
     variants::{Carriers, Variant, variants},
 };
+use crate::words::counted;
 use crate::{
     dataset::{self, Dataset},
     ingest::{self, Locus, loci_of_regions},
@@ -106,15 +107,31 @@ pub struct Summary {
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.sequences)?;
-        for (count, what) in [
-            (self.n_elsewhere, "variants are outside of the regions asked for"),
-            (self.n_no_alleles, "places read as N or IUPAC codes are no alleles and not switched"),
-            (self.n_never_read, "variants are read as the nearest known segment wherever they are switched: ranked last, and in no pair"),
-            (self.n_never_switched, "variants overlap another allele in every haplotype looked at and are left out"),
-            (self.n_overlaps, "switches not made: the allele overlaps another one of the haplotype"),
+        let variants = |n| counted(n, "variant is", "variants are");
+        for (count, said) in [
+            (self.n_elsewhere, format!("{} outside of the regions asked for", variants(self.n_elsewhere))),
+            (
+                self.n_no_alleles,
+                format!("{} read as N or an IUPAC code and not switched", counted(self.n_no_alleles, "place is", "places are")),
+            ),
+            (
+                self.n_never_read,
+                format!("{} read as the nearest known segment wherever switched: ranked last, and in no pair", variants(self.n_never_read)),
+            ),
+            (
+                self.n_never_switched,
+                format!("{} left out: another allele overlaps in every haplotype looked at", variants(self.n_never_switched)),
+            ),
+            (
+                self.n_overlaps,
+                format!(
+                    "{} not made: the allele overlaps another one of the haplotype",
+                    counted(self.n_overlaps, "switch is", "switches are")
+                ),
+            ),
         ] {
             if count > 0 {
-                writeln!(f, "{count} {what}")?;
+                writeln!(f, "{said}")?;
             }
         }
         let ([n_haplotypes, of_haplotypes], [n_copies, of_copies]) = (self.n_haplotypes, self.n_copies);
@@ -125,10 +142,14 @@ impl std::fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "{} switches, {} distinct rows encoded; {} switches read as the nearest known segment",
-            self.n_switches, self.n_encoded, self.n_approximated
+            "{}, {} encoded; {} read as the nearest known segment",
+            counted(self.n_switches, "switch", "switches"),
+            counted(self.n_encoded, "distinct row", "distinct rows"),
+            counted(self.n_approximated, "switch", "switches")
         )?;
-        writeln!(f, "{} variants and {} pairs in {} people by {} models", self.n_variants, self.n_pairs, self.n_people, self.n_models)
+        let [variants, pairs] = [counted(self.n_variants, "variant", "variants"), counted(self.n_pairs, "pair", "pairs")];
+        let [people, models] = [counted(self.n_people, "person", "people"), counted(self.n_models, "model", "models")];
+        writeln!(f, "{variants} and {pairs} in {people} by {models}")
     }
 }
 

@@ -42,7 +42,7 @@
 //! `cli`, `pipeline` and `main`; linfa in `prs`; mpi in `training`; askama, plotly and plotters in `report` (plotters in `explain` too); nalgebra in `compress`,
 //! `models`, `prs` and `regression`. Every module but `models` and `nn` may use `output`;
 //! `stored` reads back what `prs`, `sequence`, `tokenization` and `training` wrote. signal-hook stays in `interrupt`,
-//! which only `main` and `pipeline` use: no stage knows that there are signals.
+//! which only `main` and `pipeline` use: no stage knows that there are signals. `words` is a leaf that every module may use.
 //! `tests/architecture.rs` holds the `use` lines to this.
 
 pub mod cli;
@@ -62,6 +62,7 @@ pub mod sequence;
 pub mod simulate;
 pub mod tokenization;
 pub mod training;
+pub mod words;
 
 pub use gf_files::{memory, output, stored};
 pub use gf_nn as nn;

@@ -35,6 +35,7 @@ use self::{
     plan::{Data, ModelPlan, Plan, Source},
     stage::{Extent, Made, Runner},
 };
+use crate::words::counted;
 use crate::{
     evaluation,
     output::{self, Claim},
@@ -90,13 +91,14 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let predictions = stages(&plan, &data, &mut runner, &out, &division)?;
 
     let options = |folder: &Path| plan.report.options(predictions, &data, plan.seed, out.join("run.json"), folder);
+    let report = out.join("5-report/report.html");
     let table = runner.stage("5-report", &report_made(&plan, &data), |folder| {
         let options = options(folder);
         let summary = evaluation::run(&options)?;
         let text = summary.to_string();
         output::for_others::write(&folder.join("auc.txt"), |out| out.write_all(text.as_bytes()))?;
         if let Err(leakage) = summary.require_no_leakage(options.guards) {
-            eprintln!("{text}");
+            eprintln!("{text}\nReport: {}", report.display());
             return Err(leakage.into());
         }
         Ok(text)
@@ -109,6 +111,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             let auc = planted.best_possible_auc;
             writeln!(out, "Best possible AUC on the test split, knowing the planted {} risk: {auc:.3}", planted.risk)?;
         }
+        writeln!(out, "\nReport: {}", report.display())?;
     }
     Ok(())
 }
@@ -347,7 +350,7 @@ fn fit(sequences: &[Shard], cohort: &Cohort, options: &tokenization::Options) ->
         alphabet = dictionary.alphabet();
     }
     let tokenizer = words.fit(alphabet, options)?;
-    eprintln!("{} tokens in the vocabulary", tokenizer.vocab_len());
+    eprintln!("{} in the vocabulary", counted(tokenizer.vocab_len(), "token", "tokens"));
     note_saturation(options, tokenizer.vocab_len());
     Ok(tokenizer)
 }

@@ -37,6 +37,7 @@ mod kinship;
 mod logistic;
 mod matching;
 mod model;
+mod names;
 mod panel;
 mod places;
 mod published;
@@ -56,6 +57,7 @@ pub use self::{
     kinship::PAIR_COLUMNS,
     matching::{Exclusion, MatchCounts, MatchType, Stand},
     model::{AlleleWeight, ApplySummary, Baseline, Feature, PrsModel, Risk, SCHEMA_VERSION, Term},
+    names::model_names,
     published::{Frequencies, ScoreSummary, ScoringOptions},
     raw_scores::{RawSummary, run as raw_scores},
     scoring_file::{EffectColumn, Unusable},
@@ -65,7 +67,7 @@ pub use self::{
 use std::path::PathBuf;
 
 use gf_cohort_schema::{
-    APOE_COLUMNS, ApoeRow, Cohort, CohortSummary, CovariateChoice, GuardRow, MissingPolicies, PhenotypeCoding, Prediction, Split,
+    APOE_COLUMNS, ApoeRow, Cohort, CohortSummary, CovariateChoice, GuardRow, MissingPolicies, PhenotypeCoding, Prediction, Role, Split,
     WITHOUT_APOE, probability, write_predictions,
 };
 use serde::{Deserialize, Serialize};
@@ -79,6 +81,7 @@ use self::{
     published::{Score, Scorer},
 };
 pub(crate) use self::{matching::complement, scoring_file::ScoringFile};
+use crate::words::counted;
 use crate::{
     ingest::{self, DisjointRegions, Locus, VariantFile, VariantRecord, pass, same_contig},
     memory, output, report,
@@ -234,7 +237,7 @@ impl std::fmt::Display for Summary {
             writeln!(f, "warning: {warning}")?;
         }
         write!(f, "{}", self.cohort)?;
-        writeln!(f, "{} people predicted by {}", self.n_people, self.models.join(", "))?;
+        writeln!(f, "{} predicted by {}", counted(self.n_people, "person", "people"), self.models.join(", "))?;
         match (&self.apoe, &self.apoe_left_out) {
             (Some(apoe), _) => {
                 writeln!(f, "APOE haplotypes: e2 {}, e3 {}, e4 {}, e1 {}", apoe.e2, apoe.e3, apoe.e4, apoe.e1)?;
@@ -254,7 +257,8 @@ impl std::fmt::Display for Summary {
         }
         for score in &self.without_apoe {
             let region = self.apoe_region.as_deref().unwrap_or_default();
-            writeln!(f, "{}: {} alleles left out in the APOE region ({region}), {} in the score", score.model, score.dropped, score.kept)?;
+            let dropped = counted(score.dropped, "allele", "alleles");
+            writeln!(f, "{}: {dropped} left out in the APOE region ({region}), {} in the score", score.model, score.kept)?;
         }
         for reason in &self.left_out {
             writeln!(f, "no {reason}")?;
@@ -397,8 +401,8 @@ pub enum Error {
     },
     /// Missing genotypes with nothing to put in their place.
     #[error(
-        "{}: {n} variants (the first at {first}) have missing genotypes, fewer than {mincs} people called, and no frequency in the file: give a file with allelefrequency_effect, trust fewer people (--mincs), or let missing genotypes add nothing (--no-mean-imputation)",
-        path.display()
+        "{}: {} missing genotypes, fewer than {mincs} people called, and no frequency in the file (the first at {first}): give a file with allelefrequency_effect, trust fewer people (--mincs), or let missing genotypes add nothing (--no-mean-imputation)",
+        path.display(), counted(*n, "variant has", "variants have")
     )]
     NoFrequency {
         /// The scoring file.
@@ -477,7 +481,8 @@ pub enum Error {
     },
     /// The machine is too small.
     #[error(
-        "{n_dosages} dosages of {n_people} people need about {needed:.1} GB, {free:.1} GB are free: give fewer variants (--regions-file), or people"
+        "{} of {} need about {needed:.1} GB, {free:.1} GB are free: give fewer variants (--regions-file), or people",
+        counted(*n_dosages, "dosage", "dosages"), counted(*n_people, "person", "people")
     )]
     Memory {
         /// Dosages that the baselines are learned from.
@@ -537,10 +542,6 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     if options.out.join("config.json").exists() {
         let reason = format!("{} holds a model bundle; choose another folder for the baselines (--out)", options.out.display());
         return Err(Error::Options { reason });
-    }
-    if options.scoring.no_mean_imputation {
-        let reason = "no_mean_imputation goes without a cohort only: a fitted baseline has to give a value to everyone";
-        return Err(Error::Options { reason: reason.into() });
     }
     let loci = options.regions_file.as_deref().map(ingest::read_loci).transpose()?;
     let (table, sites_without_training_calls) = read_genotypes(options, &cohort, loci.as_deref(), &scoring_files)?;
@@ -611,9 +612,39 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     Ok(summary)
 }
 
+/// Refuses options that make no sense, and scoring files that cannot be read, before there is a cohort; the ids of the scoring files.
+///
+/// # Errors
+/// As [`run`].
+pub fn check_without_cohort(options: &Options) -> Result<Vec<String>, Error> {
+    check_options(options)?;
+    let files = published::read_scoring_files(options, own_names())?;
+    Ok(files.into_iter().map(|file| file.id).collect())
+}
+
+fn check_options(options: &Options) -> Result<(), Error> {
+    options.check()?;
+    if options.scoring.no_mean_imputation {
+        let reason = "no_mean_imputation goes without a cohort only: a fitted baseline has to give a value to everyone";
+        return Err(Error::Options { reason: reason.into() });
+    }
+    Ok(())
+}
+
+/// Further files that are only read when the genotypes are there.
+fn require_files(options: &Options) -> Result<(), Error> {
+    if let Some(bed) = &options.scoring.callable {
+        ingest::read_intervals(bed)?;
+    }
+    for path in options.kinship.iter().chain(&options.scoring.reference) {
+        std::fs::File::open(path).map_err(output::at(path))?;
+    }
+    Ok(())
+}
+
 /// What is refused before genotypes are read: options, a cohort, scoring files.
 fn inputs(options: &Options) -> Result<(Cohort, Vec<ScoringFile>), Error> {
-    options.check()?;
+    check_options(options)?;
     let Options { cohort: path, phenotype_coding, covariates, missing, .. } = options;
     let mut cohort = Cohort::read_as(path, *phenotype_coding, covariates, missing)?;
     cohort.keep_present_in(&ingest::samples_of_files(&options.vcf)?, missing.samples)?;
@@ -630,6 +661,10 @@ fn inputs(options: &Options) -> Result<(Cohort, Vec<ScoringFile>), Error> {
 /// As [`run`].
 pub fn check(options: &Options) -> Result<(CohortSummary, Vec<(String, usize)>), Error> {
     let (cohort, scoring_files) = inputs(options)?;
+    require_files(options)?;
+    if let Some(kinship) = &options.kinship {
+        kinship::read_pairs(kinship, &cohort)?;
+    }
     let stated = published::stated_builds(options, &scoring_files);
     for path in &options.vcf {
         build::of_header(&VariantFile::open(path)?, &stated)?;
@@ -732,6 +767,7 @@ fn predict(cohort: &Cohort, people: &People<'_>, baselines: &[Baseline]) -> Resu
     for baseline in baselines {
         for (person, logit) in cohort.people.iter().zip(baseline.logits(people)?) {
             predictions.push(Prediction {
+                role: Role::of_own(&baseline.model),
                 sample_id: person.sample_id.clone(),
                 model: baseline.model.clone(),
                 split: person.split,

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use gf_cohort_schema::{Cohort, Split, nine_significant_digits, probability};
 use serde::{Deserialize, Serialize};
 
+use crate::words::counted;
 use crate::{
     dataset::{self, Dataset},
     output,
@@ -78,9 +79,10 @@ impl std::fmt::Display for Summary {
             write!(f, "{tokens}")?;
         }
         for (model, n_absent) in &self.absent_alleles {
-            writeln!(f, "{model}: {n_absent} alleles are not in these files and read as the mean of the training people")?;
+            let alleles = counted(*n_absent, "allele is", "alleles are");
+            writeln!(f, "{model}: {alleles} not in these files and read as the mean of the training people")?;
         }
-        writeln!(f, "{} people scored by {}", self.n_people, self.models.join(", "))
+        writeln!(f, "{} scored by {}", counted(self.n_people, "person", "people"), self.models.join(", "))
     }
 }
 

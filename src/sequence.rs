@@ -54,6 +54,7 @@ use self::{
     schedule::Schedule,
     window::{Cohort, Site},
 };
+use crate::words::counted;
 use crate::{
     ingest::{self, DisjointRegions, Locus, Place, RefAlleles, Reference, VariantFile, loci_of_regions, read_intervals, read_loci},
     output,
@@ -180,16 +181,18 @@ impl std::fmt::Display for Summary {
             writeln!(f, "warning: {warning}")?;
         }
         for (locus, n_distinct) in &self.n_distinct_haplotypes {
-            writeln!(f, "{locus}: {n_distinct} distinct haplotypes of {} people", self.n_people)?;
+            let haplotypes = counted(*n_distinct, "distinct haplotype", "distinct haplotypes");
+            writeln!(f, "{locus}: {haplotypes} of {}", counted(self.n_people, "person", "people"))?;
         }
         if let Some(first) = self.loci_without_records.first() {
-            writeln!(f, "{} loci without a record, read as the reference (the first: {first})", self.loci_without_records.len())?;
+            let loci = counted(self.loci_without_records.len(), "locus", "loci");
+            writeln!(f, "{loci} without a record, read as the reference (the first: {first})")?;
         }
         if self.n_reference_iupac_as_n > 0 {
-            writeln!(f, "{} IUPAC codes of the reference read as N", self.n_reference_iupac_as_n)?;
+            writeln!(f, "{} of the reference read as N", counted(self.n_reference_iupac_as_n, "IUPAC code", "IUPAC codes"))?;
         }
         if self.n_masked_nt > 0 {
-            writeln!(f, "{} masked bases read as N", self.n_masked_nt)?;
+            writeln!(f, "{} read as N", counted(self.n_masked_nt, "masked base", "masked bases"))?;
         }
         self.skips.iter().try_for_each(|(reason, count)| writeln!(f, "{reason}: {count}"))
     }

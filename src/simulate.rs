@@ -50,6 +50,7 @@ use self::{
     panel::Panel,
     risk::{PREVALENCE, Risk},
 };
+use crate::words::counted;
 use crate::{
     evaluation::roc,
     ingest::{self, Locus},
@@ -303,11 +304,13 @@ impl Options {
             }
             let most = self.len_nt / MIN_NT_PER_VARIANT;
             if !(1..=most).contains(&n_variants) {
-                return refuse(format!("{n_variants} variants do not fit {} nt: give 1 to {most}", self.len_nt));
+                let variants = counted(n_variants, "variant does", "variants do");
+                return refuse(format!("{variants} not fit {} nt: give 1 to {most}", self.len_nt));
             }
         }
         if self.people < MIN_PEOPLE {
-            return refuse(format!("{} people are too few: three splits with cases and controls need at least {MIN_PEOPLE}", self.people));
+            let people = counted(self.people, "person is", "people are");
+            return refuse(format!("{people} too few: three splits with cases and controls need at least {MIN_PEOPLE}"));
         }
         let auc = self.auc();
         if !(auc > 0.5 && auc < 1.0) {
@@ -410,7 +413,10 @@ pub enum Error {
         highest: f64,
     },
     /// Too few people.
-    #[error("{people} people with {n_cases} cases cannot be split so that {split} has cases and controls: simulate more people")]
+    #[error(
+        "{people} people with {} cannot be split so that {split} has cases and controls: simulate more people",
+        counted(*n_cases, "case", "cases")
+    )]
     OneClass {
         /// People asked for.
         people: usize,
@@ -452,8 +458,13 @@ impl fmt::Display for Summary {
         let loci = if n_loci == 1 { String::new() } else { format!(" at {n_loci} loci") };
         writeln!(
             f,
-            "{} people ({} cases), {} variants ({} indels){loci}, {} distinct haplotypes from {} founders",
-            self.n_people, self.n_cases, self.n_variants, self.n_indels, truth.n_distinct_haplotypes, self.n_founder_haplotypes
+            "{} ({}), {} ({}){loci}, {} from {}",
+            counted(self.n_people, "person", "people"),
+            counted(self.n_cases, "case", "cases"),
+            counted(self.n_variants, "variant", "variants"),
+            counted(self.n_indels, "indel", "indels"),
+            counted(truth.n_distinct_haplotypes, "distinct haplotype", "distinct haplotypes"),
+            counted(self.n_founder_haplotypes, "founder", "founders")
         )?;
         let best = truth.best_possible_auc;
         writeln!(
@@ -485,7 +496,7 @@ impl fmt::Display for Summary {
             (panel.absent_haplotypes_left_out, "second haplotypes of haploid samples left out"),
         ] {
             if count > 0 {
-                writeln!(f, "{count} {what}")?;
+                writeln!(f, "{what}: {count}")?;
             }
         }
         Ok(())
@@ -568,6 +579,30 @@ fn exponential(rate: f64, rng: &mut impl Rng) -> f64 {
     // 1 - u is in (0, 1], so that the logarithm is finite.
     let waiting = -(1.0 - rng.random::<f64>()).ln();
     if rate > 0.0 { waiting / rate } else { f64::INFINITY }
+}
+
+/// Refuses what [`run`] would refuse before it draws anything: options, and files that cannot be read.
+///
+/// # Errors
+/// As [`run`].
+pub fn check(options: &Options) -> Result<(), Error> {
+    options.validate()?;
+    if let Some(bed) = &options.loci {
+        ingest::read_loci(bed)?;
+    }
+    if let Some(path) = &options.effects {
+        effects::Published::read(path)?;
+    }
+    for path in options.files() {
+        std::fs::File::open(path).map_err(output::at(path))?;
+    }
+    match options.region.as_deref() {
+        Some(region) if ingest::parse_region(region).is_none() => {
+            let reason = format!("region `{region}` is not of the form contig:beg-end (1-based, inclusive)");
+            Err(Error::Options(reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Simulates a cohort and writes its files into `options.out`.

@@ -34,6 +34,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use self::segments::{LocusSegments, Segment};
+use crate::words::counted;
 use crate::{
     output,
     sequence::{ABSENT_HAPLOTYPE, Dictionary, LocusHaplotypes},
@@ -118,32 +119,39 @@ impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(
             f,
-            "{} tokens in the vocabulary, {} slots a haplotype, {:.1} nt a token, {} distinct haplotypes",
-            self.vocab_size, self.n_slots, self.nt_per_token, self.n_distinct_haplotypes
+            "{} in the vocabulary, {} a haplotype, {:.1} nt a token, {}",
+            counted(self.vocab_size, "token", "tokens"),
+            counted(self.n_slots, "slot", "slots"),
+            self.nt_per_token,
+            counted(self.n_distinct_haplotypes, "distinct haplotype", "distinct haplotypes")
         )?;
         if self.n_withheld_segments > 0 {
-            let (n, least) = (self.n_withheld_segments, self.min_token_count);
-            writeln!(f, "{n} segments of fewer than {least} training people kept from tokenizer and grid (--min-token-count)")?;
+            let segments = counted(self.n_withheld_segments, "segment", "segments");
+            let least = self.min_token_count;
+            writeln!(f, "{segments} of fewer than {least} training people kept from tokenizer and grid (--min-token-count)")?;
         }
         if self.n_unseen_segments > 0 {
-            write!(f, "{} segments that tokenizer and grid have not seen", self.n_unseen_segments)?;
+            write!(f, "{} that tokenizer and grid have not seen", counted(self.n_unseen_segments, "segment", "segments"))?;
             match self.anchor {
                 Anchor::Reference => writeln!(f, "; {} of them read as the nearest known segment", self.n_slot_overflows)?,
                 Anchor::Haplotype => writeln!(f)?,
             }
         }
         if self.anchor == Anchor::Haplotype && self.n_slot_overflows > 0 {
-            writeln!(f, "{} haplotypes have more tokens than any of training and are cut at the end", self.n_slot_overflows)?;
+            let haplotypes = counted(self.n_slot_overflows, "haplotype", "haplotypes");
+            writeln!(f, "{haplotypes} with more tokens than any of training, cut at the end")?;
         }
         if self.n_unread_alleles > 0 {
             writeln!(
                 f,
-                "{} alleles are at places without variation in training and are not read: in {} samples (counted per locus), at most {} in one",
-                self.n_unread_alleles, self.n_samples_with_unread_alleles, self.most_unread_alleles
+                "{} at places without variation in training and not read: in {} (counted per locus), at most {} in one",
+                counted(self.n_unread_alleles, "allele is", "alleles are"),
+                counted(self.n_samples_with_unread_alleles, "sample", "samples"),
+                self.most_unread_alleles
             )?;
         }
         if self.n_empty_haplotypes > 0 {
-            writeln!(f, "{} haplotypes have no base left", self.n_empty_haplotypes)?;
+            writeln!(f, "{} no base left", counted(self.n_empty_haplotypes, "haplotype has", "haplotypes have"))?;
         }
         Ok(())
     }

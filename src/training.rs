@@ -48,7 +48,7 @@ use std::{
 
 use candle_core::{Device, Tensor};
 use gf_cohort_schema::{
-    Cohort, CohortSummary, CovariateChoice, MissingPolicies, Phenotype, PhenotypeCoding, Prediction, ScoreColumn, Split,
+    Cohort, CohortSummary, CovariateChoice, MissingPolicies, Phenotype, PhenotypeCoding, Prediction, Role, ScoreColumn, Split,
     nine_significant_digits, probability, write_predictions,
 };
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,7 @@ use self::{
     members::{Member, Plan, mean_logits},
     terms::{Making, TrainedMember},
 };
+use crate::words::counted;
 use crate::{
     dataset::{Dataset, Standardisation, logits_within},
     evaluation::roc,
@@ -173,18 +174,21 @@ impl std::fmt::Display for MemberSummary {
             write!(f, "fold {fold}, ")?;
         }
         if let Some(additive::Summary { n_candidates, n_weights, l1_ratio, lambda, .. }) = additive {
-            write!(f, "seed {seed}, {n_training} samples; additive term: {n_weights} of {n_candidates} versions have a weight")?;
+            let samples = counted(*n_training, "sample", "samples");
+            let candidates = counted(*n_candidates, "version", "versions");
+            write!(f, "seed {seed}, {samples}; additive term: {n_weights} of {candidates} with a weight")?;
             if let Some(lambda) = lambda {
                 write!(f, " (l1_ratio {l1_ratio}, lambda {lambda:.5})")?;
             }
             let counting: Vec<&TermSummary> = terms.iter().filter(|term| term.weight > 0.0).collect();
-            write!(f, "; deep terms: {} of {} count", counting.len(), terms.len())?;
+            write!(f, "; deep terms used: {} of {}", counting.len(), terms.len())?;
             for term in counting {
                 write!(f, "; {}: weight {:.2}, gain {:.1}, epoch {}", term.loci.join("+"), term.weight, term.gain, term.best_epoch)?;
             }
             return write!(f, " (validation AUC {best_validation_auroc:.4})");
         }
-        write!(f, "seed {seed}, {n_training} people; epoch {best_epoch} of {epochs_run} kept (validation AUC {best_validation_auroc:.4})")
+        let people = counted(*n_training, "person", "people");
+        write!(f, "seed {seed}, {people}; epoch {best_epoch} of {epochs_run} kept (validation AUC {best_validation_auroc:.4})")
     }
 }
 
@@ -209,7 +213,7 @@ impl std::fmt::Display for Summary {
             writeln!(f, "covariate `{name}` is the same in all training people and left out")?;
         }
         for member in &self.members {
-            writeln!(f, "{}: {} parameters, {member}", self.name, self.n_parameters)?;
+            writeln!(f, "{}: {}, {member}", self.name, counted(self.n_parameters, "parameter", "parameters"))?;
         }
         match self.out_of_fold_auroc {
             Some(auroc) => writeln!(
@@ -230,8 +234,14 @@ impl std::fmt::Display for Summary {
 pub fn check(options: &Options, cohort: Option<&Cohort>) -> Result<(), Error> {
     options.schedule.check()?;
     require_additive_term(options)?;
+    Config::check(&options.architecture)?;
     options.device.open()?;
-    cohort.map_or(Ok(()), |cohort| members::require_both_classes(cohort, &options.cohort, &options.schedule))
+    let Some(cohort) = cohort else {
+        return options.offset.as_ref().map_or(Ok(()), |offset| offset.read().map(|_| ()).map_err(Error::from));
+    };
+    members::require_both_classes(cohort, &options.cohort, &options.schedule)?;
+    let with_offset = cohort_of(options)?;
+    options.init.as_ref().map_or(Ok(()), |bundle| init::check(bundle, &with_offset))
 }
 
 /// A published score has no place in a pure sequence model.
@@ -352,7 +362,8 @@ fn require_everyone(prepared: &Prepared<'_>, rows: &[Prediction]) -> Result<Vec<
         let of_model = || rows.iter().filter(|row| row.model == *name);
         let expected = prepared.cohort.people.iter().map(|person| person.sample_id.as_str());
         if !of_model().map(|row| row.sample_id.as_str()).eq(expected) {
-            let reason = format!("predictions of {} samples by {name} are not those of the cohort, in its order", of_model().count());
+            let samples = counted(of_model().count(), "sample", "samples");
+            let reason = format!("predictions of {samples} by {name} are not those of the cohort, in its order");
             return Err(Error::File { path: prepared.options.cohort.clone(), reason });
         }
         sorted.extend(of_model().cloned());
@@ -503,6 +514,15 @@ fn name_of(options: &Options) -> String {
     options.name.clone().unwrap_or_else(|| default_name(&options.architecture, options.additive))
 }
 
+/// The networks that a model of this configuration trains: of a pure sequence model one over all loci, otherwise one for each deep term.
+#[must_use]
+pub fn term_configs(config: &Config, additive: AdditiveKind, deep_terms: DeepTerms) -> Vec<Config> {
+    match additive {
+        AdditiveKind::None => vec![config.clone()],
+        AdditiveKind::Dosages | AdditiveKind::Segments => deep_terms.blocks(config).iter().map(|loci| config.of_loci(loci)).collect(),
+    }
+}
+
 /// Name of the additive term by itself in every table.
 pub const ADDITIVE: &str = "additive";
 
@@ -516,7 +536,8 @@ pub fn default_name(architecture: &Architecture, additive: AdditiveKind) -> Stri
 }
 
 /// Name of the additive term of a model by itself: `additive`, or that of the model with `-additive` where it has a name of its own.
-fn additive_name(model: &str) -> String {
+#[must_use]
+pub fn additive_name(model: &str) -> String {
     if model.starts_with(ADDITIVE) { ADDITIVE.to_owned() } else { format!("{model}-{ADDITIVE}") }
 }
 
@@ -578,6 +599,7 @@ fn predictions(
         let row = |(&index, logit): (&usize, f64)| {
             let person = &cohort.people[index];
             Prediction {
+                role: Role::SequenceModel,
                 sample_id: person.sample_id.clone(),
                 model: name.to_owned(),
                 split: person.split,

@@ -19,7 +19,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("candle_core", "cli compress dataset explain models nn pipeline score training"),
     (
         "gf_cohort_schema",
-        "cli cohort compress dataset evaluation explain pipeline prs regression report score simulate tokenization training",
+        "cli cohort compress dataset evaluation explain pipeline prs regression report score simulate tokenization training words",
     ),
     ("gf_tokenizer", "cli dataset explain models pipeline score tokenization training"),
     ("linfa", "prs"),
@@ -62,6 +62,10 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("crate::stored", "pipeline prs sequence tokenization training"),
     ("crate::tokenization", "cli compress dataset explain pipeline score training"),
     ("crate::training", "cli compress explain pipeline score"),
+    (
+        "crate::words",
+        "cli compress dataset evaluation explain ingest models pipeline prs regression report score sequence simulate tokenization training",
+    ),
 ];
 
 #[test]

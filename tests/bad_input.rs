@@ -232,7 +232,7 @@ fn a_model_and_baselines_have_folders_of_their_own() {
 fn a_cohort_that_contradicts_the_predictions_stops_the_verdict() {
     let study = study();
     replace(study.path(), "cohort.csv", "S01,case", "S01,control");
-    let expected = ["phenotype-differs", "1 of 24 people have another phenotype in cohort.csv"];
+    let expected = ["phenotype-differs", "of 24 people, 1 has another phenotype in cohort.csv"];
     refusal(study.path(), &format!("{EVALUATE} --cohort cohort.csv"), &expected);
 }
 

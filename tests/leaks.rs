@@ -93,7 +93,7 @@ fn siblings_of_training_people_in_the_test_split_stop_the_run() {
     }
     write(folder.path(), &people, &models(&people, 0.8, random));
     let message =
-        refusal(folder.path(), EVALUATE, &["family-in-two-splits", "20 of 200 test people have relatives outside the test split"]);
+        refusal(folder.path(), EVALUATE, &["family-in-two-splits", "of 200 test people, 20 have relatives outside the test split"]);
     assert!(message.contains("--guards warn"), "{message}");
     assert_eq!(alarms(folder.path()), failed(&["family-in-two-splits"]));
     // All is written, and can be had without an error.
@@ -125,7 +125,7 @@ fn one_model_under_two_names_stops_the_run() {
     let mut models = models(&people, 0.8, random);
     models.push(("linformer-again", models[2].1.clone()));
     write(folder.path(), &people, &models);
-    refusal(folder.path(), EVALUATE, &["identical-scores (linformer-again: the same logit of all 200 people as linformer"]);
+    refusal(folder.path(), EVALUATE, &["identical-scores (linformer-again: the same scores as linformer for all 200 people"]);
     assert_eq!(alarms(folder.path()), failed(&["identical-scores"]));
 }
 
@@ -137,7 +137,7 @@ fn people_in_another_split_than_the_cohort_says_stop_the_run() {
     write(folder.path(), &people, &models(&people, 0.8, random));
     let cohort = fs::read_to_string(folder.path().join("cohort.csv")).unwrap();
     fs::write(folder.path().join("cohort.csv"), cohort.replacen(",test,", ",train,", 7)).unwrap();
-    refusal(folder.path(), EVALUATE, &["person-in-two-splits", "7 of 1000 people"]);
+    refusal(folder.path(), EVALUATE, &["person-in-two-splits", "of 1000 people, 7 people were predicted in other splits"]);
 }
 
 /// Weights are differences of allele frequency between cases and controls of the test split, as an association study on them would give. With

@@ -341,6 +341,160 @@ fn the_pipeline_for_an_own_cohort_that_ships_runs() {
     assert!(table.contains("linformer") && table.contains("prs-dosages"), "{table}");
 }
 
+/// A pipeline of every stage that runs at once.
+const SMALL_PIPELINE: &str = "\
+seed = 3
+[simulate]
+people = 60
+len_nt = 2000
+risk = \"additive\"
+[sequences]
+[tokens]
+[[models]]
+[models.architecture]
+hidden = 4
+layers = 1
+heads = 2
+projected_length = 4
+feed_forward = 4
+[models.schedule]
+epochs = 1
+[baselines]
+[baselines.scoring]
+[baselines.scoring.reading]
+[report]
+guards = \"warn\"
+";
+
+/// The tables of a pipeline file, as paths of keys; those of `[[models]]` are of the first model.
+const TABLES: [&str; 11] = [
+    "",
+    "simulate",
+    "sequences",
+    "tokens",
+    "models",
+    "models.architecture",
+    "models.schedule",
+    "baselines",
+    "baselines.scoring",
+    "baselines.scoring.reading",
+    "report",
+];
+
+/// The pipeline with one key of one table set to a value.
+fn with_key(pipeline: &str, table: &str, key: &str, value: toml::Value) -> String {
+    let mut whole: toml::Table = toml::from_str(pipeline).unwrap();
+    let mut place = &mut whole;
+    for name in table.split('.').filter(|name| !name.is_empty()) {
+        let inner = place.get_mut(name).unwrap();
+        place = match inner {
+            toml::Value::Array(models) => models[0].as_table_mut().unwrap(),
+            inner => inner.as_table_mut().unwrap(),
+        };
+    }
+    place.insert(key.to_owned(), value);
+    toml::to_string(&whole).unwrap()
+}
+
+/// What `check` answers to a pipeline with this key; `None` where it refuses nothing.
+fn checked(folder: &Path, pipeline: &str) -> Option<String> {
+    fs::write(folder.join("p.toml"), pipeline).unwrap();
+    let output = run(folder, "check p.toml");
+    (!output.status.success()).then(|| format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output)))
+}
+
+/// Keys of a table, asked of the program by one that it does not know.
+fn keys(folder: &Path, pipeline: &str, table: &str) -> Vec<String> {
+    let answer = checked(folder, &with_key(pipeline, table, "no_such_key", toml::Value::Integer(1))).unwrap();
+    let expected = answer.split_once(", expected ").unwrap_or_else(|| panic!("{table}: {answer}")).1;
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Values that make no sense for most keys; numbers with a point only where such a number is expected.
+fn odd_values(folder: &Path, pipeline: &str, table: &str, key: &str) -> Vec<toml::Value> {
+    let is_float = checked(folder, &with_key(pipeline, table, key, toml::Value::Float(0.5)))
+        .is_none_or(|answer| !answer.contains("invalid type") && !answer.contains("did not match"));
+    let mut values = vec![toml::Value::Integer(0), toml::Value::Integer(-1), toml::Value::Array(Vec::new())];
+    values.push(toml::Value::String("no-such-word".into()));
+    if is_float {
+        values.extend([5.0, -0.5, f64::NAN].map(toml::Value::Float));
+    }
+    values
+}
+
+#[test]
+fn check_refuses_every_key_that_run_would_refuse() {
+    let folder = folder_with(SMALL_PIPELINE);
+    let folder = folder.path();
+    assert_eq!(checked(folder, SMALL_PIPELINE), None);
+    succeed(folder, "run pipeline.toml --out whole");
+    let data = "[data]\nvcf = [\"whole/0-cohort/cohort.vcf.gz\"]\nreference = \"whole/0-cohort/reference.fa\"\n\
+                regions_file = \"whole/0-cohort/loci.bed\"\ncohort = \"whole/0-cohort/cohort.csv\"\n[report]\nguards = \"warn\"\n";
+    let pipelines = TABLES.iter().map(|table| (SMALL_PIPELINE, *table)).chain([(data, "data"), (data, "report")]);
+    let (mut n_keys, mut unlike) = (0, Vec::new());
+    for (pipeline, table) in pipelines {
+        for key in keys(folder, pipeline, table) {
+            // Tables have keys of their own; the seed may be any number.
+            if TABLES.iter().any(|other| other.rsplit('.').next() == Some(key.as_str())) || ["data", "seed"].contains(&key.as_str()) {
+                continue;
+            }
+            n_keys += 1;
+            for value in odd_values(folder, pipeline, table, &key) {
+                let text = with_key(pipeline, table, &key, value.clone());
+                if checked(folder, &text).is_some() {
+                    continue;
+                }
+                let _ = fs::remove_dir_all(folder.join("one"));
+                let output = run(folder, "run p.toml --out one");
+                if !output.status.success() {
+                    unlike.push(format!("[{table}] {key} = {value}: {}", stderr(&output).lines().last().unwrap_or_default()));
+                }
+            }
+        }
+    }
+    assert!(n_keys > 80, "only {n_keys} keys were found");
+    assert!(unlike.is_empty(), "check accepts, and run refuses:\n{}", unlike.join("\n"));
+}
+
+#[test]
+fn check_names_options_of_the_report_and_of_models_that_make_no_sense() {
+    let folder = folder_with(SMALL_PIPELINE);
+    let text = |value: &str| toml::Value::String(value.into());
+    for (table, key, value, expected) in [
+        ("report", "compare_to", text("prs-nothing"), "refused 5-report: compare_to: there will be no predictions of `prs-nothing`"),
+        ("report", "strata", toml::Value::Array(vec![text("ancestry")]), "strata: `ancestry` is no column of the cohort table"),
+        ("report", "prevalence", toml::Value::Integer(5), "refused 5-report: a prevalence of 5 is not between 0 and 1"),
+        ("models.architecture", "projected_length", toml::Value::Integer(0), "refused 3-models/additive+linformer: "),
+    ] {
+        let answer = checked(folder.path(), &with_key(SMALL_PIPELINE, table, key, value)).unwrap();
+        assert!(answer.contains(expected), "{answer}");
+    }
+}
+
+#[test]
+fn a_run_ends_with_the_path_of_its_report() {
+    let folder = folder_with(SMALL_PIPELINE);
+    for run in ["first", "again"] {
+        let said = succeed(folder.path(), "run pipeline.toml --out out");
+        assert_eq!(said.lines().last(), Some("Report: out/5-report/report.html"), "{run}: {said}");
+    }
+}
+
+#[test]
+fn a_plan_counts_the_additive_term_and_the_networks_of_every_deep_term() {
+    let folder = folder_with(SMALL_PIPELINE);
+    let training = |additive: &str| {
+        let pipeline = with_key(SMALL_PIPELINE, "models", "additive", toml::Value::String(additive.into()));
+        let pipeline = with_key(&pipeline, "simulate", "people", toml::Value::Integer(100_000));
+        fs::write(folder.path().join("p.toml"), pipeline).unwrap();
+        let plan: Value = serde_json::from_str(&succeed(folder.path(), "plan p.toml --json")).unwrap();
+        let job = plan["jobs"].as_array().unwrap().iter().find(|job| job["rule"] == "train").unwrap().clone();
+        (job["core_minutes"].as_f64().unwrap(), job["disk_mb"].as_f64().unwrap())
+    };
+    let (pure, with_terms) = (training("none"), training("segments"));
+    assert!(with_terms.0 > 2.0 * pure.0 && with_terms.1 >= pure.1, "{pure:?}, {with_terms:?}");
+}
+
 #[test]
 fn a_reader_of_the_table_that_goes_away_is_no_failure() {
     let folder = folder_with(TINY_PIPELINE);

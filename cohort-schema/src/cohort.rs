@@ -14,7 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CovariateReader, Error, MissingCovariates, MissingPolicies, MissingSamples, Phenotype, PhenotypeCoding, Split,
+    CovariateReader, Error, MissingCovariates, MissingPolicies, MissingSamples, Phenotype, PhenotypeCoding, Split, counted,
     missing::{FEW, is_minus_nine, is_missing},
     phenotype::PhenotypeReader,
     table::{CsvTable, Row},
@@ -184,7 +184,8 @@ impl fmt::Display for CohortSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, SplitCounts { split, cases, controls, unknown }) in self.splits.iter().enumerate() {
             let comma = if index > 0 { "; " } else { "" };
-            write!(f, "{comma}{split} {cases} cases, {controls} controls")?;
+            let [cases, controls] = [counted(*cases, "case", "cases"), counted(*controls, "control", "controls")];
+            write!(f, "{comma}{split} {cases}, {controls}")?;
             if *unknown > 0 {
                 write!(f, ", {unknown} of unknown phenotype")?;
             }
@@ -474,7 +475,9 @@ impl Cohort {
         if cases > 0 && controls > 0 {
             return Ok(());
         }
-        let found = format!("{cases} cases, {controls} controls and {unknown} people of unknown phenotype");
+        let [cases, controls] = [counted(cases, "case", "cases"), counted(controls, "control", "controls")];
+        let unknown = counted(unknown, "person", "people");
+        let found = format!("{cases}, {controls} and {unknown} of unknown phenotype");
         Err(Error::file(path, format!("split {split} has {found}; it needs at least one case and one control")))
     }
 
@@ -695,8 +698,8 @@ mod tests {
             "cohort.csv: no column `sample_id`: the first line has sample, phenotype, split (expected names separated by commas); \
              is `sample` meant?"
         );
-        let tabs = message("sample_id\tphenotype\tsplit\nA\tcase\ttrain\n");
-        assert!(tabs.contains("separated by commas"), "{tabs}");
+        let tabs = message("sample\tphenotype\tsplit\nA\tcase\ttrain\n");
+        assert!(tabs.contains("the first line has sample, phenotype, split"), "{tabs}");
     }
 
     #[test]
@@ -837,7 +840,7 @@ mod tests {
                 .unwrap();
         assert_eq!(
             cohort.require_both_classes(Split::Test, Path::new("c.csv")).unwrap_err().to_string(),
-            "c.csv: split test has 2 cases, 0 controls and 1 people of unknown phenotype; it needs at least one case and one control"
+            "c.csv: split test has 2 cases, 0 controls and 1 person of unknown phenotype; it needs at least one case and one control"
         );
         assert!(cohort.require_both_classes(Split::Train, Path::new("c.csv")).is_err());
     }

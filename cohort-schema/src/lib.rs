@@ -33,11 +33,14 @@ mod attribution;
 mod characteristics;
 mod cohort;
 mod missing;
+mod counted;
 mod performance;
 mod phenotype;
 mod prediction;
+mod role;
 mod schema;
 mod score_table;
+mod scored;
 mod split;
 mod table;
 mod verdict;
@@ -46,6 +49,7 @@ pub use self::{
     attribution::{EFFECT_COLUMNS, EffectRow, PAIR_COLUMNS, PairRow},
     characteristics::Characteristics,
     cohort::{Cohort, CohortColumn, CohortNotes, CohortSummary, CovariateChoice, Dropped, Person, SplitCounts},
+    counted::counted,
     missing::{CovariateReader, MissingCovariates, MissingPolicies, MissingSamples, MissingValues, is_missing},
     performance::{
         AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, SCORE_COLUMNS, ScoreRow, TrainingRow, read_costs, read_scores,
@@ -56,8 +60,10 @@ pub use self::{
         BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, PredictionRef, each_prediction, is_baseline, nine_significant_digits, probability,
         read_predictions, write_predictions,
     },
+    role::{ModelRole, Role},
     schema::{Table, json_schema},
     score_table::ScoreColumn,
+    scored::{Assigned, ScoreLayout, ScoredRef, ScoredTable, each_score, read_assigned},
     split::{Split, UnknownSplit},
     verdict::{
         ALONE, APOE_COLUMNS, ApoeRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow,

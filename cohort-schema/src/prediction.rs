@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Phenotype, Split,
+    Error, Phenotype, Role, Split,
     phenotype::PhenotypeReader,
     table::{CsvTable, Row},
 };
@@ -33,12 +33,16 @@ pub struct Prediction {
     /// Probability of being a case.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub probability: f64,
+    /// What the model is in a comparison. Tables of earlier versions lack this column: there `prs-` begins the names of baselines.
+    pub role: Role,
 }
 
 /// Columns of `predictions.csv`, in order.
-pub const PREDICTION_COLUMNS: [&str; 7] = ["sample_id", "model", "split", "fold", "phenotype", "logit", "probability"];
+pub const PREDICTION_COLUMNS: [&str; 8] = ["sample_id", "model", "split", "fold", "phenotype", "logit", "probability", "role"];
+/// Of these, the columns that tables of every version have.
+const FIRST_COLUMNS: [&str; 7] = ["sample_id", "model", "split", "fold", "phenotype", "logit", "probability"];
 
-/// Every model whose name starts so is a baseline: `prs-covariates`, `prs-apoe`, `prs-dosages`, `prs-<scoring file id>`.
+/// The names of this program's baselines start so: `prs-covariates`, `prs-apoe`, `prs-dosages`, `prs-<scoring file id>`.
 pub const BASELINE_PREFIX: &str = "prs-";
 
 /// Probability of a logit: `1 / (1 + e^-logit)`.
@@ -47,7 +51,7 @@ pub fn probability(logit: f64) -> f64 {
     1.0 / (1.0 + (-logit).exp())
 }
 
-/// Whether a model is a polygenic-risk-score baseline, by its name.
+/// Whether a name is one that this program keeps for its baselines.
 #[must_use]
 pub fn is_baseline(model: &str) -> bool {
     model.starts_with(BASELINE_PREFIX)
@@ -70,6 +74,8 @@ pub struct PredictionRef<'a> {
     pub logit: f64,
     /// Probability of being a case.
     pub probability: f64,
+    /// What the model is in a comparison.
+    pub role: Role,
 }
 
 /// Reads and checks a `predictions.csv`, row by row. Further columns are allowed.
@@ -79,11 +85,12 @@ pub struct PredictionRef<'a> {
 /// column), among them a logit that is not finite and a probability outside 0..1; what `visit` says.
 pub fn each_prediction<E: From<Error>>(path: &Path, mut visit: impl FnMut(PredictionRef<'_>) -> Result<(), E>) -> Result<(), E> {
     let table = CsvTable::open(path)?;
-    let mut columns = [0; PREDICTION_COLUMNS.len()];
-    for (column, name) in columns.iter_mut().zip(PREDICTION_COLUMNS) {
+    let mut columns = [0; FIRST_COLUMNS.len()];
+    for (column, name) in columns.iter_mut().zip(FIRST_COLUMNS) {
         *column = table.column(name)?;
     }
     let [sample_id, model, split, fold, phenotype, logit, probability] = columns;
+    let role = table.optional_column("role");
     let mut phenotypes = PhenotypeReader::default();
     table.each(|row| {
         visit(PredictionRef {
@@ -94,6 +101,7 @@ pub fn each_prediction<E: From<Error>>(path: &Path, mut visit: impl FnMut(Predic
             phenotype: phenotypes.read(row.cell(phenotype)).map_err(|reason| row.error(phenotype, reason))?,
             logit: row.finite(logit)?,
             probability: in_unit_interval(row, probability)?,
+            role: role_of(row, model, role)?,
         })
     })
 }
@@ -105,8 +113,9 @@ pub fn each_prediction<E: From<Error>>(path: &Path, mut visit: impl FnMut(Predic
 pub fn read_predictions(path: &Path) -> Result<Vec<Prediction>, Error> {
     let mut predictions = Vec::new();
     each_prediction(path, |row| {
-        let PredictionRef { sample_id, model, split, fold, phenotype, logit, probability } = row;
-        predictions.push(Prediction { sample_id: sample_id.into(), model: model.into(), split, fold, phenotype, logit, probability });
+        let PredictionRef { sample_id, model, split, fold, phenotype, logit, probability, role } = row;
+        let (sample_id, model) = (sample_id.to_owned(), model.to_owned());
+        predictions.push(Prediction { sample_id, model, split, fold, phenotype, logit, probability, role });
         Ok::<(), Error>(())
     })?;
     Ok(predictions)
@@ -128,19 +137,28 @@ pub fn write_predictions<'a>(out: impl Write, rows: impl IntoIterator<Item = &'a
             &row.phenotype.map_or(String::new(), |phenotype| phenotype.to_string()),
             &nine_significant_digits(row.logit),
             &nine_significant_digits(row.probability),
+            &row.role.to_string(),
         ])?;
     }
     table.flush()
 }
 
-fn optional_fold(row: Row<'_>, column: usize) -> Result<Option<u32>, Error> {
+/// The stated role, or that of the name in a table of an earlier version.
+fn role_of(row: Row<'_>, model: usize, role: Option<usize>) -> Result<Role, Error> {
+    match role {
+        Some(column) => row.cell(column).parse().map_err(|reason: String| row.error(column, reason)),
+        None => Ok(Role::of_own(row.cell(model))),
+    }
+}
+
+pub(crate) fn optional_fold(row: Row<'_>, column: usize) -> Result<Option<u32>, Error> {
     match row.cell(column) {
         "" => Ok(None),
         cell => cell.parse().map(Some).map_err(|_| row.error(column, format!("`{cell}` is not a fold number (0, 1, ... or nothing)"))),
     }
 }
 
-fn in_unit_interval(row: Row<'_>, column: usize) -> Result<f64, Error> {
+pub(crate) fn in_unit_interval(row: Row<'_>, column: usize) -> Result<f64, Error> {
     let probability = row.finite(column)?;
     if (0.0..=1.0).contains(&probability) {
         Ok(probability)
@@ -175,7 +193,8 @@ mod tests {
 
     fn prediction(logit: f64, fold: Option<u32>, phenotype: Option<Phenotype>) -> Prediction {
         let probability = 1.0 / (1.0 + (-logit).exp());
-        Prediction { sample_id: "HG1".to_owned(), model: "linformer".to_owned(), split: Split::Test, fold, phenotype, logit, probability }
+        let (sample_id, model, role) = ("HG1".to_owned(), "linformer".to_owned(), Role::SequenceModel);
+        Prediction { sample_id, model, split: Split::Test, fold, phenotype, logit, probability, role }
     }
 
     #[test]
@@ -186,9 +205,9 @@ mod tests {
         let text = String::from_utf8(text).unwrap();
         assert_eq!(
             text,
-            "sample_id,model,split,fold,phenotype,logit,probability\n\
-             HG1,linformer,test,3,case,-1.25000000,0.222700139\n\
-             HG1,linformer,test,,,0.00000000,0.500000000\n"
+            "sample_id,model,split,fold,phenotype,logit,probability,role\n\
+             HG1,linformer,test,3,case,-1.25000000,0.222700139,sequence-model\n\
+             HG1,linformer,test,,,0.00000000,0.500000000,sequence-model\n"
         );
         let read_back = read(&text).unwrap();
         assert_eq!((read_back[0].logit, read_back[0].fold, &read_back[1]), (-1.25, Some(3), &rows[1]));

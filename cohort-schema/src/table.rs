@@ -4,12 +4,14 @@ use std::{collections::HashMap, fs, path::Path};
 
 use csv::StringRecord;
 
-use crate::{Error, missing::is_missing};
+use crate::{Error, counted, missing::is_missing};
 
 /// A CSV table: header and rows, cells trimmed, every row as long as the header. UTF-8, with or without byte order mark; LF or CRLF.
 pub(crate) struct CsvTable<'a> {
     path: &'a Path,
     text: String,
+    /// Between cells.
+    delimiter: u8,
     header: StringRecord,
     rows: Vec<StringRecord>,
 }
@@ -24,7 +26,7 @@ pub(crate) struct Row<'a> {
 impl<'a> CsvTable<'a> {
     pub(crate) fn read(path: &'a Path) -> Result<Self, Error> {
         let mut table = Self::open(path)?;
-        let rows = csv_reader(&table.text).into_records().collect::<Result<Vec<_>, _>>();
+        let rows = csv_reader(&table.text, table.delimiter).into_records().collect::<Result<Vec<_>, _>>();
         table.rows = rows.map_err(|error| malformed(path, &table.text, error))?;
         if table.rows.is_empty() { Err(table.without_rows()) } else { Ok(table) }
     }
@@ -35,14 +37,15 @@ impl<'a> CsvTable<'a> {
         if text.starts_with('\u{feff}') {
             text.drain(..'\u{feff}'.len_utf8());
         }
-        let header = csv_reader(&text).headers().cloned().map_err(|error| malformed(path, &text, error))?;
+        let (text, delimiter) = separated(text);
+        let header = csv_reader(&text, delimiter).headers().cloned().map_err(|error| malformed(path, &text, error))?;
         require_each_name_once(path, &header)?;
-        Ok(Self { path, text, header, rows: Vec::new() })
+        Ok(Self { path, text, delimiter, header, rows: Vec::new() })
     }
 
     /// Shows `visit` one row after the other.
     pub(crate) fn each<E: From<Error>>(&self, mut visit: impl FnMut(Row<'_>) -> Result<(), E>) -> Result<(), E> {
-        let mut reader = csv_reader(&self.text);
+        let mut reader = csv_reader(&self.text, self.delimiter);
         let mut record = StringRecord::new();
         let mut n_rows = 0_u64;
         while reader.read_record(&mut record).map_err(|error| malformed(self.path, &self.text, error))? {
@@ -154,8 +157,22 @@ fn require_each_name_once(path: &Path, header: &StringRecord) -> Result<(), Erro
     Ok(())
 }
 
-fn csv_reader(text: &str) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes())
+/// A text whose cells have one byte between them, and that byte; as many lines as before.
+fn separated(text: String) -> (String, u8) {
+    let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let byte = [b',', b'\t', b';'].into_iter().find(|&byte| header.contains(char::from(byte)));
+    match byte {
+        Some(byte) => (text, byte),
+        None if header.trim().contains(' ') => {
+            let lines: Vec<String> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join("\t")).collect();
+            (lines.join("\n") + "\n", b'\t')
+        }
+        None => (text, b','),
+    }
+}
+
+fn csv_reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(text.as_bytes())
 }
 
 /// Line of a record. Counted here because the position that csv reports lies before the blank lines it skips.
@@ -171,7 +188,7 @@ fn malformed(path: &Path, text: &str, error: csv::Error) -> Error {
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => Error::Line {
             path,
             line: line_at(text, pos.as_ref()),
-            reason: format!("{len} cells where the header has {expected_len}; is a comma missing, or one too many?"),
+            reason: format!("{} where the header has {expected_len}; is a comma missing, or one too many?", counted(*len, "cell", "cells")),
         },
         _ => Error::Io { path, source: error.into() },
     }

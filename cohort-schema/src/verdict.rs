@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Split, is_baseline,
+    Error, Role, Split,
     table::{CsvTable, Row},
 };
 
@@ -20,20 +20,12 @@ pub const ALONE: &str = "-alone";
 /// Name of the model that joins scores and sequence models, stacked on the validation split.
 pub const STACKED: &str = "stacked";
 
-/// Place of a model in the sequence of models that a reviewer expects, by its name: 0 covariates, 1 and APOE, 2 and a polygenic score
+/// Place of a model of this program in the sequence of models that a reviewer expects, by its name: 0 covariates, 1 and APOE, 2 and a polygenic score
 /// without the APOE region, 3 a polygenic score with the region, 4 a sequence model, 5 all together. `None` for the principal
 /// components alone, which are a probe and no competitor.
 #[must_use]
 pub fn rung(model: &str) -> Option<u8> {
-    match model {
-        "prs-covariates" => Some(0),
-        "prs-apoe" => Some(1),
-        "prs-pcs" => None,
-        STACKED => Some(5),
-        _ if is_baseline(model) && model.ends_with(WITHOUT_APOE) => Some(2),
-        _ if is_baseline(model) => Some(3),
-        _ => Some(4),
-    }
+    Role::of_own(model).rung()
 }
 
 /// AUROC of one model among the people of one stratum of a split, and its difference to the model everything is compared to.

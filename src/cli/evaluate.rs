@@ -5,9 +5,10 @@ use std::{
     path::PathBuf,
 };
 
+use gf_cohort_schema::{ModelRole, ScoreLayout};
 use serde_json::json;
 
-use super::record::Record;
+use super::{cohort::Coding, record::Record};
 use crate::{
     evaluation::{self, GuardPolicy, Recalibration},
     pipeline,
@@ -19,13 +20,26 @@ use crate::{
 #[command(
     after_help = "Examples:\n  gf-genomics evaluate --predictions model/predictions.csv prs/predictions.csv --cohort cohort.csv --out report\n  \
                         gf-genomics evaluate --predictions model/predictions.csv prs/predictions.csv --cohort cohort.csv --out report \\\n    \
-                        --bootstrap 2000 --prevalence 0.05 --strata sex,ancestry"
+                        --bootstrap 2000 --prevalence 0.05 --strata sex,ancestry\n  \
+                        gf-genomics evaluate --predictions PGS000001.sscore --cohort cohort.csv --out report"
 )]
 pub struct Args {
-    /// predictions.csv files of `train` and `prs`; they must be about the same people. Several files with folds of one model are repeats of its
-    /// cross-validation. cost.csv, scores.csv, apoe.csv and guards.csv beside them are read too.
-    #[arg(long, required = true, num_args = 1.., value_name = "CSV")]
+    /// Tables with a score of each sample; they must be about the same people. Read are predictions.csv of `train` and `prs`, the table of
+    /// `score`, raw_scores.csv, `.sscore` of plink2, `.best` and `.all_score` of PRSice, `.profile` of PLINK 1.9, aggregated scores of
+    /// pgsc_calc, and any table with a column of samples and a column of scores. Several files with folds of one model are repeats of its
+    /// cross-validation. cost.csv, scores.csv, apoe.csv and guards.csv next to them are read too.
+    #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "TABLE")]
     predictions: Vec<PathBuf>,
+    /// Column of sample ids [default: sample_id, IID or another usual name]
+    #[arg(long, value_name = "COLUMN")]
+    sample_column: Option<String>,
+    /// Columns of scores [default: logit, NAME_SUM, NAME_AVG, PRS, score or another usual name, or the only further column]
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', num_args = 1..)]
+    score_column: Vec<String>,
+    /// What a model is: covariates, apoe, score-without-apoe, score, sequence-model, stacked or probe [default: what the column `role` of its
+    /// table states; without it score, and in tables of this program a sequence model unless its name begins with prs-]
+    #[arg(long, value_name = "MODEL=ROLE,...", value_delimiter = ',', num_args = 1..)]
+    role: Vec<ModelRole>,
     /// Folder for auc.csv, roc.csv, strata.csv, calibration.csv, deciles.csv, distribution.csv, folds.csv, guards.csv and stacked.csv; report.html,
     /// its figures as SVG, `*.gf_genomics.json` and `*_mqc.json` for MultiQC; and run.json
     #[arg(long, value_name = "DIR")]
@@ -33,11 +47,15 @@ pub struct Args {
     /// Model to compare the others to [default: the baseline with the highest AUC on the validation split]
     #[arg(long, value_name = "MODEL")]
     compare_to: Option<String>,
-    /// Cohort table, for families, strata and the guards that need them
+    /// Cohort table: phenotypes and splits that the predictions lack, families, strata, and what guards need
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
-    /// Columns of the cohort table to divide people by, and apoe [default: sex, ancestry or population, and apoe, as far as they are there]
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case)
+    #[arg(long, value_enum, default_value_t = Coding::Auto)]
+    phenotype_coding: Coding,
+    /// Columns of the cohort table to divide people by, and apoe; a column of numbers with more than ten values, such as age, is divided into
+    /// quarters of the people [default: sex, ancestry or population, and apoe, as far as they are there]
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', num_args = 1..)]
     strata: Option<Vec<String>>,
     /// Intervals and tests by so many resamples of families (people of no family by themselves) [default: DeLong's method]
     #[arg(long, value_name = "N")]
@@ -67,6 +85,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let (_claim, record) = (pipeline::claim(&args.out)?, Record::begin(&args.out)?);
     let options = evaluation::Options {
         predictions: args.predictions,
+        layout: ScoreLayout {
+            sample_column: args.sample_column,
+            score_columns: args.score_column,
+            roles: args.role,
+            phenotype_coding: args.phenotype_coding.into(),
+            with_cohort: args.cohort.is_some(),
+        },
         out: args.out,
         compare_to: args.compare_to,
         cohort: args.cohort,
@@ -95,6 +120,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let files: Vec<String> = summary.files.iter().map(|path| path.display().to_string()).collect();
     eprintln!("wrote {}", files.join(", "));
-    summary.left_out().iter().for_each(|line| eprintln!("{line}"));
+    summary.left_out().iter().chain(&summary.readings).for_each(|line| eprintln!("{line}"));
+    eprintln!("report: {}", options.out.join("report.html").display());
     Ok(leakage?)
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::record::Record;
+use crate::words::counted;
 use crate::{
     output, pipeline, score,
     sequence::{self, Policies},
@@ -86,7 +87,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         None => {}
     }
     let n_rows = score::merge(&args.predictions, &args.output)?;
-    eprintln!("{n_rows} rows of {} tables", args.predictions.len());
+    let rows = counted(n_rows, "row", "rows");
+    eprintln!("{rows} of {}", counted(args.predictions.len(), "table", "tables"));
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use anyhow::bail;
 use gf_cohort_schema::ScoreColumn;
 
 use super::{architecture::ArchitectureArgs, cohort_args::CohortArgs, record::Record};
+use crate::words::counted;
 use crate::{
     pipeline::{self, progress},
     training::{self, AdditiveKind, ClassWeights, DeepTerms, DeviceChoice, Options, Ranks, Resume, Schedule},
@@ -173,7 +174,7 @@ fn train(ranks: &Ranks, options: &Options, member: Option<usize>, report_cost: b
     let n = ranks.n();
     if n > 1 && ranks.is_first() {
         let n_people = n * options.schedule.batch_size * options.schedule.accumulate;
-        eprintln!("{n} ranks: a step is {n} times the batch size, {n_people} people");
+        eprintln!("{n} ranks: a step is {n} times the batch size, {}", counted(n_people, "person", "people"));
     }
     match member {
         None => {

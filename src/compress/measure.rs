@@ -9,7 +9,7 @@ use std::{
 };
 
 use candle_core::{Device, Tensor};
-use gf_cohort_schema::{Cohort, CovariateChoice, MissingSamples, Phenotype, Prediction, Split, probability, write_predictions};
+use gf_cohort_schema::{Cohort, CovariateChoice, MissingSamples, Phenotype, Prediction, Role, Split, probability, write_predictions};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, OnCohort};
@@ -110,6 +110,7 @@ impl People {
     /// `predictions.csv` of everyone, as `train` writes it.
     pub fn write_predictions(&self, bundle: &Bundle, folder: &Path) -> Result<(), Error> {
         let rows = self.cohort.people.iter().zip(&self.fold_of).zip(self.logits(bundle)?).map(|((person, &fold), logit)| Prediction {
+            role: Role::SequenceModel,
             sample_id: person.sample_id.clone(),
             model: bundle.config.name.clone(),
             split: person.split,

@@ -8,6 +8,7 @@ use super::{
     roc::OneClass,
     scores::Column,
 };
+use crate::words::counted;
 
 /// What is known of one model's area.
 #[derive(Clone, Debug)]
@@ -85,7 +86,8 @@ impl Area {
             self.reasons.push("interval of no width: all resamples have the same area".to_owned());
         } else if resampled.n_without_a_class(index) > 0 {
             let (without, n) = (resampled.n_without_a_class(index), resampled.n_replicates());
-            self.reasons.push(format!("{without} of {n} resamples lack a class and are left out"));
+            let n = counted(n, "resample", "resamples");
+            self.reasons.push(format!("of {n} those without both classes are left out: {without}"));
         }
     }
 }

@@ -28,7 +28,7 @@ fn files<'a>(predictions: &'a [PathBuf], name: &'a str) -> impl Iterator<Item = 
 pub fn fill_in(rows: &mut [AucRow], predictions: &[PathBuf], scores: &[ScoreRow]) -> Result<(), Error> {
     let costs = costs(predictions)?;
     for row in rows {
-        row.match_rate = scores.iter().find(|score| score.model == row.model).map(|score| score.match_rate);
+        row.match_rate = scores.iter().find(|score| [&score.model, &score.accession].contains(&&row.model)).map(|score| score.match_rate);
         let Some(cost) = costs.get(&row.model) else { continue };
         row.parameters = Some(cost.parameters);
         row.multiplications = Some(cost.multiplications);

@@ -142,6 +142,8 @@ fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
 mod tests {
     use gf_cohort_schema::Split;
 
+    use gf_cohort_schema::Role;
+
     use super::*;
     use crate::evaluation::areas::{areas, placements};
 
@@ -150,7 +152,7 @@ mod tests {
         let is_case: Vec<bool> = (0..n).map(|person| person % 3 == 0).collect();
         let normal = |random: &mut ChaCha8Rng| (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
         let logits: Vec<f64> = is_case.iter().map(|&case| normal(&mut random) + if case { shift } else { 0.0 }).collect();
-        Column::new(Split::Test, &format!("m{seed}"), (0..n).collect(), is_case, logits, vec![0.5; n as usize])
+        Column::new(Split::Test, &format!("m{seed}"), Role::Score, (0..n).collect(), is_case, logits, vec![0.5; n as usize])
     }
 
     #[test]
@@ -181,7 +183,7 @@ mod tests {
         let people: Vec<u32> = (0..450).collect();
         let threefold = |place: &u32| (place / 3) as usize;
         let (is_case, logits) = people.iter().map(threefold).map(|place| (once.is_case[place], once.logits[place])).unzip();
-        let copied = Column::new(Split::Test, "m", people.clone(), is_case, logits, vec![0.5; 450]);
+        let copied = Column::new(Split::Test, "m", Role::Score, people.clone(), is_case, logits, vec![0.5; 450]);
         let width = |families: &[u32]| {
             let resampled = Bootstrap { n_replicates: 1_000, seed: 7, families }.resample(&[&copied]);
             let interval = resampled.interval(0).unwrap();

@@ -4,10 +4,11 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use gf_cohort_schema::{Split, is_baseline, rung};
+use gf_cohort_schema::Split;
 use serde::Serialize;
 
 use super::{Error, areas::placements, scores::Scores};
+use crate::words::counted;
 
 /// The model that the others are compared to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,6 +33,11 @@ pub enum Comparison {
         /// Its name.
         model: String,
     },
+    /// Several baselines, and no validation split to choose between them by.
+    Undecided {
+        /// Their names.
+        baselines: String,
+    },
     /// There is no baseline to compare to.
     None,
 }
@@ -42,7 +48,7 @@ impl Comparison {
     pub fn model(&self) -> Option<&str> {
         match self {
             Self::ByName { model } | Self::OnValidation { model, .. } | Self::OnlyBaseline { model } => Some(model),
-            Self::None => None,
+            Self::Undecided { .. } | Self::None => None,
         }
     }
 }
@@ -53,11 +59,15 @@ impl fmt::Display for Comparison {
             Self::ByName { model } => write!(formatter, "Compared to {model}, as asked for."),
             Self::OnValidation { model, auroc, n_baselines } => write!(
                 formatter,
-                "Compared to {model}: of {n_baselines} baselines the highest AUC on the validation split ({auroc:.3}); \
-                 the test split did not choose it."
+                "Compared to {model}: of {} the highest AUC on the validation split ({auroc:.3}); the test split did not choose it.",
+                counted(*n_baselines, "baseline", "baselines")
             ),
             Self::OnlyBaseline { model } => write!(formatter, "Compared to {model}, the only baseline."),
-            Self::None => write!(formatter, "Compared to nothing: no baseline (a model named prs-...) among the predictions."),
+            Self::Undecided { baselines } => write!(
+                formatter,
+                "Compared to nothing: no validation split decides between the baselines {baselines}; name one with --compare-to."
+            ),
+            Self::None => write!(formatter, "Compared to nothing: no model among the predictions has the role of a baseline."),
         }
     }
 }
@@ -65,7 +75,7 @@ impl fmt::Display for Comparison {
 /// The model asked for, or the best baseline on the validation split. The principal components alone are a probe and never chosen.
 ///
 /// # Errors
-/// No such model; several baselines and no validation split.
+/// No such model.
 pub(super) fn choose(scores: &Scores, compare_to: Option<&str>) -> Result<Comparison, Error> {
     let models = scores.models();
     if let Some(model) = compare_to {
@@ -74,7 +84,8 @@ pub(super) fn choose(scores: &Scores, compare_to: Option<&str>) -> Result<Compar
         }
         return Err(Error::UnknownModel { model: model.to_owned(), available: join(&models) });
     }
-    let baselines: BTreeSet<&str> = models.into_iter().filter(|model| is_baseline(model) && rung(model).is_some()).collect();
+    let of_baselines = scores.columns.iter().filter(|column| column.role.is_baseline());
+    let baselines: BTreeSet<&str> = of_baselines.map(|column| column.model.as_str()).collect();
     let validation_auroc = |model: &str| Some(placements(scores.column(Split::Validation, model)?).ok()?.auroc());
     let aurocs: Vec<(&str, f64)> = baselines.iter().filter_map(|&model| Some((model, validation_auroc(model)?))).collect();
     // Of equal ones the first by name: `max_by` takes the last.
@@ -82,7 +93,7 @@ pub(super) fn choose(scores: &Scores, compare_to: Option<&str>) -> Result<Compar
         _ if baselines.len() == 1 => Ok(Comparison::OnlyBaseline { model: join(&baselines) }),
         Some(&(model, auroc)) => Ok(Comparison::OnValidation { model: model.to_owned(), auroc, n_baselines: baselines.len() }),
         None if baselines.is_empty() => Ok(Comparison::None),
-        None => Err(Error::NoValidation { baselines: join(&baselines) }),
+        None => Ok(Comparison::Undecided { baselines: join(&baselines) }),
     }
 }
 

@@ -6,6 +6,7 @@ use gf_cohort_schema::Split;
 
 use super::roc;
 use crate::output;
+use crate::words::counted;
 
 /// Why an evaluation is not possible.
 #[derive(Debug, thiserror::Error)]
@@ -112,19 +113,45 @@ pub enum Error {
         /// The names there are.
         available: String,
     },
-    /// Several baselines, and nothing to choose between them by.
-    #[error("none of the baselines {baselines} has an AUC on the validation split to choose between them by; name one with --compare-to")]
-    NoValidation {
-        /// Their names.
-        baselines: String,
+    /// Nothing says who is a case.
+    #[error(
+        "{}: sample {sample_id} has no phenotype: {}", path.display(),
+        if *with_cohort { "add a column phenotype to the cohort table (--cohort)" } else { "give the cohort table that has it (--cohort)" }
+    )]
+    NoPhenotype {
+        /// The table of predictions.
+        path: PathBuf,
+        /// The first such sample.
+        sample_id: String,
+        /// There is a cohort table, which has no column `phenotype`.
+        with_cohort: bool,
+    },
+    /// A model of a file lacks people that another model of the file predicts.
+    #[error(
+        "{}: {model} lacks {n_missing} of the {} that {other} predicts in this file (for example {example}): the file may be cut; make it again",
+        path.display(), counted(*n_people, "person", "people")
+    )]
+    Incomplete {
+        /// The file.
+        path: PathBuf,
+        /// The model that lacks people.
+        model: String,
+        /// The model that has them.
+        other: String,
+        /// People that it lacks.
+        n_missing: usize,
+        /// People of the other model.
+        n_people: usize,
+        /// One of those who are missing.
+        example: String,
     },
     /// An option is out of its range.
     #[error("{0}")]
     Option(String),
     /// People who are predicted are not in the cohort.
     #[error(
-        "{}: {n_absent} of the {n_people} people predicted are not in it (for example {example}); give the cohort.csv that the predictions \
-         were made with", path.display()
+        "{}: {n_absent} of the {} predicted {} not in it (for example {example}); give the cohort.csv that the predictions were made with",
+        path.display(), counted(*n_people, "person", "people"), if *n_absent == 1 { "is" } else { "are" }
     )]
     NotInCohort {
         /// The cohort.

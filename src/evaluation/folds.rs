@@ -17,6 +17,7 @@ use super::{
     scores::{HeldOut, Scores},
 };
 use crate::report::p_value;
+use crate::words::counted;
 
 /// The mean difference over all folds, and its test.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -42,7 +43,8 @@ pub struct CorrectedTest {
 impl fmt::Display for CorrectedTest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { model, compared_to, n_folds, mean_delta, df, .. } = self;
-        write!(f, "{model} over {n_folds} folds: mean AUC difference {mean_delta:+.3} to {compared_to}; ")?;
+        let folds = counted(*n_folds, "fold", "folds");
+        write!(f, "{model} over {folds}: mean AUC difference {mean_delta:+.3} to {compared_to}; ")?;
         match self.t.zip(self.p_value) {
             Some((t, p)) => write!(f, "corrected t = {t:.2}, df = {df}, p = {} (Nadeau and Bengio 2003)", p_value(p))?,
             None => write!(f, "no test: all folds differ by the same")?,

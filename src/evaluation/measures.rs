@@ -18,7 +18,7 @@ use crate::{
 
 /// Fills in what is defined; says why the rest is not.
 pub fn fill_in(row: &mut AucRow, column: &Column, prevalence: Option<f64>, reasons: &mut Vec<String>) {
-    row.brier = Some(brier(&column.probabilities, &column.is_case));
+    row.brier = column.has_probabilities.then(|| brier(&column.probabilities, &column.is_case));
     if row.auroc.is_none() {
         return;
     }
@@ -138,6 +138,8 @@ fn mean_and_sd(values: &[f64]) -> (f64, f64) {
 mod tests {
     use gf_cohort_schema::Split;
 
+    use gf_cohort_schema::Role;
+
     use super::*;
     use crate::evaluation::{
         permutation::Permuted,
@@ -157,7 +159,7 @@ mod tests {
 
     fn column(logits: &[f64], is_case: &[bool]) -> Column {
         let probabilities = logits.iter().map(|logit| gf_cohort_schema::probability(*logit)).collect();
-        Column::new(Split::Test, "m", (0..logits.len() as u32).collect(), is_case.to_vec(), logits.to_vec(), probabilities)
+        Column::new(Split::Test, "m", Role::Score, (0..logits.len() as u32).collect(), is_case.to_vec(), logits.to_vec(), probabilities)
     }
 
     #[test]

@@ -73,6 +73,8 @@ mod tests {
     use rand::{SeedableRng, seq::SliceRandom};
     use rand_chacha::ChaCha8Rng;
 
+    use gf_cohort_schema::Role;
+
     use super::*;
     use crate::evaluation::areas::placements;
 
@@ -83,7 +85,9 @@ mod tests {
         let stratum_of: Vec<usize> = (0..n as usize).map(|person| person % 4).collect();
         let logits: Vec<f64> = (0..n).map(|person| f64::from(person * 7_919 % 31 + 5 * (person % 4))).collect();
         let is_case: Vec<bool> = (0..n).map(|person| person * 104_729 % 10 < 2 + 2 * (person % 4)).collect();
-        let column = |is_case: Vec<bool>| Column::new(Split::Test, "m", (0..n).collect(), is_case, logits.clone(), vec![0.5; n as usize]);
+        let column = |is_case: Vec<bool>| {
+            Column::new(Split::Test, "m", Role::Score, (0..n).collect(), is_case, logits.clone(), vec![0.5; n as usize])
+        };
         let exact = Permuted::of(&column(is_case.clone()), &stratum_of, 4).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut sum = 0.0;

@@ -110,12 +110,14 @@ mod tests {
     use gf_cohort_schema::Split;
     use proptest::prelude::*;
 
+    use gf_cohort_schema::Role;
+
     use super::*;
     use crate::evaluation::verdict_oracle::{EXAMPLES, GRID};
 
     fn column(logits: &[f64], is_case: &[bool]) -> Column {
         let n = logits.len() as u32;
-        Column::new(Split::Validation, "m", (0..n).collect(), is_case.to_vec(), logits.to_vec(), vec![0.5; logits.len()])
+        Column::new(Split::Validation, "m", Role::Score, (0..n).collect(), is_case.to_vec(), logits.to_vec(), vec![0.5; logits.len()])
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::{Phenotype, PredictionRef, Split, each_prediction, probability, rung};
+use gf_cohort_schema::{Assigned, Phenotype, Role, ScoreLayout, ScoredRef, ScoredTable, Split, each_score, probability};
 use rayon::prelude::*;
 
 use super::{Error, roc};
+use crate::words::counted;
 
 /// Fewer cases, or controls, are too few to fit a slope on, or to say that probabilities are right (Peduzzi et al. 1996: ten events a parameter).
 const MIN_OF_A_CLASS: usize = 10;
@@ -20,11 +21,14 @@ const MIN_OF_A_CLASS: usize = 10;
 pub(super) struct Scores {
     /// Sorted by sample id.
     pub(super) people: Vec<Person>,
-    /// By split, then by [`rung`] (models without one last), then by name.
+    /// By split, then by the row of the comparison (probes last), then by name.
     pub(super) columns: Vec<Column>,
     /// One a (model, repeat, fold), in this order.
     pub(super) held_out: Vec<HeldOut>,
     pub(super) people_averaged_over_folds: usize,
+    pub(super) unassigned: Unassigned,
+    /// Tables that were read.
+    pub(super) n_files: usize,
 }
 
 /// A person.
@@ -33,6 +37,10 @@ pub(super) struct Person {
     pub(super) sample_id: String,
     pub(super) split: Split,
     pub(super) phenotype: Option<Phenotype>,
+    /// A table of predictions states the split; else it is that of the cohort table.
+    pub(super) states_split: bool,
+    /// A table of predictions states the phenotype.
+    pub(super) states_phenotype: bool,
 }
 
 /// What one model says of the people of one split, in the order of sample ids.
@@ -40,12 +48,15 @@ pub(super) struct Person {
 pub(super) struct Column {
     pub(super) split: Split,
     pub(super) model: String,
+    pub(super) role: Role,
     /// Indices in [`Scores::people`], rising.
     pub(super) people: Vec<u32>,
     pub(super) is_case: Vec<bool>,
     /// Of a person in several folds the mean.
     pub(super) logits: Vec<f64>,
     pub(super) probabilities: Vec<f64>,
+    /// The probabilities are stated: a raw score has none, and those above mean nothing.
+    pub(super) has_probabilities: bool,
     /// Places in the vectors above by rising logit.
     pub(super) order: Vec<u32>,
 }
@@ -62,9 +73,17 @@ pub(super) struct HeldOut {
 }
 
 impl Column {
-    pub(super) fn new(split: Split, model: &str, people: Vec<u32>, is_case: Vec<bool>, logits: Vec<f64>, probabilities: Vec<f64>) -> Self {
+    pub(super) fn new(
+        split: Split,
+        model: &str,
+        role: Role,
+        people: Vec<u32>,
+        is_case: Vec<bool>,
+        logits: Vec<f64>,
+        probabilities: Vec<f64>,
+    ) -> Self {
         let order = roc::by_rising(&logits);
-        Self { split, model: model.to_owned(), people, is_case, logits, probabilities, order }
+        Self { split, model: model.to_owned(), role, people, is_case, logits, probabilities, has_probabilities: true, order }
     }
 
     pub(super) fn n_cases(&self) -> usize {
@@ -79,7 +98,13 @@ impl Column {
     pub(super) fn too_few(&self) -> Option<String> {
         let (n_cases, n_controls) = (self.n_cases(), self.n_controls());
         let is_few = n_cases.min(n_controls) < MIN_OF_A_CLASS;
-        is_few.then(|| format!("{n_cases} cases and {n_controls} controls are too few, {MIN_OF_A_CLASS} of each are needed"))
+        let [cases, controls] = [counted(n_cases, "case", "cases"), counted(n_controls, "control", "controls")];
+        is_few.then(|| format!("{cases} and {controls} are too few, {MIN_OF_A_CLASS} of each are needed"))
+    }
+
+    /// Why probabilities cannot be compared with outcomes.
+    pub(super) fn not_calibrated(&self) -> Option<String> {
+        if self.has_probabilities { self.too_few() } else { Some("the table has scores and no probabilities".to_owned()) }
     }
 
     /// The people of whom `keep` is true.
@@ -93,7 +118,7 @@ impl Column {
         let mut place_of = vec![None; self.people.len()];
         kept.iter().zip(0..).for_each(|(&place, new)| place_of[place] = Some(new));
         let order = self.order.iter().filter_map(|&place| place_of[place as usize]).collect();
-        Self { split: self.split, model: self.model.clone(), people, is_case, logits, probabilities, order }
+        Self { model: self.model.clone(), people, is_case, logits, probabilities, order, ..*self }
     }
 }
 
@@ -101,12 +126,13 @@ impl Column {
 struct Cell {
     /// Index of the person, first by appearance, then by sample id.
     person: u32,
-    /// Index of the model, first by appearance, then by rung and name.
+    /// Index of the model, first by appearance, then by row of the comparison and name.
     model: u32,
     fold: Option<u32>,
     file: u32,
     logit: f64,
-    probability: f64,
+    /// `None` where the file has none.
+    probability: Option<f64>,
 }
 
 /// Texts and their indices, by appearance.
@@ -129,48 +155,188 @@ impl Names {
     }
 }
 
-impl Scores {
-    pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Error> {
-        let (mut ids, mut models) = (Names::default(), Names::default());
-        // Split, phenotype and first file of each person.
-        let mut met: Vec<(Split, Option<Phenotype>, usize)> = Vec::new();
-        let mut cells: Vec<Cell> = Vec::new();
+/// What the files say of a person.
+#[derive(Clone, Copy)]
+struct Met {
+    split: Option<Split>,
+    phenotype: Option<Option<Phenotype>>,
+    /// The first file that says so.
+    file: usize,
+}
+
+/// A model and its role.
+struct Named {
+    name: String,
+    role: Role,
+}
+
+/// The rows of all files, before it is known who is in which split.
+pub(super) struct Rows {
+    /// Sample ids and what is said of them, by appearance.
+    ids: Names,
+    met: Vec<Met>,
+    models: Vec<Named>,
+    cells: Vec<Cell>,
+    /// How each file was read.
+    pub(super) tables: Vec<ScoredTable>,
+}
+
+impl Rows {
+    pub(super) fn read(paths: &[PathBuf], layout: &ScoreLayout) -> Result<Self, Error> {
+        let mut models = Names::default();
+        let mut rows = Self { ids: Names::default(), met: Vec::new(), models: Vec::new(), cells: Vec::new(), tables: Vec::new() };
         for (file, path) in paths.iter().enumerate() {
-            each_prediction(path, |row| {
-                let PredictionRef { split, phenotype, fold, logit, probability, .. } = row;
-                let (person, is_new) = ids.index(row.sample_id);
+            let table = each_score(path, layout, |row| {
+                let (person, is_new) = rows.ids.index(row.sample_id);
                 if is_new {
-                    met.push((split, phenotype, file));
+                    rows.met.push(Met { split: row.split, phenotype: row.phenotype, file });
                 } else {
-                    agree(met[person as usize], &row, path, paths)?;
+                    let met = &mut rows.met[person as usize];
+                    agree(*met, &row, path, paths)?;
+                    (met.split, met.phenotype) = (met.split.or(row.split), met.phenotype.or(row.phenotype));
                 }
-                let (model, _) = models.index(row.model);
-                cells.push(Cell { person, model, fold, file: file as u32, logit, probability });
+                let (model, is_new) = models.index(row.model);
+                if is_new {
+                    rows.models.push(Named { name: row.model.to_owned(), role: row.role });
+                } else if rows.models[model as usize].role != row.role {
+                    return Err(Error::SaidTwice { path: path.clone(), what: "role", model: row.model.to_owned() });
+                }
+                let (fold, logit, probability) = (row.fold, row.score, row.probability);
+                rows.cells.push(Cell { person, model, fold, file: file as u32, logit, probability });
                 Ok::<(), Error>(())
             })?;
+            rows.tables.push(table);
         }
-        let (person_place, ids) = sorted_places(ids.names, Ord::cmp);
-        let place_of_model = |model: &str| rung(model).unwrap_or(u8::MAX);
-        let (model_place, models) = sorted_places(models.names, |a, b| (place_of_model(a), a).cmp(&(place_of_model(b), b)));
-        let mut people: Vec<Person> = ids.into_iter().map(|sample_id| Person { sample_id, split: Split::Train, phenotype: None }).collect();
-        for (&place, (split, phenotype, _)) in person_place.iter().zip(met) {
-            let person = &mut people[place as usize];
-            (person.split, person.phenotype) = (split, phenotype);
+        Ok(rows)
+    }
+
+    /// Whether a split or a phenotype of somebody is only in the cohort table.
+    pub(super) fn lack_something(&self) -> bool {
+        self.met.iter().any(|met| met.split.is_none() || met.phenotype.is_none())
+    }
+
+    /// Takes what the files lack from the cohort table, leaves out those who are in neither, and sorts everything.
+    ///
+    /// # Errors
+    /// No phenotype anywhere; a model without some of the people of its file; a person predicted twice.
+    pub(super) fn with(mut self, assigned: Option<&HashMap<String, Assigned>>, paths: &[PathBuf]) -> Result<Scores, Error> {
+        let mut unassigned = Unassigned::default();
+        let mut places: Vec<Option<u32>> = Vec::with_capacity(self.met.len());
+        let mut people = Vec::new();
+        for (name, met) in self.ids.names.into_iter().zip(&self.met) {
+            let of_cohort = assigned.and_then(|assigned| assigned.get(&name)).copied();
+            let split = met.split.or(of_cohort.and_then(|known| known.split));
+            let phenotype = met.phenotype.or(of_cohort.and_then(|known| known.phenotype));
+            if met.phenotype.is_none() && assigned.is_some() && of_cohort.is_none() {
+                unassigned.not_in_cohort += 1;
+                places.push(None);
+                continue;
+            }
+            let Some(phenotype) = phenotype else {
+                return Err(Error::NoPhenotype { path: paths[met.file].clone(), sample_id: name, with_cohort: assigned.is_some() });
+            };
+            unassigned.without_split += usize::from(split.is_none());
+            places.push(Some(people.len() as u32));
+            people.push(Person {
+                sample_id: name,
+                split: split.unwrap_or(Split::Test),
+                phenotype,
+                states_split: met.split.is_some(),
+                states_phenotype: met.phenotype.is_some(),
+            });
         }
+        self.cells.retain(|cell| places[cell.person as usize].is_some());
+        for cell in &mut self.cells {
+            cell.person = places[cell.person as usize].unwrap_or_default();
+        }
+        require_complete(&self.cells, &people, &self.models, paths)?;
+        Sorted::of(people, self.models, self.cells).scores(paths, unassigned)
+    }
+}
+
+/// People of whom the files say too little.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Unassigned {
+    /// Left out: no phenotype in their file, and no row in the cohort table.
+    pub(super) not_in_cohort: usize,
+    /// Taken for the test split, as no table has a split of them.
+    pub(super) without_split: usize,
+}
+
+/// Every model of a file predicts the same people: else the file was cut, or put together from two.
+fn require_complete(cells: &[Cell], people: &[Person], models: &[Named], paths: &[PathBuf]) -> Result<(), Error> {
+    let mut keys: Vec<(u32, u32, u32)> = cells.iter().map(|cell| (cell.file, cell.model, cell.person)).collect();
+    keys.par_sort_unstable();
+    keys.dedup();
+    let people_of = |keys: &[(u32, u32, u32)]| keys.iter().map(|(.., person)| *person).collect::<Vec<u32>>();
+    for of_file in keys.chunk_by(|a, b| a.0 == b.0) {
+        let of_models: Vec<&[(u32, u32, u32)]> = of_file.chunk_by(|a, b| a.1 == b.1).collect();
+        let Some(most) = of_models.iter().max_by_key(|of_model| of_model.len()) else { continue };
+        let everyone = people_of(most);
+        for of_model in &of_models {
+            let here = people_of(of_model);
+            let missing: Vec<u32> = everyone.iter().filter(|person| here.binary_search(person).is_err()).copied().collect();
+            if let Some(&example) = missing.first() {
+                return Err(Error::Incomplete {
+                    path: paths[of_model[0].0 as usize].clone(),
+                    model: models[of_model[0].1 as usize].name.clone(),
+                    other: models[most[0].1 as usize].name.clone(),
+                    n_missing: missing.len(),
+                    n_people: everyone.len(),
+                    example: people[example as usize].sample_id.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// People, models and rows in the order of the tables that are written.
+struct Sorted {
+    people: Vec<Person>,
+    models: Vec<Named>,
+    cells: Vec<Cell>,
+}
+
+impl Sorted {
+    fn of(unsorted: Vec<Person>, models: Vec<Named>, mut cells: Vec<Cell>) -> Self {
+        let ids = unsorted.iter().map(|person| person.sample_id.clone()).collect();
+        let (person_place, _) = sorted_places(ids, Ord::cmp);
+        let roles: HashMap<String, Role> = models.iter().map(|model| (model.name.clone(), model.role)).collect();
+        let place_of_model = |model: &str| row_of(roles[model]);
+        let names = models.into_iter().map(|model| model.name).collect();
+        let (model_place, names) = sorted_places(names, |a, b| (place_of_model(a), a).cmp(&(place_of_model(b), b)));
+        let models = names.into_iter().map(|name| Named { role: roles[&name], name }).collect();
+        let mut placed: Vec<(u32, Person)> = person_place.iter().copied().zip(unsorted).collect();
+        placed.par_sort_unstable_by_key(|(place, _)| *place);
+        let people: Vec<Person> = placed.into_iter().map(|(_, person)| person).collect();
         for cell in &mut cells {
             (cell.person, cell.model) = (person_place[cell.person as usize], model_place[cell.model as usize]);
         }
         cells.par_sort_by_key(|cell| (people[cell.person as usize].split, cell.model, cell.person, cell.fold, cell.file));
+        Self { people, models, cells }
+    }
+
+    fn scores(self, paths: &[PathBuf], unassigned: Unassigned) -> Result<Scores, Error> {
+        let Self { people, models, mut cells } = self;
         cells.dedup_by(|second, first| is_same_additive(first, second, &models));
         let repeats = repeats(&cells);
         refuse_double(&cells, &repeats, &people, &models, paths)?;
         // The check for double rows needs everyone; the comparison is of people whose phenotype is known.
         cells.retain(|cell| people[cell.person as usize].phenotype.is_some());
-        let scores = Self { held_out: held_out(&cells, &repeats, &models), people, ..Self::default() };
+        let scores =
+            Scores { held_out: held_out(&cells, &repeats, &models), people, unassigned, n_files: paths.len(), ..Scores::default() };
         Ok(scores.with_columns(&cells, &models))
     }
+}
 
-    fn with_columns(mut self, cells: &[Cell], models: &[String]) -> Self {
+/// Row of the comparison, or behind all of them.
+fn row_of(role: Role) -> u8 {
+    role.rung().unwrap_or(u8::MAX)
+}
+
+impl Scores {
+    fn with_columns(mut self, cells: &[Cell], models: &[Named]) -> Self {
         let of_column: Vec<&[Cell]> = cells.chunk_by(|a, b| a.model == b.model && self.split(a.person) == self.split(b.person)).collect();
         self.columns = of_column.par_iter().map(|cells| self.column_of(cells, &models[cells[0].model as usize])).collect();
         let several = cells.chunk_by(|a, b| a.model == b.model && a.person == b.person).filter(|cells| cells.len() > 1);
@@ -178,21 +344,24 @@ impl Scores {
         self
     }
 
-    fn column_of(&self, cells: &[Cell], model: &str) -> Column {
+    fn column_of(&self, cells: &[Cell], model: &Named) -> Column {
         let (mut people, mut is_case, mut logits, mut probabilities) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let has_probabilities = cells.iter().all(|cell| cell.probability.is_some());
         for cells in cells.chunk_by(|a, b| a.person == b.person) {
             people.push(cells[0].person);
             is_case.push(self.is_case(cells[0].person));
             let logit = cells.iter().map(|cell| cell.logit).sum::<f64>() / cells.len() as f64;
             logits.push(logit);
-            probabilities.push(if cells.len() == 1 { cells[0].probability } else { probability(logit) });
+            let stated = cells[0].probability.filter(|_| cells.len() == 1);
+            probabilities.push(stated.unwrap_or_else(|| probability(logit)));
         }
-        Column::new(self.split(people[0]), model, people, is_case, logits, probabilities)
+        let column = Column::new(self.split(people[0]), &model.name, model.role, people, is_case, logits, probabilities);
+        Column { has_probabilities, ..column }
     }
 
     /// Puts a model's column where it belongs.
     pub(super) fn insert(&mut self, column: Column) {
-        let key = |column: &Column| (column.split, rung(&column.model).unwrap_or(u8::MAX), column.model.clone());
+        let key = |column: &Column| (column.split, row_of(column.role), column.model.clone());
         let place = self.columns.partition_point(|other| key(other) < key(&column));
         self.columns.insert(place, column);
     }
@@ -263,9 +432,12 @@ fn sorted_places(names: Vec<String>, order: impl Fn(&str, &str) -> std::cmp::Ord
 }
 
 /// Bundles with the same additive term next to different deep terms all write its predictions: the same ones are taken once.
-fn is_same_additive(first: &Cell, second: &Cell, models: &[String]) -> bool {
+fn is_same_additive(first: &Cell, second: &Cell, models: &[Named]) -> bool {
     let same_key = (first.person, first.model, first.fold) == (second.person, second.model, second.fold);
-    same_key && first.file != second.file && models[first.model as usize] == "additive" && first.logit.to_bits() == second.logit.to_bits()
+    same_key
+        && first.file != second.file
+        && models[first.model as usize].name == "additive"
+        && first.logit.to_bits() == second.logit.to_bits()
 }
 
 /// 1-based number of a file among those that have folds of a model.
@@ -280,7 +452,7 @@ fn refuse_double(
     cells: &[Cell],
     repeats: &HashMap<(u32, u32), usize>,
     people: &[Person],
-    models: &[String],
+    models: &[Named],
     paths: &[PathBuf],
 ) -> Result<(), Error> {
     let same_key = |a: &Cell, b: &Cell| (a.person, a.model, a.fold) == (b.person, b.model, b.fold);
@@ -288,7 +460,7 @@ fn refuse_double(
         path: paths[second.file as usize].clone(),
         first_path: paths[first.file as usize].clone(),
         sample_id: people[second.person as usize].sample_id.clone(),
-        model: models[second.model as usize].clone(),
+        model: models[second.model as usize].name.clone(),
         fold: second.fold.map_or(String::new(), |fold| format!(", fold {fold}")),
     };
     // By model and two files: the first pair with the same key, and whether all such pairs say the same.
@@ -309,7 +481,7 @@ fn refuse_double(
     copied.map_or(Ok(()), |(_, (first, second, _))| Err(predicted_twice(first, second)))
 }
 
-fn held_out(cells: &[Cell], repeats: &HashMap<(u32, u32), usize>, models: &[String]) -> Vec<HeldOut> {
+fn held_out(cells: &[Cell], repeats: &HashMap<(u32, u32), usize>, models: &[Named]) -> Vec<HeldOut> {
     if repeats.is_empty() {
         return Vec::new();
     }
@@ -320,25 +492,22 @@ fn held_out(cells: &[Cell], repeats: &HashMap<(u32, u32), usize>, models: &[Stri
     let of_fold = of_fold.map(|cells| {
         let (model, repeat, fold) = cells[0].0;
         let (people, logits) = cells.iter().map(|(_, cell)| (cell.person, cell.logit)).unzip();
-        HeldOut { model: models[model as usize].clone(), repeat, fold, people, logits }
+        HeldOut { model: models[model as usize].name.clone(), repeat, fold, people, logits }
     });
     of_fold.collect()
 }
 
-/// One person has one split and one phenotype in all files.
-fn agree(first: (Split, Option<Phenotype>, usize), row: &PredictionRef<'_>, path: &Path, paths: &[PathBuf]) -> Result<(), Error> {
-    let (split, phenotype, file) = first;
-    let said = |phenotype: Option<Phenotype>| phenotype.map_or("of unknown phenotype".to_owned(), |phenotype| phenotype.to_string());
-    let (here, there) = if split != row.split {
-        (format!("in split {}", row.split), format!("in split {split}"))
-    } else if phenotype != row.phenotype {
-        (said(row.phenotype), said(phenotype))
-    } else {
-        return Ok(());
+/// One person has one split and one phenotype in all files that state them.
+fn agree(met: Met, row: &ScoredRef<'_>, path: &Path, paths: &[PathBuf]) -> Result<(), Error> {
+    let stated = |phenotype: Option<Phenotype>| phenotype.map_or("of unknown phenotype".to_owned(), |phenotype| phenotype.to_string());
+    let (here, there) = match (met.split.zip(row.split), met.phenotype.zip(row.phenotype)) {
+        (Some((first, other)), _) if first != other => (format!("in split {other}"), format!("in split {first}")),
+        (_, Some((first, other))) if first != other => (stated(other), stated(first)),
+        _ => return Ok(()),
     };
     Err(Error::Contradiction {
         path: path.to_path_buf(),
-        first_path: paths[file].clone(),
+        first_path: paths[met.file].clone(),
         sample_id: row.sample_id.to_owned(),
         here,
         there,

@@ -10,7 +10,7 @@
 
 use std::path::Path;
 
-use gf_cohort_schema::{STACKED, Split, nine_significant_digits, probability, rung};
+use gf_cohort_schema::{Role, STACKED, Split, nine_significant_digits, probability};
 use serde::Serialize;
 
 use super::{
@@ -54,7 +54,8 @@ pub fn add(scores: &mut Scores) -> Result<Stacked, String> {
     let logits: Vec<f64> =
         prs_test.logits.iter().zip(&sequence_test.logits).map(|(a, b)| intercept + of_prs * a + of_sequence * b).collect();
     let probabilities = logits.iter().map(|logit| probability(*logit)).collect();
-    let column = Column::new(Split::Test, STACKED, prs_test.people.clone(), prs_test.is_case.clone(), logits, probabilities);
+    let (people, is_case) = (prs_test.people.clone(), prs_test.is_case.clone());
+    let column = Column::new(Split::Test, STACKED, Role::Stacked, people, is_case, logits, probabilities);
     let names = ["intercept".to_owned(), prs.model.clone(), sequence.model.clone()];
     let terms = names.into_iter().zip(both.coefficients).zip(both.standard_errors).map(|((name, value), error)| (name, value, error));
     let stacked = Stacked { terms: terms.collect(), n_validation: prs.people.len(), shrinkage: both.shrinkage, is_firth: both.is_firth };
@@ -77,7 +78,7 @@ pub fn write(path: &Path, stacked: &Stacked) -> Result<(), output::Error> {
 /// The best polygenic score (row 2, or row 3 where there is no row 2) and the best sequence model (row 4), by AUROC on the validation split.
 fn predictors(scores: &Scores) -> Result<(Column, Column), String> {
     let best = |row: u8| {
-        let of_row = scores.in_split(Split::Validation).iter().filter(|column| rung(&column.model) == Some(row));
+        let of_row = scores.in_split(Split::Validation).iter().filter(|column| column.role.rung() == Some(row));
         let with_area = of_row.filter_map(|column| Some((placements(column).ok()?.auroc(), column)));
         // Of equal ones the first.
         with_area.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, column)| column.clone())

@@ -1,7 +1,7 @@
 //! The same comparison among people who are alike: by sex, ancestry, APOE genotype.
 //!
 //! Input -> output: scores, the columns of `cohort.csv` and `apoe.csv` -> rows of `strata.csv`. People whose cell is empty are a level of their
-//! own, `unknown`.
+//! own, `unknown`. A column of numbers with more than ten values, such as age, is divided into quarters of the people.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -21,8 +21,14 @@ pub const ANCESTRY: [&str; 7] = ["ancestry", "genetic_ancestry", "superpop", "su
 /// The column of `apoe.csv`.
 const APOE: &str = "apoe";
 const UNKNOWN: &str = "unknown";
-/// More are no strata but a measurement, or names of people.
+/// More are names of people, or another text that does not group them.
 const MAX_LEVELS: usize = 50;
+/// A column of numbers with more values is a measurement, such as age, and no code, such as a centre's number.
+const MAX_CODES: usize = 10;
+/// Groups of people that a measurement is divided into.
+const QUARTERS: usize = 4;
+/// Cells of a column of numbers that mean that nothing is known.
+const MISSING: [&str; 5] = ["NA", "NaN", ".", "null", "-9"];
 
 /// What is known of the people predicted.
 #[derive(Default)]
@@ -47,7 +53,7 @@ impl Table {
 /// People divided by one characteristic.
 pub struct Stratum {
     pub name: String,
-    /// Sorted.
+    /// Sorted by text, or by number.
     pub levels: Vec<String>,
     /// Index of the level of each person of [`Scores::people`].
     pub level_of: Vec<usize>,
@@ -89,14 +95,50 @@ impl Known {
         ANCESTRY.into_iter().find(|name| self.cohort.as_ref().is_some_and(|cohort| cohort.table.column(name).is_some()))
     }
 
-    /// People by the levels of a column.
+    /// People by the levels of a column; a column of many numbers has a level for each quarter of the people.
     pub fn stratum(&self, name: &str) -> Option<Stratum> {
         let cells = self.cells(name)?;
+        if let Some(quarters) = quarters(&cells) {
+            return Some(Stratum { name: name.to_owned(), ..quarters });
+        }
         let levels: BTreeSet<&str> = cells.iter().map(|cell| cell.unwrap_or(UNKNOWN)).collect();
         let levels: Vec<&str> = levels.into_iter().collect();
         let level_of = cells.iter().map(|cell| levels.binary_search(&cell.unwrap_or(UNKNOWN)).unwrap_or_default()).collect();
         Some(Stratum { name: name.to_owned(), levels: levels.into_iter().map(str::to_owned).collect(), level_of })
     }
+}
+
+/// Quarters of the people by a column of numbers with more than [`MAX_CODES`] values; `None` for other columns.
+fn quarters(cells: &[Option<&str>]) -> Option<Stratum> {
+    let is_missing = |cell: &str| MISSING.iter().any(|missing| cell.eq_ignore_ascii_case(missing));
+    let known: Vec<Option<&str>> = cells.iter().map(|cell| cell.filter(|cell| !is_missing(cell))).collect();
+    let number = |cell: &str| cell.parse::<f64>().ok().filter(|number| number.is_finite());
+    let values: Vec<Option<f64>> = known.iter().map(|cell| cell.and_then(number)).collect();
+    let is_text = known.iter().zip(&values).any(|(cell, value)| cell.is_some() && value.is_none());
+    let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let mut ends: Vec<f64> = (1..QUARTERS).filter_map(|quarter| sorted.get(quarter * sorted.len() / QUARTERS)).copied().collect();
+    ends.dedup();
+    sorted.dedup();
+    if is_text || sorted.len() <= MAX_CODES {
+        return None;
+    }
+    // The least value begins no quarter of its own.
+    ends.retain(|end| *end > sorted[0]);
+    let mut levels: Vec<String> = match (ends.first(), ends.last()) {
+        (Some(first), Some(last)) => {
+            let between = ends.windows(2).map(|pair| format!("{} to below {}", pair[0], pair[1]));
+            std::iter::once(format!("below {first}")).chain(between).chain([format!("{last} or more")]).collect()
+        }
+        _ => vec!["all".to_owned()],
+    };
+    let unknown = levels.len();
+    let level_of: Vec<usize> =
+        values.iter().map(|value| value.map_or(unknown, |value| ends.partition_point(|end| *end <= value))).collect();
+    if level_of.contains(&unknown) {
+        levels.push(UNKNOWN.to_owned());
+    }
+    Some(Stratum { name: String::new(), levels, level_of })
 }
 
 /// The strata asked for; by default sex, ancestry and APOE as far as they are known.
@@ -110,7 +152,13 @@ pub fn choose(asked: Option<&[String]>, known: &Known) -> Result<Vec<Stratum>, E
     for name in names {
         match known.stratum(&name) {
             Some(stratum) if stratum.levels.len() > MAX_LEVELS => {
-                return Err(Error::NoStratum { name, reason: format!("has {} levels, more than {MAX_LEVELS}", stratum.levels.len()) });
+                return Err(Error::NoStratum {
+                    name,
+                    reason: format!(
+                        "has {} different texts, more than {MAX_LEVELS}: name a column that groups people, or one of numbers",
+                        stratum.levels.len()
+                    ),
+                });
             }
             Some(stratum) => strata.push(stratum),
             None if asked.is_some() => {

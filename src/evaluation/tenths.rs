@@ -113,6 +113,8 @@ mod tests {
     use gf_cohort_schema::{Split, probability};
     use proptest::prelude::*;
 
+    use gf_cohort_schema::Role;
+
     use super::*;
     use crate::evaluation::verdict_oracle::EXAMPLES;
 
@@ -122,7 +124,7 @@ mod tests {
 
     fn column(logits: &[f64], is_case: &[bool]) -> Column {
         let probabilities = logits.iter().map(|logit| probability(*logit)).collect();
-        Column::new(Split::Test, "m", (0..logits.len() as u32).collect(), is_case.to_vec(), logits.to_vec(), probabilities)
+        Column::new(Split::Test, "m", Role::Score, (0..logits.len() as u32).collect(), is_case.to_vec(), logits.to_vec(), probabilities)
     }
 
     #[test]

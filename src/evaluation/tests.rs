@@ -30,7 +30,7 @@ impl Study {
 
     fn file(mut self, name: &str, rows: &[String]) -> Self {
         let path = self.folder.path().join(name);
-        fs::write(&path, format!("{}\n{}\n", PREDICTION_COLUMNS.join(","), rows.join("\n"))).unwrap();
+        fs::write(&path, format!("{}\n{}\n", PREDICTION_COLUMNS[..7].join(","), rows.join("\n"))).unwrap();
         self.options.predictions.push(path);
         self
     }
@@ -185,7 +185,8 @@ fn several_folds_of_one_person_are_averaged_and_counted() {
 #[test]
 fn what_to_compare_to_can_be_named_and_must_be_there() {
     let mut study = Study::new().model("prs-a", &four("test", POOR)).model("prs-b", &four("test", GOOD));
-    assert!(study.message().contains("none of the baselines prs-a, prs-b has an AUC on the validation split"));
+    let comparison = study.run().unwrap().comparison.to_string();
+    assert!(comparison.contains("no validation split decides between the baselines prs-a, prs-b; name one with --compare-to"));
     study.options.compare_to = Some("prs-b".to_owned());
     assert_eq!(study.run().unwrap().verdict.rows[0].compared_to.as_deref(), Some("prs-b"));
     study.options.compare_to = Some("prs-c".to_owned());
@@ -308,11 +309,155 @@ fn strata_are_columns_of_the_cohort_and_of_apoe() {
     assert!(rows.last().unwrap().reason.as_deref().unwrap().contains("AUC undefined with 0 cases"));
 
     study.options.strata = Some(vec!["age".to_owned()]);
-    assert!(study.message().contains("stratum `age` has 180 levels, more than 50"), "{}", study.message());
+    let rows = study.run().unwrap().verdict.strata;
+    let of_test = rows.iter().filter(|row| row.split == Split::Test && row.model == "prs-a");
+    let quarters: Vec<(&str, usize)> = of_test.map(|row| (row.level.as_str(), row.n_cases + row.n_controls)).collect();
+    assert_eq!(quarters, [("90 to below 135", 15), ("135 or more", 45)], "those of everyone predicted");
+    study.options.strata = Some(vec!["sample_id".to_owned()]);
+    assert!(study.message().contains("stratum `sample_id` has 180 different texts, more than 50"), "{}", study.message());
     study.options.strata = Some(vec!["ancestry".to_owned()]);
     assert!(study.message().contains("stratum `ancestry` is not there"), "{}", study.message());
     fs::write(&path, "sample_id,phenotype,split\nR000,case,train\n").unwrap();
     assert!(study.message().contains("179 of the 180 people predicted are not in it (for example R001)"), "{}", study.message());
+}
+
+/// `cohort.csv` of [`many`] with a further column.
+fn cohort_of_many(n: usize, name: &str, cell: impl Fn(usize, &str) -> String) -> String {
+    let people = many(n, 0.0, 1);
+    let line = |(number, (id, split, phenotype, _)): (usize, &(String, &str, &str, f64))| {
+        format!("{id},{phenotype},{split},{}\n", cell(number, phenotype))
+    };
+    format!("sample_id,phenotype,split,{name}\n{}", people.iter().enumerate().map(line).collect::<String>())
+}
+
+#[test]
+fn scores_of_another_program_get_phenotype_and_split_from_the_cohort() {
+    let rows = many(60, 0.8, 1);
+    let own = Study::new().model("prs-a", &borrowed(&rows)).run().unwrap();
+    let scores = rows.iter().map(|(id, .., score)| format!("{id}\t{id}\t-9\t10\t4\t0.5\t{score}\n")).collect::<String>();
+    let header = "#FID\tIID\tPHENO1\tALLELE_CT\tNAMED_ALLELE_DOSAGE_SUM\tAD_AVG\tAD_SUM\n";
+    let mut study = Study::new();
+    let path = study.folder.path().join("scores.sscore");
+    fs::write(&path, format!("{header}{scores}stranger\tstranger\t-9\t10\t4\t0.5\t1\n")).unwrap();
+    let cohort = study.folder.path().join("cohort.csv");
+    fs::write(&cohort, cohort_of_many(60, "age", |number, _| number.to_string())).unwrap();
+    study.options.predictions = vec![path.clone()];
+    study.options.cohort = Some(cohort);
+    let found = study.run().unwrap();
+    let aucs = |summary: &Summary| summary.verdict.rows.iter().map(|row| (row.split, row.auroc, row.row)).collect::<Vec<_>>();
+    assert_eq!(aucs(&found), aucs(&own));
+    let last = found.verdict.rows.last().unwrap();
+    assert_eq!((last.model.as_str(), last.brier, last.calibration_slope), ("AD", None, None), "a score is no probability");
+    assert!(last.reason.as_ref().unwrap().contains("calibration undefined: the table has scores and no probabilities"), "{last:?}");
+    assert!(found.verdict.calibration.is_empty() && !found.verdict.deciles.is_empty());
+    let readings = found.readings.join("\n");
+    for expected in
+        ["scores are those of 1 column: AD_SUM", "AD is read as score (--role AD=ROLE", "1 person not in the cohort table left out"]
+    {
+        assert!(readings.contains(expected), "{readings}");
+    }
+    let verdict_of = |name: &str| found.verdict.guards.iter().find(|row| row.guard == name).unwrap().verdict;
+    for guard in ["person-in-two-splits", "phenotype-differs", "identical-scores"] {
+        assert_eq!(verdict_of(guard), GuardVerdict::NotRun, "{guard} had nothing to compare");
+    }
+    study.options.cohort = None;
+    fs::write(&path, "IID score\nA 1\n").unwrap();
+    assert!(study.message().contains("scores.sscore: sample A has no phenotype: give the cohort table that has it (--cohort)"));
+}
+
+#[test]
+fn a_cohort_that_is_all_test_needs_neither_split_nor_validation() {
+    let scores: String = many(40, 1.0, 1).iter().map(|(id, _, _, score)| format!("{id},{score}\n")).collect();
+    let cohort: String = many(40, 1.0, 1).iter().map(|(id, _, phenotype, _)| format!("{id},{phenotype}\n")).collect();
+    let mut study = Study::new();
+    let at = |name: &str| study.folder.path().join(name);
+    fs::write(at("PGS000001.csv"), format!("sample_id,score\n{scores}")).unwrap();
+    fs::write(at("PGS000002.csv"), format!("sample_id,score\n{}", scores.replace(",-", ",0"))).unwrap();
+    fs::write(at("cohort.csv"), format!("sample_id,phenotype\n{cohort}")).unwrap();
+    (study.options.predictions, study.options.cohort) = (vec![at("PGS000001.csv"), at("PGS000002.csv")], Some(at("cohort.csv")));
+    let summary = study.run().unwrap();
+    let rows: Vec<(&str, Split, usize)> = summary.verdict.rows.iter().map(|row| (row.model.as_str(), row.split, row.n_cases)).collect();
+    assert_eq!(rows, [("PGS000001", Split::Test, 60), ("PGS000002", Split::Test, 60)]);
+    assert!(summary.readings.iter().any(|said| said.contains("no table has a split of 120 people: taken for the test split")));
+}
+
+#[test]
+fn a_role_is_stated_by_the_table_or_an_option_and_not_by_a_prefix() {
+    let lines = |model: &str, role: &str, seed: u64| -> Vec<String> {
+        many(60, 0.8, seed).iter().map(|row| format!("{},{role}", line(model, "", borrowed(std::slice::from_ref(row))[0]))).collect()
+    };
+    let mut study = Study::new();
+    let header = PREDICTION_COLUMNS.join(",");
+    for (name, role, seed) in [("ldpred2", "score", 1), ("prs-deep", "sequence-model", 2)] {
+        let path = study.folder.path().join(format!("{name}.csv"));
+        fs::write(&path, format!("{header}\n{}\n", lines(name, role, seed).join("\n"))).unwrap();
+        study.options.predictions.push(path);
+    }
+    let summary = study.run().unwrap();
+    assert_eq!(summary.comparison, Comparison::OnlyBaseline { model: "ldpred2".into() });
+    assert!(summary.readings.is_empty(), "{:?}", summary.readings);
+    let row_of = |summary: &Summary, model: &str| summary.verdict.rows.iter().find(|row| row.model == model).unwrap().row;
+    assert_eq!((row_of(&summary, "ldpred2"), row_of(&summary, "prs-deep")), (Some(3), Some(4)));
+    study.options.layout.roles = vec!["ldpred2=covariates".parse().unwrap()];
+    assert_eq!(row_of(&study.run().unwrap(), "ldpred2"), Some(0));
+}
+
+#[test]
+fn a_file_that_was_cut_is_refused() {
+    let rows = many(60, 0.8, 1);
+    let of_model = |model: &str| -> Vec<String> { borrowed(&rows).iter().map(|row| line(model, "", *row)).collect() };
+    let both = [of_model("prs-a"), of_model("linformer")].concat();
+    // At the end of a line: the last model lacks people.
+    let cut = Study::new().file("p.csv", &both[..both.len() - 3]);
+    let expected = "p.csv: linformer lacks 3 of the 180 people that prs-a predicts in this file (for example T057): the file may be cut";
+    assert!(cut.message().contains(expected), "{}", cut.message());
+    // In the middle of a number.
+    let whole = Study::new().file("p.csv", &both);
+    let path = &whole.options.predictions[0];
+    let text = fs::read_to_string(path).unwrap();
+    fs::write(path, &text[..text.len() - 3]).unwrap();
+    assert!(whole.message().contains("p.csv: the last line has no line break"), "{}", whole.message());
+    // Two files without a baseline are held to the same people too.
+    let apart = Study::new().file("a.csv", &of_model("linformer")).file("b.csv", &of_model("primer")[..100].to_vec());
+    assert!(apart.message().contains("were not run on the same people"), "{}", apart.message());
+}
+
+#[test]
+fn principal_components_of_the_cohort_are_compared_with_even_if_they_are_no_covariates() {
+    let study = |shift: f64| {
+        let mut study = Study::new().model("prs-a", &borrowed(&many(100, 0.6, 1)));
+        let path = study.folder.path().join("cohort.csv");
+        let noise = many(100, shift, 7);
+        fs::write(&path, cohort_of_many(100, "PC1", |number, _| noise[number].3.to_string())).unwrap();
+        study.options.cohort = Some(path);
+        study.run().unwrap().verdict.guards.into_iter().find(|row| row.guard == "stratification").unwrap()
+    };
+    let confounded = study(2.0);
+    assert_eq!((confounded.verdict, confounded.subject.as_str()), (GuardVerdict::Fail, "prs-a"), "{confounded:?}");
+    let harmless = study(0.0);
+    assert!(harmless.verdict == GuardVerdict::Pass && harmless.finding.contains("not above 0.5"), "{harmless:?}");
+    let without = Study::new().model("prs-a", &borrowed(&many(100, 0.6, 1))).run().unwrap();
+    let row = without.verdict.guards.iter().find(|row| row.guard == "stratification").unwrap();
+    assert!(row.verdict == GuardVerdict::NotRun && row.finding.contains("PC1, PC2, ... (--cohort)"), "{row:?}");
+}
+
+#[test]
+fn own_baselines_that_agree_are_not_accused() {
+    let rows = many(60, 0.8, 1);
+    let study = Study::new().model("prs-ct", &borrowed(&rows)).model("prs-elastic-net", &borrowed(&rows));
+    let guards = study.run().unwrap().verdict.guards;
+    let identical: Vec<_> = guards.iter().filter(|row| row.guard == "identical-scores").collect();
+    assert!(identical.iter().all(|row| row.verdict == GuardVerdict::Pass), "{identical:?}");
+    assert!(identical[0].finding.contains("predicts the same as prs-ct for all 60 people: the two baselines count as one"));
+}
+
+#[test]
+fn one_of_something_is_in_the_singular() {
+    let one = |split: &'static str, id: &'static str, phenotype: &'static str| (id, split, phenotype, 1.0);
+    let rows = [four("test", GOOD), vec![one("validation", "V1", "case")]].concat();
+    let summary = Study::new().model("m", &rows).run().unwrap();
+    let reason = summary.verdict.rows[0].reason.as_deref().unwrap();
+    assert!(reason.contains("AUC undefined with 1 case and 0 controls"), "{reason}");
 }
 
 /// Lines of a model with folds: person `n` of the training and validation splits is in fold `n % 5` plus `repeat`.

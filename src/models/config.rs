@@ -280,6 +280,17 @@ pub struct Config {
 }
 
 impl Config {
+    /// Refuses an architecture that makes no sense whatever the data.
+    ///
+    /// # Errors
+    /// Names the size or the axis.
+    pub fn check(architecture: &Architecture) -> Result<()> {
+        let loci = vec![LocusShape { name: String::new(), n_slots: 1 }];
+        let config = Self { architecture: architecture.clone(), vocab_size: 1, loci, n_covariates: 0 };
+        architecture.check_unused()?;
+        config.validate()
+    }
+
     pub(super) fn validate(&self) -> Result<()> {
         let Architecture { hidden, layers, heads, projected_length, feed_forward, hash_bits, rank, .. } = self.architecture;
         if [hidden, layers, heads, projected_length, feed_forward, hash_bits, self.vocab_size].contains(&0) {

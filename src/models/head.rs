@@ -8,6 +8,7 @@ use candle_core::{D, Result, Tensor, bail};
 
 use super::Config;
 use crate::nn::{Activation, Init, Parameters, activation_with_bias, linear};
+use crate::words::counted;
 
 /// A two-layer classifier.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Head {
         match covariates {
             Some(covariates) if covariates.dim(1)? == self.n_covariates => features.push(covariates.clone()),
             None if self.n_covariates == 0 => {}
-            _ => bail!("the model was made for {} covariates", self.n_covariates),
+            _ => bail!("the model was made for {}", counted(self.n_covariates, "covariate", "covariates")),
         }
         let features = Tensor::cat(&features, D::Minus1)?;
         let hidden = activation_with_bias(&linear(&features, &self.hidden)?, &self.hidden_bias, Activation::Gelu)?;

@@ -15,6 +15,7 @@ use super::{
     pair_slots::{PairSlot, TokenNumbers},
 };
 use crate::nn::Parameters;
+use crate::words::counted;
 
 /// Encodes haplotypes and classifies samples: a single network, or a [`RiskModel`].
 pub trait Predictor {
@@ -200,7 +201,7 @@ impl RiskModel {
                 Ok(Some((logits + covariates.broadcast_mul(&coefficients)?.sum(D::Minus1)?)?))
             }
             None if additive.covariates.is_empty() => Ok(Some(logits)),
-            _ => bail!("the model was made for {} covariates", additive.covariates.len()),
+            _ => bail!("the model was made for {}", counted(additive.covariates.len(), "covariate", "covariates")),
         }
     }
 

@@ -7,9 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::plan::{Data, Plan, Source};
-use crate::{prs, sequence, training};
 use anyhow::{anyhow, bail};
+use gf_cohort_schema::{Characteristics, Cohort, STACKED};
+
+use super::plan::{Data, Plan, Source};
+use crate::words::counted;
+use crate::{evaluation, prs, sequence, simulate, training};
 
 /// What was found of one stage's inputs.
 pub struct Finding {
@@ -34,7 +37,7 @@ pub fn check(pipeline: &Path) -> anyhow::Result<()> {
     }
     match findings.iter().filter(|finding| finding.found.is_err()).count() {
         0 => Ok(()),
-        n => bail!("{}: {n} of {} checks failed", pipeline.display(), findings.len()),
+        n => bail!("{}: {n} of {} failed", pipeline.display(), counted(findings.len(), "check", "checks")),
     }
 }
 
@@ -44,22 +47,36 @@ pub fn findings(plan: &Plan, data: &Data, out: &Path, records: bool) -> Vec<Find
     let mut add = |stage: &str, found: anyhow::Result<String>| findings.push(Finding { stage: stage.into(), found });
     // None where it is still to be simulated: that one has both classes.
     let mut cohort = None;
-    if matches!(plan.source, Source::Data(_)) {
-        match data.people() {
+    match &plan.source {
+        Source::Simulate(options) => {
+            let found = simulate::check(options).map_err(anyhow::Error::from);
+            add("0-cohort", found.map(|()| "its options make sense".into()));
+        }
+        Source::Data(_) => match data.people() {
             Ok(people) => {
                 cohort = Some(people);
                 add("1-sequences", sequences(plan, data, out, records));
             }
             Err(error) => add("1-sequences", Err(error)),
-        }
+        },
     }
     add("2-tokens", tokens(plan));
     for model in &plan.models {
         let found = training::check(&model.options(data, out, out), cohort.as_ref());
         add(&format!("3-models/{}", model.name()), found.map(|()| "its options make sense".into()).map_err(Into::into));
     }
-    if cohort.is_some() {
-        add("4-baselines", baselines(plan, data, out));
+    let scores = match &cohort {
+        Some(_) => baselines(plan, data, out),
+        None => baselines_without_cohort(plan, data, out),
+    };
+    let (found, ids) = match scores {
+        Ok((found, ids)) => (Ok(found), ids),
+        Err(error) => (Err(error), None),
+    };
+    let is_readable = cohort.is_some() || matches!(plan.source, Source::Simulate(_));
+    if is_readable {
+        add("4-baselines", found);
+        add("5-report", report(plan, data, cohort.as_ref(), ids.as_deref()));
     }
     findings
 }
@@ -77,8 +94,10 @@ pub fn require(findings: Vec<Finding>) -> anyhow::Result<()> {
 
 fn sequences(plan: &Plan, data: &Data, out: &Path, records: bool) -> anyhow::Result<String> {
     let checked = sequence::check(&plan.sequences_options(data, &data.samples()?, out), records)?;
-    let people = format!("{} people in {} files, {} loci", checked.n_people, data.vcf.len(), checked.n_loci);
-    let of_ref = checked.n_records.map(|n| format!("REF of {} records as in the FASTA", n - checked.n_beyond_reference));
+    let [people, files] = [counted(checked.n_people, "person", "people"), counted(data.vcf.len(), "file", "files")];
+    let people = format!("{people} in {files}, {}", counted(checked.n_loci, "locus", "loci"));
+    let of_ref = checked.n_records.map(|n| n - checked.n_beyond_reference);
+    let of_ref = of_ref.map(|n| format!("REF of {} as in the FASTA", counted(n, "record", "records")));
     let warnings = checked.warnings.iter().map(|warning| format!("warning: {warning}"));
     Ok(std::iter::once(people).chain(of_ref).chain(warnings).collect::<Vec<_>>().join("; "))
 }
@@ -88,8 +107,57 @@ fn tokens(plan: &Plan) -> anyhow::Result<String> {
     Ok(tokenizer.map_or("fitted on the training split".into(), |_| "the tokenizer file can be used".into()))
 }
 
-fn baselines(plan: &Plan, data: &Data, out: &Path) -> anyhow::Result<String> {
+/// What the baselines are given, and the ids of the scoring files; `None` for ids that could not be read.
+type Baselines = (String, Option<Vec<String>>);
+
+fn baselines(plan: &Plan, data: &Data, out: &Path) -> anyhow::Result<Baselines> {
     let (cohort, scores) = prs::check(&plan.baselines.options(data, &plan.sequences.apply_filters, out))?;
-    let scores: Vec<String> = scores.into_iter().map(|(id, n_rows)| format!("; score {id}: {n_rows} variants")).collect();
-    Ok(format!("{}{}", cohort.to_string().trim_end().replace('\n', "; "), scores.concat()))
+    let ids = scores.iter().map(|(id, _)| id.clone()).collect();
+    let score = |(id, n_rows): (String, usize)| format!("; score {id}: {}", counted(n_rows, "variant", "variants"));
+    let scores: Vec<String> = scores.into_iter().map(score).collect();
+    Ok((format!("{}{}", cohort.to_string().trim_end().replace('\n', "; "), scores.concat()), Some(ids)))
+}
+
+/// As [`baselines`], where the cohort is still to be simulated.
+fn baselines_without_cohort(plan: &Plan, data: &Data, out: &Path) -> anyhow::Result<Baselines> {
+    let ids = prs::check_without_cohort(&plan.baselines.options(data, &plan.sequences.apply_filters, out))?;
+    Ok(("its options make sense".into(), Some(ids)))
+}
+
+/// Columns of a simulated cohort table.
+const SIMULATED: [&str; 5] = ["sample_id", "phenotype", "split", "age", "sex"];
+/// The stratum that is no column of a cohort table.
+const APOE: &str = "apoe";
+
+/// Options of the report; `ids` of the scoring files, where they could be read.
+fn report(plan: &Plan, data: &Data, cohort: Option<&Cohort>, ids: Option<&[String]>) -> anyhow::Result<String> {
+    let options = plan.report.options(Vec::new(), data, plan.seed, PathBuf::new(), Path::new(""));
+    evaluation::check_options(&options)?;
+    // A cohort from nothing has no APOE genotypes.
+    let with_apoe = match &plan.source {
+        Source::Simulate(options) => options.panel.is_some() || options.preset.is_some(),
+        Source::Data(_) => true,
+    };
+    let characteristics = cohort.map(|_| Characteristics::read(&data.cohort)).transpose()?;
+    for name in options.strata.iter().flatten() {
+        let is_there = match &characteristics {
+            Some(table) => table.column(name).is_some(),
+            None => SIMULATED.iter().any(|column| column.eq_ignore_ascii_case(name)),
+        };
+        if !is_there && !(name == APOE && with_apoe) {
+            let columns = characteristics.as_ref().map_or(SIMULATED.to_vec(), |table| table.names().collect());
+            bail!("strata: `{name}` is no column of the cohort table, which has {}", columns.join(", "));
+        }
+    }
+    if let (Some(model), Some(ids)) = (&options.compare_to, ids) {
+        let simulated = SIMULATED[3..].iter().map(|&name| name.to_owned()).collect();
+        let covariates: Vec<String> = cohort.map_or(simulated, |cohort| cohort.covariate_names.clone());
+        let mut names = prs::model_names(ids, &covariates, with_apoe);
+        names.extend(plan.models.iter().flat_map(super::plan::ModelPlan::names));
+        names.push(STACKED.to_owned());
+        if !names.contains(model) {
+            bail!("compare_to: there will be no predictions of `{model}`; the models are {}", names.join(", "));
+        }
+    }
+    Ok("its options make sense".into())
 }

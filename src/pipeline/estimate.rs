@@ -15,7 +15,7 @@ use crate::{
     ingest::{Locus, VariantFile, contig_key, read_loci},
     models::{Config, LocusShape},
     tokenization::TokenizerKind,
-    training,
+    training::{self, AdditiveKind},
 };
 
 /// Measured on one core of a cloud machine (x86-64 with AVX-512), in a release build.
@@ -65,6 +65,16 @@ mod measured {
     pub const TRAINING: f64 = 3.0;
     /// Of the haplotypes of a batch those that are not in it already; in simulated cohorts about half as many.
     pub const DISTINCT_IN_A_BATCH: f64 = 0.9;
+    /// Versions of slots that the additive term may have weights for, of a variant.
+    pub const CANDIDATES_A_VARIANT: f64 = 0.9;
+    /// A version of a training sample in the additive term's regression, which is fitted once alone and once with the deep terms.
+    pub const SECONDS_A_CANDIDATE: f64 = 5e-6;
+    pub const BYTES_A_CANDIDATE: f64 = 24.0;
+    pub const ADDITIVE_FITS: f64 = 2.0;
+    /// Networks of a deep term next to an additive term: one of all training samples, and one without each of five folds.
+    pub const NETWORKS_A_TERM: f64 = 6.0;
+    /// Training samples of all these networks, as a multiple of the training samples.
+    pub const TRAININGS_A_TERM: f64 = 5.0;
     /// A dosage of the baselines in memory, and all that is done with it (the path of the elastic net, most of all).
     pub const BYTES_A_DOSAGE: f64 = 24.0;
     pub const SECONDS_A_DOSAGE: f64 = 2e-5;
@@ -221,6 +231,11 @@ impl Sizes {
         Vocabulary { known_segments: n_places + n_alternatives, learnt, kept }
     }
 
+    /// Versions of slots that an additive term may have weights for, at all loci.
+    fn candidates(&self) -> f64 {
+        m::CANDIDATES_A_VARIANT * self.variants_per_kb * self.nt() / 1_000.0
+    }
+
     /// Length of all loci.
     fn nt(&self) -> f64 {
         self.loci_nt.iter().sum::<usize>() as f64
@@ -231,24 +246,36 @@ impl Sizes {
         let loci: Vec<LocusShape> = self.loci_nt.iter().enumerate().map(shape).collect();
         let vocab_size = LEAST_VOCABULARY.max(self.vocabulary(plan).kept as usize);
         let config = Config { architecture: model.architecture.clone(), vocab_size, loci, n_covariates: self.n_covariates };
-        let cost = config.cost()?;
         let schedule = &model.schedule;
         let n_members = schedule.n_members() as f64;
-        // A haplotype of every locus.
-        let one_pass = (cost.multiplications + cost.additions) as f64 / m::OPERATIONS_A_SECOND;
-        let weights = 4.0 * cost.parameters as f64;
+        // Each deep term with its loci; a pure sequence model is one term.
+        let terms: Vec<Config> = training::term_configs(&config, model.additive, model.deep_terms);
+        let has_additive = model.additive != AdditiveKind::None;
+        let (networks, trainings) = if has_additive { (m::NETWORKS_A_TERM, m::TRAININGS_A_TERM) } else { (1.0, 1.0) };
+        let (mut operations, mut parameters, mut batches) = (0.0, 0.0, 0.0_f64);
+        for term in &terms {
+            let cost = term.cost()?;
+            operations += (cost.multiplications + cost.additions) as f64;
+            parameters += cost.parameters as f64;
+            // One term is trained after the other.
+            batches = batches.max(training::memory_of(term, schedule) as f64);
+        }
+        // A haplotype of every locus, through one network of each term.
+        let one_pass = operations / m::OPERATIONS_A_SECOND;
+        let weights = 4.0 * parameters * networks;
         // Those of everyone, whoever is predicted.
         let everyone = self.people as f64;
         let tokens = Haplotypes::of(&self.loci_nt, everyone, plan).tokens();
         // Each distinct haplotype once.
-        let predicting = haplotypes / self.loci_nt.len().max(1) as f64 * one_pass;
-        let batches = training::memory_of(&config, schedule) as f64;
+        let predicting = haplotypes / self.loci_nt.len().max(1) as f64 * one_pass * networks;
         let (threads, seconds, bytes, disk) = match rule {
             Rule::Train(_) => {
                 // Without folds the training split, about; with K, K - 2 of them.
                 let learnt = n_people * schedule.folds.map_or(0.6, |folds| 0.8 * (folds as f64 - 2.0) / folds as f64);
-                let an_epoch = learnt * 2.0 * m::DISTINCT_IN_A_BATCH * one_pass * m::TRAINING + 0.3 * predicting;
-                (4, schedule.epochs as f64 * an_epoch, tokens + batches, 4.0 * weights)
+                let an_epoch = trainings * (learnt * 2.0 * m::DISTINCT_IN_A_BATCH * one_pass * m::TRAINING + 0.3 * predicting / networks);
+                let candidates = if has_additive { self.candidates() * learnt } else { 0.0 };
+                let seconds = schedule.epochs as f64 * an_epoch + m::ADDITIVE_FITS * candidates * m::SECONDS_A_CANDIDATE;
+                (4, seconds, tokens + batches.max(candidates * m::BYTES_A_CANDIDATE), 4.0 * weights)
             }
             Rule::Predict(_) => (4, n_members * predicting, tokens + batches + n_members * weights, n_people * 80.0),
             // Of people whom no other job predicts.

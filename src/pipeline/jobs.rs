@@ -28,6 +28,7 @@ use super::{
     plan::{ModelPlan, Plan, Source},
 };
 use crate::training::{AdditiveKind, DeviceChoice, terms_file, trained_file};
+use crate::words::counted;
 
 /// Largest blocks that jobs divide people and loci into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -413,8 +414,8 @@ impl std::fmt::Display for JobList {
         let (memory, disk) = (self.jobs.iter().map(|job| job.memory_mb).max(), self.jobs.iter().map(|job| job.disk_mb).sum::<u64>());
         writeln!(
             f,
-            "\n{} jobs: {} core-hours, {} MB of memory for the largest, {disk} MB of disk{}; at least {} minutes on enough machines",
-            self.jobs.len(),
+            "\n{}: {} core-hours, {} MB of memory for the largest, {disk} MB of disk{}; at least {} minutes on enough machines",
+            counted(self.jobs.len(), "job", "jobs"),
             number(core_hours),
             memory.unwrap_or(0),
             if gpu_hours > 0.0 { format!(", {} GPU-hours", number(gpu_hours)) } else { String::new() },

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use gf_cohort_schema::{
-    Cohort, CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues, PhenotypeCoding, ScoreColumn,
+    Cohort, CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues, PhenotypeCoding, ScoreColumn, ScoreLayout,
 };
 use serde::{Deserialize, Serialize};
 
@@ -166,6 +166,15 @@ impl ModelPlan {
         format!("3-models/{}", self.name())
     }
 
+    /// Names of all models in its predictions: its own, and that of its additive term by itself.
+    pub fn names(&self) -> Vec<String> {
+        let name = self.name();
+        match self.additive {
+            AdditiveKind::None => vec![name],
+            AdditiveKind::Dosages | AdditiveKind::Segments => vec![training::additive_name(&name), name],
+        }
+    }
+
     /// Options of its training.
     pub fn options(&self, data: &Data, tokens: &Path, out: &Path) -> training::Options {
         training::Options {
@@ -314,6 +323,7 @@ impl ReportPlan {
     pub fn options(&self, predictions: Vec<PathBuf>, data: &Data, seed: u64, run: PathBuf, out: &Path) -> evaluation::Options {
         evaluation::Options {
             predictions,
+            layout: ScoreLayout { phenotype_coding: data.phenotype_coding, ..ScoreLayout::default() },
             out: out.to_path_buf(),
             compare_to: self.compare_to.clone(),
             cohort: Some(data.cohort.clone()),
@@ -362,6 +372,9 @@ impl Plan {
         let table: toml::Table = toml::from_str(&text)?;
         if let Some((place, key)) = inner_key_set_elsewhere(&table) {
             bail!("{}: `{key}` in [{place}] is set elsewhere: the seed once at the top, folders by --out", path.display());
+        }
+        if let Some(contradiction) = contradiction_in_simulate(&table) {
+            bail!("{}: [simulate] {contradiction}", path.display());
         }
         let folder = path.parent().unwrap_or(Path::new(""));
         let at = |path: &mut PathBuf| *path = folder.join(&*path);
@@ -466,6 +479,18 @@ fn at_line(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
     anyhow!("{}: line {} (`{line}`): {}", path.display(), number + 1, error.message().replace('\n', ", "))
 }
 
+/// A key of `[simulate]` that another key leaves without effect.
+fn contradiction_in_simulate(table: &toml::Table) -> Option<String> {
+    let simulate = table.get("simulate").and_then(toml::Value::as_table)?;
+    let has = |key: &str| simulate.contains_key(key);
+    let both = |one: &str, other: &str, why: &str| (has(one) && has(other)).then(|| format!("has `{one}` and `{other}`, and {why}"));
+    let published = "published weights are the risk: leave out one of them";
+    both("risk", "effects", published).or_else(|| both("risk", "preset", published)).or_else(|| {
+        let own_length = "the panel has its own length: leave out `len_nt`";
+        both("len_nt", "panel", own_length).filter(|_| !has("preset"))
+    })
+}
+
 /// A key that a stage's options have, but that a pipeline file says in one other place.
 fn inner_key_set_elsewhere(table: &toml::Table) -> Option<(&'static str, &'static str)> {
     let simulate = table.get("simulate").and_then(toml::Value::as_table);
@@ -514,6 +539,17 @@ mod tests {
         let of_another = read("[simulate]\n[[models]]\n[models.architecture]\npreset = \"primer\"\nsharing = \"headwise\"\n");
         assert!(format!("{:#}", of_another.unwrap_err()).contains("model `additive+primer`: `sharing` is of the attention"));
         assert!(read("[simulate]\n[[models]]\nname = \"../x\"\n").unwrap_err().to_string().contains("cannot name"));
+    }
+
+    #[test]
+    fn keys_of_simulate_that_contradict_each_other_are_refused() {
+        let message = |keys: &str| format!("{:#}", read(&format!("[simulate]\n{keys}\n")).unwrap_err());
+        let found = message("preset = \"ad-2022\"\nrisk = \"cis\"");
+        assert!(found.contains("[simulate] has `risk` and `preset`, and published weights are the risk"), "{found}");
+        let found = message("effects = \"weights.txt\"\nrisk = \"additive\"\npanel = \"p.vcf\"\nreference = \"p.fa\"");
+        assert!(found.contains("`risk` and `effects`"), "{found}");
+        assert!(message("len_nt = 5000\npanel = \"p.vcf\"\nreference = \"p.fa\"").contains("the panel has its own length"));
+        assert!(read("[simulate]\npreset = \"ad-2022\"\n").is_ok() && read("[simulate]\nrisk = \"null\"\n").is_ok());
     }
 
     #[test]

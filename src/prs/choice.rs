@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::evaluation::roc::auroc;
+use crate::words::counted;
 
 /// What is chosen for one baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,11 +104,13 @@ impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (n_dosages, auroc) = self.best().map_or((0, f64::NAN), |best| (best.n_dosages, best.validation_auroc.unwrap_or(f64::NAN)));
         let n_tried = self.tried.len();
-        write!(f, "{}: {n_dosages} dosages, {} (validation AUROC {auroc:.3}; best of {n_tried} tried)", self.model, self.chosen)?;
+        let dosages = counted(n_dosages, "dosage", "dosages");
+        write!(f, "{}: {dosages}, {} (validation AUROC {auroc:.3}; best of {n_tried} tried)", self.model, self.chosen)?;
         for point in &self.tried {
             if let Setting::Threshold { p_value, .. } = point.setting {
                 let auroc = point.validation_auroc.map_or_else(|| "-".into(), |auroc| format!("{auroc:.3}"));
-                write!(f, "\n  p <= {p_value}: {} dosages, validation AUROC {auroc}", point.n_dosages)?;
+                let dosages = counted(point.n_dosages, "dosage", "dosages");
+                write!(f, "\n  p <= {p_value}: {dosages}, validation AUROC {auroc}")?;
             }
             if let Some(failure) = &point.failure {
                 write!(f, "\n  left out: {failure}")?;

@@ -20,6 +20,7 @@ use super::{
 use crate::ingest::{
     self, ABSENT, DisjointRegions, DosageField, Genotype, MISSING, RefAlleles, Reference, VariantFile, VariantRecord, admits, contig_key,
 };
+use crate::words::counted;
 
 /// How genotypes become dosages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -274,8 +275,10 @@ impl GenotypeTable {
         let has_imputed = table.counts.imputed_records > 0 || table.counts.records == table.counts.filtered_records;
         if !matches!(reading.dosage_field, DosageField::Gt | DosageField::Auto) && !has_imputed {
             let field = format!("{:?}", reading.dosage_field).to_uppercase();
-            let reason =
-                format!("none of {} records has the FORMAT field {field} (--dosage-field auto takes what there is)", table.counts.records);
+            let reason = format!(
+                "FORMAT field {field} is in no record (records: {}; --dosage-field auto takes what there is)",
+                table.counts.records
+            );
             return Err(Error::Options { reason });
         }
         visit(&mut table)?;
@@ -291,10 +294,13 @@ impl GenotypeTable {
         }
         let rule = match (haploid, reading.xchr_model) {
             (0, _) => "none is haploid: whoever is called as diploid counts 0 to 2, men too".to_owned(),
-            (_, 2) => format!("{haploid} are haploid and count 0 or 2, as two equal alleles do (--xchr-model 1: 0 or 1)"),
-            _ => format!("{haploid} are haploid and count 0 or 1 (--xchr-model 2: 0 or 2)"),
+            (_, 2) => format!(
+                "{} 0 or 2, as two equal alleles do (--xchr-model 1: 0 or 1)",
+                counted(haploid, "is haploid and counts", "are haploid and count")
+            ),
+            _ => format!("{} 0 or 1 (--xchr-model 2: 0 or 2)", counted(haploid, "is haploid and counts", "are haploid and count")),
         };
-        Some(format!("chromosome X: of the genotypes at {records} records {rule}"))
+        Some(format!("chromosome X: of the genotypes at {} {rule}", counted(records, "record", "records")))
     }
 
     fn add(&mut self, record: &VariantRecord, request: &Request<'_>, reading: &Reading, seen: &mut HashSet<String>) -> Result<(), String> {

@@ -21,6 +21,7 @@ use super::{
     ridge,
     scoring_file::ScoringFile,
 };
+use crate::words::counted;
 
 /// Everything that was fitted.
 pub struct Fitted<'s> {
@@ -112,7 +113,10 @@ pub fn fit_all<'s>(
                     fitted.without_apoe.push(WithoutApoe { model: baseline.model.clone(), dropped, kept: baseline.alleles().count() });
                 }
             }
-            None => fitted.left_out.push(format!("dosages{WITHOUT_APOE}: all {} dosages lie in the APOE region", panel.columns.len())),
+            None => {
+                let dosages = counted(panel.columns.len(), "dosage lies", "dosages lie");
+                fitted.left_out.push(format!("dosages{WITHOUT_APOE}: all of {dosages} in the APOE region"));
+            }
         }
     }
     for Score { file, matches, .. } in scores {

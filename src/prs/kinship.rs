@@ -16,6 +16,7 @@ use gf_cohort_schema::{Cohort, GuardRow, GuardVerdict};
 use rayon::prelude::*;
 
 use super::{Error, dosages::Site};
+use crate::words::counted;
 use crate::{ingest::contig_key, normal::upper_tail, output};
 
 /// Fewer independent variants tell cousins from strangers badly.
@@ -94,16 +95,16 @@ pub fn guard(cohort: &Cohort, training: &[usize], sites: &[Site], file: Option<&
         }
         None if variants.len() < LEAST_VARIANTS => {
             let finding = format!(
-                "{} roughly independent variants are here, {LEAST_VARIANTS} are needed: give the kinships that plink2 --make-king-table or KING \
-                 found on more of the genome (--kinship FILE)",
-                variants.len()
+                "{} here, {LEAST_VARIANTS} are needed: give the kinships that plink2 --make-king-table or KING found on more of the genome \
+                 (--kinship FILE)",
+                counted(variants.len(), "roughly independent variant is", "roughly independent variants are")
             );
             (GuardRow::new("kinship", GuardVerdict::NotRun, "cohort", finding), Vec::new())
         }
         None => {
             let (pairs, noisy) = BitPlanes::of(&variants, cohort.people.len()).related(cohort);
             let noise = if noisy.is_empty() { String::new() } else { format!(", too few to tell {} from strangers", noisy.join(" and ")) };
-            (finding(&pairs, &format!("KING-robust, {} variants{noise}", variants.len())), pairs)
+            (finding(&pairs, &format!("KING-robust, {}{noise}", counted(variants.len(), "variant", "variants"))), pairs)
         }
     };
     let (of_identity, alike) = identical(cohort, training, sites, &variants);
@@ -141,7 +142,7 @@ fn finding(pairs: &[Pair], source: &str) -> GuardRow {
         format!("no relatives up to the second degree in different splits ({source})")
     } else {
         format!(
-            "pairs of people in different splits: {same} duplicates or twins, {first} relatives of first degree, {second} of second ({source}); who \
+            "pairs of people in different splits, by relation: duplicates or twins {same}, first degree {first}, second degree {second} ({source}); who \
              they are is in related_pairs.csv (keep it private): give each family one family_id and one split"
         )
     };
@@ -265,7 +266,7 @@ impl BitPlanes {
 }
 
 /// Reads pairs of relatives from a table of PLINK 2 or KING: columns `ID1`, `ID2` or `IID1`, `IID2`, and `KINSHIP`, between blanks.
-fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
+pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
     let error = |reason: String| Error::Kinship { path: path.into(), reason };
     let text = fs::read_to_string(path).map_err(|source| error(format!("cannot be read: {source}")))?;
     let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
@@ -310,7 +311,8 @@ fn identical(cohort: &Cohort, training: &[usize], sites: &[Site], variants: &[Ca
     let n_pairs = (n * n - of_split.values().map(|n| n * n).sum::<usize>()) / 2;
     let by_chance = n_pairs as f64 * variants.iter().map(|calls| chance_of_the_same(calls, training)).product::<f64>();
     if by_chance >= BY_CHANCE {
-        let finding = format!("{} roughly independent variants: {by_chance:.2} pairs of strangers may be alike by chance", variants.len());
+        let found = counted(variants.len(), "roughly independent variant", "roughly independent variants");
+        let finding = format!("{found}: {by_chance:.2} pairs of strangers may be alike by chance");
         return (row(GuardVerdict::NotRun, finding), Vec::new());
     }
     let mut hashers = vec![DefaultHasher::new(); n];
@@ -328,14 +330,17 @@ fn identical(cohort: &Cohort, training: &[usize], sites: &[Site], variants: &[Ca
     let mut pairs: Vec<(usize, usize)> = alike.values().flat_map(pairs_of).collect();
     pairs.sort_unstable();
     let finding = match pairs.len() {
-        0 => row(GuardVerdict::Pass, format!("no two people of different splits have the same genotypes at all {} sites", sites.len())),
+        0 => row(
+            GuardVerdict::Pass,
+            format!("no two people of different splits have the same genotypes at {}", counted(sites.len(), "site", "sites")),
+        ),
         count => row(
             GuardVerdict::Warn,
             format!(
-                "{count} pairs of people in different splits have the same genotypes at all {} sites, where {by_chance:.4} are expected of \
-                 strangers: the same person twice, or relatives who share this part of the genome; who they are is in related_pairs.csv (keep it \
-                 private)",
-                sites.len()
+                "{} in different splits with the same genotypes at {}, where {by_chance:.4} are expected of strangers: the same person twice, or \
+                 relatives who share this part of the genome; who they are is in related_pairs.csv (keep it private)",
+                counted(count, "pair of people", "pairs of people"),
+                counted(sites.len(), "site", "sites")
             ),
         ),
     };
@@ -424,7 +429,7 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(rows[0].verdict, GuardVerdict::Fail);
-        assert!(rows[0].finding.contains("1 duplicates or twins, 4 relatives of first degree, 1 of second (KING-robust, 700"), "{rows:?}");
+        assert!(rows[0].finding.contains("duplicates or twins 1, first degree 4, second degree 1 (KING-robust, 700"), "{rows:?}");
         assert_eq!(rows[1].verdict, GuardVerdict::Warn, "{rows:?}");
         assert!(rows.iter().all(|row| !row.finding.contains("P60")), "nobody is named");
 

@@ -29,6 +29,7 @@ use super::{
     scoring_file::{EffectColumn, ScoringFile, WeightRow},
 };
 use crate::ingest::{DisjointRegions, Reference, contig_key, read_intervals};
+use crate::words::counted;
 
 /// How genotypes are read and published scores are matched and summed, beside [`Options`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -435,9 +436,10 @@ impl Frequencies {
 
 impl fmt::Display for Frequencies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "of {} stated frequencies that tell, {} are those of the effect allele", self.compared(), self.as_stated)?;
+        let stated = counted(self.compared(), "stated frequency that tells", "stated frequencies that tell");
+        write!(f, "of {stated}, {} of the effect allele", self.as_stated)?;
         if self.reversed > 0 {
-            write!(f, " and {} those of the other", self.reversed)?;
+            write!(f, " and {} of the other", self.reversed)?;
         }
         if self.are_reversed() { f.write_str(": are effect and other allele swapped in the file?") } else { Ok(()) }
     }
@@ -486,7 +488,8 @@ impl fmt::Display for ScoreSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
         let build = self.genome_build.map_or_else(|| "build not stated".into(), |build| build.to_string());
-        writeln!(f, "prs-{}: {} of {} variants matched ({:.1} %), {build}", self.id, counts.matched, counts.rows, 100.0 * self.overlap)?;
+        let rows = counted(counts.rows, "variant", "variants");
+        writeln!(f, "prs-{}: {} of {rows} matched ({:.1} %), {build}", self.id, counts.matched, 100.0 * self.overlap)?;
         if counts.matched > 0 {
             let types: Vec<String> = counts.match_types.iter().map(|(kind, count)| format!("{} {count}", kind.name())).collect();
             writeln!(f, "  effect and other allele as REF and ALT (refalt), ALT and REF (altref): {}", types.join(", "))?;

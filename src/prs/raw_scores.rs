@@ -15,6 +15,7 @@ use super::{
     published::{self, ScoreSummary, Scorer},
     tables,
 };
+use crate::words::counted;
 use crate::{
     ingest::{DisjointRegions, VariantRecord},
     output,
@@ -42,7 +43,7 @@ impl fmt::Display for RawSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))?;
         let ids: Vec<&str> = self.scores.iter().map(|score| score.id.as_str()).collect();
-        writeln!(f, "{} people scored by {}", self.n_people, ids.join(", "))?;
+        writeln!(f, "{} scored by {}", counted(self.n_people, "person", "people"), ids.join(", "))?;
         self.scores.iter().try_for_each(|score| write!(f, "{score}"))?;
         super::write_counts(f, &super::read_counts(&self.genotypes))?;
         writeln!(f, "no cohort table (--cohort): raw scores only, without covariates, baselines or predictions")

@@ -18,6 +18,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, GenomeBuild, effect::Effect};
+use crate::words::counted;
 
 /// Why a row of a scoring file cannot be used as the weight of one allele.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -172,7 +173,8 @@ impl ScoringFile {
         if let (Some(n), [score]) = (said("variants_number").and_then(|n| n.parse::<usize>().ok()), scores.as_mut_slice())
             && n != score.rows.len()
         {
-            let reason = format!("{}: #variants_number is {n}, but there are {} rows: is it whole?", path.display(), score.rows.len());
+            let rows = counted(score.rows.len(), "row", "rows");
+            let reason = format!("{}: #variants_number is {n}, but the file has {rows}: is it whole?", path.display());
             score.warnings.push(reason);
         }
         if let Some(kind) = said("weight_type").filter(|kind| kind.eq_ignore_ascii_case("or") || kind.eq_ignore_ascii_case("hr")) {

@@ -7,7 +7,7 @@
 use gf_cohort_schema::AucRow;
 use serde_json::{Map, Value, json};
 
-use super::{Background, PeopleRow, Verdict, figure::Figure, words};
+use super::{Background, PeopleRow, Verdict, figure::Figure, terminal::p_value, words};
 
 /// Name of each file, and what is in it.
 pub fn files(verdict: &Verdict, background: &Background, figures: &[Figure]) -> Vec<(String, Value)> {
@@ -34,7 +34,8 @@ fn sections(verdict: &Verdict, name: &str, figures: &[Figure]) -> Vec<(&'static 
     let mut sections = Vec::new();
     let speaks_of = words::headline(verdict).or_else(|| shown.iter().copied().find(|row| row.compared_to.is_none()));
     if let Some(row) = speaks_of {
-        let cells = values([("auc", row.auroc), ("difference", row.delta_auroc), ("p_value", row.p_value)]);
+        let cells = values(&[("auc", as_shown(row.auroc, 3)), ("difference", as_shown(row.delta_auroc, 3)), ("p_value", p_as_shown(row))]);
+        let (model, other) = (&row.model, row.compared_to.as_deref().unwrap_or("nothing"));
         sections.push((
             "general",
             json!({
@@ -42,30 +43,31 @@ fn sections(verdict: &Verdict, name: &str, figures: &[Figure]) -> Vec<(&'static 
                 "plot_type": "generalstats",
                 // MultiQC cuts sample names at known endings; ours has none.
                 "pconfig": [
-                    { "auc": { "title": "AUC", "description": format!("gf-genomics: AUC of the sequence model on the {split} split"), "min": 0, "max": 1, "format": "{:,.3f}" } },
-                    { "difference": { "title": "AUC difference", "description": "gf-genomics: to the best baseline", "format": "{:+,.3f}" } },
-                    { "p_value": { "title": "p", "description": "gf-genomics: paired test of the difference", "format": "{:,.2g}" } },
+                    { "auc": { "title": "AUC", "description": format!("gf-genomics: AUC of {model} on the {split} split"), "min": 0, "max": 1, "format": "{:,.3f}" } },
+                    { "difference": { "title": "AUC difference", "description": format!("gf-genomics: AUC of {model} minus that of {other}"), "format": "{:+,.3f}" } },
+                    { "p_value": { "title": "p", "description": "gf-genomics: paired test of the difference" } },
                 ],
                 "data": { name: cells },
             }),
         ));
     }
     let of_model = |row: &&AucRow| {
-        let cells = values([
-            ("auc", row.auroc),
-            ("ci_low", row.ci_low),
-            ("ci_high", row.ci_high),
-            ("difference", row.delta_auroc),
-            ("p_value", row.p_value),
-            ("pr_auc", row.auprc),
-            ("or_per_sd", row.or_per_sd),
-            ("brier", row.brier),
+        let cells = values(&[
+            ("auc", as_shown(row.auroc, 3)),
+            ("ci_low", as_shown(row.ci_low, 3)),
+            ("ci_high", as_shown(row.ci_high, 3)),
+            ("difference", as_shown(row.delta_auroc, 3)),
+            ("p_value", p_as_shown(row)),
+            ("pr_auc", as_shown(row.auprc, 3)),
+            ("or_per_sd", as_shown(row.or_per_sd, 2)),
+            ("brier", as_shown(row.brier, 3)),
         ]);
         (format!("{name} {}", row.model), cells)
     };
     let table: Map<String, Value> = shown.iter().map(of_model).collect();
     if !table.is_empty() {
         let header = |title: &str, format: &str| json!({ "title": title, "format": format });
+        let text = |title: &str| json!({ "title": title });
         sections.push((
             "auc",
             json!({
@@ -79,7 +81,7 @@ fn sections(verdict: &Verdict, name: &str, figures: &[Figure]) -> Vec<(&'static 
                     "ci_low": header("95 % CI, low", "{:,.3f}"),
                     "ci_high": header("95 % CI, high", "{:,.3f}"),
                     "difference": header("Difference", "{:+,.3f}"),
-                    "p_value": header("p", "{:,.2g}"),
+                    "p_value": text("p"),
                     "pr_auc": header("PR-AUC", "{:,.3f}"),
                     "or_per_sd": header("OR per SD", "{:,.2f}"),
                     "brier": header("Brier", "{:,.3f}"),
@@ -146,14 +148,21 @@ fn people(rows: &[PeopleRow], name: &str) -> Value {
     })
 }
 
-/// Those that are known, with four decimals or three significant digits.
-fn values<const N: usize>(cells: [(&str, Option<f64>); N]) -> Value {
-    let known = cells.into_iter().filter_map(|(key, value)| {
-        let value = value?;
-        let rounded = if value.abs() < 0.01 { format!("{value:.2e}").parse().unwrap_or(value) } else { rounded(value) };
-        Some((key.to_owned(), json!(rounded)))
-    });
+/// The cells that are known.
+fn values(cells: &[(&str, Option<Value>)]) -> Value {
+    let known = cells.iter().filter_map(|(key, value)| Some(((*key).to_owned(), value.clone()?)));
     Value::Object(known.collect())
+}
+
+/// A number with the decimals that the report shows: MultiQC would round one that was rounded before a second time.
+fn as_shown(value: Option<f64>, decimals: usize) -> Option<Value> {
+    let shown = format!("{:.decimals$}", value?);
+    shown.parse::<f64>().ok().map(|number| json!(number))
+}
+
+/// A p-value in the words of the report.
+fn p_as_shown(row: &AucRow) -> Option<Value> {
+    row.p_value.map(|value| json!(p_value(value)))
 }
 
 fn rounded(value: f64) -> f64 {

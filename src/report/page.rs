@@ -130,7 +130,7 @@ fn models(verdict: &Verdict, shown: &[&AucRow], split: Option<Split>) -> Table {
             number(row.calibration_intercept, 2),
         ]
     });
-    let people = shown.first().map_or(String::new(), |row| format!(": {} cases, {} controls", count(row.n_cases), count(row.n_controls)));
+    let people = shown.first().map_or(String::new(), |row| format!(": {}", classes(row.n_cases, row.n_controls)));
     Table {
         caption: format!(
             "Models on the {} split{people}. Differences are to {}.",
@@ -305,6 +305,17 @@ fn interval(value: Option<f64>, low: Option<f64>, high: Option<f64>, decimals: u
 
 fn significant(value: f64) -> String {
     format!("{value:.3e}").parse::<f64>().map_or_else(|_| String::new(), |value| value.to_string())
+}
+
+/// `1 204 cases, 1 control`.
+pub fn classes(n_cases: usize, n_controls: usize) -> String {
+    format!("{}, {}", grouped(n_cases, "case", "cases"), grouped(n_controls, "control", "controls"))
+}
+
+/// A number with its noun, with a thin space between thousands.
+pub fn grouped<N: Display + PartialEq + From<u8>>(n: N, one: &str, several: &str) -> String {
+    let words = if n == N::from(1) { one } else { several };
+    format!("{} {words}", count(n))
 }
 
 /// With a thin space between thousands.

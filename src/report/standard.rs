@@ -2,9 +2,14 @@
 //!
 //! Items: Wand et al. 2021, Nature 591:211, table 1 (22 items in six groups, the last of which is deposition in the PGS Catalog).
 
-use gf_cohort_schema::{AucRow, STACKED, is_baseline};
+use gf_cohort_schema::{AucRow, STACKED};
 
-use super::{Background, Verdict, page::count, words};
+use super::{
+    Background, Verdict,
+    page::{classes, grouped},
+    words,
+};
+use crate::words::counted;
 
 /// One item of the standard.
 pub struct Item {
@@ -16,6 +21,11 @@ pub struct Item {
     pub known: Result<String, &'static str>,
 }
 
+/// A count of a stage's record with its noun.
+fn number_of(value: &serde_json::Value, one: &str, several: &str) -> String {
+    value.as_u64().map_or_else(|| format!("{value} {several}"), |n| counted(n, one, several))
+}
+
 /// All items, in the standard's order.
 #[allow(clippy::too_many_lines, reason = "one list")]
 pub fn items(verdict: &Verdict, background: &Background) -> Vec<Item> {
@@ -24,8 +34,7 @@ pub fn items(verdict: &Verdict, background: &Background) -> Vec<Item> {
     let has = |test: &dyn Fn(&AucRow) -> bool| rows.iter().any(|row| test(row));
     let n_models = rows.len();
     let option = |path: &str| background.option(path);
-    let people =
-        verdict.people.iter().map(|row| format!("{}: {} cases, {} controls", row.split, count(row.n_cases), count(row.n_controls)));
+    let people = verdict.people.iter().map(|row| format!("{}: {}", row.split, classes(row.n_cases, row.n_controls)));
     let people: Vec<String> = people.collect();
     let strata: Vec<&str> = {
         let mut names: Vec<&str> = verdict.strata.iter().map(|row| row.stratum.as_str()).collect();
@@ -34,12 +43,17 @@ pub fn items(verdict: &Verdict, background: &Background) -> Vec<Item> {
     };
     let genotypes = background.stage("1-sequences").map(|summary| {
         format!(
-            "{} records in {} loci of {} people; genotypes as in the VCF, policies and skips below",
-            summary["n_records"], summary["n_loci"], summary["n_people"]
+            "{} in {} of {}; genotypes as in the VCF, policies and skips below",
+            number_of(&summary["n_records"], "record", "records"),
+            number_of(&summary["n_loci"], "locus", "loci"),
+            number_of(&summary["n_people"], "person", "people")
         )
     });
-    let scores: Vec<String> =
-        background.scores.iter().map(|score| format!("{} ({} variants)", score.accession, count(score.n_variants))).collect();
+    let scores: Vec<String> = background
+        .scores
+        .iter()
+        .map(|score| format!("{} ({})", score.accession, grouped(score.n_variants, "variant", "variants")))
+        .collect();
     let said = |condition: bool, text: String, hint| if condition { Ok(text) } else { Err(hint) };
     let mut items = Vec::new();
     let mut group = |group: &'static str, of: Vec<(&'static str, Result<String, &'static str>)>| {
@@ -50,7 +64,10 @@ pub fn items(verdict: &Verdict, background: &Background) -> Vec<Item> {
         vec![
             (
                 "Study type",
-                Ok(format!("Development and evaluation of {n_models} models on one cohort with a fixed split; no external validation")),
+                Ok(format!(
+                    "Development and evaluation of {} on one cohort with a fixed split; no external validation",
+                    counted(n_models, "model", "models")
+                )),
             ),
             ("Risk model purpose and predicted outcome", Err("the purpose, and which outcome over which time")),
         ],
@@ -96,7 +113,7 @@ pub fn items(verdict: &Verdict, background: &Background) -> Vec<Item> {
     group(
         "Risk model development and application",
         vec![
-            ("Polygenic risk score construction and estimation", said(has(&|row| is_baseline(&row.model)), if scores.is_empty() { "Baselines learnt on the training split; weights in weights.csv beside their predictions".to_owned() } else { format!("Published scores {}; the other baselines are learnt on the training split", scores.join(", ")) }, "how the score was made")),
+            ("Polygenic risk score construction and estimation", said(has(&|row| row.row.is_some_and(|place| place <= 3)), if scores.is_empty() { "Baselines learnt on the training split; weights in weights.csv beside their predictions".to_owned() } else { format!("Published scores {}; the other baselines are learnt on the training split", scores.join(", ")) }, "how the score was made")),
             ("Risk model type", Ok("Logistic regression (baselines, stacked model); neural network with a logistic output (sequence models)".to_owned())),
             ("Integrated risk model description and fitting", said(has(&|row| row.model == STACKED), "Row 5: a logistic regression on scores and sequence models, fitted on the validation split; coefficients in stacked.csv".to_owned(), "how genetic and other risk factors were joined")),
         ],

@@ -267,7 +267,7 @@ fn words_say_what_was_shown_and_what_was_not() {
         ),
         "{said}"
     );
-    assert!(said.contains("1 warn, 1 could not look, 1 found nothing"), "{said}");
+    assert!(said.contains("1 warns, 1 could not look, 1 found nothing"), "{said}");
     for row in verdict.rows.iter_mut().filter(|row| row.model == "primer") {
         (row.delta_ci_low, row.delta_ci_high) = (Some(-0.02), Some(0.03));
     }
@@ -279,6 +279,33 @@ fn words_say_what_was_shown_and_what_was_not() {
     );
     verdict.guards[0].verdict = GuardVerdict::Fail;
     assert_eq!(words::kind(&verdict), "Leakage was found: this comparison cannot be believed");
+}
+
+#[test]
+fn multiqc_shows_the_numbers_of_the_report() {
+    let mut verdict = verdict();
+    for row in verdict.rows.iter_mut().filter(|row| row.model == "primer" && row.split == Split::Test) {
+        // Rounded to four decimals first, these would end up as 0.713, 1.52 and 0.001.
+        (row.auroc, row.or_per_sd, row.p_value) = (Some(0.712_49), Some(1.514_99), Some(0.000_449));
+    }
+    let files = multiqc::files(&verdict, &background(), &figures(&verdict, &background()));
+    let of_file = |part: &str| &files.iter().find(|(name, _)| name.contains(part)).unwrap().1;
+    let cells = &of_file(".auc_mqc")["data"]["study primer"];
+    assert_eq!((&cells["auc"], &cells["or_per_sd"], &cells["p_value"]), (&json!(0.712), &json!(1.51), &json!("4.5e-4")));
+    let general = &of_file(".general_mqc")["data"]["study"];
+    assert_eq!((&general["auc"], &general["p_value"]), (&json!(0.712), &json!("4.5e-4")));
+    let description = of_file(".general_mqc")["pconfig"][0]["auc"]["description"].to_string();
+    assert!(description.contains("AUC of primer on the test split"), "{description}");
+}
+
+#[test]
+fn one_of_something_is_in_the_singular() {
+    let mut verdict = verdict();
+    for row in &mut verdict.rows {
+        (row.n_cases, row.n_controls) = (1, 1);
+    }
+    let said = words::paragraphs(&verdict).join(" ");
+    assert!(said.contains("on the test split (1 case, 1 control)"), "{said}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use gf_cohort_schema::{AucRow, GuardVerdict, STACKED, Split};
 
 use super::{Verdict, terminal::p_value};
+use crate::words::counted;
 
 /// Row of sequence models.
 const SEQUENCE: u8 = 4;
@@ -56,11 +57,11 @@ pub fn paragraphs(verdict: &Verdict) -> Vec<String> {
     let mut said = Vec::new();
     if let Some(baseline) = compared_to(verdict).and_then(of) {
         said.push(format!(
-            "{} reaches an AUC of {} on the {split} split ({} cases, {} controls).",
+            "{} reaches an AUC of {} on the {split} split ({}, {}).",
             baseline.model,
             estimate(baseline.auroc, baseline.ci_low, baseline.ci_high),
-            baseline.n_cases,
-            baseline.n_controls
+            counted(baseline.n_cases, "case", "cases"),
+            counted(baseline.n_controls, "control", "controls")
         ));
     }
     if let Some(model) = headline(verdict) {
@@ -116,15 +117,15 @@ fn guards(verdict: &Verdict) -> String {
         parts.push(format!("{fail} found leakage, so the numbers above cannot be believed"));
     }
     if warn > 0 {
-        parts.push(format!("{warn} warn"));
+        parts.push(counted(warn, "warns", "warn"));
     }
     if not_run > 0 {
         parts.push(format!("{not_run} could not look"));
     }
     parts.push(format!("{pass} found nothing"));
     format!(
-        "Of {} findings of guards against leakage {}. A guard that finds nothing does not prove that there is nothing.",
-        verdict.guards.len(),
+        "Of {} of guards against leakage {}. A guard that finds nothing does not prove that there is nothing.",
+        counted(verdict.guards.len(), "finding", "findings"),
         parts.join(", ")
     )
 }

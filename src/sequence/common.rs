@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::{ABSENT_HAPLOTYPE, Edit, LocusHaplotypes};
+use crate::words::counted;
 
 /// Least frequency of a common variant, in percent.
 const LEAST_PERCENT: u32 = 5;
@@ -103,8 +104,11 @@ impl std::fmt::Display for Carried {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} of {} common variants (5 % and more) of the training people are carried by somebody here; about {:.0} would be expected",
-            self.n_carried, self.n_common, self.n_expected
+            "{} of {} (5 % and more) of the training people {} carried by somebody here; about {:.0} would be expected",
+            self.n_carried,
+            counted(self.n_common, "common variant", "common variants"),
+            if self.n_carried == 1 { "is" } else { "are" },
+            self.n_expected
         )
     }
 }

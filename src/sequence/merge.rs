@@ -16,6 +16,7 @@ use super::{
     store::Writer,
 };
 use crate::output;
+use crate::words::counted;
 
 /// A block that is made.
 #[derive(Clone, Debug)]
@@ -101,7 +102,8 @@ fn of_one_group(group: &[&Shard]) -> Result<Dictionary, Error> {
             return refuse("sequences of another encoding".into());
         }
         if dictionary.loci.len() != first.loci.len() {
-            return refuse(format!("{} loci, where the other blocks have {}", dictionary.loci.len(), first.loci.len()));
+            let loci = counted(dictionary.loci.len(), "locus", "loci");
+            return refuse(format!("{loci}, where the other blocks have {}", first.loci.len()));
         }
         for (locus, other) in dictionary.loci.iter().zip(&first.loci) {
             let key = |locus: &LocusHaplotypes| (locus.locus.clone(), locus.contig_len_nt, locus.masks.clone());
@@ -188,7 +190,7 @@ pub fn require_same_order(people: &[String], of_others: &[String]) -> Result<(),
     }
     let reason = match people.iter().zip(of_others).find(|(one, other)| one != other) {
         Some((one, other)) => format!("sample `{one}` stands where the other loci have `{other}`"),
-        None => format!("{} people, where the other loci have {}", people.len(), of_others.len()),
+        None => format!("{}, where the other loci have {}", counted(people.len(), "person", "people"), of_others.len()),
     };
     Err(format!("{reason}: every locus needs blocks of the same people, in the same order"))
 }
@@ -201,7 +203,8 @@ fn add_counts(summary: &mut Summary, group: &[&Shard]) -> Result<(), Error> {
     };
     if let Some(other) = group.iter().find(|shard| of_loci(shard) != of_loci(group[0])) {
         let (here, there) = (other.summary.n_records, group[0].summary.n_records);
-        return Err(other.refuse(format!("{here} records, where another block of these loci has {there}: made from other files or masks")));
+        let here = counted(here, "record", "records");
+        return Err(other.refuse(format!("{here}, where another block of these loci has {there}: made from other files or masks")));
     }
     let [n_records, n_reference_iupac_as_n, n_masked_nt] = of_loci(group[0]);
     summary.n_records += n_records;

@@ -13,6 +13,7 @@ use std::{
 use serde::Serialize;
 
 use super::{Error, panel::Panel};
+use crate::words::counted;
 use crate::{
     ingest::contig_key,
     prs::{MatchType, ScoringFile, complement},
@@ -121,12 +122,13 @@ impl fmt::Display for EffectSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { source, n_rows, n_matched, n_unmatched, n_flipped, .. } = self;
         let of_ref = self.n_effect_allele_is_ref;
-        write!(f, "{source}: {n_matched} of {n_rows} weights found in the panel ")?;
+        let weights = counted(*n_rows, "weight", "weights");
+        write!(f, "{source}: {n_matched} of {weights} found in the panel ")?;
         write!(f, "({of_ref} with effect allele REF, {n_flipped} on the other strand)")?;
         for (count, what) in [
-            (self.n_ambiguous, "have alleles A/T or C/G, their strand is trusted"),
+            (self.n_ambiguous, "with alleles A/T or C/G, whose strand is trusted"),
             (self.n_duplicates, "left out: an earlier row means the same allele"),
-            (self.n_unusable, "cannot be used: not the weight of one allele at a position"),
+            (self.n_unusable, "not usable: not the weight of one allele at a position"),
         ] {
             if count > 0 {
                 write!(f, "\n{source}: {count} {what}")?;
@@ -187,7 +189,7 @@ pub fn match_to_panels(published: &Published, panels: &[Panel]) -> Result<Matche
     if counts.n_matched == 0 {
         let n = published.rows.len();
         let reason = format!(
-            "none of its {n} variants is a record of the loci; \
+            "none of its variants ({n}) is a record of the loci; \
              do the weights and the panel use the same genome build?"
         );
         return Err(Error::Effects { source_name: published.source.clone(), reason });

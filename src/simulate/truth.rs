@@ -12,6 +12,7 @@ use super::{
     effects::EffectSummary,
     population::AGE_CENTRE,
 };
+use crate::words::counted;
 
 /// The simulated risk, part by part.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,7 +46,8 @@ impl fmt::Display for StudyTruth {
         }
         let Sampling { n_drawn, n_cases_drawn, case_fraction, .. } = &self.sampling;
         if let Some(fraction) = case_fraction {
-            let drawn = format!("{n_drawn} individuals drawn ({n_cases_drawn} cases)");
+            let cases = counted(*n_cases_drawn, "case", "cases");
+            let drawn = format!("{} drawn ({cases})", counted(*n_drawn, "individual", "individuals"));
             writeln!(f, "{drawn}, of whom the cohort keeps a case fraction of {fraction}")?;
         }
         Ok(())

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{Error, Folder, Summary, TokenSet, folder::TOKENS, store::Shape};
+use crate::words::counted;
 use crate::{output, sequence::require_same_order};
 
 /// A block of loci whose tokens are made.
@@ -79,8 +80,8 @@ fn require_same_making(expected: (&Folder, &Summary), found: (&Folder, &Summary)
     let [one, other] = [found, expected].map(|folder| folder.fitted_on.iter().copied().collect::<BTreeSet<usize>>());
     let sample = one.symmetric_difference(&other).next().map(|&person| expected.tokens.samples[person].as_str()).unwrap_or_default();
     Err(format!(
-        "fitted on {} people, the other blocks on {}; sample `{sample}` was one of them here or there only",
-        one.len(),
+        "fitted on {}, the other blocks on {}; sample `{sample}` was one of them here or there only",
+        counted(one.len(), "person", "people"),
         other.len()
     ))
 }

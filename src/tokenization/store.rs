@@ -13,6 +13,7 @@ use safetensors::{
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use crate::words::counted;
 use crate::{
     output::{self, Pending},
     sequence::ABSENT_HAPLOTYPE,
@@ -159,7 +160,7 @@ impl Writer {
         let mut header = serde_json::to_vec(&header).map_err(|error| wrong(error.to_string()))?;
         header.resize(header.len().next_multiple_of(8), b' ');
         if header.len() > MAX_HEADER_BYTES {
-            return Err(wrong(format!("the names of {} people are too long for the format", samples.len())));
+            return Err(wrong(format!("the names of {} are too long for the format", counted(samples.len(), "person", "people"))));
         }
         let mut out = Pending::create(path)?;
         let written = out.write_all(&(header.len() as u64).to_le_bytes()).and_then(|()| out.write_all(&header));

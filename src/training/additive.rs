@@ -158,7 +158,7 @@ fn n_folds(cohort: &Cohort, member: &Member) -> Result<usize, Error> {
     let n_cases = member.training.iter().filter(is_case).count();
     match n_cases.min(member.training.len() - n_cases) {
         n @ 0..2 => Err(Error::Options(format!(
-            "the additive term needs two cases and two controls to learn from, {n} of one class are here: train without it (--additive none)"
+            "the additive term needs two cases and two controls to learn from, and one class has {n}: train without it (--additive none)"
         ))),
         n => Ok(n.min(FOLDS)),
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use gf_cohort_schema::Split;
 
+use crate::words::counted;
 use crate::{dataset, output, tokenization};
 
 /// Why no model was trained.
@@ -52,7 +53,10 @@ pub enum Error {
     #[error("{0}")]
     Options(String),
     /// A fold without a class can neither be learnt from nor judged.
-    #[error("fold {fold} of {n_folds} has {n_cases} cases and {n_controls} controls; each needs both: use fewer --folds")]
+    #[error(
+        "fold {fold} of {n_folds} has {} and {}; each needs both: use fewer --folds",
+        counted(*n_cases, "case", "cases"), counted(*n_controls, "control", "controls")
+    )]
     Fold {
         /// 1-based.
         fold: usize,

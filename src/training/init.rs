@@ -30,6 +30,25 @@ struct InitialTerm {
     weights: Weights,
 }
 
+/// Refuses a bundle that cannot be read, or one of other covariates.
+///
+/// # Errors
+/// As [`Initial::load`].
+pub fn check(folder: &Path, cohort: &Cohort) -> Result<(), Error> {
+    require_same_covariates(&Bundle::load(folder)?, folder, cohort)
+}
+
+fn require_same_covariates(bundle: &Bundle, folder: &Path, cohort: &Cohort) -> Result<(), Error> {
+    let its: Vec<String> = bundle.config.covariates.iter().map(|column| column.name.clone()).collect();
+    if its == cohort.covariate_names {
+        return Ok(());
+    }
+    let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(",") };
+    let (its, here) = (list(&its), list(&cohort.covariate_names));
+    let reason = format!("its covariates are {its}, those of this run {here}: name the same in that order (--covariates {its})");
+    Err(Error::File { path: folder.into(), reason })
+}
+
 impl Initial {
     /// Reads the bundle. Members start from those of the bundle, each from its own, where there are as many; otherwise all from the first.
     ///
@@ -44,12 +63,8 @@ impl Initial {
             "list of loci"
         } else if bundle.grid != *grid {
             "slot grid"
-        } else if bundle.config.covariates.iter().map(|column| &column.name).ne(&cohort.covariate_names) {
-            let its: Vec<String> = bundle.config.covariates.into_iter().map(|column| column.name).collect();
-            let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(",") };
-            let (its, here) = (list(&its), list(&cohort.covariate_names));
-            return wrong(format!("its covariates are {its}, those of this run {here}: name the same in that order (--covariates {its})"));
         } else {
+            require_same_covariates(&bundle, folder, cohort)?;
             require_same_folds(&bundle, folder, cohort, plan)?;
             let n = if bundle.members.len() == plan.members.len() { plan.members.len() } else { 1 };
             let attention = bundle.config.model.architecture.attention;

@@ -10,6 +10,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Error, Schedule};
+use crate::words::counted;
 
 /// One model to train.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +50,8 @@ pub fn require_both_classes(cohort: &Cohort, path: &Path, schedule: &Schedule) -
     let pool = || [Split::Train, Split::Validation].into_iter().flat_map(|split| cohort.in_split(split));
     let count = |phenotype| pool().filter(|(_, person)| person.phenotype == Some(phenotype)).count();
     let (n_cases, n_controls) = (count(Phenotype::Case), count(Phenotype::Control));
-    let found = format!("the splits train and validation together have {n_cases} cases and {n_controls} controls");
+    let [cases, controls] = [counted(n_cases, "case", "cases"), counted(n_controls, "control", "controls")];
+    let found = format!("the splits train and validation together have {cases} and {controls}");
     if cohort.in_split(Split::Train).all(|(_, person)| person.phenotype.is_none()) {
         return wrong("split train has nobody of known phenotype; the scales of covariates are measured there".into());
     }

@@ -1,6 +1,7 @@
 //! What a training run needs of the machine's memory, and whether it is there.
 
 use super::{DeviceChoice, Error, Options, Schedule};
+use crate::words::counted;
 use crate::{
     dataset::{HAPLOTYPES_AT_A_TIME, bytes_per_haplotype},
     memory::available,
@@ -32,7 +33,7 @@ pub fn require(config: &Config, options: &Options, n_people: usize) -> Result<()
     let lower = if one.saturating_add(batch) <= free {
         let chosen = [("--ensemble", schedule.ensemble > 1), ("--folds", schedule.folds.is_some())];
         let chosen: Vec<&str> = chosen.into_iter().filter_map(|(option, is_chosen)| is_chosen.then_some(option)).collect();
-        format!("{} ({} models)", chosen.join(" or "), schedule.n_members())
+        format!("{} ({})", chosen.join(" or "), counted(schedule.n_members(), "model", "models"))
     } else {
         "--memory, --batch-size or the size of the model".to_owned()
     };

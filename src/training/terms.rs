@@ -70,7 +70,7 @@ impl DeepTerms {
     }
 
     /// The loci of each deep term. A locus without a slot that varies has nothing to learn from and is in no term of its own.
-    fn blocks(self, config: &Config) -> Vec<Vec<usize>> {
+    pub(super) fn blocks(self, config: &Config) -> Vec<Vec<usize>> {
         let varying: Vec<usize> = (0..config.loci.len()).filter(|&locus| config.loci[locus].n_slots > 2).collect();
         let joint = || (varying.len() > 1).then(|| varying.clone());
         let single = || varying.iter().map(|&locus| vec![locus]);

@@ -157,6 +157,13 @@ pub fn reasons(code: &str) -> Vec<String> {
 
 /// What stands in a message for a value.
 fn filled_in(expression: &str) -> String {
+    // A number with its noun: the plural stands for both.
+    if let Some(arguments) = expression.strip_prefix("counted(") {
+        let mut parts = arguments.split(',').map(str::trim);
+        let number = parts.next().unwrap_or_default().trim_start_matches('*');
+        let several = parts.next_back().unwrap_or_default().trim_matches(['"', ')']);
+        return format!("{} {several}", filled_in(number));
+    }
     let name: String = expression.trim_start_matches('.').chars().take_while(|sign| sign.is_alphanumeric() || *sign == '_').collect();
     let is_a_path = expression.contains(".display()");
     match name.as_str() {
@@ -182,6 +189,8 @@ fn fields_variants_and_messages_are_read() {
     assert_eq!(variants.iter().map(|variant| variant.name.as_str()).collect::<Vec<_>>(), ["Bad", "Other"]);
     assert_eq!(message(&variants[0].attributes).unwrap(), "<path>: <n> of <...> {x}");
     assert_eq!(message(&variants[1].attributes), None);
+    let with_noun = "error(\"split has {}\", counted(*n_cases, \"case\", \"cases\"))";
+    assert_eq!(message(with_noun).unwrap(), "split has <n_cases> cases");
     let code = "fn f() -> Result<(), Error> {\n    // Err(\"not one of the reasons\")\n    let shown = \"none of the reasons either\";\n    \
                 Err(Error::file(path, format!(\"contig `{contig}` has {} nt\", self.len_nt)))\n}\n#[cfg(test)]\nErr(\"nor is this a reason\")";
     assert_eq!(reasons(code), ["contig `<contig>` has <...> nt"]);

@@ -6,6 +6,7 @@
 
 pub mod elastic_net;
 
+use crate::words::counted;
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
 const MAX_STEPS: usize = 200;
@@ -43,7 +44,7 @@ pub struct Fit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Nothing to tell apart.
-    #[error("undefined with {n_cases} cases and {n_controls} controls")]
+    #[error("undefined with {} and {}", counted(*n_cases, "case", "cases"), counted(*n_controls, "control", "controls"))]
     OneClass {
         /// People with the disease.
         n_cases: usize,

@@ -4,9 +4,11 @@
 //! (Hanley & McNeil 1982): the probability that a case scores above a control, ties counted half. Counts are multiples of one half
 //! and are summed in f64, so the area is exact up to one division for any cohort of fewer than about 10^8 people.
 
+use crate::words::counted;
+
 /// One class has no people, so there is nothing to tell apart: the area is undefined (and not 0.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("undefined with {n_cases} cases and {n_controls} controls; at least one of each is needed")]
+#[error("undefined with {} and {}; at least one of each is needed", counted(*n_cases, "case", "cases"), counted(*n_controls, "control", "controls"))]
 pub struct OneClass {
     /// People with the disease.
     pub n_cases: usize,
@@ -141,7 +143,7 @@ mod tests {
     #[test]
     fn one_class_is_an_error_and_not_one_half() {
         assert_eq!(auroc(&[1.0], &[]), Err(OneClass { n_cases: 1, n_controls: 0 }));
-        assert!(curve(&[], &[1.0]).unwrap_err().to_string().contains("0 cases and 1 controls"));
+        assert!(curve(&[], &[1.0]).unwrap_err().to_string().contains("0 cases and 1 control"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::{
     typed::{Typed, TypedVectors, read_integer},
 };
 use crate::ingest::Error;
+use crate::words::counted;
 
 const ENDS_EARLY: &str = "the record's bytes end early";
 
@@ -60,7 +61,12 @@ pub(super) fn for_each<E: From<Error>>(
             continue;
         }
         if n_samples != columns.n_columns() {
-            return Err(course.error(&record, format!("{n_samples} genotypes for {} samples", columns.n_columns())).into());
+            return Err(course
+                .error(
+                    &record,
+                    format!("{} for {}", counted(n_samples, "genotype", "genotypes"), counted(columns.n_columns(), "sample", "samples")),
+                )
+                .into());
         }
         read_samples(&sample_bytes, header, &numbers, columns, &mut record).map_err(|reason| course.error(&record, reason))?;
         visit(&record)?;

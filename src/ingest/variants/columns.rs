@@ -1,5 +1,6 @@
 //! Which sample columns of a file are parsed, and where their people stand in a record.
 
+use crate::words::counted;
 use std::collections::HashMap;
 
 /// Stands for a column that nobody asked for.
@@ -28,10 +29,11 @@ impl Columns {
         let missing: Vec<&String> = people.iter().filter(|person| !column_of.contains_key(person.as_str())).collect();
         if let Some(first) = missing.first() {
             return Err(format!(
-                "no sample `{first}`; {} of the {} people wanted are not in this file, which has {} samples, such as `{}`",
+                "no sample `{first}`; {} of the {} wanted {} not in this file, which has {}, such as `{}`",
                 missing.len(),
-                people.len(),
-                samples.len(),
+                counted(people.len(), "person", "people"),
+                if missing.len() == 1 { "is" } else { "are" },
+                counted(samples.len(), "sample", "samples"),
                 samples[0]
             ));
         }

@@ -9,6 +9,7 @@ use noodles::vcf;
 
 use super::input::Input;
 use crate::ingest::Error;
+use crate::words::counted;
 
 /// The columns before FORMAT.
 const COLUMNS: [&str; 8] = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"];
@@ -103,7 +104,7 @@ impl Header {
         let more = refusals.len().saturating_sub(N_WARNINGS);
         refusals.truncate(N_WARNINGS);
         if more > 0 {
-            refusals.push(format!("{}: {more} more header lines are as odd", path.display()));
+            refusals.push(format!("{}: {} as odd", path.display(), counted(more, "more header line is", "more header lines are")));
         }
         header.warnings = refusals;
         Ok(header)

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{columns::Columns, record::VariantRecord, typed::TypedVectors};
+use crate::words::counted;
 
 /// Where dosages are read from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +101,7 @@ const MAX_VALUES: usize = 21;
 fn set(values: &[f32], key: &str, person: usize, record: &mut VariantRecord) -> Result<(), String> {
     let n_alts = record.alt_alleles.len();
     let dosages = &mut record.dosages[n_alts * person..n_alts * (person + 1)];
-    let unexpected = |expected: String| Err(format!("{key} has {} values where {expected}", values.len()));
+    let unexpected = |expected: String| Err(format!("{key} has {} where {expected}", counted(values.len(), "value", "values")));
     match key {
         "DS" if values.len() == n_alts => dosages.copy_from_slice(values),
         "DS" => return unexpected(format!("the record has {n_alts} ALT alleles")),
@@ -139,7 +140,8 @@ fn probabilities(values: &[f32], dosages: &mut [f32]) -> Result<(), String> {
             add(b, probability);
         }
     } else {
-        return Err(format!("GP has {} values; {n_alleles} alleles have {} genotypes", values.len(), n_alleles * (n_alleles + 1) / 2));
+        let (found, n_genotypes) = (counted(values.len(), "value", "values"), n_alleles * (n_alleles + 1) / 2);
+        return Err(format!("GP has {found}; {n_alleles} alleles have {n_genotypes} genotypes"));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use super::{
     soft::DosageField,
 };
 use crate::ingest::Error;
+use crate::words::counted;
 
 /// Hands every record that `course` wants to `visit`.
 pub(super) fn for_each<E: From<Error>>(
@@ -98,7 +99,8 @@ impl<'l> Site<'l> {
             None => 0,
         };
         if n_cells != columns.n_columns() {
-            return Err(format!("{n_cells} genotypes for {} samples", columns.n_columns()));
+            let samples = counted(columns.n_columns(), "sample", "samples");
+            return Err(format!("{} for {samples}", counted(n_cells, "genotype", "genotypes")));
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use std::{
     path::Path,
 };
 
+use crate::words::counted;
 use noodles::bgzf;
 
 /// Deepest scheme of bins that noodles reads.
@@ -31,7 +32,13 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
             let depth = count(&mut index)?;
             let len_aux = count(&mut index)?;
             skip(&mut index, len_aux)?;
-            (u32::try_from(depth).ok().filter(|depth| *depth <= MAX_DEPTH).ok_or_else(|| wrong(format!("{depth} levels of bins")))?, true)
+            (
+                u32::try_from(depth)
+                    .ok()
+                    .filter(|depth| *depth <= MAX_DEPTH)
+                    .ok_or_else(|| wrong(format!("{} of bins", counted(depth, "level", "levels"))))?,
+                true,
+            )
         }
         _ => return Err(wrong("it is neither tabix nor CSI".into())),
     };

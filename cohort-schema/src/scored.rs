@@ -153,7 +153,7 @@ pub fn each_score<E: From<Error>>(
     if !columns.is_own {
         found.score_columns = columns.scores.iter().map(|(column, _)| columns.header[*column].clone()).collect();
     }
-    let mut phenotypes = PhenotypeReader::new(columns.coding);
+    let mut phenotypes = PhenotypeReader::new(columns.coding, None);
     table.each(|row| {
         let phenotype = match columns.phenotype {
             Some(column) => Some(phenotypes.read(row.cell(column)).map_err(|reason| row.error(column, reason))?),
@@ -198,7 +198,7 @@ pub fn read_assigned(path: &Path, coding: PhenotypeCoding) -> Result<HashMap<Str
     let table = CsvTable::open(path)?;
     let sample_id = table.column("sample_id")?;
     let (split, phenotype) = (table.optional_column("split"), table.optional_column("phenotype"));
-    let mut phenotypes = PhenotypeReader::new(coding);
+    let mut phenotypes = PhenotypeReader::new(coding, None);
     let mut found = HashMap::new();
     table.each(|row| {
         let phenotype = match phenotype {

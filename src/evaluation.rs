@@ -11,7 +11,7 @@ mod areas;
 mod beside;
 mod bootstrap;
 mod comparison;
-mod delong;
+pub mod delong;
 mod error;
 mod folds;
 mod guards;

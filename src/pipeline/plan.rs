@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     evaluation::{self, GuardPolicy, Recalibration},
     models::Architecture,
-    prs::{self, GenomeBuild, ScoringOptions},
+    prs::{self, GenomeBuild, KinshipVariants, ScoringOptions},
     sequence::{self, ApplyFilters, Policies, Regions, Samples},
     simulate, tokenization,
     training::{self, AdditiveKind, DeepTerms, DeviceChoice, Schedule},
@@ -171,6 +171,13 @@ pub struct Baselines {
     study: Option<String>,
     /// Kinships of pairs.
     kinship: Option<PathBuf>,
+    /// Variants that kinships are worked out from.
+    kinship_variants: KinshipVariants,
+    /// Records to use by their FILTER; those of the sequences when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    apply_filters: Option<ApplyFilters>,
+    /// Measure the AUC of published scores as they are; fit nothing.
+    pub no_fit: bool,
     /// Clumping: farthest apart, in kb.
     clump_kb: usize,
     /// Clumping: least r2.
@@ -193,7 +200,7 @@ enum Variants {
 impl Default for Baselines {
     fn default() -> Self {
         let prs::Options { scoring_files, genome_build, min_overlap, keep_ambiguous, scoring, .. } = prs::Options::default();
-        let prs::Options { study, kinship, clump_kb, clump_r2, p_thresholds, .. } = prs::Options::default();
+        let prs::Options { study, kinship, kinship_variants, no_fit, clump_kb, clump_r2, p_thresholds, .. } = prs::Options::default();
         let variants = Variants::Loci;
         Self {
             scoring_files,
@@ -204,6 +211,9 @@ impl Default for Baselines {
             variants,
             study,
             kinship,
+            kinship_variants,
+            apply_filters: None,
+            no_fit,
             clump_kb,
             clump_r2,
             p_thresholds,
@@ -214,10 +224,7 @@ impl Default for Baselines {
 impl Baselines {
     /// Options of the stage, with the filters of the sequences.
     pub fn options(&self, data: &Data, filters: &ApplyFilters, out: &Path) -> prs::Options {
-        let filters = match filters {
-            ApplyFilters::All => None,
-            ApplyFilters::Named(names) => Some(names.clone()),
-        };
+        let filters = self.apply_filters.as_ref().unwrap_or(filters).names();
         let mut scoring = self.scoring.clone();
         if scoring.callable.is_none() && data.callable.is_some() {
             scoring.callable.clone_from(&data.callable);
@@ -237,6 +244,8 @@ impl Baselines {
             scoring,
             study: self.study.clone(),
             kinship: self.kinship.clone(),
+            kinship_variants: self.kinship_variants,
+            no_fit: self.no_fit,
             clump_kb: self.clump_kb,
             clump_r2: self.clump_r2,
             p_thresholds: self.p_thresholds.clone(),

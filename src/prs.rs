@@ -624,8 +624,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let fitted = fit_all(&study, &table.sites, is_in_loci, &scores, apoe_build, options)?;
     let predictions = predict(&cohort, &study.people, &fitted.baselines)?;
     let of_genome = kinship_sites::read(options, &cohort)?;
-    let kinship_sites = of_genome.as_deref().unwrap_or(&table.sites);
-    let (mut guards, pairs) = kinship::guard(&cohort, &study.training, kinship_sites, options.kinship.as_deref())?;
+    let (mut guards, pairs) = kinship::guard(&cohort, &study.training, &table.sites, of_genome.as_deref(), options.kinship.as_deref())?;
     guards.extend(scores.iter().map(|score| guards::score_study(&cohort, options.study.as_deref(), score.file)));
     guards.extend(scores.iter().filter_map(|score| guards::effect_allele(score.file, &score.frequencies)));
 

@@ -174,7 +174,6 @@ pub struct Baselines {
     /// Variants that kinships are worked out from.
     kinship_variants: KinshipVariants,
     /// Records to use by their FILTER; those of the sequences when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
     apply_filters: Option<ApplyFilters>,
     /// Measure the AUC of published scores as they are; fit nothing.
     pub no_fit: bool,

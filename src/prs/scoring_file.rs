@@ -357,7 +357,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::prs::tests::shared_data;
+    use crate::{ingest::contig_key, prs::tests::shared_data};
 
     fn read(name: &str, text: &str) -> Result<ScoringFile, Error> {
         let folder = tempfile::tempdir().unwrap();
@@ -416,12 +416,12 @@ mod tests {
             ("rsID\teffect_allele\teffect_weight\nrs1\tA\t1\n", "harmonised"),
             ("chr_name\tchr_position\teffect_allele\tdosage_1_weight\n1\t5\tA\t1\n", "no column `effect_weight`"),
             ("CHR BP A1 A2 BETA\n1 5 A C 1\n", "--effect-allele-column"),
-            ("chr,pos,effect_allele,or\n1,5,A,-1\n", "odds ratio -1"),
+            ("chr,pos,effect_allele,or\n1,5,A,-1\n", "odds ratio -1 is"),
             ("chr,pos,effect_allele,beta,eaf\n1,5,A,1,1.5\n", "between 0 and 1"),
             ("chr_name\tchr_position\teffect_allele\n1\t5\tA\n", "no column `effect_weight`"),
             (
                 "chr_name\tchr_position\teffect_allele\teffect_weight\teffect_type\n1\t5\tA\t1\todd\n",
-                "none of the 1 rows of a can be used (effect-type)",
+                "none of the 1 rows of a, from line 2 on, can be used (effect-type 1)",
             ),
         ] {
             let message = read("a.txt", text).unwrap_err().to_string();
@@ -540,6 +540,100 @@ mod tests {
         }
         let ratio = read("a.txt", "chr,pos,effect_allele,OR\n1,5,A,1.5\n").unwrap();
         assert_eq!(ratio.rows[0].effect, Effect::Additive(1.5_f64.ln()));
+    }
+
+    /// A table as each program writes it, of the same three variants: G of 1:100 (0.5), T of 1:200 (-0.25) and C of X:300 (1).
+    #[test]
+    fn tables_of_every_program_are_read_without_renaming_columns() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/scoring-files");
+        let mut n_files = 0;
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let file = one(ScoringFile::read(&path, None).unwrap_or_else(|error| panic!("{error}")));
+            let expected = [("1", 100, "G", "A", 0.5, 0.25), ("1", 200, "T", "C", -0.25, 0.5), ("X", 300, "C", "A", 1.0, 0.125)];
+            assert_eq!((file.rows.len(), usable(&file)), (3, 3), "{name}");
+            for (row, (contig, position, effect, other, weight, frequency)) in file.rows.iter().zip(expected) {
+                let alleles = (row.effect_allele.as_str(), row.other_allele.as_deref());
+                assert_eq!((contig_key(&row.chr_name), row.chr_position), (contig, Some(position)), "{name}");
+                assert_eq!(alleles, (effect, Some(other)), "{name}");
+                assert!((row.effect.weights()[1] - weight).abs() < 1e-9, "{name}: {:?}", row.effect);
+                assert!(row.frequency.is_none_or(|found| (found - frequency).abs() < 1e-9), "{name}");
+            }
+            let of_catalog = name.starts_with("pgs-catalog") || name.starts_with("gwas-ssf");
+            assert_eq!(file.format.is_none(), of_catalog, "{name}: {:?}", file.format);
+            n_files += 1;
+        }
+        assert!(n_files >= 19, "{n_files}");
+    }
+
+    #[test]
+    fn an_option_overrules_what_a_table_looks_like() {
+        let text = "MarkerName\tChr\tPos\tAllele1\tAllele2\tEffect\nrs1\t1\t5\ta\tg\t1\n";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        fs::write(&path, text).unwrap();
+        let effect = |column| one(ScoringFile::read(&path, column).unwrap()).rows[0].effect_allele.to_string();
+        assert_eq!([None, Some(EffectColumn::A1), Some(EffectColumn::A2)].map(effect), ["A", "A", "G"]);
+    }
+
+    #[test]
+    fn the_other_allele_is_inferred_row_by_row() {
+        let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\thm_chr\thm_pos\thm_inferOtherAllele\n";
+        let rows = "1\t1\tG\tA\t1\t1\t5\tT\n1\t1\tG\t\t1\t1\t6\tGA\n1\t1\tG\tNA\t1\t1\t7\tA/C\n";
+        let file = read("a.txt", &format!("#HmPOS_build=GRCh38\n{table}{rows}")).unwrap();
+        let others: Vec<Option<&str>> = file.rows.iter().map(|row| row.other_allele.as_deref()).collect();
+        assert_eq!(others, [Some("A"), Some("GA"), None]);
+    }
+
+    #[test]
+    fn weights_are_found_row_by_row_and_rows_without_one_are_counted() {
+        let text = "chr_name\tchr_position\teffect_allele\teffect_weight\tdosage_0_weight\tdosage_1_weight\tdosage_2_weight\n\
+                    1\t5\tA\t0.5\t\t\t\n1\t6\tA\t\t0\t1\t3\n1\t7\tA\tNA\t\t\t\n";
+        let file = read("a.txt", text).unwrap();
+        assert_eq!(file.rows[1].effect, Effect::PerDosage([0.0, 1.0, 3.0]));
+        let unusable: Vec<_> = file.rows.iter().map(|row| row.unusable).collect();
+        assert_eq!(unusable, [None, None, Some(Unusable::NoWeight)]);
+    }
+
+    #[test]
+    fn flags_are_read_in_any_spelling_or_refused_with_their_line() {
+        let table = "chr_name\tchr_position\teffect_allele\teffect_weight\tis_dominant\tis_interaction\n";
+        for cell in ["True", "1", "T", "yes", "1.0"] {
+            let file = read("a.txt", &format!("{table}1\t5\tA\t2\t{cell}\tFalse\n1\t6\tA\t2\t0\t{cell}\n")).unwrap();
+            assert_eq!((file.rows[0].effect, file.rows[1].unusable), (Effect::Dominant(2.0), Some(Unusable::Interaction)), "{cell}");
+        }
+        let message = read("a.txt", &format!("{table}1\t5\tA\t2\tperhaps\t0\n")).unwrap_err().to_string();
+        assert!(message.contains("line 2") && message.contains("is_dominant `perhaps`"), "{message}");
+    }
+
+    #[test]
+    fn builds_are_understood_in_the_header_and_in_names_of_chromosomes() {
+        let rows = "chr_name\tchr_position\teffect_allele\teffect_weight\n1\t5\tA\t2\n";
+        let build = |text: &str| {
+            let file = read("a.txt", &format!("#genome_build={text}\n{rows}")).unwrap();
+            (file.genome_build, file.unknown_build)
+        };
+        assert_eq!(build("GRCh37.p13"), (Some(GenomeBuild::GRCh37), None));
+        assert_eq!(build("NCBI36/hg18"), (Some(GenomeBuild::NCBI36), None));
+        assert_eq!(build("NR"), (None, None));
+        assert_eq!(build("hg17"), (None, Some("hg17".into())));
+        let named = |name: &str| format!("chr_name\tchr_position\teffect_allele\teffect_weight\n{name}\t5\tA\t2\n");
+        assert_eq!(read("a.txt", &named("NC_000001.10")).unwrap().genome_build, Some(GenomeBuild::GRCh37));
+        let message = read("a.txt", &format!("#genome_build=GRCh38\n{}", named("NC_000001.10"))).unwrap_err().to_string();
+        assert!(message.contains("header says GRCh38") && message.contains("GRCh37"), "{message}");
+    }
+
+    #[test]
+    fn columns_named_twice_and_counts_of_samples_as_weights_are_refused() {
+        for (text, expected) in [
+            ("chr_name\tchr_position\teffect_allele\tbeta\tbeta\n1\t5\tA\t1\t2\n", "`beta` and `beta`"),
+            ("chr_name\tchr_position\teffect_allele\tBETA\tbeta\n1\t5\tA\t1\t2\n", "`BETA` and `beta`"),
+            ("Chromosome\tPosition\tMarkerName\tAllele1\tAllele2\tWeight\tZscore\n1\t5\trs1\ta\tg\t900\t3\n", "sample-size scheme"),
+        ] {
+            let message = read("a.txt", text).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
     }
 
     #[test]

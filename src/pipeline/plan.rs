@@ -176,7 +176,7 @@ pub struct Baselines {
     /// Records to use by their FILTER; those of the sequences when absent.
     apply_filters: Option<ApplyFilters>,
     /// Measure the AUC of published scores as they are; fit nothing.
-    pub no_fit: bool,
+    no_fit: bool,
     /// Clumping: farthest apart, in kb.
     clump_kb: usize,
     /// Clumping: least r2.

@@ -485,6 +485,7 @@ mod tests {
         let expected = ReadCounts {
             records: 6,
             filtered_records: 1,
+            filters: BTreeMap::from([("q10".to_owned(), 1)]),
             records_without_dosage: 2,
             imputed_records: 0,
             symbolic_alleles: 1,

@@ -353,11 +353,6 @@ impl<'f> Positions<'f> {
         Ok(Self { file, contigs, table })
     }
 
-    /// The key of the contig of each usable row.
-    pub fn contigs(&self) -> impl Iterator<Item = &'f str> {
-        self.contigs.keys().copied()
-    }
-
     /// All pairs of a row and an ALT allele that fit, marked, in the order of the rows, then of `sites`; and the rows with a record at
     /// their position.
     ///

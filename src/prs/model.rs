@@ -5,9 +5,9 @@
 //! from the people who are scored. Saved as `prs_model.json`. Positions are 1-based.
 
 use std::{
-    cell::OnceCell,
     collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use gf_cohort_schema::{Cohort, probability};
@@ -398,9 +398,9 @@ pub struct People<'a> {
     /// (contig key, position, REF, ALT) to (site, number of the ALT).
     alleles: HashMap<(&'a str, usize, &'a str, &'a str), (&'a Site, i16)>,
     /// For alleles that are not there as they were in training.
-    by_place: OnceCell<ByPlace<'a>>,
+    by_place: OnceLock<ByPlace<'a>>,
     /// Whether the VCF has alleles of the baselines on the other strand.
-    has_flipped: OnceCell<bool>,
+    has_flipped: OnceLock<bool>,
 }
 
 impl<'a> People<'a> {
@@ -422,7 +422,7 @@ impl<'a> People<'a> {
                     .map(move |&alt| ((contig_key(&site.contig), site.position, site.ref_allele.as_str(), site.allele(alt)), (site, alt)))
             })
             .collect();
-        Self { table, apoe, covariates, alleles, by_place: OnceCell::new(), has_flipped: OnceCell::new() }
+        Self { table, apoe, covariates, alleles, by_place: OnceLock::new(), has_flipped: OnceLock::new() }
     }
 
     /// People for whom `baselines` are applied: alleles on the other strand anywhere make every A/T and C/G doubtful.
@@ -432,7 +432,7 @@ impl<'a> People<'a> {
             found.is_some_and(|found| found.match_type.is_flipped())
         };
         let has_flipped = baselines.iter().flat_map(Baseline::alleles).any(is_flipped);
-        Self { has_flipped: OnceCell::from(has_flipped), ..self }
+        Self { has_flipped: OnceLock::from(has_flipped), ..self }
     }
 
     fn len(&self) -> usize {

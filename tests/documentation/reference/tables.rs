@@ -40,7 +40,7 @@ struct Further {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const FURTHER: [Further; 11] = [
+const FURTHER: [Further; 12] = [
     Further {
         title: "output of score",
         about: "One row a person and model; written by `score`.",

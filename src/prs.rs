@@ -403,6 +403,12 @@ pub enum Error {
         /// The build of the VCF.
         expected: GenomeBuild,
     },
+    /// No score can be used.
+    #[error("none of {} scores can be used: {}", reasons.len(), reasons.join("; "))]
+    NoScore {
+        /// What is wrong with each.
+        reasons: Vec<String>,
+    },
     /// An id instead of a file.
     #[error("{id} is a score of the PGS Catalog, not a file here: download {url} (or another build), and give its path to --scoring-file")]
     CatalogId {
@@ -611,7 +617,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     }
     let loci = options.regions_file.as_deref().map(ingest::read_loci).transpose()?;
     let (table, sites_without_training_calls) = read_genotypes(options, &cohort, loci.as_deref(), &scoring_files)?;
-    let Usable { scores, failed: not_scored } = score_people(options, &scoring_files, &table, &cohort)?;
+    let Usable { scores, failed: not_scored } = score_people(options, &scoring_files, &table, &cohort, not_read)?;
 
     let genome_build = options.genome_build.or(table.genome_build);
     let apoe = apoe::haplotypes(&table.sites, genome_build);
@@ -646,7 +652,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         apoe: apoe.as_ref().ok().map(|calls| ApoeCounts::of(calls)),
         apoe_left_out: apoe.as_ref().err().cloned(),
         scores: scores.iter().map(ScoreSummary::of).collect(),
-        failed_scores: not_read.into_iter().chain(not_scored).chain(fitted.failed).collect(),
+        failed_scores: not_scored.into_iter().chain(fitted.failed).collect(),
         warnings: table
             .warnings
             .iter()
@@ -797,9 +803,10 @@ fn score_people<'f>(
     files: &'f [ScoringFile],
     table: &GenotypeTable,
     cohort: &Cohort,
+    not_read: Vec<FailedScore>,
 ) -> Result<Usable<Score<'f>>, Error> {
     if files.is_empty() {
-        return Ok(Usable { scores: Vec::new(), failed: Vec::new() });
+        return Ok(Usable { scores: Vec::new(), failed: not_read });
     }
     let training = cohort.in_split(Split::Train).map(|(person, _)| person).collect();
     let mut scorer = Scorer::new(files, options, table.people.len(), training)?;
@@ -808,7 +815,7 @@ fn score_people<'f>(
     let log = options.out.join("match_log.csv");
     let logged: Vec<&Score<'_>> = scores.iter().flatten().collect();
     tables::write_match_log(&log, &logged, &table.sites, options)?;
-    published::usable(published::with_enough(scores, files, &table.not_used, options, &log))
+    published::usable(published::with_enough(scores, files, &table.not_used, options, &log), not_read)
 }
 
 fn predict(cohort: &Cohort, people: &People<'_>, baselines: &[Baseline]) -> Result<Vec<Prediction>, Error> {

@@ -124,7 +124,7 @@ pub fn fit_all<'s>(
         let alleles = study.published(file, matches, sites);
         results.push((file.path.clone(), fitted.published(study, file, alleles, apoe_build)));
     }
-    fitted.failed = usable(results)?.failed;
+    fitted.failed = usable(results, Vec::new())?.failed;
     fitted.associations = panel.columns.into_iter().zip(associations).collect();
     Ok(fitted)
 }

@@ -432,23 +432,27 @@ pub struct Usable<T> {
     pub failed: Vec<FailedScore>,
 }
 
-/// Keeps what succeeded, each result with its file.
+/// Keeps what succeeded, each result with its file; some have `failed` before.
 ///
 /// # Errors
-/// The first error, where nothing succeeded.
-pub fn usable<T>(results: Vec<(PathBuf, Result<T, Error>)>) -> Result<Usable<T>, Error> {
-    let (mut scores, mut failed, mut first) = (Vec::new(), Vec::new(), None);
+/// All errors, where nothing succeeded.
+pub fn usable<T>(results: Vec<(PathBuf, Result<T, Error>)>, mut failed: Vec<FailedScore>) -> Result<Usable<T>, Error> {
+    let (mut scores, mut last) = (Vec::new(), None);
     for (path, result) in results {
         match result {
             Ok(score) => scores.push(score),
             Err(error) => {
                 failed.push(FailedScore { path, reason: error.to_string() });
-                first.get_or_insert(error);
+                last = Some(error);
             }
         }
     }
-    match first {
-        Some(error) if scores.is_empty() => Err(error),
+    match last {
+        Some(error) if scores.is_empty() && failed.len() == 1 => Err(error),
+        Some(_) if scores.is_empty() => {
+            let reasons = failed.into_iter().map(|score| score.reason).collect();
+            Err(Error::NoScore { reasons })
+        }
         _ => Ok(Usable { scores, failed }),
     }
 }
@@ -474,7 +478,7 @@ pub fn read_scoring_files(options: &Options, mut names: Vec<String>) -> Result<U
             }
         }
     }
-    usable(results)
+    usable(results, Vec::new())
 }
 
 fn read_scoring_file(options: &Options, path: &Path) -> Result<Vec<ScoringFile>, Error> {

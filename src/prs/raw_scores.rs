@@ -122,13 +122,14 @@ pub fn summed(
     );
     logged?;
     written?;
-    let Usable { scores, failed: not_scored } = published::usable(published::with_enough(scores, &files, &table.not_used, options, &log))?;
+    let Usable { scores, failed: failed_scores } =
+        published::usable(published::with_enough(scores, &files, &table.not_used, options, &log), not_read)?;
     then(&table.people, &scores)?;
     Ok(RawSummary {
         n_people: table.people.len(),
         genotypes: table.counts,
         scores: scores.iter().map(ScoreSummary::of).collect(),
-        failed_scores: not_read.into_iter().chain(not_scored).collect(),
+        failed_scores,
         warnings: table.warnings.into_iter().chain(files.iter().flat_map(|file| file.warnings.clone())).collect(),
     })
 }

@@ -282,7 +282,8 @@ fn too_little_overlap_is_an_error_with_its_causes_and_a_match_log() {
     assert!(run(&options).unwrap_err().to_string().contains("positions are on GRCh37, but the VCF is on GRCh38"));
     options.genome_build = None;
     options.scoring_files.push(score);
-    assert!(run(&options).unwrap_err().to_string().contains("`prs-score` is there already"));
+    let failed = run(&options).unwrap().failed_scores;
+    assert!(failed.len() == 1 && failed[0].reason.contains("`prs-score` is there already"), "{failed:?}");
 }
 
 #[test]

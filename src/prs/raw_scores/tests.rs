@@ -398,5 +398,9 @@ fn a_score_that_fails_does_not_stop_the_others_and_an_id_is_no_file() {
     assert!(reasons[1].contains("PGS000001 is a score of the PGS Catalog") && reasons[1].contains("_hmPOS_GRCh38.txt.gz"));
     assert!(reasons[2].contains("elsewhere.txt: only 0 of 1 variants match"));
     options.scoring_files.remove(0);
-    assert!(run(&options).unwrap_err().to_string().contains("line 2: position `x`"), "the first of the errors");
+    let message = run(&options).unwrap_err().to_string();
+    assert!(
+        message.contains("none of 3 scores") && message.contains("line 2: position `x`") && message.contains("only 0 of 1"),
+        "{message}"
+    );
 }

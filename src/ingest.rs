@@ -16,7 +16,7 @@ pub use self::{
     build::{GenomeBuild, UnknownBuild},
     contig::{chromosome_key, contig_aliases, contig_build, contig_key, same_contig, tell_different_builds},
     genotypes::{ABSENT, Genotype, MISSING},
-    ref_allele::RefAlleles,
+    ref_allele::{EXCHANGED, OTHER_REFERENCE, RefAlleles},
     reference::Reference,
     regions::{DisjointRegions, Interval, Locus, Strand, joined, loci_of_regions, parse_region, read_intervals, read_loci},
     variants::{DosageField, Place, STDIN, VariantFile, VariantRecord, admits, pass},

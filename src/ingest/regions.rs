@@ -200,7 +200,7 @@ pub fn loci_of_regions(text: &str) -> Result<Vec<Locus>, Error> {
         let Some((contig, start0, end0)) = parse_region(&name) else {
             return Err(refuse("not of the form contig:beg-end (1-based, inclusive, beg not behind end)"));
         };
-        if !names.insert((contig.clone(), start0, end0)) {
+        if !names.insert((contig_key(&contig).to_owned(), start0, end0)) {
             return Err(refuse("given twice"));
         }
         loci.push(Locus { name, contig, start0, end0, strand: Strand::Forward });

@@ -14,7 +14,7 @@ use crate::ingest::{DisjointRegions, STDIN, VariantFile, VariantRecord, chromoso
 /// As many as the guard uses.
 const MOST_SITES: usize = 20_000;
 /// Genotypes that are held at once (bytes).
-const MOST_BYTES: usize = 1 << 30;
+const MOST_BYTES: usize = 1 << 29;
 const BATCH_BYTES: usize = 1 << 25;
 /// Autosomes longer than this in all (nt) are a whole genome.
 const WHOLE_GENOME_NT: usize = 1_000_000_000;

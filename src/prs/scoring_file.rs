@@ -149,30 +149,35 @@ impl ScoringFile {
         drop(table);
         let first_line = header_lines + if is_prs_cs { 1 } else { 2 };
         let rows = read_rows(path, &columns, n_rows, first_line)?;
-        let other_tests = other_tests(&columns, n_rows);
-        let mut scores = divided(path, &Header(&header), &columns, rows, n_rows)?;
+        let said = Header(&header);
+        let mut scores = divided(path, &said, &columns, rows, n_rows)?;
         for score in &mut scores {
             score.header = text[..text.len() - body.len()].to_owned();
             score.format = if is_prs_cs { Some("columns of PRS-CS: the fourth is the effect allele".into()) } else { columns.format() };
         }
-        let said = Header(&header);
-        if let (Some(n), [score]) = (said.value("variants_number").and_then(|n| n.parse::<usize>().ok()), scores.as_mut_slice())
-            && n != n_rows
-        {
-            score.warnings.push(format!("{}: #variants_number is {n}, but there are {n_rows} rows: is it whole?", path.display()));
-        }
-        let is_ratio = |kind: &str| kind.eq_ignore_ascii_case("or") || kind.eq_ignore_ascii_case("hr");
-        let first = &mut scores[0].warnings;
-        if let Some(kind) = said.value("weight_type").filter(|kind| is_ratio(kind)) {
-            first.push(format!("{}: #weight_type is {kind}; the weights are used as they stand", path.display()));
-        }
-        first.extend(other_tests.map(|tests| format!("{}: {tests}", path.display())));
-        for column in columns.unknown_flags() {
-            first.push(format!("{}: the column `{column}` is not known here and not read", path.display()));
-        }
+        let is_one = scores.len() == 1;
+        let warnings = warnings(&said, &columns, n_rows, is_one);
+        scores[0].warnings = warnings.into_iter().map(|warning| format!("{}: {warning}", path.display())).collect();
         scores.iter().try_for_each(|score| require_usable(path, score, first_line))?;
         Ok(scores)
     }
+}
+
+/// What is odd about a file but can be read.
+fn warnings(said: &Header<'_>, columns: &Columns, n_rows: usize, is_one: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let stated: Option<usize> = said.value("variants_number").and_then(|n| n.parse().ok());
+    if let Some(n) = stated.filter(|n| is_one && *n != n_rows) {
+        warnings.push(format!("#variants_number is {n}, but there are {n_rows} rows: is it whole?"));
+    }
+    let is_ratio = |kind: &str| kind.eq_ignore_ascii_case("or") || kind.eq_ignore_ascii_case("hr");
+    if let Some(kind) = said.value("weight_type").filter(|kind| is_ratio(kind)) {
+        warnings.push(format!("#weight_type is {kind}; the weights are used as they stand"));
+    }
+    warnings.extend(other_tests(columns, n_rows));
+    let unknown = columns.unknown_flags().map(|column| format!("the column `{column}` is not known here and not read"));
+    warnings.extend(unknown);
+    warnings
 }
 
 /// The `#key=value` lines.

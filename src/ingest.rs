@@ -3,6 +3,8 @@
 //! Input -> output: paths -> [`Reference`], [`Locus`]es and a stream of [`VariantRecord`]s for all samples at once.
 //! Coordinates: a VCF `position` is 1-based as in the file; every interval (`start0..end0`) is 0-based and half-open.
 
+mod build;
+mod contig;
 mod genotypes;
 mod gzi;
 mod ref_allele;
@@ -11,9 +13,11 @@ mod regions;
 mod variants;
 
 pub use self::{
+    build::{GenomeBuild, UnknownBuild},
+    contig::{chromosome_key, contig_aliases, contig_build, contig_key, same_contig, tell_different_builds},
     genotypes::{ABSENT, Genotype, MISSING},
-    ref_allele::RefAlleles,
-    reference::{Reference, contig_aliases, contig_key, same_contig},
+    ref_allele::{EXCHANGED, OTHER_REFERENCE, RefAlleles},
+    reference::Reference,
     regions::{DisjointRegions, Interval, Locus, Strand, joined, loci_of_regions, parse_region, read_intervals, read_loci},
     variants::{DosageField, Place, STDIN, VariantFile, VariantRecord, admits, pass, samples_of_files},
 };

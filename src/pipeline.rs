@@ -153,7 +153,13 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path, division: &
     }
 
     runner.stage("4-baselines", &baselines_made(plan, data), |folder| {
-        let summary = prs::run(&plan.baselines.options(data, &plan.sequences.apply_filters, folder))?;
+        let options = plan.baselines.options(data, &plan.sequences.apply_filters, folder);
+        if options.no_fit {
+            let summary = prs::without_fit(&options)?;
+            eprint!("{summary}");
+            return Ok(json!({ "n_people": summary.raw.n_people, "areas": summary.areas }));
+        }
+        let summary = prs::run(&options)?;
         eprint!("{summary}");
         Ok(json!({
             "models": summary.models,

@@ -34,14 +34,17 @@ mod fitting;
 mod genotypes;
 mod guards;
 mod kinship;
+mod kinship_sites;
 mod logistic;
 mod matching;
 mod model;
 mod names;
+mod no_fit;
 mod panel;
 mod places;
 mod published;
 mod raw_scores;
+mod reasons;
 mod ridge;
 mod scoring_file;
 mod tables;
@@ -49,20 +52,23 @@ mod tables;
 pub use self::{
     apoe::ApoeCounts,
     association::ASSOCIATION_COLUMNS,
-    build::{GenomeBuild, UnknownBuild},
     choice::{Choice, Setting, Tried},
     dosages::{HalfCalls, ReadCounts, Reading},
     effect::Effect,
     fitting::WithoutApoe,
     kinship::PAIR_COLUMNS,
-    matching::{Exclusion, MatchCounts, MatchType, Stand},
-    model::{AlleleWeight, ApplySummary, Baseline, Feature, PrsModel, Risk, SCHEMA_VERSION, Term},
+    matching::{Exclusion, MatchCounts, MatchType, Stand, Unmatched},
+    model::{AlleleWeight, ApplySummary, Baseline, Feature, PrsModel, Rewritten, Risk, SCHEMA_VERSION, Term},
     names::model_names,
-    published::{Frequencies, ScoreSummary, ScoringOptions},
+    no_fit::{AREA_COLUMNS, Area, NoFitSummary, run as without_fit},
+    published::{FailedScore, Frequencies, ScoreSummary, ScoringOptions},
     raw_scores::{RawSummary, run as raw_scores},
+    reasons::{Reason, Reasons},
     scoring_file::{EffectColumn, Unusable},
     tables::{MATCH_COLUMNS, RAW_SCORE_COLUMNS, WEIGHT_COLUMNS},
 };
+
+pub use crate::ingest::{GenomeBuild, UnknownBuild};
 
 use std::path::PathBuf;
 
@@ -78,7 +84,7 @@ use self::{
     fitting::fit_all,
     model::People,
     places::Places,
-    published::{Score, Scorer},
+    published::{Score, Scorer, Usable},
 };
 pub(crate) use self::{matching::complement, scoring_file::ScoringFile};
 use crate::words::counted;
@@ -129,8 +135,23 @@ pub struct Options {
     pub study: Option<String>,
     /// Kinships of pairs, by PLINK 2 or KING; worked out from the dosages when `None`.
     pub kinship: Option<PathBuf>,
+    /// Variants of the VCF that kinships are worked out from.
+    pub kinship_variants: KinshipVariants,
+    /// Sum published scores and measure their AUC; fit nothing. Then no training people are needed.
+    pub no_fit: bool,
     /// Folder to write to.
     pub out: PathBuf,
+}
+
+/// Variants of the VCF that kinships are worked out from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KinshipVariants {
+    /// Those of the whole VCF, evenly thinned.
+    #[default]
+    All,
+    /// Those inside the regions whose dosages are used.
+    Regions,
 }
 
 impl Default for Options {
@@ -155,6 +176,8 @@ impl Default for Options {
             p_thresholds: vec![5e-8, 0.001, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0],
             study: None,
             kinship: None,
+            kinship_variants: KinshipVariants::All,
+            no_fit: false,
             // 0.1 to 100,000 in half decades.
             l2_strengths: (-2..=10).map(|half_decades| 10_f64.powf(f64::from(half_decades) / 2.0)).collect(),
             out: PathBuf::new(),
@@ -227,6 +250,9 @@ pub struct Summary {
     pub apoe_left_out: Option<String>,
     /// What became of each scoring file.
     pub scores: Vec<ScoreSummary>,
+    /// Scores that could not be used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_scores: Vec<FailedScore>,
     /// What was odd but could be read.
     pub warnings: Vec<String>,
 }
@@ -266,6 +292,7 @@ impl std::fmt::Display for Summary {
         for score in &self.scores {
             write!(f, "{score}")?;
         }
+        write_failed(f, &self.failed_scores)?;
         for feature in &self.constant_features {
             writeln!(f, "the same in all training people, left out: {feature}")?;
         }
@@ -275,7 +302,7 @@ impl std::fmt::Display for Summary {
         for guard in &self.guards {
             writeln!(f, "guard {} of {}: {}: {}", guard.guard, guard.subject, guard.verdict, guard.finding)?;
         }
-        write_counts(f, &read_counts(&self.genotypes))?;
+        write_read_counts(f, &self.genotypes)?;
         write_counts(
             f,
             &[
@@ -287,9 +314,8 @@ impl std::fmt::Display for Summary {
 }
 
 /// What is said of records and genotypes.
-fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 11] {
+fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 10] {
     [
-        ("records left out by FILTER", read.filtered_records),
         ("records without an allele to count", read.records_without_dosage),
         ("records with dosages of DS, GP or HDS", read.imputed_records),
         ("symbolic alleles", read.symbolic_alleles),
@@ -301,6 +327,19 @@ fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 11] {
         ("samples not in the cohort", read.samples_left_out),
         ("records outside of the reference, REF not compared", read.records_beyond_reference),
     ]
+}
+
+fn write_read_counts(f: &mut std::fmt::Formatter<'_>, read: &ReadCounts) -> std::fmt::Result {
+    if read.filtered_records > 0 {
+        let names: Vec<String> = read.filters.iter().map(|(name, n)| format!("{name} {n}")).collect();
+        writeln!(f, "  records left out by FILTER: {} ({}); --apply-filters says which are used", read.filtered_records, names.join(", "))?;
+    }
+    write_counts(f, &read_counts(read))
+}
+
+/// Scores that are left out, and why.
+fn write_failed(f: &mut std::fmt::Formatter<'_>, failed: &[FailedScore]) -> std::fmt::Result {
+    failed.iter().try_for_each(|score| writeln!(f, "left out: {}", score.reason))
 }
 
 fn write_counts(f: &mut std::fmt::Formatter<'_>, counts: &[(&str, u64)]) -> std::fmt::Result {
@@ -344,7 +383,10 @@ pub enum Error {
         reason: String,
     },
     /// A scoring file is of another build.
-    #[error("{}: its positions are on {found}, but the VCF is on {expected}; take the file of your build from the PGS Catalog", path.display())]
+    #[error(
+        "{}: its positions are on {found}, but the VCF is on {expected} (by {by}); take the file of your build from the PGS Catalog",
+        path.display()
+    )]
     Build {
         /// The file.
         path: PathBuf,
@@ -352,25 +394,52 @@ pub enum Error {
         found: GenomeBuild,
         /// The build asked for.
         expected: GenomeBuild,
+        /// Who states it.
+        by: String,
+    },
+    /// A scoring file is of a build that cannot be compared.
+    #[error(
+        "{}: its positions are on `{found}`, which is no build that is known here, but the VCF is on {expected}; take a file of {expected}, or          correct the header (GRCh37, GRCh38, NCBI36 or T2T-CHM13)",
+        path.display()
+    )]
+    UnknownBuild {
+        /// The file.
+        path: PathBuf,
+        /// Its build as it writes it.
+        found: String,
+        /// The build of the VCF.
+        expected: GenomeBuild,
+    },
+    /// No score can be used.
+    #[error("none of {} scores can be used: {}", reasons.len(), reasons.join("; "))]
+    NoScore {
+        /// What is wrong with each.
+        reasons: Vec<String>,
+    },
+    /// An id instead of a file.
+    #[error("{id} is a score of the PGS Catalog, not a file here: download {url} (or another build), and give its path to --scoring-file")]
+    CatalogId {
+        /// The score.
+        id: String,
+        /// Where its file is.
+        url: String,
     },
     /// The header of a VCF is of another build than somebody says.
     #[error(
-        "{}: contig `{contig}` has {len_nt} nt in the header, as in {found}, but {stated} says {expected}: take the scoring file of {found}, or lift \
-         the VCF over", path.display()
+        "{}: {finding}, but {stated} says {expected}: take the scoring file of {found}, or lift the VCF over",
+        path.display()
     )]
     HeaderBuild {
         /// The VCF.
         path: PathBuf,
-        /// The contig.
-        contig: String,
-        /// Its length.
-        len_nt: usize,
-        /// The build it has this length in.
+        /// What tells its build.
+        finding: String,
+        /// Its build.
         found: GenomeBuild,
         /// Who says another build.
         stated: String,
-        /// That build.
-        expected: GenomeBuild,
+        /// That build, as written there.
+        expected: String,
     },
     /// Two scoring files would be one model.
     #[error("{}: the model `{model}` is there already; each scoring file needs an id (#pgs_id) of its own", path.display())]
@@ -382,13 +451,12 @@ pub enum Error {
     },
     /// Too few variants of a score are in the VCF.
     #[error(
-        "{what}: only {matched} of {rows} variants match the VCF ({:.1} %; at least {:.1} % wanted). Likely causes: (1) positions of \
-         another genome build (the score's: {build}); (2) variants that were not imputed, or a VCF of a region only; (3) whole genomes \
-         without homozygous-reference records. If this is meant, lower the wanted overlap (--min-overlap)",
+        "{what}: only {matched} of {rows} variants match the VCF ({:.1} %; at least {:.1} % wanted): {reasons}. Build of the score: \
+         {build}.{log} If this is meant, lower the wanted overlap (--min-overlap)",
         100.0 * *matched as f64 / *rows as f64, 100.0 * min_overlap
     )]
     Overlap {
-        /// The scoring file (with its match log), or the saved baseline.
+        /// The scoring file, or the saved baseline.
         what: String,
         /// Variants matched.
         matched: usize,
@@ -398,6 +466,10 @@ pub enum Error {
         min_overlap: f64,
         /// Build of the score.
         build: String,
+        /// Why the others do not.
+        reasons: Reasons,
+        /// Where each row is listed, if anywhere.
+        log: String,
     },
     /// Missing genotypes with nothing to put in their place.
     #[error(
@@ -537,7 +609,11 @@ pub enum Error {
 /// # Errors
 /// Bad input (see [`Error`]); one class only in the training or validation split; a regression that does not converge.
 pub fn run(options: &Options) -> Result<Summary, Error> {
-    let (cohort, scoring_files) = inputs(options)?;
+    if options.no_fit {
+        let reason = "no_fit sums published scores and fits nothing: it is a way of its own to run this stage";
+        return Err(Error::Options { reason: reason.into() });
+    }
+    let (cohort, Usable { scores: scoring_files, failed: not_read }) = inputs(options)?;
     // Its `predictions.csv` would be overwritten.
     if options.out.join("config.json").exists() {
         let reason = format!("{} holds a model bundle; choose another folder for the baselines (--out)", options.out.display());
@@ -545,18 +621,20 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     }
     let loci = options.regions_file.as_deref().map(ingest::read_loci).transpose()?;
     let (table, sites_without_training_calls) = read_genotypes(options, &cohort, loci.as_deref(), &scoring_files)?;
-    let scores = score_people(options, &scoring_files, &table, &cohort)?;
+    let Usable { scores, failed: not_scored } = score_people(options, &scoring_files, &table, &cohort, not_read)?;
 
     let genome_build = options.genome_build.or(table.genome_build);
     let apoe = apoe::haplotypes(&table.sites, genome_build);
     let apoe_calls = apoe.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
+    let apoe_written = apoe::written_otherwise(&table.sites, genome_build);
     let apoe_build = apoe::build_of(&table.sites, genome_build);
     let study = Study::new(&cohort, People::new(&table, apoe_calls, Some(&cohort)));
     let is_in_loci = |site: &Site| loci.as_ref().is_none_or(|loci| is_inside(loci, &site.contig, site.position));
     require_memory(&cohort, table.sites.iter().filter(|site| is_in_loci(site)).map(|site| site.counted_alts.len()).sum())?;
     let fitted = fit_all(&study, &table.sites, is_in_loci, &scores, apoe_build, options)?;
     let predictions = predict(&cohort, &study.people, &fitted.baselines)?;
-    let (mut guards, pairs) = kinship::guard(&cohort, &study.training, &table.sites, options.kinship.as_deref())?;
+    let of_genome = kinship_sites::read(options, &cohort)?;
+    let (mut guards, pairs) = kinship::guard(&cohort, &study.training, &table.sites, of_genome.as_deref(), options.kinship.as_deref())?;
     guards.extend(scores.iter().map(|score| guards::score_study(&cohort, options.study.as_deref(), score.file)));
     guards.extend(scores.iter().filter_map(|score| guards::effect_allele(score.file, &score.frequencies)));
 
@@ -578,7 +656,14 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         apoe: apoe.as_ref().ok().map(|calls| ApoeCounts::of(calls)),
         apoe_left_out: apoe.as_ref().err().cloned(),
         scores: scores.iter().map(ScoreSummary::of).collect(),
-        warnings: table.warnings.iter().cloned().chain(scoring_files.iter().flat_map(|file| file.warnings.clone())).collect(),
+        failed_scores: not_scored.into_iter().chain(fitted.failed).collect(),
+        warnings: table
+            .warnings
+            .iter()
+            .cloned()
+            .chain(apoe_written)
+            .chain(scoring_files.iter().flat_map(|file| file.warnings.clone()))
+            .collect(),
     };
     let file = |name: &str| options.out.join(name);
     output::write(&file("predictions.csv"), |out| write_predictions(out, &predictions))?;
@@ -586,7 +671,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         // Those of an earlier run would be of scores that are not here.
         ["raw_scores.csv", "scores.csv", "match_log.csv"].iter().try_for_each(|name| output::remove_if_there(&file(name)))?;
     } else {
-        tables::write_raw_scores(&file("raw_scores.csv"), &table.people, &scores)?;
+        tables::write_raw_scores(&file("raw_scores.csv"), &table.people, &scores.iter().collect::<Vec<_>>())?;
         tables::write_scores(&file("scores.csv"), &scores)?;
     }
     tables::write_weights(&file("weights.csv"), &fitted.baselines)?;
@@ -606,6 +691,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         genome_build,
         min_overlap: options.min_overlap,
         reading: options.scoring.reading.clone(),
+        filters: options.filters.clone(),
         baselines: fitted.baselines,
     };
     output::for_others::write_json(&file("prs_model.json"), &model)?;
@@ -643,8 +729,12 @@ fn require_files(options: &Options) -> Result<(), Error> {
 }
 
 /// What is refused before genotypes are read: options, a cohort, scoring files.
-fn inputs(options: &Options) -> Result<(Cohort, Vec<ScoringFile>), Error> {
+fn inputs(options: &Options) -> Result<(Cohort, Usable<ScoringFile>), Error> {
     check_options(options)?;
+    if options.no_fit {
+        let cohort = no_fit::read_cohort(options)?;
+        return Ok((cohort, published::read_scoring_files(options, Vec::new())?));
+    }
     let Options { cohort: path, phenotype_coding, covariates, missing, .. } = options;
     let mut cohort = Cohort::read_as(path, *phenotype_coding, covariates, missing)?;
     cohort.keep_present_in(&ingest::samples_of_files(&options.vcf)?, missing.samples)?;
@@ -660,7 +750,10 @@ fn inputs(options: &Options) -> Result<(Cohort, Vec<ScoringFile>), Error> {
 /// # Errors
 /// As [`run`].
 pub fn check(options: &Options) -> Result<(CohortSummary, Vec<(String, usize)>), Error> {
-    let (cohort, scoring_files) = inputs(options)?;
+    let (cohort, Usable { scores: scoring_files, failed }) = inputs(options)?;
+    if let Some(FailedScore { reason, .. }) = failed.into_iter().next() {
+        return Err(Error::Options { reason });
+    }
     require_files(options)?;
     if let Some(kinship) = &options.kinship {
         kinship::read_pairs(kinship, &cohort)?;
@@ -723,7 +816,7 @@ fn read_genotypes(
         people: Some(&people),
         wanted: Some(&wanted),
         filters: options.filters.as_deref(),
-        keep_filtered: Some(&is_scored),
+        keep_unused: Some(&is_scored),
         reference: options.scoring.reference.as_deref(),
         builds: &published::stated_builds(options, scoring_files),
     };
@@ -732,9 +825,11 @@ fn read_genotypes(
         return Err(Error::NoRecords { vcf: options.vcf.clone(), regions_file: options.regions_file.clone() });
     }
     let training: Vec<usize> = cohort.in_split(Split::Train).map(|(person, _)| person).collect();
-    let n_read = table.sites.len();
-    table.sites.retain(|site| site.frequency(0, &training).is_some());
-    let left_out = n_read - table.sites.len();
+    let is_called = |site: &Site| site.frequency(0, &training).is_some();
+    let (called, not_called): (Vec<Site>, Vec<Site>) = std::mem::take(&mut table.sites).into_iter().partition(is_called);
+    table.sites = called;
+    let left_out = not_called.len();
+    table.not_used.without_calls = not_called;
     Ok((table, left_out))
 }
 
@@ -748,18 +843,19 @@ fn score_people<'f>(
     files: &'f [ScoringFile],
     table: &GenotypeTable,
     cohort: &Cohort,
-) -> Result<Vec<Score<'f>>, Error> {
+    not_read: Vec<FailedScore>,
+) -> Result<Usable<Score<'f>>, Error> {
     if files.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Usable { scores: Vec::new(), failed: not_read });
     }
     let training = cohort.in_split(Split::Train).map(|(person, _)| person).collect();
     let mut scorer = Scorer::new(files, options, table.people.len(), training)?;
     scorer.add(&table.sites)?;
-    let scores = scorer.finish(&table.sites, &table.filtered)?;
+    let scores = scorer.finish(&table.sites, &table.not_used)?;
     let log = options.out.join("match_log.csv");
-    tables::write_match_log(&log, &scores, &table.sites, options)?;
-    published::check_overlap(&scores, options, &log)?;
-    Ok(scores)
+    let logged: Vec<&Score<'_>> = scores.iter().flatten().collect();
+    tables::write_match_log(&log, &logged, &table.sites, options)?;
+    published::usable(published::with_enough(scores, files, &table.not_used, options, &log), not_read)
 }
 
 fn predict(cohort: &Cohort, people: &People<'_>, baselines: &[Baseline]) -> Result<Vec<Prediction>, Error> {

@@ -8,7 +8,10 @@ mod merge;
 
 pub use self::merge::merge;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use gf_cohort_schema::{Cohort, Split, nine_significant_digits, probability};
 use serde::{Deserialize, Serialize};
@@ -17,8 +20,8 @@ use crate::words::counted;
 use crate::{
     dataset::{self, Dataset},
     output,
-    prs::{self, PrsModel},
-    sequence::{self, Carried, Dictionary, EmptyLoci, Regions, Samples},
+    prs::{self, PrsModel, Rewritten},
+    sequence::{self, ApplyFilters, Carried, Dictionary, EmptyLoci, Regions, Samples},
     tokenization::{self, encode},
     training::{self, Bundle, DeviceChoice},
 };
@@ -41,6 +44,8 @@ pub struct Options {
     pub models: Option<Vec<String>>,
     /// Score one person whose files hold no homozygous-reference call by a saved polygenic score.
     pub allow_no_hom_ref: bool,
+    /// Records that are used by their FILTER; as for the training people when `None`.
+    pub apply_filters: Option<ApplyFilters>,
     /// Where a sequence model is computed.
     pub device: DeviceChoice,
     /// CSV to write.
@@ -63,7 +68,11 @@ pub struct Summary {
     /// What was odd about the files, and how chromosome X was counted, for a polygenic score.
     pub warnings: Vec<String>,
     /// Alleles of each polygenic score that the files do not have.
-    pub absent_alleles: std::collections::BTreeMap<String, usize>,
+    pub absent_alleles: BTreeMap<String, usize>,
+    /// Alleles of each polygenic score whose records are written in another way than those of the training people.
+    pub rewritten_alleles: BTreeMap<String, Rewritten>,
+    /// Alleles of each polygenic score that are absent as their strand is unknown.
+    pub ambiguous_alleles: BTreeMap<String, usize>,
 }
 
 impl std::fmt::Display for Summary {
@@ -81,6 +90,13 @@ impl std::fmt::Display for Summary {
         for (model, n_absent) in &self.absent_alleles {
             let alleles = counted(*n_absent, "allele is", "alleles are");
             writeln!(f, "{model}: {alleles} not in these files and read as the mean of the training people")?;
+        }
+        for (model, n) in &self.ambiguous_alleles {
+            writeln!(f, "{model}: {n} of these are A/T or C/G, of unknown strand: other records here are on the other strand")?;
+        }
+        for (model, Rewritten { exchanged, flipped }) in &self.rewritten_alleles {
+            let counts = format!("REF and ALT are exchanged at {exchanged} alleles, {flipped} are on the other strand");
+            writeln!(f, "{model}: {counts}; both are matched by their bases")?;
         }
         writeln!(f, "{} scored by {}", counted(self.n_people, "person", "people"), self.models.join(", "))
     }
@@ -198,7 +214,10 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     if options.models.is_some() {
         return Err(Error::OneModel(options.model.clone()));
     }
-    let bundle = Bundle::load(&options.model)?;
+    let mut bundle = Bundle::load(&options.model)?;
+    if let Some(filters) = &options.apply_filters {
+        bundle.config.genome.policies.apply_filters = filters.clone();
+    }
     let config = &bundle.config;
     let device = options.device.open()?;
     let People { dictionary, cohort, sequences } =
@@ -264,6 +283,9 @@ pub fn people_of(model: &Path, bundle: &Bundle, vcf: &[PathBuf], reference: Opti
 fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
     let mut model = PrsModel::load(&options.model.join("prs_model.json"))?;
     model.reading.allow_no_hom_ref |= options.allow_no_hom_ref;
+    if let Some(filters) = &options.apply_filters {
+        model.filters = filters.names();
+    }
     model.min_overlap = options.min_overlap.unwrap_or(model.min_overlap);
     if let Some(models) = &options.models {
         if let Some(unknown) = models.iter().find(|name| !model.baselines.iter().any(|baseline| baseline.model == **name)) {
@@ -278,8 +300,15 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
     write(options, rows.iter().map(|row| (row.sample_id.as_str(), row.model.as_str(), row.logit)))?;
     let mut models: Vec<String> = rows.iter().map(|row| row.model.clone()).collect();
     models.dedup();
-    let (absent_alleles, warnings) = (applied.absent_alleles, applied.warnings);
-    Ok(Summary { n_people: applied.n_people, models, absent_alleles, warnings, ..Summary::default() })
+    Ok(Summary {
+        n_people: applied.n_people,
+        models,
+        absent_alleles: applied.absent_alleles,
+        rewritten_alleles: applied.rewritten_alleles,
+        ambiguous_alleles: applied.ambiguous_alleles,
+        warnings: applied.warnings,
+        ..Summary::default()
+    })
 }
 
 /// The table of covariates, when the model needs them or the user gave one.

@@ -56,7 +56,10 @@ use self::{
 };
 use crate::words::counted;
 use crate::{
-    ingest::{self, DisjointRegions, Locus, Place, RefAlleles, Reference, VariantFile, loci_of_regions, read_intervals, read_loci},
+    ingest::{
+        self, DisjointRegions, Locus, Place, RefAlleles, Reference, VariantFile, contig_key, loci_of_regions, read_intervals, read_loci,
+        tell_different_builds,
+    },
     output,
 };
 
@@ -341,7 +344,8 @@ impl Opened {
             warnings.extend_from_slice(file.warnings());
         }
         for (locus, _) in loci {
-            reference.resolve(&locus.contig, None)?;
+            let in_reference = reference.resolve(&locus.contig, None)?;
+            require_one_build(&files, &in_reference)?;
             let in_headers: Vec<usize> = files.iter().filter_map(|file| file.contig_len_nt(&locus.contig)).collect();
             for &len_nt in &in_headers {
                 reference.resolve(&locus.contig, Some(len_nt))?;
@@ -351,6 +355,21 @@ impl Opened {
         }
         Ok(Self { reference, files, samples, contig_lens_nt, warnings })
     }
+}
+
+/// Refuses files whose header names a contig as that of another build than the reference does.
+fn require_one_build(files: &[VariantFile], in_reference: &str) -> Result<(), Error> {
+    let is_other = |name: &str| contig_key(name) == contig_key(in_reference) && tell_different_builds(name, in_reference);
+    for file in files {
+        if let Some((name, _)) = file.contigs().find(|(name, _)| is_other(name)) {
+            let reason = format!(
+                "{}: contig `{name}` is of another build than `{in_reference}` of the reference; take files of one build",
+                file.path().display()
+            );
+            return Err(Error::Inputs(reason));
+        }
+    }
+    Ok(())
 }
 
 /// What to do with a locus that no record overlaps.

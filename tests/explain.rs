@@ -86,6 +86,7 @@ impl Study {
             min_overlap: None,
             models: None,
             allow_no_hom_ref: false,
+            apply_filters: None,
             output: output.clone(),
         })
         .unwrap();

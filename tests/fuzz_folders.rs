@@ -126,6 +126,7 @@ fn scores(model: &Path, out: &Path) -> bool {
         min_overlap: None,
         models: None,
         allow_no_hom_ref: false,
+        apply_filters: None,
         device: training::DeviceChoice::Cpu,
         output: out.join("risk.csv"),
     };

@@ -257,6 +257,43 @@ fn contigs_are_known_by_either_name() {
 }
 
 #[test]
+fn a_chromosome_is_one_under_all_its_names_but_not_in_two_builds() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let write = |in_fasta: &str, in_vcf: &str, in_bed: &str| {
+        fs::write(at("reference.fa"), format!(">{in_fasta}\n{CHR1}\n")).unwrap();
+        fs::write(at("loci.bed"), format!("{in_bed}\t0\t30\tONE\n")).unwrap();
+        let contig = format!("##contig=<ID={in_vcf}>\n#CHROM");
+        let text = vcf(&[], &["S1"], &[&format!("{in_vcf} 5 A G 0|1")]).replace("#CHROM", &contig);
+        fs::write(at("cohort.vcf"), text).unwrap();
+    };
+    let names = [
+        ("NC_000001.11", "chr1", "1"),
+        ("CHR1", "01", "NC_000001.11"),
+        ("chrX", "23", "x"),
+        ("X", "PAR1", "XY"),
+        ("MT", "26", "chrM"),
+        ("NC_000024.10", "24", "chrY"),
+    ];
+    for (in_fasta, in_vcf, in_bed) in names {
+        write(in_fasta, in_vcf, in_bed);
+        let found = sequences(folder.path(), "--regions-file loci.bed");
+        assert_eq!(found["S1 ONE 2"], "ACGTGCGTACGTACGTACGTACGTACGTAC", "{in_fasta} {in_vcf} {in_bed}");
+    }
+    for (in_fasta, in_vcf, in_bed) in [("NC_000001.11", "NC_000001.10", "1"), ("NC_000001.11", "1", "NC_000001.10")] {
+        write(in_fasta, in_vcf, in_bed);
+        refuse(folder.path(), &format!("{SEQUENCES} --regions-file loci.bed"), &["NC_000001.10", "NC_000001.11", "another build"]);
+    }
+}
+
+#[test]
+fn records_with_ref_and_alt_exchanged_are_refused_by_that_name() {
+    let study = study();
+    fs::write(study.path().join("cohort.vcf"), vcf(&CONTIGS, &["S1"], &["chr1 13 C A 1|0", "X 6 G A 0|0"])).unwrap();
+    refuse(study.path(), &format!("{SEQUENCES} --regions-file loci.bed"), &["chr1:13: ", "are REF and ALT swapped", "--ref-from-fa"]);
+}
+
+#[test]
 fn a_ref_mismatch_names_the_nearest_places_where_it_would_fit() {
     let study = study();
     fs::write(study.path().join("cohort.vcf"), vcf(&CONTIGS, &["S1"], &["chr1 13 GTACG G 1|0", "X 6 G A 0|0"])).unwrap();

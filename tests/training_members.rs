@@ -113,6 +113,7 @@ fn an_ensemble_is_the_mean_of_its_seeds_and_scores_as_it_predicts() {
         min_overlap: None,
         models: None,
         allow_no_hom_ref: false,
+        apply_filters: None,
         device: training::DeviceChoice::Cpu,
         output: output.clone(),
     };

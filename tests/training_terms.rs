@@ -134,6 +134,7 @@ fn score_gives_the_logits_of_the_whole_model() {
         min_overlap: None,
         models: None,
         allow_no_hom_ref: false,
+        apply_filters: None,
         device: training::DeviceChoice::Cpu,
         output: output.clone(),
     };

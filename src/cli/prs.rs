@@ -2,20 +2,22 @@
 
 use std::path::PathBuf;
 
+use anyhow::bail;
 use clap::ValueEnum;
 
 use super::{cohort_args::OptionalCohortArgs, record::Record};
 use crate::{
     ingest::DosageField,
     pipeline,
-    prs::{self, EffectColumn, GenomeBuild, HalfCalls, Options, Reading, ScoringOptions},
+    prs::{self, EffectColumn, FailedScore, GenomeBuild, HalfCalls, KinshipVariants, Options, Reading, ScoringOptions},
+    sequence::ApplyFilters,
 };
 
 /// Polygenic risk scores and other baselines: covariates, APOE, scores learned from the dosages, published scores.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "switches of the command line")]
 #[command(
-    after_help = "Examples:\n  gf-genomics prs --vcf cohort.vcf.gz --cohort cohort.csv --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --genome-build GRCh38 --out prs\n  gf-genomics prs --vcf people.vcf.gz --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --out scores   # raw scores, no phenotypes needed"
+    after_help = "Examples:\n  gf-genomics prs --vcf cohort.vcf.gz --cohort cohort.csv --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --genome-build GRCh38 --out prs\n  gf-genomics prs --vcf people.vcf.gz --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --out scores   # raw scores, no phenotypes needed\n  gf-genomics prs --vcf people.vcf.gz --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --cohort cohort.csv --no-fit --out auc   # AUC of a published score, without training"
 )]
 pub struct Args {
     /// VCF, VCF.gz or BCF files, of the same people
@@ -48,11 +50,18 @@ pub struct Args {
     /// The column of the effect allele in a scoring file with columns A1 and A2
     #[arg(long, value_enum, value_name = "A1|A2")]
     effect_allele_column: Option<Column>,
-    /// Build of the VCF (GRCh37 or GRCh38); a scoring file of another one is refused
+    /// Build of the VCF (GRCh37, GRCh38, NCBI36 or T2T-CHM13, in any usual spelling); a scoring file of another one is refused
     #[arg(long, value_name = "BUILD")]
     genome_build: Option<GenomeBuild>,
     #[command(flatten)]
     reading: ReadingArgs,
+    /// Records to use by their FILTER: a list of names, or `all`.
+    #[arg(long, default_value_t = ApplyFilters::default(), value_name = "LIST")]
+    apply_filters: ApplyFilters,
+    /// Measure the AUC of published scores as they are: nothing is fitted, and all people may be of one split. Writes `score_auc.csv`,
+    /// `predictions.csv` and `raw_scores.csv`
+    #[arg(long, requires = "cohort", conflicts_with = "regions_file")]
+    no_fit: bool,
     /// BED of the places that were looked at in everyone: a variant there that is not in the VCF is homozygous reference
     #[arg(long, value_name = "BED", requires = "reference")]
     callable: Option<PathBuf>,
@@ -74,6 +83,9 @@ pub struct Args {
     /// Kinships by `plink2 --make-king-table` or KING (columns IID1 or ID1, IID2 or ID2, KINSHIP) [default: worked out from the dosages]
     #[arg(long, value_name = "FILE")]
     kinship: Option<PathBuf>,
+    /// Variants that kinships are worked out from: those of the whole VCF, or of --regions-file
+    #[arg(long, value_enum, default_value_t = KinshipArg::All, value_name = "all|regions")]
+    kinship_variants: KinshipArg,
     /// Clumping: farthest that two alleles of one clump lie apart, in kb
     #[arg(long, default_value_t = Options::default().clump_kb, value_name = "KB")]
     clump_kb: usize,
@@ -108,6 +120,12 @@ enum Column {
     A1,
     #[value(name = "A2")]
     A2,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum KinshipArg {
+    All,
+    Regions,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -177,6 +195,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         },
         study: args.study,
         kinship: args.kinship,
+        kinship_variants: match args.kinship_variants {
+            KinshipArg::All => KinshipVariants::All,
+            KinshipArg::Regions => KinshipVariants::Regions,
+        },
+        filters: args.apply_filters.names(),
+        no_fit: args.no_fit,
         clump_kb: args.clump_kb,
         clump_r2: args.clump_r2,
         p_thresholds: args.p_thresholds,
@@ -188,7 +212,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         None => {
             let summary = prs::raw_scores(&options)?;
             record.finish("prs", &options, inputs(&options), &summary)?;
+            eprint!("{}", summary.without_cohort());
+            require_all_scores(&summary.failed_scores, &options)?;
+        }
+        Some(cohort) if args.no_fit => {
+            let options = Options { phenotype_coding: cohort.phenotype_coding(), cohort: cohort.cohort, ..options };
+            let summary = prs::without_fit(&options)?;
+            record.finish("prs", &options, inputs(&options).chain([&options.cohort]), &summary)?;
             eprint!("{summary}");
+            require_all_scores(&summary.raw.failed_scores, &options)?;
         }
         Some(cohort) => {
             let options = Options {
@@ -201,9 +233,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             let summary = prs::run(&options)?;
             record.finish("prs", &options, inputs(&options).chain([&options.cohort]), &summary)?;
             eprint!("{summary}");
+            require_all_scores(&summary.failed_scores, &options)?;
         }
     }
     Ok(())
+}
+
+/// The scores that could be used are written; that others could not is an error all the same.
+fn require_all_scores(failed: &[FailedScore], options: &Options) -> anyhow::Result<()> {
+    let Some(first) = failed.first() else { return Ok(()) };
+    let (n, out) = (failed.len(), options.out.display());
+    let noun = if n == 1 { "score was" } else { "scores were" };
+    bail!("{n} {noun} left out, {} first: see the message above; the others are in {out}", first.path.display())
 }
 
 fn inputs(options: &Options) -> impl Iterator<Item = &PathBuf> {

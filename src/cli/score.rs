@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::record::Record;
 use crate::{
     score::{self, Options},
+    sequence::ApplyFilters,
     training::DeviceChoice,
 };
 
@@ -34,6 +35,9 @@ pub struct Args {
     /// Score one person whose files hold no homozygous-reference call in 1,000 records or more, by the scores that `prs` saved.
     #[arg(long)]
     allow_no_hom_ref: bool,
+    /// Records to use by their FILTER: a list of names, or `all` [default: as for the training people].
+    #[arg(long, value_name = "LIST")]
+    apply_filters: Option<ApplyFilters>,
     /// Where a sequence model is computed: cpu, or cuda:N in a build with the feature `cuda`.
     #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
     device: DeviceChoice,
@@ -47,9 +51,9 @@ pub struct Args {
 /// # Errors
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args { vcf, reference, model, cohort, min_overlap, models, allow_no_hom_ref, device, output } = args;
+    let Args { vcf, reference, model, cohort, min_overlap, models, allow_no_hom_ref, apply_filters, device, output } = args;
     let record = Record::of_file(&output);
-    let options = Options { vcf, reference, model, cohort, min_overlap, models, allow_no_hom_ref, device, output };
+    let options = Options { vcf, reference, model, cohort, min_overlap, models, allow_no_hom_ref, apply_filters, device, output };
     let summary = score::run(&options)?;
     if let Some(record) = record {
         let inputs = options.vcf.iter().chain(&options.reference).chain([&options.model]).chain(&options.cohort);

@@ -7,6 +7,12 @@ use std::path::Path;
 
 use super::{Error, Reference, VariantRecord};
 
+/// What is said of a record whose ALT is what the FASTA has.
+pub const EXCHANGED: &str = "which is ALT here: are REF and ALT swapped (PLINK 1.9 does so without --keep-allele-order; `plink2 --ref-from-fa` \
+     sets them right), or is it another build (GRCh37 beside GRCh38)?";
+/// What is said of another record whose REF is not what the FASTA has.
+pub const OTHER_REFERENCE: &str = "the VCF was made against another reference; is it GRCh37 beside GRCh38, or are positions shifted?";
+
 /// Bases that are read at once.
 const WINDOW_NT: usize = 1 << 16;
 
@@ -43,11 +49,7 @@ impl<'r> RefAlleles<'r> {
         }
         let text = |bases: &[u8]| String::from_utf8_lossy(bases).into_owned();
         let is_swapped = record.alt_alleles.iter().any(|alt| expected.starts_with(alt) && alt.iter().any(|&base| is_base(base)));
-        let causes = if is_swapped {
-            "which is ALT here: are REF and ALT swapped, or is it another build (GRCh37 beside GRCh38)?"
-        } else {
-            "the VCF was made against another reference; is it GRCh37 beside GRCh38, or are positions shifted?"
-        };
+        let causes = if is_swapped { EXCHANGED } else { OTHER_REFERENCE };
         let (found, expected) = (text(&record.ref_allele), text(expected));
         let reason = format!("REF is `{found}` but {} has `{expected}`: {causes}", self.reference.path().display());
         Err(Error::record(file, record, reason))

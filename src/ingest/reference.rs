@@ -14,7 +14,7 @@ use noodles::{
 };
 
 use super::{
-    Error, beside, gzi, parse_region,
+    Error, beside, contig_aliases, contig_key, gzi, parse_region, same_contig, tell_different_builds,
     variants::{Compression, Decompression, Input},
 };
 
@@ -103,16 +103,16 @@ impl Reference {
         self.slices.iter().find(|slice| slice.whole && slice.contig == name).map(|slice| slice.len_nt)
     }
 
-    /// The name this FASTA gives to `contig` (or to its alias with or without `chr`).
+    /// The name this FASTA gives to `contig`, by any of its spellings.
     ///
     /// `len_nt` is the contig's length where another file states it: a different length in the FASTA is another build.
     ///
     /// # Errors
     /// An unknown contig, or lengths that differ.
     pub fn resolve(&self, contig: &str, len_nt: Option<usize>) -> Result<String, Error> {
-        let slice = contig_aliases(contig)
-            .iter()
-            .find_map(|alias| self.slices.iter().find(|slice| slice.contig == *alias))
+        let by_name = self.slices.iter().find(|slice| slice.contig == contig);
+        let slice = by_name
+            .or_else(|| self.slices.iter().find(|slice| same_contig(&slice.contig, contig)))
             .ok_or_else(|| self.unknown_contig(contig))?;
         if let (true, Some(expected)) = (slice.whole, len_nt)
             && expected != slice.len_nt
@@ -179,12 +179,17 @@ impl Reference {
     }
 
     fn unknown_contig(&self, contig: &str) -> Error {
+        let of_other_build = self.slices.iter().find(|slice| tell_different_builds(&slice.contig, contig));
+        if let Some(slice) = of_other_build.filter(|slice| contig_key(&slice.contig) == contig_key(contig)) {
+            let reason = format!("contig `{}` here is of another build than `{contig}`: take files of one build", slice.contig);
+            return Error::file(&self.path, reason);
+        }
         let names: Vec<&str> = self.slices.iter().take(4).map(|slice| slice.record_name.as_str()).collect();
         let more = if self.slices.len() > 4 { ", ..." } else { "" };
         Error::UnknownContig {
             path: self.path.clone(),
             contig: contig.into(),
-            tried: contig_aliases(contig)[1..].join(", "),
+            tried: contig_aliases(contig).join(", "),
             available: format!("{}{more}", names.join(", ")),
         }
     }
@@ -201,34 +206,6 @@ impl Slice {
     fn end0(&self) -> usize {
         self.start0 + self.len_nt
     }
-}
-
-/// A contig's name followed by what other projects call it: `19` and `chr19`, `MT` and `chrM`.
-#[must_use]
-pub fn contig_aliases(contig: &str) -> Vec<String> {
-    let mut names = vec![contig.to_string()];
-    let other = match contig {
-        "MT" | "M" => "chrM".to_string(),
-        "chrM" | "chrMT" => "MT".to_string(),
-        _ => contig.strip_prefix("chr").map_or_else(|| format!("chr{contig}"), ToString::to_string),
-    };
-    names.push(other);
-    names
-}
-
-/// A contig's name without `chr`, so that `chr19` and `19`, `chrM` and `MT` are one key.
-#[must_use]
-pub fn contig_key(contig: &str) -> &str {
-    match contig.strip_prefix("chr").unwrap_or(contig) {
-        "M" => "MT",
-        bare => bare,
-    }
-}
-
-/// Whether two files may mean the same contig by these names. Asked for every record, so it allocates nothing.
-#[must_use]
-pub fn same_contig(a: &str, b: &str) -> bool {
-    contig_key(a) == contig_key(b)
 }
 
 fn read_all(path: &Path) -> Result<Vec<Slice>, Error> {
@@ -388,13 +365,14 @@ mod tests {
     }
 
     #[test]
-    fn contigs_are_the_same_where_one_name_is_an_alias_of_the_other() {
-        let names = ["1", "chr1", "19", "chr19", "X", "chrX", "MT", "chrM", "11"];
-        for a in names {
-            for b in names {
-                assert_eq!(contig_aliases(a).iter().any(|alias| alias == b), same_contig(a, b), "{a} {b}");
-            }
+    fn a_contig_is_found_by_any_of_its_names_but_not_in_another_build() {
+        let (_folder, path) = fasta(">NC_000001.11\nACGT\n>23\nTTTT\n");
+        let reference = Reference::open(&path).unwrap();
+        for name in ["1", "chr1", "CHR01", "1.0", "NC_000001.11", "CM000663.2"] {
+            assert_eq!(reference.resolve(name, None).unwrap(), "NC_000001.11", "{name}");
         }
-        assert!(same_contig("M", "chrM") && same_contig("chrM", "M"));
+        assert_eq!(reference.resolve("chrX", None).unwrap(), "23");
+        let message = reference.resolve("NC_000001.10", None).unwrap_err().to_string();
+        assert!(message.contains("another build than `NC_000001.10`"), "{message}");
     }
 }

@@ -160,12 +160,20 @@ fn for_each_bed_line(path: &Path, mut visit: impl FnMut(Locus) -> Result<(), Str
         }
         let refuse = |reason| Error::Line { path: path.into(), line: number, reason };
         let text = std::str::from_utf8(&line).map_err(|_| refuse("not UTF-8 text: is this a BED file?".into()))?;
-        if text.trim().is_empty() || text.starts_with('#') || text.starts_with("track") || text.starts_with("browser") {
+        if text.trim().is_empty() || text.starts_with('#') || is_display_line(text) {
             continue;
         }
         parse_bed_line(text).and_then(&mut visit).map_err(refuse)?;
     }
     Ok(())
+}
+
+/// A line for genome browsers: `track` or `browser` alone, or before settings. A contig may have such a name too.
+fn is_display_line(line: &str) -> bool {
+    let first = line.split_ascii_whitespace().next().unwrap_or_default();
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+    let is_locus = line.split('\t').skip(1).take(2).filter(|cell| is_number(cell)).count() == 2;
+    matches!(first, "track" | "browser") && !is_locus
 }
 
 /// Loci of a comma-separated list of regions `contig:beg-end` (1-based, inclusive), named as they are written. Thousands separators are
@@ -192,7 +200,7 @@ pub fn loci_of_regions(text: &str) -> Result<Vec<Locus>, Error> {
         let Some((contig, start0, end0)) = parse_region(&name) else {
             return Err(refuse("not of the form contig:beg-end (1-based, inclusive, beg not behind end)"));
         };
-        if !names.insert((contig.clone(), start0, end0)) {
+        if !names.insert((contig_key(&contig).to_owned(), start0, end0)) {
             return Err(refuse("given twice"));
         }
         loci.push(Locus { name, contig, start0, end0, strand: Strand::Forward });
@@ -210,9 +218,9 @@ fn parse_bed_line(line: &str) -> Result<Locus, String> {
     if start0 >= end0 {
         return Err(format!("BED interval {start0}-{end0} is empty"));
     }
-    let strand = match columns.get(5) {
-        None | Some(&("+" | ".")) => Strand::Forward,
-        Some(&"-") => Strand::Reverse,
+    let strand = match columns.get(5).map(|cell| cell.trim()) {
+        None | Some("" | "+" | ".") => Strand::Forward,
+        Some("-") => Strand::Reverse,
         Some(other) => return Err(format!("BED strand `{other}` is none of + - .")),
     };
     let name = match columns.get(3) {
@@ -250,6 +258,16 @@ mod tests {
     fn name_and_strand_are_columns_four_and_six() {
         let locus = parse_bed_line("19\t10\t20\tAPOE\t0\t-").unwrap();
         assert_eq!((locus.name.as_str(), locus.strand), ("APOE", Strand::Reverse));
+    }
+
+    #[test]
+    fn a_contig_may_be_named_as_a_display_line_begins_and_the_strand_may_be_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.bed");
+        let text = "track name=x\nbrowser position chr1:1-9\ntrack\ntracking1\t4\t8\ta\nchr1\t4\t8\tb\t\t\ntrack\t4\t8\tc\n";
+        std::fs::write(&path, text).unwrap();
+        let names: Vec<String> = read_loci(&path).unwrap().into_iter().map(|locus| locus.contig).collect();
+        assert_eq!(names, ["tracking1", "chr1", "track"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
     evaluation::{self, GuardPolicy, Recalibration},
     ingest::samples_of_files,
     models::Architecture,
-    prs::{self, GenomeBuild, ScoringOptions},
+    prs::{self, GenomeBuild, KinshipVariants, ScoringOptions},
     sequence::{self, ApplyFilters, Policies, Regions, Samples},
     simulate, tokenization,
     training::{self, AdditiveKind, DeepTerms, DeviceChoice, Schedule},
@@ -224,6 +224,12 @@ pub struct Baselines {
     study: Option<String>,
     /// Kinships of pairs.
     kinship: Option<PathBuf>,
+    /// Variants that kinships are worked out from.
+    kinship_variants: KinshipVariants,
+    /// Records to use by their FILTER; those of the sequences when absent.
+    apply_filters: Option<ApplyFilters>,
+    /// Measure the AUC of published scores as they are; fit nothing.
+    no_fit: bool,
     /// Clumping: farthest apart, in kb.
     clump_kb: usize,
     /// Clumping: least r2.
@@ -246,7 +252,7 @@ enum Variants {
 impl Default for Baselines {
     fn default() -> Self {
         let prs::Options { scoring_files, genome_build, min_overlap, keep_ambiguous, scoring, .. } = prs::Options::default();
-        let prs::Options { study, kinship, clump_kb, clump_r2, p_thresholds, .. } = prs::Options::default();
+        let prs::Options { study, kinship, kinship_variants, no_fit, clump_kb, clump_r2, p_thresholds, .. } = prs::Options::default();
         let variants = Variants::Loci;
         Self {
             scoring_files,
@@ -257,6 +263,9 @@ impl Default for Baselines {
             variants,
             study,
             kinship,
+            kinship_variants,
+            apply_filters: None,
+            no_fit,
             clump_kb,
             clump_r2,
             p_thresholds,
@@ -267,10 +276,7 @@ impl Default for Baselines {
 impl Baselines {
     /// Options of the stage, with the filters of the sequences.
     pub fn options(&self, data: &Data, filters: &ApplyFilters, out: &Path) -> prs::Options {
-        let filters = match filters {
-            ApplyFilters::All => None,
-            ApplyFilters::Named(names) => Some(names.clone()),
-        };
+        let filters = self.apply_filters.as_ref().unwrap_or(filters).names();
         let mut scoring = self.scoring.clone();
         if scoring.callable.is_none() && data.callable.is_some() {
             scoring.callable.clone_from(&data.callable);
@@ -291,6 +297,8 @@ impl Baselines {
             scoring,
             study: self.study.clone(),
             kinship: self.kinship.clone(),
+            kinship_variants: self.kinship_variants,
+            no_fit: self.no_fit,
             clump_kb: self.clump_kb,
             clump_r2: self.clump_r2,
             p_thresholds: self.p_thresholds.clone(),

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GenomeBuild, dosages::Site};
-use crate::ingest::{ABSENT, contig_key};
+use super::{dosages::Site, matching::MatchType};
+use crate::ingest::{ABSENT, GenomeBuild, contig_key};
 
 /// (build, position of rs429358, position of rs7412)
 const POSITIONS: [(GenomeBuild, usize, usize); 2] =
@@ -106,11 +106,14 @@ impl ApoeCounts {
 /// # Errors
 /// What is missing, where the two sites are not both there on one build with their alleles.
 pub fn haplotypes(sites: &[Site], build: Option<GenomeBuild>) -> Result<Vec<Option<Haplotypes>>, String> {
-    let Some((_, (rs429358, c), (rs7412, t))) = locate(sites, build) else {
+    let Some((_, rs429358, rs7412)) = locate(sites, build) else {
+        if let Some(build) = build.filter(|build| builds(Some(*build)).next().is_none()) {
+            return Err(format!("the positions of rs429358 and rs7412 on {build} are not known here"));
+        }
         let places: Vec<String> = builds(build).map(|(build, a, b)| format!("19:{a} T>C and 19:{b} C>T on {build}")).collect();
         return Err(format!("rs429358 and rs7412 are not both there ({})", places.join(", or ")));
     };
-    Ok((0..rs429358.genotypes.len()).map(|person| call(rs429358, c, rs7412, t, person)).collect())
+    Ok((0..rs429358.site.genotypes.len()).map(|person| call(rs429358, rs7412, person)).collect())
 }
 
 /// The build on which the two sites are found.
@@ -123,27 +126,73 @@ fn builds(build: Option<GenomeBuild>) -> impl Iterator<Item = (GenomeBuild, usiz
     POSITIONS.into_iter().filter(move |(of, ..)| build.is_none_or(|build| build == *of))
 }
 
-/// A record, and the number of its ALT allele that is meant.
-type Found<'a> = (&'a Site, i16);
+/// A record of one of the two sites, and which of its alleles are meant.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    site: &'a Site,
+    /// Number of T of rs429358, of C of rs7412.
+    ancestral: i16,
+    /// Number of C of rs429358, of T of rs7412.
+    derived: i16,
+    match_type: MatchType,
+}
+
+impl Found<'_> {
+    fn is_derived(&self, allele: i16) -> Option<bool> {
+        match allele {
+            _ if allele == self.ancestral => Some(false),
+            _ if allele == self.derived => Some(true),
+            _ => None,
+        }
+    }
+
+    fn is_one_of_each(&self, alleles: [i16; 2]) -> bool {
+        alleles == [self.ancestral, self.derived] || alleles == [self.derived, self.ancestral]
+    }
+}
+
+/// What is odd about how the records are written; their alleles are known by their bases.
+#[must_use]
+pub fn written_otherwise(sites: &[Site], build: Option<GenomeBuild>) -> Option<String> {
+    let (_, rs429358, rs7412) = locate(sites, build)?;
+    let odd: Vec<String> = [("rs429358", rs429358), ("rs7412", rs7412)]
+        .into_iter()
+        .filter_map(|(name, found)| {
+            let how = match found.match_type {
+                MatchType::Altref => return None,
+                MatchType::AltrefFlip => "on the other strand",
+                MatchType::RefaltFlip => "on the other strand, with REF and ALT exchanged",
+                _ => "with REF and ALT exchanged",
+            };
+            Some(format!("{name} {how}"))
+        })
+        .collect();
+    (!odd.is_empty()).then(|| format!("APOE is read from {}", odd.join(" and ")))
+}
 
 fn locate(sites: &[Site], build: Option<GenomeBuild>) -> Option<(GenomeBuild, Found<'_>, Found<'_>)> {
     builds(build).find_map(|(build, rs429358, rs7412)| Some((build, find(sites, rs429358, "T", "C")?, find(sites, rs7412, "C", "T")?)))
 }
 
-fn find<'a>(sites: &'a [Site], position: usize, ref_allele: &str, alt_allele: &str) -> Option<Found<'a>> {
-    sites.iter().filter(|site| site.position == position && contig_key(&site.contig) == "19" && site.ref_allele == ref_allele).find_map(
-        |site| {
-            let alt = site.counted_alts.iter().copied().find(|&alt| site.allele(alt) == alt_allele)?;
-            Some((site, alt))
-        },
-    )
+/// The record with these alleles, whichever is REF, on either strand: T and C are no complements.
+fn find<'a>(sites: &'a [Site], position: usize, ancestral: &str, derived: &str) -> Option<Found<'a>> {
+    let is_there = |site: &&Site| site.position == position && contig_key(&site.contig) == "19";
+    let of_site = |site: &'a Site| {
+        let of_alt = move |&alt: &i16| {
+            let match_type = MatchType::between((derived, Some(ancestral)), &site.ref_allele, site.allele(alt))?;
+            let (ancestral, derived) = if match_type.effect_is_ref() { (alt, 0) } else { (0, alt) };
+            Some(Found { site, ancestral, derived, match_type })
+        };
+        site.counted_alts.iter().filter_map(of_alt).collect::<Vec<_>>()
+    };
+    sites.iter().filter(is_there).flat_map(of_site).min_by_key(|found| found.match_type.is_flipped())
 }
 
-fn call(rs429358: &Site, c: i16, rs7412: &Site, t: i16, person: usize) -> Option<Haplotypes> {
-    let (a, b) = (rs429358.genotypes.call(person), rs7412.genotypes.call(person));
+fn call(rs429358: Found<'_>, rs7412: Found<'_>, person: usize) -> Option<Haplotypes> {
+    let (a, b) = (rs429358.site.genotypes.call(person), rs7412.site.genotypes.call(person));
     if a.is_heterozygous() && b.is_heterozygous() && !a.is_haploid() && !b.is_haploid() && !(a.phased && b.phased) {
-        let expected = |alleles: [i16; 2], alt: i16| alleles == [0, alt] || alleles == [alt, 0];
-        return (expected(a.alleles, c) && expected(b.alleles, t)).then_some(Haplotypes { copies: [0, 1, 0, 1], by_convention: true });
+        let is_expected = rs429358.is_one_of_each(a.alleles) && rs7412.is_one_of_each(b.alleles);
+        return is_expected.then_some(Haplotypes { copies: [0, 1, 0, 1], by_convention: true });
     }
     // Without two heterozygous sites the order of the alleles does not matter.
     let mut haplotypes = Haplotypes::default();
@@ -151,8 +200,7 @@ fn call(rs429358: &Site, c: i16, rs7412: &Site, t: i16, person: usize) -> Option
         if a == ABSENT && b == ABSENT {
             continue;
         }
-        let has = |allele: i16, alt: i16| if allele == 0 { Some(false) } else { (allele == alt).then_some(true) };
-        let kind = match (has(a, c)?, has(b, t)?) {
+        let kind = match (rs429358.is_derived(a)?, rs7412.is_derived(b)?) {
             (true, true) => 0,
             (false, true) => 1,
             (false, false) => 2,
@@ -200,6 +248,23 @@ mod tests {
     }
 
     #[test]
+    fn exchanged_and_flipped_records_have_the_same_haplotypes_under_any_name_of_the_contig() {
+        let samples = ["e3e3", "e2e4", "e4e4", "missing"];
+        let as_usual = ["chr19 44908684 . T C . PASS . GT 0|0 0|1 1|1 .|.", "chr19 44908822 . C T . PASS . GT 0|0 1|0 0|0 0|0"];
+        let exchanged = ["19 44908684 . C T . PASS . GT 1|1 1|0 0|0 .|.", "19 44908822 . C T . PASS . GT 0|0 1|0 0|0 0|0"];
+        let flipped =
+            ["NC_000019.10 44908684 . A G . PASS . GT 0|0 0|1 1|1 .|.", "NC_000019.10 44908822 . A G . PASS . GT 1|1 0|1 1|1 1|1"];
+        let expected = table(&as_usual, &samples);
+        assert_eq!(written_otherwise(&expected.sites, None), None);
+        let expected = haplotypes(&expected.sites, None).unwrap();
+        for (records, how) in [(exchanged, "rs429358 with REF and ALT exchanged"), (flipped, "rs7412 on the other strand, with REF")] {
+            let sites = table(&records, &samples).sites;
+            assert_eq!(haplotypes(&sites, None).unwrap(), expected, "{records:?}");
+            assert!(written_otherwise(&sites, None).unwrap().contains(how));
+        }
+    }
+
+    #[test]
     fn the_region_lies_the_same_about_apoe_on_both_builds() {
         for (build, rs429358, _) in POSITIONS {
             assert!(is_in_region(build, "chr19", rs429358) && !is_in_region(build, "18", rs429358));
@@ -213,8 +278,10 @@ mod tests {
     fn both_sites_with_their_alleles_on_one_build_are_needed() {
         let one_build_each = ["19 44908684 . T C . PASS . GT 0|0", "19 45412079 . C T . PASS . GT 0|0"];
         assert!(haplotypes(&table(&one_build_each, &["A"]).sites, None).unwrap_err().contains("GRCh37"));
-        let swapped = ["19 44908684 . C T . PASS . GT 0|0", "19 44908822 . C T . PASS . GT 0|0"];
-        assert!(haplotypes(&table(&swapped, &["A"]).sites, None).is_err());
+        let other_alleles = ["19 44908684 . T G . PASS . GT 0|0", "19 44908822 . C T . PASS . GT 0|0"];
+        assert!(haplotypes(&table(&other_alleles, &["A"]).sites, None).is_err());
+        let of_t2t = haplotypes(&table(&other_alleles, &["A"]).sites, Some(GenomeBuild::CHM13)).unwrap_err();
+        assert!(of_t2t.contains("T2T-CHM13 are not known here"), "{of_t2t}");
         let grch37 = ["19 45411941 . T C . PASS . GT 0|0", "19 45412079 . C T . PASS . GT 0|0"];
         let sites = table(&grch37, &["A"]).sites;
         assert!(haplotypes(&sites, Some(GenomeBuild::GRCh37)).is_ok() && haplotypes(&sites, Some(GenomeBuild::GRCh38)).is_err());

@@ -6,19 +6,20 @@
 //! Coordinates: `position` is 1-based.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, GenomeBuild,
+    Error,
     build::{self, Stated},
     genotypes::{Genotypes, Tally},
 };
 use crate::ingest::{
-    self, ABSENT, DisjointRegions, DosageField, Genotype, MISSING, RefAlleles, Reference, VariantFile, VariantRecord, admits, contig_key,
+    self, ABSENT, DisjointRegions, DosageField, GenomeBuild, Genotype, MISSING, RefAlleles, Reference, VariantFile, VariantRecord, admits,
+    contig_key,
 };
 use crate::words::counted;
 
@@ -126,6 +127,9 @@ pub struct ReadCounts {
     pub records: u64,
     /// Records left out: by FILTER.
     pub filtered_records: u64,
+    /// Of these, how many have each FILTER name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub filters: BTreeMap<String, u64>,
     /// Records without any ALT allele to count.
     pub records_without_dosage: u64,
     /// Records whose dosages are those of DS, GP or HDS.
@@ -165,8 +169,8 @@ pub struct Request<'a> {
     pub wanted: Option<&'a dyn Fn(&VariantRecord) -> bool>,
     /// Which of these are used, as [`Options::filters`](super::Options::filters).
     pub filters: Option<&'a [String]>,
-    /// Of those that `filters` leave out, which are kept in [`GenotypeTable::filtered`].
-    pub keep_filtered: Option<&'a dyn Fn(&VariantRecord) -> bool>,
+    /// Of those that cannot be used, which are kept in [`GenotypeTable::not_used`].
+    pub keep_unused: Option<&'a dyn Fn(&VariantRecord) -> bool>,
     /// FASTA that REF of the records kept is compared with.
     pub reference: Option<&'a Path>,
     /// What is said of the build, which contig lengths in the headers must not contradict.
@@ -180,14 +184,27 @@ pub struct GenotypeTable {
     pub people: Vec<String>,
     /// In the order of the files.
     pub sites: Vec<Site>,
-    /// Records left out by FILTER, without genotypes, as far as they are asked for.
-    pub filtered: Vec<Site>,
+    /// Records that cannot be used.
+    pub not_used: NotUsed,
     /// What was left out or odd.
     pub counts: ReadCounts,
     /// What was odd about the headers, and how X is counted.
     pub warnings: Vec<String>,
     /// Build by the contig lengths of the headers.
     pub genome_build: Option<GenomeBuild>,
+}
+
+/// Records that no dosage is of, without genotypes, as far as they are asked for; and where the files have records.
+#[derive(Clone, Debug, Default)]
+pub struct NotUsed {
+    /// Left out by FILTER.
+    pub filtered: Vec<Site>,
+    /// Without an ALT allele that can be counted.
+    pub without_alt: Vec<Site>,
+    /// Without a call in the training people.
+    pub without_calls: Vec<Site>,
+    /// Contigs on which the files have records, as they name them.
+    pub contigs: HashSet<String>,
 }
 
 /// A file of one person that has so many records, none of them homozygous reference, holds variants only (the rule of PLINK 2).
@@ -248,8 +265,13 @@ impl GenotypeTable {
             table.counts.samples_left_out += (file.samples().len() - table.people.len()) as u64;
             let (mut n_records, mut n_hom_ref, mut n_bytes) = (0, 0, 0);
             let path = file.path().to_path_buf();
-            file.for_each(request.regions, |record| {
+            let mut contig = String::new();
+            let contigs = file.for_each(request.regions, |record| {
                 n_records += 1;
+                if contig != record.contig {
+                    contig.clone_from(&record.contig);
+                    table.genome_build = build::of_record(&path, &contig, request.builds)?.or(table.genome_build);
+                }
                 n_hom_ref += record
                     .genotypes
                     .first()
@@ -267,6 +289,7 @@ impl GenotypeTable {
                 }
                 Ok::<_, Error>(())
             })?;
+            table.not_used.contigs.extend(contigs);
             table.counts.records_beyond_reference += ref_alleles.map_or(0, |fasta| fasta.n_beyond);
             if file.samples().len() == 1 && n_hom_ref == 0 && n_records >= MANY_RECORDS && !reading.allow_no_hom_ref {
                 return Err(Error::NoHomRef { path, n_records });
@@ -309,9 +332,15 @@ impl GenotypeTable {
         let passes = request.filters.is_none_or(|names| admits(names, &record.filters));
         if !passes {
             counts.filtered_records += 1;
-            if !request.keep_filtered.is_some_and(|keep| keep(record)) {
-                return Ok(());
+            let without_filter = [".".to_owned()];
+            let filters = if record.filters.is_empty() { &without_filter[..] } else { &record.filters };
+            for filter in filters {
+                *counts.filters.entry(filter.clone()).or_default() += 1;
             }
+        }
+        let keeps_unused = || request.keep_unused.is_some_and(|keep| keep(record));
+        if !passes && !keeps_unused() {
+            return Ok(());
         }
         let ref_allele = text(&record.ref_allele);
         let mut counted_alts = Vec::new();
@@ -332,12 +361,18 @@ impl GenotypeTable {
                 counted_alts.push(number);
             }
         }
-        if counted_alts.is_empty() {
-            counts.records_without_dosage += u64::from(passes);
+        let is_counted = !counted_alts.is_empty();
+        counts.records_without_dosage += u64::from(passes && !is_counted);
+        if !is_counted && !keeps_unused() {
             return Ok(());
         }
-        let genotypes = if passes { self.genotypes(record, reading)? } else { Genotypes::none() };
-        let sites = if passes { &mut self.sites } else { &mut self.filtered };
+        let is_used = passes && is_counted;
+        let genotypes = if is_used { self.genotypes(record, reading)? } else { Genotypes::none() };
+        let sites = match (passes, is_counted) {
+            (true, true) => &mut self.sites,
+            (false, _) => &mut self.not_used.filtered,
+            (true, false) => &mut self.not_used.without_alt,
+        };
         sites.push(Site {
             contig: record.contig.clone(),
             position: record.position,
@@ -456,6 +491,7 @@ mod tests {
         let expected = ReadCounts {
             records: 6,
             filtered_records: 1,
+            filters: BTreeMap::from([("q10".to_owned(), 1)]),
             records_without_dosage: 2,
             imputed_records: 0,
             symbolic_alleles: 1,

@@ -9,11 +9,10 @@ use std::{io::Write, path::Path};
 use gf_cohort_schema::{BASELINE_PREFIX, Cohort, Split};
 
 use super::{
-    GenomeBuild,
     guards::{COHORT_KEY, DIGEST_KEY, digest},
     model::{AlleleWeight, Baseline},
 };
-use crate::output;
+use crate::{ingest::GenomeBuild, output};
 
 /// What the headers say beside the score.
 pub struct Origin<'a> {

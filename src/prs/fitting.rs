@@ -7,7 +7,7 @@ use gf_cohort_schema::{ALONE, BASELINE_PREFIX, WITHOUT_APOE};
 use serde::Serialize;
 
 use super::{
-    Error, GenomeBuild, Options,
+    Error, Options,
     apoe::is_in_region,
     association::{self, Association},
     baselines::{APOE, Study},
@@ -17,11 +17,12 @@ use super::{
     elastic_net,
     model::{AlleleWeight, Baseline, Feature},
     panel::{Column, Panel},
-    published::Score,
+    published::{FailedScore, Score, usable},
     ridge,
     scoring_file::ScoringFile,
 };
 use crate::words::counted;
+use crate::ingest::GenomeBuild;
 
 /// Everything that was fitted.
 pub struct Fitted<'s> {
@@ -41,6 +42,8 @@ pub struct Fitted<'s> {
     pub without_apoe: Vec<WithoutApoe>,
     /// `model: why` there is none.
     pub left_out: Vec<String>,
+    /// Published scores that could not be fitted.
+    pub failed: Vec<FailedScore>,
 }
 
 /// A score that leaves the APOE region out, and has the counts of e2 and e4 instead.
@@ -79,6 +82,7 @@ pub fn fit_all<'s>(
         repeated_covariates: Vec::new(),
         without_apoe: Vec::new(),
         left_out: Vec::new(),
+        failed: Vec::new(),
     };
     fitted.baselines.extend(study.covariates_alone(&mut fitted.constant_features)?);
     fitted.baselines.extend(study.principal_components_alone(&mut fitted.constant_features)?);
@@ -119,9 +123,12 @@ pub fn fit_all<'s>(
             }
         }
     }
+    let mut results = Vec::with_capacity(scores.len());
     for Score { file, matches, .. } in scores {
-        fitted.published(study, file, study.published(file, matches, sites), apoe_build)?;
+        let alleles = study.published(file, matches, sites);
+        results.push((file.path.clone(), fitted.published(study, file, alleles, apoe_build)));
     }
+    fitted.failed = usable(results, Vec::new())?.failed;
     fitted.associations = panel.columns.into_iter().zip(associations).collect();
     Ok(fitted)
 }

@@ -81,12 +81,20 @@ pub struct Pair {
     relation: Relation,
 }
 
-/// What the guards say, and the related pairs across splits. `sites` have the people of `cohort` in its order; `file` has kinships of pairs
-/// that somebody has worked out from more variants.
+/// What the guards say, and the related pairs across splits. `sites` have the people of `cohort` in its order; those `of_genome` are of more of
+/// the genome, where the baselines see a part of it; `file` has kinships of pairs that somebody has worked out.
 ///
 /// # Errors
 /// A file that cannot be read, has no such columns, or names none of these people.
-pub fn guard(cohort: &Cohort, training: &[usize], sites: &[Site], file: Option<&Path>) -> Result<(Vec<GuardRow>, Vec<Pair>), Error> {
+pub fn guard(
+    cohort: &Cohort,
+    training: &[usize],
+    sites: &[Site],
+    of_genome: Option<&[Site]>,
+    file: Option<&Path>,
+) -> Result<(Vec<GuardRow>, Vec<Pair>), Error> {
+    // Rare variants tell people apart too, so the larger set is the better one.
+    let sites = of_genome.filter(|of_genome| of_genome.len() > sites.len()).unwrap_or(sites);
     let variants = independent(sites, training);
     let (of_kinship, pairs) = match file {
         Some(path) => {
@@ -417,7 +425,7 @@ mod tests {
         splits.extend([Split::Test, Split::Validation, Split::Train]);
         let cohort_ = cohort(&splits);
         let training: Vec<usize> = cohort_.in_split(Split::Train).map(|(person, _)| person).collect();
-        let (rows, pairs) = guard(&cohort_, &training, &sites, None).unwrap();
+        let (rows, pairs) = guard(&cohort_, &training, &sites, None, None).unwrap();
         let found: Vec<(usize, usize, &str)> = pairs.iter().map(|pair| (pair.a, pair.b, pair.relation.name())).collect();
         let expected = [
             (0, 60, "duplicate-or-twin"),
@@ -434,12 +442,24 @@ mod tests {
         assert!(rows.iter().all(|row| !row.finding.contains("P60")), "nobody is named");
 
         let apart = cohort(&[Split::Train; 63]);
-        let (rows, pairs) = guard(&apart, &training, &sites, None).unwrap();
+        let (rows, pairs) = guard(&apart, &training, &sites, None, None).unwrap();
         assert!(pairs.is_empty() && rows.iter().all(|row| row.verdict == GuardVerdict::Pass), "{rows:?}");
-        let (rows, _) = guard(&cohort_, &training, &sites[..499], None).unwrap();
+        let (rows, _) = guard(&cohort_, &training, &sites[..499], None, None).unwrap();
         assert_eq!(rows[0].verdict, GuardVerdict::NotRun);
-        let (rows, _) = guard(&cohort_, &training, &sites[..8], None).unwrap();
+        let (rows, _) = guard(&cohort_, &training, &sites[..8], None, None).unwrap();
         assert!(rows.iter().all(|row| row.verdict == GuardVerdict::NotRun), "{rows:?}");
+    }
+
+    #[test]
+    fn variants_of_the_whole_genome_find_relatives_that_a_locus_cannot() {
+        let sites = family(700);
+        let mut splits = vec![Split::Train; 60];
+        splits.extend([Split::Test, Split::Validation, Split::Train]);
+        let (cohort, training) = (cohort(&splits), (0..60).collect::<Vec<usize>>());
+        let (rows, _) = guard(&cohort, &training, &sites[..20], None, None).unwrap();
+        assert_eq!(rows[0].verdict, GuardVerdict::NotRun);
+        let (rows, pairs) = guard(&cohort, &training, &sites[..20], Some(&sites), None).unwrap();
+        assert_eq!((rows[0].verdict, pairs[0].relation), (GuardVerdict::Fail, Relation::SamePerson));
     }
 
     #[test]
@@ -459,7 +479,7 @@ mod tests {
         let cohort = cohort(&[Split::Train, Split::Train, Split::Test, Split::Validation]);
         let read = |text: &str| {
             fs::write(&path, text).unwrap();
-            guard(&cohort, &[0, 1], &[], Some(&path))
+            guard(&cohort, &[0, 1], &[], None, Some(&path))
         };
         let (rows, pairs) =
             read("#IID1\tIID2\tNSNP\tHETHET\tIBS0\tKINSHIP\nP0\tP1\t9\t0\t0\t0.5\nP2\tP0\t9\t0\t0\t0.1\nP2\tQ\t9\t0\t0\t0.5\n").unwrap();

@@ -222,6 +222,38 @@ impl Stand {
     }
 }
 
+/// Why a row has no record that could be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unmatched {
+    /// The VCF has no record on the contig.
+    Contig,
+    /// The VCF has records on the contig, but none at the position.
+    Position,
+    /// The records at the position have other alleles.
+    Alleles,
+    /// The record of the alleles fails FILTER.
+    Filter,
+    /// The record at the position has no ALT allele that can be counted.
+    NoAlt,
+    /// Nobody of the training people has a call.
+    NoCall,
+}
+
+impl Unmatched {
+    /// As in the column `reason` of the log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Contig => "no-contig",
+            Self::Position => "not-in-vcf",
+            Self::Alleles => "other-alleles",
+            Self::Filter => "filter",
+            Self::NoAlt => "no-alt",
+            Self::NoCall => "missing",
+        }
+    }
+}
+
 /// What became of the rows of one scoring file. Each row is counted once, but for [`Self::flipped`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MatchCounts {
@@ -266,6 +298,8 @@ pub struct Matches {
     pub candidates: Vec<Candidate>,
     /// Rows that add the same to everyone.
     pub stands: BTreeMap<usize, Stand>,
+    /// Why a row has no candidate; `None` where it has one, or cannot be used.
+    pub unmatched: Vec<Option<Unmatched>>,
     /// What became of the rows.
     pub counts: MatchCounts,
 }
@@ -273,9 +307,9 @@ pub struct Matches {
 impl Matches {
     /// From all candidates of a file, in the order of its rows.
     #[must_use]
-    pub fn new(file: &ScoringFile, candidates: Vec<Candidate>, stands: BTreeMap<usize, Stand>) -> Self {
+    pub fn new(file: &ScoringFile, candidates: Vec<Candidate>, stands: BTreeMap<usize, Stand>, unmatched: Vec<Option<Unmatched>>) -> Self {
         let counts = count(&file.rows, &candidates, &stands);
-        Self { candidates, stands, counts }
+        Self { candidates, stands, unmatched, counts }
     }
 
     /// Candidates that are used in the score.
@@ -290,7 +324,7 @@ impl Matches {
 /// When the tables cannot be joined.
 #[cfg(test)]
 pub fn match_rows(file: &ScoringFile, sites: &[Site], rules: MatchRules) -> Result<Matches, Error> {
-    Ok(Matches::new(file, Positions::new(file)?.candidates(sites, rules)?, BTreeMap::new()))
+    Ok(Matches::new(file, Positions::new(file)?.candidates(sites, rules)?.candidates, BTreeMap::new(), Vec::new()))
 }
 
 /// The usable rows of a scoring file by position.
@@ -319,12 +353,14 @@ impl<'f> Positions<'f> {
         Ok(Self { file, contigs, table })
     }
 
-    /// All pairs of a row and an ALT allele that fit, marked, in the order of the rows, then of `sites`.
+    /// All pairs of a row and an ALT allele that fit, marked, in the order of the rows, then of `sites`; and the rows with a record at
+    /// their position.
     ///
     /// # Errors
     /// When the tables cannot be joined.
-    pub fn candidates(&self, sites: &[Site], rules: MatchRules) -> Result<Vec<Candidate>, Error> {
+    pub fn candidates(&self, sites: &[Site], rules: MatchRules) -> Result<Found, Error> {
         let pairs = self.same_position(sites).map_err(|source| Error::Join { path: self.file.path.clone(), source })?;
+        let rows_at_records = pairs.iter().map(|(row, _)| *row).collect();
         let mut candidates: Vec<Candidate> = pairs
             .into_iter()
             .flat_map(|(row, site)| {
@@ -333,7 +369,7 @@ impl<'f> Positions<'f> {
             })
             .collect();
         mark(&mut candidates, rules);
-        Ok(candidates)
+        Ok(Found { candidates, rows_at_records })
     }
 
     /// (row, site) index pairs at one position, sorted.
@@ -354,6 +390,14 @@ impl<'f> Positions<'f> {
         pairs.sort_unstable();
         Ok(pairs)
     }
+}
+
+/// Rows of a scoring file and records at one position.
+pub struct Found {
+    /// Those whose alleles fit.
+    pub candidates: Vec<Candidate>,
+    /// Every row with a record at its position, ascending, whatever its alleles.
+    pub rows_at_records: Vec<usize>,
 }
 
 /// A position of the genome as one number.
@@ -492,6 +536,8 @@ mod tests {
             trait_reported: None,
             study: None,
             genome_build: None,
+            unknown_build: None,
+            format: None,
             harmonised: false,
             header: String::new(),
             rows,

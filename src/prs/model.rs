@@ -7,22 +7,25 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use gf_cohort_schema::{Cohort, probability};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, GenomeBuild,
+    Error,
     apoe::{self, Haplotypes},
     build::Stated,
     dosages::{GenotypeTable, ReadCounts, Reading, Request, Site},
     effect::Effect,
     genotypes::Totals,
+    matching::{MatchType, Unmatched, complement},
     places::Places,
+    reasons::{Reason, Reasons},
 };
 use crate::{
-    ingest::{DisjointRegions, VariantRecord, contig_key, pass},
+    ingest::{DisjointRegions, GenomeBuild, VariantRecord, contig_key, pass},
     stored,
 };
 
@@ -41,8 +44,19 @@ pub struct PrsModel {
     pub min_overlap: f64,
     /// How the genotypes were read, and are to be read in new people.
     pub reading: Reading,
+    /// FILTER names of the records that are used; all when `None`.
+    #[serde(default = "only_passed", skip_serializing_if = "is_only_passed")]
+    pub filters: Option<Vec<String>>,
     /// The baselines.
     pub baselines: Vec<Baseline>,
+}
+
+fn only_passed() -> Option<Vec<String>> {
+    Some(pass())
+}
+
+fn is_only_passed(filters: &Option<Vec<String>>) -> bool {
+    *filters == only_passed()
 }
 
 /// One fitted baseline.
@@ -125,6 +139,26 @@ impl AlleleWeight {
         if self.effect_is_ref { &self.ref_allele } else { &self.alt_allele }
     }
 
+    /// The other allele of the record.
+    fn other_allele(&self) -> &str {
+        if self.effect_is_ref { &self.alt_allele } else { &self.ref_allele }
+    }
+
+    /// REF and ALT are complements: another file does not say on which strand they are.
+    fn is_ambiguous(&self) -> bool {
+        complement(&self.ref_allele).as_deref() == Some(self.alt_allele.as_str())
+    }
+
+    /// Where it is.
+    fn spot(&self) -> Spot<'_> {
+        (contig_key(&self.chrom), self.position)
+    }
+
+    /// `1:100 A>G`
+    fn place(&self) -> String {
+        format!("{}:{} {}>{}", self.chrom, self.position, self.ref_allele, self.alt_allele)
+    }
+
     fn effect(&self) -> Effect {
         self.dosage_weights.map_or(Effect::Additive(self.weight), Effect::PerDosage)
     }
@@ -161,6 +195,10 @@ pub struct ApplySummary {
     pub genotypes: ReadCounts,
     /// Alleles of each baseline that the VCF does not have: read as the training mean.
     pub absent_alleles: BTreeMap<String, usize>,
+    /// Alleles of each baseline whose record is written in another way than in training.
+    pub rewritten_alleles: BTreeMap<String, Rewritten>,
+    /// Alleles of each baseline that are left out as their strand is unknown: among those absent.
+    pub ambiguous_alleles: BTreeMap<String, usize>,
     /// People without a call at the two APOE sites: read as the training mean.
     pub people_without_apoe: usize,
     /// What was odd about the headers, and how X is counted.
@@ -204,16 +242,16 @@ impl PrsModel {
         let wanted = self.places();
         let regions = DisjointRegions::new(wanted.regions(usize::MAX));
         let names: Option<Vec<&str>> = cohort.map(|cohort| cohort.people.iter().map(|person| person.sample_id.as_str()).collect());
-        let filters = pass();
         let is_wanted = |record: &VariantRecord| wanted.has(record);
         let request = Request {
             paths: vcf,
             regions: Some(&regions),
             people: names.as_deref(),
             wanted: Some(&is_wanted),
-            filters: Some(&filters),
+            filters: self.filters.as_deref(),
+            keep_unused: Some(&|_| true),
             reference,
-            builds: &self.genome_build.map(|build| Stated { by: "the model".into(), build }).into_iter().collect::<Vec<_>>(),
+            builds: &self.genome_build.map(|build| Stated { by: "the model".into(), build: Ok(build) }).into_iter().collect::<Vec<_>>(),
             ..Request::default()
         };
         let table = GenotypeTable::read_as(&request, &self.reading)?;
@@ -223,28 +261,39 @@ impl PrsModel {
         } else {
             Vec::new()
         };
-        let people = People::new(&table, apoe, cohort);
+        let apoe_written = if needs_apoe { apoe::written_otherwise(&table.sites, self.genome_build) } else { None };
+        let people = People::new(&table, apoe, cohort).knowing_strands_of(&self.baselines);
         let mut summary = ApplySummary {
             n_people: table.people.len(),
             people_without_apoe: if needs_apoe { people.apoe.iter().filter(|call| call.is_none()).count() } else { 0 },
             genotypes: table.counts.clone(),
-            absent_alleles: BTreeMap::new(),
-            warnings: table.warnings.clone(),
+            warnings: table.warnings.iter().cloned().chain(apoe_written).collect(),
+            ..ApplySummary::default()
         };
         let mut rows = Vec::with_capacity(self.baselines.len() * table.people.len());
         for baseline in &self.baselines {
-            let (n_alleles, n_absent) = people.absent_alleles(baseline);
+            let coverage = people.coverage(baseline);
+            let n_absent = coverage.reasons.total();
             if n_absent > 0 {
-                if (n_alleles - n_absent) as f64 / (n_alleles as f64) < self.min_overlap {
+                let n_found = coverage.n_alleles - n_absent;
+                if n_found as f64 / (coverage.n_alleles as f64) < self.min_overlap {
                     return Err(Error::Overlap {
                         what: baseline.model.clone(),
-                        matched: n_alleles - n_absent,
-                        rows: n_alleles,
+                        matched: n_found,
+                        rows: coverage.n_alleles,
                         min_overlap: self.min_overlap,
                         build: self.genome_build.map_or_else(|| "not stated".into(), |build| build.to_string()),
+                        reasons: coverage.reasons,
+                        log: String::new(),
                     });
                 }
                 summary.absent_alleles.insert(baseline.model.clone(), n_absent);
+            }
+            if coverage.reasons.count(Reason::UnknownStrand) > 0 {
+                summary.ambiguous_alleles.insert(baseline.model.clone(), coverage.reasons.count(Reason::UnknownStrand));
+            }
+            if coverage.rewritten != Rewritten::default() {
+                summary.rewritten_alleles.insert(baseline.model.clone(), coverage.rewritten);
             }
             for (sample_id, logit) in table.people.iter().zip(baseline.logits(&people)?) {
                 rows.push(Risk { sample_id: sample_id.clone(), model: baseline.model.clone(), logit, probability: probability(logit) });
@@ -310,6 +359,36 @@ impl Feature {
     }
 }
 
+/// Alleles whose record is written in another way than where the model was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewritten {
+    /// REF and ALT are exchanged.
+    pub exchanged: usize,
+    /// REF and ALT are those of the other strand, exchanged or not.
+    pub flipped: usize,
+}
+
+/// How much of a baseline is in a VCF.
+struct Coverage {
+    n_alleles: usize,
+    /// Of those that are not there.
+    reasons: Reasons,
+    rewritten: Rewritten,
+}
+
+/// A record that has an allele of a baseline.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    site: &'a Site,
+    /// Number of the effect allele in the record.
+    number: i16,
+    /// How effect and other allele agree with REF and ALT.
+    match_type: MatchType,
+}
+
+/// Contig key and 1-based position.
+type Spot<'a> = (&'a str, usize);
+
 /// The people to whom baselines are applied, with everything that can be measured in them.
 pub struct People<'a> {
     table: &'a GenotypeTable,
@@ -318,6 +397,10 @@ pub struct People<'a> {
     covariates: HashMap<&'a str, Vec<f64>>,
     /// (contig key, position, REF, ALT) to (site, number of the ALT).
     alleles: HashMap<(&'a str, usize, &'a str, &'a str), (&'a Site, i16)>,
+    /// For alleles that are not there as they were in training.
+    by_place: OnceLock<ByPlace<'a>>,
+    /// Whether the VCF has alleles of the baselines on the other strand.
+    has_flipped: OnceLock<bool>,
 }
 
 impl<'a> People<'a> {
@@ -339,22 +422,101 @@ impl<'a> People<'a> {
                     .map(move |&alt| ((contig_key(&site.contig), site.position, site.ref_allele.as_str(), site.allele(alt)), (site, alt)))
             })
             .collect();
-        Self { table, apoe, covariates, alleles }
+        Self { table, apoe, covariates, alleles, by_place: OnceLock::new(), has_flipped: OnceLock::new() }
+    }
+
+    /// People for whom `baselines` are applied: alleles on the other strand anywhere make every A/T and C/G doubtful.
+    fn knowing_strands_of(self, baselines: &[Baseline]) -> Self {
+        let is_flipped = |allele: &AlleleWeight| {
+            let found = self.any_match(allele).filter(|_| !allele.is_ambiguous());
+            found.is_some_and(|found| found.match_type.is_flipped())
+        };
+        let has_flipped = baselines.iter().flat_map(Baseline::alleles).any(is_flipped);
+        Self { has_flipped: OnceLock::from(has_flipped), ..self }
     }
 
     fn len(&self) -> usize {
         self.table.people.len()
     }
 
-    fn find(&self, allele: &AlleleWeight) -> Option<(&'a Site, i16)> {
+    /// The record with exactly this REF and ALT.
+    fn exact(&self, allele: &AlleleWeight) -> Option<Found<'a>> {
         let key = (contig_key(&allele.chrom), allele.position, allele.ref_allele.as_str(), allele.alt_allele.as_str());
-        self.alleles.get(&key).map(|&(site, alt)| (site, if allele.effect_is_ref { 0 } else { alt }))
+        let &(site, alt) = self.alleles.get(&key)?;
+        let (number, match_type) = if allele.effect_is_ref { (0, MatchType::Refalt) } else { (alt, MatchType::Altref) };
+        Some(Found { site, number, match_type })
     }
 
-    /// How many alleles a baseline has, and how many of them are not here.
-    fn absent_alleles(&self, baseline: &Baseline) -> (usize, usize) {
-        let absent = baseline.alleles().filter(|allele| self.find(allele).is_none()).count();
-        (baseline.alleles().count(), absent)
+    /// The best match, as `prs` matches scoring files: exact, exchanged, on the other strand.
+    fn any_match(&self, allele: &AlleleWeight) -> Option<Found<'a>> {
+        if let Some(found) = self.exact(allele) {
+            return Some(found);
+        }
+        let sites = self.by_place().used.get(&allele.spot())?;
+        let of_site = |site: &&'a Site| {
+            let site = *site;
+            let of_alt = move |&alt: &i16| {
+                let alleles = (allele.effect_allele(), Some(allele.other_allele()));
+                let match_type = MatchType::between(alleles, &site.ref_allele, site.allele(alt))?;
+                let number = if match_type.effect_is_ref() { 0 } else { alt };
+                Some(Found { site, number, match_type })
+            };
+            site.counted_alts.iter().filter_map(of_alt).collect::<Vec<_>>()
+        };
+        sites.iter().flat_map(of_site).min_by_key(|found| found.match_type.is_flipped())
+    }
+
+    /// The record of an allele; `None` too where its strand cannot be told.
+    fn find(&self, allele: &AlleleWeight) -> Option<Found<'a>> {
+        self.any_match(allele).filter(|_| !self.has_unknown_strand(allele))
+    }
+
+    fn has_unknown_strand(&self, allele: &AlleleWeight) -> bool {
+        allele.is_ambiguous() && self.has_flipped.get() == Some(&true)
+    }
+
+    fn by_place(&self) -> &ByPlace<'a> {
+        self.by_place.get_or_init(|| ByPlace::of(self.table))
+    }
+
+    /// How many alleles a baseline has, which of them are not here and why, and how the others are written.
+    fn coverage(&self, baseline: &Baseline) -> Coverage {
+        let mut coverage = Coverage { n_alleles: 0, reasons: Reasons::new(&self.table.not_used.contigs), rewritten: Rewritten::default() };
+        for allele in baseline.alleles() {
+            coverage.n_alleles += 1;
+            match self.find(allele) {
+                Some(found) if found.match_type.is_flipped() => coverage.rewritten.flipped += 1,
+                Some(found) => {
+                    let is_exchanged = found.match_type.effect_is_ref() != allele.effect_is_ref;
+                    coverage.rewritten.exchanged += usize::from(is_exchanged);
+                }
+                None => coverage.reasons.add(self.why_absent(allele), || allele.place()),
+            }
+        }
+        coverage
+    }
+
+    fn why_absent(&self, allele: &AlleleWeight) -> Reason {
+        if self.has_unknown_strand(allele) && self.any_match(allele).is_some() {
+            return Reason::UnknownStrand;
+        }
+        let (by_place, spot) = (self.by_place(), allele.spot());
+        let has_alleles = |site: &&Site| {
+            let alleles = (allele.effect_allele(), Some(allele.other_allele()));
+            site.counted_alts.iter().any(|&alt| MatchType::between(alleles, &site.ref_allele, site.allele(alt)).is_some())
+        };
+        let filtered = by_place.filtered.get(&spot).map_or(&[][..], Vec::as_slice);
+        Reason::Unmatched(if filtered.iter().any(has_alleles) {
+            Unmatched::Filter
+        } else if by_place.without_alt.contains_key(&spot) {
+            Unmatched::NoAlt
+        } else if by_place.used.contains_key(&spot) || !filtered.is_empty() {
+            Unmatched::Alleles
+        } else if by_place.contigs.contains(spot.0) {
+            Unmatched::Position
+        } else {
+            Unmatched::Contig
+        })
     }
 
     /// What a feature is in each person; `missing` where APOE is not called. `None` for a covariate that is not here.
@@ -373,10 +535,40 @@ impl<'a> People<'a> {
         let mut totals = Totals::new(self.len());
         for allele in alleles {
             match self.find(allele) {
-                Some((site, number)) => site.genotypes.add(number, &allele.effect(), Some(allele.frequency), &mut totals),
+                Some(Found { site, number, .. }) => {
+                    site.genotypes.add(number, &allele.effect(), Some(allele.frequency), &mut totals);
+                }
                 None => totals.add_to_all(allele.effect().expected(allele.frequency, 2, 1)),
             }
         }
         totals.people().map(|total| total.sum).collect()
     }
+}
+
+/// What a VCF has at each place.
+struct ByPlace<'a> {
+    used: HashMap<Spot<'a>, Vec<&'a Site>>,
+    filtered: HashMap<Spot<'a>, Vec<&'a Site>>,
+    without_alt: HashMap<Spot<'a>, Vec<&'a Site>>,
+    /// Keys of the contigs with records.
+    contigs: HashSet<&'a str>,
+}
+
+impl<'a> ByPlace<'a> {
+    fn of(table: &'a GenotypeTable) -> Self {
+        Self {
+            used: sites_by_place(&table.sites),
+            filtered: sites_by_place(&table.not_used.filtered),
+            without_alt: sites_by_place(&table.not_used.without_alt),
+            contigs: table.not_used.contigs.iter().map(|contig| contig_key(contig)).collect(),
+        }
+    }
+}
+
+fn sites_by_place(sites: &[Site]) -> HashMap<Spot<'_>, Vec<&Site>> {
+    let mut at: HashMap<Spot<'_>, Vec<&Site>> = HashMap::new();
+    for site in sites {
+        at.entry((contig_key(&site.contig), site.position)).or_default().push(site);
+    }
+    at
 }

@@ -21,14 +21,15 @@ use gf_cohort_schema::{ALONE, BASELINE_PREFIX, WITHOUT_APOE};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Error, GenomeBuild, Options,
+    Error, Options,
     build::Stated,
-    dosages::{Reading, Site},
+    dosages::{NotUsed, Reading, Site},
     genotypes::{Tally, Total, Totals},
-    matching::{self, Candidate, Exclusion, MatchCounts, MatchRules, Matches, Positions, Stand},
+    matching::{self, Candidate, Exclusion, Found, MatchCounts, MatchRules, Matches, Positions, Stand, Unmatched},
+    reasons::Reasons,
     scoring_file::{EffectColumn, ScoringFile, WeightRow},
 };
-use crate::ingest::{DisjointRegions, Reference, contig_key, read_intervals};
+use crate::ingest::{DisjointRegions, GenomeBuild, Reference, contig_key, read_intervals};
 use crate::words::counted;
 
 /// How genotypes are read and published scores are matched and summed, beside [`Options`].
@@ -118,6 +119,8 @@ struct Pending<'f> {
     file: &'f ScoringFile,
     positions: Positions<'f>,
     candidates: Vec<Candidate>,
+    /// Rows with a record at their position, whatever its alleles.
+    at_record: Vec<bool>,
     totals: Totals,
     /// `contig:position` of rows that need a frequency and have none.
     without_frequency: Vec<String>,
@@ -136,6 +139,7 @@ impl<'f> Scorer<'f> {
                 file,
                 positions,
                 candidates: Vec::new(),
+                at_record: vec![false; file.rows.len()],
                 totals,
                 without_frequency: Vec::new(),
                 frequencies: Frequencies::default(),
@@ -158,7 +162,8 @@ impl<'f> Scorer<'f> {
         let everyone: Vec<usize> = (0..self.n_people).collect();
         let options = &self.options.scoring;
         for score in &mut self.scores {
-            let mut candidates = score.positions.candidates(sites, self.rules)?;
+            let Found { mut candidates, rows_at_records } = score.positions.candidates(sites, self.rules)?;
+            rows_at_records.into_iter().for_each(|row| score.at_record[row] = true);
             for candidate in candidates.iter_mut().filter(|candidate| candidate.is_matched()) {
                 let (site, row) = (&sites[candidate.site], &score.file.rows[candidate.row]);
                 let allele = candidate.effect_allele();
@@ -192,35 +197,40 @@ impl<'f> Scorer<'f> {
         Ok(())
     }
 
-    /// The scores of the sites that came in, and of those that did not. `sites` are all of them (their genotypes are not looked at).
+    /// The scores of the sites that came in, and of those that did not. `sites` are all of them (their genotypes are not looked at). A
+    /// score may fail by itself: missing genotypes without a frequency, rows that records of two files match.
     ///
     /// # Errors
-    /// Missing genotypes without a frequency; rows that records of two files match; callable regions or a reference that cannot be read.
-    pub fn finish(self, sites: &[Site], filtered: &[Site]) -> Result<Vec<Score<'f>>, Error> {
-        let mut absent = Absent::new(self.options, self.rules, sites, filtered)?;
-        let mut scores = Vec::with_capacity(self.scores.len());
-        for score in self.scores {
-            let Pending { file, positions, mut candidates, mut totals, without_frequency, frequencies } = score;
-            if let Some(first) = without_frequency.first() {
-                let (path, n, mincs) = (file.path.clone(), without_frequency.len(), self.options.scoring.mincs);
-                return Err(Error::NoFrequency { path, n, first: first.clone(), mincs });
-            }
-            candidates.sort_by_key(|candidate| candidate.row);
-            let used: Vec<bool> = candidates.iter().map(Candidate::is_matched).collect();
-            matching::mark(&mut candidates, self.rules);
-            if let Some((changed, _)) = candidates.iter().zip(used).find(|(candidate, used)| candidate.is_matched() != *used) {
-                let site = &sites[changed.site];
-                return Err(Error::TwoFiles { path: file.path.clone(), contig: site.contig.clone(), position: site.position });
-            }
-            let stands = absent.stands(file, &positions, &candidates)?;
-            for (&row, stand) in &stands {
-                totals.add_to_all(stand_value(&file.rows[row], *stand));
-            }
-            let stands = stands.into_iter().map(|(row, stand)| (row, stand.kind)).collect();
-            let matches = Matches::new(file, candidates, stands);
-            scores.push(Score { file, matches, totals: totals.people().collect(), frequencies });
+    /// Callable regions or a reference that cannot be read.
+    pub fn finish(self, sites: &[Site], not_used: &NotUsed) -> Result<Vec<Result<Score<'f>, Error>>, Error> {
+        let mut absent = Absent::new(self.options, self.rules, sites, not_used)?;
+        let (rules, mincs) = (self.rules, self.options.scoring.mincs);
+        Ok(self.scores.into_iter().map(|score| score.finish(sites, &mut absent, rules, mincs)).collect())
+    }
+}
+
+impl<'f> Pending<'f> {
+    fn finish(self, sites: &[Site], absent: &mut Absent<'_>, rules: MatchRules, mincs: usize) -> Result<Score<'f>, Error> {
+        let Pending { file, positions, mut candidates, at_record, mut totals, without_frequency, frequencies } = self;
+        if let Some(first) = without_frequency.first() {
+            let (path, n) = (file.path.clone(), without_frequency.len());
+            return Err(Error::NoFrequency { path, n, first: first.clone(), mincs });
         }
-        Ok(scores)
+        candidates.sort_by_key(|candidate| candidate.row);
+        let used: Vec<bool> = candidates.iter().map(Candidate::is_matched).collect();
+        matching::mark(&mut candidates, rules);
+        if let Some((changed, _)) = candidates.iter().zip(used).find(|(candidate, used)| candidate.is_matched() != *used) {
+            let site = &sites[changed.site];
+            return Err(Error::TwoFiles { path: file.path.clone(), contig: site.contig.clone(), position: site.position });
+        }
+        let unmatched = absent.unmatched(file, &positions, &candidates, &at_record)?;
+        let stands = absent.stands(file, &candidates, &unmatched)?;
+        for (&row, stand) in &stands {
+            totals.add_to_all(stand_value(&file.rows[row], *stand));
+        }
+        let stands = stands.into_iter().map(|(row, stand)| (row, stand.kind)).collect();
+        let matches = Matches::new(file, candidates, stands, unmatched);
+        Ok(Score { file, matches, totals: totals.people().collect(), frequencies })
     }
 }
 
@@ -243,7 +253,9 @@ fn stand_value(row: &WeightRow, constant: Constant) -> f64 {
 struct Absent<'a> {
     rules: MatchRules,
     xchr_model: u8,
-    filtered: &'a [Site],
+    not_used: &'a NotUsed,
+    /// Keys of the contigs on which the files have records.
+    contigs: HashSet<&'a str>,
     /// Contig key and position of all records.
     present: HashSet<(&'a str, usize)>,
     /// `None` when not given.
@@ -252,18 +264,24 @@ struct Absent<'a> {
 }
 
 impl<'a> Absent<'a> {
-    fn new(options: &Options, rules: MatchRules, sites: &'a [Site], filtered: &'a [Site]) -> Result<Self, Error> {
+    fn new(options: &Options, rules: MatchRules, sites: &'a [Site], not_used: &'a NotUsed) -> Result<Self, Error> {
         let scoring = &options.scoring;
         let callable = scoring.callable.as_deref().map(read_intervals).transpose()?;
         let present = if callable.is_some() {
-            sites.iter().chain(filtered).map(|site| (contig_key(&site.contig), site.position)).collect()
+            sites
+                .iter()
+                .chain(&not_used.filtered)
+                .chain(&not_used.without_calls)
+                .map(|site| (contig_key(&site.contig), site.position))
+                .collect()
         } else {
             HashSet::new()
         };
         Ok(Self {
             rules,
             xchr_model: scoring.reading.xchr_model,
-            filtered,
+            not_used,
+            contigs: not_used.contigs.iter().map(|name| contig_key(name)).collect(),
             present,
             callable: callable.map(|intervals| {
                 DisjointRegions::new(intervals.iter().map(|interval| (interval.contig.as_str(), interval.start0..interval.end0)))
@@ -272,27 +290,72 @@ impl<'a> Absent<'a> {
         })
     }
 
+    /// Why each row without a candidate has none.
+    fn unmatched(
+        &self,
+        file: &ScoringFile,
+        positions: &Positions<'_>,
+        candidates: &[Candidate],
+        at_record: &[bool],
+    ) -> Result<Vec<Option<Unmatched>>, Error> {
+        let mut has_candidate = vec![false; file.rows.len()];
+        candidates.iter().for_each(|candidate| has_candidate[candidate.row] = true);
+        let mut reasons: Vec<Option<Unmatched>> = file
+            .rows
+            .iter()
+            .enumerate()
+            .map(|(number, row)| match row.unusable {
+                None if !has_candidate[number] => Some(self.without_record(row, at_record[number])),
+                _ => None,
+            })
+            .collect();
+        let without_calls = positions.candidates(&self.not_used.without_calls, self.rules)?.candidates;
+        let filtered = positions.candidates(&self.not_used.filtered, self.rules)?;
+        let without_alt = positions.candidates(&self.not_used.without_alt, self.rules)?.rows_at_records;
+        let rows = |candidates: Vec<Candidate>| candidates.into_iter().map(|candidate| candidate.row).collect();
+        for (reason, rows) in [
+            (Unmatched::Alleles, filtered.rows_at_records),
+            (Unmatched::NoAlt, without_alt),
+            (Unmatched::NoCall, rows(without_calls)),
+            (Unmatched::Filter, rows(filtered.candidates)),
+        ] {
+            for row in rows {
+                reasons[row] = reasons[row].map(|_| reason);
+            }
+        }
+        Ok(reasons)
+    }
+
+    fn without_record(&self, row: &WeightRow, at_record: bool) -> Unmatched {
+        if at_record {
+            Unmatched::Alleles
+        } else if self.contigs.contains(contig_key(&row.chr_name)) {
+            Unmatched::Position
+        } else {
+            Unmatched::Contig
+        }
+    }
+
     /// The rows of a score that add the same to everyone.
     fn stands(
         &mut self,
         file: &ScoringFile,
-        positions: &Positions<'_>,
         candidates: &[Candidate],
+        unmatched: &[Option<Unmatched>],
     ) -> Result<BTreeMap<usize, Constant>, Error> {
         let exclusions: HashMap<usize, Option<Exclusion>> = candidates
             .iter()
             .filter(|candidate| candidate.best_match && !candidate.duplicate_best_match)
             .map(|candidate| (candidate.row, candidate.exclusion))
             .collect();
-        let filtered = positions.candidates(self.filtered, self.rules)?;
-        let filtered: HashSet<usize> = filtered.iter().filter(|candidate| candidate.is_matched()).map(|candidate| candidate.row).collect();
         let mut stands = BTreeMap::new();
         for (index, row) in file.rows.iter().enumerate().filter(|(_, row)| row.unusable.is_none()) {
             let by_frequency = |kind| row.frequency.is_some().then_some(Constant { kind, copies: None });
             let stand = match exclusions.get(&index) {
                 Some(Some(Exclusion::Missing)) => by_frequency(Stand::Missing),
                 Some(_) => None,
-                None if filtered.contains(&index) => by_frequency(Stand::Filter),
+                None if unmatched[index] == Some(Unmatched::Filter) && self.is_ambiguous(row) => None,
+                None if unmatched[index] == Some(Unmatched::Filter) => by_frequency(Stand::Filter),
                 None if self.callable.is_none() || self.is_present(row) => None,
                 None if self.is_callable(row) => self.hom_ref(row)?,
                 None => by_frequency(Stand::NotCallable),
@@ -300,6 +363,11 @@ impl<'a> Absent<'a> {
             stands.extend(stand.map(|stand| (index, stand)));
         }
         Ok(stands)
+    }
+
+    fn is_ambiguous(&self, row: &WeightRow) -> bool {
+        let complement = matching::complement(&row.effect_allele);
+        !self.rules.keep_ambiguous && complement.is_some() && complement.as_deref() == row.other_allele.as_deref()
     }
 
     fn is_present(&self, row: &WeightRow) -> bool {
@@ -348,34 +416,123 @@ fn effect_is_ref(row: &WeightRow, bases: &str, keep_ambiguous: bool) -> Option<b
         .and_then(|(is_effect, is_other)| (is_effect != is_other).then_some(is_effect))
 }
 
-/// Reads the scoring files, refusing those of another build and names that are there already.
+/// A scoring file, or one score of it, that is left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedScore {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong, and what to do.
+    pub reason: String,
+}
+
+/// Scores that can be used, and those that cannot.
+pub struct Usable<T> {
+    /// In the order of the files.
+    pub scores: Vec<T>,
+    /// The others.
+    pub failed: Vec<FailedScore>,
+}
+
+/// Keeps what succeeded, each result with its file; some have `failed` before.
 ///
 /// # Errors
-/// See [`ScoringFile::read`].
-pub fn read_scoring_files(options: &Options, mut names: Vec<String>) -> Result<Vec<ScoringFile>, Error> {
-    let mut files = Vec::new();
-    for path in &options.scoring_files {
-        for file in ScoringFile::read(path, options.scoring.effect_allele_column)? {
-            if let (Some(found), Some(expected)) = (file.genome_build, options.genome_build)
-                && found != expected
-            {
-                return Err(Error::Build { path: path.clone(), found, expected });
+/// All errors, where nothing succeeded.
+pub fn usable<T>(results: Vec<(PathBuf, Result<T, Error>)>, mut failed: Vec<FailedScore>) -> Result<Usable<T>, Error> {
+    let (mut scores, mut last) = (Vec::new(), None);
+    for (path, result) in results {
+        match result {
+            Ok(score) => scores.push(score),
+            Err(error) => {
+                failed.push(FailedScore { path, reason: error.to_string() });
+                last = Some(error);
             }
-            if names.contains(&file.id) {
-                let model = format!("{BASELINE_PREFIX}{}", file.id);
-                return Err(Error::SameModel { path: path.clone(), model });
-            }
-            names.extend([file.id.clone(), format!("{}{ALONE}", file.id), format!("{}{WITHOUT_APOE}", file.id)]);
-            files.push(file);
         }
     }
-    Ok(files)
+    match last {
+        Some(error) if scores.is_empty() && failed.len() == 1 => Err(error),
+        Some(_) if scores.is_empty() => {
+            let reasons = failed.into_iter().map(|score| score.reason).collect();
+            Err(Error::NoScore { reasons })
+        }
+        _ => Ok(Usable { scores, failed }),
+    }
+}
+
+/// Reads the scoring files. Those of another build and with names that are there already fail.
+///
+/// # Errors
+/// That of the first file, where none can be used. See [`ScoringFile::read`].
+pub fn read_scoring_files(options: &Options, mut names: Vec<String>) -> Result<Usable<ScoringFile>, Error> {
+    let mut results = Vec::new();
+    let mut build = options.genome_build.map(|build| (build, "--genome-build".to_owned()));
+    for path in &options.scoring_files {
+        match read_scoring_file(options, path) {
+            Err(error) => results.push((path.clone(), Err(error))),
+            Ok(files) => {
+                for file in files {
+                    let checked = require_build(&file, build.as_ref()).and_then(|()| claim_names(&file, &mut names));
+                    if let (Ok(()), None, Some(found)) = (&checked, &build, file.genome_build) {
+                        build = Some((found, path.display().to_string()));
+                    }
+                    results.push((path.clone(), checked.map(|()| file)));
+                }
+            }
+        }
+    }
+    usable(results, Vec::new())
+}
+
+fn read_scoring_file(options: &Options, path: &Path) -> Result<Vec<ScoringFile>, Error> {
+    if !path.exists()
+        && let Some(id) = catalog_id(path)
+    {
+        let builds = match options.genome_build {
+            Some(GenomeBuild::GRCh37) => "GRCh37",
+            _ => "GRCh38",
+        };
+        return Err(Error::CatalogId { url: format!("{CATALOG}/{id}/ScoringFiles/Harmonized/{id}_hmPOS_{builds}.txt.gz"), id });
+    }
+    ScoringFile::read(path, options.scoring.effect_allele_column)
+}
+
+/// Where the PGS Catalog has its files.
+const CATALOG: &str = "https://ftp.ebi.ac.uk/pub/databases/spot/pgs/scores";
+
+/// `PGS000001`, in any case.
+fn catalog_id(path: &Path) -> Option<String> {
+    let name = path.to_str()?.trim().to_ascii_uppercase();
+    let digits = name.strip_prefix("PGS")?;
+    let is_id = digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_id.then_some(name)
+}
+
+/// Refuses a file of another build than the one that is known, or of one that cannot be compared with it.
+fn require_build(file: &ScoringFile, known: Option<&(GenomeBuild, String)>) -> Result<(), Error> {
+    let Some((expected, by)) = known else { return Ok(()) };
+    let path = file.path.clone();
+    match (file.genome_build, &file.unknown_build) {
+        (_, Some(found)) => Err(Error::UnknownBuild { path, found: found.clone(), expected: *expected }),
+        (Some(found), None) if found != *expected => Err(Error::Build { path, found, expected: *expected, by: by.clone() }),
+        _ => Ok(()),
+    }
+}
+
+fn claim_names(file: &ScoringFile, names: &mut Vec<String>) -> Result<(), Error> {
+    if names.contains(&file.id) {
+        let model = format!("{BASELINE_PREFIX}{}", file.id);
+        return Err(Error::SameModel { path: file.path.clone(), model });
+    }
+    names.extend([file.id.clone(), format!("{}{ALONE}", file.id), format!("{}{WITHOUT_APOE}", file.id)]);
+    Ok(())
 }
 
 /// What the options and the scoring files say of the build.
 pub fn stated_builds(options: &Options, files: &[ScoringFile]) -> Vec<Stated> {
-    let by_option = options.genome_build.map(|build| Stated { by: "--genome-build".into(), build });
-    let by_file = |file: &ScoringFile| Some(Stated { by: file.path.display().to_string(), build: file.genome_build? });
+    let by_option = options.genome_build.map(|build| Stated { by: "--genome-build".into(), build: Ok(build) });
+    let by_file = |file: &ScoringFile| {
+        let build = file.genome_build.map(Ok).or_else(|| file.unknown_build.clone().map(Err))?;
+        Some(Stated { by: file.path.display().to_string(), build })
+    };
     by_option.into_iter().chain(files.iter().filter_map(by_file)).collect()
 }
 
@@ -384,18 +541,48 @@ pub fn positions_of(files: &[ScoringFile]) -> impl Iterator<Item = (&str, usize)
     files.iter().flat_map(|file| &file.rows).filter_map(|row| Some((row.chr_name.as_str(), row.chr_position?)))
 }
 
-/// # Errors
-/// Names the first score of which too few variants match, and its match log.
-pub fn check_overlap(scores: &[Score<'_>], options: &Options, log: &Path) -> Result<(), Error> {
-    let too_few = |counts: &MatchCounts| counts.matched + counts.hom_ref == 0 || counts.overlap() < options.min_overlap;
-    let Some(Score { file, matches, .. }) = scores.iter().find(|score| too_few(&score.matches.counts)) else { return Ok(()) };
-    Err(Error::Overlap {
-        what: format!("{} (each row in {})", file.path.display(), log.display()),
-        matched: matches.counts.matched + matches.counts.hom_ref,
-        rows: matches.counts.rows,
+/// The error of a score of which too few variants match; `log` is its match log.
+#[must_use]
+pub fn too_few(score: &Score<'_>, not_used: &NotUsed, options: &Options, log: &Path) -> Option<Error> {
+    let Score { file, matches, .. } = score;
+    let counts = &matches.counts;
+    let matched = counts.matched + counts.hom_ref;
+    let is_enough = matched > 0 && counts.overlap() >= options.min_overlap;
+    (!is_enough).then(|| Error::Overlap {
+        what: file.path.display().to_string(),
+        matched,
+        rows: counts.rows,
         min_overlap: options.min_overlap,
-        build: file.genome_build.map_or_else(|| "not stated".into(), |build| build.to_string()),
+        build: build_text(file),
+        reasons: Reasons::of_score(score, &not_used.contigs),
+        log: format!(" Each row is in {}.", log.display()),
     })
+}
+
+/// Each score with its file; those of which too few variants match are errors.
+#[must_use]
+pub fn with_enough<'f>(
+    scores: Vec<Result<Score<'f>, Error>>,
+    files: &[ScoringFile],
+    not_used: &NotUsed,
+    options: &Options,
+    log: &Path,
+) -> Vec<(PathBuf, Result<Score<'f>, Error>)> {
+    let enough = |score: Score<'f>| match too_few(&score, not_used, options, log) {
+        Some(error) => Err(error),
+        None => Ok(score),
+    };
+    let paths = files.iter().map(|file| file.path.clone());
+    paths.zip(scores.into_iter().map(|score| score.and_then(enough))).collect()
+}
+
+/// The build that a file states, as words.
+fn build_text(file: &ScoringFile) -> String {
+    match (file.genome_build, &file.unknown_build) {
+        (Some(build), _) => build.to_string(),
+        (None, Some(text)) => format!("`{text}`, which is not known here"),
+        (None, None) => "not stated".into(),
+    }
 }
 
 /// Frequencies of effect alleles that a scoring file states, beside those of the people.
@@ -454,6 +641,12 @@ pub struct ScoreSummary {
     pub id: String,
     /// Build of the positions used, where stated.
     pub genome_build: Option<GenomeBuild>,
+    /// What the file says of the build, where it is none that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown_build: Option<String>,
+    /// Which program names its columns so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
     /// The positions are the harmonised ones.
     pub harmonised: bool,
     /// Rows matched and not.
@@ -475,6 +668,8 @@ impl ScoreSummary {
             path: file.path.clone(),
             id: file.id.clone(),
             genome_build: file.genome_build,
+            unknown_build: file.unknown_build.clone(),
+            format: file.format.clone(),
             harmonised: file.harmonised,
             overlap: counts.overlap(),
             counts: counts.clone(),
@@ -487,9 +682,16 @@ impl ScoreSummary {
 impl fmt::Display for ScoreSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
-        let build = self.genome_build.map_or_else(|| "build not stated".into(), |build| build.to_string());
+        let build = match (self.genome_build, &self.unknown_build) {
+            (Some(build), _) => build.to_string(),
+            (None, Some(text)) => format!("build `{text}`, which is not known here"),
+            (None, None) => "build not stated".into(),
+        };
         let rows = counted(counts.rows, "variant", "variants");
         writeln!(f, "prs-{}: {} of {rows} matched ({:.1} %), {build}", self.id, counts.matched, 100.0 * self.overlap)?;
+        if let Some(format) = &self.format {
+            writeln!(f, "  {format}")?;
+        }
         if counts.matched > 0 {
             let types: Vec<String> = counts.match_types.iter().map(|(kind, count)| format!("{} {count}", kind.name())).collect();
             writeln!(f, "  effect and other allele as REF and ALT (refalt), ALT and REF (altref): {}", types.join(", "))?;

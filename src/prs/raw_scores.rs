@@ -12,7 +12,7 @@ use super::{
     dosages::{GenotypeTable, ReadCounts, Request, Site},
     genotypes::Genotypes,
     places::Places,
-    published::{self, ScoreSummary, Scorer},
+    published::{self, FailedScore, Score, ScoreSummary, Scorer, Usable},
     tables,
 };
 use crate::words::counted;
@@ -35,6 +35,9 @@ pub struct RawSummary {
     pub genotypes: ReadCounts,
     /// What became of each scoring file.
     pub scores: Vec<ScoreSummary>,
+    /// Scores that could not be used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_scores: Vec<FailedScore>,
     /// What was odd but could be read.
     pub warnings: Vec<String>,
 }
@@ -45,8 +48,15 @@ impl fmt::Display for RawSummary {
         let ids: Vec<&str> = self.scores.iter().map(|score| score.id.as_str()).collect();
         writeln!(f, "{} scored by {}", counted(self.n_people, "person", "people"), ids.join(", "))?;
         self.scores.iter().try_for_each(|score| write!(f, "{score}"))?;
-        super::write_counts(f, &super::read_counts(&self.genotypes))?;
-        writeln!(f, "no cohort table (--cohort): raw scores only, without covariates, baselines or predictions")
+        super::write_failed(f, &self.failed_scores)?;
+        super::write_read_counts(f, &self.genotypes)
+    }
+}
+
+impl RawSummary {
+    /// What is said where there is no cohort.
+    pub fn without_cohort(&self) -> String {
+        format!("{self}no cohort table (--cohort): raw scores only, without covariates, baselines or predictions\n")
     }
 }
 
@@ -56,22 +66,34 @@ impl fmt::Display for RawSummary {
 /// Bad input (see [`Error`]); no scoring file; missing genotypes that nothing can stand for.
 pub fn run(options: &Options) -> Result<RawSummary, Error> {
     options.check()?;
+    summed(options, None, |_, _| Ok(()))
+}
+
+/// Writes `match_log.csv` and `raw_scores.csv` of `people`, or of everyone; `then` sees who they are and their scores.
+///
+/// # Errors
+/// As [`run`], and what `then` returns.
+pub fn summed(
+    options: &Options,
+    people: Option<&[&str]>,
+    then: impl FnOnce(&[String], &[Score<'_>]) -> Result<(), Error>,
+) -> Result<RawSummary, Error> {
     if options.scoring_files.is_empty() {
-        let reason =
-            "nothing to do: without a cohort (--cohort) published scores are summed, and no scoring file is given (--scoring-file)";
+        let reason = "nothing to do: without a cohort (--cohort), or with --no-fit, published scores are summed, and no scoring file is given \
+                      (--scoring-file)";
         return Err(Error::Options { reason: reason.into() });
     }
-    let files = published::read_scoring_files(options, Vec::new())?;
+    let Usable { scores: files, failed: not_read } = published::read_scoring_files(options, Vec::new())?;
     let places = Places::new(published::positions_of(&files));
     let regions = DisjointRegions::new(places.regions(MAX_GAP_NT));
     let is_published = |record: &VariantRecord| places.has(record);
     let request = Request {
         paths: &options.vcf,
         regions: Some(&regions),
-        people: None,
+        people,
         wanted: Some(&is_published),
         filters: options.filters.as_deref(),
-        keep_filtered: Some(&|_| true),
+        keep_unused: Some(&|_| true),
         reference: options.scoring.reference.as_deref(),
         builds: &published::stated_builds(options, &files),
     };
@@ -88,22 +110,27 @@ pub fn run(options: &Options) -> Result<RawSummary, Error> {
         sites.extend(table.sites.drain(..).map(|site| Site { genotypes: Genotypes::none(), ..site }));
         Ok(())
     })?;
-    let scores = scorer.map_or_else(|| Ok(Vec::new()), |scorer| scorer.finish(&sites, &table.filtered))?;
+    let scores = scorer.map_or_else(|| Ok(Vec::new()), |scorer| scorer.finish(&sites, &table.not_used))?;
     let log = options.out.join("match_log.csv");
     let raw_scores = options.out.join("raw_scores.csv");
     output::remove_if_there(&raw_scores)?;
-    let overlap = published::check_overlap(&scores, options, &log);
+    let all: Vec<&Score<'_>> = scores.iter().flatten().collect();
+    let is_enough = |score: &&Score<'_>| published::too_few(score, &table.not_used, options, &log).is_none();
+    let enough: Vec<&Score<'_>> = all.iter().copied().filter(is_enough).collect();
     let (logged, written) = rayon::join(
-        || tables::write_match_log(&log, &scores, &sites, options),
-        || if overlap.is_ok() { tables::write_raw_scores(&raw_scores, &table.people, &scores) } else { Ok(()) },
+        || tables::write_match_log(&log, &all, &sites, options),
+        || if enough.is_empty() { Ok(()) } else { tables::write_raw_scores(&raw_scores, &table.people, &enough) },
     );
     logged?;
-    overlap?;
     written?;
+    let Usable { scores, failed: failed_scores } =
+        published::usable(published::with_enough(scores, &files, &table.not_used, options, &log), not_read)?;
+    then(&table.people, &scores)?;
     Ok(RawSummary {
         n_people: table.people.len(),
         genotypes: table.counts,
         scores: scores.iter().map(ScoreSummary::of).collect(),
+        failed_scores,
         warnings: table.warnings.into_iter().chain(files.iter().flat_map(|file| file.warnings.clone())).collect(),
     })
 }

@@ -2,22 +2,29 @@
 //!
 //! Input -> output: a table, plain or gzipped (also BGZF), perhaps below a `#key=value` header -> [`ScoringFile`]s with one [`WeightRow`] a
 //! line: one score, or one for each `accession`. Rows that are no weight of one allele at one position stay in, marked with the reason.
-//! Tables have tabs, commas or spaces between their cells, and name their columns as in [`Columns::find`].
+//! Tables have tabs, commas or spaces between their cells, and name their columns as the PGS Catalog, the GWAS Catalog or one of the programs
+//! of [`dialect`] does.
 //! Coordinates: `chr_position` and `hm_pos` are 1-based. Format: <https://www.pgscatalog.org/downloads/#dl_ftp_scoring>.
 
+mod cells;
+mod columns;
+mod dialect;
+
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     fmt, fs,
     io::{Cursor, Read},
     path::{Path, PathBuf},
 };
 
 use flate2::read::MultiGzDecoder;
-use polars::prelude::{CsvReadOptions, DataFrame, PlSmallStr, SerReader, StringChunked};
+use polars::prelude::{CsvReadOptions, DataFrame, PlSmallStr, SerReader};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, GenomeBuild, effect::Effect};
+use self::{cells::is_missing, columns::Columns};
+use super::{Error, effect::Effect};
+use crate::ingest::{GenomeBuild, contig_build};
 use crate::words::counted;
 
 /// Why a row of a scoring file cannot be used as the weight of one allele.
@@ -32,6 +39,8 @@ pub enum Unusable {
     Hla,
     /// The effect type is none that is known, or dominant and recessive at once.
     EffectType,
+    /// There is no weight, as where a regression failed.
+    NoWeight,
     /// No chromosome or position; harmonisation leaves both empty for variants it cannot place.
     NoPosition,
     /// An allele is not written in A, C, G, T (amino acids, `I`/`D`).
@@ -47,6 +56,7 @@ impl Unusable {
             Self::Interaction => "interaction",
             Self::Hla => "hla",
             Self::EffectType => "effect-type",
+            Self::NoWeight => "no-weight",
             Self::NoPosition => "no-position",
             Self::Allele => "allele",
         }
@@ -93,6 +103,10 @@ pub struct ScoringFile {
     pub study: Option<String>,
     /// Build of the positions used, `None` for `NR` or when not given.
     pub genome_build: Option<GenomeBuild>,
+    /// What the header says of the build, where it is none that is known.
+    pub unknown_build: Option<String>,
+    /// Which program names its columns so, and what the effect allele is then.
+    pub format: Option<String>,
     /// The positions are those of `hm_chr` and `hm_pos`.
     pub harmonised: bool,
     /// The `#` lines above the table, as they are.
@@ -126,71 +140,158 @@ impl ScoringFile {
         if body.trim().is_empty() {
             return Err(file_error("no table below the `#` lines".into()));
         }
-        let table = read_table(body).map_err(|error| file_error(format!("not a table with one header line: {error}")))?;
+        let is_prs_cs = dialect::is_prs_cs(body.lines().next().unwrap_or_default());
+        let with_names = if is_prs_cs { [dialect::PRS_CS_HEADER, &spaces_as_tabs(body)].concat() } else { String::new() };
+        let table = read_table(if is_prs_cs { &with_names } else { body })
+            .map_err(|error| file_error(format!("not a table with one header line: {error}")))?;
         let columns = Columns::find(&table, effect_column).map_err(file_error)?;
         let n_rows = table.height();
         // Its columns are copied: that memory serves for the rows.
         drop(table);
-        let rows = (0..n_rows).into_par_iter().map(|row| {
-            let line = (header_lines + 2 + row) as u64;
-            columns.row(row).map_err(|reason| Error::ScoringLine { path: path.into(), line, reason })
-        });
-        // All rows before any error, of which the first in the file is told.
-        let rows: Vec<Result<WeightRow, Error>> = rows.collect();
-        let rows: Vec<WeightRow> = rows.into_iter().collect::<Result<_, _>>()?;
-        let said = |key: &str| header.get(key).filter(|value| !value.is_empty()).map(|value| (*value).to_owned());
-        let id = said("pgs_id").or_else(|| said("omicspred_id"));
-        let build = if columns.harmonised { said("HmPOS_build") } else { said("genome_build") };
-        let score = |id: String, rows: Vec<WeightRow>| Self {
-            path: path.into(),
-            id,
-            name: said("pgs_name"),
-            trait_reported: said("trait_reported"),
-            study: said("citation").or_else(|| said("pgp_id")),
-            genome_build: build.as_ref().and_then(|build| build.parse().ok()),
-            harmonised: columns.harmonised,
-            header: text[..text.len() - body.len()].to_owned(),
-            rows,
-            warnings: Vec::new(),
-        };
-        let named = |id: &str| if id.is_empty() { file_stem(path) } else { id.to_owned() };
-        let first = columns.accession.as_ref().and_then(|accessions| accessions.get(0)).unwrap_or_default();
-        let mut scores: Vec<Self> = match (id, &columns.accession) {
-            (Some(id), _) => vec![score(id, rows)],
-            (None, Some(accessions)) if accessions.iter().any(|other| other.unwrap_or_default() != first) => {
-                let mut of_accession: Vec<(&str, Vec<WeightRow>)> = Vec::new();
-                for (row, accession) in rows.into_iter().zip(accessions.iter()) {
-                    let accession = accession.unwrap_or_default();
-                    match of_accession.iter_mut().rev().find(|(other, _)| *other == accession) {
-                        Some((_, rows)) => rows.push(row),
-                        None => of_accession.push((accession, vec![row])),
-                    }
-                }
-                of_accession.into_iter().map(|(id, rows)| score(named(id), rows)).collect()
-            }
-            (None, _) => vec![score(named(first), rows)],
-        };
-        if let (Some(n), [score]) = (said("variants_number").and_then(|n| n.parse::<usize>().ok()), scores.as_mut_slice())
-            && n != score.rows.len()
-        {
-            let rows = counted(score.rows.len(), "row", "rows");
-            let reason = format!("{}: #variants_number is {n}, but the file has {rows}: is it whole?", path.display());
-            score.warnings.push(reason);
+        let first_line = header_lines + if is_prs_cs { 1 } else { 2 };
+        let rows = read_rows(path, &columns, n_rows, first_line)?;
+        let said = Header(&header);
+        let mut scores = divided(path, &said, &columns, rows, n_rows)?;
+        for score in &mut scores {
+            score.header = text[..text.len() - body.len()].to_owned();
+            score.format = if is_prs_cs { Some("columns of PRS-CS: the fourth is the effect allele".into()) } else { columns.format() };
         }
-        if let Some(kind) = said("weight_type").filter(|kind| kind.eq_ignore_ascii_case("or") || kind.eq_ignore_ascii_case("hr")) {
-            scores[0].warnings.push(format!("{}: #weight_type is {kind}; the weights are used as they stand", path.display()));
-        }
-        if let Some(score) = scores.iter().find(|score| score.rows.iter().all(|row| row.unusable.is_some())) {
-            let reasons: BTreeSet<_> = score.rows.iter().filter_map(|row| row.unusable).map(|why| why.to_string()).collect();
-            return Err(file_error(format!(
-                "none of the {} rows of {} can be used ({}); only weights of alleles with a position can, as in the harmonised files of the PGS Catalog",
-                score.rows.len(),
-                score.id,
-                reasons.into_iter().collect::<Vec<_>>().join(", ")
-            )));
-        }
+        let is_one = scores.len() == 1;
+        let warnings = warnings(&said, &columns, n_rows, is_one);
+        scores[0].warnings = warnings.into_iter().map(|warning| format!("{}: {warning}", path.display())).collect();
+        scores.iter().try_for_each(|score| require_usable(path, score, first_line))?;
         Ok(scores)
     }
+}
+
+/// What is odd about a file but can be read.
+fn warnings(said: &Header<'_>, columns: &Columns, n_rows: usize, is_one: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let stated: Option<usize> = said.value("variants_number").and_then(|n| n.parse().ok());
+    if let Some(n) = stated.filter(|n| is_one && *n != n_rows) {
+        warnings.push(format!("#variants_number is {n}, but there are {n_rows} rows: is it whole?"));
+    }
+    let is_ratio = |kind: &str| kind.eq_ignore_ascii_case("or") || kind.eq_ignore_ascii_case("hr");
+    if let Some(kind) = said.value("weight_type").filter(|kind| is_ratio(kind)) {
+        warnings.push(format!("#weight_type is {kind}; the weights are used as they stand"));
+    }
+    warnings.extend(other_tests(columns, n_rows));
+    let unknown = columns.unknown_flags().map(|column| format!("the column `{column}` is not known here and not read"));
+    warnings.extend(unknown);
+    warnings
+}
+
+/// The `#key=value` lines.
+struct Header<'h>(&'h HashMap<&'h str, &'h str>);
+
+impl Header<'_> {
+    fn value(&self, key: &str) -> Option<String> {
+        self.0.get(key).filter(|value| !value.is_empty()).map(|value| (*value).to_owned())
+    }
+}
+
+/// All rows but those of other tests, with their accessions. Of several errors the first in the file is returned.
+fn read_rows(path: &Path, columns: &Columns, n_rows: usize, first_line: usize) -> Result<Vec<WeightRow>, Error> {
+    let of_allele = |row: &usize| columns.other_test(*row).is_none();
+    let read = |row: usize| {
+        let line = (first_line + row) as u64;
+        columns.row(row).map_err(|reason| Error::ScoringLine { path: path.into(), line, reason })
+    };
+    let rows: Vec<Result<WeightRow, Error>> = (0..n_rows).into_par_iter().filter(of_allele).map(read).collect();
+    rows.into_iter().collect()
+}
+
+/// What is said of rows that test no allele, such as covariates in a table of PLINK 2.
+fn other_tests(columns: &Columns, n_rows: usize) -> Option<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for test in (0..n_rows).filter_map(|row| columns.other_test(row)) {
+        *counts.entry(test).or_default() += 1;
+    }
+    let n: usize = counts.values().sum();
+    let names: Vec<&str> = counts.into_keys().take(5).collect();
+    (n > 0).then(|| format!("{n} rows of other tests than ADD left out (TEST: {})", names.join(", ")))
+}
+
+/// One score, or one for each accession.
+fn divided(path: &Path, said: &Header<'_>, columns: &Columns, rows: Vec<WeightRow>, n_rows: usize) -> Result<Vec<ScoringFile>, Error> {
+    let build = if columns.harmonised { said.value("HmPOS_build") } else { said.value("genome_build") };
+    let build = build.filter(|build| !is_missing(build) && !build.eq_ignore_ascii_case("not reported"));
+    let stated: Option<Result<GenomeBuild, String>> = build.map(|build| build.parse().map_err(|_| build));
+    let by_contigs = build_of_contigs(path, &rows)?;
+    if let (Some(by_contigs), Some(Ok(stated))) = (by_contigs, &stated)
+        && by_contigs != *stated
+    {
+        let reason = format!("its header says {stated}, but its chromosomes are named as those of {by_contigs}: which is right?");
+        return Err(Error::ScoringFile { path: path.into(), reason });
+    }
+    if rows.is_empty() {
+        let reason = "no row of the effect of an allele (TEST is ADD, DOM or REC)";
+        return Err(Error::ScoringFile { path: path.into(), reason: reason.into() });
+    }
+    let id = said.value("pgs_id").or_else(|| said.value("omicspred_id"));
+    let score = |id: String, rows: Vec<WeightRow>| ScoringFile {
+        path: path.into(),
+        id,
+        name: said.value("pgs_name"),
+        trait_reported: said.value("trait_reported"),
+        study: said.value("citation").or_else(|| said.value("pgp_id")),
+        genome_build: stated.as_ref().and_then(|stated| stated.clone().ok()).or(by_contigs),
+        unknown_build: stated.as_ref().and_then(|stated| stated.clone().err()),
+        format: None,
+        harmonised: columns.harmonised,
+        header: String::new(),
+        rows,
+        warnings: Vec::new(),
+    };
+    if let Some(id) = id {
+        return Ok(vec![score(id, rows)]);
+    }
+    if !columns.has_accessions() {
+        return Ok(vec![score(file_stem(path), rows)]);
+    }
+    let mut of_accession: Vec<(&str, Vec<WeightRow>)> = Vec::new();
+    let accessions = (0..n_rows).filter(|&row| columns.other_test(row).is_none()).map(|row| columns.accession(row));
+    for (row, accession) in rows.into_iter().zip(accessions) {
+        match of_accession.iter_mut().rev().find(|(other, _)| *other == accession) {
+            Some((_, rows)) => rows.push(row),
+            None => of_accession.push((accession, vec![row])),
+        }
+    }
+    let named = |id: &str| if id.is_empty() { file_stem(path) } else { id.to_owned() };
+    Ok(of_accession.into_iter().map(|(id, rows)| score(named(id), rows)).collect())
+}
+
+/// The build that accessions as names of chromosomes tell.
+fn build_of_contigs(path: &Path, rows: &[WeightRow]) -> Result<Option<GenomeBuild>, Error> {
+    let mut found: Option<(GenomeBuild, &str)> = None;
+    for of_contig in rows.chunk_by(|a, b| a.chr_name == b.chr_name) {
+        let name = of_contig[0].chr_name.as_str();
+        let Some(build) = contig_build(name) else { continue };
+        match found {
+            Some((other, first)) if other != build => {
+                let reason = format!("chromosome `{first}` is of {other} and `{name}` of {build}: a score is of one build");
+                return Err(Error::ScoringFile { path: path.into(), reason });
+            }
+            _ => found = Some((build, name)),
+        }
+    }
+    Ok(found.map(|(build, _)| build))
+}
+
+/// Refuses a score without any row that can be used.
+fn require_usable(path: &Path, score: &ScoringFile, first_line: usize) -> Result<(), Error> {
+    if score.rows.iter().any(|row| row.unusable.is_none()) {
+        return Ok(());
+    }
+    let mut counts: BTreeMap<Unusable, usize> = BTreeMap::new();
+    for reason in score.rows.iter().filter_map(|row| row.unusable) {
+        *counts.entry(reason).or_default() += 1;
+    }
+    let reasons: Vec<String> = counts.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+    let (n, id) = (score.rows.len(), &score.id);
+    let advice = "only weights of alleles with a position can, as in the harmonised files of the PGS Catalog";
+    let reason = format!("none of the {n} rows of {id}, from line {first_line} on, can be used ({}); {advice}", reasons.join(", "));
+    Err(Error::ScoringFile { path: path.into(), reason })
 }
 
 fn read_text(path: &Path) -> Result<String, Error> {
@@ -234,7 +335,7 @@ fn read_table(body: &str) -> polars::prelude::PolarsResult<DataFrame> {
     let body = if separator.is_some() {
         body
     } else {
-        respaced = body.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join("\t")).collect::<Vec<_>>().join("\n");
+        respaced = spaces_as_tabs(body);
         &respaced
     };
     let quote = (separator == Some(b',')).then_some(b'"');
@@ -246,196 +347,15 @@ fn read_table(body: &str) -> polars::prelude::PolarsResult<DataFrame> {
         .finish()
 }
 
+fn spaces_as_tabs(body: &str) -> String {
+    let lines = body.trim_end().lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join("\t"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn file_stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned()
-}
-
-/// The columns that are used, as text.
-struct Columns {
-    harmonised: bool,
-    chr_name: StringChunked,
-    chr_position: StringChunked,
-    effect_allele: StringChunked,
-    other_allele: Option<StringChunked>,
-    weights: Weights,
-    effect_type: Option<StringChunked>,
-    frequency: Option<StringChunked>,
-    variant_type: Option<StringChunked>,
-    accession: Option<StringChunked>,
-    is_dominant: Option<StringChunked>,
-    is_recessive: Option<StringChunked>,
-    flags: Vec<(Unusable, StringChunked)>,
-}
-
-/// How the weights are written.
-enum Weights {
-    /// One a row.
-    Effect(StringChunked),
-    /// Odds ratios: their logarithm is the weight.
-    OddsRatio(StringChunked),
-    /// For 0, 1 and 2 copies.
-    PerDosage([StringChunked; 3]),
-}
-
-const CHROMOSOME: [&str; 5] = ["chr_name", "chrom", "chr", "chromosome", "contig"];
-const POSITION: [&str; 6] = ["chr_position", "pos", "bp", "position", "base_pair_location", "ps"];
-const EFFECT_ALLELE: [&str; 3] = ["effect_allele", "ea", "risk_allele"];
-const OTHER_ALLELE: [&str; 5] = ["other_allele", "reference_allele", "nea", "non_effect_allele", "hm_inferotherallele"];
-const WEIGHT: [&str; 5] = ["effect_weight", "beta", "weight", "log_or", "effect"];
-const ODDS_RATIO: [&str; 2] = ["or", "odds_ratio"];
-/// Of the effect allele: `FRQ` or `MAF` beside `A1` and `A2` are of one or of the other.
-const FREQUENCY: [&str; 3] = ["allelefrequency_effect", "effect_allele_frequency", "eaf"];
-
-impl Columns {
-    /// Finds the columns by the names of the PGS Catalog, else by those of other tables (GWAS Catalog, PLINK, METAL), in upper or lower case.
-    fn find(table: &DataFrame, effect_column: Option<EffectColumn>) -> Result<Self, String> {
-        let names: Vec<String> = table.get_column_names().iter().map(|name| name.trim().to_owned()).collect();
-        let lower: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-        let find = |name: &str| lower.iter().position(|other| other == name).and_then(|index| text_column(table, index));
-        let first = |of: &[&str]| of.iter().find_map(|name| find(name));
-        let found = || format!("; it has {}", names.join(", "));
-        let required = |of: &[&str]| first(of).ok_or_else(|| format!("no column `{}`{}", of[0], found()));
-
-        let harmonised = find("hm_chr").is_some() && find("hm_pos").is_some();
-        let (chr_name, chr_position): (&[&str], &[&str]) = if harmonised { (&["hm_chr"], &["hm_pos"]) } else { (&CHROMOSOME, &POSITION) };
-        if first(chr_position).is_none() {
-            let advice = "variants are matched by position: take the harmonised file (`_hmPOS_`) of your build from the PGS Catalog";
-            return Err(format!("no column `{}`{}; {advice}", chr_position[0], found()));
-        }
-        let (effect_allele, other_allele) = match (first(&EFFECT_ALLELE), find("a1"), find("a2"), effect_column) {
-            (Some(effect_allele), ..) => (effect_allele, first(&OTHER_ALLELE)),
-            (None, Some(a1), a2, Some(EffectColumn::A1)) => (a1, a2),
-            (None, Some(a1), Some(a2), Some(EffectColumn::A2)) => (a2, Some(a1)),
-            (None, Some(_), Some(_), None) => {
-                let advice = "programs differ in which of them is the effect allele (PLINK: A1, MungeSumstats: A2)";
-                return Err(format!("columns A1 and A2, but no `effect_allele`: {advice}; say it with --effect-allele-column"));
-            }
-            _ => return Err(format!("no column `effect_allele`{}", found())),
-        };
-        let per_dosage = ["dosage_0_weight", "dosage_1_weight", "dosage_2_weight"].map(find);
-        let weights = if let Some(weights) = first(&WEIGHT) {
-            Weights::Effect(weights)
-        } else if let [Some(none), Some(one), Some(two)] = per_dosage {
-            Weights::PerDosage([none, one, two])
-        } else {
-            Weights::OddsRatio(first(&ODDS_RATIO).ok_or_else(|| format!("no column `{}`{}", WEIGHT[0], found()))?)
-        };
-        let flag = |reason, name: &str| find(name).map(|cells| (reason, cells));
-        Ok(Self {
-            harmonised,
-            chr_name: required(chr_name)?,
-            chr_position: required(chr_position)?,
-            effect_allele,
-            other_allele,
-            weights,
-            effect_type: find("effect_type"),
-            frequency: first(&FREQUENCY),
-            variant_type: find("variant_type"),
-            accession: find("accession"),
-            is_dominant: find("is_dominant"),
-            is_recessive: find("is_recessive"),
-            flags: [
-                flag(Unusable::Haplotype, "is_haplotype"),
-                flag(Unusable::Haplotype, "is_diplotype"),
-                flag(Unusable::Interaction, "is_interaction"),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-        })
-    }
-
-    fn row(&self, row: usize) -> Result<WeightRow, String> {
-        let chr_name = PlSmallStr::from_str(cell(&self.chr_name, row));
-        let chr_position = match cell(&self.chr_position, row) {
-            "" => None,
-            text => Some(
-                text.parse().ok().filter(|&position| position > 0).ok_or_else(|| format!("position `{text}` is not a number from 1 on"))?,
-            ),
-        };
-        let allele = |cells| {
-            let mut allele = PlSmallStr::from_str(cell(cells, row));
-            allele.make_ascii_uppercase();
-            allele
-        };
-        let effect_allele = allele(&self.effect_allele);
-        let other_allele = self.other_allele.as_ref().map(allele);
-        let other_allele = other_allele.filter(|allele| !matches!(allele.as_str(), "" | "." | "NA") && !allele.contains('/'));
-        let frequency = self.frequency.as_ref().map_or("", |cells| cell(cells, row));
-        let frequency = match frequency {
-            "" | "NA" | "NR" | "." => None,
-            _ => Some(number(frequency, "allelefrequency_effect")?),
-        };
-        if frequency.is_some_and(|frequency| !(0.0..=1.0).contains(&frequency)) {
-            return Err(format!("allelefrequency_effect {frequency:?} is not between 0 and 1"));
-        }
-        let is_hla =
-            effect_allele.starts_with("HLA") || self.variant_type.as_ref().is_some_and(|cells| cell(cells, row).starts_with("HLA"));
-        let (effect, is_known) = self.effect(row)?;
-        let unusable = self
-            .flags
-            .iter()
-            .find(|(_, cells)| is_true(cells, row))
-            .map(|(reason, _)| *reason)
-            .or_else(|| is_hla.then_some(Unusable::Hla))
-            .or_else(|| (!is_known).then_some(Unusable::EffectType))
-            .or_else(|| {
-                let bases = is_bases(&effect_allele) && other_allele.as_deref().is_none_or(is_bases);
-                (!bases).then_some(Unusable::Allele)
-            })
-            .or_else(|| (chr_name.is_empty() || chr_position.is_none()).then_some(Unusable::NoPosition));
-        Ok(WeightRow { chr_name, chr_position, effect_allele, other_allele, effect, frequency, unusable })
-    }
-
-    /// The effect, and whether its type is one that is known.
-    fn effect(&self, row: usize) -> Result<(Effect, bool), String> {
-        let weight = match &self.weights {
-            Weights::Effect(weights) => number(cell(weights, row), "effect_weight")?,
-            Weights::OddsRatio(ratios) => {
-                let ratio = number(cell(ratios, row), "odds ratio")?;
-                if ratio <= 0.0 {
-                    return Err(format!("odds ratio {ratio} is not positive"));
-                }
-                ratio.ln()
-            }
-            Weights::PerDosage(weights) => {
-                let [none, one, two] = weights.each_ref().map(|cells| number(cell(cells, row), "dosage weight"));
-                return Ok((Effect::PerDosage([none?, one?, two?]), true));
-            }
-        };
-        let is = |cells: &Option<StringChunked>| cells.as_ref().is_some_and(|cells| is_true(cells, row));
-        let effect_type = self.effect_type.as_ref().map_or(String::new(), |cells| cell(cells, row).to_ascii_lowercase());
-        let is_dominant = is(&self.is_dominant) || effect_type == "dominant";
-        let is_recessive = is(&self.is_recessive) || effect_type == "recessive";
-        Ok(match (is_dominant, is_recessive) {
-            (true, true) => (Effect::Additive(weight), false),
-            (true, false) => (Effect::Dominant(weight), true),
-            (false, true) => (Effect::Recessive(weight), true),
-            (false, false) => (Effect::Additive(weight), matches!(effect_type.as_str(), "" | "additive")),
-        })
-    }
-}
-
-fn text_column(table: &DataFrame, index: usize) -> Option<StringChunked> {
-    Some(table.columns()[index].as_materialized_series().str().ok()?.rechunk().into_owned())
-}
-
-fn cell(cells: &StringChunked, row: usize) -> &str {
-    cells.get(row).unwrap_or_default().trim()
-}
-
-fn is_true(cells: &StringChunked, row: usize) -> bool {
-    cell(cells, row).eq_ignore_ascii_case("true")
-}
-
-fn number(text: &str, what: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| format!("{what} `{text}` is not a finite number"))
-}
-
-fn is_bases(allele: &str) -> bool {
-    !allele.is_empty() && allele.bytes().all(|base| matches!(base, b'A' | b'C' | b'G' | b'T'))
 }
 
 #[cfg(test)]
@@ -443,7 +363,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::prs::tests::shared_data;
+    use crate::{ingest::contig_key, prs::tests::shared_data};
 
     fn read(name: &str, text: &str) -> Result<ScoringFile, Error> {
         let folder = tempfile::tempdir().unwrap();
@@ -502,12 +422,12 @@ mod tests {
             ("rsID\teffect_allele\teffect_weight\nrs1\tA\t1\n", "harmonised"),
             ("chr_name\tchr_position\teffect_allele\tdosage_1_weight\n1\t5\tA\t1\n", "no column `effect_weight`"),
             ("CHR BP A1 A2 BETA\n1 5 A C 1\n", "--effect-allele-column"),
-            ("chr,pos,effect_allele,or\n1,5,A,-1\n", "odds ratio -1"),
+            ("chr,pos,effect_allele,or\n1,5,A,-1\n", "odds ratio -1 is"),
             ("chr,pos,effect_allele,beta,eaf\n1,5,A,1,1.5\n", "between 0 and 1"),
             ("chr_name\tchr_position\teffect_allele\n1\t5\tA\n", "no column `effect_weight`"),
             (
                 "chr_name\tchr_position\teffect_allele\teffect_weight\teffect_type\n1\t5\tA\t1\todd\n",
-                "none of the 1 rows of a can be used (effect-type)",
+                "none of the 1 rows of a, from line 2 on, can be used (effect-type 1)",
             ),
         ] {
             let message = read("a.txt", text).unwrap_err().to_string();
@@ -626,6 +546,100 @@ mod tests {
         }
         let ratio = read("a.txt", "chr,pos,effect_allele,OR\n1,5,A,1.5\n").unwrap();
         assert_eq!(ratio.rows[0].effect, Effect::Additive(1.5_f64.ln()));
+    }
+
+    /// A table as each program writes it, of the same three variants: G of 1:100 (0.5), T of 1:200 (-0.25) and C of X:300 (1).
+    #[test]
+    fn tables_of_every_program_are_read_without_renaming_columns() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/scoring-files");
+        let mut n_files = 0;
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let file = one(ScoringFile::read(&path, None).unwrap_or_else(|error| panic!("{error}")));
+            let expected = [("1", 100, "G", "A", 0.5, 0.25), ("1", 200, "T", "C", -0.25, 0.5), ("X", 300, "C", "A", 1.0, 0.125)];
+            assert_eq!((file.rows.len(), usable(&file)), (3, 3), "{name}");
+            for (row, (contig, position, effect, other, weight, frequency)) in file.rows.iter().zip(expected) {
+                let alleles = (row.effect_allele.as_str(), row.other_allele.as_deref());
+                assert_eq!((contig_key(&row.chr_name), row.chr_position), (contig, Some(position)), "{name}");
+                assert_eq!(alleles, (effect, Some(other)), "{name}");
+                assert!((row.effect.weights()[1] - weight).abs() < 1e-9, "{name}: {:?}", row.effect);
+                assert!(row.frequency.is_none_or(|found| (found - frequency).abs() < 1e-9), "{name}");
+            }
+            let of_catalog = name.starts_with("pgs-catalog") || name.starts_with("gwas-ssf");
+            assert_eq!(file.format.is_none(), of_catalog, "{name}: {:?}", file.format);
+            n_files += 1;
+        }
+        assert!(n_files >= 19, "{n_files}");
+    }
+
+    #[test]
+    fn an_option_overrules_what_a_table_looks_like() {
+        let text = "MarkerName\tChr\tPos\tAllele1\tAllele2\tEffect\nrs1\t1\t5\ta\tg\t1\n";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        fs::write(&path, text).unwrap();
+        let effect = |column| one(ScoringFile::read(&path, column).unwrap()).rows[0].effect_allele.to_string();
+        assert_eq!([None, Some(EffectColumn::A1), Some(EffectColumn::A2)].map(effect), ["A", "A", "G"]);
+    }
+
+    #[test]
+    fn the_other_allele_is_inferred_row_by_row() {
+        let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\thm_chr\thm_pos\thm_inferOtherAllele\n";
+        let rows = "1\t1\tG\tA\t1\t1\t5\tT\n1\t1\tG\t\t1\t1\t6\tGA\n1\t1\tG\tNA\t1\t1\t7\tA/C\n";
+        let file = read("a.txt", &format!("#HmPOS_build=GRCh38\n{table}{rows}")).unwrap();
+        let others: Vec<Option<&str>> = file.rows.iter().map(|row| row.other_allele.as_deref()).collect();
+        assert_eq!(others, [Some("A"), Some("GA"), None]);
+    }
+
+    #[test]
+    fn weights_are_found_row_by_row_and_rows_without_one_are_counted() {
+        let text = "chr_name\tchr_position\teffect_allele\teffect_weight\tdosage_0_weight\tdosage_1_weight\tdosage_2_weight\n\
+                    1\t5\tA\t0.5\t\t\t\n1\t6\tA\t\t0\t1\t3\n1\t7\tA\tNA\t\t\t\n";
+        let file = read("a.txt", text).unwrap();
+        assert_eq!(file.rows[1].effect, Effect::PerDosage([0.0, 1.0, 3.0]));
+        let unusable: Vec<_> = file.rows.iter().map(|row| row.unusable).collect();
+        assert_eq!(unusable, [None, None, Some(Unusable::NoWeight)]);
+    }
+
+    #[test]
+    fn flags_are_read_in_any_spelling_or_refused_with_their_line() {
+        let table = "chr_name\tchr_position\teffect_allele\teffect_weight\tis_dominant\tis_interaction\n";
+        for cell in ["True", "1", "T", "yes", "1.0"] {
+            let file = read("a.txt", &format!("{table}1\t5\tA\t2\t{cell}\tFalse\n1\t6\tA\t2\t0\t{cell}\n")).unwrap();
+            assert_eq!((file.rows[0].effect, file.rows[1].unusable), (Effect::Dominant(2.0), Some(Unusable::Interaction)), "{cell}");
+        }
+        let message = read("a.txt", &format!("{table}1\t5\tA\t2\tperhaps\t0\n")).unwrap_err().to_string();
+        assert!(message.contains("line 2") && message.contains("is_dominant `perhaps`"), "{message}");
+    }
+
+    #[test]
+    fn builds_are_understood_in_the_header_and_in_names_of_chromosomes() {
+        let rows = "chr_name\tchr_position\teffect_allele\teffect_weight\n1\t5\tA\t2\n";
+        let build = |text: &str| {
+            let file = read("a.txt", &format!("#genome_build={text}\n{rows}")).unwrap();
+            (file.genome_build, file.unknown_build)
+        };
+        assert_eq!(build("GRCh37.p13"), (Some(GenomeBuild::GRCh37), None));
+        assert_eq!(build("NCBI36/hg18"), (Some(GenomeBuild::NCBI36), None));
+        assert_eq!(build("NR"), (None, None));
+        assert_eq!(build("hg17"), (None, Some("hg17".into())));
+        let named = |name: &str| format!("chr_name\tchr_position\teffect_allele\teffect_weight\n{name}\t5\tA\t2\n");
+        assert_eq!(read("a.txt", &named("NC_000001.10")).unwrap().genome_build, Some(GenomeBuild::GRCh37));
+        let message = read("a.txt", &format!("#genome_build=GRCh38\n{}", named("NC_000001.10"))).unwrap_err().to_string();
+        assert!(message.contains("header says GRCh38") && message.contains("GRCh37"), "{message}");
+    }
+
+    #[test]
+    fn columns_named_twice_and_counts_of_samples_as_weights_are_refused() {
+        for (text, expected) in [
+            ("chr_name\tchr_position\teffect_allele\tbeta\tbeta\n1\t5\tA\t1\t2\n", "`beta` and `beta`"),
+            ("chr_name\tchr_position\teffect_allele\tBETA\tbeta\n1\t5\tA\t1\t2\n", "`BETA` and `beta`"),
+            ("Chromosome\tPosition\tMarkerName\tAllele1\tAllele2\tWeight\tZscore\n1\t5\trs1\ta\tg\t900\t3\n", "sample-size scheme"),
+        ] {
+            let message = read("a.txt", text).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     Options,
     dosages::Site,
     effect::Effect,
-    matching::{Exclusion, Stand},
+    matching::{Exclusion, Stand, Unmatched},
     model::{Baseline, Feature},
     published::Score,
     scoring_file::Unusable,
@@ -111,7 +111,7 @@ fn number(value: f64) -> String {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_match_log(path: &Path, scores: &[Score<'_>], sites: &[Site], options: &Options) -> Result<(), output::Error> {
+pub fn write_match_log(path: &Path, scores: &[&Score<'_>], sites: &[Site], options: &Options) -> Result<(), output::Error> {
     let file_name = options.vcf.first().and_then(|vcf| vcf.file_name()).unwrap_or_default().to_string_lossy();
     let dataset = file_name.split('.').next().unwrap_or_default();
     let lines_of = |score: &Score<'_>, rows: Range<usize>| {
@@ -185,7 +185,9 @@ fn write_matches(lines: &mut Vec<u8>, score: &Score<'_>, rows: Range<usize>, sit
         }
         if !has_candidate {
             record[21] = stand.map_or("unmatched", stand_status);
-            record[23] = row.unusable.map(Unusable::name).or(stand.map(Stand::name)).unwrap_or_default();
+            let unmatched = score.matches.unmatched.get(row_nr).copied().flatten();
+            let reason = row.unusable.map(Unusable::name).or(stand.map(Stand::name)).or(unmatched.map(Unmatched::name));
+            record[23] = reason.unwrap_or_default();
             write_line(lines, &record);
         }
     }
@@ -224,7 +226,7 @@ fn weight(effect: &Effect) -> String {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_raw_scores(path: &Path, people: &[String], scores: &[Score<'_>]) -> Result<(), output::Error> {
+pub fn write_raw_scores(path: &Path, people: &[String], scores: &[&Score<'_>]) -> Result<(), output::Error> {
     let rows = scores.iter().flat_map(|score| {
         people.iter().zip(&score.totals).map(|(sample_id, total)| {
             let average = (total.denominator > 0).then(|| total.sum / f64::from(total.denominator));

@@ -263,7 +263,7 @@ fn too_little_overlap_is_an_error_with_its_causes_and_a_match_log() {
     assert!(message.contains("1 of 3 variants") && message.contains("33.3 %") && message.contains("GRCh37"), "{message}");
     assert!(!options.out.join("predictions.csv").exists());
     let log = fs::read_to_string(options.out.join("match_log.csv")).unwrap();
-    let expected = "0,score,1,10,G,A,1,additive,.,A,G,G,altref,false,false,false,true,false,false,false,NA,matched,cohort,\n1,score,1,11,G,A,1,additive,,,,,,,,,,,,,NA,unmatched,cohort,\n";
+    let expected = "0,score,1,10,G,A,1,additive,.,A,G,G,altref,false,false,false,true,false,false,false,NA,matched,cohort,\n1,score,1,11,G,A,1,additive,,,,,,,,,,,,,NA,unmatched,cohort,not-in-vcf\n";
     assert!(log.contains(expected), "{log}");
 
     options.min_overlap = 0.3;
@@ -282,7 +282,8 @@ fn too_little_overlap_is_an_error_with_its_causes_and_a_match_log() {
     assert!(run(&options).unwrap_err().to_string().contains("positions are on GRCh37, but the VCF is on GRCh38"));
     options.genome_build = None;
     options.scoring_files.push(score);
-    assert!(run(&options).unwrap_err().to_string().contains("`prs-score` is there already"));
+    let failed = run(&options).unwrap().failed_scores;
+    assert!(failed.len() == 1 && failed[0].reason.contains("`prs-score` is there already"), "{failed:?}");
 }
 
 #[test]
@@ -314,6 +315,161 @@ fn a_saved_model_of_another_version_or_a_vcf_without_its_variants_is_refused() {
     assert!(message.contains("prs-dosages: only 1 of 2 variants"), "{message}");
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("\"schema_version\": 2", "\"schema_version\": 9")).unwrap();
     assert!(PrsModel::load(&path).unwrap_err().to_string().contains("version 9"));
+}
+
+/// Twelve people at eight records, and the records written in another way.
+fn rewritten(folder: &Path, rewrite: impl Fn(usize, [&str; 2]) -> ([String; 2], bool)) -> PathBuf {
+    let alleles = [["A", "G"], ["C", "T"], ["A", "T"], ["G", "A"], ["AC", "A"], ["T", "G"], ["C", "G"], ["G", "T"]];
+    let names: Vec<String> = (0..12).map(|person| format!("P{person}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let records = alleles.iter().enumerate().map(|(number, &pair)| {
+        let ([reference, alt], is_exchanged) = rewrite(number, pair);
+        let digit = |copy: bool| if copy == is_exchanged { '0' } else { '1' };
+        let genotype = |person: usize| {
+            let copies = [(person * (number + 3)) % 5 < 2, (person + number) % 3 == 0];
+            format!(" {}|{}", digit(copies[0]), digit(copies[1]))
+        };
+        format!("1 {} . {reference} {alt} . PASS . GT{}", 10 * (number + 1), (0..12).map(genotype).collect::<String>())
+    });
+    let records: Vec<String> = records.collect();
+    write_vcf(folder, &names, &records.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_saved_model_reads_records_with_ref_and_alt_exchanged_or_on_the_other_strand() {
+    let as_is = |[reference, alt]: [&str; 2]| [reference.to_owned(), alt.to_owned()];
+    let exchanged = |[reference, alt]: [&str; 2]| [alt.to_owned(), reference.to_owned()];
+    let flipped = |pair: [&str; 2]| pair.map(|allele| complement(allele).unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = small(folder.path());
+    options.vcf = vec![rewritten(folder.path(), |_, pair| (as_is(pair), false))];
+    run(&options).unwrap();
+    let model = PrsModel::load(&options.out.join("prs_model.json")).unwrap();
+    let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let apply = |vcf: PathBuf| model.apply(&[vcf], None, Some(&cohort));
+    let (expected, applied) = apply(options.vcf[0].clone()).unwrap();
+    assert!(applied.rewritten_alleles.is_empty() && applied.absent_alleles.is_empty());
+    let assert_same = |rows: &[Risk]| {
+        for (row, expected) in rows.iter().zip(&expected) {
+            assert!((row.logit - expected.logit).abs() < 1e-9, "{} {}: {} {}", row.model, row.sample_id, row.logit, expected.logit);
+        }
+    };
+    // Exchanged: every allele is known by its bases, A/T and C/G too.
+    let every = |share: usize| {
+        rewritten(elsewhere.path(), move |number, pair| if number % share == 0 { (exchanged(pair), true) } else { (as_is(pair), false) })
+    };
+    for (share, n_exchanged) in [(1, 8), (2, 4)] {
+        let (rows, applied) = apply(every(share)).unwrap();
+        assert_same(&rows);
+        assert_eq!(applied.rewritten_alleles["prs-dosages"], Rewritten { exchanged: n_exchanged, flipped: 0 });
+    }
+    // On the other strand: A/T and C/G cannot be told, and are counted as absent.
+    let message = apply(rewritten(elsewhere.path(), |number, pair| if number < 6 { (flipped(pair), false) } else { (as_is(pair), false) }));
+    let (_, applied) = message.unwrap();
+    assert_eq!(applied.rewritten_alleles["prs-dosages"].flipped, 5);
+    assert_eq!((applied.ambiguous_alleles["prs-dosages"], applied.absent_alleles["prs-dosages"]), (2, 2));
+    let unambiguous = Baseline {
+        terms: model.baselines[1]
+            .terms
+            .iter()
+            .cloned()
+            .map(|term| match term.feature {
+                Feature::AlleleScore { alleles } => {
+                    let alleles = alleles.into_iter().filter(|allele| ![30, 70].contains(&allele.position)).collect();
+                    Term { feature: Feature::AlleleScore { alleles }, ..term }
+                }
+                _ => term,
+            })
+            .collect(),
+        ..model.baselines[1].clone()
+    };
+    let model = PrsModel { baselines: vec![unambiguous], ..model };
+    let apply = |vcf: PathBuf| model.apply(&[vcf], None, Some(&cohort)).unwrap();
+    let (expected, _) = apply(options.vcf[0].clone());
+    let (rows, _) = apply(rewritten(elsewhere.path(), |number, pair| {
+        (flipped(if number % 2 == 0 { pair } else { [pair[1], pair[0]] }), number % 2 == 1)
+    }));
+    for (row, expected) in rows.iter().zip(&expected) {
+        assert!((row.logit - expected.logit).abs() < 1e-9, "{} {}", row.model, row.sample_id);
+    }
+}
+
+#[test]
+fn a_saved_model_says_why_alleles_are_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = small(folder.path());
+    run(&options).unwrap();
+    let mut model = PrsModel::load(&options.out.join("prs_model.json")).unwrap();
+    let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates).unwrap();
+    let names: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let genotypes = " 0|1".repeat(12);
+    for (contig, filter, expected) in [
+        ("1", "q10", "2 left out by FILTER, such as 1:10 A>G (--apply-filters"),
+        ("2", "PASS", "2 on a contig without records in the VCF, such as 1:10 A>G, where the VCF has records on 2"),
+    ] {
+        let records = [format!("{contig} 10 . A G . {filter} . GT{genotypes}"), format!("{contig} 20 . C T . {filter} . GT{genotypes}")];
+        let vcf = write_vcf(elsewhere.path(), &names, &records.each_ref().map(String::as_str));
+        let message = model.apply(std::slice::from_ref(&vcf), None, Some(&cohort)).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+        model.filters = None;
+        assert_eq!(model.apply(&[vcf], None, Some(&cohort)).is_ok(), contig == "1");
+        model.filters = Some(pass());
+    }
+}
+
+/// By hand: the score is twice the number of G at 1:10.
+#[test]
+fn the_auc_of_a_published_score_needs_no_training_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = small(folder.path());
+    let text = fs::read_to_string(&options.cohort).unwrap();
+    let text = text.replace(",train,", ",test,").replace(",validation,", ",test,").replace("age", "any");
+    fs::write(&options.cohort, text).unwrap();
+    let score = folder.path().join("score.txt");
+    fs::write(&score, "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n1\t10\tG\tA\t2\n").unwrap();
+    options.scoring_files = vec![score];
+    (options.no_fit, options.scoring.max_missing, options.scoring.mincs) = (true, 1.0, 1);
+    let summary = without_fit(&options).unwrap();
+    // Cases P1 (2 copies), P3 (1), P4 (0), P6 (2), P9 (0); controls P0 1, P2 0, P5 1, P7 0, P8 missing: twice 9 of 22, P10 1, P11 1.
+    let controls = [1.0, 0.0, 1.0, 0.0, 9.0 / 11.0, 1.0, 1.0];
+    let pairs = [2.0, 1.0, 0.0, 2.0, 0.0].into_iter().flat_map(|case| controls.map(|control| (case, control)));
+    let wins: f64 = pairs
+        .map(|(case, control)| {
+            if case > control {
+                1.0
+            } else if case == control {
+                0.5
+            } else {
+                0.0
+            }
+        })
+        .sum();
+    let [area] = &summary.areas[..] else { panic!("{summary}") };
+    assert_eq!((area.model.as_str(), area.split.as_str(), area.n_cases, area.n_controls), ("prs-score", "test", 5, 7));
+    assert!((area.auroc - wins / 35.0).abs() < 1e-12, "{} {}", area.auroc, wins / 35.0);
+    assert!(area.ci.is_some() && summary.to_string().contains("prs-score, test: AUC 0."), "{summary}");
+    let table = fs::read_to_string(options.out.join("score_auc.csv")).unwrap();
+    assert!(table.starts_with("model,split,n_cases,n_controls,auroc,ci_low,ci_high\nprs-score,test,5,7,0."), "{table}");
+    assert_eq!(read_predictions(&options.out.join("predictions.csv")).unwrap().len(), 12);
+    assert!(run(&options).is_err(), "fitting needs training people");
+}
+
+#[test]
+fn kinships_see_variants_outside_of_the_regions() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = small(folder.path());
+    options.regions_file = Some(folder.path().join("r.bed"));
+    fs::write(folder.path().join("r.bed"), "1\t0\t15\n").unwrap();
+    let cohort = cohort_of(&options.cohort);
+    let positions = |options: &Options| kinship_sites::read(options, &cohort).unwrap().map(|sites| sites.len());
+    assert_eq!(positions(&options), Some(3));
+    options.kinship_variants = KinshipVariants::Regions;
+    assert_eq!(positions(&options), None);
+    options.regions_file = None;
+    options.kinship_variants = KinshipVariants::All;
+    assert_eq!(positions(&options), None, "all of the VCF is read anyway");
 }
 
 /// 300 people of the 1000 Genomes Project with their haplotypes at APOE (exon 4) and in 33 kb of chromosome 20: planted risk of both.

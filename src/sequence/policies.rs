@@ -98,6 +98,15 @@ impl Default for ApplyFilters {
 }
 
 impl ApplyFilters {
+    /// The names; `None` for every record.
+    #[must_use]
+    pub fn names(&self) -> Option<Vec<String>> {
+        match self {
+            Self::All => None,
+            Self::Named(names) => Some(names.clone()),
+        }
+    }
+
     /// Whether a record with these filters is applied.
     #[must_use]
     pub fn admit(&self, filters: &[String]) -> bool {

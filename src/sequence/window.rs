@@ -15,7 +15,7 @@ use super::{
     mask::Masks,
     policies::{Encoding, Haploid, Missing, Overlap, Policies, Symbolic, Unphased},
 };
-use crate::ingest::{ABSENT, Genotype, Locus, MISSING, Place, Reference, VariantRecord};
+use crate::ingest::{ABSENT, EXCHANGED, Genotype, Locus, MISSING, OTHER_REFERENCE, Place, Reference, VariantRecord};
 
 /// How far beyond a locus the FASTA is read, to check the REF of alleles that reach in from outside.
 const FLANK_NT: usize = 1_000;
@@ -532,10 +532,13 @@ impl Window {
             .map(|(offset, _)| self.flank_start0 + offset + 1)
             .collect();
         places.sort_by_key(|&place| place.abs_diff(record.position));
+        let from_start = record.start0().checked_sub(self.flank_start0).and_then(|start| self.flanked.get(start..)).unwrap_or_default();
+        let is_exchanged = record.alt_alleles.iter().any(|alt| !alt.is_empty() && from_start.starts_with(alt));
+        let causes = if is_exchanged { EXCHANGED } else { OTHER_REFERENCE };
         let nearest: Vec<String> = places.iter().take(3).map(usize::to_string).collect();
         let nearest = if nearest.is_empty() { "nowhere near".to_string() } else { format!("nearest at {}", nearest.join(", ")) };
         format!(
-            "REF is `{}` but the FASTA has `{expected}` at {position} (FASTA around it: {}[{expected}]{}; REF `{}` is found {nearest}): the VCF was made against another reference; is it GRCh37 beside GRCh38, or are positions shifted?",
+            "REF is `{}` but the FASTA has `{expected}` at {position} (FASTA around it: {}[{expected}]{}; REF `{}` is found {nearest}): {causes}",
             char::from(base),
             context(index.saturating_sub(5)..index),
             context((index + 1).min(end)..(index + 6).min(end)),

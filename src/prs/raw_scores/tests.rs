@@ -6,7 +6,8 @@ use std::{collections::HashMap, fmt::Write as _, fs, path::Path};
 
 use super::*;
 use crate::prs::{
-    ScoringOptions,
+    GenomeBuild, ScoringOptions,
+    dosages::NotUsed,
     tests::{shared_data, write_vcf},
 };
 
@@ -170,17 +171,16 @@ fn the_three_kinds_of_missing_genotypes_are_told_apart() {
     assert_eq!((counts.matched, counts.hom_ref, counts.by_frequency, counts.unmatched), (1, 2, 2, 4));
     assert_eq!(summary.scores[0].missing_genotypes, 1);
     let reasons: Vec<String> = log(&options).into_iter().map(|(status, reason)| format!("{status} {reason}")).collect();
-    let unmatched = "unmatched ";
     let expected = [
         "matched ",
         "by_frequency filter",
         "matched hom-ref",
         "matched hom-ref",
-        unmatched,
-        unmatched,
-        unmatched,
+        "unmatched not-in-vcf",
+        "unmatched not-in-vcf",
+        "unmatched other-alleles",
         "by_frequency not-callable",
-        unmatched,
+        "unmatched not-in-vcf",
     ];
     assert_eq!(reasons, expected);
 }
@@ -204,7 +204,7 @@ fn nothing_to_score_and_a_row_that_two_batches_have_is_refused() {
     let other = tempfile::tempdir().unwrap();
     options.vcf.push(write_vcf(other.path(), &["A"], &["1 10 b A G,T . PASS . GT 0|2"]));
     fs::write(&options.scoring_files[0], "chr_name\tchr_position\teffect_allele\teffect_weight\n1\t10\tA\t1\n").unwrap();
-    let files = published::read_scoring_files(&options, Vec::new()).unwrap();
+    let files = published::read_scoring_files(&options, Vec::new()).unwrap().scores;
     let mut scorer = Scorer::new(&files, &options, 1, vec![0]).unwrap();
     let mut sites = Vec::new();
     for path in &options.vcf {
@@ -212,7 +212,8 @@ fn nothing_to_score_and_a_row_that_two_batches_have_is_refused() {
         scorer.add(&table.sites).unwrap();
         sites.extend(table.sites);
     }
-    assert!(scorer.finish(&sites, &[]).unwrap_err().to_string().contains("two VCF files fit the row at 1:10"));
+    let mut scores = scorer.finish(&sites, &NotUsed::default()).unwrap();
+    assert!(scores.remove(0).unwrap_err().to_string().contains("two VCF files fit the row at 1:10"));
     options.scoring_files.clear();
     assert!(run(&options).unwrap_err().to_string().contains("--scoring-file"));
 }
@@ -254,4 +255,152 @@ fn matches_are_those_of_pgscatalog_calc() {
         }
     }
     assert_eq!(expected.len(), 100);
+}
+
+/// Options for `vcf` and a scoring file as it is.
+fn with_file(folder: &Path, records: &[&str], samples: &[&str], table: &str) -> Options {
+    let options = options(folder, samples, records, &[]);
+    fs::write(&options.scoring_files[0], table).unwrap();
+    Options { min_overlap: 0.75, ..options }
+}
+
+const TABLE: &str = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
+
+#[test]
+fn records_that_fail_filter_say_so_and_are_used_when_they_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = ["1 100 . A G . PASS . GT 0/1", "1 200 . C T . RefCall . GT 0/0", "1 300 . C T . LowQual;q10 . GT 1/1"];
+    let rows = "1\t100\tG\tA\t1\n1\t200\tC\tT\t10\n1\t300\tT\tC\t100\n";
+    let mut options = with_file(folder.path(), &records, &["A"], &format!("{TABLE}{rows}"));
+    let message = run(&options).unwrap_err().to_string();
+    assert!(message.contains("2 left out by FILTER, such as 1:200 C/T (--apply-filters"), "{message}");
+    let reasons: Vec<String> = log(&options).into_iter().map(|(status, reason)| format!("{status} {reason}")).collect();
+    assert_eq!(reasons, ["matched ", "unmatched filter", "unmatched filter"]);
+    options.min_overlap = 0.1;
+    let summary = run(&options).unwrap().to_string();
+    assert!(summary.contains("records left out by FILTER: 2 (LowQual 1, RefCall 1, q10 1); --apply-filters"), "{summary}");
+    options.filters = None;
+    run(&options).unwrap();
+    assert_eq!(sums(&options)[0].0, 221.0);
+    options.filters = Some(vec!["PASS".into(), "RefCall".into()]);
+    run(&options).unwrap();
+    assert_eq!(sums(&options)[0].0, 21.0);
+}
+
+#[test]
+fn a_chromosome_is_matched_under_any_of_its_names() {
+    let folder = tempfile::tempdir().unwrap();
+    for (contig, position) in [("1", "100000"), ("NC_000001.11", "100000.0")] {
+        for name in ["1", "01", "1.0", "chr1", "CHR1", "Chr1", "chr01", "NC_000001.11"] {
+            let record = format!("{contig} 100000 . A G . PASS . GT 0|1");
+            let row = format!("{name}\t{position}\tG\tA\t1\n");
+            let options = with_file(folder.path(), &[&record], &["A"], &format!("{TABLE}{row}"));
+            run(&options).unwrap();
+            assert_eq!(sums(&options)[0].0, 1.0, "{contig} {name}");
+        }
+    }
+}
+
+/// `plink2 --xchr-model 1`: a man has one copy on X, whatever X is called.
+#[test]
+fn x_is_x_when_it_is_called_23() {
+    let folder = tempfile::tempdir().unwrap();
+    for contig in ["X", "23", "chrX", "NC_000023.10"] {
+        for name in ["X", "23", "x"] {
+            let records = [format!("{contig} 100 . A G . PASS . GT 0|1 1 1|1"), format!("{contig} 200 . C T . PASS . GT 0|1 0 0|0")];
+            let records: Vec<&str> = records.iter().map(String::as_str).collect();
+            let rows = format!("{name}\t100\tG\tA\t1\n{name}\t200\tT\tC\t10\n");
+            let mut options = with_file(folder.path(), &records, &["F1", "M1", "F2"], &format!("{TABLE}{rows}"));
+            options.scoring.reading.xchr_model = 1;
+            run(&options).unwrap();
+            assert_eq!(sums(&options).iter().map(|(sum, ..)| *sum).collect::<Vec<_>>(), [11.0, 1.0, 2.0], "{contig} {name}");
+        }
+    }
+}
+
+#[test]
+fn an_inferred_other_allele_finds_the_deletion_and_not_the_snp() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = ["1 100 . A G . PASS . GT 0|1 0|0", "1 200 . G T . PASS . GT 0|0 0|0", "1 200 . GA G . PASS . GT 0|0 1|1"];
+    let header =
+        "#HmPOS_build=GRCh38\nchr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\thm_chr\thm_pos\thm_inferOtherAllele\n";
+    let rows = "1\t1\tG\tA\t1\t1\t100\t\n1\t1\tG\t\t10\t1\t200\tGA\n";
+    let options = with_file(folder.path(), &records, &["S", "T"], &format!("{header}{rows}"));
+    run(&options).unwrap();
+    assert_eq!(sums(&options).iter().map(|(sum, ..)| *sum).collect::<Vec<_>>(), [1.0, 20.0]);
+}
+
+#[test]
+fn a_build_that_is_unknown_or_another_is_refused_where_one_is_stated() {
+    let folder = tempfile::tempdir().unwrap();
+    let build = |text: &str, expected: Option<GenomeBuild>| {
+        let table = format!("#genome_build={text}\n{TABLE}1\t100\tG\tA\t1\n");
+        let options = with_file(folder.path(), &["1 100 . A G . PASS . GT 0|1"], &["A"], &table);
+        run(&Options { genome_build: expected, ..options }).map_err(|error| error.to_string())
+    };
+    let grch38 = Some(GenomeBuild::GRCh38);
+    for text in ["hg18", "NCBI36", "NCBI36/hg18", "GRCh36", "T2T-CHM13v2.0", "chm13", "GRCh37.p13", "hs37d5", "b37", "hg19"] {
+        let message = build(text, grch38).unwrap_err();
+        assert!(message.contains("its positions are on ") && message.contains("the VCF is on GRCh38"), "{text}: {message}");
+    }
+    assert!(build("hg17", grch38).unwrap_err().contains("`hg17`, which is no build that is known here"));
+    for text in ["hg38", "GRCh38.p14", "NR", ""] {
+        assert!(build(text, grch38).is_ok(), "{text}");
+    }
+    let summary = build("hg17", None).unwrap().to_string();
+    assert!(summary.contains("build `hg17`, which is not known here"), "{summary}");
+}
+
+#[test]
+fn the_error_for_too_few_variants_names_the_cause_and_an_example() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = [
+        "1 100 . A T . PASS . GT 0|1 1|1",
+        "1 200 . A G . PASS . GT ./. ./.",
+        "1 300 . A G . LowQual . GT 0|1 1|1",
+        "1 400 . A G . PASS . GT 0|1 1|1",
+        "1 500 . A . . PASS . GT 0|0 0|0",
+    ];
+    for (rows, expected) in [
+        ("1\t100\tT\tA\t1\n", "1 ambiguous (A/T or C/G: the strand is unknown), such as 1:100 T/A (--keep-ambiguous"),
+        ("1\t200\tG\tA\t1\n", "1 with too many missing genotypes, such as 1:200 G/A (--max-missing"),
+        ("1\t300\tG\tA\t1\n", "1 left out by FILTER, such as 1:300 G/A (--apply-filters"),
+        ("1\t400\tG\tA\t1\n1\t400\tG\tA\t2\n", "2 duplicates (another row means the same allele), such as 1:400 G/A"),
+        ("1\t400\tC\tA\t1\n", "1 with other alleles in the VCF, such as 1:400 C/A"),
+        ("1\t500\tC\tA\t1\n", "1 at records without an ALT allele to count, such as 1:500 C/A"),
+        ("1\t401\tG\tA\t1\n", "1 not in the VCF, such as 1:401 G/A (are these positions of another genome build"),
+        ("7\t400\tG\tA\t1\n", "1 on a contig without records in the VCF, such as 7:400 G/A, where the VCF has records on 1"),
+        ("1\t401\tG\tA\t1\nNA\tNA\tG\tA\t1\n", "1 cannot be used (no-position), such as ?:? G/A"),
+    ] {
+        let mut options = with_file(folder.path(), &records, &["A", "B"], &format!("{TABLE}{rows}"));
+        (options.keep_ambiguous, options.scoring.max_missing) = (false, 0.05);
+        let message = run(&options).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn a_score_that_fails_does_not_stop_the_others_and_an_id_is_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = with_file(folder.path(), &["1 100 . A G . PASS . GT 0|1"], &["A"], &format!("{TABLE}1\t100\tG\tA\t1\n"));
+    let write = |name: &str, text: &str| {
+        fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name)
+    };
+    options.scoring_files.push(write("broken.txt", &format!("{TABLE}1\tx\tG\tA\t1\n")));
+    options.scoring_files.push(write("elsewhere.txt", &format!("{TABLE}1\t7\tG\tA\t1\n")));
+    options.scoring_files.push("PGS000001".into());
+    let summary = run(&options).unwrap();
+    assert_eq!(summary.scores.iter().map(|score| score.id.as_str()).collect::<Vec<_>>(), ["score"]);
+    let reasons: Vec<&str> = summary.failed_scores.iter().map(|failed| failed.reason.as_str()).collect();
+    assert_eq!(reasons.len(), 3);
+    assert!(reasons[0].contains("broken.txt: line 2: position `x`"), "{reasons:?}");
+    assert!(reasons[1].contains("PGS000001 is a score of the PGS Catalog") && reasons[1].contains("_hmPOS_GRCh38.txt.gz"));
+    assert!(reasons[2].contains("elsewhere.txt: only 0 of 1 variants match"));
+    options.scoring_files.remove(0);
+    let message = run(&options).unwrap_err().to_string();
+    assert!(
+        message.contains("none of 3 scores") && message.contains("line 2: position `x`") && message.contains("only 0 of 1"),
+        "{message}"
+    );
 }

@@ -40,7 +40,7 @@ struct Further {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const FURTHER: [Further; 11] = [
+const FURTHER: [Further; 12] = [
     Further {
         title: "output of score",
         about: "One row a person and model; written by `score`.",
@@ -96,7 +96,26 @@ const FURTHER: [Further; 11] = [
                 "`matched`, `excluded`, `not_best`, `unmatched`, or `by_frequency` (the variant is not known here; everyone gets its frequency).",
             ),
             ("dataset", "Name of the VCF."),
-            ("reason", "Why a row is not used as it stands; empty otherwise."),
+            (
+                "reason",
+                "Why a row is not used as it stands, empty otherwise: `no-contig`, `not-in-vcf`, `other-alleles`, `filter`, `no-alt`, `missing`, \
+                 `ambiguous`, `duplicate-id`, `duplicate-best-match`, `multiallelic`, `hom-ref`, `not-callable`, or why the row is no weight of one \
+                 allele at a position (`no-position`, `no-weight`, `allele`, `haplotype`, `interaction`, `hla`, `effect-type`).",
+            ),
+        ],
+    },
+    Further {
+        title: "score_auc.csv",
+        about: "How well each published score tells cases from controls as it is. Written by `prs --no-fit`.",
+        example: "auc/score_auc.csv",
+        columns: &[
+            ("model", "Name of the score, as in `predictions.csv`."),
+            ("split", "The split, or `all` where there are several."),
+            ("n_cases", "Cases."),
+            ("n_controls", "Controls."),
+            ("auroc", "Area under the ROC curve of the sums."),
+            ("ci_low", "Lower end of DeLong's 95 % interval; empty with fewer than two people of a class."),
+            ("ci_high", "Its upper end."),
         ],
     },
     Further {
@@ -222,6 +241,8 @@ const FURTHER: [Further; 11] = [
 fn write_further_tables(folder: &Path) {
     let vcf = "--vcf run/0-cohort/cohort.vcf.gz";
     support::succeed(folder, &format!("prs {vcf} --scoring-file run/4-baselines/scoring_files/prs-dosages.txt.gz --out raw"));
+    let no_fit = "--scoring-file run/4-baselines/scoring_files/prs-dosages.txt.gz --no-fit --out auc";
+    support::succeed(folder, &format!("prs {vcf} --cohort run/0-cohort/cohort.csv {no_fit}"));
     let model = "--reference run/0-cohort/reference.fa --model run/3-models/tiny --cohort run/0-cohort/cohort.csv -o risk.csv";
     support::succeed(folder, &format!("score {vcf} {model}"));
     let cohort = fs::read_to_string(folder.join("run/0-cohort/cohort.csv")).unwrap();

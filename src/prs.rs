@@ -705,7 +705,10 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
 pub fn check_without_cohort(options: &Options) -> Result<Vec<String>, Error> {
     check_options(options)?;
     let files = published::read_scoring_files(options, own_names())?;
-    Ok(files.into_iter().map(|file| file.id).collect())
+    if let Some(FailedScore { reason, .. }) = files.failed.into_iter().next() {
+        return Err(Error::Options { reason });
+    }
+    Ok(files.scores.into_iter().map(|file| file.id).collect())
 }
 
 fn check_options(options: &Options) -> Result<(), Error> {

@@ -240,7 +240,10 @@ pub fn check(options: &Options, cohort: Option<&Cohort>) -> Result<(), Error> {
         return options.offset.as_ref().map_or(Ok(()), |offset| offset.read().map(|_| ()).map_err(Error::from));
     };
     members::require_both_classes(cohort, &options.cohort, &options.schedule)?;
-    let with_offset = cohort_of(options)?;
+    let mut with_offset = cohort.clone();
+    if let Some(offset) = &options.offset {
+        offset.join(&mut with_offset)?;
+    }
     options.init.as_ref().map_or(Ok(()), |bundle| init::check(bundle, &with_offset))
 }
 

@@ -8,7 +8,7 @@ use std::{
 use gf_cohort_schema::{ModelRole, ScoreLayout};
 use serde_json::json;
 
-use super::{cohort::Coding, record::Record};
+use super::{cohort_args::Coding, record::Record};
 use crate::{
     evaluation::{self, GuardPolicy, Recalibration},
     pipeline,

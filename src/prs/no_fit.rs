@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use gf_cohort_schema::{BASELINE_PREFIX, Cohort, CovariateChoice, Prediction, Split, probability, write_predictions};
+use gf_cohort_schema::{BASELINE_PREFIX, Cohort, CovariateChoice, Prediction, Role, Split, probability, write_predictions};
 use serde::Serialize;
 
 use super::{
@@ -143,6 +143,7 @@ fn predictions<'c>(cohort: &'c Cohort, score: &Score<'_>) -> impl Iterator<Item 
             phenotype: person.phenotype,
             logit,
             probability: probability(logit),
+            role: Role::Score,
         }
     })
 }

@@ -25,7 +25,6 @@ use serde::{Deserialize, Serialize};
 use self::{cells::is_missing, columns::Columns};
 use super::{Error, effect::Effect};
 use crate::ingest::{GenomeBuild, contig_build};
-use crate::words::counted;
 
 /// Why a row of a scoring file cannot be used as the weight of one allele.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -6,7 +6,7 @@
 
 pub mod elastic_net;
 
-use crate::words::counted;
+use gf_cohort_schema::counted;
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
 const MAX_STEPS: usize = 200;

@@ -4,7 +4,7 @@
 //! (Hanley & McNeil 1982): the probability that a case scores above a control, ties counted half. Counts are multiples of one half
 //! and are summed in f64, so the area is exact up to one division for any cohort of fewer than about 10^8 people.
 
-use crate::words::counted;
+use gf_cohort_schema::counted;
 
 /// One class has no people, so there is nothing to tell apart: the area is undefined (and not 0.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

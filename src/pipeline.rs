@@ -26,7 +26,7 @@ use std::{
 };
 
 use anyhow::Context;
-use gf_cohort_schema::{Cohort, Split, read_predictions, write_predictions};
+use gf_cohort_schema::{Cohort, Split, read_predictions, text, write_predictions};
 use gf_tokenizer::{Tokenizer, VocabSize};
 use serde_json::json;
 
@@ -96,7 +96,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let text = summary.to_string();
         output::for_others::write(&folder.join("auc.txt"), |out| out.write_all(text.as_bytes()))?;
         if let Err(leakage) = summary.require_no_leakage(options.guards) {
-            eprintln!("{text}");
+            crate::message!("{text}");
             return Err(leakage.into());
         }
         Ok(text)
@@ -129,7 +129,7 @@ fn cohort(plan: &Plan, runner: &mut Runner) -> anyhow::Result<Option<stage::Plan
     runner.inputs(&inputs)?;
     runner.stage("0-cohort", &json!(stage::without_paths(options)?), |folder| {
         let summary = simulate::run(&simulate::Options { out: folder.to_path_buf(), ..(**options).clone() })?;
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
         Ok(stage::Planted::of(&summary.truth))
     })
 }
@@ -158,7 +158,7 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path, division: &
 
     runner.stage("4-baselines", &json!(plan.baselines), |folder| {
         let summary = prs::run(&plan.baselines.options(data, &plan.sequences.apply_filters, folder))?;
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
         Ok(json!({
             "models": summary.models,
             "n_people": summary.n_people,
@@ -194,7 +194,7 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
     };
     let merge = |shards: &[Shard], folder: &Path| -> anyhow::Result<sequence::Summary> {
         let (merged, summary) = sequence::merge(shards, folder)?;
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
         merged.save()?;
         Ok(summary)
     };
@@ -203,7 +203,7 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
         let summary = runner.shard(&name, &json!([key, people, loci]), |folder| {
             let options = options(Some(people), folder)?;
             let (dictionary, skips, summary) = sequence::of_loci(&sequence::loci(&options)?[loci], &options, EmptyLoci::Refuse)?;
-            eprint!("{summary}");
+            crate::message_text!("{summary}");
             dictionary.save(folder)?;
             skips.save()?;
             Ok(summary)
@@ -221,7 +221,7 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
             return merge(&shards, folder);
         }
         let (made, skips, summary) = sequence::run(&options(None, folder)?)?;
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
         made.save(folder)?;
         skips.save()?;
         dictionary = Some(made);
@@ -239,7 +239,7 @@ fn tokens(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division, bu
     let key = json!(tokenization::Options { tokenizer_file: None, ..plan.tokens.clone() });
     let one_pass = |dictionary: &Dictionary, options: &tokenization::Options, folder: &Path| -> anyhow::Result<Summary> {
         let (summary, _) = tokenize(dictionary, &plan.sequences, &data.people()?, options, None, folder)?;
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
         Ok(summary)
     };
     let mut options = plan.tokens.clone();
@@ -266,7 +266,7 @@ fn tokens(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division, bu
     runner.stage("2-tokens", &key, |folder| {
         if !shards.is_empty() {
             let summary = tokenization::merge(&shards, folder)?;
-            eprint!("{summary}");
+            crate::message_text!("{summary}");
             return Ok(summary);
         }
         let dictionary = built.dictionary.map_or_else(|| Dictionary::load(&sequences), Ok)?;
@@ -284,7 +284,7 @@ fn fit(sequences: &[Shard], cohort: &Cohort, options: &tokenization::Options) ->
         alphabet = dictionary.alphabet();
     }
     let tokenizer = words.fit(alphabet, options)?;
-    eprintln!("{} tokens in the vocabulary", tokenizer.vocab_len());
+    crate::message!("{} tokens in the vocabulary", tokenizer.vocab_len());
     note_saturation(options, tokenizer.vocab_len());
     Ok(tokenizer)
 }
@@ -296,9 +296,9 @@ fn train(model: &ModelPlan, options: &dyn Fn(&Path) -> training::Options, runner
     let n_members = model.schedule.n_members();
     for number in 1..=n_members {
         if runner.is_job(&member_job(&name, number)) {
-            eprintln!("{}:", member_job(&name, number));
+            crate::message!("{}:", member_job(&name, number));
             let summary = training::run_member(&options(&members), number, &mut progress(true))?;
-            eprintln!("{}: {summary}", model.name());
+            crate::message!("{}: {summary}", model.name());
         }
     }
     let mut rows = Vec::new();
@@ -324,7 +324,7 @@ fn train(model: &ModelPlan, options: &dyn Fn(&Path) -> training::Options, runner
             [] => training::run(&options(folder), &mut progress(true))?,
             rows => training::run_bundle(&options(folder), rows)?,
         };
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
         Ok(summary)
     })?;
     Ok(())
@@ -370,7 +370,7 @@ fn note_saturation(options: &tokenization::Options, vocab_size: usize) {
     if let Some(VocabSize::AtMost(wanted)) = options.vocab_size
         && vocab_size < wanted
     {
-        eprintln!("the vocabulary is saturated with {vocab_size} entries, fewer than the {wanted} allowed");
+        crate::message!("the vocabulary is saturated with {vocab_size} entries, fewer than the {wanted} allowed");
     }
 }
 
@@ -381,12 +381,12 @@ fn note_saturation(options: &tokenization::Options, vocab_size: usize) {
 pub fn claim(folder: &Path) -> Result<Claim, output::Error> {
     let claim = Claim::take(folder)?;
     if !claim.is_locked() {
-        eprintln!("{}: no file locks here, so a second run on this folder would not be refused", folder.display());
+        crate::message!("{}: no file locks here, so a second run on this folder would not be refused", folder.display());
     }
     Ok(claim)
 }
 
 /// Reads a text file with its path in the error.
 fn read_text(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| path.display().to_string())
+    Ok(text::read(path)?)
 }

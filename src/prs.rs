@@ -80,7 +80,7 @@ use self::{
 };
 pub(crate) use self::{matching::complement, scoring_file::ScoringFile};
 use crate::{
-    ingest::{self, DisjointRegions, Locus, VariantFile, VariantRecord, pass, same_contig},
+    ingest::{self, DisjointRegions, Locus, Samples, VariantFile, VariantRecord, pass, same_contig},
     memory, output, report,
 };
 
@@ -90,6 +90,9 @@ use crate::{
 pub struct Options {
     /// VCF, VCF.gz or BCF files, of the same people, each variant in one of them.
     pub vcf: Vec<PathBuf>,
+    /// Whose genotypes are read: of the cohort, or of the files without one.
+    #[serde(skip)]
+    pub samples: Samples,
     /// BED of the regions whose dosages are used; all of the files when `None`. Published scores and APOE are read wherever they lie.
     pub regions_file: Option<PathBuf>,
     /// Records with a filter that is named here are used (`.`: those without one), as `bcftools view -f` has it; all when `None`.
@@ -132,6 +135,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             vcf: Vec::new(),
+            samples: Samples::All,
             regions_file: None,
             filters: Some(pass()),
             cohort: PathBuf::new(),
@@ -284,6 +288,7 @@ fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 11] {
     [
         ("records left out by FILTER", read.filtered_records),
         ("records without an allele to count", read.records_without_dosage),
+        ("records without GT or dosages", read.records_without_genotypes),
         ("records with dosages of DS, GP or HDS", read.imputed_records),
         ("symbolic alleles", read.symbolic_alleles),
         ("`*` alleles", read.star_alleles),
@@ -611,7 +616,9 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
 /// What is refused before genotypes are read: options, a cohort, scoring files.
 fn inputs(options: &Options) -> Result<(Cohort, Vec<ScoringFile>), Error> {
     options.check()?;
-    let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
+    let mut cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates)?;
+    let kept = options.samples.retain(&mut cohort.people, |person| &person.sample_id);
+    kept.map_err(|reason| Error::Options { reason: format!("{}: {reason}", options.cohort.display()) })?;
     for split in [Split::Train, Split::Validation] {
         cohort.require_both_classes(split, &options.cohort)?;
     }
@@ -681,6 +688,7 @@ fn read_genotypes(
         paths: &options.vcf,
         regions: regions.as_ref(),
         people: Some(&people),
+        samples: None,
         wanted: Some(&wanted),
         filters: options.filters.as_deref(),
         keep_filtered: Some(&is_scored),

@@ -17,7 +17,14 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("clap_complete", "cli"),
     ("clap_mangen", "cli"),
     ("candle_core", "cli compress dataset explain models nn pipeline score training"),
-    ("gf_cohort_schema", "cli compress dataset evaluation explain pipeline prs regression report score simulate tokenization training"),
+    (
+        "gf_cohort_schema",
+        "cli compress dataset evaluation explain ingest pipeline prs regression report score simulate tokenization training",
+    ),
+    // Of the tables `ingest` uses the opener of text files only.
+    ("gf_cohort_schema::Cohort", "cli compress dataset evaluation explain pipeline prs report score simulate tokenization training"),
+    ("gf_cohort_schema::Person", "cli compress dataset evaluation explain pipeline prs report score simulate tokenization training"),
+    ("gf_cohort_schema::Phenotype", "cli compress dataset evaluation explain pipeline prs report score simulate tokenization training"),
     ("gf_tokenizer", "cli dataset explain models pipeline score tokenization training"),
     ("linfa", "prs"),
     ("mpi", "training"),

@@ -15,7 +15,7 @@ pub struct CohortArgs {
     #[arg(long, value_enum, default_value_t = Coding::Auto)]
     phenotype_coding: Coding,
     /// Columns that are covariates [default: all further ones]; `none` for none.
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN,...")]
+    #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "COLUMN,...")]
     covariates: Option<Vec<String>>,
 }
 
@@ -29,7 +29,7 @@ pub struct OptionalCohortArgs {
     #[arg(long, value_enum, default_value_t = Coding::Auto, requires = "cohort")]
     phenotype_coding: Coding,
     /// Columns that are covariates [default: all further ones]; `none` for none.
-    #[arg(long, value_delimiter = ',', value_name = "COLUMN,...", requires = "cohort")]
+    #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "COLUMN,...", requires = "cohort")]
     covariates: Option<Vec<String>>,
 }
 

@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::json;
 
-use super::record::Record;
+use super::{
+    lists,
+    record::{OverwriteArgs, Record, Work},
+};
 use crate::{
     evaluation::{self, GuardPolicy, Recalibration},
     pipeline,
@@ -37,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
     /// Columns of the cohort table to divide people by, and apoe [default: sex, ancestry or population, and apoe, as far as they are there]
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', num_args = 1..)]
     strata: Option<Vec<String>>,
     /// Intervals and tests by so many resamples of families (people of no family by themselves) [default: DeLong's method]
     #[arg(long, value_name = "N")]
@@ -57,6 +60,8 @@ pub struct Args {
     /// run.json of the pipeline that the predictions are from: the report shows its options, counts, skips and digests
     #[arg(long, value_name = "JSON")]
     run: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: OverwriteArgs,
 }
 
 /// Evaluates, and prints the table to stdout; to stderr where a guard finds leakage.
@@ -64,9 +69,8 @@ pub struct Args {
 /// # Errors
 /// As [`evaluation::run`]; when a guard finds leakage; when stdout cannot be written.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let (_claim, record) = (pipeline::claim(&args.out)?, Record::begin(&args.out)?);
     let options = evaluation::Options {
-        predictions: args.predictions,
+        predictions: lists::paths(args.predictions),
         out: args.out,
         compare_to: args.compare_to,
         cohort: args.cohort,
@@ -78,6 +82,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         guards: args.guards,
         run: args.run,
     };
+    let inputs: Vec<&PathBuf> = options.predictions.iter().chain(&options.cohort).chain(&options.run).collect();
+    let work = Work { command: "evaluate", options: json!(options), inputs: inputs.clone() };
+    let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out, &work, args.overwrite)?);
     let summary = evaluation::run(&options)?;
     // The tables are files.
     let counts = json!({
@@ -86,15 +93,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         "comparison": summary.comparison,
         "guards": summary.verdict.guards,
     });
-    record.finish("evaluate", &options, options.predictions.iter().chain(&options.cohort).chain(&options.run), &counts)?;
+    record.finish("evaluate", &options, inputs, &counts)?;
     let leakage = summary.require_no_leakage(args.guards);
     if leakage.is_err() {
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
     } else {
         write!(io::stdout().lock(), "{summary}")?;
     }
     let files: Vec<String> = summary.files.iter().map(|path| path.display().to_string()).collect();
-    eprintln!("wrote {}", files.join(", "));
-    summary.left_out().iter().for_each(|line| eprintln!("{line}"));
+    crate::message!("wrote {}", files.join(", "));
+    summary.left_out().iter().for_each(|line| crate::message!("{line}"));
     Ok(leakage?)
 }

@@ -22,7 +22,7 @@ use super::{
     places::Places,
 };
 use crate::{
-    ingest::{DisjointRegions, VariantRecord, contig_key, pass},
+    ingest::{DisjointRegions, Samples, VariantRecord, contig_key, pass},
     stored,
 };
 
@@ -200,7 +200,13 @@ impl PrsModel {
     /// # Errors
     /// Whatever reading refuses; covariates or APOE sites that a baseline needs and are not there; a VCF with fewer of a baseline's
     /// alleles than [`Self::min_overlap`].
-    pub fn apply(&self, vcf: &[PathBuf], reference: Option<&Path>, cohort: Option<&Cohort>) -> Result<(Vec<Risk>, ApplySummary), Error> {
+    pub fn apply(
+        &self,
+        vcf: &[PathBuf],
+        samples: &Samples,
+        reference: Option<&Path>,
+        cohort: Option<&Cohort>,
+    ) -> Result<(Vec<Risk>, ApplySummary), Error> {
         let wanted = self.places();
         let regions = DisjointRegions::new(wanted.regions(usize::MAX));
         let names: Option<Vec<&str>> = cohort.map(|cohort| cohort.people.iter().map(|person| person.sample_id.as_str()).collect());
@@ -210,6 +216,7 @@ impl PrsModel {
             paths: vcf,
             regions: Some(&regions),
             people: names.as_deref(),
+            samples: Some(samples),
             wanted: Some(&is_wanted),
             filters: Some(&filters),
             reference,

@@ -68,6 +68,7 @@ pub fn run(options: &Options) -> Result<RawSummary, Error> {
         paths: &options.vcf,
         regions: Some(&regions),
         people: None,
+        samples: Some(&options.samples),
         wanted: Some(&is_published),
         filters: options.filters.as_deref(),
         keep_filtered: Some(&|_| true),

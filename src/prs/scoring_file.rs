@@ -2,17 +2,17 @@
 //!
 //! Input -> output: a table, plain or gzipped (also BGZF), perhaps below a `#key=value` header -> [`ScoringFile`]s with one [`WeightRow`] a
 //! line: one score, or one for each `accession`. Rows that are no weight of one allele at one position stay in, marked with the reason.
-//! Tables have tabs, commas or spaces between their cells, and name their columns as in [`Columns::find`].
+//! Tables have tabs, commas, semicolons or spaces between their cells, and name their columns as in [`Columns::find`].
 //! Coordinates: `chr_position` and `hm_pos` are 1-based. Format: <https://www.pgscatalog.org/downloads/#dl_ftp_scoring>.
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fmt, fs,
-    io::{Cursor, Read},
+    fmt,
+    io::Cursor,
     path::{Path, PathBuf},
 };
 
-use flate2::read::MultiGzDecoder;
+use gf_cohort_schema::text;
 use polars::prelude::{CsvReadOptions, DataFrame, PlSmallStr, SerReader, StringChunked};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -192,16 +192,17 @@ impl ScoringFile {
 }
 
 fn read_text(path: &Path) -> Result<String, Error> {
-    let io = |source| Error::ScoringFile { path: path.into(), reason: format!("cannot be read: {source}") };
-    let mut bytes = fs::read(path).map_err(io)?;
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        // Tables become four times as long as a rule.
-        let mut plain = Vec::with_capacity(5 * bytes.len());
-        MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain).map_err(io)?;
-        bytes = plain;
-    }
-    // Names of genes and authors may be in another encoding; nothing that is used is.
-    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    let text = text::read(path)?;
+    let (_, body, _) = split_header(&text);
+    let names = body.lines().next().unwrap_or_default();
+    let Some(separator) = separator(names) else { return Ok(text) };
+    let Some(points) = text::with_decimal_points(path, body, separator) else { return Ok(text) };
+    Ok(format!("{}{points}", &text[..text.len() - body.len()]))
+}
+
+/// What is between the cells, where that is one byte.
+fn separator(names: &str) -> Option<u8> {
+    [b'\t', b',', b';'].into_iter().find(|&separator| names.as_bytes().contains(&separator))
 }
 
 /// The `#key=value` lines, the table below them, and how many lines stand above the table. The line of column names may start with `#`.
@@ -226,7 +227,7 @@ fn split_header(text: &str) -> (HashMap<&str, &str>, &str, usize) {
 fn read_table(body: &str) -> polars::prelude::PolarsResult<DataFrame> {
     let body = body.trim_end();
     let names = body.lines().next().unwrap_or_default();
-    let separator = [b'\t', b','].into_iter().find(|&separator| names.as_bytes().contains(&separator));
+    let separator = separator(names);
     // Columns that are set apart by any number of spaces, as PLINK 1 writes them.
     let respaced;
     let body = if separator.is_some() {
@@ -235,7 +236,9 @@ fn read_table(body: &str) -> polars::prelude::PolarsResult<DataFrame> {
         respaced = body.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join("\t")).collect::<Vec<_>>().join("\n");
         &respaced
     };
-    let quote = (separator == Some(b',')).then_some(b'"');
+    // In a table with tabs a quotation mark may be part of a name; a spreadsheet puts them around whole cells.
+    let is_quoted = separator != Some(b'\t') || body.lines().any(|line| line.starts_with('"') || line.contains("\t\""));
+    let quote = is_quoted.then_some(b'"');
     CsvReadOptions::default()
         .with_has_header(true)
         .with_infer_schema_length(Some(0))

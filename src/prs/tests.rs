@@ -184,13 +184,13 @@ fn the_same_options_write_the_same_bytes_and_the_saved_model_says_the_same() {
     let model = PrsModel::load(&options.out.join("prs_model.json")).unwrap();
     assert_eq!(model.covariate_names(), ["age"]);
     let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates).unwrap();
-    let (rows, applied) = model.apply(&options.vcf, None, Some(&cohort)).unwrap();
+    let (rows, applied) = model.apply(&options.vcf, &Samples::All, None, Some(&cohort)).unwrap();
     assert_eq!((rows.len(), applied.absent_alleles.len()), (predictions.len(), 0));
     for (row, prediction) in rows.iter().zip(&predictions) {
         assert_eq!((&row.sample_id, &row.model), (&prediction.sample_id, &prediction.model));
         assert!((row.logit - prediction.logit).abs() < 1e-7);
     }
-    assert!(model.apply(&options.vcf, None, None).unwrap_err().to_string().contains("covariate `age`"));
+    assert!(model.apply(&options.vcf, &Samples::All, None, None).unwrap_err().to_string().contains("covariate `age`"));
     weights_give_the_logits(&options, &predictions, &cohort);
 }
 
@@ -310,7 +310,7 @@ fn a_saved_model_of_another_version_or_a_vcf_without_its_variants_is_refused() {
     let elsewhere = tempfile::tempdir().unwrap();
     let names: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
     let other = write_vcf(elsewhere.path(), &names, &[&format!("1 10 . A G . PASS . GT{}", " 0|1".repeat(12))]);
-    let message = model.apply(&[other], None, Some(&cohort)).unwrap_err().to_string();
+    let message = model.apply(&[other], &Samples::All, None, Some(&cohort)).unwrap_err().to_string();
     assert!(message.contains("prs-dosages: only 1 of 2 variants"), "{message}");
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("\"schema_version\": 2", "\"schema_version\": 9")).unwrap();
     assert!(PrsModel::load(&path).unwrap_err().to_string().contains("version 9"));

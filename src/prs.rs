@@ -284,7 +284,7 @@ impl std::fmt::Display for Summary {
 }
 
 /// What is said of records and genotypes.
-fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 11] {
+fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 12] {
     [
         ("records left out by FILTER", read.filtered_records),
         ("records without an allele to count", read.records_without_dosage),

@@ -615,7 +615,7 @@ fn files_of_windows_and_spreadsheets_are_read_and_those_of_other_formats_named()
         ("cohort.vcf", b"\xff\xfe#\0#\0f\0", "UTF-16"),
         ("cohort.vcf", b"##fileformat=VCFv4.2\r#CHROM\tPOS\r", "carriage returns alone"),
         ("cohort.vcf", b"\"##fileformat=VCFv4.2\"\n", "a spreadsheet saved this VCF file"),
-        ("cohort.vcf", b">chr1\nACGT\n", "this is a FASTA file"),
+        ("cohort.vcf", b">chr1\nACGT\n", "but a FASTA file"),
         ("reference.fa", b"##fileformat=VCFv4.2\n", "this is a VCF file"),
         ("reference.fa", b"PK\x03\x04xxxx", "a zip archive"),
         ("l.bed", b"\x6c\x1b\x01\x03\0", "plink2 --bfile"),

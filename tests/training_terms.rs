@@ -18,6 +18,7 @@ use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Prediction, Spl
 use gf_genomics::{
     dataset::Dataset,
     evaluation, explain,
+    ingest::Samples,
     models::{Architecture, Preset},
     pipeline, score, sequence, simulate,
     tokenization::{self, Folder},
@@ -126,6 +127,7 @@ fn score_gives_the_logits_of_the_whole_model() {
     let out = TempDir::new().unwrap();
     let output = out.path().join("scores.csv");
     let options = score::Options {
+        samples: Samples::All,
         vcf: vec![cohort().join("cohort.vcf.gz")],
         reference: Some(cohort().join("reference.fa")),
         model: folder.path().into(),
@@ -152,6 +154,7 @@ fn explain_reports_the_part_of_the_additive_term() {
     let (folder, _) = trained();
     let out = TempDir::new().unwrap();
     let options = explain::Options {
+        samples: Samples::All,
         vcf: vec![cohort().join("cohort.vcf.gz")],
         reference: cohort().join("reference.fa"),
         model: folder.path().into(),

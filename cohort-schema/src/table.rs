@@ -103,7 +103,7 @@ impl<'a> CsvTable<'a> {
             Error::file(
                 self.path,
                 format!(
-                    "no column `{name}`: the first line has {found} (expected names with commas, tabs or semicolons between them){hint}"
+                    "no column `{name}`: the first line has {found} (expected names separated by commas){hint}"
                 ),
             )
         })

@@ -5,7 +5,13 @@ use std::path::PathBuf;
 use anyhow::bail;
 use gf_cohort_schema::ScoreColumn;
 
-use super::{architecture::ArchitectureArgs, cohort::CohortArgs, record::Record};
+use serde_json::json;
+
+use super::{
+    architecture::ArchitectureArgs,
+    cohort::CohortArgs,
+    record::{OverwriteArgs, Record, Work},
+};
 use crate::{
     pipeline::{self, progress},
     training::{self, AdditiveKind, ClassWeights, DeepTerms, DeviceChoice, Options, Ranks, Resume, Schedule},
@@ -108,6 +114,8 @@ pub struct Args {
     /// there, the same command with --resume and without --member writes the bundle.
     #[arg(long, value_name = "N")]
     member: Option<usize>,
+    #[command(flatten)]
+    overwrite: OverwriteArgs,
 }
 
 impl Args {

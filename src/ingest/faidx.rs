@@ -93,8 +93,8 @@ impl IndexedFasta {
                 name: String::from_utf8_lossy(record.name()).into_owned(),
                 len_nt: record.length(),
                 offset: record.position(),
-                line_bases: record.line_bases(),
-                line_width: record.line_width(),
+                line_bases: record.line_base_count().get(),
+                line_width: record.line_width().get(),
             })
             .collect();
         let is_possible = |record: &Layout| {

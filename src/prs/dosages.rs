@@ -461,6 +461,7 @@ mod tests {
             records: 6,
             filtered_records: 1,
             records_without_dosage: 2,
+            records_without_genotypes: 0,
             imputed_records: 0,
             symbolic_alleles: 1,
             star_alleles: 1,

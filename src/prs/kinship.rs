@@ -352,6 +352,8 @@ fn chance_of_the_same(calls: &Calls, training: &[usize]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use gf_cohort_schema::{Person, Split};
     use proptest::prelude::*;
 

@@ -213,7 +213,7 @@ fn is_svlen_first(line: &str) -> bool {
 /// What a file is whose line `n_lines + 1` begins with `found`, where the header should be.
 fn not_a_vcf(found: u8, n_lines: u64) -> &'static str {
     match found {
-        b'>' => "no `#CHROM` line: this is a FASTA file, not a VCF file. Are --vcf and --reference exchanged?",
+        b'>' => "no `#CHROM` line: this is not a VCF file, but a FASTA file. Are --vcf and --reference exchanged?",
         b'"' => {
             "the line begins with a quotation mark: a spreadsheet saved this VCF file, and may have changed names and numbers as well; \
              take the original"

@@ -142,10 +142,7 @@ fn run_command(command: Command) -> anyhow::Result<()> {
         Command::Explain(args) => explain::run(args),
         Command::Compress(args) => compress::run(args),
         Command::Regions(args) => regions::run(&args),
-        Command::Completions(args) => {
-            completions::run(&args);
-            Ok(())
-        }
+        Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }
 }

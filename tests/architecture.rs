@@ -86,6 +86,22 @@ fn every_module_is_in_the_table() {
     }
 }
 
+/// `eprintln!` and `println!` panic where nobody reads; `message!` and `writeln!` do not.
+#[test]
+fn no_message_can_panic() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&source, &mut files).unwrap();
+    let is_test = |file: &Path| file.ends_with("tests.rs");
+    let macros = ["eprint", "eprintln", "print", "println"];
+    for file in files.iter().filter(|file| !is_test(file)) {
+        let code = fs::read_to_string(file).unwrap();
+        let tokens = tokens(&code);
+        let found = tokens.windows(2).find(|pair| macros.contains(&pair[0].1.as_str()) && pair[1].1 == "!");
+        assert!(found.is_none(), "{}:{}: use `message!` or `writeln!`", file.display(), found.map_or(0, |pair| pair[0].0));
+    }
+}
+
 #[test]
 fn a_forbidden_import_is_found_in_every_way_of_writing_it() {
     let code = "\

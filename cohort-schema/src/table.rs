@@ -100,12 +100,7 @@ impl<'a> CsvTable<'a> {
             let likeness = |other: &&str| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
             let nearest = self.header.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|other| likeness(other) > 0.7);
             let hint = nearest.map_or(String::new(), |nearest| format!("; is `{nearest}` meant?"));
-            Error::file(
-                self.path,
-                format!(
-                    "no column `{name}`: the first line has {found} (expected names separated by commas){hint}"
-                ),
-            )
+            Error::file(self.path, format!("no column `{name}`: the first line has {found} (expected names separated by commas){hint}"))
         })
     }
 }

@@ -222,11 +222,11 @@ fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<String, Error> {
     Ok(text)
 }
 
-/// The part of a line around its first character that is not ASCII.
+/// The start of the cell with the first character of a line that is not ASCII.
 fn excerpt(line: &str) -> String {
-    let characters: Vec<char> = line.trim_end().chars().collect();
-    let odd = characters.iter().position(|character| !character.is_ascii()).unwrap_or(0);
-    characters.iter().skip(odd.saturating_sub(EXCERPT_CHARS / 2)).take(EXCERPT_CHARS).collect()
+    let cells = line.trim_end().split([',', ';', '\t']);
+    let odd = cells.into_iter().find(|cell| !cell.is_ascii()).unwrap_or_default();
+    odd.trim().chars().take(EXCERPT_CHARS).collect()
 }
 
 /// Windows-1252 from 0x80 to 0x9f; as in the WHATWG standard, five bytes without a character are C1 controls, so that no two bytes

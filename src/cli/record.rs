@@ -39,7 +39,7 @@ pub struct Work<'a> {
 }
 
 /// Options that do not change what is in the files.
-const WITHOUT_EFFECT: [&str; 2] = ["out", "resume"];
+const WITHOUT_EFFECT: [&str; 3] = ["guards", "out", "resume"];
 
 /// The record of a command that is at work.
 pub struct Record {

@@ -125,6 +125,9 @@ impl ScoringFile {
         if body.trim().is_empty() {
             return Err(file_error("no table below the `#` lines".into()));
         }
+        if let Some(twice) = column_twice(body.lines().next().unwrap_or_default()) {
+            return Err(file_error(format!("column `{twice}` is there twice; remove or rename one")));
+        }
         let table = read_table(body).map_err(|error| file_error(format!("not a table with one header line: {error}")))?;
         let columns = Columns::find(&table, effect_column).map_err(file_error)?;
         let n_rows = table.height();
@@ -198,6 +201,16 @@ fn read_text(path: &Path) -> Result<String, Error> {
     let Some(separator) = separator(names) else { return Ok(text) };
     let Some(points) = text::with_decimal_points(path, body, separator) else { return Ok(text) };
     Ok(format!("{}{points}", &text[..text.len() - body.len()]))
+}
+
+/// A column name that is there twice, in upper or lower case.
+fn column_twice(names: &str) -> Option<String> {
+    let names: Vec<String> = match separator(names) {
+        Some(byte) => names.split(char::from(byte)).map(|name| text::unquoted(name).to_lowercase()).collect(),
+        None => names.split_whitespace().map(str::to_lowercase).collect(),
+    };
+    let is_twice = |&(index, name): &(usize, &String)| !name.is_empty() && names[..index].contains(name);
+    names.iter().enumerate().find(is_twice).map(|(_, name)| name.clone())
 }
 
 /// What is between the cells, where that is one byte.
@@ -486,6 +499,14 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         assert_eq!(one(ScoringFile::read(&path, None).unwrap()).rows.len(), 2);
         assert_eq!(file_stem(&path), "score.x");
+    }
+
+    #[test]
+    fn a_column_that_is_there_twice_is_refused() {
+        for names in ["chr_name\tchr_position\teffect_allele\tBETA\tbeta", "chr_name,chr_position,effect_allele,\"beta\",beta"] {
+            let message = read("a.txt", &format!("{names}\n")).unwrap_err().to_string();
+            assert!(message.contains("column `beta` is there twice"), "{message}");
+        }
     }
 
     #[test]

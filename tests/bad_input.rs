@@ -139,7 +139,9 @@ fn replace(folder: &Path, name: &str, from: &str, to: &str) {
 #[test]
 fn the_study_that_the_tests_break_is_right() {
     let study = study();
-    for arguments in [TOKENIZE, &PRS.replace("new", "fitted"), TRAIN, SCORE, EVALUATE] {
+    for arguments in
+        [TOKENIZE, &PRS.replace("new", "fitted"), &TRAIN.replace("new", "trained"), SCORE, &EVALUATE.replace("new", "compared")]
+    {
         succeed(study.path(), arguments);
     }
     // Scored as they were predicted.
@@ -220,8 +222,8 @@ fn contig_lengths_of_another_build_than_stated_are_refused() {
 #[test]
 fn a_model_and_baselines_have_folders_of_their_own() {
     let study = study();
-    refuse(study.path(), &PRS.replace("new", "model"), &["model holds a model bundle"]);
-    refuse(study.path(), &TRAIN.replace("new", "baselines"), &["baselines holds what `prs` wrote"]);
+    refuse(study.path(), &PRS.replace("new", "model --force"), &["model holds a model bundle"]);
+    refuse(study.path(), &TRAIN.replace("new", "baselines --force"), &["baselines holds what `prs` wrote"]);
     let score = "score --vcf cohort.vcf --cohort cohort.csv -o risk.csv --model baselines --models";
     refuse(study.path(), &format!("{score} prs-x"), &["no model `prs-x`; it has prs-covariates"]);
     succeed(study.path(), &format!("{score} prs-dosages"));
@@ -643,7 +645,7 @@ fn tensors_of_a_model_that_are_not_as_they_should_be_are_named() {
 #[test]
 fn a_member_that_is_missing_or_damaged_is_named() {
     let study = study();
-    succeed(study.path(), &format!("{TRAIN} --ensemble 2").replace("--out new", "--out model"));
+    succeed(study.path(), &format!("{TRAIN} --ensemble 2").replace("--out new", "--out model --force"));
     let member = study.path().join("model/member-2.safetensors");
     cut_in_half(&member);
     refuse(study.path(), SCORE, &["model/member-2.safetensors: "]);
@@ -654,9 +656,9 @@ fn a_member_that_is_missing_or_damaged_is_named() {
 #[test]
 fn a_model_of_other_tokens_cannot_be_started_from() {
     let study = study();
-    succeed(study.path(), &TOKENIZE.replace("--out new", "--out tokens --vocab-size 12"));
+    succeed(study.path(), &TOKENIZE.replace("--out new", "--out tokens --force --vocab-size 12"));
     refuse(study.path(), &format!("{TRAIN} --init model"), &["model: its vocabulary is not that of these tokens"]);
-    succeed(study.path(), &TOKENIZE.replace("--out new", "--out tokens"));
+    succeed(study.path(), &TOKENIZE.replace("--out new", "--out tokens --force"));
     refuse(study.path(), &format!("{TRAIN} --init model --hidden 16").replace("--hidden 8", ""), &["--init: ", "another model", "hidden"]);
     refuse(study.path(), &format!("{TRAIN} --init tokens"), &["tokens/config.json: No such file"]);
 }
@@ -816,7 +818,7 @@ fn a_pipeline_file_that_is_wrong_is_named_with_line_and_key() {
         ("[simulate]\npeople = \"many\"\n", vec!["pipeline.toml: line 2 (`people = \"many\"`)"]),
         ("[simulate\n", vec!["pipeline.toml: line 1"]),
         ("seed = 1\n", vec!["pipeline.toml: ", "either [simulate] or [data]"]),
-        ("", vec!["pipeline.toml: ", "either [simulate] or [data]"]),
+        ("", vec!["pipeline.toml: the file is empty"]),
         ("[simulate]\n[data]\nvcf=[]\nreference=\"\"\nregions_file=\"\"\ncohort=\"\"\n", vec!["pipeline.toml: ", "either"]),
         ("[data]\nvcf = [\"cohort.vcf\"]\n", vec!["pipeline.toml: ", "`reference`"]),
         ("[simulate]\npeople = 3\n", vec!["0-cohort: ", "3 people are too few"]),

@@ -37,7 +37,8 @@ fn row(record: &VariantRecord) -> String {
     let mut row = format!("{}\t{}\t{}\t", record.contig, record.position, String::from_utf8_lossy(&record.ref_allele));
     row.push_str(if alt.is_empty() { "." } else { &alt });
     for genotype in &record.genotypes {
-        write!(row, "\t{}", gt(*genotype)).unwrap();
+        let text = if record.has_genotypes { gt(*genotype) } else { ".".to_owned() };
+        write!(row, "\t{text}").unwrap();
     }
     row
 }

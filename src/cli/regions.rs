@@ -6,7 +6,7 @@ use crate::ingest::known_loci;
 
 /// The loci that `--regions` knows by name, with build, interval, lead variants and source, as a table with tabs.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gf-genomics regions")]
+#[command(after_help = "Example:\n  gf-genomics regions > loci.tsv")]
 pub struct Args {}
 
 /// Prints the table.

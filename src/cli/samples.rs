@@ -26,7 +26,7 @@ impl SampleArgs {
     /// A file that cannot be read or has no sample.
     pub fn samples(&self) -> anyhow::Result<Samples> {
         if !self.samples.is_empty() {
-            return chosen(&self.samples.join(","), |names| Ok(names.split(',').map(|name| name.trim().to_owned()).collect()));
+            return chosen(&self.samples.join(","), |names| Ok(listed(names)));
         }
         let Some(file) = &self.samples_file else { return Ok(Samples::All) };
         chosen(file, |path| {
@@ -34,6 +34,10 @@ impl SampleArgs {
             Ok(text::samples_of(path, &text::read(path)?)?)
         })
     }
+}
+
+fn listed(names: &str) -> Vec<String> {
+    names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// Samples wanted, or after `^` those to leave out.

@@ -10,12 +10,15 @@ mod completions;
 mod compress;
 mod evaluate;
 mod explain;
+mod lists;
 mod man;
 mod merge;
 mod plan;
 mod prs;
 mod record;
+mod regions;
 mod run;
+mod samples;
 mod score;
 mod sequences;
 mod simulate;
@@ -26,6 +29,7 @@ use std::error::Error;
 
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
+use gf_cohort_schema::text;
 
 use crate::{memory, training};
 
@@ -41,7 +45,7 @@ const BYTES_A_THREAD: usize = 3 << 20;
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Threads to use [default: all cores].
+    /// Threads to use; 0 is all cores [default: all cores].
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
 }
@@ -62,6 +66,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Explain(explain::Args),
     Compress(compress::Args),
+    Regions(regions::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -79,6 +84,7 @@ impl Command {
             | Self::Tokenize(_)
             | Self::Prs(_)
             | Self::Evaluate(_)
+            | Self::Regions(_)
             | Self::Completions(_)
             | Self::Man(_) => false,
         }
@@ -115,26 +121,32 @@ impl Cli {
             Err(error) if self.threads.is_none() && error.source().is_none() => {}
             built => built.context(NO_THREADS)?,
         }
-        match self.command {
-            Command::Run(args) => run::run(args),
-            Command::Check(args) => check::run(&args),
-            Command::Plan(args) => plan::run(args),
-            Command::Cohort(args) => cohort::run(args),
-            Command::Simulate(args) => simulate::run(args),
-            Command::Sequences(args) => sequences::run(args),
-            Command::Tokenize(args) => tokenize::run(args),
-            Command::Train(args) => train::run(args),
-            Command::Prs(args) => prs::run(args),
-            Command::Score(args) => score::run(args),
-            Command::Merge(args) => merge::run(args),
-            Command::Evaluate(args) => evaluate::run(args),
-            Command::Explain(args) => explain::run(args),
-            Command::Compress(args) => compress::run(args),
-            Command::Completions(args) => {
-                completions::run(&args);
-                Ok(())
-            }
-            Command::Man(args) => man::run(&args),
+        let result = run_command(self.command);
+        for note in text::take_notes() {
+            crate::message!("note: {note}");
         }
+        result
+    }
+}
+
+fn run_command(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(args),
+        Command::Cohort(args) => cohort::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Sequences(args) => sequences::run(args),
+        Command::Tokenize(args) => tokenize::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Prs(args) => prs::run(args),
+        Command::Score(args) => score::run(args),
+        Command::Merge(args) => merge::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Compress(args) => compress::run(args),
+        Command::Regions(args) => regions::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }

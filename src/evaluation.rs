@@ -35,8 +35,8 @@ use std::{
     str::FromStr,
 };
 
-pub use gf_stats::{delong, roc};
 use gf_cohort_schema::{AucRow, Characteristics, GuardVerdict, Phenotype, RocPoint, ScoreLayout, ScoredTable, Split, read_assigned};
+pub use gf_stats::{delong, roc};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -34,7 +34,7 @@ use self::{
 use crate::words::counted;
 use crate::{
     dataset::{self, Dataset},
-    ingest::{self, Locus, loci_of_regions},
+    ingest::{self, Locus, Reference, Samples, loci_of_regions, require_build_of_named, same_contig},
     output, report, score,
     sequence::{self, Encoding, LocusHaplotypes},
     tokenization::{self, encode},
@@ -49,6 +49,9 @@ const MAX_R2: f64 = 0.8;
 pub struct Options {
     /// VCF, VCF.gz or BCF files of the people.
     pub vcf: Vec<PathBuf>,
+    /// Whose genotypes are read: of the table with covariates, or of the files without one.
+    #[serde(skip)]
+    pub samples: Samples,
     /// FASTA of the model's build.
     pub reference: PathBuf,
     /// Folder of a model bundle.
@@ -233,8 +236,16 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     }
     let regions = options.regions.as_deref().map(|text| regions_in(text, genome.loci.iter().map(|locus| &locus.locus))).transpose()?;
     let device = options.device.open()?;
-    let score::People { dictionary, cohort, sequences } =
-        score::people_of(&options.model, &bundle, &options.vcf, Some(&options.reference), options.cohort.as_deref())?;
+    if let Some(text) = &options.regions {
+        require_build_of_named(text, &Reference::open(&options.reference)?)?;
+    }
+    let source = score::Source {
+        vcf: &options.vcf,
+        samples: &options.samples,
+        reference: Some(&options.reference),
+        cohort: options.cohort.as_deref(),
+    };
+    let score::People { dictionary, cohort, sequences } = score::people_of(&options.model, &bundle, &source)?;
     let (tokens, _) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
     let data = Dataset::new(&tokens, &cohort, bundle.config.covariates.clone())?.on(&device);
     let people = People::new(&bundle, &dictionary, &data)?;
@@ -273,7 +284,9 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
 /// The regions of a text, each of which must touch a locus.
 fn regions_in<'l>(text: &str, loci: impl Iterator<Item = &'l Locus>) -> Result<Vec<Locus>, Error> {
     let (regions, loci) = (loci_of_regions(text)?, loci.collect::<Vec<_>>());
-    let touches = |region: &Locus, locus: &Locus| region.contig == locus.contig && region.start0 < locus.end0 && locus.start0 < region.end0;
+    let touches = |region: &Locus, locus: &Locus| {
+        same_contig(&region.contig, &locus.contig) && region.start0 < locus.end0 && locus.start0 < region.end0
+    };
     match regions.iter().find(|region| !loci.iter().any(|locus| touches(region, locus))) {
         None => Ok(regions),
         Some(region) => {

@@ -3,22 +3,29 @@
 //! Input -> output: paths -> [`Reference`], [`Locus`]es and a stream of [`VariantRecord`]s for all samples at once.
 //! Coordinates: a VCF `position` is 1-based as in the file; every interval (`start0..end0`) is 0-based and half-open.
 
+mod assembly;
 mod build;
 mod contig;
+mod faidx;
 mod genotypes;
 mod gzi;
+mod known_loci;
 mod ref_allele;
 mod reference;
 mod regions;
+mod samples;
 mod variants;
 
 pub use self::{
+    assembly::builds_of_length,
     build::{GenomeBuild, UnknownBuild},
     contig::{chromosome_key, contig_aliases, contig_build, contig_key, same_contig, tell_different_builds},
     genotypes::{ABSENT, Genotype, MISSING},
+    known_loci::{KnownLocus, known_loci, require_build_of_named},
     ref_allele::{EXCHANGED, OTHER_REFERENCE, RefAlleles},
     reference::Reference,
     regions::{DisjointRegions, Interval, Locus, Strand, joined, loci_of_regions, parse_region, read_intervals, read_loci},
+    samples::Samples,
     variants::{DosageField, Place, STDIN, VariantFile, VariantRecord, admits, pass, samples_of_files},
 };
 
@@ -85,6 +92,9 @@ pub enum Error {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// A text file cannot be read as one.
+    #[error(transparent)]
+    Text(#[from] gf_cohort_schema::Error),
     /// A contig is not in the reference.
     #[error("{}: no contig `{contig}` (nor {tried}) in this FASTA; it has {available}. Is it the right build?", path.display())]
     UnknownContig {

@@ -46,7 +46,7 @@ pub fn watch(how_to_go_on: &'static str) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let end = move |signal| {
         output::abandon();
-        eprintln!("interrupted: what was finished is kept, and no file is half-written; {how_to_go_on}");
+        crate::message!("interrupted: what was finished is kept, and no file is half-written; {how_to_go_on}");
         process::exit(i32::from(exit_code(signal)));
     };
     let listen = move || {

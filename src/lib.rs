@@ -38,7 +38,8 @@
 //! `prs`, `simulate`, `training`, `compress` -> `evaluation::roc` (the one AUROC there is).
 //! `cli`, `prs`, `training` -> `memory`, a leaf; `evaluation`, `prs`, `training` -> `regression`; `evaluation`, `prs` -> `normal`, two more; `report` -> `normal`. `prs` -> `report` (the one writer of `guards.csv`).
 //! `evaluation`, `explain` -> `report`; `evaluation` and `report` see rows of `gf-cohort-schema` only, never a tensor or a genome;
-//! `models` never see a sample id or a path; `ingest` never sees a phenotype, so it cannot leak one. clap and anyhow stay in
+//! `models` never see a sample id or a path; `ingest` uses the opener of text files of `gf-cohort-schema` and never sees a phenotype, so it
+//! cannot leak one. clap and anyhow stay in
 //! `cli`, `pipeline` and `main`; linfa in `prs`; mpi in `training`; askama, plotly and plotters in `report` (plotters in `explain` too); nalgebra in `compress`,
 //! `models`, `prs` and `regression`. Every module but `models` and `nn` may use `output`;
 //! `stored` reads back what `prs`, `sequence`, `tokenization` and `training` wrote. signal-hook stays in `interrupt`,
@@ -64,6 +65,6 @@ pub mod tokenization;
 pub mod training;
 pub mod words;
 
-pub use gf_files::{memory, output, stored};
+pub use gf_files::{memory, message, message_text, output, stored};
 pub use gf_nn as nn;
 pub use gf_stats::{normal, regression};

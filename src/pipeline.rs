@@ -26,7 +26,7 @@ use std::{
 };
 
 use anyhow::Context;
-use gf_cohort_schema::{Cohort, Person, Split, read_predictions, write_predictions};
+use gf_cohort_schema::{Cohort, Person, Split, read_predictions, text, write_predictions};
 use gf_tokenizer::{Tokenizer, VocabSize};
 use serde_json::json;
 
@@ -98,7 +98,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         let text = summary.to_string();
         output::for_others::write(&folder.join("auc.txt"), |out| out.write_all(text.as_bytes()))?;
         if let Err(leakage) = summary.require_no_leakage(options.guards) {
-            eprintln!("{text}\nReport: {}", report.display());
+            crate::message!("{text}\nReport: {}", report.display());
             return Err(leakage.into());
         }
         Ok(text)
@@ -131,7 +131,7 @@ fn cohort(plan: &Plan, runner: &mut Runner) -> anyhow::Result<Option<stage::Plan
     let made = Made::of(json!(stage::without_paths(options)?)).reading(options.files());
     runner.stage(SIMULATED, &made, |folder| {
         let summary = simulate::run(&simulate::Options { out: folder.to_path_buf(), ..(**options).clone() })?;
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
         Ok(stage::Planted::of(&summary.truth))
     })
 }
@@ -156,11 +156,11 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path, division: &
         let options = plan.baselines.options(data, &plan.sequences.apply_filters, folder);
         if options.no_fit {
             let summary = prs::without_fit(&options)?;
-            eprint!("{summary}");
+            crate::message_text!("{summary}");
             return Ok(json!({ "n_people": summary.raw.n_people, "areas": summary.areas }));
         }
         let summary = prs::run(&options)?;
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
         Ok(json!({
             "models": summary.models,
             "n_people": summary.n_people,
@@ -262,7 +262,7 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
     let made = sequences_made(plan, data)?;
     let options = |people: Option<Range<usize>>, folder: &Path| -> anyhow::Result<sequence::Options> {
         let mut cohort = data.samples()?;
-        eprint!("{}", cohort.notes);
+        crate::message_text!("{}", cohort.notes);
         if let Some(people) = people {
             cohort.people = cohort.people.drain(people).collect();
         }
@@ -270,7 +270,7 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
     };
     let merge = |shards: &[Shard], folder: &Path| -> anyhow::Result<sequence::Summary> {
         let (merged, summary) = sequence::merge(shards, folder)?;
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
         merged.save()?;
         Ok(summary)
     };
@@ -279,7 +279,7 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
         let summary = runner.shard(&name, &made.part(&json!([people, loci])), |folder| {
             let options = options(Some(people), folder)?;
             let (dictionary, skips, summary) = sequence::of_loci(&sequence::loci(&options)?[loci], &options, EmptyLoci::Refuse)?;
-            eprint!("{summary}");
+            crate::message_text!("{summary}");
             dictionary.save(folder)?;
             skips.save()?;
             Ok(summary)
@@ -297,7 +297,7 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
             return merge(&shards, folder);
         }
         let (made, skips, summary) = sequence::run(&options(None, folder)?)?;
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
         made.save(folder)?;
         skips.save()?;
         dictionary = Some(made);
@@ -311,7 +311,7 @@ fn tokens(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division, bu
     let made = tokens_made(plan, data)?;
     let one_pass = |dictionary: &Dictionary, options: &tokenization::Options, folder: &Path| -> anyhow::Result<Summary> {
         let (summary, _) = tokenize(dictionary, &plan.sequences, &data.samples()?, options, None, folder)?;
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
         Ok(summary)
     };
     let mut options = plan.tokens.clone();
@@ -338,7 +338,7 @@ fn tokens(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division, bu
     runner.stage("2-tokens", &made, |folder| {
         if !shards.is_empty() {
             let summary = tokenization::merge(&shards, folder)?;
-            eprint!("{summary}");
+            crate::message_text!("{summary}");
             return Ok(summary);
         }
         let dictionary = built.dictionary.map_or_else(|| Dictionary::load(&sequences), Ok)?;
@@ -356,7 +356,7 @@ fn fit(sequences: &[Shard], cohort: &Cohort, options: &tokenization::Options) ->
         alphabet = dictionary.alphabet();
     }
     let tokenizer = words.fit(alphabet, options)?;
-    eprintln!("{} in the vocabulary", counted(tokenizer.vocab_len(), "token", "tokens"));
+    crate::message!("{} in the vocabulary", counted(tokenizer.vocab_len(), "token", "tokens"));
     note_saturation(options, tokenizer.vocab_len());
     Ok(tokenizer)
 }
@@ -375,15 +375,15 @@ fn train(
     for number in 1..=n_members {
         for (job, loci) in division.term_blocks(model, number) {
             if runner.is_job(&job) {
-                eprintln!("{job}:");
+                crate::message!("{job}:");
                 let names = training::run_terms(&options(&members), number, &loci, &mut progress(true))?;
-                eprintln!("{job}: deep terms of {}", names.join(", "));
+                crate::message!("{job}: deep terms of {}", names.join(", "));
             }
         }
         if runner.is_job(&member_job(&name, number)) {
-            eprintln!("{}:", member_job(&name, number));
+            crate::message!("{}:", member_job(&name, number));
             let summary = training::run_member(&options(&members), number, &mut progress(true))?;
-            eprintln!("{}: {summary}", model.name());
+            crate::message!("{}: {summary}", model.name());
         }
     }
     let mut rows = Vec::new();
@@ -409,7 +409,7 @@ fn train(
             [] => training::run(&options(folder), &mut progress(true))?,
             rows => training::run_bundle(&options(folder), rows)?,
         };
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
         Ok(summary)
     })?;
     Ok(())
@@ -455,7 +455,7 @@ fn note_saturation(options: &tokenization::Options, vocab_size: usize) {
     if let Some(VocabSize::AtMost(wanted)) = options.vocab_size
         && vocab_size < wanted
     {
-        eprintln!("the vocabulary is saturated with {vocab_size} entries, fewer than the {wanted} allowed");
+        crate::message!("the vocabulary is saturated with {vocab_size} entries, fewer than the {wanted} allowed");
     }
 }
 
@@ -466,12 +466,12 @@ fn note_saturation(options: &tokenization::Options, vocab_size: usize) {
 pub fn claim(folder: &Path) -> Result<Claim, output::Error> {
     let claim = Claim::take(folder)?;
     if !claim.is_locked() {
-        eprintln!("{}: no file locks here, so a second run on this folder would not be refused", folder.display());
+        crate::message!("{}: no file locks here, so a second run on this folder would not be refused", folder.display());
     }
     Ok(claim)
 }
 
 /// Reads a text file with its path in the error.
 fn read_text(path: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(path).with_context(|| path.display().to_string())
+    Ok(text::read(path)?)
 }

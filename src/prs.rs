@@ -89,7 +89,7 @@ use self::{
 pub(crate) use self::{matching::complement, scoring_file::ScoringFile};
 use crate::words::counted;
 use crate::{
-    ingest::{self, DisjointRegions, Locus, VariantFile, VariantRecord, pass, same_contig},
+    ingest::{self, DisjointRegions, Locus, Samples, VariantFile, VariantRecord, pass, same_contig},
     memory, output, report,
 };
 
@@ -99,6 +99,9 @@ use crate::{
 pub struct Options {
     /// VCF, VCF.gz or BCF files, of the same people, each variant in one of them.
     pub vcf: Vec<PathBuf>,
+    /// Whose genotypes are read: of the cohort, or of the files without one.
+    #[serde(skip)]
+    pub samples: Samples,
     /// BED of the regions whose dosages are used; all of the files when `None`. Published scores and APOE are read wherever they lie.
     pub regions_file: Option<PathBuf>,
     /// Records with a filter that is named here are used (`.`: those without one), as `bcftools view -f` has it; all when `None`.
@@ -158,6 +161,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             vcf: Vec::new(),
+            samples: Samples::All,
             regions_file: None,
             filters: Some(pass()),
             cohort: PathBuf::new(),
@@ -314,9 +318,10 @@ impl std::fmt::Display for Summary {
 }
 
 /// What is said of records and genotypes.
-fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 10] {
+fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 11] {
     [
         ("records without an allele to count", read.records_without_dosage),
+        ("records without GT or dosages", read.records_without_genotypes),
         ("records with dosages of DS, GP or HDS", read.imputed_records),
         ("symbolic alleles", read.symbolic_alleles),
         ("`*` alleles", read.star_alleles),
@@ -740,6 +745,8 @@ fn inputs(options: &Options) -> Result<(Cohort, Usable<ScoringFile>), Error> {
     }
     let Options { cohort: path, phenotype_coding, covariates, missing, .. } = options;
     let mut cohort = Cohort::read_as(path, *phenotype_coding, covariates, missing)?;
+    let kept = options.samples.retain(&mut cohort.people, |person| &person.sample_id);
+    kept.map_err(|reason| Error::Options { reason: format!("{}: {reason}", options.cohort.display()) })?;
     cohort.keep_present_in(&ingest::samples_of_files(&options.vcf)?, missing.samples)?;
     for split in [Split::Train, Split::Validation] {
         cohort.require_both_classes(split, &options.cohort)?;
@@ -817,6 +824,7 @@ fn read_genotypes(
         paths: &options.vcf,
         regions: regions.as_ref(),
         people: Some(&people),
+        samples: None,
         wanted: Some(&wanted),
         filters: options.filters.as_deref(),
         keep_unused: Some(&is_scored),

@@ -31,6 +31,9 @@ use crate::{
 pub struct Options {
     /// VCF, VCF.gz or BCF files of the people.
     pub vcf: Vec<PathBuf>,
+    /// Whose genotypes are read: of the table with covariates, or of the files without one.
+    #[serde(skip)]
+    pub samples: Samples,
     /// FASTA of the model's build; for saved polygenic scores it is not needed, but REF is compared with it.
     pub reference: Option<PathBuf>,
     /// Folder of a model bundle, or folder that `prs` wrote.
@@ -175,7 +178,7 @@ pub enum Error {
         /// What came out.
         logit: f64,
     },
-    /// Tables of blocks of people do not belong together.
+    /// A table does not belong to the others, or to the samples asked for.
     #[error("{}: {reason}", .path.display())]
     Table {
         /// The table.
@@ -220,8 +223,9 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     }
     let config = &bundle.config;
     let device = options.device.open()?;
-    let People { dictionary, cohort, sequences } =
-        people_of(&options.model, &bundle, &options.vcf, options.reference.as_deref(), options.cohort.as_deref())?;
+    let source =
+        Source { vcf: &options.vcf, samples: &options.samples, reference: options.reference.as_deref(), cohort: options.cohort.as_deref() };
+    let People { dictionary, cohort, sequences } = people_of(&options.model, &bundle, &source)?;
     let carried = config.genome.carried(&dictionary);
     let min_overlap = options.min_overlap.unwrap_or(MIN_OVERLAP);
     if carried.overlap().is_some_and(|overlap| overlap < min_overlap) {
@@ -242,6 +246,19 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     })
 }
 
+/// Where people come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'s> {
+    /// VCF or BCF files.
+    pub vcf: &'s [PathBuf],
+    /// Which people of the table, or of the files without one.
+    pub samples: &'s Samples,
+    /// FASTA.
+    pub reference: Option<&'s Path>,
+    /// Table with the covariates.
+    pub cohort: Option<&'s Path>,
+}
+
 /// People of some files as a model bundle reads them.
 #[derive(Debug)]
 pub struct People {
@@ -257,18 +274,19 @@ pub struct People {
 ///
 /// # Errors
 /// Genomes that are wrong or of another build than the bundle's, covariates that are missing.
-pub fn people_of(model: &Path, bundle: &Bundle, vcf: &[PathBuf], reference: Option<&Path>, cohort: Option<&Path>) -> Result<People, Error> {
+pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<People, Error> {
     let config = &bundle.config;
     let names: Vec<String> = config.covariates.iter().map(|covariate| covariate.name.clone()).collect();
-    let cohort = covariates(cohort, &names)?;
+    let cohort = covariates(source.cohort, &names, source.samples)?;
     let loci: Vec<_> = config.genome.loci.iter().map(|locus| (locus.locus.clone(), locus.masks.clone())).collect();
     let sequence_options = sequence::Options {
-        vcf: vcf.to_vec(),
-        reference: reference.ok_or(Error::NoReference)?.into(),
+        vcf: source.vcf.to_vec(),
+        reference: source.reference.ok_or(Error::NoReference)?.into(),
         regions: Regions::File(model.join("config.json")),
-        samples: cohort
-            .as_ref()
-            .map_or(Samples::All, |cohort| Samples::Only(cohort.people.iter().map(|person| person.sample_id.clone()).collect())),
+        samples: cohort.as_ref().map_or_else(
+            || source.samples.clone(),
+            |cohort| Samples::Only(cohort.people.iter().map(|person| person.sample_id.clone()).collect()),
+        ),
         policies: config.genome.policies.clone(),
         mask: None,
         callable: None,
@@ -295,8 +313,8 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
         model.baselines.retain(|baseline| models.contains(&baseline.model));
     }
     let names: Vec<String> = model.covariate_names().into_iter().map(String::from).collect();
-    let cohort = covariates(options.cohort.as_deref(), &names)?;
-    let (rows, applied) = model.apply(&options.vcf, options.reference.as_deref(), cohort.as_ref())?;
+    let cohort = covariates(options.cohort.as_deref(), &names, &options.samples)?;
+    let (rows, applied) = model.apply(&options.vcf, &options.samples, options.reference.as_deref(), cohort.as_ref())?;
     write(options, rows.iter().map(|row| (row.sample_id.as_str(), row.model.as_str(), row.logit)))?;
     let mut models: Vec<String> = rows.iter().map(|row| row.model.clone()).collect();
     models.dedup();
@@ -312,9 +330,14 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
 }
 
 /// The table of covariates, when the model needs them or the user gave one.
-fn covariates(cohort: Option<&Path>, names: &[String]) -> Result<Option<Cohort>, Error> {
+fn covariates(cohort: Option<&Path>, names: &[String], samples: &Samples) -> Result<Option<Cohort>, Error> {
     match cohort {
-        Some(path) => Ok(Some(Cohort::read_covariates(path, names)?)),
+        Some(path) => {
+            let mut cohort = Cohort::read_covariates(path, names)?;
+            let kept = samples.retain(&mut cohort.people, |person| &person.sample_id);
+            kept.map_err(|reason| Error::Table { path: path.into(), reason })?;
+            Ok(Some(cohort))
+        }
         None if names.is_empty() => Ok(None),
         None => Err(Error::NoCovariates(names.join(", "))),
     }

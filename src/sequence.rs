@@ -29,6 +29,8 @@ mod store;
 mod strand;
 mod window;
 
+pub use crate::ingest::Samples;
+
 pub use self::{
     common::{Carried, CommonEdit},
     dictionary::{ABSENT_HAPLOTYPE, LocusHaplotypes},
@@ -58,7 +60,7 @@ use crate::words::counted;
 use crate::{
     ingest::{
         self, DisjointRegions, Locus, Place, RefAlleles, Reference, VariantFile, contig_key, loci_of_regions, read_intervals, read_loci,
-        tell_different_builds,
+        require_build_of_named, tell_different_builds,
     },
     output,
 };
@@ -101,7 +103,7 @@ impl Options {
 pub enum Regions {
     /// A BED file.
     File(PathBuf),
-    /// `chr:beg-end` (1-based, inclusive), separated by commas.
+    /// `chr:beg-end` (1-based, inclusive) and names of known loci, separated by commas.
     Text(String),
 }
 
@@ -120,38 +122,6 @@ impl std::fmt::Display for Regions {
             Self::File(path) => path.display().fmt(f),
             Self::Text(text) => f.write_str(text),
         }
-    }
-}
-
-/// Which people.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Samples {
-    /// All of the files.
-    #[default]
-    All,
-    /// These, in this order.
-    Only(Vec<String>),
-    /// All but these.
-    Except(Vec<String>),
-}
-
-impl Samples {
-    fn of(&self, file: &VariantFile) -> Result<Vec<String>, Error> {
-        let refuse = |reason: String| Err(Error::Inputs(format!("{}: {reason}", file.path().display())));
-        let people = match self {
-            Self::All => file.samples().to_vec(),
-            Self::Only(people) => people.clone(),
-            Self::Except(others) => {
-                let held: HashSet<&str> = file.samples().iter().map(String::as_str).collect();
-                if let Some(unknown) = others.iter().find(|other| !held.contains(other.as_str())) {
-                    return refuse(format!("no sample `{unknown}`, which is to be left out"));
-                }
-                let others: HashSet<&str> = others.iter().map(String::as_str).collect();
-                file.samples().iter().filter(|sample| !others.contains(sample.as_str())).cloned().collect()
-            }
-        };
-        if people.is_empty() { refuse("nobody is left of its samples".into()) } else { Ok(people) }
     }
 }
 
@@ -293,6 +263,7 @@ pub fn check(options: &Options, records: bool) -> Result<Checked, Error> {
             ref_alleles.compare(&path, record)
         })?;
         checked.n_beyond_reference += ref_alleles.n_beyond;
+        checked.warnings.extend(file.passed_over());
     }
     checked.n_records = Some(n_records);
     Ok(checked)
@@ -338,20 +309,25 @@ impl Opened {
         if let Some((locus, _)) = loci.iter().find(|(locus, masks)| !masks.are_inside(locus)) {
             return Err(Error::Inputs(format!("locus `{}`: a masked place lies outside of it", locus.name)));
         }
-        let (mut contig_lens_nt, mut warnings) = (HashMap::new(), Vec::new());
+        let (mut contig_lens_nt, mut warnings): (HashMap<String, usize>, Vec<String>) = (HashMap::new(), Vec::new());
         for file in &mut files {
             file.select(&samples)?;
             warnings.extend_from_slice(file.warnings());
         }
+        if let Regions::Text(text) = &options.regions {
+            require_build_of_named(text, &reference)?;
+        }
         for (locus, _) in loci {
-            let in_reference = reference.resolve(&locus.contig, None)?;
+            let in_reference = reference.resolve(&locus.contig)?;
             require_one_build(&files, &in_reference)?;
-            let in_headers: Vec<usize> = files.iter().filter_map(|file| file.contig_len_nt(&locus.contig)).collect();
-            for &len_nt in &in_headers {
-                reference.resolve(&locus.contig, Some(len_nt))?;
+            for file in &files {
+                let Some(stated_nt) = file.contig_len_nt(&locus.contig) else { continue };
+                let warning = reference.check_claim(file.path(), &locus.contig, stated_nt)?;
+                warnings.extend(warning.filter(|warning| !warnings.contains(warning)));
+                let stated = contig_lens_nt.entry(locus.contig.clone()).or_default();
+                *stated = stated_nt.max(*stated);
             }
             reference.covering(&locus.contig, locus.start0, locus.end0)?;
-            contig_lens_nt.extend(in_headers.first().map(|&len_nt| (locus.contig.clone(), len_nt)));
         }
         Ok(Self { reference, files, samples, contig_lens_nt, warnings })
     }
@@ -401,6 +377,7 @@ pub fn of_loci(loci: &[(Locus, Masks)], options: &Options, empty_loci: EmptyLoci
         let path = file.path().to_path_buf();
         contigs_with_records
             .extend(file.for_each(Some(&wanted), |record| schedule.record(number, Site { path: &path, record }, &mut cohort))?);
+        cohort.summary.warnings.extend(file.passed_over());
     }
     let loci = schedule.finish(options, &files, empty_loci, &contigs_with_records, &mut cohort)?;
     let Cohort { log, mut summary, .. } = cohort;

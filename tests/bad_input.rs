@@ -139,7 +139,9 @@ fn replace(folder: &Path, name: &str, from: &str, to: &str) {
 #[test]
 fn the_study_that_the_tests_break_is_right() {
     let study = study();
-    for arguments in [TOKENIZE, &PRS.replace("new", "fitted"), TRAIN, SCORE, EVALUATE] {
+    for arguments in
+        [TOKENIZE, &PRS.replace("new", "fitted"), &TRAIN.replace("new", "trained"), SCORE, &EVALUATE.replace("new", "compared")]
+    {
         succeed(study.path(), arguments);
     }
     // Scored as they were predicted.
@@ -220,8 +222,8 @@ fn contig_lengths_of_another_build_than_stated_are_refused() {
 #[test]
 fn a_model_and_baselines_have_folders_of_their_own() {
     let study = study();
-    refuse(study.path(), &PRS.replace("new", "model"), &["model holds a model bundle"]);
-    refuse(study.path(), &TRAIN.replace("new", "baselines"), &["baselines holds what `prs` wrote"]);
+    refuse(study.path(), &PRS.replace("new", "model --force"), &["model holds a model bundle"]);
+    refuse(study.path(), &TRAIN.replace("new", "baselines --force"), &["baselines holds what `prs` wrote"]);
     let score = "score --vcf cohort.vcf --cohort cohort.csv -o risk.csv --model baselines --models";
     refuse(study.path(), &format!("{score} prs-x"), &["no model `prs-x`; it has prs-covariates"]);
     succeed(study.path(), &format!("{score} prs-dosages"));
@@ -731,7 +733,7 @@ fn tensors_of_a_model_that_are_not_as_they_should_be_are_named() {
 #[test]
 fn a_member_that_is_missing_or_damaged_is_named() {
     let study = study();
-    succeed(study.path(), &format!("{TRAIN} --ensemble 2").replace("--out new", "--out model"));
+    succeed(study.path(), &format!("{TRAIN} --ensemble 2").replace("--out new", "--out model --force"));
     let member = study.path().join("model/member-2.safetensors");
     cut_in_half(&member);
     refuse(study.path(), SCORE, &["model/member-2.safetensors: "]);
@@ -742,9 +744,9 @@ fn a_member_that_is_missing_or_damaged_is_named() {
 #[test]
 fn a_model_of_other_tokens_cannot_be_started_from() {
     let study = study();
-    succeed(study.path(), &TOKENIZE.replace("--out new", "--out tokens --vocab-size 12"));
+    succeed(study.path(), &TOKENIZE.replace("--out new", "--out tokens --force --vocab-size 12"));
     refuse(study.path(), &format!("{TRAIN} --init model"), &["model: its vocabulary is not that of these tokens"]);
-    succeed(study.path(), &TOKENIZE.replace("--out new", "--out tokens"));
+    succeed(study.path(), &TOKENIZE.replace("--out new", "--out tokens --force"));
     refuse(study.path(), &format!("{TRAIN} --init model --hidden 16").replace("--hidden 8", ""), &["--init: ", "another model", "hidden"]);
     refuse(study.path(), &format!("{TRAIN} --init tokens"), &["tokens/config.json: No such file"]);
 }
@@ -831,11 +833,17 @@ fn another_genome_than_the_models_is_refused() {
 #[test]
 fn a_vcf_of_another_build_is_refused() {
     let study = study();
+    // What a header states is not believed, unless it is the length of the chromosome in a build.
     replace(study.path(), "cohort.vcf", "length=600", "length=650");
-    refuse(study.path(), SCORE, &["reference.fa: contig `chr7` has 600 nt here, but 650 nt in the VCF header", "different builds"]);
+    let output = run(study.path(), SCORE);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("contig `chr7` has 650 nt in the header, but 600 nt in reference.fa"), "{}", stderr(&output));
+    fs::remove_file(study.path().join("risk.csv")).unwrap();
     // A slice does not know the length of its contig, but the model does.
     replace(study.path(), "reference.fa", ">chr7", ">chr7:1-600");
-    refuse(study.path(), SCORE, &["locus `LOCUS`", "contig `chr7` has 650 nt here, 600 nt where the model was made", "another build"]);
+    replace(study.path(), "cohort.vcf", "length=650", "length=159138663");
+    let expected = ["locus `LOCUS`", "contig `chr7` has 159138663 nt here, 600 nt where the model was made", "another build"];
+    refuse(study.path(), SCORE, &expected);
     // Every position is shifted out of the locus.
     let lines: Vec<String> = vcf()
         .into_iter()
@@ -898,7 +906,7 @@ fn a_pipeline_file_that_is_wrong_is_named_with_line_and_key() {
         ("[simulate]\npeople = \"many\"\n", vec!["pipeline.toml: line 2 (`people = \"many\"`)"]),
         ("[simulate\n", vec!["pipeline.toml: line 1"]),
         ("seed = 1\n", vec!["pipeline.toml: ", "either [simulate] or [data]"]),
-        ("", vec!["pipeline.toml: ", "either [simulate] or [data]"]),
+        ("", vec!["pipeline.toml: the file is empty"]),
         ("[simulate]\n[data]\nvcf=[]\nreference=\"\"\nregions_file=\"\"\ncohort=\"\"\n", vec!["pipeline.toml: ", "either"]),
         ("[data]\nvcf = [\"cohort.vcf\"]\n", vec!["pipeline.toml: ", "`reference`"]),
         ("[simulate]\npeople = 3\n", vec!["0-cohort: ", "3 people are too few"]),
@@ -1045,4 +1053,126 @@ fn a_reader_that_goes_away_is_no_failure() {
 fn cut_in_half(path: &Path) {
     let len = path.metadata().unwrap().len();
     File::options().write(true).open(path).unwrap().set_len(len / 2).unwrap();
+}
+
+// Tables as people have them, records without calls, choices of samples
+
+#[test]
+fn a_cohort_saved_by_a_spreadsheet_gives_the_same_predictions() {
+    let study = study();
+    let plain = fs::read_to_string(study.path().join("cohort.csv")).unwrap();
+    let with_site = |line: &str| if line.starts_with("sample") { format!("{line},site\n") } else { format!("{line}.5,M\u{fc}nchen\n") };
+    let cohort: String = plain.lines().map(with_site).collect();
+    let semicolons = cohort.replace(',', ";").replace(".5;", ",5;");
+    let windows: Vec<u8> = semicolons.chars().map(|sign| sign as u32 as u8).collect();
+    let utf_16: Vec<u8> = cohort.replace(',', "\t").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let quoted: String = cohort.lines().map(|line| format!("\"{}\"\r\n", line.replace(',', "\",\""))).collect();
+    let predictions = |bytes: &[u8], name: &str, expected: &str| {
+        fs::write(study.path().join("saved.csv"), bytes).unwrap();
+        let output = run(study.path(), &format!("prs --vcf cohort.vcf --cohort saved.csv --covariates age --out {name}"));
+        assert!(output.status.success(), "{name}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{name}: {}", stderr(&output));
+        fs::read(study.path().join(name).join("predictions.csv")).unwrap()
+    };
+    let expected = predictions(cohort.as_bytes(), "utf8", "");
+    for (name, bytes, note) in [
+        ("windows", windows, "note: saved.csv: line 2 and 23 more not UTF-8, read as Windows-1252"),
+        ("utf16", [b"\xff\xfe".to_vec(), utf_16].concat(), "note: saved.csv: the text is UTF-16 LE"),
+        ("commas", semicolons.into_bytes(), "note: saved.csv: numbers with a decimal comma, read with a point, in age"),
+        ("quoted", quoted.into_bytes(), ""),
+        ("mac", cohort.replace('\n', "\r").into_bytes(), "carriage return alone"),
+        ("hint", format!("sep=,\n{cohort}").into_bytes(), ""),
+        ("blank", format!("{cohort},,,,\n").into_bytes(), ""),
+    ] {
+        assert_eq!(predictions(&bytes, name, note), expected, "{name}");
+    }
+    let workbook: &[u8] = b"PK\x03\x04\x14\0[Content_Types].xml";
+    for (bytes, expected) in [
+        (workbook, "saved.csv: this is an Excel workbook (.xlsx); save the sheet as CSV (UTF-8)"),
+        (b"", "saved.csv: the file is empty"),
+        (b"sample_id,phenotype\0", "saved.csv: line 1: a NUL byte"),
+    ] {
+        fs::write(study.path().join("saved.csv"), bytes).unwrap();
+        refuse(study.path(), "prs --vcf cohort.vcf --cohort saved.csv --out new", &[expected]);
+    }
+}
+
+#[test]
+fn a_scoring_file_with_semicolons_and_decimal_commas_gives_the_same_sums() {
+    let study = study();
+    let row = |position: usize, weight: &str| {
+        let alleles = format!("{}\t{}", other_base(position), char::from(reference()[position - 1].to_ascii_uppercase()));
+        format!("7\t{position}\t{alleles}\t{weight}\n")
+    };
+    let score = format!("chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n{}{}", row(120, "0.5"), row(230, "-1.25"));
+    let sums = |text: &str, name: &str| {
+        fs::write(study.path().join("s.txt"), text).unwrap();
+        succeed(study.path(), &format!("prs --vcf cohort.vcf --scoring-file s.txt --out {name}"));
+        fs::read(study.path().join(name).join("raw_scores.csv")).unwrap()
+    };
+    let expected = sums(&score, "points");
+    let commas = score.replace("0.5", "0,5").replace("1.25", "1,25");
+    assert_eq!(sums(&commas, "tabs"), expected);
+    assert_eq!(sums(&commas.replace('\t', ";"), "semicolons"), expected);
+    assert_eq!(sums(&score.replace('\t', ","), "csv"), expected);
+}
+
+#[test]
+fn records_without_calls_stop_nothing_and_count_where_they_have_dosages() {
+    let study = study();
+    let mut lines = vcf();
+    let probe = record(130, |_| "0".into()).replace("\tGT:DP\t", "\tGQ:DP\t");
+    lines.insert(4, probe);
+    write_vcf(study.path(), &lines);
+    let output = run(study.path(), PRS);
+    assert!(output.status.success() && stderr(&output).contains("records without GT or dosages: 1"), "{}", stderr(&output));
+    // Two people of the study, by probabilities alone.
+    let gp = |position: usize, first: &str, second: &str| {
+        let base = char::from(reference()[position - 1].to_ascii_uppercase());
+        format!("7\t{position}\t.\t{base}\t{}\t.\tPASS\t.\tGP\t{first}\t{second}", other_base(position))
+    };
+    let head = "##fileformat=VCFv4.2\n##contig=<ID=7>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tA\tB";
+    let vcf = format!("{head}\n{}\n{}\n", gp(120, "0.1,0.8,0.1", "1,0,0"), gp(230, "0,0.5,0.5", "0,0,1"));
+    fs::write(study.path().join("gp.vcf"), vcf).unwrap();
+    let row = |position: usize, weight: usize| format!("7\t{position}\t{}\t{weight}\n", other_base(position));
+    fs::write(study.path().join("s.txt"), format!("chr_name\tchr_position\teffect_allele\teffect_weight\n{}{}", row(120, 1), row(230, 10)))
+        .unwrap();
+    for field in ["auto", "gp"] {
+        succeed(study.path(), &format!("prs --vcf gp.vcf --scoring-file s.txt --dosage-field {field} --out {field}"));
+        let sums: Vec<f64> =
+            support::rows(&study.path().join(field).join("raw_scores.csv")).iter().map(|row| row["sum"].parse().unwrap()).collect();
+        assert!((sums[0] - 16.0).abs() < 1e-6 && (sums[1] - 20.0).abs() < 1e-6, "{field}: {sums:?}");
+    }
+}
+
+#[test]
+fn a_record_near_a_scored_position_stops_nothing() {
+    let study = study();
+    let mut lines = vcf();
+    lines.insert(4, record(130, |_| "0|0|1".into()));
+    write_vcf(study.path(), &lines);
+    let score =
+        format!("chr_name\tchr_position\teffect_allele\teffect_weight\n7\t120\t{}\t1\n7\t155\t{}\t1\n", other_base(120), other_base(155));
+    fs::write(study.path().join("s.txt"), score).unwrap();
+    let output = run(study.path(), "prs --vcf cohort.vcf --scoring-file s.txt --out near");
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("1 record that nobody asked for cannot be read"), "{}", stderr(&output));
+}
+
+#[test]
+fn every_command_that_reads_genotypes_chooses_samples() {
+    let study = study();
+    fs::write(study.path().join("some.txt"), "#FID\tIID\n1\tS02\n2\tS05\n").unwrap();
+    for arguments in
+        [SCORE.to_owned(), "score --vcf cohort.vcf --model baselines --cohort cohort.csv --models prs-covariates -o risk.csv".to_owned()]
+    {
+        succeed(study.path(), &format!("{arguments} --samples-file some.txt"));
+        let people: Vec<String> = support::rows(&study.path().join("risk.csv")).into_iter().map(|row| row["sample_id"].clone()).collect();
+        assert_eq!(people, ["S02", "S05"]);
+    }
+    refuse(study.path(), &format!("{SCORE} --samples S02,Nobody"), &["cohort.csv: no sample `Nobody`"]);
+    let without = "--samples ^S24";
+    succeed(study.path(), &format!("{TOKENIZE} {without}").replace("--out new", "--out fewer-tokens"));
+    succeed(study.path(), &format!("{PRS} {without}").replace("--out new", "--out fewer"));
+    assert!(support::rows(&study.path().join("fewer/predictions.csv")).iter().all(|row| row["sample_id"] != "S24"));
 }

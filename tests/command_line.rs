@@ -111,6 +111,20 @@ fn completions_name_every_command() {
 }
 
 #[test]
+fn nobody_who_stops_reading_makes_a_command_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in ["completions bash", "regions", "--help", "prs --help", "prs", "regions --nothing"] {
+        let pipes = [std::io::pipe().unwrap(), std::io::pipe().unwrap()];
+        let [out, err] = pipes.map(|(reader, writer)| {
+            drop(reader);
+            writer
+        });
+        let status = support::command(folder.path(), arguments).stdout(out).stderr(err).status().unwrap();
+        assert!(status.code().is_some_and(|code| code <= 2), "{arguments}: {status}");
+    }
+}
+
+#[test]
 fn every_command_has_a_manual_page_with_its_options_and_example() {
     let folder = tempfile::tempdir().unwrap();
     succeed(folder.path(), "man --out pages");

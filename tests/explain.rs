@@ -19,6 +19,7 @@ use std::{
 use cohort::SmallCohort;
 use gf_genomics::{
     explain::{self, Options, Summary},
+    ingest::Samples,
     score,
     training::{self, DeviceChoice},
 };
@@ -61,6 +62,7 @@ impl Study {
     fn options(&self, vcf: &Path, out: &str) -> Options {
         Options {
             vcf: vec![vcf.into()],
+            samples: Samples::All,
             reference: self.cohort.path("reference.fa"),
             model: self.cohort.path("model"),
             cohort: Some(self.cohort.path("cohort.csv")),
@@ -78,6 +80,7 @@ impl Study {
         let output = vcf.with_extension("scores.csv");
         let Options { reference, model, cohort, device, .. } = self.options(vcf, "x");
         score::run(&score::Options {
+            samples: Samples::All,
             vcf: vec![vcf.into()],
             reference: Some(reference),
             model,

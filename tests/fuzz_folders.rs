@@ -22,6 +22,7 @@ use gf_cohort_schema::{CovariateChoice, MissingPolicies, PhenotypeCoding};
 use gf_genomics::{
     cli::Cli,
     evaluation,
+    ingest::Samples,
     models::Architecture,
     output, pipeline,
     prs::{self, EffectColumn},
@@ -119,6 +120,7 @@ fn genomes() -> Vec<PathBuf> {
 /// Scores everyone by a model and looks at what was written.
 fn scores(model: &Path, out: &Path) -> bool {
     let options = score::Options {
+        samples: Samples::All,
         vcf: genomes(),
         reference: Some(made("0-cohort/reference.fa")),
         model: model.into(),

@@ -86,7 +86,7 @@ fn a_full_disk_or_device_harms_no_earlier_result() {
     let lines = "mkdir out; mount -t tmpfs -o size=300k none out
         $GF simulate --people 100 --len-nt 4000 --out out
         cp -a out before
-        if $GF simulate --people 9000 --len-nt 30000 --out out 2> refused; then exit 9; fi
+        if $GF simulate --people 9000 --len-nt 30000 --out out --force 2> refused; then exit 9; fi
         cp -a out after";
     if let Some(output) = with_mounts(folder.path(), lines) {
         assert!(output.status.success(), "{}: {}", output.status, stderr(&output));

@@ -12,7 +12,7 @@ use std::{
     fs,
     io::Write as _,
     path::Path,
-    process::{Output, Stdio},
+    process::{Command, Output, Stdio},
 };
 
 use flate2::{Compression, write::GzEncoder};
@@ -76,6 +76,26 @@ fn expected() -> BTreeMap<String, String> {
 /// The part of [`expected`] whose names hold `text`.
 fn expected_of(text: &str) -> BTreeMap<String, String> {
     expected().into_iter().filter(|(name, _)| name.contains(text)).collect()
+}
+
+/// A VCF of one sample on `chr1`; records as in the file, with spaces for tabs.
+fn one_sample(version: &str, header: &str, records: &[&str]) -> String {
+    let mut text = format!("##fileformat=VCFv{version}\n{header}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\n");
+    for record in records {
+        text.push_str(&record.replace(' ', "\t"));
+        text.push('\n');
+    }
+    text
+}
+
+/// Both haplotypes of `S1` at `chr1:5-12` and what is said on stderr.
+fn haplotypes(folder: &Path, arguments: &str) -> ([String; 2], String) {
+    let output = run(folder, arguments);
+    let said = stderr(&output);
+    assert!(output.status.success(), "`{arguments}`: {said}");
+    let found = fasta(&String::from_utf8(output.stdout).unwrap());
+    let of = |haplotype: usize| found.iter().find(|(name, _)| name.ends_with(&format!(" {haplotype}"))).map(|(_, bases)| bases.clone());
+    ([of(1).unwrap_or_default(), of(2).unwrap_or_default()], said)
 }
 
 fn sequences(folder: &Path, options: &str) -> BTreeMap<String, String> {
@@ -250,9 +270,6 @@ fn contigs_are_known_by_either_name() {
         fs::write(at("cohort.vcf"), vcf(&[(in_vcf, 30)], &["S1"], &[&format!("{in_vcf} 5 A G 0|1")])).unwrap();
         let found = sequences(folder.path(), "--regions-file loci.bed");
         assert_eq!(found["S1 ONE 2"], "ACGTGCGTACGTACGTACGTACGTACGTAC", "{in_vcf} {in_fasta} {in_bed}");
-        // Of another length it is another build.
-        fs::write(at("cohort.vcf"), vcf(&[(in_vcf, 31)], &["S1"], &[&format!("{in_vcf} 5 A G 0|1")])).unwrap();
-        refuse(folder.path(), &format!("{SEQUENCES} --regions-file loci.bed"), &["reference.fa", "30 nt", "31 nt", "build"]);
     }
 }
 
@@ -457,5 +474,261 @@ fn a_cohort_without_phase_is_refused_as_haplotypes_and_the_same_as_with_phase_as
     assert_eq!(scored.len(), 60);
     for (person, logit) in predicted {
         assert!((logit - scored[&person]).abs() <= 1e-5, "{person}: {logit} and {}", scored[&person]);
+    }
+}
+
+// Files that were joined, claims of headers, records that nobody asked for
+
+#[test]
+fn a_second_header_with_other_samples_or_another_order_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n>X\n{X}\n")).unwrap();
+    fs::write(at("loci.bed"), "X\t0\t30\tTWO\n").unwrap();
+    let first = vcf(&CONTIGS[..1], &["S1", "S2"], &["chr1 5 A G 1|0 0|0"]);
+    let second = |people: &[&str]| vcf(&CONTIGS[1..], people, &["X 6 G A 1|0 0|0"]);
+    let gzip = |text: &str| {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(text.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    };
+    let joined = |people: &[&str]| {
+        let second = second(people);
+        [
+            [first.as_bytes(), second.as_bytes()].concat(),
+            [gzip(&first), gzip(&second)].concat(),
+            [bgzip(&[first.as_bytes()]).0, bgzip(&[second.as_bytes()]).0].concat(),
+        ]
+    };
+    for (bytes, name) in joined(&["S2", "S1"]).into_iter().zip(["a.vcf", "b.vcf.gz", "c.vcf.gz"]) {
+        fs::write(at(name), bytes).unwrap();
+        let arguments = format!("sequences --vcf {name} --reference reference.fa --regions-file loci.bed");
+        refuse(
+            folder.path(),
+            &arguments,
+            &[&format!("{name}: line 9"), "a second header", "sample `S2` is where the first header has `S1`"],
+        );
+    }
+    for (bytes, name) in joined(&["S1", "S2"]).into_iter().zip(["a.vcf", "b.vcf.gz", "c.vcf.gz"]) {
+        fs::write(at(name), bytes).unwrap();
+        let arguments = format!("sequences --vcf {name} --reference reference.fa --regions-file loci.bed");
+        assert_eq!(fasta(&succeed(folder.path(), &arguments))["S1 TWO 1"], X.replacen("GGGGG", "AGGGG", 1));
+    }
+}
+
+#[test]
+fn a_second_header_is_found_through_an_index_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    if Command::new("tabix").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: no tabix on this machine");
+        return;
+    }
+    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n>X\n{X}\n")).unwrap();
+    fs::write(at("loci.bed"), "X\t20\t30\tTWO\n").unwrap();
+    let first = vcf(&CONTIGS[..1], &["S1", "S2"], &["chr1 5 A G 1|0 0|0"]);
+    let second = vcf(&CONTIGS[1..], &["S2", "S1"], &["X 6 G A 1|0 0|0", "X 25 T A 1|0 0|0"]);
+    // As `cat` joins compressed files, and as text that was joined before it was compressed.
+    let members = [bgzip(&[first.as_bytes()]).0, bgzip(&[second.as_bytes()]).0].concat();
+    let text = bgzip(&[[first, second].concat().as_bytes()]).0;
+    for bytes in [members, text] {
+        fs::write(at("a.vcf.gz"), bytes).unwrap();
+        let indexed = Command::new("tabix").args(["-f", "a.vcf.gz"]).current_dir(folder.path()).status().unwrap();
+        assert!(indexed.success());
+        let arguments = "sequences --vcf a.vcf.gz --reference reference.fa --regions-file loci.bed";
+        refuse(folder.path(), arguments, &["a.vcf.gz: a second header", "sample `S2` is where the first header has `S1`"]);
+    }
+}
+
+#[test]
+fn a_stated_contig_length_is_a_claim() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n")).unwrap();
+    for len_nt in [6, 5, 2_147_483_647, 248_956_422] {
+        let header = format!("##contig=<ID=chr1,length={len_nt}>\n");
+        fs::write(at("cohort.vcf"), one_sample("4.2", &header, &["chr1 5 . A G . PASS . GT 1|0", "chr1 29 . AC A . PASS . GT 0|0"]))
+            .unwrap();
+        let (found, said) = haplotypes(folder.path(), &format!("{SEQUENCES} --regions chr1:5-12"));
+        assert_eq!(found, ["GCGTACGT", "ACGTACGT"]);
+        assert!(
+            said.contains(&format!("warning: cohort.vcf: contig `chr1` has {len_nt} nt in the header, but 30 nt in reference.fa")),
+            "{said}"
+        );
+    }
+    let header = "##contig=<ID=chr1,length=30>\n##contig=<ID=chr1,length=31>\n";
+    fs::write(at("cohort.vcf"), one_sample("4.2", header, &["chr1 5 . A G . PASS . GT 1|0"])).unwrap();
+    refuse(folder.path(), &format!("{SEQUENCES} --regions chr1:5-12"), &["cohort.vcf: line 3: contig `chr1` has 31 nt here and 30 nt"]);
+}
+
+#[test]
+fn a_record_that_nobody_asked_for_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n>chr2\n{CHR1}\n")).unwrap();
+    let header = "##contig=<ID=chr1,length=30>\n##contig=<ID=chr2,length=10>\n";
+    let good = "chr1 5 . A G . PASS . GT 1|0";
+    for (odd, said_of_it) in [
+        ("chr2 0 sv N ]chr1:5]A . PASS . GT 0|0", "1 record at POS 0"),
+        ("chr2 11 sv N ]chr1:5]A . PASS . GT 0|0", ""),
+        ("chr2 six . A G . PASS . GT 0|0", "1 record that nobody asked for cannot be read"),
+        ("chr2 6 . . G . PASS . GT 0|0", ""),
+        ("chr2 6 . A G . PASS . GT 0|1|1", ""),
+        ("chr2 6 . A G . PASS . DP 7", ""),
+        ("chr2 9 . A G . PASS . GT 0|0\nchr2 6 . A G . PASS . GT 0|0", ""),
+        ("chr1 7 cnv G T . PASS . GQ 0", "no_genotypes: 1"),
+        ("chr1 29 . 7 G . PASS . GT 0|0", "cannot be read and passed over (the first: line 6: chr1:29: REF `7` is not bases)"),
+        ("chr1 30 . C G . PASS . GT 1", ""),
+    ] {
+        fs::write(at("cohort.vcf"), one_sample("4.2", header, &[good, odd])).unwrap();
+        let (found, said) = haplotypes(folder.path(), &format!("{SEQUENCES} --regions chr1:5-12"));
+        assert_eq!(found, ["GCGTACGT", "ACGTACGT"], "{odd}");
+        assert!(said.contains(said_of_it), "{odd}: {said}");
+    }
+    // What somebody asked for still does.
+    fs::write(at("cohort.vcf"), one_sample("4.2", header, &[good, "chr1 8 . 7 G . PASS . GT 0|0"])).unwrap();
+    refuse(folder.path(), &format!("{SEQUENCES} --regions chr1:5-12"), &["cohort.vcf: line 6", "REF `7` is not bases"]);
+}
+
+#[test]
+fn end_and_svlen_follow_the_version_of_the_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n")).unwrap();
+    let deleted = |n: usize| format!("{}{}", &CHR1[..5], &CHR1[5 + n..12]);
+    let contradicts = "end_against_svlen: 1";
+    // INFO, bases deleted by VCF 4.2 and by 4.4, whether the two contradict each other.
+    for (info, by_end, by_svlen, is_said) in [
+        ("END=8;SVLEN=-3", 3, 3, false),
+        ("END=8;SVLEN=3", 3, 3, false),
+        ("END=7;SVLEN=-3", 2, 3, true),
+        ("SVLEN=3;END=9", 4, 3, true),
+        ("END=5;SVLEN=-3", 0, 3, true),
+        ("END=4;SVLEN=-3", 3, 3, true),
+        ("SVLEN=-3", 3, 3, false),
+        ("SVLEN=3,.", 3, 3, false),
+        ("END=8;SVLEN=.", 3, 3, false),
+        ("END=.;SVLEN=3", 3, 3, false),
+    ] {
+        for (version, n) in [("4.2", by_end), ("4.3", by_end), ("4.4", by_svlen), ("4.5", by_svlen)] {
+            let record = format!("chr1 5 . A <DEL> . PASS SVTYPE=DEL;{info} GT 1|0");
+            fs::write(at("cohort.vcf"), one_sample(version, "##contig=<ID=chr1,length=30>\n", &[&record])).unwrap();
+            let (found, said) = haplotypes(folder.path(), &format!("{SEQUENCES} --regions chr1:1-12"));
+            assert_eq!(found[0], deleted(n), "{version} {info}");
+            assert_eq!(said.contains(contradicts), is_said, "{version} {info}: {said}");
+        }
+    }
+}
+
+#[test]
+fn files_of_windows_and_spreadsheets_are_read_and_those_of_other_formats_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let reference = format!(">chr1\n{CHR1}\n");
+    let cohort = one_sample("4.2", "##contig=<ID=chr1>\n", &["chr1 5 . A G . PASS . GT 1|0"]);
+    let bed = "chr1\t4\t12\tL\n";
+    let marked = |text: &str| ["\u{feff}", text].concat();
+    let write = |vcf: &str, fasta: &str, bed: &str, samples: &str| {
+        for (name, text) in [("cohort.vcf", vcf), ("reference.fa", fasta), ("l.bed", bed), ("s.txt", samples)] {
+            fs::write(at(name), text).unwrap();
+        }
+    };
+    let arguments = &format!("{SEQUENCES} --regions-file l.bed --samples-file s.txt");
+    for (vcf, fasta, bed, samples) in [
+        (marked(&cohort), marked(&reference), marked(bed), marked("S1\n")),
+        (cohort.replace('\n', "\r\n"), reference.replace('\n', "\r\n"), bed.replace('\n', "\r\n"), "#FID\tIID\r\nF\tS1\r\n".to_owned()),
+        (cohort.clone(), reference.clone(), "\"chr1\"\t4\t12\t\"L\"\n".to_owned(), "\"S1\"\r".to_owned()),
+    ] {
+        write(&vcf, &fasta, &bed, &samples);
+        assert_eq!(haplotypes(folder.path(), arguments).0, ["GCGTACGT", "ACGTACGT"]);
+    }
+    for (name, bytes, expected) in [
+        ("cohort.vcf", &b"\x6c\x1b\x10\x01\0\0\0"[..], "plink2 --pfile"),
+        ("cohort.vcf", b"<!DOCTYPE html>\n<html>", "a web page"),
+        ("cohort.vcf", b"CRAM\x03\x00", "a CRAM file"),
+        ("cohort.vcf", b"\xff\xfe#\0#\0f\0", "UTF-16"),
+        ("cohort.vcf", b"##fileformat=VCFv4.2\r#CHROM\tPOS\r", "carriage returns alone"),
+        ("cohort.vcf", b"\"##fileformat=VCFv4.2\"\n", "a spreadsheet saved this VCF file"),
+        ("cohort.vcf", b">chr1\nACGT\n", "but a FASTA file"),
+        ("reference.fa", b"##fileformat=VCFv4.2\n", "this is a VCF file"),
+        ("reference.fa", b"PK\x03\x04xxxx", "a zip archive"),
+        ("l.bed", b"\x6c\x1b\x01\x03\0", "plink2 --bfile"),
+        ("s.txt", b"", "s.txt: the file is empty"),
+    ] {
+        write(&cohort, &reference, bed, "S1\n");
+        fs::write(at(name), bytes).unwrap();
+        refuse(folder.path(), arguments, &[name, expected]);
+    }
+}
+
+#[test]
+fn loci_are_known_by_name_on_their_build_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let bases = CHR1.repeat(200);
+    let slice = &bases[..5_001];
+    fs::write(at("reference.fa"), format!(">chr19:44905000-44910000\n{slice}\n")).unwrap();
+    let base = &slice[44_908_684 - 44_905_000..][..1];
+    let other = if base == "T" { "C" } else { "T" };
+    let record = format!("19 44908684 rs429358 {base} {other} . PASS . GT 0|1");
+    fs::write(at("cohort.vcf"), one_sample("4.2", "##contig=<ID=19>\n", &[&record])).unwrap();
+    let found = fasta(&succeed(folder.path(), &format!("{SEQUENCES} --regions apoe")));
+    assert_eq!(found["S1 APOE 1"].len(), 44_909_393 - 44_905_754 + 1);
+    assert_ne!(found["S1 APOE 1"], found["S1 APOE 2"]);
+    let table = succeed(folder.path(), "regions");
+    assert!(table.starts_with("name\tbuild\tregion\tlead_variants\tsource\n"), "{table}");
+    assert!(table.contains("\nAPOE\tGRCh38\tchr19:44905754-44909393\trs429358,rs7412\t"), "{table}");
+    refuse(folder.path(), &format!("{SEQUENCES} --regions APOF"), &["region `APOF`", "no known locus", "gf-genomics regions"]);
+}
+
+#[test]
+fn a_reader_of_messages_that_goes_away_ends_no_run() {
+    let study = study();
+    let expected = succeed(study.path(), &format!("{SEQUENCES} --regions-file loci.bed"));
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").map(Stdio::from);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    for lost in [full.unwrap_or_else(|_| Stdio::null()), Stdio::from(writer)] {
+        let output = command(study.path(), &format!("{SEQUENCES} --regions-file loci.bed")).stderr(lost).output().unwrap();
+        assert!(output.status.success(), "{:?}", output.status);
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let refused =
+        command(study.path(), "sequences --vcf none.vcf --reference reference.fa --regions X:1-9").stderr(writer).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+}
+
+#[test]
+fn results_of_other_work_are_not_overwritten() {
+    let study = study();
+    let run = format!("{SEQUENCES} --out d --regions");
+    succeed(study.path(), &format!("{run} chr1:1-30"));
+    succeed(study.path(), &format!("{run} chr1:1-30"));
+    refuse(study.path(), &format!("{run} X:1-30"), &["d: the folder has results of the same command with another `regions`", "--force"]);
+    refuse(study.path(), &format!("{run} chr1:1-30 --samples S1"), &["another `samples`", "--out", "--force"]);
+    succeed(study.path(), &format!("{run} X:1-30 --force"));
+    fs::write(study.path().join("reference.fa"), format!(">chr1\n{CHR1}\n>X\n{X}\n>Y\nA\n")).unwrap();
+    refuse(study.path(), &format!("{run} X:1-30"), &["when reference.fa was another file"]);
+}
+
+#[test]
+fn lists_take_values_commas_or_both_and_zero_threads_are_all_cores() {
+    let study = study();
+    let whole = expected();
+    let vcf_of = |records: &[&str]| vcf(&CONTIGS, &PEOPLE, records);
+    fs::write(study.path().join("a.vcf"), vcf_of(&ON_CHR1)).unwrap();
+    fs::write(study.path().join("b.vcf"), vcf_of(&ON_X)).unwrap();
+    for files in ["a.vcf b.vcf", "a.vcf,b.vcf", "a.vcf --vcf b.vcf"] {
+        let arguments = format!("sequences --vcf {files} --reference reference.fa --regions-file loci.bed --threads 0");
+        assert_eq!(fasta(&succeed(study.path(), &arguments)), whole, "{files}");
+    }
+    for people in ["S1,S3", "S1 S3", "S1, S3", "^S2"] {
+        let found = sequences(study.path(), &format!("--regions-file loci.bed --samples {people}"));
+        assert_eq!(found.len(), 8, "{people}");
+    }
+    for regions in ["chr1:1-30,X:1-30", "chr1:1-30 X:1-30"] {
+        assert_eq!(sequences(study.path(), &format!("--regions {regions}")).len(), 12, "{regions}");
     }
 }

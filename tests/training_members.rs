@@ -13,6 +13,7 @@ use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding, Prediction, Spl
 use gf_genomics::{
     dataset::Dataset,
     evaluation,
+    ingest::Samples,
     models::AttentionKind,
     score,
     tokenization::Folder,
@@ -106,6 +107,7 @@ fn an_ensemble_is_the_mean_of_its_seeds_and_scores_as_it_predicts() {
 
     let output = small.path("risk.csv");
     let score = score::Options {
+        samples: Samples::All,
         vcf: vec![small.path("cohort.vcf.gz")],
         reference: Some(small.path("reference.fa")),
         model: ensemble.out.clone(),

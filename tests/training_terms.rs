@@ -18,6 +18,7 @@ use gf_cohort_schema::{Cohort, CovariateChoice, MissingPolicies, PhenotypeCoding
 use gf_genomics::{
     dataset::Dataset,
     evaluation, explain,
+    ingest::Samples,
     models::{Architecture, Preset},
     pipeline, score, sequence, simulate,
     tokenization::{self, Folder},
@@ -127,6 +128,7 @@ fn score_gives_the_logits_of_the_whole_model() {
     let out = TempDir::new().unwrap();
     let output = out.path().join("scores.csv");
     let options = score::Options {
+        samples: Samples::All,
         vcf: vec![cohort().join("cohort.vcf.gz")],
         reference: Some(cohort().join("reference.fa")),
         model: folder.path().into(),
@@ -154,6 +156,7 @@ fn explain_reports_the_part_of_the_additive_term() {
     let (folder, _) = trained();
     let out = TempDir::new().unwrap();
     let options = explain::Options {
+        samples: Samples::All,
         vcf: vec![cohort().join("cohort.vcf.gz")],
         reference: cohort().join("reference.fa"),
         model: folder.path().into(),

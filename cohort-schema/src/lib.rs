@@ -19,8 +19,8 @@
 //! | `pairs.csv` | [`PairRow`] | `explain` | people and papers |
 //!
 //! The key of a person is `sample_id`, which is the sample's name in the VCF; the key of a prediction is
-//! (`sample_id`, `model`, `fold`). Every table is CSV with a header, UTF-8, a point as decimal mark; an empty cell is "unknown" or
-//! "undefined", never zero. [`json_schema`] describes each table; the checked-in copies are in `schemas/`.
+//! (`sample_id`, `model`, `fold`). Every table that is written is CSV with a header, UTF-8, a point as decimal mark; what is read may also
+//! be as a spreadsheet saves it (see [`text`]). An empty cell is "unknown" or "undefined", never zero. [`json_schema`] describes each table; the checked-in copies are in `schemas/`.
 //!
 //! A leaf: it knows no genomes, no tensors, no command line.
 
@@ -32,8 +32,8 @@ struct Readme;
 mod attribution;
 mod characteristics;
 mod cohort;
-mod missing;
 mod counted;
+mod missing;
 mod performance;
 mod phenotype;
 mod prediction;
@@ -43,6 +43,7 @@ mod score_table;
 mod scored;
 mod split;
 mod table;
+pub mod text;
 mod verdict;
 
 pub use self::{

@@ -1,17 +1,24 @@
 //! A CSV file in memory whose rows know their line and whose cells are asked for by column name.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, path::Path};
 
 use csv::StringRecord;
 
-use crate::{Error, counted, missing::is_missing};
+use crate::{
+    Error, counted,
+    missing::is_missing,
+    text::{self, DecimalCommas, Separator},
+};
 
-/// A CSV table: header and rows, cells trimmed, every row as long as the header. UTF-8, with or without byte order mark; LF or CRLF.
+/// A table: header and rows, cells trimmed, every row as long as the header. Opened by [`text::read`]; commas, tabs,
+/// semicolons or blanks between the cells, decimal points or commas. Rows without anything in them are passed over.
 pub(crate) struct CsvTable<'a> {
     path: &'a Path,
     text: String,
     /// Between cells.
     delimiter: u8,
+    /// Columns whose numbers have a decimal comma.
+    with_commas: Vec<usize>,
     header: StringRecord,
     rows: Vec<StringRecord>,
 }
@@ -26,21 +33,27 @@ pub(crate) struct Row<'a> {
 impl<'a> CsvTable<'a> {
     pub(crate) fn read(path: &'a Path) -> Result<Self, Error> {
         let mut table = Self::open(path)?;
-        let rows = csv_reader(&table.text, table.delimiter).into_records().collect::<Result<Vec<_>, _>>();
-        table.rows = rows.map_err(|error| malformed(path, &table.text, error))?;
+        let mut rows = Vec::new();
+        for row in csv_reader(&table.text, table.delimiter).into_records() {
+            let row = row.map_err(|error| malformed(path, &table.text, error))?;
+            if row.iter().any(|cell| !cell.is_empty()) {
+                rows.push(with_points(row, &table.with_commas));
+            }
+        }
+        table.rows = rows;
         if table.rows.is_empty() { Err(table.without_rows()) } else { Ok(table) }
     }
 
     /// Only the header; [`Self::each`] then goes through the rows without keeping them.
     pub(crate) fn open(path: &'a Path) -> Result<Self, Error> {
-        let mut text = fs::read_to_string(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
-        if text.starts_with('\u{feff}') {
-            text.drain(..'\u{feff}'.len_utf8());
-        }
-        let (text, delimiter) = separated(text);
+        let (text, delimiter) = separated(text::read(path)?);
         let header = csv_reader(&text, delimiter).headers().cloned().map_err(|error| malformed(path, &text, error))?;
         require_each_name_once(path, &header)?;
-        Ok(Self { path, text, delimiter, header, rows: Vec::new() })
+        let with_commas = columns_with_commas(&text, delimiter);
+        if !with_commas.is_empty() {
+            text::note_columns(path, &with_commas, |column| header.get(column).unwrap_or_default());
+        }
+        Ok(Self { path, text, delimiter, with_commas, header, rows: Vec::new() })
     }
 
     /// Shows `visit` one row after the other.
@@ -49,6 +62,12 @@ impl<'a> CsvTable<'a> {
         let mut record = StringRecord::new();
         let mut n_rows = 0_u64;
         while reader.read_record(&mut record).map_err(|error| malformed(self.path, &self.text, error))? {
+            if record.iter().all(str::is_empty) {
+                continue;
+            }
+            if !self.with_commas.is_empty() {
+                record = with_points(record, &self.with_commas);
+            }
             visit(Row { table: self, record: &record })?;
             n_rows += 1;
         }
@@ -157,22 +176,55 @@ fn require_each_name_once(path: &Path, header: &StringRecord) -> Result<(), Erro
     Ok(())
 }
 
+fn csv_reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().trim(csv::Trim::All).delimiter(delimiter).from_reader(text.as_bytes())
+}
+
 /// A text whose cells have one byte between them, and that byte; as many lines as before.
 fn separated(text: String) -> (String, u8) {
+    let text = without_separator_line(text);
     let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let byte = [b',', b'\t', b';'].into_iter().find(|&byte| header.contains(char::from(byte)));
-    match byte {
-        Some(byte) => (text, byte),
-        None if header.trim().contains(' ') => {
+    match Separator::of(header) {
+        Separator::Byte(byte) => (text, byte),
+        Separator::Blanks => {
             let lines: Vec<String> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join("\t")).collect();
             (lines.join("\n") + "\n", b'\t')
         }
-        None => (text, b','),
     }
 }
 
-fn csv_reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(text.as_bytes())
+/// A spreadsheet may begin a file with `sep=;`: an empty line, which is passed over, in its place.
+fn without_separator_line(text: String) -> String {
+    let is_separator = |line: &str| line.trim_matches('"').to_ascii_lowercase().starts_with("sep=") && line.len() <= 7;
+    match text.split_once('\n') {
+        Some((first, rest)) if is_separator(first) => format!("\n{rest}"),
+        _ => text,
+    }
+}
+
+/// Columns whose numbers have a decimal comma; none where no cell can have one.
+fn columns_with_commas(text: &str, delimiter: u8) -> Vec<usize> {
+    let may_have_some = text.contains(if delimiter == b',' { '"' } else { ',' });
+    if !may_have_some {
+        return Vec::new();
+    }
+    let mut commas = DecimalCommas::default();
+    // What is malformed is refused with its line when the rows are read.
+    for row in csv_reader(text, delimiter).into_records().map_while(Result::ok) {
+        commas.see(row.iter());
+    }
+    commas.columns(Separator::Byte(delimiter))
+}
+
+/// The row with a decimal point in these columns.
+fn with_points(row: StringRecord, columns: &[usize]) -> StringRecord {
+    if columns.is_empty() {
+        return row;
+    }
+    let cell = |(column, cell): (usize, &str)| if columns.contains(&column) { cell.replacen(',', ".", 1) } else { cell.to_owned() };
+    let mut changed: StringRecord = row.iter().enumerate().map(cell).collect();
+    changed.set_position(row.position().cloned());
+    changed
 }
 
 /// Line of a record. Counted here because the position that csv reports lies before the blank lines it skips.

@@ -124,6 +124,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(path) = &args.dropped {
         output::write(path, |out: &mut dyn Write| prepared.write_dropped(out))?;
     }
-    eprint!("{summary}");
+    crate::message_text!("{summary}");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `gf-genomics completions`: what a shell needs to complete commands, options and their values.
 
-use std::io;
+use std::io::{self, Write};
 
 use clap::CommandFactory;
 use clap_complete::{Shell, generate};
@@ -18,6 +18,12 @@ pub struct Args {
 }
 
 /// Writes the script to stdout.
-pub fn run(args: &Args) {
-    generate(args.shell, &mut Cli::command(), "gf-genomics", &mut io::stdout().lock());
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    // The generator panics where it cannot write.
+    let mut script = Vec::new();
+    generate(args.shell, &mut Cli::command(), "gf-genomics", &mut script);
+    Ok(io::stdout().lock().write_all(&script)?)
 }

@@ -7,7 +7,13 @@ use std::{
 
 use gf_cohort_schema::PhenotypeCoding;
 
-use super::{architecture::one_of, cohort_args::Coding, record::Record};
+use serde_json::json;
+
+use super::{
+    architecture::one_of,
+    cohort_args::Coding,
+    record::{OverwriteArgs, Record, Work},
+};
 use crate::{
     compress::{self, FineTuning, OnCohort, Options, Solver},
     nn::Rank,
@@ -51,6 +57,8 @@ pub struct Args {
     /// Folder of the model bundle to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    overwrite: OverwriteArgs,
 }
 
 /// Compresses, and prints the table to stdout.
@@ -71,11 +79,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         cohort: args.tokens.zip(args.cohort).map(on_cohort),
         out: args.out,
     };
-    let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out)?);
-    let summary = compress::run(&options, &mut progress(true))?;
     let on_cohort = options.cohort.iter().flat_map(|on_cohort| [&on_cohort.tokens, &on_cohort.cohort]);
-    record.finish("compress", &options, [&options.model].into_iter().chain(on_cohort), &summary)?;
+    let inputs: Vec<&PathBuf> = [&options.model].into_iter().chain(on_cohort).collect();
+    let work = Work { command: "compress", options: json!(options), inputs: inputs.clone() };
+    let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out, &work, args.overwrite)?);
+    let summary = compress::run(&options, &mut progress(true))?;
+    record.finish("compress", &options, inputs, &summary)?;
     write!(io::stdout().lock(), "{summary}")?;
-    eprintln!("wrote {}", options.out.display());
+    crate::message!("wrote {}", options.out.display());
     Ok(())
 }

@@ -8,7 +8,11 @@ use std::{
 use gf_cohort_schema::{ModelRole, ScoreLayout};
 use serde_json::json;
 
-use super::{cohort_args::Coding, record::Record};
+use super::{
+    cohort_args::Coding,
+    lists,
+    record::{OverwriteArgs, Record, Work},
+};
 use crate::{
     evaluation::{self, GuardPolicy, Recalibration},
     pipeline,
@@ -75,6 +79,8 @@ pub struct Args {
     /// run.json of the pipeline that the predictions are from: the report shows its options, counts, skips and digests
     #[arg(long, value_name = "JSON")]
     run: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: OverwriteArgs,
 }
 
 /// Evaluates, and prints the table to stdout; to stderr where a guard finds leakage.
@@ -82,9 +88,8 @@ pub struct Args {
 /// # Errors
 /// As [`evaluation::run`]; when a guard finds leakage; when stdout cannot be written.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let (_claim, record) = (pipeline::claim(&args.out)?, Record::begin(&args.out)?);
     let options = evaluation::Options {
-        predictions: args.predictions,
+        predictions: lists::paths(args.predictions),
         layout: ScoreLayout {
             sample_column: args.sample_column,
             score_columns: args.score_column,
@@ -103,6 +108,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         guards: args.guards,
         run: args.run,
     };
+    let inputs: Vec<&PathBuf> = options.predictions.iter().chain(&options.cohort).chain(&options.run).collect();
+    let work = Work { command: "evaluate", options: json!(options), inputs: inputs.clone() };
+    let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out, &work, args.overwrite)?);
     let summary = evaluation::run(&options)?;
     // The tables are files.
     let counts = json!({
@@ -111,16 +119,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         "comparison": summary.comparison,
         "guards": summary.verdict.guards,
     });
-    record.finish("evaluate", &options, options.predictions.iter().chain(&options.cohort).chain(&options.run), &counts)?;
+    record.finish("evaluate", &options, inputs, &counts)?;
     let leakage = summary.require_no_leakage(args.guards);
     if leakage.is_err() {
-        eprint!("{summary}");
+        crate::message_text!("{summary}");
     } else {
         write!(io::stdout().lock(), "{summary}")?;
     }
     let files: Vec<String> = summary.files.iter().map(|path| path.display().to_string()).collect();
-    eprintln!("wrote {}", files.join(", "));
-    summary.left_out().iter().chain(&summary.readings).for_each(|line| eprintln!("{line}"));
-    eprintln!("report: {}", options.out.join("report.html").display());
+    crate::message!("wrote {}", files.join(", "));
+    summary.left_out().iter().chain(&summary.readings).for_each(|line| crate::message!("{line}"));
+    crate::message!("report: {}", options.out.join("report.html").display());
     Ok(leakage?)
 }

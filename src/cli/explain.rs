@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::record::Record;
+use super::{
+    lists,
+    record::{OverwriteArgs, Record, Work},
+    samples::{SampleArgs, without_names},
+};
 use crate::{
     explain::{self, Options},
     pipeline,
@@ -22,6 +26,8 @@ pub struct Args {
     /// VCF, VCF.gz or BCF files of the people.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
+    #[command(flatten)]
+    people: SampleArgs,
     /// Reference FASTA of the model's build.
     #[arg(long, value_name = "FASTA")]
     reference: PathBuf,
@@ -31,9 +37,10 @@ pub struct Args {
     /// Table with `sample_id` and the covariates of the people, for models that need them; only the people in it are looked at.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
-    /// Only variants at `chr:beg-end` (1-based, inclusive), separated by commas [default: all of the model's loci].
-    #[arg(long, value_name = "REGIONS")]
-    regions: Option<String>,
+    /// Only variants at `chr:beg-end` (1-based, inclusive) or at loci that `gf-genomics regions` lists, separated by commas [default: all of
+    /// the model's loci].
+    #[arg(long, value_name = "REGIONS", num_args = 1..)]
+    regions: Vec<String>,
     /// Switch only in the N commonest distinct haplotypes of a locus [default: in all]; the time grows with haplotypes times variants.
     #[arg(long, value_name = "N")]
     haplotypes: Option<usize>,
@@ -49,6 +56,8 @@ pub struct Args {
     /// Folder for `explain.csv`, `pairs.csv`, a plot of each locus, `LOCUS.svg`, and `run.json`.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    overwrite: OverwriteArgs,
 }
 
 /// Runs the command.
@@ -56,12 +65,15 @@ pub struct Args {
 /// # Errors
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args { vcf, reference, model, cohort, regions, haplotypes, top, pairs, device, out } = args;
-    let (_claim, record) = (pipeline::claim(&out)?, Record::begin(&out)?);
-    let options = Options { vcf, reference, model, cohort, regions, haplotypes, top, pairs, device, out };
+    let Args { vcf, people, reference, model, cohort, regions, haplotypes, top, pairs, device, out, overwrite } = args;
+    let (vcf, samples) = (lists::paths(vcf), people.samples()?);
+    let regions = (!regions.is_empty()).then(|| regions.join(","));
+    let options = Options { vcf, samples, reference, model, cohort, regions, haplotypes, top, pairs, device, out };
+    let inputs: Vec<&PathBuf> = options.vcf.iter().chain([&options.reference, &options.model]).chain(&options.cohort).collect();
+    let work = Work { command: "explain", options: without_names(&options, &options.samples), inputs: inputs.clone() };
+    let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out, &work, overwrite)?);
     let summary = explain::run(&options)?;
-    let inputs = options.vcf.iter().chain([&options.reference, &options.model]).chain(&options.cohort);
-    record.finish("explain", &options, inputs, &summary)?;
-    eprint!("{summary}");
+    record.finish("explain", &work.options, inputs, &summary)?;
+    crate::message_text!("{summary}");
     Ok(())
 }

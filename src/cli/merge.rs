@@ -9,7 +9,10 @@ use anyhow::{Context, anyhow};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::record::Record;
+use super::{
+    lists,
+    record::{OverwriteArgs, Record, Work},
+};
 use crate::words::counted;
 use crate::{
     output, pipeline, score,
@@ -43,6 +46,8 @@ pub struct Args {
     /// CSV to write the predictions of all to; `-` is standard output.
     #[arg(short, long, default_value = "-", value_name = "CSV")]
     output: PathBuf,
+    #[command(flatten)]
+    overwrite: OverwriteArgs,
 }
 
 /// `run.json` of a folder of sequences.
@@ -82,31 +87,36 @@ struct SummaryOfTokens {
 /// Blocks that cannot be read or do not belong together.
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.out {
-        Some(out) if !args.tokens.is_empty() => return tokens(&args.tokens, &out),
-        Some(out) => return sequences(&args.sequences, &out),
+        Some(out) if !args.tokens.is_empty() => return tokens(&lists::paths(args.tokens), &out, args.overwrite),
+        Some(out) => return sequences(&lists::paths(args.sequences), &out, args.overwrite),
         None => {}
     }
-    let n_rows = score::merge(&args.predictions, &args.output)?;
+    let predictions = lists::paths(args.predictions);
+    let n_rows = score::merge(&predictions, &args.output)?;
     let rows = counted(n_rows, "row", "rows");
-    eprintln!("{rows} of {}", counted(args.predictions.len(), "table", "tables"));
+    crate::message!("{rows} of {}", counted(predictions.len(), "table", "tables"));
     Ok(())
 }
 
-fn sequences(folders: &[PathBuf], out: &Path) -> anyhow::Result<()> {
+fn sequences(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyhow::Result<()> {
     let records: Vec<OfSequences> = records(folders, "sequences")?;
     let policies = same_policies(folders, records.iter().map(|record| &record.options))?;
-    let (_claim, record) = (pipeline::claim(out)?, Record::begin(out)?);
+    let options = json!({ "merged": folders, "policies": policies });
+    let work = Work { command: "merge", options: options.clone(), inputs: folders.iter().collect() };
+    let (_claim, record) = (pipeline::claim(out)?, Record::begin(out, &work, overwrite)?);
     let (merged, summary) = sequence::merge(&shards(folders, records.iter().map(|record| &record.summary)), out)?;
     merged.save()?;
-    record.finish("merge", &json!({ "merged": folders, "policies": policies }), folders, &summary)?;
-    eprint!("{summary}");
+    record.finish("merge", &options, folders, &summary)?;
+    crate::message_text!("{summary}");
     Ok(())
 }
 
-fn tokens(folders: &[PathBuf], out: &Path) -> anyhow::Result<()> {
+fn tokens(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyhow::Result<()> {
     let records: Vec<OfTokens> = records(folders, "tokenize")?;
     let policies = same_policies(folders, records.iter().map(|record| &record.options.sequences))?;
-    let (_claim, record) = (pipeline::claim(out)?, Record::begin(out)?);
+    let options = json!({ "merged": folders, "sequences": { "policies": policies }, "tokens": records[0].options.tokens });
+    let work = Work { command: "merge", options: options.clone(), inputs: folders.iter().collect() };
+    let (_claim, record) = (pipeline::claim(out)?, Record::begin(out, &work, overwrite)?);
     let (merged, of_sequences) = sequence::merge(&shards(folders, records.iter().map(|record| &record.summary.sequences)), out)?;
     let of_tokens = folders
         .iter()
@@ -116,9 +126,8 @@ fn tokens(folders: &[PathBuf], out: &Path) -> anyhow::Result<()> {
     merged.save()?;
     // One of an earlier run would be of other tokens.
     output::remove_if_there(&out.join("report.csv"))?;
-    let options = json!({ "merged": folders, "sequences": { "policies": policies }, "tokens": records[0].options.tokens });
     record.finish("merge", &options, folders, &json!({ "sequences": of_sequences, "tokens": of_tokens }))?;
-    eprint!("{of_sequences}{of_tokens}");
+    crate::message_text!("{of_sequences}{of_tokens}");
     Ok(())
 }
 

@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::ValueEnum;
 
-use super::{cohort_args::OptionalCohortArgs, record::Record};
+use super::{
+    cohort_args::OptionalCohortArgs,
+    lists,
+    record::{OverwriteArgs, Record, Work},
+    samples::{SampleArgs, without_names},
+};
 use crate::{
     ingest::DosageField,
     pipeline,
@@ -24,6 +29,8 @@ pub struct Args {
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
     #[command(flatten)]
+    people: SampleArgs,
+    #[command(flatten)]
     cohort: OptionalCohortArgs,
     /// Folder to write to: `predictions.csv`, `weights.csv`, `association.csv`, `apoe.csv`, `guards.csv`, `scores.csv`, `scoring_files/` and
     /// `prs_model.json` (with a cohort), `related_pairs.csv`, which is private, where there are any, `match_log.csv`, `raw_scores.csv` and `run.json`
@@ -32,8 +39,8 @@ pub struct Args {
     /// BED of the regions whose dosages are used [default: all variants]; published scores and APOE are read wherever they lie
     #[arg(long, value_name = "BED", requires = "cohort")]
     regions_file: Option<PathBuf>,
-    /// Scoring file of the PGS Catalog, or a table with a header (chromosome, position, effect allele, weight); may be given several times
-    #[arg(long = "scoring-file", value_name = "TXT")]
+    /// Scoring file of the PGS Catalog, or a table with a header (chromosome, position, effect allele, weight); several are separated by commas, or given one after the other
+    #[arg(long = "scoring-file", num_args = 1.., value_name = "TXT")]
     scoring_files: Vec<PathBuf>,
     /// Smallest share of a scoring file's variants that must be in the VCF
     #[arg(long, default_value_t = Options::default().min_overlap, value_name = "SHARE")]
@@ -93,14 +100,16 @@ pub struct Args {
     #[arg(long, default_value_t = Options::default().clump_r2, value_name = "R2")]
     clump_r2: f64,
     /// Thresholding: largest p-values to try
-    #[arg(long, default_values_t = Options::default().p_thresholds, value_delimiter = ',', value_name = "P")]
+    #[arg(long, default_values_t = Options::default().p_thresholds, value_delimiter = ',', num_args = 1.., value_name = "P")]
     p_thresholds: Vec<f64>,
+    #[command(flatten)]
+    overwrite: OverwriteArgs,
 }
 
 /// How genotypes become dosages.
 #[derive(Debug, clap::Args)]
 struct ReadingArgs {
-    /// FORMAT field of the dosages; auto is DS, else HDS, else GT
+    /// FORMAT field of the dosages; auto is DS, else HDS, else GT, and GP in records that have none of them
     #[arg(long, value_enum, default_value_t = Field::Auto, value_name = "FIELD")]
     dosage_field: Field,
     /// What half calls (`./1`) are: an error, `1/1`, `./.`, or `0/1`
@@ -173,9 +182,10 @@ impl From<ReadingArgs> for Reading {
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
-        vcf: args.vcf,
+        vcf: lists::paths(args.vcf),
+        samples: args.people.samples()?,
         regions_file: args.regions_file,
-        scoring_files: args.scoring_files,
+        scoring_files: lists::paths(args.scoring_files),
         genome_build: args.genome_build,
         min_overlap: args.min_overlap,
         keep_ambiguous: args.keep_ambiguous,
@@ -207,36 +217,33 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         out: args.out,
         ..Options::default()
     };
-    let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out)?);
-    match args.cohort.given() {
-        None => {
-            let summary = prs::raw_scores(&options)?;
-            record.finish("prs", &options, inputs(&options), &summary)?;
-            eprint!("{}", summary.without_cohort());
-            require_all_scores(&summary.failed_scores, &options)?;
-        }
-        Some(cohort) if args.no_fit => {
-            let options = Options { phenotype_coding: cohort.phenotype_coding(), cohort: cohort.cohort, ..options };
-            let summary = prs::without_fit(&options)?;
-            record.finish("prs", &options, inputs(&options).chain([&options.cohort]), &summary)?;
-            eprint!("{summary}");
-            require_all_scores(&summary.raw.failed_scores, &options)?;
-        }
+    let options = match args.cohort.given() {
+        None => options,
         Some(cohort) => {
-            let options = Options {
-                phenotype_coding: cohort.phenotype_coding(),
-                covariates: cohort.covariates(),
-                missing: cohort.missing(),
-                cohort: cohort.cohort,
-                ..options
-            };
-            let summary = prs::run(&options)?;
-            record.finish("prs", &options, inputs(&options).chain([&options.cohort]), &summary)?;
-            eprint!("{summary}");
-            require_all_scores(&summary.failed_scores, &options)?;
+            let phenotype_coding = cohort.phenotype_coding();
+            let (covariates, missing) = (cohort.covariates(), cohort.missing());
+            Options { phenotype_coding, covariates, missing, cohort: cohort.cohort, ..options }
         }
-    }
-    Ok(())
+    };
+    let work = Work { command: "prs", options: without_names(&options, &options.samples), inputs: inputs(&options).collect() };
+    let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out, &work, args.overwrite)?);
+    let failed = if options.cohort.as_os_str().is_empty() {
+        let summary = prs::raw_scores(&options)?;
+        record.finish("prs", &work.options, inputs(&options), &summary)?;
+        crate::message_text!("{}", summary.without_cohort());
+        summary.failed_scores
+    } else if options.no_fit {
+        let summary = prs::without_fit(&options)?;
+        record.finish("prs", &work.options, inputs(&options), &summary)?;
+        crate::message_text!("{summary}");
+        summary.raw.failed_scores
+    } else {
+        let summary = prs::run(&options)?;
+        record.finish("prs", &work.options, inputs(&options), &summary)?;
+        crate::message_text!("{summary}");
+        summary.failed_scores
+    };
+    require_all_scores(&failed, &options)
 }
 
 /// The scores that could be used are written; that others could not is an error all the same.
@@ -249,5 +256,6 @@ fn require_all_scores(failed: &[FailedScore], options: &Options) -> anyhow::Resu
 
 fn inputs(options: &Options) -> impl Iterator<Item = &PathBuf> {
     let beds = options.regions_file.iter().chain(&options.scoring.callable);
-    options.vcf.iter().chain(&options.scoring_files).chain(beds).chain(&options.scoring.reference).chain(&options.kinship)
+    let cohort = (!options.cohort.as_os_str().is_empty()).then_some(&options.cohort);
+    options.vcf.iter().chain(&options.scoring_files).chain(cohort).chain(beds).chain(&options.scoring.reference).chain(&options.kinship)
 }

@@ -12,12 +12,34 @@ use std::{
 use anyhow::bail;
 use rayon::prelude::*;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::output;
 
 /// Longer files are named without a digest: to read a genome from end to end can take longer than the stage, which reads its loci.
 const LONGEST_DIGESTED_BYTES: u64 = 1 << 30;
+
+/// Whether results of another run may be overwritten.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct OverwriteArgs {
+    /// Write into a folder that has results of another command, of other options or of other inputs; they are overwritten.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What a command is about to do.
+#[derive(Debug)]
+pub struct Work<'a> {
+    /// Its name.
+    pub command: &'static str,
+    /// Its options.
+    pub options: Value,
+    /// Files, and folders of which each file counts.
+    pub inputs: Vec<&'a PathBuf>,
+}
+
+/// Options that do not change what is in the files.
+const WITHOUT_EFFECT: [&str; 3] = ["guards", "out", "resume"];
 
 /// The record of a command that is at work.
 pub struct Record {
@@ -29,12 +51,20 @@ impl Record {
     /// Begins that of a folder.
     ///
     /// # Errors
-    /// The folder has the record of a pipeline.
-    pub fn begin(folder: &Path) -> anyhow::Result<Self> {
+    /// The folder has the record of a pipeline, or, without `overwrite`, that of other work.
+    pub fn begin(folder: &Path, work: &Work<'_>, overwrite: OverwriteArgs) -> anyhow::Result<Self> {
         let path = folder.join("run.json");
         let found: Option<Value> = fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok());
-        if found.is_some_and(|found| found.get("stages").is_some()) {
+        let found = found.unwrap_or_default();
+        if found.get("stages").is_some() {
             bail!("{}: the record of a pipeline; choose another folder (--out)", path.display());
+        }
+        if found.get("command").is_some()
+            && !overwrite.force
+            && let Some(what) = work.differs_from(&found)
+        {
+            let advice = "choose another folder (--out), or overwrite them with --force";
+            bail!("{}: the folder has results of {what}; {advice}", folder.display());
         }
         Ok(Self { path, started: Instant::now() })
     }
@@ -59,21 +89,7 @@ impl Record {
         summary: &impl Serialize,
     ) -> anyhow::Result<()> {
         let seconds = self.started.elapsed().as_secs_f64();
-        let mut files = Vec::new();
-        for input in inputs {
-            if input.is_dir() {
-                let entries = fs::read_dir(input).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(output::at(input))?;
-                let is_hidden = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with('.');
-                files.extend(entries.iter().filter(|entry| !is_hidden(entry)).map(fs::DirEntry::path).filter(|path| path.is_file()));
-            } else {
-                files.push(input.clone());
-            }
-        }
-        let digest = |path: &PathBuf| {
-            let is_read = path.metadata().is_ok_and(|found| found.is_file() && found.len() <= LONGEST_DIGESTED_BYTES);
-            Ok((path.display().to_string(), is_read.then(|| output::sha256_of_file(path)).transpose()?))
-        };
-        let inputs: BTreeMap<String, Option<String>> = files.par_iter().map(digest).collect::<Result<_, output::Error>>()?;
+        let inputs = digests(inputs)?;
         let record = json!({
             "program": env!("CARGO_PKG_NAME"),
             "version": env!("CARGO_PKG_VERSION"),
@@ -85,6 +101,51 @@ impl Record {
         });
         Ok(output::write_json(&self.path, &record)?)
     }
+}
+
+impl Work<'_> {
+    /// What a record is of, where that is not this work.
+    fn differs_from(&self, record: &Value) -> Option<String> {
+        let command = record["command"].as_str().unwrap_or_default();
+        if command != self.command {
+            return Some(format!("`gf-genomics {command}`"));
+        }
+        let (mine, theirs) = (of_effect(&self.options), of_effect(&record["options"]));
+        let keys = mine.keys().chain(theirs.keys());
+        if let Some(key) = keys.into_iter().find(|key| mine.get(*key) != theirs.get(*key)) {
+            return Some(format!("the same command with another `{key}`"));
+        }
+        // An input that is not there any more is refused where it is read.
+        let digests = digests(self.inputs.iter().copied()).ok()?;
+        let differs = |(path, digest): &(&String, &Option<String>)| record["inputs"].get(path) != Some(&json!(digest));
+        let (path, _) = digests.iter().find(differs)?;
+        Some(format!("the same command when {path} was another file"))
+    }
+}
+
+fn of_effect(options: &Value) -> Map<String, Value> {
+    let mut options = options.as_object().cloned().unwrap_or_default();
+    WITHOUT_EFFECT.iter().for_each(|key| _ = options.remove(*key));
+    options
+}
+
+/// The SHA-256 of every input.
+fn digests<'a>(inputs: impl IntoIterator<Item = &'a PathBuf>) -> Result<BTreeMap<String, Option<String>>, output::Error> {
+    let mut files = Vec::new();
+    for input in inputs {
+        if input.is_dir() {
+            let entries = fs::read_dir(input).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(output::at(input))?;
+            let is_hidden = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with('.');
+            files.extend(entries.iter().filter(|entry| !is_hidden(entry)).map(fs::DirEntry::path).filter(|path| path.is_file()));
+        } else {
+            files.push(input.clone());
+        }
+    }
+    let digest = |path: &PathBuf| {
+        let is_read = path.metadata().is_ok_and(|found| found.is_file() && found.len() <= LONGEST_DIGESTED_BYTES);
+        Ok((path.display().to_string(), is_read.then(|| output::sha256_of_file(path)).transpose()?))
+    };
+    files.par_iter().map(digest).collect()
 }
 
 #[cfg(test)]
@@ -100,7 +161,13 @@ mod tests {
             fs::write(at(name), "abc").unwrap();
         }
         let inputs = [at("people.vcf"), at("model"), PathBuf::from("-")];
-        Record::begin(folder.path()).unwrap().finish("score", &json!({ "seed": 7 }), &inputs, &json!({ "n_people": 3 })).unwrap();
+        let at_model = at("model");
+        let work = |options: Value| Work { command: "score", options, inputs: vec![&at_model] };
+        let begin = |work: &Work<'_>, force: bool| Record::begin(folder.path(), work, OverwriteArgs { force });
+        begin(&work(json!({ "seed": 7 })), false)
+            .unwrap()
+            .finish("score", &json!({ "seed": 7 }), &inputs, &json!({ "n_people": 3 }))
+            .unwrap();
         let record: Value = serde_json::from_slice(&fs::read(at("run.json")).unwrap()).unwrap();
         let digest = json!(output::sha256(b"abc"));
         let path = |name: &str| at(name).display().to_string();
@@ -109,10 +176,18 @@ mod tests {
         assert_eq!(told, [json!("score"), json!({ "seed": 7 }), json!({ "n_people": 3 })]);
         assert!(record["version"].is_string() && record["seconds"].as_f64().is_some_and(|seconds| seconds >= 0.0));
 
-        // A later one takes its place, but not that of a pipeline.
-        assert!(Record::begin(folder.path()).is_ok());
+        // The same work takes its place, other work only if that is said, and none that of a pipeline.
+        let seven = json!({ "seed": 7, "out": "elsewhere" });
+        assert!(begin(&work(seven.clone()), false).is_ok());
+        let refused = |work: &Work<'_>| begin(work, false).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused(&work(json!({ "seed": 8 }))).contains("the same command with another `seed`; choose another folder"));
+        assert!(refused(&Work { command: "prs", ..work(seven.clone()) }).contains("results of `gf-genomics score`"));
+        assert!(begin(&work(json!({ "seed": 8 })), true).is_ok());
+        fs::write(at("model/config.json"), "abd").unwrap();
+        assert!(refused(&work(seven.clone())).contains("model/config.json was another file"));
         fs::write(at("run.json"), r#"{ "stages": {} }"#).unwrap();
-        assert!(Record::begin(folder.path()).err().unwrap().to_string().contains("choose another folder"));
+        let of_pipeline = begin(&work(seven), true).err().unwrap().to_string();
+        assert!(of_pipeline.contains("choose another folder"), "{of_pipeline}");
         assert!(Record::of_file(&at("risk.csv")).is_some() && Record::of_file(Path::new("-")).is_none());
     }
 }

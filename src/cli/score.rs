@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::record::Record;
+use super::{
+    lists,
+    record::Record,
+    samples::{SampleArgs, without_names},
+};
 use crate::{
     score::{self, Options},
     sequence::ApplyFilters,
@@ -16,6 +20,8 @@ pub struct Args {
     /// VCF, VCF.gz or BCF files of the people.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
+    #[command(flatten)]
+    people: SampleArgs,
     /// Reference FASTA; required for a sequence model. For the scores that `prs` saved it is not, but REF of their records is compared with it.
     #[arg(long, value_name = "FASTA")]
     reference: Option<PathBuf>,
@@ -30,7 +36,7 @@ pub struct Args {
     #[arg(long, value_name = "SHARE")]
     min_overlap: Option<f64>,
     /// Models to apply of a folder that `prs` wrote, separated by commas [default: all].
-    #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
+    #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "NAME,...")]
     models: Option<Vec<String>>,
     /// Score one person whose files hold no homozygous-reference call in 1,000 records or more, by the scores that `prs` saved.
     #[arg(long)]
@@ -51,14 +57,15 @@ pub struct Args {
 /// # Errors
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args { vcf, reference, model, cohort, min_overlap, models, allow_no_hom_ref, apply_filters, device, output } = args;
+    let Args { vcf, people, reference, model, cohort, min_overlap, models, allow_no_hom_ref, apply_filters, device, output } = args;
     let record = Record::of_file(&output);
-    let options = Options { vcf, reference, model, cohort, min_overlap, models, allow_no_hom_ref, apply_filters, device, output };
+    let (vcf, samples) = (lists::paths(vcf), people.samples()?);
+    let options = Options { vcf, samples, reference, model, cohort, min_overlap, models, allow_no_hom_ref, apply_filters, device, output };
     let summary = score::run(&options)?;
     if let Some(record) = record {
         let inputs = options.vcf.iter().chain(&options.reference).chain([&options.model]).chain(&options.cohort);
-        record.finish("score", &options, inputs, &summary)?;
+        record.finish("score", &without_names(&options, &options.samples), inputs, &summary)?;
     }
-    eprint!("{summary}");
+    crate::message_text!("{summary}");
     Ok(())
 }

@@ -1,12 +1,15 @@
 //! `gf-genomics sequences`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::ValueEnum;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::record::Record;
+use super::{
+    lists,
+    record::{OverwriteArgs, Record, Work},
+    samples::{SampleArgs, without_names},
+};
 use crate::{
     pipeline,
     sequence::{
@@ -22,12 +25,8 @@ use crate::{
 pub struct Args {
     #[command(flatten)]
     genomes: Genomes,
-    /// People, separated by commas; `^A,B`: all but these [default: everyone].
-    #[arg(long, value_name = "NAMES", conflicts_with = "samples_file")]
-    samples: Option<String>,
-    /// File with a person a line; `^FILE`: all but these.
-    #[arg(long, value_name = "FILE")]
-    samples_file: Option<String>,
+    #[command(flatten)]
+    people: SampleArgs,
     /// FASTA to write (`>sample locus haplotype`); BGZF when it ends in .gz; `-` is standard output [default: `-` without --out].
     #[arg(short, long, value_name = "FASTA")]
     output: Option<PathBuf>,
@@ -37,6 +36,8 @@ pub struct Args {
     /// Table of everything that is not in the sequences as the VCF states it [default: DIR/skips.csv].
     #[arg(long, value_name = "CSV")]
     skips: Option<PathBuf>,
+    #[command(flatten)]
+    overwrite: OverwriteArgs,
 }
 
 /// The genomes of a cohort and how their genotypes are read.
@@ -51,9 +52,9 @@ pub struct Genomes {
     /// BED of loci (columns 4 and 6: name and strand).
     #[arg(long, value_name = "BED", required_unless_present = "regions")]
     regions_file: Option<PathBuf>,
-    /// Loci as `chr:beg-end` (1-based, inclusive), separated by commas.
-    #[arg(long, value_name = "REGIONS", conflicts_with = "regions_file")]
-    regions: Option<String>,
+    /// Loci as `chr:beg-end` (1-based, inclusive) or by a name that `gf-genomics regions` lists, such as APOE, separated by commas.
+    #[arg(long, value_name = "REGIONS", num_args = 1.., conflicts_with = "regions_file")]
+    regions: Vec<String>,
     /// BED of places to read as N; records that touch them are not applied.
     #[arg(long, value_name = "BED")]
     mask: Option<PathBuf>,
@@ -70,10 +71,11 @@ impl Genomes {
     pub fn options(self, samples: Samples, skips: Option<PathBuf>) -> Options {
         let regions = match (self.regions_file, self.regions) {
             (Some(path), _) => Regions::File(path),
-            (None, text) => Regions::Text(text.unwrap_or_default()),
+            (None, regions) => Regions::Text(regions.join(",")),
         };
         let policies = self.policies.policies();
-        Options { vcf: self.vcf, reference: self.reference, regions, samples, policies, mask: self.mask, callable: self.callable, skips }
+        let vcf = lists::paths(self.vcf);
+        Options { vcf, reference: self.reference, regions, samples, policies, mask: self.mask, callable: self.callable, skips }
     }
 }
 
@@ -192,18 +194,13 @@ impl PolicyArgs {
 /// # Errors
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let samples = match (args.samples, args.samples_file) {
-        (Some(names), _) => chosen(&names, |names| Ok(names.split(',').map(String::from).collect()))?,
-        (None, Some(file)) => chosen(&file, |path| {
-            let text = std::fs::read_to_string(path).with_context(|| path.to_string())?;
-            Ok(text.lines().filter_map(|line| line.split_whitespace().next()).map(String::from).collect())
-        })?,
-        (None, None) => Samples::All,
-    };
+    let samples = args.people.samples()?;
     let skips = args.skips.or_else(|| args.out.as_ref().map(|folder| folder.join("skips.csv")));
     let options = args.genomes.options(samples, skips);
     let _claim = args.out.as_deref().map(pipeline::claim).transpose()?;
-    let record = args.out.as_deref().map(Record::begin).transpose()?;
+    let work = Work { command: "sequences", options: without_people(&options), inputs: options.inputs().collect() };
+    let begin = |folder: &Path| Record::begin(folder, &work, args.overwrite);
+    let record = args.out.as_deref().map(begin).transpose()?;
     let (dictionary, skips, summary) = sequence::run(&options)?;
     if let Some(folder) = &args.out {
         dictionary.save(folder)?;
@@ -216,21 +213,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(record) = record {
         record.finish("sequences", &without_people(&options), options.inputs(), &summary)?;
     }
-    eprint!("{summary}");
+    crate::message_text!("{summary}");
     Ok(())
 }
 
-/// As a record tells them: who the people are stands in `pairs.csv` and in the cohort.
+/// As a record tells them: who the people are stands in `pairs.csv` and in the cohort; a digest tells one choice from another.
 pub fn without_people(options: &Options) -> Value {
-    let mut told = json!(options);
-    told["samples"] = Value::Null;
-    told
-}
-
-/// People wanted, or after `^` those to leave out.
-fn chosen(text: &str, names: impl Fn(&str) -> anyhow::Result<Vec<String>>) -> anyhow::Result<Samples> {
-    Ok(match text.strip_prefix('^') {
-        Some(others) => Samples::Except(names(others)?),
-        None => Samples::Only(names(text)?),
-    })
+    without_names(options, &options.samples)
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use serde_json::json;
 
+use super::record::{OverwriteArgs, Record, Work};
 use crate::{
     pipeline,
     simulate::{self, Options, Preset, RiskKind},
@@ -74,11 +76,13 @@ pub struct Args {
     #[arg(long, value_name = "RATE", default_value_t = 10.0)]
     recombinations_per_mb: f64,
     /// Shares of people in train, validation and test
-    #[arg(long, value_name = "T,V,T", value_delimiter = ',', default_values_t = [0.6, 0.2, 0.2])]
+    #[arg(long, value_name = "T,V,T", value_delimiter = ',', num_args = 1.., default_values_t = [0.6, 0.2, 0.2])]
     split: Vec<f64>,
     /// Seed: the same one gives the same bytes
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    overwrite: OverwriteArgs,
 }
 
 /// Simulates, and says on stderr what was made.
@@ -109,9 +113,13 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         seed: args.seed,
         out: args.out,
     };
-    let _claim = pipeline::claim(&options.out)?;
+    let inputs = options.panel.iter().chain(&options.reference).chain(&options.loci).chain(&options.loci_risks).chain(&options.effects);
+    let inputs: Vec<&PathBuf> = inputs.collect();
+    let work = Work { command: "simulate", options: json!(options), inputs: inputs.clone() };
+    let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out, &work, args.overwrite)?);
     let summary = simulate::run(&options)?;
-    eprint!("{summary}");
-    eprintln!("wrote {}", options.out.display());
+    record.finish("simulate", &options, inputs, &summary.truth)?;
+    crate::message_text!("{summary}");
+    crate::message!("wrote {}", options.out.display());
     Ok(())
 }

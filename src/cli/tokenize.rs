@@ -2,13 +2,15 @@
 
 use std::{path::PathBuf, time::Instant};
 
+use anyhow::anyhow;
 use gf_cohort_schema::Cohort;
 use gf_tokenizer::VocabSize;
 use serde_json::json;
 
 use super::{
     cohort_args::CohortArgs,
-    record::Record,
+    record::{OverwriteArgs, Record, Work},
+    samples::SampleArgs,
     sequences::{Genomes, without_people},
 };
 use crate::{
@@ -29,6 +31,8 @@ pub struct Args {
     #[command(flatten)]
     cohort: CohortArgs,
     #[command(flatten)]
+    people: SampleArgs,
+    #[command(flatten)]
     tokens: TokenArgs,
     /// Folder to write.
     #[arg(long, value_name = "DIR")]
@@ -37,6 +41,8 @@ pub struct Args {
     /// segments and slots, shares of segments unseen in training by split, overflows, seconds, peak memory.
     #[arg(long)]
     report: bool,
+    #[command(flatten)]
+    overwrite: OverwriteArgs,
 }
 
 /// How sequences become tokens.
@@ -110,25 +116,28 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let CohortArgs { cohort: path, .. } = &args.cohort;
     // Refused now rather than by the commands that need phenotypes and covariates.
     Cohort::read_as(path, args.cohort.phenotype_coding(), &args.cohort.covariates(), &args.cohort.missing())?;
-    let mut sequence_options = args.genomes.options(Samples::All, Some(args.out.join("skips.csv")));
     let mut cohort = Cohort::read_splits(path)?;
+    let kept = args.people.samples()?.retain(&mut cohort.people, |person| &person.sample_id);
+    kept.map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
+    let mut sequence_options = args.genomes.options(Samples::All, Some(args.out.join("skips.csv")));
     cohort.keep_present_in(&samples_of_files(&sequence_options.vcf)?, args.cohort.missing().samples)?;
-    eprint!("{}", cohort.notes);
+    crate::message_text!("{}", cohort.notes);
     sequence_options.samples = Samples::Only(cohort.people.iter().map(|person| person.sample_id.clone()).collect());
-    let (_claim, record) = (pipeline::claim(&args.out)?, Record::begin(&args.out)?);
+    let resolved = json!({ "sequences": without_people(&sequence_options), "tokens": options });
+    let inputs: Vec<&PathBuf> = sequence_options.inputs().chain([&args.cohort.cohort]).chain(&options.tokenizer_file).collect();
+    let work = Work { command: "tokenize", options: resolved.clone(), inputs: inputs.clone() };
+    let (_claim, record) = (pipeline::claim(&args.out)?, Record::begin(&args.out, &work, args.overwrite)?);
     let started = Instant::now();
     let (dictionary, skips, summary) = sequence::run(&sequence_options)?;
-    eprint!("{summary}");
+    crate::message_text!("{summary}");
     let sequences = summary;
     let sequences_seconds = args.report.then(|| started.elapsed().as_secs_f64());
     let (summary, report) = pipeline::tokenize(&dictionary, &sequence_options.policies, &cohort, &options, sequences_seconds, &args.out)?;
-    eprint!("{summary}");
+    crate::message_text!("{summary}");
     if let Some(report) = report {
-        eprint!("{report}");
+        crate::message_text!("{report}");
     }
     dictionary.save(&args.out)?;
     skips.save()?;
-    let inputs = sequence_options.inputs().chain([&args.cohort.cohort]).chain(&options.tokenizer_file);
-    let resolved = json!({ "sequences": without_people(&sequence_options), "tokens": options });
     record.finish("tokenize", &resolved, inputs, &json!({ "sequences": sequences, "tokens": summary }))
 }

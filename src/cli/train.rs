@@ -5,7 +5,13 @@ use std::path::PathBuf;
 use anyhow::bail;
 use gf_cohort_schema::ScoreColumn;
 
-use super::{architecture::ArchitectureArgs, cohort_args::CohortArgs, record::Record};
+use serde_json::json;
+
+use super::{
+    architecture::ArchitectureArgs,
+    cohort_args::CohortArgs,
+    record::{OverwriteArgs, Record, Work},
+};
 use crate::words::counted;
 use crate::{
     pipeline::{self, progress},
@@ -109,6 +115,8 @@ pub struct Args {
     /// there, the same command with --resume and without --member writes the bundle.
     #[arg(long, value_name = "N")]
     member: Option<usize>,
+    #[command(flatten)]
+    overwrite: OverwriteArgs,
 }
 
 impl Args {
@@ -156,42 +164,40 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         resume: if args.resume { Resume::Yes } else { Resume::No },
     };
     let ranks = Ranks::join()?;
-    let trained = train(&ranks, &options, args.member, args.report_cost);
+    let overwrite = OverwriteArgs { force: args.overwrite.force || args.resume };
+    let trained = train(&ranks, &options, args.member, args.report_cost, overwrite);
     if trained.is_err() {
         ranks.desert();
     }
     trained
 }
 
-fn train(ranks: &Ranks, options: &Options, member: Option<usize>, report_cost: bool) -> anyhow::Result<()> {
+fn train(ranks: &Ranks, options: &Options, member: Option<usize>, report_cost: bool, overwrite: OverwriteArgs) -> anyhow::Result<()> {
     // Members that are trained side by side have files of their own.
     let is_all = ranks.is_first() && member.is_none();
     let _claim = is_all.then(|| pipeline::claim(&options.out)).transpose()?;
-    let record = is_all.then(|| Record::begin(&options.out)).transpose()?;
+    let offset = options.offset.as_ref().map(|offset| &offset.path);
+    let inputs: Vec<&PathBuf> = [&options.tokens, &options.cohort].into_iter().chain(&options.init).chain(offset).collect();
+    let work = Work { command: "train", options: json!(options), inputs: inputs.clone() };
+    let record = is_all.then(|| Record::begin(&options.out, &work, overwrite)).transpose()?;
     if report_cost && ranks.is_first() {
-        eprintln!("{}", training::cost::report(options)?);
+        crate::message!("{}", training::cost::report(options)?);
     }
     let n = ranks.n();
     if n > 1 && ranks.is_first() {
         let n_people = n * options.schedule.batch_size * options.schedule.accumulate;
-        eprintln!("{n} ranks: a step is {n} times the batch size, {}", counted(n_people, "person", "people"));
+        crate::message!("{n} ranks: a step is {n} times the batch size, {}", counted(n_people, "person", "people"));
     }
     match member {
         None => {
             if let Some(summary) = training::run_on(ranks, options, &mut progress(ranks.is_first()))? {
                 if let Some(record) = record {
-                    let offset = options.offset.as_ref().map(|offset| &offset.path);
-                    record.finish(
-                        "train",
-                        options,
-                        [&options.tokens, &options.cohort].into_iter().chain(&options.init).chain(offset),
-                        &summary,
-                    )?;
+                    record.finish("train", options, inputs, &summary)?;
                 }
-                eprint!("{summary}");
+                crate::message_text!("{summary}");
             }
         }
-        Some(number) if n == 1 => eprintln!("model {number}: {}", training::run_member(options, number, &mut progress(true))?),
+        Some(number) if n == 1 => crate::message!("model {number}: {}", training::run_member(options, number, &mut progress(true))?),
         Some(_) => bail!("--member is for one process; several of them train all members together"),
     }
     Ok(())

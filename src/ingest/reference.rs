@@ -4,17 +4,14 @@
 //! (as `samtools faidx` writes it, 1-based inclusive) is that slice of `contig`.
 
 use std::{
-    fs::File,
+    collections::HashMap,
     path::{Path, PathBuf},
 };
 
-use noodles::{
-    core::{Position, Region},
-    fasta,
-};
-
 use super::{
-    Error, beside, contig_aliases, contig_key, gzi, parse_region, same_contig, tell_different_builds,
+    Error, beside, builds_of_length, contig_aliases, contig_key,
+    faidx::IndexedFasta,
+    parse_region, same_contig, tell_different_builds,
     variants::{Compression, Decompression, Input},
 };
 
@@ -38,7 +35,8 @@ struct Slice {
 pub struct Reference {
     path: PathBuf,
     slices: Vec<Slice>,
-    indexed: Option<fasta::io::IndexedReader<fasta::io::BufReader<File>>>,
+    /// Its records are [`Self::slices`], in the same order.
+    indexed: Option<IndexedFasta>,
 }
 
 impl std::fmt::Debug for Reference {
@@ -61,21 +59,9 @@ impl Reference {
             Compression::Gzip => false,
         };
         if is_indexed {
-            let again = format!("make it again with `samtools faidx {}`", path.display());
-            let index =
-                fasta::fai::fs::read(&fai).map_err(|error| Error::file(&fai, format!("the index is damaged ({error}); {again}")))?;
-            if compression == Compression::Bgzf {
-                let min_len = index.as_ref().iter().map(|record| record.position() + record.length()).max().unwrap_or(0);
-                gzi::check(path, &gzi, min_len)
-                    .map_err(|reason| Error::file(&gzi, format!("not the index of the FASTA: {reason}; {again}")))?;
-            }
-            let slices = index
-                .as_ref()
-                .iter()
-                .map(|record| Slice::new(String::from_utf8_lossy(record.name()).into_owned(), record.length() as usize, None))
-                .collect();
-            let reader = fasta::io::indexed_reader::Builder::default().set_index(index).build_from_path(path).map_err(Error::io(path))?;
-            return Ok(Self { path: path.into(), slices, indexed: Some(reader) });
+            let fasta = IndexedFasta::open(path, compression == Compression::Bgzf)?;
+            let slices = fasta.records.iter().map(|record| Slice::new(record.name.clone(), record.len_nt as usize, None)).collect();
+            return Ok(Self { path: path.into(), slices, indexed: Some(fasta) });
         }
         let size_bytes = path.metadata().map_err(Error::io(path))?.len();
         if size_bytes > UNINDEXED_LIMIT_BYTES {
@@ -99,33 +85,50 @@ impl Reference {
     /// Length of `contig` (or its alias) where one record holds all of it; `None` where the FASTA has only a slice.
     #[must_use]
     pub fn contig_len_nt(&self, contig: &str) -> Option<usize> {
-        let name = self.resolve(contig, None).ok()?;
+        let name = self.resolve(contig).ok()?;
         self.slices.iter().find(|slice| slice.whole && slice.contig == name).map(|slice| slice.len_nt)
     }
 
     /// The name this FASTA gives to `contig`, by any of its spellings.
     ///
-    /// `len_nt` is the contig's length where another file states it: a different length in the FASTA is another build.
-    ///
     /// # Errors
-    /// An unknown contig, or lengths that differ.
-    pub fn resolve(&self, contig: &str, len_nt: Option<usize>) -> Result<String, Error> {
+    /// An unknown contig.
+    pub fn resolve(&self, contig: &str) -> Result<String, Error> {
         let by_name = self.slices.iter().find(|slice| slice.contig == contig);
         let slice = by_name
             .or_else(|| self.slices.iter().find(|slice| same_contig(&slice.contig, contig)))
             .ok_or_else(|| self.unknown_contig(contig))?;
-        if let (true, Some(expected)) = (slice.whole, len_nt)
-            && expected != slice.len_nt
-        {
-            return Err(Error::file(
-                &self.path,
-                format!(
-                    "contig `{}` has {} nt here, but {expected} nt in the VCF header: the files are of different builds",
-                    slice.contig, slice.len_nt
-                ),
-            ));
-        }
         Ok(slice.contig.clone())
+    }
+
+    /// Compares the length that the header of `vcf` states for a contig with the one here. A stated length is a claim:
+    /// programs write that of the last variant, or the largest number there is, and a FASTA may hold a piece of a contig.
+    /// A difference gives a warning, as REF of every record is compared with the bases here.
+    ///
+    /// # Errors
+    /// The two are lengths of the chromosome in different builds.
+    pub fn check_claim(&self, vcf: &Path, contig: &str, stated_nt: usize) -> Result<Option<String>, Error> {
+        let Some(len_nt) = self.contig_len_nt(contig).filter(|len_nt| *len_nt != stated_nt) else { return Ok(None) };
+        let (stated_in, here_in) = (builds_of_length(contig, stated_nt), builds_of_length(contig, len_nt));
+        let (vcf, fasta) = (vcf.display(), self.path.display());
+        if stated_in.is_empty() || here_in.is_empty() || stated_in.iter().any(|build| here_in.contains(build)) {
+            let what = format!("{vcf}: contig `{contig}` has {stated_nt} nt in the header, but {len_nt} nt in {fasta}");
+            return Ok(Some(format!("{what}; the header is not believed, and REF of every record is compared with the FASTA")));
+        }
+        let (stated_in, here_in) = (stated_in.join(" and "), here_in.join(" and "));
+        let reason = format!(
+            "contig `{contig}` has {len_nt} nt here, as in {here_in}, but {stated_nt} nt in the header of {vcf}, as in {stated_in}: the files are of \
+             different builds; give the FASTA of {stated_in}"
+        );
+        Err(Error::file(&self.path, reason))
+    }
+
+    /// Builds of the human genome in which the contigs have the lengths that they have here; none where no length is known.
+    #[must_use]
+    pub fn builds(&self) -> Vec<&'static str> {
+        let whole = self.slices.iter().filter(|slice| slice.whole);
+        let mut known = whole.map(|slice| builds_of_length(&slice.contig, slice.len_nt)).filter(|builds| builds.len() == 1);
+        known.next().unwrap_or_default()
     }
 
     /// The part of a contig this FASTA holds around `start0..end0`: the interval of the slice that covers it.
@@ -150,23 +153,15 @@ impl Reference {
         if from == to {
             return Ok(Vec::new());
         }
-        let record_name = slice.record_name.clone();
-        let position = |value: usize| Position::try_from(value).map_err(|error| Error::file(&self.path, error.to_string()));
-        let region = Region::new(record_name, position(from + 1)?..=position(to)?);
-        let Some(reader) = self.indexed.as_mut() else {
-            return Err(Error::file(&self.path, "no index"));
-        };
-        let record = reader.query(&region).map_err(Error::io(&self.path))?;
-        let mut bases: Vec<u8> = record.sequence().as_ref().to_vec();
-        bases.make_ascii_uppercase();
-        if bases.len() != to - from {
-            return Err(Error::file(&self.path, format!("{region} gave {} nt: does the .fai belong to this FASTA?", bases.len())));
+        let number = self.slices.iter().position(|other| std::ptr::eq(other, slice));
+        match (number, self.indexed.as_mut()) {
+            (Some(number), Some(fasta)) => fasta.bases(number, from, to),
+            _ => Err(Error::file(&self.path, "no index")),
         }
-        Ok(bases)
     }
 
     fn slice(&self, contig: &str, start0: usize, end0: usize) -> Result<&Slice, Error> {
-        let name = self.resolve(contig, None)?;
+        let name = self.resolve(contig)?;
         let mut of_contig = self.slices.iter().filter(|slice| slice.contig == name).peekable();
         if of_contig.peek().is_none() {
             return Err(self.unknown_contig(contig));
@@ -208,9 +203,19 @@ impl Slice {
     }
 }
 
+/// What the first line of a file is, which is no FASTA.
+fn not_a_fasta(line: &[u8]) -> &'static str {
+    if line.starts_with(b"##fileformat=VCF") {
+        "this is a VCF file; a FASTA starts with a `>` line. Are --vcf and --reference exchanged?"
+    } else {
+        "a FASTA starts with a `>` line"
+    }
+}
+
 fn read_all(path: &Path) -> Result<Vec<Slice>, Error> {
     let mut input = Input::open(path, Decompression::Ahead)?;
     let mut slices: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut line_of: HashMap<String, u64> = HashMap::new();
     let mut line = Vec::new();
     for number in 1.. {
         if !input.read_line(&mut line)? {
@@ -219,7 +224,12 @@ fn read_all(path: &Path) -> Result<Vec<Slice>, Error> {
         let text = line.trim_ascii_end();
         if let Some(definition) = text.strip_prefix(b">") {
             let name = definition.split(u8::is_ascii_whitespace).next().unwrap_or_default();
-            slices.push((String::from_utf8_lossy(name).into_owned(), Vec::new()));
+            let name = String::from_utf8_lossy(name).into_owned();
+            if let Some(first) = line_of.insert(name.clone(), number) {
+                let reason = format!("contig `{name}` is in this FASTA twice (first at line {first}); keep one of the two records");
+                return Err(Error::Line { path: path.into(), line: number, reason });
+            }
+            slices.push((name, Vec::new()));
         } else if let Some((_, bases)) = slices.last_mut() {
             if let Some(bad) = text.iter().find(|base| !base.is_ascii_alphabetic() && **base != b'*' && **base != b'-') {
                 let reason = format!("`{}` is not a base", char::from(*bad).escape_default());
@@ -227,7 +237,7 @@ fn read_all(path: &Path) -> Result<Vec<Slice>, Error> {
             }
             bases.extend(text.iter().map(u8::to_ascii_uppercase));
         } else if !text.is_empty() {
-            return Err(Error::Line { path: path.into(), line: number, reason: "a FASTA starts with a `>` line".into() });
+            return Err(Error::Line { path: path.into(), line: number, reason: not_a_fasta(text).into() });
         }
     }
     if slices.is_empty() {
@@ -266,13 +276,81 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_contig_and_another_length_are_errors_with_the_names() {
+    fn an_unknown_contig_is_an_error_with_the_names() {
         let (_folder, path) = fasta(">chr1\nACGT\n");
         let reference = Reference::open(&path).unwrap();
-        let message = reference.resolve("7", None).unwrap_err().to_string();
+        let message = reference.resolve("7").unwrap_err().to_string();
         assert!(message.contains("`7`") && message.contains("chr7") && message.contains("chr1"), "{message}");
-        assert!(reference.resolve("1", Some(5)).unwrap_err().to_string().contains("different builds"));
-        assert_eq!(reference.resolve("1", Some(4)).unwrap(), "chr1");
+        assert_eq!(reference.resolve("1").unwrap(), "chr1");
+    }
+
+    #[test]
+    fn a_stated_length_is_believed_only_where_it_is_of_a_known_build() {
+        let (folder, path) = fasta(">chr1\nACGT\n");
+        let piece = Reference::open(&path).unwrap();
+        let vcf = Path::new("a.vcf");
+        assert_eq!(piece.check_claim(vcf, "1", 4).unwrap(), None);
+        for stated_nt in [6, 2_147_483_647, 248_956_422] {
+            let warning = piece.check_claim(vcf, "1", stated_nt).unwrap().unwrap();
+            assert!(warning.contains(&format!("a.vcf: contig `1` has {stated_nt} nt")), "{warning}");
+        }
+        // An index is enough to know the lengths.
+        let mut file = std::fs::File::create(&path).unwrap();
+        file.write_all(b">chr21\nA\n").unwrap();
+        drop(file);
+        let whole = Reference { path: path.clone(), slices: vec![Slice::new("chr21".into(), 46_709_983, None)], indexed: None };
+        assert_eq!(whole.builds(), ["GRCh38"]);
+        let message = whole.check_claim(vcf, "21", 48_129_895).unwrap_err().to_string();
+        assert!(message.contains("as in GRCh38") && message.contains("as in GRCh37") && message.contains("different builds"), "{message}");
+        assert!(whole.check_claim(vcf, "21", 2_147_483_647).unwrap().is_some());
+        drop(folder);
+    }
+
+    #[test]
+    fn a_contig_that_is_there_twice_is_refused() {
+        let (folder, path) = fasta(">a x\nACGT\n>b\nAC\n>a y\nTTTT\n");
+        let refused = |expected: &[&str]| {
+            let message = Reference::open(&path).unwrap_err().to_string();
+            assert!(expected.iter().all(|part| message.contains(part)), "{message}");
+        };
+        refused(&["reference.fa: line 5", "contig `a` is in this FASTA twice (first at line 1)"]);
+        // samtools leaves the second one out of the index.
+        let fai = folder.path().join("reference.fa.fai");
+        std::fs::write(&fai, "a\t4\t5\t4\t5\nb\t2\t13\t2\t3\n").unwrap();
+        refused(&["reference.fa.fai", "contig `b`", "more behind it", "samtools faidx"]);
+        std::fs::write(&fai, "a\t4\t5\t4\t5\nb\t2\t13\t2\t3\na\t4\t21\t4\t5\n").unwrap();
+        refused(&["reference.fa.fai", "contig `a` is there twice (lines 1 and 3)"]);
+    }
+
+    #[test]
+    fn an_index_of_another_version_of_the_file_is_refused_by_name() {
+        let fai = "a\t10\t3\t10\t11\nb\t7\t17\t5\t6\n";
+        let fitting = ">a\nACGTACGTAC\n>b\nTTTTT\nGG\n";
+        let cases = [
+            ("a contig in front", ">c\nAC\n>a\nACGTACGTAC\n>b\nTTTTT\nGG\n"),
+            ("lines wrapped differently", ">a\nACGTA\nCGTAC\n>b\nTTTTT\nGG\n"),
+            ("lines wrapped differently, as many bytes", ">a\nACGTACGTAC\n>b\nTTT\nTTGG\n"),
+            ("another name", ">x\nACGTACGTAC\n>b\nTTTTT\nGG\n"),
+            ("a contig behind", ">a\nACGTACGTAC\n>b\nTTTTT\nGG\n>c\nA\n"),
+            ("cut", ">a\nACGTACGTAC\n>b\nTTT"),
+            ("CRLF", ">a\r\nACGTACGTAC\r\n>b\r\nTTTTT\r\nGG\r\n"),
+        ];
+        let read = |text: &str| {
+            let (folder, path) = fasta(text);
+            std::fs::write(folder.path().join("reference.fa.fai"), fai).unwrap();
+            let mut reference = Reference::open(&path).map_err(|error| error.to_string())?;
+            let bases = reference.fetch("b", 0, 7).map_err(|error| error.to_string())?;
+            Ok::<_, String>(String::from_utf8(bases).unwrap())
+        };
+        assert_eq!(read(fitting).unwrap(), "TTTTTGG");
+        assert_eq!(read(&fitting.replace("TTTTT", "CCCCC")).unwrap(), "CCCCCGG", "other bases, same layout");
+        for (name, text) in cases {
+            let message = read(text).unwrap_err();
+            assert!(
+                message.contains("reference.fa.fai: the index does not fit") && message.contains("samtools faidx"),
+                "{name}: {message}"
+            );
+        }
     }
 
     #[test]
@@ -369,10 +447,10 @@ mod tests {
         let (_folder, path) = fasta(">NC_000001.11\nACGT\n>23\nTTTT\n");
         let reference = Reference::open(&path).unwrap();
         for name in ["1", "chr1", "CHR01", "1.0", "NC_000001.11", "CM000663.2"] {
-            assert_eq!(reference.resolve(name, None).unwrap(), "NC_000001.11", "{name}");
+            assert_eq!(reference.resolve(name).unwrap(), "NC_000001.11", "{name}");
         }
-        assert_eq!(reference.resolve("chrX", None).unwrap(), "23");
-        let message = reference.resolve("NC_000001.10", None).unwrap_err().to_string();
+        assert_eq!(reference.resolve("chrX").unwrap(), "23");
+        let message = reference.resolve("NC_000001.10").unwrap_err().to_string();
         assert!(message.contains("another build than `NC_000001.10`"), "{message}");
     }
 }

@@ -8,10 +8,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Error, contig_key,
-    variants::{Decompression, Input},
-};
+use gf_cohort_schema::text;
+
+use super::{Error, contig_key, known_loci};
 
 /// Strand on which a locus is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,35 +151,31 @@ pub fn joined(mut regions: Vec<Range<usize>>) -> Vec<Range<usize>> {
 }
 
 fn for_each_bed_line(path: &Path, mut visit: impl FnMut(Locus) -> Result<(), String>) -> Result<(), Error> {
-    let mut input = Input::open(path, Decompression::Inline)?;
-    let mut line = Vec::new();
-    for number in 1.. {
-        if !input.read_line(&mut line)? {
-            break;
-        }
+    let text = text::read(path)?;
+    for (number, line) in (1..).zip(text.lines()) {
         let refuse = |reason| Error::Line { path: path.into(), line: number, reason };
-        let text = std::str::from_utf8(&line).map_err(|_| refuse("not UTF-8 text: is this a BED file?".into()))?;
-        if text.trim().is_empty() || text.starts_with('#') || is_display_line(text) {
+        if line.trim().is_empty() || line.starts_with('#') || is_display_line(line) {
             continue;
         }
-        parse_bed_line(text).and_then(&mut visit).map_err(refuse)?;
+        parse_bed_line(line).and_then(&mut visit).map_err(refuse)?;
     }
     Ok(())
 }
 
-/// A line for genome browsers: `track` or `browser` alone, or before settings. A contig may have such a name too.
+/// `track ...` and `browser ...` are for genome browsers. A contig may have a name that begins so, or is one of the words;
+/// then two positions follow.
 fn is_display_line(line: &str) -> bool {
-    let first = line.split_ascii_whitespace().next().unwrap_or_default();
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
-    let is_locus = line.split('\t').skip(1).take(2).filter(|cell| is_number(cell)).count() == 2;
-    matches!(first, "track" | "browser") && !is_locus
+    let words = text::words(line);
+    let is_word = line.split_whitespace().next().is_some_and(|word| ["track", "browser"].contains(&word));
+    let are_positions = words.len() >= 3 && words[1..3].iter().all(|word| word.parse::<usize>().is_ok());
+    is_word && !are_positions
 }
 
-/// Loci of a comma-separated list of regions `contig:beg-end` (1-based, inclusive), named as they are written. Thousands separators are
-/// allowed: a comma before exactly three digits does not start another region.
+/// Loci of a comma-separated list of regions `contig:beg-end` (1-based, inclusive), named as they are written, and of names
+/// of [`known_loci`]. Thousands separators are allowed: a comma before exactly three digits does not start another region.
 ///
 /// # Errors
-/// A part that is not a region, a region named twice, an empty list.
+/// A part that is neither a region nor a known name, a region given twice, an empty list.
 pub fn loci_of_regions(text: &str) -> Result<Vec<Locus>, Error> {
     let mut parts: Vec<String> = Vec::new();
     for part in text.split(',') {
@@ -197,30 +192,48 @@ pub fn loci_of_regions(text: &str) -> Result<Vec<Locus>, Error> {
     let mut names = HashSet::new();
     for name in parts {
         let refuse = |reason: &str| Error::Region { region: name.clone(), reason: reason.into() };
-        let Some((contig, start0, end0)) = parse_region(&name) else {
-            return Err(refuse("not of the form contig:beg-end (1-based, inclusive, beg not behind end)"));
+        let known = known_loci::known_locus(&name).map(|known| known.locus());
+        let written = || {
+            let (contig, start0, end0) = parse_region(&name)?;
+            Some(Locus { name: name.clone(), contig, start0, end0, strand: Strand::Forward })
         };
-        if !names.insert((contig_key(&contig).to_owned(), start0, end0)) {
+        let Some(locus) = known.or_else(written) else { return Err(refuse(&no_region(&name))) };
+        if !names.insert((contig_key(&locus.contig).to_owned(), locus.start0, locus.end0)) {
             return Err(refuse("given twice"));
         }
-        loci.push(Locus { name, contig, start0, end0, strand: Strand::Forward });
+        loci.push(locus);
     }
     Ok(loci)
 }
 
+/// What a part of the list should be.
+fn no_region(name: &str) -> String {
+    let form = "not of the form contig:beg-end (1-based, inclusive, beg not behind end)";
+    if name.contains(':') {
+        return form.to_owned();
+    }
+    match known_loci::nearest(name) {
+        Some(known) => format!("{form}; is the locus `{known}` meant? `gf-genomics regions` lists the names"),
+        None => format!("{form}, and no known locus; `gf-genomics regions` lists the names"),
+    }
+}
+
 fn parse_bed_line(line: &str) -> Result<Locus, String> {
-    let columns: Vec<&str> = line.split('\t').collect();
+    let columns = text::words(line);
     let [contig, start, end, ..] = columns[..] else {
-        return Err(format!("a BED line needs 3 tab-separated columns (contig, start, end), found {}", columns.len()));
+        return Err(format!("a BED line needs 3 columns (contig, start, end) with tabs between them, found {}", columns.len()));
     };
+    if contig.is_empty() {
+        return Err("a BED line without a contig: the first column is empty".into());
+    }
     let number = |text: &str, what: &str| text.parse::<usize>().map_err(|_| format!("BED {what} `{text}` is not a number"));
     let (start0, end0) = (number(start, "start")?, number(end, "end")?);
     if start0 >= end0 {
         return Err(format!("BED interval {start0}-{end0} is empty"));
     }
-    let strand = match columns.get(5).map(|cell| cell.trim()) {
-        None | Some("" | "+" | ".") => Strand::Forward,
-        Some("-") => Strand::Reverse,
+    let strand = match columns.get(5) {
+        None | Some(&("+" | "." | "")) => Strand::Forward,
+        Some(&"-") => Strand::Reverse,
         Some(other) => return Err(format!("BED strand `{other}` is none of + - .")),
     };
     let name = match columns.get(3) {
@@ -279,6 +292,10 @@ mod tests {
             found,
             [("chr1:5-12", "chr1", 4, 12), ("chr2:1,000-2,500", "chr2", 999, 2500), ("HLA-A*01:01:1-3", "HLA-A*01:01", 0, 3)]
         );
+        let named = loci_of_regions("apoe, chr1:5-12,BIN1").unwrap();
+        let names: Vec<&str> = named.iter().map(|locus| locus.name.as_str()).collect();
+        assert_eq!((names, named[0].region()), (vec!["APOE", "chr1:5-12", "BIN1"], "chr19:44905754-44909393".to_owned()));
+        assert!(loci_of_regions("SPI1").unwrap_err().to_string().contains("is the locus `CELF1-SPI1` meant?"));
         for (text, bad) in
             [("chr1:5-12,chr2", "`chr2`"), ("chr1:9-5", "`chr1:9-5`"), ("", "``"), ("1:2-3,1:2-3", "twice"), ("1:2-3,", "``")]
         {
@@ -303,6 +320,33 @@ mod tests {
         assert_eq!(read_loci(&path).unwrap()[0].end0, 12);
         std::fs::write(&path, &bytes[..bytes.len() - 28]).unwrap();
         assert!(read_loci(&path).unwrap_err().to_string().contains("truncated"));
+    }
+
+    #[test]
+    fn lines_for_browsers_are_told_from_contigs_of_such_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.bed");
+        let bed = "browser position chr1:1-9\ntrack name=x\ntrack\n# c\n\ntrack\t4\t8\tfirst\t\t\ntracking1\t4\t8\tsecond\n\
+                   browser2 4 8 third 0 -\n\"chr1\"\t\"4\"\t\"8\"\t\"a,b\"\n";
+        std::fs::write(&path, bed).unwrap();
+        let found: Vec<String> = read_loci(&path).unwrap().iter().map(|locus| format!("{} {}", locus.contig, locus.name)).collect();
+        assert_eq!(found, ["track first", "tracking1 second", "browser2 third", "chr1 a,b"]);
+        for (bytes, expected) in [
+            (&b"\xef\xbb\xbfchr1\t4\t8\n"[..], Ok("chr1")),
+            (b"chr1\t4\t8\r\n", Ok("chr1")),
+            (b"chr1\t4\t8\r", Ok("chr1")),
+            (b"\xff\xfec\0h\0r\x001\0\t\x004\0\t\x008\0\n\0", Ok("chr1")),
+            (b"\x6c\x1b\x01\x03", Err("plink2 --bfile")),
+            (b"PK\x03\x04", Err("zip")),
+            (b"", Err("empty")),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            match (read_loci(&path), expected) {
+                (Ok(loci), Ok(contig)) => assert_eq!(loci[0].contig, contig),
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
+                (found, expected) => panic!("{found:?} where {expected:?}"),
+            }
+        }
     }
 
     #[test]

@@ -22,7 +22,12 @@ use std::{
 };
 
 pub(super) use self::input::{Compression, Decompression, Input};
-use self::{columns::Columns, course::Course, header::Header, input::is_stream};
+use self::{
+    columns::Columns,
+    course::{Course, PassedOver},
+    header::Header,
+    input::is_stream,
+};
 pub use self::{
     input::STDIN,
     record::{Place, VariantRecord, admits, pass},
@@ -45,6 +50,7 @@ pub struct VariantFile {
     is_stream: bool,
     /// Such a stream, which stands behind the header until the records are read.
     stream: Option<Input>,
+    passed_over: PassedOver,
 }
 
 /// The samples of each file that can be opened twice: of standard input and pipes nothing is read.
@@ -86,6 +92,7 @@ impl VariantFile {
             dosage_field: DosageField::Gt,
             is_stream,
             stream: is_stream.then_some(input),
+            passed_over: PassedOver::default(),
         })
     }
 
@@ -122,7 +129,14 @@ impl VariantFile {
         &self.header.warnings
     }
 
-    /// Length of `contig` (or its alias) as the header states it.
+    /// What [`Self::for_each`] passed over, a line for each reason: records at POS 0, records that cannot be read and nobody asked for,
+    /// records beyond the length that the header states.
+    #[must_use]
+    pub fn passed_over(&self) -> Vec<String> {
+        self.passed_over.warnings(&self.path)
+    }
+
+    /// Length of `contig` (or its alias) as the header states it: a claim, which may be anything.
     #[must_use]
     pub fn contig_len_nt(&self, contig: &str) -> Option<usize> {
         self.header.contigs.iter().find(|other| same_contig(contig, &other.name)).and_then(|other| other.len_nt)
@@ -151,19 +165,35 @@ impl VariantFile {
     /// Without an index the file is read to its end also where the last region is behind: only so is it known to be whole and sorted.
     ///
     /// # Errors
-    /// Read and decompression errors, malformed records, records out of order or beyond the end of their contig, a file that was changed since it
-    /// was opened, standard input read for the second time, and whatever `visit` returns.
+    /// Read and decompression errors; records in the regions that are malformed or out of order; a second header with other samples; a file
+    /// that was changed since it was opened, standard input read for the second time, and whatever `visit` returns.
     pub fn for_each<E: From<Error>>(
         &mut self,
         wanted: Option<&DisjointRegions>,
+        visit: impl FnMut(&VariantRecord) -> Result<(), E>,
+    ) -> Result<HashSet<String>, E> {
+        self.for_each_needed(wanted, None, visit)
+    }
+
+    /// As [`Self::for_each`]; a record in the regions that cannot be read stops nothing unless `is_needed` says that somebody needs it. Of
+    /// such a record only contig and position are there.
+    ///
+    /// # Errors
+    /// As [`Self::for_each`].
+    pub fn for_each_needed<E: From<Error>>(
+        &mut self,
+        wanted: Option<&DisjointRegions>,
+        is_needed: Option<&dyn Fn(&VariantRecord) -> bool>,
         mut visit: impl FnMut(&VariantRecord) -> Result<(), E>,
     ) -> Result<HashSet<String>, E> {
         let stream = self.stream.take();
-        let mut course = Course::new(&self.path, &self.header.contigs, wanted);
+        let (path, contigs) = (self.path.clone(), self.header.contigs.clone());
+        let mut course = Course::new(&path, &contigs, wanted).needing(is_needed);
         if let Some(wanted) = wanted.filter(|_| !self.is_stream && self.compression == Compression::Bgzf)
             && let Some(indexed) = index::open(&self.path, &self.header, wanted)?
         {
             self.records(indexed.input, &mut course, &mut visit)?;
+            self.passed_over = course.finish().1;
             return Ok(indexed.contigs);
         }
         let input = match stream {
@@ -179,7 +209,9 @@ impl VariantFile {
             }
         };
         self.records(input, &mut course, &mut visit)?;
-        Ok(course.into_seen())
+        let (seen, passed_over) = course.finish();
+        self.passed_over = passed_over;
+        Ok(seen)
     }
 
     fn records<E: From<Error>>(

@@ -259,12 +259,12 @@ impl Runner {
         let _claim = (!dry_run).then(|| claim(&folder)).transpose()?;
         require_no_newer(&path)?;
         if let Some((record, summary)) = finished(&folder, &digest) {
-            eprintln!("{name}: done before ({:.1} s)", record.seconds);
+            crate::message!("{name}: done before ({:.1} s)", record.seconds);
             self.note(name, &record, true)?;
             return Ok(Some(summary));
         }
         if dry_run {
-            eprintln!("{name}: would run");
+            crate::message!("{name}: would run");
             return Ok(None);
         }
         output::remove_if_there(&path)?;
@@ -326,7 +326,7 @@ impl Runner {
         }
         require_no_newer(&folder.join(RECORD))?;
         if let Some((record, summary)) = finished(folder, digest) {
-            eprintln!("{name}: done before ({:.1} s)", record.seconds);
+            crate::message!("{name}: done before ({:.1} s)", record.seconds);
             return Ok(Some(summary));
         }
         let shards = self.out.join(SHARDS);
@@ -351,7 +351,7 @@ impl Runner {
         digest: &str,
         work: impl FnOnce() -> anyhow::Result<S>,
     ) -> anyhow::Result<(Record, S)> {
-        eprintln!("{name}:");
+        crate::message!("{name}:");
         let started = Instant::now();
         let summary = work().with_context(|| name.to_string())?;
         self.require_same_inputs().with_context(|| name.to_string())?;
@@ -363,7 +363,7 @@ impl Runner {
             files: digests(folder)?,
         };
         output::write_json(&folder.join(RECORD), &record)?;
-        eprintln!("{name}: {:.1} s", record.seconds);
+        crate::message!("{name}: {:.1} s", record.seconds);
         Ok((record, summary))
     }
 
@@ -393,7 +393,7 @@ impl Runner {
     /// Ends the run.
     pub fn finish(self) {
         if matches!(self.extent, Extent::All) {
-            eprintln!("wrote {}", self.out.join("run.json").display());
+            crate::message!("wrote {}", self.out.join("run.json").display());
         }
     }
 }

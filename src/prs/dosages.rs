@@ -18,8 +18,8 @@ use super::{
     genotypes::{Genotypes, Tally},
 };
 use crate::ingest::{
-    self, ABSENT, DisjointRegions, DosageField, GenomeBuild, Genotype, MISSING, RefAlleles, Reference, VariantFile, VariantRecord, admits,
-    contig_key,
+    self, ABSENT, DisjointRegions, DosageField, GenomeBuild, Genotype, MISSING, RefAlleles, Reference, Samples, VariantFile, VariantRecord,
+    admits, contig_key,
 };
 use crate::words::counted;
 
@@ -132,6 +132,8 @@ pub struct ReadCounts {
     pub filters: BTreeMap<String, u64>,
     /// Records without any ALT allele to count.
     pub records_without_dosage: u64,
+    /// Records without GT, and without the dosages asked for: nobody is called in them.
+    pub records_without_genotypes: u64,
     /// Records whose dosages are those of DS, GP or HDS.
     pub imputed_records: u64,
     /// Symbolic ALT alleles (`<DEL>`, breakends): not counted.
@@ -163,8 +165,10 @@ pub struct Request<'a> {
     pub paths: &'a [PathBuf],
     /// Regions of the files; all when `None`.
     pub regions: Option<&'a DisjointRegions>,
-    /// Looked up by sample name in every file; all samples of the first file when `None`.
+    /// Looked up by sample name in every file; those of the first file that `samples` chooses when `None`.
     pub people: Option<&'a [&'a str]>,
+    /// Of the first file, which are read; all when `None`.
+    pub samples: Option<&'a Samples>,
     /// Which of the records are kept.
     pub wanted: Option<&'a dyn Fn(&VariantRecord) -> bool>,
     /// Which of these are used, as [`Options::filters`](super::Options::filters).
@@ -250,7 +254,7 @@ impl GenotypeTable {
         let mut files = request.paths.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
         let people: Vec<String> = match (request.people, files.first()) {
             (Some(people), _) => people.iter().map(ToString::to_string).collect(),
-            (None, Some(first)) => first.samples().to_vec(),
+            (None, Some(first)) => request.samples.unwrap_or(&Samples::All).of(first)?,
             (None, None) => Vec::new(),
         };
         let mut table = Self { people, ..Self::default() };
@@ -266,7 +270,7 @@ impl GenotypeTable {
             let (mut n_records, mut n_hom_ref, mut n_bytes) = (0, 0, 0);
             let path = file.path().to_path_buf();
             let mut contig = String::new();
-            let contigs = file.for_each(request.regions, |record| {
+            let contigs = file.for_each_needed(request.regions, request.wanted, |record| {
                 n_records += 1;
                 if contig != record.contig {
                     contig.clone_from(&record.contig);
@@ -290,6 +294,7 @@ impl GenotypeTable {
                 Ok::<_, Error>(())
             })?;
             table.not_used.contigs.extend(contigs);
+            table.warnings.extend(file.passed_over());
             table.counts.records_beyond_reference += ref_alleles.map_or(0, |fasta| fasta.n_beyond);
             if file.samples().len() == 1 && n_hom_ref == 0 && n_records >= MANY_RECORDS && !reading.allow_no_hom_ref {
                 return Err(Error::NoHomRef { path, n_records });
@@ -337,6 +342,10 @@ impl GenotypeTable {
             for filter in filters {
                 *counts.filters.entry(filter.clone()).or_default() += 1;
             }
+        }
+        if !record.has_genotypes && record.dosages.is_empty() {
+            counts.records_without_genotypes += 1;
+            return Ok(());
         }
         let keeps_unused = || request.keep_unused.is_some_and(|keep| keep(record));
         if !passes && !keeps_unused() {
@@ -493,6 +502,7 @@ mod tests {
             filtered_records: 1,
             filters: BTreeMap::from([("q10".to_owned(), 1)]),
             records_without_dosage: 2,
+            records_without_genotypes: 0,
             imputed_records: 0,
             symbolic_alleles: 1,
             star_alleles: 1,

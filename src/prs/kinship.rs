@@ -7,12 +7,11 @@
 
 use std::{
     collections::HashMap,
-    fs,
     hash::{DefaultHasher, Hash, Hasher},
     path::Path,
 };
 
-use gf_cohort_schema::{Cohort, GuardRow, GuardVerdict};
+use gf_cohort_schema::{Cohort, GuardRow, GuardVerdict, text};
 use rayon::prelude::*;
 
 use super::{Error, dosages::Site};
@@ -276,10 +275,10 @@ impl BitPlanes {
 /// Reads pairs of relatives from a table of PLINK 2 or KING: columns `ID1`, `ID2` or `IID1`, `IID2`, and `KINSHIP`, between blanks.
 pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
     let error = |reason: String| Error::Kinship { path: path.into(), reason };
-    let text = fs::read_to_string(path).map_err(|source| error(format!("cannot be read: {source}")))?;
+    let text = text::read(path)?;
     let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let (_, header) = lines.next().ok_or_else(|| error("is empty".into()))?;
-    let names: Vec<String> = header.trim_start_matches('#').split_whitespace().map(str::to_uppercase).collect();
+    let names: Vec<String> = text::words(header.trim_start_matches('#')).into_iter().map(str::to_uppercase).collect();
     let column = |wanted: &[&str]| {
         let found = names.iter().position(|name| wanted.contains(&name.as_str()));
         found.ok_or_else(|| error(format!("no column {}: the first line has {}", wanted.join(" or "), names.join(", "))))
@@ -288,7 +287,7 @@ pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
     let index_of = cohort.indices();
     let (mut pairs, mut n_known) = (Vec::new(), 0);
     for (number, line) in lines {
-        let cells: Vec<&str> = line.split_whitespace().collect();
+        let cells = text::words(line);
         let cell = |column: usize| {
             let missing = || error(format!("line {}: {} cells where the first line has {}", number + 1, cells.len(), names.len()));
             cells.get(column).copied().ok_or_else(missing)
@@ -366,6 +365,8 @@ fn chance_of_the_same(calls: &Calls, training: &[usize]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use gf_cohort_schema::{Person, Split};
     use proptest::prelude::*;
 

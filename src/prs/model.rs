@@ -25,7 +25,7 @@ use super::{
     reasons::{Reason, Reasons},
 };
 use crate::{
-    ingest::{DisjointRegions, GenomeBuild, VariantRecord, contig_key, pass},
+    ingest::{DisjointRegions, GenomeBuild, Samples, VariantRecord, contig_key, pass},
     stored,
 };
 
@@ -238,7 +238,13 @@ impl PrsModel {
     /// # Errors
     /// Whatever reading refuses; covariates or APOE sites that a baseline needs and are not there; a VCF with fewer of a baseline's
     /// alleles than [`Self::min_overlap`].
-    pub fn apply(&self, vcf: &[PathBuf], reference: Option<&Path>, cohort: Option<&Cohort>) -> Result<(Vec<Risk>, ApplySummary), Error> {
+    pub fn apply(
+        &self,
+        vcf: &[PathBuf],
+        samples: &Samples,
+        reference: Option<&Path>,
+        cohort: Option<&Cohort>,
+    ) -> Result<(Vec<Risk>, ApplySummary), Error> {
         let wanted = self.places();
         let regions = DisjointRegions::new(wanted.regions(usize::MAX));
         let names: Option<Vec<&str>> = cohort.map(|cohort| cohort.people.iter().map(|person| person.sample_id.as_str()).collect());
@@ -247,6 +253,7 @@ impl PrsModel {
             paths: vcf,
             regions: Some(&regions),
             people: names.as_deref(),
+            samples: Some(samples),
             wanted: Some(&is_wanted),
             filters: self.filters.as_deref(),
             keep_unused: Some(&|_| true),

@@ -91,6 +91,7 @@ pub fn summed(
         paths: &options.vcf,
         regions: Some(&regions),
         people,
+        samples: Some(&options.samples),
         wanted: Some(&is_published),
         filters: options.filters.as_deref(),
         keep_unused: Some(&|_| true),

@@ -2,7 +2,7 @@
 //!
 //! Input -> output: a table, plain or gzipped (also BGZF), perhaps below a `#key=value` header -> [`ScoringFile`]s with one [`WeightRow`] a
 //! line: one score, or one for each `accession`. Rows that are no weight of one allele at one position stay in, marked with the reason.
-//! Tables have tabs, commas or spaces between their cells, and name their columns as the PGS Catalog, the GWAS Catalog or one of the programs
+//! Tables have tabs, commas, semicolons or spaces between their cells, and name their columns as the PGS Catalog, the GWAS Catalog or one of the programs
 //! of [`dialect`] does.
 //! Coordinates: `chr_position` and `hm_pos` are 1-based. Format: <https://www.pgscatalog.org/downloads/#dl_ftp_scoring>.
 
@@ -12,12 +12,12 @@ mod dialect;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fmt, fs,
-    io::{Cursor, Read},
+    fmt,
+    io::Cursor,
     path::{Path, PathBuf},
 };
 
-use flate2::read::MultiGzDecoder;
+use gf_cohort_schema::text;
 use polars::prelude::{CsvReadOptions, DataFrame, PlSmallStr, SerReader};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -140,6 +140,9 @@ impl ScoringFile {
             return Err(file_error("no table below the `#` lines".into()));
         }
         let is_prs_cs = dialect::is_prs_cs(body.lines().next().unwrap_or_default());
+        if let Some(twice) = column_twice(body.lines().next().unwrap_or_default()).filter(|_| !is_prs_cs) {
+            return Err(file_error(format!("column `{twice}` is there twice; remove or rename one")));
+        }
         let with_names = if is_prs_cs { [dialect::PRS_CS_HEADER, &spaces_as_tabs(body)].concat() } else { String::new() };
         let table = read_table(if is_prs_cs { &with_names } else { body })
             .map_err(|error| file_error(format!("not a table with one header line: {error}")))?;
@@ -294,16 +297,27 @@ fn require_usable(path: &Path, score: &ScoringFile, first_line: usize) -> Result
 }
 
 fn read_text(path: &Path) -> Result<String, Error> {
-    let io = |source| Error::ScoringFile { path: path.into(), reason: format!("cannot be read: {source}") };
-    let mut bytes = fs::read(path).map_err(io)?;
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        // Tables become four times as long as a rule.
-        let mut plain = Vec::with_capacity(5 * bytes.len());
-        MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain).map_err(io)?;
-        bytes = plain;
-    }
-    // Names of genes and authors may be in another encoding; nothing that is used is.
-    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    let text = text::read(path)?;
+    let (_, body, _) = split_header(&text);
+    let names = body.lines().next().unwrap_or_default();
+    let Some(separator) = separator(names) else { return Ok(text) };
+    let Some(points) = text::with_decimal_points(path, body, separator) else { return Ok(text) };
+    Ok(format!("{}{points}", &text[..text.len() - body.len()]))
+}
+
+/// A column name that is there twice, in upper or lower case.
+fn column_twice(names: &str) -> Option<String> {
+    let names: Vec<String> = match separator(names) {
+        Some(byte) => names.split(char::from(byte)).map(|name| text::unquoted(name).to_lowercase()).collect(),
+        None => names.split_whitespace().map(str::to_lowercase).collect(),
+    };
+    let is_twice = |&(index, name): &(usize, &String)| !name.is_empty() && names[..index].contains(name);
+    names.iter().enumerate().find(is_twice).map(|(_, name)| name.clone())
+}
+
+/// What is between the cells, where that is one byte.
+fn separator(names: &str) -> Option<u8> {
+    [b'\t', b',', b';'].into_iter().find(|&separator| names.as_bytes().contains(&separator))
 }
 
 /// The `#key=value` lines, the table below them, and how many lines stand above the table. The line of column names may start with `#`.
@@ -328,7 +342,7 @@ fn split_header(text: &str) -> (HashMap<&str, &str>, &str, usize) {
 fn read_table(body: &str) -> polars::prelude::PolarsResult<DataFrame> {
     let body = body.trim_end();
     let names = body.lines().next().unwrap_or_default();
-    let separator = [b'\t', b','].into_iter().find(|&separator| names.as_bytes().contains(&separator));
+    let separator = separator(names);
     // Columns that are set apart by any number of spaces, as PLINK 1 writes them.
     let respaced;
     let body = if separator.is_some() {
@@ -337,7 +351,9 @@ fn read_table(body: &str) -> polars::prelude::PolarsResult<DataFrame> {
         respaced = spaces_as_tabs(body);
         &respaced
     };
-    let quote = (separator == Some(b',')).then_some(b'"');
+    // In a table with tabs a quotation mark may be part of a name; a spreadsheet puts them around whole cells.
+    let is_quoted = separator != Some(b'\t') || body.lines().any(|line| line.starts_with('"') || line.contains("\t\""));
+    let quote = is_quoted.then_some(b'"');
     CsvReadOptions::default()
         .with_has_header(true)
         .with_infer_schema_length(Some(0))
@@ -359,7 +375,7 @@ fn file_stem(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{fs, io::Write};
 
     use super::*;
     use crate::{ingest::contig_key, prs::tests::shared_data};
@@ -404,6 +420,14 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         assert_eq!(one(ScoringFile::read(&path, None).unwrap()).rows.len(), 2);
         assert_eq!(file_stem(&path), "score.x");
+    }
+
+    #[test]
+    fn a_column_that_is_there_twice_is_refused() {
+        for names in ["chr_name\tchr_position\teffect_allele\tBETA\tbeta", "chr_name,chr_position,effect_allele,\"beta\",beta"] {
+            let message = read("a.txt", &format!("{names}\n")).unwrap_err().to_string();
+            assert!(message.contains("column `beta` is there twice"), "{message}");
+        }
     }
 
     #[test]

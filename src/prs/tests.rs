@@ -184,13 +184,13 @@ fn the_same_options_write_the_same_bytes_and_the_saved_model_says_the_same() {
     let model = PrsModel::load(&options.out.join("prs_model.json")).unwrap();
     assert_eq!(model.covariate_names(), ["age"]);
     let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates).unwrap();
-    let (rows, applied) = model.apply(&options.vcf, None, Some(&cohort)).unwrap();
+    let (rows, applied) = model.apply(&options.vcf, &Samples::All, None, Some(&cohort)).unwrap();
     assert_eq!((rows.len(), applied.absent_alleles.len()), (predictions.len(), 0));
     for (row, prediction) in rows.iter().zip(&predictions) {
         assert_eq!((&row.sample_id, &row.model), (&prediction.sample_id, &prediction.model));
         assert!((row.logit - prediction.logit).abs() < 1e-7);
     }
-    assert!(model.apply(&options.vcf, None, None).unwrap_err().to_string().contains("covariate `age`"));
+    assert!(model.apply(&options.vcf, &Samples::All, None, None).unwrap_err().to_string().contains("covariate `age`"));
     weights_give_the_logits(&options, &predictions, &cohort);
 }
 
@@ -311,7 +311,7 @@ fn a_saved_model_of_another_version_or_a_vcf_without_its_variants_is_refused() {
     let elsewhere = tempfile::tempdir().unwrap();
     let names: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
     let other = write_vcf(elsewhere.path(), &names, &[&format!("1 10 . A G . PASS . GT{}", " 0|1".repeat(12))]);
-    let message = model.apply(&[other], None, Some(&cohort)).unwrap_err().to_string();
+    let message = model.apply(&[other], &Samples::All, None, Some(&cohort)).unwrap_err().to_string();
     assert!(message.contains("prs-dosages: only 1 of 2 variants"), "{message}");
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("\"schema_version\": 2", "\"schema_version\": 9")).unwrap();
     assert!(PrsModel::load(&path).unwrap_err().to_string().contains("version 9"));
@@ -347,7 +347,7 @@ fn a_saved_model_reads_records_with_ref_and_alt_exchanged_or_on_the_other_strand
     let model = PrsModel::load(&options.out.join("prs_model.json")).unwrap();
     let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates).unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
-    let apply = |vcf: PathBuf| model.apply(&[vcf], None, Some(&cohort));
+    let apply = |vcf: PathBuf| model.apply(&[vcf], &Samples::All, None, Some(&cohort));
     let (expected, applied) = apply(options.vcf[0].clone()).unwrap();
     assert!(applied.rewritten_alleles.is_empty() && applied.absent_alleles.is_empty());
     let assert_same = |rows: &[Risk]| {
@@ -385,7 +385,7 @@ fn a_saved_model_reads_records_with_ref_and_alt_exchanged_or_on_the_other_strand
         ..model.baselines[1].clone()
     };
     let model = PrsModel { baselines: vec![unambiguous], ..model };
-    let apply = |vcf: PathBuf| model.apply(&[vcf], None, Some(&cohort)).unwrap();
+    let apply = |vcf: PathBuf| model.apply(&[vcf], &Samples::All, None, Some(&cohort)).unwrap();
     let (expected, _) = apply(options.vcf[0].clone());
     let (rows, _) = apply(rewritten(elsewhere.path(), |number, pair| {
         (flipped(if number % 2 == 0 { pair } else { [pair[1], pair[0]] }), number % 2 == 1)
@@ -411,10 +411,10 @@ fn a_saved_model_says_why_alleles_are_not_there() {
     ] {
         let records = [format!("{contig} 10 . A G . {filter} . GT{genotypes}"), format!("{contig} 20 . C T . {filter} . GT{genotypes}")];
         let vcf = write_vcf(elsewhere.path(), &names, &records.each_ref().map(String::as_str));
-        let message = model.apply(std::slice::from_ref(&vcf), None, Some(&cohort)).unwrap_err().to_string();
+        let message = model.apply(std::slice::from_ref(&vcf), &Samples::All, None, Some(&cohort)).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
         model.filters = None;
-        assert_eq!(model.apply(&[vcf], None, Some(&cohort)).is_ok(), contig == "1");
+        assert_eq!(model.apply(&[vcf], &Samples::All, None, Some(&cohort)).is_ok(), contig == "1");
         model.filters = Some(pass());
     }
 }

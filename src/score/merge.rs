@@ -4,10 +4,11 @@
 
 use std::{
     collections::HashSet,
-    fs::File,
     io::Write,
     path::{Path, PathBuf},
 };
+
+use gf_cohort_schema::text;
 
 use super::Error;
 use crate::output::{self, Pending};
@@ -24,7 +25,8 @@ pub fn merge(tables: &[PathBuf], output: &Path) -> Result<usize, Error> {
     let mut row = csv::StringRecord::new();
     for path in tables {
         let wrong = |reason: String| Error::Table { path: path.clone(), reason };
-        let mut table = csv::Reader::from_reader(File::open(path).map_err(output::at(path))?);
+        let text = text::read(path)?;
+        let mut table = csv::Reader::from_reader(text.as_bytes());
         let header = table.headers().map_err(|error| wrong(error.to_string()))?.clone();
         match &columns {
             None => merged.write_record(&header).map_err(at_output)?,

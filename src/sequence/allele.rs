@@ -23,7 +23,7 @@ pub enum Allele {
     Outside,
     /// `<NON_REF>` and `<*>` of gVCF: the reference.
     ReferenceBlock,
-    /// ALT equals REF.
+    /// ALT equals REF, or is a deletion that ends where it starts.
     AltIsRef,
     /// `*`: the base is deleted by another record, if it is.
     Star,
@@ -44,8 +44,11 @@ impl Allele {
             b"<NON_REF>" | b"<*>" => return Self::ReferenceBlock,
             b"<DEL>" => {
                 let Some(end0) = record.symbolic_end0(number) else { return Self::UnknownEnd };
+                if end0 <= record.position {
+                    return Self::AltIsRef;
+                }
                 // POS is the base before the deleted ones.
-                let edit = Edit { start0: record.position, end0: end0.max(record.position), alt: Vec::new() };
+                let edit = Edit { start0: record.position, end0, alt: Vec::new() };
                 return Self::cut(edit, record, window, false, end0);
             }
             _ if alt.starts_with(b"<") || is_breakend(alt) => return Self::Symbolic,

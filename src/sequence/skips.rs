@@ -51,6 +51,10 @@ pub enum Reason {
     AltIupacAsN,
     /// An IUPAC code or N where REF and FASTA are compatible but not equal.
     RefAmbiguous,
+    /// FORMAT has no GT: the record is not applied.
+    NoGenotypes,
+    /// INFO/END and INFO/SVLEN of a symbolic allele say different things: END is taken, from VCF 4.4 on SVLEN.
+    EndAgainstSvlen,
 }
 
 impl fmt::Display for Reason {

@@ -15,7 +15,7 @@ use super::{
     mask::Masks,
     policies::{Encoding, Haploid, Missing, Overlap, Policies, Symbolic, Unphased},
 };
-use crate::ingest::{ABSENT, EXCHANGED, Genotype, Locus, MISSING, OTHER_REFERENCE, Place, Reference, VariantRecord};
+use crate::ingest::{ABSENT, EXCHANGED, Genotype, Locus, MISSING, OTHER_REFERENCE, Place, Reference, VariantRecord, builds_of_length};
 
 /// How far beyond a locus the FASTA is read, to check the REF of alleles that reach in from outside.
 const FLANK_NT: usize = 1_000;
@@ -24,7 +24,7 @@ const FLANK_NT: usize = 1_000;
 pub struct Cohort<'o> {
     pub policies: &'o Policies,
     pub samples: &'o [String],
-    /// Contigs of the loci whose length a VCF header states.
+    /// Contigs of the loci, and the largest length that a VCF header states for each.
     pub contig_lens_nt: HashMap<String, usize>,
     pub log: SkipLog,
     pub summary: Summary,
@@ -37,6 +37,8 @@ pub struct Window {
     contig: String,
     locus: Locus,
     contig_len_nt: Option<usize>,
+    /// Where the contig ends at the latest: by the FASTA, or by a header that says more, as of a FASTA with a piece of it.
+    last_end0: Option<usize>,
     masks: Masks,
     /// Bases of the locus, ACGTN, masked.
     bases: Vec<u8>,
@@ -160,7 +162,11 @@ fn iupac_codes(record: &VariantRecord, reads: [Read; 2]) -> Option<Vec<u8>> {
 impl Window {
     /// Fetches the reference; nobody carries anything yet.
     pub fn open(locus: &Locus, masks: &Masks, reference: &mut Reference, cohort: &mut Cohort<'_>) -> Result<Self, Error> {
-        let contig_len_nt = cohort.contig_lens_nt.get(&locus.contig).copied().or_else(|| reference.contig_len_nt(&locus.contig));
+        let stated_nt = cohort.contig_lens_nt.get(&locus.contig).copied();
+        let held_nt = reference.contig_len_nt(&locus.contig);
+        // A header may state anything: where the FASTA has a slice, only a length that is one of the genome's is kept.
+        let contig_len_nt = held_nt.or(stated_nt.filter(|&len_nt| !builds_of_length(&locus.contig, len_nt).is_empty()));
+        let last_end0 = held_nt.map(|len_nt| len_nt.max(stated_nt.unwrap_or(0)));
         let (held_start0, held_end0) = reference.covering(&locus.contig, locus.start0, locus.end0)?;
         let flank_start0 = locus.start0.saturating_sub(FLANK_NT).max(held_start0);
         let flanked = reference.fetch(&locus.contig, flank_start0, (locus.end0 + FLANK_NT).min(held_end0))?;
@@ -180,6 +186,7 @@ impl Window {
             contig: String::new(),
             locus: locus.clone(),
             contig_len_nt,
+            last_end0,
             masks: masks.clone(),
             bases,
             flanked,
@@ -205,6 +212,9 @@ impl Window {
         if self.check_ref(record).map_err(|reason| site.refuse(None, reason))? {
             self.skip(cohort, record.position, None, Reason::RefAmbiguous)?;
         }
+        if !record.has_genotypes {
+            return self.skip(cohort, record.position, None, Reason::NoGenotypes);
+        }
         let left_out = if cohort.policies.apply_filters.admit(&record.filters) {
             self.masks.reason(record.start0(), record.span_end0())
         } else {
@@ -213,6 +223,9 @@ impl Window {
         if let Some(reason) = left_out {
             self.note_haploid(record, cohort)?;
             return self.skip(cohort, record.position, None, reason);
+        }
+        if record.end_contradicts_svlen {
+            self.skip(cohort, record.position, None, Reason::EndAgainstSvlen)?;
         }
         let window = self.locus.start0..self.locus.end0;
         let alleles: Vec<Allele> = (0..record.alt_alleles.len()).map(|number| Allele::new(record, number, &window)).collect();
@@ -502,7 +515,7 @@ impl Window {
 
     /// Compares REF with the FASTA where the FASTA is known; `Ok(true)` when they agree only by ambiguity codes.
     fn check_ref(&self, record: &VariantRecord) -> Result<bool, String> {
-        if let Some(len_nt) = self.contig_len_nt.filter(|&len_nt| record.end0() > len_nt) {
+        if let Some(len_nt) = self.last_end0.filter(|&len_nt| record.end0() > len_nt) {
             return Err(format!("REF reaches position {}, beyond the end of the contig ({len_nt} nt): another build?", record.end0()));
         }
         let mut ambiguous = false;

@@ -3,8 +3,9 @@
 //! Input -> output: `--loci BED` (0-based, half-open) and `--loci-risks CSV` -> [`RiskyLocus`]es,
 //! disjoint, sorted by contig (in the order of the BED) and position.
 
-use std::{collections::HashMap, fs::File, path::Path};
+use std::{collections::HashMap, path::Path};
 
+use gf_cohort_schema::text::{self, Separator};
 use serde::Deserialize;
 
 use super::{Error, RiskKind};
@@ -107,8 +108,13 @@ fn require_disjoint(bed: &Path, loci: &[Locus]) -> Result<(), Error> {
 /// Line and risk by name of the locus.
 fn read_risks(path: &Path, default: RiskKind) -> Result<HashMap<String, (u64, LocusRisk)>, Error> {
     let at_line = |line: u64, reason: String| Error::RisksLine { path: path.into(), line, reason };
-    let file = File::open(path).map_err(|error| at_line(1, format!("cannot be read: {error}")))?;
-    let mut table = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let text = text::read(path).map_err(|error| Error::Ingest(error.into()))?;
+    let delimiter = match Separator::of(text.lines().next().unwrap_or_default()) {
+        Separator::Byte(byte) => byte,
+        Separator::Blanks => b' ',
+    };
+    let text = text::with_decimal_points(path, &text, delimiter).unwrap_or(text);
+    let mut table = csv::ReaderBuilder::new().trim(csv::Trim::All).delimiter(delimiter).from_reader(text.as_bytes());
     let mut risks = HashMap::new();
     for (index, row) in table.deserialize().enumerate() {
         let line = index as u64 + 2;

@@ -173,7 +173,10 @@ impl Panel {
         let n_haplotypes = 2 * variants.samples().len();
         let mut readings = Vec::with_capacity(loci.len());
         for locus in loci {
-            reference.resolve(&locus.contig, variants.contig_len_nt(&locus.contig))?;
+            reference.resolve(&locus.contig)?;
+            if let Some(stated_nt) = variants.contig_len_nt(&locus.contig) {
+                reference.check_claim(path, &locus.contig, stated_nt)?.into_iter().for_each(gf_cohort_schema::text::note);
+            }
             let len_nt = variants.contig_len_nt(&locus.contig);
             let contig_len_nt = len_nt.or(reference.contig_len_nt(&locus.contig));
             let bases = reference.fetch(&locus.contig, locus.start0, locus.end0)?;

@@ -11,7 +11,7 @@ mod temporary;
 pub use self::{claim::Claim, stamp::Stamp, temporary::abandon};
 
 use std::{
-    fs,
+    fmt, fs,
     io::{self, BufWriter, Write},
     num::NonZero,
     path::{Path, PathBuf},
@@ -31,6 +31,23 @@ pub struct Error {
     pub path: PathBuf,
     /// What the operating system said.
     pub source: io::Error,
+}
+
+/// Writes to standard error. That nobody reads it any more, or that its disk is full, ends no run.
+pub fn message(text: fmt::Arguments<'_>) {
+    let _ = io::stderr().lock().write_fmt(text);
+}
+
+/// A line for the user on standard error, as `eprintln!`, but never a panic: see [`message`](crate::output::message()).
+#[macro_export]
+macro_rules! message {
+    ($($words:tt)*) => { $crate::output::message(format_args!("{}\n", format_args!($($words)*))) };
+}
+
+/// As [`message!`], without the end of a line.
+#[macro_export]
+macro_rules! message_text {
+    ($($words:tt)*) => { $crate::output::message(format_args!($($words)*)) };
 }
 
 /// Maps an [`io::Error`] to [`Error`] with its path.

@@ -1,6 +1,10 @@
-//! The course of records through a file: their order, the ends of the contigs, and the regions wanted. Coordinates: 0-based, half-open.
+//! The course of records through a file: their order, the regions wanted, and what was passed over. Coordinates: 0-based, half-open.
+//!
+//! A record that nobody asked for never stops a run, whatever is wrong with it: only the order of those on wanted contigs matters.
 
 use std::{collections::HashSet, ops::Range, path::Path};
+
+use serde::Serialize;
 
 use super::{header::Contig, record::VariantRecord};
 use crate::ingest::{DisjointRegions, Error};
@@ -9,6 +13,41 @@ use crate::ingest::{DisjointRegions, Error};
 fn overlaps(regions: &[Range<usize>], record: &VariantRecord) -> bool {
     let next = regions.partition_point(|region| region.end <= record.start0());
     regions.get(next).is_some_and(|region| record.span_end0() > region.start)
+}
+
+/// Records that were not read as they stand, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(in crate::ingest) struct PassedOver {
+    /// POS is 0, the telomere: there is no base.
+    pub n_at_zero: u64,
+    /// Malformed, where nobody asked for them; and where the first one is.
+    pub n_malformed: u64,
+    pub first_malformed: Option<String>,
+    /// Beyond the length that the header states for their contig; and the first such contig.
+    pub n_beyond: u64,
+    pub first_beyond: Option<String>,
+}
+
+impl PassedOver {
+    /// A line for each reason that acted.
+    pub fn warnings(&self, path: &Path) -> Vec<String> {
+        let path = path.display();
+        let records = |n: u64| if n == 1 { "1 record".to_owned() } else { format!("{n} records") };
+        let mut lines = Vec::new();
+        if self.n_at_zero > 0 {
+            lines.push(format!("{path}: {} at POS 0 (a telomere, which has no base) passed over", records(self.n_at_zero)));
+        }
+        if let Some(first) = &self.first_malformed {
+            let n = records(self.n_malformed);
+            lines.push(format!("{path}: {n} that nobody asked for cannot be read and passed over (the first: {first})"));
+        }
+        if let Some(first) = &self.first_beyond {
+            let n = records(self.n_beyond);
+            lines
+                .push(format!("{path}: {n} beyond the length that the header states for the contig ({first}); the header is not believed"));
+        }
+        lines
+    }
 }
 
 /// Follows a stream of records. What depends on the contig is looked up once for each.
@@ -21,36 +60,89 @@ pub(super) struct Course<'f> {
     len_nt: Option<usize>,
     regions: &'f [Range<usize>],
     seen: HashSet<String>,
+    /// Whether somebody needs a record that cannot be read; everybody's are needed where it is `None`.
+    is_needed: Option<&'f dyn Fn(&VariantRecord) -> bool>,
+    pub passed_over: PassedOver,
 }
 
 impl<'f> Course<'f> {
     pub fn new(path: &'f Path, contigs: &'f [Contig], wanted: Option<&'f DisjointRegions>) -> Self {
-        Self { path, contigs, wanted, contig: String::new(), position: 0, len_nt: None, regions: &[], seen: HashSet::new() }
+        Self {
+            path,
+            contigs,
+            wanted,
+            contig: String::new(),
+            position: 0,
+            len_nt: None,
+            regions: &[],
+            seen: HashSet::new(),
+            is_needed: None,
+            passed_over: PassedOver::default(),
+        }
     }
 
-    /// Whether a record touches a region that is wanted; genotypes need not be there yet.
+    /// Records in the regions that cannot be read are passed over unless `is_needed` says that somebody needs them.
+    pub fn needing(mut self, is_needed: Option<&'f dyn Fn(&VariantRecord) -> bool>) -> Self {
+        self.is_needed = is_needed;
+        self
+    }
+
+    /// Goes to the contig and position of a record, of which nothing else need be known yet; false where nobody wants the contig.
     ///
     /// # Errors
-    /// A record that stands before its forerunner, or beyond the end of its contig.
-    pub fn wants(&mut self, record: &VariantRecord) -> Result<bool, Error> {
+    /// A record of a wanted contig that stands before its forerunner.
+    pub fn reach(&mut self, record: &VariantRecord) -> Result<bool, Error> {
         if record.contig != self.contig {
-            if !self.seen.insert(record.contig.clone()) {
+            let is_new = self.seen.insert(record.contig.clone());
+            self.regions = self.wanted.map_or(&[], |wanted| wanted.on(&record.contig));
+            if !is_new && self.is_wanted_contig() {
                 return Err(self.not_sorted(record));
             }
             self.contig.clone_from(&record.contig);
             self.len_nt = self.contigs.iter().find(|contig| contig.name == record.contig).and_then(|contig| contig.len_nt);
-            self.regions = self.wanted.map_or(&[], |wanted| wanted.on(&record.contig));
-        } else if record.position < self.position {
+        } else if record.position < self.position && self.is_wanted_contig() {
             return Err(self.not_sorted(record));
         }
         self.position = record.position;
+        Ok(self.is_wanted_contig())
+    }
+
+    fn is_wanted_contig(&self) -> bool {
+        self.wanted.is_none() || !self.regions.is_empty()
+    }
+
+    /// Whether somebody wants records of a contig.
+    pub fn may_have(&self, contig: &str) -> bool {
+        self.wanted.is_none_or(|wanted| !wanted.on(contig).is_empty())
+    }
+
+    /// Whether a record, which was [reached](Self::reach), touches a region that is wanted; genotypes need not be there yet.
+    pub fn wants(&mut self, record: &VariantRecord) -> bool {
         if let Some(len_nt) = self.len_nt.filter(|&len_nt| record.end0() > len_nt) {
-            let (position, contig) = (record.position, &record.contig);
-            let place =
-                if position > len_nt { format!("position {position} is") } else { format!("REF ends at position {},", record.end0()) };
-            return Err(self.error(record, format!("{place} beyond the end of contig `{contig}` ({len_nt} nt in the header)")));
+            self.passed_over.n_beyond += 1;
+            let contig = &record.contig;
+            self.passed_over.first_beyond.get_or_insert_with(|| format!("`{contig}`: {len_nt} nt, a record at {}", record.position));
         }
-        Ok(self.wanted.is_none() || overlaps(self.regions, record))
+        self.wanted.is_none() || overlaps(self.regions, record)
+    }
+
+    /// Whether a record whose columns cannot be read may be one that is wanted; `len_nt` is the length of its REF.
+    pub fn may_want(&self, record: &VariantRecord, len_nt: usize) -> bool {
+        let (start0, end0) = (record.start0(), record.start0() + len_nt);
+        let touches = |region: &Range<usize>| start0 < region.end && end0 > region.start;
+        (self.wanted.is_none() || self.regions.iter().any(touches)) && self.needs(record)
+    }
+
+    /// Whether somebody needs a record in the regions.
+    pub fn needs(&self, record: &VariantRecord) -> bool {
+        self.is_needed.is_none_or(|is_needed| is_needed(record))
+    }
+
+    /// Counts a record that cannot be read and that nobody needs.
+    pub fn pass_over(&mut self, record: &VariantRecord, reason: &str) {
+        self.passed_over.n_malformed += 1;
+        let place = format!("{}{}:{}", record.place, record.contig, record.position);
+        self.passed_over.first_malformed.get_or_insert_with(|| format!("{place}: {reason}"));
     }
 
     /// An error at a record.
@@ -66,9 +158,9 @@ impl<'f> Course<'f> {
         }
     }
 
-    /// The contigs met.
-    pub fn into_seen(self) -> HashSet<String> {
-        self.seen
+    /// The contigs met, and what was passed over.
+    pub fn finish(self) -> (HashSet<String>, PassedOver) {
+        (self.seen, self.passed_over)
     }
 
     fn not_sorted(&self, record: &VariantRecord) -> Error {
@@ -105,7 +197,9 @@ mod tests {
                 record.start0() < locus.end0 && record.span_end0() > locus.start0 && same_contig(&locus.contig, &record.contig)
             });
             let wanted = DisjointRegions::of_loci(&loci);
-            prop_assert_eq!(Course::new(Path::new("x"), &[], Some(&wanted)).wants(&record).unwrap(), expected);
+            let mut course = Course::new(Path::new("x"), &[], Some(&wanted));
+            let is_reached = course.reach(&record).unwrap();
+            prop_assert_eq!(is_reached && course.wants(&record), expected);
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::ingest::genotypes::{Genotype, MISSING, REFERENCE, UNPHASED_REFERENCE,
 /// Where GT, PS and the dosages stand in a FORMAT column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Keys {
-    /// `None` in a record that has dosages only.
+    /// `None` in a record that has dosages only, or nothing that is read.
     gt: Option<usize>,
     ps: Option<usize>,
     dosage: Option<(usize, &'static str)>,
@@ -28,15 +28,29 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// `None` when there is no GT, nor the dosages asked for.
-    pub fn of(format: &[u8], dosage_field: DosageField) -> Option<Self> {
+    /// Finds them.
+    ///
+    /// # Errors
+    /// A key that is there twice: which of its values is meant is unknown.
+    pub fn of(format: &[u8], dosage_field: DosageField) -> Result<Self, String> {
         if format == b"GT" {
-            return Some(Self { gt: Some(0), ps: None, dosage: None, gt_only: true });
+            return Ok(Self { gt: Some(0), ps: None, dosage: None, gt_only: true });
         }
-        let index_of = |wanted: &[u8]| format.split(|&byte| byte == b':').position(|key| key == wanted);
-        let (gt, ps) = (index_of(b"GT"), index_of(b"PS"));
-        let dosage = dosage_field.keys().iter().find_map(|&key| Some((index_of(key.as_bytes())?, key)));
-        (gt.is_some() || dosage.is_some()).then_some(Self { gt, ps, dosage, gt_only: false })
+        let keys = || format.split(|&byte| byte == b':');
+        if let Some((_, twice)) = keys().enumerate().find(|(index, key)| keys().take(*index).any(|other| other == *key)) {
+            return Err(format!("FORMAT has `{}` twice; keep one", twice.escape_ascii()));
+        }
+        let index_of = |wanted: &str| keys().position(|key| key == wanted.as_bytes());
+        let find = |wanted: &[&'static str]| wanted.iter().find_map(|&key| Some((index_of(key)?, key)));
+        let (gt, ps) = (index_of("GT"), index_of("PS"));
+        let without_gt = || if gt.is_none() { find(dosage_field.keys_without_gt()) } else { None };
+        let dosage = find(dosage_field.keys()).or_else(without_gt);
+        Ok(Self { gt, ps, dosage, gt_only: false })
+    }
+
+    /// There is a GT.
+    pub fn has_gt(&self) -> bool {
+        self.gt.is_some()
     }
 }
 

@@ -3,8 +3,9 @@
 //! Input -> output: the head of a VCF or BCF stream -> [`Header`]; the stream then stands before the first record. Only what reading
 //! genotypes needs is taken from it. Lines that a strict reader (noodles) refuses are read as bcftools reads them, with a warning.
 
-use std::{collections::HashSet, error::Error as _};
+use std::{collections::HashSet, error::Error as _, path::Path};
 
+use gf_cohort_schema::text;
 use noodles::vcf;
 
 use super::input::Input;
@@ -34,9 +35,16 @@ pub(super) struct Header {
     pub contigs: Vec<Contig>,
     /// FILTER, INFO and FORMAT names by their numbers in BCF; `PASS` is number 0.
     pub names: Vec<String>,
+    /// Lines of a text header.
+    pub n_lines: u64,
+    /// Version 4.4 of the format or a later one: SVLEN goes before END.
+    pub svlen_first: bool,
     /// What was odd but could be read.
     pub warnings: Vec<String>,
 }
+
+/// First version of the format (4.x) in which SVLEN goes before END.
+const SVLEN_FIRST: u32 = 4;
 
 impl Header {
     /// Reads the header of a VCF file.
@@ -46,14 +54,20 @@ impl Header {
     pub fn read_text(input: &mut Input) -> Result<Self, Error> {
         let mut text = Vec::new();
         let mut line = Vec::new();
+        let mut n_lines = 0;
         while input.peek()? == Some(b'#') && input.read_line(&mut line)? {
+            n_lines += 1;
             text.extend_from_slice(&line);
             text.push(b'\n');
             if line.starts_with(b"#CHROM") {
                 break;
             }
         }
-        Self::parse(input, &text)
+        if let Some(found) = input.peek()?.filter(|_| !line.starts_with(b"#CHROM")) {
+            let reason = not_a_vcf(found, n_lines);
+            return Err(Error::Line { path: input.path().into(), line: n_lines + 1, reason: reason.into() });
+        }
+        Ok(Self { n_lines, ..Self::parse(input, text)? })
     }
 
     /// Reads the magic number and the header of a BCF file.
@@ -70,12 +84,13 @@ impl Header {
         let mut text = Vec::new();
         input.read_into(&mut text, u32::from_le_bytes([a, b, c, d]) as usize)?;
         let end = text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
-        Self::parse(input, &text[..end])
+        text.truncate(end);
+        Self::parse(input, text)
     }
 
-    fn parse(input: &Input, text: &[u8]) -> Result<Self, Error> {
+    fn parse(input: &Input, text: Vec<u8>) -> Result<Self, Error> {
         let path = input.path();
-        let text = String::from_utf8_lossy(text);
+        let text = text::decode(path, text)?;
         if !text.lines().any(|line| line.starts_with("#CHROM")) {
             return Err(Error::file(path, "no `#CHROM` line: this is not a VCF file, or it is empty"));
         }
@@ -87,11 +102,14 @@ impl Header {
             if number == 1 && !line.starts_with("##fileformat=VCFv4") {
                 return Err(refuse("the first line is not `##fileformat=VCFv4.x`".into()));
             }
+            if number == 1 {
+                header.svlen_first = is_svlen_first(line);
+            }
             if line.starts_with("#CHROM") {
                 header.samples = sample_names(line).map_err(refuse)?;
                 break;
             }
-            header.meta(line);
+            header.meta(line).map_err(refuse)?;
             if let Err(refusal) = strict.parse_partial(line.as_bytes()) {
                 refusals.push(format!(
                     "{}: header line {number} ({}): {}; read all the same",
@@ -111,23 +129,98 @@ impl Header {
     }
 
     /// Takes in a `##` line.
-    fn meta(&mut self, line: &str) {
-        let Some((key, fields)) = structured(line) else { return };
-        let Some(id) = field(fields, "ID") else { return };
+    ///
+    /// # Errors
+    /// A contig that is there already, with another length.
+    fn meta(&mut self, line: &str) -> Result<(), String> {
+        let Some((key, fields)) = structured(line) else { return Ok(()) };
+        let Some(id) = field(fields, "ID") else { return Ok(()) };
+        if key == "contig" {
+            self.require_same_contig(id, fields)?;
+        }
         let idx = field(fields, "IDX").and_then(|idx| idx.parse().ok()).filter(|&idx| idx <= MAX_IDX);
         match key {
             "contig" if self.contigs.iter().all(|contig| contig.name != id) => {
-                let len_nt = field(fields, "length").and_then(|len_nt| len_nt.parse().ok());
-                place(&mut self.contigs, idx, Contig { name: id.into(), len_nt });
+                place(&mut self.contigs, idx, Contig { name: id.into(), len_nt: length(fields) });
             }
             "FILTER" | "INFO" | "FORMAT" if !self.names.iter().any(|name| name == id) => place(&mut self.names, idx, id.into()),
             _ => {}
         }
+        Ok(())
+    }
+
+    /// A contig that is there already must have the same length again.
+    fn require_same_contig(&self, id: &str, fields: &str) -> Result<(), String> {
+        let len_nt = length(fields);
+        let other = self.contigs.iter().find(|contig| contig.name == id).and_then(|contig| contig.len_nt.zip(len_nt));
+        match other {
+            Some((first, again)) if first != again => {
+                Err(format!("contig `{id}` has {again} nt here and {first} nt in an earlier line: keep the right one"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Compares a `#` line below the header with it: files that were joined with `cat` have the header of each. `place` is only named.
+    ///
+    /// # Errors
+    /// Other samples, or the same in another order; another length of a contig; a version of the format that reads SVLEN
+    /// otherwise.
+    pub fn require_same(&self, path: &Path, line: &[u8]) -> Result<(), String> {
+        let advice = "files that were joined with `cat` must have the same samples in the same order: join them with `bcftools concat` (after \
+                      `bcftools view -S` where the order differs), or give each file by itself";
+        let again = |found: String| Err(format!("a second header: {found}; {advice}"));
+        if !line.starts_with(b"#CHROM") && !line.starts_with(b"##contig") && !line.starts_with(b"##fileformat") {
+            return Ok(());
+        }
+        let text = text::decode(path, line.to_vec()).map_err(|error| error.to_string())?;
+        if text.starts_with("#CHROM") {
+            let samples = sample_names(&text)?;
+            let differs = samples.iter().zip(&self.samples).find(|(found, expected)| found != expected);
+            if let Some((found, expected)) = differs {
+                return again(format!("sample `{found}` is where the first header has `{expected}`"));
+            }
+            if samples.len() != self.samples.len() {
+                return again(format!("it has {} sample columns, the first one {}", samples.len(), self.samples.len()));
+            }
+        } else if text.starts_with("##fileformat") && is_svlen_first(&text) != self.svlen_first {
+            return again(format!("`{}` reads SVLEN differently than the version of the first header", text.trim_start_matches('#')));
+        } else if let Some(("contig", fields)) = structured(&text)
+            && let Some(id) = field(fields, "ID")
+        {
+            self.require_same_contig(id, fields)?;
+        }
+        Ok(())
     }
 
     /// The number that BCF gives to a FILTER, INFO or FORMAT name.
     pub fn number_of(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|other| other == name)
+    }
+}
+
+/// The length that a contig line states.
+fn length(fields: &str) -> Option<usize> {
+    field(fields, "length").and_then(|len_nt| len_nt.parse().ok())
+}
+
+/// `##fileformat=VCFv4.4` or later.
+fn is_svlen_first(line: &str) -> bool {
+    let minor =
+        line.strip_prefix("##fileformat=VCFv4.").map(|rest| rest.trim().chars().take_while(char::is_ascii_digit).collect::<String>());
+    minor.and_then(|minor| minor.parse::<u32>().ok()).is_some_and(|minor| minor >= SVLEN_FIRST)
+}
+
+/// What a file is whose line `n_lines + 1` begins with `found`, where the header should be.
+fn not_a_vcf(found: u8, n_lines: u64) -> &'static str {
+    match found {
+        b'>' => "no `#CHROM` line: this is not a VCF file, but a FASTA file. Are --vcf and --reference exchanged?",
+        b'"' => {
+            "the line begins with a quotation mark: a spreadsheet saved this VCF file, and may have changed names and numbers as well; \
+             take the original"
+        }
+        _ if n_lines == 0 => "no `#CHROM` line: this is not a VCF file",
+        _ => "no `#CHROM` line above the first record: the header is not complete",
     }
 }
 
@@ -221,12 +314,39 @@ mod tests {
             "##contig=<ID=HLA-A*01:01:01:01>",
             "##odd",
         ] {
-            header.meta(line);
+            header.meta(line).unwrap();
         }
+        assert_eq!(
+            header.meta("##contig=<ID=chr1,length=31>"),
+            Err("contig `chr1` has 31 nt here and 30 nt in an earlier line: keep the right one".into())
+        );
+        assert_eq!(header.meta("##contig=<ID=chr1,length=30,md5=x>"), Ok(()));
         assert_eq!(header.names, ["PASS", "DP", "", "", "GT"]);
         assert_eq!((header.number_of("GT"), header.number_of("DP"), header.number_of("PS")), (Some(4), Some(1), None));
         let contig = |name: &str, len_nt| Contig { name: name.into(), len_nt };
         assert_eq!(header.contigs, [contig("chr1", Some(30)), contig("HLA-A*01:01:01:01", None)]);
+    }
+
+    #[test]
+    fn a_second_header_must_say_the_same() {
+        let head = format!("{}\tFORMAT", COLUMNS.join("\t"));
+        let mut header = Header { samples: vec!["S1".into(), "S2".into()], ..Header::default() };
+        header.meta("##contig=<ID=1,length=30>").unwrap();
+        let same = |line: &str| header.require_same(Path::new("a.vcf"), line.as_bytes());
+        for line in ["##fileformat=VCFv4.3", "##contig=<ID=1,length=30>", "##contig=<ID=2,length=9>", "##INFO=<ID=X>"] {
+            assert_eq!(same(line), Ok(()), "{line}");
+        }
+        assert_eq!(same(&format!("{head}\tS1\tS2")), Ok(()));
+        for (line, expected) in [
+            (format!("{head}\tS2\tS1"), "sample `S2` is where the first header has `S1`"),
+            (format!("{head}\tS1"), "1 sample columns, the first one 2"),
+            (format!("{head}\tS1\tS2\tS3"), "3 sample columns"),
+            ("##fileformat=VCFv4.4".into(), "reads SVLEN differently"),
+            ("##contig=<ID=1,length=31>".into(), "31 nt here and 30 nt"),
+        ] {
+            let message = same(&line).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
     }
 
     #[test]

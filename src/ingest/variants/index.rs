@@ -5,7 +5,7 @@ mod layout;
 use std::{
     collections::HashSet,
     fs::File,
-    io::{self, BufRead},
+    io::{self, BufRead, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -27,6 +27,11 @@ use crate::ingest::{DisjointRegions, Error, beside};
 const MAX_GAP_BYTES: u64 = 1 << 16;
 /// Parts longer than this on average (compressed bytes) are worth a thread that decompresses ahead.
 const LONG_PART_BYTES: u64 = 1 << 18;
+
+/// Blocks of a file whose ends are looked at; a longer file is not walked through for its regions' sake.
+const MAX_BLOCKS: usize = 1 << 18;
+/// Bytes of the block with which a BGZF file ends.
+const EOF_BLOCK_BYTES: u64 = 28;
 
 /// What an index says: the parts of the file that hold some regions, and the contigs that have records.
 pub(super) struct Indexed {
@@ -73,6 +78,7 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &DisjointRegions) -> Re
     let mut contigs = HashSet::new();
     let mut chunks = Vec::new();
     let mut end = None;
+    let mut starts = joined_parts(path).map_err(Error::io(path))?;
     for (id, name) in names.into_iter().enumerate().take(index.reference_sequences().count()) {
         for region in wanted.on(&name) {
             // One base more on the left: an insertion's anchor may stand just before the region.
@@ -80,7 +86,9 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &DisjointRegions) -> Re
             let Some(end) = Position::new(region.end) else { continue };
             chunks.extend(query(id, Interval::from(start..=end))?);
         }
-        let end_of_contig = query(id, Interval::from(..))?.iter().map(Chunk::end).max();
+        let of_contig = query(id, Interval::from(..))?;
+        starts.extend(of_contig.iter().map(Chunk::start).min());
+        let end_of_contig = of_contig.iter().map(Chunk::end).max();
         if end_of_contig.is_some() {
             contigs.insert(name);
         }
@@ -92,6 +100,7 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &DisjointRegions) -> Re
     if chunks.iter().any(|chunk| chunk.end() < chunk.start()) {
         return Err(unusable("the index is damaged (a part of the file ends before it starts)".into()));
     }
+    require_one_header(path, header, &starts)?;
     let chunks = merged(chunks);
     let n_bytes: u64 = chunks.iter().map(|chunk| chunk.end().compressed() - chunk.start().compressed()).sum();
     let decompression = if n_bytes > LONG_PART_BYTES * chunks.len() as u64 { Decompression::Ahead } else { Decompression::Inline };
@@ -104,6 +113,45 @@ fn read(path: &Path) -> io::Result<Box<dyn BinningIndex>> {
         return Ok(Box::new(tabix::fs::read(path)?));
     }
     Ok(Box::new(csi::fs::read(path)?))
+}
+
+/// Where another BGZF file begins inside of this one: behind an end-of-file block in the middle, as `cat` leaves it.
+fn joined_parts(path: &Path) -> io::Result<Vec<bgzf::VirtualPosition>> {
+    let mut file = File::open(path)?;
+    let file_len = file.metadata()?.len();
+    let (mut offset, mut starts) = (0, Vec::new());
+    for _ in 0..MAX_BLOCKS {
+        let mut head = [0; 18];
+        if offset >= file_len || file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut head)).is_err() {
+            break;
+        }
+        let [0x1f, 0x8b, 8, 4, _, _, _, _, _, _, 6, 0, b'B', b'C', 2, 0, low, high] = head else { break };
+        let len = u64::from(u16::from_le_bytes([low, high])) + 1;
+        offset += len;
+        if len == EOF_BLOCK_BYTES && offset < file_len {
+            starts.extend(bgzf::VirtualPosition::new(offset, 0));
+        }
+    }
+    Ok(starts)
+}
+
+/// Compares header lines at these places, the first ones of contigs and of joined files, with the header of the file.
+fn require_one_header(path: &Path, header: &Header, starts: &[bgzf::VirtualPosition]) -> Result<(), Error> {
+    // BCF has no lines.
+    if header.n_lines == 0 {
+        return Ok(());
+    }
+    let mut reader = bgzf::io::Reader::new(File::open(path).map_err(Error::io(path))?);
+    let mut line = Vec::new();
+    for start in starts {
+        reader.seek(*start).map_err(Error::io(path))?;
+        while reader.fill_buf().map_err(Error::io(path))?.first() == Some(&b'#') {
+            line.clear();
+            reader.read_until(b'\n', &mut line).map_err(Error::io(path))?;
+            header.require_same(path, line.trim_ascii_end()).map_err(|reason| Error::file(path, reason))?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether nothing but the end stands at a place of a BGZF file.

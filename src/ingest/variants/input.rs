@@ -10,6 +10,7 @@ use std::{
 };
 
 use flate2::read::MultiGzDecoder;
+use gf_cohort_schema::text;
 use noodles::{bgzf, csi::binning_index::index::reference_sequence::bin::Chunk};
 
 use super::Place;
@@ -20,6 +21,9 @@ pub const STDIN: &str = "-";
 
 /// Bytes read from the operating system at a time.
 const BUFFER_BYTES: usize = 1 << 17;
+
+/// Bytes by which a file is told from one of another format.
+const PROBE_BYTES: u64 = 512;
 
 /// The end-of-file block that every complete BGZF file ends with (SAM specification, section 4.1.2).
 const BGZF_EOF: [u8; 28] =
@@ -75,10 +79,11 @@ impl Input {
         let mut raw: Box<dyn Read + Send> =
             if path == Path::new(STDIN) { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(error)?) };
         let mut start = Vec::new();
-        raw.by_ref().take(18).read_to_end(&mut start).map_err(Error::io(path))?;
+        raw.by_ref().take(PROBE_BYTES).read_to_end(&mut start).map_err(Error::io(path))?;
         if start.is_empty() {
             return Err(Error::file(path, "the file is empty"));
         }
+        require_genome_text(path, &start)?;
         let compression = Compression::of(&start);
         if compression == Compression::Bgzf && !is_stream(path) {
             require_bgzf_end(path)?;
@@ -92,7 +97,22 @@ impl Input {
             }
             Compression::Bgzf => Box::new(bgzf::io::Reader::new(WithEnd::new(raw))),
         };
-        Ok(Self { path: path.into(), reader, compression, n_lines: Some(0), line_has_end: true })
+        let mut input = Self { path: path.into(), reader, compression, n_lines: Some(0), line_has_end: true };
+        input.skip_mark()?;
+        Ok(input)
+    }
+
+    /// Passes over a byte order mark, and refuses what is compressed and neither VCF, BCF nor FASTA.
+    fn skip_mark(&mut self) -> Result<(), Error> {
+        let mut start = Vec::new();
+        self.reader.by_ref().take(PROBE_BYTES).read_to_end(&mut start).map_err(|error| self.error(error))?;
+        require_genome_text(&self.path, &start)?;
+        if start.starts_with(&[0xef, 0xbb, 0xbf]) {
+            start.drain(..3);
+        }
+        let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.reader = Box::new(Cursor::new(start).chain(rest));
+        Ok(())
     }
 
     /// Opens parts of a BGZF file, which stand in its order and do not overlap.
@@ -213,6 +233,23 @@ impl Input {
         };
         Error::file(&self.path, reason + of_index)
     }
+}
+
+/// Refuses the first bytes of files of other formats and encodings, by name.
+fn require_genome_text(path: &Path, start: &[u8]) -> Result<(), Error> {
+    if let Some(found) = text::foreign(start) {
+        return Err(Error::file(path, found.to_string()));
+    }
+    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+        return Err(Error::file(path, "the text is UTF-16; save it as UTF-8, or convert it with `iconv -f UTF-16 -t UTF-8`"));
+    }
+    let lone_return = |pair: &[u8]| pair[0] == b'\r' && pair[1] != b'\n';
+    let is_text = start.starts_with(b"#") || start.starts_with(b">");
+    if is_text && !start.contains(&b'\n') && start.windows(2).any(lone_return) {
+        let reason = "the lines end with carriage returns alone (as on an old Mac): convert them with `tr '\\r' '\\n'`";
+        return Err(Error::file(path, reason));
+    }
+    Ok(())
 }
 
 /// Bytes that can be read only once: standard input, a pipe.

@@ -70,6 +70,10 @@ pub struct VariantRecord {
     /// [`VariantFile::read_dosages`](super::VariantFile::read_dosages) asks for: NaN where it is missing, empty where the record does not
     /// have the field.
     pub dosages: Vec<f32>,
+    /// FORMAT has GT. Without it nobody is called.
+    pub has_genotypes: bool,
+    /// INFO/END and INFO/SVLEN say different things of a symbolic allele; which of them is read follows the version of the format.
+    pub end_contradicts_svlen: bool,
     /// The call of everyone but [`Self::not_reference`], where it is one for all.
     pub(super) rest: Option<Genotype>,
     /// Of each ALT: see [`Self::symbolic_end0`]. Empty when no ALT is symbolic.
@@ -96,8 +100,8 @@ impl VariantRecord {
         self.span_end0
     }
 
-    /// 0-based end (exclusive) of what a symbolic ALT (`<DEL>`, number 0 is the first ALT) is about: INFO/END, else POS + |SVLEN|; an
-    /// insertion (`<INS>`) without END ends where it starts, whatever its SVLEN. `None` for other alleles, and when neither is there.
+    /// 0-based end (exclusive) of what a symbolic ALT (`<DEL>`, number 0 is the first ALT) is about: INFO/END, else POS + |SVLEN|, and
+    /// the other way round from version 4.4 of the format on; an insertion (`<INS>`) without END ends where it starts, whatever its SVLEN. `None` for other alleles, and when neither is there.
     #[must_use]
     pub fn symbolic_end0(&self, alt_index: usize) -> Option<usize> {
         self.symbolic_ends0.get(alt_index).copied().flatten()
@@ -160,22 +164,34 @@ impl VariantRecord {
     pub(super) fn set_span(&mut self, lengths: impl FnOnce() -> SymbolicLengths) {
         self.span_end0 = self.end0();
         self.symbolic_ends0.clear();
+        self.end_contradicts_svlen = false;
         if !self.has_symbolic_alt() {
             return;
         }
-        let SymbolicLengths { end, svlen } = lengths();
+        let SymbolicLengths { end: stated_end, svlen, svlen_first } = lengths();
+        // An END before POS is none.
+        let end = stated_end.filter(|&end| end >= self.position);
         for (number, alt) in self.alt_alleles.iter().enumerate() {
-            let of_alt = || if svlen.len() == 1 { svlen[0] } else { svlen.get(number).copied().flatten() };
-            let end0 = match end.filter(|&end| end >= self.position) {
-                _ if !alt.starts_with(b"<") => None,
-                Some(end) => Some(end),
-                None if alt.starts_with(b"<INS") => Some(self.position),
-                None => of_alt().and_then(|len_nt| self.position.checked_add(len_nt)),
+            let is_symbol = alt.starts_with(b"<");
+            let len_nt = if svlen.len() == 1 { svlen[0] } else { svlen.get(number).copied().flatten() };
+            let by_svlen = len_nt.filter(|_| has_length(alt)).and_then(|len_nt| self.position.checked_add(len_nt));
+            let end0 = match (end, by_svlen) {
+                _ if !is_symbol => None,
+                (Some(_), Some(by_svlen)) if svlen_first => Some(by_svlen),
+                (Some(end), _) => Some(end),
+                (None, Some(by_svlen)) => Some(by_svlen),
+                (None, None) => alt.starts_with(b"<INS").then_some(self.position),
             };
+            self.end_contradicts_svlen |= is_symbol && by_svlen.is_some() && stated_end.is_some() && stated_end != by_svlen;
             self.span_end0 = self.span_end0.max(end0.unwrap_or(0));
             self.symbolic_ends0.push(end0);
         }
     }
+}
+
+/// Whether SVLEN says how much of the reference a symbolic allele is about: not of insertions, and not of the blocks of gVCF.
+fn has_length(alt: &[u8]) -> bool {
+    alt.starts_with(b"<") && !alt.starts_with(b"<INS") && alt != b"<*>" && alt != b"<NON_REF>"
 }
 
 /// What INFO says of the length of symbolic alleles.
@@ -185,6 +201,8 @@ pub(super) struct SymbolicLengths {
     pub end: Option<usize>,
     /// |SVLEN|, one for all ALT alleles or one for each.
     pub svlen: Vec<Option<usize>>,
+    /// SVLEN goes before END, as from version 4.4 of the format on.
+    pub svlen_first: bool,
 }
 
 fn set_bases(target: &mut Vec<u8>, bases: &[u8]) {

@@ -20,7 +20,7 @@ pub enum DosageField {
     Gp,
     /// Expected copies on each haplotype; the calls in records without it.
     Hds,
-    /// DS, else HDS, else GT, record by record.
+    /// DS, else HDS, else GT, record by record; GP in records that have none of them.
     #[default]
     Auto,
 }
@@ -35,6 +35,11 @@ impl DosageField {
             Self::Hds => &["HDS"],
             Self::Auto => &["DS", "HDS"],
         }
+    }
+
+    /// Fields to look for in a record that has no calls and none of [`Self::keys`].
+    pub(super) fn keys_without_gt(self) -> &'static [&'static str] {
+        if self == Self::Auto { &["GP"] } else { &[] }
     }
 }
 

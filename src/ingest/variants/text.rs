@@ -10,7 +10,7 @@ use super::{
     gt::{self, Keys},
     header::Header,
     input::Input,
-    record::{SymbolicLengths, VariantRecord},
+    record::{Place, SymbolicLengths, VariantRecord},
     soft::DosageField,
 };
 use crate::ingest::Error;
@@ -27,23 +27,84 @@ pub(super) fn for_each<E: From<Error>>(
     let mut line = Vec::new();
     let mut record = VariantRecord::default();
     while input.read_line(&mut line)? {
-        if line.is_empty() || line.starts_with(b"#") {
-            continue;
-        }
         record.place = input.place();
-        let site = Site::split(&line).and_then(|site| site.read(&mut record).map(|()| site));
-        let site = site.map_err(|reason| course.malformed(&record, &format!("`{}`: {reason}", excerpt(&line))))?;
-        let is_wanted = course.wants(&record)?;
-        // A file that was cut may end in any line, whoever wants it.
-        if !is_wanted && input.line_has_end() {
+        if line.is_empty() {
             continue;
         }
-        site.genotypes(columns, dosage_field, header, &mut record).map_err(|reason| course.error(&record, reason))?;
+        if line.starts_with(b"#") {
+            require_same_header(&input, header, &line)?;
+            continue;
+        }
+        // A file that was cut may end in any line, whoever wants it.
+        let may_be_cut = !input.line_has_end();
+        let malformed = |course: &Course<'_>, record: &VariantRecord, reason: &str| {
+            course.malformed(record, &format!("`{}`: {reason}", excerpt(&line)))
+        };
+        let site = Site::split(&line).and_then(|site| site.read_contig(&mut record).map(|()| site));
+        let site = site.map_err(|reason| malformed(course, &record, &reason))?;
+        match site.read_position(&mut record) {
+            Ok(Position::Base) => {}
+            Ok(Position::Telomere) => {
+                course.passed_over.n_at_zero += 1;
+                continue;
+            }
+            Err(reason) => {
+                if course.may_have(&record.contig) || may_be_cut {
+                    return Err(malformed(course, &record, &reason).into());
+                }
+                course.pass_over(&record, &reason);
+                continue;
+            }
+        }
+        if !course.reach(&record)? && !may_be_cut {
+            continue;
+        }
+        if let Err(reason) = site.read_alleles(header, &mut record) {
+            if course.may_want(&record, site.ref_len()) || may_be_cut {
+                return Err(malformed(course, &record, &reason).into());
+            }
+            course.pass_over(&record, &reason);
+            continue;
+        }
+        let is_wanted = course.wants(&record);
+        if !is_wanted && !may_be_cut {
+            continue;
+        }
+        if let Err(reason) = site.genotypes(columns, dosage_field, header, &mut record) {
+            if course.needs(&record) || may_be_cut {
+                return Err(course.error(&record, reason).into());
+            }
+            course.pass_over(&record, &reason);
+            continue;
+        }
         if is_wanted {
             visit(&record)?;
         }
     }
     Ok(())
+}
+
+/// A `#` line below the header is one of a second header; those of the first one are passed over.
+fn require_same_header(input: &Input, header: &Header, line: &[u8]) -> Result<(), Error> {
+    let path = input.path();
+    let (number, is_first) = match input.place() {
+        Place::Line(number) => (number, number <= header.n_lines),
+        _ => (0, false),
+    };
+    if is_first {
+        return Ok(());
+    }
+    header.require_same(path, line).map_err(|reason| match number {
+        0 => Error::file(path, reason),
+        _ => Error::Line { path: path.into(), line: number, reason },
+    })
+}
+
+/// What POS says.
+enum Position {
+    Base,
+    /// POS 0: before the first base, as the format has it for telomeres.
+    Telomere,
 }
 
 /// The columns of one line.
@@ -68,32 +129,51 @@ impl<'l> Site<'l> {
         Ok(Self { columns, samples: rest.unwrap_or_default() })
     }
 
-    /// Everything but the genotypes.
-    fn read(&self, record: &mut VariantRecord) -> Result<(), String> {
-        let [contig, position, id, ref_allele, alt_alleles, _, filter, info] = self.columns;
-        if record.contig.as_bytes() != contig {
-            if contig.is_empty() || contig.iter().any(u8::is_ascii_whitespace) {
-                return Err("CHROM is empty or has a space in it".into());
-            }
-            record.contig.clear();
-            record.contig.push_str(std::str::from_utf8(contig).map_err(|_| "CHROM is not UTF-8")?);
+    fn read_contig(&self, record: &mut VariantRecord) -> Result<(), String> {
+        let contig = self.columns[0];
+        if record.contig.as_bytes() == contig {
+            return Ok(());
         }
-        record.position = number(position)
-            .filter(|&position| position >= 1 && i32::try_from(position).is_ok())
-            .ok_or_else(|| format!("POS `{}` is not a position", position.escape_ascii()))?;
+        if contig.is_empty() || contig.iter().any(u8::is_ascii_whitespace) {
+            return Err("CHROM is empty or has a space in it".into());
+        }
+        if contig.starts_with(b"\"") {
+            return Err("CHROM begins with a quotation mark: a spreadsheet saved this file; take the original".into());
+        }
+        record.contig.clear();
+        record.contig.push_str(std::str::from_utf8(contig).map_err(|_| "CHROM is not UTF-8")?);
+        Ok(())
+    }
+
+    fn read_position(&self, record: &mut VariantRecord) -> Result<Position, String> {
+        let position = self.columns[1];
+        let found = number(position).filter(|&position| i32::try_from(position).is_ok());
+        record.position = found.ok_or_else(|| format!("POS `{}` is not a position", position.escape_ascii()))?;
+        Ok(if record.position == 0 { Position::Telomere } else { Position::Base })
+    }
+
+    /// Length of REF, whatever it is.
+    fn ref_len(&self) -> usize {
+        self.columns[3].len()
+    }
+
+    /// Everything from ID to INFO.
+    fn read_alleles(&self, header: &Header, record: &mut VariantRecord) -> Result<(), String> {
+        let [_, _, id, ref_allele, alt_alleles, _, filter, info] = self.columns;
         record.id.clear();
         record.id.push_str(&String::from_utf8_lossy(id));
         record.set_ref_allele(ref_allele)?;
         let alt_alleles = if alt_alleles == b"." { None } else { Some(alt_alleles) };
         record.set_alt_alleles(alt_alleles.into_iter().flat_map(|all| all.split(|&byte| byte == b',')))?;
         record.set_filters(std::str::from_utf8(filter).map_err(|_| "FILTER is not UTF-8")?.split(';'));
-        record.set_span(|| symbolic_lengths(info));
+        record.set_span(|| SymbolicLengths { svlen_first: header.svlen_first, ..symbolic_lengths(info) });
         Ok(())
     }
 
     fn genotypes(&self, columns: &Columns, dosage_field: DosageField, header: &Header, record: &mut VariantRecord) -> Result<(), String> {
         let (format, cells) = next_column(self.samples);
-        let keys = Keys::of(format, dosage_field).ok_or("FORMAT has no GT")?;
+        let keys = Keys::of(format, dosage_field)?;
+        record.has_genotypes = keys.has_gt();
         let n_cells = match cells {
             Some(cells) => gt::read_text(cells, keys, columns, record).map_err(|(column, reason)| of_sample(header, column, &reason))?,
             None => 0,

@@ -1,0 +1,345 @@
+//! The one opener of text files: tables, BED files, lists of samples, scoring files.
+//!
+//! Input -> output: the bytes of a file, as an editor, a spreadsheet or a download left them -> text in UTF-8 with LF
+//! line ends, or what was found instead and what to do. Whatever changes the bytes beyond a byte order mark or a
+//! CRLF leaves a note ([`take_notes`]), so that no file is read differently than its owner thinks without a message.
+//!
+//! | found | read as |
+//! |---|---|
+//! | gzip, BGZF | decompressed; a cut file is refused |
+//! | UTF-8 byte order mark, CRLF, Ctrl-Z at the end | left out |
+//! | UTF-16 (also without a byte order mark) | decoded, with a note |
+//! | bytes that are not UTF-8 | those lines as Windows-1252, with a note |
+//! | carriage returns alone (old Mac) | line ends, with a note |
+//! | a binary format, a web page, NUL bytes, UTF-32 | refused by name |
+
+mod foreign;
+mod separated;
+
+pub(crate) use self::separated::note_columns;
+pub use self::{
+    foreign::{Foreign, foreign},
+    separated::{DecimalCommas, Separator, samples_of, unquoted, with_decimal_points, words},
+};
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use flate2::read::MultiGzDecoder;
+
+use crate::Error;
+
+/// The path that stands for standard input.
+const STDIN: &str = "-";
+/// The end-of-file block that every complete BGZF file ends with (SAM specification, section 4.1.2).
+const BGZF_EOF: [u8; 28] =
+    [0x1f, 0x8b, 0x08, 0x04, 0, 0, 0, 0, 0, 0xff, 0x06, 0, 0x42, 0x43, 0x02, 0, 0x1b, 0, 0x03, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+/// Characters of a line that a note shows.
+const EXCERPT_CHARS: usize = 40;
+/// Bytes by which UTF-16 without a byte order mark is recognised.
+const PROBE_BYTES: usize = 400;
+
+/// Notes that nobody has shown yet.
+static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Remembers what was read differently than it is written; the same note is kept once.
+pub fn note(text: String) {
+    let mut notes = NOTES.lock().unwrap_or_else(PoisonError::into_inner);
+    if !notes.contains(&text) {
+        notes.push(text);
+    }
+}
+
+/// The notes since the last call, for the program to show.
+#[must_use]
+pub fn take_notes() -> Vec<String> {
+    std::mem::take(&mut NOTES.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The text of a file, plain or compressed; `-` is standard input.
+///
+/// # Errors
+/// A file that cannot be read, is empty, cut or damaged, or is not text.
+pub fn read(path: &Path) -> Result<String, Error> {
+    let io = |source| Error::Io { path: path.to_path_buf(), source };
+    let mut bytes = Vec::new();
+    if path == Path::new(STDIN) {
+        io::stdin().lock().read_to_end(&mut bytes).map_err(io)?;
+    } else {
+        bytes = fs::read(path).map_err(io)?;
+    }
+    of_bytes(path, bytes)
+}
+
+/// As [`read`], of bytes that are there already; `path` is only named.
+///
+/// # Errors
+/// As [`read`].
+pub fn of_bytes(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
+    let text = decode(path, decompressed(path, bytes)?)?;
+    if text.trim().is_empty() {
+        return Err(Error::file(path, "there is nothing but blanks in this file; is it complete?"));
+    }
+    Ok(text)
+}
+
+/// Decompresses gzip and BGZF, and refuses what is neither text nor compressed text.
+fn decompressed(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+    if bytes.is_empty() {
+        return Err(Error::file(path, "the file is empty; was it copied or downloaded completely?"));
+    }
+    let refuse = |found: Foreign| Error::file(path, found.to_string());
+    if let Some(found) = foreign(&bytes) {
+        return Err(refuse(found));
+    }
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(bytes);
+    }
+    let is_bgzf = bytes.len() >= 18 && bytes[3] & 4 != 0 && bytes[12..14] == *b"BC";
+    if is_bgzf && !bytes.ends_with(&BGZF_EOF) {
+        let reason = "no BGZF end-of-file block: the file is truncated; copy it again, or check it with `bgzip -t`";
+        return Err(Error::file(path, reason));
+    }
+    let mut plain = Vec::with_capacity(5 * bytes.len());
+    MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain).map_err(|error| Error::file(path, damaged(&error)))?;
+    if plain.is_empty() {
+        return Err(Error::file(path, "the compressed file has nothing in it; is it complete?"));
+    }
+    match foreign(&plain) {
+        Some(found) => Err(refuse(found)),
+        None if plain.starts_with(b"BCF") => Err(refuse(Foreign::BCF)),
+        None => Ok(plain),
+    }
+}
+
+fn damaged(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        "the compressed data end early: the file is truncated; copy it again, or check it with `gzip -t`".to_owned()
+    } else {
+        format!("the compressed data are damaged ({error}): copy the file again, or check it with `gzip -t`")
+    }
+}
+
+/// Text of bytes that are not compressed: UTF-8, UTF-16 or Windows-1252, with LF line ends.
+///
+/// # Errors
+/// UTF-32, half a UTF-16 character, or NUL bytes, which text does not have.
+pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
+    let name = path.display();
+    if bytes.starts_with(&[0xff, 0xfe, 0, 0]) || bytes.starts_with(&[0, 0, 0xfe, 0xff]) {
+        return Err(Error::file(path, "the text is UTF-32; save it as UTF-8"));
+    }
+    let text = if let Some((encoding, is_little, body)) = utf_16(&bytes) {
+        note(format!("{name}: the text is {encoding} and was decoded; UTF-8 needs no decoding"));
+        from_utf_16(path, encoding, is_little, body)?
+    } else {
+        from_bytes(path, bytes)?
+    };
+    Ok(with_line_feeds(path, text))
+}
+
+/// Whether bytes are UTF-16: its name, whether the low byte comes first, and the bytes after the mark.
+fn utf_16(bytes: &[u8]) -> Option<(&'static str, bool, &[u8])> {
+    match bytes {
+        [0xff, 0xfe, body @ ..] => Some(("UTF-16 LE", true, body)),
+        [0xfe, 0xff, body @ ..] => Some(("UTF-16 BE", false, body)),
+        _ => {
+            let probe = &bytes[..bytes.len().min(PROBE_BYTES) & !1];
+            let n_zero = |odd: usize| probe.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
+            let is_most = |n: usize| probe.len() >= 8 && n * 10 >= probe.len() / 2 * 8;
+            match (n_zero(0), n_zero(1)) {
+                (0, n) if is_most(n) => Some(("UTF-16 LE", true, bytes)),
+                (n, 0) if is_most(n) => Some(("UTF-16 BE", false, bytes)),
+                _ => None,
+            }
+        }
+    }
+}
+
+fn from_utf_16(path: &Path, encoding: &str, is_little: bool, body: &[u8]) -> Result<String, Error> {
+    let (pairs, rest) = body.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(Error::file(path, format!("{encoding} text with half a character at its end: the file is truncated")));
+    }
+    let unit = |pair: &[u8; 2]| if is_little { u16::from_le_bytes(*pair) } else { u16::from_be_bytes(*pair) };
+    let mut text = String::with_capacity(pairs.len());
+    for character in char::decode_utf16(pairs.iter().map(unit)) {
+        let line = text.matches('\n').count() as u64 + 1;
+        let damaged = |_| {
+            let reason = format!("{encoding} text with half a surrogate pair: the file is damaged; save it as UTF-8");
+            Error::Line { path: path.to_path_buf(), line, reason }
+        };
+        match character {
+            Ok('\0') => return Err(nul(path, line)),
+            Ok(character) => text.push(character),
+            Err(error) => return Err(damaged(error)),
+        }
+    }
+    Ok(text)
+}
+
+fn nul(path: &Path, line: u64) -> Error {
+    let reason = "a NUL byte: this is not text, or the file was not written completely; copy or export it again";
+    Error::Line { path: path.to_path_buf(), line, reason: reason.to_owned() }
+}
+
+/// UTF-8, or line by line Windows-1252 where it is not.
+fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<String, Error> {
+    if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
+        bytes.drain(..3);
+    }
+    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+        let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+        return Err(nul(path, line));
+    }
+    let bytes = match String::from_utf8(bytes) {
+        Ok(text) => return Ok(text),
+        Err(error) => error.into_bytes(),
+    };
+    let mut text = String::with_capacity(bytes.len() + bytes.len() / 8);
+    let (mut first, mut n_lines) = (None, 0_u64);
+    for (number, line) in (1_u64..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
+        if let Ok(line) = std::str::from_utf8(line) {
+            text.push_str(line);
+            continue;
+        }
+        let decoded: String = line.iter().copied().map(windows_1252).collect();
+        n_lines += 1;
+        first.get_or_insert_with(|| (number, excerpt(&decoded)));
+        text.push_str(&decoded);
+    }
+    if let Some((number, excerpt)) = first {
+        let more = if n_lines > 1 { format!(" and {} more", n_lines - 1) } else { String::new() };
+        let name = path.display();
+        note(format!(
+            "{name}: line {number}{more} not UTF-8, read as Windows-1252 (`{excerpt}`); if that is wrong, save the file as UTF-8"
+        ));
+    }
+    Ok(text)
+}
+
+/// The start of the cell with the first character of a line that is not ASCII.
+fn excerpt(line: &str) -> String {
+    let cells = line.trim_end().split([',', ';', '\t']);
+    let odd = cells.into_iter().find(|cell| !cell.is_ascii()).unwrap_or_default();
+    odd.trim().chars().take(EXCERPT_CHARS).collect()
+}
+
+/// Windows-1252 from 0x80 to 0x9f; as in the WHATWG standard, five bytes without a character are C1 controls, so that no two bytes
+/// become the same character.
+const WINDOWS_1252: [char; 32] = [
+    '\u{20ac}', '\u{81}', '\u{201a}', '\u{192}', '\u{201e}', '\u{2026}', '\u{2020}', '\u{2021}', '\u{2c6}', '\u{2030}', '\u{160}',
+    '\u{2039}', '\u{152}', '\u{8d}', '\u{17d}', '\u{8f}', '\u{90}', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{2022}', '\u{2013}',
+    '\u{2014}', '\u{2dc}', '\u{2122}', '\u{161}', '\u{203a}', '\u{153}', '\u{9d}', '\u{17e}', '\u{178}',
+];
+
+fn windows_1252(byte: u8) -> char {
+    match byte {
+        0x80..=0x9f => WINDOWS_1252[usize::from(byte - 0x80)],
+        _ => char::from(byte),
+    }
+}
+
+/// Every line end as LF, and nothing behind a Ctrl-Z at the end of the file.
+fn with_line_feeds(path: &Path, mut text: String) -> String {
+    if text.ends_with('\u{1a}') {
+        text.truncate(text.trim_end_matches('\u{1a}').len());
+    }
+    if !text.contains('\r') {
+        return text;
+    }
+    let text = text.replace("\r\n", "\n");
+    let Some(at) = text.find('\r') else { return text };
+    let (line, name) = (text[..at].matches('\n').count() + 1, path.display());
+    note(format!("{name}: line {line} ends with a carriage return alone (as on an old Mac), read as the end of the line"));
+    text.replace('\r', "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn decoded(bytes: &[u8]) -> Result<String, String> {
+        of_bytes(Path::new("t.csv"), bytes.to_vec()).map_err(|error| error.to_string())
+    }
+
+    fn utf_16_of(text: &str, is_little: bool) -> Vec<u8> {
+        text.encode_utf16().flat_map(|unit| if is_little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
+    }
+
+    fn gzipped(bytes: &[u8]) -> Vec<u8> {
+        let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        writer.write_all(bytes).unwrap();
+        writer.finish().unwrap()
+    }
+
+    #[test]
+    fn every_encoding_gives_the_same_text() {
+        let expected = "id,site\nA,M\u{fc}nchen\u{20ac}\n";
+        let windows = b"id,site\r\nA,M\xfcnchen\x80\r\n";
+        let marked = [b"\xff\xfe".to_vec(), utf_16_of(expected, true)].concat();
+        let big = [b"\xfe\xff".to_vec(), utf_16_of(expected, false)].concat();
+        let cases = [
+            expected.as_bytes().to_vec(),
+            ["\u{feff}", expected].concat().into_bytes(),
+            expected.replace('\n', "\r\n").into_bytes(),
+            expected.replace('\n', "\r").into_bytes(),
+            [expected, "\u{1a}"].concat().into_bytes(),
+            windows.to_vec(),
+            marked,
+            big,
+            utf_16_of(expected, true),
+            utf_16_of(expected, false),
+            gzipped(windows),
+            [gzipped(b"id,site\n"), gzipped("A,M\u{fc}nchen\u{20ac}\n".as_bytes())].concat(),
+        ];
+        for (number, bytes) in cases.iter().enumerate() {
+            assert_eq!(decoded(bytes).as_deref(), Ok(expected), "case {number}");
+        }
+    }
+
+    #[test]
+    fn a_line_in_another_encoding_leaves_the_others_as_they_are() {
+        assert_eq!(decoded(b"a,\xc3\xbc\nb,\xfc\n").unwrap(), "a,\u{fc}\nb,\u{fc}\n");
+        let bytes: Vec<char> = (0x80..=0xff).map(windows_1252).collect();
+        let distinct: std::collections::HashSet<char> = bytes.iter().copied().collect();
+        assert_eq!(distinct.len(), bytes.len(), "two bytes would become one name");
+    }
+
+    #[test]
+    fn decoding_leaves_a_note_with_the_line() {
+        let path = Path::new("noted.csv");
+        of_bytes(path, b"id\nM\xfcller\n".to_vec()).unwrap();
+        of_bytes(path, b"id\nM\xfcller\n".to_vec()).unwrap();
+        of_bytes(path, b"id\rA\r".to_vec()).unwrap();
+        let of_file: Vec<String> = take_notes().into_iter().filter(|note| note.starts_with("noted.csv")).collect();
+        assert_eq!(of_file.len(), 2, "{of_file:?}");
+        assert!(of_file[0].contains("line 2 not UTF-8, read as Windows-1252 (`M\u{fc}ller`)"), "{of_file:?}");
+        assert!(of_file[1].contains("line 1 ends with a carriage return alone"), "{of_file:?}");
+    }
+
+    #[test]
+    fn what_is_not_text_is_named() {
+        let whole = gzipped("id,site\nA,B\n".repeat(50).as_bytes());
+        let cut = &whole[..whole.len() - 12];
+        let cases: [(&[u8], &str); 7] = [
+            (b"", "the file is empty"),
+            (b" \n\n", "nothing but blanks"),
+            (b"\xff\xfe\x00\x00i\x00\x00\x00", "UTF-32"),
+            (b"\xff\xfei\x00d", "half a character"),
+            (b"id\nA\0B\n", "line 2: a NUL byte"),
+            (cut, "truncated"),
+            (b"\x1f\x8b\x08\x00", "truncated"),
+        ];
+        for (bytes, expected) in cases {
+            let message = decoded(bytes).unwrap_err();
+            assert!(message.starts_with("t.csv: ") && message.contains(expected), "{expected}: {message}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! A FASTA that is read through its `.fai`, and whether that index fits it: one of an earlier version of the file gives
+//! other bases, or those of another contig.
+//!
+//! Input -> output: a FASTA, plain or bgzipped, and its index -> bases of an interval. When the file is opened, every
+//! record must begin where the index says and end where the next one begins; when bases are read, every line must end
+//! where the index says. Format: `samtools faidx` (name, bases, offset of the first base, bases and bytes of a line).
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use noodles::{bgzf, fasta};
+
+use super::{Error, beside, gzi};
+
+/// Longest definition line.
+const MAX_DEFINITION_BYTES: u64 = 1 << 16;
+/// Records of a bgzipped FASTA that are compared when it is opened; each needs a block to be decompressed.
+const MAX_BGZF_LOOKS: usize = 256;
+/// Bytes behind the last record that are looked at.
+const TAIL_BYTES: u64 = 1 << 12;
+
+/// One record of the index.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    pub name: String,
+    pub len_nt: u64,
+    offset: u64,
+    line_bases: u64,
+    line_width: u64,
+}
+
+impl Layout {
+    /// Where base `index` (0-based) is in the file.
+    fn byte_of(&self, index: u64) -> u64 {
+        self.offset + index / self.line_bases * self.line_width + index % self.line_bases
+    }
+
+    /// Byte behind the last base.
+    fn end(&self) -> u64 {
+        self.len_nt.checked_sub(1).map_or(self.offset, |last| self.byte_of(last) + 1)
+    }
+}
+
+enum Bytes {
+    Plain(File),
+    Bgzf(bgzf::io::IndexedReader<File>),
+}
+
+impl Bytes {
+    /// Up to `len` bytes from `offset` of the uncompressed file.
+    fn read(&mut self, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        match self {
+            Self::Plain(file) => {
+                file.seek(SeekFrom::Start(offset))?;
+                file.by_ref().take(len).read_to_end(&mut bytes)?;
+            }
+            Self::Bgzf(reader) => {
+                reader.seek(SeekFrom::Start(offset))?;
+                reader.by_ref().take(len).read_to_end(&mut bytes)?;
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// An open FASTA with its index.
+pub(super) struct IndexedFasta {
+    path: PathBuf,
+    fai: PathBuf,
+    bytes: Bytes,
+    /// In the order of the index.
+    pub records: Vec<Layout>,
+}
+
+impl IndexedFasta {
+    /// Opens a FASTA with the `.fai` next to it, and the `.gzi` of a bgzipped one.
+    ///
+    /// # Errors
+    /// An index that is damaged, names a record twice, or does not fit the FASTA.
+    pub fn open(path: &Path, is_bgzf: bool) -> Result<Self, Error> {
+        let fai = beside(path, ".fai");
+        let again = format!("make it again with `samtools faidx {}`", path.display());
+        let index = fasta::fai::fs::read(&fai).map_err(|error| Error::file(&fai, format!("the index is damaged ({error}); {again}")))?;
+        let records: Vec<Layout> = index
+            .as_ref()
+            .iter()
+            .map(|record| Layout {
+                name: String::from_utf8_lossy(record.name()).into_owned(),
+                len_nt: record.length(),
+                offset: record.position(),
+                line_bases: record.line_base_count().get(),
+                line_width: record.line_width().get(),
+            })
+            .collect();
+        let is_possible = |record: &Layout| {
+            let fits = record.line_bases >= 1 && record.line_width > record.line_bases;
+            let is_in_reach = record.offset.checked_add(record.len_nt.saturating_mul(2)).is_some_and(|end| end < i64::MAX as u64);
+            (fits || record.len_nt == 0) && record.line_width < u64::from(u32::MAX) && is_in_reach
+        };
+        if let Some(wrong) = records.iter().find(|record| !is_possible(record)) {
+            return Err(Error::file(&fai, format!("the index is damaged (the lines of `{}`); {again}", wrong.name)));
+        }
+        let mut seen = HashMap::new();
+        for (number, record) in (1..).zip(&records) {
+            if let Some(first) = seen.insert(record.name.as_str(), number) {
+                return Err(Error::file(
+                    &fai,
+                    format!(
+                        "contig `{}` is there twice (lines {first} and {number}); keep one record of it in {} and {again}",
+                        record.name,
+                        path.display()
+                    ),
+                ));
+            }
+        }
+        if records.is_empty() {
+            return Err(Error::file(&fai, format!("the index is empty; {again}")));
+        }
+        let file = File::open(path).map_err(Error::io(path))?;
+        let bytes = if is_bgzf {
+            let gzi = beside(path, ".gzi");
+            let min_len = records.iter().map(|record| record.offset + record.len_nt).max().unwrap_or(0);
+            gzi::check(path, &gzi, min_len)
+                .map_err(|reason| Error::file(&gzi, format!("not the index of the FASTA: {reason}; {again}")))?;
+            let index = bgzf::gzi::fs::read(&gzi).map_err(Error::io(&gzi))?;
+            Bytes::Bgzf(bgzf::io::IndexedReader::new(file, index))
+        } else {
+            Bytes::Plain(file)
+        };
+        let mut fasta = Self { path: path.into(), fai, bytes, records };
+        fasta.check()?;
+        Ok(fasta)
+    }
+
+    /// Compares the records of the index with those of the file, which must follow on each other.
+    fn check(&mut self) -> Result<(), Error> {
+        let mut in_order = self.records.clone();
+        in_order.sort_by_key(|record| record.offset);
+        let first = &in_order[0];
+        self.require_definition(0, first)?;
+        let step = match self.bytes {
+            Bytes::Plain(_) => 1,
+            Bytes::Bgzf(_) => in_order.len().div_ceil(MAX_BGZF_LOOKS),
+        };
+        for (number, pair) in in_order.windows(2).enumerate() {
+            let (before, next) = (&pair[0], &pair[1]);
+            // A record that the index leaves out, as of a name that is there twice, makes a gap longer than any name.
+            let is_long = next.offset.saturating_sub(before.end()) > next.name.len() as u64 + 200;
+            if is_long || number % step == 0 {
+                self.require_definition(before.end(), next)?;
+            }
+        }
+        let last = &in_order[in_order.len() - 1];
+        let last_base = self.read(last.end().saturating_sub(1), 1)?;
+        let tail = self.read(last.end(), TAIL_BYTES)?;
+        if last.len_nt > 0 && !last_base.first().is_some_and(|byte| is_base(*byte)) {
+            return Err(self.stale(&last.name, "the FASTA does not end where the index says"));
+        }
+        if !tail.iter().all(u8::is_ascii_whitespace) {
+            return Err(self.stale(&last.name, "the FASTA has more behind it"));
+        }
+        Ok(())
+    }
+
+    /// Between `start` and the first base of a record there must be its definition line and nothing else.
+    fn require_definition(&mut self, start: u64, record: &Layout) -> Result<(), Error> {
+        let len = record.offset.checked_sub(start).filter(|len| *len <= MAX_DEFINITION_BYTES);
+        let Some(len) = len else {
+            return Err(self.stale(&record.name, "it does not begin where the index says"));
+        };
+        let bytes = self.read(start, len)?;
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let start = text.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(text.len());
+        let line = text[start..].strip_suffix(b"\n");
+        let name = line.filter(|line| !line.contains(&b'\n')).and_then(|line| line.strip_prefix(b">"));
+        let name = name.map(|line| line.split(u8::is_ascii_whitespace).next().unwrap_or_default());
+        if name == Some(record.name.as_bytes()) && bytes.len() as u64 == len {
+            return Ok(());
+        }
+        let at = record.offset;
+        Err(self.stale(&record.name, &format!("its first base is not at byte {at}, or a record before it is not in the index")))
+    }
+
+    /// Upper-case bases `from..to` of record number `number`.
+    ///
+    /// # Errors
+    /// A read error; lines that do not end where the index says.
+    pub fn bases(&mut self, number: usize, from: usize, to: usize) -> Result<Vec<u8>, Error> {
+        let record = self.records[number].clone();
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let (first, last) = (record.byte_of(from as u64), record.byte_of(to as u64 - 1));
+        let raw = self.read(first, last + 1 - first)?;
+        let mut bases = Vec::with_capacity(to - from);
+        let mut column = from as u64 % record.line_bases;
+        for byte in raw {
+            let fits = if column < record.line_bases { is_base(byte) } else { matches!(byte, b'\r' | b'\n') };
+            if !fits {
+                return Err(self.stale(&record.name, "its lines do not end where the index says"));
+            }
+            if column < record.line_bases {
+                bases.push(byte.to_ascii_uppercase());
+            }
+            column = (column + 1) % record.line_width;
+        }
+        if bases.len() != to - from {
+            return Err(self.stale(&record.name, "the FASTA ends before it"));
+        }
+        Ok(bases)
+    }
+
+    fn read(&mut self, offset: u64, len: u64) -> Result<Vec<u8>, Error> {
+        self.bytes.read(offset, len).map_err(Error::io(&self.path))
+    }
+
+    fn stale(&self, contig: &str, found: &str) -> Error {
+        let fasta = self.path.display();
+        Error::file(
+            &self.fai,
+            format!("the index does not fit {fasta}: contig `{contig}`: {found}; make it again with `samtools faidx {fasta}`"),
+        )
+    }
+}
+
+fn is_base(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || matches!(byte, b'*' | b'-')
+}

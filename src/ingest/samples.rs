@@ -1,0 +1,89 @@
+//! Which samples of the files are read: all, those of a list, or all but those.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, VariantFile};
+
+/// Which samples.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Samples {
+    /// All of the files.
+    #[default]
+    All,
+    /// These, in this order.
+    Only(Vec<String>),
+    /// All but these.
+    Except(Vec<String>),
+}
+
+impl Samples {
+    /// The samples of a file that are meant, which need not be there where a list names them.
+    ///
+    /// # Errors
+    /// A sample to be left out that the file does not have; nobody left.
+    pub fn of(&self, file: &VariantFile) -> Result<Vec<String>, Error> {
+        self.among(file.samples()).map_err(|reason| Error::file(file.path(), reason))
+    }
+
+    /// As [`Self::of`], of any list of samples.
+    ///
+    /// # Errors
+    /// As [`Self::of`], without the place.
+    pub fn among(&self, all: &[String]) -> Result<Vec<String>, String> {
+        let chosen = match self {
+            Self::All => all.to_vec(),
+            Self::Only(chosen) => chosen.clone(),
+            Self::Except(others) => {
+                let known: HashSet<&str> = all.iter().map(String::as_str).collect();
+                if let Some(unknown) = others.iter().find(|other| !known.contains(other.as_str())) {
+                    return Err(format!("no sample `{unknown}`, which is to be left out"));
+                }
+                let others: HashSet<&str> = others.iter().map(String::as_str).collect();
+                all.iter().filter(|sample| !others.contains(sample.as_str())).cloned().collect()
+            }
+        };
+        if chosen.is_empty() { Err("nobody is left of its samples".into()) } else { Ok(chosen) }
+    }
+
+    /// Keeps those of a table, in its order, that are meant; `sample_of` names a row.
+    ///
+    /// # Errors
+    /// A sample of the list that the table does not have; nobody left.
+    pub fn retain<T>(&self, rows: &mut Vec<T>, sample_of: impl Fn(&T) -> &str) -> Result<(), String> {
+        if *self == Self::All {
+            return Ok(());
+        }
+        let all: Vec<String> = rows.iter().map(|row| sample_of(row).to_owned()).collect();
+        let known: HashSet<&str> = all.iter().map(String::as_str).collect();
+        let chosen = self.among(&all)?;
+        if let Some(unknown) = chosen.iter().find(|sample| !known.contains(sample.as_str())) {
+            return Err(format!("no sample `{unknown}`, which --samples or --samples-file names"));
+        }
+        let chosen: HashSet<&str> = chosen.iter().map(String::as_str).collect();
+        rows.retain(|row| chosen.contains(sample_of(row)));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_table_are_kept_in_its_order() {
+        let kept = |samples: Samples| {
+            let mut rows = vec!["A".to_owned(), "B".to_owned(), "C".to_owned()];
+            samples.retain(&mut rows, |row| row).map(|()| rows.concat())
+        };
+        let list = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(kept(Samples::All).as_deref(), Ok("ABC"));
+        assert_eq!(kept(Samples::Only(list(&["C", "A"]))).as_deref(), Ok("AC"));
+        assert_eq!(kept(Samples::Except(list(&["B"]))).as_deref(), Ok("AC"));
+        assert!(kept(Samples::Only(list(&["X"]))).unwrap_err().contains("no sample `X`"));
+        assert!(kept(Samples::Except(list(&["X"]))).unwrap_err().contains("no sample `X`"));
+        assert!(kept(Samples::Except(list(&["A", "B", "C"]))).unwrap_err().contains("nobody is left"));
+    }
+}

@@ -12,7 +12,7 @@ pub struct CohortArgs {
     #[arg(long, value_name = "CSV")]
     pub cohort: PathBuf,
     #[command(flatten)]
-    reading: ReadingArgs,
+    reading: CohortReadingArgs,
 }
 
 /// As [`CohortArgs`], of a command that also does something without a cohort.
@@ -22,12 +22,12 @@ pub struct OptionalCohortArgs {
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
     #[command(flatten)]
-    reading: ReadingArgs,
+    reading: CohortReadingArgs,
 }
 
 /// How the columns of a cohort table are read.
 #[derive(Debug, clap::Args)]
-struct ReadingArgs {
+struct CohortReadingArgs {
     /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
     #[arg(long, value_enum, default_value_t = Coding::Auto, requires = "cohort")]
     phenotype_coding: Coding,
@@ -129,7 +129,7 @@ impl CohortArgs {
     /// As the reader's option.
     #[must_use]
     pub fn missing(&self) -> MissingPolicies {
-        let ReadingArgs { missing_value, missing_covariates, missing_samples, .. } = &self.reading;
+        let CohortReadingArgs { missing_value, missing_covariates, missing_samples, .. } = &self.reading;
         MissingPolicies { value: missing_value.clone(), covariates: (*missing_covariates).into(), samples: (*missing_samples).into() }
     }
 }

@@ -58,12 +58,12 @@ fn cell<'p>(prepared: &'p Prepared, sample: &str, column: &str) -> &'p str {
 fn files_of_plink_are_joined_into_a_table_that_every_command_reads() {
     let files = [
         ("study.fam", fam()),
-        ("study.cov", lines("FID IID age bmi", 60, |index| format!("F{index} S{index} {} {}.5", 50 + index % 30, 20 + index % 9))),
-        ("pca.eigenvec", lines("#FID\tIID\tPC1\tPC2", 60, |index| format!("F{index}\tS{index}\t0.{index:02}\t-0.{index:02}"))),
+        ("study.cov", lines("FID IID age bmi", 60, |index| format!("F{index} S{index} {} {}.5", 50 + index % 29, 20 + index % 9))),
+        ("pca.eigenvec", lines("#FID\tIID\tPC1\tPC2", 60, |index| format!("F{index}\tS{index}\t0.{:02}\t-0.{:02}", index % 7, index % 5))),
     ];
     let (prepared, summary) = run_files(&files, |_| {}).unwrap();
     assert_eq!(prepared.columns, ["sex", "age", "bmi", "PC1", "PC2"]);
-    assert_eq!((cell(&prepared, "S0", "sex"), cell(&prepared, "S1", "sex"), cell(&prepared, "S7", "PC2")), ("male", "female", "-0.07"));
+    assert_eq!((cell(&prepared, "S0", "sex"), cell(&prepared, "S1", "sex"), cell(&prepared, "S7", "PC2")), ("male", "female", "-0.02"));
     assert_eq!((summary.mapping.cases.as_str(), summary.mapping.controls.as_str()), ("2", "1"));
     assert_eq!(summary.counts.iter().map(|(_, counts)| *counts).collect::<Vec<_>>(), [[18, 18, 0], [6, 6, 0], [6, 6, 0]]);
     let cohort = read_back(&prepared);

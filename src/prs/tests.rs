@@ -292,7 +292,7 @@ fn bad_cohorts_and_options_are_refused() {
     let options = small(folder.path());
     let cohort = fs::read_to_string(&options.cohort).unwrap();
     fs::write(&options.cohort, cohort.replace("P3,", "Q3,")).unwrap();
-    assert!(run(&options).unwrap_err().to_string().contains("no sample `Q3`; 1 of the 12 people"));
+    assert!(run(&options).unwrap_err().to_string().contains("no sample `Q3`; 1 of the 12 samples of the cohort"));
     fs::write(&options.cohort, cohort.replace(",case,", ",control,")).unwrap();
     assert!(run(&options).unwrap_err().to_string().contains("0 cases"));
     assert!(run(&Options { min_overlap: 75.0, ..options.clone() }).unwrap_err().to_string().contains("between 0 and 1"));

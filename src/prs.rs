@@ -616,6 +616,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
 pub fn check_without_cohort(options: &Options) -> Result<Vec<String>, Error> {
     check_options(options)?;
     let files = published::read_scoring_files(options, own_names())?;
+    require_files(options)?;
     Ok(files.into_iter().map(|file| file.id).collect())
 }
 

@@ -713,6 +713,7 @@ pub fn check_without_cohort(options: &Options) -> Result<Vec<String>, Error> {
     if let Some(FailedScore { reason, .. }) = files.failed.into_iter().next() {
         return Err(Error::Options { reason });
     }
+    require_files(options)?;
     Ok(files.scores.into_iter().map(|file| file.id).collect())
 }
 

@@ -596,6 +596,9 @@ pub fn check(options: &Options) -> Result<(), Error> {
     for path in options.files() {
         std::fs::File::open(path).map_err(output::at(path))?;
     }
+    if !options.is_one_locus() {
+        multilocus::check(options)?;
+    }
     match options.region.as_deref() {
         Some(region) if ingest::parse_region(region).is_none() => {
             let reason = format!("region `{region}` is not of the form contig:beg-end (1-based, inclusive)");

@@ -237,7 +237,13 @@ pub fn check(options: &Options, cohort: Option<&Cohort>) -> Result<(), Error> {
     Config::check(&options.architecture)?;
     options.device.open()?;
     let Some(cohort) = cohort else {
-        return options.offset.as_ref().map_or(Ok(()), |offset| offset.read().map(|_| ()).map_err(Error::from));
+        if let Some(offset) = &options.offset {
+            offset.read()?;
+        }
+        if let Some(bundle) = &options.init {
+            Bundle::load(bundle)?;
+        }
+        return Ok(());
     };
     members::require_both_classes(cohort, &options.cohort, &options.schedule)?;
     let mut with_offset = cohort.clone();

@@ -172,8 +172,8 @@ fn ref_is_compared_with_the_reference_by_every_command_that_is_given_one() {
 fn every_input_is_checked_before_any_work() {
     let study = study();
     let checked = succeed(study.path(), "check pipeline.toml");
-    assert_eq!(checked.matches("ok      ").count(), 4, "{checked}");
-    assert!(checked.contains("1-sequences: 24 people in 1 files, 1 loci; REF of 6 records as in the FASTA"), "{checked}");
+    assert_eq!(checked.matches("ok      ").count(), 5, "{checked}");
+    assert!(checked.contains("1-sequences: 24 people in 1 file, 1 locus; REF of 6 records as in the FASTA"), "{checked}");
     assert!(checked.contains("train 6 cases, 6 controls") && checked.contains("covariates: age"), "{checked}");
     for (addition, expected) in [
         ("[[models]]\nadditive = 'none'\n[models.schedule]\nepochs = 0\n", "epochs"),
@@ -811,8 +811,11 @@ fn damaged_predictions_are_named_by_line_and_column() {
     with(&second_line.replace("train", "test"));
     refuse(study.path(), EVALUATE, &["S01 is in split train, but in split test", "one cohort.csv"]);
     // The last person is not there.
-    fs::write(&path, text.lines().take(N_PEOPLE).collect::<Vec<_>>().join("\n")).unwrap();
-    refuse(study.path(), EVALUATE, &["not run on the same people"]);
+    let without_last = text.lines().take(text.lines().count() - 1).collect::<Vec<_>>().join("\n");
+    fs::write(&path, &without_last).unwrap();
+    refuse(study.path(), EVALUATE, &["model/predictions.csv: the last line has no line break"]);
+    fs::write(&path, without_last + "\n").unwrap();
+    refuse(study.path(), EVALUATE, &["model/predictions.csv: ", " lacks 1 of the 24 people that "]);
 }
 
 // New people

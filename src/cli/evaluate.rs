@@ -32,7 +32,7 @@ pub struct Args {
     /// `score`, raw_scores.csv, `.sscore` of plink2, `.best` and `.all_score` of PRSice, `.profile` of PLINK 1.9, aggregated scores of
     /// pgsc_calc, and any table with a column of samples and a column of scores. Several files with folds of one model are repeats of its
     /// cross-validation. cost.csv, scores.csv, apoe.csv and guards.csv next to them are read too.
-    #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "TABLE")]
+    #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "CSV")]
     predictions: Vec<PathBuf>,
     /// Column of sample ids [default: sample_id, IID or another usual name]
     #[arg(long, value_name = "COLUMN")]

@@ -12,7 +12,11 @@ use gf_cohort_schema::{Characteristics, Cohort, STACKED};
 
 use super::plan::{Data, Plan, Source};
 use crate::words::counted;
-use crate::{evaluation, prs, sequence, simulate, training};
+use crate::{
+    evaluation, prs,
+    sequence::{self, ApplyFilters},
+    simulate, training,
+};
 
 /// What was found of one stage's inputs.
 pub struct Finding {
@@ -51,6 +55,14 @@ pub fn findings(plan: &Plan, data: &Data, out: &Path, records: bool) -> Vec<Find
         Source::Simulate(options) => {
             let found = simulate::check(options).map_err(anyhow::Error::from);
             add("0-cohort", found.map(|()| "its options make sense".into()));
+            if let ApplyFilters::Named(names) = &plan.sequences.apply_filters
+                && !names.iter().any(|name| name == SIMULATED_FILTER)
+            {
+                let reason = format!(
+                    "apply_filters: every record of a simulated cohort has FILTER {SIMULATED_FILTER}: add it, or leave out the key"
+                );
+                add("1-sequences", Err(anyhow!(reason)));
+            }
         }
         Source::Data(_) => match data.people() {
             Ok(people) => {
@@ -124,6 +136,8 @@ fn baselines_without_cohort(plan: &Plan, data: &Data, out: &Path) -> anyhow::Res
     Ok(("its options make sense".into(), Some(ids)))
 }
 
+/// FILTER of the records of a simulated cohort.
+const SIMULATED_FILTER: &str = "PASS";
 /// Columns of a simulated cohort table.
 const SIMULATED: [&str; 5] = ["sample_id", "phenotype", "split", "age", "sex"];
 /// The stratum that is no column of a cohort table.

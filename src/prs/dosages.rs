@@ -328,7 +328,7 @@ impl GenotypeTable {
             ),
             _ => format!("{} 0 or 1 (--xchr-model 2: 0 or 2)", counted(haploid, "is haploid and counts", "are haploid and count")),
         };
-        Some(format!("chromosome X: of the genotypes at {} {rule}", counted(records, "record", "records")))
+        Some(format!("chromosome X: of the genotypes at {}, {rule}", counted(records, "record", "records")))
     }
 
     fn add(&mut self, record: &VariantRecord, request: &Request<'_>, reading: &Reading, seen: &mut HashSet<String>) -> Result<(), String> {
@@ -521,7 +521,7 @@ mod tests {
         assert_eq!((a.dosage(1, 0.5, 0), a.dosage(1, 0.5, 1)), (1.0, 1.0));
         assert_eq!((c.counted_alts.as_slice(), c.dosage(1, 0.0, 0), c.dosage(0, 0.0, 0)), ([1].as_slice(), 0.0, 1.0));
         assert_eq!((f.dosage(1, 0.3, 0), f.dosage(0, 0.7, 0)), (2.0, 0.0), "a man is as two equal alleles");
-        assert!(table.warnings[0].contains("1 are haploid and count 0 or 2"), "{:?}", table.warnings);
+        assert!(table.warnings[0].contains("at 1 record, 1 is haploid and counts 0 or 2"), "{:?}", table.warnings);
         assert_eq!((f.dosage(1, 0.3, 1), f.frequency(1, &[0, 1])), (0.6, Some(1.0)));
     }
 
@@ -589,7 +589,7 @@ mod tests {
         assert_eq!(dosages(DosageField::Hds).2[2], [1.25, 0.0, 0.5]);
         let message =
             read_by(&Reading { dosage_field: DosageField::Gp, ..Reading::default() }, &["A", "B", "C"], &records[1..2]).unwrap_err();
-        assert!(message.to_string().contains("none of 1 records has the FORMAT field GP"), "{message}");
+        assert!(message.to_string().contains("FORMAT field GP is in no record (records: 1;"), "{message}");
     }
 
     /// `plink2 --vcf X --update-sex ... --score S no-mean-imputation cols=+scoresums` on these genotypes, in men: sum 2 of 2 alleles on 1 and X, 1 of 1 on Y

@@ -676,6 +676,6 @@ mod tests {
     #[test]
     fn a_file_that_ends_early_and_odds_ratios_are_said_aloud() {
         let file = read("a.txt", &format!("#variants_number=3\n#weight_type=OR\n{TABLE}1\t5\tA\tG\t1\n")).unwrap();
-        assert!(file.warnings[0].contains("is 3, but there are 1 rows") && file.warnings[1].contains("weight_type is OR"));
+        assert!(file.warnings[0].contains("is 3, but the file has 1 row:") && file.warnings[1].contains("weight_type is OR"));
     }
 }

@@ -99,6 +99,22 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     Ok(Summary::of(&plan.panels, &kept.cohort, plan.counts, truth))
 }
 
+/// Refuses effects of age and sex that alone exceed the AUC asked for, as [`run`] would once the genomes are drawn.
+///
+/// # Errors
+/// That AUC; more individuals to draw than there is room for.
+pub fn check(options: &Options) -> Result<(), Error> {
+    let Some(wanted) = options.with_default_auc().auc.filter(|_| options.risk != RiskKind::Null) else { return Ok(()) };
+    let n_loci = options.planned_loci().map_or(1, |loci| loci.len());
+    let n_drawn = Sample::plan(options, n_loci)?.n_drawn;
+    let covariates = population::covariates(n_drawn, &mut stream(options.seed, Stream::Covariates));
+    let of_covariates = population::covariate_logits(&covariates, options);
+    let genetic = vec![0.0; n_drawn];
+    let population = Population { genetic: &genetic, covariates: &of_covariates, prevalence: options.prevalence };
+    let reached = population.at_scale(0.0).auc;
+    if reached > wanted { Err(Error::CovariatesExceedAuc { wanted, reached }) } else { Ok(()) }
+}
+
 /// The individuals of the population that are in the cohort.
 struct Kept {
     indices: Vec<usize>,

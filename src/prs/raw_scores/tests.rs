@@ -73,7 +73,12 @@ fn sums_and_denominators_are_those_of_plink2_in_all_three_settings() {
         &["1 1 G A 1 .", "1 2 A G 10 .", "1 3 T A 100 .", "1 4 T A 1000 .", "1 5 A AC 10000 .", "X 6 G A 100000 ."],
     );
     let message = run(&options).unwrap_err().to_string();
-    assert!(message.contains("1 variants (the first at 1:1)") && message.contains("fewer than 100 people"), "{message}");
+    assert!(
+        message.contains("1 variant has missing genotypes")
+            && message.contains("(the first at 1:1)")
+            && message.contains("fewer than 100 people"),
+        "{message}"
+    );
 
     options.scoring.mincs = 1;
     let summary = run(&options).unwrap();

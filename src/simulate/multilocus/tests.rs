@@ -416,7 +416,7 @@ fn what_cannot_be_simulated_is_refused_with_the_place_and_what_to_do() {
         (study.loci(&["0 900 a"], "b,cis,1\n"), ["risks.csv: line 2", "no locus `b`", "column 4"]),
         (study.loci(&["0 60 tiny"], ""), ["simulated:1-60", "no usable variant", "take the locus"]),
         (few_variants, ["x (simulated:1-300)", "no causal sites", "`null`"]),
-        (weights(), ["weights.txt", "none of its 1 variants", "genome build"]),
+        (weights(), ["weights.txt", "none of its variants (1)", "genome build"]),
         (both, ["loci", "region", "not both"]),
         (Options { preset, ..weights() }, ["preset", "effects", "give"]),
         (Options { preset, ..study.options() }, ["cohort.vcf.gz", "preset", "GRCh38"]),

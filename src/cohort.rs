@@ -361,7 +361,9 @@ impl<'j> Draft<'j> {
         for (path, present) in ingest::samples_of_files(vcf)? {
             let present: HashSet<&str> = present.iter().map(String::as_str).collect();
             let absent: Vec<usize> = self.kept().filter(|&index| !present.contains(self.person(index).sample.as_str())).collect();
-            absent.into_iter().for_each(|index| self.dropped[index] = Some(format!("not in {}", path.display())));
+            for index in absent {
+                self.dropped[index] = Some(format!("not in {}", path.display()));
+            }
         }
         Ok(())
     }
@@ -485,7 +487,9 @@ impl<'j> Draft<'j> {
         let related = related::read(path, &samples, options.sample_id, options.kinship_cutoff)?;
         let removed = related::to_remove(&related.pairs, &self.splits, &self.phenotypes);
         let reason = format!("related to a sample of another split (kinship of {} or more)", options.kinship_cutoff);
-        removed.into_iter().for_each(|index| self.dropped[index] = Some(reason.clone()));
+        for index in removed {
+            self.dropped[index] = Some(reason.clone());
+        }
         let is_within =
             |(a, b): &&related::Pair| self.splits[*a] == self.splits[*b] && [a, b].iter().all(|&&index| self.dropped[index].is_none());
         Ok(related.pairs.iter().filter(is_within).count())

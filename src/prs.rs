@@ -472,7 +472,7 @@ pub enum Error {
         /// Build of the score.
         build: String,
         /// Why the others do not.
-        reasons: Reasons,
+        reasons: Box<Reasons>,
         /// Where each row is listed, if anywhere.
         log: String,
     },

@@ -747,7 +747,7 @@ mod tests {
         let locus = &tokens.loci[0];
         assert_eq!((locus.n_slots, &grid.loci[0].first_slot), (2 + 30, &vec![1]), "the longest row of training");
         assert_eq!((summary.n_slot_overflows, summary.nt_per_token), (1, 1.0));
-        assert!(summary.to_string().contains("1 haplotypes have more tokens than any of training"), "{summary}");
+        assert!(summary.to_string().contains("1 haplotype with more tokens than any of training"), "{summary}");
         let deletion = locus.row(2);
         assert_eq!(text_of(deletion, &tokenizer).as_bytes(), dictionary.loci[0].bases(2));
         assert!(deletion[1..18].iter().all(|&id| id != PAD) && deletion[18..31].iter().all(|&id| id == PAD) && deletion[31] == SEP);
@@ -954,7 +954,7 @@ mod tests {
         // Sample b has the deletion (one allele, in two places), sample c the insertion; both are new, at places without slots.
         let summary = &made.summary;
         assert_eq!((summary.n_unread_alleles, summary.n_samples_with_unread_alleles, summary.most_unread_alleles), (3, 2, 2));
-        assert!(summary.to_string().contains("3 alleles are at places without variation in training and are not read: in 2 samples"));
+        assert!(summary.to_string().contains("3 alleles at places without variation in training and not read: in 2 samples"));
         let locus = &dictionary.loci[0];
         let encoded = encode_haplotypes(locus, 0, &made.tokenizer, &made.grid).unwrap();
         let approximated: Vec<usize> = encoded.approximated.iter().map(Vec::len).collect();

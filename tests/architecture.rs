@@ -22,9 +22,12 @@ const ONLY_IN: &[(&str, &str)] = &[
         "cli cohort compress dataset evaluation explain ingest pipeline prs regression report score simulate tokenization training words",
     ),
     // Of the tables `ingest` uses the opener of text files only.
-    ("gf_cohort_schema::Cohort", "cli compress dataset evaluation explain pipeline prs report score simulate tokenization training"),
-    ("gf_cohort_schema::Person", "cli compress dataset evaluation explain pipeline prs report score simulate tokenization training"),
-    ("gf_cohort_schema::Phenotype", "cli compress dataset evaluation explain pipeline prs report score simulate tokenization training"),
+    ("gf_cohort_schema::Cohort", "cli cohort compress dataset evaluation explain pipeline prs report score simulate tokenization training"),
+    ("gf_cohort_schema::Person", "cli cohort compress dataset evaluation explain pipeline prs report score simulate tokenization training"),
+    (
+        "gf_cohort_schema::Phenotype",
+        "cli cohort compress dataset evaluation explain pipeline prs report score simulate tokenization training",
+    ),
     ("gf_tokenizer", "cli dataset explain models pipeline score tokenization training"),
     ("linfa", "prs"),
     ("mpi", "training"),

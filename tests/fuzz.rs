@@ -334,7 +334,9 @@ fn damage_file(name: &'static str, vcf: &str, default: u64, folder: &Path, whole
         n_went += u64::from(run(&random_options(rng, folder, vcf)).is_some());
     });
     eprintln!("{name}: {n} cases, {n_went} of them still gave haplotypes");
-    assert!(n < 200 || n_went > n / 100, "{name}: only {n_went} of {n} damaged files went: the cases say little");
+    // An index that does not fit its FASTA is refused.
+    let least = if name == "reference.fa.fai" { n / 1_000 } else { n / 100 };
+    assert!(n < 200 || n_went > least, "{name}: only {n_went} of {n} damaged files went: the cases say little");
 }
 
 fn read(folder: &Path, name: &str) -> Vec<u8> {

@@ -118,7 +118,7 @@ fn an_index_of_a_reference_that_states_bases_it_does_not_have_is_refused() {
     fs::write(study.path().join("reference.fa.fai"), "1\t1000000000000000\t3\t200\t201\n").unwrap();
     fs::write(study.path().join("loci.bed"), "1\t0\t900000000000000\tL\n").unwrap();
     fs::write(study.path().join("cohort.vcf"), VCF.replace("length=200", "length=1000000000000000")).unwrap();
-    assert!(refusal(study.path(), "cohort.vcf", 200).contains("does the .fai belong to this FASTA?"));
+    assert!(refusal(study.path(), "cohort.vcf", 200).contains("reference.fa.fai: the index does not fit"));
 }
 
 /// A gzipped table is held whole: zeros that are a thousandth of their size on disk are read, but nothing more than a few copies of them.

@@ -98,7 +98,7 @@ fn siblings_of_training_people_in_the_test_split_stop_the_run() {
     assert_eq!(alarms(folder.path()), failed(&["family-in-two-splits"]));
     // All is written, and can be had without an error.
     assert_eq!(rows(&folder.path().join("report/auc.csv")).len(), 10);
-    let table = succeed(folder.path(), &format!("{EVALUATE} --guards warn"));
+    let table = succeed(folder.path(), &format!("{EVALUATE} --guards warn --force"));
     assert!(table.contains("fail     family-in-two-splits (cohort.csv)"), "{table}");
 }
 
@@ -197,7 +197,7 @@ fn clean_cohorts_raise_no_alarm() {
         let people = people(random);
         let shift = if seed < 15 { 0.0 } else { 0.8 };
         write(folder.path(), &people, &models(&people, shift, random));
-        succeed(folder.path(), &format!("{EVALUATE} --guards warn"));
+        succeed(folder.path(), &format!("{EVALUATE} --guards warn --force"));
         let found = alarms(folder.path());
         if !found.is_empty() {
             eprintln!("seed {seed}: {found:?}");

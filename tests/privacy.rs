@@ -280,7 +280,8 @@ fn an_error_names_a_person_on_stderr_only() {
     let cohort = fs::read_to_string(folder.path().join("in/cohort.csv")).unwrap();
     fs::write(folder.path().join("cohort.csv"), cohort.replace("P00007", "nobody")).unwrap();
     let genomes = "--vcf in/cohort.vcf.gz --reference in/reference.fa --regions-file in/loci.bed";
-    let output = command(folder.path(), &format!("tokenize {genomes} --cohort cohort.csv --out out")).output().unwrap();
+    let output =
+        command(folder.path(), &format!("tokenize {genomes} --cohort cohort.csv --missing-samples error --out out")).output().unwrap();
     assert!(!output.status.success() && output.stdout.is_empty());
     assert!(stderr(&output).contains("nobody"), "{}", stderr(&output));
     let written = files(folder.path()).into_iter().filter(|(path, _)| path.starts_with("out"));

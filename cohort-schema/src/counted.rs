@@ -11,7 +11,7 @@ use std::fmt::Display;
 /// assert_eq!(counted(0_usize, "locus", "loci"), "0 loci");
 /// ```
 #[must_use]
-pub fn counted<N: Display + PartialEq + From<u8>>(n: N, one: &str, several: &str) -> String {
+pub fn counted<N: Copy + Display + PartialEq + From<u8>>(n: N, one: &str, several: &str) -> String {
     let words = if n == N::from(1) { one } else { several };
     format!("{n} {words}")
 }

@@ -64,7 +64,7 @@ pub use self::{
     role::{ModelRole, Role},
     schema::{Table, json_schema},
     score_table::ScoreColumn,
-    scored::{Assigned, ScoreLayout, ScoredRef, ScoredTable, each_score, read_assigned},
+    scored::{Assigned, ScoreLayout, ScoredRef, ScoredTable, StatedPhenotype, each_score, read_assigned},
     split::{Split, UnknownSplit},
     verdict::{
         ALONE, APOE_COLUMNS, ApoeRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow,

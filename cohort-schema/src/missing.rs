@@ -139,7 +139,7 @@ impl MissingValues {
     #[must_use]
     pub fn has(&self, cell: &str) -> bool {
         let is_same = |text: &String| match (number(text), number(cell)) {
-            (Some(stated), Some(found)) => stated == found,
+            (Some(stated), Some(found)) => (stated - found).abs() < f64::EPSILON,
             _ => text.eq_ignore_ascii_case(cell),
         };
         self.0.iter().any(is_same)
@@ -201,7 +201,7 @@ impl<'m> CovariateReader<'m> {
             return sex(cell, zero_is_female);
         }
         let Some(value) = number(cell) else { return Err(format!("`{cell}` is not a finite number")) };
-        let is_missing_by_role = matches!(self.role, Role::Age | Role::Category) && value == -9.0;
+        let is_missing_by_role = matches!(self.role, Role::Age | Role::Category) && (value + 9.0).abs() < f64::EPSILON;
         if is_missing_by_role {
             return Ok(None);
         }
@@ -223,7 +223,7 @@ pub(crate) fn is_unknown_sex(cell: &str, zero_is_female: bool) -> bool {
 
 /// Words and PLINK's 1 and 2 leave 0 for unknown; without them 0 and 1 are female and male.
 pub(crate) fn zero_is_female<'c>(mut cells: impl Iterator<Item = &'c str>) -> bool {
-    let decides = |cell: &str| !is_missing(cell) && number(cell).is_none_or(|value| value == 2.0);
+    let decides = |cell: &str| !is_missing(cell) && number(cell).is_none_or(|value| (value - 2.0).abs() < f64::EPSILON);
     !cells.any(decides)
 }
 

@@ -4,11 +4,11 @@
 //! |---|---|---|---|
 //! | `predictions.csv`, `score` of this program | `sample_id` | `model` | `logit` |
 //! | `raw_scores.csv` of this program | `sample_id` | `accession` | `sum` |
-//! | `aggregated_scores.txt` of pgsc_calc | `IID` | `PGS` | `SUM` |
+//! | `aggregated_scores.txt` of `pgsc_calc` | `IID` | `PGS` | `SUM` |
 //! | `.sscore` of plink2 | `#IID` or `IID` | name of the column | `NAME_SUM`, or `NAME_AVG` where there is no sum |
 //! | `.profile` of PLINK 1.9 | `IID` | name of the file | `SCORESUM` or `SCORE` |
-//! | `.best` of PRSice | `IID` | name of the file | `PRS` |
-//! | `.all_score` of PRSice | `IID` | name of the column | `Pt_...` |
+//! | `.best` of `PRSice` | `IID` | name of the file | `PRS` |
+//! | `.all_score` of `PRSice` | `IID` | name of the column | `Pt_...` |
 //! | any other | a usual name | name of the file | a usual name, or the only further column |
 //!
 //! `scores.csv` of this program lists scores and no samples: the `raw_scores.csv` next to it is read in its place. `split`, `fold`,
@@ -68,10 +68,13 @@ const NO_SCORE: [&str; 22] = [
 const PLINK2_ENDS: [&str; 2] = ["_SUM", "_AVG"];
 /// A column of plink2 that ends so and is no score.
 const DOSAGE_SUM: &str = "NAMED_ALLELE_DOSAGE_SUM";
-/// Begins the columns of PRSice's `.all_score`.
+/// Begins the columns of `PRSice`'s `.all_score`.
 const PRSICE_THRESHOLD: &str = "Pt_";
 /// First bytes of a compressed file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// The phenotype that a row states: `None` where the table has none, `Some(None)` where it is missing.
+pub type StatedPhenotype = Option<Option<Phenotype>>;
 
 /// How a table is read where its own words do not suffice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,7 +106,7 @@ pub struct ScoredRef<'a> {
     /// Fold that the sample is in.
     pub fold: Option<u32>,
     /// `None` where the table has no such column; inside, `None` when unknown.
-    pub phenotype: Option<Option<Phenotype>>,
+    pub phenotype: StatedPhenotype,
     /// Samples are ranked by it; finite.
     pub score: f64,
     /// Probability of being a case; `None` where the table has none.
@@ -187,7 +190,7 @@ pub struct Assigned {
     /// Its split.
     pub split: Option<Split>,
     /// Its phenotype; inside, `None` when unknown.
-    pub phenotype: Option<Option<Phenotype>>,
+    pub phenotype: StatedPhenotype,
 }
 
 /// Reads splits and phenotypes of a cohort table, by sample.
@@ -307,7 +310,7 @@ fn is_list_of_scores(table: &CsvTable<'_>) -> bool {
     has("model") && has("match_rate") && !SAMPLE.iter().any(|name| has(name))
 }
 
-/// Columns of scores with what each is called: those of plink2, of PRSice, of a usual name, or the only one that is left.
+/// Columns of scores with what each is called: those of plink2, of `PRSice`, of a usual name, or the only one that is left.
 fn scores_of(path: &Path, header: &[String], sample: usize) -> Result<Vec<(usize, String)>, Error> {
     let of_plink2 = plink2_scores(header);
     if !of_plink2.is_empty() {
@@ -397,7 +400,7 @@ mod tests {
     use super::*;
 
     /// Sample, model, role, score and phenotype of every row.
-    type Found = Vec<(String, String, Role, f64, Option<Option<Phenotype>>)>;
+    type Found = Vec<(String, String, Role, f64, StatedPhenotype)>;
 
     fn read_with(name: &str, text: &str, layout: &ScoreLayout) -> Result<(ScoredTable, Found), Error> {
         let folder = tempfile::tempdir().unwrap();

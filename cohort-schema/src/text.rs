@@ -193,7 +193,7 @@ fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<String, Error> {
         bytes.drain(..3);
     }
     if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
-        let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+        let line = bytes[..at].split(|byte| *byte == b'\n').count() as u64;
         return Err(nul(path, line));
     }
     let bytes = match String::from_utf8(bytes) {

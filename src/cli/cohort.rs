@@ -50,7 +50,7 @@ pub struct Args {
     /// Columns whose levels have the same share of every split, next to the phenotype.
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
     stratify_by: Vec<String>,
-    /// Kinships: drop one of each related pair across splits. Reads related_pairs.csv of `prs`, KING's .kin0 and .kin, `plink2
+    /// Kinships: drop one of each related pair across splits. Reads `related_pairs.csv` of `prs`, KING's .kin0 and .kin, `plink2
     /// --make-king-table`, and .genome of PLINK 1.9.
     #[arg(long, value_name = "TABLE")]
     unrelated: Option<PathBuf>,
@@ -63,7 +63,7 @@ pub struct Args {
     /// Column of sample ids, where it has an unusual name.
     #[arg(long, value_name = "COLUMN")]
     id_column: Option<String>,
-    /// Name of a sample in the VCF: PLINK's IID, or FID_IID as `plink --recode vcf` writes it.
+    /// Name of a sample in the VCF: PLINK's IID, or `FID_IID` as `plink --recode vcf` writes it.
     #[arg(long, value_enum, default_value_t = SampleIdArg::Iid, value_name = "WHICH")]
     sample_id: SampleIdArg,
     /// FID names no families: samples of one FID may be in different splits.

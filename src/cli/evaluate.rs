@@ -29,15 +29,15 @@ use crate::{
 )]
 pub struct Args {
     /// Tables with a score of each sample; they must be about the same people. Read are predictions.csv of `train` and `prs`, the table of
-    /// `score`, raw_scores.csv, `.sscore` of plink2, `.best` and `.all_score` of PRSice, `.profile` of PLINK 1.9, aggregated scores of
-    /// pgsc_calc, and any table with a column of samples and a column of scores. Several files with folds of one model are repeats of its
+    /// `score`, `raw_scores.csv`, `.sscore` of plink2, `.best` and `.all_score` of `PRSice`, `.profile` of PLINK 1.9, aggregated scores of
+    /// `pgsc_calc`, and any table with a column of samples and a column of scores. Several files with folds of one model are repeats of its
     /// cross-validation. cost.csv, scores.csv, apoe.csv and guards.csv next to them are read too.
     #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "CSV")]
     predictions: Vec<PathBuf>,
-    /// Column of sample ids [default: sample_id, IID or another usual name]
+    /// Column of sample ids [default: `sample_id`, IID or another usual name]
     #[arg(long, value_name = "COLUMN")]
     sample_column: Option<String>,
-    /// Columns of scores [default: logit, NAME_SUM, NAME_AVG, PRS, score or another usual name, or the only further column]
+    /// Columns of scores [default: logit, `NAME_SUM`, `NAME_AVG`, PRS, score or another usual name, or the only further column]
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', num_args = 1..)]
     score_column: Vec<String>,
     /// What a model is: covariates, apoe, score-without-apoe, score, sequence-model, stacked or probe [default: what the column `role` of its

@@ -125,7 +125,9 @@ impl Work<'_> {
 
 fn of_effect(options: &Value) -> Map<String, Value> {
     let mut options = options.as_object().cloned().unwrap_or_default();
-    WITHOUT_EFFECT.iter().for_each(|key| _ = options.remove(*key));
+    for key in WITHOUT_EFFECT {
+        options.remove(key);
+    }
     options
 }
 

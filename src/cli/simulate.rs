@@ -76,7 +76,7 @@ pub struct Args {
     #[arg(long, value_name = "RATE", default_value_t = 10.0)]
     recombinations_per_mb: f64,
     /// Shares of people in train, validation and test
-    #[arg(long, value_name = "T,V,T", value_delimiter = ',', num_args = 1.., default_values_t = [0.6, 0.2, 0.2])]
+    #[arg(long, value_name = "TRAIN,VALIDATION,TEST", value_delimiter = ',', num_args = 1.., default_values_t = [0.6, 0.2, 0.2])]
     split: Vec<f64>,
     /// Seed: the same one gives the same bytes
     #[arg(long, default_value_t = 1)]

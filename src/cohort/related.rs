@@ -1,7 +1,7 @@
 //! Pairs of relatives from a kinship table, and who has to leave so that no pair is in two splits.
 //!
 //! Tables: `related_pairs.csv` of `prs`, `.kin0` and `.kin` of KING, `plink2 --make-king-table`, and PLINK 1.9's `.genome`, where
-//! kinship is half of PI_HAT.
+//! kinship is half of `PI_HAT`.
 
 use std::{
     collections::{BTreeSet, HashMap},

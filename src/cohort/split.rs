@@ -103,7 +103,9 @@ pub fn split(people: &[Person], family_of: &[usize], stratum_of: &[String], shar
     for family in families {
         let strata: Vec<&str> = family.iter().map(|&person| stratum_of[person].as_str()).collect();
         let split = quotas.place(&strata);
-        family.iter().for_each(|&person| splits[person] = split);
+        for person in family {
+            splits[person] = split;
+        }
     }
     splits
 }

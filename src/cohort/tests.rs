@@ -263,7 +263,7 @@ fn one_of_each_related_pair_across_splits_is_dropped() {
 fn strata_have_the_same_share_of_every_split_and_samples_without_genotypes_are_dropped() {
     let vcf = "##fileformat=VCFv4.2\n##contig=<ID=1>\n##FORMAT=<ID=GT,Number=1,Type=String,Description=\"GT\">\n\
                #CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT";
-    let samples: String = (0..200).map(|index| format!("\tS{index}")).collect();
+    let samples = (0..200).map(|index| format!("\tS{index}")).collect::<Vec<_>>().concat();
     let table = lines("sample_id,phenotype,site", 210, |index| format!("S{index},{},{}", index % 2, ["Lyon", "Oslo"][index / 2 % 2]));
     let folder = folder(&[("a.csv", table), ("a.vcf", format!("{vcf}{samples}\n"))]);
     let path = folder.path().join("a.vcf");

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::{Assigned, Phenotype, Role, ScoreLayout, ScoredRef, ScoredTable, Split, each_score, probability};
+use gf_cohort_schema::{Assigned, Phenotype, Role, ScoreLayout, ScoredRef, ScoredTable, Split, StatedPhenotype, each_score, probability};
 use rayon::prelude::*;
 
 use super::{Error, roc};
@@ -159,7 +159,7 @@ impl Names {
 #[derive(Clone, Copy)]
 struct Met {
     split: Option<Split>,
-    phenotype: Option<Option<Phenotype>>,
+    phenotype: StatedPhenotype,
     /// The first file that says so.
     file: usize,
 }

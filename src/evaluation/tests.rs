@@ -334,7 +334,7 @@ fn cohort_of_many(n: usize, name: &str, cell: impl Fn(usize, &str) -> String) ->
 fn scores_of_another_program_get_phenotype_and_split_from_the_cohort() {
     let rows = many(60, 0.8, 1);
     let own = Study::new().model("prs-a", &borrowed(&rows)).run().unwrap();
-    let scores = rows.iter().map(|(id, .., score)| format!("{id}\t{id}\t-9\t10\t4\t0.5\t{score}\n")).collect::<String>();
+    let scores = rows.iter().map(|(id, .., score)| format!("{id}\t{id}\t-9\t10\t4\t0.5\t{score}\n")).collect::<Vec<_>>().concat();
     let header = "#FID\tIID\tPHENO1\tALLELE_CT\tNAMED_ALLELE_DOSAGE_SUM\tAD_AVG\tAD_SUM\n";
     let mut study = Study::new();
     let path = study.folder.path().join("scores.sscore");
@@ -367,8 +367,8 @@ fn scores_of_another_program_get_phenotype_and_split_from_the_cohort() {
 
 #[test]
 fn a_cohort_that_is_all_test_needs_neither_split_nor_validation() {
-    let scores: String = many(40, 1.0, 1).iter().map(|(id, _, _, score)| format!("{id},{score}\n")).collect();
-    let cohort: String = many(40, 1.0, 1).iter().map(|(id, _, phenotype, _)| format!("{id},{phenotype}\n")).collect();
+    let scores = many(40, 1.0, 1).iter().map(|(id, _, _, score)| format!("{id},{score}\n")).collect::<Vec<_>>().concat();
+    let cohort = many(40, 1.0, 1).iter().map(|(id, _, phenotype, _)| format!("{id},{phenotype}\n")).collect::<Vec<_>>().concat();
     let mut study = Study::new();
     let at = |name: &str| study.folder.path().join(name);
     fs::write(at("PGS000001.csv"), format!("sample_id,score\n{scores}")).unwrap();
@@ -418,7 +418,7 @@ fn a_file_that_was_cut_is_refused() {
     fs::write(path, &text[..text.len() - 3]).unwrap();
     assert!(whole.message().contains("p.csv: the last line has no line break"), "{}", whole.message());
     // Two files without a baseline are held to the same people too.
-    let apart = Study::new().file("a.csv", &of_model("linformer")).file("b.csv", &of_model("primer")[..100].to_vec());
+    let apart = Study::new().file("a.csv", &of_model("linformer")).file("b.csv", &of_model("primer")[..100]);
     assert!(apart.message().contains("were not run on the same people"), "{}", apart.message());
 }
 

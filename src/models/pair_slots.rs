@@ -54,6 +54,7 @@ impl TokenNumbers {
     }
 
     /// The term's numbers of a row of tokens of the locus at `place` among those of the term; pair slots come last.
+    #[must_use]
     pub fn row(&self, place: usize, row: &[u32]) -> Vec<u32> {
         let mut numbers: Vec<u32> = row.iter().map(|token| self.tokens.get(token).copied().unwrap_or(UNK)).collect();
         for pair in self.pairs.iter().filter(|pair| pair.locus == place) {

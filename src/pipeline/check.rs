@@ -132,7 +132,10 @@ fn baselines(plan: &Plan, data: &Data, out: &Path) -> anyhow::Result<Baselines> 
 
 /// As [`baselines`], where the cohort is still to be simulated.
 fn baselines_without_cohort(plan: &Plan, data: &Data, out: &Path) -> anyhow::Result<Baselines> {
-    let ids = prs::check_without_cohort(&plan.baselines.options(data, &plan.sequences.apply_filters, out))?;
+    let mut options = plan.baselines.options(data, &plan.sequences.apply_filters, out);
+    // The reference of a simulated cohort is not there yet.
+    options.scoring.reference = options.scoring.reference.filter(|path| *path != data.reference);
+    let ids = prs::check_without_cohort(&options)?;
     Ok(("its options make sense".into(), Some(ids)))
 }
 
@@ -158,7 +161,8 @@ fn report(plan: &Plan, data: &Data, cohort: Option<&Cohort>, ids: Option<&[Strin
             Some(table) => table.column(name).is_some(),
             None => SIMULATED.iter().any(|column| column.eq_ignore_ascii_case(name)),
         };
-        if !is_there && !(name == APOE && with_apoe) {
+        let is_apoe = name == APOE && with_apoe;
+        if !is_there && !is_apoe {
             let columns = characteristics.as_ref().map_or(SIMULATED.to_vec(), |table| table.names().collect());
             bail!("strata: `{name}` is no column of the cohort table, which has {}", columns.join(", "));
         }

@@ -210,7 +210,7 @@ impl Runner {
         let mut text = format!("{}\n{name}\n{}\n", env!("CARGO_PKG_VERSION"), made.options);
         for stage in &made.stages {
             let digest = self.digests.get(stage).with_context(|| format!("{name}: {stage} comes before it"))?;
-            text += &format!("{stage} {digest}\n");
+            text.extend([stage, " ", digest, "\n"]);
         }
         for path in &made.files {
             text += &self.input(path)?;

@@ -108,19 +108,16 @@ pub fn fit_all<'s>(
             .filter(|(column, _)| !in_region(column.site))
             .map(|(_, association)| *association)
             .collect();
-        match panel.without(study, in_region) {
-            Some(rest) => {
-                let first = fitted.baselines.len();
-                fitted.learn(study, &rest, &outside, &clumping, &APOE, options)?;
-                let dropped = panel.columns.len() - rest.columns.len();
-                for baseline in &fitted.baselines[first..] {
-                    fitted.without_apoe.push(WithoutApoe { model: baseline.model.clone(), dropped, kept: baseline.alleles().count() });
-                }
+        if let Some(rest) = panel.without(study, in_region) {
+            let first = fitted.baselines.len();
+            fitted.learn(study, &rest, &outside, &clumping, &APOE, options)?;
+            let dropped = panel.columns.len() - rest.columns.len();
+            for baseline in &fitted.baselines[first..] {
+                fitted.without_apoe.push(WithoutApoe { model: baseline.model.clone(), dropped, kept: baseline.alleles().count() });
             }
-            None => {
-                let dosages = counted(panel.columns.len(), "dosage lies", "dosages lie");
-                fitted.left_out.push(format!("dosages{WITHOUT_APOE}: all of {dosages} in the APOE region"));
-            }
+        } else {
+            let dosages = counted(panel.columns.len(), "dosage lies", "dosages lie");
+            fitted.left_out.push(format!("dosages{WITHOUT_APOE}: all of {dosages} in the APOE region"));
         }
     }
     let mut results = Vec::with_capacity(scores.len());

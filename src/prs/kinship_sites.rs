@@ -98,7 +98,7 @@ fn thinned(options: &Options, cohort: &Cohort, regions: Option<&DisjointRegions>
             number += 1;
             if kept.len() > 2 * most {
                 let mut place = 0..;
-                kept.retain(|_| place.next().is_some_and(|place: usize| place % 2 == 0));
+                kept.retain(|_| place.next().is_some_and(|place: usize| place.is_multiple_of(2)));
                 step *= 2;
             }
         }

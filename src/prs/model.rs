@@ -25,7 +25,7 @@ use super::{
     reasons::{Reason, Reasons},
 };
 use crate::{
-    ingest::{DisjointRegions, GenomeBuild, Samples, VariantRecord, contig_key, pass},
+    ingest::{DisjointRegions, GenomeBuild, Samples, VariantRecord, contig_key},
     stored,
 };
 
@@ -45,18 +45,14 @@ pub struct PrsModel {
     /// How the genotypes were read, and are to be read in new people.
     pub reading: Reading,
     /// FILTER names of the records that are used; all when `None`.
-    #[serde(default = "only_passed", skip_serializing_if = "is_only_passed")]
+    #[serde(default = "only_passed")]
     pub filters: Option<Vec<String>>,
     /// The baselines.
     pub baselines: Vec<Baseline>,
 }
 
 fn only_passed() -> Option<Vec<String>> {
-    Some(pass())
-}
-
-fn is_only_passed(filters: &Option<Vec<String>>) -> bool {
-    *filters == only_passed()
+    super::Options::default().filters
 }
 
 /// One fitted baseline.
@@ -259,7 +255,6 @@ impl PrsModel {
             keep_unused: Some(&|_| true),
             reference,
             builds: &self.genome_build.map(|build| Stated { by: "the model".into(), build: Ok(build) }).into_iter().collect::<Vec<_>>(),
-            ..Request::default()
         };
         let table = GenotypeTable::read_as(&request, &self.reading)?;
         let needs_apoe = self.has_apoe();
@@ -290,7 +285,7 @@ impl PrsModel {
                         rows: coverage.n_alleles,
                         min_overlap: self.min_overlap,
                         build: self.genome_build.map_or_else(|| "not stated".into(), |build| build.to_string()),
-                        reasons: coverage.reasons,
+                        reasons: Box::new(coverage.reasons),
                         log: String::new(),
                     });
                 }

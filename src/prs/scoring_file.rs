@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use self::{cells::is_missing, columns::Columns};
 use super::{Error, effect::Effect};
 use crate::ingest::{GenomeBuild, contig_build};
+use crate::words::counted;
 
 /// Why a row of a scoring file cannot be used as the weight of one allele.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -155,7 +156,7 @@ impl ScoringFile {
         let said = Header(&header);
         let mut scores = divided(path, &said, &columns, rows, n_rows)?;
         for score in &mut scores {
-            score.header = text[..text.len() - body.len()].to_owned();
+            text[..text.len() - body.len()].clone_into(&mut score.header);
             score.format = if is_prs_cs { Some("columns of PRS-CS: the fourth is the effect allele".into()) } else { columns.format() };
         }
         let is_one = scores.len() == 1;
@@ -171,7 +172,7 @@ fn warnings(said: &Header<'_>, columns: &Columns, n_rows: usize, is_one: bool) -
     let mut warnings = Vec::new();
     let stated: Option<usize> = said.value("variants_number").and_then(|n| n.parse().ok());
     if let Some(n) = stated.filter(|n| is_one && *n != n_rows) {
-        warnings.push(format!("#variants_number is {n}, but there are {n_rows} rows: is it whole?"));
+        warnings.push(format!("#variants_number is {n}, but the file has {}: is it whole?", counted(n_rows, "row", "rows")));
     }
     let is_ratio = |kind: &str| kind.eq_ignore_ascii_case("or") || kind.eq_ignore_ascii_case("hr");
     if let Some(kind) = said.value("weight_type").filter(|kind| is_ratio(kind)) {
@@ -656,8 +657,8 @@ mod tests {
     #[test]
     fn columns_named_twice_and_counts_of_samples_as_weights_are_refused() {
         for (text, expected) in [
-            ("chr_name\tchr_position\teffect_allele\tbeta\tbeta\n1\t5\tA\t1\t2\n", "`beta` and `beta`"),
-            ("chr_name\tchr_position\teffect_allele\tBETA\tbeta\n1\t5\tA\t1\t2\n", "`BETA` and `beta`"),
+            ("chr_name\tchr_position\teffect_allele\tbeta\tbeta\n1\t5\tA\t1\t2\n", "column `beta` is there twice"),
+            ("chr_name\tchr_position\teffect_allele\tBETA\tbeta\n1\t5\tA\t1\t2\n", "column `beta` is there twice"),
             ("Chromosome\tPosition\tMarkerName\tAllele1\tAllele2\tWeight\tZscore\n1\t5\trs1\ta\tg\t900\t3\n", "sample-size scheme"),
         ] {
             let message = read("a.txt", text).unwrap_err().to_string();

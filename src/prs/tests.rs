@@ -326,7 +326,7 @@ fn rewritten(folder: &Path, rewrite: impl Fn(usize, [&str; 2]) -> ([String; 2], 
         let ([reference, alt], is_exchanged) = rewrite(number, pair);
         let digit = |copy: bool| if copy == is_exchanged { '0' } else { '1' };
         let genotype = |person: usize| {
-            let copies = [(person * (number + 3)) % 5 < 2, (person + number) % 3 == 0];
+            let copies = [(person * (number + 3)) % 5 < 2, (person + number).is_multiple_of(3)];
             format!(" {}|{}", digit(copies[0]), digit(copies[1]))
         };
         format!("1 {} . {reference} {alt} . PASS . GT{}", 10 * (number + 1), (0..12).map(genotype).collect::<String>())
@@ -436,14 +436,10 @@ fn the_auc_of_a_published_score_needs_no_training_people() {
     let controls = [1.0, 0.0, 1.0, 0.0, 9.0 / 11.0, 1.0, 1.0];
     let pairs = [2.0, 1.0, 0.0, 2.0, 0.0].into_iter().flat_map(|case| controls.map(|control| (case, control)));
     let wins: f64 = pairs
-        .map(|(case, control)| {
-            if case > control {
-                1.0
-            } else if case == control {
-                0.5
-            } else {
-                0.0
-            }
+        .map(|(case, control): (f64, f64)| match case.total_cmp(&control) {
+            std::cmp::Ordering::Greater => 1.0,
+            std::cmp::Ordering::Equal => 0.5,
+            std::cmp::Ordering::Less => 0.0,
         })
         .sum();
     let [area] = &summary.areas[..] else { panic!("{summary}") };

@@ -217,7 +217,9 @@ mod tests {
     fn decimal_commas_are_told_from_thousands_and_lists() {
         let columns = |cells: &[&str], separator: u8| {
             let mut commas = DecimalCommas::default();
-            cells.iter().for_each(|cell| commas.see([*cell].into_iter()));
+            for cell in cells {
+                commas.see([*cell].into_iter());
+            }
             !commas.columns(Separator::Byte(separator)).is_empty()
         };
         assert!(columns(&["63,5", "70", "NA"], b'\t') && columns(&["0,034"], b'\t') && columns(&["-1,5e-3"], b'\t'));

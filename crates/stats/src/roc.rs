@@ -37,6 +37,7 @@ pub struct Tied {
 }
 
 /// Places of finite values, by rising value; equal ones in the order they stand.
+#[must_use]
 pub fn by_rising(values: &[f64]) -> Vec<u32> {
     // Adding 0 makes -0 the same as 0.
     let mut keyed: Vec<(f64, u32)> = values.iter().map(|value| value + 0.0).zip(0..).collect();
@@ -46,11 +47,13 @@ pub fn by_rising(values: &[f64]) -> Vec<u32> {
 
 /// Groups of people with one logit, by rising logit; `order` is [`by_rising`] of `logits`.
 #[allow(clippy::float_cmp, reason = "a tie is equality")]
+#[must_use]
 pub fn ties<'a>(logits: &'a [f64], order: &'a [u32]) -> impl DoubleEndedIterator<Item = &'a [u32]> {
     order.chunk_by(|&a, &b| logits[a as usize] == logits[b as usize])
 }
 
 /// How many of each class are in a group of [`ties`].
+#[must_use]
 pub fn count(group: &[u32], is_case: &[bool]) -> Tied {
     let cases = group.iter().filter(|&&place| is_case[place as usize]).count() as u64;
     Tied { cases, controls: group.len() as u64 - cases }

@@ -22,6 +22,8 @@ pub const STDIN: &str = "-";
 /// Bytes read from the operating system at a time.
 const BUFFER_BYTES: usize = 1 << 17;
 
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
 /// Bytes by which a file is told from one of another format.
 const PROBE_BYTES: u64 = 512;
 
@@ -104,10 +106,18 @@ impl Input {
 
     /// Passes over a byte order mark, and refuses what is compressed and neither VCF, BCF nor FASTA.
     fn skip_mark(&mut self) -> Result<(), Error> {
-        let mut start = Vec::new();
-        self.reader.by_ref().take(PROBE_BYTES).read_to_end(&mut start).map_err(|error| self.error(error))?;
+        // One read at a time: it ends with its block, so that a damaged block behind the header is not looked at here.
+        let mut start = vec![0; PROBE_BYTES as usize];
+        let mut n_read = 0;
+        while n_read < BYTE_ORDER_MARK.len() {
+            match self.reader.read(&mut start[n_read..]).map_err(|error| self.error(error))? {
+                0 => break,
+                n => n_read += n,
+            }
+        }
+        start.truncate(n_read);
         require_genome_text(&self.path, &start)?;
-        if start.starts_with(&[0xef, 0xbb, 0xbf]) {
+        if start.starts_with(&BYTE_ORDER_MARK) {
             start.drain(..3);
         }
         let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));

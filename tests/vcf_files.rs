@@ -187,7 +187,9 @@ fn what_bcftools_reads_too_it_reads_alike() {
             continue;
         }
         let theirs = String::from_utf8_lossy(&theirs.stdout).into_owned();
-        let theirs: Table = theirs.lines().map(upper_case_alleles).collect();
+        // Telomeres, at POS 0, are passed over.
+        let has_base = |row: &&str| row.split('\t').nth(1) != Some("0");
+        let theirs: Table = theirs.lines().filter(has_base).map(upper_case_alleles).collect();
         assert!(ours == theirs, "{}: {:?}", path.display(), ours.iter().zip(&theirs).find(|(a, b)| a != b));
         n_compared += 1;
     }

@@ -460,7 +460,7 @@ pub enum Error {
         /// Build of the score.
         build: String,
         /// Why the others do not.
-        reasons: Reasons,
+        reasons: Box<Reasons>,
         /// Where each row is listed, if anywhere.
         log: String,
     },
@@ -687,7 +687,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         genome_build,
         min_overlap: options.min_overlap,
         reading: options.scoring.reading.clone(),
-        filters: options.filters.clone(),
+        filters: options.filters.clone().unwrap_or_default(),
         baselines: fitted.baselines,
     };
     output::for_others::write_json(&file("prs_model.json"), &model)?;

@@ -35,6 +35,7 @@ pub(super) struct Tied {
 }
 
 /// Places of finite values, by rising value; equal ones in the order they stand.
+#[must_use]
 pub fn by_rising(values: &[f64]) -> Vec<u32> {
     // Adding 0 makes -0 the same as 0.
     let mut keyed: Vec<(f64, u32)> = values.iter().map(|value| value + 0.0).zip(0..).collect();

@@ -24,7 +24,7 @@ const NUMBERED: [&str; 26] = [
 const LETTERED: [(&str, &str); 8] =
     [("X", "X"), ("Y", "Y"), ("XY", "X"), ("PAR", "X"), ("PAR1", "X"), ("PAR2", "X"), ("M", "MT"), ("MT", "MT")];
 
-/// Version of the RefSeq accessions `NC_000001` to `NC_000024` in GRCh37. That of GRCh38 is one
+/// Version of the `RefSeq` accessions `NC_000001` to `NC_000024` in GRCh37. That of GRCh38 is one
 /// higher, that of NCBI36 one lower.
 const REFSEQ_GRCH37: [u32; 24] = [10, 11, 11, 11, 9, 11, 13, 10, 11, 10, 9, 11, 10, 8, 9, 9, 10, 9, 9, 10, 8, 10, 10, 9];
 
@@ -112,7 +112,7 @@ fn whole_number(text: &str) -> Option<usize> {
     if is_number { whole.parse().ok() } else { None }
 }
 
-/// The chromosome of an accession of RefSeq or GenBank, and the build where a version tells it.
+/// The chromosome of an accession of `RefSeq` or `GenBank`, and the build where a version tells it.
 fn accession(name: &str) -> Option<(&'static str, Option<GenomeBuild>)> {
     let (stem, version) = match name.split_once('.') {
         Some((stem, version)) => (stem, Some(version.parse::<u32>().ok()?)),

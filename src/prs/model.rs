@@ -44,19 +44,15 @@ pub struct PrsModel {
     pub min_overlap: f64,
     /// How the genotypes were read, and are to be read in new people.
     pub reading: Reading,
-    /// FILTER names of the records that are used; all when `None`.
-    #[serde(default = "only_passed", skip_serializing_if = "is_only_passed")]
-    pub filters: Option<Vec<String>>,
+    /// FILTER names of the records that are used; every record when empty.
+    #[serde(default = "pass", skip_serializing_if = "is_pass")]
+    pub filters: Vec<String>,
     /// The baselines.
     pub baselines: Vec<Baseline>,
 }
 
-fn only_passed() -> Option<Vec<String>> {
-    Some(pass())
-}
-
-fn is_only_passed(filters: &Option<Vec<String>>) -> bool {
-    *filters == only_passed()
+fn is_pass(filters: &[String]) -> bool {
+    filters == pass()
 }
 
 /// One fitted baseline.
@@ -248,11 +244,10 @@ impl PrsModel {
             regions: Some(&regions),
             people: names.as_deref(),
             wanted: Some(&is_wanted),
-            filters: self.filters.as_deref(),
+            filters: Some(self.filters.as_slice()).filter(|names| !names.is_empty()),
             keep_unused: Some(&|_| true),
             reference,
             builds: &self.genome_build.map(|build| Stated { by: "the model".into(), build: Ok(build) }).into_iter().collect::<Vec<_>>(),
-            ..Request::default()
         };
         let table = GenotypeTable::read_as(&request, &self.reading)?;
         let needs_apoe = self.has_apoe();
@@ -283,7 +278,7 @@ impl PrsModel {
                         rows: coverage.n_alleles,
                         min_overlap: self.min_overlap,
                         build: self.genome_build.map_or_else(|| "not stated".into(), |build| build.to_string()),
-                        reasons: coverage.reasons,
+                        reasons: Box::new(coverage.reasons),
                         log: String::new(),
                     });
                 }

@@ -162,7 +162,9 @@ impl<'f> Scorer<'f> {
         let options = &self.options.scoring;
         for score in &mut self.scores {
             let Found { mut candidates, rows_at_records } = score.positions.candidates(sites, self.rules)?;
-            rows_at_records.into_iter().for_each(|row| score.at_record[row] = true);
+            for row in rows_at_records {
+                score.at_record[row] = true;
+            }
             for candidate in candidates.iter_mut().filter(|candidate| candidate.is_matched()) {
                 let (site, row) = (&sites[candidate.site], &score.file.rows[candidate.row]);
                 let allele = candidate.effect_allele();
@@ -298,7 +300,9 @@ impl<'a> Absent<'a> {
         at_record: &[bool],
     ) -> Result<Vec<Option<Unmatched>>, Error> {
         let mut has_candidate = vec![false; file.rows.len()];
-        candidates.iter().for_each(|candidate| has_candidate[candidate.row] = true);
+        for candidate in candidates {
+            has_candidate[candidate.row] = true;
+        }
         let mut reasons: Vec<Option<Unmatched>> = file
             .rows
             .iter()
@@ -553,7 +557,7 @@ pub fn too_few(score: &Score<'_>, not_used: &NotUsed, options: &Options, log: &P
         rows: counts.rows,
         min_overlap: options.min_overlap,
         build: build_text(file),
-        reasons: Reasons::of_score(score, &not_used.contigs),
+        reasons: Box::new(Reasons::of_score(score, &not_used.contigs)),
         log: format!(" Each row is in {}.", log.display()),
     })
 }

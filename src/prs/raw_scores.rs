@@ -54,6 +54,7 @@ impl fmt::Display for RawSummary {
 
 impl RawSummary {
     /// What is said where there is no cohort.
+    #[must_use]
     pub fn without_cohort(&self) -> String {
         format!("{self}no cohort table (--cohort): raw scores only, without covariates, baselines or predictions\n")
     }

@@ -152,7 +152,7 @@ impl ScoringFile {
         let said = Header(&header);
         let mut scores = divided(path, &said, &columns, rows, n_rows)?;
         for score in &mut scores {
-            score.header = text[..text.len() - body.len()].to_owned();
+            text[..text.len() - body.len()].clone_into(&mut score.header);
             score.format = if is_prs_cs { Some("columns of PRS-CS: the fourth is the effect allele".into()) } else { columns.format() };
         }
         let is_one = scores.len() == 1;

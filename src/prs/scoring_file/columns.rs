@@ -51,7 +51,7 @@ impl Column {
 
 /// A table and its names.
 struct Table<'t> {
-    table: &'t DataFrame,
+    frame: &'t DataFrame,
     names: Vec<String>,
     lower: Vec<String>,
 }
@@ -60,7 +60,7 @@ impl<'t> Table<'t> {
     fn new(table: &'t DataFrame) -> Self {
         let names: Vec<String> = table.get_column_names().iter().map(|name| original_name(name.trim())).collect();
         let lower = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-        Self { table, names, lower }
+        Self { frame: table, names, lower }
     }
 
     /// The column of a lower-case name.
@@ -71,7 +71,7 @@ impl<'t> Table<'t> {
             let (one, other) = (&self.names[place], &self.names[second]);
             return Err(format!("two columns are named `{one}` and `{other}`; keep one"));
         }
-        let series = self.table.columns()[place].as_materialized_series();
+        let series = self.frame.columns()[place].as_materialized_series();
         let cells = series.str().map_err(|error| format!("column `{name}`: {error}"))?;
         Ok(Some(Column { name: self.names[place].clone(), cells: cells.rechunk().into_owned() }))
     }
@@ -350,7 +350,7 @@ fn places(table: &Table<'_>, harmonised: bool) -> Result<Places, String> {
         (None, Some(_)) => return Err(table.missing(chromosomes[0])),
         (_, None) => {}
     }
-    let n_rows = table.table.height();
+    let n_rows = table.frame.height();
     let is_place = |column: &Column| (0..n_rows).any(|row| place_of_id(column.cell(row)).is_some());
     match table.all(&ID)?.into_iter().find(is_place) {
         Some(ids) => Ok(Places::Ids(ids)),

@@ -86,7 +86,7 @@ impl Dialect {
     #[must_use]
     pub fn of(columns: &[String]) -> Option<&'static Self> {
         let has = |name: &&str| columns.iter().any(|column| column == name);
-        DIALECTS.iter().find(|dialect| dialect.marks.iter().all(has) && !dialect.without.iter().any(|name| has(&name)))
+        DIALECTS.iter().find(|dialect| dialect.marks.iter().all(has) && !dialect.without.iter().any(has))
     }
 }
 

@@ -696,7 +696,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         genome_build,
         min_overlap: options.min_overlap,
         reading: options.scoring.reading.clone(),
-        filters: options.filters.clone(),
+        filters: options.filters.clone().unwrap_or_default(),
         baselines: fitted.baselines,
     };
     output::for_others::write_json(&file("prs_model.json"), &model)?;

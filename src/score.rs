@@ -302,7 +302,7 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
     let mut model = PrsModel::load(&options.model.join("prs_model.json"))?;
     model.reading.allow_no_hom_ref |= options.allow_no_hom_ref;
     if let Some(filters) = &options.apply_filters {
-        model.filters = filters.names();
+        model.filters = filters.names().unwrap_or_default();
     }
     model.min_overlap = options.min_overlap.unwrap_or(model.min_overlap);
     if let Some(models) = &options.models {

@@ -954,7 +954,7 @@ mod tests {
         // Sample b has the deletion (one allele, in two places), sample c the insertion; both are new, at places without slots.
         let summary = &made.summary;
         assert_eq!((summary.n_unread_alleles, summary.n_samples_with_unread_alleles, summary.most_unread_alleles), (3, 2, 2));
-        assert!(summary.to_string().contains("3 alleles at places without variation in training and not read: in 2 samples"));
+        assert!(summary.to_string().contains("3 alleles are at places without variation in training and not read: in 2 samples"));
         let locus = &dictionary.loci[0];
         let encoded = encode_haplotypes(locus, 0, &made.tokenizer, &made.grid).unwrap();
         let approximated: Vec<usize> = encoded.approximated.iter().map(Vec::len).collect();

@@ -280,7 +280,7 @@ fn one_person_is_read_and_scored_as_in_the_cohort_and_no_cohort_to_learn_from() 
     let tokens = "--tokens out/2-tokens --cohort one.csv";
     refusal(folder.path(), &format!("train {tokens} --out model"), &["one.csv"]);
     refusal(folder.path(), "prs --vcf one.vcf --cohort one.csv --out prs", &[""]);
-    refusal(folder.path(), "simulate --people 1 --len-nt 4000 --out one", &["1 people"]);
+    refusal(folder.path(), "simulate --people 1 --len-nt 4000 --out one", &["1 person"]);
 }
 
 fn text_of(path: &Path) -> String {

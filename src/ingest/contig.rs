@@ -31,14 +31,15 @@ const REFSEQ_GRCH37: [u32; 24] = [10, 11, 11, 11, 9, 11, 13, 10, 11, 10, 9, 11, 
 /// The key of a contig. It is asked for at every record, so it allocates nothing.
 #[must_use]
 pub fn contig_key(contig: &str) -> &str {
-    chromosome_key(contig).unwrap_or_else(|| without_prefix(contig.trim()))
+    chromosome_key(contig).unwrap_or_else(|| without_chr(contig.trim()))
 }
 
 /// The key of a name that means a human chromosome.
 #[must_use]
 pub fn chromosome_key(contig: &str) -> Option<&'static str> {
     let contig = contig.trim();
-    chromosome(without_prefix(contig)).or_else(|| accession(contig).map(|(key, _)| key))
+    let with_prefix = || PREFIXES.into_iter().find_map(|prefix| chromosome(after_prefix(contig, prefix)?));
+    chromosome(contig).or_else(with_prefix).or_else(|| accession(contig).map(|(key, _)| key))
 }
 
 /// The build that a name tells: accessions of NCBI have a version.
@@ -50,7 +51,7 @@ pub fn contig_build(contig: &str) -> Option<GenomeBuild> {
 /// Whether two files may mean the same contig by these names.
 #[must_use]
 pub fn same_contig(a: &str, b: &str) -> bool {
-    contig_key(a) == contig_key(b) && !tell_different_builds(a, b)
+    a == b || contig_key(a) == contig_key(b) && !tell_different_builds(a, b)
 }
 
 /// Whether both names tell their build, and they differ.
@@ -70,15 +71,16 @@ pub fn contig_aliases(contig: &str) -> Vec<String> {
     [key.to_owned(), ucsc].into_iter().filter(|name| name != contig).collect()
 }
 
-/// The name without `chr` in any case. `chromosome` and `chrom` are prefixes only of chromosomes.
-fn without_prefix(contig: &str) -> &str {
-    for prefix in ["chromosome", "chrom", "chr"] {
-        let Some(rest) = strip_prefix_ignoring_case(contig, prefix) else { continue };
-        let rest = rest.strip_prefix(['_', '-', ' ', '.']).unwrap_or(rest);
-        if chromosome(rest).is_some() {
-            return rest;
-        }
-    }
+/// What a chromosome may begin with, in any case, before `_`, `-`, a blank, or its name.
+const PREFIXES: [&str; 3] = ["chromosome", "chrom", "chr"];
+
+fn after_prefix<'a>(contig: &'a str, prefix: &str) -> Option<&'a str> {
+    let rest = strip_prefix_ignoring_case(contig, prefix)?;
+    Some(rest.strip_prefix(['_', '-', ' ', '.']).unwrap_or(rest))
+}
+
+/// The name of another contig.
+fn without_chr(contig: &str) -> &str {
     strip_prefix_ignoring_case(contig, "chr").unwrap_or(contig)
 }
 

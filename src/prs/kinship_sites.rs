@@ -85,14 +85,14 @@ fn thinned(options: &Options, cohort: &Cohort, regions: Option<&DisjointRegions>
         ..Request::default()
     };
     let mut kept: Vec<Site> = Vec::new();
-    let (mut step, mut number) = (1, 0);
+    let (mut step, mut number) = (1_usize, 0_usize);
     let mut keep = |sites: Vec<Site>| {
         for site in sites {
             let is_common = site.frequency(0, &everyone).is_some_and(|frequency| (0.05..=0.95).contains(&frequency));
             if !is_common {
                 continue;
             }
-            if number % step == 0 {
+            if number.is_multiple_of(step) {
                 kept.push(site);
             }
             number += 1;

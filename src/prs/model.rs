@@ -25,7 +25,7 @@ use super::{
     reasons::{Reason, Reasons},
 };
 use crate::{
-    ingest::{DisjointRegions, GenomeBuild, Samples, VariantRecord, contig_key},
+    ingest::{DisjointRegions, GenomeBuild, Samples, VariantRecord, contig_key, pass},
     stored,
 };
 
@@ -44,15 +44,15 @@ pub struct PrsModel {
     pub min_overlap: f64,
     /// How the genotypes were read, and are to be read in new people.
     pub reading: Reading,
-    /// FILTER names of the records that are used; all when `None`.
-    #[serde(default = "only_passed")]
-    pub filters: Option<Vec<String>>,
+    /// FILTER names of the records that are used; every record when empty.
+    #[serde(default = "pass", skip_serializing_if = "is_pass")]
+    pub filters: Vec<String>,
     /// The baselines.
     pub baselines: Vec<Baseline>,
 }
 
-fn only_passed() -> Option<Vec<String>> {
-    super::Options::default().filters
+fn is_pass(filters: &[String]) -> bool {
+    filters == pass()
 }
 
 /// One fitted baseline.
@@ -251,7 +251,7 @@ impl PrsModel {
             people: names.as_deref(),
             samples: Some(samples),
             wanted: Some(&is_wanted),
-            filters: self.filters.as_deref(),
+            filters: Some(self.filters.as_slice()).filter(|names| !names.is_empty()),
             keep_unused: Some(&|_| true),
             reference,
             builds: &self.genome_build.map(|build| Stated { by: "the model".into(), build: Ok(build) }).into_iter().collect::<Vec<_>>(),

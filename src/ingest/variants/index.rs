@@ -78,7 +78,7 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &DisjointRegions) -> Re
     let mut contigs = HashSet::new();
     let mut chunks = Vec::new();
     let mut end = None;
-    let mut starts = joined_parts(path).map_err(Error::io(path))?;
+    let mut starts = Vec::new();
     for (id, name) in names.into_iter().enumerate().take(index.reference_sequences().count()) {
         for region in wanted.on(&name) {
             // One base more on the left: an insertion's anchor may stand just before the region.
@@ -100,7 +100,11 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &DisjointRegions) -> Re
     if chunks.iter().any(|chunk| chunk.end() < chunk.start()) {
         return Err(unusable("the index is damaged (a part of the file ends before it starts)".into()));
     }
-    require_one_header(path, header, &starts)?;
+    // Of a file that has none of the loci, no record is read.
+    if !chunks.is_empty() {
+        starts.extend(joined_parts(path).map_err(Error::io(path))?);
+        require_one_header(path, header, &starts)?;
+    }
     let chunks = merged(chunks);
     let n_bytes: u64 = chunks.iter().map(|chunk| chunk.end().compressed() - chunk.start().compressed()).sum();
     let decompression = if n_bytes > LONG_PART_BYTES * chunks.len() as u64 { Decompression::Ahead } else { Decompression::Inline };

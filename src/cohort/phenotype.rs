@@ -78,9 +78,8 @@ pub fn map(joined: &Joined, options: &Options) -> Result<(Option<usize>, Mapping
             return Err(Error::Phenotype { column: name, reason: format!("no {class} among the values {found}: name them with {option}") });
         }
     }
-    let words =
-        |values: &BTreeSet<String>| values.iter().filter(|value| levels.contains_key(*value)).cloned().collect::<Vec<_>>().join(", ");
-    Ok((Some(column), Mapping { column: name, cases: words(&cases), controls: words(&controls) }, mapped))
+    let (cases, controls) = (as_written(joined.cells(column), &cases), as_written(joined.cells(column), &controls));
+    Ok((Some(column), Mapping { column: name, cases, controls }, mapped))
 }
 
 fn choose(joined: &Joined, wanted: Option<&str>) -> Result<usize, Error> {
@@ -126,6 +125,17 @@ fn counts(levels: &BTreeMap<String, usize>) -> String {
     let shown: Vec<String> = levels.iter().take(10).map(|(level, n)| format!("{level} ({n})")).collect();
     let more = if levels.len() > 10 { ", ..." } else { "" };
     format!("{}{more}", shown.join(", "))
+}
+
+/// The values as the first cells with them write them.
+fn as_written<'c>(cells: impl Iterator<Item = &'c str>, values: &BTreeSet<String>) -> String {
+    let mut written: BTreeMap<String, &str> = BTreeMap::new();
+    for cell in cells {
+        if let Some(level) = level(cell).filter(|level| values.contains(level)) {
+            written.entry(level).or_insert(cell);
+        }
+    }
+    written.into_values().collect::<Vec<_>>().join(", ")
 }
 
 type Classes = (BTreeSet<String>, BTreeSet<String>);

@@ -313,7 +313,7 @@ impl Error {
 pub fn run(options: &Options) -> Result<(Prepared, Summary), Error> {
     let read = |path: &PathBuf| Table::read(path, options.id_column.as_deref(), options.sample_id);
     let tables = options.tables.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let (joined, overlaps) = Joined::new(&tables, options.missing_value.as_ref())?;
+    let (joined, overlaps) = Joined::new(&tables, options)?;
     let (phenotype_column, mapping, mapped) = phenotype::map(&joined, options)?;
     let mut draft = Draft::new(&joined, &mapped);
     draft.drop_absent(&options.vcf)?;

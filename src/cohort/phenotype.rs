@@ -89,11 +89,8 @@ fn choose(joined: &Joined, wanted: Option<&str>) -> Result<usize, Error> {
         return joined.column(wanted).ok_or_else(|| Error::Phenotype { column: wanted.to_owned(), reason: reason() });
     }
     let has_values = |column: &usize| joined.cells(*column).any(|cell| level(cell).is_some_and(|level| level != "0"));
-    let is_candidate = |column: &usize| {
-        let Column { name, kind, .. } = &joined.columns[*column];
-        NAMES.contains(&plain(name).as_str()) || *kind == Kind::Phenotypes
-    };
-    let candidates: Vec<usize> = (0..joined.columns.len()).filter(is_candidate).filter(has_values).collect();
+    let may_be = |column: &usize| is_candidate(&joined.columns[*column].name, joined.columns[*column].kind);
+    let candidates: Vec<usize> = (0..joined.columns.len()).filter(may_be).filter(has_values).collect();
     match candidates[..] {
         [column] => Ok(column),
         [] => Err(Error::NoPhenotype { columns: names() }),
@@ -102,6 +99,11 @@ fn choose(joined: &Joined, wanted: Option<&str>) -> Result<usize, Error> {
             Err(Error::SeveralPhenotypes { columns: names.join(", ") })
         }
     }
+}
+
+/// Whether a column may be the phenotype, by its name or its file.
+pub fn is_candidate(name: &str, kind: Kind) -> bool {
+    NAMES.contains(&plain(name).as_str()) || kind == Kind::Phenotypes
 }
 
 /// A value without its way of writing it: lower case, 1 for 1.0; `None` where it is missing.

@@ -144,12 +144,23 @@ pub struct Summary {
     pub counts: Vec<(Split, [usize; 3])>,
     /// Families of two samples or more.
     pub n_families: usize,
-    /// Related pairs within one split, which stay.
-    pub n_related_within: usize,
+    /// What the kinships told, where there are any.
+    pub kinships: Option<Kinships>,
     /// Columns that are covariates of the other commands when none are named, and columns that are not.
     pub covariates: Vec<String>,
     /// Further columns.
     pub other_columns: Vec<String>,
+}
+
+/// What a table of kinships told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinships {
+    /// Its pairs of samples of the cohort.
+    pub n_pairs: usize,
+    /// Related ones.
+    pub n_related: usize,
+    /// Related ones within one split, which stay.
+    pub n_within: usize,
 }
 
 /// Why there is no cohort table.
@@ -302,7 +313,7 @@ impl Error {
 pub fn run(options: &Options) -> Result<(Prepared, Summary), Error> {
     let read = |path: &PathBuf| Table::read(path, options.id_column.as_deref(), options.sample_id);
     let tables = options.tables.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let (joined, overlaps) = Joined::new(&tables, options.missing_value.as_ref())?;
+    let (joined, overlaps) = Joined::new(&tables, options)?;
     let (phenotype_column, mapping, mapped) = phenotype::map(&joined, options)?;
     let mut draft = Draft::new(&joined, &mapped);
     draft.drop_absent(&options.vcf)?;
@@ -313,10 +324,10 @@ pub fn run(options: &Options) -> Result<(Prepared, Summary), Error> {
     let family_ids = draft.family_ids(&families);
     draft.require_real_families(&families)?;
     let told = draft.make_split(options, &families, &family_ids)?;
-    let n_related_within = draft.drop_related(options)?;
+    let kinships = draft.drop_related(options)?;
     draft.require_both_classes()?;
     let columns = kept_columns(&joined, phenotype_column);
-    Ok(draft.finish(&columns, &families, &family_ids, Summary { overlaps, mapping, split: told, n_related_within, ..Summary::default() }))
+    Ok(draft.finish(&columns, &families, &family_ids, Summary { overlaps, mapping, split: told, kinships, ..Summary::default() }))
 }
 
 /// Columns of the table, without those whose place is taken by phenotype, split and ids.
@@ -480,9 +491,9 @@ impl<'j> Draft<'j> {
         Ok(strata)
     }
 
-    /// Drops one of each related pair across splits; how many related pairs are within one split.
-    fn drop_related(&mut self, options: &Options) -> Result<usize, Error> {
-        let Some(path) = &options.unrelated else { return Ok(0) };
+    /// Drops one of each related pair across splits.
+    fn drop_related(&mut self, options: &Options) -> Result<Option<Kinships>, Error> {
+        let Some(path) = &options.unrelated else { return Ok(None) };
         let samples: HashMap<&str, usize> = self.kept().map(|index| (self.person(index).sample.as_str(), index)).collect();
         let related = related::read(path, &samples, options.sample_id, options.kinship_cutoff)?;
         let removed = related::to_remove(&related.pairs, &self.splits, &self.phenotypes);
@@ -492,7 +503,8 @@ impl<'j> Draft<'j> {
         }
         let is_within =
             |(a, b): &&related::Pair| self.splits[*a] == self.splits[*b] && [a, b].iter().all(|&&index| self.dropped[index].is_none());
-        Ok(related.pairs.iter().filter(is_within).count())
+        let n_within = related.pairs.iter().filter(is_within).count();
+        Ok(Some(Kinships { n_pairs: related.n_known, n_related: related.pairs.len(), n_within }))
     }
 
     /// Cases, controls and samples of unknown phenotype of a split.
@@ -595,8 +607,8 @@ impl fmt::Display for Summary {
         if self.n_families > 0 {
             writeln!(f, "families of two samples or more: {}, each in one split", self.n_families)?;
         }
-        if self.n_related_within > 0 {
-            writeln!(f, "related pairs within one split, which stay: {}", self.n_related_within)?;
+        if let Some(Kinships { n_pairs, n_related, n_within }) = self.kinships {
+            writeln!(f, "kinships: {n_pairs} pairs of these samples, {n_related} related; {n_within} of them stay within one split")?;
         }
         let counts = self.counts.iter().map(|(split, [cases, controls, unknown])| {
             let unknown = if *unknown > 0 { format!(", {unknown} of unknown phenotype") } else { String::new() };

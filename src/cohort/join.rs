@@ -8,7 +8,7 @@ use std::{
 use gf_cohort_schema::{CohortColumn, CovariateReader, MissingValues, is_missing};
 
 use super::{
-    Error,
+    Error, Options, phenotype,
     table::{Kind, Row, Table},
 };
 
@@ -55,14 +55,14 @@ impl Joined {
     ///
     /// # Errors
     /// A table without a sample of the first one; two tables that contradict each other.
-    pub fn new(tables: &[Table], stated: Option<&MissingValues>) -> Result<(Self, Vec<Overlap>), Error> {
+    pub fn new(tables: &[Table], options: &Options) -> Result<(Self, Vec<Overlap>), Error> {
         let Some(first) = tables.first() else { return Err(Error::NoTable) };
         let mut joined = Self::default();
         let person = |row: &Row| Person { sample: row.sample.clone(), ..Person::default() };
         joined.people = first.rows.iter().map(person).collect();
         let mut overlaps = Vec::new();
         for table in tables {
-            overlaps.push(joined.add(table, &first.path, stated)?);
+            overlaps.push(joined.add(table, &first.path, options)?);
         }
         Ok((joined, overlaps))
     }
@@ -77,7 +77,7 @@ impl Joined {
         self.people.iter().map(move |person| person.cells[column].as_str())
     }
 
-    fn add(&mut self, table: &Table, first: &Path, stated: Option<&MissingValues>) -> Result<Overlap, Error> {
+    fn add(&mut self, table: &Table, first: &Path, options: &Options) -> Result<Overlap, Error> {
         let row_of: HashMap<&str, &Row> = table.rows.iter().map(|row| (row.sample.as_str(), row)).collect();
         let n_shared = self.people.iter().filter(|person| row_of.contains_key(person.sample.as_str())).count();
         if n_shared == 0 {
@@ -90,7 +90,9 @@ impl Joined {
             return Err(Error::file(&table.path, reason));
         }
         for (index, name) in table.columns.iter().enumerate() {
-            let reader = CellReader::new(name, table.cells(index), stated);
+            let is_named = options.phenotype.as_ref().is_some_and(|wanted| wanted.eq_ignore_ascii_case(name));
+            let is_phenotype = is_named || phenotype::is_candidate(name, table.kind);
+            let reader = CellReader::new(name, is_phenotype, table.cells(index), options.missing_value.as_ref());
             let column = self.column(name).unwrap_or_else(|| self.add_column(name, table));
             for person in &mut self.people {
                 let Some(row) = row_of.get(person.sample.as_str()) else { continue };
@@ -132,10 +134,10 @@ struct CellReader<'m> {
 }
 
 impl<'m> CellReader<'m> {
-    fn new<'c>(name: &str, cells: impl Iterator<Item = &'c str> + Clone, stated: Option<&'m MissingValues>) -> Self {
+    fn new<'c>(name: &str, is_phenotype: bool, cells: impl Iterator<Item = &'c str> + Clone, stated: Option<&'m MissingValues>) -> Self {
         let kind = CohortColumn::of(name);
         let is_number = |cell: &str| is_missing(cell) || cell.parse::<f64>().is_ok_and(f64::is_finite);
-        let is_covariate = kind.is_usual_covariate() || kind == CohortColumn::Other;
+        let is_covariate = !is_phenotype && (kind.is_usual_covariate() || kind == CohortColumn::Other);
         let are_numbers = kind == CohortColumn::Sex || cells.clone().all(is_number);
         let numbers = (is_covariate && are_numbers).then(|| CovariateReader::new(name, cells, stated));
         Self { is_sex: kind == CohortColumn::Sex, stated, numbers }

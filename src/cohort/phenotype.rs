@@ -78,9 +78,8 @@ pub fn map(joined: &Joined, options: &Options) -> Result<(Option<usize>, Mapping
             return Err(Error::Phenotype { column: name, reason: format!("no {class} among the values {found}: name them with {option}") });
         }
     }
-    let words =
-        |values: &BTreeSet<String>| values.iter().filter(|value| levels.contains_key(*value)).cloned().collect::<Vec<_>>().join(", ");
-    Ok((Some(column), Mapping { column: name, cases: words(&cases), controls: words(&controls) }, mapped))
+    let (cases, controls) = (as_written(joined.cells(column), &cases), as_written(joined.cells(column), &controls));
+    Ok((Some(column), Mapping { column: name, cases, controls }, mapped))
 }
 
 fn choose(joined: &Joined, wanted: Option<&str>) -> Result<usize, Error> {
@@ -90,11 +89,8 @@ fn choose(joined: &Joined, wanted: Option<&str>) -> Result<usize, Error> {
         return joined.column(wanted).ok_or_else(|| Error::Phenotype { column: wanted.to_owned(), reason: reason() });
     }
     let has_values = |column: &usize| joined.cells(*column).any(|cell| level(cell).is_some_and(|level| level != "0"));
-    let is_candidate = |column: &usize| {
-        let Column { name, kind, .. } = &joined.columns[*column];
-        NAMES.contains(&plain(name).as_str()) || *kind == Kind::Phenotypes
-    };
-    let candidates: Vec<usize> = (0..joined.columns.len()).filter(is_candidate).filter(has_values).collect();
+    let may_be = |column: &usize| is_candidate(&joined.columns[*column].name, joined.columns[*column].kind);
+    let candidates: Vec<usize> = (0..joined.columns.len()).filter(may_be).filter(has_values).collect();
     match candidates[..] {
         [column] => Ok(column),
         [] => Err(Error::NoPhenotype { columns: names() }),
@@ -103,6 +99,11 @@ fn choose(joined: &Joined, wanted: Option<&str>) -> Result<usize, Error> {
             Err(Error::SeveralPhenotypes { columns: names.join(", ") })
         }
     }
+}
+
+/// Whether a column may be the phenotype, by its name or its file.
+pub fn is_candidate(name: &str, kind: Kind) -> bool {
+    NAMES.contains(&plain(name).as_str()) || kind == Kind::Phenotypes
 }
 
 /// A value without its way of writing it: lower case, 1 for 1.0; `None` where it is missing.
@@ -126,6 +127,17 @@ fn counts(levels: &BTreeMap<String, usize>) -> String {
     let shown: Vec<String> = levels.iter().take(10).map(|(level, n)| format!("{level} ({n})")).collect();
     let more = if levels.len() > 10 { ", ..." } else { "" };
     format!("{}{more}", shown.join(", "))
+}
+
+/// The values as the first cells with them write them.
+fn as_written<'c>(cells: impl Iterator<Item = &'c str>, values: &BTreeSet<String>) -> String {
+    let mut written: BTreeMap<String, &str> = BTreeMap::new();
+    for cell in cells {
+        if let Some(level) = level(cell).filter(|level| values.contains(level)) {
+            written.entry(level).or_insert(cell);
+        }
+    }
+    written.into_values().collect::<Vec<_>>().join(", ")
 }
 
 type Classes = (BTreeSet<String>, BTreeSet<String>);

@@ -244,7 +244,9 @@ fn header(path: &Path, kind: Kind, records: &mut Vec<Record>, id_column: Option<
         SAMPLE.contains(&plain.as_str()) || FAMILY.contains(&plain.as_str())
     };
     let is_chosen = |cell: &String| id_column.is_some_and(|name| cell.eq_ignore_ascii_case(name));
-    let has_header = extension(path) != "fam" && first.cells.iter().any(|cell| is_id(cell) || is_chosen(cell));
+    let names_ids = first.cells.iter().any(|cell| is_id(cell) || is_chosen(cell));
+    // A person may have the id of a column; a .fam file has a header against its format.
+    let has_header = if extension(path) == "fam" { is_id(&first.cells[0]) && names_ids } else { names_ids };
     if has_header {
         let names = records.remove(0).cells;
         return Ok(names.iter().map(|name| name.trim_start_matches('#').to_owned()).collect());

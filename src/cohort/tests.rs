@@ -115,6 +115,21 @@ fn a_phenotype_file_takes_the_place_of_an_empty_column_of_the_fam() {
 }
 
 #[test]
+fn a_phenotype_with_a_name_of_its_own_has_the_codes_of_plink() {
+    let text = lines("IID AD", 60, |index| format!("S{index} {}", ["1", "2", "0", "-9"][index % 4]));
+    for options in [Options::default(), Options { phenotype: Some("AD".into()), ..Options::default() }] {
+        let change = |found: &mut Options| *found = Options { tables: found.tables.clone(), ..options.clone() };
+        let (prepared, _) = run_files(&[("a.pheno", text.clone())], change).unwrap();
+        assert_eq!(prepared.samples.iter().filter(|sample| sample.phenotype.is_none()).count(), 30);
+        if options.phenotype.is_some() {
+            assert!(run_files(&[("a.txt", text.clone())], change).is_ok());
+        }
+    }
+    let with_header = "FID IID PAT MAT SEX PHENOTYPE\n".to_owned() + &fam();
+    assert_eq!(run_files(&[("a.fam", with_header)], |_| {}).unwrap().0.samples.len(), 60);
+}
+
+#[test]
 fn labels_are_mapped_and_others_are_dropped_with_a_count() {
     let label = |index: usize| ["AD", "CN", "cn", "MCI", "NA"][index % 5];
     let table = lines("IID,diagnosis", 100, |index| format!("S{index},{}", label(index)));
@@ -255,7 +270,8 @@ fn one_of_each_related_pair_across_splits_is_dropped() {
         assert!(pair.0.is_none() || pair.1.is_none() || pair.0 == pair.1, "{pair:?}");
     }
     let n_dropped: usize = summary.dropped.values().sum();
-    assert_eq!(n_dropped + summary.n_related_within, 6);
+    let Kinships { n_pairs, n_related, n_within } = summary.kinships.unwrap();
+    assert_eq!((n_pairs, n_related, n_dropped + n_within), (59, 6, 6));
     assert!(n_dropped > 0 && summary.to_string().contains("related to a sample of another split (kinship of 0.0884 or more)"));
 }
 

@@ -664,7 +664,7 @@ fn errors_name_the_line_as_well_as_the_place() {
     for (line, expected) in [
         ("chr1\t4\t.\tA\tG\t.\t.\t.\tGT\t0|1\t0|0", "small.vcf: line 11: chr1:4: comes after chr1:5: the file is not sorted"),
         ("chr1\t6\t.\tA\tG\t.\t.\t.\tGT\t0|1\t0|x", "small.vcf: line 11: chr1:6: sample `b`: genotype `0|x` is not a GT value"),
-        ("chr1\t6\t.\tA\tG\t.\t.\t.\tGT\t0|1", "small.vcf: line 11: chr1:6: 1 genotypes for 2 samples"),
+        ("chr1\t6\t.\tA\tG\t.\t.\t.\tGT\t0|1", "small.vcf: line 11: chr1:6: 1 genotype for 2 samples"),
         ("chr1\t6\t.\tA\tG\t.\t.\t.\tGT\t0|1\t0|0\t0|0", "small.vcf: line 11: chr1:6: 3 genotypes for 2 samples"),
         ("chr1\t6\t.\tA\tG\t.\t.\t.\tGT:DP:GT\t0|1:3:1|1\t0|0:2:0|0", "small.vcf: line 11: chr1:6: FORMAT has `GT` twice"),
         (

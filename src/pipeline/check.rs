@@ -55,13 +55,15 @@ pub fn findings(plan: &Plan, data: &Data, out: &Path, records: bool) -> Vec<Find
         Source::Simulate(options) => {
             let found = simulate::check(options).map_err(anyhow::Error::from);
             add("0-cohort", found.map(|()| "its options make sense".into()));
-            if let ApplyFilters::Named(names) = &plan.sequences.apply_filters
-                && !names.iter().any(|name| name == SIMULATED_FILTER)
-            {
-                let reason = format!(
-                    "apply_filters: every record of a simulated cohort has FILTER {SIMULATED_FILTER}: add it, or leave out the key"
-                );
-                add("1-sequences", Err(anyhow!(reason)));
+            let filters = [("1-sequences", Some(&plan.sequences.apply_filters)), ("4-baselines", plan.baselines.apply_filters.as_ref())];
+            for (stage, filters) in filters {
+                let Some(ApplyFilters::Named(names)) = filters else { continue };
+                if !names.iter().any(|name| name == SIMULATED_FILTER) {
+                    let reason = format!(
+                        "apply_filters: every record of a simulated cohort has FILTER {SIMULATED_FILTER}: add it, or leave out the key"
+                    );
+                    add(stage, Err(anyhow!(reason)));
+                }
             }
         }
         Source::Data(_) => match data.people() {

@@ -227,7 +227,7 @@ pub struct Baselines {
     /// Variants that kinships are worked out from.
     kinship_variants: KinshipVariants,
     /// Records to use by their FILTER; those of the sequences when absent.
-    apply_filters: Option<ApplyFilters>,
+    pub apply_filters: Option<ApplyFilters>,
     /// Measure the AUC of published scores as they are; fit nothing.
     no_fit: bool,
     /// Clumping: farthest apart, in kb.

@@ -143,7 +143,8 @@ fn defaults() -> Value {
     json!({
         "": { "seed": 1 },
         "simulate": gf_genomics::simulate::Options::default(),
-        "data": { "mask": null, "callable": null, "phenotype_coding": gf_cohort_schema::PhenotypeCoding::default(), "covariates": null },
+        "data": { "mask": null, "callable": null, "phenotype_coding": gf_cohort_schema::PhenotypeCoding::default(), "covariates": null, "missing_value": null,
+            "missing_samples": gf_cohort_schema::MissingSamples::default(), "missing_covariates": gf_cohort_schema::MissingCovariates::default() },
         "sequences": gf_genomics::sequence::Policies::default(),
         "tokens": gf_genomics::tokenization::Options::default().resolved().unwrap(),
         "models": model,

@@ -148,14 +148,24 @@ fn require_one_header(path: &Path, header: &Header, starts: &[bgzf::VirtualPosit
     let mut reader = bgzf::io::Reader::new(File::open(path).map_err(Error::io(path))?);
     let mut line = Vec::new();
     for start in starts {
-        reader.seek(*start).map_err(Error::io(path))?;
-        while reader.fill_buf().map_err(Error::io(path))?.first() == Some(&b'#') {
+        reader.seek(*start).map_err(|error| damaged(path, error))?;
+        while reader.fill_buf().map_err(|error| damaged(path, error))?.first() == Some(&b'#') {
             line.clear();
-            reader.read_until(b'\n', &mut line).map_err(Error::io(path))?;
+            reader.read_until(b'\n', &mut line).map_err(|error| damaged(path, error))?;
             header.require_same(path, line.trim_ascii_end()).map_err(|reason| Error::file(path, reason))?;
         }
     }
     Ok(())
+}
+
+/// A place that the index names and that cannot be read.
+fn damaged(path: &Path, error: io::Error) -> Error {
+    if !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof) {
+        return Error::io(path)(error);
+    }
+    let advice = format!("the index beside it is of another file: make it again with {}", again(path));
+    let found = format!("the compressed data are damaged ({error}): copy the file again, or check it with `bgzip -t`");
+    Error::file(path, format!("{found}; or {advice}"))
 }
 
 /// Whether nothing but the end stands at a place of a BGZF file.

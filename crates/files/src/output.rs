@@ -44,7 +44,7 @@ macro_rules! message {
     ($($words:tt)*) => { $crate::output::message(format_args!("{}\n", format_args!($($words)*))) };
 }
 
-/// As [`message!`], without the end of a line.
+/// As `message!`, without the end of a line.
 #[macro_export]
 macro_rules! message_text {
     ($($words:tt)*) => { $crate::output::message(format_args!($($words)*)) };

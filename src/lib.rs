@@ -31,6 +31,10 @@
 //! # A stage
 //! Each stage is one module with `Options` (validated, serde, no clap), `run(..) -> Result<Summary, Error>` and `Error`.
 //!
+//! # Crates
+//! `gf-cohort-schema` (tables), `gf-files` (written whole or not at all, locks, digests, memory), `gf-stats` (ROC, DeLong, regression),
+//! `gf-tokenizer` (bases to tokens), `gf-nn` (differentiable operations). None of them knows a stage.
+//!
 //! # Who may import whom
 //! `main` -> `cli` -> `pipeline` -> stages. `sequence`, `prs`, `simulate`, `cohort` -> `ingest`. `simulate` -> `prs` (published weights). `tokenization` -> `gf-tokenizer`, `sequence`.
 //! `compress` -> `training`. `explain` -> `score` -> `training`. `training`, `score`, `explain`, `compress` -> `dataset` -> `models` -> `nn`;

@@ -1,4 +1,4 @@
-//! Pairs of slots of a locus whose versions act together on a haplotype.
+//! Pairs of slots of a locus whose versions act together on a haplotype (`docs/src/methods/models.md`, "Pair slots").
 //!
 //! Input -> output: training samples, their residuals next to the additive term, and their haplotypes -> pairs of slots.
 //! Each pair of versions (one of each slot) is a score test of the product of their centred indicators, adjusted for the two

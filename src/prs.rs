@@ -404,7 +404,7 @@ pub enum Error {
     },
     /// A scoring file is of a build that cannot be compared.
     #[error(
-        "{}: its positions are on `{found}`, which is no build that is known here, but the VCF is on {expected}; take a file of {expected}, or          correct the header (GRCh37, GRCh38, NCBI36 or T2T-CHM13)",
+        "{}: its positions are on `{found}`, which is no build that is known here, but the VCF is on {expected}; take a file of {expected}, or correct the header (GRCh37, GRCh38, NCBI36 or T2T-CHM13)",
         path.display()
     )]
     UnknownBuild {

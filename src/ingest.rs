@@ -3,7 +3,6 @@
 //! Input -> output: paths -> [`Reference`], [`Locus`]es and a stream of [`VariantRecord`]s for all samples at once.
 //! Coordinates: a VCF `position` is 1-based as in the file; every interval (`start0..end0`) is 0-based and half-open.
 
-mod assembly;
 mod build;
 mod contig;
 mod faidx;
@@ -17,8 +16,7 @@ mod samples;
 mod variants;
 
 pub use self::{
-    assembly::builds_of_length,
-    build::{GenomeBuild, UnknownBuild},
+    build::{GenomeBuild, UnknownBuild, builds_of_length},
     contig::{chromosome_key, contig_aliases, contig_build, contig_key, same_contig, tell_different_builds},
     genotypes::{ABSENT, Genotype, MISSING},
     known_loci::{KnownLocus, known_loci, require_build_of_named},

@@ -1,8 +1,9 @@
 //! Builds of the human genome: their names, and the lengths of their chromosomes.
 //!
 //! Input -> output: a name as any file writes it, or a contig and its length -> a [`GenomeBuild`].
-//! Lengths are those of the primary assemblies at NCBI and UCSC; no chromosome has the same length
-//! in two builds.
+//! Sources of the lengths: the primary assemblies at NCBI and UCSC of NCBI36 (hg18), GRCh37 (`GCF_000001405.25`; hg19 has
+//! another mitochondrion), GRCh38 (`GCF_000001405.40`) and T2T-CHM13v2.0 (`GCF_009914755.1`). No chromosome has the same
+//! length in two builds.
 
 use std::{fmt, str::FromStr};
 
@@ -31,8 +32,7 @@ impl GenomeBuild {
     /// The build in which a contig has this length.
     #[must_use]
     pub fn of_contig(contig: &str, len_nt: usize) -> Option<Self> {
-        let key = contig_key(contig);
-        let (_, lengths) = LENGTHS.iter().find(|(name, _)| *name == key)?;
+        let lengths = lengths_of(contig_key(contig))?;
         let place = lengths.iter().position(|length| *length == len_nt)?;
         Some(Self::ALL[place])
     }
@@ -171,9 +171,45 @@ const LENGTHS: [(&str, [usize; 4]); 24] = [
     ("Y", [57_772_954, 59_373_566, 57_227_415, 62_460_029]),
 ];
 
+/// Lengths of the chromosome with this key in each of [`GenomeBuild::ALL`].
+fn lengths_of(key: &str) -> Option<&'static [usize; 4]> {
+    LENGTHS.iter().find(|(name, _)| *name == key).map(|(_, lens_nt)| lens_nt)
+}
+
+/// Names of [`GenomeBuild::ALL`] in messages about lengths.
+const CLAIMED: [&str; 4] = ["hg18", "GRCh37", "GRCh38", "T2T-CHM13"];
+
+/// Mitochondria: the revised Cambridge sequence, and the one of hg18 and hg19.
+const MITOCHONDRIA: [(usize, &[&str]); 2] = [(16_569, &["GRCh37", "GRCh38", "T2T-CHM13"]), (16_571, &["hg18", "hg19"])];
+
+/// The builds in which a contig has this length; none where it is no length of a human chromosome.
+#[must_use]
+pub fn builds_of_length(contig: &str, len_nt: usize) -> Vec<&'static str> {
+    let key = contig_key(contig);
+    if key == "MT" {
+        let found = MITOCHONDRIA.iter().find(|(len, _)| *len == len_nt);
+        return found.map_or_else(Vec::new, |(_, builds)| builds.to_vec());
+    }
+    let Some(lens_nt) = lengths_of(key) else { return Vec::new() };
+    CLAIMED.iter().zip(lens_nt).filter(|(_, len)| **len == len_nt).map(|(build, _)| *build).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_tells_the_build() {
+        assert_eq!(builds_of_length("chr20", 63_025_520), ["GRCh37"]);
+        assert_eq!(builds_of_length("1", 248_387_328), ["T2T-CHM13"]);
+        assert_eq!(builds_of_length("chrM", 16_571), ["hg18", "hg19"]);
+        assert!(builds_of_length("20", 64_444_166).is_empty() && builds_of_length("other", 63_025_520).is_empty());
+        for (contig, lens_nt) in LENGTHS {
+            for (build, len_nt) in CLAIMED.iter().zip(lens_nt) {
+                assert_eq!(builds_of_length(contig, len_nt), [*build], "no two builds share a length of {contig}");
+            }
+        }
+    }
 
     #[test]
     fn the_length_of_a_chromosome_tells_the_build() {

@@ -11,7 +11,9 @@ validation AUC. Prints per model its test AUC, the difference to the best linear
 the share of the distance from there to the best achievable AUC; at the end the means over all cohorts, with the
 standard error and the smallest mean gain that so many cohorts can show (two-sided 5 %, power 80 %).
 """
-import argparse, csv, json, os, statistics, subprocess, sys, time
+import argparse, csv, json, os, statistics
+
+from study import run
 
 DEFAULT_MODELS = ["additive+linformer:", "linformer: --additive none"]
 # 1.96 + 0.84 standard errors: a two-sided test at 5 % has a power of 80 % there.
@@ -26,14 +28,6 @@ def arguments():
     parser.add_argument("--models", nargs="+", default=DEFAULT_MODELS, help="NAME: OPTIONS OF train")
     parser.add_argument("--seed", default="1")
     return parser.parse_args()
-
-
-def run(binary, *words):
-    started = time.perf_counter()
-    found = subprocess.run([binary, *words], capture_output=True, text=True)
-    if found.returncode != 0:
-        sys.exit(f"{' '.join(words)}: {found.stderr.strip().splitlines()[-1:]}")
-    return time.perf_counter() - started
 
 
 def best_achievable(folder):

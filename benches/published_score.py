@@ -9,7 +9,9 @@ alleles of additive loci, each with a normal error of --noise times its size, as
 Two kinds of cohorts: all loci additive, and the first locus with an effect of two alleles on one haplotype (cis) that
 is four times as strong as the others and that the score does not know.
 """
-import argparse, csv, json, os, random, statistics, subprocess, sys
+import argparse, csv, json, os, random, statistics
+
+from study import run
 
 KINDS = {"additive": None, "strong cis": 4.0}
 
@@ -25,12 +27,6 @@ def arguments():
     parser.add_argument("--seeds", default="1,2,3,4,5")
     parser.add_argument("--noise", type=float, default=0.5)
     return parser.parse_args()
-
-
-def run(binary, *words):
-    found = subprocess.run([binary, *map(str, words)], capture_output=True, text=True)
-    if found.returncode != 0:
-        sys.exit(f"{' '.join(map(str, words))}: {found.stderr.strip().splitlines()[-1:]}")
 
 
 def write_score(folder, noise, seed):

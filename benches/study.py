@@ -1,9 +1,19 @@
-"""What the studies of this folder share: simulated cohorts with the baselines beside them, and the test AUC of a model."""
+"""What the studies of this folder share: calls of the program, simulated cohorts with their baselines, and the test AUC of a model."""
 
 import csv
 import json
 import subprocess
 import sys
+import time
+
+
+def run(program, *words):
+    """Runs a command of the program; the seconds it took. Ends with its last message where it fails."""
+    started = time.perf_counter()
+    found = subprocess.run([program, *map(str, words)], capture_output=True, text=True)
+    if found.returncode != 0:
+        sys.exit(f"{' '.join(map(str, words))}: {found.stderr.strip().splitlines()[-1:]}")
+    return time.perf_counter() - started
 
 
 def peak_mb(command):

@@ -4,13 +4,15 @@
     benches/transfer.py --panel PANEL.vcf.gz --reference FASTA --loci LOCI.bed [--out DIR] [--binary gf-genomics]
                         [--people 3000] [--founders 150] [--seeds 1,2,3]
 
-The first --founders samples of the panel are the founders of the training cohort (60/20/20), the others those of the
+The first --founders samples of the panel are the founders of the training cohort (60/20/20), the other samples those of the
 target cohort. Each locus has one additive causal SNV. In the second kind of cohort the first locus instead has an effect
 of two alleles on one haplotype (cis), four times as strong as the others. Causal alleles and effects are the same in
 both cohorts. Prints the AUC on the test split of the training cohort and on the target cohort. Needs numpy and pysam.
 """
-import argparse, csv, os, subprocess, sys
+import argparse, csv, os, subprocess
 import numpy as np, pysam
+
+from study import run
 
 SWITCHES_PER_HAPLOTYPE = 0.33
 LOG_ODDS_SD = 0.9
@@ -27,12 +29,6 @@ def arguments():
     parser.add_argument("--founders", type=int, default=150)
     parser.add_argument("--seeds", default="1,2,3")
     return parser.parse_args()
-
-
-def run(binary, *words):
-    found = subprocess.run([binary, *map(str, words)], capture_output=True, text=True)
-    if found.returncode != 0:
-        sys.exit(f"{' '.join(map(str, words))}: {found.stderr.strip().splitlines()[-1:]}")
 
 
 def read_locus(panel, contig, start, end):

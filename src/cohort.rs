@@ -169,14 +169,9 @@ pub enum Error {
     /// Nothing to join.
     #[error("no table: give the files to join, such as cohort.fam covariates.cov")]
     NoTable,
-    /// The operating system could not read a file.
-    #[error("{}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system reports.
-        source: io::Error,
-    },
+    /// A file cannot be read as text.
+    #[error(transparent)]
+    Text(#[from] gf_cohort_schema::Error),
     /// A file as a whole is wrong.
     #[error("{}: {reason}", path.display())]
     File {

@@ -11,11 +11,10 @@
 
 use std::{
     collections::HashMap,
-    fs,
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::{CohortColumn, is_missing};
+use gf_cohort_schema::{CohortColumn, is_missing, text};
 
 use super::{Error, SampleId};
 
@@ -185,7 +184,7 @@ impl Ids {
 
 /// The lines of a file as cells, without blank lines and PLINK 2's `##` lines.
 pub fn records(path: &Path) -> Result<Vec<Record>, Error> {
-    let text = read_text(path)?;
+    let text = text::read(path)?;
     let first = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with("##"));
     let Some(first) = first else { return Err(Error::file(path, "the file is empty")) };
     let is_left_out = |cells: &[String]| cells.iter().all(String::is_empty) || cells[0].starts_with("##");
@@ -206,10 +205,6 @@ pub fn records(path: &Path) -> Result<Vec<Record>, Error> {
         }
     }
     Ok(records)
-}
-
-fn read_text(path: &Path) -> Result<String, Error> {
-    fs::read_to_string(path).map_err(|source| Error::Io { path: path.to_path_buf(), source })
 }
 
 /// What separates cells; `None` for blanks.

@@ -33,6 +33,18 @@ fn run_in(folder: &TempDir, tables: &[&str], change: impl FnOnce(&mut Options)) 
     run(&options).map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
 
+#[test]
+fn tables_are_opened_like_every_other_text_file() {
+    let utf_16: Vec<u8> = [0xfeff].into_iter().chain(fam().encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut gzip, fam().as_bytes()).unwrap();
+    let folder = folder(&[("plain.fam", fam())]);
+    fs::write(folder.path().join("utf-16.fam"), utf_16).unwrap();
+    fs::write(folder.path().join("compressed.fam.gz"), gzip.finish().unwrap()).unwrap();
+    let table = |name: &str| run_in(&folder, &[name], |_| {}).unwrap().0.samples;
+    assert_eq!([table("utf-16.fam"), table("compressed.fam.gz")], [table("plain.fam"), table("plain.fam")]);
+}
+
 fn run_files(files: &[(&str, String)], change: impl FnOnce(&mut Options)) -> Result<(Prepared, Summary), String> {
     let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
     run_in(&folder(files), &names, change)

@@ -36,7 +36,7 @@ use crate::{
     dataset::{self, Dataset},
     ingest::{self, Locus, Reference, Samples, loci_of_regions, require_build_of_named, same_contig},
     output, report, score,
-    sequence::{self, Encoding, LocusHaplotypes},
+    sequence::{self, ApplyFilters, Encoding, LocusHaplotypes},
     tokenization::{self, encode},
     training::{self, Bundle, DeviceChoice},
 };
@@ -66,6 +66,8 @@ pub struct Options {
     pub top: usize,
     /// Top variants of each locus whose pairs are switched.
     pub pairs: usize,
+    /// Records that are used by their FILTER; as for the training people when `None`.
+    pub apply_filters: Option<ApplyFilters>,
     /// Where the model is computed.
     pub device: DeviceChoice,
     /// Folder for the tables and plots.
@@ -229,7 +231,10 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     if !options.model.join("config.json").exists() {
         return Err(Error::NoModel(options.model.clone()));
     }
-    let bundle = Bundle::load(&options.model)?;
+    let mut bundle = Bundle::load(&options.model)?;
+    if let Some(filters) = &options.apply_filters {
+        bundle.config.genome.policies.apply_filters = filters.clone();
+    }
     let genome = &bundle.config.genome;
     if genome.policies.encoding == Encoding::Diploid {
         return Err(Error::Diploid);

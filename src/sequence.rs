@@ -236,6 +236,8 @@ pub struct Checked {
     pub n_records: Option<u64>,
     /// Of these, records where the FASTA has nothing to compare REF with.
     pub n_beyond_reference: u64,
+    /// Of these, records that are left out by their FILTER.
+    pub n_filtered: u64,
     /// Oddities of the files.
     pub warnings: Vec<String>,
 }
@@ -260,6 +262,7 @@ pub fn check(options: &Options, records: bool) -> Result<Checked, Error> {
         let mut ref_alleles = RefAlleles::new(&mut reference);
         file.for_each(Some(&wanted), |record| {
             n_records += 1;
+            checked.n_filtered += u64::from(!options.policies.apply_filters.admit(&record.filters));
             ref_alleles.compare(&path, record)
         })?;
         checked.n_beyond_reference += ref_alleles.n_beyond;

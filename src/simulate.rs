@@ -53,7 +53,7 @@ use self::{
 use crate::words::counted;
 use crate::{
     evaluation::roc,
-    ingest::{self, Locus},
+    ingest::{self, Locus, Samples},
     output, prs,
 };
 
@@ -124,6 +124,9 @@ pub struct Options {
     pub variants: Option<usize>,
     /// Phased VCF or BCF whose haplotypes are the founders; needs `reference`.
     pub panel: Option<PathBuf>,
+    /// Samples of the panel whose haplotypes are the founders.
+    #[serde(skip)]
+    pub founders: Samples,
     /// FASTA of the panel.
     pub reference: Option<PathBuf>,
     /// Part of the panel, `contig:beg-end` (1-based, inclusive); all of a FASTA that has one record when not given.
@@ -172,6 +175,7 @@ impl Default for Options {
             len_nt: 33_000,
             variants: None,
             panel: None,
+            founders: Samples::All,
             reference: None,
             region: None,
             loci: None,
@@ -620,7 +624,10 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     }
     let Options { len_nt, variants, seed, .. } = *options;
     let (panels, counts) = match (&options.panel, &options.reference) {
-        (Some(panel), Some(reference)) => Panel::read(panel, reference, options.region.as_deref())?,
+        (Some(panel), Some(reference)) => {
+            let mut variants = panel::open(panel, &options.founders)?;
+            Panel::read(&mut variants, reference, options.region.as_deref())?
+        }
         _ => (vec![founders::panel(len_nt, variants, seed)], PanelSummary::default()),
     };
     let panel = &panels[0];

@@ -173,13 +173,10 @@ impl std::fmt::Display for MemberSummary {
         if let Some(fold) = fold {
             write!(f, "fold {fold}, ")?;
         }
-        if let Some(additive::Summary { n_candidates, n_weights, l1_ratio, lambda, .. }) = additive {
+        if let Some(additive::Summary { n_candidates, n_weights, .. }) = additive {
             let samples = counted(*n_training, "sample", "samples");
             let candidates = counted(*n_candidates, "version", "versions");
             write!(f, "seed {seed}, {samples}; additive term: {n_weights} of {candidates} with a weight")?;
-            if let Some(lambda) = lambda {
-                write!(f, " (l1_ratio {l1_ratio}, lambda {lambda:.5})")?;
-            }
             let counting: Vec<&TermSummary> = terms.iter().filter(|term| term.weight > 0.0).collect();
             write!(f, "; deep terms used: {} of {}", counting.len(), terms.len())?;
             for term in counting {
@@ -654,7 +651,7 @@ fn summary_of(member: &Member, trained: &TrainedMember) -> MemberSummary {
         best_epoch: trained.facts.best_epoch,
         best_validation_auroc: trained.facts.best_validation_auroc,
         epochs_resumed: trained.epochs_resumed,
-        additive: trained.facts.additive,
+        additive: trained.facts.additive.clone(),
         terms: trained.facts.terms.clone(),
     }
 }

@@ -70,6 +70,7 @@ impl Study {
             haplotypes: None,
             top: 5,
             pairs: 4,
+            apply_filters: None,
             device: DeviceChoice::Cpu,
             out: self.cohort.path(out),
         }
@@ -267,6 +268,11 @@ fn what_cannot_be_explained_is_refused() {
         vec![study.vcf_with(name, study.records().map(call))]
     };
     refused(&Options { vcf: with_call("none.vcf", &|_| "0|0".into()), ..options.clone() }, "nobody here has a variant of");
+    let low_quality = study.records().map(|line| line.replacen("\tPASS\t", "\tLowQual\t", 1)).collect::<Vec<_>>();
+    let filtered = Options { vcf: vec![study.vcf_with("filtered.vcf", low_quality.into_iter())], ..options.clone() };
+    refused(&filtered, "nobody here has a variant of");
+    let accepted = Options { apply_filters: Some("LowQual".parse().unwrap()), out: study.cohort.path("low-quality"), ..filtered };
+    explain::run(&accepted).unwrap();
     refused(&Options { vcf: with_call("unphased.vcf", &|call| call.replace('|', "/")), ..options.clone() }, "unphased");
     // Loci of another genome.
     let reference = study.cohort.path("other.fa");

@@ -429,8 +429,8 @@ fn check_refuses_every_key_that_run_would_refuse() {
     assert_eq!(checked(folder, SMALL_PIPELINE), None);
     succeed(folder, "run pipeline.toml --out whole");
     let data = "[data]\nvcf = [\"whole/0-cohort/cohort.vcf.gz\"]\nreference = \"whole/0-cohort/reference.fa\"\n\
-                regions_file = \"whole/0-cohort/loci.bed\"\ncohort = \"whole/0-cohort/cohort.csv\"\n[report]\nguards = \"warn\"\n";
-    let pipelines = TABLES.iter().map(|table| (SMALL_PIPELINE, *table)).chain([(data, "data"), (data, "report")]);
+                regions_file = \"whole/0-cohort/loci.bed\"\ncohort = \"whole/0-cohort/cohort.csv\"\n[sequences]\n[report]\nguards = \"warn\"\n";
+    let pipelines = TABLES.iter().map(|table| (SMALL_PIPELINE, *table)).chain([(data, "data"), (data, "sequences"), (data, "report")]);
     let (mut n_keys, mut unlike) = (0, Vec::new());
     for (pipeline, table) in pipelines {
         for key in keys(folder, pipeline, table) {
@@ -469,6 +469,18 @@ fn check_names_options_of_the_report_and_of_models_that_make_no_sense() {
         let answer = checked(folder.path(), &with_key(SMALL_PIPELINE, table, key, value)).unwrap();
         assert!(answer.contains(expected), "{answer}");
     }
+}
+
+#[test]
+fn check_counts_records_that_are_left_out_by_their_filter() {
+    let folder = folder_with(SMALL_PIPELINE);
+    let cohort = "simulate --people 100 --len-nt 3000 --risk null --out cohort";
+    succeed(folder.path(), cohort);
+    let data = "[data]\nvcf = [\"cohort/cohort.vcf.gz\"]\nreference = \"cohort/reference.fa\"\n\
+                regions_file = \"cohort/loci.bed\"\ncohort = \"cohort/cohort.csv\"\n[sequences]\n";
+    assert_eq!(checked(folder.path(), data), None);
+    let refusal = checked(folder.path(), &format!("{data}apply_filters = \"LowQual\"\n")).unwrap();
+    assert!(refusal.contains("records in the loci, and none has FILTER LowQual"), "{refusal}");
 }
 
 #[test]

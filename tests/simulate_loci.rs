@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::{fs, io::Read as _, path::Path};
 
 use serde_json::Value;
 use support::{run, stderr, succeed};
@@ -96,6 +96,27 @@ fn jobs_are_planned_for_the_loci_of_the_bed_and_of_a_preset() {
         assert!(blocks >= n_blocks, "{file}: {blocks}\n{text}");
         assert!(!text.contains(&format!("loci-{}", n_blocks + 1)), "{file}\n{text}");
     }
+}
+
+#[test]
+fn founders_are_the_samples_of_the_panel_that_were_chosen() {
+    let folder = folder_with_panel();
+    const FOUNDERS: &str = "simulate --panel panel/cohort.vcf.gz --reference panel/reference.fa --loci loci.bed --risk null --people 100";
+    succeed(folder.path(), &format!("{FOUNDERS} --out everyone"));
+    fs::write(folder.path().join("founders.txt"), "P00001\nP00002\nP00003\n").unwrap();
+    succeed(folder.path(), &format!("{FOUNDERS} --samples-file founders.txt --out few"));
+    let n_variants = |cohort: &str| {
+        let path = folder.path().join(cohort).join("cohort.vcf.gz");
+        let mut text = String::new();
+        flate2::read::MultiGzDecoder::new(fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+        text.lines().filter(|line| !line.starts_with('#') && line.contains("1|")).count()
+    };
+    let [everyone, few] = ["everyone", "few"].map(n_variants);
+    assert!(few * 2 < everyone, "six haplotypes carry fewer variants than 200: {few} of {everyone}");
+    let unknown = run(folder.path(), &format!("{FOUNDERS} --samples P00001,NOBODY --out unknown"));
+    assert!(stderr(&unknown).contains("no sample `NOBODY`"), "{}", stderr(&unknown));
+    let without_panel = run(folder.path(), "simulate --samples P00001 --out without");
+    assert!(stderr(&without_panel).contains("choose samples of a --panel"), "{}", stderr(&without_panel));
 }
 
 #[test]

@@ -165,6 +165,7 @@ fn explain_reports_the_part_of_the_additive_term() {
         haplotypes: Some(10),
         top: 3,
         pairs: 2,
+        apply_filters: None,
         device: training::DeviceChoice::Cpu,
         out: out.path().into(),
     };

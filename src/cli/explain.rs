@@ -10,6 +10,7 @@ use super::{
 use crate::{
     explain::{self, Options},
     pipeline,
+    sequence::ApplyFilters,
     training::DeviceChoice,
 };
 
@@ -50,6 +51,9 @@ pub struct Args {
     /// Top variants of a locus (no two with r2 above 0.8) whose pairs are switched together; 0: no pairs.
     #[arg(long, default_value_t = 10, value_name = "N")]
     pairs: usize,
+    /// Records to use by their FILTER: a list of names, or `all` [default: as for the training people].
+    #[arg(long, value_name = "LIST")]
+    apply_filters: Option<ApplyFilters>,
     /// Where the model is computed: cpu, or cuda:N in a build with the feature `cuda`.
     #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
     device: DeviceChoice,
@@ -65,10 +69,10 @@ pub struct Args {
 /// # Errors
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args { vcf, people, reference, model, cohort, regions, haplotypes, top, pairs, device, out, overwrite } = args;
+    let Args { vcf, people, reference, model, cohort, regions, haplotypes, top, pairs, apply_filters, device, out, overwrite } = args;
     let (vcf, samples) = (lists::paths(vcf), people.samples()?);
     let regions = (!regions.is_empty()).then(|| regions.join(","));
-    let options = Options { vcf, samples, reference, model, cohort, regions, haplotypes, top, pairs, device, out };
+    let options = Options { vcf, samples, reference, model, cohort, regions, haplotypes, top, pairs, apply_filters, device, out };
     let inputs: Vec<&PathBuf> = options.vcf.iter().chain([&options.reference, &options.model]).chain(&options.cohort).collect();
     let work = Work { command: "explain", options: without_names(&options, &options.samples), inputs: inputs.clone() };
     let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out, &work, overwrite)?);

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
-use serde_json::json;
+use anyhow::{Context, bail};
 
-use super::record::{OverwriteArgs, Record, Work};
+use super::{
+    record::{OverwriteArgs, Record, Work},
+    samples::{SampleArgs, without_names},
+};
 use crate::{
+    ingest::Samples,
     pipeline,
     simulate::{self, Options, Preset, RiskKind},
 };
@@ -33,6 +36,8 @@ pub struct Args {
     /// Phased VCF or BCF whose haplotypes the people are mosaics of
     #[arg(long, value_name = "VCF", requires = "reference")]
     panel: Option<PathBuf>,
+    #[command(flatten)]
+    founders: SampleArgs,
     /// FASTA of the panel
     #[arg(long, value_name = "FASTA", requires = "panel")]
     reference: Option<PathBuf>,
@@ -91,11 +96,16 @@ pub struct Args {
 /// As [`simulate::run`]; when `--split` has not three shares.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let split = args.split.try_into().ok().context("--split needs three shares, such as 0.6,0.2,0.2")?;
+    let founders = args.founders.samples()?;
+    if args.panel.is_none() && founders != Samples::All {
+        bail!("--samples and --samples-file choose samples of a --panel, and none is given");
+    }
     let options = Options {
         people: args.people,
         len_nt: args.len_nt,
         variants: args.variants,
         panel: args.panel,
+        founders,
         reference: args.reference,
         region: args.region,
         loci: args.loci,
@@ -115,10 +125,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let inputs = options.panel.iter().chain(&options.reference).chain(&options.loci).chain(&options.loci_risks).chain(&options.effects);
     let inputs: Vec<&PathBuf> = inputs.collect();
-    let work = Work { command: "simulate", options: json!(options), inputs: inputs.clone() };
+    let work = Work { command: "simulate", options: without_names(&options, &options.founders), inputs: inputs.clone() };
     let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out, &work, args.overwrite)?);
     let summary = simulate::run(&options)?;
-    record.finish("simulate", &options, inputs, &summary.truth)?;
+    record.finish("simulate", &work.options, inputs, &summary.truth)?;
     crate::message_text!("{summary}");
     crate::message!("wrote {}", options.out.display());
     Ok(())

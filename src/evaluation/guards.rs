@@ -43,6 +43,8 @@ const TOO_GOOD: &str = "too-good";
 const FAMILY: &str = "family-in-two-splits";
 const IDENTICAL: &str = "identical-scores";
 const PERMUTED: &str = "permuted-labels";
+/// Subject of a finding about every model.
+const ALL_MODELS: &str = "all models";
 const STRATIFICATION: &str = "stratification";
 const TEST_BETTER: &str = "test-better-than-train";
 /// All guards here.
@@ -165,10 +167,10 @@ fn too_good(columns: &[Column]) -> Vec<GuardRow> {
         GuardRow::new(TOO_GOOD, GuardVerdict::Warn, &column.model, finding)
     };
     let Some(best) = areas.iter().map(|(auroc, _)| *auroc).reduce(f64::max) else {
-        return vec![GuardRow::new(TOO_GOOD, GuardVerdict::NotRun, "all models", "too few people, or of one class")];
+        return vec![GuardRow::new(TOO_GOOD, GuardVerdict::NotRun, ALL_MODELS, "too few people, or of one class")];
     };
     let rows = areas.iter().filter(|(auroc, _)| *auroc > BELIEVABLE).map(row).collect();
-    or_pass(rows, TOO_GOOD, "all models", format!("the best AUC is {best:.3}"))
+    or_pass(rows, TOO_GOOD, ALL_MODELS, format!("the best AUC is {best:.3}"))
 }
 
 fn family_in_two_splits(scores: &Scores, known: &Known) -> GuardRow {
@@ -208,7 +210,7 @@ fn largest_tie(column: &Column) -> &[u32] {
 
 fn identical_scores(columns: &[Column]) -> Vec<GuardRow> {
     if columns.len() < 2 {
-        return vec![GuardRow::new(IDENTICAL, GuardVerdict::NotRun, "all models", "one model only: nothing to compare it with")];
+        return vec![GuardRow::new(IDENTICAL, GuardVerdict::NotRun, ALL_MODELS, "one model only: nothing to compare it with")];
     }
     let mut rows = Vec::new();
     for (index, column) in columns.iter().enumerate() {
@@ -246,7 +248,7 @@ fn identical_scores(columns: &[Column]) -> Vec<GuardRow> {
             rows.push(GuardRow::new(IDENTICAL, GuardVerdict::Warn, &column.model, finding));
         }
     }
-    or_pass(rows, IDENTICAL, "all models", format!("{} models, no two alike", columns.len()))
+    or_pass(rows, IDENTICAL, ALL_MODELS, format!("{} models, no two alike", columns.len()))
 }
 
 /// What two models that predict the same mean: two baselines of this program may well be the same, as two that chose the same variants are.
@@ -338,15 +340,23 @@ fn permuted_labels(scores: &Scores, known: &Known, columns: &[Column]) -> Vec<Gu
                 worst = worst.max(verdict);
                 finding += &text;
             }
-            if n_looked == 0 {
-                worst = if worst == GuardVerdict::Pass { GuardVerdict::NotRun } else { worst };
-                finding += "; not permuted within strata: no ancestry, families or PC1 with enough people of both classes (--cohort)";
+            if n_looked == 0 && worst == GuardVerdict::Pass {
+                worst = GuardVerdict::NotRun;
             }
             Some(GuardRow::new(PERMUTED, worst, &column.model, finding))
         })
         .collect();
-    let none = GuardRow::new(PERMUTED, GuardVerdict::NotRun, "all models", "no model of genomes has both classes and differing scores");
-    if rows.is_empty() { vec![none] } else { rows }
+    let not_run = |finding: &str| GuardRow::new(PERMUTED, GuardVerdict::NotRun, ALL_MODELS, finding);
+    if rows.is_empty() {
+        return vec![not_run("no model of genomes has both classes and differing scores")];
+    }
+    let (looked, others): (Vec<GuardRow>, Vec<GuardRow>) = rows.into_iter().partition(|row| row.verdict != GuardVerdict::NotRun);
+    let of_others = (!others.is_empty()).then(|| {
+        let names: Vec<String> = others.into_iter().map(|row| row.subject).collect();
+        let reason = "no ancestry, families or PC1 with enough people of both classes to permute labels within (--cohort)";
+        not_run(&format!("{reason}: {}", names.join(", ")))
+    });
+    looked.into_iter().chain(of_others).collect()
 }
 
 /// What stays of a model's AUC when labels are permuted among people who are alike; `None` with too few of them. Of strata with one class only
@@ -469,7 +479,7 @@ fn test_better_than_train(scores: &Scores) -> Vec<GuardRow> {
         None => vec![GuardRow::new(
             TEST_BETTER,
             GuardVerdict::NotRun,
-            "all models",
+            ALL_MODELS,
             "no model has predictions of enough people of both classes on train and test",
         )],
         Some((optimism, train, test, model)) => {
@@ -477,7 +487,7 @@ fn test_better_than_train(scores: &Scores) -> Vec<GuardRow> {
                 "{}; largest optimism {optimism:+.3}, of {model}: AUC {train:.3} on train, {test:.3} on test",
                 counted(models.len(), "model", "models")
             );
-            or_pass(rows, TEST_BETTER, "all models", finding)
+            or_pass(rows, TEST_BETTER, ALL_MODELS, finding)
         }
     }
 }

@@ -117,6 +117,12 @@ impl VariantFile {
         Ok(())
     }
 
+    /// Samples whose genotypes are read.
+    #[must_use]
+    pub fn n_selected(&self) -> usize {
+        self.columns.n_people()
+    }
+
     /// From now on [`VariantRecord::dosages`] are read, where a record has the field; by default they are not. Such a record need not have GT:
     /// then nobody is called in it.
     pub fn read_dosages(&mut self, field: DosageField) {

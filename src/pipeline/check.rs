@@ -110,10 +110,17 @@ fn sequences(plan: &Plan, data: &Data, out: &Path, records: bool) -> anyhow::Res
     let checked = sequence::check(&plan.sequences_options(data, &data.samples()?, out), records)?;
     let [people, files] = [counted(checked.n_people, "person", "people"), counted(data.vcf.len(), "file", "files")];
     let people = format!("{people} in {files}, {}", counted(checked.n_loci, "locus", "loci"));
+    let filtered = checked.n_records.filter(|_| checked.n_filtered > 0);
+    let filtered =
+        filtered.map(|n| format!("{} of {} left out by FILTER (apply_filters)", checked.n_filtered, counted(n, "record", "records")));
+    if checked.n_records.is_some_and(|n| n > 0 && n == checked.n_filtered) {
+        let (n, filters) = (counted(checked.n_filtered, "record", "records"), &plan.sequences.apply_filters);
+        bail!("apply_filters: {n} in the loci, and none has FILTER {filters}");
+    }
     let of_ref = checked.n_records.map(|n| n - checked.n_beyond_reference);
     let of_ref = of_ref.map(|n| format!("REF of {} as in the FASTA", counted(n, "record", "records")));
     let warnings = checked.warnings.iter().map(|warning| format!("warning: {warning}"));
-    Ok(std::iter::once(people).chain(of_ref).chain(warnings).collect::<Vec<_>>().join("; "))
+    Ok(std::iter::once(people).chain(of_ref).chain(filtered).chain(warnings).collect::<Vec<_>>().join("; "))
 }
 
 fn tokens(plan: &Plan) -> anyhow::Result<String> {

@@ -27,12 +27,12 @@ use super::{
     loci::{self, LocusRisk},
     meaning_of_x,
     mosaic::{self, Mosaics},
-    panel::{EmptyLoci, Panel, PanelSummary},
+    panel::{self, EmptyLoci, Panel, PanelSummary},
     population::{self, Population, PopulationRisk, Sample, population_auc, standard_deviation},
     splits, stream, stream_of_locus,
     truth::{CausalVariant, CovariateEffects, LocusTruth, PartAuc, Parts, Sampling, StudyTruth},
 };
-use crate::ingest::{Reference, VariantFile};
+use crate::ingest::Reference;
 
 /// What is simulated, before any individual is drawn.
 struct Plan {
@@ -163,7 +163,7 @@ impl Plan {
 
     /// The loci of the BED, the windows of the preset, or the region.
     fn on_panel(panel: &Path, reference: &Path, options: &Options) -> Result<Self, Error> {
-        let mut variants = VariantFile::open(panel)?;
+        let mut variants = panel::open(panel, &options.founders)?;
         if let Some(bed) = &options.loci {
             let planned = loci::read(bed, options.loci_risks.as_deref(), options.risk)?;
             let risks = planned.iter().map(|locus| locus.risk).collect();
@@ -174,7 +174,7 @@ impl Plan {
             return Ok(Self { panels, risks, published: None, counts });
         }
         let Some(preset) = options.preset.filter(|_| options.region.is_none()) else {
-            let (panels, counts) = Panel::read(panel, reference, options.region.as_deref())?;
+            let (panels, counts) = Panel::read(&mut variants, reference, options.region.as_deref())?;
             return Ok(Self::with_one_risk(panels, counts, options));
         };
         let reference = &mut Reference::open(reference)?;

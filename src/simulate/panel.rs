@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Error;
 use crate::ingest::{
-    self, ABSENT, DisjointRegions, Locus, MISSING, Reference, Strand, VariantFile, VariantRecord, parse_region, same_contig,
+    self, ABSENT, DisjointRegions, Locus, MISSING, Reference, Samples, Strand, VariantFile, VariantRecord, parse_region, same_contig,
 };
 
 /// One variant record without its genotypes.
@@ -148,19 +148,28 @@ pub enum EmptyLoci {
     LeaveOut,
 }
 
+/// Opens the VCF or BCF of a panel, of which the founders are read.
+///
+/// # Errors
+/// A file that cannot be read, founders that it does not have.
+pub fn open(panel: &Path, founders: &Samples) -> Result<VariantFile, Error> {
+    let mut variants = VariantFile::open(panel)?;
+    variants.select(&founders.of(&variants)?)?;
+    Ok(variants)
+}
+
 /// The panel of each locus, and what was left out of them.
 type Read = (Vec<Panel>, PanelSummary);
 
 impl Panel {
-    /// Reads the phased haplotypes of a VCF or BCF over `region` (`contig:beg-end`; the FASTA's only record when `None`).
+    /// Reads the phased haplotypes of the selected samples of a VCF or BCF over `region` (`contig:beg-end`; the FASTA's only record when `None`).
     ///
     /// # Errors
     /// Files that cannot be read, a region outside the FASTA, a REF that differs from the FASTA, fewer than two haplotypes, no record.
-    pub fn read(panel: &Path, reference: &Path, region: Option<&str>) -> Result<Read, Error> {
-        let mut variants = VariantFile::open(panel)?;
+    pub fn read(variants: &mut VariantFile, reference: &Path, region: Option<&str>) -> Result<Read, Error> {
         let mut reference = Reference::open(reference)?;
         let loci = vec![chosen_locus(&reference, region)?];
-        Self::read_loci(&mut variants, &mut reference, loci, EmptyLoci::Refuse)
+        Self::read_loci(variants, &mut reference, loci, EmptyLoci::Refuse)
     }
 
     /// Reads the phased haplotypes of a VCF or BCF over disjoint loci, in one pass; in the order of
@@ -170,7 +179,7 @@ impl Panel {
     /// As [`Panel::read`].
     pub fn read_loci(variants: &mut VariantFile, reference: &mut Reference, loci: Vec<Locus>, empty: EmptyLoci) -> Result<Read, Error> {
         let path = &variants.path().to_path_buf();
-        let n_haplotypes = 2 * variants.samples().len();
+        let n_haplotypes = 2 * variants.n_selected();
         let mut readings = Vec::with_capacity(loci.len());
         for locus in loci {
             reference.resolve(&locus.contig)?;
@@ -324,7 +333,7 @@ mod tests {
         let (vcf, fasta) = (folder.path().join("panel.vcf"), folder.path().join("reference.fa"));
         std::fs::write(&vcf, format!("{HEADER}{records}")).unwrap();
         std::fs::write(&fasta, ">chr1\nACGTACGTACGT\n").unwrap();
-        let (mut panels, counts) = Panel::read(&vcf, &fasta, Some("chr1:2-10"))?;
+        let (mut panels, counts) = Panel::read(&mut VariantFile::open(&vcf)?, &fasta, Some("chr1:2-10"))?;
         Ok((panels.remove(0), counts))
     }
 

@@ -4,8 +4,10 @@
 //! terms may see it. A training sample's logit comes from a fit that has not seen it (cross-fitting): an in-sample fit leaves a residual
 //! without any signal.
 //!
-//! The penalty is that of the elastic net (`regression::elastic_net`). Its strength and its share of L1 are those with the least loss on
-//! the out-of-fold training samples and the validation samples together.
+//! The penalty is that of the elastic net (`regression::elastic_net`), on the copies themselves: standardised, every version
+//! would have the same expected effect on the population, and rare ones would get large weights. One fit for each share of L1, with the
+//! strength that has the least loss on the out-of-fold training samples and the validation samples together. The term is the mean of
+//! these fits: whether few versions act or many is not known beforehand, and the best share on validation is a matter of luck.
 
 use std::collections::BTreeMap;
 
@@ -66,8 +68,8 @@ impl std::fmt::Display for AdditiveKind {
 const FOLDS: usize = 5;
 /// Copies of a version among the training samples that it needs to get a weight.
 const MIN_COPIES: usize = 5;
-/// Shares of the penalty on absolute values that are tried.
-const L1_RATIOS: [f64; 3] = [0.1, 0.5, 0.9];
+/// Shares of the penalty on absolute values: from many small weights (ridge) to few large ones (nearly lasso).
+const L1_RATIOS: [f64; 4] = [0.0, 0.1, 0.5, 0.9];
 /// Penalties of a path, evenly on the scale of logarithms.
 const PATH: usize = 40;
 /// The weakest penalty of a path, as a share of the weakest at which no version has a weight.
@@ -91,12 +93,21 @@ pub struct Fit {
 }
 
 /// How the additive term came about.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Versions or alleles that could get a weight.
     pub n_candidates: usize,
     /// Those with a weight.
     pub n_weights: usize,
+    /// The fits of which the term is the mean.
+    pub fits: Vec<PenaltySummary>,
+    /// Mean loss over the out-of-fold training samples and the validation samples.
+    pub loss: f64,
+}
+
+/// The penalty of one fit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PenaltySummary {
     /// Share of the penalty on absolute values.
     pub l1_ratio: f64,
     /// Penalty per sample (glmnet's lambda); `None` where only covariates and deep terms have a coefficient.
@@ -140,8 +151,8 @@ pub fn fit(
     let folds = folds(cohort, member)?;
     let fold_of: BTreeMap<usize, usize> =
         folds.iter().enumerate().flat_map(|(fold, people)| people.iter().map(move |&person| (person, fold))).collect();
-    let chosen = design.choose(&folds, &fold_of)?;
-    Ok(design.finish(chosen, &fold_of, data.n_loci(), deep_terms.len(), cohort.people.len()))
+    let chosen = design.fit_each_l1_ratio(&folds, &fold_of)?;
+    Ok(design.finish(&chosen, &fold_of, data.n_loci(), deep_terms.len(), cohort.people.len()))
 }
 
 /// The training samples in folds, families together.
@@ -216,8 +227,10 @@ fn parts_of(tokenizer: &Tokenizer, kind: AdditiveKind, commonest: u32, token: u3
 /// Training and validation samples with their features.
 struct Design {
     columns: Vec<Column>,
-    /// Mean and standard deviation of each column over the training samples.
-    moments: Vec<(f64, f64)>,
+    /// Mean of each column over the training samples.
+    means: Vec<f64>,
+    /// By what all columns are divided: the root of the mean of their variances.
+    scale: f64,
     /// Samples: training, then validation.
     people: Vec<usize>,
     n_training: usize,
@@ -226,15 +239,51 @@ struct Design {
     features: Array2<f64>,
 }
 
-/// A fit, and its penalty.
-struct Chosen {
-    l1_ratio: f64,
-    lambda: f64,
-    loss: f64,
+/// The fits of one penalty.
+#[derive(Clone)]
+struct Fits {
     /// On all training samples.
     full: Solution,
     /// Each without a fold of the training samples.
     of_folds: Vec<Solution>,
+}
+
+impl Fits {
+    /// Intercept, coefficients and logits that are the mean of those of several fits.
+    fn mean(of: &[&Self]) -> Self {
+        let n_folds = of.first().map_or(0, |fits| fits.of_folds.len());
+        let of_fold = |fold: usize| mean_solution(&of.iter().map(|fits| &fits.of_folds[fold]).collect::<Vec<_>>());
+        Self { full: mean_solution(&of.iter().map(|fits| &fits.full).collect::<Vec<_>>()), of_folds: (0..n_folds).map(of_fold).collect() }
+    }
+}
+
+fn mean_solution(of: &[&Solution]) -> Solution {
+    let n = of.len() as f64;
+    let mut mean = of[0].clone();
+    for solution in &of[1..] {
+        mean.intercept += solution.intercept;
+        mean.coefficients.iter_mut().zip(&solution.coefficients).for_each(|(sum, coefficient)| *sum += coefficient);
+        mean.logits += &solution.logits;
+    }
+    mean.intercept /= n;
+    mean.coefficients.iter_mut().for_each(|coefficient| *coefficient /= n);
+    mean.logits /= n;
+    mean
+}
+
+/// The fits of the best penalty of a path.
+struct Chosen {
+    l1_ratio: f64,
+    lambda: f64,
+    loss: f64,
+    fits: Fits,
+}
+
+impl Chosen {
+    fn summary(&self) -> PenaltySummary {
+        let lambda = Some(rounded(self.lambda)).filter(|lambda| lambda.is_finite());
+        PenaltySummary { l1_ratio: self.l1_ratio, lambda, loss: rounded(self.loss) }
+    }
 }
 
 impl Design {
@@ -243,25 +292,26 @@ impl Design {
         let n_training = member.training.len();
         let values: Vec<Vec<f64>> = columns.par_iter().map(|column| copies_of(data, column, &people)).collect();
         let moments: Vec<(f64, f64)> = values.iter().map(|values| moments(&values[..n_training])).collect();
-        let varies: Vec<bool> = moments.iter().map(|(_, sd)| *sd > 0.0).collect();
+        let varies: Vec<bool> = moments.iter().map(|(_, variance)| *variance > 0.0).collect();
         let kept = |place: &usize| varies[*place];
         let of_deep_terms = |person: usize| deep_terms.iter().map(move |logits| logits[person]);
         let covariates: Vec<Vec<f64>> =
             people.iter().map(|&person| data.standardised(person).chain(of_deep_terms(person)).collect()).collect();
         let n_covariates = covariates.first().map_or(0, Vec::len);
         let places: Vec<usize> = (0..columns.len()).filter(kept).collect();
+        let means: Vec<f64> = places.iter().map(|&place| moments[place].0).collect();
+        let mean_variance = places.iter().map(|&place| moments[place].1).sum::<f64>() / places.len().max(1) as f64;
+        let scale = mean_variance.sqrt();
         let mut features = Array2::zeros((people.len(), places.len() + n_covariates).f());
-        for (mut cells, &place) in features.columns_mut().into_iter().zip(&places) {
-            let (mean, sd) = moments[place];
-            cells.iter_mut().zip(&values[place]).for_each(|(cell, value)| *cell = (value - mean) / sd);
+        for ((mut cells, &place), mean) in features.columns_mut().into_iter().zip(&places).zip(&means) {
+            cells.iter_mut().zip(&values[place]).for_each(|(cell, value)| *cell = (value - mean) / scale);
         }
         for (number, mut cells) in features.columns_mut().into_iter().skip(places.len()).enumerate() {
             cells.iter_mut().zip(&covariates).for_each(|(cell, of_person)| *cell = of_person[number]);
         }
         let is_case = people.iter().map(|&person| cohort.people[person].phenotype.is_some_and(Phenotype::is_case)).collect();
-        let moments = places.iter().map(|&place| moments[place]).collect();
         let columns = columns.into_iter().zip(varies).filter_map(|(column, varies)| varies.then_some(column)).collect();
-        Self { columns, moments, people, n_training, is_case, features }
+        Self { columns, means, scale, people, n_training, is_case, features }
     }
 
     /// Weight 1 for the training samples without those of a fold, 0 for all others.
@@ -274,19 +324,16 @@ impl Design {
         self.people.iter().enumerate().map(of_place).collect()
     }
 
-    /// The penalty with the least loss, over all shares of L1.
-    fn choose(&self, folds: &[Vec<usize>], fold_of: &BTreeMap<usize, usize>) -> Result<Chosen, Error> {
-        let weights: Vec<Array1<f64>> = std::iter::once(&Vec::new()).chain(folds).map(|fold| self.weights(fold)).collect();
-        let mut best: Option<Chosen> = None;
-        for l1_ratio in L1_RATIOS {
-            let chosen = self.along_path(l1_ratio, &weights, fold_of).map_err(|reason| {
+    /// For each share of L1 the fits with the least loss.
+    fn fit_each_l1_ratio(&self, folds: &[Vec<usize>], fold_of: &BTreeMap<usize, usize>) -> Result<Vec<Chosen>, Error> {
+        let no_fold = Vec::new();
+        let weights: Vec<Array1<f64>> = std::iter::once(&no_fold).chain(folds).map(|fold| self.weights(fold)).collect();
+        let of_ratio = |&l1_ratio: &f64| {
+            self.along_path(l1_ratio, &weights, fold_of).map_err(|reason| {
                 Error::Options(format!("the additive term cannot be fitted ({reason}): train without it (--additive none)"))
-            })?;
-            if best.as_ref().is_none_or(|best| chosen.loss < best.loss) {
-                best = Some(chosen);
-            }
-        }
-        best.ok_or_else(|| Error::Options("no share of L1 was tried".into()))
+            })
+        };
+        L1_RATIOS.iter().map(of_ratio).collect()
     }
 
     /// From the strongest penalty to weaker ones; the fit on all training samples and those without a fold go side by side.
@@ -328,21 +375,21 @@ impl Design {
     }
 
     fn judged(&self, l1_ratio: f64, lambda: f64, fits: &[Solution], fold_of: &BTreeMap<usize, usize>) -> Chosen {
-        let logits = self.by_unseen_fits(&fits[0], &fits[1..], fold_of, |solution, place| solution.logits[place]);
-        let loss = logits.iter().zip(&self.is_case).map(|(&logit, &is_case)| loss(logit, is_case)).sum::<f64>() / self.people.len() as f64;
-        Chosen { l1_ratio, lambda, loss, full: fits[0].clone(), of_folds: fits[1..].to_vec() }
+        let fits = Fits { full: fits[0].clone(), of_folds: fits[1..].to_vec() };
+        let loss = self.loss_of_unseen(&fits, fold_of);
+        Chosen { l1_ratio, lambda, loss, fits }
+    }
+
+    /// Mean loss over the out-of-fold training samples and the validation samples.
+    fn loss_of_unseen(&self, fits: &Fits, fold_of: &BTreeMap<usize, usize>) -> f64 {
+        let logits = self.by_unseen_fits(fits, fold_of, |solution, place| solution.logits[place]);
+        logits.iter().zip(&self.is_case).map(|(&logit, &is_case)| loss(logit, is_case)).sum::<f64>() / self.people.len() as f64
     }
 
     /// A value of each sample by a fit that has not seen it: of training samples the one without their fold, of validation samples the full one.
-    fn by_unseen_fits(
-        &self,
-        full: &Solution,
-        of_folds: &[Solution],
-        fold_of: &BTreeMap<usize, usize>,
-        value: impl Fn(&Solution, usize) -> f64,
-    ) -> Vec<f64> {
+    fn by_unseen_fits(&self, fits: &Fits, fold_of: &BTreeMap<usize, usize>, value: impl Fn(&Solution, usize) -> f64) -> Vec<f64> {
         let unseen = |(place, person): (usize, &usize)| {
-            let solution = if place < self.n_training { &of_folds[fold_of[person]] } else { full };
+            let solution = if place < self.n_training { &fits.of_folds[fold_of[person]] } else { &fits.full };
             value(solution, place)
         };
         self.people.iter().enumerate().map(unseen).collect()
@@ -355,31 +402,37 @@ impl Design {
         by_sample
     }
 
-    fn finish(self, chosen: Chosen, fold_of: &BTreeMap<usize, usize>, n_loci: usize, n_deep_terms: usize, n_people: usize) -> Fit {
-        let Chosen { l1_ratio, lambda, loss, full, of_folds } = chosen;
-        let logits = self.by_unseen_fits(&full, &of_folds, fold_of, |solution, place| solution.logits[place]);
+    fn finish(self, chosen: &[Chosen], fold_of: &BTreeMap<usize, usize>, n_loci: usize, n_deep_terms: usize, n_people: usize) -> Fit {
+        let fits = Fits::mean(&chosen.iter().map(|chosen| &chosen.fits).collect::<Vec<_>>());
+        let loss = self.loss_of_unseen(&fits, fold_of);
+        let full = &fits.full;
+        let logits = self.by_unseen_fits(&fits, fold_of, |solution, place| solution.logits[place]);
         let of_locus = |locus: usize| {
             let columns: Vec<usize> = (0..self.columns.len()).filter(|&column| self.columns[column].locus == locus).collect();
             let part = |solution: &Solution, place: usize| -> f64 {
                 columns.iter().map(|&column| solution.coefficients[column] * self.features[(place, column)]).sum()
             };
-            self.by_sample(&self.by_unseen_fits(&full, &of_folds, fold_of, part), n_people)
+            self.by_sample(&self.by_unseen_fits(&fits, fold_of, part), n_people)
         };
         let of_loci = (0..n_loci).into_par_iter().map(of_locus).collect();
         let (of_columns, others) = full.coefficients.split_at(self.columns.len());
         let (of_covariates, of_deep_terms) = others.split_at(others.len() - n_deep_terms);
         let mut intercept = full.intercept;
         let mut weights: BTreeMap<(usize, usize, u32), f64> = BTreeMap::new();
-        for ((column, (mean, sd)), coefficient) in self.columns.iter().zip(&self.moments).zip(of_columns).filter(|(_, c)| **c != 0.0) {
-            intercept -= coefficient * mean / sd;
+        for ((column, mean), coefficient) in self.columns.iter().zip(&self.means).zip(of_columns).filter(|(_, c)| **c != 0.0) {
+            intercept -= coefficient * mean / self.scale;
             for &token in &column.tokens {
-                *weights.entry((column.locus, column.slot, token)).or_default() += coefficient / sd;
+                *weights.entry((column.locus, column.slot, token)).or_default() += coefficient / self.scale;
             }
         }
         let logits = self.by_sample(&logits, n_people);
         let n_weights = of_columns.iter().filter(|coefficient| **coefficient != 0.0).count();
-        let lambda = Some(rounded(lambda)).filter(|lambda| lambda.is_finite());
-        let summary = Summary { n_candidates: self.columns.len(), n_weights, l1_ratio, lambda, loss: rounded(loss) };
+        let summary = Summary {
+            n_candidates: self.columns.len(),
+            n_weights,
+            fits: chosen.iter().map(Chosen::summary).collect(),
+            loss: rounded(loss),
+        };
         let entry =
             |((locus, slot, token), weight): ((usize, usize, u32), f64)| VersionWeight { locus, slot, token, weight: weight as f32 };
         let weights = weights.into_iter().map(entry).collect();
@@ -401,10 +454,11 @@ fn copies_of(data: &Dataset<'_>, column: &Column, people: &[usize]) -> Vec<f64> 
     people.iter().map(copies).collect()
 }
 
+/// Mean and variance.
 fn moments(values: &[f64]) -> (f64, f64) {
     let n = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / n;
-    (mean, (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt())
+    (mean, values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n)
 }
 
 /// To nine significant digits: so many are read back from JSON as they were written.

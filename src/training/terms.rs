@@ -519,7 +519,8 @@ fn assembled(
     let mut weights = fit.additive.tensors("")?;
     weights.extend(alone.additive.tensors(ALONE)?);
     let n_parameters = 1 + fit.additive.covariates.len() + fit.additive.weights.len();
-    let mut facts = Facts { n_parameters, best_validation_auroc: validation_auroc, additive: Some(fit.summary), ..Facts::default() };
+    let mut facts =
+        Facts { n_parameters, best_validation_auroc: validation_auroc, additive: Some(fit.summary.clone()), ..Facts::default() };
     let (mut shapes, mut log, mut epochs_resumed) = (Vec::new(), Vec::new(), 0);
     for (number, term) in terms.into_iter().enumerate() {
         let weight = term.shape.weight;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::ingest::VariantFile;
 use crate::{
     ingest,
     simulate::{

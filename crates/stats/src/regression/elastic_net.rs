@@ -10,6 +10,8 @@ use ndarray::{Array1, Array2, Zip};
 
 /// Largest change of a coefficient, squared and times its information a person, that counts as none.
 const TOLERANCE: f64 = 1e-11;
+/// Share of L1 by which the strongest penalty of a path is found when there is less or none.
+const LEAST_L1_OF_PATH: f64 = 0.01;
 const MAX_STEPS: usize = 50;
 const MAX_SWEEPS: usize = 2_000;
 const MAX_HALVINGS: i32 = 20;
@@ -66,12 +68,13 @@ impl Problem<'_> {
         self.fit(Penalty { l1: f64::MAX, l2: 0.0 }, zero)
     }
 
-    /// The weakest lambda at which no penalised feature has a coefficient; `start` is the fit without any.
+    /// The weakest lambda at which no penalised feature has a coefficient; `start` is the fit without any. Without an L1 part every
+    /// lambda leaves some, so a share of [`LEAST_L1_OF_PATH`] is supposed there: the lambda is where a path of weaker ones may start.
     #[must_use]
     pub fn largest_lambda(&self, start: &Solution, l1_ratio: f64) -> f64 {
         let residuals = self.residuals(&start.logits);
         let gradient = |feature: usize| self.features.column(feature).dot(&residuals).abs() / self.n_people();
-        (0..self.n_penalised).map(gradient).fold(0.0, f64::max) / l1_ratio
+        (0..self.n_penalised).map(gradient).fold(0.0, f64::max) / l1_ratio.max(LEAST_L1_OF_PATH)
     }
 
     fn n_people(&self) -> f64 {

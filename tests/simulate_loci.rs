@@ -41,6 +41,8 @@ prevalence = 0.2
 case_fraction = 0.5
 ";
 
+const FOUNDERS: &str = "simulate --panel panel/cohort.vcf.gz --reference panel/reference.fa --loci loci.bed --risk null --people 100";
+
 const COMMAND: &str = "simulate --panel panel/cohort.vcf.gz --reference panel/reference.fa \
     --loci loci.bed --loci-risks risks.csv --risk additive --auc 0.7 --sex-effect 0.3 \
     --prevalence 0.2 --case-fraction 0.5 --people 300 --seed 2";
@@ -101,7 +103,6 @@ fn jobs_are_planned_for_the_loci_of_the_bed_and_of_a_preset() {
 #[test]
 fn founders_are_the_samples_of_the_panel_that_were_chosen() {
     let folder = folder_with_panel();
-    const FOUNDERS: &str = "simulate --panel panel/cohort.vcf.gz --reference panel/reference.fa --loci loci.bed --risk null --people 100";
     succeed(folder.path(), &format!("{FOUNDERS} --out everyone"));
     fs::write(folder.path().join("founders.txt"), "P00001\nP00002\nP00003\n").unwrap();
     succeed(folder.path(), &format!("{FOUNDERS} --samples-file founders.txt --out few"));

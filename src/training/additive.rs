@@ -7,7 +7,8 @@
 //! The penalty is that of the elastic net (`regression::elastic_net`), on the copies themselves: standardised, every version
 //! would have the same expected effect on the population, and rare ones would get large weights. One fit for each share of L1, with the
 //! strength that has the least loss on the out-of-fold training samples and the validation samples together. The term is the mean of
-//! these fits: whether few versions act or many is not known beforehand, and the best share on validation is a matter of luck.
+//! these fits, weighted by their likelihood on the same samples (pseudo-BMA: Yao et al. 2018, Bayesian Analysis 13:917, section 3.4):
+//! whether few versions act or many is not known beforehand, and the share with the least loss is often no better than the next one.
 
 use std::collections::BTreeMap;
 
@@ -99,7 +100,7 @@ pub struct Summary {
     pub n_candidates: usize,
     /// Those with a weight.
     pub n_weights: usize,
-    /// The fits of which the term is the mean.
+    /// The fits of which the term is the weighted mean.
     pub fits: Vec<PenaltySummary>,
     /// Mean loss over the out-of-fold training samples and the validation samples.
     pub loss: f64,
@@ -114,6 +115,8 @@ pub struct PenaltySummary {
     pub lambda: Option<f64>,
     /// Mean loss over the out-of-fold training samples and the validation samples.
     pub loss: f64,
+    /// Weight of this fit in the mean.
+    pub weight: f64,
 }
 
 /// Something that haplotypes have copies of: some tokens of one slot.
@@ -249,26 +252,35 @@ struct Fits {
 }
 
 impl Fits {
-    /// Intercept, coefficients and logits that are the mean of those of several fits.
-    fn mean(of: &[&Self]) -> Self {
+    /// Intercept, coefficients and logits that are the mean of those of several fits, by their weights, of which the sum is 1.
+    fn mean(of: &[&Self], weights: &[f64]) -> Self {
+        let full: Vec<&Solution> = of.iter().map(|fits| &fits.full).collect();
         let n_folds = of.first().map_or(0, |fits| fits.of_folds.len());
-        let of_fold = |fold: usize| mean_solution(&of.iter().map(|fits| &fits.of_folds[fold]).collect::<Vec<_>>());
-        Self { full: mean_solution(&of.iter().map(|fits| &fits.full).collect::<Vec<_>>()), of_folds: (0..n_folds).map(of_fold).collect() }
+        let without_fold = |fold: usize| {
+            let solutions: Vec<&Solution> = of.iter().map(|fits| &fits.of_folds[fold]).collect();
+            mean_solution(&solutions, weights)
+        };
+        Self { full: mean_solution(&full, weights), of_folds: (0..n_folds).map(without_fold).collect() }
     }
 }
 
-fn mean_solution(of: &[&Solution]) -> Solution {
-    let n = of.len() as f64;
-    let mut mean = of[0].clone();
-    for solution in &of[1..] {
-        mean.intercept += solution.intercept;
-        mean.coefficients.iter_mut().zip(&solution.coefficients).for_each(|(sum, coefficient)| *sum += coefficient);
-        mean.logits += &solution.logits;
+fn mean_solution(of: &[&Solution], weights: &[f64]) -> Solution {
+    let (n_features, n_samples) = of.first().map_or((0, 0), |first| (first.coefficients.len(), first.logits.len()));
+    let mut mean = Solution { intercept: 0.0, coefficients: vec![0.0; n_features], logits: Array1::zeros(n_samples) };
+    for (solution, &weight) in of.iter().zip(weights) {
+        mean.intercept += weight * solution.intercept;
+        mean.coefficients.iter_mut().zip(&solution.coefficients).for_each(|(sum, coefficient)| *sum += weight * coefficient);
+        mean.logits.scaled_add(weight, &solution.logits);
     }
-    mean.intercept /= n;
-    mean.coefficients.iter_mut().for_each(|coefficient| *coefficient /= n);
-    mean.logits /= n;
     mean
+}
+
+/// Weight of each fit: its likelihood on `n` samples that it has not seen, relative to the others.
+fn likelihood_weights(losses: &[f64], n: usize) -> Vec<f64> {
+    let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    let likelihoods: Vec<f64> = losses.iter().map(|loss| (n as f64 * (least - loss)).exp()).collect();
+    let sum: f64 = likelihoods.iter().sum();
+    likelihoods.into_iter().map(|likelihood| likelihood / sum).collect()
 }
 
 /// The fits of the best penalty of a path.
@@ -280,9 +292,9 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn summary(&self) -> PenaltySummary {
+    fn summary(&self, weight: f64) -> PenaltySummary {
         let lambda = Some(rounded(self.lambda)).filter(|lambda| lambda.is_finite());
-        PenaltySummary { l1_ratio: self.l1_ratio, lambda, loss: rounded(self.loss) }
+        PenaltySummary { l1_ratio: self.l1_ratio, lambda, loss: rounded(self.loss), weight: rounded(weight) }
     }
 }
 
@@ -403,7 +415,9 @@ impl Design {
     }
 
     fn finish(self, chosen: &[Chosen], fold_of: &BTreeMap<usize, usize>, n_loci: usize, n_deep_terms: usize, n_people: usize) -> Fit {
-        let fits = Fits::mean(&chosen.iter().map(|chosen| &chosen.fits).collect::<Vec<_>>());
+        let losses: Vec<f64> = chosen.iter().map(|chosen| chosen.loss).collect();
+        let weights_of_fits = likelihood_weights(&losses, self.people.len());
+        let fits = Fits::mean(&chosen.iter().map(|chosen| &chosen.fits).collect::<Vec<_>>(), &weights_of_fits);
         let loss = self.loss_of_unseen(&fits, fold_of);
         let full = &fits.full;
         let logits = self.by_unseen_fits(&fits, fold_of, |solution, place| solution.logits[place]);
@@ -430,7 +444,7 @@ impl Design {
         let summary = Summary {
             n_candidates: self.columns.len(),
             n_weights,
-            fits: chosen.iter().map(Chosen::summary).collect(),
+            fits: chosen.iter().zip(&weights_of_fits).map(|(chosen, &weight)| chosen.summary(weight)).collect(),
             loss: rounded(loss),
         };
         let entry =
@@ -471,4 +485,27 @@ pub fn rounded(number: f64) -> f64 {
 pub fn loss(logit: f64, is_case: bool) -> f64 {
     let away = if is_case { -logit } else { logit };
     away.max(0.0) + (-away.abs()).exp().ln_1p()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fits_of_equal_loss_count_equally_and_much_worse_ones_do_not_count() {
+        assert_eq!(likelihood_weights(&[0.6, 0.6], 1_000), [0.5, 0.5]);
+        let weights = likelihood_weights(&[0.640, 0.646, 0.641], 3_200);
+        assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!(weights[1] < 1e-6 && (weights[0] / weights[2] - (3.2_f64).exp()).abs() < 1e-9, "{weights:?}");
+        assert_eq!(likelihood_weights(&[0.6, f64::INFINITY], 10), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn a_mean_of_fits_is_linear_in_them() {
+        let solution = |value: f64| Solution { intercept: value, coefficients: vec![value, 0.0], logits: Array1::from(vec![2.0 * value]) };
+        let fits = |value: f64| Fits { full: solution(value), of_folds: vec![solution(-value)] };
+        let Fits { full, of_folds } = Fits::mean(&[&fits(1.0), &fits(5.0)], &[0.75, 0.25]);
+        let numbers = |solution: &Solution| [&[solution.intercept], &solution.coefficients[..], &solution.logits.to_vec()].concat();
+        assert_eq!([numbers(&full), numbers(&of_folds[0])], [[2.0, 2.0, 0.0, 4.0], [-2.0, -2.0, 0.0, -4.0]]);
+    }
 }

@@ -275,7 +275,7 @@ fn folds_and_seeds_have_additive_terms_of_their_own() {
     let mut options = options(folder.path());
     options.schedule = Schedule { folds: Some(3), ensemble: 1, epochs: 2, ..options.schedule };
     let summary = train(&options);
-    let chosen: Vec<f64> = summary.members.iter().map(|member| member.additive.unwrap().loss).collect();
+    let chosen: Vec<f64> = summary.members.iter().map(|member| member.additive.as_ref().unwrap().loss).collect();
     let differ = |one: f64, other: f64| (one - other).abs() > 1e-6;
     assert!(differ(chosen[0], chosen[1]) && differ(chosen[1], chosen[2]), "{chosen:?}");
     let rows = read_predictions(&folder.path().join("predictions.csv")).unwrap();
@@ -300,7 +300,7 @@ fn a_published_score_enters_as_an_offset_with_a_coefficient_of_its_own() {
     fs::write(&scores, format!("sample_id,PGS1\n{rows}")).unwrap();
     options.offset = Some(format!("{}:PGS1", scores.display()).parse().unwrap());
     let summary = train(&options);
-    let additive = summary.members[0].additive.unwrap();
+    let additive = summary.members[0].additive.as_ref().unwrap();
     assert!(summary.members[0].best_validation_auroc > 0.85, "{summary}");
     assert!(additive.n_weights < 5, "the score leaves nothing: {additive:?}");
     let bundle = Bundle::load(&options.out).unwrap();

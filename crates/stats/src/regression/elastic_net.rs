@@ -69,7 +69,7 @@ impl Problem<'_> {
     }
 
     /// The weakest lambda at which no penalised feature has a coefficient; `start` is the fit without any. Without an L1 part every
-    /// lambda leaves some, so a share of [`LEAST_L1_OF_PATH`] is supposed there: the lambda is where a path of weaker ones may start.
+    /// lambda leaves some, so a share of 0.01 is supposed there: the lambda is where a path of weaker ones may start.
     #[must_use]
     pub fn largest_lambda(&self, start: &Solution, l1_ratio: f64) -> f64 {
         let residuals = self.residuals(&start.logits);

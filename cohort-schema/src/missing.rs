@@ -189,6 +189,18 @@ impl<'m> CovariateReader<'m> {
         Self { role, stated }
     }
 
+    /// A reader for the column SEX of PLINK's `.fam` and `.psam`: 1 is male, 2 is female, and 0 is always unknown.
+    #[must_use]
+    pub fn sex_of_plink(stated: Option<&'m MissingValues>) -> Self {
+        Self { role: Role::Sex { zero_is_female: false }, stated }
+    }
+
+    /// Whether 0 is read as female in this column, as it has 0 and 1 only.
+    #[must_use]
+    pub fn zero_is_female(&self) -> bool {
+        self.role == Role::Sex { zero_is_female: true }
+    }
+
     /// The value of a cell; `None` where it is missing. For sex 1 is male and 0 is female, however they are written.
     ///
     /// # Errors
@@ -281,6 +293,14 @@ mod tests {
         for cell in ["0", "9", "-9", "NA12878", "Nan1", "nonessential"] {
             assert!(!is_missing(cell), "{cell}");
         }
+    }
+
+    #[test]
+    fn plink_s_0_is_never_a_sex() {
+        let reader = CovariateReader::sex_of_plink(None);
+        assert_eq!(["0", "1", "2", "NA"].map(|cell| reader.read(cell).unwrap()), [None, Some(1.0), Some(0.0), None]);
+        let of_a_table = |cells: [&'static str; 2]| CovariateReader::new("sex", cells.into_iter(), None).zero_is_female();
+        assert!(of_a_table(["0", "1"]) && !of_a_table(["0", "2"]) && !reader.zero_is_female());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::{CohortColumn, CovariateReader, MissingValues, is_missing};
+use gf_cohort_schema::{CohortColumn, CovariateReader, MissingValues, is_missing, text};
 
 use super::{
     Error, Options, phenotype,
@@ -92,7 +92,13 @@ impl Joined {
         for (index, name) in table.columns.iter().enumerate() {
             let is_named = options.phenotype.as_ref().is_some_and(|wanted| wanted.eq_ignore_ascii_case(name));
             let is_phenotype = is_named || phenotype::is_candidate(name, table.kind);
-            let reader = CellReader::new(name, is_phenotype, table.cells(index), options.missing_value.as_ref());
+            let reader = CellReader::new(name, is_phenotype, table, index, options.missing_value.as_ref());
+            if reader.zero_is_female() && table.cells(index).any(|cell| cell == "0") {
+                text::note(format!(
+                    "{}: `{name}` has 0 and 1 only, so 0 is read as female; if it is unknown, leave these cells empty",
+                    table.path.display()
+                ));
+            }
             let column = self.column(name).unwrap_or_else(|| self.add_column(name, table));
             for person in &mut self.people {
                 let Some(row) = row_of.get(person.sample.as_str()) else { continue };
@@ -134,13 +140,21 @@ struct CellReader<'m> {
 }
 
 impl<'m> CellReader<'m> {
-    fn new<'c>(name: &str, is_phenotype: bool, cells: impl Iterator<Item = &'c str> + Clone, stated: Option<&'m MissingValues>) -> Self {
-        let kind = CohortColumn::of(name);
+    fn new(name: &str, is_phenotype: bool, table: &Table, index: usize, stated: Option<&'m MissingValues>) -> Self {
+        let (kind, cells) = (CohortColumn::of(name), table.cells(index));
         let is_number = |cell: &str| is_missing(cell) || cell.parse::<f64>().is_ok_and(f64::is_finite);
         let is_covariate = !is_phenotype && (kind.is_usual_covariate() || kind == CohortColumn::Other);
         let are_numbers = kind == CohortColumn::Sex || cells.clone().all(is_number);
-        let numbers = (is_covariate && are_numbers).then(|| CovariateReader::new(name, cells, stated));
+        let is_of_plink = kind == CohortColumn::Sex && table.kind == Kind::Pedigree;
+        let numbers = (is_covariate && are_numbers).then(|| match is_of_plink {
+            true => CovariateReader::sex_of_plink(stated),
+            false => CovariateReader::new(name, cells, stated),
+        });
         Self { is_sex: kind == CohortColumn::Sex, stated, numbers }
+    }
+
+    fn zero_is_female(&self) -> bool {
+        self.numbers.as_ref().is_some_and(CovariateReader::zero_is_female)
     }
 
     fn read(&self, cell: &str) -> Result<String, String> {

@@ -34,6 +34,13 @@ fn run_in(folder: &TempDir, tables: &[&str], change: impl FnOnce(&mut Options)) 
 }
 
 #[test]
+fn sex_0_of_a_fam_file_is_unknown_even_where_no_2_is() {
+    let fam = lines("", 60, |index| format!("0 S{index} 0 0 {} {}", index % 2, 1 + index / 30));
+    let (prepared, _) = run_files(&[("men.fam", fam)], |_| {}).unwrap();
+    assert_eq!((cell(&prepared, "S0", "sex"), cell(&prepared, "S1", "sex")), ("", "male"));
+}
+
+#[test]
 fn tables_are_opened_like_every_other_text_file() {
     let utf_16: Vec<u8> = [0xfeff].into_iter().chain(fam().encode_utf16()).flat_map(u16::to_le_bytes).collect();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());

@@ -102,6 +102,20 @@ pub enum Error {
         /// The model.
         model: String,
     },
+    /// No sample of the predictions is in the cohort table.
+    #[error(
+        "{}: no sample is in the cohort table, such as `{sample_id}`; the cohort table has samples such as `{of_cohort}`. Are the ids written in \
+         another way (FID and IID joined, a prefix)?",
+        path.display()
+    )]
+    NobodyInCohort {
+        /// The predictions.
+        path: PathBuf,
+        /// A sample of theirs.
+        sample_id: String,
+        /// A sample of the cohort table.
+        of_cohort: String,
+    },
     /// No split has two classes.
     #[error("no split has both cases and controls of known phenotype, so there is no AUC to compute; check the phenotype column")]
     NoSplitWithBothClasses,

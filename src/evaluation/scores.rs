@@ -223,6 +223,7 @@ impl Rows {
         let mut unassigned = Unassigned::default();
         let mut places: Vec<Option<u32>> = Vec::with_capacity(self.met.len());
         let mut people = Vec::new();
+        let mut stranger = None;
         for (name, met) in self.ids.names.into_iter().zip(&self.met) {
             let of_cohort = assigned.and_then(|assigned| assigned.get(&name)).copied();
             let split = met.split.or(of_cohort.and_then(|known| known.split));
@@ -230,6 +231,7 @@ impl Rows {
             if met.phenotype.is_none() && assigned.is_some() && of_cohort.is_none() {
                 unassigned.not_in_cohort += 1;
                 places.push(None);
+                stranger.get_or_insert((met.file, name));
                 continue;
             }
             let Some(phenotype) = phenotype else {
@@ -244,6 +246,10 @@ impl Rows {
                 states_split: met.split.is_some(),
                 states_phenotype: met.phenotype.is_some(),
             });
+        }
+        if let (true, Some((file, sample_id)), Some(assigned)) = (people.is_empty(), stranger, assigned) {
+            let of_cohort = assigned.keys().min().cloned().unwrap_or_default();
+            return Err(Error::NobodyInCohort { path: paths[file].clone(), sample_id, of_cohort });
         }
         self.cells.retain(|cell| places[cell.person as usize].is_some());
         for cell in &mut self.cells {

@@ -360,6 +360,8 @@ fn scores_of_another_program_get_phenotype_and_split_from_the_cohort() {
     for guard in ["person-in-two-splits", "phenotype-differs", "identical-scores"] {
         assert_eq!(verdict_of(guard), GuardVerdict::NotRun, "{guard} had nothing to compare");
     }
+    fs::write(&path, "IID score\nF_A 1\n").unwrap();
+    assert!(study.message().contains("no sample is in the cohort table, such as `F_A`; the cohort table has samples such as"));
     study.options.cohort = None;
     fs::write(&path, "IID score\nA 1\n").unwrap();
     assert!(study.message().contains("scores.sscore: sample A has no phenotype: give the cohort table that has it (--cohort)"));

@@ -53,10 +53,13 @@ pub fn words(line: &str) -> Vec<&str> {
     if line.contains('\t') { line.split('\t').map(unquoted).collect() } else { line.split_whitespace().map(unquoted).collect() }
 }
 
+/// Columns of a `.fam` file: FID, IID, PAT, MAT, SEX, phenotype.
+const COLUMNS_OF_FAM: usize = 6;
 /// Column names under which a list of samples has its names.
 const SAMPLE_COLUMNS: [&str; 4] = ["iid", "sample_id", "sample", "sampleid"];
 
-/// The samples of a list: the first cell of each line; below a line with `IID` or `sample_id`, the cell of that column.
+/// The samples of a list: the first cell of each line; below a line with `IID` or `sample_id`, the cell of that column. Lines of
+/// PLINK's keep files (FID and IID) and of `.fam` files, which have no header, name a sample in their second cell; a note says so.
 ///
 /// # Errors
 /// A list without a sample.
@@ -74,16 +77,15 @@ pub fn samples_of(path: &Path, text: &str) -> Result<Vec<String>, Error> {
     if named.is_some() {
         lines.next();
     }
-    let mut samples = Vec::new();
-    for line in lines.filter(|line| !line.starts_with('#')) {
-        let found = match named {
-            Some(column) => cells(line).into_iter().nth(column).unwrap_or_default(),
-            None => words(line).first().map(ToString::to_string).unwrap_or_default(),
-        };
-        if !found.is_empty() {
-            samples.push(found);
-        }
+    let lines: Vec<Vec<String>> = lines.filter(|line| !line.starts_with('#')).map(cells).collect();
+    let all_have = |n_cells: usize| lines.iter().all(|cells| cells.len() == n_cells);
+    let is_of_plink = named.is_none() && (all_have(2) || all_have(COLUMNS_OF_FAM));
+    if is_of_plink && !lines.is_empty() {
+        note(format!("{}: {} columns without a header are read as those of PLINK: FID, IID", path.display(), lines[0].len()));
     }
+    let column = named.unwrap_or(usize::from(is_of_plink));
+    let named_in = lines.into_iter().map(|cells| cells.into_iter().nth(column).unwrap_or_default());
+    let samples: Vec<String> = named_in.filter(|sample| !sample.is_empty()).collect();
     if samples.is_empty() { Err(Error::file(path, "no sample in this list: one name per line is expected")) } else { Ok(samples) }
 }
 
@@ -245,6 +247,8 @@ mod tests {
         for text in [
             "A\nB\n",
             "A extra\n\nB\n",
+            "f1\tA\nf2\tB\n",
+            "0 A 0 0 1 2\n0 B 0 0 2 1\n",
             "\"A\"\n\"B\"\n",
             "#FID\tIID\nf1\tA\nf2\tB\n",
             "FID IID SEX\nf1 A 1\nf2 B 2\n",

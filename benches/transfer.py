@@ -4,8 +4,8 @@
     benches/transfer.py --panel PANEL.vcf.gz --reference FASTA --loci LOCI.bed [--out DIR] [--binary gf-genomics]
                         [--people 3000] [--founders 150] [--seeds 1,2,3]
 
-The first --founders samples of the panel are the founders of the training cohort (60/20/20), the other samples those of the
-target cohort. Each locus has one additive causal SNV. In the second kind of cohort the first locus instead has an effect
+The first --founders samples of the panel are the founders of the training cohort (60/20/20). The
+remaining samples are the founders of the target cohort. Each locus has one additive causal SNV. In the second kind of cohort the first locus instead has an effect
 of two alleles on one haplotype (cis), four times as strong as the others. Causal alleles and effects are the same in
 both cohorts. Prints the AUC on the test split of the training cohort and on the target cohort. Needs numpy and pysam.
 """

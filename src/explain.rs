@@ -66,7 +66,7 @@ pub struct Options {
     pub top: usize,
     /// Top variants of each locus whose pairs are switched.
     pub pairs: usize,
-    /// Records that are used by their FILTER; as for the training people when `None`.
+    /// Records that are used by their FILTER; as for the training samples when `None`.
     pub apply_filters: Option<ApplyFilters>,
     /// Where the model is computed.
     pub device: DeviceChoice,
@@ -231,10 +231,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     if !options.model.join("config.json").exists() {
         return Err(Error::NoModel(options.model.clone()));
     }
-    let mut bundle = Bundle::load(&options.model)?;
-    if let Some(filters) = &options.apply_filters {
-        bundle.config.genome.policies.apply_filters = filters.clone();
-    }
+    let bundle = Bundle::load(&options.model)?;
     let genome = &bundle.config.genome;
     if genome.policies.encoding == Encoding::Diploid {
         return Err(Error::Diploid);
@@ -249,6 +246,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         samples: &options.samples,
         reference: Some(&options.reference),
         cohort: options.cohort.as_deref(),
+        apply_filters: options.apply_filters.as_ref(),
     };
     let score::People { dictionary, cohort, sequences } = score::people_of(&options.model, &bundle, &source)?;
     let (tokens, _) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;

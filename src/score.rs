@@ -217,14 +217,16 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     if options.models.is_some() {
         return Err(Error::OneModel(options.model.clone()));
     }
-    let mut bundle = Bundle::load(&options.model)?;
-    if let Some(filters) = &options.apply_filters {
-        bundle.config.genome.policies.apply_filters = filters.clone();
-    }
+    let bundle = Bundle::load(&options.model)?;
     let config = &bundle.config;
     let device = options.device.open()?;
-    let source =
-        Source { vcf: &options.vcf, samples: &options.samples, reference: options.reference.as_deref(), cohort: options.cohort.as_deref() };
+    let source = Source {
+        vcf: &options.vcf,
+        samples: &options.samples,
+        reference: options.reference.as_deref(),
+        cohort: options.cohort.as_deref(),
+        apply_filters: options.apply_filters.as_ref(),
+    };
     let People { dictionary, cohort, sequences } = people_of(&options.model, &bundle, &source)?;
     let carried = config.genome.carried(&dictionary);
     let min_overlap = options.min_overlap.unwrap_or(MIN_OVERLAP);
@@ -257,6 +259,8 @@ pub struct Source<'s> {
     pub reference: Option<&'s Path>,
     /// Table with the covariates.
     pub cohort: Option<&'s Path>,
+    /// Records that are used by their FILTER; as for the training samples when `None`.
+    pub apply_filters: Option<&'s ApplyFilters>,
 }
 
 /// People of some files as a model bundle reads them.
@@ -278,6 +282,10 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<P
     let config = &bundle.config;
     let names: Vec<String> = config.covariates.iter().map(|covariate| covariate.name.clone()).collect();
     let cohort = covariates(source.cohort, &names, source.samples)?;
+    let mut policies = config.genome.policies.clone();
+    if let Some(filters) = source.apply_filters {
+        policies.apply_filters = filters.clone();
+    }
     let loci: Vec<_> = config.genome.loci.iter().map(|locus| (locus.locus.clone(), locus.masks.clone())).collect();
     let sequence_options = sequence::Options {
         vcf: source.vcf.to_vec(),
@@ -287,7 +295,7 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<P
             || source.samples.clone(),
             |cohort| Samples::Only(cohort.people.iter().map(|person| person.sample_id.clone()).collect()),
         ),
-        policies: config.genome.policies.clone(),
+        policies,
         mask: None,
         callable: None,
         skips: None,

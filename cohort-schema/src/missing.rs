@@ -189,7 +189,8 @@ impl<'m> CovariateReader<'m> {
         Self { role, stated }
     }
 
-    /// A reader for the column SEX of PLINK's `.fam` and `.psam`: 1 is male, 2 is female, and 0 is always unknown.
+    /// A reader for the column SEX of PLINK's `.fam` and `.psam`: 1 is male, 2 is female, 0 is
+    /// always unknown.
     #[must_use]
     pub fn sex_of_plink(stated: Option<&'m MissingValues>) -> Self {
         Self { role: Role::Sex { zero_is_female: false }, stated }

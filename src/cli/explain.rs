@@ -51,7 +51,8 @@ pub struct Args {
     /// Top variants of a locus (no two with r2 above 0.8) whose pairs are switched together; 0: no pairs.
     #[arg(long, default_value_t = 10, value_name = "N")]
     pairs: usize,
-    /// Records to use by their FILTER: a list of names, or `all` [default: as for the training people].
+    /// Records to use by their FILTER: a list of names, or `all` [default: as for the training
+    /// samples].
     #[arg(long, value_name = "LIST")]
     apply_filters: Option<ApplyFilters>,
     /// Where the model is computed: cpu, or cuda:N in a build with the feature `cuda`.

@@ -90,7 +90,7 @@ pub struct Args {
     /// Kinships by `plink2 --make-king-table` or KING (columns IID1 or ID1, IID2 or ID2, KINSHIP) [default: worked out from the dosages]
     #[arg(long, value_name = "FILE")]
     kinship: Option<PathBuf>,
-    /// Variants that kinships are worked out from: those of the whole VCF, or of --regions-file
+    /// Variants for kinship estimation: the whole VCF, or --regions-file only
     #[arg(long, value_enum, default_value_t = KinshipArg::All, value_name = "all|regions")]
     kinship_variants: KinshipArg,
     /// Clumping: farthest that two alleles of one clump lie apart, in kb

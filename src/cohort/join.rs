@@ -146,8 +146,8 @@ impl<'m> CellReader<'m> {
         let is_covariate = !is_phenotype && (kind.is_usual_covariate() || kind == CohortColumn::Other);
         let are_numbers = kind == CohortColumn::Sex || cells.clone().all(is_number);
         let is_of_plink = kind == CohortColumn::Sex && table.kind == Kind::Pedigree;
-        let reader = if is_of_plink { CovariateReader::sex_of_plink(stated) } else { CovariateReader::new(name, cells, stated) };
-        let numbers = (is_covariate && are_numbers).then_some(reader);
+        let reader = || if is_of_plink { CovariateReader::sex_of_plink(stated) } else { CovariateReader::new(name, cells, stated) };
+        let numbers = (is_covariate && are_numbers).then(reader);
         Self { is_sex: kind == CohortColumn::Sex, stated, numbers }
     }
 

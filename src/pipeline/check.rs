@@ -110,13 +110,15 @@ fn sequences(plan: &Plan, data: &Data, out: &Path, records: bool) -> anyhow::Res
     let checked = sequence::check(&plan.sequences_options(data, &data.samples()?, out), records)?;
     let [people, files] = [counted(checked.n_people, "person", "people"), counted(data.vcf.len(), "file", "files")];
     let people = format!("{people} in {files}, {}", counted(checked.n_loci, "locus", "loci"));
-    let filtered = checked.n_records.filter(|_| checked.n_filtered > 0);
-    let filtered =
-        filtered.map(|n| format!("{} of {} left out by FILTER (apply_filters)", checked.n_filtered, counted(n, "record", "records")));
-    if checked.n_records.is_some_and(|n| n > 0 && n == checked.n_filtered) {
-        let (n, filters) = (counted(checked.n_filtered, "record", "records"), &plan.sequences.apply_filters);
-        bail!("apply_filters: {n} in the loci, and none has FILTER {filters}");
+    let n_filtered = checked.n_filtered;
+    if n_filtered > 0 && checked.n_records == Some(n_filtered) {
+        let (records, filters) = (counted(n_filtered, "record", "records"), &plan.sequences.apply_filters);
+        bail!("apply_filters: {records} in the loci, and none has FILTER {filters}");
     }
+    let filtered = (n_filtered > 0).then(|| {
+        let records = counted(n_filtered, "record", "records");
+        format!("{records} left out by FILTER (apply_filters)")
+    });
     let of_ref = checked.n_records.map(|n| n - checked.n_beyond_reference);
     let of_ref = of_ref.map(|n| format!("REF of {} as in the FASTA", counted(n, "record", "records")));
     let warnings = checked.warnings.iter().map(|warning| format!("warning: {warning}"));

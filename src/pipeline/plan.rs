@@ -226,7 +226,7 @@ pub struct Baselines {
     kinship: Option<PathBuf>,
     /// Variants that kinships are worked out from.
     kinship_variants: KinshipVariants,
-    /// Records to use by their FILTER; those of the sequences when absent.
+    /// Records to use by their FILTER; the same as for the sequences when absent.
     pub apply_filters: Option<ApplyFilters>,
     /// Measure the AUC of published scores as they are; fit nothing.
     no_fit: bool,

@@ -162,7 +162,8 @@ pub fn open(panel: &Path, founders: &Samples) -> Result<VariantFile, Error> {
 type Read = (Vec<Panel>, PanelSummary);
 
 impl Panel {
-    /// Reads the phased haplotypes of the selected samples of a VCF or BCF over `region` (`contig:beg-end`; the FASTA's only record when `None`).
+    /// Reads the phased haplotypes of the selected samples of a VCF or BCF over `region`
+    /// (`contig:beg-end`; the FASTA's only record when `None`).
     ///
     /// # Errors
     /// Files that cannot be read, a region outside the FASTA, a REF that differs from the FASTA, fewer than two haplotypes, no record.

@@ -4,11 +4,13 @@
 //! terms may see it. A training sample's logit comes from a fit that has not seen it (cross-fitting): an in-sample fit leaves a residual
 //! without any signal.
 //!
-//! The penalty is that of the elastic net (`regression::elastic_net`), on the copies themselves: standardised, every version
-//! would have the same expected effect on the population, and rare ones would get large weights. One fit for each share of L1, with the
-//! strength that has the least loss on the out-of-fold training samples and the validation samples together. The term is the mean of
-//! these fits, weighted by their likelihood on the same samples (pseudo-BMA: Yao et al. 2018, Bayesian Analysis 13:917, section 3.4):
-//! whether few versions act or many is not known beforehand, and the share with the least loss is often no better than the next one.
+//! The penalty is that of the elastic net (`regression::elastic_net`), on copies that are not
+//! standardised: standardised copies would give rare versions large weights. There is one fit per
+//! share of L1, with the strength of the penalty that has the least loss on the out-of-fold training
+//! samples and the validation samples together. The term is the mean of these fits, weighted by
+//! their likelihood on the same samples (pseudo-BMA: Yao et al. 2018, Bayesian Analysis 13:917,
+//! section 3.4). It is not known beforehand whether few versions act or many, and the share with
+//! the least loss is often no better than the next one.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +71,7 @@ impl std::fmt::Display for AdditiveKind {
 const FOLDS: usize = 5;
 /// Copies of a version among the training samples that it needs to get a weight.
 const MIN_COPIES: usize = 5;
-/// Shares of the penalty on absolute values: from many small weights (ridge) to few large ones (nearly lasso).
+/// Shares of L1 in the penalty: from many small weights (ridge) to few large ones (nearly lasso).
 const L1_RATIOS: [f64; 4] = [0.0, 0.1, 0.5, 0.9];
 /// Penalties of a path, evenly on the scale of logarithms.
 const PATH: usize = 40;
@@ -252,7 +254,7 @@ struct Fits {
 }
 
 impl Fits {
-    /// Intercept, coefficients and logits that are the mean of those of several fits, by their weights, of which the sum is 1.
+    /// The mean of several fits. The sum of the weights is 1.
     fn mean(of: &[&Self], weights: &[f64]) -> Self {
         let full: Vec<&Solution> = of.iter().map(|fits| &fits.full).collect();
         let n_folds = of.first().map_or(0, |fits| fits.of_folds.len());

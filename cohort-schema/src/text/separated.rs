@@ -58,8 +58,9 @@ const COLUMNS_OF_FAM: usize = 6;
 /// Column names under which a list of samples has its names.
 const SAMPLE_COLUMNS: [&str; 4] = ["iid", "sample_id", "sample", "sampleid"];
 
-/// The samples of a list: the first cell of each line; below a line with `IID` or `sample_id`, the cell of that column. Lines of
-/// PLINK's keep files (FID and IID) and of `.fam` files, which have no header, name a sample in their second cell; a note says so.
+/// The samples of a list: the first cell of each line; below a line with `IID` or `sample_id`, the
+/// cell of that column. PLINK's keep files (FID, IID) and `.fam` files have no header. Their samples
+/// are in the second column, and a note says so.
 ///
 /// # Errors
 /// A list without a sample.
@@ -77,16 +78,23 @@ pub fn samples_of(path: &Path, text: &str) -> Result<Vec<String>, Error> {
     if named.is_some() {
         lines.next();
     }
-    let lines: Vec<Vec<String>> = lines.filter(|line| !line.starts_with('#')).map(cells).collect();
-    let all_have = |n_cells: usize| lines.iter().all(|cells| cells.len() == n_cells);
-    let is_of_plink = named.is_none() && (all_have(2) || all_have(COLUMNS_OF_FAM));
-    if is_of_plink && !lines.is_empty() {
-        note(format!("{}: {} columns without a header are read as those of PLINK: FID, IID", path.display(), lines[0].len()));
-    }
-    let column = named.unwrap_or(usize::from(is_of_plink));
-    let named_in = lines.into_iter().map(|cells| cells.into_iter().nth(column).unwrap_or_default());
-    let samples: Vec<String> = named_in.filter(|sample| !sample.is_empty()).collect();
+    // Without a header a comma may be part of a name.
+    let row = |line: &str| if named.is_some() { cells(line) } else { words(line).into_iter().map(str::to_owned).collect() };
+    let rows: Vec<Vec<String>> = lines.filter(|line| !line.starts_with('#')).map(row).collect();
+    let column = named.unwrap_or_else(|| usize::from(are_of_plink(path, &rows)));
+    let names = rows.into_iter().map(|row| row.into_iter().nth(column).unwrap_or_default());
+    let samples: Vec<String> = names.filter(|name| !name.is_empty()).collect();
     if samples.is_empty() { Err(Error::file(path, "no sample in this list: one name per line is expected")) } else { Ok(samples) }
+}
+
+/// Whether lines without a header are PLINK's: FID and IID, or the six columns of a `.fam` file.
+fn are_of_plink(path: &Path, rows: &[Vec<String>]) -> bool {
+    let n_columns = rows.first().map_or(0, Vec::len);
+    let are_of_plink = [2, COLUMNS_OF_FAM].contains(&n_columns) && rows.iter().all(|row| row.len() == n_columns);
+    if are_of_plink {
+        note(format!("{}: no header, so the first two columns are read as FID and IID", path.display()));
+    }
+    are_of_plink
 }
 
 /// Whether the numbers of a column have a decimal comma, told from all of its cells.
@@ -258,6 +266,7 @@ mod tests {
         ] {
             assert_eq!(of(text), expected, "{text}");
         }
+        assert_eq!(of("A,5\nB,6\n"), Ok(vec!["A,5".to_owned(), "B,6".to_owned()]), "no header, no columns");
         assert!(of("#IID\n").unwrap_err().contains("no sample"));
     }
 }

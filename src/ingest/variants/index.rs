@@ -163,7 +163,7 @@ fn damaged(path: &Path, error: io::Error) -> Error {
     if !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof) {
         return Error::io(path)(error);
     }
-    let advice = format!("the index beside it is of another file: make it again with {}", again(path));
+    let advice = format!("its index belongs to another file: make it again with {}", again(path));
     let found = format!("the compressed data are damaged ({error}): copy the file again, or check it with `bgzip -t`");
     Error::file(path, format!("{found}; or {advice}"))
 }

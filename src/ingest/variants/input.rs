@@ -239,7 +239,7 @@ impl Input {
         let of_index = if self.is_whole() {
             ""
         } else {
-            "; or the index beside it is of another file: make it again with `tabix -f` or `bcftools index -f`"
+            "; or its index belongs to another file: make it again with `tabix -f` or `bcftools index -f`"
         };
         Error::file(&self.path, reason + of_index)
     }

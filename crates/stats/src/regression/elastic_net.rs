@@ -68,8 +68,9 @@ impl Problem<'_> {
         self.fit(Penalty { l1: f64::MAX, l2: 0.0 }, zero)
     }
 
-    /// The weakest lambda at which no penalised feature has a coefficient; `start` is the fit without any. Without an L1 part every
-    /// lambda leaves some, so a share of 0.01 is supposed there: the lambda is where a path of weaker ones may start.
+    /// The weakest lambda at which no penalised feature has a coefficient; `start` is the fit
+    /// without any. With an L1 share below 0.01 every lambda leaves some. Then this is the lambda of
+    /// a share of 0.01, at which a path of weaker ones may start.
     #[must_use]
     pub fn largest_lambda(&self, start: &Solution, l1_ratio: f64) -> f64 {
         let residuals = self.residuals(&start.logits);

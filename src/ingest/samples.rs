@@ -45,7 +45,7 @@ impl Samples {
                 all.iter().filter(|sample| !others.contains(sample.as_str())).cloned().collect()
             }
         };
-        if chosen.is_empty() { Err("none of its samples is left".into()) } else { Ok(chosen) }
+        if chosen.is_empty() { Err("nobody is left of its samples".into()) } else { Ok(chosen) }
     }
 
     /// Keeps those of a table, in its order, that are meant; `sample_of` names a row.

@@ -293,7 +293,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         not_recalibrated: not_recalibrated.filter(|_| options.recalibration != Recalibration::None),
         people_without_phenotype: scores.people.iter().filter(|person| person.phenotype.is_none()).count(),
         people_averaged_over_folds: scores.people_averaged_over_folds,
-        readings: readings(&tables, &scores),
+        readings: [readings(&tables, &scores), known.not_predicted(&scores)].concat(),
         files,
     };
     background.notes = summary.remarks();
@@ -330,7 +330,10 @@ fn readings(tables: &[ScoredTable], scores: &Scores) -> Vec<String> {
             said.push(format!("{path}: the last line has no line break; is the file complete?"));
         }
     }
-    let Unassigned { not_in_cohort, without_split } = scores.unassigned;
+    let Unassigned { without_score, not_in_cohort, without_split } = scores.unassigned;
+    if without_score > 0 {
+        said.push(format!("{} without a score in one of the tables left out", counted(without_score, "person", "people")));
+    }
     if not_in_cohort > 0 {
         said.push(format!("{} not in the cohort table left out", counted(not_in_cohort, "person", "people")));
     }

@@ -24,7 +24,7 @@ mod variants;
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use gf_cohort_schema::{EffectRow, PairRow};
+use gf_cohort_schema::{EffectRow, MissingCovariates, PairRow};
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -246,6 +246,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         samples: &options.samples,
         reference: Some(&options.reference),
         cohort: options.cohort.as_deref(),
+        missing_covariates: MissingCovariates::Error,
         apply_filters: options.apply_filters.as_ref(),
     };
     let score::People { dictionary, cohort, sequences } = score::people_of(&options.model, &bundle, &source)?;

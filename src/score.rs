@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::{Cohort, Split, nine_significant_digits, probability};
+use gf_cohort_schema::{Cohort, CohortNotes, MissingCovariates, Split, nine_significant_digits, probability};
 use serde::{Deserialize, Serialize};
 
 use crate::words::counted;
@@ -40,6 +40,9 @@ pub struct Options {
     pub model: PathBuf,
     /// Table with the covariates of the people, for models that need them; only the people in it are scored.
     pub cohort: Option<PathBuf>,
+    /// What happens to people without a value of a covariate.
+    #[serde(default)]
+    pub missing_covariates: MissingCovariates,
     /// Least share that must be there: of a polygenic score's alleles (what was asked of its training people when `None`), of a sequence model's
     /// common variants that so many people would be expected to carry ([`MIN_OVERLAP`] when `None`; asked of 50 people and more).
     pub min_overlap: Option<f64>,
@@ -64,6 +67,9 @@ pub struct Summary {
     pub models: Vec<String>,
     /// Of the sequences, for a sequence model.
     pub sequences: Option<sequence::Summary>,
+    /// People without a value of a covariate: left out, or with the mean of the training people.
+    #[serde(default)]
+    pub cohort: CohortNotes,
     /// Common variants that the people carry, for a sequence model that says which are.
     pub carried: Option<Carried>,
     /// Of the tokens, for a sequence model.
@@ -81,6 +87,7 @@ pub struct Summary {
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))?;
+        write!(f, "{}", self.cohort)?;
         if let Some(sequences) = &self.sequences {
             write!(f, "{sequences}")?;
         }
@@ -225,6 +232,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
         samples: &options.samples,
         reference: options.reference.as_deref(),
         cohort: options.cohort.as_deref(),
+        missing_covariates: options.missing_covariates,
         apply_filters: options.apply_filters.as_ref(),
     };
     let People { dictionary, cohort, sequences } = people_of(&options.model, &bundle, &source)?;
@@ -240,6 +248,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
     write(options, scored.map(|(person, logit)| (person.sample_id.as_str(), config.name.as_str(), logit)))?;
     Ok(Summary {
         n_people: everyone.len(),
+        cohort: cohort.notes,
         models: vec![config.name.clone()],
         sequences: Some(sequences),
         carried: Some(carried).filter(|carried| carried.n_common > 0),
@@ -259,6 +268,8 @@ pub struct Source<'s> {
     pub reference: Option<&'s Path>,
     /// Table with the covariates.
     pub cohort: Option<&'s Path>,
+    /// What happens to people without a value of one.
+    pub missing_covariates: MissingCovariates,
     /// Records that are used by their FILTER; as for the training samples when `None`.
     pub apply_filters: Option<&'s ApplyFilters>,
 }
@@ -280,8 +291,8 @@ pub struct People {
 /// Genomes that are wrong or of another build than the bundle's, covariates that are missing.
 pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<People, Error> {
     let config = &bundle.config;
-    let names: Vec<String> = config.covariates.iter().map(|covariate| covariate.name.clone()).collect();
-    let cohort = covariates(source.cohort, &names, source.samples)?;
+    let known: Vec<(String, f64)> = config.covariates.iter().map(|covariate| (covariate.name.clone(), covariate.mean)).collect();
+    let cohort = covariates(source.cohort, &known, source.missing_covariates, source.samples)?;
     let mut policies = config.genome.policies.clone();
     if let Some(filters) = source.apply_filters {
         policies.apply_filters = filters.clone();
@@ -320,14 +331,15 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
         }
         model.baselines.retain(|baseline| models.contains(&baseline.model));
     }
-    let names: Vec<String> = model.covariate_names().into_iter().map(String::from).collect();
-    let cohort = covariates(options.cohort.as_deref(), &names, &options.samples)?;
+    let known: Vec<(String, f64)> = model.covariates().into_iter().map(|(name, mean)| (name.to_owned(), mean)).collect();
+    let cohort = covariates(options.cohort.as_deref(), &known, options.missing_covariates, &options.samples)?;
     let (rows, applied) = model.apply(&options.vcf, &options.samples, options.reference.as_deref(), cohort.as_ref())?;
     write(options, rows.iter().map(|row| (row.sample_id.as_str(), row.model.as_str(), row.logit)))?;
     let mut models: Vec<String> = rows.iter().map(|row| row.model.clone()).collect();
     models.dedup();
     Ok(Summary {
         n_people: applied.n_people,
+        cohort: cohort.map(|cohort| cohort.notes).unwrap_or_default(),
         models,
         absent_alleles: applied.absent_alleles,
         rewritten_alleles: applied.rewritten_alleles,
@@ -338,16 +350,24 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
 }
 
 /// The table of covariates, when the model needs them or the user gave one.
-fn covariates(cohort: Option<&Path>, names: &[String], samples: &Samples) -> Result<Option<Cohort>, Error> {
+fn covariates(
+    cohort: Option<&Path>,
+    known: &[(String, f64)],
+    missing: MissingCovariates,
+    samples: &Samples,
+) -> Result<Option<Cohort>, Error> {
     match cohort {
         Some(path) => {
-            let mut cohort = Cohort::read_covariates(path, names)?;
+            let mut cohort = Cohort::read_covariates(path, known, missing)?;
             let kept = samples.retain(&mut cohort.people, |person| &person.sample_id);
             kept.map_err(|reason| Error::Table { path: path.into(), reason })?;
             Ok(Some(cohort))
         }
-        None if names.is_empty() => Ok(None),
-        None => Err(Error::NoCovariates(names.join(", "))),
+        None if known.is_empty() => Ok(None),
+        None => {
+            let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
+            Err(Error::NoCovariates(names.join(", ")))
+        }
     }
 }
 

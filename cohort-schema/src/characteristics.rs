@@ -72,6 +72,11 @@ impl Characteristics {
         self.row_of.get(sample_id).copied()
     }
 
+    /// Sample ids with the indices of their rows, in no order.
+    pub fn samples(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.row_of.iter().map(|(id, &row)| (id.as_str(), row))
+    }
+
     /// The text of a cell; `None` where it is empty.
     #[must_use]
     pub fn cell(&self, row: usize, column: usize) -> Option<&str> {

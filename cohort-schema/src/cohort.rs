@@ -418,16 +418,17 @@ impl Cohort {
         CohortSummary { splits, covariates: self.covariate_names.clone(), notes: self.notes.clone() }
     }
 
-    /// Reads only `sample_id` and the named covariates, of people who are to be scored: their phenotypes, if there are any, are not looked
-    /// at, and everyone is put into the test split.
+    /// Reads only `sample_id` and the covariates of a model, of samples to score. Phenotypes are not read, and all samples are in the
+    /// test split. `covariates` are their names with the means over the training samples, for samples without a value.
     ///
     /// # Errors
-    /// As [`Self::read`], for these columns.
-    pub fn read_covariates(path: &Path, names: &[String]) -> Result<Self, Error> {
+    /// As [`Self::read`], for these columns; a missing value where `policy` does not say what to do with it.
+    pub fn read_covariates(path: &Path, covariates: &[(String, f64)], policy: MissingCovariates) -> Result<Self, Error> {
+        let names: Vec<String> = covariates.iter().map(|(name, _)| name.clone()).collect();
         let table = CsvTable::read(path)?;
         let sample_id = table.column(SAMPLE_ID)?;
-        let policies = MissingPolicies { covariates: MissingCovariates::Error, ..MissingPolicies::default() };
-        let cells = covariate_cells(&table, names, &policies)?;
+        let policies = MissingPolicies { covariates: policy, ..MissingPolicies::default() };
+        let mut cells = covariate_cells(&table, &names, &policies)?;
         let mut people = Vec::new();
         let mut lines: HashMap<&str, u64> = HashMap::new();
         for row in table.rows() {
@@ -437,15 +438,33 @@ impl Cohort {
             }
             people.push(Person { sample_id: id.to_owned(), phenotype: None, split: Split::Test, family_id: None, covariates: Vec::new() });
         }
-        for (values, row) in cells.iter().zip(table.rows()) {
+        for (values, row) in cells.iter().zip(table.rows()).filter(|_| policy == MissingCovariates::Error) {
             if let Some(column) = values.iter().position(Option::is_none) {
-                let reason = "no value; the model needs one for every sample it scores";
+                let reason = "no value; the model needs one for every sample it scores: fill it in, use the mean of the training samples \
+                              (--missing-covariates mean), or leave such samples out (--missing-covariates drop)";
                 return Err(row.error(table.column(&names[column])?, reason));
             }
         }
-        let mut cohort = Self { people, covariate_names: names.to_vec(), notes: CohortNotes::default() };
-        cohort.take_covariates(cells, &table, MissingCovariates::Error)?;
+        let mut cohort = Self { people, covariate_names: names, notes: CohortNotes::default() };
+        if policy == MissingCovariates::Mean {
+            cohort.fill(&mut cells, covariates);
+        }
+        cohort.take_covariates(cells, &table, policy)?;
         Ok(cohort)
+    }
+
+    /// Gives the means to those without a value.
+    fn fill(&mut self, cells: &mut [Vec<Option<f64>>], covariates: &[(String, f64)]) {
+        for (column, (name, mean)) in covariates.iter().enumerate() {
+            let mut n_filled = 0;
+            for value in cells.iter_mut().map(|values| &mut values[column]).filter(|value| value.is_none()) {
+                *value = Some(*mean);
+                n_filled += 1;
+            }
+            if n_filled > 0 {
+                self.notes.filled.push((name.clone(), n_filled));
+            }
+        }
     }
 
     /// Index of a person in [`Self::people`]; looks through them one by one. For many look-ups use [`Self::indices`].
@@ -532,6 +551,7 @@ fn covariate_cells(table: &CsvTable<'_>, names: &[String], missing: &MissingPoli
     let mut cells = vec![Vec::with_capacity(columns.len()); table.rows().count()];
     for (&column, name) in columns.iter().zip(names) {
         let reader = CovariateReader::new(name, table.rows().map(|row| row.cell(column)), missing.value.as_ref());
+        reader.note_zero_is_female(table.path(), name, table.rows().map(|row| row.cell(column)));
         for (values, row) in cells.iter_mut().zip(table.rows()) {
             let value = reader.read(row.cell(column)).map_err(|reason| row.error(column, with_advice(&reason)))?;
             values.push(value);
@@ -811,6 +831,23 @@ mod tests {
         assert_eq!(cohort.notes.filled, [("age".to_owned(), 4)]);
         let message = read_without_age(40, MissingCovariates::Mean).unwrap_err().to_string();
         assert!(message.contains("`age` has no value in any training sample"), "{message}");
+    }
+
+    #[test]
+    fn samples_to_score_get_the_mean_of_the_training_samples_or_are_left_out_by_policy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.csv");
+        fs::write(&path, "sample_id,age,sex\nA,NA,male\nB,70,female\nC,60,\n").unwrap();
+        let read = |policy| Cohort::read_covariates(&path, &[("age".into(), 65.5), ("sex".into(), 0.5)], policy);
+        let filled = read(MissingCovariates::Mean).unwrap();
+        let covariates: Vec<&[f64]> = filled.people.iter().map(|person| &person.covariates[..]).collect();
+        assert_eq!(covariates, [&[65.5, 1.0][..], &[70.0, 0.0], &[60.0, 0.5]]);
+        assert_eq!(filled.notes.filled, [("age".to_owned(), 1), ("sex".to_owned(), 1)]);
+        let dropped = read(MissingCovariates::Drop).unwrap();
+        assert_eq!((dropped.people.len(), dropped.people[0].sample_id.as_str()), (1, "B"));
+        assert_eq!(dropped.notes.dropped[0].by_split, [0, 0, 2]);
+        let message = read(MissingCovariates::Error).unwrap_err().to_string();
+        assert!(message.contains("line 2, column `age`: no value") && message.contains("--missing-covariates mean"), "{message}");
     }
 
     #[test]

@@ -7,11 +7,11 @@
 //! | `-9` | in phenotype, age and covariates of a few whole numbers (categories) |
 //! | `-9`, `-99`, `999`, ... elsewhere | an error until [`MissingPolicies::value`] decides |
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, path::Path, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::CohortColumn;
+use crate::{CohortColumn, text};
 
 /// Ways to write that there is no value, in lower case.
 const MISSING: [&str; 21] = [
@@ -200,6 +200,16 @@ impl<'m> CovariateReader<'m> {
     #[must_use]
     pub fn zero_is_female(&self) -> bool {
         self.role == Role::Sex { zero_is_female: true }
+    }
+
+    /// Notes for the user that 0 is read as female, where the column has a 0 that is.
+    pub fn note_zero_is_female<'c>(&self, path: &Path, name: &str, mut cells: impl Iterator<Item = &'c str>) {
+        if self.zero_is_female() && cells.any(|cell| cell == "0") {
+            text::note(format!(
+                "{}: `{name}` has 0 and 1 only, so 0 is read as female; if it is unknown, leave these cells empty",
+                path.display()
+            ));
+        }
     }
 
     /// The value of a cell; `None` where it is missing. For sex 1 is male and 0 is female, however they are written.

@@ -34,18 +34,25 @@ impl fmt::Display for Phenotype {
     }
 }
 
-/// How the phenotype column is written. A missing value and `-9` are an unknown phenotype in both.
+/// How the phenotype column is written. Words for a case ([`CASE_WORDS`]) or a control ([`CONTROL_WORDS`]) are read
+/// in both codings. A missing value and `-9` are an unknown phenotype in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PhenotypeCoding {
-    /// `control`/`case`, or `0`/`1`, but one of the two throughout a file.
+    /// Words or `0`/`1`, but one of the two throughout a file.
     #[default]
     Auto,
-    /// PLINK's: `1` = control, `2` = case, `0` = unknown.
+    /// Words or PLINK's `1` = control, `2` = case, `0` = unknown, but one of the two throughout a file.
     Plink12,
 }
 
-/// The two ways of writing that [`PhenotypeCoding::Auto`] keeps apart.
+/// Words for a case, in lower case.
+pub const CASE_WORDS: [&str; 7] = ["case", "cases", "affected", "patient", "yes", "true", "y"];
+/// Words for a control, in lower case.
+pub const CONTROL_WORDS: [&str; 8] =
+    ["control", "controls", "unaffected", "healthy", "no", "false", "n", "ctrl"];
+
+/// The two ways of writing, one of which a column keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Notation {
     Words,
@@ -74,31 +81,37 @@ impl<'m> PhenotypeReader<'m> {
         // Tables whose column once had missing values write 1.0 for 1.
         let whole = number(cell).filter(|value| [0.0, 1.0, 2.0].contains(value));
         let cell = whole.map_or(cell, |value| ["0", "1", "2"][value as usize]);
-        match self.coding {
-            PhenotypeCoding::Plink12 => match cell {
-                "1" => Ok(Some(Phenotype::Control)),
-                "2" => Ok(Some(Phenotype::Case)),
-                "0" => Ok(None),
-                _ => Err(format!("`{cell}` is not in PLINK's coding; write 1 (control), 2 (case), or 0, -9 or nothing (unknown)")),
-            },
-            PhenotypeCoding::Auto => {
-                let (phenotype, notation) = match cell.to_ascii_lowercase().as_str() {
-                    "control" => (Phenotype::Control, Notation::Words),
-                    "case" => (Phenotype::Case, Notation::Words),
-                    "0" => (Phenotype::Control, Notation::Digits),
-                    "1" => (Phenotype::Case, Notation::Digits),
-                    "2" => {
-                        return Err("`2` looks like PLINK's coding (1 = control, 2 = case); if it is, \
-                                    say so with the phenotype coding plink12, otherwise write case or control"
-                            .to_owned());
-                    }
-                    _ => return Err(format!("`{cell}` is not a phenotype; write case or control, 1 or 0, or nothing (unknown)")),
-                };
-                if *self.notation.get_or_insert(notation) == notation {
-                    Ok(Some(phenotype))
-                } else {
-                    Err(format!("`{cell}` mixes case/control with 0/1 in one file; write one of the two throughout"))
-                }
+        let word = cell.to_ascii_lowercase();
+        let (phenotype, notation) = if CASE_WORDS.contains(&word.as_str()) {
+            (Some(Phenotype::Case), Notation::Words)
+        } else if CONTROL_WORDS.contains(&word.as_str()) {
+            (Some(Phenotype::Control), Notation::Words)
+        } else {
+            (self.coding.of_digit(cell)?, Notation::Digits)
+        };
+        if *self.notation.get_or_insert(notation) == notation {
+            Ok(phenotype)
+        } else {
+            Err(format!("`{cell}` mixes words with numbers in one column; write one of the two throughout"))
+        }
+    }
+}
+
+impl PhenotypeCoding {
+    /// The phenotype of a cell that is no word.
+    fn of_digit(self, cell: &str) -> Result<Option<Phenotype>, String> {
+        match (self, cell) {
+            (Self::Plink12, "1") | (Self::Auto, "0") => Ok(Some(Phenotype::Control)),
+            (Self::Plink12, "2") | (Self::Auto, "1") => Ok(Some(Phenotype::Case)),
+            (Self::Plink12, "0") => Ok(None),
+            (Self::Plink12, _) => Err(format!(
+                "`{cell}` is not in PLINK's coding; write 1 (control), 2 (case), or 0, -9 or nothing (unknown)"
+            )),
+            (Self::Auto, "2") => Err("`2` looks like PLINK's coding (1 = control, 2 = case); if it is, \
+                                      say so with the phenotype coding plink12, otherwise write case or control"
+                .to_owned()),
+            (Self::Auto, _) => {
+                Err(format!("`{cell}` is not a phenotype; write case or control, 1 or 0, or nothing (unknown)"))
             }
         }
     }
@@ -118,6 +131,12 @@ mod tests {
 
     #[test]
     fn words_and_digits_are_read_and_empty_is_unknown() {
+        assert_eq!(read(PhenotypeCoding::Auto, &["TRUE", "false", "Yes", "no"]), Ok(vec![CASE, CONTROL, CASE, CONTROL]));
+        assert_eq!(
+            read(PhenotypeCoding::Plink12, &["case", "control", "NA"]),
+            Ok(vec![CASE, CONTROL, None]),
+            "a table in words next to one in PLINK's coding"
+        );
         assert_eq!(read(PhenotypeCoding::Auto, &["case", "", "Control"]), Ok(vec![CASE, None, CONTROL]));
         assert_eq!(read(PhenotypeCoding::Auto, &["1", "", "0"]), Ok(vec![CASE, None, CONTROL]));
     }
@@ -125,12 +144,13 @@ mod tests {
     #[test]
     fn words_and_digits_in_one_file_are_refused() {
         assert!(read(PhenotypeCoding::Auto, &["case", "0"]).unwrap_err().contains("mixes"));
+        assert!(read(PhenotypeCoding::Plink12, &["2", "control"]).unwrap_err().contains("mixes"));
     }
 
     #[test]
     fn plink_codes_are_read_only_when_asked_for() {
         assert_eq!(read(PhenotypeCoding::Plink12, &["1", "2", "0", "-9", ""]), Ok(vec![CONTROL, CASE, None, None, None]));
-        assert!(read(PhenotypeCoding::Plink12, &["case"]).is_err());
+        assert!(read(PhenotypeCoding::Plink12, &["AD"]).is_err());
         assert!(read(PhenotypeCoding::Auto, &["1", "2"]).unwrap_err().contains("plink12"));
     }
 

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, ModelRole, Phenotype, PhenotypeCoding, Role, Split,
+    missing::{FEW, is_missing},
     phenotype::PhenotypeReader,
     prediction::{in_unit_interval, optional_fold},
     probability,
@@ -122,15 +123,18 @@ pub struct ScoredTable {
     pub roles_by_default: BTreeMap<String, Role>,
     /// The columns that scores were taken from, where this program has not named them.
     pub score_columns: Vec<String>,
+    /// Samples of rows without a score, which are left out.
+    pub without_score: Vec<String>,
     /// The last line does not end with a line break, as the last line of a file that was cut.
     pub may_be_cut: bool,
 }
 
-/// Reads a table of scores, row by row.
+/// Reads a table of scores, row by row. A row without a score is not visited, but counted.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; no column of samples or of scores; a cell that is not what its column holds; a table of
-/// this program whose last line was cut; what `visit` says.
+/// A file that cannot be read or has no rows; no column of samples or of scores; a cell that is not what its column holds; a score that
+/// is missing in more than 5 % of the rows, or in a table of this program; a table of this program whose last line was cut; what `visit`
+/// says.
 pub fn each_score<E: From<Error>>(
     path: &Path,
     layout: &ScoreLayout,
@@ -157,7 +161,14 @@ pub fn each_score<E: From<Error>>(
         found.score_columns = columns.scores.iter().map(|(column, _)| columns.header[*column].clone()).collect();
     }
     let mut phenotypes = PhenotypeReader::new(columns.coding, None);
+    let (mut n_rows, mut first_without) = (0, None);
     table.each(|row| {
+        n_rows += 1;
+        if let Some(column) = columns.missing_score(row) {
+            first_without.get_or_insert_with(|| row.error(column, "no score"));
+            found.without_score.push(row.required(columns.sample)?.to_owned());
+            return Ok(());
+        }
         let phenotype = match columns.phenotype {
             Some(column) => Some(phenotypes.read(row.cell(column)).map_err(|reason| row.error(column, reason))?),
             None => None,
@@ -181,7 +192,16 @@ pub fn each_score<E: From<Error>>(
         }
         Ok::<(), E>(())
     })?;
-    Ok(found)
+    let n_without = found.without_score.len();
+    match first_without {
+        Some(first) if n_without as f64 > FEW * n_rows as f64 => {
+            let reason = format!(
+                "{n_without} of {n_rows} rows have no score, more than 5 % (first: {first}); leave these samples out, or find out why"
+            );
+            Err(Error::file(path, reason).into())
+        }
+        _ => Ok(found),
+    }
 }
 
 /// What a cohort table says of a sample, as far as it has the columns.
@@ -270,6 +290,12 @@ impl Columns {
             is_own,
             header,
         })
+    }
+
+    /// The first column of scores without a value. The tables of this program have all of them.
+    fn missing_score(&self, row: Row<'_>) -> Option<usize> {
+        let columns = self.scores.iter().map(|(column, _)| *column);
+        columns.filter(|_| !self.is_own).find(|&column| is_missing(row.cell(column)))
     }
 
     /// The stated probability, or that of a logit; other scores have none.
@@ -481,6 +507,19 @@ mod tests {
         assert_eq!(rows.iter().map(|row| (row.1.as_str(), row.3)).collect::<Vec<_>>(), [("grid", 2.0), ("auto", 1.0)]);
         let message = read_with("x.csv", "who,score\nA,1\n", &ScoreLayout::default()).unwrap_err().to_string();
         assert!(message.contains("no column of sample ids was recognised") && message.contains("--sample-column"), "{message}");
+    }
+
+    #[test]
+    fn a_few_rows_without_a_score_are_left_out_and_more_are_an_error() {
+        let with_missing = |n: usize| {
+            let score = |row: usize| if row < n { "NA".to_owned() } else { row.to_string() };
+            let rows: String = (0..40).map(|row| format!("S{row} S{row} {}\n", score(row))).collect();
+            read_with("AD.best", &format!("FID IID PRS\n{rows}"), &ScoreLayout::default())
+        };
+        let (table, rows) = with_missing(2).unwrap();
+        assert_eq!((rows.len(), table.without_score), (38, vec!["S0".to_owned(), "S1".to_owned()]));
+        let message = with_missing(3).unwrap_err().to_string();
+        assert!(message.contains("3 of 40 rows have no score, more than 5 %") && message.contains("line 2, column `PRS`"), "{message}");
     }
 
     #[test]

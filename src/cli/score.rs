@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
+use gf_cohort_schema::MissingCovariates;
+
 use super::{
     lists,
     record::Record,
@@ -31,6 +34,9 @@ pub struct Args {
     /// Table with `sample_id` and the covariates of the people, for models that need them; only the people in it are scored.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
+    /// People without a value of a covariate: an error, left out (drop), or the mean of the training people (mean).
+    #[arg(long, value_enum, default_value_t = MissingArg::Error, value_name = "POLICY", requires = "cohort")]
+    missing_covariates: MissingArg,
     /// Least share of a polygenic score's alleles that must be in the files [default: as for its training people], or of the common variants of
     /// a sequence model's training people that so many people should carry [default: 0.5; asked of 50 people and more].
     #[arg(long, value_name = "SHARE")]
@@ -52,15 +58,47 @@ pub struct Args {
     output: PathBuf,
 }
 
+/// What happens to people without a value of a covariate.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MissingArg {
+    Error,
+    Drop,
+    Mean,
+}
+
+impl From<MissingArg> for MissingCovariates {
+    fn from(policy: MissingArg) -> Self {
+        match policy {
+            MissingArg::Error => Self::Error,
+            MissingArg::Drop => Self::Drop,
+            MissingArg::Mean => Self::Mean,
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args { vcf, people, reference, model, cohort, min_overlap, models, allow_no_hom_ref, apply_filters, device, output } = args;
+    let Args { vcf, people, reference, model, cohort, missing_covariates, min_overlap, models, allow_no_hom_ref, apply_filters, device, output } = args;
     let record = Record::of_file(&output);
     let (vcf, samples) = (lists::paths(vcf), people.samples()?);
-    let options = Options { vcf, samples, reference, model, cohort, min_overlap, models, allow_no_hom_ref, apply_filters, device, output };
+    let missing_covariates = missing_covariates.into();
+    let options = Options {
+        vcf,
+        samples,
+        reference,
+        model,
+        cohort,
+        missing_covariates,
+        min_overlap,
+        models,
+        allow_no_hom_ref,
+        apply_filters,
+        device,
+        output,
+    };
     let summary = score::run(&options)?;
     if let Some(record) = record {
         let inputs = options.vcf.iter().chain(&options.reference).chain([&options.model]).chain(&options.cohort);

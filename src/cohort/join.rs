@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::{CohortColumn, CovariateReader, MissingValues, is_missing, text};
+use gf_cohort_schema::{CohortColumn, CovariateReader, MissingValues, is_missing};
 
 use super::{
     Error, Options, phenotype,
@@ -93,11 +93,8 @@ impl Joined {
             let is_named = options.phenotype.as_ref().is_some_and(|wanted| wanted.eq_ignore_ascii_case(name));
             let is_phenotype = is_named || phenotype::is_candidate(name, table.kind);
             let reader = CellReader::new(name, is_phenotype, table, index, options.missing_value.as_ref());
-            if reader.zero_is_female() && table.cells(index).any(|cell| cell == "0") {
-                text::note(format!(
-                    "{}: `{name}` has 0 and 1 only, so 0 is read as female; if it is unknown, leave these cells empty",
-                    table.path.display()
-                ));
+            if let Some(numbers) = &reader.numbers {
+                numbers.note_zero_is_female(&table.path, name, table.cells(index));
             }
             let column = self.column(name).unwrap_or_else(|| self.add_column(name, table));
             for person in &mut self.people {
@@ -149,10 +146,6 @@ impl<'m> CellReader<'m> {
         let reader = || if is_of_plink { CovariateReader::sex_of_plink(stated) } else { CovariateReader::new(name, cells, stated) };
         let numbers = (is_covariate && are_numbers).then(reader);
         Self { is_sex: kind == CohortColumn::Sex, stated, numbers }
-    }
-
-    fn zero_is_female(&self) -> bool {
-        self.numbers.as_ref().is_some_and(CovariateReader::zero_is_female)
     }
 
     fn read(&self, cell: &str) -> Result<String, String> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gf_cohort_schema::{Phenotype, is_missing};
+use gf_cohort_schema::{CASE_WORDS, CONTROL_WORDS, Phenotype, is_missing};
 
 use super::{
     Error, Options,
@@ -27,8 +27,6 @@ const NAMES: [&str; 14] = [
     "affectionstatus",
     "outcome",
 ];
-const CASES: [&str; 7] = ["case", "cases", "affected", "patient", "yes", "true", "y"];
-const CONTROLS: [&str; 8] = ["control", "controls", "unaffected", "healthy", "no", "false", "n", "ctrl"];
 
 /// What became of the values of the phenotype.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -170,9 +168,9 @@ fn usual(column: &Column, levels: &BTreeMap<String, usize>) -> Result<Classes, E
     if are(&["0", "1"]) && has("0") && has("1") && column.kind != Kind::Pedigree {
         return Ok((set(&["1"]), set(&["0"])));
     }
-    let words = [&CASES[..], &CONTROLS[..]].concat();
+    let words = [&CASE_WORDS[..], &CONTROL_WORDS[..]].concat();
     if are(&words) {
-        return Ok((set(&CASES), set(&CONTROLS)));
+        return Ok((set(&CASE_WORDS), set(&CONTROL_WORDS)));
     }
     let advice = if are(&["0", "1"]) {
         "In PLINK's coding 1 is a control, 2 is a case and 0 is missing. If 1 is a case here, state it: --case 1 --control 0"

@@ -177,6 +177,8 @@ pub(super) struct Rows {
     met: Vec<Met>,
     models: Vec<Named>,
     cells: Vec<Cell>,
+    /// Samples of which a file has no score.
+    without_score: HashSet<String>,
     /// How each file was read.
     pub(super) tables: Vec<ScoredTable>,
 }
@@ -184,7 +186,14 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn read(paths: &[PathBuf], layout: &ScoreLayout) -> Result<Self, Error> {
         let mut models = Names::default();
-        let mut rows = Self { ids: Names::default(), met: Vec::new(), models: Vec::new(), cells: Vec::new(), tables: Vec::new() };
+        let mut rows = Self {
+            ids: Names::default(),
+            met: Vec::new(),
+            models: Vec::new(),
+            cells: Vec::new(),
+            without_score: HashSet::new(),
+            tables: Vec::new(),
+        };
         for (file, path) in paths.iter().enumerate() {
             let table = each_score(path, layout, |row| {
                 let (person, is_new) = rows.ids.index(row.sample_id);
@@ -205,6 +214,7 @@ impl Rows {
                 rows.cells.push(Cell { person, model, fold, file: file as u32, logit, probability });
                 Ok::<(), Error>(())
             })?;
+            rows.without_score.extend(table.without_score.iter().cloned());
             rows.tables.push(table);
         }
         Ok(rows)
@@ -220,11 +230,15 @@ impl Rows {
     /// # Errors
     /// No phenotype anywhere; a model without some of the people of its file; a person predicted twice.
     pub(super) fn with(mut self, assigned: Option<&HashMap<String, Assigned>>, paths: &[PathBuf]) -> Result<Scores, Error> {
-        let mut unassigned = Unassigned::default();
+        let mut unassigned = Unassigned { without_score: self.without_score.len(), ..Unassigned::default() };
         let mut places: Vec<Option<u32>> = Vec::with_capacity(self.met.len());
         let mut people = Vec::new();
         let mut stranger = None;
         for (name, met) in self.ids.names.into_iter().zip(&self.met) {
+            if self.without_score.contains(&name) {
+                places.push(None);
+                continue;
+            }
             let of_cohort = assigned.and_then(|assigned| assigned.get(&name)).copied();
             let split = met.split.or(of_cohort.and_then(|known| known.split));
             let phenotype = met.phenotype.or(of_cohort.and_then(|known| known.phenotype));
@@ -263,6 +277,8 @@ impl Rows {
 /// People of whom the files say too little.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Unassigned {
+    /// Left out of all models: a file has no score of them.
+    pub(super) without_score: usize,
     /// Left out: no phenotype in their file, and no row in the cohort table.
     pub(super) not_in_cohort: usize,
     /// Taken for the test split, as no table has a split of them.

@@ -3,7 +3,10 @@
 //! Input -> output: scores, the columns of `cohort.csv` and `apoe.csv` -> rows of `strata.csv`. People whose cell is empty are a level of their
 //! own, `unknown`. A column of numbers with more than ten values, such as age, is divided into quarters of the people.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::Path,
+};
 
 use gf_cohort_schema::{Characteristics, Split, StratumRow};
 use rayon::prelude::*;
@@ -74,6 +77,29 @@ impl Known {
             return Err(Error::NotInCohort { path: path.to_path_buf(), n_absent, n_people, example: example.sample_id.clone() });
         }
         Ok(Self { cohort: Some(cohort), apoe })
+    }
+
+    /// How many samples of the cohort with a phenotype have no prediction, a sentence for each split with predictions.
+    pub fn not_predicted(&self, scores: &Scores) -> Vec<String> {
+        let Some(Table { table, .. }) = &self.cohort else { return Vec::new() };
+        let predicted: HashSet<&str> = scores.people.iter().map(|person| person.sample_id.as_str()).collect();
+        let cell = |row: usize, name: &str| table.cell(row, table.column(name)?);
+        let mut sentences = Vec::new();
+        for split in Split::ALL.into_iter().filter(|&split| !scores.in_split(split).is_empty()) {
+            let is_here = |row: usize| match cell(row, "split") {
+                Some(stated) => stated.parse::<Split>().ok() == Some(split),
+                None => split == Split::Test,
+            };
+            let samples = || table.samples().filter(|&(_, row)| is_here(row) && cell(row, "phenotype").is_some());
+            let absent = || samples().filter(|(id, _)| !predicted.contains(id)).map(|(id, _)| id);
+            if let Some(example) = absent().min() {
+                let (n_absent, n_samples) = (absent().count(), samples().count());
+                sentences.push(format!(
+                    "{n_absent} of the {n_samples} {split} samples of the cohort table have no prediction, such as {example}"
+                ));
+            }
+        }
+        sentences
     }
 
     /// Whether there is a `cohort.csv`.

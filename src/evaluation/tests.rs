@@ -360,6 +360,12 @@ fn scores_of_another_program_get_phenotype_and_split_from_the_cohort() {
     for guard in ["person-in-two-splits", "phenotype-differs", "identical-scores"] {
         assert_eq!(verdict_of(guard), GuardVerdict::NotRun, "{guard} had nothing to compare");
     }
+    let lines: Vec<&str> = scores.lines().collect();
+    let without = lines[1].replace(lines[1].rsplit('\t').next().unwrap(), "NA");
+    fs::write(&path, format!("{header}{without}\n{}\n", lines[2..].join("\n"))).unwrap();
+    let readings = study.run().unwrap().readings.join("\n");
+    assert!(readings.contains("1 person without a score in one of the tables left out"), "{readings}");
+    assert!(readings.contains("samples of the cohort table have no prediction, such as "), "{readings}");
     fs::write(&path, "IID score\nF_A 1\n").unwrap();
     assert!(study.message().contains("no sample is in the cohort table, such as `F_A`; the cohort table has samples such as"));
     study.options.cohort = None;

@@ -218,14 +218,16 @@ impl PrsModel {
         }
     }
 
-    /// Names of the covariates that the baselines need, sorted.
+    /// The covariates that the baselines need, by name, with their means over the training samples.
     #[must_use]
-    pub fn covariate_names(&self) -> Vec<&str> {
-        let names = self.baselines.iter().flat_map(|baseline| &baseline.terms).filter_map(|term| match &term.feature {
-            Feature::Covariate { name } => Some(name.as_str()),
-            _ => None,
-        });
-        names.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    pub fn covariates(&self) -> BTreeMap<&str, f64> {
+        let mut covariates = BTreeMap::new();
+        for term in self.baselines.iter().flat_map(|baseline| &baseline.terms) {
+            if let Feature::Covariate { name } = &term.feature {
+                covariates.insert(name.as_str(), term.mean);
+            }
+        }
+        covariates
     }
 
     /// Applies every baseline to the people of new VCF or BCF files: those of `cohort` (its phenotypes are not looked at), or all.

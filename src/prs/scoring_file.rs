@@ -145,6 +145,13 @@ impl ScoringFile {
             return Err(file_error(format!("column `{twice}` is there twice; remove or rename one")));
         }
         let with_names = if is_prs_cs { [dialect::PRS_CS_HEADER, &spaces_as_tabs(body)].concat() } else { String::new() };
+        let body_lines = body.trim_end().lines().count();
+        if !is_prs_cs && body_lines == 1 {
+            return Err(file_error("no rows below the line with the names of the columns".into()));
+        }
+        if let Some(ragged) = ragged_line(body, header_lines).filter(|_| !is_prs_cs) {
+            return Err(file_error(ragged));
+        }
         let table = read_table(if is_prs_cs { &with_names } else { body })
             .map_err(|error| file_error(format!("not a table with one header line: {error}")))?;
         let columns = Columns::find(&table, effect_column).map_err(file_error)?;
@@ -178,6 +185,7 @@ fn warnings(said: &Header<'_>, columns: &Columns, n_rows: usize, is_one: bool) -
     if let Some(kind) = said.value("weight_type").filter(|kind| is_ratio(kind)) {
         warnings.push(format!("#weight_type is {kind}; the weights are used as they stand"));
     }
+    warnings.extend(columns.several_weights());
     warnings.extend(other_tests(columns, n_rows));
     let unknown = columns.unknown_flags().map(|column| format!("the column `{column}` is not known here and not read"));
     warnings.extend(unknown);
@@ -363,6 +371,24 @@ fn read_table(body: &str) -> polars::prelude::PolarsResult<DataFrame> {
         .finish()
 }
 
+/// The first line with more or fewer cells than the first one, in words. Lines with quotation marks are not counted: a
+/// separator may be part of a cell there.
+fn ragged_line(body: &str, lines_before: usize) -> Option<String> {
+    let body = body.trim_end();
+    let separator = separator(body.lines().next().unwrap_or_default()).map(char::from);
+    let n_cells = |line: &str| match separator {
+        Some(separator) => line.split(separator).count(),
+        None => line.split_whitespace().count(),
+    };
+    let n_names = n_cells(body.lines().next()?);
+    let is_ragged = |(_, line): &(usize, &str)| {
+        !line.trim().is_empty() && !line.contains('"') && n_cells(line.trim_end_matches('\r')) > n_names
+    };
+    let (index, line) = body.lines().enumerate().find(is_ragged)?;
+    let (line_number, n_found) = (lines_before + index + 1, n_cells(line));
+    Some(format!("line {line_number}: {n_found} cells where the header has {n_names}"))
+}
+
 fn spaces_as_tabs(body: &str) -> String {
     let lines = body.trim_end().lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join("\t"));
     lines.collect::<Vec<_>>().join("\n")
@@ -398,6 +424,24 @@ mod tests {
     }
 
     const TABLE: &str = "#pgs_id=PGS1\n#genome_build=hg19\nchr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
+
+    #[test]
+    fn tables_without_rows_or_with_a_cell_too_many_are_refused_with_the_line() {
+        let names = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
+        let of = |rows: &str| read("s.txt", &format!("#pgs_id=X\n{names}{rows}")).unwrap_err().to_string();
+        assert!(of("").contains("no rows below the line with the names of the columns"), "{}", of(""));
+        let ragged = of("1\t5\tA\tG\t0.1\n1\t6\tA\tG\t0.1\t7\n");
+        assert!(ragged.contains("line 4: 6 cells where the header has 5"), "{ragged}");
+    }
+
+    #[test]
+    fn of_two_columns_of_weights_the_one_that_is_read_is_named() {
+        let text = "chr_name,chr_position,effect_allele,other_allele,weight,beta\n1,5,A,G,0.5,0.25\n";
+        let score = read("s.csv", text).unwrap();
+        let Effect::Additive(weight) = score.rows[0].effect else { panic!("{:?}", score.rows[0].effect) };
+        assert!((weight - 0.25).abs() < 1e-12);
+        assert!(score.warnings[0].contains("the weights are those of the column `beta`; not read: weight"), "{:?}", score.warnings);
+    }
 
     #[test]
     fn header_and_rows_are_read_and_windows_line_ends_do_not_matter() {

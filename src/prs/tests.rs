@@ -182,7 +182,7 @@ fn the_same_options_write_the_same_bytes_and_the_saved_model_says_the_same() {
 
     let predictions = read_predictions(&options.out.join("predictions.csv")).unwrap();
     let model = PrsModel::load(&options.out.join("prs_model.json")).unwrap();
-    assert_eq!(model.covariate_names(), ["age"]);
+    assert_eq!(model.covariates().into_keys().collect::<Vec<_>>(), ["age"]);
     let cohort = Cohort::read(&options.cohort, options.phenotype_coding, &options.covariates).unwrap();
     let (rows, applied) = model.apply(&options.vcf, &Samples::All, None, Some(&cohort)).unwrap();
     assert_eq!((rows.len(), applied.absent_alleles.len()), (predictions.len(), 0));

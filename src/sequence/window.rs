@@ -121,7 +121,7 @@ impl Read {
             Allele::Symbolic => {
                 Err(format!("symbolic allele `{}`; choose --symbolic skip to leave such alleles out", site.alt_text(number)))
             }
-            Allele::UnknownEnd => Err("`<DEL>` has neither INFO/END nor INFO/SVLEN: how much it deletes is unknown".into()),
+            Allele::UnknownEnd => Err("`<DEL>` has neither an INFO/END behind POS nor INFO/SVLEN: how much it deletes is unknown".into()),
             Allele::NotBases => Err(format!("ALT `{}` is not bases", site.alt_text(number))),
         }
     }

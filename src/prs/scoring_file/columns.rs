@@ -139,6 +139,8 @@ pub struct Columns {
     alleles: Alleles,
     /// The first with a value is used.
     weights: Vec<Weight>,
+    /// Further columns that are named as a weight, which are not read.
+    unread_weights: Vec<String>,
     frequencies: Vec<Column>,
     effect_type: Option<Column>,
     variant_type: Option<Column>,
@@ -176,6 +178,7 @@ impl Columns {
             accession: table.find("accession")?,
             places: places(&table, harmonised)?,
             weights: weights(&table, alleles.dialect)?,
+            unread_weights: unread_weights(&table, alleles.dialect)?,
             frequencies,
             effect_type: table.find("effect_type")?,
             variant_type: table.find("variant_type")?,
@@ -202,6 +205,13 @@ impl Columns {
     pub fn format(&self) -> Option<String> {
         let dialect = self.alleles.dialect?;
         Some(format!("columns of {}: the effect allele is `{}`", dialect.name, self.alleles.effect.name))
+    }
+
+    /// The column of weights and further ones that are named as a weight, in words, where there are any.
+    pub fn several_weights(&self) -> Option<String> {
+        let Some(Weight::Effect(read)) = self.weights.first().filter(|_| !self.unread_weights.is_empty()) else { return None };
+        let unread = self.unread_weights.join(", ");
+        Some(format!("the weights are those of the column `{}`; not read: {unread}", read.name))
     }
 
     /// Columns that look as if they said that a row is no plain weight, but are not known here.
@@ -400,9 +410,19 @@ fn by_dialect(table: &Table<'_>) -> Result<Alleles, String> {
     Err(format!("{}{advice}", table.missing("effect_allele")))
 }
 
+/// Names of the column of weights, the first that is there.
+fn weight_names(dialect: Option<&Dialect>) -> Vec<&str> {
+    let of_dialect = dialect.and_then(|dialect| dialect.weight);
+    of_dialect.into_iter().chain(WEIGHT.into_iter().filter(|name| of_dialect != Some(*name))).collect()
+}
+
+fn unread_weights(table: &Table<'_>, dialect: Option<&Dialect>) -> Result<Vec<String>, String> {
+    let columns = table.all(&weight_names(dialect))?;
+    Ok(columns.into_iter().skip(1).map(|column| column.name).collect())
+}
+
 fn weights(table: &Table<'_>, dialect: Option<&Dialect>) -> Result<Vec<Weight>, String> {
-    let own: Vec<&str> = dialect.and_then(|dialect| dialect.weight).into_iter().chain(WEIGHT).collect();
-    let mut weights: Vec<Weight> = table.first(&own)?.map(Weight::Effect).into_iter().collect();
+    let mut weights: Vec<Weight> = table.first(&weight_names(dialect))?.map(Weight::Effect).into_iter().collect();
     if let [Weight::Effect(column)] = weights.as_slice()
         && column.name.eq_ignore_ascii_case("weight")
         && table.has("zscore")

@@ -153,7 +153,7 @@ pub struct Options {
     pub auc: Option<f64>,
     /// Log odds of disease for each year of age.
     pub age_effect: f64,
-    /// Log odds of disease of sex 1 compared with sex 0.
+    /// Log odds of disease of men compared with women.
     pub sex_effect: f64,
     /// Share of cases in the population that the cohort is drawn from.
     pub prevalence: f64,

@@ -208,7 +208,9 @@ fn damaged_tables_are_refused_or_read() {
     // With covariates, as `score` reads them.
     let path = at("people.csv");
     fs::write(&path, "sample_id,age,sex\nA,70,1\nB,81.5,0\n").unwrap();
-    damaged("people.csv", 2_000, &path, || shown(Cohort::read_covariates(&path, &[("age".into(), 70.0), ("sex".into(), 0.5)], MissingCovariates::Error)));
+    damaged("people.csv", 2_000, &path, || {
+        shown(Cohort::read_covariates(&path, &[("age".into(), 70.0), ("sex".into(), 0.5)], MissingCovariates::Error))
+    });
     let path = at("cohort.csv");
     fs::write(&path, "sample_id,phenotype,split,family_id\nA,2,train,F\nB,1,test,\nC,-9,validation,\n").unwrap();
     damaged("cohort of PLINK", 2_000, &path, || {

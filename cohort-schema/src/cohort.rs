@@ -517,12 +517,21 @@ impl Cohort {
             if with_family {
                 table.write_field(person.family_id.as_deref().unwrap_or_default())?;
             }
-            for value in &person.covariates {
-                table.write_field(value.to_string())?;
+            for (name, value) in self.covariate_names.iter().zip(&person.covariates) {
+                table.write_field(covariate_cell(name, *value))?;
             }
             table.write_record(None::<&[u8]>)?;
         }
         table.flush()
+    }
+}
+
+/// A covariate as a cell: sex as a word, so that nobody has to know which number is which.
+fn covariate_cell(name: &str, value: f64) -> String {
+    match (CohortColumn::of(name), value) {
+        (CohortColumn::Sex, 1.0) => "male".to_owned(),
+        (CohortColumn::Sex, 0.0) => "female".to_owned(),
+        _ => value.to_string(),
     }
 }
 

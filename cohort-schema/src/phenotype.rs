@@ -49,8 +49,7 @@ pub enum PhenotypeCoding {
 /// Words for a case, in lower case.
 pub const CASE_WORDS: [&str; 7] = ["case", "cases", "affected", "patient", "yes", "true", "y"];
 /// Words for a control, in lower case.
-pub const CONTROL_WORDS: [&str; 8] =
-    ["control", "controls", "unaffected", "healthy", "no", "false", "n", "ctrl"];
+pub const CONTROL_WORDS: [&str; 8] = ["control", "controls", "unaffected", "healthy", "no", "false", "n", "ctrl"];
 
 /// The two ways of writing, one of which a column keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,15 +103,13 @@ impl PhenotypeCoding {
             (Self::Plink12, "1") | (Self::Auto, "0") => Ok(Some(Phenotype::Control)),
             (Self::Plink12, "2") | (Self::Auto, "1") => Ok(Some(Phenotype::Case)),
             (Self::Plink12, "0") => Ok(None),
-            (Self::Plink12, _) => Err(format!(
-                "`{cell}` is not in PLINK's coding; write 1 (control), 2 (case), or 0, -9 or nothing (unknown)"
-            )),
+            (Self::Plink12, _) => {
+                Err(format!("`{cell}` is not in PLINK's coding; write 1 (control), 2 (case), or 0, -9 or nothing (unknown)"))
+            }
             (Self::Auto, "2") => Err("`2` looks like PLINK's coding (1 = control, 2 = case); if it is, \
                                       say so with the phenotype coding plink12, otherwise write case or control"
                 .to_owned()),
-            (Self::Auto, _) => {
-                Err(format!("`{cell}` is not a phenotype; write case or control, 1 or 0, or nothing (unknown)"))
-            }
+            (Self::Auto, _) => Err(format!("`{cell}` is not a phenotype; write case or control, 1 or 0, or nothing (unknown)")),
         }
     }
 }

@@ -81,7 +81,20 @@ impl From<MissingArg> for MissingCovariates {
 /// # Errors
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args { vcf, people, reference, model, cohort, missing_covariates, min_overlap, models, allow_no_hom_ref, apply_filters, device, output } = args;
+    let Args {
+        vcf,
+        people,
+        reference,
+        model,
+        cohort,
+        missing_covariates,
+        min_overlap,
+        models,
+        allow_no_hom_ref,
+        apply_filters,
+        device,
+        output,
+    } = args;
     let record = Record::of_file(&output);
     let (vcf, samples) = (lists::paths(vcf), people.samples()?);
     let missing_covariates = missing_covariates.into();

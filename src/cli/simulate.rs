@@ -60,7 +60,7 @@ pub struct Args {
     /// Log odds of disease for each year of age
     #[arg(long, value_name = "LOG_OR", default_value_t = 0.0, allow_negative_numbers = true)]
     age_effect: f64,
-    /// Log odds of disease of sex 1 compared with sex 0
+    /// Log odds of disease of men compared with women
     #[arg(long, value_name = "LOG_OR", default_value_t = 0.0, allow_negative_numbers = true)]
     sex_effect: f64,
     /// Share of cases in the population that the cohort is drawn from

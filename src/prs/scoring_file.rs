@@ -381,9 +381,8 @@ fn ragged_line(body: &str, lines_before: usize) -> Option<String> {
         None => line.split_whitespace().count(),
     };
     let n_names = n_cells(body.lines().next()?);
-    let is_ragged = |(_, line): &(usize, &str)| {
-        !line.trim().is_empty() && !line.contains('"') && n_cells(line.trim_end_matches('\r')) > n_names
-    };
+    let is_ragged =
+        |(_, line): &(usize, &str)| !line.trim().is_empty() && !line.contains('"') && n_cells(line.trim_end_matches('\r')) > n_names;
     let (index, line) = body.lines().enumerate().find(is_ragged)?;
     let (line_number, n_found) = (lines_before + index + 1, n_cells(line));
     Some(format!("line {line_number}: {n_found} cells where the header has {n_names}"))

@@ -92,7 +92,7 @@ fn draws_for(quota: usize, share: f64) -> usize {
     ((quota + SPARE_SD * quota.sqrt() + SPARE_SD * SPARE_SD) / share).ceil() as usize
 }
 
-/// Age (years) and sex (0, 1) of everyone.
+/// Age (years) and sex (0 female, 1 male) of everyone.
 pub fn covariates(n: usize, rng: &mut impl Rng) -> Vec<Vec<f64>> {
     let mut individual = || {
         let age = f64::from(rng.random_range(60..=90));

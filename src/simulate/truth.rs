@@ -83,7 +83,7 @@ pub struct PartAuc {
 pub struct CovariateEffects {
     /// Per year of age above `age_centre`.
     pub age: f64,
-    /// Of sex 1 compared with sex 0.
+    /// Of men compared with women.
     pub sex: f64,
     /// Age (years) at which the effect of age is 0.
     pub age_centre: f64,

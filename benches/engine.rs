@@ -1,4 +1,5 @@
-//! Hot paths: haplotypes and tokens of a simulated cohort, and a training step's attention. `cargo bench`.
+//! Hot paths: haplotypes and tokens of a simulated cohort, and a training step's attention. `cargo
+//! bench`.
 
 #![allow(missing_docs, clippy::expect_used)] // criterion generates public functions; a bench may stop
 
@@ -10,7 +11,11 @@ use gf_genomics::{nn, sequence, simulate, tokenization};
 
 fn genomes(criterion: &mut Criterion) {
     let folder = std::env::temp_dir().join("gf-genomics-bench");
-    let options = simulate::Options { people: 2_000, out: folder.clone(), ..simulate::Options::default() };
+    let options = simulate::Options {
+        people: 2_000,
+        out: folder.clone(),
+        ..simulate::Options::default()
+    };
     simulate::run(&options).expect("a simulated cohort");
     let file = |name: &str| folder.join(Path::new(name));
     let options = sequence::Options {
@@ -29,22 +34,40 @@ fn genomes(criterion: &mut Criterion) {
     let (dictionary, _, _) = sequence::run(&options).expect("haplotypes");
     let training: Vec<usize> = (0..1_200).collect();
     criterion.bench_function("tokens: fit on 1,200 people, encode 2,000", |bench| {
-        bench.iter(|| tokenization::run(&dictionary, &training, &tokenization::Options::default()).expect("tokens"));
+        bench.iter(|| {
+            tokenization::run(&dictionary, &training, &tokenization::Options::default())
+                .expect("tokens")
+        });
     });
     std::fs::remove_dir_all(folder).ok();
 }
 
 fn attention(criterion: &mut Criterion) {
-    let random = |rows: usize| Var::randn(0f32, 1f32, (64, rows, 32), &Device::Cpu).expect("a tensor");
+    let random =
+        |rows: usize| Var::randn(0f32, 1f32, (64, rows, 32), &Device::Cpu).expect("a tensor");
     let (q, k, v) = (random(260), random(64), random(64));
-    criterion.bench_function("attention: 64 x 260 x 32 over 64 summaries, forward and backward", |bench| {
-        bench.iter(|| nn::attention(&q, &k, &v, 4, None).and_then(|out| out.sum_all()).and_then(|sum| sum.backward()).expect("gradients"));
-    });
-    let (gamma, beta) = (Tensor::ones(32, DType::F32, &Device::Cpu), Tensor::zeros(32, DType::F32, &Device::Cpu));
+    criterion.bench_function(
+        "attention: 64 x 260 x 32 over 64 summaries, forward and backward",
+        |bench| {
+            bench.iter(|| {
+                nn::attention(&q, &k, &v, 4, None)
+                    .and_then(|out| out.sum_all())
+                    .and_then(|sum| sum.backward())
+                    .expect("gradients")
+            });
+        },
+    );
+    let (gamma, beta) = (
+        Tensor::ones(32, DType::F32, &Device::Cpu),
+        Tensor::zeros(32, DType::F32, &Device::Cpu),
+    );
     let (gamma, beta) = (gamma.expect("ones"), beta.expect("zeros"));
     criterion.bench_function("layer norm: 64 x 260 x 32, forward and backward", |bench| {
         bench.iter(|| {
-            nn::layer_norm(&q, &gamma, &beta, None).and_then(|out| out.sum_all()).and_then(|sum| sum.backward()).expect("gradients")
+            nn::layer_norm(&q, &gamma, &beta, None)
+                .and_then(|out| out.sum_all())
+                .and_then(|sum| sum.backward())
+                .expect("gradients")
         });
     });
 }

@@ -1,10 +1,16 @@
-//! One step of training, or one forward pass, of any model of the family, timed alone; the rate of plain matrix products in the same process.
+//! One step of training, or one forward pass, of any model of the family, timed alone; the rate of
+//! plain matrix products in the same process.
 //!
-//!     cargo bench --bench step -- [--preset linformer] [--batch 4] [--tokens 1024] [--hidden 256] [--heads 8] [--layers 4] [--k 128]
-//!                                 [--feed-forward 1024] [--mode train|infer] [--steps 5] [--threads 2] and axes of the architecture
+//! ```sh
+//! cargo bench --bench step -- [--preset linformer] [--batch 4] [--tokens 1024] [--hidden 256] \
+//!     [--heads 8] [--layers 4] [--k 128] [--feed-forward 1024] [--mode train|infer] \
+//!     [--steps 5] [--threads 2] and axes of the architecture
+//! ```
 //!
-//! Prints one line of JSON: the least and the median milliseconds, operations and peak memory. `peers/engine.py` runs it beside PyTorch.
+//! Prints one line of JSON: the least and the median milliseconds, operations and peak memory.
+//! `peers/engine.py` runs it beside PyTorch.
 
+#![allow(clippy::too_many_lines, reason = "lists of cases")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a bench may stop
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
@@ -21,13 +27,30 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     leave_cores_to_ours();
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let options: HashMap<&str, &str> = arguments.chunks_exact(2).map(|pair| (pair[0].trim_start_matches("--"), pair[1].as_str())).collect();
-    let number = |name: &str, default: usize| options.get(name).map_or(default, |value| value.parse().expect("a number"));
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    let options: HashMap<&str, &str> = arguments
+        .chunks_exact(2)
+        .map(|pair| (pair[0].trim_start_matches("--"), pair[1].as_str()))
+        .collect();
+    let number = |name: &str, default: usize| {
+        options
+            .get(name)
+            .map_or(default, |value| value.parse().expect("a number"))
+    };
     let text = |name: &str, default: &str| (*options.get(name).unwrap_or(&default)).to_string();
-    rayon::ThreadPoolBuilder::new().num_threads(number("threads", 2)).build_global().expect("threads");
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(number("threads", 2))
+        .build_global()
+        .expect("threads");
 
-    let (batch, n, hidden) = (number("batch", 4), number("tokens", 1_024), number("hidden", 256));
+    let (batch, n, hidden) = (
+        number("batch", 4),
+        number("tokens", 1_024),
+        number("hidden", 256),
+    );
     let mut axes = serde_json::json!({
         "preset": text("preset", "linformer"),
         "hidden": hidden,
@@ -46,37 +69,74 @@ fn main() {
     }
     let architecture: Architecture = serde_json::from_value(axes).expect("an architecture");
     let vocab_size = number("vocabulary", 1_000);
-    let config = Config { architecture, vocab_size, loci: vec![LocusShape { name: "locus".into(), n_slots: n }], n_covariates: 0 };
+    let config = Config {
+        architecture,
+        vocab_size,
+        loci: vec![LocusShape {
+            name: "locus".into(),
+            n_slots: n,
+        }],
+        n_covariates: 0,
+    };
     let mut parameters = Parameters::seeded(1);
     let model = Model::new(&config, &mut parameters).expect("a model");
-    let ids: Vec<u32> = (0..batch * n).map(|i| (i * 7_919 % vocab_size) as u32).collect();
+    let ids: Vec<u32> = (0..batch * n)
+        .map(|i| (i * 7_919 % vocab_size) as u32)
+        .collect();
     let input = Input {
         loci: vec![LocusInput {
             tokens: Tensor::from_vec(ids, (batch, n), &Device::Cpu).expect("tokens"),
             mask: Arc::new(vec![1; batch * n]),
-            pairs: [0, 1]
-                .map(|shift| Tensor::from_iter((0..batch as u32).map(|i| (i + shift) % batch as u32), &Device::Cpu).expect("pairs")),
+            pairs: [0, 1].map(|shift| {
+                Tensor::from_iter(
+                    (0..batch as u32).map(|i| (i + shift) % batch as u32),
+                    &Device::Cpu,
+                )
+                .expect("pairs")
+            }),
         }],
         covariates: None,
     };
-    let targets = Tensor::from_iter((0..batch).map(|i| (i % 2) as f32), &Device::Cpu).expect("targets");
+    let targets =
+        Tensor::from_iter((0..batch).map(|i| (i % 2) as f32), &Device::Cpu).expect("targets");
     let optimizer = AdamW::new(0.05, 1.0);
     let mut moments = Moments::default();
     let training = text("mode", "train") == "train";
     let locus = &input.loci[0];
     let mut step = || {
         if training {
-            let groups = model.encode_in_groups(0, &locus.tokens, &locus.mask).expect("haplotypes");
+            let groups = model
+                .encode_in_groups(0, &locus.tokens, &locus.mask)
+                .expect("haplotypes");
             let rows = groups.rows().expect("rows");
-            let logits = model.classify(&[rows.as_tensor().clone()], &[&locus.pairs], None).expect("logits");
-            let of_all = binary_cross_entropy(&logits, &targets).expect("a loss").backward().expect("gradients");
+            let logits = model
+                .classify(&[rows.as_tensor().clone()], &[&locus.pairs], None)
+                .expect("logits");
+            let of_all = binary_cross_entropy(&logits, &targets)
+                .expect("a loss")
+                .backward()
+                .expect("gradients");
             let mut gradients = GradStore::default();
-            parameters.add_gradients(&mut gradients, &of_all).expect("gradients");
-            groups.add_gradients(of_all.get(&rows).expect("of rows"), &parameters, &mut gradients).expect("gradients");
-            optimizer.step(&parameters, &gradients, &mut moments, 1e-4).expect("a step");
+            parameters
+                .add_gradients(&mut gradients, &of_all)
+                .expect("gradients");
+            groups
+                .add_gradients(
+                    of_all.get(&rows).expect("of rows"),
+                    &parameters,
+                    &mut gradients,
+                )
+                .expect("gradients");
+            optimizer
+                .step(&parameters, &gradients, &mut moments, 1e-4)
+                .expect("a step");
         } else {
-            let encoded = model.encode_only(0, &locus.tokens, &locus.mask).expect("haplotypes");
-            let logits = model.classify(&[encoded], &[&locus.pairs], None).expect("logits");
+            let encoded = model
+                .encode_only(0, &locus.tokens, &locus.mask)
+                .expect("haplotypes");
+            let logits = model
+                .classify(&[encoded], &[&locus.pairs], None)
+                .expect("logits");
             logits.to_vec1::<f32>().expect("values");
         }
     };
@@ -101,10 +161,16 @@ fn main() {
     );
 }
 
-/// Rate of the feed-forward layer's product (rows x hidden) (hidden x 4 hidden) and of its two gradients' in candle, best of five rounds.
+/// Rate of the feed-forward layer's product (rows x hidden) (hidden x 4 hidden) and of its two
+/// gradients' in candle, best of five rounds.
 fn matmul_gflops(rows: usize, hidden: usize) -> f64 {
-    let random = |shape: (usize, usize)| Tensor::rand(-1f32, 1.0, shape, &Device::Cpu).expect("a tensor");
-    let (x, w, dy) = (random((rows, hidden)), random((hidden, 4 * hidden)), random((rows, 4 * hidden)));
+    let random =
+        |shape: (usize, usize)| Tensor::rand(-1f32, 1.0, shape, &Device::Cpu).expect("a tensor");
+    let (x, w, dy) = (
+        random((rows, hidden)),
+        random((hidden, 4 * hidden)),
+        random((rows, 4 * hidden)),
+    );
     let repeats = (200_000_000 / (rows * hidden * hidden)).max(1);
     let round = || {
         let started = Instant::now();
@@ -123,5 +189,6 @@ fn matmul_gflops(rows: usize, hidden: usize) -> f64 {
 fn peak_mb() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).map_or(0.0, |kb| kb / 1024.0)
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok())
+        .map_or(0.0, |kb| kb / 1024.0)
 }

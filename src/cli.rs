@@ -33,15 +33,22 @@ use gf_cohort_schema::text;
 
 use crate::{memory, training};
 
-const NO_THREADS: &str = "the threads cannot be started; use fewer (--threads), or allow the program more memory";
+const NO_THREADS: &str =
+    "the threads cannot be started; use fewer (--threads), or allow the program more memory";
 /// Addresses that a thread takes up: its stack, and what the allocator sets aside for it.
 const BYTES_A_THREAD: usize = 3 << 20;
 
-/// Genomes of a cohort to sequences, tokens, an efficient transformer, and an honest comparison with polygenic risk scores.
+/// Genomes of a cohort to sequences, tokens, an efficient transformer, and an honest comparison
+/// with polygenic risk scores.
 ///
 /// For research; not a diagnosis.
 #[derive(Debug, Parser)]
-#[command(name = "gf-genomics", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "gf-genomics",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -74,7 +81,11 @@ enum Command {
 impl Command {
     fn computes_models(&self) -> bool {
         match self {
-            Self::Run(_) | Self::Train(_) | Self::Score(_) | Self::Explain(_) | Self::Compress(_) => true,
+            Self::Run(_)
+            | Self::Train(_)
+            | Self::Score(_)
+            | Self::Explain(_)
+            | Self::Compress(_) => true,
             Self::Check(_)
             | Self::Plan(_)
             | Self::Cohort(_)
@@ -111,10 +122,15 @@ impl Cli {
         if self.command.computes_models() {
             training::leave_cores_to_ours();
         }
-        // Threads that cannot be had are refused here: later rayon would panic, and one that is started with too little left for it would abort.
+        // Threads that cannot be had are refused here: later rayon would panic, and one that is
+        // started with too little left for it would abort.
         let n_threads = self.threads.unwrap_or(0);
-        let fits = memory::address_space().is_none_or(|left| n_threads.saturating_mul(BYTES_A_THREAD) <= left);
-        ensure!(fits, "{NO_THREADS}: {n_threads} take up more than `ulimit -v` leaves");
+        let fits = memory::address_space()
+            .is_none_or(|left| n_threads.saturating_mul(BYTES_A_THREAD) <= left);
+        ensure!(
+            fits,
+            "{NO_THREADS}: {n_threads} take up more than `ulimit -v` leaves"
+        );
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads);
         match pool.build_global() {
             // Whoever calls this as a library may have them already.

@@ -1,7 +1,7 @@
 //! Makes `cohort.csv` from the tables that people have.
 //!
-//! Input -> output: tables of PLINK, smartpca, spreadsheets -> one row per sample with phenotype, split, family and covariates; and a
-//! summary of what was joined, mapped and dropped, and why.
+//! Input -> output: tables of PLINK, smartpca, spreadsheets -> one row per sample with phenotype,
+//! split, family and covariates; and a summary of what was joined, mapped and dropped, and why.
 
 mod join;
 mod phenotype;
@@ -146,7 +146,8 @@ pub struct Summary {
     pub n_families: usize,
     /// What the kinships told, where there are any.
     pub kinships: Option<Kinships>,
-    /// Columns that are covariates of the other commands when none are named, and columns that are not.
+    /// Columns that are covariates of the other commands when none are named, and columns that are
+    /// not.
     pub covariates: Vec<String>,
     /// Further columns.
     pub other_columns: Vec<String>,
@@ -244,7 +245,10 @@ pub enum Error {
         reason: String,
     },
     /// A family is too large to be one.
-    #[error("{n} of {n_samples} samples are of family `{family}`: if FID is no family here, add --ignore-families")]
+    #[error(
+        "{n} of {n_samples} samples are of family `{family}`: if FID is no family here, add \
+         --ignore-families"
+    )]
     LargeFamily {
         /// Its FID.
         family: String,
@@ -255,7 +259,8 @@ pub enum Error {
     },
     /// A family is in two splits of the column `split`.
     #[error(
-        "family `{family}` is in two splits (sample `{first}` in {first_split}, `{second}` in {second_split}): give --split for a new split"
+        "family `{family}` is in two splits (sample `{first}` in {first_split}, `{second}` in \
+         {second_split}): give --split for a new split"
     )]
     FamilyInTwoSplits {
         /// The family.
@@ -270,7 +275,10 @@ pub enum Error {
         second_split: Split,
     },
     /// A split has one class.
-    #[error("split {split} has {n_cases} cases and {n_controls} controls; it needs both: give it a larger share (--split)")]
+    #[error(
+        "split {split} has {n_cases} cases and {n_controls} controls; it needs both: give it a \
+         larger share (--split)"
+    )]
     OneClass {
         /// The split.
         split: Split,
@@ -289,25 +297,42 @@ pub enum Error {
 
 impl Error {
     fn file(path: &Path, reason: impl Into<String>) -> Self {
-        Self::File { path: path.to_path_buf(), reason: reason.into() }
+        Self::File {
+            path: path.to_path_buf(),
+            reason: reason.into(),
+        }
     }
 
     fn line(path: &Path, line: u64, reason: impl Into<String>) -> Self {
-        Self::Line { path: path.to_path_buf(), line, reason: reason.into() }
+        Self::Line {
+            path: path.to_path_buf(),
+            line,
+            reason: reason.into(),
+        }
     }
 
     fn cell(path: &Path, line: u64, column: &str, reason: impl Into<String>) -> Self {
-        Self::Cell { path: path.to_path_buf(), line, column: column.to_owned(), reason: reason.into() }
+        Self::Cell {
+            path: path.to_path_buf(),
+            line,
+            column: column.to_owned(),
+            reason: reason.into(),
+        }
     }
 }
 
 /// Joins the tables, maps the phenotype, makes the split.
 ///
 /// # Errors
-/// Tables that cannot be read or contradict each other, a phenotype that is not clear, a split without one of the classes.
+/// Tables that cannot be read or contradict each other, a phenotype that is not clear, a split
+/// without one of the classes.
 pub fn run(options: &Options) -> Result<(Prepared, Summary), Error> {
     let read = |path: &PathBuf| Table::read(path, options.id_column.as_deref(), options.sample_id);
-    let tables = options.tables.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let tables = options
+        .tables
+        .iter()
+        .map(read)
+        .collect::<Result<Vec<_>, _>>()?;
     let (joined, overlaps) = Joined::new(&tables, options)?;
     let (phenotype_column, mapping, mapped) = phenotype::map(&joined, options)?;
     let mut draft = Draft::new(&joined, &mapped);
@@ -315,14 +340,29 @@ pub fn run(options: &Options) -> Result<(Prepared, Summary), Error> {
     draft.drop_by_phenotype(&mapped, options.drop_unknown);
     draft.require_anybody()?;
 
-    let families = if options.ignore_families { (0..joined.people.len()).collect() } else { split::families(&joined.people) };
+    let families = if options.ignore_families {
+        (0..joined.people.len()).collect()
+    } else {
+        split::families(&joined.people)
+    };
     let family_ids = draft.family_ids(&families);
     draft.require_real_families(&families)?;
     let told = draft.make_split(options, &families, &family_ids)?;
     let kinships = draft.drop_related(options)?;
     draft.require_both_classes()?;
     let columns = kept_columns(&joined, phenotype_column);
-    Ok(draft.finish(&columns, &families, &family_ids, Summary { overlaps, mapping, split: told, kinships, ..Summary::default() }))
+    Ok(draft.finish(
+        &columns,
+        &families,
+        &family_ids,
+        Summary {
+            overlaps,
+            mapping,
+            split: told,
+            kinships,
+            ..Summary::default()
+        },
+    ))
 }
 
 /// Columns of the table, without those whose place is taken by phenotype, split and ids.
@@ -330,7 +370,9 @@ fn kept_columns(joined: &Joined, phenotype: Option<usize>) -> Vec<usize> {
     let is_kept = |column: &usize| {
         let name = joined.columns[*column].name.to_ascii_lowercase();
         let is_fixed = ["sample_id", "phenotype", "split", "family_id"].contains(&name.as_str());
-        Some(*column) != phenotype && !is_fixed && joined.cells(*column).any(|cell| !cell.is_empty())
+        Some(*column) != phenotype
+            && !is_fixed
+            && joined.cells(*column).any(|cell| !cell.is_empty())
     };
     (0..joined.columns.len()).filter(is_kept).collect()
 }
@@ -351,7 +393,12 @@ impl<'j> Draft<'j> {
             Mapped::Unknown | Mapped::Other(_) => None,
         };
         let n = joined.people.len();
-        Self { joined, phenotypes: mapped.iter().map(known).collect(), splits: vec![Split::Train; n], dropped: vec![None; n] }
+        Self {
+            joined,
+            phenotypes: mapped.iter().map(known).collect(),
+            splits: vec![Split::Train; n],
+            dropped: vec![None; n],
+        }
     }
 
     /// Samples that are still in.
@@ -366,7 +413,10 @@ impl<'j> Draft<'j> {
     fn drop_absent(&mut self, vcf: &[PathBuf]) -> Result<(), Error> {
         for (path, present) in ingest::samples_of_files(vcf)? {
             let present: HashSet<&str> = present.iter().map(String::as_str).collect();
-            let absent: Vec<usize> = self.kept().filter(|&index| !present.contains(self.person(index).sample.as_str())).collect();
+            let absent: Vec<usize> = self
+                .kept()
+                .filter(|&index| !present.contains(self.person(index).sample.as_str()))
+                .collect();
             for index in absent {
                 self.dropped[index] = Some(format!("not in {}", path.display()));
             }
@@ -377,7 +427,9 @@ impl<'j> Draft<'j> {
     fn drop_by_phenotype(&mut self, mapped: &[Mapped], drop_unknown: bool) {
         for (dropped, mapped) in self.dropped.iter_mut().zip(mapped) {
             let reason = match mapped {
-                Mapped::Other(value) => Some(format!("phenotype `{value}`, neither case nor control")),
+                Mapped::Other(value) => {
+                    Some(format!("phenotype `{value}`, neither case nor control"))
+                }
                 Mapped::Unknown if drop_unknown => Some("phenotype unknown".to_owned()),
                 Mapped::Unknown | Mapped::Known(_) => None,
             };
@@ -387,7 +439,10 @@ impl<'j> Draft<'j> {
 
     fn reasons(&self) -> BTreeMap<String, usize> {
         let mut reasons = BTreeMap::new();
-        self.dropped.iter().flatten().for_each(|reason| *reasons.entry(reason.clone()).or_default() += 1);
+        self.dropped
+            .iter()
+            .flatten()
+            .for_each(|reason| *reasons.entry(reason.clone()).or_default() += 1);
         reasons
     }
 
@@ -395,18 +450,26 @@ impl<'j> Draft<'j> {
         if self.kept().next().is_some() {
             return Ok(());
         }
-        let reasons: Vec<String> = self.reasons().iter().map(|(reason, n)| format!("{n}: {reason}")).collect();
-        Err(Error::NobodyLeft { dropped: reasons.join("; ") })
+        let reasons: Vec<String> = self
+            .reasons()
+            .iter()
+            .map(|(reason, n)| format!("{n}: {reason}"))
+            .collect();
+        Err(Error::NobodyLeft {
+            dropped: reasons.join("; "),
+        })
     }
 
     /// Samples of each family that are still in.
     fn family_sizes(&self, families: &[usize]) -> HashMap<usize, usize> {
         let mut sizes = HashMap::new();
-        self.kept().for_each(|index| *sizes.entry(families[index]).or_default() += 1);
+        self.kept()
+            .for_each(|index| *sizes.entry(families[index]).or_default() += 1);
         sizes
     }
 
-    /// A name for the family of each sample: the FID of its first member who has one, or the name of its first member.
+    /// A name for the family of each sample: the FID of its first member who has one, or the name
+    /// of its first member.
     fn family_ids(&self, families: &[usize]) -> Vec<String> {
         let mut names: HashMap<usize, &str> = HashMap::new();
         for (person, &family) in self.joined.people.iter().zip(families) {
@@ -414,25 +477,45 @@ impl<'j> Draft<'j> {
                 names.entry(family).or_insert(name);
             }
         }
-        let name = |family: &usize| names.get(family).map_or(self.person(*family).sample.as_str(), |name| *name).to_owned();
+        let name = |family: &usize| {
+            names
+                .get(family)
+                .map_or(self.person(*family).sample.as_str(), |name| *name)
+                .to_owned()
+        };
         families.iter().map(name).collect()
     }
 
     fn require_real_families(&self, families: &[usize]) -> Result<(), Error> {
         let n_samples = self.kept().count();
         let sizes = self.family_sizes(families);
-        let largest = sizes.into_iter().max_by_key(|&(family, n)| (n, std::cmp::Reverse(family)));
+        let largest = sizes
+            .into_iter()
+            .max_by_key(|&(family, n)| (n, std::cmp::Reverse(family)));
         match largest {
             Some((family, n)) if n >= FEW && n as f64 > LARGEST_FAMILY * n_samples as f64 => {
-                let family = self.person(family).family.clone().unwrap_or_else(|| self.person(family).sample.clone());
-                Err(Error::LargeFamily { family, n, n_samples })
+                let family = self
+                    .person(family)
+                    .family
+                    .clone()
+                    .unwrap_or_else(|| self.person(family).sample.clone());
+                Err(Error::LargeFamily {
+                    family,
+                    n,
+                    n_samples,
+                })
             }
             _ => Ok(()),
         }
     }
 
     /// The split of the table, or a new one; how it came about.
-    fn make_split(&mut self, options: &Options, families: &[usize], family_ids: &[String]) -> Result<String, Error> {
+    fn make_split(
+        &mut self,
+        options: &Options,
+        families: &[usize],
+        family_ids: &[String],
+    ) -> Result<String, Error> {
         let given = self.joined.column("split");
         if let (Some(column), None) = (given, options.split) {
             return self.take_split(column, families, family_ids);
@@ -440,21 +523,41 @@ impl<'j> Draft<'j> {
         let shares = options.split.unwrap_or_default();
         let strata = self.strata(&options.stratify_by)?;
         let kept: Vec<usize> = self.kept().collect();
-        let people: Vec<Person> = kept.iter().map(|&index| self.person(index).clone()).collect();
+        let people: Vec<Person> = kept
+            .iter()
+            .map(|&index| self.person(index).clone())
+            .collect();
         let of_kept = |index: &usize| (families[*index], strata[*index].clone());
         let (families, strata): (Vec<usize>, Vec<String>) = kept.iter().map(of_kept).unzip();
         let splits = split::split(&people, &families, &strata, shares, options.seed);
-        kept.iter().zip(splits).for_each(|(&index, split)| self.splits[index] = split);
-        let by: Vec<&str> = ["phenotype"].into_iter().chain(options.stratify_by.iter().map(String::as_str)).collect();
-        Ok(format!("{shares} %, seed {}, stratified by {}", options.seed, by.join(", ")))
+        kept.iter()
+            .zip(splits)
+            .for_each(|(&index, split)| self.splits[index] = split);
+        let by: Vec<&str> = ["phenotype"]
+            .into_iter()
+            .chain(options.stratify_by.iter().map(String::as_str))
+            .collect();
+        Ok(format!(
+            "{shares} %, seed {}, stratified by {}",
+            options.seed,
+            by.join(", ")
+        ))
     }
 
-    fn take_split(&mut self, column: usize, families: &[usize], family_ids: &[String]) -> Result<String, Error> {
+    fn take_split(
+        &mut self,
+        column: usize,
+        families: &[usize],
+        family_ids: &[String],
+    ) -> Result<String, Error> {
         let mut first_of_family: HashMap<usize, usize> = HashMap::new();
         let kept: Vec<usize> = self.kept().collect();
         for index in kept {
             let Person { sample, cells, .. } = self.person(index);
-            let wrong = |error: gf_cohort_schema::UnknownSplit| Error::Split { sample: sample.clone(), reason: error.to_string() };
+            let wrong = |error: gf_cohort_schema::UnknownSplit| Error::Split {
+                sample: sample.clone(),
+                reason: error.to_string(),
+            };
             self.splits[index] = cells[column].parse().map_err(wrong)?;
             let first = *first_of_family.entry(families[index]).or_insert(index);
             if self.splits[first] != self.splits[index] {
@@ -467,16 +570,33 @@ impl<'j> Draft<'j> {
                 });
             }
         }
-        Ok(format!("column `split` of {}", self.joined.columns[column].path.display()))
+        Ok(format!(
+            "column `split` of {}",
+            self.joined.columns[column].path.display()
+        ))
     }
 
     /// What has the same share of every split: the phenotype, and the columns of the option.
     fn strata(&self, columns: &[String]) -> Result<Vec<String>, Error> {
-        let mut strata: Vec<String> = self.phenotypes.iter().map(|phenotype| format!("{phenotype:?}")).collect();
+        let mut strata: Vec<String> = self
+            .phenotypes
+            .iter()
+            .map(|phenotype| format!("{phenotype:?}"))
+            .collect();
         for name in columns {
             let Some(column) = self.joined.column(name) else {
-                let columns = self.joined.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
-                return Err(Error::NoColumn { option: "--stratify-by", column: name.clone(), columns });
+                let columns = self
+                    .joined
+                    .columns
+                    .iter()
+                    .map(|column| column.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                return Err(Error::NoColumn {
+                    option: "--stratify-by",
+                    column: name.clone(),
+                    columns,
+                });
             };
             for (stratum, cell) in strata.iter_mut().zip(self.joined.cells(column)) {
                 stratum.push('\n');
@@ -488,25 +608,42 @@ impl<'j> Draft<'j> {
 
     /// Drops one of each related pair across splits.
     fn drop_related(&mut self, options: &Options) -> Result<Option<Kinships>, Error> {
-        let Some(path) = &options.unrelated else { return Ok(None) };
-        let samples: HashMap<&str, usize> = self.kept().map(|index| (self.person(index).sample.as_str(), index)).collect();
+        let Some(path) = &options.unrelated else {
+            return Ok(None);
+        };
+        let samples: HashMap<&str, usize> = self
+            .kept()
+            .map(|index| (self.person(index).sample.as_str(), index))
+            .collect();
         let related = related::read(path, &samples, options.sample_id, options.kinship_cutoff)?;
         let removed = related::to_remove(&related.pairs, &self.splits, &self.phenotypes);
-        let reason = format!("related to a sample of another split (kinship of {} or more)", options.kinship_cutoff);
+        let reason = format!(
+            "related to a sample of another split (kinship of {} or more)",
+            options.kinship_cutoff
+        );
         for index in removed {
             self.dropped[index] = Some(reason.clone());
         }
-        let is_within =
-            |(a, b): &&related::Pair| self.splits[*a] == self.splits[*b] && [a, b].iter().all(|&&index| self.dropped[index].is_none());
+        let is_within = |(a, b): &&related::Pair| {
+            self.splits[*a] == self.splits[*b]
+                && [a, b].iter().all(|&&index| self.dropped[index].is_none())
+        };
         let n_within = related.pairs.iter().filter(is_within).count();
-        Ok(Some(Kinships { n_pairs: related.n_known, n_related: related.pairs.len(), n_within }))
+        Ok(Some(Kinships {
+            n_pairs: related.n_known,
+            n_related: related.pairs.len(),
+            n_within,
+        }))
     }
 
     /// Cases, controls and samples of unknown phenotype of a split.
     fn counts(&self, split: Split) -> [usize; 3] {
         let of_split = || self.kept().filter(|&index| self.splits[index] == split);
-        [Some(Phenotype::Case), Some(Phenotype::Control), None]
-            .map(|phenotype| of_split().filter(|&index| self.phenotypes[index] == phenotype).count())
+        [Some(Phenotype::Case), Some(Phenotype::Control), None].map(|phenotype| {
+            of_split()
+                .filter(|&index| self.phenotypes[index] == phenotype)
+                .count()
+        })
     }
 
     /// A split with samples has both classes.
@@ -514,13 +651,23 @@ impl<'j> Draft<'j> {
         for split in Split::ALL {
             let [n_cases, n_controls, _] = self.counts(split);
             if (n_cases == 0) != (n_controls == 0) {
-                return Err(Error::OneClass { split, n_cases, n_controls });
+                return Err(Error::OneClass {
+                    split,
+                    n_cases,
+                    n_controls,
+                });
             }
         }
         Ok(())
     }
 
-    fn finish(self, columns: &[usize], families: &[usize], family_ids: &[String], summary: Summary) -> (Prepared, Summary) {
+    fn finish(
+        self,
+        columns: &[usize],
+        families: &[usize],
+        family_ids: &[String],
+        summary: Summary,
+    ) -> (Prepared, Summary) {
         let sizes = self.family_sizes(families);
         let sample = |index: usize| {
             let Person { sample, cells, .. } = self.person(index);
@@ -528,13 +675,22 @@ impl<'j> Draft<'j> {
                 sample_id: sample.clone(),
                 phenotype: self.phenotypes[index],
                 split: self.splits[index],
-                family_id: (sizes.get(&families[index]).is_some_and(|&n| n > 1)).then(|| family_ids[index].clone()),
-                cells: columns.iter().map(|&column| cells[column].clone()).collect(),
+                family_id: (sizes.get(&families[index]).is_some_and(|&n| n > 1))
+                    .then(|| family_ids[index].clone()),
+                cells: columns
+                    .iter()
+                    .map(|&column| cells[column].clone())
+                    .collect(),
             }
         };
-        let names: Vec<String> = columns.iter().map(|&column| self.joined.columns[column].name.clone()).collect();
+        let names: Vec<String> = columns
+            .iter()
+            .map(|&column| self.joined.columns[column].name.clone())
+            .collect();
         let dropped = self.joined.people.iter().zip(&self.dropped);
-        let dropped = dropped.filter_map(|(person, reason)| Some((person.sample.clone(), reason.clone()?))).collect();
+        let dropped = dropped
+            .filter_map(|(person, reason)| Some((person.sample.clone(), reason.clone()?)))
+            .collect();
         let is_covariate = |name: &String| CohortColumn::of(name).is_usual_covariate();
         let (covariates, other_columns) = names.iter().cloned().partition(is_covariate);
         let summary = Summary {
@@ -545,7 +701,14 @@ impl<'j> Draft<'j> {
             other_columns,
             ..summary
         };
-        (Prepared { samples: self.kept().map(sample).collect(), columns: names, dropped }, summary)
+        (
+            Prepared {
+                samples: self.kept().map(sample).collect(),
+                columns: names,
+                dropped,
+            },
+            summary,
+        )
     }
 }
 
@@ -557,10 +720,21 @@ impl Prepared {
     pub fn write(&self, out: impl Write) -> io::Result<()> {
         let with_family = self.samples.iter().any(|sample| sample.family_id.is_some());
         let mut table = csv::Writer::from_writer(out);
-        let fixed = ["sample_id", "phenotype", "split"].into_iter().chain(with_family.then_some("family_id"));
+        let fixed = ["sample_id", "phenotype", "split"]
+            .into_iter()
+            .chain(with_family.then_some("family_id"));
         table.write_record(fixed.chain(self.columns.iter().map(String::as_str)))?;
-        for Sample { sample_id, phenotype, split, family_id, cells } in &self.samples {
-            let phenotype = phenotype.map(|phenotype| phenotype.to_string()).unwrap_or_default();
+        for Sample {
+            sample_id,
+            phenotype,
+            split,
+            family_id,
+            cells,
+        } in &self.samples
+        {
+            let phenotype = phenotype
+                .map(|phenotype| phenotype.to_string())
+                .unwrap_or_default();
             let fixed = [sample_id.clone(), phenotype, split.to_string()];
             let family = with_family.then(|| family_id.clone().unwrap_or_default());
             table.write_record(fixed.iter().chain(family.iter()).chain(cells))?;
@@ -575,16 +749,37 @@ impl Prepared {
     pub fn write_dropped(&self, out: impl Write) -> io::Result<()> {
         let mut table = csv::Writer::from_writer(out);
         table.write_record(["sample_id", "reason"])?;
-        self.dropped.iter().try_for_each(|(sample, reason)| table.write_record([sample, reason]))?;
+        self.dropped
+            .iter()
+            .try_for_each(|(sample, reason)| table.write_record([sample, reason]))?;
         table.flush()
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let samples = |n: usize| if n == 1 { "1 sample".to_owned() } else { format!("{n} samples") };
-        let first = self.overlaps.first().map(|overlap| overlap.path.display().to_string()).unwrap_or_default();
-        for (number, Overlap { path, n_samples, n_not_in_first, n_absent }) in self.overlaps.iter().enumerate() {
+        let samples = |n: usize| {
+            if n == 1 {
+                "1 sample".to_owned()
+            } else {
+                format!("{n} samples")
+            }
+        };
+        let first = self
+            .overlaps
+            .first()
+            .map(|overlap| overlap.path.display().to_string())
+            .unwrap_or_default();
+        for (
+            number,
+            Overlap {
+                path,
+                n_samples,
+                n_not_in_first,
+                n_absent,
+            },
+        ) in self.overlaps.iter().enumerate()
+        {
             write!(f, "{}: {}", path.display(), samples(*n_samples))?;
             if number > 0 && *n_not_in_first > 0 {
                 write!(f, "; {n_not_in_first} are not in {first} and were left out")?;
@@ -594,24 +789,67 @@ impl fmt::Display for Summary {
             }
             writeln!(f)?;
         }
-        let Mapping { column, cases, controls } = &self.mapping;
-        writeln!(f, "phenotype: `{column}`, cases {cases}, controls {controls}")?;
+        let Mapping {
+            column,
+            cases,
+            controls,
+        } = &self.mapping;
+        writeln!(
+            f,
+            "phenotype: `{column}`, cases {cases}, controls {controls}"
+        )?;
         for (reason, n) in &self.dropped {
             writeln!(f, "dropped: {} ({reason})", samples(*n))?;
         }
         if self.n_families > 0 {
-            writeln!(f, "families of two samples or more: {}, each in one split", self.n_families)?;
+            writeln!(
+                f,
+                "families of two samples or more: {}, each in one split",
+                self.n_families
+            )?;
         }
-        if let Some(Kinships { n_pairs, n_related, n_within }) = self.kinships {
-            writeln!(f, "kinships: {n_pairs} pairs of these samples, {n_related} related; {n_within} of them stay within one split")?;
+        if let Some(Kinships {
+            n_pairs,
+            n_related,
+            n_within,
+        }) = self.kinships
+        {
+            writeln!(
+                f,
+                "kinships: {n_pairs} pairs of these samples, {n_related} related; {n_within} of \
+                 them stay within one split"
+            )?;
         }
-        let counts = self.counts.iter().map(|(split, [cases, controls, unknown])| {
-            let unknown = if *unknown > 0 { format!(", {unknown} of unknown phenotype") } else { String::new() };
-            format!("{split} {cases} cases, {controls} controls{unknown}")
-        });
-        writeln!(f, "split ({}): {}", self.split, counts.collect::<Vec<_>>().join("; "))?;
-        let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        writeln!(f, "covariates: {}; further columns: {}", list(&self.covariates), list(&self.other_columns))
+        let counts = self
+            .counts
+            .iter()
+            .map(|(split, [cases, controls, unknown])| {
+                let unknown = if *unknown > 0 {
+                    format!(", {unknown} of unknown phenotype")
+                } else {
+                    String::new()
+                };
+                format!("{split} {cases} cases, {controls} controls{unknown}")
+            });
+        writeln!(
+            f,
+            "split ({}): {}",
+            self.split,
+            counts.collect::<Vec<_>>().join("; ")
+        )?;
+        let list = |names: &[String]| {
+            if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            }
+        };
+        writeln!(
+            f,
+            "covariates: {}; further columns: {}",
+            list(&self.covariates),
+            list(&self.other_columns)
+        )
     }
 }
 

@@ -1,9 +1,11 @@
-//! Stage: a trained model with low-rank factors in place of the linear layers of its encoder (Low-Rank Transformer, Winata et al. 2020,
-//! arXiv 1910.13923, section 3.1; by the rules of the greenformer library, see [`Rank`]).
+//! Stage: a trained model with low-rank factors in place of the linear layers of its encoder
+//! (Low-Rank Transformer, Winata et al. 2020, arXiv 1910.13923, section 3.1; by the rules of the
+//! greenformer library, see [`Rank`]).
 //!
-//! Input -> output: a model bundle of dense layers -> one in which each layer `w` (in, out) that the rule admits is `reduce` (in, r) times
-//! `expand` (r, out), with biases and everything else unchanged, and a table of both: parameters, bytes, time and, on a cohort, AUC. There the
-//! factors can be trained further, too.
+//! Input -> output: a model bundle of dense layers -> one in which each layer `w` (in, out) that
+//! the rule admits is `reduce` (in, r) times `expand` (r, out), with biases and everything else
+//! unchanged, and a table of both: parameters, bytes, time and, on a cohort, AUC. There the factors
+//! can be trained further, too.
 
 mod factors;
 mod fine_tuning;
@@ -85,16 +87,32 @@ pub struct OnCohort {
 pub struct Summary {
     /// Layers of a member that two factors replaced.
     pub n_layers: usize,
-    /// The dense model, then the new one; in between, when that is trained further, what it starts from.
+    /// The dense model, then the new one; in between, when that is trained further, what it starts
+    /// from.
     pub models: Vec<Measured>,
 }
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let header = ["model", "parameters", "bytes", "ms per haplotype", "AUC validation", "AUC test"].map(str::to_owned).to_vec();
-        let rows: Vec<Vec<String>> = std::iter::once(header).chain(self.models.iter().map(Measured::cells)).collect();
+        let header = [
+            "model",
+            "parameters",
+            "bytes",
+            "ms per haplotype",
+            "AUC validation",
+            "AUC test",
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        let rows: Vec<Vec<String>> = std::iter::once(header)
+            .chain(self.models.iter().map(Measured::cells))
+            .collect();
         let layers = counted(self.n_layers, "layer", "layers");
-        writeln!(f, "{layers} in two factors\n\n{}", report::aligned(&rows).trim_end())
+        writeln!(
+            f,
+            "{layers} in two factors\n\n{}",
+            report::aligned(&rows).trim_end()
+        )
     }
 }
 
@@ -170,31 +188,62 @@ pub enum Error {
     Output(#[from] output::Error),
 }
 
-/// Compresses one model, each of its members, writes its bundle, and measures it beside the dense one.
+/// Compresses one model, each of its members, writes its bundle, and measures it beside the dense
+/// one.
 ///
 /// # Errors
-/// A bundle that cannot be read or is low-rank already, a rank that saves nothing, weights that are not finite, tokens or people that do not fit.
+/// A bundle that cannot be read or is low-rank already, a rank that saves nothing, weights that are
+/// not finite, tokens or people that do not fit.
 pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, Error> {
-    let Options { rank, solver, seed, out, cohort, .. } = options;
-    rank.validate().map_err(|error| Error::Options(error.to_string()))?;
-    if out.canonicalize().is_ok_and(|out| options.model.canonicalize().is_ok_and(|model| model == out)) {
+    let Options {
+        rank,
+        solver,
+        seed,
+        out,
+        cohort,
+        ..
+    } = options;
+    rank.validate()
+        .map_err(|error| Error::Options(error.to_string()))?;
+    if out
+        .canonicalize()
+        .is_ok_and(|out| options.model.canonicalize().is_ok_and(|model| model == out))
+    {
         return Err(Error::SameFolder(out.clone()));
     }
     let dense = Bundle::load(&options.model)?;
-    let people = cohort.as_ref().map(|cohort| People::load(cohort, &dense, &options.model)).transpose()?;
+    let people = cohort
+        .as_ref()
+        .map(|cohort| People::load(cohort, &dense, &options.model))
+        .transpose()?;
     let mut config = dense.config.clone();
     if let Some(rank) = config.model.architecture.rank.replace(*rank) {
-        return Err(Error::LowRankAlready { path: options.model.clone(), rank: rank.into() });
+        return Err(Error::LowRankAlready {
+            path: options.model.clone(),
+            rank: rank.into(),
+        });
     }
     if config.model.architecture.check_rank(*rank).is_err() {
-        return Err(Error::NothingSaved { path: options.model.clone(), rank: f64::from(*rank) });
+        return Err(Error::NothingSaved {
+            path: options.model.clone(),
+            rank: f64::from(*rank),
+        });
     }
-    if cohort.as_ref().is_some_and(|cohort| cohort.fine_tuning.is_some())
-        && dense.config.members.iter().any(|member| member.terms.is_some())
+    if cohort
+        .as_ref()
+        .is_some_and(|cohort| cohort.fine_tuning.is_some())
+        && dense
+            .config
+            .members
+            .iter()
+            .any(|member| member.terms.is_some())
     {
         return Err(Error::FineTuning(options.model.clone()));
     }
-    config.name = options.name.clone().unwrap_or_else(|| format!("{}-{solver}", config.name));
+    config.name = options
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("{}-{solver}", config.name));
     let (mut n_layers, mut members) = (0, Vec::with_capacity(dense.members.len()));
     for ((record, member), seed) in dense.config.members.iter().zip(&dense.members).zip(*seed..) {
         let (n, parameters) = match &record.terms {
@@ -204,16 +253,28 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         n_layers = n;
         members.push(parameters);
     }
-    let compressed = Bundle { config, members, tokenizer: dense.tokenizer.clone(), grid: dense.grid.clone() };
+    let compressed = Bundle {
+        config,
+        members,
+        tokenizer: dense.tokenizer.clone(),
+        grid: dense.grid.clone(),
+    };
     let measured = |bundles: &[(&str, &Bundle, &Path)]| measure::all(bundles, people.as_ref());
     let (before, name) = (dense.config.name.as_str(), compressed.config.name.as_str());
-    let models = if let (Some((cohort, fine_tuning)), Some(people)) = (cohort.as_ref().and_then(|c| Some((c, c.fine_tuning?))), &people) {
+    let models = if let (Some((cohort, fine_tuning)), Some(people)) = (
+        cohort.as_ref().and_then(|c| Some((c, c.fine_tuning?))),
+        &people,
+    ) {
         let start = tempfile::tempdir().map_err(output::at(&std::env::temp_dir()))?;
         compressed.save(start.path())?;
         people.write_predictions(&compressed, start.path())?;
         let tuned = fine_tuning.run(&compressed, start.path(), cohort, *seed, out, on_progress)?;
         let start_name = format!("{name}, not fine-tuned");
-        measured(&[(before, &dense, &options.model), (&start_name, &compressed, start.path()), (name, &tuned, out)])?
+        measured(&[
+            (before, &dense, &options.model),
+            (&start_name, &compressed, start.path()),
+            (name, &tuned, out),
+        ])?
     } else {
         compressed.save(out)?;
         if let Some(people) = &people {

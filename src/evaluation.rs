@@ -1,11 +1,15 @@
-//! Stage: how well does each model tell cases from controls, is it better than the best baseline on the same people, and can that be believed?
+//! Stage: how well does each model tell cases from controls, is it better than the best baseline on
+//! the same people, and can that be believed?
 //!
-//! Input -> output: `predictions.csv` files (and what lies beside them, and `cohort.csv` for families and strata) -> the tables of a
-//! [`Verdict`], `auc.csv` to `guards.csv`, `stacked.csv`, and `report.html` with its figures. Models are ranked by their logits; a person predicted by several folds of a model
-//! is ranked by the mean of those logits. Intervals and paired tests are DeLong's, or of families resampled.
+//! Input -> output: `predictions.csv` files (and what lies beside them, and `cohort.csv` for
+//! families and strata) -> the tables of a [`Verdict`], `auc.csv` to `guards.csv`, `stacked.csv`,
+//! and `report.html` with its figures. Models are ranked by their logits; a person predicted by
+//! several folds of a model is ranked by the mean of those logits. Intervals and paired tests are
+//! DeLong's, or of families resampled.
 //!
-//! Which baseline everything is compared to is chosen on the validation split, and so is what is stacked and how probabilities are
-//! recalibrated: the test split chooses nothing. Only rows of `gf-cohort-schema` come in here: never a tensor, never a genome.
+//! Which baseline everything is compared to is chosen on the validation split, and so is what is
+//! stacked and how probabilities are recalibrated: the test split chooses nothing. Only rows of
+//! `gf-cohort-schema` come in here: never a tensor, never a genome.
 
 mod areas;
 mod beside;
@@ -35,7 +39,10 @@ use std::{
     str::FromStr,
 };
 
-use gf_cohort_schema::{AucRow, Characteristics, GuardVerdict, Phenotype, RocPoint, ScoreLayout, ScoredTable, Split, read_assigned};
+use gf_cohort_schema::{
+    AucRow, Characteristics, GuardVerdict, Phenotype, RocPoint, ScoreLayout, ScoredTable, Split,
+    read_assigned,
+};
 pub use gf_stats::{delong, roc};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -68,22 +75,26 @@ const MIN_REPLICATES: usize = 100;
 /// What to evaluate.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Options {
-    /// Tables of predictions or scores, of this program or of another; together they hold each (person, model, fold) once. Several files
-    /// with folds of one model are repeats of its cross-validation.
+    /// Tables of predictions or scores, of this program or of another; together they hold each
+    /// (person, model, fold) once. Several files with folds of one model are repeats of its
+    /// cross-validation.
     pub predictions: Vec<PathBuf>,
     /// How tables of other programs are read, and the roles of models.
     #[serde(default)]
     pub layout: ScoreLayout,
     /// Folder for the tables.
     pub out: PathBuf,
-    /// Model that the others are compared to; by default the baseline with the highest AUROC on the validation split.
+    /// Model that the others are compared to; by default the baseline with the highest AUROC on
+    /// the validation split.
     #[serde(default)]
     pub compare_to: Option<String>,
-    /// `cohort.csv`, for families and strata, and for splits and phenotypes that the predictions lack.
+    /// `cohort.csv`, for families and strata, and for splits and phenotypes that the predictions
+    /// lack.
     #[serde(default)]
     pub cohort: Option<PathBuf>,
-    /// Columns of `cohort.csv` to divide people by, and `apoe`; by default sex, ancestry and APOE as far as they are known. A column of numbers
-    /// with more than ten values is divided into quarters of the people.
+    /// Columns of `cohort.csv` to divide people by, and `apoe`; by default sex, ancestry and APOE
+    /// as far as they are known. A column of numbers with more than ten values is divided into
+    /// quarters of the people.
     #[serde(default)]
     pub strata: Option<Vec<String>>,
     /// Resamples of families for intervals and tests; DeLong's when absent.
@@ -101,7 +112,8 @@ pub struct Options {
     /// What leakage does.
     #[serde(default)]
     pub guards: GuardPolicy,
-    /// `run.json` of the pipeline that the predictions are from, whose options, counts and digests the report shows.
+    /// `run.json` of the pipeline that the predictions are from, whose options, counts and digests
+    /// the report shows.
     #[serde(default)]
     pub run: Option<PathBuf>,
 }
@@ -178,7 +190,10 @@ impl Summary {
             .map(|row| format!("{} ({}: {})", row.guard, row.subject, row.finding))
             .collect();
         match policy {
-            GuardPolicy::Error if !failed.is_empty() => Err(Error::Leakage { n_findings: failed.len(), findings: failed.join("; ") }),
+            GuardPolicy::Error if !failed.is_empty() => Err(Error::Leakage {
+                n_findings: failed.len(),
+                findings: failed.join("; "),
+            }),
             _ => Ok(()),
         }
     }
@@ -190,16 +205,38 @@ impl Summary {
         let mut remarks: Vec<String> = self.resampling.clone().into_iter().collect();
         remarks.extend(self.non_additive.iter().map(NonAdditive::to_string));
         remarks.push(match &self.stacked {
-            Ok(Stacked { terms, n_validation, shrinkage, is_firth }) => {
-                let terms: Vec<String> = terms.iter().map(|(term, value, error)| format!("{value:+.3} {term} (SE {error:.3})")).collect();
-                let firth = if *is_firth { ", with Firth's penalty" } else { "" };
-                let shrunk = format!("{:.0} % of the fit on both, the rest of that on the better one", 100.0 * shrinkage);
+            Ok(Stacked {
+                terms,
+                n_validation,
+                shrinkage,
+                is_firth,
+            }) => {
+                let terms: Vec<String> = terms
+                    .iter()
+                    .map(|(term, value, error)| format!("{value:+.3} {term} (SE {error:.3})"))
+                    .collect();
+                let firth = if *is_firth {
+                    ", with Firth's penalty"
+                } else {
+                    ""
+                };
+                let shrunk = format!(
+                    "{:.0} % of the fit on both, the rest of that on the better one",
+                    100.0 * shrinkage
+                );
                 let people = counted(*n_validation, "validation person", "validation people");
-                format!("Stacked on {people}{firth} ({shrunk}): {}.", terms.join(", "))
+                format!(
+                    "Stacked on {people}{firth} ({shrunk}): {}.",
+                    terms.join(", ")
+                )
             }
             Err(reason) => format!("Nothing stacked: {reason}."),
         });
-        remarks.extend(self.not_recalibrated.as_ref().map(|reason| format!("Not recalibrated: on the validation split {reason}.")));
+        remarks.extend(
+            self.not_recalibrated
+                .as_ref()
+                .map(|reason| format!("Not recalibrated: on the validation split {reason}.")),
+        );
         remarks.extend(self.corrected_tests.iter().map(|test| format!("{test}.")));
         remarks
     }
@@ -208,33 +245,59 @@ impl Summary {
     #[must_use]
     pub fn left_out(&self) -> Vec<String> {
         let counts = [
-            (self.people_without_phenotype, "of unknown phenotype left out"),
-            (self.people_averaged_over_folds, "ranked by the mean logit over several folds"),
+            (
+                self.people_without_phenotype,
+                "of unknown phenotype left out",
+            ),
+            (
+                self.people_averaged_over_folds,
+                "ranked by the mean logit over several folds",
+            ),
         ];
-        let sentence = |(n, what): (usize, &str)| format!("{} {what}", counted(n, "person", "people"));
-        counts.into_iter().filter(|(n, _)| *n > 0).map(sentence).collect()
+        let sentence =
+            |(n, what): (usize, &str)| format!("{} {what}", counted(n, "person", "people"));
+        counts
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(sentence)
+            .collect()
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\n{}", report::table(&self.verdict.rows), self.comparison)?;
-        self.remarks().iter().try_for_each(|remark| writeln!(f, "{remark}"))?;
+        writeln!(
+            f,
+            "{}\n{}",
+            report::table(&self.verdict.rows),
+            self.comparison
+        )?;
+        self.remarks()
+            .iter()
+            .try_for_each(|remark| writeln!(f, "{remark}"))?;
         write!(f, "\n{}", report::guards(&self.verdict.guards))
     }
 }
 
-/// Evaluates every model on every split and writes the tables and the report. Leakage is in the summary: see [`Summary::require_no_leakage`].
+/// Evaluates every model on every split and writes the tables and the report. Leakage is in the
+/// summary: see [`Summary::require_no_leakage`].
 ///
 /// # Errors
-/// Unreadable, malformed or contradicting predictions; models that were run on different people; a test split with one class only.
+/// Unreadable, malformed or contradicting predictions; models that were run on different people; a
+/// test split with one class only.
 pub fn run(options: &Options) -> Result<Summary, Error> {
     check(options)?;
     // Of 500,000 people each of these takes its part of a second.
     let (background, (scores, cohort)) = rayon::join(
         || background(options),
         || {
-            let cohort = || options.cohort.as_deref().map(Characteristics::read).transpose();
+            let cohort = || {
+                options
+                    .cohort
+                    .as_deref()
+                    .map(Characteristics::read)
+                    .transpose()
+            };
             rayon::join(|| scores_of(options), cohort)
         },
     );
@@ -246,15 +309,28 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let compared_to = comparison.model();
     let family_ids = known.cells("family_id");
     let families = families(family_ids.as_deref(), &scores);
-    let not_recalibrated = scores.in_split(Split::Validation).first().and_then(Column::too_few);
-    let bootstrap = options.bootstrap.map(|n_replicates| Bootstrap { n_replicates, seed: options.seed, families: &families });
+    let not_recalibrated = scores
+        .in_split(Split::Validation)
+        .first()
+        .and_then(Column::too_few);
+    let bootstrap = options.bootstrap.map(|n_replicates| Bootstrap {
+        n_replicates,
+        seed: options.seed,
+        families: &families,
+    });
 
-    let mut verdict = Verdict { rows: auc_rows(&scores, compared_to, bootstrap.as_ref(), options.prevalence)?, ..Verdict::default() };
+    let mut verdict = Verdict {
+        rows: auc_rows(&scores, compared_to, bootstrap.as_ref(), options.prevalence)?,
+        ..Verdict::default()
+    };
     measures::increments(&mut verdict.rows);
     beside::fill_in(&mut verdict.rows, &options.predictions, &background.scores)?;
     describe(&mut verdict, &scores, options.recalibration);
     let strata = strata::choose(options.strata.as_deref(), &known)?;
-    let (strata, guards) = rayon::join(|| strata::rows(&strata, &scores, compared_to, bootstrap.as_ref()), || guards::run(&scores, &known));
+    let (strata, guards) = rayon::join(
+        || strata::rows(&strata, &scores, compared_to, bootstrap.as_ref()),
+        || guards::run(&scores, &known),
+    );
     verdict.strata = strata;
     let (folds, corrected_tests) = folds::evaluate(&scores, compared_to);
     verdict.folds = folds;
@@ -288,10 +364,17 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         resampling: options.bootstrap.map(|n| {
             let n_families = counted(n_families, "family", "families");
             let people = counted(families.len(), "person", "people");
-            format!("Intervals and tests by {n} resamples of {n_families} of {people} (seed {}).", options.seed)
+            format!(
+                "Intervals and tests by {n} resamples of {n_families} of {people} (seed {}).",
+                options.seed
+            )
         }),
         not_recalibrated: not_recalibrated.filter(|_| options.recalibration != Recalibration::None),
-        people_without_phenotype: scores.people.iter().filter(|person| person.phenotype.is_none()).count(),
+        people_without_phenotype: scores
+            .people
+            .iter()
+            .filter(|person| person.phenotype.is_none())
+            .count(),
         people_averaged_over_folds: scores.people_averaged_over_folds,
         readings: [readings(&tables, &scores), known.not_predicted(&scores)].concat(),
         files,
@@ -299,16 +382,26 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     background.notes = summary.remarks();
     background.notes.extend(summary.left_out());
     background.notes.extend(summary.readings.clone());
-    summary.files.extend(report::write_report(&options.out, &summary.verdict, &background)?);
+    summary.files.extend(report::write_report(
+        &options.out,
+        &summary.verdict,
+        &background,
+    )?);
     Ok(summary)
 }
 
-/// The scores of all files, with splits and phenotypes of the cohort table where the files lack them.
+/// The scores of all files, with splits and phenotypes of the cohort table where the files lack
+/// them.
 fn scores_of(options: &Options) -> Result<(Scores, Vec<ScoredTable>), Error> {
-    let layout = ScoreLayout { with_cohort: options.cohort.is_some(), ..options.layout.clone() };
+    let layout = ScoreLayout {
+        with_cohort: options.cohort.is_some(),
+        ..options.layout.clone()
+    };
     let mut rows = Rows::read(&options.predictions, &layout)?;
     let cohort = options.cohort.as_deref().filter(|_| rows.lack_something());
-    let assigned = cohort.map(|path| read_assigned(path, layout.phenotype_coding)).transpose()?;
+    let assigned = cohort
+        .map(|path| read_assigned(path, layout.phenotype_coding))
+        .transpose()?;
     let tables = std::mem::take(&mut rows.tables);
     let scores = rows.with(assigned.as_ref(), &options.predictions)?;
     Ok((scores, tables))
@@ -321,24 +414,45 @@ fn readings(tables: &[ScoredTable], scores: &Scores) -> Vec<String> {
         let path = table.path.display();
         if !table.score_columns.is_empty() {
             let columns = counted(table.score_columns.len(), "column", "columns");
-            said.push(format!("{path}: scores are those of {columns}: {}", table.score_columns.join(", ")));
+            said.push(format!(
+                "{path}: scores are those of {columns}: {}",
+                table.score_columns.join(", ")
+            ));
         }
         for (model, role) in &table.roles_by_default {
-            said.push(format!("{path}: no role is stated, so {model} is read as {role} (--role {model}=ROLE changes it)"));
+            said.push(format!(
+                "{path}: no role is stated, so {model} is read as {role} (--role {model}=ROLE \
+                 changes it)"
+            ));
         }
         if table.may_be_cut {
-            said.push(format!("{path}: the last line has no line break; is the file complete?"));
+            said.push(format!(
+                "{path}: the last line has no line break; is the file complete?"
+            ));
         }
     }
-    let Unassigned { without_score, not_in_cohort, without_split } = scores.unassigned;
+    let Unassigned {
+        without_score,
+        not_in_cohort,
+        without_split,
+    } = scores.unassigned;
     if without_score > 0 {
-        said.push(format!("{} without a score in one of the tables left out", counted(without_score, "person", "people")));
+        said.push(format!(
+            "{} without a score in one of the tables left out",
+            counted(without_score, "person", "people")
+        ));
     }
     if not_in_cohort > 0 {
-        said.push(format!("{} not in the cohort table left out", counted(not_in_cohort, "person", "people")));
+        said.push(format!(
+            "{} not in the cohort table left out",
+            counted(not_in_cohort, "person", "people")
+        ));
     }
     if without_split > 0 {
-        said.push(format!("no table has a split of {}: taken for the test split", counted(without_split, "person", "people")));
+        said.push(format!(
+            "no table has a split of {}: taken for the test split",
+            counted(without_split, "person", "people")
+        ));
     }
     said
 }
@@ -346,8 +460,14 @@ fn readings(tables: &[ScoredTable], scores: &Scores) -> Vec<String> {
 /// What the report shows beside the verdict.
 fn background(options: &Options) -> Result<Background, Error> {
     let run = options.run.as_deref().map(beside::run).transpose()?;
-    let pipeline = run.as_ref().and_then(|run| Path::new(run.get("pipeline")?.as_str()?).file_stem());
-    let name = pipeline.or(options.out.file_name()).map_or("evaluation".into(), |name| name.to_string_lossy().into_owned());
+    let pipeline = run
+        .as_ref()
+        .and_then(|run| Path::new(run.get("pipeline")?.as_str()?).file_stem());
+    let name = pipeline
+        .or(options.out.file_name())
+        .map_or("evaluation".into(), |name| {
+            name.to_string_lossy().into_owned()
+        });
     Ok(Background {
         name,
         notes: Vec::new(),
@@ -384,11 +504,14 @@ fn check(options: &Options) -> Result<(), Error> {
 pub fn check_options(options: &Options) -> Result<(), Error> {
     if let Some(n) = options.bootstrap.filter(|&n| n < MIN_REPLICATES) {
         let resamples = counted(n, "resample is", "resamples are");
-        return Err(Error::Option(format!("{resamples} too few for a 95 % interval; use at least {MIN_REPLICATES}")));
+        return Err(Error::Option(format!(
+            "{resamples} too few for a 95 % interval; use at least {MIN_REPLICATES}"
+        )));
     }
     match options.prevalence {
         Some(prevalence) if !(prevalence > 0.0 && prevalence < 1.0) => Err(Error::Option(format!(
-            "a prevalence of {prevalence} is not between 0 and 1; give the share of the population with the disease"
+            "a prevalence of {prevalence} is not between 0 and 1; give the share of the \
+             population with the disease"
         ))),
         _ => Ok(()),
     }
@@ -397,21 +520,38 @@ pub fn check_options(options: &Options) -> Result<(), Error> {
 /// A number for each family; people of no family have one of their own.
 fn families(family_ids: Option<&[Option<&str>]>, scores: &Scores) -> Vec<u32> {
     let mut numbers: HashMap<&str, u32> = HashMap::new();
-    let Some(family_ids) = family_ids else { return (0..).take(scores.people.len()).collect() };
+    let Some(family_ids) = family_ids else {
+        return (0..).take(scores.people.len()).collect();
+    };
     // Of a family the place of its first one, which is nobody else's number.
     let cells = family_ids.iter().zip(0..);
-    cells.map(|(family, person)| family.map_or(person, |family| *numbers.entry(family).or_insert(person))).collect()
+    cells
+        .map(|(family, person)| {
+            family.map_or(person, |family| *numbers.entry(family).or_insert(person))
+        })
+        .collect()
 }
 
 /// Who is in each split.
 fn people(family_ids: Option<&[Option<&str>]>, scores: &Scores) -> Vec<PeopleRow> {
     let of_split = |split: Split| {
         let count = |is: &dyn Fn(Option<Phenotype>) -> bool| {
-            scores.people.iter().filter(|person| person.split == split && is(person.phenotype)).count()
+            scores
+                .people
+                .iter()
+                .filter(|person| person.split == split && is(person.phenotype))
+                .count()
         };
         let families = |ids: &[Option<&str>]| {
-            let of_split = scores.people.iter().zip(ids).filter(|(person, _)| person.split == split);
-            of_split.filter_map(|(_, family)| *family).collect::<HashSet<_>>().len()
+            let of_split = scores
+                .people
+                .iter()
+                .zip(ids)
+                .filter(|(person, _)| person.split == split);
+            of_split
+                .filter_map(|(_, family)| *family)
+                .collect::<HashSet<_>>()
+                .len()
         };
         PeopleRow {
             split,
@@ -421,7 +561,11 @@ fn people(family_ids: Option<&[Option<&str>]>, scores: &Scores) -> Vec<PeopleRow
             n_families: family_ids.map(families),
         }
     };
-    Split::ALL.into_iter().map(of_split).filter(|row| row.n_people() > 0).collect()
+    Split::ALL
+        .into_iter()
+        .map(of_split)
+        .filter(|row| row.n_people() > 0)
+        .collect()
 }
 
 fn auc_rows(
@@ -434,14 +578,23 @@ fn auc_rows(
     for split in Split::ALL {
         let columns: Vec<&Column> = scores.in_split(split).iter().collect();
         // Without a model to compare to, every table still has to be about the same people.
-        let other = compared_to.and_then(|model| scores.column(split, model)).or(columns.first().copied());
+        let other = compared_to
+            .and_then(|model| scores.column(split, model))
+            .or(columns.first().copied());
         if let Some(other) = other {
-            columns.iter().try_for_each(|column| scores.require_same_people(column, other))?;
+            columns
+                .iter()
+                .try_for_each(|column| scores.require_same_people(column, other))?;
         }
         let areas = areas(&columns, compared_to, bootstrap);
         let of_split = columns.into_par_iter().zip(areas).map(|(column, area)| {
-            let area =
-                area.map_err(|undefined| (split == Split::Test).then(|| Error::OneClass { split, model: column.model.clone(), undefined }));
+            let area = area.map_err(|undefined| {
+                (split == Split::Test).then(|| Error::OneClass {
+                    split,
+                    model: column.model.clone(),
+                    undefined,
+                })
+            });
             match area {
                 Ok(area) => Ok(auc_row(column, Some(area), compared_to, prevalence)),
                 Err(None) => Ok(auc_row(column, None, compared_to, prevalence)),
@@ -450,41 +603,76 @@ fn auc_rows(
         });
         rows.extend(of_split.collect::<Result<Vec<_>, _>>()?);
     }
-    if rows.iter().all(|row| row.auroc.is_none()) { Err(Error::NoSplitWithBothClasses) } else { Ok(rows) }
+    if rows.iter().all(|row| row.auroc.is_none()) {
+        Err(Error::NoSplitWithBothClasses)
+    } else {
+        Ok(rows)
+    }
 }
 
-fn auc_row(column: &Column, area: Option<Area>, compared_to: Option<&str>, prevalence: Option<f64>) -> AucRow {
+fn auc_row(
+    column: &Column,
+    area: Option<Area>,
+    compared_to: Option<&str>,
+    prevalence: Option<f64>,
+) -> AucRow {
     let (n_cases, n_controls) = (column.n_cases(), column.n_controls());
-    let mut row = AucRow { row: column.role.rung(), ..AucRow::undefined(&column.model, column.split, n_cases, n_controls) };
+    let mut row = AucRow {
+        row: column.role.rung(),
+        ..AucRow::undefined(&column.model, column.split, n_cases, n_controls)
+    };
     let mut reasons = match &area {
         Some(area) => area.reasons.clone(),
-        None => vec![format!("AUC {}", roc::OneClass { n_cases, n_controls })],
+        None => vec![format!(
+            "AUC {}",
+            roc::OneClass {
+                n_cases,
+                n_controls
+            }
+        )],
     };
     if let Some(area) = area {
         row.auroc = Some(area.auroc);
-        (row.ci_low, row.ci_high) = (area.interval.map(|interval| interval.low), area.interval.map(|interval| interval.high));
-        row.compared_to = compared_to.filter(|other| *other != column.model).map(str::to_owned);
+        (row.ci_low, row.ci_high) = (
+            area.interval.map(|interval| interval.low),
+            area.interval.map(|interval| interval.high),
+        );
+        row.compared_to = compared_to
+            .filter(|other| *other != column.model)
+            .map(str::to_owned);
         row.delta_auroc = area.difference.map(|difference| difference.delta);
-        if let Some((interval, p_value)) = area.difference.and_then(|difference| difference.inference) {
-            (row.delta_ci_low, row.delta_ci_high, row.p_value) = (Some(interval.low), Some(interval.high), Some(p_value));
+        if let Some((interval, p_value)) =
+            area.difference.and_then(|difference| difference.inference)
+        {
+            (row.delta_ci_low, row.delta_ci_high, row.p_value) =
+                (Some(interval.low), Some(interval.high), Some(p_value));
         }
     }
     measures::fill_in(&mut row, column, prevalence, &mut reasons);
     if let Some(reason) = column.not_calibrated().filter(|_| row.auroc.is_some()) {
         (row.calibration_slope, row.calibration_intercept) = (None, None);
-        let undefined = if column.too_few().is_some() { "calibration and deciles" } else { "calibration" };
+        let undefined = if column.too_few().is_some() {
+            "calibration and deciles"
+        } else {
+            "calibration"
+        };
         reasons.push(format!("{undefined} undefined: {reason}"));
     }
     row.reason = (!reasons.is_empty()).then(|| reasons.join("; "));
     row
 }
 
-/// Curves, calibration, tenths and distributions of all models; calibration and tenths of enough people only.
+/// Curves, calibration, tenths and distributions of all models; calibration and tenths of enough
+/// people only.
 fn describe(verdict: &mut Verdict, scores: &Scores, recalibration: Recalibration) {
     let mut ranges: HashMap<&str, (f64, f64)> = HashMap::new();
     for column in &scores.columns {
-        let range = ranges.entry(&column.model).or_insert((f64::INFINITY, f64::NEG_INFINITY));
-        let own = column.logits.iter().fold(*range, |(low, high), &logit| (low.min(logit), high.max(logit)));
+        let range = ranges
+            .entry(&column.model)
+            .or_insert((f64::INFINITY, f64::NEG_INFINITY));
+        let own = column.logits.iter().fold(*range, |(low, high), &logit| {
+            (low.min(logit), high.max(logit))
+        });
         *range = own;
     }
     let of_column = |column: &Column| {
@@ -500,7 +688,9 @@ fn describe(verdict: &mut Verdict, scores: &Scores, recalibration: Recalibration
         let enough = Some(column).filter(|column| column.too_few().is_none());
         (
             roc_points(column),
-            calibrated.map_or_else(Vec::new, |column| tenths::calibration(column, fitted.as_ref())),
+            calibrated.map_or_else(Vec::new, |column| {
+                tenths::calibration(column, fitted.as_ref())
+            }),
             enough.map_or_else(Vec::new, tenths::deciles),
             tenths::distribution(column, ranges[column.model.as_str()]),
         )

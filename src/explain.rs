@@ -1,21 +1,27 @@
 //! Stage: what each variant of a model's loci does to its logit, by in-silico mutagenesis.
 //!
-//! Input -> output: a model bundle, VCF/BCF and FASTA of people -> `explain.csv` (a row a variant), `pairs.csv` (a row a pair of the top ones) and
-//! `LOCUS.svg`. In each distinct haplotype of the people an allele is switched, carriers to REF and others to ALT, all else left as it is; the
+//! Input -> output: a model bundle, VCF/BCF and FASTA of people -> `explain.csv` (a row a variant),
+//! `pairs.csv` (a row a pair of the top ones) and `LOCUS.svg`. In each distinct haplotype of the
+//! people an allele is switched, carriers to REF and others to ALT, all else left as it is; the
 //! haplotype is cut, tokenized on the bundle's slots and encoded again.
 //!
 //! # What is measured
-//! A haplotype has a logit only in a person. The change is that of the logits of the people who have the haplotype, with their other haplotype,
-//! other loci and covariates as they are; a homozygote has one copy switched. Of more than 256 copies of one haplotype so many at
-//! even distances stand for all. The effect is the mean over copies, ALT minus REF: that of one more ALT in a copy drawn at random from the
-//! cohort. Effects of opposite sign on different haplotypes cancel in it (a `cis` risk is like that), so variants are ranked by the root mean square
-//! of the change. The interaction of a pair is within a haplotype (cis): f(both) - f(first) - f(second) + f(neither). Pairs are ranked by how much
-//! the logit spreads with it, its root mean square times the standard deviations of both alleles: versions that hardly anybody has, and of which
-//! the model has seen little, weigh little.
+//! A haplotype has a logit only in a person. The change is that of the logits of the people who
+//! have the haplotype, with their other haplotype, other loci and covariates as they are; a
+//! homozygote has one copy switched. Of more than 256 copies of one haplotype so many at
+//! even distances stand for all. The effect is the mean over copies, ALT minus REF: that of one
+//! more ALT in a copy drawn at random from the cohort. Effects of opposite sign on different
+//! haplotypes cancel in it (a `cis` risk is like that), so variants are ranked by the root mean
+//! square of the change. The interaction of a pair is within a haplotype (cis):
+//! `f(both) - f(first) - f(second) + f(neither)`. Pairs are ranked by how much the logit spreads
+//! with it, its root mean square times the standard deviations of both alleles: versions that
+//! hardly anybody has, and of which the model has seen little, weigh little.
 //!
-//! An interval is over the models of an ensemble, by Student's t: how far retrained models agree. It says nothing of other people.
-//! Segments that no training person has are read by the model as the nearest known segment where they do not fit their slots, as `score` does. A
-//! switch that makes such a segment says something of another one: it counts only for a variant of which no switch is read as it is.
+//! An interval is over the models of an ensemble, by Student's t: how far retrained models agree.
+//! It says nothing of other people. Segments that no training person has are read by the model as
+//! the nearest known segment where they do not fit their slots, as `score` does. A switch that
+//! makes such a segment says something of another one: it counts only for a variant of which no
+//! switch is read as it is.
 
 mod measure;
 mod plot;
@@ -34,14 +40,17 @@ use self::{
 use crate::words::counted;
 use crate::{
     dataset::{self, Dataset},
-    ingest::{self, Locus, Reference, Samples, loci_of_regions, require_build_of_named, same_contig},
+    ingest::{
+        self, Locus, Reference, Samples, loci_of_regions, require_build_of_named, same_contig,
+    },
     output, report, score,
     sequence::{self, ApplyFilters, Encoding, LocusHaplotypes},
     tokenization::{self, encode},
     training::{self, Bundle, DeviceChoice},
 };
 
-/// Of the variants whose pairs are looked at, no two are correlated more (r^2): they would be one and the same twice.
+/// Of the variants whose pairs are looked at, no two are correlated more (r^2): they would be one
+/// and the same twice.
 const MAX_R2: f64 = 0.8;
 
 /// What the stage needs.
@@ -56,9 +65,11 @@ pub struct Options {
     pub reference: PathBuf,
     /// Folder of a model bundle.
     pub model: PathBuf,
-    /// Table with the covariates of the people, for models that need them; only the people in it are looked at.
+    /// Table with the covariates of the people, for models that need them; only the people in it
+    /// are looked at.
     pub cohort: Option<PathBuf>,
-    /// `chr:beg-end` (1-based, inclusive), separated by commas: only variants there; all of the model's loci when absent.
+    /// `chr:beg-end` (1-based, inclusive), separated by commas: only variants there; all of the
+    /// model's loci when absent.
     pub regions: Option<String>,
     /// Switch only in so many of the commonest distinct haplotypes of a locus; in all when absent.
     pub haplotypes: Option<usize>,
@@ -101,7 +112,8 @@ pub struct Summary {
     pub n_overlaps: usize,
     /// Variants without a switch that could be made.
     pub n_never_switched: usize,
-    /// Variants that the model knows in no haplotype: all their switches are read as the nearest known segment.
+    /// Variants that the model knows in no haplotype: all their switches are read as the nearest
+    /// known segment.
     pub n_never_read: usize,
     /// Edits that are N or IUPAC codes, put there by the model's policies.
     pub n_no_alleles: usize,
@@ -114,18 +126,34 @@ impl std::fmt::Display for Summary {
         write!(f, "{}", self.sequences)?;
         let variants = |n| counted(n, "variant is", "variants are");
         for (count, said) in [
-            (self.n_elsewhere, format!("{} outside of the regions asked for", variants(self.n_elsewhere))),
+            (
+                self.n_elsewhere,
+                format!(
+                    "{} outside of the regions asked for",
+                    variants(self.n_elsewhere)
+                ),
+            ),
             (
                 self.n_no_alleles,
-                format!("{} read as N or an IUPAC code and not switched", counted(self.n_no_alleles, "place is", "places are")),
+                format!(
+                    "{} read as N or an IUPAC code and not switched",
+                    counted(self.n_no_alleles, "place is", "places are")
+                ),
             ),
             (
                 self.n_never_read,
-                format!("{} read as the nearest known segment wherever switched: ranked last, and in no pair", variants(self.n_never_read)),
+                format!(
+                    "{} read as the nearest known segment wherever switched: ranked last, and in \
+                     no pair",
+                    variants(self.n_never_read)
+                ),
             ),
             (
                 self.n_never_switched,
-                format!("{} left out: another allele overlaps in every haplotype looked at", variants(self.n_never_switched)),
+                format!(
+                    "{} left out: another allele overlaps in every haplotype looked at",
+                    variants(self.n_never_switched)
+                ),
             ),
             (
                 self.n_overlaps,
@@ -139,7 +167,8 @@ impl std::fmt::Display for Summary {
                 writeln!(f, "{said}")?;
             }
         }
-        let ([n_haplotypes, of_haplotypes], [n_copies, of_copies]) = (self.n_haplotypes, self.n_copies);
+        let ([n_haplotypes, of_haplotypes], [n_copies, of_copies]) =
+            (self.n_haplotypes, self.n_copies);
         writeln!(
             f,
             "{n_haplotypes} of {of_haplotypes} distinct haplotypes, {:.1} % of the copies",
@@ -152,8 +181,14 @@ impl std::fmt::Display for Summary {
             counted(self.n_encoded, "distinct row", "distinct rows"),
             counted(self.n_approximated, "switch", "switches")
         )?;
-        let [variants, pairs] = [counted(self.n_variants, "variant", "variants"), counted(self.n_pairs, "pair", "pairs")];
-        let [people, models] = [counted(self.n_people, "person", "people"), counted(self.n_models, "model", "models")];
+        let [variants, pairs] = [
+            counted(self.n_variants, "variant", "variants"),
+            counted(self.n_pairs, "pair", "pairs"),
+        ];
+        let [people, models] = [
+            counted(self.n_people, "person", "people"),
+            counted(self.n_models, "model", "models"),
+        ];
         writeln!(f, "{variants} and {pairs} in {people} by {models}")
     }
 }
@@ -165,7 +200,10 @@ pub enum Error {
     #[error("{}: no model bundle (config.json); effects of a polygenic score are its weights", .0.display())]
     NoModel(PathBuf),
     /// One sequence a person has no alleles to switch.
-    #[error("the model reads genotype symbols (--encoding diploid), not haplotypes: there is no allele to switch in one")]
+    #[error(
+        "the model reads genotype symbols (--encoding diploid), not haplotypes: there is no \
+         allele to switch in one"
+    )]
     Diploid,
     /// A region has nothing of the model's loci.
     #[error("region {region} is outside of the model's loci {loci}")]
@@ -176,7 +214,10 @@ pub enum Error {
         loci: String,
     },
     /// Everybody is as the reference.
-    #[error("nobody here has a variant of {0} that can be switched: are the files those of the model's loci and people?")]
+    #[error(
+        "nobody here has a variant of {0} that can be switched: are the files those of the \
+         model's loci and people?"
+    )]
     NoVariants(String),
     /// Options make no sense.
     #[error("{0}")]
@@ -226,7 +267,9 @@ struct LocusEffects<'d> {
 /// A bundle that cannot be used, people that do not fit it, no variant to switch.
 pub fn run(options: &Options) -> Result<Summary, Error> {
     if options.haplotypes == Some(0) {
-        return Err(Error::Options("--haplotypes 0: at least one haplotype of a locus is needed".into()));
+        return Err(Error::Options(
+            "--haplotypes 0: at least one haplotype of a locus is needed".into(),
+        ));
     }
     if !options.model.join("config.json").exists() {
         return Err(Error::NoModel(options.model.clone()));
@@ -236,7 +279,11 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     if genome.policies.encoding == Encoding::Diploid {
         return Err(Error::Diploid);
     }
-    let regions = options.regions.as_deref().map(|text| regions_in(text, genome.loci.iter().map(|locus| &locus.locus))).transpose()?;
+    let regions = options
+        .regions
+        .as_deref()
+        .map(|text| regions_in(text, genome.loci.iter().map(|locus| &locus.locus)))
+        .transpose()?;
     let device = options.device.open()?;
     if let Some(text) = &options.regions {
         require_build_of_named(text, &Reference::open(&options.reference)?)?;
@@ -249,33 +296,67 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         missing_covariates: MissingCovariates::Error,
         apply_filters: options.apply_filters.as_ref(),
     };
-    let score::People { dictionary, cohort, sequences } = score::people_of(&options.model, &bundle, &source)?;
+    let score::People {
+        dictionary,
+        cohort,
+        sequences,
+    } = score::people_of(&options.model, &bundle, &source)?;
     let (tokens, _) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
     let data = Dataset::new(&tokens, &cohort, bundle.config.covariates.clone())?.on(&device);
     let people = People::new(&bundle, &dictionary, &data)?;
     let (n_people, n_models) = (cohort.people.len(), bundle.members.len());
-    let mut summary = Summary { n_people, n_models, sequences, ..Summary::default() };
+    let mut summary = Summary {
+        n_people,
+        n_models,
+        sequences,
+        ..Summary::default()
+    };
     let mut loci = Vec::with_capacity(dictionary.loci.len());
     for (number, locus) in dictionary.loci.iter().enumerate() {
-        loci.push(LocusEffects::new(number, locus, options, regions.as_deref(), &people, &mut summary)?);
+        loci.push(LocusEffects::new(
+            number,
+            locus,
+            options,
+            regions.as_deref(),
+            &people,
+            &mut summary,
+        )?);
     }
     if summary.n_variants == 0 {
-        let names: Vec<&str> = dictionary.loci.iter().map(|locus| locus.locus.name.as_str()).collect();
+        let names: Vec<&str> = dictionary
+            .loci
+            .iter()
+            .map(|locus| locus.locus.name.as_str())
+            .collect();
         return Err(Error::NoVariants(names.join(", ")));
     }
     let mut pairs = Vec::new();
     for locus in &loci {
         pairs.extend(locus.pairs(options.pairs, &people, &mut summary)?);
     }
-    rank(&mut pairs, |row| (row.n_approximated < row.n_haplotypes, row.logit_sd), |row, rank| row.rank = rank);
+    rank(
+        &mut pairs,
+        |row| (row.n_approximated < row.n_haplotypes, row.logit_sd),
+        |row, rank| row.rank = rank,
+    );
     summary.n_pairs = pairs.len();
     let mut rows: Vec<EffectRow> = loci.iter().flat_map(LocusEffects::rows).collect();
-    rank(&mut rows, |row| (row.n_approximated < row.n_haplotypes, row.effect_rms), |row, rank| row.rank = rank);
+    rank(
+        &mut rows,
+        |row| (row.n_approximated < row.n_haplotypes, row.effect_rms),
+        |row, rank| row.rank = rank,
+    );
 
     let mut names = BTreeSet::new();
     for locus in &loci {
-        let of_locus: Vec<EffectRow> = rows.iter().filter(|row| row.locus == locus.locus.locus.name).cloned().collect();
-        let path = options.out.join(plot_name(&locus.locus.locus.name, &mut names));
+        let of_locus: Vec<EffectRow> = rows
+            .iter()
+            .filter(|row| row.locus == locus.locus.locus.name)
+            .cloned()
+            .collect();
+        let path = options
+            .out
+            .join(plot_name(&locus.locus.locus.name, &mut names));
         let failed = |reason| output::at(&path)(std::io::Error::other(reason));
         let svg = plot::draw(&locus.locus.locus, &of_locus, options.top).map_err(failed)?;
         output::for_others::write(&path, |out| out.write_all(svg.as_bytes()))?;
@@ -289,13 +370,21 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
 fn regions_in<'l>(text: &str, loci: impl Iterator<Item = &'l Locus>) -> Result<Vec<Locus>, Error> {
     let (regions, loci) = (loci_of_regions(text)?, loci.collect::<Vec<_>>());
     let touches = |region: &Locus, locus: &Locus| {
-        same_contig(&region.contig, &locus.contig) && region.start0 < locus.end0 && locus.start0 < region.end0
+        same_contig(&region.contig, &locus.contig)
+            && region.start0 < locus.end0
+            && locus.start0 < region.end0
     };
-    match regions.iter().find(|region| !loci.iter().any(|locus| touches(region, locus))) {
+    match regions
+        .iter()
+        .find(|region| !loci.iter().any(|locus| touches(region, locus)))
+    {
         None => Ok(regions),
         Some(region) => {
             let loci: Vec<String> = loci.iter().map(|locus| locus.region()).collect();
-            Err(Error::NoLocus { region: region.name.clone(), loci: loci.join(", ") })
+            Err(Error::NoLocus {
+                region: region.name.clone(),
+                loci: loci.join(", "),
+            })
         }
     }
 }
@@ -314,7 +403,8 @@ impl<'d> LocusEffects<'d> {
         let n_variants = variants.len();
         if let Some(regions) = regions {
             let holds = |region: &Locus, variant: &Variant| {
-                region.contig == locus.locus.contig && (region.start0 + 1..=region.end0).contains(&variant.position)
+                region.contig == locus.locus.contig
+                    && (region.start0 + 1..=region.end0).contains(&variant.position)
             };
             variants.retain(|variant| regions.iter().any(|region| holds(region, variant)));
         }
@@ -324,24 +414,40 @@ impl<'d> LocusEffects<'d> {
         // In the order of the dictionary those that are alike are near each other, in one pass.
         haplotypes.sort_unstable();
         let switches: Vec<[u32; 1]> = variants.iter().map(|variant| [variant.edit]).collect();
-        let (measured, n_encoded) = people.measure(number, &carriers, &haplotypes, &switches, &[EFFECT])?;
+        let (measured, n_encoded) =
+            people.measure(number, &carriers, &haplotypes, &switches, &[EFFECT])?;
         summary.n_no_alleles += n_no_alleles;
         summary.n_elsewhere += n_variants - variants.len();
         summary.n_encoded += n_encoded;
         summary.n_haplotypes[0] += haplotypes.len();
         summary.n_haplotypes[1] += n_haplotypes;
-        summary.n_copies[0] += haplotypes.iter().map(|&haplotype| carriers.of_haplotype[haplotype as usize].len()).sum::<usize>();
+        summary.n_copies[0] += haplotypes
+            .iter()
+            .map(|&haplotype| carriers.of_haplotype[haplotype as usize].len())
+            .sum::<usize>();
         summary.n_copies[1] += carriers.n_copies;
         for measured in &measured {
             summary.n_switches += measured.n_haplotypes;
             summary.n_approximated += measured.n_approximated;
             summary.n_overlaps += measured.n_overlaps;
             summary.n_never_switched += usize::from(measured.n_haplotypes == 0);
-            summary.n_never_read += usize::from(measured.n_haplotypes > 0 && measured.n_approximated == measured.n_haplotypes);
+            summary.n_never_read += usize::from(
+                measured.n_haplotypes > 0 && measured.n_approximated == measured.n_haplotypes,
+            );
         }
-        let variants: Vec<_> = variants.into_iter().zip(measured).filter(|(_, measured)| measured.n_haplotypes > 0).collect();
+        let variants: Vec<_> = variants
+            .into_iter()
+            .zip(measured)
+            .filter(|(_, measured)| measured.n_haplotypes > 0)
+            .collect();
         summary.n_variants += variants.len();
-        Ok(Self { number, locus, carriers, haplotypes, variants })
+        Ok(Self {
+            number,
+            locus,
+            carriers,
+            haplotypes,
+            variants,
+        })
     }
 
     fn rows(&self) -> impl Iterator<Item = EffectRow> {
@@ -369,26 +475,49 @@ impl<'d> LocusEffects<'d> {
     }
 
     /// The pairs of the top variants, none of which tags another.
-    fn pairs(&self, n_top: usize, people: &People<'_>, summary: &mut Summary) -> Result<Vec<PairRow>, Error> {
-        let is_read = |(_, measured): &&(Variant, Measured)| measured.n_approximated < measured.n_haplotypes;
+    fn pairs(
+        &self,
+        n_top: usize,
+        people: &People<'_>,
+        summary: &mut Summary,
+    ) -> Result<Vec<PairRow>, Error> {
+        let is_read =
+            |(_, measured): &&(Variant, Measured)| measured.n_approximated < measured.n_haplotypes;
         let mut ranked: Vec<&(Variant, Measured)> = self.variants.iter().filter(is_read).collect();
         ranked.sort_by(|a, b| change(&b.1).total_cmp(&change(&a.1)));
         let mut top: Vec<&Variant> = Vec::new();
         for (variant, _) in ranked {
-            let r2 = |other: &&Variant| self.carriers.r2(self.locus, [other.edit, variant.edit]).unwrap_or_default();
+            let r2 = |other: &&Variant| {
+                self.carriers
+                    .r2(self.locus, [other.edit, variant.edit])
+                    .unwrap_or_default()
+            };
             if top.len() < n_top && top.iter().all(|other| r2(other) <= MAX_R2) {
                 top.push(variant);
             }
         }
         top.sort_by_key(|variant| variant.edit);
-        let pairs: Vec<[&Variant; 2]> =
-            top.iter().enumerate().flat_map(|(index, first)| top[index + 1..].iter().map(move |second| [*first, *second])).collect();
-        let switches: Vec<[u32; 2]> = pairs.iter().map(|pair| pair.map(|variant| variant.edit)).collect();
-        let (measured, n_encoded) =
-            people.measure(self.number, &self.carriers, &self.haplotypes, &switches, &[JOINT_EFFECT, INTERACTION])?;
+        let pairs: Vec<[&Variant; 2]> = top
+            .iter()
+            .enumerate()
+            .flat_map(|(index, first)| top[index + 1..].iter().map(move |second| [*first, *second]))
+            .collect();
+        let switches: Vec<[u32; 2]> = pairs
+            .iter()
+            .map(|pair| pair.map(|variant| variant.edit))
+            .collect();
+        let (measured, n_encoded) = people.measure(
+            self.number,
+            &self.carriers,
+            &self.haplotypes,
+            &switches,
+            &[JOINT_EFFECT, INTERACTION],
+        )?;
         summary.n_encoded += n_encoded;
         let row = |([first, second], measured): ([&Variant; 2], Measured)| {
-            let [joint, interaction] = &measured.contrasts[..] else { return None };
+            let [joint, interaction] = &measured.contrasts[..] else {
+                return None;
+            };
             let [ci_low, ci_high] = ends(interaction);
             (measured.n_haplotypes > 0).then(|| PairRow {
                 locus: self.locus.locus.name.clone(),
@@ -428,19 +557,28 @@ fn change(measured: &Measured) -> f64 {
     measured.contrasts[0].root_mean_square()
 }
 
-/// Sorts and ranks rows by a value, the largest first; of equals the first. Last come those that the model has read in no haplotype as they are:
-/// what was measured is another segment's.
+/// Sorts and ranks rows by a value, the largest first; of equals the first. Last come those that
+/// the model has read in no haplotype as they are: what was measured is another segment's.
 fn rank<R>(rows: &mut [R], value: impl Fn(&R) -> (bool, f64), set: impl Fn(&mut R, usize)) {
     rows.sort_by(|a, b| {
         let ((a_is_read, a), (b_is_read, b)) = (value(a), value(b));
         b_is_read.cmp(&a_is_read).then(b.total_cmp(&a))
     });
-    rows.iter_mut().enumerate().for_each(|(index, row)| set(row, index + 1));
+    rows.iter_mut()
+        .enumerate()
+        .for_each(|(index, row)| set(row, index + 1));
 }
 
-/// `LOCUS.svg`, with `_` for what a file name may not hold, and a number where two loci would have one name.
+/// `LOCUS.svg`, with `_` for what a file name may not hold, and a number where two loci would have
+/// one name.
 fn plot_name(locus: &str, taken: &mut BTreeSet<String>) -> String {
-    let safe = |sign: char| if sign.is_ascii_alphanumeric() || "._-".contains(sign) { sign } else { '_' };
+    let safe = |sign: char| {
+        if sign.is_ascii_alphanumeric() || "._-".contains(sign) {
+            sign
+        } else {
+            '_'
+        }
+    };
     let name: String = locus.chars().map(safe).collect();
     let mut file = format!("{name}.svg");
     let mut number = 1;

@@ -1,7 +1,9 @@
-//! Reading genomes: reference FASTA, loci, and the genotypes of VCF and BCF files. The only place that sees noodles readers.
+//! Reading genomes: reference FASTA, loci, and the genotypes of VCF and BCF files. The only place
+//! that sees noodles readers.
 //!
-//! Input -> output: paths -> [`Reference`], [`Locus`]es and a stream of [`VariantRecord`]s for all samples at once.
-//! Coordinates: a VCF `position` is 1-based as in the file; every interval (`start0..end0`) is 0-based and half-open.
+//! Input -> output: paths -> [`Reference`], [`Locus`]es and a stream of [`VariantRecord`]s for all
+//! samples at once. Coordinates: a VCF `position` is 1-based as in the file; every interval
+//! (`start0..end0`) is 0-based and half-open.
 
 mod build;
 mod contig;
@@ -17,14 +19,22 @@ mod variants;
 
 pub use self::{
     build::{GenomeBuild, UnknownBuild, builds_of_length},
-    contig::{chromosome_key, contig_aliases, contig_build, contig_key, same_contig, tell_different_builds},
+    contig::{
+        chromosome_key, contig_aliases, contig_build, contig_key, same_contig,
+        tell_different_builds,
+    },
     genotypes::{ABSENT, Genotype, MISSING},
     known_loci::{KnownLocus, known_loci, require_build_of_named},
     ref_allele::{EXCHANGED, OTHER_REFERENCE, RefAlleles},
     reference::Reference,
-    regions::{DisjointRegions, Interval, Locus, Strand, joined, loci_of_regions, parse_region, read_intervals, read_loci},
+    regions::{
+        DisjointRegions, Interval, Locus, Strand, joined, loci_of_regions, parse_region,
+        read_intervals, read_loci,
+    },
     samples::Samples,
-    variants::{DosageField, Place, STDIN, VariantFile, VariantRecord, admits, pass, samples_of_files},
+    variants::{
+        DosageField, Place, STDIN, VariantFile, VariantRecord, admits, pass, samples_of_files,
+    },
 };
 
 use std::{
@@ -39,7 +49,8 @@ fn beside(path: &Path, extension: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// What can be wrong with a genome file. Each message names the file, the place, what was found, and what to do.
+/// What can be wrong with a genome file. Each message names the file, the place, what was found,
+/// and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system could not read the file.
@@ -114,10 +125,19 @@ impl Error {
     }
 
     pub(crate) fn record(path: &Path, record: &VariantRecord, reason: String) -> Self {
-        Self::Record { path: path.into(), contig: record.contig.clone(), position: record.position, place: record.place, reason }
+        Self::Record {
+            path: path.into(),
+            contig: record.contig.clone(),
+            position: record.position,
+            place: record.place,
+            reason,
+        }
     }
 
     pub(crate) fn file(path: &Path, reason: impl Into<String>) -> Self {
-        Self::File { path: path.to_path_buf(), reason: reason.into() }
+        Self::File {
+            path: path.to_path_buf(),
+            reason: reason.into(),
+        }
     }
 }

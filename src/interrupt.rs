@@ -1,7 +1,8 @@
 //! Ctrl-C and SIGTERM: the program ends within a second, and says how to go on.
 //!
-//! The first signal asks whoever looks at [`signal`] (the loop of the training) to write down where it is. Who has not ended soon after is ended,
-//! and so is everybody at a second signal. All files are whole or not there at any moment, so only work is lost.
+//! The first signal asks whoever looks at [`signal`] (the loop of the training) to write down where
+//! it is. Who has not ended soon after is ended, and so is everybody at a second signal. All files
+//! are whole or not there at any moment, so only work is lost.
 
 use std::{
     io, process,
@@ -38,7 +39,8 @@ pub fn exit_code(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(1)
 }
 
-/// Listens from now on; `how_to_go_on` is said when a signal ended the program in the middle of its work.
+/// Listens from now on; `how_to_go_on` is said when a signal ended the program in the middle of its
+/// work.
 ///
 /// # Errors
 /// When the system refuses.
@@ -46,7 +48,9 @@ pub fn watch(how_to_go_on: &'static str) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let end = move |signal| {
         output::abandon();
-        crate::message!("interrupted: what was finished is kept, and no file is half-written; {how_to_go_on}");
+        crate::message!(
+            "interrupted: what was finished is kept, and no file is half-written; {how_to_go_on}"
+        );
         process::exit(i32::from(exit_code(signal)));
     };
     let listen = move || {
@@ -60,5 +64,8 @@ pub fn watch(how_to_go_on: &'static str) -> io::Result<()> {
             });
         }
     };
-    thread::Builder::new().name("signals".into()).spawn(listen).map(drop)
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(listen)
+        .map(drop)
 }

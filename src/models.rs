@@ -1,6 +1,8 @@
-//! The encoder, the attention family and the classification head. A model sees token ids, masks and numbers; never a sample id or a path.
+//! The encoder, the attention family and the classification head. A model sees token ids, masks and
+//! numbers; never a sample id or a path.
 //!
-//! Input -> output: an [`Input`] (the distinct haplotypes of a batch, and which two each person has) -> one logit a person.
+//! Input -> output: an [`Input`] (the distinct haplotypes of a batch, and which two each person
+//! has) -> one logit a person.
 
 pub mod additive;
 mod attention;
@@ -14,7 +16,10 @@ mod pair_slots;
 mod risk_model;
 
 pub use self::{
-    config::{Architecture, ArchitectureChoice, AttentionKind, Config, LocusShape, Preset, Projection, Sharing},
+    config::{
+        Architecture, ArchitectureChoice, AttentionKind, Config, LocusShape, Preset, Projection,
+        Sharing,
+    },
     conversion::converted,
     cost::Cost,
     groups::Groups,
@@ -36,7 +41,8 @@ pub struct LocusInput {
     pub tokens: Tensor,
     /// 1 where a slot holds a token, 0 where it is padding; haplotypes x slots, row-major.
     pub mask: Arc<Vec<u8>>,
-    /// First and second haplotype of each person as rows of `tokens`, (people) each; one past the last row where there is none.
+    /// First and second haplotype of each person as rows of `tokens`, (people) each; one past the
+    /// last row where there is none.
     pub pairs: [Tensor; 2],
 }
 
@@ -64,7 +70,11 @@ impl Model {
     /// A configuration that makes no sense, or saved parameters that do not fit it.
     pub fn new(config: &Config, parameters: &mut Parameters) -> Result<Self> {
         config.validate()?;
-        let model = Self { config: config.clone(), encoder: Encoder::new(config, parameters)?, head: Head::new(config, parameters)? };
+        let model = Self {
+            config: config.clone(),
+            encoder: Encoder::new(config, parameters)?,
+            head: Head::new(config, parameters)?,
+        };
         parameters.finish()?;
         Ok(model)
     }
@@ -75,19 +85,27 @@ impl Model {
         &self.config
     }
 
-    /// One vector for each haplotype of `locus`: (haplotypes, hidden). Each row depends on its own tokens only.
+    /// One vector for each haplotype of `locus`: (haplotypes, hidden). Each row depends on its own
+    /// tokens only.
     ///
     /// # Errors
     /// Shapes that do not fit the configuration.
     pub fn encode(&self, locus: usize, tokens: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
-        self.encoder.encode(locus, self.encoder.embed(locus, tokens, mask)?, mask)
+        self.encoder
+            .encode(locus, self.encoder.embed(locus, tokens, mask)?, mask)
     }
 
-    /// As [`Self::encode`] of at least one haplotype, without a way back to the weights, and faster.
+    /// As [`Self::encode`] of at least one haplotype, without a way back to the weights, and
+    /// faster.
     ///
     /// # Errors
     /// Shapes that do not fit the configuration.
-    pub fn encode_only(&self, locus: usize, tokens: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
+    pub fn encode_only(
+        &self,
+        locus: usize,
+        tokens: &Tensor,
+        mask: &Arc<Vec<u8>>,
+    ) -> Result<Tensor> {
         groups::encode_only(&self.encoder, locus, tokens, mask)
     }
 
@@ -95,7 +113,12 @@ impl Model {
     ///
     /// # Errors
     /// Shapes that do not fit the configuration.
-    pub fn encode_in_groups(&self, locus: usize, tokens: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Groups> {
+    pub fn encode_in_groups(
+        &self,
+        locus: usize,
+        tokens: &Tensor,
+        mask: &Arc<Vec<u8>>,
+    ) -> Result<Groups> {
         Groups::encode(&self.encoder, locus, tokens, mask)
     }
 
@@ -103,13 +126,19 @@ impl Model {
     ///
     /// # Errors
     /// Shapes that do not fit the configuration.
-    pub fn classify(&self, encoded: &[Tensor], pairs: &[&[Tensor; 2]], covariates: Option<&Tensor>) -> Result<Tensor> {
+    pub fn classify(
+        &self,
+        encoded: &[Tensor],
+        pairs: &[&[Tensor; 2]],
+        covariates: Option<&Tensor>,
+    ) -> Result<Tensor> {
         self.head.forward(encoded, pairs, covariates)
     }
 
-    /// Fits what is not trained by gradient, the hash functions of `ecoformer`, to the haplotypes of `input`, in the parameters the model was
-    /// made with. Does nothing where there is no such thing. To be called before the first step of training: best on weights that a model with another
-    /// attention was trained to.
+    /// Fits what is not trained by gradient, the hash functions of `ecoformer`, to the haplotypes
+    /// of `input`, in the parameters the model was made with. Does nothing where there is no
+    /// such thing. To be called before the first step of training: best on weights that a model
+    /// with another attention was trained to.
     ///
     /// # Errors
     /// Shapes that do not fit the configuration, or hardly any token.
@@ -126,7 +155,9 @@ impl Model {
     /// Shapes that do not fit the configuration.
     pub fn forward(&self, input: &Input) -> Result<Tensor> {
         let loci = input.loci.iter().enumerate();
-        let encoded = loci.map(|(number, locus)| self.encode(number, &locus.tokens, &locus.mask)).collect::<Result<Vec<_>>>()?;
+        let encoded = loci
+            .map(|(number, locus)| self.encode(number, &locus.tokens, &locus.mask))
+            .collect::<Result<Vec<_>>>()?;
         let pairs: Vec<&[Tensor; 2]> = input.loci.iter().map(|locus| &locus.pairs).collect();
         self.classify(&encoded, &pairs, input.covariates.as_ref())
     }

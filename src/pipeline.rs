@@ -1,8 +1,11 @@
 //! Runs a TOML file stage by stage, and the steps that more than one command shares.
 //!
-//! Input -> output: a pipeline file -> `DIR/{0-cohort,1-sequences,2-tokens,3-models,4-baselines,5-report}/` and `run.json`. A stage is known by the
-//! digest of what it is made from (options, input files, earlier stages): where its folder holds a finished one with the same digest and unchanged files, it is not done again.
-//! Each stage, and each shard of the large ones, is also a job that can be done by itself ([`jobs`]), on any machine that sees the folder.
+//! Input -> output: a pipeline file ->
+//! `DIR/{0-cohort,1-sequences,2-tokens,3-models,4-baselines,5-report}/` and `run.json`. A stage is
+//! known by the digest of what it is made from (options, input files, earlier stages): where its
+//! folder holds a finished one with the same digest and unchanged files, it is not done again. Each
+//! stage, and each shard of the large ones, is also a job that can be done by itself ([`jobs`]), on
+//! any machine that sees the folder.
 
 mod check;
 mod estimate;
@@ -79,7 +82,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         Some(name) => {
             let division = Division::of(&plan, options.blocks)?;
             let needs = division.needs(&plan, name)?;
-            (Extent::Job { name: name.clone(), needs }, division)
+            (
+                Extent::Job {
+                    name: name.clone(),
+                    needs,
+                },
+                division,
+            )
         }
     };
     let data = plan.data(&out.join("0-cohort"));
@@ -90,13 +99,18 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let planted = cohort(&plan, &mut runner)?;
     let predictions = stages(&plan, &data, &mut runner, &out, &division)?;
 
-    let options = |folder: &Path| plan.report.options(predictions, &data, plan.seed, out.join("run.json"), folder);
+    let options = |folder: &Path| {
+        plan.report
+            .options(predictions, &data, plan.seed, out.join("run.json"), folder)
+    };
     let report = out.join("5-report/report.html");
     let table = runner.stage("5-report", &report_made(&plan, &data), |folder| {
         let options = options(folder);
         let summary = evaluation::run(&options)?;
         let text = summary.to_string();
-        output::for_others::write(&folder.join("auc.txt"), |out| out.write_all(text.as_bytes()))?;
+        output::for_others::write(&folder.join("auc.txt"), |out| {
+            out.write_all(text.as_bytes())
+        })?;
         if let Err(leakage) = summary.require_no_leakage(options.guards) {
             crate::message!("{text}\nReport: {}", report.display());
             return Err(leakage.into());
@@ -109,7 +123,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         writeln!(out, "{table}")?;
         if let Some(planted) = planted {
             let auc = planted.best_possible_auc;
-            writeln!(out, "Best possible AUC on the test split, knowing the planted {} risk: {auc:.3}", planted.risk)?;
+            writeln!(
+                out,
+                "Best possible AUC on the test split, knowing the planted {} risk: {auc:.3}",
+                planted.risk
+            )?;
         }
         writeln!(out, "\nReport: {}", report.display())?;
     }
@@ -121,23 +139,36 @@ impl Options {
     #[must_use]
     pub fn out(&self) -> PathBuf {
         let stem = self.pipeline.file_stem().unwrap_or_default();
-        self.out.clone().unwrap_or_else(|| Path::new("results").join(stem))
+        self.out
+            .clone()
+            .unwrap_or_else(|| Path::new("results").join(stem))
     }
 }
 
 /// Makes the cohort when the plan says so.
 fn cohort(plan: &Plan, runner: &mut Runner) -> anyhow::Result<Option<stage::Planted>> {
-    let Source::Simulate(options) = &plan.source else { return Ok(None) };
+    let Source::Simulate(options) = &plan.source else {
+        return Ok(None);
+    };
     let made = Made::of(json!(stage::without_paths(options)?)).reading(options.files());
     runner.stage(SIMULATED, &made, |folder| {
-        let summary = simulate::run(&simulate::Options { out: folder.to_path_buf(), ..(**options).clone() })?;
+        let summary = simulate::run(&simulate::Options {
+            out: folder.to_path_buf(),
+            ..(**options).clone()
+        })?;
         crate::message_text!("{summary}");
         Ok(stage::Planted::of(&summary.truth))
     })
 }
 
 /// Sequences, tokens, models and baselines; the prediction files.
-fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path, division: &Division) -> anyhow::Result<Vec<PathBuf>> {
+fn stages(
+    plan: &Plan,
+    data: &Data,
+    runner: &mut Runner,
+    out: &Path,
+    division: &Division,
+) -> anyhow::Result<Vec<PathBuf>> {
     if matches!(plan.source, Source::Data(_)) {
         runner.inputs(&data.paths())?;
     }
@@ -148,12 +179,24 @@ fn stages(plan: &Plan, data: &Data, runner: &mut Runner, out: &Path, division: &
 
     let mut predictions = Vec::new();
     for model in &plan.models {
-        train(model, &model_made(plan, data, model), &|folder: &Path| model.options(data, &tokens_folder, folder), runner, division)?;
-        predictions.push(out.join("3-models").join(model.name()).join("predictions.csv"));
+        train(
+            model,
+            &model_made(plan, data, model),
+            &|folder: &Path| model.options(data, &tokens_folder, folder),
+            runner,
+            division,
+        )?;
+        predictions.push(
+            out.join("3-models")
+                .join(model.name())
+                .join("predictions.csv"),
+        );
     }
 
     runner.stage("4-baselines", &baselines_made(plan, data), |folder| {
-        let options = plan.baselines.options(data, &plan.sequences.apply_filters, folder);
+        let options = plan
+            .baselines
+            .options(data, &plan.sequences.apply_filters, folder);
         if options.no_fit {
             let summary = prs::without_fit(&options)?;
             crate::message_text!("{summary}");
@@ -200,26 +243,39 @@ fn digest_of_names<'a>(people: impl Iterator<Item = &'a Person>) -> String {
     output::sha256(names.join("\n").as_bytes())
 }
 
-/// Sequences depend on the genomes and on who is in the cohort, not on phenotypes, splits or covariates.
+/// Sequences depend on the genomes and on who is in the cohort, not on phenotypes, splits or
+/// covariates.
 fn sequences_made(plan: &Plan, data: &Data) -> anyhow::Result<Made> {
     let names = match plan.source {
         Source::Simulate(_) => None,
-        Source::Data(_) => Some(digest_of_names(Cohort::read_splits(&data.cohort)?.people.iter())),
+        Source::Data(_) => Some(digest_of_names(
+            Cohort::read_splits(&data.cohort)?.people.iter(),
+        )),
     };
-    Ok(with_genomes(Made::of(json!([data.genome_key(), plan.sequences, names])), plan, data))
+    Ok(with_genomes(
+        Made::of(json!([data.genome_key(), plan.sequences, names])),
+        plan,
+        data,
+    ))
 }
 
-/// Tokens depend on the sequences and on who is in the training split, which decides the vocabulary.
+/// Tokens depend on the sequences and on who is in the training split, which decides the
+/// vocabulary.
 fn tokens_made(plan: &Plan, data: &Data) -> anyhow::Result<Made> {
     let training = match plan.source {
         Source::Simulate(_) => None,
         Source::Data(_) => {
             let cohort = Cohort::read_splits(&data.cohort)?;
-            Some(digest_of_names(cohort.in_split(Split::Train).map(|(_, person)| person)))
+            Some(digest_of_names(
+                cohort.in_split(Split::Train).map(|(_, person)| person),
+            ))
         }
     };
     // A tokenizer file counts by its contents, not by where it lies.
-    let options = tokenization::Options { tokenizer_file: None, ..plan.tokens.clone() };
+    let options = tokenization::Options {
+        tokenizer_file: None,
+        ..plan.tokens.clone()
+    };
     let made = Made::of(json!([options, training])).after("1-sequences");
     Ok(made.reading(plan.tokens.tokenizer_file.as_deref()))
 }
@@ -227,7 +283,10 @@ fn tokens_made(plan: &Plan, data: &Data) -> anyhow::Result<Made> {
 /// A model depends on the tokens and on the cohort.
 fn model_made(plan: &Plan, data: &Data, model: &ModelPlan) -> Made {
     let made = Made::of(json!([model.key(), data.cohort_key()])).after("2-tokens");
-    let bundle = model.init.iter().flat_map(|bundle| [bundle.join("config.json"), bundle.join("model.safetensors")]);
+    let bundle = model
+        .init
+        .iter()
+        .flat_map(|bundle| [bundle.join("config.json"), bundle.join("model.safetensors")]);
     let bundle: Vec<PathBuf> = bundle.collect();
     let offset = model.offset.iter().map(|offset| offset.path.as_path());
     with_cohort(made, plan, data).reading(bundle.iter().map(PathBuf::as_path).chain(offset))
@@ -235,16 +294,28 @@ fn model_made(plan: &Plan, data: &Data, model: &ModelPlan) -> Made {
 
 /// Baselines depend on the genotypes and on the cohort, not on sequences and tokens.
 fn baselines_made(plan: &Plan, data: &Data) -> Made {
-    let made = Made::of(json!([plan.baselines, plan.sequences.apply_filters, data.genome_key(), data.cohort_key()]));
+    let made = Made::of(json!([
+        plan.baselines,
+        plan.sequences.apply_filters,
+        data.genome_key(),
+        data.cohort_key()
+    ]));
     with_genomes(with_cohort(made, plan, data), plan, data).reading(plan.further_files())
 }
 
 /// The report depends on everything that it shows.
 fn report_made(plan: &Plan, data: &Data) -> Made {
-    let stages = ["1-sequences", "2-tokens", "4-baselines"].map(String::from).into_iter();
-    let models = plan.models.iter().map(|model| format!("3-models/{}", model.name()));
+    let stages = ["1-sequences", "2-tokens", "4-baselines"]
+        .map(String::from)
+        .into_iter();
+    let models = plan
+        .models
+        .iter()
+        .map(|model| format!("3-models/{}", model.name()));
     let made = Made::of(json!([plan.report, plan.seed]));
-    let made = stages.chain(models).fold(made, |made, stage| made.after(&stage));
+    let made = stages
+        .chain(models)
+        .fold(made, |made, stage| made.after(&stage));
     with_cohort(made, plan, data)
 }
 
@@ -258,16 +329,22 @@ struct Built {
 }
 
 /// The sequences of everyone, in one pass or from blocks.
-fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division) -> anyhow::Result<Built> {
+fn sequences(
+    plan: &Plan,
+    data: &Data,
+    runner: &mut Runner,
+    division: &Division,
+) -> anyhow::Result<Built> {
     let made = sequences_made(plan, data)?;
-    let options = |people: Option<Range<usize>>, folder: &Path| -> anyhow::Result<sequence::Options> {
-        let mut cohort = data.samples()?;
-        crate::message_text!("{}", cohort.notes);
-        if let Some(people) = people {
-            cohort.people = cohort.people.drain(people).collect();
-        }
-        Ok(plan.sequences_options(data, &cohort, folder))
-    };
+    let options =
+        |people: Option<Range<usize>>, folder: &Path| -> anyhow::Result<sequence::Options> {
+            let mut cohort = data.samples()?;
+            crate::message_text!("{}", cohort.notes);
+            if let Some(people) = people {
+                cohort.people = cohort.people.drain(people).collect();
+            }
+            Ok(plan.sequences_options(data, &cohort, folder))
+        };
     let merge = |shards: &[Shard], folder: &Path| -> anyhow::Result<sequence::Summary> {
         let (merged, summary) = sequence::merge(shards, folder)?;
         crate::message_text!("{summary}");
@@ -278,18 +355,30 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
     for (name, people, loci) in division.sequence_blocks() {
         let summary = runner.shard(&name, &made.part(&json!([people, loci])), |folder| {
             let options = options(Some(people), folder)?;
-            let (dictionary, skips, summary) = sequence::of_loci(&sequence::loci(&options)?[loci], &options, EmptyLoci::Refuse)?;
+            let (dictionary, skips, summary) = sequence::of_loci(
+                &sequence::loci(&options)?[loci],
+                &options,
+                EmptyLoci::Refuse,
+            )?;
             crate::message_text!("{summary}");
             dictionary.save(folder)?;
             skips.save()?;
             Ok(summary)
         })?;
-        shards.extend(summary.map(|summary| Shard { folder: runner.shard_folder(&name), summary }));
+        shards.extend(summary.map(|summary| Shard {
+            folder: runner.shard_folder(&name),
+            summary,
+        }));
     }
     // A job that needs blocks merged over people needs none of those they were merged from.
     for (name, loci) in division.merged_sequence_blocks() {
-        let summary = runner.shard(&name, &made.part(&json!(loci)), |folder| merge(&shards, folder))?;
-        shards.extend(summary.map(|summary| Shard { folder: runner.shard_folder(&name), summary }));
+        let summary = runner.shard(&name, &made.part(&json!(loci)), |folder| {
+            merge(&shards, folder)
+        })?;
+        shards.extend(summary.map(|summary| Shard {
+            folder: runner.shard_folder(&name),
+            summary,
+        }));
     }
     let mut dictionary = None;
     runner.stage("1-sequences", &made, |folder| {
@@ -306,11 +395,28 @@ fn sequences(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division)
     Ok(Built { dictionary, shards })
 }
 
-/// The tokens of everyone, in one pass or from blocks of loci, for which the tokenizer is fitted first.
-fn tokens(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division, built: Built) -> anyhow::Result<()> {
+/// The tokens of everyone, in one pass or from blocks of loci, for which the tokenizer is fitted
+/// first.
+fn tokens(
+    plan: &Plan,
+    data: &Data,
+    runner: &mut Runner,
+    division: &Division,
+    built: Built,
+) -> anyhow::Result<()> {
     let made = tokens_made(plan, data)?;
-    let one_pass = |dictionary: &Dictionary, options: &tokenization::Options, folder: &Path| -> anyhow::Result<Summary> {
-        let (summary, _) = tokenize(dictionary, &plan.sequences, &data.samples()?, options, None, folder)?;
+    let one_pass = |dictionary: &Dictionary,
+                    options: &tokenization::Options,
+                    folder: &Path|
+     -> anyhow::Result<Summary> {
+        let (summary, _) = tokenize(
+            dictionary,
+            &plan.sequences,
+            &data.samples()?,
+            options,
+            None,
+            folder,
+        )?;
         crate::message_text!("{summary}");
         Ok(summary)
     };
@@ -319,7 +425,9 @@ fn tokens(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division, bu
     if !blocks.is_empty() && options.learns_tokenizer() {
         let fitted = runner.shard(FIT, &made, |folder| {
             let tokenizer = fit(&built.shards, &data.samples()?, &options)?;
-            output::write(&folder.join("tokenizer.json"), |out| out.write_all(tokenizer.json().as_bytes()))?;
+            output::write(&folder.join("tokenizer.json"), |out| {
+                out.write_all(tokenizer.json().as_bytes())
+            })?;
             Ok(tokenizer.vocab_len())
         })?;
         if fitted.is_some() {
@@ -329,10 +437,21 @@ fn tokens(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division, bu
     let mut shards = Vec::new();
     for (name, loci) in blocks {
         let summary = runner.shard(&name, &made.part(&json!(loci)), |folder| {
-            let sequences = built.shards.first().map(|shard| Dictionary::load(&shard.folder)).transpose()?;
-            one_pass(&sequences.context("no sequences of these loci")?, &options, folder)
+            let sequences = built
+                .shards
+                .first()
+                .map(|shard| Dictionary::load(&shard.folder))
+                .transpose()?;
+            one_pass(
+                &sequences.context("no sequences of these loci")?,
+                &options,
+                folder,
+            )
         })?;
-        shards.extend(summary.map(|summary| tokenization::Shard { folder: runner.shard_folder(&name), summary }));
+        shards.extend(summary.map(|summary| tokenization::Shard {
+            folder: runner.shard_folder(&name),
+            summary,
+        }));
     }
     let sequences = runner.folder("1-sequences");
     runner.stage("2-tokens", &made, |folder| {
@@ -341,22 +460,36 @@ fn tokens(plan: &Plan, data: &Data, runner: &mut Runner, division: &Division, bu
             crate::message_text!("{summary}");
             return Ok(summary);
         }
-        let dictionary = built.dictionary.map_or_else(|| Dictionary::load(&sequences), Ok)?;
+        let dictionary = built
+            .dictionary
+            .map_or_else(|| Dictionary::load(&sequences), Ok)?;
         one_pass(&dictionary, &options, folder)
     })?;
     Ok(())
 }
 
-/// Fits the tokenizer on the training people at all loci; of one block of loci after the other are the sequences in memory.
-fn fit(sequences: &[Shard], cohort: &Cohort, options: &tokenization::Options) -> anyhow::Result<Tokenizer> {
+/// Fits the tokenizer on the training people at all loci; of one block of loci after the other are
+/// the sequences in memory.
+fn fit(
+    sequences: &[Shard],
+    cohort: &Cohort,
+    options: &tokenization::Options,
+) -> anyhow::Result<Tokenizer> {
     let (mut words, mut alphabet) = (tokenization::Words::default(), &[][..]);
     for shard in sequences {
         let dictionary = Dictionary::load(&shard.folder)?;
-        words.add(&dictionary, &in_split(&dictionary, cohort, Split::Train), options);
+        words.add(
+            &dictionary,
+            &in_split(&dictionary, cohort, Split::Train),
+            options,
+        );
         alphabet = dictionary.alphabet();
     }
     let tokenizer = words.fit(alphabet, options)?;
-    crate::message!("{} in the vocabulary", counted(tokenizer.vocab_len(), "token", "tokens"));
+    crate::message!(
+        "{} in the vocabulary",
+        counted(tokenizer.vocab_len(), "token", "tokens")
+    );
     note_saturation(options, tokenizer.vocab_len());
     Ok(tokenizer)
 }
@@ -376,7 +509,8 @@ fn train(
         for (job, loci) in division.term_blocks(model, number) {
             if runner.is_job(&job) {
                 crate::message!("{job}:");
-                let names = training::run_terms(&options(&members), number, &loci, &mut progress(true))?;
+                let names =
+                    training::run_terms(&options(&members), number, &loci, &mut progress(true))?;
                 crate::message!("{job}: deep terms of {}", names.join(", "));
             }
         }
@@ -390,19 +524,27 @@ fn train(
     for (block, people) in division.prediction_blocks(&name) {
         let n_people = runner.shard(&block, &made.part(&json!(people)), |folder| {
             let rows = training::run_predict(&options(&members), people)?;
-            output::write(&folder.join("predictions.csv"), |out| write_predictions(out, &rows))?;
+            output::write(&folder.join("predictions.csv"), |out| {
+                write_predictions(out, &rows)
+            })?;
             Ok(rows.len())
         })?;
         if n_people.is_some_and(|n_people| n_people > 0) {
-            rows.extend(read_predictions(&runner.shard_folder(&block).join("predictions.csv"))?);
+            rows.extend(read_predictions(
+                &runner.shard_folder(&block).join("predictions.csv"),
+            )?);
         }
     }
     let is_job = runner.is_job(&name);
     runner.stage(&name, made, |folder| {
         if is_job {
             for number in 1..=n_members {
-                let (from, to) = (members.join(trained_file(number)), folder.join(trained_file(number)));
-                fs::copy(&from, to).with_context(|| format!("{}: train member {number} first", from.display()))?;
+                let (from, to) = (
+                    members.join(trained_file(number)),
+                    folder.join(trained_file(number)),
+                );
+                fs::copy(&from, to)
+                    .with_context(|| format!("{}: train member {number} first", from.display()))?;
             }
         }
         let summary = match &rows[..] {
@@ -415,8 +557,8 @@ fn train(
     Ok(())
 }
 
-/// Fits the tokenizer on the training split, encodes everyone, and writes a token folder; measures it too when told how many seconds the
-/// sequences took.
+/// Fits the tokenizer on the training split, encodes everyone, and writes a token folder; measures
+/// it too when told how many seconds the sequences took.
 ///
 /// # Errors
 /// Whatever the stage says.
@@ -428,13 +570,31 @@ pub fn tokenize(
     sequences_seconds: Option<f64>,
     out: &Path,
 ) -> anyhow::Result<(Summary, Option<Report>)> {
-    let people = [Split::Train, Split::Validation, Split::Test].map(|split| (split, in_split(dictionary, cohort, split)));
+    let people = [Split::Train, Split::Validation, Split::Test]
+        .map(|split| (split, in_split(dictionary, cohort, split)));
     let tokenized = tokenization::run(dictionary, &people[0].1, options)?;
     let report = sequences_seconds.map(|seconds| Report::of(&tokenized, &people, seconds));
-    let Tokenized { tokenizer, grid, tokens, summary, .. } = tokenized;
-    let genome = Provenance::of(dictionary, policies.clone()).with_common_variants(dictionary, &people[0].1, options.min_token_count);
+    let Tokenized {
+        tokenizer,
+        grid,
+        tokens,
+        summary,
+        ..
+    } = tokenized;
+    let genome = Provenance::of(dictionary, policies.clone()).with_common_variants(
+        dictionary,
+        &people[0].1,
+        options.min_token_count,
+    );
     let fitted_on = people[0].1.clone();
-    Folder { tokenizer, grid, tokens, fitted_on, genome }.save(out)?;
+    Folder {
+        tokenizer,
+        grid,
+        tokens,
+        fitted_on,
+        genome,
+    }
+    .save(out)?;
     let report_path = out.join("report.csv");
     match &report {
         Some(report) => report.write(&report_path)?,
@@ -447,15 +607,26 @@ pub fn tokenize(
 
 /// The people of a split, as numbers into the samples.
 fn in_split(dictionary: &Dictionary, cohort: &Cohort, split: Split) -> Vec<usize> {
-    let row_of: HashMap<&str, usize> = dictionary.samples.iter().enumerate().map(|(row, sample)| (sample.as_str(), row)).collect();
-    cohort.in_split(split).filter_map(|(_, person)| row_of.get(person.sample_id.as_str()).copied()).collect()
+    let row_of: HashMap<&str, usize> = dictionary
+        .samples
+        .iter()
+        .enumerate()
+        .map(|(row, sample)| (sample.as_str(), row))
+        .collect();
+    cohort
+        .in_split(split)
+        .filter_map(|(_, person)| row_of.get(person.sample_id.as_str()).copied())
+        .collect()
 }
 
 fn note_saturation(options: &tokenization::Options, vocab_size: usize) {
     if let Some(VocabSize::AtMost(wanted)) = options.vocab_size
         && vocab_size < wanted
     {
-        crate::message!("the vocabulary is saturated with {vocab_size} entries, fewer than the {wanted} allowed");
+        crate::message!(
+            "the vocabulary is saturated with {vocab_size} entries, fewer than the {wanted} \
+             allowed"
+        );
     }
 }
 
@@ -466,7 +637,10 @@ fn note_saturation(options: &tokenization::Options, vocab_size: usize) {
 pub fn claim(folder: &Path) -> Result<Claim, output::Error> {
     let claim = Claim::take(folder)?;
     if !claim.is_locked() {
-        crate::message!("{}: no file locks here, so a second run on this folder would not be refused", folder.display());
+        crate::message!(
+            "{}: no file locks here, so a second run on this folder would not be refused",
+            folder.display()
+        );
     }
     Ok(claim)
 }

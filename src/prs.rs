@@ -1,8 +1,10 @@
-//! Stage: what do polygenic risk scores say about the same people? The baselines that a sequence model has to beat.
+//! Stage: what do polygenic risk scores say about the same people? The baselines that a sequence
+//! model has to beat.
 //!
-//! Input -> output: VCF/BCF + `cohort.csv` + scoring files of the PGS Catalog -> `predictions.csv` (the rows that sequence models
-//! write too), `weights.csv`, `association.csv`, `match_log.csv`, `raw_scores.csv`, `scores.csv`, `apoe.csv`, `guards.csv` (with
-//! `related_pairs.csv`, where there are any), `scoring_files/`, and [`PrsModel`] as `prs_model.json`, for new people.
+//! Input -> output: VCF/BCF + `cohort.csv` + scoring files of the PGS Catalog -> `predictions.csv`
+//! (the rows that sequence models write too), `weights.csv`, `association.csv`, `match_log.csv`,
+//! `raw_scores.csv`, `scores.csv`, `apoe.csv`, `guards.csv` (with `related_pairs.csv`, where there
+//! are any), `scoring_files/`, and [`PrsModel`] as `prs_model.json`, for new people.
 //! Without a cohort, [`raw_scores`] sums published scores only.
 //!
 //! | model | what |
@@ -17,8 +19,8 @@
 //! | `prs-<id>-alone` | the score without the covariates, where there are any |
 //! | `..-no-apoe` | each of the scores but the one alone, without the APOE region, with APOE e2 and e4 counts instead |
 //!
-//! Only training people are fitted on; the validation split chooses penalties, thresholds and shrinkage; the test split chooses nothing.
-//! Coordinates: positions are 1-based.
+//! Only training people are fitted on; the validation split chooses penalties, thresholds and
+//! shrinkage; the test split chooses nothing. Coordinates: positions are 1-based.
 
 mod apoe;
 mod association;
@@ -58,7 +60,10 @@ pub use self::{
     fitting::WithoutApoe,
     kinship::PAIR_COLUMNS,
     matching::{Exclusion, MatchCounts, MatchType, Stand, Unmatched},
-    model::{AlleleWeight, ApplySummary, Baseline, Feature, PrsModel, Rewritten, Risk, SCHEMA_VERSION, Term},
+    model::{
+        AlleleWeight, ApplySummary, Baseline, Feature, PrsModel, Rewritten, Risk, SCHEMA_VERSION,
+        Term,
+    },
     names::model_names,
     no_fit::{AREA_COLUMNS, Area, NoFitSummary, run as without_fit},
     published::{FailedScore, Frequencies, ScoreSummary, ScoringOptions},
@@ -73,8 +78,8 @@ pub use crate::ingest::{GenomeBuild, UnknownBuild};
 use std::path::PathBuf;
 
 use gf_cohort_schema::{
-    APOE_COLUMNS, ApoeRow, Cohort, CohortSummary, CovariateChoice, GuardRow, MissingPolicies, PhenotypeCoding, Prediction, Role, Split,
-    WITHOUT_APOE, probability, write_predictions,
+    APOE_COLUMNS, ApoeRow, Cohort, CohortSummary, CovariateChoice, GuardRow, MissingPolicies,
+    PhenotypeCoding, Prediction, Role, Split, WITHOUT_APOE, probability, write_predictions,
 };
 use serde::{Deserialize, Serialize};
 
@@ -89,7 +94,9 @@ use self::{
 pub(crate) use self::{matching::complement, scoring_file::ScoringFile};
 use crate::words::counted;
 use crate::{
-    ingest::{self, DisjointRegions, Locus, Samples, VariantFile, VariantRecord, pass, same_contig},
+    ingest::{
+        self, DisjointRegions, Locus, Samples, VariantFile, VariantRecord, pass, same_contig,
+    },
     memory, output, report,
 };
 
@@ -102,9 +109,11 @@ pub struct Options {
     /// Whose genotypes are read: of the cohort, or of the files without one.
     #[serde(skip)]
     pub samples: Samples,
-    /// BED of the regions whose dosages are used; all of the files when `None`. Published scores and APOE are read wherever they lie.
+    /// BED of the regions whose dosages are used; all of the files when `None`. Published scores
+    /// and APOE are read wherever they lie.
     pub regions_file: Option<PathBuf>,
-    /// Records with a filter that is named here are used (`.`: those without one), as `bcftools view -f` has it; all when `None`.
+    /// Records with a filter that is named here are used (`.`: those without one), as `bcftools
+    /// view -f` has it; all when `None`.
     pub filters: Option<Vec<String>>,
     /// `cohort.csv`.
     pub cohort: PathBuf,
@@ -114,7 +123,8 @@ pub struct Options {
     pub covariates: CovariateChoice,
     /// What is done about missing values and about samples without genotypes.
     pub missing: MissingPolicies,
-    /// Scoring files of the PGS Catalog, or other tables of weights with a header, plain or gzipped.
+    /// Scoring files of the PGS Catalog, or other tables of weights with a header, plain or
+    /// gzipped.
     pub scoring_files: Vec<PathBuf>,
     /// Build of the VCF, if a scoring file of another build is to be refused.
     pub genome_build: Option<GenomeBuild>,
@@ -134,13 +144,15 @@ pub struct Options {
     pub clump_r2: f64,
     /// Largest p-values of the alleles in `prs-ct`, to try.
     pub p_thresholds: Vec<f64>,
-    /// Name of the cohort: looked for in the headers of scoring files, and written into those exported.
+    /// Name of the cohort: looked for in the headers of scoring files, and written into those
+    /// exported.
     pub study: Option<String>,
     /// Kinships of pairs, by PLINK 2 or KING; worked out from the dosages when `None`.
     pub kinship: Option<PathBuf>,
     /// Variants of the VCF that kinships are worked out from.
     pub kinship_variants: KinshipVariants,
-    /// Sum published scores and measure their AUC; fit nothing. Then no training people are needed.
+    /// Sum published scores and measure their AUC; fit nothing. Then no training people are
+    /// needed.
     pub no_fit: bool,
     /// Folder to write to.
     pub out: PathBuf,
@@ -183,7 +195,9 @@ impl Default for Options {
             kinship_variants: KinshipVariants::All,
             no_fit: false,
             // 0.1 to 100,000 in half decades.
-            l2_strengths: (-2..=10).map(|half_decades| 10_f64.powf(f64::from(half_decades) / 2.0)).collect(),
+            l2_strengths: (-2..=10)
+                .map(|half_decades| 10_f64.powf(f64::from(half_decades) / 2.0))
+                .collect(),
             out: PathBuf::new(),
         }
     }
@@ -196,21 +210,52 @@ impl Options {
             return refuse("no VCF file".into());
         }
         if !(0.0..=1.0).contains(&self.min_overlap) {
-            return refuse(format!("min_overlap is {}; it is a share between 0 and 1", self.min_overlap));
+            return refuse(format!(
+                "min_overlap is {}; it is a share between 0 and 1",
+                self.min_overlap
+            ));
         }
-        if self.l2_strengths.is_empty() || self.l2_strengths.iter().any(|alpha| !alpha.is_finite() || *alpha <= 0.0) {
-            return refuse(format!("l2_strengths are {:?}; at least one is needed, and all are positive", self.l2_strengths));
+        if self.l2_strengths.is_empty()
+            || self
+                .l2_strengths
+                .iter()
+                .any(|alpha| !alpha.is_finite() || *alpha <= 0.0)
+        {
+            return refuse(format!(
+                "l2_strengths are {:?}; at least one is needed, and all are positive",
+                self.l2_strengths
+            ));
         }
-        if self.l1_ratios.is_empty() || self.l1_ratios.iter().any(|ratio| !(0.01..=1.0).contains(ratio)) {
-            return refuse(format!("l1_ratios are {:?}; at least one is needed, and all are shares from 0.01 to 1", self.l1_ratios));
+        if self.l1_ratios.is_empty()
+            || self
+                .l1_ratios
+                .iter()
+                .any(|ratio| !(0.01..=1.0).contains(ratio))
+        {
+            return refuse(format!(
+                "l1_ratios are {:?}; at least one is needed, and all are shares from 0.01 to 1",
+                self.l1_ratios
+            ));
         }
-        if self.p_thresholds.is_empty() || self.p_thresholds.iter().any(|p| !(*p > 0.0 && *p <= 1.0)) {
-            return refuse(format!("p_thresholds are {:?}; at least one is needed, and all are above 0 and at most 1", self.p_thresholds));
+        if self.p_thresholds.is_empty()
+            || self.p_thresholds.iter().any(|p| !(*p > 0.0 && *p <= 1.0))
+        {
+            return refuse(format!(
+                "p_thresholds are {:?}; at least one is needed, and all are above 0 and at most 1",
+                self.p_thresholds
+            ));
         }
         if !(self.clump_r2 > 0.0 && self.clump_r2 <= 1.0) {
-            return refuse(format!("clump_r2 is {}; it is above 0 and at most 1", self.clump_r2));
+            return refuse(format!(
+                "clump_r2 is {}; it is above 0 and at most 1",
+                self.clump_r2
+            ));
         }
-        if self.study.as_ref().is_some_and(|study| study.trim().is_empty() || study.contains(['\n', '\r', '\t'])) {
+        if self
+            .study
+            .as_ref()
+            .is_some_and(|study| study.trim().is_empty() || study.contains(['\n', '\r', '\t']))
+        {
             return refuse("the name of the study is empty, or of more than one line".into());
         }
         self.scoring.check()
@@ -267,14 +312,26 @@ impl std::fmt::Display for Summary {
             writeln!(f, "warning: {warning}")?;
         }
         write!(f, "{}", self.cohort)?;
-        writeln!(f, "{} predicted by {}", counted(self.n_people, "person", "people"), self.models.join(", "))?;
+        writeln!(
+            f,
+            "{} predicted by {}",
+            counted(self.n_people, "person", "people"),
+            self.models.join(", ")
+        )?;
         match (&self.apoe, &self.apoe_left_out) {
             (Some(apoe), _) => {
-                writeln!(f, "APOE haplotypes: e2 {}, e3 {}, e4 {}, e1 {}", apoe.e2, apoe.e3, apoe.e4, apoe.e1)?;
+                writeln!(
+                    f,
+                    "APOE haplotypes: e2 {}, e3 {}, e4 {}, e1 {}",
+                    apoe.e2, apoe.e3, apoe.e4, apoe.e1
+                )?;
                 write_counts(
                     f,
                     &[
-                        ("unphased e2/e4 by convention", apoe.unphased_double_heterozygotes),
+                        (
+                            "unphased e2/e4 by convention",
+                            apoe.unphased_double_heterozygotes,
+                        ),
                         ("people without an APOE call", apoe.people_without_call),
                     ],
                 )?;
@@ -288,7 +345,11 @@ impl std::fmt::Display for Summary {
         for score in &self.without_apoe {
             let region = self.apoe_region.as_deref().unwrap_or_default();
             let dropped = counted(score.dropped, "allele", "alleles");
-            writeln!(f, "{}: {dropped} left out in the APOE region ({region}), {} in the score", score.model, score.kept)?;
+            writeln!(
+                f,
+                "{}: {dropped} left out in the APOE region ({region}), {} in the score",
+                score.model, score.kept
+            )?;
         }
         for reason in &self.left_out {
             writeln!(f, "no {reason}")?;
@@ -301,17 +362,30 @@ impl std::fmt::Display for Summary {
             writeln!(f, "the same in all training people, left out: {feature}")?;
         }
         for covariate in &self.repeated_covariates {
-            writeln!(f, "a combination of other covariates, left out: {covariate}")?;
+            writeln!(
+                f,
+                "a combination of other covariates, left out: {covariate}"
+            )?;
         }
         for guard in &self.guards {
-            writeln!(f, "guard {} of {}: {}: {}", guard.guard, guard.subject, guard.verdict, guard.finding)?;
+            writeln!(
+                f,
+                "guard {} of {}: {}: {}",
+                guard.guard, guard.subject, guard.verdict, guard.finding
+            )?;
         }
         write_read_counts(f, &self.genotypes)?;
         write_counts(
             f,
             &[
-                ("records without a call in training", self.sites_without_training_calls as u64),
-                ("dosages that do not vary in training", self.constant_dosages as u64),
+                (
+                    "records without a call in training",
+                    self.sites_without_training_calls as u64,
+                ),
+                (
+                    "dosages that do not vary in training",
+                    self.constant_dosages as u64,
+                ),
             ],
         )
     }
@@ -320,9 +394,18 @@ impl std::fmt::Display for Summary {
 /// What is said of records and genotypes.
 fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 11] {
     [
-        ("records without an allele to count", read.records_without_dosage),
-        ("records without GT or dosages", read.records_without_genotypes),
-        ("records with dosages of DS, GP or HDS", read.imputed_records),
+        (
+            "records without an allele to count",
+            read.records_without_dosage,
+        ),
+        (
+            "records without GT or dosages",
+            read.records_without_genotypes,
+        ),
+        (
+            "records with dosages of DS, GP or HDS",
+            read.imputed_records,
+        ),
         ("symbolic alleles", read.symbolic_alleles),
         ("`*` alleles", read.star_alleles),
         ("alleles there twice", read.duplicate_variants),
@@ -330,28 +413,46 @@ fn read_counts(read: &ReadCounts) -> [(&'static str, u64); 11] {
         ("half calls", read.half_calls),
         ("haploid genotypes", read.haploid_genotypes),
         ("samples not in the cohort", read.samples_left_out),
-        ("records outside of the reference, REF not compared", read.records_beyond_reference),
+        (
+            "records outside of the reference, REF not compared",
+            read.records_beyond_reference,
+        ),
     ]
 }
 
 fn write_read_counts(f: &mut std::fmt::Formatter<'_>, read: &ReadCounts) -> std::fmt::Result {
     if read.filtered_records > 0 {
-        let names: Vec<String> = read.filters.iter().map(|(name, n)| format!("{name} {n}")).collect();
-        writeln!(f, "  records left out by FILTER: {} ({}); --apply-filters says which are used", read.filtered_records, names.join(", "))?;
+        let names: Vec<String> = read
+            .filters
+            .iter()
+            .map(|(name, n)| format!("{name} {n}"))
+            .collect();
+        writeln!(
+            f,
+            "  records left out by FILTER: {} ({}); --apply-filters says which are used",
+            read.filtered_records,
+            names.join(", ")
+        )?;
     }
     write_counts(f, &read_counts(read))
 }
 
 /// Scores that are left out, and why.
 fn write_failed(f: &mut std::fmt::Formatter<'_>, failed: &[FailedScore]) -> std::fmt::Result {
-    failed.iter().try_for_each(|score| writeln!(f, "left out: {}", score.reason))
+    failed
+        .iter()
+        .try_for_each(|score| writeln!(f, "left out: {}", score.reason))
 }
 
 fn write_counts(f: &mut std::fmt::Formatter<'_>, counts: &[(&str, u64)]) -> std::fmt::Result {
-    counts.iter().filter(|(_, count)| *count > 0).try_for_each(|(what, count)| writeln!(f, "  {what}: {count}"))
+    counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .try_for_each(|(what, count)| writeln!(f, "  {what}: {count}"))
 }
 
-/// Why there are no baselines. Each message names the file, the place, what was found, and what to do.
+/// Why there are no baselines. Each message names the file, the place, what was found, and what to
+/// do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A genome file is wrong.
@@ -422,7 +523,10 @@ pub enum Error {
         reasons: Vec<String>,
     },
     /// An id instead of a file.
-    #[error("{id} is a score of the PGS Catalog, not a file here: download {url} (or another build), and give its path to --scoring-file")]
+    #[error(
+        "{id} is a score of the PGS Catalog, not a file here: download {url} (or another build), \
+         and give its path to --scoring-file"
+    )]
     CatalogId {
         /// The score.
         id: String,
@@ -533,7 +637,10 @@ pub enum Error {
         regions_file: Option<PathBuf>,
     },
     /// There is nothing to learn from.
-    #[error("no variant varies among the training people ({alleles} ALT alleles were read); is it the right VCF and regions file?")]
+    #[error(
+        "no variant varies among the training people ({alleles} ALT alleles were read); is it the \
+         right VCF and regions file?"
+    )]
     NothingVaries {
         /// ALT alleles read.
         alleles: usize,
@@ -586,7 +693,10 @@ pub enum Error {
         reason: String,
     },
     /// A baseline needs a covariate that is not there.
-    #[error("{model} needs the covariate `{name}`, which is not there; give a cohort.csv with this column")]
+    #[error(
+        "{model} needs the covariate `{name}`, which is not there; give a cohort.csv with this \
+         column"
+    )]
     NoCovariate {
         /// The baseline.
         model: String,
@@ -609,24 +719,145 @@ pub enum Error {
     },
 }
 
+fn require_usable(options: &Options) -> Result<(), Error> {
+    if options.no_fit {
+        let reason = "no_fit sums published scores and fits nothing: it is a way of its own to \
+                      run this stage";
+        return Err(Error::Options {
+            reason: reason.into(),
+        });
+    }
+    // Its `predictions.csv` would be overwritten.
+    if options.out.join("config.json").exists() {
+        let reason = format!(
+            "{} holds a model bundle; choose another folder for the baselines (--out)",
+            options.out.display()
+        );
+        return Err(Error::Options { reason });
+    }
+    Ok(())
+}
+
+/// Guards of the published scores: who made them, and which allele is the effect allele.
+fn guards_of_scores(options: &Options, cohort: &Cohort, scores: &[Score<'_>]) -> Vec<GuardRow> {
+    let study = options.study.as_deref();
+    let of_study = scores
+        .iter()
+        .map(|score| guards::score_study(cohort, study, score.file));
+    let of_alleles = scores
+        .iter()
+        .filter_map(|score| guards::effect_allele(score.file, &score.frequencies));
+    of_study.chain(of_alleles).collect()
+}
+
+/// What the files of the stage are written from.
+struct Outputs<'o> {
+    options: &'o Options,
+    cohort: &'o Cohort,
+    table: &'o GenotypeTable,
+    scores: &'o [Score<'o>],
+    predictions: &'o [Prediction],
+    related_pairs: &'o [kinship::Pair],
+    apoe: Option<&'o [Option<apoe::Haplotypes>]>,
+    genome_build: Option<ingest::GenomeBuild>,
+    apoe_build: Option<ingest::GenomeBuild>,
+}
+
+impl Outputs<'_> {
+    fn path(&self, name: &str) -> PathBuf {
+        self.options.out.join(name)
+    }
+
+    fn write(
+        &self,
+        summary: &Summary,
+        associations: Vec<(panel::Column<'_>, association::Association)>,
+        baselines: Vec<Baseline>,
+    ) -> Result<(), Error> {
+        output::write(&self.path("predictions.csv"), |out| {
+            write_predictions(out, self.predictions)
+        })?;
+        self.write_scores()?;
+        tables::write_weights(&self.path("weights.csv"), &baselines)?;
+        let (columns, associations): (Vec<_>, Vec<_>) = associations.into_iter().unzip();
+        association::write(&self.path("association.csv"), &columns, &associations)?;
+        report::write_guards(&self.path("guards.csv"), &summary.guards)?;
+        let pairs = self.path("related_pairs.csv");
+        kinship::write_pairs(&pairs, self.cohort, self.related_pairs)?;
+        let apoe_csv = self.path("apoe.csv");
+        match self.apoe {
+            Some(calls) => {
+                let rows = apoe_rows(self.cohort, calls);
+                output::write_csv(&apoe_csv, &APOE_COLUMNS, rows)?;
+            }
+            None => output::remove_if_there(&apoe_csv)?,
+        }
+        self.write_models(summary, baselines)
+    }
+
+    /// Tables of published scores; without any, those of an earlier run are removed.
+    fn write_scores(&self) -> Result<(), Error> {
+        if self.scores.is_empty() {
+            ["raw_scores.csv", "scores.csv", "match_log.csv"]
+                .iter()
+                .try_for_each(|name| output::remove_if_there(&self.path(name)))?;
+            return Ok(());
+        }
+        let scores: Vec<&Score<'_>> = self.scores.iter().collect();
+        tables::write_raw_scores(&self.path("raw_scores.csv"), &self.table.people, &scores)?;
+        tables::write_scores(&self.path("scores.csv"), self.scores)?;
+        Ok(())
+    }
+
+    /// The learned scores as scoring files, and the model that `score` reads.
+    fn write_models(&self, summary: &Summary, baselines: Vec<Baseline>) -> Result<(), Error> {
+        let learned: Vec<&str> = summary
+            .choices
+            .iter()
+            .map(|choice| choice.model.as_str())
+            .collect();
+        let origin = export::Origin {
+            cohort: self.cohort,
+            study: self.options.study.as_deref(),
+            genome_build: self.genome_build.or(self.apoe_build),
+        };
+        let folder = self.path("scoring_files");
+        export::write_scoring_files(&folder, &baselines, &learned, &origin)?;
+        let model = PrsModel {
+            schema_version: SCHEMA_VERSION,
+            genome_build: self.genome_build,
+            min_overlap: self.options.min_overlap,
+            reading: self.options.scoring.reading.clone(),
+            filters: self.options.filters.clone().unwrap_or_default(),
+            baselines,
+        };
+        Ok(output::for_others::write_json(
+            &self.path("prs_model.json"),
+            &model,
+        )?)
+    }
+}
+
 /// Fits every baseline and predicts everyone.
 ///
 /// # Errors
-/// Bad input (see [`Error`]); one class only in the training or validation split; a regression that does not converge.
+/// Bad input (see [`Error`]); one class only in the training or validation split; a regression that
+/// does not converge.
 pub fn run(options: &Options) -> Result<Summary, Error> {
-    if options.no_fit {
-        let reason = "no_fit sums published scores and fits nothing: it is a way of its own to run this stage";
-        return Err(Error::Options { reason: reason.into() });
-    }
-    let (cohort, Usable { scores: scoring_files, failed: not_read }) = inputs(options)?;
-    // Its `predictions.csv` would be overwritten.
-    if options.out.join("config.json").exists() {
-        let reason = format!("{} holds a model bundle; choose another folder for the baselines (--out)", options.out.display());
-        return Err(Error::Options { reason });
-    }
-    let loci = options.regions_file.as_deref().map(ingest::read_loci).transpose()?;
-    let (table, sites_without_training_calls) = read_genotypes(options, &cohort, loci.as_deref(), &scoring_files)?;
-    let Usable { scores, failed: not_scored } = score_people(options, &scoring_files, &table, &cohort, not_read)?;
+    require_usable(options)?;
+    let (cohort, read) = inputs(options)?;
+    let Usable {
+        scores: scoring_files,
+        failed: not_read,
+    } = read;
+    let regions_file = options.regions_file.as_deref();
+    let loci = regions_file.map(ingest::read_loci).transpose()?;
+    let (table, sites_without_training_calls) =
+        read_genotypes(options, &cohort, loci.as_deref(), &scoring_files)?;
+    let Usable {
+        scores,
+        failed: not_scored,
+    } = score_people(options, &scoring_files, &table, &cohort, not_read)?;
 
     let genome_build = options.genome_build.or(table.genome_build);
     let apoe = apoe::haplotypes(&table.sites, genome_build);
@@ -634,25 +865,54 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let apoe_written = apoe::written_otherwise(&table.sites, genome_build);
     let apoe_build = apoe::build_of(&table.sites, genome_build);
     let study = Study::new(&cohort, People::new(&table, apoe_calls, Some(&cohort)));
-    let is_in_loci = |site: &Site| loci.as_ref().is_none_or(|loci| is_inside(loci, &site.contig, site.position));
-    require_memory(&cohort, table.sites.iter().filter(|site| is_in_loci(site)).map(|site| site.counted_alts.len()).sum())?;
-    let fitted = fit_all(&study, &table.sites, is_in_loci, &scores, apoe_build, options)?;
+    let is_in_loci = |site: &Site| {
+        loci.as_ref()
+            .is_none_or(|loci| is_inside(loci, &site.contig, site.position))
+    };
+    require_memory(
+        &cohort,
+        table
+            .sites
+            .iter()
+            .filter(|site| is_in_loci(site))
+            .map(|site| site.counted_alts.len())
+            .sum(),
+    )?;
+    let fitted = fit_all(
+        &study,
+        &table.sites,
+        is_in_loci,
+        &scores,
+        apoe_build,
+        options,
+    )?;
     let predictions = predict(&cohort, &study.people, &fitted.baselines)?;
     let of_genome = kinship_sites::read(options, &cohort)?;
-    let (mut guards, pairs) = kinship::guard(&cohort, &study.training, &table.sites, of_genome.as_deref(), options.kinship.as_deref())?;
-    guards.extend(scores.iter().map(|score| guards::score_study(&cohort, options.study.as_deref(), score.file)));
-    guards.extend(scores.iter().filter_map(|score| guards::effect_allele(score.file, &score.frequencies)));
+    let (mut guards, pairs) = kinship::guard(
+        &cohort,
+        &study.training,
+        &table.sites,
+        of_genome.as_deref(),
+        options.kinship.as_deref(),
+    )?;
+    guards.extend(guards_of_scores(options, &cohort, &scores));
 
     let summary = Summary {
         n_people: cohort.people.len(),
         cohort: cohort.summary(),
-        models: fitted.baselines.iter().map(|baseline| baseline.model.clone()).collect(),
+        models: fitted
+            .baselines
+            .iter()
+            .map(|baseline| baseline.model.clone())
+            .collect(),
         genotypes: table.counts.clone(),
         sites_without_training_calls,
         n_dosages: fitted.associations.len(),
         constant_dosages: fitted.constant_dosages,
         constant_features: fitted.constant_features,
-        apoe_region: apoe_build.filter(|_| !fitted.without_apoe.is_empty()).map(apoe::region),
+        apoe_region: apoe_build
+            .filter(|_| !fitted.without_apoe.is_empty())
+            .map(apoe::region),
         choices: fitted.choices,
         repeated_covariates: fitted.repeated_covariates,
         without_apoe: fitted.without_apoe,
@@ -670,40 +930,24 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
             .chain(scoring_files.iter().flat_map(|file| file.warnings.clone()))
             .collect(),
     };
-    let file = |name: &str| options.out.join(name);
-    output::write(&file("predictions.csv"), |out| write_predictions(out, &predictions))?;
-    if scores.is_empty() {
-        // Those of an earlier run would be of scores that are not here.
-        ["raw_scores.csv", "scores.csv", "match_log.csv"].iter().try_for_each(|name| output::remove_if_there(&file(name)))?;
-    } else {
-        tables::write_raw_scores(&file("raw_scores.csv"), &table.people, &scores.iter().collect::<Vec<_>>())?;
-        tables::write_scores(&file("scores.csv"), &scores)?;
-    }
-    tables::write_weights(&file("weights.csv"), &fitted.baselines)?;
-    let (columns, associations): (Vec<_>, Vec<_>) = fitted.associations.into_iter().unzip();
-    association::write(&file("association.csv"), &columns, &associations)?;
-    report::write_guards(&file("guards.csv"), &summary.guards)?;
-    kinship::write_pairs(&file("related_pairs.csv"), &cohort, &pairs)?;
-    match &apoe {
-        Ok(calls) => output::write_csv(&file("apoe.csv"), &APOE_COLUMNS, apoe_rows(&cohort, calls))?,
-        Err(_) => output::remove_if_there(&file("apoe.csv"))?,
-    }
-    let learned: Vec<&str> = summary.choices.iter().map(|choice| choice.model.as_str()).collect();
-    let origin = export::Origin { cohort: &cohort, study: options.study.as_deref(), genome_build: genome_build.or(apoe_build) };
-    export::write_scoring_files(&file("scoring_files"), &fitted.baselines, &learned, &origin)?;
-    let model = PrsModel {
-        schema_version: SCHEMA_VERSION,
+    let (associations, baselines) = (fitted.associations, fitted.baselines);
+    Outputs {
+        options,
+        cohort: &cohort,
+        table: &table,
+        scores: &scores,
+        predictions: &predictions,
+        related_pairs: &pairs,
+        apoe: apoe.as_deref().ok(),
         genome_build,
-        min_overlap: options.min_overlap,
-        reading: options.scoring.reading.clone(),
-        filters: options.filters.clone().unwrap_or_default(),
-        baselines: fitted.baselines,
-    };
-    output::for_others::write_json(&file("prs_model.json"), &model)?;
+        apoe_build,
+    }
+    .write(&summary, associations, baselines)?;
     Ok(summary)
 }
 
-/// Refuses options that make no sense, and scoring files that cannot be read, before there is a cohort; the ids of the scoring files.
+/// Refuses options that make no sense, and scoring files that cannot be read, before there is a
+/// cohort; the ids of the scoring files.
 ///
 /// # Errors
 /// As [`run`].
@@ -720,8 +964,11 @@ pub fn check_without_cohort(options: &Options) -> Result<Vec<String>, Error> {
 fn check_options(options: &Options) -> Result<(), Error> {
     options.check()?;
     if options.scoring.no_mean_imputation {
-        let reason = "no_mean_imputation goes without a cohort only: a fitted baseline has to give a value to everyone";
-        return Err(Error::Options { reason: reason.into() });
+        let reason = "no_mean_imputation goes without a cohort only: a fitted baseline has to \
+                      give a value to everyone";
+        return Err(Error::Options {
+            reason: reason.into(),
+        });
     }
     Ok(())
 }
@@ -744,10 +991,20 @@ fn inputs(options: &Options) -> Result<(Cohort, Usable<ScoringFile>), Error> {
         let cohort = no_fit::read_cohort(options)?;
         return Ok((cohort, published::read_scoring_files(options, Vec::new())?));
     }
-    let Options { cohort: path, phenotype_coding, covariates, missing, .. } = options;
+    let Options {
+        cohort: path,
+        phenotype_coding,
+        covariates,
+        missing,
+        ..
+    } = options;
     let mut cohort = Cohort::read_as(path, *phenotype_coding, covariates, missing)?;
-    let kept = options.samples.retain(&mut cohort.people, |person| &person.sample_id);
-    kept.map_err(|reason| Error::Options { reason: format!("{}: {reason}", options.cohort.display()) })?;
+    let kept = options
+        .samples
+        .retain(&mut cohort.people, |person| &person.sample_id);
+    kept.map_err(|reason| Error::Options {
+        reason: format!("{}: {reason}", options.cohort.display()),
+    })?;
     cohort.keep_present_in(&ingest::samples_of_files(&options.vcf)?, missing.samples)?;
     for split in [Split::Train, Split::Validation] {
         cohort.require_both_classes(split, &options.cohort)?;
@@ -755,13 +1012,19 @@ fn inputs(options: &Options) -> Result<(Cohort, Usable<ScoringFile>), Error> {
     Ok((cohort, published::read_scoring_files(options, own_names())?))
 }
 
-/// Refuses what [`run`] would refuse without reading genotypes, the builds of the VCF headers included; says who is in the cohort and how many
-/// variants each scoring file has.
+/// Refuses what [`run`] would refuse without reading genotypes, the builds of the VCF headers
+/// included; says who is in the cohort and how many variants each scoring file has.
 ///
 /// # Errors
 /// As [`run`].
 pub fn check(options: &Options) -> Result<(CohortSummary, Vec<(String, usize)>), Error> {
-    let (cohort, Usable { scores: scoring_files, failed }) = inputs(options)?;
+    let (
+        cohort,
+        Usable {
+            scores: scoring_files,
+            failed,
+        },
+    ) = inputs(options)?;
     if let Some(FailedScore { reason, .. }) = failed.into_iter().next() {
         return Err(Error::Options { reason });
     }
@@ -773,31 +1036,59 @@ pub fn check(options: &Options) -> Result<(CohortSummary, Vec<(String, usize)>),
     for path in &options.vcf {
         build::of_header(&VariantFile::open(path)?, &stated)?;
     }
-    Ok((cohort.summary(), scoring_files.into_iter().map(|file| (file.id, file.rows.len())).collect()))
+    Ok((
+        cohort.summary(),
+        scoring_files
+            .into_iter()
+            .map(|file| (file.id, file.rows.len()))
+            .collect(),
+    ))
 }
 
-/// Matrices of people by dosages that there are at once: of the panel, a regression's columns, what it is given of them, and its own copy.
+/// Matrices of people by dosages that there are at once: of the panel, a regression's columns, what
+/// it is given of them, and its own copy.
 const MATRICES: usize = 4;
 
 /// Refuses a fit that does not fit the memory that is free now.
 fn require_memory(cohort: &Cohort, n_dosages: usize) -> Result<(), Error> {
-    let Some(free) = memory::available() else { return Ok(()) };
-    let n_people = [Split::Train, Split::Validation].map(|split| cohort.in_split(split).count()).iter().sum::<usize>();
-    let needed = n_people.saturating_mul(n_dosages).saturating_mul(MATRICES * size_of::<f64>());
+    let Some(free) = memory::available() else {
+        return Ok(());
+    };
+    let n_people = [Split::Train, Split::Validation]
+        .map(|split| cohort.in_split(split).count())
+        .iter()
+        .sum::<usize>();
+    let needed = n_people
+        .saturating_mul(n_dosages)
+        .saturating_mul(MATRICES * size_of::<f64>());
     if needed <= free {
         return Ok(());
     }
     let gb = |bytes: usize| bytes as f64 / 1e9;
-    Err(Error::Memory { n_dosages, n_people, needed: gb(needed), free: gb(free) })
+    Err(Error::Memory {
+        n_dosages,
+        n_people,
+        needed: gb(needed),
+        free: gb(free),
+    })
 }
 
 /// Names, without their prefix, that scoring files cannot have.
 fn own_names() -> Vec<String> {
-    let learned = ["dosages", "ct", "elastic-net"].into_iter().flat_map(|name| [name.to_owned(), format!("{name}{WITHOUT_APOE}")]);
-    ["covariates", "pcs", "apoe"].map(String::from).into_iter().chain(learned).collect()
+    let learned = ["dosages", "ct", "elastic-net"]
+        .into_iter()
+        .flat_map(|name| [name.to_owned(), format!("{name}{WITHOUT_APOE}")]);
+    ["covariates", "pcs", "apoe"]
+        .map(String::from)
+        .into_iter()
+        .chain(learned)
+        .collect()
 }
 
-fn apoe_rows<'a>(cohort: &'a Cohort, calls: &'a [Option<apoe::Haplotypes>]) -> impl Iterator<Item = ApoeRow> + 'a {
+fn apoe_rows<'a>(
+    cohort: &'a Cohort,
+    calls: &'a [Option<apoe::Haplotypes>],
+) -> impl Iterator<Item = ApoeRow> + 'a {
     let row = |(person, call): (&gf_cohort_schema::Person, &Option<apoe::Haplotypes>)| ApoeRow {
         sample_id: person.sample_id.clone(),
         apoe: call.map(apoe::Haplotypes::genotype),
@@ -805,21 +1096,31 @@ fn apoe_rows<'a>(cohort: &'a Cohort, calls: &'a [Option<apoe::Haplotypes>]) -> i
     cohort.people.iter().zip(calls).map(row)
 }
 
-/// Genotypes of the cohort, without records that no training person has a call at, and how many those were.
+/// Genotypes of the cohort, without records that no training person has a call at, and how many
+/// those were.
 fn read_genotypes(
     options: &Options,
     cohort: &Cohort,
     loci: Option<&[Locus]>,
     scoring_files: &[ScoringFile],
 ) -> Result<(GenotypeTable, usize), Error> {
-    let people: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
+    let people: Vec<&str> = cohort
+        .people
+        .iter()
+        .map(|person| person.sample_id.as_str())
+        .collect();
     let scored = Places::new(published::positions_of(scoring_files));
     let published = Places::new(scored.iter().chain(apoe::positions()));
     let regions = loci.map(|loci| {
-        let of_loci = loci.iter().map(|locus| (locus.contig.as_str(), locus.start0..locus.end0));
+        let of_loci = loci
+            .iter()
+            .map(|locus| (locus.contig.as_str(), locus.start0..locus.end0));
         DisjointRegions::new(of_loci.chain(published.regions(usize::MAX)))
     });
-    let wanted = |record: &VariantRecord| loci.is_none_or(|loci| is_inside(loci, &record.contig, record.position)) || published.has(record);
+    let wanted = |record: &VariantRecord| {
+        loci.is_none_or(|loci| is_inside(loci, &record.contig, record.position))
+            || published.has(record)
+    };
     let is_scored = |record: &VariantRecord| scored.has(record);
     let request = Request {
         paths: &options.vcf,
@@ -834,11 +1135,19 @@ fn read_genotypes(
     };
     let mut table = GenotypeTable::read_as(&request, &options.scoring.reading)?;
     if table.counts.records == 0 {
-        return Err(Error::NoRecords { vcf: options.vcf.clone(), regions_file: options.regions_file.clone() });
+        return Err(Error::NoRecords {
+            vcf: options.vcf.clone(),
+            regions_file: options.regions_file.clone(),
+        });
     }
-    let training: Vec<usize> = cohort.in_split(Split::Train).map(|(person, _)| person).collect();
+    let training: Vec<usize> = cohort
+        .in_split(Split::Train)
+        .map(|(person, _)| person)
+        .collect();
     let is_called = |site: &Site| site.frequency(0, &training).is_some();
-    let (called, not_called): (Vec<Site>, Vec<Site>) = std::mem::take(&mut table.sites).into_iter().partition(is_called);
+    let (called, not_called): (Vec<Site>, Vec<Site>) = std::mem::take(&mut table.sites)
+        .into_iter()
+        .partition(is_called);
     table.sites = called;
     let left_out = not_called.len();
     table.not_used.without_calls = not_called;
@@ -846,10 +1155,13 @@ fn read_genotypes(
 }
 
 fn is_inside(loci: &[Locus], contig: &str, position: usize) -> bool {
-    loci.iter().any(|locus| (locus.start0..locus.end0).contains(&(position - 1)) && same_contig(&locus.contig, contig))
+    loci.iter().any(|locus| {
+        (locus.start0..locus.end0).contains(&(position - 1)) && same_contig(&locus.contig, contig)
+    })
 }
 
-/// Matches and sums every scoring file and writes `match_log.csv`, also when too few variants match: it says why.
+/// Matches and sums every scoring file and writes `match_log.csv`, also when too few variants
+/// match: it says why.
 fn score_people<'f>(
     options: &'f Options,
     files: &'f [ScoringFile],
@@ -858,19 +1170,32 @@ fn score_people<'f>(
     not_read: Vec<FailedScore>,
 ) -> Result<Usable<Score<'f>>, Error> {
     if files.is_empty() {
-        return Ok(Usable { scores: Vec::new(), failed: not_read });
+        return Ok(Usable {
+            scores: Vec::new(),
+            failed: not_read,
+        });
     }
-    let training = cohort.in_split(Split::Train).map(|(person, _)| person).collect();
+    let training = cohort
+        .in_split(Split::Train)
+        .map(|(person, _)| person)
+        .collect();
     let mut scorer = Scorer::new(files, options, table.people.len(), training)?;
     scorer.add(&table.sites)?;
     let scores = scorer.finish(&table.sites, &table.not_used)?;
     let log = options.out.join("match_log.csv");
     let logged: Vec<&Score<'_>> = scores.iter().flatten().collect();
     tables::write_match_log(&log, &logged, &table.sites, options)?;
-    published::usable(published::with_enough(scores, files, &table.not_used, options, &log), not_read)
+    published::usable(
+        published::with_enough(scores, files, &table.not_used, options, &log),
+        not_read,
+    )
 }
 
-fn predict(cohort: &Cohort, people: &People<'_>, baselines: &[Baseline]) -> Result<Vec<Prediction>, Error> {
+fn predict(
+    cohort: &Cohort,
+    people: &People<'_>,
+    baselines: &[Baseline],
+) -> Result<Vec<Prediction>, Error> {
     let mut predictions = Vec::with_capacity(baselines.len() * cohort.people.len());
     for baseline in baselines {
         for (person, logit) in cohort.people.iter().zip(baseline.logits(people)?) {

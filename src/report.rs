@@ -1,8 +1,9 @@
-//! How results are shown: the tables of a verdict with fixed precision, figures, `report.html`, files for MultiQC, and the comparison as text
-//! for the terminal.
+//! How results are shown: the tables of a verdict with fixed precision, figures, `report.html`,
+//! files for MultiQC, and the comparison as text for the terminal.
 //!
-//! Input -> output: rows of `gf-cohort-schema` -> files (written whole or not at all) or text. The same rows give the same bytes. A [`Figure`] is
-//! data, drawn twice: by plotly.js in the page, and as SVG for papers, for print and where no script runs.
+//! Input -> output: rows of `gf-cohort-schema` -> files (written whole or not at all) or text. The
+//! same rows give the same bytes. A [`Figure`] is data, drawn twice: by plotly.js in the page, and
+//! as SVG for papers, for print and where no script runs.
 
 mod aligned;
 mod background;
@@ -30,12 +31,16 @@ pub use self::{
 
 use std::path::{Path, PathBuf};
 
-use gf_cohort_schema::{AucRow, CalibrationRow, DecileRow, DistributionRow, FoldRow, GuardRow, RocPoint, Split, StratumRow};
+use gf_cohort_schema::{
+    AucRow, CalibrationRow, DecileRow, DistributionRow, FoldRow, GuardRow, RocPoint, Split,
+    StratumRow,
+};
 use serde::Serialize;
 
 use crate::output;
 
-/// All that an evaluation says, table by table: what the report shows. Rows of models stand by split, then in the order of [`gf_cohort_schema::rung`].
+/// All that an evaluation says, table by table: what the report shows. Rows of models stand by
+/// split, then in the order of [`gf_cohort_schema::rung`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Verdict {
     /// `auc.csv`.
@@ -86,12 +91,16 @@ impl PeopleRow {
 /// Figures of a verdict that have a file of their own, `NAME.svg`.
 const FIGURES: [&str; 5] = ["roc", "calibration", "deciles", "distribution", "training"];
 
-/// Writes `report.html`, an SVG file of each figure, and what MultiQC shows; their paths. Figures of an earlier run that have no data now are
-/// removed.
+/// Writes `report.html`, an SVG file of each figure, and what MultiQC shows; their paths. Figures
+/// of an earlier run that have no data now are removed.
 ///
 /// # Errors
 /// When a figure cannot be drawn or a file cannot be written.
-pub fn write_report(folder: &Path, verdict: &Verdict, background: &Background) -> Result<Vec<PathBuf>, output::Error> {
+pub fn write_report(
+    folder: &Path,
+    verdict: &Verdict,
+    background: &Background,
+) -> Result<Vec<PathBuf>, output::Error> {
     let figures = figures::figures(verdict, background);
     let mut paths = Vec::new();
     let page = folder.join("report.html");

@@ -1,8 +1,9 @@
 //! Stage: a saved model on new people.
 //!
-//! Input -> output: a model bundle (or a `prs` folder), VCF/BCF and FASTA -> `sample_id,model,logit,probability`. One person or a million;
-//! refuses a reference or a build other than the model's. Sequences and tokens are made with the loci, policies, tokenizer and slot grid of the
-//! bundle, so nothing is measured on the people scored.
+//! Input -> output: a model bundle (or a `prs` folder), VCF/BCF and FASTA ->
+//! `sample_id,model,logit,probability`. One person or a million; refuses a reference or a build
+//! other than the model's. Sequences and tokens are made with the loci, policies, tokenizer and
+//! slot grid of the bundle, so nothing is measured on the people scored.
 
 mod merge;
 
@@ -13,7 +14,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::{Cohort, CohortNotes, MissingCovariates, Split, nine_significant_digits, probability};
+use gf_cohort_schema::{
+    Cohort, CohortNotes, MissingCovariates, Split, nine_significant_digits, probability,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::words::counted;
@@ -34,17 +37,19 @@ pub struct Options {
     /// Whose genotypes are read: of the table with covariates, or of the files without one.
     #[serde(skip)]
     pub samples: Samples,
-    /// FASTA of the model's build; for saved polygenic scores it is not needed, but REF is compared with it.
+    /// FASTA of the model's build; for saved polygenic scores it is not needed, but REF is
+    /// compared with it.
     pub reference: Option<PathBuf>,
     /// Folder of a model bundle, or folder that `prs` wrote.
     pub model: PathBuf,
-    /// Table with the covariates of the people, for models that need them; only the people in it are scored.
+    /// Table with the covariates of the people, for models that need them; only the people in it
+    /// are scored.
     pub cohort: Option<PathBuf>,
     /// What happens to people without a value of a covariate.
-    #[serde(default)]
     pub missing_covariates: MissingCovariates,
-    /// Least share that must be there: of a polygenic score's alleles (what was asked of its training people when `None`), of a sequence model's
-    /// common variants that so many people would be expected to carry ([`MIN_OVERLAP`] when `None`; asked of 50 people and more).
+    /// Least share that must be there: of a polygenic score's alleles (what was asked of its
+    /// training people when `None`), of a sequence model's common variants that so many people
+    /// would be expected to carry ([`MIN_OVERLAP`] when `None`; asked of 50 people and more).
     pub min_overlap: Option<f64>,
     /// Of a folder of `prs`: the models to apply; all when `None`.
     pub models: Option<Vec<String>>,
@@ -78,7 +83,8 @@ pub struct Summary {
     pub warnings: Vec<String>,
     /// Alleles of each polygenic score that the files do not have.
     pub absent_alleles: BTreeMap<String, usize>,
-    /// Alleles of each polygenic score whose records are written in another way than those of the training people.
+    /// Alleles of each polygenic score whose records are written in another way than those of the
+    /// training people.
     pub rewritten_alleles: BTreeMap<String, Rewritten>,
     /// Alleles of each polygenic score that are absent as their strand is unknown.
     pub ambiguous_alleles: BTreeMap<String, usize>,
@@ -86,7 +92,9 @@ pub struct Summary {
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))?;
+        self.warnings
+            .iter()
+            .try_for_each(|warning| writeln!(f, "warning: {warning}"))?;
         write!(f, "{}", self.cohort)?;
         if let Some(sequences) = &self.sequences {
             write!(f, "{sequences}")?;
@@ -99,16 +107,31 @@ impl std::fmt::Display for Summary {
         }
         for (model, n_absent) in &self.absent_alleles {
             let alleles = counted(*n_absent, "allele is", "alleles are");
-            writeln!(f, "{model}: {alleles} not in these files and read as the mean of the training people")?;
+            writeln!(
+                f,
+                "{model}: {alleles} not in these files and read as the mean of the training people"
+            )?;
         }
         for (model, n) in &self.ambiguous_alleles {
-            writeln!(f, "{model}: {n} of these are A/T or C/G, of unknown strand: other records here are on the other strand")?;
+            writeln!(
+                f,
+                "{model}: {n} of these are A/T or C/G, of unknown strand: other records here are \
+                 on the other strand"
+            )?;
         }
         for (model, Rewritten { exchanged, flipped }) in &self.rewritten_alleles {
-            let counts = format!("REF and ALT are exchanged at {exchanged} alleles, {flipped} are on the other strand");
+            let counts = format!(
+                "REF and ALT are exchanged at {exchanged} alleles, {flipped} are on the other \
+                 strand"
+            );
             writeln!(f, "{model}: {counts}; both are matched by their bases")?;
         }
-        writeln!(f, "{} scored by {}", counted(self.n_people, "person", "people"), self.models.join(", "))
+        writeln!(
+            f,
+            "{} scored by {}",
+            counted(self.n_people, "person", "people"),
+            self.models.join(", ")
+        )
     }
 }
 
@@ -198,7 +221,8 @@ pub enum Error {
     Output(#[from] output::Error),
 }
 
-/// Share of the common variants to be expected that must be there, unless something else is asked for.
+/// Share of the common variants to be expected that must be there, unless something else is asked
+/// for.
 pub const MIN_OVERLAP: f64 = 0.5;
 
 const COLUMNS: [&str; 4] = ["sample_id", "model", "logit", "probability"];
@@ -206,9 +230,13 @@ const COLUMNS: [&str; 4] = ["sample_id", "model", "logit", "probability"];
 /// Scores everyone in the files.
 ///
 /// # Errors
-/// A model that cannot be read, genomes that are wrong or of another build, covariates that are missing.
+/// A model that cannot be read, genomes that are wrong or of another build, covariates that are
+/// missing.
 pub fn run(options: &Options) -> Result<Summary, Error> {
-    if let Some(share) = options.min_overlap.filter(|share| !(0.0..=1.0).contains(share)) {
+    if let Some(share) = options
+        .min_overlap
+        .filter(|share| !(0.0..=1.0).contains(share))
+    {
         return Err(Error::MinOverlap(share));
     }
     if options.model.join("config.json").exists() {
@@ -235,17 +263,31 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
         missing_covariates: options.missing_covariates,
         apply_filters: options.apply_filters.as_ref(),
     };
-    let People { dictionary, cohort, sequences } = people_of(&options.model, &bundle, &source)?;
+    let People {
+        dictionary,
+        cohort,
+        sequences,
+    } = people_of(&options.model, &bundle, &source)?;
     let carried = config.genome.carried(&dictionary);
     let min_overlap = options.min_overlap.unwrap_or(MIN_OVERLAP);
-    if carried.overlap().is_some_and(|overlap| overlap < min_overlap) {
-        return Err(Error::CommonVariants { vcf: options.vcf.clone(), carried, min_overlap });
+    if carried
+        .overlap()
+        .is_some_and(|overlap| overlap < min_overlap)
+    {
+        return Err(Error::CommonVariants {
+            vcf: options.vcf.clone(),
+            carried,
+            min_overlap,
+        });
     }
     let (tokens, token_summary) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
     let data = Dataset::new(&tokens, &cohort, config.covariates.clone())?.on(&device);
     let everyone: Vec<usize> = (0..cohort.people.len()).collect();
     let scored = cohort.people.iter().zip(bundle.logits(&data, &everyone)?);
-    write(options, scored.map(|(person, logit)| (person.sample_id.as_str(), config.name.as_str(), logit)))?;
+    write(
+        options,
+        scored.map(|(person, logit)| (person.sample_id.as_str(), config.name.as_str(), logit)),
+    )?;
     Ok(Summary {
         n_people: everyone.len(),
         cohort: cohort.notes,
@@ -277,7 +319,8 @@ pub struct Source<'s> {
 /// People of some files as a model bundle reads them.
 #[derive(Debug)]
 pub struct People {
-    /// Their sequences, at the loci and by the policies of the bundle; its people are those of `cohort`, in the same order.
+    /// Their sequences, at the loci and by the policies of the bundle; its people are those of
+    /// `cohort`, in the same order.
     pub dictionary: Dictionary,
     /// Their covariates, as the bundle needs them.
     pub cohort: Cohort,
@@ -285,36 +328,64 @@ pub struct People {
     pub sequences: sequence::Summary,
 }
 
-/// Reads the people of VCF or BCF files, all of them or those of a table with the covariates that the bundle in `model` needs.
+/// Reads the people of VCF or BCF files, all of them or those of a table with the covariates that
+/// the bundle in `model` needs.
 ///
 /// # Errors
 /// Genomes that are wrong or of another build than the bundle's, covariates that are missing.
 pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<People, Error> {
     let config = &bundle.config;
-    let known: Vec<(String, f64)> = config.covariates.iter().map(|covariate| (covariate.name.clone(), covariate.mean)).collect();
-    let cohort = covariates(source.cohort, &known, source.missing_covariates, source.samples)?;
+    let known: Vec<(String, f64)> = config
+        .covariates
+        .iter()
+        .map(|covariate| (covariate.name.clone(), covariate.mean))
+        .collect();
+    let cohort = covariates(
+        source.cohort,
+        &known,
+        source.missing_covariates,
+        source.samples,
+    )?;
     let mut policies = config.genome.policies.clone();
     if let Some(filters) = source.apply_filters {
         policies.apply_filters = filters.clone();
     }
-    let loci: Vec<_> = config.genome.loci.iter().map(|locus| (locus.locus.clone(), locus.masks.clone())).collect();
+    let loci: Vec<_> = config
+        .genome
+        .loci
+        .iter()
+        .map(|locus| (locus.locus.clone(), locus.masks.clone()))
+        .collect();
     let sequence_options = sequence::Options {
         vcf: source.vcf.to_vec(),
         reference: source.reference.ok_or(Error::NoReference)?.into(),
         regions: Regions::File(model.join("config.json")),
         samples: cohort.as_ref().map_or_else(
             || source.samples.clone(),
-            |cohort| Samples::Only(cohort.people.iter().map(|person| person.sample_id.clone()).collect()),
+            |cohort| {
+                Samples::Only(
+                    cohort
+                        .people
+                        .iter()
+                        .map(|person| person.sample_id.clone())
+                        .collect(),
+                )
+            },
         ),
         policies,
         mask: None,
         callable: None,
         skips: None,
     };
-    let (dictionary, _, sequences) = sequence::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
+    let (dictionary, _, sequences) =
+        sequence::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
     config.genome.require_same_genome(&dictionary)?;
     let cohort = cohort.unwrap_or_else(|| without_covariates(&dictionary.samples));
-    Ok(People { dictionary, cohort, sequences })
+    Ok(People {
+        dictionary,
+        cohort,
+        sequences,
+    })
 }
 
 fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
@@ -325,16 +396,49 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
     }
     model.min_overlap = options.min_overlap.unwrap_or(model.min_overlap);
     if let Some(models) = &options.models {
-        if let Some(unknown) = models.iter().find(|name| !model.baselines.iter().any(|baseline| baseline.model == **name)) {
-            let known = model.baselines.iter().map(|baseline| baseline.model.clone()).collect();
-            return Err(Error::NoSuchModel { path: options.model.clone(), name: unknown.clone(), known });
+        if let Some(unknown) = models.iter().find(|name| {
+            !model
+                .baselines
+                .iter()
+                .any(|baseline| baseline.model == **name)
+        }) {
+            let known = model
+                .baselines
+                .iter()
+                .map(|baseline| baseline.model.clone())
+                .collect();
+            return Err(Error::NoSuchModel {
+                path: options.model.clone(),
+                name: unknown.clone(),
+                known,
+            });
         }
-        model.baselines.retain(|baseline| models.contains(&baseline.model));
+        model
+            .baselines
+            .retain(|baseline| models.contains(&baseline.model));
     }
-    let known: Vec<(String, f64)> = model.covariates().into_iter().map(|(name, mean)| (name.to_owned(), mean)).collect();
-    let cohort = covariates(options.cohort.as_deref(), &known, options.missing_covariates, &options.samples)?;
-    let (rows, applied) = model.apply(&options.vcf, &options.samples, options.reference.as_deref(), cohort.as_ref())?;
-    write(options, rows.iter().map(|row| (row.sample_id.as_str(), row.model.as_str(), row.logit)))?;
+    let known: Vec<(String, f64)> = model
+        .covariates()
+        .into_iter()
+        .map(|(name, mean)| (name.to_owned(), mean))
+        .collect();
+    let cohort = covariates(
+        options.cohort.as_deref(),
+        &known,
+        options.missing_covariates,
+        &options.samples,
+    )?;
+    let (rows, applied) = model.apply(
+        &options.vcf,
+        &options.samples,
+        options.reference.as_deref(),
+        cohort.as_ref(),
+    )?;
+    write(
+        options,
+        rows.iter()
+            .map(|row| (row.sample_id.as_str(), row.model.as_str(), row.logit)),
+    )?;
     let mut models: Vec<String> = rows.iter().map(|row| row.model.clone()).collect();
     models.dedup();
     Ok(Summary {
@@ -360,7 +464,10 @@ fn covariates(
         Some(path) => {
             let mut cohort = Cohort::read_covariates(path, known, missing)?;
             let kept = samples.retain(&mut cohort.people, |person| &person.sample_id);
-            kept.map_err(|reason| Error::Table { path: path.into(), reason })?;
+            kept.map_err(|reason| Error::Table {
+                path: path.into(),
+                reason,
+            })?;
             Ok(Some(cohort))
         }
         None if known.is_empty() => Ok(None),
@@ -379,22 +486,44 @@ fn without_covariates(samples: &[String]) -> Cohort {
         family_id: None,
         covariates: Vec::new(),
     };
-    Cohort { people: samples.iter().map(person).collect(), covariate_names: Vec::new(), ..Cohort::default() }
+    Cohort {
+        people: samples.iter().map(person).collect(),
+        covariate_names: Vec::new(),
+        ..Cohort::default()
+    }
 }
 
-fn write<'a>(options: &Options, rows: impl Iterator<Item = (&'a str, &'a str, f64)>) -> Result<(), Error> {
+fn write<'a>(
+    options: &Options,
+    rows: impl Iterator<Item = (&'a str, &'a str, f64)>,
+) -> Result<(), Error> {
     let rows: Vec<_> = rows.collect();
     if let Some(&(sample, model, logit)) = rows.iter().find(|(.., logit)| !logit.is_finite()) {
-        return Err(Error::NotFinite { path: options.model.clone(), model: model.into(), sample: sample.into(), logit });
+        return Err(Error::NotFinite {
+            path: options.model.clone(),
+            model: model.into(),
+            sample: sample.into(),
+            logit,
+        });
     }
     let rows = rows.into_iter().map(|(sample_id, model, logit)| {
-        (sample_id.to_string(), model.to_string(), nine_significant_digits(logit), nine_significant_digits(probability(logit)))
+        (
+            sample_id.to_string(),
+            model.to_string(),
+            nine_significant_digits(logit),
+            nine_significant_digits(probability(logit)),
+        )
     });
     if options.output == Path::new("-") {
         let mut table = csv::Writer::from_writer(std::io::stdout().lock());
         let at = output::at(&options.output);
-        let written = table.write_record(COLUMNS).and_then(|()| rows.into_iter().try_for_each(|row| table.serialize(row)));
-        return Ok(written.map_err(std::io::Error::from).and_then(|()| table.flush()).map_err(at)?);
+        let written = table
+            .write_record(COLUMNS)
+            .and_then(|()| rows.into_iter().try_for_each(|row| table.serialize(row)));
+        return Ok(written
+            .map_err(std::io::Error::from)
+            .and_then(|()| table.flush())
+            .map_err(at)?);
     }
     Ok(output::write_csv(&options.output, &COLUMNS, rows)?)
 }

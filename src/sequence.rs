@@ -1,13 +1,16 @@
 //! Both haplotypes of every person over chosen loci, each distinct one kept once.
 //!
-//! Input -> output: VCF/BCF + FASTA + BED -> a [`Dictionary`] and the list of everything that was not applied ([`Skip`]).
-//! Semantics: those of `bcftools consensus -H`, with REF checked at every record, no dependence on the order of records at one position, and
-//! a policy for each genotype that says too little. One pass over each file for all people. Coordinates: 0-based, half-open, unless named
-//! `position` (1-based).
+//! Input -> output: VCF/BCF + FASTA + BED -> a [`Dictionary`] and the list of everything that was
+//! not applied ([`Skip`]). Semantics: those of `bcftools consensus -H`, with REF checked at every
+//! record, no dependence on the order of records at one position, and a policy for each genotype
+//! that says too little. One pass over each file for all people. Coordinates: 0-based, half-open,
+//! unless named `position` (1-based).
 //!
-//! Order of operations: resolve the contig and fetch the reference; read the records that overlap a locus; check REF; apply FILTER and masks; per
-//! person and haplotype pick the allele by the policies; trim it to an edit; walk the edits in order, leaving out what overlaps; cut at the
-//! edges of the locus. A locus is held open only while its records pass, and a haplotype once however many people have it.
+//! Order of operations: resolve the contig and fetch the reference; read the records that overlap a
+//! locus; check REF; apply FILTER and masks; per person and haplotype pick the allele by the
+//! policies; trim it to an edit; walk the edits in order, leaving out what overlaps; cut at the
+//! edges of the locus. A locus is held open only while its records pass, and a haplotype once
+//! however many people have it.
 
 mod allele;
 mod builder;
@@ -59,8 +62,8 @@ use self::{
 use crate::words::counted;
 use crate::{
     ingest::{
-        self, DisjointRegions, Locus, Place, RefAlleles, Reference, VariantFile, contig_key, loci_of_regions, read_intervals, read_loci,
-        require_build_of_named, tell_different_builds,
+        self, DisjointRegions, Locus, Place, RefAlleles, Reference, VariantFile, contig_key,
+        loci_of_regions, read_intervals, read_loci, require_build_of_named, tell_different_builds,
     },
     output,
 };
@@ -68,7 +71,8 @@ use crate::{
 /// What the stage needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Options {
-    /// VCF, VCF.gz or BCF files, of the same people, each locus in one of them; `-` is standard input.
+    /// VCF, VCF.gz or BCF files, of the same people, each locus in one of them; `-` is standard
+    /// input.
     pub vcf: Vec<PathBuf>,
     /// FASTA.
     pub reference: PathBuf,
@@ -93,7 +97,12 @@ impl Options {
             Regions::File(path) => Some(path),
             Regions::Text(_) => None,
         };
-        self.vcf.iter().chain([&self.reference]).chain(loci).chain(&self.mask).chain(&self.callable)
+        self.vcf
+            .iter()
+            .chain([&self.reference])
+            .chain(loci)
+            .chain(&self.mask)
+            .chain(&self.callable)
     }
 }
 
@@ -155,19 +164,36 @@ impl std::fmt::Display for Summary {
         }
         for (locus, n_distinct) in &self.n_distinct_haplotypes {
             let haplotypes = counted(*n_distinct, "distinct haplotype", "distinct haplotypes");
-            writeln!(f, "{locus}: {haplotypes} of {}", counted(self.n_people, "person", "people"))?;
+            writeln!(
+                f,
+                "{locus}: {haplotypes} of {}",
+                counted(self.n_people, "person", "people")
+            )?;
         }
         if let Some(first) = self.loci_without_records.first() {
             let loci = counted(self.loci_without_records.len(), "locus", "loci");
-            writeln!(f, "{loci} without a record, read as the reference (the first: {first})")?;
+            writeln!(
+                f,
+                "{loci} without a record, read as the reference (the first: {first})"
+            )?;
         }
         if self.n_reference_iupac_as_n > 0 {
-            writeln!(f, "{} of the reference read as N", counted(self.n_reference_iupac_as_n, "IUPAC code", "IUPAC codes"))?;
+            writeln!(
+                f,
+                "{} of the reference read as N",
+                counted(self.n_reference_iupac_as_n, "IUPAC code", "IUPAC codes")
+            )?;
         }
         if self.n_masked_nt > 0 {
-            writeln!(f, "{} read as N", counted(self.n_masked_nt, "masked base", "masked bases"))?;
+            writeln!(
+                f,
+                "{} read as N",
+                counted(self.n_masked_nt, "masked base", "masked bases")
+            )?;
         }
-        self.skips.iter().try_for_each(|(reason, count)| writeln!(f, "{reason}: {count}"))
+        self.skips
+            .iter()
+            .try_for_each(|(reason, count)| writeln!(f, "{reason}: {count}"))
     }
 }
 
@@ -200,7 +226,9 @@ pub enum Error {
     #[error("{0}")]
     Inputs(String),
     /// The genome is not the one a model was made on.
-    #[error("locus `{locus}`: {reason}; use the reference and the build that the model was made with")]
+    #[error(
+        "locus `{locus}`: {reason}; use the reference and the build that the model was made with"
+    )]
     OtherGenome {
         /// Name of the locus.
         locus: String,
@@ -220,7 +248,8 @@ pub enum Error {
 /// Builds the sequences of every person; the table of skips is the caller's to save, with the rest.
 ///
 /// # Errors
-/// Files that cannot be read or do not fit each other, a REF that is not what the FASTA has, genotypes that a policy refuses.
+/// Files that cannot be read or do not fit each other, a REF that is not what the FASTA has,
+/// genotypes that a policy refuses.
 pub fn run(options: &Options) -> Result<(Dictionary, SkipTable, Summary), Error> {
     of_loci(&loci(options)?, options, EmptyLoci::Refuse)
 }
@@ -242,14 +271,26 @@ pub struct Checked {
     pub warnings: Vec<String>,
 }
 
-/// Refuses what [`run`] would refuse without looking at genotypes: files, people, contigs and their lengths, loci; and, with `records`, REF.
+/// Refuses what [`run`] would refuse without looking at genotypes: files, people, contigs and their
+/// lengths, loci; and, with `records`, REF.
 ///
 /// # Errors
 /// As [`run`].
 pub fn check(options: &Options, records: bool) -> Result<Checked, Error> {
     let loci = self::loci(options)?;
-    let Opened { mut reference, mut files, samples, warnings, .. } = Opened::new(&loci, options)?;
-    let mut checked = Checked { n_people: samples.len(), n_loci: loci.len(), warnings, ..Checked::default() };
+    let Opened {
+        mut reference,
+        mut files,
+        samples,
+        warnings,
+        ..
+    } = Opened::new(&loci, options)?;
+    let mut checked = Checked {
+        n_people: samples.len(),
+        n_loci: loci.len(),
+        warnings,
+        ..Checked::default()
+    };
     if !records {
         return Ok(checked);
     }
@@ -277,13 +318,27 @@ pub fn check(options: &Options, records: bool) -> Result<Checked, Error> {
 /// # Errors
 /// BED files that cannot be read.
 pub fn loci(options: &Options) -> Result<Vec<(Locus, Masks)>, Error> {
-    let masked = options.mask.as_deref().map(read_intervals).transpose()?.unwrap_or_default();
-    let callable = options.callable.as_deref().map(read_intervals).transpose()?;
+    let masked = options
+        .mask
+        .as_deref()
+        .map(read_intervals)
+        .transpose()?
+        .unwrap_or_default();
+    let callable = options
+        .callable
+        .as_deref()
+        .map(read_intervals)
+        .transpose()?;
     let with_masks = |locus: Locus| {
         let masks = Masks::of_locus(&locus, &masked, callable.as_deref());
         (locus, masks)
     };
-    Ok(options.regions.loci()?.into_iter().map(with_masks).collect())
+    Ok(options
+        .regions
+        .loci()?
+        .into_iter()
+        .map(with_masks)
+        .collect())
 }
 
 /// Files that fit each other, before their records are read.
@@ -298,21 +353,35 @@ struct Opened {
 impl Opened {
     fn new(loci: &[(Locus, Masks)], options: &Options) -> Result<Self, Error> {
         let reference = Reference::open(&options.reference)?;
-        let mut files = options.vcf.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
-        let first = files.first().ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
+        let mut files = options
+            .vcf
+            .iter()
+            .map(|path| VariantFile::open(path))
+            .collect::<Result<Vec<_>, _>>()?;
+        let first = files
+            .first()
+            .ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
         let samples = options.samples.of(first)?;
         if !matches!(options.samples, Samples::Only(_)) {
             require_same_people(&files)?;
         }
-        if options.policies.encoding == Encoding::Diploid && (options.policies.strict || options.policies.overlap == Overlap::Bcftools) {
+        if options.policies.encoding == Encoding::Diploid
+            && (options.policies.strict || options.policies.overlap == Overlap::Bcftools)
+        {
             return Err(Error::Inputs(
-                "strict and overlap = bcftools are rules for haplotypes: leave them out with encoding = diploid".into(),
+                "strict and overlap = bcftools are rules for haplotypes: leave them out with \
+                 encoding = diploid"
+                    .into(),
             ));
         }
         if let Some((locus, _)) = loci.iter().find(|(locus, masks)| !masks.are_inside(locus)) {
-            return Err(Error::Inputs(format!("locus `{}`: a masked place lies outside of it", locus.name)));
+            return Err(Error::Inputs(format!(
+                "locus `{}`: a masked place lies outside of it",
+                locus.name
+            )));
         }
-        let (mut contig_lens_nt, mut warnings): (HashMap<String, usize>, Vec<String>) = (HashMap::new(), Vec::new());
+        let (mut contig_lens_nt, mut warnings): (HashMap<String, usize>, Vec<String>) =
+            (HashMap::new(), Vec::new());
         for file in &mut files {
             file.select(&samples)?;
             warnings.extend_from_slice(file.warnings());
@@ -324,7 +393,9 @@ impl Opened {
             let in_reference = reference.resolve(&locus.contig)?;
             require_one_build(&files, &in_reference)?;
             for file in &files {
-                let Some(stated_nt) = file.contig_len_nt(&locus.contig) else { continue };
+                let Some(stated_nt) = file.contig_len_nt(&locus.contig) else {
+                    continue;
+                };
                 let warning = reference.check_claim(file.path(), &locus.contig, stated_nt)?;
                 warnings.extend(warning.filter(|warning| !warnings.contains(warning)));
                 let stated = contig_lens_nt.entry(locus.contig.clone()).or_default();
@@ -332,17 +403,26 @@ impl Opened {
             }
             reference.covering(&locus.contig, locus.start0, locus.end0)?;
         }
-        Ok(Self { reference, files, samples, contig_lens_nt, warnings })
+        Ok(Self {
+            reference,
+            files,
+            samples,
+            contig_lens_nt,
+            warnings,
+        })
     }
 }
 
 /// Refuses files whose header names a contig as that of another build than the reference does.
 fn require_one_build(files: &[VariantFile], in_reference: &str) -> Result<(), Error> {
-    let is_other = |name: &str| contig_key(name) == contig_key(in_reference) && tell_different_builds(name, in_reference);
+    let is_other = |name: &str| {
+        contig_key(name) == contig_key(in_reference) && tell_different_builds(name, in_reference)
+    };
     for file in files {
         if let Some((name, _)) = file.contigs().find(|(name, _)| is_other(name)) {
             let reason = format!(
-                "{}: contig `{name}` is of another build than `{in_reference}` of the reference; take files of one build",
+                "{}: contig `{name}` is of another build than `{in_reference}` of the reference; \
+                 take files of one build",
                 file.path().display()
             );
             return Err(Error::Inputs(reason));
@@ -356,50 +436,98 @@ fn require_one_build(files: &[VariantFile], in_reference: &str) -> Result<(), Er
 pub enum EmptyLoci {
     /// Refuse: in a cohort it means another build, or a file that was forgotten.
     Refuse,
-    /// Read everyone as the reference there, if the files have records elsewhere on the contig: one person may well have no variant.
+    /// Read everyone as the reference there, if the files have records elsewhere on the contig: one
+    /// person may well have no variant.
     AsReference,
 }
 
-/// As [`run`], over loci and masks that are already known (those of a saved model, say); `options.regions` is only named in messages.
+/// As [`run`], over loci and masks that are already known (those of a saved model, say);
+/// `options.regions` is only named in messages.
 ///
 /// # Errors
 /// As [`run`].
-pub fn of_loci(loci: &[(Locus, Masks)], options: &Options, empty_loci: EmptyLoci) -> Result<(Dictionary, SkipTable, Summary), Error> {
-    let Opened { reference, mut files, samples, contig_lens_nt, warnings } = Opened::new(loci, options)?;
+pub fn of_loci(
+    loci: &[(Locus, Masks)],
+    options: &Options,
+    empty_loci: EmptyLoci,
+) -> Result<(Dictionary, SkipTable, Summary), Error> {
+    let Opened {
+        reference,
+        mut files,
+        samples,
+        contig_lens_nt,
+        warnings,
+    } = Opened::new(loci, options)?;
     let mut cohort = Cohort {
         policies: &options.policies,
         samples: &samples,
         contig_lens_nt,
         log: SkipLog::create(options.skips.as_deref())?,
-        summary: Summary { warnings, ..Summary::default() },
+        summary: Summary {
+            warnings,
+            ..Summary::default()
+        },
     };
     let wanted = DisjointRegions::of_loci(loci.iter().map(|(locus, _)| locus));
     let mut schedule = Schedule::new(loci, reference);
     let mut contigs_with_records = HashSet::new();
     for (number, file) in files.iter_mut().enumerate() {
         let path = file.path().to_path_buf();
-        contigs_with_records
-            .extend(file.for_each(Some(&wanted), |record| schedule.record(number, Site { path: &path, record }, &mut cohort))?);
+        contigs_with_records.extend(file.for_each(Some(&wanted), |record| {
+            schedule.record(
+                number,
+                Site {
+                    path: &path,
+                    record,
+                },
+                &mut cohort,
+            )
+        })?);
         cohort.summary.warnings.extend(file.passed_over());
     }
-    let loci = schedule.finish(options, &files, empty_loci, &contigs_with_records, &mut cohort)?;
-    let Cohort { log, mut summary, .. } = cohort;
+    let loci = schedule.finish(
+        options,
+        &files,
+        empty_loci,
+        &contigs_with_records,
+        &mut cohort,
+    )?;
+    let Cohort {
+        log, mut summary, ..
+    } = cohort;
     let (counts, skips) = log.finish()?;
     summary.skips = counts;
     summary.n_people = samples.len();
     summary.n_loci = loci.len();
-    summary.n_distinct_haplotypes = loci.iter().map(|locus| (locus.locus.name.clone(), locus.haplotypes.len())).collect();
+    summary.n_distinct_haplotypes = loci
+        .iter()
+        .map(|locus| (locus.locus.name.clone(), locus.haplotypes.len()))
+        .collect();
     let iupac = options.policies.unphased == Unphased::Iupac;
-    Ok((Dictionary { encoding: options.policies.encoding, iupac, samples, loci }, skips, summary))
+    Ok((
+        Dictionary {
+            encoding: options.policies.encoding,
+            iupac,
+            samples,
+            loci,
+        },
+        skips,
+        summary,
+    ))
 }
 
 /// Several files are those of one cohort: whoever is in one is in all.
 fn require_same_people(files: &[VariantFile]) -> Result<(), Error> {
-    let people_of = |file: &VariantFile| file.samples().iter().cloned().collect::<HashSet<String>>();
+    let people_of =
+        |file: &VariantFile| file.samples().iter().cloned().collect::<HashSet<String>>();
     for pair in files.windows(2) {
         let (a, b) = (people_of(&pair[0]), people_of(&pair[1]));
         if let Some(person) = a.symmetric_difference(&b).min() {
-            let (with, without) = if a.contains(person) { (&pair[0], &pair[1]) } else { (&pair[1], &pair[0]) };
+            let (with, without) = if a.contains(person) {
+                (&pair[0], &pair[1])
+            } else {
+                (&pair[1], &pair[0])
+            };
             return Err(Error::Inputs(format!(
                 "sample `{person}` is in {} and not in {}; name the people wanted with --samples",
                 with.path().display(),

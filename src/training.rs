@@ -1,10 +1,13 @@
 //! One training loop for every model.
 //!
-//! Input -> output: a token folder and a cohort -> a model bundle: `config.json`, `model.safetensors` (and `member-N.safetensors`),
-//! `tokenizer.json`, `grid.json`, `training_log.csv`, `predictions.csv`. AdamW with warm-up and cosine decay; the weights of the epoch with the
-//! best validation AUC are kept. After each epoch (and every five minutes of a longer one) a checkpoint is written from which the same command
-//! goes on to the same bytes. With folds or an ensemble several models are trained, the members of one bundle; they can also be trained one by one
-//! ([`run_member`]), and people predicted block by block ([`run_predict`]): [`run_bundle`] then writes the same bytes.
+//! Input -> output: a token folder and a cohort -> a model bundle: `config.json`,
+//! `model.safetensors` (and `member-N.safetensors`), `tokenizer.json`, `grid.json`,
+//! `training_log.csv`, `predictions.csv`. AdamW with warm-up and cosine decay; the weights of the
+//! epoch with the best validation AUC are kept. After each epoch (and every five minutes of a
+//! longer one) a checkpoint is written from which the same command goes on to the same bytes. With
+//! folds or an ensemble several models are trained, the members of one bundle; they can also be
+//! trained one by one ([`run_member`]), and people predicted block by block ([`run_predict`]):
+//! [`run_bundle`] then writes the same bytes.
 
 mod additive;
 mod bundle;
@@ -48,8 +51,8 @@ use std::{
 
 use candle_core::{Device, Tensor};
 use gf_cohort_schema::{
-    Cohort, CohortSummary, CovariateChoice, MissingPolicies, Phenotype, PhenotypeCoding, Prediction, Role, ScoreColumn, Split,
-    nine_significant_digits, probability, write_predictions,
+    Cohort, CohortSummary, CovariateChoice, MissingPolicies, Phenotype, PhenotypeCoding,
+    Prediction, Role, ScoreColumn, Split, nine_significant_digits, probability, write_predictions,
 };
 use serde::{Deserialize, Serialize};
 
@@ -96,10 +99,12 @@ pub struct Options {
     pub deep_terms: DeepTerms,
     /// Its training.
     pub schedule: Schedule,
-    /// A published score that enters next to the additive term, with a coefficient of its own and without penalty.
+    /// A published score that enters next to the additive term, with a coefficient of its own and
+    /// without penalty.
     pub offset: Option<ScoreColumn>,
-    /// Bundle whose weights to start from instead of random ones, of the same tokens and covariates. Covariates are scaled by the training
-    /// split of this run, whatever their scales were there.
+    /// Bundle whose weights to start from instead of random ones, of the same tokens and
+    /// covariates. Covariates are scaled by the training split of this run, whatever their
+    /// scales were there.
     pub init: Option<PathBuf>,
     /// Where to compute.
     pub device: DeviceChoice,
@@ -169,23 +174,58 @@ pub struct MemberSummary {
 
 impl std::fmt::Display for MemberSummary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { fold, seed, n_training, epochs_run, best_epoch, best_validation_auroc, additive, terms, .. } = self;
+        let Self {
+            fold,
+            seed,
+            n_training,
+            epochs_run,
+            best_epoch,
+            best_validation_auroc,
+            additive,
+            terms,
+            ..
+        } = self;
         if let Some(fold) = fold {
             write!(f, "fold {fold}, ")?;
         }
-        if let Some(additive::Summary { n_candidates, n_weights, .. }) = additive {
+        if let Some(additive::Summary {
+            n_candidates,
+            n_weights,
+            ..
+        }) = additive
+        {
             let samples = counted(*n_training, "sample", "samples");
             let candidates = counted(*n_candidates, "version", "versions");
-            write!(f, "seed {seed}, {samples}; additive term: {n_weights} of {candidates} with a weight")?;
-            let counting: Vec<&TermSummary> = terms.iter().filter(|term| term.weight > 0.0).collect();
-            write!(f, "; deep terms used: {} of {}", counting.len(), terms.len())?;
+            write!(
+                f,
+                "seed {seed}, {samples}; additive term: {n_weights} of {candidates} with a weight"
+            )?;
+            let counting: Vec<&TermSummary> =
+                terms.iter().filter(|term| term.weight > 0.0).collect();
+            write!(
+                f,
+                "; deep terms used: {} of {}",
+                counting.len(),
+                terms.len()
+            )?;
             for term in counting {
-                write!(f, "; {}: weight {:.2}, gain {:.1}, epoch {}", term.loci.join("+"), term.weight, term.gain, term.best_epoch)?;
+                write!(
+                    f,
+                    "; {}: weight {:.2}, gain {:.1}, epoch {}",
+                    term.loci.join("+"),
+                    term.weight,
+                    term.gain,
+                    term.best_epoch
+                )?;
             }
             return write!(f, " (validation AUC {best_validation_auroc:.4})");
         }
         let people = counted(*n_training, "person", "people");
-        write!(f, "seed {seed}, {people}; epoch {best_epoch} of {epochs_run} kept (validation AUC {best_validation_auroc:.4})")
+        write!(
+            f,
+            "seed {seed}, {people}; epoch {best_epoch} of {epochs_run} kept (validation AUC \
+             {best_validation_auroc:.4})"
+        )
     }
 }
 
@@ -199,7 +239,10 @@ impl Summary {
     /// Epochs taken over from checkpoints, over all members.
     #[must_use]
     pub fn epochs_resumed(&self) -> usize {
-        self.members.iter().map(|member| member.epochs_resumed).sum()
+        self.members
+            .iter()
+            .map(|member| member.epochs_resumed)
+            .sum()
     }
 }
 
@@ -207,16 +250,24 @@ impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.cohort)?;
         for name in &self.constant_covariates {
-            writeln!(f, "covariate `{name}` is the same in all training people and left out")?;
+            writeln!(
+                f,
+                "covariate `{name}` is the same in all training people and left out"
+            )?;
         }
         for member in &self.members {
-            writeln!(f, "{}: {}, {member}", self.name, counted(self.n_parameters, "parameter", "parameters"))?;
+            writeln!(
+                f,
+                "{}: {}, {member}",
+                self.name,
+                counted(self.n_parameters, "parameter", "parameters")
+            )?;
         }
         match self.out_of_fold_auroc {
             Some(auroc) => writeln!(
                 f,
-                "{}: AUC {auroc:.4} out of fold; tokens and covariate scales are those of the training split, which saw no phenotype but the \
-                 genomes of all its folds",
+                "{}: AUC {auroc:.4} out of fold; tokens and covariate scales are those of the \
+                 training split, which saw no phenotype but the genomes of all its folds",
                 self.name
             ),
             None => Ok(()),
@@ -224,7 +275,8 @@ impl std::fmt::Display for Summary {
     }
 }
 
-/// Refuses what [`run`] would refuse without tokens: a schedule that makes no sense, a cohort (where there is one already) that lacks a class.
+/// Refuses what [`run`] would refuse without tokens: a schedule that makes no sense, a cohort
+/// (where there is one already) that lacks a class.
 ///
 /// # Errors
 /// As [`run`].
@@ -247,15 +299,18 @@ pub fn check(options: &Options, cohort: Option<&Cohort>) -> Result<(), Error> {
     if let Some(offset) = &options.offset {
         offset.join(&mut with_offset)?;
     }
-    options.init.as_ref().map_or(Ok(()), |bundle| init::check(bundle, &with_offset))
+    options
+        .init
+        .as_ref()
+        .map_or(Ok(()), |bundle| init::check(bundle, &with_offset))
 }
 
 /// A published score has no place in a pure sequence model.
 fn require_additive_term(options: &Options) -> Result<(), Error> {
     match &options.offset {
-        Some(offset) if options.additive == AdditiveKind::None => {
-            Err(Error::Options(format!("--offset {offset} needs an additive term: leave out --additive none, or --offset")))
-        }
+        Some(offset) if options.additive == AdditiveKind::None => Err(Error::Options(format!(
+            "--offset {offset} needs an additive term: leave out --additive none, or --offset"
+        ))),
         _ => Ok(()),
     }
 }
@@ -263,7 +318,8 @@ fn require_additive_term(options: &Options) -> Result<(), Error> {
 /// Trains the members of one bundle and writes it.
 ///
 /// # Errors
-/// Inputs that are wrong or do not fit, options that make no sense, too little memory, a loss that is not finite; being told to stop.
+/// Inputs that are wrong or do not fit, options that make no sense, too little memory, a loss that
+/// is not finite; being told to stop.
 pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Summary, Error> {
     match run_on(&Ranks::alone(), options, on_progress)? {
         Some(summary) => Ok(summary),
@@ -271,17 +327,28 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     }
 }
 
-/// As [`run`], by several processes together; `None` in all of them but the first, which writes the bundle.
+/// As [`run`], by several processes together; `None` in all of them but the first, which writes the
+/// bundle.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_on(ranks: &Ranks, options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<Option<Summary>, Error> {
+pub fn run_on(
+    ranks: &Ranks,
+    options: &Options,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Option<Summary>, Error> {
     let prepared = Prepared::new(options, ranks)?;
     let data = prepared.data()?;
     let setting = prepared.setting(&data);
     let mut trained = Vec::new();
     for (member, place) in prepared.plan.members.iter().zip(&prepared.places) {
-        trained.push(terms::train(&setting, prepared.making(), member, place, on_progress)?);
+        trained.push(terms::train(
+            &setting,
+            prepared.making(),
+            member,
+            place,
+            on_progress,
+        )?);
     }
     if !ranks.is_first() {
         return Ok(None);
@@ -292,22 +359,36 @@ pub fn run_on(ranks: &Ranks, options: &Options, on_progress: &mut dyn FnMut(Prog
     prepared.bundle(trained, &rows).map(Some)
 }
 
-/// Trains one member (1-based) of the bundle and leaves it in `out`, where [`run`] with [`Resume`] finds it; several can be trained at once, on
-/// several machines.
+/// Trains one member (1-based) of the bundle and leaves it in `out`, where [`run`] with [`Resume`]
+/// finds it; several can be trained at once, on several machines.
 ///
 /// # Errors
 /// As [`run`]; a number beyond the members.
-pub fn run_member(options: &Options, number: usize, on_progress: &mut dyn FnMut(Progress<'_>)) -> Result<MemberSummary, Error> {
+pub fn run_member(
+    options: &Options,
+    number: usize,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<MemberSummary, Error> {
     let alone = Ranks::alone();
     let prepared = Prepared::new(options, &alone)?;
     let (member, place) = prepared.member(number)?;
     let data = prepared.data()?;
-    let trained = terms::train(&prepared.setting(&data), prepared.making(), member, &Place { keep: true, ..place.clone() }, on_progress)?;
+    let trained = terms::train(
+        &prepared.setting(&data),
+        prepared.making(),
+        member,
+        &Place {
+            keep: true,
+            ..place.clone()
+        },
+        on_progress,
+    )?;
     Ok(summary_of(member, &trained))
 }
 
-/// Trains the deep terms of some loci of a member (1-based) and leaves them in `out`, where [`run_member`] takes them over.
-/// Loci are places in the token folder. Returns the names of the loci that have a deep term.
+/// Trains the deep terms of some loci of a member (1-based) and leaves them in `out`, where
+/// [`run_member`] takes them over. Loci are places in the token folder. Returns the names of the
+/// loci that have a deep term.
 ///
 /// # Errors
 /// As [`run_member`].
@@ -321,12 +402,20 @@ pub fn run_terms(
     let prepared = Prepared::new(options, &alone)?;
     let (member, place) = prepared.member(number)?;
     let data = prepared.data()?;
-    let names = terms::train_of_loci(&prepared.setting(&data), prepared.making(), member, place, loci, on_progress)?;
+    let names = terms::train_of_loci(
+        &prepared.setting(&data),
+        prepared.making(),
+        member,
+        place,
+        loci,
+        on_progress,
+    )?;
     output::write_json(&options.out.join(terms_file(number, loci)), &names)?;
     Ok(names)
 }
 
-/// What the members that [`run_member`] left in `out` say of some people (places in the cohort table): rows of `predictions.csv`.
+/// What the members that [`run_member`] left in `out` say of some people (places in the cohort
+/// table): rows of `predictions.csv`.
 ///
 /// # Errors
 /// As [`run`]; a member that is not trained yet.
@@ -345,7 +434,8 @@ pub fn run_predict(options: &Options, people: Range<usize>) -> Result<Vec<Predic
     predictions(&setting, &prepared, &trained, &people)
 }
 
-/// Writes the bundle of the members that [`run_member`] left in `out`, with `rows` as their predictions (those of [`run_predict`] for everyone).
+/// Writes the bundle of the members that [`run_member`] left in `out`, with `rows` as their
+/// predictions (those of [`run_predict`] for everyone).
 ///
 /// # Errors
 /// As [`run_predict`]; rows that are not those of the cohort.
@@ -358,19 +448,33 @@ pub fn run_bundle(options: &Options, rows: &[Prediction]) -> Result<Summary, Err
 }
 
 /// The rows model by model, each with everyone of the cohort in its order.
-fn require_everyone(prepared: &Prepared<'_>, rows: &[Prediction]) -> Result<Vec<Prediction>, Error> {
+fn require_everyone(
+    prepared: &Prepared<'_>,
+    rows: &[Prediction],
+) -> Result<Vec<Prediction>, Error> {
     let names = match prepared.options.additive {
         AdditiveKind::None => vec![prepared.name.clone()],
-        AdditiveKind::Dosages | AdditiveKind::Segments => vec![additive_name(&prepared.name), prepared.name.clone()],
+        AdditiveKind::Dosages | AdditiveKind::Segments => {
+            vec![additive_name(&prepared.name), prepared.name.clone()]
+        }
     };
     let mut sorted = Vec::with_capacity(rows.len());
     for name in &names {
         let of_model = || rows.iter().filter(|row| row.model == *name);
-        let expected = prepared.cohort.people.iter().map(|person| person.sample_id.as_str());
+        let expected = prepared
+            .cohort
+            .people
+            .iter()
+            .map(|person| person.sample_id.as_str());
         if !of_model().map(|row| row.sample_id.as_str()).eq(expected) {
             let samples = counted(of_model().count(), "sample", "samples");
-            let reason = format!("predictions of {samples} by {name} are not those of the cohort, in its order");
-            return Err(Error::File { path: prepared.options.cohort.clone(), reason });
+            let reason = format!(
+                "predictions of {samples} by {name} are not those of the cohort, in its order"
+            );
+            return Err(Error::File {
+                path: prepared.options.cohort.clone(),
+                reason,
+            });
         }
         sorted.extend(of_model().cloned());
     }
@@ -401,7 +505,10 @@ impl<'o> Prepared<'o> {
         require_additive_term(options)?;
         // Its `predictions.csv` would be overwritten.
         if options.out.join("prs_model.json").exists() {
-            let reason = format!("{} holds what `prs` wrote; choose another folder for the model (--out)", options.out.display());
+            let reason = format!(
+                "{} holds what `prs` wrote; choose another folder for the model (--out)",
+                options.out.display()
+            );
             return Err(Error::Options(reason));
         }
         let device = options.device.open()?;
@@ -409,30 +516,68 @@ impl<'o> Prepared<'o> {
         let config = config_of(options, &folder, &cohort);
         memory::require(&config, options, cohort.people.len())?;
         let plan = Plan::new(&cohort, schedule)?;
-        let of_training = |(person, found): (usize, &gf_cohort_schema::Person)| found.phenotype.map(|_| person);
-        let standardisation = Standardisation::fit(&cohort, &cohort.in_split(Split::Train).filter_map(of_training).collect::<Vec<_>>());
-        let initial = options.init.as_ref().map(|path| Initial::load(path, &folder.tokenizer, &folder.grid, &cohort, &plan));
+        let of_training =
+            |(person, found): (usize, &gf_cohort_schema::Person)| found.phenotype.map(|_| person);
+        let standardisation = Standardisation::fit(
+            &cohort,
+            &cohort
+                .in_split(Split::Train)
+                .filter_map(of_training)
+                .collect::<Vec<_>>(),
+        );
+        let initial = options
+            .init
+            .as_ref()
+            .map(|path| Initial::load(path, &folder.tokenizer, &folder.grid, &cohort, &plan));
         let (name, initial) = (name_of(options), initial.transpose()?);
         let (digest, places) = (digest_of(options, &name, ranks)?, places(options, &plan));
         let loci = (0..config.loci.len()).collect();
-        Ok(Self { options, ranks, name, device, cohort, folder, config, plan, places, loci, standardisation, initial, digest })
+        Ok(Self {
+            options,
+            ranks,
+            name,
+            device,
+            cohort,
+            folder,
+            config,
+            plan,
+            places,
+            loci,
+            standardisation,
+            initial,
+            digest,
+        })
     }
 
     /// A member (1-based) and its files.
     fn member(&self, number: usize) -> Result<(&Member, &Place), Error> {
         let n_members = self.plan.members.len();
         let index = number.checked_sub(1).filter(|&index| index < n_members);
-        let index = index.ok_or_else(|| Error::Options(format!("there is no member {number} of {n_members}")))?;
+        let index = index
+            .ok_or_else(|| Error::Options(format!("there is no member {number} of {n_members}")))?;
         Ok((&self.plan.members[index], &self.places[index]))
     }
 
     fn data(&self) -> Result<Dataset<'_>, Error> {
-        Ok(Dataset::new(&self.folder.tokens, &self.cohort, self.standardisation.clone())?.on(&self.device))
+        Ok(Dataset::new(
+            &self.folder.tokens,
+            &self.cohort,
+            self.standardisation.clone(),
+        )?
+        .on(&self.device))
     }
 
     fn making(&self) -> Making<'_> {
-        let Options { additive, deep_terms, .. } = *self.options;
-        Making { additive, deep_terms, tokenizer: &self.folder.tokenizer }
+        let Options {
+            additive,
+            deep_terms,
+            ..
+        } = *self.options;
+        Making {
+            additive,
+            deep_terms,
+            tokenizer: &self.folder.tokenizer,
+        }
     }
 
     fn setting<'s>(&'s self, data: &'s Dataset<'s>) -> Setting<'s> {
@@ -452,19 +597,43 @@ impl<'o> Prepared<'o> {
 
     /// The members that were trained one by one.
     fn trained(&self, setting: &Setting<'_>) -> Result<Vec<TrainedMember>, Error> {
-        self.places.iter().map(|place| terms::trained(setting, self.making(), place)).collect()
+        self.places
+            .iter()
+            .map(|place| terms::trained(setting, self.making(), place))
+            .collect()
     }
 
     /// Writes the bundle.
     fn bundle(self, trained: Vec<TrainedMember>, rows: &[Prediction]) -> Result<Summary, Error> {
-        let Self { options, name, cohort, folder, config, plan, places, standardisation, .. } = self;
+        let Self {
+            options,
+            name,
+            cohort,
+            folder,
+            config,
+            plan,
+            places,
+            standardisation,
+            ..
+        } = self;
         let summary = Summary {
             name: name.clone(),
             cohort: cohort.summary(),
-            n_parameters: trained.first().map_or(0, |trained| trained.facts.n_parameters),
-            members: plan.members.iter().zip(&trained).map(|(member, trained)| summary_of(member, trained)).collect(),
+            n_parameters: trained
+                .first()
+                .map_or(0, |trained| trained.facts.n_parameters),
+            members: plan
+                .members
+                .iter()
+                .zip(&trained)
+                .map(|(member, trained)| summary_of(member, trained))
+                .collect(),
             out_of_fold_auroc: out_of_fold_auroc(&name, rows)?,
-            constant_covariates: standardisation.iter().filter(|column| column.is_constant()).map(|column| column.name.clone()).collect(),
+            constant_covariates: standardisation
+                .iter()
+                .filter(|column| column.is_constant())
+                .map(|column| column.name.clone())
+                .collect(),
         };
         let record = |(member, trained): (&MemberSummary, &TrainedMember)| MemberRecord {
             fold: member.fold,
@@ -475,15 +644,27 @@ impl<'o> Prepared<'o> {
         let records = summary.members.iter().zip(&trained).map(record).collect();
         let config = BundleConfig::new(name, config, folder.genome, standardisation, records);
         let of_member = |(number, trained): (usize, &'_ TrainedMember)| -> Vec<_> {
-            trained.log.iter().map(|(term, log)| log.row(number + 1, *term)).collect()
+            trained
+                .log
+                .iter()
+                .map(|(term, log)| log.row(number + 1, *term))
+                .collect()
         };
         let log = trained.iter().enumerate().flat_map(of_member);
         // Nothing new lies beside an older bundle that is still whole.
         output::remove_if_there(&options.out.join("config.json"))?;
         output::for_others::write_csv(&options.out.join("training_log.csv"), &LOG_COLUMNS, log)?;
-        output::write(&options.out.join("predictions.csv"), |out| write_predictions(out, rows))?;
+        output::write(&options.out.join("predictions.csv"), |out| {
+            write_predictions(out, rows)
+        })?;
         let members = trained.into_iter().map(|trained| trained.weights).collect();
-        Bundle { config, tokenizer: folder.tokenizer, grid: folder.grid, members }.save(&options.out)?;
+        Bundle {
+            config,
+            tokenizer: folder.tokenizer,
+            grid: folder.grid,
+            members,
+        }
+        .save(&options.out)?;
         for place in &places {
             terms::remove_files(place)?;
         }
@@ -491,9 +672,16 @@ impl<'o> Prepared<'o> {
     }
 }
 
-/// The cohort without samples that have no tokens, with the published score as its last covariate where there is one; and the tokens.
+/// The cohort without samples that have no tokens, with the published score as its last covariate
+/// where there is one; and the tokens.
 fn cohort_and_tokens(options: &Options) -> Result<(Cohort, tokenization::Folder), Error> {
-    let Options { cohort: path, phenotype_coding, covariates, missing, .. } = options;
+    let Options {
+        cohort: path,
+        phenotype_coding,
+        covariates,
+        missing,
+        ..
+    } = options;
     let mut cohort = Cohort::read_as(path, *phenotype_coding, covariates, missing)?;
     members::require_both_classes(&cohort, path, &options.schedule)?;
     let folder = tokenization::Folder::load(&options.tokens)?;
@@ -511,48 +699,86 @@ fn config_of(options: &Options, folder: &tokenization::Folder, cohort: &Cohort) 
     Config {
         architecture: options.architecture.clone(),
         vocab_size: folder.tokenizer.vocab_len(),
-        loci: folder.tokens.loci.iter().map(|locus| LocusShape { name: locus.name.clone(), n_slots: locus.n_slots }).collect(),
+        loci: folder
+            .tokens
+            .loci
+            .iter()
+            .map(|locus| LocusShape {
+                name: locus.name.clone(),
+                n_slots: locus.n_slots,
+            })
+            .collect(),
         n_covariates: cohort.covariate_names.len(),
     }
 }
 
 fn name_of(options: &Options) -> String {
-    options.name.clone().unwrap_or_else(|| default_name(&options.architecture, options.additive))
+    options
+        .name
+        .clone()
+        .unwrap_or_else(|| default_name(&options.architecture, options.additive))
 }
 
-/// The networks that a model of this configuration trains: of a pure sequence model one over all loci, otherwise one for each deep term.
+/// The networks that a model of this configuration trains: of a pure sequence model one over all
+/// loci, otherwise one for each deep term.
 #[must_use]
 pub fn term_configs(config: &Config, additive: AdditiveKind, deep_terms: DeepTerms) -> Vec<Config> {
     match additive {
         AdditiveKind::None => vec![config.clone()],
-        AdditiveKind::Dosages | AdditiveKind::Segments => deep_terms.blocks(config).iter().map(|loci| config.of_loci(loci)).collect(),
+        AdditiveKind::Dosages | AdditiveKind::Segments => deep_terms
+            .blocks(config)
+            .iter()
+            .map(|loci| config.of_loci(loci))
+            .collect(),
     }
 }
 
 /// Name of the additive term by itself in every table.
 pub const ADDITIVE: &str = "additive";
 
-/// Name of a model in every table when none is given: that of the preset, after `additive+` where there is an additive term.
+/// Name of a model in every table when none is given: that of the preset, after `additive+` where
+/// there is an additive term.
 #[must_use]
 pub fn default_name(architecture: &Architecture, additive: AdditiveKind) -> String {
     match additive {
         AdditiveKind::None => architecture.preset.to_string(),
-        AdditiveKind::Dosages | AdditiveKind::Segments => format!("{ADDITIVE}+{}", architecture.preset),
+        AdditiveKind::Dosages | AdditiveKind::Segments => {
+            format!("{ADDITIVE}+{}", architecture.preset)
+        }
     }
 }
 
-/// Name of the additive term of a model by itself: `additive`, or that of the model with `-additive` where it has a name of its own.
+/// Name of the additive term of a model by itself: `additive`, or that of the model with
+/// `-additive` where it has a name of its own.
 #[must_use]
 pub fn additive_name(model: &str) -> String {
-    if model.starts_with(ADDITIVE) { ADDITIVE.to_owned() } else { format!("{model}-{ADDITIVE}") }
+    if model.starts_with(ADDITIVE) {
+        ADDITIVE.to_owned()
+    } else {
+        format!("{model}-{ADDITIVE}")
+    }
 }
 
 /// Nobody whom the tokens were fitted on is held out now.
-fn require_not_fitted_on_held_out(cohort: &Cohort, folder: &tokenization::Folder, path: &Path) -> Result<(), Error> {
-    let fitted_on: HashSet<&str> = folder.fitted_on.iter().map(|&person| folder.tokens.samples[person].as_str()).collect();
-    let mut held_out = [Split::Validation, Split::Test].into_iter().flat_map(|split| cohort.in_split(split));
+fn require_not_fitted_on_held_out(
+    cohort: &Cohort,
+    folder: &tokenization::Folder,
+    path: &Path,
+) -> Result<(), Error> {
+    let fitted_on: HashSet<&str> = folder
+        .fitted_on
+        .iter()
+        .map(|&person| folder.tokens.samples[person].as_str())
+        .collect();
+    let mut held_out = [Split::Validation, Split::Test]
+        .into_iter()
+        .flat_map(|split| cohort.in_split(split));
     match held_out.find(|(_, person)| fitted_on.contains(person.sample_id.as_str())) {
-        Some((_, person)) => Err(Error::FittedOnHeldOut { path: path.into(), sample: person.sample_id.clone(), split: person.split }),
+        Some((_, person)) => Err(Error::FittedOnHeldOut {
+            path: path.into(),
+            sample: person.sample_id.clone(),
+            split: person.split,
+        }),
         None => Ok(()),
     }
 }
@@ -570,10 +796,13 @@ fn places(options: &Options, plan: &Plan) -> Vec<Place> {
         }),
         trained: options.out.join(trained_file(number)),
         keep: false,
-        events: options
-            .tensorboard
-            .as_ref()
-            .map(|folder| if n_members == 1 { folder.clone() } else { folder.join(format!("member-{number}")) }),
+        events: options.tensorboard.as_ref().map(|folder| {
+            if n_members == 1 {
+                folder.clone()
+            } else {
+                folder.join(format!("member-{number}"))
+            }
+        }),
     };
     (1..=n_members).map(place).collect()
 }
@@ -590,17 +819,31 @@ pub fn terms_file(number: usize, loci: &Range<usize>) -> String {
     format!("terms-{number}-loci-{}-{}.json", loci.start + 1, loci.end)
 }
 
-/// Rows of `predictions.csv` of some people: the mean logit over the members that may predict a person.
+/// Rows of `predictions.csv` of some people: the mean logit over the members that may predict a
+/// person.
 fn predictions(
     setting: &Setting<'_>,
     prepared: &Prepared<'_>,
     trained: &[TrainedMember],
     people: &[usize],
 ) -> Result<Vec<Prediction>, Error> {
-    let Prepared { name, cohort, plan, options, .. } = prepared;
+    let Prepared {
+        name,
+        cohort,
+        plan,
+        options,
+        ..
+    } = prepared;
     let folds = || plan.members.iter().map(|member| member.fold);
     let bytes = setting.schedule.bytes();
-    let model = |place: usize| bundle::build(setting.config, trained[place].terms.as_deref(), &trained[place].weights, setting.device);
+    let model = |place: usize| {
+        bundle::build(
+            setting.config,
+            trained[place].terms.as_deref(),
+            &trained[place].weights,
+            setting.device,
+        )
+    };
     let rows_of = |name: &str, logits: Vec<f64>| -> Vec<Prediction> {
         let row = |(&index, logit): (&usize, f64)| {
             let person = &cohort.people[index];
@@ -617,16 +860,23 @@ fn predictions(
         };
         people.iter().zip(logits).map(row).collect()
     };
-    let whole =
-        mean_logits(folds(), &plan.fold_of, people, |place, people| Ok(logits_within(bytes, &model(place)?, setting.data, people)?))?;
+    let whole = mean_logits(folds(), &plan.fold_of, people, |place, people| {
+        Ok(logits_within(bytes, &model(place)?, setting.data, people)?)
+    })?;
     if options.additive == AdditiveKind::None {
         return Ok(rows_of(name, whole));
     }
     let additive = mean_logits(folds(), &plan.fold_of, people, |place, people| {
-        let model = model(place)?.additive_alone().ok_or_else(|| Error::Options("a member has no additive term".into()))?;
+        let model = model(place)?
+            .additive_alone()
+            .ok_or_else(|| Error::Options("a member has no additive term".into()))?;
         Ok(logits_within(bytes, &model, setting.data, people)?)
     })?;
-    Ok([rows_of(&additive_name(name), additive), rows_of(name, whole)].concat())
+    Ok([
+        rows_of(&additive_name(name), additive),
+        rows_of(name, whole),
+    ]
+    .concat())
 }
 
 fn out_of_fold_auroc(name: &str, rows: &[Prediction]) -> Result<Option<f64>, Error> {
@@ -634,11 +884,21 @@ fn out_of_fold_auroc(name: &str, rows: &[Prediction]) -> Result<Option<f64>, Err
         return Ok(None);
     }
     let of = |phenotype| -> Vec<f64> {
-        let in_class = rows.iter().filter(|row| row.model == name && row.fold.is_some() && row.phenotype == Some(phenotype));
+        let in_class = rows.iter().filter(|row| {
+            row.model == name && row.fold.is_some() && row.phenotype == Some(phenotype)
+        });
         // As they are written: the same whether they were read back or not.
-        in_class.map(|row| nine_significant_digits(row.logit).parse().unwrap_or(row.logit)).collect()
+        in_class
+            .map(|row| {
+                nine_significant_digits(row.logit)
+                    .parse()
+                    .unwrap_or(row.logit)
+            })
+            .collect()
     };
-    roc::auroc(&of(Phenotype::Case), &of(Phenotype::Control)).map(Some).map_err(|error| Error::Options(error.to_string()))
+    roc::auroc(&of(Phenotype::Case), &of(Phenotype::Control))
+        .map(Some)
+        .map_err(|error| Error::Options(error.to_string()))
 }
 
 fn summary_of(member: &Member, trained: &TrainedMember) -> MemberSummary {
@@ -658,12 +918,32 @@ fn summary_of(member: &Member, trained: &TrainedMember) -> MemberSummary {
 
 /// Digest of everything that the trained weights depend on.
 fn digest_of(options: &Options, name: &str, ranks: &Ranks) -> Result<String, Error> {
-    let Options { tokens, phenotype_coding, covariates, missing, architecture, additive, deep_terms, offset, schedule, device, .. } =
-        options;
-    let mut inputs = vec![options.cohort.clone(), tokens.join("tokens.safetensors"), tokens.join("tokenizer.json")];
+    let Options {
+        tokens,
+        phenotype_coding,
+        covariates,
+        missing,
+        architecture,
+        additive,
+        deep_terms,
+        offset,
+        schedule,
+        device,
+        ..
+    } = options;
+    let mut inputs = vec![
+        options.cohort.clone(),
+        tokens.join("tokens.safetensors"),
+        tokens.join("tokenizer.json"),
+    ];
     inputs.extend(options.offset.iter().map(|offset| offset.path.clone()));
-    inputs.extend(options.init.iter().flat_map(|bundle| std::iter::once(bundle.join("config.json")).chain(weight_files(bundle))));
-    let inputs = inputs.iter().map(|path| output::sha256_of_file(path)).collect::<Result<Vec<_>, _>>()?;
+    inputs.extend(options.init.iter().flat_map(|bundle| {
+        std::iter::once(bundle.join("config.json")).chain(weight_files(bundle))
+    }));
+    let inputs = inputs
+        .iter()
+        .map(|path| output::sha256_of_file(path))
+        .collect::<Result<Vec<_>, _>>()?;
     let parts = serde_json::json!([
         inputs,
         name,
@@ -678,6 +958,10 @@ fn digest_of(options: &Options, name: &str, ranks: &Ranks) -> Result<String, Err
         device
     ]);
     // More ranks are larger steps.
-    let of_ranks = if ranks.n() > 1 { format!("{} ranks", ranks.n()) } else { String::new() };
+    let of_ranks = if ranks.n() > 1 {
+        format!("{} ranks", ranks.n())
+    } else {
+        String::new()
+    };
     Ok(output::sha256(format!("{parts}{of_ranks}").as_bytes()))
 }

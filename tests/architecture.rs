@@ -1,7 +1,7 @@
 //! Holds the imports of `src/` to the table in `src/lib.rs`, "Who may import whom".
 //!
-//! Reads every path in every file (in `use` lines and elsewhere, outside comments, strings and `#[cfg(test)]`) and reports
-//! `file:line` of each that stands in a module which may not use it.
+//! Reads every path in every file (in `use` lines and elsewhere, outside comments, strings and
+//! `#[cfg(test)]`) and reports `file:line` of each that stands in a module which may not use it.
 
 use std::{
     fs, io,
@@ -16,19 +16,35 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("clap", "cli main pipeline"),
     ("clap_complete", "cli"),
     ("clap_mangen", "cli"),
-    ("candle_core", "cli compress dataset explain models nn pipeline score training"),
+    (
+        "candle_core",
+        "cli compress dataset explain models nn pipeline score training",
+    ),
     (
         "gf_cohort_schema",
-        "cli cohort compress dataset evaluation explain ingest pipeline prs regression report score simulate tokenization training words",
+        "cli cohort compress dataset evaluation explain ingest pipeline prs regression report \
+         score simulate tokenization training words",
     ),
     // Of the tables `ingest` uses the opener of text files only.
-    ("gf_cohort_schema::Cohort", "cli cohort compress dataset evaluation explain pipeline prs report score simulate tokenization training"),
-    ("gf_cohort_schema::Person", "cli cohort compress dataset evaluation explain pipeline prs report score simulate tokenization training"),
+    (
+        "gf_cohort_schema::Cohort",
+        "cli cohort compress dataset evaluation explain pipeline prs report score simulate \
+         tokenization training",
+    ),
+    (
+        "gf_cohort_schema::Person",
+        "cli cohort compress dataset evaluation explain pipeline prs report score simulate \
+         tokenization training",
+    ),
     (
         "gf_cohort_schema::Phenotype",
-        "cli cohort compress dataset evaluation explain pipeline prs report score simulate tokenization training",
+        "cli cohort compress dataset evaluation explain pipeline prs report score simulate \
+         tokenization training",
     ),
-    ("gf_tokenizer", "cli dataset explain models pipeline score tokenization training"),
+    (
+        "gf_tokenizer",
+        "cli dataset explain models pipeline score tokenization training",
+    ),
     ("linfa", "prs"),
     ("mpi", "training"),
     ("linfa_logistic", "prs"),
@@ -40,38 +56,65 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("signal_hook", "interrupt"),
     (
         "std::path",
-        "cli cohort compress dataset evaluation explain ingest main memory output pipeline prs report score sequence simulate stored tokenization training",
+        "cli cohort compress dataset evaluation explain ingest main memory output pipeline prs \
+         report score sequence simulate stored tokenization training",
     ),
     // Modules
     ("crate::cli", "main"),
     ("crate::cohort", "cli"),
     ("crate::compress", "cli pipeline"),
-    ("crate::dataset", "cli compress explain pipeline score training"),
-    ("crate::evaluation", "cli compress pipeline prs simulate training"),
+    (
+        "crate::dataset",
+        "cli compress explain pipeline score training",
+    ),
+    (
+        "crate::evaluation",
+        "cli compress pipeline prs simulate training",
+    ),
     ("crate::explain", "cli pipeline"),
-    ("crate::ingest", "cli cohort explain pipeline prs score sequence simulate tokenization"),
+    (
+        "crate::ingest",
+        "cli cohort explain pipeline prs score sequence simulate tokenization",
+    ),
     ("crate::interrupt", "main pipeline"),
     ("crate::memory", "cli prs training"),
-    ("crate::models", "cli compress dataset explain pipeline score training"),
+    (
+        "crate::models",
+        "cli compress dataset explain pipeline score training",
+    ),
     ("crate::nn", "cli compress models score training"),
     ("crate::normal", "evaluation prs report"),
     (
         "crate::output",
-        "cli compress dataset evaluation explain ingest interrupt pipeline prs report score sequence simulate stored tokenization training",
+        "cli compress dataset evaluation explain ingest interrupt pipeline prs report score \
+         sequence simulate stored tokenization training",
     ),
     ("crate::pipeline", "cli"),
     ("crate::prs", "cli pipeline score simulate"),
     ("crate::regression", "evaluation prs training"),
-    ("crate::report", "cli compress evaluation explain pipeline prs score training"),
+    (
+        "crate::report",
+        "cli compress evaluation explain pipeline prs score training",
+    ),
     ("crate::score", "cli explain pipeline"),
-    ("crate::sequence", "cli dataset explain pipeline score simulate tokenization training"),
+    (
+        "crate::sequence",
+        "cli dataset explain pipeline score simulate tokenization training",
+    ),
     ("crate::simulate", "cli pipeline"),
-    ("crate::stored", "pipeline prs sequence tokenization training"),
-    ("crate::tokenization", "cli compress dataset explain pipeline score training"),
+    (
+        "crate::stored",
+        "pipeline prs sequence tokenization training",
+    ),
+    (
+        "crate::tokenization",
+        "cli compress dataset explain pipeline score training",
+    ),
     ("crate::training", "cli compress explain pipeline score"),
     (
         "crate::words",
-        "cli compress dataset evaluation explain ingest models pipeline prs regression report score sequence simulate tokenization training",
+        "cli compress dataset evaluation explain ingest models pipeline prs regression report \
+         score sequence simulate tokenization training",
     ),
 ];
 
@@ -80,17 +123,37 @@ fn every_import_is_allowed_by_the_table() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     rust_files(&source, &mut files).unwrap();
-    assert!(files.len() > 10, "sources not found in {}", source.display());
-    let violations: Vec<String> =
-        files.iter().flat_map(|file| violations(file.strip_prefix(&source).unwrap(), &fs::read_to_string(file).unwrap())).collect();
+    assert!(
+        files.len() > 10,
+        "sources not found in {}",
+        source.display()
+    );
+    let violations: Vec<String> = files
+        .iter()
+        .flat_map(|file| {
+            violations(
+                file.strip_prefix(&source).unwrap(),
+                &fs::read_to_string(file).unwrap(),
+            )
+        })
+        .collect();
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
 }
 
 #[test]
 fn every_module_is_in_the_table() {
-    let library = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    for module in library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')) {
-        assert!(ONLY_IN.iter().any(|(path, _)| *path == format!("crate::{module}")), "module {module} is not in the table");
+    let library =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    for module in library
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+    {
+        assert!(
+            ONLY_IN
+                .iter()
+                .any(|(path, _)| *path == format!("crate::{module}")),
+            "module {module} is not in the table"
+        );
     }
 }
 
@@ -105,8 +168,15 @@ fn no_message_can_panic() {
     for file in files.iter().filter(|file| !is_test(file)) {
         let code = fs::read_to_string(file).unwrap();
         let tokens = tokens(&code);
-        let found = tokens.windows(2).find(|pair| macros.contains(&pair[0].1.as_str()) && pair[1].1 == "!");
-        assert!(found.is_none(), "{}:{}: use `message!` or `writeln!`", file.display(), found.map_or(0, |pair| pair[0].0));
+        let found = tokens
+            .windows(2)
+            .find(|pair| macros.contains(&pair[0].1.as_str()) && pair[1].1 == "!");
+        assert!(
+            found.is_none(),
+            "{}:{}: use `message!` or `writeln!`",
+            file.display(),
+            found.map_or(0, |pair| pair[0].0)
+        );
     }
 }
 
@@ -119,12 +189,16 @@ use std::{
     path::{Path, PathBuf},
 };
 use super::super::ingest::Locus;
-fn read(model: &crate::nn::Linear) -> &'static str { let url = \"crate::ingest\"; clap::crate_name() }
+fn read(model: &crate::nn::Linear) -> &'static str { let url = \"crate::ingest\"; \
+                clap::crate_name() }
 #[cfg(test)]
 mod tests { use noodles::vcf; }
 ";
     let found = violations(Path::new("models/linformer.rs"), code);
-    let places: Vec<&str> = found.iter().map(|violation| violation.split(" may").next().unwrap()).collect();
+    let places: Vec<&str> = found
+        .iter()
+        .map(|violation| violation.split(" may").next().unwrap())
+        .collect();
     assert_eq!(
         places,
         [
@@ -143,10 +217,16 @@ fn violations(file: &Path, code: &str) -> Vec<String> {
     for (line, path) in paths(code) {
         let path = absolute(&path, &module);
         for (used, allowed) in ONLY_IN {
-            let names_it = path == *used || path.strip_prefix(used).is_some_and(|rest| rest.starts_with("::"));
+            let names_it = path == *used
+                || path
+                    .strip_prefix(used)
+                    .is_some_and(|rest| rest.starts_with("::"));
             let itself = used.strip_prefix("crate::") == Some(&module[0]);
             if names_it && !itself && !allowed.split(' ').any(|name| name == module[0]) {
-                found.push(format!("src/{}:{line}: {path} may only be used in {allowed}", file.display()));
+                found.push(format!(
+                    "src/{}:{line}: {path} may only be used in {allowed}",
+                    file.display()
+                ));
             }
         }
     }
@@ -155,7 +235,10 @@ fn violations(file: &Path, code: &str) -> Vec<String> {
 
 /// `models/linformer.rs` -> `["models", "linformer"]`.
 fn module_of(file: &Path) -> Vec<String> {
-    file.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect()
+    file.with_extension("")
+        .iter()
+        .map(|part| part.to_string_lossy().into_owned())
+        .collect()
 }
 
 /// Resolves `self`, `super` and, for the binary, the name of the library.
@@ -168,9 +251,16 @@ fn absolute(path: &str, module: &[String]) -> String {
         relative = true;
         parts.next();
     }
-    let rest: Vec<&str> = parts.map(|part| if part == "gf_genomics" { "crate" } else { part }).collect();
+    let rest: Vec<&str> = parts
+        .map(|part| if part == "gf_genomics" { "crate" } else { part })
+        .collect();
     if relative {
-        ["crate"].into_iter().chain(module[..depth].iter().map(String::as_str)).chain(rest).collect::<Vec<_>>().join("::")
+        ["crate"]
+            .into_iter()
+            .chain(module[..depth].iter().map(String::as_str))
+            .chain(rest)
+            .collect::<Vec<_>>()
+            .join("::")
     } else {
         rest.join("::")
     }
@@ -188,7 +278,12 @@ fn paths(code: &str) -> Vec<(usize, String)> {
 }
 
 /// Reads one path (or anything else) at `start`; gives the index behind it.
-fn path_at(tokens: &[(usize, String)], start: usize, prefix: &str, found: &mut Vec<(usize, String)>) -> usize {
+fn path_at(
+    tokens: &[(usize, String)],
+    start: usize,
+    prefix: &str,
+    found: &mut Vec<(usize, String)>,
+) -> usize {
     let token = |index: usize| tokens.get(index).map_or("", |(_, text)| text.as_str());
     if !is_name(token(start)) {
         return start + 1;
@@ -213,10 +308,15 @@ fn is_name(token: &str) -> bool {
     token.starts_with(|first: char| first.is_alphabetic() || first == '_')
 }
 
-/// Names, `::` and single signs with their lines, without comments and strings (taken to end with their line), up to the tests of the file.
+/// Names, `::` and single signs with their lines, without comments and strings (taken to end with
+/// their line), up to the tests of the file.
 fn tokens(code: &str) -> Vec<(usize, String)> {
     let mut tokens: Vec<(usize, String)> = Vec::new();
-    for (index, line) in code.lines().enumerate().take_while(|(_, line)| !line.starts_with("mod tests {")) {
+    for (index, line) in code
+        .lines()
+        .enumerate()
+        .take_while(|(_, line)| !line.starts_with("mod tests {"))
+    {
         let mut in_string = false;
         let mut signs = line.chars().peekable();
         while let Some(sign) = signs.next() {
@@ -226,10 +326,14 @@ fn tokens(code: &str) -> Vec<(usize, String)> {
                 _ if in_string => {}
                 '/' if signs.peek() == Some(&'/') => break,
                 '\'' if signs.next_if_eq(&'"').is_some() => _ = signs.next_if_eq(&'\''),
-                ':' if signs.next_if_eq(&':').is_some() => tokens.push((index + 1, "::".to_owned())),
+                ':' if signs.next_if_eq(&':').is_some() => {
+                    tokens.push((index + 1, "::".to_owned()));
+                }
                 _ if sign.is_alphanumeric() || sign == '_' => {
                     let mut name = sign.to_string();
-                    while let Some(sign) = signs.next_if(|sign| sign.is_alphanumeric() || *sign == '_') {
+                    while let Some(sign) =
+                        signs.next_if(|sign| sign.is_alphanumeric() || *sign == '_')
+                    {
                         name.push(sign);
                     }
                     tokens.push((index + 1, name));
@@ -243,7 +347,9 @@ fn tokens(code: &str) -> Vec<(usize, String)> {
 }
 
 fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    let mut entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
+    let mut entries = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<PathBuf>>>()?;
     entries.sort();
     for path in entries {
         if path.is_dir() {

@@ -1,7 +1,8 @@
-//! One run as many jobs: what was divided and put together again is, byte for byte, what one run gives; also where jobs run twice, are killed, or
-//! a workflow engine does them.
+//! One run as many jobs: what was divided and put together again is, byte for byte, what one run
+//! gives; also where jobs run twice, are killed, or a workflow engine does them.
 
 // Helpers of tests may panic as tests do; clippy knows only the functions marked #[test].
+#![allow(clippy::too_many_lines, reason = "lists of cases")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
@@ -22,7 +23,10 @@ use std::{
 use gf_cohort_schema::{Cohort as CohortTable, CovariateChoice, PhenotypeCoding, Split};
 use gf_genomics::{
     pipeline,
-    sequence::{self, Dictionary, Encoding, Missing, Options, Overlap, Policies, Regions, Samples, Shard, Summary, Unphased, merge},
+    sequence::{
+        self, Dictionary, Encoding, Missing, Options, Overlap, Policies, Regions, Samples, Shard,
+        Summary, Unphased, merge,
+    },
     tokenization::{self, Anchor, Folder, Slots, TokenizerKind},
 };
 use gf_tokenizer::VocabSize;
@@ -33,13 +37,15 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use support::{command, files, files_without_times, refuse, run, stderr, succeed};
 
-// ---- Sequences ----------------------------------------------------------------------------------------------------------------------------------
+// ---- Sequences
+// ----------------------------------------------------------------------------------------------------------------------------------
 
 const CONTIG_NT: usize = 120;
 /// Two of them overlap, one is on another contig.
 const LOCI: &str = "1\t10\t60\ta\n1\t50\t110\tb\n2\t0\t120\tc\n2\t30\t80\td\t0\t-\n";
 
-/// Two contigs with records of every kind and people of every kind: phased and not, haploid, with missing calls.
+/// Two contigs with records of every kind and people of every kind: phased and not, haploid, with
+/// missing calls.
 fn random_genomes(folder: &Path, seed: u64, n_people: usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let base = |rng: &mut ChaCha8Rng| char::from(b"ACGT"[rng.random_range(0..4)]);
@@ -57,7 +63,9 @@ fn random_genomes(folder: &Path, seed: u64, n_people: usize) {
             let mut alts = BTreeSet::new();
             for _ in 0..rng.random_range(1..=2) {
                 let alt = match rng.random_range(0..10) {
-                    0..=5 => (0..rng.random_range(1..=4)).map(|_| base(&mut rng)).collect(),
+                    0..=5 => (0..rng.random_range(1..=4))
+                        .map(|_| base(&mut rng))
+                        .collect(),
                     6 => format!("{r}{}", base(&mut rng)),
                     7 => r[..1].to_owned(),
                     8 => "R".to_owned(),
@@ -68,7 +76,11 @@ fn random_genomes(folder: &Path, seed: u64, n_people: usize) {
             let n_alleles = alts.len();
             let alts = alts.into_iter().collect::<Vec<_>>().join(",");
             let filter = if rng.random_bool(0.1) { "bad" } else { "PASS" };
-            write!(records, "{contig}\t{position}\t.\t{r}\t{alts}\t.\t{filter}\t.\tGT").unwrap();
+            write!(
+                records,
+                "{contig}\t{position}\t.\t{r}\t{alts}\t.\t{filter}\t.\tGT"
+            )
+            .unwrap();
             for &is_haploid in &haploid {
                 let allele = |rng: &mut ChaCha8Rng| match rng.random_range(0..20) {
                     0 => ".".to_owned(),
@@ -77,7 +89,12 @@ fn random_genomes(folder: &Path, seed: u64, n_people: usize) {
                 };
                 let (a, b) = (allele(&mut rng), allele(&mut rng));
                 let sign = if rng.random_bool(0.1) { '/' } else { '|' };
-                if is_haploid { write!(records, "\t{a}") } else { write!(records, "\t{a}{sign}{b}") }.unwrap();
+                if is_haploid {
+                    write!(records, "\t{a}")
+                } else {
+                    write!(records, "\t{a}{sign}{b}")
+                }
+                .unwrap();
             }
             records.push('\n');
             position += rng.random_range(0..=7);
@@ -85,7 +102,8 @@ fn random_genomes(folder: &Path, seed: u64, n_people: usize) {
     }
     let names: Vec<String> = people(n_people);
     let text = format!(
-        "{header}##FORMAT=<ID=GT,Number=1,Type=String,Description=\"x\">\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{}\n{records}",
+        "{header}##FORMAT=<ID=GT,Number=1,Type=String,Description=\"x\">\n#CHROM\tPOS\tID\tREF\\
+         tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{}\n{records}",
         names.join("\t")
     );
     fs::write(folder.join("people.vcf"), text).unwrap();
@@ -97,8 +115,15 @@ fn people(n: usize) -> Vec<String> {
     (1..=n).map(|number| format!("P{number}")).collect()
 }
 
-/// Makes the sequences of some people at some loci into a folder; `None` where a policy refuses a genotype.
-fn build(folder: &Path, out: &Path, policies: &Policies, people: &[String], loci: Range<usize>) -> Option<Summary> {
+/// Makes the sequences of some people at some loci into a folder; `None` where a policy refuses a
+/// genotype.
+fn build(
+    folder: &Path,
+    out: &Path,
+    policies: &Policies,
+    people: &[String],
+    loci: Range<usize>,
+) -> Option<Summary> {
     let options = Options {
         vcf: vec![folder.join("people.vcf")],
         reference: folder.join("reference.fa"),
@@ -110,14 +135,19 @@ fn build(folder: &Path, out: &Path, policies: &Policies, people: &[String], loci
         skips: Some(out.join("skips.csv")),
     };
     let all = sequence::loci(&options).unwrap();
-    let (dictionary, skips, summary) = sequence::of_loci(&all[loci], &options, sequence::EmptyLoci::Refuse).ok()?;
+    let (dictionary, skips, summary) =
+        sequence::of_loci(&all[loci], &options, sequence::EmptyLoci::Refuse).ok()?;
     dictionary.save(out).unwrap();
     skips.save().unwrap();
     Some(summary)
 }
 
 fn sorted_lines(path: &Path) -> Vec<String> {
-    let mut lines: Vec<String> = fs::read_to_string(path).unwrap().lines().map(String::from).collect();
+    let mut lines: Vec<String> = fs::read_to_string(path)
+        .unwrap()
+        .lines()
+        .map(String::from)
+        .collect();
     lines.sort();
     lines
 }
@@ -126,7 +156,11 @@ fn sorted_lines(path: &Path) -> Vec<String> {
 fn ranges(n: usize, cuts: &[usize]) -> Vec<Range<usize>> {
     let mut places: BTreeSet<usize> = cuts.iter().map(|cut| cut % n).collect();
     places.extend([0, n]);
-    places.iter().zip(places.iter().skip(1)).map(|(&start, &end)| start..end).collect()
+    places
+        .iter()
+        .zip(places.iter().skip(1))
+        .map(|(&start, &end)| start..end)
+        .collect()
 }
 
 proptest! {
@@ -195,8 +229,15 @@ fn blocks_that_do_not_belong_together_are_refused() {
     random_genomes(folder, 5, 6);
     let files = "--vcf people.vcf --reference reference.fa --unphased gt-order --haploid dup";
     let block = |out: &str, people: &str, more: &str| {
-        let loci = if more.is_empty() { "--regions 1:11-60" } else { more };
-        succeed(folder, &format!("sequences {files} {loci} --samples {people} --out {out}"));
+        let loci = if more.is_empty() {
+            "--regions 1:11-60"
+        } else {
+            more
+        };
+        succeed(
+            folder,
+            &format!("sequences {files} {loci} --samples {people} --out {out}"),
+        );
     };
     block("whole", "P1,P2,P3", "");
     block("one", "P1,P2", "");
@@ -205,13 +246,41 @@ fn blocks_that_do_not_belong_together_are_refused() {
     block("other-policy", "P4", "--regions 1:11-60 --missing N");
     succeed(folder, "merge --sequences one two --out merged");
     for name in ["loci.json", "pairs.csv"] {
-        assert!(fs::read(folder.join("merged").join(name)).unwrap() == fs::read(folder.join("whole").join(name)).unwrap(), "{name}");
+        assert!(
+            fs::read(folder.join("merged").join(name)).unwrap()
+                == fs::read(folder.join("whole").join(name)).unwrap(),
+            "{name}"
+        );
     }
-    refuse(folder, "merge --sequences one one --out x", &["one: ", "sample `P1` is in an earlier block as well"]);
-    refuse(folder, "merge --sequences one other-people --out x", &["other-people: sample `P4` stands where", "`P1`", "the same people"]);
-    refuse(folder, "merge --sequences one other-policy --out x", &["other-policy: made with missing \"N\", the other blocks with \"ref\""]);
-    refuse(folder, "merge --sequences one nowhere --out x", &["nowhere/run.json"]);
-    assert_eq!(run(folder, "merge --sequences one two").status.code(), Some(2), "--out is needed");
+    refuse(
+        folder,
+        "merge --sequences one one --out x",
+        &["one: ", "sample `P1` is in an earlier block as well"],
+    );
+    refuse(
+        folder,
+        "merge --sequences one other-people --out x",
+        &[
+            "other-people: sample `P4` stands where",
+            "`P1`",
+            "the same people",
+        ],
+    );
+    refuse(
+        folder,
+        "merge --sequences one other-policy --out x",
+        &["other-policy: made with missing \"N\", the other blocks with \"ref\""],
+    );
+    refuse(
+        folder,
+        "merge --sequences one nowhere --out x",
+        &["nowhere/run.json"],
+    );
+    assert_eq!(
+        run(folder, "merge --sequences one two").status.code(),
+        Some(2),
+        "--out is needed"
+    );
 }
 
 /// A file for each contig, compressed and indexed, as large cohorts have them.
@@ -221,17 +290,23 @@ fn a_block_of_loci_reads_no_record_of_files_that_hold_none_of_it() {
     let folder = folder.path();
     random_genomes(folder, 7, 5);
     let text = fs::read_to_string(folder.join("people.vcf")).unwrap();
-    let (header, records): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with('#'));
+    let (header, records): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.starts_with('#'));
     let mut end_of_header = 0;
     for contig in ["1", "2"] {
         let mut writer = bgzf::io::Writer::new(Vec::new());
         writeln!(writer, "{}", header.join("\n")).unwrap();
         writer.flush().unwrap();
         end_of_header = writer.get_ref().len();
-        records.iter().filter(|line| line.starts_with(&format!("{contig}\t"))).for_each(|line| writeln!(writer, "{line}").unwrap());
+        records
+            .iter()
+            .filter(|line| line.starts_with(&format!("{contig}\t")))
+            .for_each(|line| writeln!(writer, "{line}").unwrap());
         let path = folder.join(format!("{contig}.vcf.gz"));
         fs::write(&path, writer.finish().unwrap()).unwrap();
-        let vcf::Index::Tabix(index) = vcf::fs::index(&path).unwrap() else { panic!("not a tabix index") };
+        let vcf::Index::Tabix(index) = vcf::fs::index(&path).unwrap() else {
+            panic!("not a tabix index")
+        };
         tabix::fs::write(folder.join(format!("{contig}.vcf.gz.tbi")), &index).unwrap();
     }
     let of_loci = |loci: Range<usize>| {
@@ -240,13 +315,21 @@ fn a_block_of_loci_reads_no_record_of_files_that_hold_none_of_it() {
             reference: folder.join("reference.fa"),
             regions: Regions::File(folder.join("loci.bed")),
             samples: Samples::All,
-            policies: Policies { unphased: Unphased::GtOrder, haploid: sequence::Haploid::Dup, ..Policies::default() },
+            policies: Policies {
+                unphased: Unphased::GtOrder,
+                haploid: sequence::Haploid::Dup,
+                ..Policies::default()
+            },
             mask: None,
             callable: None,
             skips: None,
         };
-        sequence::of_loci(&sequence::loci(&options).unwrap()[loci], &options, sequence::EmptyLoci::Refuse)
-            .map(|(dictionary, ..)| dictionary)
+        sequence::of_loci(
+            &sequence::loci(&options).unwrap()[loci],
+            &options,
+            sequence::EmptyLoci::Refuse,
+        )
+        .map(|(dictionary, ..)| dictionary)
     };
     let before = of_loci(0..2).unwrap();
     of_loci(2..4).unwrap();
@@ -256,20 +339,41 @@ fn a_block_of_loci_reads_no_record_of_files_that_hold_none_of_it() {
     bytes[end_of_header + 18..][..40].fill(0xff);
     fs::write(&path, bytes).unwrap();
     assert_eq!(of_loci(0..2).unwrap(), before);
-    assert!(of_loci(2..4).unwrap_err().to_string().contains("2.vcf.gz: the compressed data are damaged"));
+    assert!(
+        of_loci(2..4)
+            .unwrap_err()
+            .to_string()
+            .contains("2.vcf.gz: the compressed data are damaged")
+    );
 }
 
-// ---- Tokens -------------------------------------------------------------------------------------------------------------------------------------
+// ---- Tokens
+// -------------------------------------------------------------------------------------------------------------------------------------
 
 /// Writes `cohort.csv` of these people, and reads it.
 fn cohort_table(folder: &Path, splits: &[Split]) -> CohortTable {
-    let rows = people(splits.len()).into_iter().zip(splits).zip(["case", "control"].into_iter().cycle());
-    let rows: Vec<String> = rows.map(|((person, split), phenotype)| format!("{person},{phenotype},{split}\n")).collect();
-    fs::write(folder.join("cohort.csv"), format!("sample_id,phenotype,split\n{}", rows.concat())).unwrap();
-    CohortTable::read(&folder.join("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::Usual).unwrap()
+    let rows = people(splits.len())
+        .into_iter()
+        .zip(splits)
+        .zip(["case", "control"].into_iter().cycle());
+    let rows: Vec<String> = rows
+        .map(|((person, split), phenotype)| format!("{person},{phenotype},{split}\n"))
+        .collect();
+    fs::write(
+        folder.join("cohort.csv"),
+        format!("sample_id,phenotype,split\n{}", rows.concat()),
+    )
+    .unwrap();
+    CohortTable::read(
+        &folder.join("cohort.csv"),
+        PhenotypeCoding::Auto,
+        &CovariateChoice::Usual,
+    )
+    .unwrap()
 }
 
-/// Tokens by blocks of loci, as the jobs make them: the tokenizer is fitted first, where one is to be learnt.
+/// Tokens by blocks of loci, as the jobs make them: the tokenizer is fitted first, where one is to
+/// be learnt.
 fn by_blocks(
     folder: &Path,
     blocks: &[Dictionary],
@@ -290,8 +394,12 @@ fn by_blocks(
     }
     let shard = |(number, block): (usize, &Dictionary)| {
         let out = folder.join(format!("tokens-{number}"));
-        let (summary, _) = pipeline::tokenize(block, policies, cohort, &options, None, &out).unwrap();
-        tokenization::Shard { folder: out, summary }
+        let (summary, _) =
+            pipeline::tokenize(block, policies, cohort, &options, None, &out).unwrap();
+        tokenization::Shard {
+            folder: out,
+            summary,
+        }
     };
     let shards: Vec<tokenization::Shard> = blocks.iter().enumerate().map(shard).collect();
     tokenization::merge(&shards, &folder.join("merged")).unwrap()
@@ -366,20 +474,41 @@ proptest! {
 }
 
 #[test]
-fn tokens_of_blocks_of_loci_made_by_hand_are_those_of_one_command_and_what_does_not_belong_together_is_refused() {
+fn tokens_of_blocks_of_loci_made_by_hand_are_those_of_one_command_and_what_does_not_belong_together_is_refused()
+ {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     random_genomes(folder, 11, 8);
-    cohort_table(folder, &[Split::Train; 6].into_iter().chain([Split::Validation, Split::Test]).collect::<Vec<_>>());
+    cohort_table(
+        folder,
+        &[Split::Train; 6]
+            .into_iter()
+            .chain([Split::Validation, Split::Test])
+            .collect::<Vec<_>>(),
+    );
     let bed: Vec<&str> = LOCI.lines().collect();
     fs::write(folder.join("a.bed"), bed[..1].join("\n")).unwrap();
     fs::write(folder.join("bcd.bed"), bed[1..].join("\n")).unwrap();
     let files = "--vcf people.vcf --reference reference.fa --unphased gt-order --haploid dup";
     let tokenize = |loci: &str, out: &str, more: &str| {
         // A given option is said once.
-        let or = |option: &str, default: &str| if more.contains(option) { String::new() } else { format!("{option} {default}") };
-        let rest = [or("--segment-length", "16"), or("--cohort", "cohort.csv"), or("--min-token-count", "1")].join(" ");
-        succeed(folder, &format!("tokenize {files} --regions-file {loci}.bed {rest} {more} --out {out}"));
+        let or = |option: &str, default: &str| {
+            if more.contains(option) {
+                String::new()
+            } else {
+                format!("{option} {default}")
+            }
+        };
+        let rest = [
+            or("--segment-length", "16"),
+            or("--cohort", "cohort.csv"),
+            or("--min-token-count", "1"),
+        ]
+        .join(" ");
+        succeed(
+            folder,
+            &format!("tokenize {files} --regions-file {loci}.bed {rest} {more} --out {out}"),
+        );
     };
     tokenize("loci", "fitted", "--vocab-size 60");
     let given = "--tokenizer-file fitted/tokenizer.json";
@@ -387,46 +516,127 @@ fn tokens_of_blocks_of_loci_made_by_hand_are_those_of_one_command_and_what_does_
     tokenize("a", "a", given);
     tokenize("bcd", "bcd", given);
     succeed(folder, "merge --tokens a bcd --out merged");
-    let (whole, merged) = (support::files(&folder.join("whole")), support::files(&folder.join("merged")));
-    assert_eq!(whole.keys().collect::<Vec<_>>(), merged.keys().collect::<Vec<_>>());
-    for (name, bytes) in whole.iter().filter(|(name, _)| !name.ends_with("run.json") && !name.ends_with("skips.csv")) {
+    let (whole, merged) = (
+        support::files(&folder.join("whole")),
+        support::files(&folder.join("merged")),
+    );
+    assert_eq!(
+        whole.keys().collect::<Vec<_>>(),
+        merged.keys().collect::<Vec<_>>()
+    );
+    for (name, bytes) in whole
+        .iter()
+        .filter(|(name, _)| !name.ends_with("run.json") && !name.ends_with("skips.csv"))
+    {
         assert!(merged[name] == *bytes, "{}", name.display());
     }
-    assert_eq!(sorted_lines(&folder.join("whole/skips.csv")), sorted_lines(&folder.join("merged/skips.csv")));
-    let summary =
-        |of: &str| serde_json::from_slice::<Value>(&fs::read(folder.join(of).join("run.json")).unwrap()).unwrap()["summary"].clone();
+    assert_eq!(
+        sorted_lines(&folder.join("whole/skips.csv")),
+        sorted_lines(&folder.join("merged/skips.csv"))
+    );
+    let summary = |of: &str| {
+        serde_json::from_slice::<Value>(&fs::read(folder.join(of).join("run.json")).unwrap())
+            .unwrap()["summary"]
+            .clone()
+    };
     assert_eq!(summary("merged"), summary("whole"));
     // What is merged can be merged again; the order of the loci is that of the folders.
     succeed(folder, "merge --tokens merged --out again");
-    assert!(fs::read(folder.join("again/tokens.safetensors")).unwrap() == whole[Path::new("tokens.safetensors")]);
+    assert!(
+        fs::read(folder.join("again/tokens.safetensors")).unwrap()
+            == whole[Path::new("tokens.safetensors")]
+    );
 
     let rows = fs::read_to_string(folder.join("cohort.csv")).unwrap();
     let lines: Vec<&str> = rows.lines().collect();
     fs::write(folder.join("fewer.csv"), lines[..8].join("\n")).unwrap();
-    fs::write(folder.join("turned.csv"), [&lines[..1], &[lines[2], lines[1]], &lines[3..]].concat().join("\n")).unwrap();
-    fs::write(folder.join("split.csv"), rows.replace("P7,case,validation", "P7,case,train")).unwrap();
+    fs::write(
+        folder.join("turned.csv"),
+        [&lines[..1], &[lines[2], lines[1]], &lines[3..]]
+            .concat()
+            .join("\n"),
+    )
+    .unwrap();
+    fs::write(
+        folder.join("split.csv"),
+        rows.replace("P7,case,validation", "P7,case,train"),
+    )
+    .unwrap();
     let refused = |more: &str, expected: &[&str]| {
         let _ = fs::remove_dir_all(folder.join("other"));
         tokenize("bcd", "other", more);
         refuse(folder, "merge --tokens a other --out x", expected);
     };
-    refused("--vocab-size 60", &["other: made with a tokenizer.json of SHA-256", "make all with one --tokenizer-file"]);
-    refused(&format!("{given} --segment-length 12"), &["other: made with segment_length 12, the other blocks with 16"]);
-    refused(&format!("{given} --anchor haplotype"), &["other: made with anchor haplotype, the other blocks with reference"]);
-    refused(&format!("{given} --min-token-count 2"), &["other: made with min_token_count 2, the other blocks with 1"]);
-    refused(&format!("{given} --missing N"), &["other: made with missing \"N\", the other blocks with \"ref\""]);
+    refused(
+        "--vocab-size 60",
+        &[
+            "other: made with a tokenizer.json of SHA-256",
+            "make all with one --tokenizer-file",
+        ],
+    );
+    refused(
+        &format!("{given} --segment-length 12"),
+        &["other: made with segment_length 12, the other blocks with 16"],
+    );
+    refused(
+        &format!("{given} --anchor haplotype"),
+        &["other: made with anchor haplotype, the other blocks with reference"],
+    );
+    refused(
+        &format!("{given} --min-token-count 2"),
+        &["other: made with min_token_count 2, the other blocks with 1"],
+    );
+    refused(
+        &format!("{given} --missing N"),
+        &["other: made with missing \"N\", the other blocks with \"ref\""],
+    );
     refused(
         &format!("{given} --cohort fewer.csv"),
-        &["other: 7 people, where the other loci have 8", "the same people, in the same order"],
+        &[
+            "other: 7 people, where the other loci have 8",
+            "the same people, in the same order",
+        ],
     );
-    refused(&format!("{given} --cohort turned.csv"), &["other: sample `P2` stands where the other loci have `P1`"]);
-    refused(&format!("{given} --cohort split.csv"), &["other: fitted on 7 people, the other blocks on 6; sample `P7`"]);
-    refuse(folder, "merge --tokens a a --out x", &["a: sample `P1` is in an earlier block as well"]);
-    refuse(folder, "merge --tokens bcd whole --out x", &["whole: locus `b` is in a block of other loci as well"]);
-    refuse(folder, "merge --tokens a nowhere --out x", &["nowhere/run.json"]);
-    refuse(folder, "merge --sequences a --out x", &["a/run.json: not of `gf-genomics sequences --out`"]);
-    assert_eq!(run(folder, "merge --tokens a bcd").status.code(), Some(2), "--out is needed");
-    assert_eq!(run(folder, "merge --tokens a --sequences a --out x").status.code(), Some(2), "one or the other");
+    refused(
+        &format!("{given} --cohort turned.csv"),
+        &["other: sample `P2` stands where the other loci have `P1`"],
+    );
+    refused(
+        &format!("{given} --cohort split.csv"),
+        &["other: fitted on 7 people, the other blocks on 6; sample `P7`"],
+    );
+    refuse(
+        folder,
+        "merge --tokens a a --out x",
+        &["a: sample `P1` is in an earlier block as well"],
+    );
+    refuse(
+        folder,
+        "merge --tokens bcd whole --out x",
+        &["whole: locus `b` is in a block of other loci as well"],
+    );
+    refuse(
+        folder,
+        "merge --tokens a nowhere --out x",
+        &["nowhere/run.json"],
+    );
+    refuse(
+        folder,
+        "merge --sequences a --out x",
+        &["a/run.json: not of `gf-genomics sequences --out`"],
+    );
+    assert_eq!(
+        run(folder, "merge --tokens a bcd").status.code(),
+        Some(2),
+        "--out is needed"
+    );
+    assert_eq!(
+        run(folder, "merge --tokens a --sequences a --out x")
+            .status
+            .code(),
+        Some(2),
+        "one or the other"
+    );
 
     // Another build: contig 1 is longer.
     let longer = |name: &str, from: &str, to: &str| {
@@ -435,19 +645,33 @@ fn tokens_of_blocks_of_loci_made_by_hand_are_those_of_one_command_and_what_does_
     };
     longer("people.vcf", "<ID=1,length=120>", "<ID=1,length=121>");
     longer("reference.fa", "\n>2", "A\n>2");
-    refused(given, &["other: contig `1` has 121 nt, where the other loci have it with 120: another build"]);
+    refused(
+        given,
+        &["other: contig `1` has 121 nt, where the other loci have it with 120: another build"],
+    );
     let shard = |name: &str| tokenization::Shard {
         folder: folder.join(name),
         summary: serde_json::from_value(summary(name)["tokens"].clone()).unwrap(),
     };
-    let message = tokenization::merge(&[shard("a"), shard("other")], &folder.join("x")).unwrap_err().to_string();
-    assert!(message.contains("other: contig `1` has 121 nt"), "{message}");
-    let message = tokenization::merge(&[shard("bcd"), shard("whole")], &folder.join("x")).unwrap_err().to_string();
-    assert!(message.contains("whole: locus `b` is in a block of other loci as well"), "{message}");
+    let message = tokenization::merge(&[shard("a"), shard("other")], &folder.join("x"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("other: contig `1` has 121 nt"),
+        "{message}"
+    );
+    let message = tokenization::merge(&[shard("bcd"), shard("whole")], &folder.join("x"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("whole: locus `b` is in a block of other loci as well"),
+        "{message}"
+    );
     assert!(!folder.join("x").exists());
 }
 
-// ---- Scores -------------------------------------------------------------------------------------------------------------------------------------
+// ---- Scores
+// -------------------------------------------------------------------------------------------------------------------------------------
 
 #[test]
 fn scores_of_blocks_of_people_are_those_of_all_at_once() {
@@ -463,30 +687,55 @@ fn scores_of_blocks_of_people_are_those_of_all_at_once() {
             succeed(
                 folder,
                 &format!(
-                    "score --vcf out/0-cohort/cohort.vcf.gz --reference out/0-cohort/reference.fa --model out/{model} --cohort {cohort} -o {output}"
+                    "score --vcf out/0-cohort/cohort.vcf.gz --reference out/0-cohort/reference.fa \
+                     --model out/{model} --cohort {cohort} -o {output}"
                 ),
             );
         };
         score("out/0-cohort/cohort.csv", "all.csv");
         let mut tables = Vec::new();
-        for (number, block) in [&rows[..1], &rows[1..3], &rows[3..80], &rows[80..]].into_iter().enumerate() {
-            fs::write(folder.join("block.csv"), format!("{header}\n{}\n", block.join("\n"))).unwrap();
+        for (number, block) in [&rows[..1], &rows[1..3], &rows[3..80], &rows[80..]]
+            .into_iter()
+            .enumerate()
+        {
+            fs::write(
+                folder.join("block.csv"),
+                format!("{header}\n{}\n", block.join("\n")),
+            )
+            .unwrap();
             tables.push(format!("{number}.csv"));
             score("block.csv", &tables[number]);
         }
-        succeed(folder, &format!("merge --predictions {} -o merged.csv", tables.join(" ")));
-        let (all, merged) = (sorted_lines(&folder.join("all.csv")), sorted_lines(&folder.join("merged.csv")));
+        succeed(
+            folder,
+            &format!("merge --predictions {} -o merged.csv", tables.join(" ")),
+        );
+        let (all, merged) = (
+            sorted_lines(&folder.join("all.csv")),
+            sorted_lines(&folder.join("merged.csv")),
+        );
         assert_eq!(all, merged, "{model}");
         // A model of several scores writes them one after the other.
-        assert!(model == "4-baselines" || fs::read(folder.join("all.csv")).unwrap() == fs::read(folder.join("merged.csv")).unwrap());
+        assert!(
+            model == "4-baselines"
+                || fs::read(folder.join("all.csv")).unwrap()
+                    == fs::read(folder.join("merged.csv")).unwrap()
+        );
     }
-    refuse(folder, "merge --predictions 0.csv 1.csv 0.csv -o x.csv", &["0.csv: line 2: person `", "already"]);
+    refuse(
+        folder,
+        "merge --predictions 0.csv 1.csv 0.csv -o x.csv",
+        &["0.csv: line 2: person `", "already"],
+    );
     refuse(
         folder,
         "merge --predictions 0.csv out/3-models/tiny/predictions.csv -o x.csv",
         &["predictions.csv: its columns are sample_id,model,split"],
     );
-    assert!(succeed(folder, "merge --predictions 0.csv 1.csv").starts_with("sample_id,model,logit,probability\n"));
+    assert!(
+        succeed(folder, "merge --predictions 0.csv 1.csv")
+            .starts_with("sample_id,model,logit,probability\n")
+    );
 }
 
 // ---- Jobs ---------------------------------------------------------------------------------------------------------------------------------------
@@ -524,7 +773,8 @@ batch_size = 16
 ensemble = 2
 ";
 
-/// A folder with a cohort at two loci of 2,000 nt, its pipeline file, and what `run` makes of them in `one`; `divided` are the options of the jobs.
+/// A folder with a cohort at two loci of 2,000 nt, its pipeline file, and what `run` makes of them
+/// in `one`; `divided` are the options of the jobs.
 struct Cohort {
     folder: tempfile::TempDir,
 }
@@ -534,19 +784,34 @@ const DIVIDED: &str = "--block-people 60 --block-loci 1";
 impl Cohort {
     fn new(epochs: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        succeed(folder.path(), "simulate --people 150 --len-nt 4000 --risk additive --seed 3 --out data");
+        succeed(
+            folder.path(),
+            "simulate --people 150 --len-nt 4000 --risk additive --seed 3 --out data",
+        );
         let bed = fs::read_to_string(folder.path().join("data/loci.bed")).unwrap();
         let mut columns = bed.trim_end().split('\t');
-        let (contig, start0) = (columns.next().unwrap(), columns.next().unwrap().parse::<usize>().unwrap());
+        let (contig, start0) = (
+            columns.next().unwrap(),
+            columns.next().unwrap().parse::<usize>().unwrap(),
+        );
         let middle = start0 + 2_000;
         fs::write(
             folder.path().join("data/loci.bed"),
-            format!("{contig}\t{start0}\t{middle}\ta\n{contig}\t{middle}\t{}\tb\n", middle + 2_000),
+            format!(
+                "{contig}\t{start0}\t{middle}\ta\n{contig}\t{middle}\t{}\tb\n",
+                middle + 2_000
+            ),
         )
         .unwrap();
-        let data = "seed = 3\n[data]\nvcf = [\"data/cohort.vcf.gz\"]\nreference = \"data/reference.fa\"\nregions_file = \"data/loci.bed\"\ncohort = \"data/cohort.csv\"\n";
+        let data = "seed = 3\n[data]\nvcf = [\"data/cohort.vcf.gz\"]\nreference = \
+                    \"data/reference.fa\"\nregions_file = \"data/loci.bed\"\ncohort = \
+                    \"data/cohort.csv\"\n";
         let models = MODELS.replace("EPOCHS", &epochs.to_string());
-        fs::write(folder.path().join("pipeline.toml"), format!("{data}{models}")).unwrap();
+        fs::write(
+            folder.path().join("pipeline.toml"),
+            format!("{data}{models}"),
+        )
+        .unwrap();
         succeed(folder.path(), "run pipeline.toml --out one");
         Self { folder }
     }
@@ -556,22 +821,45 @@ impl Cohort {
     }
 
     fn plan(&self, out: &str) -> Value {
-        serde_json::from_str(&succeed(self.folder.path(), &format!("plan pipeline.toml --out {out} {DIVIDED} --json"))).unwrap()
+        serde_json::from_str(&succeed(
+            self.folder.path(),
+            &format!("plan pipeline.toml --out {out} {DIVIDED} --json"),
+        ))
+        .unwrap()
     }
 
     /// What differs between the results of jobs in `out` and those of `run`.
     fn different(&self, out: &str) -> Vec<String> {
         let results = |out: &str| -> BTreeMap<PathBuf, Vec<u8>> {
-            let of_jobs = |path: &Path| path.starts_with("shards") || path.starts_with("jobs") || path.starts_with(".snakemake");
-            // The report tells what was taken over, and event files have times in them; rows of skips stand block by block.
-            let other =
-                |path: &Path| path.ends_with("report.html") || path.iter().any(|part| part == "tensorboard") || path.ends_with("skips.csv");
-            files_without_times(&self.path(out)).into_iter().filter(|(path, _)| !of_jobs(path) && !other(path)).collect()
+            let of_jobs = |path: &Path| {
+                path.starts_with("shards")
+                    || path.starts_with("jobs")
+                    || path.starts_with(".snakemake")
+            };
+            // The report tells what was taken over, and event files have times in them; rows of
+            // skips stand block by block.
+            let other = |path: &Path| {
+                path.ends_with("report.html")
+                    || path.iter().any(|part| part == "tensorboard")
+                    || path.ends_with("skips.csv")
+            };
+            files_without_times(&self.path(out))
+                .into_iter()
+                .filter(|(path, _)| !of_jobs(path) && !other(path))
+                .collect()
         };
         let (one, jobs) = (results("one"), results(out));
-        assert!(one.contains_key(Path::new("5-report/auc.csv")) && one.len() > 40, "{:?}", one.keys());
+        assert!(
+            one.contains_key(Path::new("5-report/auc.csv")) && one.len() > 40,
+            "{:?}",
+            one.keys()
+        );
         let names: BTreeSet<&PathBuf> = one.keys().chain(jobs.keys()).collect();
-        names.into_iter().filter(|name| one.get(*name) != jobs.get(*name)).map(|name| name.display().to_string()).collect()
+        names
+            .into_iter()
+            .filter(|name| one.get(*name) != jobs.get(*name))
+            .map(|name| name.display().to_string())
+            .collect()
     }
 }
 
@@ -581,7 +869,12 @@ fn text(value: &Value) -> &str {
 
 /// The program with the arguments of a job.
 fn job_command(folder: &Path, job: &Value) -> Command {
-    let words: Vec<&str> = job["command"].as_array().unwrap().iter().map(text).collect();
+    let words: Vec<&str> = job["command"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(text)
+        .collect();
     assert_eq!(words[0], "gf-genomics");
     let mut command = command(folder, &words[1..].join(" "));
     command.stdout(Stdio::null()).stderr(Stdio::piped());
@@ -590,7 +883,12 @@ fn job_command(folder: &Path, job: &Value) -> Command {
 
 fn do_job(folder: &Path, job: &Value) -> String {
     let output = job_command(folder, job).output().unwrap();
-    assert!(output.status.success(), "{}: {}", job["name"], stderr(&output));
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        job["name"],
+        stderr(&output)
+    );
     stderr(&output)
 }
 
@@ -602,22 +900,69 @@ fn plan_lists_the_jobs_with_what_each_takes_and_writes_nothing() {
     let jobs = plan["jobs"].as_array().unwrap();
     let mut seen = BTreeSet::new();
     for job in jobs {
-        assert!(job["needs"].as_array().unwrap().iter().all(|need| seen.contains(text(need))), "after what it needs: {job:#}");
+        assert!(
+            job["needs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|need| seen.contains(text(need))),
+            "after what it needs: {job:#}"
+        );
         assert!(seen.insert(text(&job["name"])), "once: {job:#}");
-        assert!(job["memory_mb"].as_u64() > Some(0) && job["core_minutes"].as_f64() > Some(0.0) && job["gpus"] == 0, "{job:#}");
-        assert!(job["inputs"].as_array().unwrap().iter().all(|input| cohort.path(text(input)).is_file()), "{job:#}");
+        assert!(
+            job["memory_mb"].as_u64() > Some(0)
+                && job["core_minutes"].as_f64() > Some(0.0)
+                && job["gpus"] == 0,
+            "{job:#}"
+        );
+        assert!(
+            job["inputs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|input| cohort.path(text(input)).is_file()),
+            "{job:#}"
+        );
     }
     let count = |rule: &str| jobs.iter().filter(|job| job["rule"] == rule).count();
-    let rules = ["sequences", "merge", "fit", "tokenize", "terms", "train", "predict", "bundle", "prs", "evaluate"];
-    assert_eq!(rules.map(count), [3 * 2, 2 + 1 + 1, 1, 2, 2 * 2, 3 + 2, 2 * 3, 2, 1, 1]);
-    let table = succeed(cohort.folder.path(), &format!("plan pipeline.toml --out many {DIVIDED}"));
-    assert!(jobs.iter().all(|job| table.lines().any(|line| line.starts_with(text(&job["name"])))), "{table}");
-    assert!(table.contains("32 jobs: ") && table.contains("core-hours") && !table.contains("GPU-hours"), "{table}");
+    let rules = [
+        "sequences",
+        "merge",
+        "fit",
+        "tokenize",
+        "terms",
+        "train",
+        "predict",
+        "bundle",
+        "prs",
+        "evaluate",
+    ];
+    assert_eq!(
+        rules.map(count),
+        [3 * 2, 2 + 1 + 1, 1, 2, 2 * 2, 3 + 2, 2 * 3, 2, 1, 1]
+    );
+    let table = succeed(
+        cohort.folder.path(),
+        &format!("plan pipeline.toml --out many {DIVIDED}"),
+    );
+    assert!(
+        jobs.iter().all(|job| table
+            .lines()
+            .any(|line| line.starts_with(text(&job["name"])))),
+        "{table}"
+    );
+    assert!(
+        table.contains("32 jobs: ") && table.contains("core-hours") && !table.contains("GPU-hours"),
+        "{table}"
+    );
     // A division into one block is none; a GPU is asked for where the file says so.
     let path = cohort.path("pipeline.toml");
-    let on_gpu = fs::read_to_string(&path).unwrap().replace("name = \"tiny\"", "name = \"tiny\"\ndevice = \"cuda:0\"");
+    let on_gpu = fs::read_to_string(&path)
+        .unwrap()
+        .replace("name = \"tiny\"", "name = \"tiny\"\ndevice = \"cuda:0\"");
     fs::write(cohort.path("gpu.toml"), on_gpu).unwrap();
-    let plan: Value = serde_json::from_str(&succeed(cohort.folder.path(), "plan gpu.toml --json")).unwrap();
+    let plan: Value =
+        serde_json::from_str(&succeed(cohort.folder.path(), "plan gpu.toml --json")).unwrap();
     let gpus = |of: &str| {
         plan["jobs"]
             .as_array()
@@ -627,11 +972,22 @@ fn plan_lists_the_jobs_with_what_each_takes_and_writes_nothing() {
             .map(|job| job["gpus"].as_u64().unwrap())
             .sum::<u64>()
     };
-    assert_eq!((gpus("3-models/tiny"), gpus("3-models/eco"), gpus("-sequences")), (3 + 1, 0, 0));
+    assert_eq!(
+        (
+            gpus("3-models/tiny"),
+            gpus("3-models/eco"),
+            gpus("-sequences")
+        ),
+        (3 + 1, 0, 0)
+    );
     assert!(succeed(cohort.folder.path(), "plan gpu.toml").contains("GPU-hours"));
     fs::remove_file(cohort.path("gpu.toml")).unwrap();
     assert!(files(cohort.folder.path()) == before, "nothing is written");
-    refuse(cohort.folder.path(), "run pipeline.toml --out many --job 2-tokens", &["1-sequences is not done in many"]);
+    refuse(
+        cohort.folder.path(),
+        "run pipeline.toml --out many --job 2-tokens",
+        &["1-sequences is not done in many"],
+    );
     refuse(
         cohort.folder.path(),
         &format!("run pipeline.toml --out many {DIVIDED} --job 2-tokens"),
@@ -642,8 +998,16 @@ fn plan_lists_the_jobs_with_what_each_takes_and_writes_nothing() {
         &format!("run pipeline.toml --out many {DIVIDED} --job 2-tokens/loci-2"),
         &["1-sequences/loci-2 is not done"],
     );
-    refuse(cohort.folder.path(), "run pipeline.toml --out many --job 9-x", &["no job `9-x`", "2-tokens"]);
-    refuse(cohort.folder.path(), "plan pipeline.toml --block-people 0", &["at least one"]);
+    refuse(
+        cohort.folder.path(),
+        "run pipeline.toml --out many --job 9-x",
+        &["no job `9-x`", "2-tokens"],
+    );
+    refuse(
+        cohort.folder.path(),
+        "plan pipeline.toml --block-people 0",
+        &["at least one"],
+    );
 }
 
 #[test]
@@ -653,22 +1017,37 @@ fn jobs_done_one_by_one_twice_and_at_once_give_what_one_run_gives() {
     let plan = cohort.plan("many");
     for job in plan["jobs"].as_array().unwrap() {
         // Two at once: neither is in the other's way.
-        let twins: Vec<Child> = (0..2).map(|_| job_command(folder, job).spawn().unwrap()).collect();
+        let twins: Vec<Child> = (0..2)
+            .map(|_| job_command(folder, job).spawn().unwrap())
+            .collect();
         for twin in twins {
             let output = twin.wait_with_output().unwrap();
-            assert!(output.status.success(), "{}: {}", job["name"], stderr(&output));
+            assert!(
+                output.status.success(),
+                "{}: {}",
+                job["name"],
+                stderr(&output)
+            );
         }
         assert!(cohort.path(text(&job["output"])).is_file(), "{job:#}");
         if !["terms", "train"].contains(&text(&job["rule"])) {
             let again = do_job(folder, job);
-            assert!(again.contains("done before"), "a finished one is not done again: {again}");
+            assert!(
+                again.contains("done before"),
+                "a finished one is not done again: {again}"
+            );
         }
     }
     assert_eq!(cohort.different("many"), [""; 0]);
     // All is there for `run`, and nobody needs the shards any more.
     fs::remove_dir_all(cohort.path("many/shards")).unwrap();
     let output = run(folder, "run pipeline.toml --out many");
-    assert_eq!(stderr(&output).matches("done before").count(), 6, "{}", stderr(&output));
+    assert_eq!(
+        stderr(&output).matches("done before").count(),
+        6,
+        "{}",
+        stderr(&output)
+    );
     assert_eq!(
         fs::read_to_string(cohort.path("many/5-report/auc.csv")).unwrap(),
         fs::read_to_string(cohort.path("one/5-report/auc.csv")).unwrap()
@@ -676,27 +1055,62 @@ fn jobs_done_one_by_one_twice_and_at_once_give_what_one_run_gives() {
 }
 
 #[test]
-fn tokens_of_every_kind_by_jobs_are_those_of_one_job_and_a_tokenizer_is_fitted_only_where_one_is_learnt() {
+fn tokens_of_every_kind_by_jobs_are_those_of_one_job_and_a_tokenizer_is_fitted_only_where_one_is_learnt()
+ {
     let cohort = Cohort::new(1);
     let folder = cohort.folder.path();
     let data = fs::read_to_string(cohort.path("pipeline.toml")).unwrap();
-    let kinds =
-        ["", "vocab_size = 200", "tokenizer = \"kmer\"", "tokenizer = \"nucleotide\"", "tokenizer_file = \"one/2-tokens/tokenizer.json\""];
+    let kinds = [
+        "",
+        "vocab_size = 200",
+        "tokenizer = \"kmer\"",
+        "tokenizer = \"nucleotide\"",
+        "tokenizer_file = \"one/2-tokens/tokenizer.json\"",
+    ];
     for (number, kind) in kinds.into_iter().enumerate() {
         let tokens = format!("[tokens]\n{kind}\nmin_token_count = 3\nanchor = \"haplotype\"\n");
-        fs::write(cohort.path("tokens.toml"), data.replace("[tokens]\n", &tokens)).unwrap();
+        fs::write(
+            cohort.path("tokens.toml"),
+            data.replace("[tokens]\n", &tokens),
+        )
+        .unwrap();
         let made = ["", DIVIDED].map(|division| {
             let out = format!("tokens-{number}-{}", division.len());
-            let plan: Value = serde_json::from_str(&succeed(folder, &format!("plan tokens.toml --out {out} {division} --json"))).unwrap();
-            let jobs = plan["jobs"].as_array().unwrap().iter().filter(|job| text(&job["name"]).starts_with(['1', '2']));
+            let plan: Value = serde_json::from_str(&succeed(
+                folder,
+                &format!("plan tokens.toml --out {out} {division} --json"),
+            ))
+            .unwrap();
+            let jobs = plan["jobs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|job| text(&job["name"]).starts_with(['1', '2']));
             let jobs: Vec<&Value> = jobs.inspect(|job| _ = do_job(folder, job)).collect();
-            let summary: Value = serde_json::from_slice(&fs::read(cohort.path(&out).join("2-tokens/stage.json")).unwrap()).unwrap();
+            let summary: Value = serde_json::from_slice(
+                &fs::read(cohort.path(&out).join("2-tokens/stage.json")).unwrap(),
+            )
+            .unwrap();
             let n_fitted = jobs.iter().filter(|job| job["rule"] == "fit").count();
-            (files_without_times(&cohort.path(&out).join("2-tokens")), summary["summary"].clone(), n_fitted)
+            (
+                files_without_times(&cohort.path(&out).join("2-tokens")),
+                summary["summary"].clone(),
+                n_fitted,
+            )
         });
-        let [(one, summary, none_fitted), (many, summary_of_many, n_fitted)] = made;
-        assert!(one == many && one.len() == 4 && summary == summary_of_many, "{kind}");
-        assert_eq!((none_fitted, n_fitted), (0, usize::from(number < 3)), "{kind}");
+        let [
+            (one, summary, none_fitted),
+            (many, summary_of_many, n_fitted),
+        ] = made;
+        assert!(
+            one == many && one.len() == 4 && summary == summary_of_many,
+            "{kind}"
+        );
+        assert_eq!(
+            (none_fitted, n_fitted),
+            (0, usize::from(number < 3)),
+            "{kind}"
+        );
     }
 }
 
@@ -709,10 +1123,17 @@ fn jobs_that_are_killed_go_on_and_a_changed_file_does_what_it_changes_again() {
         let is_long = text(&job["name"]) == "3-models/tiny/member-2";
         let checkpoint = cohort.path("many/shards/3-models/tiny/checkpoint-2.safetensors");
         for pause_ms in if is_long { [0, 0] } else { [3, 15] } {
-            let mut child = job_command(folder, job).stderr(Stdio::null()).spawn().unwrap();
+            let mut child = job_command(folder, job)
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
             let (started, before) = (Instant::now(), fs::read(&checkpoint).ok());
             while is_long && fs::read(&checkpoint).ok() == before {
-                assert!(started.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(), "no checkpoint was written");
+                assert!(
+                    started.elapsed() < Duration::from_secs(60)
+                        && child.try_wait().unwrap().is_none(),
+                    "no checkpoint was written"
+                );
                 sleep(Duration::from_millis(1));
             }
             sleep(Duration::from_millis(pause_ms));
@@ -727,24 +1148,50 @@ fn jobs_that_are_killed_go_on_and_a_changed_file_does_what_it_changes_again() {
 
     // The baselines' file is not the models': only they and the report are done again.
     let path = cohort.path("pipeline.toml");
-    fs::write(&path, format!("{}[baselines]\nclump_r2 = 0.2\n", fs::read_to_string(&path).unwrap())).unwrap();
+    fs::write(
+        &path,
+        format!(
+            "{}[baselines]\nclump_r2 = 0.2\n",
+            fs::read_to_string(&path).unwrap()
+        ),
+    )
+    .unwrap();
     let (redone, kept): (Vec<&Value>, Vec<&Value>) = plan["jobs"]
         .as_array()
         .unwrap()
         .iter()
         .filter(|job| !["terms", "train"].contains(&text(&job["rule"])))
         .partition(|job| ["4-baselines", "5-report"].contains(&text(&job["name"])));
-    assert!(kept.iter().all(|job| do_job(folder, job).contains("done before")));
-    let output = run(folder, &format!("run pipeline.toml --out many {DIVIDED} --job 5-report"));
-    assert!(!output.status.success() && stderr(&output).contains("4-baselines is not done in many"), "{}", stderr(&output));
-    assert!(redone.iter().all(|job| !do_job(folder, job).contains(&format!("{}: done before", text(&job["name"])))));
+    assert!(
+        kept.iter()
+            .all(|job| do_job(folder, job).contains("done before"))
+    );
+    let output = run(
+        folder,
+        &format!("run pipeline.toml --out many {DIVIDED} --job 5-report"),
+    );
+    assert!(
+        !output.status.success() && stderr(&output).contains("4-baselines is not done in many"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        redone
+            .iter()
+            .all(|job| !do_job(folder, job)
+                .contains(&format!("{}: done before", text(&job["name"]))))
+    );
 }
 
-// ---- Workflow engine ----------------------------------------------------------------------------------------------------------------------------
+// ---- Workflow engine
+// ----------------------------------------------------------------------------------------------------------------------------
 
-/// Snakemake with a profile, told where by `GF_SNAKEMAKE`; none, and a word about it, where it is not there.
+/// Snakemake with a profile, told where by `GF_SNAKEMAKE`; none, and a word about it, where it is
+/// not there.
 fn snakemake() -> Option<PathBuf> {
-    let found = env::var_os("GF_SNAKEMAKE").map(PathBuf::from).filter(|path| path.is_file());
+    let found = env::var_os("GF_SNAKEMAKE")
+        .map(PathBuf::from)
+        .filter(|path| path.is_file());
     if found.is_none() {
         eprintln!("SKIPPED: GF_SNAKEMAKE names no snakemake");
     }
@@ -755,15 +1202,31 @@ fn snakemake_command(snakemake: &Path, cohort: &Cohort, out: &str, profile: &Pat
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/cluster");
     let beside = |program: &Path| program.parent().unwrap().to_path_buf();
     let path = env::join_paths(
-        [beside(Path::new(env!("CARGO_BIN_EXE_gf-genomics"))), beside(snakemake)]
-            .into_iter()
-            .chain(env::split_paths(&env::var_os("PATH").unwrap())),
+        [
+            beside(Path::new(env!("CARGO_BIN_EXE_gf-genomics"))),
+            beside(snakemake),
+        ]
+        .into_iter()
+        .chain(env::split_paths(&env::var_os("PATH").unwrap())),
     )
     .unwrap();
     let mut command = Command::new(snakemake);
-    command.current_dir(cohort.folder.path()).env("PATH", path).env("XDG_CACHE_HOME", cohort.path("cache"));
-    command.arg("-s").arg(root.join("Snakefile")).arg("--profile").arg(profile);
-    command.args(["--config", "pipeline=pipeline.toml", &format!("out={out}"), "block_people=60", "block_loci=1"]);
+    command
+        .current_dir(cohort.folder.path())
+        .env("PATH", path)
+        .env("XDG_CACHE_HOME", cohort.path("cache"));
+    command
+        .arg("-s")
+        .arg(root.join("Snakefile"))
+        .arg("--profile")
+        .arg(profile);
+    command.args([
+        "--config",
+        "pipeline=pipeline.toml",
+        &format!("out={out}"),
+        "block_people=60",
+        "block_loci=1",
+    ]);
     command
 }
 
@@ -773,27 +1236,49 @@ fn snakemake_on_one_machine_gives_what_one_run_gives() {
     let cohort = Cohort::new(2);
     let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/cluster/profiles/local");
     let run = || {
-        let output = snakemake_command(&snakemake, &cohort, "many", &profile).output().unwrap();
+        let output = snakemake_command(&snakemake, &cohort, "many", &profile)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
         stderr(&output)
     };
     run();
     assert_eq!(cohort.different("many"), [""; 0]);
-    for name in ["5-report", "3-models/tiny/member-2", "1-sequences/people-1-loci-2"] {
+    for name in [
+        "5-report",
+        "3-models/tiny/member-2",
+        "1-sequences/people-1-loci-2",
+    ] {
         assert!(
             cohort.path(&format!("many/jobs/log/{name}.txt")).is_file()
-                && cohort.path(&format!("many/jobs/benchmark/{name}.tsv")).is_file()
+                && cohort
+                    .path(&format!("many/jobs/benchmark/{name}.tsv"))
+                    .is_file()
         );
     }
     assert!(run().contains("Nothing to be done"));
     // A file that was touched has Snakemake do everything again, and the program knows better.
-    fs::write(cohort.path("pipeline.toml"), fs::read(cohort.path("pipeline.toml")).unwrap()).unwrap();
-    let before = fs::metadata(cohort.path("many/5-report/auc.csv")).unwrap().modified().unwrap();
+    fs::write(
+        cohort.path("pipeline.toml"),
+        fs::read(cohort.path("pipeline.toml")).unwrap(),
+    )
+    .unwrap();
+    let before = fs::metadata(cohort.path("many/5-report/auc.csv"))
+        .unwrap()
+        .modified()
+        .unwrap();
     run();
-    assert_eq!(fs::metadata(cohort.path("many/5-report/auc.csv")).unwrap().modified().unwrap(), before);
+    assert_eq!(
+        fs::metadata(cohort.path("many/5-report/auc.csv"))
+            .unwrap()
+            .modified()
+            .unwrap(),
+        before
+    );
 }
 
-/// On Slurm with two nodes, of which one is lost while a model is trained and one while people are predicted.
+/// On Slurm with two nodes, of which one is lost while a model is trained and one while people are
+/// predicted.
 #[test]
 fn a_node_that_is_lost_in_training_and_one_in_scoring_change_nothing() {
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools/slurm-local.sh");
@@ -810,30 +1295,52 @@ fn a_node_that_is_lost_in_training_and_one_in_scoring_change_nothing() {
     let mut command = snakemake_command(&snakemake, &cohort, "many", &profile);
     cluster.environment(&mut command);
     let log = fs::File::create(cohort.path("snakemake.txt")).unwrap();
-    let mut child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+    let mut child = command
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
     let started = Instant::now();
     let mut wait_until = |what: &dyn Fn() -> bool| {
         while !what() {
             let said = || fs::read_to_string(cohort.path("snakemake.txt")).unwrap();
-            assert!(child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(900), "{}", said());
+            assert!(
+                child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(900),
+                "{}",
+                said()
+            );
             sleep(Duration::from_millis(20));
         }
     };
     let log_of = |name: &str| cohort.path(&format!("many/jobs/log/{name}.txt"));
-    wait_until(&|| cohort.path("many/shards/3-models/tiny/checkpoint-2.safetensors").exists());
+    wait_until(&|| {
+        cohort
+            .path("many/shards/3-models/tiny/checkpoint-2.safetensors")
+            .exists()
+    });
     let lost = cluster.node_of("tiny/member-2");
     cluster.call(&["kill-node", &lost, "now"]);
-    eprintln!("{:.0} s: lost {lost} in training", started.elapsed().as_secs_f64());
+    eprintln!(
+        "{:.0} s: lost {lost} in training",
+        started.elapsed().as_secs_f64()
+    );
     sleep(Duration::from_secs(3));
     cluster.call(&["start-node", &lost]);
     wait_until(&|| log_of("3-models/tiny/people-1").exists());
     let lost = cluster.any_busy_node();
     cluster.call(&["kill-node", &lost, "now"]);
-    eprintln!("{:.0} s: lost {lost} in scoring", started.elapsed().as_secs_f64());
+    eprintln!(
+        "{:.0} s: lost {lost} in scoring",
+        started.elapsed().as_secs_f64()
+    );
     sleep(Duration::from_secs(3));
     cluster.call(&["start-node", &lost]);
     let status = child.wait().unwrap();
-    assert!(status.success(), "{}", fs::read_to_string(cohort.path("snakemake.txt")).unwrap());
+    assert!(
+        status.success(),
+        "{}",
+        fs::read_to_string(cohort.path("snakemake.txt")).unwrap()
+    );
     eprintln!("{:.0} s: done", started.elapsed().as_secs_f64());
     assert_eq!(cohort.different("many"), [""; 0]);
 }
@@ -869,14 +1376,23 @@ struct Cluster {
 
 impl Cluster {
     fn start(tool: &Path) -> Self {
-        let cluster = Self { tool: tool.into(), folder: tempfile::tempdir().unwrap() };
+        let cluster = Self {
+            tool: tool.into(),
+            folder: tempfile::tempdir().unwrap(),
+        };
         cluster.call(&["start"]);
         cluster
     }
 
     /// `slurm-local.sh COMMAND DIR REST`; what it prints.
     fn call(&self, words: &[&str]) -> String {
-        let output = Command::new("bash").arg(&self.tool).arg(words[0]).arg(self.folder.path()).args(&words[1..]).output().unwrap();
+        let output = Command::new("bash")
+            .arg(&self.tool)
+            .arg(words[0])
+            .arg(self.folder.path())
+            .args(&words[1..])
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{words:?}: {}", stderr(&output));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -887,9 +1403,19 @@ impl Cluster {
         let path = command
             .get_envs()
             .find_map(|(name, value)| (name == "PATH").then_some(value?))
-            .map_or_else(|| env::var("PATH").unwrap(), |path| path.to_string_lossy().into_owned());
-        let script = format!("export PATH='{path}'; {settings}\nprintf '%s\\n%s\\n' \"$SLURM_CONF\" \"$PATH\"");
-        let output = Command::new("bash").arg("-c").arg(script).current_dir(folder).output().unwrap();
+            .map_or_else(
+                || env::var("PATH").unwrap(),
+                |path| path.to_string_lossy().into_owned(),
+            );
+        let script = format!(
+            "export PATH='{path}'; {settings}\nprintf '%s\\n%s\\n' \"$SLURM_CONF\" \"$PATH\""
+        );
+        let output = Command::new("bash")
+            .arg("-c")
+            .arg(script)
+            .current_dir(folder)
+            .output()
+            .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let (conf, path) = text.trim_end().split_once('\n').unwrap();
         command.env("SLURM_CONF", conf).env("PATH", path);
@@ -898,7 +1424,10 @@ impl Cluster {
     fn squeue(&self) -> String {
         let mut command = Command::new("squeue");
         self.environment(&mut command);
-        let output = command.args(["-h", "-t", "R", "-o", "%N %j %k"]).output().unwrap();
+        let output = command
+            .args(["-h", "-t", "R", "-o", "%N %j %k"])
+            .output()
+            .unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -910,13 +1439,21 @@ impl Cluster {
     /// Of a running job whose comment names it.
     fn node_of(&self, job: &str) -> String {
         let text = self.squeue();
-        let found = text.lines().find(|line| line.contains(job) || line.contains(&job.replace('/', "-")));
-        found.and_then(|line| line.split_whitespace().next()).map_or_else(|| self.any_busy_node(), str::to_owned)
+        let found = text
+            .lines()
+            .find(|line| line.contains(job) || line.contains(&job.replace('/', "-")));
+        found
+            .and_then(|line| line.split_whitespace().next())
+            .map_or_else(|| self.any_busy_node(), str::to_owned)
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let _ = Command::new("bash").arg(&self.tool).arg("stop").arg(self.folder.path()).output();
+        let _ = Command::new("bash")
+            .arg(&self.tool)
+            .arg("stop")
+            .arg(self.folder.path())
+            .output();
     }
 }

@@ -1,4 +1,5 @@
-//! Results do not depend on how many threads made them: every byte of every command, but the times that stand in a few files.
+//! Results do not depend on how many threads made them: every byte of every command, but the times
+//! that stand in a few files.
 
 // Helpers of tests may panic as tests do; clippy knows only the functions marked #[test].
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -69,24 +70,42 @@ fn everything(threads: usize) -> BTreeMap<PathBuf, Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("pipeline.toml"), PIPELINE).unwrap();
     let succeed = |arguments: &str| {
-        let limits = ["RAYON_NUM_THREADS", "POLARS_MAX_THREADS"].map(|name| (name, threads.to_string()));
-        let output = command(folder.path(), arguments).envs(limits).output().unwrap();
-        assert!(output.status.success(), "`{arguments}` with {threads} threads: {}", stderr(&output));
+        let limits =
+            ["RAYON_NUM_THREADS", "POLARS_MAX_THREADS"].map(|name| (name, threads.to_string()));
+        let output = command(folder.path(), arguments)
+            .envs(limits)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "`{arguments}` with {threads} threads: {}",
+            stderr(&output)
+        );
         output.stdout
     };
     let genomes = "--vcf out/0-cohort/cohort.vcf.gz --reference out/0-cohort/reference.fa";
     let people = format!("{genomes} --cohort out/0-cohort/cohort.csv");
     succeed("run pipeline.toml --out out");
     let scored = succeed(&format!("score {people} --model out/3-models/linformer"));
-    succeed(&format!("score {people} --model out/4-baselines -o scored.csv"));
-    succeed(&format!("explain {people} --model out/3-models/ecoformer --haplotypes 4 --pairs 3 --out explained"));
+    succeed(&format!(
+        "score {people} --model out/4-baselines -o scored.csv"
+    ));
+    succeed(&format!(
+        "explain {people} --model out/3-models/ecoformer --haplotypes 4 --pairs 3 --out explained"
+    ));
     succeed(
-        "compress out/3-models/linformer --rank 2 --solver random --fine-tune-epochs 1 --tokens out/2-tokens \
-             --cohort out/0-cohort/cohort.csv --out compressed",
+        "compress out/3-models/linformer --rank 2 --solver random --fine-tune-epochs 1 --tokens \
+         out/2-tokens --cohort out/0-cohort/cohort.csv --out compressed",
     );
-    succeed(&format!("sequences {genomes} --regions-file out/0-cohort/loci.bed --out fasta"));
-    let predictions = "out/3-models/linformer/predictions.csv out/3-models/primer/predictions.csv out/4-baselines/predictions.csv";
-    succeed(&format!("evaluate --predictions {predictions} --cohort out/0-cohort/cohort.csv --bootstrap 200 --guards warn --out report"));
+    succeed(&format!(
+        "sequences {genomes} --regions-file out/0-cohort/loci.bed --out fasta"
+    ));
+    let predictions = "out/3-models/linformer/predictions.csv out/3-models/primer/predictions.csv \
+                       out/4-baselines/predictions.csv";
+    succeed(&format!(
+        "evaluate --predictions {predictions} --cohort out/0-cohort/cohort.csv --bootstrap 200 \
+         --guards warn --out report"
+    ));
     let mut written = files_without_times(folder.path());
     written.insert("score's table".into(), scored);
     written
@@ -95,14 +114,32 @@ fn everything(threads: usize) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn one_two_and_five_threads_write_the_same_bytes() {
     let one = everything(1);
-    for name in ["out/3-models/ecoformer/member-2.safetensors", "out/4-baselines/scoring_files/prs-ct.txt.gz", "explained/pairs.csv"] {
-        assert!(one.contains_key(Path::new(name)), "no {name} in {:?}", one.keys());
+    for name in [
+        "out/3-models/ecoformer/member-2.safetensors",
+        "out/4-baselines/scoring_files/prs-ct.txt.gz",
+        "explained/pairs.csv",
+    ] {
+        assert!(
+            one.contains_key(Path::new(name)),
+            "no {name} in {:?}",
+            one.keys()
+        );
     }
     for threads in [2, 5] {
         let other = everything(threads);
-        assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
-        let different: Vec<&PathBuf> = one.iter().filter(|(path, bytes)| &other[*path] != *bytes).map(|(path, _)| path).collect();
-        assert!(different.is_empty(), "with {threads} threads other bytes in {different:?}");
+        assert_eq!(
+            one.keys().collect::<Vec<_>>(),
+            other.keys().collect::<Vec<_>>()
+        );
+        let different: Vec<&PathBuf> = one
+            .iter()
+            .filter(|(path, bytes)| &other[*path] != *bytes)
+            .map(|(path, _)| path)
+            .collect();
+        assert!(
+            different.is_empty(),
+            "with {threads} threads other bytes in {different:?}"
+        );
     }
 }
 
@@ -111,12 +148,29 @@ fn one_two_and_five_threads_write_the_same_bytes() {
 fn losses_are_the_same_to_the_last_digit() {
     let log = |threads: usize| {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("pipeline.toml"), PIPELINE.split("[[models]]").take(2).collect::<Vec<_>>().join("[[models]]"))
+        fs::write(
+            folder.path().join("pipeline.toml"),
+            PIPELINE
+                .split("[[models]]")
+                .take(2)
+                .collect::<Vec<_>>()
+                .join("[[models]]"),
+        )
+        .unwrap();
+        let output = command(folder.path(), "run pipeline.toml --out out")
+            .env("RAYON_NUM_THREADS", threads.to_string())
+            .output()
             .unwrap();
-        let output = command(folder.path(), "run pipeline.toml --out out").env("RAYON_NUM_THREADS", threads.to_string()).output().unwrap();
         assert!(output.status.success(), "{}", stderr(&output));
-        let log = fs::read_to_string(folder.path().join("out/3-models/linformer/training_log.csv")).unwrap();
-        log.lines().map(|line| line.split(',').take(6).collect::<Vec<_>>().join(",")).collect::<Vec<_>>()
+        let log = fs::read_to_string(
+            folder
+                .path()
+                .join("out/3-models/linformer/training_log.csv"),
+        )
+        .unwrap();
+        log.lines()
+            .map(|line| line.split(',').take(6).collect::<Vec<_>>().join(","))
+            .collect::<Vec<_>>()
     };
     assert_eq!(log(1), log(3));
 }

@@ -1,4 +1,5 @@
-//! `explain.csv` and `pairs.csv`: what the alleles of a model's loci do to its logit. An undefined value is empty.
+//! `explain.csv` and `pairs.csv`: what the alleles of a model's loci do to its logit. An undefined
+//! value is empty.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,23 +23,29 @@ pub struct EffectRow {
     pub frequency: f64,
     /// Distinct haplotypes in which the allele was switched.
     pub n_haplotypes: usize,
-    /// Of these, switches that the model reads as the nearest segment it was trained on: they count in what follows only where there are no others.
+    /// Of these, switches that the model reads as the nearest segment it was trained on: they
+    /// count in what follows only where there are no others.
     pub n_approximated: usize,
-    /// Mean change of the logit when one copy of ALT stands in place of REF, over the haplotypes of the people given.
+    /// Mean change of the logit when one copy of ALT stands in place of REF, over the haplotypes
+    /// of the people given.
     pub effect: f64,
-    /// Part of `effect` that is of the additive term; the rest is of the deep terms. Empty for a pure sequence model.
+    /// Part of `effect` that is of the additive term; the rest is of the deep terms. Empty for a
+    /// pure sequence model.
     pub additive_effect: Option<f64>,
     /// Lower end of the 95 % interval over the models of an ensemble; empty for a single model.
     pub ci_low: Option<f64>,
     /// Upper end.
     pub ci_high: Option<f64>,
-    /// Root of the mean squared change, which changes of opposite sign on different haplotypes do not cancel.
+    /// Root of the mean squared change, which changes of opposite sign on different haplotypes do
+    /// not cancel.
     #[schemars(range(min = 0.0))]
     pub effect_rms: f64,
-    /// Spread of the logit due to the variant: `effect_rms` times the standard deviation of the allele among haplotypes.
+    /// Spread of the logit due to the variant: `effect_rms` times the standard deviation of the
+    /// allele among haplotypes.
     #[schemars(range(min = 0.0))]
     pub logit_sd: f64,
-    /// By `effect_rms`, over all loci; 1 is the largest, and last are those with `n_approximated` equal to `n_haplotypes`.
+    /// By `effect_rms`, over all loci; 1 is the largest, and last are those with `n_approximated`
+    /// equal to `n_haplotypes`.
     #[schemars(range(min = 1))]
     pub rank: usize,
 }
@@ -83,22 +90,26 @@ pub struct PairRow {
     pub second_ref_allele: String,
     /// Its ALT.
     pub second_alt_allele: String,
-    /// Squared correlation of the two among the haplotypes of the people given; empty when one does not vary.
+    /// Squared correlation of the two among the haplotypes of the people given; empty when one
+    /// does not vary.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub r2: Option<f64>,
     /// Distinct haplotypes in which both were switched.
     pub n_haplotypes: usize,
-    /// Of these, switches that the model reads as the nearest segment it was trained on: they count in what follows only where there are no others.
+    /// Of these, switches that the model reads as the nearest segment it was trained on: they
+    /// count in what follows only where there are no others.
     pub n_approximated: usize,
     /// Mean change of the logit when both ALT stand in place of both REF.
     pub joint_effect: f64,
     /// `joint_effect` minus the effects of either ALT alone, beside the REF of the other.
     pub interaction: f64,
-    /// Lower end of the interaction's 95 % interval over the models of an ensemble; empty for a single model.
+    /// Lower end of the interaction's 95 % interval over the models of an ensemble; empty for a
+    /// single model.
     pub ci_low: Option<f64>,
     /// Upper end.
     pub ci_high: Option<f64>,
-    /// Spread of the logit due to the interaction: its root mean square times the standard deviations of both alleles.
+    /// Spread of the logit due to the interaction: its root mean square times the standard
+    /// deviations of both alleles.
     #[schemars(range(min = 0.0))]
     pub logit_sd: f64,
     /// By `logit_sd`, over all loci; 1 is the largest.

@@ -1,7 +1,8 @@
 //! What is known of people beside phenotype and genome, as text: family, sex, ancestry, APOE.
 //!
-//! Input -> output: any CSV with a column `sample_id` (`cohort.csv`, `apoe.csv`) -> its cells by person and column. What numbers mean is
-//! [`Cohort`](crate::Cohort)'s; here people are only put into groups.
+//! Input -> output: any CSV with a column `sample_id` (`cohort.csv`, `apoe.csv`) -> its cells by
+//! person and column. What numbers mean is [`Cohort`](crate::Cohort)'s; here people are only put
+//! into groups.
 
 use std::{collections::HashMap, path::Path};
 
@@ -29,14 +30,18 @@ impl Characteristics {
     /// Reads all columns.
     ///
     /// # Errors
-    /// A file that cannot be read or has no rows; no column `sample_id`, or an empty cell in it; a person listed twice.
+    /// A file that cannot be read or has no rows; no column `sample_id`, or an empty cell in it; a
+    /// person listed twice.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let table = CsvTable::open(path)?;
         let sample_id = table.column(SAMPLE_ID)?;
         let kinds: Vec<CohortColumn> = table.header().map(CohortColumn::of).collect();
         let sex = kinds.iter().position(|&kind| kind == CohortColumn::Sex);
         let zero_is_female = sex.map_or(Ok(true), |sex| zero_is_female_in(&table, sex))?;
-        let mut found = Self { names: table.header().map(str::to_owned).collect(), ..Self::default() };
+        let mut found = Self {
+            names: table.header().map(str::to_owned).collect(),
+            ..Self::default()
+        };
         table.each(|row| {
             let id = row.identifier(sample_id)?;
             let index = found.row_of.len();
@@ -63,7 +68,9 @@ impl Characteristics {
     /// Index of a column, upper and lower case alike.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<usize> {
-        self.names.iter().position(|found| found.eq_ignore_ascii_case(name))
+        self.names
+            .iter()
+            .position(|found| found.eq_ignore_ascii_case(name))
     }
 
     /// Index of a person's row.
@@ -81,8 +88,12 @@ impl Characteristics {
     #[must_use]
     pub fn cell(&self, row: usize, column: usize) -> Option<&str> {
         let index = row * self.names.len() + column;
-        let start = index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
-        self.text.get(start..*self.ends.get(index)?).filter(|cell| !cell.is_empty())
+        let start = index
+            .checked_sub(1)
+            .map_or(Some(0), |before| self.ends.get(before).copied())?;
+        self.text
+            .get(start..*self.ends.get(index)?)
+            .filter(|cell| !cell.is_empty())
     }
 }
 
@@ -124,40 +135,77 @@ mod tests {
     fn text_columns_are_read_as_they_are_and_empty_is_unknown() {
         let people = read("sample_id,Ancestry,sex\nA,EUR,female\nB,,1\n").unwrap();
         let ancestry = people.column("ancestry").unwrap();
-        assert_eq!(["A", "B", "C"].map(|id| people.row(id)), [Some(0), Some(1), None]);
+        assert_eq!(
+            ["A", "B", "C"].map(|id| people.row(id)),
+            [Some(0), Some(1), None]
+        );
         assert_eq!(
             [0, 1].map(|row| [0, ancestry, 2].map(|column| people.cell(row, column))),
-            [[Some("A"), Some("EUR"), Some("female")], [Some("B"), None, Some("1")]]
+            [
+                [Some("A"), Some("EUR"), Some("female")],
+                [Some("B"), None, Some("1")]
+            ]
         );
         assert_eq!((people.cell(2, 0), people.column("apoe")), (None, None));
-        assert_eq!(people.names().collect::<Vec<_>>(), ["sample_id", "Ancestry", "sex"]);
+        assert_eq!(
+            people.names().collect::<Vec<_>>(),
+            ["sample_id", "Ancestry", "sex"]
+        );
     }
 
     #[test]
     fn missing_values_are_unknown_by_the_rule_of_their_column() {
-        let text = "sample_id,sex,site,family_id,PC1\nA,1,Lyon,F1,-9\nB,0,NA,0,.\nC,2,-9,.,0.1\nD,9,n/a,NA,NaN\n";
+        let text = "sample_id,sex,site,family_id,PC1\nA,1,Lyon,F1,-9\nB,0,NA,0,.\nC,2,-9,.,0.1\nD,\
+                    9,n/a,NA,NaN\n";
         let people = read(text).unwrap();
-        let cells = |name: &str| ["A", "B", "C", "D"].map(|id| people.cell(people.row(id).unwrap(), people.column(name).unwrap()));
+        let cells = |name: &str| {
+            ["A", "B", "C", "D"]
+                .map(|id| people.cell(people.row(id).unwrap(), people.column(name).unwrap()))
+        };
         assert_eq!(cells("sex"), [Some("1"), None, Some("2"), None]);
         assert_eq!(cells("site"), [Some("Lyon"), None, None, None]);
         assert_eq!(cells("family_id"), [Some("F1"), None, None, None]);
         assert_eq!(cells("PC1"), [Some("-9"), None, Some("0.1"), None]);
         let two = read("sample_id,sex\nA,1\nB,0\n").unwrap();
-        assert_eq!([0, 1].map(|row| two.cell(row, 1)), [Some("1"), Some("0")], "0 is female next to 1 only");
-        assert!(read("sample_id,sex\nNA,1\n").unwrap_err().to_string().contains("`NA` is a missing value"));
+        assert_eq!(
+            [0, 1].map(|row| two.cell(row, 1)),
+            [Some("1"), Some("0")],
+            "0 is female next to 1 only"
+        );
+        assert!(
+            read("sample_id,sex\nNA,1\n")
+                .unwrap_err()
+                .to_string()
+                .contains("`NA` is a missing value")
+        );
     }
 
     #[test]
     fn a_name_that_would_steer_a_terminal_is_refused() {
-        let message = read("sample_id,sex\n\u{1b}[2JA,1\n").unwrap_err().to_string();
-        assert!(message.contains("line 2, column `sample_id`: `\\u{1b}[2JA` has a control character (\\u{1b})"), "{message}");
+        let message = read("sample_id,sex\n\u{1b}[2JA,1\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains(
+                "line 2, column `sample_id`: `\\u{1b}[2JA` has a control character (\\u{1b})"
+            ),
+            "{message}"
+        );
     }
 
     #[test]
     fn a_person_listed_twice_is_refused() {
         assert!(
-            read("sample_id,sex\nA,1\nA,1\n").unwrap_err().to_string().contains("line 3, column `sample_id`: person A is listed twice")
+            read("sample_id,sex\nA,1\nA,1\n")
+                .unwrap_err()
+                .to_string()
+                .contains("line 3, column `sample_id`: person A is listed twice")
         );
-        assert!(read("person\nA\n").unwrap_err().to_string().contains("no column `sample_id`"));
+        assert!(
+            read("person\nA\n")
+                .unwrap_err()
+                .to_string()
+                .contains("no column `sample_id`")
+        );
     }
 }

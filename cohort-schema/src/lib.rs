@@ -1,4 +1,5 @@
-//! The tables that the stages of gf-genomics hand to each other: their rows, their keys, and the checks on reading them.
+//! The tables that the stages of gf-genomics hand to each other: their rows, their keys, and the
+//! checks on reading them.
 //!
 //! | table | row | written by | read by |
 //! |---|---|---|---|
@@ -18,9 +19,11 @@
 //! | `explain.csv` | [`EffectRow`] | `explain` | people and papers |
 //! | `pairs.csv` | [`PairRow`] | `explain` | people and papers |
 //!
-//! The key of a person is `sample_id`, which is the sample's name in the VCF; the key of a prediction is
-//! (`sample_id`, `model`, `fold`). Every table that is written is CSV with a header, UTF-8, a point as decimal mark; what is read may also
-//! be as a spreadsheet saves it (see [`text`]). An empty cell is "unknown" or "undefined", never zero. [`json_schema`] describes each table; the checked-in copies are in `schemas/`.
+//! The key of a person is `sample_id`, which is the sample's name in the VCF; the key of a
+//! prediction is (`sample_id`, `model`, `fold`). Every table that is written is CSV with a header,
+//! UTF-8, a point as decimal mark; what is read may also be as a spreadsheet saves it (see
+//! [`text`]). An empty cell is "unknown" or "undefined", never zero. [`json_schema`] describes each
+//! table; the checked-in copies are in `schemas/`.
 //!
 //! A leaf: it knows no genomes, no tensors, no command line.
 
@@ -49,27 +52,36 @@ mod verdict;
 pub use self::{
     attribution::{EFFECT_COLUMNS, EffectRow, PAIR_COLUMNS, PairRow},
     characteristics::Characteristics,
-    cohort::{Cohort, CohortColumn, CohortNotes, CohortSummary, CovariateChoice, Dropped, Person, SplitCounts},
+    cohort::{
+        Cohort, CohortColumn, CohortNotes, CohortSummary, CovariateChoice, Dropped, Person,
+        SplitCounts,
+    },
     counted::counted,
-    missing::{CovariateReader, MissingCovariates, MissingPolicies, MissingSamples, MissingValues, is_missing},
+    missing::{
+        CovariateReader, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
+        is_missing,
+    },
     performance::{
-        AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, SCORE_COLUMNS, ScoreRow, TrainingRow, read_costs, read_scores,
-        read_training_log,
+        AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, SCORE_COLUMNS, ScoreRow,
+        TrainingRow, read_costs, read_scores, read_training_log,
     },
     phenotype::{CASE_WORDS, CONTROL_WORDS, Phenotype, PhenotypeCoding},
     prediction::{
-        BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, PredictionRef, each_prediction, is_baseline, nine_significant_digits, probability,
-        read_predictions, write_predictions,
+        BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, PredictionRef, each_prediction,
+        is_baseline, nine_significant_digits, probability, read_predictions, write_predictions,
     },
     role::{ModelRole, Role},
     schema::{Table, json_schema},
     score_table::ScoreColumn,
-    scored::{Assigned, ScoreLayout, ScoredRef, ScoredTable, StatedPhenotype, each_score, read_assigned},
+    scored::{
+        Assigned, ScoreLayout, ScoredRef, ScoredTable, StatedPhenotype, each_score, read_assigned,
+    },
     split::{Split, UnknownSplit},
     verdict::{
-        ALONE, APOE_COLUMNS, ApoeRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow,
-        DistributionRow, FOLD_COLUMNS, FoldRow, GUARD_COLUMNS, GuardRow, GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE,
-        read_apoe, read_guards, rung,
+        ALONE, APOE_COLUMNS, ApoeRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS,
+        DISTRIBUTION_COLUMNS, DecileRow, DistributionRow, FOLD_COLUMNS, FoldRow, GUARD_COLUMNS,
+        GuardRow, GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE, read_apoe,
+        read_guards, rung,
     },
 };
 
@@ -78,7 +90,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What can be wrong with a table. Each message names the file, the place, what was found, and what to do.
+/// What can be wrong with a table. Each message names the file, the place, what was found, and what
+/// to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system could not read the file.
@@ -123,6 +136,9 @@ pub enum Error {
 
 impl Error {
     fn file(path: &Path, reason: impl Into<String>) -> Self {
-        Self::File { path: path.to_path_buf(), reason: reason.into() }
+        Self::File {
+            path: path.to_path_buf(),
+            reason: reason.into(),
+        }
     }
 }

@@ -15,8 +15,8 @@ use crate::{CohortColumn, text};
 
 /// Ways to write that there is no value, in lower case.
 const MISSING: [&str; 21] = [
-    "", ".", "na", "nan", "-nan", "+nan", "n/a", "#n/a", "#na", "#n/a n/a", "n.a.", "<na>", "null", "#null!", "none", "nil", "missing",
-    "unknown", "?", "-", "--",
+    "", ".", "na", "nan", "-nan", "+nan", "n/a", "#n/a", "#na", "#n/a n/a", "n.a.", "<na>", "null",
+    "#null!", "none", "nil", "missing", "unknown", "?", "-", "--",
 ];
 /// Numbers that tables write for a missing value; -9 is PLINK's.
 const CODES: [f64; 4] = [-9.0, -99.0, -999.0, -9999.0];
@@ -104,13 +104,22 @@ impl TryFrom<Stated> for MissingValues {
             Cell::Number(number) => number.to_string(),
             Cell::Text(text) => text,
         };
-        cells.into_iter().map(text).collect::<Vec<_>>().join(",").parse()
+        cells
+            .into_iter()
+            .map(text)
+            .collect::<Vec<_>>()
+            .join(",")
+            .parse()
     }
 }
 
 impl From<MissingValues> for Vec<String> {
     fn from(values: MissingValues) -> Self {
-        if values.0.is_empty() { vec!["none".into()] } else { values.0 }
+        if values.0.is_empty() {
+            vec!["none".into()]
+        } else {
+            values.0
+        }
     }
 }
 
@@ -179,9 +188,15 @@ pub struct CovariateReader<'m> {
 
 impl<'m> CovariateReader<'m> {
     /// A reader for a column, by its name and all its cells.
-    pub fn new<'c>(name: &str, cells: impl Iterator<Item = &'c str> + Clone, stated: Option<&'m MissingValues>) -> Self {
+    pub fn new<'c>(
+        name: &str,
+        cells: impl Iterator<Item = &'c str> + Clone,
+        stated: Option<&'m MissingValues>,
+    ) -> Self {
         let role = match CohortColumn::of(name) {
-            CohortColumn::Sex => Role::Sex { zero_is_female: zero_is_female(cells) },
+            CohortColumn::Sex => Role::Sex {
+                zero_is_female: zero_is_female(cells),
+            },
             CohortColumn::Age => Role::Age,
             CohortColumn::Other if are_categories(cells) => Role::Category,
             _ => Role::Measurement,
@@ -193,26 +208,41 @@ impl<'m> CovariateReader<'m> {
     /// always unknown.
     #[must_use]
     pub fn sex_of_plink(stated: Option<&'m MissingValues>) -> Self {
-        Self { role: Role::Sex { zero_is_female: false }, stated }
+        Self {
+            role: Role::Sex {
+                zero_is_female: false,
+            },
+            stated,
+        }
     }
 
     /// Whether 0 is read as female in this column, as it has 0 and 1 only.
     #[must_use]
     pub fn zero_is_female(&self) -> bool {
-        self.role == Role::Sex { zero_is_female: true }
+        self.role
+            == Role::Sex {
+                zero_is_female: true,
+            }
     }
 
     /// Notes for the user that 0 is read as female, where the column has a 0 that is.
-    pub fn note_zero_is_female<'c>(&self, path: &Path, name: &str, mut cells: impl Iterator<Item = &'c str>) {
+    pub fn note_zero_is_female<'c>(
+        &self,
+        path: &Path,
+        name: &str,
+        mut cells: impl Iterator<Item = &'c str>,
+    ) {
         if self.zero_is_female() && cells.any(|cell| cell == "0") {
             text::note(format!(
-                "{}: `{name}` has 0 and 1 only, so 0 is read as female; if it is unknown, leave these cells empty",
+                "{}: `{name}` has 0 and 1 only, so 0 is read as female; if it is unknown, leave \
+                 these cells empty",
                 path.display()
             ));
         }
     }
 
-    /// The value of a cell; `None` where it is missing. For sex 1 is male and 0 is female, however they are written.
+    /// The value of a cell; `None` where it is missing. For sex 1 is male and 0 is female, however
+    /// they are written.
     ///
     /// # Errors
     /// A text that is no number, or a number that may stand for a missing value.
@@ -223,16 +253,21 @@ impl<'m> CovariateReader<'m> {
         if let Role::Sex { zero_is_female } = self.role {
             return sex(cell, zero_is_female);
         }
-        let Some(value) = number(cell) else { return Err(format!("`{cell}` is not a finite number")) };
-        let is_missing_by_role = matches!(self.role, Role::Age | Role::Category) && (value + 9.0).abs() < f64::EPSILON;
+        let Some(value) = number(cell) else {
+            return Err(format!("`{cell}` is not a finite number"));
+        };
+        let is_missing_by_role =
+            matches!(self.role, Role::Age | Role::Category) && (value + 9.0).abs() < f64::EPSILON;
         if is_missing_by_role {
             return Ok(None);
         }
-        let is_code = CODES.contains(&value) || (self.role == Role::Age && CODES_OF_AGE.contains(&value));
+        let is_code =
+            CODES.contains(&value) || (self.role == Role::Age && CODES_OF_AGE.contains(&value));
         if is_code && self.stated.is_none() {
             return Err(format!(
-                "`{cell}` may be a number or a code for a missing value: state the codes of missing values (--missing-value {cell}), \
-                 or that there are none (--missing-value none)"
+                "`{cell}` may be a number or a code for a missing value: state the codes of \
+                 missing values (--missing-value {cell}), or that there are none (--missing-value \
+                 none)"
             ));
         }
         Ok(Some(value))
@@ -246,7 +281,9 @@ pub(crate) fn is_unknown_sex(cell: &str, zero_is_female: bool) -> bool {
 
 /// Words and PLINK's 1 and 2 leave 0 for unknown; without them 0 and 1 are female and male.
 pub(crate) fn zero_is_female<'c>(mut cells: impl Iterator<Item = &'c str>) -> bool {
-    let decides = |cell: &str| !is_missing(cell) && number(cell).is_none_or(|value| (value - 2.0).abs() < f64::EPSILON);
+    let decides = |cell: &str| {
+        !is_missing(cell) && number(cell).is_none_or(|value| (value - 2.0).abs() < f64::EPSILON)
+    };
     !cells.any(decides)
 }
 
@@ -261,7 +298,9 @@ fn sex(cell: &str, zero_is_female: bool) -> Result<Option<f64>, String> {
         Some(2.0) => Ok(Some(0.0)),
         Some(0.0) => Ok(zero_is_female.then_some(0.0)),
         Some(9.0 | -9.0) => Ok(None),
-        _ => Err(format!("`{cell}` is not a sex; write male or female, or 1 (male) and 2 (female)")),
+        _ => Err(format!(
+            "`{cell}` is not a sex; write male or female, or 1 (male) and 2 (female)"
+        )),
     }
 }
 
@@ -271,7 +310,9 @@ fn are_categories<'c>(cells: impl Iterator<Item = &'c str>) -> bool {
     let mut n_cells = 0;
     for cell in cells.filter(|cell| !is_missing(cell) && !is_minus_nine(cell)) {
         match number(cell) {
-            Some(value) if value.fract() == 0.0 && (0.0..=LARGEST_LEVEL).contains(&value) => levels.insert(value as u8),
+            Some(value) if value.fract() == 0.0 && (0.0..=LARGEST_LEVEL).contains(&value) => {
+                levels.insert(value as u8)
+            }
             _ => return false,
         };
         n_cells += 1;
@@ -290,12 +331,18 @@ mod tests {
     }
 
     fn values(name: &str, cells: &[&str], stated: Option<&str>) -> Vec<Option<f64>> {
-        read(name, cells, stated).into_iter().map(Result::unwrap).collect()
+        read(name, cells, stated)
+            .into_iter()
+            .map(Result::unwrap)
+            .collect()
     }
 
     #[test]
     fn every_usual_spelling_of_a_missing_value_is_missing_in_every_column() {
-        for cell in ["", " ", ".", "NA", "na", "NaN", "nan", "-nan", "N/A", "#N/A", "NULL", "None", "<NA>", "missing", "?"] {
+        for cell in [
+            "", " ", ".", "NA", "na", "NaN", "nan", "-nan", "N/A", "#N/A", "NULL", "None", "<NA>",
+            "missing", "?",
+        ] {
             assert!(is_missing(cell), "{cell}");
             for name in ["age", "sex", "PC1", "bmi"] {
                 assert_eq!(values(name, &["1", cell], None)[1], None, "{name} {cell}");
@@ -309,33 +356,76 @@ mod tests {
     #[test]
     fn plink_s_0_is_never_a_sex() {
         let reader = CovariateReader::sex_of_plink(None);
-        assert_eq!(["0", "1", "2", "NA"].map(|cell| reader.read(cell).unwrap()), [None, Some(1.0), Some(0.0), None]);
-        let of_a_table = |cells: [&'static str; 2]| CovariateReader::new("sex", cells.into_iter(), None).zero_is_female();
+        assert_eq!(
+            ["0", "1", "2", "NA"].map(|cell| reader.read(cell).unwrap()),
+            [None, Some(1.0), Some(0.0), None]
+        );
+        let of_a_table = |cells: [&'static str; 2]| {
+            CovariateReader::new("sex", cells.into_iter(), None).zero_is_female()
+        };
         assert!(of_a_table(["0", "1"]) && !of_a_table(["0", "2"]) && !reader.zero_is_female());
     }
 
     #[test]
     fn codes_of_an_unknown_sex_are_missing_and_0_is_female_next_to_1_only() {
-        assert_eq!(values("sex", &["1", "2", "0", "9", "-9"], None), [Some(1.0), Some(0.0), None, None, None]);
-        assert_eq!(values("SEX", &["male", "F", "0", "2.0"], None), [Some(1.0), Some(0.0), None, Some(0.0)]);
-        assert_eq!(values("sex", &["1", "0", "9", "-9"], None), [Some(1.0), Some(0.0), None, None]);
-        assert!(read("sex", &["1", "3"], None)[1].as_ref().unwrap_err().contains("`3` is not a sex"));
+        assert_eq!(
+            values("sex", &["1", "2", "0", "9", "-9"], None),
+            [Some(1.0), Some(0.0), None, None, None]
+        );
+        assert_eq!(
+            values("SEX", &["male", "F", "0", "2.0"], None),
+            [Some(1.0), Some(0.0), None, Some(0.0)]
+        );
+        assert_eq!(
+            values("sex", &["1", "0", "9", "-9"], None),
+            [Some(1.0), Some(0.0), None, None]
+        );
+        assert!(
+            read("sex", &["1", "3"], None)[1]
+                .as_ref()
+                .unwrap_err()
+                .contains("`3` is not a sex")
+        );
     }
 
     #[test]
     fn minus_nine_is_missing_in_age_and_categories_and_an_error_elsewhere() {
-        assert_eq!(values("age", &["61", "-9", "-9.0"], None), [Some(61.0), None, None]);
+        assert_eq!(
+            values("age", &["61", "-9", "-9.0"], None),
+            [Some(61.0), None, None]
+        );
         assert_eq!(values("batch", &["1", "2", "1", "2", "-9"], None)[4], None);
-        for (name, cells) in [("bmi", ["27.5", "31", "-9"]), ("PC1", ["0.01", "-0.02", "-9"]), ("bmi", ["27.5", "31", "-999"])] {
+        for (name, cells) in [
+            ("bmi", ["27.5", "31", "-9"]),
+            ("PC1", ["0.01", "-0.02", "-9"]),
+            ("bmi", ["27.5", "31", "-999"]),
+        ] {
             let message = read(name, &cells, None)[2].clone().unwrap_err();
-            assert!(message.contains("--missing-value none") && message.contains("--missing-value -9"), "{message}");
+            assert!(
+                message.contains("--missing-value none") && message.contains("--missing-value -9"),
+                "{message}"
+            );
         }
         for code in ["-99", "999", "-1"] {
             assert!(read("age", &["61", code], None)[1].is_err(), "{code}");
         }
-        assert_eq!(values("bmi", &["27.5", "-9"], Some("-9")), [Some(27.5), None]);
-        assert_eq!(values("bmi", &["27.5", "-9"], Some("none")), [Some(27.5), Some(-9.0)]);
-        assert_eq!(values("bmi", &["27.5", "-9", "-99.0"], Some("-99,-9")), [Some(27.5), None, None]);
-        assert!("none,-9".parse::<MissingValues>().unwrap_err().contains("give it alone"));
+        assert_eq!(
+            values("bmi", &["27.5", "-9"], Some("-9")),
+            [Some(27.5), None]
+        );
+        assert_eq!(
+            values("bmi", &["27.5", "-9"], Some("none")),
+            [Some(27.5), Some(-9.0)]
+        );
+        assert_eq!(
+            values("bmi", &["27.5", "-9", "-99.0"], Some("-99,-9")),
+            [Some(27.5), None, None]
+        );
+        assert!(
+            "none,-9"
+                .parse::<MissingValues>()
+                .unwrap_err()
+                .contains("give it alone")
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! `auc.csv` and `roc.csv`: how well each model tells cases from controls. An undefined value is empty, with the reason beside it.
-//! `cost.csv`: what each model costs. `scores.csv`: what each published score is. `training_log.csv`: how a model was trained.
+//! `auc.csv` and `roc.csv`: how well each model tells cases from controls. An undefined value is
+//! empty, with the reason beside it. `cost.csv`: what each model costs. `scores.csv`: what each
+//! published score is. `training_log.csv`: how a model was trained.
 
 use std::path::Path;
 
@@ -11,7 +12,8 @@ use crate::{
     table::{CsvTable, Row},
 };
 
-/// Area under the ROC curve of one model on one split, and its difference to one other model on the same people.
+/// Area under the ROC curve of one model on one split, and its difference to one other model on the
+/// same people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AucRow {
     /// The model evaluated.
@@ -42,12 +44,14 @@ pub struct AucRow {
     /// Upper end.
     #[schemars(range(min = -1.0, max = 1.0))]
     pub delta_ci_high: Option<f64>,
-    /// Two-sided p-value of the paired test, of the same method, that the difference is zero; 0 stands for less than 1e-300.
+    /// Two-sided p-value of the paired test, of the same method, that the difference is zero; 0
+    /// stands for less than 1e-300.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub p_value: Option<f64>,
     /// Why a value is empty or needs care; empty otherwise.
     pub reason: Option<String>,
-    /// Values over all parameters of the model; empty, as all that follow, where no `cost.csv` lies beside its predictions.
+    /// Values over all parameters of the model; empty, as all that follow, where no `cost.csv`
+    /// lies beside its predictions.
     pub parameters: Option<u64>,
     /// Scalar multiplications of a forward pass of one sequence.
     pub multiplications: Option<u64>,
@@ -164,7 +168,8 @@ pub const AUC_COLUMNS: [&str; 30] = [
     "incremental_r2",
 ];
 
-/// One corner of a ROC curve: the rates when everyone with a logit of at least `threshold` is called a case.
+/// One corner of a ROC curve: the rates when everyone with a logit of at least `threshold` is
+/// called a case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RocPoint {
     /// The model.
@@ -182,9 +187,16 @@ pub struct RocPoint {
 }
 
 /// Columns of `roc.csv`, in order.
-pub const ROC_COLUMNS: [&str; 5] = ["model", "split", "threshold", "false_positive_rate", "true_positive_rate"];
+pub const ROC_COLUMNS: [&str; 5] = [
+    "model",
+    "split",
+    "threshold",
+    "false_positive_rate",
+    "true_positive_rate",
+];
 
-/// What a forward pass of one sequence costs a model: one haplotype at each locus, and the classifier once.
+/// What a forward pass of one sequence costs a model: one haplotype at each locus, and the
+/// classifier once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CostRow {
     /// The model, as in `predictions.csv`.
@@ -229,27 +241,53 @@ pub struct ScoreRow {
 }
 
 /// Columns of `scores.csv`, in order.
-pub const SCORE_COLUMNS: [&str; 10] =
-    ["model", "accession", "name", "trait_reported", "genome_build", "harmonised", "n_variants", "n_matched", "match_rate", "study"];
+pub const SCORE_COLUMNS: [&str; 10] = [
+    "model",
+    "accession",
+    "name",
+    "trait_reported",
+    "genome_build",
+    "harmonised",
+    "n_variants",
+    "n_matched",
+    "match_rate",
+    "study",
+];
 
 /// Columns of `cost.csv`, in order.
-pub const COST_COLUMNS: [&str; 6] = ["model", "parameters", "multiplications", "additions", "energy_pj", "bytes"];
+pub const COST_COLUMNS: [&str; 6] = [
+    "model",
+    "parameters",
+    "multiplications",
+    "additions",
+    "energy_pj",
+    "bytes",
+];
 
 /// Reads and checks a `cost.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column holds.
+/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column
+/// holds.
 pub fn read_costs(path: &Path) -> Result<Vec<CostRow>, Error> {
     let table = CsvTable::read(path)?;
     let mut columns = [0; COST_COLUMNS.len()];
     for (column, name) in columns.iter_mut().zip(COST_COLUMNS) {
         *column = table.column(name)?;
     }
-    let [model, parameters, multiplications, additions, energy_pj, bytes] = columns;
+    let [
+        model,
+        parameters,
+        multiplications,
+        additions,
+        energy_pj,
+        bytes,
+    ] = columns;
     let read = |row: Row<'_>| {
         let count = |column: usize| {
             let cell = row.required(column)?;
-            cell.parse::<u64>().map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
+            cell.parse::<u64>()
+                .map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
         };
         Ok(CostRow {
             model: row.required(model)?.to_owned(),
@@ -266,24 +304,43 @@ pub fn read_costs(path: &Path) -> Result<Vec<CostRow>, Error> {
 /// Reads and checks a `scores.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column holds.
+/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column
+/// holds.
 pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>, Error> {
     let table = CsvTable::read(path)?;
     let mut columns = [0; SCORE_COLUMNS.len()];
     for (column, name) in columns.iter_mut().zip(SCORE_COLUMNS) {
         *column = table.column(name)?;
     }
-    let [model, accession, name, trait_reported, genome_build, harmonised, n_variants, n_matched, match_rate, study] = columns;
+    let [
+        model,
+        accession,
+        name,
+        trait_reported,
+        genome_build,
+        harmonised,
+        n_variants,
+        n_matched,
+        match_rate,
+        study,
+    ] = columns;
     let read = |row: Row<'_>| {
-        let text = |column: usize| Some(row.cell(column).to_owned()).filter(|text| !text.is_empty());
+        let text =
+            |column: usize| Some(row.cell(column).to_owned()).filter(|text| !text.is_empty());
         let count = |column: usize| {
             let cell = row.required(column)?;
-            cell.parse::<u64>().map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
+            cell.parse::<u64>()
+                .map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
         };
         let is_harmonised = match row.required(harmonised)? {
             "true" => true,
             "false" => false,
-            cell => return Err(row.error(harmonised, format!("`{cell}` is neither `true` nor `false`"))),
+            cell => {
+                return Err(row.error(
+                    harmonised,
+                    format!("`{cell}` is neither `true` nor `false`"),
+                ));
+            }
         };
         let rate = row.finite(match_rate)?;
         if !(0.0..=1.0).contains(&rate) {
@@ -323,18 +380,26 @@ pub struct TrainingRow {
 /// Reads and checks a `training_log.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column holds.
+/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column
+/// holds.
 pub fn read_training_log(path: &Path) -> Result<Vec<TrainingRow>, Error> {
     let table = CsvTable::read(path)?;
     let mut columns = [0; 5];
-    for (column, name) in columns.iter_mut().zip(["member", "epoch", "train_loss", "validation_auroc", "validation_loss"]) {
+    for (column, name) in columns.iter_mut().zip([
+        "member",
+        "epoch",
+        "train_loss",
+        "validation_auroc",
+        "validation_loss",
+    ]) {
         *column = table.column(name)?;
     }
     let [member, epoch, train_loss, validation_auroc, validation_loss] = columns;
     let read = |row: Row<'_>| {
         let count = |column: usize| {
             let cell = row.required(column)?;
-            cell.parse::<u64>().map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
+            cell.parse::<u64>()
+                .map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
         };
         Ok(TrainingRow {
             member: count(member)?,
@@ -373,10 +438,17 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().next(), Some(SCORE_COLUMNS.join(",").as_str()));
         assert_eq!(read_scores(&path).unwrap(), [row]);
-        for (from, to, expected) in [("true", "yes", "`harmonised`"), ("0.75", "1.5", "`match_rate`"), (",4,", ",x,", "`n_variants`")] {
+        for (from, to, expected) in [
+            ("true", "yes", "`harmonised`"),
+            ("0.75", "1.5", "`match_rate`"),
+            (",4,", ",x,", "`n_variants`"),
+        ] {
             std::fs::write(&path, text.replace(from, to)).unwrap();
             let message = read_scores(&path).unwrap_err().to_string();
-            assert!(message.contains(expected) && message.contains("line 2"), "{message}");
+            assert!(
+                message.contains(expected) && message.contains("line 2"),
+                "{message}"
+            );
         }
     }
 }

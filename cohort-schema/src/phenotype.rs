@@ -11,7 +11,9 @@ use crate::{
 };
 
 /// Whether a person has the disease. Unknown is an empty cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Phenotype {
     /// Without the disease.
@@ -34,22 +36,33 @@ impl fmt::Display for Phenotype {
     }
 }
 
-/// How the phenotype column is written. Words for a case ([`CASE_WORDS`]) or a control ([`CONTROL_WORDS`]) are read
-/// in both codings. A missing value and `-9` are an unknown phenotype in both.
+/// How the phenotype column is written. Words for a case ([`CASE_WORDS`]) or a control
+/// ([`CONTROL_WORDS`]) are read in both codings. A missing value and `-9` are an unknown phenotype
+/// in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PhenotypeCoding {
     /// Words or `0`/`1`, but one of the two throughout a file.
     #[default]
     Auto,
-    /// Words or PLINK's `1` = control, `2` = case, `0` = unknown, but one of the two throughout a file.
+    /// Words or PLINK's `1` = control, `2` = case, `0` = unknown, but one of the two throughout a
+    /// file.
     Plink12,
 }
 
 /// Words for a case, in lower case.
 pub const CASE_WORDS: [&str; 7] = ["case", "cases", "affected", "patient", "yes", "true", "y"];
 /// Words for a control, in lower case.
-pub const CONTROL_WORDS: [&str; 8] = ["control", "controls", "unaffected", "healthy", "no", "false", "n", "ctrl"];
+pub const CONTROL_WORDS: [&str; 8] = [
+    "control",
+    "controls",
+    "unaffected",
+    "healthy",
+    "no",
+    "false",
+    "n",
+    "ctrl",
+];
 
 /// The two ways of writing, one of which a column keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +81,11 @@ pub(crate) struct PhenotypeReader<'m> {
 
 impl<'m> PhenotypeReader<'m> {
     pub(crate) fn new(coding: PhenotypeCoding, stated: Option<&'m MissingValues>) -> Self {
-        Self { coding, stated, notation: None }
+        Self {
+            coding,
+            stated,
+            notation: None,
+        }
     }
 
     /// The phenotype of one cell, or why it cannot be told.
@@ -91,7 +108,9 @@ impl<'m> PhenotypeReader<'m> {
         if *self.notation.get_or_insert(notation) == notation {
             Ok(phenotype)
         } else {
-            Err(format!("`{cell}` mixes words with numbers in one column; write one of the two throughout"))
+            Err(format!(
+                "`{cell}` mixes words with numbers in one column; write one of the two throughout"
+            ))
         }
     }
 }
@@ -103,13 +122,17 @@ impl PhenotypeCoding {
             (Self::Plink12, "1") | (Self::Auto, "0") => Ok(Some(Phenotype::Control)),
             (Self::Plink12, "2") | (Self::Auto, "1") => Ok(Some(Phenotype::Case)),
             (Self::Plink12, "0") => Ok(None),
-            (Self::Plink12, _) => {
-                Err(format!("`{cell}` is not in PLINK's coding; write 1 (control), 2 (case), or 0, -9 or nothing (unknown)"))
-            }
-            (Self::Auto, "2") => Err("`2` looks like PLINK's coding (1 = control, 2 = case); if it is, \
-                                      say so with the phenotype coding plink12, otherwise write case or control"
+            (Self::Plink12, _) => Err(format!(
+                "`{cell}` is not in PLINK's coding; write 1 (control), 2 (case), or 0, -9 or \
+                 nothing (unknown)"
+            )),
+            (Self::Auto, "2") => Err("`2` looks like PLINK's coding (1 = control, 2 = case); if \
+                                      it is, say so with the phenotype coding plink12, otherwise \
+                                      write case or control"
                 .to_owned()),
-            (Self::Auto, _) => Err(format!("`{cell}` is not a phenotype; write case or control, 1 or 0, or nothing (unknown)")),
+            (Self::Auto, _) => Err(format!(
+                "`{cell}` is not a phenotype; write case or control, 1 or 0, or nothing (unknown)"
+            )),
         }
     }
 }
@@ -128,27 +151,51 @@ mod tests {
 
     #[test]
     fn words_and_digits_are_read_and_empty_is_unknown() {
-        assert_eq!(read(PhenotypeCoding::Auto, &["TRUE", "false", "Yes", "no"]), Ok(vec![CASE, CONTROL, CASE, CONTROL]));
+        assert_eq!(
+            read(PhenotypeCoding::Auto, &["TRUE", "false", "Yes", "no"]),
+            Ok(vec![CASE, CONTROL, CASE, CONTROL])
+        );
         assert_eq!(
             read(PhenotypeCoding::Plink12, &["case", "control", "NA"]),
             Ok(vec![CASE, CONTROL, None]),
             "a table in words next to one in PLINK's coding"
         );
-        assert_eq!(read(PhenotypeCoding::Auto, &["case", "", "Control"]), Ok(vec![CASE, None, CONTROL]));
-        assert_eq!(read(PhenotypeCoding::Auto, &["1", "", "0"]), Ok(vec![CASE, None, CONTROL]));
+        assert_eq!(
+            read(PhenotypeCoding::Auto, &["case", "", "Control"]),
+            Ok(vec![CASE, None, CONTROL])
+        );
+        assert_eq!(
+            read(PhenotypeCoding::Auto, &["1", "", "0"]),
+            Ok(vec![CASE, None, CONTROL])
+        );
     }
 
     #[test]
     fn words_and_digits_in_one_file_are_refused() {
-        assert!(read(PhenotypeCoding::Auto, &["case", "0"]).unwrap_err().contains("mixes"));
-        assert!(read(PhenotypeCoding::Plink12, &["2", "control"]).unwrap_err().contains("mixes"));
+        assert!(
+            read(PhenotypeCoding::Auto, &["case", "0"])
+                .unwrap_err()
+                .contains("mixes")
+        );
+        assert!(
+            read(PhenotypeCoding::Plink12, &["2", "control"])
+                .unwrap_err()
+                .contains("mixes")
+        );
     }
 
     #[test]
     fn plink_codes_are_read_only_when_asked_for() {
-        assert_eq!(read(PhenotypeCoding::Plink12, &["1", "2", "0", "-9", ""]), Ok(vec![CONTROL, CASE, None, None, None]));
+        assert_eq!(
+            read(PhenotypeCoding::Plink12, &["1", "2", "0", "-9", ""]),
+            Ok(vec![CONTROL, CASE, None, None, None])
+        );
         assert!(read(PhenotypeCoding::Plink12, &["AD"]).is_err());
-        assert!(read(PhenotypeCoding::Auto, &["1", "2"]).unwrap_err().contains("plink12"));
+        assert!(
+            read(PhenotypeCoding::Auto, &["1", "2"])
+                .unwrap_err()
+                .contains("plink12")
+        );
     }
 
     #[test]
@@ -157,8 +204,18 @@ mod tests {
         for coding in [PhenotypeCoding::Auto, PhenotypeCoding::Plink12] {
             assert_eq!(read(coding, &missing), Ok(vec![None; missing.len()]));
         }
-        assert_eq!(read(PhenotypeCoding::Auto, &["1.0", "0.0", "NA"]), Ok(vec![CASE, CONTROL, None]));
-        assert_eq!(read(PhenotypeCoding::Plink12, &["1.0", "2.0", "0.0"]), Ok(vec![CONTROL, CASE, None]));
-        assert!(read(PhenotypeCoding::Auto, &["2.0"]).unwrap_err().contains("plink12"));
+        assert_eq!(
+            read(PhenotypeCoding::Auto, &["1.0", "0.0", "NA"]),
+            Ok(vec![CASE, CONTROL, None])
+        );
+        assert_eq!(
+            read(PhenotypeCoding::Plink12, &["1.0", "2.0", "0.0"]),
+            Ok(vec![CONTROL, CASE, None])
+        );
+        assert!(
+            read(PhenotypeCoding::Auto, &["2.0"])
+                .unwrap_err()
+                .contains("plink12")
+        );
     }
 }

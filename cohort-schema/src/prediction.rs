@@ -1,5 +1,5 @@
-//! `predictions.csv`: what a model said about a person. The one row type that sequence models and baselines share, and all that
-//! `evaluate` reads, so that the comparison is fair by construction.
+//! `predictions.csv`: what a model said about a person. The one row type that sequence models and
+//! baselines share, and all that `evaluate` reads, so that the comparison is fair by construction.
 
 use std::{
     io::{self, Write},
@@ -33,16 +33,35 @@ pub struct Prediction {
     /// Probability of being a case.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub probability: f64,
-    /// What the model is in a comparison. Tables of earlier versions lack this column: there `prs-` begins the names of baselines.
+    /// What the model is in a comparison. Tables of earlier versions lack this column: there
+    /// `prs-` begins the names of baselines.
     pub role: Role,
 }
 
 /// Columns of `predictions.csv`, in order.
-pub const PREDICTION_COLUMNS: [&str; 8] = ["sample_id", "model", "split", "fold", "phenotype", "logit", "probability", "role"];
+pub const PREDICTION_COLUMNS: [&str; 8] = [
+    "sample_id",
+    "model",
+    "split",
+    "fold",
+    "phenotype",
+    "logit",
+    "probability",
+    "role",
+];
 /// Of these, the columns that tables of every version have.
-const FIRST_COLUMNS: [&str; 7] = ["sample_id", "model", "split", "fold", "phenotype", "logit", "probability"];
+const FIRST_COLUMNS: [&str; 7] = [
+    "sample_id",
+    "model",
+    "split",
+    "fold",
+    "phenotype",
+    "logit",
+    "probability",
+];
 
-/// The names of this program's baselines start so: `prs-covariates`, `prs-apoe`, `prs-dosages`, `prs-<scoring file id>`.
+/// The names of this program's baselines start so: `prs-covariates`, `prs-apoe`, `prs-dosages`,
+/// `prs-<scoring file id>`.
 pub const BASELINE_PREFIX: &str = "prs-";
 
 /// Probability of a logit: `1 / (1 + e^-logit)`.
@@ -81,9 +100,13 @@ pub struct PredictionRef<'a> {
 /// Reads and checks a `predictions.csv`, row by row. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column holds (named with line and
-/// column), among them a logit that is not finite and a probability outside 0..1; what `visit` says.
-pub fn each_prediction<E: From<Error>>(path: &Path, mut visit: impl FnMut(PredictionRef<'_>) -> Result<(), E>) -> Result<(), E> {
+/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column
+/// holds (named with line and column), among them a logit that is not finite and a probability
+/// outside 0..1; what `visit` says.
+pub fn each_prediction<E: From<Error>>(
+    path: &Path,
+    mut visit: impl FnMut(PredictionRef<'_>) -> Result<(), E>,
+) -> Result<(), E> {
     let table = CsvTable::open(path)?;
     let mut columns = [0; FIRST_COLUMNS.len()];
     for (column, name) in columns.iter_mut().zip(FIRST_COLUMNS) {
@@ -96,9 +119,14 @@ pub fn each_prediction<E: From<Error>>(path: &Path, mut visit: impl FnMut(Predic
         visit(PredictionRef {
             sample_id: row.required(sample_id)?,
             model: row.required(model)?,
-            split: row.cell(split).parse().map_err(|error: crate::UnknownSplit| row.error(split, error.to_string()))?,
+            split: row
+                .cell(split)
+                .parse()
+                .map_err(|error: crate::UnknownSplit| row.error(split, error.to_string()))?,
             fold: optional_fold(row, fold)?,
-            phenotype: phenotypes.read(row.cell(phenotype)).map_err(|reason| row.error(phenotype, reason))?,
+            phenotype: phenotypes
+                .read(row.cell(phenotype))
+                .map_err(|reason| row.error(phenotype, reason))?,
             logit: row.finite(logit)?,
             probability: in_unit_interval(row, probability)?,
             role: role_of(row, model, role)?,
@@ -113,19 +141,41 @@ pub fn each_prediction<E: From<Error>>(path: &Path, mut visit: impl FnMut(Predic
 pub fn read_predictions(path: &Path) -> Result<Vec<Prediction>, Error> {
     let mut predictions = Vec::new();
     each_prediction(path, |row| {
-        let PredictionRef { sample_id, model, split, fold, phenotype, logit, probability, role } = row;
+        let PredictionRef {
+            sample_id,
+            model,
+            split,
+            fold,
+            phenotype,
+            logit,
+            probability,
+            role,
+        } = row;
         let (sample_id, model) = (sample_id.to_owned(), model.to_owned());
-        predictions.push(Prediction { sample_id, model, split, fold, phenotype, logit, probability, role });
+        predictions.push(Prediction {
+            sample_id,
+            model,
+            split,
+            fold,
+            phenotype,
+            logit,
+            probability,
+            role,
+        });
         Ok::<(), Error>(())
     })?;
     Ok(predictions)
 }
 
-/// Writes `predictions.csv`: header always, `logit` and `probability` with nine significant digits (enough to tell any two `f32` apart).
+/// Writes `predictions.csv`: header always, `logit` and `probability` with nine significant digits
+/// (enough to tell any two `f32` apart).
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write_predictions<'a>(out: impl Write, rows: impl IntoIterator<Item = &'a Prediction>) -> io::Result<()> {
+pub fn write_predictions<'a>(
+    out: impl Write,
+    rows: impl IntoIterator<Item = &'a Prediction>,
+) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(out);
     table.write_record(PREDICTION_COLUMNS)?;
     for row in rows {
@@ -134,7 +184,8 @@ pub fn write_predictions<'a>(out: impl Write, rows: impl IntoIterator<Item = &'a
             &row.model,
             &row.split.to_string(),
             &row.fold.map_or(String::new(), |fold| fold.to_string()),
-            &row.phenotype.map_or(String::new(), |phenotype| phenotype.to_string()),
+            &row.phenotype
+                .map_or(String::new(), |phenotype| phenotype.to_string()),
             &nine_significant_digits(row.logit),
             &nine_significant_digits(row.probability),
             &row.role.to_string(),
@@ -146,7 +197,10 @@ pub fn write_predictions<'a>(out: impl Write, rows: impl IntoIterator<Item = &'a
 /// The stated role, or that of the name in a table of an earlier version.
 fn role_of(row: Row<'_>, model: usize, role: Option<usize>) -> Result<Role, Error> {
     match role {
-        Some(column) => row.cell(column).parse().map_err(|reason: String| row.error(column, reason)),
+        Some(column) => row
+            .cell(column)
+            .parse()
+            .map_err(|reason: String| row.error(column, reason)),
         None => Ok(Role::of_own(row.cell(model))),
     }
 }
@@ -154,7 +208,12 @@ fn role_of(row: Row<'_>, model: usize, role: Option<usize>) -> Result<Role, Erro
 pub(crate) fn optional_fold(row: Row<'_>, column: usize) -> Result<Option<u32>, Error> {
     match row.cell(column) {
         "" => Ok(None),
-        cell => cell.parse().map(Some).map_err(|_| row.error(column, format!("`{cell}` is not a fold number (0, 1, ... or nothing)"))),
+        cell => cell.parse().map(Some).map_err(|_| {
+            row.error(
+                column,
+                format!("`{cell}` is not a fold number (0, 1, ... or nothing)"),
+            )
+        }),
     }
 }
 
@@ -163,17 +222,30 @@ pub(crate) fn in_unit_interval(row: Row<'_>, column: usize) -> Result<f64, Error
     if (0.0..=1.0).contains(&probability) {
         Ok(probability)
     } else {
-        Err(row.error(column, format!("`{}` is not a probability between 0 and 1", row.cell(column))))
+        Err(row.error(
+            column,
+            format!(
+                "`{}` is not a probability between 0 and 1",
+                row.cell(column)
+            ),
+        ))
     }
 }
 
-/// A logit as tables write it: plain decimals from 0.00001 to below a thousand million, scientific notation outside; `-0` as `0`.
+/// A logit as tables write it: plain decimals from 0.00001 to below a thousand million, scientific
+/// notation outside; `-0` as `0`.
 #[must_use]
 pub fn nine_significant_digits(number: f64) -> String {
     let number = number + 0.0;
     let scientific = format!("{number:.8e}");
-    match scientific.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok()) {
-        Some(exponent @ -5..=8) => format!("{number:.*}", 8_usize.saturating_add_signed(-exponent as isize)),
+    match scientific
+        .split_once('e')
+        .and_then(|(_, exponent)| exponent.parse::<i32>().ok())
+    {
+        Some(exponent @ -5..=8) => format!(
+            "{number:.*}",
+            8_usize.saturating_add_signed(-exponent as isize)
+        ),
         _ => scientific,
     }
 }
@@ -193,24 +265,43 @@ mod tests {
 
     fn prediction(logit: f64, fold: Option<u32>, phenotype: Option<Phenotype>) -> Prediction {
         let probability = 1.0 / (1.0 + (-logit).exp());
-        let (sample_id, model, role) = ("HG1".to_owned(), "linformer".to_owned(), Role::SequenceModel);
-        Prediction { sample_id, model, split: Split::Test, fold, phenotype, logit, probability, role }
+        let (sample_id, model, role) = (
+            "HG1".to_owned(),
+            "linformer".to_owned(),
+            Role::SequenceModel,
+        );
+        Prediction {
+            sample_id,
+            model,
+            split: Split::Test,
+            fold,
+            phenotype,
+            logit,
+            probability,
+            role,
+        }
     }
 
     #[test]
     fn predictions_are_written_with_fixed_precision_and_read_back() {
-        let rows = [prediction(-1.25, Some(3), Some(Phenotype::Case)), prediction(0.0, None, None)];
+        let rows = [
+            prediction(-1.25, Some(3), Some(Phenotype::Case)),
+            prediction(0.0, None, None),
+        ];
         let mut text = Vec::new();
         write_predictions(&mut text, &rows).unwrap();
         let text = String::from_utf8(text).unwrap();
         assert_eq!(
             text,
-            "sample_id,model,split,fold,phenotype,logit,probability,role\n\
-             HG1,linformer,test,3,case,-1.25000000,0.222700139,sequence-model\n\
-             HG1,linformer,test,,,0.00000000,0.500000000,sequence-model\n"
+            "sample_id,model,split,fold,phenotype,logit,probability,role\nHG1,linformer,test,3,\
+             case,-1.25000000,0.222700139,sequence-model\nHG1,linformer,test,,,0.00000000,0.\
+             500000000,sequence-model\n"
         );
         let read_back = read(&text).unwrap();
-        assert_eq!((read_back[0].logit, read_back[0].fold, &read_back[1]), (-1.25, Some(3), &rows[1]));
+        assert_eq!(
+            (read_back[0].logit, read_back[0].fold, &read_back[1]),
+            (-1.25, Some(3), &rows[1])
+        );
     }
 
     #[test]
@@ -218,7 +309,13 @@ mod tests {
         let mut number = 1e-12_f32;
         while number < 1e12 {
             for value in [number, -number] {
-                assert_eq!(nine_significant_digits(f64::from(value)).parse::<f32>().unwrap().to_bits(), value.to_bits());
+                assert_eq!(
+                    nine_significant_digits(f64::from(value))
+                        .parse::<f32>()
+                        .unwrap()
+                        .to_bits(),
+                    value.to_bits()
+                );
             }
             number *= 1.37;
         }
@@ -231,24 +328,44 @@ mod tests {
     fn an_empty_table_still_has_its_header() {
         let mut text = Vec::new();
         write_predictions(&mut text, []).unwrap();
-        assert_eq!(String::from_utf8(text).unwrap(), PREDICTION_COLUMNS.join(",") + "\n");
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            PREDICTION_COLUMNS.join(",") + "\n"
+        );
     }
 
     #[test]
     fn bad_cells_are_named_with_line_and_column() {
         let header = "sample_id,model,split,fold,phenotype,logit,probability\n";
         for (row, expected) in [
-            ("A,m,test,,case,inf,1", "line 2, column `logit`: `inf` is not a finite number"),
+            (
+                "A,m,test,,case,inf,1",
+                "line 2, column `logit`: `inf` is not a finite number",
+            ),
             ("A,m,test,,case,,1", "line 2, column `logit`: is empty"),
-            ("A,m,test,,case,2,1.2", "line 2, column `probability`: `1.2` is not a probability"),
-            ("A,m,test,x,case,2,0.9", "line 2, column `fold`: `x` is not a fold number"),
+            (
+                "A,m,test,,case,2,1.2",
+                "line 2, column `probability`: `1.2` is not a probability",
+            ),
+            (
+                "A,m,test,x,case,2,0.9",
+                "line 2, column `fold`: `x` is not a fold number",
+            ),
             ("A,,test,,case,2,0.9", "line 2, column `model`: is empty"),
-            ("A,m,tset,,case,2,0.9", "line 2, column `split`: `tset` is not a split"),
+            (
+                "A,m,tset,,case,2,0.9",
+                "line 2, column `split`: `tset` is not a split",
+            ),
         ] {
             let error = read(&format!("{header}{row}\n")).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
-        assert!(read("sample_id,model\nA,m\n").unwrap_err().to_string().contains("no column `split`"));
+        assert!(
+            read("sample_id,model\nA,m\n")
+                .unwrap_err()
+                .to_string()
+                .contains("no column `split`")
+        );
     }
 
     #[test]

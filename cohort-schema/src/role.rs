@@ -1,4 +1,5 @@
-//! What a model is in a comparison: covariates alone, a score, a sequence model, or all of them stacked.
+//! What a model is in a comparison: covariates alone, a score, a sequence model, or all of them
+//! stacked.
 
 use std::{fmt, str::FromStr};
 
@@ -8,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::{BASELINE_PREFIX, STACKED, WITHOUT_APOE};
 
 /// The part of a model in a comparison. Tables state it in the column `role`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Covariates alone.
@@ -29,8 +32,15 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 7] =
-        [Self::Covariates, Self::Apoe, Self::ScoreWithoutApoe, Self::Score, Self::SequenceModel, Self::Stacked, Self::Probe];
+    pub const ALL: [Self; 7] = [
+        Self::Covariates,
+        Self::Apoe,
+        Self::ScoreWithoutApoe,
+        Self::Score,
+        Self::SequenceModel,
+        Self::Stacked,
+        Self::Probe,
+    ];
 
     /// Row of the comparison, 0 to 5, in the order that a reviewer expects; `None` for a probe.
     #[must_use]
@@ -49,7 +59,10 @@ impl Role {
     /// A baseline, which sequence models are compared to.
     #[must_use]
     pub fn is_baseline(self) -> bool {
-        matches!(self, Self::Covariates | Self::Apoe | Self::ScoreWithoutApoe | Self::Score)
+        matches!(
+            self,
+            Self::Covariates | Self::Apoe | Self::ScoreWithoutApoe | Self::Score
+        )
     }
 
     /// A model of genomes.
@@ -58,8 +71,8 @@ impl Role {
         self.rung().is_some_and(|row| row >= 1)
     }
 
-    /// Role of a model that this program named: `prs-` begins the names of its baselines and of no other model. Tables of other
-    /// programs state the role, or it is given.
+    /// Role of a model that this program named: `prs-` begins the names of its baselines and of no
+    /// other model. Tables of other programs state the role, or it is given.
     #[must_use]
     pub fn of_own(model: &str) -> Self {
         match model.strip_prefix(BASELINE_PREFIX) {
@@ -115,7 +128,10 @@ impl FromStr for ModelRole {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.rsplit_once('=') {
-            Some((model, role)) if !model.is_empty() => Ok(Self { model: model.to_owned(), role: role.parse()? }),
+            Some((model, role)) if !model.is_empty() => Ok(Self {
+                model: model.to_owned(),
+                role: role.parse()?,
+            }),
             _ => Err(format!("`{text}` is not MODEL=ROLE, such as ldpred2=score")),
         }
     }
@@ -149,10 +165,26 @@ mod tests {
     fn roles_are_read_as_they_are_written() {
         for role in Role::ALL {
             assert_eq!(role.to_string().parse::<Role>().unwrap(), role);
-            assert_eq!(format!("a=b={role}").parse::<ModelRole>().unwrap(), ModelRole { model: "a=b".into(), role });
+            assert_eq!(
+                format!("a=b={role}").parse::<ModelRole>().unwrap(),
+                ModelRole {
+                    model: "a=b".into(),
+                    role
+                }
+            );
         }
-        assert!("prs".parse::<Role>().unwrap_err().contains("covariates, apoe, score-without-apoe, score, sequence-model"));
-        assert!("ldpred2".parse::<ModelRole>().unwrap_err().contains("MODEL=ROLE"));
+        assert!(
+            "prs"
+                .parse::<Role>()
+                .unwrap_err()
+                .contains("covariates, apoe, score-without-apoe, score, sequence-model")
+        );
+        assert!(
+            "ldpred2"
+                .parse::<ModelRole>()
+                .unwrap_err()
+                .contains("MODEL=ROLE")
+        );
     }
 
     #[test]

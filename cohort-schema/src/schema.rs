@@ -1,5 +1,6 @@
-//! JSON Schema of one row of each table, made from the Rust types. The checked-in copies in `schemas/` are rewritten by
-//! `cargo run -p gf-cohort-schema --example write_schemas`; a test checks that they have not drifted.
+//! JSON Schema of one row of each table, made from the Rust types. The checked-in copies in
+//! `schemas/` are rewritten by `cargo run -p gf-cohort-schema --example write_schemas`; a test
+//! checks that they have not drifted.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,8 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
 use crate::{
-    ApoeRow, AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, EffectRow, FoldRow, GuardRow, PairRow, Phenotype, Prediction,
-    RocPoint, ScoreRow, Split, StratumRow,
+    ApoeRow, AucRow, CalibrationRow, CostRow, DecileRow, DistributionRow, EffectRow, FoldRow,
+    GuardRow, PairRow, Phenotype, Prediction, RocPoint, ScoreRow, Split, StratumRow,
 };
 
 /// A table with a schema.
@@ -114,7 +115,10 @@ pub fn json_schema(table: Table) -> Value {
 
 /// One person of a cohort: the fixed columns, then any further ones.
 #[derive(JsonSchema)]
-#[allow(dead_code, reason = "describes the file; `Person` is what it is read into")]
+#[allow(
+    dead_code,
+    reason = "describes the file; `Person` is what it is read into"
+)]
 struct CohortRow {
     /// The sample's name in the VCF; unique.
     #[schemars(length(min = 1))]
@@ -125,7 +129,8 @@ struct CohortRow {
     split: Split,
     /// People of one family are in one split.
     family_id: Option<String>,
-    /// Covariates (`age`, `sex`, `PC1`, ... and columns that are named) are numbers; `sex` may be male/female. Others are any text.
+    /// Covariates (`age`, `sex`, `PC1`, ... and columns that are named) are numbers; `sex` may be
+    /// male/female. Others are any text.
     #[schemars(flatten)]
     further: BTreeMap<String, Value>,
 }
@@ -136,16 +141,24 @@ mod tests {
 
     use super::*;
     use crate::{
-        APOE_COLUMNS, AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, EFFECT_COLUMNS, FOLD_COLUMNS,
-        GUARD_COLUMNS, PAIR_COLUMNS, PREDICTION_COLUMNS, ROC_COLUMNS, SCORE_COLUMNS, STRATUM_COLUMNS,
+        APOE_COLUMNS, AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS,
+        DISTRIBUTION_COLUMNS, EFFECT_COLUMNS, FOLD_COLUMNS, GUARD_COLUMNS, PAIR_COLUMNS,
+        PREDICTION_COLUMNS, ROC_COLUMNS, SCORE_COLUMNS, STRATUM_COLUMNS,
     };
 
     #[test]
     fn the_checked_in_schemas_have_not_drifted() {
         for table in Table::ALL {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(table.schema_file());
-            let checked_in: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-            assert_eq!(checked_in, json_schema(table), "run `cargo run -p gf-cohort-schema --example write_schemas`");
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("schemas")
+                .join(table.schema_file());
+            let checked_in: Value =
+                serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+            assert_eq!(
+                checked_in,
+                json_schema(table),
+                "run `cargo run -p gf-cohort-schema --example write_schemas`"
+            );
         }
     }
 
@@ -168,7 +181,12 @@ mod tests {
             (Table::Pairs, &PAIR_COLUMNS),
         ] {
             let schema = json_schema(table);
-            let mut fields: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+            let mut fields: Vec<_> = schema["properties"]
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(String::as_str)
+                .collect();
             let mut columns = columns.to_vec();
             fields.sort_unstable();
             columns.sort_unstable();

@@ -1,7 +1,8 @@
 //! Scores of samples from a table, as an offset of a model: `FILE:COLUMN`.
 //!
-//! A wide table has `sample_id` and a column of that name. A long one has `sample_id` and names each score in `model` (with its `logit`, as
-//! `predictions.csv`) or in `accession` (with its `sum`, as `raw_scores.csv`).
+//! A wide table has `sample_id` and a column of that name. A long one has `sample_id` and names
+//! each score in `model` (with its `logit`, as `predictions.csv`) or in `accession` (with its
+//! `sum`, as `raw_scores.csv`).
 
 use std::{
     collections::HashMap,
@@ -29,8 +30,13 @@ impl FromStr for ScoreColumn {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.rsplit_once(':') {
-            Some((path, column)) if !path.is_empty() && !column.is_empty() => Ok(Self { path: path.into(), column: column.into() }),
-            _ => Err(format!("`{text}` is not FILE:COLUMN, such as scores.csv:PGS004146")),
+            Some((path, column)) if !path.is_empty() && !column.is_empty() => Ok(Self {
+                path: path.into(),
+                column: column.into(),
+            }),
+            _ => Err(format!(
+                "`{text}` is not FILE:COLUMN, such as scores.csv:PGS004146"
+            )),
         }
     }
 }
@@ -62,7 +68,8 @@ impl ScoreColumn {
     /// The score of each sample in the table.
     ///
     /// # Errors
-    /// A table that cannot be read, has no such score, a value that is not a finite number, or a sample twice.
+    /// A table that cannot be read, has no such score, a value that is not a finite number, or a
+    /// sample twice.
     pub fn read(&self) -> Result<HashMap<String, f64>, Error> {
         let Self { path, column } = self;
         let table = CsvTable::open(path)?;
@@ -70,7 +77,9 @@ impl ScoreColumn {
         let (name, value) = if let Some(value) = table.optional_column(column) {
             (None, value)
         } else {
-            let long = LONG.iter().find_map(|(name, value)| Some((table.optional_column(name)?, table.optional_column(value)?)));
+            let long = LONG.iter().find_map(|(name, value)| {
+                Some((table.optional_column(name)?, table.optional_column(value)?))
+            });
             let (name, value) = long.ok_or_else(|| no_score(path, column, &table))?;
             (Some(name), value)
         };
@@ -80,12 +89,22 @@ impl ScoreColumn {
                 return Ok(());
             }
             let sample_id = row.identifier(sample)?;
-            if scores.insert(sample_id.to_owned(), row.finite(value)?).is_some() {
-                return Err(row.error(sample, format!("sample `{sample_id}` has two values of {column}: keep one")));
+            if scores
+                .insert(sample_id.to_owned(), row.finite(value)?)
+                .is_some()
+            {
+                return Err(row.error(
+                    sample,
+                    format!("sample `{sample_id}` has two values of {column}: keep one"),
+                ));
             }
             Ok(())
         })?;
-        if scores.is_empty() { Err(no_score(path, column, &table)) } else { Ok(scores) }
+        if scores.is_empty() {
+            Err(no_score(path, column, &table))
+        } else {
+            Ok(scores)
+        }
     }
 
     /// Adds the score to a cohort as its last covariate, under the name of the column.
@@ -95,13 +114,19 @@ impl ScoreColumn {
     pub fn join(&self, cohort: &mut Cohort) -> Result<(), Error> {
         let Self { path, column } = self;
         if cohort.covariate_names.contains(column) {
-            return Err(Error::file(path, format!("`{column}` is a covariate of the cohort already: rename one of them")));
+            return Err(Error::file(
+                path,
+                format!("`{column}` is a covariate of the cohort already: rename one of them"),
+            ));
         }
         let scores = self.read()?;
         for person in &mut cohort.people {
             let score = scores.get(&person.sample_id).ok_or_else(|| {
-                let reason =
-                    format!("sample `{}` of the cohort has no value of {column}: add it, or leave the sample out", person.sample_id);
+                let reason = format!(
+                    "sample `{}` of the cohort has no value of {column}: add it, or leave the \
+                     sample out",
+                    person.sample_id
+                );
                 Error::file(path, reason)
             })?;
             person.covariates.push(*score);
@@ -113,7 +138,13 @@ impl ScoreColumn {
 
 fn no_score(path: &Path, column: &str, table: &CsvTable<'_>) -> Error {
     let found = table.header().collect::<Vec<_>>().join(", ");
-    Error::file(path, format!("no score `{column}`: neither a column ({found}) nor a `model` or `accession` of its rows has that name"))
+    Error::file(
+        path,
+        format!(
+            "no score `{column}`: neither a column ({found}) nor a `model` or `accession` of its \
+             rows has that name"
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -130,7 +161,11 @@ mod tests {
             family_id: None,
             covariates: vec![60.0],
         };
-        Cohort { people: samples.iter().map(person).collect(), covariate_names: vec!["age".into()], ..Cohort::default() }
+        Cohort {
+            people: samples.iter().map(person).collect(),
+            covariate_names: vec!["age".into()],
+            ..Cohort::default()
+        }
     }
 
     fn joined(table: &str, column: &str, samples: &[&str]) -> Result<Vec<f64>, String> {
@@ -141,26 +176,54 @@ mod tests {
         let mut cohort = cohort(samples);
         score.join(&mut cohort).map_err(|error| error.to_string())?;
         assert_eq!(cohort.covariate_names, ["age", column]);
-        Ok(cohort.people.iter().map(|person| person.covariates[1]).collect())
+        Ok(cohort
+            .people
+            .iter()
+            .map(|person| person.covariates[1])
+            .collect())
     }
 
     #[test]
     fn wide_and_long_tables_are_joined_by_sample() {
-        assert_eq!(joined("sample_id,PGS1,PGS2\nb,2,9\na,1,8\n", "PGS2", &["a", "b"]).unwrap(), [8.0, 9.0]);
-        let predictions =
-            "sample_id,model,split,fold,phenotype,logit,probability\na,prs-x,test,,,0.5,0.6\na,y,test,,,9,1\nb,prs-x,test,,,-0.5,0.4\n";
-        assert_eq!(joined(predictions, "prs-x", &["a", "b"]).unwrap(), [0.5, -0.5]);
-        assert_eq!(joined("sample_id,accession,sum\na,PGS1,3\n", "PGS1", &["a"]).unwrap(), [3.0]);
+        assert_eq!(
+            joined("sample_id,PGS1,PGS2\nb,2,9\na,1,8\n", "PGS2", &["a", "b"]).unwrap(),
+            [8.0, 9.0]
+        );
+        let predictions = "sample_id,model,split,fold,phenotype,logit,probability\na,prs-x,test,,,\
+                           0.5,0.6\na,y,test,,,9,1\nb,prs-x,test,,,-0.5,0.4\n";
+        assert_eq!(
+            joined(predictions, "prs-x", &["a", "b"]).unwrap(),
+            [0.5, -0.5]
+        );
+        assert_eq!(
+            joined("sample_id,accession,sum\na,PGS1,3\n", "PGS1", &["a"]).unwrap(),
+            [3.0]
+        );
     }
 
     #[test]
     fn what_is_missing_or_double_is_named() {
         let message = |table: &str, samples: &[&str]| joined(table, "PGS1", samples).unwrap_err();
-        assert!(message("sample_id,PGS1\na,1\n", &["a", "b"]).contains("sample `b` of the cohort has no value of PGS1"));
+        assert!(
+            message("sample_id,PGS1\na,1\n", &["a", "b"])
+                .contains("sample `b` of the cohort has no value of PGS1")
+        );
         assert!(message("sample_id,PGS1\na,1\na,2\n", &["a"]).contains("line 3"));
-        assert!(message("sample_id,PGS2\na,1\n", &["a"]).contains("no score `PGS1`: neither a column (sample_id, PGS2)"));
+        assert!(
+            message("sample_id,PGS2\na,1\n", &["a"])
+                .contains("no score `PGS1`: neither a column (sample_id, PGS2)")
+        );
         assert!(message("sample_id,PGS1\na,x\n", &["a"]).contains("`x` is not a finite number"));
-        assert!(joined("sample_id,age\na,1\n", "age", &["a"]).unwrap_err().contains("is a covariate of the cohort already"));
-        assert!("scores.csv".parse::<ScoreColumn>().unwrap_err().contains("FILE:COLUMN"));
+        assert!(
+            joined("sample_id,age\na,1\n", "age", &["a"])
+                .unwrap_err()
+                .contains("is a covariate of the cohort already")
+        );
+        assert!(
+            "scores.csv"
+                .parse::<ScoreColumn>()
+                .unwrap_err()
+                .contains("FILE:COLUMN")
+        );
     }
 }

@@ -11,8 +11,9 @@
 //! | `.all_score` of `PRSice` | `IID` | name of the column | `Pt_...` |
 //! | any other | a usual name | name of the file | a usual name, or the only further column |
 //!
-//! `scores.csv` of this program lists scores and no samples: the `raw_scores.csv` next to it is read in its place. `split`, `fold`,
-//! `phenotype`, `probability` and `role` are read where they are; `PHENO1` of plink2 and `PHENO` of PLINK 1.9 are phenotypes (1 and 2).
+//! `scores.csv` of this program lists scores and no samples: the `raw_scores.csv` next to it is
+//! read in its place. `split`, `fold`, `phenotype`, `probability` and `role` are read where they
+//! are; `PHENO1` of plink2 and `PHENO` of PLINK 1.9 are phenotypes (1 and 2).
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -32,14 +33,46 @@ use crate::{
     table::{CsvTable, Row},
 };
 
-/// Names of the column of sample ids, the first that is there; upper and lower case are alike, and a leading `#` is left out.
-const SAMPLE: [&str; 9] = ["sample_id", "iid", "sample", "sampleid", "id", "individual_id", "participant_id", "person_id", "eid"];
+/// Names of the column of sample ids, the first that is there; upper and lower case are alike, and
+/// a leading `#` is left out.
+const SAMPLE: [&str; 9] = [
+    "sample_id",
+    "iid",
+    "sample",
+    "sampleid",
+    "id",
+    "individual_id",
+    "participant_id",
+    "person_id",
+    "eid",
+];
 /// Names of the column that names the model of a row.
 const MODEL: [&str; 3] = ["model", "accession", "pgs"];
 /// Names of the column of scores.
-const SCORE: [&str; 9] = ["logit", "score", "prs", "scoresum", "sum", "weighted_sum", "grs", "pgs", "average"];
+const SCORE: [&str; 9] = [
+    "logit",
+    "score",
+    "prs",
+    "scoresum",
+    "sum",
+    "weighted_sum",
+    "grs",
+    "pgs",
+    "average",
+];
 /// Names that say nothing of the score, so that the model has the name of its file.
-const SAYS_NOTHING: [&str; 10] = ["score", "score1", "prs", "pgs", "grs", "scoresum", "sum", "average", "logit", "weighted_sum"];
+const SAYS_NOTHING: [&str; 10] = [
+    "score",
+    "score1",
+    "prs",
+    "pgs",
+    "grs",
+    "scoresum",
+    "sum",
+    "average",
+    "logit",
+    "weighted_sum",
+];
 /// Columns that are never scores.
 const NO_SCORE: [&str; 22] = [
     "fid",
@@ -74,7 +107,8 @@ const PRSICE_THRESHOLD: &str = "Pt_";
 /// First bytes of a compressed file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// The phenotype that a row states: `None` where the table has none, `Some(None)` where it is missing.
+/// The phenotype that a row states: `None` where the table has none, `Some(None)` where it is
+/// missing.
 pub type StatedPhenotype = Option<Option<Phenotype>>;
 
 /// How a table is read where its own words do not suffice.
@@ -132,9 +166,9 @@ pub struct ScoredTable {
 /// Reads a table of scores, row by row. A row without a score is not visited, but counted.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; no column of samples or of scores; a cell that is not what its column holds; a score that
-/// is missing in more than 5 % of the rows, or in a table of this program; a table of this program whose last line was cut; what `visit`
-/// says.
+/// A file that cannot be read or has no rows; no column of samples or of scores; a cell that is not
+/// what its column holds; a score that is missing in more than 5 % of the rows, or in a table of
+/// this program; a table of this program whose last line was cut; what `visit` says.
 pub fn each_score<E: From<Error>>(
     path: &Path,
     layout: &ScoreLayout,
@@ -146,31 +180,48 @@ pub fn each_score<E: From<Error>>(
         if raw.exists() {
             return each_score(&raw, layout, visit);
         }
-        let reason = "this table lists scores and no samples: give the raw_scores.csv that `prs` wrote next to it";
+        let reason = "this table lists scores and no samples: give the raw_scores.csv that `prs` \
+                      wrote next to it";
         return Err(Error::file(path, reason).into());
     }
     let columns = Columns::of(&table, path, layout)?;
     let may_be_cut = may_be_cut(path)?;
     if may_be_cut && columns.is_own {
-        let reason = "the last line has no line break, so the file may be cut in the middle of a number: make it again, or end the last \
-                      line with a line break if the file is complete";
+        let reason = "the last line has no line break, so the file may be cut in the middle of a \
+                      number: make it again, or end the last line with a line break if the file \
+                      is complete";
         return Err(Error::file(path, reason).into());
     }
-    let mut found = ScoredTable { path: path.to_path_buf(), may_be_cut, ..ScoredTable::default() };
+    let mut found = ScoredTable {
+        path: path.to_path_buf(),
+        may_be_cut,
+        ..ScoredTable::default()
+    };
     if !columns.is_own {
-        found.score_columns = columns.scores.iter().map(|(column, _)| columns.header[*column].clone()).collect();
+        found.score_columns = columns
+            .scores
+            .iter()
+            .map(|(column, _)| columns.header[*column].clone())
+            .collect();
     }
     let mut phenotypes = PhenotypeReader::new(columns.coding, None);
-    let (mut n_rows, mut first_without) = (0, None);
+    let mut n_rows: usize = 0;
+    let mut first_without = None;
     table.each(|row| {
         n_rows += 1;
         if let Some(column) = columns.missing_score(row) {
             first_without.get_or_insert_with(|| row.error(column, "no score"));
-            found.without_score.push(row.required(columns.sample)?.to_owned());
+            found
+                .without_score
+                .push(row.required(columns.sample)?.to_owned());
             return Ok(());
         }
         let phenotype = match columns.phenotype {
-            Some(column) => Some(phenotypes.read(row.cell(column)).map_err(|reason| row.error(column, reason))?),
+            Some(column) => Some(
+                phenotypes
+                    .read(row.cell(column))
+                    .map_err(|reason| row.error(column, reason))?,
+            ),
             None => None,
         };
         for (column, name) in &columns.scores {
@@ -183,8 +234,15 @@ pub fn each_score<E: From<Error>>(
                 sample_id: row.required(columns.sample)?,
                 model,
                 role: columns.role_of(row, model, layout, &mut found.roles_by_default)?,
-                split: columns.split.map(|split| split_of(row, split)).transpose()?,
-                fold: columns.fold.map(|fold| optional_fold(row, fold)).transpose()?.flatten(),
+                split: columns
+                    .split
+                    .map(|split| split_of(row, split))
+                    .transpose()?,
+                fold: columns
+                    .fold
+                    .map(|fold| optional_fold(row, fold))
+                    .transpose()?
+                    .flatten(),
                 phenotype,
                 score,
                 probability: columns.probability_of(row, *column, score)?,
@@ -196,7 +254,8 @@ pub fn each_score<E: From<Error>>(
     match first_without {
         Some(first) if n_without as f64 > FEW * n_rows as f64 => {
             let reason = format!(
-                "{n_without} of {n_rows} rows have no score, more than 5 % (first: {first}); leave these samples out, or find out why"
+                "{n_without} of {n_rows} rows have no score, more than 5 % (first: {first}); \
+                 leave these samples out, or find out why"
             );
             Err(Error::file(path, reason).into())
         }
@@ -217,18 +276,31 @@ pub struct Assigned {
 ///
 /// # Errors
 /// A file that cannot be read; no column `sample_id`; a cell that is no split or phenotype.
-pub fn read_assigned(path: &Path, coding: PhenotypeCoding) -> Result<HashMap<String, Assigned>, Error> {
+pub fn read_assigned(
+    path: &Path,
+    coding: PhenotypeCoding,
+) -> Result<HashMap<String, Assigned>, Error> {
     let table = CsvTable::open(path)?;
     let sample_id = table.column("sample_id")?;
-    let (split, phenotype) = (table.optional_column("split"), table.optional_column("phenotype"));
+    let (split, phenotype) = (
+        table.optional_column("split"),
+        table.optional_column("phenotype"),
+    );
     let mut phenotypes = PhenotypeReader::new(coding, None);
     let mut found = HashMap::new();
     table.each(|row| {
         let phenotype = match phenotype {
-            Some(column) => Some(phenotypes.read(row.cell(column)).map_err(|reason| row.error(column, reason))?),
+            Some(column) => Some(
+                phenotypes
+                    .read(row.cell(column))
+                    .map_err(|reason| row.error(column, reason))?,
+            ),
             None => None,
         };
-        let assigned = Assigned { split: split.map(|split| split_of(row, split)).transpose()?, phenotype };
+        let assigned = Assigned {
+            split: split.map(|split| split_of(row, split)).transpose()?,
+            phenotype,
+        };
         found.insert(row.required(sample_id)?.to_owned(), assigned);
         Ok::<(), Error>(())
     })?;
@@ -259,24 +331,48 @@ impl Columns {
         let find = |names: &[&str]| names.iter().find_map(|name| position(&header, name));
         let sample = match &layout.sample_column {
             Some(name) => table.column(name)?,
-            None => find(&SAMPLE).ok_or_else(|| without(path, "sample ids", &header, "--sample-column"))?,
+            None => find(&SAMPLE)
+                .ok_or_else(|| without(path, "sample ids", &header, "--sample-column"))?,
         };
         let has = |name: &str| header.iter().any(|other| other == name);
         let is_own = has("sample_id") && has("model") && has("logit") && has("probability");
         let long = find(&MODEL).filter(|&model| model != sample);
-        let value = SCORE.iter().filter_map(|name| position(&header, name)).find(|&column| Some(column) != long);
+        let value = SCORE
+            .iter()
+            .filter_map(|name| position(&header, name))
+            .find(|&column| Some(column) != long);
         let (model, scores) = match (&layout.score_columns[..], long, value) {
             ([name], Some(model), _) => (Some(model), vec![(table.column(name)?, String::new())]),
             ([], Some(model), Some(value)) => (Some(model), vec![(value, String::new())]),
-            ([], ..) => (None, named(path, &header, scores_of(path, &header, sample)?)),
+            ([], ..) => (
+                None,
+                named(path, &header, scores_of(path, &header, sample)?),
+            ),
             (names, ..) => {
-                let columns = names.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
-                (None, named(path, &header, columns.into_iter().map(|column| (column, header[column].clone())).collect()))
+                let columns = names
+                    .iter()
+                    .map(|name| table.column(name))
+                    .collect::<Result<Vec<_>, _>>()?;
+                (
+                    None,
+                    named(
+                        path,
+                        &header,
+                        columns
+                            .into_iter()
+                            .map(|column| (column, header[column].clone()))
+                            .collect(),
+                    ),
+                )
             }
         };
         let own_phenotype = find(&["phenotype"]);
         let of_plink = find(&["pheno1", "pheno"]);
-        let coding = if own_phenotype.is_some() { layout.phenotype_coding } else { PhenotypeCoding::Plink12 };
+        let coding = if own_phenotype.is_some() {
+            layout.phenotype_coding
+        } else {
+            PhenotypeCoding::Plink12
+        };
         Ok(Self {
             sample,
             model,
@@ -295,11 +391,18 @@ impl Columns {
     /// The first column of scores without a value. The tables of this program have all of them.
     fn missing_score(&self, row: Row<'_>) -> Option<usize> {
         let columns = self.scores.iter().map(|(column, _)| *column);
-        columns.filter(|_| !self.is_own).find(|&column| is_missing(row.cell(column)))
+        columns
+            .filter(|_| !self.is_own)
+            .find(|&column| is_missing(row.cell(column)))
     }
 
     /// The stated probability, or that of a logit; other scores have none.
-    fn probability_of(&self, row: Row<'_>, column: usize, score: f64) -> Result<Option<f64>, Error> {
+    fn probability_of(
+        &self,
+        row: Row<'_>,
+        column: usize,
+        score: f64,
+    ) -> Result<Option<f64>, Error> {
         match self.probability {
             Some(stated) => in_unit_interval(row, stated).map(Some),
             None => Ok((self.header[column] == "logit").then(|| probability(score))),
@@ -307,19 +410,32 @@ impl Columns {
     }
 
     /// The role that is given, that the table states, or that is taken for want of both.
-    fn role_of(&self, row: Row<'_>, model: &str, layout: &ScoreLayout, by_default: &mut BTreeMap<String, Role>) -> Result<Role, Error> {
+    fn role_of(
+        &self,
+        row: Row<'_>,
+        model: &str,
+        layout: &ScoreLayout,
+        by_default: &mut BTreeMap<String, Role>,
+    ) -> Result<Role, Error> {
         if let Some(given) = layout.roles.iter().find(|given| given.model == model) {
             return Ok(given.role);
         }
         if let Some(column) = self.role
             && !row.cell(column).is_empty()
         {
-            return row.cell(column).parse().map_err(|reason: String| row.error(column, reason));
+            return row
+                .cell(column)
+                .parse()
+                .map_err(|reason: String| row.error(column, reason));
         }
         if let Some(role) = by_default.get(model) {
             return Ok(*role);
         }
-        let role = if self.is_own { Role::of_own(model) } else { Role::Score };
+        let role = if self.is_own {
+            Role::of_own(model)
+        } else {
+            Role::Score
+        };
         by_default.insert(model.to_owned(), role);
         Ok(role)
     }
@@ -327,7 +443,9 @@ impl Columns {
 
 /// Index of a column, upper and lower case alike and without a leading `#`.
 fn position(header: &[String], name: &str) -> Option<usize> {
-    header.iter().position(|found| found.trim_start_matches('#').eq_ignore_ascii_case(name))
+    header
+        .iter()
+        .position(|found| found.trim_start_matches('#').eq_ignore_ascii_case(name))
 }
 
 fn is_list_of_scores(table: &CsvTable<'_>) -> bool {
@@ -336,26 +454,45 @@ fn is_list_of_scores(table: &CsvTable<'_>) -> bool {
     has("model") && has("match_rate") && !SAMPLE.iter().any(|name| has(name))
 }
 
-/// Columns of scores with what each is called: those of plink2, of `PRSice`, of a usual name, or the only one that is left.
+/// Columns of scores with what each is called: those of plink2, of `PRSice`, of a usual name, or
+/// the only one that is left.
 fn scores_of(path: &Path, header: &[String], sample: usize) -> Result<Vec<(usize, String)>, Error> {
     let of_plink2 = plink2_scores(header);
     if !of_plink2.is_empty() {
         return Ok(of_plink2);
     }
     let is_threshold = |(_, name): &(usize, &String)| name.starts_with(PRSICE_THRESHOLD);
-    let thresholds: Vec<(usize, String)> =
-        header.iter().enumerate().filter(is_threshold).map(|(column, name)| (column, name.clone())).collect();
+    let thresholds: Vec<(usize, String)> = header
+        .iter()
+        .enumerate()
+        .filter(is_threshold)
+        .map(|(column, name)| (column, name.clone()))
+        .collect();
     if !thresholds.is_empty() {
         return Ok(thresholds);
     }
-    let usual = SCORE.iter().filter_map(|name| position(header, name)).find(|&column| column != sample);
+    let usual = SCORE
+        .iter()
+        .filter_map(|name| position(header, name))
+        .find(|&column| column != sample);
     let is_left = |(column, name): &(usize, &String)| {
         let bare = name.trim_start_matches('#').to_ascii_lowercase();
         *column != sample && !NO_SCORE.contains(&bare.as_str()) && !SAMPLE.contains(&bare.as_str())
     };
-    let left: Vec<usize> = header.iter().enumerate().filter(is_left).map(|(column, _)| column).collect();
-    let only = if let [only] = left[..] { Some(only) } else { None };
-    let column = usual.or(only).ok_or_else(|| without(path, "scores", header, "--score-column"))?;
+    let left: Vec<usize> = header
+        .iter()
+        .enumerate()
+        .filter(is_left)
+        .map(|(column, _)| column)
+        .collect();
+    let only = if let [only] = left[..] {
+        Some(only)
+    } else {
+        None
+    };
+    let column = usual
+        .or(only)
+        .ok_or_else(|| without(path, "scores", header, "--score-column"))?;
     Ok(vec![(column, header[column].clone())])
 }
 
@@ -363,7 +500,11 @@ fn scores_of(path: &Path, header: &[String], sample: usize) -> Result<Vec<(usize
 fn plink2_scores(header: &[String]) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
     for end in PLINK2_ENDS {
-        for (column, name) in header.iter().enumerate().filter(|(_, name)| *name != DOSAGE_SUM) {
+        for (column, name) in header
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| *name != DOSAGE_SUM)
+        {
             if let Some(score) = name.strip_suffix(end)
                 && !found.iter().any(|(_, other)| other == score)
             {
@@ -375,10 +516,15 @@ fn plink2_scores(header: &[String]) -> Vec<(usize, String)> {
     found
 }
 
-/// The names of the models: those of the columns, or that of the file where a column's name says nothing.
+/// The names of the models: those of the columns, or that of the file where a column's name says
+/// nothing.
 fn named(path: &Path, header: &[String], columns: Vec<(usize, String)>) -> Vec<(usize, String)> {
-    let file = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let stem = ENDINGS.iter().fold(file, |name, end| name.strip_suffix(end).map_or(name.clone(), str::to_owned));
+    let file = path
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let stem = ENDINGS.iter().fold(file, |name, end| {
+        name.strip_suffix(end).map_or(name.clone(), str::to_owned)
+    });
     let is_bare = |name: &str| SAYS_NOTHING.contains(&name.to_ascii_lowercase().as_str());
     let is_only = columns.len() == 1;
     let name_of = |(column, name): (usize, String)| match is_bare(&name) {
@@ -389,16 +535,35 @@ fn named(path: &Path, header: &[String], columns: Vec<(usize, String)>) -> Vec<(
     columns.into_iter().map(name_of).collect()
 }
 
-/// Ends of file names that are no part of a score's name, in the order in which they are taken away.
-const ENDINGS: [&str; 9] = [".gz", ".csv", ".tsv", ".txt", ".sscore", ".best", ".all_score", ".profile", ".dat"];
+/// Ends of file names that are no part of a score's name, in the order in which they are taken
+/// away.
+const ENDINGS: [&str; 9] = [
+    ".gz",
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".sscore",
+    ".best",
+    ".all_score",
+    ".profile",
+    ".dat",
+];
 
 fn without(path: &Path, what: &str, header: &[String], option: &str) -> Error {
     let found = header.join(", ");
-    Error::file(path, format!("no column of {what} was recognised: the first line has {found}; name the column with {option}"))
+    Error::file(
+        path,
+        format!(
+            "no column of {what} was recognised: the first line has {found}; name the column with \
+             {option}"
+        ),
+    )
 }
 
 fn split_of(row: Row<'_>, column: usize) -> Result<Split, Error> {
-    row.cell(column).parse().map_err(|error: crate::UnknownSplit| row.error(column, error.to_string()))
+    row.cell(column)
+        .parse()
+        .map_err(|error: crate::UnknownSplit| row.error(column, error.to_string()))
 }
 
 /// Whether the last byte of an uncompressed file is no line break.
@@ -415,7 +580,10 @@ fn may_be_cut(path: &Path) -> Result<bool, Error> {
         file.read_exact(&mut last)?;
         Ok(Some(last[0]).filter(|_| first != GZIP))
     };
-    let last = last_byte().map_err(|source| Error::Io { path: path.to_path_buf(), source })?;
+    let last = last_byte().map_err(|source| Error::Io {
+        path: path.to_path_buf(),
+        source,
+    })?;
     Ok(last.is_some_and(|byte| !matches!(byte, b'\n' | b'\r')))
 }
 
@@ -428,13 +596,23 @@ mod tests {
     /// Sample, model, role, score and phenotype of every row.
     type Found = Vec<(String, String, Role, f64, StatedPhenotype)>;
 
-    fn read_with(name: &str, text: &str, layout: &ScoreLayout) -> Result<(ScoredTable, Found), Error> {
+    fn read_with(
+        name: &str,
+        text: &str,
+        layout: &ScoreLayout,
+    ) -> Result<(ScoredTable, Found), Error> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
         let mut rows = Vec::new();
         let table = each_score(&path, layout, |row| {
-            rows.push((row.sample_id.to_owned(), row.model.to_owned(), row.role, row.score, row.phenotype));
+            rows.push((
+                row.sample_id.to_owned(),
+                row.model.to_owned(),
+                row.role,
+                row.score,
+                row.phenotype,
+            ));
             Ok::<(), Error>(())
         })?;
         Ok((table, rows))
@@ -456,89 +634,213 @@ mod tests {
 
     #[test]
     fn scores_of_plink2_are_its_sums_or_averages_by_name() {
-        let sums = "#IID\tPHENO1\tALLELE_CT\tNAMED_ALLELE_DOSAGE_SUM\tAD_AVG\tAD_SUM\nA\t2\t6\t3\t0.5\t3.25\n";
+        let sums = "#IID\tPHENO1\tALLELE_CT\tNAMED_ALLELE_DOSAGE_SUM\tAD_AVG\tAD_SUM\nA\t2\t6\t3\\
+                    t0.5\t3.25\n";
         let (table, rows) = read("cohort.sscore", sums);
-        assert_eq!(rows, [("A".into(), "AD".into(), Role::Score, 3.25, Some(Some(Phenotype::Case)))]);
+        assert_eq!(
+            rows,
+            [(
+                "A".into(),
+                "AD".into(),
+                Role::Score,
+                3.25,
+                Some(Some(Phenotype::Case))
+            )]
+        );
         assert_eq!(table.score_columns, ["AD_SUM"]);
-        let averages = "#FID\tIID\tALLELE_CT\tNAMED_ALLELE_DOSAGE_SUM\tSCORE1_AVG\nF\tA\t6\t3\t0.5\n";
-        assert_eq!(first("PGS000001.sscore", averages), expected("A", "PGS000001", 0.5), "a bare name is that of the file");
+        let averages =
+            "#FID\tIID\tALLELE_CT\tNAMED_ALLELE_DOSAGE_SUM\tSCORE1_AVG\nF\tA\t6\t3\t0.5\n";
+        assert_eq!(
+            first("PGS000001.sscore", averages),
+            expected("A", "PGS000001", 0.5),
+            "a bare name is that of the file"
+        );
     }
 
     #[test]
     fn tables_of_prsice_plink_1_and_pgsc_calc_are_read() {
-        assert_eq!(first("AD.best", "FID IID In_Regression PRS\nA A Yes -0.25\n"), expected("A", "AD", -0.25));
+        assert_eq!(
+            first("AD.best", "FID IID In_Regression PRS\nA A Yes -0.25\n"),
+            expected("A", "AD", -0.25)
+        );
         let all = "FID   IID   Pt_0.05  Pt_1\nA     A     0.5      0.75\n";
         let (_, rows) = read("x.all_score", all);
-        assert_eq!(rows.iter().map(|row| (row.1.as_str(), row.3)).collect::<Vec<_>>(), [("Pt_0.05", 0.5), ("Pt_1", 0.75)]);
+        assert_eq!(
+            rows.iter()
+                .map(|row| (row.1.as_str(), row.3))
+                .collect::<Vec<_>>(),
+            [("Pt_0.05", 0.5), ("Pt_1", 0.75)]
+        );
         let profile = " FID  IID  PHENO  CNT  CNT2  SCORESUM\n A  A  2  6  3  1.5\n";
         assert_eq!(first("old.profile", profile), expected("A", "old", 1.5));
-        let pgsc = "sampleset\tIID\tPGS\tSUM\tDENOM\tAVG\ns\tA\tPGS000001_hmPOS_GRCh38\t2.5\t10\t0.25\n";
-        assert_eq!(first("aggregated_scores.txt", pgsc), expected("A", "PGS000001_hmPOS_GRCh38", 2.5));
+        let pgsc =
+            "sampleset\tIID\tPGS\tSUM\tDENOM\tAVG\ns\tA\tPGS000001_hmPOS_GRCh38\t2.5\t10\t0.25\n";
+        assert_eq!(
+            first("aggregated_scores.txt", pgsc),
+            expected("A", "PGS000001_hmPOS_GRCh38", 2.5)
+        );
     }
 
     #[test]
     fn own_tables_are_read_with_their_roles_or_the_documented_default() {
         let raw = "sample_id,accession,sum,denominator,average,n_missing\nA,PGS1,1.5,4,0.375,0\n";
         assert_eq!(first("raw_scores.csv", raw), expected("A", "PGS1", 1.5));
-        let (table, rows) = read("risk.csv", "sample_id,model,logit,probability\nA,prs-x,0,0.5\nA,deep,0,0.5\n");
+        let (table, rows) = read(
+            "risk.csv",
+            "sample_id,model,logit,probability\nA,prs-x,0,0.5\nA,deep,0,0.5\n",
+        );
         assert_eq!((rows[0].2, rows[1].2), (Role::Score, Role::SequenceModel));
         assert_eq!(table.roles_by_default.len(), 2);
         let stated = "sample_id,model,logit,probability,role\nA,prs-x,0,0.5,sequence-model\n";
         let (table, rows) = read("risk.csv", stated);
-        assert_eq!((rows[0].2, table.roles_by_default.len()), (Role::SequenceModel, 0), "the table states it");
+        assert_eq!(
+            (rows[0].2, table.roles_by_default.len()),
+            (Role::SequenceModel, 0),
+            "the table states it"
+        );
         let roles = vec!["prs-x=covariates".parse().unwrap()];
-        let (_, rows) = read_with("risk.csv", stated, &ScoreLayout { roles, ..ScoreLayout::default() }).unwrap();
+        let (_, rows) = read_with(
+            "risk.csv",
+            stated,
+            &ScoreLayout {
+                roles,
+                ..ScoreLayout::default()
+            },
+        )
+        .unwrap();
         assert_eq!(rows[0].2, Role::Covariates, "an option goes before it");
         let (_, rows) = read("mine.csv", "sample_id,model,score\nA,prs-x,0\nA,deep,0\n");
-        assert_eq!((rows[0].2, rows[1].2), (Role::Score, Role::Score), "names of others say nothing");
-        let error = read_with("risk.csv", &stated.replace("sequence-model", "deep"), &ScoreLayout::default()).unwrap_err();
-        assert!(error.to_string().contains("line 2, column `role`: `deep` is not a role"), "{error}");
+        assert_eq!(
+            (rows[0].2, rows[1].2),
+            (Role::Score, Role::Score),
+            "names of others say nothing"
+        );
+        let error = read_with(
+            "risk.csv",
+            &stated.replace("sequence-model", "deep"),
+            &ScoreLayout::default(),
+        )
+        .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("line 2, column `role`: `deep` is not a role"),
+            "{error}"
+        );
     }
 
     #[test]
     fn any_table_with_samples_and_one_score_is_read_and_others_ask_for_the_column() {
-        assert_eq!(first("ldpred2.csv", "eid;ldpred2_beta\n7;0.5\n"), expected("7", "ldpred2_beta", 0.5));
+        assert_eq!(
+            first("ldpred2.csv", "eid;ldpred2_beta\n7;0.5\n"),
+            expected("7", "ldpred2_beta", 0.5)
+        );
         let two = "person_id,auto,grid\nA,1,2\n";
-        let message = read_with("x.csv", two, &ScoreLayout::default()).unwrap_err().to_string();
-        assert!(message.contains("no column of scores was recognised: the first line has person_id, auto, grid"), "{message}");
+        let message = read_with("x.csv", two, &ScoreLayout::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains(
+                "no column of scores was recognised: the first line has person_id, auto, grid"
+            ),
+            "{message}"
+        );
         assert!(message.contains("--score-column"), "{message}");
         let score_columns = vec!["grid".to_owned(), "auto".to_owned()];
-        let (_, rows) = read_with("x.csv", two, &ScoreLayout { score_columns, ..ScoreLayout::default() }).unwrap();
-        assert_eq!(rows.iter().map(|row| (row.1.as_str(), row.3)).collect::<Vec<_>>(), [("grid", 2.0), ("auto", 1.0)]);
-        let message = read_with("x.csv", "who,score\nA,1\n", &ScoreLayout::default()).unwrap_err().to_string();
-        assert!(message.contains("no column of sample ids was recognised") && message.contains("--sample-column"), "{message}");
+        let (_, rows) = read_with(
+            "x.csv",
+            two,
+            &ScoreLayout {
+                score_columns,
+                ..ScoreLayout::default()
+            },
+        )
+        .unwrap();
+        assert_eq!(
+            rows.iter()
+                .map(|row| (row.1.as_str(), row.3))
+                .collect::<Vec<_>>(),
+            [("grid", 2.0), ("auto", 1.0)]
+        );
+        let message = read_with("x.csv", "who,score\nA,1\n", &ScoreLayout::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("no column of sample ids was recognised")
+                && message.contains("--sample-column"),
+            "{message}"
+        );
     }
 
     #[test]
     fn a_few_rows_without_a_score_are_left_out_and_more_are_an_error() {
         let with_missing = |n: usize| {
-            let score = |row: usize| if row < n { "NA".to_owned() } else { row.to_string() };
-            let rows: String = (0..40).map(|row| format!("S{row} S{row} {}\n", score(row))).collect();
-            read_with("AD.best", &format!("FID IID PRS\n{rows}"), &ScoreLayout::default())
+            let score = |row: usize| {
+                if row < n {
+                    "NA".to_owned()
+                } else {
+                    row.to_string()
+                }
+            };
+            let rows: Vec<String> = (0..40)
+                .map(|row| format!("S{row} S{row} {}\n", score(row)))
+                .collect();
+            let rows = rows.concat();
+            read_with(
+                "AD.best",
+                &format!("FID IID PRS\n{rows}"),
+                &ScoreLayout::default(),
+            )
         };
         let (table, rows) = with_missing(2).unwrap();
-        assert_eq!((rows.len(), table.without_score), (38, vec!["S0".to_owned(), "S1".to_owned()]));
+        assert_eq!(
+            (rows.len(), table.without_score),
+            (38, vec!["S0".to_owned(), "S1".to_owned()])
+        );
         let message = with_missing(3).unwrap_err().to_string();
-        assert!(message.contains("3 of 40 rows have no score, more than 5 %") && message.contains("line 2, column `PRS`"), "{message}");
+        assert!(
+            message.contains("3 of 40 rows have no score, more than 5 %")
+                && message.contains("line 2, column `PRS`"),
+            "{message}"
+        );
     }
 
     #[test]
     fn a_list_of_scores_points_to_the_samples() {
         let list = "model,accession,match_rate\nprs-PGS1,PGS1,1\n";
-        let message = read_with("scores.csv", list, &ScoreLayout::default()).unwrap_err().to_string();
-        assert!(message.contains("lists scores and no samples: give the raw_scores.csv"), "{message}");
+        let message = read_with("scores.csv", list, &ScoreLayout::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("lists scores and no samples: give the raw_scores.csv"),
+            "{message}"
+        );
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("scores.csv"), list).unwrap();
-        fs::write(folder.path().join("raw_scores.csv"), "sample_id,accession,sum\nA,PGS1,2\n").unwrap();
-        let table = each_score(&folder.path().join("scores.csv"), &ScoreLayout::default(), |_| Ok::<(), Error>(())).unwrap();
+        fs::write(
+            folder.path().join("raw_scores.csv"),
+            "sample_id,accession,sum\nA,PGS1,2\n",
+        )
+        .unwrap();
+        let table = each_score(
+            &folder.path().join("scores.csv"),
+            &ScoreLayout::default(),
+            |_| Ok::<(), Error>(()),
+        )
+        .unwrap();
         assert!(table.path.ends_with("raw_scores.csv"));
     }
 
     #[test]
     fn a_file_without_a_last_line_break_is_refused_or_reported() {
         let own = "sample_id,model,logit,probability\nA,m,0.12,0.5";
-        let message = read_with("p.csv", own, &ScoreLayout::default()).unwrap_err().to_string();
-        assert!(message.contains("may be cut in the middle of a number"), "{message}");
+        let message = read_with("p.csv", own, &ScoreLayout::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("may be cut in the middle of a number"),
+            "{message}"
+        );
         assert!(read("AD.best", "FID IID PRS\nA A 0.12").0.may_be_cut);
         assert!(!read("AD.best", "FID IID PRS\nA A 0.12\n").0.may_be_cut);
     }

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a person is used for. Every model and every baseline uses the same split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
     /// Weights are fitted on these people.
@@ -41,7 +43,10 @@ impl FromStr for Split {
     type Err = UnknownSplit;
 
     fn from_str(text: &str) -> Result<Self, UnknownSplit> {
-        Self::ALL.into_iter().find(|split| split.to_string().eq_ignore_ascii_case(text)).ok_or_else(|| UnknownSplit(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|split| split.to_string().eq_ignore_ascii_case(text))
+            .ok_or_else(|| UnknownSplit(text.to_owned()))
     }
 }
 
@@ -54,6 +59,9 @@ mod tests {
         for split in Split::ALL {
             assert_eq!(split.to_string().parse::<Split>().unwrap(), split);
         }
-        assert_eq!("val".parse::<Split>().unwrap_err().to_string(), "`val` is not a split; write train, validation or test");
+        assert_eq!(
+            "val".parse::<Split>().unwrap_err().to_string(),
+            "`val` is not a split; write train, validation or test"
+        );
     }
 }

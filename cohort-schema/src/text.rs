@@ -1,8 +1,9 @@
 //! The one opener of text files: tables, BED files, lists of samples, scoring files.
 //!
-//! Input -> output: the bytes of a file, as an editor, a spreadsheet or a download left them -> text in UTF-8 with LF
-//! line ends, or what was found instead and what to do. Whatever changes the bytes beyond a byte order mark or a
-//! CRLF leaves a note ([`take_notes`]), so that no file is read differently than its owner thinks without a message.
+//! Input -> output: the bytes of a file, as an editor, a spreadsheet or a download left them ->
+//! text in UTF-8 with LF line ends, or what was found instead and what to do. Whatever changes the
+//! bytes beyond a byte order mark or a CRLF leaves a note ([`take_notes`]), so that no file is read
+//! differently than its owner thinks without a message.
 //!
 //! | found | read as |
 //! |---|---|
@@ -35,9 +36,12 @@ use crate::Error;
 
 /// The path that stands for standard input.
 const STDIN: &str = "-";
-/// The end-of-file block that every complete BGZF file ends with (SAM specification, section 4.1.2).
-const BGZF_EOF: [u8; 28] =
-    [0x1f, 0x8b, 0x08, 0x04, 0, 0, 0, 0, 0, 0xff, 0x06, 0, 0x42, 0x43, 0x02, 0, 0x1b, 0, 0x03, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+/// The end-of-file block that every complete BGZF file ends with (SAM specification, section
+/// 4.1.2).
+const BGZF_EOF: [u8; 28] = [
+    0x1f, 0x8b, 0x08, 0x04, 0, 0, 0, 0, 0, 0xff, 0x06, 0, 0x42, 0x43, 0x02, 0, 0x1b, 0, 0x03, 0, 0,
+    0, 0, 0, 0, 0, 0, 0,
+];
 /// Characters of a line that a note shows.
 const EXCERPT_CHARS: usize = 40;
 /// Bytes by which UTF-16 without a byte order mark is recognised.
@@ -65,7 +69,10 @@ pub fn take_notes() -> Vec<String> {
 /// # Errors
 /// A file that cannot be read, is empty, cut or damaged, or is not text.
 pub fn read(path: &Path) -> Result<String, Error> {
-    let io = |source| Error::Io { path: path.to_path_buf(), source };
+    let io = |source| Error::Io {
+        path: path.to_path_buf(),
+        source,
+    };
     let mut bytes = Vec::new();
     if path == Path::new(STDIN) {
         io::stdin().lock().read_to_end(&mut bytes).map_err(io)?;
@@ -82,7 +89,10 @@ pub fn read(path: &Path) -> Result<String, Error> {
 pub fn of_bytes(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     let text = decode(path, decompressed(path, bytes)?)?;
     if text.trim().is_empty() {
-        return Err(Error::file(path, "there is nothing but blanks in this file; is it complete?"));
+        return Err(Error::file(
+            path,
+            "there is nothing but blanks in this file; is it complete?",
+        ));
     }
     Ok(text)
 }
@@ -90,7 +100,10 @@ pub fn of_bytes(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
 /// Decompresses gzip and BGZF, and refuses what is neither text nor compressed text.
 fn decompressed(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     if bytes.is_empty() {
-        return Err(Error::file(path, "the file is empty; was it copied or downloaded completely?"));
+        return Err(Error::file(
+            path,
+            "the file is empty; was it copied or downloaded completely?",
+        ));
     }
     let refuse = |found: Foreign| Error::file(path, found.to_string());
     if let Some(found) = foreign(&bytes) {
@@ -101,13 +114,19 @@ fn decompressed(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     }
     let is_bgzf = bytes.len() >= 18 && bytes[3] & 4 != 0 && bytes[12..14] == *b"BC";
     if is_bgzf && !bytes.ends_with(&BGZF_EOF) {
-        let reason = "no BGZF end-of-file block: the file is truncated; copy it again, or check it with `bgzip -t`";
+        let reason = "no BGZF end-of-file block: the file is truncated; copy it again, or check \
+                      it with `bgzip -t`";
         return Err(Error::file(path, reason));
     }
     let mut plain = Vec::with_capacity(5 * bytes.len());
-    MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain).map_err(|error| Error::file(path, damaged(&error)))?;
+    MultiGzDecoder::new(bytes.as_slice())
+        .read_to_end(&mut plain)
+        .map_err(|error| Error::file(path, damaged(&error)))?;
     if plain.is_empty() {
-        return Err(Error::file(path, "the compressed file has nothing in it; is it complete?"));
+        return Err(Error::file(
+            path,
+            "the compressed file has nothing in it; is it complete?",
+        ));
     }
     match foreign(&plain) {
         Some(found) => Err(refuse(found)),
@@ -118,9 +137,14 @@ fn decompressed(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
 
 fn damaged(error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::UnexpectedEof {
-        "the compressed data end early: the file is truncated; copy it again, or check it with `gzip -t`".to_owned()
+        "the compressed data end early: the file is truncated; copy it again, or check it with \
+         `gzip -t`"
+            .to_owned()
     } else {
-        format!("the compressed data are damaged ({error}): copy the file again, or check it with `gzip -t`")
+        format!(
+            "the compressed data are damaged ({error}): copy the file again, or check it with \
+             `gzip -t`"
+        )
     }
 }
 
@@ -134,7 +158,9 @@ pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
         return Err(Error::file(path, "the text is UTF-32; save it as UTF-8"));
     }
     let text = if let Some((encoding, is_little, body)) = utf_16(&bytes) {
-        note(format!("{name}: the text is {encoding} and was decoded; UTF-8 needs no decoding"));
+        note(format!(
+            "{name}: the text is {encoding} and was decoded; UTF-8 needs no decoding"
+        ));
         from_utf_16(path, encoding, is_little, body)?
     } else {
         from_bytes(path, bytes)?
@@ -142,14 +168,22 @@ pub fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     Ok(with_line_feeds(path, text))
 }
 
-/// Whether bytes are UTF-16: its name, whether the low byte comes first, and the bytes after the mark.
+/// Whether bytes are UTF-16: its name, whether the low byte comes first, and the bytes after the
+/// mark.
 fn utf_16(bytes: &[u8]) -> Option<(&'static str, bool, &[u8])> {
     match bytes {
         [0xff, 0xfe, body @ ..] => Some(("UTF-16 LE", true, body)),
         [0xfe, 0xff, body @ ..] => Some(("UTF-16 BE", false, body)),
         _ => {
             let probe = &bytes[..bytes.len().min(PROBE_BYTES) & !1];
-            let n_zero = |odd: usize| probe.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
+            let n_zero = |odd: usize| {
+                probe
+                    .iter()
+                    .skip(odd)
+                    .step_by(2)
+                    .filter(|byte| **byte == 0)
+                    .count()
+            };
             let is_most = |n: usize| probe.len() >= 8 && n * 10 >= probe.len() / 2 * 8;
             match (n_zero(0), n_zero(1)) {
                 (0, n) if is_most(n) => Some(("UTF-16 LE", true, bytes)),
@@ -163,15 +197,30 @@ fn utf_16(bytes: &[u8]) -> Option<(&'static str, bool, &[u8])> {
 fn from_utf_16(path: &Path, encoding: &str, is_little: bool, body: &[u8]) -> Result<String, Error> {
     let (pairs, rest) = body.as_chunks::<2>();
     if !rest.is_empty() {
-        return Err(Error::file(path, format!("{encoding} text with half a character at its end: the file is truncated")));
+        return Err(Error::file(
+            path,
+            format!("{encoding} text with half a character at its end: the file is truncated"),
+        ));
     }
-    let unit = |pair: &[u8; 2]| if is_little { u16::from_le_bytes(*pair) } else { u16::from_be_bytes(*pair) };
+    let unit = |pair: &[u8; 2]| {
+        if is_little {
+            u16::from_le_bytes(*pair)
+        } else {
+            u16::from_be_bytes(*pair)
+        }
+    };
     let mut text = String::with_capacity(pairs.len());
     for character in char::decode_utf16(pairs.iter().map(unit)) {
         let line = text.matches('\n').count() as u64 + 1;
         let damaged = |_| {
-            let reason = format!("{encoding} text with half a surrogate pair: the file is damaged; save it as UTF-8");
-            Error::Line { path: path.to_path_buf(), line, reason }
+            let reason = format!(
+                "{encoding} text with half a surrogate pair: the file is damaged; save it as UTF-8"
+            );
+            Error::Line {
+                path: path.to_path_buf(),
+                line,
+                reason,
+            }
         };
         match character {
             Ok('\0') => return Err(nul(path, line)),
@@ -183,8 +232,13 @@ fn from_utf_16(path: &Path, encoding: &str, is_little: bool, body: &[u8]) -> Res
 }
 
 fn nul(path: &Path, line: u64) -> Error {
-    let reason = "a NUL byte: this is not text, or the file was not written completely; copy or export it again";
-    Error::Line { path: path.to_path_buf(), line, reason: reason.to_owned() }
+    let reason = "a NUL byte: this is not text, or the file was not written completely; copy or \
+                  export it again";
+    Error::Line {
+        path: path.to_path_buf(),
+        line,
+        reason: reason.to_owned(),
+    }
 }
 
 /// UTF-8, or line by line Windows-1252 where it is not.
@@ -213,10 +267,15 @@ fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<String, Error> {
         text.push_str(&decoded);
     }
     if let Some((number, excerpt)) = first {
-        let more = if n_lines > 1 { format!(" and {} more", n_lines - 1) } else { String::new() };
+        let more = if n_lines > 1 {
+            format!(" and {} more", n_lines - 1)
+        } else {
+            String::new()
+        };
         let name = path.display();
         note(format!(
-            "{name}: line {number}{more} not UTF-8, read as Windows-1252 (`{excerpt}`); if that is wrong, save the file as UTF-8"
+            "{name}: line {number}{more} not UTF-8, read as Windows-1252 (`{excerpt}`); if that \
+             is wrong, save the file as UTF-8"
         ));
     }
     Ok(text)
@@ -225,16 +284,20 @@ fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<String, Error> {
 /// The start of the cell with the first character of a line that is not ASCII.
 fn excerpt(line: &str) -> String {
     let cells = line.trim_end().split([',', ';', '\t']);
-    let odd = cells.into_iter().find(|cell| !cell.is_ascii()).unwrap_or_default();
+    let odd = cells
+        .into_iter()
+        .find(|cell| !cell.is_ascii())
+        .unwrap_or_default();
     odd.trim().chars().take(EXCERPT_CHARS).collect()
 }
 
-/// Windows-1252 from 0x80 to 0x9f; as in the WHATWG standard, five bytes without a character are C1 controls, so that no two bytes
-/// become the same character.
+/// Windows-1252 from 0x80 to 0x9f; as in the WHATWG standard, five bytes without a character are C1
+/// controls, so that no two bytes become the same character.
 const WINDOWS_1252: [char; 32] = [
-    '\u{20ac}', '\u{81}', '\u{201a}', '\u{192}', '\u{201e}', '\u{2026}', '\u{2020}', '\u{2021}', '\u{2c6}', '\u{2030}', '\u{160}',
-    '\u{2039}', '\u{152}', '\u{8d}', '\u{17d}', '\u{8f}', '\u{90}', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{2022}', '\u{2013}',
-    '\u{2014}', '\u{2dc}', '\u{2122}', '\u{161}', '\u{203a}', '\u{153}', '\u{9d}', '\u{17e}', '\u{178}',
+    '\u{20ac}', '\u{81}', '\u{201a}', '\u{192}', '\u{201e}', '\u{2026}', '\u{2020}', '\u{2021}',
+    '\u{2c6}', '\u{2030}', '\u{160}', '\u{2039}', '\u{152}', '\u{8d}', '\u{17d}', '\u{8f}',
+    '\u{90}', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{2022}', '\u{2013}', '\u{2014}',
+    '\u{2dc}', '\u{2122}', '\u{161}', '\u{203a}', '\u{153}', '\u{9d}', '\u{17e}', '\u{178}',
 ];
 
 fn windows_1252(byte: u8) -> char {
@@ -253,9 +316,14 @@ fn with_line_feeds(path: &Path, mut text: String) -> String {
         return text;
     }
     let text = text.replace("\r\n", "\n");
-    let Some(at) = text.find('\r') else { return text };
+    let Some(at) = text.find('\r') else {
+        return text;
+    };
     let (line, name) = (text[..at].matches('\n').count() + 1, path.display());
-    note(format!("{name}: line {line} ends with a carriage return alone (as on an old Mac), read as the end of the line"));
+    note(format!(
+        "{name}: line {line} ends with a carriage return alone (as on an old Mac), read as the \
+         end of the line"
+    ));
     text.replace('\r', "\n")
 }
 
@@ -270,7 +338,15 @@ mod tests {
     }
 
     fn utf_16_of(text: &str, is_little: bool) -> Vec<u8> {
-        text.encode_utf16().flat_map(|unit| if is_little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
+        text.encode_utf16()
+            .flat_map(|unit| {
+                if is_little {
+                    unit.to_le_bytes()
+                } else {
+                    unit.to_be_bytes()
+                }
+            })
+            .collect()
     }
 
     fn gzipped(bytes: &[u8]) -> Vec<u8> {
@@ -297,7 +373,11 @@ mod tests {
             utf_16_of(expected, true),
             utf_16_of(expected, false),
             gzipped(windows),
-            [gzipped(b"id,site\n"), gzipped("A,M\u{fc}nchen\u{20ac}\n".as_bytes())].concat(),
+            [
+                gzipped(b"id,site\n"),
+                gzipped("A,M\u{fc}nchen\u{20ac}\n".as_bytes()),
+            ]
+            .concat(),
         ];
         for (number, bytes) in cases.iter().enumerate() {
             assert_eq!(decoded(bytes).as_deref(), Ok(expected), "case {number}");
@@ -306,10 +386,17 @@ mod tests {
 
     #[test]
     fn a_line_in_another_encoding_leaves_the_others_as_they_are() {
-        assert_eq!(decoded(b"a,\xc3\xbc\nb,\xfc\n").unwrap(), "a,\u{fc}\nb,\u{fc}\n");
+        assert_eq!(
+            decoded(b"a,\xc3\xbc\nb,\xfc\n").unwrap(),
+            "a,\u{fc}\nb,\u{fc}\n"
+        );
         let bytes: Vec<char> = (0x80..=0xff).map(windows_1252).collect();
         let distinct: std::collections::HashSet<char> = bytes.iter().copied().collect();
-        assert_eq!(distinct.len(), bytes.len(), "two bytes would become one name");
+        assert_eq!(
+            distinct.len(),
+            bytes.len(),
+            "two bytes would become one name"
+        );
     }
 
     #[test]
@@ -318,10 +405,19 @@ mod tests {
         of_bytes(path, b"id\nM\xfcller\n".to_vec()).unwrap();
         of_bytes(path, b"id\nM\xfcller\n".to_vec()).unwrap();
         of_bytes(path, b"id\rA\r".to_vec()).unwrap();
-        let of_file: Vec<String> = take_notes().into_iter().filter(|note| note.starts_with("noted.csv")).collect();
+        let of_file: Vec<String> = take_notes()
+            .into_iter()
+            .filter(|note| note.starts_with("noted.csv"))
+            .collect();
         assert_eq!(of_file.len(), 2, "{of_file:?}");
-        assert!(of_file[0].contains("line 2 not UTF-8, read as Windows-1252 (`M\u{fc}ller`)"), "{of_file:?}");
-        assert!(of_file[1].contains("line 1 ends with a carriage return alone"), "{of_file:?}");
+        assert!(
+            of_file[0].contains("line 2 not UTF-8, read as Windows-1252 (`M\u{fc}ller`)"),
+            "{of_file:?}"
+        );
+        assert!(
+            of_file[1].contains("line 1 ends with a carriage return alone"),
+            "{of_file:?}"
+        );
     }
 
     #[test]
@@ -339,7 +435,10 @@ mod tests {
         ];
         for (bytes, expected) in cases {
             let message = decoded(bytes).unwrap_err();
-            assert!(message.starts_with("t.csv: ") && message.contains(expected), "{expected}: {message}");
+            assert!(
+                message.starts_with("t.csv: ") && message.contains(expected),
+                "{expected}: {message}"
+            );
         }
     }
 }

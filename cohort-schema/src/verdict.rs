@@ -1,5 +1,5 @@
-//! What an evaluation says beside `auc.csv` and `roc.csv`: `strata.csv`, `calibration.csv`, `deciles.csv`, `distribution.csv`, `folds.csv`
-//! and `guards.csv`. An undefined value is empty.
+//! What an evaluation says beside `auc.csv` and `roc.csv`: `strata.csv`, `calibration.csv`,
+//! `deciles.csv`, `distribution.csv`, `folds.csv` and `guards.csv`. An undefined value is empty.
 
 use std::{fmt, path::Path, str::FromStr};
 
@@ -11,7 +11,8 @@ use crate::{
     table::{CsvTable, Row},
 };
 
-/// Suffix of a polygenic score without the APOE region, beside which APOE stands by its counts of e2 and e4.
+/// Suffix of a polygenic score without the APOE region, beside which APOE stands by its counts of
+/// e2 and e4.
 pub const WITHOUT_APOE: &str = "-no-apoe";
 
 /// End of the name of a polygenic score without the covariates.
@@ -20,15 +21,17 @@ pub const ALONE: &str = "-alone";
 /// Name of the model that joins scores and sequence models, stacked on the validation split.
 pub const STACKED: &str = "stacked";
 
-/// Place of a model of this program in the sequence of models that a reviewer expects, by its name: 0 covariates, 1 and APOE, 2 and a polygenic score
-/// without the APOE region, 3 a polygenic score with the region, 4 a sequence model, 5 all together. `None` for the principal
-/// components alone, which are a probe and no competitor.
+/// Place of a model of this program in the sequence of models that a reviewer expects, by its name:
+/// 0 covariates, 1 and APOE, 2 and a polygenic score without the APOE region, 3 a polygenic score
+/// with the region, 4 a sequence model, 5 all together. `None` for the principal components alone,
+/// which are a probe and no competitor.
 #[must_use]
 pub fn rung(model: &str) -> Option<u8> {
     Role::of_own(model).rung()
 }
 
-/// AUROC of one model among the people of one stratum of a split, and its difference to the model everything is compared to.
+/// AUROC of one model among the people of one stratum of a split, and its difference to the model
+/// everything is compared to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StratumRow {
     /// What people are divided by: a column of `cohort.csv`, or `apoe`.
@@ -89,7 +92,8 @@ pub const STRATUM_COLUMNS: [&str; 15] = [
     "reason",
 ];
 
-/// Probability said and share of cases seen among a tenth of the people of a split, ordered by probability.
+/// Probability said and share of cases seen among a tenth of the people of a split, ordered by
+/// probability.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CalibrationRow {
     /// The model.
@@ -113,10 +117,20 @@ pub struct CalibrationRow {
 }
 
 /// Columns of `calibration.csv`, in order.
-pub const CALIBRATION_COLUMNS: [&str; 9] =
-    ["model", "split", "bin", "n", "mean_probability", "mean_recalibrated", "observed", "ci_low", "ci_high"];
+pub const CALIBRATION_COLUMNS: [&str; 9] = [
+    "model",
+    "split",
+    "bin",
+    "n",
+    "mean_probability",
+    "mean_recalibrated",
+    "observed",
+    "ci_low",
+    "ci_high",
+];
 
-/// Odds of being a case in a tenth of the people of a split, ordered by score, against the fifth and sixth tenth.
+/// Odds of being a case in a tenth of the people of a split, ordered by score, against the fifth
+/// and sixth tenth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DecileRow {
     /// The model.
@@ -129,8 +143,8 @@ pub struct DecileRow {
     pub n_cases: usize,
     /// People without.
     pub n_controls: usize,
-    /// Odds here over odds in the middle two tenths together, which are themselves 1 without an interval; empty where one of the four counts
-    /// is 0.
+    /// Odds here over odds in the middle two tenths together, which are themselves 1 without an
+    /// interval; empty where one of the four counts is 0.
     pub odds_ratio: Option<f64>,
     /// Lower end of Woolf's 95 % interval.
     pub ci_low: Option<f64>,
@@ -139,9 +153,19 @@ pub struct DecileRow {
 }
 
 /// Columns of `deciles.csv`, in order.
-pub const DECILE_COLUMNS: [&str; 8] = ["model", "split", "decile", "n_cases", "n_controls", "odds_ratio", "ci_low", "ci_high"];
+pub const DECILE_COLUMNS: [&str; 8] = [
+    "model",
+    "split",
+    "decile",
+    "n_cases",
+    "n_controls",
+    "odds_ratio",
+    "ci_low",
+    "ci_high",
+];
 
-/// People by score: one bar of a histogram of logits. Bars hold too few people to tell anyone's score only where there are few at all.
+/// People by score: one bar of a histogram of logits. Bars hold too few people to tell anyone's
+/// score only where there are few at all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DistributionRow {
     /// The model.
@@ -159,14 +183,22 @@ pub struct DistributionRow {
 }
 
 /// Columns of `distribution.csv`, in order.
-pub const DISTRIBUTION_COLUMNS: [&str; 6] = ["model", "split", "logit_low", "logit_high", "n_cases", "n_controls"];
+pub const DISTRIBUTION_COLUMNS: [&str; 6] = [
+    "model",
+    "split",
+    "logit_low",
+    "logit_high",
+    "n_cases",
+    "n_controls",
+];
 
 /// AUROC of one model among the people of one fold of a cross-validation, none of whom it had seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FoldRow {
     /// The model.
     pub model: String,
-    /// 1-based repeat of the cross-validation: the how-manieth `predictions.csv` that has folds of this model.
+    /// 1-based repeat of the cross-validation: the how-manieth `predictions.csv` that has folds of
+    /// this model.
     pub repeat: usize,
     /// The fold, as in `predictions.csv`.
     pub fold: u32,
@@ -185,7 +217,16 @@ pub struct FoldRow {
 }
 
 /// Columns of `folds.csv`, in order.
-pub const FOLD_COLUMNS: [&str; 8] = ["model", "repeat", "fold", "n_cases", "n_controls", "auroc", "compared_to", "delta_auroc"];
+pub const FOLD_COLUMNS: [&str; 8] = [
+    "model",
+    "repeat",
+    "fold",
+    "n_cases",
+    "n_controls",
+    "auroc",
+    "compared_to",
+    "delta_auroc",
+];
 
 /// What a guard against leakage found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -203,8 +244,18 @@ pub struct GuardRow {
 impl GuardRow {
     /// What a guard found.
     #[must_use]
-    pub fn new(guard: &str, verdict: GuardVerdict, subject: impl Into<String>, finding: impl Into<String>) -> Self {
-        Self { guard: guard.to_owned(), verdict, subject: subject.into(), finding: finding.into() }
+    pub fn new(
+        guard: &str,
+        verdict: GuardVerdict,
+        subject: impl Into<String>,
+        finding: impl Into<String>,
+    ) -> Self {
+        Self {
+            guard: guard.to_owned(),
+            verdict,
+            subject: subject.into(),
+            finding: finding.into(),
+        }
     }
 }
 
@@ -214,7 +265,8 @@ pub const GUARD_COLUMNS: [&str; 4] = ["guard", "verdict", "subject", "finding"];
 /// Reads and checks a `guards.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; an empty cell; a verdict that is none.
+/// A file that cannot be read or has no rows; a missing column; an empty cell; a verdict that is
+/// none.
 pub fn read_guards(path: &Path) -> Result<Vec<GuardRow>, Error> {
     let table = CsvTable::read(path)?;
     let mut columns = [0; GUARD_COLUMNS.len()];
@@ -227,7 +279,10 @@ pub fn read_guards(path: &Path) -> Result<Vec<GuardRow>, Error> {
         .map(|row| {
             Ok(GuardRow {
                 guard: row.required(guard)?.to_owned(),
-                verdict: row.required(verdict)?.parse().map_err(|reason: String| row.error(verdict, reason))?,
+                verdict: row
+                    .required(verdict)?
+                    .parse()
+                    .map_err(|reason: String| row.error(verdict, reason))?,
                 subject: row.required(subject)?.to_owned(),
                 finding: row.required(finding)?.to_owned(),
             })
@@ -253,16 +308,24 @@ pub const APOE_COLUMNS: [&str; 2] = ["sample_id", "apoe"];
 /// A file that cannot be read or has no rows; a missing column; a person without a name.
 pub fn read_apoe(path: &Path) -> Result<Vec<ApoeRow>, Error> {
     let table = CsvTable::read(path)?;
-    let [sample_id, apoe] = [table.column(APOE_COLUMNS[0])?, table.column(APOE_COLUMNS[1])?];
+    let [sample_id, apoe] = [
+        table.column(APOE_COLUMNS[0])?,
+        table.column(APOE_COLUMNS[1])?,
+    ];
     let read = |row: Row<'_>| {
         let called = Some(row.cell(apoe)).filter(|genotype| !genotype.is_empty());
-        Ok(ApoeRow { sample_id: row.required(sample_id)?.to_owned(), apoe: called.map(str::to_owned) })
+        Ok(ApoeRow {
+            sample_id: row.required(sample_id)?.to_owned(),
+            apoe: called.map(str::to_owned),
+        })
     };
     table.rows().map(read).collect()
 }
 
 /// What a guard says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum GuardVerdict {
     /// Looked, and found nothing.
@@ -291,7 +354,9 @@ impl FromStr for GuardVerdict {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let all = [Self::Pass, Self::NotRun, Self::Warn, Self::Fail];
-        all.into_iter().find(|verdict| verdict.to_string() == text).ok_or_else(|| format!("`{text}` is none of pass, not-run, warn, fail"))
+        all.into_iter()
+            .find(|verdict| verdict.to_string() == text)
+            .ok_or_else(|| format!("`{text}` is none of pass, not-run, warn, fail"))
     }
 }
 
@@ -301,17 +366,34 @@ mod tests {
 
     #[test]
     fn models_have_their_place_by_name() {
-        let names = ["prs-covariates", "prs-apoe", "prs-PGS000334-no-apoe", "prs-dosages", "linformer", "stacked"];
+        let names = [
+            "prs-covariates",
+            "prs-apoe",
+            "prs-PGS000334-no-apoe",
+            "prs-dosages",
+            "linformer",
+            "stacked",
+        ];
         assert_eq!(names.map(rung), [0, 1, 2, 3, 4, 5].map(Some));
         assert_eq!(rung("prs-pcs"), None);
     }
 
     #[test]
     fn verdicts_are_read_as_they_are_written() {
-        for verdict in [GuardVerdict::Pass, GuardVerdict::NotRun, GuardVerdict::Warn, GuardVerdict::Fail] {
+        for verdict in [
+            GuardVerdict::Pass,
+            GuardVerdict::NotRun,
+            GuardVerdict::Warn,
+            GuardVerdict::Fail,
+        ] {
             assert_eq!(verdict.to_string().parse(), Ok(verdict));
         }
-        assert!("passed".parse::<GuardVerdict>().unwrap_err().contains("none of pass"));
+        assert!(
+            "passed"
+                .parse::<GuardVerdict>()
+                .unwrap_err()
+                .contains("none of pass")
+        );
     }
 
     #[test]
@@ -329,8 +411,19 @@ mod tests {
             subject: "cohort".into(),
             finding: "12 variants, 500 needed".into(),
         };
-        assert_eq!(read(&format!("{header}kinship,not-run,cohort,\"12 variants, 500 needed\"\n")).unwrap(), [row]);
-        let message = read(&format!("{header}kinship,passed,cohort,none\n")).unwrap_err().to_string();
-        assert!(message.contains("line 2, column `verdict`: `passed` is none of pass"), "{message}");
+        assert_eq!(
+            read(&format!(
+                "{header}kinship,not-run,cohort,\"12 variants, 500 needed\"\n"
+            ))
+            .unwrap(),
+            [row]
+        );
+        let message = read(&format!("{header}kinship,passed,cohort,none\n"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("line 2, column `verdict`: `passed` is none of pass"),
+            "{message}"
+        );
     }
 }

@@ -18,13 +18,15 @@ pub struct ArchitectureArgs {
     /// How tokens see each other [default: the preset's].
     #[arg(long, value_parser = one_of::<AttentionKind>(&["softmax", "linformer", "ecoformer"]))]
     attention: Option<AttentionKind>,
-    /// Linear layers of the encoder as two factors of this rank: from 1 on the rank, below a share of the rank up to which that saves anything.
+    /// Linear layers of the encoder as two factors of this rank: from 1 on the rank, below a share
+    /// of the rank up to which that saves anything.
     #[arg(long, value_name = "R")]
     rank: Option<f64>,
     /// Non-linear function of the feed-forward layer [default: the preset's].
     #[arg(long, value_parser = one_of::<Activation>(&["gelu", "relu", "squared-relu"]))]
     activation: Option<Activation>,
-    /// Depthwise convolution of width 3 after queries, keys and values (Primer) [default: the preset's].
+    /// Depthwise convolution of width 3 after queries, keys and values (Primer) [default: the
+    /// preset's].
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     convolution: Option<bool>,
     /// Which of Linformer's projections are the same [default: key-value].
@@ -39,7 +41,8 @@ pub struct ArchitectureArgs {
     /// Bits of EcoFormer's codes [default: 16].
     #[arg(long, value_name = "BITS")]
     hash_bits: Option<usize>,
-    /// EcoFormer's numerator as the released code has it, for parity; its weights do not sum to one.
+    /// EcoFormer's numerator as the released code has it, for parity; its weights do not sum to
+    /// one.
     #[arg(long)]
     released_numerator: bool,
     /// Width of a token's vector [default: 32].
@@ -59,9 +62,28 @@ pub struct ArchitectureArgs {
 impl ArchitectureArgs {
     /// As the stages take it.
     pub fn architecture(self) -> anyhow::Result<Architecture> {
-        let Self { preset, attention, activation, convolution, sharing, projection, projected_length, hash_bits, .. } = self;
-        let Self { hidden, layers, heads, feed_forward, .. } = self;
-        let (rank, released_numerator) = (self.rank.map(Rank::from), self.released_numerator.then_some(true));
+        let Self {
+            preset,
+            attention,
+            activation,
+            convolution,
+            sharing,
+            projection,
+            projected_length,
+            hash_bits,
+            ..
+        } = self;
+        let Self {
+            hidden,
+            layers,
+            heads,
+            feed_forward,
+            ..
+        } = self;
+        let (rank, released_numerator) = (
+            self.rank.map(Rank::from),
+            self.released_numerator.then_some(true),
+        );
         let choice = ArchitectureChoice {
             preset,
             attention,
@@ -85,6 +107,10 @@ impl ArchitectureArgs {
 }
 
 /// Reads one of some names; they are those that serde has for the type.
-pub fn one_of<T: DeserializeOwned + Clone + Send + Sync + 'static>(names: &'static [&'static str]) -> ValueParser {
-    PossibleValuesParser::new(names).try_map(|name| serde_json::from_value::<T>(serde_json::Value::String(name))).into()
+pub fn one_of<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+    names: &'static [&'static str],
+) -> ValueParser {
+    PossibleValuesParser::new(names)
+        .try_map(|name| serde_json::from_value::<T>(serde_json::Value::String(name)))
+        .into()
 }

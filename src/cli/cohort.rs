@@ -13,14 +13,17 @@ use crate::{
     output,
 };
 
-/// Join tables of samples into a cohort table: phenotypes mapped to case and control, a split that keeps families together, and a report of
-/// who was dropped and why.
+/// Join tables of samples into a cohort table: phenotypes mapped to case and control, a split that
+/// keeps families together, and a report of who was dropped and why.
 ///
-/// Reads .fam, .psam, .pheno, .cov, .eigenvec, .evec, CSV and TSV. The first table decides who is in the cohort; the others add columns.
+/// Reads .fam, .psam, .pheno, .cov, .eigenvec, .evec, CSV and TSV. The first table decides who is
+/// in the cohort; the others add columns.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  gf-genomics cohort study.fam study.cov pca.eigenvec -o cohort.csv\n  gf-genomics cohort samples.csv pca.eigenvec \
-                  --phenotype diagnosis --case AD --control CN --split 60,20,20 --seed 1 --unrelated king.kin0 --vcf cohort.vcf.gz -o cohort.csv"
+    after_help = "Examples:\n  gf-genomics cohort study.fam study.cov pca.eigenvec -o \
+                  cohort.csv\n  gf-genomics cohort samples.csv pca.eigenvec --phenotype diagnosis \
+                  --case AD --control CN --split 60,20,20 --seed 1 --unrelated king.kin0 --vcf \
+                  cohort.vcf.gz -o cohort.csv"
 )]
 pub struct Args {
     /// Tables to join by sample id.
@@ -36,12 +39,25 @@ pub struct Args {
     #[arg(long, value_name = "COLUMN")]
     phenotype: Option<String>,
     /// Values of cases. Samples with a value that is neither a case nor a control are dropped.
-    #[arg(long, value_name = "VALUE,...", value_delimiter = ',', requires = "control", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "VALUE,...",
+        value_delimiter = ',',
+        requires = "control",
+        allow_hyphen_values = true
+    )]
     case: Vec<String>,
     /// Values of controls.
-    #[arg(long, value_name = "VALUE,...", value_delimiter = ',', requires = "case", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "VALUE,...",
+        value_delimiter = ',',
+        requires = "case",
+        allow_hyphen_values = true
+    )]
     control: Vec<String>,
-    /// Percentages of training, validation and test samples [default: the column `split`; 60,20,20 without one].
+    /// Percentages of training, validation and test samples [default: the column `split`; 60,20,20
+    /// without one].
     #[arg(long, value_name = "TRAIN,VALIDATION,TEST")]
     split: Option<Shares>,
     /// Seed of the split; the same samples and seed give the same split.
@@ -50,8 +66,8 @@ pub struct Args {
     /// Columns whose levels have the same share of every split, next to the phenotype.
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
     stratify_by: Vec<String>,
-    /// Kinships: drop one of each related pair across splits. Reads `related_pairs.csv` of `prs`, KING's .kin0 and .kin, `plink2
-    /// --make-king-table`, and .genome of PLINK 1.9.
+    /// Kinships: drop one of each related pair across splits. Reads `related_pairs.csv` of `prs`,
+    /// KING's .kin0 and .kin, `plink2 --make-king-table`, and .genome of PLINK 1.9.
     #[arg(long, value_name = "TABLE")]
     unrelated: Option<PathBuf>,
     /// Least kinship of a related pair; 0.0884 includes relatives of second degree.
@@ -69,11 +85,12 @@ pub struct Args {
     /// FID names no families: samples of one FID may be in different splits.
     #[arg(long)]
     ignore_families: bool,
-    /// Drop samples of unknown phenotype. Otherwise they stay: they are predicted, but neither trained on nor evaluated.
+    /// Drop samples of unknown phenotype. Otherwise they stay: they are predicted, but neither
+    /// trained on nor evaluated.
     #[arg(long)]
     drop_unknown: bool,
-    /// Numbers that stand for a missing value, such as -9; `none` when no number does [default: -9 is missing in phenotype, age, sex and
-    /// categories, and an error elsewhere].
+    /// Numbers that stand for a missing value, such as -9; `none` when no number does [default: -9
+    /// is missing in phenotype, age, sex and categories, and an error elsewhere].
     #[arg(long, value_name = "NUMBER,...", allow_hyphen_values = true)]
     missing_value: Option<MissingValues>,
 }

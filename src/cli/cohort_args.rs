@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use gf_cohort_schema::{CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues, PhenotypeCoding};
+use gf_cohort_schema::{
+    CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
+    PhenotypeCoding,
+};
 
 /// The cohort table and how it is read.
 #[derive(Debug, clap::Args)]
@@ -18,7 +21,8 @@ pub struct CohortArgs {
 /// As [`CohortArgs`], of a command that also does something without a cohort.
 #[derive(Debug, clap::Args)]
 pub struct OptionalCohortArgs {
-    /// Cohort table: `sample_id,phenotype,split` and covariates; without it published scores are summed, and nothing is fitted.
+    /// Cohort table: `sample_id,phenotype,split` and covariates; without it published scores are
+    /// summed, and nothing is fitted.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
     #[command(flatten)]
@@ -34,16 +38,23 @@ struct CohortReadingArgs {
     /// Columns that are covariates [default: age, sex and PC1, PC2, ...]; `none` for none.
     #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "COLUMN,...", requires = "cohort")]
     covariates: Option<Vec<String>>,
-    /// Numbers that stand for a missing value in phenotype and covariates, such as -9; `none` when no number does [default: -9 is missing in
-    /// phenotype, age, sex and categories, and an error elsewhere].
-    #[arg(long, value_name = "NUMBER,...", allow_hyphen_values = true, requires = "cohort")]
+    /// Numbers that stand for a missing value in phenotype and covariates, such as -9; `none` when
+    /// no number does [default: -9 is missing in phenotype, age, sex and categories, and an
+    /// error elsewhere].
+    #[arg(
+        long,
+        value_name = "NUMBER,...",
+        allow_hyphen_values = true,
+        requires = "cohort"
+    )]
     missing_value: Option<MissingValues>,
-    /// Samples without a value of a covariate: `drop-few` drops them where they are at most 5 % of their split, and is an error where they are
-    /// more; `mean` gives them the mean of the training samples.
+    /// Samples without a value of a covariate: `drop-few` drops them where they are at most 5 % of
+    /// their split, and is an error where they are more; `mean` gives them the mean of the
+    /// training samples.
     #[arg(long, value_enum, default_value_t = CovariatesArg::DropFew, value_name = "POLICY", requires = "cohort")]
     missing_covariates: CovariatesArg,
-    /// Samples of the cohort without genotypes: `drop-few` drops them where they are at most 5 % of their split, and is an error where they
-    /// are more.
+    /// Samples of the cohort without genotypes: `drop-few` drops them where they are at most 5 %
+    /// of their split, and is an error where they are more.
     #[arg(long, value_enum, default_value_t = SamplesArg::DropFew, value_name = "POLICY", requires = "cohort")]
     missing_samples: SamplesArg,
 }
@@ -121,7 +132,9 @@ impl CohortArgs {
     pub fn covariates(&self) -> CovariateChoice {
         match &self.reading.covariates {
             None => CovariateChoice::Usual,
-            Some(names) if names.len() == 1 && names[0] == "none" => CovariateChoice::Named(Vec::new()),
+            Some(names) if names.len() == 1 && names[0] == "none" => {
+                CovariateChoice::Named(Vec::new())
+            }
             Some(names) => CovariateChoice::Named(names.clone()),
         }
     }
@@ -129,7 +142,16 @@ impl CohortArgs {
     /// As the reader's option.
     #[must_use]
     pub fn missing(&self) -> MissingPolicies {
-        let CohortReadingArgs { missing_value, missing_covariates, missing_samples, .. } = &self.reading;
-        MissingPolicies { value: missing_value.clone(), covariates: (*missing_covariates).into(), samples: (*missing_samples).into() }
+        let CohortReadingArgs {
+            missing_value,
+            missing_covariates,
+            missing_samples,
+            ..
+        } = &self.reading;
+        MissingPolicies {
+            value: missing_value.clone(),
+            covariates: (*missing_covariates).into(),
+            samples: (*missing_samples).into(),
+        }
     }
 }

@@ -9,9 +9,10 @@ use super::Cli;
 
 /// Completions of commands and options for a shell, to be put where the shell looks for them
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  gf-genomics completions bash > ~/.local/share/bash-completion/completions/gf-genomics\n  \
-                        gf-genomics completions zsh > \"${fpath[1]}/_gf-genomics\"\n  \
-                        gf-genomics completions fish > ~/.config/fish/completions/gf-genomics.fish")]
+#[command(after_help = "Examples:\n  gf-genomics completions bash > \
+                        ~/.local/share/bash-completion/completions/gf-genomics\n  gf-genomics \
+                        completions zsh > \"${fpath[1]}/_gf-genomics\"\n  gf-genomics \
+                        completions fish > ~/.config/fish/completions/gf-genomics.fish")]
 pub struct Args {
     /// The shell
     shell: Shell,

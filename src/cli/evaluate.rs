@@ -18,50 +18,62 @@ use crate::{
     pipeline,
 };
 
-/// Compare models and polygenic risk scores on the same people: AUC with 95 % intervals and a paired test against the best baseline, odds ratios,
-/// R2, calibration, strata; and guards against leakage, which stop the run.
+/// Compare models and polygenic risk scores on the same people: AUC with 95 % intervals and a
+/// paired test against the best baseline, odds ratios, R2, calibration, strata; and guards against
+/// leakage, which stop the run.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  gf-genomics evaluate --predictions model/predictions.csv prs/predictions.csv --cohort cohort.csv --out report\n  \
-                        gf-genomics evaluate --predictions model/predictions.csv prs/predictions.csv --cohort cohort.csv --out report \\\n    \
-                        --bootstrap 2000 --prevalence 0.05 --strata sex,ancestry\n  \
-                        gf-genomics evaluate --predictions PGS000001.sscore --cohort cohort.csv --out report"
+    after_help = "Examples:\n  gf-genomics evaluate --predictions model/predictions.csv \
+                  prs/predictions.csv --cohort cohort.csv --out report\n  gf-genomics evaluate \
+                  --predictions model/predictions.csv prs/predictions.csv --cohort cohort.csv \
+                  --out report \\\n    --bootstrap 2000 --prevalence 0.05 --strata sex,ancestry\n  \
+                  gf-genomics evaluate --predictions PGS000001.sscore --cohort cohort.csv --out \
+                  report"
 )]
 pub struct Args {
-    /// Tables with a score of each sample; they must be about the same people. Read are predictions.csv of `train` and `prs`, the table of
-    /// `score`, `raw_scores.csv`, `.sscore` of plink2, `.best` and `.all_score` of `PRSice`, `.profile` of PLINK 1.9, aggregated scores of
-    /// `pgsc_calc`, and any table with a column of samples and a column of scores. Several files with folds of one model are repeats of its
-    /// cross-validation. cost.csv, scores.csv, apoe.csv and guards.csv next to them are read too.
+    /// Tables with a score of each sample; they must be about the same people. Read are
+    /// predictions.csv of `train` and `prs`, the table of `score`, `raw_scores.csv`, `.sscore`
+    /// of plink2, `.best` and `.all_score` of `PRSice`, `.profile` of PLINK 1.9, aggregated scores
+    /// of `pgsc_calc`, and any table with a column of samples and a column of scores. Several
+    /// files with folds of one model are repeats of its cross-validation. cost.csv,
+    /// scores.csv, apoe.csv and guards.csv next to them are read too.
     #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "CSV")]
     predictions: Vec<PathBuf>,
     /// Column of sample ids [default: `sample_id`, IID or another usual name]
     #[arg(long, value_name = "COLUMN")]
     sample_column: Option<String>,
-    /// Columns of scores [default: logit, `NAME_SUM`, `NAME_AVG`, PRS, score or another usual name, or the only further column]
+    /// Columns of scores [default: logit, `NAME_SUM`, `NAME_AVG`, PRS, score or another usual
+    /// name, or the only further column]
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', num_args = 1..)]
     score_column: Vec<String>,
-    /// What a model is: covariates, apoe, score-without-apoe, score, sequence-model, stacked or probe [default: what the column `role` of its
-    /// table states; without it score, and in tables of this program a sequence model unless its name begins with prs-]
+    /// What a model is: covariates, apoe, score-without-apoe, score, sequence-model, stacked or
+    /// probe [default: what the column `role` of its table states; without it score, and in
+    /// tables of this program a sequence model unless its name begins with prs-]
     #[arg(long, value_name = "MODEL=ROLE,...", value_delimiter = ',', num_args = 1..)]
     role: Vec<ModelRole>,
-    /// Folder for auc.csv, roc.csv, strata.csv, calibration.csv, deciles.csv, distribution.csv, folds.csv, guards.csv and stacked.csv; report.html,
-    /// its figures as SVG, `*.gf_genomics.json` and `*_mqc.json` for MultiQC; and run.json
+    /// Folder for auc.csv, roc.csv, strata.csv, calibration.csv, deciles.csv, distribution.csv,
+    /// folds.csv, guards.csv and stacked.csv; report.html, its figures as SVG,
+    /// `*.gf_genomics.json` and `*_mqc.json` for MultiQC; and run.json
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Model to compare the others to [default: the baseline with the highest AUC on the validation split]
+    /// Model to compare the others to [default: the baseline with the highest AUC on the
+    /// validation split]
     #[arg(long, value_name = "MODEL")]
     compare_to: Option<String>,
-    /// Cohort table: phenotypes and splits that the predictions lack, families, strata, and what guards need
+    /// Cohort table: phenotypes and splits that the predictions lack, families, strata, and what
+    /// guards need
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
     /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case)
     #[arg(long, value_enum, default_value_t = Coding::Auto)]
     phenotype_coding: Coding,
-    /// Columns of the cohort table to divide people by, and apoe; a column of numbers with more than ten values, such as age, is divided into
-    /// quarters of the people [default: sex, ancestry or population, and apoe, as far as they are there]
+    /// Columns of the cohort table to divide people by, and apoe; a column of numbers with more
+    /// than ten values, such as age, is divided into quarters of the people [default: sex,
+    /// ancestry or population, and apoe, as far as they are there]
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', num_args = 1..)]
     strata: Option<Vec<String>>,
-    /// Intervals and tests by so many resamples of families (people of no family by themselves) [default: DeLong's method]
+    /// Intervals and tests by so many resamples of families (people of no family by themselves)
+    /// [default: DeLong's method]
     #[arg(long, value_name = "N")]
     bootstrap: Option<usize>,
     /// Seed of the resamples
@@ -70,13 +82,16 @@ pub struct Args {
     /// Share of the population with the disease, for R2 on the liability scale
     #[arg(long, value_name = "SHARE")]
     prevalence: Option<f64>,
-    /// How probabilities are recalibrated on the validation split, for calibration.csv: platt (slope, or temperature, and intercept), isotonic, none
+    /// How probabilities are recalibrated on the validation split, for calibration.csv: platt
+    /// (slope, or temperature, and intercept), isotonic, none
     #[arg(long, default_value_t = Recalibration::default(), value_name = "METHOD")]
     recalibration: Recalibration,
-    /// What a guard that finds leakage does: error (all files are written, then the command fails), warn
+    /// What a guard that finds leakage does: error (all files are written, then the command
+    /// fails), warn
     #[arg(long, default_value_t = GuardPolicy::default(), value_name = "POLICY")]
     guards: GuardPolicy,
-    /// run.json of the pipeline that the predictions are from: the report shows its options, counts, skips and digests
+    /// run.json of the pipeline that the predictions are from: the report shows its options,
+    /// counts, skips and digests
     #[arg(long, value_name = "JSON")]
     run: Option<PathBuf>,
     #[command(flatten)]
@@ -108,9 +123,21 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         guards: args.guards,
         run: args.run,
     };
-    let inputs: Vec<&PathBuf> = options.predictions.iter().chain(&options.cohort).chain(&options.run).collect();
-    let work = Work { command: "evaluate", options: json!(options), inputs: inputs.clone() };
-    let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out, &work, args.overwrite)?);
+    let inputs: Vec<&PathBuf> = options
+        .predictions
+        .iter()
+        .chain(&options.cohort)
+        .chain(&options.run)
+        .collect();
+    let work = Work {
+        command: "evaluate",
+        options: json!(options),
+        inputs: inputs.clone(),
+    };
+    let (_claim, record) = (
+        pipeline::claim(&options.out)?,
+        Record::begin(&options.out, &work, args.overwrite)?,
+    );
     let summary = evaluation::run(&options)?;
     // The tables are files.
     let counts = json!({
@@ -126,9 +153,17 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     } else {
         write!(io::stdout().lock(), "{summary}")?;
     }
-    let files: Vec<String> = summary.files.iter().map(|path| path.display().to_string()).collect();
+    let files: Vec<String> = summary
+        .files
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
     crate::message!("wrote {}", files.join(", "));
-    summary.left_out().iter().chain(&summary.readings).for_each(|line| crate::message!("{line}"));
+    summary
+        .left_out()
+        .iter()
+        .chain(&summary.readings)
+        .for_each(|line| crate::message!("{line}"));
     crate::message!("report: {}", options.out.join("report.html").display());
     Ok(leakage?)
 }

@@ -14,14 +14,18 @@ use crate::{
     training::DeviceChoice,
 };
 
-/// What each variant does to a model's logit: its allele switched in every distinct haplotype of the people given, and pairs of the top ones.
+/// What each variant does to a model's logit: its allele switched in every distinct haplotype of
+/// the people given, and pairs of the top ones.
 ///
-/// The effect is the mean change of the logit of the people given, when one copy of ALT stands in place of REF and all else stays. Variants are
-/// ranked by its root mean square, in which changes of opposite sign on different haplotypes do not cancel. Intervals are over the models of an ensemble (`train --ensemble`), not over people. That the model uses a variant does not make it a cause: variants that
-/// are inherited together stand in for each other.
+/// The effect is the mean change of the logit of the people given, when one copy of ALT stands in
+/// place of REF and all else stays. Variants are ranked by its root mean square, in which changes
+/// of opposite sign on different haplotypes do not cancel. Intervals are over the models of an
+/// ensemble (`train --ensemble`), not over people. That the model uses a variant does not make it a
+/// cause: variants that are inherited together stand in for each other.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  gf-genomics explain --vcf cohort.vcf.gz --reference GRCh38.fa --model model --cohort cohort.csv --out explained"
+    after_help = "Example:\n  gf-genomics explain --vcf cohort.vcf.gz --reference GRCh38.fa \
+                  --model model --cohort cohort.csv --out explained"
 )]
 pub struct Args {
     /// VCF, VCF.gz or BCF files of the people.
@@ -35,20 +39,23 @@ pub struct Args {
     /// Folder of a model bundle.
     #[arg(long, value_name = "MODEL")]
     model: PathBuf,
-    /// Table with `sample_id` and the covariates of the people, for models that need them; only the people in it are looked at.
+    /// Table with `sample_id` and the covariates of the people, for models that need them; only
+    /// the people in it are looked at.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
-    /// Only variants at `chr:beg-end` (1-based, inclusive) or at loci that `gf-genomics regions` lists, separated by commas [default: all of
-    /// the model's loci].
+    /// Only variants at `chr:beg-end` (1-based, inclusive) or at loci that `gf-genomics regions`
+    /// lists, separated by commas [default: all of the model's loci].
     #[arg(long, value_name = "REGIONS", num_args = 1..)]
     regions: Vec<String>,
-    /// Switch only in the N commonest distinct haplotypes of a locus [default: in all]; the time grows with haplotypes times variants.
+    /// Switch only in the N commonest distinct haplotypes of a locus [default: in all]; the time
+    /// grows with haplotypes times variants.
     #[arg(long, value_name = "N")]
     haplotypes: Option<usize>,
     /// Variants of a locus that its plot names.
     #[arg(long, default_value_t = 5, value_name = "N")]
     top: usize,
-    /// Top variants of a locus (no two with r2 above 0.8) whose pairs are switched together; 0: no pairs.
+    /// Top variants of a locus (no two with r2 above 0.8) whose pairs are switched together; 0: no
+    /// pairs.
     #[arg(long, default_value_t = 10, value_name = "N")]
     pairs: usize,
     /// Records to use by their FILTER: a list of names, or `all` [default: as for the training
@@ -70,13 +77,52 @@ pub struct Args {
 /// # Errors
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args { vcf, people, reference, model, cohort, regions, haplotypes, top, pairs, apply_filters, device, out, overwrite } = args;
+    let Args {
+        vcf,
+        people,
+        reference,
+        model,
+        cohort,
+        regions,
+        haplotypes,
+        top,
+        pairs,
+        apply_filters,
+        device,
+        out,
+        overwrite,
+    } = args;
     let (vcf, samples) = (lists::paths(vcf), people.samples()?);
     let regions = (!regions.is_empty()).then(|| regions.join(","));
-    let options = Options { vcf, samples, reference, model, cohort, regions, haplotypes, top, pairs, apply_filters, device, out };
-    let inputs: Vec<&PathBuf> = options.vcf.iter().chain([&options.reference, &options.model]).chain(&options.cohort).collect();
-    let work = Work { command: "explain", options: without_names(&options, &options.samples), inputs: inputs.clone() };
-    let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out, &work, overwrite)?);
+    let options = Options {
+        vcf,
+        samples,
+        reference,
+        model,
+        cohort,
+        regions,
+        haplotypes,
+        top,
+        pairs,
+        apply_filters,
+        device,
+        out,
+    };
+    let inputs: Vec<&PathBuf> = options
+        .vcf
+        .iter()
+        .chain([&options.reference, &options.model])
+        .chain(&options.cohort)
+        .collect();
+    let work = Work {
+        command: "explain",
+        options: without_names(&options, &options.samples),
+        inputs: inputs.clone(),
+    };
+    let (_claim, record) = (
+        pipeline::claim(&options.out)?,
+        Record::begin(&options.out, &work, overwrite)?,
+    );
     let summary = explain::run(&options)?;
     record.finish("explain", &work.options, inputs, &summary)?;
     crate::message_text!("{summary}");

@@ -2,13 +2,17 @@
 
 use std::path::PathBuf;
 
-/// Files of a list. A name with commas is one file where there is such a file, else one for each part.
+/// Files of a list. A name with commas is one file where there is such a file, else one for each
+/// part.
 pub fn paths(values: Vec<PathBuf>) -> Vec<PathBuf> {
     let parts = |value: PathBuf| -> Vec<PathBuf> {
         match value.to_str() {
-            Some(text) if text.contains(',') && !value.exists() => {
-                text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(PathBuf::from).collect()
-            }
+            Some(text) if text.contains(',') && !value.exists() => text
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .map(PathBuf::from)
+                .collect(),
             _ => vec![value],
         }
     };
@@ -24,7 +28,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let odd = folder.path().join("a,b.vcf");
         std::fs::write(&odd, "x").unwrap();
-        let expected: Vec<PathBuf> = vec!["x.vcf".into(), "y.vcf".into(), odd.clone(), "z.vcf".into()];
-        assert_eq!(paths(vec!["x.vcf,y.vcf".into(), odd, "z.vcf,".into()]), expected);
+        let expected: Vec<PathBuf> =
+            vec!["x.vcf".into(), "y.vcf".into(), odd.clone(), "z.vcf".into()];
+        assert_eq!(
+            paths(vec!["x.vcf,y.vcf".into(), odd, "z.vcf,".into()]),
+            expected
+        );
     }
 }

@@ -10,7 +10,10 @@ use crate::output;
 
 /// Manual pages of the program and of every command
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gf-genomics man --out ~/.local/share/man/man1 && man gf-genomics-train")]
+#[command(
+    after_help = "Example:\n  gf-genomics man --out ~/.local/share/man/man1 && man \
+                  gf-genomics-train"
+)]
 pub struct Args {
     /// Folder for gf-genomics.1 and a page of each command, such as gf-genomics-train.1
     #[arg(long, value_name = "DIR")]
@@ -24,7 +27,10 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut program = Cli::command();
     program.build();
-    let commands = program.get_subcommands().filter(|command| command.get_name() != "help").cloned();
+    let commands = program
+        .get_subcommands()
+        .filter(|command| command.get_name() != "help")
+        .cloned();
     let pages: Vec<clap::Command> = commands
         .map(|command| {
             let name = format!("gf-genomics-{}", command.get_name());
@@ -33,7 +39,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         .collect();
     for page in [program].into_iter().chain(pages) {
         let man = Man::new(page);
-        output::for_others::write(&args.out.join(man.get_filename()), |mut out| man.render(&mut out))?;
+        output::for_others::write(&args.out.join(man.get_filename()), |mut out| {
+            man.render(&mut out)
+        })?;
     }
     Ok(())
 }

@@ -5,14 +5,19 @@ use std::io::{self, Write};
 use super::run::PipelineArgs;
 use crate::pipeline;
 
-/// List the jobs of a pipeline file, with what each takes (time, memory, disk, GPUs) and needs of others; nothing is started or written.
+/// List the jobs of a pipeline file, with what each takes (time, memory, disk, GPUs) and needs of
+/// others; nothing is started or written.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  gf-genomics plan pipelines/quickstart.toml --out results/quickstart\n  \
-                        gf-genomics plan pipelines/quickstart.toml --out results/quickstart --json > plan.json")]
+#[command(
+    after_help = "Examples:\n  gf-genomics plan pipelines/quickstart.toml --out \
+                  results/quickstart\n  gf-genomics plan pipelines/quickstart.toml --out \
+                  results/quickstart --json > plan.json"
+)]
 pub struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
-    /// Print JSON: with each job the command that does it, its inputs and what it writes, for workflow engines.
+    /// Print JSON: with each job the command that does it, its inputs and what it writes, for
+    /// workflow engines.
     #[arg(long)]
     json: bool,
 }

@@ -14,15 +14,28 @@ use super::{
 use crate::{
     ingest::DosageField,
     pipeline,
-    prs::{self, EffectColumn, FailedScore, GenomeBuild, HalfCalls, KinshipVariants, Options, Reading, ScoringOptions},
+    prs::{
+        self, EffectColumn, FailedScore, GenomeBuild, HalfCalls, KinshipVariants, Options, Reading,
+        ScoringOptions,
+    },
     sequence::ApplyFilters,
 };
 
-/// Polygenic risk scores and other baselines: covariates, APOE, scores learned from the dosages, published scores.
+/// Polygenic risk scores and other baselines: covariates, APOE, scores learned from the dosages,
+/// published scores.
 #[derive(Debug, clap::Args)]
-#[allow(clippy::struct_excessive_bools, reason = "switches of the command line")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "switches of the command line"
+)]
 #[command(
-    after_help = "Examples:\n  gf-genomics prs --vcf cohort.vcf.gz --cohort cohort.csv --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --genome-build GRCh38 --out prs\n  gf-genomics prs --vcf people.vcf.gz --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --out scores   # raw scores, no phenotypes needed\n  gf-genomics prs --vcf people.vcf.gz --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --cohort cohort.csv --no-fit --out auc   # AUC of a published score, without training"
+    after_help = "Examples:\n  gf-genomics prs --vcf cohort.vcf.gz --cohort cohort.csv \
+                  --scoring-file PGS000001_hmPOS_GRCh38.txt.gz --genome-build GRCh38 --out prs\n  \
+                  gf-genomics prs --vcf people.vcf.gz --scoring-file \
+                  PGS000001_hmPOS_GRCh38.txt.gz --out scores   # raw scores, no phenotypes \
+                  needed\n  gf-genomics prs --vcf people.vcf.gz --scoring-file \
+                  PGS000001_hmPOS_GRCh38.txt.gz --cohort cohort.csv --no-fit --out auc   # AUC of \
+                  a published score, without training"
 )]
 pub struct Args {
     /// VCF, VCF.gz or BCF files, of the same people
@@ -32,20 +45,25 @@ pub struct Args {
     people: SampleArgs,
     #[command(flatten)]
     cohort: OptionalCohortArgs,
-    /// Folder to write to: `predictions.csv`, `weights.csv`, `association.csv`, `apoe.csv`, `guards.csv`, `scores.csv`, `scoring_files/` and
-    /// `prs_model.json` (with a cohort), `related_pairs.csv`, which is private, where there are any, `match_log.csv`, `raw_scores.csv` and `run.json`
+    /// Folder to write to: `predictions.csv`, `weights.csv`, `association.csv`, `apoe.csv`,
+    /// `guards.csv`, `scores.csv`, `scoring_files/` and `prs_model.json` (with a cohort),
+    /// `related_pairs.csv`, which is private, where there are any, `match_log.csv`,
+    /// `raw_scores.csv` and `run.json`
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// BED of the regions whose dosages are used [default: all variants]; published scores and APOE are read wherever they lie
+    /// BED of the regions whose dosages are used [default: all variants]; published scores and
+    /// APOE are read wherever they lie
     #[arg(long, value_name = "BED", requires = "cohort")]
     regions_file: Option<PathBuf>,
-    /// Scoring file of the PGS Catalog, or a table with a header (chromosome, position, effect allele, weight); several are separated by commas, or given one after the other
+    /// Scoring file of the PGS Catalog, or a table with a header (chromosome, position, effect
+    /// allele, weight); several are separated by commas, or given one after the other
     #[arg(long = "scoring-file", num_args = 1.., value_name = "TXT")]
     scoring_files: Vec<PathBuf>,
     /// Smallest share of a scoring file's variants that must be in the VCF
     #[arg(long, default_value_t = Options::default().min_overlap, value_name = "SHARE")]
     min_overlap: f64,
-    /// Keep variants whose alleles are complements of each other (A/T, C/G), trusting the scoring file's strand
+    /// Keep variants whose alleles are complements of each other (A/T, C/G), trusting the scoring
+    /// file's strand
     #[arg(long)]
     keep_ambiguous: bool,
     /// Of several rows of a scoring file that mean one allele keep the first, instead of none
@@ -57,7 +75,8 @@ pub struct Args {
     /// The column of the effect allele in a scoring file with columns A1 and A2
     #[arg(long, value_enum, value_name = "A1|A2")]
     effect_allele_column: Option<Column>,
-    /// Build of the VCF (GRCh37, GRCh38, NCBI36 or T2T-CHM13, in any usual spelling); a scoring file of another one is refused
+    /// Build of the VCF (GRCh37, GRCh38, NCBI36 or T2T-CHM13, in any usual spelling); a scoring
+    /// file of another one is refused
     #[arg(long, value_name = "BUILD")]
     genome_build: Option<GenomeBuild>,
     #[command(flatten)]
@@ -65,29 +84,36 @@ pub struct Args {
     /// Records to use by their FILTER: a list of names, or `all`.
     #[arg(long, default_value_t = ApplyFilters::default(), value_name = "LIST")]
     apply_filters: ApplyFilters,
-    /// Measure the AUC of published scores as they are: nothing is fitted, and all people may be of one split. Writes `score_auc.csv`,
-    /// `predictions.csv` and `raw_scores.csv`
+    /// Measure the AUC of published scores as they are: nothing is fitted, and all people may be
+    /// of one split. Writes `score_auc.csv`, `predictions.csv` and `raw_scores.csv`
     #[arg(long, requires = "cohort", conflicts_with = "regions_file")]
     no_fit: bool,
-    /// BED of the places that were looked at in everyone: a variant there that is not in the VCF is homozygous reference
+    /// BED of the places that were looked at in everyone: a variant there that is not in the VCF
+    /// is homozygous reference
     #[arg(long, value_name = "BED", requires = "reference")]
     callable: Option<PathBuf>,
-    /// FASTA that REF of every record used is compared with (a swapped or shifted one is an error); with --callable it says which allele is REF
+    /// FASTA that REF of every record used is compared with (a swapped or shifted one is an
+    /// error); with --callable it says which allele is REF
     #[arg(long, value_name = "FASTA")]
     reference: Option<PathBuf>,
-    /// People who must be called at a variant for their frequency to stand for missing genotypes; with fewer it is the scoring file's own
+    /// People who must be called at a variant for their frequency to stand for missing genotypes;
+    /// with fewer it is the scoring file's own
     #[arg(long, default_value_t = ScoringOptions::default().mincs, value_name = "PEOPLE")]
     mincs: usize,
-    /// Share of the people who may have no call at a variant; with more it has the scoring file's frequency in everyone, or is left out
+    /// Share of the people who may have no call at a variant; with more it has the scoring file's
+    /// frequency in everyone, or is left out
     #[arg(long, default_value_t = ScoringOptions::default().max_missing, value_name = "SHARE")]
     max_missing: f64,
-    /// Missing genotypes add nothing to raw scores and are not in their denominators (without --cohort)
+    /// Missing genotypes add nothing to raw scores and are not in their denominators (without
+    /// --cohort)
     #[arg(long, conflicts_with = "cohort")]
     no_mean_imputation: bool,
-    /// Name of the cohort: a scoring file that names it is warned of, and the scores exported carry it
+    /// Name of the cohort: a scoring file that names it is warned of, and the scores exported
+    /// carry it
     #[arg(long, value_name = "NAME")]
     study: Option<String>,
-    /// Kinships by `plink2 --make-king-table` or KING (columns IID1 or ID1, IID2 or ID2, KINSHIP) [default: worked out from the dosages]
+    /// Kinships by `plink2 --make-king-table` or KING (columns IID1 or ID1, IID2 or ID2, KINSHIP)
+    /// [default: worked out from the dosages]
     #[arg(long, value_name = "FILE")]
     kinship: Option<PathBuf>,
     /// Variants for kinship estimation: the whole VCF, or --regions-file only
@@ -109,7 +135,8 @@ pub struct Args {
 /// How genotypes become dosages.
 #[derive(Debug, clap::Args)]
 struct ReadingArgs {
-    /// FORMAT field of the dosages; auto is DS, else HDS, else GT, and GP in records that have none of them
+    /// FORMAT field of the dosages; auto is DS, else HDS, else GT, and GP in records that have
+    /// none of them
     #[arg(long, value_enum, default_value_t = Field::Auto, value_name = "FIELD")]
     dosage_field: Field,
     /// What half calls (`./1`) are: an error, `1/1`, `./.`, or `0/1`
@@ -222,11 +249,24 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Some(cohort) => {
             let phenotype_coding = cohort.phenotype_coding();
             let (covariates, missing) = (cohort.covariates(), cohort.missing());
-            Options { phenotype_coding, covariates, missing, cohort: cohort.cohort, ..options }
+            Options {
+                phenotype_coding,
+                covariates,
+                missing,
+                cohort: cohort.cohort,
+                ..options
+            }
         }
     };
-    let work = Work { command: "prs", options: without_names(&options, &options.samples), inputs: inputs(&options).collect() };
-    let (_claim, record) = (pipeline::claim(&options.out)?, Record::begin(&options.out, &work, args.overwrite)?);
+    let work = Work {
+        command: "prs",
+        options: without_names(&options, &options.samples),
+        inputs: inputs(&options).collect(),
+    };
+    let (_claim, record) = (
+        pipeline::claim(&options.out)?,
+        Record::begin(&options.out, &work, args.overwrite)?,
+    );
     let failed = if options.cohort.as_os_str().is_empty() {
         let summary = prs::raw_scores(&options)?;
         record.finish("prs", &work.options, inputs(&options), &summary)?;
@@ -248,14 +288,26 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 /// The scores that could be used are written; that others could not is an error all the same.
 fn require_all_scores(failed: &[FailedScore], options: &Options) -> anyhow::Result<()> {
-    let Some(first) = failed.first() else { return Ok(()) };
+    let Some(first) = failed.first() else {
+        return Ok(());
+    };
     let (n, out) = (failed.len(), options.out.display());
     let noun = if n == 1 { "score was" } else { "scores were" };
-    bail!("{n} {noun} left out, {} first: see the message above; the others are in {out}", first.path.display())
+    bail!(
+        "{n} {noun} left out, {} first: see the message above; the others are in {out}",
+        first.path.display()
+    )
 }
 
 fn inputs(options: &Options) -> impl Iterator<Item = &PathBuf> {
     let beds = options.regions_file.iter().chain(&options.scoring.callable);
     let cohort = (!options.cohort.as_os_str().is_empty()).then_some(&options.cohort);
-    options.vcf.iter().chain(&options.scoring_files).chain(cohort).chain(beds).chain(&options.scoring.reference).chain(&options.kinship)
+    options
+        .vcf
+        .iter()
+        .chain(&options.scoring_files)
+        .chain(cohort)
+        .chain(beds)
+        .chain(&options.scoring.reference)
+        .chain(&options.kinship)
 }

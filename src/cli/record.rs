@@ -1,6 +1,7 @@
 //! `run.json` in the folder of a stage that was run by itself: how its files were made.
 //!
-//! Input -> output: options, input files and the stage's summary -> JSON for its owner only: it names no person, but paths.
+//! Input -> output: options, input files and the stage's summary -> JSON for its owner only: it
+//! names no person, but paths.
 
 use std::{
     collections::BTreeMap,
@@ -16,13 +17,15 @@ use serde_json::{Map, Value, json};
 
 use crate::output;
 
-/// Longer files are named without a digest: to read a genome from end to end can take longer than the stage, which reads its loci.
+/// Longer files are named without a digest: to read a genome from end to end can take longer than
+/// the stage, which reads its loci.
 const LONGEST_DIGESTED_BYTES: u64 = 1 << 30;
 
 /// Whether results of another run may be overwritten.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct OverwriteArgs {
-    /// Write into a folder that has results of another command, of other options or of other inputs; they are overwritten.
+    /// Write into a folder that has results of another command, of other options or of other
+    /// inputs; they are overwritten.
     #[arg(long)]
     pub force: bool,
 }
@@ -54,30 +57,46 @@ impl Record {
     /// The folder has the record of a pipeline, or, without `overwrite`, that of other work.
     pub fn begin(folder: &Path, work: &Work<'_>, overwrite: OverwriteArgs) -> anyhow::Result<Self> {
         let path = folder.join("run.json");
-        let found: Option<Value> = fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok());
+        let found: Option<Value> = fs::read(&path)
+            .ok()
+            .and_then(|json| serde_json::from_slice(&json).ok());
         let found = found.unwrap_or_default();
         if found.get("stages").is_some() {
-            bail!("{}: the record of a pipeline; choose another folder (--out)", path.display());
+            bail!(
+                "{}: the record of a pipeline; choose another folder (--out)",
+                path.display()
+            );
         }
         if found.get("command").is_some()
             && !overwrite.force
             && let Some(what) = work.differs_from(&found)
         {
             let advice = "choose another folder (--out), or overwrite them with --force";
-            bail!("{}: the folder has results of {what}; {advice}", folder.display());
+            bail!(
+                "{}: the folder has results of {what}; {advice}",
+                folder.display()
+            );
         }
-        Ok(Self { path, started: Instant::now() })
+        Ok(Self {
+            path,
+            started: Instant::now(),
+        })
     }
 
     /// Begins that of a file, `FILE.run.json`; `None` for standard output, a device or a pipe.
     pub fn of_file(file: &Path) -> Option<Self> {
-        let is_file = file != Path::new("-") && file.metadata().map_or(true, |found| found.is_file());
+        let is_file =
+            file != Path::new("-") && file.metadata().map_or(true, |found| found.is_file());
         let mut path = file.as_os_str().to_owned();
         path.push(".run.json");
-        is_file.then(|| Self { path: path.into(), started: Instant::now() })
+        is_file.then(|| Self {
+            path: path.into(),
+            started: Instant::now(),
+        })
     }
 
-    /// Writes it. `inputs` are files, and folders of which each file counts; what can be read only once has no digest.
+    /// Writes it. `inputs` are files, and folders of which each file counts; what can be read only
+    /// once has no digest.
     ///
     /// # Errors
     /// An input that is not there any more; when the record cannot be written.
@@ -112,12 +131,17 @@ impl Work<'_> {
         }
         let (mine, theirs) = (of_effect(&self.options), of_effect(&record["options"]));
         let keys = mine.keys().chain(theirs.keys());
-        if let Some(key) = keys.into_iter().find(|key| mine.get(*key) != theirs.get(*key)) {
+        if let Some(key) = keys
+            .into_iter()
+            .find(|key| mine.get(*key) != theirs.get(*key))
+        {
             return Some(format!("the same command with another `{key}`"));
         }
         // An input that is not there any more is refused where it is read.
         let digests = digests(self.inputs.iter().copied()).ok()?;
-        let differs = |(path, digest): &(&String, &Option<String>)| record["inputs"].get(path) != Some(&json!(digest));
+        let differs = |(path, digest): &(&String, &Option<String>)| {
+            record["inputs"].get(path) != Some(&json!(digest))
+        };
         let (path, _) = digests.iter().find(differs)?;
         Some(format!("the same command when {path} was another file"))
     }
@@ -132,20 +156,36 @@ fn of_effect(options: &Value) -> Map<String, Value> {
 }
 
 /// The SHA-256 of every input.
-fn digests<'a>(inputs: impl IntoIterator<Item = &'a PathBuf>) -> Result<BTreeMap<String, Option<String>>, output::Error> {
+fn digests<'a>(
+    inputs: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<BTreeMap<String, Option<String>>, output::Error> {
     let mut files = Vec::new();
     for input in inputs {
         if input.is_dir() {
-            let entries = fs::read_dir(input).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(output::at(input))?;
-            let is_hidden = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with('.');
-            files.extend(entries.iter().filter(|entry| !is_hidden(entry)).map(fs::DirEntry::path).filter(|path| path.is_file()));
+            let entries = fs::read_dir(input)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .map_err(output::at(input))?;
+            let is_hidden =
+                |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with('.');
+            files.extend(
+                entries
+                    .iter()
+                    .filter(|entry| !is_hidden(entry))
+                    .map(fs::DirEntry::path)
+                    .filter(|path| path.is_file()),
+            );
         } else {
             files.push(input.clone());
         }
     }
     let digest = |path: &PathBuf| {
-        let is_read = path.metadata().is_ok_and(|found| found.is_file() && found.len() <= LONGEST_DIGESTED_BYTES);
-        Ok((path.display().to_string(), is_read.then(|| output::sha256_of_file(path)).transpose()?))
+        let is_read = path
+            .metadata()
+            .is_ok_and(|found| found.is_file() && found.len() <= LONGEST_DIGESTED_BYTES);
+        Ok((
+            path.display().to_string(),
+            is_read.then(|| output::sha256_of_file(path)).transpose()?,
+        ))
     };
     files.par_iter().map(digest).collect()
 }
@@ -164,32 +204,78 @@ mod tests {
         }
         let inputs = [at("people.vcf"), at("model"), PathBuf::from("-")];
         let at_model = at("model");
-        let work = |options: Value| Work { command: "score", options, inputs: vec![&at_model] };
-        let begin = |work: &Work<'_>, force: bool| Record::begin(folder.path(), work, OverwriteArgs { force });
+        let work = |options: Value| Work {
+            command: "score",
+            options,
+            inputs: vec![&at_model],
+        };
+        let begin = |work: &Work<'_>, force: bool| {
+            Record::begin(folder.path(), work, OverwriteArgs { force })
+        };
         begin(&work(json!({ "seed": 7 })), false)
             .unwrap()
-            .finish("score", &json!({ "seed": 7 }), &inputs, &json!({ "n_people": 3 }))
+            .finish(
+                "score",
+                &json!({ "seed": 7 }),
+                &inputs,
+                &json!({ "n_people": 3 }),
+            )
             .unwrap();
         let record: Value = serde_json::from_slice(&fs::read(at("run.json")).unwrap()).unwrap();
         let digest = json!(output::sha256(b"abc"));
         let path = |name: &str| at(name).display().to_string();
-        assert_eq!(record["inputs"], json!({ path("people.vcf"): digest, path("model/config.json"): digest, "-": null }));
+        assert_eq!(
+            record["inputs"],
+            json!({ path("people.vcf"): digest, path("model/config.json"): digest, "-": null })
+        );
         let told = ["command", "options", "summary"].map(|key| record[key].clone());
-        assert_eq!(told, [json!("score"), json!({ "seed": 7 }), json!({ "n_people": 3 })]);
-        assert!(record["version"].is_string() && record["seconds"].as_f64().is_some_and(|seconds| seconds >= 0.0));
+        assert_eq!(
+            told,
+            [
+                json!("score"),
+                json!({ "seed": 7 }),
+                json!({ "n_people": 3 })
+            ]
+        );
+        assert!(
+            record["version"].is_string()
+                && record["seconds"]
+                    .as_f64()
+                    .is_some_and(|seconds| seconds >= 0.0)
+        );
 
-        // The same work takes its place, other work only if that is said, and none that of a pipeline.
+        // The same work takes its place, other work only if that is said, and none that of a
+        // pipeline.
         let seven = json!({ "seed": 7, "out": "elsewhere" });
         assert!(begin(&work(seven.clone()), false).is_ok());
-        let refused = |work: &Work<'_>| begin(work, false).err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(refused(&work(json!({ "seed": 8 }))).contains("the same command with another `seed`; choose another folder"));
-        assert!(refused(&Work { command: "prs", ..work(seven.clone()) }).contains("results of `gf-genomics score`"));
+        let refused = |work: &Work<'_>| {
+            begin(work, false)
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default()
+        };
+        assert!(
+            refused(&work(json!({ "seed": 8 })))
+                .contains("the same command with another `seed`; choose another folder")
+        );
+        assert!(
+            refused(&Work {
+                command: "prs",
+                ..work(seven.clone())
+            })
+            .contains("results of `gf-genomics score`")
+        );
         assert!(begin(&work(json!({ "seed": 8 })), true).is_ok());
         fs::write(at("model/config.json"), "abd").unwrap();
         assert!(refused(&work(seven.clone())).contains("model/config.json was another file"));
         fs::write(at("run.json"), r#"{ "stages": {} }"#).unwrap();
         let of_pipeline = begin(&work(seven), true).err().unwrap().to_string();
-        assert!(of_pipeline.contains("choose another folder"), "{of_pipeline}");
-        assert!(Record::of_file(&at("risk.csv")).is_some() && Record::of_file(Path::new("-")).is_none());
+        assert!(
+            of_pipeline.contains("choose another folder"),
+            "{of_pipeline}"
+        );
+        assert!(
+            Record::of_file(&at("risk.csv")).is_some() && Record::of_file(Path::new("-")).is_none()
+        );
     }
 }

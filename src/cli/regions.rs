@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use crate::ingest::known_loci;
 
-/// The loci that `--regions` knows by name, with build, interval, lead variants and source, as a table with tabs.
+/// The loci that `--regions` knows by name, with build, interval, lead variants and source, as a
+/// table with tabs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  gf-genomics regions > loci.tsv")]
 pub struct Args {}
@@ -17,7 +18,15 @@ pub fn run(_: &Args) -> anyhow::Result<()> {
     let mut table = io::stdout().lock();
     writeln!(table, "name\tbuild\tregion\tlead_variants\tsource")?;
     for locus in known_loci() {
-        writeln!(table, "{}\t{}\t{}\t{}\t{}", locus.name, locus.build, locus.region(), locus.lead_variants, locus.source)?;
+        writeln!(
+            table,
+            "{}\t{}\t{}\t{}\t{}",
+            locus.name,
+            locus.build,
+            locus.region(),
+            locus.lead_variants,
+            locus.source
+        )?;
     }
     Ok(())
 }

@@ -4,18 +4,23 @@ use std::path::PathBuf;
 
 use crate::pipeline::{self, Blocks, Options};
 
-/// Run every stage of a pipeline file; a finished stage is not done again, a killed one goes on where it was.
+/// Run every stage of a pipeline file; a finished stage is not done again, a killed one goes on
+/// where it was.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  gf-genomics run pipelines/quickstart.toml --out results/quickstart\n  \
-                        gf-genomics run pipelines/quickstart.toml --out results/quickstart --job 2-tokens")]
+#[command(
+    after_help = "Examples:\n  gf-genomics run pipelines/quickstart.toml --out \
+                  results/quickstart\n  gf-genomics run pipelines/quickstart.toml --out \
+                  results/quickstart --job 2-tokens"
+)]
 pub struct Args {
     #[command(flatten)]
     pipeline: PipelineArgs,
     /// Say which stages would run, and do nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Do only this job, one of those that `plan` lists: the jobs of a run can be done on many machines that see the folder. One that is done is
-    /// not done again, and may run twice at once.
+    /// Do only this job, one of those that `plan` lists: the jobs of a run can be done on many
+    /// machines that see the folder. One that is done is not done again, and may run twice at
+    /// once.
     #[arg(long, value_name = "JOB", conflicts_with = "dry_run")]
     job: Option<String>,
 }
@@ -43,8 +48,24 @@ pub struct PipelineArgs {
 impl PipelineArgs {
     /// As options of the pipeline.
     pub fn options(self, dry_run: bool, job: Option<String>) -> Options {
-        let Self { pipeline, out, seed, block_people, block_loci } = self;
-        Options { pipeline, out, seed, dry_run, job, blocks: Blocks { people: block_people, loci: block_loci } }
+        let Self {
+            pipeline,
+            out,
+            seed,
+            block_people,
+            block_loci,
+        } = self;
+        Options {
+            pipeline,
+            out,
+            seed,
+            dry_run,
+            job,
+            blocks: Blocks {
+                people: block_people,
+                loci: block_loci,
+            },
+        }
     }
 }
 

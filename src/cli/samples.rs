@@ -11,10 +11,12 @@ use crate::{ingest::Samples, output};
 /// Whose genotypes are read.
 #[derive(Debug, clap::Args)]
 pub struct SampleArgs {
-    /// Samples, separated by commas; `^A,B`: all but these [default: everyone, or everyone of the cohort table].
+    /// Samples, separated by commas; `^A,B`: all but these [default: everyone, or everyone of the
+    /// cohort table].
     #[arg(long, value_name = "NAMES", num_args = 1.., conflicts_with = "samples_file")]
     samples: Vec<String>,
-    /// File with a sample per line, or a table with a column IID or `sample_id`; `^FILE`: all but these.
+    /// File with a sample per line, or a table with a column IID or `sample_id`; `^FILE`: all but
+    /// these.
     #[arg(long, value_name = "FILE")]
     samples_file: Option<String>,
 }
@@ -28,7 +30,9 @@ impl SampleArgs {
         if !self.samples.is_empty() {
             return chosen(&self.samples.join(","), |names| Ok(listed(names)));
         }
-        let Some(file) = &self.samples_file else { return Ok(Samples::All) };
+        let Some(file) = &self.samples_file else {
+            return Ok(Samples::All);
+        };
         chosen(file, |path| {
             let path = Path::new(path);
             Ok(text::samples_of(path, &text::read(path)?)?)
@@ -37,18 +41,27 @@ impl SampleArgs {
 }
 
 fn listed(names: &str) -> Vec<String> {
-    names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    names
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Samples wanted, or after `^` those to leave out.
-fn chosen(text: &str, names: impl Fn(&str) -> anyhow::Result<Vec<String>>) -> anyhow::Result<Samples> {
+fn chosen(
+    text: &str,
+    names: impl Fn(&str) -> anyhow::Result<Vec<String>>,
+) -> anyhow::Result<Samples> {
     Ok(match text.strip_prefix('^') {
         Some(others) => Samples::Except(names(others)?),
         None => Samples::Only(names(text)?),
     })
 }
 
-/// Options as a record tells them: of the samples chosen only a digest, which tells one choice from another.
+/// Options as a record tells them: of the samples chosen only a digest, which tells one choice from
+/// another.
 pub fn without_names(options: &impl Serialize, samples: &Samples) -> Value {
     let mut told = json!(options);
     told["samples"] = match samples {

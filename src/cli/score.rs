@@ -18,42 +18,52 @@ use crate::{
 
 /// Risk of new people by a saved model; refuses a reference or build other than the model's.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gf-genomics score --vcf new.vcf.gz --reference GRCh38.fa --model model -o risk.csv")]
+#[command(
+    after_help = "Example:\n  gf-genomics score --vcf new.vcf.gz --reference GRCh38.fa --model \
+                  model -o risk.csv"
+)]
 pub struct Args {
     /// VCF, VCF.gz or BCF files of the people.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
     #[command(flatten)]
     people: SampleArgs,
-    /// Reference FASTA; required for a sequence model. For the scores that `prs` saved it is not, but REF of their records is compared with it.
+    /// Reference FASTA; required for a sequence model. For the scores that `prs` saved it is not,
+    /// but REF of their records is compared with it.
     #[arg(long, value_name = "FASTA")]
     reference: Option<PathBuf>,
     /// Folder of a model bundle, or folder that `prs` wrote.
     #[arg(long, value_name = "MODEL")]
     model: PathBuf,
-    /// Table with `sample_id` and the covariates of the people, for models that need them; only the people in it are scored.
+    /// Table with `sample_id` and the covariates of the people, for models that need them; only
+    /// the people in it are scored.
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
-    /// People without a value of a covariate: an error, left out (drop), or the mean of the training people (mean).
+    /// People without a value of a covariate: an error, left out (drop), or the mean of the
+    /// training people (mean).
     #[arg(long, value_enum, default_value_t = MissingArg::Error, value_name = "POLICY", requires = "cohort")]
     missing_covariates: MissingArg,
-    /// Least share of a polygenic score's alleles that must be in the files [default: as for its training people], or of the common variants of
-    /// a sequence model's training people that so many people should carry [default: 0.5; asked of 50 people and more].
+    /// Least share of a polygenic score's alleles that must be in the files [default: as for its
+    /// training people], or of the common variants of a sequence model's training people that
+    /// so many people should carry [default: 0.5; asked of 50 people and more].
     #[arg(long, value_name = "SHARE")]
     min_overlap: Option<f64>,
     /// Models to apply of a folder that `prs` wrote, separated by commas [default: all].
     #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "NAME,...")]
     models: Option<Vec<String>>,
-    /// Score one person whose files hold no homozygous-reference call in 1,000 records or more, by the scores that `prs` saved.
+    /// Score one person whose files hold no homozygous-reference call in 1,000 records or more, by
+    /// the scores that `prs` saved.
     #[arg(long)]
     allow_no_hom_ref: bool,
-    /// Records to use by their FILTER: a list of names, or `all` [default: as for the training people].
+    /// Records to use by their FILTER: a list of names, or `all` [default: as for the training
+    /// people].
     #[arg(long, value_name = "LIST")]
     apply_filters: Option<ApplyFilters>,
     /// Where a sequence model is computed: cpu, or cuda:N in a build with the feature `cuda`.
     #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
     device: DeviceChoice,
-    /// CSV to write (`sample_id,model,logit,probability`), with CSV.run.json beside it; `-` is standard output.
+    /// CSV to write (`sample_id,model,logit,probability`), with CSV.run.json beside it; `-` is
+    /// standard output.
     #[arg(short, long, default_value = "-", value_name = "CSV")]
     output: PathBuf,
 }
@@ -114,8 +124,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let summary = score::run(&options)?;
     if let Some(record) = record {
-        let inputs = options.vcf.iter().chain(&options.reference).chain([&options.model]).chain(&options.cohort);
-        record.finish("score", &without_names(&options, &options.samples), inputs, &summary)?;
+        let inputs = options
+            .vcf
+            .iter()
+            .chain(&options.reference)
+            .chain([&options.model])
+            .chain(&options.cohort);
+        record.finish(
+            "score",
+            &without_names(&options, &options.samples),
+            inputs,
+            &summary,
+        )?;
     }
     crate::message_text!("{summary}");
     Ok(())

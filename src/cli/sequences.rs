@@ -13,27 +13,33 @@ use super::{
 use crate::{
     pipeline,
     sequence::{
-        self, ApplyFilters, Encoding, Haploid, Missing, Options, Overlap, Policies, Regions, Samples, Symbolic, Unphased, write_fasta,
+        self, ApplyFilters, Encoding, Haploid, Missing, Options, Overlap, Policies, Regions,
+        Samples, Symbolic, Unphased, write_fasta,
     },
 };
 
-/// Both haplotypes of every sample over chosen loci, in one pass: as FASTA, as a dictionary of the distinct ones, or both.
+/// Both haplotypes of every sample over chosen loci, in one pass: as FASTA, as a dictionary of the
+/// distinct ones, or both.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  gf-genomics sequences --vcf cohort.vcf.gz --reference GRCh38.fa --regions chr19:44905754-44909393 --skips skips.csv -o haplotypes.fa.gz"
+    after_help = "Example:\n  gf-genomics sequences --vcf cohort.vcf.gz --reference GRCh38.fa \
+                  --regions chr19:44905754-44909393 --skips skips.csv -o haplotypes.fa.gz"
 )]
 pub struct Args {
     #[command(flatten)]
     genomes: Genomes,
     #[command(flatten)]
     people: SampleArgs,
-    /// FASTA to write (`>sample locus haplotype`); BGZF when it ends in .gz; `-` is standard output [default: `-` without --out].
+    /// FASTA to write (`>sample locus haplotype`); BGZF when it ends in .gz; `-` is standard
+    /// output [default: `-` without --out].
     #[arg(short, long, value_name = "FASTA")]
     output: Option<PathBuf>,
-    /// Folder for the dictionary: loci.json (distinct haplotypes as edits), pairs.csv (each person's two), skips.csv.
+    /// Folder for the dictionary: loci.json (distinct haplotypes as edits), pairs.csv (each
+    /// person's two), skips.csv.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Table of everything that is not in the sequences as the VCF states it [default: DIR/skips.csv].
+    /// Table of everything that is not in the sequences as the VCF states it [default:
+    /// DIR/skips.csv].
     #[arg(long, value_name = "CSV")]
     skips: Option<PathBuf>,
     #[command(flatten)]
@@ -43,7 +49,8 @@ pub struct Args {
 /// The genomes of a cohort and how their genotypes are read.
 #[derive(Debug, clap::Args)]
 pub struct Genomes {
-    /// VCF, VCF.gz or BCF files, of the same people (one a chromosome, say); `-` is standard input.
+    /// VCF, VCF.gz or BCF files, of the same people (one a chromosome, say); `-` is standard
+    /// input.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
     /// Reference FASTA, plain or bgzipped.
@@ -52,7 +59,8 @@ pub struct Genomes {
     /// BED of loci (columns 4 and 6: name and strand).
     #[arg(long, value_name = "BED", required_unless_present = "regions")]
     regions_file: Option<PathBuf>,
-    /// Loci as `chr:beg-end` (1-based, inclusive) or by a name that `gf-genomics regions` lists, such as APOE, separated by commas.
+    /// Loci as `chr:beg-end` (1-based, inclusive) or by a name that `gf-genomics regions` lists,
+    /// such as APOE, separated by commas.
     #[arg(long, value_name = "REGIONS", num_args = 1.., conflicts_with = "regions_file")]
     regions: Vec<String>,
     /// BED of places to read as N; records that touch them are not applied.
@@ -75,14 +83,24 @@ impl Genomes {
         };
         let policies = self.policies.policies();
         let vcf = lists::paths(self.vcf);
-        Options { vcf, reference: self.reference, regions, samples, policies, mask: self.mask, callable: self.callable, skips }
+        Options {
+            vcf,
+            reference: self.reference,
+            regions,
+            samples,
+            policies,
+            mask: self.mask,
+            callable: self.callable,
+            skips,
+        }
     }
 }
 
 /// Policies for genotypes that do not say which bases a haplotype has.
 #[derive(Debug, clap::Args)]
 pub struct PolicyArgs {
-    /// Two haplotypes of bases, or one sequence of genotype symbols, which needs no phase (and has no use for --unphased).
+    /// Two haplotypes of bases, or one sequence of genotype symbols, which needs no phase (and has
+    /// no use for --unphased).
     #[arg(long, value_enum, default_value_t = EncodingArg::Haplotype)]
     encoding: EncodingArg,
     /// Unphased heterozygotes: refuse, order of GT, IUPAC codes, or the reference.
@@ -100,11 +118,13 @@ pub struct PolicyArgs {
     /// Records to apply by their FILTER: a list of names, or `all`.
     #[arg(long, default_value_t = ApplyFilters::default(), value_name = "LIST")]
     apply_filters: ApplyFilters,
-    /// Which of two overlapping alleles of a haplotype stands: the first by place, or the first in the file as bcftools has it (away from
-    /// the edges of a locus, where bcftools cuts alleles before it compares them).
+    /// Which of two overlapping alleles of a haplotype stands: the first by place, or the first in
+    /// the file as bcftools has it (away from the edges of a locus, where bcftools cuts
+    /// alleles before it compares them).
     #[arg(long, value_enum, default_value_t = OverlapArg::Canonical)]
     overlap: OverlapArg,
-    /// Refuse two different alleles for exactly the same bases of one haplotype; other overlaps are only counted.
+    /// Refuse two different alleles for exactly the same bases of one haplotype; other overlaps
+    /// are only counted.
     #[arg(long)]
     strict: bool,
 }
@@ -195,29 +215,43 @@ impl PolicyArgs {
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let samples = args.people.samples()?;
-    let skips = args.skips.or_else(|| args.out.as_ref().map(|folder| folder.join("skips.csv")));
+    let skips = args
+        .skips
+        .or_else(|| args.out.as_ref().map(|folder| folder.join("skips.csv")));
     let options = args.genomes.options(samples, skips);
     let _claim = args.out.as_deref().map(pipeline::claim).transpose()?;
-    let work = Work { command: "sequences", options: without_people(&options), inputs: options.inputs().collect() };
+    let work = Work {
+        command: "sequences",
+        options: without_people(&options),
+        inputs: options.inputs().collect(),
+    };
     let begin = |folder: &Path| Record::begin(folder, &work, args.overwrite);
     let record = args.out.as_deref().map(begin).transpose()?;
     let (dictionary, skips, summary) = sequence::run(&options)?;
     if let Some(folder) = &args.out {
         dictionary.save(folder)?;
     }
-    let fasta = args.output.or_else(|| args.out.is_none().then(|| PathBuf::from("-")));
+    let fasta = args
+        .output
+        .or_else(|| args.out.is_none().then(|| PathBuf::from("-")));
     if let Some(path) = &fasta {
         write_fasta(&dictionary, path)?;
     }
     skips.save()?;
     if let Some(record) = record {
-        record.finish("sequences", &without_people(&options), options.inputs(), &summary)?;
+        record.finish(
+            "sequences",
+            &without_people(&options),
+            options.inputs(),
+            &summary,
+        )?;
     }
     crate::message_text!("{summary}");
     Ok(())
 }
 
-/// As a record tells them: who the people are stands in `pairs.csv` and in the cohort; a digest tells one choice from another.
+/// As a record tells them: who the people are stands in `pairs.csv` and in the cohort; a digest
+/// tells one choice from another.
 pub fn without_people(options: &Options) -> Value {
     without_names(options, &options.samples)
 }

@@ -20,10 +20,12 @@ use crate::{
     tokenization::{Anchor, Options, Slots, TokenizerKind},
 };
 
-/// Sequences, a tokenizer fitted on the training split only, and tokens of every distinct haplotype.
+/// Sequences, a tokenizer fitted on the training split only, and tokens of every distinct
+/// haplotype.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  gf-genomics tokenize --vcf cohort.vcf.gz --reference GRCh38.fa --regions-file loci.bed --cohort cohort.csv --out tokens"
+    after_help = "Example:\n  gf-genomics tokenize --vcf cohort.vcf.gz --reference GRCh38.fa \
+                  --regions-file loci.bed --cohort cohort.csv --out tokens"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -37,8 +39,9 @@ pub struct Args {
     /// Folder to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Also write DIR/report.csv (`measure,value`): nucleotides a token, quantiles of the tokens of a haplotype, counts of haplotypes,
-    /// segments and slots, shares of segments unseen in training by split, overflows, seconds, peak memory.
+    /// Also write DIR/report.csv (`measure,value`): nucleotides a token, quantiles of the tokens
+    /// of a haplotype, counts of haplotypes, segments and slots, shares of segments unseen in
+    /// training by split, overflows, seconds, peak memory.
     #[arg(long)]
     report: bool,
     #[command(flatten)]
@@ -51,36 +54,40 @@ pub struct TokenArgs {
     /// What tokens are: bpe, kmer or nucleotide [default: bpe].
     #[arg(long, value_name = "KIND")]
     tokenizer: Option<TokenizerKind>,
-    /// BPE: entries of the vocabulary, or `saturate`: until every training segment is one token [default: saturate].
+    /// BPE: entries of the vocabulary, or `saturate`: until every training segment is one token
+    /// [default: saturate].
     #[arg(long, value_name = "N|saturate")]
     vocab_size: Option<VocabSize>,
-    /// BPE: longest token in nucleotides, as Hugging Face's trainer counts: from 3 on tokens have at most NT - 1, and 1 and 2 both give at
-    /// most 2 [default: a segment].
+    /// BPE: longest token in nucleotides, as Hugging Face's trainer counts: from 3 on tokens have
+    /// at most NT - 1, and 1 and 2 both give at most 2 [default: a segment].
     #[arg(long, value_name = "NT")]
     max_token_length: Option<usize>,
     /// k-mers: nucleotides in one [default: 6].
     #[arg(long, value_name = "K")]
     kmer_length: Option<usize>,
-    /// k-mers: one at every base of a segment, not one after the other (Hugging Face's library opens the file, but cannot do this).
+    /// k-mers: one at every base of a segment, not one after the other (Hugging Face's library
+    /// opens the file, but cannot do this).
     #[arg(long)]
     kmer_overlapping: bool,
-    /// A Hugging Face tokenizer.json to use as it is; nothing is fitted then but the slots. Sequences with letters it lacks are refused
-    /// (GENA-LM's has no N).
+    /// A Hugging Face tokenizer.json to use as it is; nothing is fitted then but the slots.
+    /// Sequences with letters it lacks are refused (GENA-LM's has no N).
     #[arg(long, value_name = "JSON")]
     tokenizer_file: Option<PathBuf>,
     /// Nucleotides in a segment; no token crosses its ends.
     #[arg(long, default_value_t = 128, value_name = "NT")]
     segment_length: usize,
-    /// Training people who must have a segment for tokenizer and grid to see it, unless the reference has it: no token of more than one letter is of
-    /// fewer people. Segments of fewer are read as those of a new person; 1 keeps them all, and with them what single people have.
+    /// Training people who must have a segment for tokenizer and grid to see it, unless the
+    /// reference has it: no token of more than one letter is of fewer people. Segments of
+    /// fewer are read as those of a new person; 1 keeps them all, and with them what single people
+    /// have.
     #[arg(long, default_value_t = Options::default().min_token_count, value_name = "N")]
     min_token_count: usize,
-    /// Where haplotypes are cut: `reference` (at fixed coordinates: a slot means the same place in everyone) or `haplotype` (by their
-    /// own bases; an indel shifts all that follow).
+    /// Where haplotypes are cut: `reference` (at fixed coordinates: a slot means the same place in
+    /// everyone) or `haplotype` (by their own bases; an indel shifts all that follow).
     #[arg(long, default_value = "reference", value_name = "WHERE")]
     anchor: Anchor,
-    /// Which slots rows of tokens have: `varying` (slots with two or more versions among the training samples) or `all`
-    /// [default: varying; all with --anchor haplotype].
+    /// Which slots rows of tokens have: `varying` (slots with two or more versions among the
+    /// training samples) or `all` [default: varying; all with --anchor haplotype].
     #[arg(long, value_name = "WHICH")]
     slots: Option<Slots>,
 }
@@ -89,8 +96,22 @@ impl TokenArgs {
     /// As options of the stage.
     #[must_use]
     pub fn options(self) -> Options {
-        let Self { tokenizer, vocab_size, max_token_length, kmer_length, kmer_overlapping, .. } = self;
-        let Self { tokenizer_file, segment_length, min_token_count, anchor, slots, .. } = self;
+        let Self {
+            tokenizer,
+            vocab_size,
+            max_token_length,
+            kmer_length,
+            kmer_overlapping,
+            ..
+        } = self;
+        let Self {
+            tokenizer_file,
+            segment_length,
+            min_token_count,
+            anchor,
+            slots,
+            ..
+        } = self;
         Options {
             tokenizer,
             vocab_size,
@@ -115,29 +136,71 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     options.given_tokenizer()?;
     let CohortArgs { cohort: path, .. } = &args.cohort;
     // Refused now rather than by the commands that need phenotypes and covariates.
-    Cohort::read_as(path, args.cohort.phenotype_coding(), &args.cohort.covariates(), &args.cohort.missing())?;
+    Cohort::read_as(
+        path,
+        args.cohort.phenotype_coding(),
+        &args.cohort.covariates(),
+        &args.cohort.missing(),
+    )?;
     let mut cohort = Cohort::read_splits(path)?;
-    let kept = args.people.samples()?.retain(&mut cohort.people, |person| &person.sample_id);
+    let kept = args
+        .people
+        .samples()?
+        .retain(&mut cohort.people, |person| &person.sample_id);
     kept.map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
-    let mut sequence_options = args.genomes.options(Samples::All, Some(args.out.join("skips.csv")));
-    cohort.keep_present_in(&samples_of_files(&sequence_options.vcf)?, args.cohort.missing().samples)?;
+    let mut sequence_options = args
+        .genomes
+        .options(Samples::All, Some(args.out.join("skips.csv")));
+    cohort.keep_present_in(
+        &samples_of_files(&sequence_options.vcf)?,
+        args.cohort.missing().samples,
+    )?;
     crate::message_text!("{}", cohort.notes);
-    sequence_options.samples = Samples::Only(cohort.people.iter().map(|person| person.sample_id.clone()).collect());
+    sequence_options.samples = Samples::Only(
+        cohort
+            .people
+            .iter()
+            .map(|person| person.sample_id.clone())
+            .collect(),
+    );
     let resolved = json!({ "sequences": without_people(&sequence_options), "tokens": options });
-    let inputs: Vec<&PathBuf> = sequence_options.inputs().chain([&args.cohort.cohort]).chain(&options.tokenizer_file).collect();
-    let work = Work { command: "tokenize", options: resolved.clone(), inputs: inputs.clone() };
-    let (_claim, record) = (pipeline::claim(&args.out)?, Record::begin(&args.out, &work, args.overwrite)?);
+    let inputs: Vec<&PathBuf> = sequence_options
+        .inputs()
+        .chain([&args.cohort.cohort])
+        .chain(&options.tokenizer_file)
+        .collect();
+    let work = Work {
+        command: "tokenize",
+        options: resolved.clone(),
+        inputs: inputs.clone(),
+    };
+    let (_claim, record) = (
+        pipeline::claim(&args.out)?,
+        Record::begin(&args.out, &work, args.overwrite)?,
+    );
     let started = Instant::now();
     let (dictionary, skips, summary) = sequence::run(&sequence_options)?;
     crate::message_text!("{summary}");
     let sequences = summary;
     let sequences_seconds = args.report.then(|| started.elapsed().as_secs_f64());
-    let (summary, report) = pipeline::tokenize(&dictionary, &sequence_options.policies, &cohort, &options, sequences_seconds, &args.out)?;
+    let (summary, report) = pipeline::tokenize(
+        &dictionary,
+        &sequence_options.policies,
+        &cohort,
+        &options,
+        sequences_seconds,
+        &args.out,
+    )?;
     crate::message_text!("{summary}");
     if let Some(report) = report {
         crate::message_text!("{report}");
     }
     dictionary.save(&args.out)?;
     skips.save()?;
-    record.finish("tokenize", &resolved, inputs, &json!({ "sequences": sequences, "tokens": summary }))
+    record.finish(
+        "tokenize",
+        &resolved,
+        inputs,
+        &json!({ "sequences": sequences, "tokens": summary }),
+    )
 }

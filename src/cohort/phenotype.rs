@@ -51,8 +51,12 @@ pub enum Mapped {
 /// Chooses the column and maps its values.
 ///
 /// # Errors
-/// No such column, several that may be meant, values that do not say which are cases, or one class only.
-pub fn map(joined: &Joined, options: &Options) -> Result<(Option<usize>, Mapping, Vec<Mapped>), Error> {
+/// No such column, several that may be meant, values that do not say which are cases, or one class
+/// only.
+pub fn map(
+    joined: &Joined,
+    options: &Options,
+) -> Result<(Option<usize>, Mapping, Vec<Mapped>), Error> {
     let column = choose(joined, options.phenotype.as_deref())?;
     let (name, cells) = (joined.columns[column].name.clone(), joined.cells(column));
     let levels = levels(cells.clone());
@@ -70,31 +74,71 @@ pub fn map(joined: &Joined, options: &Options) -> Result<(Option<usize>, Mapping
         Some(_) => Mapped::Other(cell.to_owned()),
     });
     let mapped: Vec<Mapped> = mapped.collect();
-    for (class, option) in [(Phenotype::Case, "--case"), (Phenotype::Control, "--control")] {
+    for (class, option) in [
+        (Phenotype::Case, "--case"),
+        (Phenotype::Control, "--control"),
+    ] {
         if !mapped.contains(&Mapped::Known(class)) {
             let found = counts(&levels);
-            return Err(Error::Phenotype { column: name, reason: format!("no {class} among the values {found}: name them with {option}") });
+            return Err(Error::Phenotype {
+                column: name,
+                reason: format!("no {class} among the values {found}: name them with {option}"),
+            });
         }
     }
-    let (cases, controls) = (as_written(joined.cells(column), &cases), as_written(joined.cells(column), &controls));
-    Ok((Some(column), Mapping { column: name, cases, controls }, mapped))
+    let (cases, controls) = (
+        as_written(joined.cells(column), &cases),
+        as_written(joined.cells(column), &controls),
+    );
+    Ok((
+        Some(column),
+        Mapping {
+            column: name,
+            cases,
+            controls,
+        },
+        mapped,
+    ))
 }
 
 fn choose(joined: &Joined, wanted: Option<&str>) -> Result<usize, Error> {
-    let names = || joined.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
+    let names = || {
+        joined
+            .columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     if let Some(wanted) = wanted {
         let reason = || format!("is not there; the columns are {}", names());
-        return joined.column(wanted).ok_or_else(|| Error::Phenotype { column: wanted.to_owned(), reason: reason() });
+        return joined.column(wanted).ok_or_else(|| Error::Phenotype {
+            column: wanted.to_owned(),
+            reason: reason(),
+        });
     }
-    let has_values = |column: &usize| joined.cells(*column).any(|cell| level(cell).is_some_and(|level| level != "0"));
-    let may_be = |column: &usize| is_candidate(&joined.columns[*column].name, joined.columns[*column].kind);
-    let candidates: Vec<usize> = (0..joined.columns.len()).filter(may_be).filter(has_values).collect();
+    let has_values = |column: &usize| {
+        joined
+            .cells(*column)
+            .any(|cell| level(cell).is_some_and(|level| level != "0"))
+    };
+    let may_be =
+        |column: &usize| is_candidate(&joined.columns[*column].name, joined.columns[*column].kind);
+    let candidates: Vec<usize> = (0..joined.columns.len())
+        .filter(may_be)
+        .filter(has_values)
+        .collect();
     match candidates[..] {
         [column] => Ok(column),
         [] => Err(Error::NoPhenotype { columns: names() }),
         _ => {
-            let names: Vec<String> = candidates.iter().map(|&column| joined.columns[column].name.clone()).collect();
-            Err(Error::SeveralPhenotypes { columns: names.join(", ") })
+            let names: Vec<String> = candidates
+                .iter()
+                .map(|&column| joined.columns[column].name.clone())
+                .collect();
+            Err(Error::SeveralPhenotypes {
+                columns: names.join(", "),
+            })
         }
     }
 }
@@ -117,12 +161,18 @@ fn level(cell: &str) -> Option<String> {
 
 fn levels<'c>(cells: impl Iterator<Item = &'c str>) -> BTreeMap<String, usize> {
     let mut levels = BTreeMap::new();
-    cells.filter_map(level).for_each(|level| *levels.entry(level).or_default() += 1);
+    cells
+        .filter_map(level)
+        .for_each(|level| *levels.entry(level).or_default() += 1);
     levels
 }
 
 fn counts(levels: &BTreeMap<String, usize>) -> String {
-    let shown: Vec<String> = levels.iter().take(10).map(|(level, n)| format!("{level} ({n})")).collect();
+    let shown: Vec<String> = levels
+        .iter()
+        .take(10)
+        .map(|(level, n)| format!("{level} ({n})"))
+        .collect();
     let more = if levels.len() > 10 { ", ..." } else { "" };
     format!("{}{more}", shown.join(", "))
 }
@@ -141,9 +191,23 @@ fn as_written<'c>(cells: impl Iterator<Item = &'c str>, values: &BTreeSet<String
 type Classes = (BTreeSet<String>, BTreeSet<String>);
 
 /// The values that the user names.
-fn stated(options: &Options, column: &str, levels: &BTreeMap<String, usize>) -> Result<Classes, Error> {
-    let refuse = |reason: String| Err(Error::Phenotype { column: column.to_owned(), reason });
-    let set = |values: &[String]| values.iter().filter_map(|value| level(value)).collect::<BTreeSet<String>>();
+fn stated(
+    options: &Options,
+    column: &str,
+    levels: &BTreeMap<String, usize>,
+) -> Result<Classes, Error> {
+    let refuse = |reason: String| {
+        Err(Error::Phenotype {
+            column: column.to_owned(),
+            reason,
+        })
+    };
+    let set = |values: &[String]| {
+        values
+            .iter()
+            .filter_map(|value| level(value))
+            .collect::<BTreeSet<String>>()
+    };
     let (cases, controls) = (set(&options.case), set(&options.control));
     if cases.is_empty() || controls.is_empty() {
         return refuse("give both --case and --control".into());
@@ -151,16 +215,30 @@ fn stated(options: &Options, column: &str, levels: &BTreeMap<String, usize>) -> 
     if let Some(both) = cases.intersection(&controls).next() {
         return refuse(format!("`{both}` is named as a case and as a control"));
     }
-    if let Some(absent) = cases.iter().chain(&controls).find(|value| !levels.contains_key(*value)) {
-        return refuse(format!("no sample has the value `{absent}`; the values are {}", counts(levels)));
+    if let Some(absent) = cases
+        .iter()
+        .chain(&controls)
+        .find(|value| !levels.contains_key(*value))
+    {
+        return refuse(format!(
+            "no sample has the value `{absent}`; the values are {}",
+            counts(levels)
+        ));
     }
     Ok((cases, controls))
 }
 
 /// The values that need no option: words, 0 and 1, or PLINK's 1 and 2.
 fn usual(column: &Column, levels: &BTreeMap<String, usize>) -> Result<Classes, Error> {
-    let set = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect::<BTreeSet<String>>();
-    let are = |values: &[&str]| !levels.is_empty() && levels.keys().all(|level| values.contains(&level.as_str()));
+    let set = |values: &[&str]| {
+        values
+            .iter()
+            .map(|&value| value.to_owned())
+            .collect::<BTreeSet<String>>()
+    };
+    let are = |values: &[&str]| {
+        !levels.is_empty() && levels.keys().all(|level| values.contains(&level.as_str()))
+    };
     let has = |value: &str| levels.contains_key(value);
     if are(&["0", "1", "2"]) && has("2") {
         return Ok((set(&["2"]), set(&["1"])));
@@ -173,10 +251,14 @@ fn usual(column: &Column, levels: &BTreeMap<String, usize>) -> Result<Classes, E
         return Ok((set(&CASE_WORDS), set(&CONTROL_WORDS)));
     }
     let advice = if are(&["0", "1"]) {
-        "In PLINK's coding 1 is a control, 2 is a case and 0 is missing. If 1 is a case here, state it: --case 1 --control 0"
+        "In PLINK's coding 1 is a control, 2 is a case and 0 is missing. If 1 is a case here, \
+         state it: --case 1 --control 0"
     } else {
         "Name the values of cases and controls, such as --case AD --control CN"
     };
     let reason = format!("its values are {}. {advice}", counts(levels));
-    Err(Error::Phenotype { column: column.name.clone(), reason })
+    Err(Error::Phenotype {
+        column: column.name.clone(),
+        reason,
+    })
 }

@@ -1,7 +1,7 @@
 //! Pairs of relatives from a kinship table, and who has to leave so that no pair is in two splits.
 //!
-//! Tables: `related_pairs.csv` of `prs`, `.kin0` and `.kin` of KING, `plink2 --make-king-table`, and PLINK 1.9's `.genome`, where
-//! kinship is half of `PI_HAT`.
+//! Tables: `related_pairs.csv` of `prs`, `.kin0` and `.kin` of KING, `plink2 --make-king-table`,
+//! and PLINK 1.9's `.genome`, where kinship is half of `PI_HAT`.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -34,14 +34,35 @@ pub struct Related {
 /// Reads the pairs of samples with a kinship of `cutoff` or more.
 ///
 /// # Errors
-/// A table without these columns, a cell that is no number, or a table with no sample of the cohort.
-pub fn read(path: &Path, samples: &HashMap<&str, usize>, sample_id: SampleId, cutoff: f64) -> Result<Related, Error> {
+/// A table without these columns, a cell that is no number, or a table with no sample of the
+/// cohort.
+pub fn read(
+    path: &Path,
+    samples: &HashMap<&str, usize>,
+    sample_id: SampleId,
+    cutoff: f64,
+) -> Result<Related, Error> {
     let mut records = records(path)?.into_iter();
-    let Some(Record { cells: header, .. }) = records.next() else { return Err(Error::file(path, "the file is empty")) };
+    let Some(Record { cells: header, .. }) = records.next() else {
+        return Err(Error::file(path, "the file is empty"));
+    };
     let names: Vec<String> = header.iter().map(|name| plain(name)).collect();
-    let column = |wanted: &[&str]| names.iter().position(|name| wanted.contains(&name.as_str()));
+    let column = |wanted: &[&str]| {
+        names
+            .iter()
+            .position(|name| wanted.contains(&name.as_str()))
+    };
     let required = |wanted: &[&str]| {
-        let absent = || Error::file(path, format!("no column {}; the first line has {}", wanted.join(" or "), header.join(", ")));
+        let absent = || {
+            Error::file(
+                path,
+                format!(
+                    "no column {}; the first line has {}",
+                    wanted.join(" or "),
+                    header.join(", ")
+                ),
+            )
+        };
         column(wanted).ok_or_else(absent)
     };
     let (first, second) = (required(&FIRST)?, required(&SECOND)?);
@@ -55,33 +76,58 @@ pub fn read(path: &Path, samples: &HashMap<&str, usize>, sample_id: SampleId, cu
     let mut is_met = false;
     for Record { line, cells } in records {
         let cell = |column: usize| {
-            let found = format!("{} cells where the first line has {}", cells.len(), names.len());
-            cells.get(column).map(String::as_str).ok_or_else(|| Error::line(path, line, found))
+            let found = format!(
+                "{} cells where the first line has {}",
+                cells.len(),
+                names.len()
+            );
+            cells
+                .get(column)
+                .map(String::as_str)
+                .ok_or_else(|| Error::line(path, line, found))
         };
         let id = |column: usize, family: Option<usize>| match (sample_id, family) {
-            (SampleId::FidIid, Some(family)) => Ok::<String, Error>(format!("{}_{}", cell(family)?, cell(column)?)),
+            (SampleId::FidIid, Some(family)) => {
+                Ok::<String, Error>(format!("{}_{}", cell(family)?, cell(column)?))
+            }
             _ => Ok(cell(column)?.to_owned()),
         };
         let (a, b) = (id(first, families[0])?, id(second, families[1])?);
         let found = [samples.get(a.as_str()), samples.get(b.as_str())];
         is_met |= found.iter().any(Option::is_some);
-        let [Some(&a), Some(&b)] = found else { continue };
+        let [Some(&a), Some(&b)] = found else {
+            continue;
+        };
         related.n_known += 1;
         let text = cell(kinship)?;
         if is_missing(text) {
             continue;
         }
-        let value: f64 = text.parse().map_err(|_| Error::line(path, line, format!("kinship `{text}` is not a number")))?;
+        let value: f64 = text
+            .parse()
+            .map_err(|_| Error::line(path, line, format!("kinship `{text}` is not a number")))?;
         if a != b && value * factor >= cutoff {
             related.pairs.push((a, b));
         }
     }
-    if is_met { Ok(related) } else { Err(Error::file(path, "no sample of the cohort is in it; are its ids those of the cohort?")) }
+    if is_met {
+        Ok(related)
+    } else {
+        Err(Error::file(
+            path,
+            "no sample of the cohort is in it; are its ids those of the cohort?",
+        ))
+    }
 }
 
-/// Who leaves so that no related pair is in two splits. One after the other, the sample with most relatives in other splits leaves; of
-/// equals the one of unknown phenotype, then a control, then one of the training split, then the last.
-pub fn to_remove(pairs: &[Pair], splits: &[Split], phenotypes: &[Option<Phenotype>]) -> BTreeSet<usize> {
+/// Who leaves so that no related pair is in two splits. One after the other, the sample with most
+/// relatives in other splits leaves; of equals the one of unknown phenotype, then a control, then
+/// one of the training split, then the last.
+pub fn to_remove(
+    pairs: &[Pair],
+    splits: &[Split],
+    phenotypes: &[Option<Phenotype>],
+) -> BTreeSet<usize> {
     let mut relatives: HashMap<usize, BTreeSet<usize>> = HashMap::new();
     for &(a, b) in pairs.iter().filter(|(a, b)| splits[*a] != splits[*b]) {
         relatives.entry(a).or_default().insert(b);
@@ -96,7 +142,10 @@ pub fn to_remove(pairs: &[Pair], splits: &[Split], phenotypes: &[Option<Phenotyp
         };
         (n_relatives, loss, splits[person] == Split::Train, person)
     };
-    while let Some((&person, _)) = relatives.iter().max_by_key(|(person, others)| rank(**person, others.len())) {
+    while let Some((&person, _)) = relatives
+        .iter()
+        .max_by_key(|(person, others)| rank(**person, others.len()))
+    {
         removed.insert(person);
         for other in relatives.remove(&person).unwrap_or_default() {
             if let Some(others) = relatives.get_mut(&other) {
@@ -120,36 +169,82 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pairs.kin0");
         fs::write(&path, text).unwrap();
-        let names = if sample_id == SampleId::Iid { ["A", "B", "C"] } else { ["F_A", "F_B", "G_C"] };
+        let names = if sample_id == SampleId::Iid {
+            ["A", "B", "C"]
+        } else {
+            ["F_A", "F_B", "G_C"]
+        };
         let samples = names.into_iter().zip(0..).collect();
         read(&path, &samples, sample_id, 0.0884).map_err(|error| error.to_string())
     }
 
     #[test]
     fn every_table_of_kinships_is_read() {
-        let king = "FID1\tID1\tFID2\tID2\tN_SNP\tHetHet\tIBS0\tKinship\nF\tA\tF\tB\t9\t0\t0\t0.25\nF\tA\tG\tC\t9\t0\t0\t0.01\n";
-        let within = "FID ID1 ID2 N_SNP Z0 Phi HetHet IBS0 Kinship Error\nF A B 9 0 0.25 0 0 0.25 0\n";
-        let plink2 = "#IID1\tIID2\tNSNP\tHETHET\tIBS0\tKINSHIP\nA\tB\t9\t0\t0\t0.25\nB\tC\t9\t0\t0\tnan\n";
-        let ours = "sample_id_1,split_1,sample_id_2,split_2,kinship,relation\nA,train,B,test,0.25,first-degree\nB,train,C,test,,same\n";
-        let genome = " FID1 IID1 FID2 IID2 RT EZ Z0 Z1 Z2 PI_HAT\n F A F B UN NA 0 1 0 0.5\n F A G C UN NA 1 0 0 0.1\n";
+        let king = "FID1\tID1\tFID2\tID2\tN_SNP\tHetHet\tIBS0\tKinship\nF\tA\tF\tB\t9\t0\t0\t0.25\\
+                    \
+                    nF\tA\tG\tC\t9\t0\t0\t0.01\n";
+        let within =
+            "FID ID1 ID2 N_SNP Z0 Phi HetHet IBS0 Kinship Error\nF A B 9 0 0.25 0 0 0.25 0\n";
+        let plink2 =
+            "#IID1\tIID2\tNSNP\tHETHET\tIBS0\tKINSHIP\nA\tB\t9\t0\t0\t0.25\nB\tC\t9\t0\t0\tnan\n";
+        let ours = "sample_id_1,split_1,sample_id_2,split_2,kinship,relation\nA,train,B,test,0.25,\
+                    first-degree\nB,train,C,test,,same\n";
+        let genome = " FID1 IID1 FID2 IID2 RT EZ Z0 Z1 Z2 PI_HAT\n F A F B UN NA 0 1 0 0.5\n F A \
+                      G C UN NA 1 0 0 0.1\n";
         for text in [king, within, plink2, ours, genome] {
-            assert_eq!(read_text(text, SampleId::Iid).unwrap().pairs, [(0, 1)], "{text}");
+            assert_eq!(
+                read_text(text, SampleId::Iid).unwrap().pairs,
+                [(0, 1)],
+                "{text}"
+            );
         }
         assert_eq!(read_text(king, SampleId::FidIid).unwrap().pairs, [(0, 1)]);
-        assert!(read_text("IID1 IID2 R2\nA B 1\n", SampleId::Iid).unwrap_err().contains("no column kinship"));
-        assert!(read_text("IID1 IID2 KINSHIP\nA B x\n", SampleId::Iid).unwrap_err().contains("line 2: kinship `x`"));
-        assert!(read_text("IID1 IID2 KINSHIP\nX Y 0.5\n", SampleId::Iid).unwrap_err().contains("no sample of the cohort"));
+        assert!(
+            read_text("IID1 IID2 R2\nA B 1\n", SampleId::Iid)
+                .unwrap_err()
+                .contains("no column kinship")
+        );
+        assert!(
+            read_text("IID1 IID2 KINSHIP\nA B x\n", SampleId::Iid)
+                .unwrap_err()
+                .contains("line 2: kinship `x`")
+        );
+        assert!(
+            read_text("IID1 IID2 KINSHIP\nX Y 0.5\n", SampleId::Iid)
+                .unwrap_err()
+                .contains("no sample of the cohort")
+        );
     }
 
     #[test]
     fn one_of_each_pair_across_splits_leaves_and_pairs_within_a_split_stay() {
-        let splits = [Split::Train, Split::Train, Split::Test, Split::Test, Split::Validation];
-        let phenotypes = [Some(Phenotype::Case), Some(Phenotype::Control), Some(Phenotype::Case), None, Some(Phenotype::Case)];
-        let removed = |pairs: &[Pair]| to_remove(pairs, &splits, &phenotypes).into_iter().collect::<Vec<_>>();
+        let splits = [
+            Split::Train,
+            Split::Train,
+            Split::Test,
+            Split::Test,
+            Split::Validation,
+        ];
+        let phenotypes = [
+            Some(Phenotype::Case),
+            Some(Phenotype::Control),
+            Some(Phenotype::Case),
+            None,
+            Some(Phenotype::Case),
+        ];
+        let removed = |pairs: &[Pair]| {
+            to_remove(pairs, &splits, &phenotypes)
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
         assert_eq!(removed(&[(0, 1), (2, 3)]), [0; 0]);
         assert_eq!(removed(&[(1, 2)]), [1], "a control rather than a case");
         assert_eq!(removed(&[(1, 3)]), [3], "an unknown phenotype first");
         assert_eq!(removed(&[(0, 2)]), [0], "of the training split");
-        assert_eq!(removed(&[(2, 0), (2, 1), (2, 4)]), [2], "one with many relatives rather than each of them");
+        assert_eq!(
+            removed(&[(2, 0), (2, 1), (2, 4)]),
+            [2],
+            "one with many relatives rather than each of them"
+        );
     }
 }

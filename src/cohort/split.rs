@@ -1,4 +1,5 @@
-//! Families, and a split that keeps them together and has the same share of each stratum in every part.
+//! Families, and a split that keeps them together and has the same share of each stratum in every
+//! part.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -27,12 +28,22 @@ impl FromStr for Shares {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wanted = "three percentages of training, validation and test samples, such as 60,20,20";
-        let number = |part: &str| part.trim().trim_end_matches('%').parse::<f64>().ok().filter(|share| share.is_finite() && *share >= 0.0);
+        let number = |part: &str| {
+            part.trim()
+                .trim_end_matches('%')
+                .parse::<f64>()
+                .ok()
+                .filter(|share| share.is_finite() && *share >= 0.0)
+        };
         let shares: Option<Vec<f64>> = text.split([',', '/', ':']).map(number).collect();
-        let Some(&[train, validation, test]) = shares.as_deref() else { return Err(format!("`{text}` is not {wanted}")) };
+        let Some(&[train, validation, test]) = shares.as_deref() else {
+            return Err(format!("`{text}` is not {wanted}"));
+        };
         let sum = train + validation + test;
         if (sum - 100.0).abs() > 1e-6 && (sum - 1.0).abs() > 1e-6 {
-            return Err(format!("the parts of `{text}` add up to {sum}; write {wanted}"));
+            return Err(format!(
+                "the parts of `{text}` add up to {sum}; write {wanted}"
+            ));
         }
         Ok(Self([train / sum, validation / sum, test / sum]))
     }
@@ -42,14 +53,25 @@ impl std::fmt::Display for Shares {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let percent = |share: f64| (share * 1e4).round() / 1e2;
         let [train, validation, test] = self.0;
-        write!(f, "{},{},{}", percent(train), percent(validation), percent(test))
+        write!(
+            f,
+            "{},{},{}",
+            percent(train),
+            percent(validation),
+            percent(test)
+        )
     }
 }
 
-/// The family of each sample, numbered by appearance: samples of one FID, and parents with their children.
+/// The family of each sample, numbered by appearance: samples of one FID, and parents with their
+/// children.
 pub fn families(people: &[Person]) -> Vec<usize> {
     let mut parent_of: Vec<usize> = (0..people.len()).collect();
-    let index_of: HashMap<&str, usize> = people.iter().enumerate().map(|(index, person)| (person.sample.as_str(), index)).collect();
+    let index_of: HashMap<&str, usize> = people
+        .iter()
+        .enumerate()
+        .map(|(index, person)| (person.sample.as_str(), index))
+        .collect();
     let mut first_of_family: HashMap<&str, usize> = HashMap::new();
     // Children of a parent who is not in the cohort are siblings all the same.
     let mut first_child: HashMap<&str, usize> = HashMap::new();
@@ -66,7 +88,9 @@ pub fn families(people: &[Person]) -> Vec<usize> {
             }
         }
     }
-    (0..people.len()).map(|index| root(&mut parent_of, index)).collect()
+    (0..people.len())
+        .map(|index| root(&mut parent_of, index))
+        .collect()
 }
 
 fn root(parent_of: &mut [usize], mut index: usize) -> usize {
@@ -83,9 +107,15 @@ fn unite(parent_of: &mut [usize], a: usize, b: usize) {
     parent_of[second] = first;
 }
 
-/// A split of samples, given the family and the stratum of each. The same samples and the same seed give the same split, whatever the
-/// order of the rows.
-pub fn split(people: &[Person], family_of: &[usize], stratum_of: &[String], shares: Shares, seed: u64) -> Vec<Split> {
+/// A split of samples, given the family and the stratum of each. The same samples and the same seed
+/// give the same split, whatever the order of the rows.
+pub fn split(
+    people: &[Person],
+    family_of: &[usize],
+    stratum_of: &[String],
+    shares: Shares,
+    seed: u64,
+) -> Vec<Split> {
     let mut order: Vec<usize> = (0..people.len()).collect();
     order.sort_by(|&a, &b| people[a].sample.cmp(&people[b].sample));
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -101,7 +131,10 @@ pub fn split(people: &[Person], family_of: &[usize], stratum_of: &[String], shar
     let mut quotas = Quotas::new(stratum_of, shares);
     let mut splits = vec![Split::Train; people.len()];
     for family in families {
-        let strata: Vec<&str> = family.iter().map(|&person| stratum_of[person].as_str()).collect();
+        let strata: Vec<&str> = family
+            .iter()
+            .map(|&person| stratum_of[person].as_str())
+            .collect();
         let split = quotas.place(&strata);
         for person in family {
             splits[person] = split;
@@ -121,17 +154,28 @@ impl<'s> Quotas<'s> {
         let mut lacking: BTreeMap<&str, [f64; 3]> = BTreeMap::new();
         for stratum in stratum_of {
             let of_stratum = lacking.entry(stratum).or_default();
-            of_stratum.iter_mut().zip(shares.0).for_each(|(lacking, share)| *lacking += share);
+            of_stratum
+                .iter_mut()
+                .zip(shares.0)
+                .for_each(|(lacking, share)| *lacking += share);
         }
         Self { shares, lacking }
     }
 
     /// The split that lacks most of these strata.
     fn place(&mut self, strata: &[&'s str]) -> Split {
-        let lack = |part: usize| strata.iter().map(|stratum| self.lacking.get(stratum).map_or(0.0, |of| of[part])).sum::<f64>();
+        let lack = |part: usize| {
+            strata
+                .iter()
+                .map(|stratum| self.lacking.get(stratum).map_or(0.0, |of| of[part]))
+                .sum::<f64>()
+        };
         let open = (0..3).filter(|&part| self.shares.0[part] > 0.0);
         // Of equals the first.
-        let part = open.rev().max_by(|&a, &b| lack(a).total_cmp(&lack(b))).unwrap_or_default();
+        let part = open
+            .rev()
+            .max_by(|&a, &b| lack(a).total_cmp(&lack(b)))
+            .unwrap_or_default();
         for stratum in strata {
             if let Some(of_stratum) = self.lacking.get_mut(stratum) {
                 of_stratum[part] -= 1.0;
@@ -146,23 +190,42 @@ mod tests {
     use super::*;
 
     fn people(n: usize) -> Vec<Person> {
-        (0..n).map(|index| Person { sample: format!("P{index:04}"), ..Person::default() }).collect()
+        (0..n)
+            .map(|index| Person {
+                sample: format!("P{index:04}"),
+                ..Person::default()
+            })
+            .collect()
     }
 
     fn count(splits: &[Split], is_counted: impl Fn(usize) -> bool) -> [usize; 3] {
-        Split::ALL.map(|split| splits.iter().enumerate().filter(|(index, found)| **found == split && is_counted(*index)).count())
+        Split::ALL.map(|split| {
+            splits
+                .iter()
+                .enumerate()
+                .filter(|(index, found)| **found == split && is_counted(*index))
+                .count()
+        })
     }
 
     #[test]
     fn every_split_has_its_share_of_every_stratum() {
         let people = people(1000);
-        let strata: Vec<String> = (0..1000).map(|index| if index % 5 == 0 { "case" } else { "control" }.to_owned()).collect();
+        let strata: Vec<String> = (0..1000)
+            .map(|index| if index % 5 == 0 { "case" } else { "control" }.to_owned())
+            .collect();
         let families: Vec<usize> = (0..1000).collect();
         let splits = split(&people, &families, &strata, "60,20,20".parse().unwrap(), 1);
         assert_eq!(count(&splits, |index| index % 5 == 0), [120, 40, 40]);
         assert_eq!(count(&splits, |index| index % 5 > 0), [480, 160, 160]);
-        assert_eq!(splits, split(&people, &families, &strata, Shares::default(), 1));
-        assert_ne!(splits, split(&people, &families, &strata, Shares::default(), 2));
+        assert_eq!(
+            splits,
+            split(&people, &families, &strata, Shares::default(), 1)
+        );
+        assert_ne!(
+            splits,
+            split(&people, &families, &strata, Shares::default(), 2)
+        );
         let all_test = split(&people, &families, &strata, "0,0,100".parse().unwrap(), 1);
         assert!(all_test.iter().all(|&split| split == Split::Test));
     }
@@ -175,7 +238,10 @@ mod tests {
         let (strata, families) = (vec!["case".to_owned(); 200], (0..200).collect::<Vec<_>>());
         let mut turned = split(&backward, &families, &strata, Shares::default(), 3);
         turned.reverse();
-        assert_eq!(split(&forward, &families, &strata, Shares::default(), 3), turned);
+        assert_eq!(
+            split(&forward, &families, &strata, Shares::default(), 3),
+            turned
+        );
     }
 
     #[test]
@@ -190,12 +256,21 @@ mod tests {
         people[200].parents = vec!["absent".into()];
         let families = families(&people);
         assert_eq!((families[0], families[10]), (families[299], families[200]));
-        let splits = split(&people, &families, &vec!["case".to_owned(); 300], Shares::default(), 1);
+        let splits = split(
+            &people,
+            &families,
+            &vec!["case".to_owned(); 300],
+            Shares::default(),
+            1,
+        );
         for (a, b) in (0..300).flat_map(|a| (0..a).map(move |b| (a, b))) {
             assert!(families[a] != families[b] || splits[a] == splits[b]);
         }
         let [train, validation, test] = count(&splits, |_| true);
-        assert!((177..=183).contains(&train) && validation.abs_diff(60) <= 3 && test.abs_diff(60) <= 3, "{train} {validation} {test}");
+        assert!(
+            (177..=183).contains(&train) && validation.abs_diff(60) <= 3 && test.abs_diff(60) <= 3,
+            "{train} {validation} {test}"
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The parameters of a dense model as those of a low-rank one.
 //!
-//! Input -> output: parameters by name, and the low-rank configuration -> parameters by name. A layer `NAME` (in, out) that the low-rank model
-//! has as `NAME.reduce` (in, r) and `NAME.expand` (r, out) is replaced by factors; all others are taken over as they are.
+//! Input -> output: parameters by name, and the low-rank configuration -> parameters by name. A
+//! layer `NAME` (in, out) that the low-rank model has as `NAME.reduce` (in, r) and `NAME.expand`
+//! (r, out) is replaced by factors; all others are taken over as they are.
 
 use std::collections::BTreeMap;
 
@@ -17,14 +18,20 @@ use crate::{
 };
 
 /// How many layers were replaced, and all parameters.
-pub fn factorise(dense: &Weights, low_rank: &Config, solver: Solver, seed: u64) -> Result<(usize, Weights), Error> {
+pub fn factorise(
+    dense: &Weights,
+    low_rank: &Config,
+    solver: Solver,
+    seed: u64,
+) -> Result<(usize, Weights), Error> {
     // The model itself says which layers it has in two factors, and has new values for them.
     let mut new = Parameters::seeded(seed);
     Model::new(low_rank, &mut new)?;
     replace(dense, &new, solver)
 }
 
-/// As [`factorise`], for every network of the deep terms of a member with an additive term, which stays as it is.
+/// As [`factorise`], for every network of the deep terms of a member with an additive term, which
+/// stays as it is.
 pub fn factorise_terms(
     dense: &Weights,
     terms: &[TermShape],
@@ -34,24 +41,41 @@ pub fn factorise_terms(
 ) -> Result<(usize, Weights), Error> {
     let (mut n_layers, mut parameters) = (0, dense.clone());
     for (number, shape) in terms.iter().enumerate() {
-        for (place, network) in term_tensors(&mut parameters, number, shape.networks).into_iter().enumerate() {
+        for (place, network) in term_tensors(&mut parameters, number, shape.networks)
+            .into_iter()
+            .enumerate()
+        {
             let (n, factors) = factorise(&network, &shape.config(low_rank), solver, seed)?;
             n_layers += n;
             let prefix = network_prefix(number, place);
-            parameters.extend(factors.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)));
+            parameters.extend(
+                factors
+                    .into_iter()
+                    .map(|(name, tensor)| (format!("{prefix}{name}"), tensor)),
+            );
         }
     }
     Ok((n_layers, parameters))
 }
 
 fn replace(dense: &Weights, new: &Parameters, solver: Solver) -> Result<(usize, Weights), Error> {
-    let new: BTreeMap<&str, &Tensor> = new.iter().map(|(name, var)| (name, var.as_tensor())).collect();
-    let layers: Vec<&str> = new.keys().filter_map(|name| name.strip_suffix(".reduce")).collect();
+    let new: BTreeMap<&str, &Tensor> = new
+        .iter()
+        .map(|(name, var)| (name, var.as_tensor()))
+        .collect();
+    let layers: Vec<&str> = new
+        .keys()
+        .filter_map(|name| name.strip_suffix(".reduce"))
+        .collect();
     let factors = layers.par_iter().map(|layer| {
         let (reduce, expand) = (format!("{layer}.reduce"), format!("{layer}.expand"));
-        let [first, second] = [&reduce, &expand].map(|name| new.get(name.as_str()).map(|&tensor| tensor.detach()));
+        let [first, second] =
+            [&reduce, &expand].map(|name| new.get(name.as_str()).map(|&tensor| tensor.detach()));
         let (Some(w), Some(first), Some(second)) = (dense.get(*layer), first, second) else {
-            return Err(Error::Layer { layer: (*layer).into(), reason: "the dense model has no such matrix".into() });
+            return Err(Error::Layer {
+                layer: (*layer).into(),
+                reason: "the dense model has no such matrix".into(),
+            });
         };
         let [first, second] = match solver {
             Solver::Random => [first, second],
@@ -67,19 +91,34 @@ fn replace(dense: &Weights, new: &Parameters, solver: Solver) -> Result<(usize, 
     Ok((layers.len(), parameters))
 }
 
-fn solved(layer: &str, w: &Tensor, rank: usize, solve: fn(&DMatrix<f64>, usize) -> Option<solver::Factors>) -> Result<[Tensor; 2], Error> {
+fn solved(
+    layer: &str,
+    w: &Tensor,
+    rank: usize,
+    solve: fn(&DMatrix<f64>, usize) -> Option<solver::Factors>,
+) -> Result<[Tensor; 2], Error> {
     let (n_in, n_out) = w.dims2()?;
     let values = w.flatten_all()?.to_vec1::<f32>()?;
     if values.iter().any(|value| !value.is_finite()) {
-        return Err(Error::Layer { layer: layer.into(), reason: "a weight is not finite; train the model again".into() });
+        return Err(Error::Layer {
+            layer: layer.into(),
+            reason: "a weight is not finite; train the model again".into(),
+        });
     }
     let w = DMatrix::from_row_iterator(n_in, n_out, values.into_iter().map(f64::from));
     let Some(factors) = solve(&w, rank) else {
-        return Err(Error::Layer { layer: layer.into(), reason: "the solver does not converge; choose another one".into() });
+        return Err(Error::Layer {
+            layer: layer.into(),
+            reason: "the solver does not converge; choose another one".into(),
+        });
     };
     let [reduce, expand] = factors.map(|factor| {
         // nalgebra keeps columns together, candle rows.
-        let values: Vec<f32> = factor.transpose().iter().map(|&value| value as f32).collect();
+        let values: Vec<f32> = factor
+            .transpose()
+            .iter()
+            .map(|&value| value as f32)
+            .collect();
         Tensor::from_vec(values, factor.shape(), &Device::Cpu)
     });
     Ok([reduce?, expand?])
@@ -93,21 +132,48 @@ mod tests {
     /// Layers as the encoder names them, dense: one of them is called `expand` as a factor is.
     fn dense() -> Weights {
         let mut parameters = Parameters::seeded(1);
-        for (name, shape) in [("layers.0.attention.query", (8, 8)), ("layers.0.feed_forward.expand", (8, 12)), ("head.hidden", (8, 3))] {
+        for (name, shape) in [
+            ("layers.0.attention.query", (8, 8)),
+            ("layers.0.feed_forward.expand", (8, 12)),
+            ("head.hidden", (8, 3)),
+        ] {
             parameters.get(name, shape, Init::Normal(1.0)).unwrap();
         }
-        parameters.get("layers.0.feed_forward.expand_bias", 12, Init::Normal(1.0)).unwrap();
-        parameters.iter().map(|(name, var)| (name.to_string(), var.as_tensor().clone())).collect()
+        parameters
+            .get("layers.0.feed_forward.expand_bias", 12, Init::Normal(1.0))
+            .unwrap();
+        parameters
+            .iter()
+            .map(|(name, var)| (name.to_string(), var.as_tensor().clone()))
+            .collect()
     }
 
     /// The same with `rank` in the feed-forward layer.
     fn low_rank(rank: usize) -> Parameters {
         let mut parameters = Parameters::seeded(2);
-        parameters.get("layers.0.attention.query", (8, 8), Init::Normal(1.0)).unwrap();
-        parameters.get("layers.0.feed_forward.expand.reduce", (8, rank), Init::Normal(1.0)).unwrap();
-        parameters.get("layers.0.feed_forward.expand.expand", (rank, 12), Init::Normal(1.0)).unwrap();
-        parameters.get("layers.0.feed_forward.expand_bias", 12, Init::Normal(1.0)).unwrap();
-        parameters.get("head.hidden", (8, 3), Init::Normal(1.0)).unwrap();
+        parameters
+            .get("layers.0.attention.query", (8, 8), Init::Normal(1.0))
+            .unwrap();
+        parameters
+            .get(
+                "layers.0.feed_forward.expand.reduce",
+                (8, rank),
+                Init::Normal(1.0),
+            )
+            .unwrap();
+        parameters
+            .get(
+                "layers.0.feed_forward.expand.expand",
+                (rank, 12),
+                Init::Normal(1.0),
+            )
+            .unwrap();
+        parameters
+            .get("layers.0.feed_forward.expand_bias", 12, Init::Normal(1.0))
+            .unwrap();
+        parameters
+            .get("head.hidden", (8, 3), Init::Normal(1.0))
+            .unwrap();
         parameters
     }
 
@@ -135,16 +201,37 @@ mod tests {
                 assert_eq!(rows(&parameters[name]), rows(&dense[name]), "{name}");
             }
             let bias = format!("{expand}_bias");
-            assert_eq!(parameters[&bias].to_vec1::<f32>().unwrap(), dense[&bias].to_vec1::<f32>().unwrap());
-            // Full rank: the product is the layer, in the same places; new factors are those of the seed.
-            let product = parameters[&format!("{expand}.reduce")].matmul(&parameters[&format!("{expand}.expand")]).unwrap();
-            let off = (product - &dense[expand]).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+            assert_eq!(
+                parameters[&bias].to_vec1::<f32>().unwrap(),
+                dense[&bias].to_vec1::<f32>().unwrap()
+            );
+            // Full rank: the product is the layer, in the same places; new factors are those of the
+            // seed.
+            let product = parameters[&format!("{expand}.reduce")]
+                .matmul(&parameters[&format!("{expand}.expand")])
+                .unwrap();
+            let off = (product - &dense[expand])
+                .unwrap()
+                .abs()
+                .unwrap()
+                .max_all()
+                .unwrap()
+                .to_scalar::<f32>()
+                .unwrap();
             match solver {
                 Solver::Svd => assert!(off < 1e-5, "{off}"),
-                Solver::Snmf => assert!(rows(&parameters[&format!("{expand}.expand")]).iter().flatten().all(|&value| value >= 0.0)),
+                Solver::Snmf => assert!(
+                    rows(&parameters[&format!("{expand}.expand")])
+                        .iter()
+                        .flatten()
+                        .all(|&value| value >= 0.0)
+                ),
                 Solver::Random => {
                     let new = low_rank(8);
-                    let (_, reduce) = new.iter().find(|(name, _)| name.ends_with(".reduce")).unwrap();
+                    let (_, reduce) = new
+                        .iter()
+                        .find(|(name, _)| name.ends_with(".reduce"))
+                        .unwrap();
                     assert_eq!(rows(&parameters[&format!("{expand}.reduce")]), rows(reduce));
                 }
             }
@@ -154,8 +241,16 @@ mod tests {
     #[test]
     fn a_weight_that_is_not_finite_is_refused() {
         let mut dense = dense();
-        dense.insert("layers.0.feed_forward.expand".into(), Tensor::full(f32::NAN, (8, 12), &Device::Cpu).unwrap());
-        let error = replace(&dense, &low_rank(2), Solver::Svd).unwrap_err().to_string();
-        assert!(error.contains("layers.0.feed_forward.expand: a weight is not finite"), "{error}");
+        dense.insert(
+            "layers.0.feed_forward.expand".into(),
+            Tensor::full(f32::NAN, (8, 12), &Device::Cpu).unwrap(),
+        );
+        let error = replace(&dense, &low_rank(2), Solver::Svd)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("layers.0.feed_forward.expand: a weight is not finite"),
+            "{error}"
+        );
     }
 }

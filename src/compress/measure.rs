@@ -9,7 +9,10 @@ use std::{
 };
 
 use candle_core::{Device, Tensor};
-use gf_cohort_schema::{Cohort, CovariateChoice, MissingSamples, Phenotype, Prediction, Role, Split, probability, write_predictions};
+use gf_cohort_schema::{
+    Cohort, CovariateChoice, MissingSamples, Phenotype, Prediction, Role, Split, probability,
+    write_predictions,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Error, OnCohort};
@@ -36,7 +39,8 @@ pub struct Measured {
     pub parameters: u64,
     /// Of the files of weights.
     pub bytes: u64,
-    /// Time of a forward pass over all loci with every slot filled, for one haplotype of a batch of four, through all members; median of seven.
+    /// Time of a forward pass over all loci with every slot filled, for one haplotype of a batch
+    /// of four, through all members; median of seven.
     pub milliseconds: f64,
     /// AUC on the validation split, where a cohort was given and has both classes there.
     pub validation_auroc: Option<f64>,
@@ -47,7 +51,8 @@ pub struct Measured {
 impl Measured {
     /// As cells of a table.
     pub(super) fn cells(&self) -> Vec<String> {
-        let auroc = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
+        let auroc =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4}"));
         vec![
             self.name.clone(),
             self.parameters.to_string(),
@@ -68,40 +73,71 @@ pub struct People {
 }
 
 impl People {
-    /// Reads tokens and cohort, which must fit the model of `bundle`; who is in which fold, if any, the `predictions.csv` beside it says.
+    /// Reads tokens and cohort, which must fit the model of `bundle`; who is in which fold, if any,
+    /// the `predictions.csv` beside it says.
     pub fn load(options: &OnCohort, bundle: &Bundle, model: &Path) -> Result<Self, Error> {
         let folder = Folder::load(&options.tokens)?;
         if folder.tokenizer.json() != bundle.tokenizer.json() || folder.grid != bundle.grid {
             return Err(Error::OtherTokens(options.tokens.clone()));
         }
-        let covariates = CovariateChoice::Named(bundle.config.covariates.iter().map(|covariate| covariate.name.clone()).collect());
+        let covariates = CovariateChoice::Named(
+            bundle
+                .config
+                .covariates
+                .iter()
+                .map(|covariate| covariate.name.clone())
+                .collect(),
+        );
         let mut cohort = Cohort::read(&options.cohort, options.phenotype_coding, &covariates)?;
-        cohort.keep_present(&folder.tokens.samples, &options.tokens, MissingSamples::default())?;
+        cohort.keep_present(
+            &folder.tokens.samples,
+            &options.tokens,
+            MissingSamples::default(),
+        )?;
         let mut fold_of = vec![None; cohort.people.len()];
-        let folds: BTreeSet<Option<u32>> = bundle.config.members.iter().map(|member| member.fold).collect();
+        let folds: BTreeSet<Option<u32>> = bundle
+            .config
+            .members
+            .iter()
+            .map(|member| member.fold)
+            .collect();
         if folds.iter().any(Option::is_some) {
             let path = model.join("predictions.csv");
             let found = folds_of(&path)?;
             for (fold, person) in fold_of.iter_mut().zip(&cohort.people) {
                 *fold = found.get(&person.sample_id).copied().flatten();
                 if fold.is_some() && !folds.contains(fold) {
-                    return Err(Error::Folds { path, sample: person.sample_id.clone() });
+                    return Err(Error::Folds {
+                        path,
+                        sample: person.sample_id.clone(),
+                    });
                 }
             }
         }
-        Ok(Self { folder, cohort, fold_of })
+        Ok(Self {
+            folder,
+            cohort,
+            fold_of,
+        })
     }
 
     /// A logit for everyone.
     fn logits(&self, bundle: &Bundle) -> Result<Vec<f64>, Error> {
-        let data = Dataset::new(&self.folder.tokens, &self.cohort, bundle.config.covariates.clone())?;
+        let data = Dataset::new(
+            &self.folder.tokens,
+            &self.cohort,
+            bundle.config.covariates.clone(),
+        )?;
         Ok(bundle.held_out_logits(&data, &self.fold_of)?)
     }
 
     /// AUC on a split; `None` where it lacks a class.
     fn auroc(&self, split: Split, logits: &[f64]) -> Option<f64> {
         let of_class = |class: Phenotype| -> Vec<f64> {
-            let people = self.cohort.in_split(split).filter(|(_, person)| person.phenotype == Some(class));
+            let people = self
+                .cohort
+                .in_split(split)
+                .filter(|(_, person)| person.phenotype == Some(class));
             people.map(|(number, _)| logits[number]).collect()
         };
         roc::auroc(&of_class(Phenotype::Case), &of_class(Phenotype::Control)).ok()
@@ -109,29 +145,52 @@ impl People {
 
     /// `predictions.csv` of everyone, as `train` writes it.
     pub fn write_predictions(&self, bundle: &Bundle, folder: &Path) -> Result<(), Error> {
-        let rows = self.cohort.people.iter().zip(&self.fold_of).zip(self.logits(bundle)?).map(|((person, &fold), logit)| Prediction {
-            role: Role::SequenceModel,
-            sample_id: person.sample_id.clone(),
-            model: bundle.config.name.clone(),
-            split: person.split,
-            fold,
-            phenotype: person.phenotype,
-            logit,
-            probability: probability(logit),
-        });
+        let rows = self
+            .cohort
+            .people
+            .iter()
+            .zip(&self.fold_of)
+            .zip(self.logits(bundle)?)
+            .map(|((person, &fold), logit)| Prediction {
+                role: Role::SequenceModel,
+                sample_id: person.sample_id.clone(),
+                model: bundle.config.name.clone(),
+                split: person.split,
+                fold,
+                phenotype: person.phenotype,
+                logit,
+                probability: probability(logit),
+            });
         let rows: Vec<Prediction> = rows.collect();
-        Ok(output::write(&folder.join("predictions.csv"), |out| write_predictions(out, &rows))?)
+        Ok(output::write(&folder.join("predictions.csv"), |out| {
+            write_predictions(out, &rows)
+        })?)
     }
 }
 
-/// Measures bundles (their name in the table, and where they lie), the time of all of them in turns.
-pub fn all(bundles: &[(&str, &Bundle, &Path)], people: Option<&People>) -> Result<Vec<Measured>, Error> {
-    let models = bundles.iter().map(|(_, bundle, _)| bundle.models(&Device::Cpu).collect()).collect::<Result<Vec<Vec<_>>, _>>()?;
+/// Measures bundles (their name in the table, and where they lie), the time of all of them in
+/// turns.
+pub fn all(
+    bundles: &[(&str, &Bundle, &Path)],
+    people: Option<&People>,
+) -> Result<Vec<Measured>, Error> {
+    let models = bundles
+        .iter()
+        .map(|(_, bundle, _)| bundle.models(&Device::Cpu).collect())
+        .collect::<Result<Vec<Vec<_>>, _>>()?;
     let mut measured = Vec::with_capacity(bundles.len());
     for ((name, bundle, folder), milliseconds) in bundles.iter().zip(times(&models)?) {
         let logits = people.map(|people| people.logits(bundle)).transpose()?;
-        let auroc = |split| people.zip(logits.as_deref()).and_then(|(people, logits)| people.auroc(split, logits));
-        let bytes_of = |path: PathBuf| fs::metadata(&path).map(|found| found.len()).map_err(output::at(&path));
+        let auroc = |split| {
+            people
+                .zip(logits.as_deref())
+                .and_then(|(people, logits)| people.auroc(split, logits))
+        };
+        let bytes_of = |path: PathBuf| {
+            fs::metadata(&path)
+                .map(|found| found.len())
+                .map_err(output::at(&path))
+        };
         measured.push(Measured {
             name: (*name).to_owned(),
             parameters: training::cost::parameters(bundle)?,
@@ -167,7 +226,9 @@ fn encode_all_loci(model: &RiskModel) -> Result<(), Error> {
     let config = model.config();
     for (number, locus) in config.loci.iter().enumerate() {
         let n = HAPLOTYPES * locus.n_slots;
-        let ids: Vec<u32> = (0..n).map(|place| (place % config.vocab_size) as u32).collect();
+        let ids: Vec<u32> = (0..n)
+            .map(|place| (place % config.vocab_size) as u32)
+            .collect();
         let tokens = Tensor::from_vec(ids, (HAPLOTYPES, locus.n_slots), &Device::Cpu)?;
         model.encode_only(number, &tokens, &Arc::new(vec![1; n]))?;
     }

@@ -1,11 +1,15 @@
-//! A matrix as the product of two thin ones, by the solvers of the greenformer library's `auto_fact`.
+//! A matrix as the product of two thin ones, by the solvers of the greenformer library's
+//! `auto_fact`.
 //!
-//! Input -> output: `w` (in, out) and a rank r -> `reduce` (in, r) and `expand` (r, out) with `w ~ reduce expand`, in f64.
+//! Input -> output: `w` (in, out) and a rank r -> `reduce` (in, r) and `expand` (r, out) with `w ~
+//! reduce expand`, in f64.
 //!
-//! - [`svd`]: `U sqrt(S)` and `sqrt(S) V^T` of the r largest singular values. No other factors of this rank are nearer in squared error
-//!   (Eckart & Young 1936); the roots give both factors the same size, so that one learning rate suits both.
-//! - [`snmf`]: semi-nonnegative matrix factorisation (Ding, Li & Jordan 2010, "Convex and Semi-Nonnegative Matrix Factorizations",
-//!   section 3.1): `w ~ F G^T` with `G >= 0`, by equation 9 for F and equation 10 for G, neither of which raises the error.
+//! - [`svd`]: `U sqrt(S)` and `sqrt(S) V^T` of the r largest singular values. No other factors of
+//!   this rank are nearer in squared error (Eckart & Young 1936); the roots give both factors the
+//!   same size, so that one learning rate suits both.
+//! - [`snmf`]: semi-nonnegative matrix factorisation (Ding, Li & Jordan 2010, "Convex and
+//!   Semi-Nonnegative Matrix Factorizations", section 3.1): `w ~ F G^T` with `G >= 0`, by equation
+//!   9 for F and equation 10 for G, neither of which raises the error.
 
 use nalgebra::{DMatrix, DVector};
 
@@ -19,14 +23,24 @@ const TINY: f64 = 1e-30;
 /// `reduce` (in, r) and `expand` (r, out).
 pub type Factors = [DMatrix<f64>; 2];
 
-/// Factors of the `rank` largest singular values, of equal size; `None` where the decomposition does not converge.
+/// Factors of the `rank` largest singular values, of equal size; `None` where the decomposition
+/// does not converge.
 pub fn svd(w: &DMatrix<f64>, rank: usize) -> Option<Factors> {
-    let svd = w.clone().try_svd(true, true, f64::EPSILON, STEPS_A_VALUE * w.nrows().min(w.ncols()))?;
+    let svd = w.clone().try_svd(
+        true,
+        true,
+        f64::EPSILON,
+        STEPS_A_VALUE * w.nrows().min(w.ncols()),
+    )?;
     let roots = DMatrix::from_diagonal(&svd.singular_values.rows(0, rank).map(f64::sqrt));
-    Some([svd.u?.columns(0, rank) * &roots, roots * svd.v_t?.rows(0, rank)])
+    Some([
+        svd.u?.columns(0, rank) * &roots,
+        roots * svd.v_t?.rows(0, rank),
+    ])
 }
 
-/// Factors of which `expand` has no value below zero; `None` where the decomposition they start from does not converge.
+/// Factors of which `expand` has no value below zero; `None` where the decomposition they start
+/// from does not converge.
 pub fn snmf(w: &DMatrix<f64>, rank: usize) -> Option<Factors> {
     snmf_rounds(w, rank, ROUNDS)
 }
@@ -38,14 +52,17 @@ fn snmf_rounds(w: &DMatrix<f64>, rank: usize, rounds: usize) -> Option<Factors> 
         let (wf, ff) = (w.transpose() * &f, f.transpose() * &f);
         let up = wf.map(positive) + &g * ff.map(negative);
         let down = wf.map(negative) + &g * ff.map(positive);
-        g.zip_zip_apply(&up, &down, |g, up, down| *g *= ((up + TINY) / (down + TINY)).sqrt());
+        g.zip_zip_apply(&up, &down, |g, up, down| {
+            *g *= ((up + TINY) / (down + TINY)).sqrt();
+        });
     }
     let f = least_squares(w, &g)?;
     Some(of_equal_size(f, g.transpose()))
 }
 
-/// G (out, r) to start from: the right singular vectors of the r - 1 largest values, each raised by a constant to be nowhere negative, and a
-/// constant column, which takes that back. So the error starts at that of [`svd`] with one rank less, and only falls.
+/// G (out, r) to start from: the right singular vectors of the r - 1 largest values, each raised by
+/// a constant to be nowhere negative, and a constant column, which takes that back. So the error
+/// starts at that of [`svd`] with one rank less, and only falls.
 fn nonnegative_start(w: &DMatrix<f64>, rank: usize) -> Option<DMatrix<f64>> {
     let [_, expand] = svd(w, rank - 1)?;
     let mut g = DMatrix::from_element(w.ncols(), rank, 1.0);
@@ -61,7 +78,8 @@ fn nonnegative_start(w: &DMatrix<f64>, rank: usize) -> Option<DMatrix<f64>> {
     Some(g)
 }
 
-/// F (in, r) of the least `|w - F G^T|`: `w G (G^T G)^-1`, with just enough added to the diagonal for columns of G that say the same.
+/// F (in, r) of the least `|w - F G^T|`: `w G (G^T G)^-1`, with just enough added to the diagonal
+/// for columns of G that say the same.
 fn least_squares(w: &DMatrix<f64>, g: &DMatrix<f64>) -> Option<DMatrix<f64>> {
     let mut gram = g.transpose() * g;
     let ridge = 1e-12 * gram.trace() / gram.nrows() as f64 + TINY;
@@ -75,10 +93,17 @@ fn least_squares(w: &DMatrix<f64>, g: &DMatrix<f64>) -> Option<DMatrix<f64>> {
 fn of_equal_size(mut reduce: DMatrix<f64>, mut expand: DMatrix<f64>) -> Factors {
     let share: DVector<f64> = DVector::from_iterator(
         expand.nrows(),
-        reduce.column_iter().zip(expand.row_iter()).map(|(column, row)| {
-            let (column, row) = (column.norm(), row.norm());
-            if column > 0.0 && row > 0.0 { (column / row).sqrt() } else { 1.0 }
-        }),
+        reduce
+            .column_iter()
+            .zip(expand.row_iter())
+            .map(|(column, row)| {
+                let (column, row) = (column.norm(), row.norm());
+                if column > 0.0 && row > 0.0 {
+                    (column / row).sqrt()
+                } else {
+                    1.0
+                }
+            }),
     );
     for (i, &share) in share.iter().enumerate() {
         reduce.column_mut(i).unscale_mut(share);
@@ -111,11 +136,21 @@ mod tests {
         (w - reduce * expand).norm()
     }
 
-    /// Square root of the sum of squares of the singular values after the first `rank`, by the eigenvalues of `w w^T`.
+    /// Square root of the sum of squares of the singular values after the first `rank`, by the
+    /// eigenvalues of `w w^T`.
     fn tail(w: &DMatrix<f64>, rank: usize) -> f64 {
-        let mut squares: Vec<f64> = (w * w.transpose()).symmetric_eigenvalues().iter().copied().collect();
+        let mut squares: Vec<f64> = (w * w.transpose())
+            .symmetric_eigenvalues()
+            .iter()
+            .copied()
+            .collect();
         squares.sort_by(|a, b| b.total_cmp(a));
-        squares.iter().skip(rank).map(|square| square.max(0.0)).sum::<f64>().sqrt()
+        squares
+            .iter()
+            .skip(rank)
+            .map(|square| square.max(0.0))
+            .sum::<f64>()
+            .sqrt()
     }
 
     proptest! {

@@ -1,4 +1,5 @@
-//! How many haplotypes are encoded at a time, so that a pass stays within a memory whatever the length of the sequences.
+//! How many haplotypes are encoded at a time, so that a pass stays within a memory whatever the
+//! length of the sequences.
 
 use candle_core::{DType, Device, Tensor, Var};
 
@@ -8,11 +9,22 @@ use crate::{
     tokenization::LocusTokens,
 };
 
-/// Working memory of one haplotype of `locus` while its gradients are computed: what each layer keeps for the way back, and what is needed at
-/// once on that way. The factors are measured peaks (`tests/training_memory.rs`), rounded up.
+/// Working memory of one haplotype of `locus` while its gradients are computed: what each layer
+/// keeps for the way back, and what is needed at once on that way. The factors are measured peaks
+/// (`tests/training_memory.rs`), rounded up.
 #[must_use]
 pub fn bytes_per_haplotype(config: &Config, locus: usize) -> usize {
-    let Architecture { hidden, layers, heads, feed_forward, hash_bits, rank, convolution, attention, .. } = config.architecture;
+    let Architecture {
+        hidden,
+        layers,
+        heads,
+        feed_forward,
+        hash_bits,
+        rank,
+        convolution,
+        attention,
+        ..
+    } = config.architecture;
     let mut layer = 6 * hidden;
     match attention {
         AttentionKind::Linformer => {}
@@ -29,7 +41,9 @@ pub fn bytes_per_haplotype(config: &Config, locus: usize) -> usize {
         layer += 6 * hidden;
     }
     let values = layers.saturating_mul(layer).saturating_add(20 * hidden);
-    values.saturating_mul(size_of::<f32>()).saturating_mul(config.loci[locus].n_slots)
+    values
+        .saturating_mul(size_of::<f32>())
+        .saturating_mul(config.loci[locus].n_slots)
 }
 
 /// Haplotypes of `locus` that fit in `bytes`; at least one.
@@ -42,16 +56,28 @@ pub fn haplotypes_at_a_time(config: &Config, locus: usize, bytes: usize) -> usiz
 ///
 /// # Errors
 /// When the model does not fit the data.
-pub fn encode_in_groups(model: &Model, dataset: &Dataset<'_>, locus: usize, haplotypes: &[u32]) -> Result<Groups, Error> {
+pub fn encode_in_groups(
+    model: &Model,
+    dataset: &Dataset<'_>,
+    locus: usize,
+    haplotypes: &[u32],
+) -> Result<Groups, Error> {
     let (tokens, mask) = token_rows(dataset.tokens(locus), haplotypes)?;
     Ok(model.encode_in_groups(locus, &tokens.to_device(dataset.device())?, &mask)?)
 }
 
-/// (haplotypes, width) for rows of any tokens on the slots of a locus, with nothing kept for gradients; no rows for none.
+/// (haplotypes, width) for rows of any tokens on the slots of a locus, with nothing kept for
+/// gradients; no rows for none.
 ///
 /// # Errors
 /// When the model does not fit the data.
-pub fn encode_rows(model: &impl Predictor, locus: usize, tokens: &LocusTokens, rows: &[u32], device: &Device) -> Result<Tensor, Error> {
+pub fn encode_rows(
+    model: &impl Predictor,
+    locus: usize,
+    tokens: &LocusTokens,
+    rows: &[u32],
+    device: &Device,
+) -> Result<Tensor, Error> {
     if rows.is_empty() {
         return Ok(Tensor::zeros((0, model.width(locus)), DType::F32, device)?);
     }
@@ -59,7 +85,8 @@ pub fn encode_rows(model: &impl Predictor, locus: usize, tokens: &LocusTokens, r
     Ok(model.encode_only(locus, &tokens.to_device(device)?, &mask)?)
 }
 
-/// (haplotypes, width) for some haplotypes of a locus, so many at a time, as a leaf: nothing of the way to it is kept.
+/// (haplotypes, width) for some haplotypes of a locus, so many at a time, as a leaf: nothing of the
+/// way to it is kept.
 ///
 /// # Errors
 /// When the model does not fit the data.
@@ -70,7 +97,22 @@ pub fn encode_in_parts(
     haplotypes: &[u32],
     at_a_time: usize,
 ) -> Result<Var, Error> {
-    let encode = |haplotypes: &[u32]| encode_rows(model, locus, dataset.tokens(locus), haplotypes, dataset.device());
-    let parts = haplotypes.chunks(at_a_time).map(encode).collect::<Result<Vec<_>, _>>()?;
-    Ok(Var::from_tensor(&if parts.is_empty() { encode(&[])? } else { Tensor::cat(&parts, 0)? })?)
+    let encode = |haplotypes: &[u32]| {
+        encode_rows(
+            model,
+            locus,
+            dataset.tokens(locus),
+            haplotypes,
+            dataset.device(),
+        )
+    };
+    let parts = haplotypes
+        .chunks(at_a_time)
+        .map(encode)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Var::from_tensor(&if parts.is_empty() {
+        encode(&[])?
+    } else {
+        Tensor::cat(&parts, 0)?
+    })?)
 }

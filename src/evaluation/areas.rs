@@ -1,6 +1,8 @@
-//! The AUROC of every model on the same people, with intervals, and the difference of each to one of them: of a split, or of a stratum of it.
+//! The AUROC of every model on the same people, with intervals, and the difference of each to one
+//! of them: of a split, or of a stratum of it.
 //!
-//! Input -> output: columns of scores -> an [`Area`] each, by DeLong, or by resampling families (percentile intervals).
+//! Input -> output: columns of scores -> an [`Area`] each, by DeLong, or by resampling families
+//! (percentile intervals).
 
 use super::{
     bootstrap::{Bootstrap, Resampled},
@@ -29,22 +31,41 @@ pub struct Difference {
     pub inference: Option<(Interval, f64)>,
 }
 
-/// The areas of `columns`, in their order; those with the same people as `compared_to` are compared to it.
-pub fn areas(columns: &[&Column], compared_to: Option<&str>, bootstrap: Option<&Bootstrap<'_>>) -> Vec<Result<Area, OneClass>> {
-    let placements: Vec<Result<Placements, OneClass>> = columns.iter().map(|column| placements(column)).collect();
+/// The areas of `columns`, in their order; those with the same people as `compared_to` are compared
+/// to it.
+pub fn areas(
+    columns: &[&Column],
+    compared_to: Option<&str>,
+    bootstrap: Option<&Bootstrap<'_>>,
+) -> Vec<Result<Area, OneClass>> {
+    let placements: Vec<Result<Placements, OneClass>> =
+        columns.iter().map(|column| placements(column)).collect();
     let resampled = bootstrap.map(|bootstrap| bootstrap.resample(columns));
-    let other = compared_to.and_then(|model| columns.iter().position(|column| column.model == model));
+    let other =
+        compared_to.and_then(|model| columns.iter().position(|column| column.model == model));
     let area_of = |index: usize| {
         let own = placements[index].as_ref().map_err(|undefined| *undefined)?;
-        let mut area = Area { auroc: own.auroc(), interval: None, difference: None, reasons: Vec::new() };
+        let mut area = Area {
+            auroc: own.auroc(),
+            interval: None,
+            difference: None,
+            reasons: Vec::new(),
+        };
         match &resampled {
             None => area.by_delong(own),
             Some(resampled) => area.by_bootstrap(index, resampled),
         }
-        let (Some(model), true) = (compared_to, compared_to != Some(columns[index].model.as_str())) else { return Ok(area) };
+        let (Some(model), true) = (
+            compared_to,
+            compared_to != Some(columns[index].model.as_str()),
+        ) else {
+            return Ok(area);
+        };
         let comparable = other.filter(|&other| columns[other].people == columns[index].people);
         match comparable.and_then(|other| Some((other, placements[other].as_ref().ok()?))) {
-            None => area.reasons.push(format!("not compared: {model} has no predictions on this split")),
+            None => area.reasons.push(format!(
+                "not compared: {model} has no predictions on this split"
+            )),
             Some((other, others)) => {
                 let test = own.paired_test(others);
                 let inference = match &resampled {
@@ -52,9 +73,14 @@ pub fn areas(columns: &[&Column], compared_to: Option<&str>, bootstrap: Option<&
                     Some(resampled) => resampled.difference(index, other),
                 };
                 if inference.is_none() {
-                    area.reasons.push(format!("no test: the variance of the difference to {model} is zero or undefined"));
+                    area.reasons.push(format!(
+                        "no test: the variance of the difference to {model} is zero or undefined"
+                    ));
                 }
-                area.difference = Some(Difference { delta: test.delta, inference });
+                area.difference = Some(Difference {
+                    delta: test.delta,
+                    inference,
+                });
             }
         }
         Ok(area)
@@ -72,7 +98,10 @@ impl Area {
         self.interval = own.interval();
         let reason = match own.variance() {
             None => Some("interval undefined with fewer than two people in a class"),
-            Some(0.0) => Some("interval of no width: DeLong's variance is zero (perfect separation, or all logits tied)"),
+            Some(0.0) => Some(
+                "interval of no width: DeLong's variance is zero (perfect separation, or all \
+                 logits tied)",
+            ),
             Some(_) => None,
         };
         self.reasons.extend(reason.map(str::to_owned));
@@ -81,13 +110,20 @@ impl Area {
     fn by_bootstrap(&mut self, index: usize, resampled: &Resampled) {
         self.interval = resampled.interval(index);
         if self.interval.is_none() {
-            self.reasons.push("interval undefined: no resample has both classes".to_owned());
-        } else if self.interval.is_some_and(|interval| interval.low >= interval.high) {
-            self.reasons.push("interval of no width: all resamples have the same area".to_owned());
+            self.reasons
+                .push("interval undefined: no resample has both classes".to_owned());
+        } else if self
+            .interval
+            .is_some_and(|interval| interval.low >= interval.high)
+        {
+            self.reasons
+                .push("interval of no width: all resamples have the same area".to_owned());
         } else if resampled.n_without_a_class(index) > 0 {
             let (without, n) = (resampled.n_without_a_class(index), resampled.n_replicates());
             let n = counted(n, "resample", "resamples");
-            self.reasons.push(format!("of {n} those without both classes are left out: {without}"));
+            self.reasons.push(format!(
+                "of {n} those without both classes are left out: {without}"
+            ));
         }
     }
 }

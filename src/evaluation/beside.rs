@@ -1,7 +1,9 @@
-//! What other stages left beside the predictions: `cost.csv`, `scores.csv`, `apoe.csv`, `guards.csv`, `training_log.csv`.
+//! What other stages left beside the predictions: `cost.csv`, `scores.csv`, `apoe.csv`,
+//! `guards.csv`, `training_log.csv`.
 //!
-//! Input -> output: the paths of predictions -> the further columns of `auc.csv`, the APOE genotypes, and what guards of other stages found. A
-//! file that is not there leaves its columns empty.
+//! Input -> output: the paths of predictions -> the further columns of `auc.csv`, the APOE
+//! genotypes, and what guards of other stages found. A file that is not there leaves its columns
+//! empty.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_cohort_schema::{AucRow, Characteristics, CostRow, GuardRow, ScoreRow, read_costs, read_guards, read_scores, read_training_log};
+use gf_cohort_schema::{
+    AucRow, Characteristics, CostRow, GuardRow, ScoreRow, read_costs, read_guards, read_scores,
+    read_training_log,
+};
 use serde_json::Value;
 
 use super::Error;
@@ -17,7 +22,10 @@ use crate::{output, report::TrainingLog};
 
 /// The files of this name beside the predictions, one a folder.
 fn files<'a>(predictions: &'a [PathBuf], name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
-    let paths: BTreeSet<PathBuf> = predictions.iter().map(|path| path.with_file_name(name)).collect();
+    let paths: BTreeSet<PathBuf> = predictions
+        .iter()
+        .map(|path| path.with_file_name(name))
+        .collect();
     paths.into_iter().filter(|path| path.exists())
 }
 
@@ -25,11 +33,20 @@ fn files<'a>(predictions: &'a [PathBuf], name: &'a str) -> impl Iterator<Item = 
 ///
 /// # Errors
 /// A file that is malformed; two that say different things of one model.
-pub fn fill_in(rows: &mut [AucRow], predictions: &[PathBuf], scores: &[ScoreRow]) -> Result<(), Error> {
+pub fn fill_in(
+    rows: &mut [AucRow],
+    predictions: &[PathBuf],
+    scores: &[ScoreRow],
+) -> Result<(), Error> {
     let costs = costs(predictions)?;
     for row in rows {
-        row.match_rate = scores.iter().find(|score| [&score.model, &score.accession].contains(&&row.model)).map(|score| score.match_rate);
-        let Some(cost) = costs.get(&row.model) else { continue };
+        row.match_rate = scores
+            .iter()
+            .find(|score| [&score.model, &score.accession].contains(&&row.model))
+            .map(|score| score.match_rate);
+        let Some(cost) = costs.get(&row.model) else {
+            continue;
+        };
         row.parameters = Some(cost.parameters);
         row.multiplications = Some(cost.multiplications);
         row.additions = Some(cost.additions);
@@ -44,7 +61,13 @@ fn costs(predictions: &[PathBuf]) -> Result<BTreeMap<String, CostRow>, Error> {
     for path in files(predictions, "cost.csv") {
         for cost in read_costs(&path)? {
             match costs.get(&cost.model) {
-                Some(other) if *other != cost => return Err(Error::SaidTwice { path, what: "cost", model: cost.model }),
+                Some(other) if *other != cost => {
+                    return Err(Error::SaidTwice {
+                        path,
+                        what: "cost",
+                        model: cost.model,
+                    });
+                }
                 _ => _ = costs.insert(cost.model.clone(), cost),
             }
         }
@@ -63,7 +86,11 @@ pub fn scores(predictions: &[PathBuf]) -> Result<Vec<ScoreRow>, Error> {
             match scores.iter().find(|other| other.model == score.model) {
                 None => scores.push(score),
                 Some(other) if other.match_rate.to_bits() != score.match_rate.to_bits() => {
-                    return Err(Error::SaidTwice { path, what: "match rate", model: score.model });
+                    return Err(Error::SaidTwice {
+                        path,
+                        what: "match rate",
+                        model: score.model,
+                    });
                 }
                 Some(_) => {}
             }
@@ -78,9 +105,15 @@ pub fn scores(predictions: &[PathBuf]) -> Result<Vec<ScoreRow>, Error> {
 /// A file that cannot be read or is none.
 pub fn run(path: &Path) -> Result<Value, Error> {
     let text = fs::read(path).map_err(output::at(path))?;
-    let run: Value = serde_json::from_slice(&text).map_err(|error| Error::Run { path: path.into(), reason: error.to_string() })?;
+    let run: Value = serde_json::from_slice(&text).map_err(|error| Error::Run {
+        path: path.into(),
+        reason: error.to_string(),
+    })?;
     if run.get("stages").is_none_or(|stages| !stages.is_object()) {
-        return Err(Error::Run { path: path.into(), reason: "it has no `stages`".to_owned() });
+        return Err(Error::Run {
+            path: path.into(),
+            reason: "it has no `stages`".to_owned(),
+        });
     }
     Ok(run)
 }
@@ -92,12 +125,21 @@ pub fn run(path: &Path) -> Result<Value, Error> {
 pub fn digests(predictions: &[PathBuf]) -> Result<Vec<(String, String)>, Error> {
     let name = |path: &Path| {
         let parts = [path.parent().and_then(Path::file_name), path.file_name()];
-        parts.into_iter().flatten().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+        parts
+            .into_iter()
+            .flatten()
+            .map(|part| part.to_string_lossy())
+            .collect::<Vec<_>>()
+            .join("/")
     };
-    predictions.iter().map(|path| Ok((name(path), output::sha256_of_file(path)?))).collect()
+    predictions
+        .iter()
+        .map(|path| Ok((name(path), output::sha256_of_file(path)?)))
+        .collect()
 }
 
-/// How models were trained, by the name that `cost.csv` says (where there is none, that of the folder).
+/// How models were trained, by the name that `cost.csv` says (where there is none, that of the
+/// folder).
 ///
 /// # Errors
 /// A file that is malformed.
@@ -105,9 +147,23 @@ pub fn training(predictions: &[PathBuf]) -> Result<Vec<TrainingLog>, Error> {
     let mut logs = Vec::new();
     for path in files(predictions, "training_log.csv") {
         let costs = path.with_file_name("cost.csv");
-        let named = if costs.exists() { read_costs(&costs)?.into_iter().next().map(|cost| cost.model) } else { None };
-        let folder = || path.parent().and_then(|folder| folder.file_name()).map(|name| name.to_string_lossy().into_owned());
-        logs.push(TrainingLog { model: named.or_else(folder).unwrap_or_else(|| "model".to_owned()), rows: read_training_log(&path)? });
+        let named = if costs.exists() {
+            read_costs(&costs)?
+                .into_iter()
+                .next()
+                .map(|cost| cost.model)
+        } else {
+            None
+        };
+        let folder = || {
+            path.parent()
+                .and_then(|folder| folder.file_name())
+                .map(|name| name.to_string_lossy().into_owned())
+        };
+        logs.push(TrainingLog {
+            model: named.or_else(folder).unwrap_or_else(|| "model".to_owned()),
+            rows: read_training_log(&path)?,
+        });
     }
     Ok(logs)
 }
@@ -117,7 +173,9 @@ pub fn training(predictions: &[PathBuf]) -> Result<Vec<TrainingLog>, Error> {
 /// # Errors
 /// A file that is malformed.
 pub fn apoe(predictions: &[PathBuf]) -> Result<Vec<Characteristics>, Error> {
-    files(predictions, "apoe.csv").map(|path| Ok(Characteristics::read(&path)?)).collect()
+    files(predictions, "apoe.csv")
+        .map(|path| Ok(Characteristics::read(&path)?))
+        .collect()
 }
 
 /// What guards of other stages found; not those of an earlier evaluation into the same folder.
@@ -127,7 +185,11 @@ pub fn apoe(predictions: &[PathBuf]) -> Result<Vec<Characteristics>, Error> {
 pub fn guards(predictions: &[PathBuf], own: &[&str]) -> Result<Vec<GuardRow>, Error> {
     let mut found = Vec::new();
     for path in files(predictions, "guards.csv") {
-        found.extend(read_guards(&path)?.into_iter().filter(|row| !own.contains(&row.guard.as_str())));
+        found.extend(
+            read_guards(&path)?
+                .into_iter()
+                .filter(|row| !own.contains(&row.guard.as_str())),
+        );
     }
     Ok(found)
 }

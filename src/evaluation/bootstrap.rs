@@ -1,8 +1,9 @@
 //! Intervals by resampling families: people of one family are alike, so they are drawn together.
 //!
-//! Input -> output: columns of scores on some people and their families -> the areas of each column in N resamples, the same people for all
-//! columns of one resample, so that differences are paired. A resample has a random generator of its own: the result depends on the seed
-//! only. Intervals are percentiles (R's type 7); Efron and Tibshirani 1993, chapters 13 and 16.
+//! Input -> output: columns of scores on some people and their families -> the areas of each column
+//! in N resamples, the same people for all columns of one resample, so that differences are paired.
+//! A resample has a random generator of its own: the result depends on the seed only. Intervals are
+//! percentiles (R's type 7); Efron and Tibshirani 1993, chapters 13 and 16.
 
 use std::collections::HashMap;
 
@@ -17,7 +18,8 @@ use super::{delong::Interval, roc, scores::Column};
 pub struct Bootstrap<'a> {
     pub n_replicates: usize,
     pub seed: u64,
-    /// Family of each person of [`super::scores::Scores::people`]; people of no family have a number of their own.
+    /// Family of each person of [`super::scores::Scores::people`]; people of no family have a
+    /// number of their own.
     pub families: &'a [u32],
 }
 
@@ -41,18 +43,29 @@ impl Bootstrap<'_> {
             }
             groups.iter().map(|groups| groups.area(&times)).collect()
         };
-        Resampled { areas: (0..self.n_replicates).into_par_iter().map(replicate).collect() }
+        Resampled {
+            areas: (0..self.n_replicates)
+                .into_par_iter()
+                .map(replicate)
+                .collect(),
+        }
     }
 
     /// The people of the columns, family by family, in the order of their first ones.
     fn families_of(&self, columns: &[&Column]) -> Vec<Vec<u32>> {
-        let mut people: Vec<u32> = columns.iter().flat_map(|column| &column.people).copied().collect();
+        let mut people: Vec<u32> = columns
+            .iter()
+            .flat_map(|column| &column.people)
+            .copied()
+            .collect();
         people.sort_unstable();
         people.dedup();
         let mut place: HashMap<u32, usize> = HashMap::new();
         let mut families: Vec<Vec<u32>> = Vec::new();
         for person in people {
-            let index = *place.entry(self.families[person as usize]).or_insert(families.len());
+            let index = *place
+                .entry(self.families[person as usize])
+                .or_insert(families.len());
             if index == families.len() {
                 families.push(Vec::new());
             }
@@ -70,7 +83,16 @@ struct Groups {
 
 impl Groups {
     fn of(column: &Column) -> Self {
-        let people = column.order.iter().map(|&place| (column.people[place as usize], column.is_case[place as usize])).collect();
+        let people = column
+            .order
+            .iter()
+            .map(|&place| {
+                (
+                    column.people[place as usize],
+                    column.is_case[place as usize],
+                )
+            })
+            .collect();
         let mut end = 0;
         let ends = roc::ties(&column.logits, &column.order).map(|group| {
             end += group.len();
@@ -101,26 +123,44 @@ impl Resampled {
     }
 
     pub fn n_without_a_class(&self, column: usize) -> usize {
-        self.areas.iter().filter(|areas| areas[column].is_none()).count()
+        self.areas
+            .iter()
+            .filter(|areas| areas[column].is_none())
+            .count()
     }
 
     /// 95 % interval of a column's area.
     pub fn interval(&self, column: usize) -> Option<Interval> {
-        percentiles(self.areas.iter().filter_map(|areas| areas[column]).collect())
+        percentiles(
+            self.areas
+                .iter()
+                .filter_map(|areas| areas[column])
+                .collect(),
+        )
     }
 
-    /// 95 % interval of the difference of two columns, and the two-sided p-value of its being zero (Davison and Hinkley 1997, chapter 4: the share of
-    /// resamples on the other side of zero, doubled, one added); `None` where all differences are zero.
+    /// 95 % interval of the difference of two columns, and the two-sided p-value of its being zero
+    /// (Davison and Hinkley 1997, chapter 4: the share of resamples on the other side of zero,
+    /// doubled, one added); `None` where all differences are zero.
     pub fn difference(&self, column: usize, other: usize) -> Option<(Interval, f64)> {
-        let differences: Vec<f64> = self.areas.iter().filter_map(|areas| Some(areas[column]? - areas[other]?)).collect();
+        let differences: Vec<f64> = self
+            .areas
+            .iter()
+            .filter_map(|areas| Some(areas[column]? - areas[other]?))
+            .collect();
         if differences.iter().all(|difference| *difference == 0.0) {
             return None;
         }
         let share = |on_side: fn(f64) -> bool| {
-            let n = differences.iter().filter(|&&difference| on_side(difference)).count();
+            let n = differences
+                .iter()
+                .filter(|&&difference| on_side(difference))
+                .count();
             (n + 1) as f64 / (differences.len() + 1) as f64
         };
-        let p_value = (2.0 * share(|difference| difference <= 0.0).min(share(|difference| difference >= 0.0))).min(1.0);
+        let p_value = (2.0
+            * share(|difference| difference <= 0.0).min(share(|difference| difference >= 0.0)))
+        .min(1.0);
         Some((percentiles(differences)?, p_value))
     }
 }
@@ -128,13 +168,19 @@ impl Resampled {
 /// 2.5 % and 97.5 % quantile.
 fn percentiles(mut values: Vec<f64>) -> Option<Interval> {
     values.sort_unstable_by(f64::total_cmp);
-    Some(Interval { low: quantile(&values, 0.025)?, high: quantile(&values, 0.975)? })
+    Some(Interval {
+        low: quantile(&values, 0.025)?,
+        high: quantile(&values, 0.975)?,
+    })
 }
 
 /// Of sorted values, linear between them (R's type 7, numpy's default).
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * (sorted.len().checked_sub(1)?) as f64;
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    let (below, above) = (
+        sorted[place.floor() as usize],
+        sorted[place.ceil() as usize],
+    );
     Some(below + (above - below) * place.fract())
 }
 
@@ -150,49 +196,96 @@ mod tests {
     fn people(n: u32, seed: u64, shift: f64) -> Column {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let is_case: Vec<bool> = (0..n).map(|person| person % 3 == 0).collect();
-        let normal = |random: &mut ChaCha8Rng| (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
-        let logits: Vec<f64> = is_case.iter().map(|&case| normal(&mut random) + if case { shift } else { 0.0 }).collect();
-        Column::new(Split::Test, &format!("m{seed}"), Role::Score, (0..n).collect(), is_case, logits, vec![0.5; n as usize])
+        let normal =
+            |random: &mut ChaCha8Rng| (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
+        let logits: Vec<f64> = is_case
+            .iter()
+            .map(|&case| normal(&mut random) + if case { shift } else { 0.0 })
+            .collect();
+        Column::new(
+            Split::Test,
+            &format!("m{seed}"),
+            Role::Score,
+            (0..n).collect(),
+            is_case,
+            logits,
+            vec![0.5; n as usize],
+        )
     }
 
     #[test]
     fn quantiles_are_those_of_numpy() {
         // numpy.quantile([1, 2, 4, 8, 16], [0.025, 0.975])
         let interval = percentiles(vec![16.0, 1.0, 8.0, 2.0, 4.0]).unwrap();
-        assert!((interval.low - 1.1).abs() < 1e-12 && (interval.high - 15.2).abs() < 1e-12, "{interval:?}");
+        assert!(
+            (interval.low - 1.1).abs() < 1e-12 && (interval.high - 15.2).abs() < 1e-12,
+            "{interval:?}"
+        );
     }
 
     #[test]
     fn people_by_themselves_have_about_the_interval_of_delong() {
         let (a, b) = (people(600, 1, 0.9), people(600, 2, 0.5));
         let alone: Vec<u32> = (0..600).collect();
-        let bootstrap = Bootstrap { n_replicates: 2_000, seed: 1, families: &alone };
-        let resampled = areas(&[&a, &b], Some("m2"), Some(&bootstrap))[0].clone().unwrap();
+        let bootstrap = Bootstrap {
+            n_replicates: 2_000,
+            seed: 1,
+            families: &alone,
+        };
+        let resampled = areas(&[&a, &b], Some("m2"), Some(&bootstrap))[0]
+            .clone()
+            .unwrap();
         let delong = areas(&[&a, &b], Some("m2"), None)[0].clone().unwrap();
         let (found, expected) = (resampled.interval.unwrap(), delong.interval.unwrap());
-        assert!((found.low - expected.low).abs() < 0.01 && (found.high - expected.high).abs() < 0.01, "{found:?} {expected:?}");
+        assert!(
+            (found.low - expected.low).abs() < 0.01 && (found.high - expected.high).abs() < 0.01,
+            "{found:?} {expected:?}"
+        );
         let (found, _) = resampled.difference.unwrap().inference.unwrap();
         let (expected, _) = delong.difference.unwrap().inference.unwrap();
-        assert!((found.low - expected.low).abs() < 0.015 && (found.high - expected.high).abs() < 0.015, "{found:?} {expected:?}");
+        assert!(
+            (found.low - expected.low).abs() < 0.015 && (found.high - expected.high).abs() < 0.015,
+            "{found:?} {expected:?}"
+        );
     }
 
-    /// Everyone three times, each with their copies as one family: the interval is that of the people once.
+    /// Everyone three times, each with their copies as one family: the interval is that of the
+    /// people once.
     #[test]
     fn relatives_are_drawn_together() {
         let once = people(150, 3, 0.8);
         let people: Vec<u32> = (0..450).collect();
         let threefold = |place: &u32| (place / 3) as usize;
-        let (is_case, logits) = people.iter().map(threefold).map(|place| (once.is_case[place], once.logits[place])).unzip();
-        let copied = Column::new(Split::Test, "m", Role::Score, people.clone(), is_case, logits, vec![0.5; 450]);
+        let (is_case, logits) = people
+            .iter()
+            .map(threefold)
+            .map(|place| (once.is_case[place], once.logits[place]))
+            .unzip();
+        let copied = Column::new(
+            Split::Test,
+            "m",
+            Role::Score,
+            people.clone(),
+            is_case,
+            logits,
+            vec![0.5; 450],
+        );
         let width = |families: &[u32]| {
-            let resampled = Bootstrap { n_replicates: 1_000, seed: 7, families }.resample(&[&copied]);
+            let resampled = Bootstrap {
+                n_replicates: 1_000,
+                seed: 7,
+                families,
+            }
+            .resample(&[&copied]);
             let interval = resampled.interval(0).unwrap();
             interval.high - interval.low
         };
         let expected = placements(&once).unwrap().interval().unwrap();
         let families: Vec<u32> = people.iter().map(|person| person / 3).collect();
         assert!((width(&families) / (expected.high - expected.low) - 1.0).abs() < 0.15);
-        assert!((width(&people) * 3_f64.sqrt() / (expected.high - expected.low) - 1.0).abs() < 0.15);
+        assert!(
+            (width(&people) * 3_f64.sqrt() / (expected.high - expected.low) - 1.0).abs() < 0.15
+        );
     }
 
     #[test]
@@ -200,8 +293,19 @@ mod tests {
         let column = people(90, 4, 0.7);
         let alone: Vec<u32> = (0..90).collect();
         let run = |n_threads, seed| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-            pool.install(|| Bootstrap { n_replicates: 50, seed, families: &alone }.resample(&[&column]).areas)
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(n_threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                Bootstrap {
+                    n_replicates: 50,
+                    seed,
+                    families: &alone,
+                }
+                .resample(&[&column])
+                .areas
+            })
         };
         assert_eq!(run(1, 5), run(4, 5));
         assert_ne!(run(1, 5), run(1, 6));

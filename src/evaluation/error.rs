@@ -61,8 +61,9 @@ pub enum Error {
     },
     /// Two models cannot be compared.
     #[error(
-        "split {split}: {model} and {other} were not run on the same people: {n_both} in both, {n_only_here} only in {model}, \
-         {n_only_there} only in {other} (for example {example} is not in {absent_from}); a fair comparison needs the same people"
+        "split {split}: {model} and {other} were not run on the same people: {n_both} in both, \
+         {n_only_here} only in {model}, {n_only_there} only in {other} (for example {example} is \
+         not in {absent_from}); a fair comparison needs the same people"
     )]
     DifferentPeople {
         /// The split.
@@ -117,7 +118,10 @@ pub enum Error {
         of_cohort: String,
     },
     /// No split has two classes.
-    #[error("no split has both cases and controls of known phenotype, so there is no AUC to compute; check the phenotype column")]
+    #[error(
+        "no split has both cases and controls of known phenotype, so there is no AUC to compute; \
+         check the phenotype column"
+    )]
     NoSplitWithBothClasses,
     /// The model to compare to is not among the predictions.
     #[error("no predictions of `{model}` to compare to; there are predictions of {available}")]

@@ -1,7 +1,9 @@
-//! The headline test: does a model with deep terms tell cases from controls better than its additive term alone?
+//! The headline test: does a model with deep terms tell cases from controls better than its
+//! additive term alone?
 //!
-//! Input -> output: scores -> for each model `additive+NAME` the difference of its AUC on the test split to that of `additive`, and for each model `NAME`
-//! to `NAME-additive` where there is one, with a paired test (`non_additive.csv`). A gain is signal that no sum of alleles has.
+//! Input -> output: scores -> for each model `additive+NAME` the difference of its AUC on the test
+//! split to that of `additive`, and for each model `NAME` to `NAME-additive` where there is one,
+//! with a paired test (`non_additive.csv`). A gain is signal that no sum of alleles has.
 
 use std::{fmt, path::Path};
 
@@ -21,7 +23,16 @@ const ADDITIVE: &str = "additive";
 const WITH_DEEP_TERMS: &str = "additive+";
 
 /// Columns of `non_additive.csv`, in order.
-pub const COLUMNS: [&str; 8] = ["model", "compared_to", "split", "auroc", "delta_auroc", "delta_ci_low", "delta_ci_high", "p_value"];
+pub const COLUMNS: [&str; 8] = [
+    "model",
+    "compared_to",
+    "split",
+    "auroc",
+    "delta_auroc",
+    "delta_ci_low",
+    "delta_ci_high",
+    "p_value",
+];
 
 /// The difference of one model to its additive term.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,13 +51,23 @@ pub struct NonAdditive {
 
 impl fmt::Display for NonAdditive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { model, additive, delta, .. } = self;
+        let Self {
+            model,
+            additive,
+            delta,
+            ..
+        } = self;
         match self.inference {
             Some(([low, high], p_value)) => write!(
                 f,
-                "Non-additive signal: {model} minus {additive} on the test split: {delta:+.3} (95 % CI {low:+.3} to {high:+.3}), p {p_value:.2e}."
+                "Non-additive signal: {model} minus {additive} on the test split: {delta:+.3} (95 \
+                 % CI {low:+.3} to {high:+.3}), p {p_value:.2e}."
             ),
-            None => write!(f, "Non-additive signal: {model} predicts as {additive} does, as no deep term helped on the validation split."),
+            None => write!(
+                f,
+                "Non-additive signal: {model} predicts as {additive} does, as no deep term helped \
+                 on the validation split."
+            ),
         }
     }
 }
@@ -58,16 +79,32 @@ pub fn tests(scores: &Scores, bootstrap: Option<&Bootstrap<'_>>) -> Vec<NonAddit
         let mut found = areas(&[column, additive], Some(&additive.model), bootstrap);
         let area = found.swap_remove(0).ok()?;
         let difference = area.difference?;
-        let inference = difference.inference.map(|(interval, p_value)| ([interval.low, interval.high], p_value));
+        let inference = difference
+            .inference
+            .map(|(interval, p_value)| ([interval.low, interval.high], p_value));
         let (model, additive) = (column.model.clone(), additive.model.clone());
-        Some(NonAdditive { model, additive, auroc: area.auroc, delta: difference.delta, inference })
+        Some(NonAdditive {
+            model,
+            additive,
+            auroc: area.auroc,
+            delta: difference.delta,
+            inference,
+        })
     };
-    scores.in_split(Split::Test).iter().filter_map(of_model).collect()
+    scores
+        .in_split(Split::Test)
+        .iter()
+        .filter_map(of_model)
+        .collect()
 }
 
 /// Name of the additive term of a model, if it has one.
 fn additive_of(model: &str) -> String {
-    if model.starts_with(WITH_DEEP_TERMS) { ADDITIVE.to_owned() } else { format!("{model}-{ADDITIVE}") }
+    if model.starts_with(WITH_DEEP_TERMS) {
+        ADDITIVE.to_owned()
+    } else {
+        format!("{model}-{ADDITIVE}")
+    }
 }
 
 /// Writes `non_additive.csv`, or removes an older one where there is nothing to test.
@@ -81,7 +118,10 @@ pub fn write(path: &Path, tests: &[NonAdditive]) -> Result<bool, output::Error> 
     }
     let record = |test: &NonAdditive| {
         let number = |value: Option<f64>| value.map(nine_significant_digits).unwrap_or_default();
-        let (interval, p_value) = (test.inference.map(|(interval, _)| interval), test.inference.map(|(_, p_value)| p_value));
+        let (interval, p_value) = (
+            test.inference.map(|(interval, _)| interval),
+            test.inference.map(|(_, p_value)| p_value),
+        );
         [
             test.model.clone(),
             test.additive.clone(),

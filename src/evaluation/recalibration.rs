@@ -1,5 +1,6 @@
-//! Recalibration of probabilities: a map from logit to probability, fitted on the validation split and applied elsewhere. It never changes
-//! who ranks above whom (but may tie them), and no measure but `mean_recalibrated` of `calibration.csv` uses it.
+//! Recalibration of probabilities: a map from logit to probability, fitted on the validation split
+//! and applied elsewhere. It never changes who ranks above whom (but may tie them), and no measure
+//! but `mean_recalibrated` of `calibration.csv` uses it.
 
 use std::{fmt, str::FromStr};
 
@@ -16,8 +17,8 @@ pub enum Recalibration {
     /// Platt scaling (1999): a slope (one over the temperature) and an intercept on the logit.
     #[default]
     Platt,
-    /// The rising step function nearest to the outcomes, linear between its steps (pool adjacent violators, as scikit-learn's
-    /// `IsotonicRegression`); needs many people.
+    /// The rising step function nearest to the outcomes, linear between its steps (pool adjacent
+    /// violators, as scikit-learn's `IsotonicRegression`); needs many people.
     Isotonic,
     /// Not at all.
     None,
@@ -38,7 +39,9 @@ impl FromStr for Recalibration {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let all = [Self::Platt, Self::Isotonic, Self::None];
-        all.into_iter().find(|choice| choice.to_string() == text).ok_or_else(|| format!("`{text}` is none of platt, isotonic, none"))
+        all.into_iter()
+            .find(|choice| choice.to_string() == text)
+            .ok_or_else(|| format!("`{text}` is none of platt, isotonic, none"))
     }
 }
 
@@ -57,8 +60,17 @@ impl Recalibration {
         match self {
             Self::None => None,
             Self::Platt => {
-                let fit = logistic(&[&validation.logits], &validation.is_case, None, Likelihood::Plain).ok()?;
-                Some(Recalibrated::Platt { intercept: fit.coefficients[0], slope: fit.coefficients[1] })
+                let fit = logistic(
+                    &[&validation.logits],
+                    &validation.is_case,
+                    None,
+                    Likelihood::Plain,
+                )
+                .ok()?;
+                Some(Recalibrated::Platt {
+                    intercept: fit.coefficients[0],
+                    slope: fit.coefficients[1],
+                })
             }
             Self::Isotonic if validation.logits.is_empty() => None,
             Self::Isotonic => Some(Recalibrated::Isotonic(isotonic(validation))),
@@ -72,7 +84,10 @@ impl Recalibrated {
             Self::Platt { intercept, slope } => probability(intercept + slope * logit),
             Self::Isotonic(points) => {
                 let above = points.partition_point(|point| point.0 < logit);
-                match (above.checked_sub(1).map(|below| points[below]), points.get(above)) {
+                match (
+                    above.checked_sub(1).map(|below| points[below]),
+                    points.get(above),
+                ) {
                     (Some((x0, y0)), Some((x1, y1))) => y0 + (y1 - y0) * (logit - x0) / (x1 - x0),
                     (Some((_, y)), None) | (None, Some(&(_, y))) => y,
                     (None, None) => f64::NAN,
@@ -82,7 +97,8 @@ impl Recalibrated {
     }
 }
 
-/// Pools neighbours until shares rise; people with one logit are one. The first and the last logit of each pool.
+/// Pools neighbours until shares rise; people with one logit are one. The first and the last logit
+/// of each pool.
 fn isotonic(column: &Column) -> Vec<(f64, f64)> {
     struct Pool {
         first: f64,
@@ -93,14 +109,32 @@ fn isotonic(column: &Column) -> Vec<(f64, f64)> {
     let mut pools: Vec<Pool> = Vec::new();
     for group in ties(&column.logits, &column.order) {
         let logit = column.logits[group[0] as usize];
-        let n_cases = group.iter().filter(|&&place| column.is_case[place as usize]).count() as f64;
-        let mut pool = Pool { first: logit, last: logit, n_cases, n: group.len() as f64 };
-        while let Some(below) = pools.pop_if(|below| below.n_cases * pool.n >= pool.n_cases * below.n) {
-            pool = Pool { first: below.first, last: pool.last, n_cases: below.n_cases + pool.n_cases, n: below.n + pool.n };
+        let n_cases = group
+            .iter()
+            .filter(|&&place| column.is_case[place as usize])
+            .count() as f64;
+        let mut pool = Pool {
+            first: logit,
+            last: logit,
+            n_cases,
+            n: group.len() as f64,
+        };
+        while let Some(below) =
+            pools.pop_if(|below| below.n_cases * pool.n >= pool.n_cases * below.n)
+        {
+            pool = Pool {
+                first: below.first,
+                last: pool.last,
+                n_cases: below.n_cases + pool.n_cases,
+                n: below.n + pool.n,
+            };
         }
         pools.push(pool);
     }
-    let mut points: Vec<(f64, f64)> = pools.iter().flat_map(|pool| [pool.first, pool.last].map(|x| (x, pool.n_cases / pool.n))).collect();
+    let mut points: Vec<(f64, f64)> = pools
+        .iter()
+        .flat_map(|pool| [pool.first, pool.last].map(|x| (x, pool.n_cases / pool.n)))
+        .collect();
     points.dedup();
     points
 }
@@ -117,18 +151,32 @@ mod tests {
 
     fn column(logits: &[f64], is_case: &[bool]) -> Column {
         let n = logits.len() as u32;
-        Column::new(Split::Validation, "m", Role::Score, (0..n).collect(), is_case.to_vec(), logits.to_vec(), vec![0.5; logits.len()])
+        Column::new(
+            Split::Validation,
+            "m",
+            Role::Score,
+            (0..n).collect(),
+            is_case.to_vec(),
+            logits.to_vec(),
+            vec![0.5; logits.len()],
+        )
     }
 
     #[test]
     fn recalibration_is_that_of_statsmodels_and_scikit_learn() {
         for example in EXAMPLES {
             let validation = column(example.logits, example.is_case);
-            for (choice, expected) in [(Recalibration::Platt, example.platt), (Recalibration::Isotonic, example.isotonic)] {
+            for (choice, expected) in [
+                (Recalibration::Platt, example.platt),
+                (Recalibration::Isotonic, example.isotonic),
+            ] {
                 let map = choice.fit(&validation).unwrap();
                 for (logit, expected) in GRID.into_iter().zip(expected) {
                     let found = map.probability(logit);
-                    assert!((found - expected).abs() < 1e-9, "{choice} at {logit}: {found} is not {expected}");
+                    assert!(
+                        (found - expected).abs() < 1e-9,
+                        "{choice} at {logit}: {found} is not {expected}"
+                    );
                 }
             }
             assert_eq!(Recalibration::None.fit(&validation), None);
@@ -139,7 +187,15 @@ mod tests {
     fn what_cannot_be_fitted_is_not_made_up() {
         let separated = column(&[-1.0, -0.5, 0.5, 1.0], &[false, false, true, true]);
         assert_eq!(Recalibration::Platt.fit(&separated), None);
-        assert!((Recalibration::Isotonic.fit(&separated).unwrap().probability(0.0) - 0.5).abs() < 1e-12);
+        assert!(
+            (Recalibration::Isotonic
+                .fit(&separated)
+                .unwrap()
+                .probability(0.0)
+                - 0.5)
+                .abs()
+                < 1e-12
+        );
     }
 
     proptest! {

@@ -1,7 +1,9 @@
-//! People of a split in order of a model: calibration and odds by tenths, and how scores are distributed.
+//! People of a split in order of a model: calibration and odds by tenths, and how scores are
+//! distributed.
 //!
-//! Input -> output: a column of scores -> rows of `calibration.csv`, `deciles.csv`, `distribution.csv`. People with one value are never put
-//! into two tenths: they go where the middle of their ranks is, so a tenth may hold more than a tenth of the people, or nobody.
+//! Input -> output: a column of scores -> rows of `calibration.csv`, `deciles.csv`,
+//! `distribution.csv`. People with one value are never put into two tenths: they go where the
+//! middle of their ranks is, so a tenth may hold more than a tenth of the people, or nobody.
 
 use gf_cohort_schema::{CalibrationRow, DecileRow, DistributionRow};
 
@@ -35,12 +37,19 @@ fn tenths(values: &[f64], order: &[u32]) -> Vec<usize> {
 pub fn calibration(column: &Column, recalibrated: Option<&Recalibrated>) -> Vec<CalibrationRow> {
     let tenth_of = tenths(&column.probabilities, &by_rising(&column.probabilities));
     let row = |tenth: usize| {
-        let places: Vec<usize> = (0..tenth_of.len()).filter(|&place| tenth_of[place] == tenth).collect();
-        let mean = |value: &dyn Fn(usize) -> f64| places.iter().map(|&place| value(place)).sum::<f64>() / places.len() as f64;
+        let places: Vec<usize> = (0..tenth_of.len())
+            .filter(|&place| tenth_of[place] == tenth)
+            .collect();
+        let mean = |value: &dyn Fn(usize) -> f64| {
+            places.iter().map(|&place| value(place)).sum::<f64>() / places.len() as f64
+        };
         if places.is_empty() {
             return None;
         }
-        let n_cases = places.iter().filter(|&&place| column.is_case[place]).count();
+        let n_cases = places
+            .iter()
+            .filter(|&&place| column.is_case[place])
+            .count();
         let observed = n_cases as f64 / places.len() as f64;
         let (ci_low, ci_high) = wilson(observed, places.len() as f64);
         Some(CalibrationRow {
@@ -49,7 +58,8 @@ pub fn calibration(column: &Column, recalibrated: Option<&Recalibrated>) -> Vec<
             bin: tenth + 1,
             n: places.len(),
             mean_probability: mean(&|place| column.probabilities[place]),
-            mean_recalibrated: recalibrated.map(|map| mean(&|place| map.probability(column.logits[place]))),
+            mean_recalibrated: recalibrated
+                .map(|map| mean(&|place| map.probability(column.logits[place]))),
             observed,
             ci_low,
             ci_high,
@@ -58,10 +68,14 @@ pub fn calibration(column: &Column, recalibrated: Option<&Recalibrated>) -> Vec<
     (0..N_TENTHS).filter_map(row).collect()
 }
 
-/// All ten tenths by logit; odds against the fifth and sixth together, with the interval of Woolf (1955).
+/// All ten tenths by logit; odds against the fifth and sixth together, with the interval of Woolf
+/// (1955).
 pub fn deciles(column: &Column) -> Vec<DecileRow> {
     let mut counts = [[0_usize; 2]; N_TENTHS];
-    for (tenth, &is_case) in tenths(&column.logits, &column.order).into_iter().zip(&column.is_case) {
+    for (tenth, &is_case) in tenths(&column.logits, &column.order)
+        .into_iter()
+        .zip(&column.is_case)
+    {
         counts[tenth][usize::from(!is_case)] += 1;
     }
     let middle = [0, 1].map(|class| counts[4][class] + counts[5][class]);
@@ -79,7 +93,11 @@ pub fn deciles(column: &Column) -> Vec<DecileRow> {
             decile: tenth + 1,
             n_cases,
             n_controls,
-            odds_ratio: if is_reference { Some(1.0) } else { end(log_odds_ratio) },
+            odds_ratio: if is_reference {
+                Some(1.0)
+            } else {
+                end(log_odds_ratio)
+            },
             ci_low: end(log_odds_ratio - half_width),
             ci_high: end(log_odds_ratio + half_width),
         }
@@ -87,14 +105,25 @@ pub fn deciles(column: &Column) -> Vec<DecileRow> {
     counts.into_iter().enumerate().map(row).collect()
 }
 
-/// Bars of equal width over `range`, a logit's smallest and largest value over all splits of the model; one bar where all are equal.
+/// Bars of equal width over `range`, a logit's smallest and largest value over all splits of the
+/// model; one bar where all are equal.
 pub fn distribution(column: &Column, range: (f64, f64)) -> Vec<DistributionRow> {
     let (low, high) = range;
     let n_bars = if high > low { N_BARS } else { 1 };
-    let edge = |bar: usize| if bar == n_bars { high } else { low + (high - low) * (bar as f64 / n_bars as f64) };
+    let edge = |bar: usize| {
+        if bar == n_bars {
+            high
+        } else {
+            low + (high - low) * (bar as f64 / n_bars as f64)
+        }
+    };
     let mut counts = vec![[0_usize; 2]; n_bars];
     for (&logit, &is_case) in column.logits.iter().zip(&column.is_case) {
-        let bar = if high > low { ((logit - low) / (high - low) * n_bars as f64) as usize } else { 0 };
+        let bar = if high > low {
+            ((logit - low) / (high - low) * n_bars as f64) as usize
+        } else {
+            0
+        };
         counts[bar.min(n_bars - 1)][usize::from(!is_case)] += 1;
     }
     let row = |(bar, [n_cases, n_controls]): (usize, [usize; 2])| DistributionRow {
@@ -119,19 +148,33 @@ mod tests {
     use crate::evaluation::verdict_oracle::EXAMPLES;
 
     fn close(found: f64, expected: f64) {
-        assert!((found - expected).abs() < 1e-9 * expected.abs().max(1.0), "{found} is not {expected}");
+        assert!(
+            (found - expected).abs() < 1e-9 * expected.abs().max(1.0),
+            "{found} is not {expected}"
+        );
     }
 
     fn column(logits: &[f64], is_case: &[bool]) -> Column {
         let probabilities = logits.iter().map(|logit| probability(*logit)).collect();
-        Column::new(Split::Test, "m", Role::Score, (0..logits.len() as u32).collect(), is_case.to_vec(), logits.to_vec(), probabilities)
+        Column::new(
+            Split::Test,
+            "m",
+            Role::Score,
+            (0..logits.len() as u32).collect(),
+            is_case.to_vec(),
+            logits.to_vec(),
+            probabilities,
+        )
     }
 
     #[test]
     fn tenths_are_those_of_statsmodels() {
         for example in EXAMPLES {
             let column = column(example.logits, example.is_case);
-            let defined: Vec<DecileRow> = deciles(&column).into_iter().filter(|row| row.ci_low.is_some()).collect();
+            let defined: Vec<DecileRow> = deciles(&column)
+                .into_iter()
+                .filter(|row| row.ci_low.is_some())
+                .collect();
             assert_eq!(defined.len(), example.deciles.len());
             for (row, &(decile, ratio, low, high)) in defined.iter().zip(example.deciles) {
                 assert_eq!(row.decile, decile);

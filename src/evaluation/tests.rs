@@ -24,13 +24,24 @@ struct Study {
 impl Study {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { out: folder.path().join("report"), ..Options::default() };
+        let options = Options {
+            out: folder.path().join("report"),
+            ..Options::default()
+        };
         Self { folder, options }
     }
 
     fn file(mut self, name: &str, rows: &[String]) -> Self {
         let path = self.folder.path().join(name);
-        fs::write(&path, format!("{}\n{}\n", PREDICTION_COLUMNS[..7].join(","), rows.join("\n"))).unwrap();
+        fs::write(
+            &path,
+            format!(
+                "{}\n{}\n",
+                PREDICTION_COLUMNS[..7].join(","),
+                rows.join("\n")
+            ),
+        )
+        .unwrap();
         self.options.predictions.push(path);
         self
     }
@@ -45,7 +56,10 @@ impl Study {
     }
 
     fn message(&self) -> String {
-        self.run().unwrap_err().to_string().replace(&format!("{}/", self.folder.path().display()), "")
+        self.run()
+            .unwrap_err()
+            .to_string()
+            .replace(&format!("{}/", self.folder.path().display()), "")
     }
 }
 
@@ -83,19 +97,61 @@ fn the_baseline_compared_to_is_the_best_on_validation_and_not_on_test() {
         .model("prs-apoe", &both_splits(POOR, PERFECT))
         .model("linformer", &both_splits(PERFECT, GOOD));
     let summary = study.run().unwrap();
-    assert_eq!(summary.comparison, Comparison::OnValidation { model: "prs-dosages".to_owned(), auroc: 0.75, n_baselines: 2 });
-    assert!(summary.comparison.to_string().contains("the test split did not choose it"));
-    let order: Vec<_> = summary.verdict.rows.iter().map(|row| (row.split, row.model.as_str())).collect();
+    assert_eq!(
+        summary.comparison,
+        Comparison::OnValidation {
+            model: "prs-dosages".to_owned(),
+            auroc: 0.75,
+            n_baselines: 2
+        }
+    );
+    assert!(
+        summary
+            .comparison
+            .to_string()
+            .contains("the test split did not choose it")
+    );
+    let order: Vec<_> = summary
+        .verdict
+        .rows
+        .iter()
+        .map(|row| (row.split, row.model.as_str()))
+        .collect();
     let models = ["prs-apoe", "prs-dosages", "linformer"];
-    assert_eq!(order, [Split::Validation, Split::Test].map(|split| models.map(|model| (split, model))).concat());
+    assert_eq!(
+        order,
+        [Split::Validation, Split::Test]
+            .map(|split| models.map(|model| (split, model)))
+            .concat()
+    );
     let linformer = &summary.verdict.rows[5];
-    assert_eq!((linformer.auroc, linformer.delta_auroc, linformer.compared_to.as_deref()), (Some(0.75), Some(0.5), Some("prs-dosages")));
+    assert_eq!(
+        (
+            linformer.auroc,
+            linformer.delta_auroc,
+            linformer.compared_to.as_deref()
+        ),
+        (Some(0.75), Some(0.5), Some("prs-dosages"))
+    );
     let baseline = &summary.verdict.rows[4];
-    assert_eq!((baseline.auroc, &baseline.compared_to, baseline.delta_auroc), (Some(0.25), &None, None));
-    assert!(summary.verdict.rows[3].reason.as_deref().unwrap().contains("perfect separation"));
+    assert_eq!(
+        (baseline.auroc, &baseline.compared_to, baseline.delta_auroc),
+        (Some(0.25), &None, None)
+    );
+    assert!(
+        summary.verdict.rows[3]
+            .reason
+            .as_deref()
+            .unwrap()
+            .contains("perfect separation")
+    );
     let auc_csv = fs::read_to_string(study.options.out.join("auc.csv")).unwrap();
     assert_eq!(auc_csv.lines().count(), 7);
-    assert!(fs::read_to_string(study.options.out.join("roc.csv")).unwrap().starts_with("model,split,threshold,"));
+    assert!(
+        fs::read_to_string(study.options.out.join("roc.csv"))
+            .unwrap()
+            .starts_with("model,split,threshold,")
+    );
 }
 
 #[test]
@@ -103,71 +159,196 @@ fn the_order_of_files_and_rows_does_not_change_a_byte() {
     let bytes = |study: &Study| {
         let summary = study.run().unwrap();
         // The page tells the digests of the files.
-        let files = summary.files.iter().filter(|path| !path.ends_with("report.html"));
-        files.map(|path| (path.file_name().unwrap().to_owned(), fs::read_to_string(path).unwrap())).collect::<Vec<_>>()
+        let files = summary
+            .files
+            .iter()
+            .filter(|path| !path.ends_with("report.html"));
+        files
+            .map(|path| {
+                (
+                    path.file_name().unwrap().to_owned(),
+                    fs::read_to_string(path).unwrap(),
+                )
+            })
+            .collect::<Vec<_>>()
     };
     let (first, second) = (both_splits(GOOD, POOR), both_splits(POOR, GOOD));
     let forward = Study::new().model("prs-a", &first).model("prs-b", &second);
     let reversed = |rows: &[Row<'static>]| rows.iter().rev().copied().collect::<Vec<_>>();
-    let backward = Study::new().model("prs-b", &reversed(&second)).model("prs-a", &reversed(&first));
+    let backward = Study::new()
+        .model("prs-b", &reversed(&second))
+        .model("prs-a", &reversed(&first));
     let (forward, backward) = (bytes(&forward), bytes(&backward));
-    let different: Vec<_> = forward.iter().zip(&backward).filter(|(a, b)| a != b).map(|(a, _)| &a.0).collect();
-    assert!(forward.len() == backward.len() && different.is_empty(), "{different:?}");
+    let different: Vec<_> = forward
+        .iter()
+        .zip(&backward)
+        .filter(|(a, b)| a != b)
+        .map(|(a, _)| &a.0)
+        .collect();
+    assert!(
+        forward.len() == backward.len() && different.is_empty(),
+        "{different:?}"
+    );
 }
 
 #[test]
 fn people_of_unknown_phenotype_are_left_out_and_counted() {
     let mut rows = four("test", GOOD);
     rows.push(("T5", "test", "", 9.0));
-    let summary = Study::new().model("prs-a", &rows).model("linformer", &rows).run().unwrap();
+    let summary = Study::new()
+        .model("prs-a", &rows)
+        .model("linformer", &rows)
+        .run()
+        .unwrap();
     assert_eq!(summary.people_without_phenotype, 1);
-    assert_eq!((summary.verdict.rows[0].n_cases, summary.verdict.rows[0].n_controls, summary.verdict.rows[0].auroc), (2, 2, Some(0.75)));
-    let row = PeopleRow { split: Split::Test, n_cases: 2, n_controls: 2, n_without_phenotype: 1, n_families: None };
+    assert_eq!(
+        (
+            summary.verdict.rows[0].n_cases,
+            summary.verdict.rows[0].n_controls,
+            summary.verdict.rows[0].auroc
+        ),
+        (2, 2, Some(0.75))
+    );
+    let row = PeopleRow {
+        split: Split::Test,
+        n_cases: 2,
+        n_controls: 2,
+        n_without_phenotype: 1,
+        n_families: None,
+    };
     assert_eq!(summary.verdict.people, [row]);
 }
 
 #[test]
 fn people_and_families_are_counted_by_split() {
     let mut study = Study::new().model("prs-a", &both_splits(GOOD, POOR));
-    let families = [("V1", "F1"), ("V2", "F1"), ("V3", ""), ("V4", "F2"), ("T1", ""), ("T2", ""), ("T3", "F3"), ("T4", "F3")];
-    let rows: Vec<String> = families.iter().map(|(sample_id, family)| format!("{sample_id},{family}")).collect();
+    let families = [
+        ("V1", "F1"),
+        ("V2", "F1"),
+        ("V3", ""),
+        ("V4", "F2"),
+        ("T1", ""),
+        ("T2", ""),
+        ("T3", "F3"),
+        ("T4", "F3"),
+    ];
+    let rows: Vec<String> = families
+        .iter()
+        .map(|(sample_id, family)| format!("{sample_id},{family}"))
+        .collect();
     let cohort = study.folder.path().join("cohort.csv");
-    fs::write(&cohort, format!("sample_id,family_id\n{}\n", rows.join("\n"))).unwrap();
+    fs::write(
+        &cohort,
+        format!("sample_id,family_id\n{}\n", rows.join("\n")),
+    )
+    .unwrap();
     study.options.cohort = Some(cohort);
     let people = study.run().unwrap().verdict.people;
-    let found: Vec<_> = people.iter().map(|row| (row.split, row.n_people(), row.n_cases, row.n_controls, row.n_families)).collect();
-    assert_eq!(found, [(Split::Validation, 4, 2, 2, Some(2)), (Split::Test, 4, 2, 2, Some(1))]);
+    let found: Vec<_> = people
+        .iter()
+        .map(|row| {
+            (
+                row.split,
+                row.n_people(),
+                row.n_cases,
+                row.n_controls,
+                row.n_families,
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (Split::Validation, 4, 2, 2, Some(2)),
+            (Split::Test, 4, 2, 2, Some(1))
+        ]
+    );
 }
 
 #[test]
 fn models_run_on_different_people_are_not_compared() {
     let mut rows = four("test", GOOD);
     rows.push(("T5", "test", "case", 9.0));
-    let message = Study::new().model("prs-a", &four("test", POOR)).model("linformer", &rows).message();
-    assert!(message.contains("4 in both, 1 only in linformer, 0 only in prs-a (for example T5 is not in prs-a)"), "{message}");
+    let message = Study::new()
+        .model("prs-a", &four("test", POOR))
+        .model("linformer", &rows)
+        .message();
+    assert!(
+        message.contains(
+            "4 in both, 1 only in linformer, 0 only in prs-a (for example T5 is not in prs-a)"
+        ),
+        "{message}"
+    );
 }
 
 #[test]
 fn contradicting_or_repeated_rows_are_refused() {
     let rows = four("test", GOOD);
-    let repeated = Study::new().model("prs-a", &rows).file("again.csv", &[line("prs-a", "", rows[0])]).message();
-    assert!(repeated.starts_with("again.csv: person T1 is predicted twice by prs-a (first in prs-a.csv)"), "{repeated}");
-    let split =
-        Study::new().model("prs-a", &rows).model("m", &four("train", GOOD)).file("x.csv", &[line("m", "", ("T1", "train", "case", 1.0))]);
-    assert!(split.message().starts_with("x.csv: person T1 is in split train, but in split test in prs-a.csv"), "{}", split.message());
-    let phenotype = Study::new().model("prs-a", &rows).file("x.csv", &[line("m", "", ("T1", "test", "", 1.0))]).message();
-    assert!(phenotype.starts_with("x.csv: person T1 is of unknown phenotype, but case in prs-a.csv"), "{phenotype}");
+    let repeated = Study::new()
+        .model("prs-a", &rows)
+        .file("again.csv", &[line("prs-a", "", rows[0])])
+        .message();
+    assert!(
+        repeated
+            .starts_with("again.csv: person T1 is predicted twice by prs-a (first in prs-a.csv)"),
+        "{repeated}"
+    );
+    let split = Study::new()
+        .model("prs-a", &rows)
+        .model("m", &four("train", GOOD))
+        .file("x.csv", &[line("m", "", ("T1", "train", "case", 1.0))]);
+    assert!(
+        split
+            .message()
+            .starts_with("x.csv: person T1 is in split train, but in split test in prs-a.csv"),
+        "{}",
+        split.message()
+    );
+    let phenotype = Study::new()
+        .model("prs-a", &rows)
+        .file("x.csv", &[line("m", "", ("T1", "test", "", 1.0))])
+        .message();
+    assert!(
+        phenotype.starts_with("x.csv: person T1 is of unknown phenotype, but case in prs-a.csv"),
+        "{phenotype}"
+    );
 }
 
 #[test]
 fn one_class_is_an_empty_value_on_validation_but_an_error_on_test_or_everywhere() {
     let cases = |split: &'static str| four(split, GOOD)[..2].to_vec();
-    let summary = Study::new().model("m", &[cases("validation"), four("test", GOOD)].concat()).run().unwrap();
-    assert_eq!((summary.verdict.rows[0].n_cases, summary.verdict.rows[0].auroc, summary.verdict.rows[0].ci_low), (2, None, None));
-    assert!(summary.verdict.rows[0].reason.as_deref().unwrap().contains("AUC undefined with 2 cases and 0 controls"));
-    let on_test = Study::new().model("m", &[four("validation", GOOD), cases("test")].concat()).message();
-    assert!(on_test.contains("split test: the AUC of m is undefined with 2 cases and 0 controls"), "{on_test}");
-    assert!(Study::new().model("m", &cases("train")).message().contains("no split has both cases and controls"));
+    let summary = Study::new()
+        .model("m", &[cases("validation"), four("test", GOOD)].concat())
+        .run()
+        .unwrap();
+    assert_eq!(
+        (
+            summary.verdict.rows[0].n_cases,
+            summary.verdict.rows[0].auroc,
+            summary.verdict.rows[0].ci_low
+        ),
+        (2, None, None)
+    );
+    assert!(
+        summary.verdict.rows[0]
+            .reason
+            .as_deref()
+            .unwrap()
+            .contains("AUC undefined with 2 cases and 0 controls")
+    );
+    let on_test = Study::new()
+        .model("m", &[four("validation", GOOD), cases("test")].concat())
+        .message();
+    assert!(
+        on_test.contains("split test: the AUC of m is undefined with 2 cases and 0 controls"),
+        "{on_test}"
+    );
+    assert!(
+        Study::new()
+            .model("m", &cases("train"))
+            .message()
+            .contains("no split has both cases and controls")
+    );
 }
 
 #[test]
@@ -177,68 +358,153 @@ fn several_folds_of_one_person_are_averaged_and_counted() {
     lines.push(line("m", "1", ("T2", "test", "case", 5.0)));
     let summary = Study::new().file("folds.csv", &lines).run().unwrap();
     assert_eq!(summary.people_averaged_over_folds, 1);
-    assert_eq!((summary.verdict.rows[0].n_cases, summary.verdict.rows[0].auroc), (2, Some(1.0)));
+    assert_eq!(
+        (
+            summary.verdict.rows[0].n_cases,
+            summary.verdict.rows[0].auroc
+        ),
+        (2, Some(1.0))
+    );
     lines.push(line("m", "1", ("T2", "test", "case", 6.0)));
-    assert!(Study::new().file("folds.csv", &lines).message().contains("predicted twice by m, fold 1"));
+    assert!(
+        Study::new()
+            .file("folds.csv", &lines)
+            .message()
+            .contains("predicted twice by m, fold 1")
+    );
 }
 
 #[test]
 fn what_to_compare_to_can_be_named_and_must_be_there() {
-    let mut study = Study::new().model("prs-a", &four("test", POOR)).model("prs-b", &four("test", GOOD));
+    let mut study = Study::new()
+        .model("prs-a", &four("test", POOR))
+        .model("prs-b", &four("test", GOOD));
     let comparison = study.run().unwrap().comparison.to_string();
-    assert!(comparison.contains("no validation split decides between the baselines prs-a, prs-b; name one with --compare-to"));
+    assert!(comparison.contains(
+        "no validation split decides between the baselines prs-a, prs-b; name one with \
+         --compare-to"
+    ));
     study.options.compare_to = Some("prs-b".to_owned());
-    assert_eq!(study.run().unwrap().verdict.rows[0].compared_to.as_deref(), Some("prs-b"));
+    assert_eq!(
+        study.run().unwrap().verdict.rows[0].compared_to.as_deref(),
+        Some("prs-b")
+    );
     study.options.compare_to = Some("prs-c".to_owned());
-    assert_eq!(study.message(), "no predictions of `prs-c` to compare to; there are predictions of prs-a, prs-b");
+    assert_eq!(
+        study.message(),
+        "no predictions of `prs-c` to compare to; there are predictions of prs-a, prs-b"
+    );
 }
 
 #[test]
 fn without_a_baseline_nothing_is_compared_and_a_single_one_needs_no_validation() {
-    let alone = Study::new().model("linformer", &four("test", GOOD)).run().unwrap();
+    let alone = Study::new()
+        .model("linformer", &four("test", GOOD))
+        .run()
+        .unwrap();
     assert_eq!(
-        (&alone.comparison, alone.verdict.rows[0].auroc, &alone.verdict.rows[0].compared_to),
+        (
+            &alone.comparison,
+            alone.verdict.rows[0].auroc,
+            &alone.verdict.rows[0].compared_to
+        ),
         (&Comparison::None, Some(0.75), &None)
     );
-    let single = Study::new().model("linformer", &four("test", GOOD)).model("prs-a", &four("test", GOOD)).run().unwrap();
-    assert_eq!(single.comparison, Comparison::OnlyBaseline { model: "prs-a".to_owned() });
-    assert_eq!((single.verdict.rows[1].delta_auroc, single.verdict.rows[1].p_value), (Some(0.0), None));
-    assert!(single.verdict.rows[1].reason.as_deref().unwrap().contains("the variance of the difference to prs-a is zero"));
+    let single = Study::new()
+        .model("linformer", &four("test", GOOD))
+        .model("prs-a", &four("test", GOOD))
+        .run()
+        .unwrap();
+    assert_eq!(
+        single.comparison,
+        Comparison::OnlyBaseline {
+            model: "prs-a".to_owned()
+        }
+    );
+    assert_eq!(
+        (
+            single.verdict.rows[1].delta_auroc,
+            single.verdict.rows[1].p_value
+        ),
+        (Some(0.0), None)
+    );
+    assert!(
+        single.verdict.rows[1]
+            .reason
+            .as_deref()
+            .unwrap()
+            .contains("the variance of the difference to prs-a is zero")
+    );
 }
 
 #[test]
 fn a_cost_beside_the_predictions_comes_into_the_table() {
-    let study = Study::new().model("linformer", &four("test", GOOD)).model("prs-a", &four("test", POOR));
+    let study = Study::new()
+        .model("linformer", &four("test", GOOD))
+        .model("prs-a", &four("test", POOR));
     let write = |name: &str, energy: &str| {
-        let rows = format!("{}\nlinformer,27777,1000,2000,{energy},200000\n", COST_COLUMNS.join(","));
+        let rows = format!(
+            "{}\nlinformer,27777,1000,2000,{energy},200000\n",
+            COST_COLUMNS.join(",")
+        );
         fs::write(study.folder.path().join(name), rows).unwrap();
     };
     write("cost.csv", "5500.0");
     study.run().unwrap();
     let auc_csv = fs::read_to_string(study.options.out.join("auc.csv")).unwrap();
     let lines: Vec<&str> = auc_csv.lines().collect();
-    assert!(lines[2].starts_with("linformer,") && lines[2].contains(",27777,1000,2000,5500.0,200000,"), "{auc_csv}");
-    assert!(lines[1].starts_with("prs-a,") && lines[1].contains(",,,,,"), "{auc_csv}");
+    assert!(
+        lines[2].starts_with("linformer,") && lines[2].contains(",27777,1000,2000,5500.0,200000,"),
+        "{auc_csv}"
+    );
+    assert!(
+        lines[1].starts_with("prs-a,") && lines[1].contains(",,,,,"),
+        "{auc_csv}"
+    );
     // Another folder that says otherwise.
     let other = study.folder.path().join("other");
     fs::create_dir(&other).unwrap();
     write("other/cost.csv", "1.0");
-    fs::rename(study.folder.path().join("prs-a.csv"), other.join("prs-a.csv")).unwrap();
+    fs::rename(
+        study.folder.path().join("prs-a.csv"),
+        other.join("prs-a.csv"),
+    )
+    .unwrap();
     let mut options = study.options.clone();
     options.predictions[1] = other.join("prs-a.csv");
     let message = run(&options).unwrap_err().to_string();
-    assert!(message.contains("cost.csv: another cost of linformer"), "{message}");
+    assert!(
+        message.contains("cost.csv: another cost of linformer"),
+        "{message}"
+    );
 }
 
 #[test]
 fn a_model_without_the_compared_baseline_on_a_split_says_so() {
     let rows = [four("train", GOOD), four("test", GOOD)].concat();
-    let summary = Study::new().model("linformer", &rows).model("prs-a", &four("test", POOR)).run().unwrap();
-    assert_eq!((summary.verdict.rows[0].split, summary.verdict.rows[0].delta_auroc), (Split::Train, None));
-    assert!(summary.verdict.rows[0].reason.as_ref().unwrap().starts_with("not compared: prs-a has no predictions on this split"));
+    let summary = Study::new()
+        .model("linformer", &rows)
+        .model("prs-a", &four("test", POOR))
+        .run()
+        .unwrap();
+    assert_eq!(
+        (
+            summary.verdict.rows[0].split,
+            summary.verdict.rows[0].delta_auroc
+        ),
+        (Split::Train, None)
+    );
+    assert!(
+        summary.verdict.rows[0]
+            .reason
+            .as_ref()
+            .unwrap()
+            .starts_with("not compared: prs-a has no predictions on this split")
+    );
 }
 
-/// `n` people of each split, half of them cases, with a logit of noise and of `shift` for cases; a `seed` of the same noise.
+/// `n` people of each split, half of them cases, with a logit of noise and of `shift` for cases; a
+/// `seed` of the same noise.
 fn many(n: usize, shift: f64, seed: u64) -> Vec<(String, &'static str, &'static str, f64)> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut rows = Vec::new();
@@ -246,53 +512,136 @@ fn many(n: usize, shift: f64, seed: u64) -> Vec<(String, &'static str, &'static 
         for person in 0..n {
             let phenotype = ["case", "control"][person % 2];
             let noise = (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
-            rows.push((format!("{name}{person:03}"), split, phenotype, noise + if person % 2 == 0 { shift } else { 0.0 }));
+            rows.push((
+                format!("{name}{person:03}"),
+                split,
+                phenotype,
+                noise + if person % 2 == 0 { shift } else { 0.0 },
+            ));
         }
     }
     rows
 }
 
 fn borrowed<'a>(rows: &'a [(String, &'a str, &'a str, f64)]) -> Vec<Row<'a>> {
-    rows.iter().map(|(id, split, phenotype, logit)| (id.as_str(), *split, *phenotype, *logit)).collect()
+    rows.iter()
+        .map(|(id, split, phenotype, logit)| (id.as_str(), *split, *phenotype, *logit))
+        .collect()
 }
 
 #[test]
 fn the_best_score_and_the_best_model_on_validation_are_stacked_for_the_test_split() {
-    let logits = [("prs-a-no-apoe", 0.7, 1), ("prs-b-no-apoe", 0.1, 2), ("prs-b", 1.5, 3), ("linformer", 0.9, 4), ("performer", 0.2, 5)];
-    let study = logits.iter().fold(Study::new(), |study, (model, shift, seed)| study.model(model, &borrowed(&many(200, *shift, *seed))));
+    let logits = [
+        ("prs-a-no-apoe", 0.7, 1),
+        ("prs-b-no-apoe", 0.1, 2),
+        ("prs-b", 1.5, 3),
+        ("linformer", 0.9, 4),
+        ("performer", 0.2, 5),
+    ];
+    let study = logits
+        .iter()
+        .fold(Study::new(), |study, (model, shift, seed)| {
+            study.model(model, &borrowed(&many(200, *shift, *seed)))
+        });
     let summary = study.run().unwrap();
     let stacked = summary.stacked.as_ref().unwrap();
     let terms: Vec<&str> = stacked.terms.iter().map(|term| term.0.as_str()).collect();
-    assert_eq!((terms, stacked.n_validation), (vec!["intercept", "prs-a-no-apoe", "linformer"], 200));
-    let rows: Vec<&AucRow> = summary.verdict.rows.iter().filter(|row| row.model == "stacked").collect();
-    assert_eq!((rows.len(), rows[0].split, rows[0].row), (1, Split::Test, Some(5)));
+    assert_eq!(
+        (terms, stacked.n_validation),
+        (vec!["intercept", "prs-a-no-apoe", "linformer"], 200)
+    );
+    let rows: Vec<&AucRow> = summary
+        .verdict
+        .rows
+        .iter()
+        .filter(|row| row.model == "stacked")
+        .collect();
+    assert_eq!(
+        (rows.len(), rows[0].split, rows[0].row),
+        (1, Split::Test, Some(5))
+    );
     assert_eq!(rows[0].compared_to.as_deref(), Some("prs-b"));
-    let auroc = |model: &str| summary.verdict.rows.iter().find(|row| row.model == model && row.split == Split::Test).unwrap().auroc;
-    assert!(rows[0].auroc > auroc("prs-a-no-apoe") && rows[0].auroc > auroc("linformer"), "the two are independent");
+    let auroc = |model: &str| {
+        summary
+            .verdict
+            .rows
+            .iter()
+            .find(|row| row.model == model && row.split == Split::Test)
+            .unwrap()
+            .auroc
+    };
+    assert!(
+        rows[0].auroc > auroc("prs-a-no-apoe") && rows[0].auroc > auroc("linformer"),
+        "the two are independent"
+    );
     let csv = fs::read_to_string(study.options.out.join("stacked.csv")).unwrap();
-    assert!(csv.starts_with("term,coefficient,standard_error,n_validation\nintercept,") && csv.lines().count() == 4, "{csv}");
-    for table in ["roc.csv", "calibration.csv", "deciles.csv", "distribution.csv"] {
-        assert!(fs::read_to_string(study.options.out.join(table)).unwrap().contains("\nstacked,test,"), "{table}");
+    assert!(
+        csv.starts_with("term,coefficient,standard_error,n_validation\nintercept,")
+            && csv.lines().count() == 4,
+        "{csv}"
+    );
+    for table in [
+        "roc.csv",
+        "calibration.csv",
+        "deciles.csv",
+        "distribution.csv",
+    ] {
+        assert!(
+            fs::read_to_string(study.options.out.join(table))
+                .unwrap()
+                .contains("\nstacked,test,"),
+            "{table}"
+        );
     }
     // Without a model there is nothing to stack, and no file of an earlier run.
-    let options = Options { predictions: study.options.predictions[..3].to_vec(), ..study.options.clone() };
+    let options = Options {
+        predictions: study.options.predictions[..3].to_vec(),
+        ..study.options.clone()
+    };
     let summary = run(&options).unwrap();
-    assert!(summary.stacked.unwrap_err().contains("no sequence model (row 4)") && !options.out.join("stacked.csv").exists());
+    assert!(
+        summary
+            .stacked
+            .unwrap_err()
+            .contains("no sequence model (row 4)")
+            && !options.out.join("stacked.csv").exists()
+    );
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a list of cases")]
 fn strata_are_columns_of_the_cohort_and_of_apoe() {
-    let mut study = Study::new().model("prs-a", &borrowed(&many(60, 0.8, 1))).model("linformer", &borrowed(&many(60, 0.8, 2)));
+    let mut study = Study::new()
+        .model("prs-a", &borrowed(&many(60, 0.8, 1)))
+        .model("linformer", &borrowed(&many(60, 0.8, 2)));
     let cohort = |sex: fn(usize) -> &'static str| {
         let people = many(60, 0.0, 1);
-        let lines = people.iter().enumerate().map(|(n, (id, split, phenotype, _))| format!("{id},{phenotype},{split},{},{n}\n", sex(n)));
-        format!("sample_id,phenotype,split,sex,age\n{}", lines.collect::<String>())
+        let lines = people
+            .iter()
+            .enumerate()
+            .map(|(n, (id, split, phenotype, _))| {
+                format!("{id},{phenotype},{split},{},{n}\n", sex(n))
+            });
+        format!(
+            "sample_id,phenotype,split,sex,age\n{}",
+            lines.collect::<String>()
+        )
     };
     let path = study.folder.path().join("cohort.csv");
-    fs::write(&path, cohort(|n| ["male", "female", "female", ""][n / 2 % 4])).unwrap();
-    let apoe: Vec<String> =
-        many(60, 0.0, 1).iter().map(|(id, ..)| format!("{id},{}", if id.ends_with('3') { "" } else { "e3/e3" })).collect();
-    fs::write(study.folder.path().join("apoe.csv"), format!("sample_id,apoe\n{}\n", apoe.join("\n"))).unwrap();
+    fs::write(
+        &path,
+        cohort(|n| ["male", "female", "female", ""][n / 2 % 4]),
+    )
+    .unwrap();
+    let apoe: Vec<String> = many(60, 0.0, 1)
+        .iter()
+        .map(|(id, ..)| format!("{id},{}", if id.ends_with('3') { "" } else { "e3/e3" }))
+        .collect();
+    fs::write(
+        study.folder.path().join("apoe.csv"),
+        format!("sample_id,apoe\n{}\n", apoe.join("\n")),
+    )
+    .unwrap();
     study.options.cohort = Some(path.clone());
     let rows = study.run().unwrap().verdict.strata;
     let of_test: Vec<(&str, &str, &str)> = rows
@@ -300,25 +649,72 @@ fn strata_are_columns_of_the_cohort_and_of_apoe() {
         .filter(|row| row.split == Split::Test)
         .map(|row| (row.stratum.as_str(), row.level.as_str(), row.model.as_str()))
         .collect();
-    let levels = [("sex", "female"), ("sex", "male"), ("sex", "unknown"), ("apoe", "e3/e3"), ("apoe", "unknown")];
+    let levels = [
+        ("sex", "female"),
+        ("sex", "male"),
+        ("sex", "unknown"),
+        ("apoe", "e3/e3"),
+        ("apoe", "unknown"),
+    ];
     assert_eq!(of_test, levels.map(|(name, level)| ["prs-a", "linformer", "stacked"].map(|model| (name, level, model))).concat());
-    let women: Vec<&StratumRow> = rows.iter().filter(|row| row.split == Split::Test && row.level == "female").collect();
-    assert_eq!((women[1].n_cases, women[1].n_controls, women[1].compared_to.as_deref()), (15, 15, Some("prs-a")));
+    let women: Vec<&StratumRow> = rows
+        .iter()
+        .filter(|row| row.split == Split::Test && row.level == "female")
+        .collect();
+    assert_eq!(
+        (
+            women[1].n_cases,
+            women[1].n_controls,
+            women[1].compared_to.as_deref()
+        ),
+        (15, 15, Some("prs-a"))
+    );
     assert!(women[1].p_value.is_some() && women[0].p_value.is_none());
     // All who lack the last APOE genotype are controls.
-    assert!(rows.last().unwrap().reason.as_deref().unwrap().contains("AUC undefined with 0 cases"));
+    assert!(
+        rows.last()
+            .unwrap()
+            .reason
+            .as_deref()
+            .unwrap()
+            .contains("AUC undefined with 0 cases")
+    );
 
     study.options.strata = Some(vec!["age".to_owned()]);
     let rows = study.run().unwrap().verdict.strata;
-    let of_test = rows.iter().filter(|row| row.split == Split::Test && row.model == "prs-a");
-    let quarters: Vec<(&str, usize)> = of_test.map(|row| (row.level.as_str(), row.n_cases + row.n_controls)).collect();
-    assert_eq!(quarters, [("90 to below 135", 15), ("135 or more", 45)], "those of everyone predicted");
+    let of_test = rows
+        .iter()
+        .filter(|row| row.split == Split::Test && row.model == "prs-a");
+    let quarters: Vec<(&str, usize)> = of_test
+        .map(|row| (row.level.as_str(), row.n_cases + row.n_controls))
+        .collect();
+    assert_eq!(
+        quarters,
+        [("90 to below 135", 15), ("135 or more", 45)],
+        "those of everyone predicted"
+    );
     study.options.strata = Some(vec!["sample_id".to_owned()]);
-    assert!(study.message().contains("stratum `sample_id` has 180 different texts, more than 50"), "{}", study.message());
+    assert!(
+        study
+            .message()
+            .contains("stratum `sample_id` has 180 different texts, more than 50"),
+        "{}",
+        study.message()
+    );
     study.options.strata = Some(vec!["ancestry".to_owned()]);
-    assert!(study.message().contains("stratum `ancestry` is not there"), "{}", study.message());
+    assert!(
+        study.message().contains("stratum `ancestry` is not there"),
+        "{}",
+        study.message()
+    );
     fs::write(&path, "sample_id,phenotype,split\nR000,case,train\n").unwrap();
-    assert!(study.message().contains("179 of the 180 people predicted are not in it (for example R001)"), "{}", study.message());
+    assert!(
+        study
+            .message()
+            .contains("179 of the 180 people predicted are not in it (for example R001)"),
+        "{}",
+        study.message()
+    );
 }
 
 /// `cohort.csv` of [`many`] with a further column.
@@ -327,85 +723,209 @@ fn cohort_of_many(n: usize, name: &str, cell: impl Fn(usize, &str) -> String) ->
     let line = |(number, (id, split, phenotype, _)): (usize, &(String, &str, &str, f64))| {
         format!("{id},{phenotype},{split},{}\n", cell(number, phenotype))
     };
-    format!("sample_id,phenotype,split,{name}\n{}", people.iter().enumerate().map(line).collect::<String>())
+    format!(
+        "sample_id,phenotype,split,{name}\n{}",
+        people.iter().enumerate().map(line).collect::<String>()
+    )
 }
 
 #[test]
 fn scores_of_another_program_get_phenotype_and_split_from_the_cohort() {
     let rows = many(60, 0.8, 1);
     let own = Study::new().model("prs-a", &borrowed(&rows)).run().unwrap();
-    let scores = rows.iter().map(|(id, .., score)| format!("{id}\t{id}\t-9\t10\t4\t0.5\t{score}\n")).collect::<Vec<_>>().concat();
+    let scores = rows
+        .iter()
+        .map(|(id, .., score)| format!("{id}\t{id}\t-9\t10\t4\t0.5\t{score}\n"))
+        .collect::<Vec<_>>()
+        .concat();
     let header = "#FID\tIID\tPHENO1\tALLELE_CT\tNAMED_ALLELE_DOSAGE_SUM\tAD_AVG\tAD_SUM\n";
     let mut study = Study::new();
     let path = study.folder.path().join("scores.sscore");
-    fs::write(&path, format!("{header}{scores}stranger\tstranger\t-9\t10\t4\t0.5\t1\n")).unwrap();
+    fs::write(
+        &path,
+        format!("{header}{scores}stranger\tstranger\t-9\t10\t4\t0.5\t1\n"),
+    )
+    .unwrap();
     let cohort = study.folder.path().join("cohort.csv");
-    fs::write(&cohort, cohort_of_many(60, "age", |number, _| number.to_string())).unwrap();
+    fs::write(
+        &cohort,
+        cohort_of_many(60, "age", |number, _| number.to_string()),
+    )
+    .unwrap();
     study.options.predictions = vec![path.clone()];
     study.options.cohort = Some(cohort);
     let found = study.run().unwrap();
-    let aucs = |summary: &Summary| summary.verdict.rows.iter().map(|row| (row.split, row.auroc, row.row)).collect::<Vec<_>>();
+    let aucs = |summary: &Summary| {
+        summary
+            .verdict
+            .rows
+            .iter()
+            .map(|row| (row.split, row.auroc, row.row))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(aucs(&found), aucs(&own));
     let last = found.verdict.rows.last().unwrap();
-    assert_eq!((last.model.as_str(), last.brier, last.calibration_slope), ("AD", None, None), "a score is no probability");
-    assert!(last.reason.as_ref().unwrap().contains("calibration undefined: the table has scores and no probabilities"), "{last:?}");
+    assert_eq!(
+        (last.model.as_str(), last.brier, last.calibration_slope),
+        ("AD", None, None),
+        "a score is no probability"
+    );
+    assert!(
+        last.reason
+            .as_ref()
+            .unwrap()
+            .contains("calibration undefined: the table has scores and no probabilities"),
+        "{last:?}"
+    );
     assert!(found.verdict.calibration.is_empty() && !found.verdict.deciles.is_empty());
     let readings = found.readings.join("\n");
-    for expected in
-        ["scores are those of 1 column: AD_SUM", "AD is read as score (--role AD=ROLE", "1 person not in the cohort table left out"]
-    {
+    for expected in [
+        "scores are those of 1 column: AD_SUM",
+        "AD is read as score (--role AD=ROLE",
+        "1 person not in the cohort table left out",
+    ] {
         assert!(readings.contains(expected), "{readings}");
     }
-    let verdict_of = |name: &str| found.verdict.guards.iter().find(|row| row.guard == name).unwrap().verdict;
-    for guard in ["person-in-two-splits", "phenotype-differs", "identical-scores"] {
-        assert_eq!(verdict_of(guard), GuardVerdict::NotRun, "{guard} had nothing to compare");
+    let verdict_of = |name: &str| {
+        found
+            .verdict
+            .guards
+            .iter()
+            .find(|row| row.guard == name)
+            .unwrap()
+            .verdict
+    };
+    for guard in [
+        "person-in-two-splits",
+        "phenotype-differs",
+        "identical-scores",
+    ] {
+        assert_eq!(
+            verdict_of(guard),
+            GuardVerdict::NotRun,
+            "{guard} had nothing to compare"
+        );
     }
     let lines: Vec<&str> = scores.lines().collect();
     let without = lines[1].replace(lines[1].rsplit('\t').next().unwrap(), "NA");
-    fs::write(&path, format!("{header}{without}\n{}\n", lines[2..].join("\n"))).unwrap();
+    fs::write(
+        &path,
+        format!("{header}{without}\n{}\n", lines[2..].join("\n")),
+    )
+    .unwrap();
     let readings = study.run().unwrap().readings.join("\n");
-    assert!(readings.contains("1 person without a score in one of the tables left out"), "{readings}");
-    assert!(readings.contains("samples of the cohort table have no prediction, such as "), "{readings}");
+    assert!(
+        readings.contains("1 person without a score in one of the tables left out"),
+        "{readings}"
+    );
+    assert!(
+        readings.contains("samples of the cohort table have no prediction, such as "),
+        "{readings}"
+    );
     fs::write(&path, "IID score\nF_A 1\n").unwrap();
-    assert!(study.message().contains("no sample is in the cohort table, such as `F_A`; the cohort table has samples such as"));
+    assert!(study.message().contains(
+        "no sample is in the cohort table, such as `F_A`; the cohort table has samples such as"
+    ));
     study.options.cohort = None;
     fs::write(&path, "IID score\nA 1\n").unwrap();
-    assert!(study.message().contains("scores.sscore: sample A has no phenotype: give the cohort table that has it (--cohort)"));
+    assert!(study.message().contains(
+        "scores.sscore: sample A has no phenotype: give the cohort table that has it (--cohort)"
+    ));
 }
 
 #[test]
 fn a_cohort_that_is_all_test_needs_neither_split_nor_validation() {
-    let scores = many(40, 1.0, 1).iter().map(|(id, _, _, score)| format!("{id},{score}\n")).collect::<Vec<_>>().concat();
-    let cohort = many(40, 1.0, 1).iter().map(|(id, _, phenotype, _)| format!("{id},{phenotype}\n")).collect::<Vec<_>>().concat();
+    let scores = many(40, 1.0, 1)
+        .iter()
+        .map(|(id, _, _, score)| format!("{id},{score}\n"))
+        .collect::<Vec<_>>()
+        .concat();
+    let cohort = many(40, 1.0, 1)
+        .iter()
+        .map(|(id, _, phenotype, _)| format!("{id},{phenotype}\n"))
+        .collect::<Vec<_>>()
+        .concat();
     let mut study = Study::new();
     let at = |name: &str| study.folder.path().join(name);
     fs::write(at("PGS000001.csv"), format!("sample_id,score\n{scores}")).unwrap();
-    fs::write(at("PGS000002.csv"), format!("sample_id,score\n{}", scores.replace(",-", ",0"))).unwrap();
+    fs::write(
+        at("PGS000002.csv"),
+        format!("sample_id,score\n{}", scores.replace(",-", ",0")),
+    )
+    .unwrap();
     fs::write(at("cohort.csv"), format!("sample_id,phenotype\n{cohort}")).unwrap();
-    (study.options.predictions, study.options.cohort) = (vec![at("PGS000001.csv"), at("PGS000002.csv")], Some(at("cohort.csv")));
+    (study.options.predictions, study.options.cohort) = (
+        vec![at("PGS000001.csv"), at("PGS000002.csv")],
+        Some(at("cohort.csv")),
+    );
     let summary = study.run().unwrap();
-    let rows: Vec<(&str, Split, usize)> = summary.verdict.rows.iter().map(|row| (row.model.as_str(), row.split, row.n_cases)).collect();
-    assert_eq!(rows, [("PGS000001", Split::Test, 60), ("PGS000002", Split::Test, 60)]);
-    assert!(summary.readings.iter().any(|said| said.contains("no table has a split of 120 people: taken for the test split")));
+    let rows: Vec<(&str, Split, usize)> = summary
+        .verdict
+        .rows
+        .iter()
+        .map(|row| (row.model.as_str(), row.split, row.n_cases))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("PGS000001", Split::Test, 60),
+            ("PGS000002", Split::Test, 60)
+        ]
+    );
+    assert!(
+        summary
+            .readings
+            .iter()
+            .any(|said| said
+                .contains("no table has a split of 120 people: taken for the test split"))
+    );
 }
 
 #[test]
 fn a_role_is_stated_by_the_table_or_an_option_and_not_by_a_prefix() {
     let lines = |model: &str, role: &str, seed: u64| -> Vec<String> {
-        many(60, 0.8, seed).iter().map(|row| format!("{},{role}", line(model, "", borrowed(std::slice::from_ref(row))[0]))).collect()
+        many(60, 0.8, seed)
+            .iter()
+            .map(|row| {
+                format!(
+                    "{},{role}",
+                    line(model, "", borrowed(std::slice::from_ref(row))[0])
+                )
+            })
+            .collect()
     };
     let mut study = Study::new();
     let header = PREDICTION_COLUMNS.join(",");
     for (name, role, seed) in [("ldpred2", "score", 1), ("prs-deep", "sequence-model", 2)] {
         let path = study.folder.path().join(format!("{name}.csv"));
-        fs::write(&path, format!("{header}\n{}\n", lines(name, role, seed).join("\n"))).unwrap();
+        fs::write(
+            &path,
+            format!("{header}\n{}\n", lines(name, role, seed).join("\n")),
+        )
+        .unwrap();
         study.options.predictions.push(path);
     }
     let summary = study.run().unwrap();
-    assert_eq!(summary.comparison, Comparison::OnlyBaseline { model: "ldpred2".into() });
+    assert_eq!(
+        summary.comparison,
+        Comparison::OnlyBaseline {
+            model: "ldpred2".into()
+        }
+    );
     assert!(summary.readings.is_empty(), "{:?}", summary.readings);
-    let row_of = |summary: &Summary, model: &str| summary.verdict.rows.iter().find(|row| row.model == model).unwrap().row;
-    assert_eq!((row_of(&summary, "ldpred2"), row_of(&summary, "prs-deep")), (Some(3), Some(4)));
+    let row_of = |summary: &Summary, model: &str| {
+        summary
+            .verdict
+            .rows
+            .iter()
+            .find(|row| row.model == model)
+            .unwrap()
+            .row
+    };
+    assert_eq!(
+        (row_of(&summary, "ldpred2"), row_of(&summary, "prs-deep")),
+        (Some(3), Some(4))
+    );
     study.options.layout.roles = vec!["ldpred2=covariates".parse().unwrap()];
     assert_eq!(row_of(&study.run().unwrap(), "ldpred2"), Some(0));
 }
@@ -413,21 +933,39 @@ fn a_role_is_stated_by_the_table_or_an_option_and_not_by_a_prefix() {
 #[test]
 fn a_file_that_was_cut_is_refused() {
     let rows = many(60, 0.8, 1);
-    let of_model = |model: &str| -> Vec<String> { borrowed(&rows).iter().map(|row| line(model, "", *row)).collect() };
+    let of_model = |model: &str| -> Vec<String> {
+        borrowed(&rows)
+            .iter()
+            .map(|row| line(model, "", *row))
+            .collect()
+    };
     let both = [of_model("prs-a"), of_model("linformer")].concat();
     // At the end of a line: the last model lacks people.
     let cut = Study::new().file("p.csv", &both[..both.len() - 3]);
-    let expected = "p.csv: linformer lacks 3 of the 180 people that prs-a predicts in this file (for example T057): the file may be cut";
+    let expected = "p.csv: linformer lacks 3 of the 180 people that prs-a predicts in this file \
+                    (for example T057): the file may be cut";
     assert!(cut.message().contains(expected), "{}", cut.message());
     // In the middle of a number.
     let whole = Study::new().file("p.csv", &both);
     let path = &whole.options.predictions[0];
     let text = fs::read_to_string(path).unwrap();
     fs::write(path, &text[..text.len() - 3]).unwrap();
-    assert!(whole.message().contains("p.csv: the last line has no line break"), "{}", whole.message());
+    assert!(
+        whole
+            .message()
+            .contains("p.csv: the last line has no line break"),
+        "{}",
+        whole.message()
+    );
     // Two files without a baseline are held to the same people too.
-    let apart = Study::new().file("a.csv", &of_model("linformer")).file("b.csv", &of_model("primer")[..100]);
-    assert!(apart.message().contains("were not run on the same people"), "{}", apart.message());
+    let apart = Study::new()
+        .file("a.csv", &of_model("linformer"))
+        .file("b.csv", &of_model("primer")[..100]);
+    assert!(
+        apart.message().contains("were not run on the same people"),
+        "{}",
+        apart.message()
+    );
 }
 
 #[test]
@@ -436,66 +974,152 @@ fn principal_components_of_the_cohort_are_compared_with_even_if_they_are_no_cova
         let mut study = Study::new().model("prs-a", &borrowed(&many(100, 0.6, 1)));
         let path = study.folder.path().join("cohort.csv");
         let noise = many(100, shift, 7);
-        fs::write(&path, cohort_of_many(100, "PC1", |number, _| noise[number].3.to_string())).unwrap();
+        fs::write(
+            &path,
+            cohort_of_many(100, "PC1", |number, _| noise[number].3.to_string()),
+        )
+        .unwrap();
         study.options.cohort = Some(path);
-        study.run().unwrap().verdict.guards.into_iter().find(|row| row.guard == "stratification").unwrap()
+        study
+            .run()
+            .unwrap()
+            .verdict
+            .guards
+            .into_iter()
+            .find(|row| row.guard == "stratification")
+            .unwrap()
     };
     let confounded = study(2.0);
-    assert_eq!((confounded.verdict, confounded.subject.as_str()), (GuardVerdict::Fail, "prs-a"), "{confounded:?}");
+    assert_eq!(
+        (confounded.verdict, confounded.subject.as_str()),
+        (GuardVerdict::Fail, "prs-a"),
+        "{confounded:?}"
+    );
     let harmless = study(0.0);
-    assert!(harmless.verdict == GuardVerdict::Pass && harmless.finding.contains("not above 0.5"), "{harmless:?}");
-    let without = Study::new().model("prs-a", &borrowed(&many(100, 0.6, 1))).run().unwrap();
-    let row = without.verdict.guards.iter().find(|row| row.guard == "stratification").unwrap();
-    assert!(row.verdict == GuardVerdict::NotRun && row.finding.contains("PC1, PC2, ... (--cohort)"), "{row:?}");
+    assert!(
+        harmless.verdict == GuardVerdict::Pass && harmless.finding.contains("not above 0.5"),
+        "{harmless:?}"
+    );
+    let without = Study::new()
+        .model("prs-a", &borrowed(&many(100, 0.6, 1)))
+        .run()
+        .unwrap();
+    let row = without
+        .verdict
+        .guards
+        .iter()
+        .find(|row| row.guard == "stratification")
+        .unwrap();
+    assert!(
+        row.verdict == GuardVerdict::NotRun && row.finding.contains("PC1, PC2, ... (--cohort)"),
+        "{row:?}"
+    );
 }
 
 #[test]
 fn own_baselines_that_agree_are_not_accused() {
     let rows = many(60, 0.8, 1);
-    let study = Study::new().model("prs-ct", &borrowed(&rows)).model("prs-elastic-net", &borrowed(&rows));
+    let study = Study::new()
+        .model("prs-ct", &borrowed(&rows))
+        .model("prs-elastic-net", &borrowed(&rows));
     let guards = study.run().unwrap().verdict.guards;
-    let identical: Vec<_> = guards.iter().filter(|row| row.guard == "identical-scores").collect();
-    assert!(identical.iter().all(|row| row.verdict == GuardVerdict::Pass), "{identical:?}");
-    assert!(identical[0].finding.contains("predicts the same as prs-ct for all 60 people: the two baselines count as one"));
+    let identical: Vec<_> = guards
+        .iter()
+        .filter(|row| row.guard == "identical-scores")
+        .collect();
+    assert!(
+        identical
+            .iter()
+            .all(|row| row.verdict == GuardVerdict::Pass),
+        "{identical:?}"
+    );
+    assert!(
+        identical[0].finding.contains(
+            "predicts the same as prs-ct for all 60 people: the two baselines count as one"
+        )
+    );
 }
 
 #[test]
 fn one_of_something_is_in_the_singular() {
-    let one = |split: &'static str, id: &'static str, phenotype: &'static str| (id, split, phenotype, 1.0);
+    let one = |split: &'static str, id: &'static str, phenotype: &'static str| {
+        (id, split, phenotype, 1.0)
+    };
     let rows = [four("test", GOOD), vec![one("validation", "V1", "case")]].concat();
     let summary = Study::new().model("m", &rows).run().unwrap();
     let reason = summary.verdict.rows[0].reason.as_deref().unwrap();
-    assert!(reason.contains("AUC undefined with 1 case and 0 controls"), "{reason}");
+    assert!(
+        reason.contains("AUC undefined with 1 case and 0 controls"),
+        "{reason}"
+    );
 }
 
-/// Lines of a model with folds: person `n` of the training and validation splits is in fold `n % 5` plus `repeat`.
+/// Lines of a model with folds: person `n` of the training and validation splits is in fold `n % 5`
+/// plus `repeat`.
 fn in_folds(model: &str, rows: &[(String, &str, &str, f64)], repeat: usize) -> Vec<String> {
-    let fold =
-        |(n, row): (usize, &Row<'_>)| if row.1 == "test" { String::new() } else { ((n / 2 + repeat * (n / 10)) % 5 + 1).to_string() };
-    borrowed(rows).iter().enumerate().map(|(n, row)| line(model, &fold((n, row)), *row)).collect()
+    let fold = |(n, row): (usize, &Row<'_>)| {
+        if row.1 == "test" {
+            String::new()
+        } else {
+            ((n / 2 + repeat * (n / 10)) % 5 + 1).to_string()
+        }
+    };
+    borrowed(rows)
+        .iter()
+        .enumerate()
+        .map(|(n, row)| line(model, &fold((n, row)), *row))
+        .collect()
 }
 
 #[test]
 fn repeated_cross_validation_has_the_corrected_test() {
     let first = many(100, 0.9, 1);
-    let second: Vec<_> =
-        first.iter().cloned().map(|(id, split, phenotype, logit)| (id, split, phenotype, logit + 0.1 * logit.sin())).collect();
+    let second: Vec<_> = first
+        .iter()
+        .cloned()
+        .map(|(id, split, phenotype, logit)| (id, split, phenotype, logit + 0.1 * logit.sin()))
+        .collect();
     let study = Study::new()
         .file("r1.csv", &in_folds("linformer", &first, 0))
         .file("r2.csv", &in_folds("linformer", &second, 1))
         .model("prs-a", &borrowed(&many(100, 0.3, 2)));
     let summary = study.run().unwrap();
     assert_eq!(summary.verdict.folds.len(), 10);
-    assert!(summary.verdict.folds.iter().all(|row| row.n_cases + row.n_controls == 40 && row.delta_auroc.is_some()));
-    let test = &summary.corrected_tests[0];
-    assert_eq!((summary.corrected_tests.len(), test.n_folds, test.df, test.favours_compared_to), (1, 10, 9, true));
-    assert!(test.mean_delta > 0.0 && test.t.unwrap() > 1.0 && test.p_value.unwrap() > 0.05, "{test:?}");
-    let text = summary.to_string();
-    assert!(text.contains("linformer over 10 folds: mean AUC difference +") && text.contains("which favours it"), "{text}");
-    // A copy is no repeat.
-    let copied = Study::new().file("r1.csv", &in_folds("linformer", &first, 0)).file("r2.csv", &in_folds("linformer", &first, 0));
     assert!(
-        copied.message().contains("r2.csv: person R000 is predicted twice by linformer, fold 1 (first in r1.csv)"),
+        summary
+            .verdict
+            .folds
+            .iter()
+            .all(|row| row.n_cases + row.n_controls == 40 && row.delta_auroc.is_some())
+    );
+    let test = &summary.corrected_tests[0];
+    assert_eq!(
+        (
+            summary.corrected_tests.len(),
+            test.n_folds,
+            test.df,
+            test.favours_compared_to
+        ),
+        (1, 10, 9, true)
+    );
+    assert!(
+        test.mean_delta > 0.0 && test.t.unwrap() > 1.0 && test.p_value.unwrap() > 0.05,
+        "{test:?}"
+    );
+    let text = summary.to_string();
+    assert!(
+        text.contains("linformer over 10 folds: mean AUC difference +")
+            && text.contains("which favours it"),
+        "{text}"
+    );
+    // A copy is no repeat.
+    let copied = Study::new()
+        .file("r1.csv", &in_folds("linformer", &first, 0))
+        .file("r2.csv", &in_folds("linformer", &first, 0));
+    assert!(
+        copied.message().contains(
+            "r2.csv: person R000 is predicted twice by linformer, fold 1 (first in r1.csv)"
+        ),
         "{}",
         copied.message()
     );
@@ -503,27 +1127,67 @@ fn repeated_cross_validation_has_the_corrected_test() {
 
 #[test]
 fn ten_people_ties_and_a_perfect_score_have_all_tables_but_no_calibration() {
-    let people: Vec<(String, &str, &str)> = (0..10).map(|n| (format!("P{n}"), "test", ["case", "control"][n % 2])).collect();
-    let logits: [(&str, Logit); 3] =
-        [("prs-tied", |n| (n / 4) as f64), ("perfect", |n| 1.0 - (n % 2) as f64 * 2.0 + n as f64 * 0.01), ("constant", |_| 0.25)];
+    let people: Vec<(String, &str, &str)> = (0..10)
+        .map(|n| (format!("P{n}"), "test", ["case", "control"][n % 2]))
+        .collect();
+    let logits: [(&str, Logit); 3] = [
+        ("prs-tied", |n| (n / 4) as f64),
+        ("perfect", |n| 1.0 - (n % 2) as f64 * 2.0 + n as f64 * 0.01),
+        ("constant", |_| 0.25),
+    ];
     let mut study = logits.iter().fold(Study::new(), |study, (model, logit)| {
-        let rows: Vec<Row<'_>> = people.iter().enumerate().map(|(n, (id, split, class))| (id.as_str(), *split, *class, logit(n))).collect();
+        let rows: Vec<Row<'_>> = people
+            .iter()
+            .enumerate()
+            .map(|(n, (id, split, class))| (id.as_str(), *split, *class, logit(n)))
+            .collect();
         study.model(model, &rows)
     });
     for bootstrap in [None, Some(200)] {
         study.options.bootstrap = bootstrap;
         study.options.prevalence = Some(0.02);
         let summary = study.run().unwrap();
-        let row = |model: &str| summary.verdict.rows.iter().find(|row| row.model == model).unwrap().clone();
-        assert_eq!((row("perfect").auroc, row("perfect").auprc, row("perfect").or_per_sd), (Some(1.0), Some(1.0), None));
-        assert_eq!((row("constant").auroc, row("constant").liability_r2), (Some(0.5), None));
-        assert!(row("perfect").reason.unwrap().contains("separated") && row("prs-tied").or_per_sd.is_some());
+        let row = |model: &str| {
+            summary
+                .verdict
+                .rows
+                .iter()
+                .find(|row| row.model == model)
+                .unwrap()
+                .clone()
+        };
+        assert_eq!(
+            (
+                row("perfect").auroc,
+                row("perfect").auprc,
+                row("perfect").or_per_sd
+            ),
+            (Some(1.0), Some(1.0), None)
+        );
+        assert_eq!(
+            (row("constant").auroc, row("constant").liability_r2),
+            (Some(0.5), None)
+        );
+        assert!(
+            row("perfect").reason.unwrap().contains("separated")
+                && row("prs-tied").or_per_sd.is_some()
+        );
         assert!(summary.verdict.deciles.is_empty() && summary.verdict.calibration.is_empty());
         for row in &summary.verdict.rows {
-            assert_eq!((row.calibration_slope, row.calibration_intercept), (None, None));
-            assert!(row.reason.as_ref().unwrap().contains("calibration and deciles undefined: 5 cases and 5 controls are too few"));
+            assert_eq!(
+                (row.calibration_slope, row.calibration_intercept),
+                (None, None)
+            );
+            assert!(
+                row.reason.as_ref().unwrap().contains(
+                    "calibration and deciles undefined: 5 cases and 5 controls are too few"
+                )
+            );
         }
-        assert!(summary.require_no_leakage(GuardPolicy::Error).is_ok(), "{summary}");
+        assert!(
+            summary.require_no_leakage(GuardPolicy::Error).is_ok(),
+            "{summary}"
+        );
     }
 }
 
@@ -531,27 +1195,61 @@ fn ten_people_ties_and_a_perfect_score_have_all_tables_but_no_calibration() {
 fn options_out_of_range_are_refused() {
     let mut study = Study::new().model("prs-a", &four("test", GOOD));
     study.options.bootstrap = Some(5);
-    assert!(study.message().contains("5 resamples are too few"), "{}", study.message());
+    assert!(
+        study.message().contains("5 resamples are too few"),
+        "{}",
+        study.message()
+    );
     study.options.bootstrap = None;
     study.options.prevalence = Some(5.0);
-    assert!(study.message().contains("a prevalence of 5 is not between 0 and 1"), "{}", study.message());
+    assert!(
+        study
+            .message()
+            .contains("a prevalence of 5 is not between 0 and 1"),
+        "{}",
+        study.message()
+    );
 }
 
 #[test]
 fn match_rates_and_guards_of_other_stages_come_into_the_tables() {
-    let study = Study::new().model("prs-a", &four("test", GOOD)).model("prs-b", &four("test", POOR));
-    let scores = format!("{}\nprs-a,a,,,GRCh38,false,100,93,0.93,\n", SCORE_COLUMNS.join(","));
+    let study = Study::new()
+        .model("prs-a", &four("test", GOOD))
+        .model("prs-b", &four("test", POOR));
+    let scores = format!(
+        "{}\nprs-a,a,,,GRCh38,false,100,93,0.93,\n",
+        SCORE_COLUMNS.join(",")
+    );
     fs::write(study.folder.path().join("scores.csv"), scores).unwrap();
-    fs::write(study.folder.path().join("guards.csv"), "guard,verdict,subject,finding\nkinship,fail,cohort,2 pairs\n").unwrap();
+    fs::write(
+        study.folder.path().join("guards.csv"),
+        "guard,verdict,subject,finding\nkinship,fail,cohort,2 pairs\n",
+    )
+    .unwrap();
     let mut study = study;
     study.options.compare_to = Some("prs-a".to_owned());
     let summary = study.run().unwrap();
-    assert_eq!([0, 1].map(|row| summary.verdict.rows[row].match_rate), [Some(0.93), None]);
-    let message = summary.require_no_leakage(GuardPolicy::Error).unwrap_err().to_string();
-    assert!(message.starts_with("a guard found leakage, so the comparison cannot be believed: kinship (cohort: 2 pairs)"), "{message}");
+    assert_eq!(
+        [0, 1].map(|row| summary.verdict.rows[row].match_rate),
+        [Some(0.93), None]
+    );
+    let message = summary
+        .require_no_leakage(GuardPolicy::Error)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.starts_with(
+            "a guard found leakage, so the comparison cannot be believed: kinship (cohort: 2 \
+             pairs)"
+        ),
+        "{message}"
+    );
     assert!(summary.require_no_leakage(GuardPolicy::Warn).is_ok());
     // Into the folder of the predictions: its guards are kept, and not doubled by a second run.
     study.options.out = study.folder.path().to_path_buf();
     let n_guards = study.run().unwrap().verdict.guards.len();
-    assert_eq!((n_guards, study.run().unwrap().verdict.guards.len()), (summary.verdict.guards.len(), n_guards));
+    assert_eq!(
+        (n_guards, study.run().unwrap().verdict.guards.len()),
+        (summary.verdict.guards.len(), n_guards)
+    );
 }

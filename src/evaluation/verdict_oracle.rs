@@ -1,9 +1,14 @@
-//! Numbers for src/evaluation: what scikit-learn, scipy, statsmodels and numpy say of three tables of predictions.
-//! Made by `tests/oracles/verdict.py`; see there for the command.
+//! Numbers for src/evaluation: what scikit-learn, scipy, statsmodels and numpy say of three tables
+//! of predictions. Made by `tests/oracles/verdict.py`; see there for the command.
 
-#![allow(clippy::excessive_precision, clippy::unreadable_literal, reason = "numbers as the sources print them")]
+#![allow(
+    clippy::excessive_precision,
+    clippy::unreadable_literal,
+    reason = "numbers as the sources print them"
+)]
 
-/// Logits, of which the probabilities are the logistic function, and what the outside sources say about them.
+/// Logits, of which the probabilities are the logistic function, and what the outside sources say
+/// about them.
 pub(super) struct Example {
     pub(super) logits: &'static [f64],
     pub(super) is_case: &'static [bool],
@@ -88,7 +93,9 @@ pub(super) const EXAMPLES: &[Example] = &[
         bins: &[[0.26095708933249373, 1.0, 0.2065493143772374, 1.0], [0.2833306472485044, 0.0, 0.0, 0.7934506856227627], [0.30006255440734625, 0.0, 0.0, 0.7934506856227627], [0.34253898353078355, 0.0, 0.0, 0.7934506856227627], [0.4078163151876729, 0.0, 0.0, 0.7934506856227627], [0.4143527455576214, 1.0, 0.2065493143772374, 1.0], [0.4777646752300266, 0.0, 0.0, 0.7934506856227627], [0.57956794046107, 1.0, 0.2065493143772374, 1.0], [0.5875872312488012, 1.0, 0.2065493143772374, 1.0], [0.7888487661915011, 1.0, 0.2065493143772374, 1.0]],
     },
 ];
-pub(super) const DELTAS: [f64; 10] = [0.031, -0.012, 0.045, 0.008, 0.027, 0.019, -0.004, 0.038, 0.011, 0.022];
+pub(super) const DELTAS: [f64; 10] = [
+    0.031, -0.012, 0.045, 0.008, 0.027, 0.019, -0.004, 0.038, 0.011, 0.022,
+];
 /// Mean, t and p at a ratio of 0.25.
 pub(super) const CORRECTED: [f64; 3] = [0.0185, 1.7341421596286641, 0.11692222999666729];
 /// (t, degrees of freedom, two-sided p).

@@ -1,6 +1,8 @@
-//! The effects along a locus as SVG: what each ALT does to the logit above, its root mean square, by which variants are ranked, below.
+//! The effects along a locus as SVG: what each ALT does to the logit above, its root mean square,
+//! by which variants are ranked, below.
 //!
-//! Input -> output: rows of `explain.csv` of one locus -> the text of a file without scripts, fonts or links. Coordinates: kb on the contig.
+//! Input -> output: rows of `explain.csv` of one locus -> the text of a file without scripts, fonts
+//! or links. Coordinates: kb on the contig.
 
 use std::ops::Range;
 
@@ -8,8 +10,8 @@ use gf_cohort_schema::EffectRow;
 use plotters::{
     coord::Shift,
     prelude::{
-        BLACK, ChartBuilder, Circle, Color, DrawingArea, DrawingAreaErrorKind, EmptyElement, IntoDrawingArea, IntoFont, PathElement,
-        RGBColor, SVGBackend, Text, WHITE,
+        BLACK, ChartBuilder, Circle, Color, DrawingArea, DrawingAreaErrorKind, EmptyElement,
+        IntoDrawingArea, IntoFont, PathElement, RGBColor, SVGBackend, Text, WHITE,
     },
 };
 
@@ -32,21 +34,61 @@ pub fn draw(locus: &Locus, rows: &[EffectRow], n_top: usize) -> Result<String, S
     ranked.sort_by_key(|row| row.rank);
     let top = &ranked[..n_top.min(ranked.len())];
     let mut svg = String::new();
-    draw_on(&SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(), locus, &ranked, top).map_err(|error| error.to_string())?;
+    draw_on(
+        &SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(),
+        locus,
+        &ranked,
+        top,
+    )
+    .map_err(|error| error.to_string())?;
     Ok(svg)
 }
 
-fn draw_on(area: &DrawingArea<SVGBackend<'_>, Shift>, locus: &Locus, rows: &[&EffectRow], top: &[&EffectRow]) -> Result<(), Failed> {
+fn draw_on(
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    locus: &Locus,
+    rows: &[&EffectRow],
+    top: &[&EffectRow],
+) -> Result<(), Failed> {
     area.fill(&WHITE)?;
-    let area = area.titled(&format!("{} ({})", locus.name, locus.region()), ("sans-serif", 18))?;
+    let area = area.titled(
+        &format!("{} ({})", locus.name, locus.region()),
+        ("sans-serif", 18),
+    )?;
     let (plots, list) = area.split_horizontally(SIZE.0 - LIST);
     let (above, below) = plots.split_vertically(SIZE.1 / 2);
-    let effect = |row: &EffectRow| [row.effect, row.ci_low.unwrap_or(row.effect), row.ci_high.unwrap_or(row.effect)];
-    panel(&above, locus, "effect on the logit, a copy of ALT", rows, top, effect)?;
-    panel(&below, locus, "root mean square of the effect", rows, top, |row| [row.effect_rms, row.effect_rms, 0.0])?;
+    let effect = |row: &EffectRow| {
+        [
+            row.effect,
+            row.ci_low.unwrap_or(row.effect),
+            row.ci_high.unwrap_or(row.effect),
+        ]
+    };
+    panel(
+        &above,
+        locus,
+        "effect on the logit, a copy of ALT",
+        rows,
+        top,
+        effect,
+    )?;
+    panel(
+        &below,
+        locus,
+        "root mean square of the effect",
+        rows,
+        top,
+        |row| [row.effect_rms, row.effect_rms, 0.0],
+    )?;
     let font = ("sans-serif", 13).into_font();
     for (line, row) in top.iter().enumerate() {
-        let text = format!("{}  {} {}>{}", row.rank, row.position, short(&row.ref_allele), short(&row.alt_allele));
+        let text = format!(
+            "{}  {} {}>{}",
+            row.rank,
+            row.position,
+            short(&row.ref_allele),
+            short(&row.alt_allele)
+        );
         list.draw(&Text::new(text, (4, 20 + 18 * line as i32), font.clone()))?;
     }
     area.present()
@@ -87,20 +129,28 @@ fn panel(
         chart.draw_series([PathElement::new(vec![(x, low), (x, high)], colour.mix(0.5))])?;
         let label = place.map_or(String::new(), |_| row.rank.to_string());
         let font = ("sans-serif", 13).into_font().color(&BLACK);
-        chart.draw_series([EmptyElement::at((x, point)) + Circle::new((0, 0), 3, colour.filled()) + Text::new(label, (5, -14), font)])?;
+        chart.draw_series([EmptyElement::at((x, point))
+            + Circle::new((0, 0), 3, colour.filled())
+            + Text::new(label, (5, -14), font)])?;
     }
     Ok(())
 }
 
 /// From the least to the largest value and 0, with room for labels.
 fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
-    let (low, high) = values.fold((0.0_f64, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
+    let (low, high) = values.fold((0.0_f64, 0.0_f64), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
     let room = 0.1 * (high - low).max(1e-6);
     low - room..high + room
 }
 
 fn short(allele: &str) -> String {
-    if allele.len() <= ALLELE_LETTERS { allele.into() } else { format!("{}..", allele.get(..ALLELE_LETTERS).unwrap_or_default()) }
+    if allele.len() <= ALLELE_LETTERS {
+        allele.into()
+    } else {
+        format!("{}..", allele.get(..ALLELE_LETTERS).unwrap_or_default())
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +160,13 @@ mod tests {
 
     #[test]
     fn every_variant_has_a_point_in_both_panels_and_the_top_ones_are_named() {
-        let locus = Locus { name: "L<1>".into(), contig: "chr1".into(), start0: 1_000, end0: 3_000, strand: Strand::Forward };
+        let locus = Locus {
+            name: "L<1>".into(),
+            contig: "chr1".into(),
+            start0: 1_000,
+            end0: 3_000,
+            strand: Strand::Forward,
+        };
         let row = |rank: usize| EffectRow {
             locus: locus.name.clone(),
             contig: locus.contig.clone(),

@@ -1,9 +1,9 @@
 //! Builds of the human genome: their names, and the lengths of their chromosomes.
 //!
 //! Input -> output: a name as any file writes it, or a contig and its length -> a [`GenomeBuild`].
-//! Sources of the lengths: the primary assemblies at NCBI and UCSC of NCBI36 (hg18), GRCh37 (`GCF_000001405.25`; hg19 has
-//! another mitochondrion), GRCh38 (`GCF_000001405.40`) and T2T-CHM13v2.0 (`GCF_009914755.1`). No chromosome has the same
-//! length in two builds.
+//! Sources of the lengths: the primary assemblies at NCBI and UCSC of NCBI36 (hg18), GRCh37
+//! (`GCF_000001405.25`; hg19 has another mitochondrion), GRCh38 (`GCF_000001405.40`) and
+//! T2T-CHM13v2.0 (`GCF_009914755.1`). No chromosome has the same length in two builds.
 
 use std::{fmt, str::FromStr};
 
@@ -51,7 +51,9 @@ impl fmt::Display for GenomeBuild {
 
 /// A text that names no [`GenomeBuild`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a genome build that is known here; write GRCh37, GRCh38, NCBI36 or T2T-CHM13")]
+#[error(
+    "`{0}` is not a genome build that is known here; write GRCh37, GRCh38, NCBI36 or T2T-CHM13"
+)]
 pub struct UnknownBuild(pub String);
 
 impl TryFrom<String> for GenomeBuild {
@@ -78,7 +80,9 @@ impl FromStr for GenomeBuild {
         for word in words {
             match of_word(word) {
                 Named::Nothing => {}
-                Named::Build(build) if found.is_none_or(|other| other == build) => found = Some(build),
+                Named::Build(build) if found.is_none_or(|other| other == build) => {
+                    found = Some(build);
+                }
                 Named::Build(_) | Named::Unknown => return Err(unknown()),
             }
         }
@@ -99,7 +103,9 @@ fn of_word(word: &str) -> Named {
         return Named::Build(GenomeBuild::CHM13);
     }
     for prefix in ["grch", "hg", "ncbi", "build", "b", "hs", "v", "g1kv"] {
-        let Some(rest) = word.strip_prefix(prefix) else { continue };
+        let Some(rest) = word.strip_prefix(prefix) else {
+            continue;
+        };
         let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
         if digits.len() != 2 {
             continue;
@@ -173,14 +179,20 @@ const LENGTHS: [(&str, [usize; 4]); 24] = [
 
 /// Lengths of the chromosome with this key in each of [`GenomeBuild::ALL`].
 fn lengths_of(key: &str) -> Option<&'static [usize; 4]> {
-    LENGTHS.iter().find(|(name, _)| *name == key).map(|(_, lens_nt)| lens_nt)
+    LENGTHS
+        .iter()
+        .find(|(name, _)| *name == key)
+        .map(|(_, lens_nt)| lens_nt)
 }
 
 /// Names of [`GenomeBuild::ALL`] in messages about lengths.
 const CLAIMED: [&str; 4] = ["hg18", "GRCh37", "GRCh38", "T2T-CHM13"];
 
 /// Mitochondria: the revised Cambridge sequence, and the one of hg18 and hg19.
-const MITOCHONDRIA: [(usize, &[&str]); 2] = [(16_569, &["GRCh37", "GRCh38", "T2T-CHM13"]), (16_571, &["hg18", "hg19"])];
+const MITOCHONDRIA: [(usize, &[&str]); 2] = [
+    (16_569, &["GRCh37", "GRCh38", "T2T-CHM13"]),
+    (16_571, &["hg18", "hg19"]),
+];
 
 /// The builds in which a contig has this length; none where it is no length of a human chromosome.
 #[must_use]
@@ -190,8 +202,15 @@ pub fn builds_of_length(contig: &str, len_nt: usize) -> Vec<&'static str> {
         let found = MITOCHONDRIA.iter().find(|(len, _)| *len == len_nt);
         return found.map_or_else(Vec::new, |(_, builds)| builds.to_vec());
     }
-    let Some(lens_nt) = lengths_of(key) else { return Vec::new() };
-    CLAIMED.iter().zip(lens_nt).filter(|(_, len)| **len == len_nt).map(|(build, _)| *build).collect()
+    let Some(lens_nt) = lengths_of(key) else {
+        return Vec::new();
+    };
+    CLAIMED
+        .iter()
+        .zip(lens_nt)
+        .filter(|(_, len)| **len == len_nt)
+        .map(|(build, _)| *build)
+        .collect()
 }
 
 #[cfg(test)]
@@ -203,19 +222,35 @@ mod tests {
         assert_eq!(builds_of_length("chr20", 63_025_520), ["GRCh37"]);
         assert_eq!(builds_of_length("1", 248_387_328), ["T2T-CHM13"]);
         assert_eq!(builds_of_length("chrM", 16_571), ["hg18", "hg19"]);
-        assert!(builds_of_length("20", 64_444_166).is_empty() && builds_of_length("other", 63_025_520).is_empty());
+        assert!(
+            builds_of_length("20", 64_444_166).is_empty()
+                && builds_of_length("other", 63_025_520).is_empty()
+        );
         for (contig, lens_nt) in LENGTHS {
             for (build, len_nt) in CLAIMED.iter().zip(lens_nt) {
-                assert_eq!(builds_of_length(contig, len_nt), [*build], "no two builds share a length of {contig}");
+                assert_eq!(
+                    builds_of_length(contig, len_nt),
+                    [*build],
+                    "no two builds share a length of {contig}"
+                );
             }
         }
     }
 
     #[test]
     fn the_length_of_a_chromosome_tells_the_build() {
-        assert_eq!(GenomeBuild::of_contig("chr20", 63_025_520), Some(GenomeBuild::GRCh37));
-        assert_eq!(GenomeBuild::of_contig("20", 64_444_167), Some(GenomeBuild::GRCh38));
-        assert_eq!(GenomeBuild::of_contig("23", 154_913_754), Some(GenomeBuild::NCBI36));
+        assert_eq!(
+            GenomeBuild::of_contig("chr20", 63_025_520),
+            Some(GenomeBuild::GRCh37)
+        );
+        assert_eq!(
+            GenomeBuild::of_contig("20", 64_444_167),
+            Some(GenomeBuild::GRCh38)
+        );
+        assert_eq!(
+            GenomeBuild::of_contig("23", 154_913_754),
+            Some(GenomeBuild::NCBI36)
+        );
         assert_eq!(GenomeBuild::of_contig("20", 64_444_166), None);
         assert_eq!(GenomeBuild::of_contig("simulated", 63_025_520), None);
         for (name, lengths) in LENGTHS {
@@ -229,7 +264,18 @@ mod tests {
     #[test]
     fn names_of_builds_are_understood_or_refused() {
         for (build, names) in [
-            (GenomeBuild::NCBI36, &["hg18", "NCBI36", "NCBI36/hg18", "GRCh36", "build36", "b36", "36"][..]),
+            (
+                GenomeBuild::NCBI36,
+                &[
+                    "hg18",
+                    "NCBI36",
+                    "NCBI36/hg18",
+                    "GRCh36",
+                    "build36",
+                    "b36",
+                    "36",
+                ][..],
+            ),
             (
                 GenomeBuild::GRCh37,
                 &[
@@ -251,16 +297,49 @@ mod tests {
             ),
             (
                 GenomeBuild::GRCh38,
-                &["GRCh38", "hg38", "GRCh38.p14", "GRCh38DH", "hs38DH", "b38", "38", "GCA_000001405.15_GRCh38", "hg38p13"],
+                &[
+                    "GRCh38",
+                    "hg38",
+                    "GRCh38.p14",
+                    "GRCh38DH",
+                    "hs38DH",
+                    "b38",
+                    "38",
+                    "GCA_000001405.15_GRCh38",
+                    "hg38p13",
+                ],
             ),
-            (GenomeBuild::CHM13, &["T2T-CHM13v2.0", "chm13", "CHM13v2", "hs1", "T2T", "GCF_009914755.1"]),
+            (
+                GenomeBuild::CHM13,
+                &[
+                    "T2T-CHM13v2.0",
+                    "chm13",
+                    "CHM13v2",
+                    "hs1",
+                    "T2T",
+                    "GCF_009914755.1",
+                ],
+            ),
         ] {
             for name in names {
                 assert_eq!(name.parse(), Ok(build), "{name}");
             }
         }
-        for name in ["hg17", "NCBI35", "mm10", "GRCh39", "hg19/hg38", "NR", "", "human"] {
-            assert_eq!(name.parse::<GenomeBuild>(), Err(UnknownBuild(name.into())), "{name}");
+        for name in [
+            "hg17",
+            "NCBI35",
+            "mm10",
+            "GRCh39",
+            "hg19/hg38",
+            "NR",
+            "",
+            "human",
+        ] {
+            assert_eq!(
+                name.parse::<GenomeBuild>(),
+                Err(UnknownBuild(name.into())),
+                "{name}"
+            );
         }
     }
 }

@@ -16,17 +16,27 @@ use super::GenomeBuild;
 
 /// Keys of the chromosomes with the numbers 1 to 26 of PLINK: 23 X, 24 Y, 25 XY, 26 MT.
 const NUMBERED: [&str; 26] = [
-    "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "20", "21", "22", "X", "Y",
-    "X", "MT",
+    "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17",
+    "18", "19", "20", "21", "22", "X", "Y", "X", "MT",
 ];
 
 /// Names with letters, upper-case, and their keys.
-const LETTERED: [(&str, &str); 8] =
-    [("X", "X"), ("Y", "Y"), ("XY", "X"), ("PAR", "X"), ("PAR1", "X"), ("PAR2", "X"), ("M", "MT"), ("MT", "MT")];
+const LETTERED: [(&str, &str); 8] = [
+    ("X", "X"),
+    ("Y", "Y"),
+    ("XY", "X"),
+    ("PAR", "X"),
+    ("PAR1", "X"),
+    ("PAR2", "X"),
+    ("M", "MT"),
+    ("MT", "MT"),
+];
 
 /// Version of the `RefSeq` accessions `NC_000001` to `NC_000024` in GRCh37. That of GRCh38 is one
 /// higher, that of NCBI36 one lower.
-const REFSEQ_GRCH37: [u32; 24] = [10, 11, 11, 11, 9, 11, 13, 10, 11, 10, 9, 11, 10, 8, 9, 9, 10, 9, 9, 10, 8, 10, 10, 9];
+const REFSEQ_GRCH37: [u32; 24] = [
+    10, 11, 11, 11, 9, 11, 13, 10, 11, 10, 9, 11, 10, 8, 9, 9, 10, 9, 9, 10, 8, 10, 10, 9,
+];
 
 /// The key of a contig. It is asked for at every record, so it allocates nothing.
 #[must_use]
@@ -38,8 +48,14 @@ pub fn contig_key(contig: &str) -> &str {
 #[must_use]
 pub fn chromosome_key(contig: &str) -> Option<&'static str> {
     let contig = contig.trim();
-    let with_prefix = || PREFIXES.into_iter().find_map(|prefix| chromosome(after_prefix(contig, prefix)?));
-    chromosome(contig).or_else(with_prefix).or_else(|| accession(contig).map(|(key, _)| key))
+    let with_prefix = || {
+        PREFIXES
+            .into_iter()
+            .find_map(|prefix| chromosome(after_prefix(contig, prefix)?))
+    };
+    chromosome(contig)
+        .or_else(with_prefix)
+        .or_else(|| accession(contig).map(|(key, _)| key))
 }
 
 /// The build that a name tells: accessions of NCBI have a version.
@@ -67,8 +83,15 @@ pub fn tell_different_builds(a: &str, b: &str) -> bool {
 #[must_use]
 pub fn contig_aliases(contig: &str) -> Vec<String> {
     let key = contig_key(contig);
-    let ucsc = if key == "MT" { "chrM".to_owned() } else { format!("chr{key}") };
-    [key.to_owned(), ucsc].into_iter().filter(|name| name != contig).collect()
+    let ucsc = if key == "MT" {
+        "chrM".to_owned()
+    } else {
+        format!("chr{key}")
+    };
+    [key.to_owned(), ucsc]
+        .into_iter()
+        .filter(|name| name != contig)
+        .collect()
 }
 
 /// What a chromosome may begin with, in any case, before `_`, `-`, a blank, or its name.
@@ -86,12 +109,16 @@ fn without_chr(contig: &str) -> &str {
 
 fn strip_prefix_ignoring_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let head = text.get(..prefix.len())?;
-    head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
+    head.eq_ignore_ascii_case(prefix)
+        .then(|| &text[prefix.len()..])
 }
 
 /// The key of a chromosome without `chr`.
 fn chromosome(bare: &str) -> Option<&'static str> {
-    let is_number = bare.bytes().next().is_some_and(|first| first.is_ascii_digit());
+    let is_number = bare
+        .bytes()
+        .next()
+        .is_some_and(|first| first.is_ascii_digit());
     if is_number && let Some(number) = whole_number(bare) {
         return NUMBERED.get(number.checked_sub(1)?).copied();
     }
@@ -104,7 +131,9 @@ fn chromosome(bare: &str) -> Option<&'static str> {
 /// `7`, `07` and `7.0`, as spreadsheets and data frames write it.
 fn whole_number(text: &str) -> Option<usize> {
     let whole = match text.split_once('.') {
-        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|zero| zero == b'0') => whole,
+        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|zero| zero == b'0') => {
+            whole
+        }
         Some(_) => return None,
         None => text,
     };
@@ -122,7 +151,9 @@ fn accession(name: &str) -> Option<(&'static str, Option<GenomeBuild>)> {
         return refseq(digits, version);
     }
     let number: usize = strip_prefix_ignoring_case(stem, "CM")?.parse().ok()?;
-    let chromosome = number.checked_sub(663).filter(|chromosome| *chromosome < 24)?;
+    let chromosome = number
+        .checked_sub(663)
+        .filter(|chromosome| *chromosome < 24)?;
     let build = match version {
         Some(1) => Some(GenomeBuild::GRCh37),
         Some(2) => Some(GenomeBuild::GRCh38),
@@ -160,11 +191,54 @@ mod tests {
     #[test]
     fn every_spelling_of_a_chromosome_has_one_key() {
         for (key, names) in [
-            ("1", &["1", "01", "chr1", "CHR1", "Chr1", "chr01", "1.0", " 1", "chrom_1", "chromosome1"][..]),
-            ("19", &["19", "chr19", "19.00", "NC_000019.9", "nc_000019.10", "CM000681.2", "NC_060943.1"]),
-            ("X", &["X", "x", "chrX", "chrx", "23", "chr23", "0X", "XY", "25", "PAR1", "NC_000023.11"]),
+            (
+                "1",
+                &[
+                    "1",
+                    "01",
+                    "chr1",
+                    "CHR1",
+                    "Chr1",
+                    "chr01",
+                    "1.0",
+                    " 1",
+                    "chrom_1",
+                    "chromosome1",
+                ][..],
+            ),
+            (
+                "19",
+                &[
+                    "19",
+                    "chr19",
+                    "19.00",
+                    "NC_000019.9",
+                    "nc_000019.10",
+                    "CM000681.2",
+                    "NC_060943.1",
+                ],
+            ),
+            (
+                "X",
+                &[
+                    "X",
+                    "x",
+                    "chrX",
+                    "chrx",
+                    "23",
+                    "chr23",
+                    "0X",
+                    "XY",
+                    "25",
+                    "PAR1",
+                    "NC_000023.11",
+                ],
+            ),
             ("Y", &["Y", "chrY", "24", "NC_000024.10", "CM000686.1"]),
-            ("MT", &["MT", "M", "chrM", "chrMT", "mt", "26", "0M", "NC_012920.1"]),
+            (
+                "MT",
+                &["MT", "M", "chrM", "chrMT", "mt", "26", "0M", "NC_012920.1"],
+            ),
             ("Un_KI270742v1", &["chrUn_KI270742v1", "Un_KI270742v1"]),
             ("HLA-A*01:01:01:01", &["HLA-A*01:01:01:01"]),
             ("simulated", &["simulated", "chrsimulated"]),

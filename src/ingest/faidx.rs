@@ -1,9 +1,10 @@
-//! A FASTA that is read through its `.fai`, and whether that index fits it: one of an earlier version of the file gives
-//! other bases, or those of another contig.
+//! A FASTA that is read through its `.fai`, and whether that index fits it: one of an earlier
+//! version of the file gives other bases, or those of another contig.
 //!
-//! Input -> output: a FASTA, plain or bgzipped, and its index -> bases of an interval. When the file is opened, every
-//! record must begin where the index says and end where the next one begins; when bases are read, every line must end
-//! where the index says. Format: `samtools faidx` (name, bases, offset of the first base, bases and bytes of a line).
+//! Input -> output: a FASTA, plain or bgzipped, and its index -> bases of an interval. When the
+//! file is opened, every record must begin where the index says and end where the next one begins;
+//! when bases are read, every line must end where the index says. Format: `samtools faidx` (name,
+//! bases, offset of the first base, bases and bytes of a line).
 
 use std::{
     collections::HashMap,
@@ -18,7 +19,8 @@ use super::{Error, beside, gzi};
 
 /// Longest definition line.
 const MAX_DEFINITION_BYTES: u64 = 1 << 16;
-/// Records of a bgzipped FASTA that are compared when it is opened; each needs a block to be decompressed.
+/// Records of a bgzipped FASTA that are compared when it is opened; each needs a block to be
+/// decompressed.
 const MAX_BGZF_LOOKS: usize = 256;
 /// Bytes behind the last record that are looked at.
 const TAIL_BYTES: u64 = 1 << 12;
@@ -41,7 +43,9 @@ impl Layout {
 
     /// Byte behind the last base.
     fn end(&self) -> u64 {
-        self.len_nt.checked_sub(1).map_or(self.offset, |last| self.byte_of(last) + 1)
+        self.len_nt
+            .checked_sub(1)
+            .map_or(self.offset, |last| self.byte_of(last) + 1)
     }
 }
 
@@ -85,7 +89,9 @@ impl IndexedFasta {
     pub fn open(path: &Path, is_bgzf: bool) -> Result<Self, Error> {
         let fai = beside(path, ".fai");
         let again = format!("make it again with `samtools faidx {}`", path.display());
-        let index = fasta::fai::fs::read(&fai).map_err(|error| Error::file(&fai, format!("the index is damaged ({error}); {again}")))?;
+        let index = fasta::fai::fs::read(&fai).map_err(|error| {
+            Error::file(&fai, format!("the index is damaged ({error}); {again}"))
+        })?;
         let records: Vec<Layout> = index
             .as_ref()
             .iter()
@@ -99,11 +105,20 @@ impl IndexedFasta {
             .collect();
         let is_possible = |record: &Layout| {
             let fits = record.line_bases >= 1 && record.line_width > record.line_bases;
-            let is_in_reach = record.offset.checked_add(record.len_nt.saturating_mul(2)).is_some_and(|end| end < i64::MAX as u64);
+            let is_in_reach = record
+                .offset
+                .checked_add(record.len_nt.saturating_mul(2))
+                .is_some_and(|end| end < i64::MAX as u64);
             (fits || record.len_nt == 0) && record.line_width < u64::from(u32::MAX) && is_in_reach
         };
         if let Some(wrong) = records.iter().find(|record| !is_possible(record)) {
-            return Err(Error::file(&fai, format!("the index is damaged (the lines of `{}`); {again}", wrong.name)));
+            return Err(Error::file(
+                &fai,
+                format!(
+                    "the index is damaged (the lines of `{}`); {again}",
+                    wrong.name
+                ),
+            ));
         }
         let mut seen = HashMap::new();
         for (number, record) in (1..).zip(&records) {
@@ -111,7 +126,8 @@ impl IndexedFasta {
                 return Err(Error::file(
                     &fai,
                     format!(
-                        "contig `{}` is there twice (lines {first} and {number}); keep one record of it in {} and {again}",
+                        "contig `{}` is there twice (lines {first} and {number}); keep one record \
+                         of it in {} and {again}",
                         record.name,
                         path.display()
                     ),
@@ -124,15 +140,28 @@ impl IndexedFasta {
         let file = File::open(path).map_err(Error::io(path))?;
         let bytes = if is_bgzf {
             let gzi = beside(path, ".gzi");
-            let min_len = records.iter().map(|record| record.offset + record.len_nt).max().unwrap_or(0);
-            gzi::check(path, &gzi, min_len)
-                .map_err(|reason| Error::file(&gzi, format!("not the index of the FASTA: {reason}; {again}")))?;
+            let min_len = records
+                .iter()
+                .map(|record| record.offset + record.len_nt)
+                .max()
+                .unwrap_or(0);
+            gzi::check(path, &gzi, min_len).map_err(|reason| {
+                Error::file(
+                    &gzi,
+                    format!("not the index of the FASTA: {reason}; {again}"),
+                )
+            })?;
             let index = bgzf::gzi::fs::read(&gzi).map_err(Error::io(&gzi))?;
             Bytes::Bgzf(bgzf::io::IndexedReader::new(file, index))
         } else {
             Bytes::Plain(file)
         };
-        let mut fasta = Self { path: path.into(), fai, bytes, records };
+        let mut fasta = Self {
+            path: path.into(),
+            fai,
+            bytes,
+            records,
+        };
         fasta.check()?;
         Ok(fasta)
     }
@@ -149,7 +178,8 @@ impl IndexedFasta {
         };
         for (number, pair) in in_order.windows(2).enumerate() {
             let (before, next) = (&pair[0], &pair[1]);
-            // A record that the index leaves out, as of a name that is there twice, makes a gap longer than any name.
+            // A record that the index leaves out, as of a name that is there twice, makes a gap
+            // longer than any name.
             let is_long = next.offset.saturating_sub(before.end()) > next.name.len() as u64 + 200;
             if is_long || number % step == 0 {
                 self.require_definition(before.end(), next)?;
@@ -167,23 +197,41 @@ impl IndexedFasta {
         Ok(())
     }
 
-    /// Between `start` and the first base of a record there must be its definition line and nothing else.
+    /// Between `start` and the first base of a record there must be its definition line and nothing
+    /// else.
     fn require_definition(&mut self, start: u64, record: &Layout) -> Result<(), Error> {
-        let len = record.offset.checked_sub(start).filter(|len| *len <= MAX_DEFINITION_BYTES);
+        let len = record
+            .offset
+            .checked_sub(start)
+            .filter(|len| *len <= MAX_DEFINITION_BYTES);
         let Some(len) = len else {
             return Err(self.stale(&record.name, "it does not begin where the index says"));
         };
         let bytes = self.read(start, len)?;
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let start = text.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(text.len());
+        let start = text
+            .iter()
+            .position(|byte| !byte.is_ascii_whitespace())
+            .unwrap_or(text.len());
         let line = text[start..].strip_suffix(b"\n");
-        let name = line.filter(|line| !line.contains(&b'\n')).and_then(|line| line.strip_prefix(b">"));
-        let name = name.map(|line| line.split(u8::is_ascii_whitespace).next().unwrap_or_default());
+        let name = line
+            .filter(|line| !line.contains(&b'\n'))
+            .and_then(|line| line.strip_prefix(b">"));
+        let name = name.map(|line| {
+            line.split(u8::is_ascii_whitespace)
+                .next()
+                .unwrap_or_default()
+        });
         if name == Some(record.name.as_bytes()) && bytes.len() as u64 == len {
             return Ok(());
         }
         let at = record.offset;
-        Err(self.stale(&record.name, &format!("its first base is not at byte {at}, or a record before it is not in the index")))
+        Err(self.stale(
+            &record.name,
+            &format!(
+                "its first base is not at byte {at}, or a record before it is not in the index"
+            ),
+        ))
     }
 
     /// Upper-case bases `from..to` of record number `number`.
@@ -200,7 +248,11 @@ impl IndexedFasta {
         let mut bases = Vec::with_capacity(to - from);
         let mut column = from as u64 % record.line_bases;
         for byte in raw {
-            let fits = if column < record.line_bases { is_base(byte) } else { matches!(byte, b'\r' | b'\n') };
+            let fits = if column < record.line_bases {
+                is_base(byte)
+            } else {
+                matches!(byte, b'\r' | b'\n')
+            };
             if !fits {
                 return Err(self.stale(&record.name, "its lines do not end where the index says"));
             }
@@ -223,7 +275,10 @@ impl IndexedFasta {
         let fasta = self.path.display();
         Error::file(
             &self.fai,
-            format!("the index does not fit {fasta}: contig `{contig}`: {found}; make it again with `samtools faidx {fasta}`"),
+            format!(
+                "the index does not fit {fasta}: contig `{contig}`: {found}; make it again with \
+                 `samtools faidx {fasta}`"
+            ),
         )
     }
 }

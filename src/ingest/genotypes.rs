@@ -5,7 +5,8 @@ pub const MISSING: i16 = -1;
 /// Allele number of the second haplotype of a haploid call.
 pub const ABSENT: i16 = -2;
 
-/// One sample's call at one record: two allele numbers (0 = REF, 1.. = ALT, [`MISSING`], [`ABSENT`]).
+/// One sample's call at one record: two allele numbers (0 = REF, 1.. = ALT, [`MISSING`],
+/// [`ABSENT`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Genotype {
     /// Allele number on the first and second haplotype, in the order of the file.
@@ -28,7 +29,8 @@ impl Genotype {
         self.alleles[1] == ABSENT
     }
 
-    /// Number of copies of `allele` among the called ones, or `None` when any present haplotype is missing.
+    /// Number of copies of `allele` among the called ones, or `None` when any present haplotype is
+    /// missing.
     #[must_use]
     pub fn dosage(&self, allele: i16) -> Option<u8> {
         if self.alleles.contains(&MISSING) {
@@ -39,21 +41,32 @@ impl Genotype {
 }
 
 /// `0|0`.
-pub(super) const REFERENCE: Genotype = Genotype { alleles: [0, 0], phased: true };
+pub(super) const REFERENCE: Genotype = Genotype {
+    alleles: [0, 0],
+    phased: true,
+};
 /// `0/0`.
-pub(super) const UNPHASED_REFERENCE: Genotype = Genotype { alleles: [0, 0], phased: false };
+pub(super) const UNPHASED_REFERENCE: Genotype = Genotype {
+    alleles: [0, 0],
+    phased: false,
+};
 
-/// Parses one GT value of VCF text such as `0|1`, `./.`, `1`; a trailing `:...` must be cut off before.
+/// Parses one GT value of VCF text such as `0|1`, `./.`, `1`; a trailing `:...` must be cut off
+/// before.
 ///
 /// # Errors
-/// A description of what is wrong (ploidy above two, not a number, allele number above `max_allele`).
+/// A description of what is wrong (ploidy above two, not a number, allele number above
+/// `max_allele`).
 #[inline]
 pub(super) fn parse_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
     // The two shapes that make up nearly all of a cohort file.
     if let [a @ b'0'..=b'9', separator @ (b'|' | b'/'), b @ b'0'..=b'9'] = gt {
         let alleles = [i16::from(a - b'0'), i16::from(b - b'0')];
         if alleles[0] <= max_allele && alleles[1] <= max_allele {
-            return Ok(Genotype { alleles, phased: *separator == b'|' });
+            return Ok(Genotype {
+                alleles,
+                phased: *separator == b'|',
+            });
         }
     }
     parse_any_text(gt, max_allele)
@@ -65,10 +78,16 @@ fn parse_any_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
     let mut phased = true;
     let mut count = 0;
     // VCF 4.4 allows a leading phase sign.
-    let gt_text = gt.strip_prefix(b"|").or_else(|| gt.strip_prefix(b"/")).unwrap_or(gt);
+    let gt_text = gt
+        .strip_prefix(b"|")
+        .or_else(|| gt.strip_prefix(b"/"))
+        .unwrap_or(gt);
     let mut rest = gt_text;
     loop {
-        let end = rest.iter().position(|&byte| byte == b'|' || byte == b'/').unwrap_or(rest.len());
+        let end = rest
+            .iter()
+            .position(|&byte| byte == b'|' || byte == b'/')
+            .unwrap_or(rest.len());
         let allele = match &rest[..end] {
             b"." => MISSING,
             digits => std::str::from_utf8(digits)
@@ -79,7 +98,10 @@ fn parse_any_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
         };
         check_allele(allele, max_allele)?;
         if count == 2 {
-            return Err(format!("genotype `{}` has more than two alleles; only ploidy 1 and 2 are supported", gt.escape_ascii()));
+            return Err(format!(
+                "genotype `{}` has more than two alleles; only ploidy 1 and 2 are supported",
+                gt.escape_ascii()
+            ));
         }
         alleles[count] = allele;
         count += 1;
@@ -95,25 +117,35 @@ fn parse_any_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
 
 fn check_allele(allele: i16, max_allele: i16) -> Result<(), String> {
     if allele > max_allele {
-        return Err(format!("a genotype names allele {allele}, but the record has only {max_allele} ALT allele(s)"));
+        return Err(format!(
+            "a genotype names allele {allele}, but the record has only {max_allele} ALT allele(s)"
+        ));
     }
     Ok(())
 }
 
-/// Parses the BCF integers of one sample's GT, `(allele + 1) << 1 | phased` each, up to the end of the vector; `None` is BCF's own
-/// missing value, which GT never has.
+/// Parses the BCF integers of one sample's GT, `(allele + 1) << 1 | phased` each, up to the end of
+/// the vector; `None` is BCF's own missing value, which GT never has.
 ///
 /// # Errors
 /// As [`parse_text`].
-pub(super) fn parse_bcf(values: impl Iterator<Item = Option<i32>>, max_allele: i16) -> Result<Genotype, String> {
+pub(super) fn parse_bcf(
+    values: impl Iterator<Item = Option<i32>>,
+    max_allele: i16,
+) -> Result<Genotype, String> {
     let mut alleles = [ABSENT, ABSENT];
     let mut phased = true;
     for (count, value) in values.enumerate() {
         let value = value.ok_or("a GT value is out of range")?;
-        let allele = i16::try_from((value >> 1) - 1).ok().filter(|&allele| allele >= MISSING).ok_or("a GT value is out of range")?;
+        let allele = i16::try_from((value >> 1) - 1)
+            .ok()
+            .filter(|&allele| allele >= MISSING)
+            .ok_or("a GT value is out of range")?;
         check_allele(allele, max_allele)?;
         if count == 2 {
-            return Err("a genotype has more than two alleles; only ploidy 1 and 2 are supported".into());
+            return Err(
+                "a genotype has more than two alleles; only ploidy 1 and 2 are supported".into(),
+            );
         }
         alleles[count] = allele;
         if count == 1 {
@@ -159,7 +191,9 @@ mod tests {
 
     #[test]
     fn bcf_bytes_mean_the_same_as_text() {
-        let parse = |values: &[i32]| parse_bcf(values.iter().copied().map(Some), 3).map(|g| (g.alleles, g.phased));
+        let parse = |values: &[i32]| {
+            parse_bcf(values.iter().copied().map(Some), 3).map(|g| (g.alleles, g.phased))
+        };
         assert_eq!(parse(&[2, 5]), Ok(([0, 1], true)));
         assert_eq!(parse(&[4, 2]), Ok(([1, 0], false)));
         assert_eq!(parse(&[0, 0]), Ok(([MISSING, MISSING], false)));

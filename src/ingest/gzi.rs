@@ -1,6 +1,8 @@
-//! Whether a `.gzi` is the index of a bgzipped FASTA. It has no checksum, and one of another file would give other bases without a word.
+//! Whether a `.gzi` is the index of a bgzipped FASTA. It has no checksum, and one of another file
+//! would give other bases without a word.
 //!
-//! Format: BGZF, section 4.1 of the SAM specification; `.gzi` is pairs of offsets, compressed and not, of the blocks after the first.
+//! Format: BGZF, section 4.1 of the SAM specification; `.gzi` is pairs of offsets, compressed and
+//! not, of the blocks after the first.
 
 use std::{
     fs::File,
@@ -15,7 +17,8 @@ const N_LOOKS: usize = 64;
 /// Blocks that the index may leave out at the end: one with bases, and the end-of-file block.
 const MAX_LEFT_OUT: usize = 3;
 
-/// Compares an index with the blocks of its file. `min_len` is how many bytes the file must hold at least, uncompressed.
+/// Compares an index with the blocks of its file. `min_len` is how many bytes the file must hold at
+/// least, uncompressed.
 ///
 /// # Errors
 /// What does not fit.
@@ -41,16 +44,45 @@ pub(super) fn check(fasta: &Path, gzi: &Path, min_len: u64) -> Result<(), String
             next = block_after(&mut file, next).ok_or_else(other)?;
         }
     }
-    if next.0 == file_len && next.1 >= min_len { Ok(()) } else { Err(other()) }
+    if next.0 == file_len && next.1 >= min_len {
+        Ok(())
+    } else {
+        Err(other())
+    }
 }
 
 /// Where the block after the one at these offsets starts; `None` when no block is there.
 fn block_after(file: &mut File, (compressed, uncompressed): (u64, u64)) -> Option<(u64, u64)> {
     let mut head = [0; 18];
-    file.seek(SeekFrom::Start(compressed)).and_then(|_| file.read_exact(&mut head)).ok()?;
-    let [0x1f, 0x8b, 8, 4, _, _, _, _, _, _, 6, 0, b'B', b'C', 2, 0, size @ ..] = head else { return None };
+    file.seek(SeekFrom::Start(compressed))
+        .and_then(|_| file.read_exact(&mut head))
+        .ok()?;
+    let [
+        0x1f,
+        0x8b,
+        8,
+        4,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        6,
+        0,
+        b'B',
+        b'C',
+        2,
+        0,
+        size @ ..,
+    ] = head
+    else {
+        return None;
+    };
     let end = compressed.checked_add(u64::from(u16::from_le_bytes(size)) + 1)?;
     let mut len = [0; 4];
-    file.seek(SeekFrom::Start(end.checked_sub(4)?)).and_then(|_| file.read_exact(&mut len)).ok()?;
+    file.seek(SeekFrom::Start(end.checked_sub(4)?))
+        .and_then(|_| file.read_exact(&mut len))
+        .ok()?;
     Some((end, uncompressed + u64::from(u32::from_le_bytes(len))))
 }

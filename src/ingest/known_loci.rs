@@ -1,7 +1,8 @@
-//! Loci that `--regions` knows by name: those of Alzheimer's disease, on GRCh38, with their sources.
+//! Loci that `--regions` knows by name: those of Alzheimer's disease, on GRCh38, with their
+//! sources.
 //!
-//! Input -> output: a name -> its interval; `ad-loci.tsv` has them, and says where they are from. Coordinates: 1-based,
-//! both ends included.
+//! Input -> output: a name -> its interval; `ad-loci.tsv` has them, and says where they are from.
+//! Coordinates: 1-based, both ends included.
 
 use super::{Error, Locus, Reference, Strand};
 
@@ -37,19 +38,37 @@ impl KnownLocus {
 
     pub(super) fn locus(&self) -> Locus {
         let (name, contig) = (self.name.to_owned(), self.contig.to_owned());
-        Locus { name, contig, start0: self.begin - 1, end0: self.end, strand: Strand::Forward }
+        Locus {
+            name,
+            contig,
+            start0: self.begin - 1,
+            end0: self.end,
+            strand: Strand::Forward,
+        }
     }
 
     fn of_line(line: &'static str) -> Option<Self> {
         let cells: Vec<&'static str> = line.split('\t').collect();
-        let [name, build, contig, begin, end, lead_variants, source] = <[&str; N_COLUMNS]>::try_from(cells).ok()?;
-        Some(Self { name, build, contig, begin: begin.parse().ok()?, end: end.parse().ok()?, lead_variants, source })
+        let [name, build, contig, begin, end, lead_variants, source] =
+            <[&str; N_COLUMNS]>::try_from(cells).ok()?;
+        Some(Self {
+            name,
+            build,
+            contig,
+            begin: begin.parse().ok()?,
+            end: end.parse().ok()?,
+            lead_variants,
+            source,
+        })
     }
 }
 
 /// All of them, in the order of the genome.
 pub fn known_loci() -> impl Iterator<Item = KnownLocus> {
-    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(KnownLocus::of_line)
+    TABLE
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(KnownLocus::of_line)
 }
 
 /// The locus of this name, in upper or lower case.
@@ -60,7 +79,9 @@ pub(super) fn known_locus(name: &str) -> Option<KnownLocus> {
 /// The name that is most like `name`, for a message.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let upper = name.to_uppercase();
-    known_loci().map(|locus| locus.name).find(|known| known.to_uppercase().split('-').any(|gene| gene == upper))
+    known_loci()
+        .map(|locus| locus.name)
+        .find(|known| known.to_uppercase().split('-').any(|gene| gene == upper))
 }
 
 /// Compares the build of the loci that a list of regions names with that of the FASTA.
@@ -70,15 +91,25 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
 pub fn require_build_of_named(regions: &str, reference: &Reference) -> Result<(), Error> {
     let builds = reference.builds();
     let other = |locus: &KnownLocus| !builds.is_empty() && !builds.contains(&locus.build);
-    let Some(locus) = regions.split(',').filter_map(|part| known_locus(part.trim())).find(other) else { return Ok(()) };
+    let Some(locus) = regions
+        .split(',')
+        .filter_map(|part| known_locus(part.trim()))
+        .find(other)
+    else {
+        return Ok(());
+    };
     let reason = format!(
-        "the interval of this name is on {} ({}), but {} is {}: give the interval on that build as contig:beg-end",
+        "the interval of this name is on {} ({}), but {} is {}: give the interval on that build \
+         as contig:beg-end",
         locus.build,
         locus.region(),
         reference.path().display(),
         builds.join(" or ")
     );
-    Err(Error::Region { region: locus.name.to_owned(), reason })
+    Err(Error::Region {
+        region: locus.name.to_owned(),
+        reason,
+    })
 }
 
 #[cfg(test)]
@@ -90,11 +121,20 @@ mod tests {
         let n_lines = TABLE.lines().filter(|line| !line.starts_with('#')).count() - 1;
         let loci: Vec<KnownLocus> = known_loci().collect();
         assert_eq!(loci.len(), n_lines);
-        assert!(loci.iter().all(|locus| locus.begin <= locus.end && locus.build == "GRCh38" && locus.contig.starts_with("chr")));
-        let names: std::collections::HashSet<String> = loci.iter().map(|locus| locus.name.to_lowercase()).collect();
+        assert!(loci.iter().all(|locus| locus.begin <= locus.end
+            && locus.build == "GRCh38"
+            && locus.contig.starts_with("chr")));
+        let names: std::collections::HashSet<String> =
+            loci.iter().map(|locus| locus.name.to_lowercase()).collect();
         assert_eq!(names.len(), loci.len());
         let apoe = known_locus("apoe").unwrap();
-        assert_eq!((apoe.region().as_str(), apoe.locus().start0), ("chr19:44905754-44909393", 44_905_753));
-        assert_eq!((nearest("SPI1"), nearest("nothing")), (Some("CELF1-SPI1"), None));
+        assert_eq!(
+            (apoe.region().as_str(), apoe.locus().start0),
+            ("chr19:44905754-44909393", 44_905_753)
+        );
+        assert_eq!(
+            (nearest("SPI1"), nearest("nothing")),
+            (Some("CELF1-SPI1"), None)
+        );
     }
 }

@@ -1,17 +1,20 @@
 //! Does REF say what the FASTA says?
 //!
-//! Input -> output: records of one VCF, in its order, and a FASTA -> each agrees, lies where the FASTA has nothing, or is an error. The FASTA is
-//! read in windows, as records come in order. N and ambiguity codes agree with anything.
+//! Input -> output: records of one VCF, in its order, and a FASTA -> each agrees, lies where the
+//! FASTA has nothing, or is an error. The FASTA is read in windows, as records come in order. N and
+//! ambiguity codes agree with anything.
 
 use std::path::Path;
 
 use super::{Error, Reference, VariantRecord};
 
 /// What is said of a record whose ALT is what the FASTA has.
-pub const EXCHANGED: &str = "which is ALT here: are REF and ALT swapped (PLINK 1.9 does so without --keep-allele-order; `plink2 --ref-from-fa` \
-     sets them right), or is it another build (GRCh37 beside GRCh38)?";
+pub const EXCHANGED: &str = "which is ALT here: are REF and ALT swapped (PLINK 1.9 does so \
+                             without --keep-allele-order; `plink2 --ref-from-fa` sets them \
+                             right), or is it another build (GRCh37 beside GRCh38)?";
 /// What is said of another record whose REF is not what the FASTA has.
-pub const OTHER_REFERENCE: &str = "the VCF was made against another reference; is it GRCh37 beside GRCh38, or are positions shifted?";
+pub const OTHER_REFERENCE: &str = "the VCF was made against another reference; is it GRCh37 \
+                                   beside GRCh38, or are positions shifted?";
 
 /// Bases that are read at once.
 const WINDOW_NT: usize = 1 << 16;
@@ -30,7 +33,13 @@ pub struct RefAlleles<'r> {
 impl<'r> RefAlleles<'r> {
     /// Compares with `reference`.
     pub fn new(reference: &'r mut Reference) -> Self {
-        Self { reference, contig: String::new(), start0: 0, bases: Vec::new(), n_beyond: 0 }
+        Self {
+            reference,
+            contig: String::new(),
+            start0: 0,
+            bases: Vec::new(),
+            n_beyond: 0,
+        }
     }
 
     /// Compares a record of `file`.
@@ -48,19 +57,33 @@ impl<'r> RefAlleles<'r> {
             return Ok(());
         }
         let text = |bases: &[u8]| String::from_utf8_lossy(bases).into_owned();
-        let is_swapped = record.alt_alleles.iter().any(|alt| expected.starts_with(alt) && alt.iter().any(|&base| is_base(base)));
-        let causes = if is_swapped { EXCHANGED } else { OTHER_REFERENCE };
+        let is_swapped = record
+            .alt_alleles
+            .iter()
+            .any(|alt| expected.starts_with(alt) && alt.iter().any(|&base| is_base(base)));
+        let causes = if is_swapped {
+            EXCHANGED
+        } else {
+            OTHER_REFERENCE
+        };
         let (found, expected) = (text(&record.ref_allele), text(expected));
-        let reason = format!("REF is `{found}` but {} has `{expected}`: {causes}", self.reference.path().display());
+        let reason = format!(
+            "REF is `{found}` but {} has `{expected}`: {causes}",
+            self.reference.path().display()
+        );
         Err(Error::record(file, record, reason))
     }
 
     /// The bases that REF stands for.
     fn bases_of(&mut self, record: &VariantRecord) -> Result<Option<&[u8]>, Error> {
         let (start0, end0) = (record.start0(), record.end0());
-        let is_held = self.contig == record.contig && self.start0 <= start0 && end0 <= self.start0 + self.bases.len();
+        let is_held = self.contig == record.contig
+            && self.start0 <= start0
+            && end0 <= self.start0 + self.bases.len();
         if !is_held {
-            let Ok((_, last)) = self.reference.covering(&record.contig, start0, end0) else { return Ok(None) };
+            let Ok((_, last)) = self.reference.covering(&record.contig, start0, end0) else {
+                return Ok(None);
+            };
             let end0 = end0.max(last.min(start0 + WINDOW_NT));
             self.bases = self.reference.fetch(&record.contig, start0, end0)?;
             self.contig.clone_from(&record.contig);

@@ -1,7 +1,8 @@
-//! The reference FASTA: plain or bgzipped, with `.fai`/`.gzi` when there, and slices named `contig:beg-end`.
+//! The reference FASTA: plain or bgzipped, with `.fai`/`.gzi` when there, and slices named
+//! `contig:beg-end`.
 //!
-//! Input -> output: a path and 0-based half-open intervals -> upper-case bases. A record named `contig:beg-end`
-//! (as `samtools faidx` writes it, 1-based inclusive) is that slice of `contig`.
+//! Input -> output: a path and 0-based half-open intervals -> upper-case bases. A record named
+//! `contig:beg-end` (as `samtools faidx` writes it, 1-based inclusive) is that slice of `contig`.
 
 use std::{
     collections::HashMap,
@@ -15,7 +16,8 @@ use super::{
     variants::{Compression, Decompression, Input},
 };
 
-/// Without an index a FASTA is held in memory; beyond this size (bytes on disk) `samtools faidx` is asked for.
+/// Without an index a FASTA is held in memory; beyond this size (bytes on disk) `samtools faidx` is
+/// asked for.
 const UNINDEXED_LIMIT_BYTES: u64 = 512 << 20;
 
 /// One FASTA record, as a slice of a contig.
@@ -41,12 +43,16 @@ pub struct Reference {
 
 impl std::fmt::Debug for Reference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reference").field("path", &self.path).field("n_records", &self.slices.len()).finish_non_exhaustive()
+        f.debug_struct("Reference")
+            .field("path", &self.path)
+            .field("n_records", &self.slices.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl Reference {
-    /// Opens a FASTA; uses `.fai` (and `.gzi` for a bgzipped one) where they stand beside it, else reads a small file into memory.
+    /// Opens a FASTA; uses `.fai` (and `.gzi` for a bgzipped one) where they stand beside it, else
+    /// reads a small file into memory.
     ///
     /// # Errors
     /// An unreadable or empty file, a malformed index, or a large file without an index.
@@ -60,15 +66,33 @@ impl Reference {
         };
         if is_indexed {
             let fasta = IndexedFasta::open(path, compression == Compression::Bgzf)?;
-            let slices = fasta.records.iter().map(|record| Slice::new(record.name.clone(), record.len_nt as usize, None)).collect();
-            return Ok(Self { path: path.into(), slices, indexed: Some(fasta) });
+            let slices = fasta
+                .records
+                .iter()
+                .map(|record| Slice::new(record.name.clone(), record.len_nt as usize, None))
+                .collect();
+            return Ok(Self {
+                path: path.into(),
+                slices,
+                indexed: Some(fasta),
+            });
         }
         let size_bytes = path.metadata().map_err(Error::io(path))?.len();
         if size_bytes > UNINDEXED_LIMIT_BYTES {
-            return Err(Error::file(path, format!("no index beside this large FASTA; make one with `samtools faidx {}`", path.display())));
+            return Err(Error::file(
+                path,
+                format!(
+                    "no index beside this large FASTA; make one with `samtools faidx {}`",
+                    path.display()
+                ),
+            ));
         }
         let slices = read_all(path)?;
-        Ok(Self { path: path.into(), slices, indexed: None })
+        Ok(Self {
+            path: path.into(),
+            slices,
+            indexed: None,
+        })
     }
 
     /// The file that was opened.
@@ -77,16 +101,23 @@ impl Reference {
         &self.path
     }
 
-    /// The intervals this FASTA holds, one a record in file order: contig, first base (0-based), one past the last base.
+    /// The intervals this FASTA holds, one a record in file order: contig, first base (0-based),
+    /// one past the last base.
     pub fn intervals(&self) -> impl Iterator<Item = (&str, usize, usize)> {
-        self.slices.iter().map(|slice| (slice.contig.as_str(), slice.start0, slice.end0()))
+        self.slices
+            .iter()
+            .map(|slice| (slice.contig.as_str(), slice.start0, slice.end0()))
     }
 
-    /// Length of `contig` (or its alias) where one record holds all of it; `None` where the FASTA has only a slice.
+    /// Length of `contig` (or its alias) where one record holds all of it; `None` where the FASTA
+    /// has only a slice.
     #[must_use]
     pub fn contig_len_nt(&self, contig: &str) -> Option<usize> {
         let name = self.resolve(contig).ok()?;
-        self.slices.iter().find(|slice| slice.whole && slice.contig == name).map(|slice| slice.len_nt)
+        self.slices
+            .iter()
+            .find(|slice| slice.whole && slice.contig == name)
+            .map(|slice| slice.len_nt)
     }
 
     /// The name this FASTA gives to `contig`, by any of its spellings.
@@ -96,46 +127,83 @@ impl Reference {
     pub fn resolve(&self, contig: &str) -> Result<String, Error> {
         let by_name = self.slices.iter().find(|slice| slice.contig == contig);
         let slice = by_name
-            .or_else(|| self.slices.iter().find(|slice| same_contig(&slice.contig, contig)))
+            .or_else(|| {
+                self.slices
+                    .iter()
+                    .find(|slice| same_contig(&slice.contig, contig))
+            })
             .ok_or_else(|| self.unknown_contig(contig))?;
         Ok(slice.contig.clone())
     }
 
-    /// Compares the length that the header of `vcf` states for a contig with the one here. A stated length is a claim:
-    /// programs write that of the last variant, or the largest number there is, and a FASTA may hold a piece of a contig.
-    /// A difference gives a warning, as REF of every record is compared with the bases here.
+    /// Compares the length that the header of `vcf` states for a contig with the one here. A stated
+    /// length is a claim: programs write that of the last variant, or the largest number there
+    /// is, and a FASTA may hold a piece of a contig. A difference gives a warning, as REF of
+    /// every record is compared with the bases here.
     ///
     /// # Errors
     /// The two are lengths of the chromosome in different builds.
-    pub fn check_claim(&self, vcf: &Path, contig: &str, stated_nt: usize) -> Result<Option<String>, Error> {
-        let Some(len_nt) = self.contig_len_nt(contig).filter(|len_nt| *len_nt != stated_nt) else { return Ok(None) };
-        let (stated_in, here_in) = (builds_of_length(contig, stated_nt), builds_of_length(contig, len_nt));
+    pub fn check_claim(
+        &self,
+        vcf: &Path,
+        contig: &str,
+        stated_nt: usize,
+    ) -> Result<Option<String>, Error> {
+        let Some(len_nt) = self
+            .contig_len_nt(contig)
+            .filter(|len_nt| *len_nt != stated_nt)
+        else {
+            return Ok(None);
+        };
+        let (stated_in, here_in) = (
+            builds_of_length(contig, stated_nt),
+            builds_of_length(contig, len_nt),
+        );
         let (vcf, fasta) = (vcf.display(), self.path.display());
-        if stated_in.is_empty() || here_in.is_empty() || stated_in.iter().any(|build| here_in.contains(build)) {
-            let what = format!("{vcf}: contig `{contig}` has {stated_nt} nt in the header, but {len_nt} nt in {fasta}");
-            return Ok(Some(format!("{what}; the header is not believed, and REF of every record is compared with the FASTA")));
+        if stated_in.is_empty()
+            || here_in.is_empty()
+            || stated_in.iter().any(|build| here_in.contains(build))
+        {
+            let what = format!(
+                "{vcf}: contig `{contig}` has {stated_nt} nt in the header, but {len_nt} nt in \
+                 {fasta}"
+            );
+            return Ok(Some(format!(
+                "{what}; the header is not believed, and REF of every record is compared with the \
+                 FASTA"
+            )));
         }
         let (stated_in, here_in) = (stated_in.join(" and "), here_in.join(" and "));
         let reason = format!(
-            "contig `{contig}` has {len_nt} nt here, as in {here_in}, but {stated_nt} nt in the header of {vcf}, as in {stated_in}: the files are of \
-             different builds; give the FASTA of {stated_in}"
+            "contig `{contig}` has {len_nt} nt here, as in {here_in}, but {stated_nt} nt in the \
+             header of {vcf}, as in {stated_in}: the files are of different builds; give the \
+             FASTA of {stated_in}"
         );
         Err(Error::file(&self.path, reason))
     }
 
-    /// Builds of the human genome in which the contigs have the lengths that they have here; none where no length is known.
+    /// Builds of the human genome in which the contigs have the lengths that they have here; none
+    /// where no length is known.
     #[must_use]
     pub fn builds(&self) -> Vec<&'static str> {
         let whole = self.slices.iter().filter(|slice| slice.whole);
-        let mut known = whole.map(|slice| builds_of_length(&slice.contig, slice.len_nt)).filter(|builds| builds.len() == 1);
+        let mut known = whole
+            .map(|slice| builds_of_length(&slice.contig, slice.len_nt))
+            .filter(|builds| builds.len() == 1);
         known.next().unwrap_or_default()
     }
 
-    /// The part of a contig this FASTA holds around `start0..end0`: the interval of the slice that covers it.
+    /// The part of a contig this FASTA holds around `start0..end0`: the interval of the slice that
+    /// covers it.
     ///
     /// # Errors
     /// An unknown contig, or an interval that no record covers.
-    pub fn covering(&self, contig: &str, start0: usize, end0: usize) -> Result<(usize, usize), Error> {
+    pub fn covering(
+        &self,
+        contig: &str,
+        start0: usize,
+        end0: usize,
+    ) -> Result<(usize, usize), Error> {
         let slice = self.slice(contig, start0, end0)?;
         Ok((slice.start0, slice.end0()))
     }
@@ -153,7 +221,10 @@ impl Reference {
         if from == to {
             return Ok(Vec::new());
         }
-        let number = self.slices.iter().position(|other| std::ptr::eq(other, slice));
+        let number = self
+            .slices
+            .iter()
+            .position(|other| std::ptr::eq(other, slice));
         match (number, self.indexed.as_mut()) {
             (Some(number), Some(fasta)) => fasta.bases(number, from, to),
             _ => Err(Error::file(&self.path, "no index")),
@@ -162,24 +233,53 @@ impl Reference {
 
     fn slice(&self, contig: &str, start0: usize, end0: usize) -> Result<&Slice, Error> {
         let name = self.resolve(contig)?;
-        let mut of_contig = self.slices.iter().filter(|slice| slice.contig == name).peekable();
+        let mut of_contig = self
+            .slices
+            .iter()
+            .filter(|slice| slice.contig == name)
+            .peekable();
         if of_contig.peek().is_none() {
             return Err(self.unknown_contig(contig));
         }
-        let held: Vec<String> =
-            of_contig.clone().take(4).map(|slice| format!("{}:{}-{}", slice.contig, slice.start0 + 1, slice.end0())).collect();
-        of_contig.find(|slice| slice.start0 <= start0 && end0 <= slice.end0()).ok_or_else(|| {
-            Error::file(&self.path, format!("{contig}:{}-{end0} is not inside this FASTA, which holds {}", start0 + 1, held.join(", ")))
-        })
+        let held: Vec<String> = of_contig
+            .clone()
+            .take(4)
+            .map(|slice| format!("{}:{}-{}", slice.contig, slice.start0 + 1, slice.end0()))
+            .collect();
+        of_contig
+            .find(|slice| slice.start0 <= start0 && end0 <= slice.end0())
+            .ok_or_else(|| {
+                Error::file(
+                    &self.path,
+                    format!(
+                        "{contig}:{}-{end0} is not inside this FASTA, which holds {}",
+                        start0 + 1,
+                        held.join(", ")
+                    ),
+                )
+            })
     }
 
     fn unknown_contig(&self, contig: &str) -> Error {
-        let of_other_build = self.slices.iter().find(|slice| tell_different_builds(&slice.contig, contig));
-        if let Some(slice) = of_other_build.filter(|slice| contig_key(&slice.contig) == contig_key(contig)) {
-            let reason = format!("contig `{}` here is of another build than `{contig}`: take files of one build", slice.contig);
+        let of_other_build = self
+            .slices
+            .iter()
+            .find(|slice| tell_different_builds(&slice.contig, contig));
+        if let Some(slice) =
+            of_other_build.filter(|slice| contig_key(&slice.contig) == contig_key(contig))
+        {
+            let reason = format!(
+                "contig `{}` here is of another build than `{contig}`: take files of one build",
+                slice.contig
+            );
             return Error::file(&self.path, reason);
         }
-        let names: Vec<&str> = self.slices.iter().take(4).map(|slice| slice.record_name.as_str()).collect();
+        let names: Vec<&str> = self
+            .slices
+            .iter()
+            .take(4)
+            .map(|slice| slice.record_name.as_str())
+            .collect();
         let more = if self.slices.len() > 4 { ", ..." } else { "" };
         Error::UnknownContig {
             path: self.path.clone(),
@@ -193,8 +293,22 @@ impl Reference {
 impl Slice {
     fn new(record_name: String, len_nt: usize, bases: Option<Vec<u8>>) -> Self {
         match parse_region(&record_name) {
-            Some((contig, start0, end0)) if end0 - start0 == len_nt => Self { record_name, contig, start0, len_nt, whole: false, bases },
-            _ => Self { contig: record_name.clone(), record_name, start0: 0, len_nt, whole: true, bases },
+            Some((contig, start0, end0)) if end0 - start0 == len_nt => Self {
+                record_name,
+                contig,
+                start0,
+                len_nt,
+                whole: false,
+                bases,
+            },
+            _ => Self {
+                contig: record_name.clone(),
+                record_name,
+                start0: 0,
+                len_nt,
+                whole: true,
+                bases,
+            },
         }
     }
 
@@ -223,27 +337,51 @@ fn read_all(path: &Path) -> Result<Vec<Slice>, Error> {
         }
         let text = line.trim_ascii_end();
         if let Some(definition) = text.strip_prefix(b">") {
-            let name = definition.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+            let name = definition
+                .split(u8::is_ascii_whitespace)
+                .next()
+                .unwrap_or_default();
             let name = String::from_utf8_lossy(name).into_owned();
             if let Some(first) = line_of.insert(name.clone(), number) {
-                let reason = format!("contig `{name}` is in this FASTA twice (first at line {first}); keep one of the two records");
-                return Err(Error::Line { path: path.into(), line: number, reason });
+                let reason = format!(
+                    "contig `{name}` is in this FASTA twice (first at line {first}); keep one of \
+                     the two records"
+                );
+                return Err(Error::Line {
+                    path: path.into(),
+                    line: number,
+                    reason,
+                });
             }
             slices.push((name, Vec::new()));
         } else if let Some((_, bases)) = slices.last_mut() {
-            if let Some(bad) = text.iter().find(|base| !base.is_ascii_alphabetic() && **base != b'*' && **base != b'-') {
+            if let Some(bad) = text
+                .iter()
+                .find(|base| !base.is_ascii_alphabetic() && **base != b'*' && **base != b'-')
+            {
                 let reason = format!("`{}` is not a base", char::from(*bad).escape_default());
-                return Err(Error::Line { path: path.into(), line: number, reason });
+                return Err(Error::Line {
+                    path: path.into(),
+                    line: number,
+                    reason,
+                });
             }
             bases.extend(text.iter().map(u8::to_ascii_uppercase));
         } else if !text.is_empty() {
-            return Err(Error::Line { path: path.into(), line: number, reason: not_a_fasta(text).into() });
+            return Err(Error::Line {
+                path: path.into(),
+                line: number,
+                reason: not_a_fasta(text).into(),
+            });
         }
     }
     if slices.is_empty() {
         return Err(Error::file(path, "no sequence in this FASTA"));
     }
-    Ok(slices.into_iter().map(|(name, bases)| Slice::new(name, bases.len(), Some(bases))).collect())
+    Ok(slices
+        .into_iter()
+        .map(|(name, bases)| Slice::new(name, bases.len(), Some(bases)))
+        .collect())
 }
 
 #[cfg(test)]
@@ -280,7 +418,10 @@ mod tests {
         let (_folder, path) = fasta(">chr1\nACGT\n");
         let reference = Reference::open(&path).unwrap();
         let message = reference.resolve("7").unwrap_err().to_string();
-        assert!(message.contains("`7`") && message.contains("chr7") && message.contains("chr1"), "{message}");
+        assert!(
+            message.contains("`7`") && message.contains("chr7") && message.contains("chr1"),
+            "{message}"
+        );
         assert_eq!(reference.resolve("1").unwrap(), "chr1");
     }
 
@@ -292,17 +433,37 @@ mod tests {
         assert_eq!(piece.check_claim(vcf, "1", 4).unwrap(), None);
         for stated_nt in [6, 2_147_483_647, 248_956_422] {
             let warning = piece.check_claim(vcf, "1", stated_nt).unwrap().unwrap();
-            assert!(warning.contains(&format!("a.vcf: contig `1` has {stated_nt} nt")), "{warning}");
+            assert!(
+                warning.contains(&format!("a.vcf: contig `1` has {stated_nt} nt")),
+                "{warning}"
+            );
         }
         // An index is enough to know the lengths.
         let mut file = std::fs::File::create(&path).unwrap();
         file.write_all(b">chr21\nA\n").unwrap();
         drop(file);
-        let whole = Reference { path: path.clone(), slices: vec![Slice::new("chr21".into(), 46_709_983, None)], indexed: None };
+        let whole = Reference {
+            path: path.clone(),
+            slices: vec![Slice::new("chr21".into(), 46_709_983, None)],
+            indexed: None,
+        };
         assert_eq!(whole.builds(), ["GRCh38"]);
-        let message = whole.check_claim(vcf, "21", 48_129_895).unwrap_err().to_string();
-        assert!(message.contains("as in GRCh38") && message.contains("as in GRCh37") && message.contains("different builds"), "{message}");
-        assert!(whole.check_claim(vcf, "21", 2_147_483_647).unwrap().is_some());
+        let message = whole
+            .check_claim(vcf, "21", 48_129_895)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("as in GRCh38")
+                && message.contains("as in GRCh37")
+                && message.contains("different builds"),
+            "{message}"
+        );
+        assert!(
+            whole
+                .check_claim(vcf, "21", 2_147_483_647)
+                .unwrap()
+                .is_some()
+        );
         drop(folder);
     }
 
@@ -311,15 +472,29 @@ mod tests {
         let (folder, path) = fasta(">a x\nACGT\n>b\nAC\n>a y\nTTTT\n");
         let refused = |expected: &[&str]| {
             let message = Reference::open(&path).unwrap_err().to_string();
-            assert!(expected.iter().all(|part| message.contains(part)), "{message}");
+            assert!(
+                expected.iter().all(|part| message.contains(part)),
+                "{message}"
+            );
         };
-        refused(&["reference.fa: line 5", "contig `a` is in this FASTA twice (first at line 1)"]);
+        refused(&[
+            "reference.fa: line 5",
+            "contig `a` is in this FASTA twice (first at line 1)",
+        ]);
         // samtools leaves the second one out of the index.
         let fai = folder.path().join("reference.fa.fai");
         std::fs::write(&fai, "a\t4\t5\t4\t5\nb\t2\t13\t2\t3\n").unwrap();
-        refused(&["reference.fa.fai", "contig `b`", "more behind it", "samtools faidx"]);
+        refused(&[
+            "reference.fa.fai",
+            "contig `b`",
+            "more behind it",
+            "samtools faidx",
+        ]);
         std::fs::write(&fai, "a\t4\t5\t4\t5\nb\t2\t13\t2\t3\na\t4\t21\t4\t5\n").unwrap();
-        refused(&["reference.fa.fai", "contig `a` is there twice (lines 1 and 3)"]);
+        refused(&[
+            "reference.fa.fai",
+            "contig `a` is there twice (lines 1 and 3)",
+        ]);
     }
 
     #[test]
@@ -327,9 +502,18 @@ mod tests {
         let fai = "a\t10\t3\t10\t11\nb\t7\t17\t5\t6\n";
         let fitting = ">a\nACGTACGTAC\n>b\nTTTTT\nGG\n";
         let cases = [
-            ("a contig in front", ">c\nAC\n>a\nACGTACGTAC\n>b\nTTTTT\nGG\n"),
-            ("lines wrapped differently", ">a\nACGTA\nCGTAC\n>b\nTTTTT\nGG\n"),
-            ("lines wrapped differently, as many bytes", ">a\nACGTACGTAC\n>b\nTTT\nTTGG\n"),
+            (
+                "a contig in front",
+                ">c\nAC\n>a\nACGTACGTAC\n>b\nTTTTT\nGG\n",
+            ),
+            (
+                "lines wrapped differently",
+                ">a\nACGTA\nCGTAC\n>b\nTTTTT\nGG\n",
+            ),
+            (
+                "lines wrapped differently, as many bytes",
+                ">a\nACGTACGTAC\n>b\nTTT\nTTGG\n",
+            ),
             ("another name", ">x\nACGTACGTAC\n>b\nTTTTT\nGG\n"),
             ("a contig behind", ">a\nACGTACGTAC\n>b\nTTTTT\nGG\n>c\nA\n"),
             ("cut", ">a\nACGTACGTAC\n>b\nTTT"),
@@ -339,15 +523,22 @@ mod tests {
             let (folder, path) = fasta(text);
             std::fs::write(folder.path().join("reference.fa.fai"), fai).unwrap();
             let mut reference = Reference::open(&path).map_err(|error| error.to_string())?;
-            let bases = reference.fetch("b", 0, 7).map_err(|error| error.to_string())?;
+            let bases = reference
+                .fetch("b", 0, 7)
+                .map_err(|error| error.to_string())?;
             Ok::<_, String>(String::from_utf8(bases).unwrap())
         };
         assert_eq!(read(fitting).unwrap(), "TTTTTGG");
-        assert_eq!(read(&fitting.replace("TTTTT", "CCCCC")).unwrap(), "CCCCCGG", "other bases, same layout");
+        assert_eq!(
+            read(&fitting.replace("TTTTT", "CCCCC")).unwrap(),
+            "CCCCCGG",
+            "other bases, same layout"
+        );
         for (name, text) in cases {
             let message = read(text).unwrap_err();
             assert!(
-                message.contains("reference.fa.fai: the index does not fit") && message.contains("samtools faidx"),
+                message.contains("reference.fa.fai: the index does not fit")
+                    && message.contains("samtools faidx"),
                 "{name}: {message}"
             );
         }
@@ -357,16 +548,23 @@ mod tests {
     fn an_index_beside_the_file_gives_the_same_bases() {
         let (folder, path) = fasta(">a\nACGTA\nCG\n>b\nTTTTT\nGG\n");
         let by_memory = Reference::open(&path).unwrap().fetch("b", 3, 7).unwrap();
-        std::fs::write(folder.path().join("reference.fa.fai"), "a\t7\t3\t5\t6\nb\t7\t15\t5\t6\n").unwrap();
+        std::fs::write(
+            folder.path().join("reference.fa.fai"),
+            "a\t7\t3\t5\t6\nb\t7\t15\t5\t6\n",
+        )
+        .unwrap();
         let mut reference = Reference::open(&path).unwrap();
         assert!(reference.indexed.is_some());
         assert_eq!(reference.fetch("b", 3, 7).unwrap(), by_memory);
         assert_eq!(by_memory, b"TTGG");
     }
 
-    /// A bgzipped FASTA of 9,000 bases in blocks of 1,000 bytes, its `.fai`, and the offsets of its blocks after the first.
+    /// A bgzipped FASTA of 9,000 bases in blocks of 1,000 bytes, its `.fai`, and the offsets of its
+    /// blocks after the first.
     fn bgzipped(folder: &Path, seed: usize) -> (PathBuf, Vec<u8>, Vec<(u64, u64)>) {
-        let bases: Vec<u8> = (0..9_000).map(|index| b"ACGT"[(index * index / 7 + index / seed) % 4]).collect();
+        let bases: Vec<u8> = (0..9_000)
+            .map(|index| b"ACGT"[(index * index / 7 + index / seed) % 4])
+            .collect();
         let path = folder.join(format!("reference{seed}.fa.gz"));
         let mut writer = noodles::bgzf::io::Writer::new(Vec::new());
         let mut blocks = Vec::new();
@@ -374,16 +572,28 @@ mod tests {
         for block in text.chunks(1_000) {
             writer.write_all(block).unwrap();
             writer.flush().unwrap();
-            blocks.push((writer.get_ref().len() as u64, blocks.last().map_or(0, |&(_, end): &(u64, u64)| end) + block.len() as u64));
+            blocks.push((
+                writer.get_ref().len() as u64,
+                blocks.last().map_or(0, |&(_, end): &(u64, u64)| end) + block.len() as u64,
+            ));
         }
         std::fs::write(&path, writer.finish().unwrap()).unwrap();
-        std::fs::write(folder.join(format!("reference{seed}.fa.gz.fai")), "a\t9000\t3\t9000\t9001\n").unwrap();
+        std::fs::write(
+            folder.join(format!("reference{seed}.fa.gz.fai")),
+            "a\t9000\t3\t9000\t9001\n",
+        )
+        .unwrap();
         (path, bases, blocks)
     }
 
     fn write_gzi(path: &Path, blocks: &[(u64, u64)]) {
         let mut bytes = (blocks.len() as u64).to_le_bytes().to_vec();
-        bytes.extend(blocks.iter().flat_map(|&(a, b)| [a, b]).flat_map(u64::to_le_bytes));
+        bytes.extend(
+            blocks
+                .iter()
+                .flat_map(|&(a, b)| [a, b])
+                .flat_map(u64::to_le_bytes),
+        );
         std::fs::write(format!("{}.gzi", path.display()), bytes).unwrap();
     }
 
@@ -393,13 +603,19 @@ mod tests {
         let (path, bases, blocks) = bgzipped(folder.path(), 3);
         let mut by_memory = Reference::open(&path).unwrap();
         assert!(by_memory.indexed.is_none());
-        assert_eq!(by_memory.fetch("a", 1_500, 6_400).unwrap(), bases[1_500..6_400]);
+        assert_eq!(
+            by_memory.fetch("a", 1_500, 6_400).unwrap(),
+            bases[1_500..6_400]
+        );
         // The last block may be in the index, the end-of-file block as well.
         for n_blocks in [blocks.len() - 1, blocks.len()] {
             write_gzi(&path, &blocks[..n_blocks]);
             let mut indexed = Reference::open(&path).unwrap();
             assert!(indexed.indexed.is_some());
-            assert_eq!(indexed.fetch("a", 1_500, 6_400).unwrap(), bases[1_500..6_400]);
+            assert_eq!(
+                indexed.fetch("a", 1_500, 6_400).unwrap(),
+                bases[1_500..6_400]
+            );
             assert_eq!(indexed.fetch("a", 8_990, 9_000).unwrap(), bases[8_990..]);
         }
     }
@@ -411,11 +627,17 @@ mod tests {
         let (_, _, of_another) = bgzipped(folder.path(), 5);
         let refused = |expected: &str| {
             let message = Reference::open(&path).unwrap_err().to_string();
-            assert!(message.contains("reference3.fa.gz") && message.contains(expected), "{message}");
+            assert!(
+                message.contains("reference3.fa.gz") && message.contains(expected),
+                "{message}"
+            );
         };
         assert_ne!(blocks, of_another);
         write_gzi(&path, &of_another);
-        refused(".gzi: not the index of the FASTA: it is of another file; make it again with `samtools faidx");
+        refused(
+            ".gzi: not the index of the FASTA: it is of another file; make it again with \
+             `samtools faidx",
+        );
         let mut shifted = blocks.clone();
         shifted[4].1 += 1;
         for wrong in [&shifted[..], &blocks[..2], &[], &[(1, 1), (0, 0)]] {
@@ -439,7 +661,10 @@ mod tests {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(b">a\nACGT\n").unwrap();
         std::fs::write(&path, gzip.finish().unwrap()).unwrap();
-        assert_eq!(Reference::open(&path).unwrap().fetch("a", 1, 4).unwrap(), b"CGT");
+        assert_eq!(
+            Reference::open(&path).unwrap().fetch("a", 1, 4).unwrap(),
+            b"CGT"
+        );
     }
 
     #[test]
@@ -451,6 +676,9 @@ mod tests {
         }
         assert_eq!(reference.resolve("chrX").unwrap(), "23");
         let message = reference.resolve("NC_000001.10").unwrap_err().to_string();
-        assert!(message.contains("another build than `NC_000001.10`"), "{message}");
+        assert!(
+            message.contains("another build than `NC_000001.10`"),
+            "{message}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Loci: BED lines (0-based, half-open; name and strand optional) and `chr:beg-end` strings (1-based, inclusive).
+//! Loci: BED lines (0-based, half-open; name and strand optional) and `chr:beg-end` strings
+//! (1-based, inclusive).
 
 use std::{
     collections::{HashMap, HashSet},
@@ -43,10 +44,17 @@ impl Locus {
     #[must_use]
     pub fn whole_contig(contig: &str, len_nt: usize) -> Self {
         let (name, contig) = (contig.to_owned(), contig.to_owned());
-        Self { name, contig, start0: 0, end0: len_nt, strand: Strand::Forward }
+        Self {
+            name,
+            contig,
+            start0: 0,
+            end0: len_nt,
+            strand: Strand::Forward,
+        }
     }
 
-    /// Length on the reference in nucleotides; 0 where a damaged file says that it ends before it starts.
+    /// Length on the reference in nucleotides; 0 where a damaged file says that it ends before it
+    /// starts.
     #[must_use]
     pub fn len_nt(&self) -> usize {
         self.end0.saturating_sub(self.start0)
@@ -68,7 +76,10 @@ pub fn read_loci(path: &Path) -> Result<Vec<Locus>, Error> {
     let mut names = HashSet::new();
     for_each_bed_line(path, |locus| {
         if !names.insert(locus.name.clone()) {
-            return Err(format!("locus name `{}` is used twice; names must be unique", locus.name));
+            return Err(format!(
+                "locus name `{}` is used twice; names must be unique",
+                locus.name
+            ));
         }
         loci.push(locus);
         Ok(())
@@ -90,16 +101,29 @@ pub struct Interval {
     pub end0: usize,
 }
 
-/// Reads the intervals of a BED file, of which there may be none; names and strands are not looked at.
+/// Reads the intervals of a BED file, of which there may be none; names and strands are not looked
+/// at.
 ///
 /// # Errors
 /// An unreadable file or a malformed line.
 pub fn read_intervals(path: &Path) -> Result<Vec<Interval>, Error> {
     let mut intervals = Vec::new();
-    for_each_bed_line(path, |Locus { contig, start0, end0, .. }| {
-        intervals.push(Interval { contig, start0, end0 });
-        Ok(())
-    })?;
+    for_each_bed_line(
+        path,
+        |Locus {
+             contig,
+             start0,
+             end0,
+             ..
+         }| {
+            intervals.push(Interval {
+                contig,
+                start0,
+                end0,
+            });
+            Ok(())
+        },
+    )?;
     Ok(intervals)
 }
 
@@ -120,19 +144,29 @@ impl DisjointRegions {
                 None => _ = of_contig.insert(contig.to_owned(), vec![region]),
             }
         }
-        Self { of_contig: of_contig.into_iter().map(|(contig, regions)| (contig, joined(regions))).collect() }
+        Self {
+            of_contig: of_contig
+                .into_iter()
+                .map(|(contig, regions)| (contig, joined(regions)))
+                .collect(),
+        }
     }
 
     /// Where loci are.
     #[must_use]
     pub fn of_loci<'a>(loci: impl IntoIterator<Item = &'a Locus>) -> Self {
-        Self::new(loci.into_iter().map(|locus| (locus.contig.as_str(), locus.start0..locus.end0)))
+        Self::new(
+            loci.into_iter()
+                .map(|locus| (locus.contig.as_str(), locus.start0..locus.end0)),
+        )
     }
 
     /// The regions on a contig or its alias.
     #[must_use]
     pub fn on(&self, contig: &str) -> &[Range<usize>] {
-        self.of_contig.get(contig_key(contig)).map_or(&[], Vec::as_slice)
+        self.of_contig
+            .get(contig_key(contig))
+            .map_or(&[], Vec::as_slice)
     }
 }
 
@@ -150,10 +184,17 @@ pub fn joined(mut regions: Vec<Range<usize>>) -> Vec<Range<usize>> {
     regions
 }
 
-fn for_each_bed_line(path: &Path, mut visit: impl FnMut(Locus) -> Result<(), String>) -> Result<(), Error> {
+fn for_each_bed_line(
+    path: &Path,
+    mut visit: impl FnMut(Locus) -> Result<(), String>,
+) -> Result<(), Error> {
     let text = text::read(path)?;
     for (number, line) in (1..).zip(text.lines()) {
-        let refuse = |reason| Error::Line { path: path.into(), line: number, reason };
+        let refuse = |reason| Error::Line {
+            path: path.into(),
+            line: number,
+            reason,
+        };
         if line.trim().is_empty() || line.starts_with('#') || is_display_line(line) {
             continue;
         }
@@ -162,17 +203,22 @@ fn for_each_bed_line(path: &Path, mut visit: impl FnMut(Locus) -> Result<(), Str
     Ok(())
 }
 
-/// `track ...` and `browser ...` are for genome browsers. A contig may have a name that begins so, or is one of the words;
-/// then two positions follow.
+/// `track ...` and `browser ...` are for genome browsers. A contig may have a name that begins so,
+/// or is one of the words; then two positions follow.
 fn is_display_line(line: &str) -> bool {
     let words = text::words(line);
-    let is_word = line.split_whitespace().next().is_some_and(|word| ["track", "browser"].contains(&word));
-    let are_positions = words.len() >= 3 && words[1..3].iter().all(|word| word.parse::<usize>().is_ok());
+    let is_word = line
+        .split_whitespace()
+        .next()
+        .is_some_and(|word| ["track", "browser"].contains(&word));
+    let are_positions =
+        words.len() >= 3 && words[1..3].iter().all(|word| word.parse::<usize>().is_ok());
     is_word && !are_positions
 }
 
-/// Loci of a comma-separated list of regions `contig:beg-end` (1-based, inclusive), named as they are written, and of names
-/// of [`known_loci`]. Thousands separators are allowed: a comma before exactly three digits does not start another region.
+/// Loci of a comma-separated list of regions `contig:beg-end` (1-based, inclusive), named as they
+/// are written, and of names of [`known_loci`]. Thousands separators are allowed: a comma before
+/// exactly three digits does not start another region.
 ///
 /// # Errors
 /// A part that is neither a region nor a known name, a region given twice, an empty list.
@@ -191,14 +237,29 @@ pub fn loci_of_regions(text: &str) -> Result<Vec<Locus>, Error> {
     let mut loci: Vec<Locus> = Vec::with_capacity(parts.len());
     let mut names = HashSet::new();
     for name in parts {
-        let refuse = |reason: &str| Error::Region { region: name.clone(), reason: reason.into() };
+        let refuse = |reason: &str| Error::Region {
+            region: name.clone(),
+            reason: reason.into(),
+        };
         let known = known_loci::known_locus(&name).map(|known| known.locus());
         let written = || {
             let (contig, start0, end0) = parse_region(&name)?;
-            Some(Locus { name: name.clone(), contig, start0, end0, strand: Strand::Forward })
+            Some(Locus {
+                name: name.clone(),
+                contig,
+                start0,
+                end0,
+                strand: Strand::Forward,
+            })
         };
-        let Some(locus) = known.or_else(written) else { return Err(refuse(&no_region(&name))) };
-        if !names.insert((contig_key(&locus.contig).to_owned(), locus.start0, locus.end0)) {
+        let Some(locus) = known.or_else(written) else {
+            return Err(refuse(&no_region(&name)));
+        };
+        if !names.insert((
+            contig_key(&locus.contig).to_owned(),
+            locus.start0,
+            locus.end0,
+        )) {
             return Err(refuse("given twice"));
         }
         loci.push(locus);
@@ -213,7 +274,9 @@ fn no_region(name: &str) -> String {
         return form.to_owned();
     }
     match known_loci::nearest(name) {
-        Some(known) => format!("{form}; is the locus `{known}` meant? `gf-genomics regions` lists the names"),
+        Some(known) => {
+            format!("{form}; is the locus `{known}` meant? `gf-genomics regions` lists the names")
+        }
         None => format!("{form}, and no known locus; `gf-genomics regions` lists the names"),
     }
 }
@@ -221,12 +284,18 @@ fn no_region(name: &str) -> String {
 fn parse_bed_line(line: &str) -> Result<Locus, String> {
     let columns = text::words(line);
     let [contig, start, end, ..] = columns[..] else {
-        return Err(format!("a BED line needs 3 columns (contig, start, end) with tabs between them, found {}", columns.len()));
+        return Err(format!(
+            "a BED line needs 3 columns (contig, start, end) with tabs between them, found {}",
+            columns.len()
+        ));
     };
     if contig.is_empty() {
         return Err("a BED line without a contig: the first column is empty".into());
     }
-    let number = |text: &str, what: &str| text.parse::<usize>().map_err(|_| format!("BED {what} `{text}` is not a number"));
+    let number = |text: &str, what: &str| {
+        text.parse::<usize>()
+            .map_err(|_| format!("BED {what} `{text}` is not a number"))
+    };
     let (start0, end0) = (number(start, "start")?, number(end, "end")?);
     if start0 >= end0 {
         return Err(format!("BED interval {start0}-{end0} is empty"));
@@ -240,10 +309,17 @@ fn parse_bed_line(line: &str) -> Result<Locus, String> {
         None | Some(&("" | ".")) => format!("{contig}:{}-{end0}", start0 + 1),
         Some(name) => (*name).to_string(),
     };
-    Ok(Locus { name, contig: contig.to_string(), start0, end0, strand })
+    Ok(Locus {
+        name,
+        contig: contig.to_string(),
+        start0,
+        end0,
+        strand,
+    })
 }
 
-/// Parses `contig:beg-end` (1-based, inclusive) to `(contig, start0, end0)`; thousands separators are allowed.
+/// Parses `contig:beg-end` (1-based, inclusive) to `(contig, start0, end0)`; thousands separators
+/// are allowed.
 #[must_use]
 pub fn parse_region(text: &str) -> Option<(String, usize, usize)> {
     let (contig, range) = text.rsplit_once(':')?;
@@ -260,9 +336,15 @@ mod tests {
     #[test]
     fn bed_is_zero_based_and_regions_are_one_based() {
         let locus = parse_bed_line("chr1\t4\t12").unwrap();
-        assert_eq!((locus.start0, locus.end0, locus.region().as_str()), (4, 12, "chr1:5-12"));
+        assert_eq!(
+            (locus.start0, locus.end0, locus.region().as_str()),
+            (4, 12, "chr1:5-12")
+        );
         assert_eq!(parse_region("chr1:5-12"), Some(("chr1".into(), 4, 12)));
-        assert_eq!(parse_region("HLA-A*01:01:1-3"), Some(("HLA-A*01:01".into(), 0, 3)));
+        assert_eq!(
+            parse_region("HLA-A*01:01:1-3"),
+            Some(("HLA-A*01:01".into(), 0, 3))
+        );
         assert_eq!(parse_region("chr1"), None);
         assert_eq!(parse_region("chr1:9-5"), None);
     }
@@ -270,35 +352,71 @@ mod tests {
     #[test]
     fn name_and_strand_are_columns_four_and_six() {
         let locus = parse_bed_line("19\t10\t20\tAPOE\t0\t-").unwrap();
-        assert_eq!((locus.name.as_str(), locus.strand), ("APOE", Strand::Reverse));
+        assert_eq!(
+            (locus.name.as_str(), locus.strand),
+            ("APOE", Strand::Reverse)
+        );
     }
 
     #[test]
     fn a_contig_may_be_named_as_a_display_line_begins_and_the_strand_may_be_empty() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.bed");
-        let text = "track name=x\nbrowser position chr1:1-9\ntrack\ntracking1\t4\t8\ta\nchr1\t4\t8\tb\t\t\ntrack\t4\t8\tc\n";
+        let text = "track name=x\nbrowser position \
+                    chr1:1-9\ntrack\ntracking1\t4\t8\ta\nchr1\t4\t8\tb\t\t\ntrack\t4\t8\tc\n";
         std::fs::write(&path, text).unwrap();
-        let names: Vec<String> = read_loci(&path).unwrap().into_iter().map(|locus| locus.contig).collect();
+        let names: Vec<String> = read_loci(&path)
+            .unwrap()
+            .into_iter()
+            .map(|locus| locus.contig)
+            .collect();
         assert_eq!(names, ["tracking1", "chr1", "track"]);
     }
 
     #[test]
     fn regions_are_a_list_with_or_without_thousands_separators() {
         let loci = loci_of_regions("chr1:5-12,chr2:1,000-2,500, HLA-A*01:01:1-3").unwrap();
-        let found: Vec<(&str, &str, usize, usize)> =
-            loci.iter().map(|locus| (locus.name.as_str(), locus.contig.as_str(), locus.start0, locus.end0)).collect();
+        let found: Vec<(&str, &str, usize, usize)> = loci
+            .iter()
+            .map(|locus| {
+                (
+                    locus.name.as_str(),
+                    locus.contig.as_str(),
+                    locus.start0,
+                    locus.end0,
+                )
+            })
+            .collect();
         assert_eq!(
             found,
-            [("chr1:5-12", "chr1", 4, 12), ("chr2:1,000-2,500", "chr2", 999, 2500), ("HLA-A*01:01:1-3", "HLA-A*01:01", 0, 3)]
+            [
+                ("chr1:5-12", "chr1", 4, 12),
+                ("chr2:1,000-2,500", "chr2", 999, 2500),
+                ("HLA-A*01:01:1-3", "HLA-A*01:01", 0, 3)
+            ]
         );
         let named = loci_of_regions("apoe, chr1:5-12,BIN1").unwrap();
         let names: Vec<&str> = named.iter().map(|locus| locus.name.as_str()).collect();
-        assert_eq!((names, named[0].region()), (vec!["APOE", "chr1:5-12", "BIN1"], "chr19:44905754-44909393".to_owned()));
-        assert!(loci_of_regions("SPI1").unwrap_err().to_string().contains("is the locus `CELF1-SPI1` meant?"));
-        for (text, bad) in
-            [("chr1:5-12,chr2", "`chr2`"), ("chr1:9-5", "`chr1:9-5`"), ("", "``"), ("1:2-3,1:2-3", "twice"), ("1:2-3,", "``")]
-        {
+        assert_eq!(
+            (names, named[0].region()),
+            (
+                vec!["APOE", "chr1:5-12", "BIN1"],
+                "chr19:44905754-44909393".to_owned()
+            )
+        );
+        assert!(
+            loci_of_regions("SPI1")
+                .unwrap_err()
+                .to_string()
+                .contains("is the locus `CELF1-SPI1` meant?")
+        );
+        for (text, bad) in [
+            ("chr1:5-12,chr2", "`chr2`"),
+            ("chr1:9-5", "`chr1:9-5`"),
+            ("", "``"),
+            ("1:2-3,1:2-3", "twice"),
+            ("1:2-3,", "``"),
+        ] {
             let message = loci_of_regions(text).unwrap_err().to_string();
             assert!(message.contains(bad), "{text}: {message}");
         }
@@ -319,18 +437,36 @@ mod tests {
         std::fs::write(&path, &bytes).unwrap();
         assert_eq!(read_loci(&path).unwrap()[0].end0, 12);
         std::fs::write(&path, &bytes[..bytes.len() - 28]).unwrap();
-        assert!(read_loci(&path).unwrap_err().to_string().contains("truncated"));
+        assert!(
+            read_loci(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("truncated")
+        );
     }
 
     #[test]
     fn lines_for_browsers_are_told_from_contigs_of_such_names() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.bed");
-        let bed = "browser position chr1:1-9\ntrack name=x\ntrack\n# c\n\ntrack\t4\t8\tfirst\t\t\ntracking1\t4\t8\tsecond\n\
-                   browser2 4 8 third 0 -\n\"chr1\"\t\"4\"\t\"8\"\t\"a,b\"\n";
+        let bed = "browser position chr1:1-9\ntrack name=x\ntrack\n# \
+                   c\n\ntrack\t4\t8\tfirst\t\t\ntracking1\t4\t8\tsecond\nbrowser2 4 8 third 0 \
+                   -\n\"chr1\"\t\"4\"\t\"8\"\t\"a,b\"\n";
         std::fs::write(&path, bed).unwrap();
-        let found: Vec<String> = read_loci(&path).unwrap().iter().map(|locus| format!("{} {}", locus.contig, locus.name)).collect();
-        assert_eq!(found, ["track first", "tracking1 second", "browser2 third", "chr1 a,b"]);
+        let found: Vec<String> = read_loci(&path)
+            .unwrap()
+            .iter()
+            .map(|locus| format!("{} {}", locus.contig, locus.name))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "track first",
+                "tracking1 second",
+                "browser2 third",
+                "chr1 a,b"
+            ]
+        );
         for (bytes, expected) in [
             (&b"\xef\xbb\xbfchr1\t4\t8\n"[..], Ok("chr1")),
             (b"chr1\t4\t8\r\n", Ok("chr1")),
@@ -355,7 +491,10 @@ mod tests {
         let path = folder.path().join("x.bed");
         std::fs::write(&path, "#c\nchr1\t5\tx\n").unwrap();
         let message = read_loci(&path).unwrap_err().to_string();
-        assert!(message.contains("line 2") && message.contains("`x`"), "{message}");
+        assert!(
+            message.contains("line 2") && message.contains("`x`"),
+            "{message}"
+        );
         std::fs::write(&path, "chr1\t5\t9\ta\nchr1\t5\t9\ta\n").unwrap();
         assert!(read_loci(&path).unwrap_err().to_string().contains("twice"));
     }

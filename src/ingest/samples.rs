@@ -25,7 +25,8 @@ impl Samples {
     /// # Errors
     /// A sample to be left out that the file does not have; nobody left.
     pub fn of(&self, file: &VariantFile) -> Result<Vec<String>, Error> {
-        self.among(file.samples()).map_err(|reason| Error::file(file.path(), reason))
+        self.among(file.samples())
+            .map_err(|reason| Error::file(file.path(), reason))
     }
 
     /// As [`Self::of`], of any list of samples.
@@ -42,25 +43,41 @@ impl Samples {
                     return Err(format!("no sample `{unknown}`, which is to be left out"));
                 }
                 let others: HashSet<&str> = others.iter().map(String::as_str).collect();
-                all.iter().filter(|sample| !others.contains(sample.as_str())).cloned().collect()
+                all.iter()
+                    .filter(|sample| !others.contains(sample.as_str()))
+                    .cloned()
+                    .collect()
             }
         };
-        if chosen.is_empty() { Err("nobody is left of its samples".into()) } else { Ok(chosen) }
+        if chosen.is_empty() {
+            Err("nobody is left of its samples".into())
+        } else {
+            Ok(chosen)
+        }
     }
 
     /// Keeps those of a table, in its order, that are meant; `sample_of` names a row.
     ///
     /// # Errors
     /// A sample of the list that the table does not have; nobody left.
-    pub fn retain<T>(&self, rows: &mut Vec<T>, sample_of: impl Fn(&T) -> &str) -> Result<(), String> {
+    pub fn retain<T>(
+        &self,
+        rows: &mut Vec<T>,
+        sample_of: impl Fn(&T) -> &str,
+    ) -> Result<(), String> {
         if *self == Self::All {
             return Ok(());
         }
         let all: Vec<String> = rows.iter().map(|row| sample_of(row).to_owned()).collect();
         let known: HashSet<&str> = all.iter().map(String::as_str).collect();
         let chosen = self.among(&all)?;
-        if let Some(unknown) = chosen.iter().find(|sample| !known.contains(sample.as_str())) {
-            return Err(format!("no sample `{unknown}`, which --samples or --samples-file names"));
+        if let Some(unknown) = chosen
+            .iter()
+            .find(|sample| !known.contains(sample.as_str()))
+        {
+            return Err(format!(
+                "no sample `{unknown}`, which --samples or --samples-file names"
+            ));
         }
         let chosen: HashSet<&str> = chosen.iter().map(String::as_str).collect();
         rows.retain(|row| chosen.contains(sample_of(row)));
@@ -82,8 +99,20 @@ mod tests {
         assert_eq!(kept(Samples::All).as_deref(), Ok("ABC"));
         assert_eq!(kept(Samples::Only(list(&["C", "A"]))).as_deref(), Ok("AC"));
         assert_eq!(kept(Samples::Except(list(&["B"]))).as_deref(), Ok("AC"));
-        assert!(kept(Samples::Only(list(&["X"]))).unwrap_err().contains("no sample `X`"));
-        assert!(kept(Samples::Except(list(&["X"]))).unwrap_err().contains("no sample `X`"));
-        assert!(kept(Samples::Except(list(&["A", "B", "C"]))).unwrap_err().contains("nobody is left"));
+        assert!(
+            kept(Samples::Only(list(&["X"])))
+                .unwrap_err()
+                .contains("no sample `X`")
+        );
+        assert!(
+            kept(Samples::Except(list(&["X"])))
+                .unwrap_err()
+                .contains("no sample `X`")
+        );
+        assert!(
+            kept(Samples::Except(list(&["A", "B", "C"])))
+                .unwrap_err()
+                .contains("nobody is left")
+        );
     }
 }

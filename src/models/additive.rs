@@ -1,7 +1,9 @@
-//! The additive term: an intercept, a coefficient per covariate, and a weight per version of a slot.
+//! The additive term: an intercept, a coefficient per covariate, and a weight per version of a
+//! slot.
 //!
-//! Input -> output: token rows of haplotypes -> one score per haplotype, the sum of the weights of its versions. A sample's additive logit is
-//! `intercept + covariates . coefficients + the scores of both haplotypes at every locus`. An absent haplotype has score 0.
+//! Input -> output: token rows of haplotypes -> one score per haplotype, the sum of the weights of
+//! its versions. A sample's additive logit is `intercept + covariates . coefficients + the scores
+//! of both haplotypes at every locus`. An absent haplotype has score 0.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -35,40 +37,67 @@ const INTERCEPT: &str = "additive.intercept";
 const COVARIATES: &str = "additive.covariates";
 /// What the names of the tensors of the term that was fitted without any deep term begin with.
 pub const ALONE: &str = "alone.";
-/// End of the name of the tensor of locus, slot and token of each weight, the only one of whole numbers.
+/// End of the name of the tensor of locus, slot and token of each weight, the only one of whole
+/// numbers.
 pub const VERSIONS: &str = "additive.versions";
 /// End of the name of the tensor of the weights.
 pub const WEIGHTS: &str = "additive.weights";
 
 impl Additive {
-    /// As named tensors, after `prefix`: `additive.intercept` (1), `additive.covariates` (covariates), `additive.versions` (n, 3; locus, slot and token, u32) and
+    /// As named tensors, after `prefix`: `additive.intercept` (1), `additive.covariates`
+    /// (covariates), `additive.versions` (n, 3; locus, slot and token, u32) and
     /// `additive.weights` (n).
     ///
     /// # Errors
     /// When a tensor cannot be made.
     pub fn tensors(&self, prefix: &str) -> Result<BTreeMap<String, Tensor>> {
         let (n, cpu) = (self.weights.len(), &Device::Cpu);
-        let versions = self.weights.iter().flat_map(|entry| [entry.locus as u32, entry.slot as u32, entry.token]).collect::<Vec<_>>();
+        let versions = self
+            .weights
+            .iter()
+            .flat_map(|entry| [entry.locus as u32, entry.slot as u32, entry.token])
+            .collect::<Vec<_>>();
         let weights: Vec<f32> = self.weights.iter().map(|entry| entry.weight).collect();
         Ok(BTreeMap::from([
-            (format!("{prefix}{INTERCEPT}"), Tensor::from_vec(vec![self.intercept], 1, cpu)?),
-            (format!("{prefix}{COVARIATES}"), Tensor::from_vec(self.covariates.clone(), self.covariates.len(), cpu)?),
-            (format!("{prefix}{VERSIONS}"), Tensor::from_vec(versions, (n, 3), cpu)?),
-            (format!("{prefix}{WEIGHTS}"), Tensor::from_vec(weights, n, cpu)?),
+            (
+                format!("{prefix}{INTERCEPT}"),
+                Tensor::from_vec(vec![self.intercept], 1, cpu)?,
+            ),
+            (
+                format!("{prefix}{COVARIATES}"),
+                Tensor::from_vec(self.covariates.clone(), self.covariates.len(), cpu)?,
+            ),
+            (
+                format!("{prefix}{VERSIONS}"),
+                Tensor::from_vec(versions, (n, 3), cpu)?,
+            ),
+            (
+                format!("{prefix}{WEIGHTS}"),
+                Tensor::from_vec(weights, n, cpu)?,
+            ),
         ]))
     }
 
-    /// Takes the tensors of [`Self::tensors`] out of those of a model; `None` when the model has no additive term.
+    /// Takes the tensors of [`Self::tensors`] out of those of a model; `None` when the model has no
+    /// additive term.
     ///
     /// # Errors
     /// Tensors of other shapes or types.
     pub fn take(tensors: &mut BTreeMap<String, Tensor>, prefix: &str) -> Result<Option<Self>> {
-        let Some(intercept) = tensors.remove(&format!("{prefix}{INTERCEPT}")) else { return Ok(None) };
+        let Some(intercept) = tensors.remove(&format!("{prefix}{INTERCEPT}")) else {
+            return Ok(None);
+        };
         let mut part = |name: &str| {
             let name = format!("{prefix}{name}");
-            tensors.remove(&name).ok_or_else(|| candle_core::Error::Msg(format!("no tensor `{name}`")))
+            tensors
+                .remove(&name)
+                .ok_or_else(|| candle_core::Error::Msg(format!("no tensor `{name}`")))
         };
-        let (covariates, versions, weights) = (part(COVARIATES)?.to_vec1::<f32>()?, part(VERSIONS)?, part(WEIGHTS)?.to_vec1::<f32>()?);
+        let (covariates, versions, weights) = (
+            part(COVARIATES)?.to_vec1::<f32>()?,
+            part(VERSIONS)?,
+            part(WEIGHTS)?.to_vec1::<f32>()?,
+        );
         if versions.dims() != [weights.len(), 3] || intercept.dims() != [1] {
             bail!("`{VERSIONS}` and `{WEIGHTS}` do not belong together");
         }
@@ -80,7 +109,11 @@ impl Additive {
             weight,
         };
         let weights = versions.chunks_exact(3).zip(weights).map(entry).collect();
-        Ok(Some(Self { intercept: intercept.to_vec1::<f32>()?[0], covariates, weights }))
+        Ok(Some(Self {
+            intercept: intercept.to_vec1::<f32>()?[0],
+            covariates,
+            weights,
+        }))
     }
 
     /// The weights of one locus, ready to be applied.
@@ -88,9 +121,14 @@ impl Additive {
     pub fn of_locus(&self, locus: usize) -> LocusWeights {
         let mut slots: BTreeMap<usize, HashMap<u32, f32>> = BTreeMap::new();
         for entry in self.weights.iter().filter(|entry| entry.locus == locus) {
-            slots.entry(entry.slot).or_default().insert(entry.token, entry.weight);
+            slots
+                .entry(entry.slot)
+                .or_default()
+                .insert(entry.token, entry.weight);
         }
-        LocusWeights { slots: slots.into_iter().collect() }
+        LocusWeights {
+            slots: slots.into_iter().collect(),
+        }
     }
 }
 
@@ -117,8 +155,21 @@ mod tests {
     use super::*;
 
     fn example() -> Additive {
-        let entry = |locus, slot, token, weight| VersionWeight { locus, slot, token, weight };
-        Additive { intercept: -0.5, covariates: vec![0.25], weights: vec![entry(0, 1, 7, 0.5), entry(0, 1, 9, -1.0), entry(1, 3, 7, 2.0)] }
+        let entry = |locus, slot, token, weight| VersionWeight {
+            locus,
+            slot,
+            token,
+            weight,
+        };
+        Additive {
+            intercept: -0.5,
+            covariates: vec![0.25],
+            weights: vec![
+                entry(0, 1, 7, 0.5),
+                entry(0, 1, 9, -1.0),
+                entry(1, 3, 7, 2.0),
+            ],
+        }
     }
 
     #[test]
@@ -127,7 +178,10 @@ mod tests {
         for (row, expected) in [([1, 7, 7], 0.5), ([1, 9, 7], -1.0), ([1, 8, 7], 0.0)] {
             assert!((of_first.score(&row) - expected).abs() < 1e-6);
         }
-        assert!(example().of_locus(1).score(&[0, 0, 0, 7]) > 1.9 && example().of_locus(2).score(&[7; 9]).abs() < 1e-9);
+        assert!(
+            example().of_locus(1).score(&[0, 0, 0, 7]) > 1.9
+                && example().of_locus(2).score(&[7; 9]).abs() < 1e-9
+        );
     }
 
     #[test]
@@ -136,6 +190,9 @@ mod tests {
         assert_eq!(Additive::take(&mut tensors, "").unwrap(), Some(example()));
         assert!(tensors.is_empty() && Additive::take(&mut tensors, "").unwrap().is_none());
         let empty = Additive::default();
-        assert_eq!(Additive::take(&mut empty.tensors(ALONE).unwrap(), ALONE).unwrap(), Some(empty));
+        assert_eq!(
+            Additive::take(&mut empty.tensors(ALONE).unwrap(), ALONE).unwrap(),
+            Some(empty)
+        );
     }
 }

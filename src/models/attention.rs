@@ -1,4 +1,5 @@
-//! How the tokens of a layer see each other: one file of this folder for each kind of attention, and what all of them have in common.
+//! How the tokens of a layer see each other: one file of this folder for each kind of attention,
+//! and what all of them have in common.
 //!
 //! A new kind is a file with a [`Mixing`] and a line in [`Attention::new`].
 
@@ -13,7 +14,9 @@ use rand_chacha::ChaCha8Rng;
 
 use self::{ecoformer::Ecoformer, linformer::Linformer, softmax::Softmax};
 use super::{AttentionKind, Config, encoder::Norm};
-use crate::nn::{AttentionBlock, Init, Linear, Parameters, add_with_bias, attention_block, depthwise_convolution};
+use crate::nn::{
+    AttentionBlock, Init, Linear, Parameters, add_with_bias, attention_block, depthwise_convolution,
+};
 
 /// What an attention is given: the tokens of some haplotypes of one locus.
 #[derive(Clone, Debug)]
@@ -28,24 +31,29 @@ pub struct Sequence {
 
 /// A kind of attention, without the linear layer after it.
 pub trait Mixing: std::fmt::Debug + Send + Sync {
-    /// All heads side by side, (haplotypes, slots, hidden). A haplotype's rows depend on its own tokens only, never on padding.
+    /// All heads side by side, (haplotypes, slots, hidden). A haplotype's rows depend on its own
+    /// tokens only, never on padding.
     fn mix(&self, sequence: &Sequence) -> Result<Tensor>;
 
-    /// Of how many rows of values a row of a new model is about the mean, its weights being nearly equal.
+    /// Of how many rows of values a row of a new model is about the mean, its weights being nearly
+    /// equal.
     fn n_averaged(&self) -> f64;
 
-    /// The parameters of this kind for the operation that does the whole block at once, where it can.
+    /// The parameters of this kind for the operation that does the whole block at once, where it
+    /// can.
     fn block(&self, _sequence: &Sequence) -> Result<Option<MixingParts<'_>>> {
         Ok(None)
     }
 
-    /// Fits what is not trained by gradient to the tokens of some haplotypes, for a kind that has such.
+    /// Fits what is not trained by gradient to the tokens of some haplotypes, for a kind that has
+    /// such.
     fn fit(&self, _sequences: &[Sequence], _rng: &mut ChaCha8Rng) -> Result<()> {
         Ok(())
     }
 }
 
-/// Dense query, key and value without convolution, and the projection of the locus where there is one.
+/// Dense query, key and value without convolution, and the projection of the locus where there is
+/// one.
 #[derive(Debug)]
 pub struct MixingParts<'p> {
     query: &'p Tensor,
@@ -71,9 +79,20 @@ impl Attention {
             AttentionKind::Ecoformer => Box::new(Ecoformer::new(config, prefix, parameters)?),
         };
         let (name, hidden) = (format!("{prefix}.output"), config.architecture.hidden);
-        // A mean of n rows of unit size has size 1 / sqrt(n): without this a new attention says next to nothing, and learns as little.
+        // A mean of n rows of unit size has size 1 / sqrt(n): without this a new attention says
+        // next to nothing, and learns as little.
         let gain = mixing.n_averaged().sqrt();
-        Ok(Self { mixing, output: Linear::with_gain(&name, hidden, hidden, config.architecture.rank, gain, parameters)? })
+        Ok(Self {
+            mixing,
+            output: Linear::with_gain(
+                &name,
+                hidden,
+                hidden,
+                config.architecture.rank,
+                gain,
+                parameters,
+            )?,
+        })
     }
 
     /// `x + attention(norm(x)) + bias`, (haplotypes, slots, hidden).
@@ -81,16 +100,42 @@ impl Attention {
         if let Some(block) = self.block(sequence, norm, bias)? {
             return attention_block(&sequence.x, &sequence.mask, &block);
         }
-        let mixed = self.output.forward(&self.mixing.mix(&norm.of(sequence)?)?)?;
+        let mixed = self
+            .output
+            .forward(&self.mixing.mix(&norm.of(sequence)?)?)?;
         add_with_bias(&sequence.x, &mixed, bias)
     }
 
     /// The parameters for the operation that does all of this at once, where it can.
-    pub fn block<'p>(&'p self, sequence: &Sequence, norm: &'p Norm, bias: &'p Tensor) -> Result<Option<AttentionBlock<'p>>> {
-        let (Linear::Dense(output), Some(parts)) = (&self.output, self.mixing.block(sequence)?) else { return Ok(None) };
-        let MixingParts { query, key, value, projection, heads } = parts;
+    pub fn block<'p>(
+        &'p self,
+        sequence: &Sequence,
+        norm: &'p Norm,
+        bias: &'p Tensor,
+    ) -> Result<Option<AttentionBlock<'p>>> {
+        let (Linear::Dense(output), Some(parts)) = (&self.output, self.mixing.block(sequence)?)
+        else {
+            return Ok(None);
+        };
+        let MixingParts {
+            query,
+            key,
+            value,
+            projection,
+            heads,
+        } = parts;
         let Norm { gamma, beta } = norm;
-        Ok(Some(AttentionBlock { gamma, beta, projection, query, key, value, output, output_bias: bias, heads }))
+        Ok(Some(AttentionBlock {
+            gamma,
+            beta,
+            projection,
+            query,
+            key,
+            value,
+            output,
+            output_bias: bias,
+            heads,
+        }))
     }
 
     /// See [`Mixing::fit`]; the sequences are normalised.
@@ -99,7 +144,8 @@ impl Attention {
     }
 }
 
-/// Queries, keys or values: a linear layer without bias, so that padding stays zero, and Primer's convolution where the model has it.
+/// Queries, keys or values: a linear layer without bias, so that padding stays zero, and Primer's
+/// convolution where the model has it.
 #[derive(Debug)]
 struct Channels {
     linear: Linear,
@@ -116,7 +162,10 @@ impl Channels {
         } else {
             None
         };
-        Ok(Self { linear: Linear::new(&name, hidden, hidden, config.architecture.rank, parameters)?, convolution })
+        Ok(Self {
+            linear: Linear::new(&name, hidden, hidden, config.architecture.rank, parameters)?,
+            convolution,
+        })
     }
 
     /// The weights, where they are all there is.

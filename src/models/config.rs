@@ -1,7 +1,7 @@
 //! What a model is: its architecture, and the shapes the data give it.
 //!
-//! One encoder, independent axes: attention, linear layers (dense or low-rank), activation, convolution. A [`Preset`] is a published point
-//! on them; every axis can be set beside it.
+//! One encoder, independent axes: attention, linear layers (dense or low-rank), activation,
+//! convolution. A [`Preset`] is a published point on them; every axis can be set beside it.
 
 use candle_core::{Result, bail};
 use serde::{Deserialize, Serialize};
@@ -27,20 +27,42 @@ pub enum Preset {
 
 impl Preset {
     /// Every preset; `tests/model_contract.rs` holds each of them to the same rules.
-    pub const ALL: [Self; 5] = [Self::Linformer, Self::Transformer, Self::LowRankTransformer, Self::Ecoformer, Self::Primer];
+    pub const ALL: [Self; 5] = [
+        Self::Linformer,
+        Self::Transformer,
+        Self::LowRankTransformer,
+        Self::Ecoformer,
+        Self::Primer,
+    ];
 
     /// The architecture by this name, with the sizes of the default.
     #[must_use]
     pub fn architecture(self) -> Architecture {
-        let sizes = Architecture { preset: self, ..Architecture::default() };
+        let sizes = Architecture {
+            preset: self,
+            ..Architecture::default()
+        };
         match self {
             Self::Linformer => sizes,
-            Self::Transformer => Architecture { attention: AttentionKind::Softmax, ..sizes },
-            Self::LowRankTransformer => Architecture { attention: AttentionKind::Softmax, rank: Some(DEFAULT_RANK), ..sizes },
-            Self::Ecoformer => Architecture { attention: AttentionKind::Ecoformer, ..sizes },
-            Self::Primer => {
-                Architecture { attention: AttentionKind::Softmax, activation: Activation::SquaredRelu, convolution: true, ..sizes }
-            }
+            Self::Transformer => Architecture {
+                attention: AttentionKind::Softmax,
+                ..sizes
+            },
+            Self::LowRankTransformer => Architecture {
+                attention: AttentionKind::Softmax,
+                rank: Some(DEFAULT_RANK),
+                ..sizes
+            },
+            Self::Ecoformer => Architecture {
+                attention: AttentionKind::Ecoformer,
+                ..sizes
+            },
+            Self::Primer => Architecture {
+                attention: AttentionKind::Softmax,
+                activation: Activation::SquaredRelu,
+                convolution: true,
+                ..sizes
+            },
         }
     }
 }
@@ -51,7 +73,8 @@ impl std::fmt::Display for Preset {
     }
 }
 
-/// Of the rank up to which a factorised layer saves anything, half: a square layer keeps half of its values.
+/// Of the rank up to which a factorised layer saves anything, half: a square layer keeps half of
+/// its values.
 const DEFAULT_RANK: Rank = Rank::Share(0.5);
 
 /// How tokens see each other.
@@ -89,7 +112,8 @@ pub enum Projection {
     /// A learned matrix with a column for each slot.
     #[default]
     Learned,
-    /// The mean over the tokens of each of at most `projected_length` windows, as wide at every locus.
+    /// The mean over the tokens of each of at most `projected_length` windows, as wide at every
+    /// locus.
     Mean,
     /// Their maximum, for each channel.
     Max,
@@ -109,7 +133,8 @@ pub struct Architecture {
     pub rank: Option<Rank>,
     /// Of the feed-forward layer.
     pub activation: Activation,
-    /// Primer's multi-DConv-head attention: a depthwise convolution of width 3 after queries, keys and values.
+    /// Primer's multi-DConv-head attention: a depthwise convolution of width 3 after queries, keys
+    /// and values.
     pub convolution: bool,
     /// Which of Linformer's projections are the same.
     pub sharing: Sharing,
@@ -119,7 +144,8 @@ pub struct Architecture {
     pub projected_length: usize,
     /// EcoFormer's code length.
     pub hash_bits: usize,
-    /// EcoFormer: the value sum as the released code has it (c times a token's own value), whose weights do not sum to one.
+    /// EcoFormer: the value sum as the released code has it (c times a token's own value), whose
+    /// weights do not sum to one.
     pub released_numerator: bool,
     /// Width of a token's vector.
     pub hidden: usize,
@@ -162,23 +188,31 @@ impl Architecture {
         if rank.of_layer(hidden, hidden).is_none() && rank.of_layer(hidden, wide).is_none() {
             let (square, to_wide) = (Rank::limit(hidden, hidden), Rank::limit(hidden, wide));
             bail!(
-                "rank {} factorises no layer: it must come to at least 1, and to less than {square} ({hidden} x {hidden}) or {to_wide} \
-                 ({hidden} x {wide}); set another rank, or a larger hidden",
+                "rank {} factorises no layer: it must come to at least 1, and to less than \
+                 {square} ({hidden} x {hidden}) or {to_wide} ({hidden} x {wide}); set another \
+                 rank, or a larger hidden",
                 f64::from(rank)
             );
         }
         Ok(())
     }
 
-    /// Refuses an axis of another attention that differs from its default: it would change nothing, and whoever set it meant something.
+    /// Refuses an axis of another attention that differs from its default: it would change nothing,
+    /// and whoever set it meant something.
     ///
     /// # Errors
     /// Names the axis.
     pub fn check_unused(&self) -> Result<()> {
         let default = Self::default();
-        let unused = |owner: AttentionKind, axes: &[(&str, bool)]| match axes.iter().find(|(_, differs)| *differs) {
+        let unused = |owner: AttentionKind, axes: &[(&str, bool)]| match axes
+            .iter()
+            .find(|(_, differs)| *differs)
+        {
             Some((axis, _)) if self.attention != owner => {
-                bail!("`{axis}` is of the attention {owner:?}, not of {:?}: leave it out", self.attention)
+                bail!(
+                    "`{axis}` is of the attention {owner:?}, not of {:?}: leave it out",
+                    self.attention
+                )
             }
             _ => Ok(()),
         };
@@ -187,27 +221,44 @@ impl Architecture {
             &[
                 ("sharing", self.sharing != default.sharing),
                 ("projection", self.projection != default.projection),
-                ("projected_length", self.projected_length != default.projected_length),
+                (
+                    "projected_length",
+                    self.projected_length != default.projected_length,
+                ),
             ],
         )?;
         unused(
             AttentionKind::Ecoformer,
             &[
                 ("hash_bits", self.hash_bits != default.hash_bits),
-                ("released_numerator", self.released_numerator != default.released_numerator),
+                (
+                    "released_numerator",
+                    self.released_numerator != default.released_numerator,
+                ),
             ],
         )
     }
 
-    /// Windows leave less to share than a learned matrix does: what would change nothing is refused.
+    /// Windows leave less to share than a learned matrix does: what would change nothing is
+    /// refused.
     fn check_sharing(&self) -> Result<()> {
         match (self.projection, self.sharing) {
-            _ if self.attention != AttentionKind::Linformer || self.sharing == Sharing::KeyValue => Ok(()),
+            _ if self.attention != AttentionKind::Linformer
+                || self.sharing == Sharing::KeyValue =>
+            {
+                Ok(())
+            }
             (Projection::Mean | Projection::Max, _) => {
-                bail!("the projections mean and max have no weights to share: leave `sharing` at key-value")
+                bail!(
+                    "the projections mean and max have no weights to share: leave `sharing` at \
+                     key-value"
+                )
             }
             (Projection::Conv, Sharing::None) => {
-                bail!("the projection conv has weights for each channel, so for each head: set `sharing` to headwise")
+                bail!(
+                    "the projection conv has weights for each channel, so for each head: set \
+                     `sharing` to headwise"
+                )
             }
             _ => Ok(()),
         }
@@ -248,7 +299,9 @@ impl From<ArchitectureChoice> for Architecture {
             projection: choice.projection.unwrap_or(preset.projection),
             projected_length: choice.projected_length.unwrap_or(preset.projected_length),
             hash_bits: choice.hash_bits.unwrap_or(preset.hash_bits),
-            released_numerator: choice.released_numerator.unwrap_or(preset.released_numerator),
+            released_numerator: choice
+                .released_numerator
+                .unwrap_or(preset.released_numerator),
             hidden: choice.hidden.unwrap_or(preset.hidden),
             layers: choice.layers.unwrap_or(preset.layers),
             heads: choice.heads.unwrap_or(preset.heads),
@@ -285,16 +338,46 @@ impl Config {
     /// # Errors
     /// Names the size or the axis.
     pub fn check(architecture: &Architecture) -> Result<()> {
-        let loci = vec![LocusShape { name: String::new(), n_slots: 1 }];
-        let config = Self { architecture: architecture.clone(), vocab_size: 1, loci, n_covariates: 0 };
+        let loci = vec![LocusShape {
+            name: String::new(),
+            n_slots: 1,
+        }];
+        let config = Self {
+            architecture: architecture.clone(),
+            vocab_size: 1,
+            loci,
+            n_covariates: 0,
+        };
         architecture.check_unused()?;
         config.validate()
     }
 
     pub(super) fn validate(&self) -> Result<()> {
-        let Architecture { hidden, layers, heads, projected_length, feed_forward, hash_bits, rank, .. } = self.architecture;
-        if [hidden, layers, heads, projected_length, feed_forward, hash_bits, self.vocab_size].contains(&0) {
-            bail!("hidden, layers, heads, projected_length, feed_forward, hash_bits and the vocabulary must all be at least 1");
+        let Architecture {
+            hidden,
+            layers,
+            heads,
+            projected_length,
+            feed_forward,
+            hash_bits,
+            rank,
+            ..
+        } = self.architecture;
+        if [
+            hidden,
+            layers,
+            heads,
+            projected_length,
+            feed_forward,
+            hash_bits,
+            self.vocab_size,
+        ]
+        .contains(&0)
+        {
+            bail!(
+                "hidden, layers, heads, projected_length, feed_forward, hash_bits and the \
+                 vocabulary must all be at least 1"
+            );
         }
         if hidden % heads != 0 {
             bail!("hidden ({hidden}) must be a multiple of heads ({heads})");
@@ -307,23 +390,39 @@ impl Config {
         if self.loci.is_empty() || self.loci.iter().any(|locus| locus.n_slots == 0) {
             bail!("a model needs loci with at least one slot each");
         }
-        // What is added up is compared with the shapes of tensors, and must not wrap around to one of them.
-        if self.loci.iter().try_fold(0_usize, |sum, locus| sum.checked_add(locus.n_slots)).is_none() {
+        // What is added up is compared with the shapes of tensors, and must not wrap around to one
+        // of them.
+        if self
+            .loci
+            .iter()
+            .try_fold(0_usize, |sum, locus| sum.checked_add(locus.n_slots))
+            .is_none()
+        {
             bail!("the slots of all loci are more than a computer can number");
         }
         Ok(())
     }
 
-    /// The same architecture over some of the loci and without covariates, as a deep term next to an additive term has it.
+    /// The same architecture over some of the loci and without covariates, as a deep term next to
+    /// an additive term has it.
     #[must_use]
     pub fn of_loci(&self, loci: &[usize]) -> Self {
-        Self { loci: loci.iter().map(|&locus| self.loci[locus].clone()).collect(), n_covariates: 0, ..self.clone() }
+        Self {
+            loci: loci.iter().map(|&locus| self.loci[locus].clone()).collect(),
+            n_covariates: 0,
+            ..self.clone()
+        }
     }
 
-    /// Slots of a window of Linformer's projections by windows: as wide as the longest locus needs for `projected_length` of them, so that a
-    /// shorter locus has fewer.
+    /// Slots of a window of Linformer's projections by windows: as wide as the longest locus needs
+    /// for `projected_length` of them, so that a shorter locus has fewer.
     pub(super) fn window(&self) -> usize {
-        let longest = self.loci.iter().map(|locus| locus.n_slots).max().unwrap_or(1);
+        let longest = self
+            .loci
+            .iter()
+            .map(|locus| locus.n_slots)
+            .max()
+            .unwrap_or(1);
         longest.div_ceil(self.architecture.projected_length)
     }
 
@@ -354,24 +453,50 @@ mod tests {
     fn an_axis_that_is_set_goes_before_that_of_the_preset() {
         let read = |text: &str| toml::from_str::<Architecture>(text).unwrap();
         let primer = read("preset = \"primer\"\nattention = \"linformer\"\nhidden = 64\n");
-        assert_eq!((primer.attention, primer.activation, primer.convolution), (AttentionKind::Linformer, Activation::SquaredRelu, true));
+        assert_eq!(
+            (primer.attention, primer.activation, primer.convolution),
+            (AttentionKind::Linformer, Activation::SquaredRelu, true)
+        );
         assert_eq!(primer.hidden, 64);
         assert_eq!(read(""), Architecture::default());
-        assert_eq!(read("preset = \"low-rank-transformer\"\n").rank, Some(Rank::Share(0.5)));
+        assert_eq!(
+            read("preset = \"low-rank-transformer\"\n").rank,
+            Some(Rank::Share(0.5))
+        );
         assert!(toml::from_str::<Architecture>("attention = \"linear\"").is_err());
     }
 
     #[test]
     fn sharing_that_would_change_nothing_is_refused() {
-        let check = |projection, sharing| Architecture { sharing, projection, ..Architecture::default() }.check_sharing();
-        for projection in [Projection::Learned, Projection::Mean, Projection::Max, Projection::Conv] {
+        let check = |projection, sharing| {
+            Architecture {
+                sharing,
+                projection,
+                ..Architecture::default()
+            }
+            .check_sharing()
+        };
+        for projection in [
+            Projection::Learned,
+            Projection::Mean,
+            Projection::Max,
+            Projection::Conv,
+        ] {
             assert!(check(projection, Sharing::KeyValue).is_ok());
         }
         for sharing in [Sharing::None, Sharing::Headwise, Sharing::Layerwise] {
             assert!(check(Projection::Learned, sharing).is_ok());
-            assert!(check(Projection::Mean, sharing).unwrap_err().to_string().contains("no weights to share"));
+            assert!(
+                check(Projection::Mean, sharing)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("no weights to share")
+            );
             assert!(check(Projection::Max, sharing).is_err());
-            assert_eq!(check(Projection::Conv, sharing).is_ok(), sharing != Sharing::None);
+            assert_eq!(
+                check(Projection::Conv, sharing).is_ok(),
+                sharing != Sharing::None
+            );
         }
     }
 
@@ -379,13 +504,37 @@ mod tests {
     fn an_axis_of_another_attention_is_refused() {
         let softmax = Preset::Transformer.architecture();
         assert!(softmax.check_unused().is_ok());
-        let message = |architecture: Architecture| architecture.check_unused().unwrap_err().to_string();
+        let message =
+            |architecture: Architecture| architecture.check_unused().unwrap_err().to_string();
         assert!(
-            message(Architecture { sharing: Sharing::Headwise, ..softmax.clone() }).contains("`sharing` is of the attention Linformer")
+            message(Architecture {
+                sharing: Sharing::Headwise,
+                ..softmax.clone()
+            })
+            .contains("`sharing` is of the attention Linformer")
         );
-        assert!(message(Architecture { projected_length: 8, ..Preset::Ecoformer.architecture() }).contains("`projected_length`"));
-        assert!(message(Architecture { hash_bits: 8, ..Architecture::default() }).contains("`hash_bits` is of the attention Ecoformer"));
-        assert!(Architecture { hash_bits: 8, ..Preset::Ecoformer.architecture() }.check_unused().is_ok());
+        assert!(
+            message(Architecture {
+                projected_length: 8,
+                ..Preset::Ecoformer.architecture()
+            })
+            .contains("`projected_length`")
+        );
+        assert!(
+            message(Architecture {
+                hash_bits: 8,
+                ..Architecture::default()
+            })
+            .contains("`hash_bits` is of the attention Ecoformer")
+        );
+        assert!(
+            Architecture {
+                hash_bits: 8,
+                ..Preset::Ecoformer.architecture()
+            }
+            .check_unused()
+            .is_ok()
+        );
     }
 
     #[test]
@@ -393,7 +542,10 @@ mod tests {
         let check = |rank| Architecture::default().check_rank(rank);
         for rank in [Rank::Absolute(64), Rank::Absolute(25), Rank::Share(0.01)] {
             let error = check(rank).unwrap_err().to_string();
-            assert!(error.contains("16 (32 x 32)") && error.contains("25 (32 x 128)"), "{error}");
+            assert!(
+                error.contains("16 (32 x 32)") && error.contains("25 (32 x 128)"),
+                "{error}"
+            );
         }
         // The feed-forward layers alone, and all.
         for rank in [Rank::Absolute(24), Rank::Absolute(1), Rank::Share(0.5)] {
@@ -406,7 +558,10 @@ mod tests {
         for preset in Preset::ALL {
             let architecture = preset.architecture();
             let json = serde_json::to_string(&architecture).unwrap();
-            assert_eq!(serde_json::from_str::<Architecture>(&json).unwrap(), architecture);
+            assert_eq!(
+                serde_json::from_str::<Architecture>(&json).unwrap(),
+                architecture
+            );
         }
     }
 }

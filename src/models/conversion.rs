@@ -1,5 +1,6 @@
-//! Weights of one model as the start of another: EcoFormer's recipe (Liu et al. 2022, arXiv 2209.09004, section 5) is to train with softmax
-//! or Linformer attention, then to switch to hashed codes and fine-tune.
+//! Weights of one model as the start of another: EcoFormer's recipe (Liu et al. 2022, arXiv
+//! 2209.09004, section 5) is to train with softmax or Linformer attention, then to switch to hashed
+//! codes and fine-tune.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +11,39 @@ use crate::nn::Parameters;
 
 /// The weights of a model `to`, taken from `weights` of a model `from`.
 ///
-/// The same model takes them as they are. An `ecoformer` takes those of a softmax or Linformer model that is the same otherwise: embeddings,
-/// norms, values, output, feed-forward and head by name, its shared projection of queries and keys from the queries; the hash functions
+/// The same model takes them as they are. An `ecoformer` takes those of a softmax or Linformer
+/// model that is the same otherwise: embeddings, norms, values, output, feed-forward and head by
+/// name, its shared projection of queries and keys from the queries; the hash functions
 /// are new, drawn from `seed`, until [`Model::fit_hashes`] fits them.
 ///
 /// # Errors
-/// Models that differ in anything else, each difference named; weights that are not those of `from`.
-pub fn converted(from: &Config, mut weights: BTreeMap<String, Tensor>, to: &Config, seed: u64) -> Result<BTreeMap<String, Tensor>> {
+/// Models that differ in anything else, each difference named; weights that are not those of
+/// `from`.
+pub fn converted(
+    from: &Config,
+    mut weights: BTreeMap<String, Tensor>,
+    to: &Config,
+    seed: u64,
+) -> Result<BTreeMap<String, Tensor>> {
     let differences = differences(from, to);
-    let becomes_ecoformer =
-        to.architecture.attention == AttentionKind::Ecoformer && from.architecture.attention != AttentionKind::Ecoformer;
-    if let Some(first) = differences.iter().find(|(name, _)| !becomes_ecoformer || !OF_THE_ATTENTION.contains(name)) {
+    let becomes_ecoformer = to.architecture.attention == AttentionKind::Ecoformer
+        && from.architecture.attention != AttentionKind::Ecoformer;
+    if let Some(first) = differences
+        .iter()
+        .find(|(name, _)| !becomes_ecoformer || !OF_THE_ATTENTION.contains(name))
+    {
         let others = differences.len() - 1;
-        let rest = if others == 0 { String::new() } else { format!(" (and {others} more differences)") };
-        bail!("the weights are of another model: {} {}{rest}; use the same options, or train from nothing", first.0, first.1);
+        let rest = if others == 0 {
+            String::new()
+        } else {
+            format!(" (and {others} more differences)")
+        };
+        bail!(
+            "the weights are of another model: {} {}{rest}; use the same options, or train from \
+             nothing",
+            first.0,
+            first.1
+        );
     }
     Model::new(from, &mut Parameters::saved(weights.clone()))?;
     if !becomes_ecoformer {
@@ -32,18 +52,31 @@ pub fn converted(from: &Config, mut weights: BTreeMap<String, Tensor>, to: &Conf
     let mut new = Parameters::seeded(seed);
     Model::new(to, &mut new)?;
     let of_new = |(name, var): (&str, &candle_core::Var)| {
-        let tensor = weights.remove(name).map_or_else(|| var.as_tensor().copy(), Ok)?;
+        let tensor = weights
+            .remove(name)
+            .map_or_else(|| var.as_tensor().copy(), Ok)?;
         Ok((name.to_string(), tensor))
     };
     new.iter().chain(new.buffers()).map(of_new).collect()
 }
 
 /// Options of the attention: they may differ where it is replaced.
-const OF_THE_ATTENTION: [&str; 6] = ["attention", "sharing", "projection", "projected_length", "hash_bits", "released_numerator"];
+const OF_THE_ATTENTION: [&str; 6] = [
+    "attention",
+    "sharing",
+    "projection",
+    "projected_length",
+    "hash_bits",
+    "released_numerator",
+];
 
 /// Name of each option that differs, with both values.
 fn differences(from: &Config, to: &Config) -> Vec<(&'static str, String)> {
-    fn pair<T: std::fmt::Debug + PartialEq>(name: &'static str, from: &T, to: &T) -> Option<(&'static str, String)> {
+    fn pair<T: std::fmt::Debug + PartialEq>(
+        name: &'static str,
+        from: &T,
+        to: &T,
+    ) -> Option<(&'static str, String)> {
         (from != to).then(|| (name, format!("is {from:?} there and {to:?} here")))
     }
     let (a, b): (&Architecture, &Architecture) = (&from.architecture, &to.architecture);
@@ -64,7 +97,11 @@ fn differences(from: &Config, to: &Config) -> Vec<(&'static str, String)> {
         pair("projection", &a.projection, &b.projection),
         pair("projected_length", &a.projected_length, &b.projected_length),
         pair("hash_bits", &a.hash_bits, &b.hash_bits),
-        pair("released_numerator", &a.released_numerator, &b.released_numerator),
+        pair(
+            "released_numerator",
+            &a.released_numerator,
+            &b.released_numerator,
+        ),
     ];
     all.into_iter().flatten().collect()
 }
@@ -75,14 +112,32 @@ mod tests {
     use crate::models::{LocusShape, Preset};
 
     fn config(preset: Preset) -> Config {
-        let architecture = Architecture { hidden: 8, heads: 2, feed_forward: 8, projected_length: 3, ..preset.architecture() };
-        Config { architecture, vocab_size: 9, loci: vec![LocusShape { name: "L".into(), n_slots: 6 }], n_covariates: 0 }
+        let architecture = Architecture {
+            hidden: 8,
+            heads: 2,
+            feed_forward: 8,
+            projected_length: 3,
+            ..preset.architecture()
+        };
+        Config {
+            architecture,
+            vocab_size: 9,
+            loci: vec![LocusShape {
+                name: "L".into(),
+                n_slots: 6,
+            }],
+            n_covariates: 0,
+        }
     }
 
     fn weights(config: &Config) -> BTreeMap<String, Tensor> {
         let mut parameters = Parameters::seeded(1);
         Model::new(config, &mut parameters).unwrap();
-        parameters.iter().chain(parameters.buffers()).map(|(name, var)| (name.to_string(), var.as_tensor().copy().unwrap())).collect()
+        parameters
+            .iter()
+            .chain(parameters.buffers())
+            .map(|(name, var)| (name.to_string(), var.as_tensor().copy().unwrap()))
+            .collect()
     }
 
     fn values(tensor: &Tensor) -> Vec<f32> {
@@ -104,7 +159,10 @@ mod tests {
                     old.contains_key(name) || !name.ends_with("hash") && !name.ends_with("anchors")
                 );
             }
-            assert!(new.contains_key("layers.0.attention.query") && !new.contains_key("layers.0.attention.key"));
+            assert!(
+                new.contains_key("layers.0.attention.query")
+                    && !new.contains_key("layers.0.attention.key")
+            );
         }
     }
 
@@ -112,12 +170,27 @@ mod tests {
     fn the_same_model_takes_them_as_they_are_and_another_is_refused_by_name() {
         let from = config(Preset::Linformer);
         let same = converted(&from, weights(&from), &from, 2).unwrap();
-        assert!(same.iter().zip(&weights(&from)).all(|(a, b)| a.0 == b.0 && values(a.1) == values(b.1)));
+        assert!(
+            same.iter()
+                .zip(&weights(&from))
+                .all(|(a, b)| a.0 == b.0 && values(a.1) == values(b.1))
+        );
         let mut deeper = config(Preset::Ecoformer);
         deeper.architecture.layers = 3;
-        let refused = |to: &Config| converted(&from, weights(&from), to, 2).unwrap_err().to_string();
-        assert!(refused(&deeper).contains("layers is 2 there and 3 here"), "{}", refused(&deeper));
-        assert!(refused(&config(Preset::Transformer)).contains("attention is Linformer there and Softmax here"));
+        let refused = |to: &Config| {
+            converted(&from, weights(&from), to, 2)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(
+            refused(&deeper).contains("layers is 2 there and 3 here"),
+            "{}",
+            refused(&deeper)
+        );
+        assert!(
+            refused(&config(Preset::Transformer))
+                .contains("attention is Linformer there and Softmax here")
+        );
         let mut longer = from.clone();
         longer.architecture.projected_length = 4;
         assert!(refused(&longer).contains("projected_length"));

@@ -1,4 +1,5 @@
-//! Token ids of haplotypes to one vector each: embeddings, pre-norm transformer layers (Xiong et al. 2020, arXiv 2002.04745), masked mean.
+//! Token ids of haplotypes to one vector each: embeddings, pre-norm transformer layers (Xiong et
+//! al. 2020, arXiv 2002.04745), masked mean.
 
 use std::sync::Arc;
 
@@ -11,8 +12,8 @@ use super::{
     attention::{Attention, Sequence},
 };
 use crate::nn::{
-    Activation, FeedForward, Init, Linear, Parameters, activation_with_bias, add_with_bias, embed, feed_forward, layer_norm, layer_only,
-    pooled,
+    Activation, FeedForward, Init, Linear, Parameters, activation_with_bias, add_with_bias, embed,
+    feed_forward, layer_norm, layer_only, pooled,
 };
 
 /// The encoder; one set of weights for all loci, positions and projections by place.
@@ -45,7 +46,10 @@ impl Norm {
     /// The normalised sequence.
     pub fn of(&self, sequence: &Sequence) -> Result<Sequence> {
         let x = layer_norm(&sequence.x, &self.gamma, &self.beta, Some(&sequence.mask))?;
-        Ok(Sequence { x, ..sequence.clone() })
+        Ok(Sequence {
+            x,
+            ..sequence.clone()
+        })
     }
 }
 
@@ -66,36 +70,73 @@ struct Layer {
 impl Layer {
     fn new(config: &Config, number: usize, parameters: &mut Parameters) -> Result<Self> {
         let architecture = &config.architecture;
-        let (hidden, wide, rank) = (architecture.hidden, architecture.feed_forward, architecture.rank);
+        let (hidden, wide, rank) = (
+            architecture.hidden,
+            architecture.feed_forward,
+            architecture.rank,
+        );
         let prefix = format!("layers.{number}");
         let name = |part: &str| format!("{prefix}.{part}");
         Ok(Self {
             attention_norm: Norm::new(hidden, &name("attention_norm"), parameters)?,
             attention: Attention::new(config, &name("attention"), parameters)?,
-            attention_bias: parameters.get(&name("attention.output_bias"), hidden, Init::Constant(0.0))?,
+            attention_bias: parameters.get(
+                &name("attention.output_bias"),
+                hidden,
+                Init::Constant(0.0),
+            )?,
             feed_forward_norm: Norm::new(hidden, &name("feed_forward_norm"), parameters)?,
             expand: Linear::new(&name("feed_forward.expand"), hidden, wide, rank, parameters)?,
-            expand_bias: parameters.get(&name("feed_forward.expand_bias"), wide, Init::Constant(0.0))?,
+            expand_bias: parameters.get(
+                &name("feed_forward.expand_bias"),
+                wide,
+                Init::Constant(0.0),
+            )?,
             activation: architecture.activation,
-            contract: Linear::new(&name("feed_forward.contract"), wide, hidden, rank, parameters)?,
-            contract_bias: parameters.get(&name("feed_forward.contract_bias"), hidden, Init::Constant(0.0))?,
+            contract: Linear::new(
+                &name("feed_forward.contract"),
+                wide,
+                hidden,
+                rank,
+                parameters,
+            )?,
+            contract_bias: parameters.get(
+                &name("feed_forward.contract_bias"),
+                hidden,
+                Init::Constant(0.0),
+            )?,
         })
     }
 
     fn forward(&self, sequence: Sequence) -> Result<Sequence> {
-        let x = self.attention.forward(&sequence, &self.attention_norm, &self.attention_bias)?;
-        Ok(Sequence { x: self.feed_forward(&x)?, ..sequence })
+        let x = self
+            .attention
+            .forward(&sequence, &self.attention_norm, &self.attention_bias)?;
+        Ok(Sequence {
+            x: self.feed_forward(&x)?,
+            ..sequence
+        })
     }
 
-    /// As [`Self::forward`], to the last bit, with nothing kept for gradients; `sequence.x` may be overwritten.
+    /// As [`Self::forward`], to the last bit, with nothing kept for gradients; `sequence.x` may be
+    /// overwritten.
     fn forward_only(&self, sequence: Sequence) -> Result<Sequence> {
-        let attention = self.attention.block(&sequence, &self.attention_norm, &self.attention_bias)?;
+        let attention =
+            self.attention
+                .block(&sequence, &self.attention_norm, &self.attention_bias)?;
         let Some((attention, feed_forward)) = attention.zip(self.feed_forward_block()) else {
             let done = self.forward(sequence)?;
-            return Ok(Sequence { x: done.x.detach(), ..done });
+            return Ok(Sequence {
+                x: done.x.detach(),
+                ..done
+            });
         };
         let Sequence { x, mask, slots } = sequence;
-        Ok(Sequence { x: layer_only(x.detach(), &mask, &attention, feed_forward)?, mask, slots })
+        Ok(Sequence {
+            x: layer_only(x.detach(), &mask, &attention, feed_forward)?,
+            mask,
+            slots,
+        })
     }
 
     fn feed_forward(&self, x: &Tensor) -> Result<Tensor> {
@@ -104,15 +145,36 @@ impl Layer {
         }
         let Norm { gamma, beta } = &self.feed_forward_norm;
         let expanded = self.expand.forward(&layer_norm(x, gamma, beta, None)?)?;
-        let contracted = self.contract.forward(&activation_with_bias(&expanded, &self.expand_bias, self.activation)?)?;
+        let contracted = self.contract.forward(&activation_with_bias(
+            &expanded,
+            &self.expand_bias,
+            self.activation,
+        )?)?;
         add_with_bias(x, &contracted, &self.contract_bias)
     }
 
     /// The parameters for the operation that does the whole feed-forward half at once: dense ones.
     fn feed_forward_block(&self) -> Option<FeedForward<'_>> {
-        let (Linear::Dense(expand), Linear::Dense(contract)) = (&self.expand, &self.contract) else { return None };
-        let Self { feed_forward_norm: Norm { gamma, beta }, expand_bias, contract_bias, activation, .. } = self;
-        Some(FeedForward { gamma, beta, expand, expand_bias, contract, contract_bias, activation: *activation })
+        let (Linear::Dense(expand), Linear::Dense(contract)) = (&self.expand, &self.contract)
+        else {
+            return None;
+        };
+        let Self {
+            feed_forward_norm: Norm { gamma, beta },
+            expand_bias,
+            contract_bias,
+            activation,
+            ..
+        } = self;
+        Some(FeedForward {
+            gamma,
+            beta,
+            expand,
+            expand_bias,
+            contract,
+            contract_bias,
+            activation: *activation,
+        })
     }
 }
 
@@ -121,9 +183,19 @@ impl Encoder {
     pub fn new(config: &Config, parameters: &mut Parameters) -> Result<Self> {
         let hidden = config.architecture.hidden;
         Ok(Self {
-            tokens: parameters.get("embedding.tokens", (config.vocab_size, hidden), Init::Normal(1.0))?,
-            positions: parameters.get("embedding.positions", (config.total_slots(), hidden), Init::Normal(1.0))?,
-            layers: (0..config.architecture.layers).map(|number| Layer::new(config, number, parameters)).collect::<Result<_>>()?,
+            tokens: parameters.get(
+                "embedding.tokens",
+                (config.vocab_size, hidden),
+                Init::Normal(1.0),
+            )?,
+            positions: parameters.get(
+                "embedding.positions",
+                (config.total_slots(), hidden),
+                Init::Normal(1.0),
+            )?,
+            layers: (0..config.architecture.layers)
+                .map(|number| Layer::new(config, number, parameters))
+                .collect::<Result<_>>()?,
             norm: Norm::new(hidden, "norm", parameters)?,
             config: config.clone(),
         })
@@ -134,22 +206,47 @@ impl Encoder {
         self.config.architecture.hidden
     }
 
-    /// `tokens` (haplotypes, slots) of `locus`, `mask` one entry a slot -> (haplotypes, slots, hidden).
+    /// `tokens` (haplotypes, slots) of `locus`, `mask` one entry a slot -> (haplotypes, slots,
+    /// hidden).
     pub fn embed(&self, locus: usize, tokens: &Tensor, mask: &[u8]) -> Result<Tensor> {
         let (batch, n) = tokens.dims2()?;
-        if self.config.loci.get(locus).map(|shape| shape.n_slots) != Some(n) || mask.len() != batch * n {
-            bail!("tokens {:?} and a mask of {} do not fit locus {locus} of the model", tokens.shape(), mask.len());
+        if self.config.loci.get(locus).map(|shape| shape.n_slots) != Some(n)
+            || mask.len() != batch * n
+        {
+            bail!(
+                "tokens {:?} and a mask of {} do not fit locus {locus} of the model",
+                tokens.shape(),
+                mask.len()
+            );
         }
-        embed(tokens, &self.tokens, &self.positions.narrow(0, self.config.slot_offset(locus), n)?)
+        embed(
+            tokens,
+            &self.tokens,
+            &self
+                .positions
+                .narrow(0, self.config.slot_offset(locus), n)?,
+        )
     }
 
     /// Embedded haplotypes of `locus`, (haplotypes, slots, hidden) -> (haplotypes, hidden).
     pub fn encode(&self, locus: usize, embedded: Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
-        self.pooled(&self.layers.iter().try_fold(self.sequence(locus, embedded, mask)?, |sequence, layer| layer.forward(sequence))?)
+        self.pooled(
+            &self
+                .layers
+                .iter()
+                .try_fold(self.sequence(locus, embedded, mask)?, |sequence, layer| {
+                    layer.forward(sequence)
+                })?,
+        )
     }
 
     /// As [`Self::encode`], with nothing kept for gradients; `embedded` may be overwritten.
-    pub fn encode_only(&self, locus: usize, embedded: Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
+    pub fn encode_only(
+        &self,
+        locus: usize,
+        embedded: Tensor,
+        mask: &Arc<Vec<u8>>,
+    ) -> Result<Tensor> {
         let mut sequence = self.sequence(locus, embedded, mask)?;
         for layer in &self.layers {
             sequence = layer.forward_only(sequence)?;
@@ -160,15 +257,25 @@ impl Encoder {
     fn sequence(&self, locus: usize, x: Tensor, mask: &Arc<Vec<u8>>) -> Result<Sequence> {
         let offset = self.config.slot_offset(locus);
         let slots = offset..offset + x.dim(1)?;
-        Ok(Sequence { x, mask: mask.clone(), slots })
+        Ok(Sequence {
+            x,
+            mask: mask.clone(),
+            slots,
+        })
     }
 
     /// The normalised mean of each haplotype's tokens.
     fn pooled(&self, sequence: &Sequence) -> Result<Tensor> {
-        pooled(&sequence.x, &self.norm.gamma, &self.norm.beta, &sequence.mask)
+        pooled(
+            &sequence.x,
+            &self.norm.gamma,
+            &self.norm.beta,
+            &sequence.mask,
+        )
     }
 
-    /// Fits what is not trained by gradient, layer by layer, each to what the fitted layers before it make of the haplotypes.
+    /// Fits what is not trained by gradient, layer by layer, each to what the fitted layers before
+    /// it make of the haplotypes.
     pub fn fit(&self, loci: &[LocusInput], seed: u64) -> Result<()> {
         let embedded = loci.iter().enumerate().map(|(number, locus)| {
             let LocusInput { tokens, mask, .. } = locus;
@@ -177,9 +284,15 @@ impl Encoder {
         let mut sequences = embedded.collect::<Result<Vec<Sequence>>>()?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         for layer in &self.layers {
-            let normalised = sequences.iter().map(|sequence| layer.attention_norm.of(sequence)).collect::<Result<Vec<_>>>()?;
+            let normalised = sequences
+                .iter()
+                .map(|sequence| layer.attention_norm.of(sequence))
+                .collect::<Result<Vec<_>>>()?;
             layer.attention.fit(&normalised, &mut rng)?;
-            sequences = sequences.into_iter().map(|sequence| layer.forward_only(sequence)).collect::<Result<_>>()?;
+            sequences = sequences
+                .into_iter()
+                .map(|sequence| layer.forward_only(sequence))
+                .collect::<Result<_>>()?;
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! A person's two haplotypes of every locus, and covariates, to one logit.
 //!
-//! Order-free: a locus enters as the sum and the product of its two vectors, which do not change when the haplotypes are exchanged;
-//! the product lets two alleles on different haplotypes act together. An absent haplotype is the zero vector. A person's logit is the same,
-//! to the last bit, whoever else is looked at: people can be predicted block by block.
+//! Order-free: a locus enters as the sum and the product of its two vectors, which do not change
+//! when the haplotypes are exchanged; the product lets two alleles on different haplotypes act
+//! together. An absent haplotype is the zero vector. A person's logit is the same, to the last bit,
+//! whoever else is looked at: people can be predicted block by block.
 
 use candle_core::{D, Result, Tensor, bail};
 
@@ -25,15 +26,35 @@ impl Head {
     pub fn new(config: &Config, parameters: &mut Parameters) -> Result<Self> {
         let width = config.architecture.hidden;
         let n_features = 2 * width * config.loci.len() + config.n_covariates;
-        let hidden = parameters.get("head.hidden", (n_features, width), Init::Normal(1.0 / (n_features as f64).sqrt()))?;
+        let hidden = parameters.get(
+            "head.hidden",
+            (n_features, width),
+            Init::Normal(1.0 / (n_features as f64).sqrt()),
+        )?;
         let hidden_bias = parameters.get("head.hidden_bias", width, Init::Constant(0.0))?;
-        let output = parameters.get("head.output", (1, width), Init::Normal(1.0 / (width as f64).sqrt()))?;
+        let output = parameters.get(
+            "head.output",
+            (1, width),
+            Init::Normal(1.0 / (width as f64).sqrt()),
+        )?;
         let output_bias = parameters.get("head.output_bias", 1, Init::Constant(0.0))?;
-        Ok(Self { hidden, hidden_bias, output, output_bias, n_covariates: config.n_covariates })
+        Ok(Self {
+            hidden,
+            hidden_bias,
+            output,
+            output_bias,
+            n_covariates: config.n_covariates,
+        })
     }
 
-    /// `encoded`: (haplotypes, hidden) of each locus; `pairs`: each person's two rows of it, one past the last for an absent haplotype.
-    pub fn forward(&self, encoded: &[Tensor], pairs: &[&[Tensor; 2]], covariates: Option<&Tensor>) -> Result<Tensor> {
+    /// `encoded`: (haplotypes, hidden) of each locus; `pairs`: each person's two rows of it, one
+    /// past the last for an absent haplotype.
+    pub fn forward(
+        &self,
+        encoded: &[Tensor],
+        pairs: &[&[Tensor; 2]],
+        covariates: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let mut features = Vec::with_capacity(2 * encoded.len() + 1);
         for (encoded, [first, second]) in encoded.iter().zip(pairs) {
             let absent = Tensor::zeros((1, encoded.dim(1)?), encoded.dtype(), encoded.device())?;
@@ -43,12 +64,23 @@ impl Head {
             features.push((a * b)?);
         }
         match covariates {
-            Some(covariates) if covariates.dim(1)? == self.n_covariates => features.push(covariates.clone()),
+            Some(covariates) if covariates.dim(1)? == self.n_covariates => {
+                features.push(covariates.clone());
+            }
             None if self.n_covariates == 0 => {}
-            _ => bail!("the model was made for {}", counted(self.n_covariates, "covariate", "covariates")),
+            _ => bail!(
+                "the model was made for {}",
+                counted(self.n_covariates, "covariate", "covariates")
+            ),
         }
         let features = Tensor::cat(&features, D::Minus1)?;
-        let hidden = activation_with_bias(&linear(&features, &self.hidden)?, &self.hidden_bias, Activation::Gelu)?;
-        linear(&hidden, &self.output.t()?)?.broadcast_add(&self.output_bias)?.squeeze(1)
+        let hidden = activation_with_bias(
+            &linear(&features, &self.hidden)?,
+            &self.hidden_bias,
+            Activation::Gelu,
+        )?;
+        linear(&hidden, &self.output.t()?)?
+            .broadcast_add(&self.output_bias)?
+            .squeeze(1)
     }
 }

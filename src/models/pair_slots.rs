@@ -1,8 +1,10 @@
-//! Slots that a deep term adds to a locus: which versions two of its slots have together on a haplotype.
+//! Slots that a deep term adds to a locus: which versions two of its slots have together on a
+//! haplotype.
 //!
-//! A network needs many epochs before two alleles that matter only together leave a trace in its loss: until then their
-//! gradients are products of small numbers. The version of a pair slot is a token of its own, so that their joint effect is
-//! of first order, as alleles within one segment already are.
+//! A network needs many epochs before two alleles that matter only together leave a trace in its
+//! loss: until then their gradients are products of small numbers. The version of a pair slot is a
+//! token of its own, so that their joint effect is of first order, as alleles within one segment
+//! already are.
 
 use std::collections::HashMap;
 
@@ -19,8 +21,8 @@ pub struct PairSlot {
     pub locus: usize,
     /// The two slots of the locus, ascending.
     pub slots: [usize; 2],
-    /// Tokens of the tokenizer that the two slots have together on a training haplotype, ascending. Others are read as
-    /// `[UNK]`.
+    /// Tokens of the tokenizer that the two slots have together on a training haplotype,
+    /// ascending. Others are read as `[UNK]`.
     pub versions: Vec<[u32; 2]>,
 }
 
@@ -42,21 +44,35 @@ impl TokenNumbers {
     /// For the tokens of a term, followed by the versions of its pair slots.
     #[must_use]
     pub fn new(shape: &TermShape) -> Self {
-        let tokens = (0..).zip(&shape.tokens).map(|(number, &token)| (token, number)).collect();
+        let tokens = (0..)
+            .zip(&shape.tokens)
+            .map(|(number, &token)| (token, number))
+            .collect();
         let mut next = shape.tokens.len() as u32;
         let mut pairs = Vec::with_capacity(shape.pair_slots.len());
         for pair in &shape.pair_slots {
-            let numbers = (next..).zip(&pair.versions).map(|(number, &version)| (version, number)).collect();
+            let numbers = (next..)
+                .zip(&pair.versions)
+                .map(|(number, &version)| (version, number))
+                .collect();
             next += pair.versions.len() as u32;
-            pairs.push(PairNumbers { locus: pair.locus, slots: pair.slots, numbers });
+            pairs.push(PairNumbers {
+                locus: pair.locus,
+                slots: pair.slots,
+                numbers,
+            });
         }
         Self { tokens, pairs }
     }
 
-    /// The term's numbers of a row of tokens of the locus at `place` among those of the term; pair slots come last.
+    /// The term's numbers of a row of tokens of the locus at `place` among those of the term; pair
+    /// slots come last.
     #[must_use]
     pub fn row(&self, place: usize, row: &[u32]) -> Vec<u32> {
-        let mut numbers: Vec<u32> = row.iter().map(|token| self.tokens.get(token).copied().unwrap_or(UNK)).collect();
+        let mut numbers: Vec<u32> = row
+            .iter()
+            .map(|token| self.tokens.get(token).copied().unwrap_or(UNK))
+            .collect();
         for pair in self.pairs.iter().filter(|pair| pair.locus == place) {
             let version = pair.slots.map(|slot| row[slot]);
             numbers.push(pair.numbers.get(&version).copied().unwrap_or(UNK));
@@ -77,11 +93,19 @@ mod tests {
 
     #[test]
     fn a_row_ends_with_the_versions_of_the_pair_slots_of_its_locus() {
-        let pair = |locus, slots, versions: &[[u32; 2]]| PairSlot { locus, slots, versions: versions.to_vec() };
+        let pair = |locus, slots, versions: &[[u32; 2]]| PairSlot {
+            locus,
+            slots,
+            versions: versions.to_vec(),
+        };
         let shape = TermShape {
             loci: vec![3, 5],
             tokens: vec![0, 1, 2, 3, 4, 10, 20],
-            pair_slots: vec![pair(0, [0, 2], &[[10, 10], [10, 20]]), pair(1, [1, 2], &[[20, 20]]), pair(0, [1, 2], &[[20, 10]])],
+            pair_slots: vec![
+                pair(0, [0, 2], &[[10, 10], [10, 20]]),
+                pair(1, [1, 2], &[[20, 20]]),
+                pair(0, [1, 2], &[[20, 10]]),
+            ],
             ..TermShape::default()
         };
         let numbers = TokenNumbers::new(&shape);

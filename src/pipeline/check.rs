@@ -1,6 +1,7 @@
 //! Are the inputs of a pipeline file what they should be? Asked before any work.
 //!
-//! Input -> output: a pipeline file -> a finding for each stage: what it was given, or why it would refuse it. Nothing is written.
+//! Input -> output: a pipeline file -> a finding for each stage: what it was given, or why it would
+//! refuse it. Nothing is written.
 
 use std::{
     io::Write,
@@ -24,7 +25,8 @@ pub struct Finding {
     found: anyhow::Result<String>,
 }
 
-/// Looks at everything that a pipeline file names, REF of every record in the loci included, and prints a line for each stage.
+/// Looks at everything that a pipeline file names, REF of every record in the loci included, and
+/// prints a line for each stage.
 ///
 /// # Errors
 /// A pipeline file that cannot be read, or an input that a stage would refuse.
@@ -39,28 +41,48 @@ pub fn check(pipeline: &Path) -> anyhow::Result<()> {
             Err(error) => writeln!(table, "refused {stage}: {error:#}")?,
         }
     }
-    match findings.iter().filter(|finding| finding.found.is_err()).count() {
+    match findings
+        .iter()
+        .filter(|finding| finding.found.is_err())
+        .count()
+    {
         0 => Ok(()),
-        n => bail!("{}: {n} of {} failed", pipeline.display(), counted(findings.len(), "check", "checks")),
+        n => bail!(
+            "{}: {n} of {} failed",
+            pipeline.display(),
+            counted(findings.len(), "check", "checks")
+        ),
     }
 }
 
-/// What each stage would be given; `records` looks at REF too, for which the files are read through.
+/// What each stage would be given; `records` looks at REF too, for which the files are read
+/// through.
 pub fn findings(plan: &Plan, data: &Data, out: &Path, records: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut add = |stage: &str, found: anyhow::Result<String>| findings.push(Finding { stage: stage.into(), found });
+    let mut add = |stage: &str, found: anyhow::Result<String>| {
+        findings.push(Finding {
+            stage: stage.into(),
+            found,
+        });
+    };
     // None where it is still to be simulated: that one has both classes.
     let mut cohort = None;
     match &plan.source {
         Source::Simulate(options) => {
             let found = simulate::check(options).map_err(anyhow::Error::from);
             add("0-cohort", found.map(|()| "its options make sense".into()));
-            let filters = [("1-sequences", Some(&plan.sequences.apply_filters)), ("4-baselines", plan.baselines.apply_filters.as_ref())];
+            let filters = [
+                ("1-sequences", Some(&plan.sequences.apply_filters)),
+                ("4-baselines", plan.baselines.apply_filters.as_ref()),
+            ];
             for (stage, filters) in filters {
-                let Some(ApplyFilters::Named(names)) = filters else { continue };
+                let Some(ApplyFilters::Named(names)) = filters else {
+                    continue;
+                };
                 if !names.iter().any(|name| name == SIMULATED_FILTER) {
                     let reason = format!(
-                        "apply_filters: every record of a simulated cohort has FILTER {SIMULATED_FILTER}: add it, or leave out the key"
+                        "apply_filters: every record of a simulated cohort has FILTER \
+                         {SIMULATED_FILTER}: add it, or leave out the key"
                     );
                     add(stage, Err(anyhow!(reason)));
                 }
@@ -77,7 +99,12 @@ pub fn findings(plan: &Plan, data: &Data, out: &Path, records: bool) -> Vec<Find
     add("2-tokens", tokens(plan));
     for model in &plan.models {
         let found = training::check(&model.options(data, out, out), cohort.as_ref());
-        add(&format!("3-models/{}", model.name()), found.map(|()| "its options make sense".into()).map_err(Into::into));
+        add(
+            &format!("3-models/{}", model.name()),
+            found
+                .map(|()| "its options make sense".into())
+                .map_err(Into::into),
+        );
     }
     let scores = match &cohort {
         Some(_) => baselines(plan, data, out),
@@ -90,7 +117,10 @@ pub fn findings(plan: &Plan, data: &Data, out: &Path, records: bool) -> Vec<Find
     let is_readable = cohort.is_some() || matches!(plan.source, Source::Simulate(_));
     if is_readable {
         add("4-baselines", found);
-        add("5-report", report(plan, data, cohort.as_ref(), ids.as_deref()));
+        add(
+            "5-report",
+            report(plan, data, cohort.as_ref(), ids.as_deref()),
+        );
     }
     findings
 }
@@ -98,21 +128,39 @@ pub fn findings(plan: &Plan, data: &Data, out: &Path, records: bool) -> Vec<Find
 /// # Errors
 /// The first input that is refused, and how many more are.
 pub fn require(findings: Vec<Finding>) -> anyhow::Result<()> {
-    let mut refused = findings.into_iter().filter_map(|Finding { stage, found }| Some(found.err()?.context(stage)));
-    let Some(first) = refused.next() else { return Ok(()) };
+    let mut refused = findings
+        .into_iter()
+        .filter_map(|Finding { stage, found }| Some(found.err()?.context(stage)));
+    let Some(first) = refused.next() else {
+        return Ok(());
+    };
     match refused.count() {
         0 => Err(first),
-        n => Err(anyhow!("{first:#} (and {n} more, which `gf-genomics check` lists)")),
+        n => Err(anyhow!(
+            "{first:#} (and {n} more, which `gf-genomics check` lists)"
+        )),
     }
 }
 
 fn sequences(plan: &Plan, data: &Data, out: &Path, records: bool) -> anyhow::Result<String> {
-    let checked = sequence::check(&plan.sequences_options(data, &data.samples()?, out), records)?;
-    let [people, files] = [counted(checked.n_people, "person", "people"), counted(data.vcf.len(), "file", "files")];
-    let people = format!("{people} in {files}, {}", counted(checked.n_loci, "locus", "loci"));
+    let checked = sequence::check(
+        &plan.sequences_options(data, &data.samples()?, out),
+        records,
+    )?;
+    let [people, files] = [
+        counted(checked.n_people, "person", "people"),
+        counted(data.vcf.len(), "file", "files"),
+    ];
+    let people = format!(
+        "{people} in {files}, {}",
+        counted(checked.n_loci, "locus", "loci")
+    );
     let n_filtered = checked.n_filtered;
     if n_filtered > 0 && checked.n_records == Some(n_filtered) {
-        let (records, filters) = (counted(n_filtered, "record", "records"), &plan.sequences.apply_filters);
+        let (records, filters) = (
+            counted(n_filtered, "record", "records"),
+            &plan.sequences.apply_filters,
+        );
         bail!("apply_filters: {records} in the loci, and none has FILTER {filters}");
     }
     let filtered = (n_filtered > 0).then(|| {
@@ -120,32 +168,64 @@ fn sequences(plan: &Plan, data: &Data, out: &Path, records: bool) -> anyhow::Res
         format!("{records} left out by FILTER (apply_filters)")
     });
     let of_ref = checked.n_records.map(|n| n - checked.n_beyond_reference);
-    let of_ref = of_ref.map(|n| format!("REF of {} as in the FASTA", counted(n, "record", "records")));
-    let warnings = checked.warnings.iter().map(|warning| format!("warning: {warning}"));
-    Ok(std::iter::once(people).chain(of_ref).chain(filtered).chain(warnings).collect::<Vec<_>>().join("; "))
+    let of_ref =
+        of_ref.map(|n| format!("REF of {} as in the FASTA", counted(n, "record", "records")));
+    let warnings = checked
+        .warnings
+        .iter()
+        .map(|warning| format!("warning: {warning}"));
+    Ok(std::iter::once(people)
+        .chain(of_ref)
+        .chain(filtered)
+        .chain(warnings)
+        .collect::<Vec<_>>()
+        .join("; "))
 }
 
 fn tokens(plan: &Plan) -> anyhow::Result<String> {
     let tokenizer = plan.tokens.given_tokenizer()?;
-    Ok(tokenizer.map_or("fitted on the training split".into(), |_| "the tokenizer file can be used".into()))
+    Ok(
+        tokenizer.map_or("fitted on the training split".into(), |_| {
+            "the tokenizer file can be used".into()
+        }),
+    )
 }
 
-/// What the baselines are given, and the ids of the scoring files; `None` for ids that could not be read.
+/// What the baselines are given, and the ids of the scoring files; `None` for ids that could not be
+/// read.
 type Baselines = (String, Option<Vec<String>>);
 
 fn baselines(plan: &Plan, data: &Data, out: &Path) -> anyhow::Result<Baselines> {
-    let (cohort, scores) = prs::check(&plan.baselines.options(data, &plan.sequences.apply_filters, out))?;
+    let (cohort, scores) = prs::check(&plan.baselines.options(
+        data,
+        &plan.sequences.apply_filters,
+        out,
+    ))?;
     let ids = scores.iter().map(|(id, _)| id.clone()).collect();
-    let score = |(id, n_rows): (String, usize)| format!("; score {id}: {}", counted(n_rows, "variant", "variants"));
+    let score = |(id, n_rows): (String, usize)| {
+        format!("; score {id}: {}", counted(n_rows, "variant", "variants"))
+    };
     let scores: Vec<String> = scores.into_iter().map(score).collect();
-    Ok((format!("{}{}", cohort.to_string().trim_end().replace('\n', "; "), scores.concat()), Some(ids)))
+    Ok((
+        format!(
+            "{}{}",
+            cohort.to_string().trim_end().replace('\n', "; "),
+            scores.concat()
+        ),
+        Some(ids),
+    ))
 }
 
 /// As [`baselines`], where the cohort is still to be simulated.
 fn baselines_without_cohort(plan: &Plan, data: &Data, out: &Path) -> anyhow::Result<Baselines> {
-    let mut options = plan.baselines.options(data, &plan.sequences.apply_filters, out);
+    let mut options = plan
+        .baselines
+        .options(data, &plan.sequences.apply_filters, out);
     // The reference of a simulated cohort is not there yet.
-    options.scoring.reference = options.scoring.reference.filter(|path| *path != data.reference);
+    options.scoring.reference = options
+        .scoring
+        .reference
+        .filter(|path| *path != data.reference);
     let ids = prs::check_without_cohort(&options)?;
     Ok(("its options make sense".into(), Some(ids)))
 }
@@ -158,34 +238,54 @@ const SIMULATED: [&str; 5] = ["sample_id", "phenotype", "split", "age", "sex"];
 const APOE: &str = "apoe";
 
 /// Options of the report; `ids` of the scoring files, where they could be read.
-fn report(plan: &Plan, data: &Data, cohort: Option<&Cohort>, ids: Option<&[String]>) -> anyhow::Result<String> {
-    let options = plan.report.options(Vec::new(), data, plan.seed, PathBuf::new(), Path::new(""));
+fn report(
+    plan: &Plan,
+    data: &Data,
+    cohort: Option<&Cohort>,
+    ids: Option<&[String]>,
+) -> anyhow::Result<String> {
+    let options = plan
+        .report
+        .options(Vec::new(), data, plan.seed, PathBuf::new(), Path::new(""));
     evaluation::check_options(&options)?;
     // A cohort from nothing has no APOE genotypes.
     let with_apoe = match &plan.source {
         Source::Simulate(options) => options.panel.is_some() || options.preset.is_some(),
         Source::Data(_) => true,
     };
-    let characteristics = cohort.map(|_| Characteristics::read(&data.cohort)).transpose()?;
+    let characteristics = cohort
+        .map(|_| Characteristics::read(&data.cohort))
+        .transpose()?;
     for name in options.strata.iter().flatten() {
         let is_there = match &characteristics {
             Some(table) => table.column(name).is_some(),
-            None => SIMULATED.iter().any(|column| column.eq_ignore_ascii_case(name)),
+            None => SIMULATED
+                .iter()
+                .any(|column| column.eq_ignore_ascii_case(name)),
         };
         let is_apoe = name == APOE && with_apoe;
         if !is_there && !is_apoe {
-            let columns = characteristics.as_ref().map_or(SIMULATED.to_vec(), |table| table.names().collect());
-            bail!("strata: `{name}` is no column of the cohort table, which has {}", columns.join(", "));
+            let columns = characteristics
+                .as_ref()
+                .map_or(SIMULATED.to_vec(), |table| table.names().collect());
+            bail!(
+                "strata: `{name}` is no column of the cohort table, which has {}",
+                columns.join(", ")
+            );
         }
     }
     if let (Some(model), Some(ids)) = (&options.compare_to, ids) {
         let simulated = SIMULATED[3..].iter().map(|&name| name.to_owned()).collect();
-        let covariates: Vec<String> = cohort.map_or(simulated, |cohort| cohort.covariate_names.clone());
+        let covariates: Vec<String> =
+            cohort.map_or(simulated, |cohort| cohort.covariate_names.clone());
         let mut names = prs::model_names(ids, &covariates, with_apoe);
         names.extend(plan.models.iter().flat_map(super::plan::ModelPlan::names));
         names.push(STACKED.to_owned());
         if !names.contains(model) {
-            bail!("compare_to: there will be no predictions of `{model}`; the models are {}", names.join(", "));
+            bail!(
+                "compare_to: there will be no predictions of `{model}`; the models are {}",
+                names.join(", ")
+            );
         }
     }
     Ok("its options make sense".into())

@@ -1,7 +1,9 @@
 //! What a job takes of a machine, from the sizes of its inputs.
 //!
-//! Input -> output: a pipeline file and the sizes of what it names -> time, memory and disk of each job. The constants below are measured
-//! (`benches/scaling.py`, figures in `pipelines/cluster/SCALING.md`); an estimate is good to a factor of about two, and workflows ask for more.
+//! Input -> output: a pipeline file and the sizes of what it names -> time, memory and disk of each
+//! job. The constants below are measured (`benches/scaling.py`, figures in
+//! `pipelines/cluster/SCALING.md`); an estimate is good to a factor of about two, and workflows ask
+//! for more.
 
 use std::ops::Range;
 
@@ -20,8 +22,9 @@ use crate::{
 
 /// Measured on one core of a cloud machine (x86-64 with AVX-512), in a release build.
 mod measured {
-    /// Variants in 1,000 nt among `people`: `VARIANTS * people ^ GROWTH`; 28 in the 2,504 of the 1000 Genomes Project (2015), 208 in 150,119
-    /// genomes of UK Biobank (Halldorsson 2022), which makes the exponent 0.49; within the former it is 0.46.
+    /// Variants in 1,000 nt among `people`: `VARIANTS * people ^ GROWTH`; 28 in the 2,504 of the
+    /// 1000 Genomes Project (2015), 208 in 150,119 genomes of UK Biobank (Halldorsson 2022),
+    /// which makes the exponent 0.49; within the former it is 0.46.
     pub const VARIANTS: f64 = 0.6;
     pub const GROWTH: f64 = 0.49;
     /// In simulated cohorts, whatever the number of people.
@@ -30,8 +33,9 @@ mod measured {
     pub const SECONDS_A_GENOTYPE: f64 = 1e-8;
     /// Writing one, in `simulate`.
     pub const SECONDS_A_SIMULATED_GENOTYPE: f64 = 1.7e-7;
-    /// Distinct haplotypes of a locus: `DISTINCT * people ^ SPREAD * (nt / 33,000) ^ SPREAD`, at most two a person: 2,893 in the 2,504 of the 1000
-    /// Genomes Project, at windows of chromosome 22.
+    /// Distinct haplotypes of a locus: `DISTINCT * people ^ SPREAD * (nt / 33,000) ^ SPREAD`, at
+    /// most two a person: 2,893 in the 2,504 of the 1000 Genomes Project, at windows of
+    /// chromosome 22.
     pub const DISTINCT: f64 = 3.2;
     pub const SPREAD: f64 = 0.87;
     /// A haplotype as a number of edits in memory and in `loci.json`.
@@ -43,10 +47,11 @@ mod measured {
     pub const SECONDS_A_PAIR: f64 = 3e-7;
     /// Tokens of a nucleotide of a distinct haplotype.
     pub const SECONDS_A_TOKENIZED_NT: f64 = 1e-8;
-    /// Segments that tokenizer and grid see beside that of the reference, for each variant in a segment: 0.5 in 300 people of the 1000 Genomes
-    /// Project.
+    /// Segments that tokenizer and grid see beside that of the reference, for each variant in a
+    /// segment: 0.5 in 300 people of the 1000 Genomes Project.
     pub const KNOWN_SEGMENTS_A_VARIANT: f64 = 0.5;
-    /// Tokens that BPE learns until saturation, of a nucleotide of the reference and of a segment beside it.
+    /// Tokens that BPE learns until saturation, of a nucleotide of the reference and of a segment
+    /// beside it.
     pub const TOKENS_A_NT: f64 = 0.16;
     pub const TOKENS_A_KNOWN_SEGMENT: f64 = 5.5;
     /// Learning one of these.
@@ -60,22 +65,27 @@ mod measured {
     pub const BYTES_A_KNOWN_SEGMENT: f64 = 32.0;
     /// Reading or writing a byte of a large file.
     pub const SECONDS_A_BYTE: f64 = 5e-9;
-    /// Operations (multiplications and additions) of a model in a second, forward; training is three times forward.
+    /// Operations (multiplications and additions) of a model in a second, forward; training is
+    /// three times forward.
     pub const OPERATIONS_A_SECOND: f64 = 5e10;
     pub const TRAINING: f64 = 3.0;
-    /// Of the haplotypes of a batch those that are not in it already; in simulated cohorts about half as many.
+    /// Of the haplotypes of a batch those that are not in it already; in simulated cohorts about
+    /// half as many.
     pub const DISTINCT_IN_A_BATCH: f64 = 0.9;
     /// Versions of slots that the additive term may have weights for, of a variant.
     pub const CANDIDATES_A_VARIANT: f64 = 0.9;
-    /// A version of a training sample in the additive term's regression, which is fitted once alone and once with the deep terms.
+    /// A version of a training sample in the additive term's regression, which is fitted once alone
+    /// and once with the deep terms.
     pub const SECONDS_A_CANDIDATE: f64 = 5e-6;
     pub const BYTES_A_CANDIDATE: f64 = 24.0;
     pub const ADDITIVE_FITS: f64 = 2.0;
-    /// Networks of a deep term next to an additive term: one of all training samples, and one without each of five folds.
+    /// Networks of a deep term next to an additive term: one of all training samples, and one
+    /// without each of five folds.
     pub const NETWORKS_A_TERM: f64 = 6.0;
     /// Training samples of all these networks, as a multiple of the training samples.
     pub const TRAININGS_A_TERM: f64 = 5.0;
-    /// A dosage of the baselines in memory, and all that is done with it (the path of the elastic net, most of all).
+    /// A dosage of the baselines in memory, and all that is done with it (the path of the elastic
+    /// net, most of all).
     pub const BYTES_A_DOSAGE: f64 = 24.0;
     pub const SECONDS_A_DOSAGE: f64 = 2e-5;
     /// A person of a model in the report.
@@ -129,89 +139,192 @@ impl Sizes {
                 let loci = options.planned_loci()?;
                 let loci_nt: Vec<usize> = loci.iter().map(Locus::len_nt).collect();
                 let nt = loci_nt.first().copied().unwrap_or(options.len_nt);
-                let variants_per_kb = options.variants.map_or(m::SIMULATED_VARIANTS, |variants| 1_000.0 * variants as f64 / nt as f64);
+                let variants_per_kb = options.variants.map_or(m::SIMULATED_VARIANTS, |variants| {
+                    1_000.0 * variants as f64 / nt as f64
+                });
                 let notes = vec!["sizes are those of the simulation to be made".to_owned()];
                 let contig = |locus: &Locus| contig_key(&locus.contig).to_owned();
                 let contigs = loci.iter().map(contig).collect();
                 let people = options.people;
-                Ok(Self { people, people_in_files: people, loci_nt, contigs, variants_per_kb, read_by_all_mb: 0.0, n_covariates: 3, notes })
+                Ok(Self {
+                    people,
+                    people_in_files: people,
+                    loci_nt,
+                    contigs,
+                    variants_per_kb,
+                    read_by_all_mb: 0.0,
+                    n_covariates: 3,
+                    notes,
+                })
             }
             Source::Data(data) => {
-                let (n_covariates, people) = (data.people()?.covariate_names.len(), data.samples()?.people.len());
+                let (n_covariates, people) = (
+                    data.people()?.covariate_names.len(),
+                    data.samples()?.people.len(),
+                );
                 let loci = read_loci(&data.regions_file)?;
                 let loci_nt = loci.iter().map(Locus::len_nt).collect();
-                let contigs = loci.iter().map(|locus| contig_key(&locus.contig).to_owned()).collect();
-                let (mut people_in_files, mut read_by_all_mb, mut notes) = (people, 0.0, Vec::new());
+                let contigs = loci
+                    .iter()
+                    .map(|locus| contig_key(&locus.contig).to_owned())
+                    .collect();
+                let (mut people_in_files, mut read_by_all_mb, mut notes) =
+                    (people, 0.0, Vec::new());
                 for path in &data.vcf {
                     let file = VariantFile::open(path)?;
                     people_in_files = people_in_files.max(file.samples().len());
                     if !file.is_indexed() {
-                        read_by_all_mb += std::fs::metadata(path).map_or(0.0, |found| found.len() as f64 / 1e6);
-                        notes.push(format!("{}: no index beside it, so every job reads all of it: `bcftools index` it", path.display()));
+                        read_by_all_mb +=
+                            std::fs::metadata(path).map_or(0.0, |found| found.len() as f64 / 1e6);
+                        notes.push(format!(
+                            "{}: no index beside it, so every job reads all of it: `bcftools \
+                             index` it",
+                            path.display()
+                        ));
                     }
                 }
                 let variants_per_kb = m::VARIANTS * (people_in_files as f64).powf(m::GROWTH);
-                Ok(Self { people, people_in_files, loci_nt, contigs, variants_per_kb, read_by_all_mb, n_covariates, notes })
+                Ok(Self {
+                    people,
+                    people_in_files,
+                    loci_nt,
+                    contigs,
+                    variants_per_kb,
+                    read_by_all_mb,
+                    n_covariates,
+                    notes,
+                })
             }
         }
     }
 
+    /// Lengths of all loci of some blocks.
+    fn lens_nt(&self, blocks: &[Range<usize>]) -> Vec<usize> {
+        let of_block = |block: &Range<usize>| self.loci_nt[block.clone()].to_vec();
+        blocks.iter().flat_map(of_block).collect()
+    }
+
+    /// Lengths of the loci of the block with the most nucleotides.
+    fn largest_block(&self, blocks: &[Range<usize>]) -> &[usize] {
+        let lens_nt = blocks.iter().map(|block| &self.loci_nt[block.clone()]);
+        lens_nt
+            .max_by_key(|lens_nt| lens_nt.iter().sum::<usize>())
+            .unwrap_or_default()
+    }
+
+    /// What the terms of some loci take of all that a member takes.
+    fn share_of_terms(&self, of_all: Estimate, loci: &[Range<usize>]) -> Estimate {
+        let n_loci: usize = loci.iter().map(ExactSizeIterator::len).sum();
+        let share = n_loci as f64 / self.loci_nt.len().max(1) as f64;
+        Estimate {
+            core_minutes: of_all.core_minutes * share,
+            ..of_all
+        }
+    }
+
     /// What a job on these people and loci takes; of the blocks of loci one is in memory at a time.
-    pub fn estimate(&self, plan: &Plan, rule: Rule, people: &Range<usize>, loci: &[Range<usize>]) -> anyhow::Result<Estimate> {
+    pub fn estimate(
+        &self,
+        plan: &Plan,
+        rule: Rule,
+        people: &Range<usize>,
+        loci: &[Range<usize>],
+    ) -> anyhow::Result<Estimate> {
         let n_people = people.len() as f64;
-        let lens_nt = |block: &Range<usize>| self.loci_nt[block.clone()].to_vec();
-        let largest = loci.iter().map(lens_nt).max_by_key(|lens_nt| lens_nt.iter().sum::<usize>()).unwrap_or_default();
-        let held = Haplotypes::of(&largest, n_people, plan);
-        let all = Haplotypes::of(&loci.iter().flat_map(lens_nt).collect::<Vec<_>>(), n_people, plan);
+        let held = Haplotypes::of(self.largest_block(loci), n_people, plan);
+        let all = Haplotypes::of(&self.lens_nt(loci), n_people, plan);
         let variants = self.variants_per_kb * all.nt / 1_000.0;
         let genotypes = variants * self.people_in_files as f64;
-        // About as many bytes, when they are unpacked, as four a genotype; packed about a twentieth.
+        // About as many bytes, when they are unpacked, as four a genotype; packed about a
+        // twentieth.
         let passed_over = self.read_by_all_mb * 1e6 * 20.0 / 4.0;
         let numbering = all.n * m::SECONDS_A_HAPLOTYPE + all.pairs * m::SECONDS_A_PAIR;
         let vocabulary = self.vocabulary(plan);
         let (threads, seconds, bytes, disk) = match rule {
-            Rule::Simulate => (1, genotypes * m::SECONDS_A_SIMULATED_GENOTYPE, genotypes * 2.0, genotypes / 5.0),
+            Rule::Simulate => (
+                1,
+                genotypes * m::SECONDS_A_SIMULATED_GENOTYPE,
+                genotypes * 2.0,
+                genotypes / 5.0,
+            ),
             Rule::Sequences => {
                 let reading = genotypes.max(passed_over) * m::SECONDS_A_GENOTYPE;
-                (2, reading + numbering, 2.0 * held.dictionary(), all.dictionary())
+                (
+                    2,
+                    reading + numbering,
+                    2.0 * held.dictionary(),
+                    all.dictionary(),
+                )
             }
-            Rule::Merge => (1, 3.0 * numbering, 3.0 * held.dictionary(), all.dictionary()),
+            Rule::Merge => (
+                1,
+                3.0 * numbering,
+                3.0 * held.dictionary(),
+                all.dictionary(),
+            ),
             Rule::Fit => {
-                let seconds = all.bases * m::SECONDS_A_TOKENIZED_NT + 2.0 * numbering + vocabulary.learnt * m::SECONDS_A_LEARNT_TOKEN;
+                let seconds = all.bases * m::SECONDS_A_TOKENIZED_NT
+                    + 2.0 * numbering
+                    + vocabulary.learnt * m::SECONDS_A_LEARNT_TOKEN;
                 let bytes = 2.0 * held.dictionary() + vocabulary.learnt * m::BYTES_A_LEARNT_TOKEN;
                 (2, seconds, bytes, vocabulary.file())
             }
             Rule::Tokenize => {
                 // For some of the loci the tokenizer is there.
-                let learnt = if all.nt < self.nt() { 0.0 } else { vocabulary.learnt };
-                let encoding = all.bases * m::SECONDS_A_TOKENIZED_NT + all.n * m::SECONDS_A_HAPLOTYPE;
-                let seconds = encoding + vocabulary.kept * m::SECONDS_A_TOKEN + learnt * m::SECONDS_A_LEARNT_TOKEN;
-                let of_tokenizer = (vocabulary.kept * m::BYTES_A_TOKEN).max(learnt * m::BYTES_A_LEARNT_TOKEN);
-                (4, seconds, 2.0 * held.dictionary() + 2.0 * held.tokens() + of_tokenizer, all.tokens() + vocabulary.file())
+                let learnt = if all.nt < self.nt() {
+                    0.0
+                } else {
+                    vocabulary.learnt
+                };
+                let encoding =
+                    all.bases * m::SECONDS_A_TOKENIZED_NT + all.n * m::SECONDS_A_HAPLOTYPE;
+                let seconds = encoding
+                    + vocabulary.kept * m::SECONDS_A_TOKEN
+                    + learnt * m::SECONDS_A_LEARNT_TOKEN;
+                let of_tokenizer =
+                    (vocabulary.kept * m::BYTES_A_TOKEN).max(learnt * m::BYTES_A_LEARNT_TOKEN);
+                (
+                    4,
+                    seconds,
+                    2.0 * held.dictionary() + 2.0 * held.tokens() + of_tokenizer,
+                    all.tokens() + vocabulary.file(),
+                )
             }
             Rule::MergeTokens => {
-                let grids = vocabulary.known_segments * (m::BYTES_A_KNOWN_SEGMENT + plan.tokens.segment_length as f64);
-                let seconds = 3.0 * all.tokens() * m::SECONDS_A_BYTE + loci.len() as f64 * vocabulary.kept * m::SECONDS_A_TOKEN;
+                let grids = vocabulary.known_segments
+                    * (m::BYTES_A_KNOWN_SEGMENT + plan.tokens.segment_length as f64);
+                let seconds = 3.0 * all.tokens() * m::SECONDS_A_BYTE
+                    + loci.len() as f64 * vocabulary.kept * m::SECONDS_A_TOKEN;
                 // The tokenizer of the first block and that of another one.
-                let bytes = 2.0 * held.tokens() + 2.0 * grids + 2.0 * vocabulary.kept * m::BYTES_A_TOKEN;
+                let bytes =
+                    2.0 * held.tokens() + 2.0 * grids + 2.0 * vocabulary.kept * m::BYTES_A_TOKEN;
                 (1, seconds, bytes, all.tokens() + grids + vocabulary.file())
             }
             Rule::Terms(model) => {
-                let of_all = self.of_model(plan, &plan.models[model], Rule::Train(model), n_people, all.n)?;
-                let n_loci: usize = loci.iter().map(ExactSizeIterator::len).sum();
-                let share = n_loci as f64 / self.loci_nt.len().max(1) as f64;
-                return Ok(Estimate { core_minutes: of_all.core_minutes * share, ..of_all });
+                let rule = Rule::Train(model);
+                let of_all = self.of_model(plan, &plan.models[model], rule, n_people, all.n)?;
+                return Ok(self.share_of_terms(of_all, loci));
             }
             Rule::Train(model) | Rule::Predict(model) | Rule::Bundle(model) => {
                 return self.of_model(plan, &plan.models[model], rule, n_people, all.n);
             }
             Rule::Prs => {
                 let dosages = variants * n_people;
-                (4, genotypes * m::SECONDS_A_GENOTYPE + dosages * m::SECONDS_A_DOSAGE, dosages * m::BYTES_A_DOSAGE, n_people * 500.0)
+                (
+                    4,
+                    genotypes * m::SECONDS_A_GENOTYPE + dosages * m::SECONDS_A_DOSAGE,
+                    dosages * m::BYTES_A_DOSAGE,
+                    n_people * 500.0,
+                )
             }
             Rule::Evaluate => {
                 let predictions = n_people * (plan.models.len() + 4) as f64;
-                (2, predictions * m::SECONDS_A_PREDICTION, predictions * m::BYTES_A_PREDICTION, 30e6)
+                (
+                    2,
+                    predictions * m::SECONDS_A_PREDICTION,
+                    predictions * m::BYTES_A_PREDICTION,
+                    30e6,
+                )
             }
         };
         Ok(rounded(threads, seconds, bytes, disk))
@@ -221,14 +334,24 @@ impl Sizes {
     fn vocabulary(&self, plan: &Plan) -> Vocabulary {
         let segment_length = plan.tokens.segment_length.max(1) as f64;
         let n_places = self.nt() / segment_length;
-        let n_alternatives = n_places * m::KNOWN_SEGMENTS_A_VARIANT * self.variants_per_kb * segment_length / 1_000.0;
+        let n_alternatives =
+            n_places * m::KNOWN_SEGMENTS_A_VARIANT * self.variants_per_kb * segment_length
+                / 1_000.0;
         let saturated = self.nt() * m::TOKENS_A_NT + n_alternatives * m::TOKENS_A_KNOWN_SEGMENT;
-        let learnt = if plan.tokens.tokenizer == Some(TokenizerKind::Bpe) { saturated } else { 0.0 };
+        let learnt = if plan.tokens.tokenizer == Some(TokenizerKind::Bpe) {
+            saturated
+        } else {
+            0.0
+        };
         let kept = match plan.tokens.vocab_size {
             Some(VocabSize::AtMost(size)) => learnt.min(size as f64),
             _ => learnt,
         };
-        Vocabulary { known_segments: n_places + n_alternatives, learnt, kept }
+        Vocabulary {
+            known_segments: n_places + n_alternatives,
+            learnt,
+            kept,
+        }
     }
 
     /// Versions of slots that an additive term may have weights for, at all loci.
@@ -241,17 +364,36 @@ impl Sizes {
         self.loci_nt.iter().sum::<usize>() as f64
     }
 
-    fn of_model(&self, plan: &Plan, model: &ModelPlan, rule: Rule, n_people: f64, haplotypes: f64) -> anyhow::Result<Estimate> {
-        let shape = |(number, nt): (usize, &usize)| LocusShape { name: number.to_string(), n_slots: n_slots(plan, *nt) };
+    fn of_model(
+        &self,
+        plan: &Plan,
+        model: &ModelPlan,
+        rule: Rule,
+        n_people: f64,
+        haplotypes: f64,
+    ) -> anyhow::Result<Estimate> {
+        let shape = |(number, nt): (usize, &usize)| LocusShape {
+            name: number.to_string(),
+            n_slots: n_slots(plan, *nt),
+        };
         let loci: Vec<LocusShape> = self.loci_nt.iter().enumerate().map(shape).collect();
         let vocab_size = LEAST_VOCABULARY.max(self.vocabulary(plan).kept as usize);
-        let config = Config { architecture: model.architecture.clone(), vocab_size, loci, n_covariates: self.n_covariates };
+        let config = Config {
+            architecture: model.architecture.clone(),
+            vocab_size,
+            loci,
+            n_covariates: self.n_covariates,
+        };
         let schedule = &model.schedule;
         let n_members = schedule.n_members() as f64;
         // Each deep term with its loci; a pure sequence model is one term.
         let terms: Vec<Config> = training::term_configs(&config, model.additive, model.deep_terms);
         let has_additive = model.additive != AdditiveKind::None;
-        let (networks, trainings) = if has_additive { (m::NETWORKS_A_TERM, m::TRAININGS_A_TERM) } else { (1.0, 1.0) };
+        let (networks, trainings) = if has_additive {
+            (m::NETWORKS_A_TERM, m::TRAININGS_A_TERM)
+        } else {
+            (1.0, 1.0)
+        };
         let (mut operations, mut parameters, mut batches) = (0.0, 0.0, 0.0_f64);
         for term in &terms {
             let cost = term.cost()?;
@@ -271,15 +413,40 @@ impl Sizes {
         let (threads, seconds, bytes, disk) = match rule {
             Rule::Train(_) => {
                 // Without folds the training split, about; with K, K - 2 of them.
-                let learnt = n_people * schedule.folds.map_or(0.6, |folds| 0.8 * (folds as f64 - 2.0) / folds as f64);
-                let an_epoch = trainings * (learnt * 2.0 * m::DISTINCT_IN_A_BATCH * one_pass * m::TRAINING + 0.3 * predicting / networks);
-                let candidates = if has_additive { self.candidates() * learnt } else { 0.0 };
-                let seconds = schedule.epochs as f64 * an_epoch + m::ADDITIVE_FITS * candidates * m::SECONDS_A_CANDIDATE;
-                (4, seconds, tokens + batches.max(candidates * m::BYTES_A_CANDIDATE), 4.0 * weights)
+                let learnt = n_people
+                    * schedule
+                        .folds
+                        .map_or(0.6, |folds| 0.8 * (folds as f64 - 2.0) / folds as f64);
+                let an_epoch = trainings
+                    * (learnt * 2.0 * m::DISTINCT_IN_A_BATCH * one_pass * m::TRAINING
+                        + 0.3 * predicting / networks);
+                let candidates = if has_additive {
+                    self.candidates() * learnt
+                } else {
+                    0.0
+                };
+                let seconds = schedule.epochs as f64 * an_epoch
+                    + m::ADDITIVE_FITS * candidates * m::SECONDS_A_CANDIDATE;
+                (
+                    4,
+                    seconds,
+                    tokens + batches.max(candidates * m::BYTES_A_CANDIDATE),
+                    4.0 * weights,
+                )
             }
-            Rule::Predict(_) => (4, n_members * predicting, tokens + batches + n_members * weights, n_people * 80.0),
+            Rule::Predict(_) => (
+                4,
+                n_members * predicting,
+                tokens + batches + n_members * weights,
+                n_people * 80.0,
+            ),
             // Of people whom no other job predicts.
-            _ => (2, n_members * predicting, tokens + batches + 4.0 * n_members * weights, n_members * weights + everyone * 80.0),
+            _ => (
+                2,
+                n_members * predicting,
+                tokens + batches + 4.0 * n_members * weights,
+                n_members * weights + everyone * 80.0,
+            ),
         };
         Ok(rounded(threads, seconds, bytes, disk))
     }
@@ -309,12 +476,17 @@ struct Haplotypes {
 
 impl Haplotypes {
     fn of(loci_nt: &[usize], n_people: f64, plan: &Plan) -> Self {
-        let distinct = |nt: &usize| (m::DISTINCT * (n_people * *nt as f64 / 33_000.0).powf(m::SPREAD)).min(2.0 * n_people);
+        let distinct = |nt: &usize| {
+            (m::DISTINCT * (n_people * *nt as f64 / 33_000.0).powf(m::SPREAD)).min(2.0 * n_people)
+        };
         Self {
             nt: loci_nt.iter().sum::<usize>() as f64,
             n: loci_nt.iter().map(distinct).sum(),
             bases: loci_nt.iter().map(|nt| distinct(nt) * *nt as f64).sum(),
-            slots: loci_nt.iter().map(|nt| distinct(nt) * n_slots(plan, *nt) as f64).sum(),
+            slots: loci_nt
+                .iter()
+                .map(|nt| distinct(nt) * n_slots(plan, *nt) as f64)
+                .sum(),
             pairs: n_people * loci_nt.len() as f64,
         }
     }

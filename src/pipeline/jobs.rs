@@ -1,6 +1,7 @@
 //! The jobs of a pipeline file: every stage, and the shards of those that are large.
 //!
-//! Input -> output: a pipeline file and the sizes of its inputs -> [`Job`]s with what each needs of others and of a machine. Nothing is started.
+//! Input -> output: a pipeline file and the sizes of its inputs -> [`Job`]s with what each needs of
+//! others and of a machine. Nothing is started.
 //!
 //! ```text
 //! 0-cohort -> 1-sequences/people-1-loci-1 .. -> 1-sequences/loci-1 .. -> 1-sequences
@@ -10,9 +11,10 @@
 //!          |                                         -> 3-models/NAME/people-1 .. -> 3-models/NAME -> 5-report
 //!          -> 4-baselines -------------------------------------------------------------------------^
 //! ```
-//! Sequences of a block of loci are merged over people, and tokens are made of them, without those of other loci: only the tokenizer
-//! (`2-tokens/fit`, where one is to be learnt) sees all loci, one block after the other. A division into one block is none. Members (a fold
-//! and a seed each) are jobs even where there is one: a job that is killed goes on from the checkpoint of its member.
+//! Sequences of a block of loci are merged over people, and tokens are made of them, without those
+//! of other loci: only the tokenizer (`2-tokens/fit`, where one is to be learnt) sees all loci, one
+//! block after the other. A division into one block is none. Members (a fold and a seed each) are
+//! jobs even where there is one: a job that is killed goes on from the checkpoint of its member.
 
 use std::{
     ops::Range,
@@ -41,7 +43,10 @@ pub struct Blocks {
 
 impl Default for Blocks {
     fn default() -> Self {
-        Self { people: 100_000, loci: 5 }
+        Self {
+            people: 100_000,
+            loci: 5,
+        }
     }
 }
 
@@ -62,27 +67,40 @@ impl Division {
         if blocks.people == 0 || blocks.loci == 0 {
             bail!("a block holds at least one of its people and one of its loci");
         }
-        Ok(Self { people: in_blocks(sizes.people, blocks.people), loci: on_one_contig(&sizes.contigs, blocks.loci) })
+        Ok(Self {
+            people: in_blocks(sizes.people, blocks.people),
+            loci: on_one_contig(&sizes.contigs, blocks.loci),
+        })
     }
 
-    /// Blocks of people and loci whose sequences are made by themselves, by the name of the job: of the same loci one after the other.
+    /// Blocks of people and loci whose sequences are made by themselves, by the name of the job: of
+    /// the same loci one after the other.
     pub fn sequence_blocks(&self) -> Vec<(String, Range<usize>, Range<usize>)> {
         if self.people.len() * self.loci.len() <= 1 {
             return Vec::new();
         }
-        let numbered = |ranges: &[Range<usize>]| ranges.iter().cloned().zip(1..).collect::<Vec<_>>();
+        let numbered =
+            |ranges: &[Range<usize>]| ranges.iter().cloned().zip(1..).collect::<Vec<_>>();
         let (people, loci) = (numbered(&self.people), numbered(&self.loci));
         let of_loci = |(loci, loci_number): (Range<usize>, usize)| {
-            people
-                .iter()
-                .map(move |(people, number)| (format!("1-sequences/people-{number}-loci-{loci_number}"), people.clone(), loci.clone()))
+            people.iter().map(move |(people, number)| {
+                (
+                    format!("1-sequences/people-{number}-loci-{loci_number}"),
+                    people.clone(),
+                    loci.clone(),
+                )
+            })
         };
         loci.into_iter().flat_map(of_loci).collect()
     }
 
     /// Blocks of loci whose sequences are merged over blocks of people, by the name of the job.
     pub fn merged_sequence_blocks(&self) -> Vec<(String, Range<usize>)> {
-        if self.people.len() <= 1 { Vec::new() } else { self.loci_blocks("1-sequences") }
+        if self.people.len() <= 1 {
+            Vec::new()
+        } else {
+            self.loci_blocks("1-sequences")
+        }
     }
 
     /// Blocks of loci whose tokens are made by themselves, by the name of the job.
@@ -94,10 +112,15 @@ impl Division {
         if self.loci.len() <= 1 {
             return Vec::new();
         }
-        self.loci.iter().zip(1..).map(|(loci, number): (_, usize)| (format!("{stage}/loci-{number}"), loci.clone())).collect()
+        self.loci
+            .iter()
+            .zip(1..)
+            .map(|(loci, number): (_, usize)| (format!("{stage}/loci-{number}"), loci.clone()))
+            .collect()
     }
 
-    /// Blocks of loci whose deep terms are trained by themselves for a member (1-based) of a model, by the name of the job.
+    /// Blocks of loci whose deep terms are trained by themselves for a member (1-based) of a model,
+    /// by the name of the job.
     pub fn term_blocks(&self, model: &ModelPlan, member: usize) -> Vec<(String, Range<usize>)> {
         if model.additive == AdditiveKind::None || !model.deep_terms.has_single_loci() {
             return Vec::new();
@@ -110,7 +133,13 @@ impl Division {
         if self.people.len() <= 1 {
             return Vec::new();
         }
-        self.people.iter().zip(1..).map(|(people, number): (_, usize)| (format!("{stage}/people-{number}"), people.clone())).collect()
+        self.people
+            .iter()
+            .zip(1..)
+            .map(|(people, number): (_, usize)| {
+                (format!("{stage}/people-{number}"), people.clone())
+            })
+            .collect()
     }
 
     /// What a job needs to be done.
@@ -121,95 +150,201 @@ impl Division {
         let mut parts = self.parts(plan);
         let Some(place) = parts.iter().position(|part| part.name == name) else {
             let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
-            bail!("there is no job `{name}` with these blocks; the jobs are {}", names.join(", "));
+            bail!(
+                "there is no job `{name}` with these blocks; the jobs are {}",
+                names.join(", ")
+            );
         };
         // Members leave no record: who reads them looks at them.
-        Ok(parts.swap_remove(place).needs.into_iter().filter(|need| !need.contains("/member-")).collect())
+        Ok(parts
+            .swap_remove(place)
+            .needs
+            .into_iter()
+            .filter(|need| !need.contains("/member-"))
+            .collect())
     }
 
     /// Every job, each after those it needs.
     fn parts(&self, plan: &Plan) -> Vec<Part> {
-        let mut parts = Vec::new();
-        let mut add = |rule: Rule, name: String, needs: Vec<String>, people: &Range<usize>, loci: &[Range<usize>]| {
-            parts.push(Part { rule, name: name.clone(), needs, people: people.clone(), loci: loci.to_vec() });
-            name
-        };
         let whole = |ranges: &[Range<usize>]| 0..ranges.last().map_or(0, |last| last.end);
-        let (everyone, everywhere) = (&whole(&self.people), &[whole(&self.loci)][..]);
-        let simulated = matches!(plan.source, Source::Simulate(_));
-        let cohort: Vec<String> =
-            simulated.then(|| add(Rule::Simulate, "0-cohort".into(), Vec::new(), everyone, everywhere)).into_iter().collect();
+        let mut parts = Parts {
+            listed: Vec::new(),
+            everyone: whole(&self.people),
+            everywhere: vec![whole(&self.loci)],
+        };
+        let cohort = if matches!(plan.source, Source::Simulate(_)) {
+            vec![parts.add_whole(Rule::Simulate, "0-cohort", Vec::new())]
+        } else {
+            Vec::new()
+        };
+        let (sequences, shards) = self.add_sequences(&mut parts, &cohort);
+        let tokens = self.add_tokens(&mut parts, plan, &sequences, shards);
+        let mut needed_by_report = [cohort.clone(), vec![sequences, tokens.clone()]].concat();
+        for number in 0..plan.models.len() {
+            needed_by_report.push(self.add_model(&mut parts, plan, number, &tokens));
+        }
+        needed_by_report.push(parts.add_whole(Rule::Prs, "4-baselines", cohort));
+        parts.add_whole(Rule::Evaluate, "5-report", needed_by_report);
+        parts.listed
+    }
+
+    /// Names of the job with all sequences, and of those with the sequences of some loci.
+    fn add_sequences(&self, parts: &mut Parts, cohort: &[String]) -> (String, Vec<String>) {
         let mut shards: Vec<String> = self
             .sequence_blocks()
             .into_iter()
-            .map(|(name, people, loci)| add(Rule::Sequences, name, cohort.clone(), &people, &[loci]))
+            .map(|(name, people, loci)| {
+                parts.add(Rule::Sequences, name, cohort.to_vec(), &people, &[loci])
+            })
             .collect();
         let merged_blocks = self.merged_sequence_blocks();
         if !merged_blocks.is_empty() {
             let of_loci = shards.chunks(self.people.len()).zip(merged_blocks);
-            shards = of_loci.map(|(shards, (name, loci))| add(Rule::Merge, name, shards.to_vec(), everyone, &[loci])).collect();
-        }
-        let (rule, needs, loci) =
-            if shards.is_empty() { (Rule::Sequences, cohort.clone(), everywhere) } else { (Rule::Merge, shards.clone(), &self.loci[..]) };
-        let sequences = add(rule, "1-sequences".into(), needs, everyone, loci);
-
-        let token_blocks = self.token_blocks();
-        let fit: Vec<String> = (!token_blocks.is_empty() && plan.tokens.learns_tokenizer())
-            .then(|| add(Rule::Fit, FIT.into(), shards.clone(), everyone, &self.loci))
-            .into_iter()
-            .collect();
-        let of_loci = token_blocks.into_iter().zip(shards);
-        let blocks: Vec<String> = of_loci
-            .map(|((name, loci), sequences)| add(Rule::Tokenize, name, [&fit[..], &[sequences]].concat(), everyone, &[loci]))
-            .collect();
-        let (rule, needs, loci) = if blocks.is_empty() {
-            (Rule::Tokenize, vec![sequences.clone()], everywhere)
-        } else {
-            (Rule::MergeTokens, blocks, &self.loci[..])
-        };
-        let tokens = add(rule, "2-tokens".into(), needs, everyone, loci);
-
-        let mut last = [cohort.clone(), vec![sequences, tokens.clone()]].concat();
-        for (number, model) in plan.models.iter().enumerate() {
-            let stage = model.stage();
-            let mut members = Vec::new();
-            for member in 1..=model.schedule.n_members() {
-                let mut needs = vec![tokens.clone()];
-                for (name, loci) in self.term_blocks(model, member) {
-                    needs.push(add(Rule::Terms(number), name, vec![tokens.clone()], everyone, &[loci]));
-                }
-                members.push(add(Rule::Train(number), member_job(&stage, member), needs, everyone, everywhere));
-            }
-            let needs = [vec![tokens.clone()], members].concat();
-            let blocks: Vec<String> = self
-                .prediction_blocks(&stage)
-                .into_iter()
-                .map(|(name, people)| add(Rule::Predict(number), name, needs.clone(), &people, everywhere))
+            shards = of_loci
+                .map(|(shards, (name, loci))| {
+                    parts.add_for_everyone(Rule::Merge, name, shards.to_vec(), &[loci])
+                })
                 .collect();
-            let still_to_predict = if blocks.is_empty() { everyone } else { &(0..0) };
-            last.push(add(Rule::Bundle(number), stage, [needs, blocks].concat(), still_to_predict, everywhere));
         }
-        last.push(add(Rule::Prs, "4-baselines".into(), cohort, everyone, everywhere));
-        add(Rule::Evaluate, "5-report".into(), last, everyone, everywhere);
-        parts
+        let sequences = if shards.is_empty() {
+            parts.add_whole(Rule::Sequences, "1-sequences", cohort.to_vec())
+        } else {
+            let name = "1-sequences".to_owned();
+            parts.add_for_everyone(Rule::Merge, name, shards.clone(), &self.loci)
+        };
+        (sequences, shards)
+    }
+
+    /// Name of the job with all tokens.
+    fn add_tokens(
+        &self,
+        parts: &mut Parts,
+        plan: &Plan,
+        sequences: &str,
+        shards: Vec<String>,
+    ) -> String {
+        let blocks = self.token_blocks();
+        if blocks.is_empty() {
+            return parts.add_whole(Rule::Tokenize, "2-tokens", vec![sequences.to_owned()]);
+        }
+        let mut fit = Vec::new();
+        if plan.tokens.learns_tokenizer() {
+            fit.push(parts.add_for_everyone(Rule::Fit, FIT.into(), shards.clone(), &self.loci));
+        }
+        let mut of_loci = Vec::new();
+        for ((name, loci), sequences) in blocks.into_iter().zip(shards) {
+            let needs = [&fit[..], &[sequences]].concat();
+            of_loci.push(parts.add_for_everyone(Rule::Tokenize, name, needs, &[loci]));
+        }
+        parts.add_for_everyone(Rule::MergeTokens, "2-tokens".into(), of_loci, &self.loci)
+    }
+
+    /// Name of the job that finishes a model.
+    fn add_model(&self, parts: &mut Parts, plan: &Plan, number: usize, tokens: &str) -> String {
+        let model = &plan.models[number];
+        let stage = model.stage();
+        let tokens = vec![tokens.to_owned()];
+        let mut needs = tokens.clone();
+        for member in 1..=model.schedule.n_members() {
+            let mut of_member = tokens.clone();
+            for (name, loci) in self.term_blocks(model, member) {
+                let rule = Rule::Terms(number);
+                of_member.push(parts.add_for_everyone(rule, name, tokens.clone(), &[loci]));
+            }
+            let name = member_job(&stage, member);
+            needs.push(parts.add_whole(Rule::Train(number), &name, of_member));
+        }
+        let mut blocks = Vec::new();
+        let everywhere = parts.everywhere.clone();
+        for (name, people) in self.prediction_blocks(&stage) {
+            let rule = Rule::Predict(number);
+            blocks.push(parts.add(rule, name, needs.clone(), &people, &everywhere));
+        }
+        let still_to_predict = if blocks.is_empty() {
+            parts.everyone.clone()
+        } else {
+            0..0
+        };
+        needs.extend(blocks);
+        parts.add(
+            Rule::Bundle(number),
+            stage,
+            needs,
+            &still_to_predict,
+            &everywhere,
+        )
     }
 }
 
-/// Loci in blocks that lie on one contig each: where each file is of one contig, a job reads the records of one file.
+/// Jobs that are listed one after the other.
+struct Parts {
+    listed: Vec<Part>,
+    everyone: Range<usize>,
+    /// All loci as one block.
+    everywhere: Vec<Range<usize>>,
+}
+
+impl Parts {
+    /// Adds a job; its name.
+    fn add(
+        &mut self,
+        rule: Rule,
+        name: String,
+        needs: Vec<String>,
+        people: &Range<usize>,
+        loci: &[Range<usize>],
+    ) -> String {
+        self.listed.push(Part {
+            rule,
+            name: name.clone(),
+            needs,
+            people: people.clone(),
+            loci: loci.to_vec(),
+        });
+        name
+    }
+
+    /// Adds a job about all people at some loci; its name.
+    fn add_for_everyone(
+        &mut self,
+        rule: Rule,
+        name: String,
+        needs: Vec<String>,
+        loci: &[Range<usize>],
+    ) -> String {
+        let everyone = self.everyone.clone();
+        self.add(rule, name, needs, &everyone, loci)
+    }
+
+    /// Adds a job about all people at all loci; its name.
+    fn add_whole(&mut self, rule: Rule, name: &str, needs: Vec<String>) -> String {
+        let everywhere = self.everywhere.clone();
+        self.add_for_everyone(rule, name.to_owned(), needs, &everywhere)
+    }
+}
+
+/// Loci in blocks that lie on one contig each: where each file is of one contig, a job reads the
+/// records of one file.
 fn on_one_contig(contigs: &[String], at_most: usize) -> Vec<Range<usize>> {
     let mut end = 0;
-    let blocks = contigs.chunk_by(|one, next| one == next).flat_map(|of_contig| {
-        let start = end;
-        end += of_contig.len();
-        in_blocks(of_contig.len(), at_most).into_iter().map(move |block| start + block.start..start + block.end)
-    });
+    let blocks = contigs
+        .chunk_by(|one, next| one == next)
+        .flat_map(|of_contig| {
+            let start = end;
+            end += of_contig.len();
+            in_blocks(of_contig.len(), at_most)
+                .into_iter()
+                .map(move |block| start + block.start..start + block.end)
+        });
     blocks.collect()
 }
 
 /// `n` things in as few blocks as hold at most so many, all of about one size.
 fn in_blocks(n: usize, at_most: usize) -> Vec<Range<usize>> {
     let n_blocks = n.div_ceil(at_most);
-    (0..n_blocks).map(|block| block * n / n_blocks..(block + 1) * n / n_blocks).collect()
+    (0..n_blocks)
+        .map(|block| block * n / n_blocks..(block + 1) * n / n_blocks)
+        .collect()
 }
 
 /// Name of the job that fits the tokenizer where tokens are made by blocks of loci.
@@ -318,12 +453,19 @@ pub fn jobs(options: &Options) -> anyhow::Result<JobList> {
     let parts = Division::new(&sizes, options.blocks)?.parts(&plan);
     let inputs = inputs(&plan, &options.pipeline);
     let job = |part: Part| -> anyhow::Result<Job> {
-        let Estimate { threads, memory_mb, core_minutes, disk_mb } =
-            sizes.estimate(&plan, part.rule, &part.people, &part.loci).with_context(|| part.name.clone())?;
+        let Estimate {
+            threads,
+            memory_mb,
+            core_minutes,
+            disk_mb,
+        } = sizes
+            .estimate(&plan, part.rule, &part.people, &part.loci)
+            .with_context(|| part.name.clone())?;
         let gpus = match part.rule {
-            Rule::Terms(model) | Rule::Train(model) | Rule::Predict(model) | Rule::Bundle(model) => {
-                usize::from(plan.models[model].device != DeviceChoice::Cpu)
-            }
+            Rule::Terms(model)
+            | Rule::Train(model)
+            | Rule::Predict(model)
+            | Rule::Bundle(model) => usize::from(plan.models[model].device != DeviceChoice::Cpu),
             _ => 0,
         };
         let done_by = match part.rule {
@@ -356,7 +498,12 @@ pub fn jobs(options: &Options) -> anyhow::Result<JobList> {
         })
     };
     let jobs = parts.into_iter().map(job).collect::<anyhow::Result<_>>()?;
-    Ok(JobList { result: out.join("5-report/auc.csv"), out, notes: sizes.notes, jobs })
+    Ok(JobList {
+        result: out.join("5-report/auc.csv"),
+        out,
+        notes: sizes.notes,
+        jobs,
+    })
 }
 
 /// Files that no job writes.
@@ -368,18 +515,45 @@ fn inputs(plan: &Plan, pipeline: &Path) -> Vec<PathBuf> {
     }
     files.extend(plan.further_files().map(Path::to_path_buf));
     files.extend(plan.tokens.tokenizer_file.clone());
-    files.extend(plan.models.iter().filter_map(|model| Some(model.init.as_ref()?.join("config.json"))));
-    files.extend(plan.models.iter().filter_map(|model| Some(model.offset.as_ref()?.path.clone())));
+    files.extend(
+        plan.models
+            .iter()
+            .filter_map(|model| Some(model.init.as_ref()?.join("config.json"))),
+    );
+    files.extend(
+        plan.models
+            .iter()
+            .filter_map(|model| Some(model.offset.as_ref()?.path.clone())),
+    );
     files
 }
 
 fn command(options: &Options, out: &Path, name: &str, threads: usize) -> Vec<String> {
-    let Options { pipeline, seed, blocks, .. } = options;
-    let mut words = vec!["gf-genomics".to_owned(), "run".into(), pipeline.display().to_string(), "--out".into(), out.display().to_string()];
-    words.extend(seed.iter().flat_map(|seed| ["--seed".into(), seed.to_string()]));
+    let Options {
+        pipeline,
+        seed,
+        blocks,
+        ..
+    } = options;
+    let mut words = vec![
+        "gf-genomics".to_owned(),
+        "run".into(),
+        pipeline.display().to_string(),
+        "--out".into(),
+        out.display().to_string(),
+    ];
+    words.extend(
+        seed.iter()
+            .flat_map(|seed| ["--seed".into(), seed.to_string()]),
+    );
     words.extend(["--job".into(), name.into()]);
     if *blocks != Blocks::default() {
-        words.extend(["--block-people".into(), blocks.people.to_string(), "--block-loci".into(), blocks.loci.to_string()]);
+        words.extend([
+            "--block-people".into(),
+            blocks.people.to_string(),
+            "--block-loci".into(),
+            blocks.loci.to_string(),
+        ]);
     }
     words.extend(["--threads".into(), threads.to_string()]);
     words
@@ -387,50 +561,121 @@ fn command(options: &Options, out: &Path, name: &str, threads: usize) -> Vec<Str
 
 impl std::fmt::Display for JobList {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let width = self.jobs.iter().map(|job| job.name.len()).max().unwrap_or(0).max("job".len());
-        let row = |f: &mut std::fmt::Formatter<'_>, cells: [&str; 9]| {
-            let [name, rule, needs, threads, memory, time, core_time, disk, gpus] = cells;
-            let line = format!("{name:width$}  {rule:9} {needs:>5} {threads:>7} {memory:>9} {time:>8} {core_time:>9} {disk:>9} {gpus:>4}");
-            writeln!(f, "{}", line.trim_end())
-        };
-        row(f, ["job", "rule", "needs", "threads", "memory MB", "minutes", "core-min", "disk MB", "GPUs"])?;
-        let number = |value: f64| if value < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") };
-        for job in &self.jobs {
-            let Job { name, rule, needs, threads, memory_mb, core_minutes, minutes, disk_mb, gpus, .. } = job;
-            let gpus = if *gpus > 0 { gpus.to_string() } else { String::new() };
-            let cells = [
-                needs.len().to_string(),
-                threads.to_string(),
-                memory_mb.to_string(),
-                number(*minutes),
-                number(*core_minutes),
-                disk_mb.to_string(),
-            ];
-            let [needs, threads, memory, time, core_time, disk] = &cells;
-            row(f, [name, rule, needs, threads, memory, time, core_time, disk, &gpus])?;
-        }
-        let core_hours = self.jobs.iter().map(|job| job.core_minutes).sum::<f64>() / 60.0;
-        let gpu_hours = self.jobs.iter().map(|job| job.gpus as f64 * job.minutes).sum::<f64>() / 60.0;
-        let (memory, disk) = (self.jobs.iter().map(|job| job.memory_mb).max(), self.jobs.iter().map(|job| job.disk_mb).sum::<u64>());
-        writeln!(
+        let width = self
+            .jobs
+            .iter()
+            .map(|job| job.name.len())
+            .max()
+            .unwrap_or(0)
+            .max("job".len());
+        write_row(
             f,
-            "\n{}: {} core-hours, {} MB of memory for the largest, {disk} MB of disk{}; at least {} minutes on enough machines",
-            counted(self.jobs.len(), "job", "jobs"),
-            number(core_hours),
-            memory.unwrap_or(0),
-            if gpu_hours > 0.0 { format!(", {} GPU-hours", number(gpu_hours)) } else { String::new() },
-            number(self.longest_chain()),
+            width,
+            [
+                "job",
+                "rule",
+                "needs",
+                "threads",
+                "memory MB",
+                "minutes",
+                "core-min",
+                "disk MB",
+                "GPUs",
+            ],
         )?;
-        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))
+        for job in &self.jobs {
+            let gpus = if job.gpus > 0 {
+                job.gpus.to_string()
+            } else {
+                String::new()
+            };
+            let (n_needs, threads) = (job.needs.len().to_string(), job.threads.to_string());
+            let (memory_mb, disk_mb) = (job.memory_mb.to_string(), job.disk_mb.to_string());
+            let (minutes, core_minutes) = (rounded(job.minutes), rounded(job.core_minutes));
+            let cells = [
+                job.name.as_str(),
+                job.rule,
+                &n_needs,
+                &threads,
+                &memory_mb,
+                &minutes,
+                &core_minutes,
+                &disk_mb,
+                &gpus,
+            ];
+            write_row(f, width, cells)?;
+        }
+        self.write_totals(f)?;
+        self.notes
+            .iter()
+            .try_for_each(|note| writeln!(f, "note: {note}"))
+    }
+}
+
+/// A line of the table; `width` is that of the first column.
+fn write_row(f: &mut std::fmt::Formatter<'_>, width: usize, cells: [&str; 9]) -> std::fmt::Result {
+    let [
+        name,
+        rule,
+        needs,
+        threads,
+        memory,
+        time,
+        core_time,
+        disk,
+        gpus,
+    ] = cells;
+    let line = format!(
+        "{name:width$}  {rule:9} {needs:>5} {threads:>7} {memory:>9} {time:>8} {core_time:>9} \
+         {disk:>9} {gpus:>4}"
+    );
+    writeln!(f, "{}", line.trim_end())
+}
+
+/// One decimal below 10, none from there on.
+fn rounded(value: f64) -> String {
+    if value < 10.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.0}")
     }
 }
 
 impl JobList {
+    fn write_totals(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let core_minutes: f64 = self.jobs.iter().map(|job| job.core_minutes).sum();
+        let gpu_minutes: f64 = self
+            .jobs
+            .iter()
+            .map(|job| job.gpus as f64 * job.minutes)
+            .sum();
+        let memory_mb = self.jobs.iter().map(|job| job.memory_mb).max().unwrap_or(0);
+        let disk_mb: u64 = self.jobs.iter().map(|job| job.disk_mb).sum();
+        let gpu_hours = if gpu_minutes > 0.0 {
+            format!(", {} GPU-hours", rounded(gpu_minutes / 60.0))
+        } else {
+            String::new()
+        };
+        writeln!(
+            f,
+            "\n{}: {} core-hours, {memory_mb} MB of memory for the largest, {disk_mb} MB of \
+             disk{gpu_hours}; at least {} minutes on enough machines",
+            counted(self.jobs.len(), "job", "jobs"),
+            rounded(core_minutes / 60.0),
+            rounded(self.longest_chain()),
+        )
+    }
+
     /// Minutes of the jobs that must wait for one another.
     fn longest_chain(&self) -> f64 {
         let mut ends: std::collections::HashMap<&str, f64> = std::collections::HashMap::new();
         for job in &self.jobs {
-            let starts = job.needs.iter().filter_map(|need| ends.get(need.as_str())).copied().fold(0.0, f64::max);
+            let starts = job
+                .needs
+                .iter()
+                .filter_map(|need| ends.get(need.as_str()))
+                .copied()
+                .fold(0.0, f64::max);
             ends.insert(&job.name, starts + job.minutes);
         }
         ends.into_values().fold(0.0, f64::max)
@@ -443,11 +688,26 @@ mod tests {
 
     #[test]
     fn blocks_hold_everything_once_and_are_of_about_one_size() {
-        for (n, at_most) in [(1, 1), (10, 3), (10, 10), (10, 99), (100_001, 100_000), (75, 5), (7, 1)] {
+        for (n, at_most) in [
+            (1, 1),
+            (10, 3),
+            (10, 10),
+            (10, 99),
+            (100_001, 100_000),
+            (75, 5),
+            (7, 1),
+        ] {
             let blocks = in_blocks(n, at_most);
-            assert_eq!(blocks.iter().cloned().flatten().collect::<Vec<_>>(), (0..n).collect::<Vec<_>>());
+            assert_eq!(
+                blocks.iter().cloned().flatten().collect::<Vec<_>>(),
+                (0..n).collect::<Vec<_>>()
+            );
             let sizes = || blocks.iter().map(ExactSizeIterator::len);
-            assert!(sizes().max() <= Some(at_most) && sizes().max() <= sizes().min().map(|least| least + 1), "{blocks:?}");
+            assert!(
+                sizes().max() <= Some(at_most)
+                    && sizes().max() <= sizes().min().map(|least| least + 1),
+                "{blocks:?}"
+            );
         }
     }
 
@@ -460,16 +720,46 @@ mod tests {
 
     #[test]
     fn a_division_into_one_block_is_none() {
-        let one = Division { people: in_blocks(10, 10), loci: in_blocks(2, 5) };
-        assert!(one.sequence_blocks().is_empty() && one.token_blocks().is_empty() && one.prediction_blocks("3-models/x").is_empty());
-        let of_people = Division { people: vec![0..5, 5..10], ..one.clone() };
-        assert!(of_people.merged_sequence_blocks().is_empty() && of_people.token_blocks().is_empty());
-        let of_loci = Division { loci: vec![0..1, 1..2], ..one };
+        let one = Division {
+            people: in_blocks(10, 10),
+            loci: in_blocks(2, 5),
+        };
+        assert!(
+            one.sequence_blocks().is_empty()
+                && one.token_blocks().is_empty()
+                && one.prediction_blocks("3-models/x").is_empty()
+        );
+        let of_people = Division {
+            people: vec![0..5, 5..10],
+            ..one.clone()
+        };
+        assert!(
+            of_people.merged_sequence_blocks().is_empty() && of_people.token_blocks().is_empty()
+        );
+        let of_loci = Division {
+            loci: vec![0..1, 1..2],
+            ..one
+        };
         assert!(of_loci.merged_sequence_blocks().is_empty() && of_loci.token_blocks().len() == 2);
-        let two = Division { people: vec![0..5, 5..10], loci: vec![0..1, 1..2] };
-        let names: Vec<String> = two.sequence_blocks().into_iter().map(|(name, ..)| name).collect();
-        let expected = ["people-1-loci-1", "people-2-loci-1", "people-1-loci-2", "people-2-loci-2"];
+        let two = Division {
+            people: vec![0..5, 5..10],
+            loci: vec![0..1, 1..2],
+        };
+        let names: Vec<String> = two
+            .sequence_blocks()
+            .into_iter()
+            .map(|(name, ..)| name)
+            .collect();
+        let expected = [
+            "people-1-loci-1",
+            "people-2-loci-1",
+            "people-1-loci-2",
+            "people-2-loci-2",
+        ];
         assert_eq!(names, expected.map(|name| format!("1-sequences/{name}")));
-        assert_eq!(two.prediction_blocks("3-models/x")[1], ("3-models/x/people-2".into(), 5..10));
+        assert_eq!(
+            two.prediction_blocks("3-models/x")[1],
+            ("3-models/x/people-2".into(), 5..10)
+        );
     }
 }

@@ -1,10 +1,12 @@
-//! A pipeline file: what a scientist edits and a paper cites. Unknown keys are errors; paths are relative to the file's folder.
+//! A pipeline file: what a scientist edits and a paper cites. Unknown keys are errors; paths are
+//! relative to the file's folder.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use gf_cohort_schema::{
-    Cohort, CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues, PhenotypeCoding, ScoreColumn, ScoreLayout,
+    Cohort, CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
+    PhenotypeCoding, ScoreColumn, ScoreLayout,
 };
 use serde::{Deserialize, Serialize};
 
@@ -68,17 +70,20 @@ pub struct Data {
     /// How phenotypes are written.
     #[serde(default)]
     pub phenotype_coding: PhenotypeCoding,
-    /// Covariates, for models and baselines alike; `age`, `sex` and `PC1`, `PC2`, ... of the cohort when absent.
+    /// Covariates, for models and baselines alike; `age`, `sex` and `PC1`, `PC2`, ... of the
+    /// cohort when absent.
     #[serde(default)]
     covariates: Option<Vec<String>>,
-    /// Numbers that stand for a missing value in phenotype and covariates, such as `["-9"]`; `["none"]` when no number does.
+    /// Numbers that stand for a missing value in phenotype and covariates, such as `["-9"]`;
+    /// `["none"]` when no number does.
     #[serde(default)]
     missing_value: Option<MissingValues>,
-    /// Samples without a value of a covariate: drop-few (drop them where they are at most 5 % of their split), error, drop, or mean (of the
-    /// training samples).
+    /// Samples without a value of a covariate: drop-few (drop them where they are at most 5 % of
+    /// their split), error, drop, or mean (of the training samples).
     #[serde(default)]
     missing_covariates: MissingCovariates,
-    /// Samples of the cohort that are not in the VCF: drop-few (drop them where they are at most 5 % of their split), error, or drop.
+    /// Samples of the cohort that are not in the VCF: drop-few (drop them where they are at most 5
+    /// % of their split), error, or drop.
     #[serde(default)]
     missing_samples: MissingSamples,
 }
@@ -86,23 +91,41 @@ pub struct Data {
 impl Data {
     /// As the reader's option.
     pub fn covariates(&self) -> CovariateChoice {
-        self.covariates.clone().map_or(CovariateChoice::Usual, CovariateChoice::Named)
+        self.covariates
+            .clone()
+            .map_or(CovariateChoice::Usual, CovariateChoice::Named)
     }
 
     /// As the reader's option.
     pub fn missing(&self) -> MissingPolicies {
-        let Self { missing_value, missing_covariates, missing_samples, .. } = self;
-        MissingPolicies { value: missing_value.clone(), covariates: *missing_covariates, samples: *missing_samples }
+        let Self {
+            missing_value,
+            missing_covariates,
+            missing_samples,
+            ..
+        } = self;
+        MissingPolicies {
+            value: missing_value.clone(),
+            covariates: *missing_covariates,
+            samples: *missing_samples,
+        }
     }
 
-    /// The cohort table with phenotypes and covariates, without samples that are not in the genotypes.
+    /// The cohort table with phenotypes and covariates, without samples that are not in the
+    /// genotypes.
     pub fn people(&self) -> anyhow::Result<Cohort> {
-        let mut cohort = Cohort::read_as(&self.cohort, self.phenotype_coding, &self.covariates(), &self.missing())?;
+        let mut cohort = Cohort::read_as(
+            &self.cohort,
+            self.phenotype_coding,
+            &self.covariates(),
+            &self.missing(),
+        )?;
         cohort.keep_present_in(&samples_of_files(&self.vcf)?, self.missing_samples)?;
         Ok(cohort)
     }
 
-    /// The samples whose sequences are made: everyone in the genotypes, whatever their phenotype and covariates.
+    /// The samples whose sequences are made: everyone in the genotypes, whatever their phenotype
+    /// and covariates.
     pub fn samples(&self) -> anyhow::Result<Cohort> {
         let mut cohort = Cohort::read_splits(&self.cohort)?;
         cohort.keep_present_in(&samples_of_files(&self.vcf)?, self.missing_samples)?;
@@ -112,7 +135,11 @@ impl Data {
     /// The files of genotypes and loci.
     pub fn genome_files(&self) -> impl Iterator<Item = &Path> {
         let masks = self.mask.iter().chain(&self.callable);
-        self.vcf.iter().chain([&self.reference, &self.regions_file]).chain(masks).map(PathBuf::as_path)
+        self.vcf
+            .iter()
+            .chain([&self.reference, &self.regions_file])
+            .chain(masks)
+            .map(PathBuf::as_path)
     }
 
     /// The files.
@@ -122,7 +149,12 @@ impl Data {
 
     /// What matters of genotypes next to the contents of their files.
     pub fn genome_key(&self) -> impl Serialize {
-        (self.vcf.len(), self.mask.is_some(), self.callable.is_some(), self.missing_samples)
+        (
+            self.vcf.len(),
+            self.mask.is_some(),
+            self.callable.is_some(),
+            self.missing_samples,
+        )
     }
 
     /// What matters of the cohort next to the contents of its file.
@@ -158,7 +190,9 @@ pub struct ModelPlan {
 impl ModelPlan {
     /// Name in every table and of its folder.
     pub fn name(&self) -> String {
-        self.name.clone().unwrap_or_else(|| training::default_name(&self.architecture, self.additive))
+        self.name
+            .clone()
+            .unwrap_or_else(|| training::default_name(&self.architecture, self.additive))
     }
 
     /// Name of its stage, which is that of its folder in a run.
@@ -171,7 +205,9 @@ impl ModelPlan {
         let name = self.name();
         match self.additive {
             AdditiveKind::None => vec![name],
-            AdditiveKind::Dosages | AdditiveKind::Segments => vec![training::additive_name(&name), name],
+            AdditiveKind::Dosages | AdditiveKind::Segments => {
+                vec![training::additive_name(&name), name]
+            }
         }
     }
 
@@ -197,10 +233,18 @@ impl ModelPlan {
         }
     }
 
-    /// What matters next to the contents of files: a bundle to start from and a table of scores count by their own.
+    /// What matters next to the contents of files: a bundle to start from and a table of scores
+    /// count by their own.
     pub fn key(&self) -> impl Serialize {
-        let offset = self.offset.clone().map(|offset| ScoreColumn { path: PathBuf::new(), ..offset });
-        Self { init: None, offset, ..self.clone() }
+        let offset = self.offset.clone().map(|offset| ScoreColumn {
+            path: PathBuf::new(),
+            ..offset
+        });
+        Self {
+            init: None,
+            offset,
+            ..self.clone()
+        }
     }
 }
 
@@ -216,7 +260,8 @@ pub struct Baselines {
     min_overlap: f64,
     /// Keep strand-ambiguous variants, trusting the scoring file's strand.
     keep_ambiguous: bool,
-    /// How genotypes are read and published scores matched; the callable regions and the reference are those of `[data]` unless given.
+    /// How genotypes are read and published scores matched; the callable regions and the reference
+    /// are those of `[data]` unless given.
     scoring: ScoringOptions,
     /// Which variants of the VCF the baselines see.
     variants: Variants,
@@ -251,8 +296,24 @@ enum Variants {
 
 impl Default for Baselines {
     fn default() -> Self {
-        let prs::Options { scoring_files, genome_build, min_overlap, keep_ambiguous, scoring, .. } = prs::Options::default();
-        let prs::Options { study, kinship, kinship_variants, no_fit, clump_kb, clump_r2, p_thresholds, .. } = prs::Options::default();
+        let prs::Options {
+            scoring_files,
+            genome_build,
+            min_overlap,
+            keep_ambiguous,
+            scoring,
+            ..
+        } = prs::Options::default();
+        let prs::Options {
+            study,
+            kinship,
+            kinship_variants,
+            no_fit,
+            clump_kb,
+            clump_r2,
+            p_thresholds,
+            ..
+        } = prs::Options::default();
         let variants = Variants::Loci;
         Self {
             scoring_files,
@@ -281,7 +342,9 @@ impl Baselines {
         if scoring.callable.is_none() && data.callable.is_some() {
             scoring.callable.clone_from(&data.callable);
         }
-        scoring.reference.get_or_insert_with(|| data.reference.clone());
+        scoring
+            .reference
+            .get_or_insert_with(|| data.reference.clone());
         prs::Options {
             filters,
             vcf: data.vcf.clone(),
@@ -314,7 +377,8 @@ impl Baselines {
 pub struct ReportPlan {
     /// What the models are compared to; the best baseline on the validation split when absent.
     compare_to: Option<String>,
-    /// Columns of the cohort to divide people by, and `apoe`; sex, ancestry and APOE as far as they are known when absent.
+    /// Columns of the cohort to divide people by, and `apoe`; sex, ancestry and APOE as far as
+    /// they are known when absent.
     strata: Option<Vec<String>>,
     /// Resamples of families for intervals and tests; DeLong's when absent.
     bootstrap: Option<usize>,
@@ -328,10 +392,20 @@ pub struct ReportPlan {
 
 impl ReportPlan {
     /// Options of the stage.
-    pub fn options(&self, predictions: Vec<PathBuf>, data: &Data, seed: u64, run: PathBuf, out: &Path) -> evaluation::Options {
+    pub fn options(
+        &self,
+        predictions: Vec<PathBuf>,
+        data: &Data,
+        seed: u64,
+        run: PathBuf,
+        out: &Path,
+    ) -> evaluation::Options {
         evaluation::Options {
             predictions,
-            layout: ScoreLayout { phenotype_coding: data.phenotype_coding, ..ScoreLayout::default() },
+            layout: ScoreLayout {
+                phenotype_coding: data.phenotype_coding,
+                ..ScoreLayout::default()
+            },
             out: out.to_path_buf(),
             compare_to: self.compare_to.clone(),
             cohort: Some(data.cohort.clone()),
@@ -369,17 +443,65 @@ fn default_seed() -> u64 {
     1
 }
 
+impl Source {
+    /// The files that it names.
+    fn files_mut(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Self::Simulate(options) => options.files_mut().collect(),
+            Self::Data(data) => {
+                let required = [
+                    &mut data.reference,
+                    &mut data.regions_file,
+                    &mut data.cohort,
+                ];
+                let files = data.vcf.iter_mut().chain(required);
+                files
+                    .chain(&mut data.mask)
+                    .chain(&mut data.callable)
+                    .collect()
+            }
+        }
+    }
+}
+
+/// Refuses names that two models share or that no folder can have, and options without a use.
+fn check_models(models: &[ModelPlan]) -> anyhow::Result<()> {
+    for (index, model) in models.iter().enumerate() {
+        let name = model.name();
+        if models[..index].iter().any(|other| other.name() == name) {
+            bail!("two models are named `{name}`; give each [[models]] a name of its own");
+        }
+        let is_usual = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
+        if name.is_empty() || !name.chars().all(is_usual) || name.starts_with(['.', '-']) {
+            bail!("`{name}` cannot name a model: use letters, digits, `-`, `_`, `.` and `+`");
+        }
+        model
+            .architecture
+            .check_unused()
+            .with_context(|| format!("model `{name}`"))?;
+        if gf_cohort_schema::is_baseline(&name) {
+            bail!("names that start with `prs-` are those of baselines, not `{name}`");
+        }
+    }
+    Ok(())
+}
+
 impl Plan {
     /// Reads a pipeline file.
     ///
     /// # Errors
-    /// A file that cannot be read, unknown or missing keys (with the line), people from nowhere or from two places, a name used twice.
+    /// A file that cannot be read, unknown or missing keys (with the line), people from nowhere or
+    /// from two places, a name used twice.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = super::read_text(path)?;
         let file: File = toml::from_str(&text).map_err(|error| at_line(path, &text, &error))?;
         let table: toml::Table = toml::from_str(&text)?;
         if let Some((place, key)) = inner_key_set_elsewhere(&table) {
-            bail!("{}: `{key}` in [{place}] is set elsewhere: the seed once at the top, folders by --out", path.display());
+            bail!(
+                "{}: `{key}` in [{place}] is set elsewhere: the seed once at the top, folders by \
+                 --out",
+                path.display()
+            );
         }
         if let Some(contradiction) = contradiction_in_simulate(&table) {
             bail!("{}: [simulate] {contradiction}", path.display());
@@ -391,38 +513,51 @@ impl Plan {
             (None, Some(data)) => Source::Data(data),
             _ => bail!("{}: give either [simulate] or [data]", path.display()),
         };
-        match &mut source {
-            Source::Simulate(options) => options.files_mut().for_each(at),
-            Source::Data(data) => {
-                data.vcf.iter_mut().chain([&mut data.reference, &mut data.regions_file, &mut data.cohort]).for_each(at);
-                data.mask.iter_mut().chain(&mut data.callable).for_each(at);
-                if data.vcf.is_empty() {
-                    bail!("{}: [data] vcf names no file", path.display());
-                }
-            }
+        source.files_mut().into_iter().for_each(at);
+        if matches!(&source, Source::Data(data) if data.vcf.is_empty()) {
+            bail!("{}: [data] vcf names no file", path.display());
         }
         let mut baselines = file.baselines;
-        let ScoringOptions { callable, reference, .. } = &mut baselines.scoring;
-        baselines.scoring_files.iter_mut().chain(callable).chain(reference).chain(&mut baselines.kinship).for_each(at);
-        let mut tokens = file.tokens.resolved().with_context(|| format!("{}: [tokens]", path.display()))?;
+        let ScoringOptions {
+            callable,
+            reference,
+            ..
+        } = &mut baselines.scoring;
+        baselines
+            .scoring_files
+            .iter_mut()
+            .chain(callable)
+            .chain(reference)
+            .chain(&mut baselines.kinship)
+            .for_each(at);
+        let mut tokens = file
+            .tokens
+            .resolved()
+            .with_context(|| format!("{}: [tokens]", path.display()))?;
         tokens.tokenizer_file.iter_mut().for_each(at);
-        let mut models = if file.models.is_empty() { vec![ModelPlan::default()] } else { file.models };
-        models.iter_mut().filter_map(|model| model.init.as_mut()).for_each(at);
-        models.iter_mut().filter_map(|model| Some(&mut model.offset.as_mut()?.path)).for_each(at);
-        for (index, model) in models.iter().enumerate() {
-            let name = model.name();
-            if models[..index].iter().any(|other| other.name() == name) {
-                bail!("{}: two models are named `{name}`; give each [[models]] a name of its own", path.display());
-            }
-            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.+".contains(c)) || name.starts_with(['.', '-']) {
-                bail!("{}: `{name}` cannot name a model: use letters, digits, `-`, `_`, `.` and `+`", path.display());
-            }
-            model.architecture.check_unused().with_context(|| format!("{}: model `{name}`", path.display()))?;
-            if gf_cohort_schema::is_baseline(&name) {
-                bail!("{}: names that start with `prs-` are those of baselines, not `{name}`", path.display());
-            }
-        }
-        let mut plan = Self { seed: file.seed, source, sequences: file.sequences, tokens, models, baselines, report: file.report };
+        let mut models = if file.models.is_empty() {
+            vec![ModelPlan::default()]
+        } else {
+            file.models
+        };
+        models
+            .iter_mut()
+            .filter_map(|model| model.init.as_mut())
+            .for_each(at);
+        models
+            .iter_mut()
+            .filter_map(|model| Some(&mut model.offset.as_mut()?.path))
+            .for_each(at);
+        check_models(&models).with_context(|| path.display().to_string())?;
+        let mut plan = Self {
+            seed: file.seed,
+            source,
+            sequences: file.sequences,
+            tokens,
+            models,
+            baselines,
+            report: file.report,
+        };
         plan.set_seed(file.seed);
         Ok(plan)
     }
@@ -464,7 +599,13 @@ impl Plan {
             vcf: data.vcf.clone(),
             reference: data.reference.clone(),
             regions: Regions::File(data.regions_file.clone()),
-            samples: Samples::Only(cohort.people.iter().map(|person| person.sample_id.clone()).collect()),
+            samples: Samples::Only(
+                cohort
+                    .people
+                    .iter()
+                    .map(|person| person.sample_id.clone())
+                    .collect(),
+            ),
             policies: self.sequences.clone(),
             mask: data.mask.clone(),
             callable: data.callable.clone(),
@@ -474,29 +615,53 @@ impl Plan {
 
     /// Further files that stages read.
     pub fn further_files(&self) -> impl Iterator<Item = &Path> {
-        let ScoringOptions { callable, reference, .. } = &self.baselines.scoring;
-        let Baselines { scoring_files, kinship, .. } = &self.baselines;
-        scoring_files.iter().chain(callable).chain(reference).chain(kinship).map(PathBuf::as_path)
+        let ScoringOptions {
+            callable,
+            reference,
+            ..
+        } = &self.baselines.scoring;
+        let Baselines {
+            scoring_files,
+            kinship,
+            ..
+        } = &self.baselines;
+        scoring_files
+            .iter()
+            .chain(callable)
+            .chain(reference)
+            .chain(kinship)
+            .map(PathBuf::as_path)
     }
 }
 
 /// What is wrong with a TOML text, in one line.
 fn at_line(path: &Path, text: &str, error: &toml::de::Error) -> anyhow::Error {
-    let number = error.span().map_or(0, |span| text[..span.start].matches('\n').count());
+    let number = error
+        .span()
+        .map_or(0, |span| text[..span.start].matches('\n').count());
     let line = text.lines().nth(number).unwrap_or_default().trim();
-    anyhow!("{}: line {} (`{line}`): {}", path.display(), number + 1, error.message().replace('\n', ", "))
+    anyhow!(
+        "{}: line {} (`{line}`): {}",
+        path.display(),
+        number + 1,
+        error.message().replace('\n', ", ")
+    )
 }
 
 /// A key of `[simulate]` that another key leaves without effect.
 fn contradiction_in_simulate(table: &toml::Table) -> Option<String> {
     let simulate = table.get("simulate").and_then(toml::Value::as_table)?;
     let has = |key: &str| simulate.contains_key(key);
-    let both = |one: &str, other: &str, why: &str| (has(one) && has(other)).then(|| format!("has `{one}` and `{other}`, and {why}"));
+    let both = |one: &str, other: &str, why: &str| {
+        (has(one) && has(other)).then(|| format!("has `{one}` and `{other}`, and {why}"))
+    };
     let published = "published weights are the risk: leave out one of them";
-    both("risk", "effects", published).or_else(|| both("risk", "preset", published)).or_else(|| {
-        let own_length = "the panel has its own length: leave out `len_nt`";
-        both("len_nt", "panel", own_length).filter(|_| !has("preset"))
-    })
+    both("risk", "effects", published)
+        .or_else(|| both("risk", "preset", published))
+        .or_else(|| {
+            let own_length = "the panel has its own length: leave out `len_nt`";
+            both("len_nt", "panel", own_length).filter(|_| !has("preset"))
+        })
 }
 
 /// A key that a stage's options have, but that a pipeline file says in one other place.
@@ -508,8 +673,13 @@ fn inner_key_set_elsewhere(table: &toml::Table) -> Option<(&'static str, &'stati
         }
     }
     let models = table.get("models").and_then(toml::Value::as_array);
-    let mut schedules = models.into_iter().flatten().filter_map(|model| model.get("schedule"));
-    schedules.any(|schedule| schedule.get("seed").is_some()).then_some(("models.schedule", "seed"))
+    let mut schedules = models
+        .into_iter()
+        .flatten()
+        .filter_map(|model| model.get("schedule"));
+    schedules
+        .any(|schedule| schedule.get("seed").is_some())
+        .then_some(("models.schedule", "seed"))
 }
 
 #[cfg(test)]
@@ -525,9 +695,14 @@ mod tests {
 
     #[test]
     fn the_pipelines_that_ship_are_read() {
-        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines")).unwrap() {
+        for entry in
+            std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines")).unwrap()
+        {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "toml")
+            {
                 Plan::read(&path).unwrap();
             }
         }
@@ -536,58 +711,129 @@ mod tests {
     #[test]
     fn a_typing_error_is_named_with_its_line() {
         let message = format!("{:#}", read("[simulate]\npeple = 5\n").unwrap_err());
-        assert!(message.contains("line 2") && message.contains("peple"), "{message}");
+        assert!(
+            message.contains("line 2") && message.contains("peple"),
+            "{message}"
+        );
     }
 
     #[test]
     fn what_is_said_in_one_place_cannot_be_said_in_another() {
-        assert!(read("[simulate]\nseed = 5\n").unwrap_err().to_string().contains("`seed` in [simulate]"));
-        assert!(read("seed = 5\n").unwrap_err().to_string().contains("either [simulate] or [data]"));
-        assert!(read("[simulate]\n[[models]]\n[[models]]\n").unwrap_err().to_string().contains("two models"));
-        let of_another = read("[simulate]\n[[models]]\n[models.architecture]\npreset = \"primer\"\nsharing = \"headwise\"\n");
-        assert!(format!("{:#}", of_another.unwrap_err()).contains("model `additive+primer`: `sharing` is of the attention"));
-        assert!(read("[simulate]\n[[models]]\nname = \"../x\"\n").unwrap_err().to_string().contains("cannot name"));
+        assert!(
+            read("[simulate]\nseed = 5\n")
+                .unwrap_err()
+                .to_string()
+                .contains("`seed` in [simulate]")
+        );
+        assert!(
+            read("seed = 5\n")
+                .unwrap_err()
+                .to_string()
+                .contains("either [simulate] or [data]")
+        );
+        assert!(
+            read("[simulate]\n[[models]]\n[[models]]\n")
+                .unwrap_err()
+                .to_string()
+                .contains("two models")
+        );
+        let of_another = read(
+            "[simulate]\n[[models]]\n[models.architecture]\npreset = \"primer\"\nsharing = \
+             \"headwise\"\n",
+        );
+        assert!(
+            format!("{:#}", of_another.unwrap_err())
+                .contains("model `additive+primer`: `sharing` is of the attention")
+        );
+        assert!(
+            read("[simulate]\n[[models]]\nname = \"../x\"\n")
+                .unwrap_err()
+                .to_string()
+                .contains("cannot name")
+        );
     }
 
     #[test]
     fn keys_of_simulate_that_contradict_each_other_are_refused() {
-        let message = |keys: &str| format!("{:#}", read(&format!("[simulate]\n{keys}\n")).unwrap_err());
+        let message =
+            |keys: &str| format!("{:#}", read(&format!("[simulate]\n{keys}\n")).unwrap_err());
         let found = message("preset = \"ad-2022\"\nrisk = \"cis\"");
-        assert!(found.contains("[simulate] has `risk` and `preset`, and published weights are the risk"), "{found}");
-        let found = message("effects = \"weights.txt\"\nrisk = \"additive\"\npanel = \"p.vcf\"\nreference = \"p.fa\"");
+        assert!(
+            found
+                .contains("[simulate] has `risk` and `preset`, and published weights are the risk"),
+            "{found}"
+        );
+        let found = message(
+            "effects = \"weights.txt\"\nrisk = \"additive\"\npanel = \"p.vcf\"\nreference = \
+             \"p.fa\"",
+        );
         assert!(found.contains("`risk` and `effects`"), "{found}");
-        assert!(message("len_nt = 5000\npanel = \"p.vcf\"\nreference = \"p.fa\"").contains("the panel has its own length"));
-        assert!(read("[simulate]\npreset = \"ad-2022\"\n").is_ok() && read("[simulate]\nrisk = \"null\"\n").is_ok());
+        assert!(
+            message("len_nt = 5000\npanel = \"p.vcf\"\nreference = \"p.fa\"")
+                .contains("the panel has its own length")
+        );
+        assert!(
+            read("[simulate]\npreset = \"ad-2022\"\n").is_ok()
+                && read("[simulate]\nrisk = \"null\"\n").is_ok()
+        );
     }
 
     #[test]
     fn a_tokenizer_with_options_of_another_is_refused_before_any_work() {
-        let message = format!("{:#}", read("[simulate]\n[tokens]\ntokenizer = \"kmer\"\nvocab_size = 512\n").unwrap_err());
-        assert!(message.contains("[tokens]: vocab_size does not go with the tokenizer `kmer`"), "{message}");
-        let plan = read("[simulate]\n[tokens]\ntokenizer_file = \"t.json\"\nanchor = \"haplotype\"\n").unwrap();
-        assert!(plan.tokens.tokenizer_file.unwrap().is_absolute(), "as all paths, relative to the folder of the pipeline file");
+        let message = format!(
+            "{:#}",
+            read("[simulate]\n[tokens]\ntokenizer = \"kmer\"\nvocab_size = 512\n").unwrap_err()
+        );
+        assert!(
+            message.contains("[tokens]: vocab_size does not go with the tokenizer `kmer`"),
+            "{message}"
+        );
+        let plan =
+            read("[simulate]\n[tokens]\ntokenizer_file = \"t.json\"\nanchor = \"haplotype\"\n")
+                .unwrap();
+        assert!(
+            plan.tokens.tokenizer_file.unwrap().is_absolute(),
+            "as all paths, relative to the folder of the pipeline file"
+        );
     }
 
     #[test]
     fn missing_values_are_stated_as_numbers_or_texts_one_or_several() {
-        let data = "[data]\nvcf = ['a.vcf']\nreference = 'r.fa'\nregions_file = 'l.bed'\ncohort = 'c.csv'\n";
+        let data = "[data]\nvcf = ['a.vcf']\nreference = 'r.fa'\nregions_file = 'l.bed'\ncohort = \
+                    'c.csv'\n";
         let stated = |key: &str| {
             let plan = read(&format!("{data}{key}\n")).unwrap();
-            let Source::Data(data) = plan.source else { panic!() };
+            let Source::Data(data) = plan.source else {
+                panic!()
+            };
             data.missing()
         };
-        for key in ["missing_value = -9", "missing_value = '-9'", "missing_value = [-9, '-99']"] {
+        for key in [
+            "missing_value = -9",
+            "missing_value = '-9'",
+            "missing_value = [-9, '-99']",
+        ] {
             assert!(stated(key).value.unwrap().has("-9.0"), "{key}");
         }
         assert!(!stated("missing_value = 'none'").value.unwrap().has("-9"));
-        assert_eq!(stated("missing_samples = 'error'").samples, MissingSamples::Error);
-        assert!(read(&format!("{data}missing_covariates = 'median'\n")).unwrap_err().to_string().contains("drop-few"));
+        assert_eq!(
+            stated("missing_samples = 'error'").samples,
+            MissingSamples::Error
+        );
+        assert!(
+            read(&format!("{data}missing_covariates = 'median'\n"))
+                .unwrap_err()
+                .to_string()
+                .contains("drop-few")
+        );
     }
 
     #[test]
     fn one_seed_reaches_every_stage() {
         let plan = read("seed = 9\n[simulate]\n").unwrap();
-        let Source::Simulate(simulate) = &plan.source else { panic!() };
+        let Source::Simulate(simulate) = &plan.source else {
+            panic!()
+        };
         assert_eq!((simulate.seed, plan.models[0].schedule.seed), (9, 9));
     }
 }

@@ -1,11 +1,14 @@
-//! Runs a stage unless its folder already holds the result, and keeps `run.json`; or, of all stages and their shards, does one job.
-//! The digest of a stage is of its options, its input files and the stages it is made from. What it is not made from does not redo it.
+//! Runs a stage unless its folder already holds the result, and keeps `run.json`; or, of all stages
+//! and their shards, does one job. The digest of a stage is of its options, its input files and the
+//! stages it is made from. What it is not made from does not redo it.
 //!
-//! A job writes into a folder of its own, which gets its name when it is whole: a second run of the same job, on a machine that was taken for
-//! lost, finds that name taken and leaves what is there. So jobs rely on no lock, only on a folder being renamed at once.
+//! A job writes into a folder of its own, which gets its name when it is whole: a second run of the
+//! same job, on a machine that was taken for lost, finds that name taken and leaves what is there.
+//! So jobs rely on no lock, only on a folder being renamed at once.
 //!
-//! `run` reads every input for its digest. A job takes the digest that an earlier one wrote down, as long as length, times and number of the
-//! file are those of then: else every job would read all files, also those of which it needs no record.
+//! `run` reads every input for its digest. A job takes the digest that an earlier one wrote down,
+//! as long as length, times and number of the file are those of then: else every job would read all
+//! files, also those of which it needs no record.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -53,7 +56,10 @@ pub struct Planted {
 impl Planted {
     /// From the truth of a simulated cohort.
     pub fn of(truth: &simulate::Truth) -> Self {
-        Self { risk: truth.risk.clone(), best_possible_auc: truth.best_possible_auc.test }
+        Self {
+            risk: truth.risk.clone(),
+            best_possible_auc: truth.best_possible_auc.test,
+        }
     }
 }
 
@@ -90,7 +96,8 @@ pub fn without_paths(options: &simulate::Options) -> anyhow::Result<Value> {
     Ok(value)
 }
 
-/// In the folder of the results: what jobs leave for other jobs. Nobody needs it when the report is there.
+/// In the folder of the results: what jobs leave for other jobs. Nobody needs it when the report is
+/// there.
 const SHARDS: &str = "shards";
 /// The last stage: with it `run.json` is complete.
 const LAST: &str = "5-report";
@@ -125,7 +132,10 @@ pub struct Made {
 impl Made {
     /// From options alone.
     pub fn of(options: Value) -> Self {
-        Self { options, ..Self::default() }
+        Self {
+            options,
+            ..Self::default()
+        }
     }
 
     /// And from an earlier stage.
@@ -145,7 +155,10 @@ impl Made {
     /// The same for a part of the stage: `part` tells it from the others.
     #[must_use]
     pub fn part(&self, part: &Value) -> Self {
-        Self { options: json!([self.options, part]), ..self.clone() }
+        Self {
+            options: json!([self.options, part]),
+            ..self.clone()
+        }
     }
 }
 
@@ -182,8 +195,17 @@ impl Runner {
             "inputs": {},
             "stages": {},
         });
-        let claim = matches!(extent, Extent::All).then(|| claim(out)).transpose()?;
-        let mut runner = Self { out: out.to_path_buf(), _claim: claim, extent, digests: HashMap::new(), inputs: Vec::new(), run };
+        let claim = matches!(extent, Extent::All)
+            .then(|| claim(out))
+            .transpose()?;
+        let mut runner = Self {
+            out: out.to_path_buf(),
+            _claim: claim,
+            extent,
+            digests: HashMap::new(),
+            inputs: Vec::new(),
+            run,
+        };
         runner.inputs(&plan.further_files().collect::<Vec<_>>())?;
         Ok(runner)
     }
@@ -199,9 +221,15 @@ impl Runner {
             return Ok(input.digest.clone());
         }
         let stamp = Stamp::of(path);
-        let digest = self.known_digest(path, stamp).map_or_else(|| output::sha256_of_file(path), Ok)?;
+        let digest = self
+            .known_digest(path, stamp)
+            .map_or_else(|| output::sha256_of_file(path), Ok)?;
         self.run["inputs"][path.display().to_string()] = json!(digest);
-        self.inputs.push(Input { path: path.to_path_buf(), stamp, digest: digest.clone() });
+        self.inputs.push(Input {
+            path: path.to_path_buf(),
+            stamp,
+            digest: digest.clone(),
+        });
         Ok(digest)
     }
 
@@ -209,7 +237,10 @@ impl Runner {
     fn digest(&mut self, name: &str, made: &Made) -> anyhow::Result<String> {
         let mut text = format!("{}\n{name}\n{}\n", env!("CARGO_PKG_VERSION"), made.options);
         for stage in &made.stages {
-            let digest = self.digests.get(stage).with_context(|| format!("{name}: {stage} comes before it"))?;
+            let digest = self
+                .digests
+                .get(stage)
+                .with_context(|| format!("{name}: {stage} comes before it"))?;
             text.extend([stage, " ", digest, "\n"]);
         }
         for path in &made.files {
@@ -219,16 +250,23 @@ impl Runner {
         Ok(output::sha256(text.as_bytes()))
     }
 
-    /// The digest of an input that an earlier job wrote down, if this is a job and the file is still that one.
+    /// The digest of an input that an earlier job wrote down, if this is a job and the file is
+    /// still that one.
     fn known_digest(&self, path: &Path, stamp: Option<Stamp>) -> Option<String> {
         let is_job = matches!(self.extent, Extent::Job { .. });
-        let known: Input = serde_json::from_slice(&fs::read(self.note_of_input(path)).ok().filter(|_| is_job)?).ok()?;
+        let known: Input =
+            serde_json::from_slice(&fs::read(self.note_of_input(path)).ok().filter(|_| is_job)?)
+                .ok()?;
         (stamp.is_some() && known.stamp == stamp && known.path == path).then_some(known.digest)
     }
 
-    /// Writes down the inputs for other jobs; of one that was changed a moment ago nobody could tell whether it is changed again.
+    /// Writes down the inputs for other jobs; of one that was changed a moment ago nobody could
+    /// tell whether it is changed again.
     fn note_inputs(&self) -> Result<(), output::Error> {
-        let settled = self.inputs.iter().filter(|input| input.stamp.is_some_and(|stamp| stamp.is_settled()));
+        let settled = self
+            .inputs
+            .iter()
+            .filter(|input| input.stamp.is_some_and(|stamp| stamp.is_settled()));
         settled
             .filter(|input| self.known_digest(&input.path, input.stamp).is_none())
             .try_for_each(|input| output::write_json(&self.note_of_input(&input.path), input))
@@ -236,13 +274,19 @@ impl Runner {
 
     fn note_of_input(&self, path: &Path) -> PathBuf {
         let name = output::sha256(path.to_string_lossy().as_bytes());
-        self.out.join(SHARDS).join("inputs").join(name).with_extension("json")
+        self.out
+            .join(SHARDS)
+            .join("inputs")
+            .join(name)
+            .with_extension("json")
     }
 
-    /// Runs `work` on the folder of the stage, or takes over what that holds. `None` where this run does not do it.
+    /// Runs `work` on the folder of the stage, or takes over what that holds. `None` where this run
+    /// does not do it.
     ///
     /// # Errors
-    /// Whatever `work` says, with the stage's name; an input that is not what it was when the run began.
+    /// Whatever `work` says, with the stage's name; an input that is not what it was when the run
+    /// began.
     pub fn stage<S: Serialize + DeserializeOwned>(
         &mut self,
         name: &str,
@@ -311,12 +355,21 @@ impl Runner {
         digest: &str,
         work: impl FnOnce(&Path) -> anyhow::Result<S>,
     ) -> anyhow::Result<Option<S>> {
-        let Extent::Job { name: wanted, needs } = &self.extent else { return Ok(None) };
+        let Extent::Job {
+            name: wanted,
+            needs,
+        } = &self.extent
+        else {
+            return Ok(None);
+        };
         let (is_wanted, is_needed) = (name == wanted, needs.iter().any(|need| need == name));
         if is_needed {
             // Its files are what it left: whoever reads them last looks.
             let Some((record, summary)) = recorded(folder, digest) else {
-                bail!("{name} is not done in {}, with these inputs and options: do that job first", self.out.display());
+                bail!(
+                    "{name} is not done in {}, with these inputs and options: do that job first",
+                    self.out.display()
+                );
             };
             self.note(name, &record, true)?;
             return Ok(Some(summary));
@@ -354,7 +407,8 @@ impl Runner {
         crate::message!("{name}:");
         let started = Instant::now();
         let summary = work().with_context(|| name.to_string())?;
-        self.require_same_inputs().with_context(|| name.to_string())?;
+        self.require_same_inputs()
+            .with_context(|| name.to_string())?;
         let record = Record {
             schema_version: Some(SCHEMA_VERSION),
             digest: digest.to_owned(),
@@ -369,9 +423,18 @@ impl Runner {
 
     /// Only a file that was touched is read again.
     fn require_same_inputs(&self) -> anyhow::Result<()> {
-        for Input { path, stamp, digest } in &self.inputs {
+        for Input {
+            path,
+            stamp,
+            digest,
+        } in &self.inputs
+        {
             if Stamp::of(path) != *stamp && output::sha256_of_file(path)? != *digest {
-                bail!("{}: the file was changed during the run; what was made of it is not kept, run again", path.display());
+                bail!(
+                    "{}: the file was changed during the run; what was made of it is not kept, \
+                     run again",
+                    path.display()
+                );
             }
         }
         Ok(())
@@ -398,8 +461,14 @@ impl Runner {
     }
 }
 
-/// Gives a folder its name, unless another run of the same job was first. What is there of other inputs or options goes.
-fn publish<S: DeserializeOwned>(mine: &Path, folder: &Path, digest: &str, shards: &Path) -> anyhow::Result<()> {
+/// Gives a folder its name, unless another run of the same job was first. What is there of other
+/// inputs or options goes.
+fn publish<S: DeserializeOwned>(
+    mine: &Path,
+    folder: &Path,
+    digest: &str,
+    shards: &Path,
+) -> anyhow::Result<()> {
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent).map_err(output::at(parent))?;
     }
@@ -417,11 +486,17 @@ fn publish<S: DeserializeOwned>(mine: &Path, folder: &Path, digest: &str, shards
     }
 }
 
-/// What a newer program has made is not made again by this one. What an older one has made is: its version is in the digest.
+/// What a newer program has made is not made again by this one. What an older one has made is: its
+/// version is in the digest.
 fn require_no_newer(path: &Path) -> anyhow::Result<()> {
-    let Ok(json) = fs::read(path) else { return Ok(()) };
+    let Ok(json) = fs::read(path) else {
+        return Ok(());
+    };
     if let Err(reason) = stored::require_no_newer(&json, SCHEMA_VERSION) {
-        bail!("{}: {reason}, or choose another folder (--out)", path.display());
+        bail!(
+            "{}: {reason}, or choose another folder (--out)",
+            path.display()
+        );
     }
     Ok(())
 }
@@ -435,7 +510,9 @@ fn recorded<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<(Record,
 
 /// As [`recorded`], if its files are all as the stage left them.
 fn finished<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<(Record, S)> {
-    let unchanged = |(name, expected): (&String, &String)| output::sha256_of_file(&folder.join(name)).is_ok_and(|found| found == *expected);
+    let unchanged = |(name, expected): (&String, &String)| {
+        output::sha256_of_file(&folder.join(name)).is_ok_and(|found| found == *expected)
+    };
     recorded(folder, digest).filter(|(record, _)| record.files.iter().all(unchanged))
 }
 
@@ -453,7 +530,11 @@ fn digests(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
             } else if path.is_file() {
-                let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+                let name = path
+                    .strip_prefix(folder)
+                    .unwrap_or(&path)
+                    .to_string_lossy()
+                    .into_owned();
                 files.insert(name, output::sha256_of_file(&path)?);
             }
         }
@@ -480,7 +561,12 @@ mod tests {
                 output::write(&folder.join("inner/y.txt"), |out| out.write_all(b"y"))?;
                 Ok(7)
             };
-            assert_eq!(runner.stage("1-x", &Made::of(options.clone()), work).unwrap(), Some(7));
+            assert_eq!(
+                runner
+                    .stage("1-x", &Made::of(options.clone()), work)
+                    .unwrap(),
+                Some(7)
+            );
             n_runs
         };
         assert_eq!(run(&json!(1)), 1);
@@ -491,13 +577,27 @@ mod tests {
         fs::remove_dir_all(stage.join("inner")).unwrap();
         assert_eq!(run(&json!(2)), 4);
         let record = fs::read_to_string(stage.join(RECORD)).unwrap();
-        fs::write(stage.join(RECORD), record.replace("\"schema_version\": 1", "\"schema_version\": 9")).unwrap();
+        fs::write(
+            stage.join(RECORD),
+            record.replace("\"schema_version\": 1", "\"schema_version\": 9"),
+        )
+        .unwrap();
         let mut runner = Runner::new(folder.path(), &pipeline, &plan, Extent::All).unwrap();
-        let message = runner.stage("1-x", &Made::of(json!(2)), |_| Ok(8)).unwrap_err().to_string();
-        assert!(message.contains("schema version 9, of a newer gf-genomics") && message.contains("another folder (--out)"), "{message}");
+        let message = runner
+            .stage("1-x", &Made::of(json!(2)), |_| Ok(8))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("schema version 9, of a newer gf-genomics")
+                && message.contains("another folder (--out)"),
+            "{message}"
+        );
         drop(runner);
         let text = fs::read_to_string(folder.path().join("run.json")).unwrap();
-        assert!(text.contains("\"seed\": 1") && text.contains("\"1-x\""), "{text}");
+        assert!(
+            text.contains("\"seed\": 1") && text.contains("\"1-x\""),
+            "{text}"
+        );
     }
 
     #[test]
@@ -509,18 +609,25 @@ mod tests {
         let digests = |genomes: &str, cohort: &str, option: u32| {
             fs::write(at("x.vcf"), genomes).unwrap();
             fs::write(at("cohort.csv"), cohort).unwrap();
-            let mut runner = Runner::new(folder.path(), &at("p.toml"), &plan, Extent::DryRun).unwrap();
+            let mut runner =
+                Runner::new(folder.path(), &at("p.toml"), &plan, Extent::DryRun).unwrap();
             runner.inputs(&[&at("x.vcf"), &at("cohort.csv")]).unwrap();
             let mut stage = |name: &str, made: Made| {
                 runner.stage::<u32>(name, &made, |_| Ok(0)).unwrap();
                 runner.digests[name].clone()
             };
             let one = stage("1-x", Made::of(json!(1)).reading([&*at("x.vcf")]));
-            let two = stage("2-y", Made::of(json!(option)).after("1-x").reading([&*at("cohort.csv")]));
+            let two = stage(
+                "2-y",
+                Made::of(json!(option))
+                    .after("1-x")
+                    .reading([&*at("cohort.csv")]),
+            );
             let three = stage("3-z", Made::of(json!(1)).after("1-x"));
             [one, two, three]
         };
-        let changed = |a: &[String; 3], b: &[String; 3]| [0, 1, 2].map(|stage| a[stage] != b[stage]);
+        let changed =
+            |a: &[String; 3], b: &[String; 3]| [0, 1, 2].map(|stage| a[stage] != b[stage]);
         let first = digests("a", "b", 1);
         assert_eq!(changed(&first, &digests("a", "b", 1)), [false; 3]);
         assert_eq!(changed(&first, &digests("a", "c", 1)), [false, true, false]);
@@ -536,7 +643,10 @@ mod tests {
         let plan = Plan::read(&pipeline).unwrap();
         let stage = folder.path().join("1-x");
         let job = |options: Value, text: &'static str, while_at_work: &dyn Fn()| {
-            let extent = Extent::Job { name: "1-x".into(), needs: Vec::new() };
+            let extent = Extent::Job {
+                name: "1-x".into(),
+                needs: Vec::new(),
+            };
             let mut runner = Runner::new(folder.path(), &pipeline, &plan, extent).unwrap();
             let work = |folder: &Path| {
                 output::write(&folder.join("x.txt"), |out| out.write_all(text.as_bytes()))?;
@@ -551,18 +661,32 @@ mod tests {
         assert_eq!(text(), "second");
         // Done: not done again.
         assert_eq!(job(json!(1), "third", &|| panic!()), Some("second".into()));
-        // Other options: what is there goes, also where Snakemake has made the folder or half a job is in it.
+        // Other options: what is there goes, also where Snakemake has made the folder or half a job
+        // is in it.
         job(json!(2), "other", &|| {});
         assert_eq!(text(), "other");
         fs::remove_file(stage.join(RECORD)).unwrap();
         job(json!(2), "again", &|| {});
         assert_eq!(text(), "again");
-        assert_eq!(fs::read_dir(folder.path().join(SHARDS)).unwrap().count(), 0, "nothing is left of them");
+        assert_eq!(
+            fs::read_dir(folder.path().join(SHARDS)).unwrap().count(),
+            0,
+            "nothing is left of them"
+        );
         // A job that needs one of other options is refused.
-        let extent = Extent::Job { name: "2-y".into(), needs: vec!["1-x".into()] };
+        let extent = Extent::Job {
+            name: "2-y".into(),
+            needs: vec!["1-x".into()],
+        };
         let mut runner = Runner::new(folder.path(), &pipeline, &plan, extent).unwrap();
-        let message = runner.stage("1-x", &Made::of(json!(3)), |_| Ok(String::new())).unwrap_err().to_string();
-        assert!(message.starts_with("1-x is not done in ") && message.ends_with("do that job first"), "{message}");
+        let message = runner
+            .stage("1-x", &Made::of(json!(3)), |_| Ok(String::new()))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.starts_with("1-x is not done in ") && message.ends_with("do that job first"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -577,13 +701,18 @@ mod tests {
         assert_eq!(keys(&default), earlier);
         assert_eq!(without_paths(&default).unwrap()["auc"], 0.72);
         let (effects, sex_effect) = (Some("x.txt".into()), 0.1);
-        let later = simulate::Options { effects, sex_effect, ..default };
+        let later = simulate::Options {
+            effects,
+            sex_effect,
+            ..default
+        };
         assert!(keys(&later).contains("effects") && keys(&later).contains("sex_effect"));
         assert!(without_paths(&later).unwrap()["auc"].is_null());
     }
 
     #[test]
-    fn a_job_takes_the_digest_of_an_input_that_an_earlier_one_wrote_down_while_the_file_is_that_one() {
+    fn a_job_takes_the_digest_of_an_input_that_an_earlier_one_wrote_down_while_the_file_is_that_one()
+     {
         let folder = tempfile::tempdir().unwrap();
         let (pipeline, input) = (folder.path().join("p.toml"), folder.path().join("x.vcf"));
         fs::write(&pipeline, "[simulate]\n").unwrap();
@@ -594,7 +723,12 @@ mod tests {
             runner.inputs(&[&input]).unwrap();
             runner
         };
-        let job = || runner(Extent::Job { name: "1-x".into(), needs: Vec::new() });
+        let job = || {
+            runner(Extent::Job {
+                name: "1-x".into(),
+                needs: Vec::new(),
+            })
+        };
         let digest = |runner: &Runner| runner.inputs[0].digest.clone();
         job().stage("1-x", &Made::of(json!(1)), |_| Ok(1)).unwrap();
         let note = job().note_of_input(&input);
@@ -603,7 +737,11 @@ mod tests {
         known.digest = "that of an earlier job".into();
         output::write_json(&note, &known).unwrap();
         assert_eq!(digest(&job()), "that of an earlier job");
-        assert_ne!(digest(&runner(Extent::DryRun)), "that of an earlier job", "`run` reads the file");
+        assert_ne!(
+            digest(&runner(Extent::DryRun)),
+            "that of an earlier job",
+            "`run` reads the file"
+        );
         fs::write(folder.path().join("y.vcf"), "y").unwrap();
         fs::rename(folder.path().join("y.vcf"), &input).unwrap();
         assert_eq!(digest(&job()), output::sha256(b"y"));

@@ -1,4 +1,5 @@
-//! What was tried on the way to a learned baseline, and what was chosen: always by the AUROC of the validation split.
+//! What was tried on the way to a learned baseline, and what was chosen: always by the AUROC of the
+//! validation split.
 
 use std::fmt;
 
@@ -29,7 +30,8 @@ pub enum Setting {
     Threshold {
         /// Alleles up to this p-value are in the score.
         p_value: f64,
-        /// The score's coefficient in the training people, who made its weights, is multiplied by this.
+        /// The score's coefficient in the training people, who made its weights, is multiplied by
+        /// this.
         shrinkage: f64,
     },
 }
@@ -38,8 +40,12 @@ impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::L2 { alpha } => write!(f, "penalty {alpha:.3}"),
-            Self::ElasticNet { l1_ratio, lambda } => write!(f, "l1_ratio {l1_ratio}, penalty {lambda:.5} a person"),
-            Self::Threshold { p_value, shrinkage } => write!(f, "p <= {p_value}, shrunken to {shrinkage}"),
+            Self::ElasticNet { l1_ratio, lambda } => {
+                write!(f, "l1_ratio {l1_ratio}, penalty {lambda:.5} a person")
+            }
+            Self::Threshold { p_value, shrinkage } => {
+                write!(f, "p <= {p_value}, shrunken to {shrinkage}")
+            }
         }
     }
 }
@@ -85,10 +91,21 @@ impl Choice {
             points.push(point);
         }
         match best {
-            Some((_, chosen, fit)) => Ok((Self { model: model.into(), tried: points, chosen }, fit)),
+            Some((_, chosen, fit)) => Ok((
+                Self {
+                    model: model.into(),
+                    tried: points,
+                    chosen,
+                },
+                fit,
+            )),
             None => Err(Error::NoSetting {
                 model: model.into(),
-                reason: points.into_iter().rev().find_map(|point| point.failure).unwrap_or_else(|| "no dosage gets a weight".into()),
+                reason: points
+                    .into_iter()
+                    .rev()
+                    .find_map(|point| point.failure)
+                    .unwrap_or_else(|| "no dosage gets a weight".into()),
             }),
         }
     }
@@ -96,19 +113,29 @@ impl Choice {
     /// What was tried and chosen, for the summary.
     #[must_use]
     pub fn best(&self) -> Option<&Tried> {
-        self.tried.iter().find(|point| point.setting == self.chosen && point.validation_auroc.is_some())
+        self.tried
+            .iter()
+            .find(|point| point.setting == self.chosen && point.validation_auroc.is_some())
     }
 }
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (n_dosages, auroc) = self.best().map_or((0, f64::NAN), |best| (best.n_dosages, best.validation_auroc.unwrap_or(f64::NAN)));
+        let (n_dosages, auroc) = self.best().map_or((0, f64::NAN), |best| {
+            (best.n_dosages, best.validation_auroc.unwrap_or(f64::NAN))
+        });
         let n_tried = self.tried.len();
         let dosages = counted(n_dosages, "dosage", "dosages");
-        write!(f, "{}: {dosages}, {} (validation AUROC {auroc:.3}; best of {n_tried} tried)", self.model, self.chosen)?;
+        write!(
+            f,
+            "{}: {dosages}, {} (validation AUROC {auroc:.3}; best of {n_tried} tried)",
+            self.model, self.chosen
+        )?;
         for point in &self.tried {
             if let Setting::Threshold { p_value, .. } = point.setting {
-                let auroc = point.validation_auroc.map_or_else(|| "-".into(), |auroc| format!("{auroc:.3}"));
+                let auroc = point
+                    .validation_auroc
+                    .map_or_else(|| "-".into(), |auroc| format!("{auroc:.3}"));
                 let dosages = counted(point.n_dosages, "dosage", "dosages");
                 write!(f, "\n  p <= {p_value}: {dosages}, validation AUROC {auroc}")?;
             }
@@ -125,7 +152,15 @@ impl fmt::Display for Choice {
 /// # Errors
 /// When a class is not there.
 pub fn auroc_of(logits: &[f64], is_case: &Array1<bool>) -> Result<f64, Error> {
-    let of_class =
-        |class: bool| -> Vec<f64> { logits.iter().zip(is_case).filter(|(_, is)| **is == class).map(|(logit, _)| *logit).collect() };
-    auroc(&of_class(true), &of_class(false)).map_err(|error| Error::Validation { reason: error.to_string() })
+    let of_class = |class: bool| -> Vec<f64> {
+        logits
+            .iter()
+            .zip(is_case)
+            .filter(|(_, is)| **is == class)
+            .map(|(logit, _)| *logit)
+            .collect()
+    };
+    auroc(&of_class(true), &of_class(false)).map_err(|error| Error::Validation {
+        reason: error.to_string(),
+    })
 }

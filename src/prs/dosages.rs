@@ -1,9 +1,11 @@
 //! Genotypes of the people of a study at every usable variant, and the dosages read off them.
 //!
-//! Input -> output: VCF/BCF files -> a [`GenotypeTable`], whole or in batches: one [`Site`] a record, with one genotype a person. A dosage
-//! is the number of copies of one allele, REF or ALT: 0..2, of imputed genotypes a fraction, of haploid ones on Y and MT 0..1 (X: see
-//! [`Reading::xchr_model`]; elsewhere two equal alleles, as PLINK 2 has it). A missing one is read as allele frequency times copies; the frequency comes from training people.
-//! Coordinates: `position` is 1-based.
+//! Input -> output: VCF/BCF files -> a [`GenotypeTable`], whole or in batches: one [`Site`] a
+//! record, with one genotype a person. A dosage is the number of copies of one allele, REF or ALT:
+//! 0..2, of imputed genotypes a fraction, of haploid ones on Y and MT 0..1 (X: see
+//! [`Reading::xchr_model`]; elsewhere two equal alleles, as PLINK 2 has it). A missing one is read
+//! as allele frequency times copies; the frequency comes from training people. Coordinates:
+//! `position` is 1-based.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -18,8 +20,8 @@ use super::{
     genotypes::{Genotypes, Tally},
 };
 use crate::ingest::{
-    self, ABSENT, DisjointRegions, DosageField, GenomeBuild, Genotype, MISSING, RefAlleles, Reference, Samples, VariantFile, VariantRecord,
-    admits, contig_key,
+    self, ABSENT, DisjointRegions, DosageField, GenomeBuild, Genotype, MISSING, RefAlleles,
+    Reference, Samples, VariantFile, VariantRecord, admits, contig_key,
 };
 use crate::words::counted;
 
@@ -31,15 +33,22 @@ pub struct Reading {
     pub dosage_field: DosageField,
     /// What a genotype with one allele called and one missing is.
     pub half_calls: HalfCalls,
-    /// What one allele of a haploid genotype on X counts: 2, so that men are as women with two equal alleles (as PLINK 2 by default), or 1.
+    /// What one allele of a haploid genotype on X counts: 2, so that men are as women with two
+    /// equal alleles (as PLINK 2 by default), or 1.
     pub xchr_model: u8,
-    /// Read a file of one person who is nowhere homozygous reference: one that holds variants only.
+    /// Read a file of one person who is nowhere homozygous reference: one that holds variants
+    /// only.
     pub allow_no_hom_ref: bool,
 }
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { dosage_field: DosageField::default(), half_calls: HalfCalls::default(), xchr_model: 2, allow_no_hom_ref: false }
+        Self {
+            dosage_field: DosageField::default(),
+            half_calls: HalfCalls::default(),
+            xchr_model: 2,
+            allow_no_hom_ref: false,
+        }
     }
 }
 
@@ -62,7 +71,10 @@ impl HalfCalls {
     /// What is made of a call.
     #[inline]
     fn read(self, call: Genotype) -> Genotype {
-        let is_half = matches!(call.alleles, [MISSING, 0..=i16::MAX] | [0..=i16::MAX, MISSING]);
+        let is_half = matches!(
+            call.alleles,
+            [MISSING, 0..=i16::MAX] | [0..=i16::MAX, MISSING]
+        );
         let alleles = match self {
             Self::Haploid if is_half => [call.alleles[0].max(call.alleles[1]); 2],
             Self::Reference if is_half => call.alleles.map(|allele| allele.max(0)),
@@ -85,7 +97,8 @@ pub struct Site {
     pub ref_allele: String,
     /// ALT alleles, all of them, upper-case.
     pub alt_alleles: Vec<String>,
-    /// Numbers (1 = first ALT) of the ALT alleles that have a dosage: not symbolic, not `*`, not on an earlier record already.
+    /// Numbers (1 = first ALT) of the ALT alleles that have a dosage: not symbolic, not `*`, not
+    /// on an earlier record already.
     pub counted_alts: Vec<i16>,
     /// One a person, in the order of [`GenotypeTable::people`].
     pub genotypes: Genotypes,
@@ -113,7 +126,8 @@ impl Site {
         self.tally(allele, people).frequency()
     }
 
-    /// Copies of an allele in one person; frequency times the copies there can be where the call is missing.
+    /// Copies of an allele in one person; frequency times the copies there can be where the call is
+    /// missing.
     #[must_use]
     pub fn dosage(&self, allele: i16, frequency: f64, person: usize) -> f64 {
         self.genotypes.dosage(allele, frequency, person)
@@ -165,7 +179,8 @@ pub struct Request<'a> {
     pub paths: &'a [PathBuf],
     /// Regions of the files; all when `None`.
     pub regions: Option<&'a DisjointRegions>,
-    /// Looked up by sample name in every file; those of the first file that `samples` chooses when `None`.
+    /// Looked up by sample name in every file; those of the first file that `samples` chooses when
+    /// `None`.
     pub people: Option<&'a [&'a str]>,
     /// Of the first file, which are read; all when `None`.
     pub samples: Option<&'a Samples>,
@@ -198,7 +213,8 @@ pub struct GenotypeTable {
     pub genome_build: Option<GenomeBuild>,
 }
 
-/// Records that no dosage is of, without genotypes, as far as they are asked for; and where the files have records.
+/// Records that no dosage is of, without genotypes, as far as they are asked for; and where the
+/// files have records.
 #[derive(Clone, Debug, Default)]
 pub struct NotUsed {
     /// Left out by FILTER.
@@ -211,12 +227,14 @@ pub struct NotUsed {
     pub contigs: HashSet<String>,
 }
 
-/// A file of one person that has so many records, none of them homozygous reference, holds variants only (the rule of PLINK 2).
+/// A file of one person that has so many records, none of them homozygous reference, holds variants
+/// only (the rule of PLINK 2).
 const MANY_RECORDS: u64 = 1_000;
 
 impl GenotypeTable {
-    /// Reads `paths` once each, by the usual [`Reading`]. `people` are looked up by sample name in every file; all samples of the first
-    /// file when `None`. `wanted` says which of the records are kept, and `filters` which of these are used, as
+    /// Reads `paths` once each, by the usual [`Reading`]. `people` are looked up by sample name in
+    /// every file; all samples of the first file when `None`. `wanted` says which of the
+    /// records are kept, and `filters` which of these are used, as
     /// [`Options::filters`](super::Options::filters).
     ///
     /// # Errors
@@ -229,19 +247,31 @@ impl GenotypeTable {
         wanted: Option<&dyn Fn(&VariantRecord) -> bool>,
         filters: Option<&[String]>,
     ) -> Result<Self, Error> {
-        Self::read_as(&Request { paths, regions, people, wanted, filters, ..Request::default() }, &Reading::default())
+        Self::read_as(
+            &Request {
+                paths,
+                regions,
+                people,
+                wanted,
+                filters,
+                ..Request::default()
+            },
+            &Reading::default(),
+        )
     }
 
     /// As [`Self::read`], by any [`Reading`].
     ///
     /// # Errors
-    /// As [`Self::read`]; half calls, or one person without homozygous reference, where `reading` does not allow them.
+    /// As [`Self::read`]; half calls, or one person without homozygous reference, where `reading`
+    /// does not allow them.
     pub fn read_as(request: &Request<'_>, reading: &Reading) -> Result<Self, Error> {
         Self::in_batches(request, reading, usize::MAX, |_| Ok(()))
     }
 
-    /// As [`Self::read_as`], but whenever the genotypes of [`Self::sites`] are about `batch_bytes` long and a position is complete, `visit`
-    /// is called, which takes them out. What it leaves is in the result.
+    /// As [`Self::read_as`], but whenever the genotypes of [`Self::sites`] are about `batch_bytes`
+    /// long and a position is complete, `visit` is called, which takes them out. What it leaves
+    /// is in the result.
     ///
     /// # Errors
     /// As [`Self::read_as`], and whatever `visit` returns.
@@ -251,17 +281,26 @@ impl GenotypeTable {
         batch_bytes: usize,
         mut visit: impl FnMut(&mut Self) -> Result<(), Error>,
     ) -> Result<Self, Error> {
-        let mut files = request.paths.iter().map(|path| VariantFile::open(path)).collect::<Result<Vec<_>, _>>()?;
+        let mut files = request
+            .paths
+            .iter()
+            .map(|path| VariantFile::open(path))
+            .collect::<Result<Vec<_>, _>>()?;
         let people: Vec<String> = match (request.people, files.first()) {
             (Some(people), _) => people.iter().map(ToString::to_string).collect(),
             (None, Some(first)) => request.samples.unwrap_or(&Samples::All).of(first)?,
             (None, None) => Vec::new(),
         };
-        let mut table = Self { people, ..Self::default() };
+        let mut table = Self {
+            people,
+            ..Self::default()
+        };
         let mut seen = HashSet::new();
         let mut reference = request.reference.map(Reference::open).transpose()?;
         for file in &mut files {
-            table.genome_build = table.genome_build.or(build::of_header(file, request.builds)?);
+            table.genome_build = table
+                .genome_build
+                .or(build::of_header(file, request.builds)?);
             let mut ref_alleles = reference.as_mut().map(RefAlleles::new);
             table.warnings.extend_from_slice(file.warnings());
             file.select(&table.people)?;
@@ -274,37 +313,56 @@ impl GenotypeTable {
                 n_records += 1;
                 if contig != record.contig {
                     contig.clone_from(&record.contig);
-                    table.genome_build = build::of_record(&path, &contig, request.builds)?.or(table.genome_build);
+                    table.genome_build =
+                        build::of_record(&path, &contig, request.builds)?.or(table.genome_build);
                 }
-                n_hom_ref += record
-                    .genotypes
-                    .first()
-                    .map_or(0, |call| u64::from(call.alleles.iter().all(|&allele| allele == 0 || allele == ABSENT)));
-                let goes_on = table.sites.last().is_some_and(|last| last.position == record.position && last.contig == record.contig);
+                n_hom_ref += record.genotypes.first().map_or(0, |call| {
+                    u64::from(
+                        call.alleles
+                            .iter()
+                            .all(|&allele| allele == 0 || allele == ABSENT),
+                    )
+                });
+                let goes_on = table.sites.last().is_some_and(|last| {
+                    last.position == record.position && last.contig == record.contig
+                });
                 if n_bytes >= batch_bytes && !goes_on {
                     visit(&mut table)?;
                     n_bytes = 0;
                 }
                 if request.wanted.is_none_or(|wanted| wanted(record)) {
-                    ref_alleles.as_mut().map_or(Ok(()), |fasta| fasta.compare(&path, record))?;
+                    ref_alleles
+                        .as_mut()
+                        .map_or(Ok(()), |fasta| fasta.compare(&path, record))?;
                     let n_sites = table.sites.len();
-                    table.add(record, request, reading, &mut seen).map_err(|reason| ingest::Error::record(&path, record, reason))?;
-                    n_bytes += table.sites[n_sites..].iter().map(|site| site.genotypes.n_bytes()).sum::<usize>();
+                    table
+                        .add(record, request, reading, &mut seen)
+                        .map_err(|reason| ingest::Error::record(&path, record, reason))?;
+                    n_bytes += table.sites[n_sites..]
+                        .iter()
+                        .map(|site| site.genotypes.n_bytes())
+                        .sum::<usize>();
                 }
                 Ok::<_, Error>(())
             })?;
             table.not_used.contigs.extend(contigs);
             table.warnings.extend(file.passed_over());
             table.counts.records_beyond_reference += ref_alleles.map_or(0, |fasta| fasta.n_beyond);
-            if file.samples().len() == 1 && n_hom_ref == 0 && n_records >= MANY_RECORDS && !reading.allow_no_hom_ref {
+            if file.samples().len() == 1
+                && n_hom_ref == 0
+                && n_records >= MANY_RECORDS
+                && !reading.allow_no_hom_ref
+            {
                 return Err(Error::NoHomRef { path, n_records });
             }
         }
-        let has_imputed = table.counts.imputed_records > 0 || table.counts.records == table.counts.filtered_records;
+        let has_imputed = table.counts.imputed_records > 0
+            || table.counts.records == table.counts.filtered_records;
         if !matches!(reading.dosage_field, DosageField::Gt | DosageField::Auto) && !has_imputed {
             let field = format!("{:?}", reading.dosage_field).to_uppercase();
             let reason = format!(
-                "FORMAT field {field} is in no record (records: {}; --dosage-field auto takes what there is)",
+                "FORMAT field {field} is in no record (records: {}; --dosage-field auto takes \
+                 what there is)",
                 table.counts.records
             );
             return Err(Error::Options { reason });
@@ -321,24 +379,44 @@ impl GenotypeTable {
             return None;
         }
         let rule = match (haploid, reading.xchr_model) {
-            (0, _) => "none is haploid: whoever is called as diploid counts 0 to 2, men too".to_owned(),
+            (0, _) => {
+                "none is haploid: whoever is called as diploid counts 0 to 2, men too".to_owned()
+            }
             (_, 2) => format!(
                 "{} 0 or 2, as two equal alleles do (--xchr-model 1: 0 or 1)",
                 counted(haploid, "is haploid and counts", "are haploid and count")
             ),
-            _ => format!("{} 0 or 1 (--xchr-model 2: 0 or 2)", counted(haploid, "is haploid and counts", "are haploid and count")),
+            _ => format!(
+                "{} 0 or 1 (--xchr-model 2: 0 or 2)",
+                counted(haploid, "is haploid and counts", "are haploid and count")
+            ),
         };
-        Some(format!("chromosome X: of the genotypes at {}, {rule}", counted(records, "record", "records")))
+        Some(format!(
+            "chromosome X: of the genotypes at {}, {rule}",
+            counted(records, "record", "records")
+        ))
     }
 
-    fn add(&mut self, record: &VariantRecord, request: &Request<'_>, reading: &Reading, seen: &mut HashSet<String>) -> Result<(), String> {
+    fn add(
+        &mut self,
+        record: &VariantRecord,
+        request: &Request<'_>,
+        reading: &Reading,
+        seen: &mut HashSet<String>,
+    ) -> Result<(), String> {
         let counts = &mut self.counts;
         counts.records += 1;
-        let passes = request.filters.is_none_or(|names| admits(names, &record.filters));
+        let passes = request
+            .filters
+            .is_none_or(|names| admits(names, &record.filters));
         if !passes {
             counts.filtered_records += 1;
             let without_filter = [".".to_owned()];
-            let filters = if record.filters.is_empty() { &without_filter[..] } else { &record.filters };
+            let filters = if record.filters.is_empty() {
+                &without_filter[..]
+            } else {
+                &record.filters
+            };
             for filter in filters {
                 *counts.filters.entry(filter.clone()).or_default() += 1;
             }
@@ -364,7 +442,12 @@ impl GenotypeTable {
                 counts.star_alleles += 1;
             } else if is_symbolic {
                 counts.symbolic_alleles += 1;
-            } else if !seen.insert(format!("{}:{}:{ref_allele}:{}", contig_key(&record.contig), record.position, text(alt))) {
+            } else if !seen.insert(format!(
+                "{}:{}:{ref_allele}:{}",
+                contig_key(&record.contig),
+                record.position,
+                text(alt)
+            )) {
                 counts.duplicate_variants += 1;
             } else {
                 counted_alts.push(number);
@@ -376,7 +459,11 @@ impl GenotypeTable {
             return Ok(());
         }
         let is_used = passes && is_counted;
-        let genotypes = if is_used { self.genotypes(record, reading)? } else { Genotypes::none() };
+        let genotypes = if is_used {
+            self.genotypes(record, reading)?
+        } else {
+            Genotypes::none()
+        };
         let sites = match (passes, is_counted) {
             (true, true) => &mut self.sites,
             (false, _) => &mut self.not_used.filtered,
@@ -394,11 +481,20 @@ impl GenotypeTable {
         Ok(())
     }
 
-    fn genotypes(&mut self, record: &VariantRecord, reading: &Reading) -> Result<Genotypes, String> {
+    fn genotypes(
+        &mut self,
+        record: &VariantRecord,
+        reading: &Reading,
+    ) -> Result<Genotypes, String> {
         let counts = &mut self.counts;
         let is_x = contig_key(&record.contig) == "X";
         let n_alts = record.alt_alleles.len();
-        let dosages_of = |person: usize| record.dosages.get(n_alts * person..n_alts * (person + 1)).unwrap_or_default();
+        let dosages_of = |person: usize| {
+            record
+                .dosages
+                .get(n_alts * person..n_alts * (person + 1))
+                .unwrap_or_default()
+        };
         let mut n_haploid = 0;
         for &person in &record.not_reference {
             let person = person as usize;
@@ -410,7 +506,10 @@ impl GenotypeTable {
                 n_haploid += 1;
                 let carried = dosages_of(person).iter().sum::<f32>();
                 if carried > 1.02 {
-                    return Err(format!("sample `{}` is haploid, but has {carried} ALT alleles by its dosages", self.people[person]));
+                    return Err(format!(
+                        "sample `{}` is haploid, but has {carried} ALT alleles by its dosages",
+                        self.people[person]
+                    ));
                 }
             }
             if call.alleles.contains(&MISSING) {
@@ -418,17 +517,28 @@ impl GenotypeTable {
                 counts.half_calls += u64::from(is_half);
                 if is_half && reading.half_calls == HalfCalls::Error {
                     let name = &self.people[person];
-                    return Err(format!("the genotype of `{name}` is half missing; --half-calls says how such are read"));
+                    return Err(format!(
+                        "the genotype of `{name}` is half missing; --half-calls says how such are \
+                         read"
+                    ));
                 }
-                let is_dosage = dosages_of(person).first().is_some_and(|dosage| !dosage.is_nan());
-                counts.missing_genotypes += u64::from(reading.half_calls.read(call).alleles.contains(&MISSING) && !is_dosage);
+                let is_dosage = dosages_of(person)
+                    .first()
+                    .is_some_and(|dosage| !dosage.is_nan());
+                counts.missing_genotypes += u64::from(
+                    reading.half_calls.read(call).alleles.contains(&MISSING) && !is_dosage,
+                );
             }
         }
         counts.haploid_genotypes += n_haploid;
         counts.x_records += u64::from(is_x);
         counts.x_haploid_genotypes += n_haploid * u64::from(is_x);
-        let others =
-            record.not_reference.iter().map(|&person| (person as usize, reading.half_calls.read(record.genotypes[person as usize])));
+        let others = record.not_reference.iter().map(|&person| {
+            (
+                person as usize,
+                reading.half_calls.read(record.genotypes[person as usize]),
+            )
+        });
         let haploid_copies = match contig_key(&record.contig) {
             "X" => reading.xchr_model,
             "Y" | "MT" => 1,
@@ -516,47 +626,115 @@ mod tests {
             records_beyond_reference: 0,
         };
         assert_eq!(table.counts, expected);
-        let [a, c, f] = &table.sites[..] else { panic!("{:?}", table.sites) };
-        assert_eq!((a.frequency(1, &[0, 1]), a.frequency(1, &[0])), (Some(0.5), None));
+        let [a, c, f] = &table.sites[..] else {
+            panic!("{:?}", table.sites)
+        };
+        assert_eq!(
+            (a.frequency(1, &[0, 1]), a.frequency(1, &[0])),
+            (Some(0.5), None)
+        );
         assert_eq!((a.dosage(1, 0.5, 0), a.dosage(1, 0.5, 1)), (1.0, 1.0));
-        assert_eq!((c.counted_alts.as_slice(), c.dosage(1, 0.0, 0), c.dosage(0, 0.0, 0)), ([1].as_slice(), 0.0, 1.0));
-        assert_eq!((f.dosage(1, 0.3, 0), f.dosage(0, 0.7, 0)), (2.0, 0.0), "a man is as two equal alleles");
-        assert!(table.warnings[0].contains("at 1 record, 1 is haploid and counts 0 or 2"), "{:?}", table.warnings);
-        assert_eq!((f.dosage(1, 0.3, 1), f.frequency(1, &[0, 1])), (0.6, Some(1.0)));
+        assert_eq!(
+            (
+                c.counted_alts.as_slice(),
+                c.dosage(1, 0.0, 0),
+                c.dosage(0, 0.0, 0)
+            ),
+            ([1].as_slice(), 0.0, 1.0)
+        );
+        assert_eq!(
+            (f.dosage(1, 0.3, 0), f.dosage(0, 0.7, 0)),
+            (2.0, 0.0),
+            "a man is as two equal alleles"
+        );
+        assert!(
+            table.warnings[0].contains("at 1 record, 1 is haploid and counts 0 or 2"),
+            "{:?}",
+            table.warnings
+        );
+        assert_eq!(
+            (f.dosage(1, 0.3, 1), f.frequency(1, &[0, 1])),
+            (0.6, Some(1.0))
+        );
     }
 
     #[test]
     fn records_are_used_by_their_filter() {
         let folder = tempfile::tempdir().unwrap();
-        let records = ["1 10 a A G . PASS . GT 0|1", "1 20 b A G . q10 . GT 0|1", "1 30 c A G . . . GT 0|1"];
+        let records = [
+            "1 10 a A G . PASS . GT 0|1",
+            "1 20 b A G . q10 . GT 0|1",
+            "1 30 c A G . . . GT 0|1",
+        ];
         let path = write_vcf(folder.path(), &["A"], &records);
         let ids = |filters: Option<&[&str]>| {
-            let filters: Option<Vec<String>> = filters.map(|names| names.iter().map(ToString::to_string).collect());
-            let table = GenotypeTable::read(std::slice::from_ref(&path), None, None, None, filters.as_deref()).unwrap();
-            assert_eq!(table.counts.filtered_records as usize, 3 - table.sites.len());
-            table.sites.into_iter().map(|site| site.id).collect::<String>()
+            let filters: Option<Vec<String>> =
+                filters.map(|names| names.iter().map(ToString::to_string).collect());
+            let table = GenotypeTable::read(
+                std::slice::from_ref(&path),
+                None,
+                None,
+                None,
+                filters.as_deref(),
+            )
+            .unwrap();
+            assert_eq!(
+                table.counts.filtered_records as usize,
+                3 - table.sites.len()
+            );
+            table
+                .sites
+                .into_iter()
+                .map(|site| site.id)
+                .collect::<String>()
         };
-        assert_eq!([ids(None), ids(Some(&["PASS", "."])), ids(Some(&["q10"]))], ["abc", "ac", "b"]);
+        assert_eq!(
+            [ids(None), ids(Some(&["PASS", "."])), ids(Some(&["q10"]))],
+            ["abc", "ac", "b"]
+        );
     }
 
     #[test]
     fn a_person_without_a_column_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = write_vcf(folder.path(), &["A"], &["1 10 a A G . PASS . GT 0|1"]);
-        let message = GenotypeTable::read(&[path], None, Some(&["A", "B", "C"]), None, Some(&pass())).unwrap_err().to_string();
-        assert!(message.contains("`B`") && message.contains("2 of the 3"), "{message}");
+        let message =
+            GenotypeTable::read(&[path], None, Some(&["A", "B", "C"]), None, Some(&pass()))
+                .unwrap_err()
+                .to_string();
+        assert!(
+            message.contains("`B`") && message.contains("2 of the 3"),
+            "{message}"
+        );
     }
 
-    fn read_by(reading: &Reading, samples: &[&str], records: &[&str]) -> Result<GenotypeTable, Error> {
+    fn read_by(
+        reading: &Reading,
+        samples: &[&str],
+        records: &[&str],
+    ) -> Result<GenotypeTable, Error> {
         let folder = tempfile::tempdir().unwrap();
         let paths = [write_vcf(folder.path(), samples, records)];
-        GenotypeTable::read_as(&Request { paths: &paths, ..Request::default() }, reading)
+        GenotypeTable::read_as(
+            &Request {
+                paths: &paths,
+                ..Request::default()
+            },
+            reading,
+        )
     }
 
     #[test]
     fn half_calls_are_read_as_asked() {
         let dosages = |half_calls: HalfCalls| {
-            let table = read_by(&Reading { half_calls, ..Reading::default() }, &["A", "B"], &["1 10 a A G . PASS . GT .|1 0/."])?;
+            let table = read_by(
+                &Reading {
+                    half_calls,
+                    ..Reading::default()
+                },
+                &["A", "B"],
+                &["1 10 a A G . PASS . GT .|1 0/."],
+            )?;
             assert_eq!(table.counts.half_calls, 2);
             Ok::<_, Error>([0, 1].map(|person| table.sites[0].dosage(1, 0.25, person)))
         };
@@ -564,7 +742,10 @@ mod tests {
         assert_eq!(dosages(HalfCalls::Haploid).unwrap(), [2.0, 0.0]);
         assert_eq!(dosages(HalfCalls::Reference).unwrap(), [1.0, 0.0]);
         let message = dosages(HalfCalls::Error).unwrap_err().to_string();
-        assert!(message.contains("1:10") && message.contains("`A` is half missing"), "{message}");
+        assert!(
+            message.contains("1:10") && message.contains("`A` is half missing"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -576,39 +757,109 @@ mod tests {
             "X 40 d A G . PASS . GT:DS 0|1:0.75 1:0.5 0|0:0",
         ];
         let dosages = |dosage_field: DosageField| {
-            let records = if matches!(dosage_field, DosageField::Hds | DosageField::Auto) { &records[..] } else { &records[..2] };
-            let table = read_by(&Reading { dosage_field, ..Reading::default() }, &["A", "B", "C"], records).unwrap();
+            let records = if matches!(dosage_field, DosageField::Hds | DosageField::Auto) {
+                &records[..]
+            } else {
+                &records[..2]
+            };
+            let table = read_by(
+                &Reading {
+                    dosage_field,
+                    ..Reading::default()
+                },
+                &["A", "B", "C"],
+                records,
+            )
+            .unwrap();
             let of = |site: &Site| [0, 1, 2].map(|person| site.dosage(1, 0.25, person));
-            (table.counts.imputed_records, table.counts.missing_genotypes, table.sites.iter().map(of).collect::<Vec<_>>())
+            (
+                table.counts.imputed_records,
+                table.counts.missing_genotypes,
+                table.sites.iter().map(of).collect::<Vec<_>>(),
+            )
         };
         let calls = [1.0, 2.0, 0.0];
-        assert_eq!(dosages(DosageField::Gt), (0, 1, vec![[1.0, 0.5, 0.0], calls]));
-        assert_eq!(dosages(DosageField::Ds), (1, 0, vec![[0.75, 1.5, 0.0], calls]));
-        assert_eq!(dosages(DosageField::Gp), (1, 1, vec![[0.75, 0.5, 0.0], calls]));
-        assert_eq!(dosages(DosageField::Auto), (3, 1, vec![[0.75, 1.5, 0.0], calls, [1.25, 0.0, 0.5], [0.75, 1.0, 0.0]]));
+        assert_eq!(
+            dosages(DosageField::Gt),
+            (0, 1, vec![[1.0, 0.5, 0.0], calls])
+        );
+        assert_eq!(
+            dosages(DosageField::Ds),
+            (1, 0, vec![[0.75, 1.5, 0.0], calls])
+        );
+        assert_eq!(
+            dosages(DosageField::Gp),
+            (1, 1, vec![[0.75, 0.5, 0.0], calls])
+        );
+        assert_eq!(
+            dosages(DosageField::Auto),
+            (
+                3,
+                1,
+                vec![[0.75, 1.5, 0.0], calls, [1.25, 0.0, 0.5], [0.75, 1.0, 0.0]]
+            )
+        );
         assert_eq!(dosages(DosageField::Hds).2[2], [1.25, 0.0, 0.5]);
-        let message =
-            read_by(&Reading { dosage_field: DosageField::Gp, ..Reading::default() }, &["A", "B", "C"], &records[1..2]).unwrap_err();
-        assert!(message.to_string().contains("FORMAT field GP is in no record (records: 1;"), "{message}");
+        let message = read_by(
+            &Reading {
+                dosage_field: DosageField::Gp,
+                ..Reading::default()
+            },
+            &["A", "B", "C"],
+            &records[1..2],
+        )
+        .unwrap_err();
+        assert!(
+            message
+                .to_string()
+                .contains("FORMAT field GP is in no record (records: 1;"),
+            "{message}"
+        );
     }
 
-    /// `plink2 --vcf X --update-sex ... --score S no-mean-imputation cols=+scoresums` on these genotypes, in men: sum 2 of 2 alleles on 1 and X, 1 of 1 on Y
-    /// and MT.
+    /// `plink2 --vcf X --update-sex ... --score S no-mean-imputation cols=+scoresums` on these
+    /// genotypes, in men: sum 2 of 2 alleles on 1 and X, 1 of 1 on Y and MT.
     #[test]
     fn haploid_genotypes_count_as_plink2_has_them() {
-        let records = ["1 10 a A G . . . GT 1 0", "X 10 b A G . . . GT 1 0", "Y 10 c A G . . . GT 1 0", "MT 10 d A G . . . GT 1 0"];
+        let records = [
+            "1 10 a A G . . . GT 1 0",
+            "X 10 b A G . . . GT 1 0",
+            "Y 10 c A G . . . GT 1 0",
+            "MT 10 d A G . . . GT 1 0",
+        ];
         let table = read_by(&Reading::default(), &["A", "B"], &records).unwrap();
-        let dosages: Vec<[f64; 2]> = table.sites.iter().map(|site| [0, 1].map(|person| site.dosage(1, 0.0, person))).collect();
+        let dosages: Vec<[f64; 2]> = table
+            .sites
+            .iter()
+            .map(|site| [0, 1].map(|person| site.dosage(1, 0.0, person)))
+            .collect();
         assert_eq!(dosages, [[2.0, 0.0], [2.0, 0.0], [1.0, 0.0], [1.0, 0.0]]);
     }
 
     #[test]
     fn one_person_who_is_nowhere_homozygous_reference_is_refused() {
-        let records: Vec<String> = (1..=1_000).map(|position| format!("1 {position} . A G . PASS . GT 0/1")).collect();
+        let records: Vec<String> = (1..=1_000)
+            .map(|position| format!("1 {position} . A G . PASS . GT 0/1"))
+            .collect();
         let mut records: Vec<&str> = records.iter().map(String::as_str).collect();
-        let message = read_by(&Reading::default(), &["A"], &records).unwrap_err().to_string();
-        assert!(message.contains("1000 records") && message.contains("--allow-no-hom-ref"), "{message}");
-        assert!(read_by(&Reading { allow_no_hom_ref: true, ..Reading::default() }, &["A"], &records).is_ok());
+        let message = read_by(&Reading::default(), &["A"], &records)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("1000 records") && message.contains("--allow-no-hom-ref"),
+            "{message}"
+        );
+        assert!(
+            read_by(
+                &Reading {
+                    allow_no_hom_ref: true,
+                    ..Reading::default()
+                },
+                &["A"],
+                &records
+            )
+            .is_ok()
+        );
         assert!(read_by(&Reading::default(), &["A"], &records[1..]).is_ok());
         records.push("2 1 . A G . PASS . GT 0/0");
         assert!(read_by(&Reading::default(), &["A"], &records).is_ok());
@@ -617,13 +868,32 @@ mod tests {
     #[test]
     fn batches_end_where_a_position_is_complete() {
         let folder = tempfile::tempdir().unwrap();
-        let records = ["1 10 a A G . . . GT 0|1", "1 10 b A T . . . GT 0|1", "1 20 c A G . . . GT 0|1", "2 20 d A G . . . GT 0|1"];
+        let records = [
+            "1 10 a A G . . . GT 0|1",
+            "1 10 b A T . . . GT 0|1",
+            "1 20 c A G . . . GT 0|1",
+            "2 20 d A G . . . GT 0|1",
+        ];
         let paths = [write_vcf(folder.path(), &["A"], &records)];
         let mut batches = Vec::new();
-        GenotypeTable::in_batches(&Request { paths: &paths, ..Request::default() }, &Reading::default(), 1, |table| {
-            batches.push(table.sites.drain(..).map(|site| site.id).collect::<String>());
-            Ok(())
-        })
+        GenotypeTable::in_batches(
+            &Request {
+                paths: &paths,
+                ..Request::default()
+            },
+            &Reading::default(),
+            1,
+            |table| {
+                batches.push(
+                    table
+                        .sites
+                        .drain(..)
+                        .map(|site| site.id)
+                        .collect::<String>(),
+                );
+                Ok(())
+            },
+        )
         .unwrap();
         assert_eq!(batches, ["ab", "c", "d"]);
     }

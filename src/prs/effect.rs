@@ -1,4 +1,5 @@
-//! What copies of an effect allele add to a score: additive, dominant, recessive, or a weight for each number of copies.
+//! What copies of an effect allele add to a score: additive, dominant, recessive, or a weight for
+//! each number of copies.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,8 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// As the column `effect_type` of the PGS Catalog has it; `dosage_weights` for a weight of each number of copies.
+    /// As the column `effect_type` of the PGS Catalog has it; `dosage_weights` for a weight of each
+    /// number of copies.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -39,26 +41,35 @@ impl Effect {
         }
     }
 
-    /// What `dosage` (0..2) copies add. Between whole numbers of copies the weights are joined by lines, as PLINK 2 does for `dominant`
-    /// and `recessive`.
+    /// What `dosage` (0..2) copies add. Between whole numbers of copies the weights are joined by
+    /// lines, as PLINK 2 does for `dominant` and `recessive`.
     #[must_use]
     pub fn at(&self, dosage: f64) -> f64 {
         if let Self::Additive(weight) = self {
             return weight * dosage;
         }
         let [none, one, two] = self.weights();
-        if dosage <= 1.0 { none + (one - none) * dosage } else { one + (two - one) * (dosage - 1.0) }
+        if dosage <= 1.0 {
+            none + (one - none) * dosage
+        } else {
+            one + (two - one) * (dosage - 1.0)
+        }
     }
 
-    /// What a missing genotype adds: the mean over genotypes in Hardy-Weinberg proportions, which is `frequency` times the copies for an
-    /// additive effect. `haplotypes` are those that are missing (1 or 2), each of which counts `copies` times.
+    /// What a missing genotype adds: the mean over genotypes in Hardy-Weinberg proportions, which
+    /// is `frequency` times the copies for an additive effect. `haplotypes` are those that are
+    /// missing (1 or 2), each of which counts `copies` times.
     #[must_use]
     pub fn expected(&self, frequency: f64, haplotypes: u8, copies: u8) -> f64 {
         let (f, whole) = (frequency, f64::from(copies));
         match (self, haplotypes) {
             (Self::Additive(weight), _) => weight * f * f64::from(haplotypes) * whole,
             (_, 1) => (1.0 - f) * self.at(0.0) + f * self.at(whole),
-            _ => (1.0 - f).powi(2) * self.at(0.0) + 2.0 * f * (1.0 - f) * self.at(1.0) + f * f * self.at(2.0),
+            _ => {
+                (1.0 - f).powi(2) * self.at(0.0)
+                    + 2.0 * f * (1.0 - f) * self.at(1.0)
+                    + f * f * self.at(2.0)
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which baselines there are, and in which order.
 //!
-//! Input -> output: a [`Study`], its sites and the matched scoring files -> every [`Baseline`], how the learned ones were chosen, and the
-//! associations of the alleles.
+//! Input -> output: a [`Study`], its sites and the matched scoring files -> every [`Baseline`], how
+//! the learned ones were chosen, and the associations of the alleles.
 
 use gf_cohort_schema::{ALONE, BASELINE_PREFIX, WITHOUT_APOE};
 use serde::Serialize;
@@ -69,9 +69,12 @@ pub fn fit_all<'s>(
     apoe_build: Option<GenomeBuild>,
     options: &Options,
 ) -> Result<Fitted<'s>, Error> {
-    let (panel, constant_dosages) = Panel::new(study, sites.iter().filter(|site| is_learned_from(site)));
+    let (panel, constant_dosages) =
+        Panel::new(study, sites.iter().filter(|site| is_learned_from(site)));
     if panel.columns.is_empty() {
-        return Err(Error::NothingVaries { alleles: constant_dosages });
+        return Err(Error::NothingVaries {
+            alleles: constant_dosages,
+        });
     }
     let mut fitted = Fitted {
         baselines: Vec::new(),
@@ -84,20 +87,37 @@ pub fn fit_all<'s>(
         left_out: Vec::new(),
         failed: Vec::new(),
     };
-    fitted.baselines.extend(study.covariates_alone(&mut fitted.constant_features)?);
-    fitted.baselines.extend(study.principal_components_alone(&mut fitted.constant_features)?);
+    fitted
+        .baselines
+        .extend(study.covariates_alone(&mut fitted.constant_features)?);
+    fitted
+        .baselines
+        .extend(study.principal_components_alone(&mut fitted.constant_features)?);
     if apoe_build.is_some() {
-        fitted.baselines.extend(study.apoe(&mut fitted.constant_features)?);
+        fitted
+            .baselines
+            .extend(study.apoe(&mut fitted.constant_features)?);
     }
 
     // What the association has to say about covariates and constants was said of `prs-covariates`.
     let covariates = study.free_terms("association", &[], &mut Vec::new())?;
-    let names: Vec<String> = covariates.terms().map(|term| term.feature.name().to_owned()).collect();
+    let names: Vec<String> = covariates
+        .terms()
+        .map(|term| term.feature.name().to_owned())
+        .collect();
     let standardised = covariates.standardised(&panel.training.people);
     let (associations, repeated) = association::scan(&panel, &standardised);
-    fitted.repeated_covariates.extend(repeated.into_iter().map(|index| format!("association: {}", names[index])));
+    fitted.repeated_covariates.extend(
+        repeated
+            .into_iter()
+            .map(|index| format!("association: {}", names[index])),
+    );
 
-    let clumping = Clumping { distance: options.clump_kb * 1_000, r2: options.clump_r2, p_values: &options.p_thresholds };
+    let clumping = Clumping {
+        distance: options.clump_kb * 1_000,
+        r2: options.clump_r2,
+        p_values: &options.p_thresholds,
+    };
     fitted.learn(study, &panel, &associations, &clumping, &[], options)?;
     if let Some(build) = apoe_build {
         let in_region = |site: &Site| is_in_region(build, &site.contig, site.position);
@@ -113,17 +133,26 @@ pub fn fit_all<'s>(
             fitted.learn(study, &rest, &outside, &clumping, &APOE, options)?;
             let dropped = panel.columns.len() - rest.columns.len();
             for baseline in &fitted.baselines[first..] {
-                fitted.without_apoe.push(WithoutApoe { model: baseline.model.clone(), dropped, kept: baseline.alleles().count() });
+                fitted.without_apoe.push(WithoutApoe {
+                    model: baseline.model.clone(),
+                    dropped,
+                    kept: baseline.alleles().count(),
+                });
             }
         } else {
             let dosages = counted(panel.columns.len(), "dosage lies", "dosages lie");
-            fitted.left_out.push(format!("dosages{WITHOUT_APOE}: all of {dosages} in the APOE region"));
+            fitted.left_out.push(format!(
+                "dosages{WITHOUT_APOE}: all of {dosages} in the APOE region"
+            ));
         }
     }
     let mut results = Vec::with_capacity(scores.len());
     for Score { file, matches, .. } in scores {
         let alleles = study.published(file, matches, sites);
-        results.push((file.path.clone(), fitted.published(study, file, alleles, apoe_build)));
+        results.push((
+            file.path.clone(),
+            fitted.published(study, file, alleles, apoe_build),
+        ));
     }
     fitted.failed = usable(results, Vec::new())?.failed;
     fitted.associations = panel.columns.into_iter().zip(associations).collect();
@@ -141,14 +170,26 @@ impl Fitted<'_> {
         others: &[Feature],
         options: &Options,
     ) -> Result<(), Error> {
-        let name = |what: &str| format!("{BASELINE_PREFIX}{what}{}", if others.is_empty() { "" } else { WITHOUT_APOE });
+        let name = |what: &str| {
+            format!(
+                "{BASELINE_PREFIX}{what}{}",
+                if others.is_empty() { "" } else { WITHOUT_APOE }
+            )
+        };
         let (of_ridge, of_net, of_clumps) = (name("dosages"), name("elastic-net"), name("ct"));
         let free = study.free_terms(&of_ridge, others, &mut self.constant_features)?;
         let (ridge, net) = rayon::join(
             || ridge::fit(&of_ridge, panel, &free, &options.l2_strengths),
             || elastic_net::fit(&of_net, panel, &free, &options.l1_ratios),
         );
-        let clumped = clumping.fit(&of_clumps, study, panel, associations, others, &mut self.constant_features);
+        let clumped = clumping.fit(
+            &of_clumps,
+            study,
+            panel,
+            associations,
+            others,
+            &mut self.constant_features,
+        );
         for fit in [ridge, clumped, net] {
             match fit {
                 Ok((baseline, choice)) => {
@@ -156,7 +197,9 @@ impl Fitted<'_> {
                     self.choices.push(choice);
                 }
                 // Nothing to report is no reason to have no other baseline.
-                Err(Error::NoSetting { model, reason }) if model != of_ridge => self.left_out.push(format!("{model}: {reason}")),
+                Err(Error::NoSetting { model, reason }) if model != of_ridge => {
+                    self.left_out.push(format!("{model}: {reason}"));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -174,31 +217,63 @@ impl Fitted<'_> {
         let model = format!("{BASELINE_PREFIX}{}", file.id);
         let n_alleles = alleles.len();
         let outside = apoe_build.map(|build| {
-            let is_outside = |allele: &&AlleleWeight| !is_in_region(build, &allele.chrom, allele.position);
-            alleles.iter().filter(is_outside).cloned().collect::<Vec<_>>()
+            let is_outside =
+                |allele: &&AlleleWeight| !is_in_region(build, &allele.chrom, allele.position);
+            alleles
+                .iter()
+                .filter(is_outside)
+                .cloned()
+                .collect::<Vec<_>>()
         });
-        let baseline = study.few(model.clone(), &[Feature::AlleleScore { alleles }], &mut self.constant_features)?;
-        self.baselines.push(baseline.ok_or_else(|| Error::ScoringFile {
-            path: file.path.clone(),
-            reason: "the score is the same in all training people, so it cannot tell anyone apart".into(),
+        let baseline = study.few(
+            model.clone(),
+            &[Feature::AlleleScore { alleles }],
+            &mut self.constant_features,
+        )?;
+        self.baselines.push(baseline.ok_or_else(|| {
+            Error::ScoringFile {
+                path: file.path.clone(),
+                reason: "the score is the same in all training people, so it cannot tell anyone \
+                         apart"
+                    .into(),
+            }
         })?);
         if !study.cohort.covariate_names.is_empty() {
-            let alleles = self.baselines.last().map_or_else(Vec::new, |baseline| baseline.alleles().cloned().collect());
-            let alone = study.alone(format!("{model}{ALONE}"), Feature::AlleleScore { alleles }, &mut self.constant_features)?;
+            let alleles = self
+                .baselines
+                .last()
+                .map_or_else(Vec::new, |baseline| baseline.alleles().cloned().collect());
+            let alone = study.alone(
+                format!("{model}{ALONE}"),
+                Feature::AlleleScore { alleles },
+                &mut self.constant_features,
+            )?;
             self.baselines.extend(alone);
         }
-        let Some(outside) = outside else { return Ok(()) };
+        let Some(outside) = outside else {
+            return Ok(());
+        };
         let model = format!("{model}{WITHOUT_APOE}");
         let kept = outside.len();
         let score = Feature::AlleleScore { alleles: outside };
         let features: Vec<Feature> = std::iter::once(score).chain(APOE).collect();
-        let baseline = if kept > 0 { study.few(model.clone(), &features, &mut self.constant_features)? } else { None };
+        let baseline = if kept > 0 {
+            study.few(model.clone(), &features, &mut self.constant_features)?
+        } else {
+            None
+        };
         match baseline.filter(|baseline| baseline.alleles().next().is_some()) {
             Some(baseline) => {
                 self.baselines.push(baseline);
-                self.without_apoe.push(WithoutApoe { model, dropped: n_alleles - kept, kept });
+                self.without_apoe.push(WithoutApoe {
+                    model,
+                    dropped: n_alleles - kept,
+                    kept,
+                });
             }
-            None => self.left_out.push(format!("{model}: no allele outside the APOE region varies")),
+            None => self
+                .left_out
+                .push(format!("{model}: no allele outside the APOE region varies")),
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! Genotypes of all people at one record, a byte a person, and what they add to a score.
 //!
-//! A byte holds two allele numbers of three bits (0..5, missing, absent) and the phase; 0 is homozygous reference, phased or not. Records
-//! with more alleles are kept as they were read. Dosages of imputed genotypes stand beside the calls, which say how many haplotypes there are.
+//! A byte holds two allele numbers of three bits (0..5, missing, absent) and the phase; 0 is
+//! homozygous reference, phased or not. Records with more alleles are kept as they were read.
+//! Dosages of imputed genotypes stand beside the calls, which say how many haplotypes there are.
 
 use super::effect::Effect;
 use crate::ingest::{ABSENT, Genotype, MISSING};
@@ -36,12 +37,18 @@ fn pack(genotype: Genotype) -> Option<u8> {
     // Nearly all that are not reference: both called, few alleles.
     if (a as u16) < u16::from(MISSING_BITS) && (b as u16) < u16::from(MISSING_BITS) {
         let alleles = a as u8 | (b as u8) << 3;
-        return Some(if alleles == 0 { 0 } else { alleles | u8::from(genotype.phased) << 6 });
+        return Some(if alleles == 0 {
+            0
+        } else {
+            alleles | u8::from(genotype.phased) << 6
+        });
     }
     let bits = |allele: i16| match allele {
         MISSING => Some(MISSING_BITS),
         ABSENT => Some(ABSENT_BITS),
-        _ => u8::try_from(allele).ok().filter(|&allele| allele < MISSING_BITS),
+        _ => u8::try_from(allele)
+            .ok()
+            .filter(|&allele| allele < MISSING_BITS),
     };
     Some(bits(a)? | bits(b)? << 3 | u8::from(genotype.phased) << 6)
 }
@@ -52,7 +59,10 @@ fn unpack(code: u8) -> Genotype {
         ABSENT_BITS => ABSENT,
         allele => i16::from(allele),
     };
-    Genotype { alleles: [allele(code), allele(code >> 3)], phased: code == 0 || code >> 6 == 1 }
+    Genotype {
+        alleles: [allele(code), allele(code >> 3)],
+        phased: code == 0 || code >> 6 == 1,
+    }
 }
 
 /// As [`Genotypes::new`], without dosages.
@@ -98,7 +108,8 @@ pub struct Totals {
 pub struct Total {
     /// Sum of what the alleles add (SUM of `plink2 --score`).
     pub sum: f64,
-    /// Alleles looked at (its DENOM): two a variant, one where there is one haplotype that counts once.
+    /// Alleles looked at (its DENOM): two a variant, one where there is one haplotype that counts
+    /// once.
     pub denominator: u32,
     /// Variants at which the person's genotype is missing.
     pub n_missing: u32,
@@ -109,7 +120,13 @@ impl Totals {
     #[must_use]
     pub fn new(n_people: usize) -> Self {
         let zeros = vec![0; n_people];
-        Self { sums: vec![0.0; n_people], alleles: zeros.clone(), n_missing: zeros, sum_of_all: 0.0, alleles_of_all: 0 }
+        Self {
+            sums: vec![0.0; n_people],
+            alleles: zeros.clone(),
+            n_missing: zeros,
+            sum_of_all: 0.0,
+            alleles_of_all: 0,
+        }
     }
 
     /// A variant of which everyone has the same.
@@ -120,18 +137,27 @@ impl Totals {
 
     /// In the order of the people.
     pub fn people(&self) -> impl Iterator<Item = Total> + '_ {
-        self.sums.iter().zip(&self.alleles).zip(&self.n_missing).map(|((&sum, &alleles), &n_missing)| Total {
-            sum: sum + self.sum_of_all,
-            denominator: alleles + self.alleles_of_all,
-            n_missing,
-        })
+        self.sums
+            .iter()
+            .zip(&self.alleles)
+            .zip(&self.n_missing)
+            .map(|((&sum, &alleles), &n_missing)| Total {
+                sum: sum + self.sum_of_all,
+                denominator: alleles + self.alleles_of_all,
+                n_missing,
+            })
     }
 }
 
 impl Genotypes {
-    /// Everyone is homozygous reference but `others`. One allele of a haploid genotype counts `haploid_copies`.
+    /// Everyone is homozygous reference but `others`. One allele of a haploid genotype counts
+    /// `haploid_copies`.
     #[must_use]
-    pub fn new(n_people: usize, others: impl Iterator<Item = (usize, Genotype)> + Clone, haploid_copies: u8) -> Self {
+    pub fn new(
+        n_people: usize,
+        others: impl Iterator<Item = (usize, Genotype)> + Clone,
+        haploid_copies: u8,
+    ) -> Self {
         let mut codes = vec![0; n_people];
         let mut is_plain = true;
         let mut is_packed = true;
@@ -149,19 +175,37 @@ impl Genotypes {
             others.for_each(|(person, genotype)| genotypes[person] = genotype);
             Calls::Wide(genotypes)
         };
-        Self { calls, dosages: Vec::new(), n_alts: 0, haploid_copies, is_plain }
+        Self {
+            calls,
+            dosages: Vec::new(),
+            n_alts: 0,
+            haploid_copies,
+            is_plain,
+        }
     }
 
     /// Of nobody.
     #[must_use]
     pub fn none() -> Self {
-        Self { calls: Calls::Packed(Vec::new()), dosages: Vec::new(), n_alts: 0, haploid_copies: 1, is_plain: true }
+        Self {
+            calls: Calls::Packed(Vec::new()),
+            dosages: Vec::new(),
+            n_alts: 0,
+            haploid_copies: 1,
+            is_plain: true,
+        }
     }
 
-    /// Reads dosages instead of the calls: copies of each of `n_alts` ALT alleles, person by person; NaN where the call is to be used.
+    /// Reads dosages instead of the calls: copies of each of `n_alts` ALT alleles, person by
+    /// person; NaN where the call is to be used.
     #[must_use]
     pub fn with_dosages(self, dosages: Vec<f32>, n_alts: usize) -> Self {
-        Self { dosages, n_alts, is_plain: false, ..self }
+        Self {
+            dosages,
+            n_alts,
+            is_plain: false,
+            ..self
+        }
     }
 
     /// People.
@@ -200,12 +244,20 @@ impl Genotypes {
 
     /// Haplotypes of one person, 1 or 2, and what each allele counts.
     fn haplotypes(&self, call: Genotype) -> (u8, u8) {
-        if call.is_haploid() { (1, self.haploid_copies) } else { (2, 1) }
+        if call.is_haploid() {
+            (1, self.haploid_copies)
+        } else {
+            (2, 1)
+        }
     }
 
-    /// Haplotypes of one person that carry an allele, a fraction where the genotype was imputed; `None` where it is missing.
+    /// Haplotypes of one person that carry an allele, a fraction where the genotype was imputed;
+    /// `None` where it is missing.
     fn carried(&self, allele: i16, call: Genotype, person: usize) -> Option<f64> {
-        let dosages = self.dosages.get(self.n_alts * person..self.n_alts * (person + 1)).unwrap_or_default();
+        let dosages = self
+            .dosages
+            .get(self.n_alts * person..self.n_alts * (person + 1))
+            .unwrap_or_default();
         if dosages.is_empty() || dosages.iter().any(|dosage| dosage.is_nan()) {
             return call.dosage(allele).map(f64::from);
         }
@@ -216,12 +268,16 @@ impl Genotypes {
         })
     }
 
-    /// Copies of an allele in one person, 0..2; frequency times those there can be where the genotype is missing.
+    /// Copies of an allele in one person, 0..2; frequency times those there can be where the
+    /// genotype is missing.
     #[must_use]
     pub fn dosage(&self, allele: i16, frequency: f64, person: usize) -> f64 {
         let call = self.call(person);
         let (haplotypes, copies) = self.haplotypes(call);
-        f64::from(copies) * self.carried(allele, call, person).unwrap_or(frequency * f64::from(haplotypes))
+        f64::from(copies)
+            * self
+                .carried(allele, call, person)
+                .unwrap_or(frequency * f64::from(haplotypes))
     }
 
     /// Counts an allele in `people`.
@@ -254,8 +310,8 @@ impl Genotypes {
         tally
     }
 
-    /// Adds the effect of an allele to everyone's score. A missing genotype adds what is expected at `frequency`; without one it adds
-    /// nothing, and its alleles are not counted.
+    /// Adds the effect of an allele to everyone's score. A missing genotype adds what is expected
+    /// at `frequency`; without one it adds nothing, and its alleles are not counted.
     pub fn add(&self, allele: i16, effect: &Effect, frequency: Option<f64>, totals: &mut Totals) {
         let of = |call: Genotype, carried: Option<f64>| {
             let (haplotypes, copies) = self.haplotypes(call);
@@ -265,7 +321,11 @@ impl Genotypes {
                 (None, None) => 0.0,
             };
             let counts = carried.is_some() || frequency.is_some();
-            (value, u32::from(haplotypes * copies) * u32::from(counts), u32::from(carried.is_none()))
+            (
+                value,
+                u32::from(haplotypes * copies) * u32::from(counts),
+                u32::from(carried.is_none()),
+            )
         };
         match &self.calls {
             Calls::Packed(codes) if self.dosages.is_empty() => {
@@ -277,12 +337,19 @@ impl Genotypes {
                     (*value, alleles, n_missing) = of(call, call.dosage(allele).map(f64::from));
                     *count = (alleles, n_missing);
                 }
-                totals.sums.iter_mut().zip(codes).for_each(|(sum, &code)| *sum += values[usize::from(code) % N_CODES]);
+                totals
+                    .sums
+                    .iter_mut()
+                    .zip(codes)
+                    .for_each(|(sum, &code)| *sum += values[usize::from(code) % N_CODES]);
                 if self.is_plain {
                     totals.alleles_of_all += 2;
                     return;
                 }
-                for (&code, (alleles, missing)) in codes.iter().zip(totals.alleles.iter_mut().zip(&mut totals.n_missing)) {
+                for (&code, (alleles, missing)) in codes
+                    .iter()
+                    .zip(totals.alleles.iter_mut().zip(&mut totals.n_missing))
+                {
                     let (n_alleles, n_missing) = counts[usize::from(code) % N_CODES];
                     *alleles += n_alleles;
                     *missing += n_missing;
@@ -291,7 +358,8 @@ impl Genotypes {
             _ => {
                 for person in 0..self.len() {
                     let call = self.call(person);
-                    let (value, n_alleles, n_missing) = of(call, self.carried(allele, call, person));
+                    let (value, n_alleles, n_missing) =
+                        of(call, self.carried(allele, call, person));
                     totals.sums[person] += value;
                     totals.alleles[person] += n_alleles;
                     totals.n_missing[person] += n_missing;
@@ -308,8 +376,15 @@ mod tests {
     use super::*;
 
     fn any_call() -> impl Strategy<Value = Genotype> {
-        (-1_i16..=2, prop_oneof![9 => -1_i16..=2, 1 => Just(ABSENT)], any::<bool>())
-            .prop_map(|(a, b, phased)| Genotype { alleles: [a, b], phased })
+        (
+            -1_i16..=2,
+            prop_oneof![9 => -1_i16..=2, 1 => Just(ABSENT)],
+            any::<bool>(),
+        )
+            .prop_map(|(a, b, phased)| Genotype {
+                alleles: [a, b],
+                phased,
+            })
     }
 
     proptest! {

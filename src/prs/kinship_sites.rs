@@ -1,7 +1,8 @@
-//! The variants that kinships are worked out from, where the baselines see a part of the genome only.
+//! The variants that kinships are worked out from, where the baselines see a part of the genome
+//! only.
 //!
-//! Input -> output: the VCF of a cohort -> common autosomal variants over all of it, evenly thinned. Of
-//! a whole genome, windows at even distances are read. Positions are 1-based.
+//! Input -> output: the VCF of a cohort -> common autosomal variants over all of it, evenly
+//! thinned. Of a whole genome, windows at even distances are read. Positions are 1-based.
 
 use gf_cohort_schema::Cohort;
 
@@ -9,7 +10,9 @@ use super::{
     Error, KinshipVariants, Options,
     dosages::{GenotypeTable, Request, Site},
 };
-use crate::ingest::{DisjointRegions, STDIN, VariantFile, VariantRecord, chromosome_key, contig_key};
+use crate::ingest::{
+    DisjointRegions, STDIN, VariantFile, VariantRecord, chromosome_key, contig_key,
+};
 
 /// As many as the guard uses.
 const MOST_SITES: usize = 20_000;
@@ -24,15 +27,19 @@ const WINDOW_NT: usize = 10_000;
 /// Fewer variants than this in the windows, and the whole file is read.
 const LEAST_IN_WINDOWS: usize = 5_000;
 
-/// The variants, or `None` where those that the baselines see are to be used: all of the VCF is read
-/// anyway, kinships are given, or the file can be read only once.
+/// The variants, or `None` where those that the baselines see are to be used: all of the VCF is
+/// read anyway, kinships are given, or the file can be read only once.
 ///
 /// # Errors
 /// Whatever reading refuses.
 pub fn read(options: &Options, cohort: &Cohort) -> Result<Option<Vec<Site>>, Error> {
     let is_all_read = options.regions_file.is_none();
     let is_stream = options.vcf.iter().any(|path| path.as_os_str() == STDIN);
-    if is_all_read || is_stream || options.kinship.is_some() || options.kinship_variants == KinshipVariants::Regions {
+    if is_all_read
+        || is_stream
+        || options.kinship.is_some()
+        || options.kinship_variants == KinshipVariants::Regions
+    {
         return Ok(None);
     }
     if let Some(windows) = windows(options)? {
@@ -49,7 +56,9 @@ fn windows(options: &Options) -> Result<Option<DisjointRegions>, Error> {
     let mut autosomes: Vec<(String, usize)> = Vec::new();
     for path in &options.vcf {
         for (contig, len_nt) in VariantFile::open(path)?.contigs() {
-            let is_new = !autosomes.iter().any(|(other, _)| contig_key(other) == contig_key(contig));
+            let is_new = !autosomes
+                .iter()
+                .any(|(other, _)| contig_key(other) == contig_key(contig));
             if let Some(len_nt) = len_nt.filter(|_| is_new && is_autosome(contig)) {
                 autosomes.push((contig.to_owned(), len_nt));
             }
@@ -60,10 +69,15 @@ fn windows(options: &Options) -> Result<Option<DisjointRegions>, Error> {
     }
     let of_contig = |(contig, len_nt): &'_ (String, usize)| {
         let contig = contig.clone();
-        (0..*len_nt).step_by(STRETCH_NT).map(move |start| (contig.clone(), start..start + WINDOW_NT)).collect::<Vec<_>>()
+        (0..*len_nt)
+            .step_by(STRETCH_NT)
+            .map(move |start| (contig.clone(), start..start + WINDOW_NT))
+            .collect::<Vec<_>>()
     };
     let windows: Vec<_> = autosomes.iter().flat_map(of_contig).collect();
-    Ok(Some(DisjointRegions::new(windows.iter().map(|(contig, window)| (contig.as_str(), window.clone())))))
+    Ok(Some(DisjointRegions::new(windows.iter().map(
+        |(contig, window)| (contig.as_str(), window.clone()),
+    ))))
 }
 
 fn is_autosome(contig: &str) -> bool {
@@ -71,11 +85,21 @@ fn is_autosome(contig: &str) -> bool {
 }
 
 /// Every n-th common variant, n doubled whenever too many are held.
-fn thinned(options: &Options, cohort: &Cohort, regions: Option<&DisjointRegions>) -> Result<Vec<Site>, Error> {
-    let people: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
+fn thinned(
+    options: &Options,
+    cohort: &Cohort,
+    regions: Option<&DisjointRegions>,
+) -> Result<Vec<Site>, Error> {
+    let people: Vec<&str> = cohort
+        .people
+        .iter()
+        .map(|person| person.sample_id.as_str())
+        .collect();
     let everyone: Vec<usize> = (0..people.len()).collect();
     let most = MOST_SITES.min(MOST_BYTES / people.len().max(1)).max(1);
-    let is_single = |record: &VariantRecord| record.alt_alleles.len() == 1 && !["X", "Y", "MT"].contains(&contig_key(&record.contig));
+    let is_single = |record: &VariantRecord| {
+        record.alt_alleles.len() == 1 && !["X", "Y", "MT"].contains(&contig_key(&record.contig))
+    };
     let request = Request {
         paths: &options.vcf,
         regions,
@@ -88,7 +112,9 @@ fn thinned(options: &Options, cohort: &Cohort, regions: Option<&DisjointRegions>
     let (mut step, mut number) = (1_usize, 0_usize);
     let mut keep = |sites: Vec<Site>| {
         for site in sites {
-            let is_common = site.frequency(0, &everyone).is_some_and(|frequency| (0.05..=0.95).contains(&frequency));
+            let is_common = site
+                .frequency(0, &everyone)
+                .is_some_and(|frequency| (0.05..=0.95).contains(&frequency));
             if !is_common {
                 continue;
             }
@@ -98,15 +124,20 @@ fn thinned(options: &Options, cohort: &Cohort, regions: Option<&DisjointRegions>
             number += 1;
             if kept.len() > 2 * most {
                 let mut place = 0..;
-                kept.retain(|_| place.next().is_some_and(|place: usize| place.is_multiple_of(2)));
+                kept.retain(|_| {
+                    place
+                        .next()
+                        .is_some_and(|place: usize| place.is_multiple_of(2))
+                });
                 step *= 2;
             }
         }
     };
-    let mut rest = GenotypeTable::in_batches(&request, &options.scoring.reading, BATCH_BYTES, |table| {
-        keep(std::mem::take(&mut table.sites));
-        Ok(())
-    })?;
+    let mut rest =
+        GenotypeTable::in_batches(&request, &options.scoring.reading, BATCH_BYTES, |table| {
+            keep(std::mem::take(&mut table.sites));
+            Ok(())
+        })?;
     keep(std::mem::take(&mut rest.sites));
     Ok(kept)
 }

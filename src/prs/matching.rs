@@ -1,10 +1,12 @@
-//! Which allele of which record each row of a scoring file means: the rules and the order of `pgsc_calc`.
+//! Which allele of which record each row of a scoring file means: the rules and the order of
+//! `pgsc_calc`.
 //!
-//! Input -> output: a [`ScoringFile`] and the [`Site`]s of a cohort -> [`Candidate`]s: every pair that fits, marked; [`Matches`] has them
-//! all, with what became of each row. Joined by
-//! (chromosome, 1-based position), then by alleles, best first: `refalt`, `altref` (effect allele is REF, is ALT), both on the other
-//! strand (`_flip`), then without other allele (`no_oa_`; as in `pgsc_calc` 3 not on the other strand, where nearly anything matches).
-//! Unlike `pgsc_calc`, multi-allelic records are kept: the genotypes say exactly which allele is there.
+//! Input -> output: a [`ScoringFile`] and the [`Site`]s of a cohort -> [`Candidate`]s: every pair
+//! that fits, marked; [`Matches`] has them all, with what became of each row. Joined by
+//! (chromosome, 1-based position), then by alleles, best first: `refalt`, `altref` (effect allele
+//! is REF, is ALT), both on the other strand (`_flip`), then without other allele (`no_oa_`; as in
+//! `pgsc_calc` 3 not on the other strand, where nearly anything matches). Unlike `pgsc_calc`,
+//! multi-allelic records are kept: the genotypes say exactly which allele is there.
 //! Source: pygscatalog, `pgscatalog.match`; Lambert et al. 2024, doi:10.1101/2024.05.29.24307783.
 
 use std::collections::{BTreeMap, HashMap};
@@ -68,7 +70,11 @@ impl MatchType {
     }
 
     /// How an effect allele and the other allele, where it is known, agree with REF and ALT.
-    pub(crate) fn between(row: (&str, Option<&str>), ref_allele: &str, alt_allele: &str) -> Option<Self> {
+    pub(crate) fn between(
+        row: (&str, Option<&str>),
+        ref_allele: &str,
+        alt_allele: &str,
+    ) -> Option<Self> {
         let (effect, Some(other)) = row else {
             let (effect, _) = row;
             return match effect {
@@ -82,15 +88,22 @@ impl MatchType {
         [
             (Self::Refalt, is(effect, other, ref_allele, alt_allele)),
             (Self::Altref, is(effect, other, alt_allele, ref_allele)),
-            (Self::RefaltFlip, is(&effect_flip, &other_flip, ref_allele, alt_allele)),
-            (Self::AltrefFlip, is(&effect_flip, &other_flip, alt_allele, ref_allele)),
+            (
+                Self::RefaltFlip,
+                is(&effect_flip, &other_flip, ref_allele, alt_allele),
+            ),
+            (
+                Self::AltrefFlip,
+                is(&effect_flip, &other_flip, alt_allele, ref_allele),
+            ),
         ]
         .into_iter()
         .find_map(|(match_type, fits)| fits.then_some(match_type))
     }
 }
 
-/// Complement of each base, in place (not reversed), as `pgsc_calc` does; `None` unless all are A, C, G, T.
+/// Complement of each base, in place (not reversed), as `pgsc_calc` does; `None` unless all are A,
+/// C, G, T.
 pub fn complement(allele: &str) -> Option<String> {
     let base = |base| match base {
         'A' => Some('T'),
@@ -104,7 +117,10 @@ pub fn complement(allele: &str) -> Option<String> {
 
 /// One row of the scoring file beside one ALT allele of one record.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(clippy::struct_excessive_bools, reason = "the columns of pgsc_calc's log")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "the columns of pgsc_calc's log"
+)]
 pub struct Candidate {
     /// Index in [`ScoringFile::rows`].
     pub row: usize,
@@ -124,7 +140,8 @@ pub struct Candidate {
     pub duplicate_id: bool,
     /// The record has several ALT alleles.
     pub multiallelic: bool,
-    /// What stands for a missing genotype: frequency of the effect allele, where one is needed and is to be trusted.
+    /// What stands for a missing genotype: frequency of the effect allele, where one is needed and
+    /// is to be trusted.
     pub frequency: Option<f64>,
     /// Why it is left out although the best match.
     pub exclusion: Option<Exclusion>,
@@ -175,7 +192,11 @@ impl Candidate {
     /// Number of the effect allele in the record: 0 (REF) or [`Self::alt`].
     #[must_use]
     pub fn effect_allele(&self) -> i16 {
-        if self.match_type.effect_is_ref() { 0 } else { self.alt }
+        if self.match_type.effect_is_ref() {
+            0
+        } else {
+            self.alt
+        }
     }
 
     /// Used in the score.
@@ -254,7 +275,8 @@ impl Unmatched {
     }
 }
 
-/// What became of the rows of one scoring file. Each row is counted once, but for [`Self::flipped`].
+/// What became of the rows of one scoring file. Each row is counted once, but for
+/// [`Self::flipped`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MatchCounts {
     /// Rows of the file.
@@ -269,7 +291,8 @@ pub struct MatchCounts {
     pub flipped: usize,
     /// Rows in the score as homozygous reference: callable, and not in the VCF.
     pub hom_ref: usize,
-    /// Rows that add the same to everyone, by the frequency of the scoring file, whatever the VCF has.
+    /// Rows that add the same to everyone, by the frequency of the scoring file, whatever the VCF
+    /// has.
     pub by_frequency: usize,
     /// Rows excluded because REF and ALT are complements.
     pub ambiguous: usize,
@@ -307,14 +330,26 @@ pub struct Matches {
 impl Matches {
     /// From all candidates of a file, in the order of its rows.
     #[must_use]
-    pub fn new(file: &ScoringFile, candidates: Vec<Candidate>, stands: BTreeMap<usize, Stand>, unmatched: Vec<Option<Unmatched>>) -> Self {
+    pub fn new(
+        file: &ScoringFile,
+        candidates: Vec<Candidate>,
+        stands: BTreeMap<usize, Stand>,
+        unmatched: Vec<Option<Unmatched>>,
+    ) -> Self {
         let counts = count(&file.rows, &candidates, &stands);
-        Self { candidates, stands, unmatched, counts }
+        Self {
+            candidates,
+            stands,
+            unmatched,
+            counts,
+        }
     }
 
     /// Candidates that are used in the score.
     pub fn matched(&self) -> impl Iterator<Item = &Candidate> {
-        self.candidates.iter().filter(|candidate| candidate.is_matched())
+        self.candidates
+            .iter()
+            .filter(|candidate| candidate.is_matched())
     }
 }
 
@@ -324,7 +359,12 @@ impl Matches {
 /// When the tables cannot be joined.
 #[cfg(test)]
 pub fn match_rows(file: &ScoringFile, sites: &[Site], rules: MatchRules) -> Result<Matches, Error> {
-    Ok(Matches::new(file, Positions::new(file)?.candidates(sites, rules)?.candidates, BTreeMap::new(), Vec::new()))
+    Ok(Matches::new(
+        file,
+        Positions::new(file)?.candidates(sites, rules)?.candidates,
+        BTreeMap::new(),
+        Vec::new(),
+    ))
 }
 
 /// The usable rows of a scoring file by position.
@@ -343,33 +383,56 @@ impl<'f> Positions<'f> {
         let mut contigs = HashMap::new();
         let n_rows = file.rows.len();
         let (mut places, mut indices) = (Vec::with_capacity(n_rows), Vec::with_capacity(n_rows));
-        for (index, row) in file.rows.iter().enumerate().filter(|(_, row)| row.unusable.is_none()) {
+        for (index, row) in file
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.unusable.is_none())
+        {
             let n_contigs = contigs.len() as u32;
-            let contig = *contigs.entry(contig_key(&row.chr_name)).or_insert(n_contigs);
+            let contig = *contigs
+                .entry(contig_key(&row.chr_name))
+                .or_insert(n_contigs);
             places.push(place(contig, row.chr_position.unwrap_or_default()));
             indices.push(index as u64);
         }
-        let table = df!("place" => places, "row" => indices).map_err(|source| Error::Join { path: file.path.clone(), source })?;
-        Ok(Self { file, contigs, table })
+        let table = df!("place" => places, "row" => indices).map_err(|source| Error::Join {
+            path: file.path.clone(),
+            source,
+        })?;
+        Ok(Self {
+            file,
+            contigs,
+            table,
+        })
     }
 
-    /// All pairs of a row and an ALT allele that fit, marked, in the order of the rows, then of `sites`; and the rows with a record at
-    /// their position.
+    /// All pairs of a row and an ALT allele that fit, marked, in the order of the rows, then of
+    /// `sites`; and the rows with a record at their position.
     ///
     /// # Errors
     /// When the tables cannot be joined.
     pub fn candidates(&self, sites: &[Site], rules: MatchRules) -> Result<Found, Error> {
-        let pairs = self.same_position(sites).map_err(|source| Error::Join { path: self.file.path.clone(), source })?;
+        let pairs = self.same_position(sites).map_err(|source| Error::Join {
+            path: self.file.path.clone(),
+            source,
+        })?;
         let rows_at_records = pairs.iter().map(|(row, _)| *row).collect();
         let mut candidates: Vec<Candidate> = pairs
             .into_iter()
             .flat_map(|(row, site)| {
                 let record = &sites[site];
-                record.counted_alts.iter().filter_map(move |&alt| candidate(&self.file.rows[row], row, record, site, alt))
+                record
+                    .counted_alts
+                    .iter()
+                    .filter_map(move |&alt| candidate(&self.file.rows[row], row, record, site, alt))
             })
             .collect();
         mark(&mut candidates, rules);
-        Ok(Found { candidates, rows_at_records })
+        Ok(Found {
+            candidates,
+            rows_at_records,
+        })
     }
 
     /// (row, site) index pairs at one position, sorted.
@@ -382,11 +445,24 @@ impl<'f> Positions<'f> {
             }
         }
         let sites = df!("place" => places, "site" => indices)?;
-        let joined = self.table.join(&sites, ["place"], ["place"], JoinArgs::new(JoinType::Inner), None)?;
+        let joined = self.table.join(
+            &sites,
+            ["place"],
+            ["place"],
+            JoinArgs::new(JoinType::Inner),
+            None,
+        )?;
         let column = |name: &str| -> PolarsResult<Vec<usize>> {
-            Ok(joined.column(name)?.u64()?.iter().flatten().map(|index| index as usize).collect())
+            Ok(joined
+                .column(name)?
+                .u64()?
+                .iter()
+                .flatten()
+                .map(|index| index as usize)
+                .collect())
         };
-        let mut pairs: Vec<(usize, usize)> = column("row")?.into_iter().zip(column("site")?).collect();
+        let mut pairs: Vec<(usize, usize)> =
+            column("row")?.into_iter().zip(column("site")?).collect();
         pairs.sort_unstable();
         Ok(pairs)
     }
@@ -405,7 +481,8 @@ fn place(contig: u32, position: usize) -> u64 {
     u64::from(contig) << 40 | position as u64
 }
 
-/// Marks the candidates of whole rows, in the order of the rows, afresh. Those left out for what their genotypes are stay so.
+/// Marks the candidates of whole rows, in the order of the rows, afresh. Those left out for what
+/// their genotypes are stay so.
 pub fn mark(candidates: &mut [Candidate], rules: MatchRules) {
     mark_best(candidates);
     mark_duplicates(candidates, rules.keep_first_match);
@@ -424,7 +501,13 @@ pub fn mark(candidates: &mut [Candidate], rules: MatchRules) {
     }
 }
 
-fn candidate(row: &WeightRow, row_index: usize, record: &Site, site: usize, alt: i16) -> Option<Candidate> {
+fn candidate(
+    row: &WeightRow,
+    row_index: usize,
+    record: &Site,
+    site: usize,
+    alt: i16,
+) -> Option<Candidate> {
     let alt_allele = record.allele(alt);
     let match_type = MatchType::of(row, &record.ref_allele, alt_allele)?;
     Some(Candidate {
@@ -455,29 +538,50 @@ fn mark_best(candidates: &mut [Candidate]) {
     }
 }
 
-/// Several rows, one allele of a record: nobody can say which weight is meant, so all are excluded, or all but the first.
+/// Several rows, one allele of a record: nobody can say which weight is meant, so all are excluded,
+/// or all but the first.
 fn mark_duplicates(candidates: &mut [Candidate], keep_first: bool) {
-    let takes_part = |candidate: &Candidate| candidate.best_match && !candidate.duplicate_best_match;
+    let takes_part =
+        |candidate: &Candidate| candidate.best_match && !candidate.duplicate_best_match;
     let mut rows_of: HashMap<(usize, i16), (usize, usize)> = HashMap::new();
     for candidate in candidates.iter().filter(|candidate| takes_part(candidate)) {
-        rows_of.entry((candidate.site, candidate.alt)).or_insert((candidate.row, 0)).1 += 1;
+        rows_of
+            .entry((candidate.site, candidate.alt))
+            .or_insert((candidate.row, 0))
+            .1 += 1;
     }
     for candidate in candidates {
-        let of_target = rows_of.get(&(candidate.site, candidate.alt)).filter(|_| takes_part(candidate));
-        candidate.duplicate_id = of_target.is_some_and(|&(first, n)| n > 1 && !(keep_first && candidate.row == first));
+        let of_target = rows_of
+            .get(&(candidate.site, candidate.alt))
+            .filter(|_| takes_part(candidate));
+        candidate.duplicate_id =
+            of_target.is_some_and(|&(first, n)| n > 1 && !(keep_first && candidate.row == first));
     }
 }
 
-fn count(rows: &[WeightRow], candidates: &[Candidate], stands: &BTreeMap<usize, Stand>) -> MatchCounts {
-    let mut counts = MatchCounts { rows: rows.len(), ..MatchCounts::default() };
+fn count(
+    rows: &[WeightRow],
+    candidates: &[Candidate],
+    stands: &BTreeMap<usize, Stand>,
+) -> MatchCounts {
+    let mut counts = MatchCounts {
+        rows: rows.len(),
+        ..MatchCounts::default()
+    };
     for reason in rows.iter().filter_map(|row| row.unusable) {
         *counts.unusable.entry(reason).or_default() += 1;
     }
     for stand in stands.values() {
-        *(if *stand == Stand::HomRef { &mut counts.hom_ref } else { &mut counts.by_frequency }) += 1;
+        *(if *stand == Stand::HomRef {
+            &mut counts.hom_ref
+        } else {
+            &mut counts.by_frequency
+        }) += 1;
     }
     let mut with_candidate = 0;
-    let first_best = candidates.iter().filter(|candidate| candidate.best_match && !candidate.duplicate_best_match);
+    let first_best = candidates
+        .iter()
+        .filter(|candidate| candidate.best_match && !candidate.duplicate_best_match);
     for candidate in first_best.filter(|candidate| !stands.contains_key(&candidate.row)) {
         with_candidate += 1;
         match candidate.exclusion {
@@ -492,7 +596,8 @@ fn count(rows: &[WeightRow], candidates: &[Candidate], stands: &BTreeMap<usize, 
             Some(Exclusion::Missing) => counts.missing += 1,
         }
     }
-    counts.unmatched = rows.len() - counts.unusable.values().sum::<usize>() - with_candidate - stands.len();
+    counts.unmatched =
+        rows.len() - counts.unusable.values().sum::<usize>() - with_candidate - stands.len();
     counts
 }
 
@@ -547,9 +652,23 @@ mod tests {
     }
 
     /// Match types, effect alleles and states of one row.
-    fn matched(effect: &str, other: &str, sites: &[Site]) -> Vec<(&'static str, i16, &'static str)> {
+    fn matched(
+        effect: &str,
+        other: &str,
+        sites: &[Site],
+    ) -> Vec<(&'static str, i16, &'static str)> {
         let found = matches(vec![row(10, effect, other)], sites, MatchRules::default());
-        found.candidates.iter().map(|candidate| (candidate.match_type.name(), candidate.effect_allele(), candidate.status())).collect()
+        found
+            .candidates
+            .iter()
+            .map(|candidate| {
+                (
+                    candidate.match_type.name(),
+                    candidate.effect_allele(),
+                    candidate.status(),
+                )
+            })
+            .collect()
     }
 
     #[test]
@@ -564,47 +683,104 @@ mod tests {
         assert_eq!(matched("G", "", &ac), []);
         assert_eq!(matched("A", "G", &ac), []);
         assert_eq!(matched("A", "C", &[site(11, "A", "C")]), []);
-        assert_eq!(matched("A", "AC", &[site(10, "AC", "A")]), [("altref", 1, "matched")]);
+        assert_eq!(
+            matched("A", "AC", &[site(10, "AC", "A")]),
+            [("altref", 1, "matched")]
+        );
     }
 
     #[test]
     fn strand_ambiguous_matches_are_excluded_unless_kept() {
         let at = [site(10, "A", "T")];
         assert_eq!(matched("A", "T", &at), [("refalt", 0, "excluded")]);
-        let kept = matches(vec![row(10, "T", "A")], &at, MatchRules { keep_ambiguous: true, ..MatchRules::default() });
-        assert_eq!((kept.counts.matched, kept.counts.ambiguous, kept.candidates[0].match_type), (1, 0, MatchType::Altref));
+        let kept = matches(
+            vec![row(10, "T", "A")],
+            &at,
+            MatchRules {
+                keep_ambiguous: true,
+                ..MatchRules::default()
+            },
+        );
+        assert_eq!(
+            (
+                kept.counts.matched,
+                kept.counts.ambiguous,
+                kept.candidates[0].match_type
+            ),
+            (1, 0, MatchType::Altref)
+        );
     }
 
     #[test]
     fn the_better_match_wins_over_the_earlier_record() {
         let sites = [site(10, "T", "G"), site(10, "A", "C")];
-        assert_eq!(matched("A", "C", &sites), [("refalt_flip", 0, "not_best"), ("refalt", 0, "matched")]);
+        assert_eq!(
+            matched("A", "C", &sites),
+            [("refalt_flip", 0, "not_best"), ("refalt", 0, "matched")]
+        );
     }
 
     #[test]
     fn of_equal_matches_the_first_is_kept() {
         let multi = [site(10, "A", "C,G")];
-        assert_eq!(matched("A", "", &multi), [("no_oa_ref", 0, "matched"), ("no_oa_ref", 0, "excluded")]);
+        assert_eq!(
+            matched("A", "", &multi),
+            [("no_oa_ref", 0, "matched"), ("no_oa_ref", 0, "excluded")]
+        );
     }
 
     #[test]
     fn multiallelic_records_are_kept_and_each_alt_is_its_own_target() {
-        let found = matches(vec![row(10, "C", "A"), row(10, "G", "A")], &[site(10, "A", "C,G")], MatchRules::default());
+        let found = matches(
+            vec![row(10, "C", "A"), row(10, "G", "A")],
+            &[site(10, "A", "C,G")],
+            MatchRules::default(),
+        );
         let effects: Vec<i16> = found.matched().map(Candidate::effect_allele).collect();
         assert_eq!((effects, found.counts.matched), (vec![1, 2], 2));
-        let rules = MatchRules { exclude_multiallelic: true, ..MatchRules::default() };
-        let counts = matches(vec![row(10, "C", "A"), row(10, "G", "A")], &[site(10, "A", "C,G")], rules).counts;
+        let rules = MatchRules {
+            exclude_multiallelic: true,
+            ..MatchRules::default()
+        };
+        let counts = matches(
+            vec![row(10, "C", "A"), row(10, "G", "A")],
+            &[site(10, "A", "C,G")],
+            rules,
+        )
+        .counts;
         assert_eq!((counts.matched, counts.multiallelic), (0, 2));
     }
 
     #[test]
     fn several_rows_for_one_target_are_all_excluded() {
-        let mut rows = vec![row(10, "A", "C"), row(10, "C", "A"), row(20, "A", "C"), row(30, "A", "C"), row(40, "A", "C")];
+        let mut rows = vec![
+            row(10, "A", "C"),
+            row(10, "C", "A"),
+            row(20, "A", "C"),
+            row(30, "A", "C"),
+            row(40, "A", "C"),
+        ];
         rows[4].unusable = Some(Unusable::Haplotype);
-        let first = MatchRules { keep_first_match: true, ..MatchRules::default() };
-        let kept = matches(rows.clone(), &[site(10, "A", "C"), site(20, "A", "C")], first);
-        assert_eq!(kept.matched().map(|candidate| candidate.row).collect::<Vec<_>>(), [0, 2]);
-        let found = matches(rows, &[site(10, "A", "C"), site(20, "A", "C")], MatchRules::default());
+        let first = MatchRules {
+            keep_first_match: true,
+            ..MatchRules::default()
+        };
+        let kept = matches(
+            rows.clone(),
+            &[site(10, "A", "C"), site(20, "A", "C")],
+            first,
+        );
+        assert_eq!(
+            kept.matched()
+                .map(|candidate| candidate.row)
+                .collect::<Vec<_>>(),
+            [0, 2]
+        );
+        let found = matches(
+            rows,
+            &[site(10, "A", "C"), site(20, "A", "C")],
+            MatchRules::default(),
+        );
         let expected = MatchCounts {
             rows: 5,
             unusable: BTreeMap::from([(Unusable::Haplotype, 1)]),
@@ -616,6 +792,10 @@ mod tests {
         };
         assert_eq!(found.counts, expected);
         assert!((found.counts.overlap() - 0.2).abs() < 1e-12);
-        assert!(found.candidates[..2].iter().all(|candidate| candidate.duplicate_id && candidate.status() == "excluded"));
+        assert!(
+            found.candidates[..2]
+                .iter()
+                .all(|candidate| candidate.duplicate_id && candidate.status() == "excluded")
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! Fitted baselines: what each is made of, how it is saved, and how it is applied to new people.
 //!
-//! Every baseline is one formula, `logit = intercept + sum over terms of coefficient * (value - mean) / sd`; a [`Feature`] says what the
-//! value of a person is. Means, standard deviations and allele frequencies are those of the training people, and are never taken
-//! from the people who are scored. Saved as `prs_model.json`. Positions are 1-based.
+//! Every baseline is one formula, `logit = intercept + sum over terms of coefficient * (value -
+//! mean) / sd`; a [`Feature`] says what the value of a person is. Means, standard deviations and
+//! allele frequencies are those of the training people, and are never taken from the people who are
+//! scored. Saved as `prs_model.json`. Positions are 1-based.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -75,7 +76,8 @@ pub struct Term {
     pub feature: Feature,
     /// Mean over the training people.
     pub mean: f64,
-    /// Standard deviation over the training people (of the population, as scikit-learn's `StandardScaler`).
+    /// Standard deviation over the training people (of the population, as scikit-learn's
+    /// `StandardScaler`).
     pub sd: f64,
     /// Log-odds per standard deviation.
     pub coefficient: f64,
@@ -117,10 +119,12 @@ pub struct AlleleWeight {
     pub effect_is_ref: bool,
     /// Weight per copy.
     pub weight: f64,
-    /// The weights of 0, 1 and 2 copies, where they are not additive; [`Self::weight`] is not used then.
+    /// The weights of 0, 1 and 2 copies, where they are not additive; [`Self::weight`] is not used
+    /// then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dosage_weights: Option<[f64; 3]>,
-    /// Frequency of the counted allele in the training people; times ploidy it stands for a missing dosage.
+    /// Frequency of the counted allele in the training people; times ploidy it stands for a
+    /// missing dosage.
     pub frequency: f64,
     /// Mean dosage of the training people.
     pub mean: f64,
@@ -132,12 +136,20 @@ impl AlleleWeight {
     /// The allele whose copies are counted.
     #[must_use]
     pub fn effect_allele(&self) -> &str {
-        if self.effect_is_ref { &self.ref_allele } else { &self.alt_allele }
+        if self.effect_is_ref {
+            &self.ref_allele
+        } else {
+            &self.alt_allele
+        }
     }
 
     /// The other allele of the record.
     fn other_allele(&self) -> &str {
-        if self.effect_is_ref { &self.alt_allele } else { &self.ref_allele }
+        if self.effect_is_ref {
+            &self.alt_allele
+        } else {
+            &self.ref_allele
+        }
     }
 
     /// REF and ALT are complements: another file does not say on which strand they are.
@@ -152,18 +164,28 @@ impl AlleleWeight {
 
     /// `1:100 A>G`
     fn place(&self) -> String {
-        format!("{}:{} {}>{}", self.chrom, self.position, self.ref_allele, self.alt_allele)
+        format!(
+            "{}:{} {}>{}",
+            self.chrom, self.position, self.ref_allele, self.alt_allele
+        )
     }
 
     fn effect(&self) -> Effect {
-        self.dosage_weights.map_or(Effect::Additive(self.weight), Effect::PerDosage)
+        self.dosage_weights
+            .map_or(Effect::Additive(self.weight), Effect::PerDosage)
     }
 
     /// Rows of `weights.csv`: the name of the term, and its weight.
     pub(super) fn increments(&self) -> impl Iterator<Item = (&'static str, f64)> + use<> {
         let (additive, others) = match self.dosage_weights {
             None => (Some(("allele", self.weight)), None),
-            Some([none, one, two]) => (None, Some([("allele-1-copy", one - none), ("allele-2-copies", two - one)])),
+            Some([none, one, two]) => (
+                None,
+                Some([
+                    ("allele-1-copy", one - none),
+                    ("allele-2-copies", two - one),
+                ]),
+            ),
         };
         additive.into_iter().chain(others.into_iter().flatten())
     }
@@ -207,13 +229,23 @@ impl PrsModel {
     /// # Errors
     /// A file that cannot be read, is no such model, or is of another version.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let error = |reason: String| Error::Model { path: path.into(), reason };
+        let error = |reason: String| Error::Model {
+            path: path.into(),
+            reason,
+        };
         let json = stored::read(path).map_err(|found| error(found.source.to_string()))?;
         let model: Self = stored::from_json(&json, SCHEMA_VERSION, "gf-genomics prs")
             .map_err(|reason| error(format!("not a saved prs model: {reason}")))?;
         let mut names = HashSet::new();
-        match model.baselines.iter().find(|baseline| !names.insert(baseline.model.as_str())) {
-            Some(twice) => Err(error(format!("two of its baselines are named `{}`: the file is damaged", twice.model))),
+        match model
+            .baselines
+            .iter()
+            .find(|baseline| !names.insert(baseline.model.as_str()))
+        {
+            Some(twice) => Err(error(format!(
+                "two of its baselines are named `{}`: the file is damaged",
+                twice.model
+            ))),
             None => Ok(model),
         }
     }
@@ -230,12 +262,13 @@ impl PrsModel {
         covariates
     }
 
-    /// Applies every baseline to the people of new VCF or BCF files: those of `cohort` (its phenotypes are not looked at), or all.
-    /// Rows are ordered by baseline, then person. REF is compared with `reference` where it is given.
+    /// Applies every baseline to the people of new VCF or BCF files: those of `cohort` (its
+    /// phenotypes are not looked at), or all. Rows are ordered by baseline, then person. REF is
+    /// compared with `reference` where it is given.
     ///
     /// # Errors
-    /// Whatever reading refuses; covariates or APOE sites that a baseline needs and are not there; a VCF with fewer of a baseline's
-    /// alleles than [`Self::min_overlap`].
+    /// Whatever reading refuses; covariates or APOE sites that a baseline needs and are not there;
+    /// a VCF with fewer of a baseline's alleles than [`Self::min_overlap`].
     pub fn apply(
         &self,
         vcf: &[PathBuf],
@@ -245,7 +278,13 @@ impl PrsModel {
     ) -> Result<(Vec<Risk>, ApplySummary), Error> {
         let wanted = self.places();
         let regions = DisjointRegions::new(wanted.regions(usize::MAX));
-        let names: Option<Vec<&str>> = cohort.map(|cohort| cohort.people.iter().map(|person| person.sample_id.as_str()).collect());
+        let names: Option<Vec<&str>> = cohort.map(|cohort| {
+            cohort
+                .people
+                .iter()
+                .map(|person| person.sample_id.as_str())
+                .collect()
+        });
         let is_wanted = |record: &VariantRecord| wanted.has(record);
         let request = Request {
             paths: vcf,
@@ -256,20 +295,36 @@ impl PrsModel {
             filters: Some(self.filters.as_slice()).filter(|names| !names.is_empty()),
             keep_unused: Some(&|_| true),
             reference,
-            builds: &self.genome_build.map(|build| Stated { by: "the model".into(), build: Ok(build) }).into_iter().collect::<Vec<_>>(),
+            builds: &self
+                .genome_build
+                .map(|build| Stated {
+                    by: "the model".into(),
+                    build: Ok(build),
+                })
+                .into_iter()
+                .collect::<Vec<_>>(),
         };
         let table = GenotypeTable::read_as(&request, &self.reading)?;
         let needs_apoe = self.has_apoe();
         let apoe = if needs_apoe {
-            apoe::haplotypes(&table.sites, self.genome_build).map_err(|reason| Error::NoApoe { reason })?
+            apoe::haplotypes(&table.sites, self.genome_build)
+                .map_err(|reason| Error::NoApoe { reason })?
         } else {
             Vec::new()
         };
-        let apoe_written = if needs_apoe { apoe::written_otherwise(&table.sites, self.genome_build) } else { None };
+        let apoe_written = if needs_apoe {
+            apoe::written_otherwise(&table.sites, self.genome_build)
+        } else {
+            None
+        };
         let people = People::new(&table, apoe, cohort).knowing_strands_of(&self.baselines);
         let mut summary = ApplySummary {
             n_people: table.people.len(),
-            people_without_apoe: if needs_apoe { people.apoe.iter().filter(|call| call.is_none()).count() } else { 0 },
+            people_without_apoe: if needs_apoe {
+                people.apoe.iter().filter(|call| call.is_none()).count()
+            } else {
+                0
+            },
             genotypes: table.counts.clone(),
             warnings: table.warnings.iter().cloned().chain(apoe_written).collect(),
             ..ApplySummary::default()
@@ -286,32 +341,53 @@ impl PrsModel {
                         matched: n_found,
                         rows: coverage.n_alleles,
                         min_overlap: self.min_overlap,
-                        build: self.genome_build.map_or_else(|| "not stated".into(), |build| build.to_string()),
+                        build: self
+                            .genome_build
+                            .map_or_else(|| "not stated".into(), |build| build.to_string()),
                         reasons: Box::new(coverage.reasons),
                         log: String::new(),
                     });
                 }
-                summary.absent_alleles.insert(baseline.model.clone(), n_absent);
+                summary
+                    .absent_alleles
+                    .insert(baseline.model.clone(), n_absent);
             }
             if coverage.reasons.count(Reason::UnknownStrand) > 0 {
-                summary.ambiguous_alleles.insert(baseline.model.clone(), coverage.reasons.count(Reason::UnknownStrand));
+                summary.ambiguous_alleles.insert(
+                    baseline.model.clone(),
+                    coverage.reasons.count(Reason::UnknownStrand),
+                );
             }
             if coverage.rewritten != Rewritten::default() {
-                summary.rewritten_alleles.insert(baseline.model.clone(), coverage.rewritten);
+                summary
+                    .rewritten_alleles
+                    .insert(baseline.model.clone(), coverage.rewritten);
             }
             for (sample_id, logit) in table.people.iter().zip(baseline.logits(&people)?) {
-                rows.push(Risk { sample_id: sample_id.clone(), model: baseline.model.clone(), logit, probability: probability(logit) });
+                rows.push(Risk {
+                    sample_id: sample_id.clone(),
+                    model: baseline.model.clone(),
+                    logit,
+                    probability: probability(logit),
+                });
             }
         }
         Ok((rows, summary))
     }
 
     fn has_apoe(&self) -> bool {
-        self.baselines.iter().flat_map(|baseline| &baseline.terms).any(|term| matches!(term.feature, Feature::ApoeE2 | Feature::ApoeE4))
+        self.baselines
+            .iter()
+            .flat_map(|baseline| &baseline.terms)
+            .any(|term| matches!(term.feature, Feature::ApoeE2 | Feature::ApoeE4))
     }
 
     fn places(&self) -> Places {
-        let alleles = self.baselines.iter().flat_map(Baseline::alleles).map(|allele| (allele.chrom.as_str(), allele.position));
+        let alleles = self
+            .baselines
+            .iter()
+            .flat_map(Baseline::alleles)
+            .map(|allele| (allele.chrom.as_str(), allele.position));
         let apoe = self.has_apoe().then(apoe::positions);
         Places::new(alleles.chain(apoe.into_iter().flatten()))
     }
@@ -333,10 +409,16 @@ impl Baseline {
     pub(super) fn logits(&self, people: &People<'_>) -> Result<Vec<f64>, Error> {
         let mut logits = vec![self.intercept; people.len()];
         for term in &self.terms {
-            let values = people
-                .values(&term.feature, term.mean)
-                .ok_or_else(|| Error::NoCovariate { model: self.model.clone(), name: term.feature.name().into() })?;
-            logits.iter_mut().zip(values).for_each(|(logit, value)| *logit += term.coefficient * (value - term.mean) / term.sd);
+            let values =
+                people
+                    .values(&term.feature, term.mean)
+                    .ok_or_else(|| Error::NoCovariate {
+                        model: self.model.clone(),
+                        name: term.feature.name().into(),
+                    })?;
+            logits.iter_mut().zip(values).for_each(|(logit, value)| {
+                *logit += term.coefficient * (value - term.mean) / term.sd;
+            });
         }
         Ok(logits)
     }
@@ -357,7 +439,9 @@ impl Feature {
     /// The score of a person without any copy.
     pub(super) fn least(&self) -> f64 {
         match self {
-            Self::AlleleScore { alleles } => alleles.iter().map(|allele| allele.effect().at(0.0)).sum(),
+            Self::AlleleScore { alleles } => {
+                alleles.iter().map(|allele| allele.effect().at(0.0)).sum()
+            }
             _ => 0.0,
         }
     }
@@ -410,33 +494,63 @@ pub struct People<'a> {
 impl<'a> People<'a> {
     /// `cohort` has the people of `table` in the same order, if it is there.
     #[must_use]
-    pub fn new(table: &'a GenotypeTable, apoe: Vec<Option<Haplotypes>>, cohort: Option<&'a Cohort>) -> Self {
+    pub fn new(
+        table: &'a GenotypeTable,
+        apoe: Vec<Option<Haplotypes>>,
+        cohort: Option<&'a Cohort>,
+    ) -> Self {
         let mut covariates = HashMap::new();
         if let Some(cohort) = cohort {
             for (column, name) in cohort.covariate_names.iter().enumerate() {
-                covariates.insert(name.as_str(), cohort.people.iter().map(|person| person.covariates[column]).collect());
+                covariates.insert(
+                    name.as_str(),
+                    cohort
+                        .people
+                        .iter()
+                        .map(|person| person.covariates[column])
+                        .collect(),
+                );
             }
         }
         let alleles = table
             .sites
             .iter()
             .flat_map(|site| {
-                site.counted_alts
-                    .iter()
-                    .map(move |&alt| ((contig_key(&site.contig), site.position, site.ref_allele.as_str(), site.allele(alt)), (site, alt)))
+                site.counted_alts.iter().map(move |&alt| {
+                    (
+                        (
+                            contig_key(&site.contig),
+                            site.position,
+                            site.ref_allele.as_str(),
+                            site.allele(alt),
+                        ),
+                        (site, alt),
+                    )
+                })
             })
             .collect();
-        Self { table, apoe, covariates, alleles, by_place: OnceLock::new(), has_flipped: OnceLock::new() }
+        Self {
+            table,
+            apoe,
+            covariates,
+            alleles,
+            by_place: OnceLock::new(),
+            has_flipped: OnceLock::new(),
+        }
     }
 
-    /// People for whom `baselines` are applied: alleles on the other strand anywhere make every A/T and C/G doubtful.
+    /// People for whom `baselines` are applied: alleles on the other strand anywhere make every A/T
+    /// and C/G doubtful.
     fn knowing_strands_of(self, baselines: &[Baseline]) -> Self {
         let is_flipped = |allele: &AlleleWeight| {
             let found = self.any_match(allele).filter(|_| !allele.is_ambiguous());
             found.is_some_and(|found| found.match_type.is_flipped())
         };
         let has_flipped = baselines.iter().flat_map(Baseline::alleles).any(is_flipped);
-        Self { has_flipped: OnceLock::from(has_flipped), ..self }
+        Self {
+            has_flipped: OnceLock::from(has_flipped),
+            ..self
+        }
     }
 
     fn len(&self) -> usize {
@@ -445,10 +559,23 @@ impl<'a> People<'a> {
 
     /// The record with exactly this REF and ALT.
     fn exact(&self, allele: &AlleleWeight) -> Option<Found<'a>> {
-        let key = (contig_key(&allele.chrom), allele.position, allele.ref_allele.as_str(), allele.alt_allele.as_str());
+        let key = (
+            contig_key(&allele.chrom),
+            allele.position,
+            allele.ref_allele.as_str(),
+            allele.alt_allele.as_str(),
+        );
         let &(site, alt) = self.alleles.get(&key)?;
-        let (number, match_type) = if allele.effect_is_ref { (0, MatchType::Refalt) } else { (alt, MatchType::Altref) };
-        Some(Found { site, number, match_type })
+        let (number, match_type) = if allele.effect_is_ref {
+            (0, MatchType::Refalt)
+        } else {
+            (alt, MatchType::Altref)
+        };
+        Some(Found {
+            site,
+            number,
+            match_type,
+        })
     }
 
     /// The best match, as `prs` matches scoring files: exact, exchanged, on the other strand.
@@ -463,16 +590,27 @@ impl<'a> People<'a> {
                 let alleles = (allele.effect_allele(), Some(allele.other_allele()));
                 let match_type = MatchType::between(alleles, &site.ref_allele, site.allele(alt))?;
                 let number = if match_type.effect_is_ref() { 0 } else { alt };
-                Some(Found { site, number, match_type })
+                Some(Found {
+                    site,
+                    number,
+                    match_type,
+                })
             };
-            site.counted_alts.iter().filter_map(of_alt).collect::<Vec<_>>()
+            site.counted_alts
+                .iter()
+                .filter_map(of_alt)
+                .collect::<Vec<_>>()
         };
-        sites.iter().flat_map(of_site).min_by_key(|found| found.match_type.is_flipped())
+        sites
+            .iter()
+            .flat_map(of_site)
+            .min_by_key(|found| found.match_type.is_flipped())
     }
 
     /// The record of an allele; `None` too where its strand cannot be told.
     fn find(&self, allele: &AlleleWeight) -> Option<Found<'a>> {
-        self.any_match(allele).filter(|_| !self.has_unknown_strand(allele))
+        self.any_match(allele)
+            .filter(|_| !self.has_unknown_strand(allele))
     }
 
     fn has_unknown_strand(&self, allele: &AlleleWeight) -> bool {
@@ -483,9 +621,14 @@ impl<'a> People<'a> {
         self.by_place.get_or_init(|| ByPlace::of(self.table))
     }
 
-    /// How many alleles a baseline has, which of them are not here and why, and how the others are written.
+    /// How many alleles a baseline has, which of them are not here and why, and how the others are
+    /// written.
     fn coverage(&self, baseline: &Baseline) -> Coverage {
-        let mut coverage = Coverage { n_alleles: 0, reasons: Reasons::new(&self.table.not_used.contigs), rewritten: Rewritten::default() };
+        let mut coverage = Coverage {
+            n_alleles: 0,
+            reasons: Reasons::new(&self.table.not_used.contigs),
+            rewritten: Rewritten::default(),
+        };
         for allele in baseline.alleles() {
             coverage.n_alleles += 1;
             match self.find(allele) {
@@ -494,7 +637,9 @@ impl<'a> People<'a> {
                     let is_exchanged = found.match_type.effect_is_ref() != allele.effect_is_ref;
                     coverage.rewritten.exchanged += usize::from(is_exchanged);
                 }
-                None => coverage.reasons.add(self.why_absent(allele), || allele.place()),
+                None => coverage
+                    .reasons
+                    .add(self.why_absent(allele), || allele.place()),
             }
         }
         coverage
@@ -507,7 +652,9 @@ impl<'a> People<'a> {
         let (by_place, spot) = (self.by_place(), allele.spot());
         let has_alleles = |site: &&Site| {
             let alleles = (allele.effect_allele(), Some(allele.other_allele()));
-            site.counted_alts.iter().any(|&alt| MatchType::between(alleles, &site.ref_allele, site.allele(alt)).is_some())
+            site.counted_alts.iter().any(|&alt| {
+                MatchType::between(alleles, &site.ref_allele, site.allele(alt)).is_some()
+            })
         };
         let filtered = by_place.filtered.get(&spot).map_or(&[][..], Vec::as_slice);
         Reason::Unmatched(if filtered.iter().any(has_alleles) {
@@ -523,10 +670,16 @@ impl<'a> People<'a> {
         })
     }
 
-    /// What a feature is in each person; `missing` where APOE is not called. `None` for a covariate that is not here.
+    /// What a feature is in each person; `missing` where APOE is not called. `None` for a covariate
+    /// that is not here.
     #[must_use]
     pub fn values(&self, feature: &Feature, missing: f64) -> Option<Vec<f64>> {
-        let copies = |of: fn(Haplotypes) -> u8| self.apoe.iter().map(|call| call.map_or(missing, |call| f64::from(of(call)))).collect();
+        let copies = |of: fn(Haplotypes) -> u8| {
+            self.apoe
+                .iter()
+                .map(|call| call.map_or(missing, |call| f64::from(of(call))))
+                .collect()
+        };
         match feature {
             Feature::Covariate { name } => self.covariates.get(name.as_str()).cloned(),
             Feature::ApoeE2 => Some(copies(Haplotypes::e2)),
@@ -540,7 +693,12 @@ impl<'a> People<'a> {
         for allele in alleles {
             match self.find(allele) {
                 Some(Found { site, number, .. }) => {
-                    site.genotypes.add(number, &allele.effect(), Some(allele.frequency), &mut totals);
+                    site.genotypes.add(
+                        number,
+                        &allele.effect(),
+                        Some(allele.frequency),
+                        &mut totals,
+                    );
                 }
                 None => totals.add_to_all(allele.effect().expected(allele.frequency, 2, 1)),
             }
@@ -564,7 +722,12 @@ impl<'a> ByPlace<'a> {
             used: sites_by_place(&table.sites),
             filtered: sites_by_place(&table.not_used.filtered),
             without_alt: sites_by_place(&table.not_used.without_alt),
-            contigs: table.not_used.contigs.iter().map(|contig| contig_key(contig)).collect(),
+            contigs: table
+                .not_used
+                .contigs
+                .iter()
+                .map(|contig| contig_key(contig))
+                .collect(),
         }
     }
 }
@@ -572,7 +735,9 @@ impl<'a> ByPlace<'a> {
 fn sites_by_place(sites: &[Site]) -> HashMap<Spot<'_>, Vec<&Site>> {
     let mut at: HashMap<Spot<'_>, Vec<&Site>> = HashMap::new();
     for site in sites {
-        at.entry((contig_key(&site.contig), site.position)).or_default().push(site);
+        at.entry((contig_key(&site.contig), site.position))
+            .or_default()
+            .push(site);
     }
     at
 }

@@ -6,7 +6,10 @@
 
 use std::fmt;
 
-use gf_cohort_schema::{BASELINE_PREFIX, Cohort, CovariateChoice, Prediction, Role, Split, probability, write_predictions};
+use gf_cohort_schema::{
+    BASELINE_PREFIX, Cohort, CovariateChoice, Prediction, Role, Split, probability,
+    write_predictions,
+};
 use serde::Serialize;
 
 use super::{
@@ -20,7 +23,15 @@ use crate::{
 };
 
 /// Columns of `score_auc.csv`.
-pub const AREA_COLUMNS: [&str; 7] = ["model", "split", "n_cases", "n_controls", "auroc", "ci_low", "ci_high"];
+pub const AREA_COLUMNS: [&str; 7] = [
+    "model",
+    "split",
+    "n_cases",
+    "n_controls",
+    "auroc",
+    "ci_low",
+    "ci_high",
+];
 
 /// How well one score tells cases from controls.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -53,12 +64,31 @@ pub struct NoFitSummary {
 impl fmt::Display for NoFitSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.raw)?;
-        for Area { model, split, n_cases, n_controls, auroc, ci } in &self.areas {
-            let interval = ci.map_or_else(String::new, |[low, high]| format!(" (95 % CI {low:.3} to {high:.3})"));
-            writeln!(f, "{model}, {split}: AUC {auroc:.3}{interval}, {n_cases} cases, {n_controls} controls")?;
+        for Area {
+            model,
+            split,
+            n_cases,
+            n_controls,
+            auroc,
+            ci,
+        } in &self.areas
+        {
+            let interval = ci.map_or_else(String::new, |[low, high]| {
+                format!(" (95 % CI {low:.3} to {high:.3})")
+            });
+            writeln!(
+                f,
+                "{model}, {split}: AUC {auroc:.3}{interval}, {n_cases} cases, {n_controls} \
+                 controls"
+            )?;
         }
-        self.without_area.iter().try_for_each(|reason| writeln!(f, "no AUC: {reason}"))?;
-        writeln!(f, "nothing was fitted (--no-fit): probabilities in predictions.csv are not calibrated")
+        self.without_area
+            .iter()
+            .try_for_each(|reason| writeln!(f, "no AUC: {reason}"))?;
+        writeln!(
+            f,
+            "nothing was fitted (--no-fit): probabilities in predictions.csv are not calibrated"
+        )
     }
 }
 
@@ -67,7 +97,11 @@ impl fmt::Display for NoFitSummary {
 /// # Errors
 /// A cohort that cannot be read.
 pub fn read_cohort(options: &Options) -> Result<Cohort, Error> {
-    Ok(Cohort::read(&options.cohort, options.phenotype_coding, &CovariateChoice::Named(Vec::new()))?)
+    Ok(Cohort::read(
+        &options.cohort,
+        options.phenotype_coding,
+        &CovariateChoice::Named(Vec::new()),
+    )?)
 }
 
 /// Scores the people of the cohort by every scoring file.
@@ -77,29 +111,59 @@ pub fn read_cohort(options: &Options) -> Result<Cohort, Error> {
 pub fn run(options: &Options) -> Result<NoFitSummary, Error> {
     options.check()?;
     let cohort = read_cohort(options)?;
-    let names: Vec<&str> = cohort.people.iter().map(|person| person.sample_id.as_str()).collect();
+    let names: Vec<&str> = cohort
+        .people
+        .iter()
+        .map(|person| person.sample_id.as_str())
+        .collect();
     let (mut areas, mut without_area) = (Vec::new(), Vec::new());
     let raw = raw_scores::summed(options, Some(&names), |_, scores| {
-        let predictions: Vec<Prediction> = scores.iter().flat_map(|score| predictions(&cohort, score)).collect();
+        let predictions: Vec<Prediction> = scores
+            .iter()
+            .flat_map(|score| predictions(&cohort, score))
+            .collect();
         for of_score in predictions.chunks(cohort.people.len().max(1)) {
-            for_each_group(&cohort, |split, people| match area(split, people, of_score) {
-                Ok(area) => areas.push(area),
-                Err(reason) => without_area.push(reason),
+            for_each_group(&cohort, |split, people| {
+                match area(split, people, of_score) {
+                    Ok(area) => areas.push(area),
+                    Err(reason) => without_area.push(reason),
+                }
             });
         }
-        output::write(&options.out.join("predictions.csv"), |out| write_predictions(out, &predictions))?;
+        output::write(&options.out.join("predictions.csv"), |out| {
+            write_predictions(out, &predictions)
+        })?;
         let rows = areas.iter().map(row);
-        Ok(output::for_others::write_csv(&options.out.join("score_auc.csv"), &AREA_COLUMNS, rows)?)
+        Ok(output::for_others::write_csv(
+            &options.out.join("score_auc.csv"),
+            &AREA_COLUMNS,
+            rows,
+        )?)
     })?;
     without_area.dedup();
-    Ok(NoFitSummary { raw, areas, without_area })
+    Ok(NoFitSummary {
+        raw,
+        areas,
+        without_area,
+    })
 }
 
 /// Each split that has people, and all of them where there are several.
 fn for_each_group(cohort: &Cohort, mut visit: impl FnMut(&str, &[usize])) {
-    let people_of = |split: Split| cohort.in_split(split).map(|(person, _)| person).collect::<Vec<_>>();
-    let groups: Vec<(Split, Vec<usize>)> = Split::ALL.into_iter().map(|split| (split, people_of(split))).collect();
-    let filled: Vec<_> = groups.into_iter().filter(|(_, people)| !people.is_empty()).collect();
+    let people_of = |split: Split| {
+        cohort
+            .in_split(split)
+            .map(|(person, _)| person)
+            .collect::<Vec<_>>()
+    };
+    let groups: Vec<(Split, Vec<usize>)> = Split::ALL
+        .into_iter()
+        .map(|split| (split, people_of(split)))
+        .collect();
+    let filled: Vec<_> = groups
+        .into_iter()
+        .filter(|(_, people)| !people.is_empty())
+        .collect();
     for (split, people) in &filled {
         visit(&split.to_string(), people);
     }
@@ -109,24 +173,54 @@ fn for_each_group(cohort: &Cohort, mut visit: impl FnMut(&str, &[usize])) {
 }
 
 fn area(split: &str, people: &[usize], predictions: &[Prediction]) -> Result<Area, String> {
-    let labelled: Vec<(f64, bool)> =
-        people.iter().filter_map(|&person| Some((predictions[person].logit, predictions[person].phenotype?.is_case()))).collect();
+    let labelled: Vec<(f64, bool)> = people
+        .iter()
+        .filter_map(|&person| {
+            Some((
+                predictions[person].logit,
+                predictions[person].phenotype?.is_case(),
+            ))
+        })
+        .collect();
     let (logits, is_case): (Vec<f64>, Vec<bool>) = labelled.into_iter().unzip();
     let n_cases = is_case.iter().filter(|case| **case).count();
     let n_controls = is_case.len() - n_cases;
-    let none = |_| format!("{split} has {n_cases} cases and {n_controls} controls; both are needed");
+    let none =
+        |_| format!("{split} has {n_cases} cases and {n_controls} controls; both are needed");
     let placements = Placements::new(&logits, &is_case, &by_rising(&logits)).map_err(none)?;
-    let ci = placements.interval().map(|interval| [interval.low, interval.high]);
-    let model = people.first().map_or_else(String::new, |&person| predictions[person].model.clone());
-    Ok(Area { model, split: split.to_owned(), n_cases, n_controls, auroc: placements.auroc(), ci })
+    let ci = placements
+        .interval()
+        .map(|interval| [interval.low, interval.high]);
+    let model = people
+        .first()
+        .map_or_else(String::new, |&person| predictions[person].model.clone());
+    Ok(Area {
+        model,
+        split: split.to_owned(),
+        n_cases,
+        n_controls,
+        auroc: placements.auroc(),
+        ci,
+    })
 }
 
 fn row(area: &Area) -> (&str, &str, usize, usize, f64, Option<f64>, Option<f64>) {
     let (low, high) = (area.ci.map(|ci| ci[0]), area.ci.map(|ci| ci[1]));
-    (&area.model, &area.split, area.n_cases, area.n_controls, area.auroc, low, high)
+    (
+        &area.model,
+        &area.split,
+        area.n_cases,
+        area.n_controls,
+        area.auroc,
+        low,
+        high,
+    )
 }
 
-fn predictions<'c>(cohort: &'c Cohort, score: &Score<'_>) -> impl Iterator<Item = Prediction> + use<'c> {
+fn predictions<'c>(
+    cohort: &'c Cohort,
+    score: &Score<'_>,
+) -> impl Iterator<Item = Prediction> + use<'c> {
     let sums: Vec<f64> = score.totals.iter().map(|total| total.sum).collect();
     let n = sums.len().max(1) as f64;
     let mean = sums.iter().sum::<f64>() / n;

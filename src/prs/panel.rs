@@ -1,7 +1,9 @@
-//! The dosages that baselines are learned from: every ALT allele that varies among the training people.
+//! The dosages that baselines are learned from: every ALT allele that varies among the training
+//! people.
 //!
-//! Input -> output: [`Site`]s of a [`Study`] -> a [`Panel`]: its columns, standardised by the training people, in those of the training and
-//! validation people whose phenotype is known. A missing dosage is the training mean. Positions are 1-based.
+//! Input -> output: [`Site`]s of a [`Study`] -> a [`Panel`]: its columns, standardised by the
+//! training people, in those of the training and validation people whose phenotype is known. A
+//! missing dosage is the training mean. Positions are 1-based.
 
 use ndarray::{Array1, Array2};
 
@@ -40,7 +42,8 @@ impl Column<'_> {
     }
 
     fn standardised(&self, person: usize) -> f64 {
-        (self.site.dosage(self.alt, self.allele.frequency, person) - self.allele.mean) / self.allele.sd
+        (self.site.dosage(self.alt, self.allele.frequency, person) - self.allele.mean)
+            / self.allele.sd
     }
 }
 
@@ -69,38 +72,86 @@ impl<'s> Panel<'s> {
     #[must_use]
     pub fn new(study: &Study<'_>, sites: impl Iterator<Item = &'s Site>) -> (Self, usize) {
         let alleles = sites.flat_map(|site| site.counted_alts.iter().map(move |&alt| (site, alt)));
-        let columns = alleles.map(|(site, alt)| Column { site, alt, allele: study.allele_weight(site, alt, false, 0.0) });
-        let (varying, constant): (Vec<_>, Vec<_>) = columns.partition(|column| !is_constant(column.allele.mean, column.allele.sd));
+        let columns = alleles.map(|(site, alt)| Column {
+            site,
+            alt,
+            allele: study.allele_weight(site, alt, false, 0.0),
+        });
+        let (varying, constant): (Vec<_>, Vec<_>) =
+            columns.partition(|column| !is_constant(column.allele.mean, column.allele.sd));
         (Self::of_columns(study, varying), constant.len())
     }
 
     fn of_columns(study: &Study<'_>, columns: Vec<Column<'s>>) -> Self {
         let labelled = |split| {
             let (people, is_case) = study.labelled(split);
-            let cells = columns.iter().map(|column| people.iter().map(move |&person| column.standardised(person)));
+            let cells = columns.iter().map(|column| {
+                people
+                    .iter()
+                    .map(move |&person| column.standardised(person))
+            });
             let dosages = logistic::matrix(people.len(), cells);
-            Labelled { people, is_case, dosages }
+            Labelled {
+                people,
+                is_case,
+                dosages,
+            }
         };
-        Self { training: labelled(Split::Train), validation: labelled(Split::Validation), columns }
+        Self {
+            training: labelled(Split::Train),
+            validation: labelled(Split::Validation),
+            columns,
+        }
     }
 
     /// The panel without the columns of some sites; `None` when none is left.
     #[must_use]
     pub fn without(&self, study: &Study<'_>, left_out: impl Fn(&Site) -> bool) -> Option<Self> {
-        let kept: Vec<Column<'s>> = self.columns.iter().filter(|column| !left_out(column.site)).cloned().collect();
+        let kept: Vec<Column<'s>> = self
+            .columns
+            .iter()
+            .filter(|column| !left_out(column.site))
+            .cloned()
+            .collect();
         (!kept.is_empty()).then(|| Self::of_columns(study, kept))
     }
 
-    /// A baseline from the coefficients of the standardised dosages, those that are not 0, and other terms.
+    /// A baseline from the coefficients of the standardised dosages, those that are not 0, and
+    /// other terms.
     #[must_use]
-    pub fn baseline(&self, model: String, intercept: f64, coefficients: &[f64], others: impl IntoIterator<Item = Term>) -> Baseline {
-        let with_coefficient = self.columns.iter().zip(coefficients).filter(|(_, coefficient)| **coefficient != 0.0);
+    pub fn baseline(
+        &self,
+        model: String,
+        intercept: f64,
+        coefficients: &[f64],
+        others: impl IntoIterator<Item = Term>,
+    ) -> Baseline {
+        let with_coefficient = self
+            .columns
+            .iter()
+            .zip(coefficients)
+            .filter(|(_, coefficient)| **coefficient != 0.0);
         let alleles: Vec<AlleleWeight> = with_coefficient
-            .map(|(column, coefficient)| AlleleWeight { weight: coefficient / column.allele.sd, ..column.allele.clone() })
+            .map(|(column, coefficient)| AlleleWeight {
+                weight: coefficient / column.allele.sd,
+                ..column.allele.clone()
+            })
             .collect();
-        let mean = alleles.iter().map(|allele| allele.weight * allele.mean).sum();
-        let score = Term { feature: Feature::AlleleScore { alleles }, mean, sd: 1.0, coefficient: 1.0 };
-        Baseline { model, intercept, terms: std::iter::once(score).chain(others).collect() }
+        let mean = alleles
+            .iter()
+            .map(|allele| allele.weight * allele.mean)
+            .sum();
+        let score = Term {
+            feature: Feature::AlleleScore { alleles },
+            mean,
+            sd: 1.0,
+            coefficient: 1.0,
+        };
+        Baseline {
+            model,
+            intercept,
+            terms: std::iter::once(score).chain(others).collect(),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
-//! Published scores of a group of people: each row matched, each missing genotype accounted for, everyone's sum.
+//! Published scores of a group of people: each row matched, each missing genotype accounted for,
+//! everyone's sum.
 //!
-//! Input -> output: [`ScoringFile`]s and [`Site`]s, all at once or in batches -> [`Score`]s. A genotype can be missing in three ways:
+//! Input -> output: [`ScoringFile`]s and [`Site`]s, all at once or in batches -> [`Score`]s. A
+//! genotype can be missing in three ways:
 //!
 //! | missing | stands for it |
 //! |---|---|
@@ -8,8 +10,9 @@
 //! | a site that is not in the VCF, but callable | homozygous reference, for everyone |
 //! | a site that fails FILTER, has no call in too many people, or is not callable | the scoring file's own frequency, for everyone; without one the row is left out, and counted |
 //!
-//! The last two add the same to everyone. Sites that are not in the VCF are looked at only where the callable regions are given.
-//! The rules are those of nimpress; sums are those of `plink2 --score`. Positions are 1-based.
+//! The last two add the same to everyone. Sites that are not in the VCF are looked at only where
+//! the callable regions are given. The rules are those of nimpress; sums are those of `plink2
+//! --score`. Positions are 1-based.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -25,7 +28,10 @@ use super::{
     build::Stated,
     dosages::{NotUsed, Reading, Site},
     genotypes::{Tally, Total, Totals},
-    matching::{self, Candidate, Exclusion, Found, MatchCounts, MatchRules, Matches, Positions, Stand, Unmatched},
+    matching::{
+        self, Candidate, Exclusion, Found, MatchCounts, MatchRules, Matches, Positions, Stand,
+        Unmatched,
+    },
     reasons::Reasons,
     scoring_file::{EffectColumn, ScoringFile, WeightRow},
 };
@@ -44,16 +50,18 @@ pub struct ScoringOptions {
     pub keep_first_match: bool,
     /// Leave out records with several ALT alleles.
     pub exclude_multiallelic: bool,
-    /// BED of the places that were looked at in everyone: a site there that is not in the VCF is homozygous reference. With [`Self::reference`].
+    /// BED of the places that were looked at in everyone: a site there that is not in the VCF is
+    /// homozygous reference. With [`Self::reference`].
     pub callable: Option<PathBuf>,
-    /// FASTA that REF of every record used is compared with; it also says which allele of a site that is not in the VCF is REF.
+    /// FASTA that REF of every record used is compared with; it also says which allele of a site
+    /// that is not in the VCF is REF.
     pub reference: Option<PathBuf>,
     /// People who must be called at a site for its frequency to be theirs.
     pub mincs: usize,
     /// Share of the people who may have no call at a site.
     pub max_missing: f64,
-    /// A missing genotype adds nothing to a raw score, and its alleles are not in the denominator. Only without a cohort: a fitted baseline
-    /// has to give a value to everyone.
+    /// A missing genotype adds nothing to a raw score, and its alleles are not in the denominator.
+    /// Only without a cohort: a fitted baseline has to give a value to everyone.
     pub no_mean_imputation: bool,
 }
 
@@ -79,13 +87,23 @@ impl ScoringOptions {
     pub(super) fn check(&self) -> Result<(), Error> {
         let refuse = |reason: String| Err(Error::Options { reason });
         if !(1..=2).contains(&self.reading.xchr_model) {
-            return refuse(format!("xchr_model is {}; one allele of a man counts 1 or 2 on X", self.reading.xchr_model));
+            return refuse(format!(
+                "xchr_model is {}; one allele of a man counts 1 or 2 on X",
+                self.reading.xchr_model
+            ));
         }
         if !(0.0..=1.0).contains(&self.max_missing) {
-            return refuse(format!("max_missing is {}; it is a share between 0 and 1", self.max_missing));
+            return refuse(format!(
+                "max_missing is {}; it is a share between 0 and 1",
+                self.max_missing
+            ));
         }
         if self.callable.is_some() && self.reference.is_none() {
-            return refuse("callable regions (--callable) need the reference (--reference): it says which allele of a site is REF where the VCF has no record".into());
+            return refuse(
+                "callable regions (--callable) need the reference (--reference): it says which \
+                 allele of a site is REF where the VCF has no record"
+                    .into(),
+            );
         }
         Ok(())
     }
@@ -132,7 +150,12 @@ impl<'f> Scorer<'f> {
     ///
     /// # Errors
     /// When polars refuses a table.
-    pub fn new(files: &'f [ScoringFile], options: &'f Options, n_people: usize, people: Vec<usize>) -> Result<Self, Error> {
+    pub fn new(
+        files: &'f [ScoringFile],
+        options: &'f Options,
+        n_people: usize,
+        people: Vec<usize>,
+    ) -> Result<Self, Error> {
         let pending = |file: &'f ScoringFile| -> Result<_, Error> {
             let (positions, totals) = (Positions::new(file)?, Totals::new(n_people));
             Ok(Pending {
@@ -151,7 +174,14 @@ impl<'f> Scorer<'f> {
             exclude_multiallelic: options.scoring.exclude_multiallelic,
         };
         let scores = files.iter().map(pending).collect::<Result<_, _>>()?;
-        Ok(Self { options, rules, people, scores, n_sites: 0, n_people })
+        Ok(Self {
+            options,
+            rules,
+            people,
+            scores,
+            n_sites: 0,
+            n_people,
+        })
     }
 
     /// Adds sites: those that follow on the ones before, with everything at their positions.
@@ -162,18 +192,27 @@ impl<'f> Scorer<'f> {
         let everyone: Vec<usize> = (0..self.n_people).collect();
         let options = &self.options.scoring;
         for score in &mut self.scores {
-            let Found { mut candidates, rows_at_records } = score.positions.candidates(sites, self.rules)?;
+            let Found {
+                mut candidates,
+                rows_at_records,
+            } = score.positions.candidates(sites, self.rules)?;
             for row in rows_at_records {
                 score.at_record[row] = true;
             }
-            for candidate in candidates.iter_mut().filter(|candidate| candidate.is_matched()) {
+            for candidate in candidates
+                .iter_mut()
+                .filter(|candidate| candidate.is_matched())
+            {
                 let (site, row) = (&sites[candidate.site], &score.file.rows[candidate.row]);
                 let allele = candidate.effect_allele();
                 if let Some(stated) = row.frequency {
-                    score.frequencies.add(stated, &site.tally(allele, &self.people));
+                    score
+                        .frequencies
+                        .add(stated, &site.tally(allele, &self.people));
                 }
                 if site.genotypes.is_plain() {
-                    site.genotypes.add(allele, &row.effect, None, &mut score.totals);
+                    site.genotypes
+                        .add(allele, &row.effect, None, &mut score.totals);
                     continue;
                 }
                 let tally = site.tally(allele, &self.people);
@@ -182,57 +221,113 @@ impl<'f> Scorer<'f> {
                     candidate.exclusion = Some(Exclusion::Missing);
                     continue;
                 }
-                candidate.frequency = if tally.people >= options.mincs { tally.frequency() } else { row.frequency };
-                let is_needed = || !options.no_mean_imputation && site.tally(allele, &everyone).people < everyone.len();
+                candidate.frequency = if tally.people >= options.mincs {
+                    tally.frequency()
+                } else {
+                    row.frequency
+                };
+                let is_needed = || {
+                    !options.no_mean_imputation
+                        && site.tally(allele, &everyone).people < everyone.len()
+                };
                 if candidate.frequency.is_none() && is_needed() {
-                    score.without_frequency.push(format!("{}:{}", site.contig, site.position));
+                    score
+                        .without_frequency
+                        .push(format!("{}:{}", site.contig, site.position));
                 }
                 let frequency = candidate.frequency.filter(|_| !options.no_mean_imputation);
-                site.genotypes.add(allele, &row.effect, frequency, &mut score.totals);
+                site.genotypes
+                    .add(allele, &row.effect, frequency, &mut score.totals);
             }
-            score.candidates.extend(candidates.into_iter().map(|mut candidate| {
-                candidate.site += self.n_sites;
-                candidate
-            }));
+            score
+                .candidates
+                .extend(candidates.into_iter().map(|mut candidate| {
+                    candidate.site += self.n_sites;
+                    candidate
+                }));
         }
         self.n_sites += sites.len();
         Ok(())
     }
 
-    /// The scores of the sites that came in, and of those that did not. `sites` are all of them (their genotypes are not looked at). A
-    /// score may fail by itself: missing genotypes without a frequency, rows that records of two files match.
+    /// The scores of the sites that came in, and of those that did not. `sites` are all of them
+    /// (their genotypes are not looked at). A score may fail by itself: missing genotypes
+    /// without a frequency, rows that records of two files match.
     ///
     /// # Errors
     /// Callable regions or a reference that cannot be read.
-    pub fn finish(self, sites: &[Site], not_used: &NotUsed) -> Result<Vec<Result<Score<'f>, Error>>, Error> {
+    pub fn finish(
+        self,
+        sites: &[Site],
+        not_used: &NotUsed,
+    ) -> Result<Vec<Result<Score<'f>, Error>>, Error> {
         let mut absent = Absent::new(self.options, self.rules, sites, not_used)?;
         let (rules, mincs) = (self.rules, self.options.scoring.mincs);
-        Ok(self.scores.into_iter().map(|score| score.finish(sites, &mut absent, rules, mincs)).collect())
+        Ok(self
+            .scores
+            .into_iter()
+            .map(|score| score.finish(sites, &mut absent, rules, mincs))
+            .collect())
     }
 }
 
 impl<'f> Pending<'f> {
-    fn finish(self, sites: &[Site], absent: &mut Absent<'_>, rules: MatchRules, mincs: usize) -> Result<Score<'f>, Error> {
-        let Pending { file, positions, mut candidates, at_record, mut totals, without_frequency, frequencies } = self;
+    fn finish(
+        self,
+        sites: &[Site],
+        absent: &mut Absent<'_>,
+        rules: MatchRules,
+        mincs: usize,
+    ) -> Result<Score<'f>, Error> {
+        let Pending {
+            file,
+            positions,
+            mut candidates,
+            at_record,
+            mut totals,
+            without_frequency,
+            frequencies,
+        } = self;
         if let Some(first) = without_frequency.first() {
             let (path, n) = (file.path.clone(), without_frequency.len());
-            return Err(Error::NoFrequency { path, n, first: first.clone(), mincs });
+            return Err(Error::NoFrequency {
+                path,
+                n,
+                first: first.clone(),
+                mincs,
+            });
         }
         candidates.sort_by_key(|candidate| candidate.row);
         let used: Vec<bool> = candidates.iter().map(Candidate::is_matched).collect();
         matching::mark(&mut candidates, rules);
-        if let Some((changed, _)) = candidates.iter().zip(used).find(|(candidate, used)| candidate.is_matched() != *used) {
+        if let Some((changed, _)) = candidates
+            .iter()
+            .zip(used)
+            .find(|(candidate, used)| candidate.is_matched() != *used)
+        {
             let site = &sites[changed.site];
-            return Err(Error::TwoFiles { path: file.path.clone(), contig: site.contig.clone(), position: site.position });
+            return Err(Error::TwoFiles {
+                path: file.path.clone(),
+                contig: site.contig.clone(),
+                position: site.position,
+            });
         }
         let unmatched = absent.unmatched(file, &positions, &candidates, &at_record)?;
         let stands = absent.stands(file, &candidates, &unmatched)?;
         for (&row, stand) in &stands {
             totals.add_to_all(stand_value(&file.rows[row], *stand));
         }
-        let stands = stands.into_iter().map(|(row, stand)| (row, stand.kind)).collect();
+        let stands = stands
+            .into_iter()
+            .map(|(row, stand)| (row, stand.kind))
+            .collect();
         let matches = Matches::new(file, candidates, stands, unmatched);
-        Ok(Score { file, matches, totals: totals.people().collect(), frequencies })
+        Ok(Score {
+            file,
+            matches,
+            totals: totals.people().collect(),
+            frequencies,
+        })
     }
 }
 
@@ -266,9 +361,18 @@ struct Absent<'a> {
 }
 
 impl<'a> Absent<'a> {
-    fn new(options: &Options, rules: MatchRules, sites: &'a [Site], not_used: &'a NotUsed) -> Result<Self, Error> {
+    fn new(
+        options: &Options,
+        rules: MatchRules,
+        sites: &'a [Site],
+        not_used: &'a NotUsed,
+    ) -> Result<Self, Error> {
         let scoring = &options.scoring;
-        let callable = scoring.callable.as_deref().map(read_intervals).transpose()?;
+        let callable = scoring
+            .callable
+            .as_deref()
+            .map(read_intervals)
+            .transpose()?;
         let present = if callable.is_some() {
             sites
                 .iter()
@@ -283,12 +387,24 @@ impl<'a> Absent<'a> {
             rules,
             xchr_model: scoring.reading.xchr_model,
             not_used,
-            contigs: not_used.contigs.iter().map(|name| contig_key(name)).collect(),
+            contigs: not_used
+                .contigs
+                .iter()
+                .map(|name| contig_key(name))
+                .collect(),
             present,
             callable: callable.map(|intervals| {
-                DisjointRegions::new(intervals.iter().map(|interval| (interval.contig.as_str(), interval.start0..interval.end0)))
+                DisjointRegions::new(
+                    intervals
+                        .iter()
+                        .map(|interval| (interval.contig.as_str(), interval.start0..interval.end0)),
+                )
             }),
-            reference: scoring.reference.as_deref().map(Reference::open).transpose()?,
+            reference: scoring
+                .reference
+                .as_deref()
+                .map(Reference::open)
+                .transpose()?,
         })
     }
 
@@ -313,10 +429,19 @@ impl<'a> Absent<'a> {
                 _ => None,
             })
             .collect();
-        let without_calls = positions.candidates(&self.not_used.without_calls, self.rules)?.candidates;
+        let without_calls = positions
+            .candidates(&self.not_used.without_calls, self.rules)?
+            .candidates;
         let filtered = positions.candidates(&self.not_used.filtered, self.rules)?;
-        let without_alt = positions.candidates(&self.not_used.without_alt, self.rules)?.rows_at_records;
-        let rows = |candidates: Vec<Candidate>| candidates.into_iter().map(|candidate| candidate.row).collect();
+        let without_alt = positions
+            .candidates(&self.not_used.without_alt, self.rules)?
+            .rows_at_records;
+        let rows = |candidates: Vec<Candidate>| {
+            candidates
+                .into_iter()
+                .map(|candidate| candidate.row)
+                .collect()
+        };
         for (reason, rows) in [
             (Unmatched::Alleles, filtered.rows_at_records),
             (Unmatched::NoAlt, without_alt),
@@ -353,12 +478,23 @@ impl<'a> Absent<'a> {
             .map(|candidate| (candidate.row, candidate.exclusion))
             .collect();
         let mut stands = BTreeMap::new();
-        for (index, row) in file.rows.iter().enumerate().filter(|(_, row)| row.unusable.is_none()) {
-            let by_frequency = |kind| row.frequency.is_some().then_some(Constant { kind, copies: None });
+        for (index, row) in file
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.unusable.is_none())
+        {
+            let by_frequency = |kind| {
+                row.frequency
+                    .is_some()
+                    .then_some(Constant { kind, copies: None })
+            };
             let stand = match exclusions.get(&index) {
                 Some(Some(Exclusion::Missing)) => by_frequency(Stand::Missing),
                 Some(_) => None,
-                None if unmatched[index] == Some(Unmatched::Filter) && self.is_ambiguous(row) => None,
+                None if unmatched[index] == Some(Unmatched::Filter) && self.is_ambiguous(row) => {
+                    None
+                }
                 None if unmatched[index] == Some(Unmatched::Filter) => by_frequency(Stand::Filter),
                 None if self.callable.is_none() || self.is_present(row) => None,
                 None if self.is_callable(row) => self.hom_ref(row)?,
@@ -371,35 +507,62 @@ impl<'a> Absent<'a> {
 
     fn is_ambiguous(&self, row: &WeightRow) -> bool {
         let complement = matching::complement(&row.effect_allele);
-        !self.rules.keep_ambiguous && complement.is_some() && complement.as_deref() == row.other_allele.as_deref()
+        !self.rules.keep_ambiguous
+            && complement.is_some()
+            && complement.as_deref() == row.other_allele.as_deref()
     }
 
     fn is_present(&self, row: &WeightRow) -> bool {
-        row.chr_position.is_some_and(|position| self.present.contains(&(contig_key(&row.chr_name), position)))
+        row.chr_position.is_some_and(|position| {
+            self.present
+                .contains(&(contig_key(&row.chr_name), position))
+        })
     }
 
     fn is_callable(&self, row: &WeightRow) -> bool {
-        let (Some(callable), Some(position)) = (&self.callable, row.chr_position) else { return false };
+        let (Some(callable), Some(position)) = (&self.callable, row.chr_position) else {
+            return false;
+        };
         let regions = callable.on(&row.chr_name);
-        let len_nt = row.effect_allele.len().max(row.other_allele.as_ref().map_or(1, |allele| allele.len()));
+        let len_nt = row
+            .effect_allele
+            .len()
+            .max(row.other_allele.as_ref().map_or(1, |allele| allele.len()));
         let next = regions.partition_point(|region| region.end < position);
-        regions.get(next).is_some_and(|region| region.start < position && position - 1 + len_nt <= region.end)
+        regions
+            .get(next)
+            .is_some_and(|region| region.start < position && position - 1 + len_nt <= region.end)
     }
 
-    /// Which of the row's alleles is REF, where the reference tells them apart. Men have one copy on X, and nobody says who is one.
+    /// Which of the row's alleles is REF, where the reference tells them apart. Men have one copy
+    /// on X, and nobody says who is one.
     fn hom_ref(&mut self, row: &WeightRow) -> Result<Option<Constant>, Error> {
-        let (Some(reference), Some(position)) = (self.reference.as_mut(), row.chr_position) else { return Ok(None) };
+        let (Some(reference), Some(position)) = (self.reference.as_mut(), row.chr_position) else {
+            return Ok(None);
+        };
         if contig_key(&row.chr_name) == "X" && self.xchr_model == 1 {
             return Ok(None);
         }
         let start0 = position - 1;
-        let longest = row.effect_allele.len().max(row.other_allele.as_ref().map_or(1, |allele| allele.len()));
-        if reference.covering(&row.chr_name, start0, start0 + longest).is_err() {
+        let longest = row
+            .effect_allele
+            .len()
+            .max(row.other_allele.as_ref().map_or(1, |allele| allele.len()));
+        if reference
+            .covering(&row.chr_name, start0, start0 + longest)
+            .is_err()
+        {
             return Ok(None);
         }
-        let bases = String::from_utf8_lossy(&reference.fetch(&row.chr_name, start0, start0 + longest)?).into_owned();
-        Ok(effect_is_ref(row, &bases, self.rules.keep_ambiguous)
-            .map(|is_ref| Constant { kind: Stand::HomRef, copies: Some(if is_ref { 2.0 } else { 0.0 }) }))
+        let bases =
+            String::from_utf8_lossy(&reference.fetch(&row.chr_name, start0, start0 + longest)?)
+                .into_owned();
+        Ok(
+            effect_is_ref(row, &bases, self.rules.keep_ambiguous).map(|is_ref| Constant {
+                kind: Stand::HomRef,
+                copies: Some(if is_ref { 2.0 } else { 0.0 }),
+            }),
+        )
     }
 }
 
@@ -441,13 +604,19 @@ pub struct Usable<T> {
 ///
 /// # Errors
 /// All errors, where nothing succeeded.
-pub fn usable<T>(results: Vec<(PathBuf, Result<T, Error>)>, mut failed: Vec<FailedScore>) -> Result<Usable<T>, Error> {
+pub fn usable<T>(
+    results: Vec<(PathBuf, Result<T, Error>)>,
+    mut failed: Vec<FailedScore>,
+) -> Result<Usable<T>, Error> {
     let (mut scores, mut last) = (Vec::new(), None);
     for (path, result) in results {
         match result {
             Ok(score) => scores.push(score),
             Err(error) => {
-                failed.push(FailedScore { path, reason: error.to_string() });
+                failed.push(FailedScore {
+                    path,
+                    reason: error.to_string(),
+                });
                 last = Some(error);
             }
         }
@@ -466,15 +635,21 @@ pub fn usable<T>(results: Vec<(PathBuf, Result<T, Error>)>, mut failed: Vec<Fail
 ///
 /// # Errors
 /// That of the first file, where none can be used. See [`ScoringFile::read`].
-pub fn read_scoring_files(options: &Options, mut names: Vec<String>) -> Result<Usable<ScoringFile>, Error> {
+pub fn read_scoring_files(
+    options: &Options,
+    mut names: Vec<String>,
+) -> Result<Usable<ScoringFile>, Error> {
     let mut results = Vec::new();
-    let mut build = options.genome_build.map(|build| (build, "--genome-build".to_owned()));
+    let mut build = options
+        .genome_build
+        .map(|build| (build, "--genome-build".to_owned()));
     for path in &options.scoring_files {
         match read_scoring_file(options, path) {
             Err(error) => results.push((path.clone(), Err(error))),
             Ok(files) => {
                 for file in files {
-                    let checked = require_build(&file, build.as_ref()).and_then(|()| claim_names(&file, &mut names));
+                    let checked = require_build(&file, build.as_ref())
+                        .and_then(|()| claim_names(&file, &mut names));
                     if let (Ok(()), None, Some(found)) = (&checked, &build, file.genome_build) {
                         build = Some((found, path.display().to_string()));
                     }
@@ -494,7 +669,10 @@ fn read_scoring_file(options: &Options, path: &Path) -> Result<Vec<ScoringFile>,
             Some(GenomeBuild::GRCh37) => "GRCh37",
             _ => "GRCh38",
         };
-        return Err(Error::CatalogId { url: format!("{CATALOG}/{id}/ScoringFiles/Harmonized/{id}_hmPOS_{builds}.txt.gz"), id });
+        return Err(Error::CatalogId {
+            url: format!("{CATALOG}/{id}/ScoringFiles/Harmonized/{id}_hmPOS_{builds}.txt.gz"),
+            id,
+        });
     }
     ScoringFile::read(path, options.scoring.effect_allele_column)
 }
@@ -510,13 +688,25 @@ fn catalog_id(path: &Path) -> Option<String> {
     is_id.then_some(name)
 }
 
-/// Refuses a file of another build than the one that is known, or of one that cannot be compared with it.
+/// Refuses a file of another build than the one that is known, or of one that cannot be compared
+/// with it.
 fn require_build(file: &ScoringFile, known: Option<&(GenomeBuild, String)>) -> Result<(), Error> {
-    let Some((expected, by)) = known else { return Ok(()) };
+    let Some((expected, by)) = known else {
+        return Ok(());
+    };
     let path = file.path.clone();
     match (file.genome_build, &file.unknown_build) {
-        (_, Some(found)) => Err(Error::UnknownBuild { path, found: found.clone(), expected: *expected }),
-        (Some(found), None) if found != *expected => Err(Error::Build { path, found, expected: *expected, by: by.clone() }),
+        (_, Some(found)) => Err(Error::UnknownBuild {
+            path,
+            found: found.clone(),
+            expected: *expected,
+        }),
+        (Some(found), None) if found != *expected => Err(Error::Build {
+            path,
+            found,
+            expected: *expected,
+            by: by.clone(),
+        }),
         _ => Ok(()),
     }
 }
@@ -524,30 +714,57 @@ fn require_build(file: &ScoringFile, known: Option<&(GenomeBuild, String)>) -> R
 fn claim_names(file: &ScoringFile, names: &mut Vec<String>) -> Result<(), Error> {
     if names.contains(&file.id) {
         let model = format!("{BASELINE_PREFIX}{}", file.id);
-        return Err(Error::SameModel { path: file.path.clone(), model });
+        return Err(Error::SameModel {
+            path: file.path.clone(),
+            model,
+        });
     }
-    names.extend([file.id.clone(), format!("{}{ALONE}", file.id), format!("{}{WITHOUT_APOE}", file.id)]);
+    names.extend([
+        file.id.clone(),
+        format!("{}{ALONE}", file.id),
+        format!("{}{WITHOUT_APOE}", file.id),
+    ]);
     Ok(())
 }
 
 /// What the options and the scoring files say of the build.
 pub fn stated_builds(options: &Options, files: &[ScoringFile]) -> Vec<Stated> {
-    let by_option = options.genome_build.map(|build| Stated { by: "--genome-build".into(), build: Ok(build) });
+    let by_option = options.genome_build.map(|build| Stated {
+        by: "--genome-build".into(),
+        build: Ok(build),
+    });
     let by_file = |file: &ScoringFile| {
-        let build = file.genome_build.map(Ok).or_else(|| file.unknown_build.clone().map(Err))?;
-        Some(Stated { by: file.path.display().to_string(), build })
+        let build = file
+            .genome_build
+            .map(Ok)
+            .or_else(|| file.unknown_build.clone().map(Err))?;
+        Some(Stated {
+            by: file.path.display().to_string(),
+            build,
+        })
     };
-    by_option.into_iter().chain(files.iter().filter_map(by_file)).collect()
+    by_option
+        .into_iter()
+        .chain(files.iter().filter_map(by_file))
+        .collect()
 }
 
 /// Contig and position of each row that has one.
 pub fn positions_of(files: &[ScoringFile]) -> impl Iterator<Item = (&str, usize)> {
-    files.iter().flat_map(|file| &file.rows).filter_map(|row| Some((row.chr_name.as_str(), row.chr_position?)))
+    files
+        .iter()
+        .flat_map(|file| &file.rows)
+        .filter_map(|row| Some((row.chr_name.as_str(), row.chr_position?)))
 }
 
 /// The error of a score of which too few variants match; `log` is its match log.
 #[must_use]
-pub fn too_few(score: &Score<'_>, not_used: &NotUsed, options: &Options, log: &Path) -> Option<Error> {
+pub fn too_few(
+    score: &Score<'_>,
+    not_used: &NotUsed,
+    options: &Options,
+    log: &Path,
+) -> Option<Error> {
     let Score { file, matches, .. } = score;
     let counts = &matches.counts;
     let matched = counts.matched + counts.hom_ref;
@@ -577,7 +794,9 @@ pub fn with_enough<'f>(
         None => Ok(score),
     };
     let paths = files.iter().map(|file| file.path.clone());
-    paths.zip(scores.into_iter().map(|score| score.and_then(enough))).collect()
+    paths
+        .zip(scores.into_iter().map(|score| score.and_then(enough)))
+        .collect()
 }
 
 /// The build that a file states, as words.
@@ -606,7 +825,12 @@ impl Frequencies {
     const LEAST_ROWS: usize = 5;
 
     fn add(&mut self, stated: f64, tally: &Tally) {
-        let Some(observed) = tally.frequency().filter(|_| tally.people >= Self::LEAST_PEOPLE) else { return };
+        let Some(observed) = tally
+            .frequency()
+            .filter(|_| tally.people >= Self::LEAST_PEOPLE)
+        else {
+            return;
+        };
         let (near, far) = ((stated - observed).abs(), (stated - (1.0 - observed)).abs());
         self.as_stated += usize::from(near + Self::LEAST_DIFFERENCE < far);
         self.reversed += usize::from(far + Self::LEAST_DIFFERENCE < near);
@@ -627,12 +851,20 @@ impl Frequencies {
 
 impl fmt::Display for Frequencies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stated = counted(self.compared(), "stated frequency that tells", "stated frequencies that tell");
+        let stated = counted(
+            self.compared(),
+            "stated frequency that tells",
+            "stated frequencies that tell",
+        );
         write!(f, "of {stated}, {} of the effect allele", self.as_stated)?;
         if self.reversed > 0 {
             write!(f, " and {} of the other", self.reversed)?;
         }
-        if self.are_reversed() { f.write_str(": are effect and other allele swapped in the file?") } else { Ok(()) }
+        if self.are_reversed() {
+            f.write_str(": are effect and other allele swapped in the file?")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -657,7 +889,8 @@ pub struct ScoreSummary {
     pub counts: MatchCounts,
     /// Share of the rows that are in the score.
     pub overlap: f64,
-    /// Genotypes that a frequency stands for (or nothing, without mean imputation), over all people.
+    /// Genotypes that a frequency stands for (or nothing, without mean imputation), over all
+    /// people.
     pub missing_genotypes: u64,
     /// Frequencies that the file states, beside those of the people.
     pub frequencies: Frequencies,
@@ -677,7 +910,11 @@ impl ScoreSummary {
             harmonised: file.harmonised,
             overlap: counts.overlap(),
             counts: counts.clone(),
-            missing_genotypes: score.totals.iter().map(|total| u64::from(total.n_missing)).sum(),
+            missing_genotypes: score
+                .totals
+                .iter()
+                .map(|total| u64::from(total.n_missing))
+                .sum(),
             frequencies: score.frequencies,
         }
     }
@@ -692,16 +929,34 @@ impl fmt::Display for ScoreSummary {
             (None, None) => "build not stated".into(),
         };
         let rows = counted(counts.rows, "variant", "variants");
-        writeln!(f, "prs-{}: {} of {rows} matched ({:.1} %), {build}", self.id, counts.matched, 100.0 * self.overlap)?;
+        writeln!(
+            f,
+            "prs-{}: {} of {rows} matched ({:.1} %), {build}",
+            self.id,
+            counts.matched,
+            100.0 * self.overlap
+        )?;
         if let Some(format) = &self.format {
             writeln!(f, "  {format}")?;
         }
         if counts.matched > 0 {
-            let types: Vec<String> = counts.match_types.iter().map(|(kind, count)| format!("{} {count}", kind.name())).collect();
-            writeln!(f, "  effect and other allele as REF and ALT (refalt), ALT and REF (altref): {}", types.join(", "))?;
+            let types: Vec<String> = counts
+                .match_types
+                .iter()
+                .map(|(kind, count)| format!("{} {count}", kind.name()))
+                .collect();
+            writeln!(
+                f,
+                "  effect and other allele as REF and ALT (refalt), ALT and REF (altref): {}",
+                types.join(", ")
+            )?;
         }
         if self.frequencies.compared() > 0 {
-            let warning = if self.frequencies.are_reversed() { "warning: " } else { "" };
+            let warning = if self.frequencies.are_reversed() {
+                "warning: "
+            } else {
+                ""
+            };
             writeln!(f, "  {warning}{}", self.frequencies)?;
         }
         let rows = [
@@ -710,13 +965,28 @@ impl fmt::Display for ScoreSummary {
             ("duplicate", counts.duplicates),
             ("multi-allelic", counts.multiallelic),
             ("with too many missing genotypes", counts.missing),
-            ("homozygous reference: callable, not in the VCF", counts.hom_ref),
-            ("the same for everyone, by the file's own frequency", counts.by_frequency),
+            (
+                "homozygous reference: callable, not in the VCF",
+                counts.hom_ref,
+            ),
+            (
+                "the same for everyone, by the file's own frequency",
+                counts.by_frequency,
+            ),
             ("unmatched", counts.unmatched),
         ];
         super::write_counts(f, &rows.map(|(what, count)| (what, count as u64)))?;
-        super::write_counts(f, &[("missing genotypes at the variants matched", self.missing_genotypes)])?;
-        counts.unusable.iter().try_for_each(|(reason, count)| writeln!(f, "  unusable ({reason}): {count}"))
+        super::write_counts(
+            f,
+            &[(
+                "missing genotypes at the variants matched",
+                self.missing_genotypes,
+            )],
+        )?;
+        counts
+            .unusable
+            .iter()
+            .try_for_each(|(reason, count)| writeln!(f, "  unusable ({reason}): {count}"))
     }
 }
 
@@ -728,19 +998,47 @@ mod tests {
         let mut frequencies = Frequencies::default();
         for &(stated, observed) in pairs {
             let haplotypes = 2 * n_people as u64;
-            frequencies.add(stated, &Tally { copies: observed * haplotypes as f64, haplotypes, people: n_people });
+            frequencies.add(
+                stated,
+                &Tally {
+                    copies: observed * haplotypes as f64,
+                    haplotypes,
+                    people: n_people,
+                },
+            );
         }
         frequencies
     }
 
     #[test]
     fn frequencies_of_the_other_allele_are_told_from_those_of_the_effect_allele() {
-        let stated = [(0.1, 0.12), (0.2, 0.15), (0.9, 0.85), (0.3, 0.28), (0.05, 0.04), (0.5, 0.45)];
+        let stated = [
+            (0.1, 0.12),
+            (0.2, 0.15),
+            (0.9, 0.85),
+            (0.3, 0.28),
+            (0.05, 0.04),
+            (0.5, 0.45),
+        ];
         let right = compared(&stated, 100);
-        assert_eq!((right.as_stated, right.reversed), (5, 0), "near one half nothing can be told");
-        let reversed = compared(&stated.map(|(stated, observed)| (1.0 - stated, observed)), 100);
-        assert!(reversed.are_reversed() && reversed.to_string().contains("swapped in the file?"), "{reversed}");
+        assert_eq!(
+            (right.as_stated, right.reversed),
+            (5, 0),
+            "near one half nothing can be told"
+        );
+        let reversed = compared(
+            &stated.map(|(stated, observed)| (1.0 - stated, observed)),
+            100,
+        );
+        assert!(
+            reversed.are_reversed() && reversed.to_string().contains("swapped in the file?"),
+            "{reversed}"
+        );
         assert!(!right.are_reversed() && !right.to_string().contains("swapped"));
-        assert_eq!(compared(&stated, 49).compared(), 0, "few people have frequencies of their own");
+        assert_eq!(
+            compared(&stated, 49).compared(),
+            0,
+            "few people have frequencies of their own"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Why variants of a score are not in it: how many by each reason, and an example of each.
 //!
-//! Input -> output: the matches of a score, or the alleles of a saved baseline that a VCF does not have
-//! -> [`Reasons`], as the error for too few variants tells them. Positions are 1-based.
+//! Input -> output: the matches of a score, or the alleles of a saved baseline that a VCF does not
+//! have -> [`Reasons`], as the error for too few variants tells them. Positions are 1-based.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -29,9 +29,15 @@ impl Reason {
     fn phrase(self) -> String {
         match self {
             Self::Unusable(why) => format!("cannot be used ({why})"),
-            Self::Excluded(Exclusion::Ambiguous) => "ambiguous (A/T or C/G: the strand is unknown)".into(),
-            Self::Excluded(Exclusion::DuplicateId) => "duplicates (another row means the same allele)".into(),
-            Self::Excluded(Exclusion::DuplicateBestMatch) => "duplicates (another record fits as well)".into(),
+            Self::Excluded(Exclusion::Ambiguous) => {
+                "ambiguous (A/T or C/G: the strand is unknown)".into()
+            }
+            Self::Excluded(Exclusion::DuplicateId) => {
+                "duplicates (another row means the same allele)".into()
+            }
+            Self::Excluded(Exclusion::DuplicateBestMatch) => {
+                "duplicates (another record fits as well)".into()
+            }
             Self::Excluded(Exclusion::Multiallelic) => "at records with several ALT alleles".into(),
             Self::Excluded(Exclusion::Missing) => "with too many missing genotypes".into(),
             Self::Unmatched(Unmatched::Contig) => "on a contig without records in the VCF".into(),
@@ -40,22 +46,33 @@ impl Reason {
             Self::Unmatched(Unmatched::Filter) => "left out by FILTER".into(),
             Self::Unmatched(Unmatched::NoAlt) => "at records without an ALT allele to count".into(),
             Self::Unmatched(Unmatched::NoCall) => "missing in all training people".into(),
-            Self::UnknownStrand => "ambiguous (A/T or C/G, in a file with records on the other strand)".into(),
+            Self::UnknownStrand => {
+                "ambiguous (A/T or C/G, in a file with records on the other strand)".into()
+            }
         }
     }
 
     /// What to do.
     fn advice(self) -> &'static str {
         match self {
-            Self::Unusable(_) => "take the harmonised file of your build, or weights of single alleles",
-            Self::Excluded(Exclusion::Ambiguous) => "--keep-ambiguous trusts the strand of the file",
+            Self::Unusable(_) => {
+                "take the harmonised file of your build, or weights of single alleles"
+            }
+            Self::Excluded(Exclusion::Ambiguous) => {
+                "--keep-ambiguous trusts the strand of the file"
+            }
             Self::Excluded(Exclusion::DuplicateId) => "--keep-first-match keeps the first row",
-            Self::Excluded(Exclusion::DuplicateBestMatch) => "give the other allele, or join the records",
+            Self::Excluded(Exclusion::DuplicateBestMatch) => {
+                "give the other allele, or join the records"
+            }
             Self::Excluded(Exclusion::Multiallelic) => "leave out --exclude-multiallelic",
             Self::Excluded(Exclusion::Missing) => "--max-missing allows more",
-            Self::Unmatched(Unmatched::Contig) => "is another VCF needed, or are its contigs named in an unusual way?",
+            Self::Unmatched(Unmatched::Contig) => {
+                "is another VCF needed, or are its contigs named in an unusual way?"
+            }
             Self::Unmatched(Unmatched::Position) => {
-                "are these positions of another genome build, were they not imputed, or is it a VCF of variants only (--callable)?"
+                "are these positions of another genome build, were they not imputed, or is it a \
+                 VCF of variants only (--callable)?"
             }
             Self::Unmatched(Unmatched::Alleles) => "are these positions of another genome build?",
             Self::Unmatched(Unmatched::Filter) => "--apply-filters says which records are used",
@@ -79,7 +96,10 @@ impl Reasons {
     pub fn new<'c>(contigs: impl IntoIterator<Item = &'c String>) -> Self {
         let mut contigs: Vec<String> = contigs.into_iter().cloned().collect();
         contigs.sort_by_key(|name| (name.len(), name.clone()));
-        Self { counted: BTreeMap::new(), contigs }
+        Self {
+            counted: BTreeMap::new(),
+            contigs,
+        }
     }
 
     /// Counts one more; the first of each reason is the example.
@@ -94,8 +114,15 @@ impl Reasons {
         let mut reasons = Self::new(contigs);
         let matches = &score.matches;
         let mut of_row: BTreeMap<usize, Exclusion> = BTreeMap::new();
-        for candidate in matches.candidates.iter().filter(|candidate| candidate.best_match) {
-            if let Some(exclusion) = candidate.exclusion.filter(|_| !candidate.duplicate_best_match) {
+        for candidate in matches
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.best_match)
+        {
+            if let Some(exclusion) = candidate
+                .exclusion
+                .filter(|_| !candidate.duplicate_best_match)
+            {
                 of_row.insert(candidate.row, exclusion);
             }
         }
@@ -129,9 +156,19 @@ impl Reasons {
 
 /// `1:100 G/A`
 fn place(row: &WeightRow) -> String {
-    let position = row.chr_position.map_or_else(|| "?".into(), |position| position.to_string());
-    let contig = if row.chr_name.is_empty() { "?" } else { row.chr_name.as_str() };
-    format!("{contig}:{position} {}/{}", row.effect_allele, row.other_allele.as_deref().unwrap_or("?"))
+    let position = row
+        .chr_position
+        .map_or_else(|| "?".into(), |position| position.to_string());
+    let contig = if row.chr_name.is_empty() {
+        "?"
+    } else {
+        row.chr_name.as_str()
+    };
+    format!(
+        "{contig}:{position} {}/{}",
+        row.effect_allele,
+        row.other_allele.as_deref().unwrap_or("?")
+    )
 }
 
 /// The most frequent first.
@@ -141,11 +178,25 @@ impl fmt::Display for Reasons {
         counted.sort_by_key(|(reason, (count, _))| (std::cmp::Reverse(*count), **reason));
         for (number, (reason, (count, example))) in counted.into_iter().enumerate() {
             let separator = if number > 0 { "; " } else { "" };
-            write!(f, "{separator}{count} {}, such as {example}", reason.phrase())?;
+            write!(
+                f,
+                "{separator}{count} {}, such as {example}",
+                reason.phrase()
+            )?;
             if *reason == Reason::Unmatched(Unmatched::Contig) {
-                let names = self.contigs.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+                let names = self
+                    .contigs
+                    .iter()
+                    .take(3)
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(", ");
                 let more = if self.contigs.len() > 3 { ", ..." } else { "" };
-                let has = if names.is_empty() { "no records".to_owned() } else { format!("records on {names}{more}") };
+                let has = if names.is_empty() {
+                    "no records".to_owned()
+                } else {
+                    format!("records on {names}{more}")
+                };
                 write!(f, ", where the VCF has {has}")?;
             }
             write!(f, " ({})", reason.advice())?;

@@ -1,7 +1,7 @@
 //! `prs-dosages`: L2-penalised logistic regression on all dosages.
 //!
-//! Input -> output: a [`Panel`] and further terms -> a [`Baseline`], and the [`Choice`] of its penalty: the one with the highest AUROC on the
-//! validation split, the strongest among equals.
+//! Input -> output: a [`Panel`] and further terms -> a [`Baseline`], and the [`Choice`] of its
+//! penalty: the one with the highest AUROC on the validation split, the strongest among equals.
 
 use ndarray::Array2;
 
@@ -14,19 +14,34 @@ use super::{
     panel::{Labelled, Panel},
 };
 
-/// The grid ends after so many weaker penalties in a row that are not better: these only over-fit more, and take the longest.
+/// The grid ends after so many weaker penalties in a row that are not better: these only over-fit
+/// more, and take the longest.
 const PATIENCE: usize = 4;
-/// Terms other than dosages are multiplied by this, and so penalised 1/1024 as strongly: they are known to matter.
+/// Terms other than dosages are multiplied by this, and so penalised 1/1024 as strongly: they are
+/// known to matter.
 const FREE_SCALE: f64 = 32.0;
 
-/// Fits the penalties from the strongest to the weakest, each from where the last ended. Failed fits are noted and left out.
+/// Fits the penalties from the strongest to the weakest, each from where the last ended. Failed
+/// fits are noted and left out.
 ///
 /// # Errors
 /// When no fit succeeds.
-pub fn fit(model: &str, panel: &Panel<'_>, free: &FreeTerms, alphas: &[f64]) -> Result<(Baseline, Choice), Error> {
+pub fn fit(
+    model: &str,
+    panel: &Panel<'_>,
+    free: &FreeTerms,
+    alphas: &[f64],
+) -> Result<(Baseline, Choice), Error> {
     let features = |labelled: &Labelled| -> Array2<f64> {
-        let free = free.standardised(&labelled.people).into_iter().map(|values| values.into_iter().map(|z| FREE_SCALE * z).collect());
-        let dosages = labelled.dosages.columns().into_iter().map(|column| column.to_vec());
+        let free = free
+            .standardised(&labelled.people)
+            .into_iter()
+            .map(|values| values.into_iter().map(|z| FREE_SCALE * z).collect());
+        let dosages = labelled
+            .dosages
+            .columns()
+            .into_iter()
+            .map(|column| column.to_vec());
         let columns: Vec<Vec<f64>> = dosages.chain(free).collect();
         logistic::matrix(labelled.people.len(), columns.into_iter())
     };
@@ -41,8 +56,19 @@ pub fn fit(model: &str, panel: &Panel<'_>, free: &FreeTerms, alphas: &[f64]) -> 
             break;
         }
         not_better += 1;
-        let mut point = Tried { setting: Setting::L2 { alpha }, n_dosages: panel.columns.len(), validation_auroc: None, failure: None };
-        match logistic::fit(model, &training, &panel.training.is_case, alpha, last.as_ref()) {
+        let mut point = Tried {
+            setting: Setting::L2 { alpha },
+            n_dosages: panel.columns.len(),
+            validation_auroc: None,
+            failure: None,
+        };
+        match logistic::fit(
+            model,
+            &training,
+            &panel.training.is_case,
+            alpha,
+            last.as_ref(),
+        ) {
             Err(error) => {
                 point.failure = Some(error.to_string());
                 tried.push((point, None));
@@ -61,6 +87,12 @@ pub fn fit(model: &str, panel: &Panel<'_>, free: &FreeTerms, alphas: &[f64]) -> 
     let (choice, fit) = Choice::of(model, tried)?;
     let coefficients = fit.coefficients.to_vec();
     let (of_dosages, of_free) = coefficients.split_at(panel.columns.len());
-    let others = free.terms().zip(of_free).map(|(term, coefficient)| Term { coefficient: coefficient * FREE_SCALE, ..term.clone() });
-    Ok((panel.baseline(model.into(), fit.intercept, of_dosages, others), choice))
+    let others = free.terms().zip(of_free).map(|(term, coefficient)| Term {
+        coefficient: coefficient * FREE_SCALE,
+        ..term.clone()
+    });
+    Ok((
+        panel.baseline(model.into(), fit.intercept, of_dosages, others),
+        choice,
+    ))
 }

@@ -1,9 +1,11 @@
-//! Published scoring files: those of the PGS Catalog (version 2), original or harmonised, and plain tables with a header.
+//! Published scoring files: those of the PGS Catalog (version 2), original or harmonised, and plain
+//! tables with a header.
 //!
-//! Input -> output: a table, plain or gzipped (also BGZF), perhaps below a `#key=value` header -> [`ScoringFile`]s with one [`WeightRow`] a
-//! line: one score, or one for each `accession`. Rows that are no weight of one allele at one position stay in, marked with the reason.
-//! Tables have tabs, commas, semicolons or spaces between their cells, and name their columns as the PGS Catalog, the GWAS Catalog or one of the programs
-//! of [`dialect`] does.
+//! Input -> output: a table, plain or gzipped (also BGZF), perhaps below a `#key=value` header ->
+//! [`ScoringFile`]s with one [`WeightRow`] a line: one score, or one for each `accession`. Rows
+//! that are no weight of one allele at one position stay in, marked with the reason. Tables have
+//! tabs, commas, semicolons or spaces between their cells, and name their columns as the PGS
+//! Catalog, the GWAS Catalog or one of the programs of [`dialect`] does.
 //! Coordinates: `chr_position` and `hm_pos` are 1-based. Format: <https://www.pgscatalog.org/downloads/#dl_ftp_scoring>.
 
 mod cells;
@@ -69,7 +71,8 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// One row of a scoring file. There may be millions: names and alleles, nearly all of them short, lie in it.
+/// One row of a scoring file. There may be millions: names and alleles, nearly all of them short,
+/// lie in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightRow {
     /// Chromosome as the file names it.
@@ -127,27 +130,42 @@ pub enum EffectColumn {
 }
 
 impl ScoringFile {
-    /// Reads the scores of a file, most often one. Positions are taken from `hm_chr`, `hm_pos` where the file is harmonised;
-    /// `effect_column` is asked for where a table has `A1` and `A2`.
+    /// Reads the scores of a file, most often one. Positions are taken from `hm_chr`, `hm_pos`
+    /// where the file is harmonised; `effect_column` is asked for where a table has `A1` and
+    /// `A2`.
     ///
     /// # Errors
-    /// A file that cannot be read; no effect allele, weight or position columns (rsID-only files); a weight or position that is not a
-    /// number (named with its line); a score without any row that can be used.
+    /// A file that cannot be read; no effect allele, weight or position columns (rsID-only files);
+    /// a weight or position that is not a number (named with its line); a score without any row
+    /// that can be used.
     pub fn read(path: &Path, effect_column: Option<EffectColumn>) -> Result<Vec<Self>, Error> {
         let text = read_text(path)?;
         let (header, body, header_lines) = split_header(&text);
-        let file_error = |reason: String| Error::ScoringFile { path: path.into(), reason };
+        let file_error = |reason: String| Error::ScoringFile {
+            path: path.into(),
+            reason,
+        };
         if body.trim().is_empty() {
             return Err(file_error("no table below the `#` lines".into()));
         }
         let is_prs_cs = dialect::is_prs_cs(body.lines().next().unwrap_or_default());
-        if let Some(twice) = column_twice(body.lines().next().unwrap_or_default()).filter(|_| !is_prs_cs) {
-            return Err(file_error(format!("column `{twice}` is there twice; remove or rename one")));
+        if let Some(twice) =
+            column_twice(body.lines().next().unwrap_or_default()).filter(|_| !is_prs_cs)
+        {
+            return Err(file_error(format!(
+                "column `{twice}` is there twice; remove or rename one"
+            )));
         }
-        let with_names = if is_prs_cs { [dialect::PRS_CS_HEADER, &spaces_as_tabs(body)].concat() } else { String::new() };
+        let with_names = if is_prs_cs {
+            [dialect::PRS_CS_HEADER, &spaces_as_tabs(body)].concat()
+        } else {
+            String::new()
+        };
         let body_lines = body.trim_end().lines().count();
         if !is_prs_cs && body_lines == 1 {
-            return Err(file_error("no rows below the line with the names of the columns".into()));
+            return Err(file_error(
+                "no rows below the line with the names of the columns".into(),
+            ));
         }
         if let Some(ragged) = ragged_line(body, header_lines).filter(|_| !is_prs_cs) {
             return Err(file_error(ragged));
@@ -164,12 +182,21 @@ impl ScoringFile {
         let mut scores = divided(path, &said, &columns, rows, n_rows)?;
         for score in &mut scores {
             text[..text.len() - body.len()].clone_into(&mut score.header);
-            score.format = if is_prs_cs { Some("columns of PRS-CS: the fourth is the effect allele".into()) } else { columns.format() };
+            score.format = if is_prs_cs {
+                Some("columns of PRS-CS: the fourth is the effect allele".into())
+            } else {
+                columns.format()
+            };
         }
         let is_one = scores.len() == 1;
         let warnings = warnings(&said, &columns, n_rows, is_one);
-        scores[0].warnings = warnings.into_iter().map(|warning| format!("{}: {warning}", path.display())).collect();
-        scores.iter().try_for_each(|score| require_usable(path, score, first_line))?;
+        scores[0].warnings = warnings
+            .into_iter()
+            .map(|warning| format!("{}: {warning}", path.display()))
+            .collect();
+        scores
+            .iter()
+            .try_for_each(|score| require_usable(path, score, first_line))?;
         Ok(scores)
     }
 }
@@ -179,15 +206,22 @@ fn warnings(said: &Header<'_>, columns: &Columns, n_rows: usize, is_one: bool) -
     let mut warnings = Vec::new();
     let stated: Option<usize> = said.value("variants_number").and_then(|n| n.parse().ok());
     if let Some(n) = stated.filter(|n| is_one && *n != n_rows) {
-        warnings.push(format!("#variants_number is {n}, but the file has {}: is it whole?", counted(n_rows, "row", "rows")));
+        warnings.push(format!(
+            "#variants_number is {n}, but the file has {}: is it whole?",
+            counted(n_rows, "row", "rows")
+        ));
     }
     let is_ratio = |kind: &str| kind.eq_ignore_ascii_case("or") || kind.eq_ignore_ascii_case("hr");
     if let Some(kind) = said.value("weight_type").filter(|kind| is_ratio(kind)) {
-        warnings.push(format!("#weight_type is {kind}; the weights are used as they stand"));
+        warnings.push(format!(
+            "#weight_type is {kind}; the weights are used as they stand"
+        ));
     }
     warnings.extend(columns.several_weights());
     warnings.extend(other_tests(columns, n_rows));
-    let unknown = columns.unknown_flags().map(|column| format!("the column `{column}` is not known here and not read"));
+    let unknown = columns
+        .unknown_flags()
+        .map(|column| format!("the column `{column}` is not known here and not read"));
     warnings.extend(unknown);
     warnings
 }
@@ -197,18 +231,35 @@ struct Header<'h>(&'h HashMap<&'h str, &'h str>);
 
 impl Header<'_> {
     fn value(&self, key: &str) -> Option<String> {
-        self.0.get(key).filter(|value| !value.is_empty()).map(|value| (*value).to_owned())
+        self.0
+            .get(key)
+            .filter(|value| !value.is_empty())
+            .map(|value| (*value).to_owned())
     }
 }
 
-/// All rows but those of other tests, with their accessions. Of several errors the first in the file is returned.
-fn read_rows(path: &Path, columns: &Columns, n_rows: usize, first_line: usize) -> Result<Vec<WeightRow>, Error> {
+/// All rows but those of other tests, with their accessions. Of several errors the first in the
+/// file is returned.
+fn read_rows(
+    path: &Path,
+    columns: &Columns,
+    n_rows: usize,
+    first_line: usize,
+) -> Result<Vec<WeightRow>, Error> {
     let of_allele = |row: &usize| columns.other_test(*row).is_none();
     let read = |row: usize| {
         let line = (first_line + row) as u64;
-        columns.row(row).map_err(|reason| Error::ScoringLine { path: path.into(), line, reason })
+        columns.row(row).map_err(|reason| Error::ScoringLine {
+            path: path.into(),
+            line,
+            reason,
+        })
     };
-    let rows: Vec<Result<WeightRow, Error>> = (0..n_rows).into_par_iter().filter(of_allele).map(read).collect();
+    let rows: Vec<Result<WeightRow, Error>> = (0..n_rows)
+        .into_par_iter()
+        .filter(of_allele)
+        .map(read)
+        .collect();
     rows.into_iter().collect()
 }
 
@@ -220,24 +271,50 @@ fn other_tests(columns: &Columns, n_rows: usize) -> Option<String> {
     }
     let n: usize = counts.values().sum();
     let names: Vec<&str> = counts.into_keys().take(5).collect();
-    (n > 0).then(|| format!("{n} rows of other tests than ADD left out (TEST: {})", names.join(", ")))
+    (n > 0).then(|| {
+        format!(
+            "{n} rows of other tests than ADD left out (TEST: {})",
+            names.join(", ")
+        )
+    })
 }
 
 /// One score, or one for each accession.
-fn divided(path: &Path, said: &Header<'_>, columns: &Columns, rows: Vec<WeightRow>, n_rows: usize) -> Result<Vec<ScoringFile>, Error> {
-    let build = if columns.harmonised { said.value("HmPOS_build") } else { said.value("genome_build") };
-    let build = build.filter(|build| !is_missing(build) && !build.eq_ignore_ascii_case("not reported"));
-    let stated: Option<Result<GenomeBuild, String>> = build.map(|build| build.parse().map_err(|_| build));
+fn divided(
+    path: &Path,
+    said: &Header<'_>,
+    columns: &Columns,
+    rows: Vec<WeightRow>,
+    n_rows: usize,
+) -> Result<Vec<ScoringFile>, Error> {
+    let build = if columns.harmonised {
+        said.value("HmPOS_build")
+    } else {
+        said.value("genome_build")
+    };
+    let build =
+        build.filter(|build| !is_missing(build) && !build.eq_ignore_ascii_case("not reported"));
+    let stated: Option<Result<GenomeBuild, String>> =
+        build.map(|build| build.parse().map_err(|_| build));
     let by_contigs = build_of_contigs(path, &rows)?;
     if let (Some(by_contigs), Some(Ok(stated))) = (by_contigs, &stated)
         && by_contigs != *stated
     {
-        let reason = format!("its header says {stated}, but its chromosomes are named as those of {by_contigs}: which is right?");
-        return Err(Error::ScoringFile { path: path.into(), reason });
+        let reason = format!(
+            "its header says {stated}, but its chromosomes are named as those of {by_contigs}: \
+             which is right?"
+        );
+        return Err(Error::ScoringFile {
+            path: path.into(),
+            reason,
+        });
     }
     if rows.is_empty() {
         let reason = "no row of the effect of an allele (TEST is ADD, DOM or REC)";
-        return Err(Error::ScoringFile { path: path.into(), reason: reason.into() });
+        return Err(Error::ScoringFile {
+            path: path.into(),
+            reason: reason.into(),
+        });
     }
     let id = said.value("pgs_id").or_else(|| said.value("omicspred_id"));
     let score = |id: String, rows: Vec<WeightRow>| ScoringFile {
@@ -246,7 +323,10 @@ fn divided(path: &Path, said: &Header<'_>, columns: &Columns, rows: Vec<WeightRo
         name: said.value("pgs_name"),
         trait_reported: said.value("trait_reported"),
         study: said.value("citation").or_else(|| said.value("pgp_id")),
-        genome_build: stated.as_ref().and_then(|stated| stated.clone().ok()).or(by_contigs),
+        genome_build: stated
+            .as_ref()
+            .and_then(|stated| stated.clone().ok())
+            .or(by_contigs),
         unknown_build: stated.as_ref().and_then(|stated| stated.clone().err()),
         format: None,
         harmonised: columns.harmonised,
@@ -261,15 +341,30 @@ fn divided(path: &Path, said: &Header<'_>, columns: &Columns, rows: Vec<WeightRo
         return Ok(vec![score(file_stem(path), rows)]);
     }
     let mut of_accession: Vec<(&str, Vec<WeightRow>)> = Vec::new();
-    let accessions = (0..n_rows).filter(|&row| columns.other_test(row).is_none()).map(|row| columns.accession(row));
+    let accessions = (0..n_rows)
+        .filter(|&row| columns.other_test(row).is_none())
+        .map(|row| columns.accession(row));
     for (row, accession) in rows.into_iter().zip(accessions) {
-        match of_accession.iter_mut().rev().find(|(other, _)| *other == accession) {
+        match of_accession
+            .iter_mut()
+            .rev()
+            .find(|(other, _)| *other == accession)
+        {
             Some((_, rows)) => rows.push(row),
             None => of_accession.push((accession, vec![row])),
         }
     }
-    let named = |id: &str| if id.is_empty() { file_stem(path) } else { id.to_owned() };
-    Ok(of_accession.into_iter().map(|(id, rows)| score(named(id), rows)).collect())
+    let named = |id: &str| {
+        if id.is_empty() {
+            file_stem(path)
+        } else {
+            id.to_owned()
+        }
+    };
+    Ok(of_accession
+        .into_iter()
+        .map(|(id, rows)| score(named(id), rows))
+        .collect())
 }
 
 /// The build that accessions as names of chromosomes tell.
@@ -277,11 +372,19 @@ fn build_of_contigs(path: &Path, rows: &[WeightRow]) -> Result<Option<GenomeBuil
     let mut found: Option<(GenomeBuild, &str)> = None;
     for of_contig in rows.chunk_by(|a, b| a.chr_name == b.chr_name) {
         let name = of_contig[0].chr_name.as_str();
-        let Some(build) = contig_build(name) else { continue };
+        let Some(build) = contig_build(name) else {
+            continue;
+        };
         match found {
             Some((other, first)) if other != build => {
-                let reason = format!("chromosome `{first}` is of {other} and `{name}` of {build}: a score is of one build");
-                return Err(Error::ScoringFile { path: path.into(), reason });
+                let reason = format!(
+                    "chromosome `{first}` is of {other} and `{name}` of {build}: a score is of \
+                     one build"
+                );
+                return Err(Error::ScoringFile {
+                    path: path.into(),
+                    reason,
+                });
             }
             _ => found = Some((build, name)),
         }
@@ -298,38 +401,63 @@ fn require_usable(path: &Path, score: &ScoringFile, first_line: usize) -> Result
     for reason in score.rows.iter().filter_map(|row| row.unusable) {
         *counts.entry(reason).or_default() += 1;
     }
-    let reasons: Vec<String> = counts.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+    let reasons: Vec<String> = counts
+        .iter()
+        .map(|(reason, n)| format!("{reason} {n}"))
+        .collect();
     let (n, id) = (score.rows.len(), &score.id);
-    let advice = "only weights of alleles with a position can, as in the harmonised files of the PGS Catalog";
-    let reason = format!("none of the {n} rows of {id}, from line {first_line} on, can be used ({}); {advice}", reasons.join(", "));
-    Err(Error::ScoringFile { path: path.into(), reason })
+    let advice = "only weights of alleles with a position can, as in the harmonised files of the \
+                  PGS Catalog";
+    let reason = format!(
+        "none of the {n} rows of {id}, from line {first_line} on, can be used ({}); {advice}",
+        reasons.join(", ")
+    );
+    Err(Error::ScoringFile {
+        path: path.into(),
+        reason,
+    })
 }
 
 fn read_text(path: &Path) -> Result<String, Error> {
     let text = text::read(path)?;
     let (_, body, _) = split_header(&text);
     let names = body.lines().next().unwrap_or_default();
-    let Some(separator) = separator(names) else { return Ok(text) };
-    let Some(points) = text::with_decimal_points(path, body, separator) else { return Ok(text) };
+    let Some(separator) = separator(names) else {
+        return Ok(text);
+    };
+    let Some(points) = text::with_decimal_points(path, body, separator) else {
+        return Ok(text);
+    };
     Ok(format!("{}{points}", &text[..text.len() - body.len()]))
 }
 
 /// A column name that is there twice, in upper or lower case.
 fn column_twice(names: &str) -> Option<String> {
     let names: Vec<String> = match separator(names) {
-        Some(byte) => names.split(char::from(byte)).map(|name| text::unquoted(name).to_lowercase()).collect(),
+        Some(byte) => names
+            .split(char::from(byte))
+            .map(|name| text::unquoted(name).to_lowercase())
+            .collect(),
         None => names.split_whitespace().map(str::to_lowercase).collect(),
     };
-    let is_twice = |&(index, name): &(usize, &String)| !name.is_empty() && names[..index].contains(name);
-    names.iter().enumerate().find(is_twice).map(|(_, name)| name.clone())
+    let is_twice =
+        |&(index, name): &(usize, &String)| !name.is_empty() && names[..index].contains(name);
+    names
+        .iter()
+        .enumerate()
+        .find(is_twice)
+        .map(|(_, name)| name.clone())
 }
 
 /// What is between the cells, where that is one byte.
 fn separator(names: &str) -> Option<u8> {
-    [b'\t', b',', b';'].into_iter().find(|&separator| names.as_bytes().contains(&separator))
+    [b'\t', b',', b';']
+        .into_iter()
+        .find(|&separator| names.as_bytes().contains(&separator))
 }
 
-/// The `#key=value` lines, the table below them, and how many lines stand above the table. The line of column names may start with `#`.
+/// The `#key=value` lines, the table below them, and how many lines stand above the table. The line
+/// of column names may start with `#`.
 fn split_header(text: &str) -> (HashMap<&str, &str>, &str, usize) {
     let mut body = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut header = HashMap::new();
@@ -338,7 +466,9 @@ fn split_header(text: &str) -> (HashMap<&str, &str>, &str, usize) {
         let (line, rest) = body.split_once('\n').unwrap_or((body, ""));
         match line.trim_start_matches('#').split_once('=') {
             Some((key, value)) => header.insert(key.trim(), value.trim()),
-            None if !line.starts_with("##") && line.trim().contains('\t') => return (header, &body[1..], lines),
+            None if !line.starts_with("##") && line.trim().contains('\t') => {
+                return (header, &body[1..], lines);
+            }
             None => None,
         };
         body = rest;
@@ -347,7 +477,8 @@ fn split_header(text: &str) -> (HashMap<&str, &str>, &str, usize) {
     (header, body, lines)
 }
 
-/// Every column as text: what is a number is decided column by column, with the line at hand for the message.
+/// Every column as text: what is a number is decided column by column, with the line at hand for
+/// the message.
 fn read_table(body: &str) -> polars::prelude::PolarsResult<DataFrame> {
     let body = body.trim_end();
     let names = body.lines().next().unwrap_or_default();
@@ -360,19 +491,27 @@ fn read_table(body: &str) -> polars::prelude::PolarsResult<DataFrame> {
         respaced = spaces_as_tabs(body);
         &respaced
     };
-    // In a table with tabs a quotation mark may be part of a name; a spreadsheet puts them around whole cells.
-    let is_quoted = separator != Some(b'\t') || body.lines().any(|line| line.starts_with('"') || line.contains("\t\""));
+    // In a table with tabs a quotation mark may be part of a name; a spreadsheet puts them around
+    // whole cells.
+    let is_quoted = separator != Some(b'\t')
+        || body
+            .lines()
+            .any(|line| line.starts_with('"') || line.contains("\t\""));
     let quote = is_quoted.then_some(b'"');
     CsvReadOptions::default()
         .with_has_header(true)
         .with_infer_schema_length(Some(0))
-        .map_parse_options(|options| options.with_separator(separator.unwrap_or(b'\t')).with_quote_char(quote))
+        .map_parse_options(|options| {
+            options
+                .with_separator(separator.unwrap_or(b'\t'))
+                .with_quote_char(quote)
+        })
         .into_reader_with_file_handle(Cursor::new(body.as_bytes()))
         .finish()
 }
 
-/// The first line with more or fewer cells than the first one, in words. Lines with quotation marks are not counted: a
-/// separator may be part of a cell there.
+/// The first line with more or fewer cells than the first one, in words. Lines with quotation marks
+/// are not counted: a separator may be part of a cell there.
 fn ragged_line(body: &str, lines_before: usize) -> Option<String> {
     let body = body.trim_end();
     let separator = separator(body.lines().next().unwrap_or_default()).map(char::from);
@@ -381,22 +520,32 @@ fn ragged_line(body: &str, lines_before: usize) -> Option<String> {
         None => line.split_whitespace().count(),
     };
     let n_names = n_cells(body.lines().next()?);
-    let is_ragged =
-        |(_, line): &(usize, &str)| !line.trim().is_empty() && !line.contains('"') && n_cells(line.trim_end_matches('\r')) > n_names;
+    let is_ragged = |(_, line): &(usize, &str)| {
+        !line.trim().is_empty()
+            && !line.contains('"')
+            && n_cells(line.trim_end_matches('\r')) > n_names
+    };
     let (index, line) = body.lines().enumerate().find(is_ragged)?;
     let (line_number, n_found) = (lines_before + index + 1, n_cells(line));
-    Some(format!("line {line_number}: {n_found} cells where the header has {n_names}"))
+    Some(format!(
+        "line {line_number}: {n_found} cells where the header has {n_names}"
+    ))
 }
 
 fn spaces_as_tabs(body: &str) -> String {
-    let lines = body.trim_end().lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join("\t"));
+    let lines = body
+        .trim_end()
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join("\t"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
 fn file_stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
-    name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned()
+    name.rsplit_once('.')
+        .map_or(name, |(stem, _)| stem)
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -419,36 +568,76 @@ mod tests {
     }
 
     fn usable(file: &ScoringFile) -> usize {
-        file.rows.iter().filter(|row| row.unusable.is_none()).count()
+        file.rows
+            .iter()
+            .filter(|row| row.unusable.is_none())
+            .count()
     }
 
-    const TABLE: &str = "#pgs_id=PGS1\n#genome_build=hg19\nchr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
+    const TABLE: &str = "#pgs_id=PGS1\n#genome_build=hg19\nchr_name\tchr_position\teffect_allele\\
+                         tother_allele\teffect_weight\n";
 
     #[test]
     fn tables_without_rows_or_with_a_cell_too_many_are_refused_with_the_line() {
         let names = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
-        let of = |rows: &str| read("s.txt", &format!("#pgs_id=X\n{names}{rows}")).unwrap_err().to_string();
-        assert!(of("").contains("no rows below the line with the names of the columns"), "{}", of(""));
+        let of = |rows: &str| {
+            read("s.txt", &format!("#pgs_id=X\n{names}{rows}"))
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(
+            of("").contains("no rows below the line with the names of the columns"),
+            "{}",
+            of("")
+        );
         let ragged = of("1\t5\tA\tG\t0.1\n1\t6\tA\tG\t0.1\t7\n");
-        assert!(ragged.contains("line 4: 6 cells where the header has 5"), "{ragged}");
+        assert!(
+            ragged.contains("line 4: 6 cells where the header has 5"),
+            "{ragged}"
+        );
     }
 
     #[test]
     fn of_two_columns_of_weights_the_one_that_is_read_is_named() {
-        let text = "chr_name,chr_position,effect_allele,other_allele,weight,beta\n1,5,A,G,0.5,0.25\n";
+        let text =
+            "chr_name,chr_position,effect_allele,other_allele,weight,beta\n1,5,A,G,0.5,0.25\n";
         let score = read("s.csv", text).unwrap();
-        let Effect::Additive(weight) = score.rows[0].effect else { panic!("{:?}", score.rows[0].effect) };
+        let Effect::Additive(weight) = score.rows[0].effect else {
+            panic!("{:?}", score.rows[0].effect)
+        };
         assert!((weight - 0.25).abs() < 1e-12);
-        assert!(score.warnings[0].contains("the weights are those of the column `beta`; not read: weight"), "{:?}", score.warnings);
+        assert!(
+            score.warnings[0]
+                .contains("the weights are those of the column `beta`; not read: weight"),
+            "{:?}",
+            score.warnings
+        );
     }
 
     #[test]
     fn header_and_rows_are_read_and_windows_line_ends_do_not_matter() {
-        let file = read("a.txt", &format!("{TABLE}19\t45411941\tc\tT\t-1.5e-1\n").replace('\n', "\r\n")).unwrap();
-        assert_eq!((file.id.as_str(), file.genome_build, file.harmonised), ("PGS1", Some(GenomeBuild::GRCh37), false));
+        let file = read(
+            "a.txt",
+            &format!("{TABLE}19\t45411941\tc\tT\t-1.5e-1\n").replace('\n', "\r\n"),
+        )
+        .unwrap();
+        assert_eq!(
+            (file.id.as_str(), file.genome_build, file.harmonised),
+            ("PGS1", Some(GenomeBuild::GRCh37), false)
+        );
         let row = &file.rows[0];
-        assert_eq!((row.chr_name.as_str(), row.chr_position, row.effect), ("19", Some(45_411_941), Effect::Additive(-0.15)));
-        assert_eq!((row.effect_allele.as_str(), row.other_allele.as_deref(), row.unusable), ("C", Some("T"), None));
+        assert_eq!(
+            (row.chr_name.as_str(), row.chr_position, row.effect),
+            ("19", Some(45_411_941), Effect::Additive(-0.15))
+        );
+        assert_eq!(
+            (
+                row.effect_allele.as_str(),
+                row.other_allele.as_deref(),
+                row.unusable
+            ),
+            ("C", Some("T"), None)
+        );
     }
 
     #[test]
@@ -468,32 +657,63 @@ mod tests {
 
     #[test]
     fn a_column_that_is_there_twice_is_refused() {
-        for names in ["chr_name\tchr_position\teffect_allele\tBETA\tbeta", "chr_name,chr_position,effect_allele,\"beta\",beta"] {
-            let message = read("a.txt", &format!("{names}\n")).unwrap_err().to_string();
-            assert!(message.contains("column `beta` is there twice"), "{message}");
+        for names in [
+            "chr_name\tchr_position\teffect_allele\tBETA\tbeta",
+            "chr_name,chr_position,effect_allele,\"beta\",beta",
+        ] {
+            let message = read("a.txt", &format!("{names}\n"))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                message.contains("column `beta` is there twice"),
+                "{message}"
+            );
         }
     }
 
     #[test]
     fn a_bad_weight_or_position_is_named_with_its_line() {
-        let message = read("a.txt", &format!("{TABLE}1\t5\tA\tG\t1\n1\t6\tA\tG\tx\n")).unwrap_err().to_string();
-        assert!(message.contains("line 5") && message.contains("effect_weight `x`"), "{message}");
-        let message = read("a.txt", &format!("{TABLE}1\t5k\tA\tG\t1\n")).unwrap_err().to_string();
-        assert!(message.contains("line 4") && message.contains("`5k`"), "{message}");
+        let message = read("a.txt", &format!("{TABLE}1\t5\tA\tG\t1\n1\t6\tA\tG\tx\n"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("line 5") && message.contains("effect_weight `x`"),
+            "{message}"
+        );
+        let message = read("a.txt", &format!("{TABLE}1\t5k\tA\tG\t1\n"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("line 4") && message.contains("`5k`"),
+            "{message}"
+        );
     }
 
     #[test]
     fn files_that_cannot_be_used_say_why() {
         for (text, expected) in [
             ("#pgs_id=X\n", "no table"),
-            ("rsID\teffect_allele\teffect_weight\nrs1\tA\t1\n", "harmonised"),
-            ("chr_name\tchr_position\teffect_allele\tdosage_1_weight\n1\t5\tA\t1\n", "no column `effect_weight`"),
+            (
+                "rsID\teffect_allele\teffect_weight\nrs1\tA\t1\n",
+                "harmonised",
+            ),
+            (
+                "chr_name\tchr_position\teffect_allele\tdosage_1_weight\n1\t5\tA\t1\n",
+                "no column `effect_weight`",
+            ),
             ("CHR BP A1 A2 BETA\n1 5 A C 1\n", "--effect-allele-column"),
             ("chr,pos,effect_allele,or\n1,5,A,-1\n", "odds ratio -1 is"),
-            ("chr,pos,effect_allele,beta,eaf\n1,5,A,1,1.5\n", "between 0 and 1"),
-            ("chr_name\tchr_position\teffect_allele\n1\t5\tA\n", "no column `effect_weight`"),
             (
-                "chr_name\tchr_position\teffect_allele\teffect_weight\teffect_type\n1\t5\tA\t1\todd\n",
+                "chr,pos,effect_allele,beta,eaf\n1,5,A,1,1.5\n",
+                "between 0 and 1",
+            ),
+            (
+                "chr_name\tchr_position\teffect_allele\n1\t5\tA\n",
+                "no column `effect_weight`",
+            ),
+            (
+                "chr_name\tchr_position\teffect_allele\teffect_weight\teffect_type\n1\t5\tA\t1\\
+                 todd\n",
                 "none of the 1 rows of a, from line 2 on, can be used (effect-type 1)",
             ),
         ] {
@@ -503,36 +723,135 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a list of cases")]
     fn files_of_the_pgs_catalog_are_read() {
-        let Some(folder) = shared_data("pgs-catalog") else { return };
+        let Some(folder) = shared_data("pgs-catalog") else {
+            return;
+        };
         let read = |name: &str| ScoringFile::read(&folder.join(name), None);
         // (file, rows, usable rows, id, build)
         for (name, rows, n_usable, id, build) in [
-            ("core/PGS000001_hmPOS_GRCh37.txt", 77, 77, "PGS000001", Some(GenomeBuild::GRCh37)),
-            ("core/PGS000001_hmPOS_GRCh38.txt", 77, 77, "PGS000001", Some(GenomeBuild::GRCh38)),
-            ("core/PGS000002_hmPOS_GRCh38.txt.gz", 77, 77, "PGS000002", Some(GenomeBuild::GRCh38)),
-            ("core/lift_to_grch37.txt", 77, 77, "PGS000001", Some(GenomeBuild::GRCh38)),
+            (
+                "core/PGS000001_hmPOS_GRCh37.txt",
+                77,
+                77,
+                "PGS000001",
+                Some(GenomeBuild::GRCh37),
+            ),
+            (
+                "core/PGS000001_hmPOS_GRCh38.txt",
+                77,
+                77,
+                "PGS000001",
+                Some(GenomeBuild::GRCh38),
+            ),
+            (
+                "core/PGS000002_hmPOS_GRCh38.txt.gz",
+                77,
+                77,
+                "PGS000002",
+                Some(GenomeBuild::GRCh38),
+            ),
+            (
+                "core/lift_to_grch37.txt",
+                77,
+                77,
+                "PGS000001",
+                Some(GenomeBuild::GRCh38),
+            ),
             ("core/custom.txt", 1, 1, "test", Some(GenomeBuild::GRCh37)),
-            ("core/custom_no_oa.txt", 1, 1, "test2", Some(GenomeBuild::GRCh37)),
-            ("core/OPGS002493.txt.gz", 23, 23, "OPGS002493", Some(GenomeBuild::GRCh37)),
-            ("core/complex_variants_PGS004239.txt", 14, 5, "complex_variants_PGS004239", None),
-            ("core/PGS000802_hmPOS_GRCh37.txt", 19, 19, "PGS000802", Some(GenomeBuild::GRCh37)),
-            ("core/PGS004255_hmPOS_GRCh38.txt.gz", 30, 30, "PGS004255", Some(GenomeBuild::GRCh38)),
-            ("core/PGS000002_hmPOS_GRCh37.txt.gz", 77, 77, "PGS000002", Some(GenomeBuild::GRCh37)),
-            ("core/OPGS019828.txt", 1, 1, "OPGS019828", Some(GenomeBuild::GRCh37)),
-            ("core/lift_to_grch38.txt", 77, 77, "PGS000001", Some(GenomeBuild::GRCh37)),
-            ("calc/PGS001229_hmPOS_GRCh38.txt.gz", 51_209, 51_183, "PGS001229", None),
-            ("calc/PGS000001_hmPOS_GRCh38.txt.gz", 77, 77, "PGS000001", None),
+            (
+                "core/custom_no_oa.txt",
+                1,
+                1,
+                "test2",
+                Some(GenomeBuild::GRCh37),
+            ),
+            (
+                "core/OPGS002493.txt.gz",
+                23,
+                23,
+                "OPGS002493",
+                Some(GenomeBuild::GRCh37),
+            ),
+            (
+                "core/complex_variants_PGS004239.txt",
+                14,
+                5,
+                "complex_variants_PGS004239",
+                None,
+            ),
+            (
+                "core/PGS000802_hmPOS_GRCh37.txt",
+                19,
+                19,
+                "PGS000802",
+                Some(GenomeBuild::GRCh37),
+            ),
+            (
+                "core/PGS004255_hmPOS_GRCh38.txt.gz",
+                30,
+                30,
+                "PGS004255",
+                Some(GenomeBuild::GRCh38),
+            ),
+            (
+                "core/PGS000002_hmPOS_GRCh37.txt.gz",
+                77,
+                77,
+                "PGS000002",
+                Some(GenomeBuild::GRCh37),
+            ),
+            (
+                "core/OPGS019828.txt",
+                1,
+                1,
+                "OPGS019828",
+                Some(GenomeBuild::GRCh37),
+            ),
+            (
+                "core/lift_to_grch38.txt",
+                77,
+                77,
+                "PGS000001",
+                Some(GenomeBuild::GRCh37),
+            ),
+            (
+                "calc/PGS001229_hmPOS_GRCh38.txt.gz",
+                51_209,
+                51_183,
+                "PGS001229",
+                None,
+            ),
+            (
+                "calc/PGS000001_hmPOS_GRCh38.txt.gz",
+                77,
+                77,
+                "PGS000001",
+                None,
+            ),
         ] {
             let file = one(read(name).unwrap());
-            assert_eq!((file.rows.len(), usable(&file), file.id.as_str(), file.genome_build), (rows, n_usable, id, build), "{name}");
+            assert_eq!(
+                (
+                    file.rows.len(),
+                    usable(&file),
+                    file.id.as_str(),
+                    file.genome_build
+                ),
+                (rows, n_usable, id, build),
+                "{name}"
+            );
         }
         for (name, expected) in [
             ("core/PGS000001.txt.gz", "harmonised"),
             ("core/PGS000002.txt.gz", "harmonised"),
             ("core/bad_harmonised.txt", "no-position"),
             ("core/invalid_scorefile.txt", "no column `chr_position`"),
-            ("core/complex_variants_PGS000021.txt", "no column `chr_position`"),
+            (
+                "core/complex_variants_PGS000021.txt",
+                "no column `chr_position`",
+            ),
         ] {
             let message = read(name).unwrap_err().to_string();
             assert!(message.contains(expected), "{name}: {message}");
@@ -541,7 +860,9 @@ mod tests {
 
     #[test]
     fn alzheimer_scores_are_read() {
-        let Some(folder) = shared_data("ad-scores") else { return };
+        let Some(folder) = shared_data("ad-scores") else {
+            return;
+        };
         // Rows: grep -vc '^#' FILE, less the header.
         for (name, rows) in [
             ("AD_Bellenguez2022_GRS83.grch38.txt", 83),
@@ -569,27 +890,67 @@ mod tests {
             ("other_loci.csv", 6, 1),
         ] {
             let path = folder.join("ADGenetics").join(name);
-            assert!(ScoringFile::read(&path, None).unwrap_err().to_string().contains("--effect-allele-column"));
+            assert!(
+                ScoringFile::read(&path, None)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("--effect-allele-column")
+            );
             let file = one(ScoringFile::read(&path, Some(EffectColumn::A2)).unwrap());
             assert_eq!((file.rows.len(), usable(&file)), (rows, n_usable), "{name}");
         }
         let read = |name: &str, column| one(ScoringFile::read(&folder.join(name), column).unwrap());
-        let (table, typed) = (read("ADGenetics/kunkle_loci.csv", Some(EffectColumn::A2)), read("AD_Kunkle2019_lead.grch37.txt", None));
+        let (table, typed) = (
+            read("ADGenetics/kunkle_loci.csv", Some(EffectColumn::A2)),
+            read("AD_Kunkle2019_lead.grch37.txt", None),
+        );
         for (row, typed) in table.rows.iter().zip(&typed.rows) {
-            let same = (&row.chr_name, row.chr_position, &row.effect_allele, &row.other_allele, row.effect);
-            assert_eq!(same, (&typed.chr_name, typed.chr_position, &typed.effect_allele, &typed.other_allele, typed.effect));
+            let same = (
+                &row.chr_name,
+                row.chr_position,
+                &row.effect_allele,
+                &row.other_allele,
+                row.effect,
+            );
+            assert_eq!(
+                same,
+                (
+                    &typed.chr_name,
+                    typed.chr_position,
+                    &typed.effect_allele,
+                    &typed.other_allele,
+                    typed.effect
+                )
+            );
         }
     }
 
     #[test]
     fn dominant_recessive_and_dosage_weights_are_effects() {
-        let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\tis_dominant\tis_recessive\n";
-        let file =
-            read("a.txt", &format!("{table}1\t5\tA\tG\t2\tTrue\tFalse\n1\t6\tA\tG\t2\tFALSE\tTRUE\n1\t7\tA\tG\t2\tTrue\tTrue\n")).unwrap();
-        assert_eq!([file.rows[0].effect, file.rows[1].effect], [Effect::Dominant(2.0), Effect::Recessive(2.0)]);
-        assert_eq!(file.rows.iter().map(|row| row.unusable).collect::<Vec<_>>(), [None, None, Some(Unusable::EffectType)]);
-        let table = "chr_name\tchr_position\teffect_allele\tdosage_0_weight\tdosage_1_weight\tdosage_2_weight\n1\t5\tA\t-1\t0\t3\n";
-        assert_eq!(read("a.txt", table).unwrap().rows[0].effect, Effect::PerDosage([-1.0, 0.0, 3.0]));
+        let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\\
+                     tis_dominant\tis_recessive\n";
+        let file = read(
+            "a.txt",
+            &format!(
+                "{table}1\t5\tA\tG\t2\tTrue\tFalse\n1\t6\tA\tG\t2\tFALSE\tTRUE\n1\t7\tA\tG\t2\\
+                 tTrue\tTrue\n"
+            ),
+        )
+        .unwrap();
+        assert_eq!(
+            [file.rows[0].effect, file.rows[1].effect],
+            [Effect::Dominant(2.0), Effect::Recessive(2.0)]
+        );
+        assert_eq!(
+            file.rows.iter().map(|row| row.unusable).collect::<Vec<_>>(),
+            [None, None, Some(Unusable::EffectType)]
+        );
+        let table = "chr_name\tchr_position\teffect_allele\tdosage_0_weight\tdosage_1_weight\\
+                     tdosage_2_weight\n1\t5\tA\t-1\t0\t3\n";
+        assert_eq!(
+            read("a.txt", table).unwrap().rows[0].effect,
+            Effect::PerDosage([-1.0, 0.0, 3.0])
+        );
     }
 
     #[test]
@@ -604,18 +965,24 @@ mod tests {
             unusable: None,
         };
         for text in [
-            "chromosome\tbase_pair_location\teffect_allele\tother_allele\tbeta\teffect_allele_frequency\n1\t5\tA\tG\t0.5\t0.25\n",
+            "chromosome\tbase_pair_location\teffect_allele\tother_allele\tbeta\\
+             teffect_allele_frequency\n1\t5\tA\tG\t0.5\t0.25\n",
             "#CHROM\tPOS\tEA\tNEA\tBETA\tEAF\n1\t5\ta\tg\t0.5\t0.25\n",
             "  CHR   BP  EA NEA  BETA  EAF\n    1    5   A   G   0.5 0.25\n",
             "gene,chr,pos,effect_allele,other_allele,weight,eaf\n\"a, b\",1,5,A,G,0.5,0.25\n",
         ] {
-            assert_eq!(read("a.txt", text).unwrap().rows, std::slice::from_ref(&expected), "{text}");
+            assert_eq!(
+                read("a.txt", text).unwrap().rows,
+                std::slice::from_ref(&expected),
+                "{text}"
+            );
         }
         let ratio = read("a.txt", "chr,pos,effect_allele,OR\n1,5,A,1.5\n").unwrap();
         assert_eq!(ratio.rows[0].effect, Effect::Additive(1.5_f64.ln()));
     }
 
-    /// A table as each program writes it, of the same three variants: G of 1:100 (0.5), T of 1:200 (-0.25) and C of X:300 (1).
+    /// A table as each program writes it, of the same three variants: G of 1:100 (0.5), T of 1:200
+    /// (-0.25) and C of X:300 (1).
     #[test]
     fn tables_of_every_program_are_read_without_renaming_columns() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/scoring-files");
@@ -623,18 +990,42 @@ mod tests {
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let file = one(ScoringFile::read(&path, None).unwrap_or_else(|error| panic!("{error}")));
-            let expected = [("1", 100, "G", "A", 0.5, 0.25), ("1", 200, "T", "C", -0.25, 0.5), ("X", 300, "C", "A", 1.0, 0.125)];
+            let file =
+                one(ScoringFile::read(&path, None).unwrap_or_else(|error| panic!("{error}")));
+            let expected = [
+                ("1", 100, "G", "A", 0.5, 0.25),
+                ("1", 200, "T", "C", -0.25, 0.5),
+                ("X", 300, "C", "A", 1.0, 0.125),
+            ];
             assert_eq!((file.rows.len(), usable(&file)), (3, 3), "{name}");
-            for (row, (contig, position, effect, other, weight, frequency)) in file.rows.iter().zip(expected) {
+            for (row, (contig, position, effect, other, weight, frequency)) in
+                file.rows.iter().zip(expected)
+            {
                 let alleles = (row.effect_allele.as_str(), row.other_allele.as_deref());
-                assert_eq!((contig_key(&row.chr_name), row.chr_position), (contig, Some(position)), "{name}");
+                assert_eq!(
+                    (contig_key(&row.chr_name), row.chr_position),
+                    (contig, Some(position)),
+                    "{name}"
+                );
                 assert_eq!(alleles, (effect, Some(other)), "{name}");
-                assert!((row.effect.weights()[1] - weight).abs() < 1e-9, "{name}: {:?}", row.effect);
-                assert!(row.frequency.is_none_or(|found| (found - frequency).abs() < 1e-9), "{name}");
+                assert!(
+                    (row.effect.weights()[1] - weight).abs() < 1e-9,
+                    "{name}: {:?}",
+                    row.effect
+                );
+                assert!(
+                    row.frequency
+                        .is_none_or(|found| (found - frequency).abs() < 1e-9),
+                    "{name}"
+                );
             }
             let of_catalog = name.starts_with("pgs-catalog") || name.starts_with("gwas-ssf");
-            assert_eq!(file.format.is_none(), of_catalog, "{name}: {:?}", file.format);
+            assert_eq!(
+                file.format.is_none(),
+                of_catalog,
+                "{name}: {:?}",
+                file.format
+            );
             n_files += 1;
         }
         assert!(n_files >= 19, "{n_files}");
@@ -646,23 +1037,36 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
         fs::write(&path, text).unwrap();
-        let effect = |column| one(ScoringFile::read(&path, column).unwrap()).rows[0].effect_allele.to_string();
-        assert_eq!([None, Some(EffectColumn::A1), Some(EffectColumn::A2)].map(effect), ["A", "A", "G"]);
+        let effect = |column| {
+            one(ScoringFile::read(&path, column).unwrap()).rows[0]
+                .effect_allele
+                .to_string()
+        };
+        assert_eq!(
+            [None, Some(EffectColumn::A1), Some(EffectColumn::A2)].map(effect),
+            ["A", "A", "G"]
+        );
     }
 
     #[test]
     fn the_other_allele_is_inferred_row_by_row() {
-        let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\thm_chr\thm_pos\thm_inferOtherAllele\n";
+        let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\thm_chr\\
+                     thm_pos\thm_inferOtherAllele\n";
         let rows = "1\t1\tG\tA\t1\t1\t5\tT\n1\t1\tG\t\t1\t1\t6\tGA\n1\t1\tG\tNA\t1\t1\t7\tA/C\n";
         let file = read("a.txt", &format!("#HmPOS_build=GRCh38\n{table}{rows}")).unwrap();
-        let others: Vec<Option<&str>> = file.rows.iter().map(|row| row.other_allele.as_deref()).collect();
+        let others: Vec<Option<&str>> = file
+            .rows
+            .iter()
+            .map(|row| row.other_allele.as_deref())
+            .collect();
         assert_eq!(others, [Some("A"), Some("GA"), None]);
     }
 
     #[test]
     fn weights_are_found_row_by_row_and_rows_without_one_are_counted() {
-        let text = "chr_name\tchr_position\teffect_allele\teffect_weight\tdosage_0_weight\tdosage_1_weight\tdosage_2_weight\n\
-                    1\t5\tA\t0.5\t\t\t\n1\t6\tA\t\t0\t1\t3\n1\t7\tA\tNA\t\t\t\n";
+        let text = "chr_name\tchr_position\teffect_allele\teffect_weight\tdosage_0_weight\\
+                    tdosage_1_weight\tdosage_2_weight\n1\t5\tA\t0.5\t\t\t\n1\t6\tA\t\t0\t1\t3\n1\\
+                    t7\tA\tNA\t\t\t\n";
         let file = read("a.txt", text).unwrap();
         assert_eq!(file.rows[1].effect, Effect::PerDosage([0.0, 1.0, 3.0]));
         let unusable: Vec<_> = file.rows.iter().map(|row| row.unusable).collect();
@@ -671,13 +1075,27 @@ mod tests {
 
     #[test]
     fn flags_are_read_in_any_spelling_or_refused_with_their_line() {
-        let table = "chr_name\tchr_position\teffect_allele\teffect_weight\tis_dominant\tis_interaction\n";
+        let table =
+            "chr_name\tchr_position\teffect_allele\teffect_weight\tis_dominant\tis_interaction\n";
         for cell in ["True", "1", "T", "yes", "1.0"] {
-            let file = read("a.txt", &format!("{table}1\t5\tA\t2\t{cell}\tFalse\n1\t6\tA\t2\t0\t{cell}\n")).unwrap();
-            assert_eq!((file.rows[0].effect, file.rows[1].unusable), (Effect::Dominant(2.0), Some(Unusable::Interaction)), "{cell}");
+            let file = read(
+                "a.txt",
+                &format!("{table}1\t5\tA\t2\t{cell}\tFalse\n1\t6\tA\t2\t0\t{cell}\n"),
+            )
+            .unwrap();
+            assert_eq!(
+                (file.rows[0].effect, file.rows[1].unusable),
+                (Effect::Dominant(2.0), Some(Unusable::Interaction)),
+                "{cell}"
+            );
         }
-        let message = read("a.txt", &format!("{table}1\t5\tA\t2\tperhaps\t0\n")).unwrap_err().to_string();
-        assert!(message.contains("line 2") && message.contains("is_dominant `perhaps`"), "{message}");
+        let message = read("a.txt", &format!("{table}1\t5\tA\t2\tperhaps\t0\n"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("line 2") && message.contains("is_dominant `perhaps`"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -691,18 +1109,42 @@ mod tests {
         assert_eq!(build("NCBI36/hg18"), (Some(GenomeBuild::NCBI36), None));
         assert_eq!(build("NR"), (None, None));
         assert_eq!(build("hg17"), (None, Some("hg17".into())));
-        let named = |name: &str| format!("chr_name\tchr_position\teffect_allele\teffect_weight\n{name}\t5\tA\t2\n");
-        assert_eq!(read("a.txt", &named("NC_000001.10")).unwrap().genome_build, Some(GenomeBuild::GRCh37));
-        let message = read("a.txt", &format!("#genome_build=GRCh38\n{}", named("NC_000001.10"))).unwrap_err().to_string();
-        assert!(message.contains("header says GRCh38") && message.contains("GRCh37"), "{message}");
+        let named = |name: &str| {
+            format!("chr_name\tchr_position\teffect_allele\teffect_weight\n{name}\t5\tA\t2\n")
+        };
+        assert_eq!(
+            read("a.txt", &named("NC_000001.10")).unwrap().genome_build,
+            Some(GenomeBuild::GRCh37)
+        );
+        let message = read(
+            "a.txt",
+            &format!("#genome_build=GRCh38\n{}", named("NC_000001.10")),
+        )
+        .unwrap_err()
+        .to_string();
+        assert!(
+            message.contains("header says GRCh38") && message.contains("GRCh37"),
+            "{message}"
+        );
     }
 
     #[test]
     fn columns_named_twice_and_counts_of_samples_as_weights_are_refused() {
         for (text, expected) in [
-            ("chr_name\tchr_position\teffect_allele\tbeta\tbeta\n1\t5\tA\t1\t2\n", "column `beta` is there twice"),
-            ("chr_name\tchr_position\teffect_allele\tBETA\tbeta\n1\t5\tA\t1\t2\n", "column `beta` is there twice"),
-            ("Chromosome\tPosition\tMarkerName\tAllele1\tAllele2\tWeight\tZscore\n1\t5\trs1\ta\tg\t900\t3\n", "sample-size scheme"),
+            (
+                "chr_name\tchr_position\teffect_allele\tbeta\tbeta\n1\t5\tA\t1\t2\n",
+                "column `beta` is there twice",
+            ),
+            (
+                "chr_name\tchr_position\teffect_allele\tBETA\tbeta\n1\t5\tA\t1\t2\n",
+                "column `beta` is there twice",
+            ),
+            (
+                "Chromosome\tPosition\tMarkerName\tAllele1\tAllele2\tWeight\tZscore\n1\t5\trs1\ta\\
+                 \
+                 tg\t900\t3\n",
+                "sample-size scheme",
+            ),
         ] {
             let message = read("a.txt", text).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
@@ -711,15 +1153,27 @@ mod tests {
 
     #[test]
     fn each_accession_of_a_combined_file_is_a_score() {
-        let Some(folder) = shared_data("pgs-catalog") else { return };
+        let Some(folder) = shared_data("pgs-catalog") else {
+            return;
+        };
         let scores = ScoringFile::read(&folder.join("core/combined.txt.gz"), None).unwrap();
-        let found: Vec<(&str, usize)> = scores.iter().map(|score| (score.id.as_str(), score.rows.len())).collect();
+        let found: Vec<(&str, usize)> = scores
+            .iter()
+            .map(|score| (score.id.as_str(), score.rows.len()))
+            .collect();
         assert_eq!(found, [("PGS000002", 77), ("PGS000001", 77)]);
     }
 
     #[test]
     fn a_file_that_ends_early_and_odds_ratios_are_said_aloud() {
-        let file = read("a.txt", &format!("#variants_number=3\n#weight_type=OR\n{TABLE}1\t5\tA\tG\t1\n")).unwrap();
-        assert!(file.warnings[0].contains("is 3, but the file has 1 row:") && file.warnings[1].contains("weight_type is OR"));
+        let file = read(
+            "a.txt",
+            &format!("#variants_number=3\n#weight_type=OR\n{TABLE}1\t5\tA\tG\t1\n"),
+        )
+        .unwrap();
+        assert!(
+            file.warnings[0].contains("is 3, but the file has 1 row:")
+                && file.warnings[1].contains("weight_type is OR")
+        );
     }
 }

@@ -22,10 +22,23 @@ const LOGGED_AT_ONCE: usize = 1 << 13;
 const BYTES_A_LINE: usize = 120;
 
 /// Columns of `weights.csv`.
-pub const WEIGHT_COLUMNS: [&str; 12] =
-    ["model", "term", "name", "chrom", "position", "ref_allele", "alt_allele", "effect_allele", "weight", "frequency", "mean", "sd"];
+pub const WEIGHT_COLUMNS: [&str; 12] = [
+    "model",
+    "term",
+    "name",
+    "chrom",
+    "position",
+    "ref_allele",
+    "alt_allele",
+    "effect_allele",
+    "weight",
+    "frequency",
+    "mean",
+    "sd",
+];
 
-/// Columns of `match_log.csv`: those of `pgsc_calc`'s log, and `reason` for rows that are not used as they stand.
+/// Columns of `match_log.csv`: those of `pgsc_calc`'s log, and `reason` for rows that are not used
+/// as they stand.
 pub const MATCH_COLUMNS: [&str; 24] = [
     "row_nr",
     "accession",
@@ -53,17 +66,31 @@ pub const MATCH_COLUMNS: [&str; 24] = [
     "reason",
 ];
 
-/// Columns of `raw_scores.csv`: SUM, DENOM and AVG of `plink2 --score`, and how many of the person's genotypes are missing.
-pub const RAW_SCORE_COLUMNS: [&str; 6] = ["sample_id", "accession", "sum", "denominator", "average", "n_missing"];
+/// Columns of `raw_scores.csv`: SUM, DENOM and AVG of `plink2 --score`, and how many of the
+/// person's genotypes are missing.
+pub const RAW_SCORE_COLUMNS: [&str; 6] = [
+    "sample_id",
+    "accession",
+    "sum",
+    "denominator",
+    "average",
+    "n_missing",
+];
 
-/// Writes every coefficient on the scale of the data: `logit = intercept + sum of weight * value`, where a value is a covariate in its
-/// unit, or copies of an allele. Where an effect is not additive, the values of its two rows are 1 for people with a copy or two
-/// (`allele-1-copy`) and for those with two (`allele-2-copies`), else 0. `frequency`, `mean` and `sd` are those of the training people.
+/// Writes every coefficient on the scale of the data: `logit = intercept + sum of weight * value`,
+/// where a value is a covariate in its unit, or copies of an allele. Where an effect is not
+/// additive, the values of its two rows are 1 for people with a copy or two (`allele-1-copy`) and
+/// for those with two (`allele-2-copies`), else 0. `frequency`, `mean` and `sd` are those of the
+/// training people.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn write_weights(path: &Path, baselines: &[Baseline]) -> Result<(), output::Error> {
-    output::for_others::write_csv(path, &WEIGHT_COLUMNS, baselines.iter().flat_map(weight_records))
+    output::for_others::write_csv(
+        path,
+        &WEIGHT_COLUMNS,
+        baselines.iter().flat_map(weight_records),
+    )
 }
 
 fn weight_records(baseline: &Baseline) -> Vec<[String; WEIGHT_COLUMNS.len()]> {
@@ -73,8 +100,12 @@ fn weight_records(baseline: &Baseline) -> Vec<[String; WEIGHT_COLUMNS.len()]> {
         record[8] = number(weight);
         record
     };
-    let intercept =
-        baseline.intercept + baseline.terms.iter().map(|term| term.coefficient * (term.feature.least() - term.mean) / term.sd).sum::<f64>();
+    let intercept = baseline.intercept
+        + baseline
+            .terms
+            .iter()
+            .map(|term| term.coefficient * (term.feature.least() - term.mean) / term.sd)
+            .sum::<f64>();
     let mut records = vec![record("intercept", "", intercept)];
     for term in &baseline.terms {
         let per_unit = term.coefficient / term.sd;
@@ -82,13 +113,24 @@ fn weight_records(baseline: &Baseline) -> Vec<[String; WEIGHT_COLUMNS.len()]> {
             Feature::Covariate { .. } => "covariate",
             Feature::ApoeE2 | Feature::ApoeE4 => "apoe",
             Feature::AlleleScore { alleles } => {
-                let weights = alleles.iter().flat_map(|allele| allele.increments().map(move |(term, weight)| (allele, term, weight)));
+                let weights = alleles.iter().flat_map(|allele| {
+                    allele
+                        .increments()
+                        .map(move |(term, weight)| (allele, term, weight))
+                });
                 records.extend(weights.map(|(allele, term, weight)| {
                     let mut record = record(term, "", per_unit * weight);
                     let position = allele.position.to_string();
-                    let place: [&str; 5] = [&allele.chrom, &position, &allele.ref_allele, &allele.alt_allele, allele.effect_allele()];
+                    let place: [&str; 5] = [
+                        &allele.chrom,
+                        &position,
+                        &allele.ref_allele,
+                        &allele.alt_allele,
+                        allele.effect_allele(),
+                    ];
                     record[3..8].clone_from_slice(&place.map(String::from));
-                    record[9..].clone_from_slice(&[allele.frequency, allele.mean, allele.sd].map(number));
+                    record[9..]
+                        .clone_from_slice(&[allele.frequency, allele.mean, allele.sd].map(number));
                     record
                 }));
                 continue;
@@ -106,13 +148,24 @@ fn number(value: f64) -> String {
     format!("{:.8e}", value + 0.0)
 }
 
-/// Writes what became of every row of every scoring file: one line a candidate, one for a row without any. No list of IDs restricts the
-/// matches, so that `match_IDs` is `NA`, as `pgsc_calc` has it then; `dataset` is the name of the first VCF.
+/// Writes what became of every row of every scoring file: one line a candidate, one for a row
+/// without any. No list of IDs restricts the matches, so that `match_IDs` is `NA`, as `pgsc_calc`
+/// has it then; `dataset` is the name of the first VCF.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_match_log(path: &Path, scores: &[&Score<'_>], sites: &[Site], options: &Options) -> Result<(), output::Error> {
-    let file_name = options.vcf.first().and_then(|vcf| vcf.file_name()).unwrap_or_default().to_string_lossy();
+pub fn write_match_log(
+    path: &Path,
+    scores: &[&Score<'_>],
+    sites: &[Site],
+    options: &Options,
+) -> Result<(), output::Error> {
+    let file_name = options
+        .vcf
+        .first()
+        .and_then(|vcf| vcf.file_name())
+        .unwrap_or_default()
+        .to_string_lossy();
     let dataset = file_name.split('.').next().unwrap_or_default();
     let lines_of = |score: &Score<'_>, rows: Range<usize>| {
         let mut lines = Vec::with_capacity(BYTES_A_LINE * rows.len());
@@ -122,12 +175,18 @@ pub fn write_match_log(path: &Path, scores: &[&Score<'_>], sites: &[Site], optio
     output::for_others::write(path, |out| {
         writeln!(out, "{}", MATCH_COLUMNS.join(","))?;
         for score in scores {
-            // A score may have millions of rows: all threads make lines, of a part of them at a time.
+            // A score may have millions of rows: all threads make lines, of a part of them at a
+            // time.
             let n_rows = score.file.rows.len();
-            let parts: Vec<Range<usize>> =
-                (0..n_rows).step_by(LOGGED_AT_ONCE).map(|start| start..n_rows.min(start + LOGGED_AT_ONCE)).collect();
+            let parts: Vec<Range<usize>> = (0..n_rows)
+                .step_by(LOGGED_AT_ONCE)
+                .map(|start| start..n_rows.min(start + LOGGED_AT_ONCE))
+                .collect();
             for parts in parts.chunks(rayon::current_num_threads()) {
-                let lines: Vec<Vec<u8>> = parts.par_iter().map(|rows| lines_of(score, rows.clone())).collect();
+                let lines: Vec<Vec<u8>> = parts
+                    .par_iter()
+                    .map(|rows| lines_of(score, rows.clone()))
+                    .collect();
                 lines.iter().try_for_each(|lines| out.write_all(lines))?;
             }
         }
@@ -136,13 +195,31 @@ pub fn write_match_log(path: &Path, scores: &[&Score<'_>], sites: &[Site], optio
 }
 
 /// Without a copy of what is there as text.
-fn write_matches(lines: &mut Vec<u8>, score: &Score<'_>, rows: Range<usize>, sites: &[Site], dataset: &str) {
+fn write_matches(
+    lines: &mut Vec<u8>,
+    score: &Score<'_>,
+    rows: Range<usize>,
+    sites: &[Site],
+    dataset: &str,
+) {
     let candidates = &score.matches.candidates;
-    let mut candidates = candidates[candidates.partition_point(|candidate| candidate.row < rows.start)..].iter().peekable();
+    let mut candidates = candidates
+        [candidates.partition_point(|candidate| candidate.row < rows.start)..]
+        .iter()
+        .peekable();
     for (row_nr, row) in rows.clone().zip(&score.file.rows[rows]) {
-        let numbers = [row_nr.to_string(), row.chr_position.map_or(String::new(), |position| position.to_string()), weight(&row.effect)];
+        let numbers = [
+            row_nr.to_string(),
+            row.chr_position
+                .map_or(String::new(), |position| position.to_string()),
+            weight(&row.effect),
+        ];
         let [row_nr_text, position, weight] = numbers.each_ref().map(String::as_str);
-        let effect_type = if row.unusable.is_none() { row.effect.name() } else { "" };
+        let effect_type = if row.unusable.is_none() {
+            row.effect.name()
+        } else {
+            ""
+        };
         let other_allele = row.other_allele.as_deref().unwrap_or_default();
         let mut record = [""; MATCH_COLUMNS.len()];
         record[..8].copy_from_slice(&[
@@ -180,26 +257,37 @@ fn write_matches(lines: &mut Vec<u8>, score: &Score<'_>, rows: Range<usize>, sit
             record[13..20].copy_from_slice(&flags.map(|flag| if flag { "true" } else { "false" }));
             let stand = stand.filter(|_| candidate.best_match && !candidate.duplicate_best_match);
             record[21] = stand.map_or(candidate.status(), stand_status);
-            record[23] = stand.map(Stand::name).or(candidate.exclusion.map(Exclusion::name)).unwrap_or_default();
+            record[23] = stand
+                .map(Stand::name)
+                .or(candidate.exclusion.map(Exclusion::name))
+                .unwrap_or_default();
             write_line(lines, &record);
         }
         if !has_candidate {
             record[21] = stand.map_or("unmatched", stand_status);
             let unmatched = score.matches.unmatched.get(row_nr).copied().flatten();
-            let reason = row.unusable.map(Unusable::name).or(stand.map(Stand::name)).or(unmatched.map(Unmatched::name));
+            let reason = row
+                .unusable
+                .map(Unusable::name)
+                .or(stand.map(Stand::name))
+                .or(unmatched.map(Unmatched::name));
             record[23] = reason.unwrap_or_default();
             write_line(lines, &record);
         }
     }
 }
 
-/// A line of CSV as the crate writes it, which takes three times as long over two dozen cells, most of them empty.
+/// A line of CSV as the crate writes it, which takes three times as long over two dozen cells, most
+/// of them empty.
 fn write_line(out: &mut Vec<u8>, cells: &[&str]) {
     for (number, cell) in cells.iter().enumerate() {
         if number > 0 {
             out.push(b',');
         }
-        if cell.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n')) {
+        if cell
+            .bytes()
+            .any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'))
+        {
             out.push(b'"');
             out.extend_from_slice(cell.replace('"', "\"\"").as_bytes());
             out.push(b'"');
@@ -212,12 +300,18 @@ fn write_line(out: &mut Vec<u8>, cells: &[&str]) {
 
 /// Whether the genotypes of a row that no record is used for are known.
 fn stand_status(stand: Stand) -> &'static str {
-    if stand == Stand::HomRef { "matched" } else { "by_frequency" }
+    if stand == Stand::HomRef {
+        "matched"
+    } else {
+        "by_frequency"
+    }
 }
 
 fn weight(effect: &Effect) -> String {
     match effect {
-        Effect::Additive(weight) | Effect::Dominant(weight) | Effect::Recessive(weight) => weight.to_string(),
+        Effect::Additive(weight) | Effect::Dominant(weight) | Effect::Recessive(weight) => {
+            weight.to_string()
+        }
         Effect::PerDosage([none, one, two]) => format!("{none};{one};{two}"),
     }
 }
@@ -226,11 +320,22 @@ fn weight(effect: &Effect) -> String {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_raw_scores(path: &Path, people: &[String], scores: &[&Score<'_>]) -> Result<(), output::Error> {
+pub fn write_raw_scores(
+    path: &Path,
+    people: &[String],
+    scores: &[&Score<'_>],
+) -> Result<(), output::Error> {
     let rows = scores.iter().flat_map(|score| {
         people.iter().zip(&score.totals).map(|(sample_id, total)| {
             let average = (total.denominator > 0).then(|| total.sum / f64::from(total.denominator));
-            (sample_id, &score.file.id, total.sum + 0.0, total.denominator, average, total.n_missing)
+            (
+                sample_id,
+                &score.file.id,
+                total.sum + 0.0,
+                total.denominator,
+                average,
+                total.n_missing,
+            )
         })
     });
     output::write_csv(path, &RAW_SCORE_COLUMNS, rows)

@@ -1,6 +1,8 @@
-//! A figure as data: panels of series over shared axes. It is drawn twice, interactive (`interactive.rs`) and as SVG ([`svg`](super::svg())).
+//! A figure as data: panels of series over shared axes. It is drawn twice, interactive
+//! (`interactive.rs`) and as SVG ([`svg`](super::svg())).
 
-/// Colours that people with any kind of colour vision tell apart (Okabe & Ito 2008), without the yellow that is too pale for lines on white.
+/// Colours that people with any kind of colour vision tell apart (Okabe & Ito 2008), without the
+/// yellow that is too pale for lines on white.
 const PALETTE: [Colour; 7] = [
     Colour(0x00, 0x72, 0xB2),
     Colour(0xD5, 0x5E, 0x00),
@@ -66,7 +68,11 @@ impl Style {
     /// A line that only guides the eye.
     #[must_use]
     pub fn guide() -> Self {
-        Self { colour: GREY, dash: Dash::Dotted, marker: Marker::Circle }
+        Self {
+            colour: GREY,
+            dash: Dash::Dotted,
+            marker: Marker::Circle,
+        }
     }
 }
 
@@ -109,8 +115,19 @@ impl Series {
     /// A dotted grey line without a name.
     #[must_use]
     pub fn guide(from: (f64, f64), to: (f64, f64)) -> Self {
-        let points = [from, to].map(|(x, y)| Point { x, y, interval: None }).to_vec();
-        Self { name: String::new(), style: Style::guide(), shape: Shape::Line, points }
+        let points = [from, to]
+            .map(|(x, y)| Point {
+                x,
+                y,
+                interval: None,
+            })
+            .to_vec();
+        Self {
+            name: String::new(),
+            style: Style::guide(),
+            shape: Shape::Line,
+            points,
+        }
     }
 }
 
@@ -131,18 +148,30 @@ impl Axis {
     /// As far as the points reach.
     #[must_use]
     pub fn of(label: &str) -> Self {
-        Self { label: label.to_owned(), is_log: false, range: None, step: None }
+        Self {
+            label: label.to_owned(),
+            is_log: false,
+            range: None,
+            step: None,
+        }
     }
 
     /// From 0 to 1.
     #[must_use]
     pub fn share(label: &str) -> Self {
-        Self { range: Some((0.0, 1.0)), ..Self::of(label) }
+        Self {
+            range: Some((0.0, 1.0)),
+            ..Self::of(label)
+        }
     }
 
     /// The value as it is drawn.
     pub(super) fn scaled(&self, value: f64) -> f64 {
-        if self.is_log { value.max(f64::MIN_POSITIVE).log10() } else { value }
+        if self.is_log {
+            value.max(f64::MIN_POSITIVE).log10()
+        } else {
+            value
+        }
     }
 
     pub(super) fn can_show(&self, value: f64) -> bool {
@@ -162,7 +191,11 @@ pub struct Panel {
 impl Panel {
     /// Names are needed to tell series apart.
     pub(super) fn has_legend(&self) -> bool {
-        self.series.iter().filter(|series| !series.name.is_empty()).count() > 1
+        self.series
+            .iter()
+            .filter(|series| !series.name.is_empty())
+            .count()
+            > 1
     }
 }
 
@@ -184,17 +217,26 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// Ranges of both axes as they are drawn (by logarithm where an axis is), with a little room where none was asked for; `None` without points.
+    /// Ranges of both axes as they are drawn (by logarithm where an axis is), with a little room
+    /// where none was asked for; `None` without points.
     pub(super) fn ranges(&self) -> Option<[(f64, f64); 2]> {
-        let points =
-            || self.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| series.points.iter().map(move |point| (series, point)));
+        let points = || {
+            self.panels
+                .iter()
+                .flat_map(|panel| &panel.series)
+                .flat_map(|series| series.points.iter().map(move |point| (series, point)))
+        };
         let xs = points().flat_map(|(series, point)| match series.shape {
             Shape::Bars(width) => vec![point.x - width / 2.0, point.x + width / 2.0],
             _ => vec![point.x],
         });
         let ys = points().flat_map(|(series, point)| {
             let (low, high) = point.interval.unwrap_or((point.y, point.y));
-            let zero = if matches!(series.shape, Shape::Bars(_)) { 0.0 } else { point.y };
+            let zero = if matches!(series.shape, Shape::Bars(_)) {
+                0.0
+            } else {
+                point.y
+            };
             [point.y, low, high, zero]
         });
         Some([range(&self.x, xs)?, range(&self.y, ys)?])
@@ -205,7 +247,9 @@ fn range(axis: &Axis, values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     let (low, high) = values
         .filter(|&value| axis.can_show(value))
         .map(|value| axis.scaled(value))
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
     if low > high {
         return None;
     }

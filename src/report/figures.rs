@@ -1,6 +1,7 @@
 //! The figures of a verdict.
 //!
-//! Input -> output: a [`Verdict`] on one split, and training logs -> [`Figure`]s: ROC, calibration, deciles, distribution, training.
+//! Input -> output: a [`Verdict`] on one split, and training logs -> [`Figure`]s: ROC, calibration,
+//! deciles, distribution, training.
 
 use std::collections::BTreeMap;
 
@@ -20,8 +21,15 @@ const MIN_PEOPLE: usize = 5;
 
 /// All figures that have data.
 pub fn figures(verdict: &Verdict, background: &Background) -> Vec<Figure> {
-    let Some(split) = words::split(verdict) else { return Vec::new() };
-    let models: Vec<&str> = verdict.rows.iter().filter(|row| row.split == split).map(|row| row.model.as_str()).collect();
+    let Some(split) = words::split(verdict) else {
+        return Vec::new();
+    };
+    let models: Vec<&str> = verdict
+        .rows
+        .iter()
+        .filter(|row| row.split == split)
+        .map(|row| row.model.as_str())
+        .collect();
     let figures = [
         roc(verdict, split, &models),
         calibration(verdict, split, &models),
@@ -29,15 +37,31 @@ pub fn figures(verdict: &Verdict, background: &Background) -> Vec<Figure> {
         distribution(verdict, split, &models),
         training(background),
     ];
-    figures.into_iter().filter(|figure| figure.ranges().is_some()).collect()
+    figures
+        .into_iter()
+        .filter(|figure| figure.ranges().is_some())
+        .collect()
 }
 
 fn roc(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
-    let banded = [words::compared_to(verdict), words::headline(verdict).map(|row| row.model.as_str())];
+    let banded = [
+        words::compared_to(verdict),
+        words::headline(verdict).map(|row| row.model.as_str()),
+    ];
     let mut series = vec![Series::guide((0.0, 0.0), (1.0, 1.0))];
     for (index, &model) in models.iter().enumerate() {
-        let Some(row) = verdict.rows.iter().find(|row| row.split == split && row.model == model) else { continue };
-        let corners: Vec<&RocPoint> = verdict.roc.iter().filter(|point| point.split == split && point.model == model).collect();
+        let Some(row) = verdict
+            .rows
+            .iter()
+            .find(|row| row.split == split && row.model == model)
+        else {
+            continue;
+        };
+        let corners: Vec<&RocPoint> = verdict
+            .roc
+            .iter()
+            .filter(|point| point.split == split && point.model == model)
+            .collect();
         let n_cases = row.n_cases as f64;
         let with_band = banded.contains(&Some(model));
         let points = thinned(&corners).into_iter().map(|corner| Point {
@@ -45,18 +69,30 @@ fn roc(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
             y: corner.true_positive_rate,
             interval: with_band.then(|| wilson(corner.true_positive_rate, n_cases)),
         });
-        let name = row.auroc.map_or(model.to_owned(), |auroc| format!("{model} ({auroc:.3})"));
-        series.push(Series { name, style: Style::nth(index), shape: Shape::Line, points: points.collect() });
+        let name = row
+            .auroc
+            .map_or(model.to_owned(), |auroc| format!("{model} ({auroc:.3})"));
+        series.push(Series {
+            name,
+            style: Style::nth(index),
+            shape: Shape::Line,
+            points: points.collect(),
+        });
     }
     Figure {
         id: "roc".to_owned(),
         title: format!("ROC curves on the {split} split"),
-        caption: "In brackets the area under each curve. Bands (of the headline model and the model it is compared to) are pointwise 95 % Wilson \
-                  intervals of the true positive rate at each threshold, not of the whole curve; on the dotted line cases and controls are not told apart."
+        caption: "In brackets the area under each curve. Bands (of the headline model and the \
+                  model it is compared to) are pointwise 95 % Wilson intervals of the true \
+                  positive rate at each threshold, not of the whole curve; on the dotted line \
+                  cases and controls are not told apart."
             .to_owned(),
         x: Axis::share("False positive rate (1 - specificity)"),
         y: Axis::share("True positive rate (sensitivity)"),
-        panels: vec![Panel { title: String::new(), series }],
+        panels: vec![Panel {
+            title: String::new(),
+            series,
+        }],
     }
 }
 
@@ -77,16 +113,34 @@ fn thinned<'a>(corners: &[&'a RocPoint]) -> Vec<&'a RocPoint> {
 
 fn calibration(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
     let panel = |&model: &&str| {
-        let of_model = verdict.calibration.iter().filter(|row| row.split == split && row.model == model);
+        let of_model = verdict
+            .calibration
+            .iter()
+            .filter(|row| row.split == split && row.model == model);
         let rows: Vec<_> = of_model.filter(|row| row.n >= MIN_PEOPLE).collect();
         if rows.is_empty() {
             return None;
         }
-        let said = rows.iter().map(|row| Point { x: row.mean_probability, y: row.observed, interval: Some((row.ci_low, row.ci_high)) });
-        let recalibrated = rows.iter().filter_map(|row| Some(Point { x: row.mean_recalibrated?, y: row.observed, interval: None }));
+        let said = rows.iter().map(|row| Point {
+            x: row.mean_probability,
+            y: row.observed,
+            interval: Some((row.ci_low, row.ci_high)),
+        });
+        let recalibrated = rows.iter().filter_map(|row| {
+            Some(Point {
+                x: row.mean_recalibrated?,
+                y: row.observed,
+                interval: None,
+            })
+        });
         let mut series = vec![
             Series::guide((0.0, 0.0), (1.0, 1.0)),
-            Series { name: "as predicted".to_owned(), style: Style::nth(0), shape: Shape::Points, points: said.collect() },
+            Series {
+                name: "as predicted".to_owned(),
+                style: Style::nth(0),
+                shape: Shape::Points,
+                points: said.collect(),
+            },
         ];
         let recalibrated = Series {
             name: "recalibrated on validation".to_owned(),
@@ -97,13 +151,18 @@ fn calibration(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
         if !recalibrated.points.is_empty() {
             series.push(recalibrated);
         }
-        Some(Panel { title: model.to_owned(), series })
+        Some(Panel {
+            title: model.to_owned(),
+            series,
+        })
     };
     Figure {
         id: "calibration".to_owned(),
         title: format!("Calibration on the {split} split"),
-        caption: "Share of cases in each tenth of the people, ordered by predicted probability, against the mean probability of the tenth (of \
-                  five people or more). Whiskers are 95 % Wilson intervals; right predictions lie on the dotted line. The share of cases is that of the cohort, not of the population."
+        caption: "Share of cases in each tenth of the people, ordered by predicted probability, \
+                  against the mean probability of the tenth (of five people or more). Whiskers \
+                  are 95 % Wilson intervals; right predictions lie on the dotted line. The share \
+                  of cases is that of the cohort, not of the population."
             .to_owned(),
         x: Axis::share("Predicted probability"),
         y: Axis::share("Observed share of cases"),
@@ -113,39 +172,73 @@ fn calibration(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
 
 fn deciles(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
     let panel = |&model: &&str| {
-        let rows = verdict.deciles.iter().filter(|row| row.split == split && row.model == model);
+        let rows = verdict
+            .deciles
+            .iter()
+            .filter(|row| row.split == split && row.model == model);
         let points: Vec<Point> = rows
-            .filter_map(|row| Some(Point { x: row.decile as f64, y: row.odds_ratio?, interval: row.ci_low.zip(row.ci_high) }))
+            .filter_map(|row| {
+                Some(Point {
+                    x: row.decile as f64,
+                    y: row.odds_ratio?,
+                    interval: row.ci_low.zip(row.ci_high),
+                })
+            })
             .collect();
         let series = vec![
             Series::guide((0.5, 1.0), (10.5, 1.0)),
-            Series { name: "odds ratio".to_owned(), style: Style::nth(0), shape: Shape::Points, points: points.clone() },
+            Series {
+                name: "odds ratio".to_owned(),
+                style: Style::nth(0),
+                shape: Shape::Points,
+                points: points.clone(),
+            },
         ];
-        (!points.is_empty()).then(|| Panel { title: model.to_owned(), series })
+        (!points.is_empty()).then(|| Panel {
+            title: model.to_owned(),
+            series,
+        })
     };
     Figure {
         id: "deciles".to_owned(),
         title: format!("Odds ratios by tenth of the score on the {split} split"),
-        caption:
-            "Odds of being a case in each tenth of the people, ordered by score, against the fifth and sixth tenth together (which are 1). \
-                  Whiskers are Woolf's 95 % intervals; a tenth without cases or without controls has no odds ratio."
-                .to_owned(),
-        x: Axis { range: Some((0.5, 10.5)), step: Some(1.0), ..Axis::of("Tenth of the people by score (1 lowest)") },
-        y: Axis { is_log: true, ..Axis::of("Odds ratio") },
+        caption: "Odds of being a case in each tenth of the people, ordered by score, against the \
+                  fifth and sixth tenth together (which are 1). Whiskers are Woolf's 95 % \
+                  intervals; a tenth without cases or without controls has no odds ratio."
+            .to_owned(),
+        x: Axis {
+            range: Some((0.5, 10.5)),
+            step: Some(1.0),
+            ..Axis::of("Tenth of the people by score (1 lowest)")
+        },
+        y: Axis {
+            is_log: true,
+            ..Axis::of("Odds ratio")
+        },
         panels: models.iter().filter_map(panel).collect(),
     }
 }
 
-/// Scores of each model lie on a scale of their own, so they are shown in standard deviations of the split.
+/// Scores of each model lie on a scale of their own, so they are shown in standard deviations of
+/// the split.
 fn distribution(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
     let panel = |&model: &&str| {
-        let rows: Vec<_> = verdict.distribution.iter().filter(|row| row.split == split && row.model == model).collect();
-        let (n_cases, n_controls) = rows.iter().fold((0, 0), |(cases, controls), row| (cases + row.n_cases, controls + row.n_controls));
+        let rows: Vec<_> = verdict
+            .distribution
+            .iter()
+            .filter(|row| row.split == split && row.model == model)
+            .collect();
+        let (n_cases, n_controls) = rows.iter().fold((0, 0), |(cases, controls), row| {
+            (cases + row.n_cases, controls + row.n_controls)
+        });
         let n = (n_cases + n_controls) as f64;
         let middle = |low: f64, high: f64| f64::midpoint(low, high);
         let moment = |power: i32, centre: f64| {
             rows.iter()
-                .map(|row| (middle(row.logit_low, row.logit_high) - centre).powi(power) * (row.n_cases + row.n_controls) as f64)
+                .map(|row| {
+                    (middle(row.logit_low, row.logit_high) - centre).powi(power)
+                        * (row.n_cases + row.n_controls) as f64
+                })
                 .sum::<f64>()
                 / n
         };
@@ -153,7 +246,11 @@ fn distribution(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
         let sd = moment(2, mean).sqrt();
         let scaled = |logit: f64| if sd > 0.0 { (logit - mean) / sd } else { 0.0 };
         let first = rows.first()?;
-        let width = if sd > 0.0 { (first.logit_high - first.logit_low) / sd } else { 1.0 };
+        let width = if sd > 0.0 {
+            (first.logit_high - first.logit_low) / sd
+        } else {
+            1.0
+        };
         let bars = |class: &dyn Fn(usize) -> usize, total: usize| -> Vec<Point> {
             let point = |(index, row): (usize, &&gf_cohort_schema::DistributionRow)| Point {
                 x: scaled(middle(row.logit_low, row.logit_high)),
@@ -171,7 +268,11 @@ fn distribution(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
         Some(Panel {
             title: model.to_owned(),
             series: vec![
-                series("controls", 0, bars(&|index| rows[index].n_controls, n_controls)),
+                series(
+                    "controls",
+                    0,
+                    bars(&|index| rows[index].n_controls, n_controls),
+                ),
                 series("cases", 1, bars(&|index| rows[index].n_cases, n_cases)),
             ],
         })
@@ -179,8 +280,8 @@ fn distribution(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
     Figure {
         id: "distribution".to_owned(),
         title: format!("Scores on the {split} split"),
-        caption: "Share of the cases and of the controls in each bar. Scores are in standard deviations from the mean of all people of the split, \
-                  computed from the bars."
+        caption: "Share of the cases and of the controls in each bar. Scores are in standard \
+                  deviations from the mean of all people of the split, computed from the bars."
             .to_owned(),
         x: Axis::of("Score (standard deviations from the mean)"),
         y: Axis::of("Share of the class"),
@@ -193,29 +294,54 @@ fn training(background: &Background) -> Figure {
         let mut members: BTreeMap<u64, [Vec<Point>; 2]> = BTreeMap::new();
         for row in &log.rows {
             let [learnt, validation] = members.entry(row.member).or_default();
-            let point = |y: f64| Point { x: row.epoch as f64, y, interval: None };
+            let point = |y: f64| Point {
+                x: row.epoch as f64,
+                y,
+                interval: None,
+            };
             learnt.push(point(row.train_loss));
             validation.push(point(row.validation_loss));
         }
         // Of several members only the first is named: all look alike.
-        let series = members.into_values().enumerate().flat_map(|(member, [learnt, validation])| {
-            let line = |name: &str, style: Style, points: Vec<Point>| Series {
-                name: if member == 0 { name.to_owned() } else { String::new() },
-                style,
-                shape: Shape::Line,
-                points,
-            };
-            [line("training", Style { dash: Dash::Dashed, ..Style::nth(0) }, learnt), line("validation", Style::nth(1), validation)]
-        });
-        Panel { title: log.model.clone(), series: series.collect() }
+        let series =
+            members
+                .into_values()
+                .enumerate()
+                .flat_map(|(member, [learnt, validation])| {
+                    let line = |name: &str, style: Style, points: Vec<Point>| Series {
+                        name: if member == 0 {
+                            name.to_owned()
+                        } else {
+                            String::new()
+                        },
+                        style,
+                        shape: Shape::Line,
+                        points,
+                    };
+                    [
+                        line(
+                            "training",
+                            Style {
+                                dash: Dash::Dashed,
+                                ..Style::nth(0)
+                            },
+                            learnt,
+                        ),
+                        line("validation", Style::nth(1), validation),
+                    ]
+                });
+        Panel {
+            title: log.model.clone(),
+            series: series.collect(),
+        }
     };
     Figure {
         id: "training".to_owned(),
         title: "Training curves".to_owned(),
-        caption:
-            "Mean loss by epoch: dashed on the people trained on (each while it was learnt), solid on the people who choose the epoch; \
-                  a line for each member of a bundle (folds or seeds)."
-                .to_owned(),
+        caption: "Mean loss by epoch: dashed on the people trained on (each while it was learnt), \
+                  solid on the people who choose the epoch; a line for each member of a bundle \
+                  (folds or seeds)."
+            .to_owned(),
         x: Axis::of("Epoch"),
         y: Axis::of("Loss (cross-entropy)"),
         panels: background.training.iter().map(panel).collect(),

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::figure::{Axis, Colour, Dash, Figure, Marker, Panel, Series, Shape};
 
-/// plotly.js, as the crate `plotly` ships it: the first of the two scripts, the other one sets formulas.
+/// plotly.js, as the crate `plotly` ships it: the first of the two scripts, the other one sets
+/// formulas.
 pub fn library() -> String {
     let scripts = plotly::Plot::offline_js_sources();
     let start = scripts.find('>').map_or(0, |end| end + 1);
@@ -16,7 +17,11 @@ pub fn library() -> String {
 
 /// Data, layout and options.
 pub fn plotly(figure: &Figure, panel: &Panel) -> Value {
-    let traces: Vec<Value> = panel.series.iter().flat_map(|series| traces(figure, series)).collect();
+    let traces: Vec<Value> = panel
+        .series
+        .iter()
+        .flat_map(|series| traces(figure, series))
+        .collect();
     let [x, y] = figure.ranges().unwrap_or_default();
     json!({
         "data": traces,
@@ -57,7 +62,11 @@ fn axis(axis: &Axis, (low, high): (f64, f64)) -> Value {
 
 /// A band comes before its line, so that it lies behind it.
 fn traces(figure: &Figure, series: &Series) -> Vec<Value> {
-    let points: Vec<_> = series.points.iter().filter(|point| figure.x.can_show(point.x) && figure.y.can_show(point.y)).collect();
+    let points: Vec<_> = series
+        .points
+        .iter()
+        .filter(|point| figure.x.can_show(point.x) && figure.y.can_show(point.y))
+        .collect();
     let xs: Vec<f64> = points.iter().map(|point| rounded(point.x)).collect();
     let ys: Vec<f64> = points.iter().map(|point| rounded(point.y)).collect();
     let Colour(red, green, blue) = series.style.colour;
@@ -82,12 +91,19 @@ fn traces(figure: &Figure, series: &Series) -> Vec<Value> {
             let line = shared(json!({
                 "type": "scatter", "mode": "lines", "x": xs, "y": ys, "line": { "color": colour, "dash": dash, "width": 2 },
             }));
-            let banded: Vec<_> = points.iter().filter_map(|point| point.interval.map(|(low, high)| (point.x, low, high))).collect();
+            let banded: Vec<_> = points
+                .iter()
+                .filter_map(|point| point.interval.map(|(low, high)| (point.x, low, high)))
+                .collect();
             if banded.len() < 2 {
                 return vec![line];
             }
-            let around = banded.iter().map(|&(x, low, _)| (x, low)).chain(banded.iter().rev().map(|&(x, _, high)| (x, high)));
-            let (xs, ys): (Vec<f64>, Vec<f64>) = around.map(|(x, y)| (rounded(x), rounded(y))).unzip();
+            let around = banded
+                .iter()
+                .map(|&(x, low, _)| (x, low))
+                .chain(banded.iter().rev().map(|&(x, _, high)| (x, high)));
+            let (xs, ys): (Vec<f64>, Vec<f64>) =
+                around.map(|(x, y)| (rounded(x), rounded(y))).unzip();
             let band = json!({
                 "type": "scatter", "mode": "lines", "x": xs, "y": ys, "line": { "width": 0 }, "fill": "toself",
                 "fillcolor": format!("rgba({red},{green},{blue},0.2)"), "hoverinfo": "skip", "showlegend": false, "legendgroup": name,
@@ -104,10 +120,15 @@ fn traces(figure: &Figure, series: &Series) -> Vec<Value> {
                 "type": "scatter", "mode": "markers", "x": xs, "y": ys, "marker": { "color": colour, "symbol": symbol, "size": 8 },
             });
             if points.iter().any(|point| point.interval.is_some()) {
-                let above: Vec<f64> = points.iter().map(|point| rounded(point.interval.map_or(0.0, |(_, high)| high - point.y))).collect();
-                let below: Vec<f64> = points.iter().map(|point| rounded(point.interval.map_or(0.0, |(low, _)| point.y - low))).collect();
-                trace["error_y"] =
-                    json!({ "type": "data", "symmetric": false, "array": above, "arrayminus": below, "color": colour, "width": 3 });
+                let above: Vec<f64> = points
+                    .iter()
+                    .map(|point| rounded(point.interval.map_or(0.0, |(_, high)| high - point.y)))
+                    .collect();
+                let below: Vec<f64> = points
+                    .iter()
+                    .map(|point| rounded(point.interval.map_or(0.0, |(low, _)| point.y - low)))
+                    .collect();
+                trace["error_y"] = json!({ "type": "data", "symmetric": false, "array": above, "arrayminus": below, "color": colour, "width": 3 });
             }
             vec![shared(trace)]
         }

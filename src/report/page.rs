@@ -1,7 +1,8 @@
 //! `report.html`: one file that fetches nothing and holds no one's data.
 //!
-//! Input -> output: a [`Verdict`], its [`Background`] and figures -> HTML by the template `page.html`, which escapes every value. The same input
-//! gives the same bytes: no clock, no time that anything took.
+//! Input -> output: a [`Verdict`], its [`Background`] and figures -> HTML by the template
+//! `page.html`, which escapes every value. The same input gives the same bytes: no clock, no time
+//! that anything took.
 
 use std::{fmt::Display, io, iter};
 
@@ -69,27 +70,52 @@ struct Page<'a> {
 /// When a figure cannot be drawn.
 pub fn html(verdict: &Verdict, background: &Background, figures: &[Figure]) -> io::Result<String> {
     let split = words::split(verdict);
-    let (shown, others): (Vec<&AucRow>, Vec<&AucRow>) = verdict.rows.iter().partition(|row| Some(row.split) == split);
+    let (shown, others): (Vec<&AucRow>, Vec<&AucRow>) = verdict
+        .rows
+        .iter()
+        .partition(|row| Some(row.split) == split);
     let drawn = figures.iter().map(|figure| {
         let panels = figure.panels.iter().map(|panel| {
-            let words = if panel.title.is_empty() { figure.title.clone() } else { format!("{}: {}", figure.title, panel.title) };
+            let words = if panel.title.is_empty() {
+                figure.title.clone()
+            } else {
+                format!("{}: {}", figure.title, panel.title)
+            };
             // Within a script only `<` could end it.
-            (interactive::plotly(figure, panel).to_string().replace('<', "\\u003c"), words)
+            (
+                interactive::plotly(figure, panel)
+                    .to_string()
+                    .replace('<', "\\u003c"),
+                words,
+            )
         });
-        Ok(Drawn { figure, still: svg::svg(figure)?, panels: panels.collect() })
+        Ok(Drawn {
+            figure,
+            still: svg::svg(figure)?,
+            panels: panels.collect(),
+        })
     });
     let standard = standard::items(verdict, background);
     let page = Page {
         name: &background.name,
         kind: words::kind(verdict),
-        is_doubtful: verdict.guards.iter().any(|row| row.verdict == GuardVerdict::Fail),
+        is_doubtful: verdict
+            .guards
+            .iter()
+            .any(|row| row.verdict == GuardVerdict::Fail),
         paragraphs: words::paragraphs(verdict),
         notes: &background.notes,
         models: models(verdict, &shown, split),
-        reasons: shown.iter().filter_map(|row| Some(format!("{}: {}", row.model, row.reason.as_ref()?))).collect(),
+        reasons: shown
+            .iter()
+            .filter_map(|row| Some(format!("{}: {}", row.model, row.reason.as_ref()?)))
+            .collect(),
         others: areas(&others),
         figures: drawn.collect::<io::Result<_>>()?,
-        lacking: super::FIGURES.into_iter().filter(|id| figures.iter().all(|figure| figure.id != *id)).collect(),
+        lacking: super::FIGURES
+            .into_iter()
+            .filter(|id| figures.iter().all(|figure| figure.id != *id))
+            .collect(),
         guards: guards(verdict),
         strata: strata(&verdict.strata, split),
         people: people(verdict),
@@ -99,17 +125,23 @@ pub fn html(verdict: &Verdict, background: &Background, figures: &[Figure]) -> i
         n_known: standard.iter().filter(|item| item.known.is_ok()).count(),
         standard,
         options: pairs("Every option, defaults included", background.options()),
-        digests: pairs("SHA-256 of input files, and of the options and inputs of each stage", background.digests()),
+        digests: pairs(
+            "SHA-256 of input files, and of the options and inputs of each stage",
+            background.digests(),
+        ),
         has_run: background.run.is_some(),
         version: env!("CARGO_PKG_VERSION"),
         library: interactive::library(),
     };
-    page.render().map_err(|error| io::Error::other(error.to_string()))
+    page.render()
+        .map_err(|error| io::Error::other(error.to_string()))
 }
 
 fn models(verdict: &Verdict, shown: &[&AucRow], split: Option<Split>) -> Table {
     let validation = |model: &str| {
-        let row = verdict.rows.iter().find(|row| row.split == Split::Validation && row.model == model && Some(row.split) != split);
+        let row = verdict.rows.iter().find(|row| {
+            row.split == Split::Validation && row.model == model && Some(row.split) != split
+        });
         row.and_then(|row| row.auroc)
     };
     let rows = shown.iter().map(|row| {
@@ -130,7 +162,9 @@ fn models(verdict: &Verdict, shown: &[&AucRow], split: Option<Split>) -> Table {
             number(row.calibration_intercept, 2),
         ]
     });
-    let people = shown.first().map_or(String::new(), |row| format!(": {}", classes(row.n_cases, row.n_controls)));
+    let people = shown.first().map_or(String::new(), |row| {
+        format!(": {}", classes(row.n_cases, row.n_controls))
+    });
     Table {
         caption: format!(
             "Models on the {} split{people}. Differences are to {}.",
@@ -168,15 +202,26 @@ fn areas(rows: &[&AucRow]) -> Table {
         ]
     });
     Table {
-        caption: "On the other splits. What was learnt or chosen there looks better than it is.".to_owned(),
+        caption: "On the other splits. What was learnt or chosen there looks better than it is."
+            .to_owned(),
         header: vec!["Split", "Model", "Cases", "Controls", "AUC (95 % CI)"],
         rows: cells.collect(),
     }
 }
 
 fn guards(verdict: &Verdict) -> Vec<(GuardVerdict, &str, &str, &str)> {
-    let mut rows: Vec<_> =
-        verdict.guards.iter().map(|row| (row.verdict, row.guard.as_str(), row.subject.as_str(), row.finding.as_str())).collect();
+    let mut rows: Vec<_> = verdict
+        .guards
+        .iter()
+        .map(|row| {
+            (
+                row.verdict,
+                row.guard.as_str(),
+                row.subject.as_str(),
+                row.finding.as_str(),
+            )
+        })
+        .collect();
     let rank = |verdict: GuardVerdict| match verdict {
         GuardVerdict::Fail => 0,
         GuardVerdict::Warn => 1,
@@ -188,22 +233,35 @@ fn guards(verdict: &Verdict) -> Vec<(GuardVerdict, &str, &str, &str)> {
 }
 
 fn strata(rows: &[StratumRow], split: Option<Split>) -> Table {
-    let cells = rows.iter().filter(|row| Some(row.split) == split).map(|row| {
-        vec![
-            format!("{} = {}", row.stratum, row.level),
-            row.model.clone(),
-            count(row.n_cases),
-            count(row.n_controls),
-            interval(row.auroc, row.ci_low, row.ci_high, 3),
-            interval(row.delta_auroc, row.delta_ci_low, row.delta_ci_high, 3),
-            row.p_value.map_or("-".to_owned(), p_value),
-            row.reason.clone().unwrap_or_default(),
-        ]
-    });
+    let cells = rows
+        .iter()
+        .filter(|row| Some(row.split) == split)
+        .map(|row| {
+            vec![
+                format!("{} = {}", row.stratum, row.level),
+                row.model.clone(),
+                count(row.n_cases),
+                count(row.n_controls),
+                interval(row.auroc, row.ci_low, row.ci_high, 3),
+                interval(row.delta_auroc, row.delta_ci_low, row.delta_ci_high, 3),
+                row.p_value.map_or("-".to_owned(), p_value),
+                row.reason.clone().unwrap_or_default(),
+            ]
+        });
     Table {
-        caption: "Among the people of one stratum; small strata have wide intervals, and many comparisons find something by chance."
+        caption: "Among the people of one stratum; small strata have wide intervals, and many \
+                  comparisons find something by chance."
             .to_owned(),
-        header: vec!["Stratum", "Model", "Cases", "Controls", "AUC (95 % CI)", "Difference (95 % CI)", "p", "Remark"],
+        header: vec![
+            "Stratum",
+            "Model",
+            "Cases",
+            "Controls",
+            "AUC (95 % CI)",
+            "Difference (95 % CI)",
+            "p",
+            "Remark",
+        ],
         rows: cells.collect(),
     }
 }
@@ -211,16 +269,36 @@ fn strata(rows: &[StratumRow], split: Option<Split>) -> Table {
 fn people(verdict: &Verdict) -> Table {
     let with_families = verdict.people.iter().any(|row| row.n_families.is_some());
     let rows = verdict.people.iter().map(|row| {
-        let counts = [row.n_people(), row.n_cases, row.n_controls, row.n_without_phenotype].map(count);
+        let counts = [
+            row.n_people(),
+            row.n_cases,
+            row.n_controls,
+            row.n_without_phenotype,
+        ]
+        .map(count);
         let families = with_families.then(|| row.n_families.map_or("-".to_owned(), count));
-        iter::once(row.split.to_string()).chain(counts).chain(families).collect()
+        iter::once(row.split.to_string())
+            .chain(counts)
+            .chain(families)
+            .collect()
     });
-    let mut header = vec!["Split", "People", "Cases", "Controls", "Left out: no phenotype"];
+    let mut header = vec![
+        "Split",
+        "People",
+        "Cases",
+        "Controls",
+        "Left out: no phenotype",
+    ];
     header.extend(with_families.then_some("Families"));
-    Table { caption: "People by split".to_owned(), header, rows: rows.collect() }
+    Table {
+        caption: "People by split".to_owned(),
+        header,
+        rows: rows.collect(),
+    }
 }
 
-/// What each stage counted: every number of its summary, and lists by their length, so that nothing written about single people can be among them.
+/// What each stage counted: every number of its summary, and lists by their length, so that nothing
+/// written about single people can be among them.
 fn counts(background: &Background) -> Table {
     let mut rows = Vec::new();
     for stage in ["0-cohort", "1-sequences", "2-tokens", "4-baselines"] {
@@ -228,7 +306,11 @@ fn counts(background: &Background) -> Table {
             counted(stage, "", summary, &mut rows);
         }
     }
-    Table { caption: "Counts of the stages, what was skipped among them".to_owned(), header: vec!["Stage", "What", "Count"], rows }
+    Table {
+        caption: "Counts of the stages, what was skipped among them".to_owned(),
+        header: vec!["Stage", "What", "Count"],
+        rows,
+    }
 }
 
 fn counted(stage: &str, path: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
@@ -236,11 +318,22 @@ fn counted(stage: &str, path: &str, value: &Value, rows: &mut Vec<Vec<String>>) 
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
-                counted(stage, &if path.is_empty() { key.clone() } else { format!("{path}: {key}") }, value, rows);
+                counted(
+                    stage,
+                    &if path.is_empty() {
+                        key.clone()
+                    } else {
+                        format!("{path}: {key}")
+                    },
+                    value,
+                    rows,
+                );
             }
         }
         Value::Array(values) if !path.is_empty() => rows.push(row(values.len().to_string())),
-        Value::Number(number) => rows.push(row(number.as_u64().map_or_else(|| number.as_f64().map_or(String::new(), significant), count))),
+        Value::Number(number) => rows.push(row(number
+            .as_u64()
+            .map_or_else(|| number.as_f64().map_or(String::new(), significant), count))),
         _ => {}
     }
 }
@@ -252,7 +345,11 @@ fn scores(background: &Background) -> Table {
             score.accession.clone(),
             score.name.clone().unwrap_or_default(),
             score.trait_reported.clone().unwrap_or_default(),
-            format!("{}{}", score.genome_build.as_deref().unwrap_or("not said"), if score.harmonised { ", harmonised" } else { "" }),
+            format!(
+                "{}{}",
+                score.genome_build.as_deref().unwrap_or("not said"),
+                if score.harmonised { ", harmonised" } else { "" }
+            ),
             count(score.n_matched),
             count(score.n_variants),
             format!("{:.1} %", 100.0 * score.match_rate),
@@ -261,7 +358,17 @@ fn scores(background: &Background) -> Table {
     });
     Table {
         caption: "How much of each published score is in the genomes of the cohort".to_owned(),
-        header: vec!["Model", "Accession", "Name", "Trait", "Build", "Matched", "Variants", "Match rate", "Study"],
+        header: vec![
+            "Model",
+            "Accession",
+            "Name",
+            "Trait",
+            "Build",
+            "Matched",
+            "Variants",
+            "Match rate",
+            "Study",
+        ],
         rows: rows.collect(),
     }
 }
@@ -279,7 +386,14 @@ fn costs(shown: &[&AucRow]) -> Table {
     });
     Table {
         caption: "A forward pass of one sequence".to_owned(),
-        header: vec!["Model", "Parameters", "Multiplications", "Additions", "Energy (uJ)", "Memory (MB)"],
+        header: vec![
+            "Model",
+            "Parameters",
+            "Multiplications",
+            "Additions",
+            "Energy (uJ)",
+            "Memory (MB)",
+        ],
         rows: rows.collect(),
     }
 }
@@ -288,7 +402,10 @@ fn pairs(caption: &str, rows: Vec<(String, String)>) -> Table {
     Table {
         caption: caption.to_owned(),
         header: vec!["What", "Value"],
-        rows: rows.into_iter().map(|(key, value)| vec![key, value]).collect(),
+        rows: rows
+            .into_iter()
+            .map(|(key, value)| vec![key, value])
+            .collect(),
     }
 }
 
@@ -298,18 +415,26 @@ fn number(value: Option<f64>, decimals: usize) -> String {
 
 fn interval(value: Option<f64>, low: Option<f64>, high: Option<f64>, decimals: usize) -> String {
     match (value, low.zip(high)) {
-        (Some(value), Some((low, high))) => format!("{value:.decimals$} ({low:.decimals$} to {high:.decimals$})"),
+        (Some(value), Some((low, high))) => {
+            format!("{value:.decimals$} ({low:.decimals$} to {high:.decimals$})")
+        }
         _ => number(value, decimals),
     }
 }
 
 fn significant(value: f64) -> String {
-    format!("{value:.3e}").parse::<f64>().map_or_else(|_| String::new(), |value| value.to_string())
+    format!("{value:.3e}")
+        .parse::<f64>()
+        .map_or_else(|_| String::new(), |value| value.to_string())
 }
 
 /// `1 204 cases, 1 control`.
 pub fn classes(n_cases: usize, n_controls: usize) -> String {
-    format!("{}, {}", grouped(n_cases, "case", "cases"), grouped(n_controls, "control", "controls"))
+    format!(
+        "{}, {}",
+        grouped(n_cases, "case", "cases"),
+        grouped(n_controls, "control", "controls")
+    )
 }
 
 /// A number with its noun, with a thin space between thousands.

@@ -1,11 +1,12 @@
 //! A figure as SVG, for papers, for paper, and where no script runs.
 //!
-//! Input -> output: a [`Figure`] -> the text of an SVG file, which names generic fonts only. The same figure gives the same bytes.
+//! Input -> output: a [`Figure`] -> the text of an SVG file, which names generic fonts only. The
+//! same figure gives the same bytes.
 
 use std::{fmt::Display, io};
 
 use plotters::{
-    coord::Shift,
+    coord::{Shift, types::RangedCoordf64},
     prelude::*,
     style::text_anchor::{HPos, Pos, VPos},
 };
@@ -27,44 +28,119 @@ type Drawn = Result<(), io::Error>;
 /// Draws a figure; panels stand in up to three columns.
 ///
 /// # Errors
-/// When the panel is too small for its axes; there is nothing else that could fail, as it is drawn into memory.
+/// When the panel is too small for its axes; there is nothing else that could fail, as it is drawn
+/// into memory.
 pub fn svg(figure: &Figure) -> io::Result<String> {
     let n_columns = figure.panels.len().clamp(1, 3);
     let n_rows = figure.panels.len().div_ceil(n_columns).max(1);
-    let panel = if figure.panels.len() <= 1 { SINGLE } else { SMALL };
+    let panel = if figure.panels.len() <= 1 {
+        SINGLE
+    } else {
+        SMALL
+    };
     let mut text = String::new();
     {
         let size = (panel.0 * n_columns as u32, panel.1 * n_rows as u32);
         let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
         area.fill(&WHITE).map_err(failed)?;
         if let Some(ranges) = figure.ranges() {
-            for (area, panel) in area.split_evenly((n_rows, n_columns)).iter().zip(&figure.panels) {
+            for (area, panel) in area
+                .split_evenly((n_rows, n_columns))
+                .iter()
+                .zip(&figure.panels)
+            {
                 draw(area, figure, panel, ranges)?;
             }
         } else {
-            area.draw_text("No data", &label(16), (20, 20)).map_err(failed)?;
+            area.draw_text("No data", &label(16), (20, 20))
+                .map_err(failed)?;
         }
         area.present().map_err(failed)?;
     }
     let title = escaped(&figure.title);
-    Ok(text.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{title}\" "), 1))
+    Ok(text.replacen(
+        "<svg ",
+        &format!("<svg role=\"img\" aria-label=\"{title}\" "),
+        1,
+    ))
 }
 
-fn draw(area: &Area<'_>, figure: &Figure, panel: &Panel, [x_range, y_range]: [(f64, f64); 2]) -> Drawn {
-    let mut builder = ChartBuilder::on(area);
-    builder.margin(12).x_label_area_size(42).y_label_area_size(56);
-    let legend: Vec<&Series> = panel.series.iter().filter(|series| panel.has_legend() && !series.name.is_empty()).collect();
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Where values of a figure are drawn: on the scale of its axes, and within their ranges.
+struct Frame<'f> {
+    figure: &'f Figure,
+    x_range: (f64, f64),
+    y_range: (f64, f64),
+}
+
+impl Frame<'_> {
+    fn place(&self, x: f64, y: f64) -> (f64, f64) {
+        let (x, y) = (self.figure.x.scaled(x), self.figure.y.scaled(y));
+        (
+            x.clamp(self.x_range.0, self.x_range.1),
+            y.clamp(self.y_range.0, self.y_range.1),
+        )
+    }
+
+    fn has(&self, point: &Point) -> bool {
+        self.figure.x.can_show(point.x) && self.figure.y.can_show(point.y)
+    }
+}
+
+fn draw(
+    area: &Area<'_>,
+    figure: &Figure,
+    panel: &Panel,
+    [x_range, y_range]: [(f64, f64); 2],
+) -> Drawn {
+    let frame = Frame {
+        figure,
+        x_range,
+        y_range,
+    };
+    let legend: Vec<&Series> = panel
+        .series
+        .iter()
+        .filter(|series| panel.has_legend() && !series.name.is_empty())
+        .collect();
     let is_single = figure.panels.len() <= 1;
     // One panel has room for its legend inside, small ones have it above.
     let n_above = if is_single { 0 } else { legend.len() };
     let top = i32::from(!panel.title.is_empty()) * 22 + 16 * n_above as i32;
-    builder.margin_top(12 + top);
-    let mut chart = builder.build_cartesian_2d(x_range.0..x_range.1, y_range.0..y_range.1).map_err(failed)?;
-    let ticks = |axis: &Axis, range: (f64, f64)| {
-        let (is_log, decimals) = (axis.is_log, decimals(range));
-        move |value: &f64| if is_log { short(10_f64.powf(*value)) } else { format!("{value:.decimals$}") }
-    };
-    let n_ticks = |axis: &Axis, (low, high): (f64, f64)| axis.step.map_or(6, |step| ((high - low) / step).round() as usize + 1);
+    let mut chart = ChartBuilder::on(area)
+        .margin(12)
+        .x_label_area_size(42)
+        .y_label_area_size(56)
+        .margin_top(12 + top)
+        .build_cartesian_2d(x_range.0..x_range.1, y_range.0..y_range.1)
+        .map_err(failed)?;
+    draw_mesh(&mut chart, &frame)?;
+    for series in &panel.series {
+        let points: Vec<&Point> = series
+            .points
+            .iter()
+            .filter(|point| frame.has(point))
+            .collect();
+        match series.shape {
+            Shape::Line => draw_line(&mut chart, &frame, series, &points)?,
+            Shape::Points => draw_points(&mut chart, &frame, series, &points)?,
+            Shape::Bars(width) => draw_bars(&mut chart, &frame, series, &points, width)?,
+        }
+    }
+    if !panel.title.is_empty() {
+        area.draw_text(&panel.title, &label(15), (12, 10))
+            .map_err(failed)?;
+    }
+    draw_legend(area, panel, &legend, is_single)
+}
+
+fn draw_mesh(chart: &mut Chart<'_, '_>, frame: &Frame<'_>) -> Drawn {
+    let Frame {
+        figure,
+        x_range,
+        y_range,
+    } = *frame;
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
@@ -76,68 +152,144 @@ fn draw(area: &Area<'_>, figure: &Figure, panel: &Panel, [x_range, y_range]: [(f
         .y_desc(&figure.y.label)
         .x_labels(n_ticks(&figure.x, x_range))
         .y_labels(n_ticks(&figure.y, y_range))
-        .x_label_formatter(&ticks(&figure.x, x_range))
-        .y_label_formatter(&ticks(&figure.y, y_range))
+        .x_label_formatter(&|value| tick(&figure.x, x_range, *value))
+        .y_label_formatter(&|value| tick(&figure.y, y_range, *value))
         .draw()
-        .map_err(failed)?;
-    let within = |value: f64, (low, high): (f64, f64)| value.clamp(low, high);
-    let place = |x: f64, y: f64| (within(figure.x.scaled(x), x_range), within(figure.y.scaled(y), y_range));
-    for series in &panel.series {
-        let points: Vec<&Point> = series.points.iter().filter(|point| figure.x.can_show(point.x) && figure.y.can_show(point.y)).collect();
-        let colour = rgb(series.style.colour);
-        match series.shape {
-            Shape::Line => {
-                let band: Vec<(f64, f64, f64)> =
-                    points.iter().filter_map(|point| point.interval.map(|(low, high)| (point.x, low, high))).collect();
-                if band.len() > 1 {
-                    let below = band.iter().map(|&(x, low, _)| place(x, low));
-                    let above = band.iter().rev().map(|&(x, _, high)| place(x, high));
-                    let outline: Vec<(f64, f64)> = below.chain(above).collect();
-                    chart.draw_series([Polygon::new(outline, colour.mix(OPACITY).filled())]).map_err(failed)?;
-                }
-                let line: Vec<(f64, f64)> = points.iter().map(|point| place(point.x, point.y)).collect();
-                let style = colour.stroke_width(2);
-                match dashes(series.style.dash) {
-                    None => _ = chart.draw_series(LineSeries::new(line, style)).map_err(failed)?,
-                    Some((piece, gap)) => _ = chart.draw_series(DashedLineSeries::new(line, piece, gap, style)).map_err(failed)?,
-                }
-            }
-            Shape::Points => {
-                let whiskers = points.iter().filter_map(|point| {
-                    let (low, high) = point.interval?;
-                    Some(PathElement::new(vec![place(point.x, low), place(point.x, high)], colour.stroke_width(2)))
-                });
-                chart.draw_series(whiskers).map_err(failed)?;
-                let places = points.iter().map(|point| place(point.x, point.y));
-                match series.style.marker {
-                    Marker::Circle => _ = chart.draw_series(places.map(|at| Circle::new(at, 4, colour.filled()))).map_err(failed)?,
-                    Marker::Triangle => {
-                        _ = chart.draw_series(places.map(|at| TriangleMarker::new(at, 5, colour.filled()))).map_err(failed)?;
-                    }
-                    Marker::Cross => _ = chart.draw_series(places.map(|at| Cross::new(at, 4, colour.stroke_width(2)))).map_err(failed)?,
-                }
-            }
-            Shape::Bars(width) => {
-                let bar = |point: &&Point, style: ShapeStyle| {
-                    Rectangle::new([place(point.x - width / 2.0, 0.0), place(point.x + width / 2.0, point.y)], style)
-                };
-                chart.draw_series(points.iter().map(|point| bar(point, colour.mix(2.0 * OPACITY).filled()))).map_err(failed)?;
-                chart.draw_series(points.iter().map(|point| bar(point, colour.stroke_width(1)))).map_err(failed)?;
-            }
+        .map_err(failed)
+}
+
+/// The text of a tick.
+fn tick(axis: &Axis, range: (f64, f64), value: f64) -> String {
+    let decimals = decimals(range);
+    if axis.is_log {
+        short(10_f64.powf(value))
+    } else {
+        format!("{value:.decimals$}")
+    }
+}
+
+fn n_ticks(axis: &Axis, (low, high): (f64, f64)) -> usize {
+    axis.step
+        .map_or(6, |step| ((high - low) / step).round() as usize + 1)
+}
+
+/// A line, above the band of its intervals.
+fn draw_line(
+    chart: &mut Chart<'_, '_>,
+    frame: &Frame<'_>,
+    series: &Series,
+    points: &[&Point],
+) -> Drawn {
+    let colour = rgb(series.style.colour);
+    let band: Vec<(f64, f64, f64)> = points
+        .iter()
+        .filter_map(|point| point.interval.map(|(low, high)| (point.x, low, high)))
+        .collect();
+    if band.len() > 1 {
+        let below = band.iter().map(|&(x, low, _)| frame.place(x, low));
+        let above = band.iter().rev().map(|&(x, _, high)| frame.place(x, high));
+        let outline: Vec<(f64, f64)> = below.chain(above).collect();
+        chart
+            .draw_series([Polygon::new(outline, colour.mix(OPACITY).filled())])
+            .map_err(failed)?;
+    }
+    let line: Vec<(f64, f64)> = points
+        .iter()
+        .map(|point| frame.place(point.x, point.y))
+        .collect();
+    let style = colour.stroke_width(2);
+    match dashes(series.style.dash) {
+        None => {
+            _ = chart
+                .draw_series(LineSeries::new(line, style))
+                .map_err(failed)?;
+        }
+        Some((piece, gap)) => {
+            _ = chart
+                .draw_series(DashedLineSeries::new(line, piece, gap, style))
+                .map_err(failed)?;
         }
     }
-    if !panel.title.is_empty() {
-        area.draw_text(&panel.title, &label(15), (12, 10)).map_err(failed)?;
+    Ok(())
+}
+
+/// Markers, above the whiskers of their intervals.
+fn draw_points(
+    chart: &mut Chart<'_, '_>,
+    frame: &Frame<'_>,
+    series: &Series,
+    points: &[&Point],
+) -> Drawn {
+    let colour = rgb(series.style.colour);
+    let whiskers = points.iter().filter_map(|point| {
+        let (low, high) = point.interval?;
+        let ends = vec![frame.place(point.x, low), frame.place(point.x, high)];
+        Some(PathElement::new(ends, colour.stroke_width(2)))
+    });
+    chart.draw_series(whiskers).map_err(failed)?;
+    let places = points.iter().map(|point| frame.place(point.x, point.y));
+    match series.style.marker {
+        Marker::Circle => {
+            _ = chart
+                .draw_series(places.map(|at| Circle::new(at, 4, colour.filled())))
+                .map_err(failed)?;
+        }
+        Marker::Triangle => {
+            _ = chart
+                .draw_series(places.map(|at| TriangleMarker::new(at, 5, colour.filled())))
+                .map_err(failed)?;
+        }
+        Marker::Cross => {
+            _ = chart
+                .draw_series(places.map(|at| Cross::new(at, 4, colour.stroke_width(2))))
+                .map_err(failed)?;
+        }
     }
+    Ok(())
+}
+
+/// Bars from 0, filled and then outlined.
+fn draw_bars(
+    chart: &mut Chart<'_, '_>,
+    frame: &Frame<'_>,
+    series: &Series,
+    points: &[&Point],
+    width: f64,
+) -> Drawn {
+    let colour = rgb(series.style.colour);
+    for style in [colour.mix(2.0 * OPACITY).filled(), colour.stroke_width(1)] {
+        let bars = points.iter().map(|point| {
+            let corners = [
+                frame.place(point.x - width / 2.0, 0.0),
+                frame.place(point.x + width / 2.0, point.y),
+            ];
+            Rectangle::new(corners, style)
+        });
+        chart.draw_series(bars).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn draw_legend(area: &Area<'_>, panel: &Panel, legend: &[&Series], is_single: bool) -> Drawn {
     let (width, height) = area.dim_in_pixel();
     let corner = if is_single {
-        let widest = legend.iter().map(|series| series.name.chars().count()).max().unwrap_or(0) as i32;
-        (width as i32 - 70 - 7 * widest, height as i32 - 72 - 18 * legend.len() as i32)
+        let widest = legend
+            .iter()
+            .map(|series| series.name.chars().count())
+            .max()
+            .unwrap_or(0) as i32;
+        let (x, y) = (
+            width as i32 - 70 - 7 * widest,
+            height as i32 - 72 - 18 * legend.len() as i32,
+        );
+        (x.max(60), y.max(10))
     } else {
         (14, i32::from(!panel.title.is_empty()) * 20 + 10)
     };
+    let line_height = if is_single { 18 } else { 16 };
     for (line, series) in legend.iter().enumerate() {
-        key(area, series, (corner.0.max(60 * i32::from(is_single)), corner.1.max(10) + if is_single { 18 } else { 16 } * line as i32))?;
+        let y = corner.1 + line_height * line as i32;
+        key(area, series, (corner.0, y))?;
     }
     Ok(())
 }
@@ -152,7 +304,8 @@ fn key(area: &Area<'_>, series: &Series, (x, y): (i32, i32)) -> Drawn {
             let mut from = 0;
             while from < 30 {
                 let ends = vec![(x + from, middle), (x + (from + piece).min(30), middle)];
-                area.draw(&PathElement::new(ends, colour.stroke_width(2))).map_err(failed)?;
+                area.draw(&PathElement::new(ends, colour.stroke_width(2)))
+                    .map_err(failed)?;
                 from += piece + gap;
             }
         }
@@ -167,12 +320,15 @@ fn key(area: &Area<'_>, series: &Series, (x, y): (i32, i32)) -> Drawn {
         }
         Shape::Bars(_) => {
             let corners = [(x + 6, middle - 6), (x + 24, middle + 6)];
-            area.draw(&Rectangle::new(corners, colour.mix(2.0 * OPACITY).filled())).map_err(failed)?;
-            area.draw(&Rectangle::new(corners, colour.stroke_width(1))).map_err(failed)?;
+            area.draw(&Rectangle::new(corners, colour.mix(2.0 * OPACITY).filled()))
+                .map_err(failed)?;
+            area.draw(&Rectangle::new(corners, colour.stroke_width(1)))
+                .map_err(failed)?;
         }
     }
     let style = label(12).pos(Pos::new(HPos::Left, VPos::Center));
-    area.draw_text(&series.name, &style, (x + 36, middle)).map_err(failed)
+    area.draw_text(&series.name, &style, (x + 36, middle))
+        .map_err(failed)
 }
 
 /// Lengths of piece and gap in pixels.
@@ -201,11 +357,17 @@ fn decimals((low, high): (f64, f64)) -> usize {
 fn short(value: f64) -> String {
     let decimals = (1.0 - value.abs().log10().floor()).clamp(0.0, 6.0) as usize;
     let text = format!("{value:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('"', "&quot;")
 }
 
 fn failed(error: impl Display) -> io::Error {

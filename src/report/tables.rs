@@ -1,18 +1,21 @@
-//! Tables of a verdict and of attributions: six decimals, p-values with three significant digits, an undefined value as an empty cell.
+//! Tables of a verdict and of attributions: six decimals, p-values with three significant digits,
+//! an undefined value as an empty cell.
 
 use std::path::{Path, PathBuf};
 
 use gf_cohort_schema::{
-    AUC_COLUMNS, AucRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS, DecileRow, DistributionRow,
-    EFFECT_COLUMNS, EffectRow, FOLD_COLUMNS, FoldRow, GUARD_COLUMNS, GuardRow, PAIR_COLUMNS, PairRow, ROC_COLUMNS, RocPoint,
-    STRATUM_COLUMNS, StratumRow, nine_significant_digits,
+    AUC_COLUMNS, AucRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS,
+    DecileRow, DistributionRow, EFFECT_COLUMNS, EffectRow, FOLD_COLUMNS, FoldRow, GUARD_COLUMNS,
+    GuardRow, PAIR_COLUMNS, PairRow, ROC_COLUMNS, RocPoint, STRATUM_COLUMNS, StratumRow,
+    nine_significant_digits,
 };
 
 use super::Verdict;
 use crate::output;
 
-/// Writes every table of a verdict into `folder`: `auc.csv`, `roc.csv`, `strata.csv`, `calibration.csv`, `deciles.csv`, `distribution.csv`,
-/// `folds.csv` and `guards.csv`, each with its header even when it has no rows; their paths.
+/// Writes every table of a verdict into `folder`: `auc.csv`, `roc.csv`, `strata.csv`,
+/// `calibration.csv`, `deciles.csv`, `distribution.csv`, `folds.csv` and `guards.csv`, each with
+/// its header even when it has no rows; their paths.
 ///
 /// # Errors
 /// When a file cannot be written.
@@ -22,13 +25,41 @@ pub fn write(folder: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, output::E
         paths.push(folder.join(name));
         folder.join(name)
     };
-    output::for_others::write_csv(&at("auc.csv"), &AUC_COLUMNS, verdict.rows.iter().map(auc_record))?;
-    output::for_others::write_csv(&at("roc.csv"), &ROC_COLUMNS, verdict.roc.iter().map(roc_record))?;
-    output::for_others::write_csv(&at("strata.csv"), &STRATUM_COLUMNS, verdict.strata.iter().map(stratum_record))?;
-    output::for_others::write_csv(&at("calibration.csv"), &CALIBRATION_COLUMNS, verdict.calibration.iter().map(calibration_record))?;
-    output::for_others::write_csv(&at("deciles.csv"), &DECILE_COLUMNS, verdict.deciles.iter().map(decile_record))?;
-    output::for_others::write_csv(&at("distribution.csv"), &DISTRIBUTION_COLUMNS, verdict.distribution.iter().map(distribution_record))?;
-    output::for_others::write_csv(&at("folds.csv"), &FOLD_COLUMNS, verdict.folds.iter().map(fold_record))?;
+    output::for_others::write_csv(
+        &at("auc.csv"),
+        &AUC_COLUMNS,
+        verdict.rows.iter().map(auc_record),
+    )?;
+    output::for_others::write_csv(
+        &at("roc.csv"),
+        &ROC_COLUMNS,
+        verdict.roc.iter().map(roc_record),
+    )?;
+    output::for_others::write_csv(
+        &at("strata.csv"),
+        &STRATUM_COLUMNS,
+        verdict.strata.iter().map(stratum_record),
+    )?;
+    output::for_others::write_csv(
+        &at("calibration.csv"),
+        &CALIBRATION_COLUMNS,
+        verdict.calibration.iter().map(calibration_record),
+    )?;
+    output::for_others::write_csv(
+        &at("deciles.csv"),
+        &DECILE_COLUMNS,
+        verdict.deciles.iter().map(decile_record),
+    )?;
+    output::for_others::write_csv(
+        &at("distribution.csv"),
+        &DISTRIBUTION_COLUMNS,
+        verdict.distribution.iter().map(distribution_record),
+    )?;
+    output::for_others::write_csv(
+        &at("folds.csv"),
+        &FOLD_COLUMNS,
+        verdict.folds.iter().map(fold_record),
+    )?;
     write_guards(&at("guards.csv"), &verdict.guards)?;
     Ok(paths)
 }
@@ -75,7 +106,8 @@ fn auc_record(row: &AucRow) -> [String; AUC_COLUMNS.len()] {
         text(row.parameters),
         text(row.multiplications),
         text(row.additions),
-        row.energy_pj.map_or(String::new(), |energy| format!("{energy:.1}")),
+        row.energy_pj
+            .map_or(String::new(), |energy| format!("{energy:.1}")),
         text(row.bytes),
         text(row.row),
         six_decimals(row.auprc),
@@ -96,7 +128,9 @@ fn roc_record(point: &RocPoint) -> [String; ROC_COLUMNS.len()] {
     [
         point.model.clone(),
         point.split.to_string(),
-        point.threshold.map_or(String::new(), nine_significant_digits),
+        point
+            .threshold
+            .map_or(String::new(), nine_significant_digits),
         six_decimals(Some(point.false_positive_rate)),
         six_decimals(Some(point.true_positive_rate)),
     ]
@@ -174,7 +208,12 @@ fn fold_record(row: &FoldRow) -> [String; FOLD_COLUMNS.len()] {
 }
 
 fn guard_record(row: &GuardRow) -> [String; GUARD_COLUMNS.len()] {
-    [row.guard.clone(), row.verdict.to_string(), row.subject.clone(), row.finding.clone()]
+    [
+        row.guard.clone(),
+        row.verdict.to_string(),
+        row.subject.clone(),
+        row.finding.clone(),
+    ]
 }
 
 fn p_value(value: Option<f64>) -> String {
@@ -229,7 +268,9 @@ fn text(value: Option<impl ToString>) -> String {
 
 /// Never `-0.000000`.
 fn six_decimals(value: Option<f64>) -> String {
-    value.map_or(String::new(), |value| format!("{:.6}", (value * 1e6).round() / 1e6 + 0.0))
+    value.map_or(String::new(), |value| {
+        format!("{:.6}", (value * 1e6).round() / 1e6 + 0.0)
+    })
 }
 
 #[cfg(test)]
@@ -265,28 +306,52 @@ mod tests {
             or_per_sd: Some(1.5),
             ..AucRow::undefined("linformer", Split::Test, 40, 60)
         };
-        let undefined =
-            AucRow { reason: Some("AUC undefined, one class".to_owned()), ..AucRow::undefined("linformer", Split::Validation, 40, 60) };
+        let undefined = AucRow {
+            reason: Some("AUC undefined, one class".to_owned()),
+            ..AucRow::undefined("linformer", Split::Validation, 40, 60)
+        };
         assert_eq!(
-            written(&Verdict { rows: vec![compared, undefined], ..Verdict::default() }, "auc.csv"),
-            "model,split,n_cases,n_controls,auroc,ci_low,ci_high,compared_to,delta_auroc,delta_ci_low,delta_ci_high,p_value,reason,\
-             parameters,multiplications,additions,energy_pj,bytes,row,auprc,or_per_sd,or_ci_low,or_ci_high,nagelkerke_r2,liability_r2,brier,\
-             calibration_slope,calibration_intercept,match_rate,incremental_r2\n\
-             linformer,test,40,60,0.712346,0.600000,1.000000,prs-dosages,0.000000,-0.250000,0.250000,1.23e-4,,27777,1000,2000,5500.0,200000,\
-             4,,1.500000,,,,,,,,,\n\
-             linformer,validation,40,60,,,,,,,,,\"AUC undefined, one class\",,,,,,4,,,,,,,,,,,\n"
+            written(
+                &Verdict {
+                    rows: vec![compared, undefined],
+                    ..Verdict::default()
+                },
+                "auc.csv"
+            ),
+            "model,split,n_cases,n_controls,auroc,ci_low,ci_high,compared_to,delta_auroc,\
+             delta_ci_low,delta_ci_high,p_value,reason,parameters,multiplications,additions,\
+             energy_pj,bytes,row,auprc,or_per_sd,or_ci_low,or_ci_high,nagelkerke_r2,liability_r2,\
+             brier,calibration_slope,calibration_intercept,match_rate,incremental_r2\nlinformer,\
+             test,40,60,0.712346,0.600000,1.000000,prs-dosages,0.000000,-0.250000,0.250000,1.\
+             23e-4,,27777,1000,2000,5500.0,200000,4,,1.500000,,,,,,,,,\nlinformer,validation,40,\
+             60,,,,,,,,,\"AUC undefined, one class\",,,,,,4,,,,,,,,,,,\n"
         );
     }
 
     #[test]
     fn roc_csv_starts_without_a_threshold_and_has_its_header_when_empty() {
-        let origin =
-            RocPoint { model: "m".to_owned(), split: Split::Test, threshold: None, false_positive_rate: 0.0, true_positive_rate: 0.0 };
-        let next = RocPoint { threshold: Some(-1.5), true_positive_rate: 1.0 / 3.0, ..origin.clone() };
+        let origin = RocPoint {
+            model: "m".to_owned(),
+            split: Split::Test,
+            threshold: None,
+            false_positive_rate: 0.0,
+            true_positive_rate: 0.0,
+        };
+        let next = RocPoint {
+            threshold: Some(-1.5),
+            true_positive_rate: 1.0 / 3.0,
+            ..origin.clone()
+        };
         let header = "model,split,threshold,false_positive_rate,true_positive_rate\n";
         assert_eq!(written(&Verdict::default(), "roc.csv"), header);
         assert_eq!(
-            written(&Verdict { roc: vec![origin, next], ..Verdict::default() }, "roc.csv"),
+            written(
+                &Verdict {
+                    roc: vec![origin, next],
+                    ..Verdict::default()
+                },
+                "roc.csv"
+            ),
             format!("{header}m,test,,0.000000,0.000000\nm,test,-1.50000000,0.000000,0.333333\n")
         );
     }
@@ -296,7 +361,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("guards.csv");
         let finding = "3 pairs, \"twins\" among them".to_owned();
-        let rows = [GuardRow { guard: "kinship".to_owned(), verdict: GuardVerdict::Fail, subject: "cohort".to_owned(), finding }];
+        let rows = [GuardRow {
+            guard: "kinship".to_owned(),
+            verdict: GuardVerdict::Fail,
+            subject: "cohort".to_owned(),
+            finding,
+        }];
         write_guards(&path, &rows).unwrap();
         assert_eq!(read_guards(&path).unwrap(), rows);
     }

@@ -1,26 +1,54 @@
-//! The comparison as aligned text: one line a model, on the test split (or the last split there is); what the models cost; what guards found.
+//! The comparison as aligned text: one line a model, on the test split (or the last split there
+//! is); what the models cost; what guards found.
 
 use gf_cohort_schema::{AucRow, CostRow, GuardRow, GuardVerdict};
 
 use super::aligned;
 
-const HEADER: [&str; 7] = ["row", "model", "cases", "controls", "AUC (95% CI)", "difference (95% CI)", "p"];
+const HEADER: [&str; 7] = [
+    "row",
+    "model",
+    "cases",
+    "controls",
+    "AUC (95% CI)",
+    "difference (95% CI)",
+    "p",
+];
 
-/// Readable table of the test rows, then what else is known of them and what the models cost, then the reasons of empty values, one a line. Ends
-/// with a line break; empty without rows.
+/// Readable table of the test rows, then what else is known of them and what the models cost, then
+/// the reasons of empty values, one a line. Ends with a line break; empty without rows.
 #[must_use]
 pub fn table(rows: &[AucRow]) -> String {
-    let Some(split) = rows.iter().map(|row| row.split).max() else { return String::new() };
+    let Some(split) = rows.iter().map(|row| row.split).max() else {
+        return String::new();
+    };
     let shown: Vec<&AucRow> = rows.iter().filter(|row| row.split == split).collect();
-    let lines: Vec<[String; 7]> = std::iter::once(HEADER.map(str::to_owned)).chain(shown.iter().map(|row| cells(row))).collect();
-    let widths = std::array::from_fn::<usize, 7, _>(|column| lines.iter().map(|line| line[column].len()).max().unwrap_or(0));
+    let lines: Vec<[String; 7]> = std::iter::once(HEADER.map(str::to_owned))
+        .chain(shown.iter().map(|row| cells(row)))
+        .collect();
+    let widths = std::array::from_fn::<usize, 7, _>(|column| {
+        lines
+            .iter()
+            .map(|line| line[column].len())
+            .max()
+            .unwrap_or(0)
+    });
 
     let mut text = format!("AUC on the {split} split\n\n");
     for line in &lines {
         let [row, model, cases, controls, auroc, delta, p_value] = line;
-        let [row_width, model_width, cases_width, controls_width, auroc_width, delta_width, _] = widths;
+        let [
+            row_width,
+            model_width,
+            cases_width,
+            controls_width,
+            auroc_width,
+            delta_width,
+            _,
+        ] = widths;
         let padded = format!(
-            "{row:row_width$}  {model:model_width$}  {cases:>cases_width$}  {controls:>controls_width$}  {auroc:auroc_width$}  {delta:delta_width$}  {p_value}"
+            "{row:row_width$}  {model:model_width$}  {cases:>cases_width$}  \
+             {controls:>controls_width$}  {auroc:auroc_width$}  {delta:delta_width$}  {p_value}"
         );
         text += padded.trim_end();
         text += "\n";
@@ -35,7 +63,10 @@ pub fn table(rows: &[AucRow]) -> String {
         text += "\nCost of one sequence\n\n";
         text += &self::costs(&costs);
     }
-    let reasons: Vec<String> = shown.iter().filter_map(|row| Some(format!("{}: {}\n", row.model, row.reason.as_ref()?))).collect();
+    let reasons: Vec<String> = shown
+        .iter()
+        .filter_map(|row| Some(format!("{}: {}\n", row.model, row.reason.as_ref()?)))
+        .collect();
     if !reasons.is_empty() {
         text += "\n";
         text += &reasons.concat();
@@ -43,31 +74,50 @@ pub fn table(rows: &[AucRow]) -> String {
     text
 }
 
-/// A header and a line a model of what is known beside the AUC, without the columns and the models of which nothing is.
+/// A header and a line a model of what is known beside the AUC, without the columns and the models
+/// of which nothing is.
 fn measures(rows: &[&AucRow]) -> Vec<Vec<String>> {
     type Cell = fn(&AucRow) -> Option<String>;
     let columns: [(&str, Cell); 9] = [
         ("AUPRC", |row| three_decimals(row.auprc)),
         ("OR per SD (95% CI)", |row| {
-            row.or_per_sd.map(|ratio| with_interval(Some(ratio), row.or_ci_low, row.or_ci_high, |value| format!("{value:.2}")))
+            row.or_per_sd.map(|ratio| {
+                with_interval(Some(ratio), row.or_ci_low, row.or_ci_high, |value| {
+                    format!("{value:.2}")
+                })
+            })
         }),
         ("Nagelkerke R2", |row| three_decimals(row.nagelkerke_r2)),
-        ("R2 beyond covariates", |row| three_decimals(row.incremental_r2)),
+        ("R2 beyond covariates", |row| {
+            three_decimals(row.incremental_r2)
+        }),
         ("liability R2", |row| three_decimals(row.liability_r2)),
         ("Brier", |row| three_decimals(row.brier)),
-        ("calibration slope", |row| three_decimals(row.calibration_slope)),
+        ("calibration slope", |row| {
+            three_decimals(row.calibration_slope)
+        }),
         ("intercept", |row| three_decimals(row.calibration_intercept)),
         ("match rate", |row| three_decimals(row.match_rate)),
     ];
-    let known: Vec<(&str, Cell)> = columns.into_iter().filter(|(_, cell)| rows.iter().any(|row| cell(row).is_some())).collect();
-    let header = std::iter::once("model").chain(known.iter().map(|(name, _)| *name)).map(str::to_owned).collect();
+    let known: Vec<(&str, Cell)> = columns
+        .into_iter()
+        .filter(|(_, cell)| rows.iter().any(|row| cell(row).is_some()))
+        .collect();
+    let header = std::iter::once("model")
+        .chain(known.iter().map(|(name, _)| *name))
+        .map(str::to_owned)
+        .collect();
     let line = |row: &&AucRow| {
         let cells: Vec<Option<String>> = known.iter().map(|(_, cell)| cell(row)).collect();
         let is_known = cells.iter().any(Option::is_some);
-        let cells = cells.into_iter().map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
+        let cells = cells
+            .into_iter()
+            .map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
         is_known.then(|| std::iter::once(row.model.clone()).chain(cells).collect())
     };
-    std::iter::once(header).chain(rows.iter().filter_map(line)).collect()
+    std::iter::once(header)
+        .chain(rows.iter().filter_map(line))
+        .collect()
 }
 
 fn three_decimals(value: Option<f64>) -> Option<String> {
@@ -78,24 +128,58 @@ fn three_decimals(value: Option<f64>) -> Option<String> {
 #[must_use]
 pub fn guards(rows: &[GuardRow]) -> String {
     let count = |verdict: GuardVerdict| rows.iter().filter(|row| row.verdict == verdict).count();
-    let order = [GuardVerdict::Fail, GuardVerdict::Warn, GuardVerdict::NotRun, GuardVerdict::Pass];
-    let counts: Vec<String> =
-        order.iter().filter(|verdict| count(**verdict) > 0).map(|verdict| format!("{} {verdict}", count(*verdict))).collect();
+    let order = [
+        GuardVerdict::Fail,
+        GuardVerdict::Warn,
+        GuardVerdict::NotRun,
+        GuardVerdict::Pass,
+    ];
+    let counts: Vec<String> = order
+        .iter()
+        .filter(|verdict| count(**verdict) > 0)
+        .map(|verdict| format!("{} {verdict}", count(*verdict)))
+        .collect();
     if counts.is_empty() {
         return String::new();
     }
     let of = |verdict: GuardVerdict| rows.iter().filter(move |row| row.verdict == verdict);
-    let line = |row: &GuardRow| format!("{:7}  {} ({}): {}\n", row.verdict.to_string(), row.guard, row.subject, row.finding);
-    format!("Guards against leakage: {}\n\n{}", counts.join(", "), order.into_iter().flat_map(of).map(line).collect::<String>())
+    let line = |row: &GuardRow| {
+        format!(
+            "{:7}  {} ({}): {}\n",
+            row.verdict.to_string(),
+            row.guard,
+            row.subject,
+            row.finding
+        )
+    };
+    format!(
+        "Guards against leakage: {}\n\n{}",
+        counts.join(", "),
+        order.into_iter().flat_map(of).map(line).collect::<String>()
+    )
 }
 
 /// Readable table of what models cost.
 #[must_use]
 pub fn costs(rows: &[CostRow]) -> String {
-    let header = ["model", "parameters", "multiplications", "additions", "energy (pJ)", "bytes"].map(str::to_owned).to_vec();
+    let header = [
+        "model",
+        "parameters",
+        "multiplications",
+        "additions",
+        "energy (pJ)",
+        "bytes",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     let cells = rows.iter().map(|row| {
-        let counts = [row.parameters, row.multiplications, row.additions].map(|count| count.to_string());
-        [row.model.clone()].into_iter().chain(counts).chain([format!("{:.0}", row.energy_pj), row.bytes.to_string()]).collect()
+        let counts =
+            [row.parameters, row.multiplications, row.additions].map(|count| count.to_string());
+        [row.model.clone()]
+            .into_iter()
+            .chain(counts)
+            .chain([format!("{:.0}", row.energy_pj), row.bytes.to_string()])
+            .collect()
     });
     aligned(&std::iter::once(header).chain(cells).collect::<Vec<_>>())
 }
@@ -117,13 +201,21 @@ fn cells(row: &AucRow) -> [String; 7] {
         row.model.clone(),
         row.n_cases.to_string(),
         row.n_controls.to_string(),
-        with_interval(row.auroc, row.ci_low, row.ci_high, |value| format!("{value:.3}")),
-        with_interval(row.delta_auroc, row.delta_ci_low, row.delta_ci_high, |value| format!("{value:+.3}")),
+        with_interval(row.auroc, row.ci_low, row.ci_high, |value| {
+            format!("{value:.3}")
+        }),
+        with_interval(
+            row.delta_auroc,
+            row.delta_ci_low,
+            row.delta_ci_high,
+            |value| format!("{value:+.3}"),
+        ),
         row.p_value.map_or(String::new(), p_value),
     ]
 }
 
-/// A p-value as text. Below 1e-300 the normal tail leaves the range of f64, so there only the bound is told.
+/// A p-value as text. Below 1e-300 the normal tail leaves the range of f64, so there only the bound
+/// is told.
 #[must_use]
 pub fn p_value(p_value: f64) -> String {
     if p_value < 1e-300 {
@@ -135,11 +227,18 @@ pub fn p_value(p_value: f64) -> String {
     }
 }
 
-fn with_interval(estimate: Option<f64>, low: Option<f64>, high: Option<f64>, format: impl Fn(f64) -> String) -> String {
+fn with_interval(
+    estimate: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+    format: impl Fn(f64) -> String,
+) -> String {
     match (estimate, low.zip(high)) {
         (None, _) => "-".to_owned(),
         (Some(estimate), None) => format(estimate),
-        (Some(estimate), Some((low, high))) => format!("{} ({} to {})", format(estimate), format(low), format(high)),
+        (Some(estimate), Some((low, high))) => {
+            format!("{} ({} to {})", format(estimate), format(low), format(high))
+        }
     }
 }
 
@@ -150,20 +249,38 @@ mod tests {
     use super::*;
 
     fn row(model: &str, split: Split) -> AucRow {
-        AucRow { auroc: Some(0.5812), ci_low: Some(0.5251), ci_high: Some(0.6373), ..AucRow::undefined(model, split, 180, 220) }
+        AucRow {
+            auroc: Some(0.5812),
+            ci_low: Some(0.5251),
+            ci_high: Some(0.6373),
+            ..AucRow::undefined(model, split, 180, 220)
+        }
     }
 
     #[test]
     fn a_p_value_too_small_for_f64_is_given_as_a_bound() {
-        assert_eq!([0.0, 1.23e-20, 0.05].map(p_value), ["<1e-300", "1.2e-20", "0.050"]);
+        assert_eq!(
+            [0.0, 1.23e-20, 0.05].map(p_value),
+            ["<1e-300", "1.2e-20", "0.050"]
+        );
     }
 
     #[test]
     fn guards_stand_by_their_verdict_and_are_counted() {
-        let guard = |verdict, guard: &str| GuardRow { guard: guard.to_owned(), verdict, subject: "m".to_owned(), finding: "f".to_owned() };
+        let guard = |verdict, guard: &str| GuardRow {
+            guard: guard.to_owned(),
+            verdict,
+            subject: "m".to_owned(),
+            finding: "f".to_owned(),
+        };
         assert_eq!(
-            guards(&[guard(GuardVerdict::Pass, "a"), guard(GuardVerdict::NotRun, "b"), guard(GuardVerdict::Fail, "c")]),
-            "Guards against leakage: 1 fail, 1 not-run, 1 pass\n\nfail     c (m): f\nnot-run  b (m): f\npass     a (m): f\n"
+            guards(&[
+                guard(GuardVerdict::Pass, "a"),
+                guard(GuardVerdict::NotRun, "b"),
+                guard(GuardVerdict::Fail, "c")
+            ]),
+            "Guards against leakage: 1 fail, 1 not-run, 1 pass\n\nfail     c (m): f\nnot-run  b \
+             (m): f\npass     a (m): f\n"
         );
         assert_eq!(guards(&[]), "");
     }
@@ -195,7 +312,12 @@ mod tests {
             ..row("prs-apoe", Split::Test)
         };
         assert_eq!(
-            table(&[row("linformer", Split::Train), linformer, alike, row("prs-dosages", Split::Test)]),
+            table(&[
+                row("linformer", Split::Train),
+                linformer,
+                alike,
+                row("prs-dosages", Split::Test)
+            ]),
             "AUC on the test split\n\n\
              row  model        cases  controls  AUC (95% CI)            difference (95% CI)        p\n\
              4    linformer      180       220  0.700 (0.525 to 0.637)  +0.119 (+0.050 to +0.188)  7.1e-4\n\

@@ -3,7 +3,8 @@
 use std::fs;
 
 use gf_cohort_schema::{
-    AucRow, CalibrationRow, DecileRow, DistributionRow, GuardRow, GuardVerdict, RocPoint, ScoreRow, Split, StratumRow, TrainingRow,
+    AucRow, CalibrationRow, DecileRow, DistributionRow, GuardRow, GuardVerdict, RocPoint, ScoreRow,
+    Split, StratumRow, TrainingRow,
 };
 use serde_json::json;
 
@@ -25,7 +26,10 @@ const MODELS: [&str; 10] = [
 /// Ten models, the better the later, on two splits.
 #[allow(clippy::too_many_lines, reason = "one row of each table")]
 pub fn verdict() -> Verdict {
-    let mut verdict = Verdict { comparison: "Compared to prs-dosages, as asked for.".to_owned(), ..Verdict::default() };
+    let mut verdict = Verdict {
+        comparison: "Compared to prs-dosages, as asked for.".to_owned(),
+        ..Verdict::default()
+    };
     for split in [Split::Validation, Split::Test] {
         for (index, model) in MODELS.into_iter().enumerate() {
             let auroc = 0.55 + 0.02 * index as f64;
@@ -74,7 +78,11 @@ pub fn verdict() -> Verdict {
                     ci_high: 0.3 + 0.55 * probability,
                 });
                 let is_reference = [5, 6].contains(&tenth);
-                let odds_ratio = if is_reference { 1.0 } else { (f64::from(tenth) / 5.5).powf(1.3) };
+                let odds_ratio = if is_reference {
+                    1.0
+                } else {
+                    (f64::from(tenth) / 5.5).powf(1.3)
+                };
                 verdict.deciles.push(DecileRow {
                     model: model.to_owned(),
                     split,
@@ -87,7 +95,9 @@ pub fn verdict() -> Verdict {
                 });
             }
             verdict.distribution.extend((0..20_u32).map(|bar| {
-                let height = |centre: f64| (100.0 * (-(f64::from(bar) - centre).powi(2) / 18.0).exp()) as usize;
+                let height = |centre: f64| {
+                    (100.0 * (-(f64::from(bar) - centre).powi(2) / 18.0).exp()) as usize
+                };
                 DistributionRow {
                     model: model.to_owned(),
                     split,
@@ -119,14 +129,22 @@ pub fn verdict() -> Verdict {
         })
         .to_vec();
     verdict.people = [(Split::Validation, 0), (Split::Test, 1_234)]
-        .map(|(split, n_without_phenotype)| PeopleRow { split, n_cases: 400, n_controls: 600, n_without_phenotype, n_families: Some(912) })
+        .map(|(split, n_without_phenotype)| PeopleRow {
+            split,
+            n_cases: 400,
+            n_controls: 600,
+            n_without_phenotype,
+            n_families: Some(912),
+        })
         .to_vec();
     verdict.guards = [GuardVerdict::Pass, GuardVerdict::NotRun, GuardVerdict::Warn]
         .map(|verdict| GuardRow {
             guard: "kinship".to_owned(),
             verdict,
             subject: "cohort".to_owned(),
-            finding: "12 variants at hand, and 500 are needed to tell siblings from strangers; give more of them".to_owned(),
+            finding: "12 variants at hand, and 500 are needed to tell siblings from strangers; \
+                      give more of them"
+                .to_owned(),
         })
         .to_vec();
     verdict
@@ -145,10 +163,16 @@ pub fn background() -> Background {
         name: "study".to_owned(),
         notes: vec!["Nothing stacked: there is no validation split.".to_owned()],
         training: vec![
-            TrainingLog { model: "linformer".to_owned(), rows: (1..=10).map(|at| epoch(1, at)).collect() },
+            TrainingLog {
+                model: "linformer".to_owned(),
+                rows: (1..=10).map(|at| epoch(1, at)).collect(),
+            },
             TrainingLog {
                 model: "transformer".to_owned(),
-                rows: [1, 2].iter().flat_map(|&member| (1..=8).map(move |at| epoch(member, at))).collect(),
+                rows: [1, 2]
+                    .iter()
+                    .flat_map(|&member| (1..=8).map(move |at| epoch(member, at)))
+                    .collect(),
             },
         ],
         scores: vec![ScoreRow {
@@ -181,12 +205,23 @@ pub fn background() -> Background {
 fn written(verdict: &Verdict, background: &Background) -> Vec<(String, String)> {
     let folder = tempfile::tempdir().unwrap();
     let paths = write_report(folder.path(), verdict, background).unwrap();
-    paths.iter().map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read_to_string(path).unwrap())).collect()
+    paths
+        .iter()
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_string_lossy().into_owned(),
+                fs::read_to_string(path).unwrap(),
+            )
+        })
+        .collect()
 }
 
 #[test]
 fn a_report_of_ten_models_is_below_6_mb_and_the_same_bytes_each_time() {
-    let (a, b) = (written(&verdict(), &background()), written(&verdict(), &background()));
+    let (a, b) = (
+        written(&verdict(), &background()),
+        written(&verdict(), &background()),
+    );
     assert!(a == b);
     let names: Vec<&str> = a.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(
@@ -207,7 +242,9 @@ fn a_report_of_ten_models_is_below_6_mb_and_the_same_bytes_each_time() {
     );
     assert!(a[0].1.len() < 6_000_000, "{} bytes", a[0].1.len());
     // Warnings may name people, paths say where mycluster works, and times differ.
-    assert!(!a[0].1.contains("HG00096") && !a[0].1.contains("mycluster") && !a[0].1.contains("98761"));
+    assert!(
+        !a[0].1.contains("HG00096") && !a[0].1.contains("mycluster") && !a[0].1.contains("98761")
+    );
     assert!(a[0].1.contains("skips: missing") && a[0].1.contains("cohort.vcf.gz"));
 }
 
@@ -215,87 +252,176 @@ fn a_report_of_ten_models_is_below_6_mb_and_the_same_bytes_each_time() {
 fn people_are_counted_by_split_and_families_where_they_are_known() {
     let table = |verdict: &Verdict| {
         let page = written(verdict, &background()).swap_remove(0).1;
-        let table = page.split("<table aria-label=\"People by split\">").nth(1).and_then(|rest| rest.split("</table>").next()).unwrap();
-        let cells = table.split('>').map(|piece| piece.split('<').next().unwrap().trim());
-        cells.filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("|")
+        let table = page
+            .split("<table aria-label=\"People by split\">")
+            .nth(1)
+            .and_then(|rest| rest.split("</table>").next())
+            .unwrap();
+        let cells = table
+            .split('>')
+            .map(|piece| piece.split('<').next().unwrap().trim());
+        cells
+            .filter(|cell| !cell.is_empty())
+            .collect::<Vec<_>>()
+            .join("|")
     };
     let mut verdict = verdict();
     assert_eq!(
         table(&verdict),
-        "Split|People|Cases|Controls|Left out: no phenotype|Families|validation|1\u{2009}000|400|600|0|912|\
-         test|2\u{2009}234|400|600|1\u{2009}234|912"
+        "Split|People|Cases|Controls|Left out: no \
+         phenotype|Families|validation|1\u{2009}000|400|600|0|912|test|2\u{2009}234|400|600|1\\
+         u{2009}234|912"
     );
-    verdict.people.iter_mut().for_each(|row| row.n_families = None);
-    assert!(table(&verdict).starts_with("Split|People|Cases|Controls|Left out: no phenotype|validation|"));
+    verdict
+        .people
+        .iter_mut()
+        .for_each(|row| row.n_families = None);
+    assert!(
+        table(&verdict)
+            .starts_with("Split|People|Cases|Controls|Left out: no phenotype|validation|")
+    );
 }
 
 #[test]
 fn names_are_text_and_never_markup() {
     let evil = "</script><script>alert(1)</script>&\"'";
     let mut verdict = verdict();
-    verdict.rows.iter_mut().filter(|row| row.model == "linformer").for_each(|row| row.model = evil.to_owned());
-    verdict.roc.iter_mut().filter(|point| point.model == "linformer").for_each(|point| point.model = evil.to_owned());
-    verdict.calibration.iter_mut().filter(|row| row.model == "linformer").for_each(|row| row.model = evil.to_owned());
-    let files = written(&verdict, &Background { name: evil.replace('/', ""), ..background() });
+    verdict
+        .rows
+        .iter_mut()
+        .filter(|row| row.model == "linformer")
+        .for_each(|row| row.model = evil.to_owned());
+    verdict
+        .roc
+        .iter_mut()
+        .filter(|point| point.model == "linformer")
+        .for_each(|point| point.model = evil.to_owned());
+    verdict
+        .calibration
+        .iter_mut()
+        .filter(|row| row.model == "linformer")
+        .for_each(|row| row.model = evil.to_owned());
+    let files = written(
+        &verdict,
+        &Background {
+            name: evil.replace('/', ""),
+            ..background()
+        },
+    );
     for name in ["report.html", "roc.svg", "calibration.svg"] {
         let (_, text) = files.iter().find(|file| file.0 == name).unwrap();
-        assert!(text.contains("alert(1)") && !text.contains("<script>alert"), "{name}");
+        assert!(
+            text.contains("alert(1)") && !text.contains("<script>alert"),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn a_curve_is_thinned_keeps_its_ends_and_tells_no_threshold() {
     let figures = figures(&verdict(), &background());
-    assert_eq!(figures.iter().map(|figure| figure.id.as_str()).collect::<Vec<_>>(), FIGURES);
-    for series in figures[0].panels[0].series.iter().filter(|series| !series.name.is_empty()) {
-        let (n, first, last) = (series.points.len(), series.points[0], series.points[series.points.len() - 1]);
+    assert_eq!(
+        figures
+            .iter()
+            .map(|figure| figure.id.as_str())
+            .collect::<Vec<_>>(),
+        FIGURES
+    );
+    for series in figures[0].panels[0]
+        .series
+        .iter()
+        .filter(|series| !series.name.is_empty())
+    {
+        let (n, first, last) = (
+            series.points.len(),
+            series.points[0],
+            series.points[series.points.len() - 1],
+        );
         assert!((100..=202).contains(&n), "{n} points");
         assert_eq!((first.x, first.y, last.x, last.y), (0.0, 0.0, 1.0, 1.0));
     }
-    let banded = figures[0].panels[0].series.iter().filter(|series| series.points[0].interval.is_some());
-    assert_eq!(banded.map(|series| series.name.as_str()).collect::<Vec<_>>(), ["prs-dosages (0.610)", "primer (0.710)"]);
+    let banded = figures[0].panels[0]
+        .series
+        .iter()
+        .filter(|series| series.points[0].interval.is_some());
+    assert_eq!(
+        banded
+            .map(|series| series.name.as_str())
+            .collect::<Vec<_>>(),
+        ["prs-dosages (0.610)", "primer (0.710)"]
+    );
 }
 
 #[test]
 fn words_say_what_was_shown_and_what_was_not() {
     let mut verdict = verdict();
-    assert_eq!(words::kind(&verdict), "The sequence model is better than the best baseline");
+    assert_eq!(
+        words::kind(&verdict),
+        "The sequence model is better than the best baseline"
+    );
     let said = words::paragraphs(&verdict).join(" ");
     assert!(
         said.contains(
-            "primer reaches 0.710 (95 % CI 0.660 to 0.760), a difference to prs-dosages of +0.100 (95 % CI +0.060 to +0.140, p = 0.012)"
+            "primer reaches 0.710 (95 % CI 0.660 to 0.760), a difference to prs-dosages of +0.100 \
+             (95 % CI +0.060 to +0.140, p = 0.012)"
         ),
         "{said}"
     );
-    assert!(said.contains("1 warns, 1 could not look, 1 found nothing"), "{said}");
+    assert!(
+        said.contains("1 warns, 1 could not look, 1 found nothing"),
+        "{said}"
+    );
     for row in verdict.rows.iter_mut().filter(|row| row.model == "primer") {
         (row.delta_ci_low, row.delta_ci_high) = (Some(-0.02), Some(0.03));
     }
-    assert_eq!(words::kind(&verdict), "No difference between the sequence model and the best baseline was shown");
-    assert!(
-        words::paragraphs(&verdict)
-            .join(" ")
-            .contains("The interval holds zero: no difference was shown. That does not show that there is none")
+    assert_eq!(
+        words::kind(&verdict),
+        "No difference between the sequence model and the best baseline was shown"
     );
+    assert!(words::paragraphs(&verdict).join(" ").contains(
+        "The interval holds zero: no difference was shown. That does not show that there is none"
+    ));
     verdict.guards[0].verdict = GuardVerdict::Fail;
-    assert_eq!(words::kind(&verdict), "Leakage was found: this comparison cannot be believed");
+    assert_eq!(
+        words::kind(&verdict),
+        "Leakage was found: this comparison cannot be believed"
+    );
 }
 
 #[test]
 fn multiqc_shows_the_numbers_of_the_report() {
     let mut verdict = verdict();
-    for row in verdict.rows.iter_mut().filter(|row| row.model == "primer" && row.split == Split::Test) {
+    for row in verdict
+        .rows
+        .iter_mut()
+        .filter(|row| row.model == "primer" && row.split == Split::Test)
+    {
         // Rounded to four decimals first, these would end up as 0.713, 1.52 and 0.001.
         (row.auroc, row.or_per_sd, row.p_value) = (Some(0.712_49), Some(1.514_99), Some(0.000_449));
     }
     let files = multiqc::files(&verdict, &background(), &figures(&verdict, &background()));
-    let of_file = |part: &str| &files.iter().find(|(name, _)| name.contains(part)).unwrap().1;
+    let of_file = |part: &str| {
+        &files
+            .iter()
+            .find(|(name, _)| name.contains(part))
+            .unwrap()
+            .1
+    };
     let cells = &of_file(".auc_mqc")["data"]["study primer"];
-    assert_eq!((&cells["auc"], &cells["or_per_sd"], &cells["p_value"]), (&json!(0.712), &json!(1.51), &json!("4.5e-4")));
+    assert_eq!(
+        (&cells["auc"], &cells["or_per_sd"], &cells["p_value"]),
+        (&json!(0.712), &json!(1.51), &json!("4.5e-4"))
+    );
     let general = &of_file(".general_mqc")["data"]["study"];
-    assert_eq!((&general["auc"], &general["p_value"]), (&json!(0.712), &json!("4.5e-4")));
+    assert_eq!(
+        (&general["auc"], &general["p_value"]),
+        (&json!(0.712), &json!("4.5e-4"))
+    );
     let description = of_file(".general_mqc")["pconfig"][0]["auc"]["description"].to_string();
-    assert!(description.contains("AUC of primer on the test split"), "{description}");
+    assert!(
+        description.contains("AUC of primer on the test split"),
+        "{description}"
+    );
 }
 
 #[test]
@@ -305,14 +431,22 @@ fn one_of_something_is_in_the_singular() {
         (row.n_cases, row.n_controls) = (1, 1);
     }
     let said = words::paragraphs(&verdict).join(" ");
-    assert!(said.contains("on the test split (1 case, 1 control)"), "{said}");
+    assert!(
+        said.contains("on the test split (1 case, 1 control)"),
+        "{said}"
+    );
 }
 
 #[test]
 fn every_item_of_the_standard_is_filled_or_marked_missing() {
     let items = standard::items(&verdict(), &background());
     assert_eq!(items.len(), 22);
-    assert!(items.iter().any(|item| item.known.is_err()) && items.iter().any(|item| item.name == "Ancestry" && item.known.is_err()));
+    assert!(
+        items.iter().any(|item| item.known.is_err())
+            && items
+                .iter()
+                .any(|item| item.name == "Ancestry" && item.known.is_err())
+    );
 }
 
 #[test]
@@ -322,7 +456,8 @@ fn nothing_evaluated_is_a_page_too_and_figures_of_before_are_gone() {
     write_report(folder.path(), &Verdict::default(), &Background::default()).unwrap();
     let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
     assert!(
-        page.contains("There is nothing to compare.") && page.contains("No data for: roc, calibration, deciles, distribution, training.")
+        page.contains("There is nothing to compare.")
+            && page.contains("No data for: roc, calibration, deciles, distribution, training.")
     );
     assert!(!folder.path().join("roc.svg").exists());
 }

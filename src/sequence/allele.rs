@@ -43,16 +43,24 @@ impl Allele {
             b"*" => return Self::Star,
             b"<NON_REF>" | b"<*>" => return Self::ReferenceBlock,
             b"<DEL>" => {
-                let Some(end0) = record.symbolic_end0(number) else { return Self::UnknownEnd };
+                let Some(end0) = record.symbolic_end0(number) else {
+                    return Self::UnknownEnd;
+                };
                 if end0 <= record.position {
                     return Self::AltIsRef;
                 }
                 // POS is the base before the deleted ones.
-                let edit = Edit { start0: record.position, end0, alt: Vec::new() };
+                let edit = Edit {
+                    start0: record.position,
+                    end0,
+                    alt: Vec::new(),
+                };
                 return Self::cut(edit, record, window, false, end0);
             }
             _ if alt.starts_with(b"<") || is_breakend(alt) => return Self::Symbolic,
-            _ if alt.is_empty() || !alt.iter().all(|base| b"ACGTNRYSWKMBDHVU".contains(base)) => return Self::NotBases,
+            _ if alt.is_empty() || !alt.iter().all(|base| b"ACGTNRYSWKMBDHVU".contains(base)) => {
+                return Self::NotBases;
+            }
             _ => {}
         }
         let mut bases = alt.to_vec();
@@ -67,10 +75,23 @@ impl Allele {
         }
     }
 
-    fn cut(edit: Edit, record: &VariantRecord, window: &Range<usize>, iupac: bool, record_end0: usize) -> Self {
+    fn cut(
+        edit: Edit,
+        record: &VariantRecord,
+        window: &Range<usize>,
+        iupac: bool,
+        record_end0: usize,
+    ) -> Self {
         let uncut_start0 = edit.start0;
-        let edit = edit.clip(window, record.start0()).filter(|edit| !edit.is_nothing());
-        edit.map_or(Self::Outside, |edit| Self::Edit { edit, uncut_start0, iupac, record_end0 })
+        let edit = edit
+            .clip(window, record.start0())
+            .filter(|edit| !edit.is_nothing());
+        edit.map_or(Self::Outside, |edit| Self::Edit {
+            edit,
+            uncut_start0,
+            iupac,
+            record_end0,
+        })
     }
 }
 
@@ -86,7 +107,13 @@ pub fn iupac_of(a: &[u8], b: &[u8]) -> Option<Vec<u8>> {
     if a.len() != b.len() {
         return None;
     }
-    a.iter().zip(b).map(|(&a, &b)| iupac_code(iupac_bits(a) | iupac_bits(b)).filter(|_| iupac_bits(a) != 0 && iupac_bits(b) != 0)).collect()
+    a.iter()
+        .zip(b)
+        .map(|(&a, &b)| {
+            iupac_code(iupac_bits(a) | iupac_bits(b))
+                .filter(|_| iupac_bits(a) != 0 && iupac_bits(b) != 0)
+        })
+        .collect()
 }
 
 const CODES: &[u8; 16] = b".ACMGRSVTWYHKDBN";
@@ -98,7 +125,10 @@ fn iupac_code(bits: u8) -> Option<u8> {
 /// The bases an IUPAC code stands for, as bits ACGT; 0 for what is none.
 pub fn iupac_bits(base: u8) -> u8 {
     let base = if base == b'U' { b'T' } else { base };
-    CODES[1..].iter().position(|&code| code == base).map_or(0, |index| index as u8 + 1)
+    CODES[1..]
+        .iter()
+        .position(|&code| code == base)
+        .map_or(0, |index| index as u8 + 1)
 }
 
 #[cfg(test)]
@@ -112,6 +142,12 @@ mod tests {
         assert_eq!(iupac_of(b"A", b"N"), Some(b"N".to_vec()));
         assert_eq!(iupac_of(b"A", b"AT"), None);
         assert_eq!(iupac_of(b"A", b"*"), None);
-        assert_eq!(CODES[1..].iter().map(|&code| iupac_bits(code)).collect::<Vec<_>>(), (1..16).collect::<Vec<u8>>());
+        assert_eq!(
+            CODES[1..]
+                .iter()
+                .map(|&code| iupac_bits(code))
+                .collect::<Vec<_>>(),
+            (1..16).collect::<Vec<u8>>()
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What the two builders of a locus share: edits and `*` wait until no later record can come before them.
+//! What the two builders of a locus share: edits and `*` wait until no later record can come before
+//! them.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -19,14 +20,22 @@ pub trait Builder {
     /// Adds an edit of one record with the alleles that carry it.
     fn add(&mut self, edit: OrderedEdit, carriers: Vec<u32>);
 
-    /// Adds `*` alleles of a record at `start0`: no change, but whether a deletion covers the place is told.
+    /// Adds `*` alleles of a record at `start0`: no change, but whether a deletion covers the place
+    /// is told.
     fn add_stars(&mut self, start0: usize, position: usize, carriers: Vec<u32>);
 
     /// Applies what starts before `start0`; what is not in a sequence as the record states it.
     fn settle_before(&mut self, start0: usize) -> Vec<Clash>;
 
-    /// The distinct sequences in order of first appearance, when all has been settled. `reference`: bases of the locus.
-    fn finish(self: Box<Self>, locus: Locus, contig_len_nt: Option<usize>, masks: Masks, reference: Vec<u8>) -> LocusHaplotypes;
+    /// The distinct sequences in order of first appearance, when all has been settled. `reference`:
+    /// bases of the locus.
+    fn finish(
+        self: Box<Self>,
+        locus: Locus,
+        contig_len_nt: Option<usize>,
+        masks: Masks,
+        reference: Vec<u8>,
+    ) -> LocusHaplotypes;
 }
 
 /// An allele that a person carries and that is not in their sequence.
@@ -50,9 +59,14 @@ pub struct Star {
     pub carriers: Vec<u32>,
 }
 
-/// The number of an edit, the latest of which are near its place; the same edit from another record has the same number.
+/// The number of an edit, the latest of which are near its place; the same edit from another record
+/// has the same number.
 pub fn number_of(edits: &mut Vec<Edit>, edit: &Edit) -> u32 {
-    let mut nearby = edits.iter().enumerate().rev().take_while(|(_, other)| other.start0 + 1 >= edit.start0);
+    let mut nearby = edits
+        .iter()
+        .enumerate()
+        .rev()
+        .take_while(|(_, other)| other.start0 + 1 >= edit.start0);
     if let Some((number, _)) = nearby.find(|(_, other)| *other == edit) {
         return number as u32;
     }
@@ -89,11 +103,21 @@ impl Queue {
 
     /// The next one that starts before `start0`.
     pub fn pop_before(&mut self, start0: usize) -> Option<Due> {
-        let edit = self.edits.first_key_value().map(|(ordered, _)| ordered.edit.start0);
+        let edit = self
+            .edits
+            .first_key_value()
+            .map(|(ordered, _)| ordered.edit.start0);
         let star = self.stars.front().map(|star| star.start0);
         if edit.is_some_and(|edit| edit < start0 && star.is_none_or(|star| edit <= star)) {
-            return self.edits.pop_first().map(|(ordered, carriers)| Due::Edit(ordered, carriers));
+            return self
+                .edits
+                .pop_first()
+                .map(|(ordered, carriers)| Due::Edit(ordered, carriers));
         }
-        if star.is_some_and(|star| star < start0) { self.stars.pop_front().map(Due::Star) } else { None }
+        if star.is_some_and(|star| star < start0) {
+            self.stars.pop_front().map(Due::Star)
+        } else {
+            None
+        }
     }
 }

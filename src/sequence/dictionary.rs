@@ -10,7 +10,8 @@ use super::{
 };
 use crate::ingest::{Locus, Strand};
 
-/// In place of a haplotype number: the person has no such haplotype (haploid call, or diploid encoding).
+/// In place of a haplotype number: the person has no such haplotype (haploid call, or diploid
+/// encoding).
 pub const ABSENT_HAPLOTYPE: u32 = u32::MAX;
 
 /// The distinct haplotypes of one locus.
@@ -18,7 +19,8 @@ pub const ABSENT_HAPLOTYPE: u32 = u32::MAX;
 pub struct LocusHaplotypes {
     /// Where.
     pub locus: Locus,
-    /// Length of its contig, where a VCF header or a FASTA with the whole contig says so; it tells builds apart.
+    /// Length of its contig, where a VCF header or a FASTA with the whole contig says so; it tells
+    /// builds apart.
     pub contig_len_nt: Option<usize>,
     /// What was masked.
     pub masks: Masks,
@@ -31,7 +33,8 @@ pub struct LocusHaplotypes {
     pub edits: Vec<Edit>,
     /// Distinct haplotypes as ascending numbers into `edits`.
     pub haplotypes: Vec<Vec<u32>>,
-    /// The two haplotypes of each person, as numbers into `haplotypes`; the second is [`ABSENT_HAPLOTYPE`] for haploid people.
+    /// The two haplotypes of each person, as numbers into `haplotypes`; the second is
+    /// [`ABSENT_HAPLOTYPE`] for haploid people.
     #[serde(skip)]
     pub pairs: Vec<[u32; 2]>,
 }
@@ -40,20 +43,31 @@ impl LocusHaplotypes {
     /// Bases of one distinct haplotype, 5' to 3' on the strand of the locus.
     #[must_use]
     pub fn bases(&self, haplotype: u32) -> Vec<u8> {
-        let edits = self.haplotypes[haplotype as usize].iter().map(|&edit| &self.edits[edit as usize]);
+        let edits = self.haplotypes[haplotype as usize]
+            .iter()
+            .map(|&edit| &self.edits[edit as usize]);
         self.oriented(splice(&self.reference, self.locus.start0, edits))
     }
 
-    /// The edits of a haplotype with one edit put in (`present`) or taken out, all else as it is; `None` where it overlaps another edit.
+    /// The edits of a haplotype with one edit put in (`present`) or taken out, all else as it is;
+    /// `None` where it overlaps another edit.
     #[must_use]
     pub fn switched(&self, haplotype: &[u32], edit: u32, present: bool) -> Option<Vec<u32>> {
         let mut edits = haplotype.to_vec();
         match (edits.binary_search(&edit), present) {
             (Ok(place), false) => _ = edits.remove(place),
             (Err(place), true) => {
-                let (new, of) = (&self.edits[edit as usize], |number: &u32| &self.edits[*number as usize]);
-                let before = edits[..place].last().is_some_and(|last| of(last).excludes(new));
-                if before || edits[place..].first().is_some_and(|next| new.excludes(of(next))) {
+                let (new, of) = (&self.edits[edit as usize], |number: &u32| {
+                    &self.edits[*number as usize]
+                });
+                let before = edits[..place]
+                    .last()
+                    .is_some_and(|last| of(last).excludes(new));
+                if before
+                    || edits[place..]
+                        .first()
+                        .is_some_and(|next| new.excludes(of(next)))
+                {
                     return None;
                 }
                 edits.insert(place, edit);
@@ -83,7 +97,10 @@ mod as_text {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
         if let Some(bad) = text.bytes().find(|base| !b"ACGTN".contains(base)) {
-            return Err(D::Error::custom(format!("`{}` is not one of ACGTN", char::from(bad))));
+            return Err(D::Error::custom(format!(
+                "`{}` is not one of ACGTN",
+                char::from(bad)
+            )));
         }
         Ok(text.into_bytes())
     }

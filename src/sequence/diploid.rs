@@ -1,12 +1,14 @@
 //! A person as one sequence of genotype symbols, one a reference position: needs no phase.
 //!
-//! Input -> output: a person's edits, each with its number of copies (0, 1, 2) -> [`super::LocusHaplotypes`] over the 66 letters of [`SYMBOLS`], as long
-//! as the reference in everyone. Coordinates: 0-based, half-open. After `SNP2Vec` (HLTCHKUST/snp2vec), whose code for a person's VCF is lost: the
-//! rules below are ours.
+//! Input -> output: a person's edits, each with its number of copies (0, 1, 2) ->
+//! [`super::LocusHaplotypes`] over the 66 letters of [`SYMBOLS`], as long as the reference in
+//! everyone. Coordinates: 0-based, half-open. After `SNP2Vec` (HLTCHKUST/snp2vec), whose code for a
+//! person's VCF is lost: the rules below are ours.
 //!
 //! # The 66 symbols
-//! Eleven haploid symbols of one position on one haplotype: `A G T C N`, `X` deleted, and `B H U D O`: `A G T C N` followed by an insertion. A
-//! person has the unordered pair of two; a homozygote is the single letter. Two bases are their IUPAC code, a base with N is lower case:
+//! Eleven haploid symbols of one position on one haplotype: `A G T C N`, `X` deleted, and `B H U D
+//! O`: `A G T C N` followed by an insertion. A person has the unordered pair of two; a homozygote
+//! is the single letter. Two bases are their IUPAC code, a base with N is lower case:
 //!
 //! ```text
 //!    A G T C N X B H U D O
@@ -45,11 +47,13 @@
 //! | `1` | the single letter |
 //! | `*` | nothing by itself: the deletion's own record states X |
 //!
-//! Each position has two places. Edits come in the order of `OrderedEdit`, a copy takes one place at each position it states, all or none:
-//! a copy without a place is an overlap and is told. A SNP `1/1` inside a deletion `0/1` is thus one copy of each, and one overlap. An edit that
-//! several records state counts as often as in the record with most copies, the rest are duplicates. An insertion takes a reference base
-//! before a replaced one, of two replaced ones the first in the order `A G T C N`, and a base holds one insertion, X none:
-//! SNP `1/1` and insertion `0/1` at one POS are the new base with and without an insertion.
+//! Each position has two places. Edits come in the order of `OrderedEdit`, a copy takes one place
+//! at each position it states, all or none: a copy without a place is an overlap and is told. A SNP
+//! `1/1` inside a deletion `0/1` is thus one copy of each, and one overlap. An edit that
+//! several records state counts as often as in the record with most copies, the rest are
+//! duplicates. An insertion takes a reference base before a replaced one, of two replaced ones the
+//! first in the order `A G T C N`, and a base holds one insertion, X none: SNP `1/1` and insertion
+//! `0/1` at one POS are the new base with and without an insertion.
 
 mod builder;
 
@@ -60,7 +64,8 @@ use super::haplotype::Edit;
 /// Haploid symbols, in the order of the table: bases, deleted, bases followed by an insertion.
 pub const HAPLOID_SYMBOLS: [u8; 11] = *b"AGTCNXBHUDO";
 
-/// The letter of each pair of haploid symbols, rows and columns in the order of [`HAPLOID_SYMBOLS`].
+/// The letter of each pair of haploid symbols, rows and columns in the order of
+/// [`HAPLOID_SYMBOLS`].
 const SYMBOL_OF_PAIR: [&[u8; 11]; 11] = [
     b"ARWMa1bEFIJ",
     b"RGKSg2LhPQV",
@@ -76,7 +81,8 @@ const SYMBOL_OF_PAIR: [&[u8; 11]; 11] = [
 ];
 
 /// Every genotype symbol, ascending.
-pub const SYMBOLS: [u8; 66] = *b"!$%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz~";
+pub const SYMBOLS: [u8; 66] =
+    *b"!$%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz~";
 
 const N: usize = 4;
 const DELETED: u8 = b'X';
@@ -85,24 +91,34 @@ const WITH_INSERTION: usize = 6;
 
 /// Place of a haploid symbol in the table; N for a byte that is none.
 fn index(haploid: u8) -> usize {
-    HAPLOID_SYMBOLS.iter().position(|&symbol| symbol == haploid).unwrap_or(N)
+    HAPLOID_SYMBOLS
+        .iter()
+        .position(|&symbol| symbol == haploid)
+        .unwrap_or(N)
 }
 
-/// The letter of the unordered pair of two haploid symbols; a byte that is none of [`HAPLOID_SYMBOLS`] is read as N.
+/// The letter of the unordered pair of two haploid symbols; a byte that is none of
+/// [`HAPLOID_SYMBOLS`] is read as N.
 #[must_use]
 pub fn symbol(a: u8, b: u8) -> u8 {
     SYMBOL_OF_PAIR[index(a)][index(b)]
 }
 
-/// The two haploid symbols of a letter, in the order of [`HAPLOID_SYMBOLS`]; `None` for a byte that is none of [`SYMBOLS`].
+/// The two haploid symbols of a letter, in the order of [`HAPLOID_SYMBOLS`]; `None` for a byte that
+/// is none of [`SYMBOLS`].
 #[must_use]
 pub fn haploid_symbols(symbol: u8) -> Option<(u8, u8)> {
     let rows = SYMBOL_OF_PAIR.iter().zip(HAPLOID_SYMBOLS);
-    rows.into_iter().find_map(|(row, a)| Some((a, HAPLOID_SYMBOLS[row.iter().position(|&letter| letter == symbol)?])))
+    rows.into_iter().find_map(|(row, a)| {
+        Some((
+            a,
+            HAPLOID_SYMBOLS[row.iter().position(|&letter| letter == symbol)?],
+        ))
+    })
 }
 
-/// The letter on the other strand: A with T, C with G in both parts. An insertion stays with its base, and so stands before it in the new
-/// direction. A byte that is none of [`SYMBOLS`] stays.
+/// The letter on the other strand: A with T, C with G in both parts. An insertion stays with its
+/// base, and so stands before it in the new direction. A byte that is none of [`SYMBOLS`] stays.
 #[must_use]
 pub fn complement(symbol: u8) -> u8 {
     let haploid = |part: u8| match part {
@@ -141,7 +157,9 @@ pub fn changes(edit: &Edit, first0: usize) -> Vec<(usize, Change)> {
     if let (true, Some(last)) = (is_longer, symbols.last_mut()) {
         *last = followed_by_insertion(*last);
     }
-    (edit.start0..).zip(symbols.into_iter().map(Change::Replaced)).collect()
+    (edit.start0..)
+        .zip(symbols.into_iter().map(Change::Replaced))
+        .collect()
 }
 
 fn followed_by_insertion(base: u8) -> u8 {
@@ -167,11 +185,17 @@ impl Stated {
     pub fn and(mut self, change: Change, copies: u8) -> Option<Self> {
         for _ in 0..copies {
             match change {
-                Change::Replaced(haploid) => *self.replaced.iter_mut().find(|place| place.is_none())? = Some(haploid),
+                Change::Replaced(haploid) => {
+                    *self.replaced.iter_mut().find(|place| place.is_none())? = Some(haploid);
+                }
                 Change::InsertedAfter => self.n_insertions += 1,
             }
         }
-        let n_taking = self.replaced.iter().filter(|place| place.is_none_or(is_plain_base)).count();
+        let n_taking = self
+            .replaced
+            .iter()
+            .filter(|place| place.is_none_or(is_plain_base))
+            .count();
         (usize::from(self.n_insertions) <= n_taking).then_some(self)
     }
 
@@ -184,7 +208,10 @@ impl Stated {
     /// The letter, over a reference base.
     #[must_use]
     pub fn symbol(self, reference: u8) -> u8 {
-        let Self { mut replaced, mut n_insertions } = self;
+        let Self {
+            mut replaced,
+            mut n_insertions,
+        } = self;
         // Reference places first, then in the order of the table.
         replaced.sort_by_key(|place| place.map(index));
         let [a, b] = replaced.map(|place| {
@@ -217,7 +244,11 @@ mod tests {
         letters.sort_unstable();
         assert_eq!(letters, SYMBOLS);
         assert!(SYMBOLS.windows(2).all(|pair| pair[0] < pair[1]));
-        assert!(SYMBOLS.iter().all(|letter| letter.is_ascii_graphic() && !b"[]\"\\<>".contains(letter)));
+        assert!(
+            SYMBOLS
+                .iter()
+                .all(|letter| letter.is_ascii_graphic() && !b"[]\"\\<>".contains(letter))
+        );
         assert_eq!(haploid_symbols(b'['), None);
     }
 
@@ -226,7 +257,10 @@ mod tests {
         for letter in SYMBOLS {
             assert_eq!(complement(complement(letter)), letter);
             let (a, b) = haploid_symbols(letter).unwrap();
-            assert_eq!(haploid_symbols(complement(letter)).map(|(c, d)| symbol(c, d)), Some(symbol(complement(a), complement(b))));
+            assert_eq!(
+                haploid_symbols(complement(letter)).map(|(c, d)| symbol(c, d)),
+                Some(symbol(complement(a), complement(b)))
+            );
         }
         let both = SYMBOLS.map(complement);
         assert!(SYMBOLS.iter().all(|letter| both.contains(letter)));

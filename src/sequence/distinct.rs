@@ -1,7 +1,7 @@
 //! From edits and their carriers to the distinct haplotypes of a locus.
 //!
-//! A person's haplotype is a number into the table of those that are distinct so far, and only carriers of an edit move: memory grows with
-//! distinct haplotypes, time with carried alleles.
+//! A person's haplotype is a number into the table of those that are distinct so far, and only
+//! carriers of an edit move: memory grows with distinct haplotypes, time with carried alleles.
 
 use super::{
     ABSENT_HAPLOTYPE, LocusHaplotypes, Reason,
@@ -54,7 +54,10 @@ impl HaplotypeBuilder {
     pub fn new(overlap: Overlap, n_people: usize) -> Self {
         Self {
             overlap,
-            distinct: vec![Distinct { n_holders: 2 * n_people as u32, ..Distinct::default() }],
+            distinct: vec![Distinct {
+                n_holders: 2 * n_people as u32,
+                ..Distinct::default()
+            }],
             edits: Vec::new(),
             distinct_of: vec![0; 2 * n_people],
             absent: vec![false; n_people],
@@ -65,14 +68,30 @@ impl HaplotypeBuilder {
         }
     }
 
-    fn tell_star(&mut self, Star { start0, position, carriers }: Star) {
+    fn tell_star(
+        &mut self,
+        Star {
+            start0,
+            position,
+            carriers,
+        }: Star,
+    ) {
         for allele in carriers {
             let edits = &self.distinct[self.distinct_of[allele as usize] as usize].edits;
             let near = edits.iter().rev().map(|&edit| &self.edits[edit as usize]);
-            let covered =
-                near.take_while(|edit| edit.end0 > start0).any(|edit| edit.start0 <= start0 && edit.alt.len() < edit.end0 - edit.start0);
-            let reason = if covered { Reason::SpanningDeletion } else { Reason::StarWithoutDeletion };
-            self.clashes.push(Clash { allele, position, reason });
+            let covered = near
+                .take_while(|edit| edit.end0 > start0)
+                .any(|edit| edit.start0 <= start0 && edit.alt.len() < edit.end0 - edit.start0);
+            let reason = if covered {
+                Reason::SpanningDeletion
+            } else {
+                Reason::StarWithoutDeletion
+            };
+            self.clashes.push(Clash {
+                allele,
+                position,
+                reason,
+            });
         }
     }
 
@@ -96,7 +115,11 @@ impl HaplotypeBuilder {
             });
             match target {
                 Ok(to) => self.distinct_of[haplotype as usize] = to,
-                Err(reason) => self.clashes.push(Clash { allele: haplotype, position: ordered.position, reason }),
+                Err(reason) => self.clashes.push(Clash {
+                    allele: haplotype,
+                    position: ordered.position,
+                    reason,
+                }),
             }
         }
         for from in self.moved.drain(..) {
@@ -106,14 +129,24 @@ impl HaplotypeBuilder {
 
     /// Why a haplotype cannot take an edit.
     fn clash(&self, from: u32, ordered: &OrderedEdit) -> Option<Reason> {
-        let Distinct { edits, frozen_end0, inserted_last, .. } = &self.distinct[from as usize];
-        let (new, last) = (&ordered.edit, edits.last().map(|&last| &self.edits[last as usize]));
+        let Distinct {
+            edits,
+            frozen_end0,
+            inserted_last,
+            ..
+        } = &self.distinct[from as usize];
+        let (new, last) = (
+            &ordered.edit,
+            edits.last().map(|&last| &self.edits[last as usize]),
+        );
         let overlaps = match self.overlap {
             Overlap::Canonical => last.is_some_and(|last| last.excludes(new)),
-            // `apply_variant` of bcftools 1.24: at the last settled base only an indel that starts after it may follow.
+            // `apply_variant` of bcftools 1.24: at the last settled base only an indel that starts
+            // after it may follow.
             Overlap::Bcftools => {
                 let start0 = ordered.position - 1;
-                start0 < *frozen_end0 && (start0 + 1 < *frozen_end0 || !ordered.is_anchored_indel() || *inserted_last)
+                start0 < *frozen_end0
+                    && (start0 + 1 < *frozen_end0 || !ordered.is_anchored_indel() || *inserted_last)
             }
         };
         if !overlaps {
@@ -164,20 +197,32 @@ impl Builder for HaplotypeBuilder {
     }
 
     fn add_stars(&mut self, start0: usize, position: usize, carriers: Vec<u32>) {
-        self.queue.push_star(Star { start0, position, carriers });
+        self.queue.push_star(Star {
+            start0,
+            position,
+            carriers,
+        });
     }
 
     fn settle_before(&mut self, start0: usize) -> Vec<Clash> {
         while let Some(due) = self.queue.pop_before(start0) {
             match due {
-                Due::Edit(edit, records) => records.iter().for_each(|carriers| self.apply(&edit, carriers)),
+                Due::Edit(edit, records) => records
+                    .iter()
+                    .for_each(|carriers| self.apply(&edit, carriers)),
                 Due::Star(star) => self.tell_star(star),
             }
         }
         std::mem::take(&mut self.clashes)
     }
 
-    fn finish(self: Box<Self>, locus: Locus, contig_len_nt: Option<usize>, masks: Masks, reference: Vec<u8>) -> LocusHaplotypes {
+    fn finish(
+        self: Box<Self>,
+        locus: Locus,
+        contig_len_nt: Option<usize>,
+        masks: Masks,
+        reference: Vec<u8>,
+    ) -> LocusHaplotypes {
         // In the order of a file they need not be at one position.
         let (sorted_edits, new_number) = sorted(&self.edits);
         let mut numbering = Numbering::new(&reference, locus.start0, &sorted_edits);
@@ -189,15 +234,31 @@ impl Builder for HaplotypeBuilder {
                 continue;
             }
             let number = number_of[distinct as usize].unwrap_or_else(|| {
-                let edits: Vec<u32> = self.distinct[distinct as usize].edits.iter().map(|&edit| new_number[edit as usize]).collect();
+                let edits: Vec<u32> = self.distinct[distinct as usize]
+                    .edits
+                    .iter()
+                    .map(|&edit| new_number[edit as usize])
+                    .collect();
                 numbering.number(&edits)
             });
             number_of[distinct as usize] = Some(number);
             numbers.push(number);
         }
-        let pairs = numbers.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
+        let pairs = numbers
+            .chunks_exact(2)
+            .map(|pair| [pair[0], pair[1]])
+            .collect();
         let (edits, haplotypes) = numbering.finish();
-        LocusHaplotypes { locus, contig_len_nt, masks, encoding: Encoding::Haplotype, reference, edits, haplotypes, pairs }
+        LocusHaplotypes {
+            locus,
+            contig_len_nt,
+            masks,
+            encoding: Encoding::Haplotype,
+            reference,
+            edits,
+            haplotypes,
+            pairs,
+        }
     }
 }
 
@@ -208,13 +269,25 @@ mod tests {
 
     const REFERENCE: &[u8] = b"ACGTACGTACGTACGTACGTACGTACGTAC";
 
-    /// A contig of 30 nt, records as (POS, REF, ALT) all on haplotype 1; the bases are those of bcftools 1.24 `consensus -s S1 -H 1`.
+    /// A contig of 30 nt, records as (POS, REF, ALT) all on haplotype 1; the bases are those of
+    /// bcftools 1.24 `consensus -s S1 -H 1`.
     fn h1(overlap: Overlap, records: &[(usize, &str, &str)]) -> (String, Vec<Reason>) {
-        let locus = Locus { name: "golden".into(), contig: "chr1".into(), start0: 0, end0: 30, strand: Strand::Forward };
+        let locus = Locus {
+            name: "golden".into(),
+            contig: "chr1".into(),
+            start0: 0,
+            end0: 30,
+            strand: Strand::Forward,
+        };
         let mut builder = HaplotypeBuilder::new(overlap, 1);
         let mut reasons = Vec::new();
         for (position, r, a) in records {
-            reasons.extend(builder.settle_before(position - 1).into_iter().map(|clash| clash.reason));
+            reasons.extend(
+                builder
+                    .settle_before(position - 1)
+                    .into_iter()
+                    .map(|clash| clash.reason),
+            );
             if let Some(edit) = Edit::canonical(position - 1, r.as_bytes(), a.as_bytes()) {
                 let ordered = OrderedEdit {
                     edit,
@@ -228,9 +301,17 @@ mod tests {
                 builder.add(ordered, vec![0]);
             }
         }
-        reasons.extend(builder.settle_before(usize::MAX).into_iter().map(|clash| clash.reason));
+        reasons.extend(
+            builder
+                .settle_before(usize::MAX)
+                .into_iter()
+                .map(|clash| clash.reason),
+        );
         let built = Box::new(builder).finish(locus, None, Masks::default(), REFERENCE.to_vec());
-        (String::from_utf8(built.bases(built.pairs[0][0])).unwrap(), reasons)
+        (
+            String::from_utf8(built.bases(built.pairs[0][0])).unwrap(),
+            reasons,
+        )
     }
 
     fn starts(records: &[(usize, &str, &str)], expected: &str) {
@@ -257,9 +338,20 @@ mod tests {
     #[test]
     fn the_order_of_records_at_one_position_does_not_matter() {
         let h1 = |records: &[(usize, &str, &str)]| h1(Overlap::Canonical, records);
-        assert!(h1(&[(5, "A", "ATT"), (5, "A", "G")]).0.starts_with("ACGTGTTCGT"));
-        assert!(h1(&[(5, "ACG", "A"), (5, "A", "G")]).0.starts_with("ACGTGTACG"));
-        assert_eq!(h1(&[(5, "A", "ATT"), (5, "ACG", "A")]), h1(&[(5, "ACG", "A"), (5, "A", "ATT")]));
+        assert!(
+            h1(&[(5, "A", "ATT"), (5, "A", "G")])
+                .0
+                .starts_with("ACGTGTTCGT")
+        );
+        assert!(
+            h1(&[(5, "ACG", "A"), (5, "A", "G")])
+                .0
+                .starts_with("ACGTGTACG")
+        );
+        assert_eq!(
+            h1(&[(5, "A", "ATT"), (5, "ACG", "A")]),
+            h1(&[(5, "ACG", "A"), (5, "A", "ATT")])
+        );
     }
 
     #[test]
@@ -272,8 +364,14 @@ mod tests {
     #[test]
     fn an_overlap_is_skipped_and_told() {
         let h1 = |records: &[(usize, &str, &str)]| h1(Overlap::Canonical, records);
-        assert_eq!(h1(&[(5, "ACG", "A"), (6, "C", "T")]), ("ACGTATACGTACGTACGTACGTACGTAC".into(), vec![Reason::Overlap]));
-        assert_eq!(h1(&[(5, "ACGT", "A"), (7, "GTA", "G")]).1, [Reason::Overlap]);
+        assert_eq!(
+            h1(&[(5, "ACG", "A"), (6, "C", "T")]),
+            ("ACGTATACGTACGTACGTACGTACGTAC".into(), vec![Reason::Overlap])
+        );
+        assert_eq!(
+            h1(&[(5, "ACGT", "A"), (7, "GTA", "G")]).1,
+            [Reason::Overlap]
+        );
         assert_eq!(h1(&[(5, "A", "ATT"), (5, "A", "AGG")]).1, [Reason::Overlap]);
         assert_eq!(h1(&[(5, "A", "G"), (5, "A", "T")]).1, [Reason::Conflict]);
         let (bases, reasons) = h1(&[(5, "A", "G"), (5, "A", "G")]);
@@ -296,7 +394,14 @@ mod tests {
         };
         builder.add(deletion, vec![0]);
         builder.add_stars(5, 6, vec![0, 1]);
-        let reasons: Vec<Reason> = builder.settle_before(100).into_iter().map(|clash| clash.reason).collect();
-        assert_eq!(reasons, [Reason::SpanningDeletion, Reason::StarWithoutDeletion]);
+        let reasons: Vec<Reason> = builder
+            .settle_before(100)
+            .into_iter()
+            .map(|clash| clash.reason)
+            .collect();
+        assert_eq!(
+            reasons,
+            [Reason::SpanningDeletion, Reason::StarWithoutDeletion]
+        );
     }
 }

@@ -10,7 +10,8 @@ use crate::output;
 
 const LINE_NT: usize = 60;
 
-/// Writes both haplotypes of everyone; `-` is standard output, a name ending in `.gz` is BGZF. Absent haplotypes have no record.
+/// Writes both haplotypes of everyone; `-` is standard output, a name ending in `.gz` is BGZF.
+/// Absent haplotypes have no record.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -23,7 +24,11 @@ fn write_records(dictionary: &Dictionary, out: &mut dyn Write) -> io::Result<()>
     let mut record = Vec::new();
     for locus in &dictionary.loci {
         for (sample, pair) in dictionary.samples.iter().zip(&locus.pairs) {
-            for (side, &haplotype) in pair.iter().enumerate().filter(|(_, haplotype)| **haplotype != ABSENT_HAPLOTYPE) {
+            for (side, &haplotype) in pair
+                .iter()
+                .enumerate()
+                .filter(|(_, haplotype)| **haplotype != ABSENT_HAPLOTYPE)
+            {
                 record.clear();
                 writeln!(record, ">{sample} {} {}", locus.locus.name, side + 1)?;
                 for line in locus.bases(haplotype).chunks(LINE_NT) {

@@ -1,5 +1,6 @@
-//! Fingerprints of spliced sequences in time of their edits, not of their length: polynomial hashing (Karp and Rabin 1987) modulo 2^61 - 1
-//! with prefix sums over the reference. Equal sequences have equal fingerprints; the converse is checked on the bases.
+//! Fingerprints of spliced sequences in time of their edits, not of their length: polynomial
+//! hashing (Karp and Rabin 1987) modulo 2^61 - 1 with prefix sums over the reference. Equal
+//! sequences have equal fingerprints; the converse is checked on the bases.
 
 use super::haplotype::Edit;
 
@@ -19,7 +20,10 @@ pub struct Fingerprints {
 impl Fingerprints {
     /// Of the reference bases of a locus from `start0` on.
     pub fn new(reference: &[u8], start0: usize) -> Self {
-        let (mut prefix, mut power) = (Vec::with_capacity(reference.len() + 1), Vec::with_capacity(reference.len() + 1));
+        let (mut prefix, mut power) = (
+            Vec::with_capacity(reference.len() + 1),
+            Vec::with_capacity(reference.len() + 1),
+        );
         let (mut hash, mut factor) = (0, 1);
         for &base in reference {
             prefix.push(hash);
@@ -29,7 +33,11 @@ impl Fingerprints {
         }
         prefix.push(hash);
         power.push(factor);
-        Self { prefix, power, start0 }
+        Self {
+            prefix,
+            power,
+            start0,
+        }
     }
 
     /// Of the reference with `edits` applied, ascending and not overlapping: hash and length.
@@ -48,7 +56,10 @@ impl Fingerprints {
     /// Appends reference bases `from..to` to a hashed sequence.
     fn append(&self, hash: u64, from: usize, to: usize) -> u64 {
         let power = self.power[to - from];
-        let stretch = add(self.prefix[to], MODULUS - multiply(self.prefix[from], power));
+        let stretch = add(
+            self.prefix[to],
+            MODULUS - multiply(self.prefix[from], power),
+        );
         add(multiply(hash, power), stretch)
     }
 }
@@ -65,7 +76,11 @@ fn add(a: u64, b: u64) -> u64 {
 fn multiply(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     let folded = (product >> 61) as u64 + (product as u64 & MODULUS);
-    if folded >= MODULUS { folded - MODULUS } else { folded }
+    if folded >= MODULUS {
+        folded - MODULUS
+    } else {
+        folded
+    }
 }
 
 #[cfg(test)]

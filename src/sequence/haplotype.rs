@@ -1,30 +1,44 @@
-//! A haplotype as edits against the reference: from VCF alleles to canonical edits, from edits to bases.
+//! A haplotype as edits against the reference: from VCF alleles to canonical edits, from edits to
+//! bases.
 //!
-//! Coordinates: 0-based, half-open, on the contig. Semantics: those of `bcftools consensus`, made independent of the order of
-//! records at one position: alleles are trimmed to what changes, then applied in the order of [`OrderedEdit`].
+//! Coordinates: 0-based, half-open, on the contig. Semantics: those of `bcftools consensus`, made
+//! independent of the order of records at one position: alleles are trimmed to what changes, then
+//! applied in the order of [`OrderedEdit`].
 
 use std::{cmp::Ordering, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
-/// Replaces `start0..end0` of the reference by `alt`. An insertion has `start0 == end0`, a deletion an empty `alt`.
+/// Replaces `start0..end0` of the reference by `alt`. An insertion has `start0 == end0`, a deletion
+/// an empty `alt`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Edit {
     /// First replaced base.
     pub start0: usize,
     /// One past the last replaced base.
     pub end0: usize,
-    /// What stands there instead: upper-case ACGTN, IUPAC codes of unphased heterozygotes, or genotype symbols.
+    /// What stands there instead: upper-case ACGTN, IUPAC codes of unphased heterozygotes, or
+    /// genotype symbols.
     pub alt: Vec<u8>,
 }
 
 impl Edit {
-    /// The edit between REF and ALT after their shared prefix, then their shared suffix, is trimmed; `None` when they are equal.
+    /// The edit between REF and ALT after their shared prefix, then their shared suffix, is
+    /// trimmed; `None` when they are equal.
     #[must_use]
     pub fn canonical(record_start0: usize, ref_allele: &[u8], alt_allele: &[u8]) -> Option<Self> {
-        let prefix = ref_allele.iter().zip(alt_allele).take_while(|(a, b)| a == b).count();
+        let prefix = ref_allele
+            .iter()
+            .zip(alt_allele)
+            .take_while(|(a, b)| a == b)
+            .count();
         let (ref_rest, alt_rest) = (&ref_allele[prefix..], &alt_allele[prefix..]);
-        let suffix = ref_rest.iter().rev().zip(alt_rest.iter().rev()).take_while(|(a, b)| a == b).count();
+        let suffix = ref_rest
+            .iter()
+            .rev()
+            .zip(alt_rest.iter().rev())
+            .take_while(|(a, b)| a == b)
+            .count();
         let edit = Self {
             start0: record_start0 + prefix,
             end0: record_start0 + ref_allele.len() - suffix,
@@ -51,8 +65,8 @@ impl Edit {
         self.alt.is_empty()
     }
 
-    /// Whether `next`, which is not before this edit in the order of a haplotype, cannot be on the same haplotype: it replaces the same bases,
-    /// or both insert or delete at one place.
+    /// Whether `next`, which is not before this edit in the order of a haplotype, cannot be on the
+    /// same haplotype: it replaces the same bases, or both insert or delete at one place.
     #[must_use]
     pub fn excludes(&self, next: &Self) -> bool {
         let inserted_here = self.is_insertion() && self.start0 == next.start0;
@@ -61,12 +75,13 @@ impl Edit {
 
     /// The part of the edit inside `window`, or `None` when it changes nothing there.
     ///
-    /// `record_start0` is the record's POS: an insertion before the first base of the window is inside only when its anchor is.
+    /// `record_start0` is the record's POS: an insertion before the first base of the window is
+    /// inside only when its anchor is.
     #[must_use]
     pub fn clip(mut self, window: &Range<usize>, record_start0: usize) -> Option<Self> {
         if self.is_insertion() {
-            let inside =
-                self.start0 > window.start && self.start0 <= window.end || self.start0 == window.start && record_start0 >= window.start;
+            let inside = self.start0 > window.start && self.start0 <= window.end
+                || self.start0 == window.start && record_start0 >= window.start;
             return inside.then_some(self);
         }
         if self.end0 <= window.start || self.start0 >= window.end {
@@ -78,19 +93,24 @@ impl Edit {
         let right = self.end0.saturating_sub(window.end);
         self.end0 -= right;
         if right > 0 {
-            // What the cut-off bases became is not known: as bcftools does, new bases stand for old ones from the left.
+            // What the cut-off bases became is not known: as bcftools does, new bases stand for old
+            // ones from the left.
             self.alt.truncate(self.end0 - self.start0);
         }
         Some(self)
     }
 
-    /// Cuts the edit where reference segments meet. `cuts` are the segment starts, ascending; pairs of (segment index, part).
+    /// Cuts the edit where reference segments meet. `cuts` are the segment starts, ascending; pairs
+    /// of (segment index, part).
     ///
-    /// An insertion belongs to the segment of the base before it; a replacement of equal length is cut base by base; otherwise
-    /// the new bases stand in the first segment touched.
+    /// An insertion belongs to the segment of the base before it; a replacement of equal length is
+    /// cut base by base; otherwise the new bases stand in the first segment touched.
     #[must_use]
     pub fn split_at(&self, cuts: &[usize]) -> Vec<(usize, Edit)> {
-        let segment_of = |position0: usize| cuts.partition_point(|&cut| cut <= position0).saturating_sub(1);
+        let segment_of = |position0: usize| {
+            cuts.partition_point(|&cut| cut <= position0)
+                .saturating_sub(1)
+        };
         if self.is_insertion() {
             return vec![(segment_of(self.start0.saturating_sub(1)), self.clone())];
         }
@@ -98,8 +118,16 @@ impl Edit {
         let equal_length = self.alt.len() == self.end0 - self.start0;
         (first..=last)
             .map(|segment| {
-                let start0 = if segment == first { self.start0 } else { cuts[segment] };
-                let end0 = if segment == last { self.end0 } else { cuts[segment + 1] };
+                let start0 = if segment == first {
+                    self.start0
+                } else {
+                    cuts[segment]
+                };
+                let end0 = if segment == last {
+                    self.end0
+                } else {
+                    cuts[segment + 1]
+                };
                 let alt = if equal_length {
                     self.alt[start0 - self.start0..end0 - self.start0].to_vec()
                 } else if segment == first {
@@ -113,15 +141,17 @@ impl Edit {
     }
 }
 
-/// The order in which edits are applied: by place; at one place insertions and deletions before replacements (an insertion's
-/// bases stand before the replaced base); ties by the record's (POS, REF, ALT), so that file order never matters.
+/// The order in which edits are applied: by place; at one place insertions and deletions before
+/// replacements (an insertion's bases stand before the replaced base); ties by the record's (POS,
+/// REF, ALT), so that file order never matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderedEdit {
     /// The edit, already clipped to its window.
     pub edit: Edit,
     /// Where it starts, whether inside the window or before it.
     pub uncut_start0: usize,
-    /// Its letters are a policy's (N for a missing allele, IUPAC codes), not an ALT: what an ALT of the same record place says goes first.
+    /// Its letters are a policy's (N for a missing allele, IUPAC codes), not an ALT: what an ALT
+    /// of the same record place says goes first.
     pub by_policy: bool,
     /// 1-based POS of the record it came from.
     pub position: usize,
@@ -134,11 +164,13 @@ pub struct OrderedEdit {
 }
 
 impl OrderedEdit {
-    /// An insertion or deletion after a base that REF and ALT share, as VCF anchors them; `<DEL>` always is one.
+    /// An insertion or deletion after a base that REF and ALT share, as VCF anchors them; `<DEL>`
+    /// always is one.
     #[must_use]
     pub fn is_anchored_indel(&self) -> bool {
         let is_indel = self.edit.is_insertion() || self.edit.is_deletion();
-        self.alt_allele.starts_with(b"<") || is_indel && self.ref_allele.first() == self.alt_allele.first()
+        self.alt_allele.starts_with(b"<")
+            || is_indel && self.ref_allele.first() == self.alt_allele.first()
     }
 
     /// The record's ALT is longer than its REF.
@@ -150,8 +182,14 @@ impl OrderedEdit {
 
 impl Ord for OrderedEdit {
     fn cmp(&self, other: &Self) -> Ordering {
-        let key =
-            |this: &'_ Self| (this.edit.start0, this.uncut_start0, !(this.edit.is_insertion() || this.edit.is_deletion()), this.position);
+        let key = |this: &'_ Self| {
+            (
+                this.edit.start0,
+                this.uncut_start0,
+                !(this.edit.is_insertion() || this.edit.is_deletion()),
+                this.position,
+            )
+        };
         key(self)
             .cmp(&key(other))
             .then_with(|| self.by_policy.cmp(&other.by_policy))
@@ -168,9 +206,14 @@ impl PartialOrd for OrderedEdit {
     }
 }
 
-/// Bases of `window` with `edits` applied; `reference` holds the bases of `window`; edits are ascending and do not overlap.
+/// Bases of `window` with `edits` applied; `reference` holds the bases of `window`; edits are
+/// ascending and do not overlap.
 #[must_use]
-pub fn splice<'e>(reference: &[u8], window_start0: usize, edits: impl IntoIterator<Item = &'e Edit>) -> Vec<u8> {
+pub fn splice<'e>(
+    reference: &[u8],
+    window_start0: usize,
+    edits: impl IntoIterator<Item = &'e Edit>,
+) -> Vec<u8> {
     let mut bases = Vec::with_capacity(reference.len() + 64);
     let mut next = 0;
     for edit in edits {
@@ -189,7 +232,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn canonical(position: usize, r: &str, a: &str) -> Option<(usize, usize, String)> {
-        Edit::canonical(position - 1, r.as_bytes(), a.as_bytes()).map(|e| (e.start0, e.end0, String::from_utf8(e.alt).unwrap()))
+        Edit::canonical(position - 1, r.as_bytes(), a.as_bytes())
+            .map(|e| (e.start0, e.end0, String::from_utf8(e.alt).unwrap()))
     }
 
     #[test]
@@ -203,12 +247,14 @@ mod tests {
         assert_eq!(canonical(5, "A", "A"), None);
     }
 
-    /// Region chr1:5-12 of ACGTACGT..., as bcftools 1.24 `consensus -H 1` with `samtools faidx ref.fa chr1:5-12` cuts it.
+    /// Region chr1:5-12 of ACGTACGT..., as bcftools 1.24 `consensus -H 1` with `samtools faidx
+    /// ref.fa chr1:5-12` cuts it.
     #[test]
     fn edits_are_cut_at_the_edges_of_the_region() {
         let window = 4..12;
         let apply = |position: usize, r: &str, a: &str| {
-            let edit = Edit::canonical(position - 1, r.as_bytes(), a.as_bytes()).and_then(|edit| edit.clip(&window, position - 1));
+            let edit = Edit::canonical(position - 1, r.as_bytes(), a.as_bytes())
+                .and_then(|edit| edit.clip(&window, position - 1));
             String::from_utf8(splice(b"ACGTACGT", 4, edit.iter())).unwrap()
         };
         assert_eq!(apply(5, "A", "G"), "GCGTACGT");
@@ -226,17 +272,42 @@ mod tests {
     #[test]
     fn an_edit_across_segments_is_cut_and_nothing_is_lost() {
         let cuts = [0, 4, 8];
-        let deletion = Edit { start0: 2, end0: 9, alt: b"T".to_vec() };
+        let deletion = Edit {
+            start0: 2,
+            end0: 9,
+            alt: b"T".to_vec(),
+        };
         let parts = deletion.split_at(&cuts);
         assert_eq!(
-            parts.iter().map(|(segment, part)| (*segment, part.start0, part.end0)).collect::<Vec<_>>(),
+            parts
+                .iter()
+                .map(|(segment, part)| (*segment, part.start0, part.end0))
+                .collect::<Vec<_>>(),
             [(0, 2, 4), (1, 4, 8), (2, 8, 9)]
         );
         assert_eq!(parts[0].1.alt, b"T");
-        let insertion = Edit { start0: 4, end0: 4, alt: b"GG".to_vec() };
-        assert_eq!(insertion.split_at(&cuts)[0].0, 0, "an insertion stays with the base before it");
-        let mnp = Edit { start0: 3, end0: 5, alt: b"GC".to_vec() };
-        assert_eq!(mnp.split_at(&cuts).iter().map(|(_, part)| part.alt.clone()).collect::<Vec<_>>(), [b"G".to_vec(), b"C".to_vec()]);
+        let insertion = Edit {
+            start0: 4,
+            end0: 4,
+            alt: b"GG".to_vec(),
+        };
+        assert_eq!(
+            insertion.split_at(&cuts)[0].0,
+            0,
+            "an insertion stays with the base before it"
+        );
+        let mnp = Edit {
+            start0: 3,
+            end0: 5,
+            alt: b"GC".to_vec(),
+        };
+        assert_eq!(
+            mnp.split_at(&cuts)
+                .iter()
+                .map(|(_, part)| part.alt.clone())
+                .collect::<Vec<_>>(),
+            [b"G".to_vec(), b"C".to_vec()]
+        );
     }
 
     proptest! {

@@ -1,7 +1,9 @@
 //! The numbers of distinct sequences, in order of first appearance, and the edits that these carry.
 //!
-//! Input -> output: sequences as ascending numbers into a table of edits -> each one's number; at the end the distinct ones over the edits that are
-//! left. What comes out depends on the sequences and their order alone, so that blocks of people, one after the other, give what all give at once.
+//! Input -> output: sequences as ascending numbers into a table of edits -> each one's number; at
+//! the end the distinct ones over the edits that are left. What comes out depends on the sequences
+//! and their order alone, so that blocks of people, one after the other, give what all give at
+//! once.
 
 use std::collections::HashMap;
 
@@ -24,17 +26,40 @@ impl<'l> Numbering<'l> {
     /// Of a locus whose reference bases start at `start0`; `edits` in the order of [`sorted`].
     pub fn new(reference: &'l [u8], start0: usize, edits: &'l [Edit]) -> Self {
         let fingerprints = Fingerprints::new(reference, start0);
-        Self { reference, start0, edits, fingerprints, with_fingerprint: HashMap::new(), haplotypes: Vec::new() }
+        Self {
+            reference,
+            start0,
+            edits,
+            fingerprints,
+            with_fingerprint: HashMap::new(),
+            haplotypes: Vec::new(),
+        }
     }
 
     /// The number of a sequence; that of an earlier one where it has the same bases.
     pub fn number(&mut self, haplotype: &[u32]) -> u32 {
-        let Self { reference, start0, edits, fingerprints, with_fingerprint, haplotypes } = self;
-        let edits_of = |numbers: &[u32]| numbers.iter().map(|&edit| &edits[edit as usize]).collect::<Vec<_>>();
-        let alike = with_fingerprint.entry(fingerprints.of(edits_of(haplotype).into_iter())).or_default();
+        let Self {
+            reference,
+            start0,
+            edits,
+            fingerprints,
+            with_fingerprint,
+            haplotypes,
+        } = self;
+        let edits_of = |numbers: &[u32]| {
+            numbers
+                .iter()
+                .map(|&edit| &edits[edit as usize])
+                .collect::<Vec<_>>()
+        };
+        let alike = with_fingerprint
+            .entry(fingerprints.of(edits_of(haplotype).into_iter()))
+            .or_default();
         let same_bases = |&&other: &&u32| {
             let other: &[u32] = &haplotypes[other as usize];
-            other == haplotype || splice(reference, *start0, edits_of(other)) == splice(reference, *start0, edits_of(haplotype))
+            other == haplotype
+                || splice(reference, *start0, edits_of(other))
+                    == splice(reference, *start0, edits_of(haplotype))
         };
         alike.iter().find(same_bases).copied().unwrap_or_else(|| {
             alike.push(haplotypes.len() as u32);
@@ -64,7 +89,8 @@ impl<'l> Numbering<'l> {
     }
 }
 
-/// Edits in the order of a dictionary (by place, then by letters), each once, and the place there of each that was given.
+/// Edits in the order of a dictionary (by place, then by letters), each once, and the place there
+/// of each that was given.
 pub fn sorted(edits: &[Edit]) -> (Vec<Edit>, Vec<u32>) {
     let key = |number: &usize| {
         let Edit { start0, end0, alt } = &edits[*number];

@@ -1,5 +1,5 @@
-//! How a person's genotypes become sequences where they leave a choice. The refusing choice is the default where haplotypes would be
-//! invented; every policy that acts is counted.
+//! How a person's genotypes become sequences where they leave a choice. The refusing choice is the
+//! default where haplotypes would be invented; every policy that acts is counted.
 
 use std::{convert::Infallible, fmt, str::FromStr};
 
@@ -14,7 +14,8 @@ pub enum Encoding {
     /// Two haplotypes of bases; needs phase.
     #[default]
     Haplotype,
-    /// One sequence of genotype symbols, one a reference position; needs no phase. The person's second haplotype is absent.
+    /// One sequence of genotype symbols, one a reference position; needs no phase. The person's
+    /// second haplotype is absent.
     Diploid,
 }
 
@@ -27,7 +28,8 @@ pub enum Unphased {
     Error,
     /// First allele on the first haplotype, as `bcftools consensus -H` does.
     GtOrder,
-    /// The IUPAC code of both alleles on both haplotypes; alleles of another length than REF have none and are read as the reference.
+    /// The IUPAC code of both alleles on both haplotypes; alleles of another length than REF have
+    /// none and are read as the reference.
     Iupac,
     /// Both haplotypes keep the reference.
     Ref,
@@ -51,7 +53,8 @@ pub enum Missing {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Haploid {
-    /// The second haplotype does not exist and is masked. A person with haploid and diploid calls in one locus is refused.
+    /// The second haplotype does not exist and is masked. A person with haploid and diploid calls
+    /// in one locus is refused.
     #[default]
     Absent,
     /// The second haplotype repeats the first.
@@ -87,7 +90,8 @@ pub enum Overlap {
 pub enum ApplyFilters {
     /// Every record.
     All,
-    /// Records with a filter that is named here, as `bcftools view -f` has it; `.` is a record without one.
+    /// Records with a filter that is named here, as `bcftools view -f` has it; `.` is a record
+    /// without one.
     Named(Vec<String>),
 }
 
@@ -146,7 +150,9 @@ impl Serialize for ApplyFilters {
 
 impl<'de> Deserialize<'de> for ApplyFilters {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(String::deserialize(deserializer)?.parse().unwrap_or_default())
+        Ok(String::deserialize(deserializer)?
+            .parse()
+            .unwrap_or_default())
     }
 }
 
@@ -181,10 +187,20 @@ impl Policies {
         if self == found {
             return Ok(());
         }
-        let [expected, found] = [self, found].map(|policies| serde_json::to_value(policies).unwrap_or_default());
-        let mut names = expected.as_object().into_iter().flat_map(|policies| policies.keys());
-        let name = names.find(|name| expected[*name] != found[*name]).map(String::as_str).unwrap_or_default();
-        Err(format!("made with {name} {}, the other blocks with {}", found[name], expected[name]))
+        let [expected, found] =
+            [self, found].map(|policies| serde_json::to_value(policies).unwrap_or_default());
+        let mut names = expected
+            .as_object()
+            .into_iter()
+            .flat_map(|policies| policies.keys());
+        let name = names
+            .find(|name| expected[*name] != found[*name])
+            .map(String::as_str)
+            .unwrap_or_default();
+        Err(format!(
+            "made with {name} {}, the other blocks with {}",
+            found[name], expected[name]
+        ))
     }
 }
 
@@ -199,7 +215,12 @@ mod tests {
             list.parse::<ApplyFilters>().unwrap().admit(&filters)
         };
         assert!(admit(".,PASS", &[]) && admit(".,PASS", &["PASS"]) && !admit(".,PASS", &["LowQ"]));
-        assert!(admit("PASS,LowQ", &["LowQ"]) && admit("PASS,LowQ", &["LowQ", "q10"]) && !admit("PASS", &["LowQ"]) && !admit("PASS", &[]));
+        assert!(
+            admit("PASS,LowQ", &["LowQ"])
+                && admit("PASS,LowQ", &["LowQ", "q10"])
+                && !admit("PASS", &["LowQ"])
+                && !admit("PASS", &[])
+        );
         assert!(admit("all", &["LowQ"]));
         assert_eq!("pass".parse(), Ok(ApplyFilters::default()));
     }

@@ -1,4 +1,5 @@
-//! What sequences were made from: loci, reference digests and policies. It travels with tokens and models.
+//! What sequences were made from: loci, reference digests and policies. It travels with tokens and
+//! models.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,8 @@ use crate::{
     output,
 };
 
-/// What sequences were made from, and how: a model made on them is only right for others made the same way.
+/// What sequences were made from, and how: a model made on them is only right for others made the
+/// same way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Loci, in order.
@@ -52,12 +54,20 @@ impl Provenance {
             reference_sha256: output::sha256(&locus.reference),
             common_variants: Vec::new(),
         };
-        Self { loci: loci.map(of_locus).collect(), policies }
+        Self {
+            loci: loci.map(of_locus).collect(),
+            policies,
+        }
     }
 
     /// With what is common among `people`, and carried by at least `min_people` of them.
     #[must_use]
-    pub fn with_common_variants(mut self, dictionary: &Dictionary, people: &[usize], min_people: usize) -> Self {
+    pub fn with_common_variants(
+        mut self,
+        dictionary: &Dictionary,
+        people: &[usize],
+        min_people: usize,
+    ) -> Self {
         for (of_locus, locus) in self.loci.iter_mut().zip(&dictionary.loci) {
             of_locus.common_variants = CommonEdit::of(locus, people, min_people);
         }
@@ -68,7 +78,10 @@ impl Provenance {
     #[must_use]
     pub fn carried(&self, dictionary: &Dictionary) -> Carried {
         let mut carried = Carried::default();
-        self.loci.iter().zip(&dictionary.loci).for_each(|(of_locus, locus)| carried.add(&of_locus.common_variants, locus));
+        self.loci
+            .iter()
+            .zip(&dictionary.loci)
+            .for_each(|(of_locus, locus)| carried.add(&of_locus.common_variants, locus));
         carried
     }
 
@@ -77,8 +90,17 @@ impl Provenance {
     /// # Errors
     /// Names the first locus that differs, and how.
     pub fn require_same_genome(&self, dictionary: &Dictionary) -> Result<(), Error> {
-        for (expected, found) in self.loci.iter().zip(Self::of(dictionary, self.policies.clone()).loci) {
-            let differs = |reason: String| Err(Error::OtherGenome { locus: expected.locus.name.clone(), reason });
+        for (expected, found) in self
+            .loci
+            .iter()
+            .zip(Self::of(dictionary, self.policies.clone()).loci)
+        {
+            let differs = |reason: String| {
+                Err(Error::OtherGenome {
+                    locus: expected.locus.name.clone(),
+                    reason,
+                })
+            };
             if let (Some(a), Some(b)) = (expected.contig_len_nt, found.contig_len_nt)
                 && a != b
             {
@@ -90,7 +112,8 @@ impl Provenance {
             if expected.reference_sha256 != found.reference_sha256 {
                 let short = |digest: &str| digest.chars().take(12).collect::<String>();
                 return differs(format!(
-                    "the FASTA has other bases at {} (SHA-256 {}..., the model's reference had {}...)",
+                    "the FASTA has other bases at {} (SHA-256 {}..., the model's reference had \
+                     {}...)",
                     expected.locus.region(),
                     short(&found.reference_sha256),
                     short(&expected.reference_sha256)
@@ -107,10 +130,20 @@ impl Provenance {
     pub fn join(&mut self, other: Self) -> Result<(), String> {
         self.policies.require_same(&other.policies)?;
         let mut contigs = ContigLens::default();
-        self.loci.iter().chain(&other.loci).try_for_each(|locus| contigs.add(&locus.locus, locus.contig_len_nt))?;
-        let is_here = |locus: &&LocusProvenance| self.loci.iter().any(|here| here.locus.name == locus.locus.name);
+        self.loci
+            .iter()
+            .chain(&other.loci)
+            .try_for_each(|locus| contigs.add(&locus.locus, locus.contig_len_nt))?;
+        let is_here = |locus: &&LocusProvenance| {
+            self.loci
+                .iter()
+                .any(|here| here.locus.name == locus.locus.name)
+        };
         if let Some(locus) = other.loci.iter().find(is_here) {
-            return Err(format!("locus `{}` is in a block of other loci as well", locus.locus.name));
+            return Err(format!(
+                "locus `{}` is in a block of other loci as well",
+                locus.locus.name
+            ));
         }
         self.loci.extend(other.loci);
         Ok(())
@@ -123,11 +156,15 @@ pub(super) struct ContigLens(HashMap<String, usize>);
 
 impl ContigLens {
     pub fn add(&mut self, locus: &Locus, contig_len_nt: Option<usize>) -> Result<(), String> {
-        let Some(found) = contig_len_nt else { return Ok(()) };
+        let Some(found) = contig_len_nt else {
+            return Ok(());
+        };
         match self.0.insert(contig_key(&locus.contig).to_owned(), found) {
-            Some(expected) if expected != found => {
-                Err(format!("contig `{}` has {found} nt, where the other loci have it with {expected}: another build", locus.contig))
-            }
+            Some(expected) if expected != found => Err(format!(
+                "contig `{}` has {found} nt, where the other loci have it with {expected}: \
+                 another build",
+                locus.contig
+            )),
             _ => Ok(()),
         }
     }

@@ -1,4 +1,5 @@
-//! Which loci a record belongs to, and which are held open: a locus is opened by its first record and closed once a record lies behind it.
+//! Which loci a record belongs to, and which are held open: a locus is opened by its first record
+//! and closed once a record lies behind it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -33,7 +34,9 @@ impl<'o> Schedule<'o> {
     pub fn new(loci: &'o [(Locus, Masks)], reference: Reference) -> Self {
         let mut on_contig: HashMap<String, OnContig> = HashMap::new();
         for (number, (locus, _)) in loci.iter().enumerate() {
-            let here = on_contig.entry(contig_key(&locus.contig).to_string()).or_default();
+            let here = on_contig
+                .entry(contig_key(&locus.contig).to_string())
+                .or_default();
             here.starts.push((locus.start0, number));
             here.longest_nt = here.longest_nt.max(locus.len_nt());
         }
@@ -41,36 +44,63 @@ impl<'o> Schedule<'o> {
             here.starts.sort_unstable();
         }
         let done = loci.iter().map(|_| None).collect();
-        Self { loci, reference, on_contig, open: BTreeMap::new(), done, file_of_locus: vec![None; loci.len()] }
+        Self {
+            loci,
+            reference,
+            on_contig,
+            open: BTreeMap::new(),
+            done,
+            file_of_locus: vec![None; loci.len()],
+        }
     }
 
     /// Takes a record to every locus it overlaps; `file` is the number of its file.
-    pub fn record(&mut self, file: usize, site: Site<'_>, cohort: &mut Cohort<'_>) -> Result<(), Error> {
+    pub fn record(
+        &mut self,
+        file: usize,
+        site: Site<'_>,
+        cohort: &mut Cohort<'_>,
+    ) -> Result<(), Error> {
         let record = site.record;
         let is_behind = |window: &Window| {
             let locus = window.locus();
             locus.end0 <= record.start0() || !same_contig(&locus.contig, &record.contig)
         };
-        let ended: Vec<usize> = self.open.iter().filter(|(_, window)| is_behind(window)).map(|(&number, _)| number).collect();
+        let ended: Vec<usize> = self
+            .open
+            .iter()
+            .filter(|(_, window)| is_behind(window))
+            .map(|(&number, _)| number)
+            .collect();
         for number in ended {
             self.close(number, cohort)?;
         }
         for number in self.overlapping(record) {
             cohort.summary.n_records += 1;
             let (locus, masks) = &self.loci[number];
-            if self.file_of_locus[number].replace(file).is_some_and(|other| other != file) {
+            if self.file_of_locus[number]
+                .replace(file)
+                .is_some_and(|other| other != file)
+            {
                 let name = &locus.name;
-                return Err(Error::Inputs(format!("locus `{name}` has records in more than one file; merge them with `bcftools concat`")));
+                return Err(Error::Inputs(format!(
+                    "locus `{name}` has records in more than one file; merge them with `bcftools \
+                     concat`"
+                )));
             }
             if self.done[number].is_some() {
                 let reason = format!(
-                    "locus `{}` has been left before: the file names its contig in two ways; rename one with `bcftools annotate --rename-chrs`",
+                    "locus `{}` has been left before: the file names its contig in two ways; \
+                     rename one with `bcftools annotate --rename-chrs`",
                     locus.name
                 );
                 return Err(site.refuse(None, reason));
             }
             if !self.open.contains_key(&number) {
-                self.open.insert(number, Window::open(locus, masks, &mut self.reference, cohort)?);
+                self.open.insert(
+                    number,
+                    Window::open(locus, masks, &mut self.reference, cohort)?,
+                );
             }
             if let Some(window) = self.open.get_mut(&number) {
                 window.record(site, cohort)?;
@@ -80,10 +110,17 @@ impl<'o> Schedule<'o> {
     }
 
     fn overlapping(&self, record: &VariantRecord) -> Vec<usize> {
-        let Some(OnContig { starts, longest_nt }) = self.on_contig.get(contig_key(&record.contig)) else { return Vec::new() };
+        let Some(OnContig { starts, longest_nt }) = self.on_contig.get(contig_key(&record.contig))
+        else {
+            return Vec::new();
+        };
         let first = starts.partition_point(|(start0, _)| start0 + longest_nt <= record.start0());
-        let here = starts[first..].iter().take_while(|(start0, _)| *start0 < record.span_end0());
-        here.filter(|(_, number)| self.loci[*number].0.end0 > record.start0()).map(|&(_, number)| number).collect()
+        let here = starts[first..]
+            .iter()
+            .take_while(|(start0, _)| *start0 < record.span_end0());
+        here.filter(|(_, number)| self.loci[*number].0.end0 > record.start0())
+            .map(|&(_, number)| number)
+            .collect()
     }
 
     fn close(&mut self, number: usize, cohort: &mut Cohort<'_>) -> Result<(), Error> {
@@ -111,7 +148,10 @@ impl<'o> Schedule<'o> {
                 let (locus, masks) = &self.loci[number];
                 self.refuse_empty(locus, options, files, empty_loci, contigs_with_records)?;
                 cohort.summary.loci_without_records.push(locus.name.clone());
-                self.open.insert(number, Window::open(locus, masks, &mut self.reference, cohort)?);
+                self.open.insert(
+                    number,
+                    Window::open(locus, masks, &mut self.reference, cohort)?,
+                );
                 self.close(number, cohort)?;
             }
         }
@@ -128,23 +168,38 @@ impl<'o> Schedule<'o> {
         contigs_with_records: &HashSet<String>,
     ) -> Result<(), Error> {
         let Locus { name, contig, .. } = locus;
-        let names = files.iter().map(|file| file.path().display().to_string()).collect::<Vec<_>>().join(", ");
+        let names = files
+            .iter()
+            .map(|file| file.path().display().to_string())
+            .collect::<Vec<_>>()
+            .join(", ");
         let refuse = |reason: &str| Err(Error::Inputs(format!("{names}: {reason}")));
         if empty_loci == EmptyLoci::Refuse && self.file_of_locus.iter().all(Option::is_none) {
             return refuse(&format!(
-                "no record overlaps any locus of {}: is the VCF empty, or are the contig names or the build others?",
+                "no record overlaps any locus of {}: is the VCF empty, or are the contig names or \
+                 the build others?",
                 options.regions
             ));
         }
         if !files.iter().any(|file| file.may_have_contig(contig)) {
-            return refuse(&format!("no contig `{contig}` in the header, and locus `{name}` lies there; is it in another file?"));
+            return refuse(&format!(
+                "no contig `{contig}` in the header, and locus `{name}` lies there; is it in \
+                 another file?"
+            ));
         }
-        if !contigs_with_records.iter().any(|other| same_contig(contig, other)) {
-            return refuse(&format!("no record on contig `{contig}`, and locus `{name}` lies there; is it in another file?"));
+        if !contigs_with_records
+            .iter()
+            .any(|other| same_contig(contig, other))
+        {
+            return refuse(&format!(
+                "no record on contig `{contig}`, and locus `{name}` lies there; is it in another \
+                 file?"
+            ));
         }
         if empty_loci == EmptyLoci::Refuse {
             return refuse(&format!(
-                "no record overlaps locus `{name}` ({}): is it another build? If nothing varies there, take it out of {}",
+                "no record overlaps locus `{name}` ({}): is it another build? If nothing varies \
+                 there, take it out of {}",
                 locus.region(),
                 options.regions
             ));

@@ -1,4 +1,5 @@
-//! What is not in the sequences as the VCF states it: counted by reason, and listed in `skips.csv` while the files are read.
+//! What is not in the sequences as the VCF states it: counted by reason, and listed in `skips.csv`
+//! while the files are read.
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
@@ -41,7 +42,8 @@ pub enum Reason {
     UnphasedAsIupac,
     /// An unphased heterozygote read as the reference.
     UnphasedAsRef,
-    /// A heterozygote of another phase set than the person's last one in the locus: how the two go together is unknown.
+    /// A heterozygote of another phase set than the person's last one in the locus: how the two go
+    /// together is unknown.
     PhaseSet,
     /// A haploid call: the second haplotype is absent (once a person and locus).
     HaploidAbsent,
@@ -53,7 +55,8 @@ pub enum Reason {
     RefAmbiguous,
     /// FORMAT has no GT: the record is not applied.
     NoGenotypes,
-    /// INFO/END and INFO/SVLEN of a symbolic allele say different things: END is taken, from VCF 4.4 on SVLEN.
+    /// INFO/END and INFO/SVLEN of a symbolic allele say different things: END is taken, from VCF
+    /// 4.4 on SVLEN.
     EndAgainstSvlen,
 }
 
@@ -80,7 +83,14 @@ pub struct Skip<'a> {
     pub reason: Reason,
 }
 
-const COLUMNS: [&str; 6] = ["sample_id", "haplotype", "locus", "contig", "position", "reason"];
+const COLUMNS: [&str; 6] = [
+    "sample_id",
+    "haplotype",
+    "locus",
+    "contig",
+    "position",
+    "reason",
+];
 
 /// Counts skips, and writes each as a row where a file was asked for.
 #[derive(Debug, Default)]
@@ -98,12 +108,19 @@ impl SkipLog {
         let table = match path {
             None => None,
             Some(path) => {
-                let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(Pending::create(path)?);
-                table.write_record(COLUMNS).map_err(|error| output::at(path)(error.into()))?;
+                let mut table = csv::WriterBuilder::new()
+                    .has_headers(false)
+                    .from_writer(Pending::create(path)?);
+                table
+                    .write_record(COLUMNS)
+                    .map_err(|error| output::at(path)(error.into()))?;
                 Some(table)
             }
         };
-        Ok(Self { counts: BTreeMap::new(), table })
+        Ok(Self {
+            counts: BTreeMap::new(),
+            table,
+        })
     }
 
     /// Notes one.
@@ -126,9 +143,13 @@ impl SkipLog {
     /// # Errors
     /// When the table cannot be written.
     pub fn finish(self) -> Result<(BTreeMap<Reason, u64>, SkipTable), Error> {
-        let Some(table) = self.table else { return Ok((self.counts, SkipTable(None))) };
+        let Some(table) = self.table else {
+            return Ok((self.counts, SkipTable(None)));
+        };
         let path = table.get_ref().path().to_path_buf();
-        let pending = table.into_inner().map_err(|error| output::at(&path)(std::io::Error::other(error.error().to_string())))?;
+        let pending = table
+            .into_inner()
+            .map_err(|error| output::at(&path)(std::io::Error::other(error.error().to_string())))?;
         Ok((self.counts, SkipTable(Some(pending))))
     }
 }

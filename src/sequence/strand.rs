@@ -9,7 +9,11 @@ pub fn reverse_complement(letters: &[u8], encoding: Encoding) -> Vec<u8> {
         Encoding::Haplotype => complement,
         Encoding::Diploid => super::diploid::complement,
     };
-    letters.iter().rev().map(|&letter| complement(letter)).collect()
+    letters
+        .iter()
+        .rev()
+        .map(|&letter| complement(letter))
+        .collect()
 }
 
 /// Complement of an upper-case base or IUPAC code; N, S and W are their own.
@@ -37,6 +41,9 @@ mod tests {
 
     #[test]
     fn bases_and_codes_are_complemented_and_reversed() {
-        assert_eq!(reverse_complement(b"ACGTNRYKMBVDHSW", Encoding::Haplotype), b"WSDHBVKMRYNACGT");
+        assert_eq!(
+            reverse_complement(b"ACGTNRYKMBVDHSW", Encoding::Haplotype),
+            b"WSDHBVKMRYNACGT"
+        );
     }
 }

@@ -1,6 +1,8 @@
-//! Dosages of many people as bits, so that a correlation between two of them costs a few machine words.
+//! Dosages of many people as bits, so that a correlation between two of them costs a few machine
+//! words.
 //!
-//! Input -> output: alleles of people's haplotypes (two after each other) -> [`Dosage`]s, their means, frequencies and r^2.
+//! Input -> output: alleles of people's haplotypes (two after each other) -> [`Dosage`]s, their
+//! means, frequencies and r^2.
 
 /// How often each person carries something: 0, 1 or 2.
 #[derive(Clone, Debug)]
@@ -13,7 +15,8 @@ pub struct Dosage {
 }
 
 impl Dosage {
-    /// Copies of `allele` among the haplotypes' alleles at a site; person `i` has haplotypes `2 i` and `2 i + 1`.
+    /// Copies of `allele` among the haplotypes' alleles at a site; person `i` has haplotypes `2 i`
+    /// and `2 i + 1`.
     pub fn of_allele(alleles: impl ExactSizeIterator<Item = u8>, allele: u8) -> Self {
         let n_people = alleles.len() / 2;
         let mut bits = [(); 2].map(|()| vec![0; n_people.div_ceil(64)]);
@@ -45,15 +48,30 @@ impl Dosage {
     }
 
     fn new(n_people: usize, bits: [Vec<u64>; 2]) -> Self {
-        let mut dosage = Self { n_people, bits, sum: 0.0, sum_of_squares: 0.0 };
-        dosage.sum = dosage.bits.iter().flatten().map(|word| f64::from(word.count_ones())).sum();
+        let mut dosage = Self {
+            n_people,
+            bits,
+            sum: 0.0,
+            sum_of_squares: 0.0,
+        };
+        dosage.sum = dosage
+            .bits
+            .iter()
+            .flatten()
+            .map(|word| f64::from(word.count_ones()))
+            .sum();
         dosage.sum_of_squares = dosage.dot(&dosage);
         dosage
     }
 
     /// The dosage of each person.
     pub fn of_people(&self) -> impl Iterator<Item = u8> {
-        (0..self.n_people).map(|person| self.bits.iter().map(|bits| (bits[person / 64] >> (person % 64) & 1) as u8).sum())
+        (0..self.n_people).map(|person| {
+            self.bits
+                .iter()
+                .map(|bits| (bits[person / 64] >> (person % 64) & 1) as u8)
+                .sum()
+        })
     }
 
     /// Mean over people.
@@ -70,7 +88,11 @@ impl Dosage {
     /// Squared correlation over people; 0 where one of the two does not vary.
     pub fn r2(&self, other: &Self) -> f64 {
         let variances = self.variance() * other.variance();
-        if variances > 0.0 { self.covariance(other).powi(2) / variances } else { 0.0 }
+        if variances > 0.0 {
+            self.covariance(other).powi(2) / variances
+        } else {
+            0.0
+        }
     }
 
     fn variance(&self) -> f64 {
@@ -82,13 +104,22 @@ impl Dosage {
     }
 
     fn dot(&self, other: &Self) -> f64 {
-        let shared = |mine: &[u64], theirs: &[u64]| -> u64 { mine.iter().zip(theirs).map(|(a, b)| u64::from((a & b).count_ones())).sum() };
-        self.bits.iter().flat_map(|mine| other.bits.iter().map(move |theirs| shared(mine, theirs))).sum::<u64>() as f64
+        let shared = |mine: &[u64], theirs: &[u64]| -> u64 {
+            mine.iter()
+                .zip(theirs)
+                .map(|(a, b)| u64::from((a & b).count_ones()))
+                .sum()
+        };
+        self.bits
+            .iter()
+            .flat_map(|mine| other.bits.iter().map(move |theirs| shared(mine, theirs)))
+            .sum::<u64>() as f64
     }
 }
 
-/// Least-squares regression on the dosages of some variants, kept as an orthonormal basis of them (Cholesky's factorisation of their
-/// covariances); a variant that is a linear combination of earlier ones adds nothing and is left out.
+/// Least-squares regression on the dosages of some variants, kept as an orthonormal basis of them
+/// (Cholesky's factorisation of their covariances); a variant that is a linear combination of
+/// earlier ones adds nothing and is left out.
 pub struct Regression<'a> {
     /// Variants with their row of the factor.
     basis: Vec<(&'a Dosage, Vec<f64>)>,
@@ -109,15 +140,24 @@ impl<'a> Regression<'a> {
         regression
     }
 
-    /// R^2 of the best linear combination of the variants for `x`, over the same people; 0 where `x` does not vary.
+    /// R^2 of the best linear combination of the variants for `x`, over the same people; 0 where
+    /// `x` does not vary.
     pub fn r2(&self, x: &Dosage) -> f64 {
-        if x.variance() > 0.0 { squared_length(&self.coordinates(x)) / x.variance() } else { 0.0 }
+        if x.variance() > 0.0 {
+            squared_length(&self.coordinates(x)) / x.variance()
+        } else {
+            0.0
+        }
     }
 
     fn coordinates(&self, x: &Dosage) -> Vec<f64> {
         let mut coordinates = Vec::with_capacity(self.basis.len() + 1);
         for (variant, row) in &self.basis {
-            let by_earlier: f64 = row.iter().zip(&coordinates).map(|(row, coordinate)| row * coordinate).sum();
+            let by_earlier: f64 = row
+                .iter()
+                .zip(&coordinates)
+                .map(|(row, coordinate)| row * coordinate)
+                .sum();
             coordinates.push((x.covariance(variant) - by_earlier) / row[row.len() - 1]);
         }
         coordinates
@@ -137,7 +177,8 @@ mod tests {
     use super::*;
     use crate::simulate::panel::Haplotypes;
 
-    /// 70 people with haplotypes over two sites: one of AB, Ab, aB, ab by the digits of the person's number.
+    /// 70 people with haplotypes over two sites: one of AB, Ab, aB, ab by the digits of the
+    /// person's number.
     fn people() -> Haplotypes {
         let mut haplotypes = Haplotypes::new(2);
         for person in 0..70 {
@@ -156,11 +197,20 @@ mod tests {
     fn cis_counts_haplotypes_with_both_or_neither_and_trans_sees_them_on_different_ones() {
         let people = people();
         let (a, b) = (of_allele(&people, 0, 1), of_allele(&people, 1, 1));
-        let (cis, trans): (Vec<u8>, Vec<u8>) = (Dosage::cis(&a, &b).of_people().collect(), Dosage::trans(&a, &b).of_people().collect());
+        let (cis, trans): (Vec<u8>, Vec<u8>) = (
+            Dosage::cis(&a, &b).of_people().collect(),
+            Dosage::trans(&a, &b).of_people().collect(),
+        );
         for person in 0..70 {
             let [first, second] = [0, 1].map(|k| people.get(2 * person + k).to_vec());
-            assert_eq!(cis[person], u8::from(first[0] == first[1]) + u8::from(second[0] == second[1]));
-            assert_eq!(trans[person], u8::from((first[0] == 1 && second[1] == 1) || (second[0] == 1 && first[1] == 1)));
+            assert_eq!(
+                cis[person],
+                u8::from(first[0] == first[1]) + u8::from(second[0] == second[1])
+            );
+            assert_eq!(
+                trans[person],
+                u8::from((first[0] == 1 && second[1] == 1) || (second[0] == 1 && first[1] == 1))
+            );
         }
     }
 
@@ -168,10 +218,21 @@ mod tests {
     fn r2_by_bits_is_that_of_the_numbers() {
         let people = people();
         let (a, b) = (of_allele(&people, 0, 1), of_allele(&people, 1, 0));
-        let (x, y): (Vec<f64>, Vec<f64>) = (a.of_people().map(f64::from).collect(), b.of_people().map(f64::from).collect());
+        let (x, y): (Vec<f64>, Vec<f64>) = (
+            a.of_people().map(f64::from).collect(),
+            b.of_people().map(f64::from).collect(),
+        );
         let mean = |values: &[f64]| values.iter().sum::<f64>() / 70.0;
-        let covariance = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(p, q)| (p - mean(x)) * (q - mean(y))).sum::<f64>();
-        assert!((a.r2(&b) - covariance(&x, &y).powi(2) / covariance(&x, &x) / covariance(&y, &y)).abs() < 1e-12);
+        let covariance = |x: &[f64], y: &[f64]| {
+            x.iter()
+                .zip(y)
+                .map(|(p, q)| (p - mean(x)) * (q - mean(y)))
+                .sum::<f64>()
+        };
+        assert!(
+            (a.r2(&b) - covariance(&x, &y).powi(2) / covariance(&x, &x) / covariance(&y, &y)).abs()
+                < 1e-12
+        );
         assert!((Regression::on([&b]).r2(&a) - a.r2(&b)).abs() < 1e-12);
         assert!((Regression::on([&b, &b]).r2(&a) - a.r2(&b)).abs() < 1e-12);
     }
@@ -180,10 +241,14 @@ mod tests {
     fn a_sum_of_dosages_is_explained_wholly_and_their_coming_together_hardly() {
         let people = people();
         let (a, b) = (of_allele(&people, 0, 1), of_allele(&people, 1, 1));
-        let (first, second) = ([a.bits[0].clone(), b.bits[1].clone()], [a.bits[1].clone(), b.bits[0].clone()]);
+        let (first, second) = (
+            [a.bits[0].clone(), b.bits[1].clone()],
+            [a.bits[1].clone(), b.bits[0].clone()],
+        );
         let (first, second) = (Dosage::new(70, first), Dosage::new(70, second));
         assert!((Regression::on([&a, &b, &first]).r2(&second) - 1.0).abs() < 1e-9);
-        // Without linkage, whether a equals b says nothing of a or of b at frequency 1/2; 70 people are nearly that.
+        // Without linkage, whether a equals b says nothing of a or of b at frequency 1/2; 70 people
+        // are nearly that.
         assert!(Regression::on([&a, &b]).r2(&Dosage::cis(&a, &b)) < 0.05);
     }
 }

@@ -60,7 +60,10 @@ impl Published {
         if scores.len() != 1 {
             let n = scores.len();
             let reason = format!("it has {n} scores; give a file with one score");
-            return Err(Error::Effects { source_name: path.display().to_string(), reason });
+            return Err(Error::Effects {
+                source_name: path.display().to_string(),
+                reason,
+            });
         }
         let score = scores.remove(0);
         let n_rows = score.rows.len();
@@ -78,7 +81,12 @@ impl Published {
             .collect();
         let n_unusable = n_rows - rows.len();
         let (source, warnings) = (path.display().to_string(), score.warnings);
-        Ok(Self { source, rows, n_unusable, warnings })
+        Ok(Self {
+            source,
+            rows,
+            n_unusable,
+            warnings,
+        })
     }
 }
 
@@ -120,15 +128,34 @@ pub struct EffectSummary {
 
 impl fmt::Display for EffectSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, n_rows, n_matched, n_unmatched, n_flipped, .. } = self;
+        let Self {
+            source,
+            n_rows,
+            n_matched,
+            n_unmatched,
+            n_flipped,
+            ..
+        } = self;
         let of_ref = self.n_effect_allele_is_ref;
         let weights = counted(*n_rows, "weight", "weights");
         write!(f, "{source}: {n_matched} of {weights} found in the panel ")?;
-        write!(f, "({of_ref} with effect allele REF, {n_flipped} on the other strand)")?;
+        write!(
+            f,
+            "({of_ref} with effect allele REF, {n_flipped} on the other strand)"
+        )?;
         for (count, what) in [
-            (self.n_ambiguous, "with alleles A/T or C/G, whose strand is trusted"),
-            (self.n_duplicates, "left out: an earlier row means the same allele"),
-            (self.n_unusable, "not usable: not the weight of one allele at a position"),
+            (
+                self.n_ambiguous,
+                "with alleles A/T or C/G, whose strand is trusted",
+            ),
+            (
+                self.n_duplicates,
+                "left out: an earlier row means the same allele",
+            ),
+            (
+                self.n_unusable,
+                "not usable: not the weight of one allele at a position",
+            ),
         ] {
             if count > 0 {
                 write!(f, "\n{source}: {count} {what}")?;
@@ -136,8 +163,15 @@ impl fmt::Display for EffectSummary {
         }
         if *n_unmatched > 0 {
             let first = self.first_unmatched.join(", ");
-            let more = if *n_unmatched > self.first_unmatched.len() { ", ..." } else { "" };
-            write!(f, "\n{source}: {n_unmatched} not in the panel, without effect: {first}{more}")?;
+            let more = if *n_unmatched > self.first_unmatched.len() {
+                ", ..."
+            } else {
+                ""
+            };
+            write!(
+                f,
+                "\n{source}: {n_unmatched} not in the panel, without effect: {first}{more}"
+            )?;
         }
         Ok(())
     }
@@ -163,7 +197,12 @@ pub fn match_to_panels(published: &Published, panels: &[Panel]) -> Result<Matche
     let sites = Sites::of(panels);
     let mut effects: Vec<Vec<SiteEffect>> = vec![Vec::new(); panels.len()];
     let mut counts = EffectSummary {
-        source: published.source.rsplit(['/', '\\']).next().unwrap_or_default().to_owned(),
+        source: published
+            .source
+            .rsplit(['/', '\\'])
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
         n_rows: published.rows.len() + published.n_unusable,
         n_unusable: published.n_unusable,
         ..EffectSummary::default()
@@ -184,15 +223,22 @@ pub fn match_to_panels(published: &Published, panels: &[Panel]) -> Result<Matche
         counts.n_flipped += usize::from(found.match_type.is_flipped());
         counts.n_ambiguous += usize::from(row.is_ambiguous());
         let allele = if is_ref { 0 } else { found.alt };
-        effects[found.panel].push(SiteEffect { site: found.site, allele, log_odds: row.log_odds });
+        effects[found.panel].push(SiteEffect {
+            site: found.site,
+            allele,
+            log_odds: row.log_odds,
+        });
     }
     if counts.n_matched == 0 {
         let n = published.rows.len();
         let reason = format!(
-            "none of its variants ({n}) is a record of the loci; \
-             do the weights and the panel use the same genome build?"
+            "none of its variants ({n}) is a record of the loci; do the weights and the panel use \
+             the same genome build?"
         );
-        return Err(Error::Effects { source_name: published.source.clone(), reason });
+        return Err(Error::Effects {
+            source_name: published.source.clone(),
+            reason,
+        });
     }
     for of_panel in &mut effects {
         of_panel.sort_by_key(|effect| effect.site);
@@ -204,9 +250,15 @@ impl EffectSummary {
     fn add_unmatched(&mut self, row: &PublishedRow) {
         self.n_unmatched += 1;
         if self.first_unmatched.len() < MAX_NAMED {
-            let PublishedRow { contig, position, effect_allele, .. } = row;
+            let PublishedRow {
+                contig,
+                position,
+                effect_allele,
+                ..
+            } = row;
             let other = row.other_allele.as_deref().unwrap_or("?");
-            self.first_unmatched.push(format!("{contig}:{position} {effect_allele}/{other}"));
+            self.first_unmatched
+                .push(format!("{contig}:{position} {effect_allele}/{other}"));
         }
     }
 }
@@ -231,7 +283,9 @@ impl<'a> Sites<'a> {
         for (index, panel) in panels.iter().enumerate() {
             let contig = contig_key(&panel.locus.contig);
             for (site, record) in panel.sites.iter().enumerate() {
-                at.entry((contig, record.position)).or_default().push((index, site));
+                at.entry((contig, record.position))
+                    .or_default()
+                    .push((index, site));
             }
         }
         Self { panels, at }
@@ -252,7 +306,12 @@ impl<'a> Sites<'a> {
         alts.filter_map(|(alt, bases)| {
             let alt_allele = String::from_utf8_lossy(bases);
             let match_type = MatchType::between(weighted, &ref_allele, &alt_allele)?;
-            Some(Candidate { match_type, panel, site, alt })
+            Some(Candidate {
+                match_type,
+                panel,
+                site,
+                alt,
+            })
         })
         .collect()
     }

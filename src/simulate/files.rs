@@ -1,7 +1,8 @@
 //! The files of a simulated cohort.
 //!
-//! Input -> output: people's haplotypes, phenotypes and the truth -> the six files of the stage and the index of the VCF. The VCF has
-//! no INFO, and FILTER `PASS`; the FASTA record of a slice is named `contig:beg-end`, as `samtools faidx` names it.
+//! Input -> output: people's haplotypes, phenotypes and the truth -> the six files of the stage and
+//! the index of the VCF. The VCF has no INFO, and FILTER `PASS`; the FASTA record of a slice is
+//! named `contig:beg-end`, as `samtools faidx` names it.
 
 use std::{
     io::{self, Write},
@@ -39,22 +40,41 @@ impl<'a> Genomes<'a> {
 }
 
 /// Writes all files into `folder`; `genomes` are sorted by contig and position.
-pub fn write(folder: &Path, genomes: &[Genomes<'_>], cohort: &Cohort, logits: &[f64], truth: &Truth) -> Result<(), output::Error> {
+pub fn write(
+    folder: &Path,
+    genomes: &[Genomes<'_>],
+    cohort: &Cohort,
+    logits: &[f64],
+    truth: &Truth,
+) -> Result<(), output::Error> {
     write_vcf(folder, genomes, cohort)?;
     let panels = || genomes.iter().map(|locus| locus.panel);
     let write_fasta = |out: &mut dyn Write| panels().try_for_each(|panel| write_fasta(out, panel));
     output::write(&folder.join("reference.fa"), |out| write_fasta(out))?;
-    let write_loci = |out: &mut dyn Write| panels().try_for_each(|panel| write_locus(out, &panel.locus));
+    let write_loci =
+        |out: &mut dyn Write| panels().try_for_each(|panel| write_locus(out, &panel.locus));
     output::write(&folder.join("loci.bed"), |out| write_loci(out))?;
     output::write(&folder.join("cohort.csv"), |out| cohort.write(out))?;
-    output::write(&folder.join("truth.csv"), |out| write_truth(out, cohort, logits))?;
+    output::write(&folder.join("truth.csv"), |out| {
+        write_truth(out, cohort, logits)
+    })?;
     output::write_json(&folder.join("truth.json"), truth)
 }
 
 /// A line of the BED; the strand only where it is not the forward one.
 fn write_locus(out: &mut dyn Write, locus: &Locus) -> io::Result<()> {
-    let Locus { name, contig, start0, end0, strand } = locus;
-    let strand = if *strand == Strand::Reverse { "\t0\t-" } else { "" };
+    let Locus {
+        name,
+        contig,
+        start0,
+        end0,
+        strand,
+    } = locus;
+    let strand = if *strand == Strand::Reverse {
+        "\t0\t-"
+    } else {
+        ""
+    };
     writeln!(out, "{contig}\t{start0}\t{end0}\t{name}{strand}")
 }
 
@@ -62,7 +82,9 @@ fn write_vcf(folder: &Path, genomes: &[Genomes<'_>], cohort: &Cohort) -> Result<
     let path = folder.join("cohort.vcf.gz");
     output::write(&path, |out| {
         write_vcf_header(out, genomes, cohort)?;
-        genomes.iter().try_for_each(|locus| write_records(out, locus))
+        genomes
+            .iter()
+            .try_for_each(|locus| write_records(out, locus))
     })?;
     // Tabix, or CSI for a contig that is too long for it.
     match vcf::fs::index(&path).map_err(at(&path))? {
@@ -98,19 +120,34 @@ fn write_records(out: &mut dyn Write, genomes: &Genomes<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn write_vcf_header(out: &mut dyn Write, genomes: &[Genomes<'_>], cohort: &Cohort) -> io::Result<()> {
+fn write_vcf_header(
+    out: &mut dyn Write,
+    genomes: &[Genomes<'_>],
+    cohort: &Cohort,
+) -> io::Result<()> {
     writeln!(out, "##fileformat=VCFv4.2")?;
     writeln!(out, "##FILTER=<ID=PASS,Description=\"All filters passed\">")?;
-    writeln!(out, "##source=gf-genomics {} simulate", env!("CARGO_PKG_VERSION"))?;
+    writeln!(
+        out,
+        "##source=gf-genomics {} simulate",
+        env!("CARGO_PKG_VERSION")
+    )?;
     // Loci on one contig come after each other.
     for of_contig in genomes.chunk_by(|a, b| a.panel.locus.contig == b.panel.locus.contig) {
-        let Panel { locus, contig_len_nt, .. } = of_contig[0].panel;
+        let Panel {
+            locus,
+            contig_len_nt,
+            ..
+        } = of_contig[0].panel;
         match contig_len_nt {
             Some(len_nt) => writeln!(out, "##contig=<ID={},length={len_nt}>", locus.contig)?,
             None => writeln!(out, "##contig=<ID={}>", locus.contig)?,
         }
     }
-    writeln!(out, "##FORMAT=<ID=GT,Number=1,Type=String,Description=\"Phased genotype\">")?;
+    writeln!(
+        out,
+        "##FORMAT=<ID=GT,Number=1,Type=String,Description=\"Phased genotype\">"
+    )?;
     write!(out, "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT")?;
     for person in &cohort.people {
         write!(out, "\t{}", person.sample_id)?;
@@ -133,7 +170,15 @@ fn write_site(line: &mut Vec<u8>, contig: &str, site: &Site) -> io::Result<()> {
 fn write_fasta(out: &mut dyn Write, panel: &Panel) -> io::Result<()> {
     let locus = &panel.locus;
     let whole = panel.contig_len_nt == Some(locus.len_nt());
-    writeln!(out, ">{}", if whole { locus.contig.clone() } else { locus.region() })?;
+    writeln!(
+        out,
+        ">{}",
+        if whole {
+            locus.contig.clone()
+        } else {
+            locus.region()
+        }
+    )?;
     for line in panel.bases.chunks(FASTA_COLUMNS) {
         out.write_all(line)?;
         writeln!(out)?;
@@ -145,9 +190,20 @@ fn write_truth(out: &mut dyn Write, cohort: &Cohort, logits: &[f64]) -> io::Resu
     let mut table = csv::Writer::from_writer(out);
     table.write_record(["sample_id", "logit", "probability", "phenotype", "split"])?;
     for (person, &logit) in cohort.people.iter().zip(logits) {
-        let phenotype = person.phenotype.map_or(String::new(), |phenotype| phenotype.to_string());
-        let (logit, probability) = (nine_significant_digits(logit), nine_significant_digits(probability(logit)));
-        table.write_record([&person.sample_id, &logit, &probability, &phenotype, &person.split.to_string()])?;
+        let phenotype = person
+            .phenotype
+            .map_or(String::new(), |phenotype| phenotype.to_string());
+        let (logit, probability) = (
+            nine_significant_digits(logit),
+            nine_significant_digits(probability(logit)),
+        );
+        table.write_record([
+            &person.sample_id,
+            &logit,
+            &probability,
+            &phenotype,
+            &person.split.to_string(),
+        ])?;
     }
     table.flush()
 }

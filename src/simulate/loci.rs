@@ -32,7 +32,10 @@ pub struct LocusRisk {
 impl LocusRisk {
     /// A risk of relative size 1.
     pub fn of_kind(kind: RiskKind) -> Self {
-        Self { kind, relative_effect: 1.0 }
+        Self {
+            kind,
+            relative_effect: 1.0,
+        }
     }
 }
 
@@ -71,7 +74,11 @@ pub fn read(bed: &Path, risks: Option<&Path>, default: RiskKind) -> Result<Vec<R
         (Some((name, (line, _))), Some(path)) => {
             let bed = bed.display();
             let reason = format!("no locus `{name}` in {bed}; use the names of its column 4");
-            Err(Error::RisksLine { path: path.into(), line, reason })
+            Err(Error::RisksLine {
+                path: path.into(),
+                line,
+                reason,
+            })
         }
         _ => Ok(risky),
     }
@@ -86,7 +93,11 @@ pub fn sorted(mut loci: Vec<Locus>) -> Vec<Locus> {
             contigs.push(contig.to_owned());
         }
     }
-    let rank = |locus: &Locus| contigs.iter().position(|other| other == contig_key(&locus.contig));
+    let rank = |locus: &Locus| {
+        contigs
+            .iter()
+            .position(|other| other == contig_key(&locus.contig))
+    };
     loci.sort_by_key(|locus| (rank(locus), locus.start0, locus.end0));
     loci
 }
@@ -97,7 +108,9 @@ fn require_disjoint(bed: &Path, loci: &[Locus]) -> Result<(), Error> {
         let same_contig = contig_key(&pair[0].contig) == contig_key(&pair[1].contig);
         same_contig && pair[1].start0 < pair[0].end0
     };
-    let Some([first, second]) = loci.windows(2).find(overlaps) else { return Ok(()) };
+    let Some([first, second]) = loci.windows(2).find(overlaps) else {
+        return Ok(());
+    };
     Err(Error::OverlappingLoci {
         path: bed.into(),
         first: format!("{} ({})", first.name, first.region()),
@@ -107,14 +120,21 @@ fn require_disjoint(bed: &Path, loci: &[Locus]) -> Result<(), Error> {
 
 /// Line and risk by name of the locus.
 fn read_risks(path: &Path, default: RiskKind) -> Result<HashMap<String, (u64, LocusRisk)>, Error> {
-    let at_line = |line: u64, reason: String| Error::RisksLine { path: path.into(), line, reason };
+    let at_line = |line: u64, reason: String| Error::RisksLine {
+        path: path.into(),
+        line,
+        reason,
+    };
     let text = text::read(path).map_err(|error| Error::Ingest(error.into()))?;
     let delimiter = match Separator::of(text.lines().next().unwrap_or_default()) {
         Separator::Byte(byte) => byte,
         Separator::Blanks => b' ',
     };
     let text = text::with_decimal_points(path, &text, delimiter).unwrap_or(text);
-    let mut table = csv::ReaderBuilder::new().trim(csv::Trim::All).delimiter(delimiter).from_reader(text.as_bytes());
+    let mut table = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .delimiter(delimiter)
+        .from_reader(text.as_bytes());
     let mut risks = HashMap::new();
     for (index, row) in table.deserialize().enumerate() {
         let line = index as u64 + 2;
@@ -123,7 +143,10 @@ fn read_risks(path: &Path, default: RiskKind) -> Result<HashMap<String, (u64, Lo
         let name = row.locus.clone();
         let risk = risk_of(row, default).map_err(|reason| at_line(line, reason))?;
         if risks.insert(name.clone(), (line, risk)).is_some() {
-            return Err(at_line(line, format!("locus `{name}` has an earlier row; keep one")));
+            return Err(at_line(
+                line,
+                format!("locus `{name}` has an earlier row; keep one"),
+            ));
         }
     }
     Ok(risks)
@@ -139,7 +162,10 @@ fn risk_of(row: RiskRow, default: RiskKind) -> Result<LocusRisk, String> {
         let advice = "write a number above 0, or the risk `null`";
         return Err(format!("effect {relative_effect} is not a size; {advice}"));
     }
-    Ok(LocusRisk { kind, relative_effect })
+    Ok(LocusRisk {
+        kind,
+        relative_effect,
+    })
 }
 
 #[cfg(test)]
@@ -172,23 +198,47 @@ mod tests {
         let risk = |locus: &RiskyLocus| (locus.risk.kind, locus.risk.relative_effect);
         let risks: Vec<(RiskKind, f64)> = loci.iter().map(risk).collect();
         let (additive, cis, null) = (RiskKind::Additive, RiskKind::Cis, RiskKind::Null);
-        assert_eq!(risks, [(additive, 1.0), (cis, 2.5), (additive, 3.0), (null, 1.0)]);
+        assert_eq!(
+            risks,
+            [(additive, 1.0), (cis, 2.5), (additive, 3.0), (null, 1.0)]
+        );
     }
 
     #[test]
     fn what_cannot_be_used_is_named_with_its_line_and_what_to_do() {
         let bed = "1\t0\t5\ta\n1\t5\t9\tb\n";
         for (risks, expected) in [
-            ("locus,risk,effect\nx,cis,1\n", ["line 2", "no locus `x`", "column 4"]),
-            ("locus,risk,effect\na,cis,1\na,cis,2\n", ["line 3", "earlier row", "keep one"]),
-            ("locus,risk,effect\na,magic,1\n", ["line 2", "`magic` is not", "write additive"]),
-            ("locus,risk,effect\na,cis,-1\n", ["line 2", "effect -1", "above 0"]),
-            ("name,risk\na,cis\n", ["line 2", "name", "locus,risk,effect"]),
+            (
+                "locus,risk,effect\nx,cis,1\n",
+                ["line 2", "no locus `x`", "column 4"],
+            ),
+            (
+                "locus,risk,effect\na,cis,1\na,cis,2\n",
+                ["line 3", "earlier row", "keep one"],
+            ),
+            (
+                "locus,risk,effect\na,magic,1\n",
+                ["line 2", "`magic` is not", "write additive"],
+            ),
+            (
+                "locus,risk,effect\na,cis,-1\n",
+                ["line 2", "effect -1", "above 0"],
+            ),
+            (
+                "name,risk\na,cis\n",
+                ["line 2", "name", "locus,risk,effect"],
+            ),
         ] {
             let message = read_text(bed, risks).unwrap_err();
-            assert!(expected.iter().all(|part| message.contains(part)), "{message}");
+            assert!(
+                expected.iter().all(|part| message.contains(part)),
+                "{message}"
+            );
         }
         let message = read_text("1\t0\t5\ta\nchr1\t4\t9\tb\n", "locus\n").unwrap_err();
-        assert!(message.contains("a (1:1-5)") && message.contains("b (chr1:5-9)"), "{message}");
+        assert!(
+            message.contains("a (1:1-5)") && message.contains("b (chr1:5-9)"),
+            "{message}"
+        );
     }
 }

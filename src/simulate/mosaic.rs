@@ -1,5 +1,5 @@
-//! New haplotypes as mosaics of founders: each copies one founder and switches to another at random places, the copying model of
-//! Li & Stephens 2003 (Genetics 165:2213).
+//! New haplotypes as mosaics of founders: each copies one founder and switches to another at random
+//! places, the copying model of Li & Stephens 2003 (Genetics 165:2213).
 //!
 //! Input -> output: a [`Panel`] and a switch rate -> any number of [`Mosaics`] over the same sites.
 
@@ -36,7 +36,11 @@ impl Mosaics<'_> {
 
     /// The haplotypes of some individuals (number `i` has `2 i` and `2 i + 1`), in that order.
     pub fn select(&self, individuals: &[usize]) -> Self {
-        let mut selected = Self { founders: self.founders, pieces: Vec::new(), starts: vec![0] };
+        let mut selected = Self {
+            founders: self.founders,
+            pieces: Vec::new(),
+            starts: vec![0],
+        };
         for haplotype in individuals.iter().flat_map(|&i| [2 * i, 2 * i + 1]) {
             let copied = &self.pieces[self.starts[haplotype]..self.starts[haplotype + 1]];
             selected.pieces.extend_from_slice(copied);
@@ -59,34 +63,56 @@ impl Mosaics<'_> {
     pub fn alleles(&self, haplotype: usize) -> Vec<u8> {
         let mut alleles = Vec::new();
         for piece in &self.pieces[self.starts[haplotype]..self.starts[haplotype + 1]] {
-            alleles.extend_from_slice(&self.founders.get(piece.founder as usize)[alleles.len()..piece.end_site as usize]);
+            alleles.extend_from_slice(
+                &self.founders.get(piece.founder as usize)[alleles.len()..piece.end_site as usize],
+            );
         }
         alleles
     }
 
     /// How many of the haplotypes differ.
     pub fn n_distinct(&self) -> usize {
-        (0..self.len()).map(|haplotype| output::sha256(&self.alleles(haplotype))).collect::<HashSet<_>>().len()
+        (0..self.len())
+            .map(|haplotype| output::sha256(&self.alleles(haplotype)))
+            .collect::<HashSet<_>>()
+            .len()
     }
 }
 
-/// Draws `n_haplotypes` mosaics; switches are Poisson with `recombinations_per_mb` on each million nucleotides, to a founder drawn
-/// uniformly. No switch falls inside records that overlap: it takes effect at the next free site.
-pub fn mosaics<'a>(panel: &'a Panel, n_haplotypes: usize, recombinations_per_mb: f64, rng: &mut impl Rng) -> Mosaics<'a> {
+/// Draws `n_haplotypes` mosaics; switches are Poisson with `recombinations_per_mb` on each million
+/// nucleotides, to a founder drawn uniformly. No switch falls inside records that overlap: it takes
+/// effect at the next free site.
+pub fn mosaics<'a>(
+    panel: &'a Panel,
+    n_haplotypes: usize,
+    recombinations_per_mb: f64,
+    rng: &mut impl Rng,
+) -> Mosaics<'a> {
     let n_sites = panel.sites.len();
     let may_switch_at = panel.may_switch_at();
     let rate_per_nt = recombinations_per_mb / 1e6;
-    let mut mosaics = Mosaics { founders: &panel.haplotypes, pieces: Vec::new(), starts: vec![0] };
+    let mut mosaics = Mosaics {
+        founders: &panel.haplotypes,
+        pieces: Vec::new(),
+        starts: vec![0],
+    };
     for _ in 0..n_haplotypes {
         let mut switch0 = panel.locus.start0 as f64;
         let mut from = 0;
         while from < n_sites {
             let founder = rng.random_range(0..panel.haplotypes.len());
             switch0 += exponential(rate_per_nt, rng);
-            let reached = panel.sites.partition_point(|site| (site.start0() as f64) < switch0);
-            let to = (reached.max(from)..n_sites).find(|&site| may_switch_at[site]).unwrap_or(n_sites);
+            let reached = panel
+                .sites
+                .partition_point(|site| (site.start0() as f64) < switch0);
+            let to = (reached.max(from)..n_sites)
+                .find(|&site| may_switch_at[site])
+                .unwrap_or(n_sites);
             if to > from {
-                mosaics.pieces.push(Piece { end_site: to as u32, founder: founder as u32 });
+                mosaics.pieces.push(Piece {
+                    end_site: to as u32,
+                    founder: founder as u32,
+                });
             }
             from = to;
         }
@@ -130,7 +156,12 @@ mod tests {
     fn without_recombination_every_mosaic_is_a_founder() {
         let panel = founders::panel(20_000, None, 3);
         let mosaics = mosaics(&panel, 100, 0.0, &mut ChaCha8Rng::seed_from_u64(1));
-        assert!((0..mosaics.len()).all(|haplotype| panel.haplotypes.iter().any(|founder| founder == mosaics.alleles(haplotype))));
+        assert!((0..mosaics.len()).all(|haplotype| {
+            panel
+                .haplotypes
+                .iter()
+                .any(|founder| founder == mosaics.alleles(haplotype))
+        }));
     }
 
     #[test]
@@ -142,9 +173,17 @@ mod tests {
         panel.haplotypes.extend(&vec![0; n_sites]);
         panel.haplotypes.extend(&vec![1; n_sites]);
         let mosaics = mosaics(&panel, 4_000, 20.0, &mut ChaCha8Rng::seed_from_u64(1));
-        let seen: usize =
-            (0..mosaics.len()).map(|haplotype| mosaics.alleles(haplotype).windows(2).filter(|pair| pair[0] != pair[1]).count()).sum();
-        // 4,000 haplotypes x 0.1 Mb x 20 per Mb / 2 = 4,000 changes, less those between neighbouring sites.
+        let seen: usize = (0..mosaics.len())
+            .map(|haplotype| {
+                mosaics
+                    .alleles(haplotype)
+                    .windows(2)
+                    .filter(|pair| pair[0] != pair[1])
+                    .count()
+            })
+            .sum();
+        // 4,000 haplotypes x 0.1 Mb x 20 per Mb / 2 = 4,000 changes, less those between
+        // neighbouring sites.
         assert!((3_700..4_100).contains(&seen), "{seen}");
     }
 }

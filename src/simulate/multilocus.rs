@@ -63,10 +63,20 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let phenotypes = population::draw(&risk.probabilities, rng);
     let indices = sample.keep(&phenotypes, &mut stream(options.seed, Stream::Sampling))?;
     let of_kept: Vec<Phenotype> = indices.iter().map(|&i| phenotypes[i]).collect();
-    let split = splits(&of_kept, options.split, &mut stream(options.seed, Stream::Split))?;
+    let split = splits(
+        &of_kept,
+        options.split,
+        &mut stream(options.seed, Stream::Split),
+    )?;
     let covariates = indices.iter().map(|&i| covariates[i].clone()).collect();
-    let kept = Kept { cohort: cohort(&of_kept, &split, covariates), indices };
-    let people: Vec<Mosaics<'_>> = drawn.iter().map(|locus| locus.select(&kept.indices)).collect();
+    let kept = Kept {
+        cohort: cohort(&of_kept, &split, covariates),
+        indices,
+    };
+    let people: Vec<Mosaics<'_>> = drawn
+        .iter()
+        .map(|locus| locus.select(&kept.indices))
+        .collect();
 
     let logits = kept.of(&risk.logits);
     let study = StudyTruth {
@@ -79,8 +89,8 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     };
     let truth = Truth {
         risk: overall_risk(&study.loci),
-        x: "sum over loci of effect times x of the locus, plus the effects of age and sex; \
-            see `loci` and `covariate_effects`",
+        x: "sum over loci of effect times x of the locus, plus the effects of age and sex; see \
+            `loci` and `covariate_effects`",
         intercept: risk.intercept,
         effect: 1.0,
         causal_sites: causal_sites(&study.loci),
@@ -99,20 +109,35 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     Ok(Summary::of(&plan.panels, &kept.cohort, plan.counts, truth))
 }
 
-/// Refuses effects of age and sex that alone exceed the AUC asked for, as [`run`] would once the genomes are drawn.
+/// Refuses effects of age and sex that alone exceed the AUC asked for, as [`run`] would once the
+/// genomes are drawn.
 ///
 /// # Errors
 /// That AUC; more individuals to draw than there is room for.
 pub fn check(options: &Options) -> Result<(), Error> {
-    let Some(wanted) = options.with_default_auc().auc.filter(|_| options.risk != RiskKind::Null) else { return Ok(()) };
+    let Some(wanted) = options
+        .with_default_auc()
+        .auc
+        .filter(|_| options.risk != RiskKind::Null)
+    else {
+        return Ok(());
+    };
     let n_loci = options.planned_loci().map_or(1, |loci| loci.len());
     let n_drawn = Sample::plan(options, n_loci)?.n_drawn;
     let covariates = population::covariates(n_drawn, &mut stream(options.seed, Stream::Covariates));
     let of_covariates = population::covariate_logits(&covariates, options);
     let genetic = vec![0.0; n_drawn];
-    let population = Population { genetic: &genetic, covariates: &of_covariates, prevalence: options.prevalence };
+    let population = Population {
+        genetic: &genetic,
+        covariates: &of_covariates,
+        prevalence: options.prevalence,
+    };
     let reached = population.at_scale(0.0).auc;
-    if reached > wanted { Err(Error::CovariatesExceedAuc { wanted, reached }) } else { Ok(()) }
+    if reached > wanted {
+        Err(Error::CovariatesExceedAuc { wanted, reached })
+    } else {
+        Ok(())
+    }
 }
 
 /// The individuals of the population that are in the cohort.
@@ -141,16 +166,29 @@ impl Plan {
             }
             (.., Some(preset)) => {
                 let (panels, published) = preset.invented(options)?;
-                (Self::with_one_risk(panels, PanelSummary::default(), options), Some(published))
+                (
+                    Self::with_one_risk(panels, PanelSummary::default(), options),
+                    Some(published),
+                )
             }
             _ => {
-                let Options { len_nt, variants, seed, .. } = *options;
+                let Options {
+                    len_nt,
+                    variants,
+                    seed,
+                    ..
+                } = *options;
                 let panels = vec![founders::panel(len_nt, variants, seed)];
-                (Self::with_one_risk(panels, PanelSummary::default(), options), None)
+                (
+                    Self::with_one_risk(panels, PanelSummary::default(), options),
+                    None,
+                )
             }
         };
         if let Some(published) = published {
-            plan.counts.header_warnings.extend(published.warnings.iter().cloned());
+            plan.counts
+                .header_warnings
+                .extend(published.warnings.iter().cloned());
             plan.published = Some(match_to_panels(&published, &plan.panels)?);
         }
         Ok(plan)
@@ -158,7 +196,12 @@ impl Plan {
 
     fn with_one_risk(panels: Vec<Panel>, counts: PanelSummary, options: &Options) -> Self {
         let risks = vec![LocusRisk::of_kind(options.risk); panels.len()];
-        Self { panels, risks, published: None, counts }
+        Self {
+            panels,
+            risks,
+            published: None,
+            counts,
+        }
     }
 
     /// The loci of the BED, the windows of the preset, or the region.
@@ -171,10 +214,16 @@ impl Plan {
             let reference = &mut Reference::open(reference)?;
             let empty = EmptyLoci::Refuse;
             let (panels, counts) = Panel::read_loci(&mut variants, reference, loci, empty)?;
-            return Ok(Self { panels, risks, published: None, counts });
+            return Ok(Self {
+                panels,
+                risks,
+                published: None,
+                counts,
+            });
         }
         let Some(preset) = options.preset.filter(|_| options.region.is_none()) else {
-            let (panels, counts) = Panel::read(&mut variants, reference, options.region.as_deref())?;
+            let (panels, counts) =
+                Panel::read(&mut variants, reference, options.region.as_deref())?;
             return Ok(Self::with_one_risk(panels, counts, options));
         };
         let reference = &mut Reference::open(reference)?;
@@ -183,9 +232,12 @@ impl Plan {
         let empty = EmptyLoci::LeaveOut;
         let (panels, counts) = Panel::read_loci(&mut variants, reference, loci, empty)?;
         if panels.is_empty() {
-            let reason = "no record near a variant of the preset; \
-                          does the panel have GRCh38 positions and the chromosomes of the preset?";
-            return Err(Error::Panel { path: panel.into(), reason: reason.into() });
+            let reason = "no record near a variant of the preset; does the panel have GRCh38 \
+                          positions and the chromosomes of the preset?";
+            return Err(Error::Panel {
+                path: panel.into(),
+                reason: reason.into(),
+            });
         }
         Ok(Self::with_one_risk(panels, counts, options))
     }
@@ -213,7 +265,11 @@ impl Genetic {
     fn of(plan: &Plan, drawn: &[Mosaics<'_>], options: &Options) -> Result<Self, Error> {
         let n_drawn = drawn.first().map_or(0, |haplotypes| haplotypes.len() / 2);
         let (additive, non_additive) = (vec![0.0; n_drawn], vec![0.0; n_drawn]);
-        let mut genetic = Self { additive, non_additive, loci: Vec::new() };
+        let mut genetic = Self {
+            additive,
+            non_additive,
+            loci: Vec::new(),
+        };
         for (index, (panel, haplotypes)) in plan.panels.iter().zip(drawn).enumerate() {
             let (logits, locus) = match &plan.published {
                 Some((effects, _)) => published_locus(panel, haplotypes, &effects[index]),
@@ -223,18 +279,27 @@ impl Genetic {
                 RiskKind::Cis | RiskKind::Trans => &mut genetic.non_additive,
                 RiskKind::Additive | RiskKind::Null => &mut genetic.additive,
             };
-            sums.iter_mut().zip(&logits).for_each(|(sum, logit)| *sum += logit);
+            sums.iter_mut()
+                .zip(&logits)
+                .for_each(|(sum, logit)| *sum += logit);
             genetic.loci.push(locus);
         }
         Ok(genetic)
     }
 
     fn total(&self) -> Vec<f64> {
-        self.additive.iter().zip(&self.non_additive).map(|(a, b)| a + b).collect()
+        self.additive
+            .iter()
+            .zip(&self.non_additive)
+            .map(|(a, b)| a + b)
+            .collect()
     }
 
     fn scale(&mut self, scale: f64) {
-        self.additive.iter_mut().chain(&mut self.non_additive).for_each(|part| *part *= scale);
+        self.additive
+            .iter_mut()
+            .chain(&mut self.non_additive)
+            .for_each(|part| *part *= scale);
         self.loci.iter_mut().for_each(|locus| locus.scale(scale));
     }
 
@@ -265,22 +330,40 @@ fn drawn_locus(
     let some = haplotypes.select(&individuals);
     let at_locus = |source: Error| {
         let locus = format!("{} ({})", panel.locus.name, panel.locus.region());
-        Error::AtLocus { locus, source: Box::new(source) }
+        Error::AtLocus {
+            locus,
+            source: Box::new(source),
+        }
     };
     let chosen = causal::choose(risk.kind, None, panel, &some, rng).map_err(at_locus)?;
-    let Causal { sites, choice, alleles, .. } = chosen;
+    let Causal {
+        sites,
+        choice,
+        alleles,
+        ..
+    } = chosen;
     let x = causal::x_of(risk.kind, &alleles, haplotypes);
     let x: Vec<f64> = x.into_iter().map(f64::from).collect();
     let spread = standard_deviation(&x);
-    let effect = if spread > 0.0 { risk.relative_effect / spread } else { 0.0 };
+    let effect = if spread > 0.0 {
+        risk.relative_effect / spread
+    } else {
+        0.0
+    };
     let logits: Vec<f64> = x.iter().map(|x| effect * x).collect();
     let causal_sites = sites
         .into_iter()
         .zip(&alleles)
         .map(|(site, &(index, allele))| {
             let frequency = Dosage::of_allele(haplotypes.at_site(index), allele).mean() / 2.0;
-            let site = CausalSite { effect_allele_frequency: frequency, ..site };
-            CausalVariant { site, log_odds_by_copies: None }
+            let site = CausalSite {
+                effect_allele_frequency: frequency,
+                ..site
+            };
+            CausalVariant {
+                site,
+                log_odds_by_copies: None,
+            }
         })
         .collect();
     let has_risk = risk.kind != RiskKind::Null;
@@ -302,14 +385,29 @@ fn drawn_locus(
 fn published_locus(panel: &Panel, haplotypes: &Mosaics<'_>, effects: &[SiteEffect]) -> LocusLogits {
     let mut logits = vec![0.0; haplotypes.len() / 2];
     let mut causal_sites = Vec::with_capacity(effects.len());
-    for &SiteEffect { site, allele, log_odds } in effects {
+    for &SiteEffect {
+        site,
+        allele,
+        log_odds,
+    } in effects
+    {
         let dosage = Dosage::of_allele(haplotypes.at_site(site), allele);
         let copies = dosage.of_people();
-        logits.iter_mut().zip(copies).for_each(|(sum, n)| *sum += log_odds[usize::from(n)]);
+        logits
+            .iter_mut()
+            .zip(copies)
+            .for_each(|(sum, n)| *sum += log_odds[usize::from(n)]);
         let site = CausalSite::of(panel, site, allele, dosage.mean() / 2.0);
-        causal_sites.push(CausalVariant { site, log_odds_by_copies: Some(log_odds) });
+        causal_sites.push(CausalVariant {
+            site,
+            log_odds_by_copies: Some(log_odds),
+        });
     }
-    let risk = if effects.is_empty() { RiskKind::Null } else { RiskKind::Additive };
+    let risk = if effects.is_empty() {
+        RiskKind::Null
+    } else {
+        RiskKind::Additive
+    };
     let truth = LocusTruth {
         name: panel.locus.name.clone(),
         region: panel.locus.region(),
@@ -333,8 +431,16 @@ fn solve(
 ) -> Result<PopulationRisk, Error> {
     let total = genetic.total();
     let varies = standard_deviation(&total) > 0.0;
-    let population = Population { genetic: &total, covariates, prevalence: options.prevalence };
-    let wanted = if plan.published.is_some() { options.auc } else { Some(options.auc()) };
+    let population = Population {
+        genetic: &total,
+        covariates,
+        prevalence: options.prevalence,
+    };
+    let wanted = if plan.published.is_some() {
+        options.auc
+    } else {
+        Some(options.auc())
+    };
     match wanted.filter(|_| varies) {
         Some(auc) => population.of_auc(auc),
         None => Ok(population.at_scale(1.0)),
@@ -350,7 +456,10 @@ fn parts(
 ) -> Result<Parts, Error> {
     let auc = |part: &[f64]| -> Result<PartAuc, Error> {
         let population = population_auc(part, &risk.probabilities);
-        Ok(PartAuc { population, by_split: best_possible_auc(&kept.cohort, &kept.of(part))? })
+        Ok(PartAuc {
+            population,
+            by_split: best_possible_auc(&kept.cohort, &kept.of(part))?,
+        })
     };
     let part = |there: bool, part: &[f64]| there.then(|| auc(part)).transpose();
     let has_covariates = covariates.iter().any(|&logit| logit != 0.0);
@@ -365,7 +474,10 @@ fn parts(
 
 /// The kind that all loci with risk have; `mixed` where they differ.
 fn overall_risk(loci: &[LocusTruth]) -> String {
-    let mut kinds = loci.iter().map(|locus| locus.risk).filter(|&kind| kind != RiskKind::Null);
+    let mut kinds = loci
+        .iter()
+        .map(|locus| locus.risk)
+        .filter(|&kind| kind != RiskKind::Null);
     match kinds.next() {
         None => RiskKind::Null.to_string(),
         Some(first) if kinds.all(|kind| kind == first) => first.to_string(),

@@ -1,7 +1,8 @@
 //! Founder haplotypes over one locus: read from a phased VCF here, or made by [`super::founders`].
 //!
-//! Input -> output: VCF/BCF + FASTA (+ region) -> [`Panel`] and the [`PanelSummary`] of what was left out or read by a policy.
-//! Coordinates: `position` is 1-based as in the VCF; `start0` and `end0` are 0-based and half-open.
+//! Input -> output: VCF/BCF + FASTA (+ region) -> [`Panel`] and the [`PanelSummary`] of what was
+//! left out or read by a policy. Coordinates: `position` is 1-based as in the VCF; `start0` and
+//! `end0` are 0-based and half-open.
 
 use std::path::Path;
 
@@ -9,7 +10,8 @@ use serde::Serialize;
 
 use super::Error;
 use crate::ingest::{
-    self, ABSENT, DisjointRegions, Locus, MISSING, Reference, Samples, Strand, VariantFile, VariantRecord, parse_region, same_contig,
+    self, ABSENT, DisjointRegions, Locus, MISSING, Reference, Samples, Strand, VariantFile,
+    VariantRecord, parse_region, same_contig,
 };
 
 /// One variant record without its genotypes.
@@ -43,7 +45,9 @@ impl Site {
 
     /// Some ALT allele has another length than REF.
     pub fn is_indel(&self) -> bool {
-        self.alt_alleles.iter().any(|alt| alt.len() != self.ref_allele.len())
+        self.alt_alleles
+            .iter()
+            .any(|alt| alt.len() != self.ref_allele.len())
     }
 }
 
@@ -58,15 +62,24 @@ impl Haplotypes {
     /// No haplotypes yet, over `n_sites` sites (at least one).
     #[cfg(test)]
     pub fn new(n_sites: usize) -> Self {
-        Self { n_sites, alleles: Vec::new() }
+        Self {
+            n_sites,
+            alleles: Vec::new(),
+        }
     }
 
-    /// Turns alleles listed site by site (`by_site[site][haplotype]`) into haplotypes, keeping those `keep` says.
+    /// Turns alleles listed site by site (`by_site[site][haplotype]`) into haplotypes, keeping
+    /// those `keep` says.
     pub fn from_sites(by_site: &[Vec<u8>], keep: impl Fn(usize) -> bool) -> Self {
         let n_haplotypes = by_site.first().map_or(0, Vec::len);
         let kept = (0..n_haplotypes).filter(|&haplotype| keep(haplotype));
-        let alleles = kept.flat_map(|haplotype| by_site.iter().map(move |alleles| alleles[haplotype])).collect();
-        Self { n_sites: by_site.len(), alleles }
+        let alleles = kept
+            .flat_map(|haplotype| by_site.iter().map(move |alleles| alleles[haplotype]))
+            .collect();
+        Self {
+            n_sites: by_site.len(),
+            alleles,
+        }
     }
 
     /// Continues the last haplotype, or starts a new one when the last is complete.
@@ -107,8 +120,9 @@ pub struct Panel {
 }
 
 impl Panel {
-    /// For each site whether a haplotype may continue there as a copy of another founder: not inside an earlier record's REF, so that
-    /// records that overlap are only ever copied together.
+    /// For each site whether a haplotype may continue there as a copy of another founder: not
+    /// inside an earlier record's REF, so that records that overlap are only ever copied
+    /// together.
     pub fn may_switch_at(&self) -> Vec<bool> {
         let mut reach0 = 0;
         let may_switch = |site: &Site| {
@@ -166,8 +180,13 @@ impl Panel {
     /// (`contig:beg-end`; the FASTA's only record when `None`).
     ///
     /// # Errors
-    /// Files that cannot be read, a region outside the FASTA, a REF that differs from the FASTA, fewer than two haplotypes, no record.
-    pub fn read(variants: &mut VariantFile, reference: &Path, region: Option<&str>) -> Result<Read, Error> {
+    /// Files that cannot be read, a region outside the FASTA, a REF that differs from the FASTA,
+    /// fewer than two haplotypes, no record.
+    pub fn read(
+        variants: &mut VariantFile,
+        reference: &Path,
+        region: Option<&str>,
+    ) -> Result<Read, Error> {
         let mut reference = Reference::open(reference)?;
         let loci = vec![chosen_locus(&reference, region)?];
         Self::read_loci(variants, &mut reference, loci, EmptyLoci::Refuse)
@@ -178,14 +197,22 @@ impl Panel {
     ///
     /// # Errors
     /// As [`Panel::read`].
-    pub fn read_loci(variants: &mut VariantFile, reference: &mut Reference, loci: Vec<Locus>, empty: EmptyLoci) -> Result<Read, Error> {
+    pub fn read_loci(
+        variants: &mut VariantFile,
+        reference: &mut Reference,
+        loci: Vec<Locus>,
+        empty: EmptyLoci,
+    ) -> Result<Read, Error> {
         let path = &variants.path().to_path_buf();
         let n_haplotypes = 2 * variants.n_selected();
         let mut readings = Vec::with_capacity(loci.len());
         for locus in loci {
             reference.resolve(&locus.contig)?;
             if let Some(stated_nt) = variants.contig_len_nt(&locus.contig) {
-                reference.check_claim(path, &locus.contig, stated_nt)?.into_iter().for_each(gf_cohort_schema::text::note);
+                reference
+                    .check_claim(path, &locus.contig, stated_nt)?
+                    .into_iter()
+                    .for_each(gf_cohort_schema::text::note);
             }
             let len_nt = variants.contig_len_nt(&locus.contig);
             let contig_len_nt = len_nt.or(reference.contig_len_nt(&locus.contig));
@@ -194,7 +221,10 @@ impl Panel {
         }
         let wanted = DisjointRegions::of_loci(readings.iter().map(|reading| &reading.locus));
         let header_warnings = variants.warnings().to_vec();
-        let mut counts = PanelSummary { header_warnings, ..PanelSummary::default() };
+        let mut counts = PanelSummary {
+            header_warnings,
+            ..PanelSummary::default()
+        };
         variants.for_each(Some(&wanted), |record| {
             let at = |reason| ingest::Error::record(path, record, reason);
             let reading = readings.iter().position(|reading| reading.begins(record));
@@ -206,24 +236,38 @@ impl Panel {
         if empty == EmptyLoci::LeaveOut {
             readings.retain(|reading| !reading.sites.is_empty());
         }
-        let panels = readings.into_iter().map(|reading| reading.finish(path, &mut counts));
+        let panels = readings
+            .into_iter()
+            .map(|reading| reading.finish(path, &mut counts));
         Ok((panels.collect::<Result<_, _>>()?, counts))
     }
 }
 
 fn chosen_locus(reference: &Reference, region: Option<&str>) -> Result<Locus, Error> {
     let (contig, start0, end0) = if let Some(text) = region {
-        let not_a_region = || Error::Options(format!("region `{text}` is not of the form contig:beg-end (1-based, inclusive)"));
+        let not_a_region = || {
+            Error::Options(format!(
+                "region `{text}` is not of the form contig:beg-end (1-based, inclusive)"
+            ))
+        };
         parse_region(text).ok_or_else(not_a_region)?
     } else {
         let mut records = reference.intervals();
         let (Some((contig, start0, end0)), None) = (records.next(), records.next()) else {
             let path = reference.path().display();
-            return Err(Error::Options(format!("{path} has several records: choose a part of one with --region contig:beg-end")));
+            return Err(Error::Options(format!(
+                "{path} has several records: choose a part of one with --region contig:beg-end"
+            )));
         };
         (contig.to_string(), start0, end0)
     };
-    Ok(Locus { name: super::LOCUS_NAME.into(), contig, start0, end0, strand: Strand::Forward })
+    Ok(Locus {
+        name: super::LOCUS_NAME.into(),
+        contig,
+        start0,
+        end0,
+        strand: Strand::Forward,
+    })
 }
 
 /// One locus of a panel while its records are read.
@@ -238,10 +282,23 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(locus: Locus, contig_len_nt: Option<usize>, bases: Vec<u8>, n_haplotypes: usize) -> Self {
+    fn new(
+        locus: Locus,
+        contig_len_nt: Option<usize>,
+        bases: Vec<u8>,
+        n_haplotypes: usize,
+    ) -> Self {
         let contig = locus.contig.clone();
         let (sites, by_site, absent) = (Vec::new(), Vec::new(), vec![false; n_haplotypes]);
-        Self { locus, contig_len_nt, bases, contig, sites, by_site, absent }
+        Self {
+            locus,
+            contig_len_nt,
+            bases,
+            contig,
+            sites,
+            by_site,
+            absent,
+        }
     }
 
     /// The first base of REF is in the locus.
@@ -265,7 +322,8 @@ impl Reading {
         let expected = &self.bases[record.start0() - locus.start0..record.end0() - locus.start0];
         if record.ref_allele != expected {
             return Err(format!(
-                "REF is {} but the FASTA has {}: the panel and the reference are of different builds",
+                "REF is {} but the FASTA has {}: the panel and the reference are of different \
+                 builds",
                 String::from_utf8_lossy(&record.ref_allele),
                 String::from_utf8_lossy(expected)
             ));
@@ -274,18 +332,31 @@ impl Reading {
             counts.filtered_records_skipped += 1;
             return Ok(());
         }
-        if record.alt_alleles.iter().any(|alt| !alt.iter().all(u8::is_ascii_alphabetic)) {
+        if record
+            .alt_alleles
+            .iter()
+            .any(|alt| !alt.iter().all(u8::is_ascii_alphabetic))
+        {
             counts.symbolic_records_skipped += 1;
             return Ok(());
         }
         let mut alleles = Vec::with_capacity(self.absent.len());
         for genotype in &record.genotypes {
-            counts.unphased_heterozygotes_in_gt_order += usize::from(genotype.is_heterozygous() && !genotype.phased);
+            counts.unphased_heterozygotes_in_gt_order +=
+                usize::from(genotype.is_heterozygous() && !genotype.phased);
             for allele in genotype.alleles {
                 counts.missing_alleles_as_reference += usize::from(allele == MISSING);
                 self.absent[alleles.len()] |= allele == ABSENT;
-                let called = if allele == MISSING || allele == ABSENT { 0 } else { allele };
-                alleles.push(u8::try_from(called).map_err(|_| format!("allele number {called}: more than 255 ALT alleles"))?);
+                let called = if allele == MISSING || allele == ABSENT {
+                    0
+                } else {
+                    allele
+                };
+                alleles.push(
+                    u8::try_from(called).map_err(|_| {
+                        format!("allele number {called}: more than 255 ALT alleles")
+                    })?,
+                );
             }
         }
         self.contig.clone_from(&record.contig);
@@ -301,23 +372,43 @@ impl Reading {
 
     /// The panel of this locus.
     fn finish(self, path: &Path, counts: &mut PanelSummary) -> Result<Panel, Error> {
-        let Self { mut locus, contig_len_nt, bases, contig, sites, by_site, absent } = self;
+        let Self {
+            mut locus,
+            contig_len_nt,
+            bases,
+            contig,
+            sites,
+            by_site,
+            absent,
+        } = self;
         if sites.is_empty() {
             let place = locus.region();
             let reason = format!(
                 "no usable variant record in {place}: is the reference of the same build? If it \
                  is, choose a longer region, or take the locus out of the BED"
             );
-            return Err(Error::Panel { path: path.into(), reason });
+            return Err(Error::Panel {
+                path: path.into(),
+                reason,
+            });
         }
         counts.absent_haplotypes_left_out += absent.iter().filter(|&&absent| absent).count();
         let haplotypes = Haplotypes::from_sites(&by_site, |haplotype| !absent[haplotype]);
         if haplotypes.len() < 2 {
             let reason = "fewer than two haplotypes: mosaics need at least two".into();
-            return Err(Error::Panel { path: path.into(), reason });
+            return Err(Error::Panel {
+                path: path.into(),
+                reason,
+            });
         }
         locus.contig = contig;
-        Ok(Panel { locus, contig_len_nt, bases, sites, haplotypes })
+        Ok(Panel {
+            locus,
+            contig_len_nt,
+            bases,
+            sites,
+            haplotypes,
+        })
     }
 }
 
@@ -325,24 +416,29 @@ impl Reading {
 mod tests {
     use super::*;
 
-    const HEADER: &str = "##fileformat=VCFv4.2\n##contig=<ID=1,length=12>\n##ALT=<ID=DEL,Description=\"x\">\n\
-                          ##FORMAT=<ID=GT,Number=1,Type=String,Description=\"x\">\n\
-                          #CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\ta\tb\n";
+    const HEADER: &str = "##fileformat=VCFv4.2\n##contig=<ID=1,length=12>\n##ALT=<ID=DEL,\
+                          Description=\"x\">\n##FORMAT=<ID=GT,Number=1,Type=String,Description=\"\
+                          x\">\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\ta\tb\n";
 
     fn read(records: &str) -> Result<(Panel, PanelSummary), Error> {
         let folder = tempfile::tempdir().unwrap();
-        let (vcf, fasta) = (folder.path().join("panel.vcf"), folder.path().join("reference.fa"));
+        let (vcf, fasta) = (
+            folder.path().join("panel.vcf"),
+            folder.path().join("reference.fa"),
+        );
         std::fs::write(&vcf, format!("{HEADER}{records}")).unwrap();
         std::fs::write(&fasta, ">chr1\nACGTACGTACGT\n").unwrap();
-        let (mut panels, counts) = Panel::read(&mut VariantFile::open(&vcf)?, &fasta, Some("chr1:2-10"))?;
+        let (mut panels, counts) =
+            Panel::read(&mut VariantFile::open(&vcf)?, &fasta, Some("chr1:2-10"))?;
         Ok((panels.remove(0), counts))
     }
 
     #[test]
     fn missing_unphased_symbolic_filtered_and_overhanging_records_are_counted() {
         let (panel, counts) = read(
-            "1\t1\tleft\tAC\tA\t.\t.\t.\tGT\t0|1\t0|0\n1\t3\tsnv\tG\tA,T\t.\tPASS\t.\tGT\t0/2\t.|1\n\
-             1\t5\tdel\tA\t<DEL>\t.\t.\t.\tGT\t0|1\t0|0\n1\t6\tlow\tC\tT\t.\tq10\t.\tGT\t0|1\t0|0\n1\t7\tins\tG\tGA\t.\t.\t.\tGT\t1|1\t0|0\n",
+            "1\t1\tleft\tAC\tA\t.\t.\t.\tGT\t0|1\t0|0\n1\t3\tsnv\tG\tA,T\t.\tPASS\t.\tGT\t0/2\t.\
+             |1\n1\t5\tdel\tA\t<DEL>\t.\t.\t.\tGT\t0|1\t0|0\n1\t6\tlow\tC\tT\t.\tq10\t.\tGT\t0|1\\
+             t0|0\n1\t7\tins\tG\tGA\t.\t.\t.\tGT\t1|1\t0|0\n",
         )
         .unwrap();
         let expected = PanelSummary {
@@ -354,27 +450,45 @@ mod tests {
             ..PanelSummary::default()
         };
         assert_eq!(counts, expected);
-        assert_eq!(panel.haplotypes.iter().collect::<Vec<_>>(), [[0, 1], [2, 1], [0, 0], [1, 0]]);
-        assert_eq!((panel.locus.region().as_str(), panel.contig_len_nt), ("1:2-10", Some(12)));
+        assert_eq!(
+            panel.haplotypes.iter().collect::<Vec<_>>(),
+            [[0, 1], [2, 1], [0, 0], [1, 0]]
+        );
+        assert_eq!(
+            (panel.locus.region().as_str(), panel.contig_len_nt),
+            ("1:2-10", Some(12))
+        );
     }
 
     #[test]
     fn a_haploid_person_gives_one_founder() {
         let (panel, counts) = read("1\t3\t.\tG\tA\t.\t.\t.\tGT\t1\t0|1\n").unwrap();
-        assert_eq!((panel.haplotypes.len(), counts.absent_haplotypes_left_out), (3, 1));
+        assert_eq!(
+            (panel.haplotypes.len(), counts.absent_haplotypes_left_out),
+            (3, 1)
+        );
     }
 
     #[test]
     fn a_ref_that_differs_from_the_fasta_is_named_with_both_bases() {
-        let message = read("1\t3\t.\tC\tA\t.\t.\t.\tGT\t1|0\t0|1\n").unwrap_err().to_string();
-        assert!(message.contains("1:3") && message.contains("REF is C") && message.contains("FASTA has G"), "{message}");
+        let message = read("1\t3\t.\tC\tA\t.\t.\t.\tGT\t1|0\t0|1\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("1:3")
+                && message.contains("REF is C")
+                && message.contains("FASTA has G"),
+            "{message}"
+        );
     }
 
     #[test]
     fn a_switch_never_falls_inside_a_deletion() {
-        let (panel, _) =
-            read("1\t3\t.\tGTA\tG\t.\t.\t.\tGT\t1|0\t0|1\n1\t5\t.\tA\tT\t.\t.\t.\tGT\t0|1\t0|0\n1\t6\t.\tC\tT\t.\t.\t.\tGT\t0|1\t0|0\n")
-                .unwrap();
+        let (panel, _) = read(
+            "1\t3\t.\tGTA\tG\t.\t.\t.\tGT\t1|0\t0|1\n1\t5\t.\tA\tT\t.\t.\t.\tGT\t0|1\t0|0\n1\t6\t.\
+             \tC\tT\t.\t.\t.\tGT\t0|1\t0|0\n",
+        )
+        .unwrap();
         assert_eq!(panel.may_switch_at(), [true, false, true]);
     }
 }

@@ -41,12 +41,18 @@ impl Sample {
     pub fn plan(options: &Options, n_loci: usize) -> Result<Self, Error> {
         let people = options.people;
         let Some(case_fraction) = options.case_fraction else {
-            return Ok(Self { n_drawn: people, quotas: None });
+            return Ok(Self {
+                n_drawn: people,
+                quotas: None,
+            });
         };
         let n_cases = (case_fraction * people as f64).round() as usize;
         let quotas = [n_cases, people - n_cases];
         let shares = [options.prevalence, 1.0 - options.prevalence];
-        let needed = quotas.iter().zip(shares).map(|(&quota, share)| draws_for(quota, share));
+        let needed = quotas
+            .iter()
+            .zip(shares)
+            .map(|(&quota, share)| draws_for(quota, share));
         let n_drawn = needed.max().unwrap_or(people);
         if n_drawn.saturating_mul(2 * n_loci) > MAX_DRAWN_HAPLOTYPES {
             let reason = format!(
@@ -57,7 +63,10 @@ impl Sample {
             );
             return Err(Error::Options(reason));
         }
-        Ok(Self { n_drawn, quotas: Some(quotas) })
+        Ok(Self {
+            n_drawn,
+            quotas: Some(quotas),
+        })
     }
 
     /// The individuals of the cohort, in the order of the draw.
@@ -65,7 +74,9 @@ impl Sample {
     /// # Errors
     /// Fewer cases or controls in the population than are to be kept.
     pub fn keep(&self, phenotypes: &[Phenotype], rng: &mut impl Rng) -> Result<Vec<usize>, Error> {
-        let Some(quotas) = self.quotas else { return Ok((0..phenotypes.len()).collect()) };
+        let Some(quotas) = self.quotas else {
+            return Ok((0..phenotypes.len()).collect());
+        };
         let mut kept = Vec::new();
         let classes = [(Phenotype::Case, "cases"), (Phenotype::Control, "controls")];
         for ((class, name), quota) in classes.into_iter().zip(quotas) {
@@ -79,7 +90,11 @@ impl Sample {
                 );
                 return Err(Error::Options(reason));
             }
-            kept.extend(index::sample(rng, of_class.len(), quota).iter().map(|i| of_class[i]));
+            kept.extend(
+                index::sample(rng, of_class.len(), quota)
+                    .iter()
+                    .map(|i| of_class[i]),
+            );
         }
         kept.sort_unstable();
         Ok(kept)
@@ -103,7 +118,11 @@ pub fn covariates(n: usize, rng: &mut impl Rng) -> Vec<Vec<f64>> {
 
 /// The covariate part of everyone's logit.
 pub fn covariate_logits(covariates: &[Vec<f64>], options: &Options) -> Vec<f64> {
-    let Options { age_effect, sex_effect, .. } = options;
+    let Options {
+        age_effect,
+        sex_effect,
+        ..
+    } = options;
     let logit = |row: &Vec<f64>| age_effect * (row[0] - AGE_CENTRE) + sex_effect * row[1];
     covariates.iter().map(logit).collect()
 }
@@ -140,20 +159,31 @@ impl Population<'_> {
     /// Solves the intercept, the genetic part being used `scale` times.
     pub fn at_scale(&self, scale: f64) -> PopulationRisk {
         let parts = self.genetic.iter().zip(self.covariates);
-        let mut logits: Vec<f64> = parts.map(|(genetic, other)| scale * genetic + other).collect();
+        let mut logits: Vec<f64> = parts
+            .map(|(genetic, other)| scale * genetic + other)
+            .collect();
         let centre = mean(&logits);
         let share_of_cases = |intercept: f64| {
             let cases = logits.iter().map(|logit| probability(intercept + logit));
             cases.sum::<f64>() / logits.len() as f64
         };
         let (low, high) = (-MAX_INTERCEPT - centre, MAX_INTERCEPT - centre);
-        let intercept = bisect(low, high, |intercept| share_of_cases(intercept) < self.prevalence);
+        let intercept = bisect(low, high, |intercept| {
+            share_of_cases(intercept) < self.prevalence
+        });
         for logit in &mut logits {
             *logit += intercept;
         }
         let probabilities: Vec<f64> = logits.iter().map(|&logit| probability(logit)).collect();
         let auc = population_auc(&logits, &probabilities);
-        PopulationRisk { intercept, scale, target_auc: None, probabilities, logits, auc }
+        PopulationRisk {
+            intercept,
+            scale,
+            target_auc: None,
+            probabilities,
+            logits,
+            auc,
+        }
     }
 
     /// Solves intercept and scale for an AUC.
@@ -163,22 +193,35 @@ impl Population<'_> {
     pub fn of_auc(&self, auc: f64) -> Result<PopulationRisk, Error> {
         let without_genetics = self.at_scale(0.0).auc;
         if without_genetics > auc {
-            return Err(Error::CovariatesExceedAuc { wanted: auc, reached: without_genetics });
+            return Err(Error::CovariatesExceedAuc {
+                wanted: auc,
+                reached: without_genetics,
+            });
         }
         let largest = MAX_GENETIC_SD / standard_deviation(self.genetic);
         let highest = self.at_scale(largest).auc;
         if highest < auc {
-            return Err(Error::AucOutOfReach { wanted: auc, highest });
+            return Err(Error::AucOutOfReach {
+                wanted: auc,
+                highest,
+            });
         }
         let scale = bisect(0.0, largest, |scale| self.at_scale(scale).auc < auc);
-        Ok(PopulationRisk { target_auc: Some(auc), ..self.at_scale(scale) })
+        Ok(PopulationRisk {
+            target_auc: Some(auc),
+            ..self.at_scale(scale)
+        })
     }
 }
 
 /// Draws disease.
 pub fn draw(probabilities: &[f64], rng: &mut impl Rng) -> Vec<Phenotype> {
     let phenotype = |&probability: &f64| {
-        if rng.random_bool(probability) { Phenotype::Case } else { Phenotype::Control }
+        if rng.random_bool(probability) {
+            Phenotype::Case
+        } else {
+            Phenotype::Control
+        }
     };
     probabilities.iter().map(phenotype).collect()
 }
@@ -237,7 +280,9 @@ mod tests {
     /// Sums of uniform numbers: nearly normal.
     fn values(n: usize, seed: u64) -> Vec<f64> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        (0..n).map(|_| (0..6).map(|_| rng.random::<f64>() - 0.5).sum()).collect()
+        (0..n)
+            .map(|_| (0..6).map(|_| rng.random::<f64>() - 0.5).sum())
+            .collect()
     }
 
     proptest! {
@@ -286,12 +331,19 @@ mod tests {
     #[test]
     fn an_auc_that_covariates_exceed_or_genetics_cannot_reach_is_refused() {
         let refusal = |auc, genetic: &[f64], covariates: &[f64]| {
-            let population = Population { genetic, covariates, prevalence: 0.5 };
+            let population = Population {
+                genetic,
+                covariates,
+                prevalence: 0.5,
+            };
             population.of_auc(auc).unwrap_err().to_string()
         };
         let strong: Vec<f64> = values(200, 2).iter().map(|value| 9.0 * value).collect();
         let message = refusal(0.6, &values(200, 1), &strong);
-        assert!(message.contains("AUC 0.6") && message.contains("age"), "{message}");
+        assert!(
+            message.contains("AUC 0.6") && message.contains("age"),
+            "{message}"
+        );
         let rare: Vec<f64> = (0..100).map(|i| f64::from(u8::from(i == 0))).collect();
         let message = refusal(0.9, &rare, &[0.0; 100]);
         assert!(message.contains("at most 0.5"), "{message}");

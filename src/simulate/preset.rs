@@ -44,7 +44,9 @@ impl FromStr for Preset {
     fn from_str(text: &str) -> Result<Self, Error> {
         match text {
             "ad-2022" => Ok(Self::Ad2022),
-            _ => Err(Error::Options(format!("`{text}` is not a preset; write ad-2022"))),
+            _ => Err(Error::Options(format!(
+                "`{text}` is not a preset; write ad-2022"
+            ))),
         }
     }
 }
@@ -81,7 +83,10 @@ impl Preset {
     pub fn variants(self) -> Result<Vec<PresetVariant>, Error> {
         let Self::Ad2022 = self;
         let mut table = csv::ReaderBuilder::new();
-        let mut table = table.delimiter(b'\t').comment(Some(b'#')).from_reader(AD_2022.as_bytes());
+        let mut table = table
+            .delimiter(b'\t')
+            .comment(Some(b'#'))
+            .from_reader(AD_2022.as_bytes());
         let damaged = |error: csv::Error| Error::Effects {
             source_name: format!("preset {self}"),
             reason: format!("the built-in table is damaged ({error}); please report this"),
@@ -97,7 +102,9 @@ impl Preset {
     pub fn invented_loci(self, len_nt: usize) -> Result<Vec<Locus>, Error> {
         let variants = self.variants()?;
         let loci = variants.chunk_by(|a, b| a.locus == b.locus);
-        Ok(loci.map(|of_locus| Locus::whole_contig(&of_locus[0].locus, len_nt)).collect())
+        Ok(loci
+            .map(|of_locus| Locus::whole_contig(&of_locus[0].locus, len_nt))
+            .collect())
     }
 
     /// The variants as weights, at their GRCh38 positions.
@@ -106,12 +113,19 @@ impl Preset {
     /// As [`Preset::variants`].
     pub fn published(self) -> Result<Published, Error> {
         let variants = self.variants()?;
-        let rows = variants.iter().map(|variant| row(variant, &variant.contig, variant.position));
+        let rows = variants
+            .iter()
+            .map(|variant| row(variant, &variant.contig, variant.position));
         Ok(self.of_rows(rows.collect()))
     }
 
     fn of_rows(self, rows: Vec<PublishedRow>) -> Published {
-        Published { source: format!("preset {self}"), rows, n_unusable: 0, warnings: Vec::new() }
+        Published {
+            source: format!("preset {self}"),
+            rows,
+            n_unusable: 0,
+            warnings: Vec::new(),
+        }
     }
 
     /// Founder haplotypes of every locus on an invented reference, one contig of `len_nt`
@@ -120,7 +134,12 @@ impl Preset {
     /// # Errors
     /// As [`Preset::variants`].
     pub(super) fn invented(self, options: &Options) -> Result<(Vec<Panel>, Published), Error> {
-        let Options { len_nt, variants: n_variants, seed, .. } = *options;
+        let Options {
+            len_nt,
+            variants: n_variants,
+            seed,
+            ..
+        } = *options;
         let variants = self.variants()?;
         let (mut panels, mut rows) = (Vec::new(), Vec::new());
         for (number, of_locus) in (0..).zip(variants.chunk_by(|a, b| a.locus == b.locus)) {
@@ -145,7 +164,9 @@ impl Preset {
     pub fn windows(self, len_nt: usize, reference: &Reference) -> Result<Vec<Locus>, Error> {
         let mut windows: Vec<Locus> = Vec::new();
         for variant in self.variants()? {
-            let Some(window) = window(&variant, len_nt, reference) else { continue };
+            let Some(window) = window(&variant, len_nt, reference) else {
+                continue;
+            };
             let overlaps = |other: &&mut Locus| {
                 let apart = other.end0 < window.start0 || window.end0 < other.start0;
                 other.contig == window.contig && !apart
@@ -195,7 +216,9 @@ fn name_uniquely(windows: &mut [Locus]) {
     for index in 0..windows.len() {
         let name = windows[index].name.clone();
         let earlier = windows[..index].iter();
-        let n = earlier.filter(|other| other.name.split('.').next() == Some(&name)).count();
+        let n = earlier
+            .filter(|other| other.name.split('.').next() == Some(&name))
+            .count();
         if n > 0 {
             windows[index].name = format!("{name}.{}", n + 1);
         }
@@ -210,11 +233,15 @@ fn positions_in(len_nt: usize, variants: &[PresetVariant]) -> Vec<usize> {
     let span = true_positions.clone().max().unwrap_or_default() - first;
     if (span as f64) < INNER_SHARE * len_nt as f64 {
         let start = (len_nt - span) / 2;
-        return true_positions.map(|position| start + position - first).collect();
+        return true_positions
+            .map(|position| start + position - first)
+            .collect();
     }
     let rank = |position: usize| variants.iter().filter(|v| v.position < position).count();
     let step = len_nt / (variants.len() + 1);
-    true_positions.map(|position| (rank(position) + 1) * step).collect()
+    true_positions
+        .map(|position| (rank(position) + 1) * step)
+        .collect()
 }
 
 /// A record and the allele of every founder.
@@ -255,8 +282,19 @@ fn add_lead_variants(
 }
 
 fn with_alleles(panel: &Panel) -> Vec<Alleles> {
-    let alleles = |site: usize| panel.haplotypes.iter().map(|founder| founder[site]).collect();
-    panel.sites.iter().enumerate().map(|(index, site)| (site.clone(), alleles(index))).collect()
+    let alleles = |site: usize| {
+        panel
+            .haplotypes
+            .iter()
+            .map(|founder| founder[site])
+            .collect()
+    };
+    panel
+        .sites
+        .iter()
+        .enumerate()
+        .map(|(index, site)| (site.clone(), alleles(index)))
+        .collect()
 }
 
 /// Founders (1 = carrier) as many as the frequency gives: those of the variant that has the nearest
@@ -269,8 +307,15 @@ fn carriers(
 ) -> Vec<u8> {
     let wanted = (frequency * N_FOUNDERS as f64).round() as usize;
     let wanted = wanted.clamp(1, N_FOUNDERS - 1);
-    let count = |alleles: &[u8]| alleles.iter().map(|&allele| usize::from(allele)).sum::<usize>();
-    let nearest = sites.iter().min_by_key(|(_, alleles)| count(alleles).abs_diff(wanted));
+    let count = |alleles: &[u8]| {
+        alleles
+            .iter()
+            .map(|&allele| usize::from(allele))
+            .sum::<usize>()
+    };
+    let nearest = sites
+        .iter()
+        .min_by_key(|(_, alleles)| count(alleles).abs_diff(wanted));
     let mut carriers = nearest.map_or_else(|| vec![0; N_FOUNDERS], |(_, alleles)| alleles.clone());
     let may_carry = |founder: usize| avoided.iter().all(|alleles| alleles[founder] == 0);
     for (founder, carrier) in carriers.iter_mut().enumerate() {

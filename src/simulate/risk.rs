@@ -1,7 +1,8 @@
-//! The effect that gives a wanted AUC: logit = intercept + effect x, for a known number x of each person.
+//! The effect that gives a wanted AUC: logit = intercept + effect x, for a known number x of each
+//! person.
 //!
-//! Input -> output: x of each person and an AUC -> [`Risk`]. The AUC of x is exact over the people's distribution of x (disease being
-//! Bernoulli with that logit); ties count half.
+//! Input -> output: x of each person and an AUC -> [`Risk`]. The AUC of x is exact over the
+//! people's distribution of x (disease being Bernoulli with that logit); ties count half.
 
 use gf_cohort_schema::probability;
 
@@ -23,7 +24,11 @@ pub struct Risk {
 
 impl Risk {
     /// Everybody has the same risk.
-    pub const NULL: Self = Self { intercept: 0.0, effect: 0.0, population_auc: 0.5 };
+    pub const NULL: Self = Self {
+        intercept: 0.0,
+        effect: 0.0,
+        population_auc: 0.5,
+    };
 
     /// Solves intercept and effect for `auc` at [`PREVALENCE`].
     ///
@@ -33,13 +38,19 @@ impl Risk {
         let shares = shares(x);
         let at = |effect: f64| {
             let intercept = intercept(&shares, effect);
-            Self { intercept, effect, population_auc: population_auc(&shares, intercept, effect) }
+            Self {
+                intercept,
+                effect,
+                population_auc: population_auc(&shares, intercept, effect),
+            }
         };
         let highest = at(MAX_EFFECT).population_auc;
         if highest < auc {
             return Err(highest);
         }
-        Ok(at(root(0.0, MAX_EFFECT, |effect| at(effect).population_auc - auc)))
+        Ok(at(root(0.0, MAX_EFFECT, |effect| {
+            at(effect).population_auc - auc
+        })))
     }
 
     /// Log odds of disease at `x`.
@@ -54,11 +65,20 @@ fn shares(x: &[u8]) -> Vec<(f64, f64)> {
     for &value in x {
         *counts.entry(value).or_insert(0_usize) += 1;
     }
-    counts.into_iter().map(|(value, count)| (f64::from(value), count as f64 / x.len() as f64)).collect()
+    counts
+        .into_iter()
+        .map(|(value, count)| (f64::from(value), count as f64 / x.len() as f64))
+        .collect()
 }
 
 fn intercept(shares: &[(f64, f64)], effect: f64) -> f64 {
-    root(-100.0, 100.0, |intercept| shares.iter().map(|(x, share)| share * probability(intercept + effect * x)).sum::<f64>() - PREVALENCE)
+    root(-100.0, 100.0, |intercept| {
+        shares
+            .iter()
+            .map(|(x, share)| share * probability(intercept + effect * x))
+            .sum::<f64>()
+            - PREVALENCE
+    })
 }
 
 fn population_auc(shares: &[(f64, f64)], intercept: f64, effect: f64) -> f64 {

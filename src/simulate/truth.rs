@@ -19,7 +19,8 @@ use crate::words::counted;
 pub struct StudyTruth {
     /// In total and for each part of the logit.
     pub best_achievable_auc: Parts,
-    /// Factor of the genetic part that gives the AUC asked for; it is in the effects below already.
+    /// Factor of the genetic part that gives the AUC asked for; it is in the effects below
+    /// already.
     pub scale: f64,
     /// Log odds of age and sex.
     pub covariate_effects: CovariateEffects,
@@ -33,22 +34,45 @@ pub struct StudyTruth {
 
 impl fmt::Display for StudyTruth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parts { additive, non_additive, covariates, .. } = &self.best_achievable_auc;
+        let Parts {
+            additive,
+            non_additive,
+            covariates,
+            ..
+        } = &self.best_achievable_auc;
         let genetic = [("additive", additive), ("non-additive", non_additive)];
         for (name, part) in genetic.into_iter().chain([("covariate", covariates)]) {
-            if let Some(PartAuc { population, by_split }) = part {
+            if let Some(PartAuc {
+                population,
+                by_split,
+            }) = part
+            {
                 let test = by_split.test;
-                writeln!(f, "{name} part: AUC {test:.3} test (population {population:.3})")?;
+                writeln!(
+                    f,
+                    "{name} part: AUC {test:.3} test (population {population:.3})"
+                )?;
             }
         }
         if let Some(effects) = &self.published_effects {
             writeln!(f, "{effects}")?;
         }
-        let Sampling { n_drawn, n_cases_drawn, case_fraction, .. } = &self.sampling;
+        let Sampling {
+            n_drawn,
+            n_cases_drawn,
+            case_fraction,
+            ..
+        } = &self.sampling;
         if let Some(fraction) = case_fraction {
             let cases = counted(*n_cases_drawn, "case", "cases");
-            let drawn = format!("{} drawn ({cases})", counted(*n_drawn, "individual", "individuals"));
-            writeln!(f, "{drawn}, of whom the cohort keeps a case fraction of {fraction}")?;
+            let drawn = format!(
+                "{} drawn ({cases})",
+                counted(*n_drawn, "individual", "individuals")
+            );
+            writeln!(
+                f,
+                "{drawn}, of whom the cohort keeps a case fraction of {fraction}"
+            )?;
         }
         Ok(())
     }
@@ -92,7 +116,11 @@ pub struct CovariateEffects {
 impl CovariateEffects {
     /// As the options have them.
     pub(super) fn of(options: &Options) -> Self {
-        Self { age: options.age_effect, sex: options.sex_effect, age_centre: AGE_CENTRE }
+        Self {
+            age: options.age_effect,
+            sex: options.sex_effect,
+            age_centre: AGE_CENTRE,
+        }
     }
 }
 
@@ -127,7 +155,10 @@ impl Sampling {
                 }
             },
             n_drawn: phenotypes.len(),
-            n_cases_drawn: phenotypes.iter().filter(|phenotype| phenotype.is_case()).count(),
+            n_cases_drawn: phenotypes
+                .iter()
+                .filter(|phenotype| phenotype.is_case())
+                .count(),
             prevalence: options.prevalence,
             case_fraction: options.case_fraction,
             logit_shift_in_cohort: options.case_fraction.map_or(0.0, shift),
@@ -163,7 +194,10 @@ impl LocusTruth {
     pub(super) fn scale(&mut self, scale: f64) {
         self.effect = self.effect.map(|effect| scale * effect);
         self.logit_sd *= scale;
-        let weights = self.causal_sites.iter_mut().flat_map(|site| &mut site.log_odds_by_copies);
+        let weights = self
+            .causal_sites
+            .iter_mut()
+            .flat_map(|site| &mut site.log_odds_by_copies);
         weights.flatten().for_each(|log_odds| *log_odds *= scale);
     }
 }

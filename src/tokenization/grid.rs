@@ -33,21 +33,27 @@ pub struct LocusGrid {
     pub name: String,
     /// Length of the locus on the reference.
     pub len_nt: usize,
-    /// First slot of each place, in reading order; each place's slots end where the next one's begin. One place in all when haplotypes
-    /// are cut by their own bases. A place that does not vary has no slot where only varying slots are kept.
+    /// First slot of each place, in reading order; each place's slots end where the next one's
+    /// begin. One place in all when haplotypes are cut by their own bases. A place that does
+    /// not vary has no slot where only varying slots are kept.
     pub first_slot: Vec<usize>,
     /// Slots that `first_slot` numbers, `[CLS]` and `[SEP]` included.
     n_slots: usize,
     /// Of these, the slots that are in a row of tokens, ascending; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kept_slots: Option<Vec<usize>>,
-    /// The segments of the training people (and of the reference) at each place, from the commonest to the rarest.
+    /// The segments of the training people (and of the reference) at each place, from the
+    /// commonest to the rarest.
     pub known_segments: Vec<Vec<String>>,
 }
 
 impl LocusGrid {
     /// A grid with so many slots at each place.
-    pub(super) fn new(locus: &LocusHaplotypes, slots: &[usize], known_segments: Vec<Vec<String>>) -> Self {
+    pub(super) fn new(
+        locus: &LocusHaplotypes,
+        slots: &[usize],
+        known_segments: Vec<Vec<String>>,
+    ) -> Self {
         let mut next = 1;
         let mut first_slot = Vec::with_capacity(slots.len());
         for slots in slots {
@@ -55,7 +61,14 @@ impl LocusGrid {
             next += slots;
         }
         let (name, len_nt) = (locus.locus.name.clone(), locus.locus.len_nt());
-        Self { name, len_nt, first_slot, n_slots: next + 1, kept_slots: None, known_segments }
+        Self {
+            name,
+            len_nt,
+            first_slot,
+            n_slots: next + 1,
+            kept_slots: None,
+            known_segments,
+        }
     }
 
     /// Keeps only these slots (ascending) in the rows of tokens.
@@ -82,19 +95,38 @@ impl LocusGrid {
     /// Slots of one place, before those that do not vary are dropped.
     #[must_use]
     pub fn slots_in(&self, place: usize) -> usize {
-        self.first_slot.get(place + 1).copied().unwrap_or(self.n_slots - 1) - self.first_slot[place]
+        self.first_slot
+            .get(place + 1)
+            .copied()
+            .unwrap_or(self.n_slots - 1)
+            - self.first_slot[place]
     }
 }
 
 impl Grid {
-    pub(super) fn new(anchor: Anchor, segment_length: usize, slots: Slots, loci: Vec<LocusGrid>) -> Self {
-        Self { schema_version: SCHEMA_VERSION, anchor, segment_length, slots, loci }
+    pub(super) fn new(
+        anchor: Anchor,
+        segment_length: usize,
+        slots: Slots,
+        loci: Vec<LocusGrid>,
+    ) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            anchor,
+            segment_length,
+            slots,
+            loci,
+        }
     }
 
     /// Distinct segments known at all places.
     #[must_use]
     pub fn n_known_segments(&self) -> usize {
-        self.loci.iter().flat_map(|locus| &locus.known_segments).map(Vec::len).sum()
+        self.loci
+            .iter()
+            .flat_map(|locus| &locus.known_segments)
+            .map(Vec::len)
+            .sum()
     }
 
     /// Writes `grid.json`.
@@ -110,8 +142,13 @@ impl Grid {
     /// # Errors
     /// A missing or malformed file, or one of another schema version.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let wrong = |reason: String| Error::Store { path: path.into(), reason };
-        let grid: Self = stored::from_json(&stored::read(path)?, SCHEMA_VERSION, "gf-genomics tokenize").map_err(wrong)?;
+        let wrong = |reason: String| Error::Store {
+            path: path.into(),
+            reason,
+        };
+        let grid: Self =
+            stored::from_json(&stored::read(path)?, SCHEMA_VERSION, "gf-genomics tokenize")
+                .map_err(wrong)?;
         let sound = |locus: &LocusGrid| {
             let n_places = match grid.anchor {
                 Anchor::Reference => locus.len_nt.div_ceil(grid.segment_length),
@@ -121,12 +158,20 @@ impl Grid {
                 && locus.known_segments.len() == n_places
                 && locus.first_slot.first() == Some(&1)
                 && locus.first_slot.is_sorted()
-                && locus.first_slot.last().is_some_and(|&last| last < locus.n_slots)
+                && locus
+                    .first_slot
+                    .last()
+                    .is_some_and(|&last| last < locus.n_slots)
                 && locus.known_segments.iter().all(|known| !known.is_empty())
-                && locus.kept_slots.as_ref().is_none_or(|kept| is_ascending_below(kept, locus.n_slots))
+                && locus
+                    .kept_slots
+                    .as_ref()
+                    .is_none_or(|kept| is_ascending_below(kept, locus.n_slots))
         };
         if grid.segment_length == 0 || !grid.loci.iter().all(sound) {
-            return Err(wrong("its segments and slots do not fit: the file is damaged".into()));
+            return Err(wrong(
+                "its segments and slots do not fit: the file is damaged".into(),
+            ));
         }
         Ok(grid)
     }
@@ -134,5 +179,7 @@ impl Grid {
 
 /// Numbers that rise from 0 to `end - 1`, so that `[CLS]` and `[SEP]` are kept.
 fn is_ascending_below(numbers: &[usize], end: usize) -> bool {
-    numbers.first() == Some(&0) && numbers.last() == Some(&(end - 1)) && numbers.is_sorted_by(|one, next| one < next)
+    numbers.first() == Some(&0)
+        && numbers.last() == Some(&(end - 1))
+        && numbers.is_sorted_by(|one, next| one < next)
 }

@@ -11,10 +11,12 @@ use crate::output;
 const DEFAULT_KMER_LENGTH: usize = 6;
 /// Of two people at least, so that nobody's own haplotype can be read from a model.
 const DEFAULT_MIN_TOKEN_COUNT: usize = 2;
-/// Entries of any vocabulary: the special tokens, and `A`, `C`, `G`, `N` and `T`, which every alphabet has.
+/// Entries of any vocabulary: the special tokens, and `A`, `C`, `G`, `N` and `T`, which every
+/// alphabet has.
 const LEAST_VOCABULARY: usize = SPECIAL_TOKENS.len() + 5;
 
-/// How sequences become tokens. A key that is absent has its default; one that the tokenizer has no use for is refused.
+/// How sequences become tokens. A key that is absent has its default; one that the tokenizer has no
+/// use for is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
@@ -22,23 +24,27 @@ pub struct Options {
     pub tokenizer: Option<TokenizerKind>,
     /// BPE: `saturate` (when absent), or the most entries of the vocabulary.
     pub vocab_size: Option<VocabSize>,
-    /// BPE: longest token in nucleotides, as Hugging Face's trainer counts: from 3 on tokens have at most one less, and 1 and 2 both give
-    /// at most 2. None longer than a segment when absent.
+    /// BPE: longest token in nucleotides, as Hugging Face's trainer counts: from 3 on tokens have
+    /// at most one less, and 1 and 2 both give at most 2. None longer than a segment when
+    /// absent.
     pub max_token_length: Option<usize>,
     /// k-mers: nucleotides in one; 6 when absent.
     pub kmer_length: Option<usize>,
     /// k-mers: one at every base of a segment instead of one after the other.
     pub kmer_overlapping: bool,
-    /// A `tokenizer.json` to use as it is instead of fitting one; sequences with letters it lacks are refused.
+    /// A `tokenizer.json` to use as it is instead of fitting one; sequences with letters it lacks
+    /// are refused.
     pub tokenizer_file: Option<PathBuf>,
     /// Nucleotides in a segment; no token is longer than its segment.
     pub segment_length: usize,
-    /// Training people who must have a segment for tokenizer and grid to see it; the reference's own are public. Every token of more than one letter is
-    /// then in as many people, or in the reference. Of fewer people, a segment is read as that of a new person.
+    /// Training people who must have a segment for tokenizer and grid to see it; the reference's
+    /// own are public. Every token of more than one letter is then in as many people, or in
+    /// the reference. Of fewer people, a segment is read as that of a new person.
     pub min_token_count: usize,
     /// Where haplotypes are cut into segments.
     pub anchor: Anchor,
-    /// Which slots rows of tokens have; when absent, those that vary where segments are anchored to the reference, otherwise all.
+    /// Which slots rows of tokens have; when absent, those that vary where segments are anchored
+    /// to the reference, otherwise all.
     pub slots: Option<Slots>,
 }
 
@@ -133,10 +139,20 @@ impl Options {
     /// # Errors
     /// As [`Options::kind`].
     pub fn resolved(self) -> Result<Self, Error> {
-        let resolved = Self { slots: Some(self.slots()), ..self };
+        let resolved = Self {
+            slots: Some(self.slots()),
+            ..self
+        };
         Ok(match resolved.kind()? {
-            Some(Kind::Bpe { vocab_size, .. }) => Self { tokenizer: Some(TokenizerKind::Bpe), vocab_size: Some(vocab_size), ..resolved },
-            Some(Kind::Kmer { length_nt, .. }) => Self { kmer_length: Some(length_nt), ..resolved },
+            Some(Kind::Bpe { vocab_size, .. }) => Self {
+                tokenizer: Some(TokenizerKind::Bpe),
+                vocab_size: Some(vocab_size),
+                ..resolved
+            },
+            Some(Kind::Kmer { length_nt, .. }) => Self {
+                kmer_length: Some(length_nt),
+                ..resolved
+            },
             Some(Kind::Nucleotide) | None => resolved,
         })
     }
@@ -155,12 +171,20 @@ impl Options {
     /// # Errors
     /// A file that is missing or cannot be used.
     pub fn given_tokenizer(&self) -> Result<Option<Tokenizer>, Error> {
-        let Some(path) = &self.tokenizer_file else { return Ok(None) };
+        let Some(path) = &self.tokenizer_file else {
+            return Ok(None);
+        };
         let json = std::fs::read_to_string(path).map_err(output::at(path))?;
-        Ok(Some(Tokenizer::from_json(&json).map_err(|error| Error::Store { path: path.clone(), reason: error.to_string() })?))
+        Ok(Some(Tokenizer::from_json(&json).map_err(|error| {
+            Error::Store {
+                path: path.clone(),
+                reason: error.to_string(),
+            }
+        })?))
     }
 
-    /// The tokenizer is learnt from people's segments: none of a file, and none of single nucleotides, which is the same whatever they are.
+    /// The tokenizer is learnt from people's segments: none of a file, and none of single
+    /// nucleotides, which is the same whatever they are.
     #[must_use]
     pub fn learns_tokenizer(&self) -> bool {
         self.tokenizer_file.is_none() && self.tokenizer != Some(TokenizerKind::Nucleotide)
@@ -169,8 +193,21 @@ impl Options {
     /// With a tokenizer that was fitted before in place of one to fit.
     #[must_use]
     pub fn with_tokenizer(&self, file: PathBuf) -> Self {
-        let Self { segment_length, min_token_count, anchor, slots, .. } = *self;
-        Self { tokenizer_file: Some(file), segment_length, min_token_count, anchor, slots, ..Self::default() }
+        let Self {
+            segment_length,
+            min_token_count,
+            anchor,
+            slots,
+            ..
+        } = *self;
+        Self {
+            tokenizer_file: Some(file),
+            segment_length,
+            min_token_count,
+            anchor,
+            slots,
+            ..Self::default()
+        }
     }
 
     /// The tokenizer to fit; `None` where a file gives one.
@@ -179,19 +216,45 @@ impl Options {
     /// Options out of range, or that do not go together.
     pub fn kind(&self) -> Result<Option<Kind>, Error> {
         let refuse = |reason: String| Err(Error::Inputs(reason));
-        if self.segment_length == 0 || self.max_token_length == Some(0) || self.min_token_count == 0 {
-            return refuse("segment_length, max_token_length and min_token_count must be at least 1".into());
+        if self.segment_length == 0 || self.max_token_length == Some(0) || self.min_token_count == 0
+        {
+            return refuse(
+                "segment_length, max_token_length and min_token_count must be at least 1".into(),
+            );
         }
         if self.anchor == Anchor::Haplotype && self.slots == Some(Slots::Varying) {
-            return refuse("slots = varying needs segments anchored to the reference: leave out slots, or set anchor to reference".into());
+            return refuse(
+                "slots = varying needs segments anchored to the reference: leave out slots, or \
+                 set anchor to reference"
+                    .into(),
+            );
         }
-        let for_bpe = [("vocab_size", self.vocab_size.is_some()), ("max_token_length", self.max_token_length.is_some())];
-        let for_kmer = [("kmer_length", self.kmer_length.is_some()), ("kmer_overlapping", self.kmer_overlapping)];
-        let first_of = |options: &[(&'static str, bool)]| options.iter().find(|(_, given)| *given).map(|(name, _)| *name);
+        let for_bpe = [
+            ("vocab_size", self.vocab_size.is_some()),
+            ("max_token_length", self.max_token_length.is_some()),
+        ];
+        let for_kmer = [
+            ("kmer_length", self.kmer_length.is_some()),
+            ("kmer_overlapping", self.kmer_overlapping),
+        ];
+        let first_of = |options: &[(&'static str, bool)]| {
+            options
+                .iter()
+                .find(|(_, given)| *given)
+                .map(|(name, _)| *name)
+        };
         if self.tokenizer_file.is_some() {
-            let given = [&[("tokenizer", self.tokenizer.is_some())], &for_bpe[..], &for_kmer].concat();
+            let given = [
+                &[("tokenizer", self.tokenizer.is_some())],
+                &for_bpe[..],
+                &for_kmer,
+            ]
+            .concat();
             return match first_of(&given) {
-                Some(option) => refuse(format!("{option} fits a tokenizer, and tokenizer_file gives one: leave one of them out")),
+                Some(option) => refuse(format!(
+                    "{option} fits a tokenizer, and tokenizer_file gives one: leave one of them \
+                     out"
+                )),
                 None => Ok(None),
             };
         }
@@ -202,11 +265,16 @@ impl Options {
             TokenizerKind::Nucleotide => (first_of(&[for_bpe, for_kmer].concat()), "nucleotide"),
         };
         if let Some(option) = useless {
-            return refuse(format!("{option} does not go with the tokenizer `{name}`: leave one of them out"));
+            return refuse(format!(
+                "{option} does not go with the tokenizer `{name}`: leave one of them out"
+            ));
         }
         let kmer_length = self.kmer_length.unwrap_or(DEFAULT_KMER_LENGTH);
         if tokenizer == TokenizerKind::Kmer && kmer_length > self.segment_length {
-            return refuse(format!("kmer_length {kmer_length} is more than segment_length {}", self.segment_length));
+            return refuse(format!(
+                "kmer_length {kmer_length} is more than segment_length {}",
+                self.segment_length
+            ));
         }
         if !KMER_LENGTHS.contains(&kmer_length) {
             return Err(gf_tokenizer::Error::KmerLength(kmer_length).into());
@@ -214,11 +282,21 @@ impl Options {
         if let Some(VocabSize::AtMost(found)) = self.vocab_size
             && found < LEAST_VOCABULARY
         {
-            return Err(gf_tokenizer::Error::VocabularyTooSmall { found, needed: LEAST_VOCABULARY }.into());
+            return Err(gf_tokenizer::Error::VocabularyTooSmall {
+                found,
+                needed: LEAST_VOCABULARY,
+            }
+            .into());
         }
         Ok(Some(match tokenizer {
-            TokenizerKind::Bpe => Kind::Bpe { vocab_size: self.vocab_size.unwrap_or_default(), max_token_len_nt: self.max_token_length },
-            TokenizerKind::Kmer => Kind::Kmer { length_nt: kmer_length, overlapping: self.kmer_overlapping },
+            TokenizerKind::Bpe => Kind::Bpe {
+                vocab_size: self.vocab_size.unwrap_or_default(),
+                max_token_len_nt: self.max_token_length,
+            },
+            TokenizerKind::Kmer => Kind::Kmer {
+                length_nt: kmer_length,
+                overlapping: self.kmer_overlapping,
+            },
             TokenizerKind::Nucleotide => Kind::Nucleotide,
         }))
     }
@@ -229,30 +307,109 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a list of cases")]
     fn options_that_a_tokenizer_has_no_use_for_are_refused_in_one_line() {
         let refused = |options: Options| {
             let message = options.kind().unwrap_err().to_string();
             assert!(!message.contains('\n'));
             message
         };
-        let kmer = Options { tokenizer: Some(TokenizerKind::Kmer), ..Options::default() };
-        let file = Options { tokenizer_file: Some("x.json".into()), ..Options::default() };
-        assert!(refused(Options { vocab_size: Some(VocabSize::AtMost(99)), ..kmer.clone() }).contains("vocab_size does not go with"));
-        assert!(refused(Options { kmer_length: Some(200), ..kmer.clone() }).contains("more than segment_length 128"));
-        assert!(refused(Options { kmer_length: Some(65), ..kmer.clone() }).contains("from 1 to 64"));
-        assert!(refused(Options { kmer_length: Some(0), ..kmer.clone() }).contains("from 1 to 64"));
-        assert!(refused(Options { vocab_size: Some(VocabSize::AtMost(9)), ..Options::default() }).contains("vocabulary of 9"));
-        assert!(refused(Options { kmer_overlapping: true, ..Options::default() }).contains("kmer_overlapping does not go with"));
-        let nucleotide = Options { tokenizer: Some(TokenizerKind::Nucleotide), ..Options::default() };
-        assert!(refused(Options { kmer_length: Some(6), ..nucleotide }).contains("`nucleotide`"));
-        assert!(refused(Options { tokenizer: Some(TokenizerKind::Bpe), ..file.clone() }).contains("leave one of them out"));
-        assert!(refused(Options { segment_length: 0, ..Options::default() }).contains("at least 1"));
-        assert!(refused(Options { min_token_count: 0, ..Options::default() }).contains("at least 1"));
+        let kmer = Options {
+            tokenizer: Some(TokenizerKind::Kmer),
+            ..Options::default()
+        };
+        let file = Options {
+            tokenizer_file: Some("x.json".into()),
+            ..Options::default()
+        };
+        assert!(
+            refused(Options {
+                vocab_size: Some(VocabSize::AtMost(99)),
+                ..kmer.clone()
+            })
+            .contains("vocab_size does not go with")
+        );
+        assert!(
+            refused(Options {
+                kmer_length: Some(200),
+                ..kmer.clone()
+            })
+            .contains("more than segment_length 128")
+        );
+        assert!(
+            refused(Options {
+                kmer_length: Some(65),
+                ..kmer.clone()
+            })
+            .contains("from 1 to 64")
+        );
+        assert!(
+            refused(Options {
+                kmer_length: Some(0),
+                ..kmer.clone()
+            })
+            .contains("from 1 to 64")
+        );
+        assert!(
+            refused(Options {
+                vocab_size: Some(VocabSize::AtMost(9)),
+                ..Options::default()
+            })
+            .contains("vocabulary of 9")
+        );
+        assert!(
+            refused(Options {
+                kmer_overlapping: true,
+                ..Options::default()
+            })
+            .contains("kmer_overlapping does not go with")
+        );
+        let nucleotide = Options {
+            tokenizer: Some(TokenizerKind::Nucleotide),
+            ..Options::default()
+        };
+        assert!(
+            refused(Options {
+                kmer_length: Some(6),
+                ..nucleotide
+            })
+            .contains("`nucleotide`")
+        );
+        assert!(
+            refused(Options {
+                tokenizer: Some(TokenizerKind::Bpe),
+                ..file.clone()
+            })
+            .contains("leave one of them out")
+        );
+        assert!(
+            refused(Options {
+                segment_length: 0,
+                ..Options::default()
+            })
+            .contains("at least 1")
+        );
+        assert!(
+            refused(Options {
+                min_token_count: 0,
+                ..Options::default()
+            })
+            .contains("at least 1")
+        );
         assert_eq!(file.kind().unwrap(), None);
         assert_eq!(kmer.clone().resolved().unwrap().kmer_length, Some(6));
         let resolved = Options::default().resolved().unwrap();
-        assert_eq!((resolved.tokenizer, resolved.vocab_size), (Some(TokenizerKind::Bpe), Some(VocabSize::Saturate)));
+        assert_eq!(
+            (resolved.tokenizer, resolved.vocab_size),
+            (Some(TokenizerKind::Bpe), Some(VocabSize::Saturate))
+        );
         assert_eq!(resolved.kind().unwrap(), Options::default().kind().unwrap());
-        assert_eq!(kmer.kind().unwrap(), Some(Kind::Kmer { length_nt: 6, overlapping: false }));
+        assert_eq!(
+            kmer.kind().unwrap(),
+            Some(Kind::Kmer {
+                length_nt: 6,
+                overlapping: false
+            })
+        );
     }
 }

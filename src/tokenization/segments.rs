@@ -1,8 +1,9 @@
 //! The distinct segments of a locus, and which ones each haplotype is made of.
 //!
-//! Input -> output: [`LocusHaplotypes`] -> places in reading order (5' to 3' on the strand of the locus), the distinct bases at each, and
-//! a row of segment numbers for each distinct haplotype. Cuts are 0-based coordinates on the contig, the same for everyone
-//! ([`Anchor::Reference`]), or every so many bases of the haplotype itself ([`Anchor::Haplotype`]: one place for all segments).
+//! Input -> output: [`LocusHaplotypes`] -> places in reading order (5' to 3' on the strand of the
+//! locus), the distinct bases at each, and a row of segment numbers for each distinct haplotype.
+//! Cuts are 0-based coordinates on the contig, the same for everyone ([`Anchor::Reference`]), or
+//! every so many bases of the haplotype itself ([`Anchor::Haplotype`]: one place for all segments).
 
 use std::collections::HashMap;
 
@@ -21,7 +22,8 @@ pub enum Anchor {
     /// At fixed reference coordinates: a slot means the same place in everyone.
     #[default]
     Reference,
-    /// Every so many of the haplotype's own bases from its start; tokens stand one after another, and an indel shifts all that follow.
+    /// Every so many of the haplotype's own bases from its start; tokens stand one after another,
+    /// and an indel shifts all that follow.
     Haplotype,
 }
 
@@ -87,7 +89,10 @@ struct Numbers {
 
 impl Numbers {
     fn new(n_places: usize) -> Self {
-        Self { numbers: vec![HashMap::new(); n_places], distinct: Vec::new() }
+        Self {
+            numbers: vec![HashMap::new(); n_places],
+            distinct: Vec::new(),
+        }
     }
 
     fn number(&mut self, place: usize, bases: &[u8], n_alleles: usize) -> u32 {
@@ -96,20 +101,37 @@ impl Numbers {
         }
         let number = self.distinct.len() as u32;
         self.numbers[place].insert(bases.to_vec(), number);
-        self.distinct.push(Segment { place, bases: bases.to_vec(), n_alleles: n_alleles as u32 });
+        self.distinct.push(Segment {
+            place,
+            bases: bases.to_vec(),
+            n_alleles: n_alleles as u32,
+        });
         number
     }
 }
 
 fn unanchored(locus: &LocusHaplotypes, segment_length: usize) -> LocusSegments {
     let mut numbers = Numbers::new(1);
-    let mut row = |bases: Vec<u8>| bases.chunks(segment_length).map(|bases| numbers.number(0, bases, 0)).collect::<Vec<u32>>();
+    let mut row = |bases: Vec<u8>| {
+        bases
+            .chunks(segment_length)
+            .map(|bases| numbers.number(0, bases, 0))
+            .collect::<Vec<u32>>()
+    };
     let reference = row(locus.oriented(locus.reference.clone()));
-    let haplotypes = (0..locus.haplotypes.len()).map(|haplotype| row(locus.bases(haplotype as u32))).collect();
-    LocusSegments { n_places: 1, distinct: numbers.distinct, reference, haplotypes }
+    let haplotypes = (0..locus.haplotypes.len())
+        .map(|haplotype| row(locus.bases(haplotype as u32)))
+        .collect();
+    LocusSegments {
+        n_places: 1,
+        distinct: numbers.distinct,
+        reference,
+        haplotypes,
+    }
 }
 
-/// Cuts at reference coordinates: a haplotype is the reference but for the segments with an edit, each set of edits spliced once.
+/// Cuts at reference coordinates: a haplotype is the reference but for the segments with an edit,
+/// each set of edits spliced once.
 struct Anchored<'l> {
     locus: &'l LocusHaplotypes,
     /// Starts of the segments on the contig, ascending.
@@ -124,9 +146,19 @@ struct Anchored<'l> {
 impl<'l> Anchored<'l> {
     fn new(locus: &'l LocusHaplotypes, segment_length: usize) -> Self {
         let cuts = cuts(locus.locus.start0, locus.locus.end0, segment_length);
-        let parts = locus.edits.iter().map(|edit| edit.split_at(&cuts)).collect();
+        let parts = locus
+            .edits
+            .iter()
+            .map(|edit| edit.split_at(&cuts))
+            .collect();
         let (by_edits, numbers) = (vec![HashMap::new(); cuts.len()], Numbers::new(cuts.len()));
-        Self { locus, cuts, parts, by_edits, numbers }
+        Self {
+            locus,
+            cuts,
+            parts,
+            by_edits,
+            numbers,
+        }
     }
 
     fn cut(mut self) -> LocusSegments {
@@ -135,13 +167,29 @@ impl<'l> Anchored<'l> {
         for forward in 0..n_places {
             reference[self.in_reading_order(forward)] = self.number(forward, &[]);
         }
-        let haplotypes = self.locus.haplotypes.iter().map(|edits| self.row(edits, &reference)).collect();
-        LocusSegments { n_places, distinct: self.numbers.distinct, reference, haplotypes }
+        let haplotypes = self
+            .locus
+            .haplotypes
+            .iter()
+            .map(|edits| self.row(edits, &reference))
+            .collect();
+        LocusSegments {
+            n_places,
+            distinct: self.numbers.distinct,
+            reference,
+            haplotypes,
+        }
     }
 
     fn row(&mut self, edits: &[u32], reference: &[u32]) -> Vec<u32> {
-        let mut touched: Vec<(usize, u32)> =
-            edits.iter().flat_map(|&edit| self.parts[edit as usize].iter().map(move |(forward, _)| (*forward, edit))).collect();
+        let mut touched: Vec<(usize, u32)> = edits
+            .iter()
+            .flat_map(|&edit| {
+                self.parts[edit as usize]
+                    .iter()
+                    .map(move |(forward, _)| (*forward, edit))
+            })
+            .collect();
         touched.sort_by_key(|(forward, _)| *forward);
         let mut row = reference.to_vec();
         for here in touched.chunk_by(|a, b| a.0 == b.0) {
@@ -157,11 +205,22 @@ impl<'l> Anchored<'l> {
             return known;
         }
         let (start0, place) = (self.cuts[forward], self.in_reading_order(forward));
-        let end0 = self.cuts.get(forward + 1).copied().unwrap_or(self.locus.locus.end0);
-        let reference = &self.locus.reference[start0 - self.locus.locus.start0..end0 - self.locus.locus.start0];
+        let end0 = self
+            .cuts
+            .get(forward + 1)
+            .copied()
+            .unwrap_or(self.locus.locus.end0);
+        let reference =
+            &self.locus.reference[start0 - self.locus.locus.start0..end0 - self.locus.locus.start0];
         let parts = edits.iter().flat_map(|&edit| &self.parts[edit as usize]);
-        let here = parts.filter(|(segment, _)| *segment == forward).map(|(_, part)| part);
-        let number = self.numbers.number(place, &self.locus.oriented(splice(reference, start0, here)), edits.len());
+        let here = parts
+            .filter(|(segment, _)| *segment == forward)
+            .map(|(_, part)| part);
+        let number = self.numbers.number(
+            place,
+            &self.locus.oriented(splice(reference, start0, here)),
+            edits.len(),
+        );
         self.by_edits[forward].insert(edits.to_vec(), number);
         number
     }

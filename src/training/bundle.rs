@@ -1,4 +1,5 @@
-//! A model bundle: everything `score` needs and, of the people it was trained on, their distinct segments (`grid.json`).
+//! A model bundle: everything `score` needs and, of the people it was trained on, their distinct
+//! segments (`grid.json`).
 
 use std::path::{Path, PathBuf};
 
@@ -61,7 +62,15 @@ impl BundleConfig {
         members: Vec<MemberRecord>,
     ) -> Self {
         let program_version = env!("CARGO_PKG_VERSION").to_string();
-        Self { schema_version: SCHEMA_VERSION, program_version, name, model, genome, covariates, members }
+        Self {
+            schema_version: SCHEMA_VERSION,
+            program_version,
+            name,
+            model,
+            genome,
+            covariates,
+            members,
+        }
     }
 }
 
@@ -79,7 +88,8 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Writes the files of the bundle; an older `config.json` goes first and the new one comes last, so that a folder with it is whole.
+    /// Writes the files of the bundle; an older `config.json` goes first and the new one comes
+    /// last, so that a folder with it is whole.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -89,10 +99,13 @@ impl Bundle {
         remove_members(folder)?;
         for (number, parameters) in self.members.iter().enumerate() {
             let weights = folder.join(file_name(number));
-            let bytes = safetensors::serialize(parameters, None).map_err(|error| wrong(&weights, error.to_string()))?;
+            let bytes = safetensors::serialize(parameters, None)
+                .map_err(|error| wrong(&weights, error.to_string()))?;
             output::for_others::write(&weights, |out| out.write_all(&bytes))?;
         }
-        output::for_others::write(&folder.join("tokenizer.json"), |out| out.write_all(self.tokenizer.json().as_bytes()))?;
+        output::for_others::write(&folder.join("tokenizer.json"), |out| {
+            out.write_all(self.tokenizer.json().as_bytes())
+        })?;
         self.grid.save(&folder.join("grid.json"))?;
         cost::write(folder, self)?;
         Ok(output::for_others::write_json(&config, &self.config)?)
@@ -101,89 +114,161 @@ impl Bundle {
     /// Reads a bundle.
     ///
     /// # Errors
-    /// Missing, damaged or mismatched files (weights that are not those of the configuration among them), or another schema version.
+    /// Missing, damaged or mismatched files (weights that are not those of the configuration among
+    /// them), or another schema version.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let path_of_config = folder.join("config.json");
-        let config: BundleConfig = stored::from_json(&stored::read(&path_of_config)?, SCHEMA_VERSION, "gf-genomics train")
-            .map_err(|reason| wrong(&path_of_config, reason))?;
+        let config: BundleConfig = stored::from_json(
+            &stored::read(&path_of_config)?,
+            SCHEMA_VERSION,
+            "gf-genomics train",
+        )
+        .map_err(|reason| wrong(&path_of_config, reason))?;
         let path = folder.join("tokenizer.json");
-        let json = String::from_utf8(stored::read(&path)?).map_err(|error| wrong(&path, error.to_string()))?;
-        let tokenizer = Tokenizer::from_json(&json).map_err(|error| wrong(&path, error.to_string()))?;
+        let json = String::from_utf8(stored::read(&path)?)
+            .map_err(|error| wrong(&path, error.to_string()))?;
+        let tokenizer =
+            Tokenizer::from_json(&json).map_err(|error| wrong(&path, error.to_string()))?;
         let grid = Grid::load(&folder.join("grid.json"))?;
         if config.members.is_empty() {
             return Err(wrong(&path_of_config, "it names no members".into()));
         }
         let slots_fit = grid.loci.len() == config.model.loci.len()
-            && grid.loci.iter().zip(&config.model.loci).all(|(grid, model)| grid.name == model.name && grid.n_slots() == model.n_slots)
+            && grid
+                .loci
+                .iter()
+                .zip(&config.model.loci)
+                .all(|(grid, model)| grid.name == model.name && grid.n_slots() == model.n_slots)
             && config.genome.loci.len() == grid.loci.len()
-            && grid.loci.iter().zip(&config.genome.loci).all(|(grid, genome)| grid.len_nt == genome.locus.len_nt());
-        if tokenizer.vocab_len() != config.model.vocab_size || !slots_fit || config.covariates.len() != config.model.n_covariates {
+            && grid
+                .loci
+                .iter()
+                .zip(&config.genome.loci)
+                .all(|(grid, genome)| grid.len_nt == genome.locus.len_nt());
+        if tokenizer.vocab_len() != config.model.vocab_size
+            || !slots_fit
+            || config.covariates.len() != config.model.n_covariates
+        {
             return Err(wrong(folder, "its files do not belong together".into()));
         }
         let mut members = Vec::new();
         for number in 0..config.members.len() {
             let path = folder.join(file_name(number));
             let parameters = weights(&path)?;
-            if let Err(error) = build(&config.model, config.members[number].terms.as_deref(), &parameters, &Device::Cpu) {
+            if let Err(error) = build(
+                &config.model,
+                config.members[number].terms.as_deref(),
+                &parameters,
+                &Device::Cpu,
+            ) {
                 return Err(wrong(&path, format!("does not fit config.json: {error}")));
             }
             members.push(parameters);
         }
-        Ok(Self { config, tokenizer, grid, members })
+        Ok(Self {
+            config,
+            tokenizer,
+            grid,
+            members,
+        })
     }
 
     /// The model of each member.
     ///
     /// # Errors
     /// When the device refuses.
-    pub fn models<'b>(&'b self, device: &'b Device) -> impl Iterator<Item = Result<RiskModel, Error>> + 'b {
+    pub fn models<'b>(
+        &'b self,
+        device: &'b Device,
+    ) -> impl Iterator<Item = Result<RiskModel, Error>> + 'b {
         let members = self.config.members.iter().zip(&self.members);
-        members.map(move |(record, parameters)| Ok(build(&self.config.model, record.terms.as_deref(), parameters, device)?))
+        members.map(move |(record, parameters)| {
+            Ok(build(
+                &self.config.model,
+                record.terms.as_deref(),
+                parameters,
+                device,
+            )?)
+        })
     }
 
-    /// Mean logit of all members for each of `people` (numbers into the cohort), in their order; on the device of the data.
+    /// Mean logit of all members for each of `people` (numbers into the cohort), in their order; on
+    /// the device of the data.
     ///
     /// # Errors
     /// When the model does not fit the data.
     pub fn logits(&self, data: &Dataset<'_>, people: &[usize]) -> Result<Vec<f64>, Error> {
         let mut sums = vec![0.0; people.len()];
         for model in self.models(data.device()) {
-            sums.iter_mut().zip(logits(&model?, data, people)?).for_each(|(sum, logit)| *sum += f64::from(logit));
+            sums.iter_mut()
+                .zip(logits(&model?, data, people)?)
+                .for_each(|(sum, logit)| *sum += f64::from(logit));
         }
-        Ok(sums.into_iter().map(|sum| sum / self.members.len() as f64).collect())
+        Ok(sums
+            .into_iter()
+            .map(|sum| sum / self.members.len() as f64)
+            .collect())
     }
 
-    /// As [`Bundle::logits`] for everyone, but of people in a fold by the members that have not seen them.
+    /// As [`Bundle::logits`] for everyone, but of people in a fold by the members that have not
+    /// seen them.
     ///
     /// # Errors
     /// When the model does not fit the data.
-    pub fn held_out_logits(&self, data: &Dataset<'_>, fold_of: &[Option<u32>]) -> Result<Vec<f64>, Error> {
+    pub fn held_out_logits(
+        &self,
+        data: &Dataset<'_>,
+        fold_of: &[Option<u32>],
+    ) -> Result<Vec<f64>, Error> {
         let everyone: Vec<usize> = (0..fold_of.len()).collect();
-        mean_logits(self.config.members.iter().map(|member| member.fold), fold_of, &everyone, |place, people| {
-            let model = build(&self.config.model, self.config.members[place].terms.as_deref(), &self.members[place], data.device())?;
-            Ok(logits(&model, data, people)?)
-        })
+        mean_logits(
+            self.config.members.iter().map(|member| member.fold),
+            fold_of,
+            &everyone,
+            |place, people| {
+                let model = build(
+                    &self.config.model,
+                    self.config.members[place].terms.as_deref(),
+                    &self.members[place],
+                    data.device(),
+                )?;
+                Ok(logits(&model, data, people)?)
+            },
+        )
     }
 }
 
 /// A model with these weights.
-pub(super) fn build(config: &Config, terms: Option<&[TermShape]>, parameters: &Weights, device: &Device) -> candle_core::Result<RiskModel> {
+pub(super) fn build(
+    config: &Config,
+    terms: Option<&[TermShape]>,
+    parameters: &Weights,
+    device: &Device,
+) -> candle_core::Result<RiskModel> {
     RiskModel::load(config, terms, parameters.clone(), device)
 }
 
 /// Files of the weights of a bundle.
 pub fn weight_files(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    (0..).map(|number| folder.join(file_name(number))).take_while(|path| path.exists())
+    (0..)
+        .map(|number| folder.join(file_name(number)))
+        .take_while(|path| path.exists())
 }
 
 /// `model.safetensors`, `member-2.safetensors`, ...
 fn file_name(number: usize) -> String {
-    if number == 0 { "model.safetensors".into() } else { format!("member-{}.safetensors", number + 1) }
+    if number == 0 {
+        "model.safetensors".into()
+    } else {
+        format!("member-{}.safetensors", number + 1)
+    }
 }
 
 /// Removes the further members of an older bundle.
 fn remove_members(folder: &Path) -> Result<(), Error> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok(());
+    };
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with("member-") && name.ends_with(".safetensors") {
@@ -197,18 +282,30 @@ fn remove_members(folder: &Path) -> Result<(), Error> {
 fn weights(path: &Path) -> Result<Weights, Error> {
     let bytes = stored::read(path)?;
     let mut parameters = Weights::new();
-    for (name, view) in SafeTensors::deserialize(&bytes).map_err(|error| wrong(path, error.to_string()))?.tensors() {
+    for (name, view) in SafeTensors::deserialize(&bytes)
+        .map_err(|error| wrong(path, error.to_string()))?
+        .tensors()
+    {
         let tensor = view.load(&Device::Cpu)?;
         if name.ends_with(additive::VERSIONS) && tensor.dtype() == DType::U32 {
             parameters.insert(name, tensor);
             continue;
         }
         if tensor.dtype() != DType::F32 {
-            return Err(wrong(path, format!("tensor `{name}` is of type {:?}, not F32", tensor.dtype())));
+            return Err(wrong(
+                path,
+                format!("tensor `{name}` is of type {:?}, not F32", tensor.dtype()),
+            ));
         }
         let values = tensor.flatten_all()?.to_vec1::<f32>()?;
         if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-            return Err(wrong(path, format!("tensor `{name}` has {} at {place}: train or download the model again", values[place])));
+            return Err(wrong(
+                path,
+                format!(
+                    "tensor `{name}` has {} at {place}: train or download the model again",
+                    values[place]
+                ),
+            ));
         }
         parameters.insert(name, tensor);
     }
@@ -216,5 +313,8 @@ fn weights(path: &Path) -> Result<Weights, Error> {
 }
 
 fn wrong(path: &Path, reason: String) -> Error {
-    Error::File { path: PathBuf::from(path), reason }
+    Error::File {
+        path: PathBuf::from(path),
+        reason,
+    }
 }

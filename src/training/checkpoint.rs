@@ -1,4 +1,5 @@
-//! The state of the loop between two steps: weights, the best weights so far, moments and log, in one file that is replaced atomically.
+//! The state of the loop between two steps: weights, the best weights so far, moments and log, in
+//! one file that is replaced atomically.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -29,7 +30,8 @@ pub struct State {
     /// Its validation AUC.
     #[serde(skip)]
     pub best_validation_auroc: f64,
-    /// Of every epoch so far. Kept as a tensor: numbers read back from JSON may differ in the last bit, and a tie of two epochs with them.
+    /// Of every epoch so far. Kept as a tensor: numbers read back from JSON may differ in the last
+    /// bit, and a tie of two epochs with them.
     #[serde(skip)]
     pub log: Vec<EpochLog>,
 }
@@ -68,7 +70,12 @@ impl Checkpoint {
             best_validation_auroc: f64::NEG_INFINITY,
             log: Vec::new(),
         };
-        Self { state, partial: Partial::default(), best: BTreeMap::new(), moments: Moments::default() }
+        Self {
+            state,
+            partial: Partial::default(),
+            best: BTreeMap::new(),
+            moments: Moments::default(),
+        }
     }
 
     /// The log of the best epoch so far.
@@ -77,12 +84,18 @@ impl Checkpoint {
     }
 
     /// Takes over an epoch's result; keeps its weights when they are the best so far.
-    pub fn end_epoch(&mut self, log: EpochLog, is_better: bool, parameters: &Parameters) -> Result<(), Error> {
+    pub fn end_epoch(
+        &mut self,
+        log: EpochLog,
+        is_better: bool,
+        parameters: &Parameters,
+    ) -> Result<(), Error> {
         if is_better {
             self.state.best_validation_auroc = log.validation_auroc;
             self.state.best_epoch = log.epoch;
-            self.best =
-                everything(parameters).map(|(name, var)| Ok((name.to_string(), on_cpu(var)?.copy()?))).collect::<Result<_, Error>>()?;
+            self.best = everything(parameters)
+                .map(|(name, var)| Ok((name.to_string(), on_cpu(var)?.copy()?)))
+                .collect::<Result<_, Error>>()?;
         }
         self.partial = Partial::default();
         self.state.log.push(log);
@@ -98,7 +111,10 @@ impl Checkpoint {
     /// Writes the checkpoint, with the weights as they are.
     pub fn save(&mut self, path: &Path, parameters: &Parameters) -> Result<(), Error> {
         self.state.n_steps = self.moments.n_steps;
-        let wrong = |reason: String| Error::File { path: path.into(), reason };
+        let wrong = |reason: String| Error::File {
+            path: path.into(),
+            reason,
+        };
         let mut tensors = Weights::new();
         for (name, var) in everything(parameters) {
             tensors.insert(format!("weights/{name}"), on_cpu(var)?);
@@ -106,20 +122,34 @@ impl Checkpoint {
         for (name, tensor) in &self.best {
             tensors.insert(format!("best/{name}"), tensor.clone());
         }
-        for (group, moments) in [("first", &self.moments.first), ("second", &self.moments.second)] {
+        for (group, moments) in [
+            ("first", &self.moments.first),
+            ("second", &self.moments.second),
+        ] {
             for (name, var) in moments {
                 tensors.insert(format!("{group}/{name}"), on_cpu(var)?);
             }
         }
         if !self.state.log.is_empty() {
             let log: Vec<f64> = self.state.log.iter().flat_map(EpochLog::numbers).collect();
-            tensors.insert("log/epochs".into(), Tensor::from_vec(log, (self.state.log.len(), EpochLog::LEN), &Device::Cpu)?);
+            tensors.insert(
+                "log/epochs".into(),
+                Tensor::from_vec(log, (self.state.log.len(), EpochLog::LEN), &Device::Cpu)?,
+            );
         }
-        let Partial { n_steps, loss_sum, seconds } = self.partial;
-        tensors.insert("log/partial".into(), Tensor::from_vec(vec![n_steps as f64, loss_sum, seconds], 3, &Device::Cpu)?);
+        let Partial {
+            n_steps,
+            loss_sum,
+            seconds,
+        } = self.partial;
+        tensors.insert(
+            "log/partial".into(),
+            Tensor::from_vec(vec![n_steps as f64, loss_sum, seconds], 3, &Device::Cpu)?,
+        );
         let state = serde_json::to_string(&self.state).map_err(|error| wrong(error.to_string()))?;
         let bytes =
-            safetensors::serialize(tensors, Some(HashMap::from([(STATE.to_string(), state)]))).map_err(|error| wrong(error.to_string()))?;
+            safetensors::serialize(tensors, Some(HashMap::from([(STATE.to_string(), state)])))
+                .map_err(|error| wrong(error.to_string()))?;
         Ok(output::write(path, |out| out.write_all(&bytes))?)
     }
 
@@ -127,16 +157,31 @@ impl Checkpoint {
     ///
     /// # Errors
     /// A damaged one, or one of other inputs or options.
-    pub fn load_if_there(path: &Path, digest: &str, device: &Device) -> Result<Option<(Self, Weights)>, Error> {
-        let wrong = |reason: String| Error::File { path: path.into(), reason };
+    pub fn load_if_there(
+        path: &Path,
+        digest: &str,
+        device: &Device,
+    ) -> Result<Option<(Self, Weights)>, Error> {
+        let wrong = |reason: String| Error::File {
+            path: path.into(),
+            reason,
+        };
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(output::at(path)(error).into()),
         };
-        let damaged = |error: &dyn std::fmt::Display| wrong(format!("damaged checkpoint ({error}); delete it to start again"));
+        let damaged = |error: &dyn std::fmt::Display| {
+            wrong(format!(
+                "damaged checkpoint ({error}); delete it to start again"
+            ))
+        };
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(&error))?;
-        let state = header.metadata().as_ref().and_then(|metadata| metadata.get(STATE)).ok_or_else(|| damaged(&"no state"))?;
+        let state = header
+            .metadata()
+            .as_ref()
+            .and_then(|metadata| metadata.get(STATE))
+            .ok_or_else(|| damaged(&"no state"))?;
         let mut state: State = serde_json::from_str(state).map_err(|error| damaged(&error))?;
         stored::check(state.schema_version, SCHEMA_VERSION, "gf-genomics train").map_err(wrong)?;
         if state.digest != digest {
@@ -146,31 +191,69 @@ impl Checkpoint {
             return Err(damaged(&format!("{} steps", state.n_steps)));
         }
         let mut groups: BTreeMap<String, Weights> = BTreeMap::new();
-        for (name, view) in SafeTensors::deserialize(&bytes).map_err(|error| damaged(&error))?.tensors() {
+        for (name, view) in SafeTensors::deserialize(&bytes)
+            .map_err(|error| damaged(&error))?
+            .tensors()
+        {
             let (group, name) = name.split_once('/').ok_or_else(|| damaged(&name))?;
-            groups.entry(group.to_string()).or_default().insert(name.to_string(), view.load(&Device::Cpu)?);
+            groups
+                .entry(group.to_string())
+                .or_default()
+                .insert(name.to_string(), view.load(&Device::Cpu)?);
         }
         let mut group = |name: &str| groups.remove(name).unwrap_or_default();
         let (weights, best) = (group("weights"), group("best"));
         let vars = |tensors: Weights| -> Result<BTreeMap<String, Var>, Error> {
-            tensors.into_iter().map(|(name, tensor)| Ok((name, Var::from_tensor(&tensor.to_device(device)?)?))).collect()
+            tensors
+                .into_iter()
+                .map(|(name, tensor)| Ok((name, Var::from_tensor(&tensor.to_device(device)?)?)))
+                .collect()
         };
         let mut log = group("log");
-        let partial = log.remove("partial").map(|numbers| numbers.to_vec1::<f64>()).transpose()?;
+        let partial = log
+            .remove("partial")
+            .map(|numbers| numbers.to_vec1::<f64>())
+            .transpose()?;
         let partial = match partial.as_deref() {
-            Some(&[n_steps, loss_sum, seconds]) => Partial { n_steps: n_steps as usize, loss_sum, seconds },
+            Some(&[n_steps, loss_sum, seconds]) => Partial {
+                n_steps: n_steps as usize,
+                loss_sum,
+                seconds,
+            },
             _ => return Err(damaged(&"no log")),
         };
         if let Some(epochs) = log.remove("epochs") {
-            state.log = epochs.to_vec2::<f64>()?.iter().filter_map(|row| EpochLog::from_numbers(row)).collect();
+            state.log = epochs
+                .to_vec2::<f64>()?
+                .iter()
+                .filter_map(|row| EpochLog::from_numbers(row))
+                .collect();
         }
         state.best_validation_auroc = match state.best_epoch.checked_sub(1) {
-            Some(index) => state.log.get(index).ok_or_else(|| damaged(&"no best epoch"))?.validation_auroc,
+            Some(index) => {
+                state
+                    .log
+                    .get(index)
+                    .ok_or_else(|| damaged(&"no best epoch"))?
+                    .validation_auroc
+            }
             None if state.log.is_empty() => f64::NEG_INFINITY,
             None => return Err(damaged(&"no best epoch")),
         };
-        let moments = Moments { n_steps: state.n_steps, first: vars(group("first"))?, second: vars(group("second"))? };
-        Ok(Some((Self { state, partial, best, moments }, weights)))
+        let moments = Moments {
+            n_steps: state.n_steps,
+            first: vars(group("first"))?,
+            second: vars(group("second"))?,
+        };
+        Ok(Some((
+            Self {
+                state,
+                partial,
+                best,
+                moments,
+            },
+            weights,
+        )))
     }
 }
 

@@ -4,13 +4,17 @@ use std::path::Path;
 
 use gf_cohort_schema::{COST_COLUMNS, CostRow};
 
-use super::{Bundle, BundleConfig, Error, MemberRecord, Options, Weights, additive_name, cohort_and_tokens, config_of, memory, name_of};
+use super::{
+    Bundle, BundleConfig, Error, MemberRecord, Options, Weights, additive_name, cohort_and_tokens,
+    config_of, memory, name_of,
+};
 use crate::{
     models::{Architecture, Config, Preset, additive},
     output, report,
 };
 
-/// Writes `cost.csv` into `folder`: a row for the model and, where it has one, for its additive term alone.
+/// Writes `cost.csv` into `folder`: a row for the model and, where it has one, for its additive
+/// term alone.
 ///
 /// # Errors
 /// A configuration that makes no sense, or a file that cannot be written.
@@ -18,8 +22,15 @@ pub fn write(folder: &Path, bundle: &Bundle) -> Result<(), Error> {
     let rows = match &bundle.config.members[0].terms {
         None => vec![row(&bundle.config.name, &bundle.config.model)?],
         Some(terms) => {
-            let additive = additive_row(&additive_name(&bundle.config.name), &bundle.config, &bundle.members[0]);
-            let mut whole = CostRow { model: bundle.config.name.clone(), ..additive.clone() };
+            let additive = additive_row(
+                &additive_name(&bundle.config.name),
+                &bundle.config,
+                &bundle.members[0],
+            );
+            let mut whole = CostRow {
+                model: bundle.config.name.clone(),
+                ..additive.clone()
+            };
             for shape in terms {
                 let of_term = row("", &shape.config(&bundle.config.model))?;
                 let n = shape.networks as u64;
@@ -32,7 +43,11 @@ pub fn write(folder: &Path, bundle: &Bundle) -> Result<(), Error> {
             vec![additive, whole]
         }
     };
-    Ok(output::for_others::write_csv(&folder.join("cost.csv"), &COST_COLUMNS, rows)?)
+    Ok(output::for_others::write_csv(
+        &folder.join("cost.csv"),
+        &COST_COLUMNS,
+        rows,
+    )?)
 }
 
 /// Values over all parameters of a bundle, of all members.
@@ -44,27 +59,46 @@ pub fn parameters(bundle: &Bundle) -> Result<u64, Error> {
         None => Ok(bundle.config.model.cost()?.parameters),
         Some(terms) => {
             let additive = additive_row("", &bundle.config, weights).parameters;
-            terms
-                .iter()
-                .try_fold(additive, |sum, shape| Ok(sum + shape.networks as u64 * shape.config(&bundle.config.model).cost()?.parameters))
+            terms.iter().try_fold(additive, |sum, shape| {
+                Ok(sum
+                    + shape.networks as u64 * shape.config(&bundle.config.model).cost()?.parameters)
+            })
         }
     };
-    bundle.config.members.iter().zip(&bundle.members).map(of_member).sum()
+    bundle
+        .config
+        .members
+        .iter()
+        .zip(&bundle.members)
+        .map(of_member)
+        .sum()
 }
 
-/// An additive term looks its weights up and adds them: one per slot with a weight, one per covariate, and the intercept.
+/// An additive term looks its weights up and adds them: one per slot with a weight, one per
+/// covariate, and the intercept.
 fn additive_row(name: &str, config: &BundleConfig, weights: &Weights) -> CostRow {
-    let n_weights = weights.get(&format!("{}{}", additive::ALONE, additive::WEIGHTS)).map_or(0, |tensor| tensor.elem_count() as u64);
+    let n_weights = weights
+        .get(&format!("{}{}", additive::ALONE, additive::WEIGHTS))
+        .map_or(0, |tensor| tensor.elem_count() as u64);
     let n_covariates = config.covariates.len() as u64;
     let (parameters, additions) = (1 + n_weights + n_covariates, n_weights + n_covariates);
     let energy_pj = 0.9 * additions as f64 + 3.7 * n_covariates as f64;
-    CostRow { model: name.to_owned(), parameters, multiplications: n_covariates, additions, energy_pj, bytes: 4 * parameters }
+    CostRow {
+        model: name.to_owned(),
+        parameters,
+        multiplications: n_covariates,
+        additions,
+        energy_pj,
+        bytes: 4 * parameters,
+    }
 }
 
-/// A table of what one sequence costs the model to be trained, and a dense softmax transformer of the same size.
+/// A table of what one sequence costs the model to be trained, and a dense softmax transformer of
+/// the same size.
 ///
 /// # Errors
-/// A cohort or tokens that cannot be read, an architecture that makes no sense, or one that is larger than the machine.
+/// A cohort or tokens that cannot be read, an architecture that makes no sense, or one that is
+/// larger than the machine.
 pub fn report(options: &Options) -> Result<String, Error> {
     let (cohort, folder) = cohort_and_tokens(options)?;
     let config = config_of(options, &folder, &cohort);
@@ -75,11 +109,33 @@ pub fn report(options: &Options) -> Result<String, Error> {
 }
 
 fn table(name: &str, config: &Config) -> Result<String, Error> {
-    let Architecture { hidden, layers, heads, feed_forward, .. } = config.architecture;
-    let transformer = Architecture { hidden, layers, heads, feed_forward, ..Preset::Transformer.architecture() };
-    let transformer = Config { architecture: transformer, ..config.clone() };
-    let rows = [row(name, config)?, row("transformer of this size", &transformer)?];
-    Ok(format!("Cost of one sequence ({} slots)\n\n{}", config.total_slots(), report::costs(&rows)))
+    let Architecture {
+        hidden,
+        layers,
+        heads,
+        feed_forward,
+        ..
+    } = config.architecture;
+    let transformer = Architecture {
+        hidden,
+        layers,
+        heads,
+        feed_forward,
+        ..Preset::Transformer.architecture()
+    };
+    let transformer = Config {
+        architecture: transformer,
+        ..config.clone()
+    };
+    let rows = [
+        row(name, config)?,
+        row("transformer of this size", &transformer)?,
+    ];
+    Ok(format!(
+        "Cost of one sequence ({} slots)\n\n{}",
+        config.total_slots(),
+        report::costs(&rows)
+    ))
 }
 
 fn row(name: &str, config: &Config) -> Result<CostRow, Error> {
@@ -102,7 +158,15 @@ mod tests {
 
     fn config() -> Config {
         let architecture = Preset::Linformer.architecture();
-        Config { architecture, vocab_size: 50, loci: vec![LocusShape { name: "L".into(), n_slots: 1_000 }], n_covariates: 1 }
+        Config {
+            architecture,
+            vocab_size: 50,
+            loci: vec![LocusShape {
+                name: "L".into(),
+                n_slots: 1_000,
+            }],
+            n_covariates: 1,
+        }
     }
 
     #[test]
@@ -110,8 +174,17 @@ mod tests {
         let report = table("linformer", &config()).unwrap();
         let lines: Vec<&str> = report.lines().collect();
         assert_eq!(lines[0], "Cost of one sequence (1000 slots)");
-        assert!(lines[2].starts_with("model") && lines[2].ends_with("bytes"), "{report}");
-        let energy = |line: &str| line.split_whitespace().nth_back(1).unwrap().parse::<f64>().unwrap();
+        assert!(
+            lines[2].starts_with("model") && lines[2].ends_with("bytes"),
+            "{report}"
+        );
+        let energy = |line: &str| {
+            line.split_whitespace()
+                .nth_back(1)
+                .unwrap()
+                .parse::<f64>()
+                .unwrap()
+        };
         assert!(energy(lines[3]) < energy(lines[4]), "{report}");
     }
 }

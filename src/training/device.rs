@@ -1,4 +1,5 @@
-//! Where tensors live: `cpu`, or `cuda:N` in a build with the feature `cuda`; and who has the cores.
+//! Where tensors live: `cpu`, or `cuda:N` in a build with the feature `cuda`; and who has the
+//! cores.
 
 use std::{env, fmt, process::Command, str::FromStr};
 
@@ -26,11 +27,15 @@ impl DeviceChoice {
     pub fn open(self) -> Result<Device, Error> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda(_) if !cfg!(feature = "cuda") => {
-                Err(Error::Options(format!("device {self}: this build has no CUDA: build with --features cuda, or use --device cpu")))
-            }
-            Self::Cuda(number) => Device::new_cuda(number)
-                .map_err(|error| Error::Options(format!("device {self} cannot be used: {error}; `nvidia-smi` lists those there are"))),
+            Self::Cuda(_) if !cfg!(feature = "cuda") => Err(Error::Options(format!(
+                "device {self}: this build has no CUDA: build with --features cuda, or use \
+                 --device cpu"
+            ))),
+            Self::Cuda(number) => Device::new_cuda(number).map_err(|error| {
+                Error::Options(format!(
+                    "device {self} cannot be used: {error}; `nvidia-smi` lists those there are"
+                ))
+            }),
         }
     }
 }
@@ -42,11 +47,14 @@ const RAYON_NUM_THREADS: &str = "RAYON_NUM_THREADS";
 /// How the allocator is told when to give memory back that is not used.
 const MIMALLOC_PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
 
-/// Leaves all cores to the threads that our operations are dealt to, to be called before any tensor is computed. candle has threads of its own
-/// for what is between them, which go on spinning and take a core from ours: a step of training takes a fifth longer. Only the environment
-/// tells candle, and safe code cannot change its own: the program starts anew in this process, unless the environment says a number already. By the
-/// way candle is told the number of threads for its matrix products, for which it reads `/proc/cpuinfo` each time, and the allocator to keep what one
-/// step leaves for the next one, instead of asking the system for it again (a fifteenth of a step).
+/// Leaves all cores to the threads that our operations are dealt to, to be called before any tensor
+/// is computed. candle has threads of its own for what is between them, which go on spinning and
+/// take a core from ours: a step of training takes a fifth longer. Only the environment
+/// tells candle, and safe code cannot change its own: the program starts anew in this process,
+/// unless the environment says a number already. By the way candle is told the number of threads
+/// for its matrix products, for which it reads `/proc/cpuinfo` each time, and the allocator to keep
+/// what one step leaves for the next one, instead of asking the system for it again (a fifteenth of
+/// a step).
 pub fn leave_cores_to_ours() {
     #[cfg(unix)]
     if env::var_os(CANDLE_NUM_THREADS).is_none()
@@ -58,8 +66,14 @@ pub fn leave_cores_to_ours() {
         if let Some(name) = arguments.next() {
             anew.arg0(name);
         }
-        let n_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string();
-        for (name, value) in [(CANDLE_NUM_THREADS, "1"), (RAYON_NUM_THREADS, &n_threads), (MIMALLOC_PURGE_DELAY, "-1")] {
+        let n_threads = std::thread::available_parallelism()
+            .map_or(1, std::num::NonZero::get)
+            .to_string();
+        for (name, value) in [
+            (CANDLE_NUM_THREADS, "1"),
+            (RAYON_NUM_THREADS, &n_threads),
+            (MIMALLOC_PURGE_DELAY, "-1"),
+        ] {
             if env::var_os(name).is_none() {
                 anew.env(name, value);
             }
@@ -76,7 +90,9 @@ impl FromStr for DeviceChoice {
         let number = || text.strip_prefix("cuda:")?.parse().ok();
         match text {
             "cpu" => Ok(Self::Cpu),
-            _ => number().map(Self::Cuda).ok_or_else(|| format!("`{text}` is no device; write cpu, or cuda:0 for the first GPU")),
+            _ => number().map(Self::Cuda).ok_or_else(|| {
+                format!("`{text}` is no device; write cpu, or cuda:0 for the first GPU")
+            }),
         }
     }
 }

@@ -69,8 +69,8 @@ pub enum Error {
     },
     /// The machine is too small.
     #[error(
-        "training needs about {needed:.1} GB, {free:.1} GB are free ({parameters:.1} GB of it for {n_parameters} parameters and their moments, \
-         the rest for batches): lower {lower}"
+        "training needs about {needed:.1} GB, {free:.1} GB are free ({parameters:.1} GB of it for \
+         {n_parameters} parameters and their moments, the rest for batches): lower {lower}"
     )]
     Memory {
         /// All, in GB.
@@ -100,7 +100,10 @@ pub enum Error {
         path: PathBuf,
     },
     /// Training ran away.
-    #[error("the loss is not finite in epoch {epoch} (step {step}); lower the learning rate ({learning_rate}); {kept}")]
+    #[error(
+        "the loss is not finite in epoch {epoch} (step {step}); lower the learning rate \
+         ({learning_rate}); {kept}"
+    )]
     Diverged {
         /// 1-based.
         epoch: usize,
@@ -114,5 +117,9 @@ pub enum Error {
 }
 
 fn of_members((number, n_members): (usize, usize)) -> String {
-    if n_members > 1 { format!(" of model {number} of {n_members}") } else { String::new() }
+    if n_members > 1 {
+        format!(" of model {number} of {n_members}")
+    } else {
+        String::new()
+    }
 }

@@ -1,4 +1,5 @@
-//! What is told of a training run while it goes on: the log of every epoch, and events for a progress bar.
+//! What is told of a training run while it goes on: the log of every epoch, and events for a
+//! progress bar.
 
 use std::cell::Cell;
 
@@ -23,18 +24,43 @@ pub struct EpochLog {
     pub people_per_second: f64,
 }
 
-/// Columns of `training_log.csv`: the member of the bundle, its deep term (1-based; 1 for a pure sequence
-/// model), then those of [`EpochLog`].
-pub(super) const LOG_COLUMNS: [&str; 9] =
-    ["member", "term", "epoch", "train_loss", "validation_auroc", "validation_loss", "learning_rate", "seconds", "people_per_second"];
+/// Columns of `training_log.csv`: the member of the bundle, its deep term (1-based; 1 for a pure
+/// sequence model), then those of [`EpochLog`].
+pub(super) const LOG_COLUMNS: [&str; 9] = [
+    "member",
+    "term",
+    "epoch",
+    "train_loss",
+    "validation_auroc",
+    "validation_loss",
+    "learning_rate",
+    "seconds",
+    "people_per_second",
+];
 
 impl EpochLog {
     /// Numbers in a row of the checkpoint's log.
     pub(super) const LEN: usize = LOG_COLUMNS.len() - 2;
 
     pub(super) fn numbers(&self) -> [f64; Self::LEN] {
-        let Self { epoch, train_loss, validation_auroc, validation_loss, learning_rate, seconds, people_per_second } = *self;
-        [epoch as f64, train_loss, validation_auroc, validation_loss, learning_rate, seconds, people_per_second]
+        let Self {
+            epoch,
+            train_loss,
+            validation_auroc,
+            validation_loss,
+            learning_rate,
+            seconds,
+            people_per_second,
+        } = *self;
+        [
+            epoch as f64,
+            train_loss,
+            validation_auroc,
+            validation_loss,
+            learning_rate,
+            seconds,
+            people_per_second,
+        ]
     }
 
     /// As a line of the table.
@@ -44,8 +70,27 @@ impl EpochLog {
     }
 
     pub(super) fn from_numbers(row: &[f64]) -> Option<Self> {
-        let &[epoch, train_loss, validation_auroc, validation_loss, learning_rate, seconds, people_per_second] = row else { return None };
-        Some(Self { epoch: epoch as usize, train_loss, validation_auroc, validation_loss, learning_rate, seconds, people_per_second })
+        let &[
+            epoch,
+            train_loss,
+            validation_auroc,
+            validation_loss,
+            learning_rate,
+            seconds,
+            people_per_second,
+        ] = row
+        else {
+            return None;
+        };
+        Some(Self {
+            epoch: epoch as usize,
+            train_loss,
+            validation_auroc,
+            validation_loss,
+            learning_rate,
+            seconds,
+            people_per_second,
+        })
     }
 }
 
@@ -64,7 +109,8 @@ pub enum Progress<'p> {
         step: (usize, usize),
         /// Loss of the step's people.
         loss: f64,
-        /// To be set to true to stop here: the state is written, and the run ends with [`Error::Stopped`](super::Error::Stopped).
+        /// To be set to true to stop here: the state is written, and the run ends with
+        /// [`Error::Stopped`](super::Error::Stopped).
         stop: &'p Cell<bool>,
     },
     /// An epoch is done.

@@ -8,53 +8,90 @@ use crate::{
     models::Config,
 };
 
-/// Copies of every parameter: weights, gradient and its sum, two moments, best weights, and a checkpoint of four of them while it is written.
+/// Copies of every parameter: weights, gradient and its sum, two moments, best weights, and a
+/// checkpoint of four of them while it is written.
 const COPIES: usize = 10;
 
-/// Refuses a run on a cohort of `n_people` that does not fit the memory that is free now, before anything is made. Of a run on a GPU only what
-/// the machine beside it needs is looked at: the model, and the weights and people of each member.
+/// Refuses a run on a cohort of `n_people` that does not fit the memory that is free now, before
+/// anything is made. Of a run on a GPU only what the machine beside it needs is looked at: the
+/// model, and the weights and people of each member.
 ///
 /// # Errors
 /// Both numbers, and what to lower.
 pub fn require(config: &Config, options: &Options, n_people: usize) -> Result<(), Error> {
-    let Some(free) = available() else { return Ok(()) };
+    let Some(free) = available() else {
+        return Ok(());
+    };
     let schedule = &options.schedule;
     let on_cpu = options.device == DeviceChoice::Cpu;
     let n_parameters = config.n_parameters();
     let a_copy = size_of::<f32>().saturating_mul(n_parameters);
-    let batch = if on_cpu { of_a_batch(config, schedule) } else { 0 };
+    let batch = if on_cpu {
+        of_a_batch(config, schedule)
+    } else {
+        0
+    };
     let one = a_copy.saturating_mul(if on_cpu { COPIES } else { 1 });
-    let others = a_copy.saturating_add(size_of::<usize>() * n_people).saturating_mul(schedule.n_members() - 1);
+    let others = a_copy
+        .saturating_add(size_of::<usize>() * n_people)
+        .saturating_mul(schedule.n_members() - 1);
     let parameters = one.saturating_add(others);
     let needed = parameters.saturating_add(batch);
     if needed <= free {
         return Ok(());
     }
     let lower = if one.saturating_add(batch) <= free {
-        let chosen = [("--ensemble", schedule.ensemble > 1), ("--folds", schedule.folds.is_some())];
-        let chosen: Vec<&str> = chosen.into_iter().filter_map(|(option, is_chosen)| is_chosen.then_some(option)).collect();
-        format!("{} ({})", chosen.join(" or "), counted(schedule.n_members(), "model", "models"))
+        let chosen = [
+            ("--ensemble", schedule.ensemble > 1),
+            ("--folds", schedule.folds.is_some()),
+        ];
+        let chosen: Vec<&str> = chosen
+            .into_iter()
+            .filter_map(|(option, is_chosen)| is_chosen.then_some(option))
+            .collect();
+        format!(
+            "{} ({})",
+            chosen.join(" or "),
+            counted(schedule.n_members(), "model", "models")
+        )
     } else {
         "--memory, --batch-size or the size of the model".to_owned()
     };
     let gb = |bytes: usize| bytes as f64 / 1e9;
-    Err(Error::Memory { needed: gb(needed), free: gb(free), parameters: gb(parameters), n_parameters, lower })
+    Err(Error::Memory {
+        needed: gb(needed),
+        free: gb(free),
+        parameters: gb(parameters),
+        n_parameters,
+        lower,
+    })
 }
 
-/// What training one member takes on a CPU, in bytes: parameters and batches, without the tokens of the people.
+/// What training one member takes on a CPU, in bytes: parameters and batches, without the tokens of
+/// the people.
 #[must_use]
 pub fn memory_of(config: &Config, schedule: &Schedule) -> usize {
-    COPIES.saturating_mul(size_of::<f32>()).saturating_mul(config.n_parameters()).saturating_add(of_a_batch(config, schedule))
+    COPIES
+        .saturating_mul(size_of::<f32>())
+        .saturating_mul(config.n_parameters())
+        .saturating_add(of_a_batch(config, schedule))
 }
 
-/// Encoding the haplotypes of a batch of people of whom no two share one, or those of a locus that are encoded at a time to predict people: or
-/// as many as `memory` allows.
+/// Encoding the haplotypes of a batch of people of whom no two share one, or those of a locus that
+/// are encoded at a time to predict people: or as many as `memory` allows.
 fn of_a_batch(config: &Config, schedule: &Schedule) -> usize {
     let of_locus = |locus| bytes_per_haplotype(config, locus);
-    let one = (0..config.loci.len()).map(of_locus).max().unwrap_or_default();
+    let one = (0..config.loci.len())
+        .map(of_locus)
+        .max()
+        .unwrap_or_default();
     let haplotypes = schedule.batch_size.saturating_mul(2);
-    let all = (0..config.loci.len()).map(|locus| of_locus(locus).saturating_mul(haplotypes)).fold(0, usize::saturating_add);
-    all.max(one.saturating_mul(HAPLOTYPES_AT_A_TIME)).min(schedule.bytes()).max(one)
+    let all = (0..config.loci.len())
+        .map(|locus| of_locus(locus).saturating_mul(haplotypes))
+        .fold(0, usize::saturating_add);
+    all.max(one.saturating_mul(HAPLOTYPES_AT_A_TIME))
+        .min(schedule.bytes())
+        .max(one)
 }
 
 #[cfg(test)]
@@ -67,8 +104,18 @@ mod tests {
     use gf_cohort_schema::{CovariateChoice, MissingPolicies, PhenotypeCoding};
 
     fn config(architecture: Architecture) -> Config {
-        let loci = [300, 200].map(|n_slots| LocusShape { name: format!("locus of {n_slots}"), n_slots }).into();
-        Config { architecture, vocab_size: 500, loci, n_covariates: 3 }
+        let loci = [300, 200]
+            .map(|n_slots| LocusShape {
+                name: format!("locus of {n_slots}"),
+                n_slots,
+            })
+            .into();
+        Config {
+            architecture,
+            vocab_size: 500,
+            loci,
+            n_covariates: 3,
+        }
     }
 
     fn options(schedule: Schedule) -> Options {
@@ -97,17 +144,49 @@ mod tests {
         let small = config(Architecture::default());
         let default = options(Schedule::default());
         require(&small, &default, 100).unwrap();
-        let huge = config(Architecture { hidden: 1 << 20, feed_forward: 1 << 20, ..Architecture::default() });
+        let huge = config(Architecture {
+            hidden: 1 << 20,
+            feed_forward: 1 << 20,
+            ..Architecture::default()
+        });
         let message = require(&huge, &default, 100).unwrap_err().to_string();
-        assert!(message.contains("training needs about") && message.contains("lower --memory, --batch-size"), "{message}");
+        assert!(
+            message.contains("training needs about")
+                && message.contains("lower --memory, --batch-size"),
+            "{message}"
+        );
         // So much for a batch is only taken if there is so much to encode.
-        require(&small, &options(Schedule { memory: usize::MAX, ..Schedule::default() }), 100).unwrap();
-        let long = Config { loci: vec![LocusShape { name: "long".into(), n_slots: 1 << 28 }], ..small.clone() };
-        assert!(require(&long, &default, 100).is_err(), "one haplotype is more than there is");
+        require(
+            &small,
+            &options(Schedule {
+                memory: usize::MAX,
+                ..Schedule::default()
+            }),
+            100,
+        )
+        .unwrap();
+        let long = Config {
+            loci: vec![LocusShape {
+                name: "long".into(),
+                n_slots: 1 << 28,
+            }],
+            ..small.clone()
+        };
+        assert!(
+            require(&long, &default, 100).is_err(),
+            "one haplotype is more than there is"
+        );
         // On a GPU the batches are elsewhere, but the model is made here.
-        let cpu = options(Schedule { memory: usize::MAX, batch_size: 1 << 20, ..Schedule::default() });
+        let cpu = options(Schedule {
+            memory: usize::MAX,
+            batch_size: 1 << 20,
+            ..Schedule::default()
+        });
         assert!(require(&small, &cpu, 100).is_err());
-        let gpu = Options { device: DeviceChoice::Cuda(0), ..cpu };
+        let gpu = Options {
+            device: DeviceChoice::Cuda(0),
+            ..cpu
+        };
         require(&small, &gpu, 100).unwrap();
         assert!(require(&huge, &gpu, 100).is_err());
     }
@@ -120,7 +199,11 @@ mod tests {
             (Some(100_000_000), 1, "lower --folds (100000000 models)"),
             (Some(10), usize::MAX, "lower --ensemble or --folds"),
         ] {
-            let options = options(Schedule { folds, ensemble, ..Schedule::default() });
+            let options = options(Schedule {
+                folds,
+                ensemble,
+                ..Schedule::default()
+            });
             let message = require(&small, &options, 100).unwrap_err().to_string();
             assert!(message.contains(lower), "{message}");
         }

@@ -1,10 +1,14 @@
-//! AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101, algorithm 2) with clipping by the global norm; its moments live in the checkpoint.
+//! AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101, algorithm 2) with clipping by the global
+//! norm; its moments live in the checkpoint.
 //!
-//! On the CPU a parameter, its gradient and its moments are read and written once, in chunks on all threads; elsewhere as tensor operations.
+//! On the CPU a parameter, its gradient and its moments are read and written once, in chunks on all
+//! threads; elsewhere as tensor operations.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, Var, backprop::GradStore, bail};
+use candle_core::{
+    CpuStorage, InplaceOp1, Layout, Result, Storage, Tensor, Var, backprop::GradStore, bail,
+};
 use rayon::prelude::*;
 
 use crate::nn::Parameters;
@@ -47,18 +51,30 @@ impl AdamW {
     /// With decoupled weight decay for matrices, and the gradient scaled down to `clip_norm`.
     #[must_use]
     pub fn new(weight_decay: f64, clip_norm: f64) -> Self {
-        Self { weight_decay, clip_norm }
+        Self {
+            weight_decay,
+            clip_norm,
+        }
     }
 
-    /// One step down the gradient; the gradient's norm over all parameters. Where that is not finite, nothing is changed.
+    /// One step down the gradient; the gradient's norm over all parameters. Where that is not
+    /// finite, nothing is changed.
     ///
     /// # Errors
     /// When a tensor operation fails.
-    pub fn step(&self, parameters: &Parameters, gradients: &GradStore, moments: &mut Moments, learning_rate: f64) -> Result<f64> {
+    pub fn step(
+        &self,
+        parameters: &Parameters,
+        gradients: &GradStore,
+        moments: &mut Moments,
+        learning_rate: f64,
+    ) -> Result<f64> {
         let mut of_parameter = Vec::new();
         let mut squares = 0.0;
         for (name, var) in parameters.iter() {
-            let Some(gradient) = gradients.get(var) else { continue };
+            let Some(gradient) = gradients.get(var) else {
+                continue;
+            };
             let gradient = gradient.contiguous()?;
             squares += sum_of_squares(&gradient)?;
             of_parameter.push((name, var, gradient));
@@ -70,12 +86,20 @@ impl AdamW {
         moments.n_steps += 1;
         let correction = |beta: f64| 1.0 - beta.powf(moments.n_steps as f64);
         let step = Step {
-            scale: if norm > self.clip_norm { self.clip_norm / norm } else { 1.0 } as f32,
+            scale: if norm > self.clip_norm {
+                self.clip_norm / norm
+            } else {
+                1.0
+            } as f32,
             rate: (learning_rate / correction(BETA_1)) as f32,
             root_correction: (1.0 / correction(BETA_2).sqrt()) as f32,
         };
         for (name, var, gradient) in of_parameter {
-            let decay = if var.rank() >= 2 { (1.0 - learning_rate * self.weight_decay) as f32 } else { 1.0 };
+            let decay = if var.rank() >= 2 {
+                (1.0 - learning_rate * self.weight_decay) as f32
+            } else {
+                1.0
+            };
             let first = moment(&mut moments.first, name, var)?;
             let second = moment(&mut moments.second, name, var)?;
             if var.device().is_cpu() {
@@ -89,27 +113,46 @@ impl AdamW {
 }
 
 impl Step {
-    fn on_cpu(self, value: &Var, gradient: &Tensor, first: &Var, second: &Var, decay: f32) -> Result<()> {
-        let Self { scale, rate, root_correction } = self;
+    fn on_cpu(
+        self,
+        value: &Var,
+        gradient: &Tensor,
+        first: &Var,
+        second: &Var,
+        decay: f32,
+    ) -> Result<()> {
+        let Self {
+            scale,
+            rate,
+            root_correction,
+        } = self;
         let (b1, b2, epsilon) = (BETA_1 as f32, BETA_2 as f32, EPSILON as f32);
         // Subtracted in f64: in f32, 1 - 0.999 is off by 5e-5 of itself.
         let (new1, new2) = ((1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32);
         let (storage, layout) = gradient.storage_and_layout();
-        let Storage::Cpu(CpuStorage::F32(gradient)) = &*storage else { bail!("AdamW: gradients must be f32") };
-        let gradient = &gradient[layout.start_offset()..][..layout.shape().elem_count()];
-        let update = |value: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]| {
-            for (((value, g), m), v) in value.iter_mut().zip(gradient).zip(first).zip(second) {
-                let g = g * scale;
-                *m = b1 * *m + new1 * g;
-                *v = b2 * *v + new2 * g * g;
-                *value = *value * decay - rate * *m / (v.sqrt() * root_correction + epsilon);
-            }
+        let Storage::Cpu(CpuStorage::F32(gradient)) = &*storage else {
+            bail!("AdamW: gradients must be f32")
         };
+        let gradient = &gradient[layout.start_offset()..][..layout.shape().elem_count()];
+        let update =
+            |value: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]| {
+                for (((value, g), m), v) in value.iter_mut().zip(gradient).zip(first).zip(second) {
+                    let g = g * scale;
+                    *m = b1 * *m + new1 * g;
+                    *v = b2 * *v + new2 * g * g;
+                    *value = *value * decay - rate * *m / (v.sqrt() * root_correction + epsilon);
+                }
+            };
         with_values(value, |value| {
             with_values(first, |first| {
                 with_values(second, |second| {
-                    let moments = first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK));
-                    let chunks = value.par_chunks_mut(CHUNK).zip(moments).zip(gradient.par_chunks(CHUNK));
+                    let moments = first
+                        .par_chunks_mut(CHUNK)
+                        .zip(second.par_chunks_mut(CHUNK));
+                    let chunks = value
+                        .par_chunks_mut(CHUNK)
+                        .zip(moments)
+                        .zip(gradient.par_chunks(CHUNK));
                     chunks.for_each(|((value, (first, second)), gradient)| {
                         pulp::Arch::new().dispatch(
                             #[inline(always)]
@@ -122,7 +165,14 @@ impl Step {
         })
     }
 
-    fn as_tensors(self, value: &Var, gradient: &Tensor, first: &Var, second: &Var, decay: f32) -> Result<()> {
+    fn as_tensors(
+        self,
+        value: &Var,
+        gradient: &Tensor,
+        first: &Var,
+        second: &Var,
+        decay: f32,
+    ) -> Result<()> {
         let of = f64::from;
         let gradient = gradient.affine(of(self.scale), 0.0)?;
         first.set(&(first.affine(BETA_1, 0.0)? + gradient.affine(1.0 - BETA_1, 0.0)?)?)?;
@@ -152,7 +202,10 @@ fn sum_of_squares(gradient: &Tensor) -> Result<f64> {
     let of_chunk = |chunk: &[f32]| {
         let mut lanes = [0.0_f64; 8];
         for eight in chunk.chunks(8) {
-            lanes.iter_mut().zip(eight).for_each(|(lane, &g)| *lane += f64::from(g) * f64::from(g));
+            lanes
+                .iter_mut()
+                .zip(eight)
+                .for_each(|(lane, &g)| *lane += f64::from(g) * f64::from(g));
         }
         lanes.iter().sum::<f64>()
     };
@@ -170,7 +223,9 @@ fn with_values(var: &Var, work: impl FnOnce(&mut [f32]) -> Result<()>) -> Result
 
         fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
             match (storage, layout.contiguous_offsets(), self.0.take()) {
-                (CpuStorage::F32(values), Some((start, end)), Some(work)) => work(&mut values[start..end]),
+                (CpuStorage::F32(values), Some((start, end)), Some(work)) => {
+                    work(&mut values[start..end])
+                }
                 _ => bail!("AdamW: parameters must be contiguous and f32"),
             }
         }
@@ -187,8 +242,8 @@ mod tests {
         var.flatten_all().unwrap().to_vec1::<f32>().unwrap()
     }
 
-    /// PyTorch 2.15: `torch.optim.AdamW([w], lr=0.1, weight_decay=0.01)` on `w = torch.ones(2, 1)` with the loss
-    /// `(w * torch.tensor([[1.], [2.]])).pow(2).sum() / 2`, three steps.
+    /// PyTorch 2.15: `torch.optim.AdamW([w], lr=0.1, weight_decay=0.01)` on `w = torch.ones(2, 1)`
+    /// with the loss `(w * torch.tensor([[1.], [2.]])).pow(2).sum() / 2`, three steps.
     #[test]
     fn three_steps_equal_those_of_pytorch() {
         let mut parameters = Parameters::seeded(0);
@@ -197,8 +252,16 @@ mod tests {
         let mut moments = Moments::default();
         let adam = AdamW::new(0.01, 1e9);
         for _ in 0..3 {
-            let loss = ((w.broadcast_mul(&factor)).unwrap().sqr().unwrap().sum_all().unwrap() / 2.0).unwrap();
-            adam.step(&parameters, &loss.backward().unwrap(), &mut moments, 0.1).unwrap();
+            let loss = ((w.broadcast_mul(&factor))
+                .unwrap()
+                .sqr()
+                .unwrap()
+                .sum_all()
+                .unwrap()
+                / 2.0)
+                .unwrap();
+            adam.step(&parameters, &loss.backward().unwrap(), &mut moments, 0.1)
+                .unwrap();
         }
         for value in values(parameters.iter().next().unwrap().1) {
             assert!((value - 0.698_911_25).abs() < 1e-6, "{value}");
@@ -209,15 +272,41 @@ mod tests {
     #[test]
     fn a_step_in_place_equals_one_of_tensor_operations() {
         let n = CHUNK + 77;
-        let make = || Var::from_vec((0..n).map(|i| (i as f32).sin()).collect(), n, &candle_core::Device::Cpu).unwrap();
-        let gradient =
-            Tensor::from_vec((0..n).map(|i| (i as f32 * 0.7).cos()).collect::<Vec<f32>>(), n, &candle_core::Device::Cpu).unwrap();
-        let step = Step { scale: 0.3, rate: 0.1, root_correction: 1.4 };
-        let [(a, m_a, v_a), (b, m_b, v_b)] = [(); 2].map(|()| (make(), make(), Var::from_tensor(&make().sqr().unwrap()).unwrap()));
+        let make = || {
+            Var::from_vec(
+                (0..n).map(|i| (i as f32).sin()).collect(),
+                n,
+                &candle_core::Device::Cpu,
+            )
+            .unwrap()
+        };
+        let gradient = Tensor::from_vec(
+            (0..n).map(|i| (i as f32 * 0.7).cos()).collect::<Vec<f32>>(),
+            n,
+            &candle_core::Device::Cpu,
+        )
+        .unwrap();
+        let step = Step {
+            scale: 0.3,
+            rate: 0.1,
+            root_correction: 1.4,
+        };
+        let [(a, m_a, v_a), (b, m_b, v_b)] = [(); 2].map(|()| {
+            (
+                make(),
+                make(),
+                Var::from_tensor(&make().sqr().unwrap()).unwrap(),
+            )
+        });
         step.on_cpu(&a, &gradient, &m_a, &v_a, 0.99).unwrap();
         step.as_tensors(&b, &gradient, &m_b, &v_b, 0.99).unwrap();
         for (one, other) in [(a, b), (m_a, m_b), (v_a, v_b)] {
-            assert!(values(&one).iter().zip(values(&other)).all(|(one, other)| (one - other).abs() <= 1e-5 * other.abs().max(1.0)));
+            assert!(
+                values(&one)
+                    .iter()
+                    .zip(values(&other))
+                    .all(|(one, other)| (one - other).abs() <= 1e-5 * other.abs().max(1.0))
+            );
         }
     }
 
@@ -228,7 +317,9 @@ mod tests {
             let w = parameters.get("w", 3, Init::Constant(1.0)).unwrap();
             let loss = (w.sum_all().unwrap() * size).unwrap();
             let mut moments = Moments::default();
-            let norm = AdamW::new(0.0, 1.0).step(&parameters, &loss.backward().unwrap(), &mut moments, 0.1).unwrap();
+            let norm = AdamW::new(0.0, 1.0)
+                .step(&parameters, &loss.backward().unwrap(), &mut moments, 0.1)
+                .unwrap();
             assert!((norm - size * 3f64.sqrt()).abs() < 1e-3);
             values(&moments.first["w"])
         };
@@ -242,7 +333,12 @@ mod tests {
         let w = parameters.get("w", 3, Init::Constant(1.0)).unwrap();
         let loss = (w.sum_all().unwrap() * f64::INFINITY).unwrap();
         let mut moments = Moments::default();
-        assert!(!AdamW::new(0.0, 1.0).step(&parameters, &loss.backward().unwrap(), &mut moments, 0.1).unwrap().is_finite());
+        assert!(
+            !AdamW::new(0.0, 1.0)
+                .step(&parameters, &loss.backward().unwrap(), &mut moments, 0.1)
+                .unwrap()
+                .is_finite()
+        );
         assert_eq!(values(parameters.iter().next().unwrap().1), [1.0; 3]);
     }
 }

@@ -1,8 +1,10 @@
-//! Pairs of slots of a locus whose versions act together on a haplotype (`docs/src/methods/models.md`, "Pair slots").
+//! Pairs of slots of a locus whose versions act together on a haplotype
+//! (`docs/src/methods/models.md`, "Pair slots").
 //!
-//! Input -> output: training samples, their residuals next to the additive term, and their haplotypes -> pairs of slots.
-//! Each pair of versions (one of each slot) is a score test of the product of their centred indicators, adjusted for the two
-//! indicators themselves. Versions are 0 or 1 on a haplotype, so that all sums of squares follow from one matrix of linkage
+//! Input -> output: training samples, their residuals next to the additive term, and their
+//! haplotypes -> pairs of slots. Each pair of versions (one of each slot) is a score test of the
+//! product of their centred indicators, adjusted for the two indicators themselves. Versions are 0
+//! or 1 on a haplotype, so that all sums of squares follow from one matrix of linkage
 //! and all scores from one of weighted products: the scan costs two matrix products for a locus.
 
 use ndarray::{Array2, Axis};
@@ -27,7 +29,12 @@ struct Version {
 }
 
 /// Pairs of slots, the strongest first; none where no pair is beyond chance.
-pub fn find(data: &Dataset<'_>, locus: usize, people: &[usize], residuals: &[f64]) -> Vec<[usize; 2]> {
+pub fn find(
+    data: &Dataset<'_>,
+    locus: usize,
+    people: &[usize],
+    residuals: &[f64],
+) -> Vec<[usize; 2]> {
     let haplotypes = data.haplotypes_of(locus, people);
     let mut copies = vec![0.0; haplotypes.len()];
     let mut weights = vec![0.0; haplotypes.len()];
@@ -39,8 +46,15 @@ pub fn find(data: &Dataset<'_>, locus: usize, people: &[usize], residuals: &[f64
             }
         }
     }
-    let rows: Vec<&[u32]> = haplotypes.iter().map(|&haplotype| data.tokens(locus).row(haplotype)).collect();
-    let variance = residuals.iter().map(|residual| residual * residual).sum::<f64>() / residuals.len().max(1) as f64;
+    let rows: Vec<&[u32]> = haplotypes
+        .iter()
+        .map(|&haplotype| data.tokens(locus).row(haplotype))
+        .collect();
+    let variance = residuals
+        .iter()
+        .map(|residual| residual * residual)
+        .sum::<f64>()
+        / residuals.len().max(1) as f64;
     scan(&rows, &copies, &weights, variance)
 }
 
@@ -49,7 +63,10 @@ fn scan(rows: &[&[u32]], copies: &[f64], weights: &[f64], variance: f64) -> Vec<
     let (versions, centred) = versions(rows, copies, total);
     let weighted = |by: &[f64]| {
         let mut scaled = centred.clone();
-        scaled.axis_iter_mut(Axis(0)).zip(by).for_each(|(mut row, factor)| row *= *factor);
+        scaled
+            .axis_iter_mut(Axis(0))
+            .zip(by)
+            .for_each(|(mut row, factor)| row *= *factor);
         scaled
     };
     let linkage = centred.t().dot(&weighted(copies));
@@ -65,19 +82,34 @@ fn scan(rows: &[&[u32]], copies: &[f64], weights: &[f64], variance: f64) -> Vec<
                 continue;
             }
             n_pairs += 1;
-            let sums = Sums { total, linkage: &linkage, frequencies: [versions[one].frequency, versions[other].frequency] };
-            let Some(product) = sums.product([one, other]) else { continue };
-            let score =
-                scores[[one, other]] - product.mean * sum_of_weights - product.slopes[0] * main[one] - product.slopes[1] * main[other];
-            found.push((score * score / (variance * product.sum_of_squares), [one, other]));
+            let sums = Sums {
+                total,
+                linkage: &linkage,
+                frequencies: [versions[one].frequency, versions[other].frequency],
+            };
+            let Some(product) = sums.product([one, other]) else {
+                continue;
+            };
+            let score = scores[[one, other]]
+                - product.mean * sum_of_weights
+                - product.slopes[0] * main[one]
+                - product.slopes[1] * main[other];
+            found.push((
+                score * score / (variance * product.sum_of_squares),
+                [one, other],
+            ));
         }
     }
     found.retain(|(square, _)| normal::two_sided(square.sqrt()) * n_pairs as f64 <= ERROR_RATE);
     found.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
-    let same = |one: usize, other: usize| linkage[[one, other]].powi(2) > SAME * linkage[[one, one]] * linkage[[other, other]];
+    let same = |one: usize, other: usize| {
+        linkage[[one, other]].powi(2) > SAME * linkage[[one, one]] * linkage[[other, other]]
+    };
     let mut chosen: Vec<[usize; 2]> = Vec::new();
     for (_, [one, other]) in found {
-        let is_known = |&[a, b]: &[usize; 2]| (same(a, one) && same(b, other)) || (same(a, other) && same(b, one));
+        let is_known = |&[a, b]: &[usize; 2]| {
+            (same(a, one) && same(b, other)) || (same(a, other) && same(b, one))
+        };
         if !chosen.iter().any(is_known) && chosen.len() < MAX_PAIRS {
             chosen.push([one, other]);
         }
@@ -93,7 +125,8 @@ fn scan(rows: &[&[u32]], copies: &[f64], weights: &[f64], variance: f64) -> Vec<
     slots
 }
 
-/// Versions of each slot but its most frequent one, and their centred indicators, (haplotypes, versions).
+/// Versions of each slot but its most frequent one, and their centred indicators, (haplotypes,
+/// versions).
 fn versions(rows: &[&[u32]], copies: &[f64], total: f64) -> (Vec<Version>, Array2<f64>) {
     let n_slots = rows.first().map_or(0, |row| row.len());
     let mut versions = Vec::new();
@@ -103,17 +136,26 @@ fn versions(rows: &[&[u32]], copies: &[f64], total: f64) -> (Vec<Version>, Array
         for (row, n) in rows.iter().zip(copies) {
             *counts.entry(row[slot]).or_default() += n;
         }
-        let most = counts.iter().max_by(|one, other| one.1.total_cmp(other.1)).map(|(&token, _)| token);
+        let most = counts
+            .iter()
+            .max_by(|one, other| one.1.total_cmp(other.1))
+            .map(|(&token, _)| token);
         for (&token, &n) in &counts {
             let frequency = n / total;
             if Some(token) == most || frequency < MIN_FREQUENCY {
                 continue;
             }
             versions.push(Version { slot, frequency });
-            columns.push(rows.iter().map(|row| f64::from(u8::from(row[slot] == token)) - frequency).collect());
+            columns.push(
+                rows.iter()
+                    .map(|row| f64::from(u8::from(row[slot] == token)) - frequency)
+                    .collect(),
+            );
         }
     }
-    let centred = Array2::from_shape_fn((rows.len(), columns.len()), |(row, column)| columns[column][row]);
+    let centred = Array2::from_shape_fn((rows.len(), columns.len()), |(row, column)| {
+        columns[column][row]
+    });
     (versions, centred)
 }
 
@@ -140,7 +182,8 @@ impl Sums<'_> {
         let (a, b) = (self.linkage[[one, one]], self.linkage[[other, other]]);
         // An indicator is 0 or 1: its centred square is (1 - 2 p) times itself, plus p (1 - p).
         let (d, e) = ((1.0 - 2.0 * p) * c, (1.0 - 2.0 * q) * c);
-        let squares = (1.0 - 2.0 * p) * (1.0 - 2.0 * q) * c + self.total * p * (1.0 - p) * q * (1.0 - q);
+        let squares =
+            (1.0 - 2.0 * p) * (1.0 - 2.0 * q) * c + self.total * p * (1.0 - p) * q * (1.0 - q);
         let determinant = a * b - c * c;
         if determinant <= (1.0 - SAME) * a * b {
             return None;
@@ -161,10 +204,17 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    /// Of 2,000 haplotypes with ten slots, the weight of one whose slots 2 and 7 have the same version is `effect` higher.
+    /// Of 2,000 haplotypes with ten slots, the weight of one whose slots 2 and 7 have the same
+    /// version is `effect` higher.
     fn found(effect: f64, seed: u64) -> Vec<[usize; 2]> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let rows: Vec<Vec<u32>> = (0..2_000).map(|_| (0..10).map(|_| u32::from(rng.random::<f64>() < 0.4)).collect()).collect();
+        let rows: Vec<Vec<u32>> = (0..2_000)
+            .map(|_| {
+                (0..10)
+                    .map(|_| u32::from(rng.random::<f64>() < 0.4))
+                    .collect()
+            })
+            .collect();
         let weights: Vec<f64> = rows
             .iter()
             .map(|row| {
@@ -179,15 +229,22 @@ mod tests {
     #[test]
     fn two_versions_that_act_together_are_found_and_chance_is_not() {
         assert_eq!(found(0.3, 1), [[2, 7]]);
-        let n_false = (0..100).filter(|&seed| !found(0.0, seed).is_empty()).count();
+        let n_false = (0..100)
+            .filter(|&seed| !found(0.0, seed).is_empty())
+            .count();
         assert!(n_false <= 12, "{n_false} of 100");
     }
 
     #[test]
     fn a_sum_of_two_versions_is_not_a_pair() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let rows: Vec<[u32; 2]> = (0..4_000).map(|_| [0, 1].map(|_| u32::from(rng.random::<f64>() < 0.3))).collect();
-        let weights: Vec<f64> = rows.iter().map(|row| f64::from(row[0] + row[1]) - 0.6 + rng.random::<f64>() - 0.5).collect();
+        let rows: Vec<[u32; 2]> = (0..4_000)
+            .map(|_| [0, 1].map(|_| u32::from(rng.random::<f64>() < 0.3)))
+            .collect();
+        let weights: Vec<f64> = rows
+            .iter()
+            .map(|row| f64::from(row[0] + row[1]) - 0.6 + rng.random::<f64>() - 0.5)
+            .collect();
         let rows: Vec<&[u32]> = rows.iter().map(<[u32; 2]>::as_slice).collect();
         assert!(scan(&rows, &vec![1.0; rows.len()], &weights, 0.5).is_empty());
     }

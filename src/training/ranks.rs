@@ -1,8 +1,10 @@
 //! Ranks: processes, perhaps on several machines, that train one model together.
 //!
-//! Each has the whole model and all tokens. Of the people of a step, which are as many times more as there are ranks, each computes the gradients of
-//! its part; these are summed over all (`MPI_Allreduce`), so that everyone takes the same step. The first rank alone writes files and speaks. Which
-//! ranks there are is told by `mpirun` or `srun`; a build without the feature `mpi` is alone. A rank that is lost ends the others: MPI does that.
+//! Each has the whole model and all tokens. Of the people of a step, which are as many times more
+//! as there are ranks, each computes the gradients of its part; these are summed over all
+//! (`MPI_Allreduce`), so that everyone takes the same step. The first rank alone writes files and
+//! speaks. Which ranks there are is told by `mpirun` or `srun`; a build without the feature `mpi`
+//! is alone. A rank that is lost ends the others: MPI does that.
 
 use super::Error;
 
@@ -16,7 +18,10 @@ pub struct Ranks {
 
 impl std::fmt::Debug for Ranks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ranks").field("number", &self.number).field("n", &self.n).finish_non_exhaustive()
+        f.debug_struct("Ranks")
+            .field("number", &self.number)
+            .field("n", &self.n)
+            .finish_non_exhaustive()
     }
 }
 
@@ -24,7 +29,11 @@ impl Ranks {
     /// One process for itself.
     #[must_use]
     pub fn alone() -> Self {
-        Self { world: None, number: 0, n: 1 }
+        Self {
+            world: None,
+            number: 0,
+            n: 1,
+        }
     }
 
     /// The ranks that `mpirun` or `srun --mpi=pmix` has started; alone without them.
@@ -32,7 +41,11 @@ impl Ranks {
     /// # Errors
     /// Started as one of several by a build without MPI; MPI that is there already.
     pub fn join() -> Result<Self, Error> {
-        if is_one_of_several() { World::ranks().map_err(|reason| Error::Options(reason.into())) } else { Ok(Self::alone()) }
+        if is_one_of_several() {
+            World::ranks().map_err(|reason| Error::Options(reason.into()))
+        } else {
+            Ok(Self::alone())
+        }
     }
 
     /// How many there are.
@@ -54,7 +67,11 @@ impl Ranks {
     }
 
     /// A value of each of some people, of which each rank works out those of its part.
-    pub(super) fn of_all<E>(&self, people: &[usize], work: impl FnOnce(&[usize]) -> Result<Vec<f32>, E>) -> Result<Vec<f32>, E> {
+    pub(super) fn of_all<E>(
+        &self,
+        people: &[usize],
+        work: impl FnOnce(&[usize]) -> Result<Vec<f32>, E>,
+    ) -> Result<Vec<f32>, E> {
         let part = self.part(people);
         let own = work(part)?;
         let before = people.len() * self.number / self.n;
@@ -65,12 +82,18 @@ impl Ranks {
 
     /// Values summed over all ranks.
     pub(super) fn sum(&self, values: Vec<f64>) -> Vec<f64> {
-        self.world.as_ref().map(|world| world.sum(&values)).unwrap_or(values)
+        self.world
+            .as_ref()
+            .map(|world| world.sum(&values))
+            .unwrap_or(values)
     }
 
     /// The same in single precision.
     pub(super) fn sum_f32(&self, values: Vec<f32>) -> Vec<f32> {
-        self.world.as_ref().map(|world| world.sum(&values)).unwrap_or(values)
+        self.world
+            .as_ref()
+            .map(|world| world.sum(&values))
+            .unwrap_or(values)
     }
 
     /// Whether any rank says so.
@@ -78,7 +101,8 @@ impl Ranks {
         self.sum(vec![f64::from(u8::from(says_so))])[0] > 0.0
     }
 
-    /// To be called where this rank ends with an error: MPI is not told that all is well, and so ends the others, who would wait for this one.
+    /// To be called where this rank ends with an error: MPI is not told that all is well, and so
+    /// ends the others, who would wait for this one.
     pub fn desert(self) {
         Box::leak(Box::new(self));
     }
@@ -98,17 +122,26 @@ impl World {
         use mpi::{Threading, traits::Communicator};
 
         // All calls are made by one thread.
-        let (universe, _) = mpi::initialize_with_threading(Threading::Funneled).ok_or("MPI cannot be started twice in one process")?;
+        let (universe, _) = mpi::initialize_with_threading(Threading::Funneled)
+            .ok_or("MPI cannot be started twice in one process")?;
         let communicator = universe.world();
         let (number, n) = (communicator.rank() as usize, communicator.size() as usize);
-        Ok(Ranks { world: Some(Self { communicator, _universe: universe }), number, n })
+        Ok(Ranks {
+            world: Some(Self {
+                communicator,
+                _universe: universe,
+            }),
+            number,
+            n,
+        })
     }
 
     fn sum<T: mpi::traits::Equivalence + Clone + Default>(&self, values: &[T]) -> Vec<T> {
         use mpi::{collective::SystemOperation, traits::CommunicatorCollectives};
 
         let mut sums = vec![T::default(); values.len()];
-        self.communicator.all_reduce_into(values, &mut sums[..], SystemOperation::sum());
+        self.communicator
+            .all_reduce_into(values, &mut sums[..], SystemOperation::sum());
         sums
     }
 }
@@ -120,7 +153,10 @@ enum World {}
 #[cfg(not(feature = "mpi"))]
 impl World {
     fn ranks() -> Result<Ranks, &'static str> {
-        Err("this process is one of several (mpirun, srun --mpi), and this build has no MPI: build with --features mpi")
+        Err(
+            "this process is one of several (mpirun, srun --mpi), and this build has no MPI: \
+             build with --features mpi",
+        )
     }
 
     fn sum<T>(&self, _: &[T]) -> Vec<T> {
@@ -130,9 +166,14 @@ impl World {
 
 /// What Open MPI, and MPICH, tell the processes that they start.
 fn is_one_of_several() -> bool {
-    let more_than_one = |name: &str| std::env::var(name).is_ok_and(|n| n.parse().is_ok_and(|n: usize| n > 1));
-    let has_pmix = || std::env::var_os("PMIX_RANK").is_some() && more_than_one("SLURM_STEP_NUM_TASKS");
-    ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].into_iter().any(more_than_one) || has_pmix()
+    let more_than_one =
+        |name: &str| std::env::var(name).is_ok_and(|n| n.parse().is_ok_and(|n: usize| n > 1));
+    let has_pmix =
+        || std::env::var_os("PMIX_RANK").is_some() && more_than_one("SLURM_STEP_NUM_TASKS");
+    ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"]
+        .into_iter()
+        .any(more_than_one)
+        || has_pmix()
 }
 
 #[cfg(test)]
@@ -143,16 +184,31 @@ mod tests {
     fn every_person_is_in_the_part_of_one_rank() {
         let people: Vec<usize> = (0..23).collect();
         for n in [1, 2, 5, 30] {
-            let part = |number| Ranks { world: None, number, n }.part(&people).to_vec();
+            let part = |number| {
+                Ranks {
+                    world: None,
+                    number,
+                    n,
+                }
+                .part(&people)
+                .to_vec()
+            };
             let parts: Vec<Vec<usize>> = (0..n).map(part).collect();
             assert_eq!(parts.concat(), people);
-            assert!(parts.iter().all(|part| part.len().abs_diff(people.len() / n) <= 1));
+            assert!(
+                parts
+                    .iter()
+                    .all(|part| part.len().abs_diff(people.len() / n) <= 1)
+            );
         }
     }
 
     #[test]
     fn alone_sums_are_what_they_were() {
         let ranks = Ranks::alone();
-        assert_eq!((ranks.sum(vec![1.0, 2.0]), ranks.any(true), ranks.any(false)), (vec![1.0, 2.0], true, false));
+        assert_eq!(
+            (ranks.sum(vec![1.0, 2.0]), ranks.any(true), ranks.any(false)),
+            (vec![1.0, 2.0], true, false)
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! How a model is trained: the options, their limits, the learning rate of a step and the weight of a person.
+//! How a model is trained: the options, their limits, the learning rate of a step and the weight of
+//! a person.
 
 use std::{fmt, str::FromStr};
 
@@ -15,11 +16,14 @@ pub struct Schedule {
     pub epochs: usize,
     /// People in a batch.
     pub batch_size: usize,
-    /// Batches whose gradients are added up for one step: the same as one batch of all their people.
+    /// Batches whose gradients are added up for one step: the same as one batch of all their
+    /// people.
     pub accumulate: usize,
-    /// Highest learning rate. The default suits cohorts from a thousand people on at the default sizes; nothing searches for another.
+    /// Highest learning rate. The default suits cohorts from a thousand people on at the default
+    /// sizes; nothing searches for another.
     pub learning_rate: f64,
-    /// Share of all steps in which the learning rate rises to it; then it falls to zero along a cosine.
+    /// Share of all steps in which the learning rate rises to it; then it falls to zero along a
+    /// cosine.
     pub warmup: f64,
     /// Decoupled weight decay of every matrix.
     pub weight_decay: f64,
@@ -27,13 +31,16 @@ pub struct Schedule {
     pub clip_norm: f64,
     /// Weight of cases and controls in the loss.
     pub class_weights: ClassWeights,
-    /// Epochs without a better validation AUC after which training stops. The loss often stands still for many epochs before it falls.
+    /// Epochs without a better validation AUC after which training stops. The loss often stands
+    /// still for many epochs before it falls.
     pub patience: usize,
-    /// Cross-validation over the people of the training and validation splits; without it the splits are what they are.
+    /// Cross-validation over the people of the training and validation splits; without it the
+    /// splits are what they are.
     pub folds: Option<usize>,
     /// Models that differ in their seed only; logits are their mean.
     pub ensemble: usize,
-    /// MB that the haplotypes of a batch may take; those of a larger batch are encoded in parts. Part of the result's bytes.
+    /// MB that the haplotypes of a batch may take; those of a larger batch are encoded in parts.
+    /// Part of the result's bytes.
     pub memory: usize,
     /// Starts the parameters, shuffles the people and deals them into folds.
     pub seed: u64,
@@ -66,18 +73,35 @@ impl Schedule {
     /// Names the option that makes no sense.
     pub fn check(&self) -> Result<(), Error> {
         let wrong = |what: &str| Err(Error::Options(what.to_string()));
-        if [self.epochs, self.batch_size, self.patience, self.accumulate, self.ensemble, self.memory].contains(&0) {
-            return wrong("epochs, batch_size, patience, accumulate, ensemble and memory must be at least 1");
+        if [
+            self.epochs,
+            self.batch_size,
+            self.patience,
+            self.accumulate,
+            self.ensemble,
+            self.memory,
+        ]
+        .contains(&0)
+        {
+            return wrong(
+                "epochs, batch_size, patience, accumulate, ensemble and memory must be at least 1",
+            );
         }
         let positive = |value: f64| value.is_finite() && value > 0.0;
         if !positive(self.learning_rate) || !positive(self.clip_norm) {
             return wrong("learning_rate and clip_norm must be positive");
         }
-        if !(0.0..1.0).contains(&self.warmup) || !self.weight_decay.is_finite() || self.weight_decay < 0.0 {
+        if !(0.0..1.0).contains(&self.warmup)
+            || !self.weight_decay.is_finite()
+            || self.weight_decay < 0.0
+        {
             return wrong("warmup must be in [0, 1) and weight_decay at least 0");
         }
         if self.folds.is_some_and(|folds| folds < 3) {
-            return wrong("folds must be at least 3: one to predict, one to choose the epoch by, and the others to learn from");
+            return wrong(
+                "folds must be at least 3: one to predict, one to choose the epoch by, and the \
+                 others to learn from",
+            );
         }
         Ok(())
     }
@@ -98,7 +122,8 @@ impl Schedule {
         self.memory.saturating_mul(1_000_000)
     }
 
-    /// Learning rate of a step: a line up to the highest, then half a cosine down to zero (Loshchilov & Hutter 2017, arXiv 1608.03983).
+    /// Learning rate of a step: a line up to the highest, then half a cosine down to zero
+    /// (Loshchilov & Hutter 2017, arXiv 1608.03983).
     pub(super) fn rate_at(&self, step: usize, n_steps: usize) -> f64 {
         let warmup = self.warmup * n_steps as f64;
         let done = step as f64 + 1.0;
@@ -127,7 +152,14 @@ impl ClassWeights {
     /// Weights of a case and a control when these people are trained on.
     pub(super) fn over(self, cohort: &Cohort, people: &[usize]) -> [f64; 2] {
         let n = people.len() as f64;
-        let n_cases = people.iter().filter(|&&person| cohort.people[person].phenotype.is_some_and(Phenotype::is_case)).count() as f64;
+        let n_cases = people
+            .iter()
+            .filter(|&&person| {
+                cohort.people[person]
+                    .phenotype
+                    .is_some_and(Phenotype::is_case)
+            })
+            .count() as f64;
         match self {
             Self::None => [1.0, 1.0],
             Self::Balanced => [n / (2.0 * n_cases), n / (2.0 * (n - n_cases))],
@@ -145,9 +177,21 @@ impl FromStr for ClassWeights {
             "balanced" => return Ok(Self::Balanced),
             _ => {}
         }
-        let weight = |text: &str| text.trim().parse().ok().filter(|weight: &f64| weight.is_finite() && *weight > 0.0);
-        let given = text.split_once(',').and_then(|(case, control)| Some(Self::Given(weight(case)?, weight(control)?)));
-        given.ok_or_else(|| format!("`{text}` are no class weights; write none, balanced, or those of a case and a control, as in 2,1"))
+        let weight = |text: &str| {
+            text.trim()
+                .parse()
+                .ok()
+                .filter(|weight: &f64| weight.is_finite() && *weight > 0.0)
+        };
+        let given = text
+            .split_once(',')
+            .and_then(|(case, control)| Some(Self::Given(weight(case)?, weight(control)?)));
+        given.ok_or_else(|| {
+            format!(
+                "`{text}` are no class weights; write none, balanced, or those of a case and a \
+                 control, as in 2,1"
+            )
+        })
     }
 }
 
@@ -181,7 +225,11 @@ mod tests {
 
     #[test]
     fn the_learning_rate_rises_then_falls_to_zero() {
-        let schedule = Schedule { warmup: 0.25, learning_rate: 1.0, ..Schedule::default() };
+        let schedule = Schedule {
+            warmup: 0.25,
+            learning_rate: 1.0,
+            ..Schedule::default()
+        };
         let rates: Vec<f64> = (0..100).map(|step| schedule.rate_at(step, 100)).collect();
         assert!(rates[..24].is_sorted() && rates[25..].is_sorted_by(|a, b| a >= b));
         assert!((rates.iter().copied().fold(0.0, f64::max) - 1.0).abs() < 1e-6 && rates[99] < 1e-9);
@@ -190,12 +238,30 @@ mod tests {
     #[test]
     fn schedules_that_make_no_sense_are_refused() {
         for schedule in [
-            Schedule { epochs: 0, ..Schedule::default() },
-            Schedule { learning_rate: f64::NAN, ..Schedule::default() },
-            Schedule { warmup: 1.0, ..Schedule::default() },
-            Schedule { weight_decay: -1.0, ..Schedule::default() },
-            Schedule { accumulate: 0, ..Schedule::default() },
-            Schedule { folds: Some(2), ..Schedule::default() },
+            Schedule {
+                epochs: 0,
+                ..Schedule::default()
+            },
+            Schedule {
+                learning_rate: f64::NAN,
+                ..Schedule::default()
+            },
+            Schedule {
+                warmup: 1.0,
+                ..Schedule::default()
+            },
+            Schedule {
+                weight_decay: -1.0,
+                ..Schedule::default()
+            },
+            Schedule {
+                accumulate: 0,
+                ..Schedule::default()
+            },
+            Schedule {
+                folds: Some(2),
+                ..Schedule::default()
+            },
         ] {
             assert!(schedule.check().is_err());
         }
@@ -207,7 +273,12 @@ mod tests {
             assert_eq!(text.parse::<ClassWeights>().unwrap().to_string(), text);
         }
         for text in ["", "even", "1", "1,0", "1,nan", "1,2,3"] {
-            assert!(text.parse::<ClassWeights>().unwrap_err().contains("none, balanced"), "{text}");
+            assert!(
+                text.parse::<ClassWeights>()
+                    .unwrap_err()
+                    .contains("none, balanced"),
+                "{text}"
+            );
         }
     }
 
@@ -220,10 +291,21 @@ mod tests {
             family_id: None,
             covariates: Vec::new(),
         };
-        let people = [vec![Phenotype::Case; 3], vec![Phenotype::Control; 9]].concat().into_iter().map(person).collect();
-        let cohort = Cohort { people, covariate_names: Vec::new(), ..Cohort::default() };
+        let people = [vec![Phenotype::Case; 3], vec![Phenotype::Control; 9]]
+            .concat()
+            .into_iter()
+            .map(person)
+            .collect();
+        let cohort = Cohort {
+            people,
+            covariate_names: Vec::new(),
+            ..Cohort::default()
+        };
         let everyone: Vec<usize> = (0..12).collect();
         let [case, control] = ClassWeights::Balanced.over(&cohort, &everyone);
-        assert!((case * 3.0 - control * 9.0).abs() < 1e-12 && (case * 3.0 + control * 9.0 - 12.0).abs() < 1e-12);
+        assert!(
+            (case * 3.0 - control * 9.0).abs() < 1e-12
+                && (case * 3.0 + control * 9.0 - 12.0).abs() < 1e-12
+        );
     }
 }

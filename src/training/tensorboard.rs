@@ -1,8 +1,9 @@
 //! Scalars for TensorBoard: `events.out.tfevents.*`, written by hand.
 //!
-//! Input -> output: the log of every epoch -> TFRecords (length, masked CRC-32C of it, data, masked CRC-32C of those), each a protobuf
-//! `Event { 1: double wall_time, 2: int64 step, 3: string file_version, 5: Summary }`, `Summary { 1: repeated Value }`,
-//! `Value { 1: string tag, 2: float simple_value }`. A step is an epoch.
+//! Input -> output: the log of every epoch -> TFRecords (length, masked CRC-32C of it, data, masked
+//! CRC-32C of those), each a protobuf `Event { 1: double wall_time, 2: int64 step, 3: string
+//! file_version, 5: Summary }`, `Summary { 1: repeated Value }`, `Value { 1: string tag, 2: float
+//! simple_value }`. A step is an epoch.
 
 use std::{
     fs::{self, File},
@@ -14,7 +15,8 @@ use std::{
 use super::EpochLog;
 use crate::output;
 
-/// One name for every run, so that a resumed one replaces the file instead of telling its epochs twice.
+/// One name for every run, so that a resumed one replaces the file instead of telling its epochs
+/// twice.
 const FILE_NAME: &str = "events.out.tfevents.1.gf-genomics";
 
 /// An event file that grows by an epoch at a time.
@@ -49,13 +51,18 @@ impl EventFile {
     /// # Errors
     /// When it cannot be written.
     pub fn add(&mut self, log: &EpochLog) -> Result<(), output::Error> {
-        let written = self.file.write_all(&record(&event(now(), log))).and_then(|()| self.file.flush());
+        let written = self
+            .file
+            .write_all(&record(&event(now(), log)))
+            .and_then(|()| self.file.flush());
         written.map_err(output::at(&self.path))
     }
 }
 
 fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }
 
 fn event(wall_time: f64, log: &EpochLog) -> Vec<u8> {
@@ -65,22 +72,36 @@ fn event(wall_time: f64, log: &EpochLog) -> Vec<u8> {
         ("auroc/validation", log.validation_auroc),
         ("learning_rate", log.learning_rate),
     ];
-    let value = |(tag, value): (&str, f64)| bytes(1, &[text(1, tag), float(2, value as f32)].concat());
+    let value =
+        |(tag, value): (&str, f64)| bytes(1, &[text(1, tag), float(2, value as f32)].concat());
     let summary: Vec<u8> = scalars.into_iter().flat_map(value).collect();
-    [double(1, wall_time), integer(2, log.epoch as u64), bytes(5, &summary)].concat()
+    [
+        double(1, wall_time),
+        integer(2, log.epoch as u64),
+        bytes(5, &summary),
+    ]
+    .concat()
 }
 
 /// A TFRecord.
 fn record(data: &[u8]) -> Vec<u8> {
     let length = (data.len() as u64).to_le_bytes();
-    [&length[..], &masked_crc(&length).to_le_bytes(), data, &masked_crc(data).to_le_bytes()].concat()
+    [
+        &length[..],
+        &masked_crc(&length).to_le_bytes(),
+        data,
+        &masked_crc(data).to_le_bytes(),
+    ]
+    .concat()
 }
 
 /// CRC-32C (Castagnoli), bit by bit: an epoch is 150 bytes. Masked as TFRecords want it.
 fn masked_crc(data: &[u8]) -> u32 {
-    let crc = data
-        .iter()
-        .fold(!0_u32, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 }));
+    let crc = data.iter().fold(!0_u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 }
+        })
+    });
     (!crc).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
@@ -105,7 +126,12 @@ fn double(field: u64, value: f64) -> Vec<u8> {
 }
 
 fn bytes(field: u64, value: &[u8]) -> Vec<u8> {
-    [varint(field << 3 | 2), varint(value.len() as u64), value.to_vec()].concat()
+    [
+        varint(field << 3 | 2),
+        varint(value.len() as u64),
+        value.to_vec(),
+    ]
+    .concat()
 }
 
 fn text(field: u64, value: &str) -> Vec<u8> {
@@ -150,7 +176,10 @@ mod tests {
             let data = take(u64::from_le_bytes(length.try_into().unwrap()) as usize);
             assert_eq!(take(4), masked_crc(&data).to_le_bytes());
             let event = fields(&data);
-            let step = event.iter().find(|(field, _)| *field == 2).map_or(0, |(_, value)| value[0].into());
+            let step = event
+                .iter()
+                .find(|(field, _)| *field == 2)
+                .map_or(0, |(_, value)| value[0].into());
             for (_, summary) in event.iter().filter(|(field, _)| *field == 5) {
                 for (_, value) in fields(summary) {
                     let value = fields(&value);
@@ -166,7 +195,10 @@ mod tests {
         let mut found = Vec::new();
         while let [head, rest @ ..] = data {
             let (start, length) = match head & 7 {
-                0 => (0, rest.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1),
+                0 => (
+                    0,
+                    rest.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1,
+                ),
                 1 => (0, 8),
                 5 => (0, 4),
                 _ if rest[0] & 0x80 == 0 => (1, usize::from(rest[0])),
@@ -181,7 +213,10 @@ mod tests {
     #[test]
     fn the_checksum_is_castagnolis() {
         // CRC-32C of "123456789" is 0xe3069283.
-        assert_eq!(masked_crc(b"123456789"), 0xe306_9283_u32.rotate_right(15).wrapping_add(0xa282_ead8));
+        assert_eq!(
+            masked_crc(b"123456789"),
+            0xe306_9283_u32.rotate_right(15).wrapping_add(0xa282_ead8)
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A small simulated cohort, tokenized: all that `training::run` needs.
 //!
-//! Input -> output: nothing -> a temporary folder with `cohort.csv` and `tokens/`, gone when the [`SmallCohort`] is dropped.
+//! Input -> output: nothing -> a temporary folder with `cohort.csv` and `tokens/`, gone when the
+//! [`SmallCohort`] is dropped.
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +20,14 @@ impl SmallCohort {
         let folder = TempDir::new().unwrap();
         let at = |name: &str| folder.path().join(name);
         let out = folder.path().to_path_buf();
-        simulate::run(&simulate::Options { people: 120, len_nt: 3_000, risk: simulate::RiskKind::Null, out, ..Default::default() })
-            .unwrap();
+        simulate::run(&simulate::Options {
+            people: 120,
+            len_nt: 3_000,
+            risk: simulate::RiskKind::Null,
+            out,
+            ..Default::default()
+        })
+        .unwrap();
         let policies = sequence::Policies::default();
         let options = sequence::Options {
             vcf: vec![at("cohort.vcf.gz")],
@@ -33,12 +40,20 @@ impl SmallCohort {
             skips: None,
         };
         let (dictionary, _, _) = sequence::run(&options).unwrap();
-        let cohort = Cohort::read(&at("cohort.csv"), PhenotypeCoding::Auto, &CovariateChoice::Usual).unwrap();
+        let cohort = Cohort::read(
+            &at("cohort.csv"),
+            PhenotypeCoding::Auto,
+            &CovariateChoice::Usual,
+        )
+        .unwrap();
         pipeline::tokenize(
             &dictionary,
             &policies,
             &cohort,
-            &tokenization::Options { min_token_count: 1, ..Default::default() },
+            &tokenization::Options {
+                min_token_count: 1,
+                ..Default::default()
+            },
             None,
             &at("tokens"),
         )
@@ -61,10 +76,19 @@ impl SmallCohort {
             missing: MissingPolicies::default(),
             out: out.into(),
             name: None,
-            architecture: Architecture { layers: 1, projected_length: 8, feed_forward: 32, ..Architecture::default() },
+            architecture: Architecture {
+                layers: 1,
+                projected_length: 8,
+                feed_forward: 32,
+                ..Architecture::default()
+            },
             additive: gf_genomics::training::AdditiveKind::None,
             deep_terms: gf_genomics::training::DeepTerms::default(),
-            schedule: training::Schedule { epochs: 5, batch_size: 24, ..Default::default() },
+            schedule: training::Schedule {
+                epochs: 5,
+                batch_size: 24,
+                ..Default::default()
+            },
             offset: None,
             init: None,
             device: training::DeviceChoice::Cpu,

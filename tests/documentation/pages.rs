@@ -1,12 +1,15 @@
 //! Runs the commands of a page, and compares what they print with what the page shows.
 //!
-//! - ```` ```sh ````: run by `sh -eu`, block after block, in a folder of the page's own, with `gf-genomics` on the path.
-//! - ```` ```text,output ````: what the block before has printed, both streams as on a terminal; `...` alone on a line stands for any
-//!   lines, at the end of one for its rest.
-//! - ```` ```text,output,near ````: the same, but numbers may differ as they do between processors, whose vectors round otherwise.
+//! - ```` ```sh ````: run by `sh -eu`, block after block, in a folder of the page's own, with
+//!   `gf-genomics` on the path.
+//! - ```` ```text,output ````: what the block before has printed, both streams as on a terminal;
+//!   `...` alone on a line stands for any lines, at the end of one for its rest.
+//! - ```` ```text,output,near ````: the same, but numbers may differ as they do between processors,
+//!   whose vectors round otherwise.
 //! - ```` ```text,output,wrap ````: the same; on the built page long lines are wrapped.
 //! - `<!-- in the folder of PAGE -->`: begins with what the commands of PAGE left.
-//! - `<!-- data: NAME = PATH -->`: real data beside the checkout, put into the folder as NAME; where it is absent the page is skipped.
+//! - `<!-- data: NAME = PATH -->`: real data beside the checkout, put into the folder as NAME;
+//!   where it is absent the page is skipped.
 
 use std::{collections::HashMap, env, fs, path::Path, process::Command};
 
@@ -31,7 +34,13 @@ pub fn blocks(page: &str) -> Vec<Block> {
     let mut open: Option<Block> = None;
     for (index, line) in page.lines().enumerate() {
         match (line.strip_prefix("```"), &mut open) {
-            (Some(info), None) => open = Some(Block { line: index + 1, info: info.to_owned(), text: String::new() }),
+            (Some(info), None) => {
+                open = Some(Block {
+                    line: index + 1,
+                    info: info.to_owned(),
+                    text: String::new(),
+                });
+            }
             (Some(_), Some(_)) => blocks.extend(open.take()),
             (None, Some(block)) => {
                 block.text.push_str(line);
@@ -46,8 +55,12 @@ pub fn blocks(page: &str) -> Vec<Block> {
 
 /// What a page says in comments `<!-- NAME VALUE -->`.
 fn directives<'p>(page: &'p str, name: &str) -> Vec<&'p str> {
-    let comments = page.lines().filter_map(|line| line.strip_prefix("<!-- ")?.strip_suffix(" -->"));
-    comments.filter_map(|comment| Some(comment.strip_prefix(name)?.trim())).collect()
+    let comments = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("<!-- ")?.strip_suffix(" -->"));
+    comments
+        .filter_map(|comment| Some(comment.strip_prefix(name)?.trim()))
+        .collect()
 }
 
 /// The pages that have been run.
@@ -78,7 +91,9 @@ impl Book {
             for block in blocks {
                 match block.info.as_str() {
                     "sh" => printed = execute(page, &block, folder.path()),
-                    "text,output" | "text,output,wrap" => compare(page, &block, &printed, |shown, printed| shown == printed),
+                    "text,output" | "text,output,wrap" => {
+                        compare(page, &block, &printed, |shown, printed| shown == printed);
+                    }
                     "text,output,near" => compare(page, &block, &printed, are_near),
                     "text" => {}
                     other => panic!("{page}, line {}: what is a block of `{other}`?", block.line),
@@ -120,25 +135,52 @@ fn beside(page: &str, other: &str) -> String {
 
 /// Runs a block; what it printed.
 fn execute(page: &str, block: &Block, folder: &Path) -> String {
-    let program = Path::new(env!("CARGO_BIN_EXE_gf-genomics")).parent().unwrap();
-    let path = env::join_paths([program.to_owned()].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap()))).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_gf-genomics"))
+        .parent()
+        .unwrap();
+    let path = env::join_paths(
+        [program.to_owned()]
+            .into_iter()
+            .chain(env::split_paths(&env::var_os("PATH").unwrap())),
+    )
+    .unwrap();
     let script = format!("exec 2>&1\n{}", block.text);
-    let output = Command::new("sh").args(["-euc", &script]).current_dir(folder).env("PATH", path).output().unwrap();
+    let output = Command::new("sh")
+        .args(["-euc", &script])
+        .current_dir(folder)
+        .env("PATH", path)
+        .output()
+        .unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{page}, line {}: {}\n{}\n{printed}", block.line, output.status, block.text);
+    assert!(
+        output.status.success(),
+        "{page}, line {}: {}\n{}\n{printed}",
+        block.line,
+        output.status,
+        block.text
+    );
     printed
 }
 
 /// Panics unless the block shows what was printed.
 fn compare(page: &str, block: &Block, printed: &str, is_same: fn(&str, &str) -> bool) {
-    let (shown, all): (Vec<&str>, Vec<&str>) = (block.text.lines().collect(), printed.lines().collect());
+    let (shown, all): (Vec<&str>, Vec<&str>) =
+        (block.text.lines().collect(), printed.lines().collect());
     if let Err(line) = matches(&shown, &all, is_same) {
-        panic!("{page}, line {}: `{line}` is not where it should be in what was printed:\n{printed}", block.line);
+        panic!(
+            "{page}, line {}: `{line}` is not where it should be in what was printed:\n{printed}",
+            block.line
+        );
     }
 }
 
-/// Whether lines are those shown, `...` being any lines; else the first line shown that is not there.
-fn matches<'s>(shown: &[&'s str], printed: &[&str], is_same: fn(&str, &str) -> bool) -> Result<(), &'s str> {
+/// Whether lines are those shown, `...` being any lines; else the first line shown that is not
+/// there.
+fn matches<'s>(
+    shown: &[&'s str],
+    printed: &[&str],
+    is_same: fn(&str, &str) -> bool,
+) -> Result<(), &'s str> {
     match shown {
         [] if printed.is_empty() => Ok(()),
         [] => Err("(the end)"),
@@ -153,21 +195,35 @@ fn matches<'s>(shown: &[&'s str], printed: &[&str], is_same: fn(&str, &str) -> b
             last.map_err(|line| rest.first().copied().unwrap_or(line))
         }
         [first, rest @ ..] => match printed.split_first() {
-            Some((line, others)) if is_line(first, line.trim_end(), is_same) => matches(rest, others, is_same),
+            Some((line, others)) if is_line(first, line.trim_end(), is_same) => {
+                matches(rest, others, is_same)
+            }
             _ => Err(first),
         },
     }
 }
 
 fn is_line(shown: &str, printed: &str, is_same: fn(&str, &str) -> bool) -> bool {
-    shown.strip_suffix("...").map_or_else(|| is_same(shown, printed), |start| printed.starts_with(start.trim_end()))
+    shown.strip_suffix("...").map_or_else(
+        || is_same(shown, printed),
+        |start| printed.starts_with(start.trim_end()),
+    )
 }
 
 /// Equal words, and numbers that are alike.
 fn are_near(shown: &str, printed: &str) -> bool {
-    let words = |line: &'_ str| line.replace(',', " ").split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let words = |line: &'_ str| {
+        line.replace(',', " ")
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     let (shown, printed) = (words(shown), words(printed));
-    shown.len() == printed.len() && shown.iter().zip(&printed).all(|(shown, printed)| are_words_near(shown, printed))
+    shown.len() == printed.len()
+        && shown
+            .iter()
+            .zip(&printed)
+            .all(|(shown, printed)| are_words_near(shown, printed))
 }
 
 fn are_words_near(shown: &str, printed: &str) -> bool {
@@ -183,7 +239,15 @@ fn are_words_near(shown: &str, printed: &str) -> bool {
 fn a_page_that_shows_something_else_is_found() {
     let page = "a\n```sh\necho 1\n```\n```text,output\n1\n...\n3\n```\n";
     let read = blocks(page);
-    assert_eq!((read.len(), read[0].line, read[1].info.as_str(), read[1].text.as_str()), (2, 2, "text,output", "1\n...\n3\n"));
+    assert_eq!(
+        (
+            read.len(),
+            read[0].line,
+            read[1].info.as_str(),
+            read[1].text.as_str()
+        ),
+        (2, 2, "text,output", "1\n...\n3\n")
+    );
     let exactly: fn(&str, &str) -> bool = |a, b| a == b;
     let shown = ["1", "...", "3"];
     assert!(matches(&shown, &["1", "2", "2", "3"], exactly).is_ok());
@@ -191,9 +255,22 @@ fn a_page_that_shows_something_else_is_found() {
     assert_eq!(matches(&shown, &["1", "2"], exactly), Err("3"));
     assert_eq!(matches(&shown, &["1", "3", "4"], exactly), Err("3"));
     assert_eq!(matches(&["1"], &[], exactly), Err("1"));
-    assert!(matches(&["a: ..."], &["a: 7"], exactly).is_ok() && matches(&["a: ..."], &["b: 7"], exactly).is_err());
-    assert!(are_near("linformer  0.789 (0.737 to 0.841)", "linformer 0.801 (0.74 to 0.84)"));
-    assert!(!are_near("linformer 0.789", "linformer 0.689") && !are_near("linformer 0.789", "primer 0.789") && !are_near("a 1", "a"));
+    assert!(
+        matches(&["a: ..."], &["a: 7"], exactly).is_ok()
+            && matches(&["a: ..."], &["b: 7"], exactly).is_err()
+    );
+    assert!(are_near(
+        "linformer  0.789 (0.737 to 0.841)",
+        "linformer 0.801 (0.74 to 0.84)"
+    ));
+    assert!(
+        !are_near("linformer 0.789", "linformer 0.689")
+            && !are_near("linformer 0.789", "primer 0.789")
+            && !are_near("a 1", "a")
+    );
     assert_eq!(beside("how-to/a.md", "../tutorial/b.md"), "tutorial/b.md");
-    assert_eq!(directives("<!-- data: a = b/c -->\nx <!-- data: no -->", "data:"), ["a = b/c"]);
+    assert_eq!(
+        directives("<!-- data: a = b/c -->\nx <!-- data: no -->", "data:"),
+        ["a = b/c"]
+    );
 }

@@ -1,4 +1,5 @@
-//! The pages of `docs/src/reference/` that are made from the program: its command line, the keys it accepts, its tables, its errors.
+//! The pages of `docs/src/reference/` that are made from the program: its command line, the keys it
+//! accepts, its tables, its errors.
 
 mod commands;
 mod errors;
@@ -23,7 +24,10 @@ pub fn pages() -> Vec<(&'static str, String)> {
 
 /// A page's first lines.
 fn head(title: &str, introduction: &str) -> String {
-    format!("# {title}\n\n<!-- Made by the test `documentation` from the program; do not edit. -->\n\n{introduction}\n")
+    format!(
+        "# {title}\n\n<!-- Made by the test `documentation` from the program; do not edit. \
+         -->\n\n{introduction}\n"
+    )
 }
 
 /// Text for a cell of a Markdown table.
@@ -31,10 +35,17 @@ fn cell(text: &str) -> String {
     escaped(text).replace('|', "\\|").replace('\n', " ")
 }
 
-/// Text whose angle brackets are no HTML. What stands between backticks is code, and is left as it is.
+/// Text whose angle brackets are no HTML. What stands between backticks is code, and is left as it
+/// is.
 fn escaped(text: &str) -> String {
     let parts = text.split('`').enumerate();
-    let parts = parts.map(|(index, part)| if index % 2 == 0 { part.replace('<', "&lt;").replace('>', "&gt;") } else { part.to_owned() });
+    let parts = parts.map(|(index, part)| {
+        if index % 2 == 0 {
+            part.replace('<', "&lt;").replace('>', "&gt;")
+        } else {
+            part.to_owned()
+        }
+    });
     parts.collect::<Vec<_>>().join("`")
 }
 

@@ -1,4 +1,5 @@
-//! Opening a `tokenizer.json`, our own or a foreign one: what would change sequences, or crash the library, is refused with its reason.
+//! Opening a `tokenizer.json`, our own or a foreign one: what would change sequences, or crash the
+//! library, is refused with its reason.
 
 use std::collections::HashSet;
 
@@ -11,13 +12,30 @@ use crate::Error;
 pub(crate) const OVERLAPPING: &str = "gf_genomics_overlapping_kmer_length";
 
 /// Components that keep, or visibly lose, letters; whether they do is seen by encoding.
-const NORMALIZERS: &[&str] = &["BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Strip", "StripAccents"];
-const PRE_TOKENIZERS: &[&str] = &["BertPreTokenizer", "Digits", "Punctuation", "Split", "Whitespace", "WhitespaceSplit"];
+const NORMALIZERS: &[&str] = &[
+    "BertNormalizer",
+    "Lowercase",
+    "NFC",
+    "NFD",
+    "NFKC",
+    "NFKD",
+    "Strip",
+    "StripAccents",
+];
+const PRE_TOKENIZERS: &[&str] = &[
+    "BertPreTokenizer",
+    "Digits",
+    "Punctuation",
+    "Split",
+    "Whitespace",
+    "WhitespaceSplit",
+];
 const MODELS: &[&str] = &["BPE", "WordLevel", "WordPiece"];
 
 /// A file that the library can be given.
 pub(crate) struct Opened {
-    /// The library's tokenizer, without the parts that only matter to text: padding, truncation, templates, decoder.
+    /// The library's tokenizer, without the parts that only matter to text: padding, truncation,
+    /// templates, decoder.
     pub inner: tokenizers::Tokenizer,
     /// Length of overlapping k-mers, for a file with our own field.
     pub overlapping: Option<usize>,
@@ -37,16 +55,31 @@ struct Relevant<'f> {
 pub(crate) fn open(json: &str) -> Result<Opened, Error> {
     let file: Value = serde_json::from_str(json).map_err(|error| unusable(error.to_string()))?;
     let part = |name: &str| file.get(name).unwrap_or(&Value::Null);
-    let (normalizer, pre_tokenizer, model) = (part("normalizer"), part("pre_tokenizer"), part("model"));
+    let (normalizer, pre_tokenizer, model) =
+        (part("normalizer"), part("pre_tokenizer"), part("model"));
     check_components("normalizer", "normalizers", normalizer, NORMALIZERS)?;
-    check_components("pre-tokenizer", "pretokenizers", pre_tokenizer, PRE_TOKENIZERS)?;
+    check_components(
+        "pre-tokenizer",
+        "pretokenizers",
+        pre_tokenizer,
+        PRE_TOKENIZERS,
+    )?;
     check_model(model)?;
     // What is no length is 0, which is out of range.
-    let overlapping = pre_tokenizer.get(OVERLAPPING).map(|length| length.as_u64().map_or(0, |length| length as usize));
+    let overlapping = pre_tokenizer
+        .get(OVERLAPPING)
+        .map(|length| length.as_u64().map_or(0, |length| length as usize));
     let none = Value::Array(Vec::new());
     let added_tokens = file.get("added_tokens").unwrap_or(&none);
-    let relevant = Relevant { added_tokens, model, normalizer, pre_tokenizer, version: part("version") };
-    // The library's reader borrows from the text, so the checked parts are given to it as text. A vocabulary can be large: one copy at a time.
+    let relevant = Relevant {
+        added_tokens,
+        model,
+        normalizer,
+        pre_tokenizer,
+        version: part("version"),
+    };
+    // The library's reader borrows from the text, so the checked parts are given to it as text. A
+    // vocabulary can be large: one copy at a time.
     let text = serde_json::to_string(&relevant).map_err(|error| unusable(error.to_string()))?;
     drop(file);
     let inner = text.parse().map_err(|error| unusable(format!("{error}")))?;
@@ -64,44 +97,86 @@ fn check_components(what: &str, members: &str, part: &Value, known: &[&str]) -> 
     }
     let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
     match part.get(members).and_then(Value::as_array) {
-        Some(parts) if kind == "Sequence" => parts.iter().try_for_each(|part| check_components(what, members, part, known)),
+        Some(parts) if kind == "Sequence" => parts
+            .iter()
+            .try_for_each(|part| check_components(what, members, part, known)),
         None if known.contains(&kind) => Ok(()),
-        _ => Err(unusable(format!("a {what} `{kind}` is not supported, it may change sequences; supported: null, {}", known.join(", ")))),
+        _ => Err(unusable(format!(
+            "a {what} `{kind}` is not supported, it may change sequences; supported: null, {}",
+            known.join(", ")
+        ))),
     }
 }
 
 fn check_model(model: &Value) -> Result<(), Error> {
-    let kind = model.get("type").and_then(Value::as_str).unwrap_or_default();
+    let kind = model
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     if !MODELS.contains(&kind) {
-        return Err(unusable(format!("a model `{kind}` is not supported; supported: {}", MODELS.join(", "))));
+        return Err(unusable(format!(
+            "a model `{kind}` is not supported; supported: {}",
+            MODELS.join(", ")
+        )));
     }
     for affix in ["continuing_subword_prefix", "end_of_word_suffix"] {
         match model.get(affix) {
             None | Some(Value::Null) => {}
             Some(Value::String(text)) if text.is_empty() => {}
-            Some(other) => return Err(unusable(format!("its tokens carry a {affix} ({other}), so that joined they are not the sequence"))),
+            Some(other) => {
+                return Err(unusable(format!(
+                    "its tokens carry a {affix} ({other}), so that joined they are not the \
+                     sequence"
+                )));
+            }
         }
     }
-    if model.get("dropout").is_some_and(|dropout| !dropout.is_null() && dropout.as_f64() != Some(0.0)) {
-        return Err(unusable("its `dropout` makes tokens random; set it to null"));
+    if model
+        .get("dropout")
+        .is_some_and(|dropout| !dropout.is_null() && dropout.as_f64() != Some(0.0))
+    {
+        return Err(unusable(
+            "its `dropout` makes tokens random; set it to null",
+        ));
     }
     let empty = Map::new();
-    let vocabulary = model.get("vocab").and_then(Value::as_object).unwrap_or(&empty);
-    let ids: HashSet<u64> = vocabulary.values().filter_map(Value::as_u64).filter(|&id| u32::try_from(id).is_ok()).collect();
+    let vocabulary = model
+        .get("vocab")
+        .and_then(Value::as_object)
+        .unwrap_or(&empty);
+    let ids: HashSet<u64> = vocabulary
+        .values()
+        .filter_map(Value::as_u64)
+        .filter(|&id| u32::try_from(id).is_ok())
+        .collect();
     if ids.len() != vocabulary.len() || ids.is_empty() {
-        return Err(unusable("its vocabulary is empty, or two entries have one id, or an id is no 32-bit number"));
+        return Err(unusable(
+            "its vocabulary is empty, or two entries have one id, or an id is no 32-bit number",
+        ));
     }
-    for merge in model.get("merges").and_then(Value::as_array).into_iter().flatten() {
+    for merge in model
+        .get("merges")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let parts = match merge {
             Value::String(text) => text.split_once(' '),
-            Value::Array(pair) => pair.first().and_then(Value::as_str).zip(pair.get(1).and_then(Value::as_str)),
+            Value::Array(pair) => pair
+                .first()
+                .and_then(Value::as_str)
+                .zip(pair.get(1).and_then(Value::as_str)),
             _ => None,
         };
         // The library copies both parts into a buffer as long as the longest entry, unchecked.
-        if !parts
-            .is_some_and(|(a, b)| [a, b, &format!("{a}{b}")].into_iter().all(|token| !token.is_empty() && vocabulary.contains_key(token)))
-        {
-            return Err(unusable(format!("its merge {merge} is not of its vocabulary")));
+        if !parts.is_some_and(|(a, b)| {
+            [a, b, &format!("{a}{b}")]
+                .into_iter()
+                .all(|token| !token.is_empty() && vocabulary.contains_key(token))
+        }) {
+            return Err(unusable(format!(
+                "its merge {merge} is not of its vocabulary"
+            )));
         }
     }
     Ok(())

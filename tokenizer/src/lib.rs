@@ -1,7 +1,9 @@
-//! Bases to token ids: reference-anchored segments, and byte-pair encoding, k-mers or single nucleotides over any ASCII alphabet.
+//! Bases to token ids: reference-anchored segments, and byte-pair encoding, k-mers or single
+//! nucleotides over any ASCII alphabet.
 //!
-//! A leaf of the workspace: it knows no VCF, no people and no tensors. Words are *segments*, short pieces of a haplotype, so that
-//! identical segments of different people are one counted word. Every tokenizer is a Hugging Face `tokenizer.json`.
+//! A leaf of the workspace: it knows no VCF, no people and no tensors. Words are *segments*, short
+//! pieces of a haplotype, so that identical segments of different people are one counted word.
+//! Every tokenizer is a Hugging Face `tokenizer.json`.
 
 /// The example of the README is a test.
 #[cfg(doctest)]
@@ -66,7 +68,10 @@ pub enum Error {
     #[error("no segment to train the tokenizer on")]
     NoWords,
     /// The tokens of a segment do not join to it.
-    #[error("the tokenizer changes sequences: `{segment}` comes back as `{tokens}`; its tokens, joined, must be the sequence")]
+    #[error(
+        "the tokenizer changes sequences: `{segment}` comes back as `{tokens}`; its tokens, \
+         joined, must be the sequence"
+    )]
     Lossy {
         /// What was to be encoded.
         segment: String,

@@ -1,6 +1,7 @@
 //! Cutting a locus at fixed reference coordinates, and how far two segments are apart.
 
-/// Starts of the segments of `start0..end0`, one every `segment_len_nt` reference bases; the last may be shorter.
+/// Starts of the segments of `start0..end0`, one every `segment_len_nt` reference bases; the last
+/// may be shorter.
 ///
 /// ```
 /// assert_eq!(gf_tokenizer::cuts(100, 131, 10), [100, 110, 120, 130]);
@@ -10,7 +11,8 @@ pub fn cuts(start0: usize, end0: usize, segment_len_nt: usize) -> Vec<usize> {
     (start0..end0).step_by(segment_len_nt.max(1)).collect()
 }
 
-/// Levenshtein distance: the least number of inserted, deleted or replaced bases between two segments.
+/// Levenshtein distance: the least number of inserted, deleted or replaced bases between two
+/// segments.
 ///
 /// ```
 /// assert_eq!(gf_tokenizer::edit_distance(b"ACGT", b"AGGTT"), 2);
@@ -20,7 +22,12 @@ pub fn edit_distance(a: &[u8], b: &[u8]) -> usize {
     // What both begin and end with costs nothing, and what is left of two relatives is short.
     let n_prefix = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let (a, b) = (&a[n_prefix..], &b[n_prefix..]);
-    let n_suffix = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    let n_suffix = a
+        .iter()
+        .rev()
+        .zip(b.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
     let (a, b) = (&a[..a.len() - n_suffix], &b[..b.len() - n_suffix]);
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, base_a) in a.iter().enumerate() {
@@ -62,7 +69,9 @@ mod tests {
             ([], rest) | (rest, []) => rest.len(),
             ([x, a_rest @ ..], [y, b_rest @ ..]) => {
                 let replaced = by_definition(a_rest, b_rest) + usize::from(x != y);
-                replaced.min(by_definition(a_rest, b) + 1).min(by_definition(a, b_rest) + 1)
+                replaced
+                    .min(by_definition(a_rest, b) + 1)
+                    .min(by_definition(a, b_rest) + 1)
             }
         }
     }

@@ -1,4 +1,5 @@
-//! A tokenizer, trained or read: ids with the special tokens first, whatever their ids in the file, and nothing ever lost.
+//! A tokenizer, trained or read: ids with the special tokens first, whatever their ids in the file,
+//! and nothing ever lost.
 
 use std::collections::HashMap;
 
@@ -7,19 +8,27 @@ use tokenizers::Tokenizer as HuggingFace;
 use crate::{Error, MASK, SPECIAL_TOKENS, file, train};
 
 /// Other names of the special tokens, in the order of [`SPECIAL_TOKENS`].
-const SPECIAL_ALIASES: [&[&str]; 5] = [&["<pad>"], &["<unk>"], &["<cls>", "<s>"], &["<sep>", "</s>", "<eos>"], &["<mask>"]];
+const SPECIAL_ALIASES: [&[&str]; 5] = [
+    &["<pad>"],
+    &["<unk>"],
+    &["<cls>", "<s>"],
+    &["<sep>", "</s>", "<eos>"],
+    &["<mask>"],
+];
 
 /// Bases to token ids and back.
 ///
-/// Ids are those of the file where its special tokens come first, as in every file made here; of another file the special tokens
-/// get the ids [`crate::PAD`] to [`crate::MASK`], and the other entries follow in the order of their ids there.
+/// Ids are those of the file where its special tokens come first, as in every file made here; of
+/// another file the special tokens get the ids [`crate::PAD`] to [`crate::MASK`], and the other
+/// entries follow in the order of their ids there.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     json: String,
     inner: HuggingFace,
     /// Letters that encode to themselves, ascending.
     alphabet: Vec<u8>,
-    /// Text and id in the file of every entry; special tokens that the file lacks have no id there.
+    /// Text and id in the file of every entry; special tokens that the file lacks have no id
+    /// there.
     entries: Vec<(String, Option<u32>)>,
     id_of_file_id: HashMap<u32, u32>,
     overlapping: Option<Overlapping>,
@@ -33,7 +42,8 @@ struct Overlapping {
 }
 
 impl Tokenizer {
-    /// Fits a tokenizer on distinct segments and how often each occurs. `alphabet`: every letter that sequences may hold, ascending.
+    /// Fits a tokenizer on distinct segments and how often each occurs. `alphabet`: every letter
+    /// that sequences may hold, ascending.
     ///
     /// ```
     /// use gf_tokenizer::{Kind, Tokenizer};
@@ -46,8 +56,13 @@ impl Tokenizer {
     /// ```
     ///
     /// # Errors
-    /// No segment, a byte outside the alphabet, an alphabet of other than printable letters, or sizes out of range.
-    pub fn train(kind: &train::Kind, alphabet: &[u8], segments: &[(Vec<u8>, u64)]) -> Result<Self, Error> {
+    /// No segment, a byte outside the alphabet, an alphabet of other than printable letters, or
+    /// sizes out of range.
+    pub fn train(
+        kind: &train::Kind,
+        alphabet: &[u8],
+        segments: &[(Vec<u8>, u64)],
+    ) -> Result<Self, Error> {
         let (inner, overlapping) = train::train(kind, alphabet, segments)?;
         let json = match overlapping {
             None => inner.to_string(true).map_err(Error::library)?,
@@ -75,37 +90,83 @@ impl Tokenizer {
         let mut of_file: Vec<(String, u32)> = inner.get_vocab(true).into_iter().collect();
         of_file.sort_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
         if let Some(pair) = of_file.windows(2).find(|pair| pair[0].1 == pair[1].1) {
-            return Err(Error::Unusable(format!("`{}` and `{}` have the same id", pair[0].0, pair[1].0)));
+            return Err(Error::Unusable(format!(
+                "`{}` and `{}` have the same id",
+                pair[0].0, pair[1].0
+            )));
         }
         let special = |names: (&&'static str, &&'static [&'static str])| {
             let (name, aliases) = names;
-            let found = [&[*name], *aliases].concat().into_iter().find_map(|name| of_file.iter().find(|(text, _)| text == name).cloned());
-            found.map_or_else(|| ((*name).to_string(), None), |(text, id)| (text, Some(id)))
+            let found = [&[*name], *aliases]
+                .concat()
+                .into_iter()
+                .find_map(|name| of_file.iter().find(|(text, _)| text == name).cloned());
+            found.map_or_else(
+                || ((*name).to_string(), None),
+                |(text, id)| (text, Some(id)),
+            )
         };
-        let mut entries: Vec<(String, Option<u32>)> = SPECIAL_TOKENS.iter().zip(&SPECIAL_ALIASES).map(special).collect();
+        let mut entries: Vec<(String, Option<u32>)> = SPECIAL_TOKENS
+            .iter()
+            .zip(&SPECIAL_ALIASES)
+            .map(special)
+            .collect();
         let of_special: Vec<Option<u32>> = entries.iter().map(|(_, id)| *id).collect();
-        entries.extend(of_file.into_iter().filter(|(_, id)| !of_special.contains(&Some(*id))).map(|(text, id)| (text, Some(id))));
-        let id_of_file_id = entries.iter().enumerate().filter_map(|(id, (_, of_file))| Some(((*of_file)?, id as u32))).collect();
+        entries.extend(
+            of_file
+                .into_iter()
+                .filter(|(_, id)| !of_special.contains(&Some(*id)))
+                .map(|(text, id)| (text, Some(id))),
+        );
+        let id_of_file_id = entries
+            .iter()
+            .enumerate()
+            .filter_map(|(id, (_, of_file))| Some(((*of_file)?, id as u32)))
+            .collect();
         let overlapping = overlapping.map(|length| {
             let ids = entries.iter().enumerate().skip(SPECIAL_TOKENS.len());
             let of_length = ids.filter(|(_, (text, _))| text.len() == length || text.len() == 1);
-            Overlapping { length, id_of: of_length.map(|(id, (text, _))| (text.clone(), id as u32)).collect() }
+            Overlapping {
+                length,
+                id_of: of_length
+                    .map(|(id, (text, _))| (text.clone(), id as u32))
+                    .collect(),
+            }
         });
         if let Some(Overlapping { length, .. }) = &overlapping
             && !train::KMER_LENGTHS.contains(length)
         {
             return Err(Error::KmerLength(*length));
         }
-        let mut tokenizer = Self { json, inner, alphabet: Vec::new(), entries, id_of_file_id, overlapping };
-        let letters = tokenizer.entries.iter().skip(SPECIAL_TOKENS.len()).filter_map(|(text, _)| match text.as_bytes() {
-            &[letter] if train::is_letter(letter) => Some(letter),
-            _ => None,
-        });
-        let mut alphabet: Vec<u8> = letters.filter(|&letter| tokenizer.lossless(&[letter]).is_ok_and(|ids| ids.len() == 1)).collect();
+        let mut tokenizer = Self {
+            json,
+            inner,
+            alphabet: Vec::new(),
+            entries,
+            id_of_file_id,
+            overlapping,
+        };
+        let letters = tokenizer
+            .entries
+            .iter()
+            .skip(SPECIAL_TOKENS.len())
+            .filter_map(|(text, _)| match text.as_bytes() {
+                &[letter] if train::is_letter(letter) => Some(letter),
+                _ => None,
+            });
+        let mut alphabet: Vec<u8> = letters
+            .filter(|&letter| {
+                tokenizer
+                    .lossless(&[letter])
+                    .is_ok_and(|ids| ids.len() == 1)
+            })
+            .collect();
         alphabet.sort_unstable();
         if alphabet.is_empty() {
             return Err(Error::Unusable(
-                "no letter is an entry of its own that stays as it is: sequences cannot be written with it".into(),
+                "no letter is an entry of its own that stays as it is: sequences cannot be \
+                 written with it"
+                    .into(),
             ));
         }
         // Words of more than one letter must be no less safe than single ones.
@@ -132,7 +193,8 @@ impl Tokenizer {
         self.entries.get(id as usize).map(|(text, _)| text.as_str())
     }
 
-    /// The id that a token has in the `tokenizer.json`; `None` for a special token that the file lacks.
+    /// The id that a token has in the `tokenizer.json`; `None` for a special token that the file
+    /// lacks.
     #[must_use]
     pub fn file_id(&self, id: u32) -> Option<u32> {
         self.entries.get(id as usize)?.1
@@ -143,21 +205,34 @@ impl Tokenizer {
     /// # Errors
     /// A byte outside the alphabet, or a foreign tokenizer that would lose something.
     pub fn encode(&self, segment: &[u8]) -> Result<Vec<u32>, Error> {
-        if let Some(offset) = segment.iter().position(|letter| self.alphabet.binary_search(letter).is_err()) {
+        if let Some(offset) = segment
+            .iter()
+            .position(|letter| self.alphabet.binary_search(letter).is_err())
+        {
             let alphabet = String::from_utf8_lossy(&self.alphabet).into_owned();
-            return Err(Error::NotInAlphabet { byte: segment[offset], offset, alphabet });
+            return Err(Error::NotInAlphabet {
+                byte: segment[offset],
+                offset,
+                alphabet,
+            });
         }
         self.lossless(segment)
     }
 
-    /// The segment that tokens were made of: their texts joined; of overlapping k-mers the first letter of each and the rest of the last.
+    /// The segment that tokens were made of: their texts joined; of overlapping k-mers the first
+    /// letter of each and the rest of the last.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> Option<String> {
-        let texts = ids.iter().map(|&id| self.token(id)).collect::<Option<Vec<_>>>()?;
+        let texts = ids
+            .iter()
+            .map(|&id| self.token(id))
+            .collect::<Option<Vec<_>>>()?;
         if self.overlapping.is_none() {
             return Some(texts.concat());
         }
-        let Some((last, before)) = texts.split_last() else { return Some(String::new()) };
+        let Some((last, before)) = texts.split_last() else {
+            return Some(String::new());
+        };
         let first_letters = before.iter().filter_map(|text| text.get(..1));
         Some(first_letters.chain([*last]).collect())
     }
@@ -170,30 +245,52 @@ impl Tokenizer {
         let ids = if let Some(overlapping) = &self.overlapping {
             overlapping.encode(text)?
         } else {
-            let encoding = self.inner.encode_fast(text, false).map_err(Error::library)?;
-            let our_id = |id| self.id_of_file_id.get(id).copied().ok_or_else(|| Error::Unusable(format!("no entry has the id {id}")));
-            encoding.get_ids().iter().map(our_id).collect::<Result<Vec<u32>, _>>()?
+            let encoding = self
+                .inner
+                .encode_fast(text, false)
+                .map_err(Error::library)?;
+            let our_id = |id| {
+                self.id_of_file_id
+                    .get(id)
+                    .copied()
+                    .ok_or_else(|| Error::Unusable(format!("no entry has the id {id}")))
+            };
+            encoding
+                .get_ids()
+                .iter()
+                .map(our_id)
+                .collect::<Result<Vec<u32>, _>>()?
         };
         let decoded = self.decode(&ids).unwrap_or_default();
         if decoded == text && ids.iter().all(|&id| id > MASK) {
             Ok(ids)
         } else {
-            Err(Error::Lossy { segment: text.to_string(), tokens: decoded })
+            Err(Error::Lossy {
+                segment: text.to_string(),
+                tokens: decoded,
+            })
         }
     }
 }
 
 impl Overlapping {
-    /// A k-mer at every letter that k letters start at; where it is unknown its first letter, and at the end all letters left.
+    /// A k-mer at every letter that k letters start at; where it is unknown its first letter, and
+    /// at the end all letters left.
     fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
         let single = |at: usize| {
             let letter = text.get(at..=at).unwrap_or_default();
-            self.id_of.get(letter).copied().ok_or_else(|| Error::Unusable(format!("`{letter}` is not in the vocabulary")))
+            self.id_of
+                .get(letter)
+                .copied()
+                .ok_or_else(|| Error::Unusable(format!("`{letter}` is not in the vocabulary")))
         };
         let mut ids = Vec::with_capacity(text.len());
         let mut ends_in_kmer = false;
         for at in 0..(text.len() + 1).saturating_sub(self.length) {
-            let known = text.get(at..at + self.length).and_then(|kmer| self.id_of.get(kmer)).copied();
+            let known = text
+                .get(at..at + self.length)
+                .and_then(|kmer| self.id_of.get(kmer))
+                .copied();
             ends_in_kmer = known.is_some();
             ids.push(known.map_or_else(|| single(at), Ok)?);
         }
@@ -216,26 +313,51 @@ mod tests {
     const BASES: &[u8] = b"ACGNT";
 
     fn train(kind: &Kind) -> Tokenizer {
-        let segments = [(b"ACGTACGTTTGACA".to_vec(), 5), (b"ACGTACGTTAGACA".to_vec(), 2), (b"GGGNCC".to_vec(), 1)];
+        let segments = [
+            (b"ACGTACGTTTGACA".to_vec(), 5),
+            (b"ACGTACGTTAGACA".to_vec(), 2),
+            (b"GGGNCC".to_vec(), 1),
+        ];
         Tokenizer::train(kind, BASES, &segments).unwrap()
     }
 
     fn bpe(vocab_size: VocabSize) -> Tokenizer {
-        train(&Kind::Bpe { vocab_size, max_token_len_nt: None })
+        train(&Kind::Bpe {
+            vocab_size,
+            max_token_len_nt: None,
+        })
     }
 
     fn texts(tokenizer: &Tokenizer, segment: &str) -> Vec<String> {
         let ids = tokenizer.encode(segment.as_bytes()).unwrap();
-        ids.into_iter().map(|id| tokenizer.token(id).unwrap().to_string()).collect()
+        ids.into_iter()
+            .map(|id| tokenizer.token(id).unwrap().to_string())
+            .collect()
     }
 
     fn every_kind() -> Vec<Tokenizer> {
-        let sizes = [VocabSize::Saturate, VocabSize::AtMost(10), VocabSize::AtMost(14)];
-        let mut kinds: Vec<Kind> = sizes.into_iter().map(|vocab_size| Kind::Bpe { vocab_size, max_token_len_nt: None }).collect();
-        kinds.push(Kind::Bpe { vocab_size: VocabSize::Saturate, max_token_len_nt: Some(4) });
+        let sizes = [
+            VocabSize::Saturate,
+            VocabSize::AtMost(10),
+            VocabSize::AtMost(14),
+        ];
+        let mut kinds: Vec<Kind> = sizes
+            .into_iter()
+            .map(|vocab_size| Kind::Bpe {
+                vocab_size,
+                max_token_len_nt: None,
+            })
+            .collect();
+        kinds.push(Kind::Bpe {
+            vocab_size: VocabSize::Saturate,
+            max_token_len_nt: Some(4),
+        });
         kinds.push(Kind::Nucleotide);
         for length_nt in [1, 2, 3, 6, 20] {
-            kinds.extend([false, true].map(|overlapping| Kind::Kmer { length_nt, overlapping }));
+            kinds.extend([false, true].map(|overlapping| Kind::Kmer {
+                length_nt,
+                overlapping,
+            }));
         }
         kinds.iter().map(train).collect()
     }
@@ -251,30 +373,57 @@ mod tests {
     #[test]
     fn a_fixed_vocabulary_is_not_exceeded() {
         assert_eq!(bpe(VocabSize::AtMost(14)).vocab_len(), 14);
-        assert_eq!(bpe(VocabSize::AtMost(usize::MAX)).json(), bpe(VocabSize::Saturate).json());
-        let too_small = Kind::Bpe { vocab_size: VocabSize::AtMost(5), max_token_len_nt: None };
-        assert!(matches!(Tokenizer::train(&too_small, BASES, &[(b"A".to_vec(), 1)]), Err(Error::VocabularyTooSmall { needed: 10, .. })));
+        assert_eq!(
+            bpe(VocabSize::AtMost(usize::MAX)).json(),
+            bpe(VocabSize::Saturate).json()
+        );
+        let too_small = Kind::Bpe {
+            vocab_size: VocabSize::AtMost(5),
+            max_token_len_nt: None,
+        };
+        assert!(matches!(
+            Tokenizer::train(&too_small, BASES, &[(b"A".to_vec(), 1)]),
+            Err(Error::VocabularyTooSmall { needed: 10, .. })
+        ));
     }
 
     #[test]
     fn no_token_is_longer_than_asked_for() {
         for most in 1..8 {
-            let tokenizer = train(&Kind::Bpe { vocab_size: VocabSize::Saturate, max_token_len_nt: Some(most) });
-            assert!(tokenizer.entries.iter().skip(SPECIAL_TOKENS.len()).all(|(text, _)| text.len() <= 2.max(most - 1)));
+            let tokenizer = train(&Kind::Bpe {
+                vocab_size: VocabSize::Saturate,
+                max_token_len_nt: Some(most),
+            });
+            assert!(
+                tokenizer
+                    .entries
+                    .iter()
+                    .skip(SPECIAL_TOKENS.len())
+                    .all(|(text, _)| text.len() <= 2.max(most - 1))
+            );
         }
     }
 
     #[test]
     fn kmers_stand_one_after_the_other_and_unknown_or_short_ones_are_letters() {
-        let kmer = train(&Kind::Kmer { length_nt: 4, overlapping: false });
+        let kmer = train(&Kind::Kmer {
+            length_nt: 4,
+            overlapping: false,
+        });
         assert_eq!(texts(&kmer, "ACGTTTGACA"), ["ACGT", "TTGA", "C", "A"]);
-        assert_eq!(texts(&kmer, "ACGTNNNNACGT"), ["ACGT", "N", "N", "N", "N", "ACGT"]);
+        assert_eq!(
+            texts(&kmer, "ACGTNNNNACGT"),
+            ["ACGT", "N", "N", "N", "N", "ACGT"]
+        );
         assert_eq!(texts(&kmer, "AC"), ["A", "C"]);
     }
 
     #[test]
     fn overlapping_kmers_start_at_every_letter_and_unknown_ones_are_their_first_letter() {
-        let kmer = train(&Kind::Kmer { length_nt: 4, overlapping: true });
+        let kmer = train(&Kind::Kmer {
+            length_nt: 4,
+            overlapping: true,
+        });
         assert_eq!(texts(&kmer, "ACGTAC"), ["ACGT", "CGTA", "GTAC"]);
         assert_eq!(texts(&kmer, "ACGTAN"), ["ACGT", "CGTA", "G", "T", "A", "N"]);
         assert_eq!(texts(&kmer, "NACGT"), ["N", "ACGT"]);
@@ -300,7 +449,10 @@ mod tests {
         for tokenizer in every_kind() {
             let again = Tokenizer::from_json(tokenizer.json()).unwrap();
             assert_eq!(again.alphabet(), BASES);
-            assert_eq!(again.encode(b"ACGTNNACGTACGTT").unwrap(), tokenizer.encode(b"ACGTNNACGTACGTT").unwrap());
+            assert_eq!(
+                again.encode(b"ACGTNNACGTACGTT").unwrap(),
+                tokenizer.encode(b"ACGTNNACGTACGTT").unwrap()
+            );
             assert_eq!(again.entries, tokenizer.entries);
             assert!((0..again.vocab_len() as u32).all(|id| again.file_id(id) == Some(id)));
         }
@@ -309,26 +461,57 @@ mod tests {
     #[test]
     fn what_a_tokenizer_would_lose_is_refused() {
         for tokenizer in every_kind() {
-            assert!(matches!(tokenizer.encode(b"ACgT"), Err(Error::NotInAlphabet { byte: b'g', offset: 2, .. })));
-            assert!(matches!(tokenizer.encode("ACé".as_bytes()), Err(Error::NotInAlphabet { offset: 2, .. })));
+            assert!(matches!(
+                tokenizer.encode(b"ACgT"),
+                Err(Error::NotInAlphabet {
+                    byte: b'g',
+                    offset: 2,
+                    ..
+                })
+            ));
+            assert!(matches!(
+                tokenizer.encode("ACé".as_bytes()),
+                Err(Error::NotInAlphabet { offset: 2, .. })
+            ));
             assert!(tokenizer.encode(b"").unwrap().is_empty());
         }
-        assert!(matches!(Tokenizer::train(&Kind::Nucleotide, BASES, &[]), Err(Error::NoWords)));
-        assert!(matches!(Tokenizer::train(&Kind::Nucleotide, BASES, &[(b"ACR".to_vec(), 1)]), Err(Error::NotInAlphabet { .. })));
+        assert!(matches!(
+            Tokenizer::train(&Kind::Nucleotide, BASES, &[]),
+            Err(Error::NoWords)
+        ));
+        assert!(matches!(
+            Tokenizer::train(&Kind::Nucleotide, BASES, &[(b"ACR".to_vec(), 1)]),
+            Err(Error::NotInAlphabet { .. })
+        ));
     }
 
     #[test]
     fn alphabets_that_could_spell_a_special_token_or_are_not_letters_are_refused() {
         for alphabet in ["", "TA", "AA", "A[", "A]", "A ", "A\n", "é"] {
-            let trained = Tokenizer::train(&Kind::Nucleotide, alphabet.as_bytes(), &[(b"A".to_vec(), 1)]);
+            let trained = Tokenizer::train(
+                &Kind::Nucleotide,
+                alphabet.as_bytes(),
+                &[(b"A".to_vec(), 1)],
+            );
             assert!(matches!(trained, Err(Error::Alphabet { .. })), "{alphabet}");
         }
     }
 
     #[test]
     fn large_counts_do_not_overflow_the_trainer() {
-        let segments = [(b"ACGTACGTTTGACA".to_vec(), u64::from(u32::MAX)), (b"ACGTACGTTAGACA".to_vec(), 3)];
-        let bpe = Tokenizer::train(&Kind::Bpe { vocab_size: VocabSize::Saturate, max_token_len_nt: None }, BASES, &segments).unwrap();
+        let segments = [
+            (b"ACGTACGTTTGACA".to_vec(), u64::from(u32::MAX)),
+            (b"ACGTACGTTAGACA".to_vec(), 3),
+        ];
+        let bpe = Tokenizer::train(
+            &Kind::Bpe {
+                vocab_size: VocabSize::Saturate,
+                max_token_len_nt: None,
+            },
+            BASES,
+            &segments,
+        )
+        .unwrap();
         assert_eq!(bpe.encode(b"ACGTACGTTAGACA").unwrap().len(), 1);
     }
 
@@ -341,32 +524,80 @@ mod tests {
     #[test]
     fn special_tokens_of_a_foreign_file_come_first_and_ids_map_back() {
         let foreign = Tokenizer::from_json(FOREIGN).unwrap();
-        assert_eq!([PAD, UNK, CLS, SEP, MASK].map(|id| foreign.token(id).unwrap()), ["<pad>", "<unk>", "<s>", "</s>", "[MASK]"]);
-        assert_eq!([PAD, UNK, CLS, SEP, MASK].map(|id| foreign.file_id(id)), [Some(3), Some(2), Some(4), Some(0), None]);
+        assert_eq!(
+            [PAD, UNK, CLS, SEP, MASK].map(|id| foreign.token(id).unwrap()),
+            ["<pad>", "<unk>", "<s>", "</s>", "[MASK]"]
+        );
+        assert_eq!(
+            [PAD, UNK, CLS, SEP, MASK].map(|id| foreign.file_id(id)),
+            [Some(3), Some(2), Some(4), Some(0), None]
+        );
         let ids = foreign.encode(b"ACCACA").unwrap();
-        assert_eq!(ids.iter().map(|&id| foreign.file_id(id).unwrap()).collect::<Vec<_>>(), [900, 1, 900, 7]);
-        assert_eq!((foreign.alphabet(), foreign.vocab_len(), foreign.json()), (b"AC".as_slice(), 9, FOREIGN));
-        assert!(foreign.encode(b"ACG").unwrap_err().to_string().contains("letters AC"));
+        assert_eq!(
+            ids.iter()
+                .map(|&id| foreign.file_id(id).unwrap())
+                .collect::<Vec<_>>(),
+            [900, 1, 900, 7]
+        );
+        assert_eq!(
+            (foreign.alphabet(), foreign.vocab_len(), foreign.json()),
+            (b"AC".as_slice(), 9, FOREIGN)
+        );
+        assert!(
+            foreign
+                .encode(b"ACG")
+                .unwrap_err()
+                .to_string()
+                .contains("letters AC")
+        );
     }
 
     #[test]
     fn a_foreign_file_that_would_change_sequences_is_refused_with_the_reason() {
         let refused = |from: &str, to: &str, reason: &str| {
             assert!(FOREIGN.contains(from));
-            let error = Tokenizer::from_json(&FOREIGN.replacen(from, to, 1)).unwrap_err().to_string();
+            let error = Tokenizer::from_json(&FOREIGN.replacen(from, to, 1))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(reason) && !error.contains('\n'), "{error}");
         };
-        refused(r#""normalizer": null"#, r#""normalizer": {"type": "Lowercase"}"#, "no letter");
-        refused(r#""normalizer": null"#, r#""normalizer": {"type": "Prepend", "prepend": "A"}"#, "`Prepend` is not supported");
-        refused(r#""pre_tokenizer": null"#, r#""pre_tokenizer": {"type": "ByteLevel"}"#, "`ByteLevel` is not supported");
+        refused(
+            r#""normalizer": null"#,
+            r#""normalizer": {"type": "Lowercase"}"#,
+            "no letter",
+        );
+        refused(
+            r#""normalizer": null"#,
+            r#""normalizer": {"type": "Prepend", "prepend": "A"}"#,
+            "`Prepend` is not supported",
+        );
+        refused(
+            r#""pre_tokenizer": null"#,
+            r#""pre_tokenizer": {"type": "ByteLevel"}"#,
+            "`ByteLevel` is not supported",
+        );
         let dropped = r#""pre_tokenizer": {"type": "Split", "pattern": {"String": "C"}, "behavior": "Removed", "invert": false}"#;
-        let only_a = Tokenizer::from_json(&FOREIGN.replacen(r#""pre_tokenizer": null"#, dropped, 1)).unwrap();
+        let only_a =
+            Tokenizer::from_json(&FOREIGN.replacen(r#""pre_tokenizer": null"#, dropped, 1))
+                .unwrap();
         assert_eq!(only_a.alphabet(), b"A");
         refused(r#""merges": ["#, r#""dropout": 0.1, "merges": ["#, "random");
-        refused(r#""merges": ["#, r###""continuing_subword_prefix": "##", "merges": ["###, "joined they are not the sequence");
-        refused(r#"["A", "C"]"#, r#"["AC", "AC"]"#, "is not of its vocabulary");
+        refused(
+            r#""merges": ["#,
+            r###""continuing_subword_prefix": "##", "merges": ["###,
+            "joined they are not the sequence",
+        );
+        refused(
+            r#"["A", "C"]"#,
+            r#"["AC", "AC"]"#,
+            "is not of its vocabulary",
+        );
         refused(r#""AC": 900"#, r#""AC": 7"#, "two entries have one id");
-        refused(r#""type": "BPE""#, r#""type": "Unigram""#, "`Unigram` is not supported");
+        refused(
+            r#""type": "BPE""#,
+            r#""type": "Unigram""#,
+            "`Unigram` is not supported",
+        );
     }
 
     proptest! {

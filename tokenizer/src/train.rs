@@ -1,4 +1,5 @@
-//! Fitting: byte-pair encoding through Hugging Face `tokenizers`, k-mers (a `WordPiece` vocabulary of k-mers and letters), nucleotides.
+//! Fitting: byte-pair encoding through Hugging Face `tokenizers`, k-mers (a `WordPiece` vocabulary
+//! of k-mers and letters), nucleotides.
 
 use std::{collections::HashMap, ops::RangeInclusive};
 
@@ -27,16 +28,17 @@ pub enum Kind {
     Bpe {
         /// How large the vocabulary grows.
         vocab_size: VocabSize,
-        /// Longest token in letters as Hugging Face's trainer counts (it compares after merging with `<`): from 3 on tokens have at most one
-        /// less, and 1 and 2 both give at most 2. None longer than its segment when absent.
+        /// Longest token in letters as Hugging Face's trainer counts (it compares after merging
+        /// with `<`): from 3 on tokens have at most one less, and 1 and 2 both give at
+        /// most 2. None longer than its segment when absent.
         max_token_len_nt: Option<usize>,
     },
     /// The k-mers of training; what is unknown or shorter is single letters.
     Kmer {
         /// Letters of a k-mer.
         length_nt: usize,
-        /// One at every letter of a segment instead of one after the other. Hugging Face's library cannot express this:
-        /// it opens the file, but encodes k-mers one after the other.
+        /// One at every letter of a segment instead of one after the other. Hugging Face's library
+        /// cannot express this: it opens the file, but encodes k-mers one after the other.
         overlapping: bool,
     },
     /// Single letters.
@@ -46,7 +48,8 @@ pub enum Kind {
 /// How large the vocabulary grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum VocabSize {
-    /// Until every segment seen in training is one token: each allele combination inside a segment has a token of its own.
+    /// Until every segment seen in training is one token: each allele combination inside a segment
+    /// has a token of its own.
     #[default]
     Saturate,
     /// At most this many entries, special tokens and letters included.
@@ -59,7 +62,10 @@ impl std::str::FromStr for VocabSize {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "saturate" => Ok(Self::Saturate),
-            number => number.parse().map(Self::AtMost).map_err(|_| format!("`{number}` is neither `saturate` nor a whole number from 0")),
+            number => number
+                .parse()
+                .map(Self::AtMost)
+                .map_err(|_| format!("`{number}` is neither `saturate` nor a whole number from 0")),
         }
     }
 }
@@ -90,32 +96,66 @@ impl<'de> Deserialize<'de> for VocabSize {
     }
 }
 
-/// Whether a byte can be a letter of sequences: printable, and not a bracket, so that no sequence spells a special token.
+/// Whether a byte can be a letter of sequences: printable, and not a bracket, so that no sequence
+/// spells a special token.
 pub(crate) fn is_letter(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"[]".contains(&byte)
 }
 
 /// The library's tokenizer, and the length of overlapping k-mers, which it cannot express.
-pub(crate) fn train(kind: &Kind, alphabet: &[u8], segments: &[(Vec<u8>, u64)]) -> Result<(HuggingFace, Option<usize>), Error> {
-    let refuse = |reason| Err(Error::Alphabet { alphabet: String::from_utf8_lossy(alphabet).into_owned(), reason });
+pub(crate) fn train(
+    kind: &Kind,
+    alphabet: &[u8],
+    segments: &[(Vec<u8>, u64)],
+) -> Result<(HuggingFace, Option<usize>), Error> {
+    let refuse = |reason| {
+        Err(Error::Alphabet {
+            alphabet: String::from_utf8_lossy(alphabet).into_owned(),
+            reason,
+        })
+    };
     if alphabet.is_empty() || !alphabet.is_sorted_by(|a, b| a < b) {
         return refuse("letters must be ascending, each once");
     }
     if !alphabet.iter().all(|&letter| is_letter(letter)) {
         return refuse("letters must be printable ASCII other than blanks and square brackets");
     }
-    let segments: Vec<(&str, u64)> =
-        segments.iter().map(|(segment, count)| Ok((as_text(segment, alphabet)?, *count))).collect::<Result<_, Error>>()?;
+    let segments: Vec<(&str, u64)> = segments
+        .iter()
+        .map(|(segment, count)| Ok((as_text(segment, alphabet)?, *count)))
+        .collect::<Result<_, Error>>()?;
     if segments.iter().all(|(segment, _)| segment.is_empty()) {
         return Err(Error::NoWords);
     }
     let (mut inner, overlapping) = match *kind {
-        Kind::Bpe { vocab_size, max_token_len_nt } => (bpe(alphabet, &segments, vocab_size, max_token_len_nt)?, None),
-        Kind::Kmer { length_nt, overlapping } => (kmer(alphabet, &segments, length_nt, overlapping)?, overlapping.then_some(length_nt)),
+        Kind::Bpe {
+            vocab_size,
+            max_token_len_nt,
+        } => (
+            bpe(alphabet, &segments, vocab_size, max_token_len_nt)?,
+            None,
+        ),
+        Kind::Kmer {
+            length_nt,
+            overlapping,
+        } => (
+            kmer(alphabet, &segments, length_nt, overlapping)?,
+            overlapping.then_some(length_nt),
+        ),
         // Without a merge every letter stays a token.
-        Kind::Nucleotide => (bpe(alphabet, &segments, VocabSize::AtMost(SPECIAL_TOKENS.len() + alphabet.len()), None)?, None),
+        Kind::Nucleotide => (
+            bpe(
+                alphabet,
+                &segments,
+                VocabSize::AtMost(SPECIAL_TOKENS.len() + alphabet.len()),
+                None,
+            )?,
+            None,
+        ),
     };
-    inner.add_special_tokens(special_tokens()).map_err(Error::library)?;
+    inner
+        .add_special_tokens(special_tokens())
+        .map_err(Error::library)?;
     Ok((inner, overlapping))
 }
 
@@ -123,25 +163,43 @@ pub(crate) fn train(kind: &Kind, alphabet: &[u8], segments: &[(Vec<u8>, u64)]) -
 pub(crate) fn with_overlapping(inner: &HuggingFace, length: usize) -> Result<String, Error> {
     let mut file = serde_json::to_value(inner).map_err(Error::library)?;
     if let Some(Value::Object(pre_tokenizer)) = file.get_mut("pre_tokenizer") {
-        let note = "one k-mer at every base; Hugging Face's library has no such pre-tokenizer and encodes one after the other";
+        let note = "one k-mer at every base; Hugging Face's library has no such pre-tokenizer and \
+                    encodes one after the other";
         pre_tokenizer.insert(OVERLAPPING.into(), json!(length));
         pre_tokenizer.insert("gf_genomics_note".into(), json!(note));
     }
     serde_json::to_string_pretty(&file).map_err(Error::library)
 }
 
-fn bpe(alphabet: &[u8], segments: &[(&str, u64)], vocab_size: VocabSize, max_token_len_nt: Option<usize>) -> Result<HuggingFace, Error> {
+fn bpe(
+    alphabet: &[u8],
+    segments: &[(&str, u64)],
+    vocab_size: VocabSize,
+    max_token_len_nt: Option<usize>,
+) -> Result<HuggingFace, Error> {
     let needed = SPECIAL_TOKENS.len() + alphabet.len();
-    // Every merge shortens a word by one symbol at least, so no more entries than this can arise; the trainer makes room for all it is told.
-    let saturated = needed + segments.iter().map(|(segment, _)| segment.len()).sum::<usize>();
+    // Every merge shortens a word by one symbol at least, so no more entries than this can arise;
+    // the trainer makes room for all it is told.
+    let saturated = needed
+        + segments
+            .iter()
+            .map(|(segment, _)| segment.len())
+            .sum::<usize>();
     let vocab_size = match vocab_size {
         VocabSize::Saturate => saturated,
-        VocabSize::AtMost(size) if size < needed => return Err(Error::VocabularyTooSmall { found: size, needed }),
+        VocabSize::AtMost(size) if size < needed => {
+            return Err(Error::VocabularyTooSmall {
+                found: size,
+                needed,
+            });
+        }
         VocabSize::AtMost(size) => size.min(saturated),
     };
     let divisor = count_divisor(segments);
-    let words: AHashMap<CompactString, u64> =
-        segments.iter().map(|(segment, count)| (CompactString::from(*segment), (count / divisor).max(1))).collect();
+    let words: AHashMap<CompactString, u64> = segments
+        .iter()
+        .map(|(segment, count)| (CompactString::from(*segment), (count / divisor).max(1)))
+        .collect();
     let mut trainer = BpeTrainerBuilder::new()
         .vocab_size(vocab_size)
         .min_frequency(1)
@@ -151,13 +209,25 @@ fn bpe(alphabet: &[u8], segments: &[(&str, u64)], vocab_size: VocabSize, max_tok
     if max_token_len_nt.is_some() {
         trainer = trainer.max_token_length(max_token_len_nt);
     }
-    let mut model = BPE::builder().unk_token(SPECIAL_TOKENS[UNK as usize].into()).build().map_err(Error::library)?;
-    trainer.build().do_train(&words, &mut model).map_err(Error::library)?;
+    let mut model = BPE::builder()
+        .unk_token(SPECIAL_TOKENS[UNK as usize].into())
+        .build()
+        .map_err(Error::library)?;
+    trainer
+        .build()
+        .do_train(&words, &mut model)
+        .map_err(Error::library)?;
     Ok(HuggingFace::new(model))
 }
 
-/// Segments are split into pieces of k letters, and `WordPiece` takes the longest known beginning of a piece: the k-mer, or one letter.
-fn kmer(alphabet: &[u8], segments: &[(&str, u64)], length_nt: usize, overlapping: bool) -> Result<HuggingFace, Error> {
+/// Segments are split into pieces of k letters, and `WordPiece` takes the longest known beginning
+/// of a piece: the k-mer, or one letter.
+fn kmer(
+    alphabet: &[u8],
+    segments: &[(&str, u64)],
+    length_nt: usize,
+    overlapping: bool,
+) -> Result<HuggingFace, Error> {
     if !KMER_LENGTHS.contains(&length_nt) {
         return Err(Error::KmerLength(length_nt));
     }
@@ -165,15 +235,24 @@ fn kmer(alphabet: &[u8], segments: &[(&str, u64)], length_nt: usize, overlapping
     for (segment, count) in segments {
         let stride = if overlapping { 1 } else { length_nt };
         for at in (0..segment.len()).step_by(stride) {
-            if let Some(kmer) = segment.get(at..at + length_nt).filter(|kmer| kmer.len() > 1) {
+            if let Some(kmer) = segment
+                .get(at..at + length_nt)
+                .filter(|kmer| kmer.len() > 1)
+            {
                 *counts.entry(kmer).or_default() += count;
             }
         }
     }
     let mut kmers: Vec<(&str, u64)> = counts.into_iter().collect();
     kmers.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-    let letters = alphabet.iter().map(|&letter| char::from(letter).to_string());
-    let entries = SPECIAL_TOKENS.map(String::from).into_iter().chain(letters).chain(kmers.into_iter().map(|(kmer, _)| kmer.to_string()));
+    let letters = alphabet
+        .iter()
+        .map(|&letter| char::from(letter).to_string());
+    let entries = SPECIAL_TOKENS
+        .map(String::from)
+        .into_iter()
+        .chain(letters)
+        .chain(kmers.into_iter().map(|(kmer, _)| kmer.to_string()));
     let vocabulary: AHashMap<String, u32> = entries.zip(0..).collect();
     let model = WordPiece::builder()
         .vocab(vocabulary)
@@ -183,24 +262,40 @@ fn kmer(alphabet: &[u8], segments: &[(&str, u64)], length_nt: usize, overlapping
         .map_err(Error::library)?;
     let mut inner = HuggingFace::new(model);
     let pieces = SplitPattern::Regex(format!(".{{1,{length_nt}}}"));
-    inner.with_pre_tokenizer(Some(Split::new(pieces, SplitDelimiterBehavior::Isolated, false).map_err(Error::library)?));
+    inner.with_pre_tokenizer(Some(
+        Split::new(pieces, SplitDelimiterBehavior::Isolated, false).map_err(Error::library)?,
+    ));
     Ok(inner)
 }
 
 fn special_tokens() -> Vec<AddedToken> {
-    SPECIAL_TOKENS.iter().map(|token| AddedToken::from(*token, true)).collect()
+    SPECIAL_TOKENS
+        .iter()
+        .map(|token| AddedToken::from(*token, true))
+        .collect()
 }
 
 fn as_text<'s>(segment: &'s [u8], alphabet: &[u8]) -> Result<&'s str, Error> {
-    if let Some(offset) = segment.iter().position(|letter| alphabet.binary_search(letter).is_err()) {
+    if let Some(offset) = segment
+        .iter()
+        .position(|letter| alphabet.binary_search(letter).is_err())
+    {
         let alphabet = String::from_utf8_lossy(alphabet).into_owned();
-        return Err(Error::NotInAlphabet { byte: segment[offset], offset, alphabet });
+        return Err(Error::NotInAlphabet {
+            byte: segment[offset],
+            offset,
+            alphabet,
+        });
     }
     std::str::from_utf8(segment).map_err(Error::library)
 }
 
-/// The trainer counts pairs in 32-bit integers: counts of a large cohort are divided so that no pair can overflow.
+/// The trainer counts pairs in 32-bit integers: counts of a large cohort are divided so that no
+/// pair can overflow.
 fn count_divisor(segments: &[(&str, u64)]) -> u64 {
-    let pairs: u64 = segments.iter().map(|(segment, count)| segment.len() as u64 * count).sum();
+    let pairs: u64 = segments
+        .iter()
+        .map(|(segment, count)| segment.len() as u64 * count)
+        .sum();
     pairs / (i32::MAX as u64 / 2) + 1
 }

@@ -1,6 +1,8 @@
-//! Damaged `tokenizer.json` files: every one is refused, or encodes with its tokens joined = input. Never a panic.
+//! Damaged `tokenizer.json` files: every one is refused, or encodes with its tokens joined = input.
+//! Never a panic.
 //!
-//! `GF_FUZZ_CASES=100000 cargo test --release -p gf-tokenizer --test mutated_files -- --nocapture` runs more cases than the suite does.
+//! `GF_FUZZ_CASES=100000 cargo test --release -p gf-tokenizer --test mutated_files -- --nocapture`
+//! runs more cases than the suite does.
 
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -14,7 +16,8 @@ use gf_tokenizer::{Kind, MASK, Tokenizer, VocabSize};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
-/// What is put in place of a value, or anywhere: numbers at the edge of types, components of every sort.
+/// What is put in place of a value, or anywhere: numbers at the edge of types, components of every
+/// sort.
 const SNIPPETS: &[&str] = &[
     "null",
     "true",
@@ -55,11 +58,33 @@ const SNIPPETS: &[&str] = &[
 ];
 
 fn files() -> Vec<String> {
-    let segments = [(b"ACGTACGTTTGACA".to_vec(), 5), (b"ACGTACGTTAGACA".to_vec(), 2), (b"GGGNCC".to_vec(), 1)];
-    let bpe = |vocab_size| Kind::Bpe { vocab_size, max_token_len_nt: None };
-    let mut kinds = vec![bpe(VocabSize::Saturate), bpe(VocabSize::AtMost(16)), Kind::Nucleotide];
-    kinds.extend([false, true].map(|overlapping| Kind::Kmer { length_nt: 3, overlapping }));
-    kinds.iter().map(|kind| Tokenizer::train(kind, b"ACGNT", &segments).unwrap().json().to_string()).collect()
+    let segments = [
+        (b"ACGTACGTTTGACA".to_vec(), 5),
+        (b"ACGTACGTTAGACA".to_vec(), 2),
+        (b"GGGNCC".to_vec(), 1),
+    ];
+    let bpe = |vocab_size| Kind::Bpe {
+        vocab_size,
+        max_token_len_nt: None,
+    };
+    let mut kinds = vec![
+        bpe(VocabSize::Saturate),
+        bpe(VocabSize::AtMost(16)),
+        Kind::Nucleotide,
+    ];
+    kinds.extend([false, true].map(|overlapping| Kind::Kmer {
+        length_nt: 3,
+        overlapping,
+    }));
+    kinds
+        .iter()
+        .map(|kind| {
+            Tokenizer::train(kind, b"ACGNT", &segments)
+                .unwrap()
+                .json()
+                .to_string()
+        })
+        .collect()
 }
 
 /// A published file, where it is there.
@@ -76,7 +101,11 @@ fn mutate(file: &mut Vec<u8>, rng: &mut ChaCha8Rng) {
     let at = rng.random_range(0..file.len());
     let end = (at + rng.random_range(1..20)).min(file.len());
     let snippet = SNIPPETS.choose(rng).unwrap().bytes();
-    let positions = |file: &[u8], wanted: &[u8]| -> Vec<usize> { (0..file.len()).filter(|&at| file[at..].starts_with(wanted)).collect() };
+    let positions = |file: &[u8], wanted: &[u8]| -> Vec<usize> {
+        (0..file.len())
+            .filter(|&at| file[at..].starts_with(wanted))
+            .collect()
+    };
     match rng.random_range(0..12) {
         0 => file[at] ^= 1 << rng.random_range(0..8),
         1 => file[at] = *b"\"{}[],:0129ACGTN \\".choose(rng).unwrap(),
@@ -95,16 +124,23 @@ fn mutate(file: &mut Vec<u8>, rng: &mut ChaCha8Rng) {
             }
         }
         8 | 9 => {
-            let letters: Vec<usize> = (0..file.len()).filter(|&at| b"ACGTN0123456789".contains(&file[at])).collect();
+            let letters: Vec<usize> = (0..file.len())
+                .filter(|&at| b"ACGTN0123456789".contains(&file[at]))
+                .collect();
             if let Some(&at) = letters.choose(rng) {
                 file[at] = *b"ACGTN0123456789".choose(rng).unwrap();
             }
         }
         _ => {
             // The value after a colon or in a list, up to what ends it.
-            let starts: Vec<usize> = (0..file.len()).filter(|&at| b":[,".contains(&file[at])).collect();
+            let starts: Vec<usize> = (0..file.len())
+                .filter(|&at| b":[,".contains(&file[at]))
+                .collect();
             if let Some(start) = starts.choose(rng).map(|at| at + 1) {
-                let len = file[start..].iter().position(|byte| b",}]".contains(byte)).unwrap_or(0);
+                let len = file[start..]
+                    .iter()
+                    .position(|byte| b",}]".contains(byte))
+                    .unwrap_or(0);
                 drop(file.splice(start..start + len, snippet));
             }
         }
@@ -122,10 +158,15 @@ fn outcome(json: &str, rng: &mut ChaCha8Rng) -> (bool, usize) {
     };
     let mut n_encoded = 0;
     for _ in 0..4 {
-        let segment: Vec<u8> = (0..rng.random_range(0..200)).map(|_| *tokenizer.alphabet().choose(rng).unwrap()).collect();
+        let segment: Vec<u8> = (0..rng.random_range(0..200))
+            .map(|_| *tokenizer.alphabet().choose(rng).unwrap())
+            .collect();
         if let Ok(ids) = tokenizer.encode(&segment) {
             assert_eq!(tokenizer.decode(&ids).unwrap().as_bytes(), segment);
-            assert!(ids.iter().all(|&id| id > MASK && (id as usize) < tokenizer.vocab_len()));
+            assert!(
+                ids.iter()
+                    .all(|&id| id > MASK && (id as usize) < tokenizer.vocab_len())
+            );
             n_encoded += 1;
         }
     }
@@ -134,24 +175,38 @@ fn outcome(json: &str, rng: &mut ChaCha8Rng) -> (bool, usize) {
 
 #[test]
 fn a_damaged_file_is_refused_or_encodes_without_loss() {
-    let n_cases: u64 = std::env::var("GF_FUZZ_CASES").map_or(2_000, |cases| cases.parse().expect("GF_FUZZ_CASES is a number"));
+    let n_cases: u64 = std::env::var("GF_FUZZ_CASES").map_or(2_000, |cases| {
+        cases.parse().expect("GF_FUZZ_CASES is a number")
+    });
     let (files, foreign) = (files(), foreign_file());
     let (mut n_taken, mut n_encoded) = (0, 0);
     for case in 0..n_cases {
         let rng = &mut ChaCha8Rng::seed_from_u64(case);
         // The published file is large: one case in 100.
-        let file = foreign.as_ref().filter(|_| case % 100 == 0).unwrap_or_else(|| files.choose(rng).unwrap());
+        let file = foreign
+            .as_ref()
+            .filter(|_| case % 100 == 0)
+            .unwrap_or_else(|| files.choose(rng).unwrap());
         let mut bytes = file.clone().into_bytes();
         for _ in 0..rng.random_range(1..3) {
             mutate(&mut bytes, rng);
         }
         let json = String::from_utf8_lossy(&bytes);
         let Ok((taken, encoded)) = catch_unwind(AssertUnwindSafe(|| outcome(&json, rng))) else {
-            panic!("case {case}: {}", json.chars().take(4_000).collect::<String>());
+            panic!(
+                "case {case}: {}",
+                json.chars().take(4_000).collect::<String>()
+            );
         };
         n_taken += u64::from(taken);
         n_encoded += encoded;
     }
-    println!("{n_cases} damaged files: {n_taken} taken, {n_encoded} segments encoded without loss, the rest refused");
-    assert!(n_taken > n_cases / 50 && n_taken < n_cases, "{n_taken} of {n_cases} taken: the damage is too great or too small");
+    println!(
+        "{n_cases} damaged files: {n_taken} taken, {n_encoded} segments encoded without loss, the \
+         rest refused"
+    );
+    assert!(
+        n_taken > n_cases / 50 && n_taken < n_cases,
+        "{n_taken} of {n_cases} taken: the damage is too great or too small"
+    );
 }

@@ -1,4 +1,5 @@
-//! Files that are not what a command reads, recognised by their first bytes: what each is, and what to do with it.
+//! Files that are not what a command reads, recognised by their first bytes: what each is, and what
+//! to do with it.
 
 use std::fmt;
 
@@ -29,18 +30,32 @@ const UNPACK: &str = "unpack it and give the file that is inside";
 
 impl Foreign {
     /// Genotypes where a text is wanted.
-    pub(super) const BCF: Self = of("a BCF file of genotypes", "give it as --vcf, and the text file here");
+    pub(super) const BCF: Self = of(
+        "a BCF file of genotypes",
+        "give it as --vcf, and the text file here",
+    );
     const PLINK_BED: Self = of(
         "a PLINK 1 file of genotypes (.bed), not a BED file of regions",
         "make a VCF of it with `plink2 --bfile PREFIX --export vcf bgz`",
     );
-    const PGEN: Self =
-        of("a PLINK 2 file of genotypes (.pgen)", "make a VCF of it with `plink2 --pfile PREFIX --export vcf bgz vcf-dosage=DS`");
-    const BGEN: Self =
-        of("a BGEN file of genotypes", "make a VCF of it with `plink2 --bgen FILE ref-first --sample FILE --export vcf bgz vcf-dosage=DS`");
+    const PGEN: Self = of(
+        "a PLINK 2 file of genotypes (.pgen)",
+        "make a VCF of it with `plink2 --pfile PREFIX --export vcf bgz vcf-dosage=DS`",
+    );
+    const BGEN: Self = of(
+        "a BGEN file of genotypes",
+        "make a VCF of it with `plink2 --bgen FILE ref-first --sample FILE --export vcf bgz \
+         vcf-dosage=DS`",
+    );
     const ZIP: Self = of("a zip archive", UNPACK);
-    const WORKBOOK: Self = of("an Excel workbook (.xlsx)", "save the sheet as CSV (UTF-8) and give that");
-    const WEB_PAGE: Self = of("a web page (HTML), not data", "the download gave an error or login page: download the file itself again");
+    const WORKBOOK: Self = of(
+        "an Excel workbook (.xlsx)",
+        "save the sheet as CSV (UTF-8) and give that",
+    );
+    const WEB_PAGE: Self = of(
+        "a web page (HTML), not data",
+        "the download gave an error or login page: download the file itself again",
+    );
 }
 
 /// First bytes and the format that has them.
@@ -48,17 +63,68 @@ const MAGIC: [(&[u8], Foreign); 30] = [
     (b"\x6c\x1b\x00", Foreign::PLINK_BED),
     (b"\x6c\x1b\x01", Foreign::PLINK_BED),
     (b"\x6c\x1b", Foreign::PGEN),
-    (b"\xd0\xcf\x11\xe0", of("an old Excel workbook (.xls)", "save the sheet as CSV (UTF-8) and give that")),
-    (b"CRAM", of("a CRAM file of aligned reads", "call variants first and give the VCF")),
-    (b"BAM\x01", of("a BAM file of aligned reads", "call variants first and give the VCF")),
-    (b"@HD\t", of("a SAM file of aligned reads", "call variants first and give the VCF")),
-    (b"TBI\x01", of("a tabix index", "give the file that it belongs to")),
-    (b"CSI\x01", of("a CSI index", "give the file that it belongs to")),
-    (b"<?xml", of("an XML document, perhaps the error message of a server", "download or export the file itself again")),
-    (b"%PDF", of("a PDF document", "give the table itself as CSV")),
-    (b"%!PS", of("a PostScript document", "give the table itself as CSV")),
-    (b"{\\rtf", of("a rich text document (.rtf)", "save it as plain text (UTF-8)")),
-    (b"\x89PNG", of("a picture (PNG)", "give the table itself as CSV")),
+    (
+        b"\xd0\xcf\x11\xe0",
+        of(
+            "an old Excel workbook (.xls)",
+            "save the sheet as CSV (UTF-8) and give that",
+        ),
+    ),
+    (
+        b"CRAM",
+        of(
+            "a CRAM file of aligned reads",
+            "call variants first and give the VCF",
+        ),
+    ),
+    (
+        b"BAM\x01",
+        of(
+            "a BAM file of aligned reads",
+            "call variants first and give the VCF",
+        ),
+    ),
+    (
+        b"@HD\t",
+        of(
+            "a SAM file of aligned reads",
+            "call variants first and give the VCF",
+        ),
+    ),
+    (
+        b"TBI\x01",
+        of("a tabix index", "give the file that it belongs to"),
+    ),
+    (
+        b"CSI\x01",
+        of("a CSI index", "give the file that it belongs to"),
+    ),
+    (
+        b"<?xml",
+        of(
+            "an XML document, perhaps the error message of a server",
+            "download or export the file itself again",
+        ),
+    ),
+    (
+        b"%PDF",
+        of("a PDF document", "give the table itself as CSV"),
+    ),
+    (
+        b"%!PS",
+        of("a PostScript document", "give the table itself as CSV"),
+    ),
+    (
+        b"{\\rtf",
+        of(
+            "a rich text document (.rtf)",
+            "save it as plain text (UTF-8)",
+        ),
+    ),
+    (
+        b"\x89PNG",
+        of("a picture (PNG)", "give the table itself as CSV"),
+    ),
     (b"\x89HDF", of("an HDF5 file", TO_CSV)),
     (b"PAR1", of("a Parquet table", TO_CSV)),
     (b"ARROW1", of("an Arrow table", TO_CSV)),
@@ -69,20 +135,50 @@ const MAGIC: [(&[u8], Foreign); 30] = [
     (b"\x93NUMPY", of("an array of NumPy (.npy)", TO_CSV)),
     (b"SQLite format 3", of("an SQLite database", TO_CSV)),
     (b"$FL2", of("a table of SPSS (.sav)", TO_CSV)),
-    (b"\x28\xb5\x2f\xfd", of("a file compressed with zstd", "unpack it with `zstd -d`, or compress it with gzip")),
-    (b"BZh", of("a file compressed with bzip2", "unpack it with `bunzip2`, or compress it with gzip")),
-    (b"\xfd7zXZ\x00", of("a file compressed with xz", "unpack it with `xz -d`, or compress it with gzip")),
+    (
+        b"\x28\xb5\x2f\xfd",
+        of(
+            "a file compressed with zstd",
+            "unpack it with `zstd -d`, or compress it with gzip",
+        ),
+    ),
+    (
+        b"BZh",
+        of(
+            "a file compressed with bzip2",
+            "unpack it with `bunzip2`, or compress it with gzip",
+        ),
+    ),
+    (
+        b"\xfd7zXZ\x00",
+        of(
+            "a file compressed with xz",
+            "unpack it with `xz -d`, or compress it with gzip",
+        ),
+    ),
     (b"7z\xbc\xaf\x27\x1c", of("a 7-zip archive", UNPACK)),
     (b"Rar!", of("a RAR archive", UNPACK)),
-    (b"version https://git-lfs", of("a Git LFS pointer, not the data", "fetch the file with `git lfs pull`")),
+    (
+        b"version https://git-lfs",
+        of(
+            "a Git LFS pointer, not the data",
+            "fetch the file with `git lfs pull`",
+        ),
+    ),
 ];
 
 /// What a file is by its first bytes, where that is no text, no VCF and no compressed text.
 #[must_use]
 pub fn foreign(start: &[u8]) -> Option<Foreign> {
     if start.starts_with(b"PK\x03\x04") {
-        let is_workbook = [&b"[Content_Types].xml"[..], b"xl/"].iter().any(|name| holds(&start[..start.len().min(4096)], name));
-        return Some(if is_workbook { Foreign::WORKBOOK } else { Foreign::ZIP });
+        let is_workbook = [&b"[Content_Types].xml"[..], b"xl/"]
+            .iter()
+            .any(|name| holds(&start[..start.len().min(4096)], name));
+        return Some(if is_workbook {
+            Foreign::WORKBOOK
+        } else {
+            Foreign::ZIP
+        });
     }
     if start.starts_with(b"PK\x05\x06") {
         return Some(Foreign::ZIP);
@@ -90,11 +186,16 @@ pub fn foreign(start: &[u8]) -> Option<Foreign> {
     if is_web_page(start) {
         return Some(Foreign::WEB_PAGE);
     }
-    let by_magic = MAGIC.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, format)| *format);
-    by_magic.or_else(|| is_bgen(start).then_some(Foreign::BGEN)).or_else(|| {
-        let is_tar = start.get(TAR_MAGIC_AT..TAR_MAGIC_AT + 5) == Some(b"ustar");
-        is_tar.then_some(of("a tar archive", UNPACK))
-    })
+    let by_magic = MAGIC
+        .iter()
+        .find(|(magic, _)| start.starts_with(magic))
+        .map(|(_, format)| *format);
+    by_magic
+        .or_else(|| is_bgen(start).then_some(Foreign::BGEN))
+        .or_else(|| {
+            let is_tar = start.get(TAR_MAGIC_AT..TAR_MAGIC_AT + 5) == Some(b"ustar");
+            is_tar.then_some(of("a tar archive", UNPACK))
+        })
 }
 
 fn holds(bytes: &[u8], part: &[u8]) -> bool {
@@ -107,9 +208,16 @@ fn is_bgen(start: &[u8]) -> bool {
 }
 
 fn is_web_page(start: &[u8]) -> bool {
-    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let start = start
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(start)
+        .trim_ascii_start();
     let head: Vec<u8> = start.iter().take(256).map(u8::to_ascii_lowercase).collect();
-    let is_html = |text: &[u8]| text.starts_with(b"<!doctype html") || text.starts_with(b"<html") || text.starts_with(b"<head");
+    let is_html = |text: &[u8]| {
+        text.starts_with(b"<!doctype html")
+            || text.starts_with(b"<html")
+            || text.starts_with(b"<head")
+    };
     is_html(&head) || (head.starts_with(b"<?xml") && holds(&head, b"<html"))
 }
 
@@ -128,8 +236,14 @@ mod tests {
             (b"\x6c\x1b\x02\x0c", "plink2 --pfile"),
             (b"\x6c\x1b\x10\x0c", "PLINK 2"),
             (&bgen, "BGEN"),
-            (b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0[Content_Types].xml", "Excel workbook"),
-            (b"PK\x03\x04\x14\0\0\0\x08\0cohort.csv", "zip archive; unpack it"),
+            (
+                b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0[Content_Types].xml",
+                "Excel workbook",
+            ),
+            (
+                b"PK\x03\x04\x14\0\0\0\x08\0cohort.csv",
+                "zip archive; unpack it",
+            ),
             (b"\xd0\xcf\x11\xe0\xa1\xb1", ".xls"),
             (b"<!DOCTYPE HTML>\n<html>", "web page"),
             (b"\xef\xbb\xbf \n<html lang='de'>", "web page"),
@@ -137,14 +251,26 @@ mod tests {
             (b"BAM\x01\x20", "BAM"),
             (b"\x28\xb5\x2f\xfd\x04", "zstd"),
             (&tar, "tar archive"),
-            (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+            (
+                b"version https://git-lfs.github.com/spec/v1\n",
+                "git lfs pull",
+            ),
         ];
         for (bytes, expected) in cases {
-            let found = foreign(bytes).map(|found| found.to_string()).unwrap_or_default();
+            let found = foreign(bytes)
+                .map(|found| found.to_string())
+                .unwrap_or_default();
             assert!(found.contains(expected), "{expected}: {found}");
         }
-        let texts: [&[u8]; 7] =
-            [b"sample_id,age\n", b"##fileformat=VCFv4.2\n", b">chr1\nACGT\n", b"", b"<DEL>\n", b"chr1\t1\t2\n", b"\x1f\x8b"];
+        let texts: [&[u8]; 7] = [
+            b"sample_id,age\n",
+            b"##fileformat=VCFv4.2\n",
+            b">chr1\nACGT\n",
+            b"",
+            b"<DEL>\n",
+            b"chr1\t1\t2\n",
+            b"\x1f\x8b",
+        ];
         for text in texts {
             assert_eq!(foreign(text), None, "{}", text.escape_ascii());
         }

@@ -15,8 +15,8 @@ pub enum Separator {
 }
 
 impl Separator {
-    /// By the line of column names: a tab where there is one, else the commoner of semicolon and comma outside of quotes,
-    /// else blanks.
+    /// By the line of column names: a tab where there is one, else the commoner of semicolon and
+    /// comma outside of quotes, else blanks.
     #[must_use]
     pub fn of(header: &str) -> Self {
         let mut is_quoted = false;
@@ -44,13 +44,20 @@ impl Separator {
 #[must_use]
 pub fn unquoted(cell: &str) -> &str {
     let cell = cell.trim();
-    cell.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).map_or(cell, str::trim)
+    cell.strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .map_or(cell, str::trim)
 }
 
-/// The cells of a line: between tabs where there are any, else between blanks; without quotation marks.
+/// The cells of a line: between tabs where there are any, else between blanks; without quotation
+/// marks.
 #[must_use]
 pub fn words(line: &str) -> Vec<&str> {
-    if line.contains('\t') { line.split('\t').map(unquoted).collect() } else { line.split_whitespace().map(unquoted).collect() }
+    if line.contains('\t') {
+        line.split('\t').map(unquoted).collect()
+    } else {
+        line.split_whitespace().map(unquoted).collect()
+    }
 }
 
 /// Columns of a `.fam` file: FID, IID, PAT, MAT, SEX, phenotype.
@@ -59,8 +66,8 @@ const COLUMNS_OF_FAM: usize = 6;
 const SAMPLE_COLUMNS: [&str; 4] = ["iid", "sample_id", "sample", "sampleid"];
 
 /// The samples of a list: the first cell of each line; below a line with `IID` or `sample_id`, the
-/// cell of that column. PLINK's keep files (FID, IID) and `.fam` files have no header. Their samples
-/// are in the second column, and a note says so.
+/// cell of that column. PLINK's keep files (FID, IID) and `.fam` files have no header. Their
+/// samples are in the second column, and a note says so.
 ///
 /// # Errors
 /// A list without a sample.
@@ -68,31 +75,62 @@ pub fn samples_of(path: &Path, text: &str) -> Result<Vec<String>, Error> {
     let separators = |character: char| matches!(character, ',' | ';');
     let cells = |line: &str| -> Vec<String> {
         let is_separated = !line.contains('\t') && line.contains(separators);
-        let cells = if is_separated { line.split(separators).map(unquoted).collect() } else { words(line) };
+        let cells = if is_separated {
+            line.split(separators).map(unquoted).collect()
+        } else {
+            words(line)
+        };
         cells.into_iter().map(str::to_owned).collect()
     };
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
-    let names = lines.peek().map_or(Vec::new(), |line| cells(line.trim_start_matches('#')));
+    let mut lines = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .peekable();
+    let names = lines
+        .peek()
+        .map_or(Vec::new(), |line| cells(line.trim_start_matches('#')));
     let is_name = |cell: &String| SAMPLE_COLUMNS.contains(&cell.to_lowercase().as_str());
     let named = names.iter().position(is_name);
     if named.is_some() {
         lines.next();
     }
     // Without a header a comma may be part of a name.
-    let row = |line: &str| if named.is_some() { cells(line) } else { words(line).into_iter().map(str::to_owned).collect() };
-    let rows: Vec<Vec<String>> = lines.filter(|line| !line.starts_with('#')).map(row).collect();
+    let row = |line: &str| {
+        if named.is_some() {
+            cells(line)
+        } else {
+            words(line).into_iter().map(str::to_owned).collect()
+        }
+    };
+    let rows: Vec<Vec<String>> = lines
+        .filter(|line| !line.starts_with('#'))
+        .map(row)
+        .collect();
     let column = named.unwrap_or_else(|| usize::from(are_of_plink(path, &rows)));
-    let names = rows.into_iter().map(|row| row.into_iter().nth(column).unwrap_or_default());
+    let names = rows
+        .into_iter()
+        .map(|row| row.into_iter().nth(column).unwrap_or_default());
     let samples: Vec<String> = names.filter(|name| !name.is_empty()).collect();
-    if samples.is_empty() { Err(Error::file(path, "no sample in this list: one name per line is expected")) } else { Ok(samples) }
+    if samples.is_empty() {
+        Err(Error::file(
+            path,
+            "no sample in this list: one name per line is expected",
+        ))
+    } else {
+        Ok(samples)
+    }
 }
 
 /// Whether lines without a header are PLINK's: FID and IID, or the six columns of a `.fam` file.
 fn are_of_plink(path: &Path, rows: &[Vec<String>]) -> bool {
     let n_columns = rows.first().map_or(0, Vec::len);
-    let are_of_plink = [2, COLUMNS_OF_FAM].contains(&n_columns) && rows.iter().all(|row| row.len() == n_columns);
+    let are_of_plink =
+        [2, COLUMNS_OF_FAM].contains(&n_columns) && rows.iter().all(|row| row.len() == n_columns);
     if are_of_plink {
-        note(format!("{}: no header, so the first two columns are read as FID and IID", path.display()));
+        note(format!(
+            "{}: no header, so the first two columns are read as FID and IID",
+            path.display()
+        ));
     }
     are_of_plink
 }
@@ -128,7 +166,9 @@ impl DecimalCommas {
                 Some((whole, fraction)) if is_whole(whole) && is_fraction(fraction) => {
                     found.n += 1;
                     let digits = whole.trim_start_matches(['-', '+']);
-                    let could_be_thousands = fraction.len() == 3 && (1..=3).contains(&digits.len()) && !digits.starts_with('0');
+                    let could_be_thousands = fraction.len() == 3
+                        && (1..=3).contains(&digits.len())
+                        && !digits.starts_with('0');
                     found.is_clear |= !could_be_thousands;
                 }
                 None if is_whole(cell) => {}
@@ -137,12 +177,17 @@ impl DecimalCommas {
         }
     }
 
-    /// The columns. `1,234` alone is one thousand or one: such a column is taken where a `;` separates the cells, which
-    /// spreadsheets do in languages with a decimal comma, and left as it is elsewhere.
+    /// The columns. `1,234` alone is one thousand or one: such a column is taken where a `;`
+    /// separates the cells, which spreadsheets do in languages with a decimal comma, and left
+    /// as it is elsewhere.
     #[must_use]
     pub fn columns(&self, separator: Separator) -> Vec<usize> {
-        let is_found = |found: &Commas| found.n > 0 && !found.is_other && (found.is_clear || separator == Separator::Byte(b';'));
-        (0..self.columns.len()).filter(|&column| is_found(&self.columns[column])).collect()
+        let is_found = |found: &Commas| {
+            found.n > 0 && !found.is_other && (found.is_clear || separator == Separator::Byte(b';'))
+        };
+        (0..self.columns.len())
+            .filter(|&column| is_found(&self.columns[column]))
+            .collect()
     }
 }
 
@@ -162,7 +207,8 @@ fn is_fraction(text: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && is_whole(exponent)
 }
 
-/// A table without quoted cells whose decimal commas are points; `None` where it has none. The first line has the names.
+/// A table without quoted cells whose decimal commas are points; `None` where it has none. The
+/// first line has the names.
 #[must_use]
 pub fn with_decimal_points(path: &Path, body: &str, separator: u8) -> Option<String> {
     if separator == b',' {
@@ -181,7 +227,9 @@ pub fn with_decimal_points(path: &Path, body: &str, separator: u8) -> Option<Str
     if columns.is_empty() {
         return None;
     }
-    note_columns(path, &columns, |column| names.get(column).map_or("", |name| name.trim()));
+    note_columns(path, &columns, |column| {
+        names.get(column).map_or("", |name| name.trim())
+    });
     let mut text = String::with_capacity(body.len());
     for (number, line) in body.lines().enumerate() {
         for (column, cell) in line.split(separator).enumerate() {
@@ -202,7 +250,11 @@ pub fn with_decimal_points(path: &Path, body: &str, separator: u8) -> Option<Str
 /// Notes which columns have decimal commas.
 pub(crate) fn note_columns<'n>(path: &Path, columns: &[usize], name: impl Fn(usize) -> &'n str) {
     let names: Vec<&str> = columns.iter().map(|&column| name(column)).collect();
-    note(format!("{}: numbers with a decimal comma, read with a point, in {}", path.display(), names.join(", ")));
+    note(format!(
+        "{}: numbers with a decimal comma, read with a point, in {}",
+        path.display(),
+        names.join(", ")
+    ));
 }
 
 #[cfg(test)]
@@ -232,9 +284,17 @@ mod tests {
             }
             !commas.columns(Separator::Byte(separator)).is_empty()
         };
-        assert!(columns(&["63,5", "70", "NA"], b'\t') && columns(&["0,034"], b'\t') && columns(&["-1,5e-3"], b'\t'));
+        assert!(
+            columns(&["63,5", "70", "NA"], b'\t')
+                && columns(&["0,034"], b'\t')
+                && columns(&["-1,5e-3"], b'\t')
+        );
         assert!(columns(&["1,234"], b';') && !columns(&["1,234", "12,500"], b'\t'));
-        assert!(!columns(&["63,5", "63.5"], b';') && !columns(&["A,G"], b';') && !columns(&["1,2,3"], b';'));
+        assert!(
+            !columns(&["63,5", "63.5"], b';')
+                && !columns(&["A,G"], b';')
+                && !columns(&["1,2,3"], b';')
+        );
         assert!(!columns(&["63", "70"], b';'));
     }
 
@@ -243,14 +303,18 @@ mod tests {
         let path = Path::new("s.txt");
         let table = "chr\tpos\talleles\tweight\n1\t5\tA,G\t0,5\n1\t9\tC,T\t-1,25\n";
         let expected = "chr\tpos\talleles\tweight\n1\t5\tA,G\t0.5\n1\t9\tC,T\t-1.25\n";
-        assert_eq!(with_decimal_points(path, table, b'\t').as_deref(), Some(expected));
+        assert_eq!(
+            with_decimal_points(path, table, b'\t').as_deref(),
+            Some(expected)
+        );
         assert_eq!(with_decimal_points(path, "chr\tw\n1\t0.5\n", b'\t'), None);
         assert_eq!(with_decimal_points(path, "chr,w\n1,5\n", b','), None);
     }
 
     #[test]
     fn samples_are_the_first_cells_or_those_of_a_named_column() {
-        let of = |text: &str| samples_of(Path::new("s.txt"), text).map_err(|error| error.to_string());
+        let of =
+            |text: &str| samples_of(Path::new("s.txt"), text).map_err(|error| error.to_string());
         let expected = Ok(vec!["A".to_owned(), "B".to_owned()]);
         for text in [
             "A\nB\n",
@@ -266,7 +330,11 @@ mod tests {
         ] {
             assert_eq!(of(text), expected, "{text}");
         }
-        assert_eq!(of("A,5\nB,6\n"), Ok(vec!["A,5".to_owned(), "B,6".to_owned()]), "no header, no columns");
+        assert_eq!(
+            of("A,5\nB,6\n"),
+            Ok(vec!["A,5".to_owned(), "B,6".to_owned()]),
+            "no header, no columns"
+        );
         assert!(of("#IID\n").unwrap_err().contains("no sample"));
     }
 }

@@ -1,7 +1,8 @@
 //! Files that appear whole or not at all: written beside their final name, then renamed.
 //!
-//! Every stage writes through here, so that a run killed at any moment leaves no half-written file under a final name, and that only their owner
-//! can read what may have people in it. What is made to be passed on is written through [`for_others`].
+//! Every stage writes through here, so that a run killed at any moment leaves no half-written file
+//! under a final name, and that only their owner can read what may have people in it. What is made
+//! to be passed on is written through [`for_others`].
 
 mod claim;
 pub mod for_others;
@@ -38,7 +39,8 @@ pub fn message(text: fmt::Arguments<'_>) {
     let _ = io::stderr().lock().write_fmt(text);
 }
 
-/// A line for the user on standard error, as `eprintln!`, but never a panic: see [`message`](crate::output::message()).
+/// A line for the user on standard error, as `eprintln!`, but never a panic: see
+/// [`message`](crate::output::message()).
 #[macro_export]
 macro_rules! message {
     ($($words:tt)*) => { $crate::output::message(format_args!("{}\n", format_args!($($words)*))) };
@@ -56,21 +58,30 @@ pub fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error { path, source }
 }
 
-/// Writes `path` through `write`, atomically, for its owner only; a name ending in `.gz` is compressed as BGZF.
+/// Writes `path` through `write`, atomically, for its owner only; a name ending in `.gz` is
+/// compressed as BGZF.
 ///
 /// # Errors
 /// When the folder cannot be made, or writing or renaming fails; nothing is left under `path` then.
-pub fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+pub fn write(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
     write_for(Readers::Owner, path, write)
 }
 
-fn write_for(readers: Readers, path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+fn write_for(
+    readers: Readers,
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
     let mut pending = Pending::create_for(readers, path)?;
     write(&mut pending).map_err(at(path))?;
     pending.finish()
 }
 
-/// A file that is being written and gets its name when it is finished; dropped before, it leaves nothing.
+/// A file that is being written and gets its name when it is finished; dropped before, it leaves
+/// nothing.
 #[derive(Debug)]
 pub struct Pending {
     path: PathBuf,
@@ -96,7 +107,8 @@ impl std::fmt::Debug for Target {
 }
 
 impl Pending {
-    /// Begins a file for its owner only; a name ending in `.gz` is compressed as BGZF, `-` is standard output.
+    /// Begins a file for its owner only; a name ending in `.gz` is compressed as BGZF, `-` is
+    /// standard output.
     ///
     /// # Errors
     /// When the folder or the file cannot be made.
@@ -107,8 +119,14 @@ impl Pending {
     fn create_for(readers: Readers, path: &Path) -> Result<Self, Error> {
         let target = if path == Path::new("-") {
             Target::Stream(BufWriter::new(Box::new(io::stdout().lock())))
-        } else if path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-            let device = fs::OpenOptions::new().write(true).open(path).map_err(at(path))?;
+        } else if path
+            .metadata()
+            .is_ok_and(|found| !found.is_file() && !found.is_dir())
+        {
+            let device = fs::OpenOptions::new()
+                .write(true)
+                .open(path)
+                .map_err(at(path))?;
             Target::Stream(BufWriter::with_capacity(1 << 17, Box::new(device)))
         } else {
             let folder = match path.parent() {
@@ -116,15 +134,24 @@ impl Pending {
                 _ => Path::new("."),
             };
             fs::create_dir_all(folder).map_err(at(folder))?;
-            let buffered = BufWriter::with_capacity(1 << 17, Temporary::create(folder, readers).map_err(at(path))?);
+            let buffered = BufWriter::with_capacity(
+                1 << 17,
+                Temporary::create(folder, readers).map_err(at(path))?,
+            );
             if path.extension().is_some_and(|extension| extension == "gz") {
-                let workers = NonZero::new(rayon::current_num_threads()).unwrap_or(NonZero::<usize>::MIN);
-                Target::Bgzf(bgzf::io::MultithreadedWriter::with_worker_count(workers, buffered))
+                let workers =
+                    NonZero::new(rayon::current_num_threads()).unwrap_or(NonZero::<usize>::MIN);
+                Target::Bgzf(bgzf::io::MultithreadedWriter::with_worker_count(
+                    workers, buffered,
+                ))
             } else {
                 Target::Plain(buffered)
             }
         };
-        Ok(Self { path: path.into(), target })
+        Ok(Self {
+            path: path.into(),
+            target,
+        })
     }
 
     /// The name it will have.
@@ -144,7 +171,10 @@ impl Pending {
                 Target::Plain(buffered) => buffered,
                 Target::Bgzf(mut compressed) => compressed.finish()?,
             };
-            buffered.into_inner().map_err(io::IntoInnerError::into_error)?.persist(&self.path)
+            buffered
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)?
+                .persist(&self.path)
         };
         finish().map_err(at(&self.path))
     }
@@ -208,12 +238,22 @@ fn json<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
 ///
 /// # Errors
 /// As [`write()`].
-pub fn write_csv<T: Serialize>(path: &Path, header: &[&str], rows: impl IntoIterator<Item = T>) -> Result<(), Error> {
+pub fn write_csv<T: Serialize>(
+    path: &Path,
+    header: &[&str],
+    rows: impl IntoIterator<Item = T>,
+) -> Result<(), Error> {
     write(path, |out| csv(out, header, rows))
 }
 
-fn csv<T: Serialize>(out: &mut dyn Write, header: &[&str], rows: impl IntoIterator<Item = T>) -> io::Result<()> {
-    let mut table = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+fn csv<T: Serialize>(
+    out: &mut dyn Write,
+    header: &[&str],
+    rows: impl IntoIterator<Item = T>,
+) -> io::Result<()> {
+    let mut table = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(out);
     table.write_record(header)?;
     for row in rows {
         table.serialize(row)?;
@@ -240,7 +280,10 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 fn hex(digest: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-    digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    digest
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 #[cfg(test)]
@@ -289,7 +332,11 @@ mod tests {
         let path = folder.path().join("x.txt.gz");
         write(&path, |out| out.write_all(b"ACGT\n")).unwrap();
         let mut text = String::new();
-        io::Read::read_to_string(&mut bgzf::io::Reader::new(fs::File::open(&path).unwrap()), &mut text).unwrap();
+        io::Read::read_to_string(
+            &mut bgzf::io::Reader::new(fs::File::open(&path).unwrap()),
+            &mut text,
+        )
+        .unwrap();
         assert_eq!(text, "ACGT\n");
     }
 }

@@ -1,5 +1,6 @@
-//! Reading back what this program wrote, and what may have come from elsewhere since: nothing outside of its folder is read, and files of a newer
-//! program are told apart from those of an older one.
+//! Reading back what this program wrote, and what may have come from elsewhere since: nothing
+//! outside of its folder is read, and files of a newer program are told apart from those of an
+//! older one.
 
 use std::{fs, io, path::Path};
 
@@ -7,14 +8,18 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::output;
 
-/// The bytes of a file, which must be a regular one in its folder: a link in a model from elsewhere could lead anywhere.
+/// The bytes of a file, which must be a regular one in its folder: a link in a model from elsewhere
+/// could lead anywhere.
 ///
 /// # Errors
 /// When it cannot be read, is no regular file, or is a link that leads out of the folder.
 pub fn read(path: &Path) -> Result<Vec<u8>, output::Error> {
     let inside = || {
         let real = path.canonicalize()?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         if !real.starts_with(folder.canonicalize()?) {
             return Err(io::Error::other(format!(
                 "a link that leads out of its folder, to {}: put the file itself here (cp -L)",
@@ -29,18 +34,25 @@ pub fn read(path: &Path) -> Result<Vec<u8>, output::Error> {
     inside().map_err(output::at(path))
 }
 
-/// The value of a JSON text that says its `schema_version`, of which this program reads one; `again` is the command that makes such a file.
+/// The value of a JSON text that says its `schema_version`, of which this program reads one;
+/// `again` is the command that makes such a file.
 ///
 /// # Errors
-/// No version, that of a newer program or of an older one, with what to do; JSON that is no such value.
-pub fn from_json<T: DeserializeOwned>(json: &[u8], schema_version: u32, again: &str) -> Result<T, String> {
+/// No version, that of a newer program or of an older one, with what to do; JSON that is no such
+/// value.
+pub fn from_json<T: DeserializeOwned>(
+    json: &[u8],
+    schema_version: u32,
+    again: &str,
+) -> Result<T, String> {
     // Before all else: what is wrong with the rest may be because of the version.
     let found = version(json).map_err(|error| error.to_string())?;
     check(found, schema_version, again)?;
     serde_json::from_slice(json).map_err(|error| error.to_string())
 }
 
-/// Refuses a JSON text that says the version of a newer program; what else may be wrong with it is not looked at.
+/// Refuses a JSON text that says the version of a newer program; what else may be wrong with it is
+/// not looked at.
 ///
 /// # Errors
 /// That version, with what to do.
@@ -59,7 +71,8 @@ fn version(json: &[u8]) -> serde_json::Result<Option<u32>> {
 fn no_newer(found: Option<u32>, schema_version: u32) -> Result<(), String> {
     match found {
         Some(found) if found > schema_version => Err(format!(
-            "schema version {found}, of a newer gf-genomics; this one ({}) reads version {schema_version}: update it",
+            "schema version {found}, of a newer gf-genomics; this one ({}) reads version \
+             {schema_version}: update it",
             env!("CARGO_PKG_VERSION")
         )),
         _ => Ok(()),
@@ -75,9 +88,13 @@ pub fn check(found: Option<u32>, schema_version: u32, again: &str) -> Result<(),
     match found {
         Some(found) if found == schema_version => Ok(()),
         Some(found) => Err(format!(
-            "schema version {found}, of an older gf-genomics; this one reads version {schema_version}: make it again with `{again}`"
+            "schema version {found}, of an older gf-genomics; this one reads version \
+             {schema_version}: make it again with `{again}`"
         )),
-        None => Err(format!("no schema_version: not written by gf-genomics, or damaged; make it again with `{again}`")),
+        None => Err(format!(
+            "no schema_version: not written by gf-genomics, or damaged; make it again with \
+             `{again}`"
+        )),
     }
 }
 
@@ -101,12 +118,35 @@ mod tests {
     fn newer_and_older_files_are_told_apart_whatever_else_is_in_them() {
         assert_eq!(of(r#"{"schema_version":2,"size":5}"#), Ok(5));
         let newer = of(r#"{"schema_version":3,"volume":[1]}"#).unwrap_err();
-        assert!(newer.contains("schema version 3, of a newer gf-genomics") && newer.ends_with("reads version 2: update it"), "{newer}");
+        assert!(
+            newer.contains("schema version 3, of a newer gf-genomics")
+                && newer.ends_with("reads version 2: update it"),
+            "{newer}"
+        );
         let older = of(r#"{"schema_version":1}"#).unwrap_err();
-        assert!(older.contains("of an older gf-genomics") && older.ends_with("make it again with `gf-genomics make`"), "{older}");
-        assert!(of(r#"{"size":5}"#).unwrap_err().starts_with("no schema_version"));
-        assert!(of(r#"{"schema_version":2}"#).unwrap_err().contains("missing field `size`"));
-        for damaged in ["", "{", "[]", r#"{"schema_version":-1}"#, r#"{"schema_version":"2"}"#, r#"{"schema_version":5000000000}"#] {
+        assert!(
+            older.contains("of an older gf-genomics")
+                && older.ends_with("make it again with `gf-genomics make`"),
+            "{older}"
+        );
+        assert!(
+            of(r#"{"size":5}"#)
+                .unwrap_err()
+                .starts_with("no schema_version")
+        );
+        assert!(
+            of(r#"{"schema_version":2}"#)
+                .unwrap_err()
+                .contains("missing field `size`")
+        );
+        for damaged in [
+            "",
+            "{",
+            "[]",
+            r#"{"schema_version":-1}"#,
+            r#"{"schema_version":"2"}"#,
+            r#"{"schema_version":5000000000}"#,
+        ] {
             assert!(of(damaged).is_err(), "{damaged}");
         }
     }
@@ -116,18 +156,34 @@ mod tests {
     fn a_link_out_of_the_folder_is_not_followed() {
         use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
-        let (inside, outside) = (folder.path().join("bundle"), folder.path().join("secret.json"));
+        let (inside, outside) = (
+            folder.path().join("bundle"),
+            folder.path().join("secret.json"),
+        );
         fs::create_dir(&inside).unwrap();
         fs::write(&outside, "secret").unwrap();
         fs::write(inside.join("real"), "mine").unwrap();
-        let targets = [("real", "link"), ("../secret.json", "out"), ("/dev/zero", "endless"), (".", "folder")];
+        let targets = [
+            ("real", "link"),
+            ("../secret.json", "out"),
+            ("/dev/zero", "endless"),
+            (".", "folder"),
+        ];
         for (target, name) in targets {
             symlink(target, inside.join(name)).unwrap();
         }
         let read = |name: &str| read(&inside.join(name)).map_err(|error| error.source.to_string());
-        assert_eq!([read("real"), read("link")], [Ok(b"mine".to_vec()), Ok(b"mine".to_vec())]);
+        assert_eq!(
+            [read("real"), read("link")],
+            [Ok(b"mine".to_vec()), Ok(b"mine".to_vec())]
+        );
         for name in ["out", "endless"] {
-            assert!(read(name).unwrap_err().starts_with("a link that leads out of its folder"), "{name}");
+            assert!(
+                read(name)
+                    .unwrap_err()
+                    .starts_with("a link that leads out of its folder"),
+                "{name}"
+            );
         }
         assert_eq!(read("folder").unwrap_err(), "no regular file");
         // The folder itself may be a link: the user says where it is.

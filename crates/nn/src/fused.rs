@@ -1,4 +1,5 @@
-//! Fused operations, one per file: a forward pass and its analytic gradient. `reference` has the same with candle-nn.
+//! Fused operations, one per file: a forward pass and its analytic gradient. `reference` has the
+//! same with candle-nn.
 
 pub(crate) mod activation;
 pub(crate) mod attention;

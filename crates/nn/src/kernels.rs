@@ -1,4 +1,5 @@
-//! Loops over slices that the fused operations share, compiled for the vector instructions of the machine.
+//! Loops over slices that the fused operations share, compiled for the vector instructions of the
+//! machine.
 
 pub(crate) mod buffer;
 pub(crate) mod gemm;

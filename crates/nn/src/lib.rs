@@ -1,9 +1,12 @@
-//! Differentiable pieces candle lacks or has only for inference: fused operations with analytic gradients, seeded parameters.
+//! Differentiable pieces candle lacks or has only for inference: fused operations with analytic
+//! gradients, seeded parameters.
 //!
-//! Why not candle's own: `candle_nn::LayerNorm` and `softmax_last_dim` drop the gradient without a word on a contiguous input, its
-//! CPU random numbers cannot be seeded, and chains of element-wise CPU operations run on one thread.
+//! Why not candle's own: `candle_nn::LayerNorm` and `softmax_last_dim` drop the gradient without a
+//! word on a contiguous input, its CPU random numbers cannot be seeded, and chains of element-wise
+//! CPU operations run on one thread.
 
-// Everything inside `pulp::Arch::dispatch` must be inlined into it, or it is compiled without the wide instructions.
+// Everything inside `pulp::Arch::dispatch` must be inlined into it, or it is compiled without the
+// wide instructions.
 #![allow(clippy::inline_always)]
 
 mod fused;
@@ -37,5 +40,6 @@ pub use self::{
     parameters::{Init, Parameters, refit},
 };
 
-/// Rows of a tensor that one task works on. Fixed, so that sums over rows are the same for any number of threads.
+/// Rows of a tensor that one task works on. Fixed, so that sums over rows are the same for any
+/// number of threads.
 const ROWS_PER_TASK: usize = 512;

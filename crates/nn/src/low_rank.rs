@@ -1,5 +1,6 @@
-//! Linear layers as two factors: the Linear Encoder-Decoder of the Low-Rank Transformer (Winata et al. 2020, arXiv 1910.13923, section 3.1)
-//! and of the greenformer library, whose rule for ranks this is.
+//! Linear layers as two factors: the Linear Encoder-Decoder of the Low-Rank Transformer (Winata et
+//! al. 2020, arXiv 1910.13923, section 3.1) and of the greenformer library, whose rule for ranks
+//! this is.
 
 use candle_core::{Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
@@ -21,12 +22,19 @@ pub enum Linear {
 }
 
 impl Linear {
-    /// Makes or loads the weights: `NAME` of a dense layer, `NAME.reduce` and `NAME.expand` where `rank` factorises it. The output of a
-    /// new layer has the spread of its input, factorised or not.
+    /// Makes or loads the weights: `NAME` of a dense layer, `NAME.reduce` and `NAME.expand` where
+    /// `rank` factorises it. The output of a new layer has the spread of its input, factorised
+    /// or not.
     ///
     /// # Errors
     /// As [`Parameters::get`].
-    pub fn new(name: &str, n_in: usize, n_out: usize, rank: Option<Rank>, parameters: &mut Parameters) -> Result<Self> {
+    pub fn new(
+        name: &str,
+        n_in: usize,
+        n_out: usize,
+        rank: Option<Rank>,
+        parameters: &mut Parameters,
+    ) -> Result<Self> {
         Self::with_gain(name, n_in, n_out, rank, 1.0, parameters)
     }
 
@@ -34,13 +42,28 @@ impl Linear {
     ///
     /// # Errors
     /// As [`Parameters::get`].
-    pub fn with_gain(name: &str, n_in: usize, n_out: usize, rank: Option<Rank>, gain: f64, parameters: &mut Parameters) -> Result<Self> {
+    pub fn with_gain(
+        name: &str,
+        n_in: usize,
+        n_out: usize,
+        rank: Option<Rank>,
+        gain: f64,
+        parameters: &mut Parameters,
+    ) -> Result<Self> {
         let spread = |n: usize, gain: f64| Init::Normal(gain / (n as f64).sqrt());
         Ok(match rank.and_then(|rank| rank.of_layer(n_in, n_out)) {
             None => Self::Dense(parameters.get(name, (n_in, n_out), spread(n_in, gain))?),
             Some(rank) => Self::LowRank {
-                reduce: parameters.get(&format!("{name}.reduce"), (n_in, rank), spread(n_in, 1.0))?,
-                expand: parameters.get(&format!("{name}.expand"), (rank, n_out), spread(rank, gain))?,
+                reduce: parameters.get(
+                    &format!("{name}.reduce"),
+                    (n_in, rank),
+                    spread(n_in, 1.0),
+                )?,
+                expand: parameters.get(
+                    &format!("{name}.expand"),
+                    (rank, n_out),
+                    spread(rank, gain),
+                )?,
             },
         })
     }
@@ -57,7 +80,8 @@ impl Linear {
     }
 }
 
-/// How far a layer is factorised: `LED(in, out, r)` has `r (in + out)` weights in place of `in out`.
+/// How far a layer is factorised: `LED(in, out, r)` has `r (in + out)` weights in place of `in
+/// out`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "f64", into = "f64")]
 pub enum Rank {
@@ -68,7 +92,8 @@ pub enum Rank {
 }
 
 impl Rank {
-    /// Of a dense layer (in, out): the rank of its factors, or `None` where factors would not be smaller and the layer is left alone.
+    /// Of a dense layer (in, out): the rank of its factors, or `None` where factors would not be
+    /// smaller and the layer is left alone.
     #[must_use]
     pub fn of_layer(self, n_in: usize, n_out: usize) -> Option<usize> {
         let limit = Self::limit(n_in, n_out);
@@ -92,7 +117,10 @@ impl Rank {
     pub fn validate(self) -> Result<()> {
         match self {
             Self::Share(share) if !(share > 0.0 && share < 1.0) => {
-                bail!("rank ({share}) must be a share between 0 and 1, or a whole number of at least 1")
+                bail!(
+                    "rank ({share}) must be a share between 0 and 1, or a whole number of at \
+                     least 1"
+                )
             }
             _ => Ok(()),
         }
@@ -102,7 +130,11 @@ impl Rank {
 impl From<f64> for Rank {
     /// As `auto_fact` reads it: from 1 on the rank itself, below a share.
     fn from(value: f64) -> Self {
-        if value >= 1.0 && value.fract() == 0.0 { Self::Absolute(value as usize) } else { Self::Share(value) }
+        if value >= 1.0 && value.fract() == 0.0 {
+            Self::Absolute(value as usize)
+        } else {
+            Self::Share(value)
+        }
     }
 }
 

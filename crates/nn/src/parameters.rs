@@ -17,7 +17,8 @@ pub enum Init {
     Rows(&'static [f32]),
 }
 
-/// The parameters of a model, and its buffers: values that are fitted and saved, but not trained by gradient.
+/// The parameters of a model, and its buffers: values that are fitted and saved, but not trained by
+/// gradient.
 #[derive(Clone, Debug)]
 pub struct Parameters {
     vars: BTreeMap<String, Var>,
@@ -28,7 +29,8 @@ pub struct Parameters {
 
 #[derive(Clone, Debug)]
 enum Source {
-    /// New values; every parameter draws from a stream of its own, so that adding one does not change the others.
+    /// New values; every parameter draws from a stream of its own, so that adding one does not
+    /// change the others.
     Seed(u64),
     /// Saved values, each to be taken once.
     Saved(BTreeMap<String, Tensor>),
@@ -38,19 +40,33 @@ impl Parameters {
     /// New parameters from a seed.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
-        Self { vars: BTreeMap::new(), buffers: BTreeMap::new(), source: Source::Seed(seed), device: Device::Cpu }
+        Self {
+            vars: BTreeMap::new(),
+            buffers: BTreeMap::new(),
+            source: Source::Seed(seed),
+            device: Device::Cpu,
+        }
     }
 
     /// Parameters from saved tensors.
     #[must_use]
     pub fn saved(tensors: BTreeMap<String, Tensor>) -> Self {
-        Self { vars: BTreeMap::new(), buffers: BTreeMap::new(), source: Source::Saved(tensors), device: Device::Cpu }
+        Self {
+            vars: BTreeMap::new(),
+            buffers: BTreeMap::new(),
+            source: Source::Saved(tensors),
+            device: Device::Cpu,
+        }
     }
 
-    /// Makes the parameters on `device`, which is the CPU otherwise. Seeded values are the same everywhere.
+    /// Makes the parameters on `device`, which is the CPU otherwise. Seeded values are the same
+    /// everywhere.
     #[must_use]
     pub fn on(self, device: &Device) -> Self {
-        Self { device: device.clone(), ..self }
+        Self {
+            device: device.clone(),
+            ..self
+        }
     }
 
     /// Makes or loads the parameter `name`.
@@ -64,7 +80,8 @@ impl Parameters {
         Ok(tensor)
     }
 
-    /// As [`Parameters::get`], but the same parameter each time it is asked for: one that several layers have in common.
+    /// As [`Parameters::get`], but the same parameter each time it is asked for: one that several
+    /// layers have in common.
     ///
     /// # Errors
     /// As [`Parameters::get`].
@@ -75,7 +92,8 @@ impl Parameters {
         }
     }
 
-    /// Makes or loads a buffer: saved and loaded with the parameters, but no optimizer sees it. [`refit`] gives it other values.
+    /// Makes or loads a buffer: saved and loaded with the parameters, but no optimizer sees it.
+    /// [`refit`] gives it other values.
     ///
     /// # Errors
     /// As [`Parameters::get`].
@@ -91,23 +109,36 @@ impl Parameters {
             bail!("parameter `{name}` is defined twice");
         }
         match &mut self.source {
-            Source::Seed(seed) => Var::from_vec(draw(*seed, name, shape.elem_count(), init), shape, &self.device),
+            Source::Seed(seed) => Var::from_vec(
+                draw(*seed, name, shape.elem_count(), init),
+                shape,
+                &self.device,
+            ),
             Source::Saved(tensors) => match tensors.remove(name) {
-                Some(tensor) if tensor.shape() == &shape => Var::from_tensor(&tensor.to_device(&self.device)?),
-                Some(tensor) => bail!("parameter `{name}` is saved as {:?}, the model needs {shape:?}", tensor.shape()),
+                Some(tensor) if tensor.shape() == &shape => {
+                    Var::from_tensor(&tensor.to_device(&self.device)?)
+                }
+                Some(tensor) => bail!(
+                    "parameter `{name}` is saved as {:?}, the model needs {shape:?}",
+                    tensor.shape()
+                ),
                 None => bail!("parameter `{name}` is not among the saved ones"),
             },
         }
     }
 
-    /// To be called when the model is built: saved tensors that no part of it asked for are an error.
+    /// To be called when the model is built: saved tensors that no part of it asked for are an
+    /// error.
     ///
     /// # Errors
     /// Names the first such tensor.
     pub fn finish(&self) -> Result<()> {
         match &self.source {
             Source::Saved(tensors) if !tensors.is_empty() => {
-                bail!("the saved parameter `{}` belongs to no part of this model", tensors.keys().next().map_or("", String::as_str))
+                bail!(
+                    "the saved parameter `{}` belongs to no part of this model",
+                    tensors.keys().next().map_or("", String::as_str)
+                )
             }
             _ => Ok(()),
         }
@@ -123,14 +154,16 @@ impl Parameters {
         self.buffers.iter().map(|(name, var)| (name.as_str(), var))
     }
 
-    /// Adds gradients to those so far. Only those of parameters, and detached: candle also gives those of constants, and what it gives holds
-    /// the whole graph it was computed from.
+    /// Adds gradients to those so far. Only those of parameters, and detached: candle also gives
+    /// those of constants, and what it gives holds the whole graph it was computed from.
     ///
     /// # Errors
     /// When a tensor operation fails.
     pub fn add_gradients(&self, so_far: &mut GradStore, more: &GradStore) -> Result<()> {
         for var in self.vars.values() {
-            let Some(gradient) = more.get(var) else { continue };
+            let Some(gradient) = more.get(var) else {
+                continue;
+            };
             let sum = match so_far.get(var) {
                 Some(before) => (before + gradient)?,
                 None => gradient.clone(),
@@ -162,11 +195,18 @@ pub fn refit(parameter: &Tensor, values: &Tensor) -> Result<()> {
 fn draw(seed: u64, name: &str, n: usize, init: Init) -> Vec<f32> {
     let std = match init {
         Init::Constant(value) => return vec![value; n],
-        Init::Rows(rows) => return rows.iter().flat_map(|&value| std::iter::repeat_n(value, n / rows.len())).collect(),
+        Init::Rows(rows) => {
+            return rows
+                .iter()
+                .flat_map(|&value| std::iter::repeat_n(value, n / rows.len()))
+                .collect();
+        }
         Init::Normal(std) => std,
     };
     // FNV-1a of the name chooses the stream.
-    let stream = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let stream = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);
     let mut values = Vec::with_capacity(n + 1);
@@ -193,7 +233,11 @@ mod tests {
             for other in others {
                 parameters.get(other, 3, Init::Normal(1.0)).unwrap();
             }
-            parameters.get("x", (2, 2), Init::Normal(1.0)).unwrap().to_vec2::<f32>().unwrap()
+            parameters
+                .get("x", (2, 2), Init::Normal(1.0))
+                .unwrap()
+                .to_vec2::<f32>()
+                .unwrap()
         };
         assert_eq!(value(&[]), value(&["a", "z"]));
     }
@@ -203,7 +247,10 @@ mod tests {
         let values = draw(1, "w", 100_000, Init::Normal(0.5));
         let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / 1e5;
         let variance = values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>() / 1e5;
-        assert!(mean.abs() < 0.01 && (variance - 0.25).abs() < 0.01, "{mean} {variance}");
+        assert!(
+            mean.abs() < 0.01 && (variance - 0.25).abs() < 0.01,
+            "{mean} {variance}"
+        );
     }
 
     #[test]
@@ -213,15 +260,22 @@ mod tests {
         assert_eq!((parameters.iter().count(), parameters.n_values()), (0, 0));
         refit(&buffer, &Tensor::new(&[3f32, 4.0], &Device::Cpu).unwrap()).unwrap();
         assert_eq!(buffer.to_vec1::<f32>().unwrap(), [3.0, 4.0]);
-        let saved = parameters.buffers().map(|(name, var)| (name.to_string(), var.as_tensor().copy().unwrap())).collect();
-        let loaded = Parameters::saved(saved).buffer("b", 2, Init::Constant(0.0)).unwrap();
+        let saved = parameters
+            .buffers()
+            .map(|(name, var)| (name.to_string(), var.as_tensor().copy().unwrap()))
+            .collect();
+        let loaded = Parameters::saved(saved)
+            .buffer("b", 2, Init::Constant(0.0))
+            .unwrap();
         assert_eq!(loaded.to_vec1::<f32>().unwrap(), [3.0, 4.0]);
         assert!(refit(&Tensor::new(&[3f32], &Device::Cpu).unwrap(), &loaded).is_err());
     }
 
     #[test]
     fn rows_are_constant_each() {
-        let rows = Parameters::seeded(1).get("w", (2, 3), Init::Rows(&[0.5, 2.0])).unwrap();
+        let rows = Parameters::seeded(1)
+            .get("w", (2, 3), Init::Rows(&[0.5, 2.0]))
+            .unwrap();
         assert_eq!(rows.to_vec2::<f32>().unwrap(), [[0.5; 3], [2.0; 3]]);
     }
 
@@ -229,8 +283,20 @@ mod tests {
     fn saved_parameters_must_fit_both_ways() {
         let tensor = Tensor::zeros(3, candle_core::DType::F32, &Device::Cpu).unwrap();
         let saved = || Parameters::saved(BTreeMap::from([("a".to_string(), tensor.clone())]));
-        assert!(saved().get("b", 3, Init::Constant(0.0)).unwrap_err().to_string().contains("`b`"));
-        assert!(saved().get("a", 4, Init::Constant(0.0)).unwrap_err().to_string().contains("saved as"));
+        assert!(
+            saved()
+                .get("b", 3, Init::Constant(0.0))
+                .unwrap_err()
+                .to_string()
+                .contains("`b`")
+        );
+        assert!(
+            saved()
+                .get("a", 4, Init::Constant(0.0))
+                .unwrap_err()
+                .to_string()
+                .contains("saved as")
+        );
         assert!(saved().finish().unwrap_err().to_string().contains("`a`"));
         let mut exact = saved();
         exact.get("a", 3, Init::Constant(0.0)).unwrap();

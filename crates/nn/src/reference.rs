@@ -1,7 +1,9 @@
-//! The fused operations written with candle and candle-nn: what runs on a GPU, and the oracle of the tests on the CPU.
+//! The fused operations written with candle and candle-nn: what runs on a GPU, and the oracle of
+//! the tests on the CPU.
 //!
-//! Only differentiable parts of candle-nn are used here. `candle_nn::LayerNorm` and `softmax_last_dim` drop the gradient
-//! without a word on a contiguous input; `layer_norm_slow` and `softmax` keep it.
+//! Only differentiable parts of candle-nn are used here. `candle_nn::LayerNorm` and
+//! `softmax_last_dim` drop the gradient without a word on a contiguous input; `layer_norm_slow` and
+//! `softmax` keep it.
 
 pub(crate) mod activation;
 pub(crate) mod attention;

@@ -1,14 +1,17 @@
-//! DeLong's variance of the AUROC, its 95 % interval, and the paired test of two models on the same people.
+//! DeLong's variance of the AUROC, its 95 % interval, and the paired test of two models on the same
+//! people.
 //!
-//! Input -> output: logits of cases and controls -> interval, difference, p-value. The method is DeLong, DeLong & Clarke-Pearson,
-//! Biometrics 44:837 (1988), computed in O(n log n) as Sun & Xu, IEEE Signal Process. Lett. 21:1389 (2014). As R's
-//! pROC, the interval is symmetric around the area and cut at 0 and 1.
+//! Input -> output: logits of cases and controls -> interval, difference, p-value. The method is
+//! DeLong, DeLong & Clarke-Pearson, Biometrics 44:837 (1988), computed in O(n log n) as Sun & Xu,
+//! IEEE Signal Process. Lett. 21:1389 (2014). As R's pROC, the interval is symmetric around the
+//! area and cut at 0 and 1.
 
 use super::roc::{OneClass, count, require_both, ties};
 use crate::normal::{Z_975, two_sided};
 
-/// For each person, how many people of the other class they are placed right against, ties counted half: multiples of one half, kept
-/// as counts so that sums and differences are exact and identical models differ by exactly zero.
+/// For each person, how many people of the other class they are placed right against, ties counted
+/// half: multiples of one half, kept as counts so that sums and differences are exact and identical
+/// models differ by exactly zero.
 #[derive(Clone, Debug)]
 pub struct Placements {
     cases: Vec<f64>,
@@ -29,7 +32,8 @@ pub struct Interval {
 pub struct PairedTest {
     /// AUROC of the first minus that of the second.
     pub delta: f64,
-    /// 95 % interval of the difference and two-sided p-value of its being zero; `None` when its variance is zero or undefined.
+    /// 95 % interval of the difference and two-sided p-value of its being zero; `None` when its
+    /// variance is zero or undefined.
     pub inference: Option<(Interval, f64)>,
 }
 
@@ -48,13 +52,27 @@ impl Placements {
             let of_case = controls_below as f64 + here.controls as f64 / 2.0;
             let of_control = (n_cases as u64 - cases_below) as f64 - here.cases as f64 / 2.0;
             for &place in group {
-                placed[place as usize] = if is_case[place as usize] { of_case } else { of_control };
+                placed[place as usize] = if is_case[place as usize] {
+                    of_case
+                } else {
+                    of_control
+                };
             }
             cases_below += here.cases;
             controls_below += here.controls;
         }
-        let of_class = |class: bool| placed.iter().zip(is_case).filter(|(_, case)| **case == class).map(|(placed, _)| *placed).collect();
-        Ok(Self { cases: of_class(true), controls: of_class(false) })
+        let of_class = |class: bool| {
+            placed
+                .iter()
+                .zip(is_case)
+                .filter(|(_, case)| **case == class)
+                .map(|(placed, _)| *placed)
+                .collect()
+        };
+        Ok(Self {
+            cases: of_class(true),
+            controls: of_class(false),
+        })
     }
 
     /// Area under the ROC curve; the same number as [`super::roc::auroc`].
@@ -63,31 +81,46 @@ impl Placements {
         self.cases.iter().sum::<f64>() / self.pairs()
     }
 
-    /// Variance of the area; `None` with fewer than two people in a class, where it cannot be estimated.
+    /// Variance of the area; `None` with fewer than two people in a class, where it cannot be
+    /// estimated.
     #[must_use]
     pub fn variance(&self) -> Option<f64> {
         let (m, n) = (self.cases.len() as f64, self.controls.len() as f64);
-        Some(sample_variance(&self.cases)? / (n * n) / m + sample_variance(&self.controls)? / (m * m) / n)
+        Some(
+            sample_variance(&self.cases)? / (n * n) / m
+                + sample_variance(&self.controls)? / (m * m) / n,
+        )
     }
 
-    /// 95 % interval of the area, within 0..1; `None` as for [`Self::variance`]. Of no width where the variance is zero (area 0 or 1).
+    /// 95 % interval of the area, within 0..1; `None` as for [`Self::variance`]. Of no width where
+    /// the variance is zero (area 0 or 1).
     #[must_use]
     pub fn interval(&self) -> Option<Interval> {
         Some(interval(self.auroc(), self.variance()?, 0.0))
     }
 
-    /// Compares this model (first) with `other` (second); both hold the same people in the same order.
+    /// Compares this model (first) with `other` (second); both hold the same people in the same
+    /// order.
     #[must_use]
     pub fn paired_test(&self, other: &Self) -> PairedTest {
-        debug_assert_eq!((self.cases.len(), self.controls.len()), (other.cases.len(), other.controls.len()));
+        debug_assert_eq!(
+            (self.cases.len(), self.controls.len()),
+            (other.cases.len(), other.controls.len())
+        );
         let minus = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>();
         // The area is linear in the placements, so those of the difference are the differences.
-        let difference = Self { cases: minus(&self.cases, &other.cases), controls: minus(&self.controls, &other.controls) };
+        let difference = Self {
+            cases: minus(&self.cases, &other.cases),
+            controls: minus(&self.controls, &other.controls),
+        };
         let delta = difference.auroc();
-        let inference = difference.variance().filter(|variance| *variance > 0.0).map(|variance| {
-            let z = delta / variance.sqrt();
-            (interval(delta, variance, -1.0), two_sided(z))
-        });
+        let inference = difference
+            .variance()
+            .filter(|variance| *variance > 0.0)
+            .map(|variance| {
+                let z = delta / variance.sqrt();
+                (interval(delta, variance, -1.0), two_sided(z))
+            });
         PairedTest { delta, inference }
     }
 
@@ -98,13 +131,22 @@ impl Placements {
 
 fn interval(estimate: f64, variance: f64, lowest: f64) -> Interval {
     let half_width = Z_975 * variance.sqrt();
-    Interval { low: (estimate - half_width).max(lowest), high: (estimate + half_width).min(1.0) }
+    Interval {
+        low: (estimate - half_width).max(lowest),
+        high: (estimate + half_width).min(1.0),
+    }
 }
 
 fn sample_variance(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
-    (values.len() > 1).then(|| values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0))
+    (values.len() > 1).then(|| {
+        values
+            .iter()
+            .map(|value| (value - mean).powi(2))
+            .sum::<f64>()
+            / (n - 1.0)
+    })
 }
 
 #[cfg(test)]
@@ -127,7 +169,8 @@ mod tests {
     #[test]
     fn interval_and_paired_test_equal_those_of_proc() {
         for example in oracle::EXAMPLES {
-            let [a, b] = [example.a(), example.b()].map(|(cases, controls)| place(&cases, &controls));
+            let [a, b] =
+                [example.a(), example.b()].map(|(cases, controls)| place(&cases, &controls));
             approx(a.variance().unwrap(), example.variance_a);
             let interval = a.interval().unwrap();
             approx(interval.low, example.ci_a.0);
@@ -138,7 +181,10 @@ mod tests {
             approx(interval.low, example.delta_ci.0);
             approx(interval.high, example.delta_ci.1);
             approx(p_value, example.p_value);
-            assert!((p_value / example.p_value - 1.0).abs() < 1e-9, "relative error of {p_value}");
+            assert!(
+                (p_value / example.p_value - 1.0).abs() < 1e-9,
+                "relative error of {p_value}"
+            );
         }
     }
 
@@ -152,14 +198,23 @@ mod tests {
     #[test]
     fn perfect_separation_has_variance_zero() {
         let placements = place(&[2.0, 3.0], &[0.0, 1.0, 1.0]);
-        assert_eq!((placements.auroc(), placements.variance()), (1.0, Some(0.0)));
+        assert_eq!(
+            (placements.auroc(), placements.variance()),
+            (1.0, Some(0.0))
+        );
     }
 
     #[test]
     fn models_that_rank_people_alike_differ_by_zero_without_a_p_value() {
         let a = place(&[0.1, 0.7, 0.7], &[0.3, 0.2, 0.7]);
         let b = place(&[1.0, 7.0, 7.0], &[3.0, 2.0, 7.0]);
-        assert_eq!(a.paired_test(&b), PairedTest { delta: 0.0, inference: None });
+        assert_eq!(
+            a.paired_test(&b),
+            PairedTest {
+                delta: 0.0,
+                inference: None
+            }
+        );
     }
 
     /// `psi` of DeLong's paper.
@@ -177,10 +232,26 @@ mod tests {
     /// The variance as the paper defines it, comparing every case with every control.
     fn direct_variance(cases: &[f64], controls: &[f64]) -> f64 {
         let (m, n) = (cases.len() as f64, controls.len() as f64);
-        let v10: Vec<f64> =
-            cases.iter().map(|&case| controls.iter().map(|&control| placed_right(case, control)).sum::<f64>() / n).collect();
-        let v01: Vec<f64> =
-            controls.iter().map(|&control| cases.iter().map(|&case| placed_right(case, control)).sum::<f64>() / m).collect();
+        let v10: Vec<f64> = cases
+            .iter()
+            .map(|&case| {
+                controls
+                    .iter()
+                    .map(|&control| placed_right(case, control))
+                    .sum::<f64>()
+                    / n
+            })
+            .collect();
+        let v01: Vec<f64> = controls
+            .iter()
+            .map(|&control| {
+                cases
+                    .iter()
+                    .map(|&case| placed_right(case, control))
+                    .sum::<f64>()
+                    / m
+            })
+            .collect();
         sample_variance(&v10).unwrap() / m + sample_variance(&v01).unwrap() / n
     }
 

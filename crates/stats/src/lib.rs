@@ -1,4 +1,5 @@
-//! The statistics of the comparison: areas under ROC curves with intervals and tests, and penalised logistic regression.
+//! The statistics of the comparison: areas under ROC curves with intervals and tests, and penalised
+//! logistic regression.
 //!
 //! ```text
 //! logits of cases and controls -> roc -> delong (variance, interval, paired test)

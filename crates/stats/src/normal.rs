@@ -23,7 +23,8 @@ pub fn density(z: f64) -> f64 {
     (-z * z / 2.0).exp() / (2.0 * PI).sqrt()
 }
 
-/// Where `share` (0..1) lies above; by Newton's method from the middle, on the lower half of the shares.
+/// Where `share` (0..1) lies above; by Newton's method from the middle, on the lower half of the
+/// shares.
 #[must_use]
 pub fn upper_quantile(share: f64) -> f64 {
     if share > 0.5 {
@@ -46,8 +47,12 @@ pub fn upper_quantile(share: f64) -> f64 {
 pub fn wilson(share: f64, n: f64) -> (f64, f64) {
     let z2 = Z_975 * Z_975;
     let centre = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half_width = Z_975 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
-    ((centre - half_width).max(0.0), (centre + half_width).min(1.0))
+    let half_width =
+        Z_975 / (1.0 + z2 / n) * (share * (1.0 - share) / n + z2 / (4.0 * n * n)).sqrt();
+    (
+        (centre - half_width).max(0.0),
+        (centre + half_width).min(1.0),
+    )
 }
 
 #[cfg(test)]
@@ -55,13 +60,22 @@ mod tests {
     use super::*;
 
     fn close(found: f64, expected: f64) {
-        assert!((found - expected).abs() < 1e-9 * expected.abs().max(1.0), "{found} is not {expected}");
+        assert!(
+            (found - expected).abs() < 1e-9 * expected.abs().max(1.0),
+            "{found} is not {expected}"
+        );
     }
 
     #[test]
     fn quantiles_of_the_normal_distribution_are_those_of_r() {
         // qnorm(c(0.5, 0.05, 0.001, 1e-12, 0.9), lower.tail = FALSE)
-        let expected = [0.0, 1.644_853_626_951_472_7, 3.090_232_306_167_813, 7.034_483_825_309_131, -1.281_551_565_544_600_4];
+        let expected = [
+            0.0,
+            1.644_853_626_951_472_7,
+            3.090_232_306_167_813,
+            7.034_483_825_309_131,
+            -1.281_551_565_544_600_4,
+        ];
         for (share, expected) in [0.5, 0.05, 0.001, 1e-12, 0.9].into_iter().zip(expected) {
             close(upper_quantile(share), expected);
         }
@@ -69,6 +83,8 @@ mod tests {
 
     #[test]
     fn tails_are_those_of_the_quantiles() {
-        assert!((upper_tail(Z_975) - 0.025).abs() < 1e-15 && (two_sided(-Z_975) - 0.05).abs() < 1e-15);
+        assert!(
+            (upper_tail(Z_975) - 0.025).abs() < 1e-15 && (two_sided(-Z_975) - 0.05).abs() < 1e-15
+        );
     }
 }

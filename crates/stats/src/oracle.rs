@@ -1,5 +1,6 @@
-//! Numbers for the unit tests of src/evaluation: area, DeLong variance, interval and paired test, from three outside sources.
-//! Made by `tests/oracles/auc_delong.py` (scikit-learn, numpy and R's pROC, agreeing to 1e-10); see there for the command.
+//! Numbers for the unit tests of src/evaluation: area, DeLong variance, interval and paired test,
+//! from three outside sources. Made by `tests/oracles/auc_delong.py` (scikit-learn, numpy and R's
+//! pROC, agreeing to 1e-10); see there for the command.
 
 /// Scores of two models on the same people, and what the outside sources say about them.
 pub(crate) struct Example {
@@ -16,12 +17,18 @@ pub(crate) struct Example {
 impl Example {
     /// Cases' and controls' scores by the first model.
     pub(crate) fn a(&self) -> (Vec<f64>, Vec<f64>) {
-        (self.cases.iter().map(|person| person.0).collect(), self.controls.iter().map(|person| person.0).collect())
+        (
+            self.cases.iter().map(|person| person.0).collect(),
+            self.controls.iter().map(|person| person.0).collect(),
+        )
     }
 
     /// Cases' and controls' scores by the second model.
     pub(crate) fn b(&self) -> (Vec<f64>, Vec<f64>) {
-        (self.cases.iter().map(|person| person.1).collect(), self.controls.iter().map(|person| person.1).collect())
+        (
+            self.cases.iter().map(|person| person.1).collect(),
+            self.controls.iter().map(|person| person.1).collect(),
+        )
     }
 }
 

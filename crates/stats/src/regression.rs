@@ -1,8 +1,10 @@
-//! Logistic regression on a few columns, unpenalised, with standard errors: by Newton's method, or Firth's (1993) reduced-bias version of it,
-//! which stays finite where a column separates the classes.
+//! Logistic regression on a few columns, unpenalised, with standard errors: by Newton's method, or
+//! Firth's (1993) reduced-bias version of it, which stays finite where a column separates the
+//! classes.
 //!
-//! Input -> output: columns and outcomes of people -> coefficients (log-odds a unit), their standard errors, the log-likelihood. Many columns
-//! with a penalty are those of [`elastic_net`], and of `prs::logistic`, by linfa.
+//! Input -> output: columns and outcomes of people -> coefficients (log-odds a unit), their
+//! standard errors, the log-likelihood. Many columns with a penalty are those of [`elastic_net`],
+//! and of `prs::logistic`, by linfa.
 
 pub mod elastic_net;
 
@@ -11,7 +13,8 @@ use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
 const MAX_STEPS: usize = 200;
 const MAX_HALVINGS: i32 = 30;
-/// Newton's decrement (twice the log-likelihood still to be gained) at which the maximum is reached.
+/// Newton's decrement (twice the log-likelihood still to be gained) at which the maximum is
+/// reached.
 const DECREMENT: f64 = 1e-17;
 /// Of a Newton step that goes right half of the decrement is gained.
 const GOOD_PART: f64 = 0.1;
@@ -25,7 +28,8 @@ const CERTAIN: f64 = 20.0;
 pub enum Likelihood {
     /// The likelihood.
     Plain,
-    /// The likelihood times the root of the determinant of the information (Firth 1993, Biometrika 80:27; Heinze and Schemper 2002).
+    /// The likelihood times the root of the determinant of the information (Firth 1993, Biometrika
+    /// 80:27; Heinze and Schemper 2002).
     Firth,
 }
 
@@ -59,30 +63,62 @@ pub enum Failure {
     Separated,
 }
 
-/// Fits `is_case` on an intercept and `columns` (each one value a person); `offset` is added to everyone's log-odds.
+/// Fits `is_case` on an intercept and `columns` (each one value a person); `offset` is added to
+/// everyone's log-odds.
 ///
 /// # Errors
 /// See [`Failure`].
-pub fn logistic(columns: &[&[f64]], is_case: &[bool], offset: Option<&[f64]>, likelihood: Likelihood) -> Result<Fit, Failure> {
+pub fn logistic(
+    columns: &[&[f64]],
+    is_case: &[bool],
+    offset: Option<&[f64]>,
+    likelihood: Likelihood,
+) -> Result<Fit, Failure> {
     let n_cases = is_case.iter().filter(|&&case| case).count();
     if n_cases == 0 || n_cases == is_case.len() {
-        return Err(Failure::OneClass { n_cases, n_controls: is_case.len() - n_cases });
+        return Err(Failure::OneClass {
+            n_cases,
+            n_controls: is_case.len() - n_cases,
+        });
     }
     // In the columns' own units the information may be nearly singular, as of years of birth.
-    let scales = columns.iter().map(|column| Scale::of(column)).collect::<Option<Vec<_>>>().ok_or(Failure::Singular)?;
-    let design = DMatrix::from_fn(is_case.len(), columns.len() + 1, |person, column| match column {
-        0 => 1.0,
-        _ => scales[column - 1].apply(columns[column - 1][person]),
-    });
-    let outcome = DVector::from_iterator(is_case.len(), is_case.iter().map(|&case| f64::from(u8::from(case))));
+    let scales = columns
+        .iter()
+        .map(|column| Scale::of(column))
+        .collect::<Option<Vec<_>>>()
+        .ok_or(Failure::Singular)?;
+    let design = DMatrix::from_fn(
+        is_case.len(),
+        columns.len() + 1,
+        |person, column| match column {
+            0 => 1.0,
+            _ => scales[column - 1].apply(columns[column - 1][person]),
+        },
+    );
+    let outcome = DVector::from_iterator(
+        is_case.len(),
+        is_case.iter().map(|&case| f64::from(u8::from(case))),
+    );
     let offset = offset.map_or_else(|| DVector::zeros(is_case.len()), DVector::from_column_slice);
-    let problem = Problem { design, outcome, offset, likelihood };
+    let problem = Problem {
+        design,
+        outcome,
+        offset,
+        likelihood,
+    };
 
-    // Where everyone weighs the same only the columns can make the information singular, later only certainty.
-    let mut point = problem.at(DVector::zeros(columns.len() + 1)).ok_or(Failure::Singular)?;
+    // Where everyone weighs the same only the columns can make the information singular, later only
+    // certainty.
+    let mut point = problem
+        .at(DVector::zeros(columns.len() + 1))
+        .ok_or(Failure::Singular)?;
     for _ in 0..MAX_STEPS {
         if point.decrement < DECREMENT {
-            return if point.largest_logit > CERTAIN { Err(Failure::Separated) } else { Ok(point.fit(&scales, likelihood)) };
+            return if point.largest_logit > CERTAIN {
+                Err(Failure::Separated)
+            } else {
+                Ok(point.fit(&scales, likelihood))
+            };
         }
         point = problem.ascend(&point).ok_or(Failure::Separated)?;
     }
@@ -100,7 +136,12 @@ impl Scale {
     fn of(column: &[f64]) -> Option<Self> {
         let n = column.len() as f64;
         let mean = column.iter().sum::<f64>() / n;
-        let sd = (column.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let sd = (column
+            .iter()
+            .map(|value| (value - mean).powi(2))
+            .sum::<f64>()
+            / n)
+            .sqrt();
         (sd > 1e-12 * mean.abs()).then_some(Self { mean, sd })
     }
 
@@ -121,7 +162,8 @@ struct Point {
     coefficients: DVector<f64>,
     log_likelihood: f64,
     largest_logit: f64,
-    /// To where the maximum would be, were the information the curvature: of Firth's likelihood it is not, so that the step may go as far beyond.
+    /// To where the maximum would be, were the information the curvature: of Firth's likelihood it
+    /// is not, so that the step may go as far beyond.
     step: DVector<f64>,
     /// Score times step.
     decrement: f64,
@@ -134,42 +176,71 @@ impl Problem {
         let logits = &self.design * &coefficients + &self.offset;
         let probabilities = logits.map(|logit| 1.0 / (1.0 + (-logit).exp()));
         let weights = probabilities.map(|p| p * (1.0 - p));
-        let weighted = DMatrix::from_fn(self.design.nrows(), self.design.ncols(), |i, j| self.design[(i, j)] * weights[i]);
+        let weighted = DMatrix::from_fn(self.design.nrows(), self.design.ncols(), |i, j| {
+            self.design[(i, j)] * weights[i]
+        });
         let information = self.design.tr_mul(&weighted);
         // Of a singular matrix rounding may leave a positive, but tiny, pivot.
         let diagonal = information.diagonal();
         let decomposed = Cholesky::new(information)?;
         let is_tiny = |(pivot, of): (&f64, &f64)| pivot * pivot <= 1e-12 * of;
-        if decomposed.l_dirty().diagonal().iter().zip(diagonal.iter()).any(is_tiny) {
+        if decomposed
+            .l_dirty()
+            .diagonal()
+            .iter()
+            .zip(diagonal.iter())
+            .any(is_tiny)
+        {
             return None;
         }
         // log(1 + e^x) without overflow.
         let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
-        let mut log_likelihood: f64 = logits.iter().zip(self.outcome.iter()).map(|(&logit, &y)| y * logit - softplus(logit)).sum();
+        let mut log_likelihood: f64 = logits
+            .iter()
+            .zip(self.outcome.iter())
+            .map(|(&logit, &y)| y * logit - softplus(logit))
+            .sum();
         let mut residuals = &self.outcome - &probabilities;
         if self.likelihood == Likelihood::Firth {
-            log_likelihood += decomposed.l_dirty().diagonal().iter().map(|pivot| pivot.ln()).sum::<f64>();
+            log_likelihood += decomposed
+                .l_dirty()
+                .diagonal()
+                .iter()
+                .map(|pivot| pivot.ln())
+                .sum::<f64>();
             let solved = decomposed.solve(&weighted.transpose());
             for (person, residual) in residuals.iter_mut().enumerate() {
-                let leverage = self.design.row(person).transpose().dot(&solved.column(person));
+                let leverage = self
+                    .design
+                    .row(person)
+                    .transpose()
+                    .dot(&solved.column(person));
                 *residual += leverage * (0.5 - probabilities[person]);
             }
         }
         let score = self.design.tr_mul(&residuals);
         let step = decomposed.solve(&score);
         let decrement = step.dot(&score);
-        Some(Point { coefficients, log_likelihood, largest_logit: logits.amax(), step, decrement, information: decomposed })
+        Some(Point {
+            coefficients,
+            log_likelihood,
+            largest_logit: logits.amax(),
+            step,
+            decrement,
+            information: decomposed,
+        })
     }
 
-    /// The first of the step, its half, its quarter ... that raises the likelihood by a good part of what it promises; or, where that is less
-    /// than rounding, leaves half as much to gain.
+    /// The first of the step, its half, its quarter ... that raises the likelihood by a good part
+    /// of what it promises; or, where that is less than rounding, leaves half as much to gain.
     fn ascend(&self, from: &Point) -> Option<Point> {
         let rounding = ROUNDING * from.log_likelihood.abs();
         let mut shares = (0..MAX_HALVINGS).map(|halvings| 0.5_f64.powi(halvings));
         shares.find_map(|share| {
             let point = self.at(&from.coefficients + &from.step * share)?;
             let gain = point.log_likelihood - from.log_likelihood;
-            let is_better = gain >= GOOD_PART * share * from.decrement || gain >= -rounding && point.decrement <= from.decrement / 2.0;
+            let is_better = gain >= GOOD_PART * share * from.decrement
+                || gain >= -rounding && point.decrement <= from.decrement / 2.0;
             is_better.then_some(point)
         })
     }
@@ -188,10 +259,18 @@ impl Point {
         });
         let covariance = &to_units * self.information.inverse() * to_units.transpose();
         // Firth's penalty is half the logarithm of a determinant, in which each unit counts twice.
-        let of_units = if likelihood == Likelihood::Firth { scales.iter().map(|scale| scale.sd.ln()).sum() } else { 0.0 };
+        let of_units = if likelihood == Likelihood::Firth {
+            scales.iter().map(|scale| scale.sd.ln()).sum()
+        } else {
+            0.0
+        };
         Fit {
             coefficients: (to_units * &self.coefficients).iter().copied().collect(),
-            standard_errors: covariance.diagonal().iter().map(|variance| variance.sqrt()).collect(),
+            standard_errors: covariance
+                .diagonal()
+                .iter()
+                .map(|variance| variance.sqrt())
+                .collect(),
             log_likelihood: self.log_likelihood + of_units,
         }
     }
@@ -205,12 +284,17 @@ mod tests {
 
     const DOSE: [f64; 10] = [0.0, 1.0, 2.0, 0.0, 1.0, 2.0, 0.0, 1.0, 2.0, 1.0];
     const AGE: [f64; 10] = [61.0, 70.0, 68.0, 75.0, 80.0, 66.0, 72.0, 77.0, 81.0, 64.0];
-    const CASE: [bool; 10] = [false, false, true, false, true, true, true, false, true, false];
+    const CASE: [bool; 10] = [
+        false, false, true, false, true, true, true, false, true, false,
+    ];
 
     fn close(found: &[f64], expected: &[f64]) {
         assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(expected) {
-            assert!((found - expected).abs() < 1e-7 * expected.abs().max(1.0), "{found} {expected}");
+            assert!(
+                (found - expected).abs() < 1e-7 * expected.abs().max(1.0),
+                "{found} {expected}"
+            );
         }
     }
 
@@ -218,22 +302,40 @@ mod tests {
     #[test]
     fn fits_are_those_of_glm() {
         let fit = logistic(&[&DOSE, &AGE], &CASE, None, Likelihood::Plain).unwrap();
-        close(&fit.coefficients, &[-10.134_976_356_7, 1.651_583_676_61, 0.118_390_294_785]);
-        close(&fit.standard_errors, &[10.285_225_811_8, 1.151_135_977_78, 0.139_058_369_113]);
+        close(
+            &fit.coefficients,
+            &[-10.134_976_356_7, 1.651_583_676_61, 0.118_390_294_785],
+        );
+        close(
+            &fit.standard_errors,
+            &[10.285_225_811_8, 1.151_135_977_78, 0.139_058_369_113],
+        );
         close(&[fit.log_likelihood], &[-5.049_584_295_13]);
         let with_offset = logistic(&[], &CASE, Some(&DOSE), Likelihood::Plain).unwrap();
-        close(&[with_offset.coefficients[0], with_offset.standard_errors[0]], &[-1.0, 0.677_336_481_215]);
+        close(
+            &[with_offset.coefficients[0], with_offset.standard_errors[0]],
+            &[-1.0, 0.677_336_481_215],
+        );
         close(&[with_offset.log_likelihood], &[-5.652_158_847_35]);
     }
 
-    /// Firth's fit of one column of 0 and 1 is the usual one after half a person is added to each cell of the table (Heinze and Schemper
-    /// 2002, section 2.2); its likelihood with penalty is at a maximum.
+    /// Firth's fit of one column of 0 and 1 is the usual one after half a person is added to each
+    /// cell of the table (Heinze and Schemper 2002, section 2.2); its likelihood with penalty
+    /// is at a maximum.
     #[test]
     fn firth_adds_half_a_person_to_each_cell() {
         for cells in [[3, 7, 8, 2], [0, 5, 6, 4], [9, 0, 0, 9]] {
             let [case_with, control_with, case_without, control_without] = cells;
-            let people = [(case_with, true, 1.0), (control_with, false, 1.0), (case_without, true, 0.0), (control_without, false, 0.0)];
-            let people: Vec<(bool, f64)> = people.iter().flat_map(|&(n, case, x)| vec![(case, x); n]).collect();
+            let people = [
+                (case_with, true, 1.0),
+                (control_with, false, 1.0),
+                (case_without, true, 0.0),
+                (control_without, false, 0.0),
+            ];
+            let people: Vec<(bool, f64)> = people
+                .iter()
+                .flat_map(|&(n, case, x)| vec![(case, x); n])
+                .collect();
             let (is_case, column): (Vec<bool>, Vec<f64>) = people.into_iter().unzip();
             let fit = logistic(&[&column], &is_case, None, Likelihood::Firth).unwrap();
             let [a, b, c, d] = cells.map(|n| n as f64 + 0.5);
@@ -241,29 +343,67 @@ mod tests {
         }
     }
 
-    /// The step of Firth's likelihood goes twice as far as it should where a column is 1 in one person.
+    /// The step of Firth's likelihood goes twice as far as it should where a column is 1 in one
+    /// person.
     #[test]
     fn firth_has_a_fit_for_an_allele_that_one_person_carries() {
         for carrier in 0..50 {
-            let column: Vec<f64> = (0..50).map(|person| f64::from(u8::from(person == carrier))).collect();
-            let age: Vec<f64> = (0..50).map(|person| 60.0 + f64::from(person * 7 % 31)).collect();
+            let column: Vec<f64> = (0..50)
+                .map(|person| f64::from(u8::from(person == carrier)))
+                .collect();
+            let age: Vec<f64> = (0..50)
+                .map(|person| 60.0 + f64::from(person * 7 % 31))
+                .collect();
             let is_case: Vec<bool> = (0..50).map(|person| person * 13 % 5 < 2).collect();
-            assert_eq!(logistic(&[&column, &age], &is_case, None, Likelihood::Plain), Err(Failure::Separated));
+            assert_eq!(
+                logistic(&[&column, &age], &is_case, None, Likelihood::Plain),
+                Err(Failure::Separated)
+            );
             let fit = logistic(&[&column, &age], &is_case, None, Likelihood::Firth).unwrap();
-            assert!((fit.coefficients[1] > 0.0) == is_case[carrier as usize] && fit.coefficients[1].abs() < 3.0, "{fit:?}");
+            assert!(
+                (fit.coefficients[1] > 0.0) == is_case[carrier as usize]
+                    && fit.coefficients[1].abs() < 3.0,
+                "{fit:?}"
+            );
         }
     }
 
     #[test]
     fn what_has_no_fit_says_why() {
-        let separated: Vec<f64> = CASE.iter().map(|&case| f64::from(u8::from(case)) + 1.0).collect();
-        assert_eq!(logistic(&[&separated], &CASE, None, Likelihood::Plain), Err(Failure::Separated));
+        let separated: Vec<f64> = CASE
+            .iter()
+            .map(|&case| f64::from(u8::from(case)) + 1.0)
+            .collect();
+        assert_eq!(
+            logistic(&[&separated], &CASE, None, Likelihood::Plain),
+            Err(Failure::Separated)
+        );
         let firth = logistic(&[&separated], &CASE, None, Likelihood::Firth).unwrap();
-        assert!(firth.coefficients[1] > 1.0 && firth.coefficients[1] < 10.0, "{firth:?}");
+        assert!(
+            firth.coefficients[1] > 1.0 && firth.coefficients[1] < 10.0,
+            "{firth:?}"
+        );
         for likelihood in [Likelihood::Plain, Likelihood::Firth] {
-            assert_eq!(logistic(&[&[3.0; 10]], &CASE, None, likelihood), Err(Failure::Singular));
-            assert_eq!(logistic(&[&DOSE, &DOSE.map(|dose| 2.0 - dose)], &CASE, None, likelihood), Err(Failure::Singular));
-            assert_eq!(logistic(&[], &[true; 3], None, likelihood), Err(Failure::OneClass { n_cases: 3, n_controls: 0 }));
+            assert_eq!(
+                logistic(&[&[3.0; 10]], &CASE, None, likelihood),
+                Err(Failure::Singular)
+            );
+            assert_eq!(
+                logistic(
+                    &[&DOSE, &DOSE.map(|dose| 2.0 - dose)],
+                    &CASE,
+                    None,
+                    likelihood
+                ),
+                Err(Failure::Singular)
+            );
+            assert_eq!(
+                logistic(&[], &[true; 3], None, likelihood),
+                Err(Failure::OneClass {
+                    n_cases: 3,
+                    n_controls: 0
+                })
+            );
         }
     }
 

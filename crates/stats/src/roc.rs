@@ -1,8 +1,9 @@
 //! The ROC curve and the area under it.
 //!
-//! Input -> output: the logits of the cases and of the controls -> AUROC, corners of the curve. The area is the rank-sum statistic
-//! (Hanley & McNeil 1982): the probability that a case scores above a control, ties counted half. Counts are multiples of one half
-//! and are summed in f64, so the area is exact up to one division for any cohort of fewer than about 10^8 people.
+//! Input -> output: the logits of the cases and of the controls -> AUROC, corners of the curve. The
+//! area is the rank-sum statistic (Hanley & McNeil 1982): the probability that a case scores above
+//! a control, ties counted half. Counts are multiples of one half and are summed in f64, so the
+//! area is exact up to one division for any cohort of fewer than about 10^8 people.
 
 use gf_cohort_schema::counted;
 
@@ -55,8 +56,14 @@ pub fn ties<'a>(logits: &'a [f64], order: &'a [u32]) -> impl DoubleEndedIterator
 /// How many of each class are in a group of [`ties`].
 #[must_use]
 pub fn count(group: &[u32], is_case: &[bool]) -> Tied {
-    let cases = group.iter().filter(|&&place| is_case[place as usize]).count() as u64;
-    Tied { cases, controls: group.len() as u64 - cases }
+    let cases = group
+        .iter()
+        .filter(|&&place| is_case[place as usize])
+        .count() as u64;
+    Tied {
+        cases,
+        controls: group.len() as u64 - cases,
+    }
 }
 
 /// Area under the ROC curve of finite logits.
@@ -67,11 +74,18 @@ pub fn auroc(cases: &[f64], controls: &[f64]) -> Result<f64, OneClass> {
     require_both(cases.len(), controls.len())?;
     let logits = [cases, controls].concat();
     let is_case: Vec<bool> = (0..logits.len()).map(|place| place < cases.len()).collect();
-    let groups = ties(&logits, &by_rising(&logits)).map(|group| count(group, &is_case)).collect::<Vec<_>>();
-    Ok(area(groups.into_iter().map(|tied| [tied.cases as f64, tied.controls as f64])))
+    let groups = ties(&logits, &by_rising(&logits))
+        .map(|group| count(group, &is_case))
+        .collect::<Vec<_>>();
+    Ok(area(
+        groups
+            .into_iter()
+            .map(|tied| [tied.cases as f64, tied.controls as f64]),
+    ))
 }
 
-/// Area of groups of people with one logit, by rising logit: the weight of the cases and of the controls in each.
+/// Area of groups of people with one logit, by rising logit: the weight of the cases and of the
+/// controls in each.
 pub fn area(groups: impl IntoIterator<Item = [f64; 2]>) -> f64 {
     let (mut placed_right, mut cases_below, mut controls_below) = (0.0, 0.0, 0.0);
     for [cases, controls] in groups {
@@ -82,8 +96,8 @@ pub fn area(groups: impl IntoIterator<Item = [f64; 2]>) -> f64 {
     placed_right / (cases_below * controls_below)
 }
 
-/// Corners of the ROC curve of finite logits from (0, 0) to (1, 1); `order` is [`by_rising`] of `logits`. People with one logit are one step;
-/// points on a straight line are left out.
+/// Corners of the ROC curve of finite logits from (0, 0) to (1, 1); `order` is [`by_rising`] of
+/// `logits`. People with one logit are one step; points on a straight line are left out.
 ///
 /// # Errors
 /// When either class is empty.
@@ -102,7 +116,11 @@ pub fn corners(logits: &[f64], is_case: &[bool], order: &[u32]) -> Result<Vec<Co
         {
             counts.pop();
         }
-        counts.push((Some(logits[group[0] as usize]), false_positives, true_positives));
+        counts.push((
+            Some(logits[group[0] as usize]),
+            false_positives,
+            true_positives,
+        ));
     }
     Ok(counts
         .into_iter()
@@ -114,8 +132,14 @@ pub fn corners(logits: &[f64], is_case: &[bool], order: &[u32]) -> Result<Vec<Co
         .collect())
 }
 
-fn on_one_line(before: (Option<f64>, u64, u64), last: (Option<f64>, u64, u64), false_positives: u64, true_positives: u64) -> bool {
-    (last.1 - before.1) * (true_positives - last.2) == (false_positives - last.1) * (last.2 - before.2)
+fn on_one_line(
+    before: (Option<f64>, u64, u64),
+    last: (Option<f64>, u64, u64),
+    false_positives: u64,
+    true_positives: u64,
+) -> bool {
+    (last.1 - before.1) * (true_positives - last.2)
+        == (false_positives - last.1) * (last.2 - before.2)
 }
 
 /// Refuses scores of one class only: there is no curve.
@@ -123,7 +147,14 @@ fn on_one_line(before: (Option<f64>, u64, u64), last: (Option<f64>, u64, u64), f
 /// # Errors
 /// How many there are of each.
 pub fn require_both(n_cases: usize, n_controls: usize) -> Result<(), OneClass> {
-    if n_cases == 0 || n_controls == 0 { Err(OneClass { n_cases, n_controls }) } else { Ok(()) }
+    if n_cases == 0 || n_controls == 0 {
+        Err(OneClass {
+            n_cases,
+            n_controls,
+        })
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -145,8 +176,19 @@ mod tests {
 
     #[test]
     fn one_class_is_an_error_and_not_one_half() {
-        assert_eq!(auroc(&[1.0], &[]), Err(OneClass { n_cases: 1, n_controls: 0 }));
-        assert!(curve(&[], &[1.0]).unwrap_err().to_string().contains("0 cases and 1 control"));
+        assert_eq!(
+            auroc(&[1.0], &[]),
+            Err(OneClass {
+                n_cases: 1,
+                n_controls: 0
+            })
+        );
+        assert!(
+            curve(&[], &[1.0])
+                .unwrap_err()
+                .to_string()
+                .contains("0 cases and 1 control")
+        );
     }
 
     #[test]
@@ -156,10 +198,19 @@ mod tests {
 
     #[test]
     fn a_tie_is_one_step_of_the_curve_and_straight_lines_have_no_points_between() {
-        let corner = |threshold, false_positive_rate, true_positive_rate| Corner { threshold, false_positive_rate, true_positive_rate };
+        let corner = |threshold, false_positive_rate, true_positive_rate| Corner {
+            threshold,
+            false_positive_rate,
+            true_positive_rate,
+        };
         assert_eq!(
             curve(&[4.0, 3.0, 1.0, 1.0], &[1.0, 1.0, 0.0, -1.0]).unwrap(),
-            [corner(None, 0.0, 0.0), corner(Some(3.0), 0.0, 0.5), corner(Some(1.0), 0.5, 1.0), corner(Some(-1.0), 1.0, 1.0)]
+            [
+                corner(None, 0.0, 0.0),
+                corner(Some(3.0), 0.0, 0.5),
+                corner(Some(1.0), 0.5, 1.0),
+                corner(Some(-1.0), 1.0, 1.0)
+            ]
         );
     }
 

@@ -21,15 +21,28 @@ pub(super) struct Columns {
 
 impl Columns {
     pub fn all(n_columns: usize) -> Self {
-        Self { n: n_columns, of_people: None, people: Vec::new(), in_order: true }
+        Self {
+            n: n_columns,
+            of_people: None,
+            people: Vec::new(),
+            in_order: true,
+        }
     }
 
     pub fn of(people: &[String], samples: &[String]) -> Result<Self, String> {
-        let column_of: HashMap<&str, usize> = samples.iter().enumerate().map(|(column, sample)| (sample.as_str(), column)).collect();
-        let missing: Vec<&String> = people.iter().filter(|person| !column_of.contains_key(person.as_str())).collect();
+        let column_of: HashMap<&str, usize> = samples
+            .iter()
+            .enumerate()
+            .map(|(column, sample)| (sample.as_str(), column))
+            .collect();
+        let missing: Vec<&String> = people
+            .iter()
+            .filter(|person| !column_of.contains_key(person.as_str()))
+            .collect();
         if let Some(first) = missing.first() {
             return Err(format!(
-                "no sample `{first}`; {} of the {} wanted {} not in this file, which has {}, such as `{}`",
+                "no sample `{first}`; {} of the {} wanted {} not in this file, which has {}, such \
+                 as `{}`",
                 missing.len(),
                 counted(people.len(), "person", "people"),
                 if missing.len() == 1 { "is" } else { "are" },
@@ -37,7 +50,10 @@ impl Columns {
                 samples[0]
             ));
         }
-        let of_people: Vec<usize> = people.iter().map(|person| column_of[person.as_str()]).collect();
+        let of_people: Vec<usize> = people
+            .iter()
+            .map(|person| column_of[person.as_str()])
+            .collect();
         let mut numbers = vec![NOT_WANTED; samples.len()];
         for (number, (person, &column)) in people.iter().zip(&of_people).enumerate() {
             if std::mem::replace(&mut numbers[column], number as u32) != NOT_WANTED {
@@ -45,7 +61,12 @@ impl Columns {
             }
         }
         let in_order = of_people.is_sorted();
-        Ok(Self { n: samples.len(), of_people: Some(of_people), people: numbers, in_order })
+        Ok(Self {
+            n: samples.len(),
+            of_people: Some(of_people),
+            people: numbers,
+            in_order,
+        })
     }
 
     /// Columns of the file.
@@ -68,7 +89,10 @@ impl Columns {
         if self.of_people.is_none() {
             return (column < self.n).then_some(column);
         }
-        self.people.get(column).filter(|&&person| person != NOT_WANTED).map(|&person| person as usize)
+        self.people
+            .get(column)
+            .filter(|&&person| person != NOT_WANTED)
+            .map(|&person| person as usize)
     }
 
     pub fn in_order(&self) -> bool {

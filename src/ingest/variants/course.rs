@@ -1,6 +1,8 @@
-//! The course of records through a file: their order, the regions wanted, and what was passed over. Coordinates: 0-based, half-open.
+//! The course of records through a file: their order, the regions wanted, and what was passed over.
+//! Coordinates: 0-based, half-open.
 //!
-//! A record that nobody asked for never stops a run, whatever is wrong with it: only the order of those on wanted contigs matters.
+//! A record that nobody asked for never stops a run, whatever is wrong with it: only the order of
+//! those on wanted contigs matters.
 
 use std::{collections::HashSet, ops::Range, path::Path};
 
@@ -9,10 +11,13 @@ use serde::Serialize;
 use super::{header::Contig, record::VariantRecord};
 use crate::ingest::{DisjointRegions, Error};
 
-/// A record at the last base may insert after it; one whose REF ends before the first base touches nothing inside.
+/// A record at the last base may insert after it; one whose REF ends before the first base touches
+/// nothing inside.
 fn overlaps(regions: &[Range<usize>], record: &VariantRecord) -> bool {
     let next = regions.partition_point(|region| region.end <= record.start0());
-    regions.get(next).is_some_and(|region| record.span_end0() > region.start)
+    regions
+        .get(next)
+        .is_some_and(|region| record.span_end0() > region.start)
 }
 
 /// Records that were not read as they stand, and why.
@@ -32,19 +37,33 @@ impl PassedOver {
     /// A line for each reason that acted.
     pub fn warnings(&self, path: &Path) -> Vec<String> {
         let path = path.display();
-        let records = |n: u64| if n == 1 { "1 record".to_owned() } else { format!("{n} records") };
+        let records = |n: u64| {
+            if n == 1 {
+                "1 record".to_owned()
+            } else {
+                format!("{n} records")
+            }
+        };
         let mut lines = Vec::new();
         if self.n_at_zero > 0 {
-            lines.push(format!("{path}: {} at POS 0 (a telomere, which has no base) passed over", records(self.n_at_zero)));
+            lines.push(format!(
+                "{path}: {} at POS 0 (a telomere, which has no base) passed over",
+                records(self.n_at_zero)
+            ));
         }
         if let Some(first) = &self.first_malformed {
             let n = records(self.n_malformed);
-            lines.push(format!("{path}: {n} that nobody asked for cannot be read and passed over (the first: {first})"));
+            lines.push(format!(
+                "{path}: {n} that nobody asked for cannot be read and passed over (the first: \
+                 {first})"
+            ));
         }
         if let Some(first) = &self.first_beyond {
             let n = records(self.n_beyond);
-            lines
-                .push(format!("{path}: {n} beyond the length that the header states for the contig ({first}); the header is not believed"));
+            lines.push(format!(
+                "{path}: {n} beyond the length that the header states for the contig ({first}); \
+                 the header is not believed"
+            ));
         }
         lines
     }
@@ -60,7 +79,8 @@ pub(super) struct Course<'f> {
     len_nt: Option<usize>,
     regions: &'f [Range<usize>],
     seen: HashSet<String>,
-    /// Whether somebody needs a record that cannot be read; everybody's are needed where it is `None`.
+    /// Whether somebody needs a record that cannot be read; everybody's are needed where it is
+    /// `None`.
     is_needed: Option<&'f dyn Fn(&VariantRecord) -> bool>,
     pub passed_over: PassedOver,
 }
@@ -81,13 +101,15 @@ impl<'f> Course<'f> {
         }
     }
 
-    /// Records in the regions that cannot be read are passed over unless `is_needed` says that somebody needs them.
+    /// Records in the regions that cannot be read are passed over unless `is_needed` says that
+    /// somebody needs them.
     pub fn needing(mut self, is_needed: Option<&'f dyn Fn(&VariantRecord) -> bool>) -> Self {
         self.is_needed = is_needed;
         self
     }
 
-    /// Goes to the contig and position of a record, of which nothing else need be known yet; false where nobody wants the contig.
+    /// Goes to the contig and position of a record, of which nothing else need be known yet; false
+    /// where nobody wants the contig.
     ///
     /// # Errors
     /// A record of a wanted contig that stands before its forerunner.
@@ -99,7 +121,11 @@ impl<'f> Course<'f> {
                 return Err(self.not_sorted(record));
             }
             self.contig.clone_from(&record.contig);
-            self.len_nt = self.contigs.iter().find(|contig| contig.name == record.contig).and_then(|contig| contig.len_nt);
+            self.len_nt = self
+                .contigs
+                .iter()
+                .find(|contig| contig.name == record.contig)
+                .and_then(|contig| contig.len_nt);
         } else if record.position < self.position && self.is_wanted_contig() {
             return Err(self.not_sorted(record));
         }
@@ -113,20 +139,25 @@ impl<'f> Course<'f> {
 
     /// Whether somebody wants records of a contig.
     pub fn may_have(&self, contig: &str) -> bool {
-        self.wanted.is_none_or(|wanted| !wanted.on(contig).is_empty())
+        self.wanted
+            .is_none_or(|wanted| !wanted.on(contig).is_empty())
     }
 
-    /// Whether a record, which was [reached](Self::reach), touches a region that is wanted; genotypes need not be there yet.
+    /// Whether a record, which was [reached](Self::reach), touches a region that is wanted;
+    /// genotypes need not be there yet.
     pub fn wants(&mut self, record: &VariantRecord) -> bool {
         if let Some(len_nt) = self.len_nt.filter(|&len_nt| record.end0() > len_nt) {
             self.passed_over.n_beyond += 1;
             let contig = &record.contig;
-            self.passed_over.first_beyond.get_or_insert_with(|| format!("`{contig}`: {len_nt} nt, a record at {}", record.position));
+            self.passed_over.first_beyond.get_or_insert_with(|| {
+                format!("`{contig}`: {len_nt} nt, a record at {}", record.position)
+            });
         }
         self.wanted.is_none() || overlaps(self.regions, record)
     }
 
-    /// Whether a record whose columns cannot be read may be one that is wanted; `len_nt` is the length of its REF.
+    /// Whether a record whose columns cannot be read may be one that is wanted; `len_nt` is the
+    /// length of its REF.
     pub fn may_want(&self, record: &VariantRecord, len_nt: usize) -> bool {
         let (start0, end0) = (record.start0(), record.start0() + len_nt);
         let touches = |region: &Range<usize>| start0 < region.end && end0 > region.start;
@@ -142,7 +173,9 @@ impl<'f> Course<'f> {
     pub fn pass_over(&mut self, record: &VariantRecord, reason: &str) {
         self.passed_over.n_malformed += 1;
         let place = format!("{}{}:{}", record.place, record.contig, record.position);
-        self.passed_over.first_malformed.get_or_insert_with(|| format!("{place}: {reason}"));
+        self.passed_over
+            .first_malformed
+            .get_or_insert_with(|| format!("{place}: {reason}"));
     }
 
     /// An error at a record.
@@ -153,7 +186,11 @@ impl<'f> Course<'f> {
     /// An error at a record that could not be parsed so far.
     pub fn malformed(&self, record: &VariantRecord, reason: &str) -> Error {
         match record.place {
-            super::Place::Line(line) => Error::Line { path: self.path.into(), line, reason: reason.into() },
+            super::Place::Line(line) => Error::Line {
+                path: self.path.into(),
+                line,
+                reason: reason.into(),
+            },
             place => Error::file(self.path, format!("{place}{reason}")),
         }
     }
@@ -164,7 +201,13 @@ impl<'f> Course<'f> {
     }
 
     fn not_sorted(&self, record: &VariantRecord) -> Error {
-        self.error(record, format!("comes after {}:{}: the file is not sorted; run `bcftools sort`", self.contig, self.position))
+        self.error(
+            record,
+            format!(
+                "comes after {}:{}: the file is not sorted; run `bcftools sort`",
+                self.contig, self.position
+            ),
+        )
     }
 }
 
@@ -176,7 +219,13 @@ mod tests {
     use crate::ingest::{Locus, Strand, same_contig};
 
     fn locus(contig: &str, start0: usize, end0: usize) -> Locus {
-        Locus { name: "x".into(), contig: contig.into(), start0, end0, strand: Strand::Forward }
+        Locus {
+            name: "x".into(),
+            contig: contig.into(),
+            start0,
+            end0,
+            strand: Strand::Forward,
+        }
     }
 
     proptest! {

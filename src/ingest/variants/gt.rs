@@ -1,8 +1,9 @@
 //! Genotypes of all wanted people at one record, from VCF text or BCF vectors.
 //!
-//! Nearly every call is two one-digit alleles with the same sign between them, four bytes of text with the tab or two of BCF. Such calls are
-//! read in blocks and without branches: whether somebody carries a common variant is not for a branch predictor to know. All other shapes are
-//! parsed one by one.
+//! Nearly every call is two one-digit alleles with the same sign between them, four bytes of text
+//! with the tab or two of BCF. Such calls are read in blocks and without branches: whether somebody
+//! carries a common variant is not for a branch predictor to know. All other shapes are parsed one
+//! by one.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -14,7 +15,9 @@ use super::{
     soft::{self, DosageField},
     typed::TypedVectors,
 };
-use crate::ingest::genotypes::{Genotype, MISSING, REFERENCE, UNPHASED_REFERENCE, parse_bcf, parse_text};
+use crate::ingest::genotypes::{
+    Genotype, MISSING, REFERENCE, UNPHASED_REFERENCE, parse_bcf, parse_text,
+};
 
 /// Where GT, PS and the dosages stand in a FORMAT column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +37,41 @@ impl Keys {
     /// A key that is there twice: which of its values is meant is unknown.
     pub fn of(format: &[u8], dosage_field: DosageField) -> Result<Self, String> {
         if format == b"GT" {
-            return Ok(Self { gt: Some(0), ps: None, dosage: None, gt_only: true });
+            return Ok(Self {
+                gt: Some(0),
+                ps: None,
+                dosage: None,
+                gt_only: true,
+            });
         }
         let keys = || format.split(|&byte| byte == b':');
-        if let Some((_, twice)) = keys().enumerate().find(|(index, key)| keys().take(*index).any(|other| other == *key)) {
-            return Err(format!("FORMAT has `{}` twice; keep one", twice.escape_ascii()));
+        if let Some((_, twice)) = keys()
+            .enumerate()
+            .find(|(index, key)| keys().take(*index).any(|other| other == *key))
+        {
+            return Err(format!(
+                "FORMAT has `{}` twice; keep one",
+                twice.escape_ascii()
+            ));
         }
         let index_of = |wanted: &str| keys().position(|key| key == wanted.as_bytes());
-        let find = |wanted: &[&'static str]| wanted.iter().find_map(|&key| Some((index_of(key)?, key)));
+        let find =
+            |wanted: &[&'static str]| wanted.iter().find_map(|&key| Some((index_of(key)?, key)));
         let (gt, ps) = (index_of("GT"), index_of("PS"));
-        let without_gt = || if gt.is_none() { find(dosage_field.keys_without_gt()) } else { None };
+        let without_gt = || {
+            if gt.is_none() {
+                find(dosage_field.keys_without_gt())
+            } else {
+                None
+            }
+        };
         let dosage = find(dosage_field.keys()).or_else(without_gt);
-        Ok(Self { gt, ps, dosage, gt_only: false })
+        Ok(Self {
+            gt,
+            ps,
+            dosage,
+            gt_only: false,
+        })
     }
 
     /// There is a GT.
@@ -58,10 +84,18 @@ impl Keys {
 ///
 /// # Errors
 /// The column of a GT that cannot be read, and why.
-pub(super) fn read_text(cells: &[u8], keys: Keys, columns: &Columns, record: &mut VariantRecord) -> Result<usize, (usize, String)> {
+pub(super) fn read_text(
+    cells: &[u8],
+    keys: Keys,
+    columns: &Columns,
+    record: &mut VariantRecord,
+) -> Result<usize, (usize, String)> {
     // The sign that most cells have is told by the first one.
-    let (reference, references) =
-        if cells.starts_with(b"0/0") { (UNPHASED_REFERENCE, [*b"0/0\t"; BLOCK]) } else { (REFERENCE, [*b"0|0\t"; BLOCK]) };
+    let (reference, references) = if cells.starts_with(b"0/0") {
+        (UNPHASED_REFERENCE, [*b"0/0\t"; BLOCK])
+    } else {
+        (REFERENCE, [*b"0|0\t"; BLOCK])
+    };
     let references = references.as_flattened();
     start(record, columns, reference);
     record.phase_sets.clear();
@@ -79,7 +113,9 @@ pub(super) fn read_text(cells: &[u8], keys: Keys, columns: &Columns, record: &mu
         if keys.gt_only {
             while let Some((bytes, after)) = text.split_first_chunk::<{ 4 * BLOCK }>() {
                 if bytes != references {
-                    let Some(block) = text_block(bytes, reference.phased, max_allele) else { break };
+                    let Some(block) = text_block(bytes, reference.phased, max_allele) else {
+                        break;
+                    };
                     set_block(&block, column, columns, record);
                 }
                 column += BLOCK;
@@ -89,7 +125,8 @@ pub(super) fn read_text(cells: &[u8], keys: Keys, columns: &Columns, record: &mu
         for _ in 0..BLOCK {
             let (cell, after) = next_cell(text);
             if let Some(person) = columns.person(column) {
-                read_cell(cell, keys, person, reference, record).map_err(|reason| (column, reason))?;
+                read_cell(cell, keys, person, reference, record)
+                    .map_err(|reason| (column, reason))?;
             }
             column += 1;
             rest = after;
@@ -119,7 +156,13 @@ fn next_cell(text: &[u8]) -> (&[u8], Option<&[u8]>) {
 }
 
 #[inline]
-fn read_cell(cell: &[u8], keys: Keys, person: usize, reference: Genotype, record: &mut VariantRecord) -> Result<(), String> {
+fn read_cell(
+    cell: &[u8],
+    keys: Keys,
+    person: usize,
+    reference: Genotype,
+    record: &mut VariantRecord,
+) -> Result<(), String> {
     let value = |index: usize| cell.split(|&byte| byte == b':').nth(index).unwrap_or(b".");
     let genotype = match keys.gt {
         _ if keys.gt_only => parse_text(cell, record.alt_alleles.len() as i16)?,
@@ -140,7 +183,11 @@ fn read_cell(cell: &[u8], keys: Keys, person: usize, reference: Genotype, record
 ///
 /// # Errors
 /// The column of a GT that cannot be read, and why.
-pub(super) fn read_bcf(vectors: &TypedVectors<'_>, columns: &Columns, record: &mut VariantRecord) -> Result<(), (usize, String)> {
+pub(super) fn read_bcf(
+    vectors: &TypedVectors<'_>,
+    columns: &Columns,
+    record: &mut VariantRecord,
+) -> Result<(), (usize, String)> {
     if !vectors.is_integer() && vectors.stride > 0 {
         return Err((0, "GT is not written as integers".into()));
     }
@@ -149,43 +196,72 @@ pub(super) fn read_bcf(vectors: &TypedVectors<'_>, columns: &Columns, record: &m
         &[a @ 2..=3, b @ 2..=3, ..] => [a, b],
         _ => [2, 3],
     };
-    let reference = if reference_pair[1] & 1 == 1 { REFERENCE } else { UNPHASED_REFERENCE };
+    let reference = if reference_pair[1] & 1 == 1 {
+        REFERENCE
+    } else {
+        UNPHASED_REFERENCE
+    };
     start(record, columns, reference);
     let max_allele = record.alt_alleles.len() as i16;
-    let pairs = if vectors.is_byte_pairs() { vectors.bytes.as_chunks::<2>().0 } else { &[] };
+    let pairs = if vectors.is_byte_pairs() {
+        vectors.bytes.as_chunks::<2>().0
+    } else {
+        &[]
+    };
     let read_one = |record: &mut VariantRecord, person: usize, column: usize| {
-        let genotype = parse_bcf(vectors.integers(column), max_allele).map_err(|reason| (column, reason))?;
+        let genotype =
+            parse_bcf(vectors.integers(column), max_allele).map_err(|reason| (column, reason))?;
         set(record, person, genotype, reference);
         Ok(())
     };
     if let Some(of_people) = columns.of_people() {
         let is_reference = |column: usize| pairs.get(column) == Some(&reference_pair);
-        let mut others = of_people.iter().enumerate().filter(|&(_, &column)| !is_reference(column));
+        let mut others = of_people
+            .iter()
+            .enumerate()
+            .filter(|&(_, &column)| !is_reference(column));
         return others.try_for_each(|(person, &column)| read_one(record, person, column));
     }
     let (blocks, _) = pairs.as_chunks::<BLOCK>();
-    for (number, pairs) in blocks.iter().enumerate().filter(|(_, pairs)| **pairs != [reference_pair; BLOCK]) {
+    for (number, pairs) in blocks
+        .iter()
+        .enumerate()
+        .filter(|(_, pairs)| **pairs != [reference_pair; BLOCK])
+    {
         match bcf_block(pairs, reference_pair, max_allele.min(62) as u8) {
             Some(block) => set_block(&block, number * BLOCK, columns, record),
-            None => (number * BLOCK..).take(BLOCK).try_for_each(|column| read_one(record, column, column))?,
+            None => (number * BLOCK..)
+                .take(BLOCK)
+                .try_for_each(|column| read_one(record, column, column))?,
         }
     }
-    (blocks.len() * BLOCK..columns.n_columns()).try_for_each(|column| read_one(record, column, column))
+    (blocks.len() * BLOCK..columns.n_columns())
+        .try_for_each(|column| read_one(record, column, column))
 }
 
 /// Reads the PS vectors of a BCF record.
-pub(super) fn read_bcf_phase_sets(vectors: &TypedVectors<'_>, columns: &Columns, record: &mut VariantRecord) {
+pub(super) fn read_bcf_phase_sets(
+    vectors: &TypedVectors<'_>,
+    columns: &Columns,
+    record: &mut VariantRecord,
+) {
     let of_column = |column: usize| match vectors.text(column) {
         Some(text) => phase_set(text),
         None => match vectors.integers(column).next().flatten() {
-            Some(value) => u64::try_from(value).ok().or_else(|| phase_set(value.to_string().as_bytes())),
+            Some(value) => u64::try_from(value)
+                .ok()
+                .or_else(|| phase_set(value.to_string().as_bytes())),
             None => None,
         },
     };
     record.phase_sets.clear();
     match columns.of_people() {
-        Some(of_people) => record.phase_sets.extend(of_people.iter().copied().map(of_column)),
-        None => record.phase_sets.extend((0..columns.n_columns()).map(of_column)),
+        Some(of_people) => record
+            .phase_sets
+            .extend(of_people.iter().copied().map(of_column)),
+        None => record
+            .phase_sets
+            .extend((0..columns.n_columns()).map(of_column)),
     }
 }
 
@@ -194,7 +270,10 @@ fn phase_set(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text == b"." {
         return None;
     }
-    let number = std::str::from_utf8(text).ok().filter(|text| !text.starts_with('+')).and_then(|text| text.parse::<u32>().ok());
+    let number = std::str::from_utf8(text)
+        .ok()
+        .filter(|text| !text.starts_with('+'))
+        .and_then(|text| text.parse::<u32>().ok());
     Some(number.map_or_else(
         || {
             let mut hasher = DefaultHasher::new();
@@ -211,7 +290,8 @@ const BLOCK: usize = 8;
 /// Two alleles of each call.
 type Block = [[u8; 2]; BLOCK];
 
-/// Reads cells such as `0|1`, all with the same sign, with their tabs; `None` when some cell is not like that.
+/// Reads cells such as `0|1`, all with the same sign, with their tabs; `None` when some cell is not
+/// like that.
 #[inline]
 fn text_block(bytes: &[u8; 4 * BLOCK], phased: bool, max_allele: u8) -> Option<Block> {
     let sign = if phased { b'|' } else { b'/' };
@@ -219,12 +299,16 @@ fn text_block(bytes: &[u8; 4 * BLOCK], phased: bool, max_allele: u8) -> Option<B
     let mut wrong = 0;
     for (alleles, [a, found, b, tab]) in block.iter_mut().zip(bytes.as_chunks().0) {
         *alleles = [a.wrapping_sub(b'0'), b.wrapping_sub(b'0')];
-        wrong |= (found ^ sign) | (tab ^ b'\t') | u8::from(alleles[0] > max_allele) | u8::from(alleles[1] > max_allele);
+        wrong |= (found ^ sign)
+            | (tab ^ b'\t')
+            | u8::from(alleles[0] > max_allele)
+            | u8::from(alleles[1] > max_allele);
     }
     (wrong == 0).then_some(block)
 }
 
-/// Reads pairs of `(allele + 1) << 1 | phased`, all with the phase bits of `reference`; `None` when some pair is not like that.
+/// Reads pairs of `(allele + 1) << 1 | phased`, all with the phase bits of `reference`; `None` when
+/// some pair is not like that.
 #[inline]
 fn bcf_block(pairs: &[[u8; 2]; BLOCK], reference: [u8; 2], max_allele: u8) -> Option<Block> {
     let mut block = Block::default();
@@ -232,16 +316,22 @@ fn bcf_block(pairs: &[[u8; 2]; BLOCK], reference: [u8; 2], max_allele: u8) -> Op
     for (alleles, [a, b]) in block.iter_mut().zip(pairs) {
         let twice = [a.wrapping_sub(reference[0]), b.wrapping_sub(reference[1])];
         *alleles = twice.map(|allele| allele >> 1);
-        wrong |= (twice[0] | twice[1]) & 1 | u8::from(alleles[0] > max_allele) | u8::from(alleles[1] > max_allele);
+        wrong |= (twice[0] | twice[1]) & 1
+            | u8::from(alleles[0] > max_allele)
+            | u8::from(alleles[1] > max_allele);
     }
     (wrong == 0).then_some(block)
 }
 
-/// Enters the calls of the columns from `column` on, which have the sign of the reference calls that everyone was given.
+/// Enters the calls of the columns from `column` on, which have the sign of the reference calls
+/// that everyone was given.
 #[inline]
 fn set_block(block: &Block, column: usize, columns: &Columns, record: &mut VariantRecord) {
     if columns.of_people().is_some() {
-        for (column, alleles) in (column..).zip(block).filter(|(_, alleles)| **alleles != [0, 0]) {
+        for (column, alleles) in (column..)
+            .zip(block)
+            .filter(|(_, alleles)| **alleles != [0, 0])
+        {
             if let Some(person) = columns.person(column) {
                 record.genotypes[person].alleles = alleles.map(i16::from);
                 record.not_reference.push(person as u32);
@@ -250,8 +340,11 @@ fn set_block(block: &Block, column: usize, columns: &Columns, record: &mut Varia
         return;
     }
     // Columns past the last sample are refused when all are counted.
-    let Some(genotypes) = record.genotypes.get_mut(column..column + BLOCK) else { return };
-    // Each is written where the next one of the others goes, and stays there only if it is one of them.
+    let Some(genotypes) = record.genotypes.get_mut(column..column + BLOCK) else {
+        return;
+    };
+    // Each is written where the next one of the others goes, and stays there only if it is one of
+    // them.
     let others = &mut record.not_reference;
     let len = others.len();
     others.resize(len + BLOCK, 0);
@@ -266,7 +359,8 @@ fn set_block(block: &Block, column: usize, columns: &Columns, record: &mut Varia
     others.truncate(len + n_others);
 }
 
-/// Everyone is `reference` until something else is read. Where it was so before, only the others are set back.
+/// Everyone is `reference` until something else is read. Where it was so before, only the others
+/// are set back.
 fn start(record: &mut VariantRecord, columns: &Columns, reference: Genotype) {
     if record.rest == Some(reference) && record.genotypes.len() == columns.n_people() {
         for &person in &record.not_reference {
@@ -281,7 +375,10 @@ fn start(record: &mut VariantRecord, columns: &Columns, reference: Genotype) {
 }
 
 /// The call of everyone at a record that has no GT.
-const NOT_CALLED: Genotype = Genotype { alleles: [MISSING, MISSING], phased: false };
+const NOT_CALLED: Genotype = Genotype {
+    alleles: [MISSING, MISSING],
+    phased: false,
+};
 
 /// Enters for everyone that nothing was called.
 pub(super) fn read_nothing(columns: &Columns, record: &mut VariantRecord) {
@@ -323,8 +420,14 @@ mod tests {
 
     fn columns(n: usize, chosen: Option<&[usize]>) -> Columns {
         let names: Vec<String> = (0..n).map(|column| column.to_string()).collect();
-        let Some(chosen) = chosen else { return Columns::all(n) };
-        Columns::of(&chosen.iter().map(ToString::to_string).collect::<Vec<_>>(), &names).unwrap()
+        let Some(chosen) = chosen else {
+            return Columns::all(n);
+        };
+        Columns::of(
+            &chosen.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            &names,
+        )
+        .unwrap()
     }
 
     /// The genotypes of columns read one by one, slowly, put in the order of the people.
@@ -337,24 +440,39 @@ mod tests {
             }
         }
         let genotypes: Vec<Genotype> = genotypes.into_iter().flatten().collect();
-        let others = (0..).zip(&genotypes).filter(|(_, genotype)| genotype.alleles != [0, 0]).map(|(person, _)| person).collect();
+        let others = (0..)
+            .zip(&genotypes)
+            .filter(|(_, genotype)| genotype.alleles != [0, 0])
+            .map(|(person, _)| person)
+            .collect();
         Ok((n, genotypes, others))
     }
 
     fn text_read(cells: &[String], n_alts: usize, columns: &Columns, format: &[u8]) -> Read {
         let mut record = record(n_alts);
-        let n = read_text(cells.join("\t").as_bytes(), Keys::of(format, DosageField::Gt).unwrap(), columns, &mut record)
-            .map_err(|(column, _)| column)?;
+        let n = read_text(
+            cells.join("\t").as_bytes(),
+            Keys::of(format, DosageField::Gt).unwrap(),
+            columns,
+            &mut record,
+        )
+        .map_err(|(column, _)| column)?;
         Ok((n, record.genotypes, record.not_reference))
     }
 
-    /// One type of integer for GT, as BCF writes it: samples of fewer alleles are padded with the end of a vector.
+    /// One type of integer for GT, as BCF writes it: samples of fewer alleles are padded with the
+    /// end of a vector.
     fn bcf_vectors(samples: &[Vec<i32>], width: usize) -> Vec<u8> {
         let len = samples.iter().map(Vec::len).max().unwrap_or(0);
         let mut bytes = vec![(len as u8) << 4 | [1, 1, 2, 3, 3][width]];
         for sample in samples {
             let least = [0, -128, -32_768, 0, i32::MIN][width];
-            for value in sample.iter().copied().chain(std::iter::repeat(least + 1)).take(len) {
+            for value in sample
+                .iter()
+                .copied()
+                .chain(std::iter::repeat(least + 1))
+                .take(len)
+            {
                 bytes.extend_from_slice(&value.to_le_bytes()[..width]);
             }
         }
@@ -461,9 +579,14 @@ mod tests {
 
     #[test]
     fn phase_sets_are_numbers_or_tell_texts_apart() {
-        assert_eq!((phase_set(b"17"), phase_set(b"."), phase_set(b"")), (Some(17), None, None));
+        assert_eq!(
+            (phase_set(b"17"), phase_set(b"."), phase_set(b"")),
+            (Some(17), None, None)
+        );
         let texts: [&[u8]; 6] = [b"-1", b"+17", b"a", b"b", b"4294967296", b"017x"];
         let sets: std::collections::HashSet<_> = texts.iter().map(|text| phase_set(text)).collect();
-        assert!(sets.len() == texts.len() && sets.iter().all(|&set| set > Some(u64::from(u32::MAX))));
+        assert!(
+            sets.len() == texts.len() && sets.iter().all(|&set| set > Some(u64::from(u32::MAX)))
+        );
     }
 }

@@ -23,17 +23,20 @@ use super::{
 };
 use crate::ingest::{DisjointRegions, Error, beside};
 
-/// Parts of a file nearer than this (compressed bytes, one block at most) are read as one: to jump costs as much as to read on.
+/// Parts of a file nearer than this (compressed bytes, one block at most) are read as one: to jump
+/// costs as much as to read on.
 const MAX_GAP_BYTES: u64 = 1 << 16;
 /// Parts longer than this on average (compressed bytes) are worth a thread that decompresses ahead.
 const LONG_PART_BYTES: u64 = 1 << 18;
 
-/// Blocks of a file whose ends are looked at; a longer file is not walked through for its regions' sake.
+/// Blocks of a file whose ends are looked at; a longer file is not walked through for its regions'
+/// sake.
 const MAX_BLOCKS: usize = 1 << 18;
 /// Bytes of the block with which a BGZF file ends.
 const EOF_BLOCK_BYTES: u64 = 28;
 
-/// What an index says: the parts of the file that hold some regions, and the contigs that have records.
+/// What an index says: the parts of the file that hold some regions, and the contigs that have
+/// records.
 pub(super) struct Indexed {
     pub input: Input,
     pub contigs: HashSet<String>,
@@ -41,49 +44,96 @@ pub(super) struct Indexed {
 
 /// The index beside a file, if there is one.
 pub(super) fn index_of(path: &Path) -> Option<PathBuf> {
-    [".tbi", ".csi"].into_iter().map(|extension| beside(path, extension)).find(|index| index.exists())
+    [".tbi", ".csi"]
+        .into_iter()
+        .map(|extension| beside(path, extension))
+        .find(|index| index.exists())
 }
 
 /// A word about an index that is older than its file.
 pub(super) fn warning(path: &Path) -> Option<String> {
     let index = index_of(path)?;
-    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let modified = |path: &Path| {
+        path.metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok()
+    };
     // Files that are written or copied together may differ by a moment.
     let is_older = modified(&index)? + Duration::from_secs(1) < modified(path)?;
     is_older.then(|| {
-        format!("{}: the index is older than its file; if the file was changed since, make it again: {}", index.display(), again(path))
+        format!(
+            "{}: the index is older than its file; if the file was changed since, make it again: \
+             {}",
+            index.display(),
+            again(path)
+        )
     })
 }
 
 /// How an index is made.
 fn again(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if name.ends_with(".bcf") { format!("`bcftools index -f {name}`") } else { format!("`tabix -f {name}`") }
+    if name.ends_with(".bcf") {
+        format!("`bcftools index -f {name}`")
+    } else {
+        format!("`tabix -f {name}`")
+    }
 }
 
-/// Opens the parts of a BGZF file that hold `wanted`, by the index beside it; `None` without an index.
+/// Opens the parts of a BGZF file that hold `wanted`, by the index beside it; `None` without an
+/// index.
 ///
 /// # Errors
 /// An index that cannot be read, or that is not of this file.
-pub(super) fn open(path: &Path, header: &Header, wanted: &DisjointRegions) -> Result<Option<Indexed>, Error> {
-    let Some(index_path) = index_of(path) else { return Ok(None) };
-    let unusable = |reason: String| Error::file(&index_path, format!("{reason}; make it again with {}", again(path)));
-    let index = read(&index_path).map_err(|error| unusable(format!("the index is damaged ({error})")))?;
-    let names: Vec<String> = match index.header() {
-        Some(header) => header.reference_sequence_names().iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
-        // The index of a BCF has no names: contigs are numbered as in the header.
-        None => header.contigs.iter().map(|contig| contig.name.clone()).collect(),
+pub(super) fn open(
+    path: &Path,
+    header: &Header,
+    wanted: &DisjointRegions,
+) -> Result<Option<Indexed>, Error> {
+    let Some(index_path) = index_of(path) else {
+        return Ok(None);
     };
-    let query = |id: usize, interval: Interval| index.query(id, interval).map_err(|error| unusable(error.to_string()));
+    let unusable = |reason: String| {
+        Error::file(
+            &index_path,
+            format!("{reason}; make it again with {}", again(path)),
+        )
+    };
+    let index =
+        read(&index_path).map_err(|error| unusable(format!("the index is damaged ({error})")))?;
+    let names: Vec<String> = match index.header() {
+        Some(header) => header
+            .reference_sequence_names()
+            .iter()
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect(),
+        // The index of a BCF has no names: contigs are numbered as in the header.
+        None => header
+            .contigs
+            .iter()
+            .map(|contig| contig.name.clone())
+            .collect(),
+    };
+    let query = |id: usize, interval: Interval| {
+        index
+            .query(id, interval)
+            .map_err(|error| unusable(error.to_string()))
+    };
     let mut contigs = HashSet::new();
     let mut chunks = Vec::new();
     let mut end = None;
     let mut starts = Vec::new();
-    for (id, name) in names.into_iter().enumerate().take(index.reference_sequences().count()) {
+    for (id, name) in names
+        .into_iter()
+        .enumerate()
+        .take(index.reference_sequences().count())
+    {
         for region in wanted.on(&name) {
             // One base more on the left: an insertion's anchor may stand just before the region.
             let start = Position::new(region.start).unwrap_or(Position::MIN);
-            let Some(end) = Position::new(region.end) else { continue };
+            let Some(end) = Position::new(region.end) else {
+                continue;
+            };
             chunks.extend(query(id, Interval::from(start..=end))?);
         }
         let of_contig = query(id, Interval::from(..))?;
@@ -95,10 +145,14 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &DisjointRegions) -> Re
         end = end.max(end_of_contig);
     }
     if !end.is_none_or(|end| is_end(path, end).unwrap_or(false)) {
-        return Err(unusable("the index is of another file: it does not end where the records do".into()));
+        return Err(unusable(
+            "the index is of another file: it does not end where the records do".into(),
+        ));
     }
     if chunks.iter().any(|chunk| chunk.end() < chunk.start()) {
-        return Err(unusable("the index is damaged (a part of the file ends before it starts)".into()));
+        return Err(unusable(
+            "the index is damaged (a part of the file ends before it starts)".into(),
+        ));
     }
     // Of a file that has none of the loci, no record is read.
     if !chunks.is_empty() {
@@ -106,9 +160,19 @@ pub(super) fn open(path: &Path, header: &Header, wanted: &DisjointRegions) -> Re
         require_one_header(path, header, &starts)?;
     }
     let chunks = merged(chunks);
-    let n_bytes: u64 = chunks.iter().map(|chunk| chunk.end().compressed() - chunk.start().compressed()).sum();
-    let decompression = if n_bytes > LONG_PART_BYTES * chunks.len() as u64 { Decompression::Ahead } else { Decompression::Inline };
-    Ok(Some(Indexed { input: Input::of_chunks(path, chunks, decompression)?, contigs }))
+    let n_bytes: u64 = chunks
+        .iter()
+        .map(|chunk| chunk.end().compressed() - chunk.start().compressed())
+        .sum();
+    let decompression = if n_bytes > LONG_PART_BYTES * chunks.len() as u64 {
+        Decompression::Ahead
+    } else {
+        Decompression::Inline
+    };
+    Ok(Some(Indexed {
+        input: Input::of_chunks(path, chunks, decompression)?,
+        contigs,
+    }))
 }
 
 fn read(path: &Path) -> io::Result<Box<dyn BinningIndex>> {
@@ -119,17 +183,45 @@ fn read(path: &Path) -> io::Result<Box<dyn BinningIndex>> {
     Ok(Box::new(csi::fs::read(path)?))
 }
 
-/// Where another BGZF file begins inside of this one: behind an end-of-file block in the middle, as `cat` leaves it.
+/// Where another BGZF file begins inside of this one: behind an end-of-file block in the middle, as
+/// `cat` leaves it.
 fn joined_parts(path: &Path) -> io::Result<Vec<bgzf::VirtualPosition>> {
     let mut file = File::open(path)?;
     let file_len = file.metadata()?.len();
     let (mut offset, mut starts) = (0, Vec::new());
     for _ in 0..MAX_BLOCKS {
         let mut head = [0; 18];
-        if offset >= file_len || file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut head)).is_err() {
+        if offset >= file_len
+            || file
+                .seek(SeekFrom::Start(offset))
+                .and_then(|_| file.read_exact(&mut head))
+                .is_err()
+        {
             break;
         }
-        let [0x1f, 0x8b, 8, 4, _, _, _, _, _, _, 6, 0, b'B', b'C', 2, 0, low, high] = head else { break };
+        let [
+            0x1f,
+            0x8b,
+            8,
+            4,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            6,
+            0,
+            b'B',
+            b'C',
+            2,
+            0,
+            low,
+            high,
+        ] = head
+        else {
+            break;
+        };
         let len = u64::from(u16::from_le_bytes([low, high])) + 1;
         offset += len;
         if len == EOF_BLOCK_BYTES && offset < file_len {
@@ -139,8 +231,13 @@ fn joined_parts(path: &Path) -> io::Result<Vec<bgzf::VirtualPosition>> {
     Ok(starts)
 }
 
-/// Compares header lines at these places, the first ones of contigs and of joined files, with the header of the file.
-fn require_one_header(path: &Path, header: &Header, starts: &[bgzf::VirtualPosition]) -> Result<(), Error> {
+/// Compares header lines at these places, the first ones of contigs and of joined files, with the
+/// header of the file.
+fn require_one_header(
+    path: &Path,
+    header: &Header,
+    starts: &[bgzf::VirtualPosition],
+) -> Result<(), Error> {
     // BCF has no lines.
     if header.n_lines == 0 {
         return Ok(());
@@ -149,10 +246,19 @@ fn require_one_header(path: &Path, header: &Header, starts: &[bgzf::VirtualPosit
     let mut line = Vec::new();
     for start in starts {
         reader.seek(*start).map_err(|error| damaged(path, error))?;
-        while reader.fill_buf().map_err(|error| damaged(path, error))?.first() == Some(&b'#') {
+        while reader
+            .fill_buf()
+            .map_err(|error| damaged(path, error))?
+            .first()
+            == Some(&b'#')
+        {
             line.clear();
-            reader.read_until(b'\n', &mut line).map_err(|error| damaged(path, error))?;
-            header.require_same(path, line.trim_ascii_end()).map_err(|reason| Error::file(path, reason))?;
+            reader
+                .read_until(b'\n', &mut line)
+                .map_err(|error| damaged(path, error))?;
+            header
+                .require_same(path, line.trim_ascii_end())
+                .map_err(|reason| Error::file(path, reason))?;
         }
     }
     Ok(())
@@ -160,11 +266,20 @@ fn require_one_header(path: &Path, header: &Header, starts: &[bgzf::VirtualPosit
 
 /// A place that the index names and that cannot be read.
 fn damaged(path: &Path, error: io::Error) -> Error {
-    if !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof) {
+    if !matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof
+    ) {
         return Error::io(path)(error);
     }
-    let advice = format!("its index belongs to another file: make it again with {}", again(path));
-    let found = format!("the compressed data are damaged ({error}): copy the file again, or check it with `bgzip -t`");
+    let advice = format!(
+        "its index belongs to another file: make it again with {}",
+        again(path)
+    );
+    let found = format!(
+        "the compressed data are damaged ({error}): copy the file again, or check it with `bgzip \
+         -t`"
+    );
     Error::file(path, format!("{found}; or {advice}"))
 }
 

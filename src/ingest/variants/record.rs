@@ -1,4 +1,5 @@
-//! One variant record with the genotypes of everyone wanted. Coordinates: `position` is 1-based; `start0` and `end0` are 0-based, half-open.
+//! One variant record with the genotypes of everyone wanted. Coordinates: `position` is 1-based;
+//! `start0` and `end0` are 0-based, half-open.
 
 use std::fmt;
 
@@ -33,10 +34,15 @@ pub fn pass() -> Vec<String> {
     vec![".".into(), "PASS".into()]
 }
 
-/// Whether one of a record's `filters` is among `names`, as `bcftools view -f` has it; `.` names a record without one.
+/// Whether one of a record's `filters` is among `names`, as `bcftools view -f` has it; `.` names a
+/// record without one.
 #[must_use]
 pub fn admits(names: &[String], filters: &[String]) -> bool {
-    if filters.is_empty() { names.iter().any(|name| name == ".") } else { filters.iter().any(|filter| names.contains(filter)) }
+    if filters.is_empty() {
+        names.iter().any(|name| name == ".")
+    } else {
+        filters.iter().any(|filter| names.contains(filter))
+    }
 }
 
 /// One record with every wanted person's genotype. Buffers are reused from record to record.
@@ -60,19 +66,21 @@ pub struct VariantRecord {
     pub passes_filters: bool,
     /// One a person: those selected, in their order, else all in the order of the columns.
     pub genotypes: Vec<Genotype>,
-    /// Numbers of the people (into [`Self::genotypes`], ascending) whose call is anything but diploid reference (`0|0` or `0/0`): carriers of
-    /// an ALT, missing and haploid calls.
+    /// Numbers of the people (into [`Self::genotypes`], ascending) whose call is anything but
+    /// diploid reference (`0|0` or `0/0`): carriers of an ALT, missing and haploid calls.
     pub not_reference: Vec<u32>,
-    /// FORMAT/PS of each person; empty when the record has no PS. An integer stands for itself; other text is hashed to a number above
-    /// `u32::MAX`, the same text always to the same number.
+    /// FORMAT/PS of each person; empty when the record has no PS. An integer stands for itself;
+    /// other text is hashed to a number above `u32::MAX`, the same text always to the same
+    /// number.
     pub phase_sets: Vec<Option<u64>>,
     /// Copies of each ALT in each person (person by person, one value a ALT), from the field that
-    /// [`VariantFile::read_dosages`](super::VariantFile::read_dosages) asks for: NaN where it is missing, empty where the record does not
-    /// have the field.
+    /// [`VariantFile::read_dosages`](super::VariantFile::read_dosages) asks for: NaN where it is
+    /// missing, empty where the record does not have the field.
     pub dosages: Vec<f32>,
     /// FORMAT has GT. Without it nobody is called.
     pub has_genotypes: bool,
-    /// INFO/END and INFO/SVLEN say different things of a symbolic allele; which of them is read follows the version of the format.
+    /// INFO/END and INFO/SVLEN say different things of a symbolic allele; which of them is read
+    /// follows the version of the format.
     pub end_contradicts_svlen: bool,
     /// The call of everyone but [`Self::not_reference`], where it is one for all.
     pub(super) rest: Option<Genotype>,
@@ -94,14 +102,17 @@ impl VariantRecord {
         self.start0() + self.ref_allele.len()
     }
 
-    /// 0-based end (exclusive) of what the record is about: the end of REF, or that of the symbolic allele that reaches furthest.
+    /// 0-based end (exclusive) of what the record is about: the end of REF, or that of the symbolic
+    /// allele that reaches furthest.
     #[must_use]
     pub fn span_end0(&self) -> usize {
         self.span_end0
     }
 
-    /// 0-based end (exclusive) of what a symbolic ALT (`<DEL>`, number 0 is the first ALT) is about: INFO/END, else POS + |SVLEN|, and
-    /// the other way round from version 4.4 of the format on; an insertion (`<INS>`) without END ends where it starts, whatever its SVLEN. `None` for other alleles, and when neither is there.
+    /// 0-based end (exclusive) of what a symbolic ALT (`<DEL>`, number 0 is the first ALT) is
+    /// about: INFO/END, else POS + |SVLEN|, and the other way round from version 4.4 of the
+    /// format on; an insertion (`<INS>`) without END ends where it starts, whatever its SVLEN.
+    /// `None` for other alleles, and when neither is there.
     #[must_use]
     pub fn symbolic_end0(&self, alt_index: usize) -> Option<usize> {
         self.symbolic_ends0.get(alt_index).copied().flatten()
@@ -119,7 +130,10 @@ impl VariantRecord {
         Ok(())
     }
 
-    pub(super) fn set_alt_alleles<'a>(&mut self, alleles: impl Iterator<Item = &'a [u8]>) -> Result<(), String> {
+    pub(super) fn set_alt_alleles<'a>(
+        &mut self,
+        alleles: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<(), String> {
         let mut count = 0;
         for allele in alleles {
             if count == self.alt_alleles.len() {
@@ -132,7 +146,10 @@ impl VariantRecord {
                 target.clear();
                 target.extend_from_slice(allele);
             } else {
-                return Err(format!("ALT `{}` is neither bases nor `*`, `<...>`, or a breakend", allele.escape_ascii()));
+                return Err(format!(
+                    "ALT `{}` is neither bases nor `*`, `<...>`, or a breakend",
+                    allele.escape_ascii()
+                ));
             }
             count += 1;
         }
@@ -159,8 +176,8 @@ impl VariantRecord {
         self.filters.truncate(count);
     }
 
-    /// Works out what the record is about, once REF and ALT are there. `lengths` gives INFO/END and INFO/SVLEN, and is only asked for
-    /// symbolic alleles.
+    /// Works out what the record is about, once REF and ALT are there. `lengths` gives INFO/END and
+    /// INFO/SVLEN, and is only asked for symbolic alleles.
     pub(super) fn set_span(&mut self, lengths: impl FnOnce() -> SymbolicLengths) {
         self.span_end0 = self.end0();
         self.symbolic_ends0.clear();
@@ -168,13 +185,23 @@ impl VariantRecord {
         if !self.has_symbolic_alt() {
             return;
         }
-        let SymbolicLengths { end: stated_end, svlen, svlen_first } = lengths();
+        let SymbolicLengths {
+            end: stated_end,
+            svlen,
+            svlen_first,
+        } = lengths();
         // An END before POS is none.
         let end = stated_end.filter(|&end| end >= self.position);
         for (number, alt) in self.alt_alleles.iter().enumerate() {
             let is_symbol = alt.starts_with(b"<");
-            let len_nt = if svlen.len() == 1 { svlen[0] } else { svlen.get(number).copied().flatten() };
-            let by_svlen = len_nt.filter(|_| has_length(alt)).and_then(|len_nt| self.position.checked_add(len_nt));
+            let len_nt = if svlen.len() == 1 {
+                svlen[0]
+            } else {
+                svlen.get(number).copied().flatten()
+            };
+            let by_svlen = len_nt
+                .filter(|_| has_length(alt))
+                .and_then(|len_nt| self.position.checked_add(len_nt));
             let end0 = match (end, by_svlen) {
                 _ if !is_symbol => None,
                 (Some(_), Some(by_svlen)) if svlen_first => Some(by_svlen),
@@ -182,14 +209,16 @@ impl VariantRecord {
                 (None, Some(by_svlen)) => Some(by_svlen),
                 (None, None) => alt.starts_with(b"<INS").then_some(self.position),
             };
-            self.end_contradicts_svlen |= is_symbol && by_svlen.is_some() && stated_end.is_some() && stated_end != by_svlen;
+            self.end_contradicts_svlen |=
+                is_symbol && by_svlen.is_some() && stated_end.is_some() && stated_end != by_svlen;
             self.span_end0 = self.span_end0.max(end0.unwrap_or(0));
             self.symbolic_ends0.push(end0);
         }
     }
 }
 
-/// Whether SVLEN says how much of the reference a symbolic allele is about: not of insertions, and not of the blocks of gVCF.
+/// Whether SVLEN says how much of the reference a symbolic allele is about: not of insertions, and
+/// not of the blocks of gVCF.
 fn has_length(alt: &[u8]) -> bool {
     alt.starts_with(b"<") && !alt.starts_with(b"<INS") && alt != b"<*>" && alt != b"<NON_REF>"
 }
@@ -214,6 +243,8 @@ fn set_bases(target: &mut Vec<u8>, bases: &[u8]) {
 fn is_other_allele(allele: &[u8]) -> bool {
     let is_symbol = matches!(allele, [b'<', name @ .., b'>'] if !name.is_empty() && !name.iter().any(|byte| b"<> \t".contains(byte)));
     let is_breakend = matches!(allele, [b'.', bases @ ..] | [bases @ .., b'.'] if !bases.is_empty() && bases.iter().all(u8::is_ascii_alphabetic))
-        || [b'[', b']'].iter().any(|bracket| allele.split(|byte| byte == bracket).count() == 3);
+        || [b'[', b']']
+            .iter()
+            .any(|bracket| allele.split(|byte| byte == bracket).count() == 3);
     allele == b"*" || is_symbol || is_breakend
 }

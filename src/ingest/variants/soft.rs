@@ -1,7 +1,8 @@
 //! Dosages of imputed genotypes: the FORMAT fields DS, GP and HDS, from VCF text or BCF vectors.
 //!
-//! Input -> output: one person's values -> copies of each ALT allele, 0..2 (0..1 for one haplotype). DS holds them (one a ALT), HDS holds
-//! one a haplotype (records with one ALT), GP holds the probability of each genotype, in the order of the VCF specification.
+//! Input -> output: one person's values -> copies of each ALT allele, 0..2 (0..1 for one
+//! haplotype). DS holds them (one a ALT), HDS holds one a haplotype (records with one ALT), GP
+//! holds the probability of each genotype, in the order of the VCF specification.
 
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +55,12 @@ pub(super) fn start(record: &mut VariantRecord, columns: &Columns) {
 }
 
 /// Reads one person's values from text such as `0.98,0.02,0`.
-pub(super) fn read_text(cell: &[u8], key: &str, person: usize, record: &mut VariantRecord) -> Result<(), String> {
+pub(super) fn read_text(
+    cell: &[u8],
+    key: &str,
+    person: usize,
+    record: &mut VariantRecord,
+) -> Result<(), String> {
     if cell.is_empty() || cell == b"." {
         return Ok(());
     }
@@ -65,8 +71,14 @@ pub(super) fn read_text(cell: &[u8], key: &str, person: usize, record: &mut Vari
         if text == b"." {
             return Ok(());
         }
-        let value = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f32>().ok()).filter(|value| value.is_finite());
-        *values.get_mut(n).ok_or_else(|| format!("{key} has more than {MAX_VALUES} values"))? = value.ok_or_else(wrong)?;
+        let value = std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse::<f32>().ok())
+            .filter(|value| value.is_finite());
+        *values
+            .get_mut(n)
+            .ok_or_else(|| format!("{key} has more than {MAX_VALUES} values"))? =
+            value.ok_or_else(wrong)?;
         n += 1;
     }
     set(&values[..n], key, person, record)
@@ -82,13 +94,20 @@ pub(super) fn read_bcf(
     columns: &Columns,
     record: &mut VariantRecord,
 ) -> Result<(), (usize, String)> {
-    let column_of = |person: usize| columns.of_people().map_or(person, |of_people| of_people[person]);
+    let column_of = |person: usize| {
+        columns
+            .of_people()
+            .map_or(person, |of_people| of_people[person])
+    };
     let mut values = Vec::new();
     for person in 0..columns.n_people() {
         let column = column_of(person);
         values.clear();
         let mut is_missing = false;
-        for value in vectors.floats(column).ok_or_else(|| (column, format!("{key} is not written as numbers")))? {
+        for value in vectors
+            .floats(column)
+            .ok_or_else(|| (column, format!("{key} is not written as numbers")))?
+        {
             is_missing |= value.is_none();
             values.extend(value);
         }
@@ -106,16 +125,31 @@ const MAX_VALUES: usize = 21;
 fn set(values: &[f32], key: &str, person: usize, record: &mut VariantRecord) -> Result<(), String> {
     let n_alts = record.alt_alleles.len();
     let dosages = &mut record.dosages[n_alts * person..n_alts * (person + 1)];
-    let unexpected = |expected: String| Err(format!("{key} has {} where {expected}", counted(values.len(), "value", "values")));
+    let unexpected = |expected: String| {
+        Err(format!(
+            "{key} has {} where {expected}",
+            counted(values.len(), "value", "values")
+        ))
+    };
     match key {
         "DS" if values.len() == n_alts => dosages.copy_from_slice(values),
         "DS" => return unexpected(format!("the record has {n_alts} ALT alleles")),
         "HDS" if n_alts == 1 && (1..=2).contains(&values.len()) => dosages[0] = values.iter().sum(),
-        "HDS" => return unexpected(format!("one a haplotype is read, of records with one ALT allele; here are {n_alts}: use DS")),
+        "HDS" => {
+            return unexpected(format!(
+                "one a haplotype is read, of records with one ALT allele; here are {n_alts}: use \
+                 DS"
+            ));
+        }
         _ => probabilities(values, dosages)?,
     }
-    if let Some(wrong) = dosages.iter().find(|dosage| !(-TOLERANCE..=2.0 + TOLERANCE).contains(*dosage)) {
-        return Err(format!("{key} gives {wrong} copies of an allele; they lie between 0 and 2"));
+    if let Some(wrong) = dosages
+        .iter()
+        .find(|dosage| !(-TOLERANCE..=2.0 + TOLERANCE).contains(*dosage))
+    {
+        return Err(format!(
+            "{key} gives {wrong} copies of an allele; they lie between 0 and 2"
+        ));
     }
     for dosage in dosages {
         *dosage = dosage.clamp(0.0, 2.0);
@@ -123,12 +157,15 @@ fn set(values: &[f32], key: &str, person: usize, record: &mut VariantRecord) -> 
     Ok(())
 }
 
-/// Sums the probabilities of the genotypes (0/0, 0/1, 1/1, 0/2, 1/2, 2/2, ...; or 0, 1, 2, ... of one haplotype) to copies.
+/// Sums the probabilities of the genotypes (0/0, 0/1, 1/1, 0/2, 1/2, 2/2, ...; or 0, 1, 2, ... of
+/// one haplotype) to copies.
 fn probabilities(values: &[f32], dosages: &mut [f32]) -> Result<(), String> {
     let n_alleles = dosages.len() + 1;
     let sum: f32 = values.iter().sum();
     if !(sum - 1.0).abs().le(&(2.0 * TOLERANCE)) || values.iter().any(|value| *value < 0.0) {
-        return Err(format!("GP sums to {sum}: these are not probabilities (older VCF writes logarithms there)"));
+        return Err(format!(
+            "GP sums to {sum}: these are not probabilities (older VCF writes logarithms there)"
+        ));
     }
     dosages.fill(0.0);
     let mut add = |allele: usize, probability: f32| {
@@ -137,7 +174,10 @@ fn probabilities(values: &[f32], dosages: &mut [f32]) -> Result<(), String> {
         }
     };
     if values.len() == n_alleles {
-        values.iter().enumerate().for_each(|(allele, &probability)| add(allele, probability));
+        values
+            .iter()
+            .enumerate()
+            .for_each(|(allele, &probability)| add(allele, probability));
     } else if values.len() == n_alleles * (n_alleles + 1) / 2 {
         let genotypes = (0..n_alleles).flat_map(|b| (0..=b).map(move |a| (a, b)));
         for ((a, b), &probability) in genotypes.zip(values) {
@@ -145,8 +185,13 @@ fn probabilities(values: &[f32], dosages: &mut [f32]) -> Result<(), String> {
             add(b, probability);
         }
     } else {
-        let (found, n_genotypes) = (counted(values.len(), "value", "values"), n_alleles * (n_alleles + 1) / 2);
-        return Err(format!("GP has {found}; {n_alleles} alleles have {n_genotypes} genotypes"));
+        let (found, n_genotypes) = (
+            counted(values.len(), "value", "values"),
+            n_alleles * (n_alleles + 1) / 2,
+        );
+        return Err(format!(
+            "GP has {found}; {n_alleles} alleles have {n_genotypes} genotypes"
+        ));
     }
     Ok(())
 }
@@ -156,7 +201,10 @@ mod tests {
     use super::*;
 
     fn read(cell: &str, key: &str, n_alts: usize) -> Result<Vec<f32>, String> {
-        let mut record = VariantRecord { alt_alleles: vec![b"C".to_vec(); n_alts], ..VariantRecord::default() };
+        let mut record = VariantRecord {
+            alt_alleles: vec![b"C".to_vec(); n_alts],
+            ..VariantRecord::default()
+        };
         start(&mut record, &Columns::all(1));
         read_text(cell.as_bytes(), key, 0, &mut record).map(|()| record.dosages)
     }
@@ -171,7 +219,9 @@ mod tests {
         assert_eq!(read("0.75,0.25", "GP", 1), Ok(vec![0.25]), "one haplotype");
         // 0/0 0/1 1/1 0/2 1/2 2/2
         assert_eq!(read("0,0,0.5,0,0.25,0.25", "GP", 2), Ok(vec![1.25, 0.75]));
-        assert!(read(".", "DS", 1).unwrap()[0].is_nan() && read("0.1,.", "HDS", 1).unwrap()[0].is_nan());
+        assert!(
+            read(".", "DS", 1).unwrap()[0].is_nan() && read("0.1,.", "HDS", 1).unwrap()[0].is_nan()
+        );
     }
 
     #[test]

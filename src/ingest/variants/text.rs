@@ -1,6 +1,7 @@
 //! Records of VCF text.
 //!
-//! Input -> output: tab-separated lines -> [`VariantRecord`]s. INFO is parsed only where an ALT is symbolic.
+//! Input -> output: tab-separated lines -> [`VariantRecord`]s. INFO is parsed only where an ALT is
+//! symbolic.
 
 use memchr::memchr;
 
@@ -94,10 +95,16 @@ fn require_same_header(input: &Input, header: &Header, line: &[u8]) -> Result<()
     if is_first {
         return Ok(());
     }
-    header.require_same(path, line).map_err(|reason| match number {
-        0 => Error::file(path, reason),
-        _ => Error::Line { path: path.into(), line: number, reason },
-    })
+    header
+        .require_same(path, line)
+        .map_err(|reason| match number {
+            0 => Error::file(path, reason),
+            _ => Error::Line {
+                path: path.into(),
+                line: number,
+                reason,
+            },
+        })
 }
 
 /// What POS says.
@@ -120,13 +127,26 @@ impl<'l> Site<'l> {
         let mut columns: [&[u8]; 8] = [&[]; 8];
         for column in &mut columns {
             let Some(text) = rest else {
-                let by_spaces = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count() >= columns.len();
-                let hint = if by_spaces { "; here they are separated by spaces" } else { "" };
-                return Err(format!("a record needs at least 8 columns with tabs between them{hint}"));
+                let by_spaces = line
+                    .split(u8::is_ascii_whitespace)
+                    .filter(|word| !word.is_empty())
+                    .count()
+                    >= columns.len();
+                let hint = if by_spaces {
+                    "; here they are separated by spaces"
+                } else {
+                    ""
+                };
+                return Err(format!(
+                    "a record needs at least 8 columns with tabs between them{hint}"
+                ));
             };
             (*column, rest) = next_column(text);
         }
-        Ok(Self { columns, samples: rest.unwrap_or_default() })
+        Ok(Self {
+            columns,
+            samples: rest.unwrap_or_default(),
+        })
     }
 
     fn read_contig(&self, record: &mut VariantRecord) -> Result<(), String> {
@@ -138,18 +158,29 @@ impl<'l> Site<'l> {
             return Err("CHROM is empty or has a space in it".into());
         }
         if contig.starts_with(b"\"") {
-            return Err("CHROM begins with a quotation mark: a spreadsheet saved this file; take the original".into());
+            return Err(
+                "CHROM begins with a quotation mark: a spreadsheet saved this file; take the \
+                 original"
+                    .into(),
+            );
         }
         record.contig.clear();
-        record.contig.push_str(std::str::from_utf8(contig).map_err(|_| "CHROM is not UTF-8")?);
+        record
+            .contig
+            .push_str(std::str::from_utf8(contig).map_err(|_| "CHROM is not UTF-8")?);
         Ok(())
     }
 
     fn read_position(&self, record: &mut VariantRecord) -> Result<Position, String> {
         let position = self.columns[1];
         let found = number(position).filter(|&position| i32::try_from(position).is_ok());
-        record.position = found.ok_or_else(|| format!("POS `{}` is not a position", position.escape_ascii()))?;
-        Ok(if record.position == 0 { Position::Telomere } else { Position::Base })
+        record.position =
+            found.ok_or_else(|| format!("POS `{}` is not a position", position.escape_ascii()))?;
+        Ok(if record.position == 0 {
+            Position::Telomere
+        } else {
+            Position::Base
+        })
     }
 
     /// Length of REF, whatever it is.
@@ -163,24 +194,49 @@ impl<'l> Site<'l> {
         record.id.clear();
         record.id.push_str(&String::from_utf8_lossy(id));
         record.set_ref_allele(ref_allele)?;
-        let alt_alleles = if alt_alleles == b"." { None } else { Some(alt_alleles) };
-        record.set_alt_alleles(alt_alleles.into_iter().flat_map(|all| all.split(|&byte| byte == b',')))?;
-        record.set_filters(std::str::from_utf8(filter).map_err(|_| "FILTER is not UTF-8")?.split(';'));
-        record.set_span(|| SymbolicLengths { svlen_first: header.svlen_first, ..symbolic_lengths(info) });
+        let alt_alleles = if alt_alleles == b"." {
+            None
+        } else {
+            Some(alt_alleles)
+        };
+        record.set_alt_alleles(
+            alt_alleles
+                .into_iter()
+                .flat_map(|all| all.split(|&byte| byte == b',')),
+        )?;
+        record.set_filters(
+            std::str::from_utf8(filter)
+                .map_err(|_| "FILTER is not UTF-8")?
+                .split(';'),
+        );
+        record.set_span(|| SymbolicLengths {
+            svlen_first: header.svlen_first,
+            ..symbolic_lengths(info)
+        });
         Ok(())
     }
 
-    fn genotypes(&self, columns: &Columns, dosage_field: DosageField, header: &Header, record: &mut VariantRecord) -> Result<(), String> {
+    fn genotypes(
+        &self,
+        columns: &Columns,
+        dosage_field: DosageField,
+        header: &Header,
+        record: &mut VariantRecord,
+    ) -> Result<(), String> {
         let (format, cells) = next_column(self.samples);
         let keys = Keys::of(format, dosage_field)?;
         record.has_genotypes = keys.has_gt();
         let n_cells = match cells {
-            Some(cells) => gt::read_text(cells, keys, columns, record).map_err(|(column, reason)| of_sample(header, column, &reason))?,
+            Some(cells) => gt::read_text(cells, keys, columns, record)
+                .map_err(|(column, reason)| of_sample(header, column, &reason))?,
             None => 0,
         };
         if n_cells != columns.n_columns() {
             let samples = counted(columns.n_columns(), "sample", "samples");
-            return Err(format!("{} for {samples}", counted(n_cells, "genotype", "genotypes")));
+            return Err(format!(
+                "{} for {samples}",
+                counted(n_cells, "genotype", "genotypes")
+            ));
         }
         Ok(())
     }
@@ -188,7 +244,10 @@ impl<'l> Site<'l> {
 
 /// A message about the sample of a column.
 pub(super) fn of_sample(header: &Header, column: usize, reason: &str) -> String {
-    header.samples.get(column).map_or_else(|| format!("past the last sample: {reason}"), |name| format!("sample `{name}`: {reason}"))
+    header.samples.get(column).map_or_else(
+        || format!("past the last sample: {reason}"),
+        |name| format!("sample `{name}`: {reason}"),
+    )
 }
 
 fn symbolic_lengths(info: &[u8]) -> SymbolicLengths {
@@ -197,7 +256,10 @@ fn symbolic_lengths(info: &[u8]) -> SymbolicLengths {
         if let Some(end) = field.strip_prefix(b"END=") {
             lengths.end = number(end);
         } else if let Some(svlen) = field.strip_prefix(b"SVLEN=") {
-            lengths.svlen = svlen.split(|&byte| byte == b',').map(|len| number(len.strip_prefix(b"-").unwrap_or(len))).collect();
+            lengths.svlen = svlen
+                .split(|&byte| byte == b',')
+                .map(|len| number(len.strip_prefix(b"-").unwrap_or(len)))
+                .collect();
         }
     }
     lengths
@@ -215,5 +277,10 @@ fn next_column(text: &[u8]) -> (&[u8], Option<&[u8]>) {
 }
 
 fn excerpt(line: &[u8]) -> String {
-    line.iter().take(60).map(|&byte| if byte == b'\t' { b' ' } else { byte }).collect::<Vec<_>>().escape_ascii().to_string()
+    line.iter()
+        .take(60)
+        .map(|&byte| if byte == b'\t' { b' ' } else { byte })
+        .collect::<Vec<_>>()
+        .escape_ascii()
+        .to_string()
 }

@@ -1,6 +1,8 @@
-//! Typed values of BCF (VCF 4.3 specification, section 6.3.3). Nothing here trusts a length: every read gives `None` where bytes end early.
+//! Typed values of BCF (VCF 4.3 specification, section 6.3.3). Nothing here trusts a length: every
+//! read gives `None` where bytes end early.
 
-/// Integers are read as i32, whatever their width: a value, `None` where it is missing. The iterator ends where the vector does.
+/// Integers are read as i32, whatever their width: a value, `None` where it is missing. The
+/// iterator ends where the vector does.
 fn integers(bytes: &[u8], width: usize) -> impl Iterator<Item = Option<i32>> {
     let widen = move |bytes: &[u8]| match *bytes {
         [a] => (i32::from(a as i8), i32::from(i8::MIN)),
@@ -9,7 +11,10 @@ fn integers(bytes: &[u8], width: usize) -> impl Iterator<Item = Option<i32>> {
         _ => (i32::MIN, i32::MIN),
     };
     // The smallest value of a width is the missing one, the next the end of a vector.
-    let values = bytes.chunks_exact(width.max(1)).map(widen).take_while(|&(value, least)| value != least + 1);
+    let values = bytes
+        .chunks_exact(width.max(1))
+        .map(widen)
+        .take_while(|&(value, least)| value != least + 1);
     values.map(|(value, least)| (value != least).then_some(value))
 }
 
@@ -48,7 +53,11 @@ impl<'b> Typed<'b> {
         let width = width_of(kind)?;
         let (values, rest) = bytes.split_at_checked(width.checked_mul(count)?)?;
         *bytes = rest;
-        Some(Self { kind, width, bytes: values })
+        Some(Self {
+            kind,
+            width,
+            bytes: values,
+        })
     }
 
     /// Text; a missing value is empty text.
@@ -58,7 +67,14 @@ impl<'b> Typed<'b> {
 
     /// Integers; none where the vector holds something else.
     pub fn integers(self) -> impl Iterator<Item = Option<i32>> {
-        integers(if is_integer(self.kind) { self.bytes } else { &[] }, self.width)
+        integers(
+            if is_integer(self.kind) {
+                self.bytes
+            } else {
+                &[]
+            },
+            self.width,
+        )
     }
 }
 
@@ -81,14 +97,20 @@ impl<'b> TypedVectors<'b> {
         let stride = width.checked_mul(count)?;
         let (values, rest) = bytes.split_at_checked(stride.checked_mul(n_samples)?)?;
         *bytes = rest;
-        Some(Self { kind, width, stride, bytes: values })
+        Some(Self {
+            kind,
+            width,
+            stride,
+            bytes: values,
+        })
     }
 
     pub fn is_integer(&self) -> bool {
         is_integer(self.kind)
     }
 
-    /// Two integers of one byte a sample: GT of people with two haplotypes and fewer than 63 alleles.
+    /// Two integers of one byte a sample: GT of people with two haplotypes and fewer than 63
+    /// alleles.
     pub fn is_byte_pairs(&self) -> bool {
         self.kind == 1 && self.stride == 2
     }
@@ -107,19 +129,39 @@ impl<'b> TypedVectors<'b> {
         if !is_float && !self.is_integer() && self.stride > 0 {
             return None;
         }
-        let (floats, rest) = if is_float { (self.of_sample(sample), &[][..]) } else { (&[][..], self.of_sample(sample)) };
-        let floats = floats.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).take_while(|&bits| bits != END);
-        let floats = floats.map(|bits| (bits != MISSING).then_some(f32::from_bits(bits)).filter(|value| value.is_finite()));
+        let (floats, rest) = if is_float {
+            (self.of_sample(sample), &[][..])
+        } else {
+            (&[][..], self.of_sample(sample))
+        };
+        let floats = floats
+            .as_chunks()
+            .0
+            .iter()
+            .map(|bytes| u32::from_le_bytes(*bytes))
+            .take_while(|&bits| bits != END);
+        let floats = floats.map(|bits| {
+            (bits != MISSING)
+                .then_some(f32::from_bits(bits))
+                .filter(|value| value.is_finite())
+        });
         Some(floats.chain(integers(rest, self.width).map(|value| value.map(|value| value as f32))))
     }
 
     /// One sample's text, without what pads it.
     pub fn text(&self, sample: usize) -> Option<&'b [u8]> {
-        (self.kind == TEXT).then(|| self.of_sample(sample).split(|&byte| byte == 0).next().unwrap_or_default())
+        (self.kind == TEXT).then(|| {
+            self.of_sample(sample)
+                .split(|&byte| byte == 0)
+                .next()
+                .unwrap_or_default()
+        })
     }
 
     fn of_sample(&self, sample: usize) -> &'b [u8] {
-        self.bytes.get(sample * self.stride..(sample + 1) * self.stride).unwrap_or_default()
+        self.bytes
+            .get(sample * self.stride..(sample + 1) * self.stride)
+            .unwrap_or_default()
     }
 }
 

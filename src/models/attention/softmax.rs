@@ -1,5 +1,6 @@
-//! Attention of every token to every other (Vaswani et al. 2017, arXiv 1706.03762, equation 1): `softmax(Q K^T / sqrt(d)) V`. Time is
-//! quadratic in the length; memory is linear, as the weights are not stored.
+//! Attention of every token to every other (Vaswani et al. 2017, arXiv 1706.03762, equation 1):
+//! `softmax(Q K^T / sqrt(d)) V`. Time is quadratic in the length; memory is linear, as the weights
+//! are not stored.
 
 use candle_core::{Result, Tensor};
 
@@ -35,12 +36,26 @@ impl Softmax {
 
 impl Mixing for Softmax {
     fn block(&self, _: &Sequence) -> Result<Option<MixingParts<'_>>> {
-        let (Some(query), Some(key), Some(value)) = (self.query.dense(), self.key.dense(), self.value.dense()) else { return Ok(None) };
-        Ok(Some(MixingParts { query, key, value, projection: None, heads: self.heads }))
+        let (Some(query), Some(key), Some(value)) =
+            (self.query.dense(), self.key.dense(), self.value.dense())
+        else {
+            return Ok(None);
+        };
+        Ok(Some(MixingParts {
+            query,
+            key,
+            value,
+            projection: None,
+            heads: self.heads,
+        }))
     }
 
     fn mix(&self, sequence: &Sequence) -> Result<Tensor> {
-        let (queries, keys, values) = (self.query.of(sequence)?, self.key.of(sequence)?, self.value.of(sequence)?);
+        let (queries, keys, values) = (
+            self.query.of(sequence)?,
+            self.key.of(sequence)?,
+            self.value.of(sequence)?,
+        );
         attention(&queries, &keys, &values, self.heads, Some(&sequence.mask))
     }
 

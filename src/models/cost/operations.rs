@@ -14,22 +14,34 @@ pub struct Operations {
 
 /// Sums of `n` products in all: as many additions as multiplications.
 pub fn products(n: usize) -> Operations {
-    Operations { multiplications: n as u64, additions: n as u64 }
+    Operations {
+        multiplications: n as u64,
+        additions: n as u64,
+    }
 }
 
 pub fn multiplications(n: usize) -> Operations {
-    Operations { multiplications: n as u64, additions: 0 }
+    Operations {
+        multiplications: n as u64,
+        additions: 0,
+    }
 }
 
 pub fn additions(n: usize) -> Operations {
-    Operations { multiplications: 0, additions: n as u64 }
+    Operations {
+        multiplications: 0,
+        additions: n as u64,
+    }
 }
 
 impl Add for Operations {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self { multiplications: self.multiplications + other.multiplications, additions: self.additions + other.additions }
+        Self {
+            multiplications: self.multiplications + other.multiplications,
+            additions: self.additions + other.additions,
+        }
     }
 }
 
@@ -37,7 +49,10 @@ impl Mul<usize> for Operations {
     type Output = Self;
 
     fn mul(self, times: usize) -> Self {
-        Self { multiplications: self.multiplications * times as u64, additions: self.additions * times as u64 }
+        Self {
+            multiplications: self.multiplications * times as u64,
+            additions: self.additions * times as u64,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which program wrote a table, and so which column has the effect allele.
 //!
-//! Input -> output: names of columns -> a [`Dialect`], where they are those of one program. Programs
-//! differ: METAL weights `Allele1`, SAIGE `Allele2`, PLINK `A1`.
+//! Input -> output: names of columns -> a [`Dialect`], where they are those of one program.
+//! Programs differ: METAL weights `Allele1`, SAIGE `Allele2`, PLINK `A1`.
 
 /// How one program names its columns. All names are lower-case.
 #[derive(Debug)]
@@ -22,7 +22,15 @@ pub struct Dialect {
     pub weight: Option<&'static str>,
 }
 
-const PLAIN: Dialect = Dialect { name: "", marks: &[], without: &[], effect: "", other: &[], frequency: None, weight: None };
+const PLAIN: Dialect = Dialect {
+    name: "",
+    marks: &[],
+    without: &[],
+    effect: "",
+    other: &[],
+    frequency: None,
+    weight: None,
+};
 
 /// The first that fits is taken.
 const DIALECTS: [Dialect; 15] = [
@@ -50,11 +58,37 @@ const DIALECTS: [Dialect; 15] = [
         frequency: Some("a1freq"),
         ..PLAIN
     },
-    Dialect { name: "GEMMA", marks: &["allele1", "allele0"], effect: "allele1", other: &["allele0"], frequency: Some("af"), ..PLAIN },
-    Dialect { name: "bigsnpr", marks: &["a1", "a0"], effect: "a1", other: &["a0"], ..PLAIN },
-    Dialect { name: "bigsnpr", marks: &["marker.id", "allele1", "allele2"], effect: "allele1", other: &["allele2"], ..PLAIN },
+    Dialect {
+        name: "GEMMA",
+        marks: &["allele1", "allele0"],
+        effect: "allele1",
+        other: &["allele0"],
+        frequency: Some("af"),
+        ..PLAIN
+    },
+    Dialect {
+        name: "bigsnpr",
+        marks: &["a1", "a0"],
+        effect: "a1",
+        other: &["a0"],
+        ..PLAIN
+    },
+    Dialect {
+        name: "bigsnpr",
+        marks: &["marker.id", "allele1", "allele2"],
+        effect: "allele1",
+        other: &["allele2"],
+        ..PLAIN
+    },
     // ALT is the effect allele only where A1 says so: `omitted` and `ax` are the other one.
-    Dialect { name: "PLINK 2", marks: &["a1", "ref", "alt"], effect: "a1", other: &["omitted", "ax"], frequency: Some("a1_freq"), ..PLAIN },
+    Dialect {
+        name: "PLINK 2",
+        marks: &["a1", "ref", "alt"],
+        effect: "a1",
+        other: &["omitted", "ax"],
+        frequency: Some("a1_freq"),
+        ..PLAIN
+    },
     Dialect {
         name: "PLINK 2",
         marks: &["a1", "test", "obs_ct"],
@@ -63,9 +97,28 @@ const DIALECTS: [Dialect; 15] = [
         frequency: Some("a1_freq"),
         ..PLAIN
     },
-    Dialect { name: "PLINK", marks: &["a1", "a2", "f_a", "f_u"], effect: "a1", other: &["a2"], ..PLAIN },
-    Dialect { name: "PLINK", marks: &["a1", "test", "nmiss"], effect: "a1", other: &["a2"], ..PLAIN },
-    Dialect { name: "fastGWA", marks: &["a1", "a2", "af1"], effect: "a1", other: &["a2"], frequency: Some("af1"), ..PLAIN },
+    Dialect {
+        name: "PLINK",
+        marks: &["a1", "a2", "f_a", "f_u"],
+        effect: "a1",
+        other: &["a2"],
+        ..PLAIN
+    },
+    Dialect {
+        name: "PLINK",
+        marks: &["a1", "test", "nmiss"],
+        effect: "a1",
+        other: &["a2"],
+        ..PLAIN
+    },
+    Dialect {
+        name: "fastGWA",
+        marks: &["a1", "a2", "af1"],
+        effect: "a1",
+        other: &["a2"],
+        frequency: Some("af1"),
+        ..PLAIN
+    },
     Dialect {
         name: "SBayesR",
         marks: &["a1", "a2", "a1effect"],
@@ -76,9 +129,30 @@ const DIALECTS: [Dialect; 15] = [
         ..PLAIN
     },
     // MungeSumstats, whose effect allele is A2, writes FRQ instead of MAF.
-    Dialect { name: "PRSice", marks: &["a1", "a2", "maf"], without: &["frq"], effect: "a1", other: &["a2"], ..PLAIN },
-    Dialect { name: "LDpred", marks: &["nt1", "nt2", "ldpred_beta"], effect: "nt1", other: &["nt2"], weight: Some("ldpred_beta"), ..PLAIN },
-    Dialect { name: "FinnGen", marks: &["ref", "alt", "af_alt"], effect: "alt", other: &["ref"], frequency: Some("af_alt"), ..PLAIN },
+    Dialect {
+        name: "PRSice",
+        marks: &["a1", "a2", "maf"],
+        without: &["frq"],
+        effect: "a1",
+        other: &["a2"],
+        ..PLAIN
+    },
+    Dialect {
+        name: "LDpred",
+        marks: &["nt1", "nt2", "ldpred_beta"],
+        effect: "nt1",
+        other: &["nt2"],
+        weight: Some("ldpred_beta"),
+        ..PLAIN
+    },
+    Dialect {
+        name: "FinnGen",
+        marks: &["ref", "alt", "af_alt"],
+        effect: "alt",
+        other: &["ref"],
+        frequency: Some("af_alt"),
+        ..PLAIN
+    },
 ];
 
 impl Dialect {
@@ -86,19 +160,24 @@ impl Dialect {
     #[must_use]
     pub fn of(columns: &[String]) -> Option<&'static Self> {
         let has = |name: &&str| columns.iter().any(|column| column == name);
-        DIALECTS.iter().find(|dialect| dialect.marks.iter().all(has) && !dialect.without.iter().any(has))
+        DIALECTS
+            .iter()
+            .find(|dialect| dialect.marks.iter().all(has) && !dialect.without.iter().any(has))
     }
 }
 
 /// Column names of PRS-CS, which writes none.
-pub const PRS_CS_HEADER: &str = "chr_name\trsid\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
+pub const PRS_CS_HEADER: &str =
+    "chr_name\trsid\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
 
 /// Whether the first line of a table is a row of PRS-CS: chromosome, rsID, position, A1 (the effect
 /// allele), A2 and posterior effect.
 #[must_use]
 pub fn is_prs_cs(first_line: &str) -> bool {
     let cells: Vec<&str> = first_line.split_whitespace().collect();
-    let [chromosome, id, position, a1, a2, effect] = cells[..] else { return false };
+    let [chromosome, id, position, a1, a2, effect] = cells[..] else {
+        return false;
+    };
     let is_allele = |allele: &str| super::cells::is_bases(&allele.to_ascii_uppercase());
     crate::ingest::chromosome_key(chromosome).is_some()
         && !id.is_empty()

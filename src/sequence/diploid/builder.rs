@@ -36,9 +36,11 @@ struct Step {
     n_duplicates: u8,
 }
 
-/// Builds the genotype symbols of one locus for all people, record by record; used as `HaplotypeBuilder` is.
+/// Builds the genotype symbols of one locus for all people, record by record; used as
+/// `HaplotypeBuilder` is.
 ///
-/// A person is one node of a trie of edits with their copies: people of one state who have the same call share the next one.
+/// A person is one node of a trie of edits with their copies: people of one state who have the same
+/// call share the next one.
 pub struct DiploidBuilder {
     /// First base of the locus.
     first0: usize,
@@ -55,7 +57,12 @@ impl DiploidBuilder {
     /// Everyone starts as the reference, at a locus whose first base is `first0`.
     #[must_use]
     pub fn new(first0: usize, n_people: usize) -> Self {
-        let root = Node { parent: ROOT, edit: u32::MAX, copies: 0, reach: 0 };
+        let root = Node {
+            parent: ROOT,
+            edit: u32::MAX,
+            copies: 0,
+            reach: 0,
+        };
         Self {
             first0,
             nodes: vec![root],
@@ -73,15 +80,27 @@ impl DiploidBuilder {
         for alleles in carriers.chunk_by(|a, b| a / 2 == b / 2) {
             let person = alleles[0] / 2;
             let haploid = self.haploid[person as usize];
-            let from = (self.states[person as usize], if haploid { 2 } else { alleles.len() as u8 });
+            let from = (
+                self.states[person as usize],
+                if haploid { 2 } else { alleles.len() as u8 },
+            );
             let step = match steps.get(&from) {
                 Some(&known) => known,
-                None => *steps.entry(from).or_insert(self.step(from.0, edit, from.1, &changes)),
+                None => *steps
+                    .entry(from)
+                    .or_insert(self.step(from.0, edit, from.1, &changes)),
             };
             self.states[person as usize] = step.node;
-            for (n_copies, reason) in [(step.n_overlaps, Reason::Overlap), (step.n_duplicates, Reason::Duplicate)] {
+            for (n_copies, reason) in [
+                (step.n_overlaps, Reason::Overlap),
+                (step.n_duplicates, Reason::Duplicate),
+            ] {
                 let n_alleles = if haploid { n_copies / 2 } else { n_copies };
-                self.clashes.extend((0..n_alleles).map(|_| Clash { allele: alleles[0], position, reason }));
+                self.clashes.extend((0..n_alleles).map(|_| Clash {
+                    allele: alleles[0],
+                    position,
+                    reason,
+                }));
             }
         }
     }
@@ -89,21 +108,47 @@ impl DiploidBuilder {
     fn step(&mut self, node: u32, edit: u32, copies: u8, changes: &[(usize, Change)]) -> Step {
         let n_duplicates = copies.min(self.copies_of(node, edit));
         let (Some(&(first0, _)), Some(&(last0, _))) = (changes.first(), changes.last()) else {
-            return Step { node, n_overlaps: 0, n_duplicates };
+            return Step {
+                node,
+                n_overlaps: 0,
+                n_duplicates,
+            };
         };
         let stated = self.stated(node, first0..last0 + 1);
         let fit = |copies: u8| {
-            changes.iter().all(|(position0, change)| stated.get(position0).copied().unwrap_or_default().and(*change, copies).is_some())
+            changes.iter().all(|(position0, change)| {
+                stated
+                    .get(position0)
+                    .copied()
+                    .unwrap_or_default()
+                    .and(*change, copies)
+                    .is_some()
+            })
         };
         let new = copies - n_duplicates;
         let n_fitting = (1..=new).rev().find(|&copies| fit(copies)).unwrap_or(0);
         let n_overlaps = new - n_fitting;
         if n_fitting == 0 {
-            return Step { node, n_overlaps, n_duplicates };
+            return Step {
+                node,
+                n_overlaps,
+                n_duplicates,
+            };
         }
-        let reach = self.nodes[node as usize].reach.max((last0 + 1 - self.first0) as u32);
-        self.nodes.push(Node { parent: node, edit, copies: n_fitting, reach });
-        Step { node: self.nodes.len() as u32 - 1, n_overlaps, n_duplicates }
+        let reach = self.nodes[node as usize]
+            .reach
+            .max((last0 + 1 - self.first0) as u32);
+        self.nodes.push(Node {
+            parent: node,
+            edit,
+            copies: n_fitting,
+            reach,
+        });
+        Step {
+            node: self.nodes.len() as u32 - 1,
+            n_overlaps,
+            n_duplicates,
+        }
     }
 
     /// The nodes from this one to the first.
@@ -116,8 +161,13 @@ impl DiploidBuilder {
     /// Copies of an edit that are applied already.
     fn copies_of(&self, node: u32, edit: u32) -> u8 {
         let start0 = self.edits[edit as usize].start0;
-        let same_place = self.path(node).take_while(|node| self.edits[node.edit as usize].start0 == start0);
-        same_place.filter(|node| node.edit == edit).map(|node| node.copies).sum()
+        let same_place = self
+            .path(node)
+            .take_while(|node| self.edits[node.edit as usize].start0 == start0);
+        same_place
+            .filter(|node| node.edit == edit)
+            .map(|node| node.copies)
+            .sum()
     }
 
     /// What is stated at the positions of `range`.
@@ -139,19 +189,36 @@ impl DiploidBuilder {
     /// Where a node's sequence is not the reference, ascending by position.
     fn letters(&self, node: u32, reference: &[u8]) -> impl Iterator<Item = (usize, u8)> {
         let window = self.first0..self.first0 + reference.len();
-        self.stated(node, window).into_iter().filter_map(|(position0, stated)| {
-            let reference = reference[position0 - self.first0];
-            let letter = stated.symbol(reference);
-            (letter != symbol(reference, reference)).then_some((position0, letter))
-        })
+        self.stated(node, window)
+            .into_iter()
+            .filter_map(|(position0, stated)| {
+                let reference = reference[position0 - self.first0];
+                let letter = stated.symbol(reference);
+                (letter != symbol(reference, reference)).then_some((position0, letter))
+            })
     }
 
-    fn tell_star(&mut self, Star { start0, position, carriers }: Star) {
+    fn tell_star(
+        &mut self,
+        Star {
+            start0,
+            position,
+            carriers,
+        }: Star,
+    ) {
         for allele in carriers {
             let stated = self.stated(self.states[allele as usize / 2], start0..start0 + 1);
             let covered = stated.values().any(|stated| stated.is_deleted());
-            let reason = if covered { Reason::SpanningDeletion } else { Reason::StarWithoutDeletion };
-            self.clashes.push(Clash { allele, position, reason });
+            let reason = if covered {
+                Reason::SpanningDeletion
+            } else {
+                Reason::StarWithoutDeletion
+            };
+            self.clashes.push(Clash {
+                allele,
+                position,
+                reason,
+            });
         }
     }
 }
@@ -168,7 +235,11 @@ impl Builder for DiploidBuilder {
     }
 
     fn add_stars(&mut self, start0: usize, position: usize, carriers: Vec<u32>) {
-        self.queue.push_star(Star { start0, position, carriers });
+        self.queue.push_star(Star {
+            start0,
+            position,
+            carriers,
+        });
     }
 
     fn settle_before(&mut self, start0: usize) -> Vec<Clash> {
@@ -187,7 +258,13 @@ impl Builder for DiploidBuilder {
     }
 
     /// Everyone's second sequence is absent.
-    fn finish(self: Box<Self>, locus: Locus, contig_len_nt: Option<usize>, masks: Masks, reference: Vec<u8>) -> LocusHaplotypes {
+    fn finish(
+        self: Box<Self>,
+        locus: Locus,
+        contig_len_nt: Option<usize>,
+        masks: Masks,
+        reference: Vec<u8>,
+    ) -> LocusHaplotypes {
         let mut number_of_node: HashMap<u32, u32> = HashMap::new();
         let mut number_of_letter: BTreeMap<(usize, u8), u32> = BTreeMap::new();
         let mut number_of_sequence: HashMap<Vec<u32>, u32> = HashMap::new();
@@ -211,7 +288,11 @@ impl Builder for DiploidBuilder {
         let mut edits = Vec::with_capacity(number_of_letter.len());
         for ((position0, letter), number) in number_of_letter {
             by_place[number as usize] = edits.len() as u32;
-            edits.push(Edit { start0: position0, end0: position0 + 1, alt: vec![letter] });
+            edits.push(Edit {
+                start0: position0,
+                end0: position0 + 1,
+                alt: vec![letter],
+            });
         }
         let mut haplotypes = vec![Vec::new(); number_of_sequence.len()];
         for (mut letters, number) in number_of_sequence {
@@ -220,7 +301,16 @@ impl Builder for DiploidBuilder {
             }
             haplotypes[number as usize] = letters;
         }
-        LocusHaplotypes { locus, contig_len_nt, masks, encoding: Encoding::Diploid, reference, edits, haplotypes, pairs }
+        LocusHaplotypes {
+            locus,
+            contig_len_nt,
+            masks,
+            encoding: Encoding::Diploid,
+            reference,
+            edits,
+            haplotypes,
+            pairs,
+        }
     }
 }
 
@@ -239,12 +329,27 @@ mod tests {
     /// POS, REF, ALT (comma-separated), GT.
     type Record<'a> = (usize, &'a str, &'a str, &'a str);
 
-    fn built(reference: &str, records: &[Record<'_>], missing_as_n: bool) -> (LocusHaplotypes, Vec<Reason>) {
-        let locus = Locus { name: "golden".into(), contig: "chr1".into(), start0: 0, end0: reference.len(), strand: Strand::Forward };
+    fn built(
+        reference: &str,
+        records: &[Record<'_>],
+        missing_as_n: bool,
+    ) -> (LocusHaplotypes, Vec<Reason>) {
+        let locus = Locus {
+            name: "golden".into(),
+            contig: "chr1".into(),
+            start0: 0,
+            end0: reference.len(),
+            strand: Strand::Forward,
+        };
         let mut builder = DiploidBuilder::new(0, 1);
         let mut clashes = Vec::new();
         for &(position, ref_allele, alts, genotype) in records {
-            clashes.extend(builder.settle_before(position - 1).into_iter().map(|clash| clash.reason));
+            clashes.extend(
+                builder
+                    .settle_before(position - 1)
+                    .into_iter()
+                    .map(|clash| clash.reason),
+            );
             let ordered = |edit: Edit, alt: &str| OrderedEdit {
                 edit,
                 uncut_start0: position - 1,
@@ -258,32 +363,54 @@ mod tests {
             if alleles.len() == 1 {
                 builder.set_absent(0);
             }
-            let sides = |wanted: &str| -> Vec<u32> { (0..alleles.len() as u32).filter(|&side| alleles[side as usize] == wanted).collect() };
+            let sides = |wanted: &str| -> Vec<u32> {
+                (0..alleles.len() as u32)
+                    .filter(|&side| alleles[side as usize] == wanted)
+                    .collect()
+            };
             for (number, alt) in alts.split(',').enumerate() {
                 let carriers = sides(&(number + 1).to_string());
                 if alt != "*"
                     && !carriers.is_empty()
-                    && let Some(edit) = Edit::canonical(position - 1, ref_allele.as_bytes(), alt.as_bytes())
+                    && let Some(edit) =
+                        Edit::canonical(position - 1, ref_allele.as_bytes(), alt.as_bytes())
                 {
                     builder.add(ordered(edit, alt), carriers);
                 }
             }
             if missing_as_n && !sides(".").is_empty() {
-                let edit = Edit { start0: position - 1, end0: position - 1 + ref_allele.len(), alt: vec![b'N'; ref_allele.len()] };
+                let edit = Edit {
+                    start0: position - 1,
+                    end0: position - 1 + ref_allele.len(),
+                    alt: vec![b'N'; ref_allele.len()],
+                };
                 builder.add(ordered(edit, "N"), sides("."));
             }
         }
-        clashes.extend(builder.settle_before(usize::MAX).into_iter().map(|clash| clash.reason));
-        (Box::new(builder).finish(locus, None, Masks::default(), reference.as_bytes().to_vec()), clashes)
+        clashes.extend(
+            builder
+                .settle_before(usize::MAX)
+                .into_iter()
+                .map(|clash| clash.reason),
+        );
+        (
+            Box::new(builder).finish(locus, None, Masks::default(), reference.as_bytes().to_vec()),
+            clashes,
+        )
     }
 
-    fn symbols_of(reference: &str, records: &[Record<'_>], missing_as_n: bool) -> (String, Vec<Reason>) {
+    fn symbols_of(
+        reference: &str,
+        records: &[Record<'_>],
+        missing_as_n: bool,
+    ) -> (String, Vec<Reason>) {
         let (built, clashes) = built(reference, records, missing_as_n);
         assert_eq!(built.pairs, [[0, ABSENT_HAPLOTYPE]]);
         (String::from_utf8(built.bases(0)).unwrap(), clashes)
     }
 
-    /// The first letters of the golden contig's symbols; nothing clashes, whichever way round the alleles are written.
+    /// The first letters of the golden contig's symbols; nothing clashes, whichever way round the
+    /// alleles are written.
     #[track_caller]
     fn starts(records: &[Record<'_>], expected: &str) {
         clashes(records, expected, &[]);
@@ -292,12 +419,27 @@ mod tests {
     #[track_caller]
     fn clashes(records: &[Record<'_>], expected: &str, expected_clashes: &[Reason]) {
         for turned in [false, true] {
-            let genotypes: Vec<String> =
-                records.iter().map(|record| if turned { record.3.chars().rev().collect() } else { record.3.to_string() }).collect();
-            let records: Vec<Record<'_>> =
-                records.iter().zip(&genotypes).map(|(&(position, r, a, _), genotype)| (position, r, a, genotype.as_str())).collect();
+            let genotypes: Vec<String> = records
+                .iter()
+                .map(|record| {
+                    if turned {
+                        record.3.chars().rev().collect()
+                    } else {
+                        record.3.to_string()
+                    }
+                })
+                .collect();
+            let records: Vec<Record<'_>> = records
+                .iter()
+                .zip(&genotypes)
+                .map(|(&(position, r, a, _), genotype)| (position, r, a, genotype.as_str()))
+                .collect();
             let (symbols, clashes) = symbols_of(REFERENCE, &records, true);
-            assert_eq!(symbols, format!("{expected}{}", &REFERENCE[expected.len()..]), "{records:?}");
+            assert_eq!(
+                symbols,
+                format!("{expected}{}", &REFERENCE[expected.len()..]),
+                "{records:?}"
+            );
             assert_eq!(clashes, expected_clashes, "{records:?}");
         }
     }
@@ -320,8 +462,14 @@ mod tests {
         starts(&[(5, "A", "G", "0|.")], "ACGTa");
         starts(&[(5, "ACG", "A", "./1")], "ACGTa55");
         starts(&[(5, "A", "G", ".")], "ACGTN");
-        assert_eq!(symbols_of(REFERENCE, &[(5, "A", "G", "./.")], false).0, REFERENCE);
-        assert_eq!(&symbols_of(REFERENCE, &[(5, "A", "G", "./1")], false).0[..6], "ACGTRC");
+        assert_eq!(
+            symbols_of(REFERENCE, &[(5, "A", "G", "./.")], false).0,
+            REFERENCE
+        );
+        assert_eq!(
+            &symbols_of(REFERENCE, &[(5, "A", "G", "./1")], false).0[..6],
+            "ACGTRC"
+        );
     }
 
     #[test]
@@ -329,8 +477,16 @@ mod tests {
         starts(&[(5, "A", "G", "1")], "ACGTG");
         starts(&[(5, "A", "G", "0")], "ACGTA");
         starts(&[(5, "ACG", "A", "1"), (9, "A", "ATT", "1")], "ACGTAXXTB");
-        clashes(&[(5, "ACG", "A", "1"), (6, "C", "T", "1")], "ACGTAXX", &[Reason::Overlap]);
-        clashes(&[(5, "A", "G", "1"), (5, "A", "G", "1")], "ACGTG", &[Reason::Duplicate]);
+        clashes(
+            &[(5, "ACG", "A", "1"), (6, "C", "T", "1")],
+            "ACGTAXX",
+            &[Reason::Overlap],
+        );
+        clashes(
+            &[(5, "A", "G", "1"), (5, "A", "G", "1")],
+            "ACGTG",
+            &[Reason::Duplicate],
+        );
     }
 
     #[test]
@@ -350,7 +506,10 @@ mod tests {
         starts(&[(1, "AC", "C", "0/1")], "1CGT");
         starts(&[(1, "A", "TTA", "0/1")], "bCGT");
         starts(&[(1, "A", "TTA", "1/1")], "BCGT");
-        assert_eq!(&symbols_of(REFERENCE, &[(30, "C", "CGG", "0/1")], true).0[28..], "Ad");
+        assert_eq!(
+            &symbols_of(REFERENCE, &[(30, "C", "CGG", "0/1")], true).0[28..],
+            "Ad"
+        );
     }
 
     #[test]
@@ -380,29 +539,89 @@ mod tests {
         // A replacement that brings its insertion along keeps it.
         starts(&[(5, "A", "GTT", "0/1")], "ACGTE");
         starts(&[(5, "A", "GTT", "0/1"), (5, "A", "ACC", "0/1")], "ACGTr");
-        starts(&[(5, "ACG", "A", "0/1"), (7, "GTA", "G", "0/1")], "ACGTA4231");
-        starts(&[(5, "ACGT", "A", "0/1"), (7, "GTA", "G", "0/1")], "ACGTA42X1");
+        starts(
+            &[(5, "ACG", "A", "0/1"), (7, "GTA", "G", "0/1")],
+            "ACGTA4231",
+        );
+        starts(
+            &[(5, "ACGT", "A", "0/1"), (7, "GTA", "G", "0/1")],
+            "ACGTA42X1",
+        );
     }
 
     #[test]
     fn what_has_no_place_is_told() {
         use Reason::{Duplicate, Overlap};
-        clashes(&[(5, "ACG", "A", "1/1"), (6, "C", "T", "0/1")], "ACGTAXX", &[Overlap]);
-        clashes(&[(5, "ACG", "A", "1/1"), (6, "C", "T", "1/1")], "ACGTAXX", &[Overlap, Overlap]);
-        clashes(&[(5, "ACG", "A", "0/1"), (6, "C", "T", "1/1")], "ACGTA32", &[Overlap]);
-        clashes(&[(5, "ACG", "A", "1/1"), (7, "G", "GTT", "0/1")], "ACGTAXX", &[Overlap]);
-        clashes(&[(5, "ACGT", "A", "1/1"), (7, "GTA", "G", "0/1")], "ACGTAXXX", &[Overlap]);
-        clashes(&[(5, "A", "G", "1/1"), (5, "A", "T", "0/1")], "ACGTG", &[Overlap]);
-        clashes(&[(5, "A", "ATT", "1/1"), (5, "A", "AGG", "0/1")], "ACGTB", &[Overlap]);
-        clashes(&[(5, "A", "G", "0/1"), (5, "A", "G", "0/1")], "ACGTR", &[Duplicate]);
-        clashes(&[(5, "A", "G", "0/1"), (5, "A", "G", "1/1")], "ACGTG", &[Duplicate]);
-        clashes(&[(5, "A", "G", "1/1"), (5, "AC", "GC", "0/1")], "ACGTG", &[Duplicate]);
-        clashes(&[(5, "A", "G", "0/1"), (5, "A", "T", "0/1"), (5, "A", "C", "0/1")], "ACGTS", &[Overlap]);
+        clashes(
+            &[(5, "ACG", "A", "1/1"), (6, "C", "T", "0/1")],
+            "ACGTAXX",
+            &[Overlap],
+        );
+        clashes(
+            &[(5, "ACG", "A", "1/1"), (6, "C", "T", "1/1")],
+            "ACGTAXX",
+            &[Overlap, Overlap],
+        );
+        clashes(
+            &[(5, "ACG", "A", "0/1"), (6, "C", "T", "1/1")],
+            "ACGTA32",
+            &[Overlap],
+        );
+        clashes(
+            &[(5, "ACG", "A", "1/1"), (7, "G", "GTT", "0/1")],
+            "ACGTAXX",
+            &[Overlap],
+        );
+        clashes(
+            &[(5, "ACGT", "A", "1/1"), (7, "GTA", "G", "0/1")],
+            "ACGTAXXX",
+            &[Overlap],
+        );
+        clashes(
+            &[(5, "A", "G", "1/1"), (5, "A", "T", "0/1")],
+            "ACGTG",
+            &[Overlap],
+        );
+        clashes(
+            &[(5, "A", "ATT", "1/1"), (5, "A", "AGG", "0/1")],
+            "ACGTB",
+            &[Overlap],
+        );
+        clashes(
+            &[(5, "A", "G", "0/1"), (5, "A", "G", "0/1")],
+            "ACGTR",
+            &[Duplicate],
+        );
+        clashes(
+            &[(5, "A", "G", "0/1"), (5, "A", "G", "1/1")],
+            "ACGTG",
+            &[Duplicate],
+        );
+        clashes(
+            &[(5, "A", "G", "1/1"), (5, "AC", "GC", "0/1")],
+            "ACGTG",
+            &[Duplicate],
+        );
+        clashes(
+            &[
+                (5, "A", "G", "0/1"),
+                (5, "A", "T", "0/1"),
+                (5, "A", "C", "0/1"),
+            ],
+            "ACGTS",
+            &[Overlap],
+        );
     }
 
     #[test]
     fn people_of_one_state_share_one_sequence_and_edits_are_numbered_by_place() {
-        let locus = Locus { name: "l".into(), contig: "chr1".into(), start0: 100, end0: 104, strand: Strand::Reverse };
+        let locus = Locus {
+            name: "l".into(),
+            contig: "chr1".into(),
+            start0: 100,
+            end0: 104,
+            strand: Strand::Reverse,
+        };
         let mut builder = DiploidBuilder::new(100, 4);
         let ordered = |start0: usize, r: &str, a: &str| OrderedEdit {
             edit: Edit::canonical(start0, r.as_bytes(), a.as_bytes()).unwrap(),
@@ -417,10 +636,18 @@ mod tests {
         builder.add(ordered(101, "C", "T"), vec![1, 4]);
         builder.add(ordered(103, "T", "A"), vec![1, 5, 6, 7]);
         assert_eq!(builder.settle_before(usize::MAX), []);
-        let built = Box::new(builder).finish(locus, Some(1_000), Masks::default(), b"ACGT".to_vec());
-        assert_eq!(built.pairs, [0, 1, 0, 2].map(|number| [number, ABSENT_HAPLOTYPE]));
+        let built =
+            Box::new(builder).finish(locus, Some(1_000), Masks::default(), b"ACGT".to_vec());
+        assert_eq!(
+            built.pairs,
+            [0, 1, 0, 2].map(|number| [number, ABSENT_HAPLOTYPE])
+        );
         assert_eq!(built.haplotypes, [vec![0, 2], vec![], vec![1]]);
-        let letters: Vec<(usize, &[u8])> = built.edits.iter().map(|edit| (edit.start0, &edit.alt[..])).collect();
+        let letters: Vec<(usize, &[u8])> = built
+            .edits
+            .iter()
+            .map(|edit| (edit.start0, &edit.alt[..]))
+            .collect();
         assert_eq!(letters, [(101, &b"Y"[..]), (103, b"A"), (103, b"W")]);
     }
 
@@ -438,8 +665,18 @@ mod tests {
 
     fn texts(drawn: &[Drawn], turned: bool) -> Vec<(usize, String, String, String)> {
         let text = |(position, len, alts, alleles, phased): &Drawn| {
-            let allele = |number: usize| if number > alts.len() { ".".to_string() } else { number.to_string() };
-            let [a, b] = if turned { [alleles[1], alleles[0]] } else { *alleles };
+            let allele = |number: usize| {
+                if number > alts.len() {
+                    ".".to_string()
+                } else {
+                    number.to_string()
+                }
+            };
+            let [a, b] = if turned {
+                [alleles[1], alleles[0]]
+            } else {
+                *alleles
+            };
             let slash = if *phased == turned { '/' } else { '|' };
             (
                 *position,
@@ -452,7 +689,10 @@ mod tests {
     }
 
     fn symbols_of_drawn(texts: &[(usize, String, String, String)]) -> (String, Vec<Reason>) {
-        let records: Vec<Record<'_>> = texts.iter().map(|(position, r, a, genotype)| (*position, &r[..], &a[..], &genotype[..])).collect();
+        let records: Vec<Record<'_>> = texts
+            .iter()
+            .map(|(position, r, a, genotype)| (*position, &r[..], &a[..], &genotype[..]))
+            .collect();
         symbols_of(REFERENCE, &records, true)
     }
 

@@ -22,14 +22,27 @@ struct Study {
 impl Study {
     fn new() -> Self {
         let (risk, people) = (RiskKind::Null, 150);
-        let options = Options { people, len_nt: 60_000, risk, seed: 8, ..Options::default() };
-        Self { folder: simulated(options).0 }
+        let options = Options {
+            people,
+            len_nt: 60_000,
+            risk,
+            seed: 8,
+            ..Options::default()
+        };
+        Self {
+            folder: simulated(options).0,
+        }
     }
 
     fn options(&self) -> Options {
         let at = |name: &str| Some(self.folder.path().join(name));
         let (panel, reference) = (at("cohort.vcf.gz"), at("reference.fa"));
-        Options { panel, reference, people: 1_500, ..Options::default() }
+        Options {
+            panel,
+            reference,
+            people: 1_500,
+            ..Options::default()
+        }
     }
 
     /// Options over loci; a locus is a line of a BED without its contig, such as `0 9000 a`.
@@ -38,7 +51,11 @@ impl Study {
         let bed: String = loci.iter().map(line).collect();
         let loci_risks = self.write("risks.csv", &format!("locus,risk,effect\n{risks}"));
         let (loci, loci_risks) = (Some(self.write("loci.txt", &bed)), Some(loci_risks));
-        Options { loci, loci_risks, ..self.options() }
+        Options {
+            loci,
+            loci_risks,
+            ..self.options()
+        }
     }
 
     /// Options with weights; a row is `position effect other weight`.
@@ -47,7 +64,10 @@ impl Study {
         let line = |row: &String| format!("chrsimulated\t{}\n", row.replace(' ', "\t"));
         let table: String = rows.iter().map(line).collect();
         let effects = Some(self.write("weights.txt", &format!("{header}{table}")));
-        Options { effects, ..self.options() }
+        Options {
+            effects,
+            ..self.options()
+        }
     }
 
     fn write(&self, name: &str, text: &str) -> std::path::PathBuf {
@@ -64,7 +84,10 @@ impl Study {
         let mut snvs = Vec::new();
         let mut file = VariantFile::open(&self.folder.path().join("cohort.vcf.gz")).unwrap();
         file.for_each::<ingest::Error>(None, |record| {
-            let carried = record.genotypes.iter().flat_map(|genotype| genotype.alleles);
+            let carried = record
+                .genotypes
+                .iter()
+                .flat_map(|genotype| genotype.alleles);
             let n = carried.filter(|&allele| allele == 1).count();
             let text = |bases: &[u8]| String::from_utf8_lossy(bases).into_owned();
             let (ref_allele, alt_allele) = (&record.ref_allele, &record.alt_alleles[0]);
@@ -97,7 +120,10 @@ fn carriers(folder: &Path) -> Carriers {
 /// Column `index` of a table.
 fn column(folder: &Path, table: &str, index: usize) -> Vec<f64> {
     let text = fs::read_to_string(folder.join(table)).unwrap();
-    let cells = text.lines().skip(1).map(|line| line.split(',').nth(index).unwrap());
+    let cells = text
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').nth(index).unwrap());
     cells.map(|cell| cell.parse().unwrap()).collect()
 }
 
@@ -119,7 +145,10 @@ fn genetic_logit(study: &StudyTruth, carriers: &Carriers, individual: usize) -> 
         }
         (RiskKind::Cis, [a, b], Some(effect)) => {
             let (a, b) = (carried(a), carried(b));
-            effect * (0..2).filter(|&haplotype| a[haplotype] == b[haplotype]).count() as f64
+            effect
+                * (0..2)
+                    .filter(|&haplotype| a[haplotype] == b[haplotype])
+                    .count() as f64
         }
         (RiskKind::Trans, [a, b], Some(effect)) => {
             let (a, b) = (carried(a), carried(b));
@@ -135,12 +164,19 @@ fn assert_logits_are_those_of_the_genotypes(folder: &Path, summary: &Summary) {
     let carriers = carriers(folder);
     let logits = column(folder, "truth.csv", 1);
     let [ages, sexes] = [3, 4].map(|index| column(folder, "cohort.csv", index));
-    let CovariateEffects { age, sex, age_centre } = study.covariate_effects;
+    let CovariateEffects {
+        age,
+        sex,
+        age_centre,
+    } = study.covariate_effects;
     for (individual, logit) in logits.iter().enumerate() {
         let covariates = age * (ages[individual] - age_centre) + sex * sexes[individual];
         let genetic = genetic_logit(study, &carriers, individual);
         let expected = summary.truth.intercept + genetic + covariates;
-        assert!((logit - expected).abs() < 1e-6, "{individual}: {logit} and {expected}");
+        assert!(
+            (logit - expected).abs() < 1e-6,
+            "{individual}: {logit} and {expected}"
+        );
     }
 }
 
@@ -152,17 +188,38 @@ fn separation(auc: f64) -> f64 {
 #[test]
 fn every_locus_has_the_kind_and_the_relative_size_asked_for() {
     let study = Study::new();
-    let loci = ["0 14000 a", "15000 29000 b", "30000 44000 c", "45000 60000 d"];
+    let loci = [
+        "0 14000 a",
+        "15000 29000 b",
+        "30000 44000 c",
+        "45000 60000 d",
+    ];
     let options = study.loci(&loci, "a,cis,2\nb,trans,\nd,null,\n");
     let (age_effect, sex_effect) = (0.03, -0.4);
     let risk = RiskKind::Additive;
-    let (folder, summary) = simulated(Options { risk, age_effect, sex_effect, ..options });
+    let (folder, summary) = simulated(Options {
+        risk,
+        age_effect,
+        sex_effect,
+        ..options
+    });
     let truth = summary.truth.study.as_ref().unwrap();
     let kinds: Vec<RiskKind> = truth.loci.iter().map(|locus| locus.risk).collect();
-    assert_eq!(kinds, [RiskKind::Cis, RiskKind::Trans, RiskKind::Additive, RiskKind::Null]);
+    assert_eq!(
+        kinds,
+        [
+            RiskKind::Cis,
+            RiskKind::Trans,
+            RiskKind::Additive,
+            RiskKind::Null
+        ]
+    );
     assert_eq!(summary.truth.risk, "mixed");
     let sd: Vec<f64> = truth.loci.iter().map(|locus| locus.logit_sd).collect();
-    assert!((sd[0] / sd[1] - 2.0).abs() < 1e-9 && (sd[1] - sd[2]).abs() < 1e-9, "{sd:?}");
+    assert!(
+        (sd[0] / sd[1] - 2.0).abs() < 1e-9 && (sd[1] - sd[2]).abs() < 1e-9,
+        "{sd:?}"
+    );
     assert!(sd[3].abs() < 1e-12 && truth.loci[3].causal_sites.is_empty());
     assert_logits_are_those_of_the_genotypes(folder.path(), &summary);
 }
@@ -170,19 +227,39 @@ fn every_locus_has_the_kind_and_the_relative_size_asked_for() {
 #[test]
 fn the_whole_risk_has_the_auc_asked_for_and_its_parts_add_up_to_it() {
     let study = Study::new();
-    let options = study.loci(&["0 20000 a", "20000 40000 b", "40000 60000 c"], "a,trans,1\n");
+    let options = study.loci(
+        &["0 20000 a", "20000 40000 b", "40000 60000 c"],
+        "a,trans,1\n",
+    );
     let (risk, age_effect, people) = (RiskKind::Additive, 0.05, 4_000);
-    let options = Options { risk, age_effect, people, auc: Some(0.76), ..options };
+    let options = Options {
+        risk,
+        age_effect,
+        people,
+        auc: Some(0.76),
+        ..options
+    };
     let (_folder, summary) = simulated(options);
     assert!((summary.truth.population_auc - 0.76).abs() < 1e-9);
     // 800 people in test: a standard error of about 0.017.
     let best = summary.truth.best_possible_auc;
-    assert!((best.train - 0.76).abs() < 0.03 && (best.test - 0.76).abs() < 0.06, "{best:?}");
+    assert!(
+        (best.train - 0.76).abs() < 0.03 && (best.test - 0.76).abs() < 0.06,
+        "{best:?}"
+    );
     let parts = summary.truth.study.unwrap().best_achievable_auc;
-    let Parts { total, additive, non_additive, covariates } = parts;
+    let Parts {
+        total,
+        additive,
+        non_additive,
+        covariates,
+    } = parts;
     assert!((total.population - 0.76).abs() < 1e-9 && total.by_split == best);
     let parts = [additive, non_additive, covariates].map(|part| part.unwrap().population);
-    assert!(parts.iter().all(|&part| part > 0.53 && part < 0.76), "{parts:?}");
+    assert!(
+        parts.iter().all(|&part| part > 0.53 && part < 0.76),
+        "{parts:?}"
+    );
     // Squares of the separations of independent parts add up to nearly that of the whole: other
     // parts blur each of them a little.
     let sum: f64 = parts.iter().map(|&part| separation(part).powi(2)).sum();
@@ -194,8 +271,15 @@ fn the_whole_risk_has_the_auc_asked_for_and_its_parts_add_up_to_it() {
 fn one_locus_of_a_bed_has_the_genomes_of_that_region() {
     let study = Study::new();
     let region = Some("simulated:10001-40000".into());
-    let (of_region, _) = simulated(Options { region, people: 300, ..study.options() });
-    let (of_bed, _) = simulated(Options { people: 300, ..study.loci(&["10000 40000 x"], "") });
+    let (of_region, _) = simulated(Options {
+        region,
+        people: 300,
+        ..study.options()
+    });
+    let (of_bed, _) = simulated(Options {
+        people: 300,
+        ..study.loci(&["10000 40000 x"], "")
+    });
     let [region, bed] = [&of_region, &of_bed].map(|folder| bytes(folder.path()));
     for file in ["cohort.vcf.gz", "reference.fa"] {
         assert_eq!(region[file], bed[file], "{file}");
@@ -206,11 +290,17 @@ fn one_locus_of_a_bed_has_the_genomes_of_that_region() {
 fn records_are_sorted_and_every_ref_is_in_the_reference_whatever_the_order_of_the_bed() {
     let study = Study::new();
     let loci = ["41000 60000 c", "0 20000 a", "20000 40000 b"];
-    let options = Options { people: 300, ..study.loci(&loci, "") };
+    let options = Options {
+        people: 300,
+        ..study.loci(&loci, "")
+    };
     let (folder, summary) = simulated(options);
     assert_eq!(read_back(folder.path()).len(), summary.n_variants);
     let bed = fs::read_to_string(folder.path().join("loci.bed")).unwrap();
-    let starts: Vec<&str> = bed.lines().map(|line| line.split('\t').nth(1).unwrap()).collect();
+    let starts: Vec<&str> = bed
+        .lines()
+        .map(|line| line.split('\t').nth(1).unwrap())
+        .collect();
     assert_eq!(starts, ["0", "20000", "41000"]);
 }
 
@@ -219,7 +309,10 @@ fn published_log_odds_are_used_as_they_are_and_every_row_is_accounted_for() {
     let study = Study::new();
     let snvs = study.common_snvs();
     let is_ambiguous = |a: &str, b: &str| matches!(a.to_owned() + b, s if "ATA CGC".contains(&s));
-    let plain: Vec<_> = snvs.iter().filter(|(_, r, a)| !is_ambiguous(r, a)).collect();
+    let plain: Vec<_> = snvs
+        .iter()
+        .filter(|(_, r, a)| !is_ambiguous(r, a))
+        .collect();
     let flip = |base: &str| match base {
         "A" => "T",
         "C" => "G",
@@ -245,13 +338,31 @@ fn published_log_odds_are_used_as_they_are_and_every_row_is_accounted_for() {
         (v.site.position, weight, v.site.effect_allele.clone())
     };
     let weights: Vec<_> = truth.loci[0].causal_sites.iter().map(weight).collect();
-    let expected = [(*p0, 0.5, a0.clone()), (*p1, -0.7, r1.clone()), (*p2, 0.9, a2.clone())];
+    let expected = [
+        (*p0, 0.5, a0.clone()),
+        (*p1, -0.7, r1.clone()),
+        (*p2, 0.9, a2.clone()),
+    ];
     assert_eq!(weights, expected);
     let counts = truth.published_effects.as_ref().unwrap();
-    assert_eq!((counts.n_rows, counts.n_matched, counts.n_effect_allele_is_ref), (5, 3, 1));
-    assert_eq!((counts.n_flipped, counts.n_duplicates, counts.n_unmatched), (1, 1, 1));
+    assert_eq!(
+        (
+            counts.n_rows,
+            counts.n_matched,
+            counts.n_effect_allele_is_ref
+        ),
+        (5, 3, 1)
+    );
+    assert_eq!(
+        (counts.n_flipped, counts.n_duplicates, counts.n_unmatched),
+        (1, 1, 1)
+    );
     let printed = summary.to_string();
-    let said = ["3 of 5 weights", "1 not in the panel", "chrsimulated:59999999 A/C"];
+    let said = [
+        "3 of 5 weights",
+        "1 not in the panel",
+        "chrsimulated:59999999 A/C",
+    ];
     assert!(said.iter().all(|part| printed.contains(part)), "{printed}");
 }
 
@@ -259,8 +370,14 @@ fn published_log_odds_are_used_as_they_are_and_every_row_is_accounted_for() {
 fn published_log_odds_are_scaled_where_an_auc_is_asked_for() {
     let study = Study::new();
     let snvs = study.common_snvs();
-    let rows: Vec<String> = snvs.iter().map(|(p, r, a)| format!("{p} {a} {r} 0.01")).collect();
-    let options = Options { auc: Some(0.7), ..study.effects(&rows) };
+    let rows: Vec<String> = snvs
+        .iter()
+        .map(|(p, r, a)| format!("{p} {a} {r} 0.01"))
+        .collect();
+    let options = Options {
+        auc: Some(0.7),
+        ..study.effects(&rows)
+    };
     let (_folder, summary) = simulated(options);
     assert!((summary.truth.population_auc - 0.7).abs() < 1e-9);
     let truth = summary.truth.study.unwrap();
@@ -296,19 +413,36 @@ proptest! {
 
 #[test]
 fn a_random_sample_has_the_prevalence_and_a_case_control_sample_the_case_fraction() {
-    let options = Options { people: 3_000, len_nt: 9_000, prevalence: 0.1, ..Options::default() };
+    let options = Options {
+        people: 3_000,
+        len_nt: 9_000,
+        prevalence: 0.1,
+        ..Options::default()
+    };
     let (_folder, random) = simulated(options.clone());
     // Standard deviation of the number of cases: 16.
     assert!(random.n_cases.abs_diff(300) < 80, "{}", random.n_cases);
 
-    let (folder, sampled) = simulated(Options { case_fraction: Some(0.4), ..options });
+    let (folder, sampled) = simulated(Options {
+        case_fraction: Some(0.4),
+        ..options
+    });
     assert_eq!((sampled.n_people, sampled.n_cases), (3_000, 1_200));
     let sampling = sampled.truth.study.unwrap().sampling;
-    let Sampling { n_drawn, n_cases_drawn, logit_shift_in_cohort: shift, .. } = sampling;
+    let Sampling {
+        n_drawn,
+        n_cases_drawn,
+        logit_shift_in_cohort: shift,
+        ..
+    } = sampling;
     assert!((n_cases_drawn as f64 / n_drawn as f64 - 0.1).abs() < 0.01);
     // With the shift, probabilities are those in the cohort.
     let logits = column(folder.path(), "truth.csv", 1);
-    let mean = logits.iter().map(|logit| probability(logit + shift)).sum::<f64>() / 3_000.0;
+    let mean = logits
+        .iter()
+        .map(|logit| probability(logit + shift))
+        .sum::<f64>()
+        / 3_000.0;
     assert!((mean - 0.4).abs() < 0.02, "{mean}");
     assert!((sampled.truth.best_possible_auc.train - 0.72).abs() < 0.03);
 }
@@ -317,12 +451,27 @@ fn a_random_sample_has_the_prevalence_and_a_case_control_sample_the_case_fractio
 fn every_split_has_cases_early_and_late_in_the_table() {
     let (case_fraction, people) = (Some(0.5), 1_000);
     let (len_nt, prevalence) = (5_000, 0.05);
-    let options = Options { people, len_nt, prevalence, case_fraction, ..Options::default() };
+    let options = Options {
+        people,
+        len_nt,
+        prevalence,
+        case_fraction,
+        ..Options::default()
+    };
     let (folder, _) = simulated(options);
     let text = fs::read_to_string(folder.path().join("cohort.csv")).unwrap();
-    let cases = text.lines().skip(1).take(500).filter(|line| line.contains(",case,")).count();
+    let cases = text
+        .lines()
+        .skip(1)
+        .take(500)
+        .filter(|line| line.contains(",case,"))
+        .count();
     assert!((200..300).contains(&cases), "{cases} of the first 500");
-    assert!(Split::ALL.iter().all(|split| text.contains(&format!(",case,{split},"))));
+    assert!(
+        Split::ALL
+            .iter()
+            .all(|split| text.contains(&format!(",case,{split},")))
+    );
 }
 
 #[test]
@@ -331,7 +480,12 @@ fn the_preset_has_the_published_loci_frequencies_and_odds() {
     let lead = variants.iter().filter(|variant| variant.locus != "APOE");
     assert_eq!((variants.len(), lead.count()), (85, 83));
     let (people, len_nt, preset) = (5_000, 3_000, Some(Preset::Ad2022));
-    let options = Options { people, len_nt, preset, ..Options::default() };
+    let options = Options {
+        people,
+        len_nt,
+        preset,
+        ..Options::default()
+    };
     let (folder, summary) = simulated(options);
     let truth = summary.truth.study.as_ref().unwrap();
     // 75 loci of the study, and APOE.
@@ -351,9 +505,16 @@ fn the_preset_has_the_published_loci_frequencies_and_odds() {
     assert_eq!(read_back(folder.path()).len(), summary.n_variants);
     // No haplotype has e2 and e4 at once.
     let carriers = carriers(folder.path());
-    let apoe: Vec<_> = sites.iter().filter(|variant| variant.site.contig == "APOE").collect();
+    let apoe: Vec<_> = sites
+        .iter()
+        .filter(|variant| variant.site.contig == "APOE")
+        .collect();
     let [e4, e2] = [0, 1].map(|i| &carriers[&("APOE".to_owned(), apoe[i].site.position)]);
-    assert!(e4.iter().zip(e2).all(|(e4, e2)| (0..2).all(|k| !(e4[k] && e2[k]))));
+    assert!(
+        e4.iter()
+            .zip(e2)
+            .all(|(e4, e2)| (0..2).all(|k| !(e4[k] && e2[k])))
+    );
 }
 
 #[test]
@@ -364,11 +525,23 @@ fn a_preset_finds_its_variants_in_a_panel() {
         return;
     }
     let preset = Some(Preset::Ad2022);
-    let (_folder, summary) = simulated(Options { panel, reference, preset, ..Options::default() });
+    let (_folder, summary) = simulated(Options {
+        panel,
+        reference,
+        preset,
+        ..Options::default()
+    });
     let truth = summary.truth.study.unwrap();
     let counts = truth.published_effects.unwrap();
-    assert_eq!((counts.n_matched, counts.n_unmatched, truth.loci.len()), (2, 83, 1));
-    let ids: Vec<&str> = truth.loci[0].causal_sites.iter().map(|v| v.site.id.as_str()).collect();
+    assert_eq!(
+        (counts.n_matched, counts.n_unmatched, truth.loci.len()),
+        (2, 83, 1)
+    );
+    let ids: Vec<&str> = truth.loci[0]
+        .causal_sites
+        .iter()
+        .map(|v| v.site.id.as_str())
+        .collect();
     assert_eq!(ids, ["rs429358", "rs7412"]);
     // e4 alone: AUC of about 0.65 to 0.7 in the literature.
     let auc = truth.best_achievable_auc.total.population;
@@ -379,8 +552,18 @@ fn a_preset_finds_its_variants_in_a_panel() {
 fn the_same_seed_gives_the_same_bytes_with_every_option() {
     let (case_fraction, age_effect) = (Some(0.5), 0.04);
     let preset = Some(Preset::Ad2022);
-    let options = Options { people: 200, len_nt: 2_500, preset, age_effect, ..Options::default() };
-    let options = Options { prevalence: 0.2, case_fraction, ..options };
+    let options = Options {
+        people: 200,
+        len_nt: 2_500,
+        preset,
+        age_effect,
+        ..Options::default()
+    };
+    let options = Options {
+        prevalence: 0.2,
+        case_fraction,
+        ..options
+    };
     let [first, second] = [(); 2].map(|()| bytes(simulated(options.clone()).0.path()));
     assert_eq!(first, second);
     let other = bytes(simulated(Options { seed: 2, ..options }).0.path());
@@ -390,9 +573,17 @@ fn the_same_seed_gives_the_same_bytes_with_every_option() {
 
 #[test]
 fn covariates_leave_the_genomes_as_they_were() {
-    let options = Options { people: 300, len_nt: 9_000, ..Options::default() };
+    let options = Options {
+        people: 300,
+        len_nt: 9_000,
+        ..Options::default()
+    };
     let (plain, _) = simulated(options.clone());
-    let (with_age, _) = simulated(Options { age_effect: 0.1, auc: Some(0.8), ..options });
+    let (with_age, _) = simulated(Options {
+        age_effect: 0.1,
+        auc: Some(0.8),
+        ..options
+    });
     let [plain, with_age] = [plain, with_age].map(|folder| bytes(folder.path()));
     assert_eq!(plain["cohort.vcf.gz"], with_age["cohort.vcf.gz"]);
 }
@@ -402,31 +593,85 @@ fn what_cannot_be_simulated_is_refused_with_the_place_and_what_to_do() {
     let study = Study::new();
     let refusal = |options: Options| {
         let out = study.folder.path().join("refused");
-        let message = simulate::run(&Options { out, people: 100, ..options }).unwrap_err();
+        let message = simulate::run(&Options {
+            out,
+            people: 100,
+            ..options
+        })
+        .unwrap_err();
         message.to_string()
     };
     let weights = || study.effects(&["7 A C 0.1".to_owned()]);
-    let rare = Options { case_fraction: Some(0.5), prevalence: 1e-7, ..Options::default() };
-    let both = Options { region: Some("simulated:1-9".into()), ..study.loci(&["0 9 a"], "") };
+    let rare = Options {
+        case_fraction: Some(0.5),
+        prevalence: 1e-7,
+        ..Options::default()
+    };
+    let both = Options {
+        region: Some("simulated:1-9".into()),
+        ..study.loci(&["0 9 a"], "")
+    };
     let preset = Some(Preset::Ad2022);
     let overlapping = study.loci(&["0 900 a", "800 2000 b"], "");
     let few_variants = study.loci(&["0 300 x"], "x,additive,\n");
     let default = Options::default;
     for (options, expected) in [
-        (overlapping, ["loci.txt", "a (simulated:1-900)", "join them"]),
-        (study.loci(&["0 900 a"], "b,cis,1\n"), ["risks.csv: line 2", "no locus `b`", "column 4"]),
-        (study.loci(&["0 60 tiny"], ""), ["simulated:1-60", "no usable variant", "take the locus"]),
-        (few_variants, ["x (simulated:1-300)", "no causal sites", "`null`"]),
-        (weights(), ["weights.txt", "none of its variants (1)", "genome build"]),
+        (
+            overlapping,
+            ["loci.txt", "a (simulated:1-900)", "join them"],
+        ),
+        (
+            study.loci(&["0 900 a"], "b,cis,1\n"),
+            ["risks.csv: line 2", "no locus `b`", "column 4"],
+        ),
+        (
+            study.loci(&["0 60 tiny"], ""),
+            ["simulated:1-60", "no usable variant", "take the locus"],
+        ),
+        (
+            few_variants,
+            ["x (simulated:1-300)", "no causal sites", "`null`"],
+        ),
+        (
+            weights(),
+            ["weights.txt", "none of its variants (1)", "genome build"],
+        ),
         (both, ["loci", "region", "not both"]),
-        (Options { preset, ..weights() }, ["preset", "effects", "give"]),
-        (Options { preset, ..study.options() }, ["cohort.vcf.gz", "preset", "GRCh38"]),
-        (Options { age_effect: 0.5, ..default() }, ["AUC 0.72", "age and sex alone", "higher"]),
-        (Options { prevalence: 1.5, ..default() }, ["prevalence 1.5", "not a share", "between"]),
+        (
+            Options {
+                preset,
+                ..weights()
+            },
+            ["preset", "effects", "give"],
+        ),
+        (
+            Options {
+                preset,
+                ..study.options()
+            },
+            ["cohort.vcf.gz", "preset", "GRCh38"],
+        ),
+        (
+            Options {
+                age_effect: 0.5,
+                ..default()
+            },
+            ["AUC 0.72", "age and sex alone", "higher"],
+        ),
+        (
+            Options {
+                prevalence: 1.5,
+                ..default()
+            },
+            ["prevalence 1.5", "not a share", "between"],
+        ),
         (rare, ["prevalence", "memory", "fewer people"]),
     ] {
         let message = refusal(options);
-        assert!(expected.iter().all(|part| message.contains(part)), "{expected:?}: {message}");
+        assert!(
+            expected.iter().all(|part| message.contains(part)),
+            "{expected:?}: {message}"
+        );
     }
     assert!(!study.folder.path().join("refused").exists());
 }

@@ -10,15 +10,25 @@ use super::{escaped, head};
 pub fn page() -> String {
     let mut program = Cli::command();
     program.build();
-    let commands: Vec<&Command> = program.get_subcommands().filter(|command| command.get_name() != "help").collect();
+    let commands: Vec<&Command> = program
+        .get_subcommands()
+        .filter(|command| command.get_name() != "help")
+        .collect();
     let mut page = head(
         "Commands and options",
-        "As `gf-genomics COMMAND --help` says. Regions are 1-based and inclusive (`chr:beg-end`), BED is 0-based. Data go to standard output or to `-o`, \
-         messages to standard error. `--threads N` (all cores when not given), `--help` and `--version` go with every command.\n",
+        "As `gf-genomics COMMAND --help` says. Regions are 1-based and inclusive (`chr:beg-end`), \
+         BED is 0-based. Data go to standard output or to `-o`, messages to standard error. \
+         `--threads N` (all cores when not given), `--help` and `--version` go with every \
+         command.\n",
     );
     for command in &commands {
         let name = command.get_name();
-        writeln!(page, "- [`{name}`](#gf-genomics-{name}): {}", sentence(command)).unwrap();
+        writeln!(
+            page,
+            "- [`{name}`](#gf-genomics-{name}): {}",
+            sentence(command)
+        )
+        .unwrap();
     }
     for command in commands {
         describe(&mut page, command);
@@ -31,13 +41,31 @@ fn sentence(command: &Command) -> String {
 }
 
 fn describe(page: &mut String, command: &Command) {
-    let about = command.get_long_about().or(command.get_about()).unwrap().to_string();
-    writeln!(page, "\n## gf-genomics {}\n\n{}\n", command.get_name(), escaped(&about)).unwrap();
+    let about = command
+        .get_long_about()
+        .or(command.get_about())
+        .unwrap()
+        .to_string();
+    writeln!(
+        page,
+        "\n## gf-genomics {}\n\n{}\n",
+        command.get_name(),
+        escaped(&about)
+    )
+    .unwrap();
     let examples = command.get_after_help().unwrap().to_string();
-    let examples = examples.lines().skip(1).map(|line| line.strip_prefix("  ").unwrap_or(line)).collect::<Vec<_>>().join("\n");
+    let examples = examples
+        .lines()
+        .skip(1)
+        .map(|line| line.strip_prefix("  ").unwrap_or(line))
+        .collect::<Vec<_>>()
+        .join("\n");
     writeln!(page, "```text\n{examples}\n```\n").unwrap();
     let mut heading = None;
-    for option in command.get_arguments().filter(|option| !["help", "version", "threads"].contains(&option.get_id().as_str())) {
+    for option in command
+        .get_arguments()
+        .filter(|option| !["help", "version", "threads"].contains(&option.get_id().as_str()))
+    {
         if option.get_help_heading() != heading {
             heading = option.get_help_heading();
             writeln!(page, "\n**{}**\n", heading.unwrap_or("Other")).unwrap();
@@ -46,21 +74,33 @@ fn describe(page: &mut String, command: &Command) {
     }
 }
 
-/// An option in one line: how it is written, what it does, what may stand behind it, and what stands there when nothing is said.
+/// An option in one line: how it is written, what it does, what may stand behind it, and what
+/// stands there when nothing is said.
 fn line(option: &Arg) -> String {
     let mut line = format!("`{option}`");
     if option.is_required_set() {
         line.push_str(" (required)");
     }
-    let help = option.get_long_help().or(option.get_help()).unwrap().to_string();
+    let help = option
+        .get_long_help()
+        .or(option.get_help())
+        .unwrap()
+        .to_string();
     write!(line, ": {}", escaped(&help.replace('\n', " "))).unwrap();
     let takes_value = option.get_action().takes_values();
     let values = option.get_possible_values();
     if takes_value && !values.is_empty() {
-        let values: Vec<String> = values.iter().map(|value| format!("`{}`", value.get_name())).collect();
+        let values: Vec<String> = values
+            .iter()
+            .map(|value| format!("`{}`", value.get_name()))
+            .collect();
         write!(line, ". One of {}", values.join(", ")).unwrap();
     }
-    let defaults: Vec<String> = option.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
+    let defaults: Vec<String> = option
+        .get_default_values()
+        .iter()
+        .map(|value| value.to_string_lossy().into_owned())
+        .collect();
     if takes_value && !defaults.is_empty() {
         write!(line, ". Default: `{}`", defaults.join(" ")).unwrap();
     }

@@ -9,36 +9,67 @@ use crate::{
     support,
 };
 
-/// Stages as a user meets them: heading, source of the errors, folder of the sources that give reasons.
+/// Stages as a user meets them: heading, source of the errors, folder of the sources that give
+/// reasons.
 const STAGES: [(&str, &str, &str); 13] = [
-    ("Tables: cohort.csv, predictions.csv and the others", "cohort-schema/src/lib.rs", "cohort-schema/src"),
+    (
+        "Tables: cohort.csv, predictions.csv and the others",
+        "cohort-schema/src/lib.rs",
+        "cohort-schema/src",
+    ),
     ("VCF, BCF, FASTA and BED", "src/ingest.rs", "src/ingest"),
     ("Sequences", "src/sequence.rs", "src/sequence"),
     ("Tokenizer", "tokenizer/src/lib.rs", "tokenizer/src"),
     ("Tokens", "src/tokenization.rs", "src/tokenization"),
-    ("People and tokens together", "src/dataset.rs", "src/dataset"),
-    ("Training, and model bundles", "src/training/error.rs", "src/training"),
+    (
+        "People and tokens together",
+        "src/dataset.rs",
+        "src/dataset",
+    ),
+    (
+        "Training, and model bundles",
+        "src/training/error.rs",
+        "src/training",
+    ),
     ("Scoring new people", "src/score.rs", ""),
     ("Explaining", "src/explain.rs", "src/explain"),
     ("Compressing", "src/compress.rs", "src/compress"),
-    ("Polygenic scores and other baselines", "src/prs.rs", "src/prs"),
+    (
+        "Polygenic scores and other baselines",
+        "src/prs.rs",
+        "src/prs",
+    ),
     ("Evaluation", "src/evaluation/error.rs", "src/evaluation"),
     ("Simulation", "src/simulate.rs", "src/simulate"),
 ];
 
 /// Where the pipeline refuses a file or a folder, by `bail!`.
-const PIPELINE: [&str; 3] = ["src/pipeline/plan.rs", "src/pipeline/stage.rs", "src/cli/record.rs"];
+const PIPELINE: [&str; 3] = [
+    "src/pipeline/plan.rs",
+    "src/pipeline/stage.rs",
+    "src/cli/record.rs",
+];
 
 pub fn page() -> String {
     let mut page = head(
         "Errors",
-        "A command that fails ends with exit code 1 and one line on standard error: `error: `, the place, what is wrong, and what to do. `<name>` and `<...>` stand for \
-         what is filled in. Where a message ends in `<reason>`, most of what may stand there is listed below the table. An error of an earlier stage is passed \
-         on as it is.",
+        "A command that fails ends with exit code 1 and one line on standard error: `error: `, \
+         the place, what is wrong, and what to do. `<name>` and `<...>` stand for what is filled \
+         in. Where a message ends in `<reason>`, most of what may stand there is listed below the \
+         table. An error of an earlier stage is passed on as it is.",
     );
     for (title, file, folder) in STAGES {
-        writeln!(page, "\n## {title}\n\n| what is wrong | message |\n|---|---|").unwrap();
-        for Item { documentation, attributes, .. } in source::items(file, "enum", "Error") {
+        writeln!(
+            page,
+            "\n## {title}\n\n| what is wrong | message |\n|---|---|"
+        )
+        .unwrap();
+        for Item {
+            documentation,
+            attributes,
+            ..
+        } in source::items(file, "enum", "Error")
+        {
             if let Some(message) = source::message(&attributes) {
                 writeln!(page, "| {} | {} |", cell(&documentation), code(&message)).unwrap();
             }
@@ -51,7 +82,11 @@ pub fn page() -> String {
             }
         }
     }
-    writeln!(page, "\n## Pipeline files and their folders\n\n| message |\n|---|").unwrap();
+    writeln!(
+        page,
+        "\n## Pipeline files and their folders\n\n| message |\n|---|"
+    )
+    .unwrap();
     for file in PIPELINE {
         let text = fs::read_to_string(repository(file)).unwrap();
         let before_tests = text.split("#[cfg(test)]").next().unwrap();
@@ -66,8 +101,15 @@ pub fn page() -> String {
 
 /// Reasons that the sources of a stage give.
 fn reasons(file: &str, folder: &str) -> Vec<String> {
-    let below = if folder.is_empty() { Vec::new() } else { support::files(&repository(folder)).into_keys().collect() };
-    let mut paths: Vec<String> = below.iter().map(|path| format!("{folder}/{}", path.display())).collect();
+    let below = if folder.is_empty() {
+        Vec::new()
+    } else {
+        support::files(&repository(folder)).into_keys().collect()
+    };
+    let mut paths: Vec<String> = below
+        .iter()
+        .map(|path| format!("{folder}/{}", path.display()))
+        .collect();
     // Of tests there is nothing to say.
     paths.retain(|path| !path.contains("tests") && !path.contains("oracle"));
     if !paths.iter().any(|path| path == file) {

@@ -1,5 +1,6 @@
-//! `pipeline-file.md`: the keys of a pipeline file. Which there are, and which words they take, is asked of the program, by a key and by a value that it does not
-//! know; what they mean is said in the sources; what they are when nothing is said is what a run writes into `run.json`.
+//! `pipeline-file.md`: the keys of a pipeline file. Which there are, and which words they take, is
+//! asked of the program, by a key and by a value that it does not know; what they mean is said in
+//! the sources; what they are when nothing is said is what a run writes into `run.json`.
 
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -35,16 +36,35 @@ pub struct Key {
 /// Tables: name, what stands above one of their keys, what they are for, source, struct.
 const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
     ("", "", "Above all tables.", "src/pipeline/plan.rs", "File"),
-    ("simulate", "[simulate]", "People from nothing or from a panel; either this or `[data]`.", "src/simulate.rs", "Options"),
+    (
+        "simulate",
+        "[simulate]",
+        "People from nothing or from a panel; either this or `[data]`.",
+        "src/simulate.rs",
+        "Options",
+    ),
     (
         "data",
         "[data]",
-        "Your own files; either this or `[simulate]`. Paths are relative to the folder of the pipeline file.",
+        "Your own files; either this or `[simulate]`. Paths are relative to the folder of the \
+         pipeline file.",
         "src/pipeline/plan.rs",
         "Data",
     ),
-    ("sequences", "[simulate]\n[sequences]", "How genotypes become sequences.", "src/sequence/policies.rs", "Policies"),
-    ("tokens", "[simulate]\n[tokens]", "How sequences become tokens.", "src/tokenization/options.rs", "Options"),
+    (
+        "sequences",
+        "[simulate]\n[sequences]",
+        "How genotypes become sequences.",
+        "src/sequence/policies.rs",
+        "Policies",
+    ),
+    (
+        "tokens",
+        "[simulate]\n[tokens]",
+        "How sequences become tokens.",
+        "src/tokenization/options.rs",
+        "Options",
+    ),
     (
         "models",
         "[simulate]\n[[models]]",
@@ -59,8 +79,20 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
         "src/models/config.rs",
         "Architecture",
     ),
-    ("models.schedule", "[simulate]\n[[models]]\n[models.schedule]", "How it is trained.", "src/training/schedule.rs", "Schedule"),
-    ("baselines", "[simulate]\n[baselines]", "Polygenic scores and the other baselines.", "src/pipeline/plan.rs", "Baselines"),
+    (
+        "models.schedule",
+        "[simulate]\n[[models]]\n[models.schedule]",
+        "How it is trained.",
+        "src/training/schedule.rs",
+        "Schedule",
+    ),
+    (
+        "baselines",
+        "[simulate]\n[baselines]",
+        "Polygenic scores and the other baselines.",
+        "src/pipeline/plan.rs",
+        "Baselines",
+    ),
     (
         "baselines.scoring",
         "[simulate]\n[baselines.scoring]",
@@ -75,11 +107,21 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
         "src/prs/dosages.rs",
         "Reading",
     ),
-    ("report", "[simulate]\n[report]", "The comparison.", "src/pipeline/plan.rs", "ReportPlan"),
+    (
+        "report",
+        "[simulate]\n[report]",
+        "The comparison.",
+        "src/pipeline/plan.rs",
+        "ReportPlan",
+    ),
 ];
 
 /// Said once, elsewhere: the seed at the top, folders by `--out`.
-const SAID_ELSEWHERE: [(&str, &str); 3] = [("simulate", "seed"), ("simulate", "out"), ("models.schedule", "seed")];
+const SAID_ELSEWHERE: [(&str, &str); 3] = [
+    ("simulate", "seed"),
+    ("simulate", "out"),
+    ("models.schedule", "seed"),
+];
 
 const SEED: &str = "Decides every random choice; `--seed` goes before it.";
 
@@ -95,20 +137,46 @@ pub fn sections() -> Vec<Section> {
             if SAID_ELSEWHERE.contains(&(name, &key)) {
                 continue;
             }
-            let field = documented.iter().find(|field| field.name == key).unwrap_or_else(|| panic!("{file}: {kind} has no `{key}`"));
+            let field = documented
+                .iter()
+                .find(|field| field.name == key)
+                .unwrap_or_else(|| panic!("{file}: {kind} has no `{key}`"));
             // Tables have a heading of their own.
-            if SECTIONS.iter().any(|(other, ..)| *other == key || *other == format!("{name}.{key}")) {
+            if SECTIONS
+                .iter()
+                .any(|(other, ..)| *other == key || *other == format!("{name}.{key}"))
+            {
                 continue;
             }
             let answer = answer(folder.path(), header, &key);
-            let words = if answer.contains("unknown variant") { words(&answer) } else { Vec::new() };
-            let default =
-                || defaults[name].get(&key).unwrap_or_else(|| panic!("what is `{key}` of [{name}] when it is not there?")).clone();
+            let words = if answer.contains("unknown variant") {
+                words(&answer)
+            } else {
+                Vec::new()
+            };
+            let default = || {
+                defaults[name]
+                    .get(&key)
+                    .unwrap_or_else(|| panic!("what is `{key}` of [{name}] when it is not there?"))
+                    .clone()
+            };
             let default = (!is_required(name, field)).then(default);
             // The top of the file has tables, which have no documentation of their own, and this.
-            let documentation = if key == "seed" { SEED.to_owned() } else { field.documentation.clone() };
-            assert!(!documentation.is_empty(), "{file}: `{key}` of {kind} is not documented, or a table that is missing here");
-            keys.push(Key { name: key, documentation, words, default });
+            let documentation = if key == "seed" {
+                SEED.to_owned()
+            } else {
+                field.documentation.clone()
+            };
+            assert!(
+                !documentation.is_empty(),
+                "{file}: `{key}` of {kind} is not documented, or a table that is missing here"
+            );
+            keys.push(Key {
+                name: key,
+                documentation,
+                words,
+                default,
+            });
         }
         sections.push(Section { name, about, keys });
     }
@@ -123,20 +191,35 @@ fn is_required(section: &str, field: &Item) -> bool {
 /// What the program says of a key with a value that it does not know.
 fn answer(folder: &Path, header: &str, key: &str) -> String {
     let setting = format!("{key} = \"no-such-word\"");
-    let text = if header.is_empty() { format!("{setting}\n[simulate]\n") } else { format!("{header}\n{setting}\n") };
+    let text = if header.is_empty() {
+        format!("{setting}\n[simulate]\n")
+    } else {
+        format!("{header}\n{setting}\n")
+    };
     fs::write(folder.join("asked.toml"), text).unwrap();
-    support::stderr(&support::run(folder, "run asked.toml --dry-run --out asked"))
+    support::stderr(&support::run(
+        folder,
+        "run asked.toml --dry-run --out asked",
+    ))
 }
 
 /// The words that an answer expects.
 fn words(answer: &str) -> Vec<String> {
-    let expected = answer.split_once(", expected ").map_or("", |(_, expected)| expected);
-    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    let expected = answer
+        .split_once(", expected ")
+        .map_or("", |(_, expected)| expected);
+    expected
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// What stands where nothing is said, by table.
 fn defaults() -> Value {
-    let run: Value = serde_json::from_str(&fs::read_to_string(study().join("run/run.json")).unwrap()).unwrap();
+    let run: Value =
+        serde_json::from_str(&fs::read_to_string(study().join("run/run.json")).unwrap()).unwrap();
     let baselines = &run["options"]["baselines"];
     let mut model = run["options"]["models"][0].clone();
     model["name"] = Value::Null;
@@ -160,17 +243,31 @@ fn defaults() -> Value {
 pub fn page() -> String {
     let mut page = head(
         "Keys of a pipeline file",
-        "What `gf-genomics run FILE.toml` reads. Every key can be left out unless its default is *required*; an unknown key is an error. `pipelines/own-cohort.toml` has \
-         them with longer comments, to be copied. An empty default means: as the description says.",
+        "What `gf-genomics run FILE.toml` reads. Every key can be left out unless its default is \
+         *required*; an unknown key is an error. `pipelines/own-cohort.toml` has them with longer \
+         comments, to be copied. An empty default means: as the description says.",
     );
-    for Section { name, about, keys, .. } in sections() {
+    for Section {
+        name, about, keys, ..
+    } in sections()
+    {
         let title = match name {
             "" => "Top of the file".to_owned(),
             "models" => "[[models]]".to_owned(),
             name => format!("[{name}]"),
         };
-        writeln!(page, "\n## {title}\n\n{about}\n\n| key | default | meaning |\n|---|---|---|").unwrap();
-        for Key { name, documentation, words, default } in keys {
+        writeln!(
+            page,
+            "\n## {title}\n\n{about}\n\n| key | default | meaning |\n|---|---|---|"
+        )
+        .unwrap();
+        for Key {
+            name,
+            documentation,
+            words,
+            default,
+        } in keys
+        {
             let default = match default {
                 None => "*required*".to_owned(),
                 Some(Value::Null) => String::new(),

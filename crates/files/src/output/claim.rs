@@ -1,6 +1,7 @@
 //! One run at a time in a folder.
 //!
-//! The lock is the operating system's, on a file in the folder, so that it goes with a process that is killed, whatever the file says.
+//! The lock is the operating system's, on a file in the folder, so that it goes with a process that
+//! is killed, whatever the file says.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -37,14 +38,27 @@ impl Claim {
         let path = folder.join(NAME);
         let me = format!("process {} on {}", process::id(), host());
         loop {
-            let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(at(&path))?;
+            let mut file = File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)
+                .map_err(at(&path))?;
             let is_locked = match file.try_lock() {
                 Ok(()) => true,
                 Err(TryLockError::WouldBlock) => {
                     let mut holder = String::new();
                     file.read_to_string(&mut holder).map_err(at(&path))?;
-                    let holder = if holder.is_empty() { "another process".into() } else { holder };
-                    let reason = format!("{holder} is at work in this folder; wait for its end, or choose another one");
+                    let holder = if holder.is_empty() {
+                        "another process".into()
+                    } else {
+                        holder
+                    };
+                    let reason = format!(
+                        "{holder} is at work in this folder; wait for its end, or choose another \
+                         one"
+                    );
                     return Err(at(folder)(io::Error::other(reason)));
                 }
                 Err(TryLockError::Error(_)) => false,
@@ -56,7 +70,13 @@ impl Claim {
             // Another run may have ended, and removed the file, just after it was opened here.
             if fs::read(&path).is_ok_and(|found| found == me.as_bytes()) {
                 let passing = Passing::new(&path);
-                return Ok(Self { path, _file: file, _passing: passing, is_locked, made });
+                return Ok(Self {
+                    path,
+                    _file: file,
+                    _passing: passing,
+                    is_locked,
+                    made,
+                });
             }
         }
     }
@@ -96,13 +116,24 @@ mod tests {
         let claim = Claim::take(&out).unwrap();
         let error = Claim::take(&out).unwrap_err();
         let message = format!("{error}: {}", error.source);
-        let expected = format!("results: process {} on {} is at work in this folder; wait", process::id(), host());
-        assert!(claim.is_locked() && message.contains(&expected), "{message}");
+        let expected = format!(
+            "results: process {} on {} is at work in this folder; wait",
+            process::id(),
+            host()
+        );
+        assert!(
+            claim.is_locked() && message.contains(&expected),
+            "{message}"
+        );
         drop(claim);
         assert!(!out.exists());
         fs::create_dir(&out).unwrap();
         // As a killed run leaves it: nobody has the lock.
-        fs::write(out.join(NAME), "process 1 on another machine, whose name is longer").unwrap();
+        fs::write(
+            out.join(NAME),
+            "process 1 on another machine, whose name is longer",
+        )
+        .unwrap();
         drop(Claim::take(&out).unwrap());
         assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
     }

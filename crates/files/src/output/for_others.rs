@@ -1,4 +1,5 @@
-//! Files that are made to be passed on: models, reports, tables of aggregates. Nobody is in them, and who may read them is as for any new file.
+//! Files that are made to be passed on: models, reports, tables of aggregates. Nobody is in them,
+//! and who may read them is as for any new file.
 
 use std::{
     io::{self, Write},
@@ -13,7 +14,10 @@ use super::{Error, Readers, csv, json, write_for};
 ///
 /// # Errors
 /// As there.
-pub fn write(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+pub fn write(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
     write_for(Readers::Anyone, path, write)
 }
 
@@ -29,6 +33,10 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
 ///
 /// # Errors
 /// As there.
-pub fn write_csv<T: Serialize>(path: &Path, header: &[&str], rows: impl IntoIterator<Item = T>) -> Result<(), Error> {
+pub fn write_csv<T: Serialize>(
+    path: &Path,
+    header: &[&str],
+    rows: impl IntoIterator<Item = T>,
+) -> Result<(), Error> {
     write(path, |out| csv(out, header, rows))
 }

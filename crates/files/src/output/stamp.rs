@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 /// Two changes in less time may leave the same times, on file systems that count in seconds.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// Length and times of a file. Only compared with another one of the same file: no clock is trusted to go forwards.
+/// Length and times of a file. Only compared with another one of the same file: no clock is trusted
+/// to go forwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     len: u64,
     modified: Option<SystemTime>,
-    /// Number of the file and, in seconds and nanoseconds, its last change of any kind: nobody can set that to what it was.
+    /// Number of the file and, in seconds and nanoseconds, its last change of any kind: nobody can
+    /// set that to what it was.
     #[cfg(unix)]
     changed: (u64, i64, i64),
 }
@@ -39,14 +41,19 @@ impl Stamp {
         })
     }
 
-    /// The last change is some seconds ago: another one now could not be taken for it. Not so where clocks do not agree.
+    /// The last change is some seconds ago: another one now could not be taken for it. Not so where
+    /// clocks do not agree.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         #[cfg(unix)]
-        let changed = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(self.changed.1.max(0).unsigned_abs()));
+        let changed = Some(
+            SystemTime::UNIX_EPOCH + Duration::from_secs(self.changed.1.max(0).unsigned_abs()),
+        );
         #[cfg(not(unix))]
         let changed = self.modified;
-        changed.and_then(|changed| SystemTime::now().duration_since(changed).ok()).is_some_and(|ago| ago > SETTLED)
+        changed
+            .and_then(|changed| SystemTime::now().duration_since(changed).ok())
+            .is_some_and(|ago| ago > SETTLED)
     }
 }
 

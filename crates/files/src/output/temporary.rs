@@ -1,4 +1,5 @@
-//! Temporary files: locked while they are written, so that those which a killed run left can be told from those of a run that is alive.
+//! Temporary files: locked while they are written, so that those which a killed run left can be
+//! told from those of a run that is alive.
 
 use std::{
     collections::BTreeSet,
@@ -38,7 +39,8 @@ impl Drop for Passing {
     }
 }
 
-/// Removes what this process was writing. From then on none of its files gets a name any more: for the moment before it ends.
+/// Removes what this process was writing. From then on none of its files gets a name any more: for
+/// the moment before it ends.
 pub fn abandon() {
     let ours = ours();
     for path in ours.iter() {
@@ -74,10 +76,12 @@ impl Temporary {
         let mut builder = tempfile::Builder::new();
         builder.prefix(PREFIX);
         #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(match readers {
-            Readers::Owner => 0o600,
-            Readers::Anyone => 0o666,
-        }));
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(
+            match readers {
+                Readers::Owner => 0o600,
+                Readers::Anyone => 0o666,
+            },
+        ));
         loop {
             let file = builder.tempfile_in(folder).map_err(of_the_system)?;
             // Where there are no locks, nothing is ever taken for a leftover.
@@ -116,7 +120,8 @@ impl Write for Temporary {
     }
 }
 
-/// Without the name of the temporary file, which tempfile adds to the words of the system and nobody knows.
+/// Without the name of the temporary file, which tempfile adds to the words of the system and
+/// nobody knows.
 fn of_the_system(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path ") {
         Some((words, _)) => io::Error::new(error.kind(), words),
@@ -124,10 +129,16 @@ fn of_the_system(error: io::Error) -> io::Error {
     }
 }
 
-/// Removes the temporary files in a folder whose process has ended. What cannot be opened or removed stays: it harms nobody.
+/// Removes the temporary files in a folder whose process has ended. What cannot be opened or
+/// removed stays: it harms nobody.
 fn remove_leftovers(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
+    {
         let path = entry.path();
         if let Ok(file) = File::options().write(true).open(&path)
             && file.try_lock().is_ok()
@@ -149,9 +160,16 @@ mod tests {
             fs::write(at(name), "half").unwrap();
         }
         let mut alive = Temporary::create(folder.path(), Readers::Owner).unwrap();
-        assert!(!at(".gf-genomics-dead").exists() && at("results.csv").exists() && at(".bashrc").exists());
+        assert!(
+            !at(".gf-genomics-dead").exists()
+                && at("results.csv").exists()
+                && at(".bashrc").exists()
+        );
         alive.write_all(b"whole").unwrap();
-        Temporary::create(folder.path(), Readers::Owner).unwrap().persist(&at("other")).unwrap();
+        Temporary::create(folder.path(), Readers::Owner)
+            .unwrap()
+            .persist(&at("other"))
+            .unwrap();
         alive.persist(&at("results.csv")).unwrap();
         assert_eq!(fs::read(at("results.csv")).unwrap(), b"whole");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);

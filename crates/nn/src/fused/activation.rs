@@ -1,7 +1,7 @@
 //! The non-linear functions of the feed-forward layer, fused with the bias before them.
 //!
-//! GELU (Hendrycks & Gimpel 2016, arXiv 1606.08415) in its exact form `x Phi(x)`, ReLU, and squared ReLU `max(x, 0)^2` (Primer: So et al.
-//! 2021, arXiv 2109.08668, section 4).
+//! GELU (Hendrycks & Gimpel 2016, arXiv 1606.08415) in its exact form `x Phi(x)`, ReLU, and squared
+//! ReLU `max(x, 0)^2` (Primer: So et al. 2021, arXiv 2109.08668, section 4).
 
 use std::marker::PhantomData;
 
@@ -44,7 +44,11 @@ impl From<Activation> for candle_nn::Activation {
 /// Shapes or types that do not fit.
 pub fn activation_with_bias(x: &Tensor, bias: &Tensor, activation: Activation) -> Result<Tensor> {
     if x.dims().last() != Some(&bias.elem_count()) {
-        bail!("activation_with_bias: x {:?} and bias {:?} do not fit", x.shape(), bias.shape());
+        bail!(
+            "activation_with_bias: x {:?} and bias {:?} do not fit",
+            x.shape(),
+            bias.shape()
+        );
     }
     let x = x.contiguous()?;
     fused!(x.dtype(), x.device(), T => x.apply_op2(bias, ActivationWithBias::<T> { activation, number: PhantomData }));
@@ -64,10 +68,18 @@ fn normal<T: Real>(x: T) -> (T, T) {
     let z = (if negative { T::default() - x } else { x }) * T::of(std::f64::consts::FRAC_1_SQRT_2);
     let t = one / T::of(0.327_591_1).times_plus(z, one);
     let series = T::of(1.061_405_429).times_plus(t, T::of(-1.453_152_027));
-    let series = series.times_plus(t, T::of(1.421_413_741)).times_plus(t, T::of(-0.284_496_736)).times_plus(t, T::of(0.254_829_592)) * t;
+    let series = series
+        .times_plus(t, T::of(1.421_413_741))
+        .times_plus(t, T::of(-0.284_496_736))
+        .times_plus(t, T::of(0.254_829_592))
+        * t;
     let e = (T::default() - z * z).exp();
     let upper_tail = T::of(0.5) * series * e;
-    let phi = if negative { upper_tail } else { one - upper_tail };
+    let phi = if negative {
+        upper_tail
+    } else {
+        one - upper_tail
+    };
     (phi, e * T::of(0.398_942_280_401_432_7))
 }
 
@@ -111,7 +123,11 @@ impl<T: Real> Curve<T> for Relu {
 
     #[inline(always)]
     fn slope(x: T) -> T {
-        if x > T::default() { T::of(1.0) } else { T::default() }
+        if x > T::default() {
+            T::of(1.0)
+        } else {
+            T::default()
+        }
     }
 }
 
@@ -131,18 +147,23 @@ impl<T: Real> Curve<T> for SquaredRelu {
 fn values<T: Real, C: Curve<T>>(x: &[T], bias: &[T]) -> Vec<T> {
     let block = bias.len() * ROWS_PER_TASK;
     let mut y = vec![T::default(); x.len()];
-    y.par_chunks_mut(block).zip(x.par_chunks(block)).for_each(|(y, x)| {
-        vectorised(
-            #[inline(always)]
-            || {
-                for (y, x) in y.chunks_exact_mut(bias.len()).zip(x.chunks_exact(bias.len())) {
-                    for ((y, &x), &b) in y.iter_mut().zip(x).zip(bias) {
-                        *y = C::value(x + b);
+    y.par_chunks_mut(block)
+        .zip(x.par_chunks(block))
+        .for_each(|(y, x)| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (y, x) in y
+                        .chunks_exact_mut(bias.len())
+                        .zip(x.chunks_exact(bias.len()))
+                    {
+                        for ((y, &x), &b) in y.iter_mut().zip(x).zip(bias) {
+                            *y = C::value(x + b);
+                        }
                     }
-                }
-            },
-        );
-    });
+                },
+            );
+        });
     y
 }
 
@@ -151,14 +172,21 @@ fn gradients<T: Real, C: Curve<T>>(x: &[T], bias: &[T], dy: &[T]) -> (Vec<T>, Ve
     let width = bias.len();
     let block = width * ROWS_PER_TASK;
     let mut dx = vec![T::default(); x.len()];
-    let tasks = dx.par_chunks_mut(block).zip(x.par_chunks(block)).zip(dy.par_chunks(block));
+    let tasks = dx
+        .par_chunks_mut(block)
+        .zip(x.par_chunks(block))
+        .zip(dy.par_chunks(block));
     let partial: Vec<Vec<T>> = tasks
         .map(|((dx, x), dy)| {
             vectorised(
                 #[inline(always)]
                 || {
                     let mut dbias = vec![T::default(); width];
-                    for ((dx, x), dy) in dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(dy.chunks_exact(width)) {
+                    for ((dx, x), dy) in dx
+                        .chunks_exact_mut(width)
+                        .zip(x.chunks_exact(width))
+                        .zip(dy.chunks_exact(width))
+                    {
                         for i in 0..width {
                             dx[i] = dy[i] * C::slope(x[i] + bias[i]);
                             dbias[i] += dx[i];
@@ -181,7 +209,13 @@ impl<T: Real> CustomOp2 for ActivationWithBias<T> {
         "activation-with-bias"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (x, bias) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
         let y = match self.activation {
             Activation::Gelu => values::<T, Gelu>(x, bias),
@@ -191,7 +225,13 @@ impl<T: Real> CustomOp2 for ActivationWithBias<T> {
         Ok((T::to_cpu_storage_owned(y), l1.shape().clone()))
     }
 
-    fn bwd(&self, x: &Tensor, bias: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        x: &Tensor,
+        bias: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (dx, dbias) = with_slices::<T, 3, _>([x, bias, gradient], |[x, bias, dy]| {
             Ok(match self.activation {
                 Activation::Gelu => gradients::<T, Gelu>(x, bias, dy),
@@ -212,7 +252,9 @@ mod tests {
     #[test]
     fn every_input_gets_its_gradient() {
         for activation in [Activation::Gelu, Activation::Relu, Activation::SquaredRelu] {
-            check_gradients([&[3, 5, 7], &[7]], |t| activation_with_bias(&t[0], &t[1], activation));
+            check_gradients([&[3, 5, 7], &[7]], |t| {
+                activation_with_bias(&t[0], &t[1], activation)
+            });
         }
     }
 
@@ -229,9 +271,22 @@ mod tests {
     #[test]
     fn gelu_is_the_exact_form() {
         // torch.nn.functional.gelu(torch.tensor([-6., -3., -1., 0., 0.5, 2., 6.]))
-        let expected = [-5.96e-9, -0.004_049_7, -0.158_655_25, 0.0, 0.345_731_23, 1.954_499_7, 6.0];
+        let expected = [
+            -5.96e-9,
+            -0.004_049_7,
+            -0.158_655_25,
+            0.0,
+            0.345_731_23,
+            1.954_499_7,
+            6.0,
+        ];
         let x = Tensor::new(&[[-6f32, -3., -1., 0., 0.5, 2., 6.]], &Device::Cpu).unwrap();
-        let y = activation_with_bias(&x, &Tensor::zeros(7, DType::F32, &Device::Cpu).unwrap(), Activation::Gelu).unwrap();
+        let y = activation_with_bias(
+            &x,
+            &Tensor::zeros(7, DType::F32, &Device::Cpu).unwrap(),
+            Activation::Gelu,
+        )
+        .unwrap();
         for (found, expected) in y.to_vec2::<f32>().unwrap()[0].iter().zip(expected) {
             assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
         }

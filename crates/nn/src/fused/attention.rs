@@ -1,8 +1,10 @@
-//! Scaled dot-product attention (Vaswani et al. 2017, equation 1), all heads in one pass, without storing the weights.
+//! Scaled dot-product attention (Vaswani et al. 2017, equation 1), all heads in one pass, without
+//! storing the weights.
 //!
-//! Shapes: queries (batch, n, heads * d), keys and values (batch, m, heads * d) -> (batch, n, heads * d). With Linformer the m keys are
-//! summaries of the sequence, so time is O(n m); memory is O(n + m) always: weights exist for a few queries and keys at a time, and the backward
-//! pass computes them again (as FlashAttention does, Dao et al. 2022, arXiv 2205.14135).
+//! Shapes: queries (batch, n, heads * d), keys and values (batch, m, heads * d) ->
+//! (batch, n, heads * d). With Linformer the m keys are summaries of the sequence, so time is
+//! O(n m). Memory is O(n + m) always: weights exist for a few queries and keys at a time, and the
+//! backward pass computes them again (as FlashAttention does, Dao et al. 2022, arXiv 2205.14135).
 
 use std::sync::Arc;
 
@@ -21,11 +23,18 @@ use crate::{
     reference,
 };
 
-/// `softmax(q k^T / sqrt(d)) v` for each head, over the keys where `mask` (batch x m, row-major) is not 0; zero where there is none.
+/// `softmax(q k^T / sqrt(d)) v` for each head, over the keys where `mask` (batch x m, row-major) is
+/// not 0; zero where there is none.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
-pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Option<&Arc<Vec<u8>>>) -> Result<Tensor> {
+pub fn attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    heads: usize,
+    mask: Option<&Arc<Vec<u8>>>,
+) -> Result<Tensor> {
     let ((batch, n, width), (batch_k, m, width_k)) = (q.dims3()?, k.dims3()?);
     if batch != batch_k
         || width != width_k
@@ -35,7 +44,12 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, mask: Option<
         || m == 0
         || mask.is_some_and(|mask| mask.len() != batch * m)
     {
-        bail!("attention: q {:?}, k {:?}, v {:?}, {heads} heads do not fit", q.shape(), k.shape(), v.shape());
+        bail!(
+            "attention: q {:?}, k {:?}, v {:?}, {heads} heads do not fit",
+            q.shape(),
+            k.shape(),
+            v.shape()
+        );
     }
     let owned = mask.cloned();
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
@@ -78,14 +92,16 @@ pub(crate) struct Attention<T> {
 
 /// Queries that a task goes through.
 pub(crate) const QUERIES_PER_TASK: usize = 128;
-/// Keys whose weights exist at a time: with the queries of a panel they stay in the first-level cache.
+/// Keys whose weights exist at a time: with the queries of a panel they stay in the first-level
+/// cache.
 const KEYS: usize = 256;
 /// Queries or keys of a panel: at most two vectors of any machine.
 const MOST_ACROSS: usize = 64;
 /// Below every score.
 const LOWEST: f64 = -1e30;
 
-/// Sums over the keys so far for the queries of a panel, side by side, so that each step is one for all of them.
+/// Sums over the keys so far for the queries of a panel, side by side, so that each step is one for
+/// all of them.
 struct Running<T> {
     /// The largest scaled score.
     shifts: Vec<T>,
@@ -96,11 +112,16 @@ struct Running<T> {
 
 impl<T: Real> Running<T> {
     fn new(queries: usize, d: usize) -> Self {
-        Self { shifts: vec![T::of(LOWEST); queries], totals: vec![T::default(); queries], mixed: vec![T::default(); d * queries] }
+        Self {
+            shifts: vec![T::of(LOWEST); queries],
+            totals: vec![T::default(); queries],
+            mixed: vec![T::default(); d * queries],
+        }
     }
 }
 
-/// Scores (keys, queries) to weights before division by their sum, in place, those of masked keys to 0; `running` follows.
+/// Scores (keys, queries) to weights before division by their sum, in place, those of masked keys
+/// to 0; `running` follows.
 struct Exponentials<'a, T> {
     scores: &'a mut [T],
     running: &'a mut Running<T>,
@@ -115,14 +136,28 @@ impl<T: Real> WithSimd for Exponentials<'_, T> {
     fn with_simd<S: Simd>(self, _: S) {
         // Both are known where this is compiled.
         let lanes = T::lanes::<S>();
-        if self.running.shifts.len() == lanes { self.run(lanes) } else { self.run(2 * lanes) }
+        if self.running.shifts.len() == lanes {
+            self.run(lanes);
+        } else {
+            self.run(2 * lanes);
+        }
     }
 }
 
 impl<T: Real> Exponentials<'_, T> {
     #[inline(always)]
     fn run(self, queries: usize) {
-        let Self { scores, running: Running { shifts, totals, mixed }, scale, mask } = self;
+        let Self {
+            scores,
+            running:
+                Running {
+                    shifts,
+                    totals,
+                    mixed,
+                },
+            scale,
+            mask,
+        } = self;
         let is_key = |number: usize| mask.is_none_or(|mask| mask[number] != 0);
         let mut lanes = [[T::of(LOWEST); MOST_ACROSS], [T::default(); MOST_ACROSS]];
         let [largest, sums] = &mut lanes;
@@ -140,7 +175,9 @@ impl<T: Real> Exponentials<'_, T> {
         }
         for (number, row) in scores.chunks_exact_mut(queries).enumerate() {
             if is_key(number) {
-                for ((score, &shift), sum) in row.iter_mut().zip(largest.iter()).zip(sums.iter_mut()) {
+                for ((score, &shift), sum) in
+                    row.iter_mut().zip(largest.iter()).zip(sums.iter_mut())
+                {
                     let weight = score.times_plus(scale, T::default() - shift).exp();
                     *score = weight;
                     *sum += weight;
@@ -150,7 +187,12 @@ impl<T: Real> Exponentials<'_, T> {
             }
         }
         // What there was already is brought to the new largest score.
-        for (((shift, total), &largest), &sum) in shifts.iter_mut().zip(totals).zip(largest.iter()).zip(sums.iter()) {
+        for (((shift, total), &largest), &sum) in shifts
+            .iter_mut()
+            .zip(totals)
+            .zip(largest.iter())
+            .zip(sums.iter())
+        {
             let factor = (*shift - largest).exp();
             *total = total.times_plus(factor, sum);
             *shift = factor;
@@ -164,7 +206,8 @@ impl<T: Real> Exponentials<'_, T> {
     }
 }
 
-/// Scores and `dout v^T` of some queries (queries, keys), in place, to weights and to the gradient of the scores.
+/// Scores and `dout v^T` of some queries (queries, keys), in place, to weights and to the gradient
+/// of the scores.
 struct ScoreGradients<'a, T> {
     weights: &'a mut [T],
     slopes: &'a mut [T],
@@ -181,15 +224,28 @@ impl<T: Real> WithSimd for ScoreGradients<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let lanes = T::lanes::<S>();
-        if self.keys == lanes { self.run(lanes) } else { self.run(2 * lanes) }
+        if self.keys == lanes {
+            self.run(lanes);
+        } else {
+            self.run(2 * lanes);
+        }
     }
 }
 
 impl<T: Real> ScoreGradients<'_, T> {
     #[inline(always)]
     fn run(self, keys: usize) {
-        let Self { weights, slopes, queries, scale, mask, .. } = self;
-        let rows = weights.chunks_exact_mut(keys).zip(slopes.chunks_exact_mut(keys));
+        let Self {
+            weights,
+            slopes,
+            queries,
+            scale,
+            mask,
+            ..
+        } = self;
+        let rows = weights
+            .chunks_exact_mut(keys)
+            .zip(slopes.chunks_exact_mut(keys));
         for ((weights, slopes), &(Common { shift, inverse_sum }, along)) in rows.zip(queries) {
             let factor = inverse_sum * scale;
             for (w, ds) in weights.iter_mut().zip(slopes.iter_mut()) {
@@ -207,7 +263,8 @@ impl<T: Real> ScoreGradients<'_, T> {
     }
 }
 
-/// Dot product in four interleaved lanes: of the few values of a head, for which the eight of [`crate::kernels::real::dot`] cost 2 % of an epoch.
+/// Dot product in four interleaved lanes: of the few values of a head, for which the eight of
+/// [`crate::kernels::real::dot`] cost 2 % of an epoch.
 #[inline(always)]
 fn short_dot<T: Real>(a: &[T], b: &[T]) -> T {
     let ((whole_a, rest_a), (whole_b, rest_b)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
@@ -217,7 +274,10 @@ fn short_dot<T: Real>(a: &[T], b: &[T]) -> T {
             lanes[lane] += a[lane] * b[lane];
         }
     }
-    let rest = rest_a.iter().zip(rest_b).fold(T::default(), |sum, (&a, &b)| sum + a * b);
+    let rest = rest_a
+        .iter()
+        .zip(rest_b)
+        .fold(T::default(), |sum, (&a, &b)| sum + a * b);
     (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]) + rest
 }
 
@@ -235,7 +295,11 @@ impl<T: Real> CustomOp3 for Attention<T> {
         s3: &CpuStorage,
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (q, k, v) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
+        let (q, k, v) = (
+            slice::<T>(s1, l1)?,
+            slice::<T>(s2, l2)?,
+            slice::<T>(s3, l3)?,
+        );
         let (out, kept) = self.output(q, k, v);
         self.kept.put(kept);
         Ok((T::to_cpu_storage_owned(out.into_vec()), l1.shape().clone()))
@@ -250,49 +314,95 @@ impl<T: Real> CustomOp3 for Attention<T> {
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let [dq, dk, dv] = with_slices::<T, 5, _>([q, k, v, out, gradient], |slices| {
-            let kept = self.kept.take_or(|| self.output(slices[0], slices[1], slices[2]).1);
+            let kept = self
+                .kept
+                .take_or(|| self.output(slices[0], slices[1], slices[2]).1);
             Ok(self.gradients(slices, &kept))
         })?;
-        Ok((gradient_of(q, dq.into_vec())?, gradient_of(k, dk.into_vec())?, gradient_of(v, dv.into_vec())?))
+        Ok((
+            gradient_of(q, dq.into_vec())?,
+            gradient_of(k, dk.into_vec())?,
+            gradient_of(v, dv.into_vec())?,
+        ))
     }
 }
 
 impl<T: Real> Attention<T> {
-    pub(crate) fn new(n: usize, m: usize, heads: usize, d: usize, mask: Option<Arc<Vec<u8>>>) -> Self {
-        Self { sizes: Sizes { n, m, heads, d }, mask, kept: Kept::nothing() }
+    pub(crate) fn new(
+        n: usize,
+        m: usize,
+        heads: usize,
+        d: usize,
+        mask: Option<Arc<Vec<u8>>>,
+    ) -> Self {
+        Self {
+            sizes: Sizes { n, m, heads, d },
+            mask,
+            kept: Kept::nothing(),
+        }
     }
 
     fn mask_of(&self, item: usize) -> Option<&[u8]> {
-        self.mask.as_ref().map(|mask| &mask[item * self.sizes.m..][..self.sizes.m])
+        self.mask
+            .as_ref()
+            .map(|mask| &mask[item * self.sizes.m..][..self.sizes.m])
     }
 
-    /// The heads' results side by side, (batch, n, heads * d), and what the weights of each query and head have in common, (batch, n, heads).
+    /// The heads' results side by side, (batch, n, heads * d), and what the weights of each query
+    /// and head have in common, (batch, n, heads).
     pub(crate) fn output(&self, q: &[T], k: &[T], v: &[T]) -> (Buffer<T>, Vec<Common<T>>) {
         let sizes @ Sizes { n, heads, d, .. } = self.sizes;
         let width = sizes.width();
         let mut out = Buffer::unwritten(q.len());
         let mut common = vec![Common::default(); q.len() / d];
-        let blocks = Blocks { n, rows: QUERIES_PER_TASK };
-        let tasks = blocks.of(&mut out, width).into_par_iter().zip(blocks.of(&mut common, heads)).enumerate();
+        let blocks = Blocks {
+            n,
+            rows: QUERIES_PER_TASK,
+        };
+        let tasks = blocks
+            .of(&mut out, width)
+            .into_par_iter()
+            .zip(blocks.of(&mut common, heads))
+            .enumerate();
         tasks.for_each(|(number, (out, common))| {
             let (sequence, row) = blocks.place(number);
-            self.block_output(sequence, [&q[row * width..][..out.len()], k, v], out, common);
+            self.block_output(
+                sequence,
+                [&q[row * width..][..out.len()], k, v],
+                out,
+                common,
+            );
         });
         (out, common)
     }
 
     /// Of some queries of one sequence, given the keys and values of all.
-    pub(crate) fn block_output(&self, item: usize, [q, k, v]: [&[T]; 3], out: &mut [T], common: &mut [Common<T>]) {
+    pub(crate) fn block_output(
+        &self,
+        item: usize,
+        [q, k, v]: [&[T]; 3],
+        out: &mut [T],
+        common: &mut [Common<T>],
+    ) {
         let sizes @ Sizes { m, heads, d, .. } = self.sizes;
         let width = sizes.width();
         let (k, v) = (&k[item * m * width..], &v[item * m * width..]);
         let packed = &mut [Packed::nothing(), Packed::nothing()];
         let across = Packed::<T>::across();
-        let panels = out.chunks_mut(across * width).zip(q.chunks(across * width)).zip(common.chunks_mut(across * heads));
+        let panels = out
+            .chunks_mut(across * width)
+            .zip(q.chunks(across * width))
+            .zip(common.chunks_mut(across * heads));
         for ((out, q), common) in panels {
             for head in 0..heads {
                 let at = head * d;
-                self.head_output([&q[at..], &k[at..], &v[at..]], item, packed, &mut out[at..], &mut common[head..]);
+                self.head_output(
+                    [&q[at..], &k[at..], &v[at..]],
+                    item,
+                    packed,
+                    &mut out[at..],
+                    &mut common[head..],
+                );
             }
         }
     }
@@ -314,25 +424,53 @@ impl<T: Real> Attention<T> {
         for first in (0..m).step_by(KEYS) {
             let keys = KEYS.min(m - first);
             let scores = weights.room(keys, n_queries);
-            queries.multiply(keys, Matrix::rows(&k[first * width..], width), scores, queries.width(), false);
+            queries.multiply(
+                keys,
+                Matrix::rows(&k[first * width..], width),
+                scores,
+                queries.width(),
+                false,
+            );
             let mask = mask.map(|mask| &mask[first..first + keys]);
-            pulp::Arch::new().dispatch(Exponentials { scores, running: &mut running, scale: sizes.scale(), mask });
+            pulp::Arch::new().dispatch(Exponentials {
+                scores,
+                running: &mut running,
+                scale: sizes.scale(),
+                mask,
+            });
             let values = Matrix::rows(&v[first * width..], width).transposed();
             weights.multiply(d, values, &mut running.mixed, queries.width(), first > 0);
         }
-        let Running { shifts, totals, mixed } = running;
-        for (query, (out, common)) in out.chunks_mut(width).zip(common.chunks_mut(heads)).enumerate() {
+        let Running {
+            shifts,
+            totals,
+            mixed,
+        } = running;
+        for (query, (out, common)) in out
+            .chunks_mut(width)
+            .zip(common.chunks_mut(heads))
+            .enumerate()
+        {
             let total = totals[query];
-            // Not by the largest score: a query with a score that is no number must not pass for one without a key.
-            let inverse_sum = if total == T::default() { total } else { T::of(1.0) / total };
-            common[0] = Common { shift: shifts[query], inverse_sum };
+            // Not by the largest score: a query with a score that is no number must not pass for
+            // one without a key.
+            let inverse_sum = if total == T::default() {
+                total
+            } else {
+                T::of(1.0) / total
+            };
+            common[0] = Common {
+                shift: shifts[query],
+                inverse_sum,
+            };
             for (out, mixed) in out[..d].iter_mut().zip(mixed.chunks_exact(queries.width())) {
                 *out = mixed[query] * inverse_sum;
             }
         }
     }
 
-    /// With weights `w` and `dw = dout v^T`: `ds = w (dw - dout . out) / sqrt(d)`; `dq = ds k`, `dk = ds^T q`, `dv = w^T dout`.
+    /// With weights `w` and `dw = dout v^T`: `ds = w (dw - dout . out) / sqrt(d)`; `dq = ds k`, `dk
+    /// = ds^T q`, `dv = w^T dout`.
     pub(crate) fn gradients(&self, slices: [&[T]; 5], common: &[Common<T>]) -> [Buffer<T>; 3] {
         let sizes @ Sizes { n, m, heads, d } = self.sizes;
         let width = sizes.width();
@@ -341,7 +479,11 @@ impl<T: Real> Attention<T> {
         let mut all = [room(n), room(m), room(m)];
         if n_items >= rayon::current_num_threads() {
             let [dq, dk, dv] = &mut all;
-            let items = dq.par_chunks_mut(n * width).zip(dk.par_chunks_mut(m * width)).zip(dv.par_chunks_mut(m * width)).enumerate();
+            let items = dq
+                .par_chunks_mut(n * width)
+                .zip(dk.par_chunks_mut(m * width))
+                .zip(dv.par_chunks_mut(m * width))
+                .enumerate();
             items.for_each(|(item, ((dq, dk), dv))| {
                 for head in 0..heads {
                     let [dq, dk, dv] = [&mut *dq, &mut *dk, &mut *dv].map(|of| &mut of[head * d..]);
@@ -352,14 +494,24 @@ impl<T: Real> Attention<T> {
             // Heads on all threads, each to a place of its own.
             let of_head = |number: usize| {
                 let mut parts = [n, m, m].map(|rows| Buffer::unwritten(rows * d));
-                self.head_gradients(slices, common, number, parts.each_mut().map(|part| &mut part[..]), d);
+                self.head_gradients(
+                    slices,
+                    common,
+                    number,
+                    parts.each_mut().map(|part| &mut part[..]),
+                    d,
+                );
                 parts
             };
-            let parts: Vec<[Buffer<T>; 3]> = (0..n_items * heads).into_par_iter().map(of_head).collect();
+            let parts: Vec<[Buffer<T>; 3]> =
+                (0..n_items * heads).into_par_iter().map(of_head).collect();
             for (number, parts) in parts.iter().enumerate() {
                 for ((all, part), rows) in all.iter_mut().zip(parts).zip([n, m, m]) {
                     let (item, at) = (number / heads, number % heads * d);
-                    for (row, part) in all[item * rows * width..][..rows * width].chunks_exact_mut(width).zip(part.chunks_exact(d)) {
+                    for (row, part) in all[item * rows * width..][..rows * width]
+                        .chunks_exact_mut(width)
+                        .zip(part.chunks_exact(d))
+                    {
                         row[at..][..d].copy_from_slice(part);
                     }
                 }
@@ -368,7 +520,8 @@ impl<T: Real> Attention<T> {
         all
     }
 
-    /// Of one head of one sequence: `dq` (n, d), `dk` and `dv` (m, d), their rows `to_row` values apart.
+    /// Of one head of one sequence: `dq` (n, d), `dk` and `dv` (m, d), their rows `to_row` values
+    /// apart.
     fn head_gradients(
         &self,
         [q, k, v, out, dout]: [&[T]; 5],
@@ -382,10 +535,23 @@ impl<T: Real> Attention<T> {
         let (item, at) = (number / heads, number % heads * d);
         let [q, out, dout] = [q, out, dout].map(|of| &of[item * n * width + at..]);
         let [k, v] = [k, v].map(|of| &of[item * m * width + at..]);
-        let along = out.chunks(width).zip(dout.chunks(width)).map(|(out, dout)| short_dot(&out[..d], &dout[..d]));
-        let of_queries: Vec<(Common<T>, T)> =
-            common[item * n * heads + number % heads..].iter().copied().step_by(heads).zip(along).take(n).collect();
-        let (mut keys, mut values, mut weights, mut slopes) = (Packed::nothing(), Packed::nothing(), Packed::nothing(), Packed::nothing());
+        let along = out
+            .chunks(width)
+            .zip(dout.chunks(width))
+            .map(|(out, dout)| short_dot(&out[..d], &dout[..d]));
+        let of_queries: Vec<(Common<T>, T)> = common[item * n * heads + number % heads..]
+            .iter()
+            .copied()
+            .step_by(heads)
+            .zip(along)
+            .take(n)
+            .collect();
+        let (mut keys, mut values, mut weights, mut slopes) = (
+            Packed::nothing(),
+            Packed::nothing(),
+            Packed::nothing(),
+            Packed::nothing(),
+        );
         // Blocks of about the same size.
         let rows = n.div_ceil(n.div_ceil(QUERIES_PER_TASK));
         for first_key in (0..m).step_by(Packed::<T>::across()) {
@@ -397,7 +563,8 @@ impl<T: Real> Attention<T> {
             let key_rows = Packed::new(k, n_keys, d);
             let mask = self.mask_of(item).map(|mask| &mask[first_key..][..n_keys]);
             // (d, keys).
-            let (mut dk_panel, mut dv_panel) = (Buffer::unwritten(d * padded), Buffer::unwritten(d * padded));
+            let (mut dk_panel, mut dv_panel) =
+                (Buffer::unwritten(d * padded), Buffer::unwritten(d * padded));
             for first in (0..n).step_by(rows) {
                 let here = rows.min(n - first);
                 let [q, dout] = [q, dout].map(|of| Matrix::rows(&of[first * width..], width));
@@ -405,13 +572,30 @@ impl<T: Real> Attention<T> {
                 keys.multiply(here, q, w, padded, false);
                 values.multiply(here, dout, ds, padded, false);
                 let queries = &of_queries[first..first + here];
-                pulp::Arch::new().dispatch(ScoreGradients { weights: w, slopes: ds, keys: padded, queries, scale, mask });
-                key_rows.multiply(here, Matrix::rows(ds, padded), &mut dq[first * to_row..], to_row, first_key > 0);
+                pulp::Arch::new().dispatch(ScoreGradients {
+                    weights: w,
+                    slopes: ds,
+                    keys: padded,
+                    queries,
+                    scale,
+                    mask,
+                });
+                key_rows.multiply(
+                    here,
+                    Matrix::rows(ds, padded),
+                    &mut dq[first * to_row..],
+                    to_row,
+                    first_key > 0,
+                );
                 slopes.multiply(d, q.transposed(), &mut dk_panel, padded, first > 0);
                 weights.multiply(d, dout.transposed(), &mut dv_panel, padded, first > 0);
             }
             for (of, panel) in [(&mut *dk, dk_panel), (&mut *dv, dv_panel)] {
-                for (key, of) in of[first_key * to_row..].chunks_mut(to_row).take(n_keys).enumerate() {
+                for (key, of) in of[first_key * to_row..]
+                    .chunks_mut(to_row)
+                    .take(n_keys)
+                    .enumerate()
+                {
                     for (of, panel) in of[..d].iter_mut().zip(panel.chunks_exact(padded)) {
                         *of = panel[key];
                     }
@@ -429,10 +613,16 @@ mod tests {
 
     #[test]
     fn every_input_gets_its_gradient() {
-        check_gradients([&[2, 3, 6], &[2, 5, 6], &[2, 5, 6]], |t| attention(&t[0], &t[1], &t[2], 2, None));
-        check_gradients([&[1, 2, 4], &[1, 19, 4], &[1, 19, 4]], |t| attention(&t[0], &t[1], &t[2], 1, None));
+        check_gradients([&[2, 3, 6], &[2, 5, 6], &[2, 5, 6]], |t| {
+            attention(&t[0], &t[1], &t[2], 2, None)
+        });
+        check_gradients([&[1, 2, 4], &[1, 19, 4], &[1, 19, 4]], |t| {
+            attention(&t[0], &t[1], &t[2], 1, None)
+        });
         let mask = Arc::new(vec![1, 0, 1, 1, 0, 0, 0, 0, 0, 0]);
-        check_gradients([&[2, 3, 6], &[2, 5, 6], &[2, 5, 6]], |t| attention(&t[0], &t[1], &t[2], 2, Some(&mask)));
+        check_gradients([&[2, 3, 6], &[2, 5, 6], &[2, 5, 6]], |t| {
+            attention(&t[0], &t[1], &t[2], 2, Some(&mask))
+        });
     }
 
     #[test]
@@ -441,48 +631,88 @@ mod tests {
         for mask in [None, Some(&mask)] {
             let fused = |t: &[Tensor]| attention(&t[0], &t[1], &t[2], 2, mask);
             let key_mask = mask.map(|mask: &Arc<Vec<u8>>| mask.as_slice());
-            let reference = |t: &[Tensor]| reference::attention::attention(&t[0], &t[1], &t[2], 2, key_mask);
+            let reference =
+                |t: &[Tensor]| reference::attention::attention(&t[0], &t[1], &t[2], 2, key_mask);
             assert_same_gradients([&[2, 150, 6], &[2, 70, 6], &[2, 70, 6]], fused, reference);
         }
     }
 
     #[test]
     fn without_any_key_the_result_is_zero() {
-        let ones = |n: usize| Tensor::ones((1, n, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let ones =
+            |n: usize| Tensor::ones((1, n, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
         let mask = Arc::new(vec![0; 3]);
         let found = attention(&ones(2), &ones(3), &ones(3), 2, Some(&mask)).unwrap();
-        assert_eq!(found.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [0.0; 8]);
-        let found = reference::attention::attention(&ones(2), &ones(3), &ones(3), 2, Some(&mask)).unwrap();
-        assert_eq!(found.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [0.0; 8]);
+        assert_eq!(
+            found.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+            [0.0; 8]
+        );
+        let found =
+            reference::attention::attention(&ones(2), &ones(3), &ones(3), 2, Some(&mask)).unwrap();
+        assert_eq!(
+            found.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+            [0.0; 8]
+        );
     }
 
     #[test]
     fn a_query_that_is_no_number_gives_no_number_and_leaves_the_others_alone() {
-        let ones = |n: usize| Tensor::ones((1, n, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let ones =
+            |n: usize| Tensor::ones((1, n, 4), candle_core::DType::F32, &Device::Cpu).unwrap();
         let q = Tensor::new(&[[[f32::NAN, 1.0, 1.0, 1.0], [1.0; 4]]], &Device::Cpu).unwrap();
         let mask = Arc::new(vec![0, 1, 1]);
         for mask in [None, Some(&mask)] {
             let key_mask = mask.map(|mask: &Arc<Vec<u8>>| mask.as_slice());
-            let reference = reference::attention::attention(&q, &ones(3), &ones(3), 1, key_mask).unwrap();
-            for found in [attention(&q, &ones(3), &ones(3), 1, mask).unwrap(), reference] {
+            let reference =
+                reference::attention::attention(&q, &ones(3), &ones(3), 1, key_mask).unwrap();
+            for found in [
+                attention(&q, &ones(3), &ones(3), 1, mask).unwrap(),
+                reference,
+            ] {
                 let found = found.flatten_all().unwrap().to_vec1::<f32>().unwrap();
                 assert!(found[..4].iter().all(|value| value.is_nan()), "{found:?}");
-                assert!(found[4..].iter().all(|value| (value - 1.0).abs() < 1e-6), "{found:?}");
+                assert!(
+                    found[4..].iter().all(|value| (value - 1.0).abs() < 1e-6),
+                    "{found:?}"
+                );
             }
         }
     }
 
     #[test]
     fn equals_the_definition_step_by_step() {
-        let tensor = |n: usize, seed| Tensor::from_vec(values(2 * n * 6, seed), (2, n, 6), &Device::Cpu).unwrap();
+        let tensor = |n: usize, seed| {
+            Tensor::from_vec(values(2 * n * 6, seed), (2, n, 6), &Device::Cpu).unwrap()
+        };
         let (q, k, v) = (tensor(4, 1), tensor(9, 2), tensor(9, 3));
-        let by_head = |t: &Tensor| t.reshape((2, (), 2, 3)).unwrap().transpose(1, 2).unwrap().contiguous().unwrap();
-        let scores = (by_head(&q).matmul(&by_head(&k).t().unwrap()).unwrap() / 3f64.sqrt()).unwrap();
+        let by_head = |t: &Tensor| {
+            t.reshape((2, (), 2, 3))
+                .unwrap()
+                .transpose(1, 2)
+                .unwrap()
+                .contiguous()
+                .unwrap()
+        };
+        let scores =
+            (by_head(&q).matmul(&by_head(&k).t().unwrap()).unwrap() / 3f64.sqrt()).unwrap();
         let e = scores.exp().unwrap();
         let w = e.broadcast_div(&e.sum_keepdim(D::Minus1).unwrap()).unwrap();
-        let expected = w.matmul(&by_head(&v)).unwrap().transpose(1, 2).unwrap().reshape((2, 4, 6)).unwrap();
+        let expected = w
+            .matmul(&by_head(&v))
+            .unwrap()
+            .transpose(1, 2)
+            .unwrap()
+            .reshape((2, 4, 6))
+            .unwrap();
         let found = attention(&q, &k, &v, 2, None).unwrap();
-        let off = (found - expected).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+        let off = (found - expected)
+            .unwrap()
+            .abs()
+            .unwrap()
+            .max_all()
+            .unwrap()
+            .to_scalar::<f64>()
+            .unwrap();
         assert!(off < 1e-12, "{off}");
     }
 }

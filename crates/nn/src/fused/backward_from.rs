@@ -1,6 +1,8 @@
 //! A backward pass that starts at a tensor whose gradient is known already.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, backprop::GradStore, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, backprop::GradStore, bail,
+};
 
 /// The gradients of all that `x` was computed from, where that of `x` is `gradient`.
 ///
@@ -8,9 +10,17 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, backprop
 /// Shapes that differ, or a failing operation.
 pub fn backward_from(x: &Tensor, gradient: Tensor) -> Result<GradStore> {
     if x.shape() != gradient.shape() {
-        bail!("backward_from: x {:?} and its gradient {:?} differ", x.shape(), gradient.shape());
+        bail!(
+            "backward_from: x {:?} and its gradient {:?} differ",
+            x.shape(),
+            gradient.shape()
+        );
     }
-    if x.device().is_cpu() { x.apply_op1(Start { gradient })?.backward() } else { composed(x, &gradient)?.backward() }
+    if x.device().is_cpu() {
+        x.apply_op1(Start { gradient })?.backward()
+    } else {
+        composed(x, &gradient)?.backward()
+    }
 }
 
 /// A number with the same gradient, for other devices.
@@ -50,7 +60,10 @@ mod tests {
         let gradient = Tensor::new(&[[0.5f32, -1.0], [2.0, 3.0]], &Device::Cpu).unwrap();
         let of = |store: GradStore| store.get(&x).unwrap().to_vec2::<f32>().unwrap();
         let found = of(backward_from(&y, gradient.clone()).unwrap());
-        assert_eq!(found, of(composed(&y, &gradient).unwrap().backward().unwrap()));
+        assert_eq!(
+            found,
+            of(composed(&y, &gradient).unwrap().backward().unwrap())
+        );
         assert_eq!(found, [[1.5, -5.0], [14.0, -21.0]]);
         assert!(backward_from(&y, gradient.narrow(0, 0, 1).unwrap()).is_err());
     }

@@ -1,8 +1,8 @@
 //! Linear attention by binary codes (EcoFormer: Liu et al. 2022, arXiv 2209.09004, equation 8).
 //!
-//! The weight of token j for token i is `b_i . b_j + c`, with `c = bits + 1` above zero, so that sums over j are made once:
-//! `out_i = (b_i S + c V) / (b_i . z + N c)` with `S = sum_j b_j v_j^T`, `z = sum_j b_j`, `V = sum_j v_j` over the N tokens. Time and memory
-//! are linear in the length.
+//! The weight of token j for token i is `b_i . b_j + c`, with `c = bits + 1` above zero, so that
+//! sums over j are made once: `out_i = (b_i S + c V) / (b_i . z + N c)` with `S = sum_j b_j v_j^T`,
+//! `z = sum_j b_j`, `V = sum_j v_j` over the N tokens. Time and memory are linear in the length.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -23,18 +23,39 @@ pub enum Numerator {
     Own,
 }
 
-/// `codes` (batch, n, heads * bits) of -1 and 1, `v` (batch, n, heads * d), `mask` (batch x n, row-major: 1 = token, 0 = padding) -> (batch,
-/// n, heads * d). Padding adds to no sum, and its own row is zero.
+/// `codes` (batch, n, heads * bits) of -1 and 1, `v` (batch, n, heads * d), `mask` (batch x n,
+/// row-major: 1 = token, 0 = padding) -> (batch, n, heads * d). Padding adds to no sum, and its own
+/// row is zero.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
-pub fn code_attention(codes: &Tensor, v: &Tensor, heads: usize, mask: &Arc<Vec<u8>>, numerator: Numerator) -> Result<Tensor> {
+pub fn code_attention(
+    codes: &Tensor,
+    v: &Tensor,
+    heads: usize,
+    mask: &Arc<Vec<u8>>,
+    numerator: Numerator,
+) -> Result<Tensor> {
     let ((batch, n, n_codes), (batch_v, n_v, width)) = (codes.dims3()?, v.dims3()?);
-    if (batch, n) != (batch_v, n_v) || heads == 0 || n_codes % heads != 0 || width % heads != 0 || mask.len() != batch * n {
-        bail!("code_attention: codes {:?}, v {:?}, {heads} heads do not fit", codes.shape(), v.shape());
+    if (batch, n) != (batch_v, n_v)
+        || heads == 0
+        || n_codes % heads != 0
+        || width % heads != 0
+        || mask.len() != batch * n
+    {
+        bail!(
+            "code_attention: codes {:?}, v {:?}, {heads} heads do not fit",
+            codes.shape(),
+            v.shape()
+        );
     }
     let (codes, v) = (codes.contiguous()?, v.contiguous()?);
-    let sizes = Sizes { n, heads, bits: n_codes / heads, d: width / heads };
+    let sizes = Sizes {
+        n,
+        heads,
+        bits: n_codes / heads,
+        d: width / heads,
+    };
     fused!(v.dtype(), v.device(), T => codes.apply_op2(&v, CodeAttention::<T> { sizes, mask: mask.clone(), numerator, number: PhantomData }));
     reference::code_attention::code_attention(&codes, &v, heads, mask, numerator == Numerator::Own)
 }
@@ -66,7 +87,11 @@ struct Sums<T> {
 
 impl<T: Real> Sums<T> {
     fn new(Sizes { bits, d, .. }: Sizes) -> Self {
-        Self { outer: vec![T::default(); bits * d], codes: vec![T::default(); bits], values: vec![T::default(); d] }
+        Self {
+            outer: vec![T::default(); bits * d],
+            codes: vec![T::default(); bits],
+            values: vec![T::default(); d],
+        }
     }
 
     /// Adds `code value^T`, `code factor` and `value`.
@@ -82,7 +107,11 @@ impl<T: Real> Sums<T> {
 
 impl<T: Real> CodeAttention<T> {
     /// Parts of the rows of one head at the tokens: of the codes and of the values.
-    fn tokens(&self, mask: &[u8], head: usize) -> impl Iterator<Item = (std::ops::Range<usize>, std::ops::Range<usize>)> + use<'_, T> {
+    fn tokens(
+        &self,
+        mask: &[u8],
+        head: usize,
+    ) -> impl Iterator<Item = (std::ops::Range<usize>, std::ops::Range<usize>)> + use<'_, T> {
         let Sizes { n, heads, bits, d } = self.sizes;
         let real: Vec<usize> = (0..n).filter(|&row| mask[row] != 0).collect();
         real.into_iter().map(move |row| {
@@ -109,53 +138,79 @@ impl<T: Real> CodeAttention<T> {
         sums
     }
 
-    /// With `dn = dout / denominator` and `dd = -(dout . out) / denominator` of each token: as a query it gives its code `S dn + z dd`, and
-    /// the sums `dS = b dn^T`, `dz = b dd`, `dV = c dn`; as a key its code gets `dS v + dz` and its value `b dS + dV`.
+    /// With `dn = dout / denominator` and `dd = -(dout . out) / denominator` of each token: as a
+    /// query it gives its code `S dn + z dd`, and the sums `dS = b dn^T`, `dz = b dd`, `dV = c
+    /// dn`; as a key its code gets `dS v + dz` and its value `b dS + dV`.
     fn gradients(&self, [codes, v, out, dout]: [&[T]; 4]) -> (Vec<T>, Vec<T>) {
         let Sizes { n, heads, bits, d } = self.sizes;
         let (mut dcodes, mut dv) = (vec![T::default(); codes.len()], vec![T::default(); v.len()]);
         let (n_codes, n_values) = (n * heads * bits, n * heads * d);
-        let targets = dcodes.par_chunks_mut(n_codes).zip(dv.par_chunks_mut(n_values));
+        let targets = dcodes
+            .par_chunks_mut(n_codes)
+            .zip(dv.par_chunks_mut(n_values));
         let sources = codes.par_chunks(n_codes).zip(v.par_chunks(n_values));
-        let results = out.par_chunks(n_values).zip(dout.par_chunks(n_values)).zip(self.mask.par_chunks(n));
-        targets.zip(sources).zip(results).for_each(|(((dcodes, dv), (codes, v)), ((out, dout), mask))| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    let (shift, base) = (self.shift(), self.base(mask));
-                    let mut dn = vec![T::default(); d];
-                    for head in 0..heads {
-                        let (sums, mut dsums) = (self.sums(codes, v, mask, head), Sums::new(self.sizes));
-                        for (code, value) in self.tokens(mask, head) {
-                            let (b, dout, dcode) = (&codes[code.clone()], &dout[value.clone()], &mut dcodes[code]);
-                            let inverse = T::of(1.0) / (dot(b, &sums.codes) + base);
-                            let dd = T::default() - dot(dout, &out[value.clone()]) * inverse;
-                            for (dn, &dout) in dn.iter_mut().zip(dout) {
-                                *dn = dout * inverse;
+        let results = out
+            .par_chunks(n_values)
+            .zip(dout.par_chunks(n_values))
+            .zip(self.mask.par_chunks(n));
+        targets.zip(sources).zip(results).for_each(
+            |(((dcodes, dv), (codes, v)), ((out, dout), mask))| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let (shift, base) = (self.shift(), self.base(mask));
+                        let mut dn = vec![T::default(); d];
+                        for head in 0..heads {
+                            let (sums, mut dsums) =
+                                (self.sums(codes, v, mask, head), Sums::new(self.sizes));
+                            for (code, value) in self.tokens(mask, head) {
+                                let (b, dout, dcode) = (
+                                    &codes[code.clone()],
+                                    &dout[value.clone()],
+                                    &mut dcodes[code],
+                                );
+                                let inverse = T::of(1.0) / (dot(b, &sums.codes) + base);
+                                let dd = T::default() - dot(dout, &out[value.clone()]) * inverse;
+                                for (dn, &dout) in dn.iter_mut().zip(dout) {
+                                    *dn = dout * inverse;
+                                }
+                                for ((dcode, outer), &z) in dcode
+                                    .iter_mut()
+                                    .zip(sums.outer.chunks_exact(d))
+                                    .zip(&sums.codes)
+                                {
+                                    *dcode = dot(outer, &dn) + z * dd;
+                                }
+                                dsums.add(b, dd, &dn);
+                                if self.numerator == Numerator::Own {
+                                    add_scaled(&mut dv[value], shift, &dn);
+                                }
                             }
-                            for ((dcode, outer), &z) in dcode.iter_mut().zip(sums.outer.chunks_exact(d)).zip(&sums.codes) {
-                                *dcode = dot(outer, &dn) + z * dd;
-                            }
-                            dsums.add(b, dd, &dn);
-                            if self.numerator == Numerator::Own {
-                                add_scaled(&mut dv[value], shift, &dn);
+                            for (code, value) in self.tokens(mask, head) {
+                                let (b, v, dcode, dv) = (
+                                    &codes[code.clone()],
+                                    &v[value.clone()],
+                                    &mut dcodes[code],
+                                    &mut dv[value],
+                                );
+                                for (((dcode, douter), &dz), &bit) in dcode
+                                    .iter_mut()
+                                    .zip(dsums.outer.chunks_exact(d))
+                                    .zip(&dsums.codes)
+                                    .zip(b)
+                                {
+                                    *dcode += dot(douter, v) + dz;
+                                    add_scaled(dv, bit, douter);
+                                }
+                                if self.numerator == Numerator::Sum {
+                                    add_scaled(dv, shift, &dsums.values);
+                                }
                             }
                         }
-                        for (code, value) in self.tokens(mask, head) {
-                            let (b, v, dcode, dv) = (&codes[code.clone()], &v[value.clone()], &mut dcodes[code], &mut dv[value]);
-                            for (((dcode, douter), &dz), &bit) in dcode.iter_mut().zip(dsums.outer.chunks_exact(d)).zip(&dsums.codes).zip(b)
-                            {
-                                *dcode += dot(douter, v) + dz;
-                                add_scaled(dv, bit, douter);
-                            }
-                            if self.numerator == Numerator::Sum {
-                                add_scaled(dv, shift, &dsums.values);
-                            }
-                        }
-                    }
-                },
-            );
-        });
+                    },
+                );
+            },
+        );
         (dcodes, dv)
     }
 }
@@ -165,12 +220,22 @@ impl<T: Real> CustomOp2 for CodeAttention<T> {
         "code-attention"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (codes, v) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
         let Sizes { n, heads, bits, d } = self.sizes;
         let (n_codes, n_values) = (n * heads * bits, n * heads * d);
         let mut out = vec![T::default(); v.len()];
-        let items = out.par_chunks_mut(n_values).zip(codes.par_chunks(n_codes)).zip(v.par_chunks(n_values)).zip(self.mask.par_chunks(n));
+        let items = out
+            .par_chunks_mut(n_values)
+            .zip(codes.par_chunks(n_codes))
+            .zip(v.par_chunks(n_values))
+            .zip(self.mask.par_chunks(n));
         items.for_each(|(((out, codes), v), mask)| {
             vectorised(
                 #[inline(always)]
@@ -180,7 +245,15 @@ impl<T: Real> CustomOp2 for CodeAttention<T> {
                         let sums = self.sums(codes, v, mask, head);
                         for (code, value) in self.tokens(mask, head) {
                             let (b, v, out) = (&codes[code], &v[value.clone()], &mut out[value]);
-                            add_scaled(out, shift, if self.numerator == Numerator::Sum { &sums.values } else { v });
+                            add_scaled(
+                                out,
+                                shift,
+                                if self.numerator == Numerator::Sum {
+                                    &sums.values
+                                } else {
+                                    v
+                                },
+                            );
                             for (outer, &bit) in sums.outer.chunks_exact(d).zip(b) {
                                 add_scaled(out, bit, outer);
                             }
@@ -196,8 +269,16 @@ impl<T: Real> CustomOp2 for CodeAttention<T> {
         Ok((T::to_cpu_storage_owned(out), l2.shape().clone()))
     }
 
-    fn bwd(&self, codes: &Tensor, v: &Tensor, out: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dcodes, dv) = with_slices::<T, 4, _>([codes, v, out, gradient], |slices| Ok(self.gradients(slices)))?;
+    fn bwd(
+        &self,
+        codes: &Tensor,
+        v: &Tensor,
+        out: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (dcodes, dv) = with_slices::<T, 4, _>([codes, v, out, gradient], |slices| {
+            Ok(self.gradients(slices))
+        })?;
         Ok((gradient_of(codes, dcodes)?, gradient_of(v, dv)?))
     }
 }
@@ -215,7 +296,9 @@ mod tests {
     #[test]
     fn every_input_gets_its_gradient() {
         for numerator in [Numerator::Sum, Numerator::Own] {
-            check_gradients([&[2, 4, 6], &[2, 4, 4]], |t| code_attention(&t[0], &t[1], 2, &mask(), numerator));
+            check_gradients([&[2, 4, 6], &[2, 4, 4]], |t| {
+                code_attention(&t[0], &t[1], 2, &mask(), numerator)
+            });
         }
     }
 
@@ -225,7 +308,9 @@ mod tests {
             for numerator in [Numerator::Sum, Numerator::Own] {
                 let fused = |t: &[Tensor]| code_attention(&t[0], &t[1], 2, &mask, numerator);
                 let own_value = numerator == Numerator::Own;
-                let reference = |t: &[Tensor]| reference::code_attention::code_attention(&t[0], &t[1], 2, &mask, own_value);
+                let reference = |t: &[Tensor]| {
+                    reference::code_attention::code_attention(&t[0], &t[1], 2, &mask, own_value)
+                };
                 assert_same_gradients([&[2, 4, 6], &[2, 4, 4]], fused, reference);
             }
         }
@@ -236,8 +321,19 @@ mod tests {
         let (bits, d) = (3, 2);
         let codes: Vec<f64> = values(24, 1).iter().map(|x| x.signum()).collect();
         let v = values(16, 2);
-        let tensor = |values: &[f64], width: usize| Tensor::from_slice(values, (2, 4, width), &Device::Cpu).unwrap();
-        let out = code_attention(&tensor(&codes, bits), &tensor(&v, d), 1, &mask(), Numerator::Sum).unwrap().to_vec3::<f64>().unwrap();
+        let tensor = |values: &[f64], width: usize| {
+            Tensor::from_slice(values, (2, 4, width), &Device::Cpu).unwrap()
+        };
+        let out = code_attention(
+            &tensor(&codes, bits),
+            &tensor(&v, d),
+            1,
+            &mask(),
+            Numerator::Sum,
+        )
+        .unwrap()
+        .to_vec3::<f64>()
+        .unwrap();
         for (item, rows) in out.iter().enumerate() {
             let code = |row: usize| &codes[(item * 4 + row) * bits..][..bits];
             let real: Vec<usize> = (0..4).filter(|row| mask()[item * 4 + row] != 0).collect();
@@ -245,7 +341,10 @@ mod tests {
                 let weight = |j: usize| dot(code(i), code(j)) + 4.0;
                 let total: f64 = real.iter().map(|&j| weight(j)).sum();
                 for (channel, found) in row.iter().enumerate() {
-                    let sum: f64 = real.iter().map(|&j| weight(j) * v[(item * 4 + j) * d + channel]).sum();
+                    let sum: f64 = real
+                        .iter()
+                        .map(|&j| weight(j) * v[(item * 4 + j) * d + channel])
+                        .sum();
                     let expected = if real.contains(&i) { sum / total } else { 0.0 };
                     assert!((found - expected).abs() < 1e-12, "{found}, not {expected}");
                 }

@@ -1,7 +1,9 @@
-//! Depthwise convolution of width 3 along the sequence, one filter a channel: the "multi-DConv-head" part of Primer (So et al. 2021, arXiv
-//! 2109.08668, section 4), symmetric, as an encoder sees both sides.
+//! Depthwise convolution of width 3 along the sequence, one filter a channel: the
+//! "multi-DConv-head" part of Primer (So et al. 2021, arXiv 2109.08668, section 4), symmetric, as
+//! an encoder sees both sides.
 //!
-//! `y[s] = w[0] x[s - 1] + w[1] x[s] + w[2] x[s + 1]`, where padding and what lies outside the sequence is zero.
+//! `y[s] = w[0] x[s - 1] + w[1] x[s] + w[2] x[s + 1]`, where padding and what lies outside the
+//! sequence is zero.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -13,14 +15,20 @@ use crate::{
     reference,
 };
 
-/// `x` (batch, n, width), `weight` (3, width), `mask` (batch x n, row-major: 1 = token, 0 = padding) -> (batch, n, width), zero at padding.
+/// `x` (batch, n, width), `weight` (3, width), `mask` (batch x n, row-major: 1 = token, 0 =
+/// padding) -> (batch, n, width), zero at padding.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
 pub fn depthwise_convolution(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
     let (batch, n, width) = x.dims3()?;
     if weight.dims() != [3, width] || mask.len() != batch * n {
-        bail!("depthwise_convolution: x {:?}, weight {:?} and a mask of {} do not fit", x.shape(), weight.shape(), mask.len());
+        bail!(
+            "depthwise_convolution: x {:?}, weight {:?} and a mask of {} do not fit",
+            x.shape(),
+            weight.shape(),
+            mask.len()
+        );
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, Convolution::<T> { n, width, mask: mask.clone(), number: PhantomData }));
@@ -34,7 +42,8 @@ struct Convolution<T> {
     number: PhantomData<T>,
 }
 
-/// The places of the filter at `row` that lie on tokens, each with the row it lies on; none where `row` is padding.
+/// The places of the filter at `row` that lie on tokens, each with the row it lies on; none where
+/// `row` is padding.
 #[inline(always)]
 fn taps(mask: &[u8], row: usize) -> impl Iterator<Item = (usize, usize)> {
     let places = if mask[row] == 0 { 0..0 } else { 0..3 };
@@ -49,18 +58,30 @@ impl<T: Real> CustomOp2 for Convolution<T> {
         "depthwise-convolution"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (x, weight) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
         let (width, item) = (self.width, self.n * self.width);
         let mut y = vec![T::default(); x.len()];
-        let items = y.par_chunks_mut(item).zip(x.par_chunks(item)).zip(self.mask.par_chunks(self.n));
+        let items = y
+            .par_chunks_mut(item)
+            .zip(x.par_chunks(item))
+            .zip(self.mask.par_chunks(self.n));
         items.for_each(|((y, x), mask)| {
             vectorised(
                 #[inline(always)]
                 || {
                     for (row, y) in y.chunks_exact_mut(width).enumerate() {
                         for (place, other) in taps(mask, row) {
-                            let (weight, x) = (&weight[place * width..][..width], &x[other * width..][..width]);
+                            let (weight, x) = (
+                                &weight[place * width..][..width],
+                                &x[other * width..][..width],
+                            );
                             for ((y, &w), &x) in y.iter_mut().zip(weight).zip(x) {
                                 *y += w * x;
                             }
@@ -72,8 +93,15 @@ impl<T: Real> CustomOp2 for Convolution<T> {
         Ok((T::to_cpu_storage_owned(y), l1.shape().clone()))
     }
 
-    fn bwd(&self, x: &Tensor, weight: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dx, dweight) = with_slices::<T, 3, _>([x, weight, gradient], |slices| Ok(self.gradients(slices)))?;
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (dx, dweight) =
+            with_slices::<T, 3, _>([x, weight, gradient], |slices| Ok(self.gradients(slices)))?;
         Ok((gradient_of(x, dx)?, gradient_of(weight, dweight)?))
     }
 }
@@ -82,7 +110,11 @@ impl<T: Real> Convolution<T> {
     fn gradients(&self, [x, weight, dy]: [&[T]; 3]) -> (Vec<T>, Vec<T>) {
         let (width, item) = (self.width, self.n * self.width);
         let mut dx = vec![T::default(); x.len()];
-        let items = dx.par_chunks_mut(item).zip(x.par_chunks(item)).zip(dy.par_chunks(item)).zip(self.mask.par_chunks(self.n));
+        let items = dx
+            .par_chunks_mut(item)
+            .zip(x.par_chunks(item))
+            .zip(dy.par_chunks(item))
+            .zip(self.mask.par_chunks(self.n));
         let partial: Vec<Vec<T>> = items
             .map(|(((dx, x), dy), mask)| {
                 let mut dweight = vec![T::default(); 3 * width];
@@ -91,8 +123,14 @@ impl<T: Real> Convolution<T> {
                     || {
                         for (row, dy) in dy.chunks_exact(width).enumerate() {
                             for (place, other) in taps(mask, row) {
-                                let (weight, dweight) = (&weight[place * width..][..width], &mut dweight[place * width..][..width]);
-                                let (x, dx) = (&x[other * width..][..width], &mut dx[other * width..][..width]);
+                                let (weight, dweight) = (
+                                    &weight[place * width..][..width],
+                                    &mut dweight[place * width..][..width],
+                                );
+                                let (x, dx) = (
+                                    &x[other * width..][..width],
+                                    &mut dx[other * width..][..width],
+                                );
                                 for i in 0..width {
                                     dx[i] += weight[i] * dy[i];
                                     dweight[i] += x[i] * dy[i];
@@ -121,14 +159,18 @@ mod tests {
     #[test]
     fn every_input_gets_its_gradient() {
         let mask = Arc::new(vec![1, 1, 0, 1, 1, 0, 1, 1, 1, 0]);
-        check_gradients([&[2, 5, 3], &[3, 3]], |t| depthwise_convolution(&t[0], &t[1], &mask));
+        check_gradients([&[2, 5, 3], &[3, 3]], |t| {
+            depthwise_convolution(&t[0], &t[1], &mask)
+        });
     }
 
     #[test]
     fn the_reference_is_the_same() {
         let mask = Arc::new(vec![1, 1, 0, 1, 1, 0, 1, 1, 1, 0]);
         let fused = |t: &[Tensor]| depthwise_convolution(&t[0], &t[1], &mask);
-        assert_same_gradients([&[2, 5, 3], &[3, 3]], fused, |t| reference::convolution::depthwise_convolution(&t[0], &t[1], &mask));
+        assert_same_gradients([&[2, 5, 3], &[3, 3]], fused, |t| {
+            reference::convolution::depthwise_convolution(&t[0], &t[1], &mask)
+        });
     }
 
     #[test]
@@ -136,7 +178,12 @@ mod tests {
         let x = Tensor::new(&[[[1f32], [10.0], [100.0], [1000.0]]], &Device::Cpu).unwrap();
         let weight = Tensor::new(&[[1f32], [2.0], [3.0]], &Device::Cpu).unwrap();
         let of = |mask: [u8; 4]| {
-            depthwise_convolution(&x, &weight, &Arc::new(mask.to_vec())).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            depthwise_convolution(&x, &weight, &Arc::new(mask.to_vec()))
+                .unwrap()
+                .flatten_all()
+                .unwrap()
+                .to_vec1::<f32>()
+                .unwrap()
         };
         assert_eq!(of([1, 1, 1, 1]), [32.0, 321.0, 3210.0, 2100.0]);
         assert_eq!(of([1, 0, 1, 1]), [2.0, 0.0, 3200.0, 2100.0]);

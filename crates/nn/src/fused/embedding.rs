@@ -14,14 +14,20 @@ use crate::{
     reference,
 };
 
-/// `table[ids[b, s]] + positions[s]` for `ids` (batch, n) of u32, `table` (vocabulary, width) and `positions` (n, width) -> (batch, n, width).
+/// `table[ids[b, s]] + positions[s]` for `ids` (batch, n) of u32, `table` (vocabulary, width) and
+/// `positions` (n, width) -> (batch, n, width).
 ///
 /// # Errors
 /// Shapes that do not fit, or an id that the table does not have.
 pub fn embed(ids: &Tensor, table: &Tensor, positions: &Tensor) -> Result<Tensor> {
     let ((batch, n), (vocab_size, width)) = (ids.dims2()?, table.dims2()?);
     if positions.dims2()? != (n, width) {
-        bail!("embed: ids {:?}, table {:?} and positions {:?} do not fit", ids.shape(), table.shape(), positions.shape());
+        bail!(
+            "embed: ids {:?}, table {:?} and positions {:?} do not fit",
+            ids.shape(),
+            table.shape(),
+            positions.shape()
+        );
     }
     let (table, positions) = (table.contiguous()?, positions.contiguous()?);
     fused!(table.dtype(), table.device(), T => {
@@ -47,45 +53,79 @@ impl<T: Real> CustomOp2 for Embed<T> {
         "embed"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (table, positions) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
-        let Self { batch, n, width, .. } = *self;
+        let Self {
+            batch, n, width, ..
+        } = *self;
         let mut out = vec![T::default(); batch * n * width];
-        out.par_chunks_mut(width * ROWS_PER_TASK).zip(self.ids.par_chunks(ROWS_PER_TASK)).enumerate().for_each(|(task, (out, ids))| {
-            for (row, (out, &id)) in out.chunks_exact_mut(width).zip(ids).enumerate() {
-                let position = &positions[(task * ROWS_PER_TASK + row) % n * width..][..width];
-                for ((out, &a), &b) in out.iter_mut().zip(&table[id as usize * width..][..width]).zip(position) {
-                    *out = a + b;
+        out.par_chunks_mut(width * ROWS_PER_TASK)
+            .zip(self.ids.par_chunks(ROWS_PER_TASK))
+            .enumerate()
+            .for_each(|(task, (out, ids))| {
+                for (row, (out, &id)) in out.chunks_exact_mut(width).zip(ids).enumerate() {
+                    let position = &positions[(task * ROWS_PER_TASK + row) % n * width..][..width];
+                    for ((out, &a), &b) in out
+                        .iter_mut()
+                        .zip(&table[id as usize * width..][..width])
+                        .zip(position)
+                    {
+                        *out = a + b;
+                    }
                 }
-            }
-        });
+            });
         Ok((T::to_cpu_storage_owned(out), (batch, n, width).into()))
     }
 
-    fn bwd(&self, table: &Tensor, positions: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        table: &Tensor,
+        positions: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let Self { n, width, .. } = *self;
         let (dtable, dpositions) = with_slices::<T, 1, _>([gradient], |[dy]| {
-            // Each task has some ids of the vocabulary, and some places, to itself: sums are in the order of the rows.
+            // Each task has some ids of the vocabulary, and some places, to itself: sums are in the
+            // order of the rows.
             let mut dtable = vec![T::default(); table.elem_count()];
             let mut rows_of_tasks = vec![Vec::new(); dtable.len().div_ceil(width * ROWS_PER_TASK)];
             for (row, &id) in self.ids.iter().enumerate() {
                 rows_of_tasks[id as usize / ROWS_PER_TASK].push((row, id as usize % ROWS_PER_TASK));
             }
-            dtable.par_chunks_mut(width * ROWS_PER_TASK).zip(rows_of_tasks).for_each(|(dtable, rows)| {
-                for (row, id) in rows {
-                    add_sum_of_rows(&dy[row * width..][..width], &mut dtable[id * width..][..width]);
-                }
-            });
+            dtable
+                .par_chunks_mut(width * ROWS_PER_TASK)
+                .zip(rows_of_tasks)
+                .for_each(|(dtable, rows)| {
+                    for (row, id) in rows {
+                        add_sum_of_rows(
+                            &dy[row * width..][..width],
+                            &mut dtable[id * width..][..width],
+                        );
+                    }
+                });
             let mut dpositions = vec![T::default(); n * width];
             let rows = n.div_ceil(8);
-            dpositions.par_chunks_mut(width * rows).enumerate().for_each(|(task, dpositions)| {
-                for dy in dy.chunks_exact(n * width) {
-                    add_scaled(dpositions, T::of(1.0), &dy[task * rows * width..]);
-                }
-            });
+            dpositions
+                .par_chunks_mut(width * rows)
+                .enumerate()
+                .for_each(|(task, dpositions)| {
+                    for dy in dy.chunks_exact(n * width) {
+                        add_scaled(dpositions, T::of(1.0), &dy[task * rows * width..]);
+                    }
+                });
             Ok((dtable, dpositions))
         })?;
-        Ok((gradient_of(table, dtable)?, gradient_of(positions, dpositions)?))
+        Ok((
+            gradient_of(table, dtable)?,
+            gradient_of(positions, dpositions)?,
+        ))
     }
 }
 
@@ -99,15 +139,31 @@ mod tests {
     fn every_input_gets_its_gradient() {
         let ids = Tensor::new(&[[0u32, 2, 2, 4], [3, 2, 0, 0]], &Device::Cpu).unwrap();
         check_gradients([&[5, 3], &[4, 3]], |t| embed(&ids, &t[0], &t[1]));
-        assert_same_gradients([&[5, 3], &[4, 3]], |t| embed(&ids, &t[0], &t[1]), |t| reference::embedding::embed(&ids, &t[0], &t[1]));
+        assert_same_gradients(
+            [&[5, 3], &[4, 3]],
+            |t| embed(&ids, &t[0], &t[1]),
+            |t| reference::embedding::embed(&ids, &t[0], &t[1]),
+        );
     }
 
     #[test]
     fn a_large_vocabulary_and_an_id_beyond_it() {
-        let ids = Tensor::from_iter((0..1_200u32).map(|i| i * 7 % 1_100), &Device::Cpu).unwrap().reshape((3, 400)).unwrap();
-        assert_same_gradients([&[1_100, 2], &[400, 2]], |t| embed(&ids, &t[0], &t[1]), |t| reference::embedding::embed(&ids, &t[0], &t[1]));
+        let ids = Tensor::from_iter((0..1_200u32).map(|i| i * 7 % 1_100), &Device::Cpu)
+            .unwrap()
+            .reshape((3, 400))
+            .unwrap();
+        assert_same_gradients(
+            [&[1_100, 2], &[400, 2]],
+            |t| embed(&ids, &t[0], &t[1]),
+            |t| reference::embedding::embed(&ids, &t[0], &t[1]),
+        );
         let small = Tensor::zeros((5, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
         let places = Tensor::zeros((400, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
-        assert!(embed(&ids, &small, &places).unwrap_err().to_string().contains("is not in a vocabulary of 5"));
+        assert!(
+            embed(&ids, &small, &places)
+                .unwrap_err()
+                .to_string()
+                .contains("is not in a vocabulary of 5")
+        );
     }
 }

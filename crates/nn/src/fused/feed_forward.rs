@@ -1,8 +1,8 @@
-//! The feed-forward half of a transformer layer in one pass: `x + activation(norm(x) W1 + b1) W2 + b2` (pre-norm: Xiong et al. 2020, arXiv
-//! 2002.04745, section 3).
+//! The feed-forward half of a transformer layer in one pass: `x + activation(norm(x) W1 + b1) W2 +
+//! b2` (pre-norm: Xiong et al. 2020, arXiv 2002.04745, section 3).
 //!
-//! A block of rows goes through all of it while it is in the cache, forwards and backwards. Kept for the backward pass are `x` and the inner
-//! rows before their activation.
+//! A block of rows goes through all of it while it is in the cache, forwards and backwards. Kept
+//! for the backward pass are `x` and the inner rows before their activation.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -55,24 +55,48 @@ pub fn feed_forward(x: &Tensor, block: FeedForward<'_>) -> Result<Tensor> {
 impl FeedForward<'_> {
     pub(crate) fn check(self, x: &Tensor) -> Result<()> {
         let (width, inner) = self.expand.dims2()?;
-        let vectors = [(self.gamma, width), (self.beta, width), (self.expand_bias, inner), (self.contract_bias, width)];
+        let vectors = [
+            (self.gamma, width),
+            (self.beta, width),
+            (self.expand_bias, inner),
+            (self.contract_bias, width),
+        ];
         let contract = self.contract.dims2()?;
-        if x.dims().last() != Some(&width) || contract != (inner, width) || vectors.iter().any(|(v, n)| v.elem_count() != *n) {
-            bail!("feed_forward: x {:?}, expand {:?} and contract {:?} do not fit", x.shape(), self.expand.shape(), self.contract.shape());
+        if x.dims().last() != Some(&width)
+            || contract != (inner, width)
+            || vectors.iter().any(|(v, n)| v.elem_count() != *n)
+        {
+            bail!(
+                "feed_forward: x {:?}, expand {:?} and contract {:?} do not fit",
+                x.shape(),
+                self.expand.shape(),
+                self.contract.shape()
+            );
         }
         Ok(())
     }
 
     /// All parameters, as [`Fused::parts`] takes them apart.
     pub(crate) fn joined(self) -> Result<Tensor> {
-        joined([self.gamma, self.beta, self.contract_bias, self.expand_bias, self.expand, self.contract])
+        joined([
+            self.gamma,
+            self.beta,
+            self.contract_bias,
+            self.expand_bias,
+            self.expand,
+            self.contract,
+        ])
     }
 }
 
 /// The same from its parts, for other devices.
 fn composed(x: &Tensor, block: FeedForward<'_>) -> Result<Tensor> {
     let normed = layer_norm(x, block.gamma, block.beta, None)?;
-    let inner = activation_with_bias(&linear(&normed, block.expand)?, block.expand_bias, block.activation)?;
+    let inner = activation_with_bias(
+        &linear(&normed, block.expand)?,
+        block.expand_bias,
+        block.activation,
+    )?;
     add_with_bias(x, &linear(&inner, block.contract)?, block.contract_bias)
 }
 
@@ -105,13 +129,31 @@ pub(crate) struct Rows<'p, T: Real> {
 impl<T: Real> Rows<'_, T> {
     /// The result for the rows `x`; `before` takes `norm(x) W1`.
     fn output<C: Curve<T>>(&self, x: &[T], before: &mut [T], out: &mut [T]) {
-        let Parts { gamma, beta, contract_bias, expand_bias, .. } = self.parts;
+        let Parts {
+            gamma,
+            beta,
+            contract_bias,
+            expand_bias,
+            ..
+        } = self.parts;
         let rows = x.len() / gamma.len();
         normalise_rows(x, gamma, beta, None, out);
-        self.expand.multiply(rows, Matrix::rows(out, gamma.len()), before, expand_bias.len(), false);
+        self.expand.multiply(
+            rows,
+            Matrix::rows(out, gamma.len()),
+            before,
+            expand_bias.len(),
+            false,
+        );
         let mut wide = Buffer::unwritten(before.len());
         activate::<T, C>(before, expand_bias, &mut wide);
-        self.contract.multiply(rows, Matrix::rows(&wide, expand_bias.len()), out, gamma.len(), false);
+        self.contract.multiply(
+            rows,
+            Matrix::rows(&wide, expand_bias.len()),
+            out,
+            gamma.len(),
+            false,
+        );
         add_rows(out, x, contract_bias);
     }
 
@@ -119,7 +161,8 @@ impl<T: Real> Rows<'_, T> {
     pub(crate) fn replace(&self, rows: &mut [T]) {
         let mut x = Buffer::unwritten(rows.len());
         x.copy_from_slice(rows);
-        let mut before = Buffer::unwritten(rows.len() / self.parts.gamma.len() * self.parts.expand_bias.len());
+        let mut before =
+            Buffer::unwritten(rows.len() / self.parts.gamma.len() * self.parts.expand_bias.len());
         match self.activation {
             Activation::Gelu => self.output::<Gelu>(&x, &mut before, rows),
             Activation::Relu => self.output::<Relu>(&x, &mut before, rows),
@@ -131,7 +174,12 @@ impl<T: Real> Rows<'_, T> {
 impl<T: Real> Fused<T> {
     pub(crate) fn new(block: FeedForward<'_>) -> Result<Self> {
         let (width, inner) = block.expand.dims2()?;
-        Ok(Self { width, inner, activation: block.activation, kept: Kept::nothing() })
+        Ok(Self {
+            width,
+            inner,
+            activation: block.activation,
+            kept: Kept::nothing(),
+        })
     }
 
     fn parts<'p>(&self, packed: &'p [T]) -> Parts<'p, T> {
@@ -148,15 +196,32 @@ impl<T: Real> Fused<T> {
         }
     }
 
-    /// Rows that go through at a time: their inner rows fill part of the second-level cache. Divides [`ROWS_PER_SUM`].
+    /// Rows that go through at a time: their inner rows fill part of the second-level cache.
+    /// Divides [`ROWS_PER_SUM`].
     fn rows(&self) -> usize {
         (131_072 / self.inner.next_power_of_two()).clamp(32, 256)
     }
 
     pub(crate) fn for_rows<'p>(&self, packed: &'p [T]) -> Rows<'p, T> {
-        let (&Self { width, inner, activation, .. }, parts) = (self, self.parts(packed));
-        let (expand, contract) = rayon::join(|| Packed::new(parts.expand, width, inner), || Packed::new(parts.contract, inner, width));
-        Rows { parts, activation, expand, contract }
+        let (
+            &Self {
+                width,
+                inner,
+                activation,
+                ..
+            },
+            parts,
+        ) = (self, self.parts(packed));
+        let (expand, contract) = rayon::join(
+            || Packed::new(parts.expand, width, inner),
+            || Packed::new(parts.contract, inner, width),
+        );
+        Rows {
+            parts,
+            activation,
+            expand,
+            contract,
+        }
     }
 
     /// The result, and `norm(x) W1`.
@@ -165,8 +230,10 @@ impl<T: Real> Fused<T> {
         let mut out = vec![T::default(); x.len()];
         let mut before = Buffer::unwritten(x.len() / self.width * self.inner);
         let rows = self.rows();
-        let blocks =
-            out.par_chunks_mut(rows * self.width).zip(x.par_chunks(rows * self.width)).zip(before.par_chunks_mut(rows * self.inner));
+        let blocks = out
+            .par_chunks_mut(rows * self.width)
+            .zip(x.par_chunks(rows * self.width))
+            .zip(before.par_chunks_mut(rows * self.inner));
         blocks.for_each(|((out, x), before)| for_rows.output::<C>(x, before, out));
         (out, before)
     }
@@ -175,12 +242,18 @@ impl<T: Real> Fused<T> {
     fn gradients<C: Curve<T>>(&self, x: &[T], packed: &[T], dy: &[T]) -> (Vec<T>, Vec<T>) {
         let Self { width, inner, .. } = *self;
         let parts = self.parts(packed);
-        let (expand_transposed, contract_transposed) =
-            rayon::join(|| Packed::new(parts.expand.transposed(), inner, width), || Packed::new(parts.contract.transposed(), width, inner));
+        let (expand_transposed, contract_transposed) = rayon::join(
+            || Packed::new(parts.expand.transposed(), inner, width),
+            || Packed::new(parts.contract.transposed(), width, inner),
+        );
         let kept = self.kept.take_or(|| self.output::<C>(x, packed).1);
         let mut dx = vec![T::default(); x.len()];
         let sum = width * ROWS_PER_SUM;
-        let tasks = dx.par_chunks_mut(sum).zip(x.par_chunks(sum)).zip(dy.par_chunks(sum)).zip(kept.par_chunks(inner * ROWS_PER_SUM));
+        let tasks = dx
+            .par_chunks_mut(sum)
+            .zip(x.par_chunks(sum))
+            .zip(dy.par_chunks(sum))
+            .zip(kept.par_chunks(inner * ROWS_PER_SUM));
         let partial: Vec<Vec<T>> = tasks
             .map(|(((dx, x), dy), kept)| {
                 let mut dpacked = vec![T::default(); packed.len()];
@@ -190,17 +263,40 @@ impl<T: Real> Fused<T> {
                 let (dcontract_bias, dexpand_bias) = dbiases.split_at_mut(width);
                 let (dexpand, dcontract) = dmatrices.split_at_mut(width * inner);
                 let room = |n: usize| Buffer::unwritten(self.rows() * n);
-                let (mut normed, mut dnormed, mut wide, mut dwide) = (room(width), room(width), room(inner), room(inner));
+                let (mut normed, mut dnormed, mut wide, mut dwide) =
+                    (room(width), room(width), room(inner), room(inner));
                 let block = width * self.rows();
-                let blocks = dx.chunks_mut(block).zip(x.chunks(block)).zip(dy.chunks(block)).zip(kept.chunks(inner * self.rows()));
+                let blocks = dx
+                    .chunks_mut(block)
+                    .zip(x.chunks(block))
+                    .zip(dy.chunks(block))
+                    .zip(kept.chunks(inner * self.rows()));
                 for (((dx, x), dy), before) in blocks {
                     let rows = x.len() / width;
                     let (normed, dnormed) = (&mut normed[..x.len()], &mut dnormed[..x.len()]);
                     let (wide, dwide) = (&mut wide[..rows * inner], &mut dwide[..rows * inner]);
                     normalise_rows(x, parts.gamma, parts.beta, None, normed);
-                    contract_transposed.multiply(rows, Matrix::rows(dy, width), dwide, inner, false);
-                    activate_backwards::<T, C>(before, parts.expand_bias, wide, dwide, dexpand_bias);
-                    expand_transposed.multiply(rows, Matrix::rows(dwide, inner), dnormed, width, false);
+                    contract_transposed.multiply(
+                        rows,
+                        Matrix::rows(dy, width),
+                        dwide,
+                        inner,
+                        false,
+                    );
+                    activate_backwards::<T, C>(
+                        before,
+                        parts.expand_bias,
+                        wide,
+                        dwide,
+                        dexpand_bias,
+                    );
+                    expand_transposed.multiply(
+                        rows,
+                        Matrix::rows(dwide, inner),
+                        dnormed,
+                        width,
+                        false,
+                    );
                     add_transposed_times(normed, width, dwide, inner, dexpand);
                     add_transposed_times(wide, inner, dy, width, dcontract);
                     add_sum_of_rows(dy, dcontract_bias);
@@ -210,7 +306,10 @@ impl<T: Real> Fused<T> {
                 dpacked
             })
             .collect();
-        (dx, sum_of(partial).unwrap_or_else(|| vec![T::default(); packed.len()]))
+        (
+            dx,
+            sum_of(partial).unwrap_or_else(|| vec![T::default(); packed.len()]),
+        )
     }
 }
 
@@ -219,7 +318,10 @@ fn activate<T: Real, C: Curve<T>>(before: &[T], bias: &[T], wide: &mut [T]) {
     vectorised(
         #[inline(always)]
         || {
-            for (before, wide) in before.chunks_exact(bias.len()).zip(wide.chunks_exact_mut(bias.len())) {
+            for (before, wide) in before
+                .chunks_exact(bias.len())
+                .zip(wide.chunks_exact_mut(bias.len()))
+            {
                 for ((&before, wide), &bias) in before.iter().zip(wide).zip(bias) {
                     *wide = C::value(before + bias);
                 }
@@ -229,13 +331,23 @@ fn activate<T: Real, C: Curve<T>>(before: &[T], bias: &[T], wide: &mut [T]) {
 }
 
 /// `wide = C(before + bias)` and `dwide *= C'(before + bias)`; adds up the gradient of the bias.
-fn activate_backwards<T: Real, C: Curve<T>>(before: &[T], bias: &[T], wide: &mut [T], dwide: &mut [T], dbias: &mut [T]) {
+fn activate_backwards<T: Real, C: Curve<T>>(
+    before: &[T],
+    bias: &[T],
+    wide: &mut [T],
+    dwide: &mut [T],
+    dbias: &mut [T],
+) {
     vectorised(
         #[inline(always)]
         || {
             let n = bias.len();
             let dbias = &mut dbias[..n];
-            for ((before, wide), dwide) in before.chunks_exact(n).zip(wide.chunks_exact_mut(n)).zip(dwide.chunks_exact_mut(n)) {
+            for ((before, wide), dwide) in before
+                .chunks_exact(n)
+                .zip(wide.chunks_exact_mut(n))
+                .zip(dwide.chunks_exact_mut(n))
+            {
                 for i in 0..n {
                     let (value, slope) = C::value_and_slope(before[i] + bias[i]);
                     dwide[i] *= slope;
@@ -252,7 +364,13 @@ impl<T: Real> CustomOp2 for Fused<T> {
         "feed-forward"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (x, packed) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
         let (out, before) = match self.activation {
             Activation::Gelu => self.output::<Gelu>(x, packed),
@@ -263,7 +381,13 @@ impl<T: Real> CustomOp2 for Fused<T> {
         Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
     }
 
-    fn bwd(&self, x: &Tensor, packed: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        x: &Tensor,
+        packed: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (dx, dpacked) = with_slices::<T, 3, _>([x, packed, gradient], |[x, packed, dy]| {
             Ok(match self.activation {
                 Activation::Gelu => self.gradients::<Gelu>(x, packed, dy),
@@ -281,20 +405,36 @@ mod tests {
     use crate::kernels::real::tests::{assert_same_gradients, check_gradients};
 
     fn block(t: &[Tensor], activation: Activation) -> FeedForward<'_> {
-        FeedForward { gamma: &t[1], beta: &t[2], expand: &t[3], expand_bias: &t[4], contract: &t[5], contract_bias: &t[6], activation }
+        FeedForward {
+            gamma: &t[1],
+            beta: &t[2],
+            expand: &t[3],
+            expand_bias: &t[4],
+            contract: &t[5],
+            contract_bias: &t[6],
+            activation,
+        }
     }
 
     #[test]
     fn every_input_gets_its_gradient() {
-        check_gradients([&[2, 3, 4], &[4], &[4], &[4, 6], &[6], &[6, 4], &[4]], |t| feed_forward(&t[0], block(t, Activation::Gelu)));
+        check_gradients(
+            [&[2, 3, 4], &[4], &[4], &[4, 6], &[6], &[6, 4], &[4]],
+            |t| feed_forward(&t[0], block(t, Activation::Gelu)),
+        );
     }
 
     #[test]
     fn the_composition_of_its_parts_is_the_same_over_many_blocks() {
         for activation in [Activation::Gelu, Activation::Relu, Activation::SquaredRelu] {
             // More rows than one sum holds, and more than one block.
-            let shapes: [&[usize]; 7] = [&[5, 230, 3], &[3], &[3], &[3, 130], &[130], &[130, 3], &[3]];
-            assert_same_gradients(shapes, |t| feed_forward(&t[0], block(t, activation)), |t| composed(&t[0], block(t, activation)));
+            let shapes: [&[usize]; 7] =
+                [&[5, 230, 3], &[3], &[3], &[3, 130], &[130], &[130, 3], &[3]];
+            assert_same_gradients(
+                shapes,
+                |t| feed_forward(&t[0], block(t, activation)),
+                |t| composed(&t[0], block(t, activation)),
+            );
         }
     }
 }

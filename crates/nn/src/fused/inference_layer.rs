@@ -1,5 +1,6 @@
-//! Both halves of a transformer layer in one pass, with nothing kept for gradients: a block of rows that comes out of the attention goes through the
-//! feed-forward half while it is in the cache. For long sequences the way to memory and back takes as long as the halves themselves.
+//! Both halves of a transformer layer in one pass, with nothing kept for gradients: a block of rows
+//! that comes out of the attention goes through the feed-forward half while it is in the cache. For
+//! long sequences the way to memory and back takes as long as the halves themselves.
 
 use std::sync::Arc;
 
@@ -13,13 +14,21 @@ use crate::{
     kernels::real::{Real, fused, slice},
 };
 
-/// `feed_forward(attention_block(x))`, to the last bit; without a way back. On the CPU it takes the place of `x` in memory, which nobody else may be
-/// using then.
+/// `feed_forward(attention_block(x))`, to the last bit; without a way back. On the CPU it takes the
+/// place of `x` in memory, which nobody else may be using then.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
-#[expect(clippy::needless_pass_by_value, reason = "who has given it away cannot look at it afterwards")]
-pub fn layer_only(x: Tensor, mask: &Arc<Vec<u8>>, attention: &AttentionBlock<'_>, block: FeedForward<'_>) -> Result<Tensor> {
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "who has given it away cannot look at it afterwards"
+)]
+pub fn layer_only(
+    x: Tensor,
+    mask: &Arc<Vec<u8>>,
+    attention: &AttentionBlock<'_>,
+    block: FeedForward<'_>,
+) -> Result<Tensor> {
     attention.check(&x, mask)?;
     block.check(&x)?;
     fused!(x.dtype(), x.device(), T => {
@@ -56,13 +65,21 @@ impl<T: Real> InplaceOp3 for LayerOnly<T> {
         packed: &CpuStorage,
         of_packed: &Layout,
     ) -> Result<()> {
-        let (e, packed, Some((start, end))) = (slice::<T>(e, of_e)?, slice::<T>(packed, of_packed)?, of_x.contiguous_offsets()) else {
+        let (e, packed, Some((start, end))) = (
+            slice::<T>(e, of_e)?,
+            slice::<T>(packed, of_packed)?,
+            of_x.contiguous_offsets(),
+        ) else {
             bail!("{}: x is not contiguous", self.name())
         };
         let (of_attention, of_feed_forward) = packed.split_at(self.n_of_attention);
         let rows = self.feed_forward.for_rows(of_feed_forward);
-        let mut values = T::cpu_storage_data(std::mem::replace(x, T::to_cpu_storage_owned(Vec::new())))?;
-        self.attention.replace(&mut values[start..end], e, of_attention, |block| rows.replace(block));
+        let mut values =
+            T::cpu_storage_data(std::mem::replace(x, T::to_cpu_storage_owned(Vec::new())))?;
+        self.attention
+            .replace(&mut values[start..end], e, of_attention, |block| {
+                rows.replace(block);
+            });
         *x = T::to_cpu_storage_owned(values);
         Ok(())
     }
@@ -78,17 +95,39 @@ mod tests {
     #[test]
     fn a_layer_is_its_halves_one_after_the_other_to_the_last_bit() {
         let (batch, n, width, inner, heads) = (3, 700, 6, 10, 2);
-        let tensor = |dims: &[usize], seed| Tensor::from_vec(values(dims.iter().product(), seed), dims, &Device::Cpu).unwrap();
+        let tensor = |dims: &[usize], seed| {
+            Tensor::from_vec(values(dims.iter().product(), seed), dims, &Device::Cpu).unwrap()
+        };
         let vectors: Vec<Tensor> = (0..5).map(|seed| tensor(&[width], seed)).collect();
         let matrices: Vec<Tensor> = (5..9).map(|seed| tensor(&[width, width], seed)).collect();
-        let (expand, contract, expand_bias) = (tensor(&[width, inner], 9), tensor(&[inner, width], 10), tensor(&[inner], 11));
-        let (x, e, mask) =
-            (tensor(&[batch, n, width], 12), tensor(&[4, n], 13), Arc::new((0..batch * n).map(|i| u8::from(i % 7 != 3)).collect()));
-        for (projection, activation) in [(None, Activation::Gelu), (Some(e.clone()), Activation::Relu), (Some(e), Activation::SquaredRelu)]
-        {
+        let (expand, contract, expand_bias) = (
+            tensor(&[width, inner], 9),
+            tensor(&[inner, width], 10),
+            tensor(&[inner], 11),
+        );
+        let (x, e, mask) = (
+            tensor(&[batch, n, width], 12),
+            tensor(&[4, n], 13),
+            Arc::new((0..batch * n).map(|i| u8::from(i % 7 != 3)).collect()),
+        );
+        for (projection, activation) in [
+            (None, Activation::Gelu),
+            (Some(e.clone()), Activation::Relu),
+            (Some(e), Activation::SquaredRelu),
+        ] {
             let [gamma, beta, output_bias, contract_bias] = std::array::from_fn(|i| &vectors[i]);
             let [query, key, value, output] = std::array::from_fn(|i| &matrices[i]);
-            let attention = AttentionBlock { gamma, beta, projection, query, key, value, output, output_bias, heads };
+            let attention = AttentionBlock {
+                gamma,
+                beta,
+                projection,
+                query,
+                key,
+                value,
+                output,
+                output_bias,
+                heads,
+            };
             let block = FeedForward {
                 gamma: &vectors[4],
                 beta,
@@ -98,7 +137,8 @@ mod tests {
                 contract_bias,
                 activation,
             };
-            let halves = feed_forward(&attention_block(&x, &mask, &attention).unwrap(), block).unwrap();
+            let halves =
+                feed_forward(&attention_block(&x, &mask, &attention).unwrap(), block).unwrap();
             let whole = layer_only(x.copy().unwrap(), &mask, &attention, block).unwrap();
             let all = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
             assert_eq!(all(whole), all(halves));

@@ -1,7 +1,9 @@
-//! Kernelised hash functions before the sign (Liu et al. 2012, "Supervised hashing with kernels", equation 3, with the Gaussian kernel of
-//! EcoFormer: Liu et al. 2022, arXiv 2209.09004, section 4.1).
+//! Kernelised hash functions before the sign (Liu et al. 2012, "Supervised hashing with kernels",
+//! equation 3, with the Gaussian kernel of EcoFormer: Liu et al. 2022, arXiv 2209.09004, section
+//! 4.1).
 //!
-//! Of each token and head: `u = x / |x|`, `g_j = exp(-|u - a_j|^2 / (2 sigma)) - mean_j`, `h = A g`.
+//! Of each token and head: `u = x / |x|`, `g_j = exp(-|u - a_j|^2 / (2 sigma)) - mean_j`, `h = A
+//! g`.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -30,7 +32,8 @@ impl Kernel {
     }
 }
 
-/// `h` of each token: `x` (batch, n, heads * d), `hash` A (heads, bits, anchors) -> (batch, n, heads * bits).
+/// `h` of each token: `x` (batch, n, heads * d), `hash` A (heads, bits, anchors) -> (batch, n,
+/// heads * bits).
 ///
 /// # Errors
 /// Shapes or types that do not fit.
@@ -42,7 +45,12 @@ pub fn kernel_hash(x: &Tensor, hash: &Tensor, kernel: &Kernel) -> Result<Tensor>
         && kernel.sigma.dims() == [heads]
         && kernel.mean.dims() == [heads, n_anchors];
     if !fits {
-        bail!("kernel_hash: x {:?}, hash {:?} and anchors {:?} do not fit", x.shape(), hash.shape(), kernel.anchors.shape());
+        bail!(
+            "kernel_hash: x {:?}, hash {:?} and anchors {:?} do not fit",
+            x.shape(),
+            hash.shape(),
+            kernel.anchors.shape()
+        );
     }
     let (x, hash) = (x.contiguous()?, hash.contiguous()?);
     fused!(x.dtype(), x.device(), T => x.apply_op2(&hash, KernelHash::<T>::new(&hash, kernel)?));
@@ -93,7 +101,12 @@ impl<T: Real> KernelHash<T> {
 
     fn scratch(&self) -> Scratch<T> {
         let zeros = |n| vec![T::default(); n];
-        Scratch { unit: zeros(self.d), kernel: zeros(self.n_anchors), features: zeros(self.n_anchors), slopes: zeros(self.n_anchors) }
+        Scratch {
+            unit: zeros(self.d),
+            kernel: zeros(self.n_anchors),
+            features: zeros(self.n_anchors),
+            slopes: zeros(self.n_anchors),
+        }
     }
 
     /// Unit vector, kernel values and features of a token; gives 1 / |x|, 0 for the zero vector.
@@ -101,15 +114,36 @@ impl<T: Real> KernelHash<T> {
     fn features(&self, head: usize, x: &[T], scratch: &mut Scratch<T>) -> T {
         let m = self.n_anchors;
         let square = dot(x, x);
-        let inverse = if square > T::of(MIN_SQUARE) { T::of(1.0) / square.sqrt() } else { T::default() };
-        let unit_square = if inverse > T::default() { T::of(1.0) } else { T::default() };
+        let inverse = if square > T::of(MIN_SQUARE) {
+            T::of(1.0) / square.sqrt()
+        } else {
+            T::default()
+        };
+        let unit_square = if inverse > T::default() {
+            T::of(1.0)
+        } else {
+            T::default()
+        };
         scratch.kernel.fill(T::default());
         for (i, (unit, &x)) in scratch.unit.iter_mut().zip(x).enumerate() {
             *unit = x * inverse;
-            add_scaled(&mut scratch.kernel, *unit, &self.anchors[(head * self.d + i) * m..][..m]);
+            add_scaled(
+                &mut scratch.kernel,
+                *unit,
+                &self.anchors[(head * self.d + i) * m..][..m],
+            );
         }
-        let (squares, mean, rate) = (&self.squares[head * m..][..m], &self.mean[head * m..][..m], self.rate[head]);
-        for ((kernel, feature), (&square, &mean)) in scratch.kernel.iter_mut().zip(&mut scratch.features).zip(squares.iter().zip(mean)) {
+        let (squares, mean, rate) = (
+            &self.squares[head * m..][..m],
+            &self.mean[head * m..][..m],
+            self.rate[head],
+        );
+        for ((kernel, feature), (&square, &mean)) in scratch
+            .kernel
+            .iter_mut()
+            .zip(&mut scratch.features)
+            .zip(squares.iter().zip(mean))
+        {
             let distance = unit_square + square - T::of(2.0) * *kernel;
             *kernel = (T::default() - distance * rate).exp();
             *feature = *kernel - mean;
@@ -118,10 +152,18 @@ impl<T: Real> KernelHash<T> {
     }
 
     fn gradients(&self, [x, hash, dh]: [&[T]; 3]) -> (Vec<T>, Vec<T>) {
-        let Self { heads, d, bits, n_anchors: m, .. } = *self;
+        let Self {
+            heads,
+            d,
+            bits,
+            n_anchors: m,
+            ..
+        } = *self;
         let (width, n_codes) = (heads * d, heads * bits);
         let mut dx = vec![T::default(); x.len()];
-        let tasks = dx.par_chunks_mut(width * ROWS_PER_TASK).zip(x.par_chunks(width * ROWS_PER_TASK));
+        let tasks = dx
+            .par_chunks_mut(width * ROWS_PER_TASK)
+            .zip(x.par_chunks(width * ROWS_PER_TASK));
         let partial: Vec<Vec<T>> = tasks
             .zip(dh.par_chunks(n_codes * ROWS_PER_TASK))
             .map(|((dx, x), dh)| {
@@ -129,7 +171,10 @@ impl<T: Real> KernelHash<T> {
                 vectorised(
                     #[inline(always)]
                     || {
-                        let tokens = dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(dh.chunks_exact(n_codes));
+                        let tokens = dx
+                            .chunks_exact_mut(width)
+                            .zip(x.chunks_exact(width))
+                            .zip(dh.chunks_exact(n_codes));
                         for ((dx, x), dh) in tokens {
                             for head in 0..heads {
                                 let (dx, x) = (&mut dx[head * d..][..d], &x[head * d..][..d]);
@@ -140,13 +185,19 @@ impl<T: Real> KernelHash<T> {
                                     add_scaled(&mut scratch.slopes, dh, &hash[row..][..m]);
                                     add_scaled(&mut dhash[row..][..m], dh, &scratch.features);
                                 }
-                                for (slope, &kernel) in scratch.slopes.iter_mut().zip(&scratch.kernel) {
+                                for (slope, &kernel) in
+                                    scratch.slopes.iter_mut().zip(&scratch.kernel)
+                                {
                                     *slope *= kernel * T::of(2.0) * self.rate[head];
                                 }
                                 for (i, dx) in dx.iter_mut().enumerate() {
-                                    *dx = dot(&scratch.slopes, &self.anchors[(head * d + i) * m..][..m]);
+                                    *dx = dot(
+                                        &scratch.slopes,
+                                        &self.anchors[(head * d + i) * m..][..m],
+                                    );
                                 }
-                                // Through the normalisation: only what is orthogonal to the unit vector changes it.
+                                // Through the normalisation: only what is orthogonal to the unit
+                                // vector changes it.
                                 let along = dot(dx, &scratch.unit);
                                 for (dx, &unit) in dx.iter_mut().zip(&scratch.unit) {
                                     *dx = inverse * (*dx - along * unit);
@@ -171,33 +222,57 @@ impl<T: Real> CustomOp2 for KernelHash<T> {
         "kernel-hash"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (x, hash) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
-        let Self { heads, d, bits, n_anchors: m, .. } = *self;
+        let Self {
+            heads,
+            d,
+            bits,
+            n_anchors: m,
+            ..
+        } = *self;
         let (width, n_codes) = (heads * d, heads * bits);
         let mut h = vec![T::default(); x.len() / width * n_codes];
-        h.par_chunks_mut(n_codes * ROWS_PER_TASK).zip(x.par_chunks(width * ROWS_PER_TASK)).for_each(|(h, x)| {
-            let mut scratch = self.scratch();
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (h, x) in h.chunks_exact_mut(n_codes).zip(x.chunks_exact(width)) {
-                        for head in 0..heads {
-                            self.features(head, &x[head * d..][..d], &mut scratch);
-                            for (bit, h) in h[head * bits..][..bits].iter_mut().enumerate() {
-                                *h = dot(&scratch.features, &hash[(head * bits + bit) * m..][..m]);
+        h.par_chunks_mut(n_codes * ROWS_PER_TASK)
+            .zip(x.par_chunks(width * ROWS_PER_TASK))
+            .for_each(|(h, x)| {
+                let mut scratch = self.scratch();
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (h, x) in h.chunks_exact_mut(n_codes).zip(x.chunks_exact(width)) {
+                            for head in 0..heads {
+                                self.features(head, &x[head * d..][..d], &mut scratch);
+                                for (bit, h) in h[head * bits..][..bits].iter_mut().enumerate() {
+                                    *h = dot(
+                                        &scratch.features,
+                                        &hash[(head * bits + bit) * m..][..m],
+                                    );
+                                }
                             }
                         }
-                    }
-                },
-            );
-        });
+                    },
+                );
+            });
         let (batch, n, _) = l1.shape().dims3()?;
         Ok((T::to_cpu_storage_owned(h), (batch, n, n_codes).into()))
     }
 
-    fn bwd(&self, x: &Tensor, hash: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dx, dhash) = with_slices::<T, 3, _>([x, hash, gradient], |slices| Ok(self.gradients(slices)))?;
+    fn bwd(
+        &self,
+        x: &Tensor,
+        hash: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (dx, dhash) =
+            with_slices::<T, 3, _>([x, hash, gradient], |slices| Ok(self.gradients(slices)))?;
         Ok((gradient_of(x, dx)?, gradient_of(hash, dhash)?))
     }
 }
@@ -209,14 +284,22 @@ mod tests {
     use candle_core::Device;
 
     fn kernel() -> Kernel {
-        let tensor = |shape: &[usize], seed| Tensor::from_vec(values(shape.iter().product(), seed), shape, &Device::Cpu).unwrap();
+        let tensor = |shape: &[usize], seed| {
+            Tensor::from_vec(values(shape.iter().product(), seed), shape, &Device::Cpu).unwrap()
+        };
         let sigma = Tensor::new(&[0.7f64, 1.3], &Device::Cpu).unwrap();
-        Kernel { anchors: tensor(&[2, 9, 3], 5), sigma, mean: tensor(&[2, 9], 6) }
+        Kernel {
+            anchors: tensor(&[2, 9, 3], 5),
+            sigma,
+            mean: tensor(&[2, 9], 6),
+        }
     }
 
     #[test]
     fn every_input_gets_its_gradient() {
-        check_gradients([&[2, 4, 6], &[2, 5, 9]], |t| kernel_hash(&t[0], &t[1], &kernel()));
+        check_gradients([&[2, 4, 6], &[2, 5, 9]], |t| {
+            kernel_hash(&t[0], &t[1], &kernel())
+        });
     }
 
     #[test]
@@ -228,7 +311,12 @@ mod tests {
         // Vectors without a direction.
         let fused = |t: &[Tensor]| kernel_hash(&(&t[0] * 1e-15)?, &t[1], &kernel());
         assert_same_gradients([&[2, 4, 6], &[2, 5, 9]], fused, |t| {
-            reference::kernel_hash::kernel_hash(&(&t[0] * 1e-15)?, &t[1], kernel().fitted(), MIN_SQUARE)
+            reference::kernel_hash::kernel_hash(
+                &(&t[0] * 1e-15)?,
+                &t[1],
+                kernel().fitted(),
+                MIN_SQUARE,
+            )
         });
     }
 
@@ -236,7 +324,14 @@ mod tests {
     fn only_the_direction_of_a_token_counts_and_the_zero_vector_is_finite() {
         let x = Tensor::from_vec(values(24, 1), (2, 2, 6), &Device::Cpu).unwrap();
         let hash = Tensor::from_vec(values(90, 2), (2, 5, 9), &Device::Cpu).unwrap();
-        let of = |x: &Tensor| kernel_hash(x, &hash, &kernel()).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        let of = |x: &Tensor| {
+            kernel_hash(x, &hash, &kernel())
+                .unwrap()
+                .flatten_all()
+                .unwrap()
+                .to_vec1::<f64>()
+                .unwrap()
+        };
         let (once, thrice) = (of(&x), of(&(&x * 3.0).unwrap()));
         assert!(once.iter().zip(&thrice).all(|(a, b)| (a - b).abs() < 1e-12));
         assert!(of(&x.zeros_like().unwrap()).iter().all(|h| h.is_finite()));

@@ -1,4 +1,5 @@
-//! Layer normalisation over the last dimension (Ba et al. 2016, arXiv 1607.06450), differentiable, with padding rows set to zero.
+//! Layer normalisation over the last dimension (Ba et al. 2016, arXiv 1607.06450), differentiable,
+//! with padding rows set to zero.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -18,16 +19,31 @@ use crate::{
 /// Under the square root, so that a constant row stays finite.
 const EPSILON: f64 = 1e-5;
 
-/// `gamma * (x - mean) / sqrt(variance + 1e-5) + beta` for each row of `x` (.., hidden); `gamma` and `beta` are (hidden).
+/// `gamma * (x - mean) / sqrt(variance + 1e-5) + beta` for each row of `x` (.., hidden); `gamma`
+/// and `beta` are (hidden).
 ///
-/// Rows where `mask` (one entry a row, 1 = real, 0 = padding) is 0 come out as zeros and pass no gradient.
+/// Rows where `mask` (one entry a row, 1 = real, 0 = padding) is 0 come out as zeros and pass no
+/// gradient.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
-pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, mask: Option<&Arc<Vec<u8>>>) -> Result<Tensor> {
+pub fn layer_norm(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    mask: Option<&Arc<Vec<u8>>>,
+) -> Result<Tensor> {
     let hidden = gamma.elem_count();
-    if x.dims().last() != Some(&hidden) || beta.elem_count() != hidden || mask.is_some_and(|mask| mask.len() * hidden != x.elem_count()) {
-        bail!("layer_norm: x {:?}, gamma {:?}, beta {:?} do not fit", x.shape(), gamma.shape(), beta.shape());
+    if x.dims().last() != Some(&hidden)
+        || beta.elem_count() != hidden
+        || mask.is_some_and(|mask| mask.len() * hidden != x.elem_count())
+    {
+        bail!(
+            "layer_norm: x {:?}, gamma {:?}, beta {:?} do not fit",
+            x.shape(),
+            gamma.shape(),
+            beta.shape()
+        );
     }
     let x = x.contiguous()?;
     let owned = mask.cloned();
@@ -47,10 +63,12 @@ impl<T> LayerNorm<T> {
     }
 }
 
-/// Rows that are taken through each step together, so that none waits for the sums of the one before it.
+/// Rows that are taken through each step together, so that none waits for the sums of the one
+/// before it.
 const TOGETHER: usize = 16;
 
-/// The sum of what each value of a row adds: its vectors to a vector of sums, then the values left after them by their places.
+/// The sum of what each value of a row adds: its vectors to a vector of sums, then the values left
+/// after them by their places.
 #[inline(always)]
 fn sum_over<S: Simd, T: Real>(
     simd: S,
@@ -86,7 +104,10 @@ fn moments<S: Simd, T: Real>(simd: S, x: &[T], hidden: usize) -> ([T; TOGETHER],
         };
         *variance = sum_over(simd, x, square, |i| (x[i] - mean) * (x[i] - mean)) * one_nth;
     }
-    (means, variances.map(|variance| T::of(1.0) / (variance + T::of(EPSILON)).sqrt()))
+    (
+        means,
+        variances.map(|variance| T::of(1.0) / (variance + T::of(EPSILON)).sqrt()),
+    )
 }
 
 /// See [`normalise_rows`].
@@ -103,22 +124,45 @@ impl<T: Real> WithSimd for Normalise<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { x, gamma, beta, mask, y } = self;
+        let Self {
+            x,
+            gamma,
+            beta,
+            mask,
+            y,
+        } = self;
         let hidden = gamma.len();
         let (gammas, betas) = (T::vectors::<S>(gamma), T::vectors::<S>(beta));
         let zero = T::splat(simd, T::default());
-        let blocks = y.chunks_mut(TOGETHER * hidden).zip(x.chunks(TOGETHER * hidden));
+        let blocks = y
+            .chunks_mut(TOGETHER * hidden)
+            .zip(x.chunks(TOGETHER * hidden));
         for (number, (y, x)) in blocks.enumerate() {
             let (means, scales) = moments(simd, x, hidden);
-            for (row, (y, x)) in y.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden)).enumerate() {
+            for (row, (y, x)) in y
+                .chunks_exact_mut(hidden)
+                .zip(x.chunks_exact(hidden))
+                .enumerate()
+            {
                 if mask.is_some_and(|mask| mask[number * TOGETHER + row] == 0) {
                     y.fill(T::default());
                     continue;
                 }
                 let (mean, scale) = (means[row], scales[row]);
-                let (minus_mean, to_scale) = (T::splat(simd, T::default() - mean), T::splat(simd, scale));
-                for (((y, &x), &gamma), &beta) in T::vectors_mut::<S>(y).iter_mut().zip(T::vectors::<S>(x)).zip(gammas).zip(betas) {
-                    *y = T::mul_add(simd, T::mul_add(simd, T::plus(simd, x, minus_mean), to_scale, zero), gamma, beta);
+                let (minus_mean, to_scale) =
+                    (T::splat(simd, T::default() - mean), T::splat(simd, scale));
+                for (((y, &x), &gamma), &beta) in T::vectors_mut::<S>(y)
+                    .iter_mut()
+                    .zip(T::vectors::<S>(x))
+                    .zip(gammas)
+                    .zip(betas)
+                {
+                    *y = T::mul_add(
+                        simd,
+                        T::mul_add(simd, T::plus(simd, x, minus_mean), to_scale, zero),
+                        gamma,
+                        beta,
+                    );
                 }
                 for i in gammas.len() * T::lanes::<S>()..hidden {
                     y[i] = ((x[i] - mean) * scale).times_plus(gamma[i], beta[i]);
@@ -129,8 +173,20 @@ impl<T: Real> WithSimd for Normalise<'_, T> {
 }
 
 /// Some rows; zero where `mask` is 0.
-pub(crate) fn normalise_rows<T: Real>(x: &[T], gamma: &[T], beta: &[T], mask: Option<&[u8]>, y: &mut [T]) {
-    pulp::Arch::new().dispatch(Normalise { x, gamma, beta, mask, y });
+pub(crate) fn normalise_rows<T: Real>(
+    x: &[T],
+    gamma: &[T],
+    beta: &[T],
+    mask: Option<&[u8]>,
+    y: &mut [T],
+) {
+    pulp::Arch::new().dispatch(Normalise {
+        x,
+        gamma,
+        beta,
+        mask,
+        y,
+    });
 }
 
 /// See [`add_row_gradients`].
@@ -149,24 +205,47 @@ impl<T: Real> WithSimd for AddGradients<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { x, gamma, dy, mask, dx, dgamma, dbeta } = self;
+        let Self {
+            x,
+            gamma,
+            dy,
+            mask,
+            dx,
+            dgamma,
+            dbeta,
+        } = self;
         let hidden = gamma.len();
         let one_nth = T::of(1.0 / hidden as f64);
         let zero = T::splat(simd, T::default());
         let gammas = T::vectors::<S>(gamma);
         let rest = gammas.len() * T::lanes::<S>()..hidden;
-        let blocks = dx.chunks_mut(TOGETHER * hidden).zip(x.chunks(TOGETHER * hidden)).zip(dy.chunks(TOGETHER * hidden));
+        let blocks = dx
+            .chunks_mut(TOGETHER * hidden)
+            .zip(x.chunks(TOGETHER * hidden))
+            .zip(dy.chunks(TOGETHER * hidden));
         for (number, ((dx, x), dy)) in blocks.enumerate() {
             let is_row = |row: usize| mask.is_none_or(|mask| mask[number * TOGETHER + row] != 0);
             let (means, scales) = moments(simd, x, hidden);
             let (mut means_g, mut means_gz) = ([T::default(); TOGETHER], [T::default(); TOGETHER]);
-            for (row, (x, dy)) in x.chunks_exact(hidden).zip(dy.chunks_exact(hidden)).enumerate() {
+            for (row, (x, dy)) in x
+                .chunks_exact(hidden)
+                .zip(dy.chunks_exact(hidden))
+                .enumerate()
+            {
                 if is_row(row) {
                     let (mean, scale) = (means[row], scales[row]);
-                    let (minus_mean, to_scale) = (T::splat(simd, T::default() - mean), T::splat(simd, scale));
+                    let (minus_mean, to_scale) =
+                        (T::splat(simd, T::default() - mean), T::splat(simd, scale));
                     let (mut sums_g, mut sums_gz) = (zero, zero);
-                    let sums = T::vectors_mut::<S>(dgamma).iter_mut().zip(T::vectors_mut::<S>(dbeta));
-                    for (((&x, &dy), &gamma), (dgamma, dbeta)) in T::vectors::<S>(x).iter().zip(T::vectors::<S>(dy)).zip(gammas).zip(sums) {
+                    let sums = T::vectors_mut::<S>(dgamma)
+                        .iter_mut()
+                        .zip(T::vectors_mut::<S>(dbeta));
+                    for (((&x, &dy), &gamma), (dgamma, dbeta)) in T::vectors::<S>(x)
+                        .iter()
+                        .zip(T::vectors::<S>(dy))
+                        .zip(gammas)
+                        .zip(sums)
+                    {
                         let z = T::mul_add(simd, T::plus(simd, x, minus_mean), to_scale, zero);
                         let g = T::mul_add(simd, dy, gamma, zero);
                         sums_g = T::plus(simd, sums_g, g);
@@ -174,7 +253,10 @@ impl<T: Real> WithSimd for AddGradients<'_, T> {
                         *dgamma = T::mul_add(simd, dy, z, *dgamma);
                         *dbeta = T::plus(simd, *dbeta, dy);
                     }
-                    let (mut sum_g, mut sum_gz) = (T::sum_of_lanes(simd, sums_g), T::sum_of_lanes(simd, sums_gz));
+                    let (mut sum_g, mut sum_gz) = (
+                        T::sum_of_lanes(simd, sums_g),
+                        T::sum_of_lanes(simd, sums_gz),
+                    );
                     for i in rest.clone() {
                         let (z, g) = ((x[i] - mean) * scale, dy[i] * gamma[i]);
                         sum_g += g;
@@ -185,20 +267,34 @@ impl<T: Real> WithSimd for AddGradients<'_, T> {
                     (means_g[row], means_gz[row]) = (sum_g * one_nth, sum_gz * one_nth);
                 }
             }
-            for (row, (dx, (x, dy))) in dx.chunks_exact_mut(hidden).zip(x.chunks_exact(hidden).zip(dy.chunks_exact(hidden))).enumerate() {
+            for (row, (dx, (x, dy))) in dx
+                .chunks_exact_mut(hidden)
+                .zip(x.chunks_exact(hidden).zip(dy.chunks_exact(hidden)))
+                .enumerate()
+            {
                 if is_row(row) {
                     let (mean, scale) = (means[row], scales[row]);
-                    let (of_x, constant) = (T::default() - scale * scale * means_gz[row], T::default() - scale * means_g[row]);
+                    let (of_x, constant) = (
+                        T::default() - scale * scale * means_gz[row],
+                        T::default() - scale * means_g[row],
+                    );
                     let [minus_mean, to_scale, of_xs, constants] =
-                        [T::default() - mean, scale, of_x, constant].map(|value| T::splat(simd, value));
-                    let inputs = T::vectors::<S>(x).iter().zip(T::vectors::<S>(dy)).zip(gammas);
-                    for (dx, ((&x, &dy), &gamma)) in T::vectors_mut::<S>(dx).iter_mut().zip(inputs) {
+                        [T::default() - mean, scale, of_x, constant]
+                            .map(|value| T::splat(simd, value));
+                    let inputs = T::vectors::<S>(x)
+                        .iter()
+                        .zip(T::vectors::<S>(dy))
+                        .zip(gammas);
+                    for (dx, ((&x, &dy), &gamma)) in T::vectors_mut::<S>(dx).iter_mut().zip(inputs)
+                    {
                         let g = T::mul_add(simd, dy, gamma, zero);
-                        let of_row = T::mul_add(simd, T::plus(simd, x, minus_mean), of_xs, constants);
+                        let of_row =
+                            T::mul_add(simd, T::plus(simd, x, minus_mean), of_xs, constants);
                         *dx = T::plus(simd, *dx, T::mul_add(simd, g, to_scale, of_row));
                     }
                     for i in rest.clone() {
-                        dx[i] += (dy[i] * gamma[i]).times_plus(scale, (x[i] - mean).times_plus(of_x, constant));
+                        dx[i] += (dy[i] * gamma[i])
+                            .times_plus(scale, (x[i] - mean).times_plus(of_x, constant));
                     }
                 }
             }
@@ -208,9 +304,22 @@ impl<T: Real> WithSimd for AddGradients<'_, T> {
 
 /// Adds the gradients of some rows to `dx`, `dgamma` and `dbeta`.
 ///
-/// With `z = (x - mean) * scale` and `g = dy gamma`: `dbeta = sum dy`, `dgamma = sum dy z`, `dx = scale (g - mean(g) - z mean(g z))`.
-pub(crate) fn add_row_gradients<T: Real>([x, gamma, dy]: [&[T]; 3], mask: Option<&[u8]>, [dx, dgamma, dbeta]: [&mut [T]; 3]) {
-    pulp::Arch::new().dispatch(AddGradients { x, gamma, dy, mask, dx, dgamma, dbeta });
+/// With `z = (x - mean) * scale` and `g = dy gamma`: `dbeta = sum dy`, `dgamma = sum dy z`, `dx =
+/// scale (g - mean(g) - z mean(g z))`.
+pub(crate) fn add_row_gradients<T: Real>(
+    [x, gamma, dy]: [&[T]; 3],
+    mask: Option<&[u8]>,
+    [dx, dgamma, dbeta]: [&mut [T]; 3],
+) {
+    pulp::Arch::new().dispatch(AddGradients {
+        x,
+        gamma,
+        dy,
+        mask,
+        dx,
+        dgamma,
+        dbeta,
+    });
 }
 
 impl<T: Real> CustomOp3 for LayerNorm<T> {
@@ -227,12 +336,19 @@ impl<T: Real> CustomOp3 for LayerNorm<T> {
         s3: &CpuStorage,
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (x, gamma, beta) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
+        let (x, gamma, beta) = (
+            slice::<T>(s1, l1)?,
+            slice::<T>(s2, l2)?,
+            slice::<T>(s3, l3)?,
+        );
         let block = gamma.len() * ROWS_PER_TASK;
         let mut y = vec![T::default(); x.len()];
-        y.par_chunks_mut(block).zip(x.par_chunks(block)).enumerate().for_each(|(task, (y, x))| {
-            normalise_rows(x, gamma, beta, self.mask_of(task), y);
-        });
+        y.par_chunks_mut(block)
+            .zip(x.par_chunks(block))
+            .enumerate()
+            .for_each(|(task, (y, x))| {
+                normalise_rows(x, gamma, beta, self.mask_of(task), y);
+            });
         Ok((T::to_cpu_storage_owned(y), l1.shape().clone()))
     }
 
@@ -244,8 +360,15 @@ impl<T: Real> CustomOp3 for LayerNorm<T> {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, dgamma, dbeta) = with_slices::<T, 3, _>([x, gamma, gradient], |[x, gamma, dy]| Ok(self.gradients(x, gamma, dy)))?;
-        Ok((gradient_of(x, dx)?, gradient_of(gamma, dgamma)?, gradient_of(beta, dbeta)?))
+        let (dx, dgamma, dbeta) =
+            with_slices::<T, 3, _>([x, gamma, gradient], |[x, gamma, dy]| {
+                Ok(self.gradients(x, gamma, dy))
+            })?;
+        Ok((
+            gradient_of(x, dx)?,
+            gradient_of(gamma, dgamma)?,
+            gradient_of(beta, dbeta)?,
+        ))
     }
 }
 
@@ -254,11 +377,20 @@ impl<T: Real> LayerNorm<T> {
         let hidden = gamma.len();
         let mut dx = vec![T::default(); x.len()];
         let block = hidden * ROWS_PER_TASK;
-        let tasks = dx.par_chunks_mut(block).zip(x.par_chunks(block)).zip(dy.par_chunks(block)).enumerate();
+        let tasks = dx
+            .par_chunks_mut(block)
+            .zip(x.par_chunks(block))
+            .zip(dy.par_chunks(block))
+            .enumerate();
         let (of_gamma, of_beta): (Vec<_>, Vec<_>) = tasks
             .map(|(task, ((dx, x), dy))| {
-                let (mut dgamma, mut dbeta) = (vec![T::default(); hidden], vec![T::default(); hidden]);
-                add_row_gradients([x, gamma, dy], self.mask_of(task), [dx, &mut dgamma, &mut dbeta]);
+                let (mut dgamma, mut dbeta) =
+                    (vec![T::default(); hidden], vec![T::default(); hidden]);
+                add_row_gradients(
+                    [x, gamma, dy],
+                    self.mask_of(task),
+                    [dx, &mut dgamma, &mut dbeta],
+                );
                 (dgamma, dbeta)
             })
             .unzip();
@@ -275,9 +407,13 @@ mod tests {
 
     #[test]
     fn every_input_gets_its_gradient() {
-        check_gradients([&[2, 3, 10], &[10], &[10]], |t| layer_norm(&t[0], &t[1], &t[2], None));
+        check_gradients([&[2, 3, 10], &[10], &[10]], |t| {
+            layer_norm(&t[0], &t[1], &t[2], None)
+        });
         let mask = Arc::new(vec![1, 1, 0, 1, 0, 1]);
-        check_gradients([&[2, 3, 10], &[10], &[10]], |t| layer_norm(&t[0], &t[1], &t[2], Some(&mask)));
+        check_gradients([&[2, 3, 10], &[10], &[10]], |t| {
+            layer_norm(&t[0], &t[1], &t[2], Some(&mask))
+        });
     }
 
     #[test]
@@ -286,18 +422,30 @@ mod tests {
         for mask in [None, Some(&mask)] {
             let fused = |t: &[Tensor]| layer_norm(&t[0], &t[1], &t[2], mask);
             let row_mask = mask.map(|mask: &Arc<Vec<u8>>| mask.as_slice());
-            let reference = |t: &[Tensor]| reference::layer_norm::layer_norm(&t[0], &t[1], &t[2], EPSILON, row_mask);
+            let reference = |t: &[Tensor]| {
+                reference::layer_norm::layer_norm(&t[0], &t[1], &t[2], EPSILON, row_mask)
+            };
             assert_same_gradients([&[2, 3, 10], &[10], &[10]], fused, reference);
         }
     }
 
     #[test]
     fn rows_are_standardised_and_padding_is_zero() {
-        let x = Tensor::from_vec(vec![1f32, 2., 3., 4., 5., 6., 7., 8.], (2, 4), &Device::Cpu).unwrap();
-        let (one, zero) = (Tensor::ones(4, DType::F32, &Device::Cpu).unwrap(), Tensor::zeros(4, DType::F32, &Device::Cpu).unwrap());
-        let y: Vec<Vec<f32>> = layer_norm(&x, &one, &zero, Some(&Arc::new(vec![1, 0]))).unwrap().to_vec2().unwrap();
+        let x =
+            Tensor::from_vec(vec![1f32, 2., 3., 4., 5., 6., 7., 8.], (2, 4), &Device::Cpu).unwrap();
+        let (one, zero) = (
+            Tensor::ones(4, DType::F32, &Device::Cpu).unwrap(),
+            Tensor::zeros(4, DType::F32, &Device::Cpu).unwrap(),
+        );
+        let y: Vec<Vec<f32>> = layer_norm(&x, &one, &zero, Some(&Arc::new(vec![1, 0])))
+            .unwrap()
+            .to_vec2()
+            .unwrap();
         // torch.nn.functional.layer_norm(torch.tensor([1., 2., 3., 4.]), (4,))
-        for (found, expected) in y[0].iter().zip([-1.341_636, -0.447_212, 0.447_212, 1.341_636]) {
+        for (found, expected) in y[0]
+            .iter()
+            .zip([-1.341_636, -0.447_212, 0.447_212, 1.341_636])
+        {
             assert!((found - expected).abs() < 1e-5);
         }
         assert_eq!(y[1], [0.0; 4]);

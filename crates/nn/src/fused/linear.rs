@@ -18,7 +18,9 @@ use crate::{
 /// Shapes or types that do not fit.
 pub fn linear(x: &Tensor, w: &Tensor) -> Result<Tensor> {
     let (n_in, n_out) = w.dims2()?;
-    let Some(&last) = x.dims().last() else { bail!("linear: x is a number") };
+    let Some(&last) = x.dims().last() else {
+        bail!("linear: x is a number")
+    };
     if last != n_in {
         bail!("linear: x {:?} and w {:?} do not fit", x.shape(), w.shape());
     }
@@ -37,9 +39,18 @@ impl<T: Real> CustomOp2 for Linear<T> {
         "linear"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (x, w) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
-        let y = rows_times(x, &Packed::new(Matrix::rows(w, self.n_out), self.n_in, self.n_out));
+        let y = rows_times(
+            x,
+            &Packed::new(Matrix::rows(w, self.n_out), self.n_in, self.n_out),
+        );
         let mut shape = l1.dims().to_vec();
         if let Some(last) = shape.last_mut() {
             *last = self.n_out;
@@ -48,10 +59,19 @@ impl<T: Real> CustomOp2 for Linear<T> {
     }
 
     /// `dx = dy w^T`, `dw = x^T dy`.
-    fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let Self { n_in, n_out, .. } = *self;
         let (dx, dw) = with_slices::<T, 3, _>([x, w, gradient], |[x, w, dy]| {
-            let dx = rows_times(dy, &Packed::new(Matrix::rows(w, n_out).transposed(), n_out, n_in));
+            let dx = rows_times(
+                dy,
+                &Packed::new(Matrix::rows(w, n_out).transposed(), n_out, n_in),
+            );
             Ok((dx.into_vec(), transposed_times(x, n_in, dy, n_out)))
         })?;
         Ok((gradient_of(x, dx)?, gradient_of(w, dw)?))

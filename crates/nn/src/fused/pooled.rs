@@ -1,5 +1,5 @@
-//! A sequence's one vector: the mean over its tokens of the normalised rows, in one pass. (Normalised rows by themselves would be written to memory
-//! and read again for nothing else.)
+//! A sequence's one vector: the mean over its tokens of the normalised rows, in one pass.
+//! (Normalised rows by themselves would be written to memory and read again for nothing else.)
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -19,15 +19,25 @@ use crate::{
     },
 };
 
-/// The mean of `layer_norm(x)` over the tokens of each sequence, zero where there is none: `x` (batch, n, width), `gamma` and `beta` (width), `mask`
-/// (batch x n, row-major) -> (batch, width).
+/// The mean of `layer_norm(x)` over the tokens of each sequence, zero where there is none: `x`
+/// (batch, n, width), `gamma` and `beta` (width), `mask` (batch x n, row-major) -> (batch, width).
 ///
 /// # Errors
 /// Shapes or types that do not fit.
 pub fn pooled(x: &Tensor, gamma: &Tensor, beta: &Tensor, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
     let (batch, n, width) = x.dims3()?;
-    if gamma.elem_count() != width || beta.elem_count() != width || mask.len() != batch * n || n == 0 {
-        bail!("pooled: x {:?}, gamma {:?}, beta {:?} and a mask of {} do not fit", x.shape(), gamma.shape(), beta.shape(), mask.len());
+    if gamma.elem_count() != width
+        || beta.elem_count() != width
+        || mask.len() != batch * n
+        || n == 0
+    {
+        bail!(
+            "pooled: x {:?}, gamma {:?}, beta {:?} and a mask of {} do not fit",
+            x.shape(),
+            gamma.shape(),
+            beta.shape(),
+            mask.len()
+        );
     }
     fused!(x.dtype(), x.device(), T => {
         let shares = mask.chunks_exact(n).map(|mask| T::of(1.0 / mask.iter().filter(|&&bit| bit != 0).count().max(1) as f64));
@@ -60,21 +70,37 @@ impl<T: Real> Pooled<T> {
             let rows = item * n + first..item * n + n.min(first + ROWS_PER_TASK);
             let mask = &self.mask[rows.clone()];
             let mut normed = Buffer::unwritten(rows.len() * width);
-            normalise_rows(&x[rows.start * width..rows.end * width], gamma, beta, Some(mask), &mut normed);
+            normalise_rows(
+                &x[rows.start * width..rows.end * width],
+                gamma,
+                beta,
+                Some(mask),
+                &mut normed,
+            );
             let mut sum = vec![T::default(); width];
             vectorised(
                 #[inline(always)]
                 || {
-                    for (row, _) in normed.chunks_exact(width).zip(mask).filter(|(_, bit)| **bit != 0) {
+                    for (row, _) in normed
+                        .chunks_exact(width)
+                        .zip(mask)
+                        .filter(|(_, bit)| **bit != 0)
+                    {
                         add_scaled(&mut sum, self.shares[item], row);
                     }
                 },
             );
             sum
         };
-        let sums: Vec<Vec<T>> = (0..self.shares.len() * n_parts).into_par_iter().map(sum).collect();
+        let sums: Vec<Vec<T>> = (0..self.shares.len() * n_parts)
+            .into_par_iter()
+            .map(sum)
+            .collect();
         let mut sums = sums.into_iter();
-        self.shares.iter().flat_map(|_| sum_of(sums.by_ref().take(n_parts)).unwrap_or_default()).collect()
+        self.shares
+            .iter()
+            .flat_map(|_| sum_of(sums.by_ref().take(n_parts)).unwrap_or_default())
+            .collect()
     }
 
     /// Gradients of x, gamma and beta.
@@ -82,7 +108,11 @@ impl<T: Real> Pooled<T> {
         let width = gamma.len();
         let mut dx = vec![T::default(); x.len()];
         let block = width * ROWS_PER_TASK;
-        let tasks = dx.par_chunks_mut(block).zip(x.par_chunks(block)).zip(self.mask.par_chunks(ROWS_PER_TASK)).enumerate();
+        let tasks = dx
+            .par_chunks_mut(block)
+            .zip(x.par_chunks(block))
+            .zip(self.mask.par_chunks(ROWS_PER_TASK))
+            .enumerate();
         let (of_gamma, of_beta): (Vec<_>, Vec<_>) = tasks
             .map(|(task, ((dx, x), mask))| {
                 let mut dnormed = Buffer::unwritten(x.len());
@@ -92,8 +122,13 @@ impl<T: Real> Pooled<T> {
                         *dnormed = self.shares[item] * dy;
                     }
                 }
-                let (mut dgamma, mut dbeta) = (vec![T::default(); width], vec![T::default(); width]);
-                add_row_gradients([x, gamma, &dnormed], Some(mask), [dx, &mut dgamma, &mut dbeta]);
+                let (mut dgamma, mut dbeta) =
+                    (vec![T::default(); width], vec![T::default(); width]);
+                add_row_gradients(
+                    [x, gamma, &dnormed],
+                    Some(mask),
+                    [dx, &mut dgamma, &mut dbeta],
+                );
                 (dgamma, dbeta)
             })
             .unzip();
@@ -116,8 +151,15 @@ impl<T: Real> CustomOp3 for Pooled<T> {
         s3: &CpuStorage,
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (x, gamma, beta) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
-        Ok((T::to_cpu_storage_owned(self.output(x, gamma, beta)), (self.shares.len(), gamma.len()).into()))
+        let (x, gamma, beta) = (
+            slice::<T>(s1, l1)?,
+            slice::<T>(s2, l2)?,
+            slice::<T>(s3, l3)?,
+        );
+        Ok((
+            T::to_cpu_storage_owned(self.output(x, gamma, beta)),
+            (self.shares.len(), gamma.len()).into(),
+        ))
     }
 
     fn bwd(
@@ -128,8 +170,15 @@ impl<T: Real> CustomOp3 for Pooled<T> {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, dgamma, dbeta) = with_slices::<T, 3, _>([x, gamma, gradient], |[x, gamma, dy]| Ok(self.gradients(x, gamma, dy)))?;
-        Ok((gradient_of(x, dx)?, gradient_of(gamma, dgamma)?, gradient_of(beta, dbeta)?))
+        let (dx, dgamma, dbeta) =
+            with_slices::<T, 3, _>([x, gamma, gradient], |[x, gamma, dy]| {
+                Ok(self.gradients(x, gamma, dy))
+            })?;
+        Ok((
+            gradient_of(x, dx)?,
+            gradient_of(gamma, dgamma)?,
+            gradient_of(beta, dbeta)?,
+        ))
     }
 }
 
@@ -141,13 +190,21 @@ mod tests {
     #[test]
     fn every_input_gets_its_gradient() {
         let mask = Arc::new(vec![1, 1, 0, 1, 0, 1, 0, 0, 0]);
-        check_gradients([&[3, 3, 10], &[10], &[10]], |t| pooled(&t[0], &t[1], &t[2], &mask));
+        check_gradients([&[3, 3, 10], &[10], &[10]], |t| {
+            pooled(&t[0], &t[1], &t[2], &mask)
+        });
     }
 
     #[test]
     fn the_composition_of_its_parts_is_the_same_over_many_blocks() {
-        let mask = Arc::new((0..3 * 1_100).map(|i| u8::from(i % 7 != 3 && i < 3_000)).collect());
+        let mask = Arc::new(
+            (0..3 * 1_100)
+                .map(|i| u8::from(i % 7 != 3 && i < 3_000))
+                .collect(),
+        );
         let fused = |t: &[Tensor]| pooled(&t[0], &t[1], &t[2], &mask);
-        assert_same_gradients([&[3, 1_100, 10], &[10], &[10]], fused, |t| composed(&t[0], &t[1], &t[2], &mask));
+        assert_same_gradients([&[3, 1_100, 10], &[10], &[10]], fused, |t| {
+            composed(&t[0], &t[1], &t[2], &mask)
+        });
     }
 }

@@ -1,5 +1,6 @@
-//! Summaries of a sequence by windows, Linformer's pooling and strided convolution (Wang et al. 2020, arXiv 2006.04768, section 4): each of
-//! `ceil(n / window)` windows gives one row, from its tokens alone.
+//! Summaries of a sequence by windows, Linformer's pooling and strided convolution (Wang et al.
+//! 2020, arXiv 2006.04768, section 4): each of `ceil(n / window)` windows gives one row, from its
+//! tokens alone.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -18,19 +19,29 @@ use crate::{
 #[must_use]
 pub fn window_mask(mask: &[u8], n: usize, window: usize) -> Arc<Vec<u8>> {
     let windows = mask.chunks(n).flat_map(|row| row.chunks(window));
-    Arc::new(windows.map(|window| u8::from(window.iter().any(|&bit| bit != 0))).collect())
+    Arc::new(
+        windows
+            .map(|window| u8::from(window.iter().any(|&bit| bit != 0)))
+            .collect(),
+    )
 }
 
-/// The mean of each channel over the tokens of each window, zero where there is none: `x` (batch, n, width) -> (batch, `ceil(n / window)`, width).
+/// The mean of each channel over the tokens of each window, zero where there is none: `x` (batch,
+/// n, width) -> (batch, `ceil(n / window)`, width).
 ///
 /// # Errors
 /// Shapes or types that do not fit.
 pub fn window_mean(x: &Tensor, window: usize, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
-    weighted_window_mean(x, &Tensor::ones((window, x.dim(2)?), x.dtype(), x.device())?, mask)
+    weighted_window_mean(
+        x,
+        &Tensor::ones((window, x.dim(2)?), x.dtype(), x.device())?,
+        mask,
+    )
 }
 
-/// `y[j, c] = sum_s weight[s - j w, c] x[s, c] / (number of tokens)` over the tokens s of window j, zero where there is none: `x` (batch, n,
-/// width), `weight` (w, width) -> (batch, `ceil(n / w)`, width). With weights of 1 this is [`window_mean`].
+/// `y[j, c] = sum_s weight[s - j w, c] x[s, c] / (number of tokens)` over the tokens s of window j,
+/// zero where there is none: `x` (batch, n, width), `weight` (w, width) -> (batch, `ceil(n / w)`,
+/// width). With weights of 1 this is [`window_mean`].
 ///
 /// # Errors
 /// Shapes or types that do not fit.
@@ -38,15 +49,19 @@ pub fn weighted_window_mean(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) ->
     let (window, width) = weight.dims2()?;
     let windows = Windows::new(x, window, mask)?;
     if width != windows.width {
-        bail!("weighted_window_mean: x {:?} and weight {:?} do not fit", x.shape(), weight.shape());
+        bail!(
+            "weighted_window_mean: x {:?} and weight {:?} do not fit",
+            x.shape(),
+            weight.shape()
+        );
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
     fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, Mean::<T> { windows, learns: weight.track_op(), number: PhantomData }));
     reference::pooling::weighted_window_mean(&x, &weight, mask)
 }
 
-/// The largest value of each channel over the tokens of each window, zero where there is none: `x` (batch, n, width) -> (batch,
-/// `ceil(n / window)`, width).
+/// The largest value of each channel over the tokens of each window, zero where there is none: `x`
+/// (batch, n, width) -> (batch, `ceil(n / window)`, width).
 ///
 /// # Errors
 /// Shapes or types that do not fit.
@@ -68,9 +83,18 @@ impl Windows {
     fn new(x: &Tensor, window: usize, mask: &Arc<Vec<u8>>) -> Result<Self> {
         let (batch, n, width) = x.dims3()?;
         if window == 0 || mask.len() != batch * n {
-            bail!("windows of {window} and a mask of {} do not fit x {:?}", mask.len(), x.shape());
+            bail!(
+                "windows of {window} and a mask of {} do not fit x {:?}",
+                mask.len(),
+                x.shape()
+            );
         }
-        Ok(Self { n, width, window, mask: mask.clone() })
+        Ok(Self {
+            n,
+            width,
+            window,
+            mask: mask.clone(),
+        })
     }
 
     /// Rows of one sequence's summary.
@@ -93,7 +117,10 @@ impl Windows {
     fn places<'m>(&self, mask: &'m [u8], number: usize) -> impl Iterator<Item = usize> + use<'m> {
         let first = number * self.window;
         let bits = &mask[first..mask.len().min(first + self.window)];
-        bits.iter().enumerate().filter(|&(_, &bit)| bit != 0).map(|(place, _)| place)
+        bits.iter()
+            .enumerate()
+            .filter(|&(_, &bit)| bit != 0)
+            .map(|(place, _)| place)
     }
 }
 
@@ -109,32 +136,54 @@ impl<T: Real> CustomOp2 for Mean<T> {
         "window-mean"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (x, weight) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
-        let windows @ &Windows { n, width, window, .. } = &self.windows;
+        let windows @ &Windows {
+            n, width, window, ..
+        } = &self.windows;
         let (item, summary) = windows.sizes();
         let mut y = vec![T::default(); x.len() / item.max(1) * summary];
-        y.par_chunks_mut(summary).zip(x.par_chunks(item)).zip(windows.mask.par_chunks(n)).for_each(|((y, x), mask)| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    for (number, y) in y.chunks_exact_mut(width).enumerate() {
-                        let share = T::of(1.0 / windows.places(mask, number).count().max(1) as f64);
-                        for place in windows.places(mask, number) {
-                            let (x, weight) = (&x[(number * window + place) * width..][..width], &weight[place * width..][..width]);
-                            for ((y, &x), &w) in y.iter_mut().zip(x).zip(weight) {
-                                *y += share * w * x;
+        y.par_chunks_mut(summary)
+            .zip(x.par_chunks(item))
+            .zip(windows.mask.par_chunks(n))
+            .for_each(|((y, x), mask)| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (number, y) in y.chunks_exact_mut(width).enumerate() {
+                            let share =
+                                T::of(1.0 / windows.places(mask, number).count().max(1) as f64);
+                            for place in windows.places(mask, number) {
+                                let (x, weight) = (
+                                    &x[(number * window + place) * width..][..width],
+                                    &weight[place * width..][..width],
+                                );
+                                for ((y, &x), &w) in y.iter_mut().zip(x).zip(weight) {
+                                    *y += share * w * x;
+                                }
                             }
                         }
-                    }
-                },
-            );
-        });
+                    },
+                );
+            });
         Ok((T::to_cpu_storage_owned(y), windows.shape(l1)?))
     }
 
-    fn bwd(&self, x: &Tensor, weight: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dx, dweight) = with_slices::<T, 3, _>([x, weight, gradient], |slices| Ok(self.gradients(slices)))?;
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (dx, dweight) =
+            with_slices::<T, 3, _>([x, weight, gradient], |slices| Ok(self.gradients(slices)))?;
         let dweight = dweight.map_or(Ok(None), |dweight| gradient_of(weight, dweight))?;
         Ok((gradient_of(x, dx)?, dweight))
     }
@@ -142,10 +191,16 @@ impl<T: Real> CustomOp2 for Mean<T> {
 
 impl<T: Real> Mean<T> {
     fn gradients(&self, [x, weight, dy]: [&[T]; 3]) -> (Vec<T>, Option<Vec<T>>) {
-        let windows @ &Windows { n, width, window, .. } = &self.windows;
+        let windows @ &Windows {
+            n, width, window, ..
+        } = &self.windows;
         let (item, summary) = windows.sizes();
         let mut dx = vec![T::default(); x.len()];
-        let items = dx.par_chunks_mut(item).zip(x.par_chunks(item)).zip(dy.par_chunks(summary)).zip(windows.mask.par_chunks(n));
+        let items = dx
+            .par_chunks_mut(item)
+            .zip(x.par_chunks(item))
+            .zip(dy.par_chunks(summary))
+            .zip(windows.mask.par_chunks(n));
         let partial: Vec<Option<Vec<T>>> = items
             .map(|(((dx, x), dy), mask)| {
                 let mut dweight = self.learns.then(|| vec![T::default(); weight.len()]);
@@ -153,15 +208,20 @@ impl<T: Real> Mean<T> {
                     #[inline(always)]
                     || {
                         for (number, dy) in dy.chunks_exact(width).enumerate() {
-                            let share = T::of(1.0 / windows.places(mask, number).count().max(1) as f64);
+                            let share =
+                                T::of(1.0 / windows.places(mask, number).count().max(1) as f64);
                             for place in windows.places(mask, number) {
                                 let row = (number * window + place) * width;
                                 let (x, dx) = (&x[row..][..width], &mut dx[row..][..width]);
-                                for ((dx, &w), &dy) in dx.iter_mut().zip(&weight[place * width..][..width]).zip(dy) {
+                                for ((dx, &w), &dy) in
+                                    dx.iter_mut().zip(&weight[place * width..][..width]).zip(dy)
+                                {
                                     *dx = w * (share * dy);
                                 }
                                 if let Some(dweight) = &mut dweight {
-                                    for ((dw, &x), &dy) in dweight[place * width..][..width].iter_mut().zip(x).zip(dy) {
+                                    for ((dw, &x), &dy) in
+                                        dweight[place * width..][..width].iter_mut().zip(x).zip(dy)
+                                    {
                                         *dw += x * (share * dy);
                                     }
                                 }
@@ -185,33 +245,47 @@ impl<T: Real> CustomOp1 for Max<T> {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = slice::<T>(storage, layout)?;
-        let windows @ &Windows { n, width, window, .. } = &self.0;
+        let windows @ &Windows {
+            n, width, window, ..
+        } = &self.0;
         let (item, summary) = windows.sizes();
         let mut y = vec![T::default(); x.len() / item.max(1) * summary];
-        y.par_chunks_mut(summary).zip(x.par_chunks(item)).zip(windows.mask.par_chunks(n)).for_each(|((y, x), mask)| {
-            for (number, y) in y.chunks_exact_mut(width).enumerate() {
-                for (nth, place) in windows.places(mask, number).enumerate() {
-                    let x = &x[(number * window + place) * width..][..width];
-                    for (y, &x) in y.iter_mut().zip(x) {
-                        *y = if nth == 0 || x > *y { x } else { *y };
+        y.par_chunks_mut(summary)
+            .zip(x.par_chunks(item))
+            .zip(windows.mask.par_chunks(n))
+            .for_each(|((y, x), mask)| {
+                for (number, y) in y.chunks_exact_mut(width).enumerate() {
+                    for (nth, place) in windows.places(mask, number).enumerate() {
+                        let x = &x[(number * window + place) * width..][..width];
+                        for (y, &x) in y.iter_mut().zip(x) {
+                            *y = if nth == 0 || x > *y { x } else { *y };
+                        }
                     }
                 }
-            }
-        });
+            });
         Ok((T::to_cpu_storage_owned(y), windows.shape(layout)?))
     }
 
     /// The gradient goes to the first token that has the maximum.
     fn bwd(&self, x: &Tensor, y: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let windows @ &Windows { n, width, window, .. } = &self.0;
+        let windows @ &Windows {
+            n, width, window, ..
+        } = &self.0;
         let (item, summary) = windows.sizes();
         let dx = with_slices::<T, 3, _>([x, y, gradient], |[x, y, dy]| {
             let mut dx = vec![T::default(); x.len()];
             let items = dx.par_chunks_mut(item).zip(x.par_chunks(item));
-            let results = y.par_chunks(summary).zip(dy.par_chunks(summary)).zip(windows.mask.par_chunks(n));
+            let results = y
+                .par_chunks(summary)
+                .zip(dy.par_chunks(summary))
+                .zip(windows.mask.par_chunks(n));
             items.zip(results).for_each(|((dx, x), ((y, dy), mask))| {
                 let mut is_passed = vec![false; width];
-                for (number, (y, dy)) in y.chunks_exact(width).zip(dy.chunks_exact(width)).enumerate() {
+                for (number, (y, dy)) in y
+                    .chunks_exact(width)
+                    .zip(dy.chunks_exact(width))
+                    .enumerate()
+                {
                     is_passed.fill(false);
                     for place in windows.places(mask, number) {
                         let row = (number * window + place) * width;
@@ -242,7 +316,9 @@ mod tests {
 
     #[test]
     fn every_input_gets_its_gradient() {
-        check_gradients([&[2, 7, 3], &[3, 3]], |t| weighted_window_mean(&t[0], &t[1], &mask()));
+        check_gradients([&[2, 7, 3], &[3, 3]], |t| {
+            weighted_window_mean(&t[0], &t[1], &mask())
+        });
         check_gradients([&[2, 7, 3]], |t| window_max(&t[0], 3, &mask()));
     }
 
@@ -250,23 +326,48 @@ mod tests {
     fn the_reference_is_the_same() {
         let mean = |t: &[Tensor]| reference::pooling::weighted_window_mean(&t[0], &t[1], &mask());
         let max = |x: &Tensor| reference::pooling::window_max(x, 3, &mask());
-        assert_same_gradients([&[2, 7, 3], &[3, 3]], |t| weighted_window_mean(&t[0], &t[1], &mask()), mean);
-        assert_same_gradients([&[2, 7, 3]], |t| window_max(&t[0], 3, &mask()), |t| max(&t[0]));
+        assert_same_gradients(
+            [&[2, 7, 3], &[3, 3]],
+            |t| weighted_window_mean(&t[0], &t[1], &mask()),
+            mean,
+        );
+        assert_same_gradients(
+            [&[2, 7, 3]],
+            |t| window_max(&t[0], 3, &mask()),
+            |t| max(&t[0]),
+        );
         // Of equal values one is chosen, the first.
         let equal = |t: &[Tensor]| &t[0] - t[0].detach();
-        assert_same_gradients([&[2, 7, 3]], |t| window_max(&equal(t)?, 3, &mask()), |t| max(&equal(t)?));
+        assert_same_gradients(
+            [&[2, 7, 3]],
+            |t| window_max(&equal(t)?, 3, &mask()),
+            |t| max(&equal(t)?),
+        );
     }
 
     #[test]
     fn a_window_is_summarised_from_its_tokens_alone() {
-        let x = Tensor::new(&[[[-1f32], [9.0], [-3.0], [-5.0], [9.0], [9.0], [9.0], [-7.0]]], &Device::Cpu).unwrap();
+        let x = Tensor::new(
+            &[[[-1f32], [9.0], [-3.0], [-5.0], [9.0], [9.0], [9.0], [-7.0]]],
+            &Device::Cpu,
+        )
+        .unwrap();
         let mask = Arc::new(vec![1, 0, 1, 1, 0, 0, 0, 1]);
         let values = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        assert_eq!(values(window_mean(&x, 2, &mask).unwrap()), [-1.0, -4.0, 0.0, -7.0]);
-        assert_eq!(values(window_max(&x, 2, &mask).unwrap()), [-1.0, -3.0, 0.0, -7.0]);
+        assert_eq!(
+            values(window_mean(&x, 2, &mask).unwrap()),
+            [-1.0, -4.0, 0.0, -7.0]
+        );
+        assert_eq!(
+            values(window_max(&x, 2, &mask).unwrap()),
+            [-1.0, -3.0, 0.0, -7.0]
+        );
         assert_eq!(*window_mask(&mask, 8, 2), [1, 1, 0, 1]);
         // The last window may be short.
-        assert_eq!(values(window_max(&x, 3, &mask).unwrap()), [-1.0, -5.0, -7.0]);
+        assert_eq!(
+            values(window_max(&x, 3, &mask).unwrap()),
+            [-1.0, -5.0, -7.0]
+        );
         assert_eq!(*window_mask(&[1, 0, 0, 0, 0, 0, 0, 1], 4, 3), [1, 0, 0, 1]);
     }
 }

@@ -1,5 +1,5 @@
-//! Linformer's summaries of a sequence (Wang et al. 2020, arXiv 2006.04768, equation 7): `E X`, one E for all channels or one for each group
-//! of them (a head).
+//! Linformer's summaries of a sequence (Wang et al. 2020, arXiv 2006.04768, equation 7): `E X`, one
+//! E for all channels or one for each group of them (a head).
 
 use std::{
     marker::PhantomData,
@@ -19,17 +19,27 @@ use crate::{
     reference,
 };
 
-/// `out[b, i, c] = sum_s e[g k + i, s] x[b, s, c]` with `g` the group of channel `c`: `x` (batch, n, width), `e` (groups * k, n) ->
-/// (batch, k, width). With one group all channels share E.
+/// `out[b, i, c] = sum_s e[g k + i, s] x[b, s, c]` with `g` the group of channel `c`: `x` (batch,
+/// n, width), `e` (groups * k, n) -> (batch, k, width). With one group all channels share E.
 ///
 /// # Errors
 /// Shapes or types that do not fit.
 pub fn project(e: &Tensor, x: &Tensor, groups: usize) -> Result<Tensor> {
     let ((rows, n), (batch, n_x, width)) = (e.dims2()?, x.dims3()?);
     if n != n_x || groups == 0 || rows % groups != 0 || width % groups != 0 {
-        bail!("project: e {:?}, x {:?} and {groups} groups do not fit", e.shape(), x.shape());
+        bail!(
+            "project: e {:?}, x {:?} and {groups} groups do not fit",
+            e.shape(),
+            x.shape()
+        );
     }
-    let sizes = Sizes { batch, n, k: rows / groups, width, groups };
+    let sizes = Sizes {
+        batch,
+        n,
+        k: rows / groups,
+        width,
+        groups,
+    };
     let (e, x) = (e.contiguous()?, x.contiguous()?);
     fused!(x.dtype(), x.device(), T => e.apply_op2(&x, Project::<T> { sizes, number: PhantomData }));
     reference::projection::project(&e, &x, groups)
@@ -54,63 +64,126 @@ const ROWS: usize = 64;
 
 impl<T: Real> Project<T> {
     pub(crate) fn new(batch: usize, n: usize, k: usize, width: usize, groups: usize) -> Self {
-        Self { sizes: Sizes { batch, n, k, width, groups }, number: PhantomData }
+        Self {
+            sizes: Sizes {
+                batch,
+                n,
+                k,
+                width,
+                groups,
+            },
+            number: PhantomData,
+        }
     }
 
     /// Runs `f` for each group of each sequence, on all threads.
     fn each<R: Send>(&self, f: impl Fn(usize, usize) -> R + Sync) -> Vec<R> {
         let Sizes { batch, groups, .. } = self.sizes;
-        (0..batch * groups).into_par_iter().map(|number| f(number / groups, number % groups)).collect()
+        (0..batch * groups)
+            .into_par_iter()
+            .map(|number| f(number / groups, number % groups))
+            .collect()
     }
 
-    /// (batch, k, width), where `rows` gives rows of x, numbered over all sequences: they are asked for once each, so that they may be made on the way.
-    pub(crate) fn output<R: Deref<Target = [T]>>(&self, e: &[T], rows: impl Fn(Range<usize>) -> R + Sync) -> Buffer<T> {
-        let Sizes { batch, n, k, width, groups } = self.sizes;
+    /// (batch, k, width), where `rows` gives rows of x, numbered over all sequences: they are asked
+    /// for once each, so that they may be made on the way.
+    pub(crate) fn output<R: Deref<Target = [T]>>(
+        &self,
+        e: &[T],
+        rows: impl Fn(Range<usize>) -> R + Sync,
+    ) -> Buffer<T> {
+        let Sizes {
+            batch,
+            n,
+            k,
+            width,
+            groups,
+        } = self.sizes;
         let (columns, n_parts) = (width / groups, n.div_ceil(ROWS_PER_TASK));
         let mut parts = Buffer::unwritten(batch * n_parts * k * width);
-        parts.par_chunks_mut(k * width).enumerate().for_each(|(number, part)| {
-            let (item, first) = (number / n_parts, number % n_parts * ROWS_PER_TASK);
-            let here = ROWS_PER_TASK.min(n - first);
-            let x = rows(item * n + first..item * n + first + here);
-            for group in 0..groups {
-                let x = Packed::new(Matrix::rows(&x[group * columns..], width), here, columns);
-                x.multiply(k, Matrix::rows(&e[group * k * n + first..], n), &mut part[group * columns..], width, false);
-            }
-        });
+        parts
+            .par_chunks_mut(k * width)
+            .enumerate()
+            .for_each(|(number, part)| {
+                let (item, first) = (number / n_parts, number % n_parts * ROWS_PER_TASK);
+                let here = ROWS_PER_TASK.min(n - first);
+                let x = rows(item * n + first..item * n + first + here);
+                for group in 0..groups {
+                    let x = Packed::new(Matrix::rows(&x[group * columns..], width), here, columns);
+                    x.multiply(
+                        k,
+                        Matrix::rows(&e[group * k * n + first..], n),
+                        &mut part[group * columns..],
+                        width,
+                        false,
+                    );
+                }
+            });
         if n_parts == 1 {
             return parts;
         }
         let mut out = Buffer::unwritten(batch * k * width);
-        out.par_chunks_mut(k * width).zip(parts.par_chunks(n_parts * k * width)).for_each(|(out, parts)| {
-            out.copy_from_slice(&parts[..k * width]);
-            parts.chunks_exact(k * width).skip(1).for_each(|part| add_scaled(out, T::of(1.0), part));
-        });
+        out.par_chunks_mut(k * width)
+            .zip(parts.par_chunks(n_parts * k * width))
+            .for_each(|(out, parts)| {
+                out.copy_from_slice(&parts[..k * width]);
+                parts
+                    .chunks_exact(k * width)
+                    .skip(1)
+                    .for_each(|part| add_scaled(out, T::of(1.0), part));
+            });
         out
     }
 
     /// Adds `E^T dy` to the gradient of x, and gives that of E: `dE = sum_b dy_b x_b^T`.
     pub(crate) fn add_gradients(&self, e: &[T], x: &[T], dy: &[T], dx: &mut [T]) -> Vec<T> {
-        let Sizes { n, k, width, groups, .. } = self.sizes;
+        let Sizes {
+            n,
+            k,
+            width,
+            groups,
+            ..
+        } = self.sizes;
         let columns = width / groups;
         let packed = self.each(|item, group| {
             let dy = Matrix::rows(&dy[item * k * width + group * columns..], width);
             let x = Matrix::rows(&x[item * n * width + group * columns..], width);
-            (Packed::new(dy, k, columns), Packed::new(x.transposed(), columns, n))
+            (
+                Packed::new(dy, k, columns),
+                Packed::new(x.transposed(), columns, n),
+            )
         });
         let blocks = dx.par_chunks_mut(n * width).enumerate();
-        let blocks = blocks.flat_map(|(item, dx)| dx.par_chunks_mut(ROWS * width).enumerate().map(move |(block, dx)| (item, block, dx)));
+        let blocks = blocks.flat_map(|(item, dx)| {
+            dx.par_chunks_mut(ROWS * width)
+                .enumerate()
+                .map(move |(block, dx)| (item, block, dx))
+        });
         blocks.for_each(|(item, block, dx)| {
             for group in 0..groups {
                 let e = Matrix::rows(&e[group * k * n + block * ROWS..], n).transposed();
-                packed[item * groups + group].0.multiply(dx.len() / width, e, &mut dx[group * columns..], width, true);
+                packed[item * groups + group].0.multiply(
+                    dx.len() / width,
+                    e,
+                    &mut dx[group * columns..],
+                    width,
+                    true,
+                );
             }
         });
         let mut de = vec![T::default(); e.len()];
         let blocks = de.par_chunks_mut(k * n).enumerate();
-        let blocks = blocks.flat_map(|(group, de)| de.par_chunks_mut(ROWS / 4 * n).enumerate().map(move |(block, de)| (group, block, de)));
+        let blocks = blocks.flat_map(|(group, de)| {
+            de.par_chunks_mut(ROWS / 4 * n)
+                .enumerate()
+                .map(move |(block, de)| (group, block, de))
+        });
         blocks.for_each(|(group, block, de)| {
             for (item, sequences) in packed.chunks_exact(groups).enumerate() {
-                let dy = Matrix::rows(&dy[(item * k + block * ROWS / 4) * width + group * columns..], width);
+                let dy = Matrix::rows(
+                    &dy[(item * k + block * ROWS / 4) * width + group * columns..],
+                    width,
+                );
                 sequences[group].1.multiply(de.len() / n, dy, de, n, true);
             }
         });
@@ -123,13 +196,33 @@ impl<T: Real> CustomOp2 for Project<T> {
         "project"
     }
 
-    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
         let (e, x) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
-        let Sizes { batch, k, width, .. } = self.sizes;
-        Ok((T::to_cpu_storage_owned(self.output(e, |rows| &x[rows.start * width..rows.end * width]).into_vec()), (batch, k, width).into()))
+        let Sizes {
+            batch, k, width, ..
+        } = self.sizes;
+        Ok((
+            T::to_cpu_storage_owned(
+                self.output(e, |rows| &x[rows.start * width..rows.end * width])
+                    .into_vec(),
+            ),
+            (batch, k, width).into(),
+        ))
     }
 
-    fn bwd(&self, e: &Tensor, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    fn bwd(
+        &self,
+        e: &Tensor,
+        x: &Tensor,
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (dx, de) = with_slices::<T, 3, _>([e, x, gradient], |[e, x, dy]| {
             let mut dx = vec![T::default(); x.len()];
             let de = self.add_gradients(e, x, dy, &mut dx);
@@ -154,7 +247,11 @@ mod tests {
     fn the_reference_is_the_same_over_many_blocks() {
         for groups in [1, 3] {
             let shapes: [&[usize]; 2] = [&[70 * groups, 130], &[2, 130, 6]];
-            assert_same_gradients(shapes, |t| project(&t[0], &t[1], groups), |t| reference::projection::project(&t[0], &t[1], groups));
+            assert_same_gradients(
+                shapes,
+                |t| project(&t[0], &t[1], groups),
+                |t| reference::projection::project(&t[0], &t[1], groups),
+            );
         }
     }
 }

@@ -20,7 +20,12 @@ use crate::{
 /// Shapes or types that do not fit.
 pub fn add_with_bias(x: &Tensor, y: &Tensor, bias: &Tensor) -> Result<Tensor> {
     if x.shape() != y.shape() || x.dims().last() != Some(&bias.elem_count()) {
-        bail!("add_with_bias: x {:?}, y {:?} and bias {:?} do not fit", x.shape(), y.shape(), bias.shape());
+        bail!(
+            "add_with_bias: x {:?}, y {:?} and bias {:?} do not fit",
+            x.shape(),
+            y.shape(),
+            bias.shape()
+        );
     }
     let (x, y) = (x.contiguous()?, y.contiguous()?);
     fused!(x.dtype(), x.device(), T => x.apply_op3(&y, bias, AddWithBias::<T>(PhantomData)));
@@ -43,13 +48,20 @@ impl<T: Real> CustomOp3 for AddWithBias<T> {
         s3: &CpuStorage,
         l3: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (x, y, bias) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?, slice::<T>(s3, l3)?);
+        let (x, y, bias) = (
+            slice::<T>(s1, l1)?,
+            slice::<T>(s2, l2)?,
+            slice::<T>(s3, l3)?,
+        );
         let block = bias.len() * ROWS_PER_TASK;
         let mut out = vec![T::default(); x.len()];
-        out.par_chunks_mut(block).zip(x.par_chunks(block)).zip(y.par_chunks(block)).for_each(|((out, x), y)| {
-            out.copy_from_slice(y);
-            add_rows(out, x, bias);
-        });
+        out.par_chunks_mut(block)
+            .zip(x.par_chunks(block))
+            .zip(y.par_chunks(block))
+            .for_each(|((out, x), y)| {
+                out.copy_from_slice(y);
+                add_rows(out, x, bias);
+            });
         Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
     }
 
@@ -77,7 +89,11 @@ impl<T: Real> CustomOp3 for AddWithBias<T> {
             }
             Ok(dbias)
         })?;
-        Ok((Some(gradient.clone()), Some(gradient.clone()), gradient_of(bias, dbias)?))
+        Ok((
+            Some(gradient.clone()),
+            Some(gradient.clone()),
+            gradient_of(bias, dbias)?,
+        ))
     }
 }
 
@@ -88,6 +104,8 @@ mod tests {
 
     #[test]
     fn every_input_gets_its_gradient() {
-        check_gradients([&[2, 3, 5], &[2, 3, 5], &[5]], |t| add_with_bias(&t[0], &t[1], &t[2]));
+        check_gradients([&[2, 3, 5], &[2, 3, 5], &[5]], |t| {
+            add_with_bias(&t[0], &t[1], &t[2])
+        });
     }
 }

@@ -1,5 +1,6 @@
-//! The sign with a gradient: 1 where the input lies in (-1, 1), else 0, the straight-through estimator of a binary code (Hubara et al. 2016,
-//! arXiv 1602.02830, equation 4; EcoFormer: Liu et al. 2022, arXiv 2209.09004).
+//! The sign with a gradient: 1 where the input lies in (-1, 1), else 0, the straight-through
+//! estimator of a binary code (Hubara et al. 2016, arXiv 1602.02830, equation 4; EcoFormer: Liu et
+//! al. 2022, arXiv 2209.09004).
 
 use std::marker::PhantomData;
 
@@ -29,7 +30,10 @@ impl<T: Real> CustomOp1 for Sign<T> {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (one, zero) = (T::of(1.0), T::default());
-        let y: Vec<T> = slice::<T>(storage, layout)?.iter().map(|&x| if x < zero { zero - one } else { one }).collect();
+        let y: Vec<T> = slice::<T>(storage, layout)?
+            .iter()
+            .map(|&x| if x < zero { zero - one } else { one })
+            .collect();
         Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
     }
 
@@ -37,7 +41,10 @@ impl<T: Real> CustomOp1 for Sign<T> {
         let (one, zero) = (T::of(1.0), T::default());
         let passes = |x: T| x < one && x > zero - one;
         let dx = with_slices::<T, 2, _>([x, gradient], |[x, dy]| {
-            Ok(x.iter().zip(dy).map(|(&x, &dy)| if passes(x) { dy } else { zero }).collect::<Vec<T>>())
+            Ok(x.iter()
+                .zip(dy)
+                .map(|(&x, &dy)| if passes(x) { dy } else { zero })
+                .collect::<Vec<T>>())
         })?;
         gradient_of(x, dx)
     }
@@ -51,16 +58,33 @@ mod tests {
 
     #[test]
     fn the_gradient_passes_inside_the_unit_interval_only() {
-        let x = Var::new(&[-2f64, -1.0, -0.5, 0.0, 0.5, 1.0, f64::INFINITY], &Device::Cpu).unwrap();
-        for y in [sign(&x).unwrap(), reference::straight_through::sign(&x).unwrap()] {
-            assert_eq!(y.to_vec1::<f64>().unwrap(), [-1.0, -1.0, -1.0, 1.0, 1.0, 1.0, 1.0]);
+        let x = Var::new(
+            &[-2f64, -1.0, -0.5, 0.0, 0.5, 1.0, f64::INFINITY],
+            &Device::Cpu,
+        )
+        .unwrap();
+        for y in [
+            sign(&x).unwrap(),
+            reference::straight_through::sign(&x).unwrap(),
+        ] {
+            assert_eq!(
+                y.to_vec1::<f64>().unwrap(),
+                [-1.0, -1.0, -1.0, 1.0, 1.0, 1.0, 1.0]
+            );
             let gradients = (y * 3.0).unwrap().sum_all().unwrap().backward().unwrap();
-            assert_eq!(gradients.get(&x).unwrap().to_vec1::<f64>().unwrap(), [0.0, 0.0, 3.0, 3.0, 3.0, 0.0, 0.0]);
+            assert_eq!(
+                gradients.get(&x).unwrap().to_vec1::<f64>().unwrap(),
+                [0.0, 0.0, 3.0, 3.0, 3.0, 0.0, 0.0]
+            );
         }
     }
 
     #[test]
     fn the_reference_is_the_same() {
-        assert_same_gradients([&[4, 9]], |t| sign(&(&t[0] * 2.0)?), |t| reference::straight_through::sign(&(&t[0] * 2.0)?));
+        assert_same_gradients(
+            [&[4, 9]],
+            |t| sign(&(&t[0] * 2.0)?),
+            |t| reference::straight_through::sign(&(&t[0] * 2.0)?),
+        );
     }
 }

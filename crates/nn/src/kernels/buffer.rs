@@ -1,4 +1,5 @@
-//! Memory of intermediate results, used again as it is: to clear it before each use takes as long as some of the operations that fill it.
+//! Memory of intermediate results, used again as it is: to clear it before each use takes as long
+//! as some of the operations that fill it.
 
 use std::ops::{Deref, DerefMut};
 
@@ -7,7 +8,8 @@ use crate::kernels::real::Real;
 /// Vectors that a thread holds for later.
 const HELD: usize = 32;
 
-/// Numbers to be written before they are read; their memory goes back to the thread that drops them.
+/// Numbers to be written before they are read; their memory goes back to the thread that drops
+/// them.
 #[derive(Debug)]
 pub(crate) struct Buffer<T: Real> {
     /// May be longer than asked for.
@@ -19,8 +21,13 @@ impl<T: Real> Buffer<T> {
     /// `len` numbers that may be anything.
     pub(crate) fn unwritten(len: usize) -> Self {
         let mut memory = T::held(|held| {
-            let fits = held.iter().enumerate().filter(|(_, memory)| memory.len() >= len).min_by_key(|(_, memory)| memory.len());
-            fits.map(|(number, _)| number).map(|number| held.swap_remove(number))
+            let fits = held
+                .iter()
+                .enumerate()
+                .filter(|(_, memory)| memory.len() >= len)
+                .min_by_key(|(_, memory)| memory.len());
+            fits.map(|(number, _)| number)
+                .map(|number| held.swap_remove(number))
         })
         .unwrap_or_else(|| vec![T::default(); len]);
         if cfg!(debug_assertions) {

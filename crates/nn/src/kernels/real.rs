@@ -1,4 +1,5 @@
-//! The number types the fused operations are written for: f32 to train, f64 to check their gradients.
+//! The number types the fused operations are written for: f32 to train, f64 to check their
+//! gradients.
 
 use std::cell::RefCell;
 
@@ -28,7 +29,8 @@ pub(crate) trait Real:
     fn held<R>(f: impl FnOnce(&mut Vec<Vec<Self>>) -> R) -> R;
     /// Square root.
     fn sqrt(self) -> Self;
-    /// `self b + c`, rounded once; as [`Real::exp`] to be inlined where the machine does that at once.
+    /// `self b + c`, rounded once; as [`Real::exp`] to be inlined where the machine does that at
+    /// once.
     fn times_plus(self, b: Self, c: Self) -> Self;
     /// A vector register of these numbers.
     type Vector<S: Simd>: Copy;
@@ -42,7 +44,12 @@ pub(crate) trait Real:
     /// `a + b`.
     fn plus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// `a b + c`, rounded once where the machine can.
-    fn mul_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
+    fn mul_add<S: Simd>(
+        simd: S,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+        c: Self::Vector<S>,
+    ) -> Self::Vector<S>;
     /// The sum of all lanes.
     fn sum_of_lanes<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
     /// The whole vectors of a slice.
@@ -89,15 +96,24 @@ macro_rules! vectors {
 }
 
 impl Real for f32 {
-    vectors!(f32s, splat_f32s, add_f32s, mul_add_e_f32s, reduce_sum_f32s, as_simd_f32s, as_mut_simd_f32s);
+    vectors!(
+        f32s,
+        splat_f32s,
+        add_f32s,
+        mul_add_e_f32s,
+        reduce_sum_f32s,
+        as_simd_f32s,
+        as_mut_simd_f32s
+    );
 
     #[inline(always)]
     fn of(value: f64) -> Self {
         value as f32
     }
 
-    /// Cephes `expf`: 2^n times a polynomial on [-ln2/2, ln2/2], without branches. To be inlined where the machine is known to multiply
-    /// and add at once: elsewhere `mul_add` is a function call.
+    /// Cephes `expf`: 2^n times a polynomial on [-ln2/2, ln2/2], without branches. To be inlined
+    /// where the machine is known to multiply and add at once: elsewhere `mul_add` is a
+    /// function call.
     #[inline(always)]
     fn exp(self) -> Self {
         const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to an integer in the low bits
@@ -112,7 +128,10 @@ impl Real for f32 {
         let p = f32::mul_add(p, r, 1.666_666_6e-1);
         let p = f32::mul_add(p, r, 0.5);
         let y = f32::mul_add(p * r, r, r + 1.0);
-        let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
+        let exponent = shifted
+            .to_bits()
+            .wrapping_sub(ROUND.to_bits())
+            .wrapping_add(127);
         y * f32::from_bits(exponent << 23)
     }
 
@@ -133,7 +152,15 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
-    vectors!(f64s, splat_f64s, add_f64s, mul_add_e_f64s, reduce_sum_f64s, as_simd_f64s, as_mut_simd_f64s);
+    vectors!(
+        f64s,
+        splat_f64s,
+        add_f64s,
+        mul_add_e_f64s,
+        reduce_sum_f64s,
+        as_simd_f64s,
+        as_mut_simd_f64s
+    );
 
     #[inline(always)]
     fn of(value: f64) -> Self {
@@ -161,7 +188,8 @@ impl Real for f64 {
     }
 }
 
-/// Returns the fused operation written after `=>` (with `T` the number type) where there is one: for f32 and f64 on the CPU.
+/// Returns the fused operation written after `=>` (with `T` the number type) where there is one:
+/// for f32 and f64 on the CPU.
 macro_rules! fused {
     ($dtype:expr, $device:expr, $number:ident => $operation:expr) => {
         if $device.is_cpu() {
@@ -190,31 +218,49 @@ pub(crate) fn slice<'s, T: Real>(storage: &'s CpuStorage, layout: &Layout) -> Re
 }
 
 /// Runs `f` on the values of several contiguous CPU tensors inside a backward pass.
-pub(crate) fn with_slices<T: Real, const N: usize, R>(tensors: [&Tensor; N], f: impl FnOnce([&[T]; N]) -> Result<R>) -> Result<R> {
-    let tensors: Vec<Tensor> = tensors.iter().map(|tensor| tensor.contiguous()).collect::<Result<_>>()?;
+pub(crate) fn with_slices<T: Real, const N: usize, R>(
+    tensors: [&Tensor; N],
+    f: impl FnOnce([&[T]; N]) -> Result<R>,
+) -> Result<R> {
+    let tensors: Vec<Tensor> = tensors
+        .iter()
+        .map(|tensor| tensor.contiguous())
+        .collect::<Result<_>>()?;
     let guards: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
     let mut slices: [&[T]; N] = [&[]; N];
     for (target, (storage, layout)) in slices.iter_mut().zip(&guards) {
-        let Storage::Cpu(storage) = &**storage else { bail!("a fused operation has only a CPU implementation") };
+        let Storage::Cpu(storage) = &**storage else {
+            bail!("a fused operation has only a CPU implementation")
+        };
         *target = slice(storage, layout)?;
     }
     f(slices)
 }
 
-/// The gradient of a tensor, in its shape and where it lies, as candle takes it from a backward pass.
+/// The gradient of a tensor, in its shape and where it lies, as candle takes it from a backward
+/// pass.
 pub(crate) fn gradient_of<T: Real>(tensor: &Tensor, values: Vec<T>) -> Result<Option<Tensor>> {
     Tensor::from_vec(values, tensor.shape(), tensor.device()).map(Some)
 }
 
-/// Tensors as one vector, one after the other, each row-major: an operation of candle takes at most three tensors.
+/// Tensors as one vector, one after the other, each row-major: an operation of candle takes at most
+/// three tensors.
 pub(crate) fn joined<const N: usize>(parts: [&Tensor; N]) -> Result<Tensor> {
-    Tensor::cat(&parts.map(Tensor::flatten_all).into_iter().collect::<Result<Vec<_>>>()?, 0)
+    Tensor::cat(
+        &parts
+            .map(Tensor::flatten_all)
+            .into_iter()
+            .collect::<Result<Vec<_>>>()?,
+        0,
+    )
 }
 
-/// Runs a closure compiled for the widest vectors of this machine; the closure and all that it calls must be inlined into it.
+/// Runs a closure compiled for the widest vectors of this machine; the closure and all that it
+/// calls must be inlined into it.
 ///
-/// It takes what changes its surroundings (`FnMut`): `pulp` itself calls a closure by value, through a function of the compiler's that is not
-/// inlined where it is long, and the loops are then compiled without those vectors.
+/// It takes what changes its surroundings (`FnMut`): `pulp` itself calls a closure by value,
+/// through a function of the compiler's that is not inlined where it is long, and the loops are
+/// then compiled without those vectors.
 #[inline(always)]
 pub(crate) fn vectorised<R>(f: impl FnMut() -> R) -> R {
     struct Vectorised<F>(F);
@@ -271,7 +317,10 @@ pub(crate) mod tests {
         for i in -8700..=8700 {
             let x = i as f32 * 0.01;
             let (found, expected) = (Real::exp(x), f64::exp(f64::from(x)));
-            assert!((f64::from(found) / expected - 1.0).abs() < 3e-7, "exp({x}) = {found}, not {expected}");
+            assert!(
+                (f64::from(found) / expected - 1.0).abs() < 3e-7,
+                "exp({x}) = {found}, not {expected}"
+            );
         }
         assert!(Real::exp(-1e4f32) < 1e-37);
     }
@@ -296,36 +345,87 @@ pub(crate) mod tests {
         g: impl Fn(&[Tensor]) -> Result<Tensor>,
     ) {
         let run = |f: &dyn Fn(&[Tensor]) -> Result<Tensor>| -> Vec<Tensor> {
-            let of_shape =
-                |(i, shape): (usize, &&[usize])| Var::from_vec(values(shape.iter().product(), i as u64 + 1), *shape, &Device::Cpu).unwrap();
+            let of_shape = |(i, shape): (usize, &&[usize])| {
+                Var::from_vec(
+                    values(shape.iter().product(), i as u64 + 1),
+                    *shape,
+                    &Device::Cpu,
+                )
+                .unwrap()
+            };
             let vars: Vec<Var> = shapes.iter().enumerate().map(of_shape).collect();
-            let out = f(&vars.iter().map(|var| var.as_tensor().clone()).collect::<Vec<_>>()).unwrap();
-            let weights = Tensor::from_vec(values(out.elem_count(), 99), out.shape(), &Device::Cpu).unwrap();
-            let gradients = (&out * weights).unwrap().sum_all().unwrap().backward().unwrap();
-            std::iter::once(out).chain(vars.iter().map(|var| gradients.get(var).unwrap().clone())).collect()
+            let out = f(&vars
+                .iter()
+                .map(|var| var.as_tensor().clone())
+                .collect::<Vec<_>>())
+            .unwrap();
+            let weights =
+                Tensor::from_vec(values(out.elem_count(), 99), out.shape(), &Device::Cpu).unwrap();
+            let gradients = (&out * weights)
+                .unwrap()
+                .sum_all()
+                .unwrap()
+                .backward()
+                .unwrap();
+            std::iter::once(out)
+                .chain(vars.iter().map(|var| gradients.get(var).unwrap().clone()))
+                .collect()
         };
         for (number, (found, expected)) in run(&f).iter().zip(&run(&g)).enumerate() {
-            let off = (found - expected).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
-            assert!(off < 1e-6, "{}: {off}", if number == 0 { "values".into() } else { format!("gradient of input {}", number - 1) });
+            let off = (found - expected)
+                .unwrap()
+                .abs()
+                .unwrap()
+                .max_all()
+                .unwrap()
+                .to_scalar::<f64>()
+                .unwrap();
+            assert!(
+                off < 1e-6,
+                "{}: {off}",
+                if number == 0 {
+                    "values".into()
+                } else {
+                    format!("gradient of input {}", number - 1)
+                }
+            );
         }
     }
 
-    /// Compares the analytic gradient of `sum(weights * f(inputs))` with central differences in f64.
-    pub fn check_gradients<const N: usize>(shapes: [&[usize]; N], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
+    /// Compares the analytic gradient of `sum(weights * f(inputs))` with central differences in
+    /// f64.
+    pub fn check_gradients<const N: usize>(
+        shapes: [&[usize]; N],
+        f: impl Fn(&[Tensor]) -> Result<Tensor>,
+    ) {
         let vars: Vec<Var> = shapes
             .iter()
             .enumerate()
-            .map(|(i, shape)| Var::from_vec(values(shape.iter().product(), i as u64 + 1), *shape, &Device::Cpu).unwrap())
+            .map(|(i, shape)| {
+                Var::from_vec(
+                    values(shape.iter().product(), i as u64 + 1),
+                    *shape,
+                    &Device::Cpu,
+                )
+                .unwrap()
+            })
             .collect();
         let loss = |tensors: &[Tensor]| -> Tensor {
             let out = f(tensors).unwrap();
-            let weights = Tensor::from_vec(values(out.elem_count(), 99), out.shape(), &Device::Cpu).unwrap();
+            let weights =
+                Tensor::from_vec(values(out.elem_count(), 99), out.shape(), &Device::Cpu).unwrap();
             (out * weights).unwrap().sum_all().unwrap()
         };
         let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
         let gradients = loss(&tensors).backward().unwrap();
         for (index, var) in vars.iter().enumerate() {
-            let analytic: Vec<f64> = gradients.get(var).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            let analytic: Vec<f64> = gradients
+                .get(var)
+                .unwrap()
+                .flatten_all()
+                .unwrap()
+                .to_vec1()
+                .unwrap();
             let base: Vec<f64> = var.flatten_all().unwrap().to_vec1().unwrap();
             for (position, found) in analytic.iter().enumerate() {
                 let at = |shift: f64| -> f64 {
@@ -336,7 +436,10 @@ pub(crate) mod tests {
                     loss(&tensors).to_scalar().unwrap()
                 };
                 let expected = (at(1e-5) - at(-1e-5)) / 2e-5;
-                assert!((found - expected).abs() < 1e-6 * (1.0 + expected.abs()), "input {index}[{position}]: {found}, not {expected}");
+                assert!(
+                    (found - expected).abs() < 1e-6 * (1.0 + expected.abs()),
+                    "input {index}[{position}]: {found}, not {expected}"
+                );
             }
         }
     }

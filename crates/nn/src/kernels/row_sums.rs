@@ -1,4 +1,5 @@
-//! Sums over rows as wide as a model: a few vectors each, too short for the loops that a compiler makes of longer ones.
+//! Sums over rows as wide as a model: a few vectors each, too short for the loops that a compiler
+//! makes of longer ones.
 
 use pulp::{Simd, WithSimd};
 
@@ -20,7 +21,11 @@ impl<T: Real> WithSimd for Add<'_, T> {
         let width = bias.len();
         let biases = T::vectors::<S>(bias);
         for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-            for ((out, &x), &bias) in T::vectors_mut::<S>(out).iter_mut().zip(T::vectors::<S>(x)).zip(biases) {
+            for ((out, &x), &bias) in T::vectors_mut::<S>(out)
+                .iter_mut()
+                .zip(T::vectors::<S>(x))
+                .zip(biases)
+            {
                 *out = T::plus(simd, *out, T::plus(simd, x, bias));
             }
             for i in biases.len() * T::lanes::<S>()..width {

@@ -2,7 +2,8 @@
 
 use std::sync::Mutex;
 
-/// A place for one value: put there in the forward pass, taken in the backward pass. candle gives an operation only `&self`.
+/// A place for one value: put there in the forward pass, taken in the backward pass. candle gives
+/// an operation only `&self`.
 pub(crate) struct Kept<V>(Mutex<Option<V>>);
 
 impl<V> Kept<V> {
@@ -18,7 +19,8 @@ impl<V> Kept<V> {
         }
     }
 
-    /// Takes the value, or makes it again: a second backward pass through the same operation finds nothing kept.
+    /// Takes the value, or makes it again: a second backward pass through the same operation finds
+    /// nothing kept.
     pub(crate) fn take_or(&self, make: impl FnOnce() -> V) -> V {
         let kept = self.0.lock().ok().and_then(|mut place| place.take());
         kept.unwrap_or_else(make)

@@ -4,8 +4,15 @@ use candle_core::{D, Result, Tensor};
 
 use super::mask;
 
-/// `q` (batch, n, heads * d), `k` and `v` (batch, m, heads * d); `key_mask` (batch x m) is 0 where no query looks.
-pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, key_mask: Option<&[u8]>) -> Result<Tensor> {
+/// `q` (batch, n, heads * d), `k` and `v` (batch, m, heads * d); `key_mask` (batch x m) is 0 where
+/// no query looks.
+pub(crate) fn attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    heads: usize,
+    key_mask: Option<&[u8]>,
+) -> Result<Tensor> {
     let (batch, n, width) = q.dims3()?;
     let m = k.dim(1)?;
     let (q, k, v) = (by_head(q, heads)?, by_head(k, heads)?, by_head(v, heads)?);
@@ -20,11 +27,17 @@ pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, key_ma
             candle_nn::ops::softmax(&biased, D::Minus1)?.broadcast_mul(&tokens)?
         }
     };
-    weights.matmul(&v)?.transpose(1, 2)?.contiguous()?.reshape((batch, n, width))
+    weights
+        .matmul(&v)?
+        .transpose(1, 2)?
+        .contiguous()?
+        .reshape((batch, n, width))
 }
 
 /// (batch, rows, heads * d) -> (batch, heads, rows, d).
 fn by_head(t: &Tensor, heads: usize) -> Result<Tensor> {
     let (batch, rows, width) = t.dims3()?;
-    t.reshape((batch, rows, heads, width / heads))?.transpose(1, 2)?.contiguous()
+    t.reshape((batch, rows, heads, width / heads))?
+        .transpose(1, 2)?
+        .contiguous()
 }

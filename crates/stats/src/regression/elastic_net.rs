@@ -1,14 +1,24 @@
-//! Logistic regression with a penalty that sets most coefficients to 0. (linfa has it for linear regression only.)
+//! Logistic regression with a penalty that sets most coefficients to 0. (linfa has it for linear
+//! regression only.)
 //!
-//! Input -> output: features (people x features, column-major, standardised), case or not -> intercept and coefficients that minimise
-//! `mean over people of log(1 + exp(-y * logit)) + lambda * sum over penalised features of (l1_ratio * |b| + (1 - l1_ratio) / 2 * b^2)`, y = 1
-//! (case) or -1; scikit-learn's `LogisticRegression(penalty="elasticnet", C = 1 / (n * lambda))`. By coordinate descent on the quadratic
-//! approximation at the last coefficients: Friedman, Hastie and Tibshirani (2010), J. Stat. Softw. 33:1, as glmnet does.
+//! Input -> output: features (people x features, column-major, standardised), case or not -> the
+//! intercept and coefficients that minimise
+//!
+//! ```text
+//! mean over people of log(1 + exp(-y * logit))
+//!   + lambda * sum over penalised features of (l1_ratio * |b| + (1 - l1_ratio) / 2 * b^2)
+//! ```
+//!
+//! where y is 1 (case) or -1. scikit-learn's `LogisticRegression(penalty="elasticnet",
+//! C = 1 / (n * lambda))` minimises the same. By coordinate descent on the quadratic approximation
+//! at the last coefficients, as glmnet does (Friedman, Hastie and Tibshirani 2010, J. Stat. Softw.
+//! 33:1).
 
 use gf_cohort_schema::probability;
 use ndarray::{Array1, Array2, Zip};
 
-/// Largest change of a coefficient, squared and times its information a person, that counts as none.
+/// Largest change of a coefficient, squared and times its information a person, that counts as
+/// none.
 const TOLERANCE: f64 = 1e-11;
 /// Share of L1 by which the strongest penalty of a path is found when there is less or none.
 const LEAST_L1_OF_PATH: f64 = 0.01;
@@ -42,7 +52,10 @@ impl Penalty {
     /// `lambda (l1_ratio |b| + (1 - l1_ratio) / 2 b^2)`.
     #[must_use]
     pub fn new(lambda: f64, l1_ratio: f64) -> Self {
-        Self { l1: lambda * l1_ratio, l2: lambda * (1.0 - l1_ratio) }
+        Self {
+            l1: lambda * l1_ratio,
+            l2: lambda * (1.0 - l1_ratio),
+        }
     }
 }
 
@@ -64,22 +77,34 @@ impl Problem<'_> {
     /// When the regression on the other features does not converge.
     pub fn start(&self) -> Result<Solution, String> {
         let (n_features, n_samples) = (self.features.ncols(), self.is_case.len());
-        let zero = Solution { intercept: 0.0, coefficients: vec![0.0; n_features], logits: Array1::zeros(n_samples) };
-        self.fit(Penalty { l1: f64::MAX, l2: 0.0 }, zero)
+        let zero = Solution {
+            intercept: 0.0,
+            coefficients: vec![0.0; n_features],
+            logits: Array1::zeros(n_samples),
+        };
+        self.fit(
+            Penalty {
+                l1: f64::MAX,
+                l2: 0.0,
+            },
+            zero,
+        )
     }
 
     /// The weakest lambda at which no penalised feature has a coefficient; `start` is the fit
-    /// without any. With an L1 share below 0.01 every lambda leaves some. Then this is the lambda of
-    /// a share of 0.01, at which a path of weaker ones may start.
+    /// without any. With an L1 share below 0.01 every lambda leaves some. Then this is the lambda
+    /// of a share of 0.01, at which a path of weaker ones may start.
     #[must_use]
     pub fn largest_lambda(&self, start: &Solution, l1_ratio: f64) -> f64 {
         let residuals = self.residuals(&start.logits);
-        let gradient = |feature: usize| self.features.column(feature).dot(&residuals).abs() / self.n_people();
+        let gradient =
+            |feature: usize| self.features.column(feature).dot(&residuals).abs() / self.n_people();
         (0..self.n_penalised).map(gradient).fold(0.0, f64::max) / l1_ratio.max(LEAST_L1_OF_PATH)
     }
 
     fn n_people(&self) -> f64 {
-        self.sample_weights.map_or(self.is_case.len() as f64, Array1::sum)
+        self.sample_weights
+            .map_or(self.is_case.len() as f64, Array1::sum)
     }
 
     fn weighted(&self, mut values: Array1<f64>) -> Array1<f64> {
@@ -91,7 +116,8 @@ impl Problem<'_> {
 
     /// Case (1) or not (0), less its probability.
     fn residuals(&self, logits: &Array1<f64>) -> Array1<f64> {
-        let left = |&logit: &f64, &is_case: &bool| f64::from(u8::from(is_case)) - probability(logit);
+        let left =
+            |&logit: &f64, &is_case: &bool| f64::from(u8::from(is_case)) - probability(logit);
         self.weighted(Zip::from(logits).and(self.is_case).map_collect(left))
     }
 
@@ -100,9 +126,23 @@ impl Problem<'_> {
         // log(1 + e^x) without overflow.
         let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
         let loss = |&logit: &f64, &is_case: &bool| softplus(if is_case { -logit } else { logit });
-        let losses = self.weighted(Zip::from(&solution.logits).and(self.is_case).map_collect(loss));
-        let of_coefficient = |b: &f64| if *b == 0.0 { 0.0 } else { penalty.l1 * b.abs() + 0.5 * penalty.l2 * b * b };
-        losses.sum() / self.n_people() + solution.coefficients[..self.n_penalised].iter().map(of_coefficient).sum::<f64>()
+        let losses = self.weighted(
+            Zip::from(&solution.logits)
+                .and(self.is_case)
+                .map_collect(loss),
+        );
+        let of_coefficient = |b: &f64| {
+            if *b == 0.0 {
+                0.0
+            } else {
+                penalty.l1 * b.abs() + 0.5 * penalty.l2 * b * b
+            }
+        };
+        losses.sum() / self.n_people()
+            + solution.coefficients[..self.n_penalised]
+                .iter()
+                .map(of_coefficient)
+                .sum::<f64>()
     }
 
     /// From `solution` to the minimum.
@@ -118,15 +158,24 @@ impl Problem<'_> {
                 let mix = |a: f64, b: f64| if share < 1.0 { a + share * (b - a) } else { b };
                 Solution {
                     intercept: mix(solution.intercept, target.intercept),
-                    coefficients: solution.coefficients.iter().zip(&target.coefficients).map(|(&a, &b)| mix(a, b)).collect(),
-                    logits: Zip::from(&solution.logits).and(&target.logits).map_collect(|&a, &b| mix(a, b)),
+                    coefficients: solution
+                        .coefficients
+                        .iter()
+                        .zip(&target.coefficients)
+                        .map(|(&a, &b)| mix(a, b))
+                        .collect(),
+                    logits: Zip::from(&solution.logits)
+                        .and(&target.logits)
+                        .map_collect(|&a, &b| mix(a, b)),
                 }
             };
             let enough = objective + 1e-12 * objective.abs();
-            let lower = (0..MAX_HALVINGS).map(|halvings| between(0.5_f64.powi(halvings))).find_map(|solution| {
-                let objective = self.objective(&solution, penalty);
-                (objective <= enough).then_some((solution, objective))
-            });
+            let lower = (0..MAX_HALVINGS)
+                .map(|halvings| between(0.5_f64.powi(halvings)))
+                .find_map(|solution| {
+                    let objective = self.objective(&solution, penalty);
+                    (objective <= enough).then_some((solution, objective))
+                });
             (solution, objective) = lower.ok_or("no step lowers the loss")?;
             if change < TOLERANCE {
                 return Ok(solution);
@@ -135,9 +184,13 @@ impl Problem<'_> {
         Err(format!("no minimum after {MAX_STEPS} steps"))
     }
 
-    /// Minimum of the quadratic approximation at `from`, and the largest change of a coefficient, squared and times its information.
+    /// Minimum of the quadratic approximation at `from`, and the largest change of a coefficient,
+    /// squared and times its information.
     fn quadratic(&self, from: &Solution, penalty: Penalty) -> Result<(Solution, f64), String> {
-        let weights = self.weighted(from.logits.mapv(|logit| (probability(logit) * (1.0 - probability(logit))).max(LEAST_WEIGHT)));
+        let weights = self.weighted(
+            from.logits
+                .mapv(|logit| (probability(logit) * (1.0 - probability(logit))).max(LEAST_WEIGHT)),
+        );
         let mut descent = Descent {
             problem: self,
             penalty,
@@ -149,7 +202,12 @@ impl Problem<'_> {
             weights,
         };
         descent.run()?;
-        let Descent { intercept, coefficients, information, .. } = descent;
+        let Descent {
+            intercept,
+            coefficients,
+            information,
+            ..
+        } = descent;
         let mut logits = from.logits.clone() + (intercept - from.intercept);
         let mut largest = (intercept - from.intercept).powi(2);
         for (feature, (&new, &old)) in coefficients.iter().zip(&from.coefficients).enumerate() {
@@ -159,7 +217,14 @@ impl Problem<'_> {
                 largest = largest.max(change * change * information[feature].unwrap_or(1.0));
             }
         }
-        Ok((Solution { intercept, coefficients, logits }, largest))
+        Ok((
+            Solution {
+                intercept,
+                coefficients,
+                logits,
+            },
+            largest,
+        ))
     }
 }
 
@@ -178,12 +243,15 @@ struct Descent<'a> {
 }
 
 impl Descent<'_> {
-    /// Over all features, then over those with a coefficient until these stand still, and again, until none of all moves.
+    /// Over all features, then over those with a coefficient until these stand still, and again,
+    /// until none of all moves.
     fn run(&mut self) -> Result<(), String> {
         let all: Vec<usize> = (0..self.coefficients.len()).collect();
         let mut n_sweeps = 0;
         while self.sweep(&all) >= TOLERANCE {
-            let is_active = |&feature: &usize| feature >= self.problem.n_penalised || self.coefficients[feature] != 0.0;
+            let is_active = |&feature: &usize| {
+                feature >= self.problem.n_penalised || self.coefficients[feature] != 0.0
+            };
             let active: Vec<usize> = all.iter().copied().filter(is_active).collect();
             while self.sweep(&active) >= TOLERANCE {
                 n_sweeps += 1;
@@ -211,18 +279,26 @@ impl Descent<'_> {
                 continue;
             }
             let weights = &self.weights;
-            let information = *self.information[feature]
-                .get_or_insert_with(|| Zip::from(column).and(weights).fold(0.0, |sum, x, weight| sum + weight * x * x) / n);
+            let information = *self.information[feature].get_or_insert_with(|| {
+                Zip::from(column)
+                    .and(weights)
+                    .fold(0.0, |sum, x, weight| sum + weight * x * x)
+                    / n
+            });
             let pull = gradient + information * old;
             let new = if penalised {
-                pull.signum() * (pull.abs() - self.penalty.l1).max(0.0) / (information + self.penalty.l2)
+                pull.signum() * (pull.abs() - self.penalty.l1).max(0.0)
+                    / (information + self.penalty.l2)
             } else {
                 pull / information
             };
             let change = new - old;
             if change != 0.0 {
                 self.coefficients[feature] = new;
-                Zip::from(&mut self.residuals).and(column).and(weights).for_each(|residual, x, weight| *residual -= change * weight * x);
+                Zip::from(&mut self.residuals)
+                    .and(column)
+                    .and(weights)
+                    .for_each(|residual, x, weight| *residual -= change * weight * x);
                 largest = largest.max(information * change * change);
             }
         }
@@ -234,54 +310,145 @@ impl Descent<'_> {
 mod tests {
     use super::*;
 
-    /// The matrix of tests/oracles/logistic.py: a linear congruential generator, so that both sides make the same numbers.
+    /// The matrix of tests/oracles/logistic.py: a linear congruential generator, so that both sides
+    /// make the same numbers.
     fn generated(n_people: usize, n_features: usize) -> (Array2<f64>, Array1<bool>) {
         let mut state = 12_345_u64;
         let mut next = || {
             state = (1_103_515_245 * state + 12_345) % (1 << 31);
             state as f64 / f64::from(1_u32 << 31)
         };
-        let rows: Vec<Vec<f64>> = (0..n_people).map(|_| (0..n_features).map(|_| 4.0 * next() - 2.0).collect()).collect();
-        let is_case = rows.iter().map(|row| row[0] - 0.5 * row[1] + 4.0 * next() - 2.5 > 0.0).collect();
-        (Array2::from_shape_fn((n_people, n_features), |(person, feature)| rows[person][feature]), is_case)
+        let rows: Vec<Vec<f64>> = (0..n_people)
+            .map(|_| (0..n_features).map(|_| 4.0 * next() - 2.0).collect())
+            .collect();
+        let is_case = rows
+            .iter()
+            .map(|row| row[0] - 0.5 * row[1] + 4.0 * next() - 2.5 > 0.0)
+            .collect();
+        (
+            Array2::from_shape_fn((n_people, n_features), |(person, feature)| {
+                rows[person][feature]
+            }),
+            is_case,
+        )
     }
 
-    fn solve(features: &Array2<f64>, is_case: &Array1<bool>, lambda: f64, l1_ratio: f64) -> Solution {
-        let problem = Problem { features, is_case, n_penalised: features.ncols(), sample_weights: None };
-        let start = Solution { intercept: 0.0, coefficients: vec![0.0; features.ncols()], logits: Array1::zeros(is_case.len()) };
+    fn solve(
+        features: &Array2<f64>,
+        is_case: &Array1<bool>,
+        lambda: f64,
+        l1_ratio: f64,
+    ) -> Solution {
+        let problem = Problem {
+            features,
+            is_case,
+            n_penalised: features.ncols(),
+            sample_weights: None,
+        };
+        let start = Solution {
+            intercept: 0.0,
+            coefficients: vec![0.0; features.ncols()],
+            logits: Array1::zeros(is_case.len()),
+        };
         problem.fit(Penalty::new(lambda, l1_ratio), start).unwrap()
     }
 
     /// (lambda, L1 ratio, coefficients and intercept)
     const SKLEARN: [(f64, f64, [f64; 7]); 4] = [
-        (0.1, 0.5, [0.785_925_28, -0.258_274_45, 0.130_651_78, 0.0, 0.0, 0.0, -0.575_039]),
-        (0.02, 0.9, [1.332_715_06, -0.531_982_6, 0.438_661_41, 0.0, 0.0, 0.0, -0.728_709_73]),
-        (0.005, 1.0, [1.577_101_72, -0.668_813_67, 0.602_184_65, -0.004_390_91, 0.053_818_91, -0.012_226_16, -0.818_041_19]),
-        (0.05, 0.1, [1.073_764_03, -0.442_452_31, 0.350_543_88, -0.022_122_57, 0.027_395_45, 0.0, -0.652_466_82]),
+        (
+            0.1,
+            0.5,
+            [
+                0.785_925_28,
+                -0.258_274_45,
+                0.130_651_78,
+                0.0,
+                0.0,
+                0.0,
+                -0.575_039,
+            ],
+        ),
+        (
+            0.02,
+            0.9,
+            [
+                1.332_715_06,
+                -0.531_982_6,
+                0.438_661_41,
+                0.0,
+                0.0,
+                0.0,
+                -0.728_709_73,
+            ],
+        ),
+        (
+            0.005,
+            1.0,
+            [
+                1.577_101_72,
+                -0.668_813_67,
+                0.602_184_65,
+                -0.004_390_91,
+                0.053_818_91,
+                -0.012_226_16,
+                -0.818_041_19,
+            ],
+        ),
+        (
+            0.05,
+            0.1,
+            [
+                1.073_764_03,
+                -0.442_452_31,
+                0.350_543_88,
+                -0.022_122_57,
+                0.027_395_45,
+                0.0,
+                -0.652_466_82,
+            ],
+        ),
     ];
 
-    // python3 -m venv V; V/bin/pip install scikit-learn==1.9.1; V/bin/python tests/oracles/elastic_net.py
+    // python3 -m venv V; V/bin/pip install scikit-learn==1.9.1; V/bin/python
+    // tests/oracles/elastic_net.py
     #[test]
     fn fits_agree_with_scikit_learn() {
         let (features, is_case) = generated(120, 6);
         for (lambda, l1_ratio, expected) in SKLEARN {
             let fit = solve(&features, &is_case, lambda, l1_ratio);
-            for (found, expected) in fit.coefficients.iter().chain([&fit.intercept]).zip(expected) {
-                assert!((found - expected).abs() < 2e-5, "lambda {lambda}, l1_ratio {l1_ratio}: {found} {expected}");
+            for (found, expected) in fit
+                .coefficients
+                .iter()
+                .chain([&fit.intercept])
+                .zip(expected)
+            {
+                assert!(
+                    (found - expected).abs() < 2e-5,
+                    "lambda {lambda}, l1_ratio {l1_ratio}: {found} {expected}"
+                );
             }
         }
     }
 
-    /// The conditions of a minimum (Karush, Kuhn and Tucker), from a cold and from a warm start, with features that repeat one another and some
-    /// that are free.
+    /// The conditions of a minimum (Karush, Kuhn and Tucker), from a cold and from a warm start,
+    /// with features that repeat one another and some that are free.
     #[test]
     fn at_the_end_no_coefficient_wants_to_move() {
         let (features, is_case) = generated(150, 8);
         let mut features = features;
         let copy = features.column(0).to_owned();
         features.column_mut(1).assign(&copy);
-        let problem = Problem { features: &features, is_case: &is_case, n_penalised: 6, sample_weights: None };
-        let mut solution = Solution { intercept: 0.0, coefficients: vec![0.0; 8], logits: Array1::zeros(150) };
+        let problem = Problem {
+            features: &features,
+            is_case: &is_case,
+            n_penalised: 6,
+            sample_weights: None,
+        };
+        let mut solution = Solution {
+            intercept: 0.0,
+            coefficients: vec![0.0; 8],
+            logits: Array1::zeros(150),
+        };
         for lambda in [0.1, 0.03, 0.01, 0.001] {
             solution = problem.fit(Penalty::new(lambda, 0.5), solution).unwrap();
             let residuals = problem.residuals(&solution.logits);
@@ -293,10 +460,17 @@ mod tests {
                     (true, true) => gradient.abs() - 0.5 * lambda,
                     (true, false) => (gradient - 0.5 * lambda * (b.signum() + b)).abs(),
                 };
-                assert!(excess < 1e-5, "lambda {lambda}, feature {feature}: {excess}");
+                assert!(
+                    excess < 1e-5,
+                    "lambda {lambda}, feature {feature}: {excess}"
+                );
             }
         }
-        assert!(solution.coefficients[..2].iter().all(|&b| b > 0.0), "twins share: {:?}", solution.coefficients);
+        assert!(
+            solution.coefficients[..2].iter().all(|&b| b > 0.0),
+            "twins share: {:?}",
+            solution.coefficients
+        );
     }
 
     #[test]
@@ -304,14 +478,27 @@ mod tests {
         let (features, is_case) = generated(150, 6);
         let some = Array2::from_shape_fn((100, 6), |place| features[place]);
         let of_some: Array1<bool> = is_case.iter().take(100).copied().collect();
-        let weights = Array1::from_iter((0..150).map(|person| if person < 100 { 1.0 } else { 0.0 }));
+        let weights =
+            Array1::from_iter((0..150).map(|person| if person < 100 { 1.0 } else { 0.0 }));
         let alone = solve(&some, &of_some, 0.03, 0.5);
-        let problem = Problem { features: &features, is_case: &is_case, n_penalised: 6, sample_weights: Some(&weights) };
-        let among = problem.fit(Penalty::new(0.03, 0.5), problem.start().unwrap()).unwrap();
+        let problem = Problem {
+            features: &features,
+            is_case: &is_case,
+            n_penalised: 6,
+            sample_weights: Some(&weights),
+        };
+        let among = problem
+            .fit(Penalty::new(0.03, 0.5), problem.start().unwrap())
+            .unwrap();
         for (one, other) in alone.coefficients.iter().zip(&among.coefficients) {
             assert!((one - other).abs() < 1e-5, "{one} {other}");
         }
         let predicted = features.dot(&Array1::from(among.coefficients.clone())) + among.intercept;
-        assert!(predicted.iter().zip(&among.logits).all(|(a, b)| (a - b).abs() < 1e-9));
+        assert!(
+            predicted
+                .iter()
+                .zip(&among.logits)
+                .all(|(a, b)| (a - b).abs() < 1e-9)
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! Whether an index holds as many bins as it says, all of them with numbers that its scheme has: noodles makes room for the count before it reads
-//! the first bin, and takes any number.
+//! Whether an index holds as many bins as it says, all of them with numbers that its scheme has:
+//! noodles makes room for the count before it reads the first bin, and takes any number.
 //!
-//! Input -> output: the path of an index -> nothing, or what is wrong. Nothing is kept. Formats: tabix and `CSIv1` specifications of hts-specs.
+//! Input -> output: the path of an index -> nothing, or what is wrong. Nothing is kept. Formats:
+//! tabix and `CSIv1` specifications of hts-specs.
 
 use std::{
     fs::File,
@@ -22,7 +23,8 @@ const CHUNK: u64 = 16;
 /// Walks through the counts of an index.
 ///
 /// # Errors
-/// A count that is negative or that the file does not hold, a bin that its scheme does not have, another format.
+/// A count that is negative or that the file does not hold, a bin that its scheme does not have,
+/// another format.
 pub(super) fn check(path: &Path) -> io::Result<()> {
     let mut index = bgzf::io::Reader::new(File::open(path)?);
     let (depth, is_csi) = match &bytes(&mut index)? {
@@ -36,7 +38,9 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
                 u32::try_from(depth)
                     .ok()
                     .filter(|depth| *depth <= MAX_DEPTH)
-                    .ok_or_else(|| wrong(format!("{} of bins", counted(depth, "level", "levels"))))?,
+                    .ok_or_else(|| {
+                        wrong(format!("{} of bins", counted(depth, "level", "levels")))
+                    })?,
                 true,
             )
         }
@@ -84,7 +88,11 @@ fn count(index: &mut impl Read) -> io::Result<u64> {
 
 fn skip(index: &mut impl Read, n: u64) -> io::Result<()> {
     let skipped = io::copy(&mut index.take(n), &mut io::sink())?;
-    if skipped == n { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    if skipped == n {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
 }
 
 fn wrong(reason: String) -> io::Error {

@@ -1,15 +1,19 @@
-//! Kernel-supervised hashing (Liu et al. 2012, "Supervised hashing with kernels", CVPR, algorithm 1) of the tokens of one head.
+//! Kernel-supervised hashing (Liu et al. 2012, "Supervised hashing with kernels", CVPR, algorithm
+//! 1) of the tokens of one head.
 //!
-//! Input -> output: vectors of tokens -> anchors, kernel width, and hash functions whose codes agree more for tokens of similar direction than
-//! for others. Bit by bit: the direction `a` that maximises `a^T K^T R K a` with
-//! `a^T K^T K a = m` (K: features of the m tokens), where the residue `R = bits S - sum over earlier bits of b b^T` is what those
-//! have not explained. S is +1 for the pairs of each token with its most similar ones, -1 with its least similar.
+//! Input -> output: vectors of tokens -> anchors, kernel width, and hash functions whose codes
+//! agree more for tokens of similar direction than for others. Bit by bit: the direction `a` that
+//! maximises `a^T K^T R K a` with `a^T K^T K a = m` (K: features of the m tokens), where the
+//! residue `R = bits S - sum over earlier bits of b b^T` is what those have not explained. S is +1
+//! for the pairs of each token with its most similar ones, -1 with its least similar.
 //!
-//! Departures: each bit is that eigenvector (the paper's spectral relaxation), and is not refined by descent on a sigmoid-smoothed objective
-//! as the paper and its code go on to do: training goes on from here by gradient instead. EcoFormer labels pairs by the weights of softmax
-//! attention; here it is by the cosine of unit vectors, which knows nothing of their lengths. A pair without a label is unknown and left out
-//! of R, where KSH has 0. K^T K has a ridge, so that a direction the tokens hardly vary in is not chosen. What is tested: that codes agree
-//! within groups of similar tokens and not between them; not how near the attention comes to that of softmax.
+//! Departures: each bit is that eigenvector (the paper's spectral relaxation), and is not refined
+//! by descent on a sigmoid-smoothed objective as the paper and its code go on to do: training goes
+//! on from here by gradient instead. EcoFormer labels pairs by the weights of softmax attention;
+//! here it is by the cosine of unit vectors, which knows nothing of their lengths. A pair without a
+//! label is unknown and left out of R, where KSH has 0. K^T K has a ridge, so that a direction the
+//! tokens hardly vary in is not chosen. What is tested: that codes agree within groups of similar
+//! tokens and not between them; not how near the attention comes to that of softmax.
 
 use candle_core::{Result, bail};
 use nalgebra::{DMatrix, DVector};
@@ -27,8 +31,15 @@ pub struct Tokens(Vec<DVector<f64>>);
 impl Tokens {
     /// Normalises projections; zero vectors have no direction and are left out.
     pub fn new<'r>(rows: impl IntoIterator<Item = &'r [f32]>) -> Self {
-        let vectors = rows.into_iter().map(|row| DVector::from_iterator(row.len(), row.iter().map(|&value| f64::from(value))));
-        Self(vectors.filter(|row| row.norm() > 1e-12).map(|row| row.normalize()).collect())
+        let vectors = rows.into_iter().map(|row| {
+            DVector::from_iterator(row.len(), row.iter().map(|&value| f64::from(value)))
+        });
+        Self(
+            vectors
+                .filter(|row| row.norm() > 1e-12)
+                .map(|row| row.normalize())
+                .collect(),
+        )
     }
 }
 
@@ -37,7 +48,8 @@ impl Tokens {
 pub struct Hash {
     /// Each (d).
     pub anchors: Vec<Vec<f64>>,
-    /// Mean of |u - a|^2 over tokens and anchors, as in the released code of KSH and EcoFormer: the kernel is then neither flat nor a spike.
+    /// Mean of |u - a|^2 over tokens and anchors, as in the released code of KSH and EcoFormer:
+    /// the kernel is then neither flat nor a spike.
     pub sigma: f64,
     /// Mean of each feature over the tokens.
     pub mean: Vec<f64>,
@@ -50,12 +62,22 @@ pub fn fit(tokens: &Tokens, n_anchors: usize, n_bits: usize, rng: &mut ChaCha8Rn
     let tokens = &tokens.0;
     let n = tokens.len();
     if n < 3 {
-        bail!("hash functions need at least 3 tokens to be fitted on, not {n}: give haplotypes with tokens");
+        bail!(
+            "hash functions need at least 3 tokens to be fitted on, not {n}: give haplotypes with \
+             tokens"
+        );
     }
     // With fewer tokens than anchors some stand twice.
     let chosen = index::sample(rng, n, n.min(n_anchors)).into_vec();
-    let anchors: Vec<&DVector<f64>> = chosen.iter().cycle().take(n_anchors).map(|&token| &tokens[token]).collect();
-    let distances = DMatrix::from_fn(n, n_anchors, |token, anchor| (&tokens[token] - anchors[anchor]).norm_squared());
+    let anchors: Vec<&DVector<f64>> = chosen
+        .iter()
+        .cycle()
+        .take(n_anchors)
+        .map(|&token| &tokens[token])
+        .collect();
+    let distances = DMatrix::from_fn(n, n_anchors, |token, anchor| {
+        (&tokens[token] - anchors[anchor]).norm_squared()
+    });
     let sigma = distances.mean().max(1e-6);
     let mut features = distances.map(|distance| (-distance / (2.0 * sigma)).exp());
     let mean = features.row_mean();
@@ -63,7 +85,10 @@ pub fn fit(tokens: &Tokens, n_anchors: usize, n_bits: usize, rng: &mut ChaCha8Rn
         row -= &mean;
     }
     Ok(Hash {
-        anchors: anchors.iter().map(|anchor| anchor.as_slice().to_vec()).collect(),
+        anchors: anchors
+            .iter()
+            .map(|anchor| anchor.as_slice().to_vec())
+            .collect(),
         sigma,
         mean: mean.iter().copied().collect(),
         functions: functions(&features, labelled_pairs(tokens, n_bits), n_bits)?,
@@ -77,15 +102,26 @@ struct Pair {
     residue: f64,
 }
 
-/// Each token with its most and least similar ones, by cosine. A token's product with itself is the same for every code and says nothing.
+/// Each token with its most and least similar ones, by cosine. A token's product with itself is the
+/// same for every code and says nothing.
 fn labelled_pairs(tokens: &[DVector<f64>], n_bits: usize) -> Vec<Pair> {
     let n_pairs = PAIRS.min((tokens.len() - 1) / 2);
     let mut pairs = Vec::with_capacity(2 * n_pairs * tokens.len());
     for (token, vector) in tokens.iter().enumerate() {
-        let mut others: Vec<(f64, usize)> =
-            tokens.iter().enumerate().filter(|&(other, _)| other != token).map(|(other, row)| (vector.dot(row), other)).collect();
+        let mut others: Vec<(f64, usize)> = tokens
+            .iter()
+            .enumerate()
+            .filter(|&(other, _)| other != token)
+            .map(|(other, row)| (vector.dot(row), other))
+            .collect();
         others.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let labelled = |sign: f64| move |&(_, other): &(f64, usize)| Pair { token, other, residue: sign * n_bits as f64 };
+        let labelled = |sign: f64| {
+            move |&(_, other): &(f64, usize)| Pair {
+                token,
+                other,
+                residue: sign * n_bits as f64,
+            }
+        };
         pairs.extend(others[..n_pairs].iter().map(labelled(1.0)));
         pairs.extend(others[others.len() - n_pairs..].iter().map(labelled(-1.0)));
     }
@@ -93,11 +129,18 @@ fn labelled_pairs(tokens: &[DVector<f64>], n_bits: usize) -> Vec<Pair> {
 }
 
 /// The hash functions, bit by bit.
-fn functions(features: &DMatrix<f64>, mut pairs: Vec<Pair>, n_bits: usize) -> Result<Vec<Vec<f64>>> {
+fn functions(
+    features: &DMatrix<f64>,
+    mut pairs: Vec<Pair>,
+    n_bits: usize,
+) -> Result<Vec<Vec<f64>>> {
     let (n_tokens, n_features) = features.shape();
     let spread = features.transpose() * features;
-    let ridge = DMatrix::identity(n_features, n_features) * (RIDGE * spread.trace() / n_features as f64 + 1e-12);
-    let Some(factor) = (spread + ridge).cholesky() else { bail!("hash functions cannot be fitted: the tokens given are not finite") };
+    let ridge = DMatrix::identity(n_features, n_features)
+        * (RIDGE * spread.trace() / n_features as f64 + 1e-12);
+    let Some(factor) = (spread + ridge).cholesky() else {
+        bail!("hash functions cannot be fitted: the tokens given are not finite")
+    };
     let root = factor.l();
     let mut functions = Vec::with_capacity(n_bits);
     for _ in 0..n_bits {
@@ -107,20 +150,27 @@ fn functions(features: &DMatrix<f64>, mut pairs: Vec<Pair>, n_bits: usize) -> Re
             row += pair.residue * features.row(pair.other);
         }
         let unexplained = features.transpose() * weighted;
-        // With a = L^-T y the constraint is |y| = const, and y the first eigenvector of L^-1 (K^T R K) L^-T.
-        let whitened = root.solve_lower_triangular(&unexplained).and_then(|half| root.solve_lower_triangular(&half.transpose()));
+        // With a = L^-T y the constraint is |y| = const, and y the first eigenvector of L^-1 (K^T R
+        // K) L^-T.
+        let whitened = root
+            .solve_lower_triangular(&unexplained)
+            .and_then(|half| root.solve_lower_triangular(&half.transpose()));
         let direction = whitened.and_then(|whitened| {
             let eigen = (&whitened + whitened.transpose()).symmetric_eigen();
             root.tr_solve_lower_triangular(&eigen.eigenvectors.column(eigen.eigenvalues.imax()))
         });
-        let Some(direction) = direction else { bail!("hash functions cannot be fitted: the tokens given are not finite") };
+        let Some(direction) = direction else {
+            bail!("hash functions cannot be fitted: the tokens given are not finite")
+        };
         let values = features * &direction;
         for pair in &mut pairs {
             let agree = (values[pair.token] < 0.0) == (values[pair.other] < 0.0);
             pair.residue -= if agree { 1.0 } else { -1.0 };
         }
         // The floor is for tokens that are all the same.
-        let size = (values.norm_squared() / n_tokens as f64).sqrt().max(1e-3 * direction.norm());
+        let size = (values.norm_squared() / n_tokens as f64)
+            .sqrt()
+            .max(1e-3 * direction.norm());
         functions.push((direction / size).as_slice().to_vec());
     }
     Ok(functions)
@@ -132,16 +182,27 @@ mod tests {
     use rand::{Rng, SeedableRng};
 
     fn tokens_of(rows: &[Vec<f64>]) -> Tokens {
-        let rows: Vec<Vec<f32>> = rows.iter().map(|row| row.iter().map(|&value| value as f32).collect()).collect();
+        let rows: Vec<Vec<f32>> = rows
+            .iter()
+            .map(|row| row.iter().map(|&value| value as f32).collect())
+            .collect();
         Tokens::new(rows.iter().map(Vec::as_slice))
     }
 
     /// Tokens around `n_groups` random directions.
     fn groups(n_groups: usize, rng: &mut ChaCha8Rng) -> (Tokens, Vec<usize>) {
-        let mut draw = |spread: f64| DVector::from_fn(8, |_, _| spread * (rng.random::<f64>() - 0.5));
+        let mut draw =
+            |spread: f64| DVector::from_fn(8, |_, _| spread * (rng.random::<f64>() - 0.5));
         let centres: Vec<DVector<f64>> = (0..n_groups).map(|_| draw(1.0)).collect();
         let of: Vec<usize> = (0..400).map(|token| token % n_groups).collect();
-        (tokens_of(&of.iter().map(|&group| (&centres[group] + draw(0.2)).as_slice().to_vec()).collect::<Vec<_>>()), of)
+        (
+            tokens_of(
+                &of.iter()
+                    .map(|&group| (&centres[group] + draw(0.2)).as_slice().to_vec())
+                    .collect::<Vec<_>>(),
+            ),
+            of,
+        )
     }
 
     #[test]
@@ -151,32 +212,72 @@ mod tests {
         let hash = fit(&tokens, 25, 16, &mut rng).unwrap();
         let code = |token: &DVector<f64>| -> Vec<f64> {
             let feature = |(anchor, mean): (&Vec<f64>, &f64)| {
-                (-(token - DVector::from_column_slice(anchor)).norm_squared() / (2.0 * hash.sigma)).exp() - mean
+                (-(token - DVector::from_column_slice(anchor)).norm_squared() / (2.0 * hash.sigma))
+                    .exp()
+                    - mean
             };
             let features: Vec<f64> = hash.anchors.iter().zip(&hash.mean).map(feature).collect();
-            let value = |function: &Vec<f64>| function.iter().zip(&features).map(|(a, g)| a * g).sum::<f64>();
-            hash.functions.iter().map(|function| value(function).signum()).collect()
+            let value = |function: &Vec<f64>| {
+                function
+                    .iter()
+                    .zip(&features)
+                    .map(|(a, g)| a * g)
+                    .sum::<f64>()
+            };
+            hash.functions
+                .iter()
+                .map(|function| value(function).signum())
+                .collect()
         };
         let codes: Vec<Vec<f64>> = tokens.0.iter().map(code).collect();
         let (mut within, mut between) = (Vec::new(), Vec::new());
         for i in 0..codes.len() {
             for j in 0..i {
-                let agreement = codes[i].iter().zip(&codes[j]).map(|(a, b)| a * b).sum::<f64>() / 16.0;
-                if group[i] == group[j] { within.push(agreement) } else { between.push(agreement) }
+                let agreement = codes[i]
+                    .iter()
+                    .zip(&codes[j])
+                    .map(|(a, b)| a * b)
+                    .sum::<f64>()
+                    / 16.0;
+                if group[i] == group[j] {
+                    within.push(agreement);
+                } else {
+                    between.push(agreement);
+                }
             }
         }
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        assert!(mean(&within) > 0.7 && mean(&between) < 0.1, "{} within, {} between", mean(&within), mean(&between));
+        assert!(
+            mean(&within) > 0.7 && mean(&between) < 0.1,
+            "{} within, {} between",
+            mean(&within),
+            mean(&between)
+        );
     }
 
     #[test]
     fn few_tokens_and_equal_ones_are_fitted_too() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        for rows in [vec![vec![1.0, 2.0]; 50], vec![vec![1.0, 0.0], vec![0.0, 1.0], vec![-1.0, 0.5]]] {
+        for rows in [
+            vec![vec![1.0, 2.0]; 50],
+            vec![vec![1.0, 0.0], vec![0.0, 1.0], vec![-1.0, 0.5]],
+        ] {
             let hash = fit(&tokens_of(&rows), 25, 4, &mut rng).unwrap();
-            assert!(hash.sigma > 0.0 && hash.functions.iter().flatten().all(|value| value.is_finite()));
+            assert!(
+                hash.sigma > 0.0
+                    && hash
+                        .functions
+                        .iter()
+                        .flatten()
+                        .all(|value| value.is_finite())
+            );
             assert_eq!((hash.anchors.len(), hash.functions.len()), (25, 4));
         }
-        assert!(fit(&tokens_of(&vec![vec![0.0, 0.0]; 9]), 25, 4, &mut rng).unwrap_err().to_string().contains("at least 3 tokens"));
+        assert!(
+            fit(&tokens_of(&vec![vec![0.0, 0.0]; 9]), 25, 4, &mut rng)
+                .unwrap_err()
+                .to_string()
+                .contains("at least 3 tokens")
+        );
     }
 }

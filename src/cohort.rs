@@ -28,6 +28,8 @@ use self::{
 };
 use crate::ingest;
 
+/// Why relatives are dropped.
+const RELATED: &str = "related to a sample of another split";
 /// KING's cut-off between second and third degree.
 pub const SECOND_DEGREE: f64 = 0.0884;
 /// A family with a larger share of the cohort is no family.
@@ -276,8 +278,9 @@ pub enum Error {
     },
     /// A split has one class.
     #[error(
-        "split {split} has {n_cases} cases and {n_controls} controls; it needs both: give it a \
-         larger share (--split)"
+        "split {split} has {n_cases} cases and {n_controls} controls of those who are kept; it \
+         needs both: give it a larger share (--split), or another --seed{}",
+        after_relatives(*n_relatives)
     )]
     OneClass {
         /// The split.
@@ -286,6 +289,8 @@ pub enum Error {
         n_cases: usize,
         /// Its controls.
         n_controls: usize,
+        /// Samples of it that were dropped as relatives.
+        n_relatives: usize,
     },
     /// Nobody is left.
     #[error("no sample is left; dropped were {dropped}")]
@@ -293,6 +298,17 @@ pub enum Error {
         /// How many for which reason.
         dropped: String,
     },
+}
+
+/// What follows the counts of a split that lost relatives.
+fn after_relatives(n: usize) -> String {
+    if n == 0 {
+        return String::new();
+    }
+    format!(
+        "; {n} of its samples were dropped as relatives of other splits (--unrelated): put \
+         relatives into one family (family_id), so that they share a split"
+    )
 }
 
 impl Error {
@@ -617,10 +633,7 @@ impl<'j> Draft<'j> {
             .collect();
         let related = related::read(path, &samples, options.sample_id, options.kinship_cutoff)?;
         let removed = related::to_remove(&related.pairs, &self.splits, &self.phenotypes);
-        let reason = format!(
-            "related to a sample of another split (kinship of {} or more)",
-            options.kinship_cutoff
-        );
+        let reason = format!("{RELATED} (kinship of {} or more)", options.kinship_cutoff);
         for index in removed {
             self.dropped[index] = Some(reason.clone());
         }
@@ -646,15 +659,30 @@ impl<'j> Draft<'j> {
         })
     }
 
+    /// Samples of a split that were dropped as relatives.
+    fn dropped_relatives(&self, split: Split) -> usize {
+        let is_relative = |reason: &Option<String>| {
+            reason
+                .as_ref()
+                .is_some_and(|reason| reason.starts_with(RELATED))
+        };
+        let dropped = self.dropped.iter().zip(&self.splits);
+        dropped
+            .filter(|(reason, of)| **of == split && is_relative(reason))
+            .count()
+    }
+
     /// A split with samples has both classes.
     fn require_both_classes(&self) -> Result<(), Error> {
         for split in Split::ALL {
             let [n_cases, n_controls, _] = self.counts(split);
             if (n_cases == 0) != (n_controls == 0) {
+                let n_relatives = self.dropped_relatives(split);
                 return Err(Error::OneClass {
                     split,
                     n_cases,
                     n_controls,
+                    n_relatives,
                 });
             }
         }

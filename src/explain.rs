@@ -30,7 +30,7 @@ mod variants;
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use gf_cohort_schema::{EffectRow, MissingCovariates, PairRow};
+use gf_cohort_schema::{EffectRow, MissingPolicies, PairRow};
 use serde::{Deserialize, Serialize};
 
 use self::{
@@ -293,7 +293,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         samples: &options.samples,
         reference: Some(&options.reference),
         cohort: options.cohort.as_deref(),
-        missing_covariates: MissingCovariates::Error,
+        missing: &MissingPolicies::strict(),
         apply_filters: options.apply_filters.as_ref(),
     };
     let score::People {

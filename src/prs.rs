@@ -692,6 +692,26 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// People have too few genotypes of a baseline.
+    #[error(
+        "{model}: `{sample}` has genotypes of {n_called} of its {n_alleles} alleles, \
+         fewer than {min_overlap} of them ({n_people} such people in all): leave these people out \
+         (--samples-file), or accept it with a smaller --min-overlap"
+    )]
+    PeopleWithoutGenotypes {
+        /// The baseline.
+        model: String,
+        /// The first of these people.
+        sample: String,
+        /// Alleles with a genotype of this person.
+        n_called: usize,
+        /// Alleles of the baseline.
+        n_alleles: usize,
+        /// All such people.
+        n_people: usize,
+        /// Share that is asked for.
+        min_overlap: f64,
+    },
     /// A baseline needs a covariate that is not there.
     #[error(
         "{model} needs the covariate `{name}`, which is not there; give a cohort.csv with this \

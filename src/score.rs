@@ -15,7 +15,7 @@ use std::{
 };
 
 use gf_cohort_schema::{
-    Cohort, CohortNotes, MissingCovariates, Split, nine_significant_digits, probability,
+    Cohort, CohortNotes, MissingPolicies, Split, nine_significant_digits, probability,
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ pub struct Options {
     /// are scored.
     pub cohort: Option<PathBuf>,
     /// What happens to people without a value of a covariate.
-    pub missing_covariates: MissingCovariates,
+    pub missing: MissingPolicies,
     /// Least share that must be there: of a polygenic score's alleles (what was asked of its
     /// training people when `None`), of a sequence model's common variants that so many people
     /// would be expected to carry ([`MIN_OVERLAP`] when `None`; asked of 50 people and more).
@@ -260,7 +260,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
         samples: &options.samples,
         reference: options.reference.as_deref(),
         cohort: options.cohort.as_deref(),
-        missing_covariates: options.missing_covariates,
+        missing: &options.missing,
         apply_filters: options.apply_filters.as_ref(),
     };
     let People {
@@ -311,7 +311,7 @@ pub struct Source<'s> {
     /// Table with the covariates.
     pub cohort: Option<&'s Path>,
     /// What happens to people without a value of one.
-    pub missing_covariates: MissingCovariates,
+    pub missing: &'s MissingPolicies,
     /// Records that are used by their FILTER; as for the training samples when `None`.
     pub apply_filters: Option<&'s ApplyFilters>,
 }
@@ -340,12 +340,7 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<P
         .iter()
         .map(|covariate| (covariate.name.clone(), covariate.mean))
         .collect();
-    let cohort = covariates(
-        source.cohort,
-        &known,
-        source.missing_covariates,
-        source.samples,
-    )?;
+    let cohort = covariates(source.cohort, &known, source.missing, source.samples)?;
     let mut policies = config.genome.policies.clone();
     if let Some(filters) = source.apply_filters {
         policies.apply_filters = filters.clone();
@@ -425,7 +420,7 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
     let cohort = covariates(
         options.cohort.as_deref(),
         &known,
-        options.missing_covariates,
+        &options.missing,
         &options.samples,
     )?;
     let (rows, applied) = model.apply(
@@ -457,7 +452,7 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
 fn covariates(
     cohort: Option<&Path>,
     known: &[(String, f64)],
-    missing: MissingCovariates,
+    missing: &MissingPolicies,
     samples: &Samples,
 ) -> Result<Option<Cohort>, Error> {
     match cohort {

@@ -331,8 +331,8 @@ fn contig_lengths_of_another_build_than_stated_are_refused() {
         &format!("{PRS} --genome-build GRCh38"),
         &expected,
     );
-    let score = "#genome_build=hg38\nchr_name\tchr_position\teffect_allele\tother_allele\\
-                 teffect_weight\n7\t120\tA\tC\t1\n";
+    let score = "#genome_build=hg38\nchr_name\tchr_position\teffect_allele\tother_allele\
+                 \teffect_weight\n7\t120\tA\tC\t1\n";
     fs::write(study.path().join("score.txt"), score).unwrap();
     refuse(
         study.path(),
@@ -1986,8 +1986,8 @@ fn records_without_calls_stop_nothing_and_count_where_they_have_dosages() {
             other_base(position)
         )
     };
-    let head = "##fileformat=VCFv4.2\n##contig=<ID=7>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\\
-                tINFO\tFORMAT\tA\tB";
+    let head = "##fileformat=VCFv4.2\n##contig=<ID=7>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\
+                \tINFO\tFORMAT\tA\tB";
     let vcf = format!(
         "{head}\n{}\n{}\n",
         gp(120, "0.1,0.8,0.1", "1,0,0"),

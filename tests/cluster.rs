@@ -102,8 +102,8 @@ fn random_genomes(folder: &Path, seed: u64, n_people: usize) {
     }
     let names: Vec<String> = people(n_people);
     let text = format!(
-        "{header}##FORMAT=<ID=GT,Number=1,Type=String,Description=\"x\">\n#CHROM\tPOS\tID\tREF\\
-         tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{}\n{records}",
+        "{header}##FORMAT=<ID=GT,Number=1,Type=String,Description=\"x\">\n#CHROM\tPOS\tID\tREF\
+         \tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{}\n{records}",
         names.join("\t")
     );
     fs::write(folder.join("people.vcf"), text).unwrap();

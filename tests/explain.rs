@@ -104,7 +104,7 @@ impl Study {
             model,
             cohort,
             device,
-            missing_covariates: gf_cohort_schema::MissingCovariates::Error,
+            missing: gf_cohort_schema::MissingPolicies::strict(),
             min_overlap: None,
             models: None,
             allow_no_hom_ref: false,

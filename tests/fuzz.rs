@@ -368,8 +368,8 @@ fn study() -> TempDir {
                     Description=\"Deletion\">\n##FORMAT=<ID=GT,Number=1,Type=String,Description=\"\
                     Genotype\">\n##FORMAT=<ID=PS,Number=1,Type=Integer,Description=\"Phase \
                     set\">\n##FORMAT=<ID=DP,Number=1,Type=Integer,Description=\"Depth\">\n##\
-                    contig=<ID=chr1,length=200>\n##contig=<ID=X,length=50>\n#CHROM\tPOS\tID\tREF\\
-                    tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\tS2\tS3\n"
+                    contig=<ID=chr1,length=200>\n##contig=<ID=X,length=50>\n#CHROM\tPOS\tID\tREF\
+                    \tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\tS2\tS3\n"
         .to_owned();
     let mut record = |contig: &str,
                       position: usize,
@@ -386,8 +386,8 @@ fn study() -> TempDir {
         let calls = calls.replace(' ', "\t");
         writeln!(
             text,
-            "{contig}\t{position}\trs{position}\t{}\t{alt}\t50\t{filter}\t{info}\t{format}\\
-             t{calls}",
+            "{contig}\t{position}\trs{position}\t{}\t{alt}\t50\t{filter}\t{info}\t{format}\
+             \t{calls}",
             base(position, ref_len)
         )
         .unwrap();

@@ -152,7 +152,7 @@ fn scores(model: &Path, out: &Path) -> bool {
         reference: Some(made("0-cohort/reference.fa")),
         model: model.into(),
         cohort: Some(made("0-cohort/cohort.csv")),
-        missing_covariates: gf_cohort_schema::MissingCovariates::Error,
+        missing: gf_cohort_schema::MissingPolicies::strict(),
         min_overlap: None,
         models: None,
         allow_no_hom_ref: false,
@@ -489,15 +489,15 @@ fn damaged_scoring_files_give_an_error_or_sums() {
     let header = "##format_version=2.0\n#pgs_id=PGS000001\n#genome_build=GRCh38\n#\
                   variants_number=8\n#weight_type=beta\n";
     let original = format!(
-        "{header}rsID\tchr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\\
-         tallelefrequency_effect\tis_dominant\tis_recessive\n{}\n",
+        "{header}rsID\tchr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\
+         \tallelefrequency_effect\tis_dominant\tis_recessive\n{}\n",
         rows(&|[contig, position, a, b], number| format!(
             "rs{number}\t{contig}\t{position}\t{b}\t{a}\t0.{number}1\t0.2\tFalse\tFalse"
         ))
     );
     let harmonised = format!(
-        "{header}#HmPOS_build=GRCh38\nrsID\teffect_allele\tother_allele\tdosage_0_weight\\
-         tdosage_1_weight\tdosage_2_weight\thm_source\thm_chr\thm_pos\n{}\n",
+        "{header}#HmPOS_build=GRCh38\nrsID\teffect_allele\tother_allele\tdosage_0_weight\
+         \tdosage_1_weight\tdosage_2_weight\thm_source\thm_chr\thm_pos\n{}\n",
         rows(&|[contig, position, a, b], number| format!(
             "rs{number}\t{a}\t{b}\t0\t-0.{number}\t1e-3\tENSEMBL\t{contig}\t{position}"
         ))

@@ -212,14 +212,12 @@ fn damaged_blocks_are_refused_or_merged() {
 
 const SCORING_FILE: &str = "##POLYGENIC SCORE (PGS) \
                             INFORMATION\n#pgs_id=PGS000000\n#genome_build=GRCh38\n#\
-                            variants_number=4\n#weight_type=beta\nrsID\tchr_name\tchr_position\\
-                            teffect_allele\tother_allele\teffect_weight\tis_dominant\\
-                            \
-                            tallelefrequency_effect\thm_chr\thm_pos\nrs1\tsimulated\tP1\tG\tA\t0.\
-                            5\tFalse\t0.2\tsimulated\tP1\nrs2\tsimulated\tP2\tC\tT\t-1e-3\tTrue\t\\
-                            \
-                            tsimulated\tP2\nrs3\tsimulated\tP3\tHLA-A\t\t0.25\tFalse\t\tsimulated\\
-                            tP3\nrs4\tsimulated\t7\tA\tACG\t0.125\tFalse\tNA\tsimulated\t\n";
+                            variants_number=4\n#weight_type=beta\nrsID\tchr_name\tchr_position\
+                            \teffect_allele\tother_allele\teffect_weight\tis_dominant\
+                            \tallelefrequency_effect\thm_chr\thm_pos\nrs1\tsimulated\tP1\tG\tA\t0.\
+                            5\tFalse\t0.2\tsimulated\tP1\nrs2\tsimulated\tP2\tC\tT\t-1e-3\tTrue\t\
+                            \tsimulated\tP2\nrs3\tsimulated\tP3\tHLA-A\t\t0.25\tFalse\t\tsimulated\
+                            \tP3\nrs4\tsimulated\t7\tA\tACG\t0.125\tFalse\tNA\tsimulated\t\n";
 
 #[test]
 fn a_damaged_scoring_file_is_refused_or_scores_everyone() {
@@ -311,7 +309,7 @@ fn damaged_tables_are_refused_or_read() {
         shown(Cohort::read_covariates(
             &path,
             &[("age".into(), 70.0), ("sex".into(), 0.5)],
-            gf_cohort_schema::MissingCovariates::Error,
+            &gf_cohort_schema::MissingPolicies::strict(),
         ))
     });
     let path = at("cohort.csv");

@@ -262,8 +262,8 @@ fn vcf(records: &[&str]) -> String {
             "GT"
         };
         lines.push(format!(
-            "{contig}\t{position}\t.\t{ref_allele}\t{alt_alleles}\t.\t{filter}\t{info}\t{format}\\
-             t{genotype}"
+            "{contig}\t{position}\t.\t{ref_allele}\t{alt_alleles}\t.\t{filter}\t{info}\t{format}\
+             \t{genotype}"
         ));
     }
     lines.join("\n") + "\n"

@@ -21,9 +21,8 @@ use noodles::bgzf;
 use tempfile::TempDir;
 
 const VCF: &str = "##fileformat=VCFv4.2\n##contig=<ID=1,length=200>\n##FORMAT=<ID=GT,Number=1,\
-                   Type=String,Description=\"Genotype\">\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\\
-                   \
-                   tINFO\tFORMAT\tS1\n1\t50\t.\tA\tG\t.\tPASS\t.\tGT\t0|1\n";
+                   Type=String,Description=\"Genotype\">\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\
+                   \tINFO\tFORMAT\tS1\n1\t50\t.\tA\tG\t.\tPASS\t.\tGT\t0|1\n";
 
 fn bgzip(bytes: &[u8]) -> Vec<u8> {
     let mut writer = bgzf::io::Writer::new(Vec::new());
@@ -140,8 +139,8 @@ fn a_bin_that_the_scheme_does_not_have_is_refused() {
 #[test]
 fn a_bcf_that_states_lengths_it_does_not_have_is_refused() {
     let study = study();
-    let header = "##fileformat=VCFv4.2\n##contig=<ID=1,length=200>\n#CHROM\tPOS\tID\tREF\tALT\\
-                  tQUAL\tFILTER\tINFO\tFORMAT\tS1\n\0";
+    let header = "##fileformat=VCFv4.2\n##contig=<ID=1,length=200>\n#CHROM\tPOS\tID\tREF\tALT\
+                  \tQUAL\tFILTER\tINFO\tFORMAT\tS1\n\0";
     let head = |len: u32| [&b"BCF\x02\x02"[..], &len.to_le_bytes(), header.as_bytes()].concat();
     let lengths = |site: u32, samples: u32| [site.to_le_bytes(), samples.to_le_bytes()].concat();
     let whole = head(header.len() as u32);

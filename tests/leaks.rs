@@ -243,8 +243,8 @@ fn a_scoring_file_made_with_the_test_people_stops_the_run() {
         fs::File::open(folder.path().join("cohort/cohort.vcf.gz")).unwrap(),
     ));
     let mut samples: Vec<Option<bool>> = Vec::new();
-    let mut scoring = "#pgs_id=leak\nchr_name\tchr_position\teffect_allele\tother_allele\\
-                       teffect_weight\n"
+    let mut scoring = "#pgs_id=leak\nchr_name\tchr_position\teffect_allele\tother_allele\
+                       \teffect_weight\n"
         .to_owned();
     for line in vcf
         .lines()

@@ -106,8 +106,8 @@ fn expected_of(text: &str) -> BTreeMap<String, String> {
 /// A VCF of one sample on `chr1`; records as in the file, with spaces for tabs.
 fn one_sample(version: &str, header: &str, records: &[&str]) -> String {
     let mut text = format!(
-        "##fileformat=VCFv{version}\n{header}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\\
-         tFORMAT\tS1\n"
+        "##fileformat=VCFv{version}\n{header}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\
+         \tFORMAT\tS1\n"
     );
     for record in records {
         text.push_str(&record.replace(' ', "\t"));

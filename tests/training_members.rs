@@ -180,7 +180,7 @@ fn an_ensemble_is_the_mean_of_its_seeds_and_scores_as_it_predicts() {
         reference: Some(small.path("reference.fa")),
         model: ensemble.out.clone(),
         cohort: Some(small.path("cohort.csv")),
-        missing_covariates: gf_cohort_schema::MissingCovariates::Error,
+        missing: gf_cohort_schema::MissingPolicies::strict(),
         min_overlap: None,
         models: None,
         allow_no_hom_ref: false,

@@ -195,7 +195,7 @@ fn score_gives_the_logits_of_the_whole_model() {
         reference: Some(cohort().join("reference.fa")),
         model: folder.path().into(),
         cohort: Some(cohort().join("cohort.csv")),
-        missing_covariates: gf_cohort_schema::MissingCovariates::Error,
+        missing: gf_cohort_schema::MissingPolicies::strict(),
         min_overlap: None,
         models: None,
         allow_no_hom_ref: false,

@@ -853,8 +853,8 @@ fn small(records: &str, mut visit: impl FnMut(&VariantRecord)) -> Result<Vec<Str
                 Type=Float,Description=\"x\">\n##INFO=<ID=END,Number=1,Type=Integer,Description=\"\
                 x\">\n##FORMAT=<ID=PS,Number=1,Type=String,Description=\"x\">\n##FORMAT=<ID=GT,\
                 Number=1,Type=String,Description=\"x\">\n##FILTER=<ID=q10,Description=\"x\">\n##\
-                FILTER=<ID=s50,Description=\"x\">\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\\
-                tFORMAT\ta\tb\n";
+                FILTER=<ID=s50,Description=\"x\">\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\
+                \tFORMAT\ta\tb\n";
     fs::write(&path, format!("{head}{records}")).unwrap();
     let mut file = VariantFile::open(&path).unwrap();
     let warnings = file.warnings().to_vec();
@@ -905,12 +905,11 @@ fn a_header_that_a_strict_reader_refuses_is_read_with_a_warning_in_vcf_and_bcf()
 #[test]
 fn symbolic_alleles_say_how_far_they_reach() {
     let mut ends = Vec::new();
-    let records = "chr1\t2\t.\tC\t<DEL>\t.\t.\tEND=6\tGT\t0|1\t0|0\nchr1\t3\t.\tC\t<DEL>\t.\t.\\
-                   \
-                   tSVLEN=-4\tGT\t0|1\t0|0\nchr1\t4\t.\tC\t<DEL>,T,<DUP>\t.\t.\tSVLEN=-4,.,9;\
-                   SVTYPE=X\tGT\t0|1\t0|0\nchr1\t5\t.\tC\t<DEL>\t.\t.\tCIEND=0,9\tGT\t0|1\t0|0\\
-                   nchr1\t6\t.\tC\t<INS>\t.\t.\tSVLEN=500\tGT\t0|1\t0|0\nchr1\t7\t.\tCGT\tC\t.\t.\\
-                   tEND=20\tGT\t0|1\t0|0\n";
+    let records = "chr1\t2\t.\tC\t<DEL>\t.\t.\tEND=6\tGT\t0|1\t0|0\nchr1\t3\t.\tC\t<DEL>\t.\t.\
+                   \tSVLEN=-4\tGT\t0|1\t0|0\nchr1\t4\t.\tC\t<DEL>,T,<DUP>\t.\t.\tSVLEN=-4,.,9;\
+                   SVTYPE=X\tGT\t0|1\t0|0\nchr1\t5\t.\tC\t<DEL>\t.\t.\tCIEND=0,9\tGT\t0|1\t0|0\
+                   \nchr1\t6\t.\tC\t<INS>\t.\t.\tSVLEN=500\tGT\t0|1\t0|0\nchr1\t7\t.\tCGT\tC\t.\t.\
+                   \tEND=20\tGT\t0|1\t0|0\n";
     let mut collect = |record: &VariantRecord| {
         let of_alts: Vec<Option<usize>> = (0..record.alt_alleles.len())
             .map(|alt| record.symbolic_end0(alt))
@@ -932,9 +931,9 @@ fn symbolic_alleles_say_how_far_they_reach() {
 #[test]
 fn filters_and_phase_sets_are_told() {
     let mut found = Vec::new();
-    let records = "chr1\t1\t.\tC\tA\t.\t.\t.\tGT\t0|1\t0|0\nchr1\t2\t.\tC\tA\t.\tPASS\t.\tGT:PS\\
-                   t0|1:17\t0|0\nchr1\t3\t.\tC\tA\t.\tq10;s50\t.\tPS:GT\tx_1:0|1\tx_2:0|0\nchr1\\
-                   t4\t.\tC\tA\t.\tq10\t.\tGT:PS\t0|1:x_1\t0|0:.\n";
+    let records = "chr1\t1\t.\tC\tA\t.\t.\t.\tGT\t0|1\t0|0\nchr1\t2\t.\tC\tA\t.\tPASS\t.\tGT:PS\
+                   \t0|1:17\t0|0\nchr1\t3\t.\tC\tA\t.\tq10;s50\t.\tPS:GT\tx_1:0|1\tx_2:0|0\nchr1\
+                   \t4\t.\tC\tA\t.\tq10\t.\tGT:PS\t0|1:x_1\t0|0:.\n";
     small(records, |record| {
         found.push((
             record.filters.clone(),

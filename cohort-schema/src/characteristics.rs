@@ -9,7 +9,7 @@ use std::{collections::HashMap, path::Path};
 use crate::{
     CohortColumn, Error,
     cohort::is_family,
-    missing::{is_minus_nine, is_missing, is_unknown_sex, zero_is_female},
+    missing::{is_minus_nine, is_missing, is_unknown_sex, sex, zero_is_female},
     table::CsvTable,
 };
 
@@ -51,7 +51,7 @@ impl Characteristics {
             for (column, &kind) in kinds.iter().enumerate() {
                 let cell = row.cell(column);
                 if !is_unknown(cell, kind, zero_is_female) {
-                    found.text += cell;
+                    found.text += sex_word(cell, kind).unwrap_or(cell);
                 }
                 found.ends.push(found.text.len());
             }
@@ -95,6 +95,16 @@ impl Characteristics {
             .get(start..*self.ends.get(index)?)
             .filter(|cell| !cell.is_empty())
     }
+}
+
+/// `male` or `female`, however the sex is written; `None` for other columns, and for what is no sex.
+fn sex_word(cell: &str, kind: CohortColumn) -> Option<&'static str> {
+    let is_male = sex(cell, true)
+        .ok()
+        .flatten()
+        .filter(|_| kind == CohortColumn::Sex)?
+        > 0.5;
+    Some(if is_male { "male" } else { "female" })
 }
 
 /// Whether a cell of a column of this kind has no value.

@@ -303,7 +303,7 @@ impl Cohort {
                 ..CohortNotes::default()
             },
         };
-        let cells = covariate_cells(&table, &cohort.covariate_names, missing)?;
+        let cells = covariate_cells(&table, &cohort.covariate_names, missing, advice(covariates))?;
         cohort.take_covariates(cells, &table, missing.covariates)?;
         if let Some(name) = cohort.copy_of_phenotype() {
             let reason = format!(
@@ -590,21 +590,18 @@ impl Cohort {
     /// means over the training samples, for samples without a value.
     ///
     /// # Errors
-    /// As [`Self::read`], for these columns; a missing value where `policy` does not say what to do
+    /// As [`Self::read`], for these columns; a missing value where `missing` does not say what to do
     /// with it.
     pub fn read_covariates(
         path: &Path,
         covariates: &[(String, f64)],
-        policy: MissingCovariates,
+        missing: &MissingPolicies,
     ) -> Result<Self, Error> {
         let names: Vec<String> = covariates.iter().map(|(name, _)| name.clone()).collect();
         let table = CsvTable::read(path)?;
         let sample_id = table.column(SAMPLE_ID)?;
-        let policies = MissingPolicies {
-            covariates: policy,
-            ..MissingPolicies::default()
-        };
-        let mut cells = covariate_cells(&table, &names, &policies)?;
+        let policy = missing.covariates;
+        let mut cells = covariate_cells(&table, &names, missing, "")?;
         let mut people = Vec::new();
         let mut lines: HashMap<&str, u64> = HashMap::new();
         for row in table.rows() {
@@ -804,6 +801,7 @@ fn covariate_cells(
     table: &CsvTable<'_>,
     names: &[String],
     missing: &MissingPolicies,
+    advice: &str,
 ) -> Result<Vec<Vec<Option<f64>>>, Error> {
     let columns = names
         .iter()
@@ -820,18 +818,23 @@ fn covariate_cells(
         for (values, row) in cells.iter_mut().zip(table.rows()) {
             let value = reader
                 .read(row.cell(column))
-                .map_err(|reason| row.error(column, with_advice(&reason)))?;
+                .map_err(|reason| row.error(column, format!("{reason}{advice}")))?;
             values.push(value);
         }
     }
     Ok(cells)
 }
 
-fn with_advice(reason: &str) -> String {
-    format!(
-        "{reason}. If this column is not meant as a covariate, name the covariates with \
-         --covariates"
-    )
+/// What to do about a covariate that is no number.
+fn advice(choice: &CovariateChoice) -> &'static str {
+    match choice {
+        CovariateChoice::Usual => {
+            ". If this column is not meant as a covariate, name the covariates with --covariates"
+        }
+        CovariateChoice::Named(_) => {
+            ". A covariate is a column of numbers: write a category as columns of 0 and 1"
+        }
+    }
 }
 
 /// A column as a message names it.
@@ -1143,8 +1146,8 @@ mod tests {
 
     #[test]
     fn a_family_in_two_splits_is_refused() {
-        let text = "sample_id,phenotype,split,family_id\nA,1,train,F1\nB,1,train,\nC,0,train,F1\\
-                    nD,0,test,\nE,1,test,F1\n";
+        let text = "sample_id,phenotype,split,family_id\nA,1,train,F1\nB,1,train,\nC,0,train,F1\
+                    \nD,0,test,\nE,1,test,F1\n";
         assert!(message(text).contains(
             "line 6, column `family_id`: family F1 is in two splits (train at line 2, test at \
              line 6)"
@@ -1316,8 +1319,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new.csv");
         fs::write(&path, "sample_id,age,sex\nA,NA,male\nB,70,female\nC,60,\n").unwrap();
-        let read = |policy| {
-            Cohort::read_covariates(&path, &[("age".into(), 65.5), ("sex".into(), 0.5)], policy)
+        let read = |covariates| {
+            let missing = MissingPolicies {
+                covariates,
+                ..MissingPolicies::default()
+            };
+            Cohort::read_covariates(
+                &path,
+                &[("age".into(), 65.5), ("sex".into(), 0.5)],
+                &missing,
+            )
         };
         let filled = read(MissingCovariates::Mean).unwrap();
         let covariates: Vec<&[f64]> = filled

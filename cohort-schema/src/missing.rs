@@ -167,6 +167,17 @@ pub struct MissingPolicies {
     pub samples: MissingSamples,
 }
 
+impl MissingPolicies {
+    /// Samples without a value of a covariate are refused.
+    #[must_use]
+    pub fn strict() -> Self {
+        Self {
+            covariates: MissingCovariates::Error,
+            ..Self::default()
+        }
+    }
+}
+
 /// How the cells of a column of numbers are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
@@ -287,7 +298,8 @@ pub(crate) fn zero_is_female<'c>(mut cells: impl Iterator<Item = &'c str>) -> bo
     !cells.any(decides)
 }
 
-fn sex(cell: &str, zero_is_female: bool) -> Result<Option<f64>, String> {
+/// 1 for male, 0 for female, `None` where it is missing.
+pub(crate) fn sex(cell: &str, zero_is_female: bool) -> Result<Option<f64>, String> {
     match cell.to_ascii_lowercase().as_str() {
         "male" | "m" | "man" => return Ok(Some(1.0)),
         "female" | "f" | "woman" => return Ok(Some(0.0)),

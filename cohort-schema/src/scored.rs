@@ -490,8 +490,10 @@ fn scores_of(path: &Path, header: &[String], sample: usize) -> Result<Vec<(usize
     } else {
         None
     };
+    let probability = position(header, "probability");
     let column = usual
         .or(only)
+        .or(probability.filter(|_| left.is_empty()))
         .ok_or_else(|| without(path, "scores", header, "--score-column"))?;
     Ok(vec![(column, header[column].clone())])
 }
@@ -634,8 +636,8 @@ mod tests {
 
     #[test]
     fn scores_of_plink2_are_its_sums_or_averages_by_name() {
-        let sums = "#IID\tPHENO1\tALLELE_CT\tNAMED_ALLELE_DOSAGE_SUM\tAD_AVG\tAD_SUM\nA\t2\t6\t3\\
-                    t0.5\t3.25\n";
+        let sums = "#IID\tPHENO1\tALLELE_CT\tNAMED_ALLELE_DOSAGE_SUM\tAD_AVG\tAD_SUM\nA\t2\t6\t3\
+                    \t0.5\t3.25\n";
         let (table, rows) = read("cohort.sscore", sums);
         assert_eq!(
             rows,

@@ -128,6 +128,12 @@ fn decompressed(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
             "the compressed file has nothing in it; is it complete?",
         ));
     }
+    if plain.starts_with(&[0x1f, 0x8b]) {
+        return Err(Error::file(
+            path,
+            "the file is compressed twice: decompress it once (gunzip)",
+        ));
+    }
     match foreign(&plain) {
         Some(found) => Err(refuse(found)),
         None if plain.starts_with(b"BCF") => Err(refuse(Foreign::BCF)),

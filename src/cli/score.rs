@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use gf_cohort_schema::MissingCovariates;
+use gf_cohort_schema::{MissingCovariates, MissingPolicies, MissingValues};
 
 use super::{
     lists,
@@ -43,6 +43,14 @@ pub struct Args {
     /// training people (mean).
     #[arg(long, value_enum, default_value_t = MissingArg::Error, value_name = "POLICY", requires = "cohort")]
     missing_covariates: MissingArg,
+    /// Numbers that stand for a missing value of a covariate, such as -9; `none` when no number does.
+    #[arg(
+        long,
+        value_name = "NUMBER,...",
+        allow_hyphen_values = true,
+        requires = "cohort"
+    )]
+    missing_value: Option<MissingValues>,
     /// Least share of a polygenic score's alleles that must be in the files [default: as for its
     /// training people], or of the common variants of a sequence model's training people that
     /// so many people should carry [default: 0.5; asked of 50 people and more].
@@ -98,6 +106,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         model,
         cohort,
         missing_covariates,
+        missing_value,
         min_overlap,
         models,
         allow_no_hom_ref,
@@ -107,14 +116,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     } = args;
     let record = Record::of_file(&output);
     let (vcf, samples) = (lists::paths(vcf), people.samples()?);
-    let missing_covariates = missing_covariates.into();
+    let missing = MissingPolicies {
+        value: missing_value,
+        covariates: missing_covariates.into(),
+        ..MissingPolicies::default()
+    };
     let options = Options {
         vcf,
         samples,
         reference,
         model,
         cohort,
-        missing_covariates,
+        missing,
         min_overlap,
         models,
         allow_no_hom_ref,

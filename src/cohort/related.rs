@@ -180,9 +180,8 @@ mod tests {
 
     #[test]
     fn every_table_of_kinships_is_read() {
-        let king = "FID1\tID1\tFID2\tID2\tN_SNP\tHetHet\tIBS0\tKinship\nF\tA\tF\tB\t9\t0\t0\t0.25\\
-                    \
-                    nF\tA\tG\tC\t9\t0\t0\t0.01\n";
+        let king = "FID1\tID1\tFID2\tID2\tN_SNP\tHetHet\tIBS0\tKinship\nF\tA\tF\tB\t9\t0\t0\t0.25\
+                    \nF\tA\tG\tC\t9\t0\t0\t0.01\n";
         let within =
             "FID ID1 ID2 N_SNP Z0 Phi HetHet IBS0 Kinship Error\nF A B 9 0 0.25 0 0 0.25 0\n";
         let plink2 =

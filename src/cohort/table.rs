@@ -126,7 +126,8 @@ impl Table {
                 .map_err(|reason| Error::line(path, line, reason))?;
             if let Some(first) = lines.insert(row.sample.clone(), line) {
                 let reason = format!(
-                    "sample `{}` is there twice (lines {first} and {line}): keep one",
+                    "sample `{}` is there twice (lines {first} and {line}): keep one; where ids are \
+                     unique with FID only, give --sample-id fid-iid",
                     row.sample
                 );
                 return Err(Error::line(path, line, reason));

@@ -179,8 +179,9 @@ fn phenotype_differs(scores: &Scores, known: &Known) -> GuardRow {
         );
     };
     if !scores.people.iter().any(|person| person.states_phenotype) {
-        let finding = "the predictions have no phenotypes: those of cohort.csv are used, and \
-                       there is nothing to compare them with";
+        let finding = "no phenotype was read from the predictions: those of cohort.csv are used \
+                       (PLINK's PHENO1 too is not read next to it), and there is nothing to \
+                       compare them with";
         return GuardRow::new(PHENOTYPE, GuardVerdict::NotRun, COHORT, finding);
     }
     let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();

@@ -35,9 +35,12 @@ pub fn fill_in(
     row.auprc = Some(average_precision(column));
     row.liability_r2 = prevalence
         .and_then(|prevalence| liability_r2(observed_r2(column)?, case_share(column), prevalence));
-    match calibration_intercept(column) {
-        Ok(intercept) => row.calibration_intercept = Some(intercept),
-        Err(failure) => reasons.push(format!("calibration intercept {failure}")),
+    // A score in other units than log odds has no calibration.
+    if column.has_probabilities {
+        match calibration_intercept(column) {
+            Ok(intercept) => row.calibration_intercept = Some(intercept),
+            Err(failure) => reasons.push(format!("calibration intercept {failure}")),
+        }
     }
     match on_logit(column) {
         Ok(on_logit) => {

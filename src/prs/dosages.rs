@@ -166,6 +166,13 @@ pub struct ReadCounts {
     pub x_records: u64,
     /// Haploid genotypes on X.
     pub x_haploid_genotypes: u64,
+    /// Diploid genotypes with an ALT allele on the mitochondrial chromosome.
+    #[serde(default)]
+    pub mt_diploid_genotypes: u64,
+    /// Records with the position and the REF of an earlier one: sites of several ALT alleles that
+    /// were split.
+    #[serde(default)]
+    pub split_records: u64,
     /// Samples of the VCF that are not asked for.
     pub samples_left_out: u64,
     /// Records whose REF was not compared, as the reference has nothing there.
@@ -369,10 +376,42 @@ impl GenotypeTable {
         }
         visit(&mut table)?;
         table.warnings.extend(table.about_x(reading));
+        table.warnings.extend(table.about_mt());
+        if request.wanted.is_some() {
+            table.warnings.extend(table.about_split_records());
+        }
         Ok(table)
     }
 
     /// How men are counted on X, if there is one.
+    fn about_mt(&self) -> Option<String> {
+        let n = self.counts.mt_diploid_genotypes;
+        (n > 0).then(|| {
+            format!(
+                "mitochondrial chromosome: {} and count 1 or 2, where haploid ones count 1; write \
+                 them haploid",
+                counted(
+                    n,
+                    "genotype with ALT is diploid",
+                    "genotypes with ALT are diploid"
+                )
+            )
+        })
+    }
+
+    /// In a record of one ALT allele REF stands for every other ALT allele too.
+    fn about_split_records(&self) -> Option<String> {
+        let n = self.counts.split_records;
+        (n > 0).then(|| {
+            format!(
+                "{} the position and REF of another one: where the effect allele of a score is \
+                 this REF, copies of the other ALT alleles are counted as REF; join such records \
+                 (bcftools norm -m +any)",
+                counted(n, "record has", "records have")
+            )
+        })
+    }
+
     fn about_x(&self, reading: &Reading) -> Option<String> {
         let (records, haploid) = (self.counts.x_records, self.counts.x_haploid_genotypes);
         if records == 0 {
@@ -459,6 +498,13 @@ impl GenotypeTable {
             return Ok(());
         }
         let is_used = passes && is_counted;
+        let site_key = || {
+            let contig = contig_key(&record.contig);
+            format!("{contig}:{}:{ref_allele}", record.position)
+        };
+        if is_used && !seen.insert(site_key()) {
+            self.counts.split_records += 1;
+        }
         let genotypes = if is_used {
             self.genotypes(record, reading)?
         } else {
@@ -488,6 +534,7 @@ impl GenotypeTable {
     ) -> Result<Genotypes, String> {
         let counts = &mut self.counts;
         let is_x = contig_key(&record.contig) == "X";
+        let is_mt = contig_key(&record.contig) == "MT";
         let n_alts = record.alt_alleles.len();
         let dosages_of = |person: usize| {
             record
@@ -495,11 +542,12 @@ impl GenotypeTable {
                 .get(n_alts * person..n_alts * (person + 1))
                 .unwrap_or_default()
         };
-        let mut n_haploid = 0;
+        let (mut n_haploid, mut n_diploid_with_alt) = (0, 0);
         for &person in &record.not_reference {
             let person = person as usize;
             let call = record.genotypes[person];
             if call.alleles[0] >= 0 && call.alleles[1] >= 0 {
+                n_diploid_with_alt += 1;
                 continue;
             }
             if call.is_haploid() {
@@ -531,6 +579,7 @@ impl GenotypeTable {
             }
         }
         counts.haploid_genotypes += n_haploid;
+        counts.mt_diploid_genotypes += n_diploid_with_alt * u64::from(is_mt);
         counts.x_records += u64::from(is_x);
         counts.x_haploid_genotypes += n_haploid * u64::from(is_x);
         let others = record.not_reference.iter().map(|&person| {
@@ -622,6 +671,8 @@ mod tests {
             haploid_genotypes: 1,
             x_records: 1,
             x_haploid_genotypes: 1,
+            mt_diploid_genotypes: 0,
+            split_records: 0,
             samples_left_out: 2,
             records_beyond_reference: 0,
         };

@@ -732,9 +732,8 @@ mod tests {
             guard(&cohort, &[0, 1], &[], None, Some(&path))
         };
         let (rows, pairs) = read(
-            "#IID1\tIID2\tNSNP\tHETHET\tIBS0\tKINSHIP\nP0\tP1\t9\t0\t0\t0.5\nP2\tP0\t9\t0\t0\t0.1\\
-             \
-             nP2\tQ\t9\t0\t0\t0.5\n",
+            "#IID1\tIID2\tNSNP\tHETHET\tIBS0\tKINSHIP\nP0\tP1\t9\t0\t0\t0.5\nP2\tP0\t9\t0\t0\t0.1\
+             \nP2\tQ\t9\t0\t0\t0.5\n",
         )
         .unwrap();
         assert_eq!(

@@ -333,21 +333,9 @@ impl PrsModel {
         for baseline in &self.baselines {
             let coverage = people.coverage(baseline);
             let n_absent = coverage.reasons.total();
+            let n_found = coverage.n_alleles - n_absent;
             if n_absent > 0 {
-                let n_found = coverage.n_alleles - n_absent;
-                if n_found as f64 / (coverage.n_alleles as f64) < self.min_overlap {
-                    return Err(Error::Overlap {
-                        what: baseline.model.clone(),
-                        matched: n_found,
-                        rows: coverage.n_alleles,
-                        min_overlap: self.min_overlap,
-                        build: self
-                            .genome_build
-                            .map_or_else(|| "not stated".into(), |build| build.to_string()),
-                        reasons: Box::new(coverage.reasons),
-                        log: String::new(),
-                    });
-                }
+                self.require_overlap(baseline, &coverage)?;
                 summary
                     .absent_alleles
                     .insert(baseline.model.clone(), n_absent);
@@ -363,6 +351,14 @@ impl PrsModel {
                     .rewritten_alleles
                     .insert(baseline.model.clone(), coverage.rewritten);
             }
+            let missing = people.missing_genotypes(baseline);
+            self.require_genotypes(baseline, &table.people, &missing, n_found)?;
+            summary.warnings.extend(about_missing(
+                &baseline.model,
+                &table.people,
+                &missing,
+                n_found,
+            ));
             for (sample_id, logit) in table.people.iter().zip(baseline.logits(&people)?) {
                 rows.push(Risk {
                     sample_id: sample_id.clone(),
@@ -373,6 +369,51 @@ impl PrsModel {
             }
         }
         Ok((rows, summary))
+    }
+
+    /// Refuses a VCF with fewer of a baseline's alleles than [`Self::min_overlap`].
+    fn require_overlap(&self, baseline: &Baseline, coverage: &Coverage) -> Result<(), Error> {
+        let n_found = coverage.n_alleles - coverage.reasons.total();
+        if n_found as f64 >= self.min_overlap * coverage.n_alleles as f64 {
+            return Ok(());
+        }
+        let build = self.genome_build;
+        Err(Error::Overlap {
+            what: baseline.model.clone(),
+            matched: n_found,
+            rows: coverage.n_alleles,
+            min_overlap: self.min_overlap,
+            build: build.map_or_else(|| "not stated".into(), |build| build.to_string()),
+            reasons: Box::new(coverage.reasons.clone()),
+            log: String::new(),
+        })
+    }
+
+    /// Refuses people with fewer genotypes than [`Self::min_overlap`] of a baseline's alleles.
+    fn require_genotypes(
+        &self,
+        baseline: &Baseline,
+        people: &[String],
+        missing: &[u32],
+        n_found: usize,
+    ) -> Result<(), Error> {
+        let n_alleles = baseline.alleles().count();
+        let is_called_too_little = |&person: &usize| {
+            let n_called = n_found - missing[person] as usize;
+            n_alleles > 0 && (n_called as f64) < self.min_overlap * n_alleles as f64
+        };
+        let mut refused = (0..missing.len()).filter(is_called_too_little);
+        let Some(first) = refused.next() else {
+            return Ok(());
+        };
+        Err(Error::PeopleWithoutGenotypes {
+            model: baseline.model.clone(),
+            sample: people[first].clone(),
+            n_called: n_found - missing[first] as usize,
+            n_alleles,
+            n_people: refused.count() + 1,
+            min_overlap: self.min_overlap,
+        })
     }
 
     fn has_apoe(&self) -> bool {
@@ -688,7 +729,33 @@ impl<'a> People<'a> {
         }
     }
 
+    /// Genotypes of a baseline's alleles that are missing in records that are here, by person.
+    fn missing_genotypes(&self, baseline: &Baseline) -> Vec<u32> {
+        let mut missing = vec![0; self.len()];
+        if self.table.counts.missing_genotypes == 0 {
+            return missing;
+        }
+        for term in &baseline.terms {
+            if let Feature::AlleleScore { alleles } = &term.feature {
+                let totals = self.totals(alleles);
+                let n_missing = totals.people().map(|total| total.n_missing);
+                missing
+                    .iter_mut()
+                    .zip(n_missing)
+                    .for_each(|(sum, n)| *sum += n);
+            }
+        }
+        missing
+    }
+
     fn scores(&self, alleles: &[AlleleWeight]) -> Vec<f64> {
+        self.totals(alleles)
+            .people()
+            .map(|total| total.sum)
+            .collect()
+    }
+
+    fn totals(&self, alleles: &[AlleleWeight]) -> Totals {
         let mut totals = Totals::new(self.len());
         for allele in alleles {
             match self.find(allele) {
@@ -703,8 +770,27 @@ impl<'a> People<'a> {
                 None => totals.add_to_all(allele.effect().expected(allele.frequency, 2, 1)),
             }
         }
-        totals.people().map(|total| total.sum).collect()
+        totals
     }
+}
+
+/// How many genotypes of a baseline are missing, in words; `None` when none is.
+fn about_missing(
+    model: &str,
+    people: &[String],
+    missing: &[u32],
+    n_alleles: usize,
+) -> Option<String> {
+    let n_missing: u64 = missing.iter().map(|&n| u64::from(n)).sum();
+    let (person, most) = missing.iter().enumerate().max_by_key(|(_, n)| **n)?;
+    (n_missing > 0).then(|| {
+        format!(
+            "{model}: {n_missing} of {} genotypes are missing and read as the mean of the training \
+             people; `{}` has the most, {most} of {n_alleles}",
+            n_alleles * people.len(),
+            people[person],
+        )
+    })
 }
 
 /// What a VCF has at each place.

@@ -227,7 +227,7 @@ fn warnings(said: &Header<'_>, columns: &Columns, n_rows: usize, is_one: bool) -
 }
 
 /// The `#key=value` lines.
-struct Header<'h>(&'h HashMap<&'h str, &'h str>);
+struct Header<'h>(&'h HashMap<String, &'h str>);
 
 impl Header<'_> {
     fn value(&self, key: &str) -> Option<String> {
@@ -288,7 +288,7 @@ fn divided(
     n_rows: usize,
 ) -> Result<Vec<ScoringFile>, Error> {
     let build = if columns.harmonised {
-        said.value("HmPOS_build")
+        said.value("hmpos_build")
     } else {
         said.value("genome_build")
     };
@@ -458,14 +458,14 @@ fn separator(names: &str) -> Option<u8> {
 
 /// The `#key=value` lines, the table below them, and how many lines stand above the table. The line
 /// of column names may start with `#`.
-fn split_header(text: &str) -> (HashMap<&str, &str>, &str, usize) {
+fn split_header(text: &str) -> (HashMap<String, &str>, &str, usize) {
     let mut body = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut header = HashMap::new();
     let mut lines = 0;
     while body.starts_with('#') {
         let (line, rest) = body.split_once('\n').unwrap_or((body, ""));
         match line.trim_start_matches('#').split_once('=') {
-            Some((key, value)) => header.insert(key.trim(), value.trim()),
+            Some((key, value)) => header.insert(header_key(key), value.trim()),
             None if !line.starts_with("##") && line.trim().contains('\t') => {
                 return (header, &body[1..], lines);
             }
@@ -475,6 +475,18 @@ fn split_header(text: &str) -> (HashMap<&str, &str>, &str, usize) {
         lines += 1;
     }
     (header, body, lines)
+}
+
+/// A key of the header, as version 2 of the PGS Catalog's format writes it, in lower case. Version 1
+/// has other names and blanks, as in `# Original Genome Build = hg19`.
+fn header_key(key: &str) -> String {
+    let key = key.trim().to_ascii_lowercase().replace([' ', '-'], "_");
+    match key.as_str() {
+        "original_genome_build" => "genome_build".to_owned(),
+        "number_of_variants" => "variants_number".to_owned(),
+        "reported_trait" => "trait_reported".to_owned(),
+        _ => key,
+    }
 }
 
 /// Every column as text: what is a number is decided column by column, with the line at hand for
@@ -574,8 +586,8 @@ mod tests {
             .count()
     }
 
-    const TABLE: &str = "#pgs_id=PGS1\n#genome_build=hg19\nchr_name\tchr_position\teffect_allele\\
-                         tother_allele\teffect_weight\n";
+    const TABLE: &str = "#pgs_id=PGS1\n#genome_build=hg19\nchr_name\tchr_position\teffect_allele\
+                         \tother_allele\teffect_weight\n";
 
     #[test]
     fn tables_without_rows_or_with_a_cell_too_many_are_refused_with_the_line() {
@@ -595,6 +607,55 @@ mod tests {
             ragged.contains("line 4: 6 cells where the header has 5"),
             "{ragged}"
         );
+    }
+
+    #[test]
+    fn the_header_of_version_1_says_the_same_as_that_of_version_2() {
+        let rows = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n\
+                    1\t5\tA\tG\t0.5\n";
+        let header = "# PGS ID = PGS000001\n# Reported Trait = AD\n\
+                      # Original Genome Build = hg19\n# Number of Variants = 60\n";
+        let score = read("s.txt", &format!("{header}{rows}")).unwrap();
+        assert_eq!(
+            (score.id.as_str(), score.trait_reported.as_deref()),
+            ("PGS000001", Some("AD"))
+        );
+        assert_eq!(score.genome_build, Some(GenomeBuild::GRCh37));
+        assert!(
+            score.warnings[0].contains("#variants_number is 60"),
+            "{:?}",
+            score.warnings
+        );
+    }
+
+    #[test]
+    fn a_table_with_effects_before_and_after_shrinkage_asks_which_are_the_weights() {
+        let text = "chr pos a0 a1 beta beta_se n_eff beta_inf beta_auto\n\
+                    1 5 G A 0.7 0.1 1000 0.2 0.1\n";
+        let message = read("s.txt", text).unwrap_err().to_string();
+        assert!(
+            message.contains("`beta`, `beta_inf`, `beta_auto`"),
+            "{message}"
+        );
+        assert!(message.contains("effect_weight"), "{message}");
+    }
+
+    #[test]
+    fn harmonised_files_of_the_gwas_catalog_are_read_by_their_harmonised_columns() {
+        let text = "hm_chrom\thm_pos\thm_other_allele\thm_effect_allele\thm_beta\tchromosome\t\
+                    base_pair_location\teffect_allele\tother_allele\tbeta\n\
+                    1\t12\tG\tA\t0.5\t1\t5\tG\tA\t-0.5\n";
+        let score = read("s.tsv", text).unwrap();
+        let row = &score.rows[0];
+        assert!(score.harmonised);
+        assert_eq!(
+            (row.chr_position, row.effect_allele.as_str()),
+            (Some(12), "A")
+        );
+        let Effect::Additive(weight) = row.effect else {
+            panic!("{:?}", row.effect)
+        };
+        assert!((weight - 0.5).abs() < 1e-12);
     }
 
     #[test]
@@ -712,8 +773,8 @@ mod tests {
                 "no column `effect_weight`",
             ),
             (
-                "chr_name\tchr_position\teffect_allele\teffect_weight\teffect_type\n1\t5\tA\t1\\
-                 todd\n",
+                "chr_name\tchr_position\teffect_allele\teffect_weight\teffect_type\n1\t5\tA\t1\
+                 \todd\n",
                 "none of the 1 rows of a, from line 2 on, can be used (effect-type 1)",
             ),
         ] {
@@ -927,13 +988,13 @@ mod tests {
 
     #[test]
     fn dominant_recessive_and_dosage_weights_are_effects() {
-        let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\\
-                     tis_dominant\tis_recessive\n";
+        let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\
+                     \tis_dominant\tis_recessive\n";
         let file = read(
             "a.txt",
             &format!(
-                "{table}1\t5\tA\tG\t2\tTrue\tFalse\n1\t6\tA\tG\t2\tFALSE\tTRUE\n1\t7\tA\tG\t2\\
-                 tTrue\tTrue\n"
+                "{table}1\t5\tA\tG\t2\tTrue\tFalse\n1\t6\tA\tG\t2\tFALSE\tTRUE\n1\t7\tA\tG\t2\
+                 \tTrue\tTrue\n"
             ),
         )
         .unwrap();
@@ -945,8 +1006,8 @@ mod tests {
             file.rows.iter().map(|row| row.unusable).collect::<Vec<_>>(),
             [None, None, Some(Unusable::EffectType)]
         );
-        let table = "chr_name\tchr_position\teffect_allele\tdosage_0_weight\tdosage_1_weight\\
-                     tdosage_2_weight\n1\t5\tA\t-1\t0\t3\n";
+        let table = "chr_name\tchr_position\teffect_allele\tdosage_0_weight\tdosage_1_weight\
+                     \tdosage_2_weight\n1\t5\tA\t-1\t0\t3\n";
         assert_eq!(
             read("a.txt", table).unwrap().rows[0].effect,
             Effect::PerDosage([-1.0, 0.0, 3.0])
@@ -965,8 +1026,8 @@ mod tests {
             unusable: None,
         };
         for text in [
-            "chromosome\tbase_pair_location\teffect_allele\tother_allele\tbeta\\
-             teffect_allele_frequency\n1\t5\tA\tG\t0.5\t0.25\n",
+            "chromosome\tbase_pair_location\teffect_allele\tother_allele\tbeta\
+             \teffect_allele_frequency\n1\t5\tA\tG\t0.5\t0.25\n",
             "#CHROM\tPOS\tEA\tNEA\tBETA\tEAF\n1\t5\ta\tg\t0.5\t0.25\n",
             "  CHR   BP  EA NEA  BETA  EAF\n    1    5   A   G   0.5 0.25\n",
             "gene,chr,pos,effect_allele,other_allele,weight,eaf\n\"a, b\",1,5,A,G,0.5,0.25\n",
@@ -1050,8 +1111,8 @@ mod tests {
 
     #[test]
     fn the_other_allele_is_inferred_row_by_row() {
-        let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\thm_chr\\
-                     thm_pos\thm_inferOtherAllele\n";
+        let table = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\thm_chr\
+                     \thm_pos\thm_inferOtherAllele\n";
         let rows = "1\t1\tG\tA\t1\t1\t5\tT\n1\t1\tG\t\t1\t1\t6\tGA\n1\t1\tG\tNA\t1\t1\t7\tA/C\n";
         let file = read("a.txt", &format!("#HmPOS_build=GRCh38\n{table}{rows}")).unwrap();
         let others: Vec<Option<&str>> = file
@@ -1064,9 +1125,9 @@ mod tests {
 
     #[test]
     fn weights_are_found_row_by_row_and_rows_without_one_are_counted() {
-        let text = "chr_name\tchr_position\teffect_allele\teffect_weight\tdosage_0_weight\\
-                    tdosage_1_weight\tdosage_2_weight\n1\t5\tA\t0.5\t\t\t\n1\t6\tA\t\t0\t1\t3\n1\\
-                    t7\tA\tNA\t\t\t\n";
+        let text = "chr_name\tchr_position\teffect_allele\teffect_weight\tdosage_0_weight\
+                    \tdosage_1_weight\tdosage_2_weight\n1\t5\tA\t0.5\t\t\t\n1\t6\tA\t\t0\t1\t3\n1\
+                    \t7\tA\tNA\t\t\t\n";
         let file = read("a.txt", text).unwrap();
         assert_eq!(file.rows[1].effect, Effect::PerDosage([0.0, 1.0, 3.0]));
         let unusable: Vec<_> = file.rows.iter().map(|row| row.unusable).collect();
@@ -1140,9 +1201,8 @@ mod tests {
                 "column `beta` is there twice",
             ),
             (
-                "Chromosome\tPosition\tMarkerName\tAllele1\tAllele2\tWeight\tZscore\n1\t5\trs1\ta\\
-                 \
-                 tg\t900\t3\n",
+                "Chromosome\tPosition\tMarkerName\tAllele1\tAllele2\tWeight\tZscore\n1\t5\trs1\ta\
+                 \tg\t900\t3\n",
                 "sample-size scheme",
             ),
         ] {

@@ -293,8 +293,8 @@ fn the_same_options_write_the_same_bytes_and_the_saved_model_says_the_same() {
     let score = folder.path().join("score.txt");
     fs::write(
         &score,
-        "#pgs_id=mine\nchr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n19\\
-         t44908684\tC\tT\t1.2\n19\t44908822\tT\tC\t-0.5\n19\t44907187\tG\tA\t0.1\n",
+        "#pgs_id=mine\nchr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n19\
+         \t44908684\tC\tT\t1.2\n19\t44908822\tT\tC\t-0.5\n19\t44907187\tG\tA\t0.1\n",
     )
     .unwrap();
     options.scoring_files = vec![score];

@@ -269,8 +269,8 @@ fn people_are_counted_by_split_and_families_where_they_are_known() {
     assert_eq!(
         table(&verdict),
         "Split|People|Cases|Controls|Left out: no \
-         phenotype|Families|validation|1\u{2009}000|400|600|0|912|test|2\u{2009}234|400|600|1\\
-         u{2009}234|912"
+         phenotype|Families|validation|1\u{2009}000|400|600|0|912|test|2\u{2009}234|400|600|1\
+         \u{2009}234|912"
     );
     verdict
         .people

@@ -437,8 +437,8 @@ mod tests {
     fn missing_unphased_symbolic_filtered_and_overhanging_records_are_counted() {
         let (panel, counts) = read(
             "1\t1\tleft\tAC\tA\t.\t.\t.\tGT\t0|1\t0|0\n1\t3\tsnv\tG\tA,T\t.\tPASS\t.\tGT\t0/2\t.\
-             |1\n1\t5\tdel\tA\t<DEL>\t.\t.\t.\tGT\t0|1\t0|0\n1\t6\tlow\tC\tT\t.\tq10\t.\tGT\t0|1\\
-             t0|0\n1\t7\tins\tG\tGA\t.\t.\t.\tGT\t1|1\t0|0\n",
+             |1\n1\t5\tdel\tA\t<DEL>\t.\t.\t.\tGT\t0|1\t0|0\n1\t6\tlow\tC\tT\t.\tq10\t.\tGT\t0|1\
+             \t0|0\n1\t7\tins\tG\tGA\t.\t.\t.\tGT\t1|1\t0|0\n",
         )
         .unwrap();
         let expected = PanelSummary {

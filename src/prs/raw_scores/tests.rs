@@ -15,8 +15,8 @@ use crate::prs::{
 /// `.` for no frequency).
 fn options(folder: &Path, samples: &[&str], records: &[&str], rows: &[&str]) -> Options {
     let mut text = String::from(
-        "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\\
-         tallelefrequency_effect\n",
+        "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\
+         \tallelefrequency_effect\n",
     );
     for row in rows {
         writeln!(text, "{}", row.replace(' ', "\t")).unwrap();
@@ -573,8 +573,8 @@ fn an_inferred_other_allele_finds_the_deletion_and_not_the_snp() {
         "1 200 . G T . PASS . GT 0|0 0|0",
         "1 200 . GA G . PASS . GT 0|0 1|1",
     ];
-    let header = "#HmPOS_build=GRCh38\nchr_name\tchr_position\teffect_allele\tother_allele\\
-                  teffect_weight\thm_chr\thm_pos\thm_inferOtherAllele\n";
+    let header = "#HmPOS_build=GRCh38\nchr_name\tchr_position\teffect_allele\tother_allele\
+                  \teffect_weight\thm_chr\thm_pos\thm_inferOtherAllele\n";
     let rows = "1\t1\tG\tA\t1\t1\t100\t\n1\t1\tG\t\t10\t1\t200\tGA\n";
     let options = with_file(
         folder.path(),

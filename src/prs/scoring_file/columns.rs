@@ -109,7 +109,16 @@ impl<'t> Table<'t> {
             .iter()
             .map(|name| original_name(name.trim()))
             .collect();
-        let lower = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let mut lower: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        if ["hm_chrom", "hm_effect_allele"]
+            .iter()
+            .all(|name| lower.iter().any(|has| has == name))
+        {
+            lower = lower
+                .iter()
+                .map(|name| of_gwas_catalog(name, &lower))
+                .collect();
+        }
         Self {
             frame: table,
             names,
@@ -156,6 +165,18 @@ impl<'t> Table<'t> {
 
     fn missing(&self, name: &str) -> String {
         format!("no column `{name}`; it has {}", self.names.join(", "))
+    }
+}
+
+/// What a column of a harmonised file of the GWAS Catalog is: `hm_beta` is the effect, and `beta`,
+/// of the file as it was submitted, is not read.
+fn of_gwas_catalog(name: &str, all: &[String]) -> String {
+    match name.strip_prefix("hm_") {
+        Some("chrom") => "hm_chr".to_owned(),
+        Some("pos") => name.to_owned(),
+        Some(harmonised) => harmonised.to_owned(),
+        None if all.contains(&format!("hm_{name}")) => format!("submitted {name}"),
+        None => name.to_owned(),
     }
 }
 
@@ -622,6 +643,20 @@ fn weight_names(dialect: Option<&Dialect>) -> Vec<&str> {
         .collect()
 }
 
+/// Columns of weights next to the effects that they were made of, as bigsnpr's users write them.
+fn shrunk_effects(table: &Table<'_>) -> Vec<String> {
+    let of_method = [
+        "beta_inf",
+        "beta_auto",
+        "beta_grid",
+        "beta_lassosum",
+        "beta_lassosum2",
+    ];
+    let is_one = |(place, _): &(usize, &String)| of_method.contains(&table.lower[*place].as_str());
+    let named = table.names.iter().enumerate().filter(is_one);
+    named.map(|(_, name)| name.clone()).collect()
+}
+
 fn unread_weights(table: &Table<'_>, dialect: Option<&Dialect>) -> Result<Vec<String>, String> {
     let columns = table.all(&weight_names(dialect))?;
     Ok(columns
@@ -637,9 +672,22 @@ fn weights(table: &Table<'_>, dialect: Option<&Dialect>) -> Result<Vec<Weight>, 
         .map(Weight::Effect)
         .into_iter()
         .collect();
+    let shrunk = shrunk_effects(table);
+    if let [Weight::Effect(column)] = weights.as_slice()
+        && column.name.eq_ignore_ascii_case("beta")
+        && !shrunk.is_empty()
+    {
+        return Err(format!(
+            "`{}`, `{}`: the effects of an association study, and weights that were made of them; \
+             name the column that is meant `effect_weight`",
+            column.name,
+            shrunk.join("`, `")
+        ));
+    }
     if let [Weight::Effect(column)] = weights.as_slice()
         && column.name.eq_ignore_ascii_case("weight")
         && table.has("zscore")
+        && dialect.is_some_and(|dialect| dialect.name == "METAL")
     {
         let reason = "`Zscore` and `Weight` are those of METAL's sample-size scheme, in which \
                       `Weight` counts samples: there is no effect size; run METAL with SCHEME \

@@ -55,7 +55,7 @@ def main():
             holds = [float(row["ci_low"]) <= 0.5 <= float(row["ci_high"]) for row in rows.values()]
             table.append({
                 "risk": risk, "seed": seed, "model": float(model["auroc"]), "best_baseline": best, "baseline": float(baseline["auroc"]),
-                "highest_baseline": max(baselines.values()), "delta": float(model["delta_auroc"]), "p": float(model["p_value"]),
+                "highest_baseline": max(baselines.values()), "delta": float(model["delta_auroc"] or "nan"), "p": float(model["p_value"] or "nan"),
                 "possible": possible, "intervals": len(holds), "intervals_with_half": sum(holds),
                 "model_holds_half": float(model["ci_low"]) <= 0.5 <= float(model["ci_high"]),
                 "alarms": "; ".join(f"{row['verdict']} {row['guard']} ({row['subject']})" for row in alarms),

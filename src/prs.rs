@@ -79,7 +79,8 @@ use std::path::PathBuf;
 
 use gf_cohort_schema::{
     APOE_COLUMNS, ApoeRow, Cohort, CohortSummary, CovariateChoice, GuardRow, MissingPolicies,
-    PhenotypeCoding, Prediction, Role, Split, WITHOUT_APOE, probability, write_predictions,
+    PhenotypeCoding, Prediction, Role, ScoreColumn, Split, WITHOUT_APOE, probability,
+    write_predictions,
 };
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +127,8 @@ pub struct Options {
     /// Scoring files of the PGS Catalog, or other tables of weights with a header, plain or
     /// gzipped.
     pub scoring_files: Vec<PathBuf>,
+    /// Published score that the baselines are learnt on top of: a covariate without a penalty.
+    pub offset: Option<ScoreColumn>,
     /// Build of the VCF, if a scoring file of another build is to be refused.
     pub genome_build: Option<GenomeBuild>,
     /// Smallest share of a scoring file's rows that must be matched.
@@ -181,6 +184,7 @@ impl Default for Options {
             covariates: CovariateChoice::default(),
             missing: MissingPolicies::default(),
             scoring_files: Vec::new(),
+            offset: None,
             genome_build: None,
             min_overlap: 0.75,
             keep_ambiguous: false,
@@ -1026,6 +1030,9 @@ fn inputs(options: &Options) -> Result<(Cohort, Usable<ScoringFile>), Error> {
         reason: format!("{}: {reason}", options.cohort.display()),
     })?;
     cohort.keep_present_in(&ingest::samples_of_files(&options.vcf)?, missing.samples)?;
+    if let Some(offset) = &options.offset {
+        offset.join(&mut cohort)?;
+    }
     for split in [Split::Train, Split::Validation] {
         cohort.require_both_classes(split, &options.cohort)?;
     }

@@ -343,6 +343,61 @@ fn contig_lengths_of_another_build_than_stated_are_refused() {
 }
 
 #[test]
+fn genotypes_that_are_missing_at_scoring_are_counted_and_people_with_too_few_refused() {
+    let study = study();
+    let score = "score --vcf cohort.vcf --cohort cohort.csv -o risk.csv --model baselines \
+                 --models prs-dosages";
+    let lines = vcf();
+    // The first sample has no call in the first `n` records.
+    let without_calls = |n: usize| {
+        let blank = |line: &String| {
+            let mut cells: Vec<&str> = line.split('\t').collect();
+            cells[9] = "./.";
+            cells.join("\t")
+        };
+        let mut lines = lines.clone();
+        for line in lines
+            .iter_mut()
+            .filter(|line| !line.starts_with('#'))
+            .take(n)
+        {
+            *line = blank(line);
+        }
+        lines
+    };
+    write_vcf(study.path(), &without_calls(1));
+    let counted = run(study.path(), score);
+    let message = stderr(&counted);
+    assert!(counted.status.success(), "{message}");
+    assert!(message.contains("prs-dosages: 1 of "), "{message}");
+    assert!(message.contains("read as the mean of the training people; `S01` has the most, 1 of"));
+    write_vcf(study.path(), &without_calls(usize::MAX));
+    let expected = [
+        "prs-dosages: `S01` has genotypes of 0 of its",
+        "--min-overlap",
+    ];
+    refuse(study.path(), score, &expected);
+}
+
+#[test]
+fn baselines_are_learnt_on_top_of_a_published_score() {
+    let study = study();
+    let offset = "--offset baselines/predictions.csv:prs-dosages";
+    succeed(study.path(), &format!("{PRS} {offset}"));
+    let weights = fs::read_to_string(study.path().join("new/weights.csv")).unwrap();
+    let is_term = |line: &&str| line.starts_with("prs-covariates,covariate,prs-dosages,");
+    assert!(weights.lines().any(|line| is_term(&line)), "{weights}");
+    refuse(
+        study.path(),
+        &format!(
+            "{} --offset baselines/predictions.csv:prs-x",
+            PRS.replace("new", "other")
+        ),
+        &["baselines/predictions.csv", "prs-x"],
+    );
+}
+
+#[test]
 fn a_model_and_baselines_have_folders_of_their_own() {
     let study = study();
     refuse(
@@ -486,7 +541,7 @@ fn row_numbers_without_a_name_and_text_are_no_covariates() {
         ),
         &[
             "column `ancestry`: `AFR` is not a finite number",
-            "--covariates",
+            "write a category as columns of 0 and 1",
         ],
     );
 }
@@ -678,7 +733,10 @@ fn a_wrong_column_or_cell_of_the_cohort_is_named() {
         (
             "S02,control,train,61",
             "S02,control,train,old",
-            vec!["cohort.csv: line 3, column `age`", "`old`", "--covariates"],
+            vec![
+                "cohort.csv: line 3, column `age`",
+                "`old` is not a finite number",
+            ],
         ),
         (
             "S02,control,train,61",

@@ -142,6 +142,14 @@ mod tests {
     }
 
     #[test]
+    fn a_sex_is_a_word_however_it_is_written() {
+        let people = read("sample_id,SEX\nA,1\nB,2\nC,Male\nD,f\nE,0\nF,odd\n").unwrap();
+        let sexes: Vec<Option<&str>> = (0..6).map(|row| people.cell(row, 1)).collect();
+        let [male, female] = [Some("male"), Some("female")];
+        assert_eq!(sexes, [male, female, male, female, None, Some("odd")]);
+    }
+
+    #[test]
     fn text_columns_are_read_as_they_are_and_empty_is_unknown() {
         let people = read("sample_id,Ancestry,sex\nA,EUR,female\nB,,1\n").unwrap();
         let ancestry = people.column("ancestry").unwrap();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::ValueEnum;
+use gf_cohort_schema::ScoreColumn;
 
 use super::{
     cohort_args::OptionalCohortArgs,
@@ -59,6 +60,15 @@ pub struct Args {
     /// allele, weight); several are separated by commas, or given one after the other
     #[arg(long = "scoring-file", num_args = 1.., value_name = "TXT")]
     scoring_files: Vec<PathBuf>,
+    /// Published score to learn the baselines on top of: a covariate without a penalty. COLUMN is as
+    /// for `train --offset`. `score` then needs a column of this name in its --cohort.
+    #[arg(
+        long,
+        value_name = "FILE:COLUMN",
+        requires = "cohort",
+        conflicts_with = "no_fit"
+    )]
+    offset: Option<ScoreColumn>,
     /// Smallest share of a scoring file's variants that must be in the VCF
     #[arg(long, default_value_t = Options::default().min_overlap, value_name = "SHARE")]
     min_overlap: f64,
@@ -213,6 +223,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         samples: args.people.samples()?,
         regions_file: args.regions_file,
         scoring_files: lists::paths(args.scoring_files),
+        offset: args.offset,
         genome_build: args.genome_build,
         min_overlap: args.min_overlap,
         keep_ambiguous: args.keep_ambiguous,
@@ -306,6 +317,7 @@ fn inputs(options: &Options) -> impl Iterator<Item = &PathBuf> {
         .vcf
         .iter()
         .chain(&options.scoring_files)
+        .chain(options.offset.as_ref().map(|offset| &offset.path))
         .chain(cohort)
         .chain(beds)
         .chain(&options.scoring.reference)

@@ -254,6 +254,8 @@ impl ModelPlan {
 pub struct Baselines {
     /// Scoring files in the format of the PGS Catalog.
     scoring_files: Vec<PathBuf>,
+    /// Published score that the baselines are learnt on top of.
+    offset: Option<ScoreColumn>,
     /// Build of the VCF; a scoring file of another one is refused.
     genome_build: Option<GenomeBuild>,
     /// Smallest share of a scoring file's variants that must be matched.
@@ -317,6 +319,7 @@ impl Default for Baselines {
         let variants = Variants::Loci;
         Self {
             scoring_files,
+            offset: None,
             genome_build,
             min_overlap,
             keep_ambiguous,
@@ -354,6 +357,7 @@ impl Baselines {
             covariates: data.covariates(),
             missing: data.missing(),
             scoring_files: self.scoring_files.clone(),
+            offset: self.offset.clone(),
             genome_build: self.genome_build,
             min_overlap: self.min_overlap,
             keep_ambiguous: self.keep_ambiguous,
@@ -529,6 +533,7 @@ impl Plan {
             .chain(callable)
             .chain(reference)
             .chain(&mut baselines.kinship)
+            .chain(baselines.offset.as_mut().map(|offset| &mut offset.path))
             .for_each(at);
         let mut tokens = file
             .tokens
@@ -548,7 +553,7 @@ impl Plan {
             .iter_mut()
             .filter_map(|model| Some(&mut model.offset.as_mut()?.path))
             .for_each(at);
-        check_models(&models).with_context(|| path.display().to_string())?;
+        check_models(&models).map_err(|error| anyhow!("{}: {error:#}", path.display()))?;
         let mut plan = Self {
             seed: file.seed,
             source,
@@ -622,11 +627,13 @@ impl Plan {
         } = &self.baselines.scoring;
         let Baselines {
             scoring_files,
+            offset,
             kinship,
             ..
         } = &self.baselines;
         scoring_files
             .iter()
+            .chain(offset.as_ref().map(|offset| &offset.path))
             .chain(callable)
             .chain(reference)
             .chain(kinship)

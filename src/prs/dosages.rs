@@ -646,6 +646,30 @@ mod tests {
     }
 
     #[test]
+    fn diploid_calls_of_the_mitochondrial_chromosome_and_split_records_are_counted() {
+        let table = read(&[
+            "chrM 60 a A G . PASS . GT 0|0 1|1 1|1 0/1",
+            "1 70 b A G . PASS . GT 0|0 1|1 1|0 0|1",
+            "1 70 c A T . PASS . GT 0|1 0|0 0|0 0|0",
+            "1 70 d AC A . PASS . GT 0|1 0|0 0|0 0|0",
+        ]);
+        assert_eq!(
+            (
+                table.counts.mt_diploid_genotypes,
+                table.counts.split_records
+            ),
+            (1, 1),
+            "of M2 and F1; F1 has no genotype with ALT"
+        );
+        assert!(table.warnings[0].contains("mitochondrial chromosome: 1 genotype with ALT"));
+        let about = table.about_split_records().unwrap();
+        assert!(
+            about.contains("1 record has the position and REF of another one"),
+            "{about}"
+        );
+    }
+
+    #[test]
     fn people_are_in_the_order_asked_for_and_every_rule_is_counted() {
         let table = read(&[
             "1 10 a A G . PASS . GT 0|1 1|1 0|0 ./.",

@@ -16,6 +16,7 @@
 
 use std::collections::BTreeMap;
 
+use gf_cohort_schema::text::note;
 use gf_cohort_schema::{Cohort, Phenotype, nine_significant_digits};
 use gf_tokenizer::Tokenizer;
 use ndarray::{Array1, Array2, ShapeBuilder};
@@ -481,7 +482,8 @@ impl Design {
         self.people.iter().enumerate().map(of_place).collect()
     }
 
-    /// For each share of L1 the fits with the least loss.
+    /// For each share of L1 the fits with the least loss; a share without any fit is left out with
+    /// a note.
     fn fit_each_l1_ratio(
         &self,
         folds: &[Vec<usize>],
@@ -492,16 +494,27 @@ impl Design {
             .chain(folds)
             .map(|fold| self.weights(fold))
             .collect();
-        let of_ratio = |&l1_ratio: &f64| {
-            self.along_path(l1_ratio, &weights, fold_of)
-                .map_err(|reason| {
-                    Error::Options(format!(
-                        "the additive term cannot be fitted ({reason}): train without it \
-                         (--additive none)"
-                    ))
-                })
-        };
-        L1_RATIOS.iter().map(of_ratio).collect()
+        let mut chosen = Vec::with_capacity(L1_RATIOS.len());
+        let mut last_reason = String::new();
+        for l1_ratio in L1_RATIOS {
+            match self.along_path(l1_ratio, &weights, fold_of) {
+                Ok(best) => chosen.push(best),
+                Err(reason) => {
+                    note(format!(
+                        "additive term: no fit with an L1 share of {l1_ratio} ({reason}); the mean \
+                         is over the other shares"
+                    ));
+                    last_reason = reason;
+                }
+            }
+        }
+        if chosen.is_empty() {
+            return Err(Error::Options(format!(
+                "the additive term cannot be fitted ({last_reason}): train without it (--additive \
+                 none)"
+            )));
+        }
+        Ok(chosen)
     }
 
     /// From the strongest penalty to weaker ones; the fit on all training samples and those without

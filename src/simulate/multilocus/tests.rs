@@ -117,14 +117,19 @@ fn carriers(folder: &Path) -> Carriers {
     carriers
 }
 
-/// Column `index` of a table.
+/// Column `index` of a table; a sex is 1 (male) or 0 (female).
 fn column(folder: &Path, table: &str, index: usize) -> Vec<f64> {
     let text = fs::read_to_string(folder.join(table)).unwrap();
     let cells = text
         .lines()
         .skip(1)
         .map(|line| line.split(',').nth(index).unwrap());
-    cells.map(|cell| cell.parse().unwrap()).collect()
+    let number = |cell: &str| match cell {
+        "male" => 1.0,
+        "female" => 0.0,
+        cell => cell.parse().unwrap(),
+    };
+    cells.map(number).collect()
 }
 
 /// The logit of one individual from the genotypes, by what the truth reports of each locus.

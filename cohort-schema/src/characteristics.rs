@@ -161,7 +161,7 @@ mod tests {
             [0, 1].map(|row| [0, ancestry, 2].map(|column| people.cell(row, column))),
             [
                 [Some("A"), Some("EUR"), Some("female")],
-                [Some("B"), None, Some("1")]
+                [Some("B"), None, Some("male")]
             ]
         );
         assert_eq!((people.cell(2, 0), people.column("apoe")), (None, None));
@@ -180,14 +180,14 @@ mod tests {
             ["A", "B", "C", "D"]
                 .map(|id| people.cell(people.row(id).unwrap(), people.column(name).unwrap()))
         };
-        assert_eq!(cells("sex"), [Some("1"), None, Some("2"), None]);
+        assert_eq!(cells("sex"), [Some("male"), None, Some("female"), None]);
         assert_eq!(cells("site"), [Some("Lyon"), None, None, None]);
         assert_eq!(cells("family_id"), [Some("F1"), None, None, None]);
         assert_eq!(cells("PC1"), [Some("-9"), None, Some("0.1"), None]);
         let two = read("sample_id,sex\nA,1\nB,0\n").unwrap();
         assert_eq!(
             [0, 1].map(|row| two.cell(row, 1)),
-            [Some("1"), Some("0")],
+            [Some("male"), Some("female")],
             "0 is female next to 1 only"
         );
         assert!(

@@ -755,7 +755,7 @@ impl Cohort {
     }
 }
 
-/// A covariate as a cell: sex as a word, so that nobody has to know which number is which.
+/// A covariate as a cell: sex as a word, so that a reader need not know which number is which.
 fn covariate_cell(name: &str, value: f64) -> String {
     match (CohortColumn::of(name), value) {
         (CohortColumn::Sex, 1.0) => "male".to_owned(),

@@ -5,7 +5,7 @@
 //! than ten values, such as age, is divided into quarters of the people.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::Path,
 };
 
@@ -126,35 +126,30 @@ impl Known {
             .iter()
             .map(|person| person.sample_id.as_str())
             .collect();
-        let cell = |row: usize, name: &str| table.cell(row, table.column(name)?);
-        let mut sentences = Vec::new();
-        for split in Split::ALL
-            .into_iter()
-            .filter(|&split| !scores.in_split(split).is_empty())
-        {
-            let is_here = |row: usize| match cell(row, "split") {
-                Some(stated) => stated.parse::<Split>().ok() == Some(split),
-                None => split == Split::Test,
+        let (split_column, phenotype) = (table.column("split"), table.column("phenotype"));
+        let mut n_samples: BTreeMap<Split, usize> = BTreeMap::new();
+        let mut absent: BTreeMap<Split, Vec<&str>> = BTreeMap::new();
+        for (id, row) in table.samples() {
+            let cell = |column: Option<usize>| table.cell(row, column?);
+            let split = cell(split_column).map_or(Some(Split::Test), |cell| cell.parse().ok());
+            let Some(split) = split.filter(|_| cell(phenotype).is_some()) else {
+                continue;
             };
-            let samples = || {
-                table
-                    .samples()
-                    .filter(|&(_, row)| is_here(row) && cell(row, "phenotype").is_some())
-            };
-            let absent = || {
-                samples()
-                    .filter(|(id, _)| !predicted.contains(id))
-                    .map(|(id, _)| id)
-            };
-            if let Some(example) = absent().min() {
-                let (n_absent, n_samples) = (absent().count(), samples().count());
-                sentences.push(format!(
-                    "{n_absent} of the {n_samples} {split} samples of the cohort table have no \
-                     prediction, such as {example}"
-                ));
+            *n_samples.entry(split).or_default() += 1;
+            if !predicted.contains(id) {
+                absent.entry(split).or_default().push(id);
             }
         }
-        sentences
+        absent.retain(|&split, _| !scores.in_split(split).is_empty());
+        let sentence = |(split, ids): (&Split, &Vec<&str>)| {
+            let example = ids.iter().min()?;
+            let (n_absent, n_samples) = (ids.len(), n_samples[split]);
+            Some(format!(
+                "{n_absent} of the {n_samples} {split} samples of the cohort table have no \
+                 prediction, such as {example}"
+            ))
+        };
+        absent.iter().filter_map(sentence).collect()
     }
 
     /// Whether there is a `cohort.csv`.

@@ -167,11 +167,12 @@ impl ScoringFile {
                 "no rows below the line with the names of the columns".into(),
             ));
         }
-        if let Some(ragged) = ragged_line(body, header_lines).filter(|_| !is_prs_cs) {
-            return Err(file_error(ragged));
-        }
-        let table = read_table(if is_prs_cs { &with_names } else { body })
-            .map_err(|error| file_error(format!("not a table with one header line: {error}")))?;
+        let table = read_table(if is_prs_cs { &with_names } else { body }).map_err(|error| {
+            let ragged = ragged_line(body, header_lines).filter(|_| !is_prs_cs);
+            file_error(
+                ragged.unwrap_or_else(|| format!("not a table with one header line: {error}")),
+            )
+        })?;
         let columns = Columns::find(&table, effect_column).map_err(file_error)?;
         let n_rows = table.height();
         // Its columns are copied: that memory serves for the rows.

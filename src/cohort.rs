@@ -27,6 +27,7 @@ use self::{
     table::Table,
 };
 use crate::ingest;
+use crate::words::counted;
 
 /// Why relatives are dropped.
 const RELATED: &str = "related to a sample of another split";
@@ -844,8 +845,9 @@ impl fmt::Display for Summary {
         {
             writeln!(
                 f,
-                "kinships: {n_pairs} pairs of these samples, {n_related} related; {n_within} of \
-                 them stay within one split"
+                "kinships: {} of these samples, {n_related} related; {n_within} of them stay \
+                 within one split",
+                counted(n_pairs, "pair", "pairs")
             )?;
         }
         let counts = self
@@ -857,7 +859,9 @@ impl fmt::Display for Summary {
                 } else {
                     String::new()
                 };
-                format!("{split} {cases} cases, {controls} controls{unknown}")
+                let cases = counted(*cases, "case", "cases");
+                let controls = counted(*controls, "control", "controls");
+                format!("{split} {cases}, {controls}{unknown}")
             });
         writeln!(
             f,

@@ -61,8 +61,8 @@ pub use self::{
     kinship::PAIR_COLUMNS,
     matching::{Exclusion, MatchCounts, MatchType, Stand, Unmatched},
     model::{
-        AlleleWeight, ApplySummary, Baseline, Feature, PrsModel, Rewritten, Risk, SCHEMA_VERSION,
-        Term,
+        AbsentAlleles, AlleleWeight, ApplySummary, Baseline, Feature, PrsModel, Rewritten, Risk,
+        SCHEMA_VERSION, Term,
     },
     names::model_names,
     no_fit::{AREA_COLUMNS, Area, NoFitSummary, run as without_fit},

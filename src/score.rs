@@ -23,7 +23,7 @@ use crate::words::counted;
 use crate::{
     dataset::{self, Dataset},
     output,
-    prs::{self, PrsModel, Rewritten},
+    prs::{self, AbsentAlleles, PrsModel, Rewritten},
     sequence::{self, ApplyFilters, Carried, Dictionary, EmptyLoci, Regions, Samples},
     tokenization::{self, encode},
     training::{self, Bundle, DeviceChoice},
@@ -82,12 +82,10 @@ pub struct Summary {
     /// What was odd about the files, and how chromosome X was counted, for a polygenic score.
     pub warnings: Vec<String>,
     /// Alleles of each polygenic score that the files do not have.
-    pub absent_alleles: BTreeMap<String, usize>,
+    pub absent_alleles: BTreeMap<String, AbsentAlleles>,
     /// Alleles of each polygenic score whose records are written in another way than those of the
     /// training people.
     pub rewritten_alleles: BTreeMap<String, Rewritten>,
-    /// Alleles of each polygenic score that are absent as their strand is unknown.
-    pub ambiguous_alleles: BTreeMap<String, usize>,
 }
 
 impl std::fmt::Display for Summary {
@@ -105,18 +103,12 @@ impl std::fmt::Display for Summary {
         if let Some(tokens) = &self.tokens {
             write!(f, "{tokens}")?;
         }
-        for (model, n_absent) in &self.absent_alleles {
-            let alleles = counted(*n_absent, "allele is", "alleles are");
+        for (model, AbsentAlleles { n_alleles, reasons }) in &self.absent_alleles {
+            let alleles = counted(*n_alleles, "allele is", "alleles are");
             writeln!(
                 f,
-                "{model}: {alleles} not in these files and read as the mean of the training people"
-            )?;
-        }
-        for (model, n) in &self.ambiguous_alleles {
-            writeln!(
-                f,
-                "{model}: {n} of these are A/T or C/G, of unknown strand: other records here are \
-                 on the other strand"
+                "{model}: {alleles} not counted here and read as the mean of the training people: \
+                 {reasons}"
             )?;
         }
         for (model, Rewritten { exchanged, flipped }) in &self.rewritten_alleles {
@@ -442,7 +434,6 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
         models,
         absent_alleles: applied.absent_alleles,
         rewritten_alleles: applied.rewritten_alleles,
-        ambiguous_alleles: applied.ambiguous_alleles,
         warnings: applied.warnings,
         ..Summary::default()
     })

@@ -314,6 +314,18 @@ fn a_plain_file_that_is_cut_is_told_wherever_it_is_cut() {
     }
     fs::write(study.path().join("cohort.vcf"), &whole).unwrap();
     succeed(study.path(), &format!("{PRS} --regions-file first.bed"));
+    // `0` of `0|1` is a call of its own.
+    let last_call = whole.trim_end().rfind('|').unwrap();
+    fs::write(study.path().join("cohort.vcf"), &whole[..last_call]).unwrap();
+    refuse(
+        study.path(),
+        PRS,
+        &[
+            "cohort.vcf: ",
+            "7:450",
+            "call of one allele and without a line break",
+        ],
+    );
 }
 
 #[test]

@@ -102,6 +102,8 @@ const NO_SCORE: [&str; 22] = [
 const PLINK2_ENDS: [&str; 2] = ["_SUM", "_AVG"];
 /// A column of plink2 that ends so and is no score.
 const DOSAGE_SUM: &str = "NAMED_ALLELE_DOSAGE_SUM";
+/// PLINK's missing value, as it writes it.
+const MINUS_NINE: &str = "-9";
 /// Begins the columns of `PRSice`'s `.all_score`.
 const PRSICE_THRESHOLD: &str = "Pt_";
 /// First bytes of a compressed file.
@@ -229,6 +231,11 @@ pub fn each_score<E: From<Error>>(
                 Some(named) => row.required(named)?,
                 None => name.as_str(),
             };
+            if !columns.is_own && row.cell(*column) == MINUS_NINE {
+                let reason = "`-9` may be a score or PLINK's missing value: leave the cell empty \
+                              where there is no score, or write -9.0 where it is one";
+                return Err(row.error(*column, reason).into());
+            }
             let score = row.finite(*column)?;
             visit(ScoredRef {
                 sample_id: row.required(columns.sample)?,
@@ -772,6 +779,20 @@ mod tests {
                 && message.contains("--sample-column"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn minus_nine_as_a_score_is_asked_about() {
+        let read = |score: &str| {
+            let text = format!("FID IID PRS\nA A 0.5\nB B {score}\n");
+            read_with("AD.best", &text, &ScoreLayout::default())
+        };
+        let message = read("-9").unwrap_err().to_string();
+        assert!(
+            message.contains("line 3, column `PRS`") && message.contains("write -9.0"),
+            "{message}"
+        );
+        assert_eq!(read("-9.0").unwrap().1.len(), 2);
     }
 
     #[test]

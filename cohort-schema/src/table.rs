@@ -52,6 +52,7 @@ impl<'a> CsvTable<'a> {
     /// Only the header; [`Self::each`] then goes through the rows without keeping them.
     pub(crate) fn open(path: &'a Path) -> Result<Self, Error> {
         let (text, delimiter) = separated(text::read(path)?);
+        let text = text::named_row_numbers(path, &text, delimiter).unwrap_or(text);
         let header = csv_reader(&text, delimiter)
             .headers()
             .cloned()
@@ -259,10 +260,7 @@ fn separated(text: String) -> (String, u8) {
     match Separator::of(header) {
         Separator::Byte(byte) => (text, byte),
         Separator::Blanks => {
-            let lines: Vec<String> = text
-                .lines()
-                .map(|line| line.split_whitespace().collect::<Vec<_>>().join("\t"))
-                .collect();
+            let lines: Vec<String> = text.lines().map(text::blanks_as_tabs).collect();
             (lines.join("\n") + "\n", b'\t')
         }
     }
@@ -340,8 +338,9 @@ fn malformed(path: &Path, text: &str, error: csv::Error) -> Error {
             path,
             line: line_at(text, pos.as_ref()),
             reason: format!(
-                "{} where the header has {expected_len}; is a comma missing, or one too many?",
-                counted(*len, "cell", "cells")
+                "{} where the header has {expected_len}; is a comma missing, or one too many?{}",
+                counted(*len, "cell", "cells"),
+                text::why_one_more(*len as usize, *expected_len as usize)
             ),
         },
         _ => Error::Io {

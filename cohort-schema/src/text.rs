@@ -20,7 +20,10 @@ mod separated;
 pub(crate) use self::separated::note_columns;
 pub use self::{
     foreign::{Foreign, foreign},
-    separated::{DecimalCommas, Separator, samples_of, unquoted, with_decimal_points, words},
+    separated::{
+        DecimalCommas, Separator, blanks_as_tabs, count_cells, named_row_numbers, samples_of,
+        unquoted, why_one_more, with_decimal_points, words,
+    },
 };
 
 use std::{

@@ -114,10 +114,11 @@ impl Table {
         for Record { line, cells } in records {
             if cells.len() != names.len() {
                 let reason = format!(
-                    "{} cells where there are {} columns ({})",
+                    "{} cells where there are {} columns ({}){}",
                     cells.len(),
                     names.len(),
-                    names.join(", ")
+                    names.join(", "),
+                    text::why_one_more(cells.len(), names.len())
                 );
                 return Err(Error::line(path, line, reason));
             }
@@ -264,18 +265,17 @@ pub fn records(path: &Path) -> Result<Vec<Record>, Error> {
     };
     let is_left_out =
         |cells: &[String]| cells.iter().all(String::is_empty) || cells[0].starts_with("##");
-    let Some(separator) = separator(path, first) else {
-        let cut = |(index, line): (usize, &str)| Record {
-            line: index as u64 + 1,
-            cells: line.split_whitespace().map(str::to_owned).collect(),
-        };
-        return Ok(text
+    let separator = separator(path, first);
+    let text = match separator {
+        Some(_) => text,
+        None => text
             .lines()
-            .enumerate()
-            .map(cut)
-            .filter(|record| !is_left_out(&record.cells))
-            .collect());
+            .map(text::blanks_as_tabs)
+            .collect::<Vec<_>>()
+            .join("\n"),
     };
+    let separator = separator.unwrap_or(b'\t');
+    let text = text::named_row_numbers(path, &text, separator).unwrap_or(text);
     let mut reader = csv::ReaderBuilder::new();
     reader
         .delimiter(separator)

@@ -204,6 +204,15 @@ pub struct Risk {
     pub probability: f64,
 }
 
+/// Alleles of a saved model that a VCF does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsentAlleles {
+    /// How many.
+    pub n_alleles: usize,
+    /// Why, with a count and an example of each reason.
+    pub reasons: String,
+}
+
 /// What happened on applying a saved model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ApplySummary {
@@ -212,11 +221,9 @@ pub struct ApplySummary {
     /// Records and genotypes.
     pub genotypes: ReadCounts,
     /// Alleles of each baseline that the VCF does not have: read as the training mean.
-    pub absent_alleles: BTreeMap<String, usize>,
+    pub absent_alleles: BTreeMap<String, AbsentAlleles>,
     /// Alleles of each baseline whose record is written in another way than in training.
     pub rewritten_alleles: BTreeMap<String, Rewritten>,
-    /// Alleles of each baseline that are left out as their strand is unknown: among those absent.
-    pub ambiguous_alleles: BTreeMap<String, usize>,
     /// People without a call at the two APOE sites: read as the training mean.
     pub people_without_apoe: usize,
     /// What was odd about the headers, and how X is counted.
@@ -336,15 +343,13 @@ impl PrsModel {
             let n_found = coverage.n_alleles - n_absent;
             if n_absent > 0 {
                 self.require_overlap(baseline, &coverage)?;
+                let absent = AbsentAlleles {
+                    n_alleles: n_absent,
+                    reasons: coverage.reasons.to_string(),
+                };
                 summary
                     .absent_alleles
-                    .insert(baseline.model.clone(), n_absent);
-            }
-            if coverage.reasons.count(Reason::UnknownStrand) > 0 {
-                summary.ambiguous_alleles.insert(
-                    baseline.model.clone(),
-                    coverage.reasons.count(Reason::UnknownStrand),
-                );
+                    .insert(baseline.model.clone(), absent);
             }
             if coverage.rewritten != Rewritten::default() {
                 summary
@@ -698,7 +703,7 @@ impl<'a> People<'a> {
             })
         };
         let filtered = by_place.filtered.get(&spot).map_or(&[][..], Vec::as_slice);
-        Reason::Unmatched(if filtered.iter().any(has_alleles) {
+        let unmatched = if filtered.iter().any(has_alleles) {
             Unmatched::Filter
         } else if by_place.without_alt.contains_key(&spot) {
             Unmatched::NoAlt
@@ -708,7 +713,12 @@ impl<'a> People<'a> {
             Unmatched::Position
         } else {
             Unmatched::Contig
-        })
+        };
+        Reason::of_unmatched(
+            unmatched,
+            allele.effect_allele(),
+            Some(allele.other_allele()),
+        )
     }
 
     /// What a feature is in each person; `missing` where APOE is not called. `None` for a covariate

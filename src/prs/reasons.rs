@@ -20,11 +20,25 @@ pub enum Reason {
     Excluded(Exclusion),
     /// There is no record that can be used.
     Unmatched(Unmatched),
+    /// An insertion or deletion without a record of its alleles at its position.
+    Indel,
     /// The alleles are complements, in a file with records on the other strand.
     UnknownStrand,
 }
 
 impl Reason {
+    /// Why there is no record of these alleles. Unlike a base, an indel can be written in several
+    /// ways, at other positions too.
+    #[must_use]
+    pub fn of_unmatched(why: Unmatched, effect: &str, other: Option<&str>) -> Self {
+        let is_elsewhere = matches!(why, Unmatched::Alleles | Unmatched::Position);
+        if is_elsewhere && is_indel(effect, other) {
+            Self::Indel
+        } else {
+            Self::Unmatched(why)
+        }
+    }
+
     /// After a count.
     fn phrase(self) -> String {
         match self {
@@ -46,6 +60,7 @@ impl Reason {
             Self::Unmatched(Unmatched::Filter) => "left out by FILTER".into(),
             Self::Unmatched(Unmatched::NoAlt) => "at records without an ALT allele to count".into(),
             Self::Unmatched(Unmatched::NoCall) => "missing in all training people".into(),
+            Self::Indel => "insertions or deletions that the VCF does not have as written".into(),
             Self::UnknownStrand => {
                 "ambiguous (A/T or C/G, in a file with records on the other strand)".into()
             }
@@ -78,6 +93,10 @@ impl Reason {
             Self::Unmatched(Unmatched::Filter) => "--apply-filters says which records are used",
             Self::Unmatched(Unmatched::NoAlt) => "nobody has the other allele there",
             Self::Unmatched(Unmatched::NoCall) => "impute them, or leave them out of the file",
+            Self::Indel => {
+                "write both as VCF does, with the base before it and as far to the left as \
+                 possible (`bcftools norm -f`)"
+            }
             Self::UnknownStrand => "align the VCF to the reference (`bcftools +fixref`)",
         }
     }
@@ -132,7 +151,10 @@ impl Reasons {
                 .unusable
                 .map(Reason::Unusable)
                 .or_else(|| of_row.get(&number).copied().map(Reason::Excluded))
-                .or_else(|| unmatched.map(Reason::Unmatched));
+                .or_else(|| {
+                    let (effect, other) = (&row.effect_allele, row.other_allele.as_deref());
+                    unmatched.map(|why| Reason::of_unmatched(why, effect, other))
+                });
             let is_in_score = matches.stands.get(&number) == Some(&Stand::HomRef);
             if let Some(reason) = reason.filter(|_| !is_in_score) {
                 reasons.add(reason, || place(row));
@@ -152,6 +174,13 @@ impl Reasons {
     pub fn count(&self, reason: Reason) -> usize {
         self.counted.get(&reason).map_or(0, |(count, _)| *count)
     }
+}
+
+/// Alleles of different lengths, `-` for none, or the letters I and D.
+fn is_indel(effect: &str, other: Option<&str>) -> bool {
+    let is_coded = |allele: &str| matches!(allele, "-" | "I" | "D");
+    let other = other.unwrap_or(effect);
+    effect.len() != other.len() || is_coded(effect) || is_coded(other)
 }
 
 /// `1:100 G/A`
@@ -202,5 +231,28 @@ impl fmt::Display for Reasons {
             write!(f, " ({})", reason.advice())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_indel_without_a_record_is_not_blamed_on_the_build() {
+        let of = |effect: &str, other: Option<&str>| {
+            Reason::of_unmatched(Unmatched::Position, effect, other)
+        };
+        assert_eq!(of("A", Some("AT")), Reason::Indel);
+        assert_eq!(of("-", Some("T")), Reason::Indel);
+        assert_eq!(of("D", None), Reason::Indel);
+        assert_eq!(of("A", Some("T")), Reason::Unmatched(Unmatched::Position));
+        let mut reasons = Reasons::default();
+        reasons.add(of("A", Some("AT")), || "1:5 A/AT".into());
+        let text = reasons.to_string();
+        assert!(
+            text.starts_with("1 insertions or deletions that") && text.contains("bcftools norm"),
+            "{text}"
+        );
     }
 }

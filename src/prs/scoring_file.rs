@@ -156,8 +156,13 @@ impl ScoringFile {
                 "column `{twice}` is there twice; remove or rename one"
             )));
         }
+        if let Some(line) = second_header(body) {
+            let reason = "begins with `#` below the column names: are two files joined here? Give \
+                          them one by one; remove a comment";
+            return Err(file_error(format!("line {} {reason}", header_lines + line)));
+        }
         let with_names = if is_prs_cs {
-            [dialect::PRS_CS_HEADER, &spaces_as_tabs(body)].concat()
+            [dialect::PRS_CS_HEADER, body].concat()
         } else {
             String::new()
         };
@@ -419,17 +424,34 @@ fn require_usable(path: &Path, score: &ScoringFile, first_line: usize) -> Result
     })
 }
 
+/// A file as text, with one byte between cells, a name for every column and decimal points.
 fn read_text(path: &Path) -> Result<String, Error> {
     let text = text::read(path)?;
     let (_, body, _) = split_header(&text);
-    let names = body.lines().next().unwrap_or_default();
-    let Some(separator) = separator(names) else {
-        return Ok(text);
-    };
-    let Some(points) = text::with_decimal_points(path, body, separator) else {
-        return Ok(text);
-    };
-    Ok(format!("{}{points}", &text[..text.len() - body.len()]))
+    let above = &text[..text.len() - body.len()];
+    let mut changed = None;
+    let separator = separator(body.lines().next().unwrap_or_default()).unwrap_or_else(|| {
+        let lines: Vec<String> = body.trim_end().lines().map(text::blanks_as_tabs).collect();
+        changed = Some(lines.join("\n"));
+        b'\t'
+    });
+    for change in [text::named_row_numbers, text::with_decimal_points] {
+        let body = changed.as_deref().unwrap_or(body);
+        changed = change(path, body, separator).or(changed);
+    }
+    match changed {
+        Some(body) => Ok([above, &body].concat()),
+        None => Ok(text),
+    }
+}
+
+/// The first `#` line below the column names, as a number of lines of the table.
+fn second_header(body: &str) -> Option<usize> {
+    body.lines()
+        .enumerate()
+        .skip(1)
+        .find(|(_, line)| line.starts_with('#'))
+        .map(|(index, _)| index + 1)
 }
 
 /// A column name that is there twice, in upper or lower case.
@@ -496,14 +518,6 @@ fn read_table(body: &str) -> polars::prelude::PolarsResult<DataFrame> {
     let body = body.trim_end();
     let names = body.lines().next().unwrap_or_default();
     let separator = separator(names);
-    // Columns that are set apart by any number of spaces, as PLINK 1 writes them.
-    let respaced;
-    let body = if separator.is_some() {
-        body
-    } else {
-        respaced = spaces_as_tabs(body);
-        &respaced
-    };
     // In a table with tabs a quotation mark may be part of a name; a spreadsheet puts them around
     // whole cells.
     let is_quoted = separator != Some(b'\t')
@@ -523,34 +537,19 @@ fn read_table(body: &str) -> polars::prelude::PolarsResult<DataFrame> {
         .finish()
 }
 
-/// The first line with more or fewer cells than the first one, in words. Lines with quotation marks
-/// are not counted: a separator may be part of a cell there.
+/// The first line with more cells than the first one, in words.
 fn ragged_line(body: &str, lines_before: usize) -> Option<String> {
     let body = body.trim_end();
-    let separator = separator(body.lines().next().unwrap_or_default()).map(char::from);
-    let n_cells = |line: &str| match separator {
-        Some(separator) => line.split(separator).count(),
-        None => line.split_whitespace().count(),
-    };
+    let separator = separator(body.lines().next()?)?;
+    let n_cells = |line: &str| text::count_cells(line.trim_end_matches('\r'), separator).0;
     let n_names = n_cells(body.lines().next()?);
-    let is_ragged = |(_, line): &(usize, &str)| {
-        !line.trim().is_empty()
-            && !line.contains('"')
-            && n_cells(line.trim_end_matches('\r')) > n_names
-    };
+    let is_ragged = |(_, line): &(usize, &str)| !line.trim().is_empty() && n_cells(line) > n_names;
     let (index, line) = body.lines().enumerate().find(is_ragged)?;
     let (line_number, n_found) = (lines_before + index + 1, n_cells(line));
     Some(format!(
-        "line {line_number}: {n_found} cells where the header has {n_names}"
+        "line {line_number}: {n_found} cells where the header has {n_names}{}",
+        text::why_one_more(n_found, n_names)
     ))
-}
-
-fn spaces_as_tabs(body: &str) -> String {
-    let lines = body
-        .trim_end()
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>().join("\t"));
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn file_stem(path: &Path) -> String {
@@ -608,6 +607,31 @@ mod tests {
             ragged.contains("line 4: 6 cells where the header has 5"),
             "{ragged}"
         );
+        let joined = of("1\t5\tA\tG\t0.1\n#pgs_id=Y\n1\t6\tA\tG\t0.1\n");
+        assert!(joined.contains("line 4 begins with `#`"), "{joined}");
+    }
+
+    #[test]
+    fn row_names_of_r_are_no_column_of_a_score() {
+        let names = "\"chr\" \"pos\" \"A1\" \"A2\" \"beta\"\n";
+        let rows = "\"1\" 1 5 \"A\" \"G\" 0.5\n\"2\" 1 9 \"C\" \"T\" -1\n";
+        let read = |text: &str| {
+            let path = tempfile::tempdir().unwrap();
+            let path = path.path().join("r.txt");
+            std::fs::write(&path, text).unwrap();
+            ScoringFile::read(&path, Some(EffectColumn::A1))
+        };
+        let found = one(read(&format!("{names}{rows}")).unwrap());
+        let alleles: Vec<(Option<usize>, &str)> = found
+            .rows
+            .iter()
+            .map(|row| (row.chr_position, row.effect_allele.as_str()))
+            .collect();
+        assert_eq!(alleles, [(Some(5), "A"), (Some(9), "C")]);
+        let message = read(&format!("{names}{}", rows.replace("\"2\"", "\"rs2\"")))
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("row.names=FALSE"), "{message}");
     }
 
     #[test]

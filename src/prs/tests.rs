@@ -733,12 +733,10 @@ fn a_saved_model_reads_records_with_ref_and_alt_exchanged_or_on_the_other_strand
     }));
     let (_, applied) = message.unwrap();
     assert_eq!(applied.rewritten_alleles["prs-dosages"].flipped, 5);
-    assert_eq!(
-        (
-            applied.ambiguous_alleles["prs-dosages"],
-            applied.absent_alleles["prs-dosages"]
-        ),
-        (2, 2)
+    let absent = &applied.absent_alleles["prs-dosages"];
+    assert!(
+        absent.n_alleles == 2 && absent.reasons.starts_with("2 ambiguous"),
+        "{absent:?}"
     );
     let unambiguous = Baseline {
         terms: model.baselines[1]

@@ -40,6 +40,84 @@ impl Separator {
     }
 }
 
+/// The cells of a line between any number of blanks, with tabs between them; a cell in quotation
+/// marks may have blanks in it.
+#[must_use]
+pub fn blanks_as_tabs(line: &str) -> String {
+    let mut cells: Vec<String> = Vec::new();
+    let (mut is_quoted, mut is_in_cell) = (false, false);
+    for character in line.chars() {
+        is_quoted ^= character == '"';
+        if character.is_whitespace() && !is_quoted {
+            is_in_cell = false;
+            continue;
+        }
+        if !is_in_cell {
+            cells.push(String::new());
+            is_in_cell = true;
+        }
+        if let Some(cell) = cells.last_mut() {
+            cell.push(character);
+        }
+    }
+    cells.join("\t")
+}
+
+/// Number of cells of a line, and the first of them. A separator in quotation marks is part of its
+/// cell.
+#[must_use]
+pub fn count_cells(line: &str, separator: u8) -> (usize, &str) {
+    let (mut is_quoted, mut n_cells, mut end_of_first) = (false, 1, line.len());
+    for (index, byte) in line.bytes().enumerate() {
+        is_quoted ^= byte == b'"';
+        if byte == separator && !is_quoted {
+            end_of_first = end_of_first.min(index);
+            n_cells += 1;
+        }
+    }
+    (n_cells, unquoted(&line[..end_of_first]))
+}
+
+/// A table of R's `write.table` with a cell of no name before its column names. R gives rows the
+/// names 1, 2, ..., for which it writes no column name. `None` for any other table: where the first
+/// cells are no such numbers, the header may just as well lack the name of another column.
+#[must_use]
+pub fn named_row_numbers(path: &Path, table: &str, separator: u8) -> Option<String> {
+    let begin = table.len() - table.trim_start_matches(['\r', '\n']).len();
+    let mut lines = table[begin..]
+        .lines()
+        .filter(|line| !line.trim().is_empty());
+    let (n_names, _) = count_cells(lines.next()?, separator);
+    let mut n_rows = 0;
+    for line in lines {
+        n_rows += 1;
+        let (n_cells, first) = count_cells(line, separator);
+        if n_cells != n_names + 1 || first.parse() != Ok(n_rows) {
+            return None;
+        }
+    }
+    if n_rows == 0 {
+        return None;
+    }
+    note(format!(
+        "{}: the first cell of each row is its number and has no column name, as R writes it",
+        path.display()
+    ));
+    let (before, names) = table.split_at(begin);
+    Some(format!("{before}\"\"{}{names}", char::from(separator)))
+}
+
+/// What may be wrong with a row of more cells than its header has.
+#[must_use]
+pub fn why_one_more(n_cells: usize, n_names: usize) -> &'static str {
+    if n_cells == n_names + 1 {
+        "; is the name of a column missing? R names no column of row names: write the table with \
+         row.names=FALSE"
+    } else {
+        ""
+    }
+}
+
 /// A cell without the blanks around it and the quotation marks that a spreadsheet puts around it.
 #[must_use]
 pub fn unquoted(cell: &str) -> &str {
@@ -273,6 +351,30 @@ mod tests {
         ] {
             assert_eq!(Separator::of(header), expected, "{header}");
         }
+    }
+
+    #[test]
+    fn row_numbers_of_r_get_a_column_without_a_name() {
+        let path = Path::new("r.txt");
+        let named = |table: &str, separator| named_row_numbers(path, table, separator);
+        assert_eq!(
+            named(
+                "\"id\"\t\"age\"\n\"1\"\t\"A\"\t70\n\"2\"\t\"B\"\t71\n",
+                b'\t'
+            )
+            .as_deref(),
+            Some("\"\"\t\"id\"\t\"age\"\n\"1\"\t\"A\"\t70\n\"2\"\t\"B\"\t71\n")
+        );
+        // The first cells may be ids, and the name of the last column missing.
+        assert_eq!(named("id,age\nA,70,1\nB,71,0\n", b','), None);
+        assert_eq!(named("id,age\n1,70,1\n3,71,0\n", b','), None);
+        assert_eq!(named("id,age\n1,70\n2,71\n", b','), None);
+        assert_eq!(named("id,age\n", b','), None);
+    }
+
+    #[test]
+    fn blanks_in_quotation_marks_do_not_separate() {
+        assert_eq!(blanks_as_tabs("  \"a b\"  1 \"\" x"), "\"a b\"\t1\t\"\"\tx");
     }
 
     #[test]

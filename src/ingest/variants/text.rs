@@ -71,6 +71,12 @@ pub(super) fn for_each<E: From<Error>>(
         if !is_wanted && !may_be_cut {
             continue;
         }
+        if may_be_cut && site.last_call_is_shorter() {
+            let reason = "the last line of the file ends in a call of one allele and without a \
+                          line break, so the file may be cut: copy it again, or end the last line \
+                          with a line break if the file is complete";
+            return Err(course.error(&record, reason.into()).into());
+        }
         if let Err(reason) = site.genotypes(columns, dosage_field, header, &mut record) {
             if course.needs(&record) || may_be_cut {
                 return Err(course.error(&record, reason).into());
@@ -181,6 +187,19 @@ impl<'l> Site<'l> {
         } else {
             Position::Base
         })
+    }
+
+    /// Whether the last sample has a call of one allele where the one before it has two, as a line
+    /// has that was cut behind `0` of `0|1`.
+    fn last_call_is_shorter(&self) -> bool {
+        let is_diploid = |call: &[u8]| {
+            let alleles = call.split(|&byte| byte == b':').next().unwrap_or_default();
+            alleles.iter().any(|byte| matches!(byte, b'/' | b'|'))
+        };
+        let mut from_the_last = self.samples.rsplit(|&byte| byte == b'\t');
+        let last = from_the_last.next().unwrap_or_default();
+        let before = from_the_last.next().unwrap_or_default();
+        is_diploid(before) && !is_diploid(last)
     }
 
     /// Length of REF, whatever it is.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
-use gf_genomics::{nn, sequence, simulate, tokenization};
+use gf_genomics::{nn, simulate, tokens};
 
 fn genomes(criterion: &mut Criterion) {
     let folder = std::env::temp_dir().join("gf-genomics-bench");
@@ -18,25 +18,24 @@ fn genomes(criterion: &mut Criterion) {
     };
     simulate::run(&options).expect("a simulated cohort");
     let file = |name: &str| folder.join(Path::new(name));
-    let options = sequence::Options {
+    let options = gf_haplotypes::Options {
         vcf: vec![file("cohort.vcf.gz")],
         reference: file("reference.fa"),
-        regions: sequence::Regions::File(file("loci.bed")),
-        samples: sequence::Samples::All,
-        policies: sequence::Policies::default(),
+        regions: gf_haplotypes::Regions::File(file("loci.bed")),
+        samples: gf_haplotypes::Samples::All,
+        policies: gf_haplotypes::Policies::default(),
         mask: None,
         callable: None,
         skips: None,
     };
     criterion.bench_function("haplotypes: 2,000 people, 33,000 nt", |bench| {
-        bench.iter(|| sequence::run(&options).expect("haplotypes"));
+        bench.iter(|| gf_haplotypes::run(&options).expect("haplotypes"));
     });
-    let (dictionary, _, _) = sequence::run(&options).expect("haplotypes");
+    let (dictionary, _, _) = gf_haplotypes::run(&options).expect("haplotypes");
     let training: Vec<usize> = (0..1_200).collect();
     criterion.bench_function("tokens: fit on 1,200 people, encode 2,000", |bench| {
         bench.iter(|| {
-            tokenization::run(&dictionary, &training, &tokenization::Options::default())
-                .expect("tokens")
+            tokens::run(&dictionary, &training, &tokens::Options::default()).expect("tokens")
         });
     });
     std::fs::remove_dir_all(folder).ok();

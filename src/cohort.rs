@@ -26,7 +26,7 @@ use self::{
     phenotype::Mapped,
     table::Table,
 };
-use crate::ingest;
+
 use crate::words::counted;
 
 /// Why relatives are dropped.
@@ -208,7 +208,7 @@ pub enum Error {
     },
     /// The genotypes cannot be read.
     #[error(transparent)]
-    Genotypes(#[from] ingest::Error),
+    Genotypes(#[from] gf_genotypes::Error),
     /// The phenotype cannot be read.
     #[error("phenotype `{column}`: {reason}")]
     Phenotype {
@@ -428,7 +428,7 @@ impl<'j> Draft<'j> {
     }
 
     fn drop_absent(&mut self, vcf: &[PathBuf]) -> Result<(), Error> {
-        for (path, present) in ingest::samples_of_files(vcf)? {
+        for (path, present) in gf_genotypes::samples_of_files(vcf)? {
             let present: HashSet<&str> = present.iter().map(String::as_str).collect();
             let absent: Vec<usize> = self
                 .kept()

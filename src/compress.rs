@@ -27,7 +27,7 @@ use crate::words::counted;
 use crate::{
     dataset,
     nn::Rank,
-    output, report, tokenization,
+    output, report, tokens,
     training::{self, Bundle, Progress},
 };
 
@@ -176,7 +176,7 @@ pub enum Error {
     Cohort(#[from] gf_cohort_schema::Error),
     /// The token folder is wrong.
     #[error(transparent)]
-    Tokens(#[from] tokenization::Error),
+    Tokens(#[from] tokens::Error),
     /// Tokens and cohort do not fit.
     #[error(transparent)]
     Dataset(#[from] dataset::Error),

@@ -27,9 +27,9 @@ use serde::{Deserialize, Serialize};
 use crate::words::counted;
 use crate::{
     models::{Input, LocusInput},
-    sequence::ABSENT_HAPLOTYPE,
-    tokenization::{LocusTokens, TokenSet},
+    tokens::{LocusTokens, TokenSet},
 };
+use gf_haplotypes::ABSENT_HAPLOTYPE;
 
 /// Mean and standard deviation of a covariate over the training people.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -40,14 +40,14 @@ use self::{
 use crate::words::counted;
 use crate::{
     dataset::{self, Dataset},
-    ingest::{
-        self, Locus, Reference, Samples, loci_of_regions, require_build_of_named, same_contig,
-    },
     output, report, score,
-    sequence::{self, ApplyFilters, Encoding, LocusHaplotypes},
-    tokenization::{self, encode},
+    tokens::{self, encode},
     training::{self, Bundle, DeviceChoice},
 };
+use gf_genotypes::{
+    Locus, Reference, Samples, loci_of_regions, require_build_of_named, same_contig,
+};
+use gf_haplotypes::{ApplyFilters, Encoding, LocusHaplotypes};
 
 /// Of the variants whose pairs are looked at, no two are correlated more (r^2): they would be one
 /// and the same twice.
@@ -97,7 +97,7 @@ pub struct Summary {
     /// Pairs measured.
     pub n_pairs: usize,
     /// Of the sequences.
-    pub sequences: sequence::Summary,
+    pub sequences: gf_haplotypes::Summary,
     /// Distinct haplotypes in which alleles were switched, and of how many.
     pub n_haplotypes: [usize; 2],
     /// Copies of these haplotypes, and of all.
@@ -224,7 +224,7 @@ pub enum Error {
     Options(String),
     /// The regions are wrong.
     #[error(transparent)]
-    Regions(#[from] ingest::Error),
+    Regions(#[from] gf_genotypes::Error),
     /// The bundle is wrong.
     #[error(transparent)]
     Bundle(#[from] training::Error),
@@ -233,7 +233,7 @@ pub enum Error {
     People(Box<score::Error>),
     /// The sequences cannot be tokenized.
     #[error(transparent)]
-    Tokens(#[from] tokenization::Error),
+    Tokens(#[from] tokens::Error),
     /// People and tokens do not fit.
     #[error(transparent)]
     Dataset(#[from] dataset::Error),

@@ -64,16 +64,14 @@ pub mod compress;
 pub mod dataset;
 pub mod evaluation;
 pub mod explain;
-pub mod ingest;
 pub mod interrupt;
 pub mod models;
 pub mod pipeline;
 pub mod prs;
 pub mod report;
 pub mod score;
-pub mod sequence;
 pub mod simulate;
-pub mod tokenization;
+pub mod tokens;
 pub mod training;
 pub mod words;
 

@@ -42,12 +42,11 @@ use crate::words::counted;
 use crate::{
     evaluation,
     output::{self, Claim},
-    prs,
-    sequence::{self, Dictionary, EmptyLoci, Policies, Provenance, Shard},
-    simulate,
-    tokenization::{self, Folder, Report, Summary, Tokenized},
+    prs, simulate,
+    tokens::{self, Folder, Report, Summary, Tokenized},
     training::{self, trained_file},
 };
+use gf_haplotypes::{Dictionary, EmptyLoci, Policies, Provenance, Shard};
 
 /// What `run` is told.
 #[derive(Clone, Debug, Default)]
@@ -272,7 +271,7 @@ fn tokens_made(plan: &Plan, data: &Data) -> anyhow::Result<Made> {
         }
     };
     // A tokenizer file counts by its contents, not by where it lies.
-    let options = tokenization::Options {
+    let options = tokens::Options {
         tokenizer_file: None,
         ..plan.tokens.clone()
     };
@@ -337,7 +336,7 @@ fn sequences(
 ) -> anyhow::Result<Built> {
     let made = sequences_made(plan, data)?;
     let options =
-        |people: Option<Range<usize>>, folder: &Path| -> anyhow::Result<sequence::Options> {
+        |people: Option<Range<usize>>, folder: &Path| -> anyhow::Result<gf_haplotypes::Options> {
             let mut cohort = data.samples()?;
             crate::message_text!("{}", cohort.notes);
             if let Some(people) = people {
@@ -345,8 +344,8 @@ fn sequences(
             }
             Ok(plan.sequences_options(data, &cohort, folder))
         };
-    let merge = |shards: &[Shard], folder: &Path| -> anyhow::Result<sequence::Summary> {
-        let (merged, summary) = sequence::merge(shards, folder)?;
+    let merge = |shards: &[Shard], folder: &Path| -> anyhow::Result<gf_haplotypes::Summary> {
+        let (merged, summary) = gf_haplotypes::merge(shards, folder)?;
         crate::message_text!("{summary}");
         merged.save()?;
         Ok(summary)
@@ -355,8 +354,8 @@ fn sequences(
     for (name, people, loci) in division.sequence_blocks() {
         let summary = runner.shard(&name, &made.part(&json!([people, loci])), |folder| {
             let options = options(Some(people), folder)?;
-            let (dictionary, skips, summary) = sequence::of_loci(
-                &sequence::loci(&options)?[loci],
+            let (dictionary, skips, summary) = gf_haplotypes::of_loci(
+                &gf_haplotypes::loci(&options)?[loci],
                 &options,
                 EmptyLoci::Refuse,
             )?;
@@ -385,7 +384,7 @@ fn sequences(
         if !shards.is_empty() {
             return merge(&shards, folder);
         }
-        let (made, skips, summary) = sequence::run(&options(None, folder)?)?;
+        let (made, skips, summary) = gf_haplotypes::run(&options(None, folder)?)?;
         crate::message_text!("{summary}");
         made.save(folder)?;
         skips.save()?;
@@ -406,7 +405,7 @@ fn tokens(
 ) -> anyhow::Result<()> {
     let made = tokens_made(plan, data)?;
     let one_pass = |dictionary: &Dictionary,
-                    options: &tokenization::Options,
+                    options: &tokens::Options,
                     folder: &Path|
      -> anyhow::Result<Summary> {
         let (summary, _) = tokenize(
@@ -448,7 +447,7 @@ fn tokens(
                 folder,
             )
         })?;
-        shards.extend(summary.map(|summary| tokenization::Shard {
+        shards.extend(summary.map(|summary| tokens::Shard {
             folder: runner.shard_folder(&name),
             summary,
         }));
@@ -456,7 +455,7 @@ fn tokens(
     let sequences = runner.folder("1-sequences");
     runner.stage("2-tokens", &made, |folder| {
         if !shards.is_empty() {
-            let summary = tokenization::merge(&shards, folder)?;
+            let summary = tokens::merge(&shards, folder)?;
             crate::message_text!("{summary}");
             return Ok(summary);
         }
@@ -473,9 +472,9 @@ fn tokens(
 fn fit(
     sequences: &[Shard],
     cohort: &Cohort,
-    options: &tokenization::Options,
+    options: &tokens::Options,
 ) -> anyhow::Result<Tokenizer> {
-    let (mut words, mut alphabet) = (tokenization::Words::default(), &[][..]);
+    let (mut words, mut alphabet) = (tokens::Words::default(), &[][..]);
     for shard in sequences {
         let dictionary = Dictionary::load(&shard.folder)?;
         words.add(
@@ -566,13 +565,13 @@ pub fn tokenize(
     dictionary: &Dictionary,
     policies: &Policies,
     cohort: &Cohort,
-    options: &tokenization::Options,
+    options: &tokens::Options,
     sequences_seconds: Option<f64>,
     out: &Path,
 ) -> anyhow::Result<(Summary, Option<Report>)> {
     let people = [Split::Train, Split::Validation, Split::Test]
         .map(|split| (split, in_split(dictionary, cohort, split)));
-    let tokenized = tokenization::run(dictionary, &people[0].1, options)?;
+    let tokenized = tokens::run(dictionary, &people[0].1, options)?;
     let report = sequences_seconds.map(|seconds| Report::of(&tokenized, &people, seconds));
     let Tokenized {
         tokenizer,
@@ -619,7 +618,7 @@ fn in_split(dictionary: &Dictionary, cohort: &Cohort, split: Split) -> Vec<usize
         .collect()
 }
 
-fn note_saturation(options: &tokenization::Options, vocab_size: usize) {
+fn note_saturation(options: &tokens::Options, vocab_size: usize) {
     if let Some(VocabSize::AtMost(wanted)) = options.vocab_size
         && vocab_size < wanted
     {

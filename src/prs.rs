@@ -73,7 +73,7 @@ pub use self::{
     tables::{MATCH_COLUMNS, RAW_SCORE_COLUMNS, WEIGHT_COLUMNS},
 };
 
-pub use crate::ingest::{GenomeBuild, UnknownBuild};
+pub use gf_genotypes::{GenomeBuild, UnknownBuild};
 
 use std::path::PathBuf;
 
@@ -94,11 +94,9 @@ use self::{
 };
 pub(crate) use self::{matching::complement, scoring_file::ScoringFile};
 use crate::words::counted;
-use crate::{
-    ingest::{
-        self, DisjointRegions, Locus, Samples, VariantFile, VariantRecord, pass, same_contig,
-    },
-    memory, output, report,
+use crate::{memory, output, report};
+use gf_genotypes::{
+    DisjointRegions, Locus, Samples, VariantFile, VariantRecord, pass, same_contig,
 };
 
 /// What the stage needs.
@@ -461,7 +459,7 @@ fn write_counts(f: &mut std::fmt::Formatter<'_>, counts: &[(&str, u64)]) -> std:
 pub enum Error {
     /// A genome file is wrong.
     #[error(transparent)]
-    Ingest(#[from] ingest::Error),
+    Ingest(#[from] gf_genotypes::Error),
     /// The cohort is wrong.
     #[error(transparent)]
     Cohort(#[from] gf_cohort_schema::Error),
@@ -783,8 +781,8 @@ struct Outputs<'o> {
     predictions: &'o [Prediction],
     related_pairs: &'o [kinship::Pair],
     apoe: Option<&'o [Option<apoe::Haplotypes>]>,
-    genome_build: Option<ingest::GenomeBuild>,
-    apoe_build: Option<ingest::GenomeBuild>,
+    genome_build: Option<gf_genotypes::GenomeBuild>,
+    apoe_build: Option<gf_genotypes::GenomeBuild>,
 }
 
 impl Outputs<'_> {
@@ -875,7 +873,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         failed: not_read,
     } = read;
     let regions_file = options.regions_file.as_deref();
-    let loci = regions_file.map(ingest::read_loci).transpose()?;
+    let loci = regions_file.map(gf_genotypes::read_loci).transpose()?;
     let (table, sites_without_training_calls) =
         read_genotypes(options, &cohort, loci.as_deref(), &scoring_files)?;
     let Usable {
@@ -1000,7 +998,7 @@ fn check_options(options: &Options) -> Result<(), Error> {
 /// Further files that are only read when the genotypes are there.
 fn require_files(options: &Options) -> Result<(), Error> {
     if let Some(bed) = &options.scoring.callable {
-        ingest::read_intervals(bed)?;
+        gf_genotypes::read_intervals(bed)?;
     }
     for path in options.kinship.iter().chain(&options.scoring.reference) {
         std::fs::File::open(path).map_err(output::at(path))?;
@@ -1029,7 +1027,10 @@ fn inputs(options: &Options) -> Result<(Cohort, Usable<ScoringFile>), Error> {
     kept.map_err(|reason| Error::Options {
         reason: format!("{}: {reason}", options.cohort.display()),
     })?;
-    cohort.keep_present_in(&ingest::samples_of_files(&options.vcf)?, missing.samples)?;
+    cohort.keep_present_in(
+        &gf_genotypes::samples_of_files(&options.vcf)?,
+        missing.samples,
+    )?;
     if let Some(offset) = &options.offset {
         offset.join(&mut cohort)?;
     }

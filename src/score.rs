@@ -24,10 +24,10 @@ use crate::{
     dataset::{self, Dataset},
     output,
     prs::{self, AbsentAlleles, PrsModel, Rewritten},
-    sequence::{self, ApplyFilters, Carried, Dictionary, EmptyLoci, Regions, Samples},
-    tokenization::{self, encode},
+    tokens::{self, encode},
     training::{self, Bundle, DeviceChoice},
 };
+use gf_haplotypes::{ApplyFilters, Carried, Dictionary, EmptyLoci, Regions, Samples};
 
 /// What the stage needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -71,14 +71,14 @@ pub struct Summary {
     /// Models applied.
     pub models: Vec<String>,
     /// Of the sequences, for a sequence model.
-    pub sequences: Option<sequence::Summary>,
+    pub sequences: Option<gf_haplotypes::Summary>,
     /// People without a value of a covariate: left out, or with the mean of the training people.
     #[serde(default)]
     pub cohort: CohortNotes,
     /// Common variants that the people carry, for a sequence model that says which are.
     pub carried: Option<Carried>,
     /// Of the tokens, for a sequence model.
-    pub tokens: Option<tokenization::Summary>,
+    pub tokens: Option<tokens::Summary>,
     /// What was odd about the files, and how chromosome X was counted, for a polygenic score.
     pub warnings: Vec<String>,
     /// Alleles of each polygenic score that the files do not have.
@@ -144,10 +144,10 @@ pub enum Error {
     Bundle(#[from] training::Error),
     /// The genomes are wrong, or not of the model's build.
     #[error(transparent)]
-    Sequence(#[from] sequence::Error),
+    Sequence(#[from] gf_haplotypes::Error),
     /// The sequences cannot be tokenized.
     #[error(transparent)]
-    Tokens(#[from] tokenization::Error),
+    Tokens(#[from] tokens::Error),
     /// Other people's files, or another kind of file.
     #[error(
         "{}: {carried}, so the others would be read as the reference. Likely causes: (1) a VCF of other sites (an array, a region, another caller); \
@@ -317,7 +317,7 @@ pub struct People {
     /// Their covariates, as the bundle needs them.
     pub cohort: Cohort,
     /// Of the sequences.
-    pub sequences: sequence::Summary,
+    pub sequences: gf_haplotypes::Summary,
 }
 
 /// Reads the people of VCF or BCF files, all of them or those of a table with the covariates that
@@ -343,7 +343,7 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<P
         .iter()
         .map(|locus| (locus.locus.clone(), locus.masks.clone()))
         .collect();
-    let sequence_options = sequence::Options {
+    let sequence_options = gf_haplotypes::Options {
         vcf: source.vcf.to_vec(),
         reference: source.reference.ok_or(Error::NoReference)?.into(),
         regions: Regions::File(model.join("config.json")),
@@ -365,7 +365,7 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<P
         skips: None,
     };
     let (dictionary, _, sequences) =
-        sequence::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
+        gf_haplotypes::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
     config.genome.require_same_genome(&dictionary)?;
     let cohort = cohort.unwrap_or_else(|| without_covariates(&dictionary.samples));
     Ok(People {

@@ -53,11 +53,8 @@ use self::{
     risk::{PREVALENCE, Risk},
 };
 use crate::words::counted;
-use crate::{
-    evaluation::roc,
-    ingest::{self, Locus, Samples},
-    output, prs,
-};
+use crate::{evaluation::roc, output, prs};
+use gf_genotypes::{Locus, Samples};
 
 /// Name of the one locus in `loci.bed`.
 const LOCUS_NAME: &str = "simulated";
@@ -243,9 +240,9 @@ impl Options {
     /// A BED that cannot be read; a preset on a panel, whose records decide which loci there are.
     pub fn planned_loci(&self) -> Result<Vec<Locus>, Error> {
         if let Some(bed) = &self.loci {
-            return Ok(loci::sorted(ingest::read_loci(bed)?));
+            return Ok(loci::sorted(gf_genotypes::read_loci(bed)?));
         }
-        let region = self.region.as_deref().and_then(ingest::parse_region);
+        let region = self.region.as_deref().and_then(gf_genotypes::parse_region);
         let len_nt = region.map_or(self.len_nt, |(_, start0, end0)| end0 - start0);
         match self.preset.filter(|_| self.region.is_none()) {
             Some(preset) if self.panel.is_none() => preset.invented_loci(len_nt),
@@ -424,7 +421,7 @@ pub enum Error {
     Options(String),
     /// The panel or the reference cannot be used.
     #[error(transparent)]
-    Ingest(#[from] ingest::Error),
+    Ingest(#[from] gf_genotypes::Error),
     /// The panel has too little in it.
     #[error("{}: {reason}", path.display())]
     Panel {
@@ -720,7 +717,7 @@ fn exponential(rate: f64, rng: &mut impl Rng) -> f64 {
 pub fn check(options: &Options) -> Result<(), Error> {
     options.validate()?;
     if let Some(bed) = &options.loci {
-        ingest::read_loci(bed)?;
+        gf_genotypes::read_loci(bed)?;
     }
     if let Some(path) = &options.effects {
         effects::Published::read(path)?;
@@ -732,7 +729,7 @@ pub fn check(options: &Options) -> Result<(), Error> {
         multilocus::check(options)?;
     }
     match options.region.as_deref() {
-        Some(region) if ingest::parse_region(region).is_none() => {
+        Some(region) if gf_genotypes::parse_region(region).is_none() => {
             let reason =
                 format!("region `{region}` is not of the form contig:beg-end (1-based, inclusive)");
             Err(Error::Options(reason))
@@ -955,7 +952,7 @@ mod tests {
     use std::{collections::BTreeMap, fs, path::Path};
 
     use super::*;
-    use crate::ingest::{DisjointRegions, Reference, VariantFile, read_loci};
+    use gf_genotypes::{DisjointRegions, Reference, VariantFile, read_loci};
 
     /// Real genomes beside the checkout; `None`, said aloud, where they are absent.
     pub(super) fn shared_data(relative: &str) -> Option<PathBuf> {
@@ -999,7 +996,7 @@ mod tests {
         let mut file = VariantFile::open(&folder.join("cohort.vcf.gz")).unwrap();
         assert!(file.warnings().is_empty());
         let mut records = Vec::new();
-        file.for_each::<ingest::Error>(Some(&loci), |record| {
+        file.for_each::<gf_genotypes::Error>(Some(&loci), |record| {
             let expected = reference.fetch(&record.contig, record.start0(), record.end0())?;
             assert_eq!(
                 record.ref_allele, expected,
@@ -1150,7 +1147,7 @@ mod tests {
             let truth = summary.truth;
             let mut causal: Vec<Vec<[bool; 2]>> = Vec::new();
             let mut file = VariantFile::open(&folder.path().join("cohort.vcf.gz")).unwrap();
-            file.for_each::<ingest::Error>(None, |record| {
+            file.for_each::<gf_genotypes::Error>(None, |record| {
                 if let Some(site) = truth
                     .causal_sites
                     .iter()

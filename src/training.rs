@@ -68,7 +68,7 @@ use crate::{
     dataset::{Dataset, Standardisation, logits_within},
     evaluation::roc,
     models::{Architecture, Config, LocusShape},
-    output, tokenization,
+    output, tokens,
 };
 
 /// Tensors of a model by name.
@@ -488,7 +488,7 @@ struct Prepared<'o> {
     name: String,
     device: Device,
     cohort: Cohort,
-    folder: tokenization::Folder,
+    folder: tokens::Folder,
     config: Config,
     plan: Plan,
     places: Vec<Place>,
@@ -674,7 +674,7 @@ impl<'o> Prepared<'o> {
 
 /// The cohort without samples that have no tokens, with the published score as its last covariate
 /// where there is one; and the tokens.
-fn cohort_and_tokens(options: &Options) -> Result<(Cohort, tokenization::Folder), Error> {
+fn cohort_and_tokens(options: &Options) -> Result<(Cohort, tokens::Folder), Error> {
     let Options {
         cohort: path,
         phenotype_coding,
@@ -684,7 +684,7 @@ fn cohort_and_tokens(options: &Options) -> Result<(Cohort, tokenization::Folder)
     } = options;
     let mut cohort = Cohort::read_as(path, *phenotype_coding, covariates, missing)?;
     members::require_both_classes(&cohort, path, &options.schedule)?;
-    let folder = tokenization::Folder::load(&options.tokens)?;
+    let folder = tokens::Folder::load(&options.tokens)?;
     require_not_fitted_on_held_out(&cohort, &folder, &options.tokens)?;
     cohort.keep_present(&folder.tokens.samples, &options.tokens, missing.samples)?;
     members::require_both_classes(&cohort, path, &options.schedule)?;
@@ -695,7 +695,7 @@ fn cohort_and_tokens(options: &Options) -> Result<(Cohort, tokenization::Folder)
 }
 
 /// Architecture and shapes of the model to train.
-fn config_of(options: &Options, folder: &tokenization::Folder, cohort: &Cohort) -> Config {
+fn config_of(options: &Options, folder: &tokens::Folder, cohort: &Cohort) -> Config {
     Config {
         architecture: options.architecture.clone(),
         vocab_size: folder.tokenizer.vocab_len(),
@@ -762,7 +762,7 @@ pub fn additive_name(model: &str) -> String {
 /// Nobody whom the tokens were fitted on is held out now.
 fn require_not_fitted_on_held_out(
     cohort: &Cohort,
-    folder: &tokenization::Folder,
+    folder: &tokens::Folder,
     path: &Path,
 ) -> Result<(), Error> {
     let fitted_on: HashSet<&str> = folder

@@ -73,7 +73,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ),
     ("crate::explain", "cli pipeline"),
     (
-        "crate::ingest",
+        "gf_genotypes",
         "cli cohort explain pipeline prs score sequence simulate tokenization",
     ),
     ("crate::interrupt", "main pipeline"),
@@ -98,7 +98,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ),
     ("crate::score", "cli explain pipeline"),
     (
-        "crate::sequence",
+        "gf_haplotypes",
         "cli dataset explain pipeline score simulate tokenization training",
     ),
     ("crate::simulate", "cli pipeline"),
@@ -107,7 +107,7 @@ const ONLY_IN: &[(&str, &str)] = &[
         "pipeline prs sequence tokenization training",
     ),
     (
-        "crate::tokenization",
+        "crate::tokens",
         "cli compress dataset explain pipeline score training",
     ),
     ("crate::training", "cli compress explain pipeline score"),
@@ -183,13 +183,13 @@ fn no_message_can_panic() {
 #[test]
 fn a_forbidden_import_is_found_in_every_way_of_writing_it() {
     let code = "\
-//! crate::ingest is only mentioned here.
+//! gf_genotypes is only mentioned here.
 use std::{
     io,
     path::{Path, PathBuf},
 };
 use super::super::ingest::Locus;
-fn read(model: &crate::nn::Linear) -> &'static str { let url = \"crate::ingest\"; \
+fn read(model: &crate::nn::Linear) -> &'static str { let url = \"gf_genotypes\"; \
                 clap::crate_name() }
 #[cfg(test)]
 mod tests { use noodles::vcf; }
@@ -204,7 +204,7 @@ mod tests { use noodles::vcf; }
         [
             "src/models/linformer.rs:4: std::path::Path",
             "src/models/linformer.rs:4: std::path::PathBuf",
-            "src/models/linformer.rs:6: crate::ingest::Locus",
+            "src/models/linformer.rs:6: gf_genotypes::Locus",
             "src/models/linformer.rs:7: clap::crate_name",
         ]
     );

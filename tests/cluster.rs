@@ -23,11 +23,11 @@ use std::{
 use gf_cohort_schema::{Cohort as CohortTable, CovariateChoice, PhenotypeCoding, Split};
 use gf_genomics::{
     pipeline,
-    sequence::{
-        self, Dictionary, Encoding, Missing, Options, Overlap, Policies, Regions, Samples, Shard,
-        Summary, Unphased, merge,
-    },
-    tokenization::{self, Anchor, Folder, Slots, TokenizerKind},
+    tokens::{self, Anchor, Folder, Slots, TokenizerKind},
+};
+use gf_haplotypes::{
+    Dictionary, Encoding, Missing, Options, Overlap, Policies, Regions, Samples, Shard, Summary,
+    Unphased, merge,
 };
 use gf_tokenizer::VocabSize;
 use noodles::{bgzf, tabix, vcf};
@@ -134,9 +134,9 @@ fn build(
         callable: None,
         skips: Some(out.join("skips.csv")),
     };
-    let all = sequence::loci(&options).unwrap();
+    let all = gf_haplotypes::loci(&options).unwrap();
     let (dictionary, skips, summary) =
-        sequence::of_loci(&all[loci], &options, sequence::EmptyLoci::Refuse).ok()?;
+        gf_haplotypes::of_loci(&all[loci], &options, gf_haplotypes::EmptyLoci::Refuse).ok()?;
     dictionary.save(out).unwrap();
     skips.save().unwrap();
     Some(summary)
@@ -180,7 +180,7 @@ proptest! {
             overlap: if bcftools && !diploid { Overlap::Bcftools } else { Overlap::Canonical },
             missing: if as_n { Missing::N } else { Missing::Ref },
             unphased: [Unphased::GtOrder, Unphased::Iupac, Unphased::Ref][unphased],
-            haploid: if everyone_has_two { sequence::Haploid::Dup } else { sequence::Haploid::Absent },
+            haploid: if everyone_has_two { gf_haplotypes::Haploid::Dup } else { gf_haplotypes::Haploid::Absent },
             ..Policies::default()
         };
         let people = people(n_people);
@@ -317,17 +317,17 @@ fn a_block_of_loci_reads_no_record_of_files_that_hold_none_of_it() {
             samples: Samples::All,
             policies: Policies {
                 unphased: Unphased::GtOrder,
-                haploid: sequence::Haploid::Dup,
+                haploid: gf_haplotypes::Haploid::Dup,
                 ..Policies::default()
             },
             mask: None,
             callable: None,
             skips: None,
         };
-        sequence::of_loci(
-            &sequence::loci(&options).unwrap()[loci],
+        gf_haplotypes::of_loci(
+            &gf_haplotypes::loci(&options).unwrap()[loci],
             &options,
-            sequence::EmptyLoci::Refuse,
+            gf_haplotypes::EmptyLoci::Refuse,
         )
         .map(|(dictionary, ..)| dictionary)
     };
@@ -379,12 +379,12 @@ fn by_blocks(
     blocks: &[Dictionary],
     cohort: &CohortTable,
     policies: &Policies,
-    options: &tokenization::Options,
-) -> tokenization::Summary {
+    options: &tokens::Options,
+) -> tokens::Summary {
     let mut options = options.clone();
     if options.learns_tokenizer() {
         let training: Vec<usize> = cohort.in_split(Split::Train).map(|(row, _)| row).collect();
-        let mut words = tokenization::Words::default();
+        let mut words = tokens::Words::default();
         for block in blocks {
             words.add(block, &training, &options);
         }
@@ -396,13 +396,13 @@ fn by_blocks(
         let out = folder.join(format!("tokens-{number}"));
         let (summary, _) =
             pipeline::tokenize(block, policies, cohort, &options, None, &out).unwrap();
-        tokenization::Shard {
+        tokens::Shard {
             folder: out,
             summary,
         }
     };
-    let shards: Vec<tokenization::Shard> = blocks.iter().enumerate().map(shard).collect();
-    tokenization::merge(&shards, &folder.join("merged")).unwrap()
+    let shards: Vec<tokens::Shard> = blocks.iter().enumerate().map(shard).collect();
+    tokens::merge(&shards, &folder.join("merged")).unwrap()
 }
 
 proptest! {
@@ -424,7 +424,7 @@ proptest! {
             encoding: if diploid { Encoding::Diploid } else { Encoding::Haplotype },
             missing: if as_n { Missing::N } else { Missing::Ref },
             unphased: if iupac { Unphased::Iupac } else { Unphased::GtOrder },
-            haploid: if diploid { sequence::Haploid::Dup } else { sequence::Haploid::Absent },
+            haploid: if diploid { gf_haplotypes::Haploid::Dup } else { gf_haplotypes::Haploid::Absent },
             ..Policies::default()
         };
         let people = people(n_people);
@@ -436,23 +436,23 @@ proptest! {
         let whole = whole.unwrap();
         let blocks = ranges(4, &loci_cuts).into_iter().enumerate();
         let blocks: Vec<Dictionary> = blocks.map(|(number, loci)| dictionary(&format!("loci-{number}"), loci).unwrap()).collect();
-        let base = tokenization::Options {
+        let base = tokens::Options {
             segment_length,
             min_token_count,
             anchor: if is_anchored { Anchor::Reference } else { Anchor::Haplotype },
-            ..tokenization::Options::default()
+            ..tokens::Options::default()
         };
-        let of = |tokenizer| tokenization::Options { tokenizer: Some(tokenizer), ..base.clone() };
-        let limited = tokenization::Options { vocab_size: Some(VocabSize::AtMost(80)), ..of(TokenizerKind::Bpe) };
+        let of = |tokenizer| tokens::Options { tokenizer: Some(tokenizer), ..base.clone() };
+        let limited = tokens::Options { vocab_size: Some(VocabSize::AtMost(80)), ..of(TokenizerKind::Bpe) };
         let options = match kind {
             0 => base.clone(),
             1 => limited.clone(),
-            2 => tokenization::Options { max_token_length: Some(5), ..of(TokenizerKind::Bpe) },
-            3 => tokenization::Options { kmer_length: Some(3), ..of(TokenizerKind::Kmer) },
-            4 => tokenization::Options { kmer_length: Some(4), kmer_overlapping: true, ..of(TokenizerKind::Kmer) },
+            2 => tokens::Options { max_token_length: Some(5), ..of(TokenizerKind::Bpe) },
+            3 => tokens::Options { kmer_length: Some(3), ..of(TokenizerKind::Kmer) },
+            4 => tokens::Options { kmer_length: Some(4), kmer_overlapping: true, ..of(TokenizerKind::Kmer) },
             5 => of(TokenizerKind::Nucleotide),
             _ => {
-                let all = tokenization::Options { slots: Some(Slots::All), ..limited.clone() };
+                let all = tokens::Options { slots: Some(Slots::All), ..limited.clone() };
                 pipeline::tokenize(&whole, &policies, &cohort, &all, None, &folder.join("other")).unwrap();
                 base.with_tokenizer(folder.join("other/tokenizer.json"))
             }
@@ -649,18 +649,18 @@ fn tokens_of_blocks_of_loci_made_by_hand_are_those_of_one_command_and_what_does_
         given,
         &["other: contig `1` has 121 nt, where the other loci have it with 120: another build"],
     );
-    let shard = |name: &str| tokenization::Shard {
+    let shard = |name: &str| tokens::Shard {
         folder: folder.join(name),
         summary: serde_json::from_value(summary(name)["tokens"].clone()).unwrap(),
     };
-    let message = tokenization::merge(&[shard("a"), shard("other")], &folder.join("x"))
+    let message = tokens::merge(&[shard("a"), shard("other")], &folder.join("x"))
         .unwrap_err()
         .to_string();
     assert!(
         message.contains("other: contig `1` has 121 nt"),
         "{message}"
     );
-    let message = tokenization::merge(&[shard("bcd"), shard("whole")], &folder.join("x"))
+    let message = tokens::merge(&[shard("bcd"), shard("whole")], &folder.join("x"))
         .unwrap_err()
         .to_string();
     assert!(

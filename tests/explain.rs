@@ -21,10 +21,10 @@ use std::{
 use cohort::SmallCohort;
 use gf_genomics::{
     explain::{self, Options, Summary},
-    ingest::Samples,
     score,
     training::{self, DeviceChoice},
 };
+use gf_genotypes::Samples;
 
 type Row = BTreeMap<String, String>;
 

@@ -20,8 +20,8 @@ use std::{
 
 use damage::{damage, for_each_case};
 use gf_cohort_schema::{Cohort, CovariateChoice, PhenotypeCoding};
-use gf_genomics::sequence::{
-    self, ABSENT_HAPLOTYPE, ApplyFilters, Dictionary, Encoding, Haploid, Missing, Options, Overlap,
+use gf_haplotypes::{
+    ABSENT_HAPLOTYPE, ApplyFilters, Dictionary, Encoding, Haploid, Missing, Options, Overlap,
     Policies, Regions, Samples, Summary, Symbolic, Unphased,
 };
 use gf_tokenizer::{Kind, Tokenizer, VocabSize};
@@ -53,8 +53,8 @@ fn options(folder: &Path, vcf: &str, policies: Policies) -> Options {
 }
 
 /// Runs the stage, `skips.csv` included.
-fn build(options: &Options) -> Result<(Dictionary, Summary), sequence::Error> {
-    let (dictionary, skips, summary) = sequence::run(options)?;
+fn build(options: &Options) -> Result<(Dictionary, Summary), gf_haplotypes::Error> {
+    let (dictionary, skips, summary) = gf_haplotypes::run(options)?;
     skips.save()?;
     Ok((dictionary, summary))
 }

@@ -26,15 +26,15 @@ use gf_cohort_schema::{CovariateChoice, MissingPolicies, PhenotypeCoding};
 use gf_genomics::{
     cli::Cli,
     evaluation,
-    ingest::Samples,
     models::Architecture,
     output, pipeline,
     prs::{self, EffectColumn},
     score,
-    sequence::Dictionary,
-    tokenization::{Folder, encode},
+    tokens::{Folder, encode},
     training,
 };
+use gf_genotypes::Samples;
+use gf_haplotypes::Dictionary;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use support::copy;

@@ -22,10 +22,10 @@ use gf_cohort_schema::{
 use gf_genomics::{
     pipeline,
     prs::{self, PrsModel},
-    sequence::{self, Dictionary},
-    tokenization::{self, Folder},
+    tokens::{self, Folder},
     training::Bundle,
 };
+use gf_haplotypes::Dictionary;
 use support::copy;
 
 /// A copy of what the first release left.
@@ -153,11 +153,11 @@ fn damaged_blocks_are_refused_or_merged() {
             .iter()
             .map(|locus| (locus.locus.name.clone(), locus.haplotypes.len()))
             .collect();
-        sequence::Shard {
+        gf_haplotypes::Shard {
             folder: at(name),
-            summary: sequence::Summary {
+            summary: gf_haplotypes::Summary {
                 n_distinct_haplotypes,
-                ..sequence::Summary::default()
+                ..gf_haplotypes::Summary::default()
             },
         }
     });
@@ -168,7 +168,7 @@ fn damaged_blocks_are_refused_or_merged() {
     ] {
         let merge = || {
             let (merged, _) =
-                sequence::merge(&shards, &at("merged")).map_err(|error| error.to_string())?;
+                gf_haplotypes::merge(&shards, &at("merged")).map_err(|error| error.to_string())?;
             merged.save().unwrap();
             Dictionary::load(&at("merged")).unwrap();
             Ok(())
@@ -193,16 +193,16 @@ fn damaged_blocks_are_refused_or_merged() {
         .iter_mut()
         .for_each(|locus| locus.locus.name.push('b'));
     tokens.save(&at("more")).unwrap();
-    let shards = ["tokens", "more"].map(|name| tokenization::Shard {
+    let shards = ["tokens", "more"].map(|name| tokens::Shard {
         folder: at(name),
-        summary: tokenization::Summary::default(),
+        summary: tokens::Summary::default(),
     });
     for (name, file) in [
         ("block-tokens.safetensors", "tokens.safetensors"),
         ("block-genome.json", "genome.json"),
     ] {
         let merge = || {
-            tokenization::merge(&shards, &at("merged")).map_err(|error| error.to_string())?;
+            tokens::merge(&shards, &at("merged")).map_err(|error| error.to_string())?;
             Folder::load(&at("merged")).unwrap();
             Ok(())
         };

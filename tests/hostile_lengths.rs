@@ -13,10 +13,8 @@ use std::{fs, io::Write, path::Path};
 
 use damage::{folder, in_proportion};
 use flate2::{Compression, write::GzEncoder};
-use gf_genomics::{
-    prs,
-    sequence::{self, Options, Policies, Regions, Samples},
-};
+use gf_genomics::prs;
+use gf_haplotypes::{Options, Policies, Regions, Samples};
 use noodles::bgzf;
 use tempfile::TempDir;
 
@@ -52,7 +50,7 @@ fn refusal(folder: &Path, vcf: &str, len: usize) -> String {
         callable: None,
         skips: None,
     };
-    in_proportion(vcf, len, || sequence::run(&options))
+    in_proportion(vcf, len, || gf_haplotypes::run(&options))
         .unwrap_err()
         .to_string()
 }

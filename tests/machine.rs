@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use gf_genomics::ingest::{Error, VariantFile, VariantRecord};
+use gf_genotypes::{Error, VariantFile, VariantRecord};
 use support::{
     TINY_PIPELINE, command, files, files_without_times, refusal, refuse, run, stderr, succeed,
 };

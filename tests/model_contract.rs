@@ -27,7 +27,7 @@ use gf_genomics::{
         Projection, converted,
     },
     nn::{Parameters, binary_cross_entropy},
-    tokenization::Folder,
+    tokens::Folder,
     training::{self, AdamW, Bundle, Moments, Progress, Schedule},
 };
 use safetensors::SafeTensors;

@@ -15,7 +15,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use gf_genomics::sequence::Dictionary;
+use gf_haplotypes::Dictionary;
 use serde_json::{Value, json};
 use support::{TINY_PIPELINE, copy, rows, stderr, succeed};
 

@@ -12,7 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gf_genomics::{sequence::Dictionary, tokenization::Folder};
+use gf_genomics::tokens::Folder;
+use gf_haplotypes::Dictionary;
 use support::{copy, refuse, run, stderr, succeed};
 
 /// Logits are printed with nine digits. On a processor with vectors of another width sums are

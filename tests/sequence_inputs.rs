@@ -17,7 +17,8 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
-use gf_genomics::{sequence::Dictionary, tokenization::Folder};
+use gf_genomics::tokens::Folder;
+use gf_haplotypes::Dictionary;
 use noodles::bgzf;
 use support::{command, fasta, files, refuse, rows, run, stderr, succeed};
 use tempfile::TempDir;

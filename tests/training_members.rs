@@ -16,12 +16,12 @@ use gf_cohort_schema::{
 use gf_genomics::{
     dataset::Dataset,
     evaluation,
-    ingest::Samples,
     models::AttentionKind,
     score,
-    tokenization::Folder,
+    tokens::Folder,
     training::{self, Bundle, ClassWeights, Error, Options, Resume, Schedule, Summary},
 };
+use gf_genotypes::Samples;
 
 use cohort::SmallCohort;
 

@@ -22,14 +22,14 @@ use gf_cohort_schema::{
 use gf_genomics::{
     dataset::Dataset,
     evaluation, explain,
-    ingest::Samples,
     models::{Architecture, Preset},
-    pipeline, score, sequence, simulate,
-    tokenization::{self, Folder},
+    pipeline, score, simulate,
+    tokens::{self, Folder},
     training::{
         self, AdditiveKind, Bundle, DeepTerms, Options, Progress, Resume, Schedule, Summary,
     },
 };
+use gf_genotypes::Samples;
 use tempfile::TempDir;
 
 /// 600 people at two loci; one of them has a cis effect.
@@ -58,18 +58,18 @@ fn simulated() -> TempDir {
         "simulated\t0\t6000\ta\nsimulated\t6000\t8000\tb\n",
     )
     .unwrap();
-    let policies = sequence::Policies::default();
-    let options = sequence::Options {
+    let policies = gf_haplotypes::Policies::default();
+    let options = gf_haplotypes::Options {
         vcf: vec![at("cohort.vcf.gz")],
         reference: at("reference.fa"),
-        regions: sequence::Regions::File(at("two.bed")),
-        samples: sequence::Samples::All,
+        regions: gf_haplotypes::Regions::File(at("two.bed")),
+        samples: gf_haplotypes::Samples::All,
         policies: policies.clone(),
         mask: None,
         callable: None,
         skips: None,
     };
-    let (dictionary, _, _) = sequence::run(&options).unwrap();
+    let (dictionary, _, _) = gf_haplotypes::run(&options).unwrap();
     let cohort = Cohort::read(
         &at("cohort.csv"),
         PhenotypeCoding::Auto,
@@ -80,7 +80,7 @@ fn simulated() -> TempDir {
         &dictionary,
         &policies,
         &cohort,
-        &tokenization::Options::default(),
+        &tokens::Options::default(),
         None,
         &at("tokens"),
     )

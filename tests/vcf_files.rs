@@ -16,7 +16,7 @@ use std::{
     thread,
 };
 
-use gf_genomics::ingest::{
+use gf_genotypes::{
     ABSENT, DisjointRegions, Error, Genotype, Locus, MISSING, Strand, VariantFile, VariantRecord,
 };
 use noodles::{bcf, bgzf, csi, tabix, vcf};

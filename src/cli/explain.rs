@@ -10,9 +10,9 @@ use super::{
 use crate::{
     explain::{self, Options},
     pipeline,
-    sequence::ApplyFilters,
     training::DeviceChoice,
 };
+use gf_haplotypes::ApplyFilters;
 
 /// What each variant does to a model's logit: its allele switched in every distinct haplotype of
 /// the people given, and pairs of the top ones.

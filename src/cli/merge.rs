@@ -14,11 +14,8 @@ use super::{
     record::{OverwriteArgs, Record, Work},
 };
 use crate::words::counted;
-use crate::{
-    output, pipeline, score,
-    sequence::{self, Policies},
-    tokenization,
-};
+use crate::{output, pipeline, score, tokens};
+use gf_haplotypes::Policies;
 
 /// Put together what was made block by block: sequences of blocks of people and loci, tokens of
 /// blocks of loci, or scores of blocks of people.
@@ -61,7 +58,7 @@ pub struct Args {
 #[derive(Deserialize)]
 struct OfSequences {
     options: OptionsOfSequences,
-    summary: sequence::Summary,
+    summary: gf_haplotypes::Summary,
 }
 
 #[derive(Deserialize)]
@@ -79,13 +76,13 @@ struct OfTokens {
 #[derive(Deserialize)]
 struct OptionsOfTokens {
     sequences: OptionsOfSequences,
-    tokens: tokenization::Options,
+    tokens: tokens::Options,
 }
 
 #[derive(Deserialize)]
 struct SummaryOfTokens {
-    sequences: sequence::Summary,
-    tokens: tokenization::Summary,
+    sequences: gf_haplotypes::Summary,
+    tokens: tokens::Summary,
 }
 
 /// Runs the command.
@@ -120,7 +117,7 @@ fn sequences(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyho
         inputs: folders.iter().collect(),
     };
     let (_claim, record) = (pipeline::claim(out)?, Record::begin(out, &work, overwrite)?);
-    let (merged, summary) = sequence::merge(
+    let (merged, summary) = gf_haplotypes::merge(
         &shards(folders, records.iter().map(|record| &record.summary)),
         out,
     )?;
@@ -143,7 +140,7 @@ fn tokens(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyhow::
         inputs: folders.iter().collect(),
     };
     let (_claim, record) = (pipeline::claim(out)?, Record::begin(out, &work, overwrite)?);
-    let (merged, of_sequences) = sequence::merge(
+    let (merged, of_sequences) = gf_haplotypes::merge(
         &shards(
             folders,
             records.iter().map(|record| &record.summary.sequences),
@@ -153,11 +150,11 @@ fn tokens(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyhow::
     let of_tokens = folders
         .iter()
         .zip(&records)
-        .map(|(folder, record)| tokenization::Shard {
+        .map(|(folder, record)| tokens::Shard {
             folder: folder.clone(),
             summary: record.summary.tokens.clone(),
         });
-    let of_tokens = tokenization::merge(&of_tokens.collect::<Vec<_>>(), out)?;
+    let of_tokens = tokens::merge(&of_tokens.collect::<Vec<_>>(), out)?;
     merged.save()?;
     // One of an earlier run would be of other tokens.
     output::remove_if_there(&out.join("report.csv"))?;
@@ -173,9 +170,9 @@ fn tokens(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyhow::
 
 fn shards<'r>(
     folders: &[PathBuf],
-    summaries: impl Iterator<Item = &'r sequence::Summary>,
-) -> Vec<sequence::Shard> {
-    let shard = |(folder, summary): (&PathBuf, &sequence::Summary)| sequence::Shard {
+    summaries: impl Iterator<Item = &'r gf_haplotypes::Summary>,
+) -> Vec<gf_haplotypes::Shard> {
+    let shard = |(folder, summary): (&PathBuf, &gf_haplotypes::Summary)| gf_haplotypes::Shard {
         folder: folder.clone(),
         summary: summary.clone(),
     };

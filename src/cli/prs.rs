@@ -13,14 +13,14 @@ use super::{
     samples::{SampleArgs, without_names},
 };
 use crate::{
-    ingest::DosageField,
     pipeline,
     prs::{
         self, EffectColumn, FailedScore, GenomeBuild, HalfCalls, KinshipVariants, Options, Reading,
         ScoringOptions,
     },
-    sequence::ApplyFilters,
 };
+use gf_genotypes::DosageField;
+use gf_haplotypes::ApplyFilters;
 
 /// Polygenic risk scores and other baselines: covariates, APOE, scores learned from the dosages,
 /// published scores.

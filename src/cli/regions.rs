@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::ingest::known_loci;
+use gf_genotypes::known_loci;
 
 /// The loci that `--regions` knows by name, with build, interval, lead variants and source, as a
 /// table with tabs.

@@ -6,7 +6,8 @@ use gf_cohort_schema::text;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{ingest::Samples, output};
+use crate::output;
+use gf_genotypes::Samples;
 
 /// Whose genotypes are read.
 #[derive(Debug, clap::Args)]

@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     score::{self, Options},
-    sequence::ApplyFilters,
     training::DeviceChoice,
 };
+use gf_haplotypes::ApplyFilters;
 
 /// Risk of new people by a saved model; refuses a reference or build other than the model's.
 #[derive(Debug, clap::Args)]

@@ -10,12 +10,10 @@ use super::{
     record::{OverwriteArgs, Record, Work},
     samples::{SampleArgs, without_names},
 };
-use crate::{
-    pipeline,
-    sequence::{
-        self, ApplyFilters, Encoding, Haploid, Missing, Options, Overlap, Policies, Regions,
-        Samples, Symbolic, Unphased, write_fasta,
-    },
+use crate::pipeline;
+use gf_haplotypes::{
+    ApplyFilters, Encoding, Haploid, Missing, Options, Overlap, Policies, Regions, Samples,
+    Symbolic, Unphased, write_fasta,
 };
 
 /// Both haplotypes of every sample over chosen loci, in one pass: as FASTA, as a dictionary of the
@@ -227,7 +225,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let begin = |folder: &Path| Record::begin(folder, &work, args.overwrite);
     let record = args.out.as_deref().map(begin).transpose()?;
-    let (dictionary, skips, summary) = sequence::run(&options)?;
+    let (dictionary, skips, summary) = gf_haplotypes::run(&options)?;
     if let Some(folder) = &args.out {
         dictionary.save(folder)?;
     }

@@ -9,10 +9,10 @@ use super::{
     samples::{SampleArgs, without_names},
 };
 use crate::{
-    ingest::Samples,
     pipeline,
     simulate::{self, Options, Preset, RiskKind},
 };
+use gf_genotypes::Samples;
 
 /// Simulate people with planted risk and a known best possible AUC, from a phased panel or from
 /// nothing. Phenotypes are always invented.

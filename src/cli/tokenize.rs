@@ -14,11 +14,11 @@ use super::{
     sequences::{Genomes, without_people},
 };
 use crate::{
-    ingest::samples_of_files,
     pipeline,
-    sequence::{self, Samples},
-    tokenization::{Anchor, Options, Slots, TokenizerKind},
+    tokens::{Anchor, Options, Slots, TokenizerKind},
 };
+use gf_genotypes::samples_of_files;
+use gf_haplotypes::Samples;
 
 /// Sequences, a tokenizer fitted on the training split only, and tokens of every distinct
 /// haplotype.
@@ -179,7 +179,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Record::begin(&args.out, &work, args.overwrite)?,
     );
     let started = Instant::now();
-    let (dictionary, skips, summary) = sequence::run(&sequence_options)?;
+    let (dictionary, skips, summary) = gf_haplotypes::run(&sequence_options)?;
     crate::message_text!("{summary}");
     let sequences = summary;
     let sequences_seconds = args.report.then(|| started.elapsed().as_secs_f64());

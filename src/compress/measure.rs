@@ -21,7 +21,7 @@ use crate::{
     evaluation::roc,
     models::{Predictor, RiskModel},
     output,
-    tokenization::Folder,
+    tokens::Folder,
     training::{self, Bundle, folds_of, weight_files},
 };
 

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use super::{Dataset, Error, token_rows};
 use crate::{
     models::{Architecture, AttentionKind, Config, Groups, Model, Predictor},
-    tokenization::LocusTokens,
+    tokens::LocusTokens,
 };
 
 /// Working memory of one haplotype of `locus` while its gradients are computed: what each layer

@@ -18,10 +18,10 @@ use crate::{
         BYTES, Dataset, HAPLOTYPES_AT_A_TIME, encode_in_parts, encode_rows, haplotypes_at_a_time,
     },
     models::{Predictor, RiskModel},
-    sequence::{ABSENT_HAPLOTYPE, Dictionary},
-    tokenization::{Grid, LocusTokens},
+    tokens::{Grid, LocusTokens},
     training::Bundle,
 };
+use gf_haplotypes::{ABSENT_HAPLOTYPE, Dictionary};
 
 /// Copies of one haplotype in whose carriers it is switched, at most; of more, so many at even
 /// distances. All the same haplotype, they differ only in what is beside it.

@@ -15,7 +15,7 @@ use plotters::{
     },
 };
 
-use crate::ingest::Locus;
+use gf_genotypes::Locus;
 
 type Failed = DrawingAreaErrorKind<std::io::Error>;
 
@@ -156,7 +156,7 @@ fn short(allele: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ingest::Strand;
+    use gf_genotypes::Strand;
 
     #[test]
     fn every_variant_has_a_point_in_both_panels_and_the_top_ones_are_named() {

@@ -8,10 +8,8 @@ use std::collections::HashMap;
 
 use gf_tokenizer::Tokenizer;
 
-use crate::{
-    sequence::LocusHaplotypes,
-    tokenization::{self, EncodedHaplotypes, Grid, LocusTokens, encode_haplotypes},
-};
+use crate::tokens::{self, EncodedHaplotypes, Grid, LocusTokens, encode_haplotypes};
+use gf_haplotypes::LocusHaplotypes;
 
 /// What is switched together in a haplotype: edits of the locus, one or two.
 pub type Switch<const N: usize> = [u32; N];
@@ -45,7 +43,7 @@ impl Pass {
         switches: &[Switch<N>],
         tokenizer: &Tokenizer,
         grid: &Grid,
-    ) -> Result<Self, tokenization::Error> {
+    ) -> Result<Self, tokens::Error> {
         let mut number_of: HashMap<Vec<u32>, u32> = HashMap::new();
         let mut numbers = Vec::with_capacity(haplotypes.len());
         for &haplotype in haplotypes {
@@ -145,11 +143,9 @@ fn distinct_rows(tokens: &mut LocusTokens) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        ingest::{Locus, Strand},
-        sequence::{Dictionary, Edit, Encoding, Masks},
-        tokenization::{Options, Tokenized, run},
-    };
+    use crate::tokens::{Options, Tokenized, run};
+    use gf_genotypes::{Locus, Strand};
+    use gf_haplotypes::{Dictionary, Edit, Encoding, Masks};
 
     /// A SNP, a deletion that spans it, and a SNP further on, on three haplotypes.
     fn tokenized() -> (Dictionary, Tokenized) {

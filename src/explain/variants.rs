@@ -3,7 +3,7 @@
 //! Input -> output: [`LocusHaplotypes`] -> [`Variant`]s (an edit of the locus, written as VCF
 //! writes it) and [`Carriers`]. Coordinates: edits are 0-based, half-open; `position` is 1-based.
 
-use crate::sequence::{ABSENT_HAPLOTYPE, Edit, LocusHaplotypes};
+use gf_haplotypes::{ABSENT_HAPLOTYPE, Edit, LocusHaplotypes};
 
 /// An allele that some people carry: what it changes, without what REF and ALT share but for the
 /// base before an indel.
@@ -145,10 +145,8 @@ impl Carriers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        ingest::{Locus, Strand},
-        sequence::{Encoding, Masks},
-    };
+    use gf_genotypes::{Locus, Strand};
+    use gf_haplotypes::{Encoding, Masks};
 
     fn locus(
         edits: &[(usize, usize, &str)],

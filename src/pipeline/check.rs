@@ -13,11 +13,8 @@ use gf_cohort_schema::{Characteristics, Cohort, STACKED};
 
 use super::plan::{Data, Plan, Source};
 use crate::words::counted;
-use crate::{
-    evaluation, prs,
-    sequence::{self, ApplyFilters},
-    simulate, training,
-};
+use crate::{evaluation, prs, simulate, training};
+use gf_haplotypes::ApplyFilters;
 
 /// What was found of one stage's inputs.
 pub struct Finding {
@@ -143,7 +140,7 @@ pub fn require(findings: Vec<Finding>) -> anyhow::Result<()> {
 }
 
 fn sequences(plan: &Plan, data: &Data, out: &Path, records: bool) -> anyhow::Result<String> {
-    let checked = sequence::check(
+    let checked = gf_haplotypes::check(
         &plan.sequences_options(data, &data.samples()?, out),
         records,
     )?;

@@ -14,11 +14,11 @@ use super::{
     plan::{ModelPlan, Plan, Source},
 };
 use crate::{
-    ingest::{Locus, VariantFile, contig_key, read_loci},
     models::{Config, LocusShape},
-    tokenization::TokenizerKind,
+    tokens::TokenizerKind,
     training::{self, AdditiveKind},
 };
+use gf_genotypes::{Locus, VariantFile, contig_key, read_loci};
 
 /// Measured on one core of a cloud machine (x86-64 with AVX-512), in a release build.
 mod measured {

@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evaluation::{self, GuardPolicy, Recalibration},
-    ingest::samples_of_files,
     models::Architecture,
     prs::{self, GenomeBuild, KinshipVariants, ScoringOptions},
-    sequence::{self, ApplyFilters, Policies, Regions, Samples},
-    simulate, tokenization,
+    simulate, tokens,
     training::{self, AdditiveKind, DeepTerms, DeviceChoice, Schedule},
 };
+use gf_genotypes::samples_of_files;
+use gf_haplotypes::{ApplyFilters, Policies, Regions, Samples};
 
 /// The whole file, resolved.
 #[derive(Clone, Debug, Serialize)]
@@ -30,7 +30,7 @@ pub struct Plan {
     /// Policies for genotypes.
     pub sequences: Policies,
     /// How sequences become tokens.
-    pub tokens: tokenization::Options,
+    pub tokens: tokens::Options,
     /// Models to train, one after the other.
     pub models: Vec<ModelPlan>,
     /// Baselines.
@@ -434,7 +434,7 @@ struct File {
     #[serde(default)]
     sequences: Policies,
     #[serde(default)]
-    tokens: tokenization::Options,
+    tokens: tokens::Options,
     #[serde(default)]
     models: Vec<ModelPlan>,
     #[serde(default)]
@@ -599,8 +599,13 @@ impl Plan {
     }
 
     /// Options of the sequences of a cohort.
-    pub fn sequences_options(&self, data: &Data, cohort: &Cohort, out: &Path) -> sequence::Options {
-        sequence::Options {
+    pub fn sequences_options(
+        &self,
+        data: &Data,
+        cohort: &Cohort,
+        out: &Path,
+    ) -> gf_haplotypes::Options {
+        gf_haplotypes::Options {
             vcf: data.vcf.clone(),
             reference: data.reference.clone(),
             regions: Regions::File(data.regions_file.clone()),

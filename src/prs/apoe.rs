@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{dosages::Site, matching::MatchType};
-use crate::ingest::{ABSENT, GenomeBuild, contig_key};
+use gf_genotypes::{ABSENT, GenomeBuild, contig_key};
 
 /// (build, position of rs429358, position of rs7412)
 const POSITIONS: [(GenomeBuild, usize, usize); 2] = [
@@ -299,13 +299,11 @@ fn call(rs429358: Found<'_>, rs7412: Found<'_>, person: usize) -> Option<Haploty
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        ingest::pass,
-        prs::{
-            dosages::GenotypeTable,
-            tests::{shared_data, write_vcf},
-        },
+    use crate::prs::{
+        dosages::GenotypeTable,
+        tests::{shared_data, write_vcf},
     };
+    use gf_genotypes::pass;
 
     fn table(records: &[&str], samples: &[&str]) -> GenotypeTable {
         let folder = tempfile::tempdir().unwrap();

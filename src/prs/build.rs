@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::Error;
-use crate::ingest::{GenomeBuild, VariantFile, contig_build};
+use gf_genotypes::{GenomeBuild, VariantFile, contig_build};
 
 /// What somebody says of the build of the VCF.
 #[derive(Clone, Debug)]

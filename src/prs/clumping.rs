@@ -20,7 +20,7 @@ use super::{
     model::{AlleleWeight, Baseline, Feature},
     panel::Panel,
 };
-use crate::ingest::contig_key;
+use gf_genotypes::contig_key;
 
 /// Shares of the score's own coefficient to try, largest first: a score is too good on the people
 /// who made its weights.

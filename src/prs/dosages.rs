@@ -19,11 +19,11 @@ use super::{
     build::{self, Stated},
     genotypes::{Genotypes, Tally},
 };
-use crate::ingest::{
-    self, ABSENT, DisjointRegions, DosageField, GenomeBuild, Genotype, MISSING, RefAlleles,
-    Reference, Samples, VariantFile, VariantRecord, admits, contig_key,
-};
 use crate::words::counted;
+use gf_genotypes::{
+    ABSENT, DisjointRegions, DosageField, GenomeBuild, Genotype, MISSING, RefAlleles, Reference,
+    Samples, VariantFile, VariantRecord, admits, contig_key,
+};
 
 /// How genotypes become dosages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -344,7 +344,7 @@ impl GenotypeTable {
                     let n_sites = table.sites.len();
                     table
                         .add(record, request, reading, &mut seen)
-                        .map_err(|reason| ingest::Error::record(&path, record, reason))?;
+                        .map_err(|reason| gf_genotypes::Error::record(&path, record, reason))?;
                     n_bytes += table.sites[n_sites..]
                         .iter()
                         .map(|site| site.genotypes.n_bytes())
@@ -613,7 +613,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{ingest::pass, prs::tests::write_vcf};
+    use crate::prs::tests::write_vcf;
+    use gf_genotypes::pass;
 
     proptest! {
         #[test]

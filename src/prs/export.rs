@@ -13,7 +13,8 @@ use super::{
     guards::{COHORT_KEY, DIGEST_KEY, digest},
     model::{AlleleWeight, Baseline},
 };
-use crate::{ingest::GenomeBuild, output};
+use crate::output;
+use gf_genotypes::GenomeBuild;
 
 /// What the headers say beside the score.
 pub struct Origin<'a> {

@@ -21,8 +21,8 @@ use super::{
     ridge,
     scoring_file::ScoringFile,
 };
-use crate::ingest::GenomeBuild;
 use crate::words::counted;
+use gf_genotypes::GenomeBuild;
 
 /// Everything that was fitted.
 pub struct Fitted<'s> {

@@ -5,7 +5,7 @@
 //! Dosages of imputed genotypes stand beside the calls, which say how many haplotypes there are.
 
 use super::effect::Effect;
-use crate::ingest::{ABSENT, Genotype, MISSING};
+use gf_genotypes::{ABSENT, Genotype, MISSING};
 
 /// One genotype a person.
 #[derive(Clone, Debug)]

@@ -18,7 +18,8 @@ use rayon::prelude::*;
 
 use super::{Error, dosages::Site};
 use crate::words::counted;
-use crate::{ingest::contig_key, normal::upper_tail, output};
+use crate::{normal::upper_tail, output};
+use gf_genotypes::contig_key;
 
 /// Fewer independent variants tell cousins from strangers badly.
 const LEAST_VARIANTS: usize = 500;
@@ -587,7 +588,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{ingest::Genotype, prs::tests::write_vcf};
+    use crate::prs::tests::write_vcf;
+    use gf_genotypes::Genotype;
 
     fn cohort(splits: &[Split]) -> Cohort {
         let person = |(index, &split): (usize, &Split)| Person {

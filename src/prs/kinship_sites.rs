@@ -10,7 +10,7 @@ use super::{
     Error, KinshipVariants, Options,
     dosages::{GenotypeTable, Request, Site},
 };
-use crate::ingest::{
+use gf_genotypes::{
     DisjointRegions, STDIN, VariantFile, VariantRecord, chromosome_key, contig_key,
 };
 

@@ -19,7 +19,7 @@ use super::{
     dosages::Site,
     scoring_file::{ScoringFile, Unusable, WeightRow},
 };
-use crate::ingest::contig_key;
+use gf_genotypes::contig_key;
 
 /// How the alleles of a row agree with those of a record; the first is preferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

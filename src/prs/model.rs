@@ -25,10 +25,8 @@ use super::{
     places::Places,
     reasons::{Reason, Reasons},
 };
-use crate::{
-    ingest::{DisjointRegions, GenomeBuild, Samples, VariantRecord, contig_key, pass},
-    stored,
-};
+use crate::stored;
+use gf_genotypes::{DisjointRegions, GenomeBuild, Samples, VariantRecord, contig_key, pass};
 
 /// Version of `prs_model.json`.
 pub const SCHEMA_VERSION: u32 = 2;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use crate::ingest::{VariantRecord, contig_key};
+use gf_genotypes::{VariantRecord, contig_key};
 
 /// A set of positions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -35,8 +35,8 @@ use super::{
     reasons::Reasons,
     scoring_file::{EffectColumn, ScoringFile, WeightRow},
 };
-use crate::ingest::{DisjointRegions, GenomeBuild, Reference, contig_key, read_intervals};
 use crate::words::counted;
+use gf_genotypes::{DisjointRegions, GenomeBuild, Reference, contig_key, read_intervals};
 
 /// How genotypes are read and published scores are matched and summed, beside [`Options`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

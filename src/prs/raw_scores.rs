@@ -16,11 +16,9 @@ use super::{
     published::{self, FailedScore, Score, ScoreSummary, Scorer, Usable},
     tables,
 };
+use crate::output;
 use crate::words::counted;
-use crate::{
-    ingest::{DisjointRegions, VariantRecord},
-    output,
-};
+use gf_genotypes::{DisjointRegions, VariantRecord};
 
 /// Genotypes that are held at once.
 const BATCH_BYTES: usize = 1 << 26;

@@ -26,8 +26,8 @@ use serde::{Deserialize, Serialize};
 
 use self::{cells::is_missing, columns::Columns};
 use super::{Error, effect::Effect};
-use crate::ingest::{GenomeBuild, contig_build};
 use crate::words::counted;
+use gf_genotypes::{GenomeBuild, contig_build};
 
 /// Why a row of a scoring file cannot be used as the weight of one allele.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -565,7 +565,8 @@ mod tests {
     use std::{fs, io::Write};
 
     use super::*;
-    use crate::{ingest::contig_key, prs::tests::shared_data};
+    use crate::prs::tests::shared_data;
+    use gf_genotypes::contig_key;
 
     fn read(name: &str, text: &str) -> Result<ScoringFile, Error> {
         let folder = tempfile::tempdir().unwrap();

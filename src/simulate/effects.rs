@@ -13,11 +13,9 @@ use std::{
 use serde::Serialize;
 
 use super::{Error, panel::Panel};
+use crate::prs::{MatchType, ScoringFile, complement};
 use crate::words::counted;
-use crate::{
-    ingest::contig_key,
-    prs::{MatchType, ScoringFile, complement},
-};
+use gf_genotypes::contig_key;
 
 /// Unmatched variants that a summary names; the others are counted only.
 const MAX_NAMED: usize = 10;

@@ -17,10 +17,8 @@ use super::{
     mosaic::Mosaics,
     panel::{Panel, Site},
 };
-use crate::{
-    ingest::{Locus, Strand},
-    output::{self, at},
-};
+use crate::output::{self, at};
+use gf_genotypes::{Locus, Strand};
 
 const FASTA_COLUMNS: usize = 60;
 

@@ -17,7 +17,7 @@ use super::{
     panel::{Haplotypes, Panel, Site},
     stream_of_locus,
 };
-use crate::ingest::{Locus, Strand};
+use gf_genotypes::{Locus, Strand};
 
 /// Founder haplotypes that are made.
 pub const N_FOUNDERS: usize = 400;

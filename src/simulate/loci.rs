@@ -9,7 +9,7 @@ use gf_cohort_schema::text::{self, Separator};
 use serde::Deserialize;
 
 use super::{Error, RiskKind};
-use crate::ingest::{Locus, contig_key, read_loci};
+use gf_genotypes::{Locus, contig_key, read_loci};
 
 /// A locus and the risk that is simulated on it.
 #[derive(Clone, Debug, PartialEq)]

@@ -32,7 +32,7 @@ use super::{
     splits, stream, stream_of_locus,
     truth::{CausalVariant, CovariateEffects, LocusTruth, PartAuc, Parts, Sampling, StudyTruth},
 };
-use crate::ingest::Reference;
+use gf_genotypes::Reference;
 
 /// What is simulated, before any individual is drawn.
 struct Plan {

@@ -9,8 +9,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Error;
-use crate::ingest::{
-    self, ABSENT, DisjointRegions, Locus, MISSING, Reference, Samples, Strand, VariantFile,
+use gf_genotypes::{
+    ABSENT, DisjointRegions, Locus, MISSING, Reference, Samples, Strand, VariantFile,
     VariantRecord, parse_region, same_contig,
 };
 
@@ -226,7 +226,7 @@ impl Panel {
             ..PanelSummary::default()
         };
         variants.for_each(Some(&wanted), |record| {
-            let at = |reason| ingest::Error::record(path, record, reason);
+            let at = |reason| gf_genotypes::Error::record(path, record, reason);
             let reading = readings.iter().position(|reading| reading.begins(record));
             match reading.or_else(|| readings.iter().position(|reading| reading.overlaps(record))) {
                 Some(index) => readings[index].add(record, &mut counts).map_err(at),

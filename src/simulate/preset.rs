@@ -16,7 +16,7 @@ use super::{
     panel::{Haplotypes, Panel, Site},
     stream_of_locus,
 };
-use crate::ingest::{Locus, Reference, Strand, same_contig};
+use gf_genotypes::{Locus, Reference, Strand, same_contig};
 
 const AD_2022: &str = include_str!("ad-2022.tsv");
 /// Alleles of variants closer than this lie on different haplotypes, as APOE e2 and e4 do.

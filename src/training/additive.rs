@@ -31,8 +31,8 @@ use crate::{
     dataset::Dataset,
     models::additive::{Additive, VersionWeight},
     regression::elastic_net::{Penalty, Problem, Solution},
-    sequence::ABSENT_HAPLOTYPE,
 };
+use gf_haplotypes::ABSENT_HAPLOTYPE;
 
 /// What the additive term has weights for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,11 +12,10 @@ use super::{Error, Weights, cost, members::mean_logits};
 use crate::{
     dataset::{Dataset, Standardisation, logits},
     models::{Config, RiskModel, TermShape, additive},
-    output,
-    sequence::Provenance,
-    stored,
-    tokenization::Grid,
+    output, stored,
+    tokens::Grid,
 };
+use gf_haplotypes::Provenance;
 
 const SCHEMA_VERSION: u32 = 2;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use gf_cohort_schema::Split;
 
 use crate::words::counted;
-use crate::{dataset, output, tokenization};
+use crate::{dataset, output, tokens};
 
 /// Why no model was trained.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum Error {
     Cohort(#[from] gf_cohort_schema::Error),
     /// The token folder is wrong.
     #[error(transparent)]
-    Tokens(#[from] tokenization::Error),
+    Tokens(#[from] tokens::Error),
     /// Tokens and cohort do not fit.
     #[error(transparent)]
     Dataset(#[from] dataset::Error),

@@ -212,10 +212,10 @@ mod tests {
     use crate::{
         dataset::Standardisation,
         models::{Architecture, LocusShape, Preset},
-        sequence::ABSENT_HAPLOTYPE,
-        tokenization::{LocusTokens, TokenSet},
+        tokens::{LocusTokens, TokenSet},
     };
     use gf_cohort_schema::{Cohort, Person, Phenotype, Split};
+    use gf_haplotypes::ABSENT_HAPLOTYPE;
     use std::collections::BTreeMap;
 
     const N_PEOPLE: usize = 10;

@@ -12,7 +12,7 @@ use super::{Bundle, Error, MemberRecord, Plan, Weights};
 use crate::{
     models::{AttentionKind, Config, Model, TermShape, converted, term_tensors},
     nn::Parameters,
-    tokenization::Grid,
+    tokens::Grid,
 };
 
 /// A bundle to start from, checked against the tokens, covariates and folds of this run.

@@ -29,7 +29,7 @@ use crate::{
     models::{Config, Model, PairSlot, TermShape, TokenNumbers, additive::ALONE, network_prefix},
     nn::Parameters,
     output, stored,
-    tokenization::LocusTokens,
+    tokens::LocusTokens,
 };
 
 /// Over which loci there are deep terms next to an additive term.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use gf_cohort_schema::{Cohort, CovariateChoice, MissingPolicies, PhenotypeCoding};
-use gf_genomics::{models::Architecture, pipeline, sequence, simulate, tokenization, training};
+use gf_genomics::{models::Architecture, pipeline, simulate, tokens, training};
 use tempfile::TempDir;
 
 /// 120 people (72 of them in the training split) at a locus of 3,000 nt.
@@ -28,18 +28,18 @@ impl SmallCohort {
             ..Default::default()
         })
         .unwrap();
-        let policies = sequence::Policies::default();
-        let options = sequence::Options {
+        let policies = gf_haplotypes::Policies::default();
+        let options = gf_haplotypes::Options {
             vcf: vec![at("cohort.vcf.gz")],
             reference: at("reference.fa"),
-            regions: sequence::Regions::File(at("loci.bed")),
-            samples: sequence::Samples::All,
+            regions: gf_haplotypes::Regions::File(at("loci.bed")),
+            samples: gf_haplotypes::Samples::All,
             policies: policies.clone(),
             mask: None,
             callable: None,
             skips: None,
         };
-        let (dictionary, _, _) = sequence::run(&options).unwrap();
+        let (dictionary, _, _) = gf_haplotypes::run(&options).unwrap();
         let cohort = Cohort::read(
             &at("cohort.csv"),
             PhenotypeCoding::Auto,
@@ -50,7 +50,7 @@ impl SmallCohort {
             &dictionary,
             &policies,
             &cohort,
-            &tokenization::Options {
+            &tokens::Options {
                 min_token_count: 1,
                 ..Default::default()
             },

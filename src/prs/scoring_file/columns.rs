@@ -10,7 +10,8 @@ use super::{
     cells::{flag, is_bases, is_missing, number, position},
     dialect::Dialect,
 };
-use crate::{ingest::chromosome_key, prs::effect::Effect};
+use crate::prs::effect::Effect;
+use gf_genotypes::chromosome_key;
 
 const CHROMOSOME: [&str; 6] = [
     "chr_name",

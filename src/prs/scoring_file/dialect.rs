@@ -179,7 +179,7 @@ pub fn is_prs_cs(first_line: &str) -> bool {
         return false;
     };
     let is_allele = |allele: &str| super::cells::is_bases(&allele.to_ascii_uppercase());
-    crate::ingest::chromosome_key(chromosome).is_some()
+    gf_genotypes::chromosome_key(chromosome).is_some()
         && !id.is_empty()
         && position.parse::<usize>().is_ok()
         && is_allele(a1)

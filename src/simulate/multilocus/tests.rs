@@ -5,14 +5,11 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::ingest::VariantFile;
-use crate::{
-    ingest,
-    simulate::{
-        self, Preset,
-        tests::{bytes, read_back, shared_data, simulated},
-    },
+use crate::simulate::{
+    self, Preset,
+    tests::{bytes, read_back, shared_data, simulated},
 };
+use gf_genotypes::VariantFile;
 
 /// A panel of 300 haplotypes over 60,000 nt, made from nothing.
 struct Study {
@@ -83,7 +80,7 @@ impl Study {
     fn common_snvs(&self) -> Vec<(usize, String, String)> {
         let mut snvs = Vec::new();
         let mut file = VariantFile::open(&self.folder.path().join("cohort.vcf.gz")).unwrap();
-        file.for_each::<ingest::Error>(None, |record| {
+        file.for_each::<gf_genotypes::Error>(None, |record| {
             let carried = record
                 .genotypes
                 .iter()
@@ -107,7 +104,7 @@ type Carriers = HashMap<(String, usize), Vec<[bool; 2]>>;
 fn carriers(folder: &Path) -> Carriers {
     let mut carriers = HashMap::new();
     let mut file = VariantFile::open(&folder.join("cohort.vcf.gz")).unwrap();
-    file.for_each::<ingest::Error>(None, |record| {
+    file.for_each::<gf_genotypes::Error>(None, |record| {
         let genotypes = record.genotypes.iter();
         let alleles = genotypes.map(|genotype| genotype.alleles.map(|allele| allele == 1));
         carriers.insert((record.contig.clone(), record.position), alleles.collect());

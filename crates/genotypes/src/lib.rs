@@ -1,0 +1,145 @@
+//! Reading genomes: reference FASTA, loci, and the genotypes of VCF and BCF files. The only place
+//! that sees noodles readers.
+//!
+//! Input -> output: paths -> [`Reference`], [`Locus`]es and a stream of [`VariantRecord`]s for all
+//! samples at once. Coordinates: a VCF `position` is 1-based as in the file; every interval
+//! (`start0..end0`) is 0-based and half-open.
+
+mod build;
+mod contig;
+mod faidx;
+mod genotypes;
+mod gzi;
+mod known_loci;
+mod ref_allele;
+mod reference;
+mod regions;
+mod samples;
+mod variants;
+
+pub use self::{
+    build::{GenomeBuild, UnknownBuild, builds_of_length},
+    contig::{
+        chromosome_key, contig_aliases, contig_build, contig_key, same_contig,
+        tell_different_builds,
+    },
+    genotypes::{ABSENT, Genotype, MISSING},
+    known_loci::{KnownLocus, known_loci, require_build_of_named},
+    ref_allele::{EXCHANGED, OTHER_REFERENCE, RefAlleles},
+    reference::Reference,
+    regions::{
+        DisjointRegions, Interval, Locus, Strand, joined, loci_of_regions, parse_region,
+        read_intervals, read_loci,
+    },
+    samples::Samples,
+    variants::{
+        DosageField, Place, STDIN, VariantFile, VariantRecord, admits, pass, samples_of_files,
+    },
+};
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// The file whose name is that of `path` with an extension more: an index.
+fn beside(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(extension);
+    PathBuf::from(name)
+}
+
+/// What can be wrong with a genome file. Each message names the file, the place, what was found,
+/// and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system could not read the file.
+    #[error("{}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system or the decompressor said.
+        source: io::Error,
+    },
+    /// The file as a whole is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A line of a text file is wrong.
+    #[error("{}: line {line}: {reason}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line number.
+        line: u64,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A variant record is wrong.
+    #[error("{}: {place}{contig}:{position}: {reason}", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Contig as the file names it.
+        contig: String,
+        /// 1-based POS.
+        position: usize,
+        /// Line or record number, where it is known.
+        place: Place,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A region is not written as it should be.
+    #[error("region `{region}`: {reason}")]
+    Region {
+        /// The region as written.
+        region: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A text file cannot be read as one.
+    #[error(transparent)]
+    Text(#[from] gf_cohort_schema::Error),
+    /// A contig is not in the reference.
+    #[error("{}: no contig `{contig}` (nor {tried}) in this FASTA; it has {available}. Is it the right build?", path.display())]
+    UnknownContig {
+        /// The FASTA file.
+        path: PathBuf,
+        /// The name asked for.
+        contig: String,
+        /// Its aliases, tried as well.
+        tried: String,
+        /// The first names the FASTA has.
+        available: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+
+    /// An error at a variant record of a file.
+    #[must_use]
+    pub fn record(path: &Path, record: &VariantRecord, reason: String) -> Self {
+        Self::Record {
+            path: path.into(),
+            contig: record.contig.clone(),
+            position: record.position,
+            place: record.place,
+            reason,
+        }
+    }
+
+    pub(crate) fn file(path: &Path, reason: impl Into<String>) -> Self {
+        Self::File {
+            path: path.to_path_buf(),
+            reason: reason.into(),
+        }
+    }
+}

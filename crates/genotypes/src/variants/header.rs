@@ -1,0 +1,502 @@
+//! The header: samples, contigs, and the numbers that BCF gives to names.
+//!
+//! Input -> output: the head of a VCF or BCF stream -> [`Header`]; the stream then stands before
+//! the first record. Only what reading genotypes needs is taken from it. Lines that a strict reader
+//! (noodles) refuses are read as bcftools reads them, with a warning.
+
+use std::{collections::HashSet, error::Error as _, path::Path};
+
+use gf_cohort_schema::text;
+use noodles::vcf;
+
+use super::input::Input;
+use crate::Error;
+use gf_cohort_schema::counted;
+
+/// The columns before FORMAT.
+const COLUMNS: [&str; 8] = [
+    "#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO",
+];
+/// Odd lines that are warned of one by one; the rest are counted.
+const N_WARNINGS: usize = 5;
+/// No header numbers more names than this by hand.
+const MAX_IDX: usize = 1 << 20;
+
+/// A `##contig` line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Contig {
+    pub name: String,
+    pub len_nt: Option<usize>,
+}
+
+/// What the head of a file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Header {
+    /// In column order.
+    pub samples: Vec<String>,
+    /// In the order of their numbers in BCF, which is that of the lines unless they say otherwise.
+    pub contigs: Vec<Contig>,
+    /// FILTER, INFO and FORMAT names by their numbers in BCF; `PASS` is number 0.
+    pub names: Vec<String>,
+    /// Lines of a text header.
+    pub n_lines: u64,
+    /// Version 4.4 of the format or a later one: SVLEN goes before END.
+    pub svlen_first: bool,
+    /// What was odd but could be read.
+    pub warnings: Vec<String>,
+}
+
+/// First version of the format (4.x) in which SVLEN goes before END.
+const SVLEN_FIRST: u32 = 4;
+
+impl Header {
+    /// Reads the header of a VCF file.
+    ///
+    /// # Errors
+    /// No `##fileformat=VCFv4` line, no proper `#CHROM` line, no samples, a sample named twice.
+    pub fn read_text(input: &mut Input) -> Result<Self, Error> {
+        let mut text = Vec::new();
+        let mut line = Vec::new();
+        let mut n_lines = 0;
+        while input.peek()? == Some(b'#') && input.read_line(&mut line)? {
+            n_lines += 1;
+            text.extend_from_slice(&line);
+            text.push(b'\n');
+            if line.starts_with(b"#CHROM") {
+                break;
+            }
+        }
+        // Nothing behind the header is read here: it may be long, or damaged, and none of it may be
+        // wanted.
+        if !line.starts_with(b"#CHROM")
+            && let Some(found) = input.peek()?
+        {
+            let reason = not_a_vcf(found, n_lines);
+            return Err(Error::Line {
+                path: input.path().into(),
+                line: n_lines + 1,
+                reason: reason.into(),
+            });
+        }
+        Ok(Self {
+            n_lines,
+            ..Self::parse(input, text)?
+        })
+    }
+
+    /// Reads the magic number and the header of a BCF file.
+    ///
+    /// # Errors
+    /// As [`Self::read_text`]; a version other than 2.
+    pub fn read_bcf(input: &mut Input) -> Result<Self, Error> {
+        let mut start = [0; 9];
+        input.read_exact(&mut start)?;
+        let [_, _, _, major, minor, a, b, c, d] = start;
+        if major != 2 {
+            return Err(Error::file(
+                input.path(),
+                format!("BCF version {major}.{minor} is unknown; versions 2.1 and 2.2 are read"),
+            ));
+        }
+        let mut text = Vec::new();
+        input.read_into(&mut text, u32::from_le_bytes([a, b, c, d]) as usize)?;
+        let end = text
+            .iter()
+            .position(|&byte| byte == 0)
+            .unwrap_or(text.len());
+        text.truncate(end);
+        Self::parse(input, text)
+    }
+
+    fn parse(input: &Input, text: Vec<u8>) -> Result<Self, Error> {
+        let path = input.path();
+        let text = text::decode(path, text)?;
+        if !text.lines().any(|line| line.starts_with("#CHROM")) {
+            return Err(Error::file(
+                path,
+                "no `#CHROM` line: this is not a VCF file, or it is empty",
+            ));
+        }
+        let mut header = Self {
+            names: vec!["PASS".into()],
+            ..Self::default()
+        };
+        let mut strict = vcf::header::Parser::default();
+        let mut refusals = Vec::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            let refuse = |reason: String| Error::Line {
+                path: path.into(),
+                line: number,
+                reason,
+            };
+            if number == 1 && !line.starts_with("##fileformat=VCFv4") {
+                return Err(refuse(
+                    "the first line is not `##fileformat=VCFv4.x`".into(),
+                ));
+            }
+            if number == 1 {
+                header.svlen_first = is_svlen_first(line);
+            }
+            if line.starts_with("#CHROM") {
+                header.samples = sample_names(line).map_err(refuse)?;
+                break;
+            }
+            header.meta(line).map_err(refuse)?;
+            if let Err(refusal) = strict.parse_partial(line.as_bytes()) {
+                refusals.push(format!(
+                    "{}: header line {number} ({}): {}; read all the same",
+                    path.display(),
+                    subject(line),
+                    causes(&refusal)
+                ));
+            }
+        }
+        let more = refusals.len().saturating_sub(N_WARNINGS);
+        refusals.truncate(N_WARNINGS);
+        if more > 0 {
+            refusals.push(format!(
+                "{}: {} as odd",
+                path.display(),
+                counted(more, "more header line is", "more header lines are")
+            ));
+        }
+        header.warnings = refusals;
+        Ok(header)
+    }
+
+    /// Takes in a `##` line.
+    ///
+    /// # Errors
+    /// A contig that is there already, with another length.
+    fn meta(&mut self, line: &str) -> Result<(), String> {
+        let Some((key, fields)) = structured(line) else {
+            return Ok(());
+        };
+        let Some(id) = field(fields, "ID") else {
+            return Ok(());
+        };
+        if key == "contig" {
+            self.require_same_contig(id, fields)?;
+        }
+        let idx = field(fields, "IDX")
+            .and_then(|idx| idx.parse().ok())
+            .filter(|&idx| idx <= MAX_IDX);
+        match key {
+            "contig" if self.contigs.iter().all(|contig| contig.name != id) => {
+                place(
+                    &mut self.contigs,
+                    idx,
+                    Contig {
+                        name: id.into(),
+                        len_nt: length(fields),
+                    },
+                );
+            }
+            "FILTER" | "INFO" | "FORMAT" if !self.names.iter().any(|name| name == id) => {
+                place(&mut self.names, idx, id.into());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A contig that is there already must have the same length again.
+    fn require_same_contig(&self, id: &str, fields: &str) -> Result<(), String> {
+        let len_nt = length(fields);
+        let other = self
+            .contigs
+            .iter()
+            .find(|contig| contig.name == id)
+            .and_then(|contig| contig.len_nt.zip(len_nt));
+        match other {
+            Some((first, again)) if first != again => Err(format!(
+                "contig `{id}` has {again} nt here and {first} nt in an earlier line: keep the \
+                 right one"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Compares a `#` line below the header with it: files that were joined with `cat` have the
+    /// header of each. `place` is only named.
+    ///
+    /// # Errors
+    /// Other samples, or the same in another order; another length of a contig; a version of the
+    /// format that reads SVLEN otherwise.
+    pub fn require_same(&self, path: &Path, line: &[u8]) -> Result<(), String> {
+        let advice = "files that were joined with `cat` must have the same samples in the same \
+                      order: join them with `bcftools concat` (after `bcftools view -S` where the \
+                      order differs), or give each file by itself";
+        let again = |found: String| Err(format!("a second header: {found}; {advice}"));
+        if !line.starts_with(b"#CHROM")
+            && !line.starts_with(b"##contig")
+            && !line.starts_with(b"##fileformat")
+        {
+            return Ok(());
+        }
+        let text = text::decode(path, line.to_vec()).map_err(|error| error.to_string())?;
+        if text.starts_with("#CHROM") {
+            let samples = sample_names(&text)?;
+            let differs = samples
+                .iter()
+                .zip(&self.samples)
+                .find(|(found, expected)| found != expected);
+            if let Some((found, expected)) = differs {
+                return again(format!(
+                    "sample `{found}` is where the first header has `{expected}`"
+                ));
+            }
+            if samples.len() != self.samples.len() {
+                return again(format!(
+                    "it has {} sample columns, the first one {}",
+                    samples.len(),
+                    self.samples.len()
+                ));
+            }
+        } else if text.starts_with("##fileformat") && is_svlen_first(&text) != self.svlen_first {
+            return again(format!(
+                "`{}` reads SVLEN differently than the version of the first header",
+                text.trim_start_matches('#')
+            ));
+        } else if let Some(("contig", fields)) = structured(&text)
+            && let Some(id) = field(fields, "ID")
+        {
+            self.require_same_contig(id, fields)?;
+        }
+        Ok(())
+    }
+
+    /// The number that BCF gives to a FILTER, INFO or FORMAT name.
+    pub fn number_of(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|other| other == name)
+    }
+}
+
+/// The length that a contig line states.
+fn length(fields: &str) -> Option<usize> {
+    field(fields, "length").and_then(|len_nt| len_nt.parse().ok())
+}
+
+/// `##fileformat=VCFv4.4` or later.
+fn is_svlen_first(line: &str) -> bool {
+    let minor = line.strip_prefix("##fileformat=VCFv4.").map(|rest| {
+        rest.trim()
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .collect::<String>()
+    });
+    minor
+        .and_then(|minor| minor.parse::<u32>().ok())
+        .is_some_and(|minor| minor >= SVLEN_FIRST)
+}
+
+/// What a file is whose line `n_lines + 1` begins with `found`, where the header should be.
+fn not_a_vcf(found: u8, n_lines: u64) -> &'static str {
+    match found {
+        b'>' => {
+            "no `#CHROM` line: this is not a VCF file, but a FASTA file. Are --vcf and --reference \
+             exchanged?"
+        }
+        b'"' => {
+            "the line begins with a quotation mark: a spreadsheet saved this VCF file, and may \
+             have changed names and numbers as well; take the original"
+        }
+        _ if n_lines == 0 => "no `#CHROM` line: this is not a VCF file",
+        _ => "no `#CHROM` line above the first record: the header is not complete",
+    }
+}
+
+/// Puts `value` at number `idx`, or at the end.
+fn place<T: Default + Clone>(values: &mut Vec<T>, idx: Option<usize>, value: T) {
+    match idx {
+        Some(idx) => {
+            values.resize(values.len().max(idx + 1), T::default());
+            values[idx] = value;
+        }
+        None => values.push(value),
+    }
+}
+
+/// Key and fields of `##key=<fields>`.
+fn structured(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.strip_prefix("##")?.split_once('=')?;
+    Some((
+        key,
+        value.strip_prefix('<')?.trim_end().trim_end_matches('>'),
+    ))
+}
+
+/// The value of `key` among `key=value,key="value, with commas"`.
+fn field<'l>(fields: &'l str, key: &str) -> Option<&'l str> {
+    let mut quoted = false;
+    let separators = |byte: char| {
+        quoted ^= byte == '"';
+        byte == ',' && !quoted
+    };
+    fields
+        .split(separators)
+        .find_map(|field| field.strip_prefix(key)?.strip_prefix('='))
+}
+
+/// `INFO SVLEN` of an INFO line, for messages.
+fn subject(line: &str) -> String {
+    match structured(line) {
+        Some((key, fields)) => format!("{key} {}", field(fields, "ID").unwrap_or("without ID")),
+        None => line.trim_start_matches('#').chars().take(30).collect(),
+    }
+}
+
+fn causes(refusal: &vcf::header::ParseError) -> String {
+    let mut text = refusal.to_string();
+    let mut cause = refusal.source();
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
+}
+
+fn sample_names(line: &str) -> Result<Vec<String>, String> {
+    let columns: Vec<&str> = line.split('\t').collect();
+    if columns.len() < COLUMNS.len() && line.split_whitespace().count() >= COLUMNS.len() {
+        return Err("the columns are separated by spaces; a VCF file has tabs between them".into());
+    }
+    if let Some((expected, found)) = COLUMNS
+        .iter()
+        .zip(columns.iter().chain(std::iter::repeat(&"")))
+        .find(|(expected, found)| expected != found)
+    {
+        return Err(format!(
+            "the `#CHROM` line has `{found}` where `{expected}` should be"
+        ));
+    }
+    match columns.get(COLUMNS.len()) {
+        Some(&"FORMAT") => {}
+        Some(other) => {
+            return Err(format!(
+                "the `#CHROM` line has `{other}` where `FORMAT` should be"
+            ));
+        }
+        None => return Err("no sample columns: genotypes are needed".into()),
+    }
+    let samples: Vec<String> = columns[COLUMNS.len() + 1..]
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    if samples.is_empty() {
+        return Err("no sample columns: genotypes are needed".into());
+    }
+    if samples.iter().any(String::is_empty) {
+        return Err("a sample has no name".into());
+    }
+    let mut seen = HashSet::new();
+    if let Some(twice) = samples.iter().find(|sample| !seen.insert(sample.as_str())) {
+        return Err(format!(
+            "duplicate sample name `{twice}`: every column needs its own"
+        ));
+    }
+    Ok(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_names_are_those_of_bcf() {
+        let mut header = Header {
+            names: vec!["PASS".into()],
+            ..Header::default()
+        };
+        for line in [
+            "##FILTER=<ID=PASS,Description=\"All, \"IDX=9\" passed\">",
+            "##INFO=<ID=DP,Number=1,Type=Integer,Description=\"Depth, ID=none\">",
+            "##FORMAT=<ID=DP,Number=1,Type=Integer,Description=\"x\">",
+            "##FORMAT=<ID=GT,Number=1,Type=String,Description=\"x\",IDX=4>",
+            "##contig=<ID=chr1,assembly=\"a,b\",length=30>",
+            "##contig=<ID=HLA-A*01:01:01:01>",
+            "##odd",
+        ] {
+            header.meta(line).unwrap();
+        }
+        assert_eq!(
+            header.meta("##contig=<ID=chr1,length=31>"),
+            Err(
+                "contig `chr1` has 31 nt here and 30 nt in an earlier line: keep the right one"
+                    .into()
+            )
+        );
+        assert_eq!(header.meta("##contig=<ID=chr1,length=30,md5=x>"), Ok(()));
+        assert_eq!(header.names, ["PASS", "DP", "", "", "GT"]);
+        assert_eq!(
+            (
+                header.number_of("GT"),
+                header.number_of("DP"),
+                header.number_of("PS")
+            ),
+            (Some(4), Some(1), None)
+        );
+        let contig = |name: &str, len_nt| Contig {
+            name: name.into(),
+            len_nt,
+        };
+        assert_eq!(
+            header.contigs,
+            [contig("chr1", Some(30)), contig("HLA-A*01:01:01:01", None)]
+        );
+    }
+
+    #[test]
+    fn a_second_header_must_say_the_same() {
+        let head = format!("{}\tFORMAT", COLUMNS.join("\t"));
+        let mut header = Header {
+            samples: vec!["S1".into(), "S2".into()],
+            ..Header::default()
+        };
+        header.meta("##contig=<ID=1,length=30>").unwrap();
+        let same = |line: &str| header.require_same(Path::new("a.vcf"), line.as_bytes());
+        for line in [
+            "##fileformat=VCFv4.3",
+            "##contig=<ID=1,length=30>",
+            "##contig=<ID=2,length=9>",
+            "##INFO=<ID=X>",
+        ] {
+            assert_eq!(same(line), Ok(()), "{line}");
+        }
+        assert_eq!(same(&format!("{head}\tS1\tS2")), Ok(()));
+        for (line, expected) in [
+            (
+                format!("{head}\tS2\tS1"),
+                "sample `S2` is where the first header has `S1`",
+            ),
+            (format!("{head}\tS1"), "1 sample columns, the first one 2"),
+            (format!("{head}\tS1\tS2\tS3"), "3 sample columns"),
+            ("##fileformat=VCFv4.4".into(), "reads SVLEN differently"),
+            ("##contig=<ID=1,length=31>".into(), "31 nt here and 30 nt"),
+        ] {
+            let message = same(&line).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_column_names_are_checked() {
+        let head = COLUMNS.join("\t");
+        assert_eq!(
+            sample_names(&format!("{head}\tFORMAT\ta b\tc")).unwrap(),
+            ["a b", "c"]
+        );
+        for (line, expected) in [
+            (head.clone(), "no sample columns"),
+            (format!("{head}\tFORMAT"), "no sample columns"),
+            (format!("{head}\ta\tb"), "`a` where `FORMAT`"),
+            (format!("{head}\tFORMAT\ta\ta"), "duplicate sample name `a`"),
+            (format!("{head}\tFORMAT\ta b").replace('\t', " "), "spaces"),
+            (head.replace("REF", "REFERENCE"), "`REFERENCE` where `REF`"),
+            ("#CHROM\tPOS".into(), "`` where `ID`"),
+        ] {
+            let message = sample_names(&line).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}

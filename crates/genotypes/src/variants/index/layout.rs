@@ -1,0 +1,100 @@
+//! Whether an index holds as many bins as it says, all of them with numbers that its scheme has:
+//! noodles makes room for the count before it reads the first bin, and takes any number.
+//!
+//! Input -> output: the path of an index -> nothing, or what is wrong. Nothing is kept. Formats:
+//! tabix and `CSIv1` specifications of hts-specs.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use gf_cohort_schema::counted;
+use noodles::bgzf;
+
+/// Deepest scheme of bins that noodles reads.
+const MAX_DEPTH: u32 = 9;
+/// Bins of a tabix index: five levels below the whole contig.
+const TABIX_DEPTH: u32 = 5;
+/// Bytes of a chunk, two offsets.
+const CHUNK: u64 = 16;
+
+/// Walks through the counts of an index.
+///
+/// # Errors
+/// A count that is negative or that the file does not hold, a bin that its scheme does not have,
+/// another format.
+pub(super) fn check(path: &Path) -> io::Result<()> {
+    let mut index = bgzf::io::Reader::new(File::open(path)?);
+    let (depth, is_csi) = match &bytes(&mut index)? {
+        b"TBI\x01" => (TABIX_DEPTH, false),
+        b"CSI\x01" => {
+            skip(&mut index, 4)?;
+            let depth = count(&mut index)?;
+            let len_aux = count(&mut index)?;
+            skip(&mut index, len_aux)?;
+            (
+                u32::try_from(depth)
+                    .ok()
+                    .filter(|depth| *depth <= MAX_DEPTH)
+                    .ok_or_else(|| {
+                        wrong(format!("{} of bins", counted(depth, "level", "levels")))
+                    })?,
+                true,
+            )
+        }
+        _ => return Err(wrong("it is neither tabix nor CSI".into())),
+    };
+    let n_contigs = count(&mut index)?;
+    if !is_csi {
+        skip(&mut index, 6 * 4)?;
+        let len_names = count(&mut index)?;
+        skip(&mut index, len_names)?;
+    }
+    // Beside the bins there is one for counts, numbered as the second one after the last.
+    let n_bins = ((1_u64 << (3 * (depth + 1))) - 1) / 7;
+    for _ in 0..n_contigs {
+        for _ in 0..count(&mut index)? {
+            let bin = u64::from(u32::from_le_bytes(bytes(&mut index)?));
+            if bin >= n_bins && bin != n_bins + 1 {
+                return Err(wrong(format!("bin {bin} where there are {n_bins}")));
+            }
+            if is_csi {
+                skip(&mut index, 8)?;
+            }
+            let n_chunks = count(&mut index)?;
+            skip(&mut index, n_chunks * CHUNK)?;
+        }
+        if !is_csi {
+            let n_intervals = count(&mut index)?;
+            skip(&mut index, n_intervals * 8)?;
+        }
+    }
+    Ok(())
+}
+
+fn bytes(index: &mut impl Read) -> io::Result<[u8; 4]> {
+    let mut bytes = [0; 4];
+    index.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A count of 32 bits, at most 2^31 - 1.
+fn count(index: &mut impl Read) -> io::Result<u64> {
+    let count = i32::from_le_bytes(bytes(index)?);
+    u64::try_from(count).map_err(|_| wrong(format!("a count of {count}")))
+}
+
+fn skip(index: &mut impl Read, n: u64) -> io::Result<()> {
+    let skipped = io::copy(&mut index.take(n), &mut io::sink())?;
+    if skipped == n {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+fn wrong(reason: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}

@@ -1,0 +1,454 @@
+//! The bytes of a file or of standard input, decompressed, with what is left of them counted on: a
+//! BGZF stream must have its end.
+//!
+//! Input -> output: a path (`-` is standard input) -> a reader of plain, gzipped or BGZF bytes,
+//! told by the first of them.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom},
+    num::NonZero,
+    path::{Path, PathBuf},
+};
+
+use flate2::read::MultiGzDecoder;
+use gf_cohort_schema::text;
+use noodles::{bgzf, csi::binning_index::index::reference_sequence::bin::Chunk};
+
+use super::Place;
+use crate::Error;
+
+/// The path that stands for standard input.
+pub const STDIN: &str = "-";
+
+/// Bytes read from the operating system at a time.
+const BUFFER_BYTES: usize = 1 << 17;
+
+const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
+
+/// Bytes by which a file is told from one of another format.
+const PROBE_BYTES: u64 = 512;
+
+/// The end-of-file block that every complete BGZF file ends with (SAM specification, section
+/// 4.1.2).
+const BGZF_EOF: [u8; 28] = [
+    0x1f, 0x8b, 0x08, 0x04, 0, 0, 0, 0, 0, 0xff, 0x06, 0, 0x42, 0x43, 0x02, 0, 0x1b, 0, 0x03, 0, 0,
+    0, 0, 0, 0, 0, 0, 0,
+];
+
+const NO_BGZF_EOF: &str =
+    "no BGZF end-of-file block: the file is truncated; copy it again, or check it with `bgzip -t`";
+
+/// How a stream is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Bgzf,
+}
+
+impl Compression {
+    /// By the first 18 bytes.
+    fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, _, flags, _, _, _, _, _, _, _, _, b'B', b'C', ..]
+                if flags & 4 != 0 && start.len() >= 18 =>
+            {
+                Self::Bgzf
+            }
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            _ => Self::None,
+        }
+    }
+}
+
+/// Whether BGZF blocks are decompressed by the thread that reads them, or ahead of it by another
+/// one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decompression {
+    /// When asked for: for a header, or a few blocks here and there.
+    Inline,
+    /// In a thread of its own, where more than one may be used.
+    Ahead,
+}
+
+/// A stream of decompressed bytes.
+pub(crate) struct Input {
+    path: PathBuf,
+    reader: Box<dyn BufRead + Send>,
+    compression: Compression,
+    /// Lines read so far; `None` where the stream does not start at the start of the file.
+    n_lines: Option<u64>,
+    line_has_end: bool,
+}
+
+impl Input {
+    /// Opens a file or standard input.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is empty, or is a BGZF file without its end.
+    pub fn open(path: &Path, decompression: Decompression) -> Result<Self, Error> {
+        let error = Error::io(path);
+        let mut raw: Box<dyn Read + Send> = if path == Path::new(STDIN) {
+            Box::new(io::stdin())
+        } else {
+            Box::new(File::open(path).map_err(error)?)
+        };
+        let mut start = Vec::new();
+        raw.by_ref()
+            .take(PROBE_BYTES)
+            .read_to_end(&mut start)
+            .map_err(Error::io(path))?;
+        if start.is_empty() {
+            return Err(Error::file(path, "the file is empty"));
+        }
+        require_genome_text(path, &start)?;
+        let compression = Compression::of(&start);
+        if compression == Compression::Bgzf && !is_stream(path) {
+            require_bgzf_end(path)?;
+        }
+        let raw = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(start).chain(raw));
+        let reader: Box<dyn BufRead + Send> = match compression {
+            Compression::None => Box::new(raw),
+            Compression::Gzip => Box::new(BufReader::with_capacity(
+                BUFFER_BYTES,
+                MultiGzDecoder::new(raw),
+            )),
+            Compression::Bgzf
+                if decompression == Decompression::Ahead && rayon::current_num_threads() > 1 =>
+            {
+                Box::new(bgzf::io::MultithreadedReader::with_worker_count(
+                    NonZero::<usize>::MIN,
+                    WithEnd::new(raw),
+                ))
+            }
+            Compression::Bgzf => Box::new(bgzf::io::Reader::new(WithEnd::new(raw))),
+        };
+        let mut input = Self {
+            path: path.into(),
+            reader,
+            compression,
+            n_lines: Some(0),
+            line_has_end: true,
+        };
+        input.skip_mark()?;
+        Ok(input)
+    }
+
+    /// Passes over a byte order mark, and refuses what is compressed and neither VCF, BCF nor
+    /// FASTA.
+    fn skip_mark(&mut self) -> Result<(), Error> {
+        // One read at a time: it ends with its block, so that a damaged block behind the header is
+        // not looked at here.
+        let mut start = vec![0; PROBE_BYTES as usize];
+        let mut n_read = 0;
+        while n_read < BYTE_ORDER_MARK.len() {
+            match self
+                .reader
+                .read(&mut start[n_read..])
+                .map_err(|error| self.error(error))?
+            {
+                0 => break,
+                n => n_read += n,
+            }
+        }
+        start.truncate(n_read);
+        require_genome_text(&self.path, &start)?;
+        if start.starts_with(&BYTE_ORDER_MARK) {
+            start.drain(..3);
+        }
+        let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.reader = Box::new(Cursor::new(start).chain(rest));
+        Ok(())
+    }
+
+    /// Opens parts of a BGZF file, which stand in its order and do not overlap.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn of_chunks(
+        path: &Path,
+        chunks: Vec<Chunk>,
+        decompression: Decompression,
+    ) -> Result<Self, Error> {
+        let file =
+            BufReader::with_capacity(BUFFER_BYTES, File::open(path).map_err(Error::io(path))?);
+        let reader: Box<dyn BufRead + Send> =
+            if decompression == Decompression::Ahead && rayon::current_num_threads() > 1 {
+                Box::new(Chunks::new(
+                    bgzf::io::MultithreadedReader::with_worker_count(NonZero::<usize>::MIN, file),
+                    chunks,
+                ))
+            } else {
+                Box::new(Chunks::new(bgzf::io::Reader::new(file), chunks))
+            };
+        Ok(Self {
+            path: path.into(),
+            reader,
+            compression: Compression::Bgzf,
+            n_lines: None,
+            line_has_end: true,
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// The line read last.
+    pub fn place(&self) -> Place {
+        self.n_lines.map_or(Place::Unknown, Place::Line)
+    }
+
+    /// The stream is read from the start of its file, so lines and records can be counted.
+    pub fn is_whole(&self) -> bool {
+        self.n_lines.is_some()
+    }
+
+    /// Whether the stream starts with `magic`; nothing counts as read.
+    ///
+    /// # Errors
+    /// Read and decompression errors.
+    pub fn starts_with(&mut self, magic: &[u8]) -> Result<bool, Error> {
+        let mut start = Vec::new();
+        self.reader
+            .by_ref()
+            .take(magic.len() as u64)
+            .read_to_end(&mut start)
+            .map_err(|error| self.error(error))?;
+        let is_there = start == magic;
+        let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.reader = Box::new(Cursor::new(start).chain(rest));
+        Ok(is_there)
+    }
+
+    /// The next byte, not yet read; `None` at the end.
+    ///
+    /// # Errors
+    /// Read and decompression errors.
+    pub fn peek(&mut self) -> Result<Option<u8>, Error> {
+        match self.reader.fill_buf() {
+            Ok(bytes) => Ok(bytes.first().copied()),
+            Err(error) => Err(self.error(error)),
+        }
+    }
+
+    /// Reads one line without its end (`\n` or `\r\n`); false at the end of the stream.
+    ///
+    /// # Errors
+    /// Read and decompression errors.
+    pub fn read_line(&mut self, line: &mut Vec<u8>) -> Result<bool, Error> {
+        line.clear();
+        if self
+            .reader
+            .read_until(b'\n', line)
+            .map_err(|error| self.error(error))?
+            == 0
+        {
+            return Ok(false);
+        }
+        self.n_lines = self.n_lines.map(|n| n + 1);
+        self.line_has_end = line.last() == Some(&b'\n');
+        if self.line_has_end {
+            line.pop();
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the last line that was read had a line end; only the last one of a file can be
+    /// without.
+    pub fn line_has_end(&self) -> bool {
+        self.line_has_end
+    }
+
+    /// Fills `bytes`.
+    ///
+    /// # Errors
+    /// Read and decompression errors; a stream that ends before.
+    pub fn read_exact(&mut self, bytes: &mut [u8]) -> Result<(), Error> {
+        self.reader
+            .read_exact(bytes)
+            .map_err(|error| self.error(error))
+    }
+
+    /// Reads `len` bytes into `bytes`, whose memory grows only with what is there.
+    ///
+    /// # Errors
+    /// As [`Self::read_exact`].
+    pub fn read_into(&mut self, bytes: &mut Vec<u8>, len: usize) -> Result<(), Error> {
+        bytes.clear();
+        let n = self
+            .reader
+            .by_ref()
+            .take(len as u64)
+            .read_to_end(bytes)
+            .map_err(|error| self.error(error))?;
+        if n < len {
+            return Err(self.error(io::ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(())
+    }
+
+    fn error(&self, error: io::Error) -> Error {
+        let reason = match error.kind() {
+            io::ErrorKind::UnexpectedEof => "the file ends in the middle of a block or a record: \
+                                             it is truncated; copy it again"
+                .to_owned(),
+            io::ErrorKind::Other => error.to_string(),
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+                if self.compression != Compression::None =>
+            {
+                format!(
+                    "the compressed data are damaged ({error}): copy the file again, or check it \
+                     with `bgzip -t`"
+                )
+            }
+            _ => {
+                return Error::Io {
+                    path: self.path.clone(),
+                    source: error,
+                };
+            }
+        };
+        let of_index = if self.is_whole() {
+            ""
+        } else {
+            "; or its index belongs to another file: make it again with `tabix -f` or `bcftools \
+             index -f`"
+        };
+        Error::file(&self.path, reason + of_index)
+    }
+}
+
+/// Refuses the first bytes of files of other formats and encodings, by name.
+fn require_genome_text(path: &Path, start: &[u8]) -> Result<(), Error> {
+    if let Some(found) = text::foreign(start) {
+        return Err(Error::file(path, found.to_string()));
+    }
+    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
+        return Err(Error::file(
+            path,
+            "the text is UTF-16; save it as UTF-8, or convert it with `iconv -f UTF-16 -t UTF-8`",
+        ));
+    }
+    let lone_return = |pair: &[u8]| pair[0] == b'\r' && pair[1] != b'\n';
+    let is_text = start.starts_with(b"#") || start.starts_with(b">");
+    if is_text && !start.contains(&b'\n') && start.windows(2).any(lone_return) {
+        let reason = "the lines end with carriage returns alone (as on an old Mac): convert them \
+                      with `tr '\\r' '\\n'`";
+        return Err(Error::file(path, reason));
+    }
+    Ok(())
+}
+
+/// Bytes that can be read only once: standard input, a pipe.
+pub(crate) fn is_stream(path: &Path) -> bool {
+    path == Path::new(STDIN) || path.metadata().is_ok_and(|metadata| !metadata.is_file())
+}
+
+/// A BGZF file cut at a block boundary reads without an error, so its end is looked at first.
+fn require_bgzf_end(path: &Path) -> Result<(), Error> {
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let mut end = [0; 28];
+    let found = file
+        .seek(SeekFrom::End(-28))
+        .and_then(|_| file.read_exact(&mut end))
+        .is_ok()
+        && end == BGZF_EOF;
+    if !found {
+        return Err(Error::file(path, NO_BGZF_EOF));
+    }
+    Ok(())
+}
+
+/// Raw BGZF bytes that must end with [`BGZF_EOF`]: the only way to know of a stream that it is
+/// whole.
+struct WithEnd<R> {
+    inner: R,
+    last: [u8; 28],
+}
+
+impl<R> WithEnd<R> {
+    fn new(inner: R) -> Self {
+        Self {
+            inner,
+            last: [0; 28],
+        }
+    }
+}
+
+impl<R: Read> Read for WithEnd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        if n == 0 && !buffer.is_empty() && self.last != BGZF_EOF {
+            return Err(io::Error::other(NO_BGZF_EOF));
+        }
+        let read = &buffer[..n];
+        if let Some(last) = read.last_chunk() {
+            self.last = *last;
+        } else {
+            self.last.rotate_left(n);
+            self.last[28 - n..].copy_from_slice(read);
+        }
+        Ok(n)
+    }
+}
+
+/// Parts of a BGZF file, one after the other.
+struct Chunks<R> {
+    reader: R,
+    rest: std::vec::IntoIter<Chunk>,
+    /// Of the part that is being read.
+    end: Option<bgzf::VirtualPosition>,
+}
+
+impl<R> Chunks<R> {
+    fn new(reader: R, chunks: Vec<Chunk>) -> Self {
+        Self {
+            reader,
+            rest: chunks.into_iter(),
+            end: None,
+        }
+    }
+}
+
+impl<R: bgzf::io::BufRead + bgzf::io::Seek> Read for Chunks<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.fill_buf()?.read(buffer)?;
+        self.consume(n);
+        Ok(n)
+    }
+}
+
+impl<R: bgzf::io::BufRead + bgzf::io::Seek> BufRead for Chunks<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self
+            .end
+            .is_none_or(|end| self.reader.virtual_position() >= end)
+        {
+            let Some(chunk) = self.rest.next() else {
+                return Ok(&[]);
+            };
+            self.reader.seek_to_virtual_position(chunk.start())?;
+            self.end = Some(chunk.end());
+        }
+        let bytes = self.reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Err(io::Error::other(
+                "the index names a place behind the end of the file",
+            ));
+        }
+        Ok(bytes)
+    }
+
+    fn consume(&mut self, n: usize) {
+        self.reader.consume(n);
+    }
+}

@@ -1,0 +1,153 @@
+//! What one ALT of a record does to a carrier's sequence.
+
+use std::ops::Range;
+
+use super::haplotype::Edit;
+use gf_genotypes::VariantRecord;
+
+/// What one ALT does to a carrier's sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allele {
+    /// Replaces, inserts or deletes bases inside the locus.
+    Edit {
+        /// Cut to the locus.
+        edit: Edit,
+        /// Where it starts, be it before the locus.
+        uncut_start0: usize,
+        /// An IUPAC code in ALT was read as N.
+        iupac: bool,
+        /// 0-based end (exclusive) of what the record is about.
+        record_end0: usize,
+    },
+    /// Changes nothing inside the locus.
+    Outside,
+    /// `<NON_REF>` and `<*>` of gVCF: the reference.
+    ReferenceBlock,
+    /// ALT equals REF, or is a deletion that ends where it starts.
+    AltIsRef,
+    /// `*`: the base is deleted by another record, if it is.
+    Star,
+    /// Symbolic allele other than `<DEL>`, or breakend.
+    Symbolic,
+    /// `<DEL>` without END and SVLEN.
+    UnknownEnd,
+    /// Not bases at all.
+    NotBases,
+}
+
+impl Allele {
+    /// Reads ALT number `number` (0-based) of a record over the locus `window`.
+    pub fn new(record: &VariantRecord, number: usize, window: &Range<usize>) -> Self {
+        let alt = record.alt_alleles[number].as_slice();
+        match alt {
+            b"*" => return Self::Star,
+            b"<NON_REF>" | b"<*>" => return Self::ReferenceBlock,
+            b"<DEL>" => {
+                let Some(end0) = record.symbolic_end0(number) else {
+                    return Self::UnknownEnd;
+                };
+                if end0 <= record.position {
+                    return Self::AltIsRef;
+                }
+                // POS is the base before the deleted ones.
+                let edit = Edit {
+                    start0: record.position,
+                    end0,
+                    alt: Vec::new(),
+                };
+                return Self::cut(edit, record, window, false, end0);
+            }
+            _ if alt.starts_with(b"<") || is_breakend(alt) => return Self::Symbolic,
+            _ if alt.is_empty() || !alt.iter().all(|base| b"ACGTNRYSWKMBDHVU".contains(base)) => {
+                return Self::NotBases;
+            }
+            _ => {}
+        }
+        let mut bases = alt.to_vec();
+        let mut iupac = false;
+        for base in bases.iter_mut().filter(|base| !b"ACGTN".contains(base)) {
+            *base = b'N';
+            iupac = true;
+        }
+        match Edit::canonical(record.start0(), &record.ref_allele, &bases) {
+            None => Self::AltIsRef,
+            Some(edit) => Self::cut(edit, record, window, iupac, record.end0()),
+        }
+    }
+
+    fn cut(
+        edit: Edit,
+        record: &VariantRecord,
+        window: &Range<usize>,
+        iupac: bool,
+        record_end0: usize,
+    ) -> Self {
+        let uncut_start0 = edit.start0;
+        let edit = edit
+            .clip(window, record.start0())
+            .filter(|edit| !edit.is_nothing());
+        edit.map_or(Self::Outside, |edit| Self::Edit {
+            edit,
+            uncut_start0,
+            iupac,
+            record_end0,
+        })
+    }
+}
+
+/// `A[chr2:5[`, or a single one (`A.`, `.A`).
+fn is_breakend(alt: &[u8]) -> bool {
+    let is_single = alt.len() > 1 && (alt.starts_with(b".") || alt.ends_with(b"."));
+    is_single || alt.iter().any(|byte| matches!(byte, b'[' | b']'))
+}
+
+/// The IUPAC codes of two alleles whose haplotypes are not known, base by base; `None` where their
+/// lengths differ or one is not bases.
+pub fn iupac_of(a: &[u8], b: &[u8]) -> Option<Vec<u8>> {
+    if a.len() != b.len() {
+        return None;
+    }
+    a.iter()
+        .zip(b)
+        .map(|(&a, &b)| {
+            iupac_code(iupac_bits(a) | iupac_bits(b))
+                .filter(|_| iupac_bits(a) != 0 && iupac_bits(b) != 0)
+        })
+        .collect()
+}
+
+const CODES: &[u8; 16] = b".ACMGRSVTWYHKDBN";
+
+fn iupac_code(bits: u8) -> Option<u8> {
+    CODES.get(usize::from(bits)).copied().filter(|_| bits != 0)
+}
+
+/// The bases an IUPAC code stands for, as bits ACGT; 0 for what is none.
+pub fn iupac_bits(base: u8) -> u8 {
+    let base = if base == b'U' { b'T' } else { base };
+    CODES[1..]
+        .iter()
+        .position(|&code| code == base)
+        .map_or(0, |index| index as u8 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_bases_have_one_code() {
+        assert_eq!(iupac_of(b"A", b"G"), Some(b"R".to_vec()));
+        assert_eq!(iupac_of(b"ACG", b"TCG"), Some(b"WCG".to_vec()));
+        assert_eq!(iupac_of(b"A", b"N"), Some(b"N".to_vec()));
+        assert_eq!(iupac_of(b"A", b"AT"), None);
+        assert_eq!(iupac_of(b"A", b"*"), None);
+        assert_eq!(
+            CODES[1..]
+                .iter()
+                .map(|&code| iupac_bits(code))
+                .collect::<Vec<_>>(),
+            (1..16).collect::<Vec<u8>>()
+        );
+    }
+}

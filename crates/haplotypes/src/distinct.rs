@@ -1,0 +1,407 @@
+//! From edits and their carriers to the distinct haplotypes of a locus.
+//!
+//! A person's haplotype is a number into the table of those that are distinct so far, and only
+//! carriers of an edit move: memory grows with distinct haplotypes, time with carried alleles.
+
+use super::{
+    ABSENT_HAPLOTYPE, LocusHaplotypes, Reason,
+    builder::{Builder, Clash, Due, Queue, Star, number_of},
+    haplotype::{Edit, OrderedEdit},
+    mask::Masks,
+    numbering::{Numbering, sorted},
+    policies::{Encoding, Overlap},
+};
+use gf_genotypes::Locus;
+
+/// One of the distinct haplotypes so far.
+#[derive(Clone, Default)]
+struct Distinct {
+    edits: Vec<u32>,
+    /// Reference bases before this one are settled.
+    frozen_end0: usize,
+    /// The last edit added more bases than it replaced.
+    inserted_last: bool,
+    /// How many people's haplotypes it is.
+    n_holders: u32,
+}
+
+/// Where the holders of a haplotype who carry the edit at hand go.
+#[derive(Clone, Copy, Default)]
+struct Move {
+    n_moving: u32,
+    target: Option<Result<u32, Reason>>,
+}
+
+/// Builds the haplotypes of one locus for all people, record by record.
+pub struct HaplotypeBuilder {
+    overlap: Overlap,
+    distinct: Vec<Distinct>,
+    edits: Vec<Edit>,
+    /// Number into `distinct` of haplotype `2 * person + (0 or 1)`.
+    distinct_of: Vec<u32>,
+    absent: Vec<bool>,
+    queue: Queue,
+    /// One a distinct haplotype; all at rest between edits.
+    moves: Vec<Move>,
+    /// Those that are not at rest.
+    moved: Vec<u32>,
+    clashes: Vec<Clash>,
+}
+
+impl HaplotypeBuilder {
+    /// Everyone starts as the reference.
+    #[must_use]
+    pub fn new(overlap: Overlap, n_people: usize) -> Self {
+        Self {
+            overlap,
+            distinct: vec![Distinct {
+                n_holders: 2 * n_people as u32,
+                ..Distinct::default()
+            }],
+            edits: Vec::new(),
+            distinct_of: vec![0; 2 * n_people],
+            absent: vec![false; n_people],
+            queue: Queue::default(),
+            moves: Vec::new(),
+            moved: Vec::new(),
+            clashes: Vec::new(),
+        }
+    }
+
+    fn tell_star(
+        &mut self,
+        Star {
+            start0,
+            position,
+            carriers,
+        }: Star,
+    ) {
+        for allele in carriers {
+            let edits = &self.distinct[self.distinct_of[allele as usize] as usize].edits;
+            let near = edits.iter().rev().map(|&edit| &self.edits[edit as usize]);
+            let covered = near
+                .take_while(|edit| edit.end0 > start0)
+                .any(|edit| edit.start0 <= start0 && edit.alt.len() < edit.end0 - edit.start0);
+            let reason = if covered {
+                Reason::SpanningDeletion
+            } else {
+                Reason::StarWithoutDeletion
+            };
+            self.clashes.push(Clash {
+                allele,
+                position,
+                reason,
+            });
+        }
+    }
+
+    /// Moves the carriers of an edit to the haplotypes that have it.
+    fn apply(&mut self, ordered: &OrderedEdit, carriers: &[u32]) {
+        self.moves.resize(self.distinct.len(), Move::default());
+        for &haplotype in carriers {
+            self.moves[self.distinct_of[haplotype as usize] as usize].n_moving += 1;
+        }
+        for &haplotype in carriers {
+            let from = self.distinct_of[haplotype as usize];
+            let Move { n_moving, target } = self.moves[from as usize];
+            let target = target.unwrap_or_else(|| {
+                let target = match self.clash(from, ordered) {
+                    Some(reason) => Err(reason),
+                    None => Ok(self.extend(from, n_moving, ordered)),
+                };
+                self.moves[from as usize].target = Some(target);
+                self.moved.push(from);
+                target
+            });
+            match target {
+                Ok(to) => self.distinct_of[haplotype as usize] = to,
+                Err(reason) => self.clashes.push(Clash {
+                    allele: haplotype,
+                    position: ordered.position,
+                    reason,
+                }),
+            }
+        }
+        for from in self.moved.drain(..) {
+            self.moves[from as usize] = Move::default();
+        }
+    }
+
+    /// Why a haplotype cannot take an edit.
+    fn clash(&self, from: u32, ordered: &OrderedEdit) -> Option<Reason> {
+        let Distinct {
+            edits,
+            frozen_end0,
+            inserted_last,
+            ..
+        } = &self.distinct[from as usize];
+        let (new, last) = (
+            &ordered.edit,
+            edits.last().map(|&last| &self.edits[last as usize]),
+        );
+        let overlaps = match self.overlap {
+            Overlap::Canonical => last.is_some_and(|last| last.excludes(new)),
+            // `apply_variant` of bcftools 1.24: at the last settled base only an indel that starts
+            // after it may follow.
+            Overlap::Bcftools => {
+                let start0 = ordered.position - 1;
+                start0 < *frozen_end0
+                    && (start0 + 1 < *frozen_end0 || !ordered.is_anchored_indel() || *inserted_last)
+            }
+        };
+        if !overlaps {
+            return None;
+        }
+        let same_place = |last: &Edit| last.start0 == new.start0 && last.end0 == new.end0;
+        Some(match last {
+            Some(last) if last == new => Reason::Duplicate,
+            Some(last) if same_place(last) && !new.is_insertion() => Reason::Conflict,
+            _ => Reason::Overlap,
+        })
+    }
+
+    /// The haplotype `from` with one edit more, for `n_moving` of its holders.
+    fn extend(&mut self, from: u32, n_moving: u32, ordered: &OrderedEdit) -> u32 {
+        let edit = (!ordered.edit.is_nothing()).then(|| number_of(&mut self.edits, &ordered.edit));
+        let held = &mut self.distinct[from as usize];
+        held.n_holders -= n_moving;
+        let to = if held.n_holders == 0 {
+            from
+        } else {
+            let copy = held.clone();
+            self.distinct.push(copy);
+            self.distinct.len() as u32 - 1
+        };
+        let haplotype = &mut self.distinct[to as usize];
+        haplotype.n_holders = n_moving;
+        haplotype.edits.extend(edit);
+        haplotype.inserted_last = ordered.adds_bases();
+        haplotype.frozen_end0 = match self.overlap {
+            Overlap::Canonical => ordered.edit.end0,
+            Overlap::Bcftools => ordered.record_end0,
+        };
+        to
+    }
+}
+
+impl Builder for HaplotypeBuilder {
+    fn set_absent(&mut self, person: usize) -> bool {
+        !std::mem::replace(&mut self.absent[person], true)
+    }
+
+    fn add(&mut self, edit: OrderedEdit, carriers: Vec<u32>) {
+        match self.overlap {
+            Overlap::Canonical => self.queue.push(edit, carriers),
+            Overlap::Bcftools => self.apply(&edit, &carriers),
+        }
+    }
+
+    fn add_stars(&mut self, start0: usize, position: usize, carriers: Vec<u32>) {
+        self.queue.push_star(Star {
+            start0,
+            position,
+            carriers,
+        });
+    }
+
+    fn settle_before(&mut self, start0: usize) -> Vec<Clash> {
+        while let Some(due) = self.queue.pop_before(start0) {
+            match due {
+                Due::Edit(edit, records) => records
+                    .iter()
+                    .for_each(|carriers| self.apply(&edit, carriers)),
+                Due::Star(star) => self.tell_star(star),
+            }
+        }
+        std::mem::take(&mut self.clashes)
+    }
+
+    fn finish(
+        self: Box<Self>,
+        locus: Locus,
+        contig_len_nt: Option<usize>,
+        masks: Masks,
+        reference: Vec<u8>,
+    ) -> LocusHaplotypes {
+        // In the order of a file they need not be at one position.
+        let (sorted_edits, new_number) = sorted(&self.edits);
+        let mut numbering = Numbering::new(&reference, locus.start0, &sorted_edits);
+        let mut number_of: Vec<Option<u32>> = vec![None; self.distinct.len()];
+        let mut numbers = Vec::with_capacity(self.distinct_of.len());
+        for (haplotype, &distinct) in self.distinct_of.iter().enumerate() {
+            if haplotype % 2 == 1 && self.absent[haplotype / 2] {
+                numbers.push(ABSENT_HAPLOTYPE);
+                continue;
+            }
+            let number = number_of[distinct as usize].unwrap_or_else(|| {
+                let edits: Vec<u32> = self.distinct[distinct as usize]
+                    .edits
+                    .iter()
+                    .map(|&edit| new_number[edit as usize])
+                    .collect();
+                numbering.number(&edits)
+            });
+            number_of[distinct as usize] = Some(number);
+            numbers.push(number);
+        }
+        let pairs = numbers
+            .chunks_exact(2)
+            .map(|pair| [pair[0], pair[1]])
+            .collect();
+        let (edits, haplotypes) = numbering.finish();
+        LocusHaplotypes {
+            locus,
+            contig_len_nt,
+            masks,
+            encoding: Encoding::Haplotype,
+            reference,
+            edits,
+            haplotypes,
+            pairs,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gf_genotypes::Strand;
+
+    const REFERENCE: &[u8] = b"ACGTACGTACGTACGTACGTACGTACGTAC";
+
+    /// A contig of 30 nt, records as (POS, REF, ALT) all on haplotype 1; the bases are those of
+    /// bcftools 1.24 `consensus -s S1 -H 1`.
+    fn h1(overlap: Overlap, records: &[(usize, &str, &str)]) -> (String, Vec<Reason>) {
+        let locus = Locus {
+            name: "golden".into(),
+            contig: "chr1".into(),
+            start0: 0,
+            end0: 30,
+            strand: Strand::Forward,
+        };
+        let mut builder = HaplotypeBuilder::new(overlap, 1);
+        let mut reasons = Vec::new();
+        for (position, r, a) in records {
+            reasons.extend(
+                builder
+                    .settle_before(position - 1)
+                    .into_iter()
+                    .map(|clash| clash.reason),
+            );
+            if let Some(edit) = Edit::canonical(position - 1, r.as_bytes(), a.as_bytes()) {
+                let ordered = OrderedEdit {
+                    edit,
+                    uncut_start0: position - 1,
+                    by_policy: false,
+                    position: *position,
+                    record_end0: position - 1 + r.len(),
+                    ref_allele: r.as_bytes().into(),
+                    alt_allele: a.as_bytes().into(),
+                };
+                builder.add(ordered, vec![0]);
+            }
+        }
+        reasons.extend(
+            builder
+                .settle_before(usize::MAX)
+                .into_iter()
+                .map(|clash| clash.reason),
+        );
+        let built = Box::new(builder).finish(locus, None, Masks::default(), REFERENCE.to_vec());
+        (
+            String::from_utf8(built.bases(built.pairs[0][0])).unwrap(),
+            reasons,
+        )
+    }
+
+    fn starts(records: &[(usize, &str, &str)], expected: &str) {
+        for overlap in [Overlap::Canonical, Overlap::Bcftools] {
+            let (bases, reasons) = h1(overlap, records);
+            assert!(bases.starts_with(expected), "{records:?}: {bases}");
+            assert!(reasons.is_empty(), "{records:?}: {reasons:?}");
+        }
+    }
+
+    #[test]
+    fn neighbouring_alleles_are_all_applied() {
+        starts(&[(5, "AC", "A"), (7, "G", "T")], "ACGTATTACG");
+        starts(&[(5, "ACG", "A"), (7, "G", "GTT")], "ACGTATTTACG");
+        starts(&[(5, "A", "G"), (5, "A", "ATT")], "ACGTGTTCGT");
+        starts(&[(5, "A", "G"), (5, "ACG", "A")], "ACGTGTACG");
+        starts(&[(5, "A", "ATT"), (6, "C", "CGG")], "ACGTATTCGGGT");
+        starts(&[(5, "ACG", "TTT")], "ACGTTTTTACG");
+        starts(&[(5, "ACG", "TT")], "ACGTTTTACG");
+        starts(&[(1, "AC", "C")], "CGTACG");
+        starts(&[(1, "A", "TTA")], "TTACGT");
+    }
+
+    #[test]
+    fn the_order_of_records_at_one_position_does_not_matter() {
+        let h1 = |records: &[(usize, &str, &str)]| h1(Overlap::Canonical, records);
+        assert!(
+            h1(&[(5, "A", "ATT"), (5, "A", "G")])
+                .0
+                .starts_with("ACGTGTTCGT")
+        );
+        assert!(
+            h1(&[(5, "ACG", "A"), (5, "A", "G")])
+                .0
+                .starts_with("ACGTGTACG")
+        );
+        assert_eq!(
+            h1(&[(5, "A", "ATT"), (5, "ACG", "A")]),
+            h1(&[(5, "ACG", "A"), (5, "A", "ATT")])
+        );
+    }
+
+    #[test]
+    fn the_order_of_the_file_decides_where_bcftools_is_followed() {
+        let (bases, reasons) = h1(Overlap::Bcftools, &[(5, "A", "ATT"), (5, "A", "G")]);
+        assert!(bases.starts_with("ACGTATTCGT"), "{bases}");
+        assert_eq!(reasons, [Reason::Overlap]);
+    }
+
+    #[test]
+    fn an_overlap_is_skipped_and_told() {
+        let h1 = |records: &[(usize, &str, &str)]| h1(Overlap::Canonical, records);
+        assert_eq!(
+            h1(&[(5, "ACG", "A"), (6, "C", "T")]),
+            ("ACGTATACGTACGTACGTACGTACGTAC".into(), vec![Reason::Overlap])
+        );
+        assert_eq!(
+            h1(&[(5, "ACGT", "A"), (7, "GTA", "G")]).1,
+            [Reason::Overlap]
+        );
+        assert_eq!(h1(&[(5, "A", "ATT"), (5, "A", "AGG")]).1, [Reason::Overlap]);
+        assert_eq!(h1(&[(5, "A", "G"), (5, "A", "T")]).1, [Reason::Conflict]);
+        let (bases, reasons) = h1(&[(5, "A", "G"), (5, "A", "G")]);
+        assert!(bases.starts_with("ACGTG"));
+        assert_eq!(reasons, [Reason::Duplicate]);
+    }
+
+    #[test]
+    fn a_star_is_told_apart_by_the_deletion_that_should_cover_it() {
+        let mut builder = HaplotypeBuilder::new(Overlap::Canonical, 1);
+        let edit = Edit::canonical(4, b"ACG", b"A").unwrap();
+        let deletion = OrderedEdit {
+            edit,
+            uncut_start0: 5,
+            by_policy: false,
+            position: 5,
+            record_end0: 7,
+            ref_allele: b"ACG".into(),
+            alt_allele: b"A".into(),
+        };
+        builder.add(deletion, vec![0]);
+        builder.add_stars(5, 6, vec![0, 1]);
+        let reasons: Vec<Reason> = builder
+            .settle_before(100)
+            .into_iter()
+            .map(|clash| clash.reason)
+            .collect();
+        assert_eq!(
+            reasons,
+            [Reason::SpanningDeletion, Reason::StarWithoutDeletion]
+        );
+    }
+}

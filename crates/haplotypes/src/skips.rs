@@ -1,0 +1,170 @@
+//! What is not in the sequences as the VCF states it: counted by reason, and listed in `skips.csv`
+//! while the files are read.
+
+use std::{collections::BTreeMap, fmt, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use gf_files::output::{self, Pending};
+
+/// Why something in the file is not in a sequence as it stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The allele overlaps one already applied to this haplotype.
+    Overlap,
+    /// The allele was stated twice.
+    Duplicate,
+    /// Another allele for the same bases of this haplotype was applied before.
+    Conflict,
+    /// FILTER is not among those applied.
+    Filter,
+    /// REF touches a region of `--mask`.
+    Masked,
+    /// REF touches a place outside the regions of `--callable`.
+    Uncallable,
+    /// Symbolic allele or breakend.
+    Symbolic,
+    /// `*` where another record's deletion was applied.
+    SpanningDeletion,
+    /// `*` where no deletion was applied.
+    StarWithoutDeletion,
+    /// An ALT equal to REF.
+    AltIsRef,
+    /// A missing allele read as the reference.
+    MissingAsRef,
+    /// A missing allele read as N.
+    MissingAsN,
+    /// An unphased heterozygote put on haplotypes in the order of GT.
+    UnphasedGtOrder,
+    /// An unphased heterozygote read as its IUPAC code.
+    UnphasedAsIupac,
+    /// An unphased heterozygote read as the reference.
+    UnphasedAsRef,
+    /// A heterozygote of another phase set than the person's last one in the locus: how the two go
+    /// together is unknown.
+    PhaseSet,
+    /// A haploid call: the second haplotype is absent (once a person and locus).
+    HaploidAbsent,
+    /// A haploid call: the second haplotype repeats the first.
+    HaploidDuplicated,
+    /// An IUPAC code other than ACGTN in ALT, read as N.
+    AltIupacAsN,
+    /// An IUPAC code or N where REF and FASTA are compatible but not equal.
+    RefAmbiguous,
+    /// FORMAT has no GT: the record is not applied.
+    NoGenotypes,
+    /// INFO/END and INFO/SVLEN of a symbolic allele say different things: END is taken, from VCF
+    /// 4.4 on SVLEN.
+    EndAgainstSvlen,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Serialize::serialize(self, f)
+    }
+}
+
+/// One thing that was not applied as written.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Skip<'a> {
+    /// Whose; empty where it concerns the whole record.
+    pub sample_id: &'a str,
+    /// 1 or 2; empty where it concerns both.
+    pub haplotype: Option<u8>,
+    /// Name of the locus.
+    pub locus: &'a str,
+    /// Contig as the locus names it.
+    pub contig: &'a str,
+    /// 1-based POS.
+    pub position: usize,
+    /// Why.
+    pub reason: Reason,
+}
+
+const COLUMNS: [&str; 6] = [
+    "sample_id",
+    "haplotype",
+    "locus",
+    "contig",
+    "position",
+    "reason",
+];
+
+/// Counts skips, and writes each as a row where a file was asked for.
+#[derive(Debug, Default)]
+pub struct SkipLog {
+    counts: BTreeMap<Reason, u64>,
+    table: Option<csv::Writer<Pending>>,
+}
+
+impl SkipLog {
+    /// With a table at `path`, or counts only.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn create(path: Option<&Path>) -> Result<Self, Error> {
+        let table = match path {
+            None => None,
+            Some(path) => {
+                let mut table = csv::WriterBuilder::new()
+                    .has_headers(false)
+                    .from_writer(Pending::create(path)?);
+                table
+                    .write_record(COLUMNS)
+                    .map_err(|error| output::at(path)(error.into()))?;
+                Some(table)
+            }
+        };
+        Ok(Self {
+            counts: BTreeMap::new(),
+            table,
+        })
+    }
+
+    /// Notes one.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub fn push(&mut self, skip: Skip<'_>) -> Result<(), Error> {
+        *self.counts.entry(skip.reason).or_default() += 1;
+        match &mut self.table {
+            None => Ok(()),
+            Some(table) => {
+                let written = table.serialize(skip);
+                written.map_err(|error| output::at(table.get_ref().path())(error.into()).into())
+            }
+        }
+    }
+
+    /// How often each policy acted, and the table, which has no name yet.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub fn finish(self) -> Result<(BTreeMap<Reason, u64>, SkipTable), Error> {
+        let Some(table) = self.table else {
+            return Ok((self.counts, SkipTable(None)));
+        };
+        let path = table.get_ref().path().to_path_buf();
+        let pending = table
+            .into_inner()
+            .map_err(|error| output::at(&path)(std::io::Error::other(error.error().to_string())))?;
+        Ok((self.counts, SkipTable(Some(pending))))
+    }
+}
+
+/// The written rows of `skips.csv`; dropped, they leave nothing.
+#[derive(Debug)]
+#[must_use = "the table stands under its name once it is saved"]
+pub struct SkipTable(Option<Pending>);
+
+impl SkipTable {
+    /// Puts the table under its name, if one was asked for.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(self) -> Result<(), Error> {
+        Ok(self.0.map_or(Ok(()), Pending::finish)?)
+    }
+}

@@ -59,7 +59,7 @@ pub use self::{
     counted::counted,
     missing::{
         CovariateReader, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
-        is_missing,
+        is_missing, note_pairs_without_kinship,
     },
     performance::{
         AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, SCORE_COLUMNS, ScoreRow,
@@ -68,7 +68,8 @@ pub use self::{
     phenotype::{CASE_WORDS, CONTROL_WORDS, Phenotype, PhenotypeCoding},
     prediction::{
         BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, PredictionRef, each_prediction,
-        is_baseline, nine_significant_digits, probability, read_predictions, write_predictions,
+        is_baseline, logit, nine_significant_digits, probability, read_predictions,
+        write_predictions,
     },
     role::{ModelRole, Role},
     schema::{Table, json_schema},

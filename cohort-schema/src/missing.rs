@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, fmt, path::Path, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CohortColumn, text};
+use crate::{CohortColumn, Error, counted, text};
 
 /// Ways to write that there is no value, in lower case.
 const MISSING: [&str; 21] = [
@@ -19,7 +19,7 @@ const MISSING: [&str; 21] = [
     "#null!", "none", "nil", "missing", "unknown", "?", "-", "--",
 ];
 /// Numbers that tables write for a missing value; -9 is PLINK's.
-const CODES: [f64; 4] = [-9.0, -99.0, -999.0, -9999.0];
+pub(crate) const CODES: [f64; 4] = [-9.0, -99.0, -999.0, -9999.0];
 /// Further ones that are no age.
 const CODES_OF_AGE: [f64; 4] = [-1.0, 999.0, 9999.0, -99999.0];
 /// Levels of a column of categories: whole numbers up to this one.
@@ -37,6 +37,32 @@ pub fn is_missing(cell: &str) -> bool {
 /// PLINK's missing value, as a whole or a decimal number.
 pub(crate) fn is_minus_nine(cell: &str) -> bool {
     number(cell) == Some(-9.0)
+}
+
+/// Notes pairs of samples without a kinship, as programs write pairs that share no genotypes.
+///
+/// # Errors
+/// No pair has a kinship.
+pub fn note_pairs_without_kinship(
+    path: &Path,
+    n_without: usize,
+    n_known: usize,
+) -> Result<(), Error> {
+    if n_without > 0 && n_known == 0 {
+        let reason = format!(
+            "none of {n_without} pairs of these samples has a kinship; were they worked out from \
+             enough variants?"
+        );
+        return Err(Error::file(path, reason));
+    }
+    if n_without > 0 {
+        text::note(format!(
+            "{}: {} of these samples without a kinship, not looked at",
+            path.display(),
+            counted(n_without, "pair", "pairs")
+        ));
+    }
+    Ok(())
 }
 
 /// A finite number; `None` for any other text.
@@ -275,14 +301,18 @@ impl<'m> CovariateReader<'m> {
         let is_code =
             CODES.contains(&value) || (self.role == Role::Age && CODES_OF_AGE.contains(&value));
         if is_code && self.stated.is_none() {
-            return Err(format!(
-                "`{cell}` may be a number or a code for a missing value: state the codes of \
-                 missing values (--missing-value {cell}), or that there are none (--missing-value \
-                 none)"
-            ));
+            return Err(may_be_missing(cell));
         }
         Ok(Some(value))
     }
+}
+
+/// Asks what a number is that tables write for a missing value.
+pub(crate) fn may_be_missing(cell: &str) -> String {
+    format!(
+        "`{cell}` may be a number or a code for a missing value: state the codes of missing values \
+         (--missing-value {cell}), or that there are none (--missing-value none)"
+    )
 }
 
 /// Whether a cell of a column of sexes states none.

@@ -70,6 +70,14 @@ pub fn probability(logit: f64) -> f64 {
     1.0 / (1.0 + (-logit).exp())
 }
 
+/// Logit of a probability, the inverse of [`probability`]. A probability of 0 or 1 has the logit of
+/// the nearest one that a number can hold next to 1.
+#[must_use]
+pub fn logit(probability: f64) -> f64 {
+    let inside = probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+    (inside / (1.0 - inside)).ln()
+}
+
 /// Whether a name is one that this program keeps for its baselines.
 #[must_use]
 pub fn is_baseline(model: &str) -> bool {

@@ -25,12 +25,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, ModelRole, Phenotype, PhenotypeCoding, Role, Split,
-    missing::{FEW, is_missing},
+    Error, ModelRole, Phenotype, PhenotypeCoding, Role, Split, logit,
+    missing::{CODES, FEW, MissingValues, is_missing, may_be_missing, number},
     phenotype::PhenotypeReader,
     prediction::{in_unit_interval, optional_fold},
     probability,
     table::{CsvTable, Row},
+    text,
 };
 
 /// Names of the column of sample ids, the first that is there; upper and lower case are alike, and
@@ -102,8 +103,6 @@ const NO_SCORE: [&str; 22] = [
 const PLINK2_ENDS: [&str; 2] = ["_SUM", "_AVG"];
 /// A column of plink2 that ends so and is no score.
 const DOSAGE_SUM: &str = "NAMED_ALLELE_DOSAGE_SUM";
-/// PLINK's missing value, as it writes it.
-const MINUS_NINE: &str = "-9";
 /// Begins the columns of `PRSice`'s `.all_score`.
 const PRSICE_THRESHOLD: &str = "Pt_";
 /// First bytes of a compressed file.
@@ -127,6 +126,8 @@ pub struct ScoreLayout {
     pub phenotype_coding: PhenotypeCoding,
     /// A cohort table has the phenotypes, so those of PLINK's tables are not read.
     pub with_cohort: bool,
+    /// Scores that are missing values; undecided when `None`.
+    pub missing_value: Option<MissingValues>,
 }
 
 /// One score of one sample.
@@ -187,6 +188,7 @@ pub fn each_score<E: From<Error>>(
         return Err(Error::file(path, reason).into());
     }
     let columns = Columns::of(&table, path, layout)?;
+    columns.note_unused_probability(path);
     let may_be_cut = may_be_cut(path)?;
     if may_be_cut && columns.is_own {
         let reason = "the last line has no line break, so the file may be cut in the middle of a \
@@ -211,7 +213,7 @@ pub fn each_score<E: From<Error>>(
     let mut first_without = None;
     table.each(|row| {
         n_rows += 1;
-        if let Some(column) = columns.missing_score(row) {
+        if let Some(column) = columns.missing_score(row, layout) {
             first_without.get_or_insert_with(|| row.error(column, "no score"));
             found
                 .without_score
@@ -231,12 +233,8 @@ pub fn each_score<E: From<Error>>(
                 Some(named) => row.required(named)?,
                 None => name.as_str(),
             };
-            if !columns.is_own && row.cell(*column) == MINUS_NINE {
-                let reason = "`-9` may be a score or PLINK's missing value: leave the cell empty \
-                              where there is no score, or write -9.0 where it is one";
-                return Err(row.error(*column, reason).into());
-            }
-            let score = row.finite(*column)?;
+            columns.refuse_code_of_missing(row, *column, layout)?;
+            let (score, probability) = columns.score_of(row, *column)?;
             visit(ScoredRef {
                 sample_id: row.required(columns.sample)?,
                 model,
@@ -252,7 +250,7 @@ pub fn each_score<E: From<Error>>(
                     .flatten(),
                 phenotype,
                 score,
-                probability: columns.probability_of(row, *column, score)?,
+                probability,
             })?;
         }
         Ok::<(), E>(())
@@ -347,7 +345,8 @@ impl Columns {
         let value = SCORE
             .iter()
             .filter_map(|name| position(&header, name))
-            .find(|&column| Some(column) != long);
+            .find(|&column| Some(column) != long)
+            .or_else(|| position(&header, "probability"));
         let (model, scores) = match (&layout.score_columns[..], long, value) {
             ([name], Some(model), _) => (Some(model), vec![(table.column(name)?, String::new())]),
             ([], Some(model), Some(value)) => (Some(model), vec![(value, String::new())]),
@@ -396,24 +395,69 @@ impl Columns {
     }
 
     /// The first column of scores without a value. The tables of this program have all of them.
-    fn missing_score(&self, row: Row<'_>) -> Option<usize> {
-        let columns = self.scores.iter().map(|(column, _)| *column);
-        columns
-            .filter(|_| !self.is_own)
-            .find(|&column| is_missing(row.cell(column)))
+    fn missing_score(&self, row: Row<'_>, layout: &ScoreLayout) -> Option<usize> {
+        if self.is_own {
+            return None;
+        }
+        let is_missing_here = |cell: &str| {
+            let stated = layout.missing_value.as_ref();
+            is_missing(cell) || stated.is_some_and(|stated| stated.has(cell))
+        };
+        let mut columns = self.scores.iter().map(|(column, _)| *column);
+        columns.find(|&column| is_missing_here(row.cell(column)))
     }
 
-    /// The stated probability, or that of a logit; other scores have none.
-    fn probability_of(
+    /// Score and probability. A probability that is the score itself is read as its logit, by which
+    /// calibration is measured. Next to a logit it is that of the logit; next to any other score it
+    /// may be of another model.
+    fn score_of(&self, row: Row<'_>, column: usize) -> Result<(f64, Option<f64>), Error> {
+        let is_logit = self.header[column].eq_ignore_ascii_case("logit");
+        match self.probability {
+            Some(stated) if stated == column => {
+                let probability = in_unit_interval(row, stated)?;
+                Ok((logit(probability), Some(probability)))
+            }
+            Some(stated) if is_logit => {
+                Ok((row.finite(column)?, Some(in_unit_interval(row, stated)?)))
+            }
+            _ => {
+                let score = row.finite(column)?;
+                Ok((score, is_logit.then(|| probability(score))))
+            }
+        }
+    }
+
+    /// Notes a column of probabilities that is not used.
+    fn note_unused_probability(&self, path: &Path) {
+        let Some(probability) = self.probability else {
+            return;
+        };
+        let is_used = |&(column, _): &(usize, String)| {
+            column == probability || self.header[column].eq_ignore_ascii_case("logit")
+        };
+        if !self.scores.iter().any(is_used) {
+            text::note(format!(
+                "{}: the column `{}` is not used, as it may be of another model than the score; \
+                 --score-column {1} evaluates it",
+                path.display(),
+                self.header[probability]
+            ));
+        }
+    }
+
+    /// Refuses a score that tables write for a missing value, until the user decides.
+    fn refuse_code_of_missing(
         &self,
         row: Row<'_>,
         column: usize,
-        score: f64,
-    ) -> Result<Option<f64>, Error> {
-        match self.probability {
-            Some(stated) => in_unit_interval(row, stated).map(Some),
-            None => Ok((self.header[column] == "logit").then(|| probability(score))),
+        layout: &ScoreLayout,
+    ) -> Result<(), Error> {
+        let cell = row.cell(column);
+        let is_undecided = !self.is_own && layout.missing_value.is_none();
+        if is_undecided && number(cell).is_some_and(|value| CODES.contains(&value)) {
+            return Err(row.error(column, may_be_missing(cell)));
         }
+        Ok(())
     }
 
     /// The role that is given, that the table states, or that is taken for want of both.
@@ -782,17 +826,50 @@ mod tests {
     }
 
     #[test]
-    fn minus_nine_as_a_score_is_asked_about() {
-        let read = |score: &str| {
-            let text = format!("FID IID PRS\nA A 0.5\nB B {score}\n");
-            read_with("AD.best", &text, &ScoreLayout::default())
+    fn codes_of_missing_values_are_asked_about() {
+        let read = |score: &str, missing_value: Option<&str>| {
+            let text = format!(
+                "FID IID PRS\nA A 0.5\n{}B B {score}\n",
+                "C C 0.5\n".repeat(20)
+            );
+            let layout = ScoreLayout {
+                missing_value: missing_value.map(|text| text.parse().unwrap()),
+                ..ScoreLayout::default()
+            };
+            read_with("AD.best", &text, &layout)
         };
-        let message = read("-9").unwrap_err().to_string();
-        assert!(
-            message.contains("line 3, column `PRS`") && message.contains("write -9.0"),
-            "{message}"
-        );
-        assert_eq!(read("-9.0").unwrap().1.len(), 2);
+        for code in ["-9", "-9.000", "-999"] {
+            let message = read(code, None).unwrap_err().to_string();
+            assert!(
+                message.contains("column `PRS`") && message.contains("--missing-value"),
+                "{message}"
+            );
+            assert_eq!(read(code, Some("none")).unwrap().1.len(), 22);
+            assert_eq!(read(code, Some(code)).unwrap().1.len(), 21);
+        }
+    }
+
+    #[test]
+    fn a_probability_is_a_score_by_its_logit_and_not_that_of_another_score() {
+        let read = |text: &str| {
+            let mut rows = Vec::new();
+            let path = tempfile::tempdir().unwrap();
+            let path = path.path().join("p.csv");
+            std::fs::write(&path, text).unwrap();
+            each_score(&path, &ScoreLayout::default(), |row| {
+                rows.push((row.model.to_owned(), row.score, row.probability));
+                Ok::<(), Error>(())
+            })
+            .unwrap();
+            rows.remove(0)
+        };
+        let (_, score, probability) = read("IID,probability\nA,0.8\n");
+        assert!((score - 4_f64.ln()).abs() < 1e-12 && probability == Some(0.8));
+        let (model, score, _) = read("sample_id,model,probability\nA,svm,0.8\n");
+        assert!((score - 4_f64.ln()).abs() < 1e-12 && model == "svm");
+        assert_eq!(read("IID,PRS,probability\nA,140,0.8\n").2, None);
+        assert_eq!(read("IID,logit,probability\nA,1.4,0.8\n").2, Some(0.8));
+        assert!(read("IID,probability\nA,1\n").1.is_finite());
     }
 
     #[test]

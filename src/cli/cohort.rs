@@ -132,6 +132,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         drop_unknown: args.drop_unknown,
         missing_value: args.missing_value,
     };
+    let inputs = options.tables.iter().chain(&options.unrelated);
+    output::keep_inputs(inputs.chain(&options.vcf));
+    for path in [&args.output].into_iter().chain(&args.dropped) {
+        output::require_no_input(path).map_err(output::at(path))?;
+    }
+    if let Some(dropped) = &args.dropped {
+        output::require_two_outputs(dropped, &args.output).map_err(output::at(dropped))?;
+    }
     let (prepared, summary) = cohort::run(&options)?;
     if args.output == Path::new("-") {
         prepared.write(io::stdout().lock())?;

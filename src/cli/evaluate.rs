@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use gf_cohort_schema::{ModelRole, ScoreLayout};
+use gf_cohort_schema::{MissingValues, ModelRole, ScoreLayout};
 use serde_json::json;
 
 use super::{
@@ -46,6 +46,10 @@ pub struct Args {
     /// name, or the only further column]
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', num_args = 1..)]
     score_column: Vec<String>,
+    /// Numbers that stand for a missing score, such as -9; `none` when no number does [default: an
+    /// error where a score may be such a number]
+    #[arg(long, value_name = "NUMBER,...", allow_hyphen_values = true)]
+    missing_value: Option<MissingValues>,
     /// What a model is: covariates, apoe, score-without-apoe, score, sequence-model, stacked or
     /// probe [default: what the column `role` of its table states; without it score, and in
     /// tables of this program a sequence model unless its name begins with prs-]
@@ -111,6 +115,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             roles: args.role,
             phenotype_coding: args.phenotype_coding.into(),
             with_cohort: args.cohort.is_some(),
+            missing_value: args.missing_value,
         },
         out: args.out,
         compare_to: args.compare_to,

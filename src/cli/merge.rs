@@ -98,6 +98,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         None => {}
     }
     let predictions = lists::paths(args.predictions);
+    output::keep_inputs(&predictions);
     let n_rows = score::merge(&predictions, &args.output)?;
     let rows = counted(n_rows, "row", "rows");
     crate::message!(

@@ -56,6 +56,7 @@ impl Record {
     /// # Errors
     /// The folder has the record of a pipeline, or, without `overwrite`, that of other work.
     pub fn begin(folder: &Path, work: &Work<'_>, overwrite: OverwriteArgs) -> anyhow::Result<Self> {
+        output::keep_inputs(work.inputs.iter().copied());
         let path = folder.join("run.json");
         let found: Option<Value> = fs::read(&path)
             .ok()
@@ -84,15 +85,23 @@ impl Record {
     }
 
     /// Begins that of a file, `FILE.run.json`; `None` for standard output, a device or a pipe.
-    pub fn of_file(file: &Path) -> Option<Self> {
+    ///
+    /// # Errors
+    /// The file is one of the inputs.
+    pub fn of_file<'a>(
+        file: &Path,
+        inputs: impl IntoIterator<Item = &'a PathBuf>,
+    ) -> Result<Option<Self>, output::Error> {
+        output::keep_inputs(inputs);
+        output::require_no_input(file).map_err(output::at(file))?;
         let is_file =
             file != Path::new("-") && file.metadata().map_or(true, |found| found.is_file());
         let mut path = file.as_os_str().to_owned();
         path.push(".run.json");
-        is_file.then(|| Self {
+        Ok(is_file.then(|| Self {
             path: path.into(),
             started: Instant::now(),
-        })
+        }))
     }
 
     /// Writes it. `inputs` are files, and folders of which each file counts; what can be read only
@@ -275,7 +284,11 @@ mod tests {
             "{of_pipeline}"
         );
         assert!(
-            Record::of_file(&at("risk.csv")).is_some() && Record::of_file(Path::new("-")).is_none()
+            Record::of_file(&at("risk.csv"), []).unwrap().is_some()
+                && Record::of_file(Path::new("-"), []).unwrap().is_none()
         );
+        let input = at("people.vcf");
+        let refused = Record::of_file(&input, [&input]).err().unwrap();
+        assert!(refused.source.to_string().contains("is an input"));
     }
 }

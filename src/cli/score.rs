@@ -114,7 +114,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         device,
         output,
     } = args;
-    let record = Record::of_file(&output);
     let (vcf, samples) = (lists::paths(vcf), people.samples()?);
     let missing = MissingPolicies {
         value: missing_value,
@@ -135,14 +134,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         device,
         output,
     };
+    let inputs: Vec<&PathBuf> = options
+        .vcf
+        .iter()
+        .chain(&options.reference)
+        .chain([&options.model])
+        .chain(&options.cohort)
+        .collect();
+    let record = Record::of_file(&options.output, inputs.iter().copied())?;
     let summary = score::run(&options)?;
     if let Some(record) = record {
-        let inputs = options
-            .vcf
-            .iter()
-            .chain(&options.reference)
-            .chain([&options.model])
-            .chain(&options.cohort);
         record.finish(
             "score",
             &without_names(&options, &options.samples),

@@ -10,7 +10,7 @@ use super::{
     record::{OverwriteArgs, Record, Work},
     samples::{SampleArgs, without_names},
 };
-use crate::pipeline;
+use crate::{output, pipeline};
 use gf_haplotypes::{
     ApplyFilters, Encoding, Haploid, Missing, Options, Overlap, Policies, Regions, Samples,
     Symbolic, Unphased, write_fasta,
@@ -217,6 +217,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .skips
         .or_else(|| args.out.as_ref().map(|folder| folder.join("skips.csv")));
     let options = args.genomes.options(samples, skips);
+    let fasta = args
+        .output
+        .or_else(|| args.out.is_none().then(|| PathBuf::from("-")));
+    output::keep_inputs(options.inputs());
+    for path in fasta.iter().chain(&options.skips) {
+        output::require_no_input(path).map_err(output::at(path))?;
+    }
+    if let (Some(fasta), Some(skips)) = (&fasta, &options.skips) {
+        output::require_two_outputs(skips, fasta).map_err(output::at(skips))?;
+    }
     let _claim = args.out.as_deref().map(pipeline::claim).transpose()?;
     let work = Work {
         command: "sequences",
@@ -229,9 +239,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(folder) = &args.out {
         dictionary.save(folder)?;
     }
-    let fasta = args
-        .output
-        .or_else(|| args.out.is_none().then(|| PathBuf::from("-")));
     if let Some(path) = &fasta {
         write_fasta(&dictionary, path)?;
     }

@@ -73,7 +73,7 @@ pub fn read(
     };
     let families = [column(&["fid1", "fid"]), column(&["fid2", "fid"])];
     let mut related = Related::default();
-    let mut is_met = false;
+    let (mut is_met, mut n_without_kinship) = (false, 0);
     for Record { line, cells } in records {
         let cell = |column: usize| {
             let found = format!(
@@ -98,18 +98,21 @@ pub fn read(
         let [Some(&a), Some(&b)] = found else {
             continue;
         };
-        related.n_known += 1;
         let text = cell(kinship)?;
         if is_missing(text) {
+            n_without_kinship += 1;
             continue;
         }
-        let value: f64 = text
-            .parse()
-            .map_err(|_| Error::line(path, line, format!("kinship `{text}` is not a number")))?;
+        related.n_known += 1;
+        let number: Option<f64> = text.parse().ok();
+        let value = number
+            .filter(|value| value.is_finite())
+            .ok_or_else(|| Error::line(path, line, format!("kinship `{text}` is not a number")))?;
         if a != b && value * factor >= cutoff {
             related.pairs.push((a, b));
         }
     }
+    gf_cohort_schema::note_pairs_without_kinship(path, n_without_kinship, related.n_known)?;
     if is_met {
         Ok(related)
     } else {

@@ -11,7 +11,7 @@ use crate::{
 
 /// Working memory of one haplotype of `locus` while its gradients are computed: what each layer
 /// keeps for the way back, and what is needed at once on that way. The factors are measured peaks
-/// (`tests/training_memory.rs`), rounded up.
+/// (`tests/it/models/training_memory.rs`), rounded up.
 #[must_use]
 pub fn bytes_per_haplotype(config: &Config, locus: usize) -> usize {
     let Architecture {

@@ -26,7 +26,7 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// Every preset; `tests/model_contract.rs` holds each of them to the same rules.
+    /// Every preset; `tests/it/models/contract.rs` holds each of them to the same rules.
     pub const ALL: [Self; 5] = [
         Self::Linformer,
         Self::Transformer,

@@ -440,7 +440,7 @@ pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
         column(&["KINSHIP"])?,
     );
     let index_of = cohort.indices();
-    let (mut pairs, mut n_known) = (Vec::new(), 0);
+    let (mut pairs, mut n_known, mut n_without_kinship) = (Vec::new(), 0, 0);
     for (number, line) in lines {
         let cells = text::words(line);
         let cell = |column: usize| {
@@ -455,15 +455,20 @@ pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
             cells.get(column).copied().ok_or_else(missing)
         };
         let value = cell(kinship)?;
-        let value: f64 = value.parse().map_err(|_| {
+        let (Some(&a), Some(&b)) = (index_of.get(cell(first)?), index_of.get(cell(second)?)) else {
+            continue;
+        };
+        if gf_cohort_schema::is_missing(value) {
+            n_without_kinship += 1;
+            continue;
+        }
+        let kinship: Option<f64> = value.parse().ok();
+        let value = kinship.filter(|value| value.is_finite()).ok_or_else(|| {
             error(format!(
                 "line {}: kinship `{value}` is not a number",
                 number + 1
             ))
         })?;
-        let (Some(&a), Some(&b)) = (index_of.get(cell(first)?), index_of.get(cell(second)?)) else {
-            continue;
-        };
         n_known += 1;
         if let Some(relation) = Relation::of(value)
             && cohort.people[a].split != cohort.people[b].split
@@ -476,6 +481,7 @@ pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
             });
         }
     }
+    gf_cohort_schema::note_pairs_without_kinship(path, n_without_kinship, n_known)?;
     if n_known == 0 {
         return Err(error(
             "names no pair of people of the cohort; are its ids the sample_id of cohort.csv?"

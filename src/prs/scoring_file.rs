@@ -156,10 +156,17 @@ impl ScoringFile {
                 "column `{twice}` is there twice; remove or rename one"
             )));
         }
-        if let Some(line) = second_header(body) {
-            let reason = "begins with `#` below the column names: are two files joined here? Give \
-                          them one by one; remove a comment";
-            return Err(file_error(format!("line {} {reason}", header_lines + line)));
+        if let Some((line, found)) = second_header(body) {
+            let advice = "are two files joined here? Give them one by one; remove a comment";
+            return Err(file_error(format!(
+                "line {} {found}: {advice}",
+                header_lines + line
+            )));
+        }
+        if text.starts_with("##fileformat=VCF") {
+            return Err(file_error(
+                "this is a VCF; a scoring file is a table of weights".into(),
+            ));
         }
         let with_names = if is_prs_cs {
             [dialect::PRS_CS_HEADER, body].concat()
@@ -224,6 +231,13 @@ fn warnings(said: &Header<'_>, columns: &Columns, n_rows: usize, is_one: bool) -
         ));
     }
     warnings.extend(columns.several_weights());
+    let n_reverse = (0..n_rows).filter(|&row| columns.is_reverse(row)).count();
+    if n_reverse > 0 {
+        warnings.push(format!(
+            "alleles of {} are read from the other strand, as the column `strand` states",
+            counted(n_reverse, "row", "rows")
+        ));
+    }
     warnings.extend(other_tests(columns, n_rows));
     let unknown = columns
         .unknown_flags()
@@ -445,13 +459,24 @@ fn read_text(path: &Path) -> Result<String, Error> {
     }
 }
 
-/// The first `#` line below the column names, as a number of lines of the table.
-fn second_header(body: &str) -> Option<usize> {
-    body.lines()
+/// A comment or the column names again below the column names: the number of the line in the table,
+/// and what it is.
+fn second_header(body: &str) -> Option<(usize, &'static str)> {
+    let mut lines = body.lines();
+    let names = lines.next()?;
+    let what_of = |line: &str| {
+        let is_missing_cell = line.starts_with("#N");
+        if line.starts_with('#') && !is_missing_cell {
+            Some("begins with `#` below the column names")
+        } else if line == names {
+            Some("has the column names again")
+        } else {
+            None
+        }
+    };
+    lines
         .enumerate()
-        .skip(1)
-        .find(|(_, line)| line.starts_with('#'))
-        .map(|(index, _)| index + 1)
+        .find_map(|(index, line)| Some((index + 2, what_of(line)?)))
 }
 
 /// A column name that is there twice, in upper or lower case.
@@ -610,6 +635,35 @@ mod tests {
         );
         let joined = of("1\t5\tA\tG\t0.1\n#pgs_id=Y\n1\t6\tA\tG\t0.1\n");
         assert!(joined.contains("line 4 begins with `#`"), "{joined}");
+        let joined = of(&format!("1\t5\tA\tG\t0.1\n{names}1\t6\tA\tG\t0.1\n"));
+        assert!(
+            joined.contains("line 4 has the column names again"),
+            "{joined}"
+        );
+    }
+
+    #[test]
+    fn alleles_of_the_reverse_strand_are_read_from_the_other_one() {
+        let table = "chr\tpos\teffect_allele\tother_allele\teffect_weight\tstrand\teaf\n\
+                     1\t5\tA\tT\t0.5\t-\t#NA\n1\t6\tA\tC\t0.5\t-\t0.1\n1\t7\tA\tC\t1\t+\t0.1\n";
+        let file = read("s.txt", table).unwrap();
+        let alleles: Vec<String> = file
+            .rows
+            .iter()
+            .map(|row| {
+                format!(
+                    "{}{}",
+                    row.effect_allele,
+                    row.other_allele.as_deref().unwrap_or("")
+                )
+            })
+            .collect();
+        assert_eq!(alleles, ["TA", "TG", "AC"]);
+        assert!(
+            file.warnings[0].contains("alleles of 2 rows"),
+            "{:?}",
+            file.warnings
+        );
     }
 
     #[test]

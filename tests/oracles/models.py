@@ -1,4 +1,4 @@
-"""Logits and gradients of every model of the family in PyTorch, for tests/model_contract.rs.
+"""Logits and gradients of every model of the family in PyTorch, for tests/it/models/contract.rs.
 
     python3 -m venv V; V/bin/pip install torch==2.15.0 numpy==2.4.6 safetensors==0.8.0
     V/bin/python tests/oracles/models.py tests/fixtures/models

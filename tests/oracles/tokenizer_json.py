@@ -1,6 +1,6 @@
-"""What Hugging Face's Python library makes of our tokenizers, for tests/huggingface.rs, which runs this.
+"""What Hugging Face's Python library makes of our tokenizers, for tests/it/tokens/huggingface.rs, which runs this.
 
-    python3 -m venv V; V/bin/pip install tokenizers==0.23.3; GF_PYTHON=V/bin/python cargo test --release --test huggingface
+    python3 -m venv V; V/bin/pip install tokenizers==0.23.3; GF_PYTHON=V/bin/python cargo test --release --test it tokens::huggingface
 
     tokenizer_json.py encode TOKENIZER_JSON     segments on stdin, one a line      -> their ids, one line each, separated by blanks
     tokenizer_json.py train VOCAB_SIZE LONGEST  lines `segment<TAB>count` on stdin -> the trained tokenizer.json; LONGEST token, or none

@@ -6,10 +6,16 @@
 
 mod claim;
 pub mod for_others;
+mod inputs;
 mod stamp;
 mod temporary;
 
-pub use self::{claim::Claim, stamp::Stamp, temporary::abandon};
+pub use self::{
+    claim::Claim,
+    inputs::{keep_inputs, require_no_input, require_two_outputs},
+    stamp::Stamp,
+    temporary::abandon,
+};
 
 use std::{
     fmt, fs,
@@ -117,6 +123,7 @@ impl Pending {
     }
 
     fn create_for(readers: Readers, path: &Path) -> Result<Self, Error> {
+        require_no_input(path).map_err(at(path))?;
         let target = if path == Path::new("-") {
             Target::Stream(BufWriter::new(Box::new(io::stdout().lock())))
         } else if path
@@ -204,6 +211,7 @@ impl Write for Pending {
 /// # Errors
 /// When it is there and cannot be removed.
 pub fn remove_if_there(path: &Path) -> Result<(), Error> {
+    require_no_input(path).map_err(at(path))?;
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
         _ => Ok(()),

@@ -5,7 +5,9 @@
 /// Whether a cell says that there is no value.
 #[must_use]
 pub fn is_missing(cell: &str) -> bool {
-    const MISSING: [&str; 8] = ["", "NA", "NaN", "NR", ".", "null", "none", "N/A"];
+    const MISSING: [&str; 10] = [
+        "", "NA", "NaN", "NR", ".", "null", "none", "N/A", "#NA", "<NA>",
+    ];
     MISSING
         .iter()
         .any(|missing| missing.eq_ignore_ascii_case(cell))

@@ -10,7 +10,7 @@ use super::{
     cells::{flag, is_bases, is_missing, number, position},
     dialect::Dialect,
 };
-use crate::prs::effect::Effect;
+use crate::prs::{effect::Effect, matching::complement};
 use gf_genotypes::chromosome_key;
 
 const CHROMOSOME: [&str; 6] = [
@@ -44,21 +44,31 @@ const ID: [&str; 9] = [
     "marker.id",
     "variant",
 ];
-const EFFECT_ALLELE: [&str; 3] = ["effect_allele", "ea", "risk_allele"];
-const OTHER_ALLELE: [&str; 5] = [
+const EFFECT_ALLELE: [&str; 6] = [
+    "effect_allele",
+    "ea",
+    "risk_allele",
+    "effectallele",
+    "tested_allele",
+    "coded_allele",
+];
+const OTHER_ALLELE: [&str; 7] = [
     "other_allele",
     "reference_allele",
     "nea",
     "non_effect_allele",
     "hm_inferotherallele",
+    "otherallele",
+    "noncoded_allele",
 ];
-const WEIGHT: [&str; 8] = [
+const WEIGHT: [&str; 9] = [
     "effect_weight",
     "beta",
     "weight",
     "log_or",
     "logor",
     "log(or)",
+    "log_odds",
     "effect",
     "b",
 ];
@@ -191,6 +201,11 @@ fn original_name(name: &str) -> String {
     }
 }
 
+/// Bases as the other strand has them; anything else as it is.
+fn on_other_strand(allele: &PlSmallStr) -> PlSmallStr {
+    complement(allele).map_or_else(|| allele.clone(), Into::into)
+}
+
 /// Where the variants are.
 enum Places {
     Columns(Column, Column),
@@ -237,6 +252,8 @@ pub struct Columns {
     test: Option<Column>,
     is_dominant: Option<Column>,
     is_recessive: Option<Column>,
+    /// Strand of the alleles of each row.
+    strand: Option<Column>,
     flags: Vec<(Unusable, Column)>,
     /// Columns `is_...` that are not known here.
     unknown_flags: Vec<Column>,
@@ -285,6 +302,7 @@ impl Columns {
             test: table.find("test")?,
             is_dominant: table.find("is_dominant")?,
             is_recessive: table.find("is_recessive")?,
+            strand: table.find("strand")?,
             flags,
             unknown_flags: table.all(&unknown)?,
             alleles,
@@ -349,8 +367,12 @@ impl Columns {
     /// A cell that is not what its column holds.
     pub fn row(&self, row: usize) -> Result<WeightRow, String> {
         let (chr_name, chr_position) = self.place(row)?;
-        let effect_allele = upper(self.alleles.effect.cell(row));
-        let other_allele = self.alleles.other(row, &effect_allele);
+        let mut effect_allele = upper(self.alleles.effect.cell(row));
+        let mut other_allele = self.alleles.other(row, &effect_allele);
+        if self.is_reverse(row) {
+            effect_allele = on_other_strand(&effect_allele);
+            other_allele = other_allele.as_ref().map(on_other_strand);
+        }
         let frequency = self.frequency(row)?;
         let of_type = |column: &Column| {
             column
@@ -380,6 +402,12 @@ impl Columns {
             frequency,
             unusable,
         })
+    }
+
+    /// Whether the alleles of a row are those of the reverse strand.
+    pub fn is_reverse(&self, row: usize) -> bool {
+        let strand = self.strand.as_ref().and_then(|column| column.value(row));
+        strand.is_some_and(|strand| matches!(strand, "-" | "-1" | "minus" | "reverse"))
     }
 
     fn flagged(&self, row: usize) -> Result<Option<Unusable>, String> {

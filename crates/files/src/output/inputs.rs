@@ -1,0 +1,73 @@
+//! Files that a command reads. None of its outputs may replace them.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+/// Canonical paths, so that a link and another spelling of a path are recognised.
+static INPUTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Remembers the files that this process reads. Folders and files that are not there are passed
+/// over: a model may be written into a folder that a model was read from.
+pub fn keep_inputs<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) {
+    let files = paths.into_iter().filter(|path| path.is_file());
+    let canonical = files.filter_map(|path| fs::canonicalize(path).ok());
+    INPUTS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extend(canonical);
+}
+
+/// Refuses a path to write to that is one of [`keep_inputs`].
+///
+/// # Errors
+/// When it is.
+pub fn require_no_input(path: &Path) -> io::Result<()> {
+    let inputs = INPUTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    match fs::canonicalize(path) {
+        Ok(canonical) if inputs.contains(&canonical) => Err(io::Error::other(
+            "this file is an input of the command and would be replaced: choose another output",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses two outputs of one path.
+///
+/// # Errors
+/// When they are one.
+pub fn require_two_outputs(one: &Path, other: &Path) -> io::Result<()> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let is_same = one != Path::new("-") && absolute(one) == absolute(other);
+    if is_same {
+        return Err(io::Error::other(
+            "two outputs have this path: give each a path of its own",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_is_not_written_to_under_any_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("cohort.csv"), "sample_id\n").unwrap();
+        keep_inputs([&at("cohort.csv"), &at("absent.csv"), &at("")]);
+        let spelled = folder.path().join(".").join("cohort.csv");
+        assert!(require_no_input(&spelled).is_err());
+        assert!(crate::output::Pending::create(&at("cohort.csv")).is_err());
+        assert!(require_no_input(&at("other.csv")).is_ok());
+        assert_eq!(fs::read_to_string(at("cohort.csv")).unwrap(), "sample_id\n");
+        assert!(require_two_outputs(&at("a"), &at("a")).is_err());
+        assert!(require_two_outputs(&at("a"), &at("b")).is_ok());
+    }
+}

@@ -1,0 +1,1 @@
+mod plink2_parity;

@@ -1,0 +1,114 @@
+//! The book in `docs/` is true: its commands run and print what it shows, its reference pages are
+//! those the program gives, its links lead somewhere.
+//!
+//! `GF_UPDATE_DOCS=1 cargo test --release --test it documentation` writes the reference pages anew.
+
+mod links;
+mod pages;
+mod reference;
+mod source;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+/// A path in the repository.
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Every page of the book, by its path in `docs/src/`, in order of names.
+fn all_pages() -> Vec<String> {
+    let root = repository("docs/src");
+    let mut pages: Vec<String> = crate::support::files(&root)
+        .into_keys()
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect();
+    pages.retain(|path| {
+        Path::new(path)
+            .extension()
+            .is_some_and(|extension| extension == "md")
+    });
+    pages
+}
+
+fn read_page(page: &str) -> String {
+    fs::read_to_string(repository("docs/src").join(page)).unwrap()
+}
+
+#[test]
+fn every_command_of_the_book_runs_and_prints_what_the_book_shows() {
+    let mut book = pages::Book::default();
+    for page in all_pages() {
+        book.run(&page);
+    }
+    assert!(
+        book.commands_run() > 30,
+        "only {} blocks were run: are they still fenced as `sh`?",
+        book.commands_run()
+    );
+}
+
+#[test]
+fn the_reference_is_what_the_program_says() {
+    let pages = reference::pages();
+    for (page, text) in &pages {
+        let path = repository("docs/src/reference").join(page);
+        if env::var_os("GF_UPDATE_DOCS").is_some() {
+            fs::write(&path, text).unwrap();
+        }
+        let kept = fs::read_to_string(&path).unwrap_or_default();
+        let differs = kept
+            .lines()
+            .zip(text.lines())
+            .position(|(kept, made)| kept != made);
+        let place = differs.map_or(String::new(), |line| format!(" (line {})", line + 1));
+        assert!(
+            kept == *text,
+            "{page} is out of date{place}: GF_UPDATE_DOCS=1 cargo test --release --test \
+             documentation"
+        );
+    }
+}
+
+#[test]
+fn every_key_of_a_pipeline_file_is_explained_in_the_one_to_copy() {
+    let explained = fs::read_to_string(repository("pipelines/own-cohort.toml")).unwrap();
+    let is_explained = |key: &str| {
+        explained.lines().any(|line| {
+            line.trim_start_matches(['#', ' '])
+                .starts_with(&format!("{key} ="))
+        })
+    };
+    for section in reference::keys::sections() {
+        // How people are simulated is not for one's own cohort.
+        for key in section.keys.iter().filter(|_| section.name != "simulate") {
+            assert!(
+                is_explained(&key.name),
+                "pipelines/own-cohort.toml does not have `{}` of [{}]",
+                key.name,
+                section.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_link_of_the_book_leads_somewhere() {
+    for page in all_pages() {
+        links::check(&repository("docs/src").join(page));
+    }
+    links::check(&repository("README.md"));
+}
+
+#[test]
+fn every_page_is_in_the_contents() {
+    let contents = read_page("SUMMARY.md");
+    for page in all_pages().iter().filter(|page| *page != "SUMMARY.md") {
+        assert!(
+            contents.contains(&format!("({page})")),
+            "{page} is not in SUMMARY.md"
+        );
+    }
+}

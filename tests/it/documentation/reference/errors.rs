@@ -1,0 +1,141 @@
+//! `errors.md`: the errors of every stage, as they are declared in the sources.
+
+use std::{fmt::Write as _, fs};
+
+use super::{cell, head};
+use crate::documentation::{
+    repository,
+    source::{self, Item},
+};
+
+/// Stages as a user meets them: heading, source of the errors, folder of the sources that give
+/// reasons.
+const STAGES: [(&str, &str, &str); 13] = [
+    (
+        "Tables: cohort.csv, predictions.csv and the others",
+        "cohort-schema/src/lib.rs",
+        "cohort-schema/src",
+    ),
+    (
+        "VCF, BCF, FASTA and BED",
+        "crates/genotypes/src/lib.rs",
+        "crates/genotypes/src",
+    ),
+    (
+        "Sequences",
+        "crates/haplotypes/src/lib.rs",
+        "crates/haplotypes/src",
+    ),
+    ("Tokenizer", "tokenizer/src/lib.rs", "tokenizer/src"),
+    ("Tokens", "src/tokens.rs", "src/tokens"),
+    (
+        "People and tokens together",
+        "src/dataset.rs",
+        "src/dataset",
+    ),
+    (
+        "Training, and model bundles",
+        "src/training/error.rs",
+        "src/training",
+    ),
+    ("Scoring new people", "src/score.rs", ""),
+    ("Explaining", "src/explain.rs", "src/explain"),
+    ("Compressing", "src/compress.rs", "src/compress"),
+    (
+        "Polygenic scores and other baselines",
+        "src/prs.rs",
+        "src/prs",
+    ),
+    ("Evaluation", "src/evaluation/error.rs", "src/evaluation"),
+    ("Simulation", "src/simulate.rs", "src/simulate"),
+];
+
+/// Where the pipeline refuses a file or a folder, by `bail!`.
+const PIPELINE: [&str; 3] = [
+    "src/pipeline/plan.rs",
+    "src/pipeline/stage.rs",
+    "src/cli/record.rs",
+];
+
+pub fn page() -> String {
+    let mut page = head(
+        "Errors",
+        "A command that fails ends with exit code 1 and one line on standard error: `error: `, \
+         the place, what is wrong, and what to do. `<name>` and `<...>` stand for what is filled \
+         in. Where a message ends in `<reason>`, most of what may stand there is listed below the \
+         table. An error of an earlier stage is passed on as it is.",
+    );
+    for (title, file, folder) in STAGES {
+        writeln!(
+            page,
+            "\n## {title}\n\n| what is wrong | message |\n|---|---|"
+        )
+        .unwrap();
+        for Item {
+            documentation,
+            attributes,
+            ..
+        } in source::items(file, "enum", "Error")
+        {
+            if let Some(message) = source::message(&attributes) {
+                writeln!(page, "| {} | {} |", cell(&documentation), code(&message)).unwrap();
+            }
+        }
+        let reasons = reasons(file, folder);
+        if !reasons.is_empty() {
+            writeln!(page, "\nReasons:\n").unwrap();
+            for reason in reasons {
+                writeln!(page, "- {}", code(&reason)).unwrap();
+            }
+        }
+    }
+    writeln!(
+        page,
+        "\n## Pipeline files and their folders\n\n| message |\n|---|"
+    )
+    .unwrap();
+    for file in PIPELINE {
+        let text = fs::read_to_string(repository(file)).unwrap();
+        let before_tests = text.split("#[cfg(test)]").next().unwrap();
+        for call in before_tests.split("bail!(").skip(1) {
+            // `message` looks for what is behind `error(`.
+            let message = source::message(&format!("error({call}")).unwrap();
+            writeln!(page, "| {} |", code(&message)).unwrap();
+        }
+    }
+    page
+}
+
+/// Reasons that the sources of a stage give.
+fn reasons(file: &str, folder: &str) -> Vec<String> {
+    let below = if folder.is_empty() {
+        Vec::new()
+    } else {
+        crate::support::files(&repository(folder))
+            .into_keys()
+            .collect()
+    };
+    let mut paths: Vec<String> = below
+        .iter()
+        .map(|path| format!("{folder}/{}", path.display()))
+        .collect();
+    // Of tests there is nothing to say.
+    paths.retain(|path| !path.contains("tests") && !path.contains("oracle"));
+    if !paths.iter().any(|path| path == file) {
+        paths.insert(0, file.to_owned());
+    }
+    let mut reasons: Vec<String> = Vec::new();
+    for path in paths {
+        for reason in source::reasons(&fs::read_to_string(repository(&path)).unwrap()) {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+    }
+    reasons
+}
+
+/// A message as code in a cell; backticks in it need a longer fence.
+fn code(message: &str) -> String {
+    format!("`` {} ``", message.replace('|', "\\|"))
+}

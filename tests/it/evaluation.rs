@@ -1,0 +1,2 @@
+mod report_browser;
+mod report_multiqc;

@@ -1,0 +1,302 @@
+//! `report.html` in headless Chromium: every figure is drawn, nothing is fetched, no error is said,
+//! and no one's data are in it.
+//!
+//! Skipped aloud where there is no `chromium`.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::support::{refuse, rows, succeed};
+use serde_json::Value;
+
+const PIPELINE: &str = "\
+seed = 3
+
+[simulate]
+people = 300
+len_nt = 4000
+risk = \"additive\"
+
+[tokens]
+segment_length = 128
+
+[report]
+guards = \"warn\"
+
+[[models]]
+additive = 'none'
+name = \"tiny\"
+[models.architecture]
+hidden = 8
+layers = 1
+heads = 2
+projected_length = 8
+feed_forward = 8
+[models.schedule]
+epochs = 3
+batch_size = 32
+";
+
+const FIGURES: [&str; 5] = ["roc", "calibration", "deciles", "distribution", "training"];
+
+/// A folder with `out/`, the results of a small pipeline.
+fn results() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("study.toml"), PIPELINE).unwrap();
+    succeed(folder.path(), "run study.toml --out out");
+    folder
+}
+
+/// Shown files of a report: all that is no CSV table.
+fn shown(report: &Path) -> Vec<(PathBuf, String)> {
+    let wanted = |path: &Path| {
+        path.extension().is_some_and(|extension| {
+            ["html", "svg", "json"]
+                .iter()
+                .any(|wanted| extension == *wanted)
+        })
+    };
+    let mut paths: Vec<PathBuf> = fs::read_dir(report)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    // How long the stage took is in its record, which is no report.
+    paths.retain(|path| wanted(path) && !path.ends_with("stage.json"));
+    let found: Vec<_> = paths
+        .into_iter()
+        .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
+        .collect();
+    assert!(
+        found.len() >= 10,
+        "page, figures and files for MultiQC: {found:?}"
+    );
+    found
+}
+
+#[test]
+fn no_ones_data_are_in_the_report() {
+    let folder = results();
+    let out = folder.path().join("out");
+    let predictions = [
+        "3-models/tiny/predictions.csv",
+        "4-baselines/predictions.csv",
+    ]
+    .map(|path| rows(&out.join(path)))
+    .concat();
+    let ids: BTreeSet<&str> = predictions
+        .iter()
+        .map(|row| row["sample_id"].as_str())
+        .collect();
+    // Few digits are found anywhere.
+    let values: BTreeSet<&str> = predictions
+        .iter()
+        .flat_map(|row| [row["logit"].as_str(), row["probability"].as_str()])
+        .filter(|value| value.len() > 8)
+        .collect();
+    assert!(
+        ids.len() == 300 && values.len() > 300,
+        "{} people, {} values",
+        ids.len(),
+        values.len()
+    );
+    for (path, text) in shown(&out.join("5-report")) {
+        // plotly.js holds any short text.
+        let own = text.split("<script>/**").next().unwrap();
+        let words: BTreeSet<&str> = own
+            .split(|sign: char| !(sign.is_alphanumeric() || "_-.".contains(sign)))
+            .collect();
+        let told: Vec<&&str> = ids
+            .iter()
+            .chain(&values)
+            .filter(|secret| words.contains(**secret))
+            .collect();
+        assert!(told.is_empty(), "{}: {told:?}", path.display());
+    }
+}
+
+#[test]
+fn the_report_is_the_same_wherever_it_is_made_and_evaluate_alone_says_what_it_lacks() {
+    let (a, b) = (results(), results());
+    let [in_a, in_b] = [&a, &b].map(|folder| shown(&folder.path().join("out/5-report")));
+    let different: Vec<_> = in_a
+        .iter()
+        .zip(&in_b)
+        .filter(|(a, b)| a.1 != b.1)
+        .map(|(a, _)| &a.0)
+        .collect();
+    assert!(
+        in_a.len() == in_b.len() && different.is_empty(),
+        "{different:?}"
+    );
+    let predictions = "out/3-models/tiny/predictions.csv out/4-baselines/predictions.csv";
+    succeed(
+        a.path(),
+        &format!("evaluate --predictions {predictions} --out alone --guards warn"),
+    );
+    let alone = fs::read_to_string(a.path().join("alone/report.html")).unwrap();
+    assert!(
+        alone.contains("they are in run.json of a pipeline: give it with --run")
+            && alone.contains("missing: ")
+    );
+    succeed(
+        a.path(),
+        &format!(
+            "evaluate --predictions {predictions} --out told --guards warn --run out/run.json"
+        ),
+    );
+    let told = fs::read_to_string(a.path().join("told/report.html")).unwrap();
+    assert!(told.contains("n records") && !told.contains("give it with --run"));
+    let other =
+        format!("evaluate --predictions {predictions} --out refused --run out/0-cohort/truth.json");
+    refuse(
+        a.path(),
+        &other,
+        &[
+            "truth.json: not the run.json of a pipeline",
+            "give the one in the folder that `run` wrote",
+        ],
+    );
+}
+
+/// Where Chromium is, if it is.
+fn chromium() -> Option<&'static str> {
+    let runs = |name: &&str| {
+        Command::new(name)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    let found = ["chromium", "chromium-browser", "google-chrome"]
+        .into_iter()
+        .find(runs);
+    if found.is_none() {
+        eprintln!("SKIPPED: no chromium on this machine");
+    }
+    found
+}
+
+/// Opens a page without a network; the document after its scripts, and what the console said.
+fn open(chromium: &str, page: &Path) -> (String, String) {
+    let profile = tempfile::tempdir().unwrap();
+    let output = Command::new(chromium)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--enable-logging=stderr",
+            "--v=0",
+        ])
+        .args([
+            "--virtual-time-budget=20000",
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            "--dump-dom",
+        ])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg("--window-size=1400,1000")
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+#[test]
+fn every_figure_is_drawn_at_both_widths_without_a_network_and_without_an_error() {
+    let Some(chromium) = chromium() else { return };
+    let folder = results();
+    let report = folder.path().join("out/5-report");
+    // The page says of itself how wide it is and what each plot holds; a frame makes it narrower
+    // than Chromium's window can be.
+    let probe = "<script>addEventListener('load', () => setTimeout(() => { const points = (plot) \
+                 => plot.data.reduce((n, trace) => n + trace.x.length, 0); const drawn = (plot) \
+                 => plot.querySelectorAll('.scatterlayer .trace, .barlayer .trace').length; \
+                 parent.postMessage(JSON.stringify({ width: innerWidth, overflow: \
+                 document.documentElement.scrollWidth - innerWidth, plots: \
+                 Array.from(document.querySelectorAll('.plot'), (plot) => \
+                 [plot.closest('figure').id, points(plot), drawn(plot)]), fetched: \
+                 performance.getEntriesByType('resource').map((entry) => \
+                 entry.name).filter((name) => !name.startsWith('data:')) }), '*'); }, \
+                 3000));</script></body>";
+    let html = fs::read_to_string(report.join("report.html")).unwrap();
+    assert!(!loads_from_elsewhere(&html), "a resource from elsewhere");
+    fs::write(
+        report.join("probed.html"),
+        html.replacen("</body>\n</html>", &format!("{probe}\n</html>"), 1),
+    )
+    .unwrap();
+    for width in [1280, 400] {
+        let frame = format!(
+            "<!DOCTYPE html><body><script>onmessage = (event) => {{ document.body.dataset.probe = \
+             event.data; }};</script><iframe src=\"probed.html\" style=\"width: {width}px; \
+             height: 900px; border: 0\"></iframe></body>"
+        );
+        let page = report.join(format!("frame-{width}.html"));
+        fs::write(&page, frame).unwrap();
+        let (document, console) = open(chromium, &page);
+        let said: Vec<&str> = console
+            .lines()
+            .filter(|line| line.contains("CONSOLE"))
+            .collect();
+        assert!(said.is_empty(), "{width} px: {said:?}");
+        let found = document
+            .split("data-probe=\"")
+            .nth(1)
+            .unwrap_or_else(|| panic!("{width} px: the scripts did not run"));
+        let probe: Value =
+            serde_json::from_str(&found.split('"').next().unwrap().replace("&quot;", "\""))
+                .unwrap();
+        let plots = probe["plots"].as_array().unwrap();
+        for figure in FIGURES {
+            let of_figure: Vec<&Value> = plots.iter().filter(|plot| plot[0] == figure).collect();
+            assert!(!of_figure.is_empty(), "{width} px: no {figure}");
+            assert!(
+                of_figure
+                    .iter()
+                    .all(|plot| plot[1].as_u64() > Some(2) && plot[2].as_u64() > Some(0)),
+                "{width} px: {of_figure:?}"
+            );
+        }
+        assert_eq!(probe["width"], width);
+        assert!(
+            probe["overflow"].as_i64() <= Some(0),
+            "{width} px: wider than the window, {probe}"
+        );
+        assert_eq!(probe["fetched"], serde_json::json!([]));
+    }
+}
+
+/// Whether an element outside of scripts loads something from elsewhere: links for people to follow
+/// do not.
+fn loads_from_elsewhere(html: &str) -> bool {
+    let own: String = html
+        .split("<script>")
+        .map(|part| part.split("</script>").last().unwrap())
+        .collect();
+    let loads = |tag: &str| {
+        [
+            "<script", "<link", "<img", "<iframe", "<object", "<embed", "<use", "<image",
+        ]
+        .iter()
+        .any(|name| tag.starts_with(name))
+    };
+    own.split_inclusive('>')
+        .filter_map(|part| part.rfind('<').map(|start| &part[start..]))
+        .any(|tag| loads(tag) && (tag.contains("http") || tag.contains("=\"//")))
+        || own.contains("@import")
+        || own.contains("url(")
+}

@@ -1,0 +1,2 @@
+mod vcf_corpus;
+mod vcf_files;

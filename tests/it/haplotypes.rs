@@ -1,0 +1,4 @@
+mod bcftools_parity;
+mod cases;
+mod inputs;
+mod real_genomes;

@@ -1,0 +1,1250 @@
+//! What `sequences` reads and writes beside the alleles themselves: several files, standard input,
+//! regions, choices of people, strands, names of contigs, compressed references, and the tables.
+//! The alleles are in `haplotype_cases.rs`.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use crate::support::{command, fasta, files, refuse, rows, run, stderr, succeed};
+use flate2::{Compression, write::GzEncoder};
+use gf_genomics::tokens::Folder;
+use gf_haplotypes::Dictionary;
+use noodles::bgzf;
+use tempfile::TempDir;
+
+const CHR1: &str = "ACGTACGTACGTACGTACGTACGTACGTAC";
+const X: &str = "TTTTTGGGGGCCCCCAAAAATTTTTGGGGG";
+const SEQUENCES: &str = "sequences --vcf cohort.vcf --reference reference.fa";
+const PEOPLE: [&str; 3] = ["S1", "S2", "S3"];
+
+fn vcf(contigs: &[(&str, usize)], people: &[&str], records: &[&str]) -> String {
+    let mut text = "##fileformat=VCFv4.2\n##FORMAT=<ID=GT,Number=1,Type=String,Description=\"\
+                    Genotype\">\n"
+        .to_owned();
+    for (name, len_nt) in contigs {
+        writeln!(text, "##contig=<ID={name},length={len_nt}>").unwrap();
+    }
+    writeln!(
+        text,
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{}",
+        people.join("\t")
+    )
+    .unwrap();
+    for record in records {
+        let cells: Vec<&str> = record.split(' ').collect();
+        let [contig, position, ref_allele, alt_allele, genotypes @ ..] = &cells[..] else {
+            panic!("{record}")
+        };
+        writeln!(
+            text,
+            "{contig}\t{position}\t.\t{ref_allele}\t{alt_allele}\t.\tPASS\t.\tGT\t{}",
+            genotypes.join("\t")
+        )
+        .unwrap();
+    }
+    text
+}
+
+const CONTIGS: [(&str, usize); 2] = [("chr1", 30), ("X", 30)];
+const ON_CHR1: [&str; 2] = ["chr1 5 A G 0|1 1|1 0|0", "chr1 9 ACG A 1|0 0|0 0|1"];
+const ON_X: [&str; 1] = ["X 6 G A 0|1 1|0 1|1"];
+
+/// Three people on two contigs, and a locus on each.
+fn study() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n>X\n{X}\n")).unwrap();
+    fs::write(at("loci.bed"), "chr1\t0\t30\tONE\nX\t0\t30\tTWO\n").unwrap();
+    fs::write(
+        at("cohort.vcf"),
+        vcf(&CONTIGS, &PEOPLE, &[&ON_CHR1[..], &ON_X].concat()),
+    )
+    .unwrap();
+    folder
+}
+
+/// What the whole study gives, written by hand.
+fn expected() -> BTreeMap<String, String> {
+    let bases = [
+        ("S1 ONE 1", "ACGTACGTATACGTACGTACGTACGTAC"),
+        ("S1 ONE 2", "ACGTGCGTACGTACGTACGTACGTACGTAC"),
+        ("S2 ONE 1", "ACGTGCGTACGTACGTACGTACGTACGTAC"),
+        ("S2 ONE 2", "ACGTGCGTACGTACGTACGTACGTACGTAC"),
+        ("S3 ONE 1", "ACGTACGTACGTACGTACGTACGTACGTAC"),
+        ("S3 ONE 2", "ACGTACGTATACGTACGTACGTACGTAC"),
+        ("S1 TWO 1", "TTTTTGGGGGCCCCCAAAAATTTTTGGGGG"),
+        ("S1 TWO 2", "TTTTTAGGGGCCCCCAAAAATTTTTGGGGG"),
+        ("S2 TWO 1", "TTTTTAGGGGCCCCCAAAAATTTTTGGGGG"),
+        ("S2 TWO 2", "TTTTTGGGGGCCCCCAAAAATTTTTGGGGG"),
+        ("S3 TWO 1", "TTTTTAGGGGCCCCCAAAAATTTTTGGGGG"),
+        ("S3 TWO 2", "TTTTTAGGGGCCCCCAAAAATTTTTGGGGG"),
+    ];
+    bases
+        .map(|(name, bases)| (name.to_owned(), bases.to_owned()))
+        .into_iter()
+        .collect()
+}
+
+/// The part of [`expected`] whose names hold `text`.
+fn expected_of(text: &str) -> BTreeMap<String, String> {
+    expected()
+        .into_iter()
+        .filter(|(name, _)| name.contains(text))
+        .collect()
+}
+
+/// A VCF of one sample on `chr1`; records as in the file, with spaces for tabs.
+fn one_sample(version: &str, header: &str, records: &[&str]) -> String {
+    let mut text = format!(
+        "##fileformat=VCFv{version}\n{header}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\
+         \tFORMAT\tS1\n"
+    );
+    for record in records {
+        text.push_str(&record.replace(' ', "\t"));
+        text.push('\n');
+    }
+    text
+}
+
+/// Both haplotypes of `S1` at `chr1:5-12` and what is said on stderr.
+fn haplotypes(folder: &Path, arguments: &str) -> ([String; 2], String) {
+    let output = run(folder, arguments);
+    let said = stderr(&output);
+    assert!(output.status.success(), "`{arguments}`: {said}");
+    let found = fasta(&String::from_utf8(output.stdout).unwrap());
+    let of = |haplotype: usize| {
+        found
+            .iter()
+            .find(|(name, _)| name.ends_with(&format!(" {haplotype}")))
+            .map(|(_, bases)| bases.clone())
+    };
+    ([of(1).unwrap_or_default(), of(2).unwrap_or_default()], said)
+}
+
+fn sequences(folder: &Path, options: &str) -> BTreeMap<String, String> {
+    fasta(&succeed(folder, &format!("{SEQUENCES} {options}")))
+}
+
+fn bgzip(blocks: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
+    let mut writer = bgzf::io::Writer::new(Vec::new());
+    let (mut offsets, mut n_bytes) = (Vec::new(), 0_u64);
+    for block in blocks {
+        writer.write_all(block).unwrap();
+        writer.flush().unwrap();
+        n_bytes += block.len() as u64;
+        offsets.push([writer.get_ref().len() as u64, n_bytes]);
+    }
+    // A `.gzi` file: the number of blocks but the first, then where each begins in the compressed
+    // and in the plain file.
+    offsets.pop();
+    let numbers = std::iter::once(offsets.len() as u64).chain(offsets.into_iter().flatten());
+    (
+        writer.finish().unwrap(),
+        numbers.flat_map(u64::to_le_bytes).collect(),
+    )
+}
+
+#[test]
+fn fasta_has_a_record_for_each_person_locus_and_haplotype() {
+    let study = study();
+    let text = succeed(
+        study.path(),
+        &format!("{SEQUENCES} --regions-file loci.bed"),
+    );
+    assert_eq!(fasta(&text), expected());
+    assert!(
+        text.starts_with(">S1 ONE 1\nACGTACGTATACGTACGTACGTACGTAC\n>S1 ONE 2\n"),
+        "{text}"
+    );
+    succeed(
+        study.path(),
+        &format!("{SEQUENCES} --regions-file loci.bed -o out.fa"),
+    );
+    assert_eq!(
+        fs::read_to_string(study.path().join("out.fa")).unwrap(),
+        text
+    );
+}
+
+#[test]
+fn sequences_are_wrapped_at_60_bases() {
+    let folder = tempfile::tempdir().unwrap();
+    let bases = CHR1.repeat(5);
+    fs::write(
+        folder.path().join("reference.fa"),
+        format!(">chr1\n{bases}\n"),
+    )
+    .unwrap();
+    fs::write(
+        folder.path().join("cohort.vcf"),
+        vcf(&[("chr1", 150)], &["S1"], &["chr1 5 A G 0|0"]),
+    )
+    .unwrap();
+    let text = succeed(folder.path(), &format!("{SEQUENCES} --regions chr1:1-150"));
+    let widths: Vec<usize> = text
+        .lines()
+        .filter(|line| !line.starts_with('>'))
+        .map(str::len)
+        .collect();
+    assert_eq!(widths, [60, 60, 30, 60, 60, 30]);
+}
+
+#[test]
+fn regions_on_the_command_line_are_one_based_and_named_by_their_text() {
+    let study = study();
+    let found = sequences(study.path(), "--regions chr1:5-12,X:6-6 --samples S1");
+    let expected = [
+        ("S1 chr1:5-12 1", "ACGTAT"),
+        ("S1 chr1:5-12 2", "GCGTACGT"),
+        ("S1 X:6-6 1", "G"),
+        ("S1 X:6-6 2", "A"),
+    ];
+    assert_eq!(
+        found,
+        expected
+            .map(|(name, bases)| (name.to_owned(), bases.to_owned()))
+            .into_iter()
+            .collect()
+    );
+    refuse(
+        study.path(),
+        &format!("{SEQUENCES} --regions chr1:20-31"),
+        &["chr1:20-31", "30"],
+    );
+    for regions in ["chr1:9-5", "chr1:0-5", "chr1:x-5"] {
+        let output = run(study.path(), &format!("{SEQUENCES} --regions {regions}"));
+        assert!(
+            !output.status.success() && stderr(&output).contains(regions),
+            "{regions}: {}",
+            stderr(&output)
+        );
+    }
+    for arguments in [
+        SEQUENCES.to_owned(),
+        format!("{SEQUENCES} --regions chr1:5-12 --regions-file loci.bed"),
+    ] {
+        assert_eq!(
+            run(study.path(), &arguments).status.code(),
+            Some(2),
+            "{arguments}"
+        );
+    }
+}
+
+#[test]
+fn people_are_chosen_by_name_or_by_exclusion() {
+    let study = study();
+    fs::write(study.path().join("one.txt"), "S2\n").unwrap();
+    fs::write(study.path().join("two.txt"), "S1\nS3\n").unwrap();
+    for (options, people) in [
+        ("--samples S1,S3", "S1 S3"),
+        ("--samples S2", "S2"),
+        ("--samples ^S2", "S1 S3"),
+        ("--samples ^S1,S3", "S2"),
+        ("--samples-file one.txt", "S2"),
+        ("--samples-file two.txt", "S1 S3"),
+        ("--samples-file ^one.txt", "S1 S3"),
+        ("--samples-file ^two.txt", "S2"),
+    ] {
+        let expected = people.split(' ').flat_map(expected_of).collect();
+        assert_eq!(
+            sequences(study.path(), &format!("--regions-file loci.bed {options}")),
+            expected,
+            "{options}"
+        );
+    }
+    for options in ["--samples S1,Nobody", "--samples ^Nobody"] {
+        refuse(
+            study.path(),
+            &format!("{SEQUENCES} --regions-file loci.bed {options}"),
+            &["cohort.vcf", "`Nobody`"],
+        );
+    }
+    let nobody = run(
+        study.path(),
+        &format!("{SEQUENCES} --regions-file loci.bed --samples ^S1,S2,S3"),
+    );
+    assert_eq!(nobody.status.code(), Some(1), "{}", stderr(&nobody));
+}
+
+/// The policies look at the people chosen, not at the others of the file.
+#[test]
+fn people_who_are_not_chosen_cannot_stop_a_run() {
+    let study = study();
+    fs::write(
+        study.path().join("cohort.vcf"),
+        vcf(
+            &CONTIGS,
+            &PEOPLE,
+            &["chr1 5 A G 0|1 0/1 1", "X 6 G A 0|0 0|0 0|0"],
+        ),
+    )
+    .unwrap();
+    refuse(
+        study.path(),
+        &format!("{SEQUENCES} --regions-file loci.bed"),
+        &["chr1:5", "sample `S2`"],
+    );
+    assert_eq!(
+        sequences(study.path(), "--regions-file loci.bed --samples S1").len(),
+        4
+    );
+}
+
+#[test]
+fn several_files_with_one_contig_each_are_read_as_one() {
+    let study = study();
+    let at = |name: &str| study.path().join(name);
+    fs::write(at("chr1.vcf"), vcf(&CONTIGS, &PEOPLE, &ON_CHR1)).unwrap();
+    // The same people, in another order of columns.
+    fs::write(
+        at("x.vcf"),
+        vcf(&CONTIGS, &["S3", "S1", "S2"], &["X 6 G A 1|1 0|1 1|0"]),
+    )
+    .unwrap();
+    let options = "--reference reference.fa --regions-file loci.bed";
+    let found = fasta(&succeed(
+        study.path(),
+        &format!("sequences --vcf chr1.vcf x.vcf {options}"),
+    ));
+    assert_eq!(found, expected());
+    assert_eq!(
+        fasta(&succeed(
+            study.path(),
+            &format!("sequences --vcf x.vcf chr1.vcf {options}")
+        )),
+        expected()
+    );
+    // A file without one of the people.
+    fs::write(
+        at("x.vcf"),
+        vcf(&CONTIGS, &["S3", "S1"], &["X 6 G A 1|1 0|1"]),
+    )
+    .unwrap();
+    refuse(
+        study.path(),
+        &format!("sequences --vcf chr1.vcf x.vcf {options}"),
+        &["x.vcf", "`S2`"],
+    );
+    // A locus of which no file has a record.
+    refuse(
+        study.path(),
+        &format!("sequences --vcf chr1.vcf {options}"),
+        &["chr1.vcf", "TWO"],
+    );
+}
+
+/// Runs `sequences --vcf -` with bytes on standard input.
+fn from_stdin(folder: &Path, bytes: &[u8]) -> Output {
+    let arguments = "sequences --vcf - --reference reference.fa --regions-file loci.bed";
+    let mut child = command(folder, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The program may end before it has read everything.
+    let _ = child.stdin.take().unwrap().write_all(bytes);
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn standard_input_is_a_file_like_others() {
+    let study = study();
+    let plain = fs::read(study.path().join("cohort.vcf")).unwrap();
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(&plain).unwrap();
+    let halves = plain.split_at(plain.len() / 2);
+    let bgzipped = bgzip(&[halves.0, halves.1]).0;
+    for bytes in [&plain, &gzip.finish().unwrap(), &bgzipped] {
+        let output = from_stdin(study.path(), bytes);
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_eq!(
+            fasta(&String::from_utf8(output.stdout).unwrap()),
+            expected()
+        );
+    }
+    for bytes in [
+        &b""[..],
+        b"##fileformat=VCFv4.2\n",
+        &bgzipped[..bgzipped.len() - 40],
+        CHR1.as_bytes(),
+    ] {
+        let output = from_stdin(study.path(), bytes);
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_locus_on_the_reverse_strand_is_the_reverse_complement() {
+    let study = study();
+    fs::write(
+        study.path().join("loci.bed"),
+        "chr1\t4\t12\tFORWARD\t0\t+\nchr1\t4\t12\tREVERSE\t0\t-\nX\t0\t8\tTWO\t.\t.\n",
+    )
+    .unwrap();
+    let found = sequences(study.path(), "--regions-file loci.bed --samples S1");
+    let expected = [
+        ("S1 FORWARD 1", "ACGTAT"),
+        ("S1 FORWARD 2", "GCGTACGT"),
+        ("S1 REVERSE 1", "ATACGT"),
+        ("S1 REVERSE 2", "ACGTACGC"),
+        ("S1 TWO 1", "TTTTTGGG"),
+        ("S1 TWO 2", "TTTTTAGG"),
+    ];
+    assert_eq!(
+        found,
+        expected
+            .map(|(name, bases)| (name.to_owned(), bases.to_owned()))
+            .into_iter()
+            .collect()
+    );
+}
+
+#[test]
+fn contigs_are_known_by_either_name() {
+    for (in_vcf, in_fasta, in_bed) in [
+        ("1", "chr1", "chr1"),
+        ("chr1", "1", "chr1"),
+        ("1", "chr1", "1"),
+        ("chr1", "1", "1"),
+        ("MT", "chrM", "chrM"),
+        ("chrM", "MT", "MT"),
+        ("chrM", "MT", "chrMT"),
+        ("chrX", "X", "X"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("reference.fa"), format!(">{in_fasta}\n{CHR1}\n")).unwrap();
+        fs::write(at("loci.bed"), format!("{in_bed}\t0\t30\tONE\n")).unwrap();
+        fs::write(
+            at("cohort.vcf"),
+            vcf(&[(in_vcf, 30)], &["S1"], &[&format!("{in_vcf} 5 A G 0|1")]),
+        )
+        .unwrap();
+        let found = sequences(folder.path(), "--regions-file loci.bed");
+        assert_eq!(
+            found["S1 ONE 2"], "ACGTGCGTACGTACGTACGTACGTACGTAC",
+            "{in_vcf} {in_fasta} {in_bed}"
+        );
+    }
+}
+
+#[test]
+fn a_chromosome_is_one_under_all_its_names_but_not_in_two_builds() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let write = |in_fasta: &str, in_vcf: &str, in_bed: &str| {
+        fs::write(at("reference.fa"), format!(">{in_fasta}\n{CHR1}\n")).unwrap();
+        fs::write(at("loci.bed"), format!("{in_bed}\t0\t30\tONE\n")).unwrap();
+        let contig = format!("##contig=<ID={in_vcf}>\n#CHROM");
+        let text = vcf(&[], &["S1"], &[&format!("{in_vcf} 5 A G 0|1")]).replace("#CHROM", &contig);
+        fs::write(at("cohort.vcf"), text).unwrap();
+    };
+    let names = [
+        ("NC_000001.11", "chr1", "1"),
+        ("CHR1", "01", "NC_000001.11"),
+        ("chrX", "23", "x"),
+        ("X", "PAR1", "XY"),
+        ("MT", "26", "chrM"),
+        ("NC_000024.10", "24", "chrY"),
+    ];
+    for (in_fasta, in_vcf, in_bed) in names {
+        write(in_fasta, in_vcf, in_bed);
+        let found = sequences(folder.path(), "--regions-file loci.bed");
+        assert_eq!(
+            found["S1 ONE 2"], "ACGTGCGTACGTACGTACGTACGTACGTAC",
+            "{in_fasta} {in_vcf} {in_bed}"
+        );
+    }
+    for (in_fasta, in_vcf, in_bed) in [
+        ("NC_000001.11", "NC_000001.10", "1"),
+        ("NC_000001.11", "1", "NC_000001.10"),
+    ] {
+        write(in_fasta, in_vcf, in_bed);
+        refuse(
+            folder.path(),
+            &format!("{SEQUENCES} --regions-file loci.bed"),
+            &["NC_000001.10", "NC_000001.11", "another build"],
+        );
+    }
+}
+
+#[test]
+fn records_with_ref_and_alt_exchanged_are_refused_by_that_name() {
+    let study = study();
+    fs::write(
+        study.path().join("cohort.vcf"),
+        vcf(&CONTIGS, &["S1"], &["chr1 13 C A 1|0", "X 6 G A 0|0"]),
+    )
+    .unwrap();
+    refuse(
+        study.path(),
+        &format!("{SEQUENCES} --regions-file loci.bed"),
+        &["chr1:13: ", "are REF and ALT swapped", "--ref-from-fa"],
+    );
+}
+
+#[test]
+fn a_ref_mismatch_names_the_nearest_places_where_it_would_fit() {
+    let study = study();
+    fs::write(
+        study.path().join("cohort.vcf"),
+        vcf(&CONTIGS, &["S1"], &["chr1 13 GTACG G 1|0", "X 6 G A 0|0"]),
+    )
+    .unwrap();
+    let message = crate::support::refusal(
+        study.path(),
+        &format!("{SEQUENCES} --regions-file loci.bed"),
+        &["chr1:13: ", "GRCh37"],
+    );
+    let numbers: Vec<&str> = message.split(|c: char| !c.is_ascii_digit()).collect();
+    // GTACG stands at 3, 7, 11, 15, 19 and 23.
+    for place in ["11", "15"] {
+        assert!(numbers.contains(&place), "no {place} in: {message}");
+    }
+    assert!(!numbers.contains(&"23"), "{message}");
+}
+
+#[test]
+fn a_bgzipped_reference_is_read_with_and_without_its_indexes() {
+    let study = study();
+    let plain = fs::read(study.path().join("reference.fa")).unwrap();
+    let at = |name: &str| study.path().join(name);
+    // Blocks end in the middle of the sequences.
+    let (compressed, gzi) = bgzip(&[&plain[..16], &plain[16..45], &plain[45..]]);
+    fs::write(at("reference.fa.gz"), compressed).unwrap();
+    let arguments =
+        "sequences --vcf cohort.vcf --reference reference.fa.gz --regions-file loci.bed";
+    assert_eq!(fasta(&succeed(study.path(), arguments)), expected());
+    // Name, length, offset, bases and bytes a line.
+    fs::write(
+        at("reference.fa.gz.fai"),
+        "chr1\t30\t6\t30\t31\nX\t30\t40\t30\t31\n",
+    )
+    .unwrap();
+    fs::write(at("reference.fa.gz.gzi"), gzi).unwrap();
+    assert_eq!(fasta(&succeed(study.path(), arguments)), expected());
+    fs::write(
+        at("reference.fa.fai"),
+        "chr1\t30\t6\t30\t31\nX\t30\t40\t30\t31\n",
+    )
+    .unwrap();
+    assert_eq!(
+        sequences(study.path(), "--regions-file loci.bed"),
+        expected()
+    );
+}
+
+/// Haplotypes without a base are rows like others: in FASTA, in the dictionary, and as `[CLS][SEP]`
+/// in the tokens.
+#[test]
+fn an_empty_haplotype_is_written_and_tokenized() {
+    let study = study();
+    let folder = study.path();
+    let record = "chr1 4 TACGTACGTACGT T 1|0 1|1 0|0";
+    fs::write(
+        folder.join("cohort.vcf"),
+        vcf(&CONTIGS, &PEOPLE, &[record, ON_X[0]]),
+    )
+    .unwrap();
+    fs::write(
+        folder.join("loci.bed"),
+        "chr1\t4\t12\tGONE\nX\t0\t30\tTWO\n",
+    )
+    .unwrap();
+    let text = succeed(folder, &format!("{SEQUENCES} --regions-file loci.bed"));
+    assert!(
+        text.contains(
+            ">S1 GONE 1\n>S1 GONE 2\nACGTACGT\n>S2 GONE 1\n>S2 GONE 2\n>S3 GONE 1\nACGTACGT\n"
+        ),
+        "{text}"
+    );
+
+    fs::write(
+        folder.join("cohort.csv"),
+        "sample_id,phenotype,split\nS1,case,train\nS2,control,train\nS3,case,test\n",
+    )
+    .unwrap();
+    succeed(
+        folder,
+        "tokenize --vcf cohort.vcf --reference reference.fa --regions-file loci.bed --cohort \
+         cohort.csv --covariates none --out tokens",
+    );
+    let tokens = Folder::load(&folder.join("tokens")).unwrap().tokens;
+    let locus = tokens
+        .loci
+        .iter()
+        .find(|locus| locus.name == "GONE")
+        .unwrap();
+    let special: BTreeMap<String, u32> = special_tokens(&folder.join("tokens/tokenizer.json"));
+    let [empty, reference] = locus.pairs[0];
+    let letters = |haplotype: u32| -> Vec<u32> {
+        locus
+            .row(haplotype)
+            .iter()
+            .copied()
+            .filter(|token| *token != special["[PAD]"])
+            .collect()
+    };
+    assert_eq!(letters(empty), [special["[CLS]"], special["[SEP]"]]);
+    assert!(letters(reference).len() > 2);
+    assert_eq!(locus.pairs[1], [empty, empty]);
+}
+
+fn special_tokens(tokenizer: &Path) -> BTreeMap<String, u32> {
+    let json: serde_json::Value = serde_json::from_slice(&fs::read(tokenizer).unwrap()).unwrap();
+    let tokens = json["added_tokens"].as_array().unwrap().iter();
+    tokens
+        .map(|token| {
+            (
+                token["content"].as_str().unwrap().to_owned(),
+                token["id"].as_u64().unwrap() as u32,
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn the_dictionary_holds_the_same_haplotypes_as_the_fasta() {
+    let study = study();
+    let found = sequences(study.path(), "--regions-file loci.bed --out dictionary");
+    let made: Vec<String> = files(&study.path().join("dictionary"))
+        .into_keys()
+        .map(|path| path.display().to_string())
+        .collect();
+    for name in ["loci.json", "pairs.csv", "skips.csv"] {
+        assert!(
+            made.iter().any(|path| path == name),
+            "no {name} in {made:?}"
+        );
+    }
+    let dictionary = Dictionary::load(&study.path().join("dictionary")).unwrap();
+    let mut of_dictionary = BTreeMap::new();
+    for locus in &dictionary.loci {
+        for (sample, pair) in dictionary.samples.iter().zip(&locus.pairs) {
+            for (side, &haplotype) in pair.iter().enumerate() {
+                let bases = String::from_utf8(locus.bases(haplotype)).unwrap();
+                of_dictionary.insert(format!("{sample} {} {}", locus.locus.name, side + 1), bases);
+            }
+        }
+    }
+    assert_eq!(of_dictionary, expected());
+    // FASTA goes to standard output only when it is asked for, or when nothing else is.
+    assert!(found.is_empty() || found == expected());
+}
+
+#[test]
+fn skips_are_named_with_person_haplotype_locus_place_and_reason() {
+    let study = study();
+    let records = [
+        "chr1 5 ACG A 1|0 0|1 0|0",
+        "chr1 6 C T 1|0 0|0 0|1",
+        "chr1 9 A G .|1 0|0 0|0",
+        "chr1 13 A G 0|0 1|1 0|0",
+        "chr1 13 A G 0|0 1|0 0|0",
+        "X 6 G A,* 0|1 2|0 1",
+    ];
+    fs::write(
+        study.path().join("cohort.vcf"),
+        vcf(&CONTIGS, &PEOPLE, &records),
+    )
+    .unwrap();
+    let output = run(
+        study.path(),
+        &format!("{SEQUENCES} --regions-file loci.bed -o out.fa --skips skips.csv"),
+    );
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = fs::read_to_string(study.path().join("skips.csv")).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines.remove(0),
+        "sample_id,haplotype,locus,contig,position,reason"
+    );
+    lines.sort_unstable();
+    let expected = [
+        "S1,1,ONE,chr1,6,overlap",
+        "S1,1,ONE,chr1,9,missing_as_ref",
+        "S2,1,ONE,chr1,13,duplicate",
+        "S2,1,TWO,X,6,star_without_deletion",
+        "S3,2,TWO,X,6,haploid_absent",
+    ];
+    assert_eq!(lines, expected);
+    for line in expected {
+        let reason = line.rsplit(',').next().unwrap();
+        assert!(
+            stderr(&output)
+                .lines()
+                .any(|line| line == format!("{reason}: 1")),
+            "{reason}: {}",
+            stderr(&output)
+        );
+    }
+    assert_eq!(rows(&study.path().join("skips.csv")).len(), 5);
+    assert!(
+        !fs::read_to_string(study.path().join("out.fa"))
+            .unwrap()
+            .contains(">S3 TWO 2")
+    );
+}
+
+/// The genotypes of a VCF without phase, with the alleles of every other person turned round.
+fn without_phase(text: &str) -> String {
+    let turned = |(column, cell): (usize, &str)| match cell.split_once('|') {
+        Some((a, b)) if column % 2 == 0 => format!("{b}/{a}"),
+        Some((a, b)) => format!("{a}/{b}"),
+        None => cell.to_owned(),
+    };
+    let line = |line: &str| {
+        if line.starts_with('#') {
+            return line.to_owned();
+        }
+        line.split('\t')
+            .enumerate()
+            .map(turned)
+            .collect::<Vec<_>>()
+            .join("\t")
+    };
+    text.lines()
+        .flat_map(|text| [line(text), "\n".to_owned()])
+        .collect()
+}
+
+#[test]
+fn a_cohort_without_phase_is_refused_as_haplotypes_and_the_same_as_with_phase_as_genotype_symbols()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    succeed(
+        folder,
+        "simulate --people 60 --len-nt 3000 --risk null --out .",
+    );
+    let mut phased = String::new();
+    let compressed = fs::File::open(folder.join("cohort.vcf.gz")).unwrap();
+    std::io::Read::read_to_string(&mut bgzf::io::Reader::new(compressed), &mut phased).unwrap();
+    fs::write(folder.join("unphased.vcf"), without_phase(&phased)).unwrap();
+
+    let tokenize = |vcf: &str| {
+        format!(
+            "tokenize --vcf {vcf} --reference reference.fa --regions-file loci.bed --cohort \
+             cohort.csv"
+        )
+    };
+    refuse(
+        folder,
+        &format!("{} --out refused", tokenize("unphased.vcf")),
+        &["unphased heterozygote", "--encoding diploid"],
+    );
+    succeed(
+        folder,
+        &format!(
+            "{} --encoding diploid --out phased",
+            tokenize("cohort.vcf.gz")
+        ),
+    );
+    succeed(
+        folder,
+        &format!(
+            "{} --encoding diploid --out unphased",
+            tokenize("unphased.vcf")
+        ),
+    );
+    for name in [
+        "tokenizer.json",
+        "grid.json",
+        "tokens.safetensors",
+        "genome.json",
+        "loci.json",
+        "pairs.csv",
+    ] {
+        assert_eq!(
+            fs::read(folder.join("phased").join(name)).unwrap(),
+            fs::read(folder.join("unphased").join(name)).unwrap(),
+            "{name}"
+        );
+    }
+
+    succeed(
+        folder,
+        "train --tokens phased --cohort cohort.csv --epochs 1 --layers 1 --projected-length 8 \
+         --out model",
+    );
+    succeed(
+        folder,
+        "score --vcf unphased.vcf --reference reference.fa --model model --cohort cohort.csv -o \
+         risk.csv",
+    );
+    let logits = |table: &str| -> BTreeMap<String, f64> {
+        rows(&folder.join(table))
+            .into_iter()
+            .map(|row| (row["sample_id"].clone(), row["logit"].parse().unwrap()))
+            .collect()
+    };
+    let (predicted, scored) = (logits("model/predictions.csv"), logits("risk.csv"));
+    assert_eq!(scored.len(), 60);
+    for (person, logit) in predicted {
+        assert!(
+            (logit - scored[&person]).abs() <= 1e-5,
+            "{person}: {logit} and {}",
+            scored[&person]
+        );
+    }
+}
+
+// Files that were joined, claims of headers, records that nobody asked for
+
+#[test]
+fn a_second_header_with_other_samples_or_another_order_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n>X\n{X}\n")).unwrap();
+    fs::write(at("loci.bed"), "X\t0\t30\tTWO\n").unwrap();
+    let first = vcf(&CONTIGS[..1], &["S1", "S2"], &["chr1 5 A G 1|0 0|0"]);
+    let second = |people: &[&str]| vcf(&CONTIGS[1..], people, &["X 6 G A 1|0 0|0"]);
+    let gzip = |text: &str| {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+        gzip.write_all(text.as_bytes()).unwrap();
+        gzip.finish().unwrap()
+    };
+    let joined = |people: &[&str]| {
+        let second = second(people);
+        [
+            [first.as_bytes(), second.as_bytes()].concat(),
+            [gzip(&first), gzip(&second)].concat(),
+            [bgzip(&[first.as_bytes()]).0, bgzip(&[second.as_bytes()]).0].concat(),
+        ]
+    };
+    for (bytes, name) in joined(&["S2", "S1"])
+        .into_iter()
+        .zip(["a.vcf", "b.vcf.gz", "c.vcf.gz"])
+    {
+        fs::write(at(name), bytes).unwrap();
+        let arguments =
+            format!("sequences --vcf {name} --reference reference.fa --regions-file loci.bed");
+        refuse(
+            folder.path(),
+            &arguments,
+            &[
+                &format!("{name}: line 9"),
+                "a second header",
+                "sample `S2` is where the first header has `S1`",
+            ],
+        );
+    }
+    for (bytes, name) in joined(&["S1", "S2"])
+        .into_iter()
+        .zip(["a.vcf", "b.vcf.gz", "c.vcf.gz"])
+    {
+        fs::write(at(name), bytes).unwrap();
+        let arguments =
+            format!("sequences --vcf {name} --reference reference.fa --regions-file loci.bed");
+        assert_eq!(
+            fasta(&succeed(folder.path(), &arguments))["S1 TWO 1"],
+            X.replacen("GGGGG", "AGGGG", 1)
+        );
+    }
+}
+
+#[test]
+fn a_second_header_is_found_through_an_index_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    if Command::new("tabix").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: no tabix on this machine");
+        return;
+    }
+    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n>X\n{X}\n")).unwrap();
+    fs::write(at("loci.bed"), "X\t20\t30\tTWO\n").unwrap();
+    let first = vcf(&CONTIGS[..1], &["S1", "S2"], &["chr1 5 A G 1|0 0|0"]);
+    let second = vcf(
+        &CONTIGS[1..],
+        &["S2", "S1"],
+        &["X 6 G A 1|0 0|0", "X 25 T A 1|0 0|0"],
+    );
+    // As `cat` joins compressed files, and as text that was joined before it was compressed.
+    let members = [bgzip(&[first.as_bytes()]).0, bgzip(&[second.as_bytes()]).0].concat();
+    let text = bgzip(&[[first, second].concat().as_bytes()]).0;
+    for bytes in [members, text] {
+        fs::write(at("a.vcf.gz"), bytes).unwrap();
+        let indexed = Command::new("tabix")
+            .args(["-f", "a.vcf.gz"])
+            .current_dir(folder.path())
+            .status()
+            .unwrap();
+        assert!(indexed.success());
+        let arguments = "sequences --vcf a.vcf.gz --reference reference.fa --regions-file loci.bed";
+        refuse(
+            folder.path(),
+            arguments,
+            &[
+                "a.vcf.gz: a second header",
+                "sample `S2` is where the first header has `S1`",
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_stated_contig_length_is_a_claim() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n")).unwrap();
+    for len_nt in [6, 5, 2_147_483_647, 248_956_422] {
+        let header = format!("##contig=<ID=chr1,length={len_nt}>\n");
+        fs::write(
+            at("cohort.vcf"),
+            one_sample(
+                "4.2",
+                &header,
+                &[
+                    "chr1 5 . A G . PASS . GT 1|0",
+                    "chr1 29 . AC A . PASS . GT 0|0",
+                ],
+            ),
+        )
+        .unwrap();
+        let (found, said) = haplotypes(folder.path(), &format!("{SEQUENCES} --regions chr1:5-12"));
+        assert_eq!(found, ["GCGTACGT", "ACGTACGT"]);
+        assert!(
+            said.contains(&format!(
+                "warning: cohort.vcf: contig `chr1` has {len_nt} nt in the header, but 30 nt in \
+                 reference.fa"
+            )),
+            "{said}"
+        );
+    }
+    let header = "##contig=<ID=chr1,length=30>\n##contig=<ID=chr1,length=31>\n";
+    fs::write(
+        at("cohort.vcf"),
+        one_sample("4.2", header, &["chr1 5 . A G . PASS . GT 1|0"]),
+    )
+    .unwrap();
+    refuse(
+        folder.path(),
+        &format!("{SEQUENCES} --regions chr1:5-12"),
+        &["cohort.vcf: line 3: contig `chr1` has 31 nt here and 30 nt"],
+    );
+}
+
+#[test]
+fn a_record_that_nobody_asked_for_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(
+        at("reference.fa"),
+        format!(">chr1\n{CHR1}\n>chr2\n{CHR1}\n"),
+    )
+    .unwrap();
+    let header = "##contig=<ID=chr1,length=30>\n##contig=<ID=chr2,length=10>\n";
+    let good = "chr1 5 . A G . PASS . GT 1|0";
+    for (odd, said_of_it) in [
+        ("chr2 0 sv N ]chr1:5]A . PASS . GT 0|0", "1 record at POS 0"),
+        ("chr2 11 sv N ]chr1:5]A . PASS . GT 0|0", ""),
+        (
+            "chr2 six . A G . PASS . GT 0|0",
+            "1 record that nobody asked for cannot be read",
+        ),
+        ("chr2 6 . . G . PASS . GT 0|0", ""),
+        ("chr2 6 . A G . PASS . GT 0|1|1", ""),
+        ("chr2 6 . A G . PASS . DP 7", ""),
+        (
+            "chr2 9 . A G . PASS . GT 0|0\nchr2 6 . A G . PASS . GT 0|0",
+            "",
+        ),
+        ("chr1 7 cnv G T . PASS . GQ 0", "no_genotypes: 1"),
+        (
+            "chr1 29 . 7 G . PASS . GT 0|0",
+            "cannot be read and passed over (the first: line 6: chr1:29: REF `7` is not bases)",
+        ),
+        ("chr1 30 . C G . PASS . GT 1", ""),
+    ] {
+        fs::write(at("cohort.vcf"), one_sample("4.2", header, &[good, odd])).unwrap();
+        let (found, said) = haplotypes(folder.path(), &format!("{SEQUENCES} --regions chr1:5-12"));
+        assert_eq!(found, ["GCGTACGT", "ACGTACGT"], "{odd}");
+        assert!(said.contains(said_of_it), "{odd}: {said}");
+    }
+    // What somebody asked for still does.
+    fs::write(
+        at("cohort.vcf"),
+        one_sample("4.2", header, &[good, "chr1 8 . 7 G . PASS . GT 0|0"]),
+    )
+    .unwrap();
+    refuse(
+        folder.path(),
+        &format!("{SEQUENCES} --regions chr1:5-12"),
+        &["cohort.vcf: line 6", "REF `7` is not bases"],
+    );
+}
+
+#[test]
+fn end_and_svlen_follow_the_version_of_the_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("reference.fa"), format!(">chr1\n{CHR1}\n")).unwrap();
+    let deleted = |n: usize| format!("{}{}", &CHR1[..5], &CHR1[5 + n..12]);
+    let contradicts = "end_against_svlen: 1";
+    // INFO, bases deleted by VCF 4.2 and by 4.4, whether the two contradict each other.
+    for (info, by_end, by_svlen, is_said) in [
+        ("END=8;SVLEN=-3", 3, 3, false),
+        ("END=8;SVLEN=3", 3, 3, false),
+        ("END=7;SVLEN=-3", 2, 3, true),
+        ("SVLEN=3;END=9", 4, 3, true),
+        ("END=5;SVLEN=-3", 0, 3, true),
+        ("END=4;SVLEN=-3", 3, 3, true),
+        ("SVLEN=-3", 3, 3, false),
+        ("SVLEN=3,.", 3, 3, false),
+        ("END=8;SVLEN=.", 3, 3, false),
+        ("END=.;SVLEN=3", 3, 3, false),
+    ] {
+        for (version, n) in [
+            ("4.2", by_end),
+            ("4.3", by_end),
+            ("4.4", by_svlen),
+            ("4.5", by_svlen),
+        ] {
+            let record = format!("chr1 5 . A <DEL> . PASS SVTYPE=DEL;{info} GT 1|0");
+            fs::write(
+                at("cohort.vcf"),
+                one_sample(version, "##contig=<ID=chr1,length=30>\n", &[&record]),
+            )
+            .unwrap();
+            let (found, said) =
+                haplotypes(folder.path(), &format!("{SEQUENCES} --regions chr1:1-12"));
+            assert_eq!(found[0], deleted(n), "{version} {info}");
+            assert_eq!(
+                said.contains(contradicts),
+                is_said,
+                "{version} {info}: {said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn files_of_windows_and_spreadsheets_are_read_and_those_of_other_formats_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let reference = format!(">chr1\n{CHR1}\n");
+    let cohort = one_sample(
+        "4.2",
+        "##contig=<ID=chr1>\n",
+        &["chr1 5 . A G . PASS . GT 1|0"],
+    );
+    let bed = "chr1\t4\t12\tL\n";
+    let marked = |text: &str| ["\u{feff}", text].concat();
+    let write = |vcf: &str, fasta: &str, bed: &str, samples: &str| {
+        for (name, text) in [
+            ("cohort.vcf", vcf),
+            ("reference.fa", fasta),
+            ("l.bed", bed),
+            ("s.txt", samples),
+        ] {
+            fs::write(at(name), text).unwrap();
+        }
+    };
+    let arguments = &format!("{SEQUENCES} --regions-file l.bed --samples-file s.txt");
+    for (vcf, fasta, bed, samples) in [
+        (
+            marked(&cohort),
+            marked(&reference),
+            marked(bed),
+            marked("S1\n"),
+        ),
+        (
+            cohort.replace('\n', "\r\n"),
+            reference.replace('\n', "\r\n"),
+            bed.replace('\n', "\r\n"),
+            "#FID\tIID\r\nF\tS1\r\n".to_owned(),
+        ),
+        (
+            cohort.clone(),
+            reference.clone(),
+            "\"chr1\"\t4\t12\t\"L\"\n".to_owned(),
+            "\"S1\"\r".to_owned(),
+        ),
+    ] {
+        write(&vcf, &fasta, &bed, &samples);
+        assert_eq!(
+            haplotypes(folder.path(), arguments).0,
+            ["GCGTACGT", "ACGTACGT"]
+        );
+    }
+    for (name, bytes, expected) in [
+        (
+            "cohort.vcf",
+            &b"\x6c\x1b\x10\x01\0\0\0"[..],
+            "plink2 --pfile",
+        ),
+        ("cohort.vcf", b"<!DOCTYPE html>\n<html>", "a web page"),
+        ("cohort.vcf", b"CRAM\x03\x00", "a CRAM file"),
+        ("cohort.vcf", b"\xff\xfe#\0#\0f\0", "UTF-16"),
+        (
+            "cohort.vcf",
+            b"##fileformat=VCFv4.2\r#CHROM\tPOS\r",
+            "carriage returns alone",
+        ),
+        (
+            "cohort.vcf",
+            b"\"##fileformat=VCFv4.2\"\n",
+            "a spreadsheet saved this VCF file",
+        ),
+        ("cohort.vcf", b">chr1\nACGT\n", "but a FASTA file"),
+        (
+            "reference.fa",
+            b"##fileformat=VCFv4.2\n",
+            "this is a VCF file",
+        ),
+        ("reference.fa", b"PK\x03\x04xxxx", "a zip archive"),
+        ("l.bed", b"\x6c\x1b\x01\x03\0", "plink2 --bfile"),
+        ("s.txt", b"", "s.txt: the file is empty"),
+    ] {
+        write(&cohort, &reference, bed, "S1\n");
+        fs::write(at(name), bytes).unwrap();
+        refuse(folder.path(), arguments, &[name, expected]);
+    }
+}
+
+#[test]
+fn loci_are_known_by_name_on_their_build_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let bases = CHR1.repeat(200);
+    let slice = &bases[..5_001];
+    fs::write(
+        at("reference.fa"),
+        format!(">chr19:44905000-44910000\n{slice}\n"),
+    )
+    .unwrap();
+    let base = &slice[44_908_684 - 44_905_000..][..1];
+    let other = if base == "T" { "C" } else { "T" };
+    let record = format!("19 44908684 rs429358 {base} {other} . PASS . GT 0|1");
+    fs::write(
+        at("cohort.vcf"),
+        one_sample("4.2", "##contig=<ID=19>\n", &[&record]),
+    )
+    .unwrap();
+    let found = fasta(&succeed(
+        folder.path(),
+        &format!("{SEQUENCES} --regions apoe"),
+    ));
+    assert_eq!(found["S1 APOE 1"].len(), 44_909_393 - 44_905_754 + 1);
+    assert_ne!(found["S1 APOE 1"], found["S1 APOE 2"]);
+    let table = succeed(folder.path(), "regions");
+    assert!(
+        table.starts_with("name\tbuild\tregion\tlead_variants\tsource\n"),
+        "{table}"
+    );
+    assert!(
+        table.contains("\nAPOE\tGRCh38\tchr19:44905754-44909393\trs429358,rs7412\t"),
+        "{table}"
+    );
+    refuse(
+        folder.path(),
+        &format!("{SEQUENCES} --regions APOF"),
+        &["region `APOF`", "no known locus", "gf-genomics regions"],
+    );
+}
+
+#[test]
+fn a_reader_of_messages_that_goes_away_ends_no_run() {
+    let study = study();
+    let expected = succeed(
+        study.path(),
+        &format!("{SEQUENCES} --regions-file loci.bed"),
+    );
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .map(Stdio::from);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    for lost in [full.unwrap_or_else(|_| Stdio::null()), Stdio::from(writer)] {
+        let output = command(
+            study.path(),
+            &format!("{SEQUENCES} --regions-file loci.bed"),
+        )
+        .stderr(lost)
+        .output()
+        .unwrap();
+        assert!(output.status.success(), "{:?}", output.status);
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let refused = command(
+        study.path(),
+        "sequences --vcf none.vcf --reference reference.fa --regions X:1-9",
+    )
+    .stderr(writer)
+    .output()
+    .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+}
+
+#[test]
+fn results_of_other_work_are_not_overwritten() {
+    let study = study();
+    let run = format!("{SEQUENCES} --out d --regions");
+    succeed(study.path(), &format!("{run} chr1:1-30"));
+    succeed(study.path(), &format!("{run} chr1:1-30"));
+    refuse(
+        study.path(),
+        &format!("{run} X:1-30"),
+        &[
+            "d: the folder has results of the same command with another `regions`",
+            "--force",
+        ],
+    );
+    refuse(
+        study.path(),
+        &format!("{run} chr1:1-30 --samples S1"),
+        &["another `samples`", "--out", "--force"],
+    );
+    succeed(study.path(), &format!("{run} X:1-30 --force"));
+    fs::write(
+        study.path().join("reference.fa"),
+        format!(">chr1\n{CHR1}\n>X\n{X}\n>Y\nA\n"),
+    )
+    .unwrap();
+    refuse(
+        study.path(),
+        &format!("{run} X:1-30"),
+        &["when reference.fa was another file"],
+    );
+}
+
+#[test]
+fn lists_take_values_commas_or_both_and_zero_threads_are_all_cores() {
+    let study = study();
+    let whole = expected();
+    let vcf_of = |records: &[&str]| vcf(&CONTIGS, &PEOPLE, records);
+    fs::write(study.path().join("a.vcf"), vcf_of(&ON_CHR1)).unwrap();
+    fs::write(study.path().join("b.vcf"), vcf_of(&ON_X)).unwrap();
+    for files in ["a.vcf b.vcf", "a.vcf,b.vcf", "a.vcf --vcf b.vcf"] {
+        let arguments = format!(
+            "sequences --vcf {files} --reference reference.fa --regions-file loci.bed --threads 0"
+        );
+        assert_eq!(fasta(&succeed(study.path(), &arguments)), whole, "{files}");
+    }
+    for people in ["S1,S3", "S1 S3", "S1, S3", "^S2"] {
+        let found = sequences(
+            study.path(),
+            &format!("--regions-file loci.bed --samples {people}"),
+        );
+        assert_eq!(found.len(), 8, "{people}");
+    }
+    for regions in ["chr1:1-30,X:1-30", "chr1:1-30 X:1-30"] {
+        assert_eq!(
+            sequences(study.path(), &format!("--regions {regions}")).len(),
+            12,
+            "{regions}"
+        );
+    }
+}

@@ -1,0 +1,10 @@
+mod compress;
+mod contract;
+mod explain;
+mod memory;
+mod pytorch_bundle;
+mod ranks;
+mod training_members;
+mod training_memory;
+mod training_resume;
+mod training_terms;

@@ -1,0 +1,418 @@
+//! A training run that is stopped at any moment goes on to the same bytes; a checkpoint that does
+//! not belong to it is refused.
+//!
+//! Input -> output: a [`SmallCohort`] -> `model.safetensors`, `predictions.csv` and `config.json`
+//! of an unbroken run, compared byte by byte with those of runs that were stopped: between two
+//! steps and after an epoch by unwinding out of the progress callback, and with `kill -9`.
+
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use gf_genomics::{
+    models::Preset,
+    training::{self, Options, Progress, Resume, Schedule, Summary},
+};
+
+use crate::support::cohort::SmallCohort;
+
+/// Where to stop: epoch and, within it, step (`None`: all steps are done, but the checkpoint of the
+/// epoch is not written yet).
+type Stop = (usize, Option<usize>);
+
+fn train(options: &Options) -> Summary {
+    training::run(options, &mut |_| {}).unwrap()
+}
+
+/// Runs up to `stop`, as if the process had died there.
+fn train_until(options: &Options, stop: Stop) {
+    let mut stop_there = |event: Progress<'_>| {
+        let now = match event {
+            Progress::Step {
+                epoch: (epoch, _),
+                step: (step, _),
+                ..
+            } => (epoch, Some(step)),
+            Progress::Epoch(log) => (log.epoch, None),
+        };
+        if now == stop {
+            resume_unwind(Box::new("stopped"));
+        }
+    };
+    let stopped = catch_unwind(AssertUnwindSafe(|| training::run(options, &mut stop_there)));
+    assert!(stopped.is_err(), "the run ended before {stop:?}");
+    assert!(
+        !options.out.join("config.json").exists(),
+        "a bundle before the training has ended"
+    );
+}
+
+#[track_caller]
+fn assert_same_model(found: &Path, expected: &Path) {
+    for file in [
+        "model.safetensors",
+        "member-2.safetensors",
+        "predictions.csv",
+        "config.json",
+        "tokenizer.json",
+        "grid.json",
+    ] {
+        let read = |folder: &Path| fs::read(folder.join(file)).ok();
+        assert!(
+            read(found) == read(expected),
+            "{file} differs from that of the unbroken run"
+        );
+    }
+    // All columns but the seconds and the people a second.
+    let log = |folder: &Path| -> Vec<String> {
+        let table = fs::read_to_string(folder.join("training_log.csv")).unwrap();
+        table
+            .lines()
+            .map(|line| line.rsplitn(3, ',').last().unwrap().to_string())
+            .collect()
+    };
+    assert_eq!(log(found), log(expected));
+    let left = fs::read_dir(found).unwrap().any(|entry| {
+        entry
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with("checkpoint")
+    });
+    assert!(!left, "the checkpoint of a finished run is left");
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_to_the_same_bytes() {
+    let cohort = SmallCohort::new();
+    let unbroken = cohort.training_options(&cohort.path("unbroken"));
+    assert_eq!(train(&unbroken).epochs_run(), 5);
+    let stops: [&[Stop]; 5] = [
+        &[(1, Some(2))],
+        &[(2, None)],
+        &[(3, Some(1))],
+        &[(5, None)],
+        &[(2, Some(3)), (4, Some(1)), (4, None)],
+    ];
+    for (number, stops) in stops.into_iter().enumerate() {
+        let options = Options {
+            out: cohort.path(&format!("stopped-{number}")),
+            resume: Resume::Yes,
+            ..unbroken.clone()
+        };
+        for &stop in stops {
+            train_until(&options, stop);
+        }
+        let summary = train(&options);
+        // Of an epoch that was not whole nothing is kept.
+        assert_eq!(summary.epochs_resumed(), stops.last().unwrap().0 - 1);
+        assert_same_model(&options.out, &unbroken.out);
+    }
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_goes_on_from_the_very_step_to_the_same_bytes() {
+    let cohort = SmallCohort::new();
+    let mut unbroken = cohort.training_options(&cohort.path("unbroken"));
+    unbroken.architecture = Preset::Ecoformer.architecture();
+    unbroken.schedule = Schedule {
+        ensemble: 2,
+        epochs: 3,
+        batch_size: 24,
+        ..unbroken.schedule
+    };
+    train(&unbroken);
+    let options = Options {
+        out: cohort.path("stopped"),
+        resume: Resume::Yes,
+        ..unbroken.clone()
+    };
+    // Of two members, three epochs and three steps; the last one of an epoch too, whose validation
+    // is still to come.
+    let mut steps = Vec::new();
+    for end in [(1, 1, 1), (1, 1, 3), (1, 3, 2), (2, 1, 1), (2, 2, 3)] {
+        let mut stop_there = |event: Progress<'_>| {
+            if let Progress::Step {
+                member: (member, _),
+                epoch: (epoch, _),
+                step: (step, _),
+                stop,
+                ..
+            } = event
+            {
+                steps.push((member, epoch, step));
+                stop.set((member, epoch, step) == end);
+            }
+        };
+        let message = training::run(&options, &mut stop_there)
+            .unwrap_err()
+            .to_string();
+        let (member, epoch, step) = end;
+        let expected = format!(
+            "stopped after step {step} of 3 in epoch {epoch} of 3 of model {member} of 2; the \
+             state is in "
+        );
+        assert!(
+            message.starts_with(&expected) && !options.out.join("config.json").exists(),
+            "{message}"
+        );
+    }
+    let mut listen = |event: Progress<'_>| {
+        if let Progress::Step {
+            member: (member, _),
+            epoch: (epoch, _),
+            step: (step, _),
+            ..
+        } = event
+        {
+            steps.push((member, epoch, step));
+        }
+    };
+    training::run(&options, &mut listen).unwrap();
+    let each_once: Vec<_> = (1..=2)
+        .flat_map(|member| {
+            (1..=3).flat_map(move |epoch| (1..=3).map(move |step| (member, epoch, step)))
+        })
+        .collect();
+    assert_eq!(steps, each_once, "every step is done once");
+    assert_same_model(&options.out, &unbroken.out);
+}
+
+/// As a stop in [`train_until`], but within a member of the bundle.
+fn train_until_member(options: &Options, stop: (usize, usize, usize)) {
+    let mut stop_there = |event: Progress<'_>| {
+        if let Progress::Step {
+            member: (member, _),
+            epoch: (epoch, _),
+            step: (step, _),
+            ..
+        } = event
+            && (member, epoch, step) == stop
+        {
+            resume_unwind(Box::new("stopped"));
+        }
+    };
+    assert!(
+        catch_unwind(AssertUnwindSafe(|| training::run(options, &mut stop_there))).is_err(),
+        "the run ended before {stop:?}"
+    );
+}
+
+#[test]
+fn folds_and_ensembles_that_were_stopped_go_on_to_the_same_bytes() {
+    let cohort = SmallCohort::new();
+    for (name, folds, ensemble) in [("folds", Some(3), 1), ("ensemble", None, 3)] {
+        let mut unbroken = cohort.training_options(&cohort.path(&format!("{name}-unbroken")));
+        unbroken.schedule = Schedule {
+            folds,
+            ensemble,
+            epochs: 2,
+            ..unbroken.schedule
+        };
+        assert_eq!(train(&unbroken).epochs_run(), 6);
+        let options = Options {
+            out: cohort.path(&format!("{name}-stopped")),
+            resume: Resume::Yes,
+            ..unbroken.clone()
+        };
+        for stop in [(1, 2, 1), (2, 1, 2), (3, 2, 1)] {
+            train_until_member(&options, stop);
+            assert!(
+                !options.out.join("config.json").exists(),
+                "a bundle before all members are trained"
+            );
+        }
+        assert_eq!(train(&options).epochs_resumed(), 2 + 2 + 1);
+        assert_same_model(&options.out, &unbroken.out);
+        assert!(options.out.join("member-3.safetensors").exists());
+    }
+}
+
+#[test]
+fn without_resume_a_checkpoint_is_not_used() {
+    let cohort = SmallCohort::new();
+    let options = cohort.training_options(&cohort.path("model"));
+    train_until(&options, (3, None));
+    assert_eq!(train(&options).epochs_resumed(), 0);
+    let again = Options {
+        out: cohort.path("again"),
+        ..options.clone()
+    };
+    train(&again);
+    assert_same_model(&options.out, &again.out);
+}
+
+#[test]
+fn a_checkpoint_of_other_options_is_refused() {
+    let cohort = SmallCohort::new();
+    let options = Options {
+        resume: Resume::Yes,
+        ..cohort.training_options(&cohort.path("model"))
+    };
+    train_until(&options, (3, None));
+    let checkpoint = fs::read(options.out.join("checkpoint.safetensors")).unwrap();
+
+    let schedule = |change: fn(&mut Schedule)| {
+        let mut other = options.clone();
+        change(&mut other.schedule);
+        other
+    };
+    let mut wider = options.clone();
+    wider.architecture.hidden *= 2;
+    let mut others = vec![
+        schedule(|schedule| schedule.learning_rate *= 2.0),
+        schedule(|schedule| schedule.seed += 1),
+        schedule(|schedule| schedule.epochs += 1),
+        wider,
+        Options {
+            name: Some("other".into()),
+            ..options.clone()
+        },
+    ];
+    // The same table with the phenotype of one person exchanged.
+    let table = fs::read_to_string(&options.cohort).unwrap();
+    let exchanged = table.replacen(",case,train", ",control,train", 1);
+    assert!(exchanged != table);
+    let other_table = cohort.path("other.csv");
+    fs::write(&other_table, exchanged).unwrap();
+    others.push(Options {
+        cohort: other_table,
+        ..options.clone()
+    });
+
+    for other in others {
+        let error = training::run(&other, &mut |_| {}).unwrap_err().to_string();
+        assert!(
+            error.contains(
+                "checkpoint.safetensors: this checkpoint belongs to other inputs or options"
+            ),
+            "{error}"
+        );
+        assert!(
+            checkpoint == fs::read(options.out.join("checkpoint.safetensors")).unwrap(),
+            "a refused checkpoint was changed"
+        );
+    }
+    // The same inputs under another name, and the same options, are the same run.
+    let moved = cohort.path("moved.csv");
+    fs::copy(&options.cohort, &moved).unwrap();
+    assert_eq!(
+        train(&Options {
+            cohort: moved,
+            ..options
+        })
+        .epochs_resumed(),
+        2
+    );
+}
+
+#[test]
+fn a_damaged_checkpoint_is_refused() {
+    let cohort = SmallCohort::new();
+    let options = Options {
+        resume: Resume::Yes,
+        ..cohort.training_options(&cohort.path("model"))
+    };
+    train_until(&options, (2, None));
+    let path = options.out.join("checkpoint.safetensors");
+    let whole = fs::read(&path).unwrap();
+    let half = &whole[..whole.len() / 2];
+    let one_byte_short = &whole[..whole.len() - 1];
+    let mut bad_header = whole.clone();
+    bad_header[8] = b'X';
+    for damaged in [
+        &b""[..],
+        b"not a checkpoint",
+        half,
+        one_byte_short,
+        &bad_header,
+    ] {
+        fs::write(&path, damaged).unwrap();
+        let error = training::run(&options, &mut |_| {})
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("checkpoint.safetensors: damaged checkpoint")
+                && error.contains("delete it to start again"),
+            "{error}"
+        );
+        assert!(!options.out.join("config.json").exists());
+    }
+    fs::remove_file(&path).unwrap();
+    assert_eq!(train(&options).epochs_resumed(), 0);
+}
+
+/// `gf-genomics train` on `n_threads`, for 40 epochs.
+fn spawn(cohort: &SmallCohort, out: &Path, n_threads: &str) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gf-genomics"));
+    command
+        .arg("train")
+        .arg("--tokens")
+        .arg(cohort.path("tokens"))
+        .arg("--cohort")
+        .arg(cohort.path("cohort.csv"))
+        .arg("--out")
+        .arg(out);
+    command.args([
+        "--additive",
+        "none",
+        "--epochs",
+        "40",
+        "--patience",
+        "40",
+        "--batch-size",
+        "4",
+        "--hidden",
+        "64",
+        "--layers",
+        "4",
+        "--resume",
+        "--threads",
+        n_threads,
+    ]);
+    // candle multiplies matrices on as many threads as this says.
+    command
+        .env("RAYON_NUM_THREADS", n_threads)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_process_killed_twice_goes_on_to_the_same_bytes() {
+    let cohort = SmallCohort::new();
+    let (unbroken, killed) = (cohort.path("unbroken"), cohort.path("killed"));
+    assert!(spawn(&cohort, &unbroken, "1").wait().unwrap().success());
+
+    let checkpoint = killed.join("checkpoint.safetensors");
+    let bytes = || fs::read(&checkpoint).ok();
+    for _ in 0..2 {
+        let before = bytes();
+        let mut child = spawn(&cohort, &killed, "2");
+        let started = Instant::now();
+        while bytes() == before {
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "the run ended before a checkpoint was seen"
+            );
+            assert!(
+                started.elapsed() < Duration::from_secs(60),
+                "no checkpoint after a minute"
+            );
+            sleep(Duration::from_millis(2));
+        }
+        child.kill().unwrap();
+        assert!(
+            !child.wait().unwrap().success(),
+            "the run ended before it was killed"
+        );
+        assert!(bytes().is_some() && !killed.join("config.json").exists());
+    }
+    assert!(spawn(&cohort, &killed, "2").wait().unwrap().success());
+    assert_same_model(&killed, &unbroken);
+}

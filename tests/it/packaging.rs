@@ -1,0 +1,3 @@
+mod packages;
+mod python_readers;
+mod releases;

@@ -1,0 +1,356 @@
+//! Files that come from elsewhere, damaged: models, tokens, sequences, scoring files, tables,
+//! pipelines. An error or a sound result; never a panic, and never more memory than a file of that
+//! size can need.
+//!
+//! Readers alone, so that a million cases of each can be run; `fuzz_folders.rs` runs whole commands
+//! on fewer. They are files of the first release (`fixtures/releases`), and small ones written
+//! here.
+
+use std::{fs, path::Path};
+
+use crate::damage::{damage, folder, for_each_case};
+use crate::support::copy;
+use gf_cohort_schema::{
+    Characteristics, Cohort, CovariateChoice, PhenotypeCoding, Split, read_apoe, read_costs,
+    read_guards, read_predictions, read_scores, read_training_log,
+};
+use gf_genomics::{
+    pipeline,
+    prs::{self, PrsModel},
+    tokens::{self, Folder},
+    training::Bundle,
+};
+use gf_haplotypes::Dictionary;
+
+/// A copy of what the first release left.
+fn release() -> tempfile::TempDir {
+    let folder = folder();
+    copy(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/releases/0.1.0"),
+        folder.path(),
+    );
+    for name in ["tokenizer.json", "grid.json"] {
+        fs::copy(
+            folder.path().join("model").join(name),
+            folder.path().join("tokens").join(name),
+        )
+        .unwrap();
+    }
+    folder
+}
+
+/// Damages `path` in each case and reads it; `read` says whether something came of it. Some damage
+/// must leave a file that can be read, unless a checksum or the strictness of its format makes that
+/// rare.
+fn damaged(
+    name: &'static str,
+    default: u64,
+    path: &Path,
+    read: impl Fn() -> Result<(), String> + Sync,
+) {
+    let whole = fs::read(path).unwrap();
+    assert_eq!(read(), Ok(()), "{name} as it is");
+    let (mut n, mut n_went) = (0_u64, 0_u64);
+    for_each_case(name, default, |rng, input| {
+        input.extend_from_slice(&whole);
+        damage(rng, input);
+        fs::write(path, &input).unwrap();
+        n += 1;
+        // On a thread of its own: the `tokenizers` crate keeps a cache a thread, with an entry for
+        // each tokenizer that was ever read there.
+        let result = std::thread::scope(|scope| scope.spawn(&read).join())
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        match result {
+            Ok(()) => n_went += 1,
+            Err(message) => assert!(
+                !message.is_empty() && message.len() < 100_000,
+                "{name}: {message}"
+            ),
+        }
+    });
+    fs::write(path, whole).unwrap();
+    if n > 0 {
+        eprintln!("{name}: {n} cases, {n_went} of them were still read");
+    }
+}
+
+fn shown<T>(result: Result<T, impl std::fmt::Display>) -> Result<(), String> {
+    result.map(drop).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_damaged_model_is_refused_or_can_be_used() {
+    let folder = release();
+    let bundle = folder.path().join("model");
+    let read = || {
+        let bundle = Bundle::load(&bundle).map_err(|error| error.to_string())?;
+        // A bundle that is read is a model.
+        bundle
+            .models(&candle_core::Device::Cpu)
+            .try_for_each(|model| model.map(drop))
+            .map_err(|error| error.to_string())
+    };
+    for (name, default) in [
+        ("model.safetensors", 300),
+        ("config.json", 1_000),
+        ("grid.json", 300),
+    ] {
+        damaged(name, default, &bundle.join(name), read);
+    }
+}
+
+#[test]
+fn damaged_scores_tokens_and_sequences_are_refused_or_sound() {
+    let folder = release();
+    let at = |name: &str| folder.path().join(name);
+    damaged("prs_model.json", 1_000, &at("prs/prs_model.json"), || {
+        shown(PrsModel::load(&at("prs/prs_model.json")))
+    });
+    for (name, default) in [("tokens.safetensors", 300), ("genome.json", 300)] {
+        damaged(name, default, &at("tokens").join(name), || {
+            shown(Folder::load(&at("tokens")))
+        });
+    }
+    for name in ["loci.json", "pairs.csv"] {
+        let read = || {
+            let dictionary =
+                Dictionary::load(&at("sequences")).map_err(|error| error.to_string())?;
+            let locus = &dictionary.loci[0];
+            // What is read can be written out.
+            (0..locus.haplotypes.len()).for_each(|number| drop(locus.bases(number as u32)));
+            Ok(())
+        };
+        damaged(name, 1_000, &at("sequences").join(name), read);
+    }
+}
+
+/// Two blocks of people of the same loci, and two blocks of loci of the same people: one of each is
+/// damaged.
+#[test]
+fn damaged_blocks_are_refused_or_merged() {
+    let folder = release();
+    let at = |name: &str| folder.path().join(name);
+    let mut dictionary = Dictionary::load(&at("sequences")).unwrap();
+    dictionary
+        .samples
+        .iter_mut()
+        .for_each(|sample| sample.push('b'));
+    dictionary.save(&at("more")).unwrap();
+    let shards = ["sequences", "more"].map(|name| {
+        fs::write(
+            at(name).join("skips.csv"),
+            "sample_id,haplotype,locus,contig,position,reason\n",
+        )
+        .unwrap();
+        let n_distinct_haplotypes = dictionary
+            .loci
+            .iter()
+            .map(|locus| (locus.locus.name.clone(), locus.haplotypes.len()))
+            .collect();
+        gf_haplotypes::Shard {
+            folder: at(name),
+            summary: gf_haplotypes::Summary {
+                n_distinct_haplotypes,
+                ..gf_haplotypes::Summary::default()
+            },
+        }
+    });
+    for (name, file) in [
+        ("block-loci.json", "loci.json"),
+        ("block-pairs.csv", "pairs.csv"),
+        ("block-skips.csv", "skips.csv"),
+    ] {
+        let merge = || {
+            let (merged, _) =
+                gf_haplotypes::merge(&shards, &at("merged")).map_err(|error| error.to_string())?;
+            merged.save().unwrap();
+            Dictionary::load(&at("merged")).unwrap();
+            Ok(())
+        };
+        damaged(name, 300, &at("more").join(file), merge);
+    }
+
+    let mut tokens = Folder::load(&at("tokens")).unwrap();
+    tokens
+        .grid
+        .loci
+        .iter_mut()
+        .for_each(|locus| locus.name.push('b'));
+    tokens
+        .tokens
+        .loci
+        .iter_mut()
+        .for_each(|locus| locus.name.push('b'));
+    tokens
+        .genome
+        .loci
+        .iter_mut()
+        .for_each(|locus| locus.locus.name.push('b'));
+    tokens.save(&at("more")).unwrap();
+    let shards = ["tokens", "more"].map(|name| tokens::Shard {
+        folder: at(name),
+        summary: tokens::Summary::default(),
+    });
+    for (name, file) in [
+        ("block-tokens.safetensors", "tokens.safetensors"),
+        ("block-genome.json", "genome.json"),
+    ] {
+        let merge = || {
+            tokens::merge(&shards, &at("merged")).map_err(|error| error.to_string())?;
+            Folder::load(&at("merged")).unwrap();
+            Ok(())
+        };
+        damaged(name, 100, &at("more").join(file), merge);
+    }
+}
+
+const SCORING_FILE: &str = "##POLYGENIC SCORE (PGS) \
+                            INFORMATION\n#pgs_id=PGS000000\n#genome_build=GRCh38\n#\
+                            variants_number=4\n#weight_type=beta\nrsID\tchr_name\tchr_position\
+                            \teffect_allele\tother_allele\teffect_weight\tis_dominant\
+                            \tallelefrequency_effect\thm_chr\thm_pos\nrs1\tsimulated\tP1\tG\tA\t0.\
+                            5\tFalse\t0.2\tsimulated\tP1\nrs2\tsimulated\tP2\tC\tT\t-1e-3\tTrue\t\
+                            \tsimulated\tP2\nrs3\tsimulated\tP3\tHLA-A\t\t0.25\tFalse\t\tsimulated\
+                            \tP3\nrs4\tsimulated\t7\tA\tACG\t0.125\tFalse\tNA\tsimulated\t\n";
+
+#[test]
+fn a_damaged_scoring_file_is_refused_or_scores_everyone() {
+    let folder = release();
+    let vcf = fs::read_to_string(folder.path().join("people.vcf")).unwrap();
+    let mut sites = vcf
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split('\t').nth(1).unwrap());
+    let text = ["P1", "P2", "P3"]
+        .iter()
+        .fold(SCORING_FILE.to_owned(), |text, name| {
+            text.replace(name, sites.next().unwrap())
+        });
+    let path = folder.path().join("score.txt");
+    fs::write(&path, text).unwrap();
+    let options = prs::Options {
+        vcf: vec![folder.path().join("people.vcf")],
+        scoring_files: vec![path.clone()],
+        min_overlap: 0.0,
+        out: folder.path().join("scores"),
+        ..prs::Options::default()
+    };
+    // None of its rows need match.
+    damaged("scoring file", 500, &path, || {
+        match prs::raw_scores(&options) {
+            Ok(summary) => {
+                assert_eq!(summary.n_people, 8);
+                Ok(())
+            }
+            Err(prs::Error::Overlap { .. }) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    });
+}
+
+#[test]
+fn damaged_tables_are_refused_or_read() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    let tables: [(&'static str, &str); 7] = [
+        (
+            "predictions.csv",
+            "sample_id,model,split,fold,phenotype,logit,probability\nA,m,train,1,case,0.5,0.\
+             622459331\nB,m,test,,control,-2,0.119202922\nC,prs-x,test,,,1e-3,0.5\n",
+        ),
+        (
+            "cost.csv",
+            "model,parameters,multiplications,additions,energy_pj,bytes\nm,1000,2000,3000,1.5,\
+             4000\n",
+        ),
+        (
+            "training_log.csv",
+            "member,epoch,train_loss,validation_auroc,validation_loss,learning_rate,seconds,\
+             people_per_second\n1,1,0.69,0.5,0.7,1e-3,1.5,800\n1,2,0.6,0.7,0.65,0,1.5,810\n",
+        ),
+        (
+            "scores.csv",
+            "model,accession,name,trait_reported,genome_build,harmonised,n_variants,n_matched,\
+             match_rate,study\nprs-x,PGS1,x,AD,GRCh38,true,100,93,0.93,\n",
+        ),
+        (
+            "guards.csv",
+            "guard,verdict,subject,finding\nkinship,pass,cohort,\"0 pairs, of 10\"\n",
+        ),
+        ("apoe.csv", "sample_id,apoe\nA,e3/e4\nB,\n"),
+        (
+            "characteristics.csv",
+            "sample_id,sex,ancestry\nA,female,EUR\nB,male,\n",
+        ),
+    ];
+    for (name, text) in tables {
+        let path = at(name);
+        fs::write(&path, text).unwrap();
+        damaged(name, 2_000, &path, || match name {
+            "predictions.csv" => shown(read_predictions(&path)),
+            "cost.csv" => shown(read_costs(&path)),
+            "training_log.csv" => shown(read_training_log(&path)),
+            "scores.csv" => shown(read_scores(&path)),
+            "guards.csv" => shown(read_guards(&path)),
+            "apoe.csv" => shown(read_apoe(&path)),
+            _ => shown(Characteristics::read(&path)),
+        });
+    }
+    // With covariates, as `score` reads them.
+    let path = at("people.csv");
+    fs::write(&path, "sample_id,age,sex\nA,70,1\nB,81.5,0\n").unwrap();
+    damaged("people.csv", 2_000, &path, || {
+        shown(Cohort::read_covariates(
+            &path,
+            &[("age".into(), 70.0), ("sex".into(), 0.5)],
+            &gf_cohort_schema::MissingPolicies::strict(),
+        ))
+    });
+    let path = at("cohort.csv");
+    fs::write(
+        &path,
+        "sample_id,phenotype,split,family_id\nA,2,train,F\nB,1,test,\nC,-9,validation,\n",
+    )
+    .unwrap();
+    damaged("cohort of PLINK", 2_000, &path, || {
+        let cohort = Cohort::read(&path, PhenotypeCoding::Plink12, &CovariateChoice::Usual)
+            .map_err(|error| error.to_string())?;
+        assert!(
+            cohort
+                .in_split(Split::Train)
+                .all(|(index, _)| index < cohort.people.len())
+        );
+        Ok(())
+    });
+}
+
+const PIPELINE: &str = "seed = 3\n\n[simulate]\npeople = 150\nlen_nt = 4000\nrisk = \
+                        \"additive\"\nauc = 0.72\nsplit = [0.6, 0.2, 0.2]\n\n[sequences]\nmissing \
+                        = \"ref\"\n\n[tokens]\nvocab_size = \"saturate\"\nsegment_length = \
+                        128\n\n[[models]]\nadditive = 'none'\nname = \
+                        \"tiny\"\n[models.architecture]\npreset = \"linformer\"\nhidden = \
+                        8\nheads = 2\n[models.schedule]\nepochs = 2\nlearning_rate = \
+                        1e-3\n\n[[models]]\nadditive = 'none'\n[models.architecture]\npreset = \
+                        \"ecoformer\"\n\n[report]\nbootstrap = 200\nprevalence = 0.05\n";
+
+/// What would run is only said, so that nothing is written wherever a damaged file points.
+#[test]
+fn a_damaged_pipeline_is_refused_or_understood() {
+    let folder = folder();
+    let path = folder.path().join("p.toml");
+    fs::write(&path, PIPELINE).unwrap();
+    let options = pipeline::Options {
+        pipeline: path.clone(),
+        out: Some(folder.path().join("out")),
+        dry_run: true,
+        ..Default::default()
+    };
+    damaged("pipeline TOML", 1_000, &path, || {
+        pipeline::run(&options).map_err(|error| format!("{error:#}"))
+    });
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "a dry run wrote something"
+    );
+}

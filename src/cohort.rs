@@ -29,6 +29,9 @@ use self::{
 
 use crate::words::counted;
 
+/// Begins the reason of samples that files of genotypes do not have.
+const NOT_IN: &str = "not in ";
+
 /// Why relatives are dropped.
 const RELATED: &str = "related to a sample of another split";
 /// KING's cut-off between second and third degree.
@@ -294,11 +297,21 @@ pub enum Error {
         n_relatives: usize,
     },
     /// Nobody is left.
-    #[error("no sample is left; dropped were {dropped}")]
+    #[error("no sample is left; dropped were {dropped}{}", ids_differ(dropped))]
     NobodyLeft {
         /// How many for which reason.
         dropped: String,
     },
+}
+
+/// What to do where the genotypes have none of the samples.
+fn ids_differ(dropped: &str) -> &'static str {
+    if dropped.contains(NOT_IN) {
+        "; are the samples named in another way there? --sample-id fid-iid names them FID_IID, as \
+         PLINK does in a VCF"
+    } else {
+        ""
+    }
 }
 
 /// What follows the counts of a split that lost relatives.
@@ -435,7 +448,7 @@ impl<'j> Draft<'j> {
                 .filter(|&index| !present.contains(self.person(index).sample.as_str()))
                 .collect();
             for index in absent {
-                self.dropped[index] = Some(format!("not in {}", path.display()));
+                self.dropped[index] = Some(format!("{NOT_IN}{}", path.display()));
             }
         }
         Ok(())

@@ -295,6 +295,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         cohort: options.cohort.as_deref(),
         missing: &MissingPolicies::strict(),
         apply_filters: options.apply_filters.as_ref(),
+        min_overlap: score::MIN_OVERLAP,
     };
     let score::People {
         dictionary,

@@ -57,9 +57,18 @@ fn one_line(error: &anyhow::Error) -> String {
 
 /// The reader of our output went away (`gf-genomics ... | head`): not a failure.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let is_of_pipe = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
     error.chain().any(|cause| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+        let Some(cause) = cause.downcast_ref::<io::Error>() else {
+            return false;
+        };
+        // The writer of CSV puts the error of the pipe into one of its own.
+        let of_csv = cause
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<csv::Error>());
+        let is_in_csv = of_csv.is_some_and(
+            |of_csv| matches!(of_csv.kind(), csv::ErrorKind::Io(of_io) if is_of_pipe(of_io)),
+        );
+        is_of_pipe(cause) || is_in_csv
     })
 }

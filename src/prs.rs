@@ -1149,7 +1149,7 @@ fn read_genotypes(
         loci.is_none_or(|loci| is_inside(loci, &record.contig, record.position))
             || published.has(record)
     };
-    let is_scored = |record: &VariantRecord| scored.has(record);
+    let is_asked_for = |record: &VariantRecord| published.has(record);
     let request = Request {
         paths: &options.vcf,
         regions: regions.as_ref(),
@@ -1157,7 +1157,7 @@ fn read_genotypes(
         samples: None,
         wanted: Some(&wanted),
         filters: options.filters.as_deref(),
-        keep_unused: Some(&is_scored),
+        keep_unused: Some(&is_asked_for),
         reference: options.scoring.reference.as_deref(),
         builds: &published::stated_builds(options, scoring_files),
     };
@@ -1179,6 +1179,10 @@ fn read_genotypes(
     table.sites = called;
     let left_out = not_called.len();
     table.not_used.without_calls = not_called;
+    let asked = published::alleles_of(scoring_files).chain(apoe::asked());
+    let reference_calls =
+        dosages::reference_calls(&table.not_used.without_alt, &table.sites, asked);
+    table.sites.extend(reference_calls);
     Ok((table, left_out))
 }
 

@@ -163,6 +163,28 @@ pub enum Error {
         /// Share wanted.
         min_overlap: f64,
     },
+    /// A sample has too few genotypes.
+    #[error(
+        "{}: `{sample}` has {n_missing} missing alleles at {n_records} records of the model's loci, \
+         more than a share of {:.2} ({n_samples} such samples in all): leave these samples out \
+         (--samples-file), or accept it with a smaller --min-overlap",
+        vcf.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
+        1.0 - min_overlap
+    )]
+    MissingGenotypes {
+        /// The files.
+        vcf: Vec<PathBuf>,
+        /// The first of these samples.
+        sample: String,
+        /// Its missing alleles.
+        n_missing: u64,
+        /// Records of the loci.
+        n_records: u64,
+        /// All such samples.
+        n_samples: usize,
+        /// Share of genotypes that is wanted.
+        min_overlap: f64,
+    },
     /// A folder of `prs` has no such model.
     #[error("{}: no model `{name}`; it has {}", path.display(), known.join(", "))]
     NoSuchModel {
@@ -254,14 +276,15 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
         cohort: options.cohort.as_deref(),
         missing: &options.missing,
         apply_filters: options.apply_filters.as_ref(),
+        min_overlap: options.min_overlap.unwrap_or(MIN_OVERLAP),
     };
+    let min_overlap = source.min_overlap;
     let People {
         dictionary,
         cohort,
         sequences,
     } = people_of(&options.model, &bundle, &source)?;
     let carried = config.genome.carried(&dictionary);
-    let min_overlap = options.min_overlap.unwrap_or(MIN_OVERLAP);
     if carried
         .overlap()
         .is_some_and(|overlap| overlap < min_overlap)
@@ -272,6 +295,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
             min_overlap,
         });
     }
+    let warnings = carried.warning(min_overlap).into_iter().collect();
     let (tokens, token_summary) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
     let data = Dataset::new(&tokens, &cohort, config.covariates.clone())?.on(&device);
     let everyone: Vec<usize> = (0..cohort.people.len()).collect();
@@ -287,6 +311,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
         sequences: Some(sequences),
         carried: Some(carried).filter(|carried| carried.n_common > 0),
         tokens: Some(token_summary),
+        warnings,
         ..Summary::default()
     })
 }
@@ -306,6 +331,8 @@ pub struct Source<'s> {
     pub missing: &'s MissingPolicies,
     /// Records that are used by their FILTER; as for the training samples when `None`.
     pub apply_filters: Option<&'s ApplyFilters>,
+    /// Share of the genotypes that a sample must have.
+    pub min_overlap: f64,
 }
 
 /// People of some files as a model bundle reads them.
@@ -327,10 +354,10 @@ pub struct People {
 /// Genomes that are wrong or of another build than the bundle's, covariates that are missing.
 pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<People, Error> {
     let config = &bundle.config;
-    let known: Vec<(String, f64)> = config
+    let known: Vec<KnownCovariate> = config
         .covariates
         .iter()
-        .map(|covariate| (covariate.name.clone(), covariate.mean))
+        .map(|covariate| (covariate.name.clone(), covariate.mean, covariate.sd))
         .collect();
     let cohort = covariates(source.cohort, &known, source.missing, source.samples)?;
     let mut policies = config.genome.policies.clone();
@@ -364,15 +391,73 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<P
         callable: None,
         skips: None,
     };
-    let (dictionary, _, sequences) =
+    let (dictionary, _, mut sequences) =
         gf_haplotypes::of_loci(&loci, &sequence_options, EmptyLoci::AsReference)?;
     config.genome.require_same_genome(&dictionary)?;
+    require_genotypes(&dictionary.samples, &sequences, source)?;
     let cohort = cohort.unwrap_or_else(|| without_covariates(&dictionary.samples));
+    sequences
+        .warnings
+        .extend(unusual_covariates(&cohort, &known));
     Ok(People {
         dictionary,
         cohort,
         sequences,
     })
+}
+
+/// Refuses samples with fewer genotypes than [`Source::min_overlap`]: the missing ones are read as
+/// the reference, so they would be scored as somebody else.
+fn require_genotypes(
+    samples: &[String],
+    sequences: &gf_haplotypes::Summary,
+    source: &Source<'_>,
+) -> Result<(), Error> {
+    let most = (1.0 - source.min_overlap) * 2.0 * sequences.n_records as f64;
+    let mut refused = samples
+        .iter()
+        .zip(&sequences.n_missing_alleles)
+        .filter(|(_, n_missing)| **n_missing as f64 > most);
+    let Some((sample, &n_missing)) = refused.next() else {
+        return Ok(());
+    };
+    Err(Error::MissingGenotypes {
+        vcf: source.vcf.to_vec(),
+        sample: sample.clone(),
+        n_missing,
+        n_records: sequences.n_records,
+        n_samples: refused.count() + 1,
+        min_overlap: source.min_overlap,
+    })
+}
+
+/// Standard deviations from the mean of the training samples beyond which a covariate is probably in
+/// another unit.
+const UNUSUAL_SD: f64 = 6.0;
+
+/// A covariate of a model: its name, and mean and standard deviation among the training samples.
+type KnownCovariate = (String, f64, f64);
+
+/// Says which covariates are far from those of the training samples.
+fn unusual_covariates(cohort: &Cohort, known: &[KnownCovariate]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (place, name) in cohort.covariate_names.iter().enumerate() {
+        let Some((_, mean, sd)) = known.iter().find(|(other, ..)| other == name) else {
+            continue;
+        };
+        let values = cohort.people.iter().map(|person| person.covariates[place]);
+        let is_unusual = |value: &f64| *sd > 0.0 && (value - mean).abs() > UNUSUAL_SD * sd;
+        let mut unusual = values.filter(is_unusual);
+        if let Some(first) = unusual.next() {
+            warnings.push(format!(
+                "`{name}` of {} is more than {UNUSUAL_SD} standard deviations from the mean of \
+                 the training samples ({mean:.3}, standard deviation {sd:.3}), such as {first}: \
+                 is it in the same unit?",
+                counted(unusual.count() + 1, "sample", "samples")
+            ));
+        }
+    }
+    warnings
 }
 
 fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
@@ -404,10 +489,10 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
             .baselines
             .retain(|baseline| models.contains(&baseline.model));
     }
-    let known: Vec<(String, f64)> = model
+    let known: Vec<KnownCovariate> = model
         .covariates()
         .into_iter()
-        .map(|(name, mean)| (name.to_owned(), mean))
+        .map(|(name, (mean, sd))| (name.to_owned(), mean, sd))
         .collect();
     let cohort = covariates(
         options.cohort.as_deref(),
@@ -426,6 +511,12 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
         rows.iter()
             .map(|row| (row.sample_id.as_str(), row.model.as_str(), row.logit)),
     )?;
+    let mut warnings = applied.warnings;
+    warnings.extend(
+        cohort
+            .iter()
+            .flat_map(|cohort| unusual_covariates(cohort, &known)),
+    );
     let mut models: Vec<String> = rows.iter().map(|row| row.model.clone()).collect();
     models.dedup();
     Ok(Summary {
@@ -434,7 +525,7 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
         models,
         absent_alleles: applied.absent_alleles,
         rewritten_alleles: applied.rewritten_alleles,
-        warnings: applied.warnings,
+        warnings,
         ..Summary::default()
     })
 }
@@ -442,13 +533,17 @@ fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
 /// The table of covariates, when the model needs them or the user gave one.
 fn covariates(
     cohort: Option<&Path>,
-    known: &[(String, f64)],
+    known: &[KnownCovariate],
     missing: &MissingPolicies,
     samples: &Samples,
 ) -> Result<Option<Cohort>, Error> {
     match cohort {
         Some(path) => {
-            let mut cohort = Cohort::read_covariates(path, known, missing)?;
+            let means: Vec<(String, f64)> = known
+                .iter()
+                .map(|(name, mean, _)| (name.clone(), *mean))
+                .collect();
+            let mut cohort = Cohort::read_covariates(path, &means, missing)?;
             let kept = samples.retain(&mut cohort.people, |person| &person.sample_id);
             kept.map_err(|reason| Error::Table {
                 path: path.into(),
@@ -458,7 +553,7 @@ fn covariates(
         }
         None if known.is_empty() => Ok(None),
         None => {
-            let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<&str> = known.iter().map(|(name, ..)| name.as_str()).collect();
             Err(Error::NoCovariates(names.join(", ")))
         }
     }

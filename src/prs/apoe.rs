@@ -6,7 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{dosages::Site, matching::MatchType};
+use super::{
+    dosages::{Asked, Site},
+    matching::MatchType,
+};
 use gf_genotypes::{ABSENT, GenomeBuild, contig_key};
 
 /// (build, position of rs429358, position of rs7412)
@@ -49,6 +52,16 @@ pub fn positions<'a>() -> impl Iterator<Item = (&'a str, usize)> {
         .into_iter()
         .flat_map(|(_, rs429358, rs7412)| [rs429358, rs7412])
         .map(|position| ("19", position))
+}
+
+/// The ALT alleles of both sites, on either build.
+pub fn asked<'a>() -> impl Iterator<Item = Asked<'a>> {
+    POSITIONS.into_iter().flat_map(|(_, rs429358, rs7412)| {
+        [
+            ("19", rs429358, "C", Some("T")),
+            ("19", rs7412, "T", Some("C")),
+        ]
+    })
 }
 
 /// How many haplotypes of each kind one person has.

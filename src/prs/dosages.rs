@@ -8,7 +8,7 @@
 //! `position` is 1-based.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -18,6 +18,7 @@ use super::{
     Error,
     build::{self, Stated},
     genotypes::{Genotypes, Tally},
+    scoring_file::is_bases,
 };
 use crate::words::counted;
 use gf_genotypes::{
@@ -226,7 +227,7 @@ pub struct GenotypeTable {
 pub struct NotUsed {
     /// Left out by FILTER.
     pub filtered: Vec<Site>,
-    /// Without an ALT allele that can be counted.
+    /// Without an ALT allele that can be counted; with genotypes where nobody carries one.
     pub without_alt: Vec<Site>,
     /// Without a call in the training people.
     pub without_calls: Vec<Site>,
@@ -505,7 +506,7 @@ impl GenotypeTable {
         if is_used && !seen.insert(site_key()) {
             self.counts.split_records += 1;
         }
-        let genotypes = if is_used {
+        let genotypes = if is_used || (passes && is_reference_call(record)) {
             self.genotypes(record, reading)?
         } else {
             Genotypes::none()
@@ -601,6 +602,67 @@ impl GenotypeTable {
         counts.imputed_records += 1;
         Ok(genotypes.with_dosages(record.dosages.clone(), n_alts))
     }
+}
+
+/// Whether a record says that nobody has an allele other than REF: ALT is `.`, or stands for any
+/// allele as in a gVCF, and is not called.
+fn is_reference_call(record: &VariantRecord) -> bool {
+    let is_any_allele = |alt: &Vec<u8>| matches!(&alt[..], b"<NON_REF>" | b"<*>");
+    let carries_alt = |&person: &u32| {
+        let call = record.genotypes[person as usize];
+        call.alleles.iter().any(|&allele| allele > 0)
+    };
+    record.has_genotypes
+        && record.alt_alleles.iter().all(is_any_allele)
+        && !record.not_reference.iter().any(carries_alt)
+}
+
+/// An allele that is asked for: contig, 1-based position, the allele, and the other one if it is
+/// known.
+pub type Asked<'a> = (&'a str, usize, &'a str, Option<&'a str>);
+
+/// Sites of the alleles asked for, where a file has a record of REF alone: nobody carries the other
+/// allele, unless the genotype is missing. `sites` are those with an ALT of their own.
+pub fn reference_calls<'a>(
+    without_alt: &'a [Site],
+    sites: &'a [Site],
+    asked: impl Iterator<Item = Asked<'a>>,
+) -> Vec<Site> {
+    let is_called = |site: &&Site| site.genotypes.len() > 0;
+    let of_reference: HashMap<(&str, usize), &Site> = without_alt
+        .iter()
+        .filter(is_called)
+        .map(|site| ((contig_key(&site.contig), site.position), site))
+        .collect();
+    if of_reference.is_empty() {
+        return Vec::new();
+    }
+    let mut known: HashSet<(&str, usize, &str)> = HashSet::new();
+    for site in sites {
+        let alts = site.alt_alleles.iter();
+        known.extend(alts.map(|alt| (contig_key(&site.contig), site.position, alt.as_str())));
+    }
+    let mut found = Vec::new();
+    for (contig, position, allele, other) in asked {
+        let key = (contig_key(contig), position);
+        let Some(site) = of_reference.get(&key) else {
+            continue;
+        };
+        let alt = match other {
+            Some(other) if allele == site.ref_allele => other,
+            _ if allele == site.ref_allele => continue,
+            Some(other) if other != site.ref_allele => continue,
+            _ => allele,
+        };
+        if is_bases(alt) && alt != site.ref_allele && known.insert((key.0, key.1, alt)) {
+            found.push(Site {
+                alt_alleles: vec![alt.to_owned()],
+                counted_alts: vec![1],
+                ..Site::clone(site)
+            });
+        }
+    }
+    found
 }
 
 fn text(allele: &[u8]) -> String {

@@ -18,7 +18,7 @@ use super::{
     Error,
     apoe::{self, Haplotypes},
     build::Stated,
-    dosages::{GenotypeTable, ReadCounts, Reading, Request, Site},
+    dosages::{self, GenotypeTable, ReadCounts, Reading, Request, Site},
     effect::Effect,
     genotypes::Totals,
     matching::{MatchType, Unmatched, complement},
@@ -255,13 +255,14 @@ impl PrsModel {
         }
     }
 
-    /// The covariates that the baselines need, by name, with their means over the training samples.
+    /// The covariates that the baselines need, by name, with mean and
+    /// standard deviation over the training samples.
     #[must_use]
-    pub fn covariates(&self) -> BTreeMap<&str, f64> {
+    pub fn covariates(&self) -> BTreeMap<&str, (f64, f64)> {
         let mut covariates = BTreeMap::new();
         for term in self.baselines.iter().flat_map(|baseline| &baseline.terms) {
             if let Feature::Covariate { name } = &term.feature {
-                covariates.insert(name.as_str(), term.mean);
+                covariates.insert(name.as_str(), (term.mean, term.sd));
             }
         }
         covariates
@@ -309,7 +310,8 @@ impl PrsModel {
                 .into_iter()
                 .collect::<Vec<_>>(),
         };
-        let table = GenotypeTable::read_as(&request, &self.reading)?;
+        let mut table = GenotypeTable::read_as(&request, &self.reading)?;
+        self.add_reference_calls(&mut table);
         let needs_apoe = self.has_apoe();
         let apoe = if needs_apoe {
             apoe::haplotypes(&table.sites, self.genome_build)
@@ -372,6 +374,27 @@ impl PrsModel {
             }
         }
         Ok((rows, summary))
+    }
+
+    /// Adds sites for alleles at records of REF alone, which nobody carries.
+    fn add_reference_calls(&self, table: &mut GenotypeTable) {
+        let asked = self
+            .baselines
+            .iter()
+            .flat_map(Baseline::alleles)
+            .map(|allele| {
+                let (contig, position) = (allele.chrom.as_str(), allele.position);
+                (
+                    contig,
+                    position,
+                    allele.effect_allele(),
+                    Some(allele.other_allele()),
+                )
+            });
+        let asked = asked.chain(apoe::asked());
+        let reference_calls =
+            dosages::reference_calls(&table.not_used.without_alt, &table.sites, asked);
+        table.sites.extend(reference_calls);
     }
 
     /// Refuses a VCF with fewer of a baseline's alleles than [`Self::min_overlap`].

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Error, Options,
     build::Stated,
-    dosages::{NotUsed, Reading, Site},
+    dosages::{Asked, NotUsed, Reading, Site},
     genotypes::{Tally, Total, Totals},
     matching::{
         self, Candidate, Exclusion, Found, MatchCounts, MatchRules, Matches, Positions, Stand,
@@ -755,6 +755,16 @@ pub fn positions_of(files: &[ScoringFile]) -> impl Iterator<Item = (&str, usize)
         .iter()
         .flat_map(|file| &file.rows)
         .filter_map(|row| Some((row.chr_name.as_str(), row.chr_position?)))
+}
+
+/// The alleles of all rows that can be used.
+pub fn alleles_of(files: &[ScoringFile]) -> impl Iterator<Item = Asked<'_>> {
+    let usable = |row: &&WeightRow| row.unusable.is_none();
+    let rows = files.iter().flat_map(|file| &file.rows).filter(usable);
+    rows.filter_map(|row| {
+        let (contig, other) = (row.chr_name.as_str(), row.other_allele.as_deref());
+        Some((contig, row.chr_position?, row.effect_allele.as_str(), other))
+    })
 }
 
 /// The error of a score of which too few variants match; `log` is its match log.

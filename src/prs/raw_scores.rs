@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     Error, Options,
-    dosages::{GenotypeTable, ReadCounts, Request, Site},
+    dosages::{self, GenotypeTable, ReadCounts, Request, Site},
     genotypes::Genotypes,
     places::Places,
     published::{self, FailedScore, Score, ScoreSummary, Scorer, Usable},
@@ -139,10 +139,17 @@ pub fn summed(
             }));
             Ok(())
         })?;
-    let scores = scorer.map_or_else(
-        || Ok(Vec::new()),
-        |scorer| scorer.finish(&sites, &table.not_used),
-    )?;
+    let n_people = table.people.len();
+    let everyone = || (0..n_people).collect();
+    let mut scorer = match scorer {
+        Some(scorer) => scorer,
+        None => Scorer::new(&files, options, n_people, everyone())?,
+    };
+    let asked = published::alleles_of(&files);
+    let reference_calls = dosages::reference_calls(&table.not_used.without_alt, &sites, asked);
+    scorer.add(&reference_calls)?;
+    sites.extend(reference_calls);
+    let scores = scorer.finish(&sites, &table.not_used)?;
     let log = options.out.join("match_log.csv");
     let raw_scores = options.out.join("raw_scores.csv");
     output::remove_if_there(&raw_scores)?;

@@ -24,6 +24,7 @@ use polars::prelude::{CsvReadOptions, DataFrame, PlSmallStr, SerReader};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use self::cells::is_bases;
 use self::{cells::is_missing, columns::Columns};
 use super::{Error, effect::Effect};
 use crate::words::counted;

@@ -141,7 +141,16 @@ pub fn words(line: &str) -> Vec<&str> {
 /// Columns of a `.fam` file: FID, IID, PAT, MAT, SEX, phenotype.
 const COLUMNS_OF_FAM: usize = 6;
 /// Column names under which a list of samples has its names.
-const SAMPLE_COLUMNS: [&str; 4] = ["iid", "sample_id", "sample", "sampleid"];
+const SAMPLE_COLUMNS: [&str; 8] = [
+    "iid",
+    "sample_id",
+    "sample",
+    "sampleid",
+    "id",
+    "eid",
+    "individual_id",
+    "participant_id",
+];
 
 /// The samples of a list: the first cell of each line; below a line with `IID` or `sample_id`, the
 /// cell of that column. PLINK's keep files (FID, IID) and `.fam` files have no header. Their
@@ -427,6 +436,7 @@ mod tests {
             "#FID\tIID\nf1\tA\nf2\tB\n",
             "FID IID SEX\nf1 A 1\nf2 B 2\n",
             "#IID\nA\nB",
+            "ID\tSEX\nA\t1\nB\t2\n",
             "sample_id,age\nA,5\nB,6\n",
             "sample_id;age\nA;5\nB;6\n",
         ] {

@@ -113,6 +113,20 @@ impl Carried {
         self.n_people = locus.pairs.len();
     }
 
+    /// Says that few people carry far fewer variants than expected, which [`Self::overlap`] does not
+    /// tell of so few.
+    #[must_use]
+    pub fn warning(&self, min_overlap: f64) -> Option<String> {
+        let is_far_below = (self.n_carried as f64) < min_overlap * self.n_expected;
+        let can_tell = self.n_expected >= ENOUGH_VARIANTS;
+        (self.n_people < ENOUGH_PEOPLE && can_tell && is_far_below).then(|| {
+            format!(
+                "{self}; are records of these samples missing from the files? The others are read \
+                 as the reference"
+            )
+        })
+    }
+
     /// Share of the expected variants that are there; `None` where there are too few people or
     /// variants to tell.
     #[must_use]

@@ -151,6 +151,10 @@ pub struct Summary {
     pub n_masked_nt: u64,
     /// How often each policy acted.
     pub skips: BTreeMap<Reason, u64>,
+    /// Missing alleles of each sample, in the order of the dictionary. Not stored: a record of a
+    /// run names no sample.
+    #[serde(skip)]
+    pub n_missing_alleles: Vec<u64>,
     /// Oddities of the files that did not stop the reading.
     pub warnings: Vec<String>,
 }
@@ -461,6 +465,7 @@ pub fn of_loci(
         samples: &samples,
         contig_lens_nt,
         log: SkipLog::create(options.skips.as_deref())?,
+        n_missing: vec![0; samples.len()],
         summary: Summary {
             warnings,
             ..Summary::default()
@@ -491,8 +496,12 @@ pub fn of_loci(
         &mut cohort,
     )?;
     let Cohort {
-        log, mut summary, ..
+        log,
+        n_missing,
+        mut summary,
+        ..
     } = cohort;
+    summary.n_missing_alleles = n_missing;
     let (counts, skips) = log.finish()?;
     summary.skips = counts;
     summary.n_people = samples.len();

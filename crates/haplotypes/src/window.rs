@@ -32,6 +32,8 @@ pub struct Cohort<'o> {
     /// Contigs of the loci, and the largest length that a VCF header states for each.
     pub contig_lens_nt: HashMap<String, usize>,
     pub log: SkipLog,
+    /// Missing alleles of each sample, in the order of [`Self::samples`].
+    pub n_missing: Vec<u64>,
     pub summary: Summary,
 }
 
@@ -677,6 +679,11 @@ impl Window {
             None => ("", None),
             Some((person, side)) => (cohort.samples.get(person).map_or("", String::as_str), side),
         };
+        if let Some((person, _)) = whose
+            && matches!(reason, Reason::MissingAsRef | Reason::MissingAsN)
+        {
+            cohort.n_missing[person] += 1;
+        }
         let Locus {
             name: locus,
             contig,

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{columns::Columns, record::VariantRecord, typed::TypedVectors};
+use crate::{ABSENT, Genotype, MISSING};
 use gf_cohort_schema::counted;
 
 /// Where dosages are read from.
@@ -154,8 +155,23 @@ fn set(values: &[f32], key: &str, person: usize, record: &mut VariantRecord) -> 
     for dosage in dosages {
         *dosage = dosage.clamp(0.0, 2.0);
     }
+    // Without GT the number of values says how many haplotypes there are.
+    let n_of_one_haplotype = match key {
+        "HDS" => 1,
+        "GP" => n_alts + 1,
+        _ => 0,
+    };
+    if !record.has_genotypes && values.len() == n_of_one_haplotype {
+        record.genotypes[person] = HAPLOID_NOT_CALLED;
+    }
     Ok(())
 }
+
+/// One haplotype without a call.
+const HAPLOID_NOT_CALLED: Genotype = Genotype {
+    alleles: [MISSING, ABSENT],
+    phased: true,
+};
 
 /// Sums the probabilities of the genotypes (0/0, 0/1, 1/1, 0/2, 1/2, 2/2, ...; or 0, 1, 2, ... of
 /// one haplotype) to copies.

@@ -317,7 +317,7 @@ mod tests {
             .output()
             .is_err()
         {
-            eprintln!("SKIPPED: no plink2");
+            crate::prs::tests::no_oracle("no plink2");
             return;
         }
         let folder = tempfile::tempdir().unwrap();

@@ -14,6 +14,16 @@ use super::{
     *,
 };
 
+/// A program to compare with is not on this machine: the test is skipped with a message. Where
+/// `GF_REQUIRE_ORACLES` is set, as `.ci/run` does, the test fails.
+pub(super) fn no_oracle(what: &str) {
+    assert!(
+        std::env::var_os("GF_REQUIRE_ORACLES").is_none(),
+        "{what}; GF_REQUIRE_ORACLES is set, so this is a failure"
+    );
+    eprintln!("SKIPPED: {what}");
+}
+
 /// A folder of the shared real data, or `None`, said aloud, where it is not there.
 pub(super) fn shared_data(name: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))

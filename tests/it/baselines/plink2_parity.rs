@@ -15,7 +15,7 @@ const DIGITS: usize = 7;
 fn has_plink2() -> bool {
     let found = Command::new("plink2").arg("--version").output().is_ok();
     if !found {
-        eprintln!("SKIPPED: no plink2 on this machine");
+        crate::support::no_oracle("no plink2 on this machine");
     }
     found
 }

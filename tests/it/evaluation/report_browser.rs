@@ -177,7 +177,7 @@ fn chromium() -> Option<&'static str> {
         .into_iter()
         .find(runs);
     if found.is_none() {
-        eprintln!("SKIPPED: no chromium on this machine");
+        crate::support::no_oracle("no chromium on this machine");
     }
     found
 }

@@ -261,7 +261,7 @@ fn what_bcftools_reads_too_it_reads_alike() {
             .arg(&path)
             .output()
         else {
-            eprintln!("SKIPPED: no bcftools on this machine");
+            crate::support::no_oracle("no bcftools on this machine");
             return;
         };
         // It says `[E::...]` and ends with success where it gives up a record.

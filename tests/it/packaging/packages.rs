@@ -45,7 +45,7 @@ fn python(needed: &str) -> Option<String> {
         .stderr(Stdio::null())
         .status();
     if !found.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: {python} cannot import {needed}; set GF_PYTHON to one that can");
+        crate::support::no_oracle(&format!("{python} cannot import {needed}; set GF_PYTHON to one that can"));
         return None;
     }
     Some(python)
@@ -534,7 +534,7 @@ fn the_scripts_of_the_nextflow_modules_give_what_the_program_gives() {
             .unwrap()
     };
     if !groovy(&["--version".as_ref()]).status.success() {
-        eprintln!("SKIPPED: no groovy with Java on this machine");
+        crate::support::no_oracle("no groovy with Java on this machine");
         return;
     }
     let folder = inputs();

@@ -1187,7 +1187,7 @@ fn snakemake() -> Option<PathBuf> {
         .map(PathBuf::from)
         .filter(|path| path.is_file());
     if found.is_none() {
-        eprintln!("SKIPPED: GF_SNAKEMAKE names no snakemake");
+        crate::support::no_oracle("GF_SNAKEMAKE names no snakemake");
     }
     found
 }

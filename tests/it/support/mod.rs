@@ -26,6 +26,16 @@ pub fn real_data(name: &str) -> Option<PathBuf> {
     None
 }
 
+/// A program to compare with is not on this machine: the test is skipped with a message. Where
+/// `GF_REQUIRE_ORACLES` is set, as `.ci/run` does, the test fails.
+pub fn no_oracle(what: &str) {
+    assert!(
+        std::env::var_os("GF_REQUIRE_ORACLES").is_none(),
+        "{what}; GF_REQUIRE_ORACLES is set, so this is a failure"
+    );
+    eprintln!("SKIPPED: {what}");
+}
+
 /// A pipeline of every stage that runs in a moment.
 pub const TINY_PIPELINE: &str = "\
 seed = 3
@@ -223,7 +233,7 @@ pub fn fasta(text: &str) -> BTreeMap<String, String> {
 /// Version of bcftools, or `None` and a word about it where it is not installed.
 pub fn bcftools_version() -> Option<(u32, u32)> {
     let Ok(output) = Command::new("bcftools").arg("--version").output() else {
-        eprintln!("SKIPPED: no bcftools on this machine");
+        no_oracle("no bcftools on this machine");
         return None;
     };
     let text = String::from_utf8(output.stdout).unwrap();

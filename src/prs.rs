@@ -78,9 +78,8 @@ pub use gf_genotypes::{GenomeBuild, UnknownBuild};
 use std::path::PathBuf;
 
 use gf_cohort_schema::{
-    APOE_COLUMNS, ApoeRow, Cohort, CohortSummary, CovariateChoice, GuardRow, MissingPolicies,
-    PhenotypeCoding, Prediction, Role, ScoreColumn, Split, WITHOUT_APOE, probability,
-    write_predictions,
+    ApoeRow, Cohort, CohortSummary, CovariateChoice, GuardRow, MissingPolicies, PhenotypeCoding,
+    Prediction, Role, ScoreColumn, Split, WITHOUT_APOE, probability, write_predictions,
 };
 use serde::{Deserialize, Serialize};
 
@@ -810,7 +809,7 @@ impl Outputs<'_> {
         match self.apoe {
             Some(calls) => {
                 let rows = apoe_rows(self.cohort, calls);
-                output::write_csv(&apoe_csv, &APOE_COLUMNS, rows)?;
+                output::write_csv(&apoe_csv, gf_cohort_schema::columns::<ApoeRow>(), rows)?;
             }
             None => output::remove_if_there(&apoe_csv)?,
         }

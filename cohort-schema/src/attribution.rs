@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::rows::six_decimals;
+
 /// A variant of a locus, and what its ALT allele does to the logit of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EffectRow {
@@ -20,6 +22,7 @@ pub struct EffectRow {
     pub alt_allele: String,
     /// Of ALT among the haplotypes of the people given.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub frequency: f64,
     /// Distinct haplotypes in which the allele was switched.
     pub n_haplotypes: usize,
@@ -28,46 +31,33 @@ pub struct EffectRow {
     pub n_approximated: usize,
     /// Mean change of the logit when one copy of ALT stands in place of REF, over the haplotypes
     /// of the people given.
+    #[serde(serialize_with = "six_decimals")]
     pub effect: f64,
     /// Part of `effect` that is of the additive term; the rest is of the deep terms. Empty for a
     /// pure sequence model.
+    #[serde(serialize_with = "six_decimals")]
     pub additive_effect: Option<f64>,
     /// Lower end of the 95 % interval over the models of an ensemble; empty for a single model.
+    #[serde(serialize_with = "six_decimals")]
     pub ci_low: Option<f64>,
     /// Upper end.
+    #[serde(serialize_with = "six_decimals")]
     pub ci_high: Option<f64>,
     /// Root of the mean squared change, which changes of opposite sign on different haplotypes do
     /// not cancel.
     #[schemars(range(min = 0.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub effect_rms: f64,
     /// Spread of the logit due to the variant: `effect_rms` times the standard deviation of the
     /// allele among haplotypes.
     #[schemars(range(min = 0.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub logit_sd: f64,
     /// By `effect_rms`, over all loci; 1 is the largest, and last are those with `n_approximated`
     /// equal to `n_haplotypes`.
     #[schemars(range(min = 1))]
     pub rank: usize,
 }
-
-/// Columns of `explain.csv`, in order.
-pub const EFFECT_COLUMNS: [&str; 15] = [
-    "locus",
-    "contig",
-    "position",
-    "ref_allele",
-    "alt_allele",
-    "frequency",
-    "n_haplotypes",
-    "n_approximated",
-    "effect",
-    "additive_effect",
-    "ci_low",
-    "ci_high",
-    "effect_rms",
-    "logit_sd",
-    "rank",
-];
 
 /// Two variants of a locus, and what their ALT alleles do together on one haplotype.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -93,6 +83,7 @@ pub struct PairRow {
     /// Squared correlation of the two among the haplotypes of the people given; empty when one
     /// does not vary.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub r2: Option<f64>,
     /// Distinct haplotypes in which both were switched.
     pub n_haplotypes: usize,
@@ -100,40 +91,24 @@ pub struct PairRow {
     /// count in what follows only where there are no others.
     pub n_approximated: usize,
     /// Mean change of the logit when both ALT stand in place of both REF.
+    #[serde(serialize_with = "six_decimals")]
     pub joint_effect: f64,
     /// `joint_effect` minus the effects of either ALT alone, beside the REF of the other.
+    #[serde(serialize_with = "six_decimals")]
     pub interaction: f64,
     /// Lower end of the interaction's 95 % interval over the models of an ensemble; empty for a
     /// single model.
+    #[serde(serialize_with = "six_decimals")]
     pub ci_low: Option<f64>,
     /// Upper end.
+    #[serde(serialize_with = "six_decimals")]
     pub ci_high: Option<f64>,
     /// Spread of the logit due to the interaction: its root mean square times the standard
     /// deviations of both alleles.
     #[schemars(range(min = 0.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub logit_sd: f64,
     /// By `logit_sd`, over all loci; 1 is the largest.
     #[schemars(range(min = 1))]
     pub rank: usize,
 }
-
-/// Columns of `pairs.csv`, in order.
-pub const PAIR_COLUMNS: [&str; 17] = [
-    "locus",
-    "contig",
-    "first_position",
-    "first_ref_allele",
-    "first_alt_allele",
-    "second_position",
-    "second_ref_allele",
-    "second_alt_allele",
-    "r2",
-    "n_haplotypes",
-    "n_approximated",
-    "joint_effect",
-    "interaction",
-    "ci_low",
-    "ci_high",
-    "logit_sd",
-    "rank",
-];

@@ -41,6 +41,7 @@ mod performance;
 mod phenotype;
 mod prediction;
 mod role;
+mod rows;
 mod schema;
 mod score_table;
 mod scored;
@@ -50,7 +51,7 @@ pub mod text;
 mod verdict;
 
 pub use self::{
-    attribution::{EFFECT_COLUMNS, EffectRow, PAIR_COLUMNS, PairRow},
+    attribution::{EffectRow, PairRow},
     characteristics::Characteristics,
     cohort::{
         Cohort, CohortColumn, CohortNotes, CohortSummary, CovariateChoice, Dropped, Person,
@@ -62,16 +63,16 @@ pub use self::{
         is_missing, note_pairs_without_kinship,
     },
     performance::{
-        AUC_COLUMNS, AucRow, COST_COLUMNS, CostRow, ROC_COLUMNS, RocPoint, SCORE_COLUMNS, ScoreRow,
-        TrainingRow, read_costs, read_scores, read_training_log,
+        AucRow, CostRow, RocPoint, ScoreRow, TrainingRow, read_costs, read_scores,
+        read_training_log,
     },
     phenotype::{CASE_WORDS, CONTROL_WORDS, Phenotype, PhenotypeCoding},
     prediction::{
-        BASELINE_PREFIX, PREDICTION_COLUMNS, Prediction, PredictionRef, each_prediction,
-        is_baseline, logit, nine_significant_digits, probability, read_predictions,
-        write_predictions,
+        BASELINE_PREFIX, Prediction, PredictionRef, each_prediction, is_baseline, logit,
+        nine_significant_digits, probability, read_predictions, write_predictions,
     },
     role::{ModelRole, Role},
+    rows::{columns, write_rows},
     schema::{Table, json_schema},
     score_table::ScoreColumn,
     scored::{
@@ -79,10 +80,8 @@ pub use self::{
     },
     split::{Split, UnknownSplit},
     verdict::{
-        ALONE, APOE_COLUMNS, ApoeRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS,
-        DISTRIBUTION_COLUMNS, DecileRow, DistributionRow, FOLD_COLUMNS, FoldRow, GUARD_COLUMNS,
-        GuardRow, GuardVerdict, STACKED, STRATUM_COLUMNS, StratumRow, WITHOUT_APOE, read_apoe,
-        read_guards, rung,
+        ALONE, ApoeRow, CalibrationRow, DecileRow, DistributionRow, FoldRow, GuardRow,
+        GuardVerdict, STACKED, StratumRow, WITHOUT_APOE, read_apoe, read_guards, rung,
     },
 };
 

@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Split, rung,
+    Error, Split,
+    rows::{nine_digits, one_decimal, p_value, six_decimals},
+    rung,
     table::{CsvTable, Row},
 };
 
@@ -26,27 +28,34 @@ pub struct AucRow {
     pub n_controls: usize,
     /// Probability that a case scores above a control, ties counted half.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub auroc: Option<f64>,
     /// Lower end of the 95 % interval, by DeLong's method or of families resampled.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub ci_low: Option<f64>,
     /// Upper end.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub ci_high: Option<f64>,
     /// The model this one is compared to; empty for that model itself.
     pub compared_to: Option<String>,
     /// `auroc` minus that of `compared_to`.
     #[schemars(range(min = -1.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub delta_auroc: Option<f64>,
     /// Lower end of the difference's 95 % interval.
     #[schemars(range(min = -1.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub delta_ci_low: Option<f64>,
     /// Upper end.
     #[schemars(range(min = -1.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub delta_ci_high: Option<f64>,
     /// Two-sided p-value of the paired test, of the same method, that the difference is zero; 0
     /// stands for less than 1e-300.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "p_value")]
     pub p_value: Option<f64>,
     /// Why a value is empty or needs care; empty otherwise.
     pub reason: Option<String>,
@@ -59,6 +68,7 @@ pub struct AucRow {
     pub additions: Option<u64>,
     /// Energy of both in pJ.
     #[schemars(range(min = 0.0))]
+    #[serde(serialize_with = "one_decimal")]
     pub energy_pj: Option<f64>,
     /// Memory of parameters and activations.
     pub bytes: Option<u64>,
@@ -67,31 +77,42 @@ pub struct AucRow {
     pub row: Option<u8>,
     /// Area under the precision-recall curve (average precision, as scikit-learn has it).
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub auprc: Option<f64>,
     /// Odds ratio for one standard deviation of the logit, of a logistic regression on it alone.
     #[schemars(range(min = 0.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub or_per_sd: Option<f64>,
     /// Lower end of Wald's 95 % interval.
     #[schemars(range(min = 0.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub or_ci_low: Option<f64>,
     /// Upper end.
     #[schemars(range(min = 0.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub or_ci_high: Option<f64>,
     /// Nagelkerke's R2 of the same regression.
+    #[serde(serialize_with = "six_decimals")]
     pub nagelkerke_r2: Option<f64>,
     /// R2 on the liability scale at the stated prevalence (Lee et al. 2012); empty without one.
+    #[serde(serialize_with = "six_decimals")]
     pub liability_r2: Option<f64>,
     /// Mean squared difference of probability and outcome.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub brier: Option<f64>,
     /// Slope of the outcome on the logit; 1 is right, below 1 is too sure.
+    #[serde(serialize_with = "six_decimals")]
     pub calibration_slope: Option<f64>,
     /// Intercept of the outcome with the logit as offset; 0 is right.
+    #[serde(serialize_with = "six_decimals")]
     pub calibration_intercept: Option<f64>,
     /// Share of a published score's variants that were found.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub match_rate: Option<f64>,
     /// `nagelkerke_r2` minus that of `prs-covariates` on the same people: what the genomes add.
+    #[serde(serialize_with = "six_decimals")]
     pub incremental_r2: Option<f64>,
 }
 
@@ -134,40 +155,6 @@ impl AucRow {
     }
 }
 
-/// Columns of `auc.csv`, in order.
-pub const AUC_COLUMNS: [&str; 30] = [
-    "model",
-    "split",
-    "n_cases",
-    "n_controls",
-    "auroc",
-    "ci_low",
-    "ci_high",
-    "compared_to",
-    "delta_auroc",
-    "delta_ci_low",
-    "delta_ci_high",
-    "p_value",
-    "reason",
-    "parameters",
-    "multiplications",
-    "additions",
-    "energy_pj",
-    "bytes",
-    "row",
-    "auprc",
-    "or_per_sd",
-    "or_ci_low",
-    "or_ci_high",
-    "nagelkerke_r2",
-    "liability_r2",
-    "brier",
-    "calibration_slope",
-    "calibration_intercept",
-    "match_rate",
-    "incremental_r2",
-];
-
 /// One corner of a ROC curve: the rates when everyone with a logit of at least `threshold` is
 /// called a case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -177,23 +164,17 @@ pub struct RocPoint {
     /// The split it was evaluated on.
     pub split: Split,
     /// A logit; empty for the first point, where no one is called a case.
+    #[serde(serialize_with = "nine_digits")]
     pub threshold: Option<f64>,
     /// Share of the controls called cases (1 - specificity).
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub false_positive_rate: f64,
     /// Share of the cases called cases (sensitivity).
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub true_positive_rate: f64,
 }
-
-/// Columns of `roc.csv`, in order.
-pub const ROC_COLUMNS: [&str; 5] = [
-    "model",
-    "split",
-    "threshold",
-    "false_positive_rate",
-    "true_positive_rate",
-];
 
 /// What a forward pass of one sequence costs a model: one haplotype at each locus, and the
 /// classifier once.
@@ -240,30 +221,6 @@ pub struct ScoreRow {
     pub study: Option<String>,
 }
 
-/// Columns of `scores.csv`, in order.
-pub const SCORE_COLUMNS: [&str; 10] = [
-    "model",
-    "accession",
-    "name",
-    "trait_reported",
-    "genome_build",
-    "harmonised",
-    "n_variants",
-    "n_matched",
-    "match_rate",
-    "study",
-];
-
-/// Columns of `cost.csv`, in order.
-pub const COST_COLUMNS: [&str; 6] = [
-    "model",
-    "parameters",
-    "multiplications",
-    "additions",
-    "energy_pj",
-    "bytes",
-];
-
 /// Reads and checks a `cost.csv`. Further columns are allowed.
 ///
 /// # Errors
@@ -271,18 +228,12 @@ pub const COST_COLUMNS: [&str; 6] = [
 /// holds.
 pub fn read_costs(path: &Path) -> Result<Vec<CostRow>, Error> {
     let table = CsvTable::read(path)?;
-    let mut columns = [0; COST_COLUMNS.len()];
-    for (column, name) in columns.iter_mut().zip(COST_COLUMNS) {
-        *column = table.column(name)?;
-    }
-    let [
-        model,
-        parameters,
-        multiplications,
-        additions,
-        energy_pj,
-        bytes,
-    ] = columns;
+    let model = table.column("model")?;
+    let parameters = table.column("parameters")?;
+    let multiplications = table.column("multiplications")?;
+    let additions = table.column("additions")?;
+    let energy_pj = table.column("energy_pj")?;
+    let bytes = table.column("bytes")?;
     let read = |row: Row<'_>| {
         let count = |column: usize| {
             let cell = row.required(column)?;
@@ -308,22 +259,16 @@ pub fn read_costs(path: &Path) -> Result<Vec<CostRow>, Error> {
 /// holds.
 pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>, Error> {
     let table = CsvTable::read(path)?;
-    let mut columns = [0; SCORE_COLUMNS.len()];
-    for (column, name) in columns.iter_mut().zip(SCORE_COLUMNS) {
-        *column = table.column(name)?;
-    }
-    let [
-        model,
-        accession,
-        name,
-        trait_reported,
-        genome_build,
-        harmonised,
-        n_variants,
-        n_matched,
-        match_rate,
-        study,
-    ] = columns;
+    let model = table.column("model")?;
+    let accession = table.column("accession")?;
+    let name = table.column("name")?;
+    let trait_reported = table.column("trait_reported")?;
+    let genome_build = table.column("genome_build")?;
+    let harmonised = table.column("harmonised")?;
+    let n_variants = table.column("n_variants")?;
+    let n_matched = table.column("n_matched")?;
+    let match_rate = table.column("match_rate")?;
+    let study = table.column("study")?;
     let read = |row: Row<'_>| {
         let text =
             |column: usize| Some(row.cell(column).to_owned()).filter(|text| !text.is_empty());
@@ -436,7 +381,10 @@ mod tests {
         table.serialize(&row).unwrap();
         table.flush().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(text.lines().next(), Some(SCORE_COLUMNS.join(",").as_str()));
+        assert_eq!(
+            text.lines().next(),
+            Some(crate::columns::<ScoreRow>().join(",").as_str())
+        );
         assert_eq!(read_scores(&path).unwrap(), [row]);
         for (from, to, expected) in [
             ("true", "yes", "`harmonised`"),

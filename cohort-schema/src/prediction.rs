@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, Phenotype, Role, Split,
     phenotype::PhenotypeReader,
+    rows::{nine_digits, write_rows},
     table::{CsvTable, Row},
 };
 
@@ -29,27 +30,18 @@ pub struct Prediction {
     /// Empty when unknown.
     pub phenotype: Option<Phenotype>,
     /// Log-odds of being a case, finite; models are ranked by it.
+    #[serde(serialize_with = "nine_digits")]
     pub logit: f64,
     /// Probability of being a case.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "nine_digits")]
     pub probability: f64,
     /// What the model is in a comparison. Tables of earlier versions lack this column: there
     /// `prs-` begins the names of baselines.
     pub role: Role,
 }
 
-/// Columns of `predictions.csv`, in order.
-pub const PREDICTION_COLUMNS: [&str; 8] = [
-    "sample_id",
-    "model",
-    "split",
-    "fold",
-    "phenotype",
-    "logit",
-    "probability",
-    "role",
-];
-/// Of these, the columns that tables of every version have.
+/// The columns that tables of every version have.
 const FIRST_COLUMNS: [&str; 7] = [
     "sample_id",
     "model",
@@ -184,22 +176,7 @@ pub fn write_predictions<'a>(
     out: impl Write,
     rows: impl IntoIterator<Item = &'a Prediction>,
 ) -> io::Result<()> {
-    let mut table = csv::Writer::from_writer(out);
-    table.write_record(PREDICTION_COLUMNS)?;
-    for row in rows {
-        table.write_record([
-            row.sample_id.as_str(),
-            &row.model,
-            &row.split.to_string(),
-            &row.fold.map_or(String::new(), |fold| fold.to_string()),
-            &row.phenotype
-                .map_or(String::new(), |phenotype| phenotype.to_string()),
-            &nine_significant_digits(row.logit),
-            &nine_significant_digits(row.probability),
-            &row.role.to_string(),
-        ])?;
-    }
-    table.flush()
+    write_rows(out, rows)
 }
 
 /// The stated role, or that of the name in a table of an earlier version.
@@ -338,7 +315,7 @@ mod tests {
         write_predictions(&mut text, []).unwrap();
         assert_eq!(
             String::from_utf8(text).unwrap(),
-            PREDICTION_COLUMNS.join(",") + "\n"
+            crate::columns::<Prediction>().join(",") + "\n"
         );
     }
 

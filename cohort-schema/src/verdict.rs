@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Role, Split,
+    rows::{nine_digits, p_value, six_decimals},
     table::{CsvTable, Row},
 };
 
@@ -48,49 +49,37 @@ pub struct StratumRow {
     pub n_controls: usize,
     /// As in `auc.csv`.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub auroc: Option<f64>,
     /// Lower end of the 95 % interval.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub ci_low: Option<f64>,
     /// Upper end.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub ci_high: Option<f64>,
     /// The model this one is compared to.
     pub compared_to: Option<String>,
     /// `auroc` minus that of `compared_to`.
     #[schemars(range(min = -1.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub delta_auroc: Option<f64>,
     /// Lower end of the difference's 95 % interval.
     #[schemars(range(min = -1.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub delta_ci_low: Option<f64>,
     /// Upper end.
     #[schemars(range(min = -1.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub delta_ci_high: Option<f64>,
     /// Two-sided p-value of the paired test.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "p_value")]
     pub p_value: Option<f64>,
     /// Why a value is empty or needs care.
     pub reason: Option<String>,
 }
-
-/// Columns of `strata.csv`, in order.
-pub const STRATUM_COLUMNS: [&str; 15] = [
-    "stratum",
-    "level",
-    "model",
-    "split",
-    "n_cases",
-    "n_controls",
-    "auroc",
-    "ci_low",
-    "ci_high",
-    "compared_to",
-    "delta_auroc",
-    "delta_ci_low",
-    "delta_ci_high",
-    "p_value",
-    "reason",
-];
 
 /// Probability said and share of cases seen among a tenth of the people of a split, ordered by
 /// probability.
@@ -105,29 +94,21 @@ pub struct CalibrationRow {
     /// People in it.
     pub n: usize,
     /// Mean of the model's probabilities.
+    #[serde(serialize_with = "six_decimals")]
     pub mean_probability: f64,
     /// Mean of the probabilities recalibrated on the validation split; empty where that cannot be.
+    #[serde(serialize_with = "six_decimals")]
     pub mean_recalibrated: Option<f64>,
     /// Share of cases.
+    #[serde(serialize_with = "six_decimals")]
     pub observed: f64,
     /// Lower end of Wilson's 95 % interval of the share.
+    #[serde(serialize_with = "six_decimals")]
     pub ci_low: f64,
     /// Upper end.
+    #[serde(serialize_with = "six_decimals")]
     pub ci_high: f64,
 }
-
-/// Columns of `calibration.csv`, in order.
-pub const CALIBRATION_COLUMNS: [&str; 9] = [
-    "model",
-    "split",
-    "bin",
-    "n",
-    "mean_probability",
-    "mean_recalibrated",
-    "observed",
-    "ci_low",
-    "ci_high",
-];
 
 /// Odds of being a case in a tenth of the people of a split, ordered by score, against the fifth
 /// and sixth tenth.
@@ -145,24 +126,15 @@ pub struct DecileRow {
     pub n_controls: usize,
     /// Odds here over odds in the middle two tenths together, which are themselves 1 without an
     /// interval; empty where one of the four counts is 0.
+    #[serde(serialize_with = "six_decimals")]
     pub odds_ratio: Option<f64>,
     /// Lower end of Woolf's 95 % interval.
+    #[serde(serialize_with = "six_decimals")]
     pub ci_low: Option<f64>,
     /// Upper end.
+    #[serde(serialize_with = "six_decimals")]
     pub ci_high: Option<f64>,
 }
-
-/// Columns of `deciles.csv`, in order.
-pub const DECILE_COLUMNS: [&str; 8] = [
-    "model",
-    "split",
-    "decile",
-    "n_cases",
-    "n_controls",
-    "odds_ratio",
-    "ci_low",
-    "ci_high",
-];
 
 /// People by score: one bar of a histogram of logits. Bars hold too few people to tell anyone's
 /// score only where there are few at all.
@@ -173,24 +145,16 @@ pub struct DistributionRow {
     /// The split.
     pub split: Split,
     /// Lower edge of the bar, a logit.
+    #[serde(serialize_with = "nine_digits")]
     pub logit_low: f64,
     /// Upper edge.
+    #[serde(serialize_with = "nine_digits")]
     pub logit_high: f64,
     /// Cases in it.
     pub n_cases: usize,
     /// Controls in it.
     pub n_controls: usize,
 }
-
-/// Columns of `distribution.csv`, in order.
-pub const DISTRIBUTION_COLUMNS: [&str; 6] = [
-    "model",
-    "split",
-    "logit_low",
-    "logit_high",
-    "n_cases",
-    "n_controls",
-];
 
 /// AUROC of one model among the people of one fold of a cross-validation, none of whom it had seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -208,25 +172,15 @@ pub struct FoldRow {
     pub n_controls: usize,
     /// As in `auc.csv`; empty where a class is.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub auroc: Option<f64>,
     /// The model this one is compared to.
     pub compared_to: Option<String>,
     /// `auroc` minus that of `compared_to` on the same people.
     #[schemars(range(min = -1.0, max = 1.0))]
+    #[serde(serialize_with = "six_decimals")]
     pub delta_auroc: Option<f64>,
 }
-
-/// Columns of `folds.csv`, in order.
-pub const FOLD_COLUMNS: [&str; 8] = [
-    "model",
-    "repeat",
-    "fold",
-    "n_cases",
-    "n_controls",
-    "auroc",
-    "compared_to",
-    "delta_auroc",
-];
 
 /// What a guard against leakage found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -259,9 +213,6 @@ impl GuardRow {
     }
 }
 
-/// Columns of `guards.csv`, in order.
-pub const GUARD_COLUMNS: [&str; 4] = ["guard", "verdict", "subject", "finding"];
-
 /// Reads and checks a `guards.csv`. Further columns are allowed.
 ///
 /// # Errors
@@ -269,11 +220,10 @@ pub const GUARD_COLUMNS: [&str; 4] = ["guard", "verdict", "subject", "finding"];
 /// none.
 pub fn read_guards(path: &Path) -> Result<Vec<GuardRow>, Error> {
     let table = CsvTable::read(path)?;
-    let mut columns = [0; GUARD_COLUMNS.len()];
-    for (column, name) in columns.iter_mut().zip(GUARD_COLUMNS) {
-        *column = table.column(name)?;
-    }
-    let [guard, verdict, subject, finding] = columns;
+    let guard = table.column("guard")?;
+    let verdict = table.column("verdict")?;
+    let subject = table.column("subject")?;
+    let finding = table.column("finding")?;
     table
         .rows()
         .map(|row| {
@@ -299,19 +249,14 @@ pub struct ApoeRow {
     pub apoe: Option<String>,
 }
 
-/// Columns of `apoe.csv`, in order.
-pub const APOE_COLUMNS: [&str; 2] = ["sample_id", "apoe"];
-
 /// Reads an `apoe.csv`. Further columns are allowed.
 ///
 /// # Errors
 /// A file that cannot be read or has no rows; a missing column; a person without a name.
 pub fn read_apoe(path: &Path) -> Result<Vec<ApoeRow>, Error> {
     let table = CsvTable::read(path)?;
-    let [sample_id, apoe] = [
-        table.column(APOE_COLUMNS[0])?,
-        table.column(APOE_COLUMNS[1])?,
-    ];
+    let sample_id = table.column("sample_id")?;
+    let apoe = table.column("apoe")?;
     let read = |row: Row<'_>| {
         let called = Some(row.cell(apoe)).filter(|genotype| !genotype.is_empty());
         Ok(ApoeRow {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gf_cohort_schema::{COST_COLUMNS, PREDICTION_COLUMNS, SCORE_COLUMNS, StratumRow};
+use gf_cohort_schema::{CostRow, Prediction, ScoreRow, StratumRow, columns};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
@@ -37,7 +37,7 @@ impl Study {
             &path,
             format!(
                 "{}\n{}\n",
-                PREDICTION_COLUMNS[..7].join(","),
+                columns::<Prediction>()[..7].join(","),
                 rows.join("\n")
             ),
         )
@@ -445,7 +445,7 @@ fn a_cost_beside_the_predictions_comes_into_the_table() {
     let write = |name: &str, energy: &str| {
         let rows = format!(
             "{}\nlinformer,27777,1000,2000,{energy},200000\n",
-            COST_COLUMNS.join(",")
+            columns::<CostRow>().join(",")
         );
         fs::write(study.folder.path().join(name), rows).unwrap();
     };
@@ -895,7 +895,7 @@ fn a_role_is_stated_by_the_table_or_an_option_and_not_by_a_prefix() {
             .collect()
     };
     let mut study = Study::new();
-    let header = PREDICTION_COLUMNS.join(",");
+    let header = columns::<Prediction>().join(",");
     for (name, role, seed) in [("ldpred2", "score", 1), ("prs-deep", "sequence-model", 2)] {
         let path = study.folder.path().join(format!("{name}.csv"));
         fs::write(
@@ -1218,7 +1218,7 @@ fn match_rates_and_guards_of_other_stages_come_into_the_tables() {
         .model("prs-b", &four("test", POOR));
     let scores = format!(
         "{}\nprs-a,a,,,GRCh38,false,100,93,0.93,\n",
-        SCORE_COLUMNS.join(",")
+        columns::<ScoreRow>().join(",")
     );
     fs::write(study.folder.path().join("scores.csv"), scores).unwrap();
     fs::write(

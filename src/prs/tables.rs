@@ -2,7 +2,7 @@
 
 use std::{ops::Range, path::Path};
 
-use gf_cohort_schema::{BASELINE_PREFIX, SCORE_COLUMNS, ScoreRow};
+use gf_cohort_schema::{BASELINE_PREFIX, ScoreRow, columns};
 use rayon::prelude::*;
 
 use super::{
@@ -358,7 +358,7 @@ pub fn write_scores(path: &Path, scores: &[Score<'_>]) -> Result<(), output::Err
         match_rate: matches.counts.overlap(),
         study: file.study.clone(),
     });
-    output::for_others::write_csv(path, &SCORE_COLUMNS, rows)
+    output::for_others::write_csv(path, columns::<ScoreRow>(), rows)
 }
 
 #[cfg(test)]

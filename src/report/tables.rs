@@ -3,12 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use gf_cohort_schema::{
-    AUC_COLUMNS, AucRow, CALIBRATION_COLUMNS, CalibrationRow, DECILE_COLUMNS, DISTRIBUTION_COLUMNS,
-    DecileRow, DistributionRow, EFFECT_COLUMNS, EffectRow, FOLD_COLUMNS, FoldRow, GUARD_COLUMNS,
-    GuardRow, PAIR_COLUMNS, PairRow, ROC_COLUMNS, RocPoint, STRATUM_COLUMNS, StratumRow,
-    nine_significant_digits,
-};
+use gf_cohort_schema::{EffectRow, GuardRow, PairRow, columns};
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::Verdict;
 use crate::output;
@@ -25,43 +21,22 @@ pub fn write(folder: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, output::E
         paths.push(folder.join(name));
         folder.join(name)
     };
-    output::for_others::write_csv(
-        &at("auc.csv"),
-        &AUC_COLUMNS,
-        verdict.rows.iter().map(auc_record),
-    )?;
-    output::for_others::write_csv(
-        &at("roc.csv"),
-        &ROC_COLUMNS,
-        verdict.roc.iter().map(roc_record),
-    )?;
-    output::for_others::write_csv(
-        &at("strata.csv"),
-        &STRATUM_COLUMNS,
-        verdict.strata.iter().map(stratum_record),
-    )?;
-    output::for_others::write_csv(
-        &at("calibration.csv"),
-        &CALIBRATION_COLUMNS,
-        verdict.calibration.iter().map(calibration_record),
-    )?;
-    output::for_others::write_csv(
-        &at("deciles.csv"),
-        &DECILE_COLUMNS,
-        verdict.deciles.iter().map(decile_record),
-    )?;
-    output::for_others::write_csv(
-        &at("distribution.csv"),
-        &DISTRIBUTION_COLUMNS,
-        verdict.distribution.iter().map(distribution_record),
-    )?;
-    output::for_others::write_csv(
-        &at("folds.csv"),
-        &FOLD_COLUMNS,
-        verdict.folds.iter().map(fold_record),
-    )?;
+    write_table(&at("auc.csv"), &verdict.rows)?;
+    write_table(&at("roc.csv"), &verdict.roc)?;
+    write_table(&at("strata.csv"), &verdict.strata)?;
+    write_table(&at("calibration.csv"), &verdict.calibration)?;
+    write_table(&at("deciles.csv"), &verdict.deciles)?;
+    write_table(&at("distribution.csv"), &verdict.distribution)?;
+    write_table(&at("folds.csv"), &verdict.folds)?;
     write_guards(&at("guards.csv"), &verdict.guards)?;
     Ok(paths)
+}
+
+fn write_table<R: Serialize + DeserializeOwned>(
+    path: &Path,
+    rows: &[R],
+) -> Result<(), output::Error> {
+    output::for_others::write_csv(path, columns::<R>(), rows)
 }
 
 /// Writes `guards.csv`.
@@ -69,7 +44,7 @@ pub fn write(folder: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, output::E
 /// # Errors
 /// When the file cannot be written.
 pub fn write_guards(path: &Path, rows: &[GuardRow]) -> Result<(), output::Error> {
-    output::for_others::write_csv(path, &GUARD_COLUMNS, rows.iter().map(guard_record))
+    write_table(path, rows)
 }
 
 /// Writes `explain.csv`.
@@ -77,7 +52,7 @@ pub fn write_guards(path: &Path, rows: &[GuardRow]) -> Result<(), output::Error>
 /// # Errors
 /// When the file cannot be written.
 pub fn write_effects(path: &Path, rows: &[EffectRow]) -> Result<(), output::Error> {
-    output::for_others::write_csv(path, &EFFECT_COLUMNS, rows.iter().map(effect_record))
+    write_table(path, rows)
 }
 
 /// Writes `pairs.csv`.
@@ -85,199 +60,14 @@ pub fn write_effects(path: &Path, rows: &[EffectRow]) -> Result<(), output::Erro
 /// # Errors
 /// When the file cannot be written.
 pub fn write_pairs(path: &Path, rows: &[PairRow]) -> Result<(), output::Error> {
-    output::for_others::write_csv(path, &PAIR_COLUMNS, rows.iter().map(pair_record))
-}
-
-fn auc_record(row: &AucRow) -> [String; AUC_COLUMNS.len()] {
-    [
-        row.model.clone(),
-        row.split.to_string(),
-        row.n_cases.to_string(),
-        row.n_controls.to_string(),
-        six_decimals(row.auroc),
-        six_decimals(row.ci_low),
-        six_decimals(row.ci_high),
-        text(row.compared_to.as_ref()),
-        six_decimals(row.delta_auroc),
-        six_decimals(row.delta_ci_low),
-        six_decimals(row.delta_ci_high),
-        p_value(row.p_value),
-        text(row.reason.as_ref()),
-        text(row.parameters),
-        text(row.multiplications),
-        text(row.additions),
-        row.energy_pj
-            .map_or(String::new(), |energy| format!("{energy:.1}")),
-        text(row.bytes),
-        text(row.row),
-        six_decimals(row.auprc),
-        six_decimals(row.or_per_sd),
-        six_decimals(row.or_ci_low),
-        six_decimals(row.or_ci_high),
-        six_decimals(row.nagelkerke_r2),
-        six_decimals(row.liability_r2),
-        six_decimals(row.brier),
-        six_decimals(row.calibration_slope),
-        six_decimals(row.calibration_intercept),
-        six_decimals(row.match_rate),
-        six_decimals(row.incremental_r2),
-    ]
-}
-
-fn roc_record(point: &RocPoint) -> [String; ROC_COLUMNS.len()] {
-    [
-        point.model.clone(),
-        point.split.to_string(),
-        point
-            .threshold
-            .map_or(String::new(), nine_significant_digits),
-        six_decimals(Some(point.false_positive_rate)),
-        six_decimals(Some(point.true_positive_rate)),
-    ]
-}
-
-fn stratum_record(row: &StratumRow) -> [String; STRATUM_COLUMNS.len()] {
-    [
-        row.stratum.clone(),
-        row.level.clone(),
-        row.model.clone(),
-        row.split.to_string(),
-        row.n_cases.to_string(),
-        row.n_controls.to_string(),
-        six_decimals(row.auroc),
-        six_decimals(row.ci_low),
-        six_decimals(row.ci_high),
-        text(row.compared_to.as_ref()),
-        six_decimals(row.delta_auroc),
-        six_decimals(row.delta_ci_low),
-        six_decimals(row.delta_ci_high),
-        p_value(row.p_value),
-        text(row.reason.as_ref()),
-    ]
-}
-
-fn calibration_record(row: &CalibrationRow) -> [String; CALIBRATION_COLUMNS.len()] {
-    [
-        row.model.clone(),
-        row.split.to_string(),
-        row.bin.to_string(),
-        row.n.to_string(),
-        six_decimals(Some(row.mean_probability)),
-        six_decimals(row.mean_recalibrated),
-        six_decimals(Some(row.observed)),
-        six_decimals(Some(row.ci_low)),
-        six_decimals(Some(row.ci_high)),
-    ]
-}
-
-fn decile_record(row: &DecileRow) -> [String; DECILE_COLUMNS.len()] {
-    [
-        row.model.clone(),
-        row.split.to_string(),
-        row.decile.to_string(),
-        row.n_cases.to_string(),
-        row.n_controls.to_string(),
-        six_decimals(row.odds_ratio),
-        six_decimals(row.ci_low),
-        six_decimals(row.ci_high),
-    ]
-}
-
-fn distribution_record(row: &DistributionRow) -> [String; DISTRIBUTION_COLUMNS.len()] {
-    [
-        row.model.clone(),
-        row.split.to_string(),
-        nine_significant_digits(row.logit_low),
-        nine_significant_digits(row.logit_high),
-        row.n_cases.to_string(),
-        row.n_controls.to_string(),
-    ]
-}
-
-fn fold_record(row: &FoldRow) -> [String; FOLD_COLUMNS.len()] {
-    [
-        row.model.clone(),
-        row.repeat.to_string(),
-        row.fold.to_string(),
-        row.n_cases.to_string(),
-        row.n_controls.to_string(),
-        six_decimals(row.auroc),
-        text(row.compared_to.as_ref()),
-        six_decimals(row.delta_auroc),
-    ]
-}
-
-fn guard_record(row: &GuardRow) -> [String; GUARD_COLUMNS.len()] {
-    [
-        row.guard.clone(),
-        row.verdict.to_string(),
-        row.subject.clone(),
-        row.finding.clone(),
-    ]
-}
-
-fn p_value(value: Option<f64>) -> String {
-    value.map_or(String::new(), |p_value| format!("{p_value:.2e}"))
-}
-
-fn effect_record(row: &EffectRow) -> [String; EFFECT_COLUMNS.len()] {
-    [
-        row.locus.clone(),
-        row.contig.clone(),
-        row.position.to_string(),
-        row.ref_allele.clone(),
-        row.alt_allele.clone(),
-        six_decimals(Some(row.frequency)),
-        row.n_haplotypes.to_string(),
-        row.n_approximated.to_string(),
-        six_decimals(Some(row.effect)),
-        six_decimals(row.additive_effect),
-        six_decimals(row.ci_low),
-        six_decimals(row.ci_high),
-        six_decimals(Some(row.effect_rms)),
-        six_decimals(Some(row.logit_sd)),
-        row.rank.to_string(),
-    ]
-}
-
-fn pair_record(row: &PairRow) -> [String; PAIR_COLUMNS.len()] {
-    [
-        row.locus.clone(),
-        row.contig.clone(),
-        row.first_position.to_string(),
-        row.first_ref_allele.clone(),
-        row.first_alt_allele.clone(),
-        row.second_position.to_string(),
-        row.second_ref_allele.clone(),
-        row.second_alt_allele.clone(),
-        six_decimals(row.r2),
-        row.n_haplotypes.to_string(),
-        row.n_approximated.to_string(),
-        six_decimals(Some(row.joint_effect)),
-        six_decimals(Some(row.interaction)),
-        six_decimals(row.ci_low),
-        six_decimals(row.ci_high),
-        six_decimals(Some(row.logit_sd)),
-        row.rank.to_string(),
-    ]
-}
-
-fn text(value: Option<impl ToString>) -> String {
-    value.map_or(String::new(), |value| value.to_string())
-}
-
-/// Never `-0.000000`.
-fn six_decimals(value: Option<f64>) -> String {
-    value.map_or(String::new(), |value| {
-        format!("{:.6}", (value * 1e6).round() / 1e6 + 0.0)
-    })
+    write_table(path, rows)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use gf_cohort_schema::{GuardVerdict, Split, read_guards};
+    use gf_cohort_schema::{AucRow, GuardVerdict, RocPoint, Split, read_guards};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gf_cohort_schema::{COST_COLUMNS, CostRow};
+use gf_cohort_schema::{CostRow, columns};
 
 use super::{
     Bundle, BundleConfig, Error, MemberRecord, Options, Weights, additive_name, cohort_and_tokens,
@@ -45,7 +45,7 @@ pub fn write(folder: &Path, bundle: &Bundle) -> Result<(), Error> {
     };
     Ok(output::for_others::write_csv(
         &folder.join("cost.csv"),
-        &COST_COLUMNS,
+        columns::<CostRow>(),
         rows,
     )?)
 }

@@ -438,8 +438,10 @@ fn everything_runs_without_a_network() {
             "calls",
         ]);
     } else {
-        crate::support::no_oracle("no strace on this machine; only that nothing fails without a network is \
-             shown");
+        crate::support::no_oracle(
+            "no strace on this machine; only that nothing fails without a network is \
+             shown",
+        );
     }
     inside.extend([program, "run", "p.toml", "--out", "out"]);
     let output = Command::new(inside[0])

@@ -44,7 +44,9 @@ fn multiqc(folder: &Path, arguments: &[&str]) -> Option<Value> {
         .status()
         .is_ok_and(|status| status.success())
     {
-        crate::support::no_oracle(&format!("{python} cannot import `multiqc`; set GF_PYTHON to one that can"));
+        crate::support::no_oracle(&format!(
+            "{python} cannot import `multiqc`; set GF_PYTHON to one that can"
+        ));
         return None;
     }
     let output = Command::new(&python)

@@ -45,7 +45,9 @@ fn python(needed: &str) -> Option<String> {
         .stderr(Stdio::null())
         .status();
     if !found.is_ok_and(|status| status.success()) {
-        crate::support::no_oracle(&format!("{python} cannot import {needed}; set GF_PYTHON to one that can"));
+        crate::support::no_oracle(&format!(
+            "{python} cannot import {needed}; set GF_PYTHON to one that can"
+        ));
         return None;
     }
     Some(python)

@@ -25,7 +25,9 @@ fn tables_sequences_and_tokens_open_in_python_as_the_document_says() {
         .status()
         .is_ok_and(|status| status.success())
     {
-        crate::support::no_oracle(&format!("{python} cannot {IMPORTS}; set GF_PYTHON to one that can"));
+        crate::support::no_oracle(&format!(
+            "{python} cannot {IMPORTS}; set GF_PYTHON to one that can"
+        ));
         return;
     }
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -129,10 +129,12 @@ fn build(
         skips: Some(out.join("skips.csv")),
     };
     let all = gf_haplotypes::loci(&options).unwrap();
-    let (dictionary, skips, summary) =
+    let (dictionary, skips, mut summary) =
         gf_haplotypes::of_loci(&all[loci], &options, gf_haplotypes::EmptyLoci::Refuse).ok()?;
     dictionary.save(out).unwrap();
     skips.save().unwrap();
+    // Counted in memory only, and not stored.
+    summary.n_missing_alleles.clear();
     Some(summary)
 }
 

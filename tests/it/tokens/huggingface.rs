@@ -25,7 +25,9 @@ fn python() -> Option<String> {
         .status()
         .is_ok_and(|status| status.success());
     if !found {
-        crate::support::no_oracle(&format!("{python} cannot import `tokenizers`; set GF_PYTHON to one that can"));
+        crate::support::no_oracle(&format!(
+            "{python} cannot import `tokenizers`; set GF_PYTHON to one that can"
+        ));
     }
     found.then_some(python)
 }

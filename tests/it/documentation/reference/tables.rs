@@ -4,78 +4,37 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use gf_cohort_schema::{
-    APOE_COLUMNS, AUC_COLUMNS, CALIBRATION_COLUMNS, COST_COLUMNS, DECILE_COLUMNS,
-    DISTRIBUTION_COLUMNS, EFFECT_COLUMNS, FOLD_COLUMNS, GUARD_COLUMNS, PAIR_COLUMNS,
-    PREDICTION_COLUMNS, ROC_COLUMNS, SCORE_COLUMNS, STRATUM_COLUMNS, Table, json_schema,
-};
+use gf_cohort_schema::{Table, json_schema};
 use serde_json::Value;
 
 use super::{cell, head, study};
 use crate::documentation::source;
 
-/// Tables with a JSON Schema: file, columns in their order, who writes it.
-const WITH_SCHEMA: [(&str, Table, &[&str], &str); 15] = [
-    (
-        "cohort.csv",
-        Table::Cohort,
-        &["sample_id", "phenotype", "split", "family_id"],
-        "you, or `simulate`",
-    ),
+/// Tables with a JSON Schema: file, and who writes it.
+const WITH_SCHEMA: [(&str, Table, &str); 15] = [
+    ("cohort.csv", Table::Cohort, "you, or `simulate`"),
     (
         "predictions.csv",
         Table::Predictions,
-        &PREDICTION_COLUMNS,
         "`train`, `prs`, `compress`",
     ),
-    ("auc.csv", Table::Auc, &AUC_COLUMNS, "`evaluate`"),
-    ("roc.csv", Table::Roc, &ROC_COLUMNS, "`evaluate`"),
-    ("strata.csv", Table::Strata, &STRATUM_COLUMNS, "`evaluate`"),
-    (
-        "calibration.csv",
-        Table::Calibration,
-        &CALIBRATION_COLUMNS,
-        "`evaluate`",
-    ),
-    ("deciles.csv", Table::Deciles, &DECILE_COLUMNS, "`evaluate`"),
-    (
-        "distribution.csv",
-        Table::Distribution,
-        &DISTRIBUTION_COLUMNS,
-        "`evaluate`",
-    ),
-    ("folds.csv", Table::Folds, &FOLD_COLUMNS, "`evaluate`"),
-    (
-        "guards.csv",
-        Table::Guards,
-        &GUARD_COLUMNS,
-        "`prs`, `evaluate`",
-    ),
-    (
-        "scores.csv",
-        Table::Scores,
-        &SCORE_COLUMNS,
-        "`prs` with scoring files",
-    ),
+    ("auc.csv", Table::Auc, "`evaluate`"),
+    ("roc.csv", Table::Roc, "`evaluate`"),
+    ("strata.csv", Table::Strata, "`evaluate`"),
+    ("calibration.csv", Table::Calibration, "`evaluate`"),
+    ("deciles.csv", Table::Deciles, "`evaluate`"),
+    ("distribution.csv", Table::Distribution, "`evaluate`"),
+    ("folds.csv", Table::Folds, "`evaluate`"),
+    ("guards.csv", Table::Guards, "`prs`, `evaluate`"),
+    ("scores.csv", Table::Scores, "`prs` with scoring files"),
     (
         "apoe.csv",
         Table::Apoe,
-        &APOE_COLUMNS,
         "`prs`, where rs429358 and rs7412 are",
     ),
-    (
-        "cost.csv",
-        Table::Cost,
-        &COST_COLUMNS,
-        "`train`, `compress`",
-    ),
-    ("explain.csv", Table::Effects, &EFFECT_COLUMNS, "`explain`"),
-    (
-        "pairs.csv of explain",
-        Table::Pairs,
-        &PAIR_COLUMNS,
-        "`explain`",
-    ),
+    ("cost.csv", Table::Cost, "`train`, `compress`"),
+    ("explain.csv", Table::Effects, "`explain`"),
+    ("pairs.csv of explain", Table::Pairs, "`explain`"),
 ];
 
 /// A table that only people read, or a stage its own.
@@ -423,7 +382,8 @@ pub fn page() -> String {
          that of a prediction (`sample_id`, `model`, `fold`). The JSON Schemas of the first 15 \
          are in `cohort-schema/schemas/`.",
     );
-    for (title, table, columns, writer) in WITH_SCHEMA {
+    for (title, table, writer) in WITH_SCHEMA {
+        let columns = table.columns();
         let schema = json_schema(table);
         let about = source::plain(schema["description"].as_str().unwrap());
         writeln!(

@@ -161,8 +161,11 @@ fn set(values: &[f32], key: &str, person: usize, record: &mut VariantRecord) -> 
         "GP" => n_alts + 1,
         _ => 0,
     };
-    if !record.has_genotypes && values.len() == n_of_one_haplotype {
-        record.genotypes[person] = HAPLOID_NOT_CALLED;
+    if !record.has_genotypes
+        && values.len() == n_of_one_haplotype
+        && let Some(genotype) = record.genotypes.get_mut(person)
+    {
+        *genotype = HAPLOID_NOT_CALLED;
     }
     Ok(())
 }

@@ -40,9 +40,9 @@ use self::{
 };
 use crate::words::counted;
 use crate::{
-    evaluation,
+    baselines, evaluation,
     output::{self, Claim},
-    prs, simulate,
+    simulate,
     tokens::{self, Folder, Report, Summary, Tokenized},
     training::{self, trained_file},
 };
@@ -197,11 +197,11 @@ fn stages(
             .baselines
             .options(data, &plan.sequences.apply_filters, folder);
         if options.no_fit {
-            let summary = prs::without_fit(&options)?;
+            let summary = baselines::without_fit(&options)?;
             crate::message_text!("{summary}");
             return Ok(json!({ "n_people": summary.raw.n_people, "areas": summary.areas }));
         }
-        let summary = prs::run(&options)?;
+        let summary = baselines::run(&options)?;
         crate::message_text!("{summary}");
         Ok(json!({
             "models": summary.models,

@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::counted;
 use crate::{
+    baselines::{self, AbsentAlleles, PrsModel, Rewritten},
     dataset::{self, Dataset},
     output,
-    prs::{self, AbsentAlleles, PrsModel, Rewritten},
     tokens::{self, encode},
     training::{self, Bundle, DeviceChoice},
 };
@@ -209,7 +209,7 @@ pub enum Error {
     Dataset(#[from] dataset::Error),
     /// A saved polygenic score cannot be applied.
     #[error(transparent)]
-    Prs(#[from] prs::Error),
+    Prs(#[from] baselines::Error),
     /// The numbers of the model are finite, but not what comes of them.
     #[error("{}: `{model}` gives {logit} for person `{sample}`: its numbers are too large or damaged; make or download it again", .path.display())]
     NotFinite {

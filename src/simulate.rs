@@ -53,7 +53,7 @@ use self::{
     risk::{PREVALENCE, Risk},
 };
 use crate::words::counted;
-use crate::{evaluation::roc, output, prs};
+use crate::{evaluation::roc, output};
 use gf_genotypes::{Locus, Samples};
 
 /// Name of the one locus in `loci.bed`.
@@ -471,7 +471,7 @@ pub enum Error {
     },
     /// A scoring file cannot be read.
     #[error(transparent)]
-    ScoringFile(#[from] prs::Error),
+    ScoringFile(#[from] crate::scoring::Error),
     /// Published weights cannot be used.
     #[error("{source_name}: {reason}")]
     Effects {

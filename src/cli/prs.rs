@@ -13,13 +13,13 @@ use super::{
     samples::{SampleArgs, without_names},
 };
 use crate::{
+    baselines::{self, Options},
+    leakage::KinshipVariants,
     pipeline,
-    prs::{
-        self, EffectColumn, FailedScore, GenomeBuild, HalfCalls, KinshipVariants, Options, Reading,
-        ScoringOptions,
-    },
+    scoring::{self, EffectColumn, FailedScore, HalfCalls, MatchingOptions, Reading},
 };
 use gf_genotypes::DosageField;
+use gf_genotypes::GenomeBuild;
 use gf_haplotypes::ApplyFilters;
 
 /// Polygenic risk scores and other baselines: covariates, APOE, scores learned from the dosages,
@@ -70,7 +70,7 @@ pub struct Args {
     )]
     offset: Option<ScoreColumn>,
     /// Smallest share of a scoring file's variants that must be in the VCF
-    #[arg(long, default_value_t = Options::default().min_overlap, value_name = "SHARE")]
+    #[arg(long, default_value_t = scoring::Options::default().min_overlap, value_name = "SHARE")]
     min_overlap: f64,
     /// Keep variants whose alleles are complements of each other (A/T, C/G), trusting the scoring
     /// file's strand
@@ -108,11 +108,11 @@ pub struct Args {
     reference: Option<PathBuf>,
     /// People who must be called at a variant for their frequency to stand for missing genotypes;
     /// with fewer it is the scoring file's own
-    #[arg(long, default_value_t = ScoringOptions::default().mincs, value_name = "PEOPLE")]
+    #[arg(long, default_value_t = MatchingOptions::default().mincs, value_name = "PEOPLE")]
     mincs: usize,
     /// Share of the people who may have no call at a variant; with more it has the scoring file's
     /// frequency in everyone, or is left out
-    #[arg(long, default_value_t = ScoringOptions::default().max_missing, value_name = "SHARE")]
+    #[arg(long, default_value_t = MatchingOptions::default().max_missing, value_name = "SHARE")]
     max_missing: f64,
     /// Missing genotypes add nothing to raw scores and are not in their denominators (without
     /// --cohort)
@@ -219,40 +219,42 @@ impl From<ReadingArgs> for Reading {
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
-        vcf: lists::paths(args.vcf),
-        samples: args.people.samples()?,
-        regions_file: args.regions_file,
-        scoring_files: lists::paths(args.scoring_files),
-        offset: args.offset,
-        genome_build: args.genome_build,
-        min_overlap: args.min_overlap,
-        keep_ambiguous: args.keep_ambiguous,
-        scoring: ScoringOptions {
-            reading: args.reading.into(),
-            effect_allele_column: args.effect_allele_column.map(|column| match column {
-                Column::A1 => EffectColumn::A1,
-                Column::A2 => EffectColumn::A2,
-            }),
-            keep_first_match: args.keep_first_match,
-            exclude_multiallelic: args.exclude_multiallelic,
-            callable: args.callable,
-            reference: args.reference,
-            mincs: args.mincs,
-            max_missing: args.max_missing,
-            no_mean_imputation: args.no_mean_imputation,
+        scoring: scoring::Options {
+            vcf: lists::paths(args.vcf),
+            samples: args.people.samples()?,
+            filters: args.apply_filters.names(),
+            scoring_files: lists::paths(args.scoring_files),
+            genome_build: args.genome_build,
+            min_overlap: args.min_overlap,
+            keep_ambiguous: args.keep_ambiguous,
+            matching: MatchingOptions {
+                reading: args.reading.into(),
+                effect_allele_column: args.effect_allele_column.map(|column| match column {
+                    Column::A1 => EffectColumn::A1,
+                    Column::A2 => EffectColumn::A2,
+                }),
+                keep_first_match: args.keep_first_match,
+                exclude_multiallelic: args.exclude_multiallelic,
+                callable: args.callable,
+                reference: args.reference,
+                mincs: args.mincs,
+                max_missing: args.max_missing,
+                no_mean_imputation: args.no_mean_imputation,
+            },
+            out: args.out,
         },
+        regions_file: args.regions_file,
+        offset: args.offset,
         study: args.study,
         kinship: args.kinship,
         kinship_variants: match args.kinship_variants {
             KinshipArg::All => KinshipVariants::All,
             KinshipArg::Regions => KinshipVariants::Regions,
         },
-        filters: args.apply_filters.names(),
         no_fit: args.no_fit,
         clump_kb: args.clump_kb,
         clump_r2: args.clump_r2,
         p_thresholds: args.p_thresholds,
-        out: args.out,
         ..Options::default()
     };
     let options = match args.cohort.given() {
@@ -271,25 +273,25 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let work = Work {
         command: "prs",
-        options: without_names(&options, &options.samples),
+        options: without_names(&options, &options.scoring.samples),
         inputs: inputs(&options).collect(),
     };
     let (_claim, record) = (
-        pipeline::claim(&options.out)?,
-        Record::begin(&options.out, &work, args.overwrite)?,
+        pipeline::claim(&options.scoring.out)?,
+        Record::begin(&options.scoring.out, &work, args.overwrite)?,
     );
     let failed = if options.cohort.as_os_str().is_empty() {
-        let summary = prs::raw_scores(&options)?;
+        let summary = scoring::raw_scores(&options.scoring)?;
         record.finish("prs", &work.options, inputs(&options), &summary)?;
         crate::message_text!("{}", summary.without_cohort());
         summary.failed_scores
     } else if options.no_fit {
-        let summary = prs::without_fit(&options)?;
+        let summary = baselines::without_fit(&options)?;
         record.finish("prs", &work.options, inputs(&options), &summary)?;
         crate::message_text!("{summary}");
         summary.raw.failed_scores
     } else {
-        let summary = prs::run(&options)?;
+        let summary = baselines::run(&options)?;
         record.finish("prs", &work.options, inputs(&options), &summary)?;
         crate::message_text!("{summary}");
         summary.failed_scores
@@ -302,7 +304,7 @@ fn require_all_scores(failed: &[FailedScore], options: &Options) -> anyhow::Resu
     let Some(first) = failed.first() else {
         return Ok(());
     };
-    let (n, out) = (failed.len(), options.out.display());
+    let (n, out) = (failed.len(), options.scoring.out.display());
     let noun = if n == 1 { "score was" } else { "scores were" };
     bail!(
         "{n} {noun} left out, {} first: see the message above; the others are in {out}",
@@ -311,15 +313,19 @@ fn require_all_scores(failed: &[FailedScore], options: &Options) -> anyhow::Resu
 }
 
 fn inputs(options: &Options) -> impl Iterator<Item = &PathBuf> {
-    let beds = options.regions_file.iter().chain(&options.scoring.callable);
+    let beds = options
+        .regions_file
+        .iter()
+        .chain(&options.scoring.matching.callable);
     let cohort = (!options.cohort.as_os_str().is_empty()).then_some(&options.cohort);
     options
+        .scoring
         .vcf
         .iter()
-        .chain(&options.scoring_files)
+        .chain(&options.scoring.scoring_files)
         .chain(options.offset.as_ref().map(|offset| &offset.path))
         .chain(cohort)
         .chain(beds)
-        .chain(&options.scoring.reference)
+        .chain(&options.scoring.matching.reference)
         .chain(&options.kinship)
 }

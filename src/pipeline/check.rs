@@ -13,7 +13,7 @@ use gf_cohort_schema::{Characteristics, Cohort, STACKED};
 
 use super::plan::{Data, Plan, Source};
 use crate::words::counted;
-use crate::{evaluation, prs, simulate, training};
+use crate::{baselines, evaluation, simulate, training};
 use gf_haplotypes::ApplyFilters;
 
 /// What was found of one stage's inputs.
@@ -193,7 +193,7 @@ fn tokens(plan: &Plan) -> anyhow::Result<String> {
 type Baselines = (String, Option<Vec<String>>);
 
 fn baselines(plan: &Plan, data: &Data, out: &Path) -> anyhow::Result<Baselines> {
-    let (cohort, scores) = prs::check(&plan.baselines.options(
+    let (cohort, scores) = baselines::check(&plan.baselines.options(
         data,
         &plan.sequences.apply_filters,
         out,
@@ -219,11 +219,12 @@ fn baselines_without_cohort(plan: &Plan, data: &Data, out: &Path) -> anyhow::Res
         .baselines
         .options(data, &plan.sequences.apply_filters, out);
     // The reference of a simulated cohort is not there yet.
-    options.scoring.reference = options
-        .scoring
+    let matching = &mut options.scoring.matching;
+    matching.reference = matching
         .reference
+        .take()
         .filter(|path| *path != data.reference);
-    let ids = prs::check_without_cohort(&options)?;
+    let ids = baselines::check_without_cohort(&options)?;
     Ok(("its options make sense".into(), Some(ids)))
 }
 
@@ -275,7 +276,7 @@ fn report(
         let simulated = SIMULATED[3..].iter().map(|&name| name.to_owned()).collect();
         let covariates: Vec<String> =
             cohort.map_or(simulated, |cohort| cohort.covariate_names.clone());
-        let mut names = prs::model_names(ids, &covariates, with_apoe);
+        let mut names = baselines::model_names(ids, &covariates, with_apoe);
         names.extend(plan.models.iter().flat_map(super::plan::ModelPlan::names));
         names.push(STACKED.to_owned());
         if !names.contains(model) {

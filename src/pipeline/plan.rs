@@ -11,12 +11,15 @@ use gf_cohort_schema::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    baselines,
     evaluation::{self, GuardPolicy, Recalibration},
+    leakage::KinshipVariants,
     models::Architecture,
-    prs::{self, GenomeBuild, KinshipVariants, ScoringOptions},
+    scoring::{self, MatchingOptions},
     simulate, tokens,
     training::{self, AdditiveKind, DeepTerms, DeviceChoice, Schedule},
 };
+use gf_genotypes::GenomeBuild;
 use gf_genotypes::samples_of_files;
 use gf_haplotypes::{ApplyFilters, Policies, Regions, Samples};
 
@@ -264,7 +267,7 @@ pub struct Baselines {
     keep_ambiguous: bool,
     /// How genotypes are read and published scores matched; the callable regions and the reference
     /// are those of `[data]` unless given.
-    scoring: ScoringOptions,
+    scoring: MatchingOptions,
     /// Which variants of the VCF the baselines see.
     variants: Variants,
     /// Name of the cohort.
@@ -298,15 +301,15 @@ enum Variants {
 
 impl Default for Baselines {
     fn default() -> Self {
-        let prs::Options {
+        let scoring::Options {
             scoring_files,
             genome_build,
             min_overlap,
             keep_ambiguous,
-            scoring,
+            matching,
             ..
-        } = prs::Options::default();
-        let prs::Options {
+        } = scoring::Options::default();
+        let baselines::Options {
             study,
             kinship,
             kinship_variants,
@@ -315,7 +318,7 @@ impl Default for Baselines {
             clump_r2,
             p_thresholds,
             ..
-        } = prs::Options::default();
+        } = baselines::Options::default();
         let variants = Variants::Loci;
         Self {
             scoring_files,
@@ -323,7 +326,7 @@ impl Default for Baselines {
             genome_build,
             min_overlap,
             keep_ambiguous,
-            scoring,
+            scoring: matching,
             variants,
             study,
             kinship,
@@ -339,29 +342,33 @@ impl Default for Baselines {
 
 impl Baselines {
     /// Options of the stage, with the filters of the sequences.
-    pub fn options(&self, data: &Data, filters: &ApplyFilters, out: &Path) -> prs::Options {
+    pub fn options(&self, data: &Data, filters: &ApplyFilters, out: &Path) -> baselines::Options {
         let filters = self.apply_filters.as_ref().unwrap_or(filters).names();
-        let mut scoring = self.scoring.clone();
-        if scoring.callable.is_none() && data.callable.is_some() {
-            scoring.callable.clone_from(&data.callable);
+        let mut matching = self.scoring.clone();
+        if matching.callable.is_none() && data.callable.is_some() {
+            matching.callable.clone_from(&data.callable);
         }
-        scoring
+        matching
             .reference
             .get_or_insert_with(|| data.reference.clone());
-        prs::Options {
-            filters,
-            vcf: data.vcf.clone(),
+        baselines::Options {
+            scoring: scoring::Options {
+                vcf: data.vcf.clone(),
+                filters,
+                scoring_files: self.scoring_files.clone(),
+                genome_build: self.genome_build,
+                min_overlap: self.min_overlap,
+                keep_ambiguous: self.keep_ambiguous,
+                matching,
+                out: out.to_path_buf(),
+                ..scoring::Options::default()
+            },
             regions_file: (self.variants == Variants::Loci).then(|| data.regions_file.clone()),
             cohort: data.cohort.clone(),
             phenotype_coding: data.phenotype_coding,
             covariates: data.covariates(),
             missing: data.missing(),
-            scoring_files: self.scoring_files.clone(),
             offset: self.offset.clone(),
-            genome_build: self.genome_build,
-            min_overlap: self.min_overlap,
-            keep_ambiguous: self.keep_ambiguous,
-            scoring,
             study: self.study.clone(),
             kinship: self.kinship.clone(),
             kinship_variants: self.kinship_variants,
@@ -369,8 +376,7 @@ impl Baselines {
             clump_kb: self.clump_kb,
             clump_r2: self.clump_r2,
             p_thresholds: self.p_thresholds.clone(),
-            out: out.to_path_buf(),
-            ..prs::Options::default()
+            ..baselines::Options::default()
         }
     }
 }
@@ -522,7 +528,7 @@ impl Plan {
             bail!("{}: [data] vcf names no file", path.display());
         }
         let mut baselines = file.baselines;
-        let ScoringOptions {
+        let MatchingOptions {
             callable,
             reference,
             ..
@@ -625,7 +631,7 @@ impl Plan {
 
     /// Further files that stages read.
     pub fn further_files(&self) -> impl Iterator<Item = &Path> {
-        let ScoringOptions {
+        let MatchingOptions {
             callable,
             reference,
             ..

@@ -13,7 +13,7 @@ use std::{
 use serde::Serialize;
 
 use super::{Error, panel::Panel};
-use crate::prs::{MatchType, ScoringFile, complement};
+use crate::scoring::{MatchType, ScoringFile, complement};
 use crate::words::counted;
 use gf_genotypes::contig_key;
 

@@ -1,4 +1,4 @@
-"""Coefficients of scikit-learn's elastic-net LogisticRegression on a generated matrix, for src/prs/elastic_net.rs.
+"""Coefficients of scikit-learn's elastic-net LogisticRegression on a generated matrix, for src/baselines/elastic_net.rs.
 
 python3 -m venv V; V/bin/pip install scikit-learn==1.9.1; V/bin/python tests/oracles/elastic_net.py
 """

@@ -1,4 +1,4 @@
-"""Coefficients of scikit-learn's LogisticRegression on a generated matrix, for src/prs/logistic.rs.
+"""Coefficients of scikit-learn's LogisticRegression on a generated matrix, for src/baselines/logistic.rs.
 
 python3 -m venv V; V/bin/pip install scikit-learn==1.9.1; V/bin/python tests/oracles/logistic.py
 """

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Associations by PLINK 2 (2.00a3.5), for src/prs/association.rs, which writes FOLDER/cohort.vcf and FOLDER/plink.pheno:
+# Associations by PLINK 2 (2.00a3.5), for src/baselines/association.rs, which writes FOLDER/cohort.vcf and FOLDER/plink.pheno:
 # sh tests/oracles/plink2_association.sh FOLDER
 set -e
 cd "$1"

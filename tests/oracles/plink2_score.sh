@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sums of a scoring file by PLINK 2, for src/prs/tests.rs:
+# Sums of a scoring file by PLINK 2, for src/baselines/tests.rs:
 # sh tests/oracles/plink2_score.sh VCF SCORING_FILE.gz PSAM (plink2 2.00a3.5, bcftools 1.16)
 # The columns of SCORING_FILE are chr_name, chr_position, effect_allele, other_allele, effect_weight. awk matches by position and both
 # alleles, else by their complements, and leaves A/T and C/G out. PSAM has the sexes; men have one copy on X.

@@ -19,12 +19,12 @@ use crate::support::copy;
 use clap::Parser;
 use gf_cohort_schema::{CovariateChoice, MissingPolicies, PhenotypeCoding};
 use gf_genomics::{
+    baselines::{self, PrsModel},
     cli::Cli,
     evaluation,
     models::Architecture,
-    output, pipeline,
-    prs::{self, EffectColumn},
-    score,
+    output, pipeline, score,
+    scoring::{self, EffectColumn, MatchingOptions},
     tokens::{Folder, encode},
     training,
 };
@@ -522,20 +522,20 @@ fn damaged_scoring_files_give_an_error_or_sums() {
         let damaged = names.iter().find(|name| {
             fs::read(folder.join(name)).unwrap() != fs::read(from.path().join(name)).unwrap()
         });
-        let options = prs::Options {
+        let options = scoring::Options {
             vcf: genomes(),
             scoring_files: vec![folder.join(damaged.unwrap_or(&names[0]))],
             min_overlap: 0.0,
             keep_ambiguous: rng.random_bool(0.5),
             out: out.path().into(),
-            scoring: prs::ScoringOptions {
+            matching: MatchingOptions {
                 effect_allele_column: Some(EffectColumn::A1),
                 mincs: 1,
-                ..prs::ScoringOptions::default()
+                ..MatchingOptions::default()
             },
-            ..prs::Options::default()
+            ..scoring::Options::default()
         };
-        let Some(summary) = went(prs::raw_scores(&options)) else {
+        let Some(summary) = went(scoring::raw_scores(&options)) else {
             return false;
         };
         assert!(!summary.to_string().is_empty());
@@ -592,17 +592,20 @@ fn damaged_kinships_give_an_error_or_pairs() {
         &["kinship.kin0"],
         20,
         |folder, _| {
-            let options = prs::Options {
-                vcf: genomes(),
+            let options = baselines::Options {
+                scoring: scoring::Options {
+                    vcf: genomes(),
+                    out: out.path().into(),
+                    ..scoring::Options::default()
+                },
                 cohort: made("0-cohort/cohort.csv"),
                 kinship: Some(folder.join("kinship.kin0")),
                 l2_strengths: vec![1.0],
                 l1_ratios: vec![1.0],
                 p_thresholds: vec![1.0],
-                out: out.path().into(),
-                ..prs::Options::default()
+                ..baselines::Options::default()
             };
-            went(prs::run(&options)).is_some()
+            went(baselines::run(&options)).is_some()
         },
     );
 }
@@ -758,7 +761,7 @@ fn saved_baselines_of_one_name_are_refused() {
         "\"prs-covariates\"",
     );
     assert!(
-        prs::PrsModel::load(&baselines.path().join("prs_model.json"))
+        PrsModel::load(&baselines.path().join("prs_model.json"))
             .unwrap_err()
             .to_string()
             .contains("named `prs-covariates`")

@@ -15,8 +15,8 @@ use gf_cohort_schema::{
     read_guards, read_predictions, read_scores, read_training_log,
 };
 use gf_genomics::{
-    pipeline,
-    prs::{self, PrsModel},
+    baselines::PrsModel,
+    pipeline, scoring,
     tokens::{self, Folder},
     training::Bundle,
 };
@@ -228,21 +228,21 @@ fn a_damaged_scoring_file_is_refused_or_scores_everyone() {
         });
     let path = folder.path().join("score.txt");
     fs::write(&path, text).unwrap();
-    let options = prs::Options {
+    let options = scoring::Options {
         vcf: vec![folder.path().join("people.vcf")],
         scoring_files: vec![path.clone()],
         min_overlap: 0.0,
         out: folder.path().join("scores"),
-        ..prs::Options::default()
+        ..scoring::Options::default()
     };
     // None of its rows need match.
     damaged("scoring file", 500, &path, || {
-        match prs::raw_scores(&options) {
+        match scoring::raw_scores(&options) {
             Ok(summary) => {
                 assert_eq!(summary.n_people, 8);
                 Ok(())
             }
-            Err(prs::Error::Overlap { .. }) => Ok(()),
+            Err(scoring::Error::Overlap { .. }) => Ok(()),
             Err(error) => Err(error.to_string()),
         }
     });

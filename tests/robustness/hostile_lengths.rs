@@ -7,7 +7,7 @@ use std::{fs, io::Write, path::Path};
 
 use crate::damage::{folder, in_proportion};
 use flate2::{Compression, write::GzEncoder};
-use gf_genomics::prs;
+use gf_genomics::scoring;
 use gf_haplotypes::{Options, Policies, Regions, Samples};
 use noodles::bgzf;
 use tempfile::TempDir;
@@ -186,15 +186,15 @@ fn a_scoring_file_that_unpacks_to_much_costs_a_few_copies_of_it() {
     writer.write_all(text.as_bytes()).unwrap();
     let packed = writer.finish().unwrap();
     fs::write(study.path().join("score.txt.gz"), &packed).unwrap();
-    let options = prs::Options {
+    let options = scoring::Options {
         vcf: vec![study.path().join("cohort.vcf.gz")],
         scoring_files: vec![study.path().join("score.txt.gz")],
         min_overlap: 0.0,
         out: study.path().join("out"),
-        ..prs::Options::default()
+        ..scoring::Options::default()
     };
     in_proportion("score.txt.gz", 10 * packed.len(), || {
-        prs::raw_scores(&options).map_err(|error| error.to_string())
+        scoring::raw_scores(&options).map_err(|error| error.to_string())
     })
     .ok();
 }

@@ -10,7 +10,7 @@ use crate::documentation::{
 
 /// Stages as a user meets them: heading, source of the errors, folder of the sources that give
 /// reasons.
-const STAGES: [(&str, &str, &str); 13] = [
+const STAGES: [(&str, &str, &str); 15] = [
     (
         "Tables: cohort.csv, predictions.csv and the others",
         "cohort-schema/src/lib.rs",
@@ -41,10 +41,12 @@ const STAGES: [(&str, &str, &str); 13] = [
     ("Scoring new people", "src/score.rs", ""),
     ("Explaining", "src/explain.rs", "src/explain"),
     ("Compressing", "src/compress.rs", "src/compress"),
+    ("Published scores", "src/scoring/error.rs", "src/scoring"),
+    ("Baselines", "src/baselines/error.rs", "src/baselines"),
     (
-        "Polygenic scores and other baselines",
-        "src/prs.rs",
-        "src/prs",
+        "Guards that look at genotypes",
+        "src/leakage/error.rs",
+        "src/leakage",
     ),
     ("Evaluation", "src/evaluation/error.rs", "src/evaluation"),
     ("Simulation", "src/simulate.rs", "src/simulate"),

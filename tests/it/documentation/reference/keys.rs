@@ -94,14 +94,14 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
         "baselines.scoring",
         "[simulate]\n[baselines.scoring]",
         "How published scores are matched and summed.",
-        "src/prs/published.rs",
-        "ScoringOptions",
+        "src/scoring/published.rs",
+        "MatchingOptions",
     ),
     (
         "baselines.scoring.reading",
         "[simulate]\n[baselines.scoring.reading]",
         "How genotypes become dosages.",
-        "src/prs/dosages.rs",
+        "src/scoring/dosages.rs",
         "Reading",
     ),
     (

@@ -1,0 +1,143 @@
+//! What the stage found and left out.
+
+use gf_cohort_schema::{CohortSummary, GuardRow};
+use serde::Serialize;
+
+use super::{ApoeCounts, Choice, WithoutApoe};
+use crate::{
+    scoring::{
+        FailedScore, ReadCounts, ScoreSummary,
+        dosages::{write_counts, write_read_counts},
+        published::write_failed,
+    },
+    words::counted,
+};
+
+/// What was found and what was left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// People predicted.
+    pub n_people: usize,
+    /// Who they are, and what is known of them.
+    pub cohort: CohortSummary,
+    /// Names of the baselines, as in `predictions.csv`.
+    pub models: Vec<String>,
+    /// Records and genotypes.
+    pub genotypes: ReadCounts,
+    /// Records left out because no training person has a call.
+    pub sites_without_training_calls: usize,
+    /// Dosages in `prs-dosages`.
+    pub n_dosages: usize,
+    /// Dosages left out because they are the same in all training people.
+    pub constant_dosages: usize,
+    /// `model: feature` left out because the feature is the same in all training people.
+    pub constant_features: Vec<String>,
+    /// How each learned baseline was chosen.
+    pub choices: Vec<Choice>,
+    /// `association: covariate` left out because other covariates say the same.
+    pub repeated_covariates: Vec<String>,
+    /// Scores without the APOE region.
+    pub without_apoe: Vec<WithoutApoe>,
+    /// The APOE region, when there are such scores.
+    pub apoe_region: Option<String>,
+    /// `model: why` there is none.
+    pub left_out: Vec<String>,
+    /// What the guards against leakage found.
+    pub guards: Vec<GuardRow>,
+    /// APOE haplotypes of all people, when the two sites are there.
+    pub apoe: Option<ApoeCounts>,
+    /// Why there is no `prs-apoe`.
+    pub apoe_left_out: Option<String>,
+    /// What became of each scoring file.
+    pub scores: Vec<ScoreSummary>,
+    /// Scores that could not be used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_scores: Vec<FailedScore>,
+    /// What was odd but could be read.
+    pub warnings: Vec<String>,
+}
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for warning in &self.warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
+        write!(f, "{}", self.cohort)?;
+        writeln!(
+            f,
+            "{} predicted by {}",
+            counted(self.n_people, "person", "people"),
+            self.models.join(", ")
+        )?;
+        match (&self.apoe, &self.apoe_left_out) {
+            (Some(apoe), _) => {
+                writeln!(
+                    f,
+                    "APOE haplotypes: e2 {}, e3 {}, e4 {}, e1 {}",
+                    apoe.e2, apoe.e3, apoe.e4, apoe.e1
+                )?;
+                write_counts(
+                    f,
+                    &[
+                        (
+                            "unphased e2/e4 by convention",
+                            apoe.unphased_double_heterozygotes,
+                        ),
+                        ("people without an APOE call", apoe.people_without_call),
+                    ],
+                )?;
+            }
+            (None, Some(reason)) => writeln!(f, "no prs-apoe: {reason}")?,
+            (None, None) => {}
+        }
+        for choice in &self.choices {
+            writeln!(f, "{choice}")?;
+        }
+        for score in &self.without_apoe {
+            let region = self.apoe_region.as_deref().unwrap_or_default();
+            let dropped = counted(score.dropped, "allele", "alleles");
+            writeln!(
+                f,
+                "{}: {dropped} left out in the APOE region ({region}), {} in the score",
+                score.model, score.kept
+            )?;
+        }
+        for reason in &self.left_out {
+            writeln!(f, "no {reason}")?;
+        }
+        for score in &self.scores {
+            write!(f, "{score}")?;
+        }
+        write_failed(f, &self.failed_scores)?;
+        for feature in &self.constant_features {
+            writeln!(f, "the same in all training people, left out: {feature}")?;
+        }
+        for covariate in &self.repeated_covariates {
+            writeln!(
+                f,
+                "a combination of other covariates, left out: {covariate}"
+            )?;
+        }
+        for guard in &self.guards {
+            writeln!(
+                f,
+                "guard {} of {}: {}: {}",
+                guard.guard, guard.subject, guard.verdict, guard.finding
+            )?;
+        }
+        write_read_counts(f, &self.genotypes)?;
+        write_counts(
+            f,
+            &[
+                (
+                    "records without a call in training",
+                    self.sites_without_training_calls as u64,
+                ),
+                (
+                    "dosages that do not vary in training",
+                    self.constant_dosages as u64,
+                ),
+            ],
+        )
+    }
+}

@@ -256,6 +256,9 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         options.kinship.as_deref(),
     )?;
     guards.extend(guards_of_scores(options, &cohort, &scores));
+    if let Some(offset) = &options.offset {
+        guards.push(guards::offset_study(options.study.as_deref(), offset)?);
+    }
 
     let summary = Summary {
         n_people: cohort.people.len(),

@@ -13,7 +13,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cohort, Error, table::CsvTable};
+use crate::{Cohort, Error, ScoreRow, read_scores, table::CsvTable};
 
 /// One score of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +105,21 @@ impl ScoreColumn {
         } else {
             Ok(scores)
         }
+    }
+
+    /// The study that made the weights, as the `scores.csv` next to the table cites it; `None` where
+    /// there is no such table, or it does not say.
+    ///
+    /// # Errors
+    /// A `scores.csv` that cannot be read.
+    pub fn study(&self) -> Result<Option<String>, Error> {
+        let table = self.path.with_file_name("scores.csv");
+        if table == self.path || !table.exists() {
+            return Ok(None);
+        }
+        let is_this = |row: &ScoreRow| row.accession == self.column || row.model == self.column;
+        let of_this = read_scores(&table)?.into_iter().find(is_this);
+        Ok(of_this.and_then(|row| row.study))
     }
 
     /// Adds the score to a cohort as its last covariate, under the name of the column.

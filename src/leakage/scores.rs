@@ -4,8 +4,9 @@
 //! Input -> output: the headers of scoring files, the name of the cohort and its people -> rows of
 //! `guards.csv` (`score-study`, `effect-allele`).
 
-use gf_cohort_schema::{BASELINE_PREFIX, Cohort, GuardRow, GuardVerdict, Split};
+use gf_cohort_schema::{BASELINE_PREFIX, Cohort, GuardRow, GuardVerdict, ScoreColumn, Split};
 
+use super::Error;
 use crate::output;
 use crate::scoring::{published::Frequencies, scoring_file::ScoringFile};
 
@@ -36,6 +37,45 @@ pub fn score_study(cohort: &Cohort, study: Option<&str>, file: &ScoringFile) -> 
         format!("{BASELINE_PREFIX}{}", file.id),
         finding,
     )
+}
+
+/// Was the score that models are learned on top of made from this cohort? `study` is the name of the
+/// cohort.
+///
+/// # Errors
+/// A `scores.csv` next to the table of the score that cannot be read.
+pub fn offset_study(study: Option<&str>, offset: &ScoreColumn) -> Result<GuardRow, Error> {
+    let (verdict, finding) = match (offset.study()?, study) {
+        (None, _) => {
+            let finding = "the study that made it is not known: there is no scores.csv of `prs` \
+                           next to its table, or its scoring file cites none";
+            (GuardVerdict::NotRun, finding.to_owned())
+        }
+        (Some(made_by), None) => {
+            let finding = format!(
+                "it was made by `{made_by}`; give the name of the cohort (--study NAME) to have \
+                 it looked for there"
+            );
+            (GuardVerdict::NotRun, finding)
+        }
+        (Some(made_by), Some(study)) if has_words(&made_by, study) => {
+            let finding = format!(
+                "it was made by `{made_by}`, which names {study}: make sure that it was not made \
+                 from these people"
+            );
+            (GuardVerdict::Warn, finding)
+        }
+        (Some(made_by), Some(study)) => {
+            let finding = format!("it was made by `{made_by}`, which does not name {study}");
+            (GuardVerdict::Pass, finding)
+        }
+    };
+    Ok(GuardRow::new(
+        "score-study",
+        verdict,
+        format!("offset {}", offset.column),
+        finding,
+    ))
 }
 
 /// One row a scoring file that states frequencies: are they those of the effect allele?
@@ -132,6 +172,22 @@ mod tests {
     use gf_cohort_schema::Person;
 
     use super::*;
+
+    #[test]
+    fn an_offset_is_traced_to_the_study_that_made_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let raw = folder.path().join("raw_scores.csv");
+        let offset: ScoreColumn = format!("{}:PGS1", raw.display()).parse().unwrap();
+        let verdict = |study: Option<&str>| offset_study(study, &offset).unwrap().verdict;
+        assert_eq!(verdict(Some("ADNI")), GuardVerdict::NotRun);
+        let scores = "model,accession,name,trait_reported,genome_build,harmonised,n_variants,\
+                      n_matched,match_rate,study\nprs-PGS1,PGS1,,,,true,2,2,1.0,\"Doe et al., \
+                      UKB and ADNI\"\n";
+        std::fs::write(folder.path().join("scores.csv"), scores).unwrap();
+        assert_eq!(verdict(None), GuardVerdict::NotRun);
+        assert_eq!(verdict(Some("ADNI")), GuardVerdict::Warn);
+        assert_eq!(verdict(Some("ROSMAP")), GuardVerdict::Pass);
+    }
 
     fn cohort() -> Cohort {
         let person = |(id, split): (&str, Split)| Person {

@@ -99,7 +99,11 @@ fn require_usable(options: &Options) -> Result<(), Error> {
 }
 
 /// Guards of the published scores: who made them, and which allele is the effect allele.
-fn guards_of_scores(options: &Options, cohort: &Cohort, scores: &[Score<'_>]) -> Vec<GuardRow> {
+fn guards_of_scores(
+    options: &Options,
+    cohort: &Cohort,
+    scores: &[Score<'_>],
+) -> Result<Vec<GuardRow>, Error> {
     let study = options.study.as_deref();
     let of_study = scores
         .iter()
@@ -107,7 +111,12 @@ fn guards_of_scores(options: &Options, cohort: &Cohort, scores: &[Score<'_>]) ->
     let of_alleles = scores
         .iter()
         .filter_map(|score| guards::effect_allele(score.file, &score.frequencies));
-    of_study.chain(of_alleles).collect()
+    let of_offset = options
+        .offset
+        .iter()
+        .map(|offset| guards::offset_study(study, offset));
+    let of_offset: Vec<GuardRow> = of_offset.collect::<Result<_, _>>()?;
+    Ok(of_study.chain(of_alleles).chain(of_offset).collect())
 }
 
 /// What the files of the stage are written from.
@@ -255,10 +264,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         of_genome.as_deref(),
         options.kinship.as_deref(),
     )?;
-    guards.extend(guards_of_scores(options, &cohort, &scores));
-    if let Some(offset) = &options.offset {
-        guards.push(guards::offset_study(options.study.as_deref(), offset)?);
-    }
+    guards.extend(guards_of_scores(options, &cohort, &scores)?);
 
     let summary = Summary {
         n_people: cohort.people.len(),

@@ -24,6 +24,7 @@ mod sequences;
 mod simulate;
 mod tokenize;
 mod train;
+mod values;
 
 use std::error::Error;
 

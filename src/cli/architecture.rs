@@ -1,8 +1,6 @@
 //! The axes of a model as options, for each command that makes one.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
-use serde::de::DeserializeOwned;
-
+use super::values::one_of;
 use crate::{
     models::{Architecture, ArchitectureChoice, AttentionKind, Preset, Projection, Sharing},
     nn::{Activation, Rank},
@@ -13,27 +11,27 @@ use crate::{
 #[command(next_help_heading = "Model")]
 pub struct ArchitectureArgs {
     /// Model of the family.
-    #[arg(long, default_value = "linformer", value_parser = one_of::<Preset>(&["linformer", "transformer", "low-rank-transformer", "ecoformer", "primer"]))]
+    #[arg(long, default_value = "linformer", value_parser = one_of::<Preset>())]
     preset: Preset,
     /// How tokens see each other [default: the preset's].
-    #[arg(long, value_parser = one_of::<AttentionKind>(&["softmax", "linformer", "ecoformer"]))]
+    #[arg(long, value_parser = one_of::<AttentionKind>())]
     attention: Option<AttentionKind>,
     /// Linear layers of the encoder as two factors of this rank: from 1 on the rank, below a share
     /// of the rank up to which that saves anything.
     #[arg(long, value_name = "R")]
     rank: Option<f64>,
     /// Non-linear function of the feed-forward layer [default: the preset's].
-    #[arg(long, value_parser = one_of::<Activation>(&["gelu", "relu", "squared-relu"]))]
+    #[arg(long, value_parser = one_of::<Activation>())]
     activation: Option<Activation>,
     /// Depthwise convolution of width 3 after queries, keys and values (Primer) [default: the
     /// preset's].
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     convolution: Option<bool>,
     /// Which of Linformer's projections are the same [default: key-value].
-    #[arg(long, value_parser = one_of::<Sharing>(&["none", "headwise", "key-value", "layerwise"]))]
+    #[arg(long, value_parser = one_of::<Sharing>())]
     sharing: Option<Sharing>,
     /// How Linformer summarises the sequence [default: learned].
-    #[arg(long, value_parser = one_of::<Projection>(&["learned", "mean", "max", "conv"]))]
+    #[arg(long, value_parser = one_of::<Projection>())]
     projection: Option<Projection>,
     /// Linformer's k: rows that the sequence is summarised in [default: 64].
     #[arg(long, value_name = "K")]
@@ -104,13 +102,4 @@ impl ArchitectureArgs {
         architecture.check_unused()?;
         Ok(architecture)
     }
-}
-
-/// Reads one of some names; they are those that serde has for the type.
-pub fn one_of<T: DeserializeOwned + Clone + Send + Sync + 'static>(
-    names: &'static [&'static str],
-) -> ValueParser {
-    PossibleValuesParser::new(names)
-        .try_map(|name| serde_json::from_value::<T>(serde_json::Value::String(name)))
-        .into()
 }

@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::ValueEnum;
 use gf_cohort_schema::MissingValues;
 
+use super::values::{name_of, one_of};
 use crate::{
     cohort::{self, Options, SampleId, Shares},
     output,
@@ -80,8 +80,8 @@ pub struct Args {
     #[arg(long, value_name = "COLUMN")]
     id_column: Option<String>,
     /// Name of a sample in the VCF: PLINK's IID, or `FID_IID` as `plink --recode vcf` writes it.
-    #[arg(long, value_enum, default_value_t = SampleIdArg::Iid, value_name = "WHICH")]
-    sample_id: SampleIdArg,
+    #[arg(long, value_parser = one_of::<SampleId>(), default_value = name_of(&SampleId::default()), value_name = "WHICH")]
+    sample_id: SampleId,
     /// FID names no families: samples of one FID may be in different splits.
     #[arg(long)]
     ignore_families: bool,
@@ -93,21 +93,6 @@ pub struct Args {
     /// is missing in phenotype, age, sex and categories, and an error elsewhere].
     #[arg(long, value_name = "NUMBER,...", allow_hyphen_values = true)]
     missing_value: Option<MissingValues>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum SampleIdArg {
-    Iid,
-    FidIid,
-}
-
-impl From<SampleIdArg> for SampleId {
-    fn from(id: SampleIdArg) -> Self {
-        match id {
-            SampleIdArg::Iid => Self::Iid,
-            SampleIdArg::FidIid => Self::FidIid,
-        }
-    }
 }
 
 /// Joins the tables and writes the cohort table.
@@ -127,7 +112,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         kinship_cutoff: args.kinship_cutoff,
         vcf: args.vcf,
         id_column: args.id_column,
-        sample_id: args.sample_id.into(),
+        sample_id: args.sample_id,
         ignore_families: args.ignore_families,
         drop_unknown: args.drop_unknown,
         missing_value: args.missing_value,

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use gf_cohort_schema::{
     CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
     PhenotypeCoding,
 };
+
+use super::values::{name_of, one_of};
 
 /// The cohort table and how it is read.
 #[derive(Debug, clap::Args)]
@@ -33,8 +34,8 @@ pub struct OptionalCohortArgs {
 #[derive(Debug, clap::Args)]
 struct CohortReadingArgs {
     /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
-    #[arg(long, value_enum, default_value_t = Coding::Auto, requires = "cohort")]
-    phenotype_coding: Coding,
+    #[arg(long, value_parser = one_of::<PhenotypeCoding>(), default_value = name_of(&PhenotypeCoding::default()), requires = "cohort")]
+    phenotype_coding: PhenotypeCoding,
     /// Columns that are covariates [default: age, sex and PC1, PC2, ...]; `none` for none.
     #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "COLUMN,...", requires = "cohort")]
     covariates: Option<Vec<String>>,
@@ -51,12 +52,12 @@ struct CohortReadingArgs {
     /// Samples without a value of a covariate: `drop-few` drops them where they are at most 5 % of
     /// their split, and is an error where they are more; `mean` gives them the mean of the
     /// training samples.
-    #[arg(long, value_enum, default_value_t = CovariatesArg::DropFew, value_name = "POLICY", requires = "cohort")]
-    missing_covariates: CovariatesArg,
+    #[arg(long, value_parser = one_of::<MissingCovariates>(), default_value = name_of(&MissingCovariates::default()), value_name = "POLICY", requires = "cohort")]
+    missing_covariates: MissingCovariates,
     /// Samples of the cohort without genotypes: `drop-few` drops them where they are at most 5 %
     /// of their split, and is an error where they are more.
-    #[arg(long, value_enum, default_value_t = SamplesArg::DropFew, value_name = "POLICY", requires = "cohort")]
-    missing_samples: SamplesArg,
+    #[arg(long, value_parser = one_of::<MissingSamples>(), default_value = name_of(&MissingSamples::default()), value_name = "POLICY", requires = "cohort")]
+    missing_samples: MissingSamples,
 }
 
 impl OptionalCohortArgs {
@@ -68,63 +69,11 @@ impl OptionalCohortArgs {
     }
 }
 
-/// How phenotypes are written.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Coding {
-    Auto,
-    Plink12,
-}
-
-impl From<Coding> for PhenotypeCoding {
-    fn from(coding: Coding) -> Self {
-        match coding {
-            Coding::Auto => Self::Auto,
-            Coding::Plink12 => Self::Plink12,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum CovariatesArg {
-    DropFew,
-    Error,
-    Drop,
-    Mean,
-}
-
-impl From<CovariatesArg> for MissingCovariates {
-    fn from(policy: CovariatesArg) -> Self {
-        match policy {
-            CovariatesArg::DropFew => Self::DropFew,
-            CovariatesArg::Error => Self::Error,
-            CovariatesArg::Drop => Self::Drop,
-            CovariatesArg::Mean => Self::Mean,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum SamplesArg {
-    DropFew,
-    Error,
-    Drop,
-}
-
-impl From<SamplesArg> for MissingSamples {
-    fn from(policy: SamplesArg) -> Self {
-        match policy {
-            SamplesArg::DropFew => Self::DropFew,
-            SamplesArg::Error => Self::Error,
-            SamplesArg::Drop => Self::Drop,
-        }
-    }
-}
-
 impl CohortArgs {
     /// As the reader's option.
     #[must_use]
     pub fn phenotype_coding(&self) -> PhenotypeCoding {
-        self.reading.phenotype_coding.into()
+        self.reading.phenotype_coding
     }
 
     /// As the reader's option.
@@ -150,8 +99,8 @@ impl CohortArgs {
         } = &self.reading;
         MissingPolicies {
             value: missing_value.clone(),
-            covariates: (*missing_covariates).into(),
-            samples: (*missing_samples).into(),
+            covariates: *missing_covariates,
+            samples: *missing_samples,
         }
     }
 }

@@ -10,9 +10,8 @@ use gf_cohort_schema::PhenotypeCoding;
 use serde_json::json;
 
 use super::{
-    architecture::one_of,
-    cohort_args::Coding,
     record::{OverwriteArgs, Record, Work},
+    values::{name_of, one_of},
 };
 use crate::{
     compress::{self, FineTuning, OnCohort, Options, Solver},
@@ -37,7 +36,7 @@ pub struct Args {
     rank: f64,
     /// How the factors are found: `svd`, the nearest ones; `snmf`, the second without negative
     /// values; `random`, new ones.
-    #[arg(long, default_value = "svd", value_parser = one_of::<Solver>(&["svd", "snmf", "random"]))]
+    #[arg(long, default_value = "svd", value_parser = one_of::<Solver>())]
     solver: Solver,
     /// Folder that `tokenize` wrote; with `--cohort`, the AUC of both models is measured and
     /// predictions.csv written.
@@ -47,8 +46,8 @@ pub struct Args {
     #[arg(long, value_name = "CSV", requires = "tokens")]
     cohort: Option<PathBuf>,
     /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
-    #[arg(long, value_enum, default_value_t = Coding::Auto)]
-    phenotype_coding: Coding,
+    #[arg(long, value_parser = one_of::<PhenotypeCoding>(), default_value = name_of(&PhenotypeCoding::default()))]
+    phenotype_coding: PhenotypeCoding,
     /// Train the factors further for this many epochs, on the training split of the cohort; those
     /// of the best validation AUC are kept.
     #[arg(long, value_name = "N", requires = "tokens", value_parser = clap::value_parser!(u64).range(1..))]
@@ -74,7 +73,7 @@ pub struct Args {
 /// # Errors
 /// Whatever the stage says; when stdout cannot be written.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let phenotype_coding = PhenotypeCoding::from(args.phenotype_coding);
+    let phenotype_coding = args.phenotype_coding;
     let learning_rate = args.learning_rate;
     let fine_tuning = args.fine_tune_epochs.map(|epochs| FineTuning {
         epochs: epochs as usize,

@@ -5,13 +5,13 @@ use std::{
     path::PathBuf,
 };
 
-use gf_cohort_schema::{MissingValues, ModelRole, ScoreLayout};
+use gf_cohort_schema::{MissingValues, ModelRole, PhenotypeCoding, ScoreLayout};
 use serde_json::json;
 
 use super::{
-    cohort_args::Coding,
     lists,
     record::{OverwriteArgs, Record, Work},
+    values::{name_of, one_of},
 };
 use crate::{
     evaluation::{self, GuardPolicy, Recalibration},
@@ -69,8 +69,8 @@ pub struct Args {
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
     /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case)
-    #[arg(long, value_enum, default_value_t = Coding::Auto)]
-    phenotype_coding: Coding,
+    #[arg(long, value_parser = one_of::<PhenotypeCoding>(), default_value = name_of(&PhenotypeCoding::default()))]
+    phenotype_coding: PhenotypeCoding,
     /// Columns of the cohort table to divide people by, and apoe; a column of numbers with more
     /// than ten values, such as age, is divided into quarters of the people [default: sex,
     /// ancestry or population, and apoe, as far as they are there]
@@ -113,7 +113,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             sample_column: args.sample_column,
             score_columns: args.score_column,
             roles: args.role,
-            phenotype_coding: args.phenotype_coding.into(),
+            phenotype_coding: args.phenotype_coding,
             with_cohort: args.cohort.is_some(),
             missing_value: args.missing_value,
         },

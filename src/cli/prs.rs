@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
-use clap::ValueEnum;
 use gf_cohort_schema::ScoreColumn;
 
 use super::{
@@ -11,6 +10,7 @@ use super::{
     lists,
     record::{OverwriteArgs, Record, Work},
     samples::{SampleArgs, without_names},
+    values::{name_of, one_of},
 };
 use crate::{
     baselines::{self, Options},
@@ -83,8 +83,8 @@ pub struct Args {
     #[arg(long)]
     exclude_multiallelic: bool,
     /// The column of the effect allele in a scoring file with columns A1 and A2
-    #[arg(long, value_enum, value_name = "A1|A2")]
-    effect_allele_column: Option<Column>,
+    #[arg(long, value_parser = one_of::<EffectColumn>(), value_name = "A1|A2")]
+    effect_allele_column: Option<EffectColumn>,
     /// Build of the VCF (GRCh37, GRCh38, NCBI36 or T2T-CHM13, in any usual spelling); a scoring
     /// file of another one is refused
     #[arg(long, value_name = "BUILD")]
@@ -127,8 +127,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     kinship: Option<PathBuf>,
     /// Variants for kinship estimation: the whole VCF, or --regions-file only
-    #[arg(long, value_enum, default_value_t = KinshipArg::All, value_name = "all|regions")]
-    kinship_variants: KinshipArg,
+    #[arg(long, value_parser = one_of::<KinshipVariants>(), default_value = name_of(&KinshipVariants::default()), value_name = "all|regions")]
+    kinship_variants: KinshipVariants,
     /// Clumping: farthest that two alleles of one clump lie apart, in kb
     #[arg(long, default_value_t = Options::default().clump_kb, value_name = "KB")]
     clump_kb: usize,
@@ -147,11 +147,11 @@ pub struct Args {
 struct ReadingArgs {
     /// FORMAT field of the dosages; auto is DS, else HDS, else GT, and GP in records that have
     /// none of them
-    #[arg(long, value_enum, default_value_t = Field::Auto, value_name = "FIELD")]
-    dosage_field: Field,
+    #[arg(long, value_parser = one_of::<DosageField>(), default_value = name_of(&DosageField::default()), value_name = "FIELD")]
+    dosage_field: DosageField,
     /// What half calls (`./1`) are: an error, `1/1`, `./.`, or `0/1`
-    #[arg(long, value_enum, default_value_t = Half::Missing, value_name = "HOW")]
-    half_calls: Half,
+    #[arg(long, value_parser = one_of::<HalfCalls>(), default_value = name_of(&HalfCalls::default()), value_name = "HOW")]
+    half_calls: HalfCalls,
     /// What one allele of a haploid genotype on X counts: 2 (as PLINK 2 does) or 1
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2), value_name = "1|2")]
     xchr_model: u8,
@@ -160,53 +160,11 @@ struct ReadingArgs {
     allow_no_hom_ref: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Column {
-    #[value(name = "A1")]
-    A1,
-    #[value(name = "A2")]
-    A2,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum KinshipArg {
-    All,
-    Regions,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Field {
-    Gt,
-    Ds,
-    Gp,
-    Hds,
-    Auto,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Half {
-    Error,
-    Haploid,
-    Missing,
-    Reference,
-}
-
 impl From<ReadingArgs> for Reading {
     fn from(args: ReadingArgs) -> Self {
         Self {
-            dosage_field: match args.dosage_field {
-                Field::Gt => DosageField::Gt,
-                Field::Ds => DosageField::Ds,
-                Field::Gp => DosageField::Gp,
-                Field::Hds => DosageField::Hds,
-                Field::Auto => DosageField::Auto,
-            },
-            half_calls: match args.half_calls {
-                Half::Error => HalfCalls::Error,
-                Half::Haploid => HalfCalls::Haploid,
-                Half::Missing => HalfCalls::Missing,
-                Half::Reference => HalfCalls::Reference,
-            },
+            dosage_field: args.dosage_field,
+            half_calls: args.half_calls,
             xchr_model: args.xchr_model,
             allow_no_hom_ref: args.allow_no_hom_ref,
         }
@@ -229,10 +187,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             keep_ambiguous: args.keep_ambiguous,
             matching: MatchingOptions {
                 reading: args.reading.into(),
-                effect_allele_column: args.effect_allele_column.map(|column| match column {
-                    Column::A1 => EffectColumn::A1,
-                    Column::A2 => EffectColumn::A2,
-                }),
+                effect_allele_column: args.effect_allele_column,
                 keep_first_match: args.keep_first_match,
                 exclude_multiallelic: args.exclude_multiallelic,
                 callable: args.callable,
@@ -247,10 +202,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         offset: args.offset,
         study: args.study,
         kinship: args.kinship,
-        kinship_variants: match args.kinship_variants {
-            KinshipArg::All => KinshipVariants::All,
-            KinshipArg::Regions => KinshipVariants::Regions,
-        },
+        kinship_variants: args.kinship_variants,
         no_fit: args.no_fit,
         clump_kb: args.clump_kb,
         clump_r2: args.clump_r2,

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use gf_cohort_schema::{MissingCovariates, MissingPolicies, MissingValues};
 
 use super::{
     lists,
     record::Record,
     samples::{SampleArgs, without_names},
+    values::some_of,
 };
 use crate::{
     score::{self, Options},
@@ -41,8 +41,8 @@ pub struct Args {
     cohort: Option<PathBuf>,
     /// People without a value of a covariate: an error, left out (drop), or the mean of the
     /// training people (mean).
-    #[arg(long, value_enum, default_value_t = MissingArg::Error, value_name = "POLICY", requires = "cohort")]
-    missing_covariates: MissingArg,
+    #[arg(long, value_parser = some_of::<MissingCovariates>(&["error", "drop", "mean"]), default_value = "error", value_name = "POLICY", requires = "cohort")]
+    missing_covariates: MissingCovariates,
     /// Numbers that stand for a missing value of a covariate, such as -9; `none` when no number does.
     #[arg(
         long,
@@ -76,24 +76,6 @@ pub struct Args {
     output: PathBuf,
 }
 
-/// What happens to people without a value of a covariate.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum MissingArg {
-    Error,
-    Drop,
-    Mean,
-}
-
-impl From<MissingArg> for MissingCovariates {
-    fn from(policy: MissingArg) -> Self {
-        match policy {
-            MissingArg::Error => Self::Error,
-            MissingArg::Drop => Self::Drop,
-            MissingArg::Mean => Self::Mean,
-        }
-    }
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -117,7 +99,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let (vcf, samples) = (lists::paths(vcf), people.samples()?);
     let missing = MissingPolicies {
         value: missing_value,
-        covariates: missing_covariates.into(),
+        covariates: missing_covariates,
         ..MissingPolicies::default()
     };
     let options = Options {

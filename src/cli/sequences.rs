@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
 use serde_json::Value;
 
 use super::{
     lists,
     record::{OverwriteArgs, Record, Work},
     samples::{SampleArgs, without_names},
+    values::{name_of, one_of},
 };
 use crate::{output, pipeline};
 use gf_haplotypes::{
@@ -99,73 +99,32 @@ impl Genomes {
 pub struct PolicyArgs {
     /// Two haplotypes of bases, or one sequence of genotype symbols, which needs no phase (and has
     /// no use for --unphased).
-    #[arg(long, value_enum, default_value_t = EncodingArg::Haplotype)]
-    encoding: EncodingArg,
+    #[arg(long, value_parser = one_of::<Encoding>(), default_value = name_of(&Encoding::default()))]
+    encoding: Encoding,
     /// Unphased heterozygotes: refuse, order of GT, IUPAC codes, or the reference.
-    #[arg(long, value_enum, default_value_t = UnphasedArg::Error)]
-    unphased: UnphasedArg,
+    #[arg(long, value_parser = one_of::<Unphased>(), default_value = name_of(&Unphased::default()))]
+    unphased: Unphased,
     /// Missing alleles.
-    #[arg(long, value_enum, default_value_t = MissingArg::Ref)]
-    missing: MissingArg,
+    #[arg(long, value_parser = one_of::<Missing>(), default_value = name_of(&Missing::default()), ignore_case = true)]
+    missing: Missing,
     /// Haploid calls: the second haplotype is absent, or repeats the first.
-    #[arg(long, value_enum, default_value_t = HaploidArg::Absent)]
-    haploid: HaploidArg,
+    #[arg(long, value_parser = one_of::<Haploid>(), default_value = name_of(&Haploid::default()))]
+    haploid: Haploid,
     /// Symbolic alleles other than <DEL>, and breakends.
-    #[arg(long, value_enum, default_value_t = SymbolicArg::Skip)]
-    symbolic: SymbolicArg,
+    #[arg(long, value_parser = one_of::<Symbolic>(), default_value = name_of(&Symbolic::default()))]
+    symbolic: Symbolic,
     /// Records to apply by their FILTER: a list of names, or `all`.
     #[arg(long, default_value_t = ApplyFilters::default(), value_name = "LIST")]
     apply_filters: ApplyFilters,
     /// Which of two overlapping alleles of a haplotype stands: the first by place, or the first in
     /// the file as bcftools has it (away from the edges of a locus, where bcftools cuts
     /// alleles before it compares them).
-    #[arg(long, value_enum, default_value_t = OverlapArg::Canonical)]
-    overlap: OverlapArg,
+    #[arg(long, value_parser = one_of::<Overlap>(), default_value = name_of(&Overlap::default()))]
+    overlap: Overlap,
     /// Refuse two different alleles for exactly the same bases of one haplotype; other overlaps
     /// are only counted.
     #[arg(long)]
     strict: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum EncodingArg {
-    Haplotype,
-    Diploid,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum OverlapArg {
-    Canonical,
-    Bcftools,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum UnphasedArg {
-    Error,
-    GtOrder,
-    Iupac,
-    Ref,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum MissingArg {
-    Ref,
-    #[value(name = "N", alias = "n")]
-    N,
-    Error,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum HaploidArg {
-    Absent,
-    Dup,
-    Error,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum SymbolicArg {
-    Skip,
-    Error,
 }
 
 impl PolicyArgs {
@@ -173,35 +132,13 @@ impl PolicyArgs {
     #[must_use]
     pub fn policies(self) -> Policies {
         Policies {
-            encoding: match self.encoding {
-                EncodingArg::Haplotype => Encoding::Haplotype,
-                EncodingArg::Diploid => Encoding::Diploid,
-            },
-            unphased: match self.unphased {
-                UnphasedArg::Error => Unphased::Error,
-                UnphasedArg::GtOrder => Unphased::GtOrder,
-                UnphasedArg::Iupac => Unphased::Iupac,
-                UnphasedArg::Ref => Unphased::Ref,
-            },
-            missing: match self.missing {
-                MissingArg::Ref => Missing::Ref,
-                MissingArg::N => Missing::N,
-                MissingArg::Error => Missing::Error,
-            },
-            haploid: match self.haploid {
-                HaploidArg::Absent => Haploid::Absent,
-                HaploidArg::Dup => Haploid::Dup,
-                HaploidArg::Error => Haploid::Error,
-            },
-            symbolic: match self.symbolic {
-                SymbolicArg::Skip => Symbolic::Skip,
-                SymbolicArg::Error => Symbolic::Error,
-            },
+            encoding: self.encoding,
+            unphased: self.unphased,
+            missing: self.missing,
+            haploid: self.haploid,
+            symbolic: self.symbolic,
             apply_filters: self.apply_filters,
-            overlap: match self.overlap {
-                OverlapArg::Canonical => Overlap::Canonical,
-                OverlapArg::Bcftools => Overlap::Bcftools,
-            },
+            overlap: self.overlap,
             strict: self.strict,
         }
     }

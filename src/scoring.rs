@@ -16,8 +16,6 @@
 pub(crate) mod build;
 pub(crate) mod dosages;
 pub(crate) mod effect;
-#[cfg(test)]
-pub(crate) mod fixtures;
 pub(crate) mod genotypes;
 pub(crate) mod matching;
 mod options;
@@ -27,6 +25,8 @@ pub(crate) mod raw_scores;
 pub(crate) mod reasons;
 pub(crate) mod scoring_file;
 pub(crate) mod tables;
+#[cfg(test)]
+pub(crate) mod testing;
 
 mod error;
 

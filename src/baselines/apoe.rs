@@ -314,7 +314,7 @@ mod tests {
     use super::*;
     use crate::scoring::{
         dosages::GenotypeTable,
-        fixtures::{shared_data, write_vcf},
+        testing::{shared_data, write_vcf},
     };
     use gf_genotypes::pass;
 

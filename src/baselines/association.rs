@@ -307,7 +307,7 @@ mod tests {
     use super::*;
     use crate::{
         baselines::tests::{cohort_of, panel_of},
-        scoring::fixtures::write_vcf,
+        scoring::testing::write_vcf,
     };
 
     /// `sh tests/oracles/plink2_association.sh FOLDER` on the folder that this test writes and
@@ -320,7 +320,7 @@ mod tests {
             .output()
             .is_err()
         {
-            crate::scoring::fixtures::no_oracle("no plink2");
+            crate::scoring::testing::no_oracle("no plink2");
             return;
         }
         let folder = tempfile::tempdir().unwrap();

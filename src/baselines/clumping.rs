@@ -218,7 +218,7 @@ mod tests {
             association::{Estimate, Test},
             tests::{cohort_of, panel_of},
         },
-        scoring::fixtures::write_vcf,
+        scoring::testing::write_vcf,
     };
 
     /// Three variants: b says the same as a, c is far away and says the same too, d is A/T.

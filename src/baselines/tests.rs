@@ -15,8 +15,8 @@ use crate::{
     leakage::KinshipVariants,
     scoring::{
         self, Reading, complement,
-        fixtures::{shared_data, write_vcf},
         matching::{MatchRules, match_rows},
+        testing::{shared_data, write_vcf},
     },
 };
 

@@ -594,7 +594,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::scoring::fixtures::write_vcf;
+    use crate::scoring::testing::write_vcf;
     use gf_genotypes::Genotype;
 
     fn cohort(splits: &[Split]) -> Cohort {
@@ -790,7 +790,7 @@ mod tests {
             .output()
             .is_err()
         {
-            crate::scoring::fixtures::no_oracle("no plink2");
+            crate::scoring::testing::no_oracle("no plink2");
             return;
         }
         let folder = tempfile::tempdir().unwrap();

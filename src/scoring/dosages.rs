@@ -730,7 +730,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::scoring::fixtures::write_vcf;
+    use crate::scoring::testing::write_vcf;
     use gf_genotypes::pass;
 
     proptest! {

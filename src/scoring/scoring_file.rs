@@ -591,7 +591,7 @@ mod tests {
     use std::{fs, io::Write};
 
     use super::*;
-    use crate::scoring::fixtures::shared_data;
+    use crate::scoring::testing::shared_data;
     use gf_genotypes::contig_key;
 
     fn read(name: &str, text: &str) -> Result<ScoringFile, Error> {

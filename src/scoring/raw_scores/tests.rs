@@ -8,7 +8,7 @@ use super::*;
 use crate::scoring::{
     MatchingOptions,
     dosages::NotUsed,
-    fixtures::{shared_data, write_vcf},
+    testing::{shared_data, write_vcf},
 };
 use gf_genotypes::GenomeBuild;
 
@@ -676,8 +676,8 @@ fn the_error_for_too_few_variants_names_the_cause_and_an_example() {
             "1 with other alleles in the VCF, such as 1:400 C/A",
         ),
         (
-            "1\t500\tG\tA\t1\n",
-            "1 at records without an ALT allele to count, such as 1:500 G/A",
+            "1\t500\tC\tG\t1\n",
+            "1 at records without an ALT allele to count, such as 1:500 C/G",
         ),
         (
             "1\t401\tG\tA\t1\n",

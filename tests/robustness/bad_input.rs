@@ -314,7 +314,7 @@ fn a_plain_file_that_is_cut_is_told_wherever_it_is_cut() {
     fs::write(study.path().join("cohort.vcf"), &whole[..last_call]).unwrap();
     refuse(
         study.path(),
-        PRS,
+        &format!("{PRS} --force"),
         &[
             "cohort.vcf: ",
             "7:450",

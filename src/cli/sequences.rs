@@ -105,7 +105,7 @@ pub struct PolicyArgs {
     #[arg(long, value_parser = one_of::<Unphased>(), default_value = name_of(&Unphased::default()))]
     unphased: Unphased,
     /// Missing alleles.
-    #[arg(long, value_parser = one_of::<Missing>(), default_value = name_of(&Missing::default()), ignore_case = true)]
+    #[arg(long, value_parser = one_of::<Missing>(), default_value = name_of(&Missing::default()))]
     missing: Missing,
     /// Haploid calls: the second haplotype is absent, or repeats the first.
     #[arg(long, value_parser = one_of::<Haploid>(), default_value = name_of(&Haploid::default()))]

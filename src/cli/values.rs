@@ -1,7 +1,7 @@
 //! Options whose value is one of a few names. The names are those of the pipeline file, where serde
 //! has them once.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde::{
     Deserializer, Serialize,
     de::{self, DeserializeOwned, IntoDeserializer, Visitor, value},
@@ -21,9 +21,26 @@ pub fn some_of<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value
 where
     T: DeserializeOwned + Clone + Send + Sync + 'static,
 {
-    PossibleValuesParser::new(names).try_map(|name: String| {
+    PossibleValuesParser::new(possible_values(names)).try_map(|name: String| {
         T::deserialize(IntoDeserializer::<value::Error>::into_deserializer(name))
     })
+}
+
+/// serde lists an alias such as `n` behind its name `N`.
+fn possible_values(names: &'static [&'static str]) -> Vec<PossibleValue> {
+    let mut values: Vec<PossibleValue> = Vec::new();
+    for name in names {
+        match values.pop() {
+            Some(last) if last.get_name().eq_ignore_ascii_case(name) => {
+                values.push(last.alias(*name));
+            }
+            last => {
+                values.extend(last);
+                values.push(PossibleValue::new(*name));
+            }
+        }
+    }
+    values
 }
 
 /// The name of a value, for the default of an option.
@@ -82,5 +99,9 @@ mod tests {
         assert_eq!(names::<Unphased>(), ["error", "gt-order", "iupac", "ref"]);
         assert_eq!(name_of(&Unphased::GtOrder), "gt-order");
         assert_eq!(name_of(&Missing::N), "N");
+        let values = possible_values(names::<Missing>());
+        let shown: Vec<&str> = values.iter().map(PossibleValue::get_name).collect();
+        assert_eq!(shown, ["ref", "N", "error"]);
+        assert!(values[1].matches("n", false));
     }
 }

@@ -18,6 +18,8 @@ use super::{
 /// Names of the columns, without anything but letters and digits.
 const FIRST: [&str; 3] = ["iid1", "id1", "sampleid1"];
 const SECOND: [&str; 3] = ["iid2", "id2", "sampleid2"];
+/// In the column `relation` of `related_pairs.csv`: the same person twice.
+const SAME: &str = "same-genotypes";
 const KINSHIP: [&str; 1] = ["kinship"];
 const PI_HAT: &str = "pihat";
 
@@ -72,6 +74,7 @@ pub fn read(
         (None, None) => (required(&KINSHIP)?, 1.0),
     };
     let families = [column(&["fid1", "fid"]), column(&["fid2", "fid"])];
+    let relation = column(&["relation"]);
     let mut related = Related::default();
     let (mut is_met, mut n_without_kinship) = (false, 0);
     for Record { line, cells } in records {
@@ -100,7 +103,14 @@ pub fn read(
         };
         let text = cell(kinship)?;
         if is_missing(text) {
-            n_without_kinship += 1;
+            // Pairs that `prs` found to have the same genotypes have no kinship.
+            let relation = relation.map(cell).transpose()?;
+            if relation == Some(SAME) {
+                related.n_known += 1;
+                related.pairs.push((a, b));
+            } else {
+                n_without_kinship += 1;
+            }
             continue;
         }
         related.n_known += 1;
@@ -190,10 +200,14 @@ mod tests {
         let plink2 =
             "#IID1\tIID2\tNSNP\tHETHET\tIBS0\tKINSHIP\nA\tB\t9\t0\t0\t0.25\nB\tC\t9\t0\t0\tnan\n";
         let ours = "sample_id_1,split_1,sample_id_2,split_2,kinship,relation\nA,train,B,test,0.25,\
-                    first-degree\nB,train,C,test,,same\n";
+                    first-degree\nB,train,C,test,,same-genotypes\n";
         let genome = " FID1 IID1 FID2 IID2 RT EZ Z0 Z1 Z2 PI_HAT\n F A F B UN NA 0 1 0 0.5\n F A \
                       G C UN NA 1 0 0 0.1\n";
-        for text in [king, within, plink2, ours, genome] {
+        assert_eq!(
+            read_text(ours, SampleId::Iid).unwrap().pairs,
+            [(0, 1), (1, 2)]
+        );
+        for text in [king, within, plink2, genome] {
             assert_eq!(
                 read_text(text, SampleId::Iid).unwrap().pairs,
                 [(0, 1)],
@@ -248,5 +262,14 @@ mod tests {
             [2],
             "one with many relatives rather than each of them"
         );
+    }
+
+    #[test]
+    fn pairs_without_a_kinship_are_not_taken_for_strangers() {
+        let read = |rows: &str| read_text(&format!("IID1 IID2 KINSHIP\n{rows}"), SampleId::Iid);
+        let message = read("A B nan\n").err().unwrap();
+        assert!(message.contains("none of 1 pairs"), "{message}");
+        assert_eq!(read("A B nan\nB A 0.25\n").unwrap().n_known, 1);
+        assert!(read("A B inf\n").err().unwrap().contains("not a number"));
     }
 }

@@ -918,6 +918,55 @@ mod tests {
     }
 
     #[test]
+    fn a_called_record_of_ref_alone_is_a_genotype_without_the_other_allele() {
+        let records = [
+            "1 10 . A . . PASS . GT 0/0 ./.",
+            "1 20 . C <NON_REF> . PASS . GT 0/0 0/0",
+            "1 30 . G <DEL> . PASS . GT 0/1 0/0",
+            "1 40 . T . . PASS . GT 0/0 0/0",
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let paths = [write_vcf(folder.path(), &["A", "B"], &records)];
+        let request = Request {
+            paths: &paths,
+            keep_unused: Some(&|_| true),
+            ..Request::default()
+        };
+        let table = GenotypeTable::read_as(&request, &Reading::default()).unwrap();
+        let asked = [
+            ("1", 10, "G", Some("A")),
+            ("chr1", 20, "C", Some("T")),
+            ("1", 30, "A", Some("G")),
+            // Neither allele is REF; the other one is not known.
+            ("1", 40, "A", Some("G")),
+            ("1", 40, "T", None),
+        ];
+        let sites = reference_calls(&table.not_used.without_alt, &table.sites, asked.into_iter());
+        let found: Vec<(usize, &str)> = sites
+            .iter()
+            .map(|site| (site.position, site.alt_alleles[0].as_str()))
+            .collect();
+        assert_eq!(found, [(10, "G"), (20, "T")]);
+        assert_eq!(sites[0].tally(1, &[0, 1]).people, 1, "B is missing");
+        assert_eq!(sites[1].dosage(1, 0.0, 0), 0.0);
+    }
+
+    #[test]
+    fn the_number_of_values_tells_the_ploidy_where_there_is_no_gt() {
+        let records = ["X 40000000 . A G . PASS . HDS 0.75 0,1"];
+        let reading = |xchr_model| Reading {
+            xchr_model,
+            ..Reading::default()
+        };
+        let dosage = |xchr_model| {
+            let table = read_by(&reading(xchr_model), &["M", "F"], &records).unwrap();
+            [0, 1].map(|person| table.sites[0].dosage(1, 0.0, person))
+        };
+        assert_eq!(dosage(2), [1.5, 1.0]);
+        assert_eq!(dosage(1), [0.75, 1.0]);
+    }
+
+    #[test]
     fn half_calls_are_read_as_asked() {
         let dosages = |half_calls: HalfCalls| {
             let table = read_by(

@@ -387,6 +387,79 @@ fn genotypes_that_are_missing_at_scoring_are_counted_and_people_with_too_few_ref
 }
 
 #[test]
+fn a_sample_without_genotypes_is_not_scored_as_the_reference() {
+    let study = study();
+    let mut lines = vcf();
+    for line in lines.iter_mut().filter(|line| !line.starts_with('#')) {
+        let mut cells: Vec<&str> = line.split('\t').collect();
+        cells[9] = "./.";
+        *line = cells.join("\t");
+    }
+    write_vcf(study.path(), &lines);
+    let expected = ["`S01` has ", "missing alleles", "--min-overlap"];
+    refuse(study.path(), SCORE, &expected);
+}
+
+#[test]
+fn a_covariate_in_another_unit_is_warned_of() {
+    let study = study();
+    let cohort = fs::read_to_string(study.path().join("cohort.csv")).unwrap();
+    let in_months = |line: &str| {
+        let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+        let column = cohort
+            .lines()
+            .next()
+            .unwrap()
+            .split(',')
+            .position(|name| name == "age");
+        if let Ok(age) = cells[column.unwrap()].parse::<f64>() {
+            cells[column.unwrap()] = (12.0 * age).to_string();
+        }
+        cells.join(",") + "\n"
+    };
+    let text: String = cohort.lines().map(in_months).collect();
+    fs::write(study.path().join("months.csv"), text).unwrap();
+    let scored = run(
+        study.path(),
+        "score --vcf cohort.vcf --cohort months.csv -o risk.csv --model baselines --models \
+         prs-covariates",
+    );
+    assert!(
+        scored.status.success() && stderr(&scored).contains("standard deviations from the mean")
+    );
+}
+
+#[test]
+fn no_output_replaces_an_input_or_another_output() {
+    let study = study();
+    let before = files(study.path());
+    let is_input = ["is an input of the command"];
+    refuse(study.path(), "cohort cohort.csv -o ./cohort.csv", &is_input);
+    refuse(
+        study.path(),
+        "cohort cohort.csv --dropped cohort.csv",
+        &is_input,
+    );
+    refuse(
+        study.path(),
+        &SCORE.replace("risk.csv", "cohort.csv"),
+        &is_input,
+    );
+    refuse(
+        study.path(),
+        "sequences --vcf cohort.vcf --reference reference.fa --regions-file loci.bed -o \
+         reference.fa",
+        &is_input,
+    );
+    refuse(
+        study.path(),
+        "cohort cohort.csv -o new.csv --dropped new.csv",
+        &["two outputs have this path"],
+    );
+    assert_eq!(files(study.path()), before);
+}
+
+#[test]
 fn baselines_are_learnt_on_top_of_a_published_score() {
     let study = study();
     let offset = "--offset baselines/predictions.csv:prs-dosages";

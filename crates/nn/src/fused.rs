@@ -14,6 +14,7 @@ pub(crate) mod kernel_hash;
 pub(crate) mod layer_norm;
 pub(crate) mod linear;
 pub(crate) mod loss;
+pub(crate) mod operation;
 pub(crate) mod pooled;
 pub(crate) mod pooling;
 pub(crate) mod projection;

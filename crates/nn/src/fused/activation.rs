@@ -5,13 +5,15 @@
 
 use std::marker::PhantomData;
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ROWS_PER_TASK,
-    kernels::real::{Real, add_scaled, fused, gradient_of, slice, vectorised, with_slices},
+    kernels::real::{Real, add_scaled, fused, gradient_of, vectorised, with_slices},
     reference,
 };
 
@@ -51,7 +53,7 @@ pub fn activation_with_bias(x: &Tensor, bias: &Tensor, activation: Activation) -
         );
     }
     let x = x.contiguous()?;
-    fused!(x.dtype(), x.device(), T => x.apply_op2(bias, ActivationWithBias::<T> { activation, number: PhantomData }));
+    fused!(x.dtype(), x.device(), T => x.apply_op2(bias, OnCpu::<_, T>::new(ActivationWithBias::<T> { activation, number: PhantomData })));
     reference::activation::activation_with_bias(&x, bias, activation.into())
 }
 
@@ -204,34 +206,26 @@ fn gradients<T: Real, C: Curve<T>>(x: &[T], bias: &[T], dy: &[T]) -> (Vec<T>, Ve
     (dx, dbias)
 }
 
-impl<T: Real> CustomOp2 for ActivationWithBias<T> {
+impl<T: Real> Operation<T, 2> for ActivationWithBias<T> {
     fn name(&self) -> &'static str {
         "activation-with-bias"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, bias) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
+    fn forward(&self, [x, bias]: [&[T]; 2], layouts: [&Layout; 2]) -> Result<(Vec<T>, Shape)> {
         let y = match self.activation {
             Activation::Gelu => values::<T, Gelu>(x, bias),
             Activation::Relu => values::<T, Relu>(x, bias),
             Activation::SquaredRelu => values::<T, SquaredRelu>(x, bias),
         };
-        Ok((T::to_cpu_storage_owned(y), l1.shape().clone()))
+        Ok((y, layouts[0].shape().clone()))
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        x: &Tensor,
-        bias: &Tensor,
+        [x, bias]: [&Tensor; 2],
         _: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 2]> {
         let (dx, dbias) = with_slices::<T, 3, _>([x, bias, gradient], |[x, bias, dy]| {
             Ok(match self.activation {
                 Activation::Gelu => gradients::<T, Gelu>(x, bias, dy),
@@ -239,7 +233,7 @@ impl<T: Real> CustomOp2 for ActivationWithBias<T> {
                 Activation::SquaredRelu => gradients::<T, SquaredRelu>(x, bias, dy),
             })
         })?;
-        Ok((gradient_of(x, dx)?, gradient_of(bias, dbias)?))
+        Ok([gradient_of(x, dx)?, gradient_of(bias, dbias)?])
     }
 }
 

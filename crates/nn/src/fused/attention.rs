@@ -8,7 +8,9 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -16,7 +18,7 @@ use crate::{
     kernels::{
         buffer::Buffer,
         gemm::{Matrix, Packed},
-        real::{Real, fused, gradient_of, slice, with_slices},
+        real::{Real, fused, gradient_of, with_slices},
         row_blocks::Blocks,
         saved_for_backward::Kept,
     },
@@ -53,7 +55,7 @@ pub fn attention(
     }
     let owned = mask.cloned();
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
-    fused!(q.dtype(), q.device(), T => q.apply_op3(&k, &v, Attention::<T>::new(n, m, heads, width / heads, owned)));
+    fused!(q.dtype(), q.device(), T => q.apply_op3(&k, &v, OnCpu::<_, T>::new(Attention::<T>::new(n, m, heads, width / heads, owned))));
     reference::attention::attention(&q, &k, &v, heads, mask.map(|mask| mask.as_slice()))
 }
 
@@ -281,49 +283,34 @@ fn short_dot<T: Real>(a: &[T], b: &[T]) -> T {
     (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]) + rest
 }
 
-impl<T: Real> CustomOp3 for Attention<T> {
+impl<T: Real> Operation<T, 3> for Attention<T> {
     fn name(&self) -> &'static str {
         "attention"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (q, k, v) = (
-            slice::<T>(s1, l1)?,
-            slice::<T>(s2, l2)?,
-            slice::<T>(s3, l3)?,
-        );
+    fn forward(&self, [q, k, v]: [&[T]; 3], layouts: [&Layout; 3]) -> Result<(Vec<T>, Shape)> {
         let (out, kept) = self.output(q, k, v);
         self.kept.put(kept);
-        Ok((T::to_cpu_storage_owned(out.into_vec()), l1.shape().clone()))
+        Ok((out.into_vec(), layouts[0].shape().clone()))
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        q: &Tensor,
-        k: &Tensor,
-        v: &Tensor,
+        [q, k, v]: [&Tensor; 3],
         out: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 3]> {
         let [dq, dk, dv] = with_slices::<T, 5, _>([q, k, v, out, gradient], |slices| {
             let kept = self
                 .kept
                 .take_or(|| self.output(slices[0], slices[1], slices[2]).1);
             Ok(self.gradients(slices, &kept))
         })?;
-        Ok((
+        Ok([
             gradient_of(q, dq.into_vec())?,
             gradient_of(k, dk.into_vec())?,
             gradient_of(v, dv.into_vec())?,
-        ))
+        ])
     }
 }
 

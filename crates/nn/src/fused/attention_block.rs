@@ -8,7 +8,9 @@
 
 use std::{ops::Range, sync::Arc};
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 use rayon::prelude::*;
 
 use crate::{
@@ -23,7 +25,7 @@ use crate::{
     kernels::{
         buffer::Buffer,
         gemm::{Matrix, Packed, add_rows_times, rows_times, sum_of, transposed_times},
-        real::{Real, fused, gradient_of, joined, slice, with_slices},
+        real::{Real, fused, gradient_of, joined, with_slices},
         row_blocks::Blocks,
         row_sums::{add_rows, add_sum_of_rows},
         saved_for_backward::Kept,
@@ -64,7 +66,7 @@ pub fn attention_block(
     block: &AttentionBlock<'_>,
 ) -> Result<Tensor> {
     block.check(x, mask)?;
-    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op3(&block.e()?, &block.joined()?, Fused::<T>::new(x, mask, block)?));
+    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op3(&block.e()?, &block.joined()?, OnCpu::<_, T>::new(Fused::<T>::new(x, mask, block)?)));
     composed(x, mask, block)
 }
 
@@ -460,45 +462,30 @@ impl<T: Real> Fused<T> {
     }
 }
 
-impl<T: Real> CustomOp3 for Fused<T> {
+impl<T: Real> Operation<T, 3> for Fused<T> {
     fn name(&self) -> &'static str {
         "attention-block"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, e, packed) = (
-            slice::<T>(s1, l1)?,
-            slice::<T>(s2, l2)?,
-            slice::<T>(s3, l3)?,
-        );
+    fn forward(&self, [x, e, packed]: [&[T]; 3], layouts: [&Layout; 3]) -> Result<(Vec<T>, Shape)> {
         let (out, kept) = self.output(x, e, packed);
         self.kept.put(kept);
-        Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
+        Ok((out, layouts[0].shape().clone()))
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        x: &Tensor,
-        e: &Tensor,
-        packed: &Tensor,
+        [x, e, packed]: [&Tensor; 3],
         _: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 3]> {
         let (dx, de, dpacked) =
             with_slices::<T, 4, _>(
                 [x, e, packed, gradient],
                 |slices| Ok(self.gradients(slices)),
             )?;
         let de = de.map_or(Ok(None), |de| gradient_of(e, de))?;
-        Ok((gradient_of(x, dx)?, de, gradient_of(packed, dpacked)?))
+        Ok([gradient_of(x, dx)?, de, gradient_of(packed, dpacked)?])
     }
 }
 

@@ -6,11 +6,13 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 use rayon::prelude::*;
 
 use crate::{
-    kernels::real::{Real, add_scaled, dot, fused, gradient_of, slice, vectorised, with_slices},
+    kernels::real::{Real, add_scaled, dot, fused, gradient_of, vectorised, with_slices},
     reference,
 };
 
@@ -56,7 +58,7 @@ pub fn code_attention(
         bits: n_codes / heads,
         d: width / heads,
     };
-    fused!(v.dtype(), v.device(), T => codes.apply_op2(&v, CodeAttention::<T> { sizes, mask: mask.clone(), numerator, number: PhantomData }));
+    fused!(v.dtype(), v.device(), T => codes.apply_op2(&v, OnCpu::<_, T>::new(CodeAttention::<T> { sizes, mask: mask.clone(), numerator, number: PhantomData })));
     reference::code_attention::code_attention(&codes, &v, heads, mask, numerator == Numerator::Own)
 }
 
@@ -215,19 +217,12 @@ impl<T: Real> CodeAttention<T> {
     }
 }
 
-impl<T: Real> CustomOp2 for CodeAttention<T> {
+impl<T: Real> Operation<T, 2> for CodeAttention<T> {
     fn name(&self) -> &'static str {
         "code-attention"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (codes, v) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
+    fn forward(&self, [codes, v]: [&[T]; 2], layouts: [&Layout; 2]) -> Result<(Vec<T>, Shape)> {
         let Sizes { n, heads, bits, d } = self.sizes;
         let (n_codes, n_values) = (n * heads * bits, n * heads * d);
         let mut out = vec![T::default(); v.len()];
@@ -266,20 +261,19 @@ impl<T: Real> CustomOp2 for CodeAttention<T> {
                 },
             );
         });
-        Ok((T::to_cpu_storage_owned(out), l2.shape().clone()))
+        Ok((out, layouts[1].shape().clone()))
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        codes: &Tensor,
-        v: &Tensor,
+        [codes, v]: [&Tensor; 2],
         out: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 2]> {
         let (dcodes, dv) = with_slices::<T, 4, _>([codes, v, out, gradient], |slices| {
             Ok(self.gradients(slices))
         })?;
-        Ok((gradient_of(codes, dcodes)?, gradient_of(v, dv)?))
+        Ok([gradient_of(codes, dcodes)?, gradient_of(v, dv)?])
     }
 }
 

@@ -7,11 +7,13 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 use rayon::prelude::*;
 
 use crate::{
-    kernels::real::{Real, add_scaled, fused, gradient_of, slice, vectorised, with_slices},
+    kernels::real::{Real, add_scaled, fused, gradient_of, vectorised, with_slices},
     reference,
 };
 
@@ -31,7 +33,7 @@ pub fn depthwise_convolution(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) -
         );
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, Convolution::<T> { n, width, mask: mask.clone(), number: PhantomData }));
+    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, OnCpu::<_, T>::new(Convolution::<T> { n, width, mask: mask.clone(), number: PhantomData })));
     reference::convolution::depthwise_convolution(&x, &weight, mask)
 }
 
@@ -53,19 +55,12 @@ fn taps(mask: &[u8], row: usize) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-impl<T: Real> CustomOp2 for Convolution<T> {
+impl<T: Real> Operation<T, 2> for Convolution<T> {
     fn name(&self) -> &'static str {
         "depthwise-convolution"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, weight) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
+    fn forward(&self, [x, weight]: [&[T]; 2], layouts: [&Layout; 2]) -> Result<(Vec<T>, Shape)> {
         let (width, item) = (self.width, self.n * self.width);
         let mut y = vec![T::default(); x.len()];
         let items = y
@@ -90,19 +85,18 @@ impl<T: Real> CustomOp2 for Convolution<T> {
                 },
             );
         });
-        Ok((T::to_cpu_storage_owned(y), l1.shape().clone()))
+        Ok((y, layouts[0].shape().clone()))
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        x: &Tensor,
-        weight: &Tensor,
+        [x, weight]: [&Tensor; 2],
         _: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 2]> {
         let (dx, dweight) =
             with_slices::<T, 3, _>([x, weight, gradient], |slices| Ok(self.gradients(slices)))?;
-        Ok((gradient_of(x, dx)?, gradient_of(weight, dweight)?))
+        Ok([gradient_of(x, dx)?, gradient_of(weight, dweight)?])
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 use rayon::prelude::*;
 
 use crate::{
     ROWS_PER_TASK,
     kernels::{
-        real::{Real, add_scaled, fused, gradient_of, slice, with_slices},
+        real::{Real, add_scaled, fused, gradient_of, with_slices},
         row_sums::add_sum_of_rows,
     },
     reference,
@@ -35,7 +37,7 @@ pub fn embed(ids: &Tensor, table: &Tensor, positions: &Tensor) -> Result<Tensor>
         if let Some(id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
             bail!("embed: token {id} is not in a vocabulary of {vocab_size}");
         }
-        table.apply_op2(&positions, Embed::<T> { ids: Arc::new(ids), batch, n, width, number: PhantomData })
+        table.apply_op2(&positions, OnCpu::<_, T>::new(Embed::<T> { ids: Arc::new(ids), batch, n, width, number: PhantomData }))
     });
     reference::embedding::embed(ids, &table, &positions)
 }
@@ -48,19 +50,12 @@ struct Embed<T> {
     number: PhantomData<T>,
 }
 
-impl<T: Real> CustomOp2 for Embed<T> {
+impl<T: Real> Operation<T, 2> for Embed<T> {
     fn name(&self) -> &'static str {
         "embed"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (table, positions) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
+    fn forward(&self, [table, positions]: [&[T]; 2], _: [&Layout; 2]) -> Result<(Vec<T>, Shape)> {
         let Self {
             batch, n, width, ..
         } = *self;
@@ -80,16 +75,15 @@ impl<T: Real> CustomOp2 for Embed<T> {
                     }
                 }
             });
-        Ok((T::to_cpu_storage_owned(out), (batch, n, width).into()))
+        Ok((out, (batch, n, width).into()))
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        table: &Tensor,
-        positions: &Tensor,
+        [table, positions]: [&Tensor; 2],
         _: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 2]> {
         let Self { n, width, .. } = *self;
         let (dtable, dpositions) = with_slices::<T, 1, _>([gradient], |[dy]| {
             // Each task has some ids of the vocabulary, and some places, to itself: sums are in the
@@ -122,10 +116,10 @@ impl<T: Real> CustomOp2 for Embed<T> {
                 });
             Ok((dtable, dpositions))
         })?;
-        Ok((
+        Ok([
             gradient_of(table, dtable)?,
             gradient_of(positions, dpositions)?,
-        ))
+        ])
     }
 }
 

@@ -4,7 +4,9 @@
 //! A block of rows goes through all of it while it is in the cache, forwards and backwards. Kept
 //! for the backward pass are `x` and the inner rows before their activation.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 use rayon::prelude::*;
 
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
     kernels::{
         buffer::Buffer,
         gemm::{Matrix, Packed, ROWS_PER_SUM, add_transposed_times, sum_of},
-        real::{Real, fused, gradient_of, joined, slice, vectorised, with_slices},
+        real::{Real, fused, gradient_of, joined, vectorised, with_slices},
         row_sums::{add_rows, add_sum_of_rows},
         saved_for_backward::Kept,
     },
@@ -48,7 +50,7 @@ pub struct FeedForward<'p> {
 /// Shapes or types that do not fit.
 pub fn feed_forward(x: &Tensor, block: FeedForward<'_>) -> Result<Tensor> {
     block.check(x)?;
-    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op2(&block.joined()?, Fused::<T>::new(block)?));
+    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op2(&block.joined()?, OnCpu::<_, T>::new(Fused::<T>::new(block)?)));
     composed(x, block)
 }
 
@@ -359,35 +361,27 @@ fn activate_backwards<T: Real, C: Curve<T>>(
     );
 }
 
-impl<T: Real> CustomOp2 for Fused<T> {
+impl<T: Real> Operation<T, 2> for Fused<T> {
     fn name(&self) -> &'static str {
         "feed-forward"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, packed) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
+    fn forward(&self, [x, packed]: [&[T]; 2], layouts: [&Layout; 2]) -> Result<(Vec<T>, Shape)> {
         let (out, before) = match self.activation {
             Activation::Gelu => self.output::<Gelu>(x, packed),
             Activation::Relu => self.output::<Relu>(x, packed),
             Activation::SquaredRelu => self.output::<SquaredRelu>(x, packed),
         };
         self.kept.put(before);
-        Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
+        Ok((out, layouts[0].shape().clone()))
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        x: &Tensor,
-        packed: &Tensor,
+        [x, packed]: [&Tensor; 2],
         _: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 2]> {
         let (dx, dpacked) = with_slices::<T, 3, _>([x, packed, gradient], |[x, packed, dy]| {
             Ok(match self.activation {
                 Activation::Gelu => self.gradients::<Gelu>(x, packed, dy),
@@ -395,7 +389,7 @@ impl<T: Real> CustomOp2 for Fused<T> {
                 Activation::SquaredRelu => self.gradients::<SquaredRelu>(x, packed, dy),
             })
         })?;
-        Ok((gradient_of(x, dx)?, gradient_of(packed, dpacked)?))
+        Ok([gradient_of(x, dx)?, gradient_of(packed, dpacked)?])
     }
 }
 

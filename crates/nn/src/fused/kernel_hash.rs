@@ -5,12 +5,14 @@
 //! Of each token and head: `u = x / |x|`, `g_j = exp(-|u - a_j|^2 / (2 sigma)) - mean_j`, `h = A
 //! g`.
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 use rayon::prelude::*;
 
 use crate::{
     ROWS_PER_TASK,
-    kernels::real::{Real, add_scaled, dot, fused, gradient_of, slice, vectorised, with_slices},
+    kernels::real::{Real, add_scaled, dot, fused, gradient_of, vectorised, with_slices},
     reference,
 };
 
@@ -53,7 +55,7 @@ pub fn kernel_hash(x: &Tensor, hash: &Tensor, kernel: &Kernel) -> Result<Tensor>
         );
     }
     let (x, hash) = (x.contiguous()?, hash.contiguous()?);
-    fused!(x.dtype(), x.device(), T => x.apply_op2(&hash, KernelHash::<T>::new(&hash, kernel)?));
+    fused!(x.dtype(), x.device(), T => x.apply_op2(&hash, OnCpu::<_, T>::new(KernelHash::<T>::new(&hash, kernel)?)));
     reference::kernel_hash::kernel_hash(&x, &hash, kernel.fitted(), MIN_SQUARE)
 }
 
@@ -217,19 +219,12 @@ impl<T: Real> KernelHash<T> {
     }
 }
 
-impl<T: Real> CustomOp2 for KernelHash<T> {
+impl<T: Real> Operation<T, 2> for KernelHash<T> {
     fn name(&self) -> &'static str {
         "kernel-hash"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, hash) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
+    fn forward(&self, [x, hash]: [&[T]; 2], layouts: [&Layout; 2]) -> Result<(Vec<T>, Shape)> {
         let Self {
             heads,
             d,
@@ -260,20 +255,19 @@ impl<T: Real> CustomOp2 for KernelHash<T> {
                     },
                 );
             });
-        let (batch, n, _) = l1.shape().dims3()?;
-        Ok((T::to_cpu_storage_owned(h), (batch, n, n_codes).into()))
+        let (batch, n, _) = layouts[0].shape().dims3()?;
+        Ok((h, (batch, n, n_codes).into()))
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        x: &Tensor,
-        hash: &Tensor,
+        [x, hash]: [&Tensor; 2],
         _: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 2]> {
         let (dx, dhash) =
             with_slices::<T, 3, _>([x, hash, gradient], |slices| Ok(self.gradients(slices)))?;
-        Ok((gradient_of(x, dx)?, gradient_of(hash, dhash)?))
+        Ok([gradient_of(x, dx)?, gradient_of(hash, dhash)?])
     }
 }
 

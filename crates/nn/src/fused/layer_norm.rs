@@ -3,7 +3,9 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -11,7 +13,7 @@ use crate::{
     ROWS_PER_TASK,
     kernels::{
         gemm::sum_of,
-        real::{Real, fused, gradient_of, slice, with_slices},
+        real::{Real, fused, gradient_of, with_slices},
     },
     reference,
 };
@@ -47,7 +49,7 @@ pub fn layer_norm(
     }
     let x = x.contiguous()?;
     let owned = mask.cloned();
-    fused!(x.dtype(), x.device(), T => x.apply_op3(gamma, beta, LayerNorm::<T> { mask: owned, number: PhantomData }));
+    fused!(x.dtype(), x.device(), T => x.apply_op3(gamma, beta, OnCpu::<_, T>::new(LayerNorm::<T> { mask: owned, number: PhantomData })));
     reference::layer_norm::layer_norm(&x, gamma, beta, EPSILON, mask.map(|mask| mask.as_slice()))
 }
 
@@ -322,25 +324,16 @@ pub(crate) fn add_row_gradients<T: Real>(
     });
 }
 
-impl<T: Real> CustomOp3 for LayerNorm<T> {
+impl<T: Real> Operation<T, 3> for LayerNorm<T> {
     fn name(&self) -> &'static str {
         "layer-norm"
     }
 
-    fn cpu_fwd(
+    fn forward(
         &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, gamma, beta) = (
-            slice::<T>(s1, l1)?,
-            slice::<T>(s2, l2)?,
-            slice::<T>(s3, l3)?,
-        );
+        [x, gamma, beta]: [&[T]; 3],
+        layouts: [&Layout; 3],
+    ) -> Result<(Vec<T>, Shape)> {
         let block = gamma.len() * ROWS_PER_TASK;
         let mut y = vec![T::default(); x.len()];
         y.par_chunks_mut(block)
@@ -349,26 +342,24 @@ impl<T: Real> CustomOp3 for LayerNorm<T> {
             .for_each(|(task, (y, x))| {
                 normalise_rows(x, gamma, beta, self.mask_of(task), y);
             });
-        Ok((T::to_cpu_storage_owned(y), l1.shape().clone()))
+        Ok((y, layouts[0].shape().clone()))
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        x: &Tensor,
-        gamma: &Tensor,
-        beta: &Tensor,
+        [x, gamma, beta]: [&Tensor; 3],
         _: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 3]> {
         let (dx, dgamma, dbeta) =
             with_slices::<T, 3, _>([x, gamma, gradient], |[x, gamma, dy]| {
                 Ok(self.gradients(x, gamma, dy))
             })?;
-        Ok((
+        Ok([
             gradient_of(x, dx)?,
             gradient_of(gamma, dgamma)?,
             gradient_of(beta, dbeta)?,
-        ))
+        ])
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::marker::PhantomData;
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 
 use crate::{
     kernels::{
         gemm::{Matrix, Packed, rows_times, transposed_times},
-        real::{Real, fused, gradient_of, slice, with_slices},
+        real::{Real, fused, gradient_of, with_slices},
     },
     reference,
 };
@@ -24,7 +26,7 @@ pub fn linear(x: &Tensor, w: &Tensor) -> Result<Tensor> {
     if last != n_in {
         bail!("linear: x {:?} and w {:?} do not fit", x.shape(), w.shape());
     }
-    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op2(&w.contiguous()?, Linear::<T> { n_in, n_out, number: PhantomData }));
+    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op2(&w.contiguous()?, OnCpu::<_, T>::new(Linear::<T> { n_in, n_out, number: PhantomData })));
     reference::linear::linear(x, w)
 }
 
@@ -34,38 +36,30 @@ struct Linear<T> {
     number: PhantomData<T>,
 }
 
-impl<T: Real> CustomOp2 for Linear<T> {
+impl<T: Real> Operation<T, 2> for Linear<T> {
     fn name(&self) -> &'static str {
         "linear"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, w) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
+    fn forward(&self, [x, w]: [&[T]; 2], layouts: [&Layout; 2]) -> Result<(Vec<T>, Shape)> {
         let y = rows_times(
             x,
             &Packed::new(Matrix::rows(w, self.n_out), self.n_in, self.n_out),
         );
-        let mut shape = l1.dims().to_vec();
+        let mut shape = layouts[0].dims().to_vec();
         if let Some(last) = shape.last_mut() {
             *last = self.n_out;
         }
-        Ok((T::to_cpu_storage_owned(y.into_vec()), shape.into()))
+        Ok((y.into_vec(), shape.into()))
     }
 
     /// `dx = dy w^T`, `dw = x^T dy`.
-    fn bwd(
+    fn backward(
         &self,
-        x: &Tensor,
-        w: &Tensor,
+        [x, w]: [&Tensor; 2],
         _: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 2]> {
         let Self { n_in, n_out, .. } = *self;
         let (dx, dw) = with_slices::<T, 3, _>([x, w, gradient], |[x, w, dy]| {
             let dx = rows_times(
@@ -74,7 +68,7 @@ impl<T: Real> CustomOp2 for Linear<T> {
             );
             Ok((dx.into_vec(), transposed_times(x, n_in, dy, n_out)))
         })?;
-        Ok((gradient_of(x, dx)?, gradient_of(w, dw)?))
+        Ok([gradient_of(x, dx)?, gradient_of(w, dw)?])
     }
 }
 

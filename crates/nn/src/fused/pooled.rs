@@ -3,7 +3,9 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 use rayon::prelude::*;
 
 use crate::{
@@ -15,7 +17,7 @@ use crate::{
     kernels::{
         buffer::Buffer,
         gemm::sum_of,
-        real::{Real, add_scaled, fused, gradient_of, slice, vectorised, with_slices},
+        real::{Real, add_scaled, fused, gradient_of, vectorised, with_slices},
     },
 };
 
@@ -42,7 +44,7 @@ pub fn pooled(x: &Tensor, gamma: &Tensor, beta: &Tensor, mask: &Arc<Vec<u8>>) ->
     fused!(x.dtype(), x.device(), T => {
         let shares = mask.chunks_exact(n).map(|mask| T::of(1.0 / mask.iter().filter(|&&bit| bit != 0).count().max(1) as f64));
         let operation = Pooled::<T> { n, shares: shares.collect(), mask: mask.clone(), number: PhantomData };
-        x.contiguous()?.apply_op3(gamma, beta, operation)
+        x.contiguous()?.apply_op3(gamma, beta, OnCpu::<_, T>::new(operation))
     });
     composed(x, gamma, beta, mask)
 }
@@ -137,48 +139,33 @@ impl<T: Real> Pooled<T> {
     }
 }
 
-impl<T: Real> CustomOp3 for Pooled<T> {
+impl<T: Real> Operation<T, 3> for Pooled<T> {
     fn name(&self) -> &'static str {
         "pooled"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, gamma, beta) = (
-            slice::<T>(s1, l1)?,
-            slice::<T>(s2, l2)?,
-            slice::<T>(s3, l3)?,
-        );
+    fn forward(&self, [x, gamma, beta]: [&[T]; 3], _: [&Layout; 3]) -> Result<(Vec<T>, Shape)> {
         Ok((
-            T::to_cpu_storage_owned(self.output(x, gamma, beta)),
+            self.output(x, gamma, beta),
             (self.shares.len(), gamma.len()).into(),
         ))
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        x: &Tensor,
-        gamma: &Tensor,
-        beta: &Tensor,
+        [x, gamma, beta]: [&Tensor; 3],
         _: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 3]> {
         let (dx, dgamma, dbeta) =
             with_slices::<T, 3, _>([x, gamma, gradient], |[x, gamma, dy]| {
                 Ok(self.gradients(x, gamma, dy))
             })?;
-        Ok((
+        Ok([
             gradient_of(x, dx)?,
             gradient_of(gamma, dgamma)?,
             gradient_of(beta, dbeta)?,
-        ))
+        ])
     }
 }
 

@@ -4,13 +4,15 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 use rayon::prelude::*;
 
 use crate::{
     kernels::{
         gemm::sum_of,
-        real::{Real, fused, gradient_of, slice, vectorised, with_slices},
+        real::{Real, fused, gradient_of, vectorised, with_slices},
     },
     reference,
 };
@@ -56,7 +58,7 @@ pub fn weighted_window_mean(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) ->
         );
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, Mean::<T> { windows, learns: weight.track_op(), number: PhantomData }));
+    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, OnCpu::<_, T>::new(Mean::<T> { windows, learns: weight.track_op(), number: PhantomData })));
     reference::pooling::weighted_window_mean(&x, &weight, mask)
 }
 
@@ -68,7 +70,7 @@ pub fn weighted_window_mean(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) ->
 pub fn window_max(x: &Tensor, window: usize, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
     let windows = Windows::new(x, window, mask)?;
     let x = x.contiguous()?;
-    fused!(x.dtype(), x.device(), T => x.apply_op1(Max::<T>(windows, PhantomData)));
+    fused!(x.dtype(), x.device(), T => x.apply_op1(OnCpu::<_, T>::new(Max::<T>(windows, PhantomData))));
     reference::pooling::window_max(&x, window, mask)
 }
 
@@ -131,19 +133,12 @@ struct Mean<T> {
     number: PhantomData<T>,
 }
 
-impl<T: Real> CustomOp2 for Mean<T> {
+impl<T: Real> Operation<T, 2> for Mean<T> {
     fn name(&self) -> &'static str {
         "window-mean"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, weight) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
+    fn forward(&self, [x, weight]: [&[T]; 2], layouts: [&Layout; 2]) -> Result<(Vec<T>, Shape)> {
         let windows @ &Windows {
             n, width, window, ..
         } = &self.windows;
@@ -172,20 +167,19 @@ impl<T: Real> CustomOp2 for Mean<T> {
                     },
                 );
             });
-        Ok((T::to_cpu_storage_owned(y), windows.shape(l1)?))
+        Ok((y, windows.shape(layouts[0])?))
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        x: &Tensor,
-        weight: &Tensor,
+        [x, weight]: [&Tensor; 2],
         _: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 2]> {
         let (dx, dweight) =
             with_slices::<T, 3, _>([x, weight, gradient], |slices| Ok(self.gradients(slices)))?;
         let dweight = dweight.map_or(Ok(None), |dweight| gradient_of(weight, dweight))?;
-        Ok((gradient_of(x, dx)?, dweight))
+        Ok([gradient_of(x, dx)?, dweight])
     }
 }
 
@@ -238,13 +232,12 @@ impl<T: Real> Mean<T> {
 
 struct Max<T>(Windows, PhantomData<T>);
 
-impl<T: Real> CustomOp1 for Max<T> {
+impl<T: Real> Operation<T, 1> for Max<T> {
     fn name(&self) -> &'static str {
         "window-max"
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = slice::<T>(storage, layout)?;
+    fn forward(&self, [x]: [&[T]; 1], layouts: [&Layout; 1]) -> Result<(Vec<T>, Shape)> {
         let windows @ &Windows {
             n, width, window, ..
         } = &self.0;
@@ -263,11 +256,16 @@ impl<T: Real> CustomOp1 for Max<T> {
                     }
                 }
             });
-        Ok((T::to_cpu_storage_owned(y), windows.shape(layout)?))
+        Ok((y, windows.shape(layouts[0])?))
     }
 
     /// The gradient goes to the first token that has the maximum.
-    fn bwd(&self, x: &Tensor, y: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+    fn backward(
+        &self,
+        [x]: [&Tensor; 1],
+        y: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<[Option<Tensor>; 1]> {
         let windows @ &Windows {
             n, width, window, ..
         } = &self.0;
@@ -300,7 +298,7 @@ impl<T: Real> CustomOp1 for Max<T> {
             });
             Ok(dx)
         })?;
-        gradient_of(x, dx)
+        Ok([gradient_of(x, dx)?])
     }
 }
 

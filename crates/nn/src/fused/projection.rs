@@ -6,7 +6,9 @@ use std::{
     ops::{Deref, Range},
 };
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 use rayon::prelude::*;
 
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
     kernels::{
         buffer::Buffer,
         gemm::{Matrix, Packed},
-        real::{Real, add_scaled, fused, gradient_of, slice, with_slices},
+        real::{Real, add_scaled, fused, gradient_of, with_slices},
     },
     reference,
 };
@@ -41,7 +43,7 @@ pub fn project(e: &Tensor, x: &Tensor, groups: usize) -> Result<Tensor> {
         groups,
     };
     let (e, x) = (e.contiguous()?, x.contiguous()?);
-    fused!(x.dtype(), x.device(), T => e.apply_op2(&x, Project::<T> { sizes, number: PhantomData }));
+    fused!(x.dtype(), x.device(), T => e.apply_op2(&x, OnCpu::<_, T>::new(Project::<T> { sizes, number: PhantomData })));
     reference::projection::project(&e, &x, groups)
 }
 
@@ -191,44 +193,34 @@ impl<T: Real> Project<T> {
     }
 }
 
-impl<T: Real> CustomOp2 for Project<T> {
+impl<T: Real> Operation<T, 2> for Project<T> {
     fn name(&self) -> &'static str {
         "project"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (e, x) = (slice::<T>(s1, l1)?, slice::<T>(s2, l2)?);
+    fn forward(&self, [e, x]: [&[T]; 2], _: [&Layout; 2]) -> Result<(Vec<T>, Shape)> {
         let Sizes {
             batch, k, width, ..
         } = self.sizes;
         Ok((
-            T::to_cpu_storage_owned(
-                self.output(e, |rows| &x[rows.start * width..rows.end * width])
-                    .into_vec(),
-            ),
+            self.output(e, |rows| &x[rows.start * width..rows.end * width])
+                .into_vec(),
             (batch, k, width).into(),
         ))
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        e: &Tensor,
-        x: &Tensor,
+        [e, x]: [&Tensor; 2],
         _: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 2]> {
         let (dx, de) = with_slices::<T, 3, _>([e, x, gradient], |[e, x, dy]| {
             let mut dx = vec![T::default(); x.len()];
             let de = self.add_gradients(e, x, dy, &mut dx);
             Ok((dx, de))
         })?;
-        Ok((gradient_of(e, de)?, gradient_of(x, dx)?))
+        Ok([gradient_of(e, de)?, gradient_of(x, dx)?])
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::marker::PhantomData;
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{Layout, Result, Shape, Tensor, bail};
+
+use super::operation::{OnCpu, Operation};
 use rayon::prelude::*;
 
 use crate::{
     ROWS_PER_TASK,
     kernels::{
-        real::{Real, add_scaled, fused, gradient_of, slice, with_slices},
+        real::{Real, add_scaled, fused, gradient_of, with_slices},
         row_sums::{add_rows, add_sum_of_rows},
     },
     reference,
@@ -28,31 +30,18 @@ pub fn add_with_bias(x: &Tensor, y: &Tensor, bias: &Tensor) -> Result<Tensor> {
         );
     }
     let (x, y) = (x.contiguous()?, y.contiguous()?);
-    fused!(x.dtype(), x.device(), T => x.apply_op3(&y, bias, AddWithBias::<T>(PhantomData)));
+    fused!(x.dtype(), x.device(), T => x.apply_op3(&y, bias, OnCpu::<_, T>::new(AddWithBias::<T>(PhantomData))));
     reference::residual::add_with_bias(&x, &y, bias)
 }
 
 struct AddWithBias<T>(PhantomData<T>);
 
-impl<T: Real> CustomOp3 for AddWithBias<T> {
+impl<T: Real> Operation<T, 3> for AddWithBias<T> {
     fn name(&self) -> &'static str {
         "add-with-bias"
     }
 
-    fn cpu_fwd(
-        &self,
-        s1: &CpuStorage,
-        l1: &Layout,
-        s2: &CpuStorage,
-        l2: &Layout,
-        s3: &CpuStorage,
-        l3: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (x, y, bias) = (
-            slice::<T>(s1, l1)?,
-            slice::<T>(s2, l2)?,
-            slice::<T>(s3, l3)?,
-        );
+    fn forward(&self, [x, y, bias]: [&[T]; 3], layouts: [&Layout; 3]) -> Result<(Vec<T>, Shape)> {
         let block = bias.len() * ROWS_PER_TASK;
         let mut out = vec![T::default(); x.len()];
         out.par_chunks_mut(block)
@@ -62,17 +51,15 @@ impl<T: Real> CustomOp3 for AddWithBias<T> {
                 out.copy_from_slice(y);
                 add_rows(out, x, bias);
             });
-        Ok((T::to_cpu_storage_owned(out), l1.shape().clone()))
+        Ok((out, layouts[0].shape().clone()))
     }
 
-    fn bwd(
+    fn backward(
         &self,
-        _: &Tensor,
-        _: &Tensor,
-        bias: &Tensor,
+        [_, _, bias]: [&Tensor; 3],
         _: &Tensor,
         gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<[Option<Tensor>; 3]> {
         let dbias = with_slices::<T, 1, _>([gradient], |[dy]| {
             let width = bias.elem_count();
             let partial: Vec<Vec<T>> = dy
@@ -89,11 +76,11 @@ impl<T: Real> CustomOp3 for AddWithBias<T> {
             }
             Ok(dbias)
         })?;
-        Ok((
+        Ok([
             Some(gradient.clone()),
             Some(gradient.clone()),
             gradient_of(bias, dbias)?,
-        ))
+        ])
     }
 }
 

@@ -4,10 +4,12 @@
 
 use std::marker::PhantomData;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{Layout, Result, Shape, Tensor};
+
+use super::operation::{OnCpu, Operation};
 
 use crate::{
-    kernels::real::{Real, fused, gradient_of, slice, with_slices},
+    kernels::real::{Real, fused, gradient_of, with_slices},
     reference,
 };
 
@@ -17,27 +19,32 @@ use crate::{
 /// Types that do not fit.
 pub fn sign(x: &Tensor) -> Result<Tensor> {
     let x = x.contiguous()?;
-    fused!(x.dtype(), x.device(), T => x.apply_op1(Sign::<T>(PhantomData)));
+    fused!(x.dtype(), x.device(), T => x.apply_op1(OnCpu::<_, T>::new(Sign::<T>(PhantomData))));
     reference::straight_through::sign(&x)
 }
 
 struct Sign<T>(PhantomData<T>);
 
-impl<T: Real> CustomOp1 for Sign<T> {
+impl<T: Real> Operation<T, 1> for Sign<T> {
     fn name(&self) -> &'static str {
         "sign"
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+    fn forward(&self, [x]: [&[T]; 1], layouts: [&Layout; 1]) -> Result<(Vec<T>, Shape)> {
         let (one, zero) = (T::of(1.0), T::default());
-        let y: Vec<T> = slice::<T>(storage, layout)?
+        let y: Vec<T> = x
             .iter()
             .map(|&x| if x < zero { zero - one } else { one })
             .collect();
-        Ok((T::to_cpu_storage_owned(y), layout.shape().clone()))
+        Ok((y, layouts[0].shape().clone()))
     }
 
-    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+    fn backward(
+        &self,
+        [x]: [&Tensor; 1],
+        _: &Tensor,
+        gradient: &Tensor,
+    ) -> Result<[Option<Tensor>; 1]> {
         let (one, zero) = (T::of(1.0), T::default());
         let passes = |x: T| x < one && x > zero - one;
         let dx = with_slices::<T, 2, _>([x, gradient], |[x, dy]| {
@@ -46,7 +53,7 @@ impl<T: Real> CustomOp1 for Sign<T> {
                 .map(|(&x, &dy)| if passes(x) { dy } else { zero })
                 .collect::<Vec<T>>())
         })?;
-        gradient_of(x, dx)
+        Ok([gradient_of(x, dx)?])
     }
 }
 

@@ -5,7 +5,7 @@
 //! (the rows that sequence models write too), `weights.csv`, `association.csv`, `match_log.csv`,
 //! `raw_scores.csv`, `scores.csv`, `apoe.csv`, `guards.csv` (with `related_pairs.csv`, where there
 //! are any), `scoring_files/`, and [`PrsModel`] as `prs_model.json`, for new people.
-//! Without a cohort, [`raw_scores`] sums published scores only.
+//! Without a cohort, [`scoring::raw_scores`](crate::scoring::raw_scores()) sums published scores only.
 //!
 //! | model | what |
 //! |---|---|
@@ -66,6 +66,7 @@ use gf_cohort_schema::{
 };
 
 use self::{fitting::fit_all, model::People, study::Study};
+use crate::layout;
 use crate::{
     leakage::{kinship, kinship_sites, scores as guards},
     memory, output, report,
@@ -88,7 +89,7 @@ fn require_usable(options: &Options) -> Result<(), Error> {
         });
     }
     // Its `predictions.csv` would be overwritten.
-    if options.scoring.out.join("config.json").exists() {
+    if options.scoring.out.join(layout::CONFIG).exists() {
         let reason = format!(
             "{} holds a model bundle; choose another folder for the baselines (--out)",
             options.scoring.out.display()
@@ -143,17 +144,17 @@ impl Outputs<'_> {
         associations: Vec<(panel::Column<'_>, association::Association)>,
         baselines: Vec<Baseline>,
     ) -> Result<(), Error> {
-        output::write(&self.path("predictions.csv"), |out| {
+        output::write(&self.path(layout::PREDICTIONS), |out| {
             write_predictions(out, self.predictions)
         })?;
         self.write_scores()?;
-        tables::write_weights(&self.path("weights.csv"), &baselines)?;
+        tables::write_weights(&self.path(layout::WEIGHTS), &baselines)?;
         let (columns, associations): (Vec<_>, Vec<_>) = associations.into_iter().unzip();
-        association::write(&self.path("association.csv"), &columns, &associations)?;
-        report::write_guards(&self.path("guards.csv"), &summary.guards)?;
-        let pairs = self.path("related_pairs.csv");
+        association::write(&self.path(layout::ASSOCIATION), &columns, &associations)?;
+        report::write_guards(&self.path(layout::GUARDS), &summary.guards)?;
+        let pairs = self.path(layout::RELATED_PAIRS);
         kinship::write_pairs(&pairs, self.cohort, self.related_pairs)?;
-        let apoe_csv = self.path("apoe.csv");
+        let apoe_csv = self.path(layout::APOE);
         match self.apoe {
             Some(calls) => {
                 let rows = apoe_rows(self.cohort, calls);
@@ -167,14 +168,18 @@ impl Outputs<'_> {
     /// Tables of published scores; without any, those of an earlier run are removed.
     fn write_scores(&self) -> Result<(), Error> {
         if self.scores.is_empty() {
-            ["raw_scores.csv", "scores.csv", "match_log.csv"]
+            [layout::RAW_SCORES, layout::SCORES, layout::MATCH_LOG]
                 .iter()
                 .try_for_each(|name| output::remove_if_there(&self.path(name)))?;
             return Ok(());
         }
         let scores: Vec<&Score<'_>> = self.scores.iter().collect();
-        score_tables::write_raw_scores(&self.path("raw_scores.csv"), &self.table.people, &scores)?;
-        score_tables::write_scores(&self.path("scores.csv"), self.scores)?;
+        score_tables::write_raw_scores(
+            &self.path(layout::RAW_SCORES),
+            &self.table.people,
+            &scores,
+        )?;
+        score_tables::write_scores(&self.path(layout::SCORES), self.scores)?;
         Ok(())
     }
 
@@ -201,7 +206,7 @@ impl Outputs<'_> {
             baselines,
         };
         Ok(output::for_others::write_json(
-            &self.path("prs_model.json"),
+            &self.path(layout::PRS_MODEL),
             &model,
         )?)
     }
@@ -584,7 +589,7 @@ fn score_people<'f>(
     let mut scorer = Scorer::new(files, &options.scoring, table.people.len(), training)?;
     scorer.add(&table.sites)?;
     let scores = scorer.finish(&table.sites, &table.not_used)?;
-    let log = options.scoring.out.join("match_log.csv");
+    let log = options.scoring.out.join(layout::MATCH_LOG);
     let logged: Vec<&Score<'_>> = scores.iter().flatten().collect();
     score_tables::write_match_log(&log, &logged, &table.sites, &options.scoring)?;
     Ok(published::usable(

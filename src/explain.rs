@@ -37,6 +37,7 @@ use self::{
     measure::{EFFECT, INTERACTION, JOINT_EFFECT, Measured, Moments, People},
     variants::{Carriers, Variant, variants},
 };
+use crate::layout;
 use crate::words::counted;
 use crate::{
     dataset::{self, Dataset},
@@ -271,7 +272,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
             "--haplotypes 0: at least one haplotype of a locus is needed".into(),
         ));
     }
-    if !options.model.join("config.json").exists() {
+    if !options.model.join(layout::CONFIG).exists() {
         return Err(Error::NoModel(options.model.clone()));
     }
     let bundle = Bundle::load(&options.model)?;
@@ -362,8 +363,8 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         let svg = plot::draw(&locus.locus.locus, &of_locus, options.top).map_err(failed)?;
         output::for_others::write(&path, |out| out.write_all(svg.as_bytes()))?;
     }
-    report::write_pairs(&options.out.join("pairs.csv"), &pairs)?;
-    report::write_effects(&options.out.join("explain.csv"), &rows)?;
+    report::write_pairs(&options.out.join(layout::PAIRS), &pairs)?;
+    report::write_effects(&options.out.join(layout::EXPLAIN), &rows)?;
     Ok(summary)
 }
 

@@ -49,6 +49,7 @@ pub mod dataset;
 pub mod evaluation;
 pub mod explain;
 pub mod interrupt;
+pub mod layout;
 pub mod leakage;
 pub mod models;
 pub mod pipeline;

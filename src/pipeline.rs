@@ -38,6 +38,7 @@ use self::{
     plan::{Data, ModelPlan, Plan, Source},
     stage::{Extent, Made, Runner},
 };
+use crate::layout;
 use crate::words::counted;
 use crate::{
     baselines, evaluation,
@@ -90,7 +91,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             )
         }
     };
-    let data = plan.data(&out.join("0-cohort"));
+    let data = plan.data(&out.join(layout::COHORT_FOLDER));
     if options.job.is_none() {
         check::require(check::findings(&plan, &data, &out, false))?;
     }
@@ -100,22 +101,26 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 
     let options = |folder: &Path| {
         plan.report
-            .options(predictions, &data, plan.seed, out.join("run.json"), folder)
+            .options(predictions, &data, plan.seed, out.join(layout::RUN), folder)
     };
     let report = out.join("5-report/report.html");
-    let table = runner.stage("5-report", &report_made(&plan, &data), |folder| {
-        let options = options(folder);
-        let summary = evaluation::run(&options)?;
-        let text = summary.to_string();
-        output::for_others::write(&folder.join("auc.txt"), |out| {
-            out.write_all(text.as_bytes())
-        })?;
-        if let Err(leakage) = summary.require_no_leakage(options.guards) {
-            crate::message!("{text}\nReport: {}", report.display());
-            return Err(leakage.into());
-        }
-        Ok(text)
-    })?;
+    let table = runner.stage(
+        layout::REPORT_FOLDER,
+        &report_made(&plan, &data),
+        |folder| {
+            let options = options(folder);
+            let summary = evaluation::run(&options)?;
+            let text = summary.to_string();
+            output::for_others::write(&folder.join("auc.txt"), |out| {
+                out.write_all(text.as_bytes())
+            })?;
+            if let Err(leakage) = summary.require_no_leakage(options.guards) {
+                crate::message!("{text}\nReport: {}", report.display());
+                return Err(leakage.into());
+            }
+            Ok(text)
+        },
+    )?;
     runner.finish();
     if let Some(table) = table {
         let mut out = std::io::stdout().lock();
@@ -173,7 +178,7 @@ fn stages(
     }
     plan.tokens.given_tokenizer().context("[tokens]")?;
     let built = sequences(plan, data, runner, division)?;
-    let tokens_folder = out.join("2-tokens");
+    let tokens_folder = out.join(layout::TOKENS_FOLDER);
     tokens(plan, data, runner, division, built)?;
 
     let mut predictions = Vec::new();
@@ -186,39 +191,43 @@ fn stages(
             division,
         )?;
         predictions.push(
-            out.join("3-models")
+            out.join(layout::MODELS_FOLDER)
                 .join(model.name())
-                .join("predictions.csv"),
+                .join(layout::PREDICTIONS),
         );
     }
 
-    runner.stage("4-baselines", &baselines_made(plan, data), |folder| {
-        let options = plan
-            .baselines
-            .options(data, &plan.sequences.apply_filters, folder);
-        if options.no_fit {
-            let summary = baselines::without_fit(&options)?;
+    runner.stage(
+        layout::BASELINES_FOLDER,
+        &baselines_made(plan, data),
+        |folder| {
+            let options = plan
+                .baselines
+                .options(data, &plan.sequences.apply_filters, folder);
+            if options.no_fit {
+                let summary = baselines::without_fit(&options)?;
+                crate::message_text!("{summary}");
+                return Ok(json!({ "n_people": summary.raw.n_people, "areas": summary.areas }));
+            }
+            let summary = baselines::run(&options)?;
             crate::message_text!("{summary}");
-            return Ok(json!({ "n_people": summary.raw.n_people, "areas": summary.areas }));
-        }
-        let summary = baselines::run(&options)?;
-        crate::message_text!("{summary}");
-        Ok(json!({
-            "models": summary.models,
-            "n_people": summary.n_people,
-            "n_dosages": summary.n_dosages,
-            "constant_dosages": summary.constant_dosages,
-            "sites_without_training_calls": summary.sites_without_training_calls,
-            "choices": summary.choices,
-            "guards": summary.guards,
-        }))
-    })?;
+            Ok(json!({
+                "models": summary.models,
+                "n_people": summary.n_people,
+                "n_dosages": summary.n_dosages,
+                "constant_dosages": summary.constant_dosages,
+                "sites_without_training_calls": summary.sites_without_training_calls,
+                "choices": summary.choices,
+                "guards": summary.guards,
+            }))
+        },
+    )?;
     predictions.push(out.join("4-baselines/predictions.csv"));
     Ok(predictions)
 }
 
 /// Name of the stage that makes a cohort.
-const SIMULATED: &str = "0-cohort";
+const SIMULATED: &str = layout::COHORT_FOLDER;
 
 /// Adds the cohort table: the user's file, or that of the simulation.
 fn with_cohort(made: Made, plan: &Plan, data: &Data) -> Made {
@@ -275,17 +284,19 @@ fn tokens_made(plan: &Plan, data: &Data) -> anyhow::Result<Made> {
         tokenizer_file: None,
         ..plan.tokens.clone()
     };
-    let made = Made::of(json!([options, training])).after("1-sequences");
+    let made = Made::of(json!([options, training])).after(layout::SEQUENCES_FOLDER);
     Ok(made.reading(plan.tokens.tokenizer_file.as_deref()))
 }
 
 /// A model depends on the tokens and on the cohort.
 fn model_made(plan: &Plan, data: &Data, model: &ModelPlan) -> Made {
-    let made = Made::of(json!([model.key(), data.cohort_key()])).after("2-tokens");
-    let bundle = model
-        .init
-        .iter()
-        .flat_map(|bundle| [bundle.join("config.json"), bundle.join("model.safetensors")]);
+    let made = Made::of(json!([model.key(), data.cohort_key()])).after(layout::TOKENS_FOLDER);
+    let bundle = model.init.iter().flat_map(|bundle| {
+        [
+            bundle.join(layout::CONFIG),
+            bundle.join(layout::WEIGHTS_OF_MODEL),
+        ]
+    });
     let bundle: Vec<PathBuf> = bundle.collect();
     let offset = model.offset.iter().map(|offset| offset.path.as_path());
     with_cohort(made, plan, data).reading(bundle.iter().map(PathBuf::as_path).chain(offset))
@@ -304,9 +315,13 @@ fn baselines_made(plan: &Plan, data: &Data) -> Made {
 
 /// The report depends on everything that it shows.
 fn report_made(plan: &Plan, data: &Data) -> Made {
-    let stages = ["1-sequences", "2-tokens", "4-baselines"]
-        .map(String::from)
-        .into_iter();
+    let stages = [
+        layout::SEQUENCES_FOLDER,
+        layout::TOKENS_FOLDER,
+        layout::BASELINES_FOLDER,
+    ]
+    .map(String::from)
+    .into_iter();
     let models = plan
         .models
         .iter()
@@ -380,7 +395,7 @@ fn sequences(
         }));
     }
     let mut dictionary = None;
-    runner.stage("1-sequences", &made, |folder| {
+    runner.stage(layout::SEQUENCES_FOLDER, &made, |folder| {
         if !shards.is_empty() {
             return merge(&shards, folder);
         }
@@ -424,13 +439,13 @@ fn tokens(
     if !blocks.is_empty() && options.learns_tokenizer() {
         let fitted = runner.shard(FIT, &made, |folder| {
             let tokenizer = fit(&built.shards, &data.samples()?, &options)?;
-            output::write(&folder.join("tokenizer.json"), |out| {
+            output::write(&folder.join(layout::TOKENIZER), |out| {
                 out.write_all(tokenizer.json().as_bytes())
             })?;
             Ok(tokenizer.vocab_len())
         })?;
         if fitted.is_some() {
-            options = options.with_tokenizer(runner.shard_folder(FIT).join("tokenizer.json"));
+            options = options.with_tokenizer(runner.shard_folder(FIT).join(layout::TOKENIZER));
         }
     }
     let mut shards = Vec::new();
@@ -452,8 +467,8 @@ fn tokens(
             summary,
         }));
     }
-    let sequences = runner.folder("1-sequences");
-    runner.stage("2-tokens", &made, |folder| {
+    let sequences = runner.folder(layout::SEQUENCES_FOLDER);
+    runner.stage(layout::TOKENS_FOLDER, &made, |folder| {
         if !shards.is_empty() {
             let summary = tokens::merge(&shards, folder)?;
             crate::message_text!("{summary}");
@@ -523,14 +538,14 @@ fn train(
     for (block, people) in division.prediction_blocks(&name) {
         let n_people = runner.shard(&block, &made.part(&json!(people)), |folder| {
             let rows = training::run_predict(&options(&members), people)?;
-            output::write(&folder.join("predictions.csv"), |out| {
+            output::write(&folder.join(layout::PREDICTIONS), |out| {
                 write_predictions(out, &rows)
             })?;
             Ok(rows.len())
         })?;
         if n_people.is_some_and(|n_people| n_people > 0) {
             rows.extend(read_predictions(
-                &runner.shard_folder(&block).join("predictions.csv"),
+                &runner.shard_folder(&block).join(layout::PREDICTIONS),
             )?);
         }
     }

@@ -19,6 +19,7 @@ use gf_cohort_schema::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::layout;
 use crate::words::counted;
 use crate::{
     baselines::{self, AbsentAlleles, PrsModel, Rewritten},
@@ -253,9 +254,9 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     {
         return Err(Error::MinOverlap(share));
     }
-    if options.model.join("config.json").exists() {
+    if options.model.join(layout::CONFIG).exists() {
         sequence_model(options)
-    } else if options.model.join("prs_model.json").exists() {
+    } else if options.model.join(layout::PRS_MODEL).exists() {
         polygenic_scores(options)
     } else {
         Err(Error::NoModel(options.model.clone()))
@@ -373,7 +374,7 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<P
     let sequence_options = gf_haplotypes::Options {
         vcf: source.vcf.to_vec(),
         reference: source.reference.ok_or(Error::NoReference)?.into(),
-        regions: Regions::File(model.join("config.json")),
+        regions: Regions::File(model.join(layout::CONFIG)),
         samples: cohort.as_ref().map_or_else(
             || source.samples.clone(),
             |cohort| {
@@ -461,7 +462,7 @@ fn unusual_covariates(cohort: &Cohort, known: &[KnownCovariate]) -> Vec<String> 
 }
 
 fn polygenic_scores(options: &Options) -> Result<Summary, Error> {
-    let mut model = PrsModel::load(&options.model.join("prs_model.json"))?;
+    let mut model = PrsModel::load(&options.model.join(layout::PRS_MODEL))?;
     model.reading.allow_no_hom_ref |= options.allow_no_hom_ref;
     if let Some(filters) = &options.apply_filters {
         model.filters = filters.names().unwrap_or_default();

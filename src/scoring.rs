@@ -1,7 +1,7 @@
 //! Published scores: which weights there are, which genotypes they belong to, and everyone's sum.
 //!
-//! Input -> output: VCF/BCF + scoring files -> a [`Score`](published::Score) of each file, with
-//! what became of each of its rows. [`raw_scores::run`] is the whole of it for people without a
+//! Input -> output: VCF/BCF + scoring files -> a sum per sample of each file, with
+//! what became of each of its rows. [`raw_scores()`] is the whole of it for people without a
 //! cohort table; `baselines` fits models on the same genotypes.
 //!
 //! | file | question |

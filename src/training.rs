@@ -63,6 +63,7 @@ use self::{
     members::{Member, Plan, mean_logits},
     terms::{Making, TrainedMember},
 };
+use crate::layout;
 use crate::words::counted;
 use crate::{
     dataset::{Dataset, Standardisation, logits_within},
@@ -504,7 +505,7 @@ impl<'o> Prepared<'o> {
         schedule.check()?;
         require_additive_term(options)?;
         // Its `predictions.csv` would be overwritten.
-        if options.out.join("prs_model.json").exists() {
+        if options.out.join(layout::PRS_MODEL).exists() {
             let reason = format!(
                 "{} holds what `prs` wrote; choose another folder for the model (--out)",
                 options.out.display()
@@ -652,9 +653,9 @@ impl<'o> Prepared<'o> {
         };
         let log = trained.iter().enumerate().flat_map(of_member);
         // Nothing new lies beside an older bundle that is still whole.
-        output::remove_if_there(&options.out.join("config.json"))?;
-        output::for_others::write_csv(&options.out.join("training_log.csv"), &LOG_COLUMNS, log)?;
-        output::write(&options.out.join("predictions.csv"), |out| {
+        output::remove_if_there(&options.out.join(layout::CONFIG))?;
+        output::for_others::write_csv(&options.out.join(layout::TRAINING_LOG), &LOG_COLUMNS, log)?;
+        output::write(&options.out.join(layout::PREDICTIONS), |out| {
             write_predictions(out, rows)
         })?;
         let members = trained.into_iter().map(|trained| trained.weights).collect();
@@ -790,7 +791,7 @@ fn places(options: &Options, plan: &Plan) -> Vec<Place> {
         number: (number, n_members),
         term: None,
         checkpoint: options.out.join(if number == 1 {
-            "checkpoint.safetensors".into()
+            layout::CHECKPOINT.into()
         } else {
             format!("checkpoint-{number}.safetensors")
         }),
@@ -933,12 +934,12 @@ fn digest_of(options: &Options, name: &str, ranks: &Ranks) -> Result<String, Err
     } = options;
     let mut inputs = vec![
         options.cohort.clone(),
-        tokens.join("tokens.safetensors"),
-        tokens.join("tokenizer.json"),
+        tokens.join(layout::TOKENS),
+        tokens.join(layout::TOKENIZER),
     ];
     inputs.extend(options.offset.iter().map(|offset| offset.path.clone()));
     inputs.extend(options.init.iter().flat_map(|bundle| {
-        std::iter::once(bundle.join("config.json")).chain(weight_files(bundle))
+        std::iter::once(bundle.join(layout::CONFIG)).chain(weight_files(bundle))
     }));
     let inputs = inputs
         .iter()

@@ -12,6 +12,7 @@ use gf_cohort_schema::{
 };
 use serde::Serialize;
 
+use crate::layout;
 use crate::{
     baselines::{Error, Options},
     scoring::{
@@ -132,12 +133,12 @@ pub fn run(options: &Options) -> Result<NoFitSummary, Error> {
                 }
             });
         }
-        output::write(&options.scoring.out.join("predictions.csv"), |out| {
+        output::write(&options.scoring.out.join(layout::PREDICTIONS), |out| {
             write_predictions(out, &predictions)
         })?;
         let rows = areas.iter().map(row);
         Ok(output::for_others::write_csv(
-            &options.scoring.out.join("score_auc.csv"),
+            &options.scoring.out.join(layout::SCORE_AUC),
             &AREA_COLUMNS,
             rows,
         )?)

@@ -13,6 +13,7 @@ use super::{
     record::{OverwriteArgs, Record, Work},
     values::{name_of, one_of},
 };
+use crate::layout;
 use crate::{
     evaluation::{self, GuardPolicy, Recalibration},
     pipeline,
@@ -169,6 +170,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .iter()
         .chain(&summary.readings)
         .for_each(|line| crate::message!("{line}"));
-    crate::message!("report: {}", options.out.join("report.html").display());
+    crate::message!("report: {}", options.out.join(layout::REPORT).display());
     Ok(leakage?)
 }

@@ -13,6 +13,7 @@ use super::{
     lists,
     record::{OverwriteArgs, Record, Work},
 };
+use crate::layout;
 use crate::words::counted;
 use crate::{output, pipeline, score, tokens};
 use gf_haplotypes::Policies;
@@ -158,7 +159,7 @@ fn tokens(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyhow::
     let of_tokens = tokens::merge(&of_tokens.collect::<Vec<_>>(), out)?;
     merged.save()?;
     // One of an earlier run would be of other tokens.
-    output::remove_if_there(&out.join("report.csv"))?;
+    output::remove_if_there(&out.join(layout::TOKENS_REPORT))?;
     record.finish(
         "merge",
         &options,

@@ -10,6 +10,7 @@ use super::{
     samples::{SampleArgs, without_names},
     values::{name_of, one_of},
 };
+use crate::layout;
 use crate::{output, pipeline};
 use gf_haplotypes::{
     ApplyFilters, Encoding, Haploid, Missing, Options, Overlap, Policies, Regions, Samples,
@@ -152,7 +153,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let samples = args.people.samples()?;
     let skips = args
         .skips
-        .or_else(|| args.out.as_ref().map(|folder| folder.join("skips.csv")));
+        .or_else(|| args.out.as_ref().map(|folder| folder.join(layout::SKIPS)));
     let options = args.genomes.options(samples, skips);
     let fasta = args
         .output

@@ -13,6 +13,7 @@ use super::{
     samples::SampleArgs,
     sequences::{Genomes, without_people},
 };
+use crate::layout;
 use crate::{
     pipeline,
     tokens::{Anchor, Options, Slots, TokenizerKind},
@@ -150,7 +151,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     kept.map_err(|reason| anyhow!("{}: {reason}", path.display()))?;
     let mut sequence_options = args
         .genomes
-        .options(Samples::All, Some(args.out.join("skips.csv")));
+        .options(Samples::All, Some(args.out.join(layout::SKIPS)));
     cohort.keep_present_in(
         &samples_of_files(&sequence_options.vcf)?,
         args.cohort.missing().samples,

@@ -16,6 +16,7 @@ use gf_cohort_schema::{
 use serde::{Deserialize, Serialize};
 
 use super::{Error, OnCohort};
+use crate::layout;
 use crate::{
     dataset::Dataset,
     evaluation::roc,
@@ -162,7 +163,7 @@ impl People {
                 probability: probability(logit),
             });
         let rows: Vec<Prediction> = rows.collect();
-        Ok(output::write(&folder.join("predictions.csv"), |out| {
+        Ok(output::write(&folder.join(layout::PREDICTIONS), |out| {
             write_predictions(out, &rows)
         })?)
     }

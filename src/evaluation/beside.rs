@@ -18,6 +18,7 @@ use gf_cohort_schema::{
 use serde_json::Value;
 
 use super::Error;
+use crate::layout;
 use crate::{output, report::TrainingLog};
 
 /// The files of this name beside the predictions, one a folder.
@@ -58,7 +59,7 @@ pub fn fill_in(
 
 fn costs(predictions: &[PathBuf]) -> Result<BTreeMap<String, CostRow>, Error> {
     let mut costs: BTreeMap<String, CostRow> = BTreeMap::new();
-    for path in files(predictions, "cost.csv") {
+    for path in files(predictions, layout::COST) {
         for cost in read_costs(&path)? {
             match costs.get(&cost.model) {
                 Some(other) if *other != cost => {
@@ -81,7 +82,7 @@ fn costs(predictions: &[PathBuf]) -> Result<BTreeMap<String, CostRow>, Error> {
 /// A file that is malformed; two that have other match rates of one model.
 pub fn scores(predictions: &[PathBuf]) -> Result<Vec<ScoreRow>, Error> {
     let mut scores: Vec<ScoreRow> = Vec::new();
-    for path in files(predictions, "scores.csv") {
+    for path in files(predictions, layout::SCORES) {
         for score in read_scores(&path)? {
             match scores.iter().find(|other| other.model == score.model) {
                 None => scores.push(score),
@@ -145,8 +146,8 @@ pub fn digests(predictions: &[PathBuf]) -> Result<Vec<(String, String)>, Error> 
 /// A file that is malformed.
 pub fn training(predictions: &[PathBuf]) -> Result<Vec<TrainingLog>, Error> {
     let mut logs = Vec::new();
-    for path in files(predictions, "training_log.csv") {
-        let costs = path.with_file_name("cost.csv");
+    for path in files(predictions, layout::TRAINING_LOG) {
+        let costs = path.with_file_name(layout::COST);
         let named = if costs.exists() {
             read_costs(&costs)?
                 .into_iter()
@@ -173,7 +174,7 @@ pub fn training(predictions: &[PathBuf]) -> Result<Vec<TrainingLog>, Error> {
 /// # Errors
 /// A file that is malformed.
 pub fn apoe(predictions: &[PathBuf]) -> Result<Vec<Characteristics>, Error> {
-    files(predictions, "apoe.csv")
+    files(predictions, layout::APOE)
         .map(|path| Ok(Characteristics::read(&path)?))
         .collect()
 }
@@ -184,7 +185,7 @@ pub fn apoe(predictions: &[PathBuf]) -> Result<Vec<Characteristics>, Error> {
 /// A file that is malformed.
 pub fn guards(predictions: &[PathBuf], own: &[&str]) -> Result<Vec<GuardRow>, Error> {
     let mut found = Vec::new();
-    for path in files(predictions, "guards.csv") {
+    for path in files(predictions, layout::GUARDS) {
         found.extend(
             read_guards(&path)?
                 .into_iter()

@@ -34,6 +34,7 @@ use super::{
     scores::{Column, Scores},
     strata::Known,
 };
+use crate::layout;
 use crate::normal::upper_tail;
 use crate::report::p_value;
 use crate::words::counted;
@@ -63,7 +64,7 @@ pub const NAMES: [&str; 8] = [
 /// Model of the principal components alone.
 const PCS: &str = "prs-pcs";
 /// The guards of the cohort table.
-const COHORT: &str = "cohort.csv";
+const COHORT: &str = layout::COHORT;
 /// Chance of a false alarm of one guard that is taken, one-sided.
 const ALPHA: f64 = 0.001;
 /// A model is called better than the principal components at this one-sided p-value.

@@ -12,6 +12,7 @@ use anyhow::{anyhow, bail};
 use gf_cohort_schema::{Characteristics, Cohort, STACKED};
 
 use super::plan::{Data, Plan, Source};
+use crate::layout;
 use crate::words::counted;
 use crate::{baselines, evaluation, simulate, training};
 use gf_haplotypes::ApplyFilters;
@@ -67,10 +68,19 @@ pub fn findings(plan: &Plan, data: &Data, out: &Path, records: bool) -> Vec<Find
     match &plan.source {
         Source::Simulate(options) => {
             let found = simulate::check(options).map_err(anyhow::Error::from);
-            add("0-cohort", found.map(|()| "its options make sense".into()));
+            add(
+                layout::COHORT_FOLDER,
+                found.map(|()| "its options make sense".into()),
+            );
             let filters = [
-                ("1-sequences", Some(&plan.sequences.apply_filters)),
-                ("4-baselines", plan.baselines.apply_filters.as_ref()),
+                (
+                    layout::SEQUENCES_FOLDER,
+                    Some(&plan.sequences.apply_filters),
+                ),
+                (
+                    layout::BASELINES_FOLDER,
+                    plan.baselines.apply_filters.as_ref(),
+                ),
             ];
             for (stage, filters) in filters {
                 let Some(ApplyFilters::Named(names)) = filters else {
@@ -88,12 +98,15 @@ pub fn findings(plan: &Plan, data: &Data, out: &Path, records: bool) -> Vec<Find
         Source::Data(_) => match data.people() {
             Ok(people) => {
                 cohort = Some(people);
-                add("1-sequences", sequences(plan, data, out, records));
+                add(
+                    layout::SEQUENCES_FOLDER,
+                    sequences(plan, data, out, records),
+                );
             }
-            Err(error) => add("1-sequences", Err(error)),
+            Err(error) => add(layout::SEQUENCES_FOLDER, Err(error)),
         },
     }
-    add("2-tokens", tokens(plan));
+    add(layout::TOKENS_FOLDER, tokens(plan));
     for model in &plan.models {
         let found = training::check(&model.options(data, out, out), cohort.as_ref());
         add(
@@ -113,9 +126,9 @@ pub fn findings(plan: &Plan, data: &Data, out: &Path, records: bool) -> Vec<Find
     };
     let is_readable = cohort.is_some() || matches!(plan.source, Source::Simulate(_));
     if is_readable {
-        add("4-baselines", found);
+        add(layout::BASELINES_FOLDER, found);
         add(
-            "5-report",
+            layout::REPORT_FOLDER,
             report(plan, data, cohort.as_ref(), ids.as_deref()),
         );
     }

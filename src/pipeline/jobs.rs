@@ -29,6 +29,7 @@ use super::{
     estimate::{Estimate, Sizes},
     plan::{ModelPlan, Plan, Source},
 };
+use crate::layout;
 use crate::training::{AdditiveKind, DeviceChoice, terms_file, trained_file};
 use crate::words::counted;
 
@@ -99,13 +100,13 @@ impl Division {
         if self.people.len() <= 1 {
             Vec::new()
         } else {
-            self.loci_blocks("1-sequences")
+            self.loci_blocks(layout::SEQUENCES_FOLDER)
         }
     }
 
     /// Blocks of loci whose tokens are made by themselves, by the name of the job.
     pub fn token_blocks(&self) -> Vec<(String, Range<usize>)> {
-        self.loci_blocks("2-tokens")
+        self.loci_blocks(layout::TOKENS_FOLDER)
     }
 
     fn loci_blocks(&self, stage: &str) -> Vec<(String, Range<usize>)> {
@@ -173,7 +174,7 @@ impl Division {
             everywhere: vec![whole(&self.loci)],
         };
         let cohort = if matches!(plan.source, Source::Simulate(_)) {
-            vec![parts.add_whole(Rule::Simulate, "0-cohort", Vec::new())]
+            vec![parts.add_whole(Rule::Simulate, layout::COHORT_FOLDER, Vec::new())]
         } else {
             Vec::new()
         };
@@ -183,8 +184,8 @@ impl Division {
         for number in 0..plan.models.len() {
             needed_by_report.push(self.add_model(&mut parts, plan, number, &tokens));
         }
-        needed_by_report.push(parts.add_whole(Rule::Prs, "4-baselines", cohort));
-        parts.add_whole(Rule::Evaluate, "5-report", needed_by_report);
+        needed_by_report.push(parts.add_whole(Rule::Prs, layout::BASELINES_FOLDER, cohort));
+        parts.add_whole(Rule::Evaluate, layout::REPORT_FOLDER, needed_by_report);
         parts.listed
     }
 
@@ -207,9 +208,9 @@ impl Division {
                 .collect();
         }
         let sequences = if shards.is_empty() {
-            parts.add_whole(Rule::Sequences, "1-sequences", cohort.to_vec())
+            parts.add_whole(Rule::Sequences, layout::SEQUENCES_FOLDER, cohort.to_vec())
         } else {
-            let name = "1-sequences".to_owned();
+            let name = layout::SEQUENCES_FOLDER.to_owned();
             parts.add_for_everyone(Rule::Merge, name, shards.clone(), &self.loci)
         };
         (sequences, shards)
@@ -225,7 +226,11 @@ impl Division {
     ) -> String {
         let blocks = self.token_blocks();
         if blocks.is_empty() {
-            return parts.add_whole(Rule::Tokenize, "2-tokens", vec![sequences.to_owned()]);
+            return parts.add_whole(
+                Rule::Tokenize,
+                layout::TOKENS_FOLDER,
+                vec![sequences.to_owned()],
+            );
         }
         let mut fit = Vec::new();
         if plan.tokens.learns_tokenizer() {
@@ -236,7 +241,12 @@ impl Division {
             let needs = [&fit[..], &[sequences]].concat();
             of_loci.push(parts.add_for_everyone(Rule::Tokenize, name, needs, &[loci]));
         }
-        parts.add_for_everyone(Rule::MergeTokens, "2-tokens".into(), of_loci, &self.loci)
+        parts.add_for_everyone(
+            Rule::MergeTokens,
+            layout::TOKENS_FOLDER.into(),
+            of_loci,
+            &self.loci,
+        )
     }
 
     /// Name of the job that finishes a model.
@@ -478,9 +488,9 @@ pub fn jobs(options: &Options) -> anyhow::Result<JobList> {
                 };
                 out.join("shards").join(stage).join(file)
             }
-            Rule::Bundle(_) => out.join(&part.name).join("stage.json"),
-            _ if part.name.contains('/') => out.join("shards").join(&part.name).join("stage.json"),
-            _ => out.join(&part.name).join("stage.json"),
+            Rule::Bundle(_) => out.join(&part.name).join(layout::STAGE),
+            _ if part.name.contains('/') => out.join("shards").join(&part.name).join(layout::STAGE),
+            _ => out.join(&part.name).join(layout::STAGE),
         };
         Ok(Job {
             command: command(options, &out, &part.name, threads),
@@ -518,7 +528,7 @@ fn inputs(plan: &Plan, pipeline: &Path) -> Vec<PathBuf> {
     files.extend(
         plan.models
             .iter()
-            .filter_map(|model| Some(model.init.as_ref()?.join("config.json"))),
+            .filter_map(|model| Some(model.init.as_ref()?.join(layout::CONFIG))),
     );
     files.extend(
         plan.models

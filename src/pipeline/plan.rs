@@ -10,6 +10,7 @@ use gf_cohort_schema::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::layout;
 use crate::{
     baselines,
     evaluation::{self, GuardPolicy, Recalibration},
@@ -589,12 +590,12 @@ impl Plan {
         match &self.source {
             Source::Data(data) => data.clone(),
             Source::Simulate(_) => Data {
-                vcf: vec![simulated.join("cohort.vcf.gz")],
-                reference: simulated.join("reference.fa"),
-                regions_file: simulated.join("loci.bed"),
+                vcf: vec![simulated.join(layout::COHORT_VCF)],
+                reference: simulated.join(layout::REFERENCE),
+                regions_file: simulated.join(layout::LOCI),
                 mask: None,
                 callable: None,
-                cohort: simulated.join("cohort.csv"),
+                cohort: simulated.join(layout::COHORT),
                 phenotype_coding: PhenotypeCoding::Auto,
                 covariates: None,
                 missing_value: None,
@@ -625,7 +626,7 @@ impl Plan {
             policies: self.sequences.clone(),
             mask: data.mask.clone(),
             callable: data.callable.clone(),
-            skips: Some(out.join("skips.csv")),
+            skips: Some(out.join(layout::SKIPS)),
         }
     }
 

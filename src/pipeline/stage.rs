@@ -22,13 +22,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{claim, plan::Plan};
+use crate::layout;
 use crate::{
     output::{self, Claim, Stamp},
     simulate, stored,
 };
 
 /// In a stage's folder: what it was made from, and what it is. Written last.
-const RECORD: &str = "stage.json";
+const RECORD: &str = layout::STAGE;
 /// Version of [`RECORD`] and of `run.json`.
 const SCHEMA_VERSION: u32 = 1;
 
@@ -100,7 +101,7 @@ pub fn without_paths(options: &simulate::Options) -> anyhow::Result<Value> {
 /// there.
 const SHARDS: &str = "shards";
 /// The last stage: with it `run.json` is complete.
-const LAST: &str = "5-report";
+const LAST: &str = layout::REPORT_FOLDER;
 
 /// What a run does of the stages.
 #[derive(Clone, Debug)]
@@ -448,7 +449,7 @@ impl Runner {
             "summary": record.summary,
         });
         if matches!(self.extent, Extent::All) || self.is_job(LAST) {
-            output::write_json(&self.out.join("run.json"), &self.run)?;
+            output::write_json(&self.out.join(layout::RUN), &self.run)?;
         }
         Ok(())
     }
@@ -456,7 +457,7 @@ impl Runner {
     /// Ends the run.
     pub fn finish(self) {
         if matches!(self.extent, Extent::All) {
-            crate::message!("wrote {}", self.out.join("run.json").display());
+            crate::message!("wrote {}", self.out.join(layout::RUN).display());
         }
     }
 }

@@ -19,6 +19,7 @@ use super::{
     terminal::p_value,
     words,
 };
+use crate::layout;
 
 /// A table of text.
 struct Table {
@@ -301,7 +302,12 @@ fn people(verdict: &Verdict) -> Table {
 /// written about single people can be among them.
 fn counts(background: &Background) -> Table {
     let mut rows = Vec::new();
-    for stage in ["0-cohort", "1-sequences", "2-tokens", "4-baselines"] {
+    for stage in [
+        layout::COHORT_FOLDER,
+        layout::SEQUENCES_FOLDER,
+        layout::TOKENS_FOLDER,
+        layout::BASELINES_FOLDER,
+    ] {
         if let Some(summary) = background.stage(stage) {
             counted(stage, "", summary, &mut rows);
         }

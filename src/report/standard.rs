@@ -11,6 +11,7 @@ use super::{
     page::{classes, grouped},
     words,
 };
+use crate::layout;
 use crate::words::counted;
 
 /// One item of the standard.
@@ -57,7 +58,7 @@ pub fn items(verdict: &Verdict, background: &Background) -> Vec<Item> {
         names.dedup();
         names
     };
-    let genotypes = background.stage("1-sequences").map(|summary| {
+    let genotypes = background.stage(layout::SEQUENCES_FOLDER).map(|summary| {
         format!(
             "{} in {} of {}; genotypes as in the VCF, policies and skips below",
             number_of(&summary["n_records"], "record", "records"),

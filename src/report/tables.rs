@@ -7,6 +7,7 @@ use gf_cohort_schema::{EffectRow, GuardRow, PairRow, columns};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Verdict;
+use crate::layout;
 use crate::output;
 
 /// Writes every table of a verdict into `folder`: `auc.csv`, `roc.csv`, `strata.csv`,
@@ -21,14 +22,14 @@ pub fn write(folder: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, output::E
         paths.push(folder.join(name));
         folder.join(name)
     };
-    write_table(&at("auc.csv"), &verdict.rows)?;
-    write_table(&at("roc.csv"), &verdict.roc)?;
-    write_table(&at("strata.csv"), &verdict.strata)?;
-    write_table(&at("calibration.csv"), &verdict.calibration)?;
-    write_table(&at("deciles.csv"), &verdict.deciles)?;
-    write_table(&at("distribution.csv"), &verdict.distribution)?;
-    write_table(&at("folds.csv"), &verdict.folds)?;
-    write_guards(&at("guards.csv"), &verdict.guards)?;
+    write_table(&at(layout::AUC), &verdict.rows)?;
+    write_table(&at(layout::ROC), &verdict.roc)?;
+    write_table(&at(layout::STRATA), &verdict.strata)?;
+    write_table(&at(layout::CALIBRATION), &verdict.calibration)?;
+    write_table(&at(layout::DECILES), &verdict.deciles)?;
+    write_table(&at(layout::DISTRIBUTION), &verdict.distribution)?;
+    write_table(&at(layout::FOLDS), &verdict.folds)?;
+    write_guards(&at(layout::GUARDS), &verdict.guards)?;
     Ok(paths)
 }
 

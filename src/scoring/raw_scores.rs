@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::layout;
 use crate::output;
 use crate::scoring::{
     Error, Options,
@@ -73,7 +74,7 @@ impl RawSummary {
     }
 }
 
-/// Scores everyone in the files; [`Options::cohort`] is not looked at.
+/// Scores everyone in the files.
 ///
 /// # Errors
 /// Bad input (see [`Error`]); no scoring file; missing genotypes that nothing can stand for.
@@ -150,8 +151,8 @@ pub fn summed(
     scorer.add(&reference_calls)?;
     sites.extend(reference_calls);
     let scores = scorer.finish(&sites, &table.not_used)?;
-    let log = options.out.join("match_log.csv");
-    let raw_scores = options.out.join("raw_scores.csv");
+    let log = options.out.join(layout::MATCH_LOG);
+    let raw_scores = options.out.join(layout::RAW_SCORES);
     output::remove_if_there(&raw_scores)?;
     let all: Vec<&Score<'_>> = scores.iter().flatten().collect();
     let is_enough =

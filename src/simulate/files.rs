@@ -17,6 +17,7 @@ use super::{
     mosaic::Mosaics,
     panel::{Panel, Site},
 };
+use crate::layout;
 use crate::output::{self, at};
 use gf_genotypes::{Locus, Strand};
 
@@ -48,15 +49,15 @@ pub fn write(
     write_vcf(folder, genomes, cohort)?;
     let panels = || genomes.iter().map(|locus| locus.panel);
     let write_fasta = |out: &mut dyn Write| panels().try_for_each(|panel| write_fasta(out, panel));
-    output::write(&folder.join("reference.fa"), |out| write_fasta(out))?;
+    output::write(&folder.join(layout::REFERENCE), |out| write_fasta(out))?;
     let write_loci =
         |out: &mut dyn Write| panels().try_for_each(|panel| write_locus(out, &panel.locus));
-    output::write(&folder.join("loci.bed"), |out| write_loci(out))?;
-    output::write(&folder.join("cohort.csv"), |out| cohort.write(out))?;
-    output::write(&folder.join("truth.csv"), |out| {
+    output::write(&folder.join(layout::LOCI), |out| write_loci(out))?;
+    output::write(&folder.join(layout::COHORT), |out| cohort.write(out))?;
+    output::write(&folder.join(layout::TRUTH), |out| {
         write_truth(out, cohort, logits)
     })?;
-    output::write_json(&folder.join("truth.json"), truth)
+    output::write_json(&folder.join(layout::TRUTH_SUMMARY), truth)
 }
 
 /// A line of the BED; the strand only where it is not the forward one.

@@ -9,10 +9,11 @@ use super::{
     Error, Grid, TokenSet,
     store::{Origin, Shape, Writer},
 };
+use crate::layout;
 use crate::{output, stored};
 use gf_haplotypes::Provenance;
 
-pub(super) const TOKENS: &str = "tokens.safetensors";
+pub(super) const TOKENS: &str = layout::TOKENS;
 
 /// Everything training needs of the genomes.
 #[derive(Debug)]
@@ -49,11 +50,11 @@ impl Folder {
     pub(super) fn start(&self, folder: &Path, loci: Vec<Shape>) -> Result<Writer, Error> {
         let tokens = folder.join(TOKENS);
         output::remove_if_there(&tokens)?;
-        output::write(&folder.join("tokenizer.json"), |out| {
+        output::write(&folder.join(layout::TOKENIZER), |out| {
             out.write_all(self.tokenizer.json().as_bytes())
         })?;
-        self.grid.save(&folder.join("grid.json"))?;
-        output::write_json(&folder.join("genome.json"), &self.genome)?;
+        self.grid.save(&folder.join(layout::GRID))?;
+        output::write_json(&folder.join(layout::GENOME), &self.genome)?;
         let origin = Origin {
             belongs_to: digests(folder)?,
             fitted_on: self.fitted_on.clone(),
@@ -77,12 +78,12 @@ impl Folder {
             path: folder.join(name),
             reason,
         };
-        let tokenizer = Tokenizer::from_json(&read("tokenizer.json")?)
-            .map_err(|error| wrong("tokenizer.json", error.to_string()))?;
-        let grid = Grid::load(&folder.join("grid.json"))?;
+        let tokenizer = Tokenizer::from_json(&read(layout::TOKENIZER)?)
+            .map_err(|error| wrong(layout::TOKENIZER, error.to_string()))?;
+        let grid = Grid::load(&folder.join(layout::GRID))?;
         let (tokens, origin) = TokenSet::load(&folder.join(TOKENS))?;
-        let genome: Provenance = serde_json::from_str(&read("genome.json")?)
-            .map_err(|error| wrong("genome.json", error.to_string()))?;
+        let genome: Provenance = serde_json::from_str(&read(layout::GENOME)?)
+            .map_err(|error| wrong(layout::GENOME, error.to_string()))?;
         let fits =
             origin.belongs_to == digests(folder)?
                 && grid.loci.len() == tokens.loci.len()
@@ -120,7 +121,7 @@ fn digests(folder: &Path) -> Result<BTreeMap<String, String>, output::Error> {
             output::sha256_of_file(&folder.join(name))?,
         ))
     };
-    ["tokenizer.json", "grid.json", "genome.json"]
+    [layout::TOKENIZER, layout::GRID, layout::GENOME]
         .into_iter()
         .map(digest)
         .collect()

@@ -9,6 +9,7 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Weights, cost, members::mean_logits};
+use crate::layout;
 use crate::{
     dataset::{Dataset, Standardisation, logits},
     models::{Config, RiskModel, TermShape, additive},
@@ -93,7 +94,7 @@ impl Bundle {
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        let config = folder.join("config.json");
+        let config = folder.join(layout::CONFIG);
         output::remove_if_there(&config)?;
         remove_members(folder)?;
         for (number, parameters) in self.members.iter().enumerate() {
@@ -102,10 +103,10 @@ impl Bundle {
                 .map_err(|error| wrong(&weights, error.to_string()))?;
             output::for_others::write(&weights, |out| out.write_all(&bytes))?;
         }
-        output::for_others::write(&folder.join("tokenizer.json"), |out| {
+        output::for_others::write(&folder.join(layout::TOKENIZER), |out| {
             out.write_all(self.tokenizer.json().as_bytes())
         })?;
-        self.grid.save(&folder.join("grid.json"))?;
+        self.grid.save(&folder.join(layout::GRID))?;
         cost::write(folder, self)?;
         Ok(output::for_others::write_json(&config, &self.config)?)
     }
@@ -116,7 +117,7 @@ impl Bundle {
     /// Missing, damaged or mismatched files (weights that are not those of the configuration among
     /// them), or another schema version.
     pub fn load(folder: &Path) -> Result<Self, Error> {
-        let path_of_config = folder.join("config.json");
+        let path_of_config = folder.join(layout::CONFIG);
         let config: BundleConfig = stored::from_json(
             &stored::read(&path_of_config)?,
             SCHEMA_VERSION,
@@ -128,7 +129,7 @@ impl Bundle {
             .map_err(|error| wrong(&path, error.to_string()))?;
         let tokenizer =
             Tokenizer::from_json(&json).map_err(|error| wrong(&path, error.to_string()))?;
-        let grid = Grid::load(&folder.join("grid.json"))?;
+        let grid = Grid::load(&folder.join(layout::GRID))?;
         if config.members.is_empty() {
             return Err(wrong(&path_of_config, "it names no members".into()));
         }
@@ -257,7 +258,7 @@ pub fn weight_files(folder: &Path) -> impl Iterator<Item = PathBuf> {
 /// `model.safetensors`, `member-2.safetensors`, ...
 fn file_name(number: usize) -> String {
     if number == 0 {
-        "model.safetensors".into()
+        layout::WEIGHTS_OF_MODEL.into()
     } else {
         format!("member-{}.safetensors", number + 1)
     }

@@ -8,6 +8,7 @@ use super::{
     Bundle, BundleConfig, Error, MemberRecord, Options, Weights, additive_name, cohort_and_tokens,
     config_of, memory, name_of,
 };
+use crate::layout;
 use crate::{
     models::{Architecture, Config, Preset, additive},
     output, report,
@@ -44,7 +45,7 @@ pub fn write(folder: &Path, bundle: &Bundle) -> Result<(), Error> {
         }
     };
     Ok(output::for_others::write_csv(
-        &folder.join("cost.csv"),
+        &folder.join(layout::COST),
         columns::<CostRow>(),
         rows,
     )?)

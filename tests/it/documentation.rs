@@ -51,6 +51,30 @@ fn every_command_of_the_book_runs_and_prints_what_the_book_shows() {
 }
 
 #[test]
+fn the_page_on_testing_lists_every_file_of_tests() {
+    let page = fs::read_to_string(repository("docs/src/development/testing.md")).unwrap();
+    let is_listed = |path: &Path| {
+        let is_shared = ["support", "documentation", "damage"]
+            .iter()
+            .any(|name| path.to_string_lossy().contains(name));
+        is_shared || page.contains(&format!("`{}`", path.display()))
+    };
+    for (folder, depth) in [("tests/it", 3), ("tests/robustness", 2)] {
+        for path in crate::support::files(&repository(folder)).into_keys() {
+            let path = Path::new(folder).join(path);
+            // A folder of `tests/it` is an area; the file next to it only names what is in it.
+            let is_area = path.components().count() <= depth && folder == "tests/it";
+            let is_main = path.ends_with("main.rs");
+            assert!(
+                is_area || is_main || is_listed(&path),
+                "{} is missing",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn the_reference_is_what_the_program_says() {
     let pages = reference::pages();
     for (page, text) in &pages {
@@ -66,7 +90,7 @@ fn the_reference_is_what_the_program_says() {
         let place = differs.map_or(String::new(), |line| format!(" (line {})", line + 1));
         assert!(
             kept == *text,
-            "{page} is out of date{place}: GF_UPDATE_DOCS=1 cargo test --release --test \
+            "{page} is out of date{place}: GF_UPDATE_DOCS=1 cargo test --release --test it \
              documentation"
         );
     }

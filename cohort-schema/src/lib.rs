@@ -72,7 +72,7 @@ pub use self::{
         nine_significant_digits, probability, read_predictions, write_predictions,
     },
     role::{ModelRole, Role},
-    rows::{columns, write_rows},
+    rows::{columns, serde_names, write_rows},
     schema::{Table, json_schema},
     score_table::ScoreColumn,
     scored::{

@@ -14,9 +14,16 @@ use crate::nine_significant_digits;
 /// Names of the columns of a table, in their order.
 #[must_use]
 pub fn columns<R: DeserializeOwned>() -> &'static [&'static str] {
+    serde_names::<R>()
+}
+
+/// Names of the fields of a struct, or of the variants of an enum (each alias behind its name), as
+/// serde has them.
+#[must_use]
+pub fn serde_names<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
-    // serde tells a deserializer the fields that it wants before it takes any value.
-    let _ = R::deserialize(FieldNames(&mut names));
+    // serde tells a deserializer the names that it wants before it takes any value.
+    let _ = T::deserialize(NamesOnly(&mut names));
     names
 }
 
@@ -38,10 +45,10 @@ pub fn write_rows<'r, R: Serialize + DeserializeOwned + 'r>(
     table.flush()
 }
 
-/// Takes down the names of the fields of a struct, and gives no values.
-struct FieldNames<'n>(&'n mut &'static [&'static str]);
+/// Takes down the names of a struct or an enum, and gives no values.
+struct NamesOnly<'n>(&'n mut &'static [&'static str]);
 
-impl<'de> Deserializer<'de> for FieldNames<'_> {
+impl<'de> Deserializer<'de> for NamesOnly<'_> {
     type Error = value::Error;
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -54,13 +61,23 @@ impl<'de> Deserializer<'de> for FieldNames<'_> {
         Err(de::Error::custom("only the names are wanted"))
     }
 
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        variants: &'static [&'static str],
+        _visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = variants;
+        Err(de::Error::custom("only the names are wanted"))
+    }
+
     fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Self::Error> {
-        Err(de::Error::custom("not a row"))
+        Err(de::Error::custom("neither a struct nor an enum"))
     }
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
-        unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        unit unit_struct newtype_struct seq tuple tuple_struct map identifier ignored_any
     }
 }
 

@@ -51,8 +51,7 @@ impl<'a> CsvTable<'a> {
 
     /// Only the header; [`Self::each`] then goes through the rows without keeping them.
     pub(crate) fn open(path: &'a Path) -> Result<Self, Error> {
-        let (text, delimiter) = separated(text::read(path)?);
-        let text = text::named_row_numbers(path, &text, delimiter).unwrap_or(text);
+        let (text, delimiter) = separated(path, text::read(path)?);
         let header = csv_reader(&text, delimiter)
             .headers()
             .cloned()
@@ -251,19 +250,17 @@ fn csv_reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
 }
 
 /// A text whose cells have one byte between them, and that byte; as many lines as before.
-fn separated(text: String) -> (String, u8) {
+fn separated(path: &Path, text: String) -> (String, u8) {
     let text = without_separator_line(text);
     let header = text
         .lines()
         .find(|line| !line.trim().is_empty())
         .unwrap_or_default();
-    match Separator::of(header) {
-        Separator::Byte(byte) => (text, byte),
-        Separator::Blanks => {
-            let lines: Vec<String> = text.lines().map(text::blanks_as_tabs).collect();
-            (lines.join("\n") + "\n", b'\t')
-        }
-    }
+    let separator = match Separator::of(header) {
+        Separator::Byte(byte) => Some(byte),
+        Separator::Blanks => None,
+    };
+    text::regular(path, text, separator)
 }
 
 /// A spreadsheet may begin a file with `sep=;`: an empty line, which is passed over, in its place.

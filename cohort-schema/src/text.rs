@@ -21,8 +21,8 @@ pub(crate) use self::separated::note_columns;
 pub use self::{
     foreign::{Foreign, foreign},
     separated::{
-        DecimalCommas, Separator, blanks_as_tabs, count_cells, named_row_numbers, samples_of,
-        unquoted, why_one_more, with_decimal_points, words,
+        DecimalCommas, Separator, blanks_as_tabs, count_cells, named_row_numbers, regular,
+        samples_of, unquoted, why_one_more, with_decimal_points, words,
     },
 };
 

@@ -80,7 +80,12 @@ pub struct Args {
     #[arg(long, value_name = "COLUMN")]
     id_column: Option<String>,
     /// Name of a sample in the VCF: PLINK's IID, or `FID_IID` as `plink --recode vcf` writes it.
-    #[arg(long, value_parser = one_of::<SampleId>(), default_value = name_of(&SampleId::default()), value_name = "WHICH")]
+    #[arg(
+        long,
+        value_parser = one_of::<SampleId>(),
+        default_value = name_of(&SampleId::default()),
+        value_name = "WHICH"
+    )]
     sample_id: SampleId,
     /// FID names no families: samples of one FID may be in different splits.
     #[arg(long)]
@@ -118,13 +123,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         missing_value: args.missing_value,
     };
     let inputs = options.tables.iter().chain(&options.unrelated);
-    output::keep_inputs(inputs.chain(&options.vcf));
-    for path in [&args.output].into_iter().chain(&args.dropped) {
-        output::require_no_input(path).map_err(output::at(path))?;
-    }
-    if let Some(dropped) = &args.dropped {
-        output::require_two_outputs(dropped, &args.output).map_err(output::at(dropped))?;
-    }
+    let outputs: Vec<&Path> = [&args.output]
+        .into_iter()
+        .chain(&args.dropped)
+        .map(PathBuf::as_path)
+        .collect();
+    output::check_outputs(inputs.chain(&options.vcf), &outputs)?;
     let (prepared, summary) = cohort::run(&options)?;
     if args.output == Path::new("-") {
         prepared.write(io::stdout().lock())?;

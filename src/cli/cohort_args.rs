@@ -34,7 +34,12 @@ pub struct OptionalCohortArgs {
 #[derive(Debug, clap::Args)]
 struct CohortReadingArgs {
     /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
-    #[arg(long, value_parser = one_of::<PhenotypeCoding>(), default_value = name_of(&PhenotypeCoding::default()), requires = "cohort")]
+    #[arg(
+        long,
+        value_parser = one_of::<PhenotypeCoding>(),
+        default_value = name_of(&PhenotypeCoding::default()),
+        requires = "cohort"
+    )]
     phenotype_coding: PhenotypeCoding,
     /// Columns that are covariates [default: age, sex and PC1, PC2, ...]; `none` for none.
     #[arg(long, value_delimiter = ',', num_args = 1.., value_name = "COLUMN,...", requires = "cohort")]
@@ -52,11 +57,23 @@ struct CohortReadingArgs {
     /// Samples without a value of a covariate: `drop-few` drops them where they are at most 5 % of
     /// their split, and is an error where they are more; `mean` gives them the mean of the
     /// training samples.
-    #[arg(long, value_parser = one_of::<MissingCovariates>(), default_value = name_of(&MissingCovariates::default()), value_name = "POLICY", requires = "cohort")]
+    #[arg(
+        long,
+        value_parser = one_of::<MissingCovariates>(),
+        default_value = name_of(&MissingCovariates::default()),
+        value_name = "POLICY",
+        requires = "cohort"
+    )]
     missing_covariates: MissingCovariates,
     /// Samples of the cohort without genotypes: `drop-few` drops them where they are at most 5 %
     /// of their split, and is an error where they are more.
-    #[arg(long, value_parser = one_of::<MissingSamples>(), default_value = name_of(&MissingSamples::default()), value_name = "POLICY", requires = "cohort")]
+    #[arg(
+        long,
+        value_parser = one_of::<MissingSamples>(),
+        default_value = name_of(&MissingSamples::default()),
+        value_name = "POLICY",
+        requires = "cohort"
+    )]
     missing_samples: MissingSamples,
 }
 

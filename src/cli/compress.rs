@@ -46,7 +46,11 @@ pub struct Args {
     #[arg(long, value_name = "CSV", requires = "tokens")]
     cohort: Option<PathBuf>,
     /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case).
-    #[arg(long, value_parser = one_of::<PhenotypeCoding>(), default_value = name_of(&PhenotypeCoding::default()))]
+    #[arg(
+        long,
+        value_parser = one_of::<PhenotypeCoding>(),
+        default_value = name_of(&PhenotypeCoding::default())
+    )]
     phenotype_coding: PhenotypeCoding,
     /// Train the factors further for this many epochs, on the training split of the cohort; those
     /// of the best validation AUC are kept.

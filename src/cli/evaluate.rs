@@ -70,7 +70,11 @@ pub struct Args {
     #[arg(long, value_name = "CSV")]
     cohort: Option<PathBuf>,
     /// How phenotypes are written: case/control or 0/1, or PLINK's 1 (control) and 2 (case)
-    #[arg(long, value_parser = one_of::<PhenotypeCoding>(), default_value = name_of(&PhenotypeCoding::default()))]
+    #[arg(
+        long,
+        value_parser = one_of::<PhenotypeCoding>(),
+        default_value = name_of(&PhenotypeCoding::default())
+    )]
     phenotype_coding: PhenotypeCoding,
     /// Columns of the cohort table to divide people by, and apoe; a column of numbers with more
     /// than ten values, such as age, is divided into quarters of the people [default: sex,

@@ -127,7 +127,12 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     kinship: Option<PathBuf>,
     /// Variants for kinship estimation: the whole VCF, or --regions-file only
-    #[arg(long, value_parser = one_of::<KinshipVariants>(), default_value = name_of(&KinshipVariants::default()), value_name = "all|regions")]
+    #[arg(
+        long,
+        value_parser = one_of::<KinshipVariants>(),
+        default_value = name_of(&KinshipVariants::default()),
+        value_name = "all|regions"
+    )]
     kinship_variants: KinshipVariants,
     /// Clumping: farthest that two alleles of one clump lie apart, in kb
     #[arg(long, default_value_t = Options::default().clump_kb, value_name = "KB")]
@@ -147,10 +152,20 @@ pub struct Args {
 struct ReadingArgs {
     /// FORMAT field of the dosages; auto is DS, else HDS, else GT, and GP in records that have
     /// none of them
-    #[arg(long, value_parser = one_of::<DosageField>(), default_value = name_of(&DosageField::default()), value_name = "FIELD")]
+    #[arg(
+        long,
+        value_parser = one_of::<DosageField>(),
+        default_value = name_of(&DosageField::default()),
+        value_name = "FIELD"
+    )]
     dosage_field: DosageField,
     /// What half calls (`./1`) are: an error, `1/1`, `./.`, or `0/1`
-    #[arg(long, value_parser = one_of::<HalfCalls>(), default_value = name_of(&HalfCalls::default()), value_name = "HOW")]
+    #[arg(
+        long,
+        value_parser = one_of::<HalfCalls>(),
+        default_value = name_of(&HalfCalls::default()),
+        value_name = "HOW"
+    )]
     half_calls: HalfCalls,
     /// What one allele of a haploid genotype on X counts: 2 (as PLINK 2 does) or 1
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2), value_name = "1|2")]

@@ -92,8 +92,7 @@ impl Record {
         file: &Path,
         inputs: impl IntoIterator<Item = &'a PathBuf>,
     ) -> Result<Option<Self>, output::Error> {
-        output::keep_inputs(inputs);
-        output::require_no_input(file).map_err(output::at(file))?;
+        output::check_outputs(inputs, &[file])?;
         let is_file =
             file != Path::new("-") && file.metadata().map_or(true, |found| found.is_file());
         let mut path = file.as_os_str().to_owned();

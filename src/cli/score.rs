@@ -41,7 +41,13 @@ pub struct Args {
     cohort: Option<PathBuf>,
     /// People without a value of a covariate: an error, left out (drop), or the mean of the
     /// training people (mean).
-    #[arg(long, value_parser = some_of::<MissingCovariates>(&["error", "drop", "mean"]), default_value = "error", value_name = "POLICY", requires = "cohort")]
+    #[arg(
+        long,
+        value_parser = some_of::<MissingCovariates>(&["error", "drop", "mean"]),
+        default_value = "error",
+        value_name = "POLICY",
+        requires = "cohort"
+    )]
     missing_covariates: MissingCovariates,
     /// Numbers that stand for a missing value of a covariate, such as -9; `none` when no number does.
     #[arg(

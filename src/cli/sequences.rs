@@ -158,13 +158,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let fasta = args
         .output
         .or_else(|| args.out.is_none().then(|| PathBuf::from("-")));
-    output::keep_inputs(options.inputs());
-    for path in fasta.iter().chain(&options.skips) {
-        output::require_no_input(path).map_err(output::at(path))?;
-    }
-    if let (Some(fasta), Some(skips)) = (&fasta, &options.skips) {
-        output::require_two_outputs(skips, fasta).map_err(output::at(skips))?;
-    }
+    let outputs: Vec<&Path> = fasta
+        .iter()
+        .chain(&options.skips)
+        .map(PathBuf::as_path)
+        .collect();
+    output::check_outputs(options.inputs(), &outputs)?;
     let _claim = args.out.as_deref().map(pipeline::claim).transpose()?;
     let work = Work {
         command: "sequences",

@@ -266,16 +266,7 @@ pub fn records(path: &Path) -> Result<Vec<Record>, Error> {
     let is_left_out =
         |cells: &[String]| cells.iter().all(String::is_empty) || cells[0].starts_with("##");
     let separator = separator(path, first);
-    let text = match separator {
-        Some(_) => text,
-        None => text
-            .lines()
-            .map(text::blanks_as_tabs)
-            .collect::<Vec<_>>()
-            .join("\n"),
-    };
-    let separator = separator.unwrap_or(b'\t');
-    let text = text::named_row_numbers(path, &text, separator).unwrap_or(text);
+    let (text, separator) = text::regular(path, text, separator);
     let mut reader = csv::ReaderBuilder::new();
     reader
         .delimiter(separator)

@@ -405,14 +405,8 @@ pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
         reason,
     };
     let text = text::read(path)?;
-    let is_separated_by_tabs = text.lines().next().is_some_and(|line| line.contains('\t'));
-    let text = if is_separated_by_tabs {
-        text
-    } else {
-        let lines: Vec<String> = text.lines().map(text::blanks_as_tabs).collect();
-        lines.join("\n")
-    };
-    let text = text::named_row_numbers(path, &text, b'\t').unwrap_or(text);
+    let has_tabs = text.lines().next().is_some_and(|line| line.contains('\t'));
+    let (text, _) = text::regular(path, text, has_tabs.then_some(b'\t'));
     let mut lines = text
         .lines()
         .enumerate()

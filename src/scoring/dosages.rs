@@ -637,8 +637,10 @@ pub fn reference_calls<'a>(
     if of_reference.is_empty() {
         return Vec::new();
     }
+    let is_there_too =
+        |site: &&Site| of_reference.contains_key(&(contig_key(&site.contig), site.position));
     let mut known: HashSet<(&str, usize, &str)> = HashSet::new();
-    for site in sites {
+    for site in sites.iter().filter(is_there_too) {
         let alts = site.alt_alleles.iter();
         known.extend(alts.map(|alt| (contig_key(&site.contig), site.position, alt.as_str())));
     }

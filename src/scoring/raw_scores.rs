@@ -148,8 +148,10 @@ pub fn summed(
     };
     let asked = published::alleles_of(&files);
     let reference_calls = dosages::reference_calls(&table.not_used.without_alt, &sites, asked);
-    scorer.add(&reference_calls)?;
-    sites.extend(reference_calls);
+    if !reference_calls.is_empty() {
+        scorer.add(&reference_calls)?;
+        sites.extend(reference_calls);
+    }
     let scores = scorer.finish(&sites, &table.not_used)?;
     let log = options.out.join(layout::MATCH_LOG);
     let raw_scores = options.out.join(layout::RAW_SCORES);

@@ -168,12 +168,6 @@ impl Reasons {
     pub fn total(&self) -> usize {
         self.counted.values().map(|(count, _)| count).sum()
     }
-
-    /// How many have this reason.
-    #[must_use]
-    pub fn count(&self, reason: Reason) -> usize {
-        self.counted.get(&reason).map_or(0, |(count, _)| *count)
-    }
 }
 
 /// Alleles of different lengths, `-` for none, or the letters I and D.

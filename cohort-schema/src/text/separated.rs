@@ -107,6 +107,20 @@ pub fn named_row_numbers(path: &Path, table: &str, separator: u8) -> Option<Stri
     Some(format!("{before}\"\"{}{names}", char::from(separator)))
 }
 
+/// A table with one byte between its cells and a name for every column: blanks become tabs where
+/// there is no `separator`, and row numbers of R get an empty name; and that byte.
+#[must_use]
+pub fn regular(path: &Path, text: String, separator: Option<u8>) -> (String, u8) {
+    let (text, separator) = if let Some(separator) = separator {
+        (text, separator)
+    } else {
+        let lines: Vec<String> = text.lines().map(blanks_as_tabs).collect();
+        (lines.join("\n") + "\n", b'\t')
+    };
+    let named = named_row_numbers(path, &text, separator);
+    (named.unwrap_or(text), separator)
+}
+
 /// What may be wrong with a row of more cells than its header has.
 #[must_use]
 pub fn why_one_more(n_cells: usize, n_names: usize) -> &'static str {

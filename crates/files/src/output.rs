@@ -12,7 +12,7 @@ mod temporary;
 
 pub use self::{
     claim::Claim,
-    inputs::{keep_inputs, require_no_input, require_two_outputs},
+    inputs::{check_outputs, keep_inputs},
     stamp::Stamp,
     temporary::abandon,
 };
@@ -25,7 +25,7 @@ use std::{
 };
 
 pub use self::temporary::Readers;
-use self::temporary::Temporary;
+use self::{inputs::require_no_input, temporary::Temporary};
 use noodles::bgzf;
 use serde::Serialize;
 use sha2::{Digest, Sha256};

@@ -15,7 +15,7 @@ use std::{
 
 use noodles::{bgzf, fasta};
 
-use super::{Error, beside, gzi};
+use super::{Error, gzi, sidecar_path};
 
 /// Longest definition line.
 const MAX_DEFINITION_BYTES: u64 = 1 << 16;
@@ -87,7 +87,7 @@ impl IndexedFasta {
     /// # Errors
     /// An index that is damaged, names a record twice, or does not fit the FASTA.
     pub fn open(path: &Path, is_bgzf: bool) -> Result<Self, Error> {
-        let fai = beside(path, ".fai");
+        let fai = sidecar_path(path, ".fai");
         let again = format!("make it again with `samtools faidx {}`", path.display());
         let index = fasta::fai::fs::read(&fai).map_err(|error| {
             Error::file(&fai, format!("the index is damaged ({error}); {again}"))
@@ -139,7 +139,7 @@ impl IndexedFasta {
         }
         let file = File::open(path).map_err(Error::io(path))?;
         let bytes = if is_bgzf {
-            let gzi = beside(path, ".gzi");
+            let gzi = sidecar_path(path, ".gzi");
             let min_len = records
                 .iter()
                 .map(|record| record.offset + record.len_nt)

@@ -43,7 +43,7 @@ use std::{
 };
 
 /// The file whose name is that of `path` with an extension more: an index.
-fn beside(path: &Path, extension: &str) -> PathBuf {
+fn sidecar_path(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(extension);
     PathBuf::from(name)

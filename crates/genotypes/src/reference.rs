@@ -10,9 +10,9 @@ use std::{
 };
 
 use super::{
-    Error, beside, builds_of_length, contig_aliases, contig_key,
+    Error, builds_of_length, contig_aliases, contig_key,
     faidx::IndexedFasta,
-    parse_region, same_contig, tell_different_builds,
+    parse_region, same_contig, sidecar_path, tell_different_builds,
     variants::{Compression, Decompression, Input},
 };
 
@@ -58,7 +58,7 @@ impl Reference {
     /// An unreadable or empty file, a malformed index, or a large file without an index.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let compression = Input::open(path, Decompression::Inline)?.compression();
-        let (fai, gzi) = (beside(path, ".fai"), beside(path, ".gzi"));
+        let (fai, gzi) = (sidecar_path(path, ".fai"), sidecar_path(path, ".gzi"));
         let is_indexed = match compression {
             Compression::None => fai.exists(),
             Compression::Bgzf => fai.exists() && gzi.exists(),

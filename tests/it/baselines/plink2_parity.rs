@@ -1,4 +1,4 @@
-//! Raw sums of published scores beside `plink2 --score`, on real genomes. Skipped aloud where
+//! Raw sums of published scores compared with `plink2 --score`, on real genomes. Skipped aloud where
 //! plink2 or the data is not there.
 //!
 //! PLINK 2 prints six digits. So that sums can be compared to 1e-9, each weight is given to it in

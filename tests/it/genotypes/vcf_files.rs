@@ -1,4 +1,4 @@
-//! Variant files as they come: conformance and real ones beside bcftools, and files cut or damaged
+//! Variant files as they come: conformance and real ones compared with bcftools, and files cut or damaged
 //! at every kind of place, read as a file, through an index and from a pipe. Whatever a file is
 //! like, it gives the whole right table or an error, never a panic.
 

@@ -1,4 +1,4 @@
-//! Haplotypes beside `bcftools consensus -H 1|2`, byte for byte: random cohorts (seeded), and real
+//! Haplotypes compared with `bcftools consensus -H 1|2`, byte for byte: random cohorts (seeded), and real
 //! genomes where they are there.
 //!
 //! The random records are those on which bcftools is right (`haplotype_cases.rs` has the others):

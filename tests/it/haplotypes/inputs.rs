@@ -1,4 +1,4 @@
-//! What `sequences` reads and writes beside the alleles themselves: several files, standard input,
+//! What `sequences` reads and writes in addition to the alleles themselves: several files, standard input,
 //! regions, choices of people, strands, names of contigs, compressed references, and the tables.
 //! The alleles are in `haplotype_cases.rs`.
 

@@ -1,4 +1,4 @@
-//! `explain`: effects of variants and pairs, held to `score` on genotypes edited by hand.
+//! `explain`: effects of variants and pairs, tested against `score` on genotypes edited by hand.
 //!
 //! Input -> output: a [`SmallCohort`] and an ensemble of two trained on it -> the tables and the
 //! plot.

@@ -1,4 +1,4 @@
-//! A training run that is stopped at any moment goes on to the same bytes; a checkpoint that does
+//! A training run that is stopped at any moment resumes to the same bytes; a checkpoint that does
 //! not belong to it is refused.
 //!
 //! Input -> output: a [`SmallCohort`] -> `model.safetensors`, `predictions.csv` and `config.json`

@@ -1,4 +1,4 @@
-//! What lies in `packaging/` and `CITATION.cff`, held to the program: versions, options, files that
+//! What lies in `packaging/` and `CITATION.cff`, tested against the program: versions, options, files that
 //! parse, and what Snakemake's wrappers and the scripts of the Nextflow modules give beside what
 //! the program gives.
 //!

@@ -1,5 +1,6 @@
 //! Files that a command reads. None of its outputs may replace them.
 
+use super::{Error, at};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -37,19 +38,30 @@ pub fn require_no_input(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Refuses two outputs of one path.
+/// Remembers the files that a command reads, and refuses outputs that would replace one of them or
+/// each other; before anything is computed.
 ///
 /// # Errors
-/// When they are one.
-pub fn require_two_outputs(one: &Path, other: &Path) -> io::Result<()> {
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let is_same = one != Path::new("-") && absolute(one) == absolute(other);
-    if is_same {
-        return Err(io::Error::other(
-            "two outputs have this path: give each a path of its own",
-        ));
+/// The first such output.
+pub fn check_outputs<'p>(
+    inputs: impl IntoIterator<Item = &'p PathBuf>,
+    outputs: &[&Path],
+) -> Result<(), Error> {
+    keep_inputs(inputs);
+    for (number, output) in outputs.iter().enumerate() {
+        require_no_input(output).map_err(at(output))?;
+        let is_same =
+            |other: &&Path| *output != Path::new("-") && absolute(output) == absolute(other);
+        if outputs[..number].iter().any(is_same) {
+            let reason = "two outputs have this path: give each a path of its own";
+            return Err(at(output)(io::Error::other(reason)));
+        }
     }
     Ok(())
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 #[cfg(test)]
@@ -67,7 +79,8 @@ mod tests {
         assert!(crate::output::Pending::create(&at("cohort.csv")).is_err());
         assert!(require_no_input(&at("other.csv")).is_ok());
         assert_eq!(fs::read_to_string(at("cohort.csv")).unwrap(), "sample_id\n");
-        assert!(require_two_outputs(&at("a"), &at("a")).is_err());
-        assert!(require_two_outputs(&at("a"), &at("b")).is_ok());
+        let check = |one: &str, other: &str| check_outputs([], &[&at(one), &at(other)]);
+        assert!(check("a", "a").is_err() && check("cohort.csv", "b").is_err());
+        assert!(check("a", "b").is_ok());
     }
 }

@@ -21,7 +21,7 @@ use super::{
     header::Header,
     input::{Decompression, Input},
 };
-use crate::{DisjointRegions, Error, beside};
+use crate::{DisjointRegions, Error, sidecar_path};
 
 /// Parts of a file nearer than this (compressed bytes, one block at most) are read as one: to jump
 /// costs as much as to read on.
@@ -46,7 +46,7 @@ pub(super) struct Indexed {
 pub(super) fn index_of(path: &Path) -> Option<PathBuf> {
     [".tbi", ".csi"]
         .into_iter()
-        .map(|extension| beside(path, extension))
+        .map(|extension| sidecar_path(path, extension))
         .find(|index| index.exists())
 }
 

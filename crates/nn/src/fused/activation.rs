@@ -53,7 +53,7 @@ pub fn activation_with_bias(x: &Tensor, bias: &Tensor, activation: Activation) -
         );
     }
     let x = x.contiguous()?;
-    fused!(x.dtype(), x.device(), T => x.apply_op2(bias, OnCpu::<_, T>::new(ActivationWithBias::<T> { activation, number: PhantomData })));
+    fused!(x.dtype(), x.device(), T => x.apply_op2(bias, OnCpu::new(ActivationWithBias::<T> { activation, number: PhantomData })));
     reference::activation::activation_with_bias(&x, bias, activation.into())
 }
 

@@ -55,7 +55,7 @@ pub fn attention(
     }
     let owned = mask.cloned();
     let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
-    fused!(q.dtype(), q.device(), T => q.apply_op3(&k, &v, OnCpu::<_, T>::new(Attention::<T>::new(n, m, heads, width / heads, owned))));
+    fused!(q.dtype(), q.device(), T => q.apply_op3(&k, &v, OnCpu::new(Attention::<T>::new(n, m, heads, width / heads, owned))));
     reference::attention::attention(&q, &k, &v, heads, mask.map(|mask| mask.as_slice()))
 }
 

@@ -66,7 +66,7 @@ pub fn attention_block(
     block: &AttentionBlock<'_>,
 ) -> Result<Tensor> {
     block.check(x, mask)?;
-    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op3(&block.e()?, &block.joined()?, OnCpu::<_, T>::new(Fused::<T>::new(x, mask, block)?)));
+    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op3(&block.e()?, &block.joined()?, OnCpu::new(Fused::<T>::new(x, mask, block)?)));
     composed(x, mask, block)
 }
 

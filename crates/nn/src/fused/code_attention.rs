@@ -58,7 +58,7 @@ pub fn code_attention(
         bits: n_codes / heads,
         d: width / heads,
     };
-    fused!(v.dtype(), v.device(), T => codes.apply_op2(&v, OnCpu::<_, T>::new(CodeAttention::<T> { sizes, mask: mask.clone(), numerator, number: PhantomData })));
+    fused!(v.dtype(), v.device(), T => codes.apply_op2(&v, OnCpu::new(CodeAttention::<T> { sizes, mask: mask.clone(), numerator, number: PhantomData })));
     reference::code_attention::code_attention(&codes, &v, heads, mask, numerator == Numerator::Own)
 }
 

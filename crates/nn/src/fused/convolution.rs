@@ -33,7 +33,7 @@ pub fn depthwise_convolution(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) -
         );
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, OnCpu::<_, T>::new(Convolution::<T> { n, width, mask: mask.clone(), number: PhantomData })));
+    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, OnCpu::new(Convolution::<T> { n, width, mask: mask.clone(), number: PhantomData })));
     reference::convolution::depthwise_convolution(&x, &weight, mask)
 }
 

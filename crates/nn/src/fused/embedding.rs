@@ -37,7 +37,7 @@ pub fn embed(ids: &Tensor, table: &Tensor, positions: &Tensor) -> Result<Tensor>
         if let Some(id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
             bail!("embed: token {id} is not in a vocabulary of {vocab_size}");
         }
-        table.apply_op2(&positions, OnCpu::<_, T>::new(Embed::<T> { ids: Arc::new(ids), batch, n, width, number: PhantomData }))
+        table.apply_op2(&positions, OnCpu::new(Embed::<T> { ids: Arc::new(ids), batch, n, width, number: PhantomData }))
     });
     reference::embedding::embed(ids, &table, &positions)
 }

@@ -50,7 +50,7 @@ pub struct FeedForward<'p> {
 /// Shapes or types that do not fit.
 pub fn feed_forward(x: &Tensor, block: FeedForward<'_>) -> Result<Tensor> {
     block.check(x)?;
-    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op2(&block.joined()?, OnCpu::<_, T>::new(Fused::<T>::new(block)?)));
+    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op2(&block.joined()?, OnCpu::new(Fused::<T>::new(block)?)));
     composed(x, block)
 }
 

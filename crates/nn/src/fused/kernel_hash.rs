@@ -55,7 +55,7 @@ pub fn kernel_hash(x: &Tensor, hash: &Tensor, kernel: &Kernel) -> Result<Tensor>
         );
     }
     let (x, hash) = (x.contiguous()?, hash.contiguous()?);
-    fused!(x.dtype(), x.device(), T => x.apply_op2(&hash, OnCpu::<_, T>::new(KernelHash::<T>::new(&hash, kernel)?)));
+    fused!(x.dtype(), x.device(), T => x.apply_op2(&hash, OnCpu::new(KernelHash::<T>::new(&hash, kernel)?)));
     reference::kernel_hash::kernel_hash(&x, &hash, kernel.fitted(), MIN_SQUARE)
 }
 

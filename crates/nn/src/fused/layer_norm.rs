@@ -49,7 +49,7 @@ pub fn layer_norm(
     }
     let x = x.contiguous()?;
     let owned = mask.cloned();
-    fused!(x.dtype(), x.device(), T => x.apply_op3(gamma, beta, OnCpu::<_, T>::new(LayerNorm::<T> { mask: owned, number: PhantomData })));
+    fused!(x.dtype(), x.device(), T => x.apply_op3(gamma, beta, OnCpu::new(LayerNorm::<T> { mask: owned, number: PhantomData })));
     reference::layer_norm::layer_norm(&x, gamma, beta, EPSILON, mask.map(|mask| mask.as_slice()))
 }
 

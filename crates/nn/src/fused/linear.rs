@@ -26,7 +26,7 @@ pub fn linear(x: &Tensor, w: &Tensor) -> Result<Tensor> {
     if last != n_in {
         bail!("linear: x {:?} and w {:?} do not fit", x.shape(), w.shape());
     }
-    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op2(&w.contiguous()?, OnCpu::<_, T>::new(Linear::<T> { n_in, n_out, number: PhantomData })));
+    fused!(x.dtype(), x.device(), T => x.contiguous()?.apply_op2(&w.contiguous()?, OnCpu::new(Linear::<T> { n_in, n_out, number: PhantomData })));
     reference::linear::linear(x, w)
 }
 

@@ -58,7 +58,7 @@ pub fn weighted_window_mean(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) ->
         );
     }
     let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, OnCpu::<_, T>::new(Mean::<T> { windows, learns: weight.track_op(), number: PhantomData })));
+    fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, OnCpu::new(Mean::<T> { windows, learns: weight.track_op(), number: PhantomData })));
     reference::pooling::weighted_window_mean(&x, &weight, mask)
 }
 
@@ -70,7 +70,7 @@ pub fn weighted_window_mean(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) ->
 pub fn window_max(x: &Tensor, window: usize, mask: &Arc<Vec<u8>>) -> Result<Tensor> {
     let windows = Windows::new(x, window, mask)?;
     let x = x.contiguous()?;
-    fused!(x.dtype(), x.device(), T => x.apply_op1(OnCpu::<_, T>::new(Max::<T>(windows, PhantomData))));
+    fused!(x.dtype(), x.device(), T => x.apply_op1(OnCpu::new(Max::<T>(windows, PhantomData))));
     reference::pooling::window_max(&x, window, mask)
 }
 

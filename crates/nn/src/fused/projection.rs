@@ -43,7 +43,7 @@ pub fn project(e: &Tensor, x: &Tensor, groups: usize) -> Result<Tensor> {
         groups,
     };
     let (e, x) = (e.contiguous()?, x.contiguous()?);
-    fused!(x.dtype(), x.device(), T => e.apply_op2(&x, OnCpu::<_, T>::new(Project::<T> { sizes, number: PhantomData })));
+    fused!(x.dtype(), x.device(), T => e.apply_op2(&x, OnCpu::new(Project::<T> { sizes, number: PhantomData })));
     reference::projection::project(&e, &x, groups)
 }
 

@@ -30,7 +30,7 @@ pub fn add_with_bias(x: &Tensor, y: &Tensor, bias: &Tensor) -> Result<Tensor> {
         );
     }
     let (x, y) = (x.contiguous()?, y.contiguous()?);
-    fused!(x.dtype(), x.device(), T => x.apply_op3(&y, bias, OnCpu::<_, T>::new(AddWithBias::<T>(PhantomData))));
+    fused!(x.dtype(), x.device(), T => x.apply_op3(&y, bias, OnCpu::new(AddWithBias::<T>(PhantomData))));
     reference::residual::add_with_bias(&x, &y, bias)
 }
 

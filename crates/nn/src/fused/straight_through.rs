@@ -19,7 +19,7 @@ use crate::{
 /// Types that do not fit.
 pub fn sign(x: &Tensor) -> Result<Tensor> {
     let x = x.contiguous()?;
-    fused!(x.dtype(), x.device(), T => x.apply_op1(OnCpu::<_, T>::new(Sign::<T>(PhantomData))));
+    fused!(x.dtype(), x.device(), T => x.apply_op1(OnCpu::new(Sign::<T>(PhantomData))));
     reference::straight_through::sign(&x)
 }
 

@@ -6,20 +6,20 @@
 //!         |  genotypes: one pass, every sample at once
 //!         v
 //!   haplotypes            each DISTINCT haplotype of a locus once, as edits against the reference;
-//!         |               (sample, locus) -> its two haplotypes                           1-sequences/
+//!         |               (sample, locus) -> its two haplotypes                     1-sequences/
 //!         |  reference-anchored segments, each DISTINCT segment through BPE (or k-mers) once
 //!         v
 //!   tokens                distinct haplotypes on a slot grid shared by all samples;
-//!         |               only slots that vary                                            2-tokens/
+//!         |               only slots that vary                                      2-tokens/
 //!         |  dataset: a batch of samples -> the distinct haplotypes in it
 //!         v
 //!   models, training      an additive term, and deep terms per locus on what it leaves: encode
-//!         |               each distinct haplotype once, pool, combine a sample's two      3-models/
+//!         |               each distinct haplotype once, pool, combine the two       3-models/
 //!         v
 //!   predictions.csv  <--  scoring, baselines, leakage: published weights, penalised regression,
-//!         |               APOE counts, covariates: the same rows, the same split          4-baselines/
+//!         |               APOE counts, covariates: the same rows, the same split    4-baselines/
 //!         v
-//!   evaluation -> report  AUC and its interval, paired tests, calibration, strata, guards 5-report/
+//!   evaluation -> report  AUC and its interval, paired tests, calibration, guards   5-report/
 //! ```
 //!
 //! | folder of a run | module | command |
@@ -28,14 +28,15 @@
 //! | `1-sequences` | `gf-haplotypes` over `gf-genotypes` | `sequences` |
 //! | `2-tokens` | [`tokens`] over `gf-tokenizer` | `tokenize` |
 //! | `3-models` | [`models`] (what a model is), [`training`] | `train` |
-//! | `4-baselines` | [`scoring`] (published weights), [`baselines`] (learned), [`leakage`] (guards) | `prs` |
+//! | `4-baselines` | [`scoring`] (published), [`baselines`] (fitted), [`leakage`] | `prs` |
 //! | `5-report` | [`evaluation`] computes, [`report`] renders | `evaluate` |
 //!
 //! [`cohort`] joins tables of samples into `cohort.csv`. [`score`] applies a saved model to new
 //! samples, [`explain`] reports what each variant does to the logit, and [`compress`] makes a model
 //! smaller. [`pipeline`] runs the stages of a TOML file in this order and resumes where it was
-//! stopped, or does one job of them; it also checks all inputs (`check`) and lists the jobs (`plan`).
-//! [`cli`] turns arguments into options and does nothing else.
+//! stopped, or does one job of them; it also checks all inputs (`check`) and lists the jobs
+//! (`plan`). [`cli`] turns arguments into options and does nothing else. [`layout`] has the name of
+//! every file of a run, and [`interrupt`] is the only place that knows of signals.
 //!
 //! Each stage is one module with `Options` (checked, stored in `run.json`), `run(..) ->
 //! Result<Summary, Error>` and `Error`. The crates in `crates/`, `tokenizer/` and `cohort-schema/`

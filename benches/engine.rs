@@ -44,7 +44,9 @@ fn genomes(criterion: &mut Criterion) {
 fn attention(criterion: &mut Criterion) {
     let random =
         |rows: usize| Var::randn(0f32, 1f32, (64, rows, 32), &Device::Cpu).expect("a tensor");
-    let (q, k, v) = (random(260), random(64), random(64));
+    let q = random(260);
+    let k = random(64);
+    let v = random(64);
     criterion.bench_function(
         "attention: 64 x 260 x 32 over 64 summaries, forward and backward",
         |bench| {
@@ -56,11 +58,10 @@ fn attention(criterion: &mut Criterion) {
             });
         },
     );
-    let (gamma, beta) = (
-        Tensor::ones(32, DType::F32, &Device::Cpu),
-        Tensor::zeros(32, DType::F32, &Device::Cpu),
-    );
-    let (gamma, beta) = (gamma.expect("ones"), beta.expect("zeros"));
+    let gamma = Tensor::ones(32, DType::F32, &Device::Cpu);
+    let beta = Tensor::zeros(32, DType::F32, &Device::Cpu);
+    let gamma = gamma.expect("ones");
+    let beta = beta.expect("zeros");
     criterion.bench_function("layer norm: 64 x 260 x 32, forward and backward", |bench| {
         bench.iter(|| {
             nn::layer_norm(&q, &gamma, &beta, None)

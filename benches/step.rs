@@ -46,11 +46,9 @@ fn main() {
         .build_global()
         .expect("threads");
 
-    let (batch, n, hidden) = (
-        number("batch", 4),
-        number("tokens", 1_024),
-        number("hidden", 256),
-    );
+    let batch = number("batch", 4);
+    let n = number("tokens", 1_024);
+    let hidden = number("hidden", 256);
     let mut axes = serde_json::json!({
         "preset": text("preset", "linformer"),
         "hidden": hidden,
@@ -166,11 +164,9 @@ fn main() {
 fn matmul_gflops(rows: usize, hidden: usize) -> f64 {
     let random =
         |shape: (usize, usize)| Tensor::rand(-1f32, 1.0, shape, &Device::Cpu).expect("a tensor");
-    let (x, w, dy) = (
-        random((rows, hidden)),
-        random((hidden, 4 * hidden)),
-        random((rows, 4 * hidden)),
-    );
+    let x = random((rows, hidden));
+    let w = random((hidden, 4 * hidden));
+    let dy = random((rows, 4 * hidden));
     let repeats = (200_000_000 / (rows * hidden * hidden)).max(1);
     let round = || {
         let started = Instant::now();

@@ -304,7 +304,8 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
             .chain(scoring_files.iter().flat_map(|file| file.warnings.clone()))
             .collect(),
     };
-    let (associations, baselines) = (fitted.associations, fitted.baselines);
+    let associations = fitted.associations;
+    let baselines = fitted.baselines;
     Outputs {
         options,
         cohort: &cohort,

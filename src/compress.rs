@@ -244,7 +244,8 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         .name
         .clone()
         .unwrap_or_else(|| format!("{}-{solver}", config.name));
-    let (mut n_layers, mut members) = (0, Vec::with_capacity(dense.members.len()));
+    let mut n_layers = 0;
+    let mut members = Vec::with_capacity(dense.members.len());
     for ((record, member), seed) in dense.config.members.iter().zip(&dense.members).zip(*seed..) {
         let (n, parameters) = match &record.terms {
             None => factorise(member, &config.model, *solver, seed)?,
@@ -260,7 +261,8 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
         grid: dense.grid.clone(),
     };
     let measured = |bundles: &[(&str, &Bundle, &Path)]| measure::all(bundles, people.as_ref());
-    let (before, name) = (dense.config.name.as_str(), compressed.config.name.as_str());
+    let before = dense.config.name.as_str();
+    let name = compressed.config.name.as_str();
     let models = if let (Some((cohort, fine_tuning)), Some(people)) = (
         cohort.as_ref().and_then(|c| Some((c, c.fine_tuning?))),
         &people,

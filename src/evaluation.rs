@@ -301,7 +301,8 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
             rayon::join(|| scores_of(options), cohort)
         },
     );
-    let (mut background, (mut scores, tables)) = (background?, scores?);
+    let mut background = background?;
+    let (mut scores, tables) = scores?;
     let cohort = options.cohort.as_deref().zip(cohort?);
     let known = Known::new(cohort, beside::apoe(&options.predictions)?, &scores)?;
     let stacked = stacking::add(&mut scores);
@@ -616,7 +617,8 @@ fn auc_row(
     compared_to: Option<&str>,
     prevalence: Option<f64>,
 ) -> AucRow {
-    let (n_cases, n_controls) = (column.n_cases(), column.n_controls());
+    let n_cases = column.n_cases();
+    let n_controls = column.n_controls();
     let mut row = AucRow {
         row: column.role.rung(),
         ..AucRow::undefined(&column.model, column.split, n_cases, n_controls)

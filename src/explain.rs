@@ -168,8 +168,8 @@ impl std::fmt::Display for Summary {
                 writeln!(f, "{said}")?;
             }
         }
-        let ([n_haplotypes, of_haplotypes], [n_copies, of_copies]) =
-            (self.n_haplotypes, self.n_copies);
+        let [n_haplotypes, of_haplotypes] = self.n_haplotypes;
+        let [n_copies, of_copies] = self.n_copies;
         writeln!(
             f,
             "{n_haplotypes} of {of_haplotypes} distinct haplotypes, {:.1} % of the copies",
@@ -306,7 +306,8 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let (tokens, _) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
     let data = Dataset::new(&tokens, &cohort, bundle.config.covariates.clone())?.on(&device);
     let people = People::new(&bundle, &dictionary, &data)?;
-    let (n_people, n_models) = (cohort.people.len(), bundle.members.len());
+    let n_people = cohort.people.len();
+    let n_models = bundle.members.len();
     let mut summary = Summary {
         n_people,
         n_models,
@@ -370,7 +371,8 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
 
 /// The regions of a text, each of which must touch a locus.
 fn regions_in<'l>(text: &str, loci: impl Iterator<Item = &'l Locus>) -> Result<Vec<Locus>, Error> {
-    let (regions, loci) = (loci_of_regions(text)?, loci.collect::<Vec<_>>());
+    let regions = loci_of_regions(text)?;
+    let loci = loci.collect::<Vec<_>>();
     let touches = |region: &Locus, locus: &Locus| {
         same_contig(&region.contig, &locus.contig)
             && region.start0 < locus.end0
@@ -563,7 +565,8 @@ fn change(measured: &Measured) -> f64 {
 /// the model has read in no haplotype as they are: what was measured is another segment's.
 fn rank<R>(rows: &mut [R], value: impl Fn(&R) -> (bool, f64), set: impl Fn(&mut R, usize)) {
     rows.sort_by(|a, b| {
-        let ((a_is_read, a), (b_is_read, b)) = (value(a), value(b));
+        let (a_is_read, a) = value(a);
+        let (b_is_read, b) = value(b);
         b_is_read.cmp(&a_is_read).then(b.total_cmp(&a))
     });
     rows.iter_mut()

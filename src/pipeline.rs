@@ -489,7 +489,8 @@ fn fit(
     cohort: &Cohort,
     options: &tokens::Options,
 ) -> anyhow::Result<Tokenizer> {
-    let (mut words, mut alphabet) = (tokens::Words::default(), &[][..]);
+    let mut words = tokens::Words::default();
+    let mut alphabet = &[][..];
     for shard in sequences {
         let dictionary = Dictionary::load(&shard.folder)?;
         words.add(
@@ -553,10 +554,8 @@ fn train(
     runner.stage(&name, made, |folder| {
         if is_job {
             for number in 1..=n_members {
-                let (from, to) = (
-                    members.join(trained_file(number)),
-                    folder.join(trained_file(number)),
-                );
+                let from = members.join(trained_file(number));
+                let to = folder.join(trained_file(number));
                 fs::copy(&from, to)
                     .with_context(|| format!("{}: train member {number} first", from.display()))?;
             }

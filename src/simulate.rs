@@ -290,8 +290,10 @@ impl Options {
     /// What goes together among the options of loci, published weights and sampling.
     fn validate_study(&self) -> Result<(), Error> {
         let has_panel = self.panel.is_some();
-        let (has_loci, has_risks) = (self.loci.is_some(), self.loci_risks.is_some());
-        let (has_effects, has_preset) = (self.effects.is_some(), self.preset.is_some());
+        let has_loci = self.loci.is_some();
+        let has_risks = self.loci_risks.is_some();
+        let has_effects = self.effects.is_some();
+        let has_preset = self.preset.is_some();
         let published = has_effects || has_preset;
         let needs_panel = "give a panel and its reference as well";
         for (wrong, reason) in [
@@ -875,7 +877,8 @@ fn splits(
             .collect();
         people.shuffle(rng);
         let at = |share: f64| (share * people.len() as f64).round() as usize;
-        let (train_end, validation_end) = (at(shares[0]), at(shares[0] + shares[1]));
+        let train_end = at(shares[0]);
+        let validation_end = at(shares[0] + shares[1]);
         let parts = [
             (Split::Train, 0..train_end),
             (Split::Validation, train_end..validation_end),
@@ -907,7 +910,8 @@ fn cohort(phenotypes: &[Phenotype], splits: &[Split], covariates: Vec<Vec<f64>>)
     let mut people = Vec::with_capacity(phenotypes.len());
     for (index, (&phenotype, covariates)) in phenotypes.iter().zip(covariates).enumerate() {
         let sample_id = format!("P{:0digits$}", index + 1);
-        let (phenotype, split) = (Some(phenotype), splits[index]);
+        let phenotype = Some(phenotype);
+        let split = splits[index];
         people.push(Person {
             sample_id,
             phenotype,
@@ -932,7 +936,8 @@ fn best_possible_auc(cohort: &Cohort, logits: &[f64]) -> Result<BestPossibleAuc,
                 .map(|(index, _)| logits[index])
                 .collect()
         };
-        let (cases, controls) = (of_class(Phenotype::Case), of_class(Phenotype::Control));
+        let cases = of_class(Phenotype::Case);
+        let controls = of_class(Phenotype::Control);
         let one_class = |_| Error::OneClass {
             people: logits.len(),
             n_cases: cases.len(),
@@ -1231,7 +1236,8 @@ mod tests {
             return;
         };
         for (risk, highest_r2) in [(RiskKind::Cis, 0.6), (RiskKind::Trans, 0.2)] {
-            let (panel, reference) = (Some(panel.clone()), Some(reference.clone()));
+            let panel = Some(panel.clone());
+            let reference = Some(reference.clone());
             let (_folder, summary) = simulated(Options {
                 people: 3_000,
                 panel,

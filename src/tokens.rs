@@ -390,11 +390,9 @@ pub fn encode_haplotypes(
                 .collect()
         },
     );
-    let (name, n_slots, pairs) = (
-        locus.locus.name.clone(),
-        locus_grid.n_slots(),
-        locus.pairs.clone(),
-    );
+    let name = locus.locus.name.clone();
+    let n_slots = locus_grid.n_slots();
+    let pairs = locus.pairs.clone();
     Ok(EncodedHaplotypes {
         approximated: approximated.collect(),
         tokens: LocusTokens {
@@ -693,10 +691,8 @@ fn varying_slots<'e>(
     let mut varies = vec![false; grid.n_numbered_slots()];
     for (place, tokens) in encodings {
         for offset in 0..grid.slots_in(place) {
-            let (slot, token) = (
-                grid.first_slot[place] + offset,
-                tokens.get(offset).copied().unwrap_or(PAD),
-            );
+            let slot = grid.first_slot[place] + offset;
+            let token = tokens.get(offset).copied().unwrap_or(PAD);
             varies[slot] |= *tokens_of_slot[slot].get_or_insert(token) != token;
         }
     }
@@ -714,14 +710,16 @@ fn fill(
     tokenizer: &Tokenizer,
     grid: &Grid,
 ) -> Result<(TokenSet, Summary, Measured), Error> {
-    let (vocab_size, n_training_segments) = (tokenizer.vocab_len(), grid.n_known_segments());
+    let vocab_size = tokenizer.vocab_len();
+    let n_training_segments = grid.n_known_segments();
     let mut summary = Summary {
         vocab_size,
         n_training_segments,
         anchor: grid.anchor,
         ..Summary::default()
     };
-    let (mut loci, mut measured) = (Vec::with_capacity(grid.loci.len()), Measured::default());
+    let mut loci = Vec::with_capacity(grid.loci.len());
+    let mut measured = Measured::default();
     let of_dictionary = dictionary
         .loci
         .iter()
@@ -748,7 +746,8 @@ fn fill(
             n_tokens,
             n_written,
         } = Rows::new(segments, encoded, tokenizer, locus_grid, grid.anchor)?;
-        let (n_slots, places) = (locus_grid.n_slots(), places_of_grid(locus_grid));
+        let n_slots = locus_grid.n_slots();
+        let places = places_of_grid(locus_grid);
         let mut of_locus = Summary {
             n_slots,
             n_distinct_haplotypes: locus.haplotypes.len(),
@@ -899,7 +898,8 @@ fn unread_segments(
         if !unseen {
             return Ok(false);
         }
-        let (first, n_slots) = (grid.first_slot[segment.place], grid.slots_in(segment.place));
+        let first = grid.first_slot[segment.place];
+        let n_slots = grid.slots_in(segment.place);
         if n_slots == 0 || is_kept[first..first + n_slots].iter().all(|kept| *kept) {
             return Ok(n_slots == 0);
         }
@@ -956,7 +956,8 @@ fn fit_into_places(
 
 /// The known segment with the least edit distance; the first of equals, which is the commonest.
 fn nearest<'k>(known: &'k [String], bases: &[u8]) -> Option<&'k [u8]> {
-    let (mut nearest, mut least) = (None, usize::MAX);
+    let mut nearest = None;
+    let mut least = usize::MAX;
     for known in known.iter().map(String::as_bytes) {
         // No distance is less than the difference in length.
         if known.len().abs_diff(bases.len()) < least {
@@ -979,7 +980,8 @@ fn write_row<'e>(
 ) -> usize {
     let last = row.len() - 1;
     (row[0], row[last]) = (CLS, SEP);
-    let (mut next, mut n_written) = (1, 0);
+    let mut next = 1;
+    let mut n_written = 0;
     for (place, tokens) in parts {
         let start = if anchor == Anchor::Reference {
             grid.first_slot[place]
@@ -1351,7 +1353,8 @@ mod tests {
             .unwrap();
             folder
         };
-        let (one, other) = (save(&[0], "one"), save(&[0, 1], "other"));
+        let one = save(&[0], "one");
+        let other = save(&[0, 1], "other");
         for name in ["tokenizer.json", "grid.json", "genome.json"] {
             let before = std::fs::read(one.path().join(name)).unwrap();
             std::fs::copy(other.path().join(name), one.path().join(name)).unwrap();
@@ -1486,7 +1489,8 @@ mod tests {
         let dictionary = dictionary(Strand::Forward);
         let all = run(&dictionary, &[0, 1, 2], &nucleotides(Slots::All)).unwrap();
         let varying = run(&dictionary, &[0, 1, 2], &nucleotides(Slots::Varying)).unwrap();
-        let (all, kept) = (&all.tokens.loci[0], &varying.tokens.loci[0]);
+        let all = &all.tokens.loci[0];
+        let kept = &varying.tokens.loci[0];
         let differs =
             |&slot: &usize| (1..4).any(|haplotype| all.row(haplotype)[slot] != all.row(0)[slot]);
         let expected: Vec<usize> = (0..all.n_slots)

@@ -530,8 +530,10 @@ impl<'o> Prepared<'o> {
             .init
             .as_ref()
             .map(|path| Initial::load(path, &folder.tokenizer, &folder.grid, &cohort, &plan));
-        let (name, initial) = (name_of(options), initial.transpose()?);
-        let (digest, places) = (digest_of(options, &name, ranks)?, places(options, &plan));
+        let name = name_of(options);
+        let initial = initial.transpose()?;
+        let digest = digest_of(options, &name, ranks)?;
+        let places = places(options, &plan);
         let loci = (0..config.loci.len()).collect();
         Ok(Self {
             options,

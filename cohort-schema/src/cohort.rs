@@ -543,7 +543,8 @@ impl Cohort {
                     .map(|person| person.covariates[*index])
                     .collect::<Vec<f64>>()
             };
-            let (cases, controls) = (values(Phenotype::Case), values(Phenotype::Control));
+            let cases = values(Phenotype::Case);
+            let controls = values(Phenotype::Control);
             let range = |values: &[f64]| {
                 values
                     .iter()
@@ -551,8 +552,8 @@ impl Cohort {
                         (low.min(value), high.max(value))
                     })
             };
-            let ((case_low, case_high), (control_low, control_high)) =
-                (range(&cases), range(&controls));
+            let (case_low, case_high) = range(&cases);
+            let (control_low, control_high) = range(&controls);
             cases.len().min(controls.len()) >= MANY
                 && (case_low > control_high || case_high < control_low)
         };
@@ -703,11 +704,9 @@ impl Cohort {
                 .filter(|(_, person)| person.phenotype == phenotype)
                 .count()
         };
-        let (cases, controls, unknown) = (
-            count(Some(Phenotype::Case)),
-            count(Some(Phenotype::Control)),
-            count(None),
-        );
+        let cases = count(Some(Phenotype::Case));
+        let controls = count(Some(Phenotype::Control));
+        let unknown = count(None);
         if cases > 0 && controls > 0 {
             return Ok(());
         }
@@ -848,7 +847,8 @@ fn shown_name(name: &str) -> String {
 
 /// Who is in which split and family; everyone without phenotype and covariates.
 fn memberships(table: &CsvTable<'_>) -> Result<Vec<Person>, Error> {
-    let (sample_id, split) = (table.column(SAMPLE_ID)?, table.column(SPLIT)?);
+    let sample_id = table.column(SAMPLE_ID)?;
+    let split = table.column(SPLIT)?;
     let family_id = table.optional_column(FAMILY_ID);
     let mut people = Vec::new();
     let mut first_of_sample: HashMap<&str, (Split, Row<'_>)> = HashMap::new();
@@ -868,7 +868,8 @@ fn memberships(table: &CsvTable<'_>) -> Result<Vec<Person>, Error> {
         if let Some((column, family)) = family {
             let (first_part, first) = *first_of_family.entry(family).or_insert((part, row));
             if first_part != part {
-                let (line, first_line) = (row.line(), first.line());
+                let line = row.line();
+                let first_line = first.line();
                 let places = format!("{first_part} at line {first_line}, {part} at line {line}");
                 let advice = "relatives share haplotypes, so put a family into one split";
                 return Err(row.error(
@@ -895,7 +896,8 @@ pub(crate) fn is_family(cell: &str) -> bool {
 }
 
 fn listed_twice(id: &str, part: Split, row: Row<'_>, first_part: Split, first: Row<'_>) -> String {
-    let (line, first_line) = (row.line(), first.line());
+    let line = row.line();
+    let first_line = first.line();
     if part == first_part {
         format!("person {id} is there twice (lines {first_line} and {line}); keep one")
     } else {

@@ -151,7 +151,8 @@ pub fn read_predictions(path: &Path) -> Result<Vec<Prediction>, Error> {
             probability,
             role,
         } = row;
-        let (sample_id, model) = (sample_id.to_owned(), model.to_owned());
+        let sample_id = sample_id.to_owned();
+        let model = model.to_owned();
         predictions.push(Prediction {
             sample_id,
             model,
@@ -250,11 +251,9 @@ mod tests {
 
     fn prediction(logit: f64, fold: Option<u32>, phenotype: Option<Phenotype>) -> Prediction {
         let probability = 1.0 / (1.0 + (-logit).exp());
-        let (sample_id, model, role) = (
-            "HG1".to_owned(),
-            "linformer".to_owned(),
-            Role::SequenceModel,
-        );
+        let sample_id = "HG1".to_owned();
+        let model = "linformer".to_owned();
+        let role = Role::SequenceModel;
         Prediction {
             sample_id,
             model,

@@ -287,10 +287,8 @@ pub fn read_assigned(
 ) -> Result<HashMap<String, Assigned>, Error> {
     let table = CsvTable::open(path)?;
     let sample_id = table.column("sample_id")?;
-    let (split, phenotype) = (
-        table.optional_column("split"),
-        table.optional_column("phenotype"),
-    );
+    let split = table.optional_column("split");
+    let phenotype = table.optional_column("phenotype");
     let mut phenotypes = PhenotypeReader::new(coding, None);
     let mut found = HashMap::new();
     table.each(|row| {
@@ -627,7 +625,8 @@ fn may_be_cut(path: &Path) -> Result<bool, Error> {
         if !file.metadata()?.is_file() {
             return Ok(None);
         }
-        let (mut first, mut last) = ([0; 2], [0; 1]);
+        let mut first = [0; 2];
+        let mut last = [0; 1];
         file.read_exact(&mut first)?;
         file.seek(SeekFrom::End(-1))?;
         file.read_exact(&mut last)?;

@@ -264,7 +264,8 @@ fn from_bytes(path: &Path, mut bytes: Vec<u8>) -> Result<String, Error> {
         Err(error) => error.into_bytes(),
     };
     let mut text = String::with_capacity(bytes.len() + bytes.len() / 8);
-    let (mut first, mut n_lines) = (None, 0_u64);
+    let mut first = None;
+    let mut n_lines = 0_u64;
     for (number, line) in (1_u64..).zip(bytes.split_inclusive(|byte| *byte == b'\n')) {
         if let Ok(line) = std::str::from_utf8(line) {
             text.push_str(line);
@@ -328,7 +329,8 @@ fn with_line_feeds(path: &Path, mut text: String) -> String {
     let Some(at) = text.find('\r') else {
         return text;
     };
-    let (line, name) = (text[..at].matches('\n').count() + 1, path.display());
+    let line = text[..at].matches('\n').count() + 1;
+    let name = path.display();
     note(format!(
         "{name}: line {line} ends with a carriage return alone (as on an old Mac), read as the \
          end of the line"

@@ -276,10 +276,8 @@ fn find<'a>(
 }
 
 fn call(rs429358: Found<'_>, rs7412: Found<'_>, person: usize) -> Option<Haplotypes> {
-    let (a, b) = (
-        rs429358.site.genotypes.call(person),
-        rs7412.site.genotypes.call(person),
-    );
+    let a = rs429358.site.genotypes.call(person);
+    let b = rs7412.site.genotypes.call(person);
     if a.is_heterozygous()
         && b.is_heterozygous()
         && !a.is_haploid()

@@ -339,10 +339,8 @@ mod tests {
         let mut cohort = String::from("sample_id,phenotype,split,age,sex\n");
         let mut plink = String::from("#IID\tstatus\tage\tsex\n");
         for (name, &case) in names.iter().zip(&is_case) {
-            let (age, sex) = (
-                60.0 + 20.0 * next() + 4.0 * f64::from(u8::from(case)),
-                u8::from(next() < 0.5),
-            );
+            let age = 60.0 + 20.0 * next() + 4.0 * f64::from(u8::from(case));
+            let sex = u8::from(next() < 0.5);
             writeln!(cohort, "{name},{},train,{age},{sex}", u8::from(case)).unwrap();
             writeln!(plink, "{name}\t{}\t{age}\t{sex}", 1 + u8::from(case)).unwrap();
         }
@@ -369,7 +367,8 @@ mod tests {
                                 && !(variant == 0 && person < 200 && !is_case[person]),
                         )
                     };
-                    let (a, b) = (allele(next()), allele(next()));
+                    let a = allele(next());
+                    let b = allele(next());
                     if variant > 6 && next() < 0.03 {
                         " ./.".to_owned()
                     } else {

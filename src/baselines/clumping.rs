@@ -167,7 +167,8 @@ fn shrunken(study: &Study<'_>, baseline: &Baseline) -> Result<(Baseline, f64, f6
         Ok(people.iter().map(|&person| logits[person]).collect())
     };
     // Between these two any other is a weighted mean.
-    let (whole, without) = (logits(baseline)?, logits(&with(0.0))?);
+    let whole = logits(baseline)?;
+    let without = logits(&with(0.0))?;
     let log_likelihood = |shrinkage: f64| -> f64 {
         let mixed = whole
             .iter()
@@ -197,8 +198,11 @@ fn shrunken(study: &Study<'_>, baseline: &Baseline) -> Result<(Baseline, f64, f6
 
 /// Squared correlation of two standardised columns.
 fn r2(standardised: &Array2<f64>, a: usize, b: usize) -> f64 {
-    let (a, b) = (standardised.column(a), standardised.column(b));
-    let (ab, aa, bb) = (a.dot(&b), a.dot(&a), b.dot(&b));
+    let a = standardised.column(a);
+    let b = standardised.column(b);
+    let ab = a.dot(&b);
+    let aa = a.dot(&a);
+    let bb = b.dot(&b);
     // Standardised over all training people, of whom a few may have no phenotype: the means are as
     // good as 0, the lengths are not equal.
     if aa > 0.0 && bb > 0.0 {

@@ -43,7 +43,8 @@ pub fn fit(
         let columns: Vec<Vec<f64>> = dosages.chain(free.standardised(&labelled.people)).collect();
         logistic::matrix(labelled.people.len(), columns.into_iter())
     };
-    let (training, validation) = (features(&panel.training), features(&panel.validation));
+    let training = features(&panel.training);
+    let validation = features(&panel.validation);
     let problem = Problem {
         features: &training,
         is_case: &panel.training.is_case,
@@ -94,7 +95,8 @@ fn path(
     };
     let first = problem.largest_lambda(&last, l1_ratio);
     let mut tried = Vec::new();
-    let (mut highest, mut not_better) = (f64::NEG_INFINITY, 0);
+    let mut highest = f64::NEG_INFINITY;
+    let mut not_better = 0;
     for step in 1..=PATH {
         let lambda = first * WEAKEST.powf(step as f64 / PATH as f64);
         let solution = match problem.fit(Penalty::new(lambda, l1_ratio), last.clone()) {

@@ -181,7 +181,9 @@ impl Fitted<'_> {
                 if others.is_empty() { "" } else { WITHOUT_APOE }
             )
         };
-        let (of_ridge, of_net, of_clumps) = (name("dosages"), name("elastic-net"), name("ct"));
+        let of_ridge = name("dosages");
+        let of_net = name("elastic-net");
+        let of_clumps = name("ct");
         let free = study.free_terms(&of_ridge, others, &mut self.constant_features)?;
         let (ridge, net) = rayon::join(
             || ridge::fit(&of_ridge, panel, &free, &options.l2_strengths),

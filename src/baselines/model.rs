@@ -388,7 +388,8 @@ impl PrsModel {
             .iter()
             .flat_map(Baseline::alleles)
             .map(|allele| {
-                let (contig, position) = (allele.chrom.as_str(), allele.position);
+                let contig = allele.chrom.as_str();
+                let position = allele.position;
                 (
                     contig,
                     position,
@@ -722,7 +723,8 @@ impl<'a> People<'a> {
         if self.has_unknown_strand(allele) && self.any_match(allele).is_some() {
             return Reason::UnknownStrand;
         }
-        let (by_place, spot) = (self.by_place(), allele.spot());
+        let by_place = self.by_place();
+        let spot = allele.spot();
         let has_alleles = |site: &&Site| {
             let alleles = (allele.effect_allele(), Some(allele.other_allele()));
             site.counted_alts.iter().any(|&alt| {

@@ -119,7 +119,8 @@ pub fn run(options: &Options) -> Result<NoFitSummary, Error> {
         .iter()
         .map(|person| person.sample_id.as_str())
         .collect();
-    let (mut areas, mut without_area) = (Vec::new(), Vec::new());
+    let mut areas = Vec::new();
+    let mut without_area = Vec::new();
     let raw = raw_scores::summed(&options.scoring, Some(&names), |_, scores| {
         let predictions: Vec<Prediction> = scores
             .iter()
@@ -208,7 +209,8 @@ fn area(split: &str, people: &[usize], predictions: &[Prediction]) -> Result<Are
 }
 
 fn row(area: &Area) -> (&str, &str, usize, usize, f64, Option<f64>, Option<f64>) {
-    let (low, high) = (area.ci.map(|ci| ci[0]), area.ci.map(|ci| ci[1]));
+    let low = area.ci.map(|ci| ci[0]);
+    let high = area.ci.map(|ci| ci[1]);
     (
         &area.model,
         &area.split,

@@ -45,12 +45,14 @@ pub fn fit(
         let columns: Vec<Vec<f64>> = dosages.chain(free).collect();
         logistic::matrix(labelled.people.len(), columns.into_iter())
     };
-    let (training, validation) = (features(&panel.training), features(&panel.validation));
+    let training = features(&panel.training);
+    let validation = features(&panel.validation);
     let mut alphas = alphas.to_vec();
     alphas.sort_by(|a, b| b.total_cmp(a));
     let mut tried: Vec<(Tried, Option<LogisticFit>)> = Vec::new();
     let mut last: Option<LogisticFit> = None;
-    let (mut highest, mut not_better) = (f64::NEG_INFINITY, 0);
+    let mut highest = f64::NEG_INFINITY;
+    let mut not_better = 0;
     for alpha in alphas {
         if not_better == PATIENCE {
             break;

@@ -930,10 +930,8 @@ fn kinships_see_variants_outside_of_the_regions() {
 /// 300 people of the 1000 Genomes Project with their haplotypes at APOE (exon 4) and in 33 kb of
 /// chromosome 20: planted risk of both.
 fn with_apoe(folder: &Path) -> Option<Options> {
-    let (chr20, apoe) = (
-        shared_data("chr20")?.join("win33k_A.300.grch37.vcf.gz"),
-        shared_data("apoe")?,
-    );
+    let chr20 = shared_data("chr20")?.join("win33k_A.300.grch37.vcf.gz");
+    let apoe = shared_data("apoe")?;
     let mut options = planted(folder, chr20, 1.5);
     options
         .scoring

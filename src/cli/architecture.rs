@@ -78,10 +78,8 @@ impl ArchitectureArgs {
             feed_forward,
             ..
         } = self;
-        let (rank, released_numerator) = (
-            self.rank.map(Rank::from),
-            self.released_numerator.then_some(true),
-        );
+        let rank = self.rank.map(Rank::from);
+        let released_numerator = self.released_numerator.then_some(true);
         let choice = ArchitectureChoice {
             preset,
             attention,

@@ -108,10 +108,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         options: json!(options),
         inputs: inputs.clone(),
     };
-    let (_claim, record) = (
-        pipeline::claim(&options.out)?,
-        Record::begin(&options.out, &work, args.overwrite)?,
-    );
+    let _claim = pipeline::claim(&options.out)?;
+    let record = Record::begin(&options.out, &work, args.overwrite)?;
     let summary = compress::run(&options, &mut progress(true))?;
     record.finish("compress", &options, inputs, &summary)?;
     write!(io::stdout().lock(), "{summary}")?;

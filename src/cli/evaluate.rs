@@ -144,10 +144,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         options: json!(options),
         inputs: inputs.clone(),
     };
-    let (_claim, record) = (
-        pipeline::claim(&options.out)?,
-        Record::begin(&options.out, &work, args.overwrite)?,
-    );
+    let _claim = pipeline::claim(&options.out)?;
+    let record = Record::begin(&options.out, &work, args.overwrite)?;
     let summary = evaluation::run(&options)?;
     // The tables are files.
     let counts = json!({

@@ -92,7 +92,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         out,
         overwrite,
     } = args;
-    let (vcf, samples) = (lists::paths(vcf), people.samples()?);
+    let vcf = lists::paths(vcf);
+    let samples = people.samples()?;
     let regions = (!regions.is_empty()).then(|| regions.join(","));
     let options = Options {
         vcf,
@@ -119,10 +120,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         options: without_names(&options, &options.samples),
         inputs: inputs.clone(),
     };
-    let (_claim, record) = (
-        pipeline::claim(&options.out)?,
-        Record::begin(&options.out, &work, overwrite)?,
-    );
+    let _claim = pipeline::claim(&options.out)?;
+    let record = Record::begin(&options.out, &work, overwrite)?;
     let summary = explain::run(&options)?;
     record.finish("explain", &work.options, inputs, &summary)?;
     crate::message_text!("{summary}");

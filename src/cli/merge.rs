@@ -118,7 +118,8 @@ fn sequences(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyho
         options: options.clone(),
         inputs: folders.iter().collect(),
     };
-    let (_claim, record) = (pipeline::claim(out)?, Record::begin(out, &work, overwrite)?);
+    let _claim = pipeline::claim(out)?;
+    let record = Record::begin(out, &work, overwrite)?;
     let (merged, summary) = gf_haplotypes::merge(
         &shards(folders, records.iter().map(|record| &record.summary)),
         out,
@@ -141,7 +142,8 @@ fn tokens(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyhow::
         options: options.clone(),
         inputs: folders.iter().collect(),
     };
-    let (_claim, record) = (pipeline::claim(out)?, Record::begin(out, &work, overwrite)?);
+    let _claim = pipeline::claim(out)?;
+    let record = Record::begin(out, &work, overwrite)?;
     let (merged, of_sequences) = gf_haplotypes::merge(
         &shards(
             folders,

@@ -228,7 +228,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         None => options,
         Some(cohort) => {
             let phenotype_coding = cohort.phenotype_coding();
-            let (covariates, missing) = (cohort.covariates(), cohort.missing());
+            let covariates = cohort.covariates();
+            let missing = cohort.missing();
             Options {
                 phenotype_coding,
                 covariates,
@@ -243,10 +244,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         options: without_names(&options, &options.scoring.samples),
         inputs: inputs(&options).collect(),
     };
-    let (_claim, record) = (
-        pipeline::claim(&options.scoring.out)?,
-        Record::begin(&options.scoring.out, &work, args.overwrite)?,
-    );
+    let _claim = pipeline::claim(&options.scoring.out)?;
+    let record = Record::begin(&options.scoring.out, &work, args.overwrite)?;
     let failed = if options.cohort.as_os_str().is_empty() {
         let summary = scoring::raw_scores(&options.scoring)?;
         record.finish("prs", &work.options, inputs(&options), &summary)?;
@@ -271,7 +270,8 @@ fn require_all_scores(failed: &[FailedScore], options: &Options) -> anyhow::Resu
     let Some(first) = failed.first() else {
         return Ok(());
     };
-    let (n, out) = (failed.len(), options.scoring.out.display());
+    let n = failed.len();
+    let out = options.scoring.out.display();
     let noun = if n == 1 { "score was" } else { "scores were" };
     bail!(
         "{n} {noun} left out, {} first: see the message above; the others are in {out}",

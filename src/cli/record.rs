@@ -137,7 +137,8 @@ impl Work<'_> {
         if command != self.command {
             return Some(format!("`gf-genomics {command}`"));
         }
-        let (mine, theirs) = (of_effect(&self.options), of_effect(&record["options"]));
+        let mine = of_effect(&self.options);
+        let theirs = of_effect(&record["options"]);
         let keys = mine.keys().chain(theirs.keys());
         if let Some(key) = keys
             .into_iter()

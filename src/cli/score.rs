@@ -102,7 +102,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         device,
         output,
     } = args;
-    let (vcf, samples) = (lists::paths(vcf), people.samples()?);
+    let vcf = lists::paths(vcf);
+    let samples = people.samples()?;
     let missing = MissingPolicies {
         value: missing_value,
         covariates: missing_covariates,

@@ -165,10 +165,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         options: without_names(&options, &options.founders),
         inputs: inputs.clone(),
     };
-    let (_claim, record) = (
-        pipeline::claim(&options.out)?,
-        Record::begin(&options.out, &work, args.overwrite)?,
-    );
+    let _claim = pipeline::claim(&options.out)?;
+    let record = Record::begin(&options.out, &work, args.overwrite)?;
     let summary = simulate::run(&options)?;
     record.finish("simulate", &work.options, inputs, &summary.truth)?;
     crate::message_text!("{summary}");

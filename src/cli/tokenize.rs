@@ -175,10 +175,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         options: resolved.clone(),
         inputs: inputs.clone(),
     };
-    let (_claim, record) = (
-        pipeline::claim(&args.out)?,
-        Record::begin(&args.out, &work, args.overwrite)?,
-    );
+    let _claim = pipeline::claim(&args.out)?;
+    let record = Record::begin(&args.out, &work, args.overwrite)?;
     let started = Instant::now();
     let (dictionary, skips, summary) = gf_haplotypes::run(&sequence_options)?;
     crate::message_text!("{summary}");

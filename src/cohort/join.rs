@@ -98,7 +98,8 @@ impl Joined {
             .filter(|person| row_of.contains_key(person.sample.as_str()))
             .count();
         if n_shared == 0 {
-            let (here, there) = (&table.rows[0].sample, &self.people[0].sample);
+            let here = &table.rows[0].sample;
+            let there = &self.people[0].sample;
             let reason = format!(
                 "no sample of it is in {}: the ids here are such as `{here}`, those there such as \
                  `{there}`. Are they FID_IID (--sample-id fid-iid), or in another column \
@@ -159,7 +160,8 @@ impl Joined {
             }
         }
         let n_samples = table.rows.len();
-        let (n_not_in_first, n_absent) = (n_samples - n_shared, self.people.len() - n_shared);
+        let n_not_in_first = n_samples - n_shared;
+        let n_absent = self.people.len() - n_shared;
         Ok(Overlap {
             path: table.path.clone(),
             n_samples,
@@ -197,7 +199,8 @@ impl<'m> CellReader<'m> {
         index: usize,
         stated: Option<&'m MissingValues>,
     ) -> Self {
-        let (kind, cells) = (CohortColumn::of(name), table.cells(index));
+        let kind = CohortColumn::of(name);
+        let cells = table.cells(index);
         let is_number =
             |cell: &str| is_missing(cell) || cell.parse::<f64>().is_ok_and(f64::is_finite);
         let is_covariate =

@@ -58,7 +58,8 @@ pub fn map(
     options: &Options,
 ) -> Result<(Option<usize>, Mapping, Vec<Mapped>), Error> {
     let column = choose(joined, options.phenotype.as_deref())?;
-    let (name, cells) = (joined.columns[column].name.clone(), joined.cells(column));
+    let name = joined.columns[column].name.clone();
+    let cells = joined.cells(column);
     let levels = levels(cells.clone());
     let (cases, controls) = if options.case.is_empty() && options.control.is_empty() {
         usual(&joined.columns[column], &levels)?
@@ -86,10 +87,8 @@ pub fn map(
             });
         }
     }
-    let (cases, controls) = (
-        as_written(joined.cells(column), &cases),
-        as_written(joined.cells(column), &controls),
-    );
+    let cases = as_written(joined.cells(column), &cases);
+    let controls = as_written(joined.cells(column), &controls);
     Ok((
         Some(column),
         Mapping {
@@ -208,7 +207,8 @@ fn stated(
             .filter_map(|value| level(value))
             .collect::<BTreeSet<String>>()
     };
-    let (cases, controls) = (set(&options.case), set(&options.control));
+    let cases = set(&options.case);
+    let controls = set(&options.control);
     if cases.is_empty() || controls.is_empty() {
         return refuse("give both --case and --control".into());
     }

@@ -67,7 +67,8 @@ pub fn read(
         };
         column(wanted).ok_or_else(absent)
     };
-    let (first, second) = (required(&FIRST)?, required(&SECOND)?);
+    let first = required(&FIRST)?;
+    let second = required(&SECOND)?;
     let (kinship, factor) = match (column(&KINSHIP), column(&[PI_HAT])) {
         (Some(kinship), _) => (kinship, 1.0),
         (None, Some(pi_hat)) => (pi_hat, 0.5),
@@ -76,7 +77,8 @@ pub fn read(
     let families = [column(&["fid1", "fid"]), column(&["fid2", "fid"])];
     let relation = column(&["relation"]);
     let mut related = Related::default();
-    let (mut is_met, mut n_without_kinship) = (false, 0);
+    let mut is_met = false;
+    let mut n_without_kinship = 0;
     for Record { line, cells } in records {
         let cell = |column: usize| {
             let found = format!(
@@ -95,7 +97,8 @@ pub fn read(
             }
             _ => Ok(cell(column)?.to_owned()),
         };
-        let (a, b) = (id(first, families[0])?, id(second, families[1])?);
+        let a = id(first, families[0])?;
+        let b = id(second, families[1])?;
         let found = [samples.get(a.as_str()), samples.get(b.as_str())];
         is_met |= found.iter().any(Option::is_some);
         let [Some(&a), Some(&b)] = found else {

@@ -102,8 +102,10 @@ fn root(parent_of: &mut [usize], mut index: usize) -> usize {
 }
 
 fn unite(parent_of: &mut [usize], a: usize, b: usize) {
-    let (a, b) = (root(parent_of, a), root(parent_of, b));
-    let (first, second) = (a.min(b), a.max(b));
+    let a = root(parent_of, a);
+    let b = root(parent_of, b);
+    let first = a.min(b);
+    let second = a.max(b);
     parent_of[second] = first;
 }
 
@@ -235,7 +237,8 @@ mod tests {
         let forward = people(200);
         let mut backward = forward.clone();
         backward.reverse();
-        let (strata, families) = (vec!["case".to_owned(); 200], (0..200).collect::<Vec<_>>());
+        let strata = vec!["case".to_owned(); 200];
+        let families = (0..200).collect::<Vec<_>>();
         let mut turned = split(&backward, &families, &strata, Shares::default(), 3);
         turned.reverse();
         assert_eq!(

@@ -557,7 +557,8 @@ fn tables_that_contradict_each_other_or_name_someone_twice_are_refused_with_thei
 fn families_of_the_pedigree_are_in_one_split_and_get_one_id() {
     let fam = lines("", 90, |index| {
         // Families of three: father, mother, child.
-        let (family, place) = (index / 3, index % 3);
+        let family = index / 3;
+        let place = index % 3;
         let parents = if place == 2 {
             format!("S{} S{}", index - 2, index - 1)
         } else {

@@ -39,7 +39,8 @@ pub fn factorise_terms(
     solver: Solver,
     seed: u64,
 ) -> Result<(usize, Weights), Error> {
-    let (mut n_layers, mut parameters) = (0, dense.clone());
+    let mut n_layers = 0;
+    let mut parameters = dense.clone();
     for (number, shape) in terms.iter().enumerate() {
         for (place, network) in term_tensors(&mut parameters, number, shape.networks)
             .into_iter()
@@ -68,7 +69,8 @@ fn replace(dense: &Weights, new: &Parameters, solver: Solver) -> Result<(usize, 
         .filter_map(|name| name.strip_suffix(".reduce"))
         .collect();
     let factors = layers.par_iter().map(|layer| {
-        let (reduce, expand) = (format!("{layer}.reduce"), format!("{layer}.expand"));
+        let reduce = format!("{layer}.reduce");
+        let expand = format!("{layer}.expand");
         let [first, second] =
             [&reduce, &expand].map(|name| new.get(name.as_str()).map(|&tensor| tensor.detach()));
         let (Some(w), Some(first), Some(second)) = (dense.get(*layer), first, second) else {

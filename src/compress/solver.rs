@@ -49,7 +49,8 @@ fn snmf_rounds(w: &DMatrix<f64>, rank: usize, rounds: usize) -> Option<Factors> 
     let mut g = nonnegative_start(w, rank)?;
     for _ in 0..rounds {
         let f = least_squares(w, &g)?;
-        let (wf, ff) = (w.transpose() * &f, f.transpose() * &f);
+        let wf = w.transpose() * &f;
+        let ff = f.transpose() * &f;
         let up = wf.map(positive) + &g * ff.map(negative);
         let down = wf.map(negative) + &g * ff.map(positive);
         g.zip_zip_apply(&up, &down, |g, up, down| {
@@ -97,7 +98,8 @@ fn of_equal_size(mut reduce: DMatrix<f64>, mut expand: DMatrix<f64>) -> Factors 
             .column_iter()
             .zip(expand.row_iter())
             .map(|(column, row)| {
-                let (column, row) = (column.norm(), row.norm());
+                let column = column.norm();
+                let row = row.norm();
                 if column > 0.0 && row > 0.0 {
                     (column / row).sqrt()
                 } else {

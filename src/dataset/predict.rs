@@ -35,7 +35,8 @@ pub fn logits_within(
     dataset: &Dataset<'_>,
     people: &[usize],
 ) -> Result<Vec<f32>, Error> {
-    let (mut wanted, mut encoded) = (Vec::new(), Vec::new());
+    let mut wanted = Vec::new();
+    let mut encoded = Vec::new();
     for locus in 0..dataset.n_loci() {
         let haplotypes = dataset.haplotypes_of(locus, people);
         let at_a_time =

@@ -119,7 +119,8 @@ impl Area {
             self.reasons
                 .push("interval of no width: all resamples have the same area".to_owned());
         } else if resampled.n_without_a_class(index) > 0 {
-            let (without, n) = (resampled.n_without_a_class(index), resampled.n_replicates());
+            let without = resampled.n_without_a_class(index);
+            let n = resampled.n_replicates();
             let n = counted(n, "resample", "resamples");
             self.reasons.push(format!(
                 "of {n} those without both classes are left out: {without}"

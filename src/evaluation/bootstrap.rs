@@ -177,10 +177,8 @@ fn percentiles(mut values: Vec<f64>) -> Option<Interval> {
 /// Of sorted values, linear between them (R's type 7, numpy's default).
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * (sorted.len().checked_sub(1)?) as f64;
-    let (below, above) = (
-        sorted[place.floor() as usize],
-        sorted[place.ceil() as usize],
-    );
+    let below = sorted[place.floor() as usize];
+    let above = sorted[place.ceil() as usize];
     Some(below + (above - below) * place.fract())
 }
 
@@ -225,7 +223,8 @@ mod tests {
 
     #[test]
     fn people_by_themselves_have_about_the_interval_of_delong() {
-        let (a, b) = (people(600, 1, 0.9), people(600, 2, 0.5));
+        let a = people(600, 1, 0.9);
+        let b = people(600, 2, 0.5);
         let alone: Vec<u32> = (0..600).collect();
         let bootstrap = Bootstrap {
             n_replicates: 2_000,
@@ -236,7 +235,8 @@ mod tests {
             .clone()
             .unwrap();
         let delong = areas(&[&a, &b], Some("m2"), None)[0].clone().unwrap();
-        let (found, expected) = (resampled.interval.unwrap(), delong.interval.unwrap());
+        let found = resampled.interval.unwrap();
+        let expected = delong.interval.unwrap();
         assert!(
             (found.low - expected.low).abs() < 0.01 && (found.high - expected.high).abs() < 0.01,
             "{found:?} {expected:?}"

@@ -67,7 +67,8 @@ pub fn alone(scores: &Scores, known: &Known) -> Result<Column, String> {
         });
         with_values.collect()
     };
-    let (training, judged) = (of_split(Split::Train), of_split(split));
+    let training = of_split(Split::Train);
+    let judged = of_split(split);
     let logits = if split == Split::Train || training.is_empty() {
         cross_fitted(&judged)?
     } else {

@@ -214,7 +214,8 @@ fn corrected(deltas: &[f64], ratio: f64) -> (f64, Option<f64>, Option<f64>) {
 /// / 2 and 1 / 2.
 fn two_sided_p_of_t(t: f64, df: f64) -> f64 {
     let x = df / (df + t * t);
-    let (a, b) = (df / 2.0, 0.5);
+    let a = df / 2.0;
+    let b = 0.5;
     // The continued fraction converges fast below (a + 1) / (a + b + 2), and the function of the
     // rest is one minus this one.
     if x < (a + 1.0) / (a + b + 2.0) {
@@ -230,7 +231,8 @@ fn beta_fraction(x: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
     }
-    let (mut c, mut d) = (1.0, 1.0 / (1.0 - (a + b) * x / (a + 1.0)));
+    let mut c = 1.0;
+    let mut d = 1.0 / (1.0 - (a + b) * x / (a + 1.0));
     let mut fraction = d;
     for step in 1..1_000 {
         let m = f64::from(step);

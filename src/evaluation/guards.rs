@@ -344,7 +344,8 @@ fn identical_scores(columns: &[Column]) -> Vec<GuardRow> {
     };
     for column in columns.iter().filter(may_be_unread) {
         let tied = largest_tie(column);
-        let (n, n_people) = (tied.len(), column.people.len());
+        let n = tied.len();
+        let n_people = column.people.len();
         if n < MIN_PEOPLE.min(n_people) || (n as f64) < MANY * n_people as f64 {
             continue;
         }
@@ -386,10 +387,8 @@ fn identical_scores(columns: &[Column]) -> Vec<GuardRow> {
 /// What two models that predict the same mean: two baselines of this program may well be the same,
 /// as two that chose the same variants are.
 fn identical(column: &Column, other: &Column) -> GuardRow {
-    let (people, other_model) = (
-        counted(column.people.len(), "person", "people"),
-        &other.model,
-    );
+    let people = counted(column.people.len(), "person", "people");
+    let other_model = &other.model;
     let row = |verdict, finding: String| GuardRow::new(IDENTICAL, verdict, &column.model, finding);
     if is_baseline(&column.model) && is_baseline(other_model) {
         return row(
@@ -684,7 +683,8 @@ struct Beside {
 fn beside(column: &Column, pcs: &Column) -> Option<Beside> {
     let here = column.subset(|person| pcs.people.binary_search(&person).is_ok());
     let there = pcs.subset(|person| here.people.binary_search(&person).is_ok());
-    let (of_model, of_pcs) = (placements_of_many(&here)?, placements_of_many(&there)?);
+    let of_model = placements_of_many(&here)?;
+    let of_pcs = placements_of_many(&there)?;
     let test = of_model.paired_test(&of_pcs);
     let is_better = test.delta > 0.0
         && test
@@ -715,7 +715,8 @@ fn test_better_than_train(scores: &Scores) -> Vec<GuardRow> {
     let mut rows = Vec::new();
     let mut optimism: Option<(f64, f64, f64, &str)> = None;
     for (model, on_test, on_train) in &models {
-        let (test, train) = (on_test.auroc(), on_train.auroc());
+        let test = on_test.auroc();
+        let train = on_train.auroc();
         if optimism.is_none_or(|(largest, ..)| train - test > largest) {
             optimism = Some((train - test, train, test, model));
         }

@@ -78,7 +78,9 @@ pub fn increments(rows: &mut [AucRow]) {
 /// Sum over thresholds, from the highest, of the rise of recall times precision (scikit-learn's
 /// `average_precision_score`).
 fn average_precision(column: &Column) -> f64 {
-    let (mut cases, mut called, mut sum) = (0, 0, 0.0);
+    let mut cases = 0;
+    let mut called = 0;
+    let mut sum = 0.0;
     for group in ties(&column.logits, &column.order).rev() {
         let here = count(group, &column.is_case);
         cases += here.cases;
@@ -121,7 +123,8 @@ fn on_logit(column: &Column) -> Result<OnLogit, Failure> {
         standard_errors,
         log_likelihood,
     } = logistic(&[&standardised], &column.is_case, None, Likelihood::Plain)?;
-    let (coefficient, half_width) = (coefficients[1], Z_975 * standard_errors[1]);
+    let coefficient = coefficients[1];
+    let half_width = Z_975 * standard_errors[1];
     let odds_ratio = [
         coefficient,
         coefficient - half_width,
@@ -137,7 +140,8 @@ fn on_logit(column: &Column) -> Result<OnLogit, Failure> {
 
 /// R2 of Nagelkerke (1991): that of Cox and Snell over its largest possible value.
 fn nagelkerke_r2(log_likelihood: f64, column: &Column) -> f64 {
-    let (n, share) = (column.is_case.len() as f64, case_share(column));
+    let n = column.is_case.len() as f64;
+    let share = case_share(column);
     let without = n * (share * share.ln() + (1.0 - share) * (1.0 - share).ln());
     (-(2.0 / n * (without - log_likelihood)).exp_m1()) / -(2.0 / n * without).exp_m1()
 }

@@ -82,7 +82,8 @@ pub fn tests(scores: &Scores, bootstrap: Option<&Bootstrap<'_>>) -> Vec<NonAddit
         let inference = difference
             .inference
             .map(|(interval, p_value)| ([interval.low, interval.high], p_value));
-        let (model, additive) = (column.model.clone(), additive.model.clone());
+        let model = column.model.clone();
+        let additive = additive.model.clone();
         Some(NonAdditive {
             model,
             additive,
@@ -118,10 +119,8 @@ pub fn write(path: &Path, tests: &[NonAdditive]) -> Result<bool, output::Error> 
     }
     let record = |test: &NonAdditive| {
         let number = |value: Option<f64>| value.map(nine_significant_digits).unwrap_or_default();
-        let (interval, p_value) = (
-            test.inference.map(|(interval, _)| interval),
-            test.inference.map(|(_, p_value)| p_value),
-        );
+        let interval = test.inference.map(|(interval, _)| interval);
+        let p_value = test.inference.map(|(_, p_value)| p_value);
         [
             test.model.clone(),
             test.additive.clone(),

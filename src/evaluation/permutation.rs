@@ -26,7 +26,8 @@ impl Permuted {
     /// place of the column, below `n_strata`.
     pub fn of(column: &Column, stratum_of: &[usize], n_strata: usize) -> Option<Self> {
         let ranks = mid_ranks(column);
-        let (mut sums, mut sizes) = (vec![0.0; n_strata], vec![0.0; n_strata]);
+        let mut sums = vec![0.0; n_strata];
+        let mut sizes = vec![0.0; n_strata];
         for (&stratum, rank) in stratum_of.iter().zip(&ranks) {
             sums[stratum] += rank;
             sizes[stratum] += 1.0;
@@ -37,7 +38,8 @@ impl Permuted {
             .collect();
         let (sum, z) = of_cases(&ranks, &column.is_case)?;
         let (sum_within, z_within) = of_cases(&means, &column.is_case)?;
-        let (m, n) = (column.n_cases() as f64, column.n_controls() as f64);
+        let m = column.n_cases() as f64;
+        let n = column.n_controls() as f64;
         let area = |rank_sum: f64| (rank_sum - m * (m + 1.0) / 2.0) / (m * n);
         Some(Self {
             auroc: area(sum),

@@ -111,7 +111,8 @@ impl Column {
 
     /// Why there are too few people to fit anything on.
     pub(super) fn too_few(&self) -> Option<String> {
-        let (n_cases, n_controls) = (self.n_cases(), self.n_controls());
+        let n_cases = self.n_cases();
+        let n_controls = self.n_controls();
         let is_few = n_cases.min(n_controls) < MIN_OF_A_CLASS;
         let [cases, controls] = [
             counted(n_cases, "case", "cases"),
@@ -143,7 +144,8 @@ impl Column {
         };
         let people = kept.iter().map(|&place| self.people[place]).collect();
         let is_case = kept.iter().map(|&place| self.is_case[place]).collect();
-        let (logits, probabilities) = (of(&self.logits), of(&self.probabilities));
+        let logits = of(&self.logits);
+        let probabilities = of(&self.probabilities);
         // Those who are kept stand in the order they stood in.
         let mut place_of = vec![None; self.people.len()];
         kept.iter()
@@ -266,7 +268,9 @@ impl Rows {
                         model: row.model.to_owned(),
                     });
                 }
-                let (fold, logit, probability) = (row.fold, row.score, row.probability);
+                let fold = row.fold;
+                let logit = row.score;
+                let probability = row.probability;
                 rows.cells.push(Cell {
                     person,
                     model,
@@ -522,8 +526,10 @@ impl Scores {
     }
 
     fn column_of(&self, cells: &[Cell], model: &Named) -> Column {
-        let (mut people, mut is_case, mut logits, mut probabilities) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut people = Vec::new();
+        let mut is_case = Vec::new();
+        let mut logits = Vec::new();
+        let mut probabilities = Vec::new();
         let has_probabilities = cells.iter().all(|cell| cell.probability.is_some());
         for cells in cells.chunk_by(|a, b| a.person == b.person) {
             people.push(cells[0].person);
@@ -604,10 +610,8 @@ impl Scores {
                 .copied()
                 .collect::<Vec<u32>>()
         };
-        let (only_here, only_there) = (
-            only_in(&column.people, &other.people),
-            only_in(&other.people, &column.people),
-        );
+        let only_here = only_in(&column.people, &other.people);
+        let only_there = only_in(&other.people, &column.people);
         let (example, absent_from) = match (only_here.first(), only_there.first()) {
             (Some(&example), _) => (example, &other.model),
             (None, Some(&example)) => (example, &column.model),

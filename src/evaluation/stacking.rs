@@ -55,7 +55,8 @@ pub fn add(scores: &mut Scores) -> Result<Stacked, String> {
             .column(Split::Test, model)
             .ok_or_else(|| format!("{model} has no predictions on the test split"))
     };
-    let (prs_test, sequence_test) = (test(&prs.model)?, test(&sequence.model)?);
+    let prs_test = test(&prs.model)?;
+    let sequence_test = test(&sequence.model)?;
     if prs_test.people != sequence_test.people {
         return Err(format!(
             "{} and {} have not the same people on the test split",
@@ -70,7 +71,8 @@ pub fn add(scores: &mut Scores) -> Result<Stacked, String> {
         .map(|(a, b)| intercept + of_prs * a + of_sequence * b)
         .collect();
     let probabilities = logits.iter().map(|logit| probability(*logit)).collect();
-    let (people, is_case) = (prs_test.people.clone(), prs_test.is_case.clone());
+    let people = prs_test.people.clone();
+    let is_case = prs_test.is_case.clone();
     let column = Column::new(
         Split::Test,
         STACKED,

@@ -101,7 +101,8 @@ impl Known {
             .zip(&cohort.rows)
             .filter(|(_, row)| row.is_none());
         if let Some((example, _)) = absent.next() {
-            let (n_absent, n_people) = (absent.count() + 1, scores.people.len());
+            let n_absent = absent.count() + 1;
+            let n_people = scores.people.len();
             return Err(Error::NotInCohort {
                 path: path.to_path_buf(),
                 n_absent,
@@ -126,7 +127,8 @@ impl Known {
             .iter()
             .map(|person| person.sample_id.as_str())
             .collect();
-        let (split_column, phenotype) = (table.column("split"), table.column("phenotype"));
+        let split_column = table.column("split");
+        let phenotype = table.column("phenotype");
         let mut n_samples: BTreeMap<Split, usize> = BTreeMap::new();
         let mut absent: BTreeMap<Split, Vec<&str>> = BTreeMap::new();
         for (id, row) in table.samples() {
@@ -143,7 +145,8 @@ impl Known {
         absent.retain(|&split, _| !scores.in_split(split).is_empty());
         let sentence = |(split, ids): (&Split, &Vec<&str>)| {
             let example = ids.iter().min()?;
-            let (n_absent, n_samples) = (ids.len(), n_samples[split]);
+            let n_absent = ids.len();
+            let n_samples = n_samples[split];
             Some(format!(
                 "{n_absent} of the {n_samples} {split} samples of the cohort table have no \
                  prediction, such as {example}"

@@ -172,13 +172,15 @@ fn the_order_of_files_and_rows_does_not_change_a_byte() {
             })
             .collect::<Vec<_>>()
     };
-    let (first, second) = (both_splits(GOOD, POOR), both_splits(POOR, GOOD));
+    let first = both_splits(GOOD, POOR);
+    let second = both_splits(POOR, GOOD);
     let forward = Study::new().model("prs-a", &first).model("prs-b", &second);
     let reversed = |rows: &[Row<'static>]| rows.iter().rev().copied().collect::<Vec<_>>();
     let backward = Study::new()
         .model("prs-b", &reversed(&second))
         .model("prs-a", &reversed(&first));
-    let (forward, backward) = (bytes(&forward), bytes(&backward));
+    let forward = bytes(&forward);
+    let backward = bytes(&backward);
     let different: Vec<_> = forward
         .iter()
         .zip(&backward)

@@ -138,7 +138,8 @@ fn t_quantile(degrees_of_freedom: usize) -> f64 {
     // Stegun 26.7.3 and 26.7.4.
     let within = |angle: f64| {
         let is_odd = degrees_of_freedom % 2 == 1;
-        let (mut term, mut sum) = (if is_odd { angle.cos() } else { 1.0 }, 0.0);
+        let mut term = if is_odd { angle.cos() } else { 1.0 };
+        let mut sum = 0.0;
         for number in 1..=degrees_of_freedom / 2 {
             sum += term;
             let n = 2.0 * number as f64;
@@ -151,7 +152,8 @@ fn t_quantile(degrees_of_freedom: usize) -> f64 {
             sum
         }
     };
-    let (mut low, mut high) = (0.0, std::f64::consts::FRAC_PI_2);
+    let mut low = 0.0;
+    let mut high = std::f64::consts::FRAC_PI_2;
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
         *(if within(middle) < 0.95 {
@@ -226,7 +228,8 @@ impl<'p> People<'p> {
             contrasts: vec![Moments::default(); contrasts.len()],
             ..Measured::default()
         };
-        let (mut measured, mut n_encoded) = (vec![nothing; switches.len()], 0);
+        let mut measured = vec![nothing; switches.len()];
+        let mut n_encoded = 0;
         let of_locus = &self.dictionary.loci[locus];
         for haplotypes in haplotypes.chunks(self.haplotypes_in_a_pass(locus, switches.len() << N)) {
             let pass = Pass::new(
@@ -275,7 +278,8 @@ impl<'p> People<'p> {
         copies: &[Copy],
         versions: &Tensor,
     ) -> Result<Vec<f32>, Error> {
-        let (n_copies, n_versions) = (copies.len(), versions.dim(0)?);
+        let n_copies = copies.len();
+        let n_versions = versions.dim(0)?;
         let mut logits = Vec::with_capacity(n_versions * n_copies);
         let at_a_time = (PEOPLE_AT_A_TIME / n_copies).max(1);
         for first in (0..n_versions).step_by(at_a_time) {
@@ -284,7 +288,8 @@ impl<'p> People<'p> {
                 let one: Vec<u32> = (0..n_copies as u32).map(of_copy).collect();
                 Tensor::new(one.repeat(n), self.data.device())
             };
-            let (mut encoded, mut pairs) = (Vec::new(), Vec::new());
+            let mut encoded = Vec::new();
+            let mut pairs = Vec::new();
             for (number, of_locus) in self.dictionary.loci.iter().enumerate() {
                 let rows = &self.encoded[model][number];
                 let absent = of_locus.haplotypes.len() as u32;
@@ -359,7 +364,8 @@ impl Logits {
             .collect();
         rows.sort_unstable();
         rows.dedup();
-        let (mut of_models, mut additive) = (Vec::with_capacity(encoded.len()), Vec::new());
+        let mut of_models = Vec::with_capacity(encoded.len());
+        let mut additive = Vec::new();
         if !rows.is_empty() {
             let wanted = Tensor::new(rows.as_slice(), people.data.device())?;
             for (model, encoded) in encoded.iter().enumerate() {

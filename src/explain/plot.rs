@@ -123,7 +123,8 @@ fn panel(
         .draw()?;
     // The top ones last, over the others.
     for row in rows.iter().rev() {
-        let ([point, low, high], x) = (value(row), kb(row.position));
+        let [point, low, high] = value(row);
+        let x = kb(row.position);
         let place = top.iter().position(|other| other.rank == row.rank);
         let colour = if place.is_some() { TOP } else { OTHER };
         chart.draw_series([PathElement::new(vec![(x, low), (x, high)], colour.mix(0.5))])?;

@@ -61,7 +61,8 @@ pub fn variants(locus: &LocusHaplotypes, carriers: &Carriers) -> (Vec<Variant>, 
 /// POS, REF and ALT; an insertion or deletion has the base before it, or behind it at the start of
 /// the locus.
 fn as_in_vcf(edit: &Edit, reference: &[u8], locus_start0: usize) -> (usize, String, String) {
-    let (mut start, mut end) = (edit.start0 - locus_start0, edit.end0 - locus_start0);
+    let mut start = edit.start0 - locus_start0;
+    let mut end = edit.end0 - locus_start0;
     let mut alt = edit.alt.clone();
     if edit.is_insertion() || edit.is_deletion() {
         if start > 0 {
@@ -136,7 +137,8 @@ impl Carriers {
         }
         let [_, only_first, only_second, both] =
             counts.map(|count| count as f64 / self.n_copies as f64);
-        let (p, q) = (only_first + both, only_second + both);
+        let p = only_first + both;
+        let q = only_second + both;
         let variance = p * (1.0 - p) * q * (1.0 - q);
         (variance > 0.0).then(|| ((both - p * q).powi(2) / variance).min(1.0))
     }

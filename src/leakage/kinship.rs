@@ -172,7 +172,8 @@ pub fn write_pairs(path: &Path, cohort: &Cohort, pairs: &[Pair]) -> Result<(), o
     }
     let person = |index: usize| &cohort.people[index];
     let record = |pair: &Pair| {
-        let (a, b) = (person(pair.a), person(pair.b));
+        let a = person(pair.a);
+        let b = person(pair.b);
         let kinship = if pair.kinship.is_nan() {
             String::new()
         } else {
@@ -327,20 +328,22 @@ impl BitPlanes {
 
     /// Equation 11; not a number where one of the two has no heterozygous genotype.
     fn kinship(&self, a: usize, b: usize) -> f64 {
-        let ([a0, a1, a2], [b0, b1, b2]) = (self.words(a), self.words(b));
-        let (mut both, mut opposite, mut of_a, mut of_b) = (0, 0, 0, 0);
+        let [a0, a1, a2] = self.words(a);
+        let [b0, b1, b2] = self.words(b);
+        let mut both = 0;
+        let mut opposite = 0;
+        let mut of_a = 0;
+        let mut of_b = 0;
         for word in 0..self.n_words {
             both += (a1[word] & b1[word]).count_ones();
             opposite += ((a0[word] & b2[word]) | (a2[word] & b0[word])).count_ones();
             of_a += (a1[word] & (b0[word] | b1[word] | b2[word])).count_ones();
             of_b += (b1[word] & (a0[word] | a1[word] | a2[word])).count_ones();
         }
-        let (both, opposite, of_a, of_b) = (
-            f64::from(both),
-            f64::from(opposite),
-            f64::from(of_a),
-            f64::from(of_b),
-        );
+        let both = f64::from(both);
+        let opposite = f64::from(opposite);
+        let of_a = f64::from(of_a);
+        let of_b = f64::from(of_b);
         let fewer = of_a.min(of_b);
         (both - 2.0 * opposite) / (2.0 * fewer) + 0.5 - (of_a + of_b) / (4.0 * fewer)
     }
@@ -353,7 +356,8 @@ impl BitPlanes {
             // compiler has to be told that it is there.
             pulp::Arch::new().dispatch(|| {
                 let others = (a + 1..cohort.people.len()).filter(|&b| split(a) != split(b));
-                let (mut pairs, mut sums) = (Vec::new(), [0.0; 3]);
+                let mut pairs = Vec::new();
+                let mut sums = [0.0; 3];
                 for b in others {
                     let kinship = self.kinship(a, b);
                     match Relation::of(kinship) {
@@ -428,13 +432,13 @@ pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
             ))
         })
     };
-    let (first, second, kinship) = (
-        column(&["IID1", "ID1"])?,
-        column(&["IID2", "ID2"])?,
-        column(&["KINSHIP"])?,
-    );
+    let first = column(&["IID1", "ID1"])?;
+    let second = column(&["IID2", "ID2"])?;
+    let kinship = column(&["KINSHIP"])?;
     let index_of = cohort.indices();
-    let (mut pairs, mut n_known, mut n_without_kinship) = (Vec::new(), 0, 0);
+    let mut pairs = Vec::new();
+    let mut n_known = 0;
+    let mut n_without_kinship = 0;
     for (number, line) in lines {
         let cells = text::words(line);
         let cell = |column: usize| {
@@ -709,7 +713,8 @@ mod tests {
         let sites = family(700);
         let mut splits = vec![Split::Train; 60];
         splits.extend([Split::Test, Split::Validation, Split::Train]);
-        let (cohort, training) = (cohort(&splits), (0..60).collect::<Vec<usize>>());
+        let cohort = cohort(&splits);
+        let training = (0..60).collect::<Vec<usize>>();
         let (rows, _) = guard(&cohort, &training, &sites[..20], None, None).unwrap();
         assert_eq!(rows[0].verdict, GuardVerdict::NotRun);
         let (rows, pairs) = guard(&cohort, &training, &sites[..20], Some(&sites), None).unwrap();
@@ -844,10 +849,8 @@ mod tests {
             .collect();
         assert_eq!(rows.len(), 63 * 62 / 2);
         for row in rows {
-            let (found, expected) = (
-                genotypes.kinship(index(row[0]), index(row[1])),
-                row[row.len() - 1].parse::<f64>().unwrap(),
-            );
+            let found = genotypes.kinship(index(row[0]), index(row[1]));
+            let expected = row[row.len() - 1].parse::<f64>().unwrap();
             assert!((found - expected).abs() < 1e-5, "{row:?}: {found}");
         }
     }

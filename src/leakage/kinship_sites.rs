@@ -138,7 +138,8 @@ fn thinned(
         ..Request::default()
     };
     let mut kept: Vec<Site> = Vec::new();
-    let (mut step, mut number) = (1_usize, 0_usize);
+    let mut step = 1_usize;
+    let mut number = 0_usize;
     let mut keep = |sites: Vec<Site>| {
         for site in sites {
             let is_common = site

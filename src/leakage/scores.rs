@@ -163,7 +163,8 @@ fn has_words(line: &str, name: &str) -> bool {
             .map(str::to_lowercase)
             .collect()
     };
-    let (line, name) = (words(line), words(name));
+    let line = words(line);
+    let name = words(name);
     !name.is_empty() && line.windows(name.len()).any(|window| window == name)
 }
 

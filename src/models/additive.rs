@@ -51,7 +51,8 @@ impl Additive {
     /// # Errors
     /// When a tensor cannot be made.
     pub fn tensors(&self, prefix: &str) -> Result<BTreeMap<String, Tensor>> {
-        let (n, cpu) = (self.weights.len(), &Device::Cpu);
+        let n = self.weights.len();
+        let cpu = &Device::Cpu;
         let versions = self
             .weights
             .iter()
@@ -93,11 +94,9 @@ impl Additive {
                 .remove(&name)
                 .ok_or_else(|| candle_core::Error::Msg(format!("no tensor `{name}`")))
         };
-        let (covariates, versions, weights) = (
-            part(COVARIATES)?.to_vec1::<f32>()?,
-            part(VERSIONS)?,
-            part(WEIGHTS)?.to_vec1::<f32>()?,
-        );
+        let covariates = part(COVARIATES)?.to_vec1::<f32>()?;
+        let versions = part(VERSIONS)?;
+        let weights = part(WEIGHTS)?.to_vec1::<f32>()?;
         if versions.dims() != [weights.len(), 3] || intercept.dims() != [1] {
             bail!("`{VERSIONS}` and `{WEIGHTS}` do not belong together");
         }

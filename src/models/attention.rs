@@ -78,7 +78,8 @@ impl Attention {
             AttentionKind::Linformer => Box::new(Linformer::new(config, prefix, parameters)?),
             AttentionKind::Ecoformer => Box::new(Ecoformer::new(config, prefix, parameters)?),
         };
-        let (name, hidden) = (format!("{prefix}.output"), config.architecture.hidden);
+        let name = format!("{prefix}.output");
+        let hidden = config.architecture.hidden;
         // A mean of n rows of unit size has size 1 / sqrt(n): without this a new attention says
         // next to nothing, and learns as little.
         let gain = mixing.n_averaged().sqrt();
@@ -155,7 +156,8 @@ struct Channels {
 impl Channels {
     /// Makes or loads `PREFIX.PART` and, where the model has it, `PREFIX.PART_convolution`.
     fn new(config: &Config, prefix: &str, part: &str, parameters: &mut Parameters) -> Result<Self> {
-        let (name, hidden) = (format!("{prefix}.{part}"), config.architecture.hidden);
+        let name = format!("{prefix}.{part}");
+        let hidden = config.architecture.hidden;
         let convolution = if config.architecture.convolution {
             let init = Init::Rows(&[0.5 / 3.0, 0.5, 0.5 / 3.0]);
             Some(parameters.get(&format!("{name}_convolution"), (3, hidden), init)?)

@@ -184,9 +184,11 @@ impl Architecture {
     /// # Errors
     /// Names the limits.
     pub fn check_rank(&self, rank: Rank) -> Result<()> {
-        let (hidden, wide) = (self.hidden, self.feed_forward);
+        let hidden = self.hidden;
+        let wide = self.feed_forward;
         if rank.of_layer(hidden, hidden).is_none() && rank.of_layer(hidden, wide).is_none() {
-            let (square, to_wide) = (Rank::limit(hidden, hidden), Rank::limit(hidden, wide));
+            let square = Rank::limit(hidden, hidden);
+            let to_wide = Rank::limit(hidden, wide);
             bail!(
                 "rank {} factorises no layer: it must come to at least 1, and to less than \
                  {square} ({hidden} x {hidden}) or {to_wide} ({hidden} x {wide}); set another \

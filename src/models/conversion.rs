@@ -147,8 +147,10 @@ mod tests {
     #[test]
     fn an_ecoformer_takes_all_that_it_has_in_common() {
         for preset in [Preset::Linformer, Preset::Transformer] {
-            let (from, to) = (config(preset), config(Preset::Ecoformer));
-            let (old, fresh) = (weights(&from), weights(&to));
+            let from = config(preset);
+            let to = config(Preset::Ecoformer);
+            let old = weights(&from);
+            let fresh = weights(&to);
             let new = converted(&from, old.clone(), &to, 2).unwrap();
             Model::new(&to, &mut Parameters::saved(new.clone())).unwrap();
             for (name, tensor) in &new {

@@ -224,7 +224,8 @@ impl Config {
     }
 
     fn head(&self) -> Operations {
-        let (hidden, n_loci) = (self.architecture.hidden, self.loci.len());
+        let hidden = self.architecture.hidden;
+        let n_loci = self.loci.len();
         let pairs = products(n_loci * hidden);
         let layer = products((2 * n_loci * hidden + self.n_covariates) * hidden)
             + additions(hidden)

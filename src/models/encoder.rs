@@ -70,11 +70,9 @@ struct Layer {
 impl Layer {
     fn new(config: &Config, number: usize, parameters: &mut Parameters) -> Result<Self> {
         let architecture = &config.architecture;
-        let (hidden, wide, rank) = (
-            architecture.hidden,
-            architecture.feed_forward,
-            architecture.rank,
-        );
+        let hidden = architecture.hidden;
+        let wide = architecture.feed_forward;
+        let rank = architecture.rank;
         let prefix = format!("layers.{number}");
         let name = |part: &str| format!("{prefix}.{part}");
         Ok(Self {

@@ -152,10 +152,8 @@ pub(super) fn encode_only(
     };
     let encode = |first: usize| {
         let here = at_a_time.min(batch - first);
-        let (tokens, mask) = (
-            tokens.narrow(0, first, here)?.contiguous()?,
-            part(mask, n, first, here),
-        );
+        let tokens = tokens.narrow(0, first, here)?.contiguous()?;
+        let mask = part(mask, n, first, here);
         Ok(encoder
             .encode_only(locus, encoder.embed(locus, &tokens, &mask)?, &mask)?
             .detach())
@@ -271,7 +269,8 @@ mod tests {
                     assert!(found.get(var).is_none(), "{preset}: {name}");
                     continue;
                 };
-                let (found, expected) = (values(found.get(var).unwrap()), values(expected));
+                let found = values(found.get(var).unwrap());
+                let expected = values(expected);
                 let scale = expected
                     .iter()
                     .fold(1e-3_f32, |scale, value| scale.max(value.abs()));

@@ -59,7 +59,8 @@ impl Head {
         for (encoded, [first, second]) in encoded.iter().zip(pairs) {
             let absent = Tensor::zeros((1, encoded.dim(1)?), encoded.dtype(), encoded.device())?;
             let rows = Tensor::cat(&[encoded, &absent], 0)?;
-            let (a, b) = (rows.index_select(first, 0)?, rows.index_select(second, 0)?);
+            let a = rows.index_select(first, 0)?;
+            let b = rows.index_select(second, 0)?;
             features.push((&a + &b)?);
             features.push((a * b)?);
         }

@@ -283,10 +283,8 @@ impl RiskModel {
 
     /// First column of each deep term that sees `locus`, among the columns of an encoded haplotype.
     fn columns_of(&self, locus: usize) -> impl Iterator<Item = (&Term, usize)> {
-        let (first, hidden) = (
-            usize::from(self.has_additive()),
-            self.config.architecture.hidden,
-        );
+        let first = usize::from(self.has_additive());
+        let hidden = self.config.architecture.hidden;
         let seeing = self
             .terms
             .iter()

@@ -167,10 +167,8 @@ fn sequences(plan: &Plan, data: &Data, out: &Path, records: bool) -> anyhow::Res
     );
     let n_filtered = checked.n_filtered;
     if n_filtered > 0 && checked.n_records == Some(n_filtered) {
-        let (records, filters) = (
-            counted(n_filtered, "record", "records"),
-            &plan.sequences.apply_filters,
-        );
+        let records = counted(n_filtered, "record", "records");
+        let filters = &plan.sequences.apply_filters;
         bail!("apply_filters: {records} in the loci, and none has FILTER {filters}");
     }
     let filtered = (n_filtered > 0).then(|| {

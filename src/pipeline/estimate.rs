@@ -158,18 +158,17 @@ impl Sizes {
                 })
             }
             Source::Data(data) => {
-                let (n_covariates, people) = (
-                    data.people()?.covariate_names.len(),
-                    data.samples()?.people.len(),
-                );
+                let n_covariates = data.people()?.covariate_names.len();
+                let people = data.samples()?.people.len();
                 let loci = read_loci(&data.regions_file)?;
                 let loci_nt = loci.iter().map(Locus::len_nt).collect();
                 let contigs = loci
                     .iter()
                     .map(|locus| contig_key(&locus.contig).to_owned())
                     .collect();
-                let (mut people_in_files, mut read_by_all_mb, mut notes) =
-                    (people, 0.0, Vec::new());
+                let mut people_in_files = people;
+                let mut read_by_all_mb = 0.0;
+                let mut notes = Vec::new();
                 for path in &data.vcf {
                     let file = VariantFile::open(path)?;
                     people_in_files = people_in_files.max(file.samples().len());
@@ -394,7 +393,9 @@ impl Sizes {
         } else {
             (1.0, 1.0)
         };
-        let (mut operations, mut parameters, mut batches) = (0.0, 0.0, 0.0_f64);
+        let mut operations = 0.0;
+        let mut parameters = 0.0;
+        let mut batches = 0.0_f64;
         for term in &terms {
             let cost = term.cost()?;
             operations += (cost.multiplications + cost.additions) as f64;

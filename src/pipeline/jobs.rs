@@ -82,7 +82,8 @@ impl Division {
         }
         let numbered =
             |ranges: &[Range<usize>]| ranges.iter().cloned().zip(1..).collect::<Vec<_>>();
-        let (people, loci) = (numbered(&self.people), numbered(&self.loci));
+        let people = numbered(&self.people);
+        let loci = numbered(&self.loci);
         let of_loci = |(loci, loci_number): (Range<usize>, usize)| {
             people.iter().map(move |(people, number)| {
                 (
@@ -599,9 +600,12 @@ impl std::fmt::Display for JobList {
             } else {
                 String::new()
             };
-            let (n_needs, threads) = (job.needs.len().to_string(), job.threads.to_string());
-            let (memory_mb, disk_mb) = (job.memory_mb.to_string(), job.disk_mb.to_string());
-            let (minutes, core_minutes) = (rounded(job.minutes), rounded(job.core_minutes));
+            let n_needs = job.needs.len().to_string();
+            let threads = job.threads.to_string();
+            let memory_mb = job.memory_mb.to_string();
+            let disk_mb = job.disk_mb.to_string();
+            let minutes = rounded(job.minutes);
+            let core_minutes = rounded(job.core_minutes);
             let cells = [
                 job.name.as_str(),
                 job.rule,

@@ -18,7 +18,9 @@ pub fn progress(speaks: bool) -> impl FnMut(Progress<'_>) {
     };
     let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let (mut running, mut n_epochs, mut of_members) = ((0, None), 0, String::new());
+    let mut running = (0, None);
+    let mut n_epochs = 0;
+    let mut of_members = String::new();
     let mut member_started = Instant::now();
     // Of a resumed member, epochs that took no time now.
     let mut epochs_before = 0;

@@ -294,7 +294,8 @@ impl Runner {
         made: &Made,
         work: impl FnOnce(&Path) -> anyhow::Result<S>,
     ) -> anyhow::Result<Option<S>> {
-        let (folder, digest) = (self.folder(name), self.digest(name, made)?);
+        let folder = self.folder(name);
+        let digest = self.digest(name, made)?;
         self.digests.insert(name.to_owned(), digest.clone());
         if matches!(self.extent, Extent::Job { .. }) {
             return self.job(name, &folder, &digest, work);
@@ -363,7 +364,8 @@ impl Runner {
         else {
             return Ok(None);
         };
-        let (is_wanted, is_needed) = (name == wanted, needs.iter().any(|need| need == name));
+        let is_wanted = name == wanted;
+        let is_needed = needs.iter().any(|need| need == name);
         if is_needed {
             // Its files are what it left: whoever reads them last looks.
             let Some((record, summary)) = recorded(folder, digest) else {
@@ -550,7 +552,8 @@ mod tests {
     #[test]
     fn a_finished_stage_is_not_done_again_unless_options_or_files_change() {
         let folder = tempfile::tempdir().unwrap();
-        let (pipeline, stage) = (folder.path().join("p.toml"), folder.path().join("1-x"));
+        let pipeline = folder.path().join("p.toml");
+        let stage = folder.path().join("1-x");
         fs::write(&pipeline, "[simulate]\n").unwrap();
         let plan = Plan::read(&pipeline).unwrap();
         let mut n_runs = 0;
@@ -701,7 +704,8 @@ mod tests {
         let earlier = "auc len_nt people recombinations_per_mb region risk seed split variants";
         assert_eq!(keys(&default), earlier);
         assert_eq!(without_paths(&default).unwrap()["auc"], 0.72);
-        let (effects, sex_effect) = (Some("x.txt".into()), 0.1);
+        let effects = Some("x.txt".into());
+        let sex_effect = 0.1;
         let later = simulate::Options {
             effects,
             sex_effect,
@@ -715,7 +719,8 @@ mod tests {
     fn a_job_takes_the_digest_of_an_input_that_an_earlier_one_wrote_down_while_the_file_is_that_one()
      {
         let folder = tempfile::tempdir().unwrap();
-        let (pipeline, input) = (folder.path().join("p.toml"), folder.path().join("x.vcf"));
+        let pipeline = folder.path().join("p.toml");
+        let input = folder.path().join("x.vcf");
         fs::write(&pipeline, "[simulate]\n").unwrap();
         fs::write(&input, "x").unwrap();
         let plan = Plan::read(&pipeline).unwrap();

@@ -76,7 +76,8 @@ struct Frame<'f> {
 
 impl Frame<'_> {
     fn place(&self, x: f64, y: f64) -> (f64, f64) {
-        let (x, y) = (self.figure.x.scaled(x), self.figure.y.scaled(y));
+        let x = self.figure.x.scaled(x);
+        let y = self.figure.y.scaled(y);
         (
             x.clamp(self.x_range.0, self.x_range.1),
             y.clamp(self.y_range.0, self.y_range.1),
@@ -278,10 +279,8 @@ fn draw_legend(area: &Area<'_>, panel: &Panel, legend: &[&Series], is_single: bo
             .map(|series| series.name.chars().count())
             .max()
             .unwrap_or(0) as i32;
-        let (x, y) = (
-            width as i32 - 70 - 7 * widest,
-            height as i32 - 72 - 18 * legend.len() as i32,
-        );
+        let x = width as i32 - 70 - 7 * widest;
+        let y = height as i32 - 72 - 18 * legend.len() as i32;
         (x.max(60), y.max(10))
     } else {
         (14, i32::from(!panel.title.is_empty()) * 20 + 10)

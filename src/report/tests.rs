@@ -218,10 +218,8 @@ fn written(verdict: &Verdict, background: &Background) -> Vec<(String, String)> 
 
 #[test]
 fn a_report_of_ten_models_is_below_6_mb_and_the_same_bytes_each_time() {
-    let (a, b) = (
-        written(&verdict(), &background()),
-        written(&verdict(), &background()),
-    );
+    let a = written(&verdict(), &background());
+    let b = written(&verdict(), &background());
     assert!(a == b);
     let names: Vec<&str> = a.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(
@@ -332,11 +330,9 @@ fn a_curve_is_thinned_keeps_its_ends_and_tells_no_threshold() {
         .iter()
         .filter(|series| !series.name.is_empty())
     {
-        let (n, first, last) = (
-            series.points.len(),
-            series.points[0],
-            series.points[series.points.len() - 1],
-        );
+        let n = series.points.len();
+        let first = series.points[0];
+        let last = series.points[series.points.len() - 1];
         assert!((100..=202).contains(&n), "{n} points");
         assert_eq!((first.x, first.y, last.x, last.y), (0.0, 0.0, 1.0, 1.0));
     }

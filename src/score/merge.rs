@@ -56,12 +56,14 @@ pub fn merge(tables: &[PathBuf], output: &Path) -> Result<usize, Error> {
                 .position(|other| other == name)
                 .ok_or_else(|| wrong(format!("no column `{name}`")))
         };
-        let (sample_id, model) = (column("sample_id")?, column("model")?);
+        let sample_id = column("sample_id")?;
+        let model = column("model")?;
         while table
             .read_record(&mut row)
             .map_err(|error| wrong(error.to_string()))?
         {
-            let (person, model) = (&row[sample_id], &row[model]);
+            let person = &row[sample_id];
+            let model = &row[model];
             if !seen.insert((person.to_owned(), model.to_owned())) {
                 let line = row.position().map_or(0, csv::Position::line);
                 return Err(wrong(format!(

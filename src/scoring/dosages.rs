@@ -314,7 +314,9 @@ impl GenotypeTable {
             file.select(&table.people)?;
             file.read_dosages(reading.dosage_field);
             table.counts.samples_left_out += (file.samples().len() - table.people.len()) as u64;
-            let (mut n_records, mut n_hom_ref, mut n_bytes) = (0, 0, 0);
+            let mut n_records = 0;
+            let mut n_hom_ref = 0;
+            let mut n_bytes = 0;
             let path = file.path().to_path_buf();
             let mut contig = String::new();
             let contigs = file.for_each_needed(request.regions, request.wanted, |record| {
@@ -414,7 +416,8 @@ impl GenotypeTable {
     }
 
     fn about_x(&self, reading: &Reading) -> Option<String> {
-        let (records, haploid) = (self.counts.x_records, self.counts.x_haploid_genotypes);
+        let records = self.counts.x_records;
+        let haploid = self.counts.x_haploid_genotypes;
         if records == 0 {
             return None;
         }
@@ -543,7 +546,8 @@ impl GenotypeTable {
                 .get(n_alts * person..n_alts * (person + 1))
                 .unwrap_or_default()
         };
-        let (mut n_haploid, mut n_diploid_with_alt) = (0, 0);
+        let mut n_haploid = 0;
+        let mut n_diploid_with_alt = 0;
         for &person in &record.not_reference {
             let person = person as usize;
             let call = record.genotypes[person];

@@ -61,7 +61,8 @@ impl Effect {
     /// missing (1 or 2), each of which counts `copies` times.
     #[must_use]
     pub fn expected(&self, frequency: f64, haplotypes: u8, copies: u8) -> f64 {
-        let (f, whole) = (frequency, f64::from(copies));
+        let f = frequency;
+        let whole = f64::from(copies);
         match (self, haplotypes) {
             (Self::Additive(weight), _) => weight * f * f64::from(haplotypes) * whole,
             (_, 1) => (1.0 - f) * self.at(0.0) + f * self.at(whole),

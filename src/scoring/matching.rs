@@ -65,7 +65,8 @@ impl MatchType {
     }
 
     fn of(row: &WeightRow, ref_allele: &str, alt_allele: &str) -> Option<Self> {
-        let (effect, other) = (row.effect_allele.as_str(), row.other_allele.as_deref());
+        let effect = row.effect_allele.as_str();
+        let other = row.other_allele.as_deref();
         Self::between((effect, other), ref_allele, alt_allele)
     }
 
@@ -84,7 +85,8 @@ impl MatchType {
             };
         };
         let is = |effect: &str, other: &str, a: &str, b: &str| effect == a && other == b;
-        let (effect_flip, other_flip) = (complement(effect)?, complement(other)?);
+        let effect_flip = complement(effect)?;
+        let other_flip = complement(other)?;
         [
             (Self::Refalt, is(effect, other, ref_allele, alt_allele)),
             (Self::Altref, is(effect, other, alt_allele, ref_allele)),
@@ -383,7 +385,8 @@ impl<'f> Positions<'f> {
     pub fn new(file: &'f ScoringFile) -> Result<Self, Error> {
         let mut contigs = HashMap::new();
         let n_rows = file.rows.len();
-        let (mut places, mut indices) = (Vec::with_capacity(n_rows), Vec::with_capacity(n_rows));
+        let mut places = Vec::with_capacity(n_rows);
+        let mut indices = Vec::with_capacity(n_rows);
         for (index, row) in file
             .rows
             .iter()
@@ -438,7 +441,8 @@ impl<'f> Positions<'f> {
 
     /// (row, site) index pairs at one position, sorted.
     fn same_position(&self, sites: &[Site]) -> PolarsResult<Vec<(usize, usize)>> {
-        let (mut places, mut indices) = (Vec::new(), Vec::new());
+        let mut places = Vec::new();
+        let mut indices = Vec::new();
         for (index, site) in sites.iter().enumerate() {
             if let Some(&contig) = self.contigs.get(contig_key(&site.contig)) {
                 places.push(place(contig, site.position));

@@ -157,7 +157,8 @@ impl<'f> Scorer<'f> {
         people: Vec<usize>,
     ) -> Result<Self, Error> {
         let pending = |file: &'f ScoringFile| -> Result<_, Error> {
-            let (positions, totals) = (Positions::new(file)?, Totals::new(n_people));
+            let positions = Positions::new(file)?;
+            let totals = Totals::new(n_people);
             Ok(Pending {
                 file,
                 positions,
@@ -203,7 +204,8 @@ impl<'f> Scorer<'f> {
                 .iter_mut()
                 .filter(|candidate| candidate.is_matched())
             {
-                let (site, row) = (&sites[candidate.site], &score.file.rows[candidate.row]);
+                let site = &sites[candidate.site];
+                let row = &score.file.rows[candidate.row];
                 let allele = candidate.effect_allele();
                 if let Some(stated) = row.frequency {
                     score
@@ -262,7 +264,8 @@ impl<'f> Scorer<'f> {
         not_used: &NotUsed,
     ) -> Result<Vec<Result<Score<'f>, Error>>, Error> {
         let mut absent = Absent::new(self.options, self.rules, sites, not_used)?;
-        let (rules, mincs) = (self.rules, self.options.matching.mincs);
+        let rules = self.rules;
+        let mincs = self.options.matching.mincs;
         Ok(self
             .scores
             .into_iter()
@@ -289,7 +292,8 @@ impl<'f> Pending<'f> {
             frequencies,
         } = self;
         if let Some(first) = without_frequency.first() {
-            let (path, n) = (file.path.clone(), without_frequency.len());
+            let path = file.path.clone();
+            let n = without_frequency.len();
             return Err(Error::NoFrequency {
                 path,
                 n,
@@ -579,7 +583,8 @@ fn effect_is_ref(row: &WeightRow, bases: &str, keep_ambiguous: bool) -> Option<b
     let Some(other) = row.other_allele.as_deref() else {
         return (effect.len() == 1).then(|| bases.starts_with(effect));
     };
-    let (effect_flip, other_flip) = (matching::complement(effect)?, matching::complement(other)?);
+    let effect_flip = matching::complement(effect)?;
+    let other_flip = matching::complement(other)?;
     if effect == other_flip && !keep_ambiguous {
         return None;
     }
@@ -615,7 +620,8 @@ pub fn usable<T, E: fmt::Display + From<Error>>(
     results: Vec<(PathBuf, Result<T, E>)>,
     mut failed: Vec<FailedScore>,
 ) -> Result<Usable<T>, E> {
-    let (mut scores, mut last) = (Vec::new(), None);
+    let mut scores = Vec::new();
+    let mut last = None;
     for (path, result) in results {
         match result {
             Ok(score) => scores.push(score),
@@ -769,7 +775,8 @@ pub fn alleles_of(files: &[ScoringFile]) -> impl Iterator<Item = Asked<'_>> {
     let usable = |row: &&WeightRow| row.unusable.is_none();
     let rows = files.iter().flat_map(|file| &file.rows).filter(usable);
     rows.filter_map(|row| {
-        let (contig, other) = (row.chr_name.as_str(), row.other_allele.as_deref());
+        let contig = row.chr_name.as_str();
+        let other = row.other_allele.as_deref();
         Some((contig, row.chr_position?, row.effect_allele.as_str(), other))
     })
 }
@@ -848,7 +855,8 @@ impl Frequencies {
         else {
             return;
         };
-        let (near, far) = ((stated - observed).abs(), (stated - (1.0 - observed)).abs());
+        let near = (stated - observed).abs();
+        let far = (stated - (1.0 - observed)).abs();
         self.as_stated += usize::from(near + Self::LEAST_DIFFERENCE < far);
         self.reversed += usize::from(far + Self::LEAST_DIFFERENCE < near);
     }
@@ -917,7 +925,8 @@ impl ScoreSummary {
     /// Of a score.
     #[must_use]
     pub fn of(score: &Score<'_>) -> Self {
-        let (file, counts) = (score.file, &score.matches.counts);
+        let file = score.file;
+        let counts = &score.matches.counts;
         Self {
             path: file.path.clone(),
             id: file.id.clone(),

@@ -152,7 +152,8 @@ impl Reasons {
                 .map(Reason::Unusable)
                 .or_else(|| of_row.get(&number).copied().map(Reason::Excluded))
                 .or_else(|| {
-                    let (effect, other) = (&row.effect_allele, row.other_allele.as_deref());
+                    let effect = &row.effect_allele;
+                    let other = row.other_allele.as_deref();
                     unmatched.map(|why| Reason::of_unmatched(why, effect, other))
                 });
             let is_in_score = matches.stands.get(&number) == Some(&Stand::HomRef);

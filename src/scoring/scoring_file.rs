@@ -426,7 +426,8 @@ fn require_usable(path: &Path, score: &ScoringFile, first_line: usize) -> Result
         .iter()
         .map(|(reason, n)| format!("{reason} {n}"))
         .collect();
-    let (n, id) = (score.rows.len(), &score.id);
+    let n = score.rows.len();
+    let id = &score.id;
     let advice = "only weights of alleles with a position can, as in the harmonised files of the \
                   PGS Catalog";
     let reason = format!(
@@ -571,7 +572,8 @@ fn ragged_line(body: &str, lines_before: usize) -> Option<String> {
     let n_names = n_cells(body.lines().next()?);
     let is_ragged = |(_, line): &(usize, &str)| !line.trim().is_empty() && n_cells(line) > n_names;
     let (index, line) = body.lines().enumerate().find(is_ragged)?;
-    let (line_number, n_found) = (lines_before + index + 1, n_cells(line));
+    let line_number = lines_before + index + 1;
+    let n_found = n_cells(line);
     Some(format!(
         "line {line_number}: {n_found} cells where the header has {n_names}{}",
         text::why_one_more(n_found, n_names)
@@ -1042,10 +1044,8 @@ mod tests {
             assert_eq!((file.rows.len(), usable(&file)), (rows, n_usable), "{name}");
         }
         let read = |name: &str, column| one(ScoringFile::read(&folder.join(name), column).unwrap());
-        let (table, typed) = (
-            read("ADGenetics/kunkle_loci.csv", Some(EffectColumn::A2)),
-            read("AD_Kunkle2019_lead.grch37.txt", None),
-        );
+        let table = read("ADGenetics/kunkle_loci.csv", Some(EffectColumn::A2));
+        let typed = read("AD_Kunkle2019_lead.grch37.txt", None);
         for (row, typed) in table.rows.iter().zip(&typed.rows) {
             let same = (
                 &row.chr_name,

@@ -381,10 +381,8 @@ impl CausalLocus<'_> {
                 .map(|&allele| self.causal_site(allele))
                 .collect();
             let allele = |(snv, allele): (usize, usize)| (self.snvs[snv].site, allele as u8);
-            let (x, alleles) = (
-                pair.x.of_people().collect(),
-                pair.alleles.map(allele).to_vec(),
-            );
+            let x = pair.x.of_people().collect();
+            let alleles = pair.alleles.map(allele).to_vec();
             return Ok(Causal {
                 sites,
                 choice: Some(choice),
@@ -479,10 +477,8 @@ impl CausalLocus<'_> {
                     continue;
                 }
                 for &alleles in event.alleles {
-                    let (a, b) = (
-                        &self.snvs[first].dosages[alleles[0]],
-                        &self.snvs[second].dosages[alleles[1]],
-                    );
+                    let a = &self.snvs[first].dosages[alleles[0]];
+                    let b = &self.snvs[second].dosages[alleles[1]];
                     let x = (event.x)(a, b);
                     let event_frequency = x.mean() / event.max_x;
                     if (low..=high).contains(&event_frequency) {

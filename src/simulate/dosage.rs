@@ -196,7 +196,8 @@ mod tests {
     #[test]
     fn cis_counts_haplotypes_with_both_or_neither_and_trans_sees_them_on_different_ones() {
         let people = people();
-        let (a, b) = (of_allele(&people, 0, 1), of_allele(&people, 1, 1));
+        let a = of_allele(&people, 0, 1);
+        let b = of_allele(&people, 1, 1);
         let (cis, trans): (Vec<u8>, Vec<u8>) = (
             Dosage::cis(&a, &b).of_people().collect(),
             Dosage::trans(&a, &b).of_people().collect(),
@@ -217,7 +218,8 @@ mod tests {
     #[test]
     fn r2_by_bits_is_that_of_the_numbers() {
         let people = people();
-        let (a, b) = (of_allele(&people, 0, 1), of_allele(&people, 1, 0));
+        let a = of_allele(&people, 0, 1);
+        let b = of_allele(&people, 1, 0);
         let (x, y): (Vec<f64>, Vec<f64>) = (
             a.of_people().map(f64::from).collect(),
             b.of_people().map(f64::from).collect(),
@@ -240,12 +242,12 @@ mod tests {
     #[test]
     fn a_sum_of_dosages_is_explained_wholly_and_their_coming_together_hardly() {
         let people = people();
-        let (a, b) = (of_allele(&people, 0, 1), of_allele(&people, 1, 1));
-        let (first, second) = (
-            [a.bits[0].clone(), b.bits[1].clone()],
-            [a.bits[1].clone(), b.bits[0].clone()],
-        );
-        let (first, second) = (Dosage::new(70, first), Dosage::new(70, second));
+        let a = of_allele(&people, 0, 1);
+        let b = of_allele(&people, 1, 1);
+        let first = [a.bits[0].clone(), b.bits[1].clone()];
+        let second = [a.bits[1].clone(), b.bits[0].clone()];
+        let first = Dosage::new(70, first);
+        let second = Dosage::new(70, second);
         assert!((Regression::on([&a, &b, &first]).r2(&second) - 1.0).abs() < 1e-9);
         // Without linkage, whether a equals b says nothing of a or of b at frequency 1/2; 70 people
         // are nearly that.

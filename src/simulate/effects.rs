@@ -78,7 +78,8 @@ impl Published {
             })
             .collect();
         let n_unusable = n_rows - rows.len();
-        let (source, warnings) = (path.display().to_string(), score.warnings);
+        let source = path.display().to_string();
+        let warnings = score.warnings;
         Ok(Self {
             source,
             rows,

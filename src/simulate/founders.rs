@@ -91,7 +91,8 @@ fn exactly(n_variants: usize, at_rate: impl Fn(f64) -> Variants, rng: &mut impl 
     index::sample(rng, sites.len(), n_variants)
         .into_iter()
         .for_each(|site| kept[site] = true);
-    let (mut of_site, mut of_alleles) = (kept.iter(), kept.iter());
+    let mut of_site = kept.iter();
+    let mut of_alleles = kept.iter();
     sites.retain(|_| of_site.next() == Some(&true));
     by_site.retain(|_| of_alleles.next() == Some(&true));
     (sites, by_site)
@@ -384,10 +385,8 @@ mod tests {
             .filter(|haplotype| haplotype[a] == 1 && haplotype[b] == 1)
             .count() as f64
             / n;
-        let (p, q) = (
-            alt_count(panel, a) as f64 / n,
-            alt_count(panel, b) as f64 / n,
-        );
+        let p = alt_count(panel, a) as f64 / n;
+        let q = alt_count(panel, b) as f64 / n;
         (both - p * q).powi(2) / (p * (1.0 - p) * q * (1.0 - q))
     }
 
@@ -422,7 +421,8 @@ mod tests {
                 let mut tree = Genealogy::coalescent(10, &mut rng);
                 // Distances between recombinations are exponential in the length, so the walk is
                 // weighed by distance.
-                let (mut walked, mut at) = (tree.length(), exponential(tree.length(), &mut rng));
+                let mut walked = tree.length();
+                let mut at = exponential(tree.length(), &mut rng);
                 while at < 2.0 {
                     let (node, time) = tree.random_point(&mut rng);
                     tree.recombine(node, time, &mut rng);
@@ -542,7 +542,8 @@ mod tests {
         let share = indels.len() as f64 / panel.sites.len() as f64;
         assert!((0.07..0.09).contains(&share), "{share}");
         for site in indels {
-            let (reference, alternate) = (&site.ref_allele, &site.alt_alleles[0]);
+            let reference = &site.ref_allele;
+            let alternate = &site.alt_alleles[0];
             assert_eq!(reference[..], panel.bases[site.start0()..site.end0()]);
             assert!(reference[0] == alternate[0] && reference.last() != alternate.last());
             assert!((1..=MAX_INDEL_NT).contains(&reference.len().abs_diff(alternate.len())));

@@ -176,7 +176,8 @@ mod tests {
 
     fn read_text(bed: &str, risks: &str) -> Result<Vec<RiskyLocus>, String> {
         let folder = tempfile::tempdir().unwrap();
-        let (bed_path, risks_path) = (folder.path().join("l.bed"), folder.path().join("r.csv"));
+        let bed_path = folder.path().join("l.bed");
+        let risks_path = folder.path().join("r.csv");
         fs::write(&bed_path, bed).unwrap();
         fs::write(&risks_path, risks).unwrap();
         let loci = read(&bed_path, Some(&risks_path), RiskKind::Additive);
@@ -197,7 +198,9 @@ mod tests {
         let loci = read_text("1\t0\t5\ta\n1\t5\t9\tb\n1\t9\t12\tc\n1\t20\t22\td\n", risks).unwrap();
         let risk = |locus: &RiskyLocus| (locus.risk.kind, locus.risk.relative_effect);
         let risks: Vec<(RiskKind, f64)> = loci.iter().map(risk).collect();
-        let (additive, cis, null) = (RiskKind::Additive, RiskKind::Cis, RiskKind::Null);
+        let additive = RiskKind::Additive;
+        let cis = RiskKind::Cis;
+        let null = RiskKind::Null;
         assert_eq!(
             risks,
             [(additive, 1.0), (cis, 2.5), (additive, 3.0), (null, 1.0)]

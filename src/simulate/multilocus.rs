@@ -264,7 +264,8 @@ struct Genetic {
 impl Genetic {
     fn of(plan: &Plan, drawn: &[Mosaics<'_>], options: &Options) -> Result<Self, Error> {
         let n_drawn = drawn.first().map_or(0, |haplotypes| haplotypes.len() / 2);
-        let (additive, non_additive) = (vec![0.0; n_drawn], vec![0.0; n_drawn]);
+        let additive = vec![0.0; n_drawn];
+        let non_additive = vec![0.0; n_drawn];
         let mut genetic = Self {
             additive,
             non_additive,

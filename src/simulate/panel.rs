@@ -289,7 +289,9 @@ impl Reading {
         n_haplotypes: usize,
     ) -> Self {
         let contig = locus.contig.clone();
-        let (sites, by_site, absent) = (Vec::new(), Vec::new(), vec![false; n_haplotypes]);
+        let sites = Vec::new();
+        let by_site = Vec::new();
+        let absent = vec![false; n_haplotypes];
         Self {
             locus,
             contig_len_nt,
@@ -422,10 +424,8 @@ mod tests {
 
     fn read(records: &str) -> Result<(Panel, PanelSummary), Error> {
         let folder = tempfile::tempdir().unwrap();
-        let (vcf, fasta) = (
-            folder.path().join("panel.vcf"),
-            folder.path().join("reference.fa"),
-        );
+        let vcf = folder.path().join("panel.vcf");
+        let fasta = folder.path().join("reference.fa");
         std::fs::write(&vcf, format!("{HEADER}{records}")).unwrap();
         std::fs::write(&fasta, ">chr1\nACGTACGTACGT\n").unwrap();
         let (mut panels, counts) =

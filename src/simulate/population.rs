@@ -83,7 +83,8 @@ impl Sample {
             let everyone = 0..phenotypes.len();
             let of_class: Vec<usize> = everyone.filter(|&i| phenotypes[i] == class).collect();
             if of_class.len() < quota {
-                let (n_drawn, found) = (phenotypes.len(), of_class.len());
+                let n_drawn = phenotypes.len();
+                let found = of_class.len();
                 let reason = format!(
                     "{n_drawn} individuals drawn have {found} {name}, and the case fraction asks \
                      for {quota}: choose another seed"
@@ -167,7 +168,8 @@ impl Population<'_> {
             let cases = logits.iter().map(|logit| probability(intercept + logit));
             cases.sum::<f64>() / logits.len() as f64
         };
-        let (low, high) = (-MAX_INTERCEPT - centre, MAX_INTERCEPT - centre);
+        let low = -MAX_INTERCEPT - centre;
+        let high = MAX_INTERCEPT - centre;
         let intercept = bisect(low, high, |intercept| {
             share_of_cases(intercept) < self.prevalence
         });
@@ -231,7 +233,9 @@ pub fn draw(probabilities: &[f64], rng: &mut impl Rng) -> Vec<Phenotype> {
 pub fn population_auc(scores: &[f64], probabilities: &[f64]) -> f64 {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_unstable_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-    let (mut cases, mut controls, mut concordant) = (0.0, 0.0, 0.0);
+    let mut cases = 0.0;
+    let mut controls = 0.0;
+    let mut concordant = 0.0;
     for tied in order.chunk_by(|&a, &b| scores[a].total_cmp(&scores[b]).is_eq()) {
         let tied_cases: f64 = tied.iter().map(|&i| probabilities[i]).sum();
         let tied_controls = tied.len() as f64 - tied_cases;

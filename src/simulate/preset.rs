@@ -141,7 +141,8 @@ impl Preset {
             ..
         } = *options;
         let variants = self.variants()?;
-        let (mut panels, mut rows) = (Vec::new(), Vec::new());
+        let mut panels = Vec::new();
+        let mut rows = Vec::new();
         for (number, of_locus) in (0..).zip(variants.chunk_by(|a, b| a.locus == b.locus)) {
             let mut panel = founders::panel_of_locus(len_nt, n_variants, seed, number);
             panel.locus = Locus::whole_contig(&of_locus[0].locus, len_nt);

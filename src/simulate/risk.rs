@@ -82,7 +82,9 @@ fn intercept(shares: &[(f64, f64)], effect: f64) -> f64 {
 }
 
 fn population_auc(shares: &[(f64, f64)], intercept: f64, effect: f64) -> f64 {
-    let (mut cases, mut controls, mut concordant) = (0.0, 0.0, 0.0);
+    let mut cases = 0.0;
+    let mut controls = 0.0;
+    let mut concordant = 0.0;
     for (x, share) in shares {
         let case = share * probability(intercept + effect * x);
         let control = share - case;
@@ -122,7 +124,8 @@ mod tests {
             let p: Vec<f64> = x.iter().map(|&x| probability(risk.logit(x))).collect();
             prop_assert!((p.iter().sum::<f64>() / 100.0 - PREVALENCE).abs() < 1e-9);
             // The definition: a case and a control drawn from all pairs of people.
-            let (mut won, mut all) = (0.0, 0.0);
+            let mut won = 0.0;
+            let mut all = 0.0;
             for i in 0..100 {
                 for j in 0..100 {
                     let weight = p[i] * (1.0 - p[j]);

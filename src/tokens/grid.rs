@@ -61,7 +61,8 @@ impl LocusGrid {
             first_slot.push(next);
             next += slots;
         }
-        let (name, len_nt) = (locus.locus.name.clone(), locus.locus.len_nt());
+        let name = locus.locus.name.clone();
+        let len_nt = locus.locus.len_nt();
         Self {
             name,
             len_nt,

@@ -85,7 +85,8 @@ fn require_same_making(
             ));
         }
     }
-    let ((expected, _), (found, _)) = (expected, found);
+    let (expected, _) = expected;
+    let (found, _) = found;
     require_same_order(&found.tokens.samples, &expected.tokens.samples)?;
     if found.fitted_on == expected.fitted_on {
         return Ok(());

@@ -145,17 +145,16 @@ impl std::fmt::Display for Report {
 /// Between neighbours in proportion (type 7 of Hyndman and Fan, R's default).
 fn quantile(ascending: &[usize], level: f64) -> Option<f64> {
     let place = level * ascending.len().checked_sub(1)? as f64;
-    let (below, above) = (
-        ascending[place.floor() as usize] as f64,
-        ascending[place.ceil() as usize] as f64,
-    );
+    let below = ascending[place.floor() as usize] as f64;
+    let above = ascending[place.ceil() as usize] as f64;
     Some(below + (above - below) * place.fract())
 }
 
 /// Of the segments of these people: the share that tokenizer and grid have not seen, over all
 /// copies and over the distinct ones.
 fn unseen_shares(tokenized: &Tokenized, people: &[usize]) -> (Option<f64>, Option<f64>) {
-    let (mut n_copies, mut n_unseen) = (0u64, 0u64);
+    let mut n_copies = 0u64;
+    let mut n_unseen = 0u64;
     let mut distinct = HashSet::new();
     for (number, ((locus, segments), unseen)) in tokenized
         .tokens

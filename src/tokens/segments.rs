@@ -149,7 +149,8 @@ impl<'l> Anchored<'l> {
             .iter()
             .map(|edit| edit.split_at(&cuts))
             .collect();
-        let (by_edits, numbers) = (vec![HashMap::new(); cuts.len()], Numbers::new(cuts.len()));
+        let by_edits = vec![HashMap::new(); cuts.len()];
+        let numbers = Numbers::new(cuts.len());
         Self {
             locus,
             cuts,
@@ -202,7 +203,8 @@ impl<'l> Anchored<'l> {
         if let Some(&known) = self.by_edits[forward].get(edits) {
             return known;
         }
-        let (start0, place) = (self.cuts[forward], self.in_reading_order(forward));
+        let start0 = self.cuts[forward];
+        let place = self.in_reading_order(forward);
         let end0 = self
             .cuts
             .get(forward + 1)

@@ -207,7 +207,8 @@ impl Writer {
             origin,
         };
         let index = serde_json::to_string(&index).map_err(|error| wrong(error.to_string()))?;
-        let (mut arrays, mut end) = (Vec::with_capacity(2 * loci.len()), 0);
+        let mut arrays = Vec::with_capacity(2 * loci.len());
+        let mut end = 0;
         for (
             number,
             Shape {

@@ -202,7 +202,8 @@ impl Checkpoint {
                 .insert(name.to_string(), view.load(&Device::Cpu)?);
         }
         let mut group = |name: &str| groups.remove(name).unwrap_or_default();
-        let (weights, best) = (group("weights"), group("best"));
+        let weights = group("weights");
+        let best = group("best");
         let vars = |tensors: Weights| -> Result<BTreeMap<String, Var>, Error> {
             tensors
                 .into_iter()

@@ -82,7 +82,8 @@ fn additive_row(name: &str, config: &BundleConfig, weights: &Weights) -> CostRow
         .get(&format!("{}{}", additive::ALONE, additive::WEIGHTS))
         .map_or(0, |tensor| tensor.elem_count() as u64);
     let n_covariates = config.covariates.len() as u64;
-    let (parameters, additions) = (1 + n_weights + n_covariates, n_weights + n_covariates);
+    let parameters = 1 + n_weights + n_covariates;
+    let additions = n_weights + n_covariates;
     let energy_pj = 0.9 * additions as f64 + 3.7 * n_covariates as f64;
     CostRow {
         model: name.to_owned(),

@@ -43,7 +43,8 @@ pub fn of_step(
     batching: Batching,
     ranks: &Ranks,
 ) -> Result<(f64, GradStore), Error> {
-    let (mut loss, mut gradients) = (0.0, GradStore::default());
+    let mut loss = 0.0;
+    let mut gradients = GradStore::default();
     for batch in ranks.part(people).chunks(batching.batch_size) {
         let weights = data.class_weights(
             batch,
@@ -83,7 +84,8 @@ fn over_ranks(
         }
     }
     let sums = ranks.sum_f32(values);
-    let (mut summed, mut rest) = (GradStore::default(), sums.as_slice());
+    let mut summed = GradStore::default();
+    let mut rest = sums.as_slice();
     for (_, var) in parameters.iter() {
         let (of_var, others) = rest.split_at(1 + var.elem_count());
         rest = others;
@@ -112,11 +114,9 @@ fn of_batch(
         .map(|locus| data.pairs(locus, people, &haplotypes[locus]))
         .collect::<Result<Vec<_>, _>>()?;
     let pairs: Vec<&[Tensor; 2]> = pairs.iter().collect();
-    let (covariates, targets, offsets) = (
-        data.covariates(people)?,
-        data.targets(people)?,
-        data.offsets(people)?,
-    );
+    let covariates = data.covariates(people)?;
+    let targets = data.targets(people)?;
+    let offsets = data.offsets(people)?;
     let loss_of = |encoded: &[Tensor]| -> Result<Tensor, Error> {
         let logits = model.classify(encoded, &pairs, covariates.as_ref())?;
         let logits = match &offsets {
@@ -197,7 +197,8 @@ fn parts(
         return None;
     }
     let of_locus = |(locus, haplotypes): (usize, &Vec<u32>)| {
-        let (n, at_a_time) = (haplotypes.len(), haplotypes_at_a_time(config, locus, bytes));
+        let n = haplotypes.len();
+        let at_a_time = haplotypes_at_a_time(config, locus, bytes);
         (0..n)
             .step_by(at_a_time)
             .map(move |start| (locus, start..n.min(start + at_a_time)))
@@ -292,7 +293,8 @@ mod tests {
         batch_size: usize,
         bytes: usize,
     ) -> (f64, BTreeMap<String, Vec<f32>>) {
-        let (tokens, cohort) = (tokens(), cohort());
+        let tokens = tokens();
+        let cohort = cohort();
         let everyone: Vec<usize> = (0..N_PEOPLE).collect();
         let data =
             Dataset::new(&tokens, &cohort, Standardisation::fit(&cohort, &everyone)).unwrap();

@@ -56,7 +56,8 @@ fn require_same_covariates(bundle: &Bundle, folder: &Path, cohort: &Cohort) -> R
             names.join(",")
         }
     };
-    let (its, here) = (list(&its), list(&cohort.covariate_names));
+    let its = list(&its);
+    let here = list(&cohort.covariate_names);
     let reason = format!(
         "its covariates are {its}, those of this run {here}: name the same in that order \
          (--covariates {its})"

@@ -262,7 +262,8 @@ pub fn train(
             }
             checkpoint.partial.n_steps = step + 1;
             checkpoint.partial.loss_sum += loss * people.len() as f64;
-            let (epoch, step) = ((epoch, schedule.epochs), (step + 1, n_steps));
+            let epoch = (epoch, schedule.epochs);
+            let step = (step + 1, n_steps);
             let is_told_to_stop = shows_step(on_progress, place, epoch, step, loss);
             // All or none: who goes on alone would wait for the others for ever.
             let stops = ranks.any(is_told_to_stop);
@@ -388,7 +389,9 @@ fn judge(
         ranks,
         ..
     } = *setting;
-    let (mut cases, mut controls, mut loss) = (Vec::new(), Vec::new(), 0.0);
+    let mut cases = Vec::new();
+    let mut controls = Vec::new();
+    let mut loss = 0.0;
     for (&person, logit) in people.iter().zip(ranks.of_all(people, |part| {
         logits_within(schedule.bytes(), model, data, part)
     })?) {

@@ -68,7 +68,8 @@ pub fn require_both_classes(
             .filter(|(_, person)| person.phenotype == Some(phenotype))
             .count()
     };
-    let (n_cases, n_controls) = (count(Phenotype::Case), count(Phenotype::Control));
+    let n_cases = count(Phenotype::Case);
+    let n_controls = count(Phenotype::Control);
     let [cases, controls] = [
         counted(n_cases, "case", "cases"),
         counted(n_controls, "control", "controls"),
@@ -107,7 +108,8 @@ impl Plan {
                 .map(|(person, _)| person)
                 .collect()
         };
-        let (training, validation) = (known(Split::Train), known(Split::Validation));
+        let training = known(Split::Train);
+        let validation = known(Split::Validation);
         let mut fold_of = vec![None; cohort.people.len()];
         let groups = match schedule.folds {
             None => vec![(None, training, validation)],
@@ -161,7 +163,8 @@ pub fn mean_logits(
     people: &[usize],
     logits: impl Fn(usize, &[usize]) -> Result<Vec<f32>, Error>,
 ) -> Result<Vec<f64>, Error> {
-    let (mut sums, mut counts) = (vec![0.0; fold_of.len()], vec![0_u32; fold_of.len()]);
+    let mut sums = vec![0.0; fold_of.len()];
+    let mut counts = vec![0_u32; fold_of.len()];
     for (place, fold) in members.into_iter().enumerate() {
         let predicted = predicted_by(fold, fold_of, people);
         for (&person, logit) in predicted.iter().zip(logits(place, &predicted)?) {
@@ -215,7 +218,8 @@ pub(super) fn deal(
                 .is_some_and(Phenotype::is_case),
         )
     };
-    let (mut folds, mut counts) = (vec![Vec::new(); n_folds], vec![[0_usize; 2]; n_folds]);
+    let mut folds = vec![Vec::new(); n_folds];
+    let mut counts = vec![[0_usize; 2]; n_folds];
     for family in families {
         let mut in_family = [0; 2];
         for &person in &family {

@@ -126,9 +126,12 @@ impl Step {
             rate,
             root_correction,
         } = self;
-        let (b1, b2, epsilon) = (BETA_1 as f32, BETA_2 as f32, EPSILON as f32);
+        let b1 = BETA_1 as f32;
+        let b2 = BETA_2 as f32;
+        let epsilon = EPSILON as f32;
         // Subtracted in f64: in f32, 1 - 0.999 is off by 5e-5 of itself.
-        let (new1, new2) = ((1.0 - BETA_1) as f32, (1.0 - BETA_2) as f32);
+        let new1 = (1.0 - BETA_1) as f32;
+        let new2 = (1.0 - BETA_2) as f32;
         let (storage, layout) = gradient.storage_and_layout();
         let Storage::Cpu(CpuStorage::F32(gradient)) = &*storage else {
             bail!("AdamW: gradients must be f32")
@@ -323,7 +326,8 @@ mod tests {
             assert!((norm - size * 3f64.sqrt()).abs() < 1e-3);
             values(&moments.first["w"])
         };
-        let (one, other) = (run(10.0), run(1000.0));
+        let one = run(10.0);
+        let other = run(1000.0);
         assert!(one.iter().zip(&other).all(|(a, b)| (a - b).abs() < 1e-7));
     }
 

@@ -179,9 +179,11 @@ impl Sums<'_> {
     fn product(&self, [one, other]: [usize; 2]) -> Option<Product> {
         let [p, q] = self.frequencies;
         let c = self.linkage[[one, other]];
-        let (a, b) = (self.linkage[[one, one]], self.linkage[[other, other]]);
+        let a = self.linkage[[one, one]];
+        let b = self.linkage[[other, other]];
         // An indicator is 0 or 1: its centred square is (1 - 2 p) times itself, plus p (1 - p).
-        let (d, e) = ((1.0 - 2.0 * p) * c, (1.0 - 2.0 * q) * c);
+        let d = (1.0 - 2.0 * p) * c;
+        let e = (1.0 - 2.0 * q) * c;
         let squares =
             (1.0 - 2.0 * p) * (1.0 - 2.0 * q) * c + self.total * p * (1.0 - p) * q * (1.0 - q);
         let determinant = a * b - c * c;

@@ -125,7 +125,8 @@ impl World {
         let (universe, _) = mpi::initialize_with_threading(Threading::Funneled)
             .ok_or("MPI cannot be started twice in one process")?;
         let communicator = universe.world();
-        let (number, n) = (communicator.rank() as usize, communicator.size() as usize);
+        let number = communicator.rank() as usize;
+        let n = communicator.size() as usize;
         Ok(Ranks {
             world: Some(Self {
                 communicator,

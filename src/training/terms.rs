@@ -637,10 +637,8 @@ impl DeepTerm {
         place: &Place,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(Trained, Vec<f64>), Error> {
-        let (config, data) = (
-            self.shape.config(setting.config),
-            setting.data.next_to(&self.loci, self.offsets.clone()),
-        );
+        let config = self.shape.config(setting.config);
+        let data = setting.data.next_to(&self.loci, self.offsets.clone());
         let of_term = Setting {
             config: &config,
             data: &data,
@@ -688,7 +686,9 @@ fn assembled(
         additive: Some(fit.summary.clone()),
         ..Facts::default()
     };
-    let (mut shapes, mut log, mut epochs_resumed) = (Vec::new(), Vec::new(), 0);
+    let mut shapes = Vec::new();
+    let mut log = Vec::new();
+    let mut epochs_resumed = 0;
     for (number, term) in terms.into_iter().enumerate() {
         let weight = term.shape.weight;
         let counts = weight > 0.0;
@@ -831,7 +831,8 @@ impl TrainedMember {
         let Saved {
             terms, mut facts, ..
         } = saved;
-        let (mut weights, mut log) = (Weights::new(), Vec::new());
+        let mut weights = Weights::new();
+        let mut log = Vec::new();
         for (name, view) in SafeTensors::deserialize(&bytes)
             .map_err(|error| damaged(&error))?
             .tensors()

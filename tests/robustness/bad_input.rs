@@ -1666,7 +1666,9 @@ fn real_genomes_of_another_build_are_refused() {
     };
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let (vcf, reference, grch37) = (vcf.display(), reference.display(), grch37.display());
+    let vcf = vcf.display();
+    let reference = reference.display();
+    let grch37 = grch37.display();
     succeed(
         folder,
         &format!("simulate --people 100 --panel {vcf} --reference {reference} --out study"),

@@ -87,7 +87,8 @@ pub fn for_each_case(
     }
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut input = Vec::new();
-    let (mut largest, mut slowest) = ((0, 0), (Duration::ZERO, 0));
+    let mut largest = (0, 0);
+    let mut slowest = (Duration::ZERO, 0);
     let n = n_cases(default);
     for number in 0..n {
         input.clear();
@@ -174,10 +175,8 @@ pub fn damage(rng: &mut ChaCha8Rng, bytes: &mut Vec<u8>) {
                     .split(|&byte| byte == b'\n')
                     .map(<[u8]>::to_vec)
                     .collect();
-                let (a, b) = (
-                    rng.random_range(0..lines.len()),
-                    rng.random_range(0..lines.len()),
-                );
+                let a = rng.random_range(0..lines.len());
+                let b = rng.random_range(0..lines.len());
                 if rng.random_bool(0.5) {
                     lines.swap(a, b);
                 } else {
@@ -355,7 +354,8 @@ pub fn damage_safetensors(rng: &mut ChaCha8Rng, bytes: &mut Vec<u8>) {
     let Some((header, data)) = rest.split_at_checked(len) else {
         return damage(rng, bytes);
     };
-    let (mut header, mut data) = (header.to_vec(), data.to_vec());
+    let mut header = header.to_vec();
+    let mut data = data.to_vec();
     match rng.random_range(0..10) {
         0 | 1 => return damage(rng, bytes),
         2 => {

@@ -491,8 +491,11 @@ fn study() -> TempDir {
 /// Any policies; those that refuse seldom, so that damage is not hidden behind them.
 fn random_policies(rng: &mut ChaCha8Rng) -> Policies {
     let mut refuses = || rng.random_bool(0.05);
-    let (phase, missing, haploid, symbolic, strict) =
-        (refuses(), refuses(), refuses(), refuses(), refuses());
+    let phase = refuses();
+    let missing = refuses();
+    let haploid = refuses();
+    let symbolic = refuses();
+    let strict = refuses();
     Policies {
         encoding: *[Encoding::Haplotype, Encoding::Haplotype, Encoding::Diploid]
             .choose(rng)
@@ -580,7 +583,8 @@ fn damage_file(
     wrap: impl Fn(&[u8]) -> Vec<u8>,
 ) {
     fs::write(folder.join(name), wrap(whole)).unwrap();
-    let (mut n_went, mut n) = (0_u64, 0_u64);
+    let mut n_went = 0_u64;
+    let mut n = 0_u64;
     for_each_case(name, default, |rng, input| {
         input.extend_from_slice(whole);
         damage(rng, input);
@@ -805,7 +809,8 @@ fn a_damaged_index_of_a_compressed_reference_gives_an_error_or_haplotypes() {
     let study = study();
     let folder = study.path();
     let mut writer = bgzf::io::Writer::new(Vec::new());
-    let (mut ends, mut position) = (Vec::new(), 0);
+    let mut ends = Vec::new();
+    let mut position = 0;
     for block in read(folder, "reference.fa").chunks(64) {
         writer.write_all(block).unwrap();
         writer.flush().unwrap();

@@ -105,7 +105,8 @@ fn damage_each(
         .iter()
         .map(|name| fs::read(from.join(name)).unwrap())
         .collect();
-    let (mut n, mut n_went) = (0_u64, 0_u64);
+    let mut n = 0_u64;
+    let mut n_went = 0_u64;
     for_each_case(test, default, |rng, input| {
         let number = rng.random_range(0..names.len());
         let path = damaged.path().join(names[number]);
@@ -690,10 +691,8 @@ fn tensors_of_lengths_that_the_file_does_not_have_are_refused() {
         format!("{{\"a\":{{\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":[0,{end}]}}}}")
     };
     let file = |header: &str, len: u64| [&len.to_le_bytes()[..], header.as_bytes()].concat();
-    let (large, wrapping) = (
-        header("[1000000,1000000]", "4000000000000"),
-        header("[4294967296,4294967296]", "0"),
-    );
+    let large = header("[1000000,1000000]", "4000000000000");
+    let wrapping = header("[4294967296,4294967296]", "0");
     for bytes in [
         file("{}", u64::MAX),
         file("{}", 99_999_999),
@@ -709,7 +708,8 @@ fn tensors_of_lengths_that_the_file_does_not_have_are_refused() {
 /// It was a row of NaN.
 #[test]
 fn a_model_whose_numbers_overflow_is_refused_with_the_person() {
-    let (bundle, out) = (folder(), folder());
+    let bundle = folder();
+    let out = folder();
     copy(&made("3-models/tiny"), bundle.path());
     let path = bundle.path().join("model.safetensors");
     let mut tensors = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).unwrap();

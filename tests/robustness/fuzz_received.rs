@@ -50,7 +50,8 @@ fn damaged(
 ) {
     let whole = fs::read(path).unwrap();
     assert_eq!(read(), Ok(()), "{name} as it is");
-    let (mut n, mut n_went) = (0_u64, 0_u64);
+    let mut n = 0_u64;
+    let mut n_went = 0_u64;
     for_each_case(name, default, |rng, input| {
         input.extend_from_slice(&whole);
         damage(rng, input);

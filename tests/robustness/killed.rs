@@ -185,7 +185,8 @@ impl Victim {
     /// Kills the command `n_kills` times in all, in as many folders as that takes; how often it was
     /// killed while it wrote a file.
     fn kill(&self, n_kills: u64, rng: &mut ChaCha8Rng) -> usize {
-        let (mut n, mut n_in_writing) = (0, 0);
+        let mut n = 0;
+        let mut n_in_writing = 0;
         while n < n_kills {
             let folder = self.root.path().join(format!("killed-{n}"));
             fs::create_dir(&folder).unwrap();

@@ -369,7 +369,8 @@ fn files_with_people_in_them_are_the_owners_only() {
     let by_us: [&Path; 3] = ["people.vcf", "cohort.csv", "p.toml"].map(Path::new);
     let usual = mode(by_us[2]);
     assert_ne!(usual, 0o600, "umask of this machine");
-    let (mut n_private, mut n_open) = (0, 0);
+    let mut n_private = 0;
+    let mut n_open = 0;
     for (path, bytes) in files(folder) {
         if by_us.contains(&&*path) || path.starts_with("everything") {
             continue;

@@ -55,8 +55,9 @@ struct Relevant<'f> {
 pub(crate) fn open(json: &str) -> Result<Opened, Error> {
     let file: Value = serde_json::from_str(json).map_err(|error| unusable(error.to_string()))?;
     let part = |name: &str| file.get(name).unwrap_or(&Value::Null);
-    let (normalizer, pre_tokenizer, model) =
-        (part("normalizer"), part("pre_tokenizer"), part("model"));
+    let normalizer = part("normalizer");
+    let pre_tokenizer = part("pre_tokenizer");
+    let model = part("model");
     check_components("normalizer", "normalizers", normalizer, NORMALIZERS)?;
     check_components(
         "pre-tokenizer",

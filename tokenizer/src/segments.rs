@@ -21,14 +21,16 @@ pub fn cuts(start0: usize, end0: usize, segment_len_nt: usize) -> Vec<usize> {
 pub fn edit_distance(a: &[u8], b: &[u8]) -> usize {
     // What both begin and end with costs nothing, and what is left of two relatives is short.
     let n_prefix = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    let (a, b) = (&a[n_prefix..], &b[n_prefix..]);
+    let a = &a[n_prefix..];
+    let b = &b[n_prefix..];
     let n_suffix = a
         .iter()
         .rev()
         .zip(b.iter().rev())
         .take_while(|(a, b)| a == b)
         .count();
-    let (a, b) = (&a[..a.len() - n_suffix], &b[..b.len() - n_suffix]);
+    let a = &a[..a.len() - n_suffix];
+    let b = &b[..b.len() - n_suffix];
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, base_a) in a.iter().enumerate() {
         let mut diagonal = row[0];

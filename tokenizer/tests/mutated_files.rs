@@ -178,8 +178,10 @@ fn a_damaged_file_is_refused_or_encodes_without_loss() {
     let n_cases: u64 = std::env::var("GF_FUZZ_CASES").map_or(2_000, |cases| {
         cases.parse().expect("GF_FUZZ_CASES is a number")
     });
-    let (files, foreign) = (files(), foreign_file());
-    let (mut n_taken, mut n_encoded) = (0, 0);
+    let files = files();
+    let foreign = foreign_file();
+    let mut n_taken = 0;
+    let mut n_encoded = 0;
     for case in 0..n_cases {
         let rng = &mut ChaCha8Rng::seed_from_u64(case);
         // The published file is large: one case in 100.

@@ -20,7 +20,9 @@ impl Separator {
     #[must_use]
     pub fn of(header: &str) -> Self {
         let mut is_quoted = false;
-        let (mut n_tabs, mut n_commas, mut n_semicolons) = (0, 0, 0);
+        let mut n_tabs = 0;
+        let mut n_commas = 0;
+        let mut n_semicolons = 0;
         for character in header.chars() {
             match character {
                 '"' => is_quoted = !is_quoted,
@@ -45,7 +47,8 @@ impl Separator {
 #[must_use]
 pub fn blanks_as_tabs(line: &str) -> String {
     let mut cells: Vec<String> = Vec::new();
-    let (mut is_quoted, mut is_in_cell) = (false, false);
+    let mut is_quoted = false;
+    let mut is_in_cell = false;
     for character in line.chars() {
         is_quoted ^= character == '"';
         if character.is_whitespace() && !is_quoted {
@@ -67,7 +70,9 @@ pub fn blanks_as_tabs(line: &str) -> String {
 /// cell.
 #[must_use]
 pub fn count_cells(line: &str, separator: u8) -> (usize, &str) {
-    let (mut is_quoted, mut n_cells, mut end_of_first) = (false, 1, line.len());
+    let mut is_quoted = false;
+    let mut n_cells = 1;
+    let mut end_of_first = line.len();
     for (index, byte) in line.bytes().enumerate() {
         is_quoted ^= byte == b'"';
         if byte == separator && !is_quoted {

@@ -44,7 +44,8 @@ fn of_process(limits: &str, status: &str) -> Option<usize> {
 /// can drop count as free.
 fn of_group(folder: &Path) -> Option<usize> {
     let number = |name: &str| read(folder.join(name))?.trim().parse::<usize>().ok();
-    let (limit, used) = (number("memory.max")?, number("memory.current")?);
+    let limit = number("memory.max")?;
+    let used = number("memory.current")?;
     let stat = read(folder.join("memory.stat")).unwrap_or_default();
     let droppable = stat
         .lines()

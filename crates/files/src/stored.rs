@@ -156,10 +156,8 @@ mod tests {
     fn a_link_out_of_the_folder_is_not_followed() {
         use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
-        let (inside, outside) = (
-            folder.path().join("bundle"),
-            folder.path().join("secret.json"),
-        );
+        let inside = folder.path().join("bundle");
+        let outside = folder.path().join("secret.json");
         fs::create_dir(&inside).unwrap();
         fs::write(&outside, "secret").unwrap();
         fs::write(inside.join("real"), "mine").unwrap();

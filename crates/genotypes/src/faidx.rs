@@ -177,7 +177,8 @@ impl IndexedFasta {
             Bytes::Bgzf(_) => in_order.len().div_ceil(MAX_BGZF_LOOKS),
         };
         for (number, pair) in in_order.windows(2).enumerate() {
-            let (before, next) = (&pair[0], &pair[1]);
+            let before = &pair[0];
+            let next = &pair[1];
             // A record that the index leaves out, as of a name that is there twice, makes a gap
             // longer than any name.
             let is_long = next.offset.saturating_sub(before.end()) > next.name.len() as u64 + 200;
@@ -243,7 +244,8 @@ impl IndexedFasta {
         if from >= to {
             return Ok(Vec::new());
         }
-        let (first, last) = (record.byte_of(from as u64), record.byte_of(to as u64 - 1));
+        let first = record.byte_of(from as u64);
+        let last = record.byte_of(to as u64 - 1);
         let raw = self.read(first, last + 1 - first)?;
         let mut bases = Vec::with_capacity(to - from);
         let mut column = from as u64 % record.line_bases;

@@ -37,7 +37,8 @@ impl KnownLocus {
     }
 
     pub(super) fn locus(&self) -> Locus {
-        let (name, contig) = (self.name.to_owned(), self.contig.to_owned());
+        let name = self.name.to_owned();
+        let contig = self.contig.to_owned();
         Locus {
             name,
             contig,

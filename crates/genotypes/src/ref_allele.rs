@@ -66,7 +66,8 @@ impl<'r> RefAlleles<'r> {
         } else {
             OTHER_REFERENCE
         };
-        let (found, expected) = (text(&record.ref_allele), text(expected));
+        let found = text(&record.ref_allele);
+        let expected = text(expected);
         let reason = format!(
             "REF is `{found}` but {} has `{expected}`: {causes}",
             self.reference.path().display()
@@ -76,7 +77,8 @@ impl<'r> RefAlleles<'r> {
 
     /// The bases that REF stands for.
     fn bases_of(&mut self, record: &VariantRecord) -> Result<Option<&[u8]>, Error> {
-        let (start0, end0) = (record.start0(), record.end0());
+        let start0 = record.start0();
+        let end0 = record.end0();
         let is_held = self.contig == record.contig
             && self.start0 <= start0
             && end0 <= self.start0 + self.bases.len();

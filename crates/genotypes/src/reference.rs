@@ -58,7 +58,8 @@ impl Reference {
     /// An unreadable or empty file, a malformed index, or a large file without an index.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let compression = Input::open(path, Decompression::Inline)?.compression();
-        let (fai, gzi) = (sidecar_path(path, ".fai"), sidecar_path(path, ".gzi"));
+        let fai = sidecar_path(path, ".fai");
+        let gzi = sidecar_path(path, ".gzi");
         let is_indexed = match compression {
             Compression::None => fai.exists(),
             Compression::Bgzf => fai.exists() && gzi.exists(),
@@ -155,11 +156,10 @@ impl Reference {
         else {
             return Ok(None);
         };
-        let (stated_in, here_in) = (
-            builds_of_length(contig, stated_nt),
-            builds_of_length(contig, len_nt),
-        );
-        let (vcf, fasta) = (vcf.display(), self.path.display());
+        let stated_in = builds_of_length(contig, stated_nt);
+        let here_in = builds_of_length(contig, len_nt);
+        let vcf = vcf.display();
+        let fasta = self.path.display();
         if stated_in.is_empty()
             || here_in.is_empty()
             || stated_in.iter().any(|build| here_in.contains(build))
@@ -173,7 +173,8 @@ impl Reference {
                  FASTA"
             )));
         }
-        let (stated_in, here_in) = (stated_in.join(" and "), here_in.join(" and "));
+        let stated_in = stated_in.join(" and ");
+        let here_in = here_in.join(" and ");
         let reason = format!(
             "contig `{contig}` has {len_nt} nt here, as in {here_in}, but {stated_nt} nt in the \
              header of {vcf}, as in {stated_in}: the files are of different builds; give the \
@@ -214,7 +215,8 @@ impl Reference {
     /// An unknown contig, an interval outside the FASTA, or a read error.
     pub fn fetch(&mut self, contig: &str, start0: usize, end0: usize) -> Result<Vec<u8>, Error> {
         let slice = self.slice(contig, start0, end0)?;
-        let (from, to) = (start0 - slice.start0, end0 - slice.start0);
+        let from = start0 - slice.start0;
+        let to = end0 - slice.start0;
         if let Some(bases) = &slice.bases {
             return Ok(bases[from..to].to_vec());
         }

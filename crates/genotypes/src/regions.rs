@@ -43,7 +43,8 @@ impl Locus {
     /// All of a contig, named as the contig.
     #[must_use]
     pub fn whole_contig(contig: &str, len_nt: usize) -> Self {
-        let (name, contig) = (contig.to_owned(), contig.to_owned());
+        let name = contig.to_owned();
+        let contig = contig.to_owned();
         Self {
             name,
             contig,
@@ -296,7 +297,8 @@ fn parse_bed_line(line: &str) -> Result<Locus, String> {
         text.parse::<usize>()
             .map_err(|_| format!("BED {what} `{text}` is not a number"))
     };
-    let (start0, end0) = (number(start, "start")?, number(end, "end")?);
+    let start0 = number(start, "start")?;
+    let end0 = number(end, "end")?;
     if start0 >= end0 {
         return Err(format!("BED interval {start0}-{end0} is empty"));
     }

@@ -82,7 +82,8 @@ impl VariantFile {
     /// An unreadable, empty or truncated file, a header that cannot be read, no samples, or a
     /// sample named twice.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let (stamp, is_stream) = (Stamp::of(path), is_stream(path));
+        let stamp = Stamp::of(path);
+        let is_stream = is_stream(path);
         let mut input = Input::open(
             path,
             if is_stream {
@@ -97,7 +98,8 @@ impl VariantFile {
         } else {
             Header::read_text(&mut input)?
         };
-        let (columns, compression) = (Columns::all(header.samples.len()), input.compression());
+        let columns = Columns::all(header.samples.len());
+        let compression = input.compression();
         if !is_stream && compression == Compression::Bgzf {
             header.warnings.extend(index::warning(path));
         }
@@ -230,7 +232,8 @@ impl VariantFile {
         mut visit: impl FnMut(&VariantRecord) -> Result<(), E>,
     ) -> Result<HashSet<String>, E> {
         let stream = self.stream.take();
-        let (path, contigs) = (self.path.clone(), self.header.contigs.clone());
+        let path = self.path.clone();
+        let contigs = self.header.contigs.clone();
         let mut course = Course::new(&path, &contigs, wanted).needing(is_needed);
         if let Some(wanted) =
             wanted.filter(|_| !self.is_stream && self.compression == Compression::Bgzf)

@@ -57,9 +57,8 @@ impl LocusHaplotypes {
         match (edits.binary_search(&edit), present) {
             (Ok(place), false) => _ = edits.remove(place),
             (Err(place), true) => {
-                let (new, of) = (&self.edits[edit as usize], |number: &u32| {
-                    &self.edits[*number as usize]
-                });
+                let new = &self.edits[edit as usize];
+                let of = |number: &u32| &self.edits[*number as usize];
                 let before = edits[..place]
                     .last()
                     .is_some_and(|last| of(last).excludes(new));

@@ -135,10 +135,8 @@ impl HaplotypeBuilder {
             inserted_last,
             ..
         } = &self.distinct[from as usize];
-        let (new, last) = (
-            &ordered.edit,
-            edits.last().map(|&last| &self.edits[last as usize]),
-        );
+        let new = &ordered.edit;
+        let last = edits.last().map(|&last| &self.edits[last as usize]);
         let overlaps = match self.overlap {
             Overlap::Canonical => last.is_some_and(|last| last.excludes(new)),
             // `apply_variant` of bcftools 1.24: at the last settled base only an indel that starts

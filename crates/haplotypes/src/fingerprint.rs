@@ -20,11 +20,10 @@ pub struct Fingerprints {
 impl Fingerprints {
     /// Of the reference bases of a locus from `start0` on.
     pub fn new(reference: &[u8], start0: usize) -> Self {
-        let (mut prefix, mut power) = (
-            Vec::with_capacity(reference.len() + 1),
-            Vec::with_capacity(reference.len() + 1),
-        );
-        let (mut hash, mut factor) = (0, 1);
+        let mut prefix = Vec::with_capacity(reference.len() + 1);
+        let mut power = Vec::with_capacity(reference.len() + 1);
+        let mut hash = 0;
+        let mut factor = 1;
         for &base in reference {
             prefix.push(hash);
             power.push(factor);
@@ -42,7 +41,9 @@ impl Fingerprints {
 
     /// Of the reference with `edits` applied, ascending and not overlapping: hash and length.
     pub fn of<'e>(&self, edits: impl Iterator<Item = &'e Edit>) -> (u64, usize) {
-        let (mut hash, mut len_nt, mut next) = (0, 0, 0);
+        let mut hash = 0;
+        let mut len_nt = 0;
+        let mut next = 0;
         for edit in edits {
             hash = self.append(hash, next, edit.start0 - self.start0);
             len_nt += edit.start0 - self.start0 - next + edit.alt.len();

@@ -32,7 +32,8 @@ impl Edit {
             .zip(alt_allele)
             .take_while(|(a, b)| a == b)
             .count();
-        let (ref_rest, alt_rest) = (&ref_allele[prefix..], &alt_allele[prefix..]);
+        let ref_rest = &ref_allele[prefix..];
+        let alt_rest = &alt_allele[prefix..];
         let suffix = ref_rest
             .iter()
             .rev()
@@ -114,7 +115,8 @@ impl Edit {
         if self.is_insertion() {
             return vec![(segment_of(self.start0.saturating_sub(1)), self.clone())];
         }
-        let (first, last) = (segment_of(self.start0), segment_of(self.end0 - 1));
+        let first = segment_of(self.start0);
+        let last = segment_of(self.end0 - 1);
         let equal_length = self.alt.len() == self.end0 - self.start0;
         (first..=last)
             .map(|segment| {
@@ -217,7 +219,8 @@ pub fn splice<'e>(
     let mut bases = Vec::with_capacity(reference.len() + 64);
     let mut next = 0;
     for edit in edits {
-        let (start, end) = (edit.start0 - window_start0, edit.end0 - window_start0);
+        let start = edit.start0 - window_start0;
+        let end = edit.end0 - window_start0;
         bases.extend_from_slice(&reference[next..start]);
         bases.extend_from_slice(&edit.alt);
         next = end;

@@ -528,7 +528,8 @@ fn require_same_people(files: &[VariantFile]) -> Result<(), Error> {
     let people_of =
         |file: &VariantFile| file.samples().iter().cloned().collect::<HashSet<String>>();
     for pair in files.windows(2) {
-        let (a, b) = (people_of(&pair[0]), people_of(&pair[1]));
+        let a = people_of(&pair[0]);
+        let b = people_of(&pair[1]);
         if let Some(person) = a.symmetric_difference(&b).min() {
             let (with, without) = if a.contains(person) {
                 (&pair[0], &pair[1])

@@ -183,7 +183,8 @@ fn of_one_locus(parts: &[&LocusHaplotypes]) -> LocusHaplotypes {
     let (sorted_edits, new_number) = sorted(&all);
     let first = parts[0];
     let mut numbering = Numbering::new(&first.reference, first.locus.start0, &sorted_edits);
-    let (mut pairs, mut n_edits_before) = (Vec::new(), 0);
+    let mut pairs = Vec::new();
+    let mut n_edits_before = 0;
     for part in parts {
         let number = |haplotype: &Vec<u32>| {
             let edits: Vec<u32> = haplotype
@@ -324,7 +325,8 @@ fn add_counts(summary: &mut Summary, group: &[&Shard]) -> Result<(), Error> {
         .iter()
         .find(|shard| of_loci(shard) != of_loci(group[0]))
     {
-        let (here, there) = (other.summary.n_records, group[0].summary.n_records);
+        let here = other.summary.n_records;
+        let there = group[0].summary.n_records;
         let here = counted(here, "record", "records");
         return Err(other.refuse(format!(
             "{here}, where another block of these loci has {there}: made from other files or masks"

@@ -76,7 +76,8 @@ impl Site<'_> {
         let VariantRecord {
             contig, position, ..
         } = self.record;
-        let (path, contig) = (self.path.into(), contig.clone());
+        let path = self.path.into();
+        let contig = contig.clone();
         Error::Site {
             path,
             contig,
@@ -433,7 +434,8 @@ impl Window {
         if call.alleles == [0, 0] && self.ploidy[person] == 2 {
             return Ok(());
         }
-        let (sample, position) = (cohort.samples.get(person), site.record.position);
+        let sample = cohort.samples.get(person);
+        let position = site.record.position;
         let genotype = self
             .settle_ploidy(call, person, cohort)
             .map_err(|reason| site.refuse(sample, reason))?;
@@ -739,7 +741,8 @@ impl Window {
         let context = |range: std::ops::Range<usize>| {
             String::from_utf8_lossy(self.flanked.get(range).unwrap_or_default()).into_owned()
         };
-        let (expected, end) = (char::from(self.flanked[index]), self.flanked.len());
+        let expected = char::from(self.flanked[index]);
+        let end = self.flanked.len();
         let mut places: Vec<usize> = self
             .flanked
             .windows(record.ref_allele.len())

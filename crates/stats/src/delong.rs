@@ -46,7 +46,8 @@ impl Placements {
         let n_cases = is_case.iter().filter(|&&case| case).count();
         require_both(n_cases, is_case.len() - n_cases)?;
         let mut placed = vec![0.0; logits.len()];
-        let (mut cases_below, mut controls_below) = (0, 0);
+        let mut cases_below = 0;
+        let mut controls_below = 0;
         for group in ties(logits, order) {
             let here = count(group, is_case);
             let of_case = controls_below as f64 + here.controls as f64 / 2.0;
@@ -85,7 +86,8 @@ impl Placements {
     /// estimated.
     #[must_use]
     pub fn variance(&self) -> Option<f64> {
-        let (m, n) = (self.cases.len() as f64, self.controls.len() as f64);
+        let m = self.cases.len() as f64;
+        let n = self.controls.len() as f64;
         Some(
             sample_variance(&self.cases)? / (n * n) / m
                 + sample_variance(&self.controls)? / (m * m) / n,
@@ -231,7 +233,8 @@ mod tests {
 
     /// The variance as the paper defines it, comparing every case with every control.
     fn direct_variance(cases: &[f64], controls: &[f64]) -> f64 {
-        let (m, n) = (cases.len() as f64, controls.len() as f64);
+        let m = cases.len() as f64;
+        let n = controls.len() as f64;
         let v10: Vec<f64> = cases
             .iter()
             .map(|&case| {
@@ -274,7 +277,8 @@ mod tests {
             prop_assume!(people.iter().any(|person| person.2) && people.iter().any(|person| !person.2));
             let a = place(&side(true, true), &side(false, true));
             let b = place(&side(true, false), &side(false, false));
-            let (forward, backward) = (a.paired_test(&b), b.paired_test(&a));
+            let forward = a.paired_test(&b);
+            let backward = b.paired_test(&a);
             prop_assert!((forward.delta - (a.auroc() - b.auroc())).abs() < 1e-12);
             prop_assert!((forward.delta + backward.delta).abs() < 1e-12);
             prop_assert_eq!(forward.inference.map(|(_, p)| p), backward.inference.map(|(_, p)| p));

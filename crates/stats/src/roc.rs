@@ -87,7 +87,9 @@ pub fn auroc(cases: &[f64], controls: &[f64]) -> Result<f64, OneClass> {
 /// Area of groups of people with one logit, by rising logit: the weight of the cases and of the
 /// controls in each.
 pub fn area(groups: impl IntoIterator<Item = [f64; 2]>) -> f64 {
-    let (mut placed_right, mut cases_below, mut controls_below) = (0.0, 0.0, 0.0);
+    let mut placed_right = 0.0;
+    let mut cases_below = 0.0;
+    let mut controls_below = 0.0;
     for [cases, controls] in groups {
         placed_right += cases * (controls_below + controls / 2.0);
         cases_below += cases;
@@ -106,7 +108,8 @@ pub fn corners(logits: &[f64], is_case: &[bool], order: &[u32]) -> Result<Vec<Co
     let n_controls = is_case.len() - n_cases;
     require_both(n_cases, n_controls)?;
     let mut counts: Vec<(Option<f64>, u64, u64)> = vec![(None, 0, 0)];
-    let (mut false_positives, mut true_positives) = (0, 0);
+    let mut false_positives = 0;
+    let mut true_positives = 0;
     for group in ties(logits, order).rev() {
         let here = count(group, is_case);
         true_positives += here.cases;

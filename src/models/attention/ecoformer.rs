@@ -41,7 +41,8 @@ impl Ecoformer {
     /// Makes or loads the parameters and buffers under `prefix`.
     pub fn new(config: &Config, prefix: &str, parameters: &mut Parameters) -> Result<Self> {
         let architecture = &config.architecture;
-        let (heads, d) = (architecture.heads, architecture.hidden / architecture.heads);
+        let heads = architecture.heads;
+        let d = architecture.hidden / architecture.heads;
         let name = |part: &str| format!("{prefix}.{part}");
         let kernel = Kernel {
             // About as long as the unit vectors they are compared with: then |u - a|^2 is about 2
@@ -90,7 +91,8 @@ impl Ecoformer {
         let tokens: Vec<Vec<u32>> = sequences.iter().map(tokens_of).collect();
         let n_tokens = tokens.iter().map(Vec::len).sum::<usize>();
         let chosen = index::sample(rng, n_tokens, n_tokens.min(SAMPLE)).into_vec();
-        let (mut sample, mut first) = (Vec::new(), 0);
+        let mut sample = Vec::new();
+        let mut first = 0;
         for (sequence, tokens) in sequences.iter().zip(&tokens) {
             let here: Vec<u32> = chosen
                 .iter()

@@ -50,11 +50,9 @@ enum Summary {
 impl Summary {
     fn new(config: &Config, name: &str, parameters: &mut Parameters) -> Result<Self> {
         let architecture = &config.architecture;
-        let (hidden, k, n) = (
-            architecture.hidden,
-            architecture.projected_length,
-            config.total_slots(),
-        );
+        let hidden = architecture.hidden;
+        let k = architecture.projected_length;
+        let n = config.total_slots();
         Ok(match architecture.projection {
             Projection::Learned => {
                 let groups = if architecture.sharing == Sharing::None {

@@ -51,11 +51,9 @@ impl Mixing for Softmax {
     }
 
     fn mix(&self, sequence: &Sequence) -> Result<Tensor> {
-        let (queries, keys, values) = (
-            self.query.of(sequence)?,
-            self.key.of(sequence)?,
-            self.value.of(sequence)?,
-        );
+        let queries = self.query.of(sequence)?;
+        let keys = self.key.of(sequence)?;
+        let values = self.value.of(sequence)?;
         attention(&queries, &keys, &values, self.heads, Some(&sequence.mask))
     }
 

@@ -254,10 +254,8 @@ fn the_three_kinds_of_missing_genotypes_are_told_apart() {
         "without callable regions sites that are not in the VCF are left out"
     );
 
-    let (bed, reference) = (
-        folder.path().join("callable.bed"),
-        folder.path().join("r.fa"),
-    );
+    let bed = folder.path().join("callable.bed");
+    let reference = folder.path().join("r.fa");
     fs::write(&bed, "1\t0\t30\n").unwrap();
     fs::write(
         &reference,
@@ -405,11 +403,9 @@ fn matches_are_those_of_pgscatalog_calc() {
     variants.sort_by_key(place);
     let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
     let records = variants.iter().map(|row| {
-        let ((contig, position), alt, reference) = (
-            place(row),
-            text(row, "effect_allele"),
-            text(row, "other_allele"),
-        );
+        let (contig, position) = place(row);
+        let alt = text(row, "effect_allele");
+        let reference = text(row, "other_allele");
         format!(
             "{contig} {position} {} {reference} {alt} . . . GT 0|1",
             row["row_nr"]
@@ -439,10 +435,8 @@ fn matches_are_those_of_pgscatalog_calc() {
         .collect();
     let expected = json("allele_match_table.json");
     for theirs in &expected {
-        let (ours, result) = (
-            &found[&theirs["row_nr"].as_u64().unwrap()],
-            &theirs["match_result"],
-        );
+        let ours = &found[&theirs["row_nr"].as_u64().unwrap()];
+        let result = &theirs["match_result"];
         let is_matched = result["is_matched"].as_bool().unwrap();
         assert_eq!(
             (&ours[21] == "matched", &ours[14] == "true"),

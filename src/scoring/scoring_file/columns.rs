@@ -144,7 +144,8 @@ impl<'t> Table<'t> {
             return Ok(None);
         };
         if let Some(second) = places.next() {
-            let (one, other) = (&self.names[place], &self.names[second]);
+            let one = &self.names[place];
+            let other = &self.names[second];
             return Err(format!(
                 "two columns are named `{one}` and `{other}`; keep one"
             ));
@@ -480,7 +481,8 @@ impl Columns {
                 .unwrap_or_default()
                 .to_ascii_lowercase()
         };
-        let (effect_type, test) = (text(&self.effect_type), text(&self.test));
+        let effect_type = text(&self.effect_type);
+        let test = text(&self.test);
         let is_dominant = is_true(&self.is_dominant)? || effect_type == "dominant" || test == "dom";
         let is_recessive =
             is_true(&self.is_recessive)? || effect_type == "recessive" || test == "rec";
@@ -510,7 +512,8 @@ impl Alleles {
             return Some(upper(given));
         }
         let (ref_alleles, alt_alleles) = self.ref_alt.as_ref()?;
-        let (ref_allele, alt_allele) = (upper(ref_alleles.cell(row)), upper(alt_alleles.cell(row)));
+        let ref_allele = upper(ref_alleles.cell(row));
+        let alt_allele = upper(alt_alleles.cell(row));
         let other = if effect_allele == ref_allele {
             alt_allele
         } else {
@@ -562,7 +565,8 @@ fn upper(cell: &str) -> PlSmallStr {
 fn place_of_id(id: &str) -> Option<(&str, usize)> {
     let separator = if id.contains(':') { ':' } else { '_' };
     let mut parts = id.split(separator);
-    let (chromosome, position) = (parts.next()?, parts.next()?);
+    let chromosome = parts.next()?;
+    let position = parts.next()?;
     chromosome_key(chromosome)?;
     Some((
         chromosome,
@@ -649,7 +653,8 @@ fn by_dialect(table: &Table<'_>) -> Result<Alleles, String> {
     }
     for (first, second) in [("a1", "a2"), ("allele1", "allele2")] {
         if table.has(first) && table.has(second) {
-            let (first, second) = (first.to_uppercase(), second.to_uppercase());
+            let first = first.to_uppercase();
+            let second = second.to_uppercase();
             return Err(format!(
                 "columns {first} and {second}, but no `effect_allele`: {EFFECT_ALLELE_ADVICE}"
             ));

@@ -18,7 +18,8 @@ struct Study {
 
 impl Study {
     fn new() -> Self {
-        let (risk, people) = (RiskKind::Null, 150);
+        let risk = RiskKind::Null;
+        let people = 150;
         let options = Options {
             people,
             len_nt: 60_000,
@@ -33,7 +34,8 @@ impl Study {
 
     fn options(&self) -> Options {
         let at = |name: &str| Some(self.folder.path().join(name));
-        let (panel, reference) = (at("cohort.vcf.gz"), at("reference.fa"));
+        let panel = at("cohort.vcf.gz");
+        let reference = at("reference.fa");
         Options {
             panel,
             reference,
@@ -47,7 +49,8 @@ impl Study {
         let line = |locus: &&str| format!("simulated\t{}\n", locus.replace(' ', "\t"));
         let bed: String = loci.iter().map(line).collect();
         let loci_risks = self.write("risks.csv", &format!("locus,risk,effect\n{risks}"));
-        let (loci, loci_risks) = (Some(self.write("loci.txt", &bed)), Some(loci_risks));
+        let loci = Some(self.write("loci.txt", &bed));
+        let loci_risks = Some(loci_risks);
         Options {
             loci,
             loci_risks,
@@ -87,7 +90,8 @@ impl Study {
                 .flat_map(|genotype| genotype.alleles);
             let n = carried.filter(|&allele| allele == 1).count();
             let text = |bases: &[u8]| String::from_utf8_lossy(bases).into_owned();
-            let (ref_allele, alt_allele) = (&record.ref_allele, &record.alt_alleles[0]);
+            let ref_allele = &record.ref_allele;
+            let alt_allele = &record.alt_alleles[0];
             if ref_allele.len() == 1 && alt_allele.len() == 1 && (60..240).contains(&n) {
                 snvs.push((record.position, text(ref_allele), text(alt_allele)));
             }
@@ -146,14 +150,16 @@ fn genetic_logit(study: &StudyTruth, carriers: &Carriers, individual: usize) -> 
             sites.iter().map(weight).sum()
         }
         (RiskKind::Cis, [a, b], Some(effect)) => {
-            let (a, b) = (carried(a), carried(b));
+            let a = carried(a);
+            let b = carried(b);
             effect
                 * (0..2)
                     .filter(|&haplotype| a[haplotype] == b[haplotype])
                     .count() as f64
         }
         (RiskKind::Trans, [a, b], Some(effect)) => {
-            let (a, b) = (carried(a), carried(b));
+            let a = carried(a);
+            let b = carried(b);
             effect * f64::from(u8::from((a[0] && b[1]) || (a[1] && b[0])))
         }
         (kind, sites, _) => panic!("{kind}: {} causal sites", sites.len()),
@@ -197,7 +203,8 @@ fn every_locus_has_the_kind_and_the_relative_size_asked_for() {
         "45000 60000 d",
     ];
     let options = study.loci(&loci, "a,cis,2\nb,trans,\nd,null,\n");
-    let (age_effect, sex_effect) = (0.03, -0.4);
+    let age_effect = 0.03;
+    let sex_effect = -0.4;
     let risk = RiskKind::Additive;
     let (folder, summary) = simulated(Options {
         risk,
@@ -233,7 +240,9 @@ fn the_whole_risk_has_the_auc_asked_for_and_its_parts_add_up_to_it() {
         &["0 20000 a", "20000 40000 b", "40000 60000 c"],
         "a,trans,1\n",
     );
-    let (risk, age_effect, people) = (RiskKind::Additive, 0.05, 4_000);
+    let risk = RiskKind::Additive;
+    let age_effect = 0.05;
+    let people = 4_000;
     let options = Options {
         risk,
         age_effect,
@@ -322,7 +331,8 @@ fn published_log_odds_are_used_as_they_are_and_every_row_is_accounted_for() {
         _ => "A",
     };
     let [(p0, r0, a0), (p1, r1, a1), (p2, r2, a2)] = [plain[0], plain[4], plain[8]];
-    let (flipped_a, flipped_r) = (flip(a2), flip(r2));
+    let flipped_a = flip(a2);
+    let flipped_r = flip(r2);
     let rows = [
         format!("{p0} {a0} {r0} 0.5"),
         format!("{p1} {r1} {a1} -0.7"),
@@ -451,8 +461,10 @@ fn a_random_sample_has_the_prevalence_and_a_case_control_sample_the_case_fractio
 
 #[test]
 fn every_split_has_cases_early_and_late_in_the_table() {
-    let (case_fraction, people) = (Some(0.5), 1_000);
-    let (len_nt, prevalence) = (5_000, 0.05);
+    let case_fraction = Some(0.5);
+    let people = 1_000;
+    let len_nt = 5_000;
+    let prevalence = 0.05;
     let options = Options {
         people,
         len_nt,
@@ -481,7 +493,9 @@ fn the_preset_has_the_published_loci_frequencies_and_odds() {
     let variants = Preset::Ad2022.variants().unwrap();
     let lead = variants.iter().filter(|variant| variant.locus != "APOE");
     assert_eq!((variants.len(), lead.count()), (85, 83));
-    let (people, len_nt, preset) = (5_000, 3_000, Some(Preset::Ad2022));
+    let people = 5_000;
+    let len_nt = 3_000;
+    let preset = Some(Preset::Ad2022);
     let options = Options {
         people,
         len_nt,
@@ -552,7 +566,8 @@ fn a_preset_finds_its_variants_in_a_panel() {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_with_every_option() {
-    let (case_fraction, age_effect) = (Some(0.5), 0.04);
+    let case_fraction = Some(0.5);
+    let age_effect = 0.04;
     let preset = Some(Preset::Ad2022);
     let options = Options {
         people: 200,

@@ -121,7 +121,8 @@ fn a_published_score_is_that_of_plink2_in_everyone() {
     }
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| data.join(name).display().to_string();
-    let (vcf, score) = (at("tiny1000G.vcf.gz"), at("PGS001229_hmPOS_GRCh38.txt.gz"));
+    let vcf = at("tiny1000G.vcf.gz");
+    let score = at("PGS001229_hmPOS_GRCh38.txt.gz");
     let digits = "--score weights.tsv 1 2 cols=denom,scoresums --score-col-nums 3-9";
     let sexes = samples.display();
     for (xchr_model, out) in [(2, "two"), (1, "one")] {

@@ -218,7 +218,8 @@ fn are_near(shown: &str, printed: &str) -> bool {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    let (shown, printed) = (words(shown), words(printed));
+    let shown = words(shown);
+    let printed = words(printed);
     shown.len() == printed.len()
         && shown
             .iter()

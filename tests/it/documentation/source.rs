@@ -35,7 +35,8 @@ fn items_of(text: &str, kind: &str, name: &str) -> Option<Vec<Item>> {
     let mut lines = text.lines().skip_while(|line| !opens(line));
     lines.next()?;
     let mut items = Vec::new();
-    let (mut documentation, mut attributes) = (Vec::new(), String::new());
+    let mut documentation = Vec::new();
+    let mut attributes = String::new();
     let mut is_inside_attribute = false;
     for line in lines.take_while(|line| *line != "}") {
         // What is deeper belongs to the fields of a variant.
@@ -190,7 +191,8 @@ pub fn reasons(code: &str) -> Vec<String> {
         .replace("'\"'", "' '")
         .replace("'\\\"'", "' '");
     let mut reasons: Vec<String> = Vec::new();
-    let (mut rest, mut before) = (code.as_str(), String::new());
+    let mut rest = code.as_str();
+    let mut before = String::new();
     while let Some(start) = rest.find('"') {
         before.push_str(&rest[..start]);
         let Some((text, after)) = literal(&rest[start..]) else {

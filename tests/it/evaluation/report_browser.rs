@@ -121,7 +121,8 @@ fn no_ones_data_are_in_the_report() {
 
 #[test]
 fn the_report_is_the_same_wherever_it_is_made_and_evaluate_alone_says_what_it_lacks() {
-    let (a, b) = (results(), results());
+    let a = results();
+    let b = results();
     let [in_a, in_b] = [&a, &b].map(|folder| shown(&folder.path().join("out/5-report")));
     let different: Vec<_> = in_a
         .iter()

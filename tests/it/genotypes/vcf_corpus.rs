@@ -71,7 +71,8 @@ fn reference_of(text: &[u8]) -> BTreeMap<String, (usize, Vec<u8>)> {
 /// Writes `reference.fa` and `loci.bed`; `false` when the file has no record that could have a
 /// place.
 fn write_reference(folder: &Path, text: &[u8]) -> bool {
-    let (mut reference, mut bed) = (String::new(), String::new());
+    let mut reference = String::new();
+    let mut bed = String::new();
     let slices = reference_of(text);
     for (contig, (start0, bases)) in &slices {
         let end0 = start0 + bases.len();
@@ -192,14 +193,16 @@ fn files_of_others_give_the_haplotypes_of_bcftools_or_an_error() {
         return;
     };
     let has_bcftools = bcftools_version().is_some();
-    let (mut n_haplotypes, mut wrong) = (0, Vec::new());
+    let mut n_haplotypes = 0;
+    let mut wrong = Vec::new();
     for (folder, least) in [
         (conformance.join("passed"), 7),
         (conformance.join("failed"), 0),
         (various, 3),
     ] {
         let paths = vcf_files(&folder);
-        let (mut refused, mut n_went) = (Vec::new(), 0);
+        let mut refused = Vec::new();
+        let mut n_went = 0;
         for path in paths
             .iter()
             .filter(|path| path.metadata().unwrap().len() < 100_000)

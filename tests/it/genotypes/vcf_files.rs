@@ -513,10 +513,8 @@ fn assert_cuts_are_told(sample: &Sample) {
 fn assert_damage_is_told(sample: &Sample) {
     let mut rng = ChaCha8Rng::seed_from_u64(12);
     for _ in 0..200 {
-        let (place, flip) = (
-            rng.random_range(0..sample.bytes.len()),
-            rng.random_range(1..=255_u8),
-        );
+        let place = rng.random_range(0..sample.bytes.len());
+        let flip = rng.random_range(1..=255_u8);
         let mut bytes = sample.bytes.clone();
         bytes[place] ^= flip;
         sample.survives(&bytes, &format!("byte {place} ^ {flip}"));
@@ -545,7 +543,8 @@ fn a_bcf_with_a_wrong_byte_is_read_right_or_refused() {
 
 #[test]
 fn text_and_bcf_hold_the_same() {
-    let (text, binary) = (Sample::vcf(), Sample::bcf());
+    let text = Sample::vcf();
+    let binary = Sample::bcf();
     assert_eq!(text.table, binary.table);
     if let Ok(bcftools) = Command::new("bcftools")
         .args(["view", "-Ob", "-o"])
@@ -696,7 +695,8 @@ fn by_the_index_exactly_what_overlaps_is_read() {
 
 #[test]
 fn standard_input_is_read_once_in_every_format() {
-    let (text, binary) = (Sample::vcf(), Sample::bcf());
+    let text = Sample::vcf();
+    let binary = Sample::bcf();
     let folder = text.path.parent().unwrap();
     let reference: String = (0..CONTIG_NT)
         .map(|index| ["A", "C", "G", "T"][index * index % 7 % 4])

@@ -85,18 +85,14 @@ fn base_unlike(rng: &mut ChaCha8Rng, others: &[u8]) -> char {
 
 /// Bases whose first and last differ from those of `ref_allele`.
 fn unlike(rng: &mut ChaCha8Rng, ref_allele: &str, len_nt: usize) -> String {
-    let (first, last) = (
-        ref_allele.as_bytes()[0],
-        ref_allele.as_bytes()[ref_allele.len() - 1],
-    );
+    let first = ref_allele.as_bytes()[0];
+    let last = ref_allele.as_bytes()[ref_allele.len() - 1];
     if len_nt == 1 {
         return base_unlike(rng, &[first, last]).to_string();
     }
-    let (begin, middle, end) = (
-        base_unlike(rng, &[first]),
-        random_bases(rng, len_nt - 2),
-        base_unlike(rng, &[last]),
-    );
+    let begin = base_unlike(rng, &[first]);
+    let middle = random_bases(rng, len_nt - 2);
+    let end = base_unlike(rng, &[last]);
     format!("{begin}{middle}{end}")
 }
 
@@ -106,7 +102,9 @@ fn unlike(rng: &mut ChaCha8Rng, ref_allele: &str, len_nt: usize) -> String {
 fn random_contig(rng: &mut ChaCha8Rng, name: String, shape: Shape) -> Contig {
     let bases = random_bases(rng, LEN_NT);
     let mut records: Vec<Record> = Vec::new();
-    let (mut position, mut clear_to, mut reach) = (rng.random_range(1..=3), 0, 0);
+    let mut position = rng.random_range(1..=3);
+    let mut clear_to = 0;
+    let mut reach = 0;
     while position + 8 <= bases.len() {
         let reference = |from: usize, len_nt: usize| bases[from - 1..][..len_nt].to_owned();
         let one_base = reference(position, 1);
@@ -220,7 +218,8 @@ fn random_genotype(rng: &mut ChaCha8Rng, record: &Record, shape: Shape) -> Strin
             rng.random_range(1..=record.alt_alleles.len())
         }
     };
-    let (first, second) = (allele(rng), allele(rng));
+    let first = allele(rng);
+    let second = allele(rng);
     let same_length = record
         .alt_alleles
         .iter()
@@ -314,7 +313,8 @@ fn write_cohort(folder: &Path, contigs: &[Contig]) {
             genotypes,
         } in &contig.records
         {
-            let (alts, genotypes) = (alt_alleles.join(","), genotypes.join("\t"));
+            let alts = alt_alleles.join(",");
+            let genotypes = genotypes.join("\t");
             writeln!(
                 text,
                 "{}\t{position}\t.\t{ref_allele}\t{alts}\t.\t{filter}\t.\tGT\t{genotypes}",
@@ -374,7 +374,8 @@ fn compare(
     haplotype_suffix: &str,
     their_options: &str,
 ) -> usize {
-    let (mut bed, mut slices) = (String::new(), String::new());
+    let mut bed = String::new();
+    let mut slices = String::new();
     for window in windows {
         let Range { start, end } = window.range;
         writeln!(
@@ -399,7 +400,8 @@ fn compare(
              {our_options}"
         ),
     ));
-    let (mut n_compared, mut wrong) = (0, Vec::new());
+    let mut n_compared = 0;
+    let mut wrong = Vec::new();
     for (person, name) in people().iter().enumerate() {
         for haplotype in [1, 2] {
             let arguments = format!(
@@ -410,7 +412,8 @@ fn compare(
             assert_eq!(theirs.len(), windows.len());
             for window in windows {
                 let key = format!("{name} {} {haplotype}", window.name());
-                let (our, their) = (&ours[&key], &theirs[&window.name()]);
+                let our = &ours[&key];
+                let their = &theirs[&window.name()];
                 if our != their {
                     wrong.push(difference(&key, our, their, window, person));
                 }
@@ -533,14 +536,12 @@ fn windows_that_cut_through_alleles() {
                 let record = contig.records.choose(rng).unwrap();
                 (record.position + rng.random_range(0..=record.ref_allele.len())).saturating_sub(1)
             };
-            let (start, end) = (
-                edge(&mut rng),
-                if rng.random_bool(0.5) {
-                    edge(&mut rng)
-                } else {
-                    rng.random_range(0..LEN_NT)
-                },
-            );
+            let start = edge(&mut rng);
+            let end = if rng.random_bool(0.5) {
+                edge(&mut rng)
+            } else {
+                rng.random_range(0..LEN_NT)
+            };
             let window = Window {
                 contig,
                 range: start..end,
@@ -759,7 +760,8 @@ fn fifty_random_loci_of_33_kb() {
         .unwrap();
     assert_eq!(megabase.len(), 1_000_000);
     let mut rng = ChaCha8Rng::seed_from_u64(20);
-    let (mut bed, mut slices) = (String::new(), String::new());
+    let mut bed = String::new();
+    let mut slices = String::new();
     for _ in 0..N_LOCI {
         let start = rng.random_range(0..megabase.len() - LOCUS_NT);
         writeln!(

@@ -1389,7 +1389,9 @@ fn bcftools_gives_the_same_bases_and_so_do_indexed_vcf_and_bcf() {
     let Some(version) = bcftools_version() else {
         return;
     };
-    let (mut n_checked, mut n_other_version, mut wrong) = (0, 0, Vec::new());
+    let mut n_checked = 0;
+    let mut n_other_version = 0;
+    let mut wrong = Vec::new();
     for case in cases() {
         let Ok(expected) = case.expected else {
             continue;
@@ -1427,14 +1429,12 @@ fn bcftools_gives_the_same_bases_and_so_do_indexed_vcf_and_bcf() {
             format!(">{name}\n{}\n", &case.reference[start0..end0]),
         )
         .unwrap();
-        let (options, unphased) = (
-            consensus_options(case.options),
-            if case.options.contains("iupac") {
-                "pIu"
-            } else {
-                ""
-            },
-        );
+        let options = consensus_options(case.options);
+        let unphased = if case.options.contains("iupac") {
+            "pIu"
+        } else {
+            ""
+        };
         for (haplotype, expected) in expected.iter().enumerate() {
             let text = bcftools(
                 folder,

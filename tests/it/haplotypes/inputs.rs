@@ -133,7 +133,8 @@ fn sequences(folder: &Path, options: &str) -> BTreeMap<String, String> {
 
 fn bgzip(blocks: &[&[u8]]) -> (Vec<u8>, Vec<u8>) {
     let mut writer = bgzf::io::Writer::new(Vec::new());
-    let (mut offsets, mut n_bytes) = (Vec::new(), 0_u64);
+    let mut offsets = Vec::new();
+    let mut n_bytes = 0_u64;
     for block in blocks {
         writer.write_all(block).unwrap();
         writer.flush().unwrap();
@@ -787,7 +788,8 @@ fn a_cohort_without_phase_is_refused_as_haplotypes_and_the_same_as_with_phase_as
             .map(|row| (row["sample_id"].clone(), row["logit"].parse().unwrap()))
             .collect()
     };
-    let (predicted, scored) = (logits("model/predictions.csv"), logits("risk.csv"));
+    let predicted = logits("model/predictions.csv");
+    let scored = logits("risk.csv");
     assert_eq!(scored.len(), 60);
     for (person, logit) in predicted {
         assert!(

@@ -217,7 +217,8 @@ fn apoe_has_seven_haplotypes_and_its_alleles_are_counted() {
         "19\t44905753\t44909681\tAPOE\t0\t+\n",
     )
     .unwrap();
-    let (vcf_path, reference) = (vcf.display(), reference.display());
+    let vcf_path = vcf.display();
+    let reference = reference.display();
     let output = run(
         folder,
         &format!(
@@ -276,7 +277,8 @@ fn on_apoe_every_command_runs_and_new_people_score_as_they_were_predicted() {
     };
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let (vcf, reference) = (vcf.display(), reference.display());
+    let vcf = vcf.display();
+    let reference = reference.display();
     succeed(
         folder,
         &format!(
@@ -371,7 +373,8 @@ fn where_there_is_no_risk_the_intervals_hold_one_half() {
         ),
     )
     .unwrap();
-    let (mut n_intervals, mut missed) = (0, Vec::new());
+    let mut n_intervals = 0;
+    let mut missed = Vec::new();
     // Two seeds that nobody chose; of the intervals, each of 95 %, and of models that see the same
     // people, two may miss by chance.
     for seed in [1, 2] {

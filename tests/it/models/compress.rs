@@ -210,11 +210,9 @@ fn the_nearest_factors_stay_nearest_to_the_dense_models_logits() {
             .map(|(a, b)| (a - b).powi(2))
             .sum::<f64>()
     };
-    let (nearly_all, few, new) = (
-        off(Rank::Absolute(15), Solver::Svd),
-        off(Rank::Absolute(1), Solver::Svd),
-        off(Rank::Absolute(15), Solver::Random),
-    );
+    let nearly_all = off(Rank::Absolute(15), Solver::Svd);
+    let few = off(Rank::Absolute(1), Solver::Svd);
+    let new = off(Rank::Absolute(15), Solver::Random);
     assert!(
         nearly_all < few && nearly_all < new,
         "{nearly_all} {few} {new}"
@@ -298,7 +296,8 @@ fn fine_tuning_goes_on_from_the_factors() {
         &mut |_| {},
     )
     .unwrap();
-    let (tuned, factors) = (weights(&options.out), weights(&factors));
+    let tuned = weights(&options.out);
+    let factors = weights(&factors);
     assert!(tuned.keys().eq(factors.keys()));
     let off = |name: &String| {
         values(&tuned[name])
@@ -361,10 +360,8 @@ fn each_member_is_compressed_and_nobody_is_predicted_by_a_member_that_has_seen_t
     succeed(&folder, &format!("{train} --out dense"));
     let compress = "compress dense --rank 2 --tokens tokens --cohort cohort.csv";
     let table = succeed(&folder, &format!("{compress} --out small"));
-    let (dense, small) = (
-        Bundle::load(&cohort.path("dense")).unwrap(),
-        Bundle::load(&cohort.path("small")).unwrap(),
-    );
+    let dense = Bundle::load(&cohort.path("dense")).unwrap();
+    let small = Bundle::load(&cohort.path("small")).unwrap();
     assert_eq!(
         (small.members.len(), &small.config.members),
         (6, &dense.config.members)

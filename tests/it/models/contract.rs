@@ -508,7 +508,8 @@ fn the_amount_of_padding_does_not_matter(case: &Case) {
 }
 
 fn batch_mates_and_the_place_in_the_batch_do_not_matter(case: &Case) {
-    let (model, all) = (case.model(), case.logits());
+    let model = case.model();
+    let all = case.logits();
     for people in [
         &[0][..],
         &[1],
@@ -632,7 +633,8 @@ fn train(
     targets: &Tensor,
     n_steps: usize,
 ) -> f32 {
-    let (optimizer, mut moments) = (AdamW::new(0.0, 1.0), Moments::default());
+    let optimizer = AdamW::new(0.0, 1.0);
+    let mut moments = Moments::default();
     for _ in 0..n_steps {
         optimizer
             .step(
@@ -743,7 +745,8 @@ fn fitted_hashes_follow_the_seed_and_see_no_padding() {
 #[test]
 fn an_ecoformer_begins_from_a_trained_linformer_and_goes_on_learning() {
     let case = Case::of("linformer");
-    let (input, targets) = (random_people(8, 24), alternating(8));
+    let input = random_people(8, 24);
+    let targets = alternating(8);
     let from = config_of(&case, 24);
     let mut parameters = Parameters::seeded(1);
     let model = Model::new(&from, &mut parameters).unwrap();
@@ -780,15 +783,13 @@ fn a_bundle_gives_the_logits_written_beside_it_bit_for_bit() {
         options.architecture = small(preset);
         options.schedule.epochs = 2;
         training::run(&options, &mut |_| {}).unwrap();
-        let (table, folder) = (
-            Cohort::read(
-                &options.cohort,
-                PhenotypeCoding::Auto,
-                &CovariateChoice::Usual,
-            )
-            .unwrap(),
-            Folder::load(&options.tokens).unwrap(),
-        );
+        let table = Cohort::read(
+            &options.cohort,
+            PhenotypeCoding::Auto,
+            &CovariateChoice::Usual,
+        )
+        .unwrap();
+        let folder = Folder::load(&options.tokens).unwrap();
         let everyone: Vec<usize> = (0..table.people.len()).collect();
         let of = |bundle: &Bundle| {
             let data =

@@ -264,7 +264,8 @@ fn effects_are_those_of_score_on_genotypes_edited_by_hand() {
             .unwrap()
     };
     let both = [variant("first"), variant("second")];
-    let (mut joint, mut interaction) = (Vec::new(), Vec::new());
+    let mut joint = Vec::new();
+    let mut interaction = Vec::new();
     for side in [0, 1] {
         let [neither, first, second, all] = [['0', '0'], ['1', '0'], ['0', '1'], ['1', '1']]
             .map(|alleles| study.logits_with(&both, side, &alleles));
@@ -343,7 +344,8 @@ fn one_person_a_region_and_few_haplotypes_can_be_looked_at() {
     let by_place =
         |rows: &mut Vec<_>| rows.sort_by_key(|row: &Row| row["position"].parse::<usize>().unwrap());
     by_place(&mut all);
-    let (first, last) = (&all[1], &all[all.len() - 2]);
+    let first = &all[1];
+    let last = &all[all.len() - 2];
     let regions = Some(format!(
         "{}:{}-{}",
         first["contig"], first["position"], last["position"]

@@ -101,7 +101,8 @@ fn two_ranks_are_one_with_twice_the_batch() {
     );
     let [one, two] = ["one", "two"].map(|name| study.path().join(name));
     for name in ["train_loss", "validation_loss", "validation_auroc"] {
-        let (of_one, of_two) = (column(&one, name), column(&two, name));
+        let of_one = column(&one, name);
+        let of_two = column(&two, name);
         assert_eq!(of_one.len(), 12);
         for (a, b) in of_one.iter().zip(&of_two) {
             assert!(

@@ -386,7 +386,8 @@ fn spawn(cohort: &SmallCohort, out: &Path, n_threads: &str) -> Child {
 #[test]
 fn a_process_killed_twice_goes_on_to_the_same_bytes() {
     let cohort = SmallCohort::new();
-    let (unbroken, killed) = (cohort.path("unbroken"), cohort.path("killed"));
+    let unbroken = cohort.path("unbroken");
+    let killed = cohort.path("killed");
     assert!(spawn(&cohort, &unbroken, "1").wait().unwrap().success());
 
     let checkpoint = killed.join("checkpoint.safetensors");

@@ -405,10 +405,8 @@ fn the_yaml_files_parse_and_describe_what_they_lie_beside() {
             parsed[wrapper(command, "meta.yaml")]["name"],
             format!("gf-genomics {command}")
         );
-        let (meta, source) = (
-            &parsed[module(command, "meta.yml")],
-            read(&module(command, "main.nf")),
-        );
+        let meta = &parsed[module(command, "meta.yml")];
+        let source = read(&module(command, "main.nf"));
         assert_eq!(meta["name"], format!("gfgenomics_{command}"));
         assert!(
             source.starts_with(&format!(
@@ -616,7 +614,8 @@ fn the_scripts_of_the_nextflow_modules_give_what_the_program_gives() {
             assert!(output.status.success(), "{command}: {}", stderr(&output));
             String::from_utf8(output.stdout).unwrap()
         };
-        let (script, stub) = (filled("script"), filled("stub"));
+        let script = filled("script");
+        let stub = filled("stub");
         if results.is_empty() {
             assert!(
                 script.contains("--scoring-file first.txt")

@@ -45,7 +45,8 @@ fn random_genomes(folder: &Path, seed: u64, n_people: usize) {
     let base = |rng: &mut ChaCha8Rng| char::from(b"ACGT"[rng.random_range(0..4)]);
     let haploid: Vec<bool> = (0..n_people).map(|_| rng.random_bool(0.15)).collect();
     let mut header = "##fileformat=VCFv4.2\n##FILTER=<ID=bad,Description=\"x\">\n".to_owned();
-    let (mut fasta, mut records) = (String::new(), String::new());
+    let mut fasta = String::new();
+    let mut records = String::new();
     for contig in ["1", "2"] {
         writeln!(header, "##contig=<ID={contig},length={CONTIG_NT}>").unwrap();
         let bases: String = (0..CONTIG_NT).map(|_| base(&mut rng)).collect();
@@ -81,7 +82,8 @@ fn random_genomes(folder: &Path, seed: u64, n_people: usize) {
                     1..=7 => rng.random_range(1..=n_alleles).to_string(),
                     _ => "0".to_owned(),
                 };
-                let (a, b) = (allele(&mut rng), allele(&mut rng));
+                let a = allele(&mut rng);
+                let b = allele(&mut rng);
                 let sign = if rng.random_bool(0.1) { '/' } else { '|' };
                 if is_haploid {
                     write!(records, "\t{a}")
@@ -460,7 +462,8 @@ proptest! {
         let merged = by_blocks(folder, &blocks, &cohort, &policies, &options);
         prop_assert_eq!(&merged, &summary);
         prop_assert_eq!(merged.nt_per_token.to_bits(), summary.nt_per_token.to_bits());
-        let (one, merged) = (files(&folder.join("one")), files(&folder.join("merged")));
+        let one = files(&folder.join("one"));
+        let merged = files(&folder.join("merged"));
         prop_assert_eq!(one.keys().collect::<Vec<_>>(), merged.keys().collect::<Vec<_>>());
         for (name, bytes) in &one {
             prop_assert!(merged[name] == *bytes, "{}", name.display());
@@ -512,10 +515,8 @@ fn tokens_of_blocks_of_loci_made_by_hand_are_those_of_one_command_and_what_does_
     tokenize("a", "a", given);
     tokenize("bcd", "bcd", given);
     succeed(folder, "merge --tokens a bcd --out merged");
-    let (whole, merged) = (
-        crate::support::files(&folder.join("whole")),
-        crate::support::files(&folder.join("merged")),
-    );
+    let whole = crate::support::files(&folder.join("whole"));
+    let merged = crate::support::files(&folder.join("merged"));
     assert_eq!(
         whole.keys().collect::<Vec<_>>(),
         merged.keys().collect::<Vec<_>>()
@@ -706,10 +707,8 @@ fn scores_of_blocks_of_people_are_those_of_all_at_once() {
             folder,
             &format!("merge --predictions {} -o merged.csv", tables.join(" ")),
         );
-        let (all, merged) = (
-            sorted_lines(&folder.join("all.csv")),
-            sorted_lines(&folder.join("merged.csv")),
-        );
+        let all = sorted_lines(&folder.join("all.csv"));
+        let merged = sorted_lines(&folder.join("merged.csv"));
         assert_eq!(all, merged, "{model}");
         // A model of several scores writes them one after the other.
         assert!(
@@ -786,10 +785,8 @@ impl Cohort {
         );
         let bed = fs::read_to_string(folder.path().join("data/loci.bed")).unwrap();
         let mut columns = bed.trim_end().split('\t');
-        let (contig, start0) = (
-            columns.next().unwrap(),
-            columns.next().unwrap().parse::<usize>().unwrap(),
-        );
+        let contig = columns.next().unwrap();
+        let start0 = columns.next().unwrap().parse::<usize>().unwrap();
         let middle = start0 + 2_000;
         fs::write(
             folder.path().join("data/loci.bed"),
@@ -844,7 +841,8 @@ impl Cohort {
                 .filter(|(path, _)| !of_jobs(path) && !other(path))
                 .collect()
         };
-        let (one, jobs) = (results("one"), results(out));
+        let one = results("one");
+        let jobs = results(out);
         assert!(
             one.contains_key(Path::new("5-report/auc.csv")) && one.len() > 40,
             "{:?}",
@@ -1123,7 +1121,8 @@ fn jobs_that_are_killed_go_on_and_a_changed_file_does_what_it_changes_again() {
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
-            let (started, before) = (Instant::now(), fs::read(&checkpoint).ok());
+            let started = Instant::now();
+            let before = fs::read(&checkpoint).ok();
             while is_long && fs::read(&checkpoint).ok() == before {
                 assert!(
                     started.elapsed() < Duration::from_secs(60)

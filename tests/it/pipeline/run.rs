@@ -66,7 +66,8 @@ fn results(out: &Path) -> BTreeMap<&'static str, Vec<u8>> {
 
 /// Which results differ.
 fn different(a: &Path, b: &Path) -> Vec<&'static str> {
-    let (a, b) = (results(a), results(b));
+    let a = results(a);
+    let b = results(b);
     RESULTS
         .into_iter()
         .filter(|name| a[name] != b[name])
@@ -106,7 +107,8 @@ fn modified(folder: &Path) -> BTreeMap<PathBuf, SystemTime> {
 fn a_second_run_does_nothing_and_says_so() {
     let folder = folder_with(TINY_PIPELINE);
     let first = succeed(folder.path(), "run pipeline.toml --out out");
-    let (before, bytes) = (modified(folder.path()), files(&folder.path().join("out")));
+    let before = modified(folder.path());
+    let bytes = files(&folder.path().join("out"));
     let output = run(folder.path(), "run pipeline.toml --out out");
     assert!(output.status.success());
     for stage in STAGES {
@@ -123,10 +125,8 @@ fn a_second_run_does_nothing_and_says_so() {
     );
     assert_eq!(modified(folder.path()), before);
     let mut after = files(&folder.path().join("out"));
-    let (run_before, run_after) = (
-        &bytes[Path::new("run.json")],
-        after.insert("run.json".into(), bytes[Path::new("run.json")].clone()),
-    );
+    let run_before = &bytes[Path::new("run.json")];
+    let run_after = after.insert("run.json".into(), bytes[Path::new("run.json")].clone());
     assert!(
         after == bytes && run_after.as_ref() != Some(run_before),
         "only run.json says that everything was done before"
@@ -195,7 +195,8 @@ fn a_dry_run_says_what_would_run_and_writes_nothing() {
         TINY_PIPELINE.replace("epochs = 2", "epochs = 3"),
     )
     .unwrap();
-    let (before, times) = (files(folder.path()), modified(folder.path()));
+    let before = files(folder.path());
+    let times = modified(folder.path());
     let output = run(folder.path(), "run pipeline.toml --out out --dry-run");
     let text = stderr(&output);
     assert!(
@@ -366,7 +367,8 @@ fn a_run_that_was_killed_goes_on_to_the_same_bytes() {
     }
     for _ in 0..2 {
         let mut child = spawn();
-        let (started, before) = (Instant::now(), fs::read(&checkpoint).ok());
+        let started = Instant::now();
+        let before = fs::read(&checkpoint).ok();
         while fs::read(&checkpoint).ok() == before {
             assert!(
                 started.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none(),
@@ -502,10 +504,8 @@ fn a_users_own_files_give_what_the_simulated_ones_gave() {
                 \"reference.fa\"\nregions_file = \"loci.bed\"\ncohort = \"cohort.csv\"\n[tokens]";
     let folder = own_cohort(&format!("{data}{rest}"));
     succeed(folder.path(), "run own/pipeline.toml --out out");
-    let (simulated, own) = (
-        results_after(&folder.path().join("simulated"), 2),
-        results_after(&folder.path().join("out"), 2),
-    );
+    let simulated = results_after(&folder.path().join("simulated"), 2);
+    let own = results_after(&folder.path().join("out"), 2);
     // The report tells options and digests, and those are others.
     for (name, bytes) in simulated
         .into_iter()
@@ -677,7 +677,8 @@ fn check_refuses_every_key_that_run_would_refuse() {
         (data, "sequences"),
         (data, "report"),
     ]);
-    let (mut n_keys, mut unlike) = (0, Vec::new());
+    let mut n_keys = 0;
+    let mut unlike = Vec::new();
     for (pipeline, table) in pipelines {
         for key in keys(folder, pipeline, table) {
             // Tables have keys of their own; the seed may be any number.
@@ -812,7 +813,8 @@ fn a_plan_counts_the_additive_term_and_the_networks_of_every_deep_term() {
             job["disk_mb"].as_f64().unwrap(),
         )
     };
-    let (pure, with_terms) = (training("none"), training("segments"));
+    let pure = training("none");
+    let with_terms = training("segments");
     assert!(
         with_terms.0 > 2.0 * pure.0 && with_terms.1 >= pure.1,
         "{pure:?}, {with_terms:?}"

@@ -57,7 +57,8 @@ pub(super) fn for_each<E: From<Error>>(
         dosages,
         n_with_gt,
     };
-    let (mut site_bytes, mut sample_bytes) = (Vec::new(), Vec::new());
+    let mut site_bytes = Vec::new();
+    let mut sample_bytes = Vec::new();
     let mut record = VariantRecord::default();
     let mut n_records = 0;
     while input.peek()?.is_some() {
@@ -164,7 +165,9 @@ fn read_site(
             fixed[4 * index + 3],
         ])
     };
-    let (n_alleles, n_info, n_samples) = (word(4) >> 16, word(4) & 0xffff, word(5) & 0x00ff_ffff);
+    let n_alleles = word(4) >> 16;
+    let n_info = word(4) & 0xffff;
+    let n_samples = word(5) & 0x00ff_ffff;
 
     let id = Typed::read(&mut bytes)
         .and_then(Typed::text)

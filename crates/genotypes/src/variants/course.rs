@@ -159,7 +159,8 @@ impl<'f> Course<'f> {
     /// Whether a record whose columns cannot be read may be one that is wanted; `len_nt` is the
     /// length of its REF.
     pub fn may_want(&self, record: &VariantRecord, len_nt: usize) -> bool {
-        let (start0, end0) = (record.start0(), record.start0() + len_nt);
+        let start0 = record.start0();
+        let end0 = record.start0() + len_nt;
         let touches = |region: &Range<usize>| start0 < region.end && end0 > region.start;
         (self.wanted.is_none() || self.regions.iter().any(touches)) && self.needs(record)
     }

@@ -55,7 +55,8 @@ impl Keys {
         let index_of = |wanted: &str| keys().position(|key| key == wanted.as_bytes());
         let find =
             |wanted: &[&'static str]| wanted.iter().find_map(|&key| Some((index_of(key)?, key)));
-        let (gt, ps) = (index_of("GT"), index_of("PS"));
+        let gt = index_of("GT");
+        let ps = index_of("PS");
         let without_gt = || {
             if gt.is_none() {
                 find(dosage_field.keys_without_gt())

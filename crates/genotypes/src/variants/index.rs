@@ -188,7 +188,8 @@ fn read(path: &Path) -> io::Result<Box<dyn BinningIndex>> {
 fn joined_parts(path: &Path) -> io::Result<Vec<bgzf::VirtualPosition>> {
     let mut file = File::open(path)?;
     let file_len = file.metadata()?.len();
-    let (mut offset, mut starts) = (0, Vec::new());
+    let mut offset = 0;
+    let mut starts = Vec::new();
     for _ in 0..MAX_BLOCKS {
         let mut head = [0; 18];
         if offset >= file_len

@@ -204,10 +204,8 @@ fn probabilities(values: &[f32], dosages: &mut [f32]) -> Result<(), String> {
             add(b, probability);
         }
     } else {
-        let (found, n_genotypes) = (
-            counted(values.len(), "value", "values"),
-            n_alleles * (n_alleles + 1) / 2,
-        );
+        let found = counted(values.len(), "value", "values");
+        let n_genotypes = n_alleles * (n_alleles + 1) / 2;
         return Err(format!(
             "GP has {found}; {n_alleles} alleles have {n_genotypes} genotypes"
         ));

@@ -727,7 +727,8 @@ mod tests {
             prop_assert!(clashes.is_empty());
             for (symbol, pair) in symbols.bytes().zip(&alleles) {
                 let (a, b) = haploid_symbols(symbol).unwrap();
-                let (mut found, mut expected) = ([a, b], pair.map(|allele| BASES[allele].as_bytes()[0]));
+                let mut found = [a, b];
+                let mut expected = pair.map(|allele| BASES[allele].as_bytes()[0]);
                 found.sort_unstable();
                 expected.sort_unstable();
                 prop_assert_eq!(found, expected);

@@ -37,7 +37,8 @@ pub fn attention(
     heads: usize,
     mask: Option<&Arc<Vec<u8>>>,
 ) -> Result<Tensor> {
-    let ((batch, n, width), (batch_k, m, width_k)) = (q.dims3()?, k.dims3()?);
+    let (batch, n, width) = q.dims3()?;
+    let (batch_k, m, width_k) = k.dims3()?;
     if batch != batch_k
         || width != width_k
         || k.shape() != v.shape()
@@ -54,7 +55,9 @@ pub fn attention(
         );
     }
     let owned = mask.cloned();
-    let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
+    let q = q.contiguous()?;
+    let k = k.contiguous()?;
+    let v = v.contiguous()?;
     fused!(q.dtype(), q.device(), T => q.apply_op3(&k, &v, OnCpu::new(Attention::<T>::new(n, m, heads, width / heads, owned))));
     reference::attention::attention(&q, &k, &v, heads, mask.map(|mask| mask.as_slice()))
 }
@@ -163,7 +166,8 @@ impl<T: Real> Exponentials<'_, T> {
         let is_key = |number: usize| mask.is_none_or(|mask| mask[number] != 0);
         let mut lanes = [[T::of(LOWEST); MOST_ACROSS], [T::default(); MOST_ACROSS]];
         let [largest, sums] = &mut lanes;
-        let (largest, sums) = (&mut largest[..queries], &mut sums[..queries]);
+        let largest = &mut largest[..queries];
+        let sums = &mut sums[..queries];
         for (number, row) in scores.chunks_exact(queries).enumerate() {
             if is_key(number) {
                 for (largest, &score) in largest.iter_mut().zip(row) {
@@ -269,7 +273,8 @@ impl<T: Real> ScoreGradients<'_, T> {
 /// [`crate::kernels::real::dot`] cost 2 % of an epoch.
 #[inline(always)]
 fn short_dot<T: Real>(a: &[T], b: &[T]) -> T {
-    let ((whole_a, rest_a), (whole_b, rest_b)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    let (whole_a, rest_a) = a.as_chunks::<4>();
+    let (whole_b, rest_b) = b.as_chunks::<4>();
     let mut lanes = [T::default(); 4];
     for (a, b) in whole_a.iter().zip(whole_b) {
         for lane in 0..4 {
@@ -373,7 +378,8 @@ impl<T: Real> Attention<T> {
     ) {
         let sizes @ Sizes { m, heads, d, .. } = self.sizes;
         let width = sizes.width();
-        let (k, v) = (&k[item * m * width..], &v[item * m * width..]);
+        let k = &k[item * m * width..];
+        let v = &v[item * m * width..];
         let packed = &mut [Packed::nothing(), Packed::nothing()];
         let across = Packed::<T>::across();
         let panels = out
@@ -404,7 +410,8 @@ impl<T: Real> Attention<T> {
         common: &mut [Common<T>],
     ) {
         let sizes @ Sizes { m, heads, d, .. } = self.sizes;
-        let (width, mask) = (sizes.width(), self.mask_of(item));
+        let width = sizes.width();
+        let mask = self.mask_of(item);
         let n_queries = q.len().div_ceil(width);
         queries.take(Matrix::rows(q, width).transposed(), d, n_queries);
         let mut running = Running::new(queries.width(), d);
@@ -494,7 +501,8 @@ impl<T: Real> Attention<T> {
                 (0..n_items * heads).into_par_iter().map(of_head).collect();
             for (number, parts) in parts.iter().enumerate() {
                 for ((all, part), rows) in all.iter_mut().zip(parts).zip([n, m, m]) {
-                    let (item, at) = (number / heads, number % heads * d);
+                    let item = number / heads;
+                    let at = number % heads * d;
                     for (row, part) in all[item * rows * width..][..rows * width]
                         .chunks_exact_mut(width)
                         .zip(part.chunks_exact(d))
@@ -518,8 +526,10 @@ impl<T: Real> Attention<T> {
         to_row: usize,
     ) {
         let sizes @ Sizes { n, m, heads, d } = self.sizes;
-        let (width, scale) = (sizes.width(), sizes.scale::<T>());
-        let (item, at) = (number / heads, number % heads * d);
+        let width = sizes.width();
+        let scale = sizes.scale::<T>();
+        let item = number / heads;
+        let at = number % heads * d;
         let [q, out, dout] = [q, out, dout].map(|of| &of[item * n * width + at..]);
         let [k, v] = [k, v].map(|of| &of[item * m * width + at..]);
         let along = out
@@ -533,12 +543,10 @@ impl<T: Real> Attention<T> {
             .zip(along)
             .take(n)
             .collect();
-        let (mut keys, mut values, mut weights, mut slopes) = (
-            Packed::nothing(),
-            Packed::nothing(),
-            Packed::nothing(),
-            Packed::nothing(),
-        );
+        let mut keys = Packed::nothing();
+        let mut values = Packed::nothing();
+        let mut weights = Packed::nothing();
+        let mut slopes = Packed::nothing();
         // Blocks of about the same size.
         let rows = n.div_ceil(n.div_ceil(QUERIES_PER_TASK));
         for first_key in (0..m).step_by(Packed::<T>::across()) {
@@ -550,12 +558,13 @@ impl<T: Real> Attention<T> {
             let key_rows = Packed::new(k, n_keys, d);
             let mask = self.mask_of(item).map(|mask| &mask[first_key..][..n_keys]);
             // (d, keys).
-            let (mut dk_panel, mut dv_panel) =
-                (Buffer::unwritten(d * padded), Buffer::unwritten(d * padded));
+            let mut dk_panel = Buffer::unwritten(d * padded);
+            let mut dv_panel = Buffer::unwritten(d * padded);
             for first in (0..n).step_by(rows) {
                 let here = rows.min(n - first);
                 let [q, dout] = [q, dout].map(|of| Matrix::rows(&of[first * width..], width));
-                let (w, ds) = (weights.room(here, n_keys), slopes.room(here, n_keys));
+                let w = weights.room(here, n_keys);
+                let ds = slopes.room(here, n_keys);
                 keys.multiply(here, q, w, padded, false);
                 values.multiply(here, dout, ds, padded, false);
                 let queries = &of_queries[first..first + here];
@@ -671,7 +680,9 @@ mod tests {
         let tensor = |n: usize, seed| {
             Tensor::from_vec(values(2 * n * 6, seed), (2, n, 6), &Device::Cpu).unwrap()
         };
-        let (q, k, v) = (tensor(4, 1), tensor(9, 2), tensor(9, 3));
+        let q = tensor(4, 1);
+        let k = tensor(9, 2);
+        let v = tensor(9, 3);
         let by_head = |t: &Tensor| {
             t.reshape((2, (), 2, 3))
                 .unwrap()

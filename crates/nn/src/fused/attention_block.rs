@@ -130,11 +130,9 @@ fn composed(x: &Tensor, mask: &Arc<Vec<u8>>, block: &AttentionBlock<'_>) -> Resu
         Some(e) => (project(e, &normed, 1)?, None),
         None => (normed.clone(), Some(mask)),
     };
-    let (q, k, v) = (
-        linear(&normed, block.query)?,
-        linear(&source, block.key)?,
-        linear(&source, block.value)?,
-    );
+    let q = linear(&normed, block.query)?;
+    let k = linear(&source, block.key)?;
+    let v = linear(&source, block.value)?;
     let mixed = attention(&q, &k, &v, block.heads, key_mask)?;
     add_with_bias(x, &linear(&mixed, block.output)?, block.output_bias)
 }
@@ -182,7 +180,8 @@ struct Ready<'p, T: Real> {
 
 impl<T: Real> Fused<T> {
     pub(crate) fn new(x: &Tensor, mask: &Arc<Vec<u8>>, block: &AttentionBlock<'_>) -> Result<Self> {
-        let ((batch, n, width), heads) = (x.dims3()?, block.heads);
+        let (batch, n, width) = x.dims3()?;
+        let heads = block.heads;
         let k = block.projection.as_ref().map_or(Ok(n), |e| e.dim(0))?;
         Ok(Self {
             attention: Attention::new(
@@ -255,7 +254,8 @@ impl<T: Real> Fused<T> {
             .or(normed.as_deref())
             .unwrap_or_default();
         let [query, key, value, output] = parts.matrices.map(|matrix| self.pack(matrix));
-        let (keys, values) = (rows_times(source, &key), rows_times(source, &value));
+        let keys = rows_times(source, &key);
+        let values = rows_times(source, &value);
         Ready {
             parts,
             query,
@@ -290,7 +290,8 @@ impl<T: Real> Fused<T> {
         [queries, mixed, out]: [&mut [T]; 3],
         common: &mut [Common<T>],
     ) {
-        let (width, rows) = (self.width, x.len() / self.width);
+        let width = self.width;
+        let rows = x.len() / self.width;
         let own_normed;
         let normed = if let Some(normed) = &ready.normed {
             &normed[first * width..][..x.len()]
@@ -322,13 +323,12 @@ impl<T: Real> Fused<T> {
 
     /// The result, and all on the way to it.
     fn output(&self, x: &[T], e: &[T], packed: &[T]) -> (Vec<T>, OnTheWay<T>) {
-        let (heads, width) = (self.attention.sizes.heads, self.width);
+        let heads = self.attention.sizes.heads;
+        let width = self.width;
         let ready = self.ready(x, e, self.parts(packed));
-        let (mut queries, mut mixed, mut out) = (
-            Buffer::unwritten(x.len()),
-            Buffer::unwritten(x.len()),
-            vec![T::default(); x.len()],
-        );
+        let mut queries = Buffer::unwritten(x.len());
+        let mut mixed = Buffer::unwritten(x.len());
+        let mut out = vec![T::default(); x.len()];
         let mut common = vec![Common::default(); x.len() / width * heads];
         let blocks = self.blocks();
         let tasks = blocks

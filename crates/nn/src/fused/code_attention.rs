@@ -38,7 +38,8 @@ pub fn code_attention(
     mask: &Arc<Vec<u8>>,
     numerator: Numerator,
 ) -> Result<Tensor> {
-    let ((batch, n, n_codes), (batch_v, n_v, width)) = (codes.dims3()?, v.dims3()?);
+    let (batch, n, n_codes) = codes.dims3()?;
+    let (batch_v, n_v, width) = v.dims3()?;
     if (batch, n) != (batch_v, n_v)
         || heads == 0
         || n_codes % heads != 0
@@ -51,7 +52,8 @@ pub fn code_attention(
             v.shape()
         );
     }
-    let (codes, v) = (codes.contiguous()?, v.contiguous()?);
+    let codes = codes.contiguous()?;
+    let v = v.contiguous()?;
     let sizes = Sizes {
         n,
         heads,
@@ -117,7 +119,8 @@ impl<T: Real> CodeAttention<T> {
         let Sizes { n, heads, bits, d } = self.sizes;
         let real: Vec<usize> = (0..n).filter(|&row| mask[row] != 0).collect();
         real.into_iter().map(move |row| {
-            let (code, value) = ((row * heads + head) * bits, (row * heads + head) * d);
+            let code = (row * heads + head) * bits;
+            let value = (row * heads + head) * d;
             (code..code + bits, value..value + d)
         })
     }
@@ -145,8 +148,10 @@ impl<T: Real> CodeAttention<T> {
     /// dn`; as a key its code gets `dS v + dz` and its value `b dS + dV`.
     fn gradients(&self, [codes, v, out, dout]: [&[T]; 4]) -> (Vec<T>, Vec<T>) {
         let Sizes { n, heads, bits, d } = self.sizes;
-        let (mut dcodes, mut dv) = (vec![T::default(); codes.len()], vec![T::default(); v.len()]);
-        let (n_codes, n_values) = (n * heads * bits, n * heads * d);
+        let mut dcodes = vec![T::default(); codes.len()];
+        let mut dv = vec![T::default(); v.len()];
+        let n_codes = n * heads * bits;
+        let n_values = n * heads * d;
         let targets = dcodes
             .par_chunks_mut(n_codes)
             .zip(dv.par_chunks_mut(n_values));
@@ -160,17 +165,16 @@ impl<T: Real> CodeAttention<T> {
                 vectorised(
                     #[inline(always)]
                     || {
-                        let (shift, base) = (self.shift(), self.base(mask));
+                        let shift = self.shift();
+                        let base = self.base(mask);
                         let mut dn = vec![T::default(); d];
                         for head in 0..heads {
-                            let (sums, mut dsums) =
-                                (self.sums(codes, v, mask, head), Sums::new(self.sizes));
+                            let sums = self.sums(codes, v, mask, head);
+                            let mut dsums = Sums::new(self.sizes);
                             for (code, value) in self.tokens(mask, head) {
-                                let (b, dout, dcode) = (
-                                    &codes[code.clone()],
-                                    &dout[value.clone()],
-                                    &mut dcodes[code],
-                                );
+                                let b = &codes[code.clone()];
+                                let dout = &dout[value.clone()];
+                                let dcode = &mut dcodes[code];
                                 let inverse = T::of(1.0) / (dot(b, &sums.codes) + base);
                                 let dd = T::default() - dot(dout, &out[value.clone()]) * inverse;
                                 for (dn, &dout) in dn.iter_mut().zip(dout) {
@@ -189,12 +193,10 @@ impl<T: Real> CodeAttention<T> {
                                 }
                             }
                             for (code, value) in self.tokens(mask, head) {
-                                let (b, v, dcode, dv) = (
-                                    &codes[code.clone()],
-                                    &v[value.clone()],
-                                    &mut dcodes[code],
-                                    &mut dv[value],
-                                );
+                                let b = &codes[code.clone()];
+                                let v = &v[value.clone()];
+                                let dcode = &mut dcodes[code];
+                                let dv = &mut dv[value];
                                 for (((dcode, douter), &dz), &bit) in dcode
                                     .iter_mut()
                                     .zip(dsums.outer.chunks_exact(d))
@@ -224,7 +226,8 @@ impl<T: Real> Operation<T, 2> for CodeAttention<T> {
 
     fn forward(&self, [codes, v]: [&[T]; 2], layouts: [&Layout; 2]) -> Result<(Vec<T>, Shape)> {
         let Sizes { n, heads, bits, d } = self.sizes;
-        let (n_codes, n_values) = (n * heads * bits, n * heads * d);
+        let n_codes = n * heads * bits;
+        let n_values = n * heads * d;
         let mut out = vec![T::default(); v.len()];
         let items = out
             .par_chunks_mut(n_values)
@@ -235,11 +238,14 @@ impl<T: Real> Operation<T, 2> for CodeAttention<T> {
             vectorised(
                 #[inline(always)]
                 || {
-                    let (shift, base) = (self.shift(), self.base(mask));
+                    let shift = self.shift();
+                    let base = self.base(mask);
                     for head in 0..heads {
                         let sums = self.sums(codes, v, mask, head);
                         for (code, value) in self.tokens(mask, head) {
-                            let (b, v, out) = (&codes[code], &v[value.clone()], &mut out[value]);
+                            let b = &codes[code];
+                            let v = &v[value.clone()];
+                            let out = &mut out[value];
                             add_scaled(
                                 out,
                                 shift,
@@ -312,7 +318,8 @@ mod tests {
 
     #[test]
     fn equals_the_weighted_mean_over_all_pairs_and_is_zero_at_padding() {
-        let (bits, d) = (3, 2);
+        let bits = 3;
+        let d = 2;
         let codes: Vec<f64> = values(24, 1).iter().map(|x| x.signum()).collect();
         let v = values(16, 2);
         let tensor = |values: &[f64], width: usize| {

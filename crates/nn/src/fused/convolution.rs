@@ -32,7 +32,8 @@ pub fn depthwise_convolution(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) -
             mask.len()
         );
     }
-    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    let x = x.contiguous()?;
+    let weight = weight.contiguous()?;
     fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, OnCpu::new(Convolution::<T> { n, width, mask: mask.clone(), number: PhantomData })));
     reference::convolution::depthwise_convolution(&x, &weight, mask)
 }
@@ -61,7 +62,8 @@ impl<T: Real> Operation<T, 2> for Convolution<T> {
     }
 
     fn forward(&self, [x, weight]: [&[T]; 2], layouts: [&Layout; 2]) -> Result<(Vec<T>, Shape)> {
-        let (width, item) = (self.width, self.n * self.width);
+        let width = self.width;
+        let item = self.n * self.width;
         let mut y = vec![T::default(); x.len()];
         let items = y
             .par_chunks_mut(item)
@@ -73,10 +75,8 @@ impl<T: Real> Operation<T, 2> for Convolution<T> {
                 || {
                     for (row, y) in y.chunks_exact_mut(width).enumerate() {
                         for (place, other) in taps(mask, row) {
-                            let (weight, x) = (
-                                &weight[place * width..][..width],
-                                &x[other * width..][..width],
-                            );
+                            let weight = &weight[place * width..][..width];
+                            let x = &x[other * width..][..width];
                             for ((y, &w), &x) in y.iter_mut().zip(weight).zip(x) {
                                 *y += w * x;
                             }
@@ -102,7 +102,8 @@ impl<T: Real> Operation<T, 2> for Convolution<T> {
 
 impl<T: Real> Convolution<T> {
     fn gradients(&self, [x, weight, dy]: [&[T]; 3]) -> (Vec<T>, Vec<T>) {
-        let (width, item) = (self.width, self.n * self.width);
+        let width = self.width;
+        let item = self.n * self.width;
         let mut dx = vec![T::default(); x.len()];
         let items = dx
             .par_chunks_mut(item)
@@ -117,14 +118,10 @@ impl<T: Real> Convolution<T> {
                     || {
                         for (row, dy) in dy.chunks_exact(width).enumerate() {
                             for (place, other) in taps(mask, row) {
-                                let (weight, dweight) = (
-                                    &weight[place * width..][..width],
-                                    &mut dweight[place * width..][..width],
-                                );
-                                let (x, dx) = (
-                                    &x[other * width..][..width],
-                                    &mut dx[other * width..][..width],
-                                );
+                                let weight = &weight[place * width..][..width];
+                                let dweight = &mut dweight[place * width..][..width];
+                                let x = &x[other * width..][..width];
+                                let dx = &mut dx[other * width..][..width];
                                 for i in 0..width {
                                     dx[i] += weight[i] * dy[i];
                                     dweight[i] += x[i] * dy[i];

@@ -22,7 +22,8 @@ use crate::{
 /// # Errors
 /// Shapes that do not fit, or an id that the table does not have.
 pub fn embed(ids: &Tensor, table: &Tensor, positions: &Tensor) -> Result<Tensor> {
-    let ((batch, n), (vocab_size, width)) = (ids.dims2()?, table.dims2()?);
+    let (batch, n) = ids.dims2()?;
+    let (vocab_size, width) = table.dims2()?;
     if positions.dims2()? != (n, width) {
         bail!(
             "embed: ids {:?}, table {:?} and positions {:?} do not fit",
@@ -31,7 +32,8 @@ pub fn embed(ids: &Tensor, table: &Tensor, positions: &Tensor) -> Result<Tensor>
             positions.shape()
         );
     }
-    let (table, positions) = (table.contiguous()?, positions.contiguous()?);
+    let table = table.contiguous()?;
+    let positions = positions.contiguous()?;
     fused!(table.dtype(), table.device(), T => {
         let ids: Vec<u32> = ids.flatten_all()?.to_vec1()?;
         if let Some(id) = ids.iter().find(|&&id| id as usize >= vocab_size) {

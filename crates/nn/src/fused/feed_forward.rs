@@ -205,15 +205,13 @@ impl<T: Real> Fused<T> {
     }
 
     pub(crate) fn for_rows<'p>(&self, packed: &'p [T]) -> Rows<'p, T> {
-        let (
-            &Self {
-                width,
-                inner,
-                activation,
-                ..
-            },
-            parts,
-        ) = (self, self.parts(packed));
+        let &Self {
+            width,
+            inner,
+            activation,
+            ..
+        } = self;
+        let parts = self.parts(packed);
         let (expand, contract) = rayon::join(
             || Packed::new(parts.expand, width, inner),
             || Packed::new(parts.contract, inner, width),
@@ -265,8 +263,10 @@ impl<T: Real> Fused<T> {
                 let (dcontract_bias, dexpand_bias) = dbiases.split_at_mut(width);
                 let (dexpand, dcontract) = dmatrices.split_at_mut(width * inner);
                 let room = |n: usize| Buffer::unwritten(self.rows() * n);
-                let (mut normed, mut dnormed, mut wide, mut dwide) =
-                    (room(width), room(width), room(inner), room(inner));
+                let mut normed = room(width);
+                let mut dnormed = room(width);
+                let mut wide = room(inner);
+                let mut dwide = room(inner);
                 let block = width * self.rows();
                 let blocks = dx
                     .chunks_mut(block)
@@ -275,8 +275,10 @@ impl<T: Real> Fused<T> {
                     .zip(kept.chunks(inner * self.rows()));
                 for (((dx, x), dy), before) in blocks {
                     let rows = x.len() / width;
-                    let (normed, dnormed) = (&mut normed[..x.len()], &mut dnormed[..x.len()]);
-                    let (wide, dwide) = (&mut wide[..rows * inner], &mut dwide[..rows * inner]);
+                    let normed = &mut normed[..x.len()];
+                    let dnormed = &mut dnormed[..x.len()];
+                    let wide = &mut wide[..rows * inner];
+                    let dwide = &mut dwide[..rows * inner];
                     normalise_rows(x, parts.gamma, parts.beta, None, normed);
                     contract_transposed.multiply(
                         rows,

@@ -32,7 +32,8 @@ pub fn layer_only(
     attention.check(&x, mask)?;
     block.check(&x)?;
     fused!(x.dtype(), x.device(), T => {
-        let (x, of_attention) = (x.contiguous()?, attention.joined()?);
+        let x = x.contiguous()?;
+        let of_attention = attention.joined()?;
         let operation = LayerOnly::<T> {
             n_of_attention: of_attention.elem_count(),
             attention: Attention::new(&x, mask, attention)?,
@@ -94,22 +95,22 @@ mod tests {
 
     #[test]
     fn a_layer_is_its_halves_one_after_the_other_to_the_last_bit() {
-        let (batch, n, width, inner, heads) = (3, 700, 6, 10, 2);
+        let batch = 3;
+        let n = 700;
+        let width = 6;
+        let inner = 10;
+        let heads = 2;
         let tensor = |dims: &[usize], seed| {
             Tensor::from_vec(values(dims.iter().product(), seed), dims, &Device::Cpu).unwrap()
         };
         let vectors: Vec<Tensor> = (0..5).map(|seed| tensor(&[width], seed)).collect();
         let matrices: Vec<Tensor> = (5..9).map(|seed| tensor(&[width, width], seed)).collect();
-        let (expand, contract, expand_bias) = (
-            tensor(&[width, inner], 9),
-            tensor(&[inner, width], 10),
-            tensor(&[inner], 11),
-        );
-        let (x, e, mask) = (
-            tensor(&[batch, n, width], 12),
-            tensor(&[4, n], 13),
-            Arc::new((0..batch * n).map(|i| u8::from(i % 7 != 3)).collect()),
-        );
+        let expand = tensor(&[width, inner], 9);
+        let contract = tensor(&[inner, width], 10);
+        let expand_bias = tensor(&[inner], 11);
+        let x = tensor(&[batch, n, width], 12);
+        let e = tensor(&[4, n], 13);
+        let mask = Arc::new((0..batch * n).map(|i| u8::from(i % 7 != 3)).collect());
         for (projection, activation) in [
             (None, Activation::Gelu),
             (Some(e.clone()), Activation::Relu),

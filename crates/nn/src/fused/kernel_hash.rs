@@ -40,7 +40,8 @@ impl Kernel {
 /// # Errors
 /// Shapes or types that do not fit.
 pub fn kernel_hash(x: &Tensor, hash: &Tensor, kernel: &Kernel) -> Result<Tensor> {
-    let ((_, _, width), (heads, _, n_anchors)) = (x.dims3()?, hash.dims3()?);
+    let (_, _, width) = x.dims3()?;
+    let (heads, _, n_anchors) = hash.dims3()?;
     let fits = heads > 0
         && kernel.anchors.dims() == [heads, n_anchors, width / heads]
         && width % heads == 0
@@ -54,7 +55,8 @@ pub fn kernel_hash(x: &Tensor, hash: &Tensor, kernel: &Kernel) -> Result<Tensor>
             kernel.anchors.shape()
         );
     }
-    let (x, hash) = (x.contiguous()?, hash.contiguous()?);
+    let x = x.contiguous()?;
+    let hash = hash.contiguous()?;
     fused!(x.dtype(), x.device(), T => x.apply_op2(&hash, OnCpu::new(KernelHash::<T>::new(&hash, kernel)?)));
     reference::kernel_hash::kernel_hash(&x, &hash, kernel.fitted(), MIN_SQUARE)
 }
@@ -86,7 +88,8 @@ struct Scratch<T> {
 
 impl<T: Real> KernelHash<T> {
     fn new(hash: &Tensor, kernel: &Kernel) -> Result<Self> {
-        let ((heads, bits, n_anchors), (_, _, d)) = (hash.dims3()?, kernel.anchors.dims3()?);
+        let (heads, bits, n_anchors) = hash.dims3()?;
+        let (_, _, d) = kernel.anchors.dims3()?;
         let values = |tensor: Tensor| tensor.to_dtype(T::DTYPE)?.flatten_all()?.to_vec1::<T>();
         let sigma = values(kernel.sigma.clone())?;
         Ok(Self {
@@ -135,11 +138,9 @@ impl<T: Real> KernelHash<T> {
                 &self.anchors[(head * self.d + i) * m..][..m],
             );
         }
-        let (squares, mean, rate) = (
-            &self.squares[head * m..][..m],
-            &self.mean[head * m..][..m],
-            self.rate[head],
-        );
+        let squares = &self.squares[head * m..][..m];
+        let mean = &self.mean[head * m..][..m];
+        let rate = self.rate[head];
         for ((kernel, feature), (&square, &mean)) in scratch
             .kernel
             .iter_mut()
@@ -161,7 +162,8 @@ impl<T: Real> KernelHash<T> {
             n_anchors: m,
             ..
         } = *self;
-        let (width, n_codes) = (heads * d, heads * bits);
+        let width = heads * d;
+        let n_codes = heads * bits;
         let mut dx = vec![T::default(); x.len()];
         let tasks = dx
             .par_chunks_mut(width * ROWS_PER_TASK)
@@ -169,7 +171,8 @@ impl<T: Real> KernelHash<T> {
         let partial: Vec<Vec<T>> = tasks
             .zip(dh.par_chunks(n_codes * ROWS_PER_TASK))
             .map(|((dx, x), dh)| {
-                let (mut scratch, mut dhash) = (self.scratch(), vec![T::default(); hash.len()]);
+                let mut scratch = self.scratch();
+                let mut dhash = vec![T::default(); hash.len()];
                 vectorised(
                     #[inline(always)]
                     || {
@@ -179,7 +182,8 @@ impl<T: Real> KernelHash<T> {
                             .zip(dh.chunks_exact(n_codes));
                         for ((dx, x), dh) in tokens {
                             for head in 0..heads {
-                                let (dx, x) = (&mut dx[head * d..][..d], &x[head * d..][..d]);
+                                let dx = &mut dx[head * d..][..d];
+                                let x = &x[head * d..][..d];
                                 let inverse = self.features(head, x, &mut scratch);
                                 scratch.slopes.fill(T::default());
                                 for (bit, &dh) in dh[head * bits..][..bits].iter().enumerate() {
@@ -232,7 +236,8 @@ impl<T: Real> Operation<T, 2> for KernelHash<T> {
             n_anchors: m,
             ..
         } = *self;
-        let (width, n_codes) = (heads * d, heads * bits);
+        let width = heads * d;
+        let n_codes = heads * bits;
         let mut h = vec![T::default(); x.len() / width * n_codes];
         h.par_chunks_mut(n_codes * ROWS_PER_TASK)
             .zip(x.par_chunks(width * ROWS_PER_TASK))
@@ -326,7 +331,8 @@ mod tests {
                 .to_vec1::<f64>()
                 .unwrap()
         };
-        let (once, thrice) = (of(&x), of(&(&x * 3.0).unwrap()));
+        let once = of(&x);
+        let thrice = of(&(&x * 3.0).unwrap());
         assert!(once.iter().zip(&thrice).all(|(a, b)| (a - b).abs() < 1e-12));
         assert!(of(&x.zeros_like().unwrap()).iter().all(|h| h.is_finite()));
     }

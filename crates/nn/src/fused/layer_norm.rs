@@ -94,7 +94,8 @@ fn sum_over<S: Simd, T: Real>(
 #[inline(always)]
 fn moments<S: Simd, T: Real>(simd: S, x: &[T], hidden: usize) -> ([T; TOGETHER], [T; TOGETHER]) {
     let one_nth = T::of(1.0 / hidden as f64);
-    let (mut means, mut variances) = ([T::default(); TOGETHER], [T::default(); TOGETHER]);
+    let mut means = [T::default(); TOGETHER];
+    let mut variances = [T::default(); TOGETHER];
     for (mean, x) in means.iter_mut().zip(x.chunks_exact(hidden)) {
         *mean = sum_over(simd, x, |x, sums| T::plus(simd, x, sums), |i| x[i]) * one_nth;
     }
@@ -134,7 +135,8 @@ impl<T: Real> WithSimd for Normalise<'_, T> {
             y,
         } = self;
         let hidden = gamma.len();
-        let (gammas, betas) = (T::vectors::<S>(gamma), T::vectors::<S>(beta));
+        let gammas = T::vectors::<S>(gamma);
+        let betas = T::vectors::<S>(beta);
         let zero = T::splat(simd, T::default());
         let blocks = y
             .chunks_mut(TOGETHER * hidden)
@@ -150,9 +152,10 @@ impl<T: Real> WithSimd for Normalise<'_, T> {
                     y.fill(T::default());
                     continue;
                 }
-                let (mean, scale) = (means[row], scales[row]);
-                let (minus_mean, to_scale) =
-                    (T::splat(simd, T::default() - mean), T::splat(simd, scale));
+                let mean = means[row];
+                let scale = scales[row];
+                let minus_mean = T::splat(simd, T::default() - mean);
+                let to_scale = T::splat(simd, scale);
                 for (((y, &x), &gamma), &beta) in T::vectors_mut::<S>(y)
                     .iter_mut()
                     .zip(T::vectors::<S>(x))
@@ -228,17 +231,20 @@ impl<T: Real> WithSimd for AddGradients<'_, T> {
         for (number, ((dx, x), dy)) in blocks.enumerate() {
             let is_row = |row: usize| mask.is_none_or(|mask| mask[number * TOGETHER + row] != 0);
             let (means, scales) = moments(simd, x, hidden);
-            let (mut means_g, mut means_gz) = ([T::default(); TOGETHER], [T::default(); TOGETHER]);
+            let mut means_g = [T::default(); TOGETHER];
+            let mut means_gz = [T::default(); TOGETHER];
             for (row, (x, dy)) in x
                 .chunks_exact(hidden)
                 .zip(dy.chunks_exact(hidden))
                 .enumerate()
             {
                 if is_row(row) {
-                    let (mean, scale) = (means[row], scales[row]);
-                    let (minus_mean, to_scale) =
-                        (T::splat(simd, T::default() - mean), T::splat(simd, scale));
-                    let (mut sums_g, mut sums_gz) = (zero, zero);
+                    let mean = means[row];
+                    let scale = scales[row];
+                    let minus_mean = T::splat(simd, T::default() - mean);
+                    let to_scale = T::splat(simd, scale);
+                    let mut sums_g = zero;
+                    let mut sums_gz = zero;
                     let sums = T::vectors_mut::<S>(dgamma)
                         .iter_mut()
                         .zip(T::vectors_mut::<S>(dbeta));
@@ -255,12 +261,11 @@ impl<T: Real> WithSimd for AddGradients<'_, T> {
                         *dgamma = T::mul_add(simd, dy, z, *dgamma);
                         *dbeta = T::plus(simd, *dbeta, dy);
                     }
-                    let (mut sum_g, mut sum_gz) = (
-                        T::sum_of_lanes(simd, sums_g),
-                        T::sum_of_lanes(simd, sums_gz),
-                    );
+                    let mut sum_g = T::sum_of_lanes(simd, sums_g);
+                    let mut sum_gz = T::sum_of_lanes(simd, sums_gz);
                     for i in rest.clone() {
-                        let (z, g) = ((x[i] - mean) * scale, dy[i] * gamma[i]);
+                        let z = (x[i] - mean) * scale;
+                        let g = dy[i] * gamma[i];
                         sum_g += g;
                         sum_gz += g * z;
                         dgamma[i] += dy[i] * z;
@@ -275,11 +280,10 @@ impl<T: Real> WithSimd for AddGradients<'_, T> {
                 .enumerate()
             {
                 if is_row(row) {
-                    let (mean, scale) = (means[row], scales[row]);
-                    let (of_x, constant) = (
-                        T::default() - scale * scale * means_gz[row],
-                        T::default() - scale * means_g[row],
-                    );
+                    let mean = means[row];
+                    let scale = scales[row];
+                    let of_x = T::default() - scale * scale * means_gz[row];
+                    let constant = T::default() - scale * means_g[row];
                     let [minus_mean, to_scale, of_xs, constants] =
                         [T::default() - mean, scale, of_x, constant]
                             .map(|value| T::splat(simd, value));
@@ -375,8 +379,8 @@ impl<T: Real> LayerNorm<T> {
             .enumerate();
         let (of_gamma, of_beta): (Vec<_>, Vec<_>) = tasks
             .map(|(task, ((dx, x), dy))| {
-                let (mut dgamma, mut dbeta) =
-                    (vec![T::default(); hidden], vec![T::default(); hidden]);
+                let mut dgamma = vec![T::default(); hidden];
+                let mut dbeta = vec![T::default(); hidden];
                 add_row_gradients(
                     [x, gamma, dy],
                     self.mask_of(task),
@@ -424,10 +428,8 @@ mod tests {
     fn rows_are_standardised_and_padding_is_zero() {
         let x =
             Tensor::from_vec(vec![1f32, 2., 3., 4., 5., 6., 7., 8.], (2, 4), &Device::Cpu).unwrap();
-        let (one, zero) = (
-            Tensor::ones(4, DType::F32, &Device::Cpu).unwrap(),
-            Tensor::zeros(4, DType::F32, &Device::Cpu).unwrap(),
-        );
+        let one = Tensor::ones(4, DType::F32, &Device::Cpu).unwrap();
+        let zero = Tensor::zeros(4, DType::F32, &Device::Cpu).unwrap();
         let y: Vec<Vec<f32>> = layer_norm(&x, &one, &zero, Some(&Arc::new(vec![1, 0])))
             .unwrap()
             .to_vec2()

@@ -64,11 +64,13 @@ struct Pooled<T> {
 
 impl<T: Real> Pooled<T> {
     fn output(&self, x: &[T], gamma: &[T], beta: &[T]) -> Vec<T> {
-        let (n, width) = (self.n, gamma.len());
+        let n = self.n;
+        let width = gamma.len();
         // Parts of one sequence each, whose sums are added up in order.
         let n_parts = n.div_ceil(ROWS_PER_TASK);
         let sum = |number: usize| {
-            let (item, first) = (number / n_parts, number % n_parts * ROWS_PER_TASK);
+            let item = number / n_parts;
+            let first = number % n_parts * ROWS_PER_TASK;
             let rows = item * n + first..item * n + n.min(first + ROWS_PER_TASK);
             let mask = &self.mask[rows.clone()];
             let mut normed = Buffer::unwritten(rows.len() * width);
@@ -124,8 +126,8 @@ impl<T: Real> Pooled<T> {
                         *dnormed = self.shares[item] * dy;
                     }
                 }
-                let (mut dgamma, mut dbeta) =
-                    (vec![T::default(); width], vec![T::default(); width]);
+                let mut dgamma = vec![T::default(); width];
+                let mut dbeta = vec![T::default(); width];
                 add_row_gradients(
                     [x, gamma, &dnormed],
                     Some(mask),

@@ -57,7 +57,8 @@ pub fn weighted_window_mean(x: &Tensor, weight: &Tensor, mask: &Arc<Vec<u8>>) ->
             weight.shape()
         );
     }
-    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    let x = x.contiguous()?;
+    let weight = weight.contiguous()?;
     fused!(x.dtype(), x.device(), T => x.apply_op2(&weight, OnCpu::new(Mean::<T> { windows, learns: weight.track_op(), number: PhantomData })));
     reference::pooling::weighted_window_mean(&x, &weight, mask)
 }
@@ -155,10 +156,8 @@ impl<T: Real> Operation<T, 2> for Mean<T> {
                             let share =
                                 T::of(1.0 / windows.places(mask, number).count().max(1) as f64);
                             for place in windows.places(mask, number) {
-                                let (x, weight) = (
-                                    &x[(number * window + place) * width..][..width],
-                                    &weight[place * width..][..width],
-                                );
+                                let x = &x[(number * window + place) * width..][..width];
+                                let weight = &weight[place * width..][..width];
                                 for ((y, &x), &w) in y.iter_mut().zip(x).zip(weight) {
                                     *y += share * w * x;
                                 }
@@ -206,7 +205,8 @@ impl<T: Real> Mean<T> {
                                 T::of(1.0 / windows.places(mask, number).count().max(1) as f64);
                             for place in windows.places(mask, number) {
                                 let row = (number * window + place) * width;
-                                let (x, dx) = (&x[row..][..width], &mut dx[row..][..width]);
+                                let x = &x[row..][..width];
+                                let dx = &mut dx[row..][..width];
                                 for ((dx, &w), &dy) in
                                     dx.iter_mut().zip(&weight[place * width..][..width]).zip(dy)
                                 {

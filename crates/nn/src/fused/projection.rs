@@ -27,7 +27,8 @@ use crate::{
 /// # Errors
 /// Shapes or types that do not fit.
 pub fn project(e: &Tensor, x: &Tensor, groups: usize) -> Result<Tensor> {
-    let ((rows, n), (batch, n_x, width)) = (e.dims2()?, x.dims3()?);
+    let (rows, n) = e.dims2()?;
+    let (batch, n_x, width) = x.dims3()?;
     if n != n_x || groups == 0 || rows % groups != 0 || width % groups != 0 {
         bail!(
             "project: e {:?}, x {:?} and {groups} groups do not fit",
@@ -42,7 +43,8 @@ pub fn project(e: &Tensor, x: &Tensor, groups: usize) -> Result<Tensor> {
         width,
         groups,
     };
-    let (e, x) = (e.contiguous()?, x.contiguous()?);
+    let e = e.contiguous()?;
+    let x = x.contiguous()?;
     fused!(x.dtype(), x.device(), T => e.apply_op2(&x, OnCpu::new(Project::<T> { sizes, number: PhantomData })));
     reference::projection::project(&e, &x, groups)
 }
@@ -101,13 +103,15 @@ impl<T: Real> Project<T> {
             width,
             groups,
         } = self.sizes;
-        let (columns, n_parts) = (width / groups, n.div_ceil(ROWS_PER_TASK));
+        let columns = width / groups;
+        let n_parts = n.div_ceil(ROWS_PER_TASK);
         let mut parts = Buffer::unwritten(batch * n_parts * k * width);
         parts
             .par_chunks_mut(k * width)
             .enumerate()
             .for_each(|(number, part)| {
-                let (item, first) = (number / n_parts, number % n_parts * ROWS_PER_TASK);
+                let item = number / n_parts;
+                let first = number % n_parts * ROWS_PER_TASK;
                 let here = ROWS_PER_TASK.min(n - first);
                 let x = rows(item * n + first..item * n + first + here);
                 for group in 0..groups {

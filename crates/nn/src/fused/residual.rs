@@ -29,7 +29,8 @@ pub fn add_with_bias(x: &Tensor, y: &Tensor, bias: &Tensor) -> Result<Tensor> {
             bias.shape()
         );
     }
-    let (x, y) = (x.contiguous()?, y.contiguous()?);
+    let x = x.contiguous()?;
+    let y = y.contiguous()?;
     fused!(x.dtype(), x.device(), T => x.apply_op3(&y, bias, OnCpu::new(AddWithBias::<T>(PhantomData))));
     reference::residual::add_with_bias(&x, &y, bias)
 }

@@ -274,7 +274,8 @@ impl<T: Real> Multiply<'_, T> {
                             std::array::from_fn(|r| of[r][p])
                         })
                     } else if a.row == 1 && rows == ROWS {
-                        let (values, step) = (&a.values[i + from * a.column..], a.column);
+                        let values = &a.values[i + from * a.column..];
+                        let step = a.column;
                         tile::<S, T, ROWS, VECTORS>(simd, panel, |p| {
                             let line = &values[p * step..][..ROWS];
                             std::array::from_fn(|r| line[r])
@@ -441,7 +442,8 @@ mod tests {
             (1, 600, 17),
             (5, 1, 200),
         ] {
-            let (a, b) = (values(m * k, 1), values(k * n, 2));
+            let a = values(m * k, 1);
+            let b = values(k * n, 2);
             for (a, b) in [
                 (Matrix::rows(&a[..], k), Matrix::rows(&b[..], n)),
                 (
@@ -482,7 +484,8 @@ mod tests {
 
     #[test]
     fn a_weights_gradient_sums_over_all_rows() {
-        let (a, b) = (values(2_500 * 3, 1), values(2_500 * 5, 2));
+        let a = values(2_500 * 3, 1);
+        let b = values(2_500 * 5, 2);
         let expected = product(
             3,
             2_500,

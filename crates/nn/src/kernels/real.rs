@@ -281,7 +281,8 @@ pub(crate) fn vectorised<R>(f: impl FnMut() -> R) -> R {
 #[inline(always)]
 pub(crate) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     let n = a.len().min(b.len());
-    let (a, b) = (&a[..n], &b[..n]);
+    let a = &a[..n];
+    let b = &b[..n];
     let mut lanes = [T::default(); 8];
     let whole = n - n % 8;
     for (ca, cb) in a[..whole].chunks_exact(8).zip(b[..whole].chunks_exact(8)) {
@@ -316,7 +317,8 @@ pub(crate) mod tests {
     fn exp_is_accurate_over_the_whole_range() {
         for i in -8700..=8700 {
             let x = i as f32 * 0.01;
-            let (found, expected) = (Real::exp(x), f64::exp(f64::from(x)));
+            let found = Real::exp(x);
+            let expected = f64::exp(f64::from(x));
             assert!(
                 (f64::from(found) / expected - 1.0).abs() < 3e-7,
                 "exp({x}) = {found}, not {expected}"

@@ -12,10 +12,8 @@ pub(crate) struct Blocks {
 impl Blocks {
     /// Sequence of a block, and its first row among those of all sequences.
     pub(crate) fn place(self, number: usize) -> (usize, usize) {
-        let (sequence, block) = (
-            number / self.n.div_ceil(self.rows),
-            number % self.n.div_ceil(self.rows),
-        );
+        let sequence = number / self.n.div_ceil(self.rows);
+        let block = number % self.n.div_ceil(self.rows);
         (sequence, sequence * self.n + block * self.rows)
     }
 

@@ -15,7 +15,9 @@ pub(crate) fn attention(
 ) -> Result<Tensor> {
     let (batch, n, width) = q.dims3()?;
     let m = k.dim(1)?;
-    let (q, k, v) = (by_head(q, heads)?, by_head(k, heads)?, by_head(v, heads)?);
+    let q = by_head(q, heads)?;
+    let k = by_head(k, heads)?;
+    let v = by_head(v, heads)?;
     let scale = 1.0 / ((width / heads) as f64).sqrt();
     let scores = (q.matmul(&k.t()?)? * scale)?;
     let weights = match key_mask {

@@ -13,12 +13,14 @@ pub(crate) fn code_attention(
     row_mask: &[u8],
     own_value: bool,
 ) -> Result<Tensor> {
-    let ((batch, n, width), bits) = (v.dims3()?, codes.dim(2)? / heads);
+    let (batch, n, width) = v.dims3()?;
+    let bits = codes.dim(2)? / heads;
     let shift = bits as f64 + 1.0;
     let tokens = mask::tensor(row_mask, (batch, 1, n, 1), v)?;
     let b = by_head(codes, heads, bits)?.broadcast_mul(&tokens)?;
     let v = by_head(v, heads, width / heads)?.broadcast_mul(&tokens)?;
-    let (outer, z) = (b.t()?.contiguous()?.matmul(&v)?, b.sum_keepdim(2)?);
+    let outer = b.t()?.contiguous()?.matmul(&v)?;
+    let z = b.sum_keepdim(2)?;
     let values = if own_value { v } else { v.sum_keepdim(2)? };
     let above = b.matmul(&outer)?.broadcast_add(&(values * shift)?)?;
     // Without a token all is zero, and divided by c.

@@ -10,7 +10,8 @@ pub(crate) fn kernel_hash(
     fitted: [&Tensor; 3],
     min_square: f64,
 ) -> Result<Tensor> {
-    let ((batch, n, width), (heads, bits, m)) = (x.dims3()?, hash.dims3()?);
+    let (batch, n, width) = x.dims3()?;
+    let (heads, bits, m) = hash.dims3()?;
     let d = width / heads;
     // A head's matrix, transposed and once a sequence.
     let of_head = |t: &Tensor, rows: usize, columns: usize| {
@@ -21,7 +22,9 @@ pub(crate) fn kernel_hash(
     };
     let constant = |t: &Tensor| t.detach().to_dtype(x.dtype());
     let [anchors, sigma, mean] = fitted;
-    let (anchors, sigma, mean) = (constant(anchors)?, constant(sigma)?, constant(mean)?);
+    let anchors = constant(anchors)?;
+    let sigma = constant(sigma)?;
+    let mean = constant(mean)?;
     let x = x
         .reshape((batch, n, heads, d))?
         .transpose(1, 2)?

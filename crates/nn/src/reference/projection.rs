@@ -4,7 +4,8 @@ use candle_core::{Result, Tensor};
 
 /// `e` (groups * k, n), `x` (batch, n, width) -> (batch, k, width).
 pub(crate) fn project(e: &Tensor, x: &Tensor, groups: usize) -> Result<Tensor> {
-    let ((batch, n, width), k) = (x.dims3()?, e.dim(0)? / groups);
+    let (batch, n, width) = x.dims3()?;
+    let k = e.dim(0)? / groups;
     let x = x
         .reshape((batch, n, groups, width / groups))?
         .transpose(1, 2)?

@@ -76,7 +76,8 @@ impl Problem<'_> {
     /// # Errors
     /// When the regression on the other features does not converge.
     pub fn start(&self) -> Result<Solution, String> {
-        let (n_features, n_samples) = (self.features.ncols(), self.is_case.len());
+        let n_features = self.features.ncols();
+        let n_samples = self.is_case.len();
         let zero = Solution {
             intercept: 0.0,
             coefficients: vec![0.0; n_features],

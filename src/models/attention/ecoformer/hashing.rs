@@ -230,7 +230,8 @@ mod tests {
                 .collect()
         };
         let codes: Vec<Vec<f64>> = tokens.0.iter().map(code).collect();
-        let (mut within, mut between) = (Vec::new(), Vec::new());
+        let mut within = Vec::new();
+        let mut between = Vec::new();
         for i in 0..codes.len() {
             for j in 0..i {
                 let agreement = codes[i]

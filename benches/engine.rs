@@ -7,7 +7,7 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
-use gf_genomics::{nn, simulate, tokens};
+use gf_genomics::{simulate, tokens};
 
 fn genomes(criterion: &mut Criterion) {
     let folder = std::env::temp_dir().join("gf-genomics-bench");
@@ -51,7 +51,7 @@ fn attention(criterion: &mut Criterion) {
         "attention: 64 x 260 x 32 over 64 summaries, forward and backward",
         |bench| {
             bench.iter(|| {
-                nn::attention(&q, &k, &v, 4, None)
+                gf_nn::attention(&q, &k, &v, 4, None)
                     .and_then(|out| out.sum_all())
                     .and_then(|sum| sum.backward())
                     .expect("gradients")
@@ -64,7 +64,7 @@ fn attention(criterion: &mut Criterion) {
     let beta = beta.expect("zeros");
     criterion.bench_function("layer norm: 64 x 260 x 32, forward and backward", |bench| {
         bench.iter(|| {
-            nn::layer_norm(&q, &gamma, &beta, None)
+            gf_nn::layer_norm(&q, &gamma, &beta, None)
                 .and_then(|out| out.sum_all())
                 .and_then(|sum| sum.backward())
                 .expect("gradients")

@@ -18,9 +18,9 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use candle_core::{Device, Tensor, backprop::GradStore};
 use gf_genomics::{
     models::{Architecture, Config, Input, LocusInput, LocusShape, Model},
-    nn::{Parameters, binary_cross_entropy},
     training::{AdamW, Moments, leave_cores_to_ours},
 };
+use gf_nn::{Parameters, binary_cross_entropy};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -69,7 +69,7 @@ use self::{fitting::fit_all, model::People, study::Study};
 use crate::layout;
 use crate::{
     leakage::{kinship, kinship_sites, scores as guards},
-    memory, output, report,
+    report,
     scoring::{
         FailedScore, ScoreSummary, ScoringFile, build,
         dosages::{self, GenotypeTable, Request, Site},
@@ -78,6 +78,7 @@ use crate::{
         tables as score_tables,
     },
 };
+use gf_files::{memory, output};
 use gf_genotypes::{DisjointRegions, Locus, VariantFile, VariantRecord, same_contig};
 
 fn require_usable(options: &Options) -> Result<(), Error> {
@@ -205,7 +206,7 @@ impl Outputs<'_> {
             filters: self.options.scoring.filters.clone().unwrap_or_default(),
             baselines,
         };
-        Ok(output::for_others::write_json(
+        Ok(output::shareable::write_json(
             &self.path(layout::PRS_MODEL),
             &model,
         )?)

@@ -32,7 +32,8 @@ use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 use gf_cohort_schema::text;
 
-use crate::{memory, training};
+use crate::training;
+use gf_files::memory;
 
 const NO_THREADS: &str =
     "the threads cannot be started; use fewer (--threads), or allow the program more memory";
@@ -140,7 +141,7 @@ impl Cli {
         }
         let result = run_command(self.command);
         for note in text::take_notes() {
-            crate::message!("note: {note}");
+            gf_files::message!("note: {note}");
         }
         result
     }

@@ -27,7 +27,7 @@ use self::{
     table::Table,
 };
 
-use crate::words::counted;
+use gf_cohort_schema::counted;
 
 /// Begins the reason of samples that files of genotypes do not have.
 const NOT_IN: &str = "not in ";

@@ -23,13 +23,13 @@ use self::{
     factors::{factorise, factorise_terms},
     measure::People,
 };
-use crate::words::counted;
 use crate::{
-    dataset,
-    nn::Rank,
-    output, report, tokens,
+    dataset, report, tokens,
     training::{self, Bundle, Progress},
 };
+use gf_cohort_schema::counted;
+use gf_files::output;
+use gf_nn::Rank;
 
 /// How a layer is factorised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

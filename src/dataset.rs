@@ -3,12 +3,12 @@
 //! Input -> output: a [`TokenSet`] and a [`Cohort`] -> [`Input`]s for a model, in which a haplotype
 //! that several people share stands once.
 
-mod parts;
+mod chunks;
 mod predict;
 
 pub use self::{
-    parts::{
-        bytes_per_haplotype, encode_in_groups, encode_in_parts, encode_rows, haplotypes_at_a_time,
+    chunks::{
+        bytes_per_haplotype, encode_in_chunks, encode_in_groups, encode_rows, haplotypes_at_a_time,
     },
     predict::{BYTES, HAPLOTYPES_AT_A_TIME, logits, logits_within},
 };
@@ -24,11 +24,11 @@ use gf_tokenizer::PAD;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::words::counted;
 use crate::{
     models::{Input, LocusInput},
     tokens::{LocusTokens, TokenSet},
 };
+use gf_cohort_schema::counted;
 use gf_haplotypes::ABSENT_HAPLOTYPE;
 
 /// Mean and standard deviation of a covariate over the training people.

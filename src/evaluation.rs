@@ -11,11 +11,11 @@
 //! stacked and how probabilities are recalibrated: the test split chooses nothing. Only rows of
 //! `gf-cohort-schema` come in here: never a tensor, never a genome.
 
-mod areas;
-mod beside;
+mod auroc;
 mod bootstrap;
 mod comparison;
 mod components;
+mod deciles;
 mod error;
 mod folds;
 mod guards;
@@ -24,9 +24,9 @@ mod non_additive;
 mod permutation;
 mod recalibration;
 mod scores;
+mod sidecar_files;
 mod stacking;
 mod strata;
-mod tenths;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -49,7 +49,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::{
-    areas::{Area, areas},
+    auroc::{Auroc, aurocs},
     bootstrap::Bootstrap,
     recalibration::Recalibrated,
     scores::{Column, Rows, Scores, Unassigned},
@@ -63,11 +63,9 @@ pub use self::{
     recalibration::Recalibration,
     stacking::{COEFFICIENT_COLUMNS, Stacked},
 };
-use crate::words::counted;
-use crate::{
-    output,
-    report::{self, Background, PeopleRow, Verdict},
-};
+use crate::report::{self, Background, PeopleRow, Verdict};
+use gf_cohort_schema::counted;
+use gf_files::output;
 
 /// Fewer resamples say nothing about 2.5 %.
 const MIN_REPLICATES: usize = 100;
@@ -304,7 +302,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let mut background = background?;
     let (mut scores, tables) = scores?;
     let cohort = options.cohort.as_deref().zip(cohort?);
-    let known = Known::new(cohort, beside::apoe(&options.predictions)?, &scores)?;
+    let known = Known::new(cohort, sidecar_files::apoe(&options.predictions)?, &scores)?;
     let stacked = stacking::add(&mut scores);
     let comparison = comparison::choose(&scores, options.compare_to.as_deref())?;
     let compared_to = comparison.model();
@@ -325,7 +323,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         ..Verdict::default()
     };
     measures::increments(&mut verdict.rows);
-    beside::fill_in(&mut verdict.rows, &options.predictions, &background.scores)?;
+    sidecar_files::fill_in(&mut verdict.rows, &options.predictions, &background.scores)?;
     describe(&mut verdict, &scores, options.recalibration);
     let strata = strata::choose(options.strata.as_deref(), &known)?;
     let (strata, guards) = rayon::join(
@@ -335,7 +333,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     verdict.strata = strata;
     let (folds, corrected_tests) = folds::evaluate(&scores, compared_to);
     verdict.folds = folds;
-    verdict.guards = beside::guards(&options.predictions, &guards::NAMES)?;
+    verdict.guards = sidecar_files::guards(&options.predictions, &guards::NAMES)?;
     verdict.guards.extend(guards);
     verdict.people = people(family_ids.as_deref(), &scores);
     verdict.comparison = comparison.to_string();
@@ -460,7 +458,7 @@ fn readings(tables: &[ScoredTable], scores: &Scores) -> Vec<String> {
 
 /// What the report shows beside the verdict.
 fn background(options: &Options) -> Result<Background, Error> {
-    let run = options.run.as_deref().map(beside::run).transpose()?;
+    let run = options.run.as_deref().map(sidecar_files::run).transpose()?;
     let pipeline = run
         .as_ref()
         .and_then(|run| Path::new(run.get("pipeline")?.as_str()?).file_stem());
@@ -472,8 +470,8 @@ fn background(options: &Options) -> Result<Background, Error> {
     Ok(Background {
         name,
         notes: Vec::new(),
-        training: beside::training(&options.predictions)?,
-        scores: beside::scores(&options.predictions)?,
+        training: sidecar_files::training(&options.predictions)?,
+        scores: sidecar_files::scores(&options.predictions)?,
         evaluation: json!({
             "version": env!("CARGO_PKG_VERSION"),
             "compare_to": options.compare_to,
@@ -486,7 +484,7 @@ fn background(options: &Options) -> Result<Background, Error> {
             "recalibration": options.recalibration,
             "guards": options.guards,
         }),
-        inputs: beside::digests(&options.predictions)?,
+        inputs: sidecar_files::digests(&options.predictions)?,
         run,
     })
 }
@@ -587,7 +585,7 @@ fn auc_rows(
                 .iter()
                 .try_for_each(|column| scores.require_same_people(column, other))?;
         }
-        let areas = areas(&columns, compared_to, bootstrap);
+        let areas = aurocs(&columns, compared_to, bootstrap);
         let of_split = columns.into_par_iter().zip(areas).map(|(column, area)| {
             let area = area.map_err(|undefined| {
                 (split == Split::Test).then(|| Error::OneClass {
@@ -613,7 +611,7 @@ fn auc_rows(
 
 fn auc_row(
     column: &Column,
-    area: Option<Area>,
+    area: Option<Auroc>,
     compared_to: Option<&str>,
     prevalence: Option<f64>,
 ) -> AucRow {
@@ -691,10 +689,10 @@ fn describe(verdict: &mut Verdict, scores: &Scores, recalibration: Recalibration
         (
             roc_points(column),
             calibrated.map_or_else(Vec::new, |column| {
-                tenths::calibration(column, fitted.as_ref())
+                deciles::calibration(column, fitted.as_ref())
             }),
-            enough.map_or_else(Vec::new, tenths::deciles),
-            tenths::distribution(column, ranges[column.model.as_str()]),
+            enough.map_or_else(Vec::new, deciles::deciles),
+            deciles::distribution(column, ranges[column.model.as_str()]),
         )
     };
     let described: Vec<_> = scores.columns.par_iter().map(of_column).collect();

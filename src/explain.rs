@@ -38,13 +38,14 @@ use self::{
     variants::{Carriers, Variant, variants},
 };
 use crate::layout;
-use crate::words::counted;
 use crate::{
     dataset::{self, Dataset},
-    output, report, score,
+    report, score,
     tokens::{self, encode},
     training::{self, Bundle, DeviceChoice},
 };
+use gf_cohort_schema::counted;
+use gf_files::output;
 use gf_genotypes::{
     Locus, Reference, Samples, loci_of_regions, require_build_of_named, same_contig,
 };
@@ -362,7 +363,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
             .join(plot_name(&locus.locus.locus.name, &mut names));
         let failed = |reason| output::at(&path)(std::io::Error::other(reason));
         let svg = plot::draw(&locus.locus.locus, &of_locus, options.top).map_err(failed)?;
-        output::for_others::write(&path, |out| out.write_all(svg.as_bytes()))?;
+        output::shareable::write(&path, |out| out.write_all(svg.as_bytes()))?;
     }
     report::write_pairs(&options.out.join(layout::PAIRS), &pairs)?;
     report::write_effects(&options.out.join(layout::EXPLAIN), &rows)?;

@@ -16,7 +16,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::output;
+use gf_files::output;
 
 /// Time for a step of training, and for its checkpoint.
 const PATIENCE: Duration = Duration::from_millis(800);
@@ -48,7 +48,7 @@ pub fn watch(how_to_go_on: &'static str) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let end = move |signal| {
         output::abandon();
-        crate::message!(
+        gf_files::message!(
             "interrupted: what was finished is kept, and no file is half-written; {how_to_go_on}"
         );
         process::exit(i32::from(exit_code(signal)));

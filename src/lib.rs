@@ -60,8 +60,3 @@ pub mod scoring;
 pub mod simulate;
 pub mod tokens;
 pub mod training;
-pub mod words;
-
-pub use gf_files::{memory, message, message_text, output, stored};
-pub use gf_nn as nn;
-pub use gf_stats::{normal, regression};

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use candle_core::{Result, Tensor};
 
 use self::{encoder::Encoder, head::Head};
-use crate::nn::Parameters;
+use gf_nn::Parameters;
 
 /// The distinct haplotypes of one locus in a batch.
 #[derive(Clone, Debug)]

@@ -39,14 +39,13 @@ use self::{
     stage::{Extent, Made, Runner},
 };
 use crate::layout;
-use crate::words::counted;
 use crate::{
-    baselines, evaluation,
-    output::{self, Claim},
-    simulate,
+    baselines, evaluation, simulate,
     tokens::{self, Folder, Report, Summary, Tokenized},
     training::{self, trained_file},
 };
+use gf_cohort_schema::counted;
+use gf_files::output::{self, RunLock};
 use gf_haplotypes::{Dictionary, EmptyLoci, Policies, Provenance, Shard};
 
 /// What `run` is told.
@@ -111,11 +110,11 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             let options = options(folder);
             let summary = evaluation::run(&options)?;
             let text = summary.to_string();
-            output::for_others::write(&folder.join("auc.txt"), |out| {
+            output::shareable::write(&folder.join("auc.txt"), |out| {
                 out.write_all(text.as_bytes())
             })?;
             if let Err(leakage) = summary.require_no_leakage(options.guards) {
-                crate::message!("{text}\nReport: {}", report.display());
+                gf_files::message!("{text}\nReport: {}", report.display());
                 return Err(leakage.into());
             }
             Ok(text)
@@ -160,7 +159,7 @@ fn cohort(plan: &Plan, runner: &mut Runner) -> anyhow::Result<Option<stage::Plan
             out: folder.to_path_buf(),
             ..(**options).clone()
         })?;
-        crate::message_text!("{summary}");
+        gf_files::message_text!("{summary}");
         Ok(stage::Planted::of(&summary.truth))
     })
 }
@@ -206,11 +205,11 @@ fn stages(
                 .options(data, &plan.sequences.apply_filters, folder);
             if options.no_fit {
                 let summary = baselines::without_fit(&options)?;
-                crate::message_text!("{summary}");
+                gf_files::message_text!("{summary}");
                 return Ok(json!({ "n_people": summary.raw.n_people, "areas": summary.areas }));
             }
             let summary = baselines::run(&options)?;
-            crate::message_text!("{summary}");
+            gf_files::message_text!("{summary}");
             Ok(json!({
                 "models": summary.models,
                 "n_people": summary.n_people,
@@ -353,7 +352,7 @@ fn sequences(
     let options =
         |people: Option<Range<usize>>, folder: &Path| -> anyhow::Result<gf_haplotypes::Options> {
             let mut cohort = data.samples()?;
-            crate::message_text!("{}", cohort.notes);
+            gf_files::message_text!("{}", cohort.notes);
             if let Some(people) = people {
                 cohort.people = cohort.people.drain(people).collect();
             }
@@ -361,7 +360,7 @@ fn sequences(
         };
     let merge = |shards: &[Shard], folder: &Path| -> anyhow::Result<gf_haplotypes::Summary> {
         let (merged, summary) = gf_haplotypes::merge(shards, folder)?;
-        crate::message_text!("{summary}");
+        gf_files::message_text!("{summary}");
         merged.save()?;
         Ok(summary)
     };
@@ -374,7 +373,7 @@ fn sequences(
                 &options,
                 EmptyLoci::Refuse,
             )?;
-            crate::message_text!("{summary}");
+            gf_files::message_text!("{summary}");
             dictionary.save(folder)?;
             skips.save()?;
             Ok(summary)
@@ -400,7 +399,7 @@ fn sequences(
             return merge(&shards, folder);
         }
         let (made, skips, summary) = gf_haplotypes::run(&options(None, folder)?)?;
-        crate::message_text!("{summary}");
+        gf_files::message_text!("{summary}");
         made.save(folder)?;
         skips.save()?;
         dictionary = Some(made);
@@ -431,7 +430,7 @@ fn tokens(
             None,
             folder,
         )?;
-        crate::message_text!("{summary}");
+        gf_files::message_text!("{summary}");
         Ok(summary)
     };
     let mut options = plan.tokens.clone();
@@ -471,7 +470,7 @@ fn tokens(
     runner.stage(layout::TOKENS_FOLDER, &made, |folder| {
         if !shards.is_empty() {
             let summary = tokens::merge(&shards, folder)?;
-            crate::message_text!("{summary}");
+            gf_files::message_text!("{summary}");
             return Ok(summary);
         }
         let dictionary = built
@@ -501,7 +500,7 @@ fn fit(
         alphabet = dictionary.alphabet();
     }
     let tokenizer = words.fit(alphabet, options)?;
-    crate::message!(
+    gf_files::message!(
         "{} in the vocabulary",
         counted(tokenizer.vocab_len(), "token", "tokens")
     );
@@ -523,16 +522,16 @@ fn train(
     for number in 1..=n_members {
         for (job, loci) in division.term_blocks(model, number) {
             if runner.is_job(&job) {
-                crate::message!("{job}:");
+                gf_files::message!("{job}:");
                 let names =
                     training::run_terms(&options(&members), number, &loci, &mut progress(true))?;
-                crate::message!("{job}: deep terms of {}", names.join(", "));
+                gf_files::message!("{job}: deep terms of {}", names.join(", "));
             }
         }
         if runner.is_job(&member_job(&name, number)) {
-            crate::message!("{}:", member_job(&name, number));
+            gf_files::message!("{}:", member_job(&name, number));
             let summary = training::run_member(&options(&members), number, &mut progress(true))?;
-            crate::message!("{}: {summary}", model.name());
+            gf_files::message!("{}: {summary}", model.name());
         }
     }
     let mut rows = Vec::new();
@@ -564,7 +563,7 @@ fn train(
             [] => training::run(&options(folder), &mut progress(true))?,
             rows => training::run_bundle(&options(folder), rows)?,
         };
-        crate::message_text!("{summary}");
+        gf_files::message_text!("{summary}");
         Ok(summary)
     })?;
     Ok(())
@@ -636,7 +635,7 @@ fn note_saturation(options: &tokens::Options, vocab_size: usize) {
     if let Some(VocabSize::AtMost(wanted)) = options.vocab_size
         && vocab_size < wanted
     {
-        crate::message!(
+        gf_files::message!(
             "the vocabulary is saturated with {vocab_size} entries, fewer than the {wanted} \
              allowed"
         );
@@ -646,11 +645,11 @@ fn note_saturation(options: &tokens::Options, vocab_size: usize) {
 /// Claims a folder for the run that writes to it, and says so where no second one would be noticed.
 ///
 /// # Errors
-/// As [`Claim::take`].
-pub fn claim(folder: &Path) -> Result<Claim, output::Error> {
-    let claim = Claim::take(folder)?;
+/// As [`RunLock::take`].
+pub fn claim(folder: &Path) -> Result<RunLock, output::Error> {
+    let claim = RunLock::take(folder)?;
     if !claim.is_locked() {
-        crate::message!(
+        gf_files::message!(
             "{}: no file locks here, so a second run on this folder would not be refused",
             folder.display()
         );

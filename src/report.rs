@@ -11,14 +11,14 @@ mod figure;
 mod figures;
 mod interactive;
 mod multiqc;
+mod narrative;
 mod page;
-mod standard;
+mod reporting_standards;
 mod svg;
 mod tables;
 mod terminal;
 #[cfg(test)]
 mod tests;
-mod words;
 
 pub use self::{
     aligned::aligned,
@@ -37,7 +37,7 @@ use gf_cohort_schema::{
 };
 use serde::Serialize;
 
-use crate::output;
+use gf_files::output;
 
 /// All that an evaluation says, table by table: what the report shows. Rows of models stand by
 /// split, then in the order of [`gf_cohort_schema::rung`].
@@ -105,14 +105,14 @@ pub fn write_report(
     let mut paths = Vec::new();
     let page = folder.join("report.html");
     let html = page::html(verdict, background, &figures).map_err(output::at(&page))?;
-    output::for_others::write(&page, |out| out.write_all(html.as_bytes()))?;
+    output::shareable::write(&page, |out| out.write_all(html.as_bytes()))?;
     paths.push(page);
     for id in FIGURES {
         let path = folder.join(format!("{id}.svg"));
         match figures.iter().find(|figure| figure.id == id) {
             Some(figure) => {
                 let text = svg(figure).map_err(output::at(&path))?;
-                output::for_others::write(&path, |out| out.write_all(text.as_bytes()))?;
+                output::shareable::write(&path, |out| out.write_all(text.as_bytes()))?;
                 paths.push(path);
             }
             None => output::remove_if_there(&path)?,
@@ -120,7 +120,7 @@ pub fn write_report(
     }
     for (name, content) in multiqc::files(verdict, background, &figures) {
         let path = folder.join(name);
-        output::for_others::write_json(&path, &content)?;
+        output::shareable::write_json(&path, &content)?;
         paths.push(path);
     }
     Ok(paths)

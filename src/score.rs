@@ -20,14 +20,14 @@ use gf_cohort_schema::{
 use serde::{Deserialize, Serialize};
 
 use crate::layout;
-use crate::words::counted;
 use crate::{
     baselines::{self, AbsentAlleles, PrsModel, Rewritten},
     dataset::{self, Dataset},
-    output,
     tokens::{self, encode},
     training::{self, Bundle, DeviceChoice},
 };
+use gf_cohort_schema::counted;
+use gf_files::output;
 use gf_haplotypes::{ApplyFilters, Carried, Dictionary, EmptyLoci, Regions, Samples};
 
 /// What the stage needs.

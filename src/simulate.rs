@@ -52,8 +52,9 @@ use self::{
     panel::Panel,
     risk::{PREVALENCE, Risk},
 };
-use crate::words::counted;
-use crate::{evaluation::roc, output};
+use crate::evaluation::roc;
+use gf_cohort_schema::counted;
+use gf_files::output;
 use gf_genotypes::{Locus, Samples};
 
 /// Name of the one locus in `loci.bed`.

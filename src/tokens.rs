@@ -35,8 +35,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use self::segments::{LocusSegments, Segment};
-use crate::output;
-use crate::words::counted;
+use gf_cohort_schema::counted;
+use gf_files::output;
 use gf_haplotypes::{ABSENT_HAPLOTYPE, Dictionary, LocusHaplotypes};
 
 /// What the stage did.

@@ -64,13 +64,14 @@ use self::{
     terms::{Making, TrainedMember},
 };
 use crate::layout;
-use crate::words::counted;
 use crate::{
     dataset::{Dataset, Standardisation, logits_within},
     evaluation::roc,
     models::{Architecture, Config, LocusShape},
-    output, tokens,
+    tokens,
 };
+use gf_cohort_schema::counted;
+use gf_files::output;
 
 /// Tensors of a model by name.
 pub type Weights = BTreeMap<String, Tensor>;
@@ -656,7 +657,7 @@ impl<'o> Prepared<'o> {
         let log = trained.iter().enumerate().flat_map(of_member);
         // Nothing new lies beside an older bundle that is still whole.
         output::remove_if_there(&options.out.join(layout::CONFIG))?;
-        output::for_others::write_csv(&options.out.join(layout::TRAINING_LOG), &LOG_COLUMNS, log)?;
+        output::shareable::write_csv(&options.out.join(layout::TRAINING_LOG), &LOG_COLUMNS, log)?;
         output::write(&options.out.join(layout::PREDICTIONS), |out| {
             write_predictions(out, rows)
         })?;

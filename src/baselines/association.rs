@@ -14,9 +14,9 @@ use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use rayon::prelude::*;
 
 use crate::baselines::panel::{Column, Panel};
-use crate::{
+use gf_files::output;
+use gf_stats::{
     normal::two_sided,
-    output,
     regression::{Failure, Fit, Likelihood, logistic},
 };
 
@@ -293,7 +293,7 @@ pub fn write(
             of(&|estimate| estimate.test.to_string()),
         ]
     };
-    output::for_others::write_csv(
+    output::shareable::write_csv(
         path,
         &ASSOCIATION_COLUMNS,
         columns.iter().zip(associations).map(record),

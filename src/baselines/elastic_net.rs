@@ -14,7 +14,7 @@ use crate::baselines::{
     selection::{Choice, Setting, Tried, auroc_of},
     study::FreeTerms,
 };
-use crate::regression::elastic_net::{Penalty, Problem, Solution};
+use gf_stats::regression::elastic_net::{Penalty, Problem, Solution};
 
 /// Penalties of a path, evenly on the scale of logarithms.
 const PATH: usize = 40;

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::{leakage, output, scoring, words::counted};
+use crate::{leakage, scoring};
+use gf_cohort_schema::counted;
+use gf_files::output;
 
 /// Each message names the file, the place, what was found, and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -9,11 +9,11 @@ use std::{io::Write, path::Path};
 
 use gf_cohort_schema::{BASELINE_PREFIX, Cohort, Split};
 
-use crate::output;
 use crate::{
     baselines::model::{AlleleWeight, Baseline},
     leakage::scores::{COHORT_KEY, DIGEST_KEY, digest},
 };
+use gf_files::output;
 use gf_genotypes::GenomeBuild;
 
 /// What the headers say beside the score.
@@ -43,7 +43,7 @@ pub fn write_scoring_files(
         .filter(|baseline| baseline.alleles().next().is_some())
     {
         let is_learned = learned.contains(&baseline.model.as_str());
-        output::for_others::write(&folder.join(file_name(&baseline.model)), |out| {
+        output::shareable::write(&folder.join(file_name(&baseline.model)), |out| {
             write(out, baseline, is_learned.then_some(digest.as_str()), origin)
         })?;
     }

@@ -6,7 +6,6 @@
 use gf_cohort_schema::{ALONE, BASELINE_PREFIX, WITHOUT_APOE};
 use serde::Serialize;
 
-use crate::words::counted;
 use crate::{
     baselines::{
         Error, Options,
@@ -27,6 +26,7 @@ use crate::{
         scoring_file::ScoringFile,
     },
 };
+use gf_cohort_schema::counted;
 use gf_genotypes::GenomeBuild;
 
 /// Everything that was fitted.

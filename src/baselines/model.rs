@@ -14,7 +14,6 @@ use std::{
 use gf_cohort_schema::{Cohort, probability};
 use serde::{Deserialize, Serialize};
 
-use crate::stored;
 use crate::{
     baselines::{
         Error,
@@ -31,6 +30,7 @@ use crate::{
         reasons::{Reason, Reasons},
     },
 };
+use gf_files::stored_format;
 use gf_genotypes::{DisjointRegions, GenomeBuild, Samples, VariantRecord, contig_key, pass};
 
 /// Version of `prs_model.json`.
@@ -243,8 +243,8 @@ impl PrsModel {
             path: path.into(),
             reason,
         };
-        let json = stored::read(path).map_err(|found| error(found.source.to_string()))?;
-        let model: Self = stored::from_json(&json, SCHEMA_VERSION, "gf-genomics prs")
+        let json = stored_format::read(path).map_err(|found| error(found.source.to_string()))?;
+        let model: Self = stored_format::from_json(&json, SCHEMA_VERSION, "gf-genomics prs")
             .map_err(|reason| error(format!("not a saved prs model: {reason}")))?;
         let mut names = HashSet::new();
         match model

@@ -12,6 +12,7 @@ use gf_cohort_schema::{
 };
 use serde::Serialize;
 
+use crate::evaluation::{delong::Placements, roc::by_rising};
 use crate::layout;
 use crate::{
     baselines::{Error, Options},
@@ -20,10 +21,7 @@ use crate::{
         raw_scores::{self, RawSummary},
     },
 };
-use crate::{
-    evaluation::{delong::Placements, roc::by_rising},
-    output,
-};
+use gf_files::output;
 
 /// Columns of `score_auc.csv`.
 pub const AREA_COLUMNS: [&str; 7] = [
@@ -138,7 +136,7 @@ pub fn run(options: &Options) -> Result<NoFitSummary, Error> {
             write_predictions(out, &predictions)
         })?;
         let rows = areas.iter().map(row);
-        Ok(output::for_others::write_csv(
+        Ok(output::shareable::write_csv(
             &options.scoring.out.join(layout::SCORE_AUC),
             &AREA_COLUMNS,
             rows,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::baselines::Error;
 use crate::evaluation::roc::auroc;
-use crate::words::counted;
+use gf_cohort_schema::counted;
 
 /// What is chosen for one baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

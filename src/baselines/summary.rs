@@ -4,14 +4,12 @@ use gf_cohort_schema::{CohortSummary, GuardRow};
 use serde::Serialize;
 
 use super::{ApoeCounts, Choice, WithoutApoe};
-use crate::{
-    scoring::{
-        FailedScore, ReadCounts, ScoreSummary,
-        dosages::{write_counts, write_read_counts},
-        published::write_failed,
-    },
-    words::counted,
+use crate::scoring::{
+    FailedScore, ReadCounts, ScoreSummary,
+    dosages::{write_counts, write_read_counts},
+    published::write_failed,
 };
+use gf_cohort_schema::counted;
 
 /// What was found and what was left out.
 #[derive(Clone, Debug, PartialEq, Serialize)]

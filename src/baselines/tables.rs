@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::model::{Baseline, Feature};
-use crate::output;
+use gf_files::output;
 
 /// Columns of `weights.csv`.
 pub const WEIGHT_COLUMNS: [&str; 12] = [
@@ -30,7 +30,7 @@ pub const WEIGHT_COLUMNS: [&str; 12] = [
 /// # Errors
 /// When the file cannot be written.
 pub fn write_weights(path: &Path, baselines: &[Baseline]) -> Result<(), output::Error> {
-    output::for_others::write_csv(
+    output::shareable::write_csv(
         path,
         &WEIGHT_COLUMNS,
         baselines.iter().flat_map(weight_records),

@@ -1,10 +1,8 @@
 //! The axes of a model as options, for each command that makes one.
 
 use super::values::one_of;
-use crate::{
-    models::{Architecture, ArchitectureChoice, AttentionKind, Preset, Projection, Sharing},
-    nn::{Activation, Rank},
-};
+use crate::models::{Architecture, ArchitectureChoice, AttentionKind, Preset, Projection, Sharing};
+use gf_nn::{Activation, Rank};
 
 /// The model: a preset, and whatever axis should differ from it.
 #[derive(Debug, clap::Args)]

@@ -8,10 +8,8 @@ use std::{
 use gf_cohort_schema::MissingValues;
 
 use super::values::{name_of, one_of};
-use crate::{
-    cohort::{self, Options, SampleId, Shares},
-    output,
-};
+use crate::cohort::{self, Options, SampleId, Shares};
+use gf_files::output;
 
 /// Join tables of samples into a cohort table: phenotypes mapped to case and control, a split that
 /// keeps families together, and a report of who was dropped and why.
@@ -138,6 +136,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(path) = &args.dropped {
         output::write(path, |out: &mut dyn Write| prepared.write_dropped(out))?;
     }
-    crate::message_text!("{summary}");
+    gf_files::message_text!("{summary}");
     Ok(())
 }

@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     compress::{self, FineTuning, OnCohort, Options, Solver},
-    nn::Rank,
     pipeline::{self, progress},
 };
+use gf_nn::Rank;
 
 /// Make a trained model smaller: low-rank factors in place of the linear layers of its encoder, and
 /// what that costs in AUC.
@@ -113,6 +113,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let summary = compress::run(&options, &mut progress(true))?;
     record.finish("compress", &options, inputs, &summary)?;
     write!(io::stdout().lock(), "{summary}")?;
-    crate::message!("wrote {}", options.out.display());
+    gf_files::message!("wrote {}", options.out.display());
     Ok(())
 }

@@ -157,7 +157,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     record.finish("evaluate", &options, inputs, &counts)?;
     let leakage = summary.require_no_leakage(args.guards);
     if leakage.is_err() {
-        crate::message_text!("{summary}");
+        gf_files::message_text!("{summary}");
     } else {
         write!(io::stdout().lock(), "{summary}")?;
     }
@@ -166,12 +166,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .iter()
         .map(|path| path.display().to_string())
         .collect();
-    crate::message!("wrote {}", files.join(", "));
+    gf_files::message!("wrote {}", files.join(", "));
     summary
         .left_out()
         .iter()
         .chain(&summary.readings)
-        .for_each(|line| crate::message!("{line}"));
-    crate::message!("report: {}", options.out.join(layout::REPORT).display());
+        .for_each(|line| gf_files::message!("{line}"));
+    gf_files::message!("report: {}", options.out.join(layout::REPORT).display());
     Ok(leakage?)
 }

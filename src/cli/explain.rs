@@ -124,6 +124,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let record = Record::begin(&options.out, &work, overwrite)?;
     let summary = explain::run(&options)?;
     record.finish("explain", &work.options, inputs, &summary)?;
-    crate::message_text!("{summary}");
+    gf_files::message_text!("{summary}");
     Ok(())
 }

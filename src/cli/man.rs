@@ -6,7 +6,7 @@ use clap::CommandFactory;
 use clap_mangen::Man;
 
 use super::Cli;
-use crate::output;
+use gf_files::output;
 
 /// Manual pages of the program and of every command
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         .collect();
     for page in [program].into_iter().chain(pages) {
         let man = Man::new(page);
-        output::for_others::write(&args.out.join(man.get_filename()), |mut out| {
+        output::shareable::write(&args.out.join(man.get_filename()), |mut out| {
             man.render(&mut out)
         })?;
     }

@@ -14,8 +14,9 @@ use super::{
     record::{OverwriteArgs, Record, Work},
 };
 use crate::layout;
-use crate::words::counted;
-use crate::{output, pipeline, score, tokens};
+use crate::{pipeline, score, tokens};
+use gf_cohort_schema::counted;
+use gf_files::output;
 use gf_haplotypes::Policies;
 
 /// Put together what was made block by block: sequences of blocks of people and loci, tokens of
@@ -102,7 +103,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     output::keep_inputs(&predictions);
     let n_rows = score::merge(&predictions, &args.output)?;
     let rows = counted(n_rows, "row", "rows");
-    crate::message!(
+    gf_files::message!(
         "{rows} of {}",
         counted(predictions.len(), "table", "tables")
     );
@@ -126,7 +127,7 @@ fn sequences(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyho
     )?;
     merged.save()?;
     record.finish("merge", &options, folders, &summary)?;
-    crate::message_text!("{summary}");
+    gf_files::message_text!("{summary}");
     Ok(())
 }
 
@@ -168,7 +169,7 @@ fn tokens(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyhow::
         folders,
         &json!({ "sequences": of_sequences, "tokens": of_tokens }),
     )?;
-    crate::message_text!("{of_sequences}{of_tokens}");
+    gf_files::message_text!("{of_sequences}{of_tokens}");
     Ok(())
 }
 

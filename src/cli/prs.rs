@@ -249,17 +249,17 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let failed = if options.cohort.as_os_str().is_empty() {
         let summary = scoring::raw_scores(&options.scoring)?;
         record.finish("prs", &work.options, inputs(&options), &summary)?;
-        crate::message_text!("{}", summary.without_cohort());
+        gf_files::message_text!("{}", summary.without_cohort());
         summary.failed_scores
     } else if options.no_fit {
         let summary = baselines::without_fit(&options)?;
         record.finish("prs", &work.options, inputs(&options), &summary)?;
-        crate::message_text!("{summary}");
+        gf_files::message_text!("{summary}");
         summary.raw.failed_scores
     } else {
         let summary = baselines::run(&options)?;
         record.finish("prs", &work.options, inputs(&options), &summary)?;
-        crate::message_text!("{summary}");
+        gf_files::message_text!("{summary}");
         summary.failed_scores
     };
     require_all_scores(&failed, &options)

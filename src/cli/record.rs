@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::output;
+use gf_files::output;
 
 /// Longer files are named without a digest: to read a genome from end to end can take longer than
 /// the stage, which reads its loci.

@@ -6,7 +6,7 @@ use gf_cohort_schema::text;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::output;
+use gf_files::output;
 use gf_genotypes::Samples;
 
 /// Whose genotypes are read.

@@ -140,6 +140,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             &summary,
         )?;
     }
-    crate::message_text!("{summary}");
+    gf_files::message_text!("{summary}");
     Ok(())
 }

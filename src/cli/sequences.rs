@@ -11,7 +11,8 @@ use super::{
     values::{name_of, one_of},
 };
 use crate::layout;
-use crate::{output, pipeline};
+use crate::pipeline;
+use gf_files::output;
 use gf_haplotypes::{
     ApplyFilters, Encoding, Haploid, Missing, Options, Overlap, Policies, Regions, Samples,
     Symbolic, Unphased, write_fasta,
@@ -188,7 +189,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             &summary,
         )?;
     }
-    crate::message_text!("{summary}");
+    gf_files::message_text!("{summary}");
     Ok(())
 }
 

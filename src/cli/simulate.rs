@@ -169,7 +169,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let record = Record::begin(&options.out, &work, args.overwrite)?;
     let summary = simulate::run(&options)?;
     record.finish("simulate", &work.options, inputs, &summary.truth)?;
-    crate::message_text!("{summary}");
-    crate::message!("wrote {}", options.out.display());
+    gf_files::message_text!("{summary}");
+    gf_files::message!("wrote {}", options.out.display());
     Ok(())
 }

@@ -156,7 +156,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         &samples_of_files(&sequence_options.vcf)?,
         args.cohort.missing().samples,
     )?;
-    crate::message_text!("{}", cohort.notes);
+    gf_files::message_text!("{}", cohort.notes);
     sequence_options.samples = Samples::Only(
         cohort
             .people
@@ -179,7 +179,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let record = Record::begin(&args.out, &work, args.overwrite)?;
     let started = Instant::now();
     let (dictionary, skips, summary) = gf_haplotypes::run(&sequence_options)?;
-    crate::message_text!("{summary}");
+    gf_files::message_text!("{summary}");
     let sequences = summary;
     let sequences_seconds = args.report.then(|| started.elapsed().as_secs_f64());
     let (summary, report) = pipeline::tokenize(
@@ -190,9 +190,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         sequences_seconds,
         &args.out,
     )?;
-    crate::message_text!("{summary}");
+    gf_files::message_text!("{summary}");
     if let Some(report) = report {
-        crate::message_text!("{report}");
+        gf_files::message_text!("{report}");
     }
     dictionary.save(&args.out)?;
     skips.save()?;

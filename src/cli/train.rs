@@ -12,13 +12,13 @@ use super::{
     cohort_args::CohortArgs,
     record::{OverwriteArgs, Record, Work},
 };
-use crate::words::counted;
 use crate::{
     pipeline::{self, progress},
     training::{
         self, AdditiveKind, ClassWeights, DeepTerms, DeviceChoice, Options, Ranks, Resume, Schedule,
     },
 };
+use gf_cohort_schema::counted;
 
 /// Train a model on tokens; the weights of the epoch with the best validation AUC are kept.
 ///
@@ -216,12 +216,12 @@ fn train(
         .then(|| Record::begin(&options.out, &work, overwrite))
         .transpose()?;
     if report_cost && ranks.is_first() {
-        crate::message!("{}", training::cost::report(options)?);
+        gf_files::message!("{}", training::cost::report(options)?);
     }
     let n = ranks.n();
     if n > 1 && ranks.is_first() {
         let n_people = n * options.schedule.batch_size * options.schedule.accumulate;
-        crate::message!(
+        gf_files::message!(
             "{n} ranks: a step is {n} times the batch size, {}",
             counted(n_people, "person", "people")
         );
@@ -234,10 +234,10 @@ fn train(
                 if let Some(record) = record {
                     record.finish("train", options, inputs, &summary)?;
                 }
-                crate::message_text!("{summary}");
+                gf_files::message_text!("{summary}");
             }
         }
-        Some(number) if n == 1 => crate::message!(
+        Some(number) if n == 1 => gf_files::message!(
             "model {number}: {}",
             training::run_member(options, number, &mut progress(true))?
         ),

@@ -13,9 +13,9 @@ use rayon::prelude::*;
 use super::{Error, Solver, solver};
 use crate::{
     models::{Config, Model, TermShape, network_prefix, term_tensors},
-    nn::Parameters,
     training::Weights,
 };
+use gf_nn::Parameters;
 
 /// How many layers were replaced, and all parameters.
 pub fn factorise(
@@ -129,7 +129,7 @@ fn solved(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::Init;
+    use gf_nn::Init;
 
     /// Layers as the encoder names them, dense: one of them is called `expand` as a factor is.
     fn dense() -> Weights {

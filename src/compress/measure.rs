@@ -21,10 +21,10 @@ use crate::{
     dataset::Dataset,
     evaluation::roc,
     models::{Predictor, RiskModel},
-    output,
     tokens::Folder,
     training::{self, Bundle, folds_of, weight_files},
 };
+use gf_files::output;
 
 /// Haplotypes in a timed forward pass.
 const HAPLOTYPES: usize = 4;

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Dataset, Error, encode_in_parts, haplotypes_at_a_time};
+use super::{Dataset, Error, encode_in_chunks, haplotypes_at_a_time};
 use crate::models::Predictor;
 
 /// Memory that a pass over haplotypes may take where nobody says.
@@ -43,7 +43,7 @@ pub fn logits_within(
             haplotypes_at_a_time(model.config(), locus, bytes).min(HAPLOTYPES_AT_A_TIME);
         // As leaves: neither the way to a part nor that to all is kept.
         encoded.push(
-            encode_in_parts(model, dataset, locus, &haplotypes, at_a_time)?.as_detached_tensor(),
+            encode_in_chunks(model, dataset, locus, &haplotypes, at_a_time)?.as_detached_tensor(),
         );
         wanted.push(haplotypes);
     }

@@ -102,7 +102,7 @@ impl Groups {
         Self { people, ends }
     }
 
-    /// Area where each person counts so many times.
+    /// Auroc where each person counts so many times.
     fn area(&self, times: &[u32]) -> Option<f64> {
         let mut start = 0;
         let groups = self.ends.iter().map(|&end| {
@@ -189,7 +189,7 @@ mod tests {
     use gf_cohort_schema::Role;
 
     use super::*;
-    use crate::evaluation::areas::{areas, placements};
+    use crate::evaluation::auroc::{aurocs, placements};
 
     fn people(n: u32, seed: u64, shift: f64) -> Column {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -231,10 +231,10 @@ mod tests {
             seed: 1,
             families: &alone,
         };
-        let resampled = areas(&[&a, &b], Some("m2"), Some(&bootstrap))[0]
+        let resampled = aurocs(&[&a, &b], Some("m2"), Some(&bootstrap))[0]
             .clone()
             .unwrap();
-        let delong = areas(&[&a, &b], Some("m2"), None)[0].clone().unwrap();
+        let delong = aurocs(&[&a, &b], Some("m2"), None)[0].clone().unwrap();
         let found = resampled.interval.unwrap();
         let expected = delong.interval.unwrap();
         assert!(

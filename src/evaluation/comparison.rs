@@ -8,8 +8,8 @@ use std::{collections::BTreeSet, fmt};
 use gf_cohort_schema::Split;
 use serde::Serialize;
 
-use super::{Error, areas::placements, scores::Scores};
-use crate::words::counted;
+use super::{Error, auroc::placements, scores::Scores};
+use gf_cohort_schema::counted;
 
 /// The model that the others are compared to.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -11,8 +11,8 @@ use super::{
     scores::{Column, Scores},
     strata::Known,
 };
-use crate::regression::{Failure, Likelihood, logistic};
-use crate::words::counted;
+use gf_cohort_schema::counted;
+use gf_stats::regression::{Failure, Likelihood, logistic};
 
 /// Fewer cases, or controls, for each component leave the regression to chance.
 const PER_COMPONENT: usize = 10;

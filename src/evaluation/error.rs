@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use gf_cohort_schema::Split;
 
 use super::roc;
-use crate::output;
-use crate::words::counted;
+use gf_cohort_schema::counted;
+use gf_files::output;
 
 /// Why an evaluation is not possible.
 #[derive(Debug, thiserror::Error)]

@@ -21,7 +21,7 @@ use super::{
     scores::{HeldOut, Scores},
 };
 use crate::report::p_value;
-use crate::words::counted;
+use gf_cohort_schema::counted;
 
 /// The mean difference over all folds, and its test.
 #[derive(Clone, Debug, PartialEq, Serialize)]

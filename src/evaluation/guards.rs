@@ -26,7 +26,7 @@ use gf_cohort_schema::{GuardRow, GuardVerdict, Role, STACKED, Split, is_baseline
 use rayon::prelude::*;
 
 use super::{
-    areas::placements,
+    auroc::placements,
     components,
     delong::Placements,
     permutation::Permuted,
@@ -35,9 +35,9 @@ use super::{
     strata::Known,
 };
 use crate::layout;
-use crate::normal::upper_tail;
 use crate::report::p_value;
-use crate::words::counted;
+use gf_cohort_schema::counted;
+use gf_stats::normal::upper_tail;
 
 const PERSON: &str = "person-in-two-splits";
 const PHENOTYPE: &str = "phenotype-differs";

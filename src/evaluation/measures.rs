@@ -14,7 +14,7 @@ use super::{
     roc::{count, ties},
     scores::Column,
 };
-use crate::{
+use gf_stats::{
     normal::{Z_975, density, upper_quantile},
     regression::{Failure, Fit, Likelihood, logistic},
 };

@@ -11,11 +11,11 @@ use gf_cohort_schema::{Split, nine_significant_digits};
 use serde::Serialize;
 
 use super::{
-    areas::areas,
+    auroc::aurocs,
     bootstrap::Bootstrap,
     scores::{Column, Scores},
 };
-use crate::output;
+use gf_files::output;
 
 /// Name of the additive model.
 const ADDITIVE: &str = "additive";
@@ -76,7 +76,7 @@ impl fmt::Display for NonAdditive {
 pub fn tests(scores: &Scores, bootstrap: Option<&Bootstrap<'_>>) -> Vec<NonAdditive> {
     let of_model = |column: &Column| {
         let additive = scores.column(Split::Test, &additive_of(&column.model))?;
-        let mut found = areas(&[column, additive], Some(&additive.model), bootstrap);
+        let mut found = aurocs(&[column, additive], Some(&additive.model), bootstrap);
         let area = found.swap_remove(0).ok()?;
         let difference = area.difference?;
         let inference = difference
@@ -132,6 +132,6 @@ pub fn write(path: &Path, tests: &[NonAdditive]) -> Result<bool, output::Error> 
             number(p_value),
         ]
     };
-    output::for_others::write_csv(path, &COLUMNS, tests.iter().map(record))?;
+    output::shareable::write_csv(path, &COLUMNS, tests.iter().map(record))?;
     Ok(true)
 }

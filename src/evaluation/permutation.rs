@@ -6,7 +6,7 @@
 //! linear rank statistic (Hajek and Sidak 1967; for everyone it is Mann and Whitney's U).
 
 use super::{roc::ties, scores::Column};
-use crate::normal::two_sided;
+use gf_stats::normal::two_sided;
 
 /// The AUROC of people, and its distribution under permuted labels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -103,7 +103,7 @@ mod tests {
     use gf_cohort_schema::Role;
 
     use super::*;
-    use crate::evaluation::areas::placements;
+    use crate::evaluation::auroc::placements;
 
     /// The mean over drawn permutations tends to the exact one.
     #[test]

@@ -8,7 +8,7 @@ use gf_cohort_schema::probability;
 use serde::{Deserialize, Serialize};
 
 use super::{roc::ties, scores::Column};
-use crate::regression::{Likelihood, logistic};
+use gf_stats::regression::{Likelihood, logistic};
 
 /// How probabilities are recalibrated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

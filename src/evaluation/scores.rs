@@ -15,7 +15,7 @@ use gf_cohort_schema::{
 use rayon::prelude::*;
 
 use super::{Error, roc};
-use crate::words::counted;
+use gf_cohort_schema::counted;
 
 /// Fewer cases, or controls, are too few to fit a slope on, or to say that probabilities are right
 /// (Peduzzi et al. 1996: ten events a parameter).

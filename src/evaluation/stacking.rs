@@ -17,13 +17,11 @@ use gf_cohort_schema::{Role, STACKED, Split, nine_significant_digits, probabilit
 use serde::Serialize;
 
 use super::{
-    areas::placements,
+    auroc::placements,
     scores::{Column, Scores},
 };
-use crate::{
-    output,
-    regression::{Failure, Fit, Likelihood, logistic},
-};
+use gf_files::output;
+use gf_stats::regression::{Failure, Fit, Likelihood, logistic};
 
 /// Columns of `stacked.csv`, in order.
 pub const COEFFICIENT_COLUMNS: [&str; 4] =
@@ -116,7 +114,7 @@ pub fn write(path: &Path, stacked: &Stacked) -> Result<(), output::Error> {
             n_validation.clone(),
         ]
     };
-    output::for_others::write_csv(path, &COEFFICIENT_COLUMNS, stacked.terms.iter().map(record))
+    output::shareable::write_csv(path, &COEFFICIENT_COLUMNS, stacked.terms.iter().map(record))
 }
 
 /// The best polygenic score (row 2, or row 3 where there is no row 2) and the best sequence model

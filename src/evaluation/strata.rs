@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::{
     Error,
-    areas::{Area, areas},
+    auroc::{Auroc, aurocs},
     bootstrap::Bootstrap,
     roc::OneClass,
     scores::{Column, Scores},
@@ -348,7 +348,7 @@ pub fn rows(
             .iter()
             .filter(|column| !column.people.is_empty())
             .collect();
-        let areas = areas(&columns, compared_to, bootstrap);
+        let areas = aurocs(&columns, compared_to, bootstrap);
         columns
             .iter()
             .zip(areas)
@@ -366,7 +366,7 @@ fn row(
     stratum: &str,
     level: &str,
     column: &Column,
-    area: Result<Area, OneClass>,
+    area: Result<Auroc, OneClass>,
     compared_to: Option<&str>,
 ) -> StratumRow {
     let (area, reasons) = match area {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     dataset::{
-        BYTES, Dataset, HAPLOTYPES_AT_A_TIME, encode_in_parts, encode_rows, haplotypes_at_a_time,
+        BYTES, Dataset, HAPLOTYPES_AT_A_TIME, encode_in_chunks, encode_rows, haplotypes_at_a_time,
     },
     models::{Predictor, RiskModel},
     tokens::{Grid, LocusTokens},
@@ -192,7 +192,7 @@ impl<'p> People<'p> {
             let mut of_loci = Vec::with_capacity(dictionary.loci.len());
             for (number, locus) in dictionary.loci.iter().enumerate() {
                 let all: Vec<u32> = (0..locus.haplotypes.len() as u32).collect();
-                let rows = encode_in_parts(model, data, number, &all, at_a_time(model, number))?
+                let rows = encode_in_chunks(model, data, number, &all, at_a_time(model, number))?
                     .as_detached_tensor();
                 of_loci.push(Tensor::cat(
                     &[

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::{output, scoring};
+use crate::scoring;
+use gf_files::output;
 
 /// Each message names the file, what was found, and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -16,10 +16,11 @@ use std::{
 use gf_cohort_schema::{Cohort, GuardRow, GuardVerdict, text};
 use rayon::prelude::*;
 
-use crate::words::counted;
 use crate::{leakage::Error, scoring::dosages::Site};
-use crate::{normal::upper_tail, output};
+use gf_cohort_schema::counted;
+use gf_files::output;
 use gf_genotypes::contig_key;
+use gf_stats::normal::upper_tail;
 
 /// Fewer independent variants tell cousins from strangers badly.
 const LEAST_VARIANTS: usize = 500;

@@ -7,8 +7,8 @@
 use gf_cohort_schema::{BASELINE_PREFIX, Cohort, GuardRow, GuardVerdict, ScoreColumn, Split};
 
 use super::Error;
-use crate::output;
 use crate::scoring::{published::Frequencies, scoring_file::ScoringFile};
+use gf_files::output;
 
 /// Header line of a score that this program exported: digest of the people it was learned from.
 pub const DIGEST_KEY: &str = "gf_genomics_training_digest";

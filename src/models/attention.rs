@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use self::{ecoformer::Ecoformer, linformer::Linformer, softmax::Softmax};
 use super::{AttentionKind, Config, encoder::Norm};
-use crate::nn::{
+use gf_nn::{
     AttentionBlock, Init, Linear, Parameters, add_with_bias, attention_block, depthwise_convolution,
 };
 

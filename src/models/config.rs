@@ -6,7 +6,7 @@
 use candle_core::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::nn::{Activation, Rank};
+use gf_nn::{Activation, Rank};
 
 /// Named models of the family: points on the axes of [`Architecture`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

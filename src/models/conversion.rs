@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use candle_core::{Result, Tensor, bail};
 
 use super::{Architecture, AttentionKind, Config, Model};
-use crate::nn::Parameters;
+use gf_nn::Parameters;
 
 /// The weights of a model `to`, taken from `weights` of a model `from`.
 ///

@@ -36,7 +36,7 @@ use self::operations::{Operations, additions, multiplications, products};
 use super::{
     Architecture, AttentionKind, Config, Projection, Sharing, attention::ecoformer::ANCHORS,
 };
-use crate::nn::Activation;
+use gf_nn::Activation;
 
 /// Energy of a multiplication of 32-bit floats.
 const PJ_A_MULTIPLICATION: f64 = 3.7;

@@ -11,7 +11,7 @@ use super::{
     Config, LocusInput,
     attention::{Attention, Sequence},
 };
-use crate::nn::{
+use gf_nn::{
     Activation, FeedForward, Init, Linear, Parameters, activation_with_bias, add_with_bias, embed,
     feed_forward, layer_norm, layer_only, pooled,
 };

@@ -13,7 +13,7 @@ use candle_core::{DType, Result, Tensor, Var, backprop::GradStore, bail};
 use rayon::prelude::*;
 
 use super::encoder::Encoder;
-use crate::nn::{Parameters, backward_from};
+use gf_nn::{Parameters, backward_from};
 
 /// Slots of the haplotypes that a thread encodes at a time: what one layer made is still in the
 /// cache of its core when the next one reads it.

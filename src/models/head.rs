@@ -8,8 +8,8 @@
 use candle_core::{D, Result, Tensor, bail};
 
 use super::Config;
-use crate::nn::{Activation, Init, Parameters, activation_with_bias, linear};
-use crate::words::counted;
+use gf_cohort_schema::counted;
+use gf_nn::{Activation, Init, Parameters, activation_with_bias, linear};
 
 /// A two-layer classifier.
 #[derive(Debug)]

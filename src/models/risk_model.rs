@@ -15,8 +15,8 @@ use super::{
     additive::{ALONE, Additive, LocusWeights},
     pair_slots::{PairSlot, TokenNumbers},
 };
-use crate::nn::Parameters;
-use crate::words::counted;
+use gf_cohort_schema::counted;
+use gf_nn::Parameters;
 
 /// Encodes haplotypes and classifies samples: a single network, or a [`RiskModel`].
 pub trait Predictor {

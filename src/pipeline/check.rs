@@ -13,8 +13,8 @@ use gf_cohort_schema::{Characteristics, Cohort, STACKED};
 
 use super::plan::{Data, Plan, Source};
 use crate::layout;
-use crate::words::counted;
 use crate::{baselines, evaluation, simulate, training};
+use gf_cohort_schema::counted;
 use gf_haplotypes::ApplyFilters;
 
 /// What was found of one stage's inputs.

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::layout;
 use crate::training::{AdditiveKind, DeviceChoice, terms_file, trained_file};
-use crate::words::counted;
+use gf_cohort_schema::counted;
 
 /// Largest blocks that jobs divide people and loci into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

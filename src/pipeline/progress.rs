@@ -57,7 +57,7 @@ pub fn progress(speaks: bool) -> impl FnMut(Progress<'_>) {
             let an_epoch =
                 member_started.elapsed().as_secs_f64() / (log.epoch - epochs_before).max(1) as f64;
             let left = Duration::from_secs_f64(an_epoch * (n_epochs - log.epoch) as f64);
-            crate::message!(
+            gf_files::message!(
                 "{of_members}epoch {}/{n_epochs}: loss {:.4}, validation loss {:.4}, AUC {:.4}; \
                  {:.1} people/s, at most {} left",
                 log.epoch,

@@ -23,9 +23,10 @@ use serde_json::{Value, json};
 
 use super::{claim, plan::Plan};
 use crate::layout;
-use crate::{
-    output::{self, Claim, Stamp},
-    simulate, stored,
+use crate::simulate;
+use gf_files::{
+    output::{self, FileState, RunLock},
+    stored_format,
 };
 
 /// In a stage's folder: what it was made from, and what it is. Written last.
@@ -167,7 +168,7 @@ impl Made {
 pub struct Runner {
     out: PathBuf,
     /// None in a dry run, which writes nothing, and of a job.
-    _claim: Option<Claim>,
+    _claim: Option<RunLock>,
     extent: Extent,
     /// Digest of each stage that came up, by name.
     digests: HashMap<String, String>,
@@ -179,7 +180,7 @@ pub struct Runner {
 #[derive(Serialize, Deserialize)]
 struct Input {
     path: PathBuf,
-    stamp: Option<Stamp>,
+    stamp: Option<FileState>,
     digest: String,
 }
 
@@ -221,7 +222,7 @@ impl Runner {
         if let Some(input) = self.inputs.iter().find(|input| input.path == path) {
             return Ok(input.digest.clone());
         }
-        let stamp = Stamp::of(path);
+        let stamp = FileState::of(path);
         let digest = self
             .known_digest(path, stamp)
             .map_or_else(|| output::sha256_of_file(path), Ok)?;
@@ -253,7 +254,7 @@ impl Runner {
 
     /// The digest of an input that an earlier job wrote down, if this is a job and the file is
     /// still that one.
-    fn known_digest(&self, path: &Path, stamp: Option<Stamp>) -> Option<String> {
+    fn known_digest(&self, path: &Path, stamp: Option<FileState>) -> Option<String> {
         let is_job = matches!(self.extent, Extent::Job { .. });
         let known: Input =
             serde_json::from_slice(&fs::read(self.note_of_input(path)).ok().filter(|_| is_job)?)
@@ -305,12 +306,12 @@ impl Runner {
         let _claim = (!dry_run).then(|| claim(&folder)).transpose()?;
         require_no_newer(&path)?;
         if let Some((record, summary)) = finished(&folder, &digest) {
-            crate::message!("{name}: done before ({:.1} s)", record.seconds);
+            gf_files::message!("{name}: done before ({:.1} s)", record.seconds);
             self.note(name, &record, true)?;
             return Ok(Some(summary));
         }
         if dry_run {
-            crate::message!("{name}: would run");
+            gf_files::message!("{name}: would run");
             return Ok(None);
         }
         output::remove_if_there(&path)?;
@@ -382,7 +383,7 @@ impl Runner {
         }
         require_no_newer(&folder.join(RECORD))?;
         if let Some((record, summary)) = finished(folder, digest) {
-            crate::message!("{name}: done before ({:.1} s)", record.seconds);
+            gf_files::message!("{name}: done before ({:.1} s)", record.seconds);
             return Ok(Some(summary));
         }
         let shards = self.out.join(SHARDS);
@@ -407,7 +408,7 @@ impl Runner {
         digest: &str,
         work: impl FnOnce() -> anyhow::Result<S>,
     ) -> anyhow::Result<(Record, S)> {
-        crate::message!("{name}:");
+        gf_files::message!("{name}:");
         let started = Instant::now();
         let summary = work().with_context(|| name.to_string())?;
         self.require_same_inputs()
@@ -420,7 +421,7 @@ impl Runner {
             files: digests(folder)?,
         };
         output::write_json(&folder.join(RECORD), &record)?;
-        crate::message!("{name}: {:.1} s", record.seconds);
+        gf_files::message!("{name}: {:.1} s", record.seconds);
         Ok((record, summary))
     }
 
@@ -432,7 +433,7 @@ impl Runner {
             digest,
         } in &self.inputs
         {
-            if Stamp::of(path) != *stamp && output::sha256_of_file(path)? != *digest {
+            if FileState::of(path) != *stamp && output::sha256_of_file(path)? != *digest {
                 bail!(
                     "{}: the file was changed during the run; what was made of it is not kept, \
                      run again",
@@ -459,7 +460,7 @@ impl Runner {
     /// Ends the run.
     pub fn finish(self) {
         if matches!(self.extent, Extent::All) {
-            crate::message!("wrote {}", self.out.join(layout::RUN).display());
+            gf_files::message!("wrote {}", self.out.join(layout::RUN).display());
         }
     }
 }
@@ -495,7 +496,7 @@ fn require_no_newer(path: &Path) -> anyhow::Result<()> {
     let Ok(json) = fs::read(path) else {
         return Ok(());
     };
-    if let Err(reason) = stored::require_no_newer(&json, SCHEMA_VERSION) {
+    if let Err(reason) = stored_format::require_no_newer(&json, SCHEMA_VERSION) {
         bail!(
             "{}: {reason}, or choose another folder (--out)",
             path.display()

@@ -10,9 +10,9 @@ use gf_cohort_schema::{RocPoint, Split};
 use super::{
     Background, Verdict,
     figure::{Axis, Dash, Figure, Panel, Point, Series, Shape, Style},
-    words,
+    narrative,
 };
-use crate::normal::wilson;
+use gf_stats::normal::wilson;
 
 /// Corners of a curve shown at most: more are not seen, and tell the order of people.
 const MAX_CORNERS: usize = 200;
@@ -21,7 +21,7 @@ const MIN_PEOPLE: usize = 5;
 
 /// All figures that have data.
 pub fn figures(verdict: &Verdict, background: &Background) -> Vec<Figure> {
-    let Some(split) = words::split(verdict) else {
+    let Some(split) = narrative::split(verdict) else {
         return Vec::new();
     };
     let models: Vec<&str> = verdict
@@ -45,8 +45,8 @@ pub fn figures(verdict: &Verdict, background: &Background) -> Vec<Figure> {
 
 fn roc(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
     let banded = [
-        words::compared_to(verdict),
-        words::headline(verdict).map(|row| row.model.as_str()),
+        narrative::compared_to(verdict),
+        narrative::headline(verdict).map(|row| row.model.as_str()),
     ];
     let mut series = vec![Series::guide((0.0, 0.0), (1.0, 1.0))];
     for (index, &model) in models.iter().enumerate() {

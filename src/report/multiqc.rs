@@ -8,7 +8,7 @@
 use gf_cohort_schema::AucRow;
 use serde_json::{Map, Value, json};
 
-use super::{Background, PeopleRow, Verdict, figure::Figure, terminal::p_value, words};
+use super::{Background, PeopleRow, Verdict, figure::Figure, narrative, terminal::p_value};
 
 /// Name of each file, and what is in it.
 pub fn files(
@@ -39,7 +39,7 @@ fn text(value: &Value) -> String {
 }
 
 fn sections(verdict: &Verdict, name: &str, figures: &[Figure]) -> Vec<(&'static str, Value)> {
-    let split = words::split(verdict);
+    let split = narrative::split(verdict);
     let shown: Vec<&AucRow> = verdict
         .rows
         .iter()
@@ -47,13 +47,13 @@ fn sections(verdict: &Verdict, name: &str, figures: &[Figure]) -> Vec<(&'static 
         .collect();
     let split = split.map_or(String::new(), |split| split.to_string());
     let mut sections = Vec::new();
-    let speaks_of = words::headline(verdict)
+    let speaks_of = narrative::headline(verdict)
         .or_else(|| shown.iter().copied().find(|row| row.compared_to.is_none()));
     if let Some(row) = speaks_of {
         sections.push(("general", general(row, name, &split)));
     }
     if !shown.is_empty() {
-        sections.push(("auc", auc(&shown, name, &split, words::kind(verdict))));
+        sections.push(("auc", auc(&shown, name, &split, narrative::kind(verdict))));
     }
     if !verdict.people.is_empty() {
         sections.push(("people", people(&verdict.people, name)));

@@ -13,11 +13,10 @@ use serde_json::Value;
 use super::{
     Background, Verdict,
     figure::Figure,
-    interactive,
-    standard::{self, Item},
+    interactive, narrative,
+    reporting_standards::{self, Item},
     svg,
     terminal::p_value,
-    words,
 };
 use crate::layout;
 
@@ -70,7 +69,7 @@ struct Page<'a> {
 /// # Errors
 /// When a figure cannot be drawn.
 pub fn html(verdict: &Verdict, background: &Background, figures: &[Figure]) -> io::Result<String> {
-    let split = words::split(verdict);
+    let split = narrative::split(verdict);
     let (shown, others): (Vec<&AucRow>, Vec<&AucRow>) = verdict
         .rows
         .iter()
@@ -96,15 +95,15 @@ pub fn html(verdict: &Verdict, background: &Background, figures: &[Figure]) -> i
             panels: panels.collect(),
         })
     });
-    let standard = standard::items(verdict, background);
+    let standard = reporting_standards::items(verdict, background);
     let page = Page {
         name: &background.name,
-        kind: words::kind(verdict),
+        kind: narrative::kind(verdict),
         is_doubtful: verdict
             .guards
             .iter()
             .any(|row| row.verdict == GuardVerdict::Fail),
-        paragraphs: words::paragraphs(verdict),
+        paragraphs: narrative::paragraphs(verdict),
         notes: &background.notes,
         models: models(verdict, &shown, split),
         reasons: shown
@@ -170,7 +169,7 @@ fn models(verdict: &Verdict, shown: &[&AucRow], split: Option<Split>) -> Table {
         caption: format!(
             "Models on the {} split{people}. Differences are to {}.",
             split.map_or(String::new(), |split| split.to_string()),
-            words::compared_to(verdict).unwrap_or("nothing")
+            narrative::compared_to(verdict).unwrap_or("nothing")
         ),
         header: vec![
             "Row",

@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::Verdict;
 use crate::layout;
-use crate::output;
+use gf_files::output;
 
 /// Writes every table of a verdict into `folder`: `auc.csv`, `roc.csv`, `strata.csv`,
 /// `calibration.csv`, `deciles.csv`, `distribution.csv`, `folds.csv` and `guards.csv`, each with
@@ -37,7 +37,7 @@ fn write_table<R: Serialize + DeserializeOwned>(
     path: &Path,
     rows: &[R],
 ) -> Result<(), output::Error> {
-    output::for_others::write_csv(path, columns::<R>(), rows)
+    output::shareable::write_csv(path, columns::<R>(), rows)
 }
 
 /// Writes `guards.csv`.

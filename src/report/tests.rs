@@ -352,10 +352,10 @@ fn a_curve_is_thinned_keeps_its_ends_and_tells_no_threshold() {
 fn words_say_what_was_shown_and_what_was_not() {
     let mut verdict = verdict();
     assert_eq!(
-        words::kind(&verdict),
+        narrative::kind(&verdict),
         "The sequence model is better than the best baseline"
     );
-    let said = words::paragraphs(&verdict).join(" ");
+    let said = narrative::paragraphs(&verdict).join(" ");
     assert!(
         said.contains(
             "primer reaches 0.710 (95 % CI 0.660 to 0.760), a difference to prs-dosages of +0.100 \
@@ -371,15 +371,15 @@ fn words_say_what_was_shown_and_what_was_not() {
         (row.delta_ci_low, row.delta_ci_high) = (Some(-0.02), Some(0.03));
     }
     assert_eq!(
-        words::kind(&verdict),
+        narrative::kind(&verdict),
         "No difference between the sequence model and the best baseline was shown"
     );
-    assert!(words::paragraphs(&verdict).join(" ").contains(
+    assert!(narrative::paragraphs(&verdict).join(" ").contains(
         "The interval holds zero: no difference was shown. That does not show that there is none"
     ));
     verdict.guards[0].verdict = GuardVerdict::Fail;
     assert_eq!(
-        words::kind(&verdict),
+        narrative::kind(&verdict),
         "Leakage was found: this comparison cannot be believed"
     );
 }
@@ -426,7 +426,7 @@ fn one_of_something_is_in_the_singular() {
     for row in &mut verdict.rows {
         (row.n_cases, row.n_controls) = (1, 1);
     }
-    let said = words::paragraphs(&verdict).join(" ");
+    let said = narrative::paragraphs(&verdict).join(" ");
     assert!(
         said.contains("on the test split (1 case, 1 control)"),
         "{said}"
@@ -435,7 +435,7 @@ fn one_of_something_is_in_the_singular() {
 
 #[test]
 fn every_item_of_the_standard_is_filled_or_marked_missing() {
-    let items = standard::items(&verdict(), &background());
+    let items = reporting_standards::items(&verdict(), &background());
     assert_eq!(items.len(), 22);
     assert!(
         items.iter().any(|item| item.known.is_err())

@@ -12,7 +12,7 @@ use std::{
 use gf_cohort_schema::text;
 
 use super::Error;
-use crate::output::{self, Pending};
+use gf_files::output::{self, Pending};
 
 /// Merges tables, in their order; `-` is standard output. Returns the number of rows.
 ///

@@ -20,7 +20,7 @@ use crate::scoring::{
     genotypes::{Genotypes, Tally},
     scoring_file::is_bases,
 };
-use crate::words::counted;
+use gf_cohort_schema::counted;
 use gf_genotypes::{
     ABSENT, DisjointRegions, DosageField, GenomeBuild, Genotype, MISSING, RefAlleles, Reference,
     Samples, VariantFile, VariantRecord, admits, contig_key,

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::reasons::Reasons;
-use crate::{output, words::counted};
+use gf_cohort_schema::counted;
+use gf_files::output;
 use gf_genotypes::GenomeBuild;
 
 /// Each message names the file, the place, what was found, and what to do.

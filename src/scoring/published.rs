@@ -35,7 +35,7 @@ use crate::scoring::{
     reasons::Reasons,
     scoring_file::{EffectColumn, ScoringFile, WeightRow},
 };
-use crate::words::counted;
+use gf_cohort_schema::counted;
 use gf_genotypes::{DisjointRegions, GenomeBuild, Reference, contig_key, read_intervals};
 
 /// How genotypes are read and published scores are matched and summed, beside [`Options`].

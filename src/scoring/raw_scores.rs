@@ -9,7 +9,6 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::layout;
-use crate::output;
 use crate::scoring::{
     Error, Options,
     dosages::{self, GenotypeTable, ReadCounts, Request, Site},
@@ -18,7 +17,8 @@ use crate::scoring::{
     published::{self, FailedScore, Score, ScoreSummary, Scorer, Usable},
     tables,
 };
-use crate::words::counted;
+use gf_cohort_schema::counted;
+use gf_files::output;
 use gf_genotypes::{DisjointRegions, VariantRecord};
 
 /// Genotypes that are held at once.

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use self::cells::is_bases;
 use self::{cells::is_missing, columns::Columns};
 use crate::scoring::{Error, effect::Effect};
-use crate::words::counted;
+use gf_cohort_schema::counted;
 use gf_genotypes::{GenomeBuild, contig_build};
 
 /// Why a row of a scoring file cannot be used as the weight of one allele.

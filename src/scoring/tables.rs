@@ -5,7 +5,6 @@ use std::{ops::Range, path::Path};
 use gf_cohort_schema::{BASELINE_PREFIX, ScoreRow, columns};
 use rayon::prelude::*;
 
-use crate::output;
 use crate::scoring::{
     Options,
     dosages::Site,
@@ -14,6 +13,7 @@ use crate::scoring::{
     published::Score,
     scoring_file::Unusable,
 };
+use gf_files::output;
 
 /// Rows of a scoring file whose lines are made by one thread.
 const LOGGED_AT_ONCE: usize = 1 << 13;
@@ -84,7 +84,7 @@ pub fn write_match_log(
         write_matches(&mut lines, score, rows, sites, dataset);
         lines
     };
-    output::for_others::write(path, |out| {
+    output::shareable::write(path, |out| {
         writeln!(out, "{}", MATCH_COLUMNS.join(","))?;
         for score in scores {
             // A score may have millions of rows: all threads make lines, of a part of them at a
@@ -270,7 +270,7 @@ pub fn write_scores(path: &Path, scores: &[Score<'_>]) -> Result<(), output::Err
         match_rate: matches.counts.overlap(),
         study: file.study.clone(),
     });
-    output::for_others::write_csv(path, columns::<ScoreRow>(), rows)
+    output::shareable::write_csv(path, columns::<ScoreRow>(), rows)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{Error, panel::Panel};
 use crate::scoring::{MatchType, ScoringFile, complement};
-use crate::words::counted;
+use gf_cohort_schema::counted;
 use gf_genotypes::contig_key;
 
 /// Unmatched variants that a summary names; the others are counted only.

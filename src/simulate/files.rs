@@ -18,7 +18,7 @@ use super::{
     panel::{Panel, Site},
 };
 use crate::layout;
-use crate::output::{self, at};
+use gf_files::output::{self, at};
 use gf_genotypes::{Locus, Strand};
 
 const FASTA_COLUMNS: usize = 60;

@@ -11,7 +11,7 @@ use super::{
     exponential,
     panel::{Haplotypes, Panel},
 };
-use crate::output;
+use gf_files::output;
 
 /// Haplotypes as what they copy, so that memory grows with switches, not with people times sites.
 pub struct Mosaics<'a> {

@@ -12,7 +12,7 @@ use super::{
     effects::EffectSummary,
     population::AGE_CENTRE,
 };
-use crate::words::counted;
+use gf_cohort_schema::counted;
 
 /// The simulated risk, part by part.
 #[derive(Clone, Debug, PartialEq, Serialize)]

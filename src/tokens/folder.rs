@@ -10,7 +10,7 @@ use super::{
     store::{Origin, Shape, Writer},
 };
 use crate::layout;
-use crate::{output, stored};
+use gf_files::{output, stored_format};
 use gf_haplotypes::Provenance;
 
 pub(super) const TOKENS: &str = layout::TOKENS;
@@ -69,7 +69,7 @@ impl Folder {
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let read = |name: &str| {
             let path = folder.join(name);
-            String::from_utf8(stored::read(&path)?).map_err(|error| Error::Store {
+            String::from_utf8(stored_format::read(&path)?).map_err(|error| Error::Store {
                 path,
                 reason: error.to_string(),
             })

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Anchor, Error, Slots};
-use crate::{output, stored};
+use gf_files::{output, stored_format};
 use gf_haplotypes::LocusHaplotypes;
 
 const SCHEMA_VERSION: u32 = 2;
@@ -136,7 +136,7 @@ impl Grid {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), Error> {
-        Ok(output::for_others::write_json(path, self)?)
+        Ok(output::shareable::write_json(path, self)?)
     }
 
     /// Reads `grid.json`.
@@ -148,9 +148,12 @@ impl Grid {
             path: path.into(),
             reason,
         };
-        let grid: Self =
-            stored::from_json(&stored::read(path)?, SCHEMA_VERSION, "gf-genomics tokenize")
-                .map_err(wrong)?;
+        let grid: Self = stored_format::from_json(
+            &stored_format::read(path)?,
+            SCHEMA_VERSION,
+            "gf-genomics tokenize",
+        )
+        .map_err(wrong)?;
         let sound = |locus: &LocusGrid| {
             let n_places = match grid.anchor {
                 Anchor::Reference => locus.len_nt.div_ceil(grid.segment_length),

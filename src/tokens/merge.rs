@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{Error, Folder, Summary, TokenSet, folder::TOKENS, store::Shape};
-use crate::output;
-use crate::words::counted;
+use gf_cohort_schema::counted;
+use gf_files::output;
 use gf_haplotypes::require_same_order;
 
 /// A block of loci whose tokens are made.

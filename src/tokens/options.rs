@@ -6,7 +6,7 @@ use gf_tokenizer::{KMER_LENGTHS, Kind, SPECIAL_TOKENS, Tokenizer, VocabSize};
 use serde::{Deserialize, Serialize};
 
 use super::{Anchor, Error};
-use crate::output;
+use gf_files::output;
 
 const DEFAULT_KMER_LENGTH: usize = 6;
 /// Of two people at least, so that nobody's own haplotype can be read from a model.

@@ -6,8 +6,8 @@
 use std::{collections::HashSet, path::Path};
 
 use super::{Error, Tokenized};
-use crate::output;
 use gf_cohort_schema::{Split, nine_significant_digits};
+use gf_files::output;
 use gf_haplotypes::ABSENT_HAPLOTYPE;
 
 /// Quantiles of the tokens of a haplotype.

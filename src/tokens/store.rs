@@ -14,10 +14,10 @@ use safetensors::{
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::words::counted;
-use crate::{
+use gf_cohort_schema::counted;
+use gf_files::{
     output::{self, Pending},
-    stored,
+    stored_format,
 };
 use gf_haplotypes::ABSENT_HAPLOTYPE;
 
@@ -90,7 +90,7 @@ impl TokenSet {
             path: path.into(),
             reason,
         };
-        let bytes = stored::read(path)?;
+        let bytes = stored_format::read(path)?;
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
         let index = header
@@ -99,7 +99,7 @@ impl TokenSet {
             .and_then(|metadata| metadata.get(INDEX))
             .ok_or_else(|| wrong("not a token set".into()))?;
         let index: Index =
-            stored::from_json(index.as_bytes(), SCHEMA_VERSION, "gf-genomics tokenize")
+            stored_format::from_json(index.as_bytes(), SCHEMA_VERSION, "gf-genomics tokenize")
                 .map_err(wrong)?;
         let arrays = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
         let array = |name: &str| -> Result<(Vec<usize>, Vec<u32>), Error> {

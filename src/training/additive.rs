@@ -30,9 +30,9 @@ use super::{
 use crate::{
     dataset::Dataset,
     models::additive::{Additive, VersionWeight},
-    regression::elastic_net::{Penalty, Problem, Solution},
 };
 use gf_haplotypes::ABSENT_HAPLOTYPE;
+use gf_stats::regression::elastic_net::{Penalty, Problem, Solution};
 
 /// What the additive term has weights for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,9 +13,9 @@ use crate::layout;
 use crate::{
     dataset::{Dataset, Standardisation, logits},
     models::{Config, RiskModel, TermShape, additive},
-    output, stored,
     tokens::Grid,
 };
+use gf_files::{output, stored_format};
 use gf_haplotypes::Provenance;
 
 const SCHEMA_VERSION: u32 = 2;
@@ -101,14 +101,14 @@ impl Bundle {
             let weights = folder.join(file_name(number));
             let bytes = safetensors::serialize(parameters, None)
                 .map_err(|error| wrong(&weights, error.to_string()))?;
-            output::for_others::write(&weights, |out| out.write_all(&bytes))?;
+            output::shareable::write(&weights, |out| out.write_all(&bytes))?;
         }
-        output::for_others::write(&folder.join(layout::TOKENIZER), |out| {
+        output::shareable::write(&folder.join(layout::TOKENIZER), |out| {
             out.write_all(self.tokenizer.json().as_bytes())
         })?;
         self.grid.save(&folder.join(layout::GRID))?;
         cost::write(folder, self)?;
-        Ok(output::for_others::write_json(&config, &self.config)?)
+        Ok(output::shareable::write_json(&config, &self.config)?)
     }
 
     /// Reads a bundle.
@@ -118,14 +118,14 @@ impl Bundle {
     /// them), or another schema version.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let path_of_config = folder.join(layout::CONFIG);
-        let config: BundleConfig = stored::from_json(
-            &stored::read(&path_of_config)?,
+        let config: BundleConfig = stored_format::from_json(
+            &stored_format::read(&path_of_config)?,
             SCHEMA_VERSION,
             "gf-genomics train",
         )
         .map_err(|reason| wrong(&path_of_config, reason))?;
         let path = folder.join("tokenizer.json");
-        let json = String::from_utf8(stored::read(&path)?)
+        let json = String::from_utf8(stored_format::read(&path)?)
             .map_err(|error| wrong(&path, error.to_string()))?;
         let tokenizer =
             Tokenizer::from_json(&json).map_err(|error| wrong(&path, error.to_string()))?;
@@ -280,7 +280,7 @@ fn remove_members(folder: &Path) -> Result<(), Error> {
 
 /// The tensors of a file, which must be finite numbers of 32 bits.
 fn weights(path: &Path) -> Result<Weights, Error> {
-    let bytes = stored::read(path)?;
+    let bytes = stored_format::read(path)?;
     let mut parameters = Weights::new();
     for (name, view) in SafeTensors::deserialize(&bytes)
         .map_err(|error| wrong(path, error.to_string()))?

@@ -11,7 +11,8 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
 use super::{EpochLog, Error, Schedule, Weights, optimizer::Moments};
-use crate::{nn::Parameters, output, stored};
+use gf_files::{output, stored_format};
+use gf_nn::Parameters;
 
 const STATE: &str = "gf-genomics";
 /// Version of the checkpoint; 1 had none.
@@ -183,7 +184,8 @@ impl Checkpoint {
             .and_then(|metadata| metadata.get(STATE))
             .ok_or_else(|| damaged(&"no state"))?;
         let mut state: State = serde_json::from_str(state).map_err(|error| damaged(&error))?;
-        stored::check(state.schema_version, SCHEMA_VERSION, "gf-genomics train").map_err(wrong)?;
+        stored_format::check(state.schema_version, SCHEMA_VERSION, "gf-genomics train")
+            .map_err(wrong)?;
         if state.digest != digest {
             return Err(Error::OtherCheckpoint { path: path.into() });
         }

@@ -11,8 +11,9 @@ use super::{
 use crate::layout;
 use crate::{
     models::{Architecture, Config, Preset, additive},
-    output, report,
+    report,
 };
+use gf_files::output;
 
 /// Writes `cost.csv` into `folder`: a row for the model and, where it has one, for its additive
 /// term alone.
@@ -44,7 +45,7 @@ pub fn write(folder: &Path, bundle: &Bundle) -> Result<(), Error> {
             vec![additive, whole]
         }
     };
-    Ok(output::for_others::write_csv(
+    Ok(output::shareable::write_csv(
         &folder.join(layout::COST),
         columns::<CostRow>(),
         rows,

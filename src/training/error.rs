@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use gf_cohort_schema::Split;
 
-use crate::words::counted;
-use crate::{dataset, output, tokens};
+use crate::{dataset, tokens};
+use gf_cohort_schema::counted;
+use gf_files::output;
 
 /// Why no model was trained.
 #[derive(Debug, thiserror::Error)]

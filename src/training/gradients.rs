@@ -13,11 +13,11 @@ use candle_core::{Tensor, Var, backprop::GradStore};
 use super::{Error, Ranks};
 use crate::{
     dataset::{
-        Dataset, bytes_per_haplotype, encode_in_groups, encode_in_parts, haplotypes_at_a_time,
+        Dataset, bytes_per_haplotype, encode_in_chunks, encode_in_groups, haplotypes_at_a_time,
     },
     models::{Config, Groups, Model},
-    nn::{Parameters, weighted_binary_cross_entropy},
 };
+use gf_nn::{Parameters, weighted_binary_cross_entropy};
 
 /// How the people of a step are worked on.
 #[derive(Clone, Copy, Debug)]
@@ -130,7 +130,7 @@ fn of_batch(
         |locus: usize, haplotypes: &[u32]| encode_in_groups(model, data, locus, haplotypes);
     let parts = parts(model.config(), &haplotypes, bytes);
     let in_parts = |locus: usize, haplotypes: &[u32]| {
-        encode_in_parts(
+        encode_in_chunks(
             model,
             data,
             locus,

@@ -11,9 +11,9 @@ use gf_tokenizer::Tokenizer;
 use super::{Bundle, Error, MemberRecord, Plan, Weights};
 use crate::{
     models::{AttentionKind, Config, Model, TermShape, converted, term_tensors},
-    nn::Parameters,
     tokens::Grid,
 };
+use gf_nn::Parameters;
 
 /// A bundle to start from, checked against the tokens, covariates and folds of this run.
 #[derive(Debug)]

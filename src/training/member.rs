@@ -23,9 +23,9 @@ use crate::{
     dataset::{Dataset, logits_within},
     evaluation::roc,
     models::{Config, Model},
-    nn::Parameters,
-    output,
 };
+use gf_files::output;
+use gf_nn::Parameters;
 
 /// What all members have in common.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Error, Schedule};
-use crate::words::counted;
+use gf_cohort_schema::counted;
 
 /// One model to train.
 #[derive(Clone, Debug, PartialEq, Eq)]

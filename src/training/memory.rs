@@ -1,12 +1,12 @@
 //! What a training run needs of the machine's memory, and whether it is there.
 
 use super::{DeviceChoice, Error, Options, Schedule};
-use crate::words::counted;
 use crate::{
     dataset::{HAPLOTYPES_AT_A_TIME, bytes_per_haplotype},
-    memory::available,
     models::Config,
 };
+use gf_cohort_schema::counted;
+use gf_files::memory::available;
 
 /// Copies of every parameter: weights, gradient and its sum, two moments, best weights, and a
 /// checkpoint of four of them while it is written.

@@ -11,7 +11,7 @@ use candle_core::{
 };
 use rayon::prelude::*;
 
-use crate::nn::Parameters;
+use gf_nn::Parameters;
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
@@ -239,7 +239,7 @@ fn with_values(var: &Var, work: impl FnOnce(&mut [f32]) -> Result<()>) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::Init;
+    use gf_nn::Init;
 
     fn values(var: &Var) -> Vec<f32> {
         var.flatten_all().unwrap().to_vec1::<f32>().unwrap()

@@ -6,7 +6,7 @@
 //! threshold of the risk inflation criterion, `2 + 2 ln(terms)` (Foster and George 1994, Ann. Stat.
 //! 22:1947). A term with a negative coefficient never enters.
 
-use crate::regression::{Likelihood, logistic};
+use gf_stats::regression::{Likelihood, logistic};
 
 /// For each of `terms`, twice its gain in log-likelihood given the other terms that help; `None`
 /// for a term that does not help.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::EpochLog;
-use crate::output;
+use gf_files::output;
 
 /// One name for every run, so that a resumed one replaces the file instead of telling its epochs
 /// twice.

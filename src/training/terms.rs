@@ -27,10 +27,10 @@ use super::{
 use crate::{
     dataset::{Dataset, logits_within},
     models::{Config, Model, PairSlot, TermShape, TokenNumbers, additive::ALONE, network_prefix},
-    nn::Parameters,
-    output, stored,
     tokens::LocusTokens,
 };
+use gf_files::{output, stored_format};
+use gf_nn::Parameters;
 
 /// Over which loci there are deep terms next to an additive term.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -823,8 +823,9 @@ impl TrainedMember {
             .as_ref()
             .and_then(|metadata| metadata.get(FACTS))
             .ok_or_else(|| damaged(&"no trained member"))?;
-        let saved: Saved = stored::from_json(saved.as_bytes(), SCHEMA_VERSION, "gf-genomics train")
-            .map_err(wrong)?;
+        let saved: Saved =
+            stored_format::from_json(saved.as_bytes(), SCHEMA_VERSION, "gf-genomics train")
+                .map_err(wrong)?;
         if saved.digest != digest {
             return Err(Error::OtherCheckpoint { path: path.into() });
         }

@@ -18,12 +18,13 @@ use crate::damage::{
 use crate::support::copy;
 use clap::Parser;
 use gf_cohort_schema::{CovariateChoice, MissingPolicies, PhenotypeCoding};
+use gf_files::output;
 use gf_genomics::{
     baselines::{self, PrsModel},
     cli::Cli,
     evaluation,
     models::Architecture,
-    output, pipeline, score,
+    pipeline, score,
     scoring::{self, EffectColumn, MatchingOptions},
     tokens::{Folder, encode},
     training,

@@ -3,4 +3,4 @@
 
 pub mod memory;
 pub mod output;
-pub mod stored;
+pub mod stored_format;

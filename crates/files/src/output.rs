@@ -4,16 +4,16 @@
 //! under a final name, and that only their owner can read what may have people in it. What is made
 //! to be passed on is written through [`for_others`].
 
-mod claim;
-pub mod for_others;
+mod file_state;
 mod inputs;
-mod stamp;
+mod run_lock;
+pub mod shareable;
 mod temporary;
 
 pub use self::{
-    claim::Claim,
+    file_state::FileState,
     inputs::{check_outputs, keep_inputs},
-    stamp::Stamp,
+    run_lock::RunLock,
     temporary::abandon,
 };
 
@@ -326,9 +326,9 @@ mod tests {
         for name in ["people.csv", "people.csv.gz", "people.json"] {
             assert_eq!(mode(name), 0o600, "{name}");
         }
-        for_others::write(&at("report.html"), |out| out.write_all(b"x")).unwrap();
-        for_others::write_csv(&at("auc.csv"), &["model"], ["m"]).unwrap();
-        for_others::write_json(&at("config.json"), &1).unwrap();
+        shareable::write(&at("report.html"), |out| out.write_all(b"x")).unwrap();
+        shareable::write_csv(&at("auc.csv"), &["model"], ["m"]).unwrap();
+        shareable::write_json(&at("config.json"), &1).unwrap();
         for name in ["report.html", "auc.csv", "config.json"] {
             assert_eq!(mode(name), mode("other"), "{name}");
         }

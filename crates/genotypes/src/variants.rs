@@ -7,13 +7,13 @@
 
 mod bcf;
 mod columns;
-mod course;
 mod gt;
 mod header;
+mod imputed_dosages;
 mod index;
 mod input;
 mod record;
-mod soft;
+mod region_cursor;
 mod text;
 mod typed;
 
@@ -25,23 +25,23 @@ use std::{
 pub(super) use self::input::{Compression, Decompression, Input};
 use self::{
     columns::Columns,
-    course::{Course, PassedOver},
     header::Header,
     input::is_stream,
+    region_cursor::{PassedOver, RegionCursor},
 };
 pub use self::{
+    imputed_dosages::DosageField,
     input::STDIN,
     record::{Place, VariantRecord, admits, pass},
-    soft::DosageField,
 };
 use super::{DisjointRegions, Error, same_contig};
-use gf_files::output::Stamp;
+use gf_files::output::FileState;
 
 /// An opened VCF or BCF file: header read, records not yet.
 pub struct VariantFile {
     path: PathBuf,
     /// When it was opened; of a stream it means nothing.
-    stamp: Option<Stamp>,
+    stamp: Option<FileState>,
     header: Header,
     is_bcf: bool,
     compression: Compression,
@@ -82,7 +82,7 @@ impl VariantFile {
     /// An unreadable, empty or truncated file, a header that cannot be read, no samples, or a
     /// sample named twice.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let stamp = Stamp::of(path);
+        let stamp = FileState::of(path);
         let is_stream = is_stream(path);
         let mut input = Input::open(
             path,
@@ -234,13 +234,13 @@ impl VariantFile {
         let stream = self.stream.take();
         let path = self.path.clone();
         let contigs = self.header.contigs.clone();
-        let mut course = Course::new(&path, &contigs, wanted).needing(is_needed);
+        let mut cursor = RegionCursor::new(&path, &contigs, wanted).needing(is_needed);
         if let Some(wanted) =
             wanted.filter(|_| !self.is_stream && self.compression == Compression::Bgzf)
             && let Some(indexed) = index::open(&self.path, &self.header, wanted)?
         {
-            self.records(indexed.input, &mut course, &mut visit)?;
-            self.passed_over = course.finish().1;
+            self.records(indexed.input, &mut cursor, &mut visit)?;
+            self.passed_over = cursor.finish().1;
             return Ok(indexed.contigs);
         }
         let input = match stream {
@@ -260,8 +260,8 @@ impl VariantFile {
                 input
             }
         };
-        self.records(input, &mut course, &mut visit)?;
-        let (seen, passed_over) = course.finish();
+        self.records(input, &mut cursor, &mut visit)?;
+        let (seen, passed_over) = cursor.finish();
         self.passed_over = passed_over;
         Ok(seen)
     }
@@ -269,7 +269,7 @@ impl VariantFile {
     fn records<E: From<Error>>(
         &self,
         input: Input,
-        course: &mut Course<'_>,
+        cursor: &mut RegionCursor<'_>,
         visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
     ) -> Result<(), E> {
         let read = if self.is_bcf {
@@ -277,7 +277,7 @@ impl VariantFile {
                 input,
                 &self.header,
                 (&self.columns, self.dosage_field),
-                course,
+                cursor,
                 visit,
             )
         } else {
@@ -285,12 +285,12 @@ impl VariantFile {
                 input,
                 &self.header,
                 (&self.columns, self.dosage_field),
-                course,
+                cursor,
                 visit,
             )
         };
         // Whatever was wrong with its records then, this is why.
-        if !self.is_stream && Stamp::of(&self.path) != self.stamp {
+        if !self.is_stream && FileState::of(&self.path) != self.stamp {
             return Err(Error::file(
                 &self.path,
                 "the file was changed while it was read: run again when nobody writes to it",

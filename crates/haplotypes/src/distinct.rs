@@ -8,8 +8,8 @@ use super::{
     builder::{Builder, Clash, Due, Queue, Star, number_of},
     haplotype::{Edit, OrderedEdit},
     mask::Masks,
-    numbering::{Numbering, sorted},
     policies::{Encoding, Overlap},
+    sequence_numbers::{SequenceNumbers, sorted},
 };
 use gf_genotypes::Locus;
 
@@ -223,7 +223,7 @@ impl Builder for HaplotypeBuilder {
     ) -> LocusHaplotypes {
         // In the order of a file they need not be at one position.
         let (sorted_edits, new_number) = sorted(&self.edits);
-        let mut numbering = Numbering::new(&reference, locus.start0, &sorted_edits);
+        let mut numbering = SequenceNumbers::new(&reference, locus.start0, &sorted_edits);
         let mut number_of: Vec<Option<u32>> = vec![None; self.distinct.len()];
         let mut numbers = Vec::with_capacity(self.distinct_of.len());
         for (haplotype, &distinct) in self.distinct_of.iter().enumerate() {

@@ -14,7 +14,7 @@
 
 mod allele;
 mod builder;
-mod common;
+mod common_variants;
 mod dictionary;
 mod diploid;
 mod distinct;
@@ -23,10 +23,10 @@ mod fingerprint;
 mod haplotype;
 mod mask;
 mod merge;
-mod numbering;
 mod policies;
 mod provenance;
 mod schedule;
+mod sequence_numbers;
 mod skips;
 mod store;
 mod strand;
@@ -35,7 +35,7 @@ mod window;
 pub use gf_genotypes::Samples;
 
 pub use self::{
-    common::{Carried, CommonEdit},
+    common_variants::{Carried, CommonEdit},
     dictionary::{ABSENT_HAPLOTYPE, LocusHaplotypes},
     fasta::write_fasta,
     haplotype::{Edit, splice},

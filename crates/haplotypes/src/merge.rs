@@ -13,8 +13,8 @@ use std::{
 use super::{
     ABSENT_HAPLOTYPE, Dictionary, Encoding, Error, LocusHaplotypes, Skip, SkipLog, SkipTable,
     Summary,
-    numbering::{Numbering, sorted},
     provenance::ContigLens,
+    sequence_numbers::{SequenceNumbers, sorted},
     store::Writer,
 };
 use gf_cohort_schema::counted;
@@ -182,7 +182,7 @@ fn of_one_locus(parts: &[&LocusHaplotypes]) -> LocusHaplotypes {
         .collect();
     let (sorted_edits, new_number) = sorted(&all);
     let first = parts[0];
-    let mut numbering = Numbering::new(&first.reference, first.locus.start0, &sorted_edits);
+    let mut numbering = SequenceNumbers::new(&first.reference, first.locus.start0, &sorted_edits);
     let mut pairs = Vec::new();
     let mut n_edits_before = 0;
     for part in parts {

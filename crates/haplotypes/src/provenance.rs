@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Dictionary, Error, LocusHaplotypes, Masks, Policies,
-    common::{Carried, CommonEdit},
+    common_variants::{Carried, CommonEdit},
 };
 use gf_files::output;
 use gf_genotypes::{Locus, contig_key};

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{Edit, Encoding, Error, LocusHaplotypes, diploid};
 use gf_files::{
     output::{self, Pending},
-    stored,
+    stored_format,
 };
 
 /// Version of the files this module writes.
@@ -84,8 +84,8 @@ impl Dictionary {
             iupac,
             loci,
             ..
-        } = stored::from_json(
-            &stored::read(&path)?,
+        } = stored_format::from_json(
+            &stored_format::read(&path)?,
             SCHEMA_VERSION,
             "gf-genomics sequences",
         )

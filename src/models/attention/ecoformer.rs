@@ -15,10 +15,8 @@ use rand_chacha::ChaCha8Rng;
 
 use self::hashing::Tokens;
 use super::{Channels, Mixing, Sequence};
-use crate::{
-    models::Config,
-    nn::{Init, Kernel, Numerator, Parameters, code_attention, kernel_hash, refit, sign},
-};
+use crate::models::Config;
+use gf_nn::{Init, Kernel, Numerator, Parameters, code_attention, kernel_hash, refit, sign};
 
 /// Tokens that the kernel features compare with.
 pub(in crate::models) const ANCHORS: usize = 25;

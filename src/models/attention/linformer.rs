@@ -13,12 +13,10 @@ use std::sync::Arc;
 use candle_core::{Result, Tensor};
 
 use super::{Channels, Mixing, MixingParts, Sequence};
-use crate::{
-    models::{Config, Projection, Sharing},
-    nn::{
-        Init, Parameters, attention, project, weighted_window_mean, window_mask, window_max,
-        window_mean,
-    },
+use crate::models::{Config, Projection, Sharing};
+use gf_nn::{
+    Init, Parameters, attention, project, weighted_window_mean, window_mask, window_max,
+    window_mean,
 };
 
 /// Linformer attention.

@@ -5,10 +5,8 @@
 use candle_core::{Result, Tensor};
 
 use super::{Channels, Mixing, MixingParts, Sequence};
-use crate::{
-    models::Config,
-    nn::{Parameters, attention},
-};
+use crate::models::Config;
+use gf_nn::{Parameters, attention};
 
 /// Softmax attention.
 #[derive(Debug)]

@@ -2,10 +2,8 @@
 //! wide layer 4 (f).
 
 use super::*;
-use crate::{
-    models::{LocusShape, Model, Preset},
-    nn::{Parameters, Rank},
-};
+use crate::models::{LocusShape, Model, Preset};
+use gf_nn::{Parameters, Rank};
 
 fn tiny(attention: AttentionKind) -> Config {
     let sizes = Architecture {

@@ -7,9 +7,9 @@ use candle_core::Tensor;
 use gf_cohort_schema::{PhenotypeCoding, read_costs, read_predictions};
 use gf_genomics::{
     compress::{self, FineTuning, OnCohort, Options, Solver, Summary},
-    nn::Rank,
     training::{self, Bundle, Progress, Weights},
 };
+use gf_nn::Rank;
 
 use crate::support::cohort::SmallCohort;
 use crate::support::{refuse, run, stderr, succeed};

@@ -21,10 +21,10 @@ use gf_genomics::{
         Architecture, AttentionKind, Config, Input, LocusInput, LocusShape, Model, Preset,
         Projection, converted,
     },
-    nn::{Parameters, binary_cross_entropy},
     tokens::Folder,
     training::{self, AdamW, Bundle, Moments, Progress, Schedule},
 };
+use gf_nn::{Parameters, binary_cross_entropy};
 use safetensors::SafeTensors;
 
 use crate::support::cohort::SmallCohort;

@@ -8,10 +8,8 @@
 use std::{process::Command, sync::Arc};
 
 use candle_core::{Device, Tensor};
-use gf_genomics::{
-    models::{Config, Input, LocusInput, LocusShape, Model, Preset},
-    nn::{Parameters, binary_cross_entropy},
-};
+use gf_genomics::models::{Config, Input, LocusInput, LocusShape, Model, Preset};
+use gf_nn::{Parameters, binary_cross_entropy};
 
 /// The test that a process of its own is started for.
 const THIS_TEST: &str = "models::memory::memory_grows_with_the_length_not_with_its_square";

@@ -11,8 +11,8 @@ use candle_core::{Device, Tensor};
 use gf_genomics::{
     dataset::bytes_per_haplotype,
     models::{Architecture, Config, LocusShape, Model, Preset, Projection, Sharing},
-    nn::{Parameters, Rank},
 };
+use gf_nn::{Parameters, Rank};
 
 /// The test that a process of its own is started for.
 const THIS_TEST: &str =

@@ -7,12 +7,12 @@ use std::collections::HashSet;
 
 use super::{
     columns::Columns,
-    course::Course,
     gt,
     header::Header,
+    imputed_dosages::{self, DosageField},
     input::Input,
     record::{Place, SymbolicLengths, VariantRecord},
-    soft::{self, DosageField},
+    region_cursor::RegionCursor,
     text::of_sample,
     typed::{Typed, TypedVectors, read_integer},
 };
@@ -33,12 +33,12 @@ struct Numbers {
     n_with_gt: usize,
 }
 
-/// Hands every record that `course` wants to `visit`.
+/// Hands every record that `cursor` wants to `visit`.
 pub(super) fn for_each<E: From<Error>>(
     mut input: Input,
     header: &Header,
     (columns, dosage_field): (&Columns, DosageField),
-    course: &mut Course<'_>,
+    cursor: &mut RegionCursor<'_>,
     visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
 ) -> Result<(), E> {
     let numbered = |keys: &[&'static str]| {
@@ -79,29 +79,29 @@ pub(super) fn for_each<E: From<Error>>(
             Place::Unknown
         };
         let has_base = read_place(&site_bytes, header, &mut record)
-            .map_err(|reason| course.malformed(&record, &reason))?;
+            .map_err(|reason| cursor.malformed(&record, &reason))?;
         if !has_base {
-            course.passed_over.n_at_zero += 1;
+            cursor.passed_over.n_at_zero += 1;
             continue;
         }
-        if !course.reach(&record)? {
+        if !cursor.reach(&record)? {
             continue;
         }
         let n_samples = match read_site(&site_bytes, header, &numbers, &mut record) {
             Ok(n_samples) => n_samples,
-            Err(reason) if course.may_want(&record, record.ref_allele.len().max(1)) => {
-                return Err(course.malformed(&record, &reason).into());
+            Err(reason) if cursor.may_want(&record, record.ref_allele.len().max(1)) => {
+                return Err(cursor.malformed(&record, &reason).into());
             }
             Err(reason) => {
-                course.pass_over(&record, &reason);
+                cursor.pass_over(&record, &reason);
                 continue;
             }
         };
-        if !course.wants(&record) {
+        if !cursor.wants(&record) {
             continue;
         }
         if n_samples != columns.n_columns() {
-            return Err(course
+            return Err(cursor
                 .error(
                     &record,
                     format!(
@@ -113,10 +113,10 @@ pub(super) fn for_each<E: From<Error>>(
                 .into());
         }
         if let Err(reason) = read_samples(&sample_bytes, header, &numbers, columns, &mut record) {
-            if course.needs(&record) {
-                return Err(course.error(&record, reason).into());
+            if cursor.needs(&record) {
+                return Err(cursor.error(&record, reason).into());
             }
-            course.pass_over(&record, &reason);
+            cursor.pass_over(&record, &reason);
             continue;
         }
         visit(&record)?;
@@ -287,8 +287,8 @@ fn read_samples(
     if let Some((rank, values)) =
         dosages.filter(|(rank, _)| !has_genotypes || *rank < numbers.n_with_gt)
     {
-        soft::start(record, columns);
-        soft::read_bcf(&values, numbers.dosages[rank].1, columns, record)
+        imputed_dosages::start(record, columns);
+        imputed_dosages::read_bcf(&values, numbers.dosages[rank].1, columns, record)
             .map_err(|(column, reason)| of_sample(header, column, &reason))?;
     }
     Ok(())

@@ -11,8 +11,8 @@ use memchr::memchr;
 
 use super::{
     columns::Columns,
+    imputed_dosages::{self, DosageField},
     record::VariantRecord,
-    soft::{self, DosageField},
     typed::TypedVectors,
 };
 use crate::genotypes::{Genotype, MISSING, REFERENCE, UNPHASED_REFERENCE, parse_bcf, parse_text};
@@ -103,7 +103,7 @@ pub(super) fn read_text(
     }
     record.dosages.clear();
     if keys.dosage.is_some() {
-        soft::start(record, columns);
+        imputed_dosages::start(record, columns);
     }
     let max_allele = record.alt_alleles.len().min(9) as u8;
     let mut column = 0;
@@ -170,7 +170,7 @@ fn read_cell(
     };
     set(record, person, genotype, reference);
     if let Some((index, key)) = keys.dosage {
-        soft::read_text(value(index), key, person, record)?;
+        imputed_dosages::read_text(value(index), key, person, record)?;
     }
     if let Some(index) = keys.ps {
         record.phase_sets[person] = phase_set(value(index));

@@ -7,22 +7,22 @@ use memchr::memchr;
 
 use super::{
     columns::Columns,
-    course::Course,
     gt::{self, Keys},
     header::Header,
+    imputed_dosages::DosageField,
     input::Input,
     record::{Place, SymbolicLengths, VariantRecord},
-    soft::DosageField,
+    region_cursor::RegionCursor,
 };
 use crate::Error;
 use gf_cohort_schema::counted;
 
-/// Hands every record that `course` wants to `visit`.
+/// Hands every record that `cursor` wants to `visit`.
 pub(super) fn for_each<E: From<Error>>(
     mut input: Input,
     header: &Header,
     (columns, dosage_field): (&Columns, DosageField),
-    course: &mut Course<'_>,
+    cursor: &mut RegionCursor<'_>,
     visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut line = Vec::new();
@@ -38,36 +38,36 @@ pub(super) fn for_each<E: From<Error>>(
         }
         // A file that was cut may end in any line, whoever wants it.
         let may_be_cut = !input.line_has_end();
-        let malformed = |course: &Course<'_>, record: &VariantRecord, reason: &str| {
-            course.malformed(record, &format!("`{}`: {reason}", excerpt(&line)))
+        let malformed = |cursor: &RegionCursor<'_>, record: &VariantRecord, reason: &str| {
+            cursor.malformed(record, &format!("`{}`: {reason}", excerpt(&line)))
         };
         let site = Site::split(&line).and_then(|site| site.read_contig(&mut record).map(|()| site));
-        let site = site.map_err(|reason| malformed(course, &record, &reason))?;
+        let site = site.map_err(|reason| malformed(cursor, &record, &reason))?;
         match site.read_position(&mut record) {
             Ok(Position::Base) => {}
             Ok(Position::Telomere) => {
-                course.passed_over.n_at_zero += 1;
+                cursor.passed_over.n_at_zero += 1;
                 continue;
             }
             Err(reason) => {
-                if course.may_have(&record.contig) || may_be_cut {
-                    return Err(malformed(course, &record, &reason).into());
+                if cursor.may_have(&record.contig) || may_be_cut {
+                    return Err(malformed(cursor, &record, &reason).into());
                 }
-                course.pass_over(&record, &reason);
+                cursor.pass_over(&record, &reason);
                 continue;
             }
         }
-        if !course.reach(&record)? && !may_be_cut {
+        if !cursor.reach(&record)? && !may_be_cut {
             continue;
         }
         if let Err(reason) = site.read_alleles(header, &mut record) {
-            if course.may_want(&record, site.ref_len()) || may_be_cut {
-                return Err(malformed(course, &record, &reason).into());
+            if cursor.may_want(&record, site.ref_len()) || may_be_cut {
+                return Err(malformed(cursor, &record, &reason).into());
             }
-            course.pass_over(&record, &reason);
+            cursor.pass_over(&record, &reason);
             continue;
         }
-        let is_wanted = course.wants(&record);
+        let is_wanted = cursor.wants(&record);
         if !is_wanted && !may_be_cut {
             continue;
         }
@@ -75,13 +75,13 @@ pub(super) fn for_each<E: From<Error>>(
             let reason = "the last line of the file ends in a call of one allele and without a \
                           line break, so the file may be cut: copy it again, or end the last line \
                           with a line break if the file is complete";
-            return Err(course.error(&record, reason.into()).into());
+            return Err(cursor.error(&record, reason.into()).into());
         }
         if let Err(reason) = site.genotypes(columns, dosage_field, header, &mut record) {
-            if course.needs(&record) || may_be_cut {
-                return Err(course.error(&record, reason).into());
+            if cursor.needs(&record) || may_be_cut {
+                return Err(cursor.error(&record, reason).into());
             }
-            course.pass_over(&record, &reason);
+            cursor.pass_over(&record, &reason);
             continue;
         }
         if is_wanted {

@@ -5,7 +5,7 @@
 use gf_cohort_schema::{AucRow, GuardVerdict, STACKED, Split};
 
 use super::{Verdict, terminal::p_value};
-use crate::words::counted;
+use gf_cohort_schema::counted;
 
 /// Row of sequence models.
 const SEQUENCE: u8 = 4;

@@ -1,7 +1,7 @@
 //! The AUROC of every model on the same people, with intervals, and the difference of each to one
 //! of them: of a split, or of a stratum of it.
 //!
-//! Input -> output: columns of scores -> an [`Area`] each, by DeLong, or by resampling families
+//! Input -> output: columns of scores -> an [`Auroc`] each, by DeLong, or by resampling families
 //! (percentile intervals).
 
 use super::{
@@ -10,11 +10,11 @@ use super::{
     roc::OneClass,
     scores::Column,
 };
-use crate::words::counted;
+use gf_cohort_schema::counted;
 
 /// What is known of one model's area.
 #[derive(Clone, Debug)]
-pub struct Area {
+pub struct Auroc {
     pub auroc: f64,
     pub interval: Option<Interval>,
     /// `None` where there is nothing to compare to, or it is the model itself.
@@ -33,11 +33,11 @@ pub struct Difference {
 
 /// The areas of `columns`, in their order; those with the same people as `compared_to` are compared
 /// to it.
-pub fn areas(
+pub fn aurocs(
     columns: &[&Column],
     compared_to: Option<&str>,
     bootstrap: Option<&Bootstrap<'_>>,
-) -> Vec<Result<Area, OneClass>> {
+) -> Vec<Result<Auroc, OneClass>> {
     let placements: Vec<Result<Placements, OneClass>> =
         columns.iter().map(|column| placements(column)).collect();
     let resampled = bootstrap.map(|bootstrap| bootstrap.resample(columns));
@@ -45,7 +45,7 @@ pub fn areas(
         compared_to.and_then(|model| columns.iter().position(|column| column.model == model));
     let area_of = |index: usize| {
         let own = placements[index].as_ref().map_err(|undefined| *undefined)?;
-        let mut area = Area {
+        let mut area = Auroc {
             auroc: own.auroc(),
             interval: None,
             difference: None,
@@ -93,7 +93,7 @@ pub fn placements(column: &Column) -> Result<Placements, OneClass> {
     Placements::new(&column.logits, &column.is_case, &column.order)
 }
 
-impl Area {
+impl Auroc {
     fn by_delong(&mut self, own: &Placements) {
         self.interval = own.interval();
         let reason = match own.variance() {

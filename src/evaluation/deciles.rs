@@ -12,7 +12,7 @@ use super::{
     roc::{by_rising, ties},
     scores::Column,
 };
-use crate::normal::{Z_975, wilson};
+use gf_stats::normal::{Z_975, wilson};
 
 const N_TENTHS: usize = 10;
 /// Bars of the histogram.

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Distinct sequences of one locus so far.
-pub struct Numbering<'l> {
+pub struct SequenceNumbers<'l> {
     reference: &'l [u8],
     start0: usize,
     edits: &'l [Edit],
@@ -22,7 +22,7 @@ pub struct Numbering<'l> {
     haplotypes: Vec<Vec<u32>>,
 }
 
-impl<'l> Numbering<'l> {
+impl<'l> SequenceNumbers<'l> {
     /// Of a locus whose reference bases start at `start0`; `edits` in the order of [`sorted`].
     pub fn new(reference: &'l [u8], start0: usize, edits: &'l [Edit]) -> Self {
         let fingerprints = Fingerprints::new(reference, start0);

@@ -14,7 +14,7 @@ const SETTLED: Duration = Duration::from_secs(3);
 /// Length and times of a file. Only compared with another one of the same file: no clock is trusted
 /// to go forwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
+pub struct FileState {
     len: u64,
     modified: Option<SystemTime>,
     /// Number of the file and, in seconds and nanoseconds, its last change of any kind: nobody can
@@ -23,7 +23,7 @@ pub struct Stamp {
     changed: (u64, i64, i64),
 }
 
-impl Stamp {
+impl FileState {
     /// As the file is now; `None` when there is none.
     #[must_use]
     pub fn of(path: &Path) -> Option<Self> {
@@ -65,12 +65,12 @@ mod tests {
     fn a_file_that_was_written_to_or_replaced_is_known_by_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
-        assert_eq!(Stamp::of(&path), None);
+        assert_eq!(FileState::of(&path), None);
         fs::write(&path, "abc").unwrap();
-        let before = Stamp::of(&path);
-        assert_eq!(Stamp::of(&path), before);
+        let before = FileState::of(&path);
+        assert_eq!(FileState::of(&path), before);
         fs::write(folder.path().join("y"), "abc").unwrap();
         fs::rename(folder.path().join("y"), &path).unwrap();
-        assert_ne!(Stamp::of(&path), before);
+        assert_ne!(FileState::of(&path), before);
     }
 }

@@ -1,4 +1,4 @@
-//! The course of records through a file: their order, the regions wanted, and what was passed over.
+//! The cursor of records through a file: their order, the regions wanted, and what was passed over.
 //! Coordinates: 0-based, half-open.
 //!
 //! A record that nobody asked for never stops a run, whatever is wrong with it: only the order of
@@ -70,7 +70,7 @@ impl PassedOver {
 }
 
 /// Follows a stream of records. What depends on the contig is looked up once for each.
-pub(super) struct Course<'f> {
+pub(super) struct RegionCursor<'f> {
     path: &'f Path,
     contigs: &'f [Contig],
     wanted: Option<&'f DisjointRegions>,
@@ -85,7 +85,7 @@ pub(super) struct Course<'f> {
     pub passed_over: PassedOver,
 }
 
-impl<'f> Course<'f> {
+impl<'f> RegionCursor<'f> {
     pub fn new(path: &'f Path, contigs: &'f [Contig], wanted: Option<&'f DisjointRegions>) -> Self {
         Self {
             path,
@@ -247,9 +247,9 @@ mod tests {
                 record.start0() < locus.end0 && record.span_end0() > locus.start0 && same_contig(&locus.contig, &record.contig)
             });
             let wanted = DisjointRegions::of_loci(&loci);
-            let mut course = Course::new(Path::new("x"), &[], Some(&wanted));
-            let is_reached = course.reach(&record).unwrap();
-            prop_assert_eq!(is_reached && course.wants(&record), expected);
+            let mut cursor = RegionCursor::new(Path::new("x"), &[], Some(&wanted));
+            let is_reached = cursor.reach(&record).unwrap();
+            prop_assert_eq!(is_reached && cursor.wants(&record), expected);
         }
     }
 }

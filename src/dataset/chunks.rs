@@ -90,7 +90,7 @@ pub fn encode_rows(
 ///
 /// # Errors
 /// When the model does not fit the data.
-pub fn encode_in_parts(
+pub fn encode_in_chunks(
     model: &impl Predictor,
     dataset: &Dataset<'_>,
     locus: usize,

@@ -19,7 +19,8 @@ use serde_json::Value;
 
 use super::Error;
 use crate::layout;
-use crate::{output, report::TrainingLog};
+use crate::report::TrainingLog;
+use gf_files::output;
 
 /// The files of this name beside the predictions, one a folder.
 fn files<'a>(predictions: &'a [PathBuf], name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {

@@ -7,12 +7,11 @@
 use gf_cohort_schema::{AucRow, STACKED};
 
 use super::{
-    Background, Verdict,
+    Background, Verdict, narrative,
     page::{classes, grouped},
-    words,
 };
 use crate::layout;
-use crate::words::counted;
+use gf_cohort_schema::counted;
 
 /// One item of the standard.
 pub struct Item {
@@ -35,7 +34,7 @@ fn number_of(value: &serde_json::Value, one: &str, several: &str) -> String {
 /// All items, in the standard's order.
 #[allow(clippy::too_many_lines, reason = "one list")]
 pub fn items(verdict: &Verdict, background: &Background) -> Vec<Item> {
-    let split = words::split(verdict);
+    let split = narrative::split(verdict);
     let rows: Vec<&AucRow> = verdict
         .rows
         .iter()
@@ -251,7 +250,7 @@ pub fn items(verdict: &Verdict, background: &Background) -> Vec<Item> {
         vec![
             (
                 "Risk model interpretation",
-                Ok(words::kind(verdict).to_owned()),
+                Ok(narrative::kind(verdict).to_owned()),
             ),
             (
                 "Limitations",

@@ -17,7 +17,7 @@ const NAME: &str = ".gf-genomics.lock";
 
 /// A folder that nobody else writes to while this lives.
 #[derive(Debug)]
-pub struct Claim {
+pub struct RunLock {
     path: PathBuf,
     /// Closed, and so unlocked, after the file is removed.
     _file: File,
@@ -27,7 +27,7 @@ pub struct Claim {
     made: bool,
 }
 
-impl Claim {
+impl RunLock {
     /// Makes the folder if there is none, and claims it.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for RunLock {
     fn drop(&mut self) {
         // A file that stays is the next run's.
         let _ = fs::remove_file(&self.path);
@@ -113,8 +113,8 @@ mod tests {
     fn a_folder_is_claimed_once_and_left_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("results");
-        let claim = Claim::take(&out).unwrap();
-        let error = Claim::take(&out).unwrap_err();
+        let claim = RunLock::take(&out).unwrap();
+        let error = RunLock::take(&out).unwrap_err();
         let message = format!("{error}: {}", error.source);
         let expected = format!(
             "results: process {} on {} is at work in this folder; wait",
@@ -134,7 +134,7 @@ mod tests {
             "process 1 on another machine, whose name is longer",
         )
         .unwrap();
-        drop(Claim::take(&out).unwrap());
+        drop(RunLock::take(&out).unwrap());
         assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
     }
 }

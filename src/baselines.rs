@@ -51,9 +51,9 @@ pub use self::{
         SCHEMA_VERSION, Term,
     },
     names::model_names,
-    no_fit::{AREA_COLUMNS, Area, NoFitSummary, run as without_fit},
+    no_fit::{AREA_COLUMNS, AurocRow, NoFitSummary, run as without_fit},
     options::Options,
-    selection::{Choice, Setting, Tried},
+    selection::{Choice, Hyperparameters, Tried},
     summary::Summary,
     tables::WEIGHT_COLUMNS,
 };
@@ -65,7 +65,7 @@ use gf_cohort_schema::{
     write_predictions,
 };
 
-use self::{fitting::fit_all, model::People, study::Study};
+use self::{fitting::fit_all, model::BaselineSamples, study::Study};
 use crate::layout;
 use crate::{
     leakage::{kinship, kinship_sites, scores as guards},
@@ -73,7 +73,7 @@ use crate::{
     scoring::{
         FailedScore, ScoreSummary, ScoringFile, build,
         dosages::{self, GenotypeTable, Request, Site},
-        positions::Places,
+        positions::Positions,
         published::{self, Score, Scorer, Usable},
         tables as score_tables,
     },
@@ -129,7 +129,7 @@ struct Outputs<'o> {
     scores: &'o [Score<'o>],
     predictions: &'o [Prediction],
     related_pairs: &'o [kinship::Pair],
-    apoe: Option<&'o [Option<apoe::Haplotypes>]>,
+    apoe: Option<&'o [Option<apoe::ApoeHaplotypes>]>,
     genome_build: Option<gf_genotypes::GenomeBuild>,
     apoe_build: Option<gf_genotypes::GenomeBuild>,
 }
@@ -239,7 +239,10 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let apoe_calls = apoe.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
     let apoe_written = apoe::written_otherwise(&table.sites, genome_build);
     let apoe_build = apoe::build_of(&table.sites, genome_build);
-    let study = Study::new(&cohort, People::new(&table, apoe_calls, Some(&cohort)));
+    let study = Study::new(
+        &cohort,
+        BaselineSamples::new(&table, apoe_calls, Some(&cohort)),
+    );
     let is_in_loci = |site: &Site| {
         loci.as_ref()
             .is_none_or(|loci| is_inside(loci, &site.contig, site.position))
@@ -492,12 +495,13 @@ fn own_names() -> Vec<String> {
 
 fn apoe_rows<'a>(
     cohort: &'a Cohort,
-    calls: &'a [Option<apoe::Haplotypes>],
+    calls: &'a [Option<apoe::ApoeHaplotypes>],
 ) -> impl Iterator<Item = ApoeRow> + 'a {
-    let row = |(person, call): (&gf_cohort_schema::Person, &Option<apoe::Haplotypes>)| ApoeRow {
-        sample_id: person.sample_id.clone(),
-        apoe: call.map(apoe::Haplotypes::genotype),
-    };
+    let row =
+        |(person, call): (&gf_cohort_schema::Person, &Option<apoe::ApoeHaplotypes>)| ApoeRow {
+            sample_id: person.sample_id.clone(),
+            apoe: call.map(apoe::ApoeHaplotypes::genotype),
+        };
     cohort.people.iter().zip(calls).map(row)
 }
 
@@ -514,8 +518,8 @@ fn read_genotypes(
         .iter()
         .map(|person| person.sample_id.as_str())
         .collect();
-    let scored = Places::new(published::positions_of(scoring_files));
-    let published = Places::new(scored.iter().chain(apoe::positions()));
+    let scored = Positions::new(published::positions_of(scoring_files));
+    let published = Positions::new(scored.iter().chain(apoe::positions()));
     let regions = loci.map(|loci| {
         let of_loci = loci
             .iter()
@@ -602,7 +606,7 @@ fn score_people<'f>(
 
 fn predict(
     cohort: &Cohort,
-    people: &People<'_>,
+    people: &BaselineSamples<'_>,
     baselines: &[Baseline],
 ) -> Result<Vec<Prediction>, Error> {
     let mut predictions = Vec::with_capacity(baselines.len() * cohort.people.len());

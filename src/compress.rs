@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     factors::{factorise, factorise_terms},
-    measure::People,
+    measure::MeasuredSamples,
 };
 use crate::{
     dataset, report, tokens,
@@ -214,7 +214,7 @@ pub fn run(options: &Options, on_progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     let dense = Bundle::load(&options.model)?;
     let people = cohort
         .as_ref()
-        .map(|cohort| People::load(cohort, &dense, &options.model))
+        .map(|cohort| MeasuredSamples::load(cohort, &dense, &options.model))
         .transpose()?;
     let mut config = dense.config.clone();
     if let Some(rank) = config.model.architecture.rank.replace(*rank) {

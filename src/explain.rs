@@ -34,7 +34,7 @@ use gf_cohort_schema::{EffectRow, MissingPolicies, PairRow};
 use serde::{Deserialize, Serialize};
 
 use self::{
-    measure::{EFFECT, INTERACTION, JOINT_EFFECT, Measured, Moments, People},
+    measure::{EFFECT, INTERACTION, JOINT_EFFECT, Measured, Moments, ScoredSamples},
     variants::{Carriers, Variant, variants},
 };
 use crate::layout;
@@ -299,14 +299,14 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         apply_filters: options.apply_filters.as_ref(),
         min_overlap: score::MIN_OVERLAP,
     };
-    let score::People {
+    let score::NewSamples {
         dictionary,
         cohort,
         sequences,
     } = score::people_of(&options.model, &bundle, &source)?;
     let (tokens, _) = encode(&dictionary, &bundle.tokenizer, &bundle.grid)?;
     let data = Dataset::new(&tokens, &cohort, bundle.config.covariates.clone())?.on(&device);
-    let people = People::new(&bundle, &dictionary, &data)?;
+    let people = ScoredSamples::new(&bundle, &dictionary, &data)?;
     let n_people = cohort.people.len();
     let n_models = bundle.members.len();
     let mut summary = Summary {
@@ -400,7 +400,7 @@ impl<'d> LocusEffects<'d> {
         locus: &'d LocusHaplotypes,
         options: &Options,
         regions: Option<&[Locus]>,
-        people: &People<'_>,
+        people: &ScoredSamples<'_>,
         summary: &mut Summary,
     ) -> Result<Self, Error> {
         let carriers = Carriers::new(locus);
@@ -483,7 +483,7 @@ impl<'d> LocusEffects<'d> {
     fn pairs(
         &self,
         n_top: usize,
-        people: &People<'_>,
+        people: &ScoredSamples<'_>,
         summary: &mut Summary,
     ) -> Result<Vec<PairRow>, Error> {
         let is_read =

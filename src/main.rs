@@ -13,17 +13,17 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let how_to_go_on = cli.how_to_go_on();
     if let Err(error) = interrupt::watch(how_to_go_on) {
-        gf_genomics::message!("Ctrl-C will end the program at once, without a checkpoint: {error}");
+        gf_files::message!("Ctrl-C will end the program at once, without a checkpoint: {error}");
     }
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             if let Some(signal) = interrupt::signal() {
-                gf_genomics::message!("interrupted: {}; {how_to_go_on}", one_line(&error));
+                gf_files::message!("interrupted: {}; {how_to_go_on}", one_line(&error));
                 return interrupt::exit_code(signal).into();
             }
-            gf_genomics::message!("error: {}", one_line(&error));
+            gf_files::message!("error: {}", one_line(&error));
             ExitCode::FAILURE
         }
     }

@@ -23,7 +23,7 @@ mod tests;
 pub use self::{
     aligned::aligned,
     background::{Background, TrainingLog},
-    figure::{Axis, Colour, Dash, Figure, Marker, Panel, Point, Series, Shape, Style},
+    figure::{Axis, Colour, Dash, Figure, FigurePanel, Marker, Point, Series, Shape, Style},
     svg::svg,
     tables::{write, write_effects, write_guards, write_pairs},
     terminal::{costs, guards, p_value, table},

@@ -280,7 +280,7 @@ fn sequence_model(options: &Options) -> Result<Summary, Error> {
         min_overlap: options.min_overlap.unwrap_or(MIN_OVERLAP),
     };
     let min_overlap = source.min_overlap;
-    let People {
+    let NewSamples {
         dictionary,
         cohort,
         sequences,
@@ -338,7 +338,7 @@ pub struct Source<'s> {
 
 /// People of some files as a model bundle reads them.
 #[derive(Debug)]
-pub struct People {
+pub struct NewSamples {
     /// Their sequences, at the loci and by the policies of the bundle; its people are those of
     /// `cohort`, in the same order.
     pub dictionary: Dictionary,
@@ -353,7 +353,7 @@ pub struct People {
 ///
 /// # Errors
 /// Genomes that are wrong or of another build than the bundle's, covariates that are missing.
-pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<People, Error> {
+pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<NewSamples, Error> {
     let config = &bundle.config;
     let known: Vec<KnownCovariate> = config
         .covariates
@@ -400,7 +400,7 @@ pub fn people_of(model: &Path, bundle: &Bundle, source: &Source<'_>) -> Result<P
     sequences
         .warnings
         .extend(unusual_covariates(&cohort, &known));
-    Ok(People {
+    Ok(NewSamples {
         dictionary,
         cohort,
         sequences,

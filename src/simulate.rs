@@ -45,7 +45,9 @@ pub use self::{
     effects::EffectSummary,
     panel::PanelSummary,
     preset::{Preset, PresetVariant},
-    truth::{CausalVariant, CovariateEffects, LocusTruth, PartAuc, Parts, Sampling, StudyTruth},
+    truth::{
+        CausalVariant, ComponentAucs, CovariateEffects, LocusTruth, PartAuc, Sampling, StudyTruth,
+    },
 };
 use self::{
     files::Genomes,

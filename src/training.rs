@@ -59,8 +59,8 @@ use serde::{Deserialize, Serialize};
 use self::{
     init::Initial,
     log::LOG_COLUMNS,
-    member::{Place, Setting},
-    members::{Member, Plan, mean_logits},
+    member::{MemberFiles, SharedByMembers},
+    members::{Member, MemberPlan, mean_logits},
     terms::{Making, TrainedMember},
 };
 use crate::layout;
@@ -379,7 +379,7 @@ pub fn run_member(
         &prepared.setting(&data),
         prepared.making(),
         member,
-        &Place {
+        &MemberFiles {
             keep: true,
             ..place.clone()
         },
@@ -492,8 +492,8 @@ struct Prepared<'o> {
     cohort: Cohort,
     folder: tokens::Folder,
     config: Config,
-    plan: Plan,
-    places: Vec<Place>,
+    plan: MemberPlan,
+    places: Vec<MemberFiles>,
     loci: Vec<usize>,
     standardisation: Vec<Standardisation>,
     initial: Option<Initial>,
@@ -517,7 +517,7 @@ impl<'o> Prepared<'o> {
         let (cohort, folder) = cohort_and_tokens(options)?;
         let config = config_of(options, &folder, &cohort);
         memory::require(&config, options, cohort.people.len())?;
-        let plan = Plan::new(&cohort, schedule)?;
+        let plan = MemberPlan::new(&cohort, schedule)?;
         let of_training =
             |(person, found): (usize, &gf_cohort_schema::Person)| found.phenotype.map(|_| person);
         let standardisation = Standardisation::fit(
@@ -554,7 +554,7 @@ impl<'o> Prepared<'o> {
     }
 
     /// A member (1-based) and its files.
-    fn member(&self, number: usize) -> Result<(&Member, &Place), Error> {
+    fn member(&self, number: usize) -> Result<(&Member, &MemberFiles), Error> {
         let n_members = self.plan.members.len();
         let index = number.checked_sub(1).filter(|&index| index < n_members);
         let index = index
@@ -584,8 +584,8 @@ impl<'o> Prepared<'o> {
         }
     }
 
-    fn setting<'s>(&'s self, data: &'s Dataset<'s>) -> Setting<'s> {
-        Setting {
+    fn setting<'s>(&'s self, data: &'s Dataset<'s>) -> SharedByMembers<'s> {
+        SharedByMembers {
             config: &self.config,
             data,
             loci: &self.loci,
@@ -600,7 +600,7 @@ impl<'o> Prepared<'o> {
     }
 
     /// The members that were trained one by one.
-    fn trained(&self, setting: &Setting<'_>) -> Result<Vec<TrainedMember>, Error> {
+    fn trained(&self, setting: &SharedByMembers<'_>) -> Result<Vec<TrainedMember>, Error> {
         self.places
             .iter()
             .map(|place| terms::trained(setting, self.making(), place))
@@ -788,9 +788,9 @@ fn require_not_fitted_on_held_out(
 }
 
 /// Files of each member: those of the first have the plain names.
-fn places(options: &Options, plan: &Plan) -> Vec<Place> {
+fn places(options: &Options, plan: &MemberPlan) -> Vec<MemberFiles> {
     let n_members = plan.members.len();
-    let place = |number: usize| Place {
+    let place = |number: usize| MemberFiles {
         number: (number, n_members),
         term: None,
         checkpoint: options.out.join(if number == 1 {
@@ -826,7 +826,7 @@ pub fn terms_file(number: usize, loci: &Range<usize>) -> String {
 /// Rows of `predictions.csv` of some people: the mean logit over the members that may predict a
 /// person.
 fn predictions(
-    setting: &Setting<'_>,
+    setting: &SharedByMembers<'_>,
     prepared: &Prepared<'_>,
     trained: &[TrainedMember],
     people: &[usize],

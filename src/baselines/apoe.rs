@@ -66,14 +66,14 @@ pub fn asked<'a>() -> impl Iterator<Item = Asked<'a>> {
 
 /// How many haplotypes of each kind one person has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Haplotypes {
+pub struct ApoeHaplotypes {
     /// Copies of e1, e2, e3, e4.
     pub copies: [u8; 4],
     /// Heterozygous at both sites without phase: e2/e4 rather than the rare e1/e3.
     pub by_convention: bool,
 }
 
-impl Haplotypes {
+impl ApoeHaplotypes {
     /// Both alleles in their order, such as `e3/e4`; one of a haploid call.
     #[must_use]
     pub fn genotype(self) -> String {
@@ -117,7 +117,7 @@ pub struct ApoeCounts {
 impl ApoeCounts {
     /// Sums up.
     #[must_use]
-    pub fn of(people: &[Option<Haplotypes>]) -> Self {
+    pub fn of(people: &[Option<ApoeHaplotypes>]) -> Self {
         let mut counts = Self::default();
         for person in people {
             let Some(haplotypes) = person else {
@@ -147,7 +147,7 @@ impl ApoeCounts {
 pub fn haplotypes(
     sites: &[Site],
     build: Option<GenomeBuild>,
-) -> Result<Vec<Option<Haplotypes>>, String> {
+) -> Result<Vec<Option<ApoeHaplotypes>>, String> {
     let Some((_, rs429358, rs7412)) = locate(sites, build) else {
         if let Some(build) = build.filter(|build| builds(Some(*build)).next().is_none()) {
             return Err(format!(
@@ -275,7 +275,7 @@ fn find<'a>(
         .min_by_key(|found| found.match_type.is_flipped())
 }
 
-fn call(rs429358: Found<'_>, rs7412: Found<'_>, person: usize) -> Option<Haplotypes> {
+fn call(rs429358: Found<'_>, rs7412: Found<'_>, person: usize) -> Option<ApoeHaplotypes> {
     let a = rs429358.site.genotypes.call(person);
     let b = rs7412.site.genotypes.call(person);
     if a.is_heterozygous()
@@ -285,13 +285,13 @@ fn call(rs429358: Found<'_>, rs7412: Found<'_>, person: usize) -> Option<Haploty
         && !(a.phased && b.phased)
     {
         let is_expected = rs429358.is_one_of_each(a.alleles) && rs7412.is_one_of_each(b.alleles);
-        return is_expected.then_some(Haplotypes {
+        return is_expected.then_some(ApoeHaplotypes {
             copies: [0, 1, 0, 1],
             by_convention: true,
         });
     }
     // Without two heterozygous sites the order of the alleles does not matter.
-    let mut haplotypes = Haplotypes::default();
+    let mut haplotypes = ApoeHaplotypes::default();
     for (a, b) in a.alleles.into_iter().zip(b.alleles) {
         if a == ABSENT && b == ABSENT {
             continue;
@@ -375,7 +375,7 @@ mod tests {
         assert_eq!(ApoeCounts::of(&people), expected);
         let genotypes: Vec<String> = people
             .iter()
-            .map(|person| person.map_or_else(String::new, Haplotypes::genotype))
+            .map(|person| person.map_or_else(String::new, ApoeHaplotypes::genotype))
             .collect();
         assert_eq!(
             genotypes,

@@ -1,6 +1,6 @@
 //! Association of every ALT allele with the phenotype, one at a time, among the training people.
 //!
-//! Input -> output: a [`Panel`] and covariates -> an [`Association`] an allele, and
+//! Input -> output: a [`TrainingDosages`] and covariates -> an [`Association`] an allele, and
 //! `association.csv`. A score test of all alleles first (one fit of the covariates serves them
 //! all), then for the [`FULL_FITS`] most promising a logistic regression on dosage and covariates
 //! with Wald's test; Firth's where that one separates the classes, as `plink2 --glm firth-fallback`
@@ -13,7 +13,7 @@ use gf_cohort_schema::probability;
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 use rayon::prelude::*;
 
-use crate::baselines::panel::{Column, Panel};
+use crate::baselines::panel::{Column, TrainingDosages};
 use gf_files::output;
 use gf_stats::{
     normal::two_sided,
@@ -97,7 +97,10 @@ pub struct Association {
 /// Associations of all columns of a panel, and the covariates (numbers in `covariates`) that were
 /// left out because others say the same.
 #[must_use]
-pub fn scan(panel: &Panel<'_>, covariates: &[Vec<f64>]) -> (Vec<Association>, Vec<usize>) {
+pub fn scan(
+    panel: &TrainingDosages<'_>,
+    covariates: &[Vec<f64>],
+) -> (Vec<Association>, Vec<usize>) {
     let is_case = panel.training.is_case.to_vec();
     let people = &panel.training.people;
     let (kept, left_out) = independent(covariates, &is_case);

@@ -1,7 +1,7 @@
 //! `prs-ct`: clumping and thresholding with the defaults of `PRSice` (Choi and O'Reilly 2019,
 //! doi:10.1093/gigascience/giz082).
 //!
-//! Input -> output: a [`Panel`] with its associations -> index alleles (the most significant first,
+//! Input -> output: a [`TrainingDosages`] with its associations -> index alleles (the most significant first,
 //! none in LD with a more significant one near by), and the score of those up to the p-value that
 //! validation chooses. Strand-ambiguous alleles are dropped, missing dosages are the training mean,
 //! and LD is that of the training people. `PRSice` divides by the number of alleles (`avg`), which
@@ -16,8 +16,8 @@ use crate::baselines::{
     Error,
     association::Association,
     model::{AlleleWeight, Baseline, Feature},
-    panel::Panel,
-    selection::{Choice, Setting, Tried, auroc_of},
+    panel::TrainingDosages,
+    selection::{Choice, Hyperparameters, Tried, auroc_of},
     study::Study,
 };
 use gf_genotypes::contig_key;
@@ -41,7 +41,11 @@ impl Clumping<'_> {
     /// Columns that stand for their clumps, the most significant first. Columns without an estimate
     /// and ambiguous ones are in no clump.
     #[must_use]
-    pub fn index_columns(&self, panel: &Panel<'_>, associations: &[Association]) -> Vec<usize> {
+    pub fn index_columns(
+        &self,
+        panel: &TrainingDosages<'_>,
+        associations: &[Association],
+    ) -> Vec<usize> {
         let strength = |index: usize| {
             associations[index]
                 .estimate
@@ -94,7 +98,7 @@ impl Clumping<'_> {
         &self,
         model: &str,
         study: &Study<'_>,
-        panel: &Panel<'_>,
+        panel: &TrainingDosages<'_>,
         associations: &[Association],
         others: &[Feature],
         constant: &mut Vec<String>,
@@ -115,7 +119,7 @@ impl Clumping<'_> {
                     ..panel.columns[index].allele.clone()
                 })
                 .collect();
-            let setting = |shrinkage| Setting::Threshold {
+            let setting = |shrinkage| Hyperparameters::Threshold {
                 p_value: threshold,
                 shrinkage,
             };

@@ -1,7 +1,7 @@
 //! `prs-elastic-net`: logistic regression on all dosages with a penalty that sets most coefficients
 //! to 0.
 //!
-//! Input -> output: a [`Panel`] and further terms -> a [`Baseline`], and the [`Choice`] of its
+//! Input -> output: a [`TrainingDosages`] and further terms -> a [`Baseline`], and the [`Choice`] of its
 //! penalty, along a path of weaker and weaker penalties.
 
 use ndarray::{Array1, Array2, ArrayView1};
@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use crate::baselines::{
     Error, logistic,
     model::{Baseline, Term},
-    panel::{Labelled, Panel},
-    selection::{Choice, Setting, Tried, auroc_of},
+    panel::{Labelled, TrainingDosages},
+    selection::{Choice, Hyperparameters, Tried, auroc_of},
     study::FreeTerms,
 };
 use gf_stats::regression::elastic_net::{Penalty, Problem, Solution};
@@ -29,7 +29,7 @@ const PATIENCE: usize = 8;
 /// When no fit succeeds, or no dosage gets a weight.
 pub fn fit(
     model: &str,
-    panel: &Panel<'_>,
+    panel: &TrainingDosages<'_>,
     free: &FreeTerms,
     l1_ratios: &[f64],
 ) -> Result<(Baseline, Choice), Error> {
@@ -77,7 +77,7 @@ fn path(
     validation: &Array2<f64>,
     validation_is_case: &Array1<bool>,
 ) -> Result<Vec<(Tried, Option<Solution>)>, Error> {
-    let setting = |lambda: f64| Setting::ElasticNet { l1_ratio, lambda };
+    let setting = |lambda: f64| Hyperparameters::ElasticNet { l1_ratio, lambda };
     let failed = |lambda, failure| {
         (
             Tried {

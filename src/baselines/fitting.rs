@@ -14,7 +14,7 @@ use crate::{
         clumping::Clumping,
         elastic_net,
         model::{AlleleWeight, Baseline, Feature},
-        panel::{Column, Panel},
+        panel::{Column, TrainingDosages},
         ridge,
         selection::Choice,
         study::{APOE, Study},
@@ -75,7 +75,7 @@ pub fn fit_all<'s>(
     options: &Options,
 ) -> Result<Fitted<'s>, Error> {
     let (panel, constant_dosages) =
-        Panel::new(study, sites.iter().filter(|site| is_learned_from(site)));
+        TrainingDosages::new(study, sites.iter().filter(|site| is_learned_from(site)));
     if panel.columns.is_empty() {
         return Err(Error::NothingVaries {
             alleles: constant_dosages,
@@ -169,7 +169,7 @@ impl Fitted<'_> {
     fn learn(
         &mut self,
         study: &Study<'_>,
-        panel: &Panel<'_>,
+        panel: &TrainingDosages<'_>,
         associations: &[Association],
         clumping: &Clumping<'_>,
         others: &[Feature],

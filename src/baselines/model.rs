@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     baselines::{
         Error,
-        apoe::{self, Haplotypes},
+        apoe::{self, ApoeHaplotypes},
     },
     scoring::{
         self,
@@ -26,7 +26,7 @@ use crate::{
         effect::Effect,
         genotypes::Totals,
         matching::{MatchType, Unmatched, complement},
-        positions::Places,
+        positions::Positions,
         reasons::{Reason, Reasons},
     },
 };
@@ -329,7 +329,7 @@ impl PrsModel {
         } else {
             None
         };
-        let people = People::new(&table, apoe, cohort).knowing_strands_of(&self.baselines);
+        let people = BaselineSamples::new(&table, apoe, cohort).knowing_strands_of(&self.baselines);
         let mut summary = ApplySummary {
             n_people: table.people.len(),
             people_without_apoe: if needs_apoe {
@@ -456,14 +456,14 @@ impl PrsModel {
             .any(|term| matches!(term.feature, Feature::ApoeE2 | Feature::ApoeE4))
     }
 
-    fn places(&self) -> Places {
+    fn places(&self) -> Positions {
         let alleles = self
             .baselines
             .iter()
             .flat_map(Baseline::alleles)
             .map(|allele| (allele.chrom.as_str(), allele.position));
         let apoe = self.has_apoe().then(apoe::positions);
-        Places::new(alleles.chain(apoe.into_iter().flatten()))
+        Positions::new(alleles.chain(apoe.into_iter().flatten()))
     }
 }
 
@@ -480,7 +480,7 @@ impl Baseline {
     ///
     /// # Errors
     /// When a covariate is not there.
-    pub(crate) fn logits(&self, people: &People<'_>) -> Result<Vec<f64>, Error> {
+    pub(crate) fn logits(&self, people: &BaselineSamples<'_>) -> Result<Vec<f64>, Error> {
         let mut logits = vec![self.intercept; people.len()];
         for term in &self.terms {
             let values =
@@ -552,10 +552,10 @@ struct Found<'a> {
 type Spot<'a> = (&'a str, usize);
 
 /// The people to whom baselines are applied, with everything that can be measured in them.
-pub struct People<'a> {
+pub struct BaselineSamples<'a> {
     table: &'a GenotypeTable,
     /// Calls at the APOE sites; empty when these are not there.
-    pub apoe: Vec<Option<Haplotypes>>,
+    pub apoe: Vec<Option<ApoeHaplotypes>>,
     covariates: HashMap<&'a str, Vec<f64>>,
     /// (contig key, position, REF, ALT) to (site, number of the ALT).
     alleles: HashMap<(&'a str, usize, &'a str, &'a str), (&'a Site, i16)>,
@@ -565,12 +565,12 @@ pub struct People<'a> {
     has_flipped: OnceLock<bool>,
 }
 
-impl<'a> People<'a> {
+impl<'a> BaselineSamples<'a> {
     /// `cohort` has the people of `table` in the same order, if it is there.
     #[must_use]
     pub fn new(
         table: &'a GenotypeTable,
-        apoe: Vec<Option<Haplotypes>>,
+        apoe: Vec<Option<ApoeHaplotypes>>,
         cohort: Option<&'a Cohort>,
     ) -> Self {
         let mut covariates = HashMap::new();
@@ -754,7 +754,7 @@ impl<'a> People<'a> {
     /// that is not here.
     #[must_use]
     pub fn values(&self, feature: &Feature, missing: f64) -> Option<Vec<f64>> {
-        let copies = |of: fn(Haplotypes) -> u8| {
+        let copies = |of: fn(ApoeHaplotypes) -> u8| {
             self.apoe
                 .iter()
                 .map(|call| call.map_or(missing, |call| f64::from(of(call))))
@@ -762,8 +762,8 @@ impl<'a> People<'a> {
         };
         match feature {
             Feature::Covariate { name } => self.covariates.get(name.as_str()).cloned(),
-            Feature::ApoeE2 => Some(copies(Haplotypes::e2)),
-            Feature::ApoeE4 => Some(copies(Haplotypes::e4)),
+            Feature::ApoeE2 => Some(copies(ApoeHaplotypes::e2)),
+            Feature::ApoeE4 => Some(copies(ApoeHaplotypes::e4)),
             Feature::AlleleScore { alleles } => Some(self.scores(alleles)),
         }
     }

@@ -36,7 +36,7 @@ pub const AREA_COLUMNS: [&str; 7] = [
 
 /// How well one score tells cases from controls.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Area {
+pub struct AurocRow {
     /// As in `predictions.csv`.
     pub model: String,
     /// The split, or `all` where there are several.
@@ -57,7 +57,7 @@ pub struct NoFitSummary {
     /// The scores.
     pub raw: RawSummary,
     /// AUC of each score and split.
-    pub areas: Vec<Area>,
+    pub areas: Vec<AurocRow>,
     /// Why there is no AUC of a split.
     pub without_area: Vec<String>,
 }
@@ -65,7 +65,7 @@ pub struct NoFitSummary {
 impl fmt::Display for NoFitSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.raw)?;
-        for Area {
+        for AurocRow {
             model,
             split,
             n_cases,
@@ -174,7 +174,7 @@ fn for_each_group(cohort: &Cohort, mut visit: impl FnMut(&str, &[usize])) {
     }
 }
 
-fn area(split: &str, people: &[usize], predictions: &[Prediction]) -> Result<Area, String> {
+fn area(split: &str, people: &[usize], predictions: &[Prediction]) -> Result<AurocRow, String> {
     let labelled: Vec<(f64, bool)> = people
         .iter()
         .filter_map(|&person| {
@@ -196,7 +196,7 @@ fn area(split: &str, people: &[usize], predictions: &[Prediction]) -> Result<Are
     let model = people
         .first()
         .map_or_else(String::new, |&person| predictions[person].model.clone());
-    Ok(Area {
+    Ok(AurocRow {
         model,
         split: split.to_owned(),
         n_cases,
@@ -206,7 +206,7 @@ fn area(split: &str, people: &[usize], predictions: &[Prediction]) -> Result<Are
     })
 }
 
-fn row(area: &Area) -> (&str, &str, usize, usize, f64, Option<f64>, Option<f64>) {
+fn row(area: &AurocRow) -> (&str, &str, usize, usize, f64, Option<f64>, Option<f64>) {
     let low = area.ci.map(|ci| ci[0]);
     let high = area.ci.map(|ci| ci[1]);
     (

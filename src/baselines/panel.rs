@@ -1,7 +1,7 @@
 //! The dosages that baselines are learned from: every ALT allele that varies among the training
 //! people.
 //!
-//! Input -> output: [`Site`]s of a [`Study`] -> a [`Panel`]: its columns, standardised by the
+//! Input -> output: [`Site`]s of a [`Study`] -> a [`TrainingDosages`]: its columns, standardised by the
 //! training people, in those of the training and validation people whose phenotype is known. A
 //! missing dosage is the training mean. Positions are 1-based.
 
@@ -59,7 +59,7 @@ pub struct Labelled {
 }
 
 /// Dosages to learn from.
-pub struct Panel<'s> {
+pub struct TrainingDosages<'s> {
     /// In the order of the sites.
     pub columns: Vec<Column<'s>>,
     /// Of the training split.
@@ -68,7 +68,7 @@ pub struct Panel<'s> {
     pub validation: Labelled,
 }
 
-impl<'s> Panel<'s> {
+impl<'s> TrainingDosages<'s> {
     /// The columns of `sites` that vary, and how many do not.
     #[must_use]
     pub fn new(study: &Study<'_>, sites: impl Iterator<Item = &'s Site>) -> (Self, usize) {

@@ -1,6 +1,6 @@
 //! `prs-dosages`: L2-penalised logistic regression on all dosages.
 //!
-//! Input -> output: a [`Panel`] and further terms -> a [`Baseline`], and the [`Choice`] of its
+//! Input -> output: a [`TrainingDosages`] and further terms -> a [`Baseline`], and the [`Choice`] of its
 //! penalty: the one with the highest AUROC on the validation split, the strongest among equals.
 
 use ndarray::Array2;
@@ -9,8 +9,8 @@ use crate::baselines::{
     Error,
     logistic::{self, LogisticFit},
     model::{Baseline, Term},
-    panel::{Labelled, Panel},
-    selection::{Choice, Setting, Tried, auroc_of},
+    panel::{Labelled, TrainingDosages},
+    selection::{Choice, Hyperparameters, Tried, auroc_of},
     study::FreeTerms,
 };
 
@@ -28,7 +28,7 @@ const FREE_SCALE: f64 = 32.0;
 /// When no fit succeeds.
 pub fn fit(
     model: &str,
-    panel: &Panel<'_>,
+    panel: &TrainingDosages<'_>,
     free: &FreeTerms,
     alphas: &[f64],
 ) -> Result<(Baseline, Choice), Error> {
@@ -59,7 +59,7 @@ pub fn fit(
         }
         not_better += 1;
         let mut point = Tried {
-            setting: Setting::L2 { alpha },
+            setting: Hyperparameters::L2 { alpha },
             n_dosages: panel.columns.len(),
             validation_auroc: None,
             failure: None,

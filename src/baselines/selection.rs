@@ -13,7 +13,7 @@ use gf_cohort_schema::counted;
 /// What is chosen for one baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Setting {
+pub enum Hyperparameters {
     /// Ridge regression.
     L2 {
         /// Penalty (linfa's alpha, scikit-learn's 1 / C).
@@ -36,7 +36,7 @@ pub enum Setting {
     },
 }
 
-impl fmt::Display for Setting {
+impl fmt::Display for Hyperparameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::L2 { alpha } => write!(f, "penalty {alpha:.3}"),
@@ -54,7 +54,7 @@ impl fmt::Display for Setting {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tried {
     /// The setting.
-    pub setting: Setting,
+    pub setting: Hyperparameters,
     /// Dosages with a weight.
     pub n_dosages: usize,
     /// AUROC on the validation split; `None` when the fit failed or no dosage has a weight.
@@ -71,7 +71,7 @@ pub struct Choice {
     /// All settings, in the order they were tried.
     pub tried: Vec<Tried>,
     /// The one chosen: the first of the best.
-    pub chosen: Setting,
+    pub chosen: Hyperparameters,
 }
 
 impl Choice {
@@ -80,7 +80,7 @@ impl Choice {
     /// # Errors
     /// When nothing could be fitted.
     pub fn of<T>(model: &str, tried: Vec<(Tried, Option<T>)>) -> Result<(Self, T), Error> {
-        let mut best: Option<(f64, Setting, T)> = None;
+        let mut best: Option<(f64, Hyperparameters, T)> = None;
         let mut points = Vec::with_capacity(tried.len());
         for (point, fit) in tried {
             if let (Some(auroc), Some(fit)) = (point.validation_auroc, fit)
@@ -132,7 +132,7 @@ impl fmt::Display for Choice {
             self.model, self.chosen
         )?;
         for point in &self.tried {
-            if let Setting::Threshold { p_value, .. } = point.setting {
+            if let Hyperparameters::Threshold { p_value, .. } = point.setting {
                 let auroc = point
                     .validation_auroc
                     .map_or_else(|| "-".into(), |auroc| format!("{auroc:.3}"));

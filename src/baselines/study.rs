@@ -1,6 +1,6 @@
 //! Fitting each baseline on the training people.
 //!
-//! Input -> output: [`People`] with their split and phenotype ([`Study`]) -> one [`Baseline`] each.
+//! Input -> output: [`BaselineSamples`] with their split and phenotype ([`Study`]) -> one [`Baseline`] each.
 //! Every feature is standardised by mean and standard deviation over all training people
 //! (frequencies too, phenotype known or not); coefficients are fitted on those whose phenotype is
 //! known. What is learned from the dosages is in `ridge`, `elastic_net` and `clumping`.
@@ -11,7 +11,7 @@ use ndarray::Array1;
 use crate::{
     baselines::{
         Error, logistic,
-        model::{AlleleWeight, Baseline, Feature, People, Term},
+        model::{AlleleWeight, Baseline, BaselineSamples, Feature, Term},
         panel::is_constant,
     },
     scoring::{dosages::Site, effect::Effect, matching::Matches, scoring_file::ScoringFile},
@@ -27,7 +27,7 @@ pub struct Study<'a> {
     /// The cohort.
     pub cohort: &'a Cohort,
     /// Genotypes, covariates, APOE.
-    pub people: People<'a>,
+    pub people: BaselineSamples<'a>,
     /// All training people.
     pub training: Vec<usize>,
 }
@@ -59,7 +59,7 @@ impl FreeTerms {
 impl<'a> Study<'a> {
     /// A study of the people of a cohort.
     #[must_use]
-    pub fn new(cohort: &'a Cohort, people: People<'a>) -> Self {
+    pub fn new(cohort: &'a Cohort, people: BaselineSamples<'a>) -> Self {
         Self {
             cohort,
             people,

@@ -30,7 +30,7 @@ pub(crate) fn cohort_of(path: &Path) -> Cohort {
 pub(crate) fn panel_of<T>(
     vcf: &Path,
     cohort: &Cohort,
-    then: impl FnOnce(&panel::Panel<'_>, &[Vec<f64>]) -> T,
+    then: impl FnOnce(&panel::TrainingDosages<'_>, &[Vec<f64>]) -> T,
 ) -> T {
     let names: Vec<&str> = cohort
         .people
@@ -45,8 +45,11 @@ pub(crate) fn panel_of<T>(
         Some(&pass()),
     )
     .unwrap();
-    let study = Study::new(cohort, People::new(&table, Vec::new(), Some(cohort)));
-    let (panel, _) = panel::Panel::new(&study, table.sites.iter());
+    let study = Study::new(
+        cohort,
+        BaselineSamples::new(&table, Vec::new(), Some(cohort)),
+    );
+    let (panel, _) = panel::TrainingDosages::new(&study, table.sites.iter());
     let covariates = study.free_terms("test", &[], &mut Vec::new()).unwrap();
     then(&panel, &covariates.standardised(&panel.training.people))
 }
@@ -84,7 +87,7 @@ fn scores(
     let feature = Feature::AlleleScore {
         alleles: alleles.collect(),
     };
-    People::new(table, Vec::new(), None)
+    BaselineSamples::new(table, Vec::new(), None)
         .values(&feature, 0.0)
         .unwrap()
 }
@@ -1090,7 +1093,7 @@ fn an_exported_score_is_the_same_score_when_it_is_read_back() {
         let read_back = scores(file, &table, true, |site, number| {
             frequency_of[&(site.position, site.allele(number))]
         });
-        let saved = People::new(&table, Vec::new(), None)
+        let saved = BaselineSamples::new(&table, Vec::new(), None)
             .values(
                 &Feature::AlleleScore {
                     alleles: alleles.clone(),

@@ -10,7 +10,7 @@ use gf_cohort_schema::PhenotypeCoding;
 use serde_json::json;
 
 use super::{
-    record::{OverwriteArgs, Record, Work},
+    record::{OverwriteArgs, RunRecord, Work},
     values::{name_of, one_of},
 };
 use crate::{
@@ -109,7 +109,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         inputs: inputs.clone(),
     };
     let _claim = pipeline::claim(&options.out)?;
-    let record = Record::begin(&options.out, &work, args.overwrite)?;
+    let record = RunRecord::begin(&options.out, &work, args.overwrite)?;
     let summary = compress::run(&options, &mut progress(true))?;
     record.finish("compress", &options, inputs, &summary)?;
     write!(io::stdout().lock(), "{summary}")?;

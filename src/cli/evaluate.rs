@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{
     lists,
-    record::{OverwriteArgs, Record, Work},
+    record::{OverwriteArgs, RunRecord, Work},
     values::{name_of, one_of},
 };
 use crate::layout;
@@ -145,7 +145,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         inputs: inputs.clone(),
     };
     let _claim = pipeline::claim(&options.out)?;
-    let record = Record::begin(&options.out, &work, args.overwrite)?;
+    let record = RunRecord::begin(&options.out, &work, args.overwrite)?;
     let summary = evaluation::run(&options)?;
     // The tables are files.
     let counts = json!({

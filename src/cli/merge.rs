@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     lists,
-    record::{OverwriteArgs, Record, Work},
+    record::{OverwriteArgs, RunRecord, Work},
 };
 use crate::layout;
 use crate::{pipeline, score, tokens};
@@ -120,7 +120,7 @@ fn sequences(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyho
         inputs: folders.iter().collect(),
     };
     let _claim = pipeline::claim(out)?;
-    let record = Record::begin(out, &work, overwrite)?;
+    let record = RunRecord::begin(out, &work, overwrite)?;
     let (merged, summary) = gf_haplotypes::merge(
         &shards(folders, records.iter().map(|record| &record.summary)),
         out,
@@ -144,7 +144,7 @@ fn tokens(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyhow::
         inputs: folders.iter().collect(),
     };
     let _claim = pipeline::claim(out)?;
-    let record = Record::begin(out, &work, overwrite)?;
+    let record = RunRecord::begin(out, &work, overwrite)?;
     let (merged, of_sequences) = gf_haplotypes::merge(
         &shards(
             folders,

@@ -8,7 +8,7 @@ use gf_cohort_schema::ScoreColumn;
 use super::{
     cohort_args::OptionalCohortArgs,
     lists,
-    record::{OverwriteArgs, Record, Work},
+    record::{OverwriteArgs, RunRecord, Work},
     samples::{SampleArgs, without_names},
     values::{name_of, one_of},
 };
@@ -245,7 +245,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         inputs: inputs(&options).collect(),
     };
     let _claim = pipeline::claim(&options.scoring.out)?;
-    let record = Record::begin(&options.scoring.out, &work, args.overwrite)?;
+    let record = RunRecord::begin(&options.scoring.out, &work, args.overwrite)?;
     let failed = if options.cohort.as_os_str().is_empty() {
         let summary = scoring::raw_scores(&options.scoring)?;
         record.finish("prs", &work.options, inputs(&options), &summary)?;

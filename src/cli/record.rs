@@ -45,12 +45,12 @@ pub struct Work<'a> {
 const WITHOUT_EFFECT: [&str; 3] = ["guards", "out", "resume"];
 
 /// The record of a command that is at work.
-pub struct Record {
+pub struct RunRecord {
     path: PathBuf,
     started: Instant,
 }
 
-impl Record {
+impl RunRecord {
     /// Begins that of a folder.
     ///
     /// # Errors
@@ -219,7 +219,7 @@ mod tests {
             inputs: vec![&at_model],
         };
         let begin = |work: &Work<'_>, force: bool| {
-            Record::begin(folder.path(), work, OverwriteArgs { force })
+            RunRecord::begin(folder.path(), work, OverwriteArgs { force })
         };
         begin(&work(json!({ "seed": 7 })), false)
             .unwrap()
@@ -284,11 +284,11 @@ mod tests {
             "{of_pipeline}"
         );
         assert!(
-            Record::of_file(&at("risk.csv"), []).unwrap().is_some()
-                && Record::of_file(Path::new("-"), []).unwrap().is_none()
+            RunRecord::of_file(&at("risk.csv"), []).unwrap().is_some()
+                && RunRecord::of_file(Path::new("-"), []).unwrap().is_none()
         );
         let input = at("people.vcf");
-        let refused = Record::of_file(&input, [&input]).err().unwrap();
+        let refused = RunRecord::of_file(&input, [&input]).err().unwrap();
         assert!(refused.source.to_string().contains("is an input"));
     }
 }

@@ -6,7 +6,7 @@ use gf_cohort_schema::{MissingCovariates, MissingPolicies, MissingValues};
 
 use super::{
     lists,
-    record::Record,
+    record::RunRecord,
     samples::{SampleArgs, without_names},
     values::some_of,
 };
@@ -130,7 +130,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .chain([&options.model])
         .chain(&options.cohort)
         .collect();
-    let record = Record::of_file(&options.output, inputs.iter().copied())?;
+    let record = RunRecord::of_file(&options.output, inputs.iter().copied())?;
     let summary = score::run(&options)?;
     if let Some(record) = record {
         record.finish(

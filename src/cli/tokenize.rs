@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     cohort_args::CohortArgs,
-    record::{OverwriteArgs, Record, Work},
+    record::{OverwriteArgs, RunRecord, Work},
     samples::SampleArgs,
     sequences::{Genomes, without_people},
 };
@@ -176,7 +176,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         inputs: inputs.clone(),
     };
     let _claim = pipeline::claim(&args.out)?;
-    let record = Record::begin(&args.out, &work, args.overwrite)?;
+    let record = RunRecord::begin(&args.out, &work, args.overwrite)?;
     let started = Instant::now();
     let (dictionary, skips, summary) = gf_haplotypes::run(&sequence_options)?;
     gf_files::message_text!("{summary}");

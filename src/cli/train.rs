@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     architecture::ArchitectureArgs,
     cohort_args::CohortArgs,
-    record::{OverwriteArgs, Record, Work},
+    record::{OverwriteArgs, RunRecord, Work},
 };
 use crate::{
     pipeline::{self, progress},
@@ -213,7 +213,7 @@ fn train(
         inputs: inputs.clone(),
     };
     let record = is_all
-        .then(|| Record::begin(&options.out, &work, overwrite))
+        .then(|| RunRecord::begin(&options.out, &work, overwrite))
         .transpose()?;
     if report_cost && ranks.is_first() {
         gf_files::message!("{}", training::cost::report(options)?);

@@ -12,7 +12,7 @@ use gf_cohort_schema::{Phenotype, Split, is_missing};
 
 use super::{
     Error, SampleId,
-    table::{Record, plain, records},
+    table::{TableLine, plain, records},
 };
 
 /// Names of the columns, without anything but letters and digits.
@@ -45,7 +45,7 @@ pub fn read(
     cutoff: f64,
 ) -> Result<Related, Error> {
     let mut records = records(path)?.into_iter();
-    let Some(Record { cells: header, .. }) = records.next() else {
+    let Some(TableLine { cells: header, .. }) = records.next() else {
         return Err(Error::file(path, "the file is empty"));
     };
     let names: Vec<String> = header.iter().map(|name| plain(name)).collect();
@@ -79,7 +79,7 @@ pub fn read(
     let mut related = Related::default();
     let mut is_met = false;
     let mut n_without_kinship = 0;
-    for Record { line, cells } in records {
+    for TableLine { line, cells } in records {
         let cell = |column: usize| {
             let found = format!(
                 "{} cells where the first line has {}",

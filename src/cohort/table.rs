@@ -90,7 +90,7 @@ pub struct Row {
 }
 
 /// A line of a file, cut into cells.
-pub struct Record {
+pub struct TableLine {
     pub line: u64,
     pub cells: Vec<String>,
 }
@@ -111,7 +111,7 @@ impl Table {
         let columns: Vec<usize> = (0..names.len()).filter(is_value).collect();
         let mut lines: HashMap<String, u64> = HashMap::new();
         let mut rows = Vec::with_capacity(records.len());
-        for Record { line, cells } in records {
+        for TableLine { line, cells } in records {
             if cells.len() != names.len() {
                 let reason = format!(
                     "{} cells where there are {} columns ({}){}",
@@ -255,7 +255,7 @@ impl Ids {
 }
 
 /// The lines of a file as cells, without blank lines and PLINK 2's `##` lines.
-pub fn records(path: &Path) -> Result<Vec<Record>, Error> {
+pub fn records(path: &Path) -> Result<Vec<TableLine>, Error> {
     let text = text::read(path)?;
     let first = text
         .lines()
@@ -279,7 +279,7 @@ pub fn records(path: &Path) -> Result<Vec<Record>, Error> {
         let line = record.position().map_or(0, csv::Position::line);
         let cells: Vec<String> = record.iter().map(str::to_owned).collect();
         if !is_left_out(&cells) {
-            records.push(Record { line, cells });
+            records.push(TableLine { line, cells });
         }
     }
     Ok(records)
@@ -314,7 +314,7 @@ fn extension(path: &Path) -> String {
 fn header(
     path: &Path,
     kind: Kind,
-    records: &mut Vec<Record>,
+    records: &mut Vec<TableLine>,
     id_column: Option<&str>,
 ) -> Result<Vec<String>, Error> {
     if records
@@ -382,7 +382,7 @@ fn header(
 }
 
 /// Names of the columns of a smartpca table, whose ids are `FID:IID` or one id.
-fn smartpca(path: &Path, records: &mut [Record]) -> Result<Vec<String>, Error> {
+fn smartpca(path: &Path, records: &mut [TableLine]) -> Result<Vec<String>, Error> {
     let n_columns = records.first().map_or(0, |record| record.cells.len());
     if n_columns < 3 {
         return Err(Error::file(

@@ -66,14 +66,14 @@ impl Measured {
 }
 
 /// The people whom models are measured on.
-pub struct People {
+pub struct MeasuredSamples {
     folder: Folder,
     cohort: Cohort,
     /// Of each person; members predict those whom they have not seen.
     fold_of: Vec<Option<u32>>,
 }
 
-impl People {
+impl MeasuredSamples {
     /// Reads tokens and cohort, which must fit the model of `bundle`; who is in which fold, if any,
     /// the `predictions.csv` beside it says.
     pub fn load(options: &OnCohort, bundle: &Bundle, model: &Path) -> Result<Self, Error> {
@@ -173,7 +173,7 @@ impl People {
 /// turns.
 pub fn all(
     bundles: &[(&str, &Bundle, &Path)],
-    people: Option<&People>,
+    people: Option<&MeasuredSamples>,
 ) -> Result<Vec<Measured>, Error> {
     let models = bundles
         .iter()

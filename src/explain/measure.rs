@@ -166,7 +166,7 @@ fn t_quantile(degrees_of_freedom: usize) -> f64 {
 }
 
 /// People and the models that read them.
-pub struct People<'p> {
+pub struct ScoredSamples<'p> {
     models: Vec<RiskModel>,
     tokenizer: &'p Tokenizer,
     grid: &'p Grid,
@@ -177,7 +177,7 @@ pub struct People<'p> {
     encoded: Vec<Vec<Tensor>>,
 }
 
-impl<'p> People<'p> {
+impl<'p> ScoredSamples<'p> {
     /// Encodes every haplotype; the people of `data` are those of the dictionary in the same order.
     pub fn new(
         bundle: &'p Bundle,
@@ -351,7 +351,7 @@ struct Logits {
 
 impl Logits {
     fn new(
-        people: &People<'_>,
+        people: &ScoredSamples<'_>,
         locus: usize,
         copies: &[Copy],
         encoded: &[Tensor],

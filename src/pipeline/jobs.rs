@@ -149,16 +149,16 @@ impl Division {
     /// # Errors
     /// There is no such job.
     pub fn needs(&self, plan: &Plan, name: &str) -> anyhow::Result<Vec<String>> {
-        let mut parts = self.parts(plan);
-        let Some(place) = parts.iter().position(|part| part.name == name) else {
-            let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
+        let mut drafts = self.drafts(plan);
+        let Some(place) = drafts.iter().position(|part| part.name == name) else {
+            let names: Vec<&str> = drafts.iter().map(|part| part.name.as_str()).collect();
             bail!(
                 "there is no job `{name}` with these blocks; the jobs are {}",
                 names.join(", ")
             );
         };
         // Members leave no record: who reads them looks at them.
-        Ok(parts
+        Ok(drafts
             .swap_remove(place)
             .needs
             .into_iter()
@@ -167,36 +167,36 @@ impl Division {
     }
 
     /// Every job, each after those it needs.
-    fn parts(&self, plan: &Plan) -> Vec<Part> {
+    fn drafts(&self, plan: &Plan) -> Vec<JobDraft> {
         let whole = |ranges: &[Range<usize>]| 0..ranges.last().map_or(0, |last| last.end);
-        let mut parts = Parts {
+        let mut drafts = JobDrafts {
             listed: Vec::new(),
             everyone: whole(&self.people),
             everywhere: vec![whole(&self.loci)],
         };
         let cohort = if matches!(plan.source, Source::Simulate(_)) {
-            vec![parts.add_whole(Rule::Simulate, layout::COHORT_FOLDER, Vec::new())]
+            vec![drafts.add_whole(Rule::Simulate, layout::COHORT_FOLDER, Vec::new())]
         } else {
             Vec::new()
         };
-        let (sequences, shards) = self.add_sequences(&mut parts, &cohort);
-        let tokens = self.add_tokens(&mut parts, plan, &sequences, shards);
+        let (sequences, shards) = self.add_sequences(&mut drafts, &cohort);
+        let tokens = self.add_tokens(&mut drafts, plan, &sequences, shards);
         let mut needed_by_report = [cohort.clone(), vec![sequences, tokens.clone()]].concat();
         for number in 0..plan.models.len() {
-            needed_by_report.push(self.add_model(&mut parts, plan, number, &tokens));
+            needed_by_report.push(self.add_model(&mut drafts, plan, number, &tokens));
         }
-        needed_by_report.push(parts.add_whole(Rule::Prs, layout::BASELINES_FOLDER, cohort));
-        parts.add_whole(Rule::Evaluate, layout::REPORT_FOLDER, needed_by_report);
-        parts.listed
+        needed_by_report.push(drafts.add_whole(Rule::Prs, layout::BASELINES_FOLDER, cohort));
+        drafts.add_whole(Rule::Evaluate, layout::REPORT_FOLDER, needed_by_report);
+        drafts.listed
     }
 
     /// Names of the job with all sequences, and of those with the sequences of some loci.
-    fn add_sequences(&self, parts: &mut Parts, cohort: &[String]) -> (String, Vec<String>) {
+    fn add_sequences(&self, drafts: &mut JobDrafts, cohort: &[String]) -> (String, Vec<String>) {
         let mut shards: Vec<String> = self
             .sequence_blocks()
             .into_iter()
             .map(|(name, people, loci)| {
-                parts.add(Rule::Sequences, name, cohort.to_vec(), &people, &[loci])
+                drafts.add(Rule::Sequences, name, cohort.to_vec(), &people, &[loci])
             })
             .collect();
         let merged_blocks = self.merged_sequence_blocks();
@@ -204,15 +204,15 @@ impl Division {
             let of_loci = shards.chunks(self.people.len()).zip(merged_blocks);
             shards = of_loci
                 .map(|(shards, (name, loci))| {
-                    parts.add_for_everyone(Rule::Merge, name, shards.to_vec(), &[loci])
+                    drafts.add_for_everyone(Rule::Merge, name, shards.to_vec(), &[loci])
                 })
                 .collect();
         }
         let sequences = if shards.is_empty() {
-            parts.add_whole(Rule::Sequences, layout::SEQUENCES_FOLDER, cohort.to_vec())
+            drafts.add_whole(Rule::Sequences, layout::SEQUENCES_FOLDER, cohort.to_vec())
         } else {
             let name = layout::SEQUENCES_FOLDER.to_owned();
-            parts.add_for_everyone(Rule::Merge, name, shards.clone(), &self.loci)
+            drafts.add_for_everyone(Rule::Merge, name, shards.clone(), &self.loci)
         };
         (sequences, shards)
     }
@@ -220,14 +220,14 @@ impl Division {
     /// Name of the job with all tokens.
     fn add_tokens(
         &self,
-        parts: &mut Parts,
+        drafts: &mut JobDrafts,
         plan: &Plan,
         sequences: &str,
         shards: Vec<String>,
     ) -> String {
         let blocks = self.token_blocks();
         if blocks.is_empty() {
-            return parts.add_whole(
+            return drafts.add_whole(
                 Rule::Tokenize,
                 layout::TOKENS_FOLDER,
                 vec![sequences.to_owned()],
@@ -235,14 +235,14 @@ impl Division {
         }
         let mut fit = Vec::new();
         if plan.tokens.learns_tokenizer() {
-            fit.push(parts.add_for_everyone(Rule::Fit, FIT.into(), shards.clone(), &self.loci));
+            fit.push(drafts.add_for_everyone(Rule::Fit, FIT.into(), shards.clone(), &self.loci));
         }
         let mut of_loci = Vec::new();
         for ((name, loci), sequences) in blocks.into_iter().zip(shards) {
             let needs = [&fit[..], &[sequences]].concat();
-            of_loci.push(parts.add_for_everyone(Rule::Tokenize, name, needs, &[loci]));
+            of_loci.push(drafts.add_for_everyone(Rule::Tokenize, name, needs, &[loci]));
         }
-        parts.add_for_everyone(
+        drafts.add_for_everyone(
             Rule::MergeTokens,
             layout::TOKENS_FOLDER.into(),
             of_loci,
@@ -251,7 +251,13 @@ impl Division {
     }
 
     /// Name of the job that finishes a model.
-    fn add_model(&self, parts: &mut Parts, plan: &Plan, number: usize, tokens: &str) -> String {
+    fn add_model(
+        &self,
+        drafts: &mut JobDrafts,
+        plan: &Plan,
+        number: usize,
+        tokens: &str,
+    ) -> String {
         let model = &plan.models[number];
         let stage = model.stage();
         let tokens = vec![tokens.to_owned()];
@@ -260,24 +266,24 @@ impl Division {
             let mut of_member = tokens.clone();
             for (name, loci) in self.term_blocks(model, member) {
                 let rule = Rule::Terms(number);
-                of_member.push(parts.add_for_everyone(rule, name, tokens.clone(), &[loci]));
+                of_member.push(drafts.add_for_everyone(rule, name, tokens.clone(), &[loci]));
             }
             let name = member_job(&stage, member);
-            needs.push(parts.add_whole(Rule::Train(number), &name, of_member));
+            needs.push(drafts.add_whole(Rule::Train(number), &name, of_member));
         }
         let mut blocks = Vec::new();
-        let everywhere = parts.everywhere.clone();
+        let everywhere = drafts.everywhere.clone();
         for (name, people) in self.prediction_blocks(&stage) {
             let rule = Rule::Predict(number);
-            blocks.push(parts.add(rule, name, needs.clone(), &people, &everywhere));
+            blocks.push(drafts.add(rule, name, needs.clone(), &people, &everywhere));
         }
         let still_to_predict = if blocks.is_empty() {
-            parts.everyone.clone()
+            drafts.everyone.clone()
         } else {
             0..0
         };
         needs.extend(blocks);
-        parts.add(
+        drafts.add(
             Rule::Bundle(number),
             stage,
             needs,
@@ -288,14 +294,14 @@ impl Division {
 }
 
 /// Jobs that are listed one after the other.
-struct Parts {
-    listed: Vec<Part>,
+struct JobDrafts {
+    listed: Vec<JobDraft>,
     everyone: Range<usize>,
     /// All loci as one block.
     everywhere: Vec<Range<usize>>,
 }
 
-impl Parts {
+impl JobDrafts {
     /// Adds a job; its name.
     fn add(
         &mut self,
@@ -305,7 +311,7 @@ impl Parts {
         people: &Range<usize>,
         loci: &[Range<usize>],
     ) -> String {
-        self.listed.push(Part {
+        self.listed.push(JobDraft {
             rule,
             name: name.clone(),
             needs,
@@ -402,7 +408,7 @@ impl Rule {
 }
 
 /// A job before its costs are known.
-struct Part {
+struct JobDraft {
     name: String,
     rule: Rule,
     needs: Vec<String>,
@@ -461,9 +467,9 @@ pub fn jobs(options: &Options) -> anyhow::Result<JobList> {
     let plan = Plan::read(&options.pipeline)?;
     let out = options.out();
     let sizes = Sizes::of(&plan)?;
-    let parts = Division::new(&sizes, options.blocks)?.parts(&plan);
+    let drafts = Division::new(&sizes, options.blocks)?.drafts(&plan);
     let inputs = inputs(&plan, &options.pipeline);
-    let job = |part: Part| -> anyhow::Result<Job> {
+    let job = |part: JobDraft| -> anyhow::Result<Job> {
         let Estimate {
             threads,
             memory_mb,
@@ -508,7 +514,7 @@ pub fn jobs(options: &Options) -> anyhow::Result<JobList> {
             name: part.name,
         })
     };
-    let jobs = parts.into_iter().map(job).collect::<anyhow::Result<_>>()?;
+    let jobs = drafts.into_iter().map(job).collect::<anyhow::Result<_>>()?;
     Ok(JobList {
         result: out.join("5-report/auc.csv"),
         out,

@@ -35,7 +35,7 @@ const RECORD: &str = layout::STAGE;
 const SCHEMA_VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct StageRecord {
     /// [`SCHEMA_VERSION`] when written; none before there was one.
     schema_version: Option<u32>,
     /// Of what the stage was made from, as [`Made`] lists it.
@@ -407,13 +407,13 @@ impl Runner {
         folder: &Path,
         digest: &str,
         work: impl FnOnce() -> anyhow::Result<S>,
-    ) -> anyhow::Result<(Record, S)> {
+    ) -> anyhow::Result<(StageRecord, S)> {
         gf_files::message!("{name}:");
         let started = Instant::now();
         let summary = work().with_context(|| name.to_string())?;
         self.require_same_inputs()
             .with_context(|| name.to_string())?;
-        let record = Record {
+        let record = StageRecord {
             schema_version: Some(SCHEMA_VERSION),
             digest: digest.to_owned(),
             summary: serde_json::to_value(&summary)?,
@@ -444,7 +444,7 @@ impl Runner {
         Ok(())
     }
 
-    fn note(&mut self, name: &str, record: &Record, done_before: bool) -> anyhow::Result<()> {
+    fn note(&mut self, name: &str, record: &StageRecord, done_before: bool) -> anyhow::Result<()> {
         self.run["stages"][name] = json!({
             "seconds": record.seconds,
             "done_before": done_before,
@@ -506,14 +506,14 @@ fn require_no_newer(path: &Path) -> anyhow::Result<()> {
 }
 
 /// The record of a finished stage with this digest.
-fn recorded<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<(Record, S)> {
-    let record: Record = serde_json::from_slice(&fs::read(folder.join(RECORD)).ok()?).ok()?;
+fn recorded<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<(StageRecord, S)> {
+    let record: StageRecord = serde_json::from_slice(&fs::read(folder.join(RECORD)).ok()?).ok()?;
     let summary = serde_json::from_value(record.summary.clone()).ok()?;
     (record.digest == digest).then_some((record, summary))
 }
 
 /// As [`recorded`], if its files are all as the stage left them.
-fn finished<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<(Record, S)> {
+fn finished<S: DeserializeOwned>(folder: &Path, digest: &str) -> Option<(StageRecord, S)> {
     let unchanged = |(name, expected): (&String, &String)| {
         output::sha256_of_file(&folder.join(name)).is_ok_and(|found| found == *expected)
     };

@@ -181,14 +181,14 @@ impl Axis {
 
 /// One pair of axes with what is drawn in it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Panel {
+pub struct FigurePanel {
     /// Above it; may be empty where the figure has one panel.
     pub title: String,
     /// From back to front.
     pub series: Vec<Series>,
 }
 
-impl Panel {
+impl FigurePanel {
     /// Names are needed to tell series apart.
     pub(super) fn has_legend(&self) -> bool {
         self.series
@@ -213,7 +213,7 @@ pub struct Figure {
     /// Vertical axis.
     pub y: Axis,
     /// At least one.
-    pub panels: Vec<Panel>,
+    pub panels: Vec<FigurePanel>,
 }
 
 impl Figure {

@@ -9,7 +9,7 @@ use gf_cohort_schema::{RocPoint, Split};
 
 use super::{
     Background, Verdict,
-    figure::{Axis, Dash, Figure, Panel, Point, Series, Shape, Style},
+    figure::{Axis, Dash, Figure, FigurePanel, Point, Series, Shape, Style},
     narrative,
 };
 use gf_stats::normal::wilson;
@@ -89,7 +89,7 @@ fn roc(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
             .to_owned(),
         x: Axis::share("False positive rate (1 - specificity)"),
         y: Axis::share("True positive rate (sensitivity)"),
-        panels: vec![Panel {
+        panels: vec![FigurePanel {
             title: String::new(),
             series,
         }],
@@ -151,7 +151,7 @@ fn calibration(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
         if !recalibrated.points.is_empty() {
             series.push(recalibrated);
         }
-        Some(Panel {
+        Some(FigurePanel {
             title: model.to_owned(),
             series,
         })
@@ -194,7 +194,7 @@ fn deciles(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
                 points: points.clone(),
             },
         ];
-        (!points.is_empty()).then(|| Panel {
+        (!points.is_empty()).then(|| FigurePanel {
             title: model.to_owned(),
             series,
         })
@@ -265,7 +265,7 @@ fn distribution(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
             shape: Shape::Bars(width),
             points,
         };
-        Some(Panel {
+        Some(FigurePanel {
             title: model.to_owned(),
             series: vec![
                 series(
@@ -330,7 +330,7 @@ fn training(background: &Background) -> Figure {
                         line("validation", Style::nth(1), validation),
                     ]
                 });
-        Panel {
+        FigurePanel {
             title: log.model.clone(),
             series: series.collect(),
         }

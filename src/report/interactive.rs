@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::figure::{Axis, Colour, Dash, Figure, Marker, Panel, Series, Shape};
+use super::figure::{Axis, Colour, Dash, Figure, FigurePanel, Marker, Series, Shape};
 
 /// plotly.js, as the crate `plotly` ships it: the first of the two scripts, the other one sets
 /// formulas.
@@ -16,7 +16,7 @@ pub fn library() -> String {
 }
 
 /// Data, layout and options.
-pub fn plotly(figure: &Figure, panel: &Panel) -> Value {
+pub fn plotly(figure: &Figure, panel: &FigurePanel) -> Value {
     let traces: Vec<Value> = panel
         .series
         .iter()

@@ -11,7 +11,7 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use super::figure::{Axis, Colour, Dash, Figure, Marker, Panel, Point, Series, Shape};
+use super::figure::{Axis, Colour, Dash, Figure, FigurePanel, Marker, Point, Series, Shape};
 
 const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
@@ -92,7 +92,7 @@ impl Frame<'_> {
 fn draw(
     area: &Area<'_>,
     figure: &Figure,
-    panel: &Panel,
+    panel: &FigurePanel,
     [x_range, y_range]: [(f64, f64); 2],
 ) -> Drawn {
     let frame = Frame {
@@ -271,7 +271,7 @@ fn draw_bars(
     Ok(())
 }
 
-fn draw_legend(area: &Area<'_>, panel: &Panel, legend: &[&Series], is_single: bool) -> Drawn {
+fn draw_legend(area: &Area<'_>, panel: &FigurePanel, legend: &[&Series], is_single: bool) -> Drawn {
     let (width, height) = area.dim_in_pixel();
     let corner = if is_single {
         let widest = legend

@@ -6,12 +6,12 @@ use gf_genotypes::{VariantRecord, contig_key};
 
 /// A set of positions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
+pub struct Positions {
     /// Of each contig, rising.
     of_contig: BTreeMap<String, Vec<usize>>,
 }
 
-impl Places {
+impl Positions {
     /// Of any places, in any order.
     pub fn new<'p>(places: impl IntoIterator<Item = (&'p str, usize)>) -> Self {
         let mut of_contig: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn places_are_found_and_near_ones_are_one_region() {
-        let places = Places::new([
+        let places = Positions::new([
             ("chr2", 50),
             ("1", 2_000),
             ("2", 10),
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(regions(40)[1], ("2", 9..50));
         assert_eq!(regions(usize::MAX).len(), 3);
         assert_eq!(
-            Places::new([("1", 0), ("1", 5)]).regions(10).next(),
+            Positions::new([("1", 0), ("1", 5)]).regions(10).next(),
             Some(("1", 0..5))
         );
     }

@@ -13,7 +13,7 @@ use crate::scoring::{
     Error, Options,
     dosages::{self, GenotypeTable, ReadCounts, Request, Site},
     genotypes::Genotypes,
-    positions::Places,
+    positions::Positions,
     published::{self, FailedScore, Score, ScoreSummary, Scorer, Usable},
     tables,
 };
@@ -104,7 +104,7 @@ pub fn summed(
         scores: files,
         failed: not_read,
     } = published::read_scoring_files(options, Vec::new())?;
-    let places = Places::new(published::positions_of(&files));
+    let places = Positions::new(published::positions_of(&files));
     let regions = DisjointRegions::new(places.regions(MAX_GAP_NT));
     let is_published = |record: &VariantRecord| places.has(record);
     let request = Request {

@@ -20,7 +20,7 @@ use super::{
     Error, RiskKind,
     dosage::{Dosage, Regression},
     mosaic::Mosaics,
-    panel::{Panel, Site},
+    panel::{Panel, PanelSite},
     risk::Risk,
 };
 
@@ -499,7 +499,7 @@ impl CausalLocus<'_> {
     /// Position and dosage of every ALT allele of the locus.
     fn variants(&self) -> impl Iterator<Item = (usize, Dosage)> {
         let sites = self.panel.sites.iter().enumerate();
-        let of_site = move |(site, record): (usize, &Site)| {
+        let of_site = move |(site, record): (usize, &PanelSite)| {
             let alleles = 1..=record.alt_alleles.len() as u8;
             let position = record.position;
             alleles.map(move |allele| {
@@ -512,7 +512,7 @@ impl CausalLocus<'_> {
         sites.flat_map(of_site)
     }
 
-    fn site(&self, snv: usize) -> &Site {
+    fn site(&self, snv: usize) -> &PanelSite {
         &self.panel.sites[self.snvs[snv].site]
     }
 

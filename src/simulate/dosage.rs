@@ -175,12 +175,12 @@ fn words(a: &[u64], b: &[u64], join: impl Fn(u64, u64) -> u64) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulate::panel::Haplotypes;
+    use crate::simulate::panel::PanelHaplotypes;
 
     /// 70 people with haplotypes over two sites: one of AB, Ab, aB, ab by the digits of the
     /// person's number.
-    fn people() -> Haplotypes {
-        let mut haplotypes = Haplotypes::new(2);
+    fn people() -> PanelHaplotypes {
+        let mut haplotypes = PanelHaplotypes::new(2);
         for person in 0..70 {
             for digit in [person % 4, person / 4 % 4] {
                 haplotypes.extend(&[(digit & 1) as u8, (digit >> 1) as u8]);
@@ -189,7 +189,7 @@ mod tests {
         haplotypes
     }
 
-    fn of_allele(people: &Haplotypes, site: usize, allele: u8) -> Dosage {
+    fn of_allele(people: &PanelHaplotypes, site: usize, allele: u8) -> Dosage {
         Dosage::of_allele(people.iter().map(|haplotype| haplotype[site]), allele)
     }
 

@@ -15,7 +15,7 @@ use noodles::{csi, tabix, vcf};
 use super::{
     Truth,
     mosaic::Mosaics,
-    panel::{Panel, Site},
+    panel::{Panel, PanelSite},
 };
 use crate::layout;
 use gf_files::output::{self, at};
@@ -154,7 +154,7 @@ fn write_vcf_header(
     writeln!(out)
 }
 
-fn write_site(line: &mut Vec<u8>, contig: &str, site: &Site) -> io::Result<()> {
+fn write_site(line: &mut Vec<u8>, contig: &str, site: &PanelSite) -> io::Result<()> {
     write!(line, "{contig}\t{}\t{}\t", site.position, site.id)?;
     line.extend(&site.ref_allele);
     line.push(b'\t');

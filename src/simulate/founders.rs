@@ -14,7 +14,7 @@ use rand::{
 
 use super::{
     LOCUS_NAME, Stream, exponential,
-    panel::{Haplotypes, Panel, Site},
+    panel::{Panel, PanelHaplotypes, PanelSite},
     stream_of_locus,
 };
 use gf_genotypes::{Locus, Strand};
@@ -74,7 +74,7 @@ pub fn panel_of_locus(len_nt: usize, n_variants: Option<usize>, seed: u64, numbe
         contig_len_nt: Some(len_nt),
         bases,
         sites,
-        haplotypes: Haplotypes::from_sites(&by_site, |_| true),
+        haplotypes: PanelHaplotypes::from_sites(&by_site, |_| true),
     }
 }
 
@@ -123,7 +123,7 @@ fn random_base(rng: &mut impl Rng) -> u8 {
 }
 
 /// Sites, and their carriers (`by_site[site][founder]`, 1 = ALT).
-type Variants = (Vec<Site>, Vec<Vec<u8>>);
+type Variants = (Vec<PanelSite>, Vec<Vec<u8>>);
 
 /// Walks along the locus: mutations fall on the genealogy, recombinations change it. A mutation
 /// that would touch an earlier record is left out, so no two records overlap.
@@ -134,7 +134,7 @@ fn mutated_sites(
     allele_rng: &mut impl Rng,
 ) -> Variants {
     let mut genealogy = Genealogy::coalescent(N_FOUNDERS, genealogy_rng);
-    let (mut sites, mut by_site): (Vec<Site>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
+    let (mut sites, mut by_site): (Vec<PanelSite>, Vec<Vec<u8>>) = (Vec::new(), Vec::new());
     let mut at = 0.0;
     let mut free_from0 = 0;
     loop {
@@ -163,7 +163,7 @@ fn mutated_sites(
     }
 }
 
-fn mutation(bases: &[u8], start0: usize, rng: &mut impl Rng) -> Site {
+fn mutation(bases: &[u8], start0: usize, rng: &mut impl Rng) -> PanelSite {
     let indel = if rng.random_bool(INDEL_SHARE) {
         indel(bases, start0, rng)
     } else {
@@ -171,7 +171,7 @@ fn mutation(bases: &[u8], start0: usize, rng: &mut impl Rng) -> Site {
     };
     let (ref_allele, alt_allele) =
         indel.unwrap_or_else(|| (vec![bases[start0]], vec![other_base(bases[start0], rng)]));
-    Site {
+    PanelSite {
         position: start0 + 1,
         id: ".".into(),
         ref_allele,
@@ -534,7 +534,7 @@ mod tests {
                 .windows(2)
                 .all(|pair| pair[1].start0() > pair[0].end0())
         );
-        let indels: Vec<&Site> = panel
+        let indels: Vec<&PanelSite> = panel
             .sites
             .iter()
             .filter(|site| !site.is_biallelic_snv())

@@ -9,13 +9,13 @@ use rand::Rng;
 
 use super::{
     exponential,
-    panel::{Haplotypes, Panel},
+    panel::{Panel, PanelHaplotypes},
 };
 use gf_files::output;
 
 /// Haplotypes as what they copy, so that memory grows with switches, not with people times sites.
 pub struct Mosaics<'a> {
-    founders: &'a Haplotypes,
+    founders: &'a PanelHaplotypes,
     pieces: Vec<Piece>,
     /// First piece of each haplotype, and the end of the last one's.
     starts: Vec<usize>,
@@ -137,7 +137,7 @@ mod tests {
         fn every_allele_of_a_mosaic_is_that_of_a_founder(seed in 0..1_000_u64, rate in 0.0..500.0) {
             let mut panel = founders::panel(20_000, None, seed);
             let pair = [0, 1].map(|founder| panel.haplotypes.get(founder).to_vec());
-            panel.haplotypes = Haplotypes::new(panel.sites.len());
+            panel.haplotypes = PanelHaplotypes::new(panel.sites.len());
             for founder in &pair {
                 panel.haplotypes.extend(founder);
             }
@@ -169,7 +169,7 @@ mod tests {
         // Two founders that differ at every site show half of the switches.
         let mut panel = founders::panel(100_000, None, 5);
         let n_sites = panel.sites.len();
-        panel.haplotypes = Haplotypes::new(n_sites);
+        panel.haplotypes = PanelHaplotypes::new(n_sites);
         panel.haplotypes.extend(&vec![0; n_sites]);
         panel.haplotypes.extend(&vec![1; n_sites]);
         let mosaics = mosaics(&panel, 4_000, 20.0, &mut ChaCha8Rng::seed_from_u64(1));

@@ -30,12 +30,14 @@ use super::{
     panel::{self, EmptyLoci, Panel, PanelSummary},
     population::{self, Population, PopulationRisk, Sample, population_auc, standard_deviation},
     splits, stream, stream_of_locus,
-    truth::{CausalVariant, CovariateEffects, LocusTruth, PartAuc, Parts, Sampling, StudyTruth},
+    truth::{
+        CausalVariant, ComponentAucs, CovariateEffects, LocusTruth, PartAuc, Sampling, StudyTruth,
+    },
 };
 use gf_genotypes::Reference;
 
 /// What is simulated, before any individual is drawn.
-struct Plan {
+struct SimulatedRisk {
     panels: Vec<Panel>,
     /// Of each panel.
     risks: Vec<LocusRisk>,
@@ -49,7 +51,7 @@ struct Plan {
 /// # Errors
 /// Files that cannot be used or written, too few sites or individuals, an AUC out of reach.
 pub fn run(options: &Options) -> Result<Summary, Error> {
-    let plan = Plan::of(options)?;
+    let plan = SimulatedRisk::of(options)?;
     let sample = Sample::plan(options, plan.panels.len())?;
     let drawn = mosaics(&plan.panels, sample.n_drawn, options);
     let mut genetic = Genetic::of(&plan, &drawn, options)?;
@@ -153,7 +155,7 @@ impl Kept {
     }
 }
 
-impl Plan {
+impl SimulatedRisk {
     fn of(options: &Options) -> Result<Self, Error> {
         let (mut plan, published) = match (&options.panel, &options.reference, options.preset) {
             (Some(panel), Some(reference), _) => {
@@ -262,7 +264,7 @@ struct Genetic {
 }
 
 impl Genetic {
-    fn of(plan: &Plan, drawn: &[Mosaics<'_>], options: &Options) -> Result<Self, Error> {
+    fn of(plan: &SimulatedRisk, drawn: &[Mosaics<'_>], options: &Options) -> Result<Self, Error> {
         let n_drawn = drawn.first().map_or(0, |haplotypes| haplotypes.len() / 2);
         let additive = vec![0.0; n_drawn];
         let non_additive = vec![0.0; n_drawn];
@@ -425,7 +427,7 @@ fn published_locus(panel: &Panel, haplotypes: &Mosaics<'_>, effects: &[SiteEffec
 
 /// Scales the genetic part to the AUC asked for; published log odds without one stay as they are.
 fn solve(
-    plan: &Plan,
+    plan: &SimulatedRisk,
     genetic: &Genetic,
     covariates: &[f64], // their part of everyone's logit
     options: &Options,
@@ -454,7 +456,7 @@ fn parts(
     covariates: &[f64], // their part of everyone's logit
     risk: &PopulationRisk,
     kept: &Kept,
-) -> Result<Parts, Error> {
+) -> Result<ComponentAucs, Error> {
     let auc = |part: &[f64]| -> Result<PartAuc, Error> {
         let population = population_auc(part, &risk.probabilities);
         Ok(PartAuc {
@@ -465,7 +467,7 @@ fn parts(
     let part = |there: bool, part: &[f64]| there.then(|| auc(part)).transpose();
     let has_covariates = covariates.iter().any(|&logit| logit != 0.0);
     let pair = [RiskKind::Cis, RiskKind::Trans];
-    Ok(Parts {
+    Ok(ComponentAucs {
         total: auc(&risk.logits)?,
         additive: part(genetic.has(&[RiskKind::Additive]), &genetic.additive)?,
         non_additive: part(genetic.has(&pair), &genetic.non_additive)?,

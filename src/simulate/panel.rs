@@ -16,7 +16,7 @@ use gf_genotypes::{
 
 /// One variant record without its genotypes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Site {
+pub struct PanelSite {
     /// 1-based POS.
     pub position: usize,
     /// ID column, `.` when absent.
@@ -27,7 +27,7 @@ pub struct Site {
     pub alt_alleles: Vec<Vec<u8>>,
 }
 
-impl Site {
+impl PanelSite {
     /// 0-based start of REF.
     pub fn start0(&self) -> usize {
         self.position - 1
@@ -53,12 +53,12 @@ impl Site {
 
 /// Allele numbers (0 = REF, 1.. = ALT) of many haplotypes at the same sites.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Haplotypes {
+pub struct PanelHaplotypes {
     n_sites: usize,
     alleles: Vec<u8>,
 }
 
-impl Haplotypes {
+impl PanelHaplotypes {
     /// No haplotypes yet, over `n_sites` sites (at least one).
     #[cfg(test)]
     pub fn new(n_sites: usize) -> Self {
@@ -114,9 +114,9 @@ pub struct Panel {
     /// Reference bases of the locus.
     pub bases: Vec<u8>,
     /// Sorted by position, all within the locus.
-    pub sites: Vec<Site>,
+    pub sites: Vec<PanelSite>,
     /// The founders' alleles at `sites`.
-    pub haplotypes: Haplotypes,
+    pub haplotypes: PanelHaplotypes,
 }
 
 impl Panel {
@@ -125,7 +125,7 @@ impl Panel {
     /// together.
     pub fn may_switch_at(&self) -> Vec<bool> {
         let mut reach0 = 0;
-        let may_switch = |site: &Site| {
+        let may_switch = |site: &PanelSite| {
             let free = site.start0() >= reach0;
             reach0 = reach0.max(site.end0());
             free
@@ -276,7 +276,7 @@ struct Reading {
     contig_len_nt: Option<usize>,
     bases: Vec<u8>,
     contig: String,
-    sites: Vec<Site>,
+    sites: Vec<PanelSite>,
     by_site: Vec<Vec<u8>>,
     absent: Vec<bool>,
 }
@@ -363,7 +363,7 @@ impl Reading {
         }
         self.contig.clone_from(&record.contig);
         self.by_site.push(alleles);
-        self.sites.push(Site {
+        self.sites.push(PanelSite {
             position: record.position,
             id: record.id.clone(),
             ref_allele: record.ref_allele.clone(),
@@ -395,7 +395,7 @@ impl Reading {
             });
         }
         counts.absent_haplotypes_left_out += absent.iter().filter(|&&absent| absent).count();
-        let haplotypes = Haplotypes::from_sites(&by_site, |haplotype| !absent[haplotype]);
+        let haplotypes = PanelHaplotypes::from_sites(&by_site, |haplotype| !absent[haplotype]);
         if haplotypes.len() < 2 {
             let reason = "fewer than two haplotypes: mosaics need at least two".into();
             return Err(Error::Panel {

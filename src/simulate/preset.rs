@@ -13,7 +13,7 @@ use super::{
     Error, Options, Stream,
     effects::{Published, PublishedRow},
     founders::{self, N_FOUNDERS},
-    panel::{Haplotypes, Panel, Site},
+    panel::{Panel, PanelHaplotypes, PanelSite},
     stream_of_locus,
 };
 use gf_genotypes::{Locus, Reference, Strand, same_contig};
@@ -246,7 +246,7 @@ fn positions_in(len_nt: usize, variants: &[PresetVariant]) -> Vec<usize> {
 }
 
 /// A record and the allele of every founder.
-type Alleles = (Site, Vec<u8>);
+type Alleles = (PanelSite, Vec<u8>);
 
 /// Puts the lead variants at `positions` into a panel: REF is the other allele, ALT the effect
 /// allele. Records in the way are removed.
@@ -259,27 +259,27 @@ fn add_lead_variants(
     let mut sites: Vec<Alleles> = with_alleles(panel);
     let mut leads: Vec<Alleles> = Vec::new();
     for (variant, &position) in variants.iter().zip(positions) {
-        let site = Site {
+        let site = PanelSite {
             position,
             id: variant.id.clone(),
             ref_allele: variant.other_allele.clone().into_bytes(),
             alt_alleles: vec![variant.effect_allele.clone().into_bytes()],
         };
         panel.bases[site.start0()..site.end0()].copy_from_slice(&site.ref_allele);
-        let is_near = |lead: &Site| lead.position.abs_diff(position) < NEVER_TOGETHER_NT;
+        let is_near = |lead: &PanelSite| lead.position.abs_diff(position) < NEVER_TOGETHER_NT;
         let near = leads.iter().filter(|(lead, _)| is_near(lead));
         let avoided: Vec<&[u8]> = near.map(|(_, alleles)| &alleles[..]).collect();
         let carriers = carriers(variant.frequency, &sites, &avoided, rng);
         leads.push((site, carriers));
     }
     // One untouched base between records keeps their alleles apart in every notation.
-    let apart = |a: &Site, b: &Site| a.end0() < b.start0() || b.end0() < a.start0();
+    let apart = |a: &PanelSite, b: &PanelSite| a.end0() < b.start0() || b.end0() < a.start0();
     sites.retain(|(site, _)| leads.iter().all(|(lead, _)| apart(site, lead)));
     sites.extend(leads);
     sites.sort_by_key(|(site, _)| site.position);
     let by_site: Vec<Vec<u8>>;
     (panel.sites, by_site) = sites.into_iter().unzip();
-    panel.haplotypes = Haplotypes::from_sites(&by_site, |_| true);
+    panel.haplotypes = PanelHaplotypes::from_sites(&by_site, |_| true);
 }
 
 fn with_alleles(panel: &Panel) -> Vec<Alleles> {

@@ -18,7 +18,7 @@ use gf_cohort_schema::counted;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StudyTruth {
     /// In total and for each part of the logit.
-    pub best_achievable_auc: Parts,
+    pub best_achievable_auc: ComponentAucs,
     /// Factor of the genetic part that gives the AUC asked for; it is in the effects below
     /// already.
     pub scale: f64,
@@ -34,7 +34,7 @@ pub struct StudyTruth {
 
 impl fmt::Display for StudyTruth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parts {
+        let ComponentAucs {
             additive,
             non_additive,
             covariates,
@@ -81,7 +81,7 @@ impl fmt::Display for StudyTruth {
 /// Best achievable AUC: that of the true logit, or of one part of it. A part that is not there is
 /// `null`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Parts {
+pub struct ComponentAucs {
     /// The whole logit.
     pub total: PartAuc,
     /// Loci with additive risk.

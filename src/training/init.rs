@@ -8,7 +8,7 @@ use std::{collections::HashMap, path::Path};
 use gf_cohort_schema::{Cohort, read_predictions};
 use gf_tokenizer::Tokenizer;
 
-use super::{Bundle, Error, MemberRecord, Plan, Weights};
+use super::{Bundle, Error, MemberPlan, MemberRecord, Weights};
 use crate::{
     models::{AttentionKind, Config, Model, TermShape, converted, term_tensors},
     tokens::Grid,
@@ -80,7 +80,7 @@ impl Initial {
         tokenizer: &Tokenizer,
         grid: &Grid,
         cohort: &Cohort,
-        plan: &Plan,
+        plan: &MemberPlan,
     ) -> Result<Self, Error> {
         let bundle = Bundle::load(folder)?;
         let wrong = |reason: String| {
@@ -201,7 +201,7 @@ fn require_same_folds(
     bundle: &Bundle,
     folder: &Path,
     cohort: &Cohort,
-    plan: &Plan,
+    plan: &MemberPlan,
 ) -> Result<(), Error> {
     let records = &bundle.config.members;
     if records.iter().all(|record| record.fold.is_none())

@@ -29,7 +29,7 @@ use gf_nn::Parameters;
 
 /// What all members have in common.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting<'s> {
+pub struct SharedByMembers<'s> {
     pub config: &'s Config,
     pub data: &'s Dataset<'s>,
     /// Numbers of the loci of `config` and `data` among all loci.
@@ -47,7 +47,7 @@ pub struct Setting<'s> {
 
 /// A member's own files and place.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct MemberFiles {
     /// 1-based, of how many.
     pub number: (usize, usize),
     /// 1-based deep term of the member, of how many; `None` for a pure sequence model.
@@ -62,7 +62,7 @@ pub struct Place {
     pub events: Option<PathBuf>,
 }
 
-impl Place {
+impl MemberFiles {
     /// Files of a deep term (1-based) of the member.
     pub fn of_term(&self, number: usize, n_terms: usize) -> Self {
         let with_term = |path: &Path| {
@@ -83,7 +83,7 @@ impl Place {
     }
 }
 
-impl Place {
+impl MemberFiles {
     /// Files of the network of a deep term that does not see a fold (1-based) of the training
     /// samples.
     pub fn of_fold(&self, fold: u64) -> Self {
@@ -148,9 +148,9 @@ fn some_people<'p>(config: &Config, people: &'p [usize]) -> &'p [usize] {
 /// State and weights to begin with, and whether hashes are fitted: those of a checkpoint, else the
 /// initial weights, else those of the seed.
 fn start(
-    setting: &Setting<'_>,
+    setting: &SharedByMembers<'_>,
     member: &Member,
-    place: &Place,
+    place: &MemberFiles,
 ) -> Result<(Checkpoint, Parameters, bool), Error> {
     if let Some((checkpoint, weights)) = resumed(setting, place)? {
         return Ok((checkpoint, Parameters::saved(weights), true));
@@ -166,7 +166,7 @@ fn start(
 
 /// Whether an epoch is better than the best one so far. Next to an additive term the loss decides:
 /// the AUC of the sum hardly moves while a weak term is learnt.
-fn is_better(log: &EpochLog, best: Option<&EpochLog>, place: &Place) -> bool {
+fn is_better(log: &EpochLog, best: Option<&EpochLog>, place: &MemberFiles) -> bool {
     match best {
         None => true,
         Some(best) if place.term.is_some() => log.validation_loss < best.validation_loss,
@@ -177,7 +177,7 @@ fn is_better(log: &EpochLog, best: Option<&EpochLog>, place: &Place) -> bool {
 /// Reports a step; whether the answer is to stop.
 fn shows_step(
     on_progress: &mut dyn FnMut(Progress<'_>),
-    place: &Place,
+    place: &MemberFiles,
     epoch: (usize, usize),
     step: (usize, usize),
     loss: f64,
@@ -200,12 +200,12 @@ fn shows_step(
 /// A checkpoint that cannot be used, a loss that is not finite, a file that cannot be written;
 /// [`Error::Stopped`] when told to stop, after the state is written.
 pub fn train(
-    setting: &Setting<'_>,
+    setting: &SharedByMembers<'_>,
     member: &Member,
-    place: &Place,
+    place: &MemberFiles,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Trained, Error> {
-    let Setting {
+    let SharedByMembers {
         config,
         data,
         cohort,
@@ -313,8 +313,8 @@ pub fn train(
 
 /// The file for TensorBoard, which the first of several processes writes.
 fn event_file(
-    setting: &Setting<'_>,
-    place: &Place,
+    setting: &SharedByMembers<'_>,
+    place: &MemberFiles,
     checkpoint: &Checkpoint,
 ) -> Result<Option<EventFile>, Error> {
     let folder = place.events.as_ref().filter(|_| setting.ranks.is_first());
@@ -327,7 +327,7 @@ fn event_file(
 ///
 /// # Errors
 /// It is not there, or it belongs to other inputs or options.
-pub fn trained(setting: &Setting<'_>, place: &Place) -> Result<Trained, Error> {
+pub fn trained(setting: &SharedByMembers<'_>, place: &MemberFiles) -> Result<Trained, Error> {
     let Some((checkpoint, weights)) =
         Checkpoint::load_if_there(&place.trained, setting.digest, setting.device)?
     else {
@@ -340,7 +340,7 @@ pub fn trained(setting: &Setting<'_>, place: &Place) -> Result<Trained, Error> {
 }
 
 /// A member that is asked for before it is there.
-pub fn not_trained(place: &Place) -> Error {
+pub fn not_trained(place: &MemberFiles) -> Error {
     let (number, n_members) = place.number;
     let reason = format!("member {number} of {n_members} is not trained yet: train it first");
     Error::File {
@@ -350,7 +350,10 @@ pub fn not_trained(place: &Place) -> Error {
 }
 
 /// The member as it was trained by itself, or the state it was stopped in.
-fn resumed(setting: &Setting<'_>, place: &Place) -> Result<Option<(Checkpoint, Weights)>, Error> {
+fn resumed(
+    setting: &SharedByMembers<'_>,
+    place: &MemberFiles,
+) -> Result<Option<(Checkpoint, Weights)>, Error> {
     if setting.resume == Resume::No {
         return Ok(None);
     }
@@ -379,10 +382,10 @@ fn order(member: &Member, epoch: usize) -> Vec<usize> {
 /// AUC and mean loss on some people; `None` where a logit is not finite.
 fn judge(
     model: &Model,
-    setting: &Setting<'_>,
+    setting: &SharedByMembers<'_>,
     people: &[usize],
 ) -> Result<Option<(f64, f64)>, Error> {
-    let Setting {
+    let SharedByMembers {
         data,
         cohort,
         schedule,

@@ -29,7 +29,7 @@ pub struct Member {
 
 /// Who does what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct MemberPlan {
     /// Models to train, in order.
     pub members: Vec<Member>,
     /// Fold of each person of the cohort.
@@ -94,7 +94,7 @@ pub fn require_both_classes(
     }
 }
 
-impl Plan {
+impl MemberPlan {
     /// Without folds as the split column says; with K folds over the people of training and
     /// validation.
     ///
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn folds_share_no_person_and_no_family_and_have_their_share_of_cases() {
         let cohort = cohort();
-        let plan = Plan::new(&cohort, &schedule(Some(5), 1)).unwrap();
+        let plan = MemberPlan::new(&cohort, &schedule(Some(5), 1)).unwrap();
         assert_eq!(plan.members.len(), 5);
         let fold = |fold: u32| -> Vec<usize> {
             (0..100)
@@ -344,7 +344,7 @@ mod tests {
     fn the_seed_deals_the_same_folds_again() {
         let cohort = cohort();
         let folds = |seed| {
-            Plan::new(
+            MemberPlan::new(
                 &cohort,
                 &Schedule {
                     seed,
@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn an_ensemble_differs_in_its_seeds_only() {
         let cohort = cohort();
-        let plan = Plan::new(&cohort, &schedule(None, 3)).unwrap();
+        let plan = MemberPlan::new(&cohort, &schedule(None, 3)).unwrap();
         let seeds: Vec<u64> = plan.members.iter().map(|member| member.seed).collect();
         assert_eq!(seeds, [1, 2, 3]);
         assert!(
@@ -374,7 +374,7 @@ mod tests {
             predicted_by(plan.members[1].fold, &plan.fold_of, &everyone()).len(),
             100
         );
-        let both = Plan::new(&cohort, &schedule(Some(3), 2)).unwrap();
+        let both = MemberPlan::new(&cohort, &schedule(Some(3), 2)).unwrap();
         assert_eq!(
             both.members
                 .iter()
@@ -438,7 +438,7 @@ mod tests {
             .iter_mut()
             .skip(9)
             .for_each(|person| person.phenotype = person.phenotype.map(|_| Phenotype::Control));
-        let error = Plan::new(&cohort, &schedule(Some(4), 1))
+        let error = MemberPlan::new(&cohort, &schedule(Some(4), 1))
             .unwrap_err()
             .to_string();
         assert!(

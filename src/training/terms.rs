@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     EpochLog, Error, Progress, Weights, additive,
     additive::AdditiveKind,
-    member::{self, Place, Setting, Trained},
+    member::{self, MemberFiles, SharedByMembers, Trained},
     members::Member,
     pair_scan, selection,
 };
@@ -165,10 +165,10 @@ pub struct Making<'m> {
 /// # Errors
 /// As [`member::train`], and when the additive term cannot be fitted.
 pub fn train(
-    setting: &Setting<'_>,
+    setting: &SharedByMembers<'_>,
     making: Making<'_>,
     member: &Member,
-    place: &Place,
+    place: &MemberFiles,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<TrainedMember, Error> {
     if making.additive == AdditiveKind::None {
@@ -196,10 +196,10 @@ pub fn train(
 /// # Errors
 /// As [`train`].
 pub fn train_of_loci(
-    setting: &Setting<'_>,
+    setting: &SharedByMembers<'_>,
     making: Making<'_>,
     member: &Member,
-    place: &Place,
+    place: &MemberFiles,
     loci: &Range<usize>,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<String>, Error> {
@@ -216,7 +216,7 @@ pub fn train_of_loci(
     for (number, block) in (1..).zip(&blocks) {
         let [locus] = block[..] else { continue };
         if loci.contains(&locus) {
-            let kept = Place {
+            let kept = MemberFiles {
                 keep: true,
                 ..place.of_term(number, blocks.len())
             };
@@ -232,9 +232,9 @@ pub fn train_of_loci(
 /// # Errors
 /// It is not there, or it belongs to other inputs or options.
 pub fn trained(
-    setting: &Setting<'_>,
+    setting: &SharedByMembers<'_>,
     making: Making<'_>,
-    place: &Place,
+    place: &MemberFiles,
 ) -> Result<TrainedMember, Error> {
     if making.additive == AdditiveKind::None {
         return Ok(TrainedMember::pure(member::trained(setting, place)?));
@@ -244,7 +244,10 @@ pub fn trained(
 }
 
 /// The trained member that an earlier run left, if this one resumes.
-fn resumed(setting: &Setting<'_>, place: &Place) -> Result<Option<TrainedMember>, Error> {
+fn resumed(
+    setting: &SharedByMembers<'_>,
+    place: &MemberFiles,
+) -> Result<Option<TrainedMember>, Error> {
     match setting.resume {
         super::Resume::No => Ok(None),
         super::Resume::Yes => TrainedMember::load_if_there(&place.trained, setting.digest),
@@ -261,7 +264,7 @@ fn resumed(setting: &Setting<'_>, place: &Place) -> Result<Option<TrainedMember>
 
 /// Removes the checkpoints of the deep terms of a member, and the terms that were trained by
 /// themselves.
-fn remove_terms(place: &Place) -> Result<(), Error> {
+fn remove_terms(place: &MemberFiles) -> Result<(), Error> {
     remove_terms_next_to(&place.checkpoint)?;
     remove_terms_next_to(&place.trained)
 }
@@ -290,7 +293,7 @@ fn remove_terms_next_to(of_member: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 /// When one cannot be removed.
-pub fn remove_files(place: &Place) -> Result<(), Error> {
+pub fn remove_files(place: &MemberFiles) -> Result<(), Error> {
     remove_terms(place)?;
     output::remove_if_there(&place.checkpoint)?;
     Ok(output::remove_if_there(&place.trained)?)
@@ -332,7 +335,7 @@ fn numbered_loci(data: &Dataset<'_>, shape: &TermShape) -> Vec<LocusTokens> {
 /// The pair slots of a term, found on the training samples and what the additive term leaves of
 /// their phenotypes.
 fn pair_slots(
-    setting: &Setting<'_>,
+    setting: &SharedByMembers<'_>,
     loci: &[usize],
     additive: &additive::Fit,
     member: &Member,
@@ -369,10 +372,10 @@ fn pair_slots(
 /// of all its networks is the term. The out-of-fold logits of the training samples let the additive
 /// term be fitted again, with a coefficient for each deep term.
 fn learn(
-    setting: &Setting<'_>,
+    setting: &SharedByMembers<'_>,
     making: Making<'_>,
     member: &Member,
-    place: &Place,
+    place: &MemberFiles,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<TrainedMember, Error> {
     let alone = additive::fit(
@@ -443,7 +446,7 @@ struct Combination {
 impl Combination {
     /// Terms with a coefficient that is not positive are left out. `None` where none is left.
     fn fit(
-        setting: &Setting<'_>,
+        setting: &SharedByMembers<'_>,
         making: Making<'_>,
         member: &Member,
         terms: &[DeepTerm],
@@ -487,7 +490,7 @@ struct Validation<'v> {
 }
 
 impl<'v> Validation<'v> {
-    fn new(setting: &Setting<'_>, member: &'v Member) -> Self {
+    fn new(setting: &SharedByMembers<'_>, member: &'v Member) -> Self {
         let is_case = |&person: &usize| {
             setting.cohort.people[person]
                 .phenotype
@@ -539,11 +542,11 @@ struct DeepTerm {
 impl DeepTerm {
     /// One network on all training samples.
     fn train(
-        setting: &Setting<'_>,
+        setting: &SharedByMembers<'_>,
         loci: &[usize],
         additive: &additive::Fit,
         member: &Member,
-        place: &Place,
+        place: &MemberFiles,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Self, Error> {
         let offsets = additive.without(loci);
@@ -588,9 +591,9 @@ impl DeepTerm {
     /// Further networks, each without a fold of the training samples.
     fn cross_fit(
         &mut self,
-        setting: &Setting<'_>,
+        setting: &SharedByMembers<'_>,
         member: &Member,
-        place: &Place,
+        place: &MemberFiles,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), Error> {
         self.out_of_fold = vec![0.0; setting.cohort.people.len()];
@@ -631,15 +634,15 @@ impl DeepTerm {
     /// A network, and its logits of the validation samples and of `held_out`.
     fn network(
         &self,
-        setting: &Setting<'_>,
+        setting: &SharedByMembers<'_>,
         member: &Member,
         held_out: &[usize],
-        place: &Place,
+        place: &MemberFiles,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(Trained, Vec<f64>), Error> {
         let config = self.shape.config(setting.config);
         let data = setting.data.next_to(&self.loci, self.offsets.clone());
-        let of_term = Setting {
+        let of_term = SharedByMembers {
             config: &config,
             data: &data,
             loci: &self.shape.loci,
@@ -657,7 +660,7 @@ impl DeepTerm {
 
     /// Out-of-fold logits of the training samples and mean logits of the validation samples, by
     /// sample of the cohort.
-    fn by_sample(&self, setting: &Setting<'_>, member: &Member) -> Vec<f64> {
+    fn by_sample(&self, setting: &SharedByMembers<'_>, member: &Member) -> Vec<f64> {
         let mut logits = self.out_of_fold.clone();
         logits.resize(setting.cohort.people.len(), 0.0);
         member
@@ -671,7 +674,7 @@ impl DeepTerm {
 
 /// Puts all tensors together; deep terms without weight are left out.
 fn assembled(
-    setting: &Setting<'_>,
+    setting: &SharedByMembers<'_>,
     alone: &additive::Fit,
     fit: &additive::Fit,
     terms: Vec<DeepTerm>,

@@ -33,7 +33,8 @@ pub use self::{
     },
     samples::Samples,
     variants::{
-        DosageField, Place, STDIN, VariantFile, VariantRecord, admits, pass, samples_of_files,
+        DosageField, RecordLocation, STDIN, VariantFile, VariantRecord, admits, pass,
+        samples_of_files,
     },
 };
 
@@ -89,7 +90,7 @@ pub enum Error {
         /// 1-based POS.
         position: usize,
         /// Line or record number, where it is known.
-        place: Place,
+        place: RecordLocation,
         /// What is wrong and what to do.
         reason: String,
     },

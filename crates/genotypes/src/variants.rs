@@ -32,7 +32,7 @@ use self::{
 pub use self::{
     imputed_dosages::DosageField,
     input::STDIN,
-    record::{Place, VariantRecord, admits, pass},
+    record::{RecordLocation, VariantRecord, admits, pass},
 };
 use super::{DisjointRegions, Error, same_contig};
 use gf_files::output::FileState;

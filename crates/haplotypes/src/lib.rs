@@ -57,13 +57,13 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     schedule::Schedule,
-    window::{Cohort, Site},
+    window::{RecordAtLocus, SharedState},
 };
 use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_genotypes::{
-    DisjointRegions, Locus, Place, RefAlleles, Reference, VariantFile, contig_key, loci_of_regions,
-    read_intervals, read_loci, require_build_of_named, tell_different_builds,
+    DisjointRegions, Locus, RecordLocation, RefAlleles, Reference, VariantFile, contig_key,
+    loci_of_regions, read_intervals, read_loci, require_build_of_named, tell_different_builds,
 };
 
 /// What the stage needs.
@@ -210,7 +210,7 @@ pub enum Error {
     Output(#[from] output::Error),
     /// A record or a genotype is refused.
     #[error("{}: {place}{contig}:{position}{}: {reason}", path.display(), sample.as_ref().map(|name| format!(": sample `{name}`")).unwrap_or_default())]
-    Site {
+    RecordAtLocus {
         /// The VCF or BCF.
         path: PathBuf,
         /// Contig as the file names it.
@@ -218,7 +218,7 @@ pub enum Error {
         /// 1-based POS.
         position: usize,
         /// Line or record number, where it is known.
-        place: Place,
+        place: RecordLocation,
         /// Whose genotype, when it is one person's.
         sample: Option<String>,
         /// What is wrong and what to do.
@@ -460,7 +460,7 @@ pub fn of_loci(
         contig_lens_nt,
         warnings,
     } = Opened::new(loci, options)?;
-    let mut cohort = Cohort {
+    let mut cohort = SharedState {
         policies: &options.policies,
         samples: &samples,
         contig_lens_nt,
@@ -479,7 +479,7 @@ pub fn of_loci(
         contigs_with_records.extend(file.for_each(Some(&wanted), |record| {
             schedule.record(
                 number,
-                Site {
+                RecordAtLocus {
                     path: &path,
                     record,
                 },
@@ -495,7 +495,7 @@ pub fn of_loci(
         &contigs_with_records,
         &mut cohort,
     )?;
-    let Cohort {
+    let SharedState {
         log,
         n_missing,
         mut summary,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::{
     EmptyLoci, Error, LocusHaplotypes, Options,
     mask::Masks,
-    window::{Cohort, Site, Window},
+    window::{RecordAtLocus, SharedState, Window},
 };
 use gf_genotypes::{Locus, Reference, VariantFile, VariantRecord, contig_key, same_contig};
 
@@ -58,8 +58,8 @@ impl<'o> Schedule<'o> {
     pub fn record(
         &mut self,
         file: usize,
-        site: Site<'_>,
-        cohort: &mut Cohort<'_>,
+        site: RecordAtLocus<'_>,
+        cohort: &mut SharedState<'_>,
     ) -> Result<(), Error> {
         let record = site.record;
         let is_behind = |window: &Window| {
@@ -123,7 +123,7 @@ impl<'o> Schedule<'o> {
             .collect()
     }
 
-    fn close(&mut self, number: usize, cohort: &mut Cohort<'_>) -> Result<(), Error> {
+    fn close(&mut self, number: usize, cohort: &mut SharedState<'_>) -> Result<(), Error> {
         if let Some(window) = self.open.remove(&number) {
             self.done[number] = Some(window.finish(cohort)?);
         }
@@ -137,7 +137,7 @@ impl<'o> Schedule<'o> {
         files: &[VariantFile],
         empty_loci: EmptyLoci,
         contigs_with_records: &HashSet<String>,
-        cohort: &mut Cohort<'_>,
+        cohort: &mut SharedState<'_>,
     ) -> Result<Vec<LocusHaplotypes>, Error> {
         let open: Vec<usize> = self.open.keys().copied().collect();
         for number in open {

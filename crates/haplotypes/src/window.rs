@@ -17,8 +17,8 @@ use super::{
     policies::{Encoding, Haploid, Missing, Overlap, Policies, Symbolic, Unphased},
 };
 use gf_genotypes::{
-    ABSENT, EXCHANGED, Genotype, Locus, MISSING, OTHER_REFERENCE, Place, Reference, VariantRecord,
-    builds_of_length,
+    ABSENT, EXCHANGED, Genotype, Locus, MISSING, OTHER_REFERENCE, RecordLocation, Reference,
+    VariantRecord, builds_of_length,
 };
 
 /// How far beyond a locus the FASTA is read, to check the REF of alleles that reach in from
@@ -26,7 +26,7 @@ use gf_genotypes::{
 const FLANK_NT: usize = 1_000;
 
 /// What all loci share.
-pub struct Cohort<'o> {
+pub struct SharedState<'o> {
     pub policies: &'o Policies,
     pub samples: &'o [String],
     /// Contigs of the loci, and the largest length that a VCF header states for each.
@@ -66,19 +66,19 @@ pub struct Window {
 
 /// A record of a file, at one locus.
 #[derive(Clone, Copy)]
-pub struct Site<'r> {
+pub struct RecordAtLocus<'r> {
     pub path: &'r Path,
     pub record: &'r VariantRecord,
 }
 
-impl Site<'_> {
+impl RecordAtLocus<'_> {
     pub fn refuse(self, sample: Option<&String>, reason: impl Into<String>) -> Error {
         let VariantRecord {
             contig, position, ..
         } = self.record;
         let path = self.path.into();
         let contig = contig.clone();
-        Error::Site {
+        Error::RecordAtLocus {
             path,
             contig,
             position: *position,
@@ -120,7 +120,7 @@ impl Read {
     fn of(
         allele: i16,
         alleles: &[Allele],
-        site: Site<'_>,
+        site: RecordAtLocus<'_>,
         policies: &Policies,
     ) -> Result<Self, String> {
         let number = match allele {
@@ -193,7 +193,7 @@ impl Window {
         locus: &Locus,
         masks: &Masks,
         reference: &mut Reference,
-        cohort: &mut Cohort<'_>,
+        cohort: &mut SharedState<'_>,
     ) -> Result<Self, Error> {
         let stated_nt = cohort.contig_lens_nt.get(&locus.contig).copied();
         let held_nt = reference.contig_len_nt(&locus.contig);
@@ -243,7 +243,11 @@ impl Window {
     }
 
     /// Takes in one record that overlaps the locus.
-    pub fn record(&mut self, site: Site<'_>, cohort: &mut Cohort<'_>) -> Result<(), Error> {
+    pub fn record(
+        &mut self,
+        site: RecordAtLocus<'_>,
+        cohort: &mut SharedState<'_>,
+    ) -> Result<(), Error> {
         let record = site.record;
         if self.contig.is_empty() {
             (self.path, self.contig) = (site.path.into(), record.contig.clone());
@@ -309,7 +313,7 @@ impl Window {
     fn note_haploid(
         &mut self,
         record: &VariantRecord,
-        cohort: &mut Cohort<'_>,
+        cohort: &mut SharedState<'_>,
     ) -> Result<(), Error> {
         if cohort.policies.haploid != Haploid::Absent {
             return Ok(());
@@ -331,7 +335,7 @@ impl Window {
         &mut self,
         position: usize,
         person: usize,
-        cohort: &mut Cohort<'_>,
+        cohort: &mut SharedState<'_>,
     ) -> Result<(), Error> {
         self.any_haploid = true;
         self.lone_missing.remove(&person);
@@ -347,7 +351,13 @@ impl Window {
     }
 
     /// Hands the record's alleles to the builder.
-    fn add(&mut self, site: Site<'_>, alleles: Vec<Allele>, carriers: Carriers, overlap: Overlap) {
+    fn add(
+        &mut self,
+        site: RecordAtLocus<'_>,
+        alleles: Vec<Allele>,
+        carriers: Carriers,
+        overlap: Overlap,
+    ) {
         let record = site.record;
         let ordered =
             |edit: Edit, uncut_start0: usize, record_end0: usize, alt: &[u8]| OrderedEdit {
@@ -424,11 +434,11 @@ impl Window {
     /// Settles one person's call by the policies and enters its alleles among the carriers.
     fn person(
         &mut self,
-        site: Site<'_>,
+        site: RecordAtLocus<'_>,
         person: usize,
         alleles: &[Allele],
         carriers: &mut Carriers,
-        cohort: &mut Cohort<'_>,
+        cohort: &mut SharedState<'_>,
     ) -> Result<(), Error> {
         let call = site.record.genotypes[person];
         if call.alleles == [0, 0] && self.ploidy[person] == 2 {
@@ -490,11 +500,11 @@ impl Window {
     /// dealt with.
     fn unphased(
         &self,
-        site: Site<'_>,
+        site: RecordAtLocus<'_>,
         person: usize,
         reads: [Read; 2],
         carriers: &mut Carriers,
-        cohort: &mut Cohort<'_>,
+        cohort: &mut SharedState<'_>,
     ) -> Result<bool, Error> {
         let position = site.record.position;
         let (reason, applies) = match cohort.policies.unphased {
@@ -535,9 +545,9 @@ impl Window {
     /// Counts a heterozygote of another phase set than the person's last one.
     fn phase_set(
         &mut self,
-        site: Site<'_>,
+        site: RecordAtLocus<'_>,
         person: usize,
-        cohort: &mut Cohort<'_>,
+        cohort: &mut SharedState<'_>,
     ) -> Result<(), Error> {
         let Some(&Some(phase_set)) = site.record.phase_sets.get(person) else {
             return Ok(());
@@ -562,7 +572,7 @@ impl Window {
         &mut self,
         call: Genotype,
         person: usize,
-        cohort: &mut Cohort<'_>,
+        cohort: &mut SharedState<'_>,
     ) -> Result<Genotype, String> {
         let mut genotype = call;
         if call.is_haploid() {
@@ -605,7 +615,11 @@ impl Window {
     }
 
     /// The person is diploid: each `.` so far was missing on the second haplotype too.
-    fn tell_second_missing(&mut self, person: usize, cohort: &mut Cohort<'_>) -> Result<(), Error> {
+    fn tell_second_missing(
+        &mut self,
+        person: usize,
+        cohort: &mut SharedState<'_>,
+    ) -> Result<(), Error> {
         let reason = if cohort.policies.missing == Missing::N {
             Reason::MissingAsN
         } else {
@@ -618,7 +632,7 @@ impl Window {
     }
 
     /// Applies what no later record can come before.
-    fn settle_before(&mut self, start0: usize, cohort: &mut Cohort<'_>) -> Result<(), Error> {
+    fn settle_before(&mut self, start0: usize, cohort: &mut SharedState<'_>) -> Result<(), Error> {
         for Clash {
             allele,
             position,
@@ -627,11 +641,11 @@ impl Window {
         {
             let person = allele as usize / 2;
             if reason == Reason::Conflict && cohort.policies.strict {
-                return Err(Error::Site {
+                return Err(Error::RecordAtLocus {
                     path: self.path.clone(),
                     contig: self.contig.clone(),
                     position,
-                    place: Place::Unknown,
+                    place: RecordLocation::Unknown,
                     sample: cohort.samples.get(person).cloned(),
                     reason: "two alleles for the same bases of one haplotype; without --strict \
                              the first one stands"
@@ -651,7 +665,7 @@ impl Window {
     }
 
     /// Applies what is pending after the last record, and closes the locus.
-    pub fn finish(mut self, cohort: &mut Cohort<'_>) -> Result<LocusHaplotypes, Error> {
+    pub fn finish(mut self, cohort: &mut SharedState<'_>) -> Result<LocusHaplotypes, Error> {
         self.settle_before(usize::MAX, cohort)?;
         for (person, positions) in std::mem::take(&mut self.lone_missing) {
             if cohort.policies.encoding == Encoding::Haplotype {
@@ -672,7 +686,7 @@ impl Window {
 
     fn skip(
         &self,
-        cohort: &mut Cohort<'_>,
+        cohort: &mut SharedState<'_>,
         position: usize,
         whose: Option<(usize, Option<usize>)>,
         reason: Reason,

@@ -208,7 +208,7 @@ fn on_other_strand(allele: &PlSmallStr) -> PlSmallStr {
 }
 
 /// Where the variants are.
-enum Places {
+enum VariantColumns {
     Columns(Column, Column),
     /// `1:100:A:G`
     Ids(Column),
@@ -240,7 +240,7 @@ pub struct Columns {
     pub harmonised: bool,
     /// Accession of the score of each row.
     accession: Option<Column>,
-    places: Places,
+    places: VariantColumns,
     alleles: Alleles,
     /// The first with a value is used.
     weights: Vec<Weight>,
@@ -422,7 +422,7 @@ impl Columns {
 
     fn place(&self, row: usize) -> Result<(PlSmallStr, Option<usize>), String> {
         match &self.places {
-            Places::Columns(chromosomes, positions) => {
+            VariantColumns::Columns(chromosomes, positions) => {
                 // PLINK writes 0 for a variant without a place.
                 let chromosome = chromosomes
                     .value(row)
@@ -433,7 +433,7 @@ impl Columns {
                     position(positions.cell(row))?,
                 ))
             }
-            Places::Ids(ids) => {
+            VariantColumns::Ids(ids) => {
                 let place = place_of_id(ids.cell(row));
                 Ok(
                     place.map_or((PlSmallStr::EMPTY, None), |(chromosome, position)| {
@@ -574,21 +574,23 @@ fn place_of_id(id: &str) -> Option<(&str, usize)> {
     ))
 }
 
-fn places(table: &Table<'_>, harmonised: bool) -> Result<Places, String> {
+fn places(table: &Table<'_>, harmonised: bool) -> Result<VariantColumns, String> {
     let (chromosomes, positions): (&[&str], &[&str]) = if harmonised {
         (&["hm_chr"], &["hm_pos"])
     } else {
         (&CHROMOSOME, &POSITION)
     };
     match (table.first(chromosomes)?, table.first(positions)?) {
-        (Some(chromosome), Some(position)) => return Ok(Places::Columns(chromosome, position)),
+        (Some(chromosome), Some(position)) => {
+            return Ok(VariantColumns::Columns(chromosome, position));
+        }
         (None, Some(_)) => return Err(table.missing(chromosomes[0])),
         (_, None) => {}
     }
     let n_rows = table.frame.height();
     let is_place = |column: &Column| (0..n_rows).any(|row| place_of_id(column.cell(row)).is_some());
     match table.all(&ID)?.into_iter().find(is_place) {
-        Some(ids) => Ok(Places::Ids(ids)),
+        Some(ids) => Ok(VariantColumns::Ids(ids)),
         None => Err(format!(
             "{}; {HARMONISED_ADVICE}",
             table.missing(positions[0])

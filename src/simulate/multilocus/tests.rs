@@ -259,7 +259,7 @@ fn the_whole_risk_has_the_auc_asked_for_and_its_parts_add_up_to_it() {
         "{best:?}"
     );
     let parts = summary.truth.study.unwrap().best_achievable_auc;
-    let Parts {
+    let ComponentAucs {
         total,
         additive,
         non_additive,

@@ -11,7 +11,7 @@ use super::{
     header::Header,
     imputed_dosages::{self, DosageField},
     input::Input,
-    record::{Place, SymbolicLengths, VariantRecord},
+    record::{RecordLocation, SymbolicLengths, VariantRecord},
     region_cursor::RegionCursor,
     text::of_sample,
     typed::{Typed, TypedVectors, read_integer},
@@ -74,9 +74,9 @@ pub(super) fn for_each<E: From<Error>>(
         input.read_into(&mut sample_bytes, u32::from_le_bytes([e, f, g, h]) as usize)?;
         n_records += 1;
         record.place = if input.is_whole() {
-            Place::Record(n_records)
+            RecordLocation::Record(n_records)
         } else {
-            Place::Unknown
+            RecordLocation::Unknown
         };
         let has_base = read_place(&site_bytes, header, &mut record)
             .map_err(|reason| cursor.malformed(&record, &reason))?;

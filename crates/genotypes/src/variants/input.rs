@@ -15,7 +15,7 @@ use flate2::read::MultiGzDecoder;
 use gf_cohort_schema::text;
 use noodles::{bgzf, csi::binning_index::index::reference_sequence::bin::Chunk};
 
-use super::Place;
+use super::RecordLocation;
 use crate::Error;
 
 /// The path that stands for standard input.
@@ -200,8 +200,9 @@ impl Input {
     }
 
     /// The line read last.
-    pub fn place(&self) -> Place {
-        self.n_lines.map_or(Place::Unknown, Place::Line)
+    pub fn place(&self) -> RecordLocation {
+        self.n_lines
+            .map_or(RecordLocation::Unknown, RecordLocation::Line)
     }
 
     /// The stream is read from the start of its file, so lines and records can be counted.

@@ -7,7 +7,7 @@ use crate::genotypes::Genotype;
 
 /// Where in its file a record stands, for messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Place {
+pub enum RecordLocation {
     /// 1-based line of a text file.
     Line(u64),
     /// 1-based number of a record of a BCF file.
@@ -18,7 +18,7 @@ pub enum Place {
 }
 
 /// `line 7: `, `record 7: `, or nothing where it is unknown: the head of a message.
-impl fmt::Display for Place {
+impl fmt::Display for RecordLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(number) => write!(f, "line {number}: "),
@@ -49,7 +49,7 @@ pub fn admits(names: &[String], filters: &[String]) -> bool {
 #[derive(Clone, Debug, Default)]
 pub struct VariantRecord {
     /// Where in the file the record stands.
-    pub place: Place,
+    pub place: RecordLocation,
     /// Contig as the file names it.
     pub contig: String,
     /// 1-based POS.

@@ -187,7 +187,7 @@ impl<'f> RegionCursor<'f> {
     /// An error at a record that could not be parsed so far.
     pub fn malformed(&self, record: &VariantRecord, reason: &str) -> Error {
         match record.place {
-            super::Place::Line(line) => Error::Line {
+            super::RecordLocation::Line(line) => Error::Line {
                 path: self.path.into(),
                 line,
                 reason: reason.into(),

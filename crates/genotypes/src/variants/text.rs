@@ -11,7 +11,7 @@ use super::{
     header::Header,
     imputed_dosages::DosageField,
     input::Input,
-    record::{Place, SymbolicLengths, VariantRecord},
+    record::{RecordLocation, SymbolicLengths, VariantRecord},
     region_cursor::RegionCursor,
 };
 use crate::Error;
@@ -41,7 +41,8 @@ pub(super) fn for_each<E: From<Error>>(
         let malformed = |cursor: &RegionCursor<'_>, record: &VariantRecord, reason: &str| {
             cursor.malformed(record, &format!("`{}`: {reason}", excerpt(&line)))
         };
-        let site = Site::split(&line).and_then(|site| site.read_contig(&mut record).map(|()| site));
+        let site =
+            VcfFields::split(&line).and_then(|site| site.read_contig(&mut record).map(|()| site));
         let site = site.map_err(|reason| malformed(cursor, &record, &reason))?;
         match site.read_position(&mut record) {
             Ok(Position::Base) => {}
@@ -95,7 +96,7 @@ pub(super) fn for_each<E: From<Error>>(
 fn require_same_header(input: &Input, header: &Header, line: &[u8]) -> Result<(), Error> {
     let path = input.path();
     let (number, is_first) = match input.place() {
-        Place::Line(number) => (number, number <= header.n_lines),
+        RecordLocation::Line(number) => (number, number <= header.n_lines),
         _ => (0, false),
     };
     if is_first {
@@ -121,13 +122,13 @@ enum Position {
 }
 
 /// The columns of one line.
-struct Site<'l> {
+struct VcfFields<'l> {
     columns: [&'l [u8]; 8],
     /// FORMAT and the samples.
     samples: &'l [u8],
 }
 
-impl<'l> Site<'l> {
+impl<'l> VcfFields<'l> {
     fn split(line: &'l [u8]) -> Result<Self, String> {
         let mut rest = Some(line);
         let mut columns: [&[u8]; 8] = [&[]; 8];

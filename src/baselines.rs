@@ -296,9 +296,9 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         without_apoe: fitted.without_apoe,
         left_out: fitted.left_out,
         guards,
-        apoe: apoe.as_ref().ok().map(|calls| ApoeCounts::of(calls)),
+        apoe: apoe.as_ref().ok().map(|calls| ApoeCounts::count(calls)),
         apoe_left_out: apoe.as_ref().err().cloned(),
-        scores: scores.iter().map(ScoreSummary::of).collect(),
+        scores: scores.iter().map(ScoreSummary::new).collect(),
         failed_scores: not_scored.into_iter().chain(fitted.failed).collect(),
         warnings: table
             .warnings

@@ -733,7 +733,7 @@ impl<'j> Draft<'j> {
         let dropped = dropped
             .filter_map(|(person, reason)| Some((person.sample.clone(), reason.clone()?)))
             .collect();
-        let is_covariate = |name: &String| CohortColumn::of(name).is_usual_covariate();
+        let is_covariate = |name: &String| CohortColumn::from_name(name).is_usual_covariate();
         let (covariates, other_columns) = names.iter().cloned().partition(is_covariate);
         let summary = Summary {
             dropped: self.reasons(),

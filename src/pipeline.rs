@@ -79,7 +79,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         None if options.dry_run => (Extent::DryRun, Division::default()),
         None => (Extent::All, Division::default()),
         Some(name) => {
-            let division = Division::of(&plan, options.blocks)?;
+            let division = Division::from_plan(&plan, options.blocks)?;
             let needs = division.needs(&plan, name)?;
             (
                 Extent::Job {
@@ -153,14 +153,14 @@ fn cohort(plan: &Plan, runner: &mut Runner) -> anyhow::Result<Option<stage::Plan
     let Source::Simulate(options) = &plan.source else {
         return Ok(None);
     };
-    let made = Made::of(json!(stage::without_paths(options)?)).reading(options.files());
+    let made = Made::new(json!(stage::without_paths(options)?)).reading(options.files());
     runner.stage(SIMULATED, &made, |folder| {
         let summary = simulate::run(&simulate::Options {
             out: folder.to_path_buf(),
             ..(**options).clone()
         })?;
         gf_files::message_text!("{summary}");
-        Ok(stage::Planted::of(&summary.truth))
+        Ok(stage::Planted::from_truth(&summary.truth))
     })
 }
 
@@ -260,7 +260,7 @@ fn sequences_made(plan: &Plan, data: &Data) -> anyhow::Result<Made> {
         )),
     };
     Ok(with_genomes(
-        Made::of(json!([data.genome_key(), plan.sequences, names])),
+        Made::new(json!([data.genome_key(), plan.sequences, names])),
         plan,
         data,
     ))
@@ -283,13 +283,13 @@ fn tokens_made(plan: &Plan, data: &Data) -> anyhow::Result<Made> {
         tokenizer_file: None,
         ..plan.tokens.clone()
     };
-    let made = Made::of(json!([options, training])).after(layout::SEQUENCES_FOLDER);
+    let made = Made::new(json!([options, training])).after(layout::SEQUENCES_FOLDER);
     Ok(made.reading(plan.tokens.tokenizer_file.as_deref()))
 }
 
 /// A model depends on the tokens and on the cohort.
 fn model_made(plan: &Plan, data: &Data, model: &ModelPlan) -> Made {
-    let made = Made::of(json!([model.key(), data.cohort_key()])).after(layout::TOKENS_FOLDER);
+    let made = Made::new(json!([model.key(), data.cohort_key()])).after(layout::TOKENS_FOLDER);
     let bundle = model.init.iter().flat_map(|bundle| {
         [
             bundle.join(layout::CONFIG),
@@ -303,7 +303,7 @@ fn model_made(plan: &Plan, data: &Data, model: &ModelPlan) -> Made {
 
 /// Baselines depend on the genotypes and on the cohort, not on sequences and tokens.
 fn baselines_made(plan: &Plan, data: &Data) -> Made {
-    let made = Made::of(json!([
+    let made = Made::new(json!([
         plan.baselines,
         plan.sequences.apply_filters,
         data.genome_key(),
@@ -325,7 +325,7 @@ fn report_made(plan: &Plan, data: &Data) -> Made {
         .models
         .iter()
         .map(|model| format!("3-models/{}", model.name()));
-    let made = Made::of(json!([plan.report, plan.seed]));
+    let made = Made::new(json!([plan.report, plan.seed]));
     let made = stages
         .chain(models)
         .fold(made, |made, stage| made.after(&stage));
@@ -585,7 +585,7 @@ pub fn tokenize(
     let people = [Split::Train, Split::Validation, Split::Test]
         .map(|split| (split, in_split(dictionary, cohort, split)));
     let tokenized = tokens::run(dictionary, &people[0].1, options)?;
-    let report = sequences_seconds.map(|seconds| Report::of(&tokenized, &people, seconds));
+    let report = sequences_seconds.map(|seconds| Report::new(&tokenized, &people, seconds));
     let Tokenized {
         tokenizer,
         grid,
@@ -593,7 +593,7 @@ pub fn tokenize(
         summary,
         ..
     } = tokenized;
-    let genome = Provenance::of(dictionary, policies.clone()).with_common_variants(
+    let genome = Provenance::from_dictionary(dictionary, policies.clone()).with_common_variants(
         dictionary,
         &people[0].1,
         options.min_token_count,

@@ -813,11 +813,11 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     };
     let genomes = [Genomes::new(panel, &haplotypes)];
     files::write(&options.out, &genomes, &cohort, &logits, &truth)?;
-    Ok(Summary::of(&panels, &cohort, counts, truth))
+    Ok(Summary::new(&panels, &cohort, counts, truth))
 }
 
 impl Summary {
-    fn of(panels: &[Panel], cohort: &Cohort, panel: PanelSummary, truth: Truth) -> Self {
+    fn new(panels: &[Panel], cohort: &Cohort, panel: PanelSummary, truth: Truth) -> Self {
         let sites = || panels.iter().flat_map(|panel| &panel.sites);
         let is_case = |person: &&Person| person.phenotype == Some(Phenotype::Case);
         Self {

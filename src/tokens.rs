@@ -423,7 +423,7 @@ struct Copies {
 }
 
 impl Copies {
-    fn of(
+    fn count(
         locus: &LocusHaplotypes,
         segments: &LocusSegments,
         training: &[usize],
@@ -480,7 +480,7 @@ fn copies(
     options: &Options,
 ) -> Vec<Copies> {
     let of_locus =
-        |(locus, segments)| Copies::of(locus, segments, training, options.min_token_count);
+        |(locus, segments)| Copies::count(locus, segments, training, options.min_token_count);
     dictionary
         .loci
         .par_iter()
@@ -1289,7 +1289,7 @@ mod tests {
             (Split::Validation, vec![1, 2]),
             (Split::Test, vec![]),
         ];
-        let report = Report::of(&made, &people, 1.5);
+        let report = Report::new(&made, &people, 1.5);
         assert_eq!(report.value("unseen_share_train"), Some(0.0));
         // Haplotypes 2, 0 and 3 at three places each: the deletion is new at two places (one base
         // of it stands in the last), the insertion at one.
@@ -1335,7 +1335,7 @@ mod tests {
                 ..
             } = run(&dictionary, training, &everything()).unwrap();
             let folder = tempfile::tempdir().unwrap();
-            let genome = Provenance::of(
+            let genome = Provenance::from_dictionary(
                 &dictionary,
                 Policies {
                     strict: name == "other",

@@ -35,7 +35,7 @@ impl Characteristics {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let table = CsvTable::open(path)?;
         let sample_id = table.column(SAMPLE_ID)?;
-        let kinds: Vec<CohortColumn> = table.header().map(CohortColumn::of).collect();
+        let kinds: Vec<CohortColumn> = table.header().map(CohortColumn::from_name).collect();
         let sex = kinds.iter().position(|&kind| kind == CohortColumn::Sex);
         let zero_is_female = sex.map_or(Ok(true), |sex| zero_is_female_in(&table, sex))?;
         let mut found = Self {

@@ -143,7 +143,7 @@ pub enum CohortColumn {
 impl CohortColumn {
     /// By the name in the header.
     #[must_use]
-    pub fn of(name: &str) -> Self {
+    pub fn from_name(name: &str) -> Self {
         let lower = name.to_ascii_lowercase();
         match name {
             SAMPLE_ID => return Self::SampleId,
@@ -291,7 +291,7 @@ impl Cohort {
         }
         let covariate_names = covariate_names(&table, covariates, path)?;
         let is_ignored = |name: &&str| {
-            !CohortColumn::of(name).is_reserved()
+            !CohortColumn::from_name(name).is_reserved()
                 && !covariate_names.iter().any(|chosen| chosen == name)
         };
         let ignored_columns = table.header().filter(is_ignored).map(shown_name).collect();
@@ -756,7 +756,7 @@ impl Cohort {
 
 /// A covariate as a cell: sex as a word, so that a reader need not know which number is which.
 fn covariate_cell(name: &str, value: f64) -> String {
-    match (CohortColumn::of(name), value) {
+    match (CohortColumn::from_name(name), value) {
         (CohortColumn::Sex, 1.0) => "male".to_owned(),
         (CohortColumn::Sex, 0.0) => "female".to_owned(),
         _ => value.to_string(),
@@ -769,11 +769,11 @@ fn covariate_names(
     path: &Path,
 ) -> Result<Vec<String>, Error> {
     let CovariateChoice::Named(names) = choice else {
-        let is_usual = |name: &&str| CohortColumn::of(name).is_usual_covariate();
+        let is_usual = |name: &&str| CohortColumn::from_name(name).is_usual_covariate();
         return Ok(table.header().filter(is_usual).map(str::to_owned).collect());
     };
     for (index, name) in names.iter().enumerate() {
-        if CohortColumn::of(name).is_reserved() {
+        if CohortColumn::from_name(name).is_reserved() {
             return Err(Error::file(
                 path,
                 format!("column `{name}` cannot be a covariate"),

@@ -230,7 +230,7 @@ impl<'m> CovariateReader<'m> {
         cells: impl Iterator<Item = &'c str> + Clone,
         stated: Option<&'m MissingValues>,
     ) -> Self {
-        let role = match CohortColumn::of(name) {
+        let role = match CohortColumn::from_name(name) {
             CohortColumn::Sex => Role::Sex {
                 zero_is_female: zero_is_female(cells),
             },

@@ -187,7 +187,7 @@ pub fn each_score<E: From<Error>>(
                       wrote next to it";
         return Err(Error::file(path, reason).into());
     }
-    let columns = Columns::of(&table, path, layout)?;
+    let columns = Columns::find(&table, path, layout)?;
     columns.note_unused_probability(path);
     let may_be_cut = may_be_cut(path)?;
     if may_be_cut && columns.is_own {
@@ -329,7 +329,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(table: &CsvTable<'_>, path: &Path, layout: &ScoreLayout) -> Result<Self, Error> {
+    fn find(table: &CsvTable<'_>, path: &Path, layout: &ScoreLayout) -> Result<Self, Error> {
         let header: Vec<String> = table.header().map(str::to_owned).collect();
         let find = |names: &[&str]| names.iter().find_map(|name| position(&header, name));
         let sample = match &layout.sample_column {

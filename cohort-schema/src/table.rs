@@ -256,7 +256,7 @@ fn separated(path: &Path, text: String) -> (String, u8) {
         .lines()
         .find(|line| !line.trim().is_empty())
         .unwrap_or_default();
-    let separator = match Separator::of(header) {
+    let separator = match Separator::guess(header) {
         Separator::Byte(byte) => Some(byte),
         Separator::Blanks => None,
     };

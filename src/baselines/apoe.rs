@@ -117,7 +117,7 @@ pub struct ApoeCounts {
 impl ApoeCounts {
     /// Sums up.
     #[must_use]
-    pub fn of(people: &[Option<ApoeHaplotypes>]) -> Self {
+    pub fn count(people: &[Option<ApoeHaplotypes>]) -> Self {
         let mut counts = Self::default();
         for person in people {
             let Some(haplotypes) = person else {
@@ -372,7 +372,7 @@ mod tests {
             unphased_double_heterozygotes: 2,
             people_without_call: 2,
         };
-        assert_eq!(ApoeCounts::of(&people), expected);
+        assert_eq!(ApoeCounts::count(&people), expected);
         let genotypes: Vec<String> = people
             .iter()
             .map(|person| person.map_or_else(String::new, ApoeHaplotypes::genotype))
@@ -480,7 +480,7 @@ mod tests {
         ] {
             let table =
                 GenotypeTable::read(&[folder.join(name)], None, None, None, Some(&pass())).unwrap();
-            let counts = ApoeCounts::of(&haplotypes(&table.sites, None).unwrap());
+            let counts = ApoeCounts::count(&haplotypes(&table.sites, None).unwrap());
             assert_eq!(
                 counts,
                 ApoeCounts {

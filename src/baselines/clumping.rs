@@ -148,7 +148,7 @@ impl Clumping<'_> {
             tried.push((point, Some(baseline)));
         }
         constant.append(&mut constant_here);
-        let (choice, baseline) = Choice::of(model, tried)?;
+        let (choice, baseline) = Choice::select(model, tried)?;
         Ok((baseline, choice))
     }
 }

@@ -57,7 +57,7 @@ pub fn fit(
         .par_iter()
         .map(of_ratio)
         .collect::<Result<Vec<_>, Error>>()?;
-    let (choice, solution) = Choice::of(model, paths.into_iter().flatten().collect())?;
+    let (choice, solution) = Choice::select(model, paths.into_iter().flatten().collect())?;
     let (of_dosages, of_free) = solution.coefficients.split_at(n_penalised);
     let others = free.terms().zip(of_free).map(|(term, &coefficient)| Term {
         coefficient,

@@ -692,7 +692,7 @@ impl<'a> BaselineSamples<'a> {
     }
 
     fn by_place(&self) -> &ByPlace<'a> {
-        self.by_place.get_or_init(|| ByPlace::of(self.table))
+        self.by_place.get_or_init(|| ByPlace::index(self.table))
     }
 
     /// How many alleles a baseline has, which of them are not here and why, and how the others are
@@ -842,7 +842,7 @@ struct ByPlace<'a> {
 }
 
 impl<'a> ByPlace<'a> {
-    fn of(table: &'a GenotypeTable) -> Self {
+    fn index(table: &'a GenotypeTable) -> Self {
         Self {
             used: sites_by_place(&table.sites),
             filtered: sites_by_place(&table.not_used.filtered),

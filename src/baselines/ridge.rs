@@ -86,7 +86,7 @@ pub fn fit(
             }
         }
     }
-    let (choice, fit) = Choice::of(model, tried)?;
+    let (choice, fit) = Choice::select(model, tried)?;
     let coefficients = fit.coefficients.to_vec();
     let (of_dosages, of_free) = coefficients.split_at(panel.columns.len());
     let others = free.terms().zip(of_free).map(|(term, coefficient)| Term {

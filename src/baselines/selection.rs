@@ -79,7 +79,7 @@ impl Choice {
     ///
     /// # Errors
     /// When nothing could be fitted.
-    pub fn of<T>(model: &str, tried: Vec<(Tried, Option<T>)>) -> Result<(Self, T), Error> {
+    pub fn select<T>(model: &str, tried: Vec<(Tried, Option<T>)>) -> Result<(Self, T), Error> {
         let mut best: Option<(f64, Hyperparameters, T)> = None;
         let mut points = Vec::with_capacity(tried.len());
         for (point, fit) in tried {

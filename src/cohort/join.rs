@@ -199,7 +199,7 @@ impl<'m> CellReader<'m> {
         index: usize,
         stated: Option<&'m MissingValues>,
     ) -> Self {
-        let kind = CohortColumn::of(name);
+        let kind = CohortColumn::from_name(name);
         let cells = table.cells(index);
         let is_number =
             |cell: &str| is_missing(cell) || cell.parse::<f64>().is_ok_and(f64::is_finite);

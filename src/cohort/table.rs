@@ -55,7 +55,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn of(path: &Path) -> Self {
+    fn detect(path: &Path) -> Self {
         match extension(path).as_str() {
             "fam" | "psam" => Self::Pedigree,
             "pheno" | "phen" => Self::Phenotypes,
@@ -100,13 +100,13 @@ impl Table {
     /// usual.
     pub fn read(path: &Path, id_column: Option<&str>, sample_id: SampleId) -> Result<Self, Error> {
         let mut records = records(path)?;
-        let kind = Kind::of(path);
+        let kind = Kind::detect(path);
         let names = header(path, kind, &mut records, id_column)?;
         require_each_name_once(path, &names)?;
         if records.is_empty() {
             return Err(Error::file(path, "no samples; is the file complete?"));
         }
-        let ids = Ids::of(path, &names, id_column, sample_id)?;
+        let ids = Ids::parse(path, &names, id_column, sample_id)?;
         let is_value = |column: &usize| !ids.all().contains(column) && !names[*column].is_empty();
         let columns: Vec<usize> = (0..names.len()).filter(is_value).collect();
         let mut lines: HashMap<String, u64> = HashMap::new();
@@ -163,7 +163,7 @@ struct Ids {
 }
 
 impl Ids {
-    fn of(
+    fn parse(
         path: &Path,
         names: &[String],
         id_column: Option<&str>,
@@ -409,7 +409,7 @@ fn smartpca(path: &Path, records: &mut [TableLine]) -> Result<Vec<String>, Error
 
 /// The name of a column in `cohort.csv`.
 fn column_name(kind: Kind, name: &str) -> String {
-    match CohortColumn::of(name) {
+    match CohortColumn::from_name(name) {
         CohortColumn::Age => "age".into(),
         CohortColumn::Sex => "sex".into(),
         CohortColumn::Component => name.to_uppercase(),

@@ -31,7 +31,10 @@ pub struct Resampled {
 impl Bootstrap<'_> {
     pub fn resample(&self, columns: &[&Column]) -> Resampled {
         let families = self.families_of(columns);
-        let groups: Vec<Groups> = columns.iter().map(|column| Groups::of(column)).collect();
+        let groups: Vec<Groups> = columns
+            .iter()
+            .map(|column| Groups::from_column(column))
+            .collect();
         let replicate = |number: usize| {
             let mut random = ChaCha8Rng::seed_from_u64(self.seed);
             random.set_stream(number as u64);
@@ -82,7 +85,7 @@ struct Groups {
 }
 
 impl Groups {
-    fn of(column: &Column) -> Self {
+    fn from_column(column: &Column) -> Self {
         let people = column
             .order
             .iter()

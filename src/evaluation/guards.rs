@@ -495,7 +495,7 @@ fn permuted_labels(scores: &Scores, known: &Known, columns: &[Column]) -> Vec<Gu
     let rows: Vec<GuardRow> = columns
         .into_par_iter()
         .filter_map(|column| {
-            let everyone = Permuted::of(column, &vec![0; column.people.len()], 1)?;
+            let everyone = Permuted::new(column, &vec![0; column.people.len()], 1)?;
             let mut worst = GuardVerdict::Pass;
             let mut finding = format!(
                 "AUC {:.3}; as far from 0.5 under permuted labels with p = {}",
@@ -564,7 +564,7 @@ fn within(column: &Column, alike: &Alike, alpha: f64) -> Option<(GuardVerdict, S
         .iter()
         .filter_map(|&person| number(person))
         .collect();
-    let permuted = Permuted::of(&column, &stratum_of, strata.len())?;
+    let permuted = Permuted::new(&column, &stratum_of, strata.len())?;
     let Permuted {
         auroc,
         mean_within,

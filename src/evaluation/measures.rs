@@ -269,7 +269,7 @@ mod tests {
                 close(found.unwrap(), expected);
             }
             close(
-                Permuted::of(&column, &vec![0; column.people.len()], 1)
+                Permuted::new(&column, &vec![0; column.people.len()], 1)
                     .unwrap()
                     .p_value(),
                 example.permutation_p,

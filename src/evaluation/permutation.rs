@@ -24,7 +24,7 @@ pub struct Permuted {
 impl Permuted {
     /// `None` without both classes, or where the scores do not differ. `stratum_of` is of each
     /// place of the column, below `n_strata`.
-    pub fn of(column: &Column, stratum_of: &[usize], n_strata: usize) -> Option<Self> {
+    pub fn new(column: &Column, stratum_of: &[usize], n_strata: usize) -> Option<Self> {
         let ranks = mid_ranks(column);
         let mut sums = vec![0.0; n_strata];
         let mut sizes = vec![0.0; n_strata];
@@ -127,7 +127,7 @@ mod tests {
                 vec![0.5; n as usize],
             )
         };
-        let exact = Permuted::of(&column(is_case.clone()), &stratum_of, 4).unwrap();
+        let exact = Permuted::new(&column(is_case.clone()), &stratum_of, 4).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut sum = 0.0;
         for _ in 0..2_000 {

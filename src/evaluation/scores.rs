@@ -362,7 +362,7 @@ impl Rows {
             cell.person = places[cell.person as usize].unwrap_or_default();
         }
         require_complete(&self.cells, &people, &self.models, paths)?;
-        Sorted::of(people, self.models, self.cells).scores(paths, unassigned)
+        Sorted::sort(people, self.models, self.cells).scores(paths, unassigned)
     }
 }
 
@@ -431,7 +431,7 @@ struct Sorted {
 }
 
 impl Sorted {
-    fn of(unsorted: Vec<Person>, models: Vec<Named>, mut cells: Vec<Cell>) -> Self {
+    fn sort(unsorted: Vec<Person>, models: Vec<Named>, mut cells: Vec<Cell>) -> Self {
         let ids = unsorted
             .iter()
             .map(|person| person.sample_id.clone())

@@ -58,7 +58,7 @@ enum Relation {
 }
 
 impl Relation {
-    fn of(kinship: f64) -> Option<Self> {
+    fn from_kinship(kinship: f64) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|relation| kinship > relation.cut_off())
@@ -134,7 +134,7 @@ pub fn guard(
             )
         }
         None => {
-            let (pairs, noisy) = BitPlanes::of(&variants, cohort.people.len()).related(cohort);
+            let (pairs, noisy) = BitPlanes::pack(&variants, cohort.people.len()).related(cohort);
             let noise = if noisy.is_empty() {
                 String::new()
             } else {
@@ -302,7 +302,7 @@ struct BitPlanes {
 }
 
 impl BitPlanes {
-    fn of(variants: &[Calls], n_people: usize) -> Self {
+    fn pack(variants: &[Calls], n_people: usize) -> Self {
         let n_words = variants.len().div_ceil(64);
         let mut copies = [(); 3].map(|()| vec![0; n_words * n_people]);
         for (variant, calls) in variants.iter().enumerate() {
@@ -361,7 +361,7 @@ impl BitPlanes {
                 let mut sums = [0.0; 3];
                 for b in others {
                     let kinship = self.kinship(a, b);
-                    match Relation::of(kinship) {
+                    match Relation::from_kinship(kinship) {
                         Some(relation) => pairs.push(Pair {
                             a,
                             b,
@@ -469,7 +469,7 @@ pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
             ))
         })?;
         n_known += 1;
-        if let Some(relation) = Relation::of(value)
+        if let Some(relation) = Relation::from_kinship(value)
             && cohort.people[a].split != cohort.people[b].split
         {
             pairs.push(Pair {
@@ -840,7 +840,7 @@ mod tests {
                     .collect()
             })
             .collect();
-        let genotypes = BitPlanes::of(&variants, 63);
+        let genotypes = BitPlanes::pack(&variants, 63);
         let index = |name: &str| name[1..].parse::<usize>().unwrap();
         let text = fs::read_to_string(folder.join("plink2.kin0")).unwrap();
         let rows: Vec<Vec<&str>> = text
@@ -860,7 +860,7 @@ mod tests {
         #[test]
         fn kinship_is_symmetric_and_one_half_with_oneself(calls in prop::collection::vec((0_u8..3, 0_u8..3), 65..200)) {
             let variants: Vec<Calls> = calls.iter().map(|&(a, b)| vec![Some(a), Some(b), Some(a)]).collect();
-            let genotypes = BitPlanes::of(&variants, 3);
+            let genotypes = BitPlanes::pack(&variants, 3);
             prop_assert!((genotypes.kinship(0, 1) - genotypes.kinship(1, 0)).abs() < 1e-12);
             prop_assert!((genotypes.kinship(0, 2) - 0.5).abs() < 1e-12);
         }

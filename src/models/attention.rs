@@ -103,7 +103,7 @@ impl Attention {
         }
         let mixed = self
             .output
-            .forward(&self.mixing.mix(&norm.of(sequence)?)?)?;
+            .forward(&self.mixing.mix(&norm.normalized(sequence)?)?)?;
         add_with_bias(&sequence.x, &mixed, bias)
     }
 
@@ -179,7 +179,7 @@ impl Channels {
     }
 
     /// (haplotypes, slots, hidden), zero at padding.
-    fn of(&self, sequence: &Sequence) -> Result<Tensor> {
+    fn project(&self, sequence: &Sequence) -> Result<Tensor> {
         let rows = self.linear.forward(&sequence.x)?;
         match &self.convolution {
             Some(weight) => depthwise_convolution(&rows, weight, &sequence.mask),

@@ -44,7 +44,7 @@ impl Norm {
     }
 
     /// The normalised sequence.
-    pub fn of(&self, sequence: &Sequence) -> Result<Sequence> {
+    pub fn normalized(&self, sequence: &Sequence) -> Result<Sequence> {
         let x = layer_norm(&sequence.x, &self.gamma, &self.beta, Some(&sequence.mask))?;
         Ok(Sequence {
             x,
@@ -284,7 +284,7 @@ impl Encoder {
         for layer in &self.layers {
             let normalised = sequences
                 .iter()
-                .map(|sequence| layer.attention_norm.of(sequence))
+                .map(|sequence| layer.attention_norm.normalized(sequence))
                 .collect::<Result<Vec<_>>>()?;
             layer.attention.fit(&normalised, &mut rng)?;
             sequences = sequences

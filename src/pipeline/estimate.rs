@@ -133,7 +133,7 @@ pub struct Estimate {
 
 impl Sizes {
     /// Reads the cohort, the loci and the headers of the files, or the numbers of the simulation.
-    pub fn of(plan: &Plan) -> anyhow::Result<Self> {
+    pub fn from_plan(plan: &Plan) -> anyhow::Result<Self> {
         match &plan.source {
             Source::Simulate(options) => {
                 let loci = options.planned_loci()?;
@@ -230,8 +230,8 @@ impl Sizes {
         loci: &[Range<usize>],
     ) -> anyhow::Result<Estimate> {
         let n_people = people.len() as f64;
-        let held = HaplotypeCounts::of(self.largest_block(loci), n_people, plan);
-        let all = HaplotypeCounts::of(&self.lens_nt(loci), n_people, plan);
+        let held = HaplotypeCounts::estimate(self.largest_block(loci), n_people, plan);
+        let all = HaplotypeCounts::estimate(&self.lens_nt(loci), n_people, plan);
         let variants = self.variants_per_kb * all.nt / 1_000.0;
         let genotypes = variants * self.people_in_files as f64;
         // About as many bytes, when they are unpacked, as four a genotype; packed about a
@@ -408,7 +408,7 @@ impl Sizes {
         let weights = 4.0 * parameters * networks;
         // Those of everyone, whoever is predicted.
         let everyone = self.people as f64;
-        let tokens = HaplotypeCounts::of(&self.loci_nt, everyone, plan).tokens();
+        let tokens = HaplotypeCounts::estimate(&self.loci_nt, everyone, plan).tokens();
         // Each distinct haplotype once.
         let predicting = haplotypes / self.loci_nt.len().max(1) as f64 * one_pass * networks;
         let (threads, seconds, bytes, disk) = match rule {
@@ -476,7 +476,7 @@ struct HaplotypeCounts {
 }
 
 impl HaplotypeCounts {
-    fn of(loci_nt: &[usize], n_people: f64, plan: &Plan) -> Self {
+    fn estimate(loci_nt: &[usize], n_people: f64, plan: &Plan) -> Self {
         let distinct = |nt: &usize| {
             (m::DISTINCT * (n_people * *nt as f64 / 33_000.0).powf(m::SPREAD)).min(2.0 * n_people)
         };

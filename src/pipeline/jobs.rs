@@ -60,8 +60,8 @@ pub struct Division {
 
 impl Division {
     /// Of a pipeline file, whose cohort and BED are read for it.
-    pub fn of(plan: &Plan, blocks: Blocks) -> anyhow::Result<Self> {
-        Self::new(&Sizes::of(plan)?, blocks)
+    pub fn from_plan(plan: &Plan, blocks: Blocks) -> anyhow::Result<Self> {
+        Self::new(&Sizes::from_plan(plan)?, blocks)
     }
 
     fn new(sizes: &Sizes, blocks: Blocks) -> anyhow::Result<Self> {
@@ -466,7 +466,7 @@ pub struct JobList {
 pub fn jobs(options: &Options) -> anyhow::Result<JobList> {
     let plan = Plan::read(&options.pipeline)?;
     let out = options.out();
-    let sizes = Sizes::of(&plan)?;
+    let sizes = Sizes::from_plan(&plan)?;
     let drafts = Division::new(&sizes, options.blocks)?.drafts(&plan);
     let inputs = inputs(&plan, &options.pipeline);
     let job = |part: JobDraft| -> anyhow::Result<Job> {

@@ -57,7 +57,7 @@ pub struct Planted {
 
 impl Planted {
     /// From the truth of a simulated cohort.
-    pub fn of(truth: &simulate::Truth) -> Self {
+    pub fn from_truth(truth: &simulate::Truth) -> Self {
         Self {
             risk: truth.risk.clone(),
             best_possible_auc: truth.best_possible_auc.test,
@@ -133,7 +133,7 @@ pub struct Made {
 
 impl Made {
     /// From options alone.
-    pub fn of(options: Value) -> Self {
+    pub fn new(options: Value) -> Self {
         Self {
             options,
             ..Self::default()
@@ -222,7 +222,7 @@ impl Runner {
         if let Some(input) = self.inputs.iter().find(|input| input.path == path) {
             return Ok(input.digest.clone());
         }
-        let stamp = FileState::of(path);
+        let stamp = FileState::read(path);
         let digest = self
             .known_digest(path, stamp)
             .map_or_else(|| output::sha256_of_file(path), Ok)?;
@@ -433,7 +433,7 @@ impl Runner {
             digest,
         } in &self.inputs
         {
-            if FileState::of(path) != *stamp && output::sha256_of_file(path)? != *digest {
+            if FileState::read(path) != *stamp && output::sha256_of_file(path)? != *digest {
                 bail!(
                     "{}: the file was changed during the run; what was made of it is not kept, \
                      run again",
@@ -568,7 +568,7 @@ mod tests {
             };
             assert_eq!(
                 runner
-                    .stage("1-x", &Made::of(options.clone()), work)
+                    .stage("1-x", &Made::new(options.clone()), work)
                     .unwrap(),
                 Some(7)
             );
@@ -589,7 +589,7 @@ mod tests {
         .unwrap();
         let mut runner = Runner::new(folder.path(), &pipeline, &plan, Extent::All).unwrap();
         let message = runner
-            .stage("1-x", &Made::of(json!(2)), |_| Ok(8))
+            .stage("1-x", &Made::new(json!(2)), |_| Ok(8))
             .unwrap_err()
             .to_string();
         assert!(
@@ -621,14 +621,14 @@ mod tests {
                 runner.stage::<u32>(name, &made, |_| Ok(0)).unwrap();
                 runner.digests[name].clone()
             };
-            let one = stage("1-x", Made::of(json!(1)).reading([&*at("x.vcf")]));
+            let one = stage("1-x", Made::new(json!(1)).reading([&*at("x.vcf")]));
             let two = stage(
                 "2-y",
-                Made::of(json!(option))
+                Made::new(json!(option))
                     .after("1-x")
                     .reading([&*at("cohort.csv")]),
             );
-            let three = stage("3-z", Made::of(json!(1)).after("1-x"));
+            let three = stage("3-z", Made::new(json!(1)).after("1-x"));
             [one, two, three]
         };
         let changed =
@@ -658,7 +658,7 @@ mod tests {
                 while_at_work();
                 Ok(text.to_owned())
             };
-            runner.stage("1-x", &Made::of(options), work).unwrap()
+            runner.stage("1-x", &Made::new(options), work).unwrap()
         };
         let text = || fs::read_to_string(stage.join("x.txt")).unwrap();
         // The second begins and ends while the first is at work.
@@ -685,7 +685,7 @@ mod tests {
         };
         let mut runner = Runner::new(folder.path(), &pipeline, &plan, extent).unwrap();
         let message = runner
-            .stage("1-x", &Made::of(json!(3)), |_| Ok(String::new()))
+            .stage("1-x", &Made::new(json!(3)), |_| Ok(String::new()))
             .unwrap_err()
             .to_string();
         assert!(
@@ -737,7 +737,7 @@ mod tests {
             })
         };
         let digest = |runner: &Runner| runner.inputs[0].digest.clone();
-        job().stage("1-x", &Made::of(json!(1)), |_| Ok(1)).unwrap();
+        job().stage("1-x", &Made::new(json!(1)), |_| Ok(1)).unwrap();
         let note = job().note_of_input(&input);
         assert!(!note.exists(), "the file is too new");
         let mut known = job().inputs.pop().unwrap();

@@ -147,7 +147,7 @@ pub struct Axis {
 impl Axis {
     /// As far as the points reach.
     #[must_use]
-    pub fn of(label: &str) -> Self {
+    pub fn labelled(label: &str) -> Self {
         Self {
             label: label.to_owned(),
             is_log: false,
@@ -161,7 +161,7 @@ impl Axis {
     pub fn share(label: &str) -> Self {
         Self {
             range: Some((0.0, 1.0)),
-            ..Self::of(label)
+            ..Self::labelled(label)
         }
     }
 

@@ -209,11 +209,11 @@ fn deciles(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
         x: Axis {
             range: Some((0.5, 10.5)),
             step: Some(1.0),
-            ..Axis::of("Tenth of the people by score (1 lowest)")
+            ..Axis::labelled("Tenth of the people by score (1 lowest)")
         },
         y: Axis {
             is_log: true,
-            ..Axis::of("Odds ratio")
+            ..Axis::labelled("Odds ratio")
         },
         panels: models.iter().filter_map(panel).collect(),
     }
@@ -283,8 +283,8 @@ fn distribution(verdict: &Verdict, split: Split, models: &[&str]) -> Figure {
         caption: "Share of the cases and of the controls in each bar. Scores are in standard \
                   deviations from the mean of all people of the split, computed from the bars."
             .to_owned(),
-        x: Axis::of("Score (standard deviations from the mean)"),
-        y: Axis::of("Share of the class"),
+        x: Axis::labelled("Score (standard deviations from the mean)"),
+        y: Axis::labelled("Share of the class"),
         panels: models.iter().filter_map(panel).collect(),
     }
 }
@@ -342,8 +342,8 @@ fn training(background: &Background) -> Figure {
                   solid on the people who choose the epoch; a line for each member of a bundle \
                   (folds or seeds)."
             .to_owned(),
-        x: Axis::of("Epoch"),
-        y: Axis::of("Loss (cross-entropy)"),
+        x: Axis::labelled("Epoch"),
+        y: Axis::labelled("Loss (cross-entropy)"),
         panels: background.training.iter().map(panel).collect(),
     }
 }

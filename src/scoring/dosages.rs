@@ -296,7 +296,7 @@ impl GenotypeTable {
             .collect::<Result<Vec<_>, _>>()?;
         let people: Vec<String> = match (request.people, files.first()) {
             (Some(people), _) => people.iter().map(ToString::to_string).collect(),
-            (None, Some(first)) => request.samples.unwrap_or(&Samples::All).of(first)?,
+            (None, Some(first)) => request.samples.unwrap_or(&Samples::All).select(first)?,
             (None, None) => Vec::new(),
         };
         let mut table = Self {

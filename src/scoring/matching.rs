@@ -64,7 +64,7 @@ impl MatchType {
         matches!(self, Self::Refalt | Self::RefaltFlip | Self::NoOaRef)
     }
 
-    fn of(row: &WeightRow, ref_allele: &str, alt_allele: &str) -> Option<Self> {
+    fn classify(row: &WeightRow, ref_allele: &str, alt_allele: &str) -> Option<Self> {
         let effect = row.effect_allele.as_str();
         let other = row.other_allele.as_deref();
         Self::between((effect, other), ref_allele, alt_allele)
@@ -514,7 +514,7 @@ fn candidate(
     alt: i16,
 ) -> Option<Candidate> {
     let alt_allele = record.allele(alt);
-    let match_type = MatchType::of(row, &record.ref_allele, alt_allele)?;
+    let match_type = MatchType::classify(row, &record.ref_allele, alt_allele)?;
     Some(Candidate {
         row: row_index,
         site,

@@ -924,7 +924,7 @@ pub struct ScoreSummary {
 impl ScoreSummary {
     /// Of a score.
     #[must_use]
-    pub fn of(score: &Score<'_>) -> Self {
+    pub fn new(score: &Score<'_>) -> Self {
         let file = score.file;
         let counts = &score.matches.counts;
         Self {

@@ -183,7 +183,7 @@ pub fn summed(
     Ok(RawSummary {
         n_people: table.people.len(),
         genotypes: table.counts,
-        scores: scores.iter().map(ScoreSummary::of).collect(),
+        scores: scores.iter().map(ScoreSummary::new).collect(),
         failed_scores,
         warnings: table
             .warnings

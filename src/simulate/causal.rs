@@ -99,7 +99,12 @@ pub struct CausalSite {
 
 impl CausalSite {
     /// An allele of a panel's record.
-    pub(super) fn of(panel: &Panel, site: usize, allele: u8, effect_allele_frequency: f64) -> Self {
+    pub(super) fn new(
+        panel: &Panel,
+        site: usize,
+        allele: u8,
+        effect_allele_frequency: f64,
+    ) -> Self {
         let record = &panel.sites[site];
         let text = |bases: &[u8]| String::from_utf8_lossy(bases).into_owned();
         let alts: Vec<String> = record.alt_alleles.iter().map(|alt| text(alt)).collect();
@@ -518,6 +523,6 @@ impl CausalLocus<'_> {
 
     fn causal_site(&self, (snv, allele): (usize, usize)) -> CausalSite {
         let frequency = self.snvs[snv].dosages[allele].mean() / 2.0;
-        CausalSite::of(self.panel, self.snvs[snv].site, allele as u8, frequency)
+        CausalSite::new(self.panel, self.snvs[snv].site, allele as u8, frequency)
     }
 }

@@ -193,7 +193,7 @@ pub type Matched = (Vec<Vec<SiteEffect>>, EffectSummary);
 /// # Errors
 /// When no row is found.
 pub fn match_to_panels(published: &Published, panels: &[Panel]) -> Result<Matched, Error> {
-    let sites = Sites::of(panels);
+    let sites = Sites::index(panels);
     let mut effects: Vec<Vec<SiteEffect>> = vec![Vec::new(); panels.len()];
     let mut counts = EffectSummary {
         source: published
@@ -277,7 +277,7 @@ struct Sites<'a> {
 }
 
 impl<'a> Sites<'a> {
-    fn of(panels: &'a [Panel]) -> Self {
+    fn index(panels: &'a [Panel]) -> Self {
         let mut at: HashMap<(&str, usize), Vec<(usize, usize)>> = HashMap::new();
         for (index, panel) in panels.iter().enumerate() {
             let contig = contig_key(&panel.locus.contig);

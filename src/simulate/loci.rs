@@ -126,7 +126,7 @@ fn read_risks(path: &Path, default: RiskKind) -> Result<HashMap<String, (u64, Lo
         reason,
     };
     let text = text::read(path).map_err(|error| Error::Ingest(error.into()))?;
-    let delimiter = match Separator::of(text.lines().next().unwrap_or_default()) {
+    let delimiter = match Separator::guess(text.lines().next().unwrap_or_default()) {
         Separator::Byte(byte) => byte,
         Separator::Blanks => b' ',
     };

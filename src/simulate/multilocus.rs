@@ -51,10 +51,10 @@ struct SimulatedRisk {
 /// # Errors
 /// Files that cannot be used or written, too few sites or individuals, an AUC out of reach.
 pub fn run(options: &Options) -> Result<Summary, Error> {
-    let plan = SimulatedRisk::of(options)?;
+    let plan = SimulatedRisk::new(options)?;
     let sample = Sample::plan(options, plan.panels.len())?;
     let drawn = mosaics(&plan.panels, sample.n_drawn, options);
-    let mut genetic = Genetic::of(&plan, &drawn, options)?;
+    let mut genetic = Genetic::sum(&plan, &drawn, options)?;
     let rng = &mut stream(options.seed, Stream::Covariates);
     let covariates = population::covariates(sample.n_drawn, rng);
     let of_covariates = population::covariate_logits(&covariates, options);
@@ -80,12 +80,12 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
         .map(|locus| locus.select(&kept.indices))
         .collect();
 
-    let logits = kept.of(&risk.logits);
+    let logits = kept.select(&risk.logits);
     let study = StudyTruth {
         best_achievable_auc: parts(&genetic, &of_covariates, &risk, &kept)?,
         scale: risk.scale,
-        covariate_effects: CovariateEffects::of(options),
-        sampling: Sampling::of(options, &phenotypes),
+        covariate_effects: CovariateEffects::new(options),
+        sampling: Sampling::count(options, &phenotypes),
         published_effects: plan.published.map(|(_, counts)| counts),
         loci: genetic.loci,
     };
@@ -108,7 +108,7 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     let loci = plan.panels.iter().zip(&people);
     let genomes: Vec<Genomes<'_>> = loci.map(|(panel, of)| Genomes::new(panel, of)).collect();
     files::write(&options.out, &genomes, &kept.cohort, &logits, &truth)?;
-    Ok(Summary::of(&plan.panels, &kept.cohort, plan.counts, truth))
+    Ok(Summary::new(&plan.panels, &kept.cohort, plan.counts, truth))
 }
 
 /// Refuses effects of age and sex that alone exceed the AUC asked for, as [`run`] would once the
@@ -150,13 +150,13 @@ struct Kept {
 
 impl Kept {
     /// Their values, out of everyone's.
-    fn of(&self, values: &[f64]) -> Vec<f64> {
+    fn select(&self, values: &[f64]) -> Vec<f64> {
         self.indices.iter().map(|&i| values[i]).collect()
     }
 }
 
 impl SimulatedRisk {
-    fn of(options: &Options) -> Result<Self, Error> {
+    fn new(options: &Options) -> Result<Self, Error> {
         let (mut plan, published) = match (&options.panel, &options.reference, options.preset) {
             (Some(panel), Some(reference), _) => {
                 let plan = Self::on_panel(panel, reference, options)?;
@@ -264,7 +264,7 @@ struct Genetic {
 }
 
 impl Genetic {
-    fn of(plan: &SimulatedRisk, drawn: &[Mosaics<'_>], options: &Options) -> Result<Self, Error> {
+    fn sum(plan: &SimulatedRisk, drawn: &[Mosaics<'_>], options: &Options) -> Result<Self, Error> {
         let n_drawn = drawn.first().map_or(0, |haplotypes| haplotypes.len() / 2);
         let additive = vec![0.0; n_drawn];
         let non_additive = vec![0.0; n_drawn];
@@ -400,7 +400,7 @@ fn published_locus(panel: &Panel, haplotypes: &Mosaics<'_>, effects: &[SiteEffec
             .iter_mut()
             .zip(copies)
             .for_each(|(sum, n)| *sum += log_odds[usize::from(n)]);
-        let site = CausalSite::of(panel, site, allele, dosage.mean() / 2.0);
+        let site = CausalSite::new(panel, site, allele, dosage.mean() / 2.0);
         causal_sites.push(CausalVariant {
             site,
             log_odds_by_copies: Some(log_odds),
@@ -461,7 +461,7 @@ fn parts(
         let population = population_auc(part, &risk.probabilities);
         Ok(PartAuc {
             population,
-            by_split: best_possible_auc(&kept.cohort, &kept.of(part))?,
+            by_split: best_possible_auc(&kept.cohort, &kept.select(part))?,
         })
     };
     let part = |there: bool, part: &[f64]| there.then(|| auc(part)).transpose();

@@ -168,7 +168,7 @@ pub enum EmptyLoci {
 /// A file that cannot be read, founders that it does not have.
 pub fn open(panel: &Path, founders: &Samples) -> Result<VariantFile, Error> {
     let mut variants = VariantFile::open(panel)?;
-    variants.select(&founders.of(&variants)?)?;
+    variants.select(&founders.select(&variants)?)?;
     Ok(variants)
 }
 

@@ -115,7 +115,7 @@ pub struct CovariateEffects {
 
 impl CovariateEffects {
     /// As the options have them.
-    pub(super) fn of(options: &Options) -> Self {
+    pub(super) fn new(options: &Options) -> Self {
         Self {
             age: options.age_effect,
             sex: options.sex_effect,
@@ -143,7 +143,7 @@ pub struct Sampling {
 
 impl Sampling {
     /// From the phenotypes of everyone drawn.
-    pub(super) fn of(options: &Options, phenotypes: &[Phenotype]) -> Self {
+    pub(super) fn count(options: &Options, phenotypes: &[Phenotype]) -> Self {
         let log_odds = |share: f64| (share / (1.0 - share)).ln();
         let shift = |fraction: f64| log_odds(fraction) - log_odds(options.prevalence);
         Self {

@@ -37,7 +37,7 @@ impl Folder {
     /// # Errors
     /// When a file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        let mut tokens = self.start(folder, self.tokens.loci.iter().map(Shape::of).collect())?;
+        let mut tokens = self.start(folder, self.tokens.loci.iter().map(Shape::new).collect())?;
         self.tokens
             .loci
             .iter()

@@ -59,7 +59,7 @@ pub fn merge(shards: &[Shard], out: &Path) -> Result<Summary, Error> {
 fn without_tokens(shard: &Shard) -> Result<(Folder, Vec<Shape>), Error> {
     let mut folder = Folder::load(&shard.folder)?;
     let loci = std::mem::take(&mut folder.tokens.loci);
-    Ok((folder, loci.iter().map(Shape::of).collect()))
+    Ok((folder, loci.iter().map(Shape::new).collect()))
 }
 
 /// All but the loci is the same.

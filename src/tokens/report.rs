@@ -34,7 +34,7 @@ impl Report {
     /// (each copy counted) that tokenizer and grid have not seen, `unseen_distinct_share_*` that of
     /// their distinct segments.
     #[must_use]
-    pub fn of(
+    pub fn new(
         tokenized: &Tokenized,
         people: &[(Split, Vec<usize>)],
         sequences_seconds: f64,

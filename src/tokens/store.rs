@@ -170,7 +170,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    pub fn of(locus: &LocusTokens) -> Self {
+    pub fn new(locus: &LocusTokens) -> Self {
         Self {
             name: locus.name.clone(),
             n_haplotypes: locus.n_haplotypes(),
@@ -257,7 +257,7 @@ impl Writer {
 
     /// The next locus.
     pub fn add(&mut self, locus: &LocusTokens) -> Result<(), Error> {
-        if self.rest.next() != Some(Shape::of(locus)) {
+        if self.rest.next() != Some(Shape::new(locus)) {
             let reason = format!(
                 "locus `{}` is not as it was a moment ago: does another run write to these tokens?",
                 locus.name

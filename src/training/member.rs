@@ -118,7 +118,7 @@ pub struct Trained {
 }
 
 impl Trained {
-    fn of(checkpoint: Checkpoint, n_parameters: usize, epochs_resumed: usize) -> Self {
+    fn new(checkpoint: Checkpoint, n_parameters: usize, epochs_resumed: usize) -> Self {
         let Checkpoint { state, best, .. } = checkpoint;
         Self {
             weights: best,
@@ -308,7 +308,7 @@ pub fn train(
         output::remove_if_there(&place.checkpoint)?;
     }
     let n_parameters = parameters.n_values();
-    Ok(Trained::of(checkpoint, n_parameters, epochs_resumed))
+    Ok(Trained::new(checkpoint, n_parameters, epochs_resumed))
 }
 
 /// The file for TensorBoard, which the first of several processes writes.
@@ -336,7 +336,7 @@ pub fn trained(setting: &SharedByMembers<'_>, place: &MemberFiles) -> Result<Tra
     let mut parameters = Parameters::saved(weights).on(setting.device);
     Model::new(setting.config, &mut parameters)?;
     let n_epochs = checkpoint.state.log.len();
-    Ok(Trained::of(checkpoint, parameters.n_values(), n_epochs))
+    Ok(Trained::new(checkpoint, parameters.n_values(), n_epochs))
 }
 
 /// A member that is asked for before it is there.

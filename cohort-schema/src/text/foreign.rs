@@ -21,7 +21,7 @@ impl fmt::Display for Foreign {
     }
 }
 
-const fn of(name: &'static str, advice: &'static str) -> Foreign {
+const fn format(name: &'static str, advice: &'static str) -> Foreign {
     Foreign { name, advice }
 }
 
@@ -30,29 +30,29 @@ const UNPACK: &str = "unpack it and give the file that is inside";
 
 impl Foreign {
     /// Genotypes where a text is wanted.
-    pub(super) const BCF: Self = of(
+    pub(super) const BCF: Self = format(
         "a BCF file of genotypes",
         "give it as --vcf, and the text file here",
     );
-    const PLINK_BED: Self = of(
+    const PLINK_BED: Self = format(
         "a PLINK 1 file of genotypes (.bed), not a BED file of regions",
         "make a VCF of it with `plink2 --bfile PREFIX --export vcf bgz`",
     );
-    const PGEN: Self = of(
+    const PGEN: Self = format(
         "a PLINK 2 file of genotypes (.pgen)",
         "make a VCF of it with `plink2 --pfile PREFIX --export vcf bgz vcf-dosage=DS`",
     );
-    const BGEN: Self = of(
+    const BGEN: Self = format(
         "a BGEN file of genotypes",
         "make a VCF of it with `plink2 --bgen FILE ref-first --sample FILE --export vcf bgz \
          vcf-dosage=DS`",
     );
-    const ZIP: Self = of("a zip archive", UNPACK);
-    const WORKBOOK: Self = of(
+    const ZIP: Self = format("a zip archive", UNPACK);
+    const WORKBOOK: Self = format(
         "an Excel workbook (.xlsx)",
         "save the sheet as CSV (UTF-8) and give that",
     );
-    const WEB_PAGE: Self = of(
+    const WEB_PAGE: Self = format(
         "a web page (HTML), not data",
         "the download gave an error or login page: download the file itself again",
     );
@@ -65,102 +65,102 @@ const MAGIC: [(&[u8], Foreign); 30] = [
     (b"\x6c\x1b", Foreign::PGEN),
     (
         b"\xd0\xcf\x11\xe0",
-        of(
+        format(
             "an old Excel workbook (.xls)",
             "save the sheet as CSV (UTF-8) and give that",
         ),
     ),
     (
         b"CRAM",
-        of(
+        format(
             "a CRAM file of aligned reads",
             "call variants first and give the VCF",
         ),
     ),
     (
         b"BAM\x01",
-        of(
+        format(
             "a BAM file of aligned reads",
             "call variants first and give the VCF",
         ),
     ),
     (
         b"@HD\t",
-        of(
+        format(
             "a SAM file of aligned reads",
             "call variants first and give the VCF",
         ),
     ),
     (
         b"TBI\x01",
-        of("a tabix index", "give the file that it belongs to"),
+        format("a tabix index", "give the file that it belongs to"),
     ),
     (
         b"CSI\x01",
-        of("a CSI index", "give the file that it belongs to"),
+        format("a CSI index", "give the file that it belongs to"),
     ),
     (
         b"<?xml",
-        of(
+        format(
             "an XML document, perhaps the error message of a server",
             "download or export the file itself again",
         ),
     ),
     (
         b"%PDF",
-        of("a PDF document", "give the table itself as CSV"),
+        format("a PDF document", "give the table itself as CSV"),
     ),
     (
         b"%!PS",
-        of("a PostScript document", "give the table itself as CSV"),
+        format("a PostScript document", "give the table itself as CSV"),
     ),
     (
         b"{\\rtf",
-        of(
+        format(
             "a rich text document (.rtf)",
             "save it as plain text (UTF-8)",
         ),
     ),
     (
         b"\x89PNG",
-        of("a picture (PNG)", "give the table itself as CSV"),
+        format("a picture (PNG)", "give the table itself as CSV"),
     ),
-    (b"\x89HDF", of("an HDF5 file", TO_CSV)),
-    (b"PAR1", of("a Parquet table", TO_CSV)),
-    (b"ARROW1", of("an Arrow table", TO_CSV)),
-    (b"FEA1", of("a Feather table", TO_CSV)),
-    (b"RDX2", of("data of R (.RData)", TO_CSV)),
-    (b"RDX3", of("data of R (.RData)", TO_CSV)),
-    (b"X\n\x00\x00", of("data of R (.rds)", TO_CSV)),
-    (b"\x93NUMPY", of("an array of NumPy (.npy)", TO_CSV)),
-    (b"SQLite format 3", of("an SQLite database", TO_CSV)),
-    (b"$FL2", of("a table of SPSS (.sav)", TO_CSV)),
+    (b"\x89HDF", format("an HDF5 file", TO_CSV)),
+    (b"PAR1", format("a Parquet table", TO_CSV)),
+    (b"ARROW1", format("an Arrow table", TO_CSV)),
+    (b"FEA1", format("a Feather table", TO_CSV)),
+    (b"RDX2", format("data of R (.RData)", TO_CSV)),
+    (b"RDX3", format("data of R (.RData)", TO_CSV)),
+    (b"X\n\x00\x00", format("data of R (.rds)", TO_CSV)),
+    (b"\x93NUMPY", format("an array of NumPy (.npy)", TO_CSV)),
+    (b"SQLite format 3", format("an SQLite database", TO_CSV)),
+    (b"$FL2", format("a table of SPSS (.sav)", TO_CSV)),
     (
         b"\x28\xb5\x2f\xfd",
-        of(
+        format(
             "a file compressed with zstd",
             "unpack it with `zstd -d`, or compress it with gzip",
         ),
     ),
     (
         b"BZh",
-        of(
+        format(
             "a file compressed with bzip2",
             "unpack it with `bunzip2`, or compress it with gzip",
         ),
     ),
     (
         b"\xfd7zXZ\x00",
-        of(
+        format(
             "a file compressed with xz",
             "unpack it with `xz -d`, or compress it with gzip",
         ),
     ),
-    (b"7z\xbc\xaf\x27\x1c", of("a 7-zip archive", UNPACK)),
-    (b"Rar!", of("a RAR archive", UNPACK)),
+    (b"7z\xbc\xaf\x27\x1c", format("a 7-zip archive", UNPACK)),
+    (b"Rar!", format("a RAR archive", UNPACK)),
     (
         b"version https://git-lfs",
-        of(
+        format(
             "a Git LFS pointer, not the data",
             "fetch the file with `git lfs pull`",
         ),
@@ -194,7 +194,7 @@ pub fn foreign(start: &[u8]) -> Option<Foreign> {
         .or_else(|| is_bgen(start).then_some(Foreign::BGEN))
         .or_else(|| {
             let is_tar = start.get(TAR_MAGIC_AT..TAR_MAGIC_AT + 5) == Some(b"ustar");
-            is_tar.then_some(of("a tar archive", UNPACK))
+            is_tar.then_some(format("a tar archive", UNPACK))
         })
 }
 

@@ -18,7 +18,7 @@ impl Separator {
     /// By the line of column names: a tab where there is one, else the commoner of semicolon and
     /// comma outside of quotes, else blanks.
     #[must_use]
-    pub fn of(header: &str) -> Self {
+    pub fn guess(header: &str) -> Self {
         let mut is_quoted = false;
         let mut n_tabs = 0;
         let mut n_commas = 0;
@@ -377,7 +377,7 @@ mod tests {
             ("  FID  IID   PHENO", Separator::Blanks),
             ("sample_id", Separator::Byte(b',')),
         ] {
-            assert_eq!(Separator::of(header), expected, "{header}");
+            assert_eq!(Separator::guess(header), expected, "{header}");
         }
     }
 

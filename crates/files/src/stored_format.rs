@@ -110,32 +110,32 @@ mod tests {
         size: u32,
     }
 
-    fn of(json: &str) -> Result<u32, String> {
+    fn parsed(json: &str) -> Result<u32, String> {
         from_json::<Thing>(json.as_bytes(), 2, "gf-genomics make").map(|thing| thing.size)
     }
 
     #[test]
     fn newer_and_older_files_are_told_apart_whatever_else_is_in_them() {
-        assert_eq!(of(r#"{"schema_version":2,"size":5}"#), Ok(5));
-        let newer = of(r#"{"schema_version":3,"volume":[1]}"#).unwrap_err();
+        assert_eq!(parsed(r#"{"schema_version":2,"size":5}"#), Ok(5));
+        let newer = parsed(r#"{"schema_version":3,"volume":[1]}"#).unwrap_err();
         assert!(
             newer.contains("schema version 3, of a newer gf-genomics")
                 && newer.ends_with("reads version 2: update it"),
             "{newer}"
         );
-        let older = of(r#"{"schema_version":1}"#).unwrap_err();
+        let older = parsed(r#"{"schema_version":1}"#).unwrap_err();
         assert!(
             older.contains("of an older gf-genomics")
                 && older.ends_with("make it again with `gf-genomics make`"),
             "{older}"
         );
         assert!(
-            of(r#"{"size":5}"#)
+            parsed(r#"{"size":5}"#)
                 .unwrap_err()
                 .starts_with("no schema_version")
         );
         assert!(
-            of(r#"{"schema_version":2}"#)
+            parsed(r#"{"schema_version":2}"#)
                 .unwrap_err()
                 .contains("missing field `size`")
         );
@@ -147,7 +147,7 @@ mod tests {
             r#"{"schema_version":"2"}"#,
             r#"{"schema_version":5000000000}"#,
         ] {
-            assert!(of(damaged).is_err(), "{damaged}");
+            assert!(parsed(damaged).is_err(), "{damaged}");
         }
     }
 

@@ -24,7 +24,7 @@ impl Samples {
     ///
     /// # Errors
     /// A sample to be left out that the file does not have; nobody left.
-    pub fn of(&self, file: &VariantFile) -> Result<Vec<String>, Error> {
+    pub fn select(&self, file: &VariantFile) -> Result<Vec<String>, Error> {
         self.among(file.samples())
             .map_err(|reason| Error::file(file.path(), reason))
     }

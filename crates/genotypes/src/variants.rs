@@ -82,7 +82,7 @@ impl VariantFile {
     /// An unreadable, empty or truncated file, a header that cannot be read, no samples, or a
     /// sample named twice.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let stamp = FileState::of(path);
+        let stamp = FileState::read(path);
         let is_stream = is_stream(path);
         let mut input = Input::open(
             path,
@@ -135,7 +135,7 @@ impl VariantFile {
     /// # Errors
     /// People without a column: the first one's name, and how many there are. Somebody named twice.
     pub fn select(&mut self, people: &[String]) -> Result<(), Error> {
-        self.columns = Columns::of(people, self.samples())
+        self.columns = Columns::select(people, self.samples())
             .map_err(|reason| Error::file(&self.path, reason))?;
         Ok(())
     }
@@ -290,7 +290,7 @@ impl VariantFile {
             )
         };
         // Whatever was wrong with its records then, this is why.
-        if !self.is_stream && FileState::of(&self.path) != self.stamp {
+        if !self.is_stream && FileState::read(&self.path) != self.stamp {
             return Err(Error::file(
                 &self.path,
                 "the file was changed while it was read: run again when nobody writes to it",

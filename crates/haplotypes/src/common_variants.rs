@@ -37,7 +37,7 @@ pub struct CommonEdit {
 impl CommonEdit {
     /// The common edits of a locus among `people`, which at least `min_people` of them carry.
     #[must_use]
-    pub fn of(locus: &LocusHaplotypes, people: &[usize], min_people: usize) -> Vec<Self> {
+    pub fn find(locus: &LocusHaplotypes, people: &[usize], min_people: usize) -> Vec<Self> {
         let mut carriers: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
         let mut n_haplotypes = 0_usize;
         for &person in people {
@@ -186,14 +186,14 @@ mod tests {
         // Haplotypes: 0 the reference, 1 has edit 0, 2 has edits 0 and 1.
         let mut training = locus(&[&[], &[0], &[0, 1]], 2);
         training.pairs = vec![[0, 1], [0, 0], [1, 2], [0, ABSENT_HAPLOTYPE]];
-        let common = CommonEdit::of(&training, &[0, 1, 2, 3], 2);
+        let common = CommonEdit::find(&training, &[0, 1, 2, 3], 2);
         assert_eq!(common.len(), 1, "one person alone carries edit 1");
         assert_eq!(
             (common[0].start0, common[0].frequency_percent),
             (training.edits[0].start0, 43)
         );
         assert_eq!(
-            CommonEdit::of(&training, &[0, 1, 2, 3], 1)[1].frequency_percent,
+            CommonEdit::find(&training, &[0, 1, 2, 3], 1)[1].frequency_percent,
             14
         );
 

@@ -40,7 +40,7 @@ impl Fingerprints {
     }
 
     /// Of the reference with `edits` applied, ascending and not overlapping: hash and length.
-    pub fn of<'e>(&self, edits: impl Iterator<Item = &'e Edit>) -> (u64, usize) {
+    pub fn combined<'e>(&self, edits: impl Iterator<Item = &'e Edit>) -> (u64, usize) {
         let mut hash = 0;
         let mut len_nt = 0;
         let mut next = 0;
@@ -106,8 +106,8 @@ mod tests {
                 }
             }
             let spliced = splice(reference.as_bytes(), 100, &edits);
-            let whole = Fingerprints::new(&spliced, 0).of(std::iter::empty());
-            prop_assert_eq!(Fingerprints::new(reference.as_bytes(), 100).of(edits.iter()), whole);
+            let whole = Fingerprints::new(&spliced, 0).combined(std::iter::empty());
+            prop_assert_eq!(Fingerprints::new(reference.as_bytes(), 100).combined(edits.iter()), whole);
             prop_assert_eq!(whole.1, spliced.len());
         }
     }

@@ -363,7 +363,7 @@ impl Opened {
         let first = files
             .first()
             .ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
-        let samples = options.samples.of(first)?;
+        let samples = options.samples.select(first)?;
         if !matches!(options.samples, Samples::Only(_)) {
             require_same_people(&files)?;
         }

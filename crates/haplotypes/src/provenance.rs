@@ -43,7 +43,7 @@ pub struct LocusProvenance {
 impl Provenance {
     /// Of a dictionary made under `policies`.
     #[must_use]
-    pub fn of(dictionary: &Dictionary, policies: Policies) -> Self {
+    pub fn from_dictionary(dictionary: &Dictionary, policies: Policies) -> Self {
         let loci = dictionary.loci.iter();
         let of_locus = |locus: &LocusHaplotypes| LocusProvenance {
             locus: locus.locus.clone(),
@@ -67,7 +67,7 @@ impl Provenance {
         min_people: usize,
     ) -> Self {
         for (of_locus, locus) in self.loci.iter_mut().zip(&dictionary.loci) {
-            of_locus.common_variants = CommonEdit::of(locus, people, min_people);
+            of_locus.common_variants = CommonEdit::find(locus, people, min_people);
         }
         self
     }
@@ -91,7 +91,7 @@ impl Provenance {
         for (expected, found) in self
             .loci
             .iter()
-            .zip(Self::of(dictionary, self.policies.clone()).loci)
+            .zip(Self::from_dictionary(dictionary, self.policies.clone()).loci)
         {
             let differs = |reason: String| {
                 Err(Error::OtherGenome {

@@ -53,7 +53,7 @@ impl<'l> SequenceNumbers<'l> {
                 .collect::<Vec<_>>()
         };
         let alike = with_fingerprint
-            .entry(fingerprints.of(edits_of(haplotype).into_iter()))
+            .entry(fingerprints.combined(edits_of(haplotype).into_iter()))
             .or_default();
         let same_bases = |&&other: &&u32| {
             let other: &[u32] = &haplotypes[other as usize];

@@ -117,7 +117,7 @@ enum Read {
 }
 
 impl Read {
-    fn of(
+    fn classify(
         allele: i16,
         alleles: &[Allele],
         site: RecordAtLocus<'_>,
@@ -461,7 +461,7 @@ impl Window {
         }
         let mut reads = [Read::Absent; 2];
         for (read, &allele) in reads.iter_mut().zip(&genotype.alleles) {
-            *read = Read::of(allele, alleles, site, cohort.policies)
+            *read = Read::classify(allele, alleles, site, cohort.policies)
                 .map_err(|reason| site.refuse(cohort.samples.get(person), reason))?;
         }
         let [a, b] = reads.map(Read::effect);

@@ -84,7 +84,7 @@ pub fn logistic(
     // In the columns' own units the information may be nearly singular, as of years of birth.
     let scales = columns
         .iter()
-        .map(|column| Scale::of(column))
+        .map(|column| Scale::estimate(column))
         .collect::<Option<Vec<_>>>()
         .ok_or(Failure::Singular)?;
     let design = DMatrix::from_fn(
@@ -133,7 +133,7 @@ struct Scale {
 
 impl Scale {
     /// `None` for a constant.
-    fn of(column: &[f64]) -> Option<Self> {
+    fn estimate(column: &[f64]) -> Option<Self> {
         let n = column.len() as f64;
         let mean = column.iter().sum::<f64>() / n;
         let sd = (column

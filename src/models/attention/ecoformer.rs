@@ -97,7 +97,7 @@ impl Ecoformer {
                 .filter_map(|token| tokens.get(token.checked_sub(first)?).copied())
                 .collect();
             if !here.is_empty() {
-                let queries = self.query.of(sequence)?.flatten_to(1)?;
+                let queries = self.query.project(sequence)?.flatten_to(1)?;
                 let rows = Tensor::new(here.as_slice(), queries.device())?;
                 sample.extend(
                     queries
@@ -115,13 +115,13 @@ impl Ecoformer {
 impl Mixing for Ecoformer {
     fn mix(&self, sequence: &Sequence) -> Result<Tensor> {
         let codes = sign(&kernel_hash(
-            &self.query.of(sequence)?,
+            &self.query.project(sequence)?,
             &self.hash,
             &self.kernel,
         )?)?;
         code_attention(
             &codes,
-            &self.value.of(sequence)?,
+            &self.value.project(sequence)?,
             self.hash.dim(0)?,
             &sequence.mask,
             self.numerator,

@@ -81,7 +81,7 @@ impl Summary {
     }
 
     /// `E rows`, (haplotypes, summaries, hidden).
-    fn of(&self, rows: &Tensor, sequence: &Sequence) -> Result<Tensor> {
+    fn project(&self, rows: &Tensor, sequence: &Sequence) -> Result<Tensor> {
         match self {
             Self::Learned { e, groups } => project(
                 &e.narrow(1, sequence.slots.start, sequence.slots.len())?,
@@ -138,13 +138,14 @@ impl Linformer {
         if has_convolution || !self.of_keys.treats_channels_alike() {
             let of_values = self.of_values.as_ref().unwrap_or(&self.of_keys);
             return Ok((
-                self.of_keys.of(&self.key.of(sequence)?, sequence)?,
-                of_values.of(&self.value.of(sequence)?, sequence)?,
+                self.of_keys
+                    .project(&self.key.project(sequence)?, sequence)?,
+                of_values.project(&self.value.project(sequence)?, sequence)?,
             ));
         }
-        let for_keys = self.of_keys.of(&sequence.x, sequence)?;
+        let for_keys = self.of_keys.project(&sequence.x, sequence)?;
         let for_values = match &self.of_values {
-            Some(of_values) => of_values.of(&sequence.x, sequence)?,
+            Some(of_values) => of_values.project(&sequence.x, sequence)?,
             None => for_keys.clone(),
         };
         Ok((
@@ -177,7 +178,7 @@ impl Mixing for Linformer {
     fn mix(&self, sequence: &Sequence) -> Result<Tensor> {
         let (keys, values) = self.keys_and_values(sequence)?;
         attention(
-            &self.query.of(sequence)?,
+            &self.query.project(sequence)?,
             &keys,
             &values,
             self.heads,

@@ -49,9 +49,9 @@ impl Mixing for Softmax {
     }
 
     fn mix(&self, sequence: &Sequence) -> Result<Tensor> {
-        let queries = self.query.of(sequence)?;
-        let keys = self.key.of(sequence)?;
-        let values = self.value.of(sequence)?;
+        let queries = self.query.project(sequence)?;
+        let keys = self.key.project(sequence)?;
+        let values = self.value.project(sequence)?;
         attention(&queries, &keys, &values, self.heads, Some(&sequence.mask))
     }
 

@@ -462,7 +462,7 @@ impl Columns {
 
     /// The effect, or why there is none.
     fn effect(&self, row: usize) -> Result<Result<Effect, Unusable>, String> {
-        let weight = match self.weights.iter().find_map(|weight| weight.of(row)) {
+        let weight = match self.weights.iter().find_map(|weight| weight.effect(row)) {
             None => return Ok(Err(Unusable::NoWeight)),
             Some(weight) => weight?,
         };
@@ -525,7 +525,7 @@ impl Alleles {
 
 impl Weight {
     /// `None` where the cell is missing.
-    fn of(&self, row: usize) -> Option<Result<Effect, String>> {
+    fn effect(&self, row: usize) -> Option<Result<Effect, String>> {
         match self {
             Self::Effect(column) => {
                 Some(number(column.value(row)?, &column.name).map(Effect::Additive))
@@ -635,7 +635,7 @@ fn alleles(table: &Table<'_>, effect_column: Option<EffectColumn>) -> Result<All
 }
 
 fn by_dialect(table: &Table<'_>) -> Result<Alleles, String> {
-    if let Some(dialect) = Dialect::of(&table.lower) {
+    if let Some(dialect) = Dialect::detect(&table.lower) {
         let effect = table
             .find(dialect.effect)?
             .ok_or_else(|| table.missing(dialect.effect))?;

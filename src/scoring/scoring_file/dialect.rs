@@ -158,7 +158,7 @@ const DIALECTS: [Dialect; 15] = [
 impl Dialect {
     /// The dialect of a table with these columns.
     #[must_use]
-    pub fn of(columns: &[String]) -> Option<&'static Self> {
+    pub fn detect(columns: &[String]) -> Option<&'static Self> {
         let has = |name: &&str| columns.iter().any(|column| column == name);
         DIALECTS
             .iter()

@@ -39,7 +39,7 @@ macro_rules! contract {
             use super::Case;
 
             fn case() -> Case {
-                Case::of(stringify!($case))
+                Case::new(stringify!($case))
             }
 
             #[test]
@@ -114,7 +114,7 @@ fn every_preset_and_every_fixture_is_a_case() {
             convolution,
             rank,
             ..
-        } = Case::of(&name).config.architecture;
+        } = Case::new(&name).config.architecture;
         let expected = preset.architecture();
         assert_eq!(
             (attention, activation, convolution),
@@ -147,7 +147,7 @@ struct Case {
 }
 
 impl Case {
-    fn of(name: &str) -> Self {
+    fn new(name: &str) -> Self {
         let file = format!(
             "tests/fixtures/models/{}.safetensors",
             name.replace('_', "-")
@@ -719,7 +719,7 @@ fn three_steps_give_the_same_bytes_for_the_same_seed_and_any_number_of_threads(c
 
 #[test]
 fn fitted_hashes_follow_the_seed_and_see_no_padding() {
-    let case = Case::of("ecoformer");
+    let case = Case::new("ecoformer");
     let fitted = |input: &Input, seed: u64| {
         let mut parameters = Parameters::saved(case.weights());
         Model::new(&case.config, &mut parameters)
@@ -744,7 +744,7 @@ fn fitted_hashes_follow_the_seed_and_see_no_padding() {
 
 #[test]
 fn an_ecoformer_begins_from_a_trained_linformer_and_goes_on_learning() {
-    let case = Case::of("linformer");
+    let case = Case::new("linformer");
     let input = random_people(8, 24);
     let targets = alternating(8);
     let from = config_of(&case, 24);

@@ -26,7 +26,7 @@ pub struct FileState {
 impl FileState {
     /// As the file is now; `None` when there is none.
     #[must_use]
-    pub fn of(path: &Path) -> Option<Self> {
+    pub fn read(path: &Path) -> Option<Self> {
         let found = fs::metadata(path).ok()?;
         #[cfg(unix)]
         let changed = {
@@ -65,12 +65,12 @@ mod tests {
     fn a_file_that_was_written_to_or_replaced_is_known_by_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
-        assert_eq!(FileState::of(&path), None);
+        assert_eq!(FileState::read(&path), None);
         fs::write(&path, "abc").unwrap();
-        let before = FileState::of(&path);
-        assert_eq!(FileState::of(&path), before);
+        let before = FileState::read(&path);
+        assert_eq!(FileState::read(&path), before);
         fs::write(folder.path().join("y"), "abc").unwrap();
         fs::rename(folder.path().join("y"), &path).unwrap();
-        assert_ne!(FileState::of(&path), before);
+        assert_ne!(FileState::read(&path), before);
     }
 }

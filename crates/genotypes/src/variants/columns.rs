@@ -29,7 +29,7 @@ impl Columns {
         }
     }
 
-    pub fn of(people: &[String], samples: &[String]) -> Result<Self, String> {
+    pub fn select(people: &[String], samples: &[String]) -> Result<Self, String> {
         let column_of: HashMap<&str, usize> = samples
             .iter()
             .enumerate()

@@ -33,7 +33,7 @@ impl Keys {
     ///
     /// # Errors
     /// A key that is there twice: which of its values is meant is unknown.
-    pub fn of(format: &[u8], dosage_field: DosageField) -> Result<Self, String> {
+    pub fn parse(format: &[u8], dosage_field: DosageField) -> Result<Self, String> {
         if format == b"GT" {
             return Ok(Self {
                 gt: Some(0),
@@ -422,7 +422,7 @@ mod tests {
         let Some(chosen) = chosen else {
             return Columns::all(n);
         };
-        Columns::of(
+        Columns::select(
             &chosen.iter().map(ToString::to_string).collect::<Vec<_>>(),
             &names,
         )
@@ -451,7 +451,7 @@ mod tests {
         let mut record = record(n_alts);
         let n = read_text(
             cells.join("\t").as_bytes(),
-            Keys::of(format, DosageField::Gt).unwrap(),
+            Keys::parse(format, DosageField::Gt).unwrap(),
             columns,
             &mut record,
         )
@@ -539,8 +539,8 @@ mod tests {
 
         #[test]
         fn any_bytes_are_refused_or_read_but_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), n in 1_usize..20, n_alts in 0_usize..300) {
-            let _ = read_text(&bytes, Keys::of(b"GT:PS", DosageField::Gt).unwrap(), &columns(n, None), &mut record(n_alts));
-            let _ = read_text(&bytes, Keys::of(b"GT", DosageField::Gt).unwrap(), &columns(n, Some(&[n - 1])), &mut record(n_alts));
+            let _ = read_text(&bytes, Keys::parse(b"GT:PS", DosageField::Gt).unwrap(), &columns(n, None), &mut record(n_alts));
+            let _ = read_text(&bytes, Keys::parse(b"GT", DosageField::Gt).unwrap(), &columns(n, Some(&[n - 1])), &mut record(n_alts));
             if let Some(vectors) = TypedVectors::read(&mut &bytes[..], n) {
                 let _ = read_bcf(&vectors, &columns(n, None), &mut record(n_alts));
                 read_bcf_phase_sets(&vectors, &columns(n, None), &mut record(n_alts));

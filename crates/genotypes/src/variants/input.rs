@@ -49,7 +49,7 @@ pub(crate) enum Compression {
 
 impl Compression {
     /// By the first 18 bytes.
-    fn of(start: &[u8]) -> Self {
+    fn detect(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, _, flags, _, _, _, _, _, _, _, _, b'B', b'C', ..]
                 if flags & 4 != 0 && start.len() >= 18 =>
@@ -103,7 +103,7 @@ impl Input {
             return Err(Error::file(path, "the file is empty"));
         }
         require_genome_text(path, &start)?;
-        let compression = Compression::of(&start);
+        let compression = Compression::detect(&start);
         if compression == Compression::Bgzf && !is_stream(path) {
             require_bgzf_end(path)?;
         }

@@ -244,7 +244,7 @@ impl<'l> VcfFields<'l> {
         record: &mut VariantRecord,
     ) -> Result<(), String> {
         let (format, cells) = next_column(self.samples);
-        let keys = Keys::of(format, dosage_field)?;
+        let keys = Keys::parse(format, dosage_field)?;
         record.has_genotypes = keys.has_gt();
         let n_cells = match cells {
             Some(cells) => gt::read_text(cells, keys, columns, record)

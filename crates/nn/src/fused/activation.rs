@@ -65,24 +65,25 @@ struct ActivationWithBias<T> {
 /// Phi(x) and the normal density: Abramowitz & Stegun 7.1.26, absolute error below 1.5e-7.
 #[inline(always)]
 fn normal<T: Real>(x: T) -> (T, T) {
-    let one = T::of(1.0);
+    let one = T::constant(1.0);
     let negative = x < T::default();
-    let z = (if negative { T::default() - x } else { x }) * T::of(std::f64::consts::FRAC_1_SQRT_2);
-    let t = one / T::of(0.327_591_1).times_plus(z, one);
-    let series = T::of(1.061_405_429).times_plus(t, T::of(-1.453_152_027));
+    let z = (if negative { T::default() - x } else { x })
+        * T::constant(std::f64::consts::FRAC_1_SQRT_2);
+    let t = one / T::constant(0.327_591_1).times_plus(z, one);
+    let series = T::constant(1.061_405_429).times_plus(t, T::constant(-1.453_152_027));
     let series = series
-        .times_plus(t, T::of(1.421_413_741))
-        .times_plus(t, T::of(-0.284_496_736))
-        .times_plus(t, T::of(0.254_829_592))
+        .times_plus(t, T::constant(1.421_413_741))
+        .times_plus(t, T::constant(-0.284_496_736))
+        .times_plus(t, T::constant(0.254_829_592))
         * t;
     let e = (T::default() - z * z).exp();
-    let upper_tail = T::of(0.5) * series * e;
+    let upper_tail = T::constant(0.5) * series * e;
     let phi = if negative {
         upper_tail
     } else {
         one - upper_tail
     };
-    (phi, e * T::of(0.398_942_280_401_432_7))
+    (phi, e * T::constant(0.398_942_280_401_432_7))
 }
 
 /// Value and slope of an activation.
@@ -126,7 +127,7 @@ impl<T: Real> Curve<T> for Relu {
     #[inline(always)]
     fn slope(x: T) -> T {
         if x > T::default() {
-            T::of(1.0)
+            T::constant(1.0)
         } else {
             T::default()
         }
@@ -142,7 +143,7 @@ impl<T: Real> Curve<T> for SquaredRelu {
 
     #[inline(always)]
     fn slope(x: T) -> T {
-        T::of(2.0) * Relu::value(x)
+        T::constant(2.0) * Relu::value(x)
     }
 }
 
@@ -201,7 +202,7 @@ fn gradients<T: Real, C: Curve<T>>(x: &[T], bias: &[T], dy: &[T]) -> (Vec<T>, Ve
         .collect();
     let mut dbias = vec![T::default(); width];
     for part in &partial {
-        add_scaled(&mut dbias, T::of(1.0), part);
+        add_scaled(&mut dbias, T::constant(1.0), part);
     }
     (dx, dbias)
 }

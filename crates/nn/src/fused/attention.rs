@@ -76,7 +76,7 @@ impl Sizes {
     }
 
     fn scale<T: Real>(self) -> T {
-        T::of(1.0 / (self.d as f64).sqrt())
+        T::constant(1.0 / (self.d as f64).sqrt())
     }
 }
 
@@ -118,7 +118,7 @@ struct Running<T> {
 impl<T: Real> Running<T> {
     fn new(queries: usize, d: usize) -> Self {
         Self {
-            shifts: vec![T::of(LOWEST); queries],
+            shifts: vec![T::constant(LOWEST); queries],
             totals: vec![T::default(); queries],
             mixed: vec![T::default(); d * queries],
         }
@@ -164,7 +164,10 @@ impl<T: Real> Exponentials<'_, T> {
             mask,
         } = self;
         let is_key = |number: usize| mask.is_none_or(|mask| mask[number] != 0);
-        let mut lanes = [[T::of(LOWEST); MOST_ACROSS], [T::default(); MOST_ACROSS]];
+        let mut lanes = [
+            [T::constant(LOWEST); MOST_ACROSS],
+            [T::default(); MOST_ACROSS],
+        ];
         let [largest, sums] = &mut lanes;
         let largest = &mut largest[..queries];
         let sums = &mut sums[..queries];
@@ -352,9 +355,9 @@ impl<T: Real> Attention<T> {
             rows: QUERIES_PER_TASK,
         };
         let tasks = blocks
-            .of(&mut out, width)
+            .split(&mut out, width)
             .into_par_iter()
-            .zip(blocks.of(&mut common, heads))
+            .zip(blocks.split(&mut common, heads))
             .enumerate();
         tasks.for_each(|(number, (out, common))| {
             let (sequence, row) = blocks.place(number);
@@ -451,7 +454,7 @@ impl<T: Real> Attention<T> {
             let inverse_sum = if total == T::default() {
                 total
             } else {
-                T::of(1.0) / total
+                T::constant(1.0) / total
             };
             common[0] = Common {
                 shift: shifts[query],

@@ -332,12 +332,12 @@ impl<T: Real> Fused<T> {
         let mut common = vec![Common::default(); x.len() / width * heads];
         let blocks = self.blocks();
         let tasks = blocks
-            .of(&mut out, width)
+            .split(&mut out, width)
             .into_par_iter()
-            .zip(blocks.of(&mut queries, width));
+            .zip(blocks.split(&mut queries, width));
         let tasks = tasks
-            .zip(blocks.of(&mut mixed, width))
-            .zip(blocks.of(&mut common, heads))
+            .zip(blocks.split(&mut mixed, width))
+            .zip(blocks.split(&mut common, heads))
             .enumerate();
         tasks.for_each(|(number, (((out, queries), mixed), common))| {
             let place @ (_, first) = blocks.place(number);
@@ -380,7 +380,7 @@ impl<T: Real> Fused<T> {
         let ready = self.ready(x, e, self.parts(packed));
         let blocks = self.blocks();
         blocks
-            .of(x, self.width)
+            .split(x, self.width)
             .into_par_iter()
             .enumerate()
             .for_each(|(number, rows)| {

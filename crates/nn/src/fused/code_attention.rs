@@ -105,7 +105,7 @@ impl<T: Real> Sums<T> {
             add_scaled(outer, bit, value);
         }
         add_scaled(&mut self.codes, factor, code);
-        add_scaled(&mut self.values, T::of(1.0), value);
+        add_scaled(&mut self.values, T::constant(1.0), value);
     }
 }
 
@@ -126,19 +126,19 @@ impl<T: Real> CodeAttention<T> {
     }
 
     fn shift(&self) -> T {
-        T::of(self.sizes.bits as f64 + 1.0)
+        T::constant(self.sizes.bits as f64 + 1.0)
     }
 
     /// `N c`.
     fn base(&self, mask: &[u8]) -> T {
-        T::of(mask.iter().filter(|&&bit| bit != 0).count() as f64) * self.shift()
+        T::constant(mask.iter().filter(|&&bit| bit != 0).count() as f64) * self.shift()
     }
 
     #[inline(always)]
     fn sums(&self, codes: &[T], v: &[T], mask: &[u8], head: usize) -> Sums<T> {
         let mut sums = Sums::new(self.sizes);
         for (code, value) in self.tokens(mask, head) {
-            sums.add(&codes[code], T::of(1.0), &v[value]);
+            sums.add(&codes[code], T::constant(1.0), &v[value]);
         }
         sums
     }
@@ -175,7 +175,7 @@ impl<T: Real> CodeAttention<T> {
                                 let b = &codes[code.clone()];
                                 let dout = &dout[value.clone()];
                                 let dcode = &mut dcodes[code];
-                                let inverse = T::of(1.0) / (dot(b, &sums.codes) + base);
+                                let inverse = T::constant(1.0) / (dot(b, &sums.codes) + base);
                                 let dd = T::default() - dot(dout, &out[value.clone()]) * inverse;
                                 for (dn, &dout) in dn.iter_mut().zip(dout) {
                                     *dn = dout * inverse;
@@ -258,7 +258,7 @@ impl<T: Real> Operation<T, 2> for CodeAttention<T> {
                             for (outer, &bit) in sums.outer.chunks_exact(d).zip(b) {
                                 add_scaled(out, bit, outer);
                             }
-                            let inverse = T::of(1.0) / (dot(b, &sums.codes) + base);
+                            let inverse = T::constant(1.0) / (dot(b, &sums.codes) + base);
                             for out in out {
                                 *out *= inverse;
                             }

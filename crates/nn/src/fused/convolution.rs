@@ -135,7 +135,7 @@ impl<T: Real> Convolution<T> {
             .collect();
         let mut dweight = vec![T::default(); 3 * width];
         for part in &partial {
-            add_scaled(&mut dweight, T::of(1.0), part);
+            add_scaled(&mut dweight, T::constant(1.0), part);
         }
         (dx, dweight)
     }

@@ -113,7 +113,7 @@ impl<T: Real> Operation<T, 2> for Embed<T> {
                 .enumerate()
                 .for_each(|(task, dpositions)| {
                     for dy in dy.chunks_exact(n * width) {
-                        add_scaled(dpositions, T::of(1.0), &dy[task * rows * width..]);
+                        add_scaled(dpositions, T::constant(1.0), &dy[task * rows * width..]);
                     }
                 });
             Ok((dtable, dpositions))

@@ -99,7 +99,10 @@ impl<T: Real> KernelHash<T> {
             n_anchors,
             anchors: values(kernel.anchors.transpose(1, 2)?)?,
             squares: values(kernel.anchors.sqr()?.sum(2)?)?,
-            rate: sigma.into_iter().map(|sigma| T::of(0.5) / sigma).collect(),
+            rate: sigma
+                .into_iter()
+                .map(|sigma| T::constant(0.5) / sigma)
+                .collect(),
             mean: values(kernel.mean.clone())?,
         })
     }
@@ -119,13 +122,13 @@ impl<T: Real> KernelHash<T> {
     fn features(&self, head: usize, x: &[T], scratch: &mut Scratch<T>) -> T {
         let m = self.n_anchors;
         let square = dot(x, x);
-        let inverse = if square > T::of(MIN_SQUARE) {
-            T::of(1.0) / square.sqrt()
+        let inverse = if square > T::constant(MIN_SQUARE) {
+            T::constant(1.0) / square.sqrt()
         } else {
             T::default()
         };
         let unit_square = if inverse > T::default() {
-            T::of(1.0)
+            T::constant(1.0)
         } else {
             T::default()
         };
@@ -147,7 +150,7 @@ impl<T: Real> KernelHash<T> {
             .zip(&mut scratch.features)
             .zip(squares.iter().zip(mean))
         {
-            let distance = unit_square + square - T::of(2.0) * *kernel;
+            let distance = unit_square + square - T::constant(2.0) * *kernel;
             *kernel = (T::default() - distance * rate).exp();
             *feature = *kernel - mean;
         }
@@ -194,7 +197,7 @@ impl<T: Real> KernelHash<T> {
                                 for (slope, &kernel) in
                                     scratch.slopes.iter_mut().zip(&scratch.kernel)
                                 {
-                                    *slope *= kernel * T::of(2.0) * self.rate[head];
+                                    *slope *= kernel * T::constant(2.0) * self.rate[head];
                                 }
                                 for (i, dx) in dx.iter_mut().enumerate() {
                                     *dx = dot(
@@ -217,7 +220,7 @@ impl<T: Real> KernelHash<T> {
             .collect();
         let mut dhash = vec![T::default(); hash.len()];
         for part in &partial {
-            add_scaled(&mut dhash, T::of(1.0), part);
+            add_scaled(&mut dhash, T::constant(1.0), part);
         }
         (dx, dhash)
     }

@@ -93,7 +93,7 @@ fn sum_over<S: Simd, T: Real>(
 /// Mean and 1 / standard deviation of at most [`TOGETHER`] rows.
 #[inline(always)]
 fn moments<S: Simd, T: Real>(simd: S, x: &[T], hidden: usize) -> ([T; TOGETHER], [T; TOGETHER]) {
-    let one_nth = T::of(1.0 / hidden as f64);
+    let one_nth = T::constant(1.0 / hidden as f64);
     let mut means = [T::default(); TOGETHER];
     let mut variances = [T::default(); TOGETHER];
     for (mean, x) in means.iter_mut().zip(x.chunks_exact(hidden)) {
@@ -109,7 +109,7 @@ fn moments<S: Simd, T: Real>(simd: S, x: &[T], hidden: usize) -> ([T; TOGETHER],
     }
     (
         means,
-        variances.map(|variance| T::of(1.0) / (variance + T::of(EPSILON)).sqrt()),
+        variances.map(|variance| T::constant(1.0) / (variance + T::constant(EPSILON)).sqrt()),
     )
 }
 
@@ -220,7 +220,7 @@ impl<T: Real> WithSimd for AddGradients<'_, T> {
             dbeta,
         } = self;
         let hidden = gamma.len();
-        let one_nth = T::of(1.0 / hidden as f64);
+        let one_nth = T::constant(1.0 / hidden as f64);
         let zero = T::splat(simd, T::default());
         let gammas = T::vectors::<S>(gamma);
         let rest = gammas.len() * T::lanes::<S>()..hidden;

@@ -42,7 +42,7 @@ pub fn pooled(x: &Tensor, gamma: &Tensor, beta: &Tensor, mask: &Arc<Vec<u8>>) ->
         );
     }
     fused!(x.dtype(), x.device(), T => {
-        let shares = mask.chunks_exact(n).map(|mask| T::of(1.0 / mask.iter().filter(|&&bit| bit != 0).count().max(1) as f64));
+        let shares = mask.chunks_exact(n).map(|mask| T::constant(1.0 / mask.iter().filter(|&&bit| bit != 0).count().max(1) as f64));
         let operation = Pooled::<T> { n, shares: shares.collect(), mask: mask.clone(), number: PhantomData };
         x.contiguous()?.apply_op3(gamma, beta, OnCpu::new(operation))
     });

@@ -153,8 +153,9 @@ impl<T: Real> Operation<T, 2> for Mean<T> {
                     #[inline(always)]
                     || {
                         for (number, y) in y.chunks_exact_mut(width).enumerate() {
-                            let share =
-                                T::of(1.0 / windows.places(mask, number).count().max(1) as f64);
+                            let share = T::constant(
+                                1.0 / windows.places(mask, number).count().max(1) as f64,
+                            );
                             for place in windows.places(mask, number) {
                                 let x = &x[(number * window + place) * width..][..width];
                                 let weight = &weight[place * width..][..width];
@@ -201,8 +202,9 @@ impl<T: Real> Mean<T> {
                     #[inline(always)]
                     || {
                         for (number, dy) in dy.chunks_exact(width).enumerate() {
-                            let share =
-                                T::of(1.0 / windows.places(mask, number).count().max(1) as f64);
+                            let share = T::constant(
+                                1.0 / windows.places(mask, number).count().max(1) as f64,
+                            );
                             for place in windows.places(mask, number) {
                                 let row = (number * window + place) * width;
                                 let x = &x[row..][..width];

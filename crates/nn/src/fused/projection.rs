@@ -136,7 +136,7 @@ impl<T: Real> Project<T> {
                 parts
                     .chunks_exact(k * width)
                     .skip(1)
-                    .for_each(|part| add_scaled(out, T::of(1.0), part));
+                    .for_each(|part| add_scaled(out, T::constant(1.0), part));
             });
         out
     }

@@ -73,7 +73,7 @@ impl<T: Real> Operation<T, 3> for AddWithBias<T> {
                 .collect();
             let mut dbias = vec![T::default(); width];
             for part in &partial {
-                add_scaled(&mut dbias, T::of(1.0), part);
+                add_scaled(&mut dbias, T::constant(1.0), part);
             }
             Ok(dbias)
         })?;

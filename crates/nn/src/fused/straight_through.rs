@@ -31,7 +31,7 @@ impl<T: Real> Operation<T, 1> for Sign<T> {
     }
 
     fn forward(&self, [x]: [&[T]; 1], layouts: [&Layout; 1]) -> Result<(Vec<T>, Shape)> {
-        let one = T::of(1.0);
+        let one = T::constant(1.0);
         let zero = T::default();
         let y: Vec<T> = x
             .iter()
@@ -46,7 +46,7 @@ impl<T: Real> Operation<T, 1> for Sign<T> {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<[Option<Tensor>; 1]> {
-        let one = T::of(1.0);
+        let one = T::constant(1.0);
         let zero = T::default();
         let passes = |x: T| x < one && x > zero - one;
         let dx = with_slices::<T, 2, _>([x, gradient], |[x, dy]| {

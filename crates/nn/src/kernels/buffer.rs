@@ -31,7 +31,7 @@ impl<T: Real> Buffer<T> {
         })
         .unwrap_or_else(|| vec![T::default(); len]);
         if cfg!(debug_assertions) {
-            memory.fill(T::of(f64::NAN));
+            memory.fill(T::constant(f64::NAN));
         }
         Self { memory, len }
     }

@@ -411,7 +411,7 @@ pub(crate) fn add_transposed_times<T: Real>(a: &[T], m: usize, b: &[T], n: usize
 /// The sum of equally long parts, in their order.
 pub(crate) fn sum_of<T: Real>(parts: impl IntoIterator<Item = Vec<T>>) -> Option<Vec<T>> {
     parts.into_iter().reduce(|mut total, part| {
-        add_scaled(&mut total, T::of(1.0), &part);
+        add_scaled(&mut total, T::constant(1.0), &part);
         total
     })
 }

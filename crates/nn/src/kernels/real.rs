@@ -22,7 +22,7 @@ pub(crate) trait Real:
     + std::ops::MulAssign
 {
     /// From a constant.
-    fn of(value: f64) -> Self;
+    fn constant(value: f64) -> Self;
     /// e to the power of `self`, to a few units in the last place; for arguments up to about 80.
     fn exp(self) -> Self;
     /// The vectors that this thread holds for [`crate::kernels::buffer::Buffer`].
@@ -107,7 +107,7 @@ impl Real for f32 {
     );
 
     #[inline(always)]
-    fn of(value: f64) -> Self {
+    fn constant(value: f64) -> Self {
         value as f32
     }
 
@@ -163,7 +163,7 @@ impl Real for f64 {
     );
 
     #[inline(always)]
-    fn of(value: f64) -> Self {
+    fn constant(value: f64) -> Self {
         value
     }
 

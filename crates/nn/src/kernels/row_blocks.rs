@@ -18,7 +18,7 @@ impl Blocks {
     }
 
     /// Each block's part of all rows of `width` values.
-    pub(crate) fn of<V>(self, rows: &mut [V], width: usize) -> Vec<&mut [V]> {
+    pub(crate) fn split<V>(self, rows: &mut [V], width: usize) -> Vec<&mut [V]> {
         rows.chunks_mut((self.n * width).max(1))
             .flat_map(|sequence| sequence.chunks_mut(self.rows * width))
             .collect()
@@ -33,7 +33,7 @@ mod tests {
     fn blocks_are_all_rows_in_their_order_and_none_is_of_two_sequences() {
         let blocks = Blocks { n: 5, rows: 2 };
         let mut whole: Vec<usize> = (0..2 * 15).collect();
-        let parts = blocks.of(&mut whole, 2);
+        let parts = blocks.split(&mut whole, 2);
         assert_eq!(
             parts.iter().map(|part| part.len() / 2).collect::<Vec<_>>(),
             [2, 2, 1, 2, 2, 1, 2, 2, 1]
@@ -42,6 +42,6 @@ mod tests {
             let (sequence, row) = blocks.place(number);
             assert_eq!((number / 3, part[0]), (sequence, 2 * row));
         }
-        assert!(blocks.of(&mut [0u8; 0], 2).is_empty());
+        assert!(blocks.split(&mut [0u8; 0], 2).is_empty());
     }
 }

@@ -49,7 +49,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::{
-    auroc::{Auroc, aurocs},
+    auroc::{AurocEstimate, aurocs},
     bootstrap::Bootstrap,
     recalibration::Recalibrated,
     scores::{Column, Rows, Scores, Unassigned},
@@ -611,7 +611,7 @@ fn auc_rows(
 
 fn auc_row(
     column: &Column,
-    area: Option<Auroc>,
+    area: Option<AurocEstimate>,
     compared_to: Option<&str>,
     prevalence: Option<f64>,
 ) -> AucRow {

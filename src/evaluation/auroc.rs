@@ -1,7 +1,7 @@
 //! The AUROC of every model on the same people, with intervals, and the difference of each to one
 //! of them: of a split, or of a stratum of it.
 //!
-//! Input -> output: columns of scores -> an [`Auroc`] each, by DeLong, or by resampling families
+//! Input -> output: columns of scores -> an [`AurocEstimate`] each, by DeLong, or by resampling families
 //! (percentile intervals).
 
 use super::{
@@ -14,7 +14,7 @@ use gf_cohort_schema::counted;
 
 /// What is known of one model's area.
 #[derive(Clone, Debug)]
-pub struct Auroc {
+pub struct AurocEstimate {
     pub auroc: f64,
     pub interval: Option<Interval>,
     /// `None` where there is nothing to compare to, or it is the model itself.
@@ -37,7 +37,7 @@ pub fn aurocs(
     columns: &[&Column],
     compared_to: Option<&str>,
     bootstrap: Option<&Bootstrap<'_>>,
-) -> Vec<Result<Auroc, OneClass>> {
+) -> Vec<Result<AurocEstimate, OneClass>> {
     let placements: Vec<Result<Placements, OneClass>> =
         columns.iter().map(|column| placements(column)).collect();
     let resampled = bootstrap.map(|bootstrap| bootstrap.resample(columns));
@@ -45,7 +45,7 @@ pub fn aurocs(
         compared_to.and_then(|model| columns.iter().position(|column| column.model == model));
     let area_of = |index: usize| {
         let own = placements[index].as_ref().map_err(|undefined| *undefined)?;
-        let mut area = Auroc {
+        let mut area = AurocEstimate {
             auroc: own.auroc(),
             interval: None,
             difference: None,
@@ -93,7 +93,7 @@ pub fn placements(column: &Column) -> Result<Placements, OneClass> {
     Placements::new(&column.logits, &column.is_case, &column.order)
 }
 
-impl Auroc {
+impl AurocEstimate {
     fn by_delong(&mut self, own: &Placements) {
         self.interval = own.interval();
         let reason = match own.variance() {

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::{
     Error,
-    auroc::{Auroc, aurocs},
+    auroc::{AurocEstimate, aurocs},
     bootstrap::Bootstrap,
     roc::OneClass,
     scores::{Column, Scores},
@@ -366,7 +366,7 @@ fn row(
     stratum: &str,
     level: &str,
     column: &Column,
-    area: Result<Auroc, OneClass>,
+    area: Result<AurocEstimate, OneClass>,
     compared_to: Option<&str>,
 ) -> StratumRow {
     let (area, reasons) = match area {

@@ -24,7 +24,6 @@ mod sequences;
 mod simulate;
 mod tokenize;
 mod train;
-mod values;
 
 use std::error::Error;
 

@@ -32,6 +32,8 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(feature = "clap")]
+pub mod arguments;
 mod attribution;
 mod characteristics;
 mod cohort;

@@ -1,7 +1,7 @@
 //! The axes of a model as options, for each command that makes one.
 
-use super::values::one_of;
 use crate::models::{Architecture, ArchitectureChoice, AttentionKind, Preset, Projection, Sharing};
+use gf_cohort_schema::arguments::one_of;
 use gf_nn::{Activation, Rank};
 
 /// The model: a preset, and whatever axis should differ from it.

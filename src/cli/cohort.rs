@@ -7,8 +7,8 @@ use std::{
 
 use gf_cohort_schema::MissingValues;
 
-use super::values::{name_of, one_of};
 use crate::cohort::{self, Options, SampleId, Shares};
+use gf_cohort_schema::arguments::{name_of, one_of};
 use gf_files::output;
 
 /// Join tables of samples into a cohort table: phenotypes mapped to case and control, a split that

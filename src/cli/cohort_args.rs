@@ -7,7 +7,7 @@ use gf_cohort_schema::{
     PhenotypeCoding,
 };
 
-use super::values::{name_of, one_of};
+use gf_cohort_schema::arguments::{name_of, one_of};
 
 /// The cohort table and how it is read.
 #[derive(Debug, clap::Args)]

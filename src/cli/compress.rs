@@ -1,5 +1,6 @@
 //! `gf-genomics compress`.
 
+use gf_cohort_schema::arguments::{name_of, one_of};
 use std::{
     io::{self, Write},
     path::PathBuf,
@@ -9,10 +10,7 @@ use gf_cohort_schema::PhenotypeCoding;
 
 use serde_json::json;
 
-use super::{
-    record::{OverwriteArgs, RunRecord, Work},
-    values::{name_of, one_of},
-};
+use super::record::{OverwriteArgs, RunRecord, Work};
 use crate::{
     compress::{self, FineTuning, OnCohort, Options, Solver},
     pipeline::{self, progress},

@@ -1,5 +1,6 @@
 //! `gf-genomics evaluate`: compares models and baselines on the same people.
 
+use gf_cohort_schema::arguments::{name_of, one_of};
 use std::{
     io::{self, Write},
     path::PathBuf,
@@ -11,7 +12,6 @@ use serde_json::json;
 use super::{
     lists,
     record::{OverwriteArgs, RunRecord, Work},
-    values::{name_of, one_of},
 };
 use crate::layout;
 use crate::{

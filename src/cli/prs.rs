@@ -1,5 +1,6 @@
 //! `gf-genomics prs`: the baselines on a cohort, or the raw sums of published scores without one.
 
+use gf_cohort_schema::arguments::{name_of, one_of};
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -10,7 +11,6 @@ use super::{
     lists,
     record::{OverwriteArgs, RunRecord, Work},
     samples::{SampleArgs, without_names},
-    values::{name_of, one_of},
 };
 use crate::{
     baselines::{self, Options},

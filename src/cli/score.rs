@@ -1,5 +1,6 @@
 //! `gf-genomics score`.
 
+use gf_cohort_schema::arguments::some_of;
 use std::path::PathBuf;
 
 use gf_cohort_schema::{MissingCovariates, MissingPolicies, MissingValues};
@@ -8,7 +9,6 @@ use super::{
     lists,
     record::RunRecord,
     samples::{SampleArgs, without_names},
-    values::some_of,
 };
 use crate::{
     score::{self, Options},

@@ -8,15 +8,11 @@ use super::{
     lists,
     record::{OverwriteArgs, RunRecord, Work},
     samples::{SampleArgs, without_names},
-    values::{name_of, one_of},
 };
 use crate::layout;
 use crate::pipeline;
 use gf_files::output;
-use gf_haplotypes::{
-    ApplyFilters, Encoding, Haploid, Missing, Options, Overlap, Policies, Regions, Samples,
-    Symbolic, Unphased, write_fasta,
-};
+use gf_haplotypes::{Options, Policies, Regions, Samples, write_fasta};
 
 /// Both haplotypes of every sample over chosen loci, in one pass: as FASTA, as a dictionary of the
 /// distinct ones, or both.
@@ -70,7 +66,7 @@ pub struct Genomes {
     #[arg(long, value_name = "BED")]
     callable: Option<PathBuf>,
     #[command(flatten)]
-    policies: PolicyArgs,
+    policies: Policies,
 }
 
 impl Genomes {
@@ -81,67 +77,16 @@ impl Genomes {
             (Some(path), _) => Regions::File(path),
             (None, regions) => Regions::Text(regions.join(",")),
         };
-        let policies = self.policies.policies();
         let vcf = lists::paths(self.vcf);
         Options {
             vcf,
             reference: self.reference,
             regions,
             samples,
-            policies,
+            policies: self.policies,
             mask: self.mask,
             callable: self.callable,
             skips,
-        }
-    }
-}
-
-/// Policies for genotypes that do not say which bases a haplotype has.
-#[derive(Debug, clap::Args)]
-pub struct PolicyArgs {
-    /// Two haplotypes of bases, or one sequence of genotype symbols, which needs no phase (and has
-    /// no use for --unphased).
-    #[arg(long, value_parser = one_of::<Encoding>(), default_value = name_of(&Encoding::default()))]
-    encoding: Encoding,
-    /// Unphased heterozygotes: refuse, order of GT, IUPAC codes, or the reference.
-    #[arg(long, value_parser = one_of::<Unphased>(), default_value = name_of(&Unphased::default()))]
-    unphased: Unphased,
-    /// Missing alleles.
-    #[arg(long, value_parser = one_of::<Missing>(), default_value = name_of(&Missing::default()))]
-    missing: Missing,
-    /// Haploid calls: the second haplotype is absent, or repeats the first.
-    #[arg(long, value_parser = one_of::<Haploid>(), default_value = name_of(&Haploid::default()))]
-    haploid: Haploid,
-    /// Symbolic alleles other than <DEL>, and breakends.
-    #[arg(long, value_parser = one_of::<Symbolic>(), default_value = name_of(&Symbolic::default()))]
-    symbolic: Symbolic,
-    /// Records to apply by their FILTER: a list of names, or `all`.
-    #[arg(long, default_value_t = ApplyFilters::default(), value_name = "LIST")]
-    apply_filters: ApplyFilters,
-    /// Which of two overlapping alleles of a haplotype stands: the first by place, or the first in
-    /// the file as bcftools has it (away from the edges of a locus, where bcftools cuts
-    /// alleles before it compares them).
-    #[arg(long, value_parser = one_of::<Overlap>(), default_value = name_of(&Overlap::default()))]
-    overlap: Overlap,
-    /// Refuse two different alleles for exactly the same bases of one haplotype; other overlaps
-    /// are only counted.
-    #[arg(long)]
-    strict: bool,
-}
-
-impl PolicyArgs {
-    /// As the stage's policies.
-    #[must_use]
-    pub fn policies(self) -> Policies {
-        Policies {
-            encoding: self.encoding,
-            unphased: self.unphased,
-            missing: self.missing,
-            haploid: self.haploid,
-            symbolic: self.symbolic,
-            apply_filters: self.apply_filters,
-            overlap: self.overlap,
-            strict: self.strict,
         }
     }
 }

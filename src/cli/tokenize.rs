@@ -4,7 +4,6 @@ use std::{path::PathBuf, time::Instant};
 
 use anyhow::anyhow;
 use gf_cohort_schema::Cohort;
-use gf_tokenizer::VocabSize;
 use serde_json::json;
 
 use super::{
@@ -14,10 +13,7 @@ use super::{
     sequences::{Genomes, without_people},
 };
 use crate::layout;
-use crate::{
-    pipeline,
-    tokens::{Anchor, Options, Slots, TokenizerKind},
-};
+use crate::{pipeline, tokens::Options};
 use gf_genotypes::samples_of_files;
 use gf_haplotypes::Samples;
 
@@ -36,7 +32,7 @@ pub struct Args {
     #[command(flatten)]
     people: SampleArgs,
     #[command(flatten)]
-    tokens: TokenArgs,
+    tokens: Options,
     /// Folder to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -49,91 +45,12 @@ pub struct Args {
     overwrite: OverwriteArgs,
 }
 
-/// How sequences become tokens.
-#[derive(Debug, clap::Args)]
-pub struct TokenArgs {
-    /// What tokens are: bpe, kmer or nucleotide [default: bpe].
-    #[arg(long, value_name = "KIND")]
-    tokenizer: Option<TokenizerKind>,
-    /// BPE: entries of the vocabulary, or `saturate`: until every training segment is one token
-    /// [default: saturate].
-    #[arg(long, value_name = "N|saturate")]
-    vocab_size: Option<VocabSize>,
-    /// BPE: longest token in nucleotides, as Hugging Face's trainer counts: from 3 on tokens have
-    /// at most NT - 1, and 1 and 2 both give at most 2 [default: a segment].
-    #[arg(long, value_name = "NT")]
-    max_token_length: Option<usize>,
-    /// k-mers: nucleotides in one [default: 6].
-    #[arg(long, value_name = "K")]
-    kmer_length: Option<usize>,
-    /// k-mers: one at every base of a segment, not one after the other (Hugging Face's library
-    /// opens the file, but cannot do this).
-    #[arg(long)]
-    kmer_overlapping: bool,
-    /// A Hugging Face tokenizer.json to use as it is; nothing is fitted then but the slots.
-    /// Sequences with letters it lacks are refused (GENA-LM's has no N).
-    #[arg(long, value_name = "JSON")]
-    tokenizer_file: Option<PathBuf>,
-    /// Nucleotides in a segment; no token crosses its ends.
-    #[arg(long, default_value_t = 128, value_name = "NT")]
-    segment_length: usize,
-    /// Training people who must have a segment for tokenizer and grid to see it, unless the
-    /// reference has it: no token of more than one letter is of fewer people. Segments of
-    /// fewer are read as those of a new person; 1 keeps them all, and with them what single people
-    /// have.
-    #[arg(long, default_value_t = Options::default().min_token_count, value_name = "N")]
-    min_token_count: usize,
-    /// Where haplotypes are cut: `reference` (at fixed coordinates: a slot means the same place in
-    /// everyone) or `haplotype` (by their own bases; an indel shifts all that follow).
-    #[arg(long, default_value = "reference", value_name = "WHERE")]
-    anchor: Anchor,
-    /// Which slots rows of tokens have: `varying` (slots with two or more versions among the
-    /// training samples) or `all` [default: varying; all with --anchor haplotype].
-    #[arg(long, value_name = "WHICH")]
-    slots: Option<Slots>,
-}
-
-impl TokenArgs {
-    /// As options of the stage.
-    #[must_use]
-    pub fn options(self) -> Options {
-        let Self {
-            tokenizer,
-            vocab_size,
-            max_token_length,
-            kmer_length,
-            kmer_overlapping,
-            ..
-        } = self;
-        let Self {
-            tokenizer_file,
-            segment_length,
-            min_token_count,
-            anchor,
-            slots,
-            ..
-        } = self;
-        Options {
-            tokenizer,
-            vocab_size,
-            max_token_length,
-            kmer_length,
-            kmer_overlapping,
-            tokenizer_file,
-            segment_length,
-            min_token_count,
-            anchor,
-            slots,
-        }
-    }
-}
-
 /// Runs the command.
 ///
 /// # Errors
 /// Whatever the stages say.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let options = args.tokens.options().resolved()?;
+    let options = args.tokens.resolved()?;
     options.given_tokenizer()?;
     let CohortArgs { cohort: path, .. } = &args.cohort;
     // Refused now rather than by the commands that need phenotypes and covariates.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use gf_cohort_schema::arguments::{name_of, one_of};
 use gf_tokenizer::{KMER_LENGTHS, Kind, SPECIAL_TOKENS, Tokenizer, VocabSize};
 use serde::{Deserialize, Serialize};
 
@@ -15,36 +16,57 @@ const DEFAULT_MIN_TOKEN_COUNT: usize = 2;
 /// alphabet has.
 const LEAST_VOCABULARY: usize = SPECIAL_TOKENS.len() + 5;
 
-/// How sequences become tokens. A key that is absent has its default; one that the tokenizer has no
-/// use for is refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How sequences become tokens: the options of `tokenize` and the keys of `[tokens]`.
+///
+/// A key that is absent has its default. An option that the chosen tokenizer does not use is
+/// refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// What tokens are; `bpe` when absent.
+    /// Kind of token: bpe, kmer or nucleotide [default: bpe].
+    #[arg(long, value_parser = one_of::<TokenizerKind>(), value_name = "KIND")]
     pub tokenizer: Option<TokenizerKind>,
-    /// BPE: `saturate` (when absent), or the most entries of the vocabulary.
+    /// BPE: largest size of the vocabulary, or `saturate` to merge until every training segment is
+    /// one token [default: saturate].
+    #[arg(long, value_name = "N|saturate")]
     pub vocab_size: Option<VocabSize>,
-    /// BPE: longest token in nucleotides, as Hugging Face's trainer counts: from 3 on tokens have
-    /// at most one less, and 1 and 2 both give at most 2. None longer than a segment when
-    /// absent.
+    /// BPE: limit on the length of a token, in nucleotides. Counted like Hugging Face's trainer: 3
+    /// or more gives tokens of at most NT - 1, and 1 and 2 both give at most 2 [default: the
+    /// length of a segment].
+    #[arg(long, value_name = "NT")]
     pub max_token_length: Option<usize>,
-    /// k-mers: nucleotides in one; 6 when absent.
+    /// k-mers: nucleotides in one k-mer [default: 6].
+    #[arg(long, value_name = "K")]
     pub kmer_length: Option<usize>,
-    /// k-mers: one at every base of a segment instead of one after the other.
+    /// k-mers: start one at every base of a segment. Without it, k-mers follow one another.
+    /// Hugging Face's library opens the tokenizer but cannot make overlapping k-mers.
+    #[arg(long)]
     pub kmer_overlapping: bool,
-    /// A `tokenizer.json` to use as it is instead of fitting one; sequences with letters it lacks
-    /// are refused.
+    /// Use this Hugging Face tokenizer.json and fit none. Sequences with letters that it lacks are
+    /// refused (GENA-LM's tokenizer has no N).
+    #[arg(long, value_name = "JSON")]
     pub tokenizer_file: Option<PathBuf>,
-    /// Nucleotides in a segment; no token is longer than its segment.
+    /// Nucleotides in a segment. No token crosses the end of a segment.
+    #[arg(long, default_value_t = Options::default().segment_length, value_name = "NT")]
     pub segment_length: usize,
-    /// Training people who must have a segment for tokenizer and grid to see it; the reference's
-    /// own are public. Every token of more than one letter is then in as many people, or in
-    /// the reference. Of fewer people, a segment is read as that of a new person.
+    /// Keep a segment in the vocabulary and on the grid only if at least N training samples carry
+    /// it, or the reference does. Rarer segments are read like those of a new sample. 1 keeps all
+    /// segments, and with them what only one sample carries.
+    #[arg(long, default_value_t = Options::default().min_token_count, value_name = "N")]
     pub min_token_count: usize,
-    /// Where haplotypes are cut into segments.
+    /// Where haplotypes are cut into segments: `reference` (at fixed reference coordinates, so that
+    /// a slot is the same place in every sample) or `haplotype` (by their own bases, so that an
+    /// indel shifts all later segments).
+    #[arg(
+        long,
+        value_parser = one_of::<Anchor>(),
+        default_value = name_of(&Options::default().anchor),
+        value_name = "WHERE"
+    )]
     pub anchor: Anchor,
-    /// Which slots rows of tokens have; when absent, those that vary where segments are anchored
-    /// to the reference, otherwise all.
+    /// Slots in a row of tokens: `varying` (slots with two or more versions among the training
+    /// samples) or `all` [default: varying; all with --anchor haplotype].
+    #[arg(long, value_parser = one_of::<Slots>(), value_name = "WHICH")]
     pub slots: Option<Slots>,
 }
 

@@ -3,6 +3,8 @@
 
 use std::{convert::Infallible, fmt, str::FromStr};
 
+#[cfg(feature = "clap")]
+use gf_cohort_schema::arguments::{name_of, one_of};
 use serde::{Deserialize, Serialize};
 
 use gf_genotypes::{admits, pass};
@@ -157,24 +159,69 @@ impl<'de> Deserialize<'de> for ApplyFilters {
 }
 
 /// How genotypes become sequences. Every policy that acts is counted.
+///
+/// The keys of `[sequences]` in a pipeline file, and with the feature `clap` the options of every
+/// command that reads haplotypes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
 #[serde(default, deny_unknown_fields)]
 pub struct Policies {
-    /// Two haplotypes, or one sequence of genotype symbols.
+    /// Encoding of a sample: two haplotypes of bases, or one sequence of genotype symbols. The
+    /// second needs no phase and ignores --unphased.
+    #[cfg_attr(feature = "clap", arg(
+        long,
+        value_parser = one_of::<Encoding>(),
+        default_value = name_of(&Encoding::default()),
+    ))]
     pub encoding: Encoding,
-    /// Unphased heterozygotes.
+    /// Unphased heterozygous genotypes: refuse them, trust the order of GT, write the IUPAC code,
+    /// or keep the reference.
+    #[cfg_attr(feature = "clap", arg(
+        long,
+        value_parser = one_of::<Unphased>(),
+        default_value = name_of(&Unphased::default()),
+    ))]
     pub unphased: Unphased,
-    /// Missing alleles.
+    /// Missing alleles: keep the reference, write N over the whole REF, or refuse them.
+    #[cfg_attr(feature = "clap", arg(
+        long,
+        value_parser = one_of::<Missing>(),
+        default_value = name_of(&Missing::default()),
+    ))]
     pub missing: Missing,
-    /// Haploid calls.
+    /// Haploid genotypes: the second haplotype is absent, repeats the first, or is refused.
+    #[cfg_attr(feature = "clap", arg(
+        long,
+        value_parser = one_of::<Haploid>(),
+        default_value = name_of(&Haploid::default()),
+    ))]
     pub haploid: Haploid,
-    /// Symbolic alleles other than `<DEL>`, and breakends.
+    /// Symbolic alleles except <DEL>, and breakends: leave them out and count them, or refuse them.
+    #[cfg_attr(feature = "clap", arg(
+        long,
+        value_parser = one_of::<Symbolic>(),
+        default_value = name_of(&Symbolic::default()),
+    ))]
     pub symbolic: Symbolic,
-    /// FILTER.
+    /// Apply only records with one of these values of FILTER: a list of names (`.` is a record
+    /// without filters), or `all`.
+    #[cfg_attr(
+        feature = "clap",
+        arg(long, default_value_t = ApplyFilters::default(), value_name = "LIST")
+    )]
     pub apply_filters: ApplyFilters,
-    /// Alleles that cannot both be on one haplotype.
+    /// Two alleles that overlap on one haplotype: keep the first by position, or the first in the
+    /// file like bcftools. Results differ from bcftools only at the edges of a locus, because
+    /// bcftools cuts alleles there before it compares them.
+    #[cfg_attr(feature = "clap", arg(
+        long,
+        value_parser = one_of::<Overlap>(),
+        default_value = name_of(&Overlap::default()),
+    ))]
     pub overlap: Overlap,
-    /// Refuse two alleles for the same bases of one haplotype, instead of keeping the first.
+    /// Refuse two different alleles for exactly the same bases of one haplotype. Other overlaps are
+    /// only counted.
+    #[cfg_attr(feature = "clap", arg(long))]
     pub strict: bool,
 }
 

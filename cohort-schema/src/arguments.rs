@@ -1,14 +1,18 @@
-//! Options whose value is one of a few names. The names are those of the pipeline file, where serde
-//! has them once.
+//! Command-line arguments whose value is one of a few names.
+//!
+//! The names are those of the pipeline file: serde knows them, and one adapter makes a parser of
+//! clap from them. So an enum has its names once. Needs the feature `clap`.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use gf_cohort_schema::serde_names;
 use serde::{
     Serialize,
     de::{DeserializeOwned, IntoDeserializer, value},
 };
 
-/// A parser of the values of an enum.
+use crate::serde_names;
+
+/// A parser of all values of an enum.
+#[must_use]
 pub fn one_of<T>() -> impl TypedValueParser<Value = T>
 where
     T: DeserializeOwned + Clone + Send + Sync + 'static,
@@ -16,7 +20,8 @@ where
     some_of(serde_names::<T>())
 }
 
-/// A parser of these values of an enum.
+/// A parser of the values of an enum that `names` lists.
+#[must_use]
 pub fn some_of<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
 where
     T: DeserializeOwned + Clone + Send + Sync + 'static,
@@ -56,19 +61,20 @@ pub fn name_of<T: Serialize + DeserializeOwned>(value: &T) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use gf_haplotypes::{Missing, Unphased};
-
     use super::*;
+    use crate::{MissingCovariates, PhenotypeCoding};
 
     #[test]
     fn names_are_those_of_the_pipeline_file() {
-        assert_eq!(
-            serde_names::<Unphased>(),
-            ["error", "gt-order", "iupac", "ref"]
-        );
-        assert_eq!(name_of(&Unphased::GtOrder), "gt-order");
-        assert_eq!(name_of(&Missing::N), "N");
-        let values = possible_values(serde_names::<Missing>());
+        let values = possible_values(serde_names::<MissingCovariates>());
+        let shown: Vec<&str> = values.iter().map(PossibleValue::get_name).collect();
+        assert_eq!(shown, ["drop-few", "error", "drop", "mean"]);
+        assert_eq!(name_of(&PhenotypeCoding::default()), "auto");
+    }
+
+    #[test]
+    fn an_alias_is_accepted_and_not_listed() {
+        let values = possible_values(&["ref", "N", "n", "error"]);
         let shown: Vec<&str> = values.iter().map(PossibleValue::get_name).collect();
         assert_eq!(shown, ["ref", "N", "error"]);
         assert!(values[1].matches("n", false));

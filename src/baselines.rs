@@ -52,7 +52,7 @@ pub use self::{
     },
     names::model_names,
     no_fit::{AREA_COLUMNS, AurocRow, NoFitSummary, run as without_fit},
-    options::Options,
+    options::{BaselineSettings, LearningVariants, Options},
     selection::{Choice, Hyperparameters, Tried},
     summary::Summary,
     tables::WEIGHT_COLUMNS,

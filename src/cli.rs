@@ -2,7 +2,6 @@
 //!
 //! Data go to standard output or `-o`, messages to standard error.
 
-mod architecture;
 mod check;
 mod cohort;
 mod cohort_args;

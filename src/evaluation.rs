@@ -21,6 +21,7 @@ mod folds;
 mod guards;
 mod measures;
 mod non_additive;
+mod options;
 mod permutation;
 mod recalibration;
 mod scores;
@@ -60,6 +61,7 @@ pub use self::{
     error::Error,
     folds::CorrectedTest,
     non_additive::{COLUMNS as NON_ADDITIVE_COLUMNS, NonAdditive},
+    options::ReportSettings,
     recalibration::Recalibration,
     stacking::{COEFFICIENT_COLUMNS, Stacked},
 };

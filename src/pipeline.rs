@@ -35,10 +35,11 @@ use serde_json::json;
 
 use self::{
     jobs::{Division, FIT, member_job},
-    plan::{Data, ModelPlan, Plan, Source},
+    plan::{Data, Plan, Source},
     stage::{Extent, Made, Runner},
 };
 use crate::layout;
+use crate::training::ModelSettings;
 use crate::{
     baselines, evaluation, simulate,
     tokens::{self, Folder, Report, Summary, Tokenized},
@@ -99,8 +100,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let predictions = stages(&plan, &data, &mut runner, &out, &division)?;
 
     let options = |folder: &Path| {
-        plan.report
-            .options(predictions, &data, plan.seed, out.join(layout::RUN), folder)
+        data.evaluation_options(
+            &plan.report,
+            predictions,
+            plan.seed,
+            out.join(layout::RUN),
+            folder,
+        )
     };
     let report = out.join("5-report/report.html");
     let table = runner.stage(
@@ -185,7 +191,7 @@ fn stages(
         train(
             model,
             &model_made(plan, data, model),
-            &|folder: &Path| model.options(data, &tokens_folder, folder),
+            &|folder: &Path| data.training_options(model, &tokens_folder, folder),
             runner,
             division,
         )?;
@@ -200,9 +206,8 @@ fn stages(
         layout::BASELINES_FOLDER,
         &baselines_made(plan, data),
         |folder| {
-            let options = plan
-                .baselines
-                .options(data, &plan.sequences.apply_filters, folder);
+            let filters = &plan.sequences.apply_filters;
+            let options = data.baseline_options(&plan.baselines, filters, folder);
             if options.no_fit {
                 let summary = baselines::without_fit(&options)?;
                 gf_files::message_text!("{summary}");
@@ -288,7 +293,7 @@ fn tokens_made(plan: &Plan, data: &Data) -> anyhow::Result<Made> {
 }
 
 /// A model depends on the tokens and on the cohort.
-fn model_made(plan: &Plan, data: &Data, model: &ModelPlan) -> Made {
+fn model_made(plan: &Plan, data: &Data, model: &ModelSettings) -> Made {
     let made = Made::new(json!([model.key(), data.cohort_key()])).after(layout::TOKENS_FOLDER);
     let bundle = model.init.iter().flat_map(|bundle| {
         [
@@ -510,7 +515,7 @@ fn fit(
 
 /// A model: all its members, or as jobs each member, each block of people, and the bundle of these.
 fn train(
-    model: &ModelPlan,
+    model: &ModelSettings,
     made: &Made,
     options: &dyn Fn(&Path) -> training::Options,
     runner: &mut Runner,

@@ -23,6 +23,7 @@ mod founders;
 mod loci;
 mod mosaic;
 mod multilocus;
+mod options;
 mod panel;
 mod population;
 mod preset;
@@ -43,6 +44,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     causal::{CausalSite, Choice, Tagging},
     effects::EffectSummary,
+    options::Options,
     panel::PanelSummary,
     preset::{Preset, PresetVariant},
     truth::{
@@ -57,7 +59,7 @@ use self::{
 use crate::evaluation::roc;
 use gf_cohort_schema::counted;
 use gf_files::output;
-use gf_genotypes::{Locus, Samples};
+use gf_genotypes::Locus;
 
 /// Name of the one locus in `loci.bed`.
 const LOCUS_NAME: &str = "simulated";
@@ -119,92 +121,6 @@ impl FromStr for RiskKind {
             .into_iter()
             .find(|kind| kind.to_string() == text)
             .ok_or_else(unknown)
-    }
-}
-
-/// What to simulate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Options {
-    /// Number of people.
-    pub people: usize,
-    /// Length of the locus in nucleotides, when founders are made from nothing.
-    pub len_nt: usize,
-    /// Number of variants, when founders are made from nothing; as many as human diversity gives
-    /// (about 8 in 1,000 nt) when not given.
-    pub variants: Option<usize>,
-    /// Phased VCF or BCF whose haplotypes are the founders; needs `reference`.
-    pub panel: Option<PathBuf>,
-    /// Samples of the panel whose haplotypes are the founders.
-    #[serde(skip)]
-    pub founders: Samples,
-    /// FASTA of the panel.
-    pub reference: Option<PathBuf>,
-    /// Part of the panel, `contig:beg-end` (1-based, inclusive); all of a FASTA that has one
-    /// record when not given.
-    pub region: Option<String>,
-    /// BED of the loci of the panel to simulate, each with its own risk; instead of `region`.
-    pub loci: Option<PathBuf>,
-    /// CSV with the columns `locus,risk,effect`: kind of risk of a locus, and its size relative to
-    /// the other loci (standard deviation of its part of the logit). Other loci have `risk` and
-    /// size 1.
-    pub loci_risks: Option<PathBuf>,
-    /// Scoring file (PGS Catalog, or a plain table) whose weights are the risk of the variants
-    /// that the panel has; `risk` is not used then.
-    pub effects: Option<PathBuf>,
-    /// Built-in published odds ratios as the risk; `risk` is not used then. With a panel (GRCh38),
-    /// on its variants, in windows of `len_nt` around them where no loci are given. Without one,
-    /// on an invented reference with a contig of `len_nt` for each locus.
-    pub preset: Option<Preset>,
-    /// Rate at which a haplotype switches to another founder, for each million nucleotides.
-    pub recombinations_per_mb: f64,
-    /// How risk depends on haplotypes.
-    pub risk: RiskKind,
-    /// Best achievable AUC: that of the true logit; not used by `null`. 0.72 when not given, but
-    /// published log odds (`effects`, `preset`) are used as they are then.
-    pub auc: Option<f64>,
-    /// Log odds of disease for each year of age.
-    pub age_effect: f64,
-    /// Log odds of disease of men compared with women.
-    pub sex_effect: f64,
-    /// Share of cases in the population that the cohort is drawn from.
-    pub prevalence: f64,
-    /// Share of cases in the cohort: cases and controls are drawn from the population until the
-    /// cohort has it. When not given, the cohort is a random sample of the population.
-    pub case_fraction: Option<f64>,
-    /// Shares of people in train, validation and test.
-    pub split: [f64; 3],
-    /// Seed of every random choice.
-    pub seed: u64,
-    /// Folder that the files are written into.
-    pub out: PathBuf,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            people: 2_000,
-            len_nt: 33_000,
-            variants: None,
-            panel: None,
-            founders: Samples::All,
-            reference: None,
-            region: None,
-            loci: None,
-            loci_risks: None,
-            effects: None,
-            preset: None,
-            recombinations_per_mb: 10.0,
-            risk: RiskKind::default(),
-            auc: None,
-            age_effect: 0.0,
-            sex_effect: 0.0,
-            prevalence: PREVALENCE,
-            case_fraction: None,
-            split: [0.6, 0.2, 0.2],
-            seed: 1,
-            out: PathBuf::from("simulated"),
-        }
     }
 }
 

@@ -22,6 +22,7 @@ mod member;
 mod members;
 mod memory;
 mod optimizer;
+mod options;
 mod pair_scan;
 mod ranks;
 mod schedule;
@@ -38,6 +39,7 @@ pub use self::{
     log::{EpochLog, Progress},
     memory::memory_of,
     optimizer::{AdamW, Moments},
+    options::ModelSettings,
     ranks::Ranks,
     schedule::{ClassWeights, Schedule},
     terms::{DeepTerms, TermSummary},

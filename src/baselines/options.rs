@@ -2,11 +2,135 @@
 
 use std::path::PathBuf;
 
-use gf_cohort_schema::{CovariateChoice, MissingPolicies, PhenotypeCoding, ScoreColumn};
+use gf_cohort_schema::{
+    CovariateChoice, MissingPolicies, PhenotypeCoding, ScoreColumn,
+    arguments::{name_of, one_of},
+};
+use gf_genotypes::GenomeBuild;
+use gf_haplotypes::ApplyFilters;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::{leakage::KinshipVariants, scoring};
+use crate::{
+    leakage::KinshipVariants,
+    scoring::{self, MatchingOptions},
+};
+
+/// Scores to use and how baselines are fitted: options of `prs` and keys of `[baselines]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct BaselineSettings {
+    /// Scoring file of the PGS Catalog, or a table with a header (chromosome, position, effect
+    /// allele, weight). Several files are separated by commas, or follow one another.
+    #[arg(long = "scoring-file", num_args = 1.., value_name = "TXT")]
+    pub scoring_files: Vec<PathBuf>,
+    /// Published score to fit the baselines on top of: a covariate without penalty. COLUMN is as
+    /// for `train --offset`. `score` then needs a column of this name in its --cohort.
+    #[arg(
+        long,
+        value_name = "FILE:COLUMN",
+        requires = "cohort",
+        conflicts_with = "no_fit"
+    )]
+    pub offset: Option<ScoreColumn>,
+    /// Genome build of the genotypes: GRCh37, GRCh38, NCBI36 or T2T-CHM13, in any usual spelling. A
+    /// scoring file of another build is refused.
+    #[arg(long, value_name = "BUILD")]
+    pub genome_build: Option<GenomeBuild>,
+    /// Smallest fraction of a scoring file's variants that must match the genotypes.
+    #[arg(
+        long,
+        default_value_t = scoring::Options::default().min_overlap,
+        value_name = "FRACTION"
+    )]
+    pub min_overlap: f64,
+    /// Keep strand-ambiguous variants (A/T and C/G) and trust the strand of the scoring file.
+    #[arg(long)]
+    pub keep_ambiguous: bool,
+    /// How published scores are matched and summed. The callable regions and the reference are
+    /// those of `[data]` unless given here.
+    #[command(flatten)]
+    pub scoring: MatchingOptions,
+    /// Variants that the baselines learn from: those inside the loci, like the sequence models
+    /// (loci), or all of the genotype files (all).
+    #[arg(skip)]
+    pub variants: LearningVariants,
+    /// Name of the cohort. A scoring file that names it as its source gives a warning, and exported
+    /// scores carry the name.
+    #[arg(long, value_name = "NAME")]
+    pub study: Option<String>,
+    /// Kinship table of `plink2 --make-king-table` or KING (columns IID1 or ID1, IID2 or ID2,
+    /// KINSHIP) [default: estimated from the dosages].
+    #[arg(long, value_name = "FILE")]
+    pub kinship: Option<PathBuf>,
+    /// Variants that kinship is estimated from: all of the genotype files, or those inside the
+    /// regions.
+    #[arg(
+        long,
+        value_parser = one_of::<KinshipVariants>(),
+        default_value = name_of(&KinshipVariants::default()),
+        value_name = "all|regions"
+    )]
+    pub kinship_variants: KinshipVariants,
+    /// Use only records with one of these values of FILTER: a list of names, or `all` [default:
+    /// `.,PASS`; in a pipeline file that of `[sequences]`].
+    #[arg(long, value_name = "LIST")]
+    pub apply_filters: Option<ApplyFilters>,
+    /// Report the AUC of published scores without fitting anything. All samples may be in one split.
+    /// Writes `score_auc.csv`, `predictions.csv` and `raw_scores.csv`.
+    #[arg(long, requires = "cohort", conflicts_with = "regions_file")]
+    pub no_fit: bool,
+    /// Clumping: largest distance between two alleles of one clump, in kb.
+    #[arg(long, default_value_t = Options::default().clump_kb, value_name = "KB")]
+    pub clump_kb: usize,
+    /// Clumping: smallest r2 between two alleles of one clump.
+    #[arg(long, default_value_t = Options::default().clump_r2, value_name = "R2")]
+    pub clump_r2: f64,
+    /// Thresholding: largest p-values to try.
+    #[arg(
+        long,
+        default_values_t = Options::default().p_thresholds,
+        value_delimiter = ',',
+        num_args = 1..,
+        value_name = "P"
+    )]
+    pub p_thresholds: Vec<f64>,
+}
+
+/// Variants that the baselines learn from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LearningVariants {
+    /// Those inside the loci, like the sequence models.
+    #[default]
+    Loci,
+    /// All variants of the genotype files.
+    All,
+}
+
+impl Default for BaselineSettings {
+    fn default() -> Self {
+        let scoring = scoring::Options::default();
+        let options = Options::default();
+        Self {
+            scoring_files: scoring.scoring_files,
+            offset: options.offset,
+            genome_build: scoring.genome_build,
+            min_overlap: scoring.min_overlap,
+            keep_ambiguous: scoring.keep_ambiguous,
+            scoring: scoring.matching,
+            variants: LearningVariants::default(),
+            study: options.study,
+            kinship: options.kinship,
+            kinship_variants: options.kinship_variants,
+            apply_filters: None,
+            no_fit: options.no_fit,
+            clump_kb: options.clump_kb,
+            clump_r2: options.clump_r2,
+            p_thresholds: options.p_thresholds,
+        }
+    }
+}
 
 /// What the stage needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

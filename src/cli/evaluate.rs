@@ -15,7 +15,7 @@ use super::{
 };
 use crate::layout;
 use crate::{
-    evaluation::{self, GuardPolicy, Recalibration},
+    evaluation::{self, ReportSettings},
     pipeline,
 };
 
@@ -61,10 +61,6 @@ pub struct Args {
     /// `*.gf_genomics.json` and `*_mqc.json` for MultiQC; and run.json
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Model to compare the others to [default: the baseline with the highest AUC on the
-    /// validation split]
-    #[arg(long, value_name = "MODEL")]
-    compare_to: Option<String>,
     /// Cohort table: phenotypes and splits that the predictions lack, families, strata, and what
     /// guards need
     #[arg(long, value_name = "CSV")]
@@ -76,29 +72,11 @@ pub struct Args {
         default_value = name_of(&PhenotypeCoding::default())
     )]
     phenotype_coding: PhenotypeCoding,
-    /// Columns of the cohort table to divide people by, and apoe; a column of numbers with more
-    /// than ten values, such as age, is divided into quarters of the people [default: sex,
-    /// ancestry or population, and apoe, as far as they are there]
-    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', num_args = 1..)]
-    strata: Option<Vec<String>>,
-    /// Intervals and tests by so many resamples of families (people of no family by themselves)
-    /// [default: DeLong's method]
-    #[arg(long, value_name = "N")]
-    bootstrap: Option<usize>,
+    #[command(flatten)]
+    settings: ReportSettings,
     /// Seed of the resamples
     #[arg(long, default_value_t = 1, requires = "bootstrap")]
     seed: u64,
-    /// Share of the population with the disease, for R2 on the liability scale
-    #[arg(long, value_name = "SHARE")]
-    prevalence: Option<f64>,
-    /// How probabilities are recalibrated on the validation split, for calibration.csv: platt
-    /// (slope, or temperature, and intercept), isotonic, none
-    #[arg(long, default_value_t = Recalibration::default(), value_name = "METHOD")]
-    recalibration: Recalibration,
-    /// What a guard that finds leakage does: error (all files are written, then the command
-    /// fails), warn
-    #[arg(long, default_value_t = GuardPolicy::default(), value_name = "POLICY")]
-    guards: GuardPolicy,
     /// run.json of the pipeline that the predictions are from: the report shows its options,
     /// counts, skips and digests
     #[arg(long, value_name = "JSON")]
@@ -112,6 +90,7 @@ pub struct Args {
 /// # Errors
 /// As [`evaluation::run`]; when a guard finds leakage; when stdout cannot be written.
 pub fn run(args: Args) -> anyhow::Result<()> {
+    let settings = args.settings;
     let options = evaluation::Options {
         predictions: lists::paths(args.predictions),
         layout: ScoreLayout {
@@ -123,14 +102,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             missing_value: args.missing_value,
         },
         out: args.out,
-        compare_to: args.compare_to,
+        compare_to: settings.compare_to,
         cohort: args.cohort,
-        strata: args.strata,
-        bootstrap: args.bootstrap,
+        strata: settings.strata,
+        bootstrap: settings.bootstrap,
         seed: args.seed,
-        prevalence: args.prevalence,
-        recalibration: args.recalibration,
-        guards: args.guards,
+        prevalence: settings.prevalence,
+        recalibration: settings.recalibration,
+        guards: settings.guards,
         run: args.run,
     };
     let inputs: Vec<&PathBuf> = options
@@ -155,7 +134,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         "guards": summary.verdict.guards,
     });
     record.finish("evaluate", &options, inputs, &counts)?;
-    let leakage = summary.require_no_leakage(args.guards);
+    let leakage = summary.require_no_leakage(options.guards);
     if leakage.is_err() {
         gf_files::message_text!("{summary}");
     } else {

@@ -3,20 +3,16 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
-use gf_cohort_schema::ScoreColumn;
 
 use serde_json::json;
 
 use super::{
-    architecture::ArchitectureArgs,
     cohort_args::CohortArgs,
     record::{OverwriteArgs, RunRecord, Work},
 };
 use crate::{
     pipeline::{self, progress},
-    training::{
-        self, AdditiveKind, ClassWeights, DeepTerms, DeviceChoice, Options, Ranks, Resume, Schedule,
-    },
+    training::{self, ModelSettings, Options, Ranks, Resume},
 };
 use gf_cohort_schema::counted;
 
@@ -40,86 +36,12 @@ pub struct Args {
     /// Folder of the model bundle to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Name of the model in every table [default: the preset, after `additive+` with an additive
-    /// term].
-    #[arg(long)]
-    name: Option<String>,
     #[command(flatten)]
-    architecture: ArchitectureArgs,
-    /// Additive term next to the deep terms: a penalised regression on copies of each segment
-    /// version, or on dosages of each allele. `none` trains a pure sequence model.
-    #[arg(long, default_value_t = AdditiveKind::default(), value_name = "KIND")]
-    additive: AdditiveKind,
-    /// Deep terms next to the additive term: one per locus (loci), one over all loci (joint, finds
-    /// effects between loci), or both (loci-and-joint). Validation decides how much each
-    /// counts.
-    #[arg(long, default_value_t = DeepTerms::default(), value_name = "WHICH")]
-    deep_terms: DeepTerms,
-    /// Published score to learn on top of. It enters next to the additive term with a coefficient
-    /// of its own, and the model learns what it leaves. COLUMN is a column of FILE, or a model
-    /// of a `predictions.csv`, or an accession of a `raw_scores.csv`. `score` then needs a column
-    /// of this name in its --cohort.
-    #[arg(long, value_name = "FILE:COLUMN")]
-    offset: Option<ScoreColumn>,
-    /// Passes over the training people, at most.
-    #[arg(long, default_value_t = Schedule::default().epochs)]
-    epochs: usize,
-    /// People in a batch.
-    #[arg(long, default_value_t = Schedule::default().batch_size)]
-    batch_size: usize,
-    /// Batches whose gradients are added up for one step: the same as one batch of all their
-    /// people.
-    #[arg(long, default_value_t = Schedule::default().accumulate, value_name = "N")]
-    accumulate: usize,
-    /// Highest learning rate.
-    #[arg(long, default_value_t = Schedule::default().learning_rate)]
-    learning_rate: f64,
-    /// Share of all steps in which the learning rate rises.
-    #[arg(long, default_value_t = Schedule::default().warmup)]
-    warmup: f64,
-    /// Weight decay.
-    #[arg(long, default_value_t = Schedule::default().weight_decay)]
-    weight_decay: f64,
-    /// Largest norm of a gradient.
-    #[arg(long, default_value_t = Schedule::default().clip_norm)]
-    clip_norm: f64,
-    /// Weights of cases and controls in the loss: none, balanced (both classes weigh the same), or
-    /// two numbers as in 2,1.
-    #[arg(long, default_value_t = Schedule::default().class_weights, value_name = "WEIGHTS")]
-    class_weights: ClassWeights,
-    /// Epochs without a better validation AUC after which training stops.
-    #[arg(long, default_value_t = Schedule::default().patience)]
-    patience: usize,
-    /// Cross-validation: K models over the people of the training and validation splits, families
-    /// together. Each predicts the people of its own fold, which it has not seen (the next
-    /// fold chooses the epoch); people of the test split get the mean logit of all. Tokens and
-    /// covariate scales stay those of the training split: they see its genomes, but no
-    /// phenotype.
-    #[arg(long, value_name = "K")]
-    folds: Option<usize>,
-    /// Models with seeds SEED, SEED + 1, ... in one bundle; predictions are their mean logit.
-    #[arg(long, default_value_t = Schedule::default().ensemble, value_name = "N")]
-    ensemble: usize,
-    /// Start from the weights of this bundle, which must have the same tokens and the same
-    /// covariates in the same order; each member from its own where there are as many,
-    /// otherwise all from the first. With folds it must be of the same folds. The scales of the
-    /// covariates are those of the training split of this run.
-    #[arg(long, value_name = "MODEL")]
-    init: Option<PathBuf>,
-    /// MB that the haplotypes of a batch may take; those of a larger batch are encoded in parts,
-    /// for one more pass forward. The result depends on it in the last digits.
-    #[arg(long, default_value_t = Schedule::default().memory, value_name = "MB")]
-    memory: usize,
-    /// Where to compute: cpu, or cuda:N in a build with the feature `cuda`.
-    #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
-    device: DeviceChoice,
+    model: ModelSettings,
     /// Write loss, validation AUC and learning rate of every epoch for TensorBoard into this
     /// folder.
     #[arg(long, value_name = "DIR")]
     tensorboard: Option<PathBuf>,
-    /// Seed of weights and order; the same seed gives the same bytes.
-    #[arg(long, default_value_t = Schedule::default().seed)]
-    seed: u64,
     /// Print what one sequence costs this model, and a softmax transformer of its size, before
     /// training: operations, energy, memory.
     #[arg(long)]
@@ -148,6 +70,8 @@ impl Args {
 /// # Errors
 /// Whatever the stage says.
 pub fn run(args: Args) -> anyhow::Result<()> {
+    let model = args.model;
+    model.architecture.check_unused()?;
     let options = Options {
         tokens: args.tokens,
         phenotype_coding: args.cohort.phenotype_coding(),
@@ -155,28 +79,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         missing: args.cohort.missing(),
         cohort: args.cohort.cohort,
         out: args.out,
-        name: args.name,
-        architecture: args.architecture.architecture()?,
-        additive: args.additive,
-        deep_terms: args.deep_terms,
-        offset: args.offset,
-        schedule: Schedule {
-            epochs: args.epochs,
-            batch_size: args.batch_size,
-            accumulate: args.accumulate,
-            learning_rate: args.learning_rate,
-            warmup: args.warmup,
-            weight_decay: args.weight_decay,
-            clip_norm: args.clip_norm,
-            class_weights: args.class_weights,
-            patience: args.patience,
-            folds: args.folds,
-            ensemble: args.ensemble,
-            memory: args.memory,
-            seed: args.seed,
-        },
-        init: args.init,
-        device: args.device,
+        name: model.name,
+        architecture: model.architecture,
+        additive: model.additive,
+        deep_terms: model.deep_terms,
+        offset: model.offset,
+        schedule: model.schedule,
+        init: model.init,
+        device: model.device,
         tensorboard: args.tensorboard,
         resume: if args.resume { Resume::Yes } else { Resume::No },
     };

@@ -4,6 +4,7 @@
 //! convolution. A [`Preset`] is a published point on them; every axis can be set beside it.
 
 use candle_core::{Result, bail};
+use gf_cohort_schema::arguments::{name_of, one_of};
 use serde::{Deserialize, Serialize};
 
 use gf_nn::{Activation, Rank};
@@ -267,25 +268,92 @@ impl Architecture {
     }
 }
 
-/// What the user wrote: a preset, and the axes that differ from it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A preset and the axes that differ from it: the options of every command that makes a model, and
+/// the keys of `[models.architecture]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
+#[command(next_help_heading = "Model")]
 #[serde(default, deny_unknown_fields)]
-#[allow(missing_docs)] // those of `Architecture`
 pub struct ArchitectureChoice {
+    /// Published model of the family. It sets every axis that no other option sets.
+    #[arg(
+        long,
+        value_parser = one_of::<Preset>(),
+        default_value = name_of(&Preset::default())
+    )]
     pub preset: Preset,
+    /// Attention, the way in which tokens see each other [default: the preset's].
+    #[arg(long, value_parser = one_of::<AttentionKind>())]
     pub attention: Option<AttentionKind>,
+    /// Rank of the factorised linear layers of the encoder. R >= 1 is the rank itself. R < 1 is a
+    /// fraction of the largest rank that still saves parameters [default: the preset's].
+    #[arg(long, value_parser = parse_rank, value_name = "R")]
     pub rank: Option<Rank>,
+    /// Activation function of the feed-forward layer [default: the preset's].
+    #[arg(long, value_parser = one_of::<Activation>())]
     pub activation: Option<Activation>,
+    /// Depthwise convolution of width 3 after queries, keys and values (Primer's multi-DConv-head
+    /// attention) [default: the preset's].
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     pub convolution: Option<bool>,
+    /// Linformer: which projections share weights [default: key-value].
+    #[arg(long, value_parser = one_of::<Sharing>())]
     pub sharing: Option<Sharing>,
+    /// Linformer: how the sequence is summarised [default: learned].
+    #[arg(long, value_parser = one_of::<Projection>())]
     pub projection: Option<Projection>,
+    /// Linformer: number of rows that the sequence is summarised in, the k of the paper
+    /// [default: 64].
+    #[arg(long, value_name = "K")]
     pub projected_length: Option<usize>,
+    /// `EcoFormer`: bits in a code [default: 16].
+    #[arg(long, value_name = "BITS")]
     pub hash_bits: Option<usize>,
+    /// `EcoFormer`: compute the numerator like the released code, whose weights do not sum to one.
+    /// For comparison with published results only.
+    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     pub released_numerator: Option<bool>,
+    /// Width of a token's vector [default: 32].
+    #[arg(long)]
     pub hidden: Option<usize>,
+    /// Number of encoder layers [default: 2].
+    #[arg(long)]
     pub layers: Option<usize>,
+    /// Number of attention heads. It must divide the hidden width [default: 4].
+    #[arg(long)]
     pub heads: Option<usize>,
+    /// Width of the feed-forward layer [default: 128].
+    #[arg(long)]
     pub feed_forward: Option<usize>,
+}
+
+/// Reads the value of `--rank`.
+fn parse_rank(text: &str) -> std::result::Result<Rank, std::num::ParseFloatError> {
+    text.parse().map(|rank: f64| Rank::from(rank))
+}
+
+// On the command line an architecture is the choice that it is made from.
+impl clap::Args for Architecture {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        ArchitectureChoice::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        ArchitectureChoice::augment_args_for_update(command)
+    }
+}
+
+impl clap::FromArgMatches for Architecture {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> std::result::Result<Self, clap::Error> {
+        ArchitectureChoice::from_arg_matches(matches).map(Self::from)
+    }
+
+    fn update_from_arg_matches(
+        &mut self,
+        matches: &clap::ArgMatches,
+    ) -> std::result::Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 impl From<ArchitectureChoice> for Architecture {

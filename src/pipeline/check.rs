@@ -108,7 +108,7 @@ pub fn findings(plan: &Plan, data: &Data, out: &Path, records: bool) -> Vec<Find
     }
     add(layout::TOKENS_FOLDER, tokens(plan));
     for model in &plan.models {
-        let found = training::check(&model.options(data, out, out), cohort.as_ref());
+        let found = training::check(&data.training_options(model, out, out), cohort.as_ref());
         add(
             &format!("3-models/{}", model.name()),
             found
@@ -204,8 +204,8 @@ fn tokens(plan: &Plan) -> anyhow::Result<String> {
 type Baselines = (String, Option<Vec<String>>);
 
 fn baselines(plan: &Plan, data: &Data, out: &Path) -> anyhow::Result<Baselines> {
-    let (cohort, scores) = baselines::check(&plan.baselines.options(
-        data,
+    let (cohort, scores) = baselines::check(&data.baseline_options(
+        &plan.baselines,
         &plan.sequences.apply_filters,
         out,
     ))?;
@@ -226,9 +226,8 @@ fn baselines(plan: &Plan, data: &Data, out: &Path) -> anyhow::Result<Baselines> 
 
 /// As [`baselines`], where the cohort is still to be simulated.
 fn baselines_without_cohort(plan: &Plan, data: &Data, out: &Path) -> anyhow::Result<Baselines> {
-    let mut options = plan
-        .baselines
-        .options(data, &plan.sequences.apply_filters, out);
+    let filters = &plan.sequences.apply_filters;
+    let mut options = data.baseline_options(&plan.baselines, filters, out);
     // The reference of a simulated cohort is not there yet.
     let matching = &mut options.scoring.matching;
     matching.reference = matching
@@ -253,9 +252,13 @@ fn report(
     cohort: Option<&Cohort>,
     ids: Option<&[String]>,
 ) -> anyhow::Result<String> {
-    let options = plan
-        .report
-        .options(Vec::new(), data, plan.seed, PathBuf::new(), Path::new(""));
+    let options = data.evaluation_options(
+        &plan.report,
+        Vec::new(),
+        plan.seed,
+        PathBuf::new(),
+        Path::new(""),
+    );
     evaluation::check_options(&options)?;
     // A cohort from nothing has no APOE genotypes.
     let with_apoe = match &plan.source {
@@ -288,7 +291,11 @@ fn report(
         let covariates: Vec<String> =
             cohort.map_or(simulated, |cohort| cohort.covariate_names.clone());
         let mut names = baselines::model_names(ids, &covariates, with_apoe);
-        names.extend(plan.models.iter().flat_map(super::plan::ModelPlan::names));
+        names.extend(
+            plan.models
+                .iter()
+                .flat_map(crate::training::ModelSettings::names),
+        );
         names.push(STACKED.to_owned());
         if !names.contains(model) {
             bail!(

@@ -11,8 +11,9 @@ use gf_tokenizer::VocabSize;
 
 use super::{
     jobs::Rule,
-    plan::{ModelPlan, Plan, Source},
+    plan::{Plan, Source},
 };
+use crate::training::ModelSettings;
 use crate::{
     models::{Config, LocusShape},
     tokens::TokenizerKind,
@@ -366,7 +367,7 @@ impl Sizes {
     fn of_model(
         &self,
         plan: &Plan,
-        model: &ModelPlan,
+        model: &ModelSettings,
         rule: Rule,
         n_people: f64,
         haplotypes: f64,

@@ -27,9 +27,10 @@ use serde::Serialize;
 use super::{
     Options,
     estimate::{Estimate, Sizes},
-    plan::{ModelPlan, Plan, Source},
+    plan::{Plan, Source},
 };
 use crate::layout;
+use crate::training::ModelSettings;
 use crate::training::{AdditiveKind, DeviceChoice, terms_file, trained_file};
 use gf_cohort_schema::counted;
 
@@ -123,7 +124,7 @@ impl Division {
 
     /// Blocks of loci whose deep terms are trained by themselves for a member (1-based) of a model,
     /// by the name of the job.
-    pub fn term_blocks(&self, model: &ModelPlan, member: usize) -> Vec<(String, Range<usize>)> {
+    pub fn term_blocks(&self, model: &ModelSettings, member: usize) -> Vec<(String, Range<usize>)> {
         if model.additive == AdditiveKind::None || !model.deep_terms.has_single_loci() {
             return Vec::new();
         }

@@ -6,21 +6,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use gf_cohort_schema::{
     Cohort, CovariateChoice, MissingCovariates, MissingPolicies, MissingSamples, MissingValues,
-    PhenotypeCoding, ScoreColumn, ScoreLayout,
+    PhenotypeCoding, ScoreLayout,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::layout;
 use crate::{
-    baselines,
-    evaluation::{self, GuardPolicy, Recalibration},
-    leakage::KinshipVariants,
-    models::Architecture,
+    baselines::{self, BaselineSettings, LearningVariants},
+    evaluation::{self, ReportSettings},
     scoring::{self, MatchingOptions},
     simulate, tokens,
-    training::{self, AdditiveKind, DeepTerms, DeviceChoice, Schedule},
+    training::{self, ModelSettings},
 };
-use gf_genotypes::GenomeBuild;
 use gf_genotypes::samples_of_files;
 use gf_haplotypes::{ApplyFilters, Policies, Regions, Samples};
 
@@ -36,11 +33,11 @@ pub struct Plan {
     /// How sequences become tokens.
     pub tokens: tokens::Options,
     /// Models to train, one after the other.
-    pub models: Vec<ModelPlan>,
+    pub models: Vec<ModelSettings>,
     /// Baselines.
-    pub baselines: Baselines,
+    pub baselines: BaselineSettings,
     /// The comparison.
-    pub report: ReportPlan,
+    pub report: ReportSettings,
 }
 
 /// Where the people come from.
@@ -165,248 +162,85 @@ impl Data {
     pub fn cohort_key(&self) -> impl Serialize {
         (self.phenotype_coding, self.covariates(), self.missing())
     }
-}
 
-/// One model to train.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ModelPlan {
-    /// Name in every table; the preset's when absent.
-    name: Option<String>,
-    /// The model.
-    pub architecture: Architecture,
-    /// The additive term next to the deep terms.
-    pub additive: AdditiveKind,
-    /// Over which loci there are deep terms.
-    pub deep_terms: DeepTerms,
-    /// Published score to learn on top of, `FILE:COLUMN`.
-    pub offset: Option<ScoreColumn>,
-    /// Its training; the seed is the file's.
-    pub schedule: Schedule,
-    /// Bundle whose weights to start from.
-    pub init: Option<PathBuf>,
-    /// Where to compute.
-    pub device: DeviceChoice,
-    /// Write event files into `tensorboard/` of the model's folder.
-    pub tensorboard: bool,
-}
-
-impl ModelPlan {
-    /// Name in every table and of its folder.
-    pub fn name(&self) -> String {
-        self.name
-            .clone()
-            .unwrap_or_else(|| training::default_name(&self.architecture, self.additive))
-    }
-
-    /// Name of its stage, which is that of its folder in a run.
-    pub fn stage(&self) -> String {
-        format!("3-models/{}", self.name())
-    }
-
-    /// Names of all models in its predictions: its own, and that of its additive term by itself.
-    pub fn names(&self) -> Vec<String> {
-        let name = self.name();
-        match self.additive {
-            AdditiveKind::None => vec![name],
-            AdditiveKind::Dosages | AdditiveKind::Segments => {
-                vec![training::additive_name(&name), name]
-            }
-        }
-    }
-
-    /// Options of its training.
-    pub fn options(&self, data: &Data, tokens: &Path, out: &Path) -> training::Options {
+    /// Options of the training of `model`, with these tokens and cohort.
+    pub fn training_options(
+        &self,
+        model: &ModelSettings,
+        tokens: &Path,
+        out: &Path,
+    ) -> training::Options {
         training::Options {
             tokens: tokens.to_path_buf(),
-            cohort: data.cohort.clone(),
-            phenotype_coding: data.phenotype_coding,
-            covariates: data.covariates(),
-            missing: data.missing(),
+            cohort: self.cohort.clone(),
+            phenotype_coding: self.phenotype_coding,
+            covariates: self.covariates(),
+            missing: self.missing(),
             out: out.to_path_buf(),
-            name: Some(self.name()),
-            architecture: self.architecture.clone(),
-            additive: self.additive,
-            deep_terms: self.deep_terms,
-            offset: self.offset.clone(),
-            schedule: self.schedule.clone(),
-            init: self.init.clone(),
-            device: self.device,
-            tensorboard: self.tensorboard.then(|| out.join("tensorboard")),
+            name: Some(model.name()),
+            architecture: model.architecture.clone(),
+            additive: model.additive,
+            deep_terms: model.deep_terms,
+            offset: model.offset.clone(),
+            schedule: model.schedule.clone(),
+            init: model.init.clone(),
+            device: model.device,
+            tensorboard: model.tensorboard.then(|| out.join("tensorboard")),
             resume: training::Resume::IfSame,
         }
     }
 
-    /// What matters next to the contents of files: a bundle to start from and a table of scores
-    /// count by their own.
-    pub fn key(&self) -> impl Serialize {
-        let offset = self.offset.clone().map(|offset| ScoreColumn {
-            path: PathBuf::new(),
-            ..offset
-        });
-        Self {
-            init: None,
-            offset,
-            ..self.clone()
-        }
-    }
-}
-
-/// The baselines.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Baselines {
-    /// Scoring files in the format of the PGS Catalog.
-    scoring_files: Vec<PathBuf>,
-    /// Published score that the baselines are learnt on top of.
-    offset: Option<ScoreColumn>,
-    /// Build of the VCF; a scoring file of another one is refused.
-    genome_build: Option<GenomeBuild>,
-    /// Smallest share of a scoring file's variants that must be matched.
-    min_overlap: f64,
-    /// Keep strand-ambiguous variants, trusting the scoring file's strand.
-    keep_ambiguous: bool,
-    /// How genotypes are read and published scores matched; the callable regions and the reference
-    /// are those of `[data]` unless given.
-    scoring: MatchingOptions,
-    /// Which variants of the VCF the baselines see.
-    variants: Variants,
-    /// Name of the cohort.
-    study: Option<String>,
-    /// Kinships of pairs.
-    kinship: Option<PathBuf>,
-    /// Variants that kinships are worked out from.
-    kinship_variants: KinshipVariants,
-    /// Records to use by their FILTER; the same as for the sequences when absent.
-    pub apply_filters: Option<ApplyFilters>,
-    /// Measure the AUC of published scores as they are; fit nothing.
-    no_fit: bool,
-    /// Clumping: farthest apart, in kb.
-    clump_kb: usize,
-    /// Clumping: least r2.
-    clump_r2: f64,
-    /// Thresholding: largest p-values to try.
-    p_thresholds: Vec<f64>,
-}
-
-/// Which variants the baselines see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Variants {
-    /// Those inside the loci, as the sequence models do.
-    #[default]
-    Loci,
-    /// All of the VCF.
-    All,
-}
-
-impl Default for Baselines {
-    fn default() -> Self {
-        let scoring::Options {
-            scoring_files,
-            genome_build,
-            min_overlap,
-            keep_ambiguous,
-            matching,
-            ..
-        } = scoring::Options::default();
-        let baselines::Options {
-            study,
-            kinship,
-            kinship_variants,
-            no_fit,
-            clump_kb,
-            clump_r2,
-            p_thresholds,
-            ..
-        } = baselines::Options::default();
-        let variants = Variants::Loci;
-        Self {
-            scoring_files,
-            offset: None,
-            genome_build,
-            min_overlap,
-            keep_ambiguous,
-            scoring: matching,
-            variants,
-            study,
-            kinship,
-            kinship_variants,
-            apply_filters: None,
-            no_fit,
-            clump_kb,
-            clump_r2,
-            p_thresholds,
-        }
-    }
-}
-
-impl Baselines {
-    /// Options of the stage, with the filters of the sequences.
-    pub fn options(&self, data: &Data, filters: &ApplyFilters, out: &Path) -> baselines::Options {
-        let filters = self.apply_filters.as_ref().unwrap_or(filters).names();
-        let mut matching = self.scoring.clone();
-        if matching.callable.is_none() && data.callable.is_some() {
-            matching.callable.clone_from(&data.callable);
+    /// Options of the baselines. The FILTER values of the sequences apply unless `settings` has its
+    /// own.
+    pub fn baseline_options(
+        &self,
+        settings: &BaselineSettings,
+        filters: &ApplyFilters,
+        out: &Path,
+    ) -> baselines::Options {
+        let filters = settings.apply_filters.as_ref().unwrap_or(filters).names();
+        let mut matching = settings.scoring.clone();
+        if matching.callable.is_none() && self.callable.is_some() {
+            matching.callable.clone_from(&self.callable);
         }
         matching
             .reference
-            .get_or_insert_with(|| data.reference.clone());
+            .get_or_insert_with(|| self.reference.clone());
         baselines::Options {
             scoring: scoring::Options {
-                vcf: data.vcf.clone(),
+                vcf: self.vcf.clone(),
                 filters,
-                scoring_files: self.scoring_files.clone(),
-                genome_build: self.genome_build,
-                min_overlap: self.min_overlap,
-                keep_ambiguous: self.keep_ambiguous,
+                scoring_files: settings.scoring_files.clone(),
+                genome_build: settings.genome_build,
+                min_overlap: settings.min_overlap,
+                keep_ambiguous: settings.keep_ambiguous,
                 matching,
                 out: out.to_path_buf(),
                 ..scoring::Options::default()
             },
-            regions_file: (self.variants == Variants::Loci).then(|| data.regions_file.clone()),
-            cohort: data.cohort.clone(),
-            phenotype_coding: data.phenotype_coding,
-            covariates: data.covariates(),
-            missing: data.missing(),
-            offset: self.offset.clone(),
-            study: self.study.clone(),
-            kinship: self.kinship.clone(),
-            kinship_variants: self.kinship_variants,
-            no_fit: self.no_fit,
-            clump_kb: self.clump_kb,
-            clump_r2: self.clump_r2,
-            p_thresholds: self.p_thresholds.clone(),
+            regions_file: (settings.variants == LearningVariants::Loci)
+                .then(|| self.regions_file.clone()),
+            cohort: self.cohort.clone(),
+            phenotype_coding: self.phenotype_coding,
+            covariates: self.covariates(),
+            missing: self.missing(),
+            offset: settings.offset.clone(),
+            study: settings.study.clone(),
+            kinship: settings.kinship.clone(),
+            kinship_variants: settings.kinship_variants,
+            no_fit: settings.no_fit,
+            clump_kb: settings.clump_kb,
+            clump_r2: settings.clump_r2,
+            p_thresholds: settings.p_thresholds.clone(),
             ..baselines::Options::default()
         }
     }
-}
 
-/// The comparison.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ReportPlan {
-    /// What the models are compared to; the best baseline on the validation split when absent.
-    compare_to: Option<String>,
-    /// Columns of the cohort to divide people by, and `apoe`; sex, ancestry and APOE as far as
-    /// they are known when absent.
-    strata: Option<Vec<String>>,
-    /// Resamples of families for intervals and tests; DeLong's when absent.
-    bootstrap: Option<usize>,
-    /// Share of the population with the disease, for R2 on the liability scale.
-    prevalence: Option<f64>,
-    /// How probabilities are recalibrated on the validation split.
-    recalibration: Recalibration,
-    /// What leakage does.
-    guards: GuardPolicy,
-}
-
-impl ReportPlan {
-    /// Options of the stage.
-    pub fn options(
+    /// Options of the comparison.
+    pub fn evaluation_options(
         &self,
+        settings: &ReportSettings,
         predictions: Vec<PathBuf>,
-        data: &Data,
         seed: u64,
         run: PathBuf,
         out: &Path,
@@ -414,18 +248,18 @@ impl ReportPlan {
         evaluation::Options {
             predictions,
             layout: ScoreLayout {
-                phenotype_coding: data.phenotype_coding,
+                phenotype_coding: self.phenotype_coding,
                 ..ScoreLayout::default()
             },
             out: out.to_path_buf(),
-            compare_to: self.compare_to.clone(),
-            cohort: Some(data.cohort.clone()),
-            strata: self.strata.clone(),
-            bootstrap: self.bootstrap,
+            compare_to: settings.compare_to.clone(),
+            cohort: Some(self.cohort.clone()),
+            strata: settings.strata.clone(),
+            bootstrap: settings.bootstrap,
             seed,
-            prevalence: self.prevalence,
-            recalibration: self.recalibration,
-            guards: self.guards,
+            prevalence: settings.prevalence,
+            recalibration: settings.recalibration,
+            guards: settings.guards,
             run: Some(run),
         }
     }
@@ -443,11 +277,11 @@ struct File {
     #[serde(default)]
     tokens: tokens::Options,
     #[serde(default)]
-    models: Vec<ModelPlan>,
+    models: Vec<ModelSettings>,
     #[serde(default)]
-    baselines: Baselines,
+    baselines: BaselineSettings,
     #[serde(default)]
-    report: ReportPlan,
+    report: ReportSettings,
 }
 
 fn default_seed() -> u64 {
@@ -476,7 +310,7 @@ impl Source {
 }
 
 /// Refuses names that two models share or that no folder can have, and options without a use.
-fn check_models(models: &[ModelPlan]) -> anyhow::Result<()> {
+fn check_models(models: &[ModelSettings]) -> anyhow::Result<()> {
     for (index, model) in models.iter().enumerate() {
         let name = model.name();
         if models[..index].iter().any(|other| other.name() == name) {
@@ -548,7 +382,7 @@ impl Plan {
             .with_context(|| format!("{}: [tokens]", path.display()))?;
         tokens.tokenizer_file.iter_mut().for_each(at);
         let mut models = if file.models.is_empty() {
-            vec![ModelPlan::default()]
+            vec![ModelSettings::default()]
         } else {
             file.models
         };
@@ -637,7 +471,7 @@ impl Plan {
             reference,
             ..
         } = &self.baselines.scoring;
-        let Baselines {
+        let BaselineSettings {
             scoring_files,
             offset,
             kinship,

@@ -7,6 +7,7 @@
 //! as allele frequency times copies; the frequency comes from training people. Coordinates:
 //! `position` is 1-based.
 
+use gf_cohort_schema::arguments::{name_of, one_of};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
@@ -26,19 +27,40 @@ use gf_genotypes::{
     Samples, VariantFile, VariantRecord, admits, contig_key,
 };
 
-/// How genotypes become dosages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How genotypes become dosages: options of `prs` and keys of `[baselines.scoring.reading]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reading {
-    /// Where dosages are read from.
+    /// FORMAT field of the dosages. `auto` takes DS, else HDS, else GT, and GP in records that have
+    /// none of these.
+    #[arg(
+        long,
+        value_parser = one_of::<DosageField>(),
+        default_value = name_of(&DosageField::default()),
+        value_name = "FIELD"
+    )]
     pub dosage_field: DosageField,
-    /// What a genotype with one allele called and one missing is.
+    /// Half calls such as `./1`: refused (error), `1/1` (haploid), `./.` (missing), or `0/1`
+    /// (reference), like PLINK 2.
+    #[arg(
+        long,
+        value_parser = one_of::<HalfCalls>(),
+        default_value = name_of(&HalfCalls::default()),
+        value_name = "HOW"
+    )]
     pub half_calls: HalfCalls,
-    /// What one allele of a haploid genotype on X counts: 2, so that men are as women with two
-    /// equal alleles (as PLINK 2 by default), or 1.
+    /// Dosage of one allele of a haploid genotype on X: 2 like PLINK 2, so that men equal
+    /// homozygous women, or 1.
+    #[arg(
+        long,
+        default_value_t = Reading::default().xchr_model,
+        value_parser = clap::value_parser!(u8).range(1..=2),
+        value_name = "1|2"
+    )]
     pub xchr_model: u8,
-    /// Read a file of one person who is nowhere homozygous reference: one that holds variants
-    /// only.
+    /// Accept a file of one sample without any homozygous-reference call in 1,000 records or more.
+    /// Such a file usually lists variants only.
+    #[arg(long)]
     pub allow_no_hom_ref: bool,
 }
 

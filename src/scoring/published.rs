@@ -14,6 +14,7 @@
 //! the callable regions are given. The rules are those of nimpress; sums are those of `plink2
 //! --score`. Positions are 1-based.
 
+use gf_cohort_schema::arguments::one_of;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt,
@@ -38,30 +39,47 @@ use crate::scoring::{
 use gf_cohort_schema::counted;
 use gf_genotypes::{DisjointRegions, GenomeBuild, Reference, contig_key, read_intervals};
 
-/// How genotypes are read and published scores are matched and summed, beside [`Options`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How genotypes are read and published scores are matched and summed: options of `prs` and keys of
+/// `[baselines.scoring]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct MatchingOptions {
     /// How genotypes become dosages.
+    #[command(flatten)]
     pub reading: Reading,
-    /// The column of the effect allele in tables with `A1` and `A2`.
+    /// Column of the effect allele in a scoring file with the columns A1 and A2.
+    #[arg(long, value_parser = one_of::<EffectColumn>(), value_name = "A1|A2")]
     pub effect_allele_column: Option<EffectColumn>,
-    /// Of several rows that mean one allele of a record keep the first, instead of none.
+    /// Keep the first of several rows of a scoring file that describe the same allele. Without it,
+    /// none of them is used.
+    #[arg(long)]
     pub keep_first_match: bool,
-    /// Leave out records with several ALT alleles.
+    /// Leave out records with more than one ALT allele.
+    #[arg(long)]
     pub exclude_multiallelic: bool,
-    /// BED of the places that were looked at in everyone: a site there that is not in the VCF is
-    /// homozygous reference. With [`Self::reference`].
+    /// BED of the regions that were called in all samples. A variant of a score that is inside them
+    /// and not in the genotype files is homozygous reference. Needs the reference.
+    #[arg(long, value_name = "BED", requires = "reference")]
     pub callable: Option<PathBuf>,
-    /// FASTA that REF of every record used is compared with; it also says which allele of a site
-    /// that is not in the VCF is REF.
+    /// FASTA to compare the REF of every used record with. A swapped or shifted REF is an error.
+    /// With callable regions it also decides which allele is REF.
+    #[arg(long, value_name = "FASTA")]
     pub reference: Option<PathBuf>,
-    /// People who must be called at a site for its frequency to be theirs.
+    /// Smallest number of called samples for a variant's own allele frequency to replace missing
+    /// genotypes. With fewer, the scoring file's frequency does.
+    #[arg(long, default_value_t = MatchingOptions::default().mincs, value_name = "SAMPLES")]
     pub mincs: usize,
-    /// Share of the people who may have no call at a site.
+    /// Largest fraction of samples with a missing genotype at a variant. With more, every sample has
+    /// the scoring file's frequency there, or the variant is left out.
+    #[arg(
+        long,
+        default_value_t = MatchingOptions::default().max_missing,
+        value_name = "FRACTION"
+    )]
     pub max_missing: f64,
-    /// A missing genotype adds nothing to a raw score, and its alleles are not in the denominator.
-    /// Only without a cohort: a fitted baseline has to give a value to everyone.
+    /// Missing genotypes add nothing to a raw score, and its denominator does not count their
+    /// alleles. Only without a cohort, because a fitted baseline needs a value for every sample.
+    #[arg(long, conflicts_with = "cohort")]
     pub no_mean_imputation: bool,
 }
 

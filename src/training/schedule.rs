@@ -8,41 +8,61 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 
-/// How a model is trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How a model is trained: options of `train` and keys of `[models.schedule]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
+#[command(next_help_heading = "Training")]
 #[serde(default, deny_unknown_fields)]
 pub struct Schedule {
-    /// Passes over the training people, at most.
+    /// Largest number of passes over the training samples.
+    #[arg(long, default_value_t = Schedule::default().epochs, value_name = "N")]
     pub epochs: usize,
-    /// People in a batch.
+    /// Samples in a batch.
+    #[arg(long, default_value_t = Schedule::default().batch_size, value_name = "N")]
     pub batch_size: usize,
-    /// Batches whose gradients are added up for one step: the same as one batch of all their
-    /// people.
+    /// Batches whose gradients are summed before one step of the optimizer. The result equals that
+    /// of one larger batch.
+    #[arg(long, default_value_t = Schedule::default().accumulate, value_name = "N")]
     pub accumulate: usize,
-    /// Highest learning rate. The default suits cohorts from a thousand people on at the default
-    /// sizes; nothing searches for another.
+    /// Largest learning rate. The default suits 1,000 samples or more at the default sizes of the
+    /// model. The program never searches for another one.
+    #[arg(long, default_value_t = Schedule::default().learning_rate, value_name = "RATE")]
     pub learning_rate: f64,
-    /// Share of all steps in which the learning rate rises to it; then it falls to zero along a
-    /// cosine.
+    /// Fraction of all steps in which the learning rate rises linearly. Then it falls to zero along
+    /// a cosine.
+    #[arg(long, default_value_t = Schedule::default().warmup, value_name = "FRACTION")]
     pub warmup: f64,
     /// Decoupled weight decay of every matrix.
+    #[arg(long, default_value_t = Schedule::default().weight_decay, value_name = "DECAY")]
     pub weight_decay: f64,
-    /// The gradient is scaled down to this norm over all parameters.
+    /// Gradients are scaled down to at most this norm over all parameters.
+    #[arg(long, default_value_t = Schedule::default().clip_norm, value_name = "NORM")]
     pub clip_norm: f64,
-    /// Weight of cases and controls in the loss.
+    /// Weights of cases and controls in the loss: none, balanced (both classes have the same total
+    /// weight), or two numbers such as 2,1.
+    #[arg(long, default_value_t = Schedule::default().class_weights, value_name = "WEIGHTS")]
     pub class_weights: ClassWeights,
-    /// Epochs without a better validation AUC after which training stops. The loss often stands
-    /// still for many epochs before it falls.
+    /// Training stops after this many epochs without a better validation AUC. The loss often stays
+    /// level for many epochs before it falls.
+    #[arg(long, default_value_t = Schedule::default().patience, value_name = "EPOCHS")]
     pub patience: usize,
-    /// Cross-validation over the people of the training and validation splits; without it the
-    /// splits are what they are.
+    /// Cross-validation with K folds over the samples of the training and validation splits.
+    /// Families stay together. Each model predicts the samples of its own fold, which it has not
+    /// seen, and the next fold chooses the epoch. Samples of the test split get the mean logit of
+    /// all models. Tokens and covariate scales remain those of the training split, so they depend
+    /// on its genomes but on no phenotype.
+    #[arg(long, value_name = "K")]
     pub folds: Option<usize>,
-    /// Models that differ in their seed only; logits are their mean.
+    /// Number of models with the seeds SEED, SEED + 1, ... in one bundle. Predictions are their
+    /// mean logit.
+    #[arg(long, default_value_t = Schedule::default().ensemble, value_name = "N")]
     pub ensemble: usize,
-    /// MB that the haplotypes of a batch may take; those of a larger batch are encoded in parts.
-    /// Part of the result's bytes.
+    /// Memory for the haplotypes of a batch, in MB. A larger batch is encoded in chunks, which costs
+    /// one more forward pass. The result depends on this number in its last digits.
+    #[arg(long, default_value_t = Schedule::default().memory, value_name = "MB")]
     pub memory: usize,
-    /// Starts the parameters, shuffles the people and deals them into folds.
+    /// Seed of the initial weights, the order of samples and the folds. The same seed gives the
+    /// same bytes.
+    #[arg(long, default_value_t = Schedule::default().seed)]
     pub seed: u64,
 }
 

@@ -1,0 +1,104 @@
+//! The options of a model and its training.
+
+use std::path::PathBuf;
+
+use gf_cohort_schema::{
+    ScoreColumn,
+    arguments::{name_of, one_of},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{AdditiveKind, DeepTerms, DeviceChoice, Schedule};
+use crate::models::Architecture;
+
+/// A model to train: options of `train` and keys of `[[models]]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, clap::Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelSettings {
+    /// Name of the model in every table [default: the preset, after `additive+` with an additive
+    /// term].
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Architecture: a preset, and axes that differ from it.
+    #[command(flatten)]
+    pub architecture: Architecture,
+    /// Additive term next to the deep terms: a penalised regression on copies of each segment
+    /// version (segments), on dosages of each allele (dosages), or none for a pure sequence model.
+    #[arg(
+        long,
+        value_parser = one_of::<AdditiveKind>(),
+        default_value = name_of(&AdditiveKind::default()),
+        value_name = "KIND"
+    )]
+    pub additive: AdditiveKind,
+    /// Deep terms next to the additive term: one per locus (loci), one over all loci (joint, which
+    /// finds effects between loci), or both (loci-and-joint). The validation split decides how much
+    /// each term counts.
+    #[arg(
+        long,
+        value_parser = one_of::<DeepTerms>(),
+        default_value = name_of(&DeepTerms::default()),
+        value_name = "WHICH"
+    )]
+    pub deep_terms: DeepTerms,
+    /// Published score to learn on top of. It enters next to the additive term with its own
+    /// coefficient and without penalty, and the deep terms learn what it leaves. COLUMN is a column
+    /// of FILE, a model of a `predictions.csv`, or an accession of a `raw_scores.csv`. `score` then
+    /// needs a column of this name in its --cohort.
+    #[arg(long, value_name = "FILE:COLUMN")]
+    pub offset: Option<ScoreColumn>,
+    /// Schedule of the training. The seed is that of the whole file.
+    #[command(flatten)]
+    pub schedule: Schedule,
+    /// Start from the weights of this bundle. It must have the same tokens and the same covariates
+    /// in the same order, and with folds the same folds. Each member starts from its own weights
+    /// where the bundle has as many members, otherwise all start from the first. Covariates are
+    /// scaled by the training split of this run.
+    #[arg(long, value_name = "MODEL")]
+    pub init: Option<PathBuf>,
+    /// Device: cpu, or cuda:N in a build with the feature `cuda`.
+    #[arg(long, default_value_t = DeviceChoice::Cpu, value_name = "DEVICE")]
+    pub device: DeviceChoice,
+    /// Write event files of TensorBoard into `tensorboard/` of the model's folder.
+    #[arg(skip)]
+    pub tensorboard: bool,
+}
+
+impl ModelSettings {
+    /// Name in every table and of its folder.
+    pub fn name(&self) -> String {
+        self.name
+            .clone()
+            .unwrap_or_else(|| super::default_name(&self.architecture, self.additive))
+    }
+
+    /// Name of its stage, which is that of its folder in a run.
+    pub fn stage(&self) -> String {
+        format!("3-models/{}", self.name())
+    }
+
+    /// Names of all models in its predictions: its own, and that of its additive term by itself.
+    pub fn names(&self) -> Vec<String> {
+        let name = self.name();
+        match self.additive {
+            AdditiveKind::None => vec![name],
+            AdditiveKind::Dosages | AdditiveKind::Segments => {
+                vec![super::additive_name(&name), name]
+            }
+        }
+    }
+
+    /// What matters next to the contents of files: a bundle to start from and a table of scores
+    /// count by their own.
+    pub fn key(&self) -> impl Serialize {
+        let offset = self.offset.clone().map(|offset| ScoreColumn {
+            path: PathBuf::new(),
+            ..offset
+        });
+        Self {
+            init: None,
+            offset,
+            ..self.clone()
+        }
+    }
+}

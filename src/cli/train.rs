@@ -36,8 +36,6 @@ pub struct Args {
     /// Folder of the model bundle to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    #[command(flatten)]
-    model: ModelSettings,
     /// Write loss, validation AUC and learning rate of every epoch for TensorBoard into this
     /// folder.
     #[arg(long, value_name = "DIR")]
@@ -56,6 +54,8 @@ pub struct Args {
     member: Option<usize>,
     #[command(flatten)]
     overwrite: OverwriteArgs,
+    #[command(flatten)]
+    model: ModelSettings,
 }
 
 impl Args {

@@ -37,7 +37,7 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
         "simulate",
         "[simulate]",
         "People from nothing or from a panel; either this or `[data]`.",
-        "src/simulate.rs",
+        "src/simulate/options.rs",
         "Options",
     ),
     (
@@ -66,15 +66,15 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
         "models",
         "[simulate]\n[[models]]",
         "A model to train; one such table per model, `additive+linformer` when there is none.",
-        "src/pipeline/plan.rs",
-        "ModelPlan",
+        "src/training/options.rs",
+        "ModelSettings",
     ),
     (
         "models.architecture",
         "[simulate]\n[[models]]\n[models.architecture]",
         "What the model is: a preset, and axes beside it.",
         "src/models/config.rs",
-        "Architecture",
+        "ArchitectureChoice",
     ),
     (
         "models.schedule",
@@ -87,8 +87,8 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
         "baselines",
         "[simulate]\n[baselines]",
         "Polygenic scores and the other baselines.",
-        "src/pipeline/plan.rs",
-        "Baselines",
+        "src/baselines/options.rs",
+        "BaselineSettings",
     ),
     (
         "baselines.scoring",
@@ -108,8 +108,8 @@ const SECTIONS: [(&str, &str, &str, &str, &str); 12] = [
         "report",
         "[simulate]\n[report]",
         "The comparison.",
-        "src/pipeline/plan.rs",
-        "ReportPlan",
+        "src/evaluation/options.rs",
+        "ReportSettings",
     ),
 ];
 

@@ -94,6 +94,12 @@ pub const RELATED_PAIRS: &str = "related_pairs.csv";
 
 /// The comparison.
 pub const AUC: &str = "auc.csv";
+/// The table that `evaluate` prints.
+pub const AUC_TEXT: &str = "auc.txt";
+/// Additive term against additive and deep terms.
+pub const NON_ADDITIVE: &str = "non_additive.csv";
+/// Coefficients of the stacked model.
+pub const STACKED: &str = "stacked.csv";
 /// Corners of the ROC curves.
 pub const ROC: &str = "roc.csv";
 /// AUC within strata.

@@ -55,6 +55,7 @@ pub mod leakage;
 pub mod models;
 pub mod pipeline;
 pub mod report;
+pub mod run_record;
 pub mod score;
 pub mod scoring;
 pub mod simulate;

@@ -116,7 +116,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             let options = options(folder);
             let summary = evaluation::run(&options)?;
             let text = summary.to_string();
-            output::shareable::write(&folder.join("auc.txt"), |out| {
+            output::shareable::write(&folder.join(layout::AUC_TEXT), |out| {
                 out.write_all(text.as_bytes())
             })?;
             if let Err(leakage) = summary.require_no_leakage(options.guards) {
@@ -612,7 +612,7 @@ pub fn tokenize(
         genome,
     }
     .save(out)?;
-    let report_path = out.join("report.csv");
+    let report_path = out.join(layout::TOKENS_REPORT);
     match &report {
         Some(report) => report.write(&report_path)?,
         // One of an earlier run would be of other tokens.

@@ -10,7 +10,7 @@ use gf_cohort_schema::PhenotypeCoding;
 
 use serde_json::json;
 
-use super::record::{OverwriteArgs, RunRecord, Work};
+use super::record::{CommandRun, OverwriteArgs, Work};
 use crate::{
     compress::{self, FineTuning, OnCohort, Options, Solver},
     pipeline::{self, progress},
@@ -107,7 +107,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         inputs: inputs.clone(),
     };
     let _claim = pipeline::claim(&options.out)?;
-    let record = RunRecord::begin(&options.out, &work, args.overwrite)?;
+    let record = CommandRun::begin(&options.out, &work, args.overwrite)?;
     let summary = compress::run(&options, &mut progress(true))?;
     record.finish("compress", &options, inputs, &summary)?;
     write!(io::stdout().lock(), "{summary}")?;

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     lists,
-    record::{OverwriteArgs, RunRecord, Work},
+    record::{CommandRun, OverwriteArgs, Work},
 };
 use crate::layout;
 use crate::{
@@ -124,7 +124,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         inputs: inputs.clone(),
     };
     let _claim = pipeline::claim(&options.out)?;
-    let record = RunRecord::begin(&options.out, &work, args.overwrite)?;
+    let record = CommandRun::begin(&options.out, &work, args.overwrite)?;
     let summary = evaluation::run(&options)?;
     // The tables are files.
     let counts = json!({

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     lists,
-    record::{OverwriteArgs, RunRecord, Work},
+    record::{CommandRun, OverwriteArgs, Work},
     samples::{SampleArgs, without_names},
 };
 use crate::{
@@ -121,7 +121,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         inputs: inputs.clone(),
     };
     let _claim = pipeline::claim(&options.out)?;
-    let record = RunRecord::begin(&options.out, &work, overwrite)?;
+    let record = CommandRun::begin(&options.out, &work, overwrite)?;
     let summary = explain::run(&options)?;
     record.finish("explain", &work.options, inputs, &summary)?;
     gf_files::message_text!("{summary}");

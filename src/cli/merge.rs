@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     lists,
-    record::{OverwriteArgs, RunRecord, Work},
+    record::{CommandRun, OverwriteArgs, Work},
 };
 use crate::layout;
 use crate::{pipeline, score, tokens};
@@ -120,7 +120,7 @@ fn sequences(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyho
         inputs: folders.iter().collect(),
     };
     let _claim = pipeline::claim(out)?;
-    let record = RunRecord::begin(out, &work, overwrite)?;
+    let record = CommandRun::begin(out, &work, overwrite)?;
     let (merged, summary) = gf_haplotypes::merge(
         &shards(folders, records.iter().map(|record| &record.summary)),
         out,
@@ -144,7 +144,7 @@ fn tokens(folders: &[PathBuf], out: &Path, overwrite: OverwriteArgs) -> anyhow::
         inputs: folders.iter().collect(),
     };
     let _claim = pipeline::claim(out)?;
-    let record = RunRecord::begin(out, &work, overwrite)?;
+    let record = CommandRun::begin(out, &work, overwrite)?;
     let (merged, of_sequences) = gf_haplotypes::merge(
         &shards(
             folders,
@@ -187,7 +187,7 @@ fn shards<'r>(
 /// The `run.json` of every folder, which `command` wrote.
 fn records<T: DeserializeOwned>(folders: &[PathBuf], command: &str) -> anyhow::Result<Vec<T>> {
     let record = |folder: &PathBuf| {
-        let path = folder.join("run.json");
+        let path = folder.join(layout::RUN);
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         serde_json::from_str(&text).with_context(|| {
             format!(

@@ -7,7 +7,7 @@ use anyhow::bail;
 use super::{
     cohort_args::OptionalCohortArgs,
     lists,
-    record::{OverwriteArgs, RunRecord, Work},
+    record::{CommandRun, OverwriteArgs, Work},
     samples::{SampleArgs, without_names},
 };
 use crate::{
@@ -106,7 +106,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         inputs: inputs(&options).collect(),
     };
     let _claim = pipeline::claim(&options.scoring.out)?;
-    let record = RunRecord::begin(&options.scoring.out, &work, args.overwrite)?;
+    let record = CommandRun::begin(&options.scoring.out, &work, args.overwrite)?;
     let failed = if options.cohort.as_os_str().is_empty() {
         let summary = scoring::raw_scores(&options.scoring)?;
         record.finish("prs", &work.options, inputs(&options), &summary)?;

@@ -13,8 +13,10 @@ use std::{
 use anyhow::bail;
 use rayon::prelude::*;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use crate::layout;
+use crate::run_record::{CommandRecord, RunRecord};
 use gf_files::output;
 
 /// Longer files are named without a digest: to read a genome from end to end can take longer than
@@ -44,31 +46,28 @@ pub struct Work<'a> {
 /// Options that do not change what is in the files.
 const WITHOUT_EFFECT: [&str; 3] = ["guards", "out", "resume"];
 
-/// The record of a command that is at work.
-pub struct RunRecord {
+/// A command at work. Its record is written when it ends.
+pub struct CommandRun {
     path: PathBuf,
     started: Instant,
 }
 
-impl RunRecord {
+impl CommandRun {
     /// Begins that of a folder.
     ///
     /// # Errors
     /// The folder has the record of a pipeline, or, without `overwrite`, that of other work.
     pub fn begin(folder: &Path, work: &Work<'_>, overwrite: OverwriteArgs) -> anyhow::Result<Self> {
         output::keep_inputs(work.inputs.iter().copied());
-        let path = folder.join("run.json");
-        let found: Option<Value> = fs::read(&path)
-            .ok()
-            .and_then(|json| serde_json::from_slice(&json).ok());
-        let found = found.unwrap_or_default();
-        if found.get("stages").is_some() {
+        let path = folder.join(layout::RUN);
+        let earlier = fs::read(&path).unwrap_or_default();
+        if serde_json::from_slice::<RunRecord>(&earlier).is_ok() {
             bail!(
                 "{}: the record of a pipeline; choose another folder (--out)",
                 path.display()
             );
         }
-        if found.get("command").is_some()
+        if let Ok(found) = serde_json::from_slice::<CommandRecord>(&earlier)
             && !overwrite.force
             && let Some(what) = work.differs_from(&found)
         {
@@ -117,28 +116,27 @@ impl RunRecord {
     ) -> anyhow::Result<()> {
         let seconds = self.started.elapsed().as_secs_f64();
         let inputs = digests(inputs)?;
-        let record = json!({
-            "program": env!("CARGO_PKG_NAME"),
-            "version": env!("CARGO_PKG_VERSION"),
-            "command": command,
-            "options": options,
-            "inputs": inputs,
-            "summary": summary,
-            "seconds": seconds,
-        });
+        let record = CommandRecord {
+            program: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            command: command.to_owned(),
+            options: serde_json::to_value(options)?,
+            inputs,
+            summary: serde_json::to_value(summary)?,
+            seconds,
+        };
         Ok(output::write_json(&self.path, &record)?)
     }
 }
 
 impl Work<'_> {
     /// What a record is of, where that is not this work.
-    fn differs_from(&self, record: &Value) -> Option<String> {
-        let command = record["command"].as_str().unwrap_or_default();
-        if command != self.command {
-            return Some(format!("`gf-genomics {command}`"));
+    fn differs_from(&self, record: &CommandRecord) -> Option<String> {
+        if record.command != self.command {
+            return Some(format!("`gf-genomics {}`", record.command));
         }
         let mine = of_effect(&self.options);
-        let theirs = of_effect(&record["options"]);
+        let theirs = of_effect(&record.options);
         let keys = mine.keys().chain(theirs.keys());
         if let Some(key) = keys
             .into_iter()
@@ -148,10 +146,9 @@ impl Work<'_> {
         }
         // An input that is not there any more is refused where it is read.
         let digests = digests(self.inputs.iter().copied()).ok()?;
-        let differs = |(path, digest): &(&String, &Option<String>)| {
-            record["inputs"].get(path) != Some(&json!(digest))
-        };
-        let (path, _) = digests.iter().find(differs)?;
+        let (path, _) = digests
+            .iter()
+            .find(|(path, digest)| record.inputs.get(*path) != Some(*digest))?;
         Some(format!("the same command when {path} was another file"))
     }
 }
@@ -201,6 +198,8 @@ fn digests<'a>(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -219,7 +218,7 @@ mod tests {
             inputs: vec![&at_model],
         };
         let begin = |work: &Work<'_>, force: bool| {
-            RunRecord::begin(folder.path(), work, OverwriteArgs { force })
+            CommandRun::begin(folder.path(), work, OverwriteArgs { force })
         };
         begin(&work(json!({ "seed": 7 })), false)
             .unwrap()
@@ -284,11 +283,11 @@ mod tests {
             "{of_pipeline}"
         );
         assert!(
-            RunRecord::of_file(&at("risk.csv"), []).unwrap().is_some()
-                && RunRecord::of_file(Path::new("-"), []).unwrap().is_none()
+            CommandRun::of_file(&at("risk.csv"), []).unwrap().is_some()
+                && CommandRun::of_file(Path::new("-"), []).unwrap().is_none()
         );
         let input = at("people.vcf");
-        let refused = RunRecord::of_file(&input, [&input]).err().unwrap();
+        let refused = CommandRun::of_file(&input, [&input]).err().unwrap();
         assert!(refused.source.to_string().contains("is an input"));
     }
 }

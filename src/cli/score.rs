@@ -7,7 +7,7 @@ use gf_cohort_schema::{MissingCovariates, MissingPolicies, MissingValues};
 
 use super::{
     lists,
-    record::RunRecord,
+    record::CommandRun,
     samples::{SampleArgs, without_names},
 };
 use crate::{
@@ -130,7 +130,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .chain([&options.model])
         .chain(&options.cohort)
         .collect();
-    let record = RunRecord::of_file(&options.output, inputs.iter().copied())?;
+    let record = CommandRun::of_file(&options.output, inputs.iter().copied())?;
     let summary = score::run(&options)?;
     if let Some(record) = record {
         record.finish(

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     lists,
-    record::{OverwriteArgs, RunRecord, Work},
+    record::{CommandRun, OverwriteArgs, Work},
     samples::{SampleArgs, without_names},
 };
 use crate::layout;
@@ -116,7 +116,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         options: without_people(&options),
         inputs: options.inputs().collect(),
     };
-    let begin = |folder: &Path| RunRecord::begin(folder, &work, args.overwrite);
+    let begin = |folder: &Path| CommandRun::begin(folder, &work, args.overwrite);
     let record = args.out.as_deref().map(begin).transpose()?;
     let (dictionary, skips, summary) = gf_haplotypes::run(&options)?;
     if let Some(folder) = &args.out {

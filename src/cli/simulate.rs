@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 
 use super::{
-    record::{OverwriteArgs, RunRecord, Work},
+    record::{CommandRun, OverwriteArgs, Work},
     samples::{SampleArgs, without_names},
 };
 use crate::{
@@ -55,7 +55,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         inputs: inputs.clone(),
     };
     let _claim = pipeline::claim(&options.out)?;
-    let record = RunRecord::begin(&options.out, &work, args.overwrite)?;
+    let record = CommandRun::begin(&options.out, &work, args.overwrite)?;
     let summary = simulate::run(&options)?;
     record.finish("simulate", &work.options, inputs, &summary.truth)?;
     gf_files::message_text!("{summary}");

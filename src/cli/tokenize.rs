@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     cohort_args::CohortArgs,
-    record::{OverwriteArgs, RunRecord, Work},
+    record::{CommandRun, OverwriteArgs, Work},
     samples::SampleArgs,
     sequences::{Genomes, without_people},
 };
@@ -93,7 +93,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         inputs: inputs.clone(),
     };
     let _claim = pipeline::claim(&args.out)?;
-    let record = RunRecord::begin(&args.out, &work, args.overwrite)?;
+    let record = CommandRun::begin(&args.out, &work, args.overwrite)?;
     let started = Instant::now();
     let (dictionary, skips, summary) = gf_haplotypes::run(&sequence_options)?;
     gf_files::message_text!("{summary}");

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     cohort_args::CohortArgs,
-    record::{OverwriteArgs, RunRecord, Work},
+    record::{CommandRun, OverwriteArgs, Work},
 };
 use crate::{
     pipeline::{self, progress},
@@ -123,7 +123,7 @@ fn train(
         inputs: inputs.clone(),
     };
     let record = is_all
-        .then(|| RunRecord::begin(&options.out, &work, overwrite))
+        .then(|| CommandRun::begin(&options.out, &work, overwrite))
         .transpose()?;
     if report_cost && ranks.is_first() {
         gf_files::message!("{}", training::cost::report(options)?);

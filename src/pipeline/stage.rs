@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 
 use super::{claim, plan::Plan};
 use crate::layout;
+use crate::run_record::{RunRecord, SCHEMA_VERSION, StageRun};
 use crate::simulate;
 use gf_files::{
     output::{self, FileState, RunLock},
@@ -31,9 +32,6 @@ use gf_files::{
 
 /// In a stage's folder: what it was made from, and what it is. Written last.
 const RECORD: &str = layout::STAGE;
-/// Version of [`RECORD`] and of `run.json`.
-const SCHEMA_VERSION: u32 = 1;
-
 #[derive(Serialize, Deserialize)]
 struct StageRecord {
     /// [`SCHEMA_VERSION`] when written; none before there was one.
@@ -173,7 +171,7 @@ pub struct Runner {
     /// Digest of each stage that came up, by name.
     digests: HashMap<String, String>,
     inputs: Vec<Input>,
-    run: Value,
+    run: RunRecord,
 }
 
 /// An input file as the stages that are done have read it.
@@ -187,16 +185,16 @@ struct Input {
 impl Runner {
     /// Starts a run in `out`.
     pub fn new(out: &Path, pipeline: &Path, plan: &Plan, extent: Extent) -> anyhow::Result<Self> {
-        let run = json!({
-            "schema_version": SCHEMA_VERSION,
-            "program": env!("CARGO_PKG_NAME"),
-            "version": env!("CARGO_PKG_VERSION"),
-            "pipeline": pipeline,
-            "seed": plan.seed,
-            "options": plan,
-            "inputs": {},
-            "stages": {},
-        });
+        let run = RunRecord {
+            schema_version: SCHEMA_VERSION,
+            program: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pipeline: pipeline.to_path_buf(),
+            seed: plan.seed,
+            options: serde_json::to_value(plan)?,
+            inputs: BTreeMap::new(),
+            stages: BTreeMap::new(),
+        };
         let claim = matches!(extent, Extent::All)
             .then(|| claim(out))
             .transpose()?;
@@ -226,7 +224,8 @@ impl Runner {
         let digest = self
             .known_digest(path, stamp)
             .map_or_else(|| output::sha256_of_file(path), Ok)?;
-        self.run["inputs"][path.display().to_string()] = json!(digest);
+        let name = path.display().to_string();
+        self.run.inputs.insert(name, digest.clone());
         self.inputs.push(Input {
             path: path.to_path_buf(),
             stamp,
@@ -445,12 +444,13 @@ impl Runner {
     }
 
     fn note(&mut self, name: &str, record: &StageRecord, done_before: bool) -> anyhow::Result<()> {
-        self.run["stages"][name] = json!({
-            "seconds": record.seconds,
-            "done_before": done_before,
-            "digest": record.digest,
-            "summary": record.summary,
-        });
+        let stage = StageRun {
+            seconds: record.seconds,
+            done_before,
+            digest: record.digest.clone(),
+            summary: record.summary.clone(),
+        };
+        self.run.stages.insert(name.to_owned(), stage);
         if matches!(self.extent, Extent::All) || self.is_job(LAST) {
             output::write_json(&self.out.join(layout::RUN), &self.run)?;
         }

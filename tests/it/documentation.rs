@@ -6,6 +6,7 @@
 mod links;
 mod pages;
 mod reference;
+mod results;
 mod source;
 
 use std::{

@@ -16,7 +16,7 @@ use super::{
 use crate::layout;
 use crate::{
     evaluation::{self, GuardPolicy, Recalibration},
-    pipeline,
+    pipeline, report,
 };
 
 /// Compare models and polygenic risk scores on the same people: AUC with 95 % intervals and a
@@ -110,7 +110,7 @@ pub struct Args {
 /// Evaluates, and prints the table to stdout; to stderr where a guard finds leakage.
 ///
 /// # Errors
-/// As [`evaluation::run`]; when a guard finds leakage; when stdout cannot be written.
+/// As [`evaluation::evaluate`]; when a file cannot be written; when a guard finds leakage.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let options = evaluation::Options {
         predictions: lists::paths(args.predictions),
@@ -146,13 +146,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let _claim = pipeline::claim(&options.out)?;
     let record = RunRecord::begin(&options.out, &work, args.overwrite)?;
-    let summary = evaluation::run(&options)?;
-    // The tables are files.
+    let summary = evaluation::evaluate(&options)?;
+    let written = report::write(&options.out, &summary)?;
+    // The other tables are files.
     let counts = json!({
         "people": summary.verdict.people,
         "people_averaged_over_folds": summary.people_averaged_over_folds,
         "comparison": summary.comparison,
         "guards": summary.verdict.guards,
+        "sidecar_files": summary.sidecar_files,
     });
     record.finish("evaluate", &options, inputs, &counts)?;
     let leakage = summary.require_no_leakage(args.guards);
@@ -161,8 +163,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     } else {
         write!(io::stdout().lock(), "{summary}")?;
     }
-    let files: Vec<String> = summary
-        .files
+    let files: Vec<String> = written
         .iter()
         .map(|path| path.display().to_string())
         .collect();

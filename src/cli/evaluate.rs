@@ -6,7 +6,7 @@ use std::{
 };
 
 use gf_cohort_schema::{MissingValues, ModelRole, PhenotypeCoding, ScoreLayout};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     lists,
@@ -148,15 +148,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let record = RunRecord::begin(&options.out, &work, args.overwrite)?;
     let summary = evaluation::evaluate(&options)?;
     let written = report::write(&options.out, &summary)?;
-    // The other tables are files.
-    let counts = json!({
-        "people": summary.verdict.people,
-        "people_averaged_over_folds": summary.people_averaged_over_folds,
-        "comparison": summary.comparison,
-        "guards": summary.verdict.guards,
-        "sidecar_files": summary.sidecar_files,
-    });
-    record.finish("evaluate", &options, inputs, &counts)?;
+    record.finish("evaluate", &options, inputs, &recorded(&summary))?;
     let leakage = summary.require_no_leakage(args.guards);
     if leakage.is_err() {
         gf_files::message_text!("{summary}");
@@ -175,4 +167,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .for_each(|line| gf_files::message!("{line}"));
     gf_files::message!("report: {}", options.out.join(layout::REPORT).display());
     Ok(leakage?)
+}
+
+/// The part of the summary that `run.json` records; the other tables are files.
+fn recorded(summary: &evaluation::Summary) -> Value {
+    json!({
+        "people": summary.verdict.people,
+        "people_averaged_over_folds": summary.people_averaged_over_folds,
+        "comparison": summary.comparison,
+        "guards": summary.verdict.guards,
+        "sidecar_files": summary.sidecar_files,
+    })
 }

@@ -1,4 +1,5 @@
-//! AUROC of every model on the same samples, with intervals and the difference to a reference model.
+//! AUROC of every model on the same samples, with its interval and its difference to a reference
+//! model.
 //!
 //! Input -> output: columns of scores of one split, or of one stratum of it -> one
 //! [`AurocEstimate`] per column. Intervals and tests are those of DeLong, or percentiles of a

@@ -160,10 +160,9 @@ fn decile_row(
     }
 }
 
-/// Histogram of logits for cases and controls. `range` is the smallest and largest logit of the
-/// model over all splits; where both are equal there is one bar.
-pub fn distribution(column: &Column, range: (f64, f64)) -> Vec<DistributionRow> {
-    let (low, high) = range;
+/// Histogram of logits for cases and controls. `low` and `high` are the smallest and the largest
+/// logit of the model over all splits; where both are equal there is one bar.
+pub fn distribution(column: &Column, (low, high): (f64, f64)) -> Vec<DistributionRow> {
     let n_bars = if high > low { N_BARS } else { 1 };
     let mut counts = vec![ClassCounts::default(); n_bars];
     for (&logit, &is_case) in column.logits.iter().zip(&column.is_case) {
@@ -181,8 +180,8 @@ pub fn distribution(column: &Column, range: (f64, f64)) -> Vec<DistributionRow> 
         .map(|(bar, counts)| DistributionRow {
             model: column.model.clone(),
             split: column.split,
-            logit_low: edge(bar, n_bars, range),
-            logit_high: edge(bar + 1, n_bars, range),
+            logit_low: edge(bar, n_bars, (low, high)),
+            logit_high: edge(bar + 1, n_bars, (low, high)),
             n_cases: counts.n_cases,
             n_controls: counts.n_controls,
         })

@@ -272,7 +272,7 @@ impl MeanDifference {
     }
 }
 
-/// Two-sided p-value of Student's t: I_x(df / 2, 1 / 2) at x = df / (df + t^2), where I is the
+/// Two-sided p-value of Student's t: `I_x(df / 2, 1 / 2)` at `x = df / (df + t^2)`, where I is the
 /// regularised incomplete beta function.
 fn two_sided_p_of_t(t: f64, df: f64) -> f64 {
     let x = df / (df + t * t);
@@ -287,7 +287,7 @@ fn two_sided_p_of_t(t: f64, df: f64) -> f64 {
     }
 }
 
-/// Regularised incomplete beta function I_x(a, b) by its continued fraction (Abramowitz and Stegun
+/// Regularised incomplete beta function `I_x(a, b)` by its continued fraction (Abramowitz and Stegun
 /// 26.5.8), evaluated by Lentz's method.
 fn beta_fraction(x: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 {

@@ -232,10 +232,13 @@ impl Scores {
         }
         let only_here = difference(&column.people, &other.people);
         let only_there = difference(&other.people, &column.people);
-        let (example, absent_from) = match (only_here.first(), only_there.first()) {
-            (Some(&example), _) => (example, &other.model),
-            (None, Some(&example)) => (example, &column.model),
-            (None, None) => return Ok(()),
+        let Some(&example) = only_here.first().or(only_there.first()) else {
+            return Ok(());
+        };
+        let absent_from = if only_here.is_empty() {
+            &column.model
+        } else {
+            &other.model
         };
         Err(Error::DifferentPeople {
             split: column.split,

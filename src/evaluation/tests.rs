@@ -652,16 +652,16 @@ fn study_with_strata() -> Study {
     let mut study = Study::new()
         .model("prs-a", &borrowed(&many(60, 0.8, 1)))
         .model("linformer", &borrowed(&many(60, 0.8, 2)));
-    let mut cohort = "sample_id,phenotype,split,sex,age\n".to_owned();
-    let mut apoe = "sample_id,apoe\n".to_owned();
+    let mut cohort = vec!["sample_id,phenotype,split,sex,age\n".to_owned()];
+    let mut apoe = vec!["sample_id,apoe\n".to_owned()];
     for (n, (id, split, phenotype, _)) in many(60, 0.0, 1).iter().enumerate() {
         let sex = ["male", "female", "female", ""][n / 2 % 4];
-        cohort += &format!("{id},{phenotype},{split},{sex},{n}\n");
+        cohort.push(format!("{id},{phenotype},{split},{sex},{n}\n"));
         let genotype = if id.ends_with('3') { "" } else { "e3/e3" };
-        apoe += &format!("{id},{genotype}\n");
+        apoe.push(format!("{id},{genotype}\n"));
     }
-    study.write("apoe.csv", &apoe);
-    study.options.cohort = Some(study.write("cohort.csv", &cohort));
+    study.write("apoe.csv", &apoe.concat());
+    study.options.cohort = Some(study.write("cohort.csv", &cohort.concat()));
     study
 }
 
@@ -758,11 +758,12 @@ fn columns_that_are_no_strata_are_refused() {
 
 /// `cohort.csv` of [`many`] with a further column.
 fn cohort_of_many(n: usize, name: &str, cell: impl Fn(usize, &str) -> String) -> String {
-    let mut table = format!("sample_id,phenotype,split,{name}\n");
+    let mut lines = vec![format!("sample_id,phenotype,split,{name}\n")];
     for (number, (id, split, phenotype, _)) in many(n, 0.0, 1).iter().enumerate() {
-        table += &format!("{id},{phenotype},{split},{}\n", cell(number, phenotype));
+        let further = cell(number, phenotype);
+        lines.push(format!("{id},{phenotype},{split},{further}\n"));
     }
-    table
+    lines.concat()
 }
 
 const SSCORE_HEADER: &str =
@@ -912,10 +913,11 @@ fn a_cohort_that_is_all_test_needs_neither_split_nor_validation() {
 fn a_role_is_stated_by_the_table_or_an_option_and_not_by_a_prefix() {
     let mut study = Study::new();
     for (name, role, seed) in [("ldpred2", "score", 1), ("prs-deep", "sequence-model", 2)] {
-        let mut table = format!("{}\n", columns::<Prediction>().join(","));
+        let mut lines = vec![columns::<Prediction>().join(",")];
         for row in borrowed(&many(60, 0.8, seed)) {
-            table += &format!("{},{role}\n", line(name, "", row));
+            lines.push(format!("{},{role}", line(name, "", row)));
         }
+        let table = format!("{}\n", lines.join("\n"));
         let path = study.write(&format!("{name}.csv"), &table);
         study.options.predictions.push(path);
     }

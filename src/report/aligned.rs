@@ -21,15 +21,22 @@ fn width_of_column(rows: &[Vec<String>], column: usize) -> usize {
 }
 
 fn line(row: &[String], widths: &[usize]) -> String {
-    let mut text = String::new();
-    for (column, (cell, &width)) in row.iter().zip(widths).enumerate() {
-        if column == 0 {
-            text += &format!("{cell:width$}");
-        } else {
-            text += &format!("  {cell:>width$}");
-        }
+    let cells: String = row
+        .iter()
+        .zip(widths)
+        .enumerate()
+        .map(|(column, (cell, &width))| padded(column, cell, width))
+        .collect();
+    format!("{}\n", cells.trim_end())
+}
+
+/// A cell, after two spaces unless it is the first one.
+fn padded(column: usize, cell: &str, width: usize) -> String {
+    if column == 0 {
+        format!("{cell:width$}")
+    } else {
+        format!("  {cell:>width$}")
     }
-    format!("{}\n", text.trim_end())
 }
 
 #[cfg(test)]

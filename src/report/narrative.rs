@@ -115,7 +115,6 @@ pub fn paragraphs(verdict: &Verdict) -> Vec<String> {
 }
 
 /// AUC of a model, its difference to the reference model, and what the interval means.
-
 fn difference(model: &AucRow) -> String {
     let reached = format!(
         "{} reaches {}",

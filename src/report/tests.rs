@@ -82,7 +82,7 @@ fn roc_points(model: &str, split: Split, auroc: f64) -> impl Iterator<Item = Roc
         RocPoint {
             model: model.to_owned(),
             split,
-            threshold: (corner > 0).then(|| 3.0 - false_positive_rate),
+            threshold: (corner > 0).then_some(3.0 - false_positive_rate),
             false_positive_rate,
             true_positive_rate: false_positive_rate.powf(1.0 - auroc),
         }
@@ -365,7 +365,7 @@ fn names_are_text_and_never_markup() {
         },
     );
     for name in ["report.html", "roc.svg", "calibration.svg"] {
-        let (_, text) = files.iter().find(|file| file.0 == name).unwrap();
+        let text = &files.iter().find(|file| file.0 == name).unwrap().1;
         assert!(
             text.contains("alert(1)") && !text.contains("<script>alert"),
             "{name}"

@@ -103,14 +103,14 @@ pub(super) fn phenotype_differs(scores: &Scores, known: &Known) -> GuardRow {
 /// Phenotypes in the predictions of the samples with one cell of `cohort.csv`.
 #[derive(Default)]
 struct PhenotypeCounts {
-    n_controls: usize,
-    n_cases: usize,
-    n_unknown: usize,
+    controls: usize,
+    cases: usize,
+    unknown: usize,
 }
 
 impl PhenotypeCounts {
     fn total(&self) -> usize {
-        self.n_controls + self.n_cases + self.n_unknown
+        self.controls + self.cases + self.unknown
     }
 
     /// Samples whose phenotype is not what the cell means.
@@ -119,9 +119,9 @@ impl PhenotypeCounts {
     /// here, so such a cell means what most of its samples are.
     fn n_different(&self, cell: &str) -> usize {
         let n_same = match cell.to_ascii_lowercase().as_str() {
-            "control" => self.n_controls,
-            "case" => self.n_cases,
-            _ => self.n_controls.max(self.n_cases).max(self.n_unknown),
+            "control" => self.controls,
+            "case" => self.cases,
+            _ => self.controls.max(self.cases).max(self.unknown),
         };
         self.total() - n_same
     }
@@ -138,9 +138,9 @@ fn phenotypes_by_cell<'a>(
         }
         let counts = counts_of_cell.entry(cell.unwrap_or_default()).or_default();
         match person.phenotype.map(Phenotype::is_case) {
-            Some(false) => counts.n_controls += 1,
-            Some(true) => counts.n_cases += 1,
-            None => counts.n_unknown += 1,
+            Some(false) => counts.controls += 1,
+            Some(true) => counts.cases += 1,
+            None => counts.unknown += 1,
         }
     }
     counts_of_cell

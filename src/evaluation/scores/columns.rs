@@ -15,6 +15,7 @@ use super::{
 };
 
 /// The files that rows are from, and the samples that they say too little of.
+#[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) paths: &'a [PathBuf],
     pub(super) unassigned: Unassigned,

@@ -238,8 +238,8 @@ pub fn evaluate(options: &Options) -> Result<Summary, Error> {
         mut scores,
         cohort,
     } = Inputs::read(options, &sidecar_files)?;
-    let cohort = options.cohort.as_deref().zip(cohort);
-    let known = Known::new(cohort, sidecar_files.read_apoe()?, &scores)?;
+    let cohort_with_path = options.cohort.as_deref().zip(cohort);
+    let known = Known::new(cohort_with_path, sidecar_files.read_apoe()?, &scores)?;
     let stacked = stacking::add(&mut scores);
     let comparison = comparison::choose(&scores, options.compare_to.as_deref())?;
     let families = Families::new(known.cells("family_id"), &scores);
@@ -355,9 +355,9 @@ impl Analysis<'_> {
     ) -> Result<Verdict, Error> {
         let rows = self.auc_rows(sidecar_files, published_scores)?;
         let curves = Curves::new(self.scores, self.options.recalibration);
-        let strata = strata::choose(self.options.strata.as_deref(), self.known)?;
+        let chosen_strata = strata::choose(self.options.strata.as_deref(), self.known)?;
         let (strata, own_guards) = rayon::join(
-            || self.stratum_rows(&strata),
+            || self.stratum_rows(&chosen_strata),
             || guards::run(self.scores, self.known),
         );
         // Guards of earlier stages come first.

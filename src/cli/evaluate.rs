@@ -110,7 +110,8 @@ pub struct Args {
 /// Evaluates, and prints the table to stdout; to stderr where a guard finds leakage.
 ///
 /// # Errors
-/// As [`evaluation::evaluate`]; when a file cannot be written; when a guard finds leakage.
+/// As [`evaluation::evaluate`]; when a guard finds leakage; when a file or stdout cannot be
+/// written.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let options = evaluation::Options {
         predictions: lists::paths(args.predictions),

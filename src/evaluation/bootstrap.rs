@@ -283,8 +283,8 @@ mod tests {
             originals.map(|original| once.logits[original]).collect(),
             vec![0.5; 450],
         );
-        let expected = placements(&once).unwrap().interval().unwrap();
-        let expected = expected.high - expected.low;
+        let interval = placements(&once).unwrap().interval().unwrap();
+        let expected = interval.high - interval.low;
         assert!((width(&copied, &families) / expected - 1.0).abs() < 0.15);
         assert!((width(&copied, &people) * 3_f64.sqrt() / expected - 1.0).abs() < 0.15);
     }

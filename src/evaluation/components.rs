@@ -142,7 +142,7 @@ fn fitted(people: &[&Projected]) -> Result<Vec<f64>, String> {
         ));
     }
     let n_used = n_components.min(n_of_rarer_class / PER_COMPONENT);
-    let predictors: Vec<Vec<f64>> = (0..n_used)
+    let columns: Vec<Vec<f64>> = (0..n_used)
         .map(|number| {
             people
                 .iter()
@@ -150,7 +150,7 @@ fn fitted(people: &[&Projected]) -> Result<Vec<f64>, String> {
                 .collect()
         })
         .collect();
-    let predictors: Vec<&[f64]> = predictors.iter().map(Vec::as_slice).collect();
+    let predictors: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
     let fit = match logistic(&predictors, &is_case, None, Likelihood::Plain) {
         Err(Failure::Separated) => logistic(&predictors, &is_case, None, Likelihood::Firth),
         fit => fit,

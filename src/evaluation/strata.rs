@@ -390,7 +390,7 @@ impl Group<'_> {
         compared_to: Option<&str>,
         bootstrap: Option<&Bootstrap<'_>>,
     ) -> Vec<StratumRow> {
-        let columns: Vec<Column> = scores
+        let subsets: Vec<Column> = scores
             .in_split(self.split)
             .iter()
             .map(|column| {
@@ -398,7 +398,7 @@ impl Group<'_> {
             })
             .filter(|column| !column.people.is_empty())
             .collect();
-        let columns: Vec<&Column> = columns.iter().collect();
+        let columns: Vec<&Column> = subsets.iter().collect();
         let estimates = aurocs(&columns, compared_to, bootstrap);
         columns
             .iter()

@@ -154,16 +154,16 @@ impl WithinGroups {
     /// In a group of one class nothing could be permuted, so it is left out.
     fn new(column: &Column, grouping: &Grouping, alpha: f64) -> Option<Self> {
         let groups = groups_with_both_classes(column, grouping);
-        let column = column.subset(|person| group_number(person, grouping, &groups).is_some());
-        if groups.len() < 2 || column.people.len() < MIN_PEOPLE {
+        let grouped = column.subset(|person| group_number(person, grouping, &groups).is_some());
+        if groups.len() < 2 || grouped.people.len() < MIN_PEOPLE {
             return None;
         }
-        let group_of: Vec<usize> = column
+        let group_of: Vec<usize> = grouped
             .people
             .iter()
             .filter_map(|&person| group_number(person, grouping, &groups))
             .collect();
-        let permuted = Permuted::new(&column, &group_of, groups.len())?;
+        let permuted = Permuted::new(&grouped, &group_of, groups.len())?;
         Some(Self::judge(&permuted, grouping, alpha))
     }
 

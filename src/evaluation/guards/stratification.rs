@@ -90,10 +90,10 @@ struct ComparedToPcs {
 impl ComparedToPcs {
     /// `None` with too few samples, or without both classes.
     fn new(column: &Column, pcs: &Column) -> Option<Self> {
-        let column = column.subset(|person| pcs.people.binary_search(&person).is_ok());
-        let pcs = pcs.subset(|person| column.people.binary_search(&person).is_ok());
-        let of_model = placements_of_many(&column)?;
-        let of_pcs = placements_of_many(&pcs)?;
+        let shared = column.subset(|person| pcs.people.binary_search(&person).is_ok());
+        let shared_pcs = pcs.subset(|person| shared.people.binary_search(&person).is_ok());
+        let of_model = placements_of_many(&shared)?;
+        let of_pcs = placements_of_many(&shared_pcs)?;
         let test = of_model.paired_test(&of_pcs);
         // Without a test (a difference of variance zero) the sign decides.
         let is_significant = match test.inference {

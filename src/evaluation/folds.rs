@@ -287,8 +287,8 @@ fn two_sided_p_of_t(t: f64, df: f64) -> f64 {
     }
 }
 
-/// Regularised incomplete beta function `I_x(a, b)` by its continued fraction (Abramowitz and Stegun
-/// 26.5.8), evaluated by Lentz's method.
+/// Regularised incomplete beta function `I_x(a, b)` by its continued fraction (Abramowitz and
+/// Stegun 26.5.8), evaluated by Lentz's method.
 fn beta_fraction(x: f64, a: f64, b: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;

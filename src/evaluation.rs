@@ -1,28 +1,35 @@
-//! Stage: how well does each model tell cases from controls, is it better than the best baseline on
-//! the same people, and can that be believed?
+//! Evaluation: the AUROC of every model, paired tests against the best baseline, and guards.
 //!
-//! Input -> output: `predictions.csv` files (and what lies beside them, and `cohort.csv` for
-//! families and strata) -> the tables of a [`Verdict`], `auc.csv` to `guards.csv`, `stacked.csv`,
-//! and `report.html` with its figures. Models are ranked by their logits; a person predicted by
-//! several folds of a model is ranked by the mean of those logits. Intervals and paired tests are
-//! DeLong's, or of families resampled.
+//! Input -> output: `predictions.csv` files, the files next to them ([`SidecarFiles`]) and
+//! `cohort.csv` (families, strata) -> a [`Summary`] with the tables of a [`Verdict`]. This module
+//! computes and writes nothing: `report` writes the tables, `report.html` and its figures.
 //!
-//! Which baseline everything is compared to is chosen on the validation split, and so is what is
-//! stacked and how probabilities are recalibrated: the test split chooses nothing. Only rows of
-//! `gf-cohort-schema` come in here: never a tensor, never a genome.
+//! - Models are ranked by their logits. Where several folds of a model predict one sample, the
+//!   mean of their logits counts.
+//! - Intervals and paired tests are those of DeLong, or of a bootstrap over families.
+//! - The reference model, the models to stack and the recalibration are chosen on the validation
+//!   split. The test split chooses nothing.
+//!
+//! Only rows of `gf-cohort-schema` are read: no tensor and no genome.
 
+mod auc_rows;
 mod auroc;
+mod background;
 mod bootstrap;
 mod comparison;
 mod components;
+mod curves;
 mod deciles;
 mod error;
+mod families;
 mod folds;
 mod guards;
 mod measures;
 mod non_additive;
 mod options;
+mod p_value;
 mod permutation;
+mod readings;
 mod recalibration;
 mod scores;
 mod sidecar_files;
@@ -30,46 +37,41 @@ mod stacking;
 mod strata;
 #[cfg(test)]
 mod tests;
+mod verdict;
 #[cfg(test)]
 mod verdict_oracle;
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use gf_cohort_schema::{
-    AucRow, Characteristics, GuardVerdict, Phenotype, RocPoint, ScoreLayout, ScoredTable, Split,
-    read_assigned,
+    AucRow, Characteristics, FoldRow, GuardRow, GuardVerdict, ScoreLayout, ScoreRow, ScoredTable,
+    Split, StratumRow, counted, read_assigned,
 };
 pub use gf_stats::{delong, roc};
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use self::{
-    auroc::{AurocEstimate, aurocs},
-    bootstrap::Bootstrap,
-    recalibration::Recalibrated,
-    scores::{Column, Rows, Scores, Unassigned},
-    strata::Known,
-};
 pub use self::{
+    background::{Background, TrainingLog},
     comparison::Comparison,
     error::Error,
     folds::CorrectedTest,
-    non_additive::{COLUMNS as NON_ADDITIVE_COLUMNS, NonAdditive},
+    non_additive::NonAdditive,
     options::ReportSettings,
+    p_value::p_value_text,
     recalibration::Recalibration,
-    stacking::{COEFFICIENT_COLUMNS, Stacked},
+    sidecar_files::SidecarFiles,
+    stacking::{Stacked, Term},
+    verdict::{PeopleRow, Verdict},
 };
-use crate::report::{self, Background, PeopleRow, Verdict};
-use gf_cohort_schema::counted;
-use gf_files::output;
+use self::{
+    bootstrap::Bootstrap,
+    curves::Curves,
+    families::Families,
+    scores::{Column, Rows, Scores},
+    strata::Known,
+};
 
-/// Fewer resamples say nothing about 2.5 %.
+/// Fewest resamples whose 2.5 % quantile is worth reporting.
 const MIN_REPLICATES: usize = 100;
 
 /// What to evaluate.
@@ -149,38 +151,40 @@ impl FromStr for GuardPolicy {
     }
 }
 
-/// What was found; as text, what the terminal shows.
+/// Result of an evaluation: the verdict, and the remarks that the report prints next to it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
     /// All tables.
     pub verdict: Verdict,
-    /// What the models are compared to, and how it was chosen.
+    /// The reference model, and how it was chosen.
     pub comparison: Comparison,
-    /// Tests over the folds of a cross-validation, one a model.
+    /// Tests over the folds of a cross-validation, one per model.
     pub corrected_tests: Vec<CorrectedTest>,
-    /// What deep terms gain over the additive term alone, on the test split.
+    /// Gain of deep terms over the additive term alone, on the test split.
     pub non_additive: Vec<NonAdditive>,
     /// The stacked model, or why there is none.
     pub stacked: Result<Stacked, String>,
-    /// How intervals were made, where not by DeLong's method.
+    /// How intervals were resampled; `None` for DeLong's method.
     pub resampling: Option<String>,
-    /// Why probabilities were not recalibrated, where they should have been.
+    /// Why probabilities were not recalibrated although the options ask for it.
     pub not_recalibrated: Option<String>,
-    /// People left out because their phenotype is unknown.
+    /// Samples left out because their phenotype is unknown.
     pub people_without_phenotype: usize,
-    /// People for whom several folds of one model predict, whose logits were averaged.
+    /// Samples that several folds of one model predict, ranked by the mean of these logits.
     pub people_averaged_over_folds: usize,
-    /// How tables were read where they do not say it themselves, a sentence each.
+    /// How the tables were interpreted where they leave it open, one sentence each.
     pub readings: Vec<String>,
-    /// Files written.
-    pub files: Vec<PathBuf>,
+    /// Files next to the predictions that were read.
+    pub sidecar_files: SidecarFiles,
+    /// Training logs, published scores, options and digests that the report shows.
+    pub background: Background,
 }
 
 impl Summary {
-    /// Refuses a verdict that a guard found to be wrong, unless that is only to be said.
+    /// Refuses a verdict with leakage, unless `policy` only warns.
     ///
     /// # Errors
-    /// The guards that found leakage, what they looked at and what they found.
+    /// The guards that found leakage, with the subject and the finding of each.
     pub fn require_no_leakage(&self, policy: GuardPolicy) -> Result<(), Error> {
         let failed: Vec<String> = self
             .verdict
@@ -197,54 +201,11 @@ impl Summary {
             _ => Ok(()),
         }
     }
-}
 
-impl Summary {
-    /// How intervals were made, what was stacked, and tests over folds, a sentence each.
-    fn remarks(&self) -> Vec<String> {
-        let mut remarks: Vec<String> = self.resampling.clone().into_iter().collect();
-        remarks.extend(self.non_additive.iter().map(NonAdditive::to_string));
-        remarks.push(match &self.stacked {
-            Ok(Stacked {
-                terms,
-                n_validation,
-                shrinkage,
-                is_firth,
-            }) => {
-                let terms: Vec<String> = terms
-                    .iter()
-                    .map(|(term, value, error)| format!("{value:+.3} {term} (SE {error:.3})"))
-                    .collect();
-                let firth = if *is_firth {
-                    ", with Firth's penalty"
-                } else {
-                    ""
-                };
-                let shrunk = format!(
-                    "{:.0} % of the fit on both, the rest of that on the better one",
-                    100.0 * shrinkage
-                );
-                let people = counted(*n_validation, "validation person", "validation people");
-                format!(
-                    "Stacked on {people}{firth} ({shrunk}): {}.",
-                    terms.join(", ")
-                )
-            }
-            Err(reason) => format!("Nothing stacked: {reason}."),
-        });
-        remarks.extend(
-            self.not_recalibrated
-                .as_ref()
-                .map(|reason| format!("Not recalibrated: on the validation split {reason}.")),
-        );
-        remarks.extend(self.corrected_tests.iter().map(|test| format!("{test}.")));
-        remarks
-    }
-
-    /// Who was left out, and who was averaged, a sentence each.
+    /// Samples that were left out or averaged over folds, one sentence each.
     #[must_use]
     pub fn left_out(&self) -> Vec<String> {
-        let counts = [
+        [
             (
                 self.people_without_phenotype,
                 "of unknown phenotype left out",
@@ -253,258 +214,233 @@ impl Summary {
                 self.people_averaged_over_folds,
                 "ranked by the mean logit over several folds",
             ),
-        ];
-        let sentence =
-            |(n, what): (usize, &str)| format!("{} {what}", counted(n, "person", "people"));
-        counts
-            .into_iter()
-            .filter(|(n, _)| *n > 0)
-            .map(sentence)
-            .collect()
+        ]
+        .into_iter()
+        .filter(|(n_people, _)| *n_people > 0)
+        .map(|(n_people, what)| format!("{} {what}", counted(n_people, "person", "people")))
+        .collect()
     }
 }
 
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{}\n{}",
-            report::table(&self.verdict.rows),
-            self.comparison
-        )?;
-        self.remarks()
-            .iter()
-            .try_for_each(|remark| writeln!(f, "{remark}"))?;
-        write!(f, "\n{}", report::guards(&self.verdict.guards))
-    }
-}
-
-/// Evaluates every model on every split and writes the tables and the report. Leakage is in the
-/// summary: see [`Summary::require_no_leakage`].
+/// Evaluates every model on every split. Nothing is written; `report::write` writes the result.
+/// Leakage is no error here but part of the summary: see [`Summary::require_no_leakage`].
 ///
 /// # Errors
-/// Unreadable, malformed or contradicting predictions; models that were run on different people; a
-/// test split with one class only.
-pub fn run(options: &Options) -> Result<Summary, Error> {
-    check(options)?;
-    // Of 500,000 people each of these takes its part of a second.
-    let (background, (scores, cohort)) = rayon::join(
-        || background(options),
-        || {
-            let cohort = || {
-                options
-                    .cohort
-                    .as_deref()
-                    .map(Characteristics::read)
-                    .transpose()
-            };
-            rayon::join(|| scores_of(options), cohort)
-        },
-    );
-    let mut background = background?;
-    let (mut scores, tables) = scores?;
-    let cohort = options.cohort.as_deref().zip(cohort?);
-    let known = Known::new(cohort, sidecar_files::apoe(&options.predictions)?, &scores)?;
-    let stacked = stacking::add(&mut scores);
-    let comparison = comparison::choose(&scores, options.compare_to.as_deref())?;
-    let compared_to = comparison.model();
-    let family_ids = known.cells("family_id");
-    let families = families(family_ids.as_deref(), &scores);
-    let not_recalibrated = scores
-        .in_split(Split::Validation)
-        .first()
-        .and_then(Column::too_few);
-    let bootstrap = options.bootstrap.map(|n_replicates| Bootstrap {
-        n_replicates,
-        seed: options.seed,
-        families: &families,
-    });
-
-    let mut verdict = Verdict {
-        rows: auc_rows(&scores, compared_to, bootstrap.as_ref(), options.prevalence)?,
-        ..Verdict::default()
-    };
-    measures::increments(&mut verdict.rows);
-    sidecar_files::fill_in(&mut verdict.rows, &options.predictions, &background.scores)?;
-    describe(&mut verdict, &scores, options.recalibration);
-    let strata = strata::choose(options.strata.as_deref(), &known)?;
-    let (strata, guards) = rayon::join(
-        || strata::rows(&strata, &scores, compared_to, bootstrap.as_ref()),
-        || guards::run(&scores, &known),
-    );
-    verdict.strata = strata;
-    let (folds, corrected_tests) = folds::evaluate(&scores, compared_to);
-    verdict.folds = folds;
-    verdict.guards = sidecar_files::guards(&options.predictions, &guards::NAMES)?;
-    verdict.guards.extend(guards);
-    verdict.people = people(family_ids.as_deref(), &scores);
-    verdict.comparison = comparison.to_string();
-
-    let mut files = report::write(&options.out, &verdict)?;
-    let non_additive = non_additive::tests(&scores, bootstrap.as_ref());
-    let non_additive_csv = options.out.join("non_additive.csv");
-    if non_additive::write(&non_additive_csv, &non_additive)? {
-        files.push(non_additive_csv);
-    }
-    let stacked_csv = options.out.join("stacked.csv");
-    match &stacked {
-        Ok(stacked) => {
-            stacking::write(&stacked_csv, stacked)?;
-            files.push(stacked_csv);
-        }
-        // One of an earlier run would be of other predictions.
-        Err(_) => output::remove_if_there(&stacked_csv)?,
-    }
-    let n_families = families.iter().collect::<HashSet<_>>().len();
-    let mut summary = Summary {
-        verdict,
-        comparison,
-        corrected_tests,
-        non_additive,
-        stacked,
-        resampling: options.bootstrap.map(|n| {
-            let n_families = counted(n_families, "family", "families");
-            let people = counted(families.len(), "person", "people");
-            format!(
-                "Intervals and tests by {n} resamples of {n_families} of {people} (seed {}).",
-                options.seed
-            )
-        }),
-        not_recalibrated: not_recalibrated.filter(|_| options.recalibration != Recalibration::None),
-        people_without_phenotype: scores
-            .people
-            .iter()
-            .filter(|person| person.phenotype.is_none())
-            .count(),
-        people_averaged_over_folds: scores.people_averaged_over_folds,
-        readings: [readings(&tables, &scores), known.not_predicted(&scores)].concat(),
-        files,
-    };
-    background.notes = summary.remarks();
-    background.notes.extend(summary.left_out());
-    background.notes.extend(summary.readings.clone());
-    summary.files.extend(report::write_report(
-        &options.out,
-        &summary.verdict,
-        &background,
-    )?);
-    Ok(summary)
-}
-
-/// The scores of all files, with splits and phenotypes of the cohort table where the files lack
-/// them.
-fn scores_of(options: &Options) -> Result<(Scores, Vec<ScoredTable>), Error> {
-    let layout = ScoreLayout {
-        with_cohort: options.cohort.is_some(),
-        ..options.layout.clone()
-    };
-    let mut rows = Rows::read(&options.predictions, &layout)?;
-    let cohort = options.cohort.as_deref().filter(|_| rows.lack_something());
-    let assigned = cohort
-        .map(|path| read_assigned(path, layout.phenotype_coding))
-        .transpose()?;
-    let tables = std::mem::take(&mut rows.tables);
-    let scores = rows.with(assigned.as_ref(), &options.predictions)?;
-    Ok((scores, tables))
-}
-
-/// How tables were read where they do not say it themselves, a sentence each.
-fn readings(tables: &[ScoredTable], scores: &Scores) -> Vec<String> {
-    let mut said = Vec::new();
-    for table in tables {
-        let path = table.path.display();
-        if !table.score_columns.is_empty() {
-            let columns = counted(table.score_columns.len(), "column", "columns");
-            said.push(format!(
-                "{path}: scores are those of {columns}: {}",
-                table.score_columns.join(", ")
-            ));
-        }
-        for (model, role) in &table.roles_by_default {
-            said.push(format!(
-                "{path}: no role is stated, so {model} is read as {role} (--role {model}=ROLE \
-                 changes it)"
-            ));
-        }
-        if table.may_be_cut {
-            said.push(format!(
-                "{path}: the last line has no line break; is the file complete?"
-            ));
-        }
-    }
-    let Unassigned {
-        without_score,
-        not_in_cohort,
-        without_split,
-    } = scores.unassigned;
-    if without_score > 0 {
-        said.push(format!(
-            "{} without a score in one of the tables left out",
-            counted(without_score, "person", "people")
-        ));
-    }
-    if not_in_cohort > 0 {
-        said.push(format!(
-            "{} not in the cohort table left out",
-            counted(not_in_cohort, "person", "people")
-        ));
-    }
-    if without_split > 0 {
-        said.push(format!(
-            "no table has a split of {}: taken for the test split",
-            counted(without_split, "person", "people")
-        ));
-    }
-    said
-}
-
-/// What the report shows beside the verdict.
-fn background(options: &Options) -> Result<Background, Error> {
-    let run = options.run.as_deref().map(sidecar_files::run).transpose()?;
-    let pipeline = run
-        .as_ref()
-        .and_then(|run| Path::new(run.get("pipeline")?.as_str()?).file_stem());
-    let name = pipeline
-        .or(options.out.file_name())
-        .map_or("evaluation".into(), |name| {
-            name.to_string_lossy().into_owned()
-        });
-    Ok(Background {
-        name,
-        notes: Vec::new(),
-        training: sidecar_files::training(&options.predictions)?,
-        scores: sidecar_files::scores(&options.predictions)?,
-        evaluation: json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "compare_to": options.compare_to,
-            "layout": options.layout,
-            "cohort": options.cohort,
-            "strata": options.strata,
-            "bootstrap": options.bootstrap,
-            "seed": options.seed,
-            "prevalence": options.prevalence,
-            "recalibration": options.recalibration,
-            "guards": options.guards,
-        }),
-        inputs: sidecar_files::digests(&options.predictions)?,
-        run,
-    })
-}
-
-fn check(options: &Options) -> Result<(), Error> {
+/// Unreadable, malformed or contradicting predictions; models that were run on different samples;
+/// a test split with one class only.
+pub fn evaluate(options: &Options) -> Result<Summary, Error> {
     if options.predictions.is_empty() {
         return Err(Error::NoPredictions);
     }
-    check_options(options)
+    check_options(options)?;
+    let sidecar_files = SidecarFiles::find(&options.predictions);
+    let Inputs {
+        background,
+        tables,
+        mut scores,
+        cohort,
+    } = Inputs::read(options, &sidecar_files)?;
+    let cohort_with_path = options.cohort.as_deref().zip(cohort);
+    let known = Known::new(cohort_with_path, sidecar_files.read_apoe()?, &scores)?;
+    let stacked = stacking::add(&mut scores);
+    let comparison = comparison::choose(&scores, options.compare_to.as_deref())?;
+    let families = Families::new(known.cells("family_id"), &scores);
+    let analysis = Analysis {
+        options,
+        scores: &scores,
+        known: &known,
+        families: &families,
+        comparison: &comparison,
+        bootstrap: options.bootstrap.map(|n_replicates| Bootstrap {
+            n_replicates,
+            seed: options.seed,
+            families: &families.numbers,
+        }),
+    };
+    let cross_validation = folds::evaluate(&scores, comparison.model());
+    let verdict = analysis.verdict(&sidecar_files, &background.scores, cross_validation.folds)?;
+    Ok(Summary {
+        verdict,
+        corrected_tests: cross_validation.tests,
+        non_additive: non_additive::tests(&scores, analysis.bootstrap.as_ref()),
+        resampling: analysis.resampling(),
+        not_recalibrated: analysis.not_recalibrated(),
+        people_without_phenotype: scores.n_without_phenotype(),
+        people_averaged_over_folds: scores.people_averaged_over_folds,
+        readings: [
+            readings::of_tables(&tables),
+            readings::of_unassigned(scores.unassigned),
+            known.not_predicted(&scores),
+        ]
+        .concat(),
+        comparison,
+        stacked,
+        sidecar_files,
+        background,
+    })
+}
+
+/// Everything that an evaluation reads, apart from APOE genotypes, costs and guards.
+struct Inputs {
+    background: Background,
+    /// How each file of predictions was read.
+    tables: Vec<ScoredTable>,
+    scores: Scores,
+    cohort: Option<Characteristics>,
+}
+
+impl Inputs {
+    /// Reads in parallel: with 500,000 samples each of the three takes a part of a second.
+    fn read(options: &Options, sidecar_files: &SidecarFiles) -> Result<Self, Error> {
+        let (background, (predictions, cohort)) = rayon::join(
+            || Background::read(options, sidecar_files),
+            || rayon::join(|| Predictions::read(options), || read_cohort(options)),
+        );
+        let background = background?;
+        let Predictions { tables, scores } = predictions?;
+        Ok(Self {
+            background,
+            tables,
+            scores,
+            cohort: cohort?,
+        })
+    }
+}
+
+fn read_cohort(options: &Options) -> Result<Option<Characteristics>, Error> {
+    let path = options.cohort.as_deref();
+    Ok(path.map(Characteristics::read).transpose()?)
+}
+
+/// The scores of all files, and how each file was read.
+struct Predictions {
+    tables: Vec<ScoredTable>,
+    scores: Scores,
+}
+
+impl Predictions {
+    /// Reads the predictions. Splits and phenotypes that they lack are those of the cohort table.
+    fn read(options: &Options) -> Result<Self, Error> {
+        let layout = ScoreLayout {
+            with_cohort: options.cohort.is_some(),
+            ..options.layout.clone()
+        };
+        let mut rows = Rows::read(&options.predictions, &layout)?;
+        let cohort = options.cohort.as_deref().filter(|_| rows.lack_something());
+        let assigned = cohort
+            .map(|path| read_assigned(path, layout.phenotype_coding))
+            .transpose()?;
+        let tables = std::mem::take(&mut rows.tables);
+        let scores = rows.into_scores(assigned.as_ref(), &options.predictions)?;
+        Ok(Self { tables, scores })
+    }
+}
+
+/// The scores and the decisions that every table of a verdict is computed from.
+struct Analysis<'a> {
+    options: &'a Options,
+    scores: &'a Scores,
+    known: &'a Known,
+    families: &'a Families<'a>,
+    comparison: &'a Comparison,
+    /// `None` for DeLong's method.
+    bootstrap: Option<Bootstrap<'a>>,
+}
+
+impl Analysis<'_> {
+    /// Computes every table and puts them together.
+    fn verdict(
+        &self,
+        sidecar_files: &SidecarFiles,
+        published_scores: &[ScoreRow],
+        folds: Vec<FoldRow>,
+    ) -> Result<Verdict, Error> {
+        let rows = self.auc_rows(sidecar_files, published_scores)?;
+        let curves = Curves::new(self.scores, self.options.recalibration);
+        let chosen_strata = strata::choose(self.options.strata.as_deref(), self.known)?;
+        let (strata, own_guards) = rayon::join(
+            || self.stratum_rows(&chosen_strata),
+            || guards::run(self.scores, self.known),
+        );
+        // Guards of earlier stages come first.
+        let guards: Vec<GuardRow> = sidecar_files
+            .read_guards(&guards::NAMES)?
+            .into_iter()
+            .chain(own_guards)
+            .collect();
+        Ok(Verdict {
+            rows,
+            roc: curves.roc,
+            strata,
+            calibration: curves.calibration,
+            deciles: curves.deciles,
+            distribution: curves.distribution,
+            folds,
+            guards,
+            people: self.families.count_by_split(self.scores),
+            comparison: self.comparison.to_string(),
+        })
+    }
+
+    /// The rows of `auc.csv`, with the cost and the match rate of each model that has them.
+    fn auc_rows(
+        &self,
+        sidecar_files: &SidecarFiles,
+        published_scores: &[ScoreRow],
+    ) -> Result<Vec<AucRow>, Error> {
+        let mut rows = auc_rows::compute(
+            self.scores,
+            self.comparison.model(),
+            self.bootstrap.as_ref(),
+            self.options.prevalence,
+        )?;
+        measures::add_increments(&mut rows);
+        auc_rows::add_costs(&mut rows, &sidecar_files.read_costs()?);
+        auc_rows::add_match_rates(&mut rows, published_scores);
+        Ok(rows)
+    }
+
+    fn stratum_rows(&self, strata: &[strata::Stratum]) -> Vec<StratumRow> {
+        strata::rows(
+            strata,
+            self.scores,
+            self.comparison.model(),
+            self.bootstrap.as_ref(),
+        )
+    }
+
+    /// How intervals were resampled, as a sentence.
+    fn resampling(&self) -> Option<String> {
+        let n_replicates = self.options.bootstrap?;
+        let families = counted(self.families.n_distinct(), "family", "families");
+        let people = counted(self.scores.people.len(), "person", "people");
+        Some(format!(
+            "Intervals and tests by {n_replicates} resamples of {families} of {people} (seed {}).",
+            self.options.seed
+        ))
+    }
+
+    /// Why no recalibration was fitted: the validation split is too small.
+    fn not_recalibrated(&self) -> Option<String> {
+        if self.options.recalibration == Recalibration::None {
+            return None;
+        }
+        self.scores
+            .in_split(Split::Validation)
+            .first()
+            .and_then(Column::too_few)
+    }
 }
 
 /// Refuses options that make no sense, before there are predictions.
 ///
 /// # Errors
-/// Too few resamples; a prevalence that is no share.
+/// Too few resamples; a prevalence that is not between 0 and 1.
 pub fn check_options(options: &Options) -> Result<(), Error> {
-    if let Some(n) = options.bootstrap.filter(|&n| n < MIN_REPLICATES) {
-        let resamples = counted(n, "resample is", "resamples are");
+    if let Some(n_replicates) = options.bootstrap
+        && n_replicates < MIN_REPLICATES
+    {
+        let resamples = counted(n_replicates, "resample is", "resamples are");
         return Err(Error::Option(format!(
             "{resamples} too few for a 95 % interval; use at least {MIN_REPLICATES}"
         )));
@@ -516,205 +452,4 @@ pub fn check_options(options: &Options) -> Result<(), Error> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// A number for each family; people of no family have one of their own.
-fn families(family_ids: Option<&[Option<&str>]>, scores: &Scores) -> Vec<u32> {
-    let mut numbers: HashMap<&str, u32> = HashMap::new();
-    let Some(family_ids) = family_ids else {
-        return (0..).take(scores.people.len()).collect();
-    };
-    // Of a family the place of its first one, which is nobody else's number.
-    let cells = family_ids.iter().zip(0..);
-    cells
-        .map(|(family, person)| {
-            family.map_or(person, |family| *numbers.entry(family).or_insert(person))
-        })
-        .collect()
-}
-
-/// Who is in each split.
-fn people(family_ids: Option<&[Option<&str>]>, scores: &Scores) -> Vec<PeopleRow> {
-    let of_split = |split: Split| {
-        let count = |is: &dyn Fn(Option<Phenotype>) -> bool| {
-            scores
-                .people
-                .iter()
-                .filter(|person| person.split == split && is(person.phenotype))
-                .count()
-        };
-        let families = |ids: &[Option<&str>]| {
-            let of_split = scores
-                .people
-                .iter()
-                .zip(ids)
-                .filter(|(person, _)| person.split == split);
-            of_split
-                .filter_map(|(_, family)| *family)
-                .collect::<HashSet<_>>()
-                .len()
-        };
-        PeopleRow {
-            split,
-            n_cases: count(&|phenotype| phenotype.is_some_and(Phenotype::is_case)),
-            n_controls: count(&|phenotype| phenotype.is_some_and(|phenotype| !phenotype.is_case())),
-            n_without_phenotype: count(&|phenotype| phenotype.is_none()),
-            n_families: family_ids.map(families),
-        }
-    };
-    Split::ALL
-        .into_iter()
-        .map(of_split)
-        .filter(|row| row.n_people() > 0)
-        .collect()
-}
-
-fn auc_rows(
-    scores: &Scores,
-    compared_to: Option<&str>,
-    bootstrap: Option<&Bootstrap<'_>>,
-    prevalence: Option<f64>,
-) -> Result<Vec<AucRow>, Error> {
-    let mut rows = Vec::new();
-    for split in Split::ALL {
-        let columns: Vec<&Column> = scores.in_split(split).iter().collect();
-        // Without a model to compare to, every table still has to be about the same people.
-        let other = compared_to
-            .and_then(|model| scores.column(split, model))
-            .or(columns.first().copied());
-        if let Some(other) = other {
-            columns
-                .iter()
-                .try_for_each(|column| scores.require_same_people(column, other))?;
-        }
-        let areas = aurocs(&columns, compared_to, bootstrap);
-        let of_split = columns.into_par_iter().zip(areas).map(|(column, area)| {
-            let area = area.map_err(|undefined| {
-                (split == Split::Test).then(|| Error::OneClass {
-                    split,
-                    model: column.model.clone(),
-                    undefined,
-                })
-            });
-            match area {
-                Ok(area) => Ok(auc_row(column, Some(area), compared_to, prevalence)),
-                Err(None) => Ok(auc_row(column, None, compared_to, prevalence)),
-                Err(Some(error)) => Err(error),
-            }
-        });
-        rows.extend(of_split.collect::<Result<Vec<_>, _>>()?);
-    }
-    if rows.iter().all(|row| row.auroc.is_none()) {
-        Err(Error::NoSplitWithBothClasses)
-    } else {
-        Ok(rows)
-    }
-}
-
-fn auc_row(
-    column: &Column,
-    area: Option<AurocEstimate>,
-    compared_to: Option<&str>,
-    prevalence: Option<f64>,
-) -> AucRow {
-    let n_cases = column.n_cases();
-    let n_controls = column.n_controls();
-    let mut row = AucRow {
-        row: column.role.rung(),
-        ..AucRow::undefined(&column.model, column.split, n_cases, n_controls)
-    };
-    let mut reasons = match &area {
-        Some(area) => area.reasons.clone(),
-        None => vec![format!(
-            "AUC {}",
-            roc::OneClass {
-                n_cases,
-                n_controls
-            }
-        )],
-    };
-    if let Some(area) = area {
-        row.auroc = Some(area.auroc);
-        (row.ci_low, row.ci_high) = (
-            area.interval.map(|interval| interval.low),
-            area.interval.map(|interval| interval.high),
-        );
-        row.compared_to = compared_to
-            .filter(|other| *other != column.model)
-            .map(str::to_owned);
-        row.delta_auroc = area.difference.map(|difference| difference.delta);
-        if let Some((interval, p_value)) =
-            area.difference.and_then(|difference| difference.inference)
-        {
-            (row.delta_ci_low, row.delta_ci_high, row.p_value) =
-                (Some(interval.low), Some(interval.high), Some(p_value));
-        }
-    }
-    measures::fill_in(&mut row, column, prevalence, &mut reasons);
-    if let Some(reason) = column.not_calibrated().filter(|_| row.auroc.is_some()) {
-        (row.calibration_slope, row.calibration_intercept) = (None, None);
-        let undefined = if column.too_few().is_some() {
-            "calibration and deciles"
-        } else {
-            "calibration"
-        };
-        reasons.push(format!("{undefined} undefined: {reason}"));
-    }
-    row.reason = (!reasons.is_empty()).then(|| reasons.join("; "));
-    row
-}
-
-/// Curves, calibration, tenths and distributions of all models; calibration and tenths of enough
-/// people only.
-fn describe(verdict: &mut Verdict, scores: &Scores, recalibration: Recalibration) {
-    let mut ranges: HashMap<&str, (f64, f64)> = HashMap::new();
-    for column in &scores.columns {
-        let range = ranges
-            .entry(&column.model)
-            .or_insert((f64::INFINITY, f64::NEG_INFINITY));
-        let own = column.logits.iter().fold(*range, |(low, high), &logit| {
-            (low.min(logit), high.max(logit))
-        });
-        *range = own;
-    }
-    let of_column = |column: &Column| {
-        let is_calibrated = |column: &&Column| column.not_calibrated().is_none();
-        let fit = |validation: &Column| recalibration.fit(validation);
-        // On the validation split itself a recalibration looks better than it is.
-        let fitted: Option<Recalibrated> = (column.split != Split::Validation)
-            .then(|| scores.column(Split::Validation, &column.model))
-            .flatten()
-            .filter(is_calibrated)
-            .and_then(fit);
-        let calibrated = Some(column).filter(is_calibrated);
-        let enough = Some(column).filter(|column| column.too_few().is_none());
-        (
-            roc_points(column),
-            calibrated.map_or_else(Vec::new, |column| {
-                deciles::calibration(column, fitted.as_ref())
-            }),
-            enough.map_or_else(Vec::new, deciles::deciles),
-            deciles::distribution(column, ranges[column.model.as_str()]),
-        )
-    };
-    let described: Vec<_> = scores.columns.par_iter().map(of_column).collect();
-    for (roc, calibration, deciles, distribution) in described {
-        verdict.roc.extend(roc);
-        verdict.calibration.extend(calibration);
-        verdict.deciles.extend(deciles);
-        verdict.distribution.extend(distribution);
-    }
-}
-
-/// The curve of a model on a split that has both classes.
-fn roc_points(column: &Column) -> Vec<RocPoint> {
-    let corners = roc::corners(&column.logits, &column.is_case, &column.order).unwrap_or_default();
-    let point = |corner: roc::Corner| RocPoint {
-        model: column.model.clone(),
-        split: column.split,
-        threshold: corner.threshold,
-        false_positive_rate: corner.false_positive_rate,
-        true_positive_rate: corner.true_positive_rate,
-    };
-    corners.into_iter().map(point).collect()
 }

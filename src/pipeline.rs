@@ -41,7 +41,7 @@ use self::{
 use crate::layout;
 use crate::training::ModelSettings;
 use crate::{
-    baselines, evaluation, simulate,
+    baselines, evaluation, report, simulate,
     tokens::{self, Folder, Report, Summary, Tokenized},
     training::{self, trained_file},
 };
@@ -114,7 +114,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         &report_made(&plan, &data),
         |folder| {
             let options = options(folder);
-            let summary = evaluation::run(&options)?;
+            let summary = evaluation::evaluate(&options)?;
+            report::write(&options.out, &summary)?;
             let text = summary.to_string();
             output::shareable::write(&folder.join(layout::AUC_TEXT), |out| {
                 out.write_all(text.as_bytes())

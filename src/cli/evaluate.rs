@@ -7,7 +7,7 @@ use std::{
 };
 
 use gf_cohort_schema::{MissingValues, ModelRole, PhenotypeCoding, ScoreLayout};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     lists,
@@ -16,7 +16,7 @@ use super::{
 use crate::layout;
 use crate::{
     evaluation::{self, ReportSettings},
-    pipeline,
+    pipeline, report,
 };
 
 /// Compare models and polygenic risk scores on the same people: AUC with 95 % intervals and a
@@ -88,7 +88,8 @@ pub struct Args {
 /// Evaluates, and prints the table to stdout; to stderr where a guard finds leakage.
 ///
 /// # Errors
-/// As [`evaluation::run`]; when a guard finds leakage; when stdout cannot be written.
+/// As [`evaluation::evaluate`]; when a guard finds leakage; when a file or stdout cannot be
+/// written.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let settings = args.settings;
     let options = evaluation::Options {
@@ -125,23 +126,16 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let _claim = pipeline::claim(&options.out)?;
     let record = CommandRun::begin(&options.out, &work, args.overwrite)?;
-    let summary = evaluation::run(&options)?;
-    // The tables are files.
-    let counts = json!({
-        "people": summary.verdict.people,
-        "people_averaged_over_folds": summary.people_averaged_over_folds,
-        "comparison": summary.comparison,
-        "guards": summary.verdict.guards,
-    });
-    record.finish("evaluate", &options, inputs, &counts)?;
+    let summary = evaluation::evaluate(&options)?;
+    let written = report::write(&options.out, &summary)?;
+    record.finish("evaluate", &options, inputs, &recorded(&summary))?;
     let leakage = summary.require_no_leakage(options.guards);
     if leakage.is_err() {
         gf_files::message_text!("{summary}");
     } else {
         write!(io::stdout().lock(), "{summary}")?;
     }
-    let files: Vec<String> = summary
-        .files
+    let files: Vec<String> = written
         .iter()
         .map(|path| path.display().to_string())
         .collect();
@@ -153,4 +147,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         .for_each(|line| gf_files::message!("{line}"));
     gf_files::message!("report: {}", options.out.join(layout::REPORT).display());
     Ok(leakage?)
+}
+
+/// The part of the summary that `run.json` records; the other tables are files.
+fn recorded(summary: &evaluation::Summary) -> Value {
+    json!({
+        "people": summary.verdict.people,
+        "people_averaged_over_folds": summary.people_averaged_over_folds,
+        "comparison": summary.comparison,
+        "guards": summary.verdict.guards,
+        "sidecar_files": summary.sidecar_files,
+    })
 }

@@ -1,8 +1,11 @@
-//! The AUROC of every model on the same people, with intervals, and the difference of each to one
-//! of them: of a split, or of a stratum of it.
+//! AUROC of every model on the same samples, with its interval and its difference to a reference
+//! model.
 //!
-//! Input -> output: columns of scores -> an [`AurocEstimate`] each, by DeLong, or by resampling families
-//! (percentile intervals).
+//! Input -> output: columns of scores of one split, or of one stratum of it -> one
+//! [`AurocEstimate`] per column. Intervals and tests are those of DeLong, or percentiles of a
+//! bootstrap over families.
+
+use gf_cohort_schema::counted;
 
 use super::{
     bootstrap::{Bootstrap, Resampled},
@@ -10,92 +13,122 @@ use super::{
     roc::OneClass,
     scores::Column,
 };
-use gf_cohort_schema::counted;
 
-/// What is known of one model's area.
+/// AUROC of one model, and its difference to the reference model.
 #[derive(Clone, Debug)]
 pub struct AurocEstimate {
     pub auroc: f64,
+    /// 95 % interval.
     pub interval: Option<Interval>,
-    /// `None` where there is nothing to compare to, or it is the model itself.
+    /// `None` without a reference model, and for the reference model itself.
     pub difference: Option<Difference>,
-    /// Why something is undefined or needs care.
+    /// Why a value is undefined or needs care.
     pub reasons: Vec<String>,
 }
 
-/// Of the area to that of the model compared to.
+/// AUROC of a model minus that of the reference model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
     pub delta: f64,
-    /// 95 % interval, and the two-sided p-value of its being zero.
+    /// 95 % interval, and the two-sided p-value of a difference of zero.
     pub inference: Option<(Interval, f64)>,
 }
 
-/// The areas of `columns`, in their order; those with the same people as `compared_to` are compared
-/// to it.
+/// The AUROC of each column, in their order. A column is compared to `compared_to` if both have the
+/// same samples.
 pub fn aurocs(
     columns: &[&Column],
     compared_to: Option<&str>,
     bootstrap: Option<&Bootstrap<'_>>,
 ) -> Vec<Result<AurocEstimate, OneClass>> {
-    let placements: Vec<Result<Placements, OneClass>> =
-        columns.iter().map(|column| placements(column)).collect();
-    let resampled = bootstrap.map(|bootstrap| bootstrap.resample(columns));
-    let other =
-        compared_to.and_then(|model| columns.iter().position(|column| column.model == model));
-    let area_of = |index: usize| {
-        let own = placements[index].as_ref().map_err(|undefined| *undefined)?;
-        let mut area = AurocEstimate {
-            auroc: own.auroc(),
-            interval: None,
-            difference: None,
-            reasons: Vec::new(),
-        };
-        match &resampled {
-            None => area.by_delong(own),
-            Some(resampled) => area.by_bootstrap(index, resampled),
-        }
-        let (Some(model), true) = (
-            compared_to,
-            compared_to != Some(columns[index].model.as_str()),
-        ) else {
-            return Ok(area);
-        };
-        let comparable = other.filter(|&other| columns[other].people == columns[index].people);
-        match comparable.and_then(|other| Some((other, placements[other].as_ref().ok()?))) {
-            None => area.reasons.push(format!(
-                "not compared: {model} has no predictions on this split"
-            )),
-            Some((other, others)) => {
-                let test = own.paired_test(others);
-                let inference = match &resampled {
-                    None => test.inference,
-                    Some(resampled) => resampled.difference(index, other),
-                };
-                if inference.is_none() {
-                    area.reasons.push(format!(
-                        "no test: the variance of the difference to {model} is zero or undefined"
-                    ));
-                }
-                area.difference = Some(Difference {
-                    delta: test.delta,
-                    inference,
-                });
-            }
-        }
-        Ok(area)
+    let estimator = Estimator {
+        columns,
+        compared_to,
+        reference: compared_to
+            .and_then(|model| columns.iter().position(|column| column.model == model)),
+        placements: columns.iter().map(|column| placements(column)).collect(),
+        resampled: bootstrap.map(|bootstrap| bootstrap.resample(columns)),
     };
-    (0..columns.len()).map(area_of).collect()
+    (0..columns.len())
+        .map(|index| estimator.estimate(index))
+        .collect()
 }
 
-/// The placements of the people of a column.
+/// Placement values of the samples of a column.
 pub fn placements(column: &Column) -> Result<Placements, OneClass> {
     Placements::new(&column.logits, &column.is_case, &column.order)
 }
 
+/// Shared by the estimates of all columns.
+struct Estimator<'a> {
+    columns: &'a [&'a Column],
+    /// Name of the reference model, even where it has no column.
+    compared_to: Option<&'a str>,
+    /// Index of the reference model.
+    reference: Option<usize>,
+    placements: Vec<Result<Placements, OneClass>>,
+    resampled: Option<Resampled>,
+}
+
+impl Estimator<'_> {
+    fn estimate(&self, index: usize) -> Result<AurocEstimate, OneClass> {
+        let own = self.placements[index]
+            .as_ref()
+            .map_err(|undefined| *undefined)?;
+        let mut estimate = match &self.resampled {
+            None => AurocEstimate::by_delong(own),
+            Some(resampled) => AurocEstimate::by_bootstrap(own.auroc(), index, resampled),
+        };
+        if let Some(reference) = self.compared_to
+            && reference != self.columns[index].model
+        {
+            self.compare(index, own, reference, &mut estimate);
+        }
+        Ok(estimate)
+    }
+
+    /// Adds the difference to the reference model, or the reason why there is none.
+    fn compare(
+        &self,
+        index: usize,
+        own: &Placements,
+        reference: &str,
+        estimate: &mut AurocEstimate,
+    ) {
+        let Some((reference_index, of_reference)) = self.comparable(index) else {
+            estimate.reasons.push(format!(
+                "not compared: {reference} has no predictions on this split"
+            ));
+            return;
+        };
+        let test = own.paired_test(of_reference);
+        let inference = match &self.resampled {
+            None => test.inference,
+            Some(resampled) => resampled.difference(index, reference_index),
+        };
+        if inference.is_none() {
+            estimate.reasons.push(format!(
+                "no test: the variance of the difference to {reference} is zero or undefined"
+            ));
+        }
+        estimate.difference = Some(Difference {
+            delta: test.delta,
+            inference,
+        });
+    }
+
+    /// Index and placements of the reference model, if it has the samples of this column.
+    fn comparable(&self, index: usize) -> Option<(usize, &Placements)> {
+        let reference = self.reference?;
+        if self.columns[reference].people != self.columns[index].people {
+            return None;
+        }
+        Some((reference, self.placements[reference].as_ref().ok()?))
+    }
+}
+
 impl AurocEstimate {
-    fn by_delong(&mut self, own: &Placements) {
-        self.interval = own.interval();
+    fn by_delong(own: &Placements) -> Self {
         let reason = match own.variance() {
             None => Some("interval undefined with fewer than two people in a class"),
             Some(0.0) => Some(
@@ -104,27 +137,35 @@ impl AurocEstimate {
             ),
             Some(_) => None,
         };
-        self.reasons.extend(reason.map(str::to_owned));
+        Self {
+            auroc: own.auroc(),
+            interval: own.interval(),
+            difference: None,
+            reasons: reason.map(str::to_owned).into_iter().collect(),
+        }
     }
 
-    fn by_bootstrap(&mut self, index: usize, resampled: &Resampled) {
-        self.interval = resampled.interval(index);
-        if self.interval.is_none() {
-            self.reasons
-                .push("interval undefined: no resample has both classes".to_owned());
-        } else if self
-            .interval
-            .is_some_and(|interval| interval.low >= interval.high)
-        {
-            self.reasons
-                .push("interval of no width: all resamples have the same area".to_owned());
-        } else if resampled.n_without_a_class(index) > 0 {
-            let without = resampled.n_without_a_class(index);
-            let n = resampled.n_replicates();
-            let n = counted(n, "resample", "resamples");
-            self.reasons.push(format!(
-                "of {n} those without both classes are left out: {without}"
-            ));
+    fn by_bootstrap(auroc: f64, index: usize, resampled: &Resampled) -> Self {
+        let n_without_a_class = resampled.n_without_a_class(index);
+        let interval = resampled.interval(index);
+        let reason = match interval {
+            None => Some("interval undefined: no resample has both classes".to_owned()),
+            Some(interval) if interval.low >= interval.high => {
+                Some("interval of no width: all resamples have the same area".to_owned())
+            }
+            Some(_) if n_without_a_class > 0 => {
+                let resamples = counted(resampled.n_replicates(), "resample", "resamples");
+                Some(format!(
+                    "of {resamples} those without both classes are left out: {n_without_a_class}"
+                ))
+            }
+            Some(_) => None,
+        };
+        Self {
+            auroc,
+            interval,
+            difference: None,
+            reasons: reason.into_iter().collect(),
         }
     }
 }

@@ -1,9 +1,11 @@
-//! Intervals by resampling families: people of one family are alike, so they are drawn together.
+//! Bootstrap over families: relatives are alike, so the members of a family are drawn together.
 //!
-//! Input -> output: columns of scores on some people and their families -> the areas of each column
-//! in N resamples, the same people for all columns of one resample, so that differences are paired.
-//! A resample has a random generator of its own: the result depends on the seed only. Intervals are
-//! percentiles (R's type 7); Efron and Tibshirani 1993, chapters 13 and 16.
+//! Input -> output: columns of scores and the family of each person -> the AUROC of each column in
+//! N resamples. All columns of one resample have the same samples, so differences are paired.
+//!
+//! Each resample has a random generator of its own: the result depends on the seed and not on the
+//! number of threads. Intervals are percentiles (R's type 7); Efron and Tibshirani 1993, chapters
+//! 13 and 16.
 
 use std::collections::HashMap;
 
@@ -13,48 +15,57 @@ use rayon::prelude::*;
 
 use super::{delong::Interval, roc, scores::Column};
 
-/// How to resample.
+/// Settings of a bootstrap.
 #[derive(Clone, Copy, Debug)]
 pub struct Bootstrap<'a> {
     pub n_replicates: usize,
     pub seed: u64,
-    /// Family of each person of [`super::scores::Scores::people`]; people of no family have a
-    /// number of their own.
+    /// Number of the family of each person of [`super::scores::Scores::people`]. A person without a
+    /// family has a number of their own.
     pub families: &'a [u32],
 }
 
-/// Areas of the columns in each resample; `None` where one lacks a class.
+/// AUROC of each column in each resample.
 pub struct Resampled {
+    /// By resample, then by column; `None` where the resample lacks cases or controls.
     areas: Vec<Vec<Option<f64>>>,
 }
 
 impl Bootstrap<'_> {
     pub fn resample(&self, columns: &[&Column]) -> Resampled {
         let families = self.families_of(columns);
-        let groups: Vec<Groups> = columns
+        let rankings: Vec<Ranking> = columns
             .iter()
-            .map(|column| Groups::from_column(column))
+            .map(|column| Ranking::from_column(column))
             .collect();
-        let replicate = |number: usize| {
-            let mut random = ChaCha8Rng::seed_from_u64(self.seed);
-            random.set_stream(number as u64);
-            let mut times = vec![0_u32; self.families.len()];
-            for _ in 0..families.len() {
-                for &person in &families[random.random_range(0..families.len())] {
-                    times[person as usize] += 1;
-                }
-            }
-            groups.iter().map(|groups| groups.area(&times)).collect()
-        };
         Resampled {
             areas: (0..self.n_replicates)
                 .into_par_iter()
-                .map(replicate)
+                .map(|number| {
+                    let n_draws = self.draw(number, &families);
+                    rankings
+                        .iter()
+                        .map(|ranking| ranking.weighted_auroc(&n_draws))
+                        .collect()
+                })
                 .collect(),
         }
     }
 
-    /// The people of the columns, family by family, in the order of their first ones.
+    /// Draws as many families as there are, with replacement: how often each person is drawn.
+    fn draw(&self, number: usize, families: &[Vec<u32>]) -> Vec<u32> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        random.set_stream(number as u64);
+        let mut n_draws = vec![0_u32; self.families.len()];
+        for _ in 0..families.len() {
+            for &person in &families[random.random_range(0..families.len())] {
+                n_draws[person as usize] += 1;
+            }
+        }
+        n_draws
+    }
+
+    /// The samples of the columns, grouped by family in the order of their first members.
     fn families_of(&self, columns: &[&Column]) -> Vec<Vec<u32>> {
         let mut people: Vec<u32> = columns
             .iter()
@@ -63,10 +74,10 @@ impl Bootstrap<'_> {
             .collect();
         people.sort_unstable();
         people.dedup();
-        let mut place: HashMap<u32, usize> = HashMap::new();
+        let mut index_of_family: HashMap<u32, usize> = HashMap::new();
         let mut families: Vec<Vec<u32>> = Vec::new();
         for person in people {
-            let index = *place
+            let index = *index_of_family
                 .entry(self.families[person as usize])
                 .or_insert(families.len());
             if index == families.len() {
@@ -78,45 +89,46 @@ impl Bootstrap<'_> {
     }
 }
 
-/// People of a column by rising logit, and where each group with one logit ends.
-struct Groups {
+/// Samples of a column by rising logit.
+struct Ranking {
+    /// Person, and whether it is a case.
     people: Vec<(u32, bool)>,
+    /// End of each group of tied logits in `people`.
     ends: Vec<usize>,
 }
 
-impl Groups {
+impl Ranking {
     fn from_column(column: &Column) -> Self {
         let people = column
             .order
             .iter()
-            .map(|&place| {
-                (
-                    column.people[place as usize],
-                    column.is_case[place as usize],
-                )
+            .map(|&position| {
+                let position = position as usize;
+                (column.people[position], column.is_case[position])
             })
             .collect();
+        let mut ends = Vec::new();
         let mut end = 0;
-        let ends = roc::ties(&column.logits, &column.order).map(|group| {
+        for group in roc::ties(&column.logits, &column.order) {
             end += group.len();
-            end
-        });
-        let ends = ends.collect();
+            ends.push(end);
+        }
         Self { people, ends }
     }
 
-    /// Auroc where each person counts so many times.
-    fn area(&self, times: &[u32]) -> Option<f64> {
+    /// AUROC where person `i` counts `n_draws[i]` times.
+    fn weighted_auroc(&self, n_draws: &[u32]) -> Option<f64> {
         let mut start = 0;
-        let groups = self.ends.iter().map(|&end| {
+        let weights_of_groups = self.ends.iter().map(|&end| {
             let mut weights = [0.0; 2];
             for &(person, is_case) in &self.people[start..end] {
-                weights[usize::from(!is_case)] += f64::from(times[person as usize]);
+                weights[usize::from(!is_case)] += f64::from(n_draws[person as usize]);
             }
             start = end;
             weights
         });
-        Some(roc::area(groups)).filter(|area| area.is_finite())
+        // Without cases or without controls this divides zero by zero.
+        Some(roc::area(weights_of_groups)).filter(|area| area.is_finite())
     }
 }
 
@@ -132,19 +144,17 @@ impl Resampled {
             .count()
     }
 
-    /// 95 % interval of a column's area.
+    /// 95 % interval of the AUROC of a column.
     pub fn interval(&self, column: usize) -> Option<Interval> {
-        percentiles(
-            self.areas
-                .iter()
-                .filter_map(|areas| areas[column])
-                .collect(),
-        )
+        let areas = self.areas.iter().filter_map(|areas| areas[column]);
+        percentiles(areas.collect())
     }
 
-    /// 95 % interval of the difference of two columns, and the two-sided p-value of its being zero
-    /// (Davison and Hinkley 1997, chapter 4: the share of resamples on the other side of zero,
-    /// doubled, one added); `None` where all differences are zero.
+    /// 95 % interval of the difference of two columns, and the two-sided p-value of a difference of
+    /// zero; `None` where all differences are zero.
+    ///
+    /// p = 2 min(P(d <= 0), P(d >= 0)), where P counts the observed difference as one more resample
+    /// (Davison and Hinkley 1997, chapter 4).
     pub fn difference(&self, column: usize, other: usize) -> Option<(Interval, f64)> {
         let differences: Vec<f64> = self
             .areas
@@ -154,18 +164,18 @@ impl Resampled {
         if differences.iter().all(|difference| *difference == 0.0) {
             return None;
         }
-        let share = |on_side: fn(f64) -> bool| {
-            let n = differences
-                .iter()
-                .filter(|&&difference| on_side(difference))
-                .count();
-            (n + 1) as f64 / (differences.len() + 1) as f64
-        };
-        let p_value = (2.0
-            * share(|difference| difference <= 0.0).min(share(|difference| difference >= 0.0)))
-        .min(1.0);
-        Some((percentiles(differences)?, p_value))
+        let not_above = differences.iter().filter(|difference| **difference <= 0.0);
+        let not_below = differences.iter().filter(|difference| **difference >= 0.0);
+        let n = differences.len();
+        let p_value =
+            2.0 * smoothed_share(not_above.count(), n).min(smoothed_share(not_below.count(), n));
+        Some((percentiles(differences)?, p_value.min(1.0)))
     }
+}
+
+/// Share that is never zero.
+fn smoothed_share(count: usize, n: usize) -> f64 {
+    (count + 1) as f64 / (n + 1) as f64
 }
 
 /// 2.5 % and 97.5 % quantile.
@@ -177,19 +187,17 @@ fn percentiles(mut values: Vec<f64>) -> Option<Interval> {
     })
 }
 
-/// Of sorted values, linear between them (R's type 7, numpy's default).
+/// Quantile of sorted values by linear interpolation (R's type 7, numpy's default).
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let place = share * (sorted.len().checked_sub(1)?) as f64;
-    let below = sorted[place.floor() as usize];
-    let above = sorted[place.ceil() as usize];
-    Some(below + (above - below) * place.fract())
+    let position = share * (sorted.len().checked_sub(1)?) as f64;
+    let below = sorted[position.floor() as usize];
+    let above = sorted[position.ceil() as usize];
+    Some(below + (above - below) * position.fract())
 }
 
 #[cfg(test)]
 mod tests {
-    use gf_cohort_schema::Split;
-
-    use gf_cohort_schema::Role;
+    use gf_cohort_schema::{Role, Split};
 
     use super::*;
     use crate::evaluation::auroc::{aurocs, placements};
@@ -197,8 +205,6 @@ mod tests {
     fn people(n: u32, seed: u64, shift: f64) -> Column {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let is_case: Vec<bool> = (0..n).map(|person| person % 3 == 0).collect();
-        let normal =
-            |random: &mut ChaCha8Rng| (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
         let logits: Vec<f64> = is_case
             .iter()
             .map(|&case| normal(&mut random) + if case { shift } else { 0.0 })
@@ -212,6 +218,11 @@ mod tests {
             logits,
             vec![0.5; n as usize],
         )
+    }
+
+    /// About standard normal: the sum of twelve uniform variables, minus its mean.
+    fn normal(random: &mut ChaCha8Rng) -> f64 {
+        (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0
     }
 
     #[test]
@@ -244,73 +255,70 @@ mod tests {
             (found.low - expected.low).abs() < 0.01 && (found.high - expected.high).abs() < 0.01,
             "{found:?} {expected:?}"
         );
-        let (found, _) = resampled.difference.unwrap().inference.unwrap();
-        let (expected, _) = delong.difference.unwrap().inference.unwrap();
+        let found = resampled.difference.unwrap().inference.unwrap().0;
+        let expected = delong.difference.unwrap().inference.unwrap().0;
         assert!(
             (found.low - expected.low).abs() < 0.015 && (found.high - expected.high).abs() < 0.015,
             "{found:?} {expected:?}"
         );
     }
 
-    /// Everyone three times, each with their copies as one family: the interval is that of the
-    /// people once.
+    /// Every sample three times, the copies of one sample as a family: the interval is that of the
+    /// samples once.
     #[test]
     fn relatives_are_drawn_together() {
         let once = people(150, 3, 0.8);
         let people: Vec<u32> = (0..450).collect();
-        let threefold = |place: &u32| (place / 3) as usize;
-        let (is_case, logits) = people
-            .iter()
-            .map(threefold)
-            .map(|place| (once.is_case[place], once.logits[place]))
-            .unzip();
+        let families: Vec<u32> = people.iter().map(|person| person / 3).collect();
+        let originals = families.iter().map(|&family| family as usize);
         let copied = Column::new(
             Split::Test,
             "m",
             Role::Score,
             people.clone(),
-            is_case,
-            logits,
+            originals
+                .clone()
+                .map(|original| once.is_case[original])
+                .collect(),
+            originals.map(|original| once.logits[original]).collect(),
             vec![0.5; 450],
         );
-        let width = |families: &[u32]| {
-            let resampled = Bootstrap {
-                n_replicates: 1_000,
-                seed: 7,
-                families,
-            }
-            .resample(&[&copied]);
-            let interval = resampled.interval(0).unwrap();
-            interval.high - interval.low
+        let interval = placements(&once).unwrap().interval().unwrap();
+        let expected = interval.high - interval.low;
+        assert!((width(&copied, &families) / expected - 1.0).abs() < 0.15);
+        assert!((width(&copied, &people) * 3_f64.sqrt() / expected - 1.0).abs() < 0.15);
+    }
+
+    /// Width of the interval of a column.
+    fn width(column: &Column, families: &[u32]) -> f64 {
+        let bootstrap = Bootstrap {
+            n_replicates: 1_000,
+            seed: 7,
+            families,
         };
-        let expected = placements(&once).unwrap().interval().unwrap();
-        let families: Vec<u32> = people.iter().map(|person| person / 3).collect();
-        assert!((width(&families) / (expected.high - expected.low) - 1.0).abs() < 0.15);
-        assert!(
-            (width(&people) * 3_f64.sqrt() / (expected.high - expected.low) - 1.0).abs() < 0.15
-        );
+        let interval = bootstrap.resample(&[column]).interval(0).unwrap();
+        interval.high - interval.low
     }
 
     #[test]
     fn the_seed_alone_decides_and_not_the_number_of_threads() {
         let column = people(90, 4, 0.7);
-        let alone: Vec<u32> = (0..90).collect();
-        let run = |n_threads, seed| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(n_threads)
-                .build()
-                .unwrap();
-            pool.install(|| {
-                Bootstrap {
-                    n_replicates: 50,
-                    seed,
-                    families: &alone,
-                }
-                .resample(&[&column])
-                .areas
-            })
+        assert_eq!(areas(&column, 1, 5), areas(&column, 4, 5));
+        assert_ne!(areas(&column, 1, 5), areas(&column, 1, 6));
+    }
+
+    /// AUROC in 50 resamples of samples without families.
+    fn areas(column: &Column, n_threads: usize, seed: u64) -> Vec<Vec<Option<f64>>> {
+        let alone: Vec<u32> = (0..column.people.len() as u32).collect();
+        let bootstrap = Bootstrap {
+            n_replicates: 50,
+            seed,
+            families: &alone,
         };
-        assert_eq!(run(1, 5), run(4, 5));
-        assert_ne!(run(1, 5), run(1, 6));
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(n_threads)
+            .build()
+            .unwrap();
+        pool.install(|| bootstrap.resample(&[column]).areas)
     }
 }

@@ -1,50 +1,49 @@
-//! Which model the others are compared to.
+//! Choice of the reference model, which the others are compared to.
 //!
-//! Input -> output: scores -> a [`Comparison`]. It is chosen on the validation split, so that the
-//! test split never chooses it.
+//! Input -> output: scores -> a [`Comparison`]. The validation split chooses the reference model;
+//! the test split never does.
 
 use std::{collections::BTreeSet, fmt};
 
-use gf_cohort_schema::Split;
+use gf_cohort_schema::{Split, counted};
 use serde::Serialize;
 
 use super::{Error, auroc::placements, scores::Scores};
-use gf_cohort_schema::counted;
 
-/// The model that the others are compared to.
+/// The reference model, and how it was chosen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "chosen", rename_all = "kebab-case")]
 pub enum Comparison {
-    /// Asked for.
+    /// Named by the option `compare_to`.
     ByName {
         /// Its name.
         model: String,
     },
-    /// The best baseline.
+    /// The baseline with the highest AUROC on the validation split.
     OnValidation {
         /// Its name.
         model: String,
         /// Its AUROC on the validation split.
         auroc: f64,
-        /// How many baselines it was chosen from.
+        /// Number of baselines.
         n_baselines: usize,
     },
-    /// The only baseline there is.
+    /// The only baseline.
     OnlyBaseline {
         /// Its name.
         model: String,
     },
-    /// Several baselines, and no validation split to choose between them by.
+    /// There are several baselines, and no validation split decides between them.
     Undecided {
         /// Their names.
         baselines: String,
     },
-    /// There is no baseline to compare to.
+    /// There is no baseline.
     None,
 }
 
 impl Comparison {
-    /// Name of the model compared to.
+    /// Name of the reference model.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
         match self {
@@ -86,55 +85,63 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// The model asked for, or the best baseline on the validation split. The principal components
-/// alone are a probe and never chosen.
+/// The model named by `compare_to`, else the best baseline on the validation split. A probe
+/// (principal components alone) is no baseline and never chosen.
 ///
 /// # Errors
 /// No such model.
 pub(super) fn choose(scores: &Scores, compare_to: Option<&str>) -> Result<Comparison, Error> {
+    match compare_to {
+        Some(model) => by_name(scores, model),
+        None => Ok(by_validation(scores)),
+    }
+}
+
+fn by_name(scores: &Scores, model: &str) -> Result<Comparison, Error> {
     let models = scores.models();
-    if let Some(model) = compare_to {
-        if models.contains(model) {
-            return Ok(Comparison::ByName {
-                model: model.to_owned(),
-            });
-        }
+    if !models.contains(model) {
         return Err(Error::UnknownModel {
             model: model.to_owned(),
             available: join(&models),
         });
     }
-    let of_baselines = scores
+    Ok(Comparison::ByName {
+        model: model.to_owned(),
+    })
+}
+
+fn by_validation(scores: &Scores) -> Comparison {
+    let baselines: BTreeSet<&str> = scores
         .columns
         .iter()
-        .filter(|column| column.role.is_baseline());
-    let baselines: BTreeSet<&str> = of_baselines.map(|column| column.model.as_str()).collect();
-    let validation_auroc = |model: &str| {
-        Some(
-            placements(scores.column(Split::Validation, model)?)
-                .ok()?
-                .auroc(),
-        )
-    };
+        .filter(|column| column.role.is_baseline())
+        .map(|column| column.model.as_str())
+        .collect();
     let aurocs: Vec<(&str, f64)> = baselines
         .iter()
-        .filter_map(|&model| Some((model, validation_auroc(model)?)))
+        .filter_map(|&model| Some((model, validation_auroc(scores, model)?)))
         .collect();
-    // Of equal ones the first by name: `max_by` takes the last.
-    match aurocs.iter().rev().max_by(|a, b| a.1.total_cmp(&b.1)) {
-        _ if baselines.len() == 1 => Ok(Comparison::OnlyBaseline {
+    // `max_by` takes the last of equal ones; reversed, that is the first by name.
+    let best = aurocs.iter().rev().max_by(|a, b| a.1.total_cmp(&b.1));
+    match best {
+        _ if baselines.len() == 1 => Comparison::OnlyBaseline {
             model: join(&baselines),
-        }),
-        Some(&(model, auroc)) => Ok(Comparison::OnValidation {
+        },
+        Some(&(model, auroc)) => Comparison::OnValidation {
             model: model.to_owned(),
             auroc,
             n_baselines: baselines.len(),
-        }),
-        None if baselines.is_empty() => Ok(Comparison::None),
-        None => Ok(Comparison::Undecided {
+        },
+        None if baselines.is_empty() => Comparison::None,
+        None => Comparison::Undecided {
             baselines: join(&baselines),
-        }),
+        },
     }
+}
+
+fn validation_auroc(scores: &Scores, model: &str) -> Option<f64> {
+    let validation = scores.column(Split::Validation, model)?;
+    Some(placements(validation).ok()?.auroc())
 }
 
 fn join(names: &BTreeSet<&str>) -> String {

@@ -1,12 +1,11 @@
-//! Why there is no verdict.
+//! Errors of an evaluation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use gf_cohort_schema::Split;
+use gf_cohort_schema::{Split, counted};
+use gf_files::output;
 
 use super::roc;
-use gf_cohort_schema::counted;
-use gf_files::output;
 
 /// Why an evaluation is not possible.
 #[derive(Debug, thiserror::Error)]
@@ -14,37 +13,46 @@ pub enum Error {
     /// A predictions file is wrong.
     #[error(transparent)]
     Table(#[from] gf_cohort_schema::Error),
-    /// A result could not be written.
+    /// A file could not be read or written.
     #[error(transparent)]
     Output(#[from] output::Error),
-    /// Not the record of a pipeline.
-    #[error("{}: not the run.json of a pipeline: {reason}; give the one in the folder that `run` wrote", path.display())]
+    /// The file given as `run.json` is no record of a pipeline.
+    #[error(
+        "{}: not the run.json of a pipeline: {reason}; give the one in the folder that `run` \
+         wrote",
+        path.display()
+    )]
     Run {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// Reason, for the message.
         reason: String,
     },
     /// No files were given.
     #[error("no predictions to evaluate; name at least one predictions.csv")]
     NoPredictions,
-    /// The same prediction is there twice.
-    #[error("{}: person {sample_id} is predicted twice by {model}{fold} (first in {}); give each prediction once", path.display(), first_path.display())]
+    /// Two rows predict the same (sample, model, fold).
+    #[error(
+        "{}: person {sample_id} is predicted twice by {model}{fold} (first in {}); give each \
+         prediction once",
+        path.display(), first_path.display()
+    )]
     PredictedTwice {
         /// File of the second row.
         path: PathBuf,
         /// File of the first row.
         first_path: PathBuf,
-        /// The person.
+        /// The sample.
         sample_id: String,
         /// The model.
         model: String,
-        /// `, fold N`, or nothing.
+        /// `, fold N`; empty without a fold.
         fold: String,
     },
-    /// Two rows disagree about a person.
+    /// Two rows disagree about the split or the phenotype of a sample.
     #[error(
-        "{}: person {sample_id} is {here}, but {there} in {}; were these predictions made with one cohort.csv?",
+        "{}: person {sample_id} is {here}, but {there} in {}; were these predictions made with \
+         one cohort.csv?",
         path.display(), first_path.display()
     )]
     Contradiction {
@@ -52,14 +60,14 @@ pub enum Error {
         path: PathBuf,
         /// File of the earlier row.
         first_path: PathBuf,
-        /// The person.
+        /// The sample.
         sample_id: String,
-        /// What the later row says.
+        /// What the later row states.
         here: String,
-        /// What the earlier row says.
+        /// What the earlier row states.
         there: String,
     },
-    /// Two models cannot be compared.
+    /// Two models were run on different samples of one split.
     #[error(
         "split {split}: {model} and {other} were not run on the same people: {n_both} in both, \
          {n_only_here} only in {model}, {n_only_there} only in {other} (for example {example} is \
@@ -72,130 +80,167 @@ pub enum Error {
         model: String,
         /// The model it is compared to.
         other: String,
-        /// People only in `model`.
+        /// Samples only in `model`.
         n_only_here: usize,
-        /// People only in `other`.
+        /// Samples only in `other`.
         n_only_there: usize,
-        /// People in both.
+        /// Samples in both.
         n_both: usize,
-        /// One of the people in only one of the two.
+        /// A sample in only one of the two.
         example: String,
-        /// The model that has no prediction for that person.
+        /// The model without a prediction for this sample.
         absent_from: String,
     },
-    /// The test split, or every split, lacks a class.
+    /// The test split has only cases or only controls.
     #[error("split {split}: the AUC of {model} is {undefined}")]
     OneClass {
         /// The split.
         split: Split,
         /// The model.
         model: String,
-        /// The counts.
+        /// Cases and controls.
         undefined: roc::OneClass,
     },
-    /// Two files say different things of one model.
-    #[error("{}: another {what} of {model} than beside the other predictions; are these two models of one name?", path.display())]
+    /// Two files next to the predictions contradict each other about one model.
+    #[error(
+        "{}: another {what} of {model} than beside the other predictions; are these two models \
+         of one name?",
+        path.display()
+    )]
     SaidTwice {
         /// The later file.
         path: PathBuf,
-        /// What differs.
+        /// The quantity that differs.
         what: &'static str,
         /// The model.
         model: String,
     },
-    /// No sample of the predictions is in the cohort table.
+    /// The predictions and the cohort table have no sample in common.
     #[error(
-        "{}: no sample is in the cohort table, such as `{sample_id}`; the cohort table has samples such as `{of_cohort}`. Are the ids written in \
-         another way (FID and IID joined, a prefix)?",
+        "{}: no sample is in the cohort table, such as `{sample_id}`; the cohort table has \
+         samples such as `{of_cohort}`. Are the ids written in another way (FID and IID joined, a \
+         prefix)?",
         path.display()
     )]
     NobodyInCohort {
         /// The predictions.
         path: PathBuf,
-        /// A sample of theirs.
+        /// A sample of the predictions.
         sample_id: String,
         /// A sample of the cohort table.
         of_cohort: String,
     },
-    /// No split has two classes.
+    /// No split has both cases and controls.
     #[error(
         "no split has both cases and controls of known phenotype, so there is no AUC to compute; \
          check the phenotype column"
     )]
     NoSplitWithBothClasses,
-    /// The model to compare to is not among the predictions.
+    /// The reference model asked for has no predictions.
     #[error("no predictions of `{model}` to compare to; there are predictions of {available}")]
     UnknownModel {
-        /// The name asked for.
+        /// The reference model asked for.
         model: String,
-        /// The names there are.
+        /// The models with predictions.
         available: String,
     },
-    /// Nothing says who is a case.
+    /// No table has the phenotype of a sample.
     #[error(
         "{}: sample {sample_id} has no phenotype: {}", path.display(),
-        if *with_cohort { "add a column phenotype to the cohort table (--cohort)" } else { "give the cohort table that has it (--cohort)" }
+        if *with_cohort {
+            "add a column phenotype to the cohort table (--cohort)"
+        } else {
+            "give the cohort table that has it (--cohort)"
+        }
     )]
     NoPhenotype {
         /// The table of predictions.
         path: PathBuf,
-        /// The first such sample.
+        /// The first sample without a phenotype.
         sample_id: String,
-        /// There is a cohort table, which has no column `phenotype`.
+        /// A cohort table was given, but it has no column `phenotype`.
         with_cohort: bool,
     },
-    /// A model of a file lacks people that another model of the file predicts.
+    /// A model lacks samples that another model of the same file predicts.
     #[error(
-        "{}: {model} lacks {n_missing} of the {} that {other} predicts in this file (for example {example}): the file may be cut; make it again",
+        "{}: {model} lacks {n_missing} of the {} that {other} predicts in this file (for example \
+         {example}): the file may be cut; make it again",
         path.display(), counted(*n_people, "person", "people")
     )]
     Incomplete {
         /// The file.
         path: PathBuf,
-        /// The model that lacks people.
+        /// The model that lacks samples.
         model: String,
-        /// The model that has them.
+        /// The model that predicts them.
         other: String,
-        /// People that it lacks.
+        /// Samples that the model lacks.
         n_missing: usize,
-        /// People of the other model.
+        /// Samples of the other model.
         n_people: usize,
-        /// One of those who are missing.
+        /// One of the missing samples.
         example: String,
     },
     /// An option is out of its range.
     #[error("{0}")]
     Option(String),
-    /// People who are predicted are not in the cohort.
+    /// Predicted samples are not in the cohort table.
     #[error(
-        "{}: {n_absent} of the {} predicted {} not in it (for example {example}); give the cohort.csv that the predictions were made with",
-        path.display(), counted(*n_people, "person", "people"), if *n_absent == 1 { "is" } else { "are" }
+        "{}: {n_absent} of the {} predicted {} not in it (for example {example}); give the \
+         cohort.csv that the predictions were made with",
+        path.display(),
+        counted(*n_people, "person", "people"),
+        if *n_absent == 1 { "is" } else { "are" }
     )]
     NotInCohort {
-        /// The cohort.
+        /// The cohort table.
         path: PathBuf,
-        /// People who are not in it.
+        /// Predicted samples that are not in the cohort table.
         n_absent: usize,
-        /// People predicted.
+        /// Predicted samples.
         n_people: usize,
-        /// One of those who are not.
+        /// One of the absent samples.
         example: String,
     },
-    /// People cannot be divided by a column.
+    /// A column cannot serve as a stratum.
     #[error("stratum `{name}` {reason}")]
     NoStratum {
         /// Name of the column.
         name: String,
-        /// Why not, and what to do.
+        /// Reason and next action.
         reason: String,
     },
     /// Guards found leakage. All files were written.
-    #[error("{n} found leakage, so the comparison cannot be believed: {findings}. All files were written; --guards warn goes on regardless",
-        n = if *n_findings == 1 { "a guard".to_owned() } else { format!("{n_findings} guards") })]
+    #[error(
+        "{n} found leakage, so the comparison cannot be believed: {findings}. All files were \
+         written; --guards warn goes on regardless",
+        n = if *n_findings == 1 {
+            "a guard".to_owned()
+        } else {
+            format!("{n_findings} guards")
+        }
+    )]
     Leakage {
-        /// How many.
+        /// Number of failed guards.
         n_findings: usize,
         /// Guard, subject and finding of each.
         findings: String,
     },
+}
+
+impl Error {
+    pub(super) fn run(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Run {
+            path: path.into(),
+            reason: reason.into(),
+        }
+    }
+
+    pub(super) fn said_twice(path: &Path, what: &'static str, model: String) -> Self {
+        Self::SaidTwice {
+            path: path.into(),
+            what,
+            model,
+        }
+    }
 }

@@ -1,29 +1,31 @@
-//! What the AUROC would be if labels were permuted: among everyone, or among people who are alike
-//! only.
+//! AUROC under permuted labels: among all samples, or within strata of similar samples.
 //!
-//! Input -> output: ranks and strata of people -> mean and standard deviation over all
-//! permutations. They are known exactly, so that nothing is drawn: the rank sum of the cases is a
-//! linear rank statistic (Hajek and Sidak 1967; for everyone it is Mann and Whitney's U).
+//! Input -> output: ranks and strata of samples -> mean and standard deviation of the AUROC over
+//! all permutations. Both are known exactly and nothing is drawn: the rank sum of the cases is a
+//! linear rank statistic (Hajek and Sidak 1967; without strata it is the U of Mann and Whitney).
 
-use super::{roc::ties, scores::Column};
 use gf_stats::normal::two_sided;
 
-/// The AUROC of people, and its distribution under permuted labels.
+use super::{roc::ties, scores::Column};
+
+/// The AUROC of a model, and its distribution under permuted labels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Permuted {
     pub auroc: f64,
-    /// In units of the standard deviation of the AUROC under labels permuted among everyone.
+    /// AUROC minus 0.5, in standard deviations of the AUROC when labels are permuted among all
+    /// samples.
     pub z: f64,
-    /// Mean of the AUROC when labels are permuted within strata only: what a model reaches that
-    /// knows nothing but the stratum.
+    /// Mean AUROC when labels are permuted within strata: what a model reaches that knows only the
+    /// stratum.
     pub mean_within: f64,
-    /// That mean, in units of its standard deviation under labels permuted among everyone.
+    /// `mean_within` minus 0.5, in standard deviations of that mean when labels are permuted among
+    /// all samples.
     pub z_within: f64,
 }
 
 impl Permuted {
-    /// `None` without both classes, or where the scores do not differ. `stratum_of` is of each
-    /// place of the column, below `n_strata`.
+    /// `None` without both classes. `stratum_of` has the stratum of each sample of the column,
+    /// below `n_strata`.
     pub fn new(column: &Column, stratum_of: &[usize], n_strata: usize) -> Option<Self> {
         let ranks = mid_ranks(column);
         let mut sums = vec![0.0; n_strata];
@@ -32,62 +34,73 @@ impl Permuted {
             sums[stratum] += rank;
             sizes[stratum] += 1.0;
         }
-        let means: Vec<f64> = stratum_of
+        // Within a stratum every rank is as likely for a case, so its expectation is the mean.
+        let expected_ranks: Vec<f64> = stratum_of
             .iter()
             .map(|&stratum| sums[stratum] / sizes[stratum])
             .collect();
-        let (sum, z) = of_cases(&ranks, &column.is_case)?;
-        let (sum_within, z_within) = of_cases(&means, &column.is_case)?;
-        let m = column.n_cases() as f64;
-        let n = column.n_controls() as f64;
-        let area = |rank_sum: f64| (rank_sum - m * (m + 1.0) / 2.0) / (m * n);
+        let observed = RankSum::of_cases(&ranks, &column.is_case)?;
+        let within = RankSum::of_cases(&expected_ranks, &column.is_case)?;
         Some(Self {
-            auroc: area(sum),
-            z,
-            mean_within: area(sum_within),
-            z_within,
+            auroc: observed.auroc(column),
+            z: observed.z,
+            mean_within: within.auroc(column),
+            z_within: within.z,
         })
     }
 
-    /// Two-sided: the AUROC is as far from one half with permuted labels.
+    /// Probability that permuted labels have an AUROC at least as far from 0.5 (two-sided).
     pub fn p_value(&self) -> f64 {
         two_sided(self.z)
     }
 }
 
-/// Sum of the values of the cases, and how many standard deviations it is from its mean under
-/// permuted labels (0 where values are all equal).
-fn of_cases(values: &[f64], is_case: &[bool]) -> Option<(f64, f64)> {
-    let n = values.len() as f64;
-    let m = is_case.iter().filter(|&&case| case).count() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares = values
-        .iter()
-        .map(|value| (value - mean).powi(2))
-        .sum::<f64>();
-    let sum: f64 = values
-        .iter()
-        .zip(is_case)
-        .filter(|(_, case)| **case)
-        .map(|(value, _)| value)
-        .sum();
-    let variance = m * (n - m) / (n * (n - 1.0)) * squares;
-    // Of equal values rounding leaves something.
-    let z = if variance > 1e-12 * mean * mean {
-        (sum - m * mean) / variance.sqrt()
-    } else {
-        0.0
-    };
-    (m > 0.0 && m < n).then_some((sum, z))
+/// Sum of the ranks of the cases.
+struct RankSum {
+    sum: f64,
+    /// Standard deviations from the mean under permuted labels; 0 where all ranks are equal.
+    z: f64,
 }
 
-/// 1-based ranks in increasing order; tied values share the mean of theirs.
+impl RankSum {
+    /// With m cases among n samples, ranks r of mean r' and permuted labels, the sum has mean m r'
+    /// and variance m (n - m) / (n (n - 1)) sum (r - r')^2. `None` without both classes.
+    fn of_cases(ranks: &[f64], is_case: &[bool]) -> Option<Self> {
+        let n = ranks.len() as f64;
+        let m = is_case.iter().filter(|&&case| case).count() as f64;
+        let mean = ranks.iter().sum::<f64>() / n;
+        let squares = ranks.iter().map(|rank| (rank - mean).powi(2)).sum::<f64>();
+        let sum: f64 = ranks
+            .iter()
+            .zip(is_case)
+            .filter(|(_, case)| **case)
+            .map(|(rank, _)| rank)
+            .sum();
+        let variance = m * (n - m) / (n * (n - 1.0)) * squares;
+        // Rounding leaves a tiny variance where all ranks are equal.
+        let z = if variance > 1e-12 * mean * mean {
+            (sum - m * mean) / variance.sqrt()
+        } else {
+            0.0
+        };
+        (m > 0.0 && m < n).then_some(Self { sum, z })
+    }
+
+    /// AUROC = (R - m (m + 1) / 2) / (m n) for m cases with rank sum R and n controls.
+    fn auroc(&self, column: &Column) -> f64 {
+        let m = column.n_cases() as f64;
+        let n = column.n_controls() as f64;
+        (self.sum - m * (m + 1.0) / 2.0) / (m * n)
+    }
+}
+
+/// 1-based ranks by rising logit; tied samples have the mean of their ranks.
 fn mid_ranks(column: &Column) -> Vec<f64> {
     let mut ranks = vec![0.0; column.logits.len()];
     let mut n_below = 0;
     for group in ties(&column.logits, &column.order) {
-        for &place in group {
-            ranks[place as usize] = n_below as f64 + (group.len() + 1) as f64 / 2.0;
+        for &position in group {
+            ranks[position as usize] = n_below as f64 + (group.len() + 1) as f64 / 2.0;
         }
         n_below += group.len();
     }
@@ -96,50 +109,35 @@ fn mid_ranks(column: &Column) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use gf_cohort_schema::Split;
+    use gf_cohort_schema::{Role, Split};
     use rand::{SeedableRng, seq::SliceRandom};
     use rand_chacha::ChaCha8Rng;
-
-    use gf_cohort_schema::Role;
 
     use super::*;
     use crate::evaluation::auroc::placements;
 
+    const N: u32 = 120;
+
     /// The mean over drawn permutations tends to the exact one.
     #[test]
     fn the_mean_within_strata_is_that_of_drawn_permutations() {
-        let n = 120_u32;
-        let stratum_of: Vec<usize> = (0..n as usize).map(|person| person % 4).collect();
-        let logits: Vec<f64> = (0..n)
-            .map(|person| f64::from(person * 7_919 % 31 + 5 * (person % 4)))
-            .collect();
-        let is_case: Vec<bool> = (0..n)
+        let stratum_of: Vec<usize> = (0..N as usize).map(|person| person % 4).collect();
+        let is_case: Vec<bool> = (0..N)
             .map(|person| person * 104_729 % 10 < 2 + 2 * (person % 4))
             .collect();
-        let column = |is_case: Vec<bool>| {
-            Column::new(
-                Split::Test,
-                "m",
-                Role::Score,
-                (0..n).collect(),
-                is_case,
-                logits.clone(),
-                vec![0.5; n as usize],
-            )
-        };
         let exact = Permuted::new(&column(is_case.clone()), &stratum_of, 4).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut sum = 0.0;
         for _ in 0..2_000 {
             let mut permuted = is_case.clone();
             for stratum in 0..4 {
-                let places: Vec<usize> = (0..n as usize)
-                    .filter(|place| stratum_of[*place] == stratum)
+                let members: Vec<usize> = (0..N as usize)
+                    .filter(|person| stratum_of[*person] == stratum)
                     .collect();
-                let mut labels: Vec<bool> = places.iter().map(|&place| is_case[place]).collect();
+                let mut labels: Vec<bool> = members.iter().map(|&person| is_case[person]).collect();
                 labels.shuffle(&mut random);
-                for (place, label) in places.into_iter().zip(labels) {
-                    permuted[place] = label;
+                for (person, label) in members.into_iter().zip(labels) {
+                    permuted[person] = label;
                 }
             }
             sum += placements(&column(permuted)).unwrap().auroc();
@@ -150,5 +148,21 @@ mod tests {
             sum / 2_000.0
         );
         assert!((exact.auroc - placements(&column(is_case)).unwrap().auroc()).abs() < 1e-12);
+    }
+
+    /// Samples whose logits and labels depend on their stratum.
+    fn column(is_case: Vec<bool>) -> Column {
+        let logits = (0..N)
+            .map(|person| f64::from(person * 7_919 % 31 + 5 * (person % 4)))
+            .collect();
+        Column::new(
+            Split::Test,
+            "m",
+            Role::Score,
+            (0..N).collect(),
+            is_case,
+            logits,
+            vec![0.5; N as usize],
+        )
     }
 }

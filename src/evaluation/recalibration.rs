@@ -1,14 +1,15 @@
-//! Recalibration of probabilities: a map from logit to probability, fitted on the validation split
-//! and applied elsewhere. It never changes who ranks above whom (but may tie them), and no measure
-//! but `mean_recalibrated` of `calibration.csv` uses it.
+//! Recalibration: a map from logit to probability, fitted on the validation split.
+//!
+//! The map is monotone. It may tie samples but never reverses their order. Only the column
+//! `mean_recalibrated` of `calibration.csv` uses it.
 
 use std::{fmt, str::FromStr};
 
 use gf_cohort_schema::probability;
+use gf_stats::regression::{Likelihood, logistic};
 use serde::{Deserialize, Serialize};
 
 use super::{roc::ties, scores::Column};
-use gf_stats::regression::{Likelihood, logistic};
 
 /// How probabilities are recalibrated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,17 +46,17 @@ impl FromStr for Recalibration {
     }
 }
 
-/// A map from logit to probability.
+/// A fitted map from logit to probability.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Recalibrated {
-    /// `intercept + slope * logit`, as a probability.
+    /// The logistic function of `intercept + slope * logit`.
     Platt { intercept: f64, slope: f64 },
-    /// (logit, probability), both rising; straight between, constant outside.
+    /// (logit, probability), both rising; linear between these points, constant outside.
     Isotonic(Vec<(f64, f64)>),
 }
 
 impl Recalibration {
-    /// Fitted on the people of `validation`; `None` where that cannot be.
+    /// Fits on the validation split; `None` where the regression fails.
     pub(super) fn fit(self, validation: &Column) -> Option<Recalibrated> {
         match self {
             Self::None => None,
@@ -82,49 +83,55 @@ impl Recalibrated {
     pub(super) fn probability(&self, logit: f64) -> f64 {
         match self {
             Self::Platt { intercept, slope } => probability(intercept + slope * logit),
-            Self::Isotonic(points) => {
-                let above = points.partition_point(|point| point.0 < logit);
-                match (
-                    above.checked_sub(1).map(|below| points[below]),
-                    points.get(above),
-                ) {
-                    (Some((x0, y0)), Some((x1, y1))) => y0 + (y1 - y0) * (logit - x0) / (x1 - x0),
-                    (Some((_, y)), None) | (None, Some(&(_, y))) => y,
-                    (None, None) => f64::NAN,
-                }
-            }
+            Self::Isotonic(points) => interpolated(points, logit),
         }
     }
 }
 
-/// Pools neighbours until shares rise; people with one logit are one. The first and the last logit
-/// of each pool.
-fn isotonic(column: &Column) -> Vec<(f64, f64)> {
-    struct Pool {
-        first: f64,
-        last: f64,
-        n_cases: f64,
-        n: f64,
+/// Linear interpolation between rising points; constant outside.
+fn interpolated(points: &[(f64, f64)], logit: f64) -> f64 {
+    let n_below = points.partition_point(|point| point.0 < logit);
+    let below = n_below.checked_sub(1).map(|index| points[index]);
+    let above = points.get(n_below).copied();
+    match (below, above) {
+        (Some((x0, y0)), Some((x1, y1))) => y0 + (y1 - y0) * (logit - x0) / (x1 - x0),
+        (Some((_, y)), None) | (None, Some((_, y))) => y,
+        (None, None) => f64::NAN,
     }
+}
+
+/// Neighbouring samples with one share of cases.
+struct Pool {
+    first_logit: f64,
+    last_logit: f64,
+    n_cases: f64,
+    n: f64,
+}
+
+/// Isotonic regression by pool adjacent violators: the first and the last logit of each pool, with
+/// its share of cases. Samples with equal logits start as one pool; a pool whose share is not above
+/// that of the pool below it is merged with it.
+fn isotonic(column: &Column) -> Vec<(f64, f64)> {
     let mut pools: Vec<Pool> = Vec::new();
     for group in ties(&column.logits, &column.order) {
         let logit = column.logits[group[0] as usize];
         let n_cases = group
             .iter()
-            .filter(|&&place| column.is_case[place as usize])
+            .filter(|&&position| column.is_case[position as usize])
             .count() as f64;
         let mut pool = Pool {
-            first: logit,
-            last: logit,
+            first_logit: logit,
+            last_logit: logit,
             n_cases,
             n: group.len() as f64,
         };
+        // Shares are compared by products of counts, which are exact.
         while let Some(below) =
             pools.pop_if(|below| below.n_cases * pool.n >= pool.n_cases * below.n)
         {
             pool = Pool {
-                first: below.first,
-                last: pool.last,
+                first_logit: below.first_logit,
+                last_logit: pool.last_logit,
                 n_cases: below.n_cases + pool.n_cases,
                 n: below.n + pool.n,
             };
@@ -133,7 +140,10 @@ fn isotonic(column: &Column) -> Vec<(f64, f64)> {
     }
     let mut points: Vec<(f64, f64)> = pools
         .iter()
-        .flat_map(|pool| [pool.first, pool.last].map(|x| (x, pool.n_cases / pool.n)))
+        .flat_map(|pool| {
+            let share = pool.n_cases / pool.n;
+            [(pool.first_logit, share), (pool.last_logit, share)]
+        })
         .collect();
     points.dedup();
     points
@@ -141,10 +151,8 @@ fn isotonic(column: &Column) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use gf_cohort_schema::Split;
-    use proptest::prelude::*;
-
-    use gf_cohort_schema::Role;
+    use gf_cohort_schema::{Role, Split};
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
     use crate::evaluation::verdict_oracle::{EXAMPLES, GRID};
@@ -187,28 +195,24 @@ mod tests {
     fn what_cannot_be_fitted_is_not_made_up() {
         let separated = column(&[-1.0, -0.5, 0.5, 1.0], &[false, false, true, true]);
         assert_eq!(Recalibration::Platt.fit(&separated), None);
-        assert!(
-            (Recalibration::Isotonic
-                .fit(&separated)
-                .unwrap()
-                .probability(0.0)
-                - 0.5)
-                .abs()
-                < 1e-12
-        );
+        let isotonic = Recalibration::Isotonic.fit(&separated).unwrap();
+        assert!((isotonic.probability(0.0) - 0.5).abs() < 1e-12);
     }
 
     proptest! {
         #[test]
-        fn an_isotonic_map_never_falls(people in proptest::collection::vec((-8..8_i8, any::<bool>()), 1..40)) {
+        fn an_isotonic_map_never_falls(people in vec((-8..8_i8, any::<bool>()), 1..40)) {
             let logits: Vec<f64> = people.iter().map(|person| f64::from(person.0)).collect();
             let is_case: Vec<bool> = people.iter().map(|person| person.1).collect();
             let map = Recalibration::Isotonic.fit(&column(&logits, &is_case)).unwrap();
-            let said: Vec<f64> = (-40..40_i8).map(|step| map.probability(f64::from(step) / 4.0)).collect();
-            prop_assert!(said.windows(2).all(|pair| pair[0] <= pair[1] + 1e-12));
-            // On the people fitted, as many cases are expected as there are.
+            let probabilities: Vec<f64> = (-40..40_i8)
+                .map(|step| map.probability(f64::from(step) / 4.0))
+                .collect();
+            prop_assert!(probabilities.windows(2).all(|pair| pair[0] <= pair[1] + 1e-12));
+            // The expected number of cases among the fitted samples is the observed one.
             let expected: f64 = logits.iter().map(|logit| map.probability(*logit)).sum();
-            prop_assert!((expected - is_case.iter().filter(|case| **case).count() as f64).abs() < 1e-9);
+            let n_cases = is_case.iter().filter(|case| **case).count() as f64;
+            prop_assert!((expected - n_cases).abs() < 1e-9);
         }
     }
 }

@@ -1,197 +1,170 @@
-//! What other stages left beside the predictions: `cost.csv`, `scores.csv`, `apoe.csv`,
-//! `guards.csv`, `training_log.csv`.
+//! Files that other stages wrote next to the predictions: costs, published scores, APOE genotypes,
+//! guards and training logs.
 //!
-//! Input -> output: the paths of predictions -> the further columns of `auc.csv`, the APOE
-//! genotypes, and what guards of other stages found. A file that is not there leaves its columns
-//! empty.
+//! Input -> output: the paths of predictions -> [`SidecarFiles`], whose `read_*` methods give their
+//! rows. A file that does not exist leaves its columns empty.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::{Path, PathBuf},
 };
 
 use gf_cohort_schema::{
-    AucRow, Characteristics, CostRow, GuardRow, ScoreRow, read_costs, read_guards, read_scores,
+    Characteristics, CostRow, GuardRow, ScoreRow, read_costs, read_guards, read_scores,
     read_training_log,
 };
-use serde_json::Value;
+use serde::Serialize;
 
-use super::Error;
+use super::{Error, TrainingLog};
 use crate::layout;
-use crate::report::TrainingLog;
-use gf_files::output;
 
-/// The files of this name beside the predictions, one a folder.
-fn files<'a>(predictions: &'a [PathBuf], name: &'a str) -> impl Iterator<Item = PathBuf> + 'a {
+/// Files next to the predictions, at most one of each kind per folder, sorted by path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SidecarFiles {
+    /// `cost.csv`: parameters, operations, energy and memory of each model.
+    pub costs: Vec<PathBuf>,
+    /// `scores.csv`: published scores and their match rates.
+    pub published_scores: Vec<PathBuf>,
+    /// `apoe.csv`: APOE genotypes by sample.
+    pub apoe: Vec<PathBuf>,
+    /// `guards.csv`: findings of guards of earlier stages.
+    pub guards: Vec<PathBuf>,
+    /// `training_log.csv`: loss by epoch.
+    pub training_logs: Vec<PathBuf>,
+}
+
+impl SidecarFiles {
+    /// The files that exist in the folders of the predictions.
+    #[must_use]
+    pub fn find(predictions: &[PathBuf]) -> Self {
+        Self {
+            costs: files_named(layout::COST, predictions),
+            published_scores: files_named(layout::SCORES, predictions),
+            apoe: files_named(layout::APOE, predictions),
+            guards: files_named(layout::GUARDS, predictions),
+            training_logs: files_named(layout::TRAINING_LOG, predictions),
+        }
+    }
+
+    /// All files, by kind.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        [
+            &self.costs,
+            &self.published_scores,
+            &self.apoe,
+            &self.guards,
+            &self.training_logs,
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// Costs by model.
+    ///
+    /// # Errors
+    /// A malformed file; two files with different costs of one model.
+    pub(super) fn read_costs(&self) -> Result<BTreeMap<String, CostRow>, Error> {
+        let mut costs: BTreeMap<String, CostRow> = BTreeMap::new();
+        for path in &self.costs {
+            for cost in read_costs(path)? {
+                match costs.get(&cost.model) {
+                    Some(earlier) if *earlier != cost => {
+                        return Err(Error::said_twice(path, "cost", cost.model));
+                    }
+                    _ => _ = costs.insert(cost.model.clone(), cost),
+                }
+            }
+        }
+        Ok(costs)
+    }
+
+    /// Published scores, one per model.
+    ///
+    /// # Errors
+    /// A malformed file; two files with different match rates of one model.
+    pub(super) fn read_published_scores(&self) -> Result<Vec<ScoreRow>, Error> {
+        let mut scores: Vec<ScoreRow> = Vec::new();
+        for path in &self.published_scores {
+            for score in read_scores(path)? {
+                match scores.iter().find(|earlier| earlier.model == score.model) {
+                    None => scores.push(score),
+                    Some(earlier) if !has_same_match_rate(earlier, &score) => {
+                        return Err(Error::said_twice(path, "match rate", score.model));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        Ok(scores)
+    }
+
+    /// APOE genotypes by sample, one table per file.
+    ///
+    /// # Errors
+    /// A malformed file.
+    pub(super) fn read_apoe(&self) -> Result<Vec<Characteristics>, Error> {
+        self.apoe
+            .iter()
+            .map(|path| Ok(Characteristics::read(path)?))
+            .collect()
+    }
+
+    /// Findings of guards of other stages. Guards named in `own` are those of an earlier evaluation
+    /// into the same folder and are left out.
+    ///
+    /// # Errors
+    /// A malformed file.
+    pub(super) fn read_guards(&self, own: &[&str]) -> Result<Vec<GuardRow>, Error> {
+        let mut rows = Vec::new();
+        for path in &self.guards {
+            rows.extend(read_guards(path)?);
+        }
+        rows.retain(|row| !own.contains(&row.guard.as_str()));
+        Ok(rows)
+    }
+
+    /// Training logs, one per file.
+    ///
+    /// # Errors
+    /// A malformed file.
+    pub(super) fn read_training_logs(&self) -> Result<Vec<TrainingLog>, Error> {
+        self.training_logs
+            .iter()
+            .map(|path| {
+                Ok(TrainingLog {
+                    model: self.name_of_trained_model(path)?,
+                    rows: read_training_log(path)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The first model in the `cost.csv` of the same folder, else the name of the folder.
+    fn name_of_trained_model(&self, training_log: &Path) -> Result<String, Error> {
+        let cost = training_log.with_file_name(layout::COST);
+        if self.costs.contains(&cost)
+            && let Some(row) = read_costs(&cost)?.into_iter().next()
+        {
+            return Ok(row.model);
+        }
+        let folder = training_log.parent().and_then(Path::file_name);
+        Ok(match folder {
+            Some(name) => name.to_string_lossy().into_owned(),
+            None => "model".to_owned(),
+        })
+    }
+}
+
+/// The files of this name next to the predictions, each once.
+fn files_named(name: &str, predictions: &[PathBuf]) -> Vec<PathBuf> {
     let paths: BTreeSet<PathBuf> = predictions
         .iter()
         .map(|path| path.with_file_name(name))
         .collect();
-    paths.into_iter().filter(|path| path.exists())
+    paths.into_iter().filter(|path| path.exists()).collect()
 }
 
-/// Fills in the costs of the models that have one, and the match rates of published `scores`.
-///
-/// # Errors
-/// A file that is malformed; two that say different things of one model.
-pub fn fill_in(
-    rows: &mut [AucRow],
-    predictions: &[PathBuf],
-    scores: &[ScoreRow],
-) -> Result<(), Error> {
-    let costs = costs(predictions)?;
-    for row in rows {
-        row.match_rate = scores
-            .iter()
-            .find(|score| [&score.model, &score.accession].contains(&&row.model))
-            .map(|score| score.match_rate);
-        let Some(cost) = costs.get(&row.model) else {
-            continue;
-        };
-        row.parameters = Some(cost.parameters);
-        row.multiplications = Some(cost.multiplications);
-        row.additions = Some(cost.additions);
-        row.energy_pj = Some(cost.energy_pj);
-        row.bytes = Some(cost.bytes);
-    }
-    Ok(())
-}
-
-fn costs(predictions: &[PathBuf]) -> Result<BTreeMap<String, CostRow>, Error> {
-    let mut costs: BTreeMap<String, CostRow> = BTreeMap::new();
-    for path in files(predictions, layout::COST) {
-        for cost in read_costs(&path)? {
-            match costs.get(&cost.model) {
-                Some(other) if *other != cost => {
-                    return Err(Error::SaidTwice {
-                        path,
-                        what: "cost",
-                        model: cost.model,
-                    });
-                }
-                _ => _ = costs.insert(cost.model.clone(), cost),
-            }
-        }
-    }
-    Ok(costs)
-}
-
-/// Published scores, one a model.
-///
-/// # Errors
-/// A file that is malformed; two that have other match rates of one model.
-pub fn scores(predictions: &[PathBuf]) -> Result<Vec<ScoreRow>, Error> {
-    let mut scores: Vec<ScoreRow> = Vec::new();
-    for path in files(predictions, layout::SCORES) {
-        for score in read_scores(&path)? {
-            match scores.iter().find(|other| other.model == score.model) {
-                None => scores.push(score),
-                Some(other) if other.match_rate.to_bits() != score.match_rate.to_bits() => {
-                    return Err(Error::SaidTwice {
-                        path,
-                        what: "match rate",
-                        model: score.model,
-                    });
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    Ok(scores)
-}
-
-/// `run.json` of a pipeline.
-///
-/// # Errors
-/// A file that cannot be read or is none.
-pub fn run(path: &Path) -> Result<Value, Error> {
-    let text = fs::read(path).map_err(output::at(path))?;
-    let run: Value = serde_json::from_slice(&text).map_err(|error| Error::Run {
-        path: path.into(),
-        reason: error.to_string(),
-    })?;
-    if run.get("stages").is_none_or(|stages| !stages.is_object()) {
-        return Err(Error::Run {
-            path: path.into(),
-            reason: "it has no `stages`".to_owned(),
-        });
-    }
-    Ok(run)
-}
-
-/// Name and SHA-256 of each file of predictions; of its folders only the last one.
-///
-/// # Errors
-/// A file that cannot be read.
-pub fn digests(predictions: &[PathBuf]) -> Result<Vec<(String, String)>, Error> {
-    let name = |path: &Path| {
-        let parts = [path.parent().and_then(Path::file_name), path.file_name()];
-        parts
-            .into_iter()
-            .flatten()
-            .map(|part| part.to_string_lossy())
-            .collect::<Vec<_>>()
-            .join("/")
-    };
-    predictions
-        .iter()
-        .map(|path| Ok((name(path), output::sha256_of_file(path)?)))
-        .collect()
-}
-
-/// How models were trained, by the name that `cost.csv` says (where there is none, that of the
-/// folder).
-///
-/// # Errors
-/// A file that is malformed.
-pub fn training(predictions: &[PathBuf]) -> Result<Vec<TrainingLog>, Error> {
-    let mut logs = Vec::new();
-    for path in files(predictions, layout::TRAINING_LOG) {
-        let costs = path.with_file_name(layout::COST);
-        let named = if costs.exists() {
-            read_costs(&costs)?
-                .into_iter()
-                .next()
-                .map(|cost| cost.model)
-        } else {
-            None
-        };
-        let folder = || {
-            path.parent()
-                .and_then(|folder| folder.file_name())
-                .map(|name| name.to_string_lossy().into_owned())
-        };
-        logs.push(TrainingLog {
-            model: named.or_else(folder).unwrap_or_else(|| "model".to_owned()),
-            rows: read_training_log(&path)?,
-        });
-    }
-    Ok(logs)
-}
-
-/// APOE genotypes by person.
-///
-/// # Errors
-/// A file that is malformed.
-pub fn apoe(predictions: &[PathBuf]) -> Result<Vec<Characteristics>, Error> {
-    files(predictions, layout::APOE)
-        .map(|path| Ok(Characteristics::read(&path)?))
-        .collect()
-}
-
-/// What guards of other stages found; not those of an earlier evaluation into the same folder.
-///
-/// # Errors
-/// A file that is malformed.
-pub fn guards(predictions: &[PathBuf], own: &[&str]) -> Result<Vec<GuardRow>, Error> {
-    let mut found = Vec::new();
-    for path in files(predictions, layout::GUARDS) {
-        found.extend(
-            read_guards(&path)?
-                .into_iter()
-                .filter(|row| !own.contains(&row.guard.as_str())),
-        );
-    }
-    Ok(found)
+/// Bitwise, so that two undefined rates (NaN) are the same.
+fn has_same_match_rate(a: &ScoreRow, b: &ScoreRow) -> bool {
+    a.match_rate.to_bits() == b.match_rate.to_bits()
 }

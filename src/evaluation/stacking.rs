@@ -1,229 +1,263 @@
-//! Row 5: the best polygenic score and the best sequence model together, by logistic regression on
-//! the validation split.
+//! Stacked model (row 5): the best polygenic score and the best sequence model together.
 //!
-//! Input -> output: scores -> coefficients (`stacked.csv`) and a column of the test split. Two
-//! predictors, because a validation split has few people. Both are the best of their kind on the
-//! validation split; there the stacked model is fitted, so that its own numbers there would
-//! be optimistic: it is applied to the test split only.
+//! Input -> output: scores -> coefficients (`stacked.csv`) and a column of the test split.
 //!
-//! The stacked model is shrunk to the better one of the two, so that it cannot fall below it by
-//! more than chance. With T, twice the gain in log-likelihood of both over the better one, its
-//! logit is `(1 - s) * better one + s * both`, s = max(0, 1 - 4 / T) (the positive-part rule of
-//! James and Stein); s is 0 where a coefficient of both is negative.
+//! The stacked model is a logistic regression with two predictors, because a validation split has
+//! few samples. Both predictors are the best of their kind on the validation split, and the
+//! regression is fitted there. Its performance there would be optimistic, so the stacked model is
+//! applied to the test split only.
+//!
+//! The stacked model is shrunk to the better one of the two, so that it is not worse than that one
+//! by more than chance. Let T be twice the gain in log-likelihood of both predictors over the
+//! better one. The logit is `(1 - s) * better one + s * both` with s = max(0, 1 - 4 / T), the
+//! positive-part rule of James and Stein. s is 0 where a coefficient of both is negative.
 
-use std::path::Path;
-
-use gf_cohort_schema::{Role, STACKED, Split, nine_significant_digits, probability};
+use gf_cohort_schema::{Role, STACKED, Split, probability};
+use gf_stats::regression::{Failure, Fit, Likelihood, logistic};
 use serde::Serialize;
 
 use super::{
     auroc::placements,
     scores::{Column, Scores},
 };
-use gf_files::output;
-use gf_stats::regression::{Failure, Fit, Likelihood, logistic};
 
-/// Columns of `stacked.csv`, in order.
-pub const COEFFICIENT_COLUMNS: [&str; 4] =
-    ["term", "coefficient", "standard_error", "n_validation"];
+/// Row of polygenic scores without the APOE region.
+const SCORE_WITHOUT_APOE: u8 = 2;
+/// Row of polygenic scores with the APOE region.
+const SCORE: u8 = 3;
+/// Row of sequence models.
+const SEQUENCE_MODEL: u8 = 4;
 
-/// What was fitted.
+/// Twice the gain in log-likelihood up to which the second predictor counts for nothing.
+const THRESHOLD: f64 = 4.0;
+
+/// The stacked model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stacked {
-    /// `intercept`, then the two models, with log-odds a unit of their logit and its standard
-    /// error.
-    pub terms: Vec<(String, f64, f64)>,
-    /// People fitted on.
+    /// `intercept`, then the two predictors.
+    pub terms: Vec<Term>,
+    /// Samples that it was fitted on.
     pub n_validation: usize,
-    /// Share of the fit on both models; the rest is the fit on the better one alone.
+    /// Share of the fit on both predictors; the rest is the fit on the better one alone.
     pub shrinkage: f64,
-    /// Fitted with Firth's penalty, because the models separate the validation split.
+    /// Fitted with Firth's penalty, because the predictors separate the validation split.
     pub is_firth: bool,
 }
 
-/// Fits, and adds the column of the test split; or says why not.
+/// A term of the stacked model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Term {
+    /// `intercept`, or the name of the model.
+    pub name: String,
+    /// Log-odds per unit of the model's logit.
+    pub coefficient: f64,
+    /// Standard error of the coefficient.
+    pub standard_error: f64,
+}
+
+/// Fits the stacked model and adds its column of the test split to `scores`.
+///
+/// # Errors
+/// The reason why nothing can be stacked, as text.
 pub fn add(scores: &mut Scores) -> Result<Stacked, String> {
     if scores.models().contains(STACKED) {
         return Err("there are predictions of that name".to_owned());
     }
-    let (prs, sequence) = predictors(scores)?;
-    let both = shrunk(&prs, &sequence)?;
-    let test = |model: &str| {
-        scores
-            .column(Split::Test, model)
-            .ok_or_else(|| format!("{model} has no predictions on the test split"))
-    };
-    let prs_test = test(&prs.model)?;
-    let sequence_test = test(&sequence.model)?;
-    if prs_test.people != sequence_test.people {
-        return Err(format!(
-            "{} and {} have not the same people on the test split",
-            prs.model, sequence.model
-        ));
-    }
-    let [intercept, of_prs, of_sequence] = both.coefficients;
-    let logits: Vec<f64> = prs_test
-        .logits
-        .iter()
-        .zip(&sequence_test.logits)
-        .map(|(a, b)| intercept + of_prs * a + of_sequence * b)
-        .collect();
-    let probabilities = logits.iter().map(|logit| probability(*logit)).collect();
-    let people = prs_test.people.clone();
-    let is_case = prs_test.is_case.clone();
-    let column = Column::new(
-        Split::Test,
-        STACKED,
-        Role::Stacked,
-        people,
-        is_case,
-        logits,
-        probabilities,
-    );
+    let predictors = Predictors::choose(scores)?;
+    let fit = ShrunkFit::new(&predictors)?;
+    let column = predictors.apply(&fit, scores)?;
+    scores.insert(column);
     let names = [
         "intercept".to_owned(),
-        prs.model.clone(),
-        sequence.model.clone(),
+        predictors.prs.model,
+        predictors.sequence.model,
     ];
     let terms = names
         .into_iter()
-        .zip(both.coefficients)
-        .zip(both.standard_errors)
-        .map(|((name, value), error)| (name, value, error));
-    let stacked = Stacked {
+        .zip(fit.coefficients)
+        .zip(fit.standard_errors)
+        .map(|((name, coefficient), standard_error)| Term {
+            name,
+            coefficient,
+            standard_error,
+        });
+    Ok(Stacked {
         terms: terms.collect(),
-        n_validation: prs.people.len(),
-        shrinkage: both.shrinkage,
-        is_firth: both.is_firth,
-    };
-    scores.insert(column);
-    Ok(stacked)
+        n_validation: predictors.prs.people.len(),
+        shrinkage: fit.shrinkage,
+        is_firth: fit.is_firth,
+    })
 }
 
-/// Writes `stacked.csv`.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write(path: &Path, stacked: &Stacked) -> Result<(), output::Error> {
-    let n_validation = stacked.n_validation.to_string();
-    let record = |(term, value, error): &(String, f64, f64)| {
-        [
-            term.clone(),
-            nine_significant_digits(*value),
-            nine_significant_digits(*error),
-            n_validation.clone(),
-        ]
-    };
-    output::shareable::write_csv(path, &COEFFICIENT_COLUMNS, stacked.terms.iter().map(record))
+/// Both predictors on the validation split, with the same samples.
+struct Predictors {
+    prs: Column,
+    sequence: Column,
 }
 
-/// The best polygenic score (row 2, or row 3 where there is no row 2) and the best sequence model
-/// (row 4), by AUROC on the validation split.
-fn predictors(scores: &Scores) -> Result<(Column, Column), String> {
-    let best = |row: u8| {
-        let of_row = scores
-            .in_split(Split::Validation)
+impl Predictors {
+    /// The best polygenic score (row 2, or row 3 where there is no row 2) and the best sequence
+    /// model (row 4), by AUROC on the validation split.
+    fn choose(scores: &Scores) -> Result<Self, String> {
+        let prs = best_on_validation(SCORE_WITHOUT_APOE, scores)
+            .or_else(|| best_on_validation(SCORE, scores))
+            .ok_or("no polygenic score (row 2 or 3) with an AUC on the validation split")?;
+        let sequence = best_on_validation(SEQUENCE_MODEL, scores)
+            .ok_or("no sequence model (row 4) with an AUC on the validation split")?;
+        if prs.people != sequence.people {
+            return Err(format!(
+                "{} and {} have not the same people on the validation split",
+                prs.model, sequence.model
+            ));
+        }
+        match prs.too_few() {
+            Some(too_few) => Err(format!("on the validation split {too_few}")),
+            None => Ok(Self { prs, sequence }),
+        }
+    }
+
+    /// The column of the stacked model on the test split.
+    fn apply(&self, fit: &ShrunkFit, scores: &Scores) -> Result<Column, String> {
+        let prs = on_test(&self.prs.model, scores)?;
+        let sequence = on_test(&self.sequence.model, scores)?;
+        if prs.people != sequence.people {
+            return Err(format!(
+                "{} and {} have not the same people on the test split",
+                self.prs.model, self.sequence.model
+            ));
+        }
+        let [intercept, of_prs, of_sequence] = fit.coefficients;
+        let logits: Vec<f64> = prs
+            .logits
             .iter()
-            .filter(|column| column.role.rung() == Some(row));
-        let with_area =
-            of_row.filter_map(|column| Some((placements(column).ok()?.auroc(), column)));
-        // Of equal ones the first.
-        with_area
-            .reduce(|best, next| if next.0 > best.0 { next } else { best })
-            .map(|(_, column)| column.clone())
-    };
-    let missing = |what: &str| format!("no {what} with an AUC on the validation split");
-    let prs = best(2)
-        .or_else(|| best(3))
-        .ok_or_else(|| missing("polygenic score (row 2 or 3)"))?;
-    let sequence = best(4).ok_or_else(|| missing("sequence model (row 4)"))?;
-    if prs.people != sequence.people {
-        return Err(format!(
-            "{} and {} have not the same people on the validation split",
-            prs.model, sequence.model
-        ));
-    }
-    match prs.too_few() {
-        Some(too_few) => Err(format!("on the validation split {too_few}")),
-        None => Ok((prs, sequence)),
+            .zip(&sequence.logits)
+            .map(|(prs, sequence)| intercept + of_prs * prs + of_sequence * sequence)
+            .collect();
+        let probabilities = logits.iter().map(|logit| probability(*logit)).collect();
+        Ok(Column::new(
+            Split::Test,
+            STACKED,
+            Role::Stacked,
+            prs.people.clone(),
+            prs.is_case.clone(),
+            logits,
+            probabilities,
+        ))
     }
 }
 
-/// The fit on both models, shrunk to that on the better one.
-struct Shrunk {
-    /// Intercept, score, sequence model.
+/// The model of a row with the highest AUROC on the validation split; the first of equal ones.
+fn best_on_validation(row: u8, scores: &Scores) -> Option<Column> {
+    scores
+        .in_split(Split::Validation)
+        .iter()
+        .filter(|column| column.role.rung() == Some(row))
+        .filter_map(|column| Some((placements(column).ok()?.auroc(), column)))
+        .reduce(|best, next| if next.0 > best.0 { next } else { best })
+        .map(|(_, column)| column.clone())
+}
+
+fn on_test<'a>(model: &str, scores: &'a Scores) -> Result<&'a Column, String> {
+    scores
+        .column(Split::Test, model)
+        .ok_or_else(|| format!("{model} has no predictions on the test split"))
+}
+
+/// The fit on both predictors, shrunk to the fit on the better one.
+struct ShrunkFit {
+    /// Intercept, polygenic score, sequence model.
     coefficients: [f64; 3],
-    /// Of the fits before they are mixed; 0 where the model has no coefficient.
+    /// Those of the fit before it is mixed; 0 where a predictor has no coefficient.
     standard_errors: [f64; 3],
     shrinkage: f64,
     is_firth: bool,
 }
 
-/// Twice a gain in log-likelihood up to which both models together count for nothing.
-const THRESHOLD: f64 = 4.0;
-
-fn shrunk(prs: &Column, sequence: &Column) -> Result<Shrunk, String> {
-    let (of_prs, prs_is_firth) = fit(&[prs])?;
-    let (of_sequence, sequence_is_firth) = fit(&[sequence])?;
-    let is_prs = of_prs.log_likelihood > of_sequence.log_likelihood;
-    let (better, better_is_firth) = if is_prs {
-        (&of_prs, prs_is_firth)
-    } else {
-        (&of_sequence, sequence_is_firth)
-    };
-    let place = if is_prs { 1 } else { 2 };
-    let mut alone = Shrunk {
-        coefficients: [0.0; 3],
-        standard_errors: [0.0; 3],
-        shrinkage: 0.0,
-        is_firth: better_is_firth,
-    };
-    for (from, to) in [(0, 0), (1, place)] {
-        (alone.coefficients[to], alone.standard_errors[to]) =
-            (better.coefficients[from], better.standard_errors[from]);
-    }
-    // Models that say the same, or one that is constant, add nothing to each other.
-    let Ok((both, is_firth)) = fit(&[prs, sequence]) else {
-        return Ok(alone);
-    };
-    let gain = 2.0 * (both.log_likelihood - better.log_likelihood);
-    let helps = gain > THRESHOLD
-        && both.coefficients[1..]
+impl ShrunkFit {
+    fn new(predictors: &Predictors) -> Result<Self, String> {
+        let Predictors { prs, sequence } = predictors;
+        let of_prs = Regression::fit(&[prs])?;
+        let of_sequence = Regression::fit(&[sequence])?;
+        let is_prs_better = of_prs.fit.log_likelihood > of_sequence.fit.log_likelihood;
+        let better = if is_prs_better { of_prs } else { of_sequence };
+        let alone = Self::of_one(&better, if is_prs_better { 1 } else { 2 });
+        // Predictors that are proportional, or one that is constant, add nothing to each other.
+        let Ok(both) = Regression::fit(&[prs, sequence]) else {
+            return Ok(alone);
+        };
+        let gain = 2.0 * (both.fit.log_likelihood - better.fit.log_likelihood);
+        let are_coefficients_positive = both.fit.coefficients[1..]
             .iter()
             .all(|coefficient| *coefficient > 0.0);
-    // Two kinds of likelihood cannot be compared.
-    if !helps || is_firth != better_is_firth {
-        return Ok(alone);
+        // A penalised likelihood cannot be compared with one without a penalty.
+        let is_comparable = both.is_firth == better.is_firth;
+        if gain > THRESHOLD && are_coefficients_positive && is_comparable {
+            Ok(alone.mixed_with(&both, 1.0 - THRESHOLD / gain))
+        } else {
+            Ok(alone)
+        }
     }
-    let shrinkage = 1.0 - THRESHOLD / gain;
-    let mut mixed = Shrunk {
-        shrinkage,
-        is_firth,
-        ..alone
-    };
-    for (number, coefficient) in mixed.coefficients.iter_mut().enumerate() {
-        *coefficient = (1.0 - shrinkage) * *coefficient + shrinkage * both.coefficients[number];
-        mixed.standard_errors[number] = both.standard_errors[number];
+
+    /// The fit on one predictor; `index` is its place among the coefficients.
+    fn of_one(better: &Regression, index: usize) -> Self {
+        let mut alone = Self {
+            coefficients: [0.0; 3],
+            standard_errors: [0.0; 3],
+            shrinkage: 0.0,
+            is_firth: better.is_firth,
+        };
+        for (from, to) in [(0, 0), (1, index)] {
+            alone.coefficients[to] = better.fit.coefficients[from];
+            alone.standard_errors[to] = better.fit.standard_errors[from];
+        }
+        alone
     }
-    Ok(mixed)
+
+    fn mixed_with(self, both: &Regression, shrinkage: f64) -> Self {
+        let mut mixed = Self {
+            shrinkage,
+            is_firth: both.is_firth,
+            ..self
+        };
+        for (number, coefficient) in mixed.coefficients.iter_mut().enumerate() {
+            *coefficient =
+                (1.0 - shrinkage) * *coefficient + shrinkage * both.fit.coefficients[number];
+            mixed.standard_errors[number] = both.fit.standard_errors[number];
+        }
+        mixed
+    }
 }
 
-/// Logistic regression on the logits of some models, with Firth's penalty where they separate the
-/// classes.
-fn fit(models: &[&Column]) -> Result<(Fit, bool), String> {
-    let columns: Vec<&[f64]> = models
-        .iter()
-        .map(|column| column.logits.as_slice())
-        .collect();
-    let names: Vec<&str> = models.iter().map(|column| column.model.as_str()).collect();
-    let failed = |failure| format!("the regression on {} is {failure}", names.join(" and "));
-    let is_case = &models[0].is_case;
-    match logistic(&columns, is_case, None, Likelihood::Plain) {
-        Ok(fit) => Ok((fit, false)),
-        Err(Failure::Separated) => Ok((
-            logistic(&columns, is_case, None, Likelihood::Firth).map_err(failed)?,
-            true,
-        )),
-        Err(failure) => Err(failed(failure)),
+/// A logistic regression on the logits of one or two models.
+struct Regression {
+    fit: Fit,
+    /// With Firth's penalty, because the models separate the classes.
+    is_firth: bool,
+}
+
+impl Regression {
+    fn fit(models: &[&Column]) -> Result<Self, String> {
+        let logits: Vec<&[f64]> = models
+            .iter()
+            .map(|column| column.logits.as_slice())
+            .collect();
+        let is_case = &models[0].is_case;
+        let plain = logistic(&logits, is_case, None, Likelihood::Plain);
+        let is_firth = matches!(plain, Err(Failure::Separated));
+        let fit = if is_firth {
+            logistic(&logits, is_case, None, Likelihood::Firth)
+        } else {
+            plain
+        };
+        match fit {
+            Ok(fit) => Ok(Self { fit, is_firth }),
+            Err(failure) => {
+                let names: Vec<&str> = models.iter().map(|column| column.model.as_str()).collect();
+                Err(format!(
+                    "the regression on {} is {failure}",
+                    names.join(" and ")
+                ))
+            }
+        }
     }
 }

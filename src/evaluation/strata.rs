@@ -1,8 +1,9 @@
-//! The same comparison among people who are alike: by sex, ancestry, APOE genotype.
+//! Stratified comparison: AUROC and differences by sex, ancestry, APOE genotype or another column.
 //!
-//! Input -> output: scores, the columns of `cohort.csv` and `apoe.csv` -> rows of `strata.csv`.
-//! People whose cell is empty are a level of their own, `unknown`. A column of numbers with more
-//! than ten values, such as age, is divided into quarters of the people.
+//! Input -> output: scores, and columns of `cohort.csv` and `apoe.csv` -> rows of `strata.csv`.
+//!
+//! Samples with an empty cell are in the level `unknown`. A column of numbers with more than ten
+//! values, such as age, is divided into quarters of the samples.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -20,8 +21,7 @@ use super::{
     scores::{Column, Scores},
 };
 
-/// Names of the column in `cohort.csv` that says where someone's ancestors are from, the first that
-/// is there.
+/// Names of an ancestry column in `cohort.csv`. The first name with a column is used.
 pub const ANCESTRY: [&str; 7] = [
     "ancestry",
     "genetic_ancestry",
@@ -34,24 +34,24 @@ pub const ANCESTRY: [&str; 7] = [
 /// The column of `apoe.csv`.
 const APOE: &str = "apoe";
 const UNKNOWN: &str = "unknown";
-/// More are names of people, or another text that does not group them.
+/// Most levels of a stratum. A column with more levels has names or free text, and no groups.
 const MAX_LEVELS: usize = 50;
-/// A column of numbers with more values is a measurement, such as age, and no code, such as a
-/// centre's number.
+/// Most values of a numeric code, such as the number of a centre. A column of numbers with more
+/// values is a measurement, such as age.
 const MAX_CODES: usize = 10;
-/// Groups of people that a measurement is divided into.
+/// Groups of samples that a measurement is divided into.
 const QUARTERS: usize = 4;
-/// Cells of a column of numbers that mean that nothing is known.
+/// Cells of a column of numbers that stand for an unknown value.
 const MISSING: [&str; 5] = ["NA", "NaN", ".", "null", "-9"];
 
-/// What is known of the people predicted.
+/// Characteristics of the predicted samples, from `cohort.csv` and `apoe.csv`.
 #[derive(Default)]
 pub struct Known {
     cohort: Option<Table>,
     apoe: Vec<Table>,
 }
 
-/// A table of people, and the row of each person of [`Scores::people`].
+/// A table of samples, and the row of each person of [`Scores::people`].
 struct Table {
     table: Characteristics,
     rows: Vec<Option<usize>>,
@@ -68,7 +68,7 @@ impl Table {
     }
 }
 
-/// People divided by one characteristic.
+/// Samples divided by one characteristic.
 pub struct Stratum {
     pub name: String,
     /// Sorted by text, or by number.
@@ -78,10 +78,10 @@ pub struct Stratum {
 }
 
 impl Known {
-    /// Of the cohort (with its path), in which all who are predicted must be, and APOE genotypes.
+    /// From the cohort table (with its path) and tables of APOE genotypes.
     ///
     /// # Errors
-    /// People who are not in the cohort.
+    /// A predicted sample that is not in the cohort table.
     pub fn new(
         cohort: Option<(&Path, Characteristics)>,
         apoe: Vec<Characteristics>,
@@ -95,64 +95,39 @@ impl Known {
             return Ok(Self { cohort: None, apoe });
         };
         let cohort = Table::new(cohort, scores);
-        let mut absent = scores
-            .people
-            .iter()
-            .zip(&cohort.rows)
-            .filter(|(_, row)| row.is_none());
-        if let Some((example, _)) = absent.next() {
-            let n_absent = absent.count() + 1;
-            let n_people = scores.people.len();
-            return Err(Error::NotInCohort {
-                path: path.to_path_buf(),
-                n_absent,
-                n_people,
-                example: example.sample_id.clone(),
-            });
-        }
+        require_all(&cohort, path, scores)?;
         Ok(Self {
             cohort: Some(cohort),
             apoe,
         })
     }
 
-    /// How many samples of the cohort with a phenotype have no prediction, a sentence for each
+    /// How many samples of the cohort with a phenotype have no prediction, one sentence for each
     /// split with predictions.
     pub fn not_predicted(&self, scores: &Scores) -> Vec<String> {
-        let Some(Table { table, .. }) = &self.cohort else {
+        let Some(cohort) = &self.cohort else {
             return Vec::new();
         };
+        let ids_by_split = with_phenotype(&cohort.table);
         let predicted: HashSet<&str> = scores
             .people
             .iter()
             .map(|person| person.sample_id.as_str())
             .collect();
-        let split_column = table.column("split");
-        let phenotype = table.column("phenotype");
-        let mut n_samples: BTreeMap<Split, usize> = BTreeMap::new();
-        let mut absent: BTreeMap<Split, Vec<&str>> = BTreeMap::new();
-        for (id, row) in table.samples() {
-            let cell = |column: Option<usize>| table.cell(row, column?);
-            let split = cell(split_column).map_or(Some(Split::Test), |cell| cell.parse().ok());
-            let Some(split) = split.filter(|_| cell(phenotype).is_some()) else {
-                continue;
-            };
-            *n_samples.entry(split).or_default() += 1;
-            if !predicted.contains(id) {
-                absent.entry(split).or_default().push(id);
-            }
-        }
-        absent.retain(|&split, _| !scores.in_split(split).is_empty());
-        let sentence = |(split, ids): (&Split, &Vec<&str>)| {
-            let example = ids.iter().min()?;
-            let n_absent = ids.len();
-            let n_samples = n_samples[split];
-            Some(format!(
-                "{n_absent} of the {n_samples} {split} samples of the cohort table have no \
-                 prediction, such as {example}"
-            ))
-        };
-        absent.iter().filter_map(sentence).collect()
+        ids_by_split
+            .into_iter()
+            .filter(|(split, _)| !scores.in_split(*split).is_empty())
+            .filter_map(|(split, ids)| {
+                let absent = ids.iter().filter(|id| !predicted.contains(*id));
+                let n_absent = absent.clone().count();
+                let example = absent.min()?;
+                let n_samples = ids.len();
+                Some(format!(
+                    "{n_absent} of the {n_samples} {split} samples of the cohort table have no \
+                     prediction, such as {example}"
+                ))
+            })
+            .collect()
     }
 
     /// Whether there is a `cohort.csv`.
@@ -160,8 +135,8 @@ impl Known {
         self.cohort.is_some()
     }
 
-    /// The cells of a column of `cohort.csv` or of `apoe.csv`, by person; `None` without such a
-    /// column.
+    /// The cells of a column of `cohort.csv` or `apoe.csv`, by person; `None` without this column.
+    /// Where several tables have the column, the first one with a cell counts.
     pub fn cells(&self, name: &str) -> Option<Vec<Option<&str>>> {
         let tables: Vec<(&Table, usize)> = self
             .cohort
@@ -169,70 +144,117 @@ impl Known {
             .chain(&self.apoe)
             .filter_map(|known| Some((known, known.table.column(name)?)))
             .collect();
-        let (first, _) = tables.first()?;
-        let cell = |person: usize| {
+        let n_people = tables.first()?.0.rows.len();
+        let cells = (0..n_people).map(|person| {
             tables
                 .iter()
                 .find_map(|(known, column)| known.table.cell(known.rows[person]?, *column))
-        };
-        Some((0..first.rows.len()).map(cell).collect())
+        });
+        Some(cells.collect())
     }
 
-    /// The column of ancestry.
+    /// Name of the ancestry column.
     pub fn ancestry(&self) -> Option<&'static str> {
-        ANCESTRY.into_iter().find(|name| {
-            self.cohort
-                .as_ref()
-                .is_some_and(|cohort| cohort.table.column(name).is_some())
-        })
+        let cohort = self.cohort.as_ref()?;
+        ANCESTRY
+            .into_iter()
+            .find(|name| cohort.table.column(name).is_some())
     }
 
-    /// People by the levels of a column; a column of many numbers has a level for each quarter of
-    /// the people.
+    /// Samples by the levels of a column, or by quarters of a measurement; `None` without this
+    /// column.
     pub fn stratum(&self, name: &str) -> Option<Stratum> {
         let cells = self.cells(name)?;
-        if let Some(quarters) = quarters(&cells) {
-            return Some(Stratum {
+        Some(match numbers(&cells).and_then(quarters) {
+            Some(quarters) => Stratum {
                 name: name.to_owned(),
                 ..quarters
-            });
-        }
-        let levels: BTreeSet<&str> = cells.iter().map(|cell| cell.unwrap_or(UNKNOWN)).collect();
-        let levels: Vec<&str> = levels.into_iter().collect();
-        let level_of = cells
-            .iter()
-            .map(|cell| {
-                levels
-                    .binary_search(&cell.unwrap_or(UNKNOWN))
-                    .unwrap_or_default()
-            })
-            .collect();
-        Some(Stratum {
-            name: name.to_owned(),
-            levels: levels.into_iter().map(str::to_owned).collect(),
-            level_of,
+            },
+            None => by_text(name, &cells),
         })
     }
 }
 
-/// Quarters of the people by a column of numbers with more than [`MAX_CODES`] values; `None` for
-/// other columns.
-fn quarters(cells: &[Option<&str>]) -> Option<Stratum> {
-    let is_missing = |cell: &str| {
-        MISSING
-            .iter()
-            .any(|missing| cell.eq_ignore_ascii_case(missing))
+/// Refuses a cohort table that lacks a predicted sample.
+fn require_all(cohort: &Table, path: &Path, scores: &Scores) -> Result<(), Error> {
+    let mut absent = scores
+        .people
+        .iter()
+        .zip(&cohort.rows)
+        .filter(|(_, row)| row.is_none());
+    let Some((example, _)) = absent.next() else {
+        return Ok(());
     };
-    let known: Vec<Option<&str>> = cells
+    Err(Error::NotInCohort {
+        path: path.to_path_buf(),
+        n_absent: absent.count() + 1,
+        n_people: scores.people.len(),
+        example: example.sample_id.clone(),
+    })
+}
+
+/// Samples of the cohort table with a phenotype, by split. A sample without a split is in the test
+/// split; one with a malformed split is left out.
+fn with_phenotype(table: &Characteristics) -> BTreeMap<Split, Vec<&str>> {
+    let split_column = table.column("split");
+    let phenotype_column = table.column("phenotype");
+    let mut ids: BTreeMap<Split, Vec<&str>> = BTreeMap::new();
+    for (id, row) in table.samples() {
+        let split = match split_column.and_then(|column| table.cell(row, column)) {
+            Some(cell) => cell.parse().ok(),
+            None => Some(Split::Test),
+        };
+        let phenotype = phenotype_column.and_then(|column| table.cell(row, column));
+        if let Some(split) = split
+            && phenotype.is_some()
+        {
+            ids.entry(split).or_default().push(id);
+        }
+    }
+    ids
+}
+
+/// A level for each distinct cell.
+fn by_text(name: &str, cells: &[Option<&str>]) -> Stratum {
+    let levels: BTreeSet<&str> = cells.iter().map(|cell| cell.unwrap_or(UNKNOWN)).collect();
+    let levels: Vec<&str> = levels.into_iter().collect();
+    let level_of = cells
         .iter()
-        .map(|cell| cell.filter(|cell| !is_missing(cell)))
+        .map(|cell| {
+            levels
+                .binary_search(&cell.unwrap_or(UNKNOWN))
+                .unwrap_or_default()
+        })
         .collect();
-    let number = |cell: &str| cell.parse::<f64>().ok().filter(|number| number.is_finite());
-    let values: Vec<Option<f64>> = known.iter().map(|cell| cell.and_then(number)).collect();
-    let is_text = known
+    Stratum {
+        name: name.to_owned(),
+        levels: levels.into_iter().map(str::to_owned).collect(),
+        level_of,
+    }
+}
+
+/// The cells as numbers, `None` where missing; no result if a cell is neither.
+fn numbers(cells: &[Option<&str>]) -> Option<Vec<Option<f64>>> {
+    cells
         .iter()
-        .zip(&values)
-        .any(|(cell, value)| cell.is_some() && value.is_none());
+        .map(|cell| match cell {
+            Some(cell) if !is_missing(cell) => {
+                let number = cell.parse::<f64>().ok().filter(|value| value.is_finite())?;
+                Some(Some(number))
+            }
+            _ => Some(None),
+        })
+        .collect()
+}
+
+fn is_missing(cell: &str) -> bool {
+    MISSING
+        .iter()
+        .any(|missing| cell.eq_ignore_ascii_case(missing))
+}
+
+/// Quarters of the samples by a measurement; `None` for a code with at most [`MAX_CODES`] values.
+fn quarters(values: Vec<Option<f64>>) -> Option<Stratum> {
     let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let mut ends: Vec<f64> = (1..QUARTERS)
@@ -241,27 +263,19 @@ fn quarters(cells: &[Option<&str>]) -> Option<Stratum> {
         .collect();
     ends.dedup();
     sorted.dedup();
-    if is_text || sorted.len() <= MAX_CODES {
+    if sorted.len() <= MAX_CODES {
         return None;
     }
-    // The least value begins no quarter of its own.
+    // No sample is below the smallest value, so a quarter that begins there would be empty.
     ends.retain(|end| *end > sorted[0]);
-    let mut levels: Vec<String> = match (ends.first(), ends.last()) {
-        (Some(first), Some(last)) => {
-            let between = ends
-                .windows(2)
-                .map(|pair| format!("{} to below {}", pair[0], pair[1]));
-            std::iter::once(format!("below {first}"))
-                .chain(between)
-                .chain([format!("{last} or more")])
-                .collect()
-        }
-        _ => vec!["all".to_owned()],
-    };
+    let mut levels = names_of_ranges(&ends);
     let unknown = levels.len();
     let level_of: Vec<usize> = values
-        .iter()
-        .map(|value| value.map_or(unknown, |value| ends.partition_point(|end| *end <= value)))
+        .into_iter()
+        .map(|value| match value {
+            Some(value) => ends.partition_point(|end| *end <= value),
+            None => unknown,
+        })
         .collect();
     if level_of.contains(&unknown) {
         levels.push(UNKNOWN.to_owned());
@@ -273,52 +287,79 @@ fn quarters(cells: &[Option<&str>]) -> Option<Stratum> {
     })
 }
 
+/// `below A`, `A to below B`, ..., `Z or more`.
+fn names_of_ranges(ends: &[f64]) -> Vec<String> {
+    if ends.is_empty() {
+        return vec!["all".to_owned()];
+    }
+    let mut names = vec![format!("below {}", ends[0])];
+    for pair in ends.windows(2) {
+        names.push(format!("{} to below {}", pair[0], pair[1]));
+    }
+    names.push(format!("{} or more", ends[ends.len() - 1]));
+    names
+}
+
 /// The strata asked for; by default sex, ancestry and APOE as far as they are known.
 ///
 /// # Errors
-/// A column that is not there, or has too many levels.
+/// A column asked for that does not exist, or any column with too many levels.
 pub fn choose(asked: Option<&[String]>, known: &Known) -> Result<Vec<Stratum>, Error> {
-    let by_default = || {
-        ["sex"]
+    let names: Vec<String> = match asked {
+        Some(names) => names.to_vec(),
+        None => ["sex"]
             .into_iter()
             .chain(known.ancestry())
             .chain([APOE])
             .map(str::to_owned)
-            .collect()
+            .collect(),
     };
-    let names: Vec<String> = asked.map_or_else(by_default, <[String]>::to_vec);
     let mut strata = Vec::new();
     for name in names {
         match known.stratum(&name) {
             Some(stratum) if stratum.levels.len() > MAX_LEVELS => {
-                return Err(Error::NoStratum {
-                    name,
-                    reason: format!(
-                        "has {} different texts, more than {MAX_LEVELS}: name a column that \
-                         groups people, or one of numbers",
-                        stratum.levels.len()
-                    ),
-                });
+                return Err(too_many_levels(stratum));
             }
             Some(stratum) => strata.push(stratum),
-            None if asked.is_some() => {
-                let advice = if name == APOE {
-                    "no apoe.csv lies beside the predictions"
-                } else {
-                    "give the cohort.csv that has it with --cohort"
-                };
-                return Err(Error::NoStratum {
-                    name,
-                    reason: format!("is not there; {advice}"),
-                });
-            }
+            None if asked.is_some() => return Err(no_such_column(name)),
             None => {}
         }
     }
     Ok(strata)
 }
 
-/// Every model among the people of every level, on every split.
+fn too_many_levels(stratum: Stratum) -> Error {
+    Error::NoStratum {
+        name: stratum.name,
+        reason: format!(
+            "has {} different texts, more than {MAX_LEVELS}: name a column that groups people, or \
+             one of numbers",
+            stratum.levels.len()
+        ),
+    }
+}
+
+fn no_such_column(name: String) -> Error {
+    let advice = if name == APOE {
+        "no apoe.csv lies beside the predictions"
+    } else {
+        "give the cohort.csv that has it with --cohort"
+    };
+    Error::NoStratum {
+        name,
+        reason: format!("is not there; {advice}"),
+    }
+}
+
+/// Samples of one split with one level of a stratum.
+struct Group<'a> {
+    stratum: &'a Stratum,
+    split: Split,
+    /// Index in the levels of the stratum.
+    level: usize,
+}
+
+/// Every model among the samples of every level, on every split.
 pub fn rows(
     strata: &[Stratum],
     scores: &Scores,
@@ -328,69 +369,74 @@ pub fn rows(
     let mut groups = Vec::new();
     for stratum in strata {
         for split in Split::ALL {
-            groups.extend(
-                stratum
-                    .levels
-                    .iter()
-                    .enumerate()
-                    .map(|(level, name)| (stratum, split, level, name)),
-            );
+            groups.extend((0..stratum.levels.len()).map(|level| Group {
+                stratum,
+                split,
+                level,
+            }));
         }
     }
-    let rows_of = |(stratum, split, level, name): (&Stratum, Split, usize, &String)| {
-        let of_level = |person: u32| stratum.level_of[person as usize] == level;
-        let columns: Vec<Column> = scores
-            .in_split(split)
-            .iter()
-            .map(|column| column.subset(of_level))
-            .collect();
-        let columns: Vec<&Column> = columns
-            .iter()
-            .filter(|column| !column.people.is_empty())
-            .collect();
-        let areas = aurocs(&columns, compared_to, bootstrap);
-        columns
-            .iter()
-            .zip(areas)
-            .map(|(column, area)| row(&stratum.name, name, column, area, compared_to))
-            .collect::<Vec<_>>()
-    };
     groups
         .into_par_iter()
-        .map(rows_of)
+        .map(|group| group.rows(scores, compared_to, bootstrap))
         .collect::<Vec<_>>()
         .concat()
 }
 
-fn row(
-    stratum: &str,
-    level: &str,
-    column: &Column,
-    area: Result<AurocEstimate, OneClass>,
-    compared_to: Option<&str>,
-) -> StratumRow {
-    let (area, reasons) = match area {
-        Ok(area) => (Some(area.clone()), area.reasons),
-        Err(undefined) => (None, vec![format!("AUC {undefined}")]),
-    };
-    let interval = area.as_ref().and_then(|area| area.interval);
-    let difference = area.as_ref().and_then(|area| area.difference);
-    let inference = difference.and_then(|difference| difference.inference);
-    StratumRow {
-        stratum: stratum.to_owned(),
-        level: level.to_owned(),
-        model: column.model.clone(),
-        split: column.split,
-        n_cases: column.n_cases(),
-        n_controls: column.n_controls(),
-        auroc: area.map(|area| area.auroc),
-        ci_low: interval.map(|interval| interval.low),
-        ci_high: interval.map(|interval| interval.high),
-        compared_to: difference.and(compared_to).map(str::to_owned),
-        delta_auroc: difference.map(|difference| difference.delta),
-        delta_ci_low: inference.map(|(interval, _)| interval.low),
-        delta_ci_high: inference.map(|(interval, _)| interval.high),
-        p_value: inference.map(|(_, p_value)| p_value),
-        reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+impl Group<'_> {
+    fn rows(
+        &self,
+        scores: &Scores,
+        compared_to: Option<&str>,
+        bootstrap: Option<&Bootstrap<'_>>,
+    ) -> Vec<StratumRow> {
+        let subsets: Vec<Column> = scores
+            .in_split(self.split)
+            .iter()
+            .map(|column| {
+                column.subset(|person| self.stratum.level_of[person as usize] == self.level)
+            })
+            .filter(|column| !column.people.is_empty())
+            .collect();
+        let columns: Vec<&Column> = subsets.iter().collect();
+        let estimates = aurocs(&columns, compared_to, bootstrap);
+        columns
+            .iter()
+            .zip(estimates)
+            .map(|(column, estimate)| self.row(column, estimate, compared_to))
+            .collect()
+    }
+
+    fn row(
+        &self,
+        column: &Column,
+        estimate: Result<AurocEstimate, OneClass>,
+        compared_to: Option<&str>,
+    ) -> StratumRow {
+        let reasons = match &estimate {
+            Ok(estimate) => estimate.reasons.clone(),
+            Err(undefined) => vec![format!("AUC {undefined}")],
+        };
+        let estimate = estimate.ok();
+        let interval = estimate.as_ref().and_then(|estimate| estimate.interval);
+        let difference = estimate.as_ref().and_then(|estimate| estimate.difference);
+        let inference = difference.and_then(|difference| difference.inference);
+        StratumRow {
+            stratum: self.stratum.name.clone(),
+            level: self.stratum.levels[self.level].clone(),
+            model: column.model.clone(),
+            split: column.split,
+            n_cases: column.n_cases(),
+            n_controls: column.n_controls(),
+            auroc: estimate.map(|estimate| estimate.auroc),
+            ci_low: interval.map(|interval| interval.low),
+            ci_high: interval.map(|interval| interval.high),
+            compared_to: difference.and(compared_to).map(str::to_owned),
+            delta_auroc: difference.map(|difference| difference.delta),
+            delta_ci_low: inference.map(|(interval, _)| interval.low),
+            delta_ci_high: inference.map(|(interval, _)| interval.high),
+            p_value: inference.map(|(_, p_value)| p_value),
+            reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
+        }
     }
 }

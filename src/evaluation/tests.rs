@@ -1,21 +1,25 @@
-//! The stage as a whole, on files.
+//! The evaluation as a whole, on files.
 
-use std::fs;
+use std::{ffi::OsString, fs};
 
-use gf_cohort_schema::{CostRow, Prediction, ScoreRow, StratumRow, columns};
+use gf_cohort_schema::{CostRow, Prediction, columns};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
 use super::*;
+use crate::report;
 
-/// (`sample_id`, split, phenotype, logit) of people whom every model of a test predicts.
+/// (`sample_id`, split, phenotype, logit) of a sample that every model of a test predicts.
 type Row<'a> = (&'a str, &'a str, &'a str, f64);
 
-/// Logit of the n-th person.
+/// A [`Row`] with its own sample id.
+type OwnedRow = (String, &'static str, &'static str, f64);
+
+/// Logit of the n-th sample.
 type Logit = fn(usize) -> f64;
 
-/// A folder with predictions files, and the stage run on them.
+/// A folder with predictions files, and the evaluation of them.
 struct Study {
     folder: TempDir,
     options: Options,
@@ -51,8 +55,20 @@ impl Study {
         self.file(&format!("{model}.csv"), &rows)
     }
 
+    /// Writes a file into the folder of the predictions.
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Text of a file that the evaluation wrote.
+    fn written(&self, name: &str) -> String {
+        fs::read_to_string(self.options.out.join(name)).unwrap()
+    }
+
     fn run(&self) -> Result<Summary, Error> {
-        run(&self.options)
+        evaluate_and_write(&self.options)
     }
 
     fn message(&self) -> String {
@@ -61,6 +77,32 @@ impl Study {
             .to_string()
             .replace(&format!("{}/", self.folder.path().display()), "")
     }
+}
+
+fn evaluate_and_write(options: &Options) -> Result<Summary, Error> {
+    let summary = evaluate(options)?;
+    report::write(&options.out, &summary)?;
+    Ok(summary)
+}
+
+/// The row of a model on a split.
+fn row<'a>(summary: &'a Summary, model: &str, split: Split) -> &'a AucRow {
+    summary
+        .verdict
+        .rows
+        .iter()
+        .find(|row| row.model == model && row.split == split)
+        .unwrap()
+}
+
+/// The first finding of a guard.
+fn guard<'a>(summary: &'a Summary, name: &str) -> &'a GuardRow {
+    summary
+        .verdict
+        .guards
+        .iter()
+        .find(|row| row.guard == name)
+        .unwrap()
 }
 
 fn line(model: &str, fold: &str, (sample_id, split, phenotype, logit): Row<'_>) -> String {
@@ -145,42 +187,22 @@ fn the_baseline_compared_to_is_the_best_on_validation_and_not_on_test() {
             .unwrap()
             .contains("perfect separation")
     );
-    let auc_csv = fs::read_to_string(study.options.out.join("auc.csv")).unwrap();
-    assert_eq!(auc_csv.lines().count(), 7);
+    assert_eq!(study.written("auc.csv").lines().count(), 7);
     assert!(
-        fs::read_to_string(study.options.out.join("roc.csv"))
-            .unwrap()
+        study
+            .written("roc.csv")
             .starts_with("model,split,threshold,")
     );
 }
 
 #[test]
 fn the_order_of_files_and_rows_does_not_change_a_byte() {
-    let bytes = |study: &Study| {
-        let summary = study.run().unwrap();
-        // The page tells the digests of the files.
-        let files = summary
-            .files
-            .iter()
-            .filter(|path| !path.ends_with("report.html"));
-        files
-            .map(|path| {
-                (
-                    path.file_name().unwrap().to_owned(),
-                    fs::read_to_string(path).unwrap(),
-                )
-            })
-            .collect::<Vec<_>>()
-    };
-    let first = both_splits(GOOD, POOR);
-    let second = both_splits(POOR, GOOD);
-    let forward = Study::new().model("prs-a", &first).model("prs-b", &second);
-    let reversed = |rows: &[Row<'static>]| rows.iter().rev().copied().collect::<Vec<_>>();
-    let backward = Study::new()
-        .model("prs-b", &reversed(&second))
-        .model("prs-a", &reversed(&first));
-    let forward = bytes(&forward);
-    let backward = bytes(&backward);
+    let mut first = both_splits(GOOD, POOR);
+    let mut second = both_splits(POOR, GOOD);
+    let forward = files_of(&Study::new().model("prs-a", &first).model("prs-b", &second));
+    first.reverse();
+    second.reverse();
+    let backward = files_of(&Study::new().model("prs-b", &second).model("prs-a", &first));
     let different: Vec<_> = forward
         .iter()
         .zip(&backward)
@@ -191,6 +213,20 @@ fn the_order_of_files_and_rows_does_not_change_a_byte() {
         forward.len() == backward.len() && different.is_empty(),
         "{different:?}"
     );
+}
+
+/// Names and texts of all files but the page, which has the digests of the predictions.
+fn files_of(study: &Study) -> Vec<(OsString, String)> {
+    let summary = evaluate(&study.options).unwrap();
+    report::write(&study.options.out, &summary)
+        .unwrap()
+        .iter()
+        .filter(|path| !path.ends_with("report.html"))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect()
 }
 
 #[test]
@@ -238,13 +274,8 @@ fn people_and_families_are_counted_by_split() {
         .iter()
         .map(|(sample_id, family)| format!("{sample_id},{family}"))
         .collect();
-    let cohort = study.folder.path().join("cohort.csv");
-    fs::write(
-        &cohort,
-        format!("sample_id,family_id\n{}\n", rows.join("\n")),
-    )
-    .unwrap();
-    study.options.cohort = Some(cohort);
+    let cohort = format!("sample_id,family_id\n{}\n", rows.join("\n"));
+    study.options.cohort = Some(study.write("cohort.csv", &cohort));
     let people = study.run().unwrap().verdict.people;
     let found: Vec<_> = people
         .iter()
@@ -318,9 +349,11 @@ fn contradicting_or_repeated_rows_are_refused() {
 
 #[test]
 fn one_class_is_an_empty_value_on_validation_but_an_error_on_test_or_everywhere() {
-    let cases = |split: &'static str| four(split, GOOD)[..2].to_vec();
+    let cases_of_validation = &four("validation", GOOD)[..2];
+    let cases_of_test = &four("test", GOOD)[..2];
+    let cases_of_train = &four("train", GOOD)[..2];
     let summary = Study::new()
-        .model("m", &[cases("validation"), four("test", GOOD)].concat())
+        .model("m", &[cases_of_validation, &four("test", GOOD)].concat())
         .run()
         .unwrap();
     assert_eq!(
@@ -339,7 +372,7 @@ fn one_class_is_an_empty_value_on_validation_but_an_error_on_test_or_everywhere(
             .contains("AUC undefined with 2 cases and 0 controls")
     );
     let on_test = Study::new()
-        .model("m", &[four("validation", GOOD), cases("test")].concat())
+        .model("m", &[&four("validation", GOOD), cases_of_test].concat())
         .message();
     assert!(
         on_test.contains("split test: the AUC of m is undefined with 2 cases and 0 controls"),
@@ -347,7 +380,7 @@ fn one_class_is_an_empty_value_on_validation_but_an_error_on_test_or_everywhere(
     );
     assert!(
         Study::new()
-            .model("m", &cases("train"))
+            .model("m", cases_of_train)
             .message()
             .contains("no split has both cases and controls")
     );
@@ -444,16 +477,10 @@ fn a_cost_beside_the_predictions_comes_into_the_table() {
     let study = Study::new()
         .model("linformer", &four("test", GOOD))
         .model("prs-a", &four("test", POOR));
-    let write = |name: &str, energy: &str| {
-        let rows = format!(
-            "{}\nlinformer,27777,1000,2000,{energy},200000\n",
-            columns::<CostRow>().join(",")
-        );
-        fs::write(study.folder.path().join(name), rows).unwrap();
-    };
-    write("cost.csv", "5500.0");
-    study.run().unwrap();
-    let auc_csv = fs::read_to_string(study.options.out.join("auc.csv")).unwrap();
+    let cost = study.write("cost.csv", &cost_csv("5500.0"));
+    let summary = study.run().unwrap();
+    assert_eq!(summary.sidecar_files.paths().collect::<Vec<_>>(), [&cost]);
+    let auc_csv = study.written("auc.csv");
     let lines: Vec<&str> = auc_csv.lines().collect();
     assert!(
         lines[2].starts_with("linformer,") && lines[2].contains(",27777,1000,2000,5500.0,200000,"),
@@ -466,7 +493,7 @@ fn a_cost_beside_the_predictions_comes_into_the_table() {
     // Another folder that says otherwise.
     let other = study.folder.path().join("other");
     fs::create_dir(&other).unwrap();
-    write("other/cost.csv", "1.0");
+    study.write("other/cost.csv", &cost_csv("1.0"));
     fs::rename(
         study.folder.path().join("prs-a.csv"),
         other.join("prs-a.csv"),
@@ -474,11 +501,19 @@ fn a_cost_beside_the_predictions_comes_into_the_table() {
     .unwrap();
     let mut options = study.options.clone();
     options.predictions[1] = other.join("prs-a.csv");
-    let message = run(&options).unwrap_err().to_string();
+    let message = evaluate(&options).unwrap_err().to_string();
     assert!(
         message.contains("cost.csv: another cost of linformer"),
         "{message}"
     );
+}
+
+/// `cost.csv` of a model with this energy in pJ.
+fn cost_csv(energy: &str) -> String {
+    format!(
+        "{}\nlinformer,27777,1000,2000,{energy},200000\n",
+        columns::<CostRow>().join(",")
+    )
 }
 
 #[test]
@@ -505,9 +540,9 @@ fn a_model_without_the_compared_baseline_on_a_split_says_so() {
     );
 }
 
-/// `n` people of each split, half of them cases, with a logit of noise and of `shift` for cases; a
-/// `seed` of the same noise.
-fn many(n: usize, shift: f64, seed: u64) -> Vec<(String, &'static str, &'static str, f64)> {
+/// `n` samples of each split, half of them cases. The logit is about standard normal noise by
+/// `seed`, plus `shift` for cases.
+fn many(n: usize, shift: f64, seed: u64) -> Vec<OwnedRow> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut rows = Vec::new();
     for (split, name) in [("train", "R"), ("validation", "V"), ("test", "T")] {
@@ -525,7 +560,7 @@ fn many(n: usize, shift: f64, seed: u64) -> Vec<(String, &'static str, &'static 
     rows
 }
 
-fn borrowed<'a>(rows: &'a [(String, &'a str, &'a str, f64)]) -> Vec<Row<'a>> {
+fn borrowed(rows: &[OwnedRow]) -> Vec<Row<'_>> {
     rows.iter()
         .map(|(id, split, phenotype, logit)| (id.as_str(), *split, *phenotype, *logit))
         .collect()
@@ -533,21 +568,14 @@ fn borrowed<'a>(rows: &'a [(String, &'a str, &'a str, f64)]) -> Vec<Row<'a>> {
 
 #[test]
 fn the_best_score_and_the_best_model_on_validation_are_stacked_for_the_test_split() {
-    let logits = [
-        ("prs-a-no-apoe", 0.7, 1),
-        ("prs-b-no-apoe", 0.1, 2),
-        ("prs-b", 1.5, 3),
-        ("linformer", 0.9, 4),
-        ("performer", 0.2, 5),
-    ];
-    let study = logits
-        .iter()
-        .fold(Study::new(), |study, (model, shift, seed)| {
-            study.model(model, &borrowed(&many(200, *shift, *seed)))
-        });
+    let study = five_models();
     let summary = study.run().unwrap();
     let stacked = summary.stacked.as_ref().unwrap();
-    let terms: Vec<&str> = stacked.terms.iter().map(|term| term.0.as_str()).collect();
+    let terms: Vec<&str> = stacked
+        .terms
+        .iter()
+        .map(|term| term.name.as_str())
+        .collect();
     assert_eq!(
         (terms, stacked.n_validation),
         (vec!["intercept", "prs-a-no-apoe", "linformer"], 200)
@@ -563,20 +591,34 @@ fn the_best_score_and_the_best_model_on_validation_are_stacked_for_the_test_spli
         (1, Split::Test, Some(5))
     );
     assert_eq!(rows[0].compared_to.as_deref(), Some("prs-b"));
-    let auroc = |model: &str| {
-        summary
-            .verdict
-            .rows
-            .iter()
-            .find(|row| row.model == model && row.split == Split::Test)
-            .unwrap()
-            .auroc
-    };
-    assert!(
-        rows[0].auroc > auroc("prs-a-no-apoe") && rows[0].auroc > auroc("linformer"),
-        "the two are independent"
-    );
-    let csv = fs::read_to_string(study.options.out.join("stacked.csv")).unwrap();
+    for predictor in ["prs-a-no-apoe", "linformer"] {
+        assert!(
+            rows[0].auroc > row(&summary, predictor, Split::Test).auroc,
+            "the two are independent"
+        );
+    }
+}
+
+/// Two scores without APOE, one score and two sequence models, with independent noise.
+fn five_models() -> Study {
+    [
+        ("prs-a-no-apoe", 0.7, 1),
+        ("prs-b-no-apoe", 0.1, 2),
+        ("prs-b", 1.5, 3),
+        ("linformer", 0.9, 4),
+        ("performer", 0.2, 5),
+    ]
+    .iter()
+    .fold(Study::new(), |study, (model, shift, seed)| {
+        study.model(model, &borrowed(&many(200, *shift, *seed)))
+    })
+}
+
+#[test]
+fn the_stacked_model_is_in_all_tables_and_its_file_goes_with_it() {
+    let study = five_models();
+    study.run().unwrap();
+    let csv = study.written("stacked.csv");
     assert!(
         csv.starts_with("term,coefficient,standard_error,n_validation\nintercept,")
             && csv.lines().count() == 4,
@@ -588,19 +630,14 @@ fn the_best_score_and_the_best_model_on_validation_are_stacked_for_the_test_spli
         "deciles.csv",
         "distribution.csv",
     ] {
-        assert!(
-            fs::read_to_string(study.options.out.join(table))
-                .unwrap()
-                .contains("\nstacked,test,"),
-            "{table}"
-        );
+        assert!(study.written(table).contains("\nstacked,test,"), "{table}");
     }
     // Without a model there is nothing to stack, and no file of an earlier run.
     let options = Options {
         predictions: study.options.predictions[..3].to_vec(),
         ..study.options.clone()
     };
-    let summary = run(&options).unwrap();
+    let summary = evaluate_and_write(&options).unwrap();
     assert!(
         summary
             .stacked
@@ -610,42 +647,27 @@ fn the_best_score_and_the_best_model_on_validation_are_stacked_for_the_test_spli
     );
 }
 
-#[test]
-#[allow(clippy::too_many_lines, reason = "a list of cases")]
-fn strata_are_columns_of_the_cohort_and_of_apoe() {
+/// Two models with a cohort table (sex, age) and APOE genotypes.
+fn study_with_strata() -> Study {
     let mut study = Study::new()
         .model("prs-a", &borrowed(&many(60, 0.8, 1)))
         .model("linformer", &borrowed(&many(60, 0.8, 2)));
-    let cohort = |sex: fn(usize) -> &'static str| {
-        let people = many(60, 0.0, 1);
-        let lines = people
-            .iter()
-            .enumerate()
-            .map(|(n, (id, split, phenotype, _))| {
-                format!("{id},{phenotype},{split},{},{n}\n", sex(n))
-            });
-        format!(
-            "sample_id,phenotype,split,sex,age\n{}",
-            lines.collect::<String>()
-        )
-    };
-    let path = study.folder.path().join("cohort.csv");
-    fs::write(
-        &path,
-        cohort(|n| ["male", "female", "female", ""][n / 2 % 4]),
-    )
-    .unwrap();
-    let apoe: Vec<String> = many(60, 0.0, 1)
-        .iter()
-        .map(|(id, ..)| format!("{id},{}", if id.ends_with('3') { "" } else { "e3/e3" }))
-        .collect();
-    fs::write(
-        study.folder.path().join("apoe.csv"),
-        format!("sample_id,apoe\n{}\n", apoe.join("\n")),
-    )
-    .unwrap();
-    study.options.cohort = Some(path.clone());
-    let rows = study.run().unwrap().verdict.strata;
+    let mut cohort = vec!["sample_id,phenotype,split,sex,age\n".to_owned()];
+    let mut apoe = vec!["sample_id,apoe\n".to_owned()];
+    for (n, (id, split, phenotype, _)) in many(60, 0.0, 1).iter().enumerate() {
+        let sex = ["male", "female", "female", ""][n / 2 % 4];
+        cohort.push(format!("{id},{phenotype},{split},{sex},{n}\n"));
+        let genotype = if id.ends_with('3') { "" } else { "e3/e3" };
+        apoe.push(format!("{id},{genotype}\n"));
+    }
+    study.write("apoe.csv", &apoe.concat());
+    study.options.cohort = Some(study.write("cohort.csv", &cohort.concat()));
+    study
+}
+
+#[test]
+fn strata_are_columns_of_the_cohort_and_of_apoe() {
+    let rows = study_with_strata().run().unwrap().verdict.strata;
     let of_test: Vec<(&str, &str, &str)> = rows
         .iter()
         .filter(|row| row.split == Split::Test)
@@ -658,7 +680,13 @@ fn strata_are_columns_of_the_cohort_and_of_apoe() {
         ("apoe", "e3/e3"),
         ("apoe", "unknown"),
     ];
-    assert_eq!(of_test, levels.map(|(name, level)| ["prs-a", "linformer", "stacked"].map(|model| (name, level, model))).concat());
+    let models = ["prs-a", "linformer", "stacked"];
+    assert_eq!(
+        of_test,
+        levels
+            .map(|(name, level)| models.map(|model| (name, level, model)))
+            .concat()
+    );
     let women: Vec<&StratumRow> = rows
         .iter()
         .filter(|row| row.split == Split::Test && row.level == "female")
@@ -681,7 +709,11 @@ fn strata_are_columns_of_the_cohort_and_of_apoe() {
             .unwrap()
             .contains("AUC undefined with 0 cases")
     );
+}
 
+#[test]
+fn a_measurement_is_divided_into_quarters() {
+    let mut study = study_with_strata();
     study.options.strata = Some(vec!["age".to_owned()]);
     let rows = study.run().unwrap().verdict.strata;
     let of_test = rows
@@ -695,6 +727,11 @@ fn strata_are_columns_of_the_cohort_and_of_apoe() {
         [("90 to below 135", 15), ("135 or more", 45)],
         "those of everyone predicted"
     );
+}
+
+#[test]
+fn columns_that_are_no_strata_are_refused() {
+    let mut study = study_with_strata();
     study.options.strata = Some(vec!["sample_id".to_owned()]);
     assert!(
         study
@@ -709,7 +746,7 @@ fn strata_are_columns_of_the_cohort_and_of_apoe() {
         "{}",
         study.message()
     );
-    fs::write(&path, "sample_id,phenotype,split\nR000,case,train\n").unwrap();
+    study.write("cohort.csv", "sample_id,phenotype,split\nR000,case,train\n");
     assert!(
         study
             .message()
@@ -721,50 +758,49 @@ fn strata_are_columns_of_the_cohort_and_of_apoe() {
 
 /// `cohort.csv` of [`many`] with a further column.
 fn cohort_of_many(n: usize, name: &str, cell: impl Fn(usize, &str) -> String) -> String {
-    let people = many(n, 0.0, 1);
-    let line = |(number, (id, split, phenotype, _)): (usize, &(String, &str, &str, f64))| {
-        format!("{id},{phenotype},{split},{}\n", cell(number, phenotype))
-    };
-    format!(
-        "sample_id,phenotype,split,{name}\n{}",
-        people.iter().enumerate().map(line).collect::<String>()
-    )
+    let mut lines = vec![format!("sample_id,phenotype,split,{name}\n")];
+    for (number, (id, split, phenotype, _)) in many(n, 0.0, 1).iter().enumerate() {
+        let further = cell(number, phenotype);
+        lines.push(format!("{id},{phenotype},{split},{further}\n"));
+    }
+    lines.concat()
+}
+
+const SSCORE_HEADER: &str =
+    "#FID\tIID\tPHENO1\tALLELE_CT\tNAMED_ALLELE_DOSAGE_SUM\tAD_AVG\tAD_SUM\n";
+
+/// Lines of plink2's `.sscore` for `many(60, 0.8, 1)`.
+fn sscore_lines() -> Vec<String> {
+    many(60, 0.8, 1)
+        .iter()
+        .map(|(id, .., score)| format!("{id}\t{id}\t-9\t10\t4\t0.5\t{score}\n"))
+        .collect()
+}
+
+/// An `.sscore` of these lines, with a cohort table.
+fn study_of_sscore(lines: &str) -> Study {
+    let mut study = Study::new();
+    let scores = study.write("scores.sscore", &format!("{SSCORE_HEADER}{lines}"));
+    let cohort = cohort_of_many(60, "age", |number, _| number.to_string());
+    study.options.predictions = vec![scores];
+    study.options.cohort = Some(study.write("cohort.csv", &cohort));
+    study
+}
+
+fn aucs(summary: &Summary) -> Vec<(Split, Option<f64>, Option<u8>)> {
+    let rows = summary.verdict.rows.iter();
+    rows.map(|row| (row.split, row.auroc, row.row)).collect()
 }
 
 #[test]
 fn scores_of_another_program_get_phenotype_and_split_from_the_cohort() {
-    let rows = many(60, 0.8, 1);
-    let own = Study::new().model("prs-a", &borrowed(&rows)).run().unwrap();
-    let scores = rows
-        .iter()
-        .map(|(id, .., score)| format!("{id}\t{id}\t-9\t10\t4\t0.5\t{score}\n"))
-        .collect::<Vec<_>>()
-        .concat();
-    let header = "#FID\tIID\tPHENO1\tALLELE_CT\tNAMED_ALLELE_DOSAGE_SUM\tAD_AVG\tAD_SUM\n";
-    let mut study = Study::new();
-    let path = study.folder.path().join("scores.sscore");
-    fs::write(
-        &path,
-        format!("{header}{scores}stranger\tstranger\t-9\t10\t4\t0.5\t1\n"),
-    )
-    .unwrap();
-    let cohort = study.folder.path().join("cohort.csv");
-    fs::write(
-        &cohort,
-        cohort_of_many(60, "age", |number, _| number.to_string()),
-    )
-    .unwrap();
-    study.options.predictions = vec![path.clone()];
-    study.options.cohort = Some(cohort);
+    let own = Study::new()
+        .model("prs-a", &borrowed(&many(60, 0.8, 1)))
+        .run()
+        .unwrap();
+    let stranger = "stranger\tstranger\t-9\t10\t4\t0.5\t1\n";
+    let study = study_of_sscore(&format!("{}{stranger}", sscore_lines().concat()));
     let found = study.run().unwrap();
-    let aucs = |summary: &Summary| {
-        summary
-            .verdict
-            .rows
-            .iter()
-            .map(|row| (row.split, row.auroc, row.row))
-            .collect::<Vec<_>>()
-    };
     assert_eq!(aucs(&found), aucs(&own));
     let last = found.verdict.rows.last().unwrap();
     assert_eq!(
@@ -788,33 +824,25 @@ fn scores_of_another_program_get_phenotype_and_split_from_the_cohort() {
     ] {
         assert!(readings.contains(expected), "{readings}");
     }
-    let verdict_of = |name: &str| {
-        found
-            .verdict
-            .guards
-            .iter()
-            .find(|row| row.guard == name)
-            .unwrap()
-            .verdict
-    };
-    for guard in [
+    for name in [
         "person-in-two-splits",
         "phenotype-differs",
         "identical-scores",
     ] {
         assert_eq!(
-            verdict_of(guard),
+            guard(&found, name).verdict,
             GuardVerdict::NotRun,
-            "{guard} had nothing to compare"
+            "{name} had nothing to compare"
         );
     }
-    let lines: Vec<&str> = scores.lines().collect();
-    let without = lines[1].replace(lines[1].rsplit('\t').next().unwrap(), "NA");
-    fs::write(
-        &path,
-        format!("{header}{without}\n{}\n", lines[2..].join("\n")),
-    )
-    .unwrap();
+}
+
+#[test]
+fn samples_that_scores_or_cohort_lack_are_reported() {
+    let lines = sscore_lines();
+    let score = lines[1].trim_end().rsplit('\t').next().unwrap();
+    let without_score = lines[1].replace(score, "NA");
+    let mut study = study_of_sscore(&format!("{without_score}{}", lines[2..].concat()));
     let readings = study.run().unwrap().readings.join("\n");
     assert!(
         readings.contains("1 person without a score in one of the tables left out"),
@@ -824,12 +852,12 @@ fn scores_of_another_program_get_phenotype_and_split_from_the_cohort() {
         readings.contains("samples of the cohort table have no prediction, such as "),
         "{readings}"
     );
-    fs::write(&path, "IID score\nF_A 1\n").unwrap();
+    study.write("scores.sscore", "IID score\nF_A 1\n");
     assert!(study.message().contains(
         "no sample is in the cohort table, such as `F_A`; the cohort table has samples such as"
     ));
     study.options.cohort = None;
-    fs::write(&path, "IID score\nA 1\n").unwrap();
+    study.write("scores.sscore", "IID score\nA 1\n");
     assert!(study.message().contains(
         "scores.sscore: sample A has no phenotype: give the cohort table that has it (--cohort)"
     ));
@@ -848,18 +876,16 @@ fn a_cohort_that_is_all_test_needs_neither_split_nor_validation() {
         .collect::<Vec<_>>()
         .concat();
     let mut study = Study::new();
-    let at = |name: &str| study.folder.path().join(name);
-    fs::write(at("PGS000001.csv"), format!("sample_id,score\n{scores}")).unwrap();
-    fs::write(
-        at("PGS000002.csv"),
-        format!("sample_id,score\n{}", scores.replace(",-", ",0")),
-    )
-    .unwrap();
-    fs::write(at("cohort.csv"), format!("sample_id,phenotype\n{cohort}")).unwrap();
-    (study.options.predictions, study.options.cohort) = (
-        vec![at("PGS000001.csv"), at("PGS000002.csv")],
-        Some(at("cohort.csv")),
-    );
+    let changed_scores = scores.replace(",-", ",0");
+    study.options.predictions = vec![
+        study.write("PGS000001.csv", &format!("sample_id,score\n{scores}")),
+        study.write(
+            "PGS000002.csv",
+            &format!("sample_id,score\n{changed_scores}"),
+        ),
+    ];
+    let cohort = study.write("cohort.csv", &format!("sample_id,phenotype\n{cohort}"));
+    study.options.cohort = Some(cohort);
     let summary = study.run().unwrap();
     let rows: Vec<(&str, Split, usize)> = summary
         .verdict
@@ -885,26 +911,14 @@ fn a_cohort_that_is_all_test_needs_neither_split_nor_validation() {
 
 #[test]
 fn a_role_is_stated_by_the_table_or_an_option_and_not_by_a_prefix() {
-    let lines = |model: &str, role: &str, seed: u64| -> Vec<String> {
-        many(60, 0.8, seed)
-            .iter()
-            .map(|row| {
-                format!(
-                    "{},{role}",
-                    line(model, "", borrowed(std::slice::from_ref(row))[0])
-                )
-            })
-            .collect()
-    };
     let mut study = Study::new();
-    let header = columns::<Prediction>().join(",");
     for (name, role, seed) in [("ldpred2", "score", 1), ("prs-deep", "sequence-model", 2)] {
-        let path = study.folder.path().join(format!("{name}.csv"));
-        fs::write(
-            &path,
-            format!("{header}\n{}\n", lines(name, role, seed).join("\n")),
-        )
-        .unwrap();
+        let mut lines = vec![columns::<Prediction>().join(",")];
+        for row in borrowed(&many(60, 0.8, seed)) {
+            lines.push(format!("{},{role}", line(name, "", row)));
+        }
+        let table = format!("{}\n", lines.join("\n"));
+        let path = study.write(&format!("{name}.csv"), &table);
         study.options.predictions.push(path);
     }
     let summary = study.run().unwrap();
@@ -915,33 +929,16 @@ fn a_role_is_stated_by_the_table_or_an_option_and_not_by_a_prefix() {
         }
     );
     assert!(summary.readings.is_empty(), "{:?}", summary.readings);
-    let row_of = |summary: &Summary, model: &str| {
-        summary
-            .verdict
-            .rows
-            .iter()
-            .find(|row| row.model == model)
-            .unwrap()
-            .row
-    };
-    assert_eq!(
-        (row_of(&summary, "ldpred2"), row_of(&summary, "prs-deep")),
-        (Some(3), Some(4))
-    );
+    assert_eq!(row(&summary, "ldpred2", Split::Test).row, Some(3));
+    assert_eq!(row(&summary, "prs-deep", Split::Test).row, Some(4));
     study.options.layout.roles = vec!["ldpred2=covariates".parse().unwrap()];
-    assert_eq!(row_of(&study.run().unwrap(), "ldpred2"), Some(0));
+    let summary = study.run().unwrap();
+    assert_eq!(row(&summary, "ldpred2", Split::Test).row, Some(0));
 }
 
 #[test]
 fn a_file_that_was_cut_is_refused() {
-    let rows = many(60, 0.8, 1);
-    let of_model = |model: &str| -> Vec<String> {
-        borrowed(&rows)
-            .iter()
-            .map(|row| line(model, "", *row))
-            .collect()
-    };
-    let both = [of_model("prs-a"), of_model("linformer")].concat();
+    let both = [lines_of("prs-a"), lines_of("linformer")].concat();
     // At the end of a line: the last model lacks people.
     let cut = Study::new().file("p.csv", &both[..both.len() - 3]);
     let expected = "p.csv: linformer lacks 3 of the 180 people that prs-a predicts in this file \
@@ -959,10 +956,10 @@ fn a_file_that_was_cut_is_refused() {
         "{}",
         whole.message()
     );
-    // Two files without a baseline are held to the same people too.
+    // Two files without a baseline are compared on the same samples, too.
     let apart = Study::new()
-        .file("a.csv", &of_model("linformer"))
-        .file("b.csv", &of_model("primer")[..100]);
+        .file("a.csv", &lines_of("linformer"))
+        .file("b.csv", &lines_of("primer")[..100]);
     assert!(
         apart.message().contains("were not run on the same people"),
         "{}",
@@ -970,34 +967,23 @@ fn a_file_that_was_cut_is_refused() {
     );
 }
 
+/// Lines of a model with the scores of `many(60, 0.8, 1)`.
+fn lines_of(model: &str) -> Vec<String> {
+    borrowed(&many(60, 0.8, 1))
+        .into_iter()
+        .map(|row| line(model, "", row))
+        .collect()
+}
+
 #[test]
 fn principal_components_of_the_cohort_are_compared_with_even_if_they_are_no_covariates() {
-    let study = |shift: f64| {
-        let mut study = Study::new().model("prs-a", &borrowed(&many(100, 0.6, 1)));
-        let path = study.folder.path().join("cohort.csv");
-        let noise = many(100, shift, 7);
-        fs::write(
-            &path,
-            cohort_of_many(100, "PC1", |number, _| noise[number].3.to_string()),
-        )
-        .unwrap();
-        study.options.cohort = Some(path);
-        study
-            .run()
-            .unwrap()
-            .verdict
-            .guards
-            .into_iter()
-            .find(|row| row.guard == "stratification")
-            .unwrap()
-    };
-    let confounded = study(2.0);
+    let confounded = stratification_with_pc1(2.0);
     assert_eq!(
         (confounded.verdict, confounded.subject.as_str()),
         (GuardVerdict::Fail, "prs-a"),
         "{confounded:?}"
     );
-    let harmless = study(0.0);
+    let harmless = stratification_with_pc1(0.0);
     assert!(
         harmless.verdict == GuardVerdict::Pass && harmless.finding.contains("not above 0.5"),
         "{harmless:?}"
@@ -1006,16 +992,20 @@ fn principal_components_of_the_cohort_are_compared_with_even_if_they_are_no_cova
         .model("prs-a", &borrowed(&many(100, 0.6, 1)))
         .run()
         .unwrap();
-    let row = without
-        .verdict
-        .guards
-        .iter()
-        .find(|row| row.guard == "stratification")
-        .unwrap();
+    let row = guard(&without, "stratification");
     assert!(
         row.verdict == GuardVerdict::NotRun && row.finding.contains("PC1, PC2, ... (--cohort)"),
         "{row:?}"
     );
+}
+
+/// The guard `stratification` where PC1 is noise plus `shift` for cases.
+fn stratification_with_pc1(shift: f64) -> GuardRow {
+    let mut study = Study::new().model("prs-a", &borrowed(&many(100, 0.6, 1)));
+    let noise = many(100, shift, 7);
+    let cohort = cohort_of_many(100, "PC1", |number, _| noise[number].3.to_string());
+    study.options.cohort = Some(study.write("cohort.csv", &cohort));
+    guard(&study.run().unwrap(), "stratification").clone()
 }
 
 #[test]
@@ -1044,10 +1034,8 @@ fn own_baselines_that_agree_are_not_accused() {
 
 #[test]
 fn one_of_something_is_in_the_singular() {
-    let one = |split: &'static str, id: &'static str, phenotype: &'static str| {
-        (id, split, phenotype, 1.0)
-    };
-    let rows = [four("test", GOOD), vec![one("validation", "V1", "case")]].concat();
+    let mut rows = four("test", GOOD);
+    rows.push(("V1", "validation", "case", 1.0));
     let summary = Study::new().model("m", &rows).run().unwrap();
     let reason = summary.verdict.rows[0].reason.as_deref().unwrap();
     assert!(
@@ -1056,20 +1044,20 @@ fn one_of_something_is_in_the_singular() {
     );
 }
 
-/// Lines of a model with folds: person `n` of the training and validation splits is in fold `n % 5`
-/// plus `repeat`.
-fn in_folds(model: &str, rows: &[(String, &str, &str, f64)], repeat: usize) -> Vec<String> {
-    let fold = |(n, row): (usize, &Row<'_>)| {
-        if row.1 == "test" {
-            String::new()
-        } else {
-            ((n / 2 + repeat * (n / 10)) % 5 + 1).to_string()
-        }
-    };
+/// Lines of a model with five folds of the training and validation splits, which depend on
+/// `repeat`.
+fn in_folds(model: &str, rows: &[OwnedRow], repeat: usize) -> Vec<String> {
     borrowed(rows)
-        .iter()
+        .into_iter()
         .enumerate()
-        .map(|(n, row)| line(model, &fold((n, row)), *row))
+        .map(|(n, row)| {
+            let fold = if row.1 == "test" {
+                String::new()
+            } else {
+                ((n / 2 + repeat * (n / 10)) % 5 + 1).to_string()
+            };
+            line(model, &fold, row)
+        })
         .collect()
 }
 
@@ -1129,51 +1117,21 @@ fn repeated_cross_validation_has_the_corrected_test() {
 
 #[test]
 fn ten_people_ties_and_a_perfect_score_have_all_tables_but_no_calibration() {
-    let people: Vec<(String, &str, &str)> = (0..10)
-        .map(|n| (format!("P{n}"), "test", ["case", "control"][n % 2]))
-        .collect();
-    let logits: [(&str, Logit); 3] = [
-        ("prs-tied", |n| (n / 4) as f64),
-        ("perfect", |n| 1.0 - (n % 2) as f64 * 2.0 + n as f64 * 0.01),
-        ("constant", |_| 0.25),
-    ];
-    let mut study = logits.iter().fold(Study::new(), |study, (model, logit)| {
-        let rows: Vec<Row<'_>> = people
-            .iter()
-            .enumerate()
-            .map(|(n, (id, split, class))| (id.as_str(), *split, *class, logit(n)))
-            .collect();
-        study.model(model, &rows)
-    });
+    let mut study = ten_people();
     for bootstrap in [None, Some(200)] {
         study.options.bootstrap = bootstrap;
         study.options.prevalence = Some(0.02);
         let summary = study.run().unwrap();
-        let row = |model: &str| {
-            summary
-                .verdict
-                .rows
-                .iter()
-                .find(|row| row.model == model)
-                .unwrap()
-                .clone()
-        };
+        let perfect = row(&summary, "perfect", Split::Test);
         assert_eq!(
-            (
-                row("perfect").auroc,
-                row("perfect").auprc,
-                row("perfect").or_per_sd
-            ),
+            (perfect.auroc, perfect.auprc, perfect.or_per_sd),
             (Some(1.0), Some(1.0), None)
         );
-        assert_eq!(
-            (row("constant").auroc, row("constant").liability_r2),
-            (Some(0.5), None)
-        );
-        assert!(
-            row("perfect").reason.unwrap().contains("separated")
-                && row("prs-tied").or_per_sd.is_some()
-        );
+        assert!(perfect.reason.as_ref().unwrap().contains("separated"));
+        let constant = row(&summary, "constant", Split::Test);
+        assert_eq!((constant.auroc, constant.liability_r2), (Some(0.5), None));
+        let tied = row(&summary, "prs-tied", Split::Test);
+        assert!(tied.or_per_sd.is_some());
         assert!(summary.verdict.deciles.is_empty() && summary.verdict.calibration.is_empty());
         for row in &summary.verdict.rows {
             assert_eq!(
@@ -1191,6 +1149,30 @@ fn ten_people_ties_and_a_perfect_score_have_all_tables_but_no_calibration() {
             "{summary}"
         );
     }
+}
+
+/// Three models of five cases and five controls.
+fn ten_people() -> Study {
+    let logits: [(&str, Logit); 3] = [
+        ("prs-tied", |n| (n / 4) as f64),
+        ("perfect", |n| 1.0 - (n % 2) as f64 * 2.0 + n as f64 * 0.01),
+        ("constant", |_| 0.25),
+    ];
+    let mut study = Study::new();
+    for (model, logit) in logits {
+        let rows: Vec<OwnedRow> = (0..10)
+            .map(|n| {
+                (
+                    format!("P{n}"),
+                    "test",
+                    ["case", "control"][n % 2],
+                    logit(n),
+                )
+            })
+            .collect();
+        study = study.model(model, &borrowed(&rows));
+    }
+    study
 }
 
 #[test]
@@ -1215,20 +1197,18 @@ fn options_out_of_range_are_refused() {
 
 #[test]
 fn match_rates_and_guards_of_other_stages_come_into_the_tables() {
-    let study = Study::new()
+    let mut study = Study::new()
         .model("prs-a", &four("test", GOOD))
         .model("prs-b", &four("test", POOR));
     let scores = format!(
         "{}\nprs-a,a,,,GRCh38,false,100,93,0.93,\n",
         columns::<ScoreRow>().join(",")
     );
-    fs::write(study.folder.path().join("scores.csv"), scores).unwrap();
-    fs::write(
-        study.folder.path().join("guards.csv"),
+    study.write("scores.csv", &scores);
+    study.write(
+        "guards.csv",
         "guard,verdict,subject,finding\nkinship,fail,cohort,2 pairs\n",
-    )
-    .unwrap();
-    let mut study = study;
+    );
     study.options.compare_to = Some("prs-a".to_owned());
     let summary = study.run().unwrap();
     assert_eq!(

@@ -1,29 +1,42 @@
-//! A table as text: the first column to the left, the others to the right, two spaces between them.
+//! A table as aligned text, with two spaces between columns.
 
-/// One line a row, each ended by a line break; rows may be of different length.
+/// A table as text: the first column aligned left, the others right. Each row is one line that ends
+/// with a line break. Rows may have different lengths.
 #[must_use]
 pub fn aligned(rows: &[Vec<String>]) -> String {
     let n_columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..n_columns).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells =
-            row.iter()
-                .zip(&widths)
-                .enumerate()
-                .map(|(column, (cell, &width))| match column {
-                    0 => format!("{cell:width$}"),
-                    _ => format!("  {cell:>width$}"),
-                });
-        format!("{}\n", cells.collect::<String>().trim_end())
-    };
-    rows.iter().map(line).collect()
+    let widths: Vec<usize> = (0..n_columns)
+        .map(|column| width_of_column(rows, column))
+        .collect();
+    rows.iter().map(|row| line(row, &widths)).collect()
+}
+
+/// Most characters of a cell of a column.
+fn width_of_column(rows: &[Vec<String>], column: usize) -> usize {
+    rows.iter()
+        .filter_map(|row| row.get(column))
+        .map(|cell| cell.chars().count())
+        .max()
+        .unwrap_or(0)
+}
+
+fn line(row: &[String], widths: &[usize]) -> String {
+    let cells: String = row
+        .iter()
+        .zip(widths)
+        .enumerate()
+        .map(|(column, (cell, &width))| padded(column, cell, width))
+        .collect();
+    format!("{}\n", cells.trim_end())
+}
+
+/// A cell, after two spaces unless it is the first one.
+fn padded(column: usize, cell: &str, width: usize) -> String {
+    if column == 0 {
+        format!("{cell:width$}")
+    } else {
+        format!("  {cell:>width$}")
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! A figure as data: panels of series over shared axes. It is drawn twice, interactive
-//! (`interactive.rs`) and as SVG ([`svg`](super::svg())).
+//! A figure as data: panels of series over shared axes.
+//!
+//! It is drawn twice: interactive (`interactive.rs`) and as SVG ([`svg`](super::svg())).
 
-/// Colours that people with any kind of colour vision tell apart (Okabe & Ito 2008), without the
-/// yellow that is too pale for lines on white.
+/// Colours that are distinct for any kind of colour vision (Okabe & Ito 2008), without the yellow
+/// that is too pale for lines on white.
 const PALETTE: [Colour; 7] = [
     Colour(0x00, 0x72, 0xB2),
     Colour(0xD5, 0x5E, 0x00),
@@ -17,21 +18,21 @@ const PALETTE: [Colour; 7] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Colour(pub u8, pub u8, pub u8);
 
-/// Of lines that only guide the eye.
+/// Colour of guide lines.
 pub const GREY: Colour = Colour(0x70, 0x70, 0x70);
 
-/// How a line is broken, so that it is known without its colour.
+/// Dash pattern of a line, which identifies it without its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dash {
     /// Unbroken.
     Solid,
-    /// Long pieces.
+    /// Long dashes.
     Dashed,
-    /// Short pieces.
+    /// Short dashes.
     Dotted,
 }
 
-/// What a point looks like, so that it is known without its colour.
+/// Marker of a point, which identifies its series without its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marker {
     /// A disc.
@@ -42,19 +43,19 @@ pub enum Marker {
     Triangle,
 }
 
-/// How a series looks.
+/// Colour, dash pattern and marker of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// Of lines, points and bars.
+    /// Colour of lines, points and bars.
     pub colour: Colour,
-    /// Of lines.
+    /// Dash pattern of lines.
     pub dash: Dash,
-    /// Of points.
+    /// Marker of points.
     pub marker: Marker,
 }
 
 impl Style {
-    /// The style of the `index`-th series: no two of the first 21 are alike.
+    /// Style of the `index`-th series. The first 21 styles are distinct.
     #[must_use]
     pub fn nth(index: usize) -> Self {
         let round = index / PALETTE.len();
@@ -65,7 +66,7 @@ impl Style {
         }
     }
 
-    /// A line that only guides the eye.
+    /// Style of a guide line.
     #[must_use]
     pub fn guide() -> Self {
         Self {
@@ -76,76 +77,80 @@ impl Style {
     }
 }
 
-/// A value at a place, with its interval where there is one.
+/// A data point, with the interval of `y` if it has one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Point {
-    /// Along the horizontal axis.
+    /// Value on the horizontal axis.
     pub x: f64,
-    /// Along the vertical axis.
+    /// Value on the vertical axis.
     pub y: f64,
     /// Ends of the interval of `y`.
     pub interval: Option<(f64, f64)>,
 }
 
-/// How points become marks.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Shape {
-    /// Joined by a line; intervals make a band.
-    Line,
-    /// Markers; intervals are whiskers.
-    Points,
-    /// Bars from 0, of this width along the horizontal axis.
-    Bars(f64),
-}
-
-/// Points that belong together.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Series {
-    /// What the legend says; nothing for a guide.
-    pub name: String,
-    /// How it looks.
-    pub style: Style,
-    /// How points become marks.
-    pub shape: Shape,
-    /// In order of `x`.
-    pub points: Vec<Point>,
-}
-
-impl Series {
-    /// A dotted grey line without a name.
-    #[must_use]
-    pub fn guide(from: (f64, f64), to: (f64, f64)) -> Self {
-        let points = [from, to]
-            .map(|(x, y)| Point {
-                x,
-                y,
-                interval: None,
-            })
-            .to_vec();
+impl Point {
+    /// A point without an interval.
+    pub(super) fn plain(x: f64, y: f64) -> Self {
         Self {
-            name: String::new(),
-            style: Style::guide(),
-            shape: Shape::Line,
-            points,
+            x,
+            y,
+            interval: None,
         }
     }
 }
 
-/// One axis.
+/// Geometry that points are drawn with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shape {
+    /// A line through the points; intervals make a band.
+    Line,
+    /// Markers; intervals are whiskers.
+    Points,
+    /// Bars from 0, with this width on the horizontal axis.
+    Bars(f64),
+}
+
+/// Points with one style.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Name in the legend; empty for a guide line.
+    pub name: String,
+    /// Colour, dash pattern and marker.
+    pub style: Style,
+    /// Geometry.
+    pub shape: Shape,
+    /// Sorted by `x`.
+    pub points: Vec<Point>,
+}
+
+impl Series {
+    /// A guide line: dotted, grey and without a name.
+    #[must_use]
+    pub fn guide(from: (f64, f64), to: (f64, f64)) -> Self {
+        Self {
+            name: String::new(),
+            style: Style::guide(),
+            shape: Shape::Line,
+            points: [from, to].map(|(x, y)| Point::plain(x, y)).to_vec(),
+        }
+    }
+}
+
+/// An axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
-    /// What it measures, with the unit.
+    /// Quantity, with its unit.
     pub label: String,
-    /// Drawn by logarithm; values of 0 and below are left out.
+    /// Logarithmic; values of 0 and below are left out.
     pub is_log: bool,
-    /// From, to; as far as the points reach when absent.
+    /// First and last value; by default the range of the points.
     pub range: Option<(f64, f64)>,
-    /// From tick to tick; chosen by what draws when absent.
+    /// Distance of ticks; by default the renderer chooses it.
     pub step: Option<f64>,
 }
 
 impl Axis {
-    /// As far as the points reach.
+    /// An axis with the range of the points.
     #[must_use]
     pub fn labelled(label: &str) -> Self {
         Self {
@@ -156,7 +161,7 @@ impl Axis {
         }
     }
 
-    /// From 0 to 1.
+    /// An axis from 0 to 1.
     #[must_use]
     pub fn share(label: &str) -> Self {
         Self {
@@ -165,7 +170,7 @@ impl Axis {
         }
     }
 
-    /// The value as it is drawn.
+    /// The drawn coordinate of a value: its decimal logarithm on a logarithmic axis.
     pub(super) fn scaled(&self, value: f64) -> f64 {
         if self.is_log {
             value.max(f64::MIN_POSITIVE).log10()
@@ -179,17 +184,17 @@ impl Axis {
     }
 }
 
-/// One pair of axes with what is drawn in it.
+/// One pair of axes with its series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FigurePanel {
-    /// Above it; may be empty where the figure has one panel.
+    /// Title above the panel; may be empty where the figure has one panel.
     pub title: String,
-    /// From back to front.
+    /// Series from back to front.
     pub series: Vec<Series>,
 }
 
 impl FigurePanel {
-    /// Names are needed to tell series apart.
+    /// Whether several series have names.
     pub(super) fn has_legend(&self) -> bool {
         self.series
             .iter()
@@ -199,14 +204,14 @@ impl FigurePanel {
     }
 }
 
-/// A figure: panels beside each other that share the meaning and range of their axes.
+/// A figure: panels that share the quantities and the ranges of their axes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
-    /// Name of its file and in the page: lower-case letters.
+    /// Name of its file and its element in the page: lower-case letters.
     pub id: String,
     /// Heading.
     pub title: String,
-    /// What is seen, and how intervals were made.
+    /// Description of the content and of the intervals.
     pub caption: String,
     /// Horizontal axis.
     pub x: Axis,
@@ -217,45 +222,54 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// Ranges of both axes as they are drawn (by logarithm where an axis is), with a little room
-    /// where none was asked for; `None` without points.
+    /// Ranges of the horizontal and the vertical axis in drawn coordinates; `None` without points.
     pub(super) fn ranges(&self) -> Option<[(f64, f64); 2]> {
-        let points = || {
-            self.panels
-                .iter()
-                .flat_map(|panel| &panel.series)
-                .flat_map(|series| series.points.iter().map(move |point| (series, point)))
-        };
-        let xs = points().flat_map(|(series, point)| match series.shape {
-            Shape::Bars(width) => vec![point.x - width / 2.0, point.x + width / 2.0],
-            _ => vec![point.x],
-        });
-        let ys = points().flat_map(|(series, point)| {
-            let (low, high) = point.interval.unwrap_or((point.y, point.y));
-            let zero = if matches!(series.shape, Shape::Bars(_)) {
-                0.0
-            } else {
-                point.y
-            };
-            [point.y, low, high, zero]
-        });
-        Some([range(&self.x, xs)?, range(&self.y, ys)?])
+        let mut xs = Vec::new();
+        let mut ys = Vec::new();
+        for series in self.panels.iter().flat_map(|panel| &panel.series) {
+            for point in &series.points {
+                xs.extend(series.extent_in_x(point));
+                ys.extend(series.extent_in_y(point));
+            }
+        }
+        Some([range(&self.x, &xs)?, range(&self.y, &ys)?])
     }
 }
 
-fn range(axis: &Axis, values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    let (low, high) = values
-        .filter(|&value| axis.can_show(value))
-        .map(|value| axis.scaled(value))
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-            (low.min(value), high.max(value))
-        });
+impl Series {
+    /// Values on the horizontal axis that a mark reaches.
+    fn extent_in_x(&self, point: &Point) -> [f64; 2] {
+        match self.shape {
+            Shape::Bars(width) => [point.x - width / 2.0, point.x + width / 2.0],
+            Shape::Line | Shape::Points => [point.x; 2],
+        }
+    }
+
+    /// Values on the vertical axis that a mark and its interval reach. A bar begins at 0.
+    fn extent_in_y(&self, point: &Point) -> [f64; 4] {
+        let (low, high) = point.interval.unwrap_or((point.y, point.y));
+        let base = match self.shape {
+            Shape::Bars(_) => 0.0,
+            Shape::Line | Shape::Points => point.y,
+        };
+        [point.y, low, high, base]
+    }
+}
+
+/// Range of an axis in drawn coordinates. Without a range of its own it has a margin of 4 %.
+fn range(axis: &Axis, values: &[f64]) -> Option<(f64, f64)> {
+    let mut low = f64::INFINITY;
+    let mut high = f64::NEG_INFINITY;
+    for value in values.iter().filter(|value| axis.can_show(**value)) {
+        low = low.min(axis.scaled(*value));
+        high = high.max(axis.scaled(*value));
+    }
     if low > high {
         return None;
     }
     if let Some((from, to)) = axis.range {
         return Some((axis.scaled(from), axis.scaled(to)));
     }
-    let room = if high > low { 0.04 * (high - low) } else { 0.5 };
-    Some((low - room, high + room))
+    let margin = if high > low { 0.04 * (high - low) } else { 0.5 };
+    Some((low - margin, high + margin))
 }

@@ -1,16 +1,16 @@
-//! What MultiQC shows beside other tools: AUC of the headline model among the general statistics,
-//! tables of all models and of the people by split, and ROC curves.
+//! Files for MultiQC: general statistics, tables of models and samples, and ROC curves.
 //!
-//! Input -> output: a [`Verdict`] -> `NAME.gf_genomics.json`, a MultiQC configuration with all of
-//! them as custom data (`multiqc -c` it), and each of them as `NAME.PART_mqc.json`, which MultiQC
-//! finds by itself.
+//! Input -> output: a [`Verdict`] -> `NAME.gf_genomics.json`, a MultiQC configuration with all
+//! sections as custom data (for `multiqc -c`), and each section as `NAME.SECTION_mqc.json`, which
+//! MultiQC finds without an option.
 
 use gf_cohort_schema::AucRow;
 use serde_json::{Map, Value, json};
 
-use super::{Background, PeopleRow, Verdict, figure::Figure, narrative, terminal::p_value};
+use super::{Background, PeopleRow, Verdict, figure::Figure, narrative};
+use crate::evaluation::p_value_text;
 
-/// Name of each file, and what is in it.
+/// Name and content of each file.
 pub fn files(
     verdict: &Verdict,
     background: &Background,
@@ -18,26 +18,28 @@ pub fn files(
 ) -> Vec<(String, Value)> {
     let name = &background.name;
     let sections = sections(verdict, name, figures);
-    let mut custom_data = Map::new();
-    let mut files = Vec::new();
-    for (part, section) in sections {
-        custom_data.insert(text(&section["id"]), section.clone());
-        files.push((format!("{name}.{part}_mqc.json"), section));
-    }
-    files.insert(
-        0,
-        (
-            format!("{name}.gf_genomics.json"),
-            json!({ "custom_data": custom_data }),
-        ),
+    let custom_data: Map<String, Value> = sections
+        .iter()
+        .map(|(_, section)| (id_of(section), section.clone()))
+        .collect();
+    let configuration = (
+        format!("{name}.gf_genomics.json"),
+        json!({ "custom_data": custom_data }),
     );
-    files
+    let files_of_sections = sections
+        .into_iter()
+        .map(|(key, section)| (format!("{name}.{key}_mqc.json"), section));
+    [configuration]
+        .into_iter()
+        .chain(files_of_sections)
+        .collect()
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+fn id_of(section: &Value) -> String {
+    section["id"].as_str().unwrap_or_default().to_owned()
 }
 
+/// Short key and content of each section that has data.
 fn sections(verdict: &Verdict, name: &str, figures: &[Figure]) -> Vec<(&'static str, Value)> {
     let split = narrative::split(verdict);
     let shown: Vec<&AucRow> = verdict
@@ -45,15 +47,17 @@ fn sections(verdict: &Verdict, name: &str, figures: &[Figure]) -> Vec<(&'static 
         .iter()
         .filter(|row| Some(row.split) == split)
         .collect();
-    let split = split.map_or(String::new(), |split| split.to_string());
-    let mut sections = Vec::new();
-    let speaks_of = narrative::headline(verdict)
+    let split_name = split.map_or(String::new(), |split| split.to_string());
+    // Without a sequence model, the reference model is in the general statistics.
+    let headline = narrative::headline(verdict)
         .or_else(|| shown.iter().copied().find(|row| row.compared_to.is_none()));
-    if let Some(row) = speaks_of {
-        sections.push(("general", general(row, name, &split)));
+    let mut sections = Vec::new();
+    if let Some(row) = headline {
+        sections.push(("general", general(row, name, &split_name)));
     }
     if !shown.is_empty() {
-        sections.push(("auc", auc(&shown, name, &split, narrative::kind(verdict))));
+        let kind = narrative::kind(verdict);
+        sections.push(("auc", auc(&shown, name, &split_name, kind)));
     }
     if !verdict.people.is_empty() {
         sections.push(("people", people(&verdict.people, name)));
@@ -64,7 +68,7 @@ fn sections(verdict: &Verdict, name: &str, figures: &[Figure]) -> Vec<(&'static 
     sections
 }
 
-/// Columns of the table over all samples, which MultiQC shows first.
+/// Columns of the general statistics, which MultiQC shows first.
 fn general(row: &AucRow, name: &str, split: &str) -> Value {
     let cells = values(&[
         ("auc", as_shown(row.auroc, 3)),
@@ -79,7 +83,6 @@ fn general(row: &AucRow, name: &str, split: &str) -> Value {
     json!({
         "id": "gf_genomics_general",
         "plot_type": "generalstats",
-        // MultiQC cuts sample names at known endings; ours has none.
         "pconfig": [
             { "auc": {
                 "title": "AUC", "description": auc, "min": 0, "max": 1, "format": "{:,.3f}"
@@ -89,26 +92,16 @@ fn general(row: &AucRow, name: &str, split: &str) -> Value {
             } },
             { "p_value": { "title": "p", "description": p_value } },
         ],
+        // MultiQC cuts sample names at known file endings; `name` has none.
         "data": { name: cells },
     })
 }
 
 fn auc(rows: &[&AucRow], name: &str, split: &str, kind: &str) -> Value {
-    let of_model = |row: &&AucRow| {
-        let cells = values(&[
-            ("auc", as_shown(row.auroc, 3)),
-            ("ci_low", as_shown(row.ci_low, 3)),
-            ("ci_high", as_shown(row.ci_high, 3)),
-            ("difference", as_shown(row.delta_auroc, 3)),
-            ("p_value", p_as_shown(row)),
-            ("pr_auc", as_shown(row.auprc, 3)),
-            ("or_per_sd", as_shown(row.or_per_sd, 2)),
-            ("brier", as_shown(row.brier, 3)),
-        ]);
-        (format!("{name} {}", row.model), cells)
-    };
-    let table: Map<String, Value> = rows.iter().map(of_model).collect();
-    let header = |title: &str, format: &str| json!({ "title": title, "format": format });
+    let table: Map<String, Value> = rows
+        .iter()
+        .map(|row| (format!("{name} {}", row.model), auc_cells(row)))
+        .collect();
     json!({
         "id": "gf_genomics_auc",
         "section_name": "gf-genomics: AUC",
@@ -131,6 +124,23 @@ fn auc(rows: &[&AucRow], name: &str, split: &str, kind: &str) -> Value {
         },
         "data": table,
     })
+}
+
+fn auc_cells(row: &AucRow) -> Value {
+    values(&[
+        ("auc", as_shown(row.auroc, 3)),
+        ("ci_low", as_shown(row.ci_low, 3)),
+        ("ci_high", as_shown(row.ci_high, 3)),
+        ("difference", as_shown(row.delta_auroc, 3)),
+        ("p_value", p_as_shown(row)),
+        ("pr_auc", as_shown(row.auprc, 3)),
+        ("or_per_sd", as_shown(row.or_per_sd, 2)),
+        ("brier", as_shown(row.brier, 3)),
+    ])
+}
+
+fn header(title: &str, format: &str) -> Value {
+    json!({ "title": title, "format": format })
 }
 
 fn roc(figure: &Figure, name: &str) -> Value {
@@ -166,37 +176,49 @@ fn roc(figure: &Figure, name: &str) -> Value {
 }
 
 fn people(rows: &[PeopleRow], name: &str) -> Value {
-    let header = |title: &str| json!({ "title": title, "format": "{:,.0f}", "scale": false });
-    let cells = |row: &PeopleRow| {
-        let mut cells = json!({
-            "people": row.n_people(),
-            "cases": row.n_cases,
-            "controls": row.n_controls,
-            "without_phenotype": row.n_without_phenotype,
-        });
-        if let Some(n_families) = row.n_families {
-            cells["families"] = json!(n_families);
-        }
-        (format!("{name} {}", row.split), cells)
-    };
+    let table: Map<String, Value> = rows
+        .iter()
+        .map(|row| (format!("{name} {}", row.split), people_cells(row)))
+        .collect();
     json!({
         "id": "gf_genomics_people",
         "section_name": "gf-genomics: people",
         "description": "By split. Who has no phenotype is left out.",
         "plot_type": "table",
-        "pconfig": { "id": "gf_genomics_people_table", "title": "gf-genomics: people", "col1_header": "Split" },
-        "headers": {
-            "people": header("People"),
-            "cases": header("Cases"),
-            "controls": header("Controls"),
-            "without_phenotype": header("No phenotype"),
-            "families": header("Families"),
+        "pconfig": {
+            "id": "gf_genomics_people_table",
+            "title": "gf-genomics: people",
+            "col1_header": "Split",
         },
-        "data": rows.iter().map(cells).collect::<Map<_, _>>(),
+        "headers": {
+            "people": count_header("People"),
+            "cases": count_header("Cases"),
+            "controls": count_header("Controls"),
+            "without_phenotype": count_header("No phenotype"),
+            "families": count_header("Families"),
+        },
+        "data": table,
     })
 }
 
-/// The cells that are known.
+fn people_cells(row: &PeopleRow) -> Value {
+    let mut cells = json!({
+        "people": row.n_people(),
+        "cases": row.n_cases,
+        "controls": row.n_controls,
+        "without_phenotype": row.n_without_phenotype,
+    });
+    if let Some(n_families) = row.n_families {
+        cells["families"] = json!(n_families);
+    }
+    cells
+}
+
+fn count_header(title: &str) -> Value {
+    json!({ "title": title, "format": "{:,.0f}", "scale": false })
+}
+
+/// An object of the cells that have a value.
 fn values(cells: &[(&str, Option<Value>)]) -> Value {
     let known = cells
         .iter()
@@ -204,18 +226,19 @@ fn values(cells: &[(&str, Option<Value>)]) -> Value {
     Value::Object(known.collect())
 }
 
-/// A number with the decimals that the report shows: MultiQC would round one that was rounded
-/// before a second time.
+/// A number with the decimals that the report shows. MultiQC rounds again, so a number with more
+/// decimals could be rounded twice.
 fn as_shown(value: Option<f64>, decimals: usize) -> Option<Value> {
     let shown = format!("{:.decimals$}", value?);
     shown.parse::<f64>().ok().map(|number| json!(number))
 }
 
-/// A p-value in the words of the report.
+/// A p-value as the text that the report shows.
 fn p_as_shown(row: &AucRow) -> Option<Value> {
-    row.p_value.map(|value| json!(p_value(value)))
+    row.p_value.map(|p_value| json!(p_value_text(p_value)))
 }
 
+/// Four decimals.
 fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }

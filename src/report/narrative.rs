@@ -1,21 +1,21 @@
-//! The verdict in sentences, also where it is that nothing was found.
+//! A verdict in sentences, also where no difference was found.
 //!
-//! Input -> output: a [`Verdict`] -> which model is spoken of, and paragraphs.
+//! Input -> output: a [`Verdict`] -> the headline model, and paragraphs; a [`Summary`] -> remarks.
 
-use gf_cohort_schema::{AucRow, GuardVerdict, STACKED, Split};
+use gf_cohort_schema::{AucRow, GuardVerdict, STACKED, Split, counted};
 
-use super::{Verdict, terminal::p_value};
-use gf_cohort_schema::counted;
+use super::{Summary, Verdict};
+use crate::evaluation::{NonAdditive, Stacked, p_value_text};
 
 /// Row of sequence models.
-const SEQUENCE: u8 = 4;
+const SEQUENCE_MODEL: u8 = 4;
 
-/// The split that is spoken of: the test split, or the last there is.
+/// The split that the report shows: test, or the last one with predictions.
 pub fn split(verdict: &Verdict) -> Option<Split> {
     verdict.rows.iter().map(|row| row.split).max()
 }
 
-/// The model that everything is compared to.
+/// The reference model.
 pub fn compared_to(verdict: &Verdict) -> Option<&str> {
     verdict
         .rows
@@ -23,37 +23,45 @@ pub fn compared_to(verdict: &Verdict) -> Option<&str> {
         .find_map(|row| row.compared_to.as_deref())
 }
 
-/// The sequence model with the highest AUC on the validation split (where there is none, the
-/// first): the test split does not choose it.
+/// The sequence model with the highest AUC on the validation split, or the first sequence model
+/// without a validation split. The test split does not choose it.
 pub fn headline(verdict: &Verdict) -> Option<&AucRow> {
     let split = split(verdict)?;
-    let validation = |model: &str| {
-        let row = verdict
-            .rows
-            .iter()
-            .find(|row| row.split == Split::Validation && row.model == model)?;
-        row.auroc
-    };
-    let compared_to = compared_to(verdict);
-    let models = verdict.rows.iter().filter(|row| {
-        row.split == split && row.row == Some(SEQUENCE) && Some(row.model.as_str()) != compared_to
-    });
-    let models: Vec<&AucRow> = models.collect();
-    // `max_by` takes the last of equal ones.
-    models.into_iter().rev().max_by(|a, b| {
-        let [a, b] = [a, b].map(|row| validation(&row.model).unwrap_or(f64::NEG_INFINITY));
-        a.total_cmp(&b)
-    })
+    let reference = compared_to(verdict);
+    // `max_by` takes the last of equal ones; reversed, that is the first.
+    verdict
+        .rows
+        .iter()
+        .rev()
+        .filter(|row| {
+            row.split == split
+                && row.row == Some(SEQUENCE_MODEL)
+                && Some(row.model.as_str()) != reference
+        })
+        .max_by(|a, b| validation_auroc(verdict, a).total_cmp(&validation_auroc(verdict, b)))
 }
 
-/// One word for the heading.
-pub fn kind(verdict: &Verdict) -> &'static str {
-    let fails = verdict
-        .guards
+/// AUROC of a model on the validation split; negative infinity where it is unknown.
+fn validation_auroc(verdict: &Verdict, model: &AucRow) -> f64 {
+    row_of(verdict, Split::Validation, &model.model)
+        .and_then(|row| row.auroc)
+        .unwrap_or(f64::NEG_INFINITY)
+}
+
+fn row_of<'a>(verdict: &'a Verdict, split: Split, model: &str) -> Option<&'a AucRow> {
+    verdict
+        .rows
         .iter()
-        .any(|row| row.verdict == GuardVerdict::Fail);
-    match headline(verdict).and_then(|row| row.delta_ci_low.zip(row.delta_ci_high)) {
-        _ if fails => "Leakage was found: this comparison cannot be believed",
+        .find(|row| row.split == split && row.model == model)
+}
+
+/// The heading of the report.
+pub fn kind(verdict: &Verdict) -> &'static str {
+    let interval = headline(verdict).and_then(|row| row.delta_ci_low.zip(row.delta_ci_high));
+    match interval {
+        _ if n_guards(verdict, GuardVerdict::Fail) > 0 => {
+            "Leakage was found: this comparison cannot be believed"
+        }
         Some((low, _)) if low > 0.0 => "The sequence model is better than the best baseline",
         Some((_, high)) if high < 0.0 => "The sequence model is worse than the best baseline",
         Some(_) => "No difference between the sequence model and the best baseline was shown",
@@ -61,20 +69,15 @@ pub fn kind(verdict: &Verdict) -> &'static str {
     }
 }
 
-/// Sentences, one a paragraph.
+/// The verdict, one sentence or two per paragraph.
 pub fn paragraphs(verdict: &Verdict) -> Vec<String> {
     let Some(split) = split(verdict) else {
         return vec!["There is nothing to compare.".to_owned()];
     };
-    let of = |model: &str| {
-        verdict
-            .rows
-            .iter()
-            .find(|row| row.split == split && row.model == model)
-    };
-    let mut said = Vec::new();
-    if let Some(baseline) = compared_to(verdict).and_then(of) {
-        said.push(format!(
+    let reference = compared_to(verdict).and_then(|model| row_of(verdict, split, model));
+    let mut paragraphs = Vec::new();
+    if let Some(baseline) = reference {
+        paragraphs.push(format!(
             "{} reaches an AUC of {} on the {split} split ({}, {}).",
             baseline.model,
             estimate(baseline.auroc, baseline.ci_low, baseline.ci_high),
@@ -83,10 +86,12 @@ pub fn paragraphs(verdict: &Verdict) -> Vec<String> {
         ));
     }
     if let Some(model) = headline(verdict) {
-        said.push(difference(model));
+        paragraphs.push(difference(model));
     }
-    if let Some(stacked) = of(STACKED).filter(|row| row.delta_auroc.is_some()) {
-        said.push(format!(
+    if let Some(stacked) = row_of(verdict, split, STACKED)
+        && stacked.delta_auroc.is_some()
+    {
+        paragraphs.push(format!(
             "All together, stacked on the validation split: {}",
             difference(stacked)
         ));
@@ -97,18 +102,19 @@ pub fn paragraphs(verdict: &Verdict) -> Vec<String> {
         .filter(|row| row.split == split && row.p_value.is_some())
         .count();
     if n_compared > 1 {
-        said.push(format!(
+        paragraphs.push(format!(
             "{n_compared} models were tested; p-values are not corrected for that. The sequence \
              model spoken of is the one with the highest AUC on the validation split."
         ));
     }
     if !verdict.comparison.is_empty() {
-        said.push(verdict.comparison.clone());
+        paragraphs.push(verdict.comparison.clone());
     }
-    said.push(guards(verdict));
-    said
+    paragraphs.push(guards(verdict));
+    paragraphs
 }
 
+/// AUC of a model, its difference to the reference model, and what the interval means.
 fn difference(model: &AucRow) -> String {
     let reached = format!(
         "{} reaches {}",
@@ -124,15 +130,26 @@ fn difference(model: &AucRow) -> String {
             "{reached}, a difference to {baseline} of {delta:+.3} without an interval: {reason}."
         );
     };
-    let p = model.p_value.map_or(String::new(), |p| {
-        let text = p_value(p);
-        if text.starts_with('<') {
-            format!(", p {text}")
-        } else {
-            format!(", p = {text}")
-        }
-    });
-    let meaning = if low > 0.0 {
+    let p = model.p_value.map_or(String::new(), p_clause);
+    let meaning = meaning_of_interval(low, high);
+    format!(
+        "{reached}, a difference to {baseline} of {delta:+.3} (95 % CI {low:+.3} to \
+         {high:+.3}{p}). {meaning}"
+    )
+}
+
+/// `, p = 0.012`, or `, p <1e-300`.
+fn p_clause(p_value: f64) -> String {
+    let text = p_value_text(p_value);
+    if text.starts_with('<') {
+        format!(", p {text}")
+    } else {
+        format!(", p = {text}")
+    }
+}
+
+fn meaning_of_interval(low: f64, high: f64) -> String {
+    if low > 0.0 {
         "The interval excludes zero: it is better on these people.".to_owned()
     } else if high < 0.0 {
         "The interval excludes zero: it is worse on these people.".to_owned()
@@ -141,49 +158,105 @@ fn difference(model: &AucRow) -> String {
             "The interval holds zero: no difference was shown. That does not show that there is \
              none: from {low:+.3} to {high:+.3} all agrees with these data."
         )
-    };
-    format!(
-        "{reached}, a difference to {baseline} of {delta:+.3} (95 % CI {low:+.3} to \
-         {high:+.3}{p}). {meaning}"
-    )
+    }
 }
 
+/// How many guards failed, warned, were not run and passed, as a sentence.
 fn guards(verdict: &Verdict) -> String {
-    let count = |which: GuardVerdict| {
-        verdict
-            .guards
-            .iter()
-            .filter(|row| row.verdict == which)
-            .count()
-    };
-    let [fail, warn, not_run, pass] = [
-        GuardVerdict::Fail,
-        GuardVerdict::Warn,
-        GuardVerdict::NotRun,
-        GuardVerdict::Pass,
-    ]
-    .map(count);
     if verdict.guards.is_empty() {
         return "No guard against leakage was run, so leakage cannot be excluded.".to_owned();
     }
-    let mut parts = Vec::new();
-    if fail > 0 {
-        parts.push(format!(
-            "{fail} found leakage, so the numbers above cannot be believed"
+    let n_failed = n_guards(verdict, GuardVerdict::Fail);
+    let n_warnings = n_guards(verdict, GuardVerdict::Warn);
+    let n_not_run = n_guards(verdict, GuardVerdict::NotRun);
+    let n_passed = n_guards(verdict, GuardVerdict::Pass);
+    let mut counts = Vec::new();
+    if n_failed > 0 {
+        counts.push(format!(
+            "{n_failed} found leakage, so the numbers above cannot be believed"
         ));
     }
-    if warn > 0 {
-        parts.push(counted(warn, "warns", "warn"));
+    if n_warnings > 0 {
+        counts.push(counted(n_warnings, "warns", "warn"));
     }
-    if not_run > 0 {
-        parts.push(format!("{not_run} could not look"));
+    if n_not_run > 0 {
+        counts.push(format!("{n_not_run} could not look"));
     }
-    parts.push(format!("{pass} found nothing"));
+    counts.push(format!("{n_passed} found nothing"));
     format!(
         "Of {} of guards against leakage {}. A guard that finds nothing does not prove that there \
          is nothing.",
         counted(verdict.guards.len(), "finding", "findings"),
-        parts.join(", ")
+        counts.join(", ")
+    )
+}
+
+fn n_guards(verdict: &Verdict, kind: GuardVerdict) -> usize {
+    verdict
+        .guards
+        .iter()
+        .filter(|row| row.verdict == kind)
+        .count()
+}
+
+/// Sentences below the verdict: remarks, samples that were left out, and how tables were read.
+pub fn notes(summary: &Summary) -> Vec<String> {
+    [
+        remarks(summary),
+        summary.left_out(),
+        summary.readings.clone(),
+    ]
+    .concat()
+}
+
+/// How intervals were made, what was stacked, and tests over folds, one sentence each.
+pub fn remarks(summary: &Summary) -> Vec<String> {
+    let mut remarks: Vec<String> = summary.resampling.iter().cloned().collect();
+    remarks.extend(summary.non_additive.iter().map(NonAdditive::to_string));
+    remarks.push(match &summary.stacked {
+        Ok(stacked) => stacked_remark(stacked),
+        Err(reason) => format!("Nothing stacked: {reason}."),
+    });
+    if let Some(reason) = &summary.not_recalibrated {
+        remarks.push(format!(
+            "Not recalibrated: on the validation split {reason}."
+        ));
+    }
+    remarks.extend(
+        summary
+            .corrected_tests
+            .iter()
+            .map(|test| format!("{test}.")),
+    );
+    remarks
+}
+
+fn stacked_remark(stacked: &Stacked) -> String {
+    let terms: Vec<String> = stacked
+        .terms
+        .iter()
+        .map(|term| {
+            format!(
+                "{:+.3} {} (SE {:.3})",
+                term.coefficient, term.name, term.standard_error
+            )
+        })
+        .collect();
+    let firth = if stacked.is_firth {
+        ", with Firth's penalty"
+    } else {
+        ""
+    };
+    let people = counted(
+        stacked.n_validation,
+        "validation person",
+        "validation people",
+    );
+    format!(
+        "Stacked on {people}{firth} ({:.0} % of the fit on both, the rest of that on the better \
+         one): {}.",
+        100.0 * stacked.shrinkage,
+        terms.join(", ")
     )
 }
 

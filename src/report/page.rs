@@ -1,24 +1,23 @@
-//! `report.html`: one file that fetches nothing and holds no one's data.
+//! `report.html`: one file that loads nothing else and has no individual-level data.
 //!
 //! Input -> output: a [`Verdict`], its [`Background`] and figures -> HTML by the template
-//! `page.html`, which escapes every value. The same input gives the same bytes: no clock, no time
-//! that anything took.
+//! `page.html`, which escapes every value. The same input gives the same bytes: the page has no
+//! date and no run time.
 
-use std::{fmt::Display, io, iter};
+use std::{fmt::Display, io};
 
 use askama::Template;
-use gf_cohort_schema::{AucRow, GuardVerdict, Split, StratumRow};
+use gf_cohort_schema::{AucRow, GuardRow, GuardVerdict, Split, StratumRow};
 use serde_json::Value;
 
 use super::{
-    Background, Verdict,
-    figure::Figure,
+    Background, PeopleRow, Report, Verdict,
+    figure::{Figure, FigurePanel},
     interactive, narrative,
     reporting_standards::{self, Item},
     svg,
-    terminal::p_value,
 };
-use crate::layout;
+use crate::{evaluation::p_value_text, layout};
 
 /// A table of text.
 struct Table {
@@ -27,13 +26,19 @@ struct Table {
     rows: Vec<Vec<String>>,
 }
 
-/// A figure, drawn.
-struct Drawn<'a> {
+/// A figure in both of its forms.
+struct DrawnFigure<'a> {
     figure: &'a Figure,
-    /// SVG.
+    /// SVG, for print and without scripts.
     still: String,
-    /// JSON of each panel, and the words that stand for it.
-    panels: Vec<(String, String)>,
+    panels: Vec<DrawnPanel>,
+}
+
+/// A panel for plotly.js.
+struct DrawnPanel {
+    json: String,
+    /// Text for screen readers.
+    label: String,
 }
 
 #[derive(Template)]
@@ -47,9 +52,9 @@ struct Page<'a> {
     models: Table,
     reasons: Vec<String>,
     others: Table,
-    figures: Vec<Drawn<'a>>,
+    figures: Vec<DrawnFigure<'a>>,
     lacking: Vec<&'static str>,
-    guards: Vec<(GuardVerdict, &'a str, &'a str, &'a str)>,
+    guards: Vec<&'a GuardRow>,
     strata: Table,
     people: Table,
     counts: Table,
@@ -68,55 +73,30 @@ struct Page<'a> {
 ///
 /// # Errors
 /// When a figure cannot be drawn.
-pub fn html(verdict: &Verdict, background: &Background, figures: &[Figure]) -> io::Result<String> {
+pub fn html(report: Report<'_>, figures: &[Figure]) -> io::Result<String> {
+    let Report {
+        verdict,
+        background,
+        notes,
+    } = report;
     let split = narrative::split(verdict);
     let (shown, others): (Vec<&AucRow>, Vec<&AucRow>) = verdict
         .rows
         .iter()
         .partition(|row| Some(row.split) == split);
-    let drawn = figures.iter().map(|figure| {
-        let panels = figure.panels.iter().map(|panel| {
-            let words = if panel.title.is_empty() {
-                figure.title.clone()
-            } else {
-                format!("{}: {}", figure.title, panel.title)
-            };
-            // Within a script only `<` could end it.
-            (
-                interactive::plotly(figure, panel)
-                    .to_string()
-                    .replace('<', "\\u003c"),
-                words,
-            )
-        });
-        Ok(Drawn {
-            figure,
-            still: svg::svg(figure)?,
-            panels: panels.collect(),
-        })
-    });
     let standard = reporting_standards::items(verdict, background);
     let page = Page {
         name: &background.name,
         kind: narrative::kind(verdict),
-        is_doubtful: verdict
-            .guards
-            .iter()
-            .any(|row| row.verdict == GuardVerdict::Fail),
+        is_doubtful: is_doubtful(verdict),
         paragraphs: narrative::paragraphs(verdict),
-        notes: &background.notes,
+        notes,
         models: models(verdict, &shown, split),
-        reasons: shown
-            .iter()
-            .filter_map(|row| Some(format!("{}: {}", row.model, row.reason.as_ref()?)))
-            .collect(),
-        others: areas(&others),
-        figures: drawn.collect::<io::Result<_>>()?,
-        lacking: super::FIGURES
-            .into_iter()
-            .filter(|id| figures.iter().all(|figure| figure.id != *id))
-            .collect(),
-        guards: guards(verdict),
+        reasons: reasons(&shown),
+        others: other_splits(&others),
+        figures: figures.iter().map(drawn).collect::<io::Result<_>>()?,
+        lacking: lacking(figures),
+        guards: guards_worst_first(verdict),
         strata: strata(&verdict.strata, split),
         people: people(verdict),
         counts: counts(background),
@@ -124,8 +104,8 @@ pub fn html(verdict: &Verdict, background: &Background, figures: &[Figure]) -> i
         costs: costs(&shown),
         n_known: standard.iter().filter(|item| item.known.is_ok()).count(),
         standard,
-        options: pairs("Every option, defaults included", background.options()),
-        digests: pairs(
+        options: key_value_table("Every option, defaults included", background.options()),
+        digests: key_value_table(
             "SHA-256 of input files, and of the options and inputs of each stage",
             background.digests(),
         ),
@@ -137,34 +117,59 @@ pub fn html(verdict: &Verdict, background: &Background, figures: &[Figure]) -> i
         .map_err(|error| io::Error::other(error.to_string()))
 }
 
-fn models(verdict: &Verdict, shown: &[&AucRow], split: Option<Split>) -> Table {
-    let validation = |model: &str| {
-        let row = verdict.rows.iter().find(|row| {
-            row.split == Split::Validation && row.model == model && Some(row.split) != split
-        });
-        row.and_then(|row| row.auroc)
+fn is_doubtful(verdict: &Verdict) -> bool {
+    verdict
+        .guards
+        .iter()
+        .any(|row| row.verdict == GuardVerdict::Fail)
+}
+
+/// Why values of the models are undefined.
+fn reasons(rows: &[&AucRow]) -> Vec<String> {
+    rows.iter()
+        .filter_map(|row| Some(format!("{}: {}", row.model, row.reason.as_ref()?)))
+        .collect()
+}
+
+/// Ids of the figures without data.
+fn lacking(figures: &[Figure]) -> Vec<&'static str> {
+    super::FIGURES
+        .into_iter()
+        .filter(|id| figures.iter().all(|figure| figure.id != *id))
+        .collect()
+}
+
+fn drawn(figure: &Figure) -> io::Result<DrawnFigure<'_>> {
+    Ok(DrawnFigure {
+        figure,
+        still: svg::svg(figure)?,
+        panels: figure
+            .panels
+            .iter()
+            .map(|panel| drawn_panel(figure, panel))
+            .collect(),
+    })
+}
+
+fn drawn_panel(figure: &Figure, panel: &FigurePanel) -> DrawnPanel {
+    let label = if panel.title.is_empty() {
+        figure.title.clone()
+    } else {
+        format!("{}: {}", figure.title, panel.title)
     };
-    let rows = shown.iter().map(|row| {
-        vec![
-            row.row.map_or("-".to_owned(), |row| row.to_string()),
-            row.model.clone(),
-            interval(row.auroc, row.ci_low, row.ci_high, 3),
-            number(validation(&row.model), 3),
-            interval(row.delta_auroc, row.delta_ci_low, row.delta_ci_high, 3),
-            row.p_value.map_or("-".to_owned(), p_value),
-            number(row.auprc, 3),
-            interval(row.or_per_sd, row.or_ci_low, row.or_ci_high, 2),
-            number(row.nagelkerke_r2, 3),
-            number(row.incremental_r2, 3),
-            number(row.liability_r2, 3),
-            number(row.brier, 3),
-            number(row.calibration_slope, 2),
-            number(row.calibration_intercept, 2),
-        ]
-    });
-    let people = shown.first().map_or(String::new(), |row| {
-        format!(": {}", classes(row.n_cases, row.n_controls))
-    });
+    let json = interactive::plotly(figure, panel).to_string();
+    DrawnPanel {
+        // Inside of a script element only `<` could end it.
+        json: json.replace('<', "\\u003c"),
+        label,
+    }
+}
+
+fn models(verdict: &Verdict, shown: &[&AucRow], split: Option<Split>) -> Table {
+    let people = match shown.first() {
+        Some(row) => format!(": {}", classes(row.n_cases, row.n_controls)),
+        None => String::new(),
+    };
     Table {
         caption: format!(
             "Models on the {} split{people}. Differences are to {}.",
@@ -187,11 +192,45 @@ fn models(verdict: &Verdict, shown: &[&AucRow], split: Option<Split>) -> Table {
             "Calibration slope",
             "Calibration intercept",
         ],
-        rows: rows.collect(),
+        rows: shown
+            .iter()
+            .map(|row| model_cells(row, validation_auroc(verdict, &row.model, split)))
+            .collect(),
     }
 }
 
-fn areas(rows: &[&AucRow]) -> Table {
+fn model_cells(row: &AucRow, validation_auroc: Option<f64>) -> Vec<String> {
+    vec![
+        row.row.map_or("-".to_owned(), |row| row.to_string()),
+        row.model.clone(),
+        interval(row.auroc, row.ci_low, row.ci_high, 3),
+        number(validation_auroc, 3),
+        interval(row.delta_auroc, row.delta_ci_low, row.delta_ci_high, 3),
+        row.p_value.map_or("-".to_owned(), p_value_text),
+        number(row.auprc, 3),
+        interval(row.or_per_sd, row.or_ci_low, row.or_ci_high, 2),
+        number(row.nagelkerke_r2, 3),
+        number(row.incremental_r2, 3),
+        number(row.liability_r2, 3),
+        number(row.brier, 3),
+        number(row.calibration_slope, 2),
+        number(row.calibration_intercept, 2),
+    ]
+}
+
+/// AUROC of a model on the validation split; `None` where this is the split that is shown.
+fn validation_auroc(verdict: &Verdict, model: &str, shown: Option<Split>) -> Option<f64> {
+    if shown == Some(Split::Validation) {
+        return None;
+    }
+    verdict
+        .rows
+        .iter()
+        .find(|row| row.split == Split::Validation && row.model == model)?
+        .auroc
+}
+
+fn other_splits(rows: &[&AucRow]) -> Table {
     let cells = rows.iter().map(|row| {
         vec![
             row.split.to_string(),
@@ -209,26 +248,14 @@ fn areas(rows: &[&AucRow]) -> Table {
     }
 }
 
-fn guards(verdict: &Verdict) -> Vec<(GuardVerdict, &str, &str, &str)> {
-    let mut rows: Vec<_> = verdict
-        .guards
-        .iter()
-        .map(|row| {
-            (
-                row.verdict,
-                row.guard.as_str(),
-                row.subject.as_str(),
-                row.finding.as_str(),
-            )
-        })
-        .collect();
-    let rank = |verdict: GuardVerdict| match verdict {
+fn guards_worst_first(verdict: &Verdict) -> Vec<&GuardRow> {
+    let mut rows: Vec<&GuardRow> = verdict.guards.iter().collect();
+    rows.sort_by_key(|row| match row.verdict {
         GuardVerdict::Fail => 0,
         GuardVerdict::Warn => 1,
         GuardVerdict::NotRun => 2,
         GuardVerdict::Pass => 3,
-    };
-    rows.sort_by_key(|row| rank(row.0));
+    });
     rows
 }
 
@@ -244,7 +271,7 @@ fn strata(rows: &[StratumRow], split: Option<Split>) -> Table {
                 count(row.n_controls),
                 interval(row.auroc, row.ci_low, row.ci_high, 3),
                 interval(row.delta_auroc, row.delta_ci_low, row.delta_ci_high, 3),
-                row.p_value.map_or("-".to_owned(), p_value),
+                row.p_value.map_or("-".to_owned(), p_value_text),
                 row.reason.clone().unwrap_or_default(),
             ]
         });
@@ -266,22 +293,9 @@ fn strata(rows: &[StratumRow], split: Option<Split>) -> Table {
     }
 }
 
+/// Samples by split, with a column of families where they are known.
 fn people(verdict: &Verdict) -> Table {
     let with_families = verdict.people.iter().any(|row| row.n_families.is_some());
-    let rows = verdict.people.iter().map(|row| {
-        let counts = [
-            row.n_people(),
-            row.n_cases,
-            row.n_controls,
-            row.n_without_phenotype,
-        ]
-        .map(count);
-        let families = with_families.then(|| row.n_families.map_or("-".to_owned(), count));
-        iter::once(row.split.to_string())
-            .chain(counts)
-            .chain(families)
-            .collect()
-    });
     let mut header = vec![
         "Split",
         "People",
@@ -293,12 +307,30 @@ fn people(verdict: &Verdict) -> Table {
     Table {
         caption: "People by split".to_owned(),
         header,
-        rows: rows.collect(),
+        rows: verdict
+            .people
+            .iter()
+            .map(|row| people_cells(row, with_families))
+            .collect(),
     }
 }
 
-/// What each stage counted: every number of its summary, and lists by their length, so that nothing
-/// written about single people can be among them.
+fn people_cells(row: &PeopleRow, with_families: bool) -> Vec<String> {
+    let mut cells = vec![
+        row.split.to_string(),
+        count(row.n_people()),
+        count(row.n_cases),
+        count(row.n_controls),
+        count(row.n_without_phenotype),
+    ];
+    if with_families {
+        cells.push(row.n_families.map_or("-".to_owned(), count));
+    }
+    cells
+}
+
+/// Every number in the summaries of the stages. Lists are shown by their length, because their
+/// elements may be about single samples.
 fn counts(background: &Background) -> Table {
     let mut rows = Vec::new();
     for stage in [
@@ -308,7 +340,7 @@ fn counts(background: &Background) -> Table {
         layout::BASELINES_FOLDER,
     ] {
         if let Some(summary) = background.stage(stage) {
-            counted(stage, "", summary, &mut rows);
+            push_counts(stage, "", summary, &mut rows);
         }
     }
     Table {
@@ -318,43 +350,40 @@ fn counts(background: &Background) -> Table {
     }
 }
 
-fn counted(stage: &str, path: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
-    let row = |count: String| vec![stage.to_owned(), path.replace('_', " "), count];
-    match value {
+/// Appends a row for each number inside `value`; `path` joins the keys by colons.
+fn push_counts(stage: &str, path: &str, value: &Value, rows: &mut Vec<Vec<String>>) {
+    let text = match value {
         Value::Object(fields) => {
             for (key, value) in fields {
-                counted(
-                    stage,
-                    &if path.is_empty() {
-                        key.clone()
-                    } else {
-                        format!("{path}: {key}")
-                    },
-                    value,
-                    rows,
-                );
+                let inner = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}: {key}")
+                };
+                push_counts(stage, &inner, value, rows);
             }
+            return;
         }
-        Value::Array(values) if !path.is_empty() => rows.push(row(values.len().to_string())),
-        Value::Number(number) => rows.push(row(number
-            .as_u64()
-            .map_or_else(|| number.as_f64().map_or(String::new(), significant), count))),
-        _ => {}
-    }
+        Value::Array(values) if !path.is_empty() => values.len().to_string(),
+        Value::Number(number) => match number.as_u64() {
+            Some(whole) => count(whole),
+            None => number.as_f64().map_or(String::new(), significant),
+        },
+        _ => return,
+    };
+    rows.push(vec![stage.to_owned(), path.replace('_', " "), text]);
 }
 
 fn scores(background: &Background) -> Table {
     let rows = background.scores.iter().map(|score| {
+        let build = score.genome_build.as_deref().unwrap_or("not said");
+        let harmonised = if score.harmonised { ", harmonised" } else { "" };
         vec![
             score.model.clone(),
             score.accession.clone(),
             score.name.clone().unwrap_or_default(),
             score.trait_reported.clone().unwrap_or_default(),
-            format!(
-                "{}{}",
-                score.genome_build.as_deref().unwrap_or("not said"),
-                if score.harmonised { ", harmonised" } else { "" }
-            ),
+            format!("{build}{harmonised}"),
             count(score.n_matched),
             count(score.n_variants),
             format!("{:.1} %", 100.0 * score.match_rate),
@@ -378,6 +407,7 @@ fn scores(background: &Background) -> Table {
     }
 }
 
+/// Energy in microjoules (1e6 pJ), memory in megabytes (1e6 bytes).
 fn costs(shown: &[&AucRow]) -> Table {
     let rows = shown.iter().filter_map(|row| {
         Some(vec![
@@ -403,7 +433,7 @@ fn costs(shown: &[&AucRow]) -> Table {
     }
 }
 
-fn pairs(caption: &str, rows: Vec<(String, String)>) -> Table {
+fn key_value_table(caption: &str, rows: Vec<(String, String)>) -> Table {
     Table {
         caption: caption.to_owned(),
         header: vec!["What", "Value"],
@@ -414,10 +444,12 @@ fn pairs(caption: &str, rows: Vec<(String, String)>) -> Table {
     }
 }
 
+/// A number, or a dash where it is undefined.
 fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or("-".to_owned(), |value| format!("{value:.decimals$}"))
 }
 
+/// `0.712 (0.690 to 0.734)`, without the interval where it is undefined.
 fn interval(value: Option<f64>, low: Option<f64>, high: Option<f64>, decimals: usize) -> String {
     match (value, low.zip(high)) {
         (Some(value), Some((low, high))) => {
@@ -427,6 +459,7 @@ fn interval(value: Option<f64>, low: Option<f64>, high: Option<f64>, decimals: u
     }
 }
 
+/// Four significant digits.
 fn significant(value: f64) -> String {
     format!("{value:.3e}")
         .parse::<f64>()
@@ -442,15 +475,17 @@ pub fn classes(n_cases: usize, n_controls: usize) -> String {
     )
 }
 
-/// A number with its noun, with a thin space between thousands.
-pub fn grouped<N: Display + PartialEq + From<u8>>(n: N, one: &str, several: &str) -> String {
-    let words = if n == N::from(1) { one } else { several };
-    format!("{} {words}", count(n))
+/// A number with its noun and a thin space between thousands.
+pub fn grouped<N>(n: N, singular: &str, plural: &str) -> String
+where
+    N: Display + PartialEq + From<u8> + Copy,
+{
+    let noun = if n == N::from(1) { singular } else { plural };
+    format!("{} {noun}", count(n))
 }
 
-/// With a thin space between thousands.
-#[allow(clippy::needless_pass_by_value, reason = "numbers")]
-pub fn count(number: impl Display) -> String {
+/// A number with a thin space between thousands.
+pub fn count(number: impl Display + Copy) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -1,108 +1,128 @@
-//! The Polygenic Risk Score Reporting Standards: what of them is known here, and what a paper has
-//! to add.
+//! Items of the Polygenic Risk Score Reporting Standards (PRS-RS), filled as far as they are known.
 //!
-//! Items: Wand et al. 2021, Nature 591:211, table 1 (22 items in six groups, the last of which is
+//! Input -> output: a [`Verdict`] and its [`Background`] -> each item with what is known here, or
+//! with what a paper has to add.
+//!
+//! Items: Wand et al. 2021, Nature 591:211, table 1 (22 items in six groups; the last group is
 //! deposition in the PGS Catalog).
 
-use gf_cohort_schema::{AucRow, STACKED};
+use gf_cohort_schema::{AucRow, STACKED, counted};
+use serde_json::Value;
 
 use super::{
     Background, Verdict, narrative,
     page::{classes, grouped},
 };
 use crate::layout;
-use gf_cohort_schema::counted;
+
+/// Text of an item, or what to write where nothing is known.
+type Known = Result<String, &'static str>;
 
 /// One item of the standard.
 pub struct Item {
     /// Group of items.
     pub group: &'static str,
-    /// Its name.
+    /// Name of the item.
     pub name: &'static str,
-    /// What is known; what to write where nothing is.
-    pub known: Result<String, &'static str>,
+    /// What is known here; else what to write.
+    pub known: Known,
 }
 
-/// A count of a stage's record with its noun.
-fn number_of(value: &serde_json::Value, one: &str, several: &str) -> String {
-    value.as_u64().map_or_else(
-        || format!("{value} {several}"),
-        |n| counted(n, one, several),
-    )
-}
+/// Last row of baselines.
+const LAST_BASELINE_ROW: u8 = 3;
 
-/// All items, in the standard's order.
-#[allow(clippy::too_many_lines, reason = "one list")]
+/// All items, in the order of the standard.
 pub fn items(verdict: &Verdict, background: &Background) -> Vec<Item> {
-    let split = narrative::split(verdict);
-    let rows: Vec<&AucRow> = verdict
-        .rows
-        .iter()
-        .filter(|row| Some(row.split) == split)
-        .collect();
-    let has = |test: &dyn Fn(&AucRow) -> bool| rows.iter().any(|row| test(row));
-    let n_models = rows.len();
-    let option = |path: &str| background.option(path);
-    let people = verdict
-        .people
-        .iter()
-        .map(|row| format!("{}: {}", row.split, classes(row.n_cases, row.n_controls)));
-    let people: Vec<String> = people.collect();
-    let strata: Vec<&str> = {
-        let mut names: Vec<&str> = verdict
+    let sources = Sources::new(verdict, background);
+    [
+        ("Background", sources.background_items()),
+        ("Study population and data", sources.population_items()),
+        (
+            "Risk model development and application",
+            sources.development_items(),
+        ),
+        ("Risk model evaluation", sources.evaluation_items()),
+        (
+            "Limitations and clinical implications",
+            sources.limitation_items(),
+        ),
+        (
+            "Data transparency and availability",
+            sources.availability_items(),
+        ),
+    ]
+    .into_iter()
+    .flat_map(|(group, items)| {
+        items
+            .into_iter()
+            .map(move |(name, known)| Item { group, name, known })
+    })
+    .collect()
+}
+
+/// What the items are filled from.
+struct Sources<'a> {
+    verdict: &'a Verdict,
+    background: &'a Background,
+    /// Rows of the split that the report shows.
+    rows: Vec<&'a AucRow>,
+    /// Names of strata.
+    strata: Vec<&'a str>,
+    /// Published scores, each with its number of variants.
+    scores: Vec<String>,
+}
+
+impl<'a> Sources<'a> {
+    fn new(verdict: &'a Verdict, background: &'a Background) -> Self {
+        let split = narrative::split(verdict);
+        let mut strata: Vec<&str> = verdict
             .strata
             .iter()
             .map(|row| row.stratum.as_str())
             .collect();
-        names.dedup();
-        names
-    };
-    let genotypes = background.stage(layout::SEQUENCES_FOLDER).map(|summary| {
-        format!(
-            "{} in {} of {}; genotypes as in the VCF, policies and skips below",
-            number_of(&summary["n_records"], "record", "records"),
-            number_of(&summary["n_loci"], "locus", "loci"),
-            number_of(&summary["n_people"], "person", "people")
-        )
-    });
-    let scores: Vec<String> = background
-        .scores
-        .iter()
-        .map(|score| {
-            format!(
-                "{} ({})",
-                score.accession,
-                grouped(score.n_variants, "variant", "variants")
-            )
-        })
-        .collect();
-    let said = |condition: bool, text: String, hint| if condition { Ok(text) } else { Err(hint) };
-    let mut items = Vec::new();
-    let mut group = |group: &'static str, of: Vec<(&'static str, Result<String, &'static str>)>| {
-        items.extend(
-            of.into_iter()
-                .map(|(name, known)| Item { group, name, known }),
-        );
-    };
-    group(
-        "Background",
+        strata.dedup();
+        let scores = background.scores.iter().map(|score| {
+            let variants = grouped(score.n_variants, "variant", "variants");
+            format!("{} ({variants})", score.accession)
+        });
+        Self {
+            verdict,
+            background,
+            rows: verdict
+                .rows
+                .iter()
+                .filter(|row| Some(row.split) == split)
+                .collect(),
+            strata,
+            scores: scores.collect(),
+        }
+    }
+
+    fn has_model(&self, name: &str) -> bool {
+        self.rows.iter().any(|row| row.model == name)
+    }
+
+    fn background_items(&self) -> Vec<(&'static str, Known)> {
+        let models = counted(self.rows.len(), "model", "models");
         vec![
             (
                 "Study type",
                 Ok(format!(
-                    "Development and evaluation of {} on one cohort with a fixed split; no \
-                     external validation",
-                    counted(n_models, "model", "models")
+                    "Development and evaluation of {models} on one cohort with a fixed split; no \
+                     external validation"
                 )),
             ),
             (
                 "Risk model purpose and predicted outcome",
                 Err("the purpose, and which outcome over which time"),
             ),
-        ],
-    );
-    group(
-        "Study population and data",
+        ]
+    }
+
+    fn population_items(&self) -> Vec<(&'static str, Known)> {
+        let has_ancestry = ["ancestry", "population"]
+            .iter()
+            .any(|name| self.strata.contains(name));
         vec![
             (
                 "Study design and recruitment",
@@ -114,67 +134,67 @@ pub fn items(verdict: &Verdict, background: &Background) -> Vec<Item> {
             ),
             (
                 "Ancestry",
-                said(
-                    strata
-                        .iter()
-                        .any(|name| ["ancestry", "population"].contains(name)),
-                    "Levels and counts in the strata below; how ancestry was assigned is missing"
-                        .to_owned(),
+                known_if(
+                    has_ancestry,
+                    "Levels and counts in the strata below; how ancestry was assigned is missing",
                     "genetic ancestry, and how it was assigned",
                 ),
             ),
             (
                 "Genetic data",
-                genotypes.ok_or("genotyping or sequencing, imputation, build and quality control"),
+                self.genetic_data()
+                    .ok_or("genotyping or sequencing, imputation, build and quality control"),
             ),
             (
                 "Non-genetic variables",
-                said(
-                    has(&|row| row.model == "prs-covariates"),
-                    "The covariates of cohort.csv (row 0); their definitions are missing"
-                        .to_owned(),
+                known_if(
+                    self.has_model("prs-covariates"),
+                    "The covariates of cohort.csv (row 0); their definitions are missing",
                     "covariates and their definitions",
                 ),
             ),
-            (
-                "Outcome of interest",
-                said(
-                    !people.is_empty(),
-                    format!(
-                        "Case or control: {}; the definition of a case is missing",
-                        people.join("; ")
-                    ),
-                    "definition of cases and controls, and their number",
-                ),
-            ),
+            ("Outcome of interest", self.outcome()),
             (
                 "Missing data",
-                option("sequences.missing")
+                self.background
+                    .option("sequences.missing")
                     .map(|policy| format!("Missing genotypes: policy `{policy}`; counts below"))
                     .ok_or("how missing genotypes, covariates and outcomes were handled"),
             ),
-        ],
-    );
-    group(
-        "Risk model development and application",
+        ]
+    }
+
+    fn genetic_data(&self) -> Option<String> {
+        let summary = self.background.stage(layout::SEQUENCES_FOLDER)?;
+        Some(format!(
+            "{} in {} of {}; genotypes as in the VCF, policies and skips below",
+            counted_value(&summary["n_records"], "record", "records"),
+            counted_value(&summary["n_loci"], "locus", "loci"),
+            counted_value(&summary["n_people"], "person", "people")
+        ))
+    }
+
+    fn outcome(&self) -> Known {
+        let splits: Vec<String> = self
+            .verdict
+            .people
+            .iter()
+            .map(|row| format!("{}: {}", row.split, classes(row.n_cases, row.n_controls)))
+            .collect();
+        if splits.is_empty() {
+            return Err("definition of cases and controls, and their number");
+        }
+        Ok(format!(
+            "Case or control: {}; the definition of a case is missing",
+            splits.join("; ")
+        ))
+    }
+
+    fn development_items(&self) -> Vec<(&'static str, Known)> {
         vec![
             (
                 "Polygenic risk score construction and estimation",
-                said(
-                    has(&|row| row.row.is_some_and(|place| place <= 3)),
-                    if scores.is_empty() {
-                        "Baselines learnt on the training split; weights in weights.csv beside \
-                         their predictions"
-                            .to_owned()
-                    } else {
-                        format!(
-                            "Published scores {}; the other baselines are learnt on the training \
-                             split",
-                            scores.join(", ")
-                        )
-                    },
-                    "how the score was made",
-                ),
+                self.construction(),
             ),
             (
                 "Risk model type",
@@ -186,79 +206,96 @@ pub fn items(verdict: &Verdict, background: &Background) -> Vec<Item> {
             ),
             (
                 "Integrated risk model description and fitting",
-                said(
-                    has(&|row| row.model == STACKED),
+                known_if(
+                    self.has_model(STACKED),
                     "Row 5: a logistic regression on scores and sequence models, fitted on the \
-                     validation split; coefficients in stacked.csv"
-                        .to_owned(),
+                     validation split; coefficients in stacked.csv",
                     "how genetic and other risk factors were joined",
                 ),
             ),
-        ],
-    );
-    group(
-        "Risk model evaluation",
+        ]
+    }
+
+    fn construction(&self) -> Known {
+        let has_baseline = self
+            .rows
+            .iter()
+            .any(|row| row.row.is_some_and(|number| number <= LAST_BASELINE_ROW));
+        if !has_baseline {
+            return Err("how the score was made");
+        }
+        if self.scores.is_empty() {
+            return Ok(
+                "Baselines learnt on the training split; weights in weights.csv beside their \
+                 predictions"
+                    .to_owned(),
+            );
+        }
+        Ok(format!(
+            "Published scores {}; the other baselines are learnt on the training split",
+            self.scores.join(", ")
+        ))
+    }
+
+    fn evaluation_items(&self) -> Vec<(&'static str, Known)> {
+        let has_odds_ratio = self.rows.iter().any(|row| row.or_per_sd.is_some());
+        let has_auroc = self.rows.iter().any(|row| row.auroc.is_some());
+        let subgroups = if self.strata.is_empty() {
+            Err("performance by sex, ancestry and other groups")
+        } else {
+            Ok(format!("By {}", self.strata.join(", ")))
+        };
         vec![
             (
                 "PRS distribution",
-                said(
-                    !verdict.distribution.is_empty(),
-                    "Figure: scores of cases and controls".to_owned(),
+                known_if(
+                    !self.verdict.distribution.is_empty(),
+                    "Figure: scores of cases and controls",
                     "distribution of the score",
                 ),
             ),
             (
                 "Risk model predictive ability",
-                said(
-                    has(&|row| row.or_per_sd.is_some()),
+                known_if(
+                    has_odds_ratio,
                     "Odds ratio per standard deviation, by tenths, Nagelkerke and liability R2 \
-                     (where a prevalence was stated)"
-                        .to_owned(),
+                     (where a prevalence was stated)",
                     "effect per standard deviation, R2",
                 ),
             ),
             (
                 "Risk model discrimination",
-                said(
-                    has(&|row| row.auroc.is_some()),
+                known_if(
+                    has_auroc,
                     "AUC with 95 % intervals and a paired test, area under the precision-recall \
-                     curve"
-                        .to_owned(),
+                     curve",
                     "AUC with its interval",
                 ),
             ),
             (
                 "Risk model calibration",
-                said(
-                    !verdict.calibration.is_empty(),
-                    "Figure; slope, intercept and Brier score in the table of models".to_owned(),
+                known_if(
+                    !self.verdict.calibration.is_empty(),
+                    "Figure; slope, intercept and Brier score in the table of models",
                     "calibration",
                 ),
             ),
-            (
-                "Subgroup analyses",
-                said(
-                    !strata.is_empty(),
-                    format!("By {}", strata.join(", ")),
-                    "performance by sex, ancestry and other groups",
-                ),
-            ),
-        ],
-    );
-    group(
-        "Limitations and clinical implications",
+            ("Subgroup analyses", subgroups),
+        ]
+    }
+
+    fn limitation_items(&self) -> Vec<(&'static str, Known)> {
         vec![
             (
                 "Risk model interpretation",
-                Ok(narrative::kind(verdict).to_owned()),
+                Ok(narrative::kind(self.verdict).to_owned()),
             ),
             (
                 "Limitations",
-                said(
-                    !verdict.guards.is_empty(),
+                known_if(
+                    !self.verdict.guards.is_empty(),
                     "What the guards found and could not look at; what is limited by design of \
-                     the study is missing"
-                        .to_owned(),
+                     the study is missing",
                     "limits of design, data and methods",
                 ),
             ),
@@ -270,21 +307,34 @@ pub fn items(verdict: &Verdict, background: &Background) -> Vec<Item> {
                 "Risk model intended uses",
                 Ok("Research; not a diagnosis and not a medical device".to_owned()),
             ),
-        ],
-    );
-    group(
-        "Data transparency and availability",
-        vec![(
-            "Availability and deposition in the PGS Catalog",
-            if scores.is_empty() {
-                Err("where score, model and data are; deposit the score in the PGS Catalog")
-            } else {
-                Ok(format!(
-                    "Scores used are in the PGS Catalog or given as files: {}; deposit new ones",
-                    scores.join(", ")
-                ))
-            },
-        )],
-    );
-    items
+        ]
+    }
+
+    fn availability_items(&self) -> Vec<(&'static str, Known)> {
+        let known = if self.scores.is_empty() {
+            Err("where score, model and data are; deposit the score in the PGS Catalog")
+        } else {
+            Ok(format!(
+                "Scores used are in the PGS Catalog or given as files: {}; deposit new ones",
+                self.scores.join(", ")
+            ))
+        };
+        vec![("Availability and deposition in the PGS Catalog", known)]
+    }
+}
+
+fn known_if(condition: bool, text: &str, hint: &'static str) -> Known {
+    if condition {
+        Ok(text.to_owned())
+    } else {
+        Err(hint)
+    }
+}
+
+/// A count of a stage's summary with its noun; as it is written where it is no whole number.
+fn counted_value(value: &Value, singular: &str, plural: &str) -> String {
+    match value.as_u64() {
+        Some(n) => counted(n, singular, plural),
+        None => format!("{value} {plural}"),
+    }
 }

@@ -1,7 +1,7 @@
-//! A figure as SVG, for papers, for paper, and where no script runs.
+//! A figure as SVG, for papers, for print and for browsers without scripts.
 //!
-//! Input -> output: a [`Figure`] -> the text of an SVG file, which names generic fonts only. The
-//! same figure gives the same bytes.
+//! Input -> output: a [`Figure`] -> the text of an SVG file, with generic fonts only. The same
+//! figure gives the same bytes.
 
 use std::{fmt::Display, io};
 
@@ -16,20 +16,23 @@ use super::figure::{Axis, Colour, Dash, Figure, FigurePanel, Marker, Point, Seri
 const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const GRID: RGBColor = RGBColor(0xE4, 0xE4, 0xE4);
-/// Of bands and bars.
+/// Opacity of bands; bars have twice as much.
 const OPACITY: f64 = 0.2;
-/// Of a figure of one panel, and of each of several, in pixels.
+/// Width and height in pixels of the panel of a figure with one panel.
 const SINGLE: (u32, u32) = (680, 560);
+/// Width and height in pixels of each of several panels.
 const SMALL: (u32, u32) = (340, 300);
+/// Length in pixels of a line in the legend.
+const KEY_LENGTH: i32 = 30;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), io::Error>;
 
-/// Draws a figure; panels stand in up to three columns.
+/// Draws a figure with its panels in up to three columns.
 ///
 /// # Errors
-/// When the panel is too small for its axes; there is nothing else that could fail, as it is drawn
-/// into memory.
+/// When a panel is too small for its axes. Nothing else can fail, because the figure is drawn into
+/// memory.
 pub fn svg(figure: &Figure) -> io::Result<String> {
     let n_columns = figure.panels.len().clamp(1, 3);
     let n_rows = figure.panels.len().div_ceil(n_columns).max(1);
@@ -67,7 +70,7 @@ pub fn svg(figure: &Figure) -> io::Result<String> {
 
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// Where values of a figure are drawn: on the scale of its axes, and within their ranges.
+/// Axes of a figure and their ranges in drawn coordinates.
 struct Frame<'f> {
     figure: &'f Figure,
     x_range: (f64, f64),
@@ -75,12 +78,13 @@ struct Frame<'f> {
 }
 
 impl Frame<'_> {
+    /// Drawn coordinates of a value, moved to the edge of the panel if it is outside.
     fn place(&self, x: f64, y: f64) -> (f64, f64) {
-        let x = self.figure.x.scaled(x);
-        let y = self.figure.y.scaled(y);
+        let drawn_x = self.figure.x.scaled(x);
+        let drawn_y = self.figure.y.scaled(y);
         (
-            x.clamp(self.x_range.0, self.x_range.1),
-            y.clamp(self.y_range.0, self.y_range.1),
+            drawn_x.clamp(self.x_range.0, self.x_range.1),
+            drawn_y.clamp(self.y_range.0, self.y_range.1),
         )
     }
 
@@ -106,7 +110,7 @@ fn draw(
         .filter(|series| panel.has_legend() && !series.name.is_empty())
         .collect();
     let is_single = figure.panels.len() <= 1;
-    // One panel has room for its legend inside, small ones have it above.
+    // A single panel has room for the legend inside; small panels have it above.
     let n_above = if is_single { 0 } else { legend.len() };
     let top = i32::from(!panel.title.is_empty()) * 22 + 16 * n_above as i32;
     let mut chart = ChartBuilder::on(area)
@@ -182,14 +186,8 @@ fn draw_line(
     points: &[&Point],
 ) -> Drawn {
     let colour = rgb(series.style.colour);
-    let band: Vec<(f64, f64, f64)> = points
-        .iter()
-        .filter_map(|point| point.interval.map(|(low, high)| (point.x, low, high)))
-        .collect();
-    if band.len() > 1 {
-        let below = band.iter().map(|&(x, low, _)| frame.place(x, low));
-        let above = band.iter().rev().map(|&(x, _, high)| frame.place(x, high));
-        let outline: Vec<(f64, f64)> = below.chain(above).collect();
+    let outline = band_outline(frame, points);
+    if !outline.is_empty() {
         chart
             .draw_series([Polygon::new(outline, colour.mix(OPACITY).filled())])
             .map_err(failed)?;
@@ -205,13 +203,31 @@ fn draw_line(
                 .draw_series(LineSeries::new(line, style))
                 .map_err(failed)?;
         }
-        Some((piece, gap)) => {
+        Some(DashLengths { dash, gap }) => {
             _ = chart
-                .draw_series(DashedLineSeries::new(line, piece, gap, style))
+                .draw_series(DashedLineSeries::new(line, dash, gap, style))
                 .map_err(failed)?;
         }
     }
     Ok(())
+}
+
+/// Lower ends of the intervals from left to right, then upper ends back to the left; empty with
+/// fewer than two intervals.
+fn band_outline(frame: &Frame<'_>, points: &[&Point]) -> Vec<(f64, f64)> {
+    let intervals: Vec<(f64, f64, f64)> = points
+        .iter()
+        .filter_map(|point| point.interval.map(|(low, high)| (point.x, low, high)))
+        .collect();
+    if intervals.len() < 2 {
+        return Vec::new();
+    }
+    let lower = intervals.iter().map(|&(x, low, _)| frame.place(x, low));
+    let upper = intervals
+        .iter()
+        .rev()
+        .map(|&(x, _, high)| frame.place(x, high));
+    lower.chain(upper).collect()
 }
 
 /// Markers, above the whiskers of their intervals.
@@ -272,40 +288,50 @@ fn draw_bars(
 }
 
 fn draw_legend(area: &Area<'_>, panel: &FigurePanel, legend: &[&Series], is_single: bool) -> Drawn {
-    let (width, height) = area.dim_in_pixel();
     let corner = if is_single {
-        let widest = legend
-            .iter()
-            .map(|series| series.name.chars().count())
-            .max()
-            .unwrap_or(0) as i32;
-        let x = width as i32 - 70 - 7 * widest;
-        let y = height as i32 - 72 - 18 * legend.len() as i32;
-        (x.max(60), y.max(10))
+        lower_right_corner(area, legend)
     } else {
         (14, i32::from(!panel.title.is_empty()) * 20 + 10)
     };
     let line_height = if is_single { 18 } else { 16 };
     for (line, series) in legend.iter().enumerate() {
         let y = corner.1 + line_height * line as i32;
-        key(area, series, (corner.0, y))?;
+        draw_key(area, series, (corner.0, y))?;
     }
     Ok(())
 }
 
+/// Upper left corner in pixels of a legend in the lower right corner of a panel. A character is
+/// about 7 pixels wide.
+fn lower_right_corner(area: &Area<'_>, legend: &[&Series]) -> (i32, i32) {
+    let (width, height) = area.dim_in_pixel();
+    let longest_name = legend
+        .iter()
+        .map(|series| series.name.chars().count())
+        .max()
+        .unwrap_or(0) as i32;
+    let x = width as i32 - 70 - 7 * longest_name;
+    let y = height as i32 - 72 - 18 * legend.len() as i32;
+    (x.max(60), y.max(10))
+}
+
 /// A line of the legend: the mark, then the name.
-fn key(area: &Area<'_>, series: &Series, (x, y): (i32, i32)) -> Drawn {
+fn draw_key(area: &Area<'_>, series: &Series, (x, y): (i32, i32)) -> Drawn {
     let colour = rgb(series.style.colour);
     let middle = y + 7;
     match series.shape {
         Shape::Line => {
-            let (piece, gap) = dashes(series.style.dash).unwrap_or((30, 0));
+            let lengths = dashes(series.style.dash).unwrap_or(DashLengths {
+                dash: KEY_LENGTH,
+                gap: 0,
+            });
             let mut from = 0;
-            while from < 30 {
-                let ends = vec![(x + from, middle), (x + (from + piece).min(30), middle)];
+            while from < KEY_LENGTH {
+                let to = (from + lengths.dash).min(KEY_LENGTH);
+                let ends = vec![(x + from, middle), (x + to, middle)];
                 area.draw(&PathElement::new(ends, colour.stroke_width(2)))
                     .map_err(failed)?;
-                from += piece + gap;
+                from += lengths.dash + lengths.gap;
             }
         }
         Shape::Points => {
@@ -330,12 +356,18 @@ fn key(area: &Area<'_>, series: &Series, (x, y): (i32, i32)) -> Drawn {
         .map_err(failed)
 }
 
-/// Lengths of piece and gap in pixels.
-fn dashes(dash: Dash) -> Option<(i32, i32)> {
+/// Lengths of dashes and gaps in pixels.
+struct DashLengths {
+    dash: i32,
+    gap: i32,
+}
+
+/// `None` for a solid line.
+fn dashes(dash: Dash) -> Option<DashLengths> {
     match dash {
         Dash::Solid => None,
-        Dash::Dashed => Some((8, 4)),
-        Dash::Dotted => Some((2, 4)),
+        Dash::Dashed => Some(DashLengths { dash: 8, gap: 4 }),
+        Dash::Dotted => Some(DashLengths { dash: 2, gap: 4 }),
     }
 }
 
@@ -347,7 +379,7 @@ fn rgb(Colour(red, green, blue): Colour) -> RGBColor {
     RGBColor(red, green, blue)
 }
 
-/// Enough decimals to tell six ticks apart.
+/// Decimals that give six ticks distinct texts.
 fn decimals((low, high): (f64, f64)) -> usize {
     (1.0 - ((high - low) / 6.0).log10().floor()).clamp(1.0, 7.0) as usize - 1
 }

@@ -1,36 +1,130 @@
-//! Tables of a verdict and of attributions: six decimals, p-values with three significant digits,
-//! an undefined value as an empty cell.
+//! CSV tables of an evaluation and of attributions.
+//!
+//! Numbers have six decimals, p-values three significant digits; an undefined value is an empty
+//! cell.
 
 use std::path::{Path, PathBuf};
 
-use gf_cohort_schema::{EffectRow, GuardRow, PairRow, columns};
+use gf_cohort_schema::{EffectRow, GuardRow, PairRow, Split, columns, nine_significant_digits};
+use gf_files::output;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Verdict;
-use crate::layout;
-use gf_files::output;
+use crate::{
+    evaluation::{NonAdditive, Stacked, Term},
+    layout,
+};
 
-/// Writes every table of a verdict into `folder`: `auc.csv`, `roc.csv`, `strata.csv`,
-/// `calibration.csv`, `deciles.csv`, `distribution.csv`, `folds.csv` and `guards.csv`, each with
-/// its header even when it has no rows; their paths.
+/// Columns of `stacked.csv`, in order.
+const STACKED_COLUMNS: [&str; 4] = ["term", "coefficient", "standard_error", "n_validation"];
+
+/// Columns of `non_additive.csv`, in order.
+const NON_ADDITIVE_COLUMNS: [&str; 8] = [
+    "model",
+    "compared_to",
+    "split",
+    "auroc",
+    "delta_auroc",
+    "delta_ci_low",
+    "delta_ci_high",
+    "p_value",
+];
+
+/// Writes every table of a verdict into `folder`, each with its header even when it has no rows:
+/// `auc.csv`, `roc.csv`, `strata.csv`, `calibration.csv`, `deciles.csv`, `distribution.csv`,
+/// `folds.csv` and `guards.csv`. Returns their paths.
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write(folder: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, output::Error> {
-    let mut paths = Vec::new();
-    let mut at = |name: &str| {
-        paths.push(folder.join(name));
-        folder.join(name)
+pub fn write_verdict(folder: &Path, verdict: &Verdict) -> Result<Vec<PathBuf>, output::Error> {
+    write_table(&folder.join(layout::AUC), &verdict.rows)?;
+    write_table(&folder.join(layout::ROC), &verdict.roc)?;
+    write_table(&folder.join(layout::STRATA), &verdict.strata)?;
+    write_table(&folder.join(layout::CALIBRATION), &verdict.calibration)?;
+    write_table(&folder.join(layout::DECILES), &verdict.deciles)?;
+    write_table(&folder.join(layout::DISTRIBUTION), &verdict.distribution)?;
+    write_table(&folder.join(layout::FOLDS), &verdict.folds)?;
+    write_guards(&folder.join(layout::GUARDS), &verdict.guards)?;
+    let names = [
+        layout::AUC,
+        layout::ROC,
+        layout::STRATA,
+        layout::CALIBRATION,
+        layout::DECILES,
+        layout::DISTRIBUTION,
+        layout::FOLDS,
+        layout::GUARDS,
+    ];
+    Ok(names.map(|name| folder.join(name)).to_vec())
+}
+
+/// Writes `non_additive.csv` and returns its path. Without a test it removes the file of an earlier
+/// run, which would be about other predictions.
+///
+/// # Errors
+/// When the file cannot be written or removed.
+pub fn write_non_additive(
+    folder: &Path,
+    tests: &[NonAdditive],
+) -> Result<Option<PathBuf>, output::Error> {
+    let path = folder.join("non_additive.csv");
+    if tests.is_empty() {
+        output::remove_if_there(&path)?;
+        return Ok(None);
+    }
+    let records = tests.iter().map(non_additive_record);
+    output::shareable::write_csv(&path, &NON_ADDITIVE_COLUMNS, records)?;
+    Ok(Some(path))
+}
+
+fn non_additive_record(test: &NonAdditive) -> [String; 8] {
+    let interval = test.inference.map(|(interval, _)| interval);
+    let p_value = test.inference.map(|(_, p_value)| p_value);
+    [
+        test.model.clone(),
+        test.additive.clone(),
+        Split::Test.to_string(),
+        nine_significant_digits(test.auroc),
+        nine_significant_digits(test.delta),
+        number_or_empty(interval.map(|[low, _]| low)),
+        number_or_empty(interval.map(|[_, high]| high)),
+        number_or_empty(p_value),
+    ]
+}
+
+fn number_or_empty(value: Option<f64>) -> String {
+    value.map(nine_significant_digits).unwrap_or_default()
+}
+
+/// Writes `stacked.csv` and returns its path. Without a stacked model it removes the file of an
+/// earlier run, which would be about other predictions.
+///
+/// # Errors
+/// When the file cannot be written or removed.
+pub fn write_stacked(
+    folder: &Path,
+    stacked: Option<&Stacked>,
+) -> Result<Option<PathBuf>, output::Error> {
+    let path = folder.join("stacked.csv");
+    let Some(stacked) = stacked else {
+        output::remove_if_there(&path)?;
+        return Ok(None);
     };
-    write_table(&at(layout::AUC), &verdict.rows)?;
-    write_table(&at(layout::ROC), &verdict.roc)?;
-    write_table(&at(layout::STRATA), &verdict.strata)?;
-    write_table(&at(layout::CALIBRATION), &verdict.calibration)?;
-    write_table(&at(layout::DECILES), &verdict.deciles)?;
-    write_table(&at(layout::DISTRIBUTION), &verdict.distribution)?;
-    write_table(&at(layout::FOLDS), &verdict.folds)?;
-    write_guards(&at(layout::GUARDS), &verdict.guards)?;
-    Ok(paths)
+    let records = stacked
+        .terms
+        .iter()
+        .map(|term| stacked_record(term, stacked.n_validation));
+    output::shareable::write_csv(&path, &STACKED_COLUMNS, records)?;
+    Ok(Some(path))
+}
+
+fn stacked_record(term: &Term, n_validation: usize) -> [String; 4] {
+    [
+        term.name.clone(),
+        nine_significant_digits(term.coefficient),
+        nine_significant_digits(term.standard_error),
+        n_validation.to_string(),
+    ]
 }
 
 fn write_table<R: Serialize + DeserializeOwned>(
@@ -74,7 +168,7 @@ mod tests {
 
     fn written(verdict: &Verdict, name: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), verdict).unwrap();
+        write_verdict(folder.path(), verdict).unwrap();
         fs::read_to_string(folder.path().join(name)).unwrap()
     }
 

@@ -1,9 +1,13 @@
-//! The comparison as aligned text: one line a model, on the test split (or the last split there
-//! is); what the models cost; what guards found.
+//! Results as aligned text for the terminal: the comparison, costs and guards.
+//!
+//! The comparison has one line per model, on the test split or the last split with predictions.
+
+use std::fmt;
 
 use gf_cohort_schema::{AucRow, CostRow, GuardRow, GuardVerdict};
 
-use super::aligned;
+use super::{aligned, narrative};
+use crate::evaluation::{Summary, p_value_text};
 
 const HEADER: [&str; 7] = [
     "row",
@@ -15,44 +19,27 @@ const HEADER: [&str; 7] = [
     "p",
 ];
 
-/// Readable table of the test rows, then what else is known of them and what the models cost, then
-/// the reasons of empty values, one a line. Ends with a line break; empty without rows.
+/// The comparison, remarks and guards, as the terminal shows them.
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n{}", table(&self.verdict.rows), self.comparison)?;
+        for remark in narrative::remarks(self) {
+            writeln!(f, "{remark}")?;
+        }
+        write!(f, "\n{}", guards(&self.verdict.guards))
+    }
+}
+
+/// Readable table of the test rows, then further measures, costs and the reasons of undefined
+/// values. Ends with a line break; empty without rows.
 #[must_use]
 pub fn table(rows: &[AucRow]) -> String {
     let Some(split) = rows.iter().map(|row| row.split).max() else {
         return String::new();
     };
     let shown: Vec<&AucRow> = rows.iter().filter(|row| row.split == split).collect();
-    let lines: Vec<[String; 7]> = std::iter::once(HEADER.map(str::to_owned))
-        .chain(shown.iter().map(|row| cells(row)))
-        .collect();
-    let widths = std::array::from_fn::<usize, 7, _>(|column| {
-        lines
-            .iter()
-            .map(|line| line[column].len())
-            .max()
-            .unwrap_or(0)
-    });
-
     let mut text = format!("AUC on the {split} split\n\n");
-    for line in &lines {
-        let [row, model, cases, controls, auroc, delta, p_value] = line;
-        let [
-            row_width,
-            model_width,
-            cases_width,
-            controls_width,
-            auroc_width,
-            delta_width,
-            _,
-        ] = widths;
-        let padded = format!(
-            "{row:row_width$}  {model:model_width$}  {cases:>cases_width$}  \
-             {controls:>controls_width$}  {auroc:auroc_width$}  {delta:delta_width$}  {p_value}"
-        );
-        text += padded.trim_end();
-        text += "\n";
-    }
+    text += &comparison_table(&shown);
     let measures = measures(&shown);
     if measures.len() > 1 {
         text += "\nBeside the AUC\n\n";
@@ -74,92 +61,134 @@ pub fn table(rows: &[AucRow]) -> String {
     text
 }
 
-/// A header and a line a model of what is known beside the AUC, without the columns and the models
-/// of which nothing is.
+/// AUC and difference of each model: texts aligned left, counts right.
+fn comparison_table(rows: &[&AucRow]) -> String {
+    let lines: Vec<[String; 7]> = std::iter::once(HEADER.map(str::to_owned))
+        .chain(rows.iter().map(|row| cells(row)))
+        .collect();
+    let [
+        row_width,
+        model_width,
+        cases_width,
+        controls_width,
+        auroc_width,
+        delta_width,
+        _,
+    ] = std::array::from_fn(|column| width_of_column(&lines, column));
+    let mut text = String::new();
+    for [row, model, cases, controls, auroc, delta, p_value] in &lines {
+        let padded = format!(
+            "{row:row_width$}  {model:model_width$}  {cases:>cases_width$}  \
+             {controls:>controls_width$}  {auroc:auroc_width$}  {delta:delta_width$}  {p_value}"
+        );
+        text += padded.trim_end();
+        text += "\n";
+    }
+    text
+}
+
+fn width_of_column(lines: &[[String; 7]], column: usize) -> usize {
+    lines
+        .iter()
+        .map(|line| line[column].len())
+        .max()
+        .unwrap_or(0)
+}
+
+/// The text of one measure of a model; `None` where it is undefined.
+type MeasureText = fn(&AucRow) -> Option<String>;
+
+const MEASURES: [(&str, MeasureText); 9] = [
+    ("AUPRC", |row| three_decimals(row.auprc)),
+    ("OR per SD (95% CI)", odds_ratio),
+    ("Nagelkerke R2", |row| three_decimals(row.nagelkerke_r2)),
+    ("R2 beyond covariates", |row| {
+        three_decimals(row.incremental_r2)
+    }),
+    ("liability R2", |row| three_decimals(row.liability_r2)),
+    ("Brier", |row| three_decimals(row.brier)),
+    ("calibration slope", |row| {
+        three_decimals(row.calibration_slope)
+    }),
+    ("intercept", |row| three_decimals(row.calibration_intercept)),
+    ("match rate", |row| three_decimals(row.match_rate)),
+];
+
+/// A header and one line per model with the measures other than the AUC. Measures that no model has
+/// and models without any measure are left out.
 fn measures(rows: &[&AucRow]) -> Vec<Vec<String>> {
-    type Cell = fn(&AucRow) -> Option<String>;
-    let columns: [(&str, Cell); 9] = [
-        ("AUPRC", |row| three_decimals(row.auprc)),
-        ("OR per SD (95% CI)", |row| {
-            row.or_per_sd.map(|ratio| {
-                with_interval(Some(ratio), row.or_ci_low, row.or_ci_high, |value| {
-                    format!("{value:.2}")
-                })
-            })
-        }),
-        ("Nagelkerke R2", |row| three_decimals(row.nagelkerke_r2)),
-        ("R2 beyond covariates", |row| {
-            three_decimals(row.incremental_r2)
-        }),
-        ("liability R2", |row| three_decimals(row.liability_r2)),
-        ("Brier", |row| three_decimals(row.brier)),
-        ("calibration slope", |row| {
-            three_decimals(row.calibration_slope)
-        }),
-        ("intercept", |row| three_decimals(row.calibration_intercept)),
-        ("match rate", |row| three_decimals(row.match_rate)),
-    ];
-    let known: Vec<(&str, Cell)> = columns
+    let known: Vec<(&str, MeasureText)> = MEASURES
         .into_iter()
-        .filter(|(_, cell)| rows.iter().any(|row| cell(row).is_some()))
+        .filter(|(_, text)| rows.iter().any(|row| text(row).is_some()))
         .collect();
-    let header = std::iter::once("model")
-        .chain(known.iter().map(|(name, _)| *name))
-        .map(str::to_owned)
-        .collect();
-    let line = |row: &&AucRow| {
-        let cells: Vec<Option<String>> = known.iter().map(|(_, cell)| cell(row)).collect();
-        let is_known = cells.iter().any(Option::is_some);
-        let cells = cells
-            .into_iter()
-            .map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
-        is_known.then(|| std::iter::once(row.model.clone()).chain(cells).collect())
-    };
-    std::iter::once(header)
-        .chain(rows.iter().filter_map(line))
-        .collect()
+    let mut header = vec!["model".to_owned()];
+    header.extend(known.iter().map(|(name, _)| (*name).to_owned()));
+    let mut lines = vec![header];
+    for row in rows {
+        let texts: Vec<Option<String>> = known.iter().map(|(_, text)| text(row)).collect();
+        if texts.iter().all(Option::is_none) {
+            continue;
+        }
+        let mut line = vec![row.model.clone()];
+        line.extend(
+            texts
+                .into_iter()
+                .map(|text| text.unwrap_or_else(|| "-".to_owned())),
+        );
+        lines.push(line);
+    }
+    lines
 }
 
 fn three_decimals(value: Option<f64>) -> Option<String> {
     value.map(|value| format!("{value:.3}"))
 }
 
-/// What guards found, one line each, the worst first; empty without guards.
+fn odds_ratio(row: &AucRow) -> Option<String> {
+    row.or_per_sd?;
+    Some(with_interval(
+        row.or_per_sd,
+        row.or_ci_low,
+        row.or_ci_high,
+        |value| format!("{value:.2}"),
+    ))
+}
+
+/// Findings of guards, one line each, the worst first; empty without guards.
 #[must_use]
 pub fn guards(rows: &[GuardRow]) -> String {
-    let count = |verdict: GuardVerdict| rows.iter().filter(|row| row.verdict == verdict).count();
-    let order = [
+    let mut counts = Vec::new();
+    let mut lines = String::new();
+    for verdict in [
         GuardVerdict::Fail,
         GuardVerdict::Warn,
         GuardVerdict::NotRun,
         GuardVerdict::Pass,
-    ];
-    let counts: Vec<String> = order
-        .iter()
-        .filter(|verdict| count(**verdict) > 0)
-        .map(|verdict| format!("{} {verdict}", count(*verdict)))
-        .collect();
+    ] {
+        let with_verdict: Vec<&GuardRow> =
+            rows.iter().filter(|row| row.verdict == verdict).collect();
+        if !with_verdict.is_empty() {
+            counts.push(format!("{} {verdict}", with_verdict.len()));
+        }
+        lines.extend(with_verdict.into_iter().map(guard_line));
+    }
     if counts.is_empty() {
         return String::new();
     }
-    let of = |verdict: GuardVerdict| rows.iter().filter(move |row| row.verdict == verdict);
-    let line = |row: &GuardRow| {
-        format!(
-            "{:7}  {} ({}): {}\n",
-            row.verdict.to_string(),
-            row.guard,
-            row.subject,
-            row.finding
-        )
-    };
+    format!("Guards against leakage: {}\n\n{lines}", counts.join(", "))
+}
+
+fn guard_line(row: &GuardRow) -> String {
     format!(
-        "Guards against leakage: {}\n\n{}",
-        counts.join(", "),
-        order.into_iter().flat_map(of).map(line).collect::<String>()
+        "{:7}  {} ({}): {}\n",
+        row.verdict.to_string(),
+        row.guard,
+        row.subject,
+        row.finding
     )
 }
 
-/// Readable table of what models cost.
+/// Readable table of the costs of models.
 #[must_use]
 pub fn costs(rows: &[CostRow]) -> String {
     let header = [
@@ -169,21 +198,22 @@ pub fn costs(rows: &[CostRow]) -> String {
         "additions",
         "energy (pJ)",
         "bytes",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    let cells = rows.iter().map(|row| {
-        let counts =
-            [row.parameters, row.multiplications, row.additions].map(|count| count.to_string());
-        [row.model.clone()]
-            .into_iter()
-            .chain(counts)
-            .chain([format!("{:.0}", row.energy_pj), row.bytes.to_string()])
-            .collect()
-    });
-    aligned(&std::iter::once(header).chain(cells).collect::<Vec<_>>())
+    ];
+    let mut lines = vec![header.map(str::to_owned).to_vec()];
+    lines.extend(rows.iter().map(|row| {
+        vec![
+            row.model.clone(),
+            row.parameters.to_string(),
+            row.multiplications.to_string(),
+            row.additions.to_string(),
+            format!("{:.0}", row.energy_pj),
+            row.bytes.to_string(),
+        ]
+    }));
+    aligned(&lines)
 }
 
+/// `None` for a model without costs.
 fn cost(row: &AucRow) -> Option<CostRow> {
     Some(CostRow {
         model: row.model.clone(),
@@ -195,6 +225,7 @@ fn cost(row: &AucRow) -> Option<CostRow> {
     })
 }
 
+/// Cells of a line of the comparison, in the order of [`HEADER`].
 fn cells(row: &AucRow) -> [String; 7] {
     [
         row.row.map_or(String::new(), |row| row.to_string()),
@@ -210,28 +241,16 @@ fn cells(row: &AucRow) -> [String; 7] {
             row.delta_ci_high,
             |value| format!("{value:+.3}"),
         ),
-        row.p_value.map_or(String::new(), p_value),
+        row.p_value.map_or(String::new(), p_value_text),
     ]
 }
 
-/// A p-value as text. Below 1e-300 the normal tail leaves the range of f64, so there only the bound
-/// is told.
-#[must_use]
-pub fn p_value(p_value: f64) -> String {
-    if p_value < 1e-300 {
-        "<1e-300".to_owned()
-    } else if p_value < 0.001 {
-        format!("{p_value:.1e}")
-    } else {
-        format!("{p_value:.3}")
-    }
-}
-
+/// `0.581 (0.525 to 0.637)`, without the interval where it is undefined.
 fn with_interval(
     estimate: Option<f64>,
     low: Option<f64>,
     high: Option<f64>,
-    format: impl Fn(f64) -> String,
+    format: fn(f64) -> String,
 ) -> String {
     match (estimate, low.zip(high)) {
         (None, _) => "-".to_owned(),
@@ -258,21 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_p_value_too_small_for_f64_is_given_as_a_bound() {
-        assert_eq!(
-            [0.0, 1.23e-20, 0.05].map(p_value),
-            ["<1e-300", "1.2e-20", "0.050"]
-        );
-    }
-
-    #[test]
     fn guards_stand_by_their_verdict_and_are_counted() {
-        let guard = |verdict, guard: &str| GuardRow {
-            guard: guard.to_owned(),
-            verdict,
-            subject: "m".to_owned(),
-            finding: "f".to_owned(),
-        };
         assert_eq!(
             guards(&[
                 guard(GuardVerdict::Pass, "a"),
@@ -283,6 +288,10 @@ mod tests {
              (m): f\npass     a (m): f\n"
         );
         assert_eq!(guards(&[]), "");
+    }
+
+    fn guard(verdict: GuardVerdict, guard: &str) -> GuardRow {
+        GuardRow::new(guard, verdict, "m", "f")
     }
 
     #[test]
@@ -319,8 +328,10 @@ mod tests {
                 row("prs-dosages", Split::Test)
             ]),
             "AUC on the test split\n\n\
-             row  model        cases  controls  AUC (95% CI)            difference (95% CI)        p\n\
-             4    linformer      180       220  0.700 (0.525 to 0.637)  +0.119 (+0.050 to +0.188)  7.1e-4\n\
+             row  model        cases  controls  AUC (95% CI)            \
+             difference (95% CI)        p\n\
+             4    linformer      180       220  0.700 (0.525 to 0.637)  \
+             +0.119 (+0.050 to +0.188)  7.1e-4\n\
              1    prs-apoe       180       220  0.581 (0.525 to 0.637)  +0.000\n\
              3    prs-dosages    180       220  0.581 (0.525 to 0.637)  -\n\
              \n\

@@ -12,7 +12,7 @@ use gf_genomics::{
     dataset::Dataset,
     evaluation,
     models::AttentionKind,
-    score,
+    report, score,
     tokens::Folder,
     training::{self, Bundle, ClassWeights, Error, Options, Resume, Schedule, Summary},
 };
@@ -99,13 +99,13 @@ fn people_in_folds_are_predicted_out_of_fold_and_test_people_by_the_mean() {
             .for_each(|(row, logit)| close(row, logit));
     }
 
-    let report = small.path("report");
-    let summary = evaluation::run(&evaluation::Options {
+    let summary = evaluation::evaluate(&evaluation::Options {
         predictions: vec![options.out.join("predictions.csv")],
-        out: report,
+        out: small.path("report"),
         ..Default::default()
     })
     .unwrap();
+    report::write(&small.path("report"), &summary).unwrap();
     assert_eq!(summary.people_averaged_over_folds, 0);
     assert_eq!(summary.verdict.rows.len(), 3, "one row a split");
     assert_eq!(summary.verdict.folds.len(), 4);

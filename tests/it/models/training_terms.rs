@@ -20,7 +20,7 @@ use gf_genomics::{
     dataset::Dataset,
     evaluation, explain,
     models::{Architecture, Preset},
-    pipeline, score, simulate,
+    pipeline, report, score, simulate,
     tokens::{self, Folder},
     training::{
         self, AdditiveKind, Bundle, DeepTerms, Options, Progress, Resume, Schedule, Summary,
@@ -268,12 +268,13 @@ fn evaluate_tests_the_deep_terms_against_the_additive_model() {
     let (folder, _) = trained();
     let out = TempDir::new().unwrap();
     let predictions = vec![folder.path().join("predictions.csv")];
-    let summary = evaluation::run(&evaluation::Options {
+    let summary = evaluation::evaluate(&evaluation::Options {
         predictions,
         out: out.path().into(),
         ..Default::default()
     })
     .unwrap();
+    report::write(out.path(), &summary).unwrap();
     let [test] = &summary.non_additive[..] else {
         panic!("one test: {:?}", summary.non_additive)
     };

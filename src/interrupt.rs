@@ -1,8 +1,8 @@
 //! Ctrl-C and SIGTERM: the program ends within a second and prints how to resume.
 //!
-//! After the first signal, the training loop sees [`signal`] and writes a checkpoint. If the program
-//! has not ended after [`PATIENCE`], or at a second signal, it ends at once. Every file is complete
-//! or absent at any moment, so an interruption loses only unfinished work.
+//! After the first signal, the training loop sees [`signal`] and writes a checkpoint. If the
+//! program has not ended after 0.8 s, or at a second signal, it ends at once. Every file is
+//! complete or absent at any moment, so an interruption loses only unfinished work.
 
 use std::{
     io, process,

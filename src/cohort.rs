@@ -173,40 +173,40 @@ pub struct Kinships {
 /// Reason why no cohort table was made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing to join.
+    /// No table is given.
     #[error("no table: give the files to join, such as cohort.fam covariates.cov")]
     NoTable,
     /// A file cannot be read as text.
     #[error(transparent)]
     Text(#[from] gf_cohort_schema::Error),
-    /// A file as a whole is wrong.
+    /// A file cannot be used.
     #[error("{}: {reason}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
-    /// A line is wrong.
+    /// A line cannot be used.
     #[error("{}: line {line}: {reason}", path.display())]
     Line {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// 1-based.
+        /// 1-based line number.
         line: u64,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
-    /// A cell is wrong.
+    /// A cell cannot be used.
     #[error("{}: line {line}, column `{column}`: {reason}", path.display())]
     Cell {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// 1-based.
+        /// 1-based line number.
         line: u64,
         /// Name of the column.
         column: String,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
     /// The genotypes cannot be read.
@@ -215,91 +215,91 @@ pub enum Error {
     /// The phenotype cannot be read.
     #[error("phenotype `{column}`: {reason}")]
     Phenotype {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
-    /// No column looks like a phenotype.
+    /// No column is a candidate for the phenotype.
     #[error("no column of phenotypes with values among {columns}: name it with --phenotype")]
     NoPhenotype {
-        /// All columns.
+        /// Names of all columns.
         columns: String,
     },
-    /// Several do.
+    /// Several columns are candidates for the phenotype.
     #[error("several columns may be the phenotype ({columns}): name one with --phenotype")]
     SeveralPhenotypes {
-        /// They.
+        /// Names of the candidates.
         columns: String,
     },
-    /// An option names a column that is not there.
+    /// An option names a column that no table has.
     #[error("{option}: no column `{column}`; the columns are {columns}")]
     NoColumn {
-        /// The option.
+        /// Name of the option.
         option: &'static str,
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// All columns.
+        /// Names of all columns.
         columns: String,
     },
-    /// A cell of the column `split` is none.
+    /// A cell of the column `split` is not a split.
     #[error("sample `{sample}`: {reason}; give --split for a new split")]
     Split {
-        /// The sample.
+        /// Sample id.
         sample: String,
-        /// What is wrong.
+        /// The finding.
         reason: String,
     },
-    /// A family is too large to be one.
+    /// A family is implausibly large.
     #[error(
         "{n} of {n_samples} samples are of family `{family}`: if FID is no family here, add \
          --ignore-families"
     )]
     LargeFamily {
-        /// Its FID.
+        /// FID of the family.
         family: String,
-        /// Its samples.
+        /// Number of its samples.
         n: usize,
-        /// All samples.
+        /// Number of all samples.
         n_samples: usize,
     },
-    /// A family is in two splits of the column `split`.
+    /// The column `split` puts samples of one family into two splits.
     #[error(
         "family `{family}` is in two splits (sample `{first}` in {first_split}, `{second}` in \
          {second_split}): give --split for a new split"
     )]
     FamilyInTwoSplits {
-        /// The family.
+        /// Family id.
         family: String,
-        /// A sample.
+        /// Id of the first sample.
         first: String,
-        /// Its split.
+        /// Split of the first sample.
         first_split: Split,
-        /// Another sample.
+        /// Id of the second sample.
         second: String,
-        /// Its split.
+        /// Split of the second sample.
         second_split: Split,
     },
-    /// A split has one class.
+    /// A split has cases only or controls only.
     #[error(
         "split {split} has {n_cases} cases and {n_controls} controls of those who are kept; it \
          needs both: give it a larger share (--split), or another --seed{}",
         after_relatives(*n_relatives)
     )]
     OneClass {
-        /// The split.
+        /// Name of the split.
         split: Split,
-        /// Its cases.
+        /// Number of its cases.
         n_cases: usize,
-        /// Its controls.
+        /// Number of its controls.
         n_controls: usize,
-        /// Samples of it that were dropped as relatives.
+        /// Number of its samples that were dropped as relatives.
         n_relatives: usize,
     },
-    /// Nobody is left.
+    /// All samples were dropped.
     #[error("no sample is left; dropped were {dropped}{}", ids_differ(dropped))]
     NobodyLeft {
-        /// How many for which reason.
+        /// Number of dropped samples by reason.
         dropped: String,
     },
 }

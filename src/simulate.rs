@@ -459,51 +459,51 @@ pub enum Error {
     /// The panel or the reference cannot be used.
     #[error(transparent)]
     Ingest(#[from] gf_genotypes::Error),
-    /// The panel has too little in it.
+    /// The panel has too few haplotypes or records.
     #[error("{}: {reason}", path.display())]
     Panel {
-        /// The VCF or BCF.
+        /// Path of the VCF or BCF.
         path: PathBuf,
-        /// What is missing.
+        /// The finding and the next action.
         reason: String,
     },
-    /// No sites to plant the risk on.
+    /// No sites for the simulated risk.
     #[error(
         "no causal sites for {kind} risk: {found}; choose a longer region, another risk or a \
          lower AUC"
     )]
     NoCausalSites {
-        /// The risk asked for.
+        /// The requested risk.
         kind: RiskKind,
-        /// What there is.
+        /// Description of the available sites.
         found: String,
     },
     /// One of many loci cannot be used.
     #[error("locus {locus}: {source}; or take the locus out of the BED or give it risk `null`")]
     AtLocus {
-        /// Its name and region.
+        /// Name and region of the locus.
         locus: String,
-        /// What is wrong with it.
+        /// The error at this locus.
         source: Box<Self>,
     },
-    /// Two loci have a base in common.
+    /// Two loci overlap.
     #[error("{}: loci {first} and {second} overlap; join them or shorten one", path.display())]
     OverlappingLoci {
-        /// The BED file.
+        /// Path of the BED file.
         path: PathBuf,
         /// Name and region of the first one.
         first: String,
-        /// Name and region of the other one.
+        /// Name and region of the second one.
         second: String,
     },
     /// A row of the table of risks cannot be used.
     #[error("{}: line {line}: {reason}", path.display())]
     RisksLine {
-        /// The CSV file.
+        /// Path of the CSV file.
         path: PathBuf,
         /// 1-based line number.
         line: u64,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
     /// A scoring file cannot be read.
@@ -514,41 +514,41 @@ pub enum Error {
     Effects {
         /// Path of the file, or name of the preset.
         source_name: String,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
-    /// Age and sex alone give a higher AUC.
+    /// Age and sex alone give a higher AUC than requested.
     #[error(
         "AUC {wanted} is below {reached:.3}, that of age and sex alone: ask for a higher AUC or \
          smaller effects of age and sex"
     )]
     CovariatesExceedAuc {
-        /// The AUC asked for.
+        /// The requested AUC.
         wanted: f64,
-        /// AUC of the covariates.
+        /// AUC of the covariates alone.
         reached: f64,
     },
-    /// The sites cannot give the AUC.
+    /// The causal sites cannot give the requested AUC.
     #[error(
         "AUC {wanted} cannot be reached by these causal sites, at most {highest:.3}: choose a \
          lower one or another seed"
     )]
     AucOutOfReach {
-        /// The AUC asked for.
+        /// The requested AUC.
         wanted: f64,
-        /// With the largest effect.
+        /// The AUC with the largest effect.
         highest: f64,
     },
-    /// Too few people.
+    /// Too few samples for the split.
     #[error(
         "{people} people with {} cannot be split so that {split} has cases and controls: simulate \
          more people",
         counted(*n_cases, "case", "cases")
     )]
     OneClass {
-        /// People asked for.
+        /// Number of samples.
         people: usize,
-        /// Cases among them.
+        /// Number of cases among the samples.
         n_cases: usize,
         /// The split that lacks a class.
         split: Split,
@@ -817,7 +817,7 @@ pub fn check(options: &Options) -> Result<(), Error> {
 ///
 /// # Errors
 /// Options out of range, a panel or reference that cannot be used, no sites for the risk, too few
-/// people for the split, or files that cannot be written.
+/// samples for the split, or files that cannot be written.
 pub fn run(options: &Options) -> Result<Summary, Error> {
     options.validate()?;
     if options.is_one_locus() {
@@ -1406,51 +1406,42 @@ mod tests {
             out: "not-written".into(),
             ..Options::default()
         };
-        assert!(
-            refusal(Options {
-                panel: Some("p.vcf".into()),
-                ..options.clone()
-            })
-            .contains("reference")
-        );
-        assert!(
-            refusal(Options {
-                region: Some("1:1-2".into()),
-                ..options.clone()
-            })
-            .contains("panel")
-        );
-        assert!(
-            refusal(Options {
-                auc: Some(0.5),
-                ..options.clone()
-            })
-            .contains("null")
-        );
-        assert!(
-            refusal(Options {
-                split: [0.6, 0.4, 0.0],
-                ..options.clone()
-            })
-            .contains("above 0")
-        );
-        assert!(
-            refusal(Options {
-                people: 5,
-                ..options.clone()
-            })
-            .contains("at least 6")
-        );
-        let too_few = refusal(Options {
+        let without_reference = Options {
+            panel: Some("p.vcf".into()),
+            ..options.clone()
+        };
+        let region_without_panel = Options {
+            region: Some("1:1-2".into()),
+            ..options.clone()
+        };
+        let auc_of_chance = Options {
+            auc: Some(0.5),
+            ..options.clone()
+        };
+        let empty_test_split = Options {
+            split: [0.6, 0.4, 0.0],
+            ..options.clone()
+        };
+        let five_samples = Options {
+            people: 5,
+            ..options.clone()
+        };
+        let one_class = Options {
             people: 6,
             risk: RiskKind::Null,
             ..options
-        });
-        assert!(too_few.contains("simulate more people"), "{too_few}");
+        };
+        for (options, expected) in [
+            (without_reference, "reference"),
+            (region_without_panel, "panel"),
+            (auc_of_chance, "null"),
+            (empty_test_split, "above 0"),
+            (five_samples, "at least 6"),
+            (one_class, "simulate more people"),
+        ] {
+            let message = run(&options).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
         assert!(!Path::new("not-written").exists());
-    }
-
-    fn refusal(options: Options) -> String {
-        run(&options).unwrap_err().to_string()
     }
 }

@@ -275,8 +275,7 @@ fn is_same(a: &str, b: &str) -> bool {
     if a.eq_ignore_ascii_case(b) {
         return true;
     }
-    match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    }
+    let number_a = a.parse::<f64>().ok();
+    let number_b = b.parse::<f64>().ok();
+    number_a.is_some() && number_a == number_b
 }

@@ -186,14 +186,14 @@ struct PairLine<'l> {
 impl<'l> PairLine<'l> {
     fn cell(&self, column: usize) -> Result<&'l str, Error> {
         let TableLine { line, cells } = self.record;
-        match cells.get(column) {
-            Some(cell) => Ok(cell),
-            None => {
-                let n_columns = self.columns.n_columns;
-                let reason = format!("{} cells where the first line has {n_columns}", cells.len());
-                Err(Error::line(self.path, *line, reason))
-            }
-        }
+        cells.get(column).map(String::as_str).ok_or_else(|| {
+            let reason = format!(
+                "{} cells where the first line has {}",
+                cells.len(),
+                self.columns.n_columns
+            );
+            Error::line(self.path, *line, reason)
+        })
     }
 
     fn id(&self, columns: IdColumns) -> Result<String, Error> {

@@ -25,9 +25,9 @@ pub enum Error {
     /// A table of kinships cannot be used.
     #[error("{}: {reason}", path.display())]
     Kinship {
-        /// The file.
+        /// Path of the table.
         path: PathBuf,
-        /// What is wrong.
+        /// The finding.
         reason: String,
     },
 }

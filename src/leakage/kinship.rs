@@ -744,7 +744,7 @@ fn chance_of_the_same(calls: &Calls, training: &[usize]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fmt::Write, fs};
 
     use gf_cohort_schema::{Person, Split};
     use proptest::prelude::*;
@@ -1025,11 +1025,11 @@ mod tests {
             let mut record = format!("1 {} v{variant} A G . PASS . GT", site.position);
             for sample in 0..n_samples {
                 let [a, b] = site.genotypes.call(sample).alleles;
-                record += &if is_missing(variant, sample) {
-                    " ./.".to_owned()
+                if is_missing(variant, sample) {
+                    record.push_str(" ./.");
                 } else {
-                    format!(" {a}/{b}")
-                };
+                    write!(record, " {a}/{b}").unwrap();
+                }
             }
             records.push(record);
         }

@@ -528,14 +528,14 @@ mod tests {
         let total: f64 = (1..N_FOUNDERS).map(|i| 1.0 / i as f64).sum();
         for (low, high) in [(1, 1), (2, 3), (4, 10), (11, 40), (41, 399)] {
             let expected = (low..=high).map(|i| 1.0 / i as f64).sum::<f64>() / total;
-            let found = counts
+            let observed = counts
                 .iter()
                 .filter(|count| (low..=high).contains(*count))
                 .count() as f64
                 / counts.len() as f64;
             assert!(
-                (found / expected - 1.0).abs() < 0.25,
-                "{low}-{high}: {found} for {expected}"
+                (observed / expected - 1.0).abs() < 0.25,
+                "{low}-{high}: {observed} for {expected}"
             );
         }
     }
@@ -628,7 +628,7 @@ mod tests {
     }
 
     fn share_of_base(bases: &[u8], base: u8) -> f64 {
-        let n_equal = bases.iter().filter(|&&other| other == base).count();
-        n_equal as f64 / bases.len() as f64
+        let indicators = bases.iter().map(|&b| f64::from(u8::from(b == base)));
+        indicators.sum::<f64>() / bases.len() as f64
     }
 }

@@ -316,8 +316,9 @@ mod tests {
             let risk = population.of_auc(auc).unwrap();
             prop_assert!((mean(&risk.probabilities) - prevalence).abs() < 1e-9);
             prop_assert!((risk.auc - auc).abs() < 1e-9);
-            for ((logit, genetic), other) in risk.logits.iter().zip(&genetic).zip(&covariates) {
-                let expected = risk.intercept + risk.scale * genetic + other;
+            let components = genetic.iter().zip(&covariates);
+            for (logit, (genetic, covariates)) in risk.logits.iter().zip(components) {
+                let expected = risk.intercept + risk.scale * genetic + covariates;
                 prop_assert!((logit - expected).abs() < 1e-9);
             }
         }
@@ -329,10 +330,10 @@ mod tests {
             let rng = &mut ChaCha8Rng::seed_from_u64(seed);
             let phenotypes = draw(&vec![0.5; n], rng);
             let sample = Sample { n_drawn: n, quotas: Some([n_cases, n_controls]) };
-            if let Ok(kept) = sample.keep(&phenotypes, rng) {
-                let cases = kept.iter().filter(|&&i| phenotypes[i].is_case()).count();
-                prop_assert_eq!((cases, kept.len()), (n_cases, n_cases + n_controls));
-                prop_assert!(kept.windows(2).all(|pair| pair[0] < pair[1]));
+            if let Ok(sampled) = sample.keep(&phenotypes, rng) {
+                let cases = sampled.iter().filter(|&&i| phenotypes[i].is_case()).count();
+                prop_assert_eq!((cases, sampled.len()), (n_cases, n_cases + n_controls));
+                prop_assert!(sampled.windows(2).all(|pair| pair[0] < pair[1]));
             }
         }
     }

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, fmt::Write, fs, path::Path};
 
 use gf_cohort_schema::{Split, probability};
 use proptest::prelude::*;
@@ -45,7 +45,7 @@ impl Study {
     fn loci(&self, loci: &[&str], risks: &str) -> Options {
         let mut bed = String::new();
         for locus in loci {
-            bed += &format!("simulated\t{}\n", locus.replace(' ', "\t"));
+            writeln!(bed, "simulated\t{}", locus.replace(' ', "\t")).unwrap();
         }
         let loci_risks = self.write("risks.csv", &format!("locus,risk,effect\n{risks}"));
         Options {
@@ -60,7 +60,7 @@ impl Study {
         let mut table =
             "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n".to_owned();
         for row in rows {
-            table += &format!("chrsimulated\t{}\n", row.replace(' ', "\t"));
+            writeln!(table, "chrsimulated\t{}", row.replace(' ', "\t")).unwrap();
         }
         Options {
             effects: Some(self.write("weights.txt", &table)),

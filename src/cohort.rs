@@ -792,10 +792,10 @@ impl Prepared {
     pub fn write(&self, out: impl Write) -> io::Result<()> {
         let with_family = self.samples.iter().any(|sample| sample.family_id.is_some());
         let mut table = csv::Writer::from_writer(out);
-        let fixed = ["sample_id", "phenotype", "split"]
+        let fixed_names = ["sample_id", "phenotype", "split"]
             .into_iter()
             .chain(with_family.then_some("family_id"));
-        table.write_record(fixed.chain(self.columns.iter().map(String::as_str)))?;
+        table.write_record(fixed_names.chain(self.columns.iter().map(String::as_str)))?;
         for Sample {
             sample_id,
             phenotype,
@@ -804,12 +804,12 @@ impl Prepared {
             cells,
         } in &self.samples
         {
-            let phenotype = phenotype
+            let phenotype_cell = phenotype
                 .map(|phenotype| phenotype.to_string())
                 .unwrap_or_default();
-            let fixed = [sample_id.clone(), phenotype, split.to_string()];
-            let family = with_family.then(|| family_id.clone().unwrap_or_default());
-            table.write_record(fixed.iter().chain(family.iter()).chain(cells))?;
+            let fixed_cells = [sample_id.clone(), phenotype_cell, split.to_string()];
+            let family_cell = with_family.then(|| family_id.clone().unwrap_or_default());
+            table.write_record(fixed_cells.iter().chain(&family_cell).chain(cells))?;
         }
         table.flush()
     }

@@ -248,8 +248,10 @@ impl<'m> CellReader<'m> {
         }
     }
 
+    /// Reads a cell in the notation of `cohort.csv`.
+    ///
     /// # Errors
-    /// The reason why a cell cannot be read.
+    /// The reason why the cell cannot be read.
     fn read(&self, cell: &str) -> Result<String, String> {
         let is_stated_missing = self.missing_values.is_some_and(|values| values.has(cell));
         if is_missing(cell) || is_stated_missing {

@@ -232,6 +232,8 @@ impl IdColumns {
             .collect()
     }
 
+    /// Makes a row from the cells of a line; `columns` are those with values.
+    ///
     /// # Errors
     /// The reason why the sample id cannot be used.
     fn row(&self, line: u64, cells: &[String], columns: &[usize]) -> Result<Row, String> {

@@ -145,10 +145,10 @@ pub fn guard(
     file: Option<&Path>,
 ) -> Result<GuardResult, Error> {
     // Rare variants also distinguish samples, so the larger set is the better one.
-    let sites = of_genome
+    let larger_set = of_genome
         .filter(|of_genome| of_genome.len() > sites.len())
         .unwrap_or(sites);
-    let variants = independent(sites, training);
+    let variants = independent(larger_set, training);
     let GuardResult {
         mut rows,
         mut pairs,
@@ -160,7 +160,7 @@ pub fn guard(
         }
         None => kinship_of_genotypes(cohort, &variants),
     };
-    let identical = identical_genotypes(cohort, training, sites, &variants);
+    let identical = identical_genotypes(cohort, training, larger_set, &variants);
     rows.extend(identical.rows);
     let n_with_kinship = pairs.len();
     for pair in identical.pairs {
@@ -511,6 +511,15 @@ impl BitPlanes {
     }
 }
 
+/// A line of a table of kinships.
+struct KinshipRow<'l> {
+    /// 1-based line number.
+    number: usize,
+    first: &'l str,
+    second: &'l str,
+    kinship: &'l str,
+}
+
 /// Columns of a table of kinships.
 struct KinshipTable<'p> {
     path: &'p Path,
@@ -535,6 +544,35 @@ impl<'p> KinshipTable<'p> {
             path,
             names,
         })
+    }
+
+    /// The ids and the kinship of a line.
+    fn row<'l>(&self, line: &'l str, number: usize) -> Result<KinshipRow<'l>, Error> {
+        let cells = text::words(line);
+        Ok(KinshipRow {
+            number,
+            kinship: self.cell(&cells, self.kinship, number)?,
+            first: self.cell(&cells, self.first, number)?,
+            second: self.cell(&cells, self.second, number)?,
+        })
+    }
+
+    /// The kinship of a row; `None` if it is missing.
+    fn kinship_of(&self, row: &KinshipRow<'_>) -> Result<Option<f64>, Error> {
+        let KinshipRow {
+            number,
+            kinship: text,
+            ..
+        } = row;
+        if gf_cohort_schema::is_missing(text) {
+            return Ok(None);
+        }
+        let kinship: Option<f64> = text.parse().ok();
+        if kinship.is_some_and(f64::is_finite) {
+            return Ok(kinship);
+        }
+        let reason = format!("line {number}: kinship `{text}` is not a number");
+        Err(Error::kinship(self.path, reason))
     }
 
     /// One cell of a line; `line` is 1-based.
@@ -592,24 +630,14 @@ pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
     let mut n_known = 0;
     let mut n_without_kinship = 0;
     for (number, line) in lines {
-        let cells = text::words(line);
-        let value = table.cell(&cells, table.kinship, number)?;
-        let first = table.cell(&cells, table.first, number)?;
-        let second = table.cell(&cells, table.second, number)?;
-        let (Some(&a), Some(&b)) = (index_of.get(first), index_of.get(second)) else {
+        let row = table.row(line, number)?;
+        let (Some(&a), Some(&b)) = (index_of.get(row.first), index_of.get(row.second)) else {
             continue;
         };
-        if gf_cohort_schema::is_missing(value) {
+        let Some(kinship) = table.kinship_of(&row)? else {
             n_without_kinship += 1;
             continue;
-        }
-        let parsed: Option<f64> = value.parse().ok();
-        let kinship = parsed
-            .filter(|kinship| kinship.is_finite())
-            .ok_or_else(|| {
-                let reason = format!("line {number}: kinship `{value}` is not a number");
-                Error::kinship(path, reason)
-            })?;
+        };
         n_known += 1;
         if let Some(relation) = Relation::from_kinship(kinship)
             && cohort.people[a].split != cohort.people[b].split
@@ -1034,9 +1062,9 @@ mod tests {
             records.push(record);
         }
         let names: Vec<String> = (0..n_samples).map(|sample| format!("P{sample}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let records: Vec<&str> = records.iter().map(String::as_str).collect();
-        write_vcf(folder, &names, &records)
+        let sample_ids: Vec<&str> = names.iter().map(String::as_str).collect();
+        let lines: Vec<&str> = records.iter().map(String::as_str).collect();
+        write_vcf(folder, &sample_ids, &lines)
     }
 
     proptest! {

@@ -193,37 +193,38 @@ mod tests {
     use super::*;
     use crate::simulate::panel::PanelHaplotypes;
 
-    /// 70 people with haplotypes over two sites: one of AB, Ab, aB, ab by the digits of the
-    /// person's number.
-    fn people() -> PanelHaplotypes {
+    /// Haplotypes of 70 samples over two sites.
+    ///
+    /// Each haplotype is AB, Ab, aB or ab, by the base-4 digits of the sample's number.
+    fn two_sites() -> PanelHaplotypes {
         let mut haplotypes = PanelHaplotypes::new(2);
-        for person in 0..70 {
-            for digit in [person % 4, person / 4 % 4] {
+        for sample in 0..70 {
+            for digit in [sample % 4, sample / 4 % 4] {
                 haplotypes.extend(&[(digit & 1) as u8, (digit >> 1) as u8]);
             }
         }
         haplotypes
     }
 
-    fn of_allele(people: &PanelHaplotypes, site: usize, allele: u8) -> Dosage {
-        Dosage::of_allele(people.iter().map(|haplotype| haplotype[site]), allele)
+    fn of_allele(haplotypes: &PanelHaplotypes, site: usize, allele: u8) -> Dosage {
+        Dosage::of_allele(haplotypes.iter().map(|haplotype| haplotype[site]), allele)
     }
 
     #[test]
     fn cis_counts_haplotypes_with_both_or_neither_and_trans_sees_them_on_different_ones() {
-        let people = people();
-        let a = of_allele(&people, 0, 1);
-        let b = of_allele(&people, 1, 1);
+        let haplotypes = two_sites();
+        let a = of_allele(&haplotypes, 0, 1);
+        let b = of_allele(&haplotypes, 1, 1);
         let cis: Vec<u8> = Dosage::cis(&a, &b).of_people().collect();
         let trans: Vec<u8> = Dosage::trans(&a, &b).of_people().collect();
-        for person in 0..70 {
-            let [first, second] = [0, 1].map(|k| people.get(2 * person + k).to_vec());
+        for sample in 0..70 {
+            let [first, second] = [0, 1].map(|k| haplotypes.get(2 * sample + k).to_vec());
             assert_eq!(
-                cis[person],
+                cis[sample],
                 u8::from(first[0] == first[1]) + u8::from(second[0] == second[1])
             );
             assert_eq!(
-                trans[person],
+                trans[sample],
                 u8::from((first[0] == 1 && second[1] == 1) || (second[0] == 1 && first[1] == 1))
             );
         }
@@ -231,9 +232,9 @@ mod tests {
 
     #[test]
     fn r2_by_bits_is_that_of_the_numbers() {
-        let people = people();
-        let a = of_allele(&people, 0, 1);
-        let b = of_allele(&people, 1, 0);
+        let haplotypes = two_sites();
+        let a = of_allele(&haplotypes, 0, 1);
+        let b = of_allele(&haplotypes, 1, 0);
         let x: Vec<f64> = a.of_people().map(f64::from).collect();
         let y: Vec<f64> = b.of_people().map(f64::from).collect();
         let r2 = cross_product(&x, &y).powi(2) / cross_product(&x, &x) / cross_product(&y, &y);
@@ -244,16 +245,14 @@ mod tests {
 
     #[test]
     fn a_sum_of_dosages_is_explained_wholly_and_their_coming_together_hardly() {
-        let people = people();
-        let a = of_allele(&people, 0, 1);
-        let b = of_allele(&people, 1, 1);
-        let first = [a.bits[0].clone(), b.bits[1].clone()];
-        let second = [a.bits[1].clone(), b.bits[0].clone()];
-        let first = Dosage::new(70, first);
-        let second = Dosage::new(70, second);
+        let haplotypes = two_sites();
+        let a = of_allele(&haplotypes, 0, 1);
+        let b = of_allele(&haplotypes, 1, 1);
+        let first = Dosage::new(70, [a.bits[0].clone(), b.bits[1].clone()]);
+        let second = Dosage::new(70, [a.bits[1].clone(), b.bits[0].clone()]);
         assert!((Regression::on([&a, &b, &first]).r2(&second) - 1.0).abs() < 1e-9);
         // At frequency 1/2 and without linkage, the event "a equals b" is independent of a and of
-        // b. These 70 people are close to that.
+        // b. These 70 samples are close to that.
         assert!(Regression::on([&a, &b]).r2(&Dosage::cis(&a, &b)) < 0.05);
     }
 

@@ -37,7 +37,7 @@ use super::{
         CausalVariant, ComponentAucs, CovariateEffects, LocusTruth, PartAuc, Sampling, StudyTruth,
     },
 };
-use gf_genotypes::Reference;
+use gf_genotypes::{Reference, VariantFile};
 
 /// Founders and risk of all loci, before any individual is drawn.
 struct SimulatedRisk {
@@ -243,13 +243,13 @@ impl SimulatedRisk {
 
     /// Reads the loci of the BED, the windows of the preset, or the region.
     fn on_panel(panel: &Path, reference: &Path, options: &Options) -> Result<Self, Error> {
-        let mut variants = panel::open(panel, &options.founders)?;
+        let variants = &mut panel::open(panel, &options.founders)?;
         if let Some(bed) = &options.loci {
             let planned_loci = loci::read(bed, options.loci_risks.as_deref(), options.risk)?;
             let risks = planned_loci.iter().map(|locus| locus.risk).collect();
             let loci = planned_loci.into_iter().map(|locus| locus.locus).collect();
-            let reference = &mut Reference::open(reference)?;
-            let loaded = Panel::read_loci(&mut variants, reference, loci, EmptyLoci::Refuse)?;
+            let fasta = &mut Reference::open(reference)?;
+            let loaded = Panel::read_loci(variants, fasta, loci, EmptyLoci::Refuse)?;
             return Ok(Self {
                 panels: loaded.panels,
                 risks,
@@ -257,26 +257,36 @@ impl SimulatedRisk {
                 counts: loaded.counts,
             });
         }
-        let Some(preset) = options.preset.filter(|_| options.region.is_none()) else {
-            let region = options.region.as_deref();
-            let LoadedPanels { panels, counts } = Panel::read(&mut variants, reference, region)?;
-            return Ok(Self::with_one_risk(panels, counts, options));
+        let LoadedPanels { panels, counts } = match options.preset {
+            Some(preset) if options.region.is_none() => {
+                let fasta = &mut Reference::open(reference)?;
+                read_windows(preset, variants, fasta, options.len_nt)?
+            }
+            _ => Panel::read(variants, reference, options.region.as_deref())?,
         };
-        let reference = &mut Reference::open(reference)?;
-        let mut windows = loci::sorted(preset.windows(options.len_nt, reference)?);
-        windows.retain(|locus| variants.may_have_contig(&locus.contig));
-        let LoadedPanels { panels, counts } =
-            Panel::read_loci(&mut variants, reference, windows, EmptyLoci::LeaveOut)?;
-        if panels.is_empty() {
-            let reason = "no record near a variant of the preset; does the panel have GRCh38 \
-                          positions and the chromosomes of the preset?";
-            return Err(Error::Panel {
-                path: panel.into(),
-                reason: reason.into(),
-            });
-        }
         Ok(Self::with_one_risk(panels, counts, options))
     }
+}
+
+/// Reads the windows around the variants of a preset that the panel covers.
+fn read_windows(
+    preset: Preset,
+    variants: &mut VariantFile,
+    fasta: &mut Reference,
+    len_nt: usize,
+) -> Result<LoadedPanels, Error> {
+    let mut windows = loci::sorted(preset.windows(len_nt, fasta)?);
+    windows.retain(|locus| variants.may_have_contig(&locus.contig));
+    let loaded = Panel::read_loci(variants, fasta, windows, EmptyLoci::LeaveOut)?;
+    if loaded.panels.is_empty() {
+        let reason = "no record near a variant of the preset; does the panel have GRCh38 \
+                      positions and the chromosomes of the preset?";
+        return Err(Error::Panel {
+            path: variants.path().into(),
+            reason: reason.into(),
+        });
+    }
+    Ok(loaded)
 }
 
 /// Draws two haplotypes per individual at each locus.

@@ -109,8 +109,8 @@ impl Sample {
 ///
 /// The margin is [`SPARE_SD`] standard deviations of a Poisson count with mean `quota`.
 fn draws_for(quota: usize, share: f64) -> usize {
-    let quota = quota as f64;
-    ((quota + SPARE_SD * quota.sqrt() + SPARE_SD * SPARE_SD) / share).ceil() as usize
+    let n = quota as f64;
+    ((n + SPARE_SD * n.sqrt() + SPARE_SD * SPARE_SD) / share).ceil() as usize
 }
 
 /// Draws age (years) and sex (0 female, 1 male) of `n` individuals.

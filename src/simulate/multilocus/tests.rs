@@ -161,14 +161,14 @@ impl Individual<'_> {
                 .map(|site| site.log_odds_by_copies.unwrap()[self.copies(site)])
                 .sum(),
             (RiskKind::Cis, [a, b], Some(effect)) => {
-                let a = self.carries(a);
-                let b = self.carries(b);
-                effect * (usize::from(a[0] == b[0]) + usize::from(a[1] == b[1])) as f64
+                let [a1, a2] = self.carries(a);
+                let [b1, b2] = self.carries(b);
+                effect * (usize::from(a1 == b1) + usize::from(a2 == b2)) as f64
             }
             (RiskKind::Trans, [a, b], Some(effect)) => {
-                let a = self.carries(a);
-                let b = self.carries(b);
-                effect * f64::from(u8::from((a[0] && b[1]) || (a[1] && b[0])))
+                let [a1, a2] = self.carries(a);
+                let [b1, b2] = self.carries(b);
+                effect * f64::from(u8::from((a1 && b2) || (a2 && b1)))
             }
             (kind, sites, _) => panic!("{kind}: {} causal sites", sites.len()),
         }

@@ -71,15 +71,19 @@ pub fn read(
         let [Some(&a), Some(&b)] = indices else {
             continue;
         };
-        match line.relation(cutoff)? {
-            Relation::Unknown => n_without_kinship += 1,
-            // A table of KING may list a sample with itself.
-            Relation::Related { is_kinship: true } if a == b => related.n_known += 1,
-            Relation::Related { .. } => {
-                related.n_known += 1;
-                related.pairs.push((a, b));
+        let is_related = match line.relation(cutoff)? {
+            Relation::Unknown => {
+                n_without_kinship += 1;
+                continue;
             }
-            Relation::Unrelated => related.n_known += 1,
+            Relation::Unrelated => false,
+            // A sample is not its own relative.
+            Relation::Related => a != b,
+            Relation::SameGenotypes => true,
+        };
+        related.n_known += 1;
+        if is_related {
+            related.pairs.push((a, b));
         }
     }
     gf_cohort_schema::note_pairs_without_kinship(path, n_without_kinship, related.n_known)?;
@@ -97,11 +101,12 @@ pub fn read(
 enum Relation {
     /// The table has no kinship of the pair.
     Unknown,
+    /// The kinship is below the cut-off.
     Unrelated,
-    /// By a kinship of the cut-off or more, else by identical genotypes.
-    Related {
-        is_kinship: bool,
-    },
+    /// The kinship is the cut-off or more.
+    Related,
+    /// The kinship is unknown, but all genotypes are the same.
+    SameGenotypes,
 }
 
 /// Columns of a sample id.
@@ -124,6 +129,7 @@ struct PairColumns {
 }
 
 impl PairColumns {
+    /// Finds the columns in the first line.
     fn find(path: &Path, header: &[String], sample_id: SampleId) -> Result<Self, Error> {
         let names: Vec<String> = header.iter().map(|name| plain(name)).collect();
         let kinship_column = position(&names, &KINSHIP);
@@ -196,6 +202,7 @@ impl<'l> PairLine<'l> {
         })
     }
 
+    /// The name of a sample in the genotypes.
     fn id(&self, columns: IdColumns) -> Result<String, Error> {
         match columns.family {
             Some(family) => Ok(format!(
@@ -207,6 +214,7 @@ impl<'l> PairLine<'l> {
         }
     }
 
+    /// The relation of the pair, by its kinship or its genotypes.
     fn relation(&self, cutoff: f64) -> Result<Relation, Error> {
         let text = self.cell(self.columns.kinship)?;
         if is_missing(text) {
@@ -217,7 +225,7 @@ impl<'l> PairLine<'l> {
                 .map(|column| self.cell(column))
                 .transpose()?;
             return Ok(if relation == Some(SAME) {
-                Relation::Related { is_kinship: false }
+                Relation::SameGenotypes
             } else {
                 Relation::Unknown
             });
@@ -228,7 +236,7 @@ impl<'l> PairLine<'l> {
             Error::line(self.path, self.record.line, reason)
         })?;
         if value * self.columns.factor >= cutoff {
-            Ok(Relation::Related { is_kinship: true })
+            Ok(Relation::Related)
         } else {
             Ok(Relation::Unrelated)
         }

@@ -422,6 +422,7 @@ fn drawn_locus(
     Ok(LocusLogits { logits, truth })
 }
 
+/// Chooses causal sites from as many individuals as the cohort will have.
 fn choose_causal_sites(
     panel: &Panel,
     haplotypes: &Mosaics<'_>,

@@ -245,8 +245,8 @@ struct RefAlt {
 /// Draws an insertion or deletion behind the anchor base at `start0`.
 ///
 /// An indel that could also be written further to the left is drawn again, so records are
-/// left-aligned as in normalised VCF files. `None` if no draw fits, or if a deletion would extend
-/// past the end of the contig.
+/// left-aligned as in normalised VCF files. A deletion past the end of the contig is drawn again,
+/// too. `None` if no draw fits.
 fn indel(bases: &[u8], start0: usize, rng: &mut impl Rng) -> Option<RefAlt> {
     let anchor = bases[start0];
     (0..MAX_INDEL_DRAWS).find_map(|_| {

@@ -266,7 +266,10 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     )?;
     let predictions = predict(&cohort, &study.people, &fitted.baselines)?;
     let of_genome = kinship_sites::read(&kinship_source(options), &cohort)?;
-    let (mut guards, pairs) = kinship::guard(
+    let kinship::GuardResult {
+        rows: mut guards,
+        pairs,
+    } = kinship::guard(
         &cohort,
         &study.training,
         &table.sites,

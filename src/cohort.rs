@@ -1,7 +1,8 @@
-//! Makes `cohort.csv` from the tables that people have.
+//! Stage `cohort`: makes `cohort.csv` from sample tables.
 //!
-//! Input -> output: tables of PLINK, smartpca, spreadsheets -> one row per sample with phenotype,
-//! split, family and covariates; and a summary of what was joined, mapped and dropped, and why.
+//! Input: tables of PLINK, smartpca or spreadsheets.
+//! Output: one row per sample with phenotype, split, family and covariates, and a [`Summary`] of
+//! the joined tables, the phenotype mapping and the dropped samples.
 
 mod join;
 mod phenotype;
@@ -23,23 +24,23 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     join::{Joined, Person},
-    phenotype::Mapped,
+    phenotype::{Mapped, MappedColumn},
     table::Table,
 };
 
 use gf_cohort_schema::counted;
 
-/// Begins the reason of samples that files of genotypes do not have.
+/// Start of the reason for dropping samples that a genotype file lacks.
 const NOT_IN: &str = "not in ";
 
-/// Why relatives are dropped.
+/// Start of the reason for dropping relatives.
 const RELATED: &str = "related to a sample of another split";
-/// KING's cut-off between second and third degree.
+/// Kinship cut-off of KING between second and third degree.
 pub const SECOND_DEGREE: f64 = 0.0884;
-/// A family with a larger share of the cohort is no family.
-const LARGEST_FAMILY: f64 = 0.5;
-/// Samples of families below which their size says nothing.
-const FEW: usize = 10;
+/// Largest plausible share of the cohort in one family.
+const MAX_FAMILY_SHARE: f64 = 0.5;
+/// Smallest family to which [`MAX_FAMILY_SHARE`] applies.
+const MIN_CHECKED_FAMILY: usize = 10;
 
 /// What is joined and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,7 +99,7 @@ impl Default for Options {
     }
 }
 
-/// What is the name of a sample in the genotypes, from PLINK's two ids.
+/// How the sample name in the genotypes is made from the two ids of PLINK.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SampleId {
@@ -116,97 +117,96 @@ pub struct Prepared {
     pub columns: Vec<String>,
     /// Samples in the order of the first table.
     pub samples: Vec<Sample>,
-    /// Samples that were dropped, and why.
+    /// Id of each dropped sample and the reason.
     pub dropped: Vec<(String, String)>,
 }
 
-/// A row of the table.
+/// A row of the cohort table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// Name in the genotypes.
+    /// Name of the sample in the genotypes.
     pub sample_id: String,
-    /// `None` when unknown.
+    /// Phenotype; `None` if it is unknown.
     pub phenotype: Option<Phenotype>,
-    /// What the sample is used for.
+    /// Train, validation or test.
     pub split: Split,
-    /// Family, where another sample is of it.
+    /// Family id, if the cohort has another sample of the family.
     pub family_id: Option<String>,
-    /// One text for each of [`Prepared::columns`], empty where there is no value.
+    /// One cell per column of [`Prepared::columns`]; empty if there is no value.
     pub cells: Vec<String>,
 }
 
-/// What was joined, mapped and dropped.
+/// Counts of joined, mapped and dropped samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// How the tables overlap, the first one first.
+    /// Overlap of each table with the first one, in the order of the tables.
     pub overlaps: Vec<Overlap>,
-    /// The phenotype.
+    /// Mapping of the phenotype values to cases and controls.
     pub mapping: Mapping,
-    /// Samples dropped, by reason.
+    /// Number of dropped samples by reason.
     pub dropped: BTreeMap<String, usize>,
-    /// Where the split comes from.
+    /// Origin of the split.
     pub split: String,
     /// Cases, controls and samples of unknown phenotype of each split.
     pub counts: Vec<(Split, [usize; 3])>,
-    /// Families of two samples or more.
+    /// Number of families of two samples or more.
     pub n_families: usize,
-    /// What the kinships told, where there are any.
+    /// Counts of related pairs, if a table of kinships is given.
     pub kinships: Option<Kinships>,
-    /// Columns that are covariates of the other commands when none are named, and columns that are
-    /// not.
+    /// Columns that other commands use as covariates by default.
     pub covariates: Vec<String>,
-    /// Further columns.
+    /// Columns that other commands do not use by default.
     pub other_columns: Vec<String>,
 }
 
-/// What a table of kinships told.
+/// Counts of the pairs in a table of kinships.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Kinships {
-    /// Its pairs of samples of the cohort.
+    /// Pairs whose samples are both in the cohort.
     pub n_pairs: usize,
-    /// Related ones.
+    /// Related pairs among them.
     pub n_related: usize,
-    /// Related ones within one split, which stay.
+    /// Related pairs within one split, which stay in the cohort.
     pub n_within: usize,
 }
 
-/// Why there is no cohort table.
+/// Reason why no cohort table was made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing to join.
+    /// No table is given.
     #[error("no table: give the files to join, such as cohort.fam covariates.cov")]
     NoTable,
     /// A file cannot be read as text.
     #[error(transparent)]
     Text(#[from] gf_cohort_schema::Error),
-    /// A file as a whole is wrong.
+    /// A file cannot be used.
     #[error("{}: {reason}", path.display())]
     File {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
-    /// A line is wrong.
+    /// A line cannot be used.
     #[error("{}: line {line}: {reason}", path.display())]
     Line {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// 1-based.
+        /// 1-based line number.
         line: u64,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
-    /// A cell is wrong.
+    /// A cell cannot be used.
     #[error("{}: line {line}, column `{column}`: {reason}", path.display())]
     Cell {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// 1-based.
+        /// 1-based line number.
         line: u64,
         /// Name of the column.
         column: String,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
     /// The genotypes cannot be read.
@@ -215,96 +215,96 @@ pub enum Error {
     /// The phenotype cannot be read.
     #[error("phenotype `{column}`: {reason}")]
     Phenotype {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
-    /// No column looks like a phenotype.
+    /// No column is a candidate for the phenotype.
     #[error("no column of phenotypes with values among {columns}: name it with --phenotype")]
     NoPhenotype {
-        /// All columns.
+        /// Names of all columns.
         columns: String,
     },
-    /// Several do.
+    /// Several columns are candidates for the phenotype.
     #[error("several columns may be the phenotype ({columns}): name one with --phenotype")]
     SeveralPhenotypes {
-        /// They.
+        /// Names of the candidates.
         columns: String,
     },
-    /// An option names a column that is not there.
+    /// An option names a column that no table has.
     #[error("{option}: no column `{column}`; the columns are {columns}")]
     NoColumn {
-        /// The option.
+        /// Name of the option.
         option: &'static str,
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// All columns.
+        /// Names of all columns.
         columns: String,
     },
-    /// A cell of the column `split` is none.
+    /// A cell of the column `split` is not a split.
     #[error("sample `{sample}`: {reason}; give --split for a new split")]
     Split {
-        /// The sample.
+        /// Sample id.
         sample: String,
-        /// What is wrong.
+        /// The finding.
         reason: String,
     },
-    /// A family is too large to be one.
+    /// A family is implausibly large.
     #[error(
         "{n} of {n_samples} samples are of family `{family}`: if FID is no family here, add \
          --ignore-families"
     )]
     LargeFamily {
-        /// Its FID.
+        /// FID of the family.
         family: String,
-        /// Its samples.
+        /// Number of its samples.
         n: usize,
-        /// All samples.
+        /// Number of all samples.
         n_samples: usize,
     },
-    /// A family is in two splits of the column `split`.
+    /// The column `split` puts samples of one family into two splits.
     #[error(
         "family `{family}` is in two splits (sample `{first}` in {first_split}, `{second}` in \
          {second_split}): give --split for a new split"
     )]
     FamilyInTwoSplits {
-        /// The family.
+        /// Family id.
         family: String,
-        /// A sample.
+        /// Id of the first sample.
         first: String,
-        /// Its split.
+        /// Split of the first sample.
         first_split: Split,
-        /// Another sample.
+        /// Id of the second sample.
         second: String,
-        /// Its split.
+        /// Split of the second sample.
         second_split: Split,
     },
-    /// A split has one class.
+    /// A split has cases only or controls only.
     #[error(
         "split {split} has {n_cases} cases and {n_controls} controls of those who are kept; it \
          needs both: give it a larger share (--split), or another --seed{}",
         after_relatives(*n_relatives)
     )]
     OneClass {
-        /// The split.
+        /// Name of the split.
         split: Split,
-        /// Its cases.
+        /// Number of its cases.
         n_cases: usize,
-        /// Its controls.
+        /// Number of its controls.
         n_controls: usize,
-        /// Samples of it that were dropped as relatives.
+        /// Number of its samples that were dropped as relatives.
         n_relatives: usize,
     },
-    /// Nobody is left.
+    /// All samples were dropped.
     #[error("no sample is left; dropped were {dropped}{}", ids_differ(dropped))]
     NobodyLeft {
-        /// How many for which reason.
+        /// Number of dropped samples by reason.
         dropped: String,
     },
 }
 
-/// What to do where the genotypes have none of the samples.
+/// Advice if the genotypes have none of the samples.
 fn ids_differ(dropped: &str) -> &'static str {
     if dropped.contains(NOT_IN) {
         "; are the samples named in another way there? --sample-id fid-iid names them FID_IID, as \
@@ -314,7 +314,7 @@ fn ids_differ(dropped: &str) -> &'static str {
     }
 }
 
-/// What follows the counts of a split that lost relatives.
+/// Advice after the counts of a split from which relatives were dropped.
 fn after_relatives(n: usize) -> String {
     if n == 0 {
         return String::new();
@@ -351,23 +351,26 @@ impl Error {
     }
 }
 
-/// Joins the tables, maps the phenotype, makes the split.
+/// Joins the tables, maps the phenotype and makes the split.
 ///
 /// # Errors
-/// Tables that cannot be read or contradict each other, a phenotype that is not clear, a split
-/// without one of the classes.
+/// Tables that cannot be read or contradict each other, an ambiguous phenotype, or a split that
+/// lacks cases or controls.
 pub fn run(options: &Options) -> Result<(Prepared, Summary), Error> {
-    let read = |path: &PathBuf| Table::read(path, options.id_column.as_deref(), options.sample_id);
-    let tables = options
-        .tables
-        .iter()
-        .map(read)
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut tables = Vec::with_capacity(options.tables.len());
+    for path in &options.tables {
+        let id_column = options.id_column.as_deref();
+        tables.push(Table::read(path, id_column, options.sample_id)?);
+    }
     let (joined, overlaps) = Joined::new(&tables, options)?;
-    let (phenotype_column, mapping, mapped) = phenotype::map(&joined, options)?;
-    let mut draft = Draft::new(&joined, &mapped);
+    let MappedColumn {
+        column,
+        mapping,
+        values,
+    } = phenotype::map(&joined, options)?;
+    let mut draft = Draft::new(&joined, &values);
     draft.drop_absent(&options.vcf)?;
-    draft.drop_by_phenotype(&mapped, options.drop_unknown);
+    draft.drop_by_phenotype(&values, options.drop_unknown);
     draft.require_anybody()?;
 
     let families = if options.ignore_families {
@@ -377,10 +380,10 @@ pub fn run(options: &Options) -> Result<(Prepared, Summary), Error> {
     };
     let family_ids = draft.family_ids(&families);
     draft.require_real_families(&families)?;
-    let told = draft.make_split(options, &families, &family_ids)?;
+    let split_origin = draft.make_split(options, &families, &family_ids)?;
     let kinships = draft.drop_related(options)?;
     draft.require_both_classes()?;
-    let columns = kept_columns(&joined, phenotype_column);
+    let columns = output_columns(&joined, column);
     Ok(draft.finish(
         &columns,
         &families,
@@ -388,51 +391,58 @@ pub fn run(options: &Options) -> Result<(Prepared, Summary), Error> {
         Summary {
             overlaps,
             mapping,
-            split: told,
+            split: split_origin,
             kinships,
             ..Summary::default()
         },
     ))
 }
 
-/// Columns of the table, without those whose place is taken by phenotype, split and ids.
-fn kept_columns(joined: &Joined, phenotype: Option<usize>) -> Vec<usize> {
-    let is_kept = |column: &usize| {
-        let name = joined.columns[*column].name.to_ascii_lowercase();
+/// Columns with values, except the phenotype and the columns that every cohort table has.
+fn output_columns(joined: &Joined, phenotype: usize) -> Vec<usize> {
+    let mut columns = Vec::new();
+    for (index, column) in joined.columns.iter().enumerate() {
+        let name = column.name.to_ascii_lowercase();
         let is_fixed = ["sample_id", "phenotype", "split", "family_id"].contains(&name.as_str());
-        Some(*column) != phenotype
-            && !is_fixed
-            && joined.cells(*column).any(|cell| !cell.is_empty())
-    };
-    (0..joined.columns.len()).filter(is_kept).collect()
+        let has_values = joined.cells(index).any(|cell| !cell.is_empty());
+        if index != phenotype && !is_fixed && has_values {
+            columns.push(index);
+        }
+    }
+    columns
 }
 
-/// The cohort while it is made.
+/// The cohort while samples are dropped and splits are assigned.
+///
+/// All vectors have one entry per sample of the joined tables.
 struct Draft<'j> {
     joined: &'j Joined,
     phenotypes: Vec<Option<Phenotype>>,
     splits: Vec<Split>,
-    /// Why a sample was dropped.
+    /// Reason why a sample was dropped.
     dropped: Vec<Option<String>>,
 }
 
 impl<'j> Draft<'j> {
     fn new(joined: &'j Joined, mapped: &[Mapped]) -> Self {
-        let known = |mapped: &Mapped| match mapped {
-            Mapped::Known(phenotype) => Some(*phenotype),
-            Mapped::Unknown | Mapped::Other(_) => None,
-        };
-        let n = joined.people.len();
+        let phenotypes = mapped
+            .iter()
+            .map(|mapped| match mapped {
+                Mapped::Known(phenotype) => Some(*phenotype),
+                Mapped::Unknown | Mapped::Other(_) => None,
+            })
+            .collect();
+        let n_samples = joined.people.len();
         Self {
             joined,
-            phenotypes: mapped.iter().map(known).collect(),
-            splits: vec![Split::Train; n],
-            dropped: vec![None; n],
+            phenotypes,
+            splits: vec![Split::Train; n_samples],
+            dropped: vec![None; n_samples],
         }
     }
 
-    /// Samples that are still in.
-    fn kept(&self) -> impl Iterator<Item = usize> + '_ {
+    /// Indices of the samples that are not dropped.
+    fn remaining(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.dropped.len()).filter(|&index| self.dropped[index].is_none())
     }
 
@@ -440,11 +450,12 @@ impl<'j> Draft<'j> {
         &self.joined.people[index]
     }
 
+    /// Drops samples that a genotype file lacks.
     fn drop_absent(&mut self, vcf: &[PathBuf]) -> Result<(), Error> {
-        for (path, present) in gf_genotypes::samples_of_files(vcf)? {
-            let present: HashSet<&str> = present.iter().map(String::as_str).collect();
+        for (path, samples) in gf_genotypes::samples_of_files(vcf)? {
+            let present: HashSet<&str> = samples.iter().map(String::as_str).collect();
             let absent: Vec<usize> = self
-                .kept()
+                .remaining()
                 .filter(|&index| !present.contains(self.person(index).sample.as_str()))
                 .collect();
             for index in absent {
@@ -454,6 +465,7 @@ impl<'j> Draft<'j> {
         Ok(())
     }
 
+    /// Drops samples that are neither case nor control.
     fn drop_by_phenotype(&mut self, mapped: &[Mapped], drop_unknown: bool) {
         for (dropped, mapped) in self.dropped.iter_mut().zip(mapped) {
             let reason = match mapped {
@@ -467,17 +479,17 @@ impl<'j> Draft<'j> {
         }
     }
 
+    /// Number of dropped samples by reason.
     fn reasons(&self) -> BTreeMap<String, usize> {
         let mut reasons = BTreeMap::new();
-        self.dropped
-            .iter()
-            .flatten()
-            .for_each(|reason| *reasons.entry(reason.clone()).or_default() += 1);
+        for reason in self.dropped.iter().flatten() {
+            *reasons.entry(reason.clone()).or_default() += 1;
+        }
         reasons
     }
 
     fn require_anybody(&self) -> Result<(), Error> {
-        if self.kept().next().is_some() {
+        if self.remaining().next().is_some() {
             return Ok(());
         }
         let reasons: Vec<String> = self
@@ -490,40 +502,46 @@ impl<'j> Draft<'j> {
         })
     }
 
-    /// Samples of each family that are still in.
+    /// Number of remaining samples of each family.
     fn family_sizes(&self, families: &[usize]) -> HashMap<usize, usize> {
         let mut sizes = HashMap::new();
-        self.kept()
-            .for_each(|index| *sizes.entry(families[index]).or_default() += 1);
+        for index in self.remaining() {
+            *sizes.entry(families[index]).or_default() += 1;
+        }
         sizes
     }
 
-    /// A name for the family of each sample: the FID of its first member who has one, or the name
-    /// of its first member.
+    /// The family id of each sample.
+    ///
+    /// It is the FID of the first member with an FID, or the sample id of the first member.
     fn family_ids(&self, families: &[usize]) -> Vec<String> {
-        let mut names: HashMap<usize, &str> = HashMap::new();
+        let mut fids: HashMap<usize, &str> = HashMap::new();
         for (person, &family) in self.joined.people.iter().zip(families) {
-            if let Some(name) = &person.family {
-                names.entry(family).or_insert(name);
+            if let Some(fid) = &person.family {
+                fids.entry(family).or_insert(fid);
             }
         }
-        let name = |family: &usize| {
-            names
-                .get(family)
-                .map_or(self.person(*family).sample.as_str(), |name| *name)
-                .to_owned()
-        };
-        families.iter().map(name).collect()
+        families
+            .iter()
+            .map(|family| match fids.get(family) {
+                Some(&fid) => fid.to_owned(),
+                // The number of a family is the index of its first member.
+                None => self.person(*family).sample.clone(),
+            })
+            .collect()
     }
 
+    /// Refuses a family with an implausible share of the cohort: its FID may be a study name.
     fn require_real_families(&self, families: &[usize]) -> Result<(), Error> {
-        let n_samples = self.kept().count();
+        let n_samples = self.remaining().count();
         let sizes = self.family_sizes(families);
         let largest = sizes
             .into_iter()
             .max_by_key(|&(family, n)| (n, std::cmp::Reverse(family)));
         match largest {
-            Some((family, n)) if n >= FEW && n as f64 > LARGEST_FAMILY * n_samples as f64 => {
+            Some((family, n))
+                if n >= MIN_CHECKED_FAMILY && n as f64 > MAX_FAMILY_SHARE * n_samples as f64 =>
+            {
                 let family = self
                     .person(family)
                     .family
@@ -539,41 +557,47 @@ impl<'j> Draft<'j> {
         }
     }
 
-    /// The split of the table, or a new one; how it came about.
+    /// Takes the split of the table, or makes a new one; returns its origin in words.
     fn make_split(
         &mut self,
         options: &Options,
         families: &[usize],
         family_ids: &[String],
     ) -> Result<String, Error> {
-        let given = self.joined.column("split");
-        if let (Some(column), None) = (given, options.split) {
+        if let (Some(column), None) = (self.joined.column("split"), options.split) {
             return self.take_split(column, families, family_ids);
         }
         let shares = options.split.unwrap_or_default();
         let strata = self.strata(&options.stratify_by)?;
-        let kept: Vec<usize> = self.kept().collect();
-        let people: Vec<Person> = kept
-            .iter()
-            .map(|&index| self.person(index).clone())
-            .collect();
-        let of_kept = |index: &usize| (families[*index], strata[*index].clone());
-        let (families, strata): (Vec<usize>, Vec<String>) = kept.iter().map(of_kept).unzip();
-        let splits = split::split(&people, &families, &strata, shares, options.seed);
-        kept.iter()
-            .zip(splits)
-            .for_each(|(&index, split)| self.splits[index] = split);
-        let by: Vec<&str> = ["phenotype"]
-            .into_iter()
-            .chain(options.stratify_by.iter().map(String::as_str))
-            .collect();
+        let mut remaining_people = Vec::new();
+        let mut remaining_families = Vec::new();
+        let mut remaining_strata = Vec::new();
+        for index in self.remaining() {
+            remaining_people.push(self.person(index).clone());
+            remaining_families.push(families[index]);
+            remaining_strata.push(strata[index].clone());
+        }
+        let new_splits = split::split(
+            &remaining_people,
+            &remaining_families,
+            &remaining_strata,
+            shares,
+            options.seed,
+        );
+        let remaining: Vec<usize> = self.remaining().collect();
+        for (index, split) in remaining.into_iter().zip(new_splits) {
+            self.splits[index] = split;
+        }
+        let mut stratified_by = vec!["phenotype"];
+        stratified_by.extend(options.stratify_by.iter().map(String::as_str));
         Ok(format!(
             "{shares} %, seed {}, stratified by {}",
             options.seed,
-            by.join(", ")
+            stratified_by.join(", ")
         ))
     }
 
+    /// Takes the split from a column of the table; every family must be in one split.
     fn take_split(
         &mut self,
         column: usize,
@@ -581,14 +605,16 @@ impl<'j> Draft<'j> {
         family_ids: &[String],
     ) -> Result<String, Error> {
         let mut first_of_family: HashMap<usize, usize> = HashMap::new();
-        let kept: Vec<usize> = self.kept().collect();
-        for index in kept {
+        let remaining: Vec<usize> = self.remaining().collect();
+        for index in remaining {
             let Person { sample, cells, .. } = self.person(index);
-            let wrong = |error: gf_cohort_schema::UnknownSplit| Error::Split {
-                sample: sample.clone(),
-                reason: error.to_string(),
-            };
-            self.splits[index] = cells[column].parse().map_err(wrong)?;
+            self.splits[index] =
+                cells[column]
+                    .parse()
+                    .map_err(|error: gf_cohort_schema::UnknownSplit| Error::Split {
+                        sample: sample.clone(),
+                        reason: error.to_string(),
+                    })?;
             let first = *first_of_family.entry(families[index]).or_insert(index);
             if self.splits[first] != self.splits[index] {
                 return Err(Error::FamilyInTwoSplits {
@@ -606,7 +632,7 @@ impl<'j> Draft<'j> {
         ))
     }
 
-    /// What has the same share of every split: the phenotype, and the columns of the option.
+    /// Stratum of each sample: the phenotype and the levels of `columns`.
     fn strata(&self, columns: &[String]) -> Result<Vec<String>, Error> {
         let mut strata: Vec<String> = self
             .phenotypes
@@ -615,17 +641,10 @@ impl<'j> Draft<'j> {
             .collect();
         for name in columns {
             let Some(column) = self.joined.column(name) else {
-                let columns = self
-                    .joined
-                    .columns
-                    .iter()
-                    .map(|column| column.name.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ");
                 return Err(Error::NoColumn {
                     option: "--stratify-by",
                     column: name.clone(),
-                    columns,
+                    columns: self.joined.column_names(),
                 });
             };
             for (stratum, cell) in strata.iter_mut().zip(self.joined.cells(column)) {
@@ -636,26 +655,29 @@ impl<'j> Draft<'j> {
         Ok(strata)
     }
 
-    /// Drops one of each related pair across splits.
+    /// Drops one sample of each related pair across splits.
     fn drop_related(&mut self, options: &Options) -> Result<Option<Kinships>, Error> {
         let Some(path) = &options.unrelated else {
             return Ok(None);
         };
         let samples: HashMap<&str, usize> = self
-            .kept()
+            .remaining()
             .map(|index| (self.person(index).sample.as_str(), index))
             .collect();
         let related = related::read(path, &samples, options.sample_id, options.kinship_cutoff)?;
-        let removed = related::to_remove(&related.pairs, &self.splits, &self.phenotypes);
+        let relatives = related::to_remove(&related.pairs, &self.splits, &self.phenotypes);
         let reason = format!("{RELATED} (kinship of {} or more)", options.kinship_cutoff);
-        for index in removed {
+        for index in relatives {
             self.dropped[index] = Some(reason.clone());
         }
-        let is_within = |(a, b): &&related::Pair| {
-            self.splits[*a] == self.splits[*b]
-                && [a, b].iter().all(|&&index| self.dropped[index].is_none())
-        };
-        let n_within = related.pairs.iter().filter(is_within).count();
+        let n_within = related
+            .pairs
+            .iter()
+            .filter(|(a, b)| {
+                let both_remain = self.dropped[*a].is_none() && self.dropped[*b].is_none();
+                both_remain && self.splits[*a] == self.splits[*b]
+            })
+            .count();
         Ok(Some(Kinships {
             n_pairs: related.n_known,
             n_related: related.pairs.len(),
@@ -665,28 +687,25 @@ impl<'j> Draft<'j> {
 
     /// Cases, controls and samples of unknown phenotype of a split.
     fn counts(&self, split: Split) -> [usize; 3] {
-        let of_split = || self.kept().filter(|&index| self.splits[index] == split);
         [Some(Phenotype::Case), Some(Phenotype::Control), None].map(|phenotype| {
-            of_split()
+            self.remaining()
+                .filter(|&index| self.splits[index] == split)
                 .filter(|&index| self.phenotypes[index] == phenotype)
                 .count()
         })
     }
 
-    /// Samples of a split that were dropped as relatives.
+    /// Number of samples of a split that were dropped as relatives.
     fn dropped_relatives(&self, split: Split) -> usize {
-        let is_relative = |reason: &Option<String>| {
-            reason
-                .as_ref()
-                .is_some_and(|reason| reason.starts_with(RELATED))
-        };
-        let dropped = self.dropped.iter().zip(&self.splits);
-        dropped
-            .filter(|(reason, of)| **of == split && is_relative(reason))
+        let reasons = self.dropped.iter().zip(&self.splits);
+        reasons
+            .filter(|(_, sample_split)| **sample_split == split)
+            .filter_map(|(reason, _)| reason.as_ref())
+            .filter(|reason| reason.starts_with(RELATED))
             .count()
     }
 
-    /// A split with samples has both classes.
+    /// Refuses a split with cases only or controls only.
     fn require_both_classes(&self) -> Result<(), Error> {
         for split in Split::ALL {
             let [n_cases, n_controls, _] = self.counts(split);
@@ -703,6 +722,7 @@ impl<'j> Draft<'j> {
         Ok(())
     }
 
+    /// Makes the table of the remaining samples and completes the summary.
     fn finish(
         self,
         columns: &[usize],
@@ -710,47 +730,57 @@ impl<'j> Draft<'j> {
         family_ids: &[String],
         summary: Summary,
     ) -> (Prepared, Summary) {
-        let sizes = self.family_sizes(families);
-        let sample = |index: usize| {
-            let Person { sample, cells, .. } = self.person(index);
-            Sample {
-                sample_id: sample.clone(),
-                phenotype: self.phenotypes[index],
-                split: self.splits[index],
-                family_id: (sizes.get(&families[index]).is_some_and(|&n| n > 1))
-                    .then(|| family_ids[index].clone()),
-                cells: columns
-                    .iter()
-                    .map(|&column| cells[column].clone())
-                    .collect(),
-            }
-        };
+        let family_sizes = self.family_sizes(families);
+        let mut samples = Vec::new();
+        for index in self.remaining() {
+            let has_relatives = family_sizes
+                .get(&families[index])
+                .is_some_and(|&size| size > 1);
+            let family_id = has_relatives.then(|| family_ids[index].clone());
+            samples.push(self.sample(index, family_id, columns));
+        }
         let names: Vec<String> = columns
             .iter()
             .map(|&column| self.joined.columns[column].name.clone())
             .collect();
-        let dropped = self.joined.people.iter().zip(&self.dropped);
-        let dropped = dropped
-            .filter_map(|(person, reason)| Some((person.sample.clone(), reason.clone()?)))
-            .collect();
-        let is_covariate = |name: &String| CohortColumn::from_name(name).is_usual_covariate();
-        let (covariates, other_columns) = names.iter().cloned().partition(is_covariate);
-        let summary = Summary {
+        let mut dropped = Vec::new();
+        for (person, reason) in self.joined.people.iter().zip(&self.dropped) {
+            if let Some(reason) = reason {
+                dropped.push((person.sample.clone(), reason.clone()));
+            }
+        }
+        let (covariates, other_columns) = names
+            .iter()
+            .cloned()
+            .partition(|name| CohortColumn::from_name(name).is_usual_covariate());
+        let complete_summary = Summary {
             dropped: self.reasons(),
             counts: Split::ALL.map(|split| (split, self.counts(split))).to_vec(),
-            n_families: sizes.values().filter(|&&n| n > 1).count(),
+            n_families: family_sizes.values().filter(|&&size| size > 1).count(),
             covariates,
             other_columns,
             ..summary
         };
-        (
-            Prepared {
-                samples: self.kept().map(sample).collect(),
-                columns: names,
-                dropped,
-            },
-            summary,
-        )
+        let prepared = Prepared {
+            samples,
+            columns: names,
+            dropped,
+        };
+        (prepared, complete_summary)
+    }
+
+    fn sample(&self, index: usize, family_id: Option<String>, columns: &[usize]) -> Sample {
+        let Person { sample, cells, .. } = self.person(index);
+        Sample {
+            sample_id: sample.clone(),
+            phenotype: self.phenotypes[index],
+            split: self.splits[index],
+            family_id,
+            cells: columns
+                .iter()
+                .map(|&column| cells[column].clone())
+                .collect(),
+        }
     }
 }
 
@@ -762,10 +792,10 @@ impl Prepared {
     pub fn write(&self, out: impl Write) -> io::Result<()> {
         let with_family = self.samples.iter().any(|sample| sample.family_id.is_some());
         let mut table = csv::Writer::from_writer(out);
-        let fixed = ["sample_id", "phenotype", "split"]
+        let fixed_names = ["sample_id", "phenotype", "split"]
             .into_iter()
             .chain(with_family.then_some("family_id"));
-        table.write_record(fixed.chain(self.columns.iter().map(String::as_str)))?;
+        table.write_record(fixed_names.chain(self.columns.iter().map(String::as_str)))?;
         for Sample {
             sample_id,
             phenotype,
@@ -774,17 +804,17 @@ impl Prepared {
             cells,
         } in &self.samples
         {
-            let phenotype = phenotype
+            let phenotype_cell = phenotype
                 .map(|phenotype| phenotype.to_string())
                 .unwrap_or_default();
-            let fixed = [sample_id.clone(), phenotype, split.to_string()];
-            let family = with_family.then(|| family_id.clone().unwrap_or_default());
-            table.write_record(fixed.iter().chain(family.iter()).chain(cells))?;
+            let fixed_cells = [sample_id.clone(), phenotype_cell, split.to_string()];
+            let family_cell = with_family.then(|| family_id.clone().unwrap_or_default());
+            table.write_record(fixed_cells.iter().chain(&family_cell).chain(cells))?;
         }
         table.flush()
     }
 
-    /// Writes who was dropped and why, `sample_id,reason`.
+    /// Writes the dropped samples with their reasons, as `sample_id,reason`.
     ///
     /// # Errors
     /// When `out` cannot be written.
@@ -800,13 +830,38 @@ impl Prepared {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let samples = |n: usize| {
-            if n == 1 {
-                "1 sample".to_owned()
-            } else {
-                format!("{n} samples")
-            }
-        };
+        self.write_overlaps(f)?;
+        let Mapping {
+            column,
+            cases,
+            controls,
+        } = &self.mapping;
+        writeln!(
+            f,
+            "phenotype: `{column}`, cases {cases}, controls {controls}"
+        )?;
+        for (reason, n) in &self.dropped {
+            writeln!(f, "dropped: {} ({reason})", samples_in_words(*n))?;
+        }
+        self.write_relatives(f)?;
+        let counts: Vec<String> = self
+            .counts
+            .iter()
+            .map(|(split, counts)| counts_in_words(*split, *counts))
+            .collect();
+        writeln!(f, "split ({}): {}", self.split, counts.join("; "))?;
+        writeln!(
+            f,
+            "covariates: {}; further columns: {}",
+            list_in_words(&self.covariates),
+            list_in_words(&self.other_columns)
+        )
+    }
+}
+
+impl Summary {
+    /// One line per table.
+    fn write_overlaps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let first = self
             .overlaps
             .first()
@@ -822,27 +877,21 @@ impl fmt::Display for Summary {
             },
         ) in self.overlaps.iter().enumerate()
         {
-            write!(f, "{}: {}", path.display(), samples(*n_samples))?;
+            write!(f, "{}: {}", path.display(), samples_in_words(*n_samples))?;
             if number > 0 && *n_not_in_first > 0 {
                 write!(f, "; {n_not_in_first} are not in {first} and were left out")?;
             }
             if number > 0 && *n_absent > 0 {
-                write!(f, "; it lacks {} of {first}", samples(*n_absent))?;
+                let absent = samples_in_words(*n_absent);
+                write!(f, "; it lacks {absent} of {first}")?;
             }
             writeln!(f)?;
         }
-        let Mapping {
-            column,
-            cases,
-            controls,
-        } = &self.mapping;
-        writeln!(
-            f,
-            "phenotype: `{column}`, cases {cases}, controls {controls}"
-        )?;
-        for (reason, n) in &self.dropped {
-            writeln!(f, "dropped: {} ({reason})", samples(*n))?;
-        }
+        Ok(())
+    }
+
+    /// Families and related pairs, if there are any.
+    fn write_relatives(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.n_families > 0 {
             writeln!(
                 f,
@@ -863,38 +912,33 @@ impl fmt::Display for Summary {
                 counted(n_pairs, "pair", "pairs")
             )?;
         }
-        let counts = self
-            .counts
-            .iter()
-            .map(|(split, [cases, controls, unknown])| {
-                let unknown = if *unknown > 0 {
-                    format!(", {unknown} of unknown phenotype")
-                } else {
-                    String::new()
-                };
-                let cases = counted(*cases, "case", "cases");
-                let controls = counted(*controls, "control", "controls");
-                format!("{split} {cases}, {controls}{unknown}")
-            });
-        writeln!(
-            f,
-            "split ({}): {}",
-            self.split,
-            counts.collect::<Vec<_>>().join("; ")
-        )?;
-        let list = |names: &[String]| {
-            if names.is_empty() {
-                "none".to_owned()
-            } else {
-                names.join(", ")
-            }
-        };
-        writeln!(
-            f,
-            "covariates: {}; further columns: {}",
-            list(&self.covariates),
-            list(&self.other_columns)
-        )
+        Ok(())
+    }
+}
+
+fn samples_in_words(n: usize) -> String {
+    if n == 1 {
+        "1 sample".to_owned()
+    } else {
+        format!("{n} samples")
+    }
+}
+
+fn list_in_words(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn counts_in_words(split: Split, [n_cases, n_controls, n_unknown]: [usize; 3]) -> String {
+    let cases = counted(n_cases, "case", "cases");
+    let controls = counted(n_controls, "control", "controls");
+    if n_unknown > 0 {
+        format!("{split} {cases}, {controls}, {n_unknown} of unknown phenotype")
+    } else {
+        format!("{split} {cases}, {controls}")
     }
 }
 

@@ -1,8 +1,8 @@
-//! Ctrl-C and SIGTERM: the program ends within a second, and says how to go on.
+//! Ctrl-C and SIGTERM: the program ends within a second and prints how to resume.
 //!
-//! The first signal asks whoever looks at [`signal`] (the loop of the training) to write down where
-//! it is. Who has not ended soon after is ended, and so is everybody at a second signal. All files
-//! are whole or not there at any moment, so only work is lost.
+//! After the first signal, the training loop sees [`signal`] and writes a checkpoint. If the
+//! program has not ended after 0.8 s, or at a second signal, it ends at once. Every file is
+//! complete or absent at any moment, so an interruption loses only unfinished work.
 
 use std::{
     io, process,
@@ -18,13 +18,13 @@ use signal_hook::{
 
 use gf_files::output;
 
-/// Time for a step of training, and for its checkpoint.
+/// Time for a training step and its checkpoint after the first signal.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// 0: none came.
+/// Number of the last signal; 0 before the first one.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
 
-/// The signal that wants the program to end, if one came.
+/// The signal that asks the program to end, if any.
 #[must_use]
 pub fn signal() -> Option<i32> {
     match SIGNAL.load(Ordering::Relaxed) {
@@ -33,39 +33,44 @@ pub fn signal() -> Option<i32> {
     }
 }
 
-/// Exit code of a program that a signal ended, as shells have it: 130 for Ctrl-C, 143 for SIGTERM.
+/// Exit code after a signal, like that of shells: 130 for Ctrl-C, 143 for SIGTERM.
 #[must_use]
 pub fn exit_code(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(1)
 }
 
-/// Listens from now on; `how_to_go_on` is said when a signal ended the program in the middle of its
-/// work.
+/// Starts a thread that handles signals.
+///
+/// `how_to_go_on` is printed if a signal ends the program before its work is complete.
 ///
 /// # Errors
-/// When the system refuses.
+/// The system refuses a signal handler or the thread.
 pub fn watch(how_to_go_on: &'static str) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    let end = move |signal| {
-        output::abandon();
-        gf_files::message!(
-            "interrupted: what was finished is kept, and no file is half-written; {how_to_go_on}"
-        );
-        process::exit(i32::from(exit_code(signal)));
-    };
-    let listen = move || {
-        for signal in signals.forever() {
-            if SIGNAL.swap(signal, Ordering::Relaxed) != 0 {
-                end(signal);
-            }
-            thread::spawn(move || {
-                sleep(PATIENCE);
-                end(signal);
-            });
-        }
-    };
+    let signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new()
         .name("signals".into())
-        .spawn(listen)
+        .spawn(move || listen(signals, how_to_go_on))
         .map(drop)
+}
+
+/// Records the first signal and ends the program after [`PATIENCE`], or at the second signal.
+fn listen(mut signals: Signals, how_to_go_on: &'static str) {
+    for signal in signals.forever() {
+        if SIGNAL.swap(signal, Ordering::Relaxed) != 0 {
+            end(signal, how_to_go_on);
+        }
+        thread::spawn(move || {
+            sleep(PATIENCE);
+            end(signal, how_to_go_on);
+        });
+    }
+}
+
+/// Removes temporary files, prints how to resume and ends the program.
+fn end(signal: i32, how_to_go_on: &str) -> ! {
+    output::abandon();
+    gf_files::message!(
+        "interrupted: what was finished is kept, and no file is half-written; {how_to_go_on}"
+    );
+    process::exit(i32::from(exit_code(signal)));
 }

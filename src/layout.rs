@@ -1,10 +1,12 @@
-//! The name of every file of a run and of a bundle, once.
+//! Names of all files and folders of a run and of a model bundle.
+//!
+//! Every other module uses these constants, so each name is stated once.
 
 // Folders of a run, in the order of the stages
 
 /// The simulated cohort.
 pub const COHORT_FOLDER: &str = "0-cohort";
-/// Distinct haplotypes.
+/// Distinct haplotype sequences.
 pub const SEQUENCES_FOLDER: &str = "1-sequences";
 /// Tokenizer, slot grid and tokens.
 pub const TOKENS_FOLDER: &str = "2-tokens";
@@ -17,9 +19,9 @@ pub const REPORT_FOLDER: &str = "5-report";
 
 // Every stage
 
-/// How the files of a folder were made.
+/// Version, options and input digests of the command that wrote a folder.
 pub const RUN: &str = "run.json";
-/// What a finished stage of a run was made from.
+/// Digest of the inputs and options of a finished stage.
 pub const STAGE: &str = "stage.json";
 
 // A cohort
@@ -39,17 +41,17 @@ pub const TRUTH_SUMMARY: &str = "truth.json";
 
 // Sequences and tokens
 
-/// What is not in the sequences as the VCF states it.
+/// Records that the sequences leave out or read by a policy.
 pub const SKIPS: &str = "skips.csv";
 /// Tokens of every distinct haplotype.
 pub const TOKENS: &str = "tokens.safetensors";
-/// The tokenizer, as Hugging Face reads it.
+/// The tokenizer in the format of Hugging Face.
 pub const TOKENIZER: &str = "tokenizer.json";
 /// The slots of all loci.
 pub const GRID: &str = "grid.json";
 /// Loci and digests of the reference.
 pub const GENOME: &str = "genome.json";
-/// The tokens of a cohort in numbers.
+/// Counts of the tokens of a cohort.
 pub const TOKENS_REPORT: &str = "report.csv";
 
 // A model bundle
@@ -58,13 +60,13 @@ pub const TOKENS_REPORT: &str = "report.csv";
 pub const CONFIG: &str = "config.json";
 /// Parameters.
 pub const WEIGHTS_OF_MODEL: &str = "model.safetensors";
-/// Where an interrupted training resumes.
+/// Checkpoint from which an interrupted training resumes.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// Loss and AUC of each epoch.
 pub const TRAINING_LOG: &str = "training_log.csv";
-/// What a forward pass costs.
+/// Parameters and computation of a forward pass.
 pub const COST: &str = "cost.csv";
-/// A row per sample and model; all that the evaluation reads.
+/// One row per sample and model; the only input of the evaluation.
 pub const PREDICTIONS: &str = "predictions.csv";
 
 // Baselines
@@ -75,17 +77,17 @@ pub const PRS_MODEL: &str = "prs_model.json";
 pub const WEIGHTS: &str = "weights.csv";
 /// Association of each allele among the training samples.
 pub const ASSOCIATION: &str = "association.csv";
-/// What became of each row of a scoring file.
+/// Result of matching each row of a scoring file with the VCF.
 pub const MATCH_LOG: &str = "match_log.csv";
 /// Sums of published scores.
 pub const RAW_SCORES: &str = "raw_scores.csv";
-/// What each published score is.
+/// Description of each published score.
 pub const SCORES: &str = "scores.csv";
 /// AUC of published scores without a fit.
 pub const SCORE_AUC: &str = "score_auc.csv";
 /// APOE genotypes.
 pub const APOE: &str = "apoe.csv";
-/// What the guards against leakage found.
+/// Findings of the guards against leakage.
 pub const GUARDS: &str = "guards.csv";
 /// Relatives in different splits.
 pub const RELATED_PAIRS: &str = "related_pairs.csv";

@@ -1,11 +1,12 @@
-//! Guards against leakage that look at genotypes and scoring files. Those that look at predictions
-//! are in `evaluation::guards`.
+//! Guards against leakage that use genotypes and scoring files.
 //!
-//! | file | guard |
+//! The guards that use predictions are in `evaluation::guards`.
+//!
+//! | module | content |
 //! |---|---|
-//! | `kinship` | relatives, or one person twice, in different splits |
-//! | `kinship_sites` | the variants that kinships are worked out from |
-//! | `scores` | a published score that was made on this cohort, or counts the other allele |
+//! | `kinship` | guard against relatives or duplicates in different splits |
+//! | `kinship_sites` | selection of the variants for the kinship guard |
+//! | `scores` | guard against scores of this cohort, or that count the other allele |
 
 mod error;
 pub(crate) mod kinship;

@@ -1,5 +1,6 @@
-//! `gf-genomics`: maps the result of a command to an exit code (0 done, 1 failed, 2 wrong usage,
-//! 130 Ctrl-C, 143 SIGTERM).
+//! The program `gf-genomics`: runs a command and maps its result to an exit code.
+//!
+//! The exit codes are 0 (done), 1 (failed), 2 (wrong usage), 130 (Ctrl-C) and 143 (SIGTERM).
 
 use std::{io, process::ExitCode};
 
@@ -29,46 +30,48 @@ fn main() -> ExitCode {
     }
 }
 
-/// An error and its causes, each once (an error names its own place only). Of each the first line:
-/// candle appends a backtrace. What a file says may not steer the terminal.
+/// An error and its causes, joined by colons.
+///
+/// Only the first line of each is used, because candle appends a backtrace. Control characters are
+/// escaped, because text from an input file must not control the terminal.
 fn one_line(error: &anyhow::Error) -> String {
-    let causes = error.chain().map(|cause| {
-        cause
-            .to_string()
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    });
-    let shown = |sign: char| {
-        if sign.is_control() {
-            sign.escape_unicode().to_string()
+    let causes: Vec<String> = error
+        .chain()
+        .map(|cause| {
+            let text = cause.to_string();
+            text.lines().next().unwrap_or_default().to_owned()
+        })
+        .collect();
+    let mut line = String::new();
+    for character in causes.join(": ").chars() {
+        if character.is_control() {
+            line.extend(character.escape_unicode());
         } else {
-            sign.to_string()
+            line.push(character);
         }
-    };
-    causes
-        .collect::<Vec<_>>()
-        .join(": ")
-        .chars()
-        .map(shown)
-        .collect()
+    }
+    line
 }
 
-/// The reader of our output went away (`gf-genomics ... | head`): not a failure.
+/// Whether the reader of the output ended early (`gf-genomics ... | head`), which is no failure.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let is_of_pipe = |cause: &io::Error| cause.kind() == io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| {
-        let Some(cause) = cause.downcast_ref::<io::Error>() else {
-            return false;
-        };
-        // The writer of CSV puts the error of the pipe into one of its own.
-        let of_csv = cause
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<csv::Error>());
-        let is_in_csv = of_csv.is_some_and(
-            |of_csv| matches!(of_csv.kind(), csv::ErrorKind::Io(of_io) if is_of_pipe(of_io)),
-        );
-        is_of_pipe(cause) || is_in_csv
-    })
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|io_error| is_pipe_error(io_error) || is_pipe_error_of_csv(io_error))
+}
+
+fn is_pipe_error(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
+}
+
+/// Whether the CSV writer has wrapped the error of the pipe in an error of its own.
+fn is_pipe_error_of_csv(error: &io::Error) -> bool {
+    let csv_error = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<csv::Error>());
+    match csv_error.map(csv::Error::kind) {
+        Some(csv::ErrorKind::Io(io_error)) => is_pipe_error(io_error),
+        _ => false,
+    }
 }

@@ -1,19 +1,23 @@
-//! Stage: a cohort whose risk is known, to see what each method can find and what nobody can.
+//! Stage `simulate`: a cohort with a known risk, and therefore a known best achievable AUC.
 //!
-//! Input -> output: a phased panel with its reference, or nothing -> people who are mosaics of
-//! founder haplotypes, with phenotypes drawn from a planted risk: `cohort.vcf.gz` (and `.tbi`),
-//! `reference.fa`, `loci.bed`, `cohort.csv`, `truth.csv`, `truth.json`. Coordinates: VCF positions
-//! and `contig:beg-end` are 1-based, BED is 0-based.
+//! Input: a phased panel with its reference, or nothing.
+//! Output: samples that are mosaics of founder haplotypes, with phenotypes drawn from a simulated
+//! risk. The files are `cohort.vcf.gz` (and `.tbi`), `reference.fa`, `loci.bed`, `cohort.csv`,
+//! `truth.csv` and `truth.json`. VCF positions and `contig:beg-end` are 1-based and inclusive; BED
+//! is 0-based and half-open.
 //!
-//! One locus whose risk is all there is, is simulated here; many loci, published weights, covariate
-//! effects and case-control sampling in `multilocus`.
+//! This file simulates one locus that carries the whole risk. The module `multilocus` simulates
+//! many loci, published weights, covariate effects and case-control sampling.
 //!
 //! ```text
-//! panel (VCF + FASTA)  or  founders (coalescent)  ->  mosaic (two haplotypes a person)  ->  causal (x)  ->  risk (effect, phenotype)
+//! panel (VCF + FASTA) or founders (coalescent)
+//!   -> mosaic (two haplotypes per sample)
+//!   -> causal (x of each sample)
+//!   -> risk (effect, phenotype)
 //! ```
-//! Phenotypes are always invented, also on real genomes. Each purpose has its own stream of random
-//! numbers, so that changing one thing (the risk, the split) leaves the others (the genomes) as
-//! they were; the same options give the same bytes.
+//! Phenotypes are always simulated, also on real genomes. Each purpose has its own stream of random
+//! numbers. A change of one thing (the risk, the split) therefore leaves the rest (the genomes)
+//! unchanged, and the same options give the same bytes.
 
 mod causal;
 mod dosage;
@@ -53,7 +57,7 @@ pub use self::{
 };
 use self::{
     files::Genomes,
-    panel::Panel,
+    panel::{LoadedPanels, Panel},
     risk::{PREVALENCE, Risk},
 };
 use crate::evaluation::roc;
@@ -61,39 +65,40 @@ use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_genotypes::Locus;
 
-/// Name of the one locus in `loci.bed`.
+/// Name of the locus in `loci.bed` when there is only one.
 const LOCUS_NAME: &str = "simulated";
-/// Shortest locus made from nothing, in nucleotides: a shorter one has too few common SNVs.
+/// Shortest locus without a panel, in nucleotides: a shorter one has too few common SNVs.
 const MIN_LEN_NT: usize = 2_000;
-/// Densest that variants can be asked for.
+/// Highest variant density that an option may ask for, as nucleotides per variant.
 const MIN_NT_PER_VARIANT: usize = 4;
-/// A case and a control in each of three splits.
+/// Fewest samples: one case and one control in each of three splits.
 const MIN_PEOPLE: usize = 6;
-/// AUC of the simulated risk where none is asked for.
+/// Best achievable AUC when no option gives one.
 const DEFAULT_AUC: f64 = 0.72;
-/// Streams of random numbers of one locus lie this far from those of the next.
+/// Distance between the random-number streams of one locus and those of the next locus.
 const STREAMS_PER_LOCUS: u64 = 64;
 
-/// How the planted risk depends on a person's two haplotypes, through a number x.
+/// How the simulated risk depends on the two haplotypes of a sample, through a number x.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RiskKind {
     /// x is the sum of the dosages of three alleles.
     Additive,
-    /// x is the number of haplotypes on which two alleles come together, both or neither: the risk
-    /// belongs to a pair of alleles on one haplotype, as in APOE e2, e3 and e4, and neither
-    /// allele alone tells it. (Risk of carrying both only is nearly additive: no method can
-    /// beat a regression on dosages there by more than 0.03 AUC.)
+    /// x is the number of haplotypes that carry both of two alleles, or neither of them.
+    ///
+    /// The risk depends on a pair of alleles on one haplotype, as for APOE e2, e3 and e4. Neither
+    /// allele alone predicts it. A risk of carrying both alleles only would be nearly additive: no
+    /// method can then beat a regression on dosages by more than 0.03 AUC.
     #[default]
     Cis,
-    /// x is 1 where one haplotype carries the one allele and the other haplotype the other one.
+    /// x is 1 when one haplotype carries the first allele and the other haplotype the second one.
     Trans,
-    /// Nobody's risk differs.
+    /// All samples have the same risk.
     Null,
 }
 
 impl RiskKind {
-    /// Every kind.
+    /// All kinds of risk.
     pub const ALL: [Self; 4] = [Self::Additive, Self::Cis, Self::Trans, Self::Null];
 }
 
@@ -112,51 +117,46 @@ impl FromStr for RiskKind {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let unknown = || {
-            Error::Options(format!(
-                "`{text}` is not a risk; write additive, cis, trans or null"
-            ))
-        };
         Self::ALL
             .into_iter()
             .find(|kind| kind.to_string() == text)
-            .ok_or_else(unknown)
+            .ok_or_else(|| {
+                Error::Options(format!(
+                    "`{text}` is not a risk; write additive, cis, trans or null"
+                ))
+            })
     }
 }
 
 impl Options {
-    /// Every file that is read, in a fixed order.
+    /// Paths of all input files, in a fixed order.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let further = self
-            .loci
-            .iter()
-            .chain(&self.loci_risks)
-            .chain(&self.effects);
         self.panel
             .iter()
             .chain(&self.reference)
-            .chain(further)
+            .chain(&self.loci)
+            .chain(&self.loci_risks)
+            .chain(&self.effects)
             .map(PathBuf::as_path)
     }
 
-    /// The paths of [`Options::files`], to be changed.
+    /// The paths of [`Options::files`] as mutable references.
     pub fn files_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let further = self
-            .loci
-            .iter_mut()
-            .chain(&mut self.loci_risks)
-            .chain(&mut self.effects);
         self.panel
             .iter_mut()
             .chain(&mut self.reference)
-            .chain(further)
+            .chain(&mut self.loci)
+            .chain(&mut self.loci_risks)
+            .chain(&mut self.effects)
     }
 
-    /// The loci that the cohort will have, in the order of its `loci.bed`; their contig is empty
-    /// where only the simulation knows it.
+    /// Loci that the cohort will have, in the order of its `loci.bed`.
+    ///
+    /// The contig is empty when only the simulation itself determines it.
     ///
     /// # Errors
-    /// A BED that cannot be read; a preset on a panel, whose records decide which loci there are.
+    /// A BED that cannot be read; a preset on a panel, because the panel's records decide which
+    /// loci exist.
     pub fn planned_loci(&self) -> Result<Vec<Locus>, Error> {
         if let Some(bed) = &self.loci {
             return Ok(loci::sorted(gf_genotypes::read_loci(bed)?));
@@ -174,12 +174,14 @@ impl Options {
         }
     }
 
-    /// Best achievable AUC that is asked for, or the default.
+    /// Requested best achievable AUC, or the default.
     fn auc(&self) -> f64 {
         self.auc.unwrap_or(DEFAULT_AUC)
     }
 
-    /// The same options with the AUC that they mean where none is given.
+    /// The same options with the default AUC filled in.
+    ///
+    /// Published log odds without a requested AUC are used unscaled, so their AUC stays `None`.
     #[must_use]
     pub fn with_default_auc(&self) -> Self {
         let published = self.effects.is_some() || self.preset.is_some();
@@ -194,7 +196,7 @@ impl Options {
         }
     }
 
-    /// One locus, and the risk that belongs to it is all there is.
+    /// Whether there is one locus and no risk besides the simulated risk of this locus.
     fn is_one_locus(&self) -> bool {
         let only_genetics = self.age_effect == 0.0 && self.sex_effect == 0.0;
         let random_sample = self.case_fraction.is_none() && self.has_default_prevalence();
@@ -206,8 +208,13 @@ impl Options {
         (self.prevalence - PREVALENCE).abs() < f64::EPSILON
     }
 
-    /// What goes together among the options of loci, published weights and sampling.
+    /// Refuses contradictory options of loci, published weights and sampling.
     fn validate_study(&self) -> Result<(), Error> {
+        self.validate_sources_of_risk()?;
+        self.validate_prevalence_and_covariate_effects()
+    }
+
+    fn validate_sources_of_risk(&self) -> Result<(), Error> {
         let has_panel = self.panel.is_some();
         let has_loci = self.loci.is_some();
         let has_risks = self.loci_risks.is_some();
@@ -245,6 +252,10 @@ impl Options {
                 return Err(Error::Options(reason));
             }
         }
+        Ok(())
+    }
+
+    fn validate_prevalence_and_covariate_effects(&self) -> Result<(), Error> {
         let shares = [
             ("prevalence", Some(self.prevalence)),
             ("case fraction", self.case_fraction),
@@ -266,75 +277,96 @@ impl Options {
         Ok(())
     }
 
+    /// Refuses options that contradict each other or are out of range.
     fn validate(&self) -> Result<(), Error> {
-        let refuse = |reason: String| Err(Error::Options(reason));
+        self.validate_founders()?;
+        self.validate_size_and_auc()?;
+        self.validate_study()?;
+        self.validate_recombination_rate()?;
+        self.validate_split()
+    }
+
+    fn validate_founders(&self) -> Result<(), Error> {
         if self.panel.is_some() != self.reference.is_some() {
-            return refuse(
-                "a panel needs its reference, and a reference its panel: give both or neither"
-                    .into(),
-            );
+            return Err(Error::options(
+                "a panel needs its reference, and a reference its panel: give both or neither",
+            ));
         }
         if self.panel.is_none() && self.region.is_some() {
-            return refuse(
-                "a region is a part of a panel: give a panel and its reference as well".into(),
-            );
+            return Err(Error::options(
+                "a region is a part of a panel: give a panel and its reference as well",
+            ));
         }
         if self.panel.is_none() && self.len_nt < MIN_LEN_NT {
-            return refuse(format!(
+            return Err(Error::Options(format!(
                 "a locus of {} nt is too short; give at least {MIN_LEN_NT}",
                 self.len_nt
+            )));
+        }
+        self.validate_number_of_variants()
+    }
+
+    fn validate_number_of_variants(&self) -> Result<(), Error> {
+        let Some(n_variants) = self.variants else {
+            return Ok(());
+        };
+        if self.panel.is_some() {
+            return Err(Error::options(
+                "the variants are those of the panel: give a number of them, or a panel",
             ));
         }
-        if let Some(n_variants) = self.variants {
-            if self.panel.is_some() {
-                return refuse(
-                    "the variants are those of the panel: give a number of them, or a panel".into(),
-                );
-            }
-            let most = self.len_nt / MIN_NT_PER_VARIANT;
-            if !(1..=most).contains(&n_variants) {
-                let variants = counted(n_variants, "variant does", "variants do");
-                return refuse(format!(
-                    "{variants} not fit {} nt: give 1 to {most}",
-                    self.len_nt
-                ));
-            }
+        let most = self.len_nt / MIN_NT_PER_VARIANT;
+        if !(1..=most).contains(&n_variants) {
+            let variants = counted(n_variants, "variant does", "variants do");
+            return Err(Error::Options(format!(
+                "{variants} not fit {} nt: give 1 to {most}",
+                self.len_nt
+            )));
         }
+        Ok(())
+    }
+
+    fn validate_size_and_auc(&self) -> Result<(), Error> {
         if self.people < MIN_PEOPLE {
             let people = counted(self.people, "person is", "people are");
-            return refuse(format!(
+            return Err(Error::Options(format!(
                 "{people} too few: three splits with cases and controls need at least {MIN_PEOPLE}"
-            ));
+            )));
         }
         let auc = self.auc();
         if !(auc > 0.5 && auc < 1.0) {
             let advice = "for no risk at all choose the risk `null`";
-            return refuse(format!("AUC {auc} is not between 0.5 and 1; {advice}"));
-        }
-        self.validate_study()?;
-        if !(self.recombinations_per_mb >= 0.0 && self.recombinations_per_mb.is_finite()) {
-            return refuse(format!(
-                "{} recombinations per Mb is not a rate",
-                self.recombinations_per_mb
-            ));
-        }
-        let total: f64 = self.split.iter().sum();
-        if self
-            .split
-            .iter()
-            .any(|&share| !(share > 0.0 && share < 1.0))
-            || (total - 1.0).abs() > 1e-6
-        {
-            return refuse(format!(
-                "split shares {:?} must be above 0 and add up to 1",
-                self.split
-            ));
+            return Err(Error::Options(format!(
+                "AUC {auc} is not between 0.5 and 1; {advice}"
+            )));
         }
         Ok(())
     }
+
+    fn validate_recombination_rate(&self) -> Result<(), Error> {
+        let rate = self.recombinations_per_mb;
+        if rate >= 0.0 && rate.is_finite() {
+            return Ok(());
+        }
+        Err(Error::Options(format!(
+            "{rate} recombinations per Mb is not a rate"
+        )))
+    }
+
+    fn validate_split(&self) -> Result<(), Error> {
+        let total: f64 = self.split.iter().sum();
+        let are_shares = self.split.iter().all(|&share| share > 0.0 && share < 1.0);
+        if are_shares && (total - 1.0).abs() <= 1e-6 {
+            return Ok(());
+        }
+        Err(Error::Options(format!(
+            "split shares {:?} must be above 0 and add up to 1",
+            self.split
+        )))
+    }
 }
 
-/// Why nothing was simulated.
+/// Reason why a simulation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Options that contradict each other or are out of range.
@@ -343,51 +375,51 @@ pub enum Error {
     /// The panel or the reference cannot be used.
     #[error(transparent)]
     Ingest(#[from] gf_genotypes::Error),
-    /// The panel has too little in it.
+    /// The panel has too few haplotypes or records.
     #[error("{}: {reason}", path.display())]
     Panel {
-        /// The VCF or BCF.
+        /// Path of the VCF or BCF.
         path: PathBuf,
-        /// What is missing.
+        /// The finding and the next action.
         reason: String,
     },
-    /// No sites to plant the risk on.
+    /// No sites for the simulated risk.
     #[error(
         "no causal sites for {kind} risk: {found}; choose a longer region, another risk or a \
          lower AUC"
     )]
     NoCausalSites {
-        /// The risk asked for.
+        /// The requested risk.
         kind: RiskKind,
-        /// What there is.
+        /// Description of the available sites.
         found: String,
     },
     /// One of many loci cannot be used.
     #[error("locus {locus}: {source}; or take the locus out of the BED or give it risk `null`")]
     AtLocus {
-        /// Its name and region.
+        /// Name and region of the locus.
         locus: String,
-        /// What is wrong with it.
+        /// The error at this locus.
         source: Box<Self>,
     },
-    /// Two loci have a base in common.
+    /// Two loci overlap.
     #[error("{}: loci {first} and {second} overlap; join them or shorten one", path.display())]
     OverlappingLoci {
-        /// The BED file.
+        /// Path of the BED file.
         path: PathBuf,
         /// Name and region of the first one.
         first: String,
-        /// Name and region of the other one.
+        /// Name and region of the second one.
         second: String,
     },
     /// A row of the table of risks cannot be used.
     #[error("{}: line {line}: {reason}", path.display())]
     RisksLine {
-        /// The CSV file.
+        /// Path of the CSV file.
         path: PathBuf,
         /// 1-based line number.
         line: u64,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
     /// A scoring file cannot be read.
@@ -398,40 +430,41 @@ pub enum Error {
     Effects {
         /// Path of the file, or name of the preset.
         source_name: String,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
-    /// Age and sex alone give a higher AUC.
+    /// Age and sex alone give a higher AUC than requested.
     #[error(
         "AUC {wanted} is below {reached:.3}, that of age and sex alone: ask for a higher AUC or \
          smaller effects of age and sex"
     )]
     CovariatesExceedAuc {
-        /// The AUC asked for.
+        /// The requested AUC.
         wanted: f64,
-        /// AUC of the covariates.
+        /// AUC of the covariates alone.
         reached: f64,
     },
-    /// The sites cannot give the AUC.
+    /// The causal sites cannot give the requested AUC.
     #[error(
         "AUC {wanted} cannot be reached by these causal sites, at most {highest:.3}: choose a \
          lower one or another seed"
     )]
     AucOutOfReach {
-        /// The AUC asked for.
+        /// The requested AUC.
         wanted: f64,
-        /// With the largest effect.
+        /// The AUC with the largest effect.
         highest: f64,
     },
-    /// Too few people.
+    /// Too few samples for the split.
     #[error(
-        "{people} people with {} cannot be split so that {split} has cases and controls: simulate more people",
+        "{people} people with {} cannot be split so that {split} has cases and controls: simulate \
+         more people",
         counted(*n_cases, "case", "cases")
     )]
     OneClass {
-        /// People asked for.
+        /// Number of samples.
         people: usize,
-        /// Cases among them.
+        /// Number of cases among the samples.
         n_cases: usize,
         /// The split that lacks a class.
         split: Split,
@@ -441,22 +474,38 @@ pub enum Error {
     Output(#[from] output::Error),
 }
 
-/// What was simulated.
+impl Error {
+    /// Options that cannot be used, for a fixed reason.
+    fn options(reason: &str) -> Self {
+        Self::Options(reason.into())
+    }
+
+    /// A row of the table of risks that cannot be used; `line` is 1-based.
+    fn risks_line(path: &Path, line: u64, reason: String) -> Self {
+        Self::RisksLine {
+            path: path.into(),
+            line,
+            reason,
+        }
+    }
+}
+
+/// Counts and truth of a simulated cohort.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
-    /// Number of people.
+    /// Number of samples.
     pub n_people: usize,
-    /// Cases among them.
+    /// Number of cases among the samples.
     pub n_cases: usize,
-    /// Loci.
+    /// Number of loci.
     pub n_loci: usize,
-    /// Founder haplotypes the people are mosaics of.
+    /// Number of founder haplotypes that the samples are mosaics of.
     pub n_founder_haplotypes: usize,
-    /// Variant records written.
+    /// Number of variant records written.
     pub n_variants: usize,
-    /// Of these, how many have an allele of another length than REF.
+    /// Number of records with an allele whose length differs from that of REF.
     pub n_indels: usize,
-    /// What was left out of the panel or read by a policy.
+    /// Panel records left out or read by a policy.
     pub panel: PanelSummary,
     /// The contents of `truth.json`.
     pub truth: Truth,
@@ -464,7 +513,14 @@ pub struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let truth = &self.truth;
+        self.write_counts(f)?;
+        self.write_risk(f)?;
+        self.write_panel_policies(f)
+    }
+}
+
+impl Summary {
+    fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n_loci = self.n_loci;
         let loci = if n_loci == 1 {
             String::new()
@@ -479,12 +535,16 @@ impl fmt::Display for Summary {
             counted(self.n_variants, "variant", "variants"),
             counted(self.n_indels, "indel", "indels"),
             counted(
-                truth.n_distinct_haplotypes,
+                self.truth.n_distinct_haplotypes,
                 "distinct haplotype",
                 "distinct haplotypes"
             ),
             counted(self.n_founder_haplotypes, "founder", "founders")
-        )?;
+        )
+    }
+
+    fn write_risk(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let truth = &self.truth;
         let best = truth.best_possible_auc;
         writeln!(
             f,
@@ -508,6 +568,11 @@ impl fmt::Display for Summary {
         if let Some(study) = &truth.study {
             write!(f, "{study}")?;
         }
+        Ok(())
+    }
+
+    /// One line for each policy that applied to at least one record or call of the panel.
+    fn write_panel_policies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let panel = &self.panel;
         for warning in &panel.header_warnings {
             writeln!(f, "warning: {warning}")?;
@@ -546,37 +611,38 @@ impl fmt::Display for Summary {
     }
 }
 
-/// The contents of `truth.json`: the planted risk, and the best that anybody can do.
+/// The contents of `truth.json`: the simulated risk and the best achievable AUC.
+///
+/// The logit of a sample is `intercept + effect * x`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Truth {
-    /// How risk depends on haplotypes; `mixed` where loci differ.
+    /// Kind of risk; `mixed` when the loci differ in it.
     pub risk: String,
-    /// What x counts; logit = intercept + effect x.
+    /// Meaning of x in words.
     pub x: &'static str,
     /// Log odds of disease at x = 0.
     pub intercept: f64,
-    /// Log odds for each unit of x.
+    /// Log odds per unit of x.
     pub effect: f64,
-    /// Where the risk lies, in the order of the locus.
+    /// Causal sites, in the order of the locus.
     pub causal_sites: Vec<CausalSite>,
-    /// Why there.
+    /// Why these causal sites were chosen.
     pub choice: Option<Choice>,
-    /// The AUC asked for; none for `null`.
+    /// Requested AUC; `None` for the risk `null`.
     pub target_auc: Option<f64>,
-    /// AUC of the true logit in the population that these people's genomes stand for, disease
-    /// being drawn again and again.
+    /// Expected AUC of the true logit over repeated draws of the phenotypes on these genomes.
     pub population_auc: f64,
-    /// Share of cases in that population.
+    /// Share of cases in the population.
     pub prevalence: f64,
-    /// AUC of the true logit against the phenotypes drawn, in each split: the best possible one
-    /// but for chance.
+    /// AUC of the true logit for the phenotypes that were drawn, in each split. A method exceeds it
+    /// only by chance.
     pub best_possible_auc: BestPossibleAuc,
-    /// Distinct haplotypes among two for each person.
+    /// Number of distinct haplotypes among the two haplotypes of each sample.
     pub n_distinct_haplotypes: usize,
     /// Seed of every random choice.
     pub seed: u64,
-    /// Every part of the risk, for many loci, published weights, covariate effects or case-control
-    /// sampling; not there for one locus whose risk is all there is.
+    /// All parts of the risk, for many loci, published weights, covariate effects or case-control
+    /// sampling; `None` for one locus that carries the whole risk.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub study: Option<StudyTruth>,
 }
@@ -584,15 +650,17 @@ pub struct Truth {
 /// AUC of the true logit in each split.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct BestPossibleAuc {
-    /// In the training split.
+    /// AUC in the training split.
     pub train: f64,
-    /// In the validation split.
+    /// AUC in the validation split.
     pub validation: f64,
-    /// In the test split.
+    /// AUC in the test split.
     pub test: f64,
 }
 
-/// What each stream of random numbers is for.
+/// Purpose of a stream of random numbers.
+///
+/// The numbers are part of the output format: another number gives other bytes for the same seed.
 #[derive(Clone, Copy)]
 enum Stream {
     Reference = 1,
@@ -608,20 +676,23 @@ enum Stream {
     Sampling,
 }
 
+/// Random numbers of the whole cohort for one purpose.
 fn stream(seed: u64, purpose: Stream) -> ChaCha8Rng {
     stream_of_locus(seed, purpose, 0)
 }
 
-/// Of the locus with this number; number 0 is that of a simulation of one locus.
-fn stream_of_locus(seed: u64, purpose: Stream, number: u64) -> ChaCha8Rng {
+/// Random numbers of one locus for one purpose.
+///
+/// Locus 0 has the stream of a simulation with one locus.
+fn stream_of_locus(seed: u64, purpose: Stream, locus_index: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(purpose as u64 + STREAMS_PER_LOCUS * number);
+    rng.set_stream(purpose as u64 + STREAMS_PER_LOCUS * locus_index);
     rng
 }
 
-/// An exponentially distributed number of mean `1 / rate`; infinite for a rate of 0.
+/// Draws from the exponential distribution of mean `1 / rate`; infinite for a rate of 0.
 fn exponential(rate: f64, rng: &mut impl Rng) -> f64 {
-    // 1 - u is in (0, 1], so that the logarithm is finite.
+    // 1 - u is in (0, 1], so the logarithm is finite.
     let waiting = -(1.0 - rng.random::<f64>()).ln();
     if rate > 0.0 {
         waiting / rate
@@ -630,11 +701,10 @@ fn exponential(rate: f64, rng: &mut impl Rng) -> f64 {
     }
 }
 
-/// Refuses what [`run`] would refuse before it draws anything: options, and files that cannot be
-/// read.
+/// Checks options and input files without simulating.
 ///
 /// # Errors
-/// As [`run`].
+/// Options that [`run`] refuses before its first random draw, and files that cannot be read.
 pub fn check(options: &Options) -> Result<(), Error> {
     options.validate()?;
     if let Some(bed) = &options.loci {
@@ -663,54 +733,36 @@ pub fn check(options: &Options) -> Result<(), Error> {
 ///
 /// # Errors
 /// Options out of range, a panel or reference that cannot be used, no sites for the risk, too few
-/// people for the split, or files that cannot be written.
+/// samples for the split, or files that cannot be written.
 pub fn run(options: &Options) -> Result<Summary, Error> {
     options.validate()?;
-    if !options.is_one_locus() {
-        return multilocus::run(options);
+    if options.is_one_locus() {
+        run_one_locus(options)
+    } else {
+        multilocus::run(options)
     }
-    let Options {
-        len_nt,
-        variants,
-        seed,
-        ..
-    } = *options;
-    let (panels, counts) = match (&options.panel, &options.reference) {
-        (Some(panel), Some(reference)) => {
-            let mut variants = panel::open(panel, &options.founders)?;
-            Panel::read(&mut variants, reference, options.region.as_deref())?
-        }
-        _ => (
-            vec![founders::panel(len_nt, variants, seed)],
-            PanelSummary::default(),
-        ),
-    };
+}
+
+/// Simulates a cohort with one locus that carries the whole risk.
+fn run_one_locus(options: &Options) -> Result<Summary, Error> {
+    let LoadedPanels { panels, counts } = panel_of_one_locus(options)?;
     let panel = &panels[0];
     let mosaic_rng = &mut stream(options.seed, Stream::Mosaics);
     let rate_per_mb = options.recombinations_per_mb;
     let haplotypes = mosaic::mosaics(panel, 2 * options.people, rate_per_mb, mosaic_rng);
 
     let auc = options.auc();
-    let rng = &mut stream(options.seed, Stream::CausalSites);
-    let causal = causal::choose(options.risk, Some(auc), panel, &haplotypes, rng)?;
-    let out_of_reach = |highest| Error::AucOutOfReach {
-        wanted: auc,
-        highest,
-    };
+    let causal_rng = &mut stream(options.seed, Stream::CausalSites);
+    let causal = causal::choose(options.risk, Some(auc), panel, &haplotypes, causal_rng)?;
     let risk = match options.risk {
         RiskKind::Null => Risk::NULL,
-        _ => Risk::solve(&causal.x, auc).map_err(out_of_reach)?,
+        _ => Risk::solve(&causal.x, auc).map_err(|highest| Error::AucOutOfReach {
+            wanted: auc,
+            highest,
+        })?,
     };
     let logits: Vec<f64> = causal.x.iter().map(|&x| risk.logit(x)).collect();
-    let phenotypes = phenotypes(&logits, &mut stream(options.seed, Stream::Phenotypes));
-    let splits = splits(
-        &phenotypes,
-        options.split,
-        &mut stream(options.seed, Stream::Split),
-    )?;
-    let rng = &mut stream(options.seed, Stream::Covariates);
-    let covariates = population::covariates(options.people, rng);
-    let cohort = cohort(&phenotypes, &splits, covariates);
+    let cohort = draw_cohort(&logits, options)?;
 
     let truth = Truth {
         risk: options.risk.to_string(),
@@ -732,27 +784,52 @@ pub fn run(options: &Options) -> Result<Summary, Error> {
     Ok(Summary::new(&panels, &cohort, counts, truth))
 }
 
+/// Founder haplotypes of the one locus: read from the panel, or simulated.
+fn panel_of_one_locus(options: &Options) -> Result<LoadedPanels, Error> {
+    if let (Some(panel), Some(reference)) = (&options.panel, &options.reference) {
+        let mut variants = panel::open(panel, &options.founders)?;
+        return Panel::read(&mut variants, reference, options.region.as_deref());
+    }
+    let panel = founders::panel(options.len_nt, options.variants, options.seed);
+    Ok(LoadedPanels {
+        panels: vec![panel],
+        counts: PanelSummary::default(),
+    })
+}
+
+/// Draws phenotypes with these logits, splits and covariates.
+fn draw_cohort(logits: &[f64], options: &Options) -> Result<Cohort, Error> {
+    let phenotypes = phenotypes(logits, &mut stream(options.seed, Stream::Phenotypes));
+    let split_rng = &mut stream(options.seed, Stream::Split);
+    let splits = splits(&phenotypes, options.split, split_rng)?;
+    let covariate_rng = &mut stream(options.seed, Stream::Covariates);
+    let covariates = population::covariates(options.people, covariate_rng);
+    Ok(cohort(&phenotypes, &splits, covariates))
+}
+
 impl Summary {
-    fn new(panels: &[Panel], cohort: &Cohort, panel: PanelSummary, truth: Truth) -> Self {
-        let sites = || panels.iter().flat_map(|panel| &panel.sites);
-        let is_case = |person: &&Person| person.phenotype == Some(Phenotype::Case);
+    fn new(panels: &[Panel], cohort: &Cohort, panel_counts: PanelSummary, truth: Truth) -> Self {
+        let n_cases = cohort
+            .people
+            .iter()
+            .filter(|person| person.phenotype == Some(Phenotype::Case))
+            .count();
+        let n_founder_haplotypes = panels.iter().map(|panel| panel.haplotypes.len()).max();
+        let sites = panels.iter().flat_map(|panel| &panel.sites);
         Self {
             n_people: cohort.people.len(),
-            n_cases: cohort.people.iter().filter(is_case).count(),
+            n_cases,
             n_loci: panels.len(),
-            n_founder_haplotypes: panels
-                .iter()
-                .map(|of| of.haplotypes.len())
-                .max()
-                .unwrap_or(0),
-            n_variants: sites().count(),
-            n_indels: sites().filter(|site| site.is_indel()).count(),
-            panel,
+            n_founder_haplotypes: n_founder_haplotypes.unwrap_or(0),
+            n_variants: sites.clone().count(),
+            n_indels: sites.filter(|site| site.is_indel()).count(),
+            panel: panel_counts,
             truth,
         }
     }
 }
 
+/// Meaning of x for a kind of risk, as `truth.json` states it.
 fn meaning_of_x(kind: RiskKind) -> &'static str {
     match kind {
         RiskKind::Additive => {
@@ -769,6 +846,7 @@ fn meaning_of_x(kind: RiskKind) -> &'static str {
     }
 }
 
+/// Draws disease of each sample from a Bernoulli distribution with its logit.
 fn phenotypes(logits: &[f64], rng: &mut impl Rng) -> Vec<Phenotype> {
     logits
         .iter()
@@ -782,8 +860,12 @@ fn phenotypes(logits: &[f64], rng: &mut impl Rng) -> Vec<Phenotype> {
         .collect()
 }
 
-/// Assigns people at random to splits of these shares, cases and controls apart, so that each split
-/// has both.
+/// Assigns samples at random to train, validation and test, stratified by phenotype.
+///
+/// Cases and controls are divided separately, so each split has both classes.
+///
+/// # Errors
+/// A split without a case or without a control.
 fn splits(
     phenotypes: &[Phenotype],
     shares: [f64; 3],
@@ -791,20 +873,20 @@ fn splits(
 ) -> Result<Vec<Split>, Error> {
     let mut splits = vec![Split::Train; phenotypes.len()];
     for class in [Phenotype::Case, Phenotype::Control] {
-        let mut people: Vec<usize> = (0..phenotypes.len())
-            .filter(|&person| phenotypes[person] == class)
+        let mut samples_of_class: Vec<usize> = (0..phenotypes.len())
+            .filter(|&sample| phenotypes[sample] == class)
             .collect();
-        people.shuffle(rng);
-        let at = |share: f64| (share * people.len() as f64).round() as usize;
-        let train_end = at(shares[0]);
-        let validation_end = at(shares[0] + shares[1]);
-        let parts = [
+        samples_of_class.shuffle(rng);
+        let n_in_class = samples_of_class.len();
+        let train_end = rounded_share(shares[0], n_in_class);
+        let validation_end = rounded_share(shares[0] + shares[1], n_in_class);
+        let ranges = [
             (Split::Train, 0..train_end),
             (Split::Validation, train_end..validation_end),
-            (Split::Test, validation_end..people.len()),
+            (Split::Test, validation_end..n_in_class),
         ];
-        for (split, part) in parts {
-            if part.is_empty() {
+        for (split, range) in ranges {
+            if range.is_empty() {
                 let n_cases = phenotypes
                     .iter()
                     .filter(|phenotype| phenotype.is_case())
@@ -815,26 +897,27 @@ fn splits(
                     split,
                 });
             }
-            people[part]
-                .iter()
-                .for_each(|&person| splits[person] = split);
+            for &sample in &samples_of_class[range] {
+                splits[sample] = split;
+            }
         }
     }
     Ok(splits)
 }
 
-/// The table of the cohort; `covariates` are age and sex of each person.
+fn rounded_share(share: f64, total: usize) -> usize {
+    (share * total as f64).round() as usize
+}
+
+/// The cohort table; each row of `covariates` is the age and sex of one sample.
 fn cohort(phenotypes: &[Phenotype], splits: &[Split], covariates: Vec<Vec<f64>>) -> Cohort {
-    let digits = phenotypes.len().to_string().len().max(5);
+    let n_digits = phenotypes.len().to_string().len().max(5);
     let mut people = Vec::with_capacity(phenotypes.len());
     for (index, (&phenotype, covariates)) in phenotypes.iter().zip(covariates).enumerate() {
-        let sample_id = format!("P{:0digits$}", index + 1);
-        let phenotype = Some(phenotype);
-        let split = splits[index];
         people.push(Person {
-            sample_id,
-            phenotype,
-            split,
+            sample_id: format!("P{:0n_digits$}", index + 1),
+            phenotype: Some(phenotype),
+            split: splits[index],
             family_id: None,
             covariates,
         });
@@ -846,28 +929,29 @@ fn cohort(phenotypes: &[Phenotype], splits: &[Split], covariates: Vec<Vec<f64>>)
     }
 }
 
+/// AUC of the true logit in each split.
 fn best_possible_auc(cohort: &Cohort, logits: &[f64]) -> Result<BestPossibleAuc, Error> {
-    let auroc = |split: Split| {
-        let of_class = |class: Phenotype| -> Vec<f64> {
-            cohort
-                .in_split(split)
-                .filter(|(_, person)| person.phenotype == Some(class))
-                .map(|(index, _)| logits[index])
-                .collect()
-        };
-        let cases = of_class(Phenotype::Case);
-        let controls = of_class(Phenotype::Control);
-        let one_class = |_| Error::OneClass {
-            people: logits.len(),
-            n_cases: cases.len(),
-            split,
-        };
-        roc::auroc(&cases, &controls).map_err(one_class)
-    };
     Ok(BestPossibleAuc {
-        train: auroc(Split::Train)?,
-        validation: auroc(Split::Validation)?,
-        test: auroc(Split::Test)?,
+        train: auroc_in_split(cohort, logits, Split::Train)?,
+        validation: auroc_in_split(cohort, logits, Split::Validation)?,
+        test: auroc_in_split(cohort, logits, Split::Test)?,
+    })
+}
+
+fn auroc_in_split(cohort: &Cohort, logits: &[f64], split: Split) -> Result<f64, Error> {
+    let mut case_logits = Vec::new();
+    let mut control_logits = Vec::new();
+    for (index, person) in cohort.in_split(split) {
+        match person.phenotype {
+            Some(Phenotype::Case) => case_logits.push(logits[index]),
+            Some(Phenotype::Control) => control_logits.push(logits[index]),
+            None => {}
+        }
+    }
+    roc::auroc(&case_logits, &control_logits).map_err(|_| Error::OneClass {
+        people: logits.len(),
+        n_cases: case_logits.len(),
+        split,
     })
 }
 
@@ -878,7 +962,10 @@ mod tests {
     use super::*;
     use gf_genotypes::{DisjointRegions, Reference, VariantFile, read_loci};
 
-    /// Real genomes beside the checkout; `None`, said aloud, where they are absent.
+    const CHR20_PANEL: &str = "chr20/win33k_A.300.grch37.vcf.gz";
+    const CHR20_REFERENCE: &str = "chr20/win33k_A.grch37.fa";
+
+    /// Real genomes next to the checkout; `None`, with a message, when they are absent.
     pub(super) fn shared_data(relative: &str) -> Option<PathBuf> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../shared/data")
@@ -890,30 +977,47 @@ mod tests {
         Some(path)
     }
 
-    pub(super) fn simulated(options: Options) -> (tempfile::TempDir, Summary) {
+    /// A simulated cohort whose files are deleted when it is dropped.
+    pub(super) struct SimulatedCohort {
+        folder: tempfile::TempDir,
+        pub(super) summary: Summary,
+    }
+
+    impl SimulatedCohort {
+        pub(super) fn path(&self) -> &Path {
+            self.folder.path()
+        }
+
+        /// Contents of all files, by name.
+        pub(super) fn bytes(&self) -> BTreeMap<String, Vec<u8>> {
+            let mut bytes = BTreeMap::new();
+            for entry in fs::read_dir(self.path()).unwrap() {
+                let entry = entry.unwrap();
+                let name = entry.file_name().into_string().unwrap();
+                bytes.insert(name, fs::read(entry.path()).unwrap());
+            }
+            bytes
+        }
+
+        /// The multi-locus part of `truth.json`.
+        pub(super) fn study(&self) -> &StudyTruth {
+            self.summary.truth.study.as_ref().unwrap()
+        }
+    }
+
+    pub(super) fn simulated(options: Options) -> SimulatedCohort {
         let folder = tempfile::tempdir().unwrap();
         let summary = run(&Options {
             out: folder.path().into(),
             ..options
         })
         .unwrap();
-        (folder, summary)
+        SimulatedCohort { folder, summary }
     }
 
-    pub(super) fn bytes(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-        entries
-            .map(|entry| {
-                (
-                    entry.file_name().into_string().unwrap(),
-                    fs::read(entry.path()).unwrap(),
-                )
-            })
-            .collect()
-    }
-
-    /// Alleles of each record of `cohort.vcf.gz` after comparing REF with `reference.fa`, read
-    /// through the index.
+    /// Alleles of each record of `cohort.vcf.gz`, read through the index.
+    ///
+    /// Every REF is compared with `reference.fa`.
     pub(super) fn read_back(folder: &Path) -> Vec<Vec<[i16; 2]>> {
         let mut reference = Reference::open(&folder.join("reference.fa")).unwrap();
         let loci = DisjointRegions::of_loci(&read_loci(&folder.join("loci.bed")).unwrap());
@@ -949,10 +1053,10 @@ mod tests {
             people: 300,
             ..Options::default()
         };
-        let (first, _) = simulated(options.clone());
-        let (second, _) = simulated(options.clone());
-        assert_eq!(bytes(first.path()), bytes(second.path()));
-        let names: Vec<String> = bytes(first.path()).into_keys().collect();
+        let first = simulated(options.clone()).bytes();
+        let second = simulated(options.clone()).bytes();
+        assert_eq!(first, second);
+        let names: Vec<&String> = first.keys().collect();
         assert_eq!(
             names,
             [
@@ -965,12 +1069,12 @@ mod tests {
                 "truth.json"
             ]
         );
-        let (other, _) = simulated(Options { seed: 2, ..options });
+        let with_seed_2 = simulated(Options { seed: 2, ..options }).bytes();
         assert!(
-            bytes(first.path())
+            first
                 .iter()
                 .filter(|(name, _)| *name != "loci.bed")
-                .all(|(name, was)| bytes(other.path())[name] != *was)
+                .all(|(name, contents)| with_seed_2[name] != *contents)
         );
     }
 
@@ -980,46 +1084,42 @@ mod tests {
             people: 300,
             ..Options::default()
         };
-        let (cis, _) = simulated(options.clone());
-        let (additive, _) = simulated(Options {
+        let cis = simulated(options.clone()).bytes();
+        let additive = simulated(Options {
             risk: RiskKind::Additive,
             auc: Some(0.6),
             ..options
-        });
-        assert_eq!(
-            bytes(cis.path())["cohort.vcf.gz"],
-            bytes(additive.path())["cohort.vcf.gz"]
-        );
+        })
+        .bytes();
+        assert_eq!(cis["cohort.vcf.gz"], additive["cohort.vcf.gz"]);
     }
 
     #[test]
     fn the_vcf_reads_back_with_every_ref_as_in_the_fasta() {
-        let (folder, summary) = simulated(Options {
+        let cohort = simulated(Options {
             people: 200,
             ..Options::default()
         });
-        let records = read_back(folder.path());
-        assert_eq!(records.len(), summary.n_variants);
+        let records = read_back(cohort.path());
+        let n_variants = cohort.summary.n_variants;
+        assert_eq!(records.len(), n_variants);
         assert!(records.iter().all(|record| record.len() == 200));
-        assert!(
-            (200..350).contains(&summary.n_variants),
-            "{}",
-            summary.n_variants
-        );
+        assert!((200..350).contains(&n_variants), "{n_variants}");
     }
 
     #[test]
     fn on_5000_people_each_risk_reaches_its_auc_within_sampling_error() {
         for risk in [RiskKind::Additive, RiskKind::Cis, RiskKind::Trans] {
-            let (_folder, summary) = simulated(Options {
+            let summary = simulated(Options {
                 people: 5_000,
                 risk,
                 seed: 4,
                 ..Options::default()
-            });
+            })
+            .summary;
             let truth = summary.truth;
             assert!((truth.population_auc - 0.72).abs() < 1e-9);
-            // 3,000 people in train, 1,000 in test: standard errors of about 0.009 and 0.016.
+            // 3,000 samples in train and 1,000 in test: standard errors of about 0.009 and 0.016.
             let best = truth.best_possible_auc;
             assert!(
                 (best.train - 0.72).abs() < 0.03 && (best.test - 0.72).abs() < 0.05,
@@ -1035,12 +1135,12 @@ mod tests {
 
     #[test]
     fn without_risk_the_best_possible_auc_is_one_half_in_every_split() {
-        let (folder, summary) = simulated(Options {
+        let cohort = simulated(Options {
             people: 400,
             risk: RiskKind::Null,
             ..Options::default()
         });
-        let truth = summary.truth;
+        let truth = &cohort.summary.truth;
         assert_eq!(
             truth.best_possible_auc,
             BestPossibleAuc {
@@ -1054,7 +1154,7 @@ mod tests {
             (None, 0, 0.0)
         );
         assert!(
-            fs::read_to_string(folder.path().join("truth.json"))
+            fs::read_to_string(cohort.path().join("truth.json"))
                 .unwrap()
                 .contains("\"target_auc\": null")
         );
@@ -1063,72 +1163,85 @@ mod tests {
     #[test]
     fn the_risk_that_is_told_is_the_risk_in_the_vcf() {
         for risk in [RiskKind::Additive, RiskKind::Cis, RiskKind::Trans] {
-            let (folder, summary) = simulated(Options {
+            let cohort = simulated(Options {
                 people: 500,
                 risk,
                 ..Options::default()
             });
-            let truth = summary.truth;
-            let mut causal: Vec<Vec<[bool; 2]>> = Vec::new();
-            let mut file = VariantFile::open(&folder.path().join("cohort.vcf.gz")).unwrap();
-            file.for_each::<gf_genotypes::Error>(None, |record| {
-                if let Some(site) = truth
-                    .causal_sites
-                    .iter()
-                    .find(|site| site.position == record.position)
-                {
-                    let carried = i16::from(site.effect_allele == site.alt_allele);
-                    causal.push(
-                        record
-                            .genotypes
-                            .iter()
-                            .map(|genotype| genotype.alleles.map(|allele| allele == carried))
-                            .collect(),
-                    );
-                }
-                Ok(())
-            })
-            .unwrap();
-            let x = |person: usize| match (risk, &causal[..]) {
-                (RiskKind::Additive, sites) => sites
-                    .iter()
-                    .flat_map(|site| site[person])
-                    .filter(|&carried| carried)
-                    .count(),
-                (RiskKind::Cis, [a, b]) => (0..2)
-                    .filter(|&haplotype| a[person][haplotype] == b[person][haplotype])
-                    .count(),
-                (_, [a, b]) => {
-                    usize::from((a[person][0] && b[person][1]) || (a[person][1] && b[person][0]))
-                }
-                (_, sites) => panic!("{} causal sites", sites.len()),
-            };
-            let text = fs::read_to_string(folder.path().join("truth.csv")).unwrap();
-            for (person, line) in text.lines().skip(1).enumerate() {
+            let truth = &cohort.summary.truth;
+            let carriers = effect_allele_carriers(cohort.path(), &truth.causal_sites);
+            let text = fs::read_to_string(cohort.path().join("truth.csv")).unwrap();
+            for (sample, line) in text.lines().skip(1).enumerate() {
                 let logit: f64 = line.split(',').nth(1).unwrap().parse().unwrap();
+                let x = x_by_definition(risk, &carriers, sample) as f64;
                 assert!(
-                    (logit - truth.intercept - truth.effect * x(person) as f64).abs() < 1e-6,
+                    (logit - truth.intercept - truth.effect * x).abs() < 1e-6,
                     "{risk}: {line}"
                 );
             }
         }
     }
 
+    /// For each causal site and sample, whether each haplotype carries the effect allele.
+    fn effect_allele_carriers(folder: &Path, causal_sites: &[CausalSite]) -> Vec<Vec<[bool; 2]>> {
+        let mut carriers = Vec::new();
+        let mut file = VariantFile::open(&folder.join("cohort.vcf.gz")).unwrap();
+        file.for_each::<gf_genotypes::Error>(None, |record| {
+            if let Some(site) = causal_sites
+                .iter()
+                .find(|site| site.position == record.position)
+            {
+                let effect_allele = i16::from(site.effect_allele == site.alt_allele);
+                carriers.push(
+                    record
+                        .genotypes
+                        .iter()
+                        .map(|genotype| genotype.alleles.map(|allele| allele == effect_allele))
+                        .collect(),
+                );
+            }
+            Ok(())
+        })
+        .unwrap();
+        carriers
+    }
+
+    fn x_by_definition(risk: RiskKind, carriers: &[Vec<[bool; 2]>], sample: usize) -> usize {
+        match (risk, carriers) {
+            (RiskKind::Additive, sites) => sites
+                .iter()
+                .flat_map(|site| site[sample])
+                .filter(|&carries| carries)
+                .count(),
+            (RiskKind::Cis, [a, b]) => (0..2)
+                .filter(|&haplotype| a[sample][haplotype] == b[sample][haplotype])
+                .count(),
+            (_, [a, b]) => {
+                usize::from((a[sample][0] && b[sample][1]) || (a[sample][1] && b[sample][0]))
+            }
+            (_, sites) => panic!("{} causal sites", sites.len()),
+        }
+    }
+
+    /// Options on a panel and reference of the shared data; `None` when a file is absent.
+    fn shared_panel(panel: &str, reference: &str) -> Option<Options> {
+        Some(Options {
+            panel: Some(shared_data(panel)?),
+            reference: Some(shared_data(reference)?),
+            ..Options::default()
+        })
+    }
+
     #[test]
     fn people_of_a_panel_have_its_records() {
-        let (Some(panel), Some(reference)) = (
-            shared_data("chr20/win33k_A.300.grch37.vcf.gz"),
-            shared_data("chr20/win33k_A.grch37.fa"),
-        ) else {
+        let Some(options) = shared_panel(CHR20_PANEL, CHR20_REFERENCE) else {
             return;
         };
-        let options = Options {
+        let cohort = simulated(Options {
             people: 3_000,
-            panel: Some(panel),
-            reference: Some(reference),
-            ..Options::default()
-        };
-        let (folder, summary) = simulated(options);
+            ..options
+        });
+        let summary = &cohort.summary;
         // `zgrep -vc '^#'` of the panel: 284 records, 23 indels.
         assert_eq!(
             (
@@ -1138,9 +1251,9 @@ mod tests {
             ),
             (284, 23, 600)
         );
-        assert_eq!(read_back(folder.path()).len(), 284);
+        assert_eq!(read_back(cohort.path()).len(), 284);
         assert!(
-            fs::read_to_string(folder.path().join("reference.fa"))
+            fs::read_to_string(cohort.path().join("reference.fa"))
                 .unwrap()
                 .starts_with(">20:1497501-1530500\n")
         );
@@ -1148,23 +1261,16 @@ mod tests {
 
     #[test]
     fn dosages_tell_trans_risk_badly_and_how_well_they_tell_cis_risk_is_said() {
-        let (Some(panel), Some(reference)) = (
-            shared_data("chr20/win33k_A.300.grch37.vcf.gz"),
-            shared_data("chr20/win33k_A.grch37.fa"),
-        ) else {
+        let Some(options) = shared_panel(CHR20_PANEL, CHR20_REFERENCE) else {
             return;
         };
         for (risk, highest_r2) in [(RiskKind::Cis, 0.6), (RiskKind::Trans, 0.2)] {
-            let panel = Some(panel.clone());
-            let reference = Some(reference.clone());
-            let (_folder, summary) = simulated(Options {
+            let cohort = simulated(Options {
                 people: 3_000,
-                panel,
-                reference,
                 risk,
-                ..Options::default()
+                ..options.clone()
             });
-            let choice = summary.truth.choice.unwrap();
+            let choice = cohort.summary.truth.choice.unwrap();
             let tagging = choice.tagging.unwrap();
             assert!(
                 choice.relaxed.is_none() && tagging.all_dosages_r2 < highest_r2,
@@ -1179,88 +1285,79 @@ mod tests {
 
     #[test]
     fn ten_apoe_variants_are_enough_for_every_risk() {
-        let (Some(panel), Some(reference)) = (
-            shared_data("apoe/apoe_gene.776.grch38.vcf.gz"),
-            shared_data("apoe/apoe_grch38.fa"),
-        ) else {
+        let panel = "apoe/apoe_gene.776.grch38.vcf.gz";
+        let Some(options) = shared_panel(panel, "apoe/apoe_grch38.fa") else {
             return;
         };
         let options = Options {
             people: 776,
-            panel: Some(panel),
-            reference: Some(reference),
-            ..Options::default()
+            ..options
         };
         for risk in RiskKind::ALL {
-            let (_folder, summary) = simulated(Options {
+            let cohort = simulated(Options {
                 risk,
                 ..options.clone()
             });
-            assert_eq!(summary.n_variants, 10);
+            assert_eq!(cohort.summary.n_variants, 10);
         }
         // Around e2/e3/e4 only: rs429358 and rs7412 are 138 nt apart, and both are rare.
-        let (_folder, summary) = simulated(Options {
+        let truth = simulated(Options {
             region: Some("chr19:44908600-44908900".into()),
             ..options
-        });
-        let ids: Vec<&str> = summary
-            .truth
+        })
+        .summary
+        .truth;
+        let ids: Vec<&str> = truth
             .causal_sites
             .iter()
             .map(|site| site.id.as_str())
             .collect();
         assert_eq!(ids, ["rs429358", "rs7412"]);
-        assert!(summary.truth.choice.unwrap().relaxed.is_some());
+        assert!(truth.choice.unwrap().relaxed.is_some());
     }
 
     #[test]
     fn options_that_make_no_sense_are_refused_with_the_reason() {
-        let refusal = |options: Options| run(&options).unwrap_err().to_string();
         let options = Options {
             out: "not-written".into(),
             ..Options::default()
         };
-        assert!(
-            refusal(Options {
-                panel: Some("p.vcf".into()),
-                ..options.clone()
-            })
-            .contains("reference")
-        );
-        assert!(
-            refusal(Options {
-                region: Some("1:1-2".into()),
-                ..options.clone()
-            })
-            .contains("panel")
-        );
-        assert!(
-            refusal(Options {
-                auc: Some(0.5),
-                ..options.clone()
-            })
-            .contains("null")
-        );
-        assert!(
-            refusal(Options {
-                split: [0.6, 0.4, 0.0],
-                ..options.clone()
-            })
-            .contains("above 0")
-        );
-        assert!(
-            refusal(Options {
-                people: 5,
-                ..options.clone()
-            })
-            .contains("at least 6")
-        );
-        let too_few = refusal(Options {
+        let without_reference = Options {
+            panel: Some("p.vcf".into()),
+            ..options.clone()
+        };
+        let region_without_panel = Options {
+            region: Some("1:1-2".into()),
+            ..options.clone()
+        };
+        let auc_of_chance = Options {
+            auc: Some(0.5),
+            ..options.clone()
+        };
+        let empty_test_split = Options {
+            split: [0.6, 0.4, 0.0],
+            ..options.clone()
+        };
+        let five_samples = Options {
+            people: 5,
+            ..options.clone()
+        };
+        let one_class = Options {
             people: 6,
             risk: RiskKind::Null,
             ..options
-        });
-        assert!(too_few.contains("simulate more people"), "{too_few}");
+        };
+        for (options, expected) in [
+            (without_reference, "reference"),
+            (region_without_panel, "panel"),
+            (auc_of_chance, "null"),
+            (empty_test_split, "above 0"),
+            (five_samples, "at least 6"),
+            (one_class, "simulate more people"),
+        ] {
+            let message = run(&options).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
         assert!(!Path::new("not-written").exists());
     }
 }

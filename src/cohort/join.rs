@@ -1,4 +1,4 @@
-//! Several tables of samples as one: the samples of the first, with the columns of all.
+//! Joins sample tables: the samples of the first table, with the columns of all tables.
 
 use std::{
     collections::HashMap,
@@ -12,14 +12,15 @@ use super::{
     table::{Kind, Row, Table},
 };
 
-/// Samples with the cells of all tables.
+/// The joined table.
 #[derive(Clone, Debug, Default)]
 pub struct Joined {
     pub columns: Vec<Column>,
+    /// Samples in the order of the first table.
     pub people: Vec<Person>,
 }
 
-/// A column and the table it is from.
+/// A column and the table that it comes from.
 #[derive(Clone, Debug)]
 pub struct Column {
     pub name: String,
@@ -30,19 +31,22 @@ pub struct Column {
 /// A sample.
 #[derive(Clone, Debug, Default)]
 pub struct Person {
+    /// Sample id.
     pub sample: String,
+    /// FID.
     pub family: Option<String>,
+    /// Sample ids of the known parents.
     pub parents: Vec<String>,
-    /// One cell for each of [`Joined::columns`], empty where there is no value.
+    /// One cell per column of [`Joined::columns`]; empty if there is no value.
     pub cells: Vec<String>,
 }
 
-/// How a table and the first one overlap.
+/// Overlap of a table with the first one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overlap {
     /// The table.
     pub path: PathBuf,
-    /// Samples of the table.
+    /// Number of samples of the table.
     pub n_samples: usize,
     /// Samples that are not in the first table.
     pub n_not_in_first: usize,
@@ -54,17 +58,18 @@ impl Joined {
     /// Joins tables by sample id.
     ///
     /// # Errors
-    /// A table without a sample of the first one; two tables that contradict each other.
+    /// No table, a table without any sample of the first one, or tables that contradict each other.
     pub fn new(tables: &[Table], options: &Options) -> Result<(Self, Vec<Overlap>), Error> {
         let Some(first) = tables.first() else {
             return Err(Error::NoTable);
         };
         let mut joined = Self::default();
-        let person = |row: &Row| Person {
-            sample: row.sample.clone(),
-            ..Person::default()
-        };
-        joined.people = first.rows.iter().map(person).collect();
+        for row in &first.rows {
+            joined.people.push(Person {
+                sample: row.sample.clone(),
+                ..Person::default()
+            });
+        }
         let mut overlaps = Vec::new();
         for table in tables {
             overlaps.push(joined.add(table, &first.path, options)?);
@@ -72,11 +77,21 @@ impl Joined {
         Ok((joined, overlaps))
     }
 
-    /// Index of a column, upper and lower case alike.
+    /// Index of a column; the name is not case-sensitive.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns
             .iter()
             .position(|column| column.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Names of all columns, for a message.
+    pub fn column_names(&self) -> String {
+        let names: Vec<&str> = self
+            .columns
+            .iter()
+            .map(|column| column.name.as_str())
+            .collect();
+        names.join(", ")
     }
 
     /// The cells of a column.
@@ -86,8 +101,9 @@ impl Joined {
             .map(move |person| person.cells[column].as_str())
     }
 
+    /// Adds the columns and families of a table.
     fn add(&mut self, table: &Table, first: &Path, options: &Options) -> Result<Overlap, Error> {
-        let row_of: HashMap<&str, &Row> = table
+        let rows: RowsBySample<'_> = table
             .rows
             .iter()
             .map(|row| (row.sample.as_str(), row))
@@ -95,99 +111,112 @@ impl Joined {
         let n_shared = self
             .people
             .iter()
-            .filter(|person| row_of.contains_key(person.sample.as_str()))
+            .filter(|person| rows.contains_key(person.sample.as_str()))
             .count();
         if n_shared == 0 {
-            let here = &table.rows[0].sample;
-            let there = &self.people[0].sample;
-            let reason = format!(
-                "no sample of it is in {}: the ids here are such as `{here}`, those there such as \
-                 `{there}`. Are they FID_IID (--sample-id fid-iid), or in another column \
-                 (--id-column)?",
-                first.display()
-            );
-            return Err(Error::file(&table.path, reason));
+            return Err(self.no_shared_sample(table, first));
         }
-        for (index, name) in table.columns.iter().enumerate() {
-            let is_named = options
-                .phenotype
-                .as_ref()
-                .is_some_and(|wanted| wanted.eq_ignore_ascii_case(name));
-            let is_phenotype = is_named || phenotype::is_candidate(name, table.kind);
-            let reader = CellReader::new(
-                name,
-                is_phenotype,
-                table,
-                index,
-                options.missing_value.as_ref(),
-            );
-            if let Some(numbers) = &reader.numbers {
-                numbers.note_zero_is_female(&table.path, name, table.cells(index));
-            }
-            let column = self
-                .column(name)
-                .unwrap_or_else(|| self.add_column(name, table));
-            for person in &mut self.people {
-                let Some(row) = row_of.get(person.sample.as_str()) else {
-                    continue;
-                };
-                let cell = reader
-                    .read(&row.cells[index])
-                    .map_err(|reason| Error::cell(&table.path, row.line, name, reason))?;
-                let known = &mut person.cells[column];
-                if known.is_empty() {
-                    *known = cell;
-                } else if !cell.is_empty() && !is_same(known, &cell) {
-                    let other = &self.columns[column].path;
-                    let found = format!(
-                        "`{cell}` for sample `{}`, but `{known}` in {}",
-                        person.sample,
-                        other.display()
-                    );
-                    return Err(Error::cell(
-                        &table.path,
-                        row.line,
-                        name,
-                        format!("{found}: correct one of them, or rename the column"),
-                    ));
-                }
-            }
+        for index in 0..table.columns.len() {
+            self.add_cells(table, index, &rows, options)?;
         }
         for person in &mut self.people {
-            if let Some(row) = row_of.get(person.sample.as_str()) {
+            if let Some(row) = rows.get(person.sample.as_str()) {
                 person.family = person.family.take().or_else(|| row.family.clone());
                 person.parents.extend(row.parents.iter().cloned());
             }
         }
         let n_samples = table.rows.len();
-        let n_not_in_first = n_samples - n_shared;
-        let n_absent = self.people.len() - n_shared;
         Ok(Overlap {
             path: table.path.clone(),
             n_samples,
-            n_not_in_first,
-            n_absent,
+            n_not_in_first: n_samples - n_shared,
+            n_absent: self.people.len() - n_shared,
         })
     }
 
+    fn no_shared_sample(&self, table: &Table, first: &Path) -> Error {
+        let here = &table.rows[0].sample;
+        let there = &self.people[0].sample;
+        let reason = format!(
+            "no sample of it is in {}: the ids here are such as `{here}`, those there such as \
+             `{there}`. Are they FID_IID (--sample-id fid-iid), or in another column \
+             (--id-column)?",
+            first.display()
+        );
+        Error::file(&table.path, reason)
+    }
+
+    /// Adds the cells of one column of a table.
+    ///
+    /// A column of the same name in an earlier table is completed; its values must not differ.
+    fn add_cells(
+        &mut self,
+        table: &Table,
+        index: usize,
+        rows: &RowsBySample<'_>,
+        options: &Options,
+    ) -> Result<(), Error> {
+        let name = &table.columns[index];
+        let is_named = options
+            .phenotype
+            .as_ref()
+            .is_some_and(|phenotype| phenotype.eq_ignore_ascii_case(name));
+        let is_phenotype = is_named || phenotype::is_candidate(name, table.kind);
+        let missing_values = options.missing_value.as_ref();
+        let reader = CellReader::new(name, is_phenotype, table, index, missing_values);
+        if let Some(numbers) = &reader.numbers {
+            numbers.note_zero_is_female(&table.path, name, table.cells(index));
+        }
+        let column = self
+            .column(name)
+            .unwrap_or_else(|| self.add_column(name, table));
+        for person in &mut self.people {
+            let Some(row) = rows.get(person.sample.as_str()) else {
+                continue;
+            };
+            let cell = reader
+                .read(&row.cells[index])
+                .map_err(|reason| Error::cell(&table.path, row.line, name, reason))?;
+            let known_cell = &mut person.cells[column];
+            if known_cell.is_empty() {
+                *known_cell = cell;
+            } else if !cell.is_empty() && !is_same(known_cell, &cell) {
+                let reason = format!(
+                    "`{cell}` for sample `{}`, but `{known_cell}` in {}: correct one of them, or \
+                     rename the column",
+                    person.sample,
+                    self.columns[column].path.display()
+                );
+                return Err(Error::cell(&table.path, row.line, name, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an empty column and returns its index.
     fn add_column(&mut self, name: &str, table: &Table) -> usize {
         self.columns.push(Column {
             name: name.to_owned(),
             path: table.path.clone(),
             kind: table.kind,
         });
-        self.people
-            .iter_mut()
-            .for_each(|person| person.cells.push(String::new()));
+        for person in &mut self.people {
+            person.cells.push(String::new());
+        }
         self.columns.len() - 1
     }
 }
 
-/// Cells of one column as `cohort.csv` writes them: empty where there is no value, sex in words.
+/// Rows of a table by sample id.
+type RowsBySample<'t> = HashMap<&'t str, &'t Row>;
+
+/// Reader of the cells of one column, in the notation of `cohort.csv`.
+///
+/// A missing value becomes an empty cell, and sex becomes `male` or `female`.
 struct CellReader<'m> {
     is_sex: bool,
-    stated: Option<&'m MissingValues>,
-    /// Of a column of numbers.
+    missing_values: Option<&'m MissingValues>,
+    /// Reader of numbers; `None` for a column of text.
     numbers: Option<CovariateReader<'m>>,
 }
 
@@ -197,33 +226,35 @@ impl<'m> CellReader<'m> {
         is_phenotype: bool,
         table: &Table,
         index: usize,
-        stated: Option<&'m MissingValues>,
+        missing_values: Option<&'m MissingValues>,
     ) -> Self {
         let kind = CohortColumn::from_name(name);
+        let is_sex = kind == CohortColumn::Sex;
         let cells = table.cells(index);
-        let is_number =
-            |cell: &str| is_missing(cell) || cell.parse::<f64>().is_ok_and(f64::is_finite);
         let is_covariate =
             !is_phenotype && (kind.is_usual_covariate() || kind == CohortColumn::Other);
-        let are_numbers = kind == CohortColumn::Sex || cells.clone().all(is_number);
-        let is_of_plink = kind == CohortColumn::Sex && table.kind == Kind::Pedigree;
-        let reader = || {
-            if is_of_plink {
-                CovariateReader::sex_of_plink(stated)
-            } else {
-                CovariateReader::new(name, cells, stated)
-            }
+        let are_numbers = is_sex || cells.clone().all(is_number_or_missing);
+        let numbers = if !is_covariate || !are_numbers {
+            None
+        } else if is_sex && table.kind == Kind::Pedigree {
+            Some(CovariateReader::sex_of_plink(missing_values))
+        } else {
+            Some(CovariateReader::new(name, cells, missing_values))
         };
-        let numbers = (is_covariate && are_numbers).then(reader);
         Self {
-            is_sex: kind == CohortColumn::Sex,
-            stated,
+            is_sex,
+            missing_values,
             numbers,
         }
     }
 
+    /// Reads a cell in the notation of `cohort.csv`.
+    ///
+    /// # Errors
+    /// The reason why the cell cannot be read.
     fn read(&self, cell: &str) -> Result<String, String> {
-        if is_missing(cell) || self.stated.is_some_and(|stated| stated.has(cell)) {
+        let is_stated_missing = self.missing_values.is_some_and(|values| values.has(cell));
+        if is_missing(cell) || is_stated_missing {
             return Ok(String::new());
         }
         let Some(reader) = &self.numbers else {
@@ -237,8 +268,16 @@ impl<'m> CellReader<'m> {
     }
 }
 
-/// The same text or the same number.
+fn is_number_or_missing(cell: &str) -> bool {
+    is_missing(cell) || cell.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+/// Whether two cells are the same number, or the same text in upper or lower case.
 fn is_same(a: &str, b: &str) -> bool {
-    let number = |cell: &str| cell.parse::<f64>().ok();
-    a.eq_ignore_ascii_case(b) || number(a).is_some_and(|a| number(b) == Some(a))
+    if a.eq_ignore_ascii_case(b) {
+        return true;
+    }
+    let number_a = a.parse::<f64>().ok();
+    let number_b = b.parse::<f64>().ok();
+    number_a.is_some() && number_a == number_b
 }

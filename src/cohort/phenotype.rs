@@ -1,4 +1,4 @@
-//! Which column is the phenotype, and which of its values are cases and controls.
+//! Choice of the phenotype column, and mapping of its values to cases and controls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::{
     table::{Kind, plain},
 };
 
-/// Usual names of the column, without anything but letters and digits.
+/// Usual names of a phenotype column, reduced to letters and digits.
 const NAMES: [&str; 14] = [
     "phenotype",
     "pheno",
@@ -28,10 +28,10 @@ const NAMES: [&str; 14] = [
     "outcome",
 ];
 
-/// What became of the values of the phenotype.
+/// The phenotype column and its values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
-    /// The column.
+    /// Name of the column.
     pub column: String,
     /// Values that are cases, in words.
     pub cases: String,
@@ -44,92 +44,114 @@ pub struct Mapping {
 pub enum Mapped {
     Known(Phenotype),
     Unknown,
-    /// Neither case nor control: the value.
+    /// A value that is neither case nor control.
     Other(String),
 }
 
-/// Chooses the column and maps its values.
+/// The phenotype of all samples.
+pub struct MappedColumn {
+    /// Index of the column among the joined columns.
+    pub column: usize,
+    pub mapping: Mapping,
+    /// Phenotype of each sample.
+    pub values: Vec<Mapped>,
+}
+
+/// Values of a phenotype column that are cases and controls, as [`level`] normalises them.
+struct Classes {
+    cases: BTreeSet<String>,
+    controls: BTreeSet<String>,
+}
+
+/// Chooses the phenotype column and maps its values.
 ///
 /// # Errors
-/// No such column, several that may be meant, values that do not say which are cases, or one class
-/// only.
-pub fn map(
-    joined: &Joined,
-    options: &Options,
-) -> Result<(Option<usize>, Mapping, Vec<Mapped>), Error> {
+/// No such column, several candidates, values that are not clearly cases and controls, or only one
+/// class.
+pub fn map(joined: &Joined, options: &Options) -> Result<MappedColumn, Error> {
     let column = choose(joined, options.phenotype.as_deref())?;
     let name = joined.columns[column].name.clone();
     let cells = joined.cells(column);
     let levels = levels(cells.clone());
-    let (cases, controls) = if options.case.is_empty() && options.control.is_empty() {
-        usual(&joined.columns[column], &levels)?
+    let classes = if options.case.is_empty() && options.control.is_empty() {
+        usual_classes(&joined.columns[column], &levels)?
     } else {
-        stated(options, &name, &levels)?
+        stated_classes(options, &name, &levels)?
     };
-    let is_plink = cases.contains("2") && controls.contains("1");
-    let mapped = cells.map(|cell| match level(cell) {
-        None => Mapped::Unknown,
-        Some(level) if cases.contains(&level) => Mapped::Known(Phenotype::Case),
-        Some(level) if controls.contains(&level) => Mapped::Known(Phenotype::Control),
-        Some(level) if is_plink && level == "0" => Mapped::Unknown,
-        Some(_) => Mapped::Other(cell.to_owned()),
-    });
-    let mapped: Vec<Mapped> = mapped.collect();
+    let values: Vec<Mapped> = cells.map(|cell| classes.map(cell)).collect();
     for (class, option) in [
         (Phenotype::Case, "--case"),
         (Phenotype::Control, "--control"),
     ] {
-        if !mapped.contains(&Mapped::Known(class)) {
-            let found = counts(&levels);
-            return Err(Error::Phenotype {
-                column: name,
-                reason: format!("no {class} among the values {found}: name them with {option}"),
-            });
+        if !values.contains(&Mapped::Known(class)) {
+            let level_counts = counts(&levels);
+            let reason =
+                format!("no {class} among the values {level_counts}: name them with {option}");
+            return Err(Error::phenotype(&name, reason));
         }
     }
-    let cases = as_written(joined.cells(column), &cases);
-    let controls = as_written(joined.cells(column), &controls);
-    Ok((
-        Some(column),
-        Mapping {
-            column: name,
-            cases,
-            controls,
-        },
-        mapped,
-    ))
+    let mapping = Mapping {
+        column: name,
+        cases: as_written(joined.cells(column), &classes.cases),
+        controls: as_written(joined.cells(column), &classes.controls),
+    };
+    Ok(MappedColumn {
+        column,
+        mapping,
+        values,
+    })
 }
 
-fn choose(joined: &Joined, wanted: Option<&str>) -> Result<usize, Error> {
-    let names = || {
-        joined
-            .columns
-            .iter()
-            .map(|column| column.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    if let Some(wanted) = wanted {
-        let reason = || format!("is not there; the columns are {}", names());
-        return joined.column(wanted).ok_or_else(|| Error::Phenotype {
-            column: wanted.to_owned(),
-            reason: reason(),
+impl Classes {
+    fn new(cases: &[&str], controls: &[&str]) -> Self {
+        Self {
+            cases: cases.iter().map(|&value| value.to_owned()).collect(),
+            controls: controls.iter().map(|&value| value.to_owned()).collect(),
+        }
+    }
+
+    /// Maps a cell; 0 is unknown in PLINK's coding (1 = control, 2 = case).
+    fn map(&self, cell: &str) -> Mapped {
+        let is_plink = self.cases.contains("2") && self.controls.contains("1");
+        match level(cell) {
+            None => Mapped::Unknown,
+            Some(level) if self.cases.contains(&level) => Mapped::Known(Phenotype::Case),
+            Some(level) if self.controls.contains(&level) => Mapped::Known(Phenotype::Control),
+            Some(level) if is_plink && level == "0" => Mapped::Unknown,
+            Some(_) => Mapped::Other(cell.to_owned()),
+        }
+    }
+}
+
+impl Error {
+    /// A phenotype column that cannot be used.
+    fn phenotype(column: &str, reason: impl Into<String>) -> Self {
+        Self::Phenotype {
+            column: column.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Index of the phenotype column: the column `name`, or the only candidate.
+fn choose(joined: &Joined, name: Option<&str>) -> Result<usize, Error> {
+    if let Some(name) = name {
+        return joined.column(name).ok_or_else(|| {
+            let reason = format!("is not there; the columns are {}", joined.column_names());
+            Error::phenotype(name, reason)
         });
     }
-    let has_values = |column: &usize| {
-        joined
-            .cells(*column)
-            .any(|cell| level(cell).is_some_and(|level| level != "0"))
-    };
-    let may_be =
-        |column: &usize| is_candidate(&joined.columns[*column].name, joined.columns[*column].kind);
     let candidates: Vec<usize> = (0..joined.columns.len())
-        .filter(may_be)
-        .filter(has_values)
+        .filter(|&column| {
+            let Column { name, kind, .. } = &joined.columns[column];
+            is_candidate(name, *kind) && has_values(joined, column)
+        })
         .collect();
     match candidates[..] {
         [column] => Ok(column),
-        [] => Err(Error::NoPhenotype { columns: names() }),
+        [] => Err(Error::NoPhenotype {
+            columns: joined.column_names(),
+        }),
         _ => {
             let names: Vec<String> = candidates
                 .iter()
@@ -142,12 +164,19 @@ fn choose(joined: &Joined, wanted: Option<&str>) -> Result<usize, Error> {
     }
 }
 
+/// Whether a column has a value that is neither missing nor PLINK's 0.
+fn has_values(joined: &Joined, column: usize) -> bool {
+    joined
+        .cells(column)
+        .any(|cell| level(cell).is_some_and(|level| level != "0"))
+}
+
 /// Whether a column may be the phenotype, by its name or its file.
 pub fn is_candidate(name: &str, kind: Kind) -> bool {
     NAMES.contains(&plain(name).as_str()) || kind == Kind::Phenotypes
 }
 
-/// A value without its way of writing it: lower case, 1 for 1.0; `None` where it is missing.
+/// Normalises a value: lower case, and 1 for 1.0. `None` if it is missing.
 fn level(cell: &str) -> Option<String> {
     let number = cell.parse::<f64>().ok().filter(|number| number.is_finite());
     match number {
@@ -158,14 +187,16 @@ fn level(cell: &str) -> Option<String> {
     }
 }
 
+/// Number of samples with each value.
 fn levels<'c>(cells: impl Iterator<Item = &'c str>) -> BTreeMap<String, usize> {
     let mut levels = BTreeMap::new();
-    cells
-        .filter_map(level)
-        .for_each(|level| *levels.entry(level).or_default() += 1);
+    for level in cells.filter_map(level) {
+        *levels.entry(level).or_default() += 1;
+    }
     levels
 }
 
+/// Up to ten values with their counts, for a message.
 fn counts(levels: &BTreeMap<String, usize>) -> String {
     let shown: Vec<String> = levels
         .iter()
@@ -176,7 +207,7 @@ fn counts(levels: &BTreeMap<String, usize>) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
-/// The values as the first cells with them write them.
+/// The values as the first cell with each value writes it.
 fn as_written<'c>(cells: impl Iterator<Item = &'c str>, values: &BTreeSet<String>) -> String {
     let mut written: BTreeMap<String, &str> = BTreeMap::new();
     for cell in cells {
@@ -187,78 +218,64 @@ fn as_written<'c>(cells: impl Iterator<Item = &'c str>, values: &BTreeSet<String
     written.into_values().collect::<Vec<_>>().join(", ")
 }
 
-type Classes = (BTreeSet<String>, BTreeSet<String>);
-
-/// The values that the user names.
-fn stated(
+/// The classes that the options state.
+fn stated_classes(
     options: &Options,
     column: &str,
     levels: &BTreeMap<String, usize>,
 ) -> Result<Classes, Error> {
-    let refuse = |reason: String| {
-        Err(Error::Phenotype {
-            column: column.to_owned(),
-            reason,
-        })
-    };
-    let set = |values: &[String]| {
-        values
-            .iter()
-            .filter_map(|value| level(value))
-            .collect::<BTreeSet<String>>()
-    };
-    let cases = set(&options.case);
-    let controls = set(&options.control);
+    let cases: BTreeSet<String> = options.case.iter().filter_map(|text| level(text)).collect();
+    let controls: BTreeSet<String> = options
+        .control
+        .iter()
+        .filter_map(|text| level(text))
+        .collect();
     if cases.is_empty() || controls.is_empty() {
-        return refuse("give both --case and --control".into());
+        return Err(Error::phenotype(column, "give both --case and --control"));
     }
-    if let Some(both) = cases.intersection(&controls).next() {
-        return refuse(format!("`{both}` is named as a case and as a control"));
+    if let Some(shared) = cases.intersection(&controls).next() {
+        let reason = format!("`{shared}` is named as a case and as a control");
+        return Err(Error::phenotype(column, reason));
     }
-    if let Some(absent) = cases
+    let absent = cases
         .iter()
         .chain(&controls)
-        .find(|value| !levels.contains_key(*value))
-    {
-        return refuse(format!(
+        .find(|value| !levels.contains_key(*value));
+    if let Some(absent) = absent {
+        let reason = format!(
             "no sample has the value `{absent}`; the values are {}",
             counts(levels)
-        ));
+        );
+        return Err(Error::phenotype(column, reason));
     }
-    Ok((cases, controls))
+    Ok(Classes { cases, controls })
 }
 
-/// The values that need no option: words, 0 and 1, or PLINK's 1 and 2.
-fn usual(column: &Column, levels: &BTreeMap<String, usize>) -> Result<Classes, Error> {
-    let set = |values: &[&str]| {
-        values
-            .iter()
-            .map(|&value| value.to_owned())
-            .collect::<BTreeSet<String>>()
-    };
-    let are = |values: &[&str]| {
-        !levels.is_empty() && levels.keys().all(|level| values.contains(&level.as_str()))
-    };
-    let has = |value: &str| levels.contains_key(value);
-    if are(&["0", "1", "2"]) && has("2") {
-        return Ok((set(&["2"]), set(&["1"])));
+/// The classes of values that need no option: words, 0 and 1, or PLINK's 1 and 2.
+fn usual_classes(column: &Column, levels: &BTreeMap<String, usize>) -> Result<Classes, Error> {
+    if are_among(levels, &["0", "1", "2"]) && levels.contains_key("2") {
+        return Ok(Classes::new(&["2"], &["1"]));
     }
-    if are(&["0", "1"]) && has("0") && has("1") && column.kind != Kind::Pedigree {
-        return Ok((set(&["1"]), set(&["0"])));
+    let are_0_and_1 = are_among(levels, &["0", "1"]);
+    let has_both = levels.contains_key("0") && levels.contains_key("1");
+    if are_0_and_1 && has_both && column.kind != Kind::Pedigree {
+        return Ok(Classes::new(&["1"], &["0"]));
     }
     let words = [&CASE_WORDS[..], &CONTROL_WORDS[..]].concat();
-    if are(&words) {
-        return Ok((set(&CASE_WORDS), set(&CONTROL_WORDS)));
+    if are_among(levels, &words) {
+        return Ok(Classes::new(&CASE_WORDS, &CONTROL_WORDS));
     }
-    let advice = if are(&["0", "1"]) {
+    let advice = if are_0_and_1 {
         "In PLINK's coding 1 is a control, 2 is a case and 0 is missing. If 1 is a case here, \
          state it: --case 1 --control 0"
     } else {
         "Name the values of cases and controls, such as --case AD --control CN"
     };
     let reason = format!("its values are {}. {advice}", counts(levels));
-    Err(Error::Phenotype {
-        column: column.name.clone(),
-        reason,
-    })
+    Err(Error::phenotype(&column.name, reason))
+}
+
+/// Whether there are values, and each of them is in `values`.
+fn are_among(levels: &BTreeMap<String, usize>, values: &[&str]) -> bool {
+    !levels.is_empty() && levels.keys().all(|level| values.contains(&level.as_str()))
 }

@@ -1,4 +1,5 @@
-//! Pairs of relatives from a kinship table, and who has to leave so that no pair is in two splits.
+//! Related pairs from a table of kinships, and the samples to drop so that no related pair is in
+//! two splits.
 //!
 //! Tables: `related_pairs.csv` of `prs`, `.kin0` and `.kin` of KING, `plink2 --make-king-table`,
 //! and PLINK 1.9's `.genome`, where kinship is half of `PI_HAT`.
@@ -15,10 +16,10 @@ use super::{
     table::{TableLine, plain, records},
 };
 
-/// Names of the columns, without anything but letters and digits.
+/// Names of the id columns, reduced to letters and digits.
 const FIRST: [&str; 3] = ["iid1", "id1", "sampleid1"];
 const SECOND: [&str; 3] = ["iid2", "id2", "sampleid2"];
-/// In the column `relation` of `related_pairs.csv`: the same person twice.
+/// Value of the column `relation` of `related_pairs.csv` for pairs without a known kinship.
 const SAME: &str = "same-genotypes";
 const KINSHIP: [&str; 1] = ["kinship"];
 const PI_HAT: &str = "pihat";
@@ -26,17 +27,21 @@ const PI_HAT: &str = "pihat";
 /// Two samples, as indices into the cohort.
 pub type Pair = (usize, usize);
 
-/// Related pairs of a table, and how many of its pairs are of the cohort.
+/// Related pairs of a table.
 #[derive(Clone, Debug, Default)]
 pub struct Related {
+    /// Related pairs whose samples are both in the cohort.
     pub pairs: Vec<Pair>,
+    /// Number of pairs of the cohort with a known relation, related or not.
     pub n_known: usize,
 }
 
 /// Reads the pairs of samples with a kinship of `cutoff` or more.
 ///
+/// `samples` are the indices of the samples of the cohort.
+///
 /// # Errors
-/// A table without these columns, a cell that is no number, or a table with no sample of the
+/// A table that lacks a column, a kinship that is no number, or a table without any sample of the
 /// cohort.
 pub fn read(
     path: &Path,
@@ -48,85 +53,41 @@ pub fn read(
     let Some(TableLine { cells: header, .. }) = records.next() else {
         return Err(Error::file(path, "the file is empty"));
     };
-    let names: Vec<String> = header.iter().map(|name| plain(name)).collect();
-    let column = |wanted: &[&str]| {
-        names
-            .iter()
-            .position(|name| wanted.contains(&name.as_str()))
-    };
-    let required = |wanted: &[&str]| {
-        let absent = || {
-            Error::file(
-                path,
-                format!(
-                    "no column {}; the first line has {}",
-                    wanted.join(" or "),
-                    header.join(", ")
-                ),
-            )
-        };
-        column(wanted).ok_or_else(absent)
-    };
-    let first = required(&FIRST)?;
-    let second = required(&SECOND)?;
-    let (kinship, factor) = match (column(&KINSHIP), column(&[PI_HAT])) {
-        (Some(kinship), _) => (kinship, 1.0),
-        (None, Some(pi_hat)) => (pi_hat, 0.5),
-        (None, None) => (required(&KINSHIP)?, 1.0),
-    };
-    let families = [column(&["fid1", "fid"]), column(&["fid2", "fid"])];
-    let relation = column(&["relation"]);
+    let columns = PairColumns::find(path, &header, sample_id)?;
     let mut related = Related::default();
-    let mut is_met = false;
+    let mut has_sample_of_cohort = false;
     let mut n_without_kinship = 0;
-    for TableLine { line, cells } in records {
-        let cell = |column: usize| {
-            let found = format!(
-                "{} cells where the first line has {}",
-                cells.len(),
-                names.len()
-            );
-            cells
-                .get(column)
-                .map(String::as_str)
-                .ok_or_else(|| Error::line(path, line, found))
+    for record in records {
+        let line = PairLine {
+            path,
+            record: &record,
+            columns: &columns,
         };
-        let id = |column: usize, family: Option<usize>| match (sample_id, family) {
-            (SampleId::FidIid, Some(family)) => {
-                Ok::<String, Error>(format!("{}_{}", cell(family)?, cell(column)?))
-            }
-            _ => Ok(cell(column)?.to_owned()),
-        };
-        let a = id(first, families[0])?;
-        let b = id(second, families[1])?;
-        let found = [samples.get(a.as_str()), samples.get(b.as_str())];
-        is_met |= found.iter().any(Option::is_some);
-        let [Some(&a), Some(&b)] = found else {
+        let indices = [
+            samples.get(line.id(columns.first)?.as_str()),
+            samples.get(line.id(columns.second)?.as_str()),
+        ];
+        has_sample_of_cohort |= indices.iter().any(Option::is_some);
+        let [Some(&a), Some(&b)] = indices else {
             continue;
         };
-        let text = cell(kinship)?;
-        if is_missing(text) {
-            // Pairs that `prs` found to have the same genotypes have no kinship.
-            let relation = relation.map(cell).transpose()?;
-            if relation == Some(SAME) {
-                related.n_known += 1;
-                related.pairs.push((a, b));
-            } else {
+        let is_related = match line.relation(cutoff)? {
+            Relation::Unknown => {
                 n_without_kinship += 1;
+                continue;
             }
-            continue;
-        }
+            Relation::Unrelated => false,
+            // A sample is not its own relative.
+            Relation::Related => a != b,
+            Relation::SameGenotypes => true,
+        };
         related.n_known += 1;
-        let number: Option<f64> = text.parse().ok();
-        let value = number
-            .filter(|value| value.is_finite())
-            .ok_or_else(|| Error::line(path, line, format!("kinship `{text}` is not a number")))?;
-        if a != b && value * factor >= cutoff {
+        if is_related {
             related.pairs.push((a, b));
         }
     }
     gf_cohort_schema::note_pairs_without_kinship(path, n_without_kinship, related.n_known)?;
-    if is_met {
+    if has_sample_of_cohort {
         Ok(related)
     } else {
         Err(Error::file(
@@ -136,9 +97,156 @@ pub fn read(
     }
 }
 
-/// Who leaves so that no related pair is in two splits. One after the other, the sample with most
-/// relatives in other splits leaves; of equals the one of unknown phenotype, then a control, then
-/// one of the training split, then the last.
+/// Relation of a pair.
+enum Relation {
+    /// The table has no kinship of the pair.
+    Unknown,
+    /// The kinship is below the cut-off.
+    Unrelated,
+    /// The kinship is the cut-off or more.
+    Related,
+    /// The kinship is unknown, but all genotypes are the same.
+    SameGenotypes,
+}
+
+/// Columns of a sample id.
+#[derive(Clone, Copy)]
+struct IdColumns {
+    sample: usize,
+    /// Column of the FID, if it is part of the sample id.
+    family: Option<usize>,
+}
+
+/// Columns of a table of kinships.
+struct PairColumns {
+    n_columns: usize,
+    first: IdColumns,
+    second: IdColumns,
+    kinship: usize,
+    /// Kinship per unit of the column `kinship`.
+    factor: f64,
+    relation: Option<usize>,
+}
+
+impl PairColumns {
+    /// Finds the columns in the first line.
+    fn find(path: &Path, header: &[String], sample_id: SampleId) -> Result<Self, Error> {
+        let names: Vec<String> = header.iter().map(|name| plain(name)).collect();
+        let kinship_column = position(&names, &KINSHIP);
+        let pi_hat_column = position(&names, &[PI_HAT]);
+        let with_family = sample_id == SampleId::FidIid;
+        let first = IdColumns {
+            sample: required_column(path, header, &names, &FIRST)?,
+            family: position(&names, &["fid1", "fid"]).filter(|_| with_family),
+        };
+        let second = IdColumns {
+            sample: required_column(path, header, &names, &SECOND)?,
+            family: position(&names, &["fid2", "fid"]).filter(|_| with_family),
+        };
+        let kinship = match kinship_column.or(pi_hat_column) {
+            Some(column) => column,
+            None => required_column(path, header, &names, &KINSHIP)?,
+        };
+        let is_pi_hat = kinship_column.is_none();
+        Ok(Self {
+            n_columns: names.len(),
+            first,
+            second,
+            kinship,
+            // PI_HAT is the proportion of the genome that is identical by descent.
+            factor: if is_pi_hat { 0.5 } else { 1.0 },
+            relation: position(&names, &["relation"]),
+        })
+    }
+}
+
+fn position(names: &[String], accepted: &[&str]) -> Option<usize> {
+    names
+        .iter()
+        .position(|name| accepted.contains(&name.as_str()))
+}
+
+fn required_column(
+    path: &Path,
+    header: &[String],
+    names: &[String],
+    accepted: &[&str],
+) -> Result<usize, Error> {
+    position(names, accepted).ok_or_else(|| {
+        let reason = format!(
+            "no column {}; the first line has {}",
+            accepted.join(" or "),
+            header.join(", ")
+        );
+        Error::file(path, reason)
+    })
+}
+
+/// A line of a table of kinships.
+struct PairLine<'l> {
+    path: &'l Path,
+    record: &'l TableLine,
+    columns: &'l PairColumns,
+}
+
+impl<'l> PairLine<'l> {
+    fn cell(&self, column: usize) -> Result<&'l str, Error> {
+        let TableLine { line, cells } = self.record;
+        cells.get(column).map(String::as_str).ok_or_else(|| {
+            let reason = format!(
+                "{} cells where the first line has {}",
+                cells.len(),
+                self.columns.n_columns
+            );
+            Error::line(self.path, *line, reason)
+        })
+    }
+
+    /// The name of a sample in the genotypes.
+    fn id(&self, columns: IdColumns) -> Result<String, Error> {
+        match columns.family {
+            Some(family) => Ok(format!(
+                "{}_{}",
+                self.cell(family)?,
+                self.cell(columns.sample)?
+            )),
+            None => Ok(self.cell(columns.sample)?.to_owned()),
+        }
+    }
+
+    /// The relation of the pair, by its kinship or its genotypes.
+    fn relation(&self, cutoff: f64) -> Result<Relation, Error> {
+        let text = self.cell(self.columns.kinship)?;
+        if is_missing(text) {
+            // `prs` writes no kinship for pairs that it found by identical genotypes.
+            let relation = self
+                .columns
+                .relation
+                .map(|column| self.cell(column))
+                .transpose()?;
+            return Ok(if relation == Some(SAME) {
+                Relation::SameGenotypes
+            } else {
+                Relation::Unknown
+            });
+        }
+        let number: Option<f64> = text.parse().ok();
+        let value = number.filter(|value| value.is_finite()).ok_or_else(|| {
+            let reason = format!("kinship `{text}` is not a number");
+            Error::line(self.path, self.record.line, reason)
+        })?;
+        if value * self.columns.factor >= cutoff {
+            Ok(Relation::Related)
+        } else {
+            Ok(Relation::Unrelated)
+        }
+    }
+}
+
+/// Chooses the samples to drop so that no related pair is in two splits.
+///
+/// The sample with the most relatives in other splits is dropped first, until no pair is left. The
+/// order among equals is: unknown phenotype, control, training split, last in the table.
 pub fn to_remove(
     pairs: &[Pair],
     splits: &[Split],
@@ -150,29 +258,31 @@ pub fn to_remove(
         relatives.entry(b).or_default().insert(a);
     }
     let mut removed = BTreeSet::new();
-    let rank = |person: usize, n_relatives: usize| {
-        let loss = match phenotypes[person] {
-            None => 2,
-            Some(Phenotype::Control) => 1,
-            Some(Phenotype::Case) => 0,
-        };
-        (n_relatives, loss, splits[person] == Split::Train, person)
-    };
-    while let Some((&person, _)) = relatives
-        .iter()
-        .max_by_key(|(person, others)| rank(**person, others.len()))
-    {
-        removed.insert(person);
-        for other in relatives.remove(&person).unwrap_or_default() {
-            if let Some(others) = relatives.get_mut(&other) {
-                others.remove(&person);
-                if others.is_empty() {
-                    relatives.remove(&other);
+    while let Some((&sample, _)) = relatives.iter().max_by_key(|(sample, relatives)| {
+        let dispensability = dispensability(phenotypes[**sample]);
+        let is_training = splits[**sample] == Split::Train;
+        (relatives.len(), dispensability, is_training, **sample)
+    }) {
+        removed.insert(sample);
+        for relative in relatives.remove(&sample).unwrap_or_default() {
+            if let Some(remaining) = relatives.get_mut(&relative) {
+                remaining.remove(&sample);
+                if remaining.is_empty() {
+                    relatives.remove(&relative);
                 }
             }
         }
     }
     removed
+}
+
+/// Higher for samples whose loss costs less power.
+fn dispensability(phenotype: Option<Phenotype>) -> u8 {
+    match phenotype {
+        None => 2,
+        Some(Phenotype::Control) => 1,
+        Some(Phenotype::Case) => 0,
+    }
 }
 
 #[cfg(test)]
@@ -251,28 +361,32 @@ mod tests {
             None,
             Some(Phenotype::Case),
         ];
-        let removed = |pairs: &[Pair]| {
-            to_remove(pairs, &splits, &phenotypes)
-                .into_iter()
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(removed(&[(0, 1), (2, 3)]), [0; 0]);
-        assert_eq!(removed(&[(1, 2)]), [1], "a control rather than a case");
-        assert_eq!(removed(&[(1, 3)]), [3], "an unknown phenotype first");
-        assert_eq!(removed(&[(0, 2)]), [0], "of the training split");
-        assert_eq!(
-            removed(&[(2, 0), (2, 1), (2, 4)]),
-            [2],
-            "one with many relatives rather than each of them"
-        );
+        for (pairs, expected, why) in [
+            (&[(0, 1), (2, 3)][..], &[][..], "pairs within a split stay"),
+            (&[(1, 2)], &[1], "a control rather than a case"),
+            (&[(1, 3)], &[3], "an unknown phenotype first"),
+            (&[(0, 2)], &[0], "of the training split"),
+            (
+                &[(2, 0), (2, 1), (2, 4)],
+                &[2],
+                "one with many relatives rather than each of them",
+            ),
+        ] {
+            let removed: Vec<usize> = to_remove(pairs, &splits, &phenotypes).into_iter().collect();
+            assert_eq!(removed, expected, "{why}");
+        }
     }
 
     #[test]
     fn pairs_without_a_kinship_are_not_taken_for_strangers() {
-        let read = |rows: &str| read_text(&format!("IID1 IID2 KINSHIP\n{rows}"), SampleId::Iid);
-        let message = read("A B nan\n").err().unwrap();
+        let message = read_rows("A B nan\n").err().unwrap();
         assert!(message.contains("none of 1 pairs"), "{message}");
-        assert_eq!(read("A B nan\nB A 0.25\n").unwrap().n_known, 1);
-        assert!(read("A B inf\n").err().unwrap().contains("not a number"));
+        assert_eq!(read_rows("A B nan\nB A 0.25\n").unwrap().n_known, 1);
+        let message = read_rows("A B inf\n").err().unwrap();
+        assert!(message.contains("not a number"), "{message}");
+    }
+
+    fn read_rows(rows: &str) -> Result<Related, String> {
+        read_text(&format!("IID1 IID2 KINSHIP\n{rows}"), SampleId::Iid)
     }
 }

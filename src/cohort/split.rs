@@ -1,5 +1,4 @@
-//! Families, and a split that keeps them together and has the same share of each stratum in every
-//! part.
+//! Families, and a stratified split that keeps families together.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::join::Person;
 
-/// Shares of training, validation and test samples.
+/// Shares of training, validation and test samples; they add up to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shares([f64; 3]);
 
@@ -27,22 +26,16 @@ impl FromStr for Shares {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = "three percentages of training, validation and test samples, such as 60,20,20";
-        let number = |part: &str| {
-            part.trim()
-                .trim_end_matches('%')
-                .parse::<f64>()
-                .ok()
-                .filter(|share| share.is_finite() && *share >= 0.0)
-        };
-        let shares: Option<Vec<f64>> = text.split([',', '/', ':']).map(number).collect();
+        let expected =
+            "three percentages of training, validation and test samples, such as 60,20,20";
+        let shares: Option<Vec<f64>> = text.split([',', '/', ':']).map(parse_share).collect();
         let Some(&[train, validation, test]) = shares.as_deref() else {
-            return Err(format!("`{text}` is not {wanted}"));
+            return Err(format!("`{text}` is not {expected}"));
         };
         let sum = train + validation + test;
         if (sum - 100.0).abs() > 1e-6 && (sum - 1.0).abs() > 1e-6 {
             return Err(format!(
-                "the parts of `{text}` add up to {sum}; write {wanted}"
+                "the parts of `{text}` add up to {sum}; write {expected}"
             ));
         }
         Ok(Self([train / sum, validation / sum, test / sum]))
@@ -51,21 +44,24 @@ impl FromStr for Shares {
 
 impl std::fmt::Display for Shares {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let percent = |share: f64| (share * 1e4).round() / 1e2;
-        let [train, validation, test] = self.0;
-        write!(
-            f,
-            "{},{},{}",
-            percent(train),
-            percent(validation),
-            percent(test)
-        )
+        // Percentages with two digits.
+        let [train, validation, test] = self.0.map(|share| (share * 1e4).round() / 1e2);
+        write!(f, "{train},{validation},{test}")
     }
 }
 
-/// The family of each sample, numbered by appearance: samples of one FID, and parents with their
-/// children.
+/// A share or percentage of 0 or more.
+fn parse_share(text: &str) -> Option<f64> {
+    let number = text.trim().trim_end_matches('%').parse::<f64>().ok()?;
+    (number.is_finite() && number >= 0.0).then_some(number)
+}
+
+/// The family of each sample, as the index of its first member.
+///
+/// A family has the samples of one FID, and parents with their children. Families are the sets of a
+/// union-find structure.
 pub fn families(people: &[Person]) -> Vec<usize> {
+    // The parent of each node in the union-find forest.
     let mut parent_of: Vec<usize> = (0..people.len()).collect();
     let index_of: HashMap<&str, usize> = people
         .iter()
@@ -73,7 +69,7 @@ pub fn families(people: &[Person]) -> Vec<usize> {
         .map(|(index, person)| (person.sample.as_str(), index))
         .collect();
     let mut first_of_family: HashMap<&str, usize> = HashMap::new();
-    // Children of a parent who is not in the cohort are siblings all the same.
+    // Children of one parent are siblings, also if the parent is not in the cohort.
     let mut first_child: HashMap<&str, usize> = HashMap::new();
     for (index, person) in people.iter().enumerate() {
         if let Some(family) = &person.family {
@@ -93,6 +89,7 @@ pub fn families(people: &[Person]) -> Vec<usize> {
         .collect()
 }
 
+/// The first member of a set; halves the path to it.
 fn root(parent_of: &mut [usize], mut index: usize) -> usize {
     while parent_of[index] != index {
         parent_of[index] = parent_of[parent_of[index]];
@@ -101,16 +98,19 @@ fn root(parent_of: &mut [usize], mut index: usize) -> usize {
     index
 }
 
+/// Joins two sets; the smaller index becomes the root.
 fn unite(parent_of: &mut [usize], a: usize, b: usize) {
-    let a = root(parent_of, a);
-    let b = root(parent_of, b);
-    let first = a.min(b);
-    let second = a.max(b);
+    let root_of_a = root(parent_of, a);
+    let root_of_b = root(parent_of, b);
+    let first = root_of_a.min(root_of_b);
+    let second = root_of_a.max(root_of_b);
     parent_of[second] = first;
 }
 
-/// A split of samples, given the family and the stratum of each. The same samples and the same seed
-/// give the same split, whatever the order of the rows.
+/// Assigns a split to each sample, given its family and stratum.
+///
+/// All samples of a family are in one split, and each stratum has about the same share of every
+/// split. The result depends on the seed but not on the order of the samples.
 pub fn split(
     people: &[Person],
     family_of: &[usize],
@@ -120,70 +120,73 @@ pub fn split(
 ) -> Vec<Split> {
     let mut order: Vec<usize> = (0..people.len()).collect();
     order.sort_by(|&a, &b| people[a].sample.cmp(&people[b].sample));
+    // Families by the rank of their first sample id, which does not depend on the row order.
     let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    let mut place_of_family: HashMap<usize, usize> = HashMap::new();
-    for (place, &person) in order.iter().enumerate() {
-        let family = *place_of_family.entry(family_of[person]).or_insert(place);
-        members.entry(family).or_default().push(person);
+    let mut rank_of_family: HashMap<usize, usize> = HashMap::new();
+    for (rank, &sample) in order.iter().enumerate() {
+        let family_rank = *rank_of_family.entry(family_of[sample]).or_insert(rank);
+        members.entry(family_rank).or_default().push(sample);
     }
     let mut families: Vec<Vec<usize>> = members.into_values().collect();
     families.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    // Large families first: small ones even out what they leave.
+    // Large families first: small ones even out the shares afterwards.
     families.sort_by_key(|family| std::cmp::Reverse(family.len()));
     let mut quotas = Quotas::new(stratum_of, shares);
     let mut splits = vec![Split::Train; people.len()];
     for family in families {
         let strata: Vec<&str> = family
             .iter()
-            .map(|&person| stratum_of[person].as_str())
+            .map(|&sample| stratum_of[sample].as_str())
             .collect();
-        let split = quotas.place(&strata);
-        for person in family {
-            splits[person] = split;
+        let split = quotas.assign(&strata);
+        for sample in family {
+            splits[sample] = split;
         }
     }
     splits
 }
 
-/// How many samples of each stratum each split still lacks.
+/// Number of samples of each stratum that each split still needs.
 struct Quotas<'s> {
     shares: Shares,
-    lacking: BTreeMap<&'s str, [f64; 3]>,
+    /// Numbers for train, validation and test, by stratum; negative if a split has too many.
+    needed: BTreeMap<&'s str, [f64; 3]>,
 }
 
 impl<'s> Quotas<'s> {
     fn new(stratum_of: &'s [String], shares: Shares) -> Self {
-        let mut lacking: BTreeMap<&str, [f64; 3]> = BTreeMap::new();
+        let mut needed: BTreeMap<&str, [f64; 3]> = BTreeMap::new();
         for stratum in stratum_of {
-            let of_stratum = lacking.entry(stratum).or_default();
-            of_stratum
-                .iter_mut()
-                .zip(shares.0)
-                .for_each(|(lacking, share)| *lacking += share);
-        }
-        Self { shares, lacking }
-    }
-
-    /// The split that lacks most of these strata.
-    fn place(&mut self, strata: &[&'s str]) -> Split {
-        let lack = |part: usize| {
-            strata
-                .iter()
-                .map(|stratum| self.lacking.get(stratum).map_or(0.0, |of| of[part]))
-                .sum::<f64>()
-        };
-        let open = (0..3).filter(|&part| self.shares.0[part] > 0.0);
-        // Of equals the first.
-        let part = open
-            .rev()
-            .max_by(|&a, &b| lack(a).total_cmp(&lack(b)))
-            .unwrap_or_default();
-        for stratum in strata {
-            if let Some(of_stratum) = self.lacking.get_mut(stratum) {
-                of_stratum[part] -= 1.0;
+            let needed_of_stratum = needed.entry(stratum).or_default();
+            for (needed_of_split, share) in needed_of_stratum.iter_mut().zip(shares.0) {
+                *needed_of_split += share;
             }
         }
-        Split::ALL[part]
+        Self { shares, needed }
+    }
+
+    /// Assigns samples of these strata to the split that needs them most.
+    fn assign(&mut self, strata: &[&'s str]) -> Split {
+        // `max_by` returns the last of equal splits; in reverse order this is the first split.
+        let split = (0..3)
+            .filter(|&split| self.shares.0[split] > 0.0)
+            .rev()
+            .max_by(|&a, &b| self.need(a, strata).total_cmp(&self.need(b, strata)))
+            .unwrap_or_default();
+        for stratum in strata {
+            if let Some(needed) = self.needed.get_mut(stratum) {
+                needed[split] -= 1.0;
+            }
+        }
+        Split::ALL[split]
+    }
+
+    /// Sum of the numbers that a split needs of these strata.
+    fn need(&self, split: usize, strata: &[&'s str]) -> f64 {
+        strata
+            .iter()
+            .map(|stratum| self.needed.get(stratum).map_or(0.0, |needed| needed[split]))
+            .sum()
     }
 }
 
@@ -205,7 +208,7 @@ mod tests {
             splits
                 .iter()
                 .enumerate()
-                .filter(|(index, found)| **found == split && is_counted(*index))
+                .filter(|(index, assigned)| **assigned == split && is_counted(*index))
                 .count()
         })
     }

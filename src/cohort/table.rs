@@ -1,13 +1,15 @@
-//! Tables of samples as PLINK, smartpca, spreadsheets and R write them.
+//! Reads sample tables of PLINK, smartpca, spreadsheets and R.
 //!
 //! | file | header | ids |
 //! |---|---|---|
 //! | `.fam`, `.psam` without a header | none: FID, IID, PAT, MAT, SEX, phenotype | FID, IID |
 //! | `.psam`, `.eigenvec` of PLINK 2 | `#FID IID ...` or `#IID ...` | FID, IID |
 //! | `.eigenvec` of PLINK 1.9 | none: FID, IID, components | FID, IID |
-//! | `.evec` of smartpca | `#eigvals: ...`, then id, components, population | `FID:IID` or the id |
+//! | `.evec` of smartpca | `#eigvals: ...` | `FID:IID` or the id |
 //! | `.pheno`, `.phen`, `.cov`, `.covar` | `FID IID ...`, or none | FID, IID |
 //! | CSV, TSV, any other | names | `sample_id`, `IID`, `sample`, `id`, ... |
+//!
+//! The columns of `.evec` are the id, the components and the population.
 
 use std::{
     collections::HashMap,
@@ -18,8 +20,7 @@ use gf_cohort_schema::{CohortColumn, is_missing, text};
 
 use super::{Error, SampleId};
 
-/// Names of the column of sample ids, the preferred ones first, without anything but letters and
-/// digits.
+/// Names of the column of sample ids, reduced to letters and digits; preferred names first.
 const SAMPLE: [&str; 11] = [
     "sampleid",
     "iid",
@@ -36,10 +37,10 @@ const SAMPLE: [&str; 11] = [
 const FAMILY: [&str; 3] = ["fid", "familyid", "family"];
 const FATHER: [&str; 3] = ["pat", "paternalid", "fatherid"];
 const MOTHER: [&str; 3] = ["mat", "maternalid", "motherid"];
-/// PLINK 2's id of a second sample of the same individual.
+/// Column of PLINK 2 that numbers the samples of one individual.
 const SAMPLE_NUMBER: &str = "sid";
 
-/// What a table is by its name.
+/// Kind of a table, by its file extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `.fam`, or `.psam`.
@@ -71,7 +72,7 @@ impl Kind {
 pub struct Table {
     pub path: PathBuf,
     pub kind: Kind,
-    /// Columns beyond the ids.
+    /// Columns other than the ids.
     pub columns: Vec<String>,
     pub rows: Vec<Row>,
 }
@@ -79,25 +80,33 @@ pub struct Table {
 /// A sample of a table.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
+    /// 1-based line number.
     pub line: u64,
+    /// Sample id.
     pub sample: String,
-    /// `None` where there is no family.
+    /// FID; `None` if it is missing or 0.
     pub family: Option<String>,
-    /// Ids of father and mother, as far as they are known.
+    /// Sample ids of the known parents, father first.
     pub parents: Vec<String>,
-    /// One cell for each of [`Table::columns`].
+    /// One cell per column of [`Table::columns`].
     pub cells: Vec<String>,
 }
 
-/// A line of a file, cut into cells.
+/// A line of a file, split into cells.
 pub struct TableLine {
+    /// 1-based line number.
     pub line: u64,
     pub cells: Vec<String>,
 }
 
 impl Table {
-    /// Reads a table; `id_column` names the column of sample ids where it has another name than
-    /// usual.
+    /// Reads a table.
+    ///
+    /// `id_column` is the name of the column of sample ids if it has no usual name.
+    ///
+    /// # Errors
+    /// A file that cannot be read, has no column of sample ids or no samples, or lists a sample
+    /// twice.
     pub fn read(path: &Path, id_column: Option<&str>, sample_id: SampleId) -> Result<Self, Error> {
         let mut records = records(path)?;
         let kind = Kind::detect(path);
@@ -106,36 +115,30 @@ impl Table {
         if records.is_empty() {
             return Err(Error::file(path, "no samples; is the file complete?"));
         }
-        let ids = Ids::parse(path, &names, id_column, sample_id)?;
-        let is_value = |column: &usize| !ids.all().contains(column) && !names[*column].is_empty();
-        let columns: Vec<usize> = (0..names.len()).filter(is_value).collect();
-        let mut lines: HashMap<String, u64> = HashMap::new();
+        let ids = IdColumns::find(path, &names, id_column, sample_id)?;
+        let id_columns = ids.all();
+        let value_columns: Vec<usize> = (0..names.len())
+            .filter(|column| !id_columns.contains(column) && !names[*column].is_empty())
+            .collect();
+        let mut lines_by_sample: HashMap<String, u64> = HashMap::new();
         let mut rows = Vec::with_capacity(records.len());
         for TableLine { line, cells } in records {
-            if cells.len() != names.len() {
-                let reason = format!(
-                    "{} cells where there are {} columns ({}){}",
-                    cells.len(),
-                    names.len(),
-                    names.join(", "),
-                    text::why_one_more(cells.len(), names.len())
-                );
-                return Err(Error::line(path, line, reason));
-            }
-            let row = ids
-                .row(line, &cells, &columns)
+            require_cell_per_column(&cells, &names)
                 .map_err(|reason| Error::line(path, line, reason))?;
-            if let Some(first) = lines.insert(row.sample.clone(), line) {
+            let row = ids
+                .row(line, &cells, &value_columns)
+                .map_err(|reason| Error::line(path, line, reason))?;
+            if let Some(first) = lines_by_sample.insert(row.sample.clone(), line) {
                 let reason = format!(
-                    "sample `{}` is there twice (lines {first} and {line}): keep one; where ids are \
-                     unique with FID only, give --sample-id fid-iid",
+                    "sample `{}` is there twice (lines {first} and {line}): keep one; where ids \
+                     are unique with FID only, give --sample-id fid-iid",
                     row.sample
                 );
                 return Err(Error::line(path, line, reason));
             }
             rows.push(row);
         }
-        let columns = columns
+        let columns = value_columns
             .into_iter()
             .map(|column| column_name(kind, &names[column]))
             .collect();
@@ -153,44 +156,55 @@ impl Table {
     }
 }
 
-/// Columns with ids.
-struct Ids {
+fn require_cell_per_column(cells: &[String], names: &[String]) -> Result<(), String> {
+    if cells.len() == names.len() {
+        return Ok(());
+    }
+    Err(format!(
+        "{} cells where there are {} columns ({}){}",
+        cells.len(),
+        names.len(),
+        names.join(", "),
+        text::why_one_more(cells.len(), names.len())
+    ))
+}
+
+/// Indices of the columns with ids.
+struct IdColumns {
     sample: usize,
     family: Option<usize>,
+    /// Father and mother.
     parents: Vec<usize>,
+    /// See [`SAMPLE_NUMBER`].
     number: Option<usize>,
     sample_id: SampleId,
 }
 
-impl Ids {
-    fn parse(
+impl IdColumns {
+    fn find(
         path: &Path,
         names: &[String],
         id_column: Option<&str>,
         sample_id: SampleId,
     ) -> Result<Self, Error> {
-        let plain: Vec<String> = names.iter().map(|name| plain(name)).collect();
-        let first_of = |wanted: &[&str]| {
-            wanted
+        let plain_names: Vec<String> = names.iter().map(|name| plain(name)).collect();
+        let sample_column = match id_column {
+            // A table without that column may still have one of the two preferred names.
+            Some(id_column) => names
                 .iter()
-                .find_map(|wanted| plain.iter().position(|name| name == wanted))
+                .position(|name| name.eq_ignore_ascii_case(id_column))
+                .or_else(|| first_position(&plain_names, &SAMPLE[..2])),
+            None => first_position(&plain_names, &SAMPLE),
         };
-        let sample = match id_column {
-            Some(wanted) => names
-                .iter()
-                .position(|name| name.eq_ignore_ascii_case(wanted))
-                .or_else(|| first_of(&SAMPLE[..2])),
-            None => first_of(&SAMPLE),
-        };
-        let Some(sample) = sample else {
+        let Some(sample) = sample_column else {
             let reason = format!(
                 "no column of sample ids among {}: name it with --id-column",
                 names.join(", ")
             );
             return Err(Error::file(path, reason));
         };
-        let family = first_of(&FAMILY).filter(|&family| family != sample);
-        if sample_id == SampleId::FidIid && family.is_none() && plain[sample] == "iid" {
+        let family = first_position(&plain_names, &FAMILY).filter(|&family| family != sample);
+        if sample_id == SampleId::FidIid && family.is_none() && plain_names[sample] == "iid" {
             return Err(Error::file(
                 path,
                 "no column FID, which --sample-id fid-iid needs",
@@ -198,13 +212,13 @@ impl Ids {
         }
         let parents = [&FATHER, &MOTHER]
             .into_iter()
-            .filter_map(|wanted| first_of(&wanted[..]))
+            .filter_map(|accepted| first_position(&plain_names, accepted))
             .collect();
         Ok(Self {
             sample,
             family,
             parents,
-            number: first_of(&[SAMPLE_NUMBER]),
+            number: first_position(&plain_names, &[SAMPLE_NUMBER]),
             sample_id,
         })
     }
@@ -218,6 +232,10 @@ impl Ids {
             .collect()
     }
 
+    /// Makes a row from the cells of a line; `columns` are those with values.
+    ///
+    /// # Errors
+    /// The reason why the sample id cannot be used.
     fn row(&self, line: u64, cells: &[String], columns: &[usize]) -> Result<Row, String> {
         let id = &cells[self.sample];
         if is_missing(id) {
@@ -227,46 +245,60 @@ impl Ids {
             return Err(format!("`{}` has a control character", id.escape_debug()));
         }
         let family = self.family.map(|column| &cells[column]);
-        let sample = match (self.sample_id, family) {
-            (SampleId::FidIid, Some(family)) => format!("{family}_{id}"),
-            _ => id.clone(),
-        };
-        let is_known = |id: &&String| !is_missing(id) && *id != "0" && *id != "-9";
-        let known_parents = self
+        let parents = self
             .parents
             .iter()
             .map(|&column| &cells[column])
-            .filter(is_known);
-        let parent = |parent: &String| match (self.sample_id, family) {
-            (SampleId::FidIid, Some(family)) => format!("{family}_{parent}"),
-            _ => parent.clone(),
-        };
+            .filter(|parent| is_known_id(parent))
+            .map(|parent| self.sample_name(family, parent))
+            .collect();
         Ok(Row {
             line,
-            sample,
-            family: family.filter(is_known).cloned(),
-            parents: known_parents.map(parent).collect(),
+            sample: self.sample_name(family, id),
+            family: family.filter(|family| is_known_id(family)).cloned(),
+            parents,
             cells: columns
                 .iter()
                 .map(|&column| cells[column].clone())
                 .collect(),
         })
     }
+
+    /// The name in the genotypes: the IID, or `FID_IID`.
+    fn sample_name(&self, family: Option<&String>, id: &str) -> String {
+        match (self.sample_id, family) {
+            (SampleId::FidIid, Some(family)) => format!("{family}_{id}"),
+            _ => id.to_owned(),
+        }
+    }
 }
 
-/// The lines of a file as cells, without blank lines and PLINK 2's `##` lines.
+/// Whether an id of a family or parent is not missing; 0 and -9 are PLINK's missing ids.
+fn is_known_id(id: &str) -> bool {
+    !is_missing(id) && id != "0" && id != "-9"
+}
+
+/// Index of the first of the `accepted` names that the table has.
+fn first_position(names: &[String], accepted: &[&str]) -> Option<usize> {
+    accepted
+        .iter()
+        .find_map(|accepted| names.iter().position(|name| name == accepted))
+}
+
+/// Reads the lines of a file as cells, without blank lines and the `##` lines of PLINK 2.
+///
+/// # Errors
+/// A file that cannot be read or is empty.
 pub fn records(path: &Path) -> Result<Vec<TableLine>, Error> {
-    let text = text::read(path)?;
-    let first = text
+    let raw_text = text::read(path)?;
+    let first_line = raw_text
         .lines()
         .find(|line| !line.trim().is_empty() && !line.starts_with("##"));
-    let Some(first) = first else {
+    let Some(first_line) = first_line else {
         return Err(Error::file(path, "the file is empty"));
     };
-    let is_left_out =
-        |cells: &[String]| cells.iter().all(String::is_empty) || cells[0].starts_with("##");
-    let separator = separator(path, first);
-    let (text, separator) = text::regular(path, text, separator);
+    let raw_separator = separator(path, first_line);
+    let (text, separator) = text::regular(path, raw_text, raw_separator);
     let mut reader = csv::ReaderBuilder::new();
     reader
         .delimiter(separator)
@@ -278,39 +310,41 @@ pub fn records(path: &Path) -> Result<Vec<TableLine>, Error> {
         let record = record.map_err(|error| Error::file(path, error.to_string()))?;
         let line = record.position().map_or(0, csv::Position::line);
         let cells: Vec<String> = record.iter().map(str::to_owned).collect();
-        if !is_left_out(&cells) {
+        let is_blank = cells.iter().all(String::is_empty);
+        if !is_blank && !cells[0].starts_with("##") {
             records.push(TableLine { line, cells });
         }
     }
     Ok(records)
 }
 
-/// What separates cells; `None` for blanks.
+/// Separator of cells; `None` for blanks.
 fn separator(path: &Path, first_line: &str) -> Option<u8> {
-    let count = |separator: char| first_line.matches(separator).count();
+    let n_commas = first_line.matches(',').count();
+    let n_semicolons = first_line.matches(';').count();
     match extension(path).as_str() {
         "fam" | "evec" => None,
-        _ if count('\t') > 0 => Some(b'\t'),
-        _ if count(';') > count(',') => Some(b';'),
+        _ if first_line.contains('\t') => Some(b'\t'),
+        _ if n_semicolons > n_commas => Some(b';'),
         "csv" => Some(b','),
-        _ if count(',') > 0 => Some(b','),
+        _ if n_commas > 0 => Some(b','),
         _ => None,
     }
 }
 
-/// Lower case, without `.gz`.
+/// File extension in lower case, without `.gz`.
 fn extension(path: &Path) -> String {
-    let name = path
+    let file_name = path
         .file_name()
         .map(|name| name.to_string_lossy().to_lowercase())
         .unwrap_or_default();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let name = file_name.strip_suffix(".gz").unwrap_or(&file_name);
     name.rsplit_once('.')
         .map(|(_, extension)| extension.to_owned())
         .unwrap_or_default()
 }
 
-/// Takes the names of the columns from the records, or makes them up where the file has no header.
+/// Takes the names of the columns from the records, or the names of the format without a header.
 fn header(
     path: &Path,
     kind: Kind,
@@ -327,18 +361,14 @@ fn header(
     let Some(first) = records.first() else {
         return Err(Error::file(path, "the file is empty"));
     };
-    let is_id = |cell: &String| {
-        let plain = plain(cell);
-        SAMPLE.contains(&plain.as_str()) || FAMILY.contains(&plain.as_str())
-    };
-    let is_chosen = |cell: &String| id_column.is_some_and(|name| cell.eq_ignore_ascii_case(name));
-    let names_ids = first
-        .cells
-        .iter()
-        .any(|cell| is_id(cell) || is_chosen(cell));
-    // A person may have the id of a column; a .fam file has a header against its format.
+    let names_ids = first.cells.iter().any(|cell| {
+        let is_stated = id_column.is_some_and(|name| cell.eq_ignore_ascii_case(name));
+        is_stated || is_id_name(cell)
+    });
+    // The format of .fam files has no header, but some files have one. A cell that is the name of
+    // an id column counts only in the first column, because a sample may have such an id.
     let has_header = if extension(path) == "fam" {
-        is_id(&first.cells[0]) && names_ids
+        is_id_name(&first.cells[0]) && names_ids
     } else {
         names_ids
     };
@@ -349,14 +379,24 @@ fn header(
             .map(|name| name.trim_start_matches('#').to_owned())
             .collect());
     }
-    let n_columns = first.cells.len();
-    let numbered = |name: &str| {
-        (1..=n_columns.saturating_sub(2))
-            .map(|number| format!("{name}{number}"))
-            .collect::<Vec<_>>()
-    };
-    let ids = vec!["FID".to_owned(), "IID".to_owned()];
-    let further = match kind {
+    names_without_header(path, kind, &first.cells)
+}
+
+/// Whether a cell is a usual name of a column of sample or family ids.
+fn is_id_name(cell: &str) -> bool {
+    let name = plain(cell);
+    SAMPLE.contains(&name.as_str()) || FAMILY.contains(&name.as_str())
+}
+
+/// Names of the columns of a file without a header, by its kind and number of columns.
+fn names_without_header(
+    path: &Path,
+    kind: Kind,
+    first_cells: &[String],
+) -> Result<Vec<String>, Error> {
+    let n_columns = first_cells.len();
+    let n_values = n_columns.saturating_sub(2);
+    let value_names = match kind {
         Kind::Pedigree if n_columns == 6 => ["PAT", "MAT", "sex", "phenotype"]
             .map(str::to_owned)
             .to_vec(),
@@ -367,21 +407,27 @@ fn header(
             );
             return Err(Error::file(path, reason));
         }
-        Kind::Phenotypes => numbered("PHENO"),
-        Kind::Covariates => numbered("COV"),
-        Kind::Components => numbered("PC"),
+        Kind::Phenotypes => numbered("PHENO", n_values),
+        Kind::Covariates => numbered("COV", n_values),
+        Kind::Components => numbered("PC", n_values),
         Kind::Other => {
             let reason = format!(
                 "no column of sample ids among {}: name it with --id-column",
-                first.cells.join(", ")
+                first_cells.join(", ")
             );
             return Err(Error::file(path, reason));
         }
     };
-    Ok([ids, further].concat())
+    let id_names = vec!["FID".to_owned(), "IID".to_owned()];
+    Ok([id_names, value_names].concat())
 }
 
-/// Names of the columns of a smartpca table, whose ids are `FID:IID` or one id.
+/// `NAME1` to `NAMEn`.
+fn numbered(name: &str, n: usize) -> Vec<String> {
+    (1..=n).map(|number| format!("{name}{number}")).collect()
+}
+
+/// Splits the ids of a smartpca table (`FID:IID` or one id), and returns the names of its columns.
 fn smartpca(path: &Path, records: &mut [TableLine]) -> Result<Vec<String>, Error> {
     let n_columns = records.first().map_or(0, |record| record.cells.len());
     if n_columns < 3 {
@@ -392,9 +438,7 @@ fn smartpca(path: &Path, records: &mut [TableLine]) -> Result<Vec<String>, Error
     }
     for record in records {
         let id = std::mem::take(&mut record.cells[0]);
-        let (family, sample) = id
-            .split_once(':')
-            .map_or(("0", id.as_str()), |(family, sample)| (family, sample));
+        let (family, sample) = id.split_once(':').unwrap_or(("0", id.as_str()));
         record
             .cells
             .splice(0..1, [family.to_owned(), sample.to_owned()]);
@@ -413,7 +457,7 @@ fn column_name(kind: Kind, name: &str) -> String {
         CohortColumn::Age => "age".into(),
         CohortColumn::Sex => "sex".into(),
         CohortColumn::Component => name.to_uppercase(),
-        // GCTA and others number components only.
+        // GCTA and other programs name components V1, E1 or 1.
         _ if kind == Kind::Components
             && name
                 .to_ascii_lowercase()
@@ -430,7 +474,7 @@ fn column_name(kind: Kind, name: &str) -> String {
     }
 }
 
-/// Letters and digits of a name, in lower case.
+/// Reduces a name to its letters and digits, in lower case.
 pub fn plain(name: &str) -> String {
     name.chars()
         .filter(char::is_ascii_alphanumeric)
@@ -446,7 +490,7 @@ fn require_each_name_once(path: &Path, names: &[String]) -> Result<(), Error> {
     {
         if let Some(first) = names[..column]
             .iter()
-            .position(|other| other.eq_ignore_ascii_case(name))
+            .position(|earlier| earlier.eq_ignore_ascii_case(name))
         {
             let reason = format!(
                 "column `{name}` is there twice (columns {} and {}): rename one",

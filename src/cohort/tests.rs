@@ -32,22 +32,31 @@ fn fam() -> String {
     })
 }
 
+/// Result of a run.
+#[derive(Debug)]
+struct Output {
+    prepared: Prepared,
+    summary: Summary,
+}
+
+/// Runs on tables of a folder; messages are without the path of the folder.
 fn run_in(
     folder: &TempDir,
     tables: &[&str],
     change: impl FnOnce(&mut Options),
-) -> Result<(Prepared, Summary), String> {
-    let at = |name: &&str| folder.path().join(name);
+) -> Result<Output, String> {
     let mut options = Options {
-        tables: tables.iter().map(at).collect(),
+        tables: tables.iter().map(|name| folder.path().join(name)).collect(),
         ..Options::default()
     };
     change(&mut options);
-    run(&options).map_err(|error| {
-        error
-            .to_string()
-            .replace(&format!("{}/", folder.path().display()), "")
-    })
+    match run(&options) {
+        Ok((prepared, summary)) => Ok(Output { prepared, summary }),
+        Err(error) => {
+            let message = error.to_string();
+            Err(message.replace(&format!("{}/", folder.path().display()), ""))
+        }
+    }
 }
 
 #[test]
@@ -55,7 +64,7 @@ fn sex_0_of_a_fam_file_is_unknown_even_where_no_2_is() {
     let fam = lines("", 60, |index| {
         format!("0 S{index} 0 0 {} {}", index % 2, 1 + index / 30)
     });
-    let (prepared, _) = run_files(&[("men.fam", fam)], |_| {}).unwrap();
+    let Output { prepared, .. } = run_files(&[("men.fam", fam)], |_| {}).unwrap();
     assert_eq!(
         (cell(&prepared, "S0", "sex"), cell(&prepared, "S1", "sex")),
         ("", "male")
@@ -78,17 +87,17 @@ fn tables_are_opened_like_every_other_text_file() {
         gzip.finish().unwrap(),
     )
     .unwrap();
-    let table = |name: &str| run_in(&folder, &[name], |_| {}).unwrap().0.samples;
-    assert_eq!(
-        [table("utf-16.fam"), table("compressed.fam.gz")],
-        [table("plain.fam"), table("plain.fam")]
-    );
+    let plain = run_in(&folder, &["plain.fam"], |_| {}).unwrap().prepared;
+    for name in ["utf-16.fam", "compressed.fam.gz"] {
+        let table = run_in(&folder, &[name], |_| {}).unwrap().prepared;
+        assert_eq!(table.samples, plain.samples, "{name}");
+    }
 }
 
 fn run_files(
     files: &[(&str, String)],
     change: impl FnOnce(&mut Options),
-) -> Result<(Prepared, Summary), String> {
+) -> Result<Output, String> {
     let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
     run_in(&folder(files), &names, change)
 }
@@ -112,7 +121,7 @@ fn cell<'p>(prepared: &'p Prepared, sample: &str, column: &str) -> &'p str {
     let sample = prepared
         .samples
         .iter()
-        .find(|found| found.sample_id == sample)
+        .find(|row| row.sample_id == sample)
         .unwrap();
     &sample.cells[column]
 }
@@ -138,7 +147,7 @@ fn files_of_plink_are_joined_into_a_table_that_every_command_reads() {
             }),
         ),
     ];
-    let (prepared, summary) = run_files(&files, |_| {}).unwrap();
+    let Output { prepared, summary } = run_files(&files, |_| {}).unwrap();
     assert_eq!(prepared.columns, ["sex", "age", "bmi", "PC1", "PC2"]);
     assert_eq!(
         (
@@ -172,11 +181,11 @@ fn files_of_plink_are_joined_into_a_table_that_every_command_reads() {
         cohort.people[59].phenotype.unwrap().is_case()
             && !cohort.people[0].phenotype.unwrap().is_case()
     );
-    let told = summary.to_string();
+    let printed = summary.to_string();
     assert!(
-        told.contains("60,20,20 %, seed 1, stratified by phenotype")
-            && told.contains("further columns: bmi"),
-        "{told}"
+        printed.contains("60,20,20 %, seed 1, stratified by phenotype")
+            && printed.contains("further columns: bmi"),
+        "{printed}"
     );
 }
 
@@ -188,8 +197,25 @@ fn every_way_to_write_a_table_gives_the_same_columns() {
             format!("S{index},{},{}", index % 2, 50 + index)
         }),
     );
-    let pc = |index: usize| format!("0.0{index:02}");
-    let tables = [
+    for (name, text) in tables_of_components() {
+        let Output { prepared, .. } = run_files(&[base.clone(), (name, text.clone())], |_| {})
+            .unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(
+            (cell(&prepared, "S7", "PC1"), cell(&prepared, "S59", "PC2")),
+            ("0.007", "0.5"),
+            "{name}"
+        );
+        assert_eq!(
+            read_back(&prepared).covariate_names,
+            ["age", "PC1", "PC2"],
+            "{text}"
+        );
+    }
+}
+
+/// Tables with two components in every supported format.
+fn tables_of_components() -> Vec<(&'static str, String)> {
+    vec![
         (
             "x.eigenvec",
             lines("", 60, |index| {
@@ -244,21 +270,12 @@ fn every_way_to_write_a_table_gives_the_same_columns() {
                 format!("S{index}\tNA\t{}\t0.5", pc(index))
             }),
         ),
-    ];
-    for (name, text) in tables {
-        let (prepared, _) = run_files(&[base.clone(), (name, text.clone())], |_| {})
-            .unwrap_or_else(|error| panic!("{error}: {text}"));
-        assert_eq!(
-            (cell(&prepared, "S7", "PC1"), cell(&prepared, "S59", "PC2")),
-            ("0.007", "0.5"),
-            "{name}"
-        );
-        assert_eq!(
-            read_back(&prepared).covariate_names,
-            ["age", "PC1", "PC2"],
-            "{text}"
-        );
-    }
+    ]
+}
+
+/// The first component of a sample.
+fn pc(index: usize) -> String {
+    format!("0.0{index:02}")
 }
 
 #[test]
@@ -266,7 +283,7 @@ fn a_psam_with_phenotypes_in_its_header_and_one_without_a_header_are_read() {
     let psam = lines("#FID\tIID\tPAT\tMAT\tSEX\tAD", 60, |index| {
         format!("0\tS{index}\t0\t0\t2\t{}", 1 + index % 2)
     });
-    let (prepared, summary) = run_files(&[("a.psam", psam)], |options| {
+    let Output { prepared, summary } = run_files(&[("a.psam", psam)], |options| {
         options.phenotype = Some("ad".into());
     })
     .unwrap();
@@ -278,7 +295,7 @@ fn a_psam_with_phenotypes_in_its_header_and_one_without_a_header_are_read() {
         ),
         (60, "AD", "female")
     );
-    let (prepared, _) = run_files(&[("b.psam", fam())], |_| {}).unwrap();
+    let Output { prepared, .. } = run_files(&[("b.psam", fam())], |_| {}).unwrap();
     assert_eq!(prepared.samples[59].phenotype, Some(Phenotype::Case));
 }
 
@@ -295,7 +312,8 @@ fn a_phenotype_file_takes_the_place_of_an_empty_column_of_the_fam() {
             }
         )
     });
-    let (prepared, summary) = run_files(&[("a.fam", empty), ("a.pheno", pheno)], |_| {}).unwrap();
+    let Output { prepared, summary } =
+        run_files(&[("a.fam", empty), ("a.pheno", pheno)], |_| {}).unwrap();
     assert_eq!(summary.mapping.column, "PHENO1");
     assert_eq!(
         prepared
@@ -314,20 +332,11 @@ fn a_phenotype_with_a_name_of_its_own_has_the_codes_of_plink() {
     let text = lines("IID AD", 60, |index| {
         format!("S{index} {}", ["1", "2", "0", "-9"][index % 4])
     });
-    for options in [
-        Options::default(),
-        Options {
-            phenotype: Some("AD".into()),
-            ..Options::default()
-        },
-    ] {
-        let change = |found: &mut Options| {
-            *found = Options {
-                tables: found.tables.clone(),
-                ..options.clone()
-            }
-        };
-        let (prepared, _) = run_files(&[("a.pheno", text.clone())], change).unwrap();
+    for phenotype in [None, Some("AD".to_owned())] {
+        let Output { prepared, .. } = run_files(&[("a.pheno", text.clone())], |options| {
+            options.phenotype.clone_from(&phenotype);
+        })
+        .unwrap();
         assert_eq!(
             prepared
                 .samples
@@ -336,15 +345,16 @@ fn a_phenotype_with_a_name_of_its_own_has_the_codes_of_plink() {
                 .count(),
             30
         );
-        if options.phenotype.is_some() {
-            assert!(run_files(&[("a.txt", text.clone())], change).is_ok());
-        }
     }
+    let named = run_files(&[("a.txt", text)], |options| {
+        options.phenotype = Some("AD".into());
+    });
+    assert!(named.is_ok());
     let with_header = "FID IID PAT MAT SEX PHENOTYPE\n".to_owned() + &fam();
     assert_eq!(
         run_files(&[("a.fam", with_header)], |_| {})
             .unwrap()
-            .0
+            .prepared
             .samples
             .len(),
         60
@@ -353,14 +363,12 @@ fn a_phenotype_with_a_name_of_its_own_has_the_codes_of_plink() {
 
 #[test]
 fn labels_are_mapped_and_others_are_dropped_with_a_count() {
-    let label = |index: usize| ["AD", "CN", "cn", "MCI", "NA"][index % 5];
     let table = lines("IID,diagnosis", 100, |index| {
-        format!("S{index},{}", label(index))
+        let label = ["AD", "CN", "cn", "MCI", "NA"][index % 5];
+        format!("S{index},{label}")
     });
-    let map = |options: &mut Options| {
-        (options.case, options.control) = (vec!["ad".into()], vec!["CN".into()]);
-    };
-    let (prepared, summary) = run_files(&[("a.csv", table.clone())], map).unwrap();
+    let Output { prepared, summary } =
+        run_files(&[("a.csv", table.clone())], set_ad_and_cn).unwrap();
     assert_eq!(
         (prepared.samples.len(), summary.dropped.clone()),
         (
@@ -376,8 +384,8 @@ fn labels_are_mapped_and_others_are_dropped_with_a_count() {
             .unwrap()
             .starts_with("sample_id,reason\nS3,\"phenotype `MCI`, neither")
     );
-    let (prepared, _) = run_files(&[("a.csv", table.clone())], |options| {
-        map(options);
+    let Output { prepared, .. } = run_files(&[("a.csv", table.clone())], |options| {
+        set_ad_and_cn(options);
         options.drop_unknown = true;
     })
     .unwrap();
@@ -390,7 +398,7 @@ fn labels_are_mapped_and_others_are_dropped_with_a_count() {
         "{message}"
     );
     let message = run_files(&[("a.csv", table)], |options| {
-        map(options);
+        set_ad_and_cn(options);
         options.case = vec!["PD".into()];
     })
     .unwrap_err();
@@ -400,46 +408,36 @@ fn labels_are_mapped_and_others_are_dropped_with_a_count() {
     );
 }
 
+fn set_ad_and_cn(options: &mut Options) {
+    options.case = vec!["ad".into()];
+    options.control = vec!["CN".into()];
+}
+
 #[test]
 fn values_that_do_not_say_who_is_a_case_are_refused() {
-    let of = |name: &'static str, values: [&'static str; 2], pedigree: bool| {
-        let text = lines(if pedigree { "" } else { "IID,phenotype" }, 60, |index| {
-            let value = values[index % 2];
-            if pedigree {
-                format!("F{index} S{index} 0 0 1 {value}")
-            } else {
-                format!("S{index},{value}")
-            }
-        });
-        run_files(&[(name, text)], |_| {})
-    };
+    let pedigree = lines("", 60, |index| {
+        format!("F{index} S{index} 0 0 1 {}", index % 2)
+    });
+    let message = run_files(&[("a.fam", pedigree)], |_| {}).unwrap_err();
     assert!(
-        of("a.fam", ["0", "1"], true)
-            .unwrap_err()
-            .contains("state it: --case 1 --control 0")
+        message.contains("state it: --case 1 --control 0"),
+        "{message}"
     );
-    assert!(
-        of("a.csv", ["1", "1"], false)
-            .unwrap_err()
-            .contains("its values are 1 (60)")
-    );
-    assert!(
-        of("a.csv", ["2", "0"], false)
-            .unwrap_err()
-            .contains("no control among the values")
-    );
-    assert!(
-        of("a.csv", ["-9", "NA"], false)
-            .unwrap_err()
-            .contains("no column of phenotypes with values")
-    );
+    for (values, expected) in [
+        (["1", "1"], "its values are 1 (60)"),
+        (["2", "0"], "no control among the values"),
+        (["-9", "NA"], "no column of phenotypes with values"),
+    ] {
+        let message = run_with_phenotypes(values).unwrap_err();
+        assert!(message.contains(expected), "{message}");
+    }
     for values in [
         ["1.0", "0.0"],
         ["case", "Control"],
         ["yes", "no"],
         ["2", "1"],
     ] {
-        let (prepared, _) = of("a.csv", values, false).unwrap();
+        let Output { prepared, .. } = run_with_phenotypes(values).unwrap();
         assert_eq!(
             prepared.samples[0].phenotype,
             Some(Phenotype::Case),
@@ -456,6 +454,14 @@ fn values_that_do_not_say_who_is_a_case_are_refused() {
     );
 }
 
+/// Runs on a table whose samples have two phenotypes in turn.
+fn run_with_phenotypes(values: [&str; 2]) -> Result<Output, String> {
+    let text = lines("IID,phenotype", 60, |index| {
+        format!("S{index},{}", values[index % 2])
+    });
+    run_files(&[("a.csv", text)], |_| {})
+}
+
 #[test]
 fn samples_that_are_in_one_table_only_are_counted() {
     let files = [
@@ -467,7 +473,7 @@ fn samples_that_are_in_one_table_only_are_counted() {
             }),
         ),
     ];
-    let (prepared, summary) = run_files(&files, |_| {}).unwrap();
+    let Output { prepared, summary } = run_files(&files, |_| {}).unwrap();
     assert_eq!(
         (
             summary.overlaps[1].n_not_in_first,
@@ -476,11 +482,11 @@ fn samples_that_are_in_one_table_only_are_counted() {
         (10, 10)
     );
     assert_eq!(cell(&prepared, "S3", "age"), "");
-    let told = summary.to_string();
+    let printed = summary.to_string();
     assert!(
-        told.contains("b.csv: 60 samples; 10 are not in ")
-            && told.contains("it lacks 10 samples of "),
-        "{told}"
+        printed.contains("b.csv: 60 samples; 10 are not in ")
+            && printed.contains("it lacks 10 samples of "),
+        "{printed}"
     );
     let strangers = [
         ("a.fam", fam()),
@@ -512,33 +518,32 @@ fn samples_that_are_in_one_table_only_are_counted() {
 
 #[test]
 fn tables_that_contradict_each_other_or_name_someone_twice_are_refused_with_their_lines() {
-    let second = |rows: &str| {
-        let files = [("a.fam", fam()), ("b.csv", rows.to_owned())];
-        run_files(&files, |_| {}).unwrap_err()
-    };
     assert!(
-        second("IID,sex\nS0,F\n")
+        refusal_of_second_table("IID,sex\nS0,F\n")
             .contains("b.csv: line 2, column `sex`: `female` for sample `S0`, but `male` in ")
     );
     assert!(
-        second("IID,age\nS0,50\nS1,60\nS0,50\n")
+        refusal_of_second_table("IID,age\nS0,50\nS1,60\nS0,50\n")
             .contains("b.csv: line 4: sample `S0` is there twice (lines 2 and 4)")
     );
     assert!(
-        second("IID,age,Age\nS0,50,50\n")
+        refusal_of_second_table("IID,age,Age\nS0,50,50\n")
             .contains("b.csv: line 1: column `Age` is there twice (columns 2 and 3)")
     );
     assert!(
-        second("IID,age\nS0,50,1\n")
+        refusal_of_second_table("IID,age\nS0,50,1\n")
             .contains("b.csv: line 2: 3 cells where there are 2 columns (IID, age)")
     );
-    assert!(second("IID,age\nNA,50\n").contains("b.csv: line 2: `NA` is not the id of a sample"));
     assert!(
-        second("person,age\nS0,50\n")
+        refusal_of_second_table("IID,age\nNA,50\n")
+            .contains("b.csv: line 2: `NA` is not the id of a sample")
+    );
+    assert!(
+        refusal_of_second_table("person,age\nS0,50\n")
             .contains("no column of sample ids among person, age: name it with --id-column")
     );
-    assert!(second("").contains("b.csv: the file is empty"));
-    let bmi = second("IID,bmi\nS0,27.5\nS1,31.25\nS2,-9\n");
+    assert!(refusal_of_second_table("").contains("b.csv: the file is empty"));
+    let bmi = refusal_of_second_table("IID,bmi\nS0,27.5\nS1,31.25\nS2,-9\n");
     assert!(
         bmi.contains("b.csv: line 4, column `bmi`: `-9` may be") && bmi.contains("--missing-value"),
         "{bmi}"
@@ -551,6 +556,12 @@ fn tables_that_contradict_each_other_or_name_someone_twice_are_refused_with_thei
         run_files(&sexes, |_| {}).is_ok(),
         "the same sex in other words"
     );
+}
+
+/// The message that refuses a second table.
+fn refusal_of_second_table(rows: &str) -> String {
+    let files = [("a.fam", fam()), ("b.csv", rows.to_owned())];
+    run_files(&files, |_| {}).unwrap_err()
 }
 
 #[test]
@@ -566,7 +577,7 @@ fn families_of_the_pedigree_are_in_one_split_and_get_one_id() {
         };
         format!("F{family} S{index} {parents} 0 {}", 1 + family % 2)
     });
-    let (prepared, summary) = run_files(&[("a.fam", fam.clone())], |_| {}).unwrap();
+    let Output { prepared, summary } = run_files(&[("a.fam", fam.clone())], |_| {}).unwrap();
     assert_eq!(summary.n_families, 30);
     assert!(
         prepared
@@ -576,7 +587,7 @@ fn families_of_the_pedigree_are_in_one_split_and_get_one_id() {
     );
     assert_eq!(prepared.samples[4].family_id.as_deref(), Some("F1"));
     assert_eq!(read_back(&prepared).people.len(), 90);
-    let (prepared, summary) =
+    let Output { prepared, summary } =
         run_files(&[("a.fam", fam)], |options| options.ignore_families = true).unwrap();
     assert!(
         summary.n_families == 0
@@ -606,13 +617,13 @@ fn a_column_split_is_kept_unless_a_new_one_is_asked_for() {
             if index < 2 { "F" } else { "0" }
         )
     });
-    let (prepared, summary) = run_files(&[("a.csv", table.clone())], |_| {}).unwrap();
+    let Output { prepared, summary } = run_files(&[("a.csv", table.clone())], |_| {}).unwrap();
     assert_eq!(
         (prepared.samples[20].split, prepared.samples[50].split),
         (Split::Train, Split::Test)
     );
     assert!(summary.to_string().contains("split (column `split` of "));
-    let (_, summary) = run_files(&[("a.csv", table.clone())], |options| {
+    let Output { summary, .. } = run_files(&[("a.csv", table.clone())], |options| {
         options.split = Some("0,0,100".parse().unwrap());
     })
     .unwrap();
@@ -645,24 +656,16 @@ fn one_of_each_related_pair_across_splits_is_dropped() {
     });
     let folder = folder(&[("a.fam", fam()), ("king.kin0", king)]);
     let table = folder.path().join("king.kin0");
-    let (prepared, summary) = run_in(&folder, &["a.fam"], |options| {
+    let Output { prepared, summary } = run_in(&folder, &["a.fam"], |options| {
         options.unrelated = Some(table);
     })
     .unwrap();
-    let split_of = |index: usize| {
-        let name = format!("S{index}");
-        prepared
-            .samples
-            .iter()
-            .find(|sample| sample.sample_id == name)
-            .map(|sample| sample.split)
-    };
     for first in (0..60).step_by(10) {
-        let pair = (split_of(first), split_of(first + 1));
-        assert!(
-            pair.0.is_none() || pair.1.is_none() || pair.0 == pair.1,
-            "{pair:?}"
-        );
+        let pair = [
+            split_of(&prepared, &format!("S{first}")),
+            split_of(&prepared, &format!("S{}", first + 1)),
+        ];
+        assert!(pair.contains(&None) || pair[0] == pair[1], "{pair:?}");
     }
     let n_dropped: usize = summary.dropped.values().sum();
     let Kinships {
@@ -679,6 +682,15 @@ fn one_of_each_related_pair_across_splits_is_dropped() {
     );
 }
 
+/// The split of a sample; `None` if it was dropped.
+fn split_of(prepared: &Prepared, sample_id: &str) -> Option<Split> {
+    prepared
+        .samples
+        .iter()
+        .find(|sample| sample.sample_id == sample_id)
+        .map(|sample| sample.split)
+}
+
 #[test]
 fn strata_have_the_same_share_of_every_split_and_samples_without_genotypes_are_dropped() {
     let vcf = "##fileformat=VCFv4.2\n##contig=<ID=1>\n##FORMAT=<ID=GT,Number=1,Type=String,\
@@ -692,7 +704,7 @@ fn strata_have_the_same_share_of_every_split_and_samples_without_genotypes_are_d
     });
     let folder = folder(&[("a.csv", table), ("a.vcf", format!("{vcf}{samples}\n"))]);
     let path = folder.path().join("a.vcf");
-    let (prepared, summary) = run_in(&folder, &["a.csv"], |options| {
+    let Output { prepared, summary } = run_in(&folder, &["a.csv"], |options| {
         options.vcf = vec![path];
         options.stratify_by = vec!["site".into()];
     })
@@ -705,14 +717,14 @@ fn strata_have_the_same_share_of_every_split_and_samples_without_genotypes_are_d
         (200, 10)
     );
     for site in ["Lyon", "Oslo"] {
-        let n = |split| {
+        let counts = Split::ALL.map(|split| {
             prepared
                 .samples
                 .iter()
                 .filter(|sample| sample.split == split && sample.cells[0] == site)
                 .count()
-        };
-        assert_eq!(Split::ALL.map(n), [60, 20, 20], "{site}");
+        });
+        assert_eq!(counts, [60, 20, 20], "{site}");
     }
     let message = run_in(&folder, &["a.csv"], |options| {
         options.stratify_by = vec!["centre".into()];

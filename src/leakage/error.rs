@@ -1,11 +1,13 @@
-//! Why a guard cannot look.
+//! Errors of the guards against leakage.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::scoring;
 use gf_files::output;
 
-/// Each message names the file, what was found, and what to do.
+/// Reason why a guard cannot run.
+///
+/// Each message names the file, the finding and the next action.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Genotypes cannot be read.
@@ -23,9 +25,19 @@ pub enum Error {
     /// A table of kinships cannot be used.
     #[error("{}: {reason}", path.display())]
     Kinship {
-        /// The file.
+        /// Path of the table.
         path: PathBuf,
-        /// What is wrong.
+        /// The finding.
         reason: String,
     },
+}
+
+impl Error {
+    /// A table of kinships that cannot be used.
+    pub(super) fn kinship(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Kinship {
+            path: path.into(),
+            reason: reason.into(),
+        }
+    }
 }

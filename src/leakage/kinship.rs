@@ -1,11 +1,23 @@
-//! Are people of different splits relatives, or the same person? Guards that look at genotypes.
+//! Guards against relatives and duplicates in different splits.
 //!
-//! Input -> output: [`Site`]s and a cohort -> rows of `guards.csv` (`kinship`,
-//! `identical-genotypes`), and the pairs found. Kinship is KING-robust's (Manichaikul et al. 2010,
-//! Bioinformatics 26:2867, equation 11; `plink2 --make-king-table`) on roughly independent
-//! variants: autosomal, one ALT allele, allele frequency from 0.05 to 0.95 and pairwise r2 below
-//! 0.1 within 250 kb among the training people; or what a file of PLINK 2 or KING says. Twins have
-//! 0.5, parents and children or full siblings 0.25, strangers of any ancestry 0 or less.
+//! Input: genotypes ([`Site`]s) and a cohort, or a table of kinships of PLINK 2 or KING.
+//! Output: rows of `guards.csv` (`kinship`, `identical-genotypes`), and the related pairs.
+//!
+//! The kinship coefficient is that of KING-robust (Manichaikul et al. 2010, Bioinformatics 26:2867,
+//! equation 11; the same as `plink2 --make-king-table`):
+//! ```text
+//! phi_ij = (N_AaAa - 2 N_AAaa) / (2 min(N_Aa_i, N_Aa_j)) + 1/2
+//!          - (N_Aa_i + N_Aa_j) / (4 min(N_Aa_i, N_Aa_j))
+//! ```
+//! - `N_AaAa`: variants at which both samples are heterozygous;
+//! - `N_AAaa`: variants at which they are homozygous for different alleles;
+//! - `N_Aa_i`: variants at which sample `i` is heterozygous and both have a genotype.
+//!
+//! Expected values are 0.5 for duplicates and twins, 0.25 for first-degree relatives, and 0 or less
+//! for unrelated samples of any ancestry.
+//!
+//! The variants are roughly independent: autosomal, one ALT allele, allele frequency from 0.05 to
+//! 0.95, and pairwise r^2 below 0.1 within 250 kb among the training samples.
 
 use std::{
     collections::HashMap,
@@ -22,20 +34,21 @@ use gf_files::output;
 use gf_genotypes::contig_key;
 use gf_stats::normal::upper_tail;
 
-/// Fewer independent variants tell cousins from strangers badly.
-const LEAST_VARIANTS: usize = 500;
-/// Candidates beyond this number are thinned evenly: more independent variants change nothing.
-const MOST_CANDIDATES: usize = 20_000;
-const LEAST_FREQUENCY: f64 = 0.05;
-const MOST_R2: f64 = 0.1;
-const DISTANCE: usize = 250_000;
-/// Identical genotypes say something where fewer pairs of strangers than this are expected to have
-/// them.
-const BY_CHANCE: f64 = 0.01;
+/// Smallest number of independent variants; fewer do not separate cousins from unrelated samples.
+const MIN_VARIANTS: usize = 500;
+/// Largest number of candidate variants; more add no information and are thinned evenly.
+const MAX_CANDIDATES: usize = 20_000;
+/// Smallest frequency of either allele among the training samples.
+const MIN_ALLELE_FREQUENCY: f64 = 0.05;
+/// Largest r^2 of two variants within [`MAX_LD_DISTANCE_NT`].
+const MAX_R2: f64 = 0.1;
+const MAX_LD_DISTANCE_NT: usize = 250_000;
+/// Expected number of unrelated pairs with identical genotypes from which the guard does not run.
+const MAX_IDENTICAL_BY_CHANCE: f64 = 0.01;
 
-/// A relation counts where fewer pairs of strangers than this are expected above its cut-off, by
-/// the spread of all kinships.
-const FALSE_PAIRS: f64 = 0.5;
+/// Expected number of unrelated pairs above the cut-off of a relation from which the relation is
+/// not reported. The expectation is from the spread of all kinships.
+const MAX_FALSE_PAIRS: f64 = 0.5;
 
 /// Columns of `related_pairs.csv`.
 pub const PAIR_COLUMNS: [&str; 6] = [
@@ -47,17 +60,18 @@ pub const PAIR_COLUMNS: [&str; 6] = [
     "relation",
 ];
 
-/// How closely two people are related, by KING's cut-offs.
+/// Degree of relatedness of two samples, by the cut-offs of KING.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Relation {
     SamePerson,
     FirstDegree,
     SecondDegree,
-    /// No kinship is known, but all genotypes at hand are the same.
+    /// The kinship is unknown, but all available genotypes are the same.
     SameGenotypes,
 }
 
 impl Relation {
+    /// The closest relation whose cut-off the kinship exceeds.
     fn from_kinship(kinship: f64) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -66,7 +80,7 @@ impl Relation {
 
     const ALL: [Self; 3] = [Self::SamePerson, Self::FirstDegree, Self::SecondDegree];
 
-    /// Kinship above which it is said.
+    /// Kinship above which a pair has this relation.
     fn cut_off(self) -> f64 {
         match self {
             Self::SamePerson => 0.354,
@@ -86,84 +100,110 @@ impl Relation {
     }
 }
 
-/// Two people of different splits, as indices into the cohort.
+/// Two related samples of different splits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pair {
+    /// Index of the first sample in the cohort.
     a: usize,
+    /// Index of the second sample in the cohort.
     b: usize,
+    /// Kinship coefficient; NaN if it is unknown.
     kinship: f64,
     relation: Relation,
 }
 
-/// What the guards say, and the related pairs across splits. `sites` have the people of `cohort` in
-/// its order; those `of_genome` are of more of the genome, where the baselines see a part of it;
-/// `file` has kinships of pairs that somebody has worked out.
+/// Result of a guard.
+pub struct GuardResult {
+    /// Rows of `guards.csv`.
+    pub rows: Vec<GuardRow>,
+    /// Related pairs across splits.
+    pub pairs: Vec<Pair>,
+}
+
+impl GuardResult {
+    fn of_row(row: GuardRow, pairs: Vec<Pair>) -> Self {
+        Self {
+            rows: vec![row],
+            pairs,
+        }
+    }
+}
+
+/// Runs the guards `kinship` and `identical-genotypes`.
+///
+/// - `sites`: genotypes of the samples of `cohort`, in its order.
+/// - `of_genome`: genotypes over more of the genome, if the baselines see only a part of it.
+/// - `file`: a table of kinships of PLINK 2 or KING.
 ///
 /// # Errors
-/// A file that cannot be read, has no such columns, or names none of these people.
+/// A table of kinships that cannot be read, lacks a column, or names no pair of the cohort.
 pub fn guard(
     cohort: &Cohort,
     training: &[usize],
     sites: &[Site],
     of_genome: Option<&[Site]>,
     file: Option<&Path>,
-) -> Result<(Vec<GuardRow>, Vec<Pair>), Error> {
-    // Rare variants tell people apart too, so the larger set is the better one.
-    let sites = of_genome
+) -> Result<GuardResult, Error> {
+    // Rare variants also distinguish samples, so the larger set is the better one.
+    let larger_set = of_genome
         .filter(|of_genome| of_genome.len() > sites.len())
         .unwrap_or(sites);
-    let variants = independent(sites, training);
-    let (of_kinship, pairs) = match file {
+    let variants = independent(larger_set, training);
+    let GuardResult {
+        mut rows,
+        mut pairs,
+    } = match file {
         Some(path) => {
             let pairs = read_pairs(path, cohort)?;
-            (finding(&pairs, &format!("by {}", path.display())), pairs)
+            let row = kinship_row(&pairs, &format!("by {}", path.display()));
+            GuardResult::of_row(row, pairs)
         }
-        None if variants.len() < LEAST_VARIANTS => {
-            let finding = format!(
-                "{} here, {LEAST_VARIANTS} are needed: give the kinships that plink2 \
-                 --make-king-table or KING found on more of the genome (--kinship FILE)",
-                counted(
-                    variants.len(),
-                    "roughly independent variant is",
-                    "roughly independent variants are"
-                )
-            );
-            (
-                GuardRow::new("kinship", GuardVerdict::NotRun, "cohort", finding),
-                Vec::new(),
-            )
-        }
-        None => {
-            let (pairs, noisy) = BitPlanes::pack(&variants, cohort.people.len()).related(cohort);
-            let noise = if noisy.is_empty() {
-                String::new()
-            } else {
-                format!(", too few to tell {} from strangers", noisy.join(" and "))
-            };
-            (
-                finding(
-                    &pairs,
-                    &format!(
-                        "KING-robust, {}{noise}",
-                        counted(variants.len(), "variant", "variants")
-                    ),
-                ),
-                pairs,
-            )
-        }
+        None => kinship_of_genotypes(cohort, &variants),
     };
-    let (of_identity, alike) = identical(cohort, training, sites, &variants);
-    let is_new = |pair: &Pair| {
-        !pairs
+    let identical = identical_genotypes(cohort, training, larger_set, &variants);
+    rows.extend(identical.rows);
+    let n_with_kinship = pairs.len();
+    for pair in identical.pairs {
+        let is_known = pairs[..n_with_kinship]
             .iter()
-            .any(|other| (other.a, other.b) == (pair.a, pair.b))
-    };
-    let alike: Vec<Pair> = alike.into_iter().filter(is_new).collect();
-    Ok((vec![of_kinship, of_identity], [pairs, alike].concat()))
+            .any(|known| (known.a, known.b) == (pair.a, pair.b));
+        if !is_known {
+            pairs.push(pair);
+        }
+    }
+    Ok(GuardResult { rows, pairs })
 }
 
-/// Writes `related_pairs.csv`, the only place where people are named; an old one is removed where
-/// there are no pairs.
+/// The guard `kinship`, from genotypes at roughly independent variants.
+fn kinship_of_genotypes(cohort: &Cohort, variants: &[Calls]) -> GuardResult {
+    if variants.len() < MIN_VARIANTS {
+        let finding = format!(
+            "{} here, {MIN_VARIANTS} are needed: give the kinships that plink2 \
+             --make-king-table or KING found on more of the genome (--kinship FILE)",
+            counted(
+                variants.len(),
+                "roughly independent variant is",
+                "roughly independent variants are"
+            )
+        );
+        let row = GuardRow::new("kinship", GuardVerdict::NotRun, "cohort", finding);
+        return GuardResult::of_row(row, Vec::new());
+    }
+    let related = BitPlanes::pack(variants, cohort.people.len()).related(cohort);
+    let noise = if related.noisy_relations.is_empty() {
+        String::new()
+    } else {
+        let relations = related.noisy_relations.join(" and ");
+        format!(", too few to tell {relations} from strangers")
+    };
+    let n_variants = counted(variants.len(), "variant", "variants");
+    let row = kinship_row(&related.pairs, &format!("KING-robust, {n_variants}{noise}"));
+    GuardResult::of_row(row, related.pairs)
+}
+
+/// Writes `related_pairs.csv`, the only file that names samples.
+///
+/// Without pairs, an existing file is removed.
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -171,14 +211,19 @@ pub fn write_pairs(path: &Path, cohort: &Cohort, pairs: &[Pair]) -> Result<(), o
     if pairs.is_empty() {
         return output::remove_if_there(path);
     }
-    let person = |index: usize| &cohort.people[index];
-    let record = |pair: &Pair| {
-        let a = person(pair.a);
-        let b = person(pair.b);
-        let kinship = if pair.kinship.is_nan() {
+    let records = pairs.iter().map(|pair| pair.record(cohort));
+    output::write_csv(path, &PAIR_COLUMNS, records)
+}
+
+impl Pair {
+    /// The cells of [`PAIR_COLUMNS`].
+    fn record(&self, cohort: &Cohort) -> [String; 6] {
+        let a = &cohort.people[self.a];
+        let b = &cohort.people[self.b];
+        let kinship = if self.kinship.is_nan() {
             String::new()
         } else {
-            format!("{:.4}", pair.kinship)
+            format!("{:.4}", self.kinship)
         };
         [
             a.sample_id.clone(),
@@ -186,25 +231,19 @@ pub fn write_pairs(path: &Path, cohort: &Cohort, pairs: &[Pair]) -> Result<(), o
             b.sample_id.clone(),
             b.split.to_string(),
             kinship,
-            pair.relation.name().into(),
+            self.relation.name().into(),
         ]
-    };
-    output::write_csv(path, &PAIR_COLUMNS, pairs.iter().map(record))
+    }
 }
 
-fn finding(pairs: &[Pair], source: &str) -> GuardRow {
-    let count = |relation| {
+/// The row of the guard `kinship`; `source` describes the origin of the kinships.
+fn kinship_row(pairs: &[Pair], source: &str) -> GuardRow {
+    let [same, first, second] = Relation::ALL.map(|relation| {
         pairs
             .iter()
             .filter(|pair| pair.relation == relation)
             .count()
-    };
-    let [same, first, second] = [
-        Relation::SamePerson,
-        Relation::FirstDegree,
-        Relation::SecondDegree,
-    ]
-    .map(count);
+    });
     let verdict = match (same + first, second) {
         (0, 0) => GuardVerdict::Pass,
         (0, _) => GuardVerdict::Warn,
@@ -222,104 +261,163 @@ fn finding(pairs: &[Pair], source: &str) -> GuardRow {
     GuardRow::new("kinship", verdict, "cohort", finding)
 }
 
-/// A variant's genotype in each person: 0, 1 or 2 copies of ALT; `None` where it is missing.
+/// Genotype of each sample at a variant: 0, 1 or 2 copies of ALT; `None` if it is missing.
 type Calls = Vec<Option<u8>>;
 
-/// Candidates in the order of contigs and positions, each that has r2 below [`MOST_R2`] with those
-/// kept near by.
+/// A variant of the pruned set.
+struct IndependentVariant<'s> {
+    site: &'s Site,
+    /// Dosages of the training samples with mean 0 and variance 1.
+    standardised: Vec<f64>,
+    calls: Calls,
+}
+
+/// Prunes the variants by LD, in the order of contigs and positions.
+///
+/// A candidate is kept if its r^2 with each variant kept nearby is below [`MAX_R2`].
 fn independent(sites: &[Site], training: &[usize]) -> Vec<Calls> {
-    let is_common = |site: &&Site| {
-        let frequency = || {
-            site.frequency(site.counted_alts[0], training)
-                .unwrap_or_default()
-        };
-        site.alt_alleles.len() == 1
-            && !["X", "Y", "MT"].contains(&contig_key(&site.contig))
-            && (LEAST_FREQUENCY..=1.0 - LEAST_FREQUENCY).contains(&frequency())
-    };
-    let mut candidates: Vec<&Site> = sites.iter().filter(is_common).collect();
+    let mut candidates: Vec<&Site> = sites
+        .iter()
+        .filter(|site| is_candidate(site, training))
+        .collect();
     candidates.sort_by(|a, b| {
         (contig_key(&a.contig), a.position).cmp(&(contig_key(&b.contig), b.position))
     });
-    let step = candidates.len().div_ceil(MOST_CANDIDATES).max(1);
-    let mut kept: Vec<(&Site, Vec<f64>, Calls)> = Vec::new();
+    let step = candidates.len().div_ceil(MAX_CANDIDATES).max(1);
+    let mut pruned: Vec<IndependentVariant<'_>> = Vec::new();
     for site in candidates.into_iter().step_by(step) {
-        let Some(values) = standardised(site, training) else {
+        let Some(standardised) = standardised(site, training) else {
             continue;
         };
-        let is_near = |other: &Site| {
-            contig_key(&other.contig) == contig_key(&site.contig)
-                && other.position + DISTANCE >= site.position
-        };
-        let r2 = |other: &[f64]| {
-            (values.iter().zip(other).map(|(a, b)| a * b).sum::<f64>() / values.len() as f64)
-                .powi(2)
-        };
-        if kept
+        let is_independent = pruned
             .iter()
             .rev()
-            .take_while(|(other, ..)| is_near(other))
-            .all(|(_, other, _)| r2(other) < MOST_R2)
-        {
-            kept.push((site, values, calls(site)));
+            .take_while(|earlier| is_near(earlier.site, site))
+            .all(|earlier| r2(&standardised, &earlier.standardised) < MAX_R2);
+        if is_independent {
+            pruned.push(IndependentVariant {
+                site,
+                standardised,
+                calls: calls(site),
+            });
         }
     }
-    kept.into_iter().map(|(_, _, calls)| calls).collect()
+    pruned.into_iter().map(|variant| variant.calls).collect()
 }
 
-/// Dosages of the training people with mean 0 and variance 1; `None` when they are all the same.
+/// Whether a variant is autosomal, biallelic and common among the training samples.
+fn is_candidate(site: &Site, training: &[usize]) -> bool {
+    if site.alt_alleles.len() != 1 || ["X", "Y", "MT"].contains(&contig_key(&site.contig)) {
+        return false;
+    }
+    let frequency = site
+        .frequency(site.counted_alts[0], training)
+        .unwrap_or_default();
+    (MIN_ALLELE_FREQUENCY..=1.0 - MIN_ALLELE_FREQUENCY).contains(&frequency)
+}
+
+/// Whether `earlier` is at most [`MAX_LD_DISTANCE_NT`] before `site`.
+fn is_near(earlier: &Site, site: &Site) -> bool {
+    contig_key(&earlier.contig) == contig_key(&site.contig)
+        && earlier.position + MAX_LD_DISTANCE_NT >= site.position
+}
+
+/// Squared correlation of two standardised variants.
+fn r2(a: &[f64], b: &[f64]) -> f64 {
+    let correlation = a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>() / a.len() as f64;
+    correlation.powi(2)
+}
+
+/// Dosages of the training samples with mean 0 and variance 1; `None` if they do not vary.
 fn standardised(site: &Site, training: &[usize]) -> Option<Vec<f64>> {
     let alt = site.counted_alts[0];
     let frequency = site.frequency(alt, training)?;
     let dosages: Vec<f64> = training
         .iter()
-        .map(|&person| site.dosage(alt, frequency, person))
+        .map(|&sample| site.dosage(alt, frequency, sample))
         .collect();
     let n = dosages.len() as f64;
     let mean = dosages.iter().sum::<f64>() / n;
-    let sd = (dosages
+    let sum_of_squares = dosages
         .iter()
         .map(|dosage| (dosage - mean).powi(2))
-        .sum::<f64>()
-        / n)
-        .sqrt();
+        .sum::<f64>();
+    let sd = (sum_of_squares / n).sqrt();
     (sd > 0.0).then(|| dosages.iter().map(|dosage| (dosage - mean) / sd).collect())
 }
 
+/// Genotypes of all samples at a biallelic variant.
 fn calls(site: &Site) -> Calls {
-    let copies = |person| {
-        let dosage = site.dosage(site.counted_alts[0], f64::NAN, person);
-        (!dosage.is_nan()).then(|| dosage.round() as u8)
-    };
-    (0..site.genotypes.len()).map(copies).collect()
+    (0..site.genotypes.len())
+        .map(|sample| {
+            // A frequency of NaN marks missing genotypes.
+            let dosage = site.dosage(site.counted_alts[0], f64::NAN, sample);
+            (!dosage.is_nan()).then(|| dosage.round() as u8)
+        })
+        .collect()
 }
 
-/// Genotypes of each person as bits, one a variant, 64 in a word.
+/// Genotypes of each sample as bit vectors, one bit per variant.
 struct BitPlanes {
+    /// Words of 64 variants per sample.
     n_words: usize,
-    /// Person after person: no copy, one copy, two copies.
+    /// Bits of 0, 1 and 2 copies of ALT, one sample after the other. A missing genotype has no bit.
     copies: [Vec<u64>; 3],
 }
 
+/// Related pairs across splits.
+struct RelatedPairs {
+    pairs: Vec<Pair>,
+    /// Relations that cannot be distinguished from chance; their pairs are left out.
+    noisy_relations: Vec<&'static str>,
+}
+
+/// Kinships of one sample with all later samples of other splits.
+#[derive(Default)]
+struct Comparisons {
+    related: Vec<Pair>,
+    unrelated: Moments,
+}
+
+/// Number, sum and sum of squares of the kinships of unrelated pairs.
+#[derive(Default)]
+struct Moments {
+    n: f64,
+    sum: f64,
+    sum_of_squares: f64,
+}
+
+impl Moments {
+    fn add(&mut self, kinship: f64) {
+        self.n += 1.0;
+        self.sum += kinship;
+        self.sum_of_squares += kinship * kinship;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.n += other.n;
+        self.sum += other.sum;
+        self.sum_of_squares += other.sum_of_squares;
+    }
+}
+
 impl BitPlanes {
-    fn pack(variants: &[Calls], n_people: usize) -> Self {
+    fn pack(variants: &[Calls], n_samples: usize) -> Self {
         let n_words = variants.len().div_ceil(64);
-        let mut copies = [(); 3].map(|()| vec![0; n_words * n_people]);
+        let mut copies = [(); 3].map(|()| vec![0; n_words * n_samples]);
         for (variant, calls) in variants.iter().enumerate() {
-            for (person, call) in calls
-                .iter()
-                .enumerate()
-                .filter_map(|(person, call)| Some((person, (*call)?)))
-            {
-                copies[usize::from(call.min(2))][person * n_words + variant / 64] |=
-                    1 << (variant % 64);
+            for (sample, call) in calls.iter().enumerate() {
+                if let Some(call) = call {
+                    let word = sample * n_words + variant / 64;
+                    copies[usize::from((*call).min(2))][word] |= 1 << (variant % 64);
+                }
             }
         }
         Self { n_words, copies }
     }
 
-    fn words(&self, person: usize) -> [&[u64]; 3] {
-        let range = person * self.n_words..(person + 1) * self.n_words;
+    fn words(&self, sample: usize) -> [&[u64]; 3] {
+        let range = sample * self.n_words..(sample + 1) * self.n_words;
         [
             &self.copies[0][range.clone()],
             &self.copies[1][range.clone()],
@@ -327,257 +425,344 @@ impl BitPlanes {
         ]
     }
 
-    /// Equation 11; not a number where one of the two has no heterozygous genotype.
+    /// Kinship coefficient of two samples (equation 11).
+    ///
+    /// Not finite if one of them has no heterozygous genotype.
     fn kinship(&self, a: usize, b: usize) -> f64 {
         let [a0, a1, a2] = self.words(a);
         let [b0, b1, b2] = self.words(b);
-        let mut both = 0;
-        let mut opposite = 0;
-        let mut of_a = 0;
-        let mut of_b = 0;
+        let mut n_both_het = 0;
+        let mut n_opposite_hom = 0;
+        let mut n_het_a = 0;
+        let mut n_het_b = 0;
         for word in 0..self.n_words {
-            both += (a1[word] & b1[word]).count_ones();
-            opposite += ((a0[word] & b2[word]) | (a2[word] & b0[word])).count_ones();
-            of_a += (a1[word] & (b0[word] | b1[word] | b2[word])).count_ones();
-            of_b += (b1[word] & (a0[word] | a1[word] | a2[word])).count_ones();
+            n_both_het += (a1[word] & b1[word]).count_ones();
+            n_opposite_hom += ((a0[word] & b2[word]) | (a2[word] & b0[word])).count_ones();
+            n_het_a += (a1[word] & (b0[word] | b1[word] | b2[word])).count_ones();
+            n_het_b += (b1[word] & (a0[word] | a1[word] | a2[word])).count_ones();
         }
-        let both = f64::from(both);
-        let opposite = f64::from(opposite);
-        let of_a = f64::from(of_a);
-        let of_b = f64::from(of_b);
-        let fewer = of_a.min(of_b);
-        (both - 2.0 * opposite) / (2.0 * fewer) + 0.5 - (of_a + of_b) / (4.0 * fewer)
+        let both_het = f64::from(n_both_het);
+        let opposite_hom = f64::from(n_opposite_hom);
+        let het_a = f64::from(n_het_a);
+        let het_b = f64::from(n_het_b);
+        let fewer_het = het_a.min(het_b);
+        (both_het - 2.0 * opposite_hom) / (2.0 * fewer_het) + 0.5
+            - (het_a + het_b) / (4.0 * fewer_het)
     }
 
-    /// Pairs across splits whose relation can be told from chance, and the relations that cannot.
-    fn related(&self, cohort: &Cohort) -> (Vec<Pair>, Vec<&'static str>) {
-        let split = |person: usize| cohort.people[person].split;
-        let of_person = |a: usize| {
-            // Counting bits is one instruction on any machine of the last fifteen years, but the
-            // compiler has to be told that it is there.
-            pulp::Arch::new().dispatch(|| {
-                let others = (a + 1..cohort.people.len()).filter(|&b| split(a) != split(b));
-                let mut pairs = Vec::new();
-                let mut sums = [0.0; 3];
-                for b in others {
-                    let kinship = self.kinship(a, b);
-                    match Relation::from_kinship(kinship) {
-                        Some(relation) => pairs.push(Pair {
-                            a,
-                            b,
-                            kinship,
-                            relation,
-                        }),
-                        None if kinship.is_finite() => {
-                            sums.iter_mut()
-                                .zip([1.0, kinship, kinship * kinship])
-                                .for_each(|(sum, x)| *sum += x);
-                        }
-                        None => {}
-                    }
-                }
-                (pairs, sums)
-            })
-        };
-        let of_people: Vec<(Vec<Pair>, [f64; 3])> = (0..cohort.people.len())
+    /// Pairs across splits whose relation can be distinguished from chance.
+    ///
+    /// Kinships of unrelated pairs are taken as normal. A relation is left out if more than
+    /// [`MAX_FALSE_PAIRS`] unrelated pairs are expected above its cut-off.
+    fn related(&self, cohort: &Cohort) -> RelatedPairs {
+        let comparisons: Vec<Comparisons> = (0..cohort.people.len())
             .into_par_iter()
-            .map(of_person)
+            .map(|sample| self.compare_with_later(sample, cohort))
             .collect();
-        let [n, sum, squares] =
-            [0, 1, 2].map(|moment| of_people.iter().map(|(_, sums)| sums[moment]).sum::<f64>());
-        let mean = sum / n.max(1.0);
-        let sd = (squares / n.max(1.0) - mean * mean).max(0.0).sqrt();
-        let is_noise =
-            |relation: Relation| n * upper_tail((relation.cut_off() - mean) / sd) >= FALSE_PAIRS;
+        let mut total = Moments::default();
+        for comparison in &comparisons {
+            total.merge(&comparison.unrelated);
+        }
+        let n = total.n;
+        let mean = total.sum / n.max(1.0);
+        let variance = (total.sum_of_squares / n.max(1.0) - mean * mean).max(0.0);
+        let sd = variance.sqrt();
         let noisy: Vec<Relation> = Relation::ALL
             .into_iter()
-            .filter(|&relation| n > 0.0 && sd > 0.0 && is_noise(relation))
+            .filter(|relation| {
+                let false_pairs = n * upper_tail((relation.cut_off() - mean) / sd);
+                n > 0.0 && sd > 0.0 && false_pairs >= MAX_FALSE_PAIRS
+            })
             .collect();
-        let pairs = of_people
+        let pairs = comparisons
             .into_iter()
-            .flat_map(|(pairs, _)| pairs)
+            .flat_map(|comparison| comparison.related)
             .filter(|pair| !noisy.contains(&pair.relation))
             .collect();
-        (pairs, noisy.into_iter().map(Relation::name).collect())
+        RelatedPairs {
+            pairs,
+            noisy_relations: noisy.into_iter().map(Relation::name).collect(),
+        }
+    }
+
+    /// Compares sample `a` with all later samples of other splits.
+    fn compare_with_later(&self, a: usize, cohort: &Cohort) -> Comparisons {
+        let people = &cohort.people;
+        // Counting bits is one instruction on any machine of the last fifteen years, but the
+        // compiler uses it only in code that is dispatched by CPU features.
+        pulp::Arch::new().dispatch(|| {
+            let later = (a + 1..people.len()).filter(|&b| people[a].split != people[b].split);
+            let mut comparisons = Comparisons::default();
+            for b in later {
+                let kinship = self.kinship(a, b);
+                match Relation::from_kinship(kinship) {
+                    Some(relation) => comparisons.related.push(Pair {
+                        a,
+                        b,
+                        kinship,
+                        relation,
+                    }),
+                    None if kinship.is_finite() => comparisons.unrelated.add(kinship),
+                    None => {}
+                }
+            }
+            comparisons
+        })
     }
 }
 
-/// Reads pairs of relatives from a table of PLINK 2 or KING: columns `ID1`, `ID2` or `IID1`,
-/// `IID2`, and `KINSHIP`, between blanks.
-pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
-    let error = |reason: String| Error::Kinship {
-        path: path.into(),
-        reason,
-    };
-    let text = text::read(path)?;
-    let has_tabs = text.lines().next().is_some_and(|line| line.contains('\t'));
-    let (text, _) = text::regular(path, text, has_tabs.then_some(b'\t'));
-    let mut lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty());
-    let (_, header) = lines.next().ok_or_else(|| error("is empty".into()))?;
-    let names: Vec<String> = text::words(header.trim_start_matches('#'))
-        .into_iter()
-        .map(str::to_uppercase)
-        .collect();
-    let column = |wanted: &[&str]| {
-        let found = names
-            .iter()
-            .position(|name| wanted.contains(&name.as_str()));
-        found.ok_or_else(|| {
-            error(format!(
-                "no column {}: the first line has {}",
-                wanted.join(" or "),
-                names.join(", ")
-            ))
+/// A line of a table of kinships.
+struct KinshipRow<'l> {
+    /// 1-based line number.
+    number: usize,
+    first: &'l str,
+    second: &'l str,
+    kinship: &'l str,
+}
+
+/// Columns of a table of kinships.
+struct KinshipTable<'p> {
+    path: &'p Path,
+    /// Names in upper case.
+    names: Vec<String>,
+    first: usize,
+    second: usize,
+    kinship: usize,
+}
+
+impl<'p> KinshipTable<'p> {
+    /// Finds the columns in the first line.
+    fn new(path: &'p Path, header: &str) -> Result<Self, Error> {
+        let names: Vec<String> = text::words(header.trim_start_matches('#'))
+            .into_iter()
+            .map(str::to_uppercase)
+            .collect();
+        Ok(Self {
+            first: column(path, &names, &["IID1", "ID1"])?,
+            second: column(path, &names, &["IID2", "ID2"])?,
+            kinship: column(path, &names, &["KINSHIP"])?,
+            path,
+            names,
         })
-    };
-    let first = column(&["IID1", "ID1"])?;
-    let second = column(&["IID2", "ID2"])?;
-    let kinship = column(&["KINSHIP"])?;
+    }
+
+    /// The ids and the kinship of a line.
+    fn row<'l>(&self, line: &'l str, number: usize) -> Result<KinshipRow<'l>, Error> {
+        let cells = text::words(line);
+        Ok(KinshipRow {
+            number,
+            kinship: self.cell(&cells, self.kinship, number)?,
+            first: self.cell(&cells, self.first, number)?,
+            second: self.cell(&cells, self.second, number)?,
+        })
+    }
+
+    /// The kinship of a row; `None` if it is missing.
+    fn kinship_of(&self, row: &KinshipRow<'_>) -> Result<Option<f64>, Error> {
+        let KinshipRow {
+            number,
+            kinship: text,
+            ..
+        } = row;
+        if gf_cohort_schema::is_missing(text) {
+            return Ok(None);
+        }
+        let kinship: Option<f64> = text.parse().ok();
+        if kinship.is_some_and(f64::is_finite) {
+            return Ok(kinship);
+        }
+        let reason = format!("line {number}: kinship `{text}` is not a number");
+        Err(Error::kinship(self.path, reason))
+    }
+
+    /// One cell of a line; `line` is 1-based.
+    fn cell<'l>(&self, cells: &[&'l str], column: usize, line: usize) -> Result<&'l str, Error> {
+        cells.get(column).copied().ok_or_else(|| {
+            let reason = format!(
+                "line {line}: {} cells where the first line has {}",
+                cells.len(),
+                self.names.len()
+            );
+            Error::kinship(self.path, reason)
+        })
+    }
+}
+
+/// Index of the first column with one of the names in `accepted`.
+fn column(path: &Path, names: &[String], accepted: &[&str]) -> Result<usize, Error> {
+    let index = names
+        .iter()
+        .position(|name| accepted.contains(&name.as_str()));
+    index.ok_or_else(|| {
+        let reason = format!(
+            "no column {}: the first line has {}",
+            accepted.join(" or "),
+            names.join(", ")
+        );
+        Error::kinship(path, reason)
+    })
+}
+
+/// Reads pairs of relatives across splits from a table of PLINK 2 or KING.
+///
+/// The columns are `ID1` and `ID2` (or `IID1` and `IID2`) and `KINSHIP`, separated by tabs or
+/// blanks.
+///
+/// # Errors
+/// A table that cannot be read, lacks a column, has a kinship that is no number, or names no pair
+/// of the cohort.
+pub fn read_pairs(path: &Path, cohort: &Cohort) -> Result<Vec<Pair>, Error> {
+    let raw_text = text::read(path)?;
+    let has_tabs = raw_text
+        .lines()
+        .next()
+        .is_some_and(|line| line.contains('\t'));
+    let (text, _) = text::regular(path, raw_text, has_tabs.then_some(b'\t'));
+    let mut lines = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| !line.trim().is_empty());
+    let (_, header) = lines
+        .next()
+        .ok_or_else(|| Error::kinship(path, "is empty"))?;
+    let table = KinshipTable::new(path, header)?;
     let index_of = cohort.indices();
     let mut pairs = Vec::new();
     let mut n_known = 0;
     let mut n_without_kinship = 0;
     for (number, line) in lines {
-        let cells = text::words(line);
-        let cell = |column: usize| {
-            let missing = || {
-                error(format!(
-                    "line {}: {} cells where the first line has {}",
-                    number + 1,
-                    cells.len(),
-                    names.len()
-                ))
-            };
-            cells.get(column).copied().ok_or_else(missing)
-        };
-        let value = cell(kinship)?;
-        let (Some(&a), Some(&b)) = (index_of.get(cell(first)?), index_of.get(cell(second)?)) else {
+        let row = table.row(line, number)?;
+        let (Some(&a), Some(&b)) = (index_of.get(row.first), index_of.get(row.second)) else {
             continue;
         };
-        if gf_cohort_schema::is_missing(value) {
+        let Some(kinship) = table.kinship_of(&row)? else {
             n_without_kinship += 1;
             continue;
-        }
-        let kinship: Option<f64> = value.parse().ok();
-        let value = kinship.filter(|value| value.is_finite()).ok_or_else(|| {
-            error(format!(
-                "line {}: kinship `{value}` is not a number",
-                number + 1
-            ))
-        })?;
+        };
         n_known += 1;
-        if let Some(relation) = Relation::from_kinship(value)
+        if let Some(relation) = Relation::from_kinship(kinship)
             && cohort.people[a].split != cohort.people[b].split
         {
             pairs.push(Pair {
                 a,
                 b,
-                kinship: value,
+                kinship,
                 relation,
             });
         }
     }
     gf_cohort_schema::note_pairs_without_kinship(path, n_without_kinship, n_known)?;
     if n_known == 0 {
-        return Err(error(
-            "names no pair of people of the cohort; are its ids the sample_id of cohort.csv?"
-                .into(),
+        return Err(Error::kinship(
+            path,
+            "names no pair of people of the cohort; are its ids the sample_id of cohort.csv?",
         ));
     }
     Ok(pairs)
 }
 
-/// People of different splits with the same genotype at every site.
-fn identical(
+/// The guard `identical-genotypes`: samples of different splits with equal genotypes at all sites.
+///
+/// It does not run if such pairs are expected by chance, by the genotype frequencies at the
+/// independent `variants`.
+fn identical_genotypes(
     cohort: &Cohort,
     training: &[usize],
     sites: &[Site],
     variants: &[Calls],
-) -> (GuardRow, Vec<Pair>) {
-    let row =
-        |verdict, finding: String| GuardRow::new("identical-genotypes", verdict, "cohort", finding);
-    let split = |person: usize| cohort.people[person].split;
-    let n = cohort.people.len();
-    let mut of_split: HashMap<_, usize> = HashMap::new();
-    (0..n).for_each(|person| *of_split.entry(split(person)).or_default() += 1);
-    let n_pairs = (n * n - of_split.values().map(|n| n * n).sum::<usize>()) / 2;
-    let by_chance = n_pairs as f64
+) -> GuardResult {
+    let by_chance = n_pairs_across_splits(cohort) as f64
         * variants
             .iter()
             .map(|calls| chance_of_the_same(calls, training))
             .product::<f64>();
-    if by_chance >= BY_CHANCE {
-        let found = counted(
+    if by_chance >= MAX_IDENTICAL_BY_CHANCE {
+        let n_variants = counted(
             variants.len(),
             "roughly independent variant",
             "roughly independent variants",
         );
-        let finding = format!("{found}: {by_chance:.2} pairs of strangers may be alike by chance");
-        return (row(GuardVerdict::NotRun, finding), Vec::new());
+        let finding =
+            format!("{n_variants}: {by_chance:.2} pairs of strangers may be alike by chance");
+        return GuardResult::of_row(identity_row(GuardVerdict::NotRun, finding), Vec::new());
     }
-    let mut hashers = vec![DefaultHasher::new(); n];
-    for site in sites {
-        for &alt in &site.counted_alts {
-            hashers.iter_mut().enumerate().for_each(|(person, hasher)| {
-                site.dosage(alt, f64::NAN, person).to_bits().hash(hasher);
-            });
-        }
-    }
-    let mut alike: HashMap<u64, Vec<usize>> = HashMap::new();
-    hashers
-        .iter()
-        .enumerate()
-        .for_each(|(person, hasher)| alike.entry(hasher.finish()).or_default().push(person));
-    let pairs_of = |people: &Vec<usize>| {
-        let pairs = people
-            .iter()
-            .enumerate()
-            .flat_map(|(first, &a)| people[first + 1..].iter().map(move |&b| (a, b)));
-        pairs
-            .filter(|&(a, b)| split(a) != split(b))
-            .collect::<Vec<_>>()
-    };
-    let mut pairs: Vec<(usize, usize)> = alike.values().flat_map(pairs_of).collect();
-    pairs.sort_unstable();
-    let finding = match pairs.len() {
-        0 => row(
+    let pairs = pairs_with_equal_genotypes(cohort, sites);
+    let n_sites = counted(sites.len(), "site", "sites");
+    let row = match pairs.len() {
+        0 => identity_row(
             GuardVerdict::Pass,
-            format!(
-                "no two people of different splits have the same genotypes at {}",
-                counted(sites.len(), "site", "sites")
-            ),
+            format!("no two people of different splits have the same genotypes at {n_sites}"),
         ),
-        count => row(
+        count => identity_row(
             GuardVerdict::Warn,
             format!(
-                "{} in different splits with the same genotypes at {}, where {by_chance:.4} are \
-                 expected of strangers: the same person twice, or relatives who share this part \
-                 of the genome; who they are is in related_pairs.csv (keep it private)",
-                counted(count, "pair of people", "pairs of people"),
-                counted(sites.len(), "site", "sites")
+                "{} in different splits with the same genotypes at {n_sites}, where \
+                 {by_chance:.4} are expected of strangers: the same person twice, or relatives \
+                 who share this part of the genome; who they are is in related_pairs.csv (keep it \
+                 private)",
+                counted(count, "pair of people", "pairs of people")
             ),
         ),
     };
-    let pair = |(a, b)| Pair {
-        a,
-        b,
-        kinship: f64::NAN,
-        relation: Relation::SameGenotypes,
-    };
-    (finding, pairs.into_iter().map(pair).collect())
+    GuardResult::of_row(row, pairs)
 }
 
-/// Probability that two strangers have the same genotype, by how often each is among the training
-/// people.
+fn identity_row(verdict: GuardVerdict, finding: String) -> GuardRow {
+    GuardRow::new("identical-genotypes", verdict, "cohort", finding)
+}
+
+/// Number of pairs of samples of different splits.
+fn n_pairs_across_splits(cohort: &Cohort) -> usize {
+    let n = cohort.people.len();
+    let mut n_by_split: HashMap<_, usize> = HashMap::new();
+    for person in &cohort.people {
+        *n_by_split.entry(person.split).or_default() += 1;
+    }
+    (n * n - n_by_split.values().map(|n| n * n).sum::<usize>()) / 2
+}
+
+/// Pairs across splits whose genotypes have the same hash, sorted by their indices.
+fn pairs_with_equal_genotypes(cohort: &Cohort, sites: &[Site]) -> Vec<Pair> {
+    let mut hashers = vec![DefaultHasher::new(); cohort.people.len()];
+    for site in sites {
+        for &alt in &site.counted_alts {
+            for (sample, hasher) in hashers.iter_mut().enumerate() {
+                site.dosage(alt, f64::NAN, sample).to_bits().hash(hasher);
+            }
+        }
+    }
+    let mut samples_by_hash: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (sample, hasher) in hashers.iter().enumerate() {
+        let samples = samples_by_hash.entry(hasher.finish()).or_default();
+        samples.push(sample);
+    }
+    let mut pairs: Vec<Pair> = Vec::new();
+    for samples in samples_by_hash.values() {
+        for (index, &a) in samples.iter().enumerate() {
+            for &b in &samples[index + 1..] {
+                if cohort.people[a].split != cohort.people[b].split {
+                    pairs.push(Pair {
+                        a,
+                        b,
+                        kinship: f64::NAN,
+                        relation: Relation::SameGenotypes,
+                    });
+                }
+            }
+        }
+    }
+    // The map has no order of its own.
+    pairs.sort_unstable_by_key(|pair| (pair.a, pair.b));
+    pairs
+}
+
+/// Probability that two unrelated samples have the same genotype at a variant.
+///
+/// It is the sum of the squared genotype frequencies among the training samples.
 fn chance_of_the_same(calls: &Calls, training: &[usize]) -> f64 {
     let mut counts = [0_usize; 3];
-    training
-        .iter()
-        .filter_map(|&person| calls[person])
-        .for_each(|copies| counts[usize::from(copies.min(2))] += 1);
+    for copies in training.iter().filter_map(|&sample| calls[sample]) {
+        counts[usize::from(copies.min(2))] += 1;
+    }
     let total = counts.iter().sum::<usize>().max(1) as f64;
     counts
         .iter()
@@ -587,7 +772,7 @@ fn chance_of_the_same(calls: &Calls, training: &[usize]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fmt::Write, fs};
 
     use gf_cohort_schema::{Person, Split};
     use proptest::prelude::*;
@@ -597,15 +782,19 @@ mod tests {
     use gf_genotypes::Genotype;
 
     fn cohort(splits: &[Split]) -> Cohort {
-        let person = |(index, &split): (usize, &Split)| Person {
-            sample_id: format!("P{index}"),
-            phenotype: None,
-            split,
-            family_id: None,
-            covariates: Vec::new(),
-        };
+        let people = splits
+            .iter()
+            .enumerate()
+            .map(|(index, &split)| Person {
+                sample_id: format!("P{index}"),
+                phenotype: None,
+                split,
+                family_id: None,
+                covariates: Vec::new(),
+            })
+            .collect();
         Cohort {
-            people: splits.iter().enumerate().map(person).collect(),
+            people,
             covariate_names: Vec::new(),
             ..Cohort::default()
         }
@@ -622,53 +811,71 @@ mod tests {
         (state >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// 700 variants, one a contig of its own as far as LD is concerned. 60 strangers, then: the
-    /// first again, a child of the first two, a half sibling of the child.
+    /// Genotypes of 60 unrelated samples and three relatives at unlinked variants.
+    ///
+    /// The relatives are the first sample again, a child of the first two samples, and a half
+    /// sibling of the child.
     fn family(n_variants: usize) -> Vec<Site> {
-        (0..n_variants)
-            .map(|variant| {
-                let frequency = 0.2 + 0.5 * draw(1, variant, 0);
-                let haplotype = |number: usize| i16::from(draw(2, variant, number) < frequency);
-                let mut people: Vec<[i16; 2]> = (0..60)
-                    .map(|person| [haplotype(2 * person), haplotype(2 * person + 1)])
-                    .collect();
-                let passed_on = |parent: usize, child: usize| {
-                    people[parent][usize::from(draw(3, variant, 100 * child + parent) < 0.5)]
-                };
-                let child = [passed_on(0, 1), passed_on(1, 1)];
-                let half = [passed_on(0, 2), passed_on(2, 2)];
-                people.extend([people[0], child, half]);
-                Site {
-                    contig: "1".into(),
-                    position: 300_000 * (variant + 1),
-                    id: ".".into(),
-                    ref_allele: "A".into(),
-                    alt_alleles: vec!["G".into()],
-                    counted_alts: vec![1],
-                    genotypes: people
-                        .into_iter()
-                        .map(|alleles| Genotype {
-                            alleles,
-                            phased: true,
-                        })
-                        .collect(),
-                }
+        (0..n_variants).map(family_site).collect()
+    }
+
+    fn family_site(variant: usize) -> Site {
+        let frequency = 0.2 + 0.5 * draw(1, variant, 0);
+        let mut genotypes: Vec<[i16; 2]> = (0..60)
+            .map(|sample| {
+                [2 * sample, 2 * sample + 1]
+                    .map(|haplotype| i16::from(draw(2, variant, haplotype) < frequency))
             })
-            .collect()
+            .collect();
+        let child = [0, 1].map(|parent| inherited(&genotypes, variant, parent, 1));
+        let half_sibling = [0, 2].map(|parent| inherited(&genotypes, variant, parent, 2));
+        genotypes.extend([genotypes[0], child, half_sibling]);
+        Site {
+            contig: "1".into(),
+            position: 300_000 * (variant + 1),
+            id: ".".into(),
+            ref_allele: "A".into(),
+            alt_alleles: vec!["G".into()],
+            counted_alts: vec![1],
+            genotypes: genotypes
+                .into_iter()
+                .map(|alleles| Genotype {
+                    alleles,
+                    phased: true,
+                })
+                .collect(),
+        }
+    }
+
+    /// One allele of `parent` at random.
+    fn inherited(genotypes: &[[i16; 2]], variant: usize, parent: usize, child: usize) -> i16 {
+        genotypes[parent][usize::from(draw(3, variant, 100 * child + parent) < 0.5)]
+    }
+
+    /// The cohort of [`family`]: the relatives are in different splits.
+    fn family_cohort() -> Cohort {
+        let mut splits = vec![Split::Train; 60];
+        splits.extend([Split::Test, Split::Validation, Split::Train]);
+        cohort(&splits)
+    }
+
+    /// Verdicts of the guards `kinship` and `identical-genotypes`.
+    fn verdicts(cohort: &Cohort, training: &[usize], sites: &[Site]) -> Vec<GuardVerdict> {
+        let result = guard(cohort, training, sites, None, None).unwrap();
+        result.rows.iter().map(|row| row.verdict).collect()
     }
 
     #[test]
     fn the_same_person_a_child_and_a_half_sibling_are_found_across_splits_only() {
         let sites = family(700);
-        let mut splits = vec![Split::Train; 60];
-        splits.extend([Split::Test, Split::Validation, Split::Train]);
-        let cohort_ = cohort(&splits);
-        let training: Vec<usize> = cohort_
+        let across_splits = family_cohort();
+        let training: Vec<usize> = across_splits
             .in_split(Split::Train)
-            .map(|(person, _)| person)
+            .map(|(sample, _)| sample)
             .collect();
-        let (rows, pairs) = guard(&cohort_, &training, &sites, None, None).unwrap();
-        let found: Vec<(usize, usize, &str)> = pairs
+        let GuardResult { rows, pairs } =
+            guard(&across_splits, &training, &sites, None, None).unwrap();
+        let related: Vec<(usize, usize, &str)> = pairs
             .iter()
             .map(|pair| (pair.a, pair.b, pair.relation.name()))
             .collect();
@@ -680,7 +887,7 @@ mod tests {
             (60, 62, "first-degree"),
             (61, 62, "second-degree"),
         ];
-        assert_eq!(found, expected);
+        assert_eq!(related, expected);
         assert_eq!(rows[0].verdict, GuardVerdict::Fail);
         assert!(
             rows[0].finding.contains(
@@ -694,33 +901,33 @@ mod tests {
             "nobody is named"
         );
 
-        let apart = cohort(&[Split::Train; 63]);
-        let (rows, pairs) = guard(&apart, &training, &sites, None, None).unwrap();
-        assert!(
-            pairs.is_empty() && rows.iter().all(|row| row.verdict == GuardVerdict::Pass),
-            "{rows:?}"
+        let in_one_split = cohort(&[Split::Train; 63]);
+        let result = guard(&in_one_split, &training, &sites, None, None).unwrap();
+        assert!(result.pairs.is_empty());
+        assert_eq!(
+            verdicts(&in_one_split, &training, &sites),
+            [GuardVerdict::Pass, GuardVerdict::Pass]
         );
-        let (rows, _) = guard(&cohort_, &training, &sites[..499], None, None).unwrap();
-        assert_eq!(rows[0].verdict, GuardVerdict::NotRun);
-        let (rows, _) = guard(&cohort_, &training, &sites[..8], None, None).unwrap();
-        assert!(
-            rows.iter().all(|row| row.verdict == GuardVerdict::NotRun),
-            "{rows:?}"
+        assert_eq!(
+            verdicts(&across_splits, &training, &sites[..499])[0],
+            GuardVerdict::NotRun
+        );
+        assert_eq!(
+            verdicts(&across_splits, &training, &sites[..8]),
+            [GuardVerdict::NotRun, GuardVerdict::NotRun]
         );
     }
 
     #[test]
     fn variants_of_the_whole_genome_find_relatives_that_a_locus_cannot() {
         let sites = family(700);
-        let mut splits = vec![Split::Train; 60];
-        splits.extend([Split::Test, Split::Validation, Split::Train]);
-        let cohort = cohort(&splits);
+        let locus = &sites[..20];
+        let cohort = family_cohort();
         let training = (0..60).collect::<Vec<usize>>();
-        let (rows, _) = guard(&cohort, &training, &sites[..20], None, None).unwrap();
-        assert_eq!(rows[0].verdict, GuardVerdict::NotRun);
-        let (rows, pairs) = guard(&cohort, &training, &sites[..20], Some(&sites), None).unwrap();
+        assert_eq!(verdicts(&cohort, &training, locus)[0], GuardVerdict::NotRun);
+        let result = guard(&cohort, &training, locus, Some(&sites), None).unwrap();
         assert_eq!(
-            (rows[0].verdict, pairs[0].relation),
+            (result.rows[0].verdict, result.pairs[0].relation),
             (GuardVerdict::Fail, Relation::SamePerson)
         );
     }
@@ -740,26 +947,20 @@ mod tests {
 
     #[test]
     fn kinships_of_a_file_are_read_as_plink2_and_king_write_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x.kin0");
-        let cohort = cohort(&[Split::Train, Split::Train, Split::Test, Split::Validation]);
-        let read = |text: &str| {
-            fs::write(&path, text).unwrap();
-            guard(&cohort, &[0, 1], &[], None, Some(&path))
-        };
-        let (rows, pairs) = read(
+        let result = guard_by_table(
             "#IID1\tIID2\tNSNP\tHETHET\tIBS0\tKINSHIP\nP0\tP1\t9\t0\t0\t0.5\nP2\tP0\t9\t0\t0\t0.1\
              \nP2\tQ\t9\t0\t0\t0.5\n",
         )
         .unwrap();
+        assert_eq!(result.rows[0].verdict, GuardVerdict::Warn);
         assert_eq!(
-            (rows[0].verdict, pairs.len(), pairs[0].relation),
-            (GuardVerdict::Warn, 1, Relation::SecondDegree)
+            (result.pairs.len(), result.pairs[0].relation),
+            (1, Relation::SecondDegree)
         );
-        let (rows, pairs) =
-            read("FID1 ID1 FID2 ID2 N_SNP HetHet IBS0 Kinship\nF P1 G P3 9 0 0 0.26\n").unwrap();
+        let king = "FID1 ID1 FID2 ID2 N_SNP HetHet IBS0 Kinship\nF P1 G P3 9 0 0 0.26\n";
+        let result = guard_by_table(king).unwrap();
         assert_eq!(
-            (rows[0].verdict, pairs[0].relation),
+            (result.rows[0].verdict, result.pairs[0].relation),
             (GuardVerdict::Fail, Relation::FirstDegree)
         );
         for (text, expected) in [
@@ -777,9 +978,18 @@ mod tests {
                 "names no pair of people of the cohort",
             ),
         ] {
-            let message = read(text).unwrap_err().to_string();
+            let message = guard_by_table(text).err().unwrap().to_string();
             assert!(message.contains(expected), "{message}");
         }
+    }
+
+    /// Runs the guards on four samples with a table of kinships.
+    fn guard_by_table(text: &str) -> Result<GuardResult, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.kin0");
+        fs::write(&path, text).unwrap();
+        let cohort = cohort(&[Split::Train, Split::Train, Split::Test, Split::Validation]);
+        guard(&cohort, &[0, 1], &[], None, Some(&path))
     }
 
     /// `plink2 --make-king-table` on the same genotypes, with missing ones among them.
@@ -794,41 +1004,15 @@ mod tests {
             return;
         }
         let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path();
         let sites = family(300);
-        let is_missing = |variant: usize, person: usize| draw(4, variant, person) < 0.05;
-        let names: Vec<String> = (0..63).map(|person| format!("P{person}")).collect();
-        let records: Vec<String> = sites
-            .iter()
-            .enumerate()
-            .map(|(variant, site)| {
-                let text = |(person, call): (usize, &Genotype)| match call.alleles {
-                    _ if is_missing(variant, person) => " ./.".to_owned(),
-                    [a, b] => format!(" {a}/{b}"),
-                };
-                format!(
-                    "1 {} v{variant} A G . PASS . GT{}",
-                    site.position,
-                    (0..names.len())
-                        .map(|person| text((person, &site.genotypes.call(person))))
-                        .collect::<String>()
-                )
-            })
-            .collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let vcf = write_vcf(
-            folder,
-            &names,
-            &records.iter().map(String::as_str).collect::<Vec<_>>(),
-        );
-        let done = std::process::Command::new("plink2")
+        let output = std::process::Command::new("plink2")
             .args(["--make-king-table", "--vcf"])
-            .arg(vcf)
+            .arg(write_vcf_with_missing(folder.path(), &sites))
             .arg("--out")
-            .arg(folder.join("plink2"))
+            .arg(folder.path().join("plink2"))
             .output()
             .unwrap();
-        assert!(done.status.success());
+        assert!(output.status.success());
         let variants: Vec<Calls> = sites
             .iter()
             .enumerate()
@@ -836,13 +1020,12 @@ mod tests {
                 calls(site)
                     .into_iter()
                     .enumerate()
-                    .map(|(person, call)| call.filter(|_| !is_missing(variant, person)))
+                    .map(|(sample, call)| call.filter(|_| !is_missing(variant, sample)))
                     .collect()
             })
             .collect();
         let genotypes = BitPlanes::pack(&variants, 63);
-        let index = |name: &str| name[1..].parse::<usize>().unwrap();
-        let text = fs::read_to_string(folder.join("plink2.kin0")).unwrap();
+        let text = fs::read_to_string(folder.path().join("plink2.kin0")).unwrap();
         let rows: Vec<Vec<&str>> = text
             .lines()
             .skip(1)
@@ -850,16 +1033,49 @@ mod tests {
             .collect();
         assert_eq!(rows.len(), 63 * 62 / 2);
         for row in rows {
-            let found = genotypes.kinship(index(row[0]), index(row[1]));
+            let [a, b] = [row[0], row[1]].map(|name| name[1..].parse::<usize>().unwrap());
+            let kinship = genotypes.kinship(a, b);
             let expected = row[row.len() - 1].parse::<f64>().unwrap();
-            assert!((found - expected).abs() < 1e-5, "{row:?}: {found}");
+            assert!((kinship - expected).abs() < 1e-5, "{row:?}: {kinship}");
         }
+    }
+
+    /// Whether a genotype is missing, for 5 % of the genotypes.
+    fn is_missing(variant: usize, sample: usize) -> bool {
+        draw(4, variant, sample) < 0.05
+    }
+
+    /// Writes a VCF of the sites for samples P0, P1, ... and returns its path.
+    fn write_vcf_with_missing(folder: &Path, sites: &[Site]) -> std::path::PathBuf {
+        let n_samples = sites[0].genotypes.len();
+        let mut records = Vec::new();
+        for (variant, site) in sites.iter().enumerate() {
+            let mut record = format!("1 {} v{variant} A G . PASS . GT", site.position);
+            for sample in 0..n_samples {
+                let [a, b] = site.genotypes.call(sample).alleles;
+                if is_missing(variant, sample) {
+                    record.push_str(" ./.");
+                } else {
+                    write!(record, " {a}/{b}").unwrap();
+                }
+            }
+            records.push(record);
+        }
+        let names: Vec<String> = (0..n_samples).map(|sample| format!("P{sample}")).collect();
+        let sample_ids: Vec<&str> = names.iter().map(String::as_str).collect();
+        let lines: Vec<&str> = records.iter().map(String::as_str).collect();
+        write_vcf(folder, &sample_ids, &lines)
     }
 
     proptest! {
         #[test]
-        fn kinship_is_symmetric_and_one_half_with_oneself(calls in prop::collection::vec((0_u8..3, 0_u8..3), 65..200)) {
-            let variants: Vec<Calls> = calls.iter().map(|&(a, b)| vec![Some(a), Some(b), Some(a)]).collect();
+        fn kinship_is_symmetric_and_one_half_with_oneself(
+            calls in prop::collection::vec((0_u8..3, 0_u8..3), 65..200)
+        ) {
+            let variants: Vec<Calls> = calls
+                .iter()
+                .map(|&(a, b)| vec![Some(a), Some(b), Some(a)])
+                .collect();
             let genotypes = BitPlanes::pack(&variants, 3);
             prop_assert!((genotypes.kinship(0, 1) - genotypes.kinship(1, 0)).abs() < 1e-12);
             prop_assert!((genotypes.kinship(0, 2) - 0.5).abs() < 1e-12);

@@ -1,8 +1,7 @@
-//! Was a published score made from this study, or from these very people? Are its alleles the right
-//! way round?
+//! Guards against published scores that were trained on this cohort or count the wrong allele.
 //!
-//! Input -> output: the headers of scoring files, the name of the cohort and its people -> rows of
-//! `guards.csv` (`score-study`, `effect-allele`).
+//! Input: the headers of scoring files, the name of the cohort and its sample ids.
+//! Output: rows of `guards.csv` (`score-study`, `effect-allele`).
 
 use gf_cohort_schema::{BASELINE_PREFIX, Cohort, GuardRow, GuardVerdict, ScoreColumn, Split};
 
@@ -10,13 +9,15 @@ use super::Error;
 use crate::scoring::{published::Frequencies, scoring_file::ScoringFile};
 use gf_files::output;
 
-/// Header line of a score that this program exported: digest of the people it was learned from.
+/// Header key in scores exported by this program: digest of the training samples.
 pub const DIGEST_KEY: &str = "gf_genomics_training_digest";
-/// Header line of a score that this program exported: name of their cohort.
+/// Header key in scores exported by this program: name of the cohort.
 pub const COHORT_KEY: &str = "gf_genomics_cohort";
 
-/// SHA-256 over the sorted sample ids of a split, one a line: tells whether two sets of people are
-/// the same, and nothing about who they are to anyone who does not know all of them.
+/// SHA-256 of the sorted sample ids of a split, one id per line.
+///
+/// Equal digests mean equal sets of samples. The digest does not reveal the ids to a reader who
+/// does not know all of them.
 #[must_use]
 pub fn digest(cohort: &Cohort, split: Split) -> String {
     let mut ids: Vec<&str> = cohort
@@ -27,145 +28,166 @@ pub fn digest(cohort: &Cohort, split: Split) -> String {
     output::sha256(ids.join("\n").as_bytes())
 }
 
-/// One row a scoring file. `study` is the name of the cohort.
+/// The row of the guard `score-study` for a scoring file; `study` is the name of the cohort.
 #[must_use]
 pub fn score_study(cohort: &Cohort, study: Option<&str>, file: &ScoringFile) -> GuardRow {
-    let (verdict, finding) = finding(cohort, study, &file.header);
-    GuardRow::new(
-        "score-study",
-        verdict,
-        format!("{BASELINE_PREFIX}{}", file.id),
-        finding,
-    )
+    let Finding { verdict, text } = finding(cohort, study, &file.header);
+    let subject = format!("{BASELINE_PREFIX}{}", file.id);
+    GuardRow::new("score-study", verdict, subject, text)
 }
 
-/// Was the score that models are learned on top of made from this cohort? `study` is the name of the
-/// cohort.
+/// A verdict with its explanation.
+struct Finding {
+    verdict: GuardVerdict,
+    text: String,
+}
+
+impl Finding {
+    fn new(verdict: GuardVerdict, text: impl Into<String>) -> Self {
+        Self {
+            verdict,
+            text: text.into(),
+        }
+    }
+}
+
+/// The row of the guard `score-study` for the score that the models use as offset.
+///
+/// `study` is the name of the cohort.
 ///
 /// # Errors
 /// A `scores.csv` next to the table of the score that cannot be read.
 pub fn offset_study(study: Option<&str>, offset: &ScoreColumn) -> Result<GuardRow, Error> {
-    let (verdict, finding) = match (offset.study()?, study) {
-        (None, _) => {
-            let finding = "the study that made it is not known: there is no scores.csv of `prs` \
-                           next to its table, or its scoring file cites none";
-            (GuardVerdict::NotRun, finding.to_owned())
-        }
-        (Some(made_by), None) => {
-            let finding = format!(
+    let Finding { verdict, text } = match (offset.study()?, study) {
+        (None, _) => Finding::new(
+            GuardVerdict::NotRun,
+            "the study that made it is not known: there is no scores.csv of `prs` next to its \
+             table, or its scoring file cites none",
+        ),
+        (Some(made_by), None) => Finding::new(
+            GuardVerdict::NotRun,
+            format!(
                 "it was made by `{made_by}`; give the name of the cohort (--study NAME) to have \
                  it looked for there"
-            );
-            (GuardVerdict::NotRun, finding)
-        }
-        (Some(made_by), Some(study)) if has_words(&made_by, study) => {
-            let finding = format!(
+            ),
+        ),
+        (Some(made_by), Some(study)) if has_words(&made_by, study) => Finding::new(
+            GuardVerdict::Warn,
+            format!(
                 "it was made by `{made_by}`, which names {study}: make sure that it was not made \
                  from these people"
-            );
-            (GuardVerdict::Warn, finding)
-        }
-        (Some(made_by), Some(study)) => {
-            let finding = format!("it was made by `{made_by}`, which does not name {study}");
-            (GuardVerdict::Pass, finding)
-        }
+            ),
+        ),
+        (Some(made_by), Some(study)) => Finding::new(
+            GuardVerdict::Pass,
+            format!("it was made by `{made_by}`, which does not name {study}"),
+        ),
     };
-    Ok(GuardRow::new(
-        "score-study",
-        verdict,
-        format!("offset {}", offset.column),
-        finding,
-    ))
+    let subject = format!("offset {}", offset.column);
+    Ok(GuardRow::new("score-study", verdict, subject, text))
 }
 
-/// One row a scoring file that states frequencies: are they those of the effect allele?
+/// The row of the guard `effect-allele`: whether stated frequencies are those of the effect allele.
+///
+/// `None` if the scoring file states no frequencies.
 #[must_use]
 pub fn effect_allele(file: &ScoringFile, frequencies: &Frequencies) -> Option<GuardRow> {
+    if frequencies.compared() == 0 {
+        return None;
+    }
     let verdict = if frequencies.are_reversed() {
         GuardVerdict::Fail
     } else {
         GuardVerdict::Pass
     };
-    let row = || {
-        GuardRow::new(
-            "effect-allele",
-            verdict,
-            format!("{BASELINE_PREFIX}{}", file.id),
-            frequencies.to_string(),
-        )
-    };
-    (frequencies.compared() > 0).then(row)
+    let subject = format!("{BASELINE_PREFIX}{}", file.id);
+    let finding = frequencies.to_string();
+    Some(GuardRow::new("effect-allele", verdict, subject, finding))
 }
 
-fn finding(cohort: &Cohort, study: Option<&str>, header: &str) -> (GuardVerdict, String) {
-    let value_of = |key: &str| {
-        header
-            .lines()
-            .find_map(|line| {
-                line.trim_start_matches('#')
-                    .split_once('=')
-                    .filter(|(found, _)| found.trim() == key)
-            })
-            .map(|(_, value)| value.trim())
-    };
-    let learned_from = value_of(DIGEST_KEY).and_then(|found| {
-        Split::ALL
-            .into_iter()
-            .find(|&split| digest(cohort, split) == found)
-    });
-    match learned_from {
-        Some(split @ (Split::Test | Split::Validation)) => {
-            let finding = format!(
-                "its weights were learned from the people of the {split} split: its AUC there is \
-                 not that of new people"
-            );
-            return (GuardVerdict::Fail, finding);
-        }
-        Some(Split::Train) => {
-            let finding = "its weights were learned from the training people, on whom its \
-                           coefficient is fitted again and comes out too large";
-            return (GuardVerdict::Warn, finding.into());
-        }
-        None => {}
+/// Whether the header of a score shows that it was trained on this cohort.
+fn finding(cohort: &Cohort, study: Option<&str>, header: &str) -> Finding {
+    if let Some(split) = training_split(cohort, header) {
+        return finding_of_split(split);
     }
     let Some(study) = study else {
-        let finding = "the name of the cohort is not known: give it (--study NAME), and the \
-                       header is searched for it";
-        return (GuardVerdict::NotRun, finding.into());
+        return Finding::new(
+            GuardVerdict::NotRun,
+            "the name of the cohort is not known: give it (--study NAME), and the header is \
+             searched for it",
+        );
     };
-    if value_of(COHORT_KEY).is_some_and(|cohort| cohort.eq_ignore_ascii_case(study)) {
-        let finding = format!(
+    if header_value(header, COHORT_KEY).is_some_and(|cohort| cohort.eq_ignore_ascii_case(study)) {
+        let text = format!(
             "its weights were learned in {study}, from other splits of it than here: test people \
              may be among them"
         );
-        return (GuardVerdict::Fail, finding);
+        return Finding::new(GuardVerdict::Fail, text);
     }
     if let Some(line) = header.lines().find(|line| has_words(line, study)) {
-        let finding = format!(
+        let text = format!(
             "its header names {study} (`{}`): make sure that the score was not made from these \
              people",
             line.trim()
         );
-        return (GuardVerdict::Warn, finding);
+        return Finding::new(GuardVerdict::Warn, text);
     }
-    let finding = format!(
+    let text = format!(
         "its header does not name {study}; the studies it was made from are on the score's page \
          at the PGS Catalog"
     );
-    (GuardVerdict::Pass, finding)
+    Finding::new(GuardVerdict::Pass, text)
 }
 
-/// Whether the words of `name` stand in a line one after another, whatever their case.
+/// The split of the cohort whose digest the header states.
+fn training_split(cohort: &Cohort, header: &str) -> Option<Split> {
+    let stated_digest = header_value(header, DIGEST_KEY)?;
+    Split::ALL
+        .into_iter()
+        .find(|&split| digest(cohort, split) == stated_digest)
+}
+
+/// The finding for a score that was trained on a split of this cohort.
+fn finding_of_split(split: Split) -> Finding {
+    match split {
+        Split::Test | Split::Validation => Finding::new(
+            GuardVerdict::Fail,
+            format!(
+                "its weights were learned from the people of the {split} split: its AUC there is \
+                 not that of new people"
+            ),
+        ),
+        Split::Train => Finding::new(
+            GuardVerdict::Warn,
+            "its weights were learned from the training people, on whom its coefficient is fitted \
+             again and comes out too large",
+        ),
+    }
+}
+
+/// The value of the first header line `#KEY=VALUE` with this key.
+fn header_value<'h>(header: &'h str, key: &str) -> Option<&'h str> {
+    header.lines().find_map(|line| {
+        let (line_key, value) = line.trim_start_matches('#').split_once('=')?;
+        (line_key.trim() == key).then(|| value.trim())
+    })
+}
+
+/// Whether the words of `name` are consecutive words of a line, ignoring case.
 fn has_words(line: &str, name: &str) -> bool {
-    let words = |text: &str| -> Vec<String> {
-        text.split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .map(str::to_lowercase)
-            .collect()
-    };
-    let line = words(line);
-    let name = words(name);
-    !name.is_empty() && line.windows(name.len()).any(|window| window == name)
+    let line_words = lower_case_words(line);
+    let name_words = lower_case_words(name);
+    !name_words.is_empty()
+        && line_words
+            .windows(name_words.len())
+            .any(|window| window == name_words)
+}
+
+fn lower_case_words(text: &str) -> Vec<String> {
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
 }
 
 #[cfg(test)]
@@ -179,34 +201,41 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let raw = folder.path().join("raw_scores.csv");
         let offset: ScoreColumn = format!("{}:PGS1", raw.display()).parse().unwrap();
-        let verdict = |study: Option<&str>| offset_study(study, &offset).unwrap().verdict;
-        assert_eq!(verdict(Some("ADNI")), GuardVerdict::NotRun);
+        assert_eq!(offset_verdict(Some("ADNI"), &offset), GuardVerdict::NotRun);
         let scores = "model,accession,name,trait_reported,genome_build,harmonised,n_variants,\
                       n_matched,match_rate,study\nprs-PGS1,PGS1,,,,true,2,2,1.0,\"Doe et al., \
                       UKB and ADNI\"\n";
         std::fs::write(folder.path().join("scores.csv"), scores).unwrap();
-        assert_eq!(verdict(None), GuardVerdict::NotRun);
-        assert_eq!(verdict(Some("ADNI")), GuardVerdict::Warn);
-        assert_eq!(verdict(Some("ROSMAP")), GuardVerdict::Pass);
+        assert_eq!(offset_verdict(None, &offset), GuardVerdict::NotRun);
+        assert_eq!(offset_verdict(Some("ADNI"), &offset), GuardVerdict::Warn);
+        assert_eq!(offset_verdict(Some("ROSMAP"), &offset), GuardVerdict::Pass);
+    }
+
+    fn offset_verdict(study: Option<&str>, offset: &ScoreColumn) -> GuardVerdict {
+        offset_study(study, offset).unwrap().verdict
+    }
+
+    fn verdict(study: Option<&str>, header: &str) -> GuardVerdict {
+        finding(&cohort(), study, header).verdict
     }
 
     fn cohort() -> Cohort {
-        let person = |(id, split): (&str, Split)| Person {
-            sample_id: id.into(),
-            phenotype: None,
-            split,
-            family_id: None,
-            covariates: Vec::new(),
-        };
         let people = [
             ("A", Split::Train),
             ("B", Split::Train),
             ("C", Split::Validation),
             ("D", Split::Test),
             ("E", Split::Test),
-        ];
+        ]
+        .map(|(id, split)| Person {
+            sample_id: id.into(),
+            phenotype: None,
+            split,
+            family_id: None,
+            covariates: Vec::new(),
+        });
         Cohort {
-            people: people.map(person).into(),
+            people: people.into(),
             covariate_names: Vec::new(),
             ..Cohort::default()
         }
@@ -215,22 +244,22 @@ mod tests {
     #[test]
     fn a_score_learned_from_the_test_people_is_found_by_their_digest() {
         let cohort = cohort();
-        let with = |split| format!("#pgs_id=x\n#{DIGEST_KEY}={}\n", digest(&cohort, split));
-        let verdict = |header: &str| finding(&cohort, Some("ADNI"), header);
-        assert!(
-            matches!(verdict(&with(Split::Test)), (GuardVerdict::Fail, text) if text.contains("test split"))
-        );
-        assert_eq!(
-            [Split::Validation, Split::Train].map(|split| verdict(&with(split)).0),
-            [GuardVerdict::Fail, GuardVerdict::Warn]
-        );
-        assert_eq!(verdict(&format!("#{DIGEST_KEY}=0\n")).0, GuardVerdict::Pass);
+        let [train, validation, test] =
+            [Split::Train, Split::Validation, Split::Test].map(|split| {
+                let header = format!("#pgs_id=x\n#{DIGEST_KEY}={}\n", digest(&cohort, split));
+                finding(&cohort, Some("ADNI"), &header)
+            });
+        assert_eq!(test.verdict, GuardVerdict::Fail);
+        assert!(test.text.contains("test split"), "{}", test.text);
+        assert_eq!(validation.verdict, GuardVerdict::Fail);
+        assert_eq!(train.verdict, GuardVerdict::Warn);
+        let unknown_digest = format!("#{DIGEST_KEY}=0\n");
+        assert_eq!(verdict(Some("ADNI"), &unknown_digest), GuardVerdict::Pass);
         assert_eq!(digest(&cohort, Split::Test), output::sha256(b"D\nE"));
     }
 
     #[test]
     fn the_own_study_is_found_as_words_of_the_header() {
-        let verdict = |study, header| finding(&cohort(), study, header).0;
         assert_eq!(
             verdict(Some("adni"), "#pgs_name=AD\n#cohorts=ADGC|ADNI|UKB\n"),
             GuardVerdict::Warn

@@ -1,13 +1,13 @@
-//! Where risk is planted: the causal sites, and the number x that each person's risk grows with.
+//! Choice of the causal sites, and the number x that the risk of each sample increases with.
 //!
-//! Input -> output: a [`RiskKind`] and people's haplotypes (person `i` has haplotypes `2 i` and `2
-//! i + 1`) -> [`Causal`].
+//! Input: a [`RiskKind`] and the haplotypes of all samples (sample `i` has haplotypes `2 i` and
+//! `2 i + 1`). Output: [`Causal`].
 //!
-//! `cis` and `trans` risk is planted where dosages tell it worst, as otherwise a regression on
-//! dosages does as well as a model that sees haplotypes: among pairs of common SNVs, one of those
-//! whose event a linear regression on the dosages of all variants explains least. That no single
-//! variant tags the event is not enough: without recombination a haplotype is a linear combination
-//! of dosages.
+//! A pair of alleles for `cis` or `trans` risk is chosen so that dosages predict it badly.
+//! Otherwise a regression on dosages would perform as well as a model that sees haplotypes. Among
+//! all pairs of common SNVs, the choice is one of those whose event has the lowest R^2 in a linear
+//! regression on the dosages of all variants. It is not enough that no single variant tags the
+//! event: without recombination, a haplotype is a linear combination of dosages.
 
 use rand::{
     Rng,
@@ -24,30 +24,35 @@ use super::{
     risk::Risk,
 };
 
-/// Sites of additive risk.
+/// Number of causal sites of additive risk.
 const N_ADDITIVE_SITES: usize = 3;
-/// Least minor allele frequency and largest r^2 between two of them, from what is wanted to what a
-/// panel of few variants can give.
+/// Smallest minor allele frequency of an additive site, and largest r^2 between two of them.
+///
+/// Strictest first; the loosest criteria suit a panel with few variants.
 const ADDITIVE_CRITERIA: [(f64, f64); 4] = [(0.2, 0.1), (0.1, 0.3), (0.02, 0.6), (0.02, 1.0)];
-/// Common SNVs looked at for a pair; more are thinned at random.
+/// Largest number of common SNVs that form pairs; a larger number is thinned at random.
 const MAX_COMMON_SNVS: usize = 96;
-/// Variants in the regression that tells how well dosages tell an event; of more, those with the
-/// commonest minor alleles.
+/// Largest number of variants in the regression of an event on dosages.
+///
+/// Of a larger number, the variants with the highest minor allele frequencies are used.
 const MAX_VARIANTS: usize = 512;
-/// Best pairs of which the seed chooses one.
+/// Number of best pairs from which the seed chooses one.
 const N_BEST: usize = 5;
 
-/// What a pair must be like.
+/// Requirements for a pair of causal SNVs.
 struct Criteria {
-    /// Of each allele of both sites.
+    /// Smallest minor allele frequency of either site.
     min_allele_frequency: f64,
-    /// Least and largest share of haplotypes with both alleles or neither (cis), of people with
-    /// one on each haplotype (trans).
+    /// Smallest and largest event frequency.
+    ///
+    /// For cis: the share of haplotypes with both alleles or neither.
+    /// For trans: the share of samples with one allele on each haplotype.
     event_frequency: (f64, f64),
+    /// Smallest distance between the sites, in nucleotides.
     min_distance_nt: usize,
 }
 
-/// From what is wanted to what a panel of few variants can give.
+/// Criteria for a pair, strictest first; the loosest suit a panel with few variants.
 const CRITERIA: [Criteria; 3] = [
     Criteria {
         min_allele_frequency: 0.2,
@@ -66,13 +71,13 @@ const CRITERIA: [Criteria; 3] = [
     },
 ];
 
-/// The causal sites and what they make of each person.
+/// The causal sites and the x of each sample.
 pub struct Causal {
-    /// In the order of the locus.
+    /// Causal sites, in the order of the locus.
     pub sites: Vec<CausalSite>,
-    /// Why these sites; `None` without any.
+    /// Why these sites were chosen; `None` without causal sites.
     pub choice: Option<Choice>,
-    /// The number that risk grows with, of each person.
+    /// The number x of each sample; its risk increases with x.
     pub x: Vec<u8>,
     /// Index in the panel and number of the effect allele of each site.
     pub alleles: Vec<(usize, u8)>,
@@ -81,24 +86,24 @@ pub struct Causal {
 /// A site that carries risk.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CausalSite {
-    /// As in the VCF.
+    /// Contig as named in the VCF.
     pub contig: String,
     /// 1-based POS.
     pub position: usize,
     /// ID column.
     pub id: String,
-    /// REF.
+    /// REF allele.
     pub ref_allele: String,
-    /// ALT.
+    /// ALT alleles, separated by commas.
     pub alt_allele: String,
     /// The allele that carries the risk; may be REF.
     pub effect_allele: String,
-    /// Of the effect allele among the simulated haplotypes.
+    /// Frequency of the effect allele among the simulated haplotypes.
     pub effect_allele_frequency: f64,
 }
 
 impl CausalSite {
-    /// An allele of a panel's record.
+    /// Describes an allele (0 = REF, 1 or more = ALT) of a panel record.
     pub(super) fn new(
         panel: &Panel,
         site: usize,
@@ -106,77 +111,87 @@ impl CausalSite {
         effect_allele_frequency: f64,
     ) -> Self {
         let record = &panel.sites[site];
-        let text = |bases: &[u8]| String::from_utf8_lossy(bases).into_owned();
-        let alts: Vec<String> = record.alt_alleles.iter().map(|alt| text(alt)).collect();
-        let ref_allele = text(&record.ref_allele);
-        let alt = usize::from(allele)
+        let ref_allele = String::from_utf8_lossy(&record.ref_allele).into_owned();
+        let alt_alleles: Vec<String> = record
+            .alt_alleles
+            .iter()
+            .map(|alt| String::from_utf8_lossy(alt).into_owned())
+            .collect();
+        let effect_alt = usize::from(allele)
             .checked_sub(1)
-            .and_then(|alt| alts.get(alt));
+            .and_then(|alt_index| alt_alleles.get(alt_index));
         Self {
             contig: panel.locus.contig.clone(),
             position: record.position,
             id: record.id.clone(),
-            effect_allele: alt.unwrap_or(&ref_allele).clone(),
-            alt_allele: alts.join(","),
+            effect_allele: effect_alt.unwrap_or(&ref_allele).clone(),
+            alt_allele: alt_alleles.join(","),
             ref_allele,
             effect_allele_frequency,
         }
     }
 }
 
-/// x of each person, for risk of `kind` on alleles (index of the site, number of the allele).
+/// Computes x of each sample for a risk of `kind` on alleles (site index, allele number).
 pub fn x_of(kind: RiskKind, alleles: &[(usize, u8)], haplotypes: &Mosaics<'_>) -> Vec<u8> {
-    let dosage = |allele: &(usize, u8)| Dosage::of_allele(haplotypes.at_site(allele.0), allele.1);
-    match (kind, alleles) {
-        (RiskKind::Cis, [a, b]) => Dosage::cis(&dosage(a), &dosage(b)).of_people().collect(),
-        (RiskKind::Trans, [a, b]) => Dosage::trans(&dosage(a), &dosage(b)).of_people().collect(),
-        _ => {
-            let mut x = vec![0; haplotypes.len() / 2];
-            for allele in alleles {
-                x.iter_mut()
-                    .zip(dosage(allele).of_people())
-                    .for_each(|(x, copies)| *x += copies);
-            }
-            x
+    let dosages: Vec<Dosage> = alleles
+        .iter()
+        .map(|&(site, allele)| Dosage::of_allele(haplotypes.at_site(site), allele))
+        .collect();
+    match (kind, &dosages[..]) {
+        (RiskKind::Cis, [a, b]) => Dosage::cis(a, b).of_people().collect(),
+        (RiskKind::Trans, [a, b]) => Dosage::trans(a, b).of_people().collect(),
+        _ => sum_of_dosages(&dosages, haplotypes.len() / 2),
+    }
+}
+
+fn sum_of_dosages<'a>(dosages: impl IntoIterator<Item = &'a Dosage>, n_samples: usize) -> Vec<u8> {
+    let mut sums = vec![0; n_samples];
+    for dosage in dosages {
+        for (sum, copies) in sums.iter_mut().zip(dosage.of_people()) {
+            *sum += copies;
         }
     }
+    sums
 }
 
 /// Why the causal sites were chosen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Choice {
-    /// In words.
+    /// The reason in words.
     pub reason: String,
-    /// Sites (additive) or pairs of alleles (cis, trans) that met the criteria.
+    /// Number of sites (additive) or pairs of alleles (cis, trans) that met the criteria.
     pub n_candidates: usize,
-    /// How well dosages tell the event of a pair.
+    /// How well dosages predict the event of a pair.
     #[serde(flatten)]
     pub tagging: Option<Tagging>,
-    /// What had to be given up because there is too little to choose from.
+    /// Criteria that were relaxed because the locus has too few candidates.
     pub relaxed: Option<String>,
 }
 
-/// How well dosages tell x, over the simulated people.
+/// How well dosages predict x, over the simulated samples.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Tagging {
-    /// Share of haplotypes with both alleles or neither (cis), or of people with one on each
-    /// haplotype (trans).
+    /// Share of haplotypes with both alleles or neither (cis), or share of samples with one allele
+    /// on each haplotype (trans).
     pub event_frequency: f64,
-    /// R^2 of x by the best linear combination of the dosages of all variants (the 512 with the
-    /// commonest minor alleles of more).
+    /// R^2 of a linear regression of x on the dosages of all variants, or of the 512 variants with
+    /// the highest minor allele frequencies.
     pub all_dosages_r2: f64,
-    /// R^2 of x by the best linear combination of the two causal dosages.
+    /// R^2 of a linear regression of x on the two causal dosages.
     pub causal_dosages_r2: f64,
-    /// Largest r^2 between x and the dosage of any one variant.
+    /// Largest r^2 between x and the dosage of any single variant.
     pub max_variant_r2: f64,
     /// 1-based position of that variant.
     pub max_variant_position: usize,
 }
 
-/// Chooses causal sites of which an effect can give `auc`, where one is asked for.
+/// Chooses causal sites for a kind of risk.
+///
+/// With an `auc`, a pair is chosen only if some effect gives this AUC.
 ///
 /// # Errors
-/// When no sites meet even the loosest criteria.
+/// [`Error::NoCausalSites`] if no sites meet even the loosest criteria.
 pub fn choose(
     kind: RiskKind,
     auc: Option<f64>,
@@ -184,35 +199,36 @@ pub fn choose(
     haplotypes: &Mosaics<'_>,
     rng: &mut impl Rng,
 ) -> Result<Causal, Error> {
-    let locus = || CausalLocus {
+    if kind == RiskKind::Null {
+        return Ok(Causal {
+            sites: Vec::new(),
+            choice: None,
+            x: vec![0; haplotypes.len() / 2],
+            alleles: Vec::new(),
+        });
+    }
+    let locus = CausalLocus {
         panel,
         haplotypes,
         snvs: common_snvs(panel, haplotypes),
     };
     match kind {
-        RiskKind::Null => {
-            let x = vec![0; haplotypes.len() / 2];
-            Ok(Causal {
-                sites: Vec::new(),
-                choice: None,
-                x,
-                alleles: Vec::new(),
-            })
-        }
-        RiskKind::Additive => locus().additive(rng),
-        RiskKind::Cis => locus().pair(auc, &CIS, rng),
-        RiskKind::Trans => locus().pair(auc, &TRANS, rng),
+        RiskKind::Cis => locus.pair(auc, &CIS, rng),
+        RiskKind::Trans => locus.pair(auc, &TRANS, rng),
+        RiskKind::Additive | RiskKind::Null => locus.additive(rng),
     }
 }
 
-/// A way in which two alleles act together.
+/// A joint event of two alleles, whose count per sample is x.
 struct Event {
     kind: RiskKind,
+    /// x of each sample from the dosages of the two alleles.
     x: fn(&Dosage, &Dosage) -> Dosage,
-    /// x of a person in whom the event always happens.
+    /// Largest x that a sample can have.
     max_x: f64,
-    /// Allele numbers at the two sites that make different events.
+    /// Allele numbers at the two sites that give different events.
     alleles: &'static [[usize; 2]],
+    /// Description of the event for `truth.json`.
     words: &'static str,
 }
 
@@ -233,8 +249,9 @@ const TRANS: Event = Event {
 
 /// A biallelic SNV that no other record overlaps.
 struct Snv {
+    /// Index of its record in the panel.
     site: usize,
-    /// Of REF and of ALT.
+    /// Dosages of REF and of ALT.
     dosages: [Dosage; 2],
 }
 
@@ -244,69 +261,88 @@ impl Snv {
     }
 }
 
+/// Isolated biallelic SNVs that are common enough for the loosest criteria.
 fn common_snvs(panel: &Panel, haplotypes: &Mosaics<'_>) -> Vec<Snv> {
     let may_switch_at = panel.may_switch_at();
-    let alone =
-        |site: usize| may_switch_at[site] && may_switch_at.get(site + 1).copied().unwrap_or(true);
-    let lowest = CRITERIA
+    let lowest_frequency = CRITERIA
         .iter()
         .map(|criteria| criteria.min_allele_frequency)
         .fold(1.0, f64::min);
     (0..panel.sites.len())
-        .filter(|&site| panel.sites[site].is_biallelic_snv() && alone(site))
+        .filter(|&site| panel.sites[site].is_biallelic_snv())
+        .filter(|&site| {
+            // A switch is possible at this record and at the next one: no REF overlaps another.
+            let next_is_free = may_switch_at.get(site + 1).copied().unwrap_or(true);
+            may_switch_at[site] && next_is_free
+        })
         .map(|site| Snv {
             site,
             dosages: [0, 1].map(|allele| Dosage::of_allele(haplotypes.at_site(site), allele)),
         })
-        .filter(|snv| snv.minor_allele_frequency() >= lowest)
+        .filter(|snv| snv.minor_allele_frequency() >= lowest_frequency)
         .collect()
 }
 
-/// Two alleles, `(SNV, allele number)` each, and what they make together.
+/// One allele of a common SNV.
+#[derive(Clone, Copy)]
+struct SnvAllele {
+    /// Index into [`CausalLocus::snvs`].
+    snv: usize,
+    /// Allele number: 0 = REF, 1 = ALT.
+    allele: usize,
+}
+
+/// Two alleles and their joint event.
 struct Pair {
-    alleles: [(usize, usize); 2],
+    alleles: [SnvAllele; 2],
+    /// Count of the event in each sample.
     x: Dosage,
+    /// Mean of x relative to its largest value.
     event_frequency: f64,
     /// See [`Tagging::all_dosages_r2`].
     all_dosages_r2: f64,
 }
 
+/// Dosage of one ALT allele.
+struct VariantDosage {
+    /// 1-based POS.
+    position: usize,
+    dosage: Dosage,
+}
+
+/// Sites of additive risk, and the criteria that they meet.
+struct AdditiveSites {
+    /// Indices into [`CausalLocus::snvs`].
+    snvs: Vec<usize>,
+    /// SNVs that are common enough.
+    n_candidates: usize,
+    min_frequency: f64,
+    max_r2: f64,
+}
+
+/// A locus from which causal sites are chosen.
 struct CausalLocus<'a> {
     panel: &'a Panel,
     haplotypes: &'a Mosaics<'a>,
+    /// Candidates for causal sites, in the order of the locus.
     snvs: Vec<Snv>,
 }
 
 impl CausalLocus<'_> {
+    /// Chooses three SNVs whose ALT dosages add up to x.
     fn additive(&self, rng: &mut impl Rng) -> Result<Causal, Error> {
         let mut order: Vec<usize> = (0..self.snvs.len()).collect();
         order.shuffle(rng);
-        let chosen = ADDITIVE_CRITERIA
+        let additive_sites = ADDITIVE_CRITERIA
             .into_iter()
-            .find_map(|(min_frequency, max_r2)| {
-                let common = order
-                    .iter()
-                    .copied()
-                    .filter(|&snv| self.snvs[snv].minor_allele_frequency() >= min_frequency);
-                let n_candidates = common.clone().count();
-                let mut chosen: Vec<usize> = Vec::new();
-                for snv in common {
-                    let r2 =
-                        |&other: &usize| self.snvs[other].dosages[1].r2(&self.snvs[snv].dosages[1]);
-                    if chosen.len() < N_ADDITIVE_SITES
-                        && chosen.iter().all(|other| r2(other) <= max_r2)
-                    {
-                        chosen.push(snv);
-                    }
-                }
-                (chosen.len() == N_ADDITIVE_SITES).then_some((
-                    chosen,
-                    n_candidates,
-                    min_frequency,
-                    max_r2,
-                ))
-            });
-        let Some((mut chosen, n_candidates, min_frequency, max_r2)) = chosen else {
+            .find_map(|(min_frequency, max_r2)| self.additive_sites(&order, min_frequency, max_r2));
+        let Some(AdditiveSites {
+            mut snvs,
+            n_candidates,
+            min_frequency,
+            max_r2,
+        }) = additive_sites
+        else {
             let found = format!(
                 "{} SNVs of minor allele frequency 0.02 or more, where 3 are needed",
                 order.len()
@@ -316,47 +352,75 @@ impl CausalLocus<'_> {
                 found,
             });
         };
-        chosen.sort_unstable();
-        let mut x = vec![0; self.haplotypes.len() / 2];
-        for &snv in &chosen {
-            x.iter_mut()
-                .zip(self.snvs[snv].dosages[1].of_people())
-                .for_each(|(x, dosage)| *x += dosage);
-        }
+        snvs.sort_unstable();
+        let alt_dosages = snvs.iter().map(|&snv| &self.snvs[snv].dosages[1]);
+        let x = sum_of_dosages(alt_dosages, self.haplotypes.len() / 2);
         let reason = format!(
             "three common SNVs drawn by the seed, r^2 between any two of them at most {max_r2}; x \
              is the sum of their dosages, so that a regression on dosages can reach the best \
              possible AUC"
         );
-        let sites = chosen
-            .iter()
-            .map(|&snv| self.causal_site((snv, 1)))
-            .collect();
         let relaxed = (max_r2 > ADDITIVE_CRITERIA[0].1).then(|| {
             format!(
                 "too few variants to choose from: minor allele frequencies from {min_frequency}, \
                  r^2 between two of them up to {max_r2}"
             )
         });
-        let alleles = chosen.iter().map(|&snv| (self.snvs[snv].site, 1)).collect();
-        let choice = Some(Choice {
+        let alleles: Vec<SnvAllele> = snvs
+            .into_iter()
+            .map(|snv| SnvAllele { snv, allele: 1 })
+            .collect();
+        let choice = Choice {
             reason,
             n_candidates,
             tagging: None,
             relaxed,
-        });
-        Ok(Causal {
-            sites,
-            choice,
-            x,
-            alleles,
+        };
+        Ok(self.causal(&alleles, x, choice))
+    }
+
+    /// The first SNVs in `order` that are common enough and nearly independent of each other;
+    /// `None` if there are too few.
+    fn additive_sites(
+        &self,
+        order: &[usize],
+        min_frequency: f64,
+        max_r2: f64,
+    ) -> Option<AdditiveSites> {
+        let common = order
+            .iter()
+            .copied()
+            .filter(|&snv| self.snvs[snv].minor_allele_frequency() >= min_frequency);
+        let n_candidates = common.clone().count();
+        let mut chosen: Vec<usize> = Vec::new();
+        for snv in common {
+            if chosen.len() < N_ADDITIVE_SITES
+                && chosen
+                    .iter()
+                    .all(|&earlier| self.r2_of_alts(earlier, snv) <= max_r2)
+            {
+                chosen.push(snv);
+            }
+        }
+        (chosen.len() == N_ADDITIVE_SITES).then_some(AdditiveSites {
+            snvs: chosen,
+            n_candidates,
+            min_frequency,
+            max_r2,
         })
     }
 
+    /// Squared correlation of the ALT dosages of two SNVs.
+    fn r2_of_alts(&self, a: usize, b: usize) -> f64 {
+        self.snvs[a].dosages[1].r2(&self.snvs[b].dosages[1])
+    }
+
+    /// Chooses two alleles whose joint event dosages predict badly.
     fn pair(&self, auc: Option<f64>, event: &Event, rng: &mut impl Rng) -> Result<Causal, Error> {
         for (level, criteria) in CRITERIA.iter().enumerate() {
-            let (pairs, n_candidates) = self.pairs(auc, event, criteria, rng);
-            let best = &pairs[..pairs.len().min(N_BEST)];
+            let pairs = self.pairs(auc, event, criteria, rng);
+            let n_candidates = pairs.len();
+            let best = &pairs[..n_candidates.min(N_BEST)];
             let Some(pair) = best.choose(rng) else {
                 continue;
             };
@@ -366,104 +430,97 @@ impl CausalLocus<'_> {
                 best.len(),
                 event.words
             );
-            let (low, high) = criteria.event_frequency;
-            let relaxed = (level > 0).then(|| {
-                format!(
-                    "too few variants to choose from: allele frequencies from {}, event frequency \
-                     {low} to {high}, {} nt apart or more",
-                    criteria.min_allele_frequency, criteria.min_distance_nt
-                )
-            });
             let choice = Choice {
                 reason,
                 n_candidates,
                 tagging: Some(self.tagging(pair)),
-                relaxed,
+                relaxed: (level > 0).then(|| criteria.relaxed_in_words()),
             };
-            let sites = pair
-                .alleles
-                .iter()
-                .map(|&allele| self.causal_site(allele))
-                .collect();
-            let allele = |(snv, allele): (usize, usize)| (self.snvs[snv].site, allele as u8);
             let x = pair.x.of_people().collect();
-            let alleles = pair.alleles.map(allele).to_vec();
-            return Ok(Causal {
-                sites,
-                choice: Some(choice),
-                x,
-                alleles,
-            });
+            return Ok(self.causal(&pair.alleles, x, choice));
         }
         let n = self.snvs.len();
-        let wanted = auc.map_or("is common enough".into(), |auc| {
+        let requirement = auc.map_or("is common enough".into(), |auc| {
             format!("can give AUC {auc}")
         });
-        let found = format!("among {n} common SNVs no two alleles whose event {wanted}");
+        let found = format!("among {n} common SNVs no two alleles whose event {requirement}");
         Err(Error::NoCausalSites {
             kind: event.kind,
             found,
         })
     }
 
-    /// Pairs that meet the criteria and can give the AUC, those that dosages tell worst first; and
-    /// how many there are.
+    fn causal(&self, alleles: &[SnvAllele], x: Vec<u8>, choice: Choice) -> Causal {
+        Causal {
+            sites: alleles
+                .iter()
+                .map(|&allele| self.causal_site(allele))
+                .collect(),
+            choice: Some(choice),
+            x,
+            alleles: alleles
+                .iter()
+                .map(|allele| (self.snvs[allele.snv].site, allele.allele as u8))
+                .collect(),
+        }
+    }
+
+    /// Pairs that meet the criteria and can give the AUC, lowest R^2 on all dosages first.
     fn pairs(
         &self,
         auc: Option<f64>,
         event: &Event,
         criteria: &Criteria,
         rng: &mut impl Rng,
-    ) -> (Vec<Pair>, usize) {
+    ) -> Vec<Pair> {
         let mut pairs = self.candidates(event, criteria, rng);
         if let Some(auc) = auc {
             pairs.retain(|pair| Risk::solve(&pair.x.of_people().collect::<Vec<_>>(), auc).is_ok());
         }
-        let mut variants = Vec::new();
-        let keep_commonest = |variants: &mut Vec<(usize, Dosage)>| {
-            variants.sort_by(|(_, a), (_, b)| {
-                b.minor_allele_frequency()
-                    .total_cmp(&a.minor_allele_frequency())
-            });
-            variants.truncate(MAX_VARIANTS);
-        };
-        for variant in self.variants() {
-            variants.push(variant);
-            if variants.len() > 2 * MAX_VARIANTS {
-                keep_commonest(&mut variants);
-            }
-        }
-        keep_commonest(&mut variants);
-        let regression = Regression::on(variants.iter().map(|(_, dosage)| dosage));
+        let variants = self.commonest_variants();
+        let regression = Regression::on(variants.iter().map(|variant| &variant.dosage));
         pairs
             .par_iter_mut()
             .for_each(|pair| pair.all_dosages_r2 = regression.r2(&pair.x));
         pairs.sort_by(|a, b| a.all_dosages_r2.total_cmp(&b.all_dosages_r2));
-        let n_candidates = pairs.len();
-        (pairs, n_candidates)
+        pairs
+    }
+
+    /// The [`MAX_VARIANTS`] variants with the highest minor allele frequencies, highest first.
+    fn commonest_variants(&self) -> Vec<VariantDosage> {
+        let mut variants = Vec::new();
+        for variant in self.variants() {
+            variants.push(variant);
+            // Truncating in between bounds the memory on loci with many variants.
+            if variants.len() > 2 * MAX_VARIANTS {
+                truncate_to_commonest(&mut variants);
+            }
+        }
+        truncate_to_commonest(&mut variants);
+        variants
     }
 
     fn tagging(&self, pair: &Pair) -> Tagging {
-        let mut max_variant = (0.0, 0);
-        for (position, dosage) in self.variants() {
-            let r2 = pair.x.r2(&dosage);
-            if r2 > max_variant.0 {
-                max_variant = (r2, position);
+        let mut max_variant_r2 = 0.0;
+        let mut max_variant_position = 0;
+        for variant in self.variants() {
+            let r2 = pair.x.r2(&variant.dosage);
+            if r2 > max_variant_r2 {
+                max_variant_r2 = r2;
+                max_variant_position = variant.position;
             }
         }
-        let [a, b] = pair
-            .alleles
-            .map(|(snv, allele)| &self.snvs[snv].dosages[allele]);
+        let causal_dosages = pair.alleles.map(|allele| self.dosage(allele));
         Tagging {
             event_frequency: pair.event_frequency,
             all_dosages_r2: pair.all_dosages_r2,
-            causal_dosages_r2: Regression::on([a, b]).r2(&pair.x),
-            max_variant_r2: max_variant.0,
-            max_variant_position: max_variant.1,
+            causal_dosages_r2: Regression::on(causal_dosages).r2(&pair.x),
+            max_variant_r2,
+            max_variant_position,
         }
     }
 
-    /// Pairs that meet the criteria.
+    /// Pairs that meet the criteria, before any check of the AUC.
     fn candidates(&self, event: &Event, criteria: &Criteria, rng: &mut impl Rng) -> Vec<Pair> {
         let mut common: Vec<usize> = (0..self.snvs.len())
             .filter(|&snv| self.snvs[snv].minor_allele_frequency() >= criteria.min_allele_frequency)
@@ -473,56 +530,88 @@ impl CausalLocus<'_> {
             common.truncate(MAX_COMMON_SNVS);
             common.sort_unstable();
         }
-        let (low, high) = criteria.event_frequency;
         let mut pairs = Vec::new();
         for (index, &first) in common.iter().enumerate() {
             for &second in &common[index + 1..] {
-                if self.site(second).position - self.site(first).position < criteria.min_distance_nt
-                {
-                    continue;
-                }
-                for &alleles in event.alleles {
-                    let a = &self.snvs[first].dosages[alleles[0]];
-                    let b = &self.snvs[second].dosages[alleles[1]];
-                    let x = (event.x)(a, b);
-                    let event_frequency = x.mean() / event.max_x;
-                    if (low..=high).contains(&event_frequency) {
-                        let alleles = [(first, alleles[0]), (second, alleles[1])];
-                        pairs.push(Pair {
-                            alleles,
-                            x,
-                            event_frequency,
-                            all_dosages_r2: 0.0,
-                        });
-                    }
+                let distance_nt = self.site(second).position - self.site(first).position;
+                if distance_nt >= criteria.min_distance_nt {
+                    self.add_pairs_of_snvs([first, second], event, criteria, &mut pairs);
                 }
             }
         }
         pairs
     }
 
-    /// Position and dosage of every ALT allele of the locus.
-    fn variants(&self) -> impl Iterator<Item = (usize, Dosage)> {
+    /// Adds each combination of alleles of two SNVs whose event has a suitable frequency.
+    fn add_pairs_of_snvs(
+        &self,
+        snvs: [usize; 2],
+        event: &Event,
+        criteria: &Criteria,
+        pairs: &mut Vec<Pair>,
+    ) {
+        let (low, high) = criteria.event_frequency;
+        for allele_numbers in event.alleles {
+            let alleles = [0, 1].map(|index| SnvAllele {
+                snv: snvs[index],
+                allele: allele_numbers[index],
+            });
+            let x = (event.x)(self.dosage(alleles[0]), self.dosage(alleles[1]));
+            let event_frequency = x.mean() / event.max_x;
+            if (low..=high).contains(&event_frequency) {
+                pairs.push(Pair {
+                    alleles,
+                    x,
+                    event_frequency,
+                    all_dosages_r2: 0.0,
+                });
+            }
+        }
+    }
+
+    /// The dosages of all ALT alleles of the locus.
+    fn variants(&self) -> impl Iterator<Item = VariantDosage> {
         let sites = self.panel.sites.iter().enumerate();
-        let of_site = move |(site, record): (usize, &PanelSite)| {
-            let alleles = 1..=record.alt_alleles.len() as u8;
-            let position = record.position;
-            alleles.map(move |allele| {
-                (
-                    position,
-                    Dosage::of_allele(self.haplotypes.at_site(site), allele),
-                )
+        sites.flat_map(move |(site, record)| {
+            let alt_numbers = 1..=record.alt_alleles.len() as u8;
+            alt_numbers.map(move |allele| VariantDosage {
+                position: record.position,
+                dosage: Dosage::of_allele(self.haplotypes.at_site(site), allele),
             })
-        };
-        sites.flat_map(of_site)
+        })
     }
 
     fn site(&self, snv: usize) -> &PanelSite {
         &self.panel.sites[self.snvs[snv].site]
     }
 
-    fn causal_site(&self, (snv, allele): (usize, usize)) -> CausalSite {
-        let frequency = self.snvs[snv].dosages[allele].mean() / 2.0;
-        CausalSite::new(self.panel, self.snvs[snv].site, allele as u8, frequency)
+    fn dosage(&self, SnvAllele { snv, allele }: SnvAllele) -> &Dosage {
+        &self.snvs[snv].dosages[allele]
+    }
+
+    fn causal_site(&self, allele: SnvAllele) -> CausalSite {
+        let frequency = self.dosage(allele).mean() / 2.0;
+        let site = self.snvs[allele.snv].site;
+        CausalSite::new(self.panel, site, allele.allele as u8, frequency)
+    }
+}
+
+fn truncate_to_commonest(variants: &mut Vec<VariantDosage>) {
+    variants.sort_by(|a, b| {
+        let frequency_of_a = a.dosage.minor_allele_frequency();
+        b.dosage.minor_allele_frequency().total_cmp(&frequency_of_a)
+    });
+    variants.truncate(MAX_VARIANTS);
+}
+
+impl Criteria {
+    /// The text for [`Choice::relaxed`].
+    fn relaxed_in_words(&self) -> String {
+        let (low, high) = self.event_frequency;
+        format!(
+            "too few variants to choose from: allele frequencies from {}, event frequency \
+             {low} to {high}, {} nt apart or more",
+            self.min_allele_frequency, self.min_distance_nt
+        )
     }
 }

@@ -1,8 +1,10 @@
-//! Published weights as simulated risk: which allele of which panel record each row means.
+//! Published weights as simulated risk: matching of score rows with panel records.
 //!
-//! Input -> output: a scoring file (PGS Catalog, or a plain table) -> [`Published`]; with panels ->
-//! the [`SiteEffect`]s of each locus and an [`EffectSummary`]. Alleles agree with REF and ALT as in
-//! `prs`: as they are first, then on the other strand. Positions are 1-based.
+//! Input: a scoring file (PGS Catalog, or a plain table), read into [`Published`], and panels.
+//! Output: the [`SiteEffect`]s of each locus and an [`EffectSummary`].
+//!
+//! Alleles are compared with REF and ALT as in `prs`: on the given strand first, then on the
+//! opposite strand. Positions are 1-based.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,19 +19,19 @@ use crate::scoring::{MatchType, ScoringFile, complement};
 use gf_cohort_schema::counted;
 use gf_genotypes::contig_key;
 
-/// Unmatched variants that a summary names; the others are counted only.
+/// Largest number of unmatched variants that a summary names.
 const MAX_NAMED: usize = 10;
 
-/// One weight: what 0, 1 and 2 copies of an allele add to the log odds.
+/// One published weight: the log odds that 0, 1 and 2 copies of an allele add.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PublishedRow {
     /// Contig, with or without `chr`.
     pub contig: String,
-    /// 1-based.
+    /// 1-based position.
     pub position: usize,
     /// The allele that is counted, upper-case.
     pub effect_allele: String,
-    /// The other allele, where it is known.
+    /// The other allele, if the source states it.
     pub other_allele: Option<String>,
     /// Log odds of 0, 1 and 2 copies.
     pub log_odds: [f64; 3],
@@ -42,9 +44,9 @@ pub struct Published {
     pub source: String,
     /// Usable rows.
     pub rows: Vec<PublishedRow>,
-    /// Rows that are not the weight of one allele at a position.
+    /// Number of rows that are not the weight of one allele at a position.
     pub n_unusable: usize,
-    /// What was odd about the file but could be read.
+    /// Faults of the file that did not stop the reader.
     pub warnings: Vec<String>,
 }
 
@@ -52,7 +54,7 @@ impl Published {
     /// Reads a scoring file with one score.
     ///
     /// # Errors
-    /// A file that cannot be read, is no scoring file, or has several scores.
+    /// A file that cannot be read, that is no scoring file, or that has several scores.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let mut scores = ScoringFile::read(path, None)?;
         if scores.len() != 1 {
@@ -77,14 +79,11 @@ impl Published {
                 })
             })
             .collect();
-        let n_unusable = n_rows - rows.len();
-        let source = path.display().to_string();
-        let warnings = score.warnings;
         Ok(Self {
-            source,
+            source: path.display().to_string(),
+            n_unusable: n_rows - rows.len(),
             rows,
-            n_unusable,
-            warnings,
+            warnings: score.warnings,
         })
     }
 }
@@ -100,12 +99,12 @@ pub struct SiteEffect {
     pub log_odds: [f64; 3],
 }
 
-/// What became of the rows of published weights.
+/// Counts of published rows by the result of matching them with the panels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct EffectSummary {
     /// File name, or name of the preset.
     pub source: String,
-    /// Rows of the source.
+    /// Number of rows of the source.
     pub n_rows: usize,
     /// Rows that are not the weight of one allele at a position.
     pub n_unusable: usize,
@@ -113,15 +112,15 @@ pub struct EffectSummary {
     pub n_matched: usize,
     /// Matched rows whose effect allele is REF.
     pub n_effect_allele_is_ref: usize,
-    /// Matched rows on the other strand.
+    /// Matched rows on the opposite strand.
     pub n_flipped: usize,
     /// Matched rows with alleles A and T, or C and G: their strand is trusted.
     pub n_ambiguous: usize,
-    /// Rows that mean an allele which an earlier row means; left out.
+    /// Rows with the same allele as an earlier row; left out.
     pub n_duplicates: usize,
-    /// Rows without a record of that position and alleles.
+    /// Rows without a panel record of their position and alleles.
     pub n_unmatched: usize,
-    /// The first of them, as `contig:position effect/other`.
+    /// The first unmatched rows, as `contig:position effect/other`.
     pub first_unmatched: Vec<String>,
 }
 
@@ -176,55 +175,52 @@ impl fmt::Display for EffectSummary {
     }
 }
 
-/// An ALT allele of a panel record that a row may mean.
+/// A panel record and ALT allele that agree with a row.
 #[derive(Clone, Copy)]
 struct Candidate {
     match_type: MatchType,
+    /// Index of the panel.
     panel: usize,
+    /// Index of the record in the panel.
     site: usize,
+    /// Number of the ALT allele, 1 or more.
     alt: u8,
 }
 
-/// Effects of each panel, in the order of its records, and what became of every row.
-pub type Matched = (Vec<Vec<SiteEffect>>, EffectSummary);
+/// Published weights matched with the records of the panels.
+pub struct MatchedEffects {
+    /// Effects of each panel, in the order of its records.
+    pub by_panel: Vec<Vec<SiteEffect>>,
+    /// Counts of all rows.
+    pub counts: EffectSummary,
+}
 
-/// Finds the rows in the panels.
+/// Matches published rows with panel records.
 ///
 /// # Errors
-/// When no row is found.
-pub fn match_to_panels(published: &Published, panels: &[Panel]) -> Result<Matched, Error> {
-    let sites = Sites::index(panels);
-    let mut effects: Vec<Vec<SiteEffect>> = vec![Vec::new(); panels.len()];
-    let mut counts = EffectSummary {
-        source: published
-            .source
-            .rsplit(['/', '\\'])
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-        n_rows: published.rows.len() + published.n_unusable,
-        n_unusable: published.n_unusable,
-        ..EffectSummary::default()
-    };
-    let mut taken = HashSet::new();
+/// No row has a record in any panel.
+pub fn match_to_panels(published: &Published, panels: &[Panel]) -> Result<MatchedEffects, Error> {
+    let sites = SiteIndex::new(panels);
+    let mut by_panel: Vec<Vec<SiteEffect>> = vec![Vec::new(); panels.len()];
+    let mut counts = EffectSummary::of_source(published);
+    let mut matched_alleles = HashSet::new();
     for row in &published.rows {
-        let Some(found) = sites.best(row) else {
+        let Some(candidate) = sites.best(row) else {
             counts.add_unmatched(row);
             continue;
         };
-        if !taken.insert((found.panel, found.site, found.alt)) {
+        if !matched_alleles.insert((candidate.panel, candidate.site, candidate.alt)) {
             counts.n_duplicates += 1;
             continue;
         }
-        let is_ref = found.match_type.effect_is_ref();
+        let effect_is_ref = candidate.match_type.effect_is_ref();
         counts.n_matched += 1;
-        counts.n_effect_allele_is_ref += usize::from(is_ref);
-        counts.n_flipped += usize::from(found.match_type.is_flipped());
+        counts.n_effect_allele_is_ref += usize::from(effect_is_ref);
+        counts.n_flipped += usize::from(candidate.match_type.is_flipped());
         counts.n_ambiguous += usize::from(row.is_ambiguous());
-        let allele = if is_ref { 0 } else { found.alt };
-        effects[found.panel].push(SiteEffect {
-            site: found.site,
-            allele,
+        by_panel[candidate.panel].push(SiteEffect {
+            site: candidate.site,
+            allele: if effect_is_ref { 0 } else { candidate.alt },
             log_odds: row.log_odds,
         });
     }
@@ -239,13 +235,25 @@ pub fn match_to_panels(published: &Published, panels: &[Panel]) -> Result<Matche
             reason,
         });
     }
-    for of_panel in &mut effects {
-        of_panel.sort_by_key(|effect| effect.site);
+    for effects in &mut by_panel {
+        effects.sort_by_key(|effect| effect.site);
     }
-    Ok((effects, counts))
+    Ok(MatchedEffects { by_panel, counts })
 }
 
 impl EffectSummary {
+    /// Counts before any row is matched.
+    fn of_source(published: &Published) -> Self {
+        // A path is shortened to its file name, so the summary does not depend on the folder.
+        let file_name = published.source.rsplit(['/', '\\']).next();
+        Self {
+            source: file_name.unwrap_or_default().to_owned(),
+            n_rows: published.rows.len() + published.n_unusable,
+            n_unusable: published.n_unusable,
+            ..Self::default()
+        }
+    }
+
     fn add_unmatched(&mut self, row: &PublishedRow) {
         self.n_unmatched += 1;
         if self.first_unmatched.len() < MAX_NAMED {
@@ -263,6 +271,7 @@ impl EffectSummary {
 }
 
 impl PublishedRow {
+    /// Whether the alleles are each other's complement, so both strands look the same.
     fn is_ambiguous(&self) -> bool {
         let complement = complement(&self.effect_allele);
         complement.is_some() && complement == self.other_allele
@@ -270,48 +279,57 @@ impl PublishedRow {
 }
 
 /// Panel records by position.
-struct Sites<'a> {
+struct SiteIndex<'a> {
     panels: &'a [Panel],
     /// `(panel, site)` indices by contig (without `chr`) and 1-based position.
-    at: HashMap<(&'a str, usize), Vec<(usize, usize)>>,
+    by_position: HashMap<(&'a str, usize), Vec<(usize, usize)>>,
 }
 
-impl<'a> Sites<'a> {
-    fn index(panels: &'a [Panel]) -> Self {
-        let mut at: HashMap<(&str, usize), Vec<(usize, usize)>> = HashMap::new();
-        for (index, panel) in panels.iter().enumerate() {
+impl<'a> SiteIndex<'a> {
+    fn new(panels: &'a [Panel]) -> Self {
+        let mut by_position: HashMap<(&str, usize), Vec<(usize, usize)>> = HashMap::new();
+        for (panel_index, panel) in panels.iter().enumerate() {
             let contig = contig_key(&panel.locus.contig);
             for (site, record) in panel.sites.iter().enumerate() {
-                at.entry((contig, record.position))
+                by_position
+                    .entry((contig, record.position))
                     .or_default()
-                    .push((index, site));
+                    .push((panel_index, site));
             }
         }
-        Self { panels, at }
+        Self {
+            panels,
+            by_position,
+        }
     }
 
-    /// The best match of a row; the first of equals.
+    /// The best match of a row; the first one among equal matches.
     fn best(&self, row: &PublishedRow) -> Option<Candidate> {
-        let records = self.at.get(&(contig_key(&row.contig), row.position))?;
-        let candidates = records.iter().flat_map(|&at| self.candidates(row, at));
-        candidates.min_by_key(|candidate| candidate.match_type)
+        let position = (contig_key(&row.contig), row.position);
+        let records = self.by_position.get(&position)?;
+        records
+            .iter()
+            .flat_map(|&(panel, site)| self.candidates(row, panel, site))
+            .min_by_key(|candidate| candidate.match_type)
     }
 
-    fn candidates(&self, row: &PublishedRow, (panel, site): (usize, usize)) -> Vec<Candidate> {
+    /// ALT alleles of one record that agree with the alleles of a row.
+    fn candidates(&self, row: &PublishedRow, panel: usize, site: usize) -> Vec<Candidate> {
         let record = &self.panels[panel].sites[site];
         let ref_allele = String::from_utf8_lossy(&record.ref_allele);
-        let weighted = (row.effect_allele.as_str(), row.other_allele.as_deref());
-        let alts = (1..=u8::MAX).zip(&record.alt_alleles);
-        alts.filter_map(|(alt, bases)| {
-            let alt_allele = String::from_utf8_lossy(bases);
-            let match_type = MatchType::between(weighted, &ref_allele, &alt_allele)?;
-            Some(Candidate {
-                match_type,
-                panel,
-                site,
-                alt,
+        let row_alleles = (row.effect_allele.as_str(), row.other_allele.as_deref());
+        let numbered_alts = (1..=u8::MAX).zip(&record.alt_alleles);
+        numbered_alts
+            .filter_map(|(alt, bases)| {
+                let alt_allele = String::from_utf8_lossy(bases);
+                let match_type = MatchType::between(row_alleles, &ref_allele, &alt_allele)?;
+                Some(Candidate {
+                    match_type,
+                    panel,
+                    site,
+                    alt,
+                })
             })
-        })
-        .collect()
+            .collect()
     }
 }

@@ -1,8 +1,10 @@
 //! The files of a simulated cohort.
 //!
-//! Input -> output: people's haplotypes, phenotypes and the truth -> the six files of the stage and
-//! the index of the VCF. The VCF has no INFO, and FILTER `PASS`; the FASTA record of a slice is
-//! named `contig:beg-end`, as `samtools faidx` names it.
+//! Input: the samples' haplotypes, phenotypes and the truth.
+//! Output: the six files of the stage and the index of the VCF.
+//!
+//! The VCF has no INFO, and FILTER is `PASS`. The FASTA record of a slice is named
+//! `contig:beg-end`, like the output of `samtools faidx`.
 
 use std::{
     io::{self, Write},
@@ -23,16 +25,16 @@ use gf_genotypes::{Locus, Strand};
 
 const FASTA_COLUMNS: usize = 60;
 
-/// One locus of everyone.
+/// Haplotypes of all samples at one locus.
 pub struct Genomes<'a> {
-    /// Where it is, and its records.
+    /// The locus and its records.
     pub panel: &'a Panel,
     /// Two haplotypes per individual.
     pub haplotypes: &'a Mosaics<'a>,
 }
 
 impl<'a> Genomes<'a> {
-    /// Of one locus.
+    /// Combines a panel with the haplotypes of the samples.
     pub fn new(panel: &'a Panel, haplotypes: &'a Mosaics<'a>) -> Self {
         Self { panel, haplotypes }
     }
@@ -47,12 +49,16 @@ pub fn write(
     truth: &Truth,
 ) -> Result<(), output::Error> {
     write_vcf(folder, genomes, cohort)?;
-    let panels = || genomes.iter().map(|locus| locus.panel);
-    let write_fasta = |out: &mut dyn Write| panels().try_for_each(|panel| write_fasta(out, panel));
-    output::write(&folder.join(layout::REFERENCE), |out| write_fasta(out))?;
-    let write_loci =
-        |out: &mut dyn Write| panels().try_for_each(|panel| write_locus(out, &panel.locus));
-    output::write(&folder.join(layout::LOCI), |out| write_loci(out))?;
+    output::write(&folder.join(layout::REFERENCE), |out| {
+        genomes
+            .iter()
+            .try_for_each(|locus| write_fasta(out, locus.panel))
+    })?;
+    output::write(&folder.join(layout::LOCI), |out| {
+        genomes
+            .iter()
+            .try_for_each(|locus| write_locus(out, &locus.panel.locus))
+    })?;
     output::write(&folder.join(layout::COHORT), |out| cohort.write(out))?;
     output::write(&folder.join(layout::TRUTH), |out| {
         write_truth(out, cohort, logits)
@@ -60,7 +66,7 @@ pub fn write(
     output::write_json(&folder.join(layout::TRUTH_SUMMARY), truth)
 }
 
-/// A line of the BED; the strand only where it is not the forward one.
+/// Writes a line of the BED; the strand only if it is not the forward strand.
 fn write_locus(out: &mut dyn Write, locus: &Locus) -> io::Result<()> {
     let Locus {
         name,
@@ -85,7 +91,7 @@ fn write_vcf(folder: &Path, genomes: &[Genomes<'_>], cohort: &Cohort) -> Result<
             .iter()
             .try_for_each(|locus| write_records(out, locus))
     })?;
-    // Tabix, or CSI for a contig that is too long for it.
+    // A tabix index, or a CSI index if a contig is too long for tabix.
     match vcf::fs::index(&path).map_err(at(&path))? {
         vcf::Index::Tabix(index) => output::write(&folder.join("cohort.vcf.gz.tbi"), |out| {
             let mut writer = tabix::io::Writer::new(out);
@@ -131,7 +137,7 @@ fn write_vcf_header(
         "##source=gf-genomics {} simulate",
         env!("CARGO_PKG_VERSION")
     )?;
-    // Loci on one contig come after each other.
+    // Loci on one contig are consecutive, so each contig gets one header line.
     for of_contig in genomes.chunk_by(|a, b| a.panel.locus.contig == b.panel.locus.contig) {
         let Panel {
             locus,
@@ -168,16 +174,13 @@ fn write_site(line: &mut Vec<u8>, contig: &str, site: &PanelSite) -> io::Result<
 
 fn write_fasta(out: &mut dyn Write, panel: &Panel) -> io::Result<()> {
     let locus = &panel.locus;
-    let whole = panel.contig_len_nt == Some(locus.len_nt());
-    writeln!(
-        out,
-        ">{}",
-        if whole {
-            locus.contig.clone()
-        } else {
-            locus.region()
-        }
-    )?;
+    let is_whole_contig = panel.contig_len_nt == Some(locus.len_nt());
+    let name = if is_whole_contig {
+        locus.contig.clone()
+    } else {
+        locus.region()
+    };
+    writeln!(out, ">{name}")?;
     for line in panel.bases.chunks(FASTA_COLUMNS) {
         out.write_all(line)?;
         writeln!(out)?;
@@ -192,14 +195,10 @@ fn write_truth(out: &mut dyn Write, cohort: &Cohort, logits: &[f64]) -> io::Resu
         let phenotype = person
             .phenotype
             .map_or(String::new(), |phenotype| phenotype.to_string());
-        let (logit, probability) = (
-            nine_significant_digits(logit),
-            nine_significant_digits(probability(logit)),
-        );
         table.write_record([
             &person.sample_id,
-            &logit,
-            &probability,
+            &nine_significant_digits(logit),
+            &nine_significant_digits(probability(logit)),
             &phenotype,
             &person.split.to_string(),
         ])?;

@@ -1,7 +1,7 @@
 //! The loci of a simulation: a BED file, and for each locus its kind of risk and relative effect.
 //!
-//! Input -> output: `--loci BED` (0-based, half-open) and `--loci-risks CSV` -> [`RiskyLocus`]es,
-//! disjoint, sorted by contig (in the order of the BED) and position.
+//! Input: `--loci BED` (0-based, half-open) and `--loci-risks CSV`.
+//! Output: disjoint [`RiskyLocus`]es, sorted by contig (in the order of the BED) and position.
 
 use std::{collections::HashMap, path::Path};
 
@@ -14,7 +14,7 @@ use gf_genotypes::{Locus, contig_key, read_loci};
 /// A locus and the risk that is simulated on it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RiskyLocus {
-    /// Where it is.
+    /// Name and position of the locus.
     pub locus: Locus,
     /// How its risk depends on haplotypes.
     pub risk: LocusRisk,
@@ -23,7 +23,7 @@ pub struct RiskyLocus {
 /// Kind and size of the risk of a locus.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LocusRisk {
-    /// How it depends on haplotypes.
+    /// How the risk depends on haplotypes.
     pub kind: RiskKind,
     /// Standard deviation of the locus's part of the logit, relative to the other loci.
     pub relative_effect: f64,
@@ -51,64 +51,64 @@ struct RiskRow {
     effect: Option<f64>,
 }
 
-/// Reads loci, and their risks where a table has them; every other locus has risk `default`.
+/// Reads loci and, if given, the table of their risks.
+///
+/// A locus without a row in the table has the risk `default`.
 ///
 /// # Errors
-/// A file that cannot be read, loci that overlap, or a row for an unknown locus, of an unknown kind
-/// or with a size that is not positive.
+/// A file that cannot be read; loci that overlap; a row for an unknown locus, with an unknown kind
+/// of risk or with a size that is not positive.
 pub fn read(bed: &Path, risks: Option<&Path>, default: RiskKind) -> Result<Vec<RiskyLocus>, Error> {
     let loci = sorted(read_loci(bed)?);
     require_disjoint(bed, &loci)?;
-    let mut of_name = match risks {
+    let mut risks_by_name = match risks {
         Some(path) => read_risks(path, default)?,
         None => HashMap::new(),
     };
     let mut risky = Vec::with_capacity(loci.len());
     for locus in loci {
-        let risk = of_name.remove(&locus.name);
-        let risk = risk.map_or(LocusRisk::of_kind(default), |(_, risk)| risk);
+        let risk = match risks_by_name.remove(&locus.name) {
+            Some(row) => row.risk,
+            None => LocusRisk::of_kind(default),
+        };
         risky.push(RiskyLocus { locus, risk });
     }
-    let unknown = of_name.into_iter().min_by_key(|(_, (line, _))| *line);
+    // The first row whose name is no locus of the BED.
+    let unknown = risks_by_name.into_iter().min_by_key(|(_, row)| row.line);
     match (unknown, risks) {
-        (Some((name, (line, _))), Some(path)) => {
+        (Some((name, row)), Some(path)) => {
             let bed = bed.display();
             let reason = format!("no locus `{name}` in {bed}; use the names of its column 4");
-            Err(Error::RisksLine {
-                path: path.into(),
-                line,
-                reason,
-            })
+            Err(Error::risks_line(path, row.line, reason))
         }
         _ => Ok(risky),
     }
 }
 
-/// By contig in the order of the first locus on it, then by position.
+/// Sorts loci by contig, in the order in which the contigs first occur, and by position.
 pub fn sorted(mut loci: Vec<Locus>) -> Vec<Locus> {
     let mut contigs: Vec<String> = Vec::new();
     for locus in &loci {
         let contig = contig_key(&locus.contig);
-        if !contigs.iter().any(|other| other == contig) {
+        if !contigs.iter().any(|earlier| earlier == contig) {
             contigs.push(contig.to_owned());
         }
     }
-    let rank = |locus: &Locus| {
-        contigs
-            .iter()
-            .position(|other| other == contig_key(&locus.contig))
-    };
-    loci.sort_by_key(|locus| (rank(locus), locus.start0, locus.end0));
+    loci.sort_by_key(|locus| {
+        let contig = contig_key(&locus.contig);
+        let contig_rank = contigs.iter().position(|earlier| earlier == contig);
+        (contig_rank, locus.start0, locus.end0)
+    });
     loci
 }
 
-/// A record is written once, so it must belong to one locus.
+/// Refuses sorted loci that overlap: a record is written once, so it must belong to one locus.
 fn require_disjoint(bed: &Path, loci: &[Locus]) -> Result<(), Error> {
-    let overlaps = |pair: &&[Locus]| {
+    let overlap = loci.windows(2).find(|pair| {
         let same_contig = contig_key(&pair[0].contig) == contig_key(&pair[1].contig);
         same_contig && pair[1].start0 < pair[0].end0
-    };
-    let Some([first, second]) = loci.windows(2).find(overlaps) else {
+    });
+    let Some([first, second]) = overlap else {
         return Ok(());
     };
     Err(Error::OverlappingLoci {
@@ -118,19 +118,21 @@ fn require_disjoint(bed: &Path, loci: &[Locus]) -> Result<(), Error> {
     })
 }
 
-/// Line and risk by name of the locus.
-fn read_risks(path: &Path, default: RiskKind) -> Result<HashMap<String, (u64, LocusRisk)>, Error> {
-    let at_line = |line: u64, reason: String| Error::RisksLine {
-        path: path.into(),
-        line,
-        reason,
-    };
-    let text = text::read(path).map_err(|error| Error::Ingest(error.into()))?;
-    let delimiter = match Separator::guess(text.lines().next().unwrap_or_default()) {
+/// A risk with the line of the table that states it.
+struct TableRisk {
+    /// 1-based line number.
+    line: u64,
+    risk: LocusRisk,
+}
+
+/// Reads the table of risks, by name of the locus.
+fn read_risks(path: &Path, default: RiskKind) -> Result<HashMap<String, TableRisk>, Error> {
+    let raw_text = text::read(path).map_err(|error| Error::Ingest(error.into()))?;
+    let delimiter = match Separator::guess(raw_text.lines().next().unwrap_or_default()) {
         Separator::Byte(byte) => byte,
         Separator::Blanks => b' ',
     };
-    let text = text::with_decimal_points(path, &text, delimiter).unwrap_or(text);
+    let text = text::with_decimal_points(path, &raw_text, delimiter).unwrap_or(raw_text);
     let mut table = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .delimiter(delimiter)
@@ -139,19 +141,22 @@ fn read_risks(path: &Path, default: RiskKind) -> Result<HashMap<String, (u64, Lo
     for (index, row) in table.deserialize().enumerate() {
         let line = index as u64 + 2;
         let expected = "expected the columns locus,risk,effect";
-        let row: RiskRow = row.map_err(|error| at_line(line, format!("{error}; {expected}")))?;
+        let row: RiskRow =
+            row.map_err(|error| Error::risks_line(path, line, format!("{error}; {expected}")))?;
         let name = row.locus.clone();
-        let risk = risk_of(row, default).map_err(|reason| at_line(line, reason))?;
-        if risks.insert(name.clone(), (line, risk)).is_some() {
-            return Err(at_line(
-                line,
-                format!("locus `{name}` has an earlier row; keep one"),
-            ));
+        let risk = risk_of(row, default).map_err(|reason| Error::risks_line(path, line, reason))?;
+        if risks
+            .insert(name.clone(), TableRisk { line, risk })
+            .is_some()
+        {
+            let reason = format!("locus `{name}` has an earlier row; keep one");
+            return Err(Error::risks_line(path, line, reason));
         }
     }
     Ok(risks)
 }
 
+/// The risk that a row states; empty cells have defaults.
 fn risk_of(row: RiskRow, default: RiskKind) -> Result<LocusRisk, String> {
     let kind = match row.risk.filter(|text| !text.is_empty()) {
         Some(text) => text.parse().map_err(|error: Error| error.to_string())?,
@@ -196,8 +201,10 @@ mod tests {
     fn a_table_gives_kind_and_size_and_the_rest_has_the_default() {
         let risks = "locus,risk,effect\nb,cis,2.5\nc,,3\nd,null,\n";
         let loci = read_text("1\t0\t5\ta\n1\t5\t9\tb\n1\t9\t12\tc\n1\t20\t22\td\n", risks).unwrap();
-        let risk = |locus: &RiskyLocus| (locus.risk.kind, locus.risk.relative_effect);
-        let risks: Vec<(RiskKind, f64)> = loci.iter().map(risk).collect();
+        let risks: Vec<(RiskKind, f64)> = loci
+            .iter()
+            .map(|locus| (locus.risk.kind, locus.risk.relative_effect))
+            .collect();
         let additive = RiskKind::Additive;
         let cis = RiskKind::Cis;
         let null = RiskKind::Null;

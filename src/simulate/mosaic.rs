@@ -1,7 +1,9 @@
-//! New haplotypes as mosaics of founders: each copies one founder and switches to another at random
-//! places, the copying model of Li & Stephens 2003 (Genetics 165:2213).
+//! New haplotypes as mosaics of founder haplotypes.
 //!
-//! Input -> output: a [`Panel`] and a switch rate -> any number of [`Mosaics`] over the same sites.
+//! Each mosaic copies one founder and switches to another one at random positions. This is the
+//! copying model of Li & Stephens 2003 (Genetics 165:2213).
+//!
+//! Input: a [`Panel`] and a switch rate. Output: [`Mosaics`] over the same sites.
 
 use std::collections::HashSet;
 
@@ -13,17 +15,23 @@ use super::{
 };
 use gf_files::output;
 
-/// Haplotypes as what they copy, so that memory grows with switches, not with people times sites.
+/// Haplotypes stored as the founder segments that they copy.
+///
+/// Memory grows with the number of switches, not with samples times sites.
 pub struct Mosaics<'a> {
     founders: &'a PanelHaplotypes,
+    /// Segments of all haplotypes, one haplotype after the other.
     pieces: Vec<Piece>,
-    /// First piece of each haplotype, and the end of the last one's.
+    /// Index of the first piece of each haplotype, and the number of pieces as the last entry.
     starts: Vec<usize>,
 }
 
-/// Copies a founder up to a site (exclusive).
+/// A segment that is copied from one founder.
+///
+/// It begins at the end of the previous piece, or at site 0.
 #[derive(Clone, Copy)]
 struct Piece {
+    /// Index of the first site after the segment.
     end_site: u32,
     founder: u32,
 }
@@ -34,7 +42,9 @@ impl Mosaics<'_> {
         self.starts.len() - 1
     }
 
-    /// The haplotypes of some individuals (number `i` has `2 i` and `2 i + 1`), in that order.
+    /// Selects the haplotypes of some individuals, in the given order.
+    ///
+    /// Individual `i` has haplotypes `2 i` and `2 i + 1`.
     pub fn select(&self, individuals: &[usize]) -> Self {
         let mut selected = Self {
             founders: self.founders,
@@ -51,11 +61,11 @@ impl Mosaics<'_> {
 
     /// The allele of every haplotype at one site.
     pub fn at_site(&self, site: usize) -> impl ExactSizeIterator<Item = u8> {
-        let of_founder: Vec<u8> = self.founders.iter().map(|founder| founder[site]).collect();
-        self.starts.windows(2).map(move |piece| {
-            let pieces = &self.pieces[piece[0]..piece[1]];
+        let founder_alleles: Vec<u8> = self.founders.iter().map(|founder| founder[site]).collect();
+        self.starts.windows(2).map(move |bounds| {
+            let pieces = &self.pieces[bounds[0]..bounds[1]];
             let copied = pieces.partition_point(|piece| piece.end_site as usize <= site);
-            of_founder[pieces[copied].founder as usize]
+            founder_alleles[pieces[copied].founder as usize]
         })
     }
 
@@ -63,14 +73,13 @@ impl Mosaics<'_> {
     pub fn alleles(&self, haplotype: usize) -> Vec<u8> {
         let mut alleles = Vec::new();
         for piece in &self.pieces[self.starts[haplotype]..self.starts[haplotype + 1]] {
-            alleles.extend_from_slice(
-                &self.founders.get(piece.founder as usize)[alleles.len()..piece.end_site as usize],
-            );
+            let founder = self.founders.get(piece.founder as usize);
+            alleles.extend_from_slice(&founder[alleles.len()..piece.end_site as usize]);
         }
         alleles
     }
 
-    /// How many of the haplotypes differ.
+    /// Number of distinct haplotypes.
     pub fn n_distinct(&self) -> usize {
         (0..self.len())
             .map(|haplotype| output::sha256(&self.alleles(haplotype)))
@@ -79,9 +88,11 @@ impl Mosaics<'_> {
     }
 }
 
-/// Draws `n_haplotypes` mosaics; switches are Poisson with `recombinations_per_mb` on each million
-/// nucleotides, to a founder drawn uniformly. No switch falls inside records that overlap: it takes
-/// effect at the next free site.
+/// Draws `n_haplotypes` mosaics.
+///
+/// Switches are a Poisson process with `recombinations_per_mb` per million nucleotides; each switch
+/// is to a founder drawn uniformly. A switch inside overlapping records takes effect at the next
+/// site that [`Panel::may_switch_at`] allows.
 pub fn mosaics<'a>(
     panel: &'a Panel,
     n_haplotypes: usize,
@@ -98,23 +109,23 @@ pub fn mosaics<'a>(
     };
     for _ in 0..n_haplotypes {
         let mut switch0 = panel.locus.start0 as f64;
-        let mut from = 0;
-        while from < n_sites {
+        let mut start_site = 0;
+        while start_site < n_sites {
             let founder = rng.random_range(0..panel.haplotypes.len());
             switch0 += exponential(rate_per_nt, rng);
-            let reached = panel
+            let first_site_after_switch = panel
                 .sites
                 .partition_point(|site| (site.start0() as f64) < switch0);
-            let to = (reached.max(from)..n_sites)
+            let end_site = (first_site_after_switch.max(start_site)..n_sites)
                 .find(|&site| may_switch_at[site])
                 .unwrap_or(n_sites);
-            if to > from {
+            if end_site > start_site {
                 mosaics.pieces.push(Piece {
-                    end_site: to as u32,
+                    end_site: end_site as u32,
                     founder: founder as u32,
                 });
             }
-            from = to;
+            start_site = end_site;
         }
         mosaics.starts.push(mosaics.pieces.len());
     }
@@ -144,12 +155,21 @@ mod tests {
             let mosaics = mosaics(&panel, 50, rate, &mut ChaCha8Rng::seed_from_u64(seed));
             prop_assert_eq!(mosaics.len(), 50);
             for mosaic in (0..mosaics.len()).map(|haplotype| mosaics.alleles(haplotype)) {
-                prop_assert!(mosaic.iter().enumerate().all(|(site, allele)| pair.iter().any(|founder| founder[site] == *allele)));
+                prop_assert!(is_mosaic_of(&mosaic, &pair));
             }
             for site in [0, panel.sites.len() / 2, panel.sites.len() - 1] {
-                prop_assert!(mosaics.at_site(site).eq((0..50).map(|haplotype| mosaics.alleles(haplotype)[site])));
+                let alleles = (0..50).map(|haplotype| mosaics.alleles(haplotype)[site]);
+                prop_assert!(mosaics.at_site(site).eq(alleles));
             }
         }
+    }
+
+    /// Whether each allele is that of one of the founders at the same site.
+    fn is_mosaic_of(mosaic: &[u8], founders: &[Vec<u8>]) -> bool {
+        mosaic
+            .iter()
+            .enumerate()
+            .all(|(site, allele)| founders.iter().any(|founder| founder[site] == *allele))
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! Founder haplotypes over one locus: read from a phased VCF here, or made by [`super::founders`].
+//! Founder haplotypes over one locus, read from a phased VCF or BCF.
 //!
-//! Input -> output: VCF/BCF + FASTA (+ region) -> [`Panel`] and the [`PanelSummary`] of what was
-//! left out or read by a policy. Coordinates: `position` is 1-based as in the VCF; `start0` and
-//! `end0` are 0-based and half-open.
+//! Input: VCF or BCF, FASTA, and optionally a region or loci.
+//! Output: a [`Panel`] per locus, and a [`PanelSummary`] of the records that were left out or read
+//! by a policy. Without a panel, [`super::founders`] simulates the haplotypes instead.
+//!
+//! Coordinates: `position` is 1-based as in the VCF. `start0` and `end0` are 0-based, half-open.
 
 use std::path::Path;
 
@@ -38,12 +40,12 @@ impl PanelSite {
         self.start0() + self.ref_allele.len()
     }
 
-    /// One base for one other base.
+    /// Whether REF and the only ALT allele are one base each.
     pub fn is_biallelic_snv(&self) -> bool {
         self.ref_allele.len() == 1 && matches!(&self.alt_alleles[..], [alt] if alt.len() == 1)
     }
 
-    /// Some ALT allele has another length than REF.
+    /// Whether the length of at least one ALT allele differs from that of REF.
     pub fn is_indel(&self) -> bool {
         self.alt_alleles
             .iter()
@@ -51,15 +53,16 @@ impl PanelSite {
     }
 }
 
-/// Allele numbers (0 = REF, 1.. = ALT) of many haplotypes at the same sites.
+/// Allele numbers (0 = REF, 1 or more = ALT) of many haplotypes at the same sites.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PanelHaplotypes {
     n_sites: usize,
+    /// Shape `[haplotype][site]`, flattened.
     alleles: Vec<u8>,
 }
 
 impl PanelHaplotypes {
-    /// No haplotypes yet, over `n_sites` sites (at least one).
+    /// Creates an empty set of haplotypes over `n_sites` sites (at least one).
     #[cfg(test)]
     pub fn new(n_sites: usize) -> Self {
         Self {
@@ -68,12 +71,13 @@ impl PanelHaplotypes {
         }
     }
 
-    /// Turns alleles listed site by site (`by_site[site][haplotype]`) into haplotypes, keeping
-    /// those `keep` says.
+    /// Transposes alleles listed site by site (`by_site[site][haplotype]`) into haplotypes.
+    ///
+    /// Only haplotypes for which `keep` is true are included.
     pub fn from_sites(by_site: &[Vec<u8>], keep: impl Fn(usize) -> bool) -> Self {
         let n_haplotypes = by_site.first().map_or(0, Vec::len);
-        let kept = (0..n_haplotypes).filter(|&haplotype| keep(haplotype));
-        let alleles = kept
+        let alleles = (0..n_haplotypes)
+            .filter(|&haplotype| keep(haplotype))
             .flat_map(|haplotype| by_site.iter().map(move |alleles| alleles[haplotype]))
             .collect();
         Self {
@@ -104,12 +108,12 @@ impl PanelHaplotypes {
     }
 }
 
-/// Founder haplotypes with the reference they are written against.
+/// Founder haplotypes of one locus, with its reference bases.
 #[derive(Clone, Debug)]
 pub struct Panel {
-    /// Where the haplotypes lie; named as the VCF names the contig.
+    /// Position of the locus, with the VCF's name of the contig.
     pub locus: Locus,
-    /// Length of the whole contig where a file states it.
+    /// Length of the whole contig if a file states it.
     pub contig_len_nt: Option<usize>,
     /// Reference bases of the locus.
     pub bases: Vec<u8>,
@@ -120,26 +124,27 @@ pub struct Panel {
 }
 
 impl Panel {
-    /// For each site whether a haplotype may continue there as a copy of another founder: not
-    /// inside an earlier record's REF, so that records that overlap are only ever copied
-    /// together.
+    /// For each site, whether a mosaic haplotype may switch to another founder there.
+    ///
+    /// A switch inside the REF of an earlier record is not allowed, so overlapping records are
+    /// always copied from the same founder.
     pub fn may_switch_at(&self) -> Vec<bool> {
-        let mut reach0 = 0;
-        let may_switch = |site: &PanelSite| {
-            let free = site.start0() >= reach0;
-            reach0 = reach0.max(site.end0());
-            free
-        };
-        self.sites.iter().map(may_switch).collect()
+        let mut end_of_earlier_refs0 = 0;
+        let mut may_switch_at = Vec::with_capacity(self.sites.len());
+        for site in &self.sites {
+            may_switch_at.push(site.start0() >= end_of_earlier_refs0);
+            end_of_earlier_refs0 = end_of_earlier_refs0.max(site.end0());
+        }
+        may_switch_at
     }
 }
 
-/// What was left out of a panel, or read by a policy.
+/// Counts of records and calls that were left out of a panel or read by a policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PanelSummary {
     /// Records with a symbolic ALT (`<DEL>`, `*`, a breakend): skipped.
     pub symbolic_records_skipped: usize,
-    /// Records that reach over an end of the region: skipped.
+    /// Records that extend past an end of the region: skipped.
     pub records_across_region_ends_skipped: usize,
     /// Records whose FILTER is neither `PASS` nor `.`: skipped.
     pub filtered_records_skipped: usize,
@@ -149,35 +154,41 @@ pub struct PanelSummary {
     pub unphased_heterozygotes_in_gt_order: usize,
     /// Second haplotypes that haploid calls do not have: not used as founders.
     pub absent_haplotypes_left_out: usize,
-    /// What was odd about the header but could be read.
+    /// Faults of the header that did not stop the reader.
     pub header_warnings: Vec<String>,
 }
 
-/// What becomes of a locus without a usable record in the panel.
+/// Policy for a locus without a usable record in the panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmptyLoci {
-    /// An error: somebody asked for this locus.
+    /// An error: the user asked for this locus.
     Refuse,
     /// Left out: the locus comes from a list that no panel has to cover.
     LeaveOut,
 }
 
-/// Opens the VCF or BCF of a panel, of which the founders are read.
+/// Opens the VCF or BCF of a panel and selects the founder samples.
 ///
 /// # Errors
-/// A file that cannot be read, founders that it does not have.
+/// A file that cannot be read, or founders that the file does not have.
 pub fn open(panel: &Path, founders: &Samples) -> Result<VariantFile, Error> {
     let mut variants = VariantFile::open(panel)?;
     variants.select(&founders.select(&variants)?)?;
     Ok(variants)
 }
 
-/// The panel of each locus, and what was left out of them.
-type Read = (Vec<Panel>, PanelSummary);
+/// The panels of some loci, with the counts of the records that were left out.
+pub struct LoadedPanels {
+    /// One panel per locus.
+    pub panels: Vec<Panel>,
+    /// Counts over all loci.
+    pub counts: PanelSummary,
+}
 
 impl Panel {
-    /// Reads the phased haplotypes of the selected samples of a VCF or BCF over `region`
-    /// (`contig:beg-end`; the FASTA's only record when `None`).
+    /// Reads the phased haplotypes of the selected samples of a VCF or BCF over one region.
+    ///
+    /// `region` is `contig:beg-end` (1-based, inclusive); `None` is the FASTA's only record.
     ///
     /// # Errors
     /// Files that cannot be read, a region outside the FASTA, a REF that differs from the FASTA,
@@ -186,71 +197,61 @@ impl Panel {
         variants: &mut VariantFile,
         reference: &Path,
         region: Option<&str>,
-    ) -> Result<Read, Error> {
+    ) -> Result<LoadedPanels, Error> {
         let mut reference = Reference::open(reference)?;
         let loci = vec![chosen_locus(&reference, region)?];
         Self::read_loci(variants, &mut reference, loci, EmptyLoci::Refuse)
     }
 
-    /// Reads the phased haplotypes of a VCF or BCF over disjoint loci, in one pass; in the order of
-    /// `loci`.
+    /// Reads the phased haplotypes of a VCF or BCF over disjoint loci, in one pass.
+    ///
+    /// The panels are in the order of `loci`.
     ///
     /// # Errors
-    /// As [`Panel::read`].
+    /// The same as [`Panel::read`].
     pub fn read_loci(
         variants: &mut VariantFile,
         reference: &mut Reference,
         loci: Vec<Locus>,
         empty: EmptyLoci,
-    ) -> Result<Read, Error> {
-        let path = &variants.path().to_path_buf();
-        let n_haplotypes = 2 * variants.n_selected();
-        let mut readings = Vec::with_capacity(loci.len());
+    ) -> Result<LoadedPanels, Error> {
+        let mut builders = Vec::with_capacity(loci.len());
         for locus in loci {
-            reference.resolve(&locus.contig)?;
-            if let Some(stated_nt) = variants.contig_len_nt(&locus.contig) {
-                reference
-                    .check_claim(path, &locus.contig, stated_nt)?
-                    .into_iter()
-                    .for_each(gf_cohort_schema::text::note);
-            }
-            let len_nt = variants.contig_len_nt(&locus.contig);
-            let contig_len_nt = len_nt.or(reference.contig_len_nt(&locus.contig));
-            let bases = reference.fetch(&locus.contig, locus.start0, locus.end0)?;
-            readings.push(Reading::new(locus, contig_len_nt, bases, n_haplotypes));
+            builders.push(PanelBuilder::new(locus, variants, reference)?);
         }
-        let wanted = DisjointRegions::of_loci(readings.iter().map(|reading| &reading.locus));
-        let header_warnings = variants.warnings().to_vec();
+        let regions = DisjointRegions::of_loci(builders.iter().map(|builder| &builder.locus));
         let mut counts = PanelSummary {
-            header_warnings,
+            header_warnings: variants.warnings().to_vec(),
             ..PanelSummary::default()
         };
-        variants.for_each(Some(&wanted), |record| {
-            let at = |reason| gf_genotypes::Error::record(path, record, reason);
-            let reading = readings.iter().position(|reading| reading.begins(record));
-            match reading.or_else(|| readings.iter().position(|reading| reading.overlaps(record))) {
-                Some(index) => readings[index].add(record, &mut counts).map_err(at),
+        let path = &variants.path().to_path_buf();
+        variants.for_each(Some(&regions), |record| {
+            match builder_of_record(&mut builders, record) {
+                Some(builder) => builder
+                    .add(record, &mut counts)
+                    .map_err(|reason| gf_genotypes::Error::record(path, record, reason)),
                 None => Ok(()),
             }
         })?;
         if empty == EmptyLoci::LeaveOut {
-            readings.retain(|reading| !reading.sites.is_empty());
+            builders.retain(|builder| !builder.sites.is_empty());
         }
-        let panels = readings
-            .into_iter()
-            .map(|reading| reading.finish(path, &mut counts));
-        Ok((panels.collect::<Result<_, _>>()?, counts))
+        let mut panels = Vec::with_capacity(builders.len());
+        for builder in builders {
+            panels.push(builder.finish(path, &mut counts)?);
+        }
+        Ok(LoadedPanels { panels, counts })
     }
 }
 
+/// The locus of `region`, or of the only record of the reference.
 fn chosen_locus(reference: &Reference, region: Option<&str>) -> Result<Locus, Error> {
     let (contig, start0, end0) = if let Some(text) = region {
-        let not_a_region = || {
+        parse_region(text).ok_or_else(|| {
             Error::Options(format!(
                 "region `{text}` is not of the form contig:beg-end (1-based, inclusive)"
             ))
-        };
-        parse_region(text).ok_or_else(not_a_region)?
+        })?
     } else {
         let mut records = reference.intervals();
         let (Some((contig, start0, end0)), None) = (records.next(), records.next()) else {
@@ -270,51 +271,73 @@ fn chosen_locus(reference: &Reference, region: Option<&str>) -> Result<Locus, Er
     })
 }
 
-/// One locus of a panel while its records are read.
-struct Reading {
+/// The locus in which a record begins, else the first locus that it overlaps.
+fn builder_of_record<'a>(
+    builders: &'a mut [PanelBuilder],
+    record: &VariantRecord,
+) -> Option<&'a mut PanelBuilder> {
+    let index = builders
+        .iter()
+        .position(|builder| builder.contains_start_of(record))
+        .or_else(|| builders.iter().position(|builder| builder.overlaps(record)))?;
+    Some(&mut builders[index])
+}
+
+/// The panel of one locus while its records are read.
+struct PanelBuilder {
     locus: Locus,
     contig_len_nt: Option<usize>,
+    /// Reference bases of the locus.
     bases: Vec<u8>,
+    /// Name of the contig in the VCF; it may differ from that of the locus by `chr`.
     contig: String,
     sites: Vec<PanelSite>,
+    /// Allele numbers, shape `[site][haplotype]`.
     by_site: Vec<Vec<u8>>,
+    /// For each haplotype, whether any call lacks it (a haploid call).
     absent: Vec<bool>,
 }
 
-impl Reading {
-    fn new(
-        locus: Locus,
-        contig_len_nt: Option<usize>,
-        bases: Vec<u8>,
-        n_haplotypes: usize,
-    ) -> Self {
-        let contig = locus.contig.clone();
-        let sites = Vec::new();
-        let by_site = Vec::new();
-        let absent = vec![false; n_haplotypes];
-        Self {
+impl PanelBuilder {
+    /// Fetches the reference of a locus and checks its contig against the VCF header.
+    fn new(locus: Locus, variants: &VariantFile, reference: &mut Reference) -> Result<Self, Error> {
+        reference.resolve(&locus.contig)?;
+        let header_len_nt = variants.contig_len_nt(&locus.contig);
+        if let Some(header_len_nt) = header_len_nt {
+            reference
+                .check_claim(variants.path(), &locus.contig, header_len_nt)?
+                .into_iter()
+                .for_each(gf_cohort_schema::text::note);
+        }
+        let contig_len_nt = header_len_nt.or(reference.contig_len_nt(&locus.contig));
+        let bases = reference.fetch(&locus.contig, locus.start0, locus.end0)?;
+        Ok(Self {
+            contig: locus.contig.clone(),
             locus,
             contig_len_nt,
             bases,
-            contig,
-            sites,
-            by_site,
-            absent,
-        }
+            sites: Vec::new(),
+            by_site: Vec::new(),
+            absent: vec![false; 2 * variants.n_selected()],
+        })
     }
 
-    /// The first base of REF is in the locus.
-    fn begins(&self, record: &VariantRecord) -> bool {
-        let within = self.locus.start0..self.locus.end0;
-        same_contig(&self.locus.contig, &record.contig) && within.contains(&record.start0())
+    /// Whether the first base of REF is in the locus.
+    fn contains_start_of(&self, record: &VariantRecord) -> bool {
+        let range0 = self.locus.start0..self.locus.end0;
+        same_contig(&self.locus.contig, &record.contig) && range0.contains(&record.start0())
     }
 
-    /// A base of REF is in the locus.
+    /// Whether any base of REF is in the locus.
     fn overlaps(&self, record: &VariantRecord) -> bool {
         let touches = record.start0() < self.locus.end0 && record.end0() > self.locus.start0;
         same_contig(&self.locus.contig, &record.contig) && touches
     }
 
+    /// Adds a record, or counts the reason why it is skipped.
+    ///
+    /// # Errors
+    /// A REF that differs from the FASTA, or more than 255 ALT alleles.
     fn add(&mut self, record: &VariantRecord, counts: &mut PanelSummary) -> Result<(), String> {
         let locus = &self.locus;
         if record.start0() < locus.start0 || record.end0() > locus.end0 {
@@ -342,25 +365,7 @@ impl Reading {
             counts.symbolic_records_skipped += 1;
             return Ok(());
         }
-        let mut alleles = Vec::with_capacity(self.absent.len());
-        for genotype in &record.genotypes {
-            counts.unphased_heterozygotes_in_gt_order +=
-                usize::from(genotype.is_heterozygous() && !genotype.phased);
-            for allele in genotype.alleles {
-                counts.missing_alleles_as_reference += usize::from(allele == MISSING);
-                self.absent[alleles.len()] |= allele == ABSENT;
-                let called = if allele == MISSING || allele == ABSENT {
-                    0
-                } else {
-                    allele
-                };
-                alleles.push(
-                    u8::try_from(called).map_err(|_| {
-                        format!("allele number {called}: more than 255 ALT alleles")
-                    })?,
-                );
-            }
-        }
+        let alleles = self.alleles_of(record, counts)?;
         self.contig.clone_from(&record.contig);
         self.by_site.push(alleles);
         self.sites.push(PanelSite {
@@ -372,7 +377,35 @@ impl Reading {
         Ok(())
     }
 
-    /// The panel of this locus.
+    /// Allele number of each haplotype; missing and absent alleles are read as REF.
+    fn alleles_of(
+        &mut self,
+        record: &VariantRecord,
+        counts: &mut PanelSummary,
+    ) -> Result<Vec<u8>, String> {
+        let mut alleles = Vec::with_capacity(self.absent.len());
+        for genotype in &record.genotypes {
+            counts.unphased_heterozygotes_in_gt_order +=
+                usize::from(genotype.is_heterozygous() && !genotype.phased);
+            for allele in genotype.alleles {
+                counts.missing_alleles_as_reference += usize::from(allele == MISSING);
+                self.absent[alleles.len()] |= allele == ABSENT;
+                let number = if allele == MISSING || allele == ABSENT {
+                    0
+                } else {
+                    allele
+                };
+                alleles.push(
+                    u8::try_from(number).map_err(|_| {
+                        format!("allele number {number}: more than 255 ALT alleles")
+                    })?,
+                );
+            }
+        }
+        Ok(alleles)
+    }
+
+    /// Completes the panel of this locus from the haplotypes that every call has.
     fn finish(self, path: &Path, counts: &mut PanelSummary) -> Result<Panel, Error> {
         let Self {
             mut locus,
@@ -384,9 +417,9 @@ impl Reading {
             absent,
         } = self;
         if sites.is_empty() {
-            let place = locus.region();
+            let region = locus.region();
             let reason = format!(
-                "no usable variant record in {place}: is the reference of the same build? If it \
+                "no usable variant record in {region}: is the reference of the same build? If it \
                  is, choose a longer region, or take the locus out of the BED"
             );
             return Err(Error::Panel {
@@ -422,20 +455,18 @@ mod tests {
                           Description=\"x\">\n##FORMAT=<ID=GT,Number=1,Type=String,Description=\"\
                           x\">\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\ta\tb\n";
 
-    fn read(records: &str) -> Result<(Panel, PanelSummary), Error> {
+    fn read(records: &str) -> Result<LoadedPanels, Error> {
         let folder = tempfile::tempdir().unwrap();
         let vcf = folder.path().join("panel.vcf");
         let fasta = folder.path().join("reference.fa");
         std::fs::write(&vcf, format!("{HEADER}{records}")).unwrap();
         std::fs::write(&fasta, ">chr1\nACGTACGTACGT\n").unwrap();
-        let (mut panels, counts) =
-            Panel::read(&mut VariantFile::open(&vcf)?, &fasta, Some("chr1:2-10"))?;
-        Ok((panels.remove(0), counts))
+        Panel::read(&mut VariantFile::open(&vcf)?, &fasta, Some("chr1:2-10"))
     }
 
     #[test]
     fn missing_unphased_symbolic_filtered_and_overhanging_records_are_counted() {
-        let (panel, counts) = read(
+        let loaded = read(
             "1\t1\tleft\tAC\tA\t.\t.\t.\tGT\t0|1\t0|0\n1\t3\tsnv\tG\tA,T\t.\tPASS\t.\tGT\t0/2\t.\
              |1\n1\t5\tdel\tA\t<DEL>\t.\t.\t.\tGT\t0|1\t0|0\n1\t6\tlow\tC\tT\t.\tq10\t.\tGT\t0|1\
              \t0|0\n1\t7\tins\tG\tGA\t.\t.\t.\tGT\t1|1\t0|0\n",
@@ -449,31 +480,38 @@ mod tests {
             unphased_heterozygotes_in_gt_order: 1,
             ..PanelSummary::default()
         };
-        assert_eq!(counts, expected);
+        assert_eq!(loaded.counts, expected);
         assert_eq!(
-            panel.haplotypes.iter().collect::<Vec<_>>(),
+            loaded.panels[0].haplotypes.iter().collect::<Vec<_>>(),
             [[0, 1], [2, 1], [0, 0], [1, 0]]
         );
         assert_eq!(
-            (panel.locus.region().as_str(), panel.contig_len_nt),
+            (
+                loaded.panels[0].locus.region().as_str(),
+                loaded.panels[0].contig_len_nt
+            ),
             ("1:2-10", Some(12))
         );
     }
 
     #[test]
     fn a_haploid_person_gives_one_founder() {
-        let (panel, counts) = read("1\t3\t.\tG\tA\t.\t.\t.\tGT\t1\t0|1\n").unwrap();
+        let loaded = read("1\t3\t.\tG\tA\t.\t.\t.\tGT\t1\t0|1\n").unwrap();
         assert_eq!(
-            (panel.haplotypes.len(), counts.absent_haplotypes_left_out),
+            (
+                loaded.panels[0].haplotypes.len(),
+                loaded.counts.absent_haplotypes_left_out
+            ),
             (3, 1)
         );
     }
 
     #[test]
     fn a_ref_that_differs_from_the_fasta_is_named_with_both_bases() {
-        let message = read("1\t3\t.\tC\tA\t.\t.\t.\tGT\t1|0\t0|1\n")
-            .unwrap_err()
-            .to_string();
+        let error = read("1\t3\t.\tC\tA\t.\t.\t.\tGT\t1|0\t0|1\n")
+            .err()
+            .unwrap();
+        let message = error.to_string();
         assert!(
             message.contains("1:3")
                 && message.contains("REF is C")
@@ -484,11 +522,11 @@ mod tests {
 
     #[test]
     fn a_switch_never_falls_inside_a_deletion() {
-        let (panel, _) = read(
+        let loaded = read(
             "1\t3\t.\tGTA\tG\t.\t.\t.\tGT\t1|0\t0|1\n1\t5\t.\tA\tT\t.\t.\t.\tGT\t0|1\t0|0\n1\t6\t.\
              \tC\tT\t.\t.\t.\tGT\t0|1\t0|0\n",
         )
         .unwrap();
-        assert_eq!(panel.may_switch_at(), [true, false, true]);
+        assert_eq!(loaded.panels[0].may_switch_at(), [true, false, true]);
     }
 }

@@ -1,35 +1,40 @@
-//! The population that a cohort is drawn from: its size, covariates, risk, and who is kept.
+//! The population from which a cohort is drawn: size, covariates, risk and sampling.
 //!
-//! Input -> output: genetic and covariate parts of the logit of everyone drawn -> a
-//! [`PopulationRisk`] with the prevalence (and AUC) asked for -> phenotypes -> the individuals of
-//! the cohort. Disease is Bernoulli with `P = 1 / (1 + exp(-logit))` and
-//! `logit = intercept + scale * genetic + covariates`. Keeping a fraction of cases changes who is
-//! in the cohort, not anybody's logit. An AUC compares a case with a control, so it stays the same.
+//! Input: the genetic and covariate parts of the logit of each individual drawn.
+//! Output: a [`PopulationRisk`] with the requested prevalence (and AUC), phenotypes, and the
+//! individuals of the cohort.
+//!
+//! ```text
+//! logit = intercept + scale * genetic + covariates
+//! P(disease) = 1 / (1 + exp(-logit))
+//! ```
+//! Case-control sampling changes which individuals are in the cohort, but not their logits. It does
+//! not change the AUC either, because an AUC compares a case with a control.
 
 use gf_cohort_schema::{Phenotype, probability};
 use rand::{Rng, seq::index};
 
 use super::{Error, Options};
 
-/// Age (years) at which the effect of age is 0: the middle of the ages that are drawn.
+/// Age (years) at which the effect of age is 0: the middle of the simulated ages.
 pub const AGE_CENTRE: f64 = 75.0;
-/// Haplotypes of loci that are held in memory at most (about 2 GB).
+/// Largest number of haplotypes times loci in memory (about 2 GB).
 const MAX_DRAWN_HAPLOTYPES: usize = 100_000_000;
-/// Standard deviations of the number of cases that the population allows for.
+/// Safety margin of the population size, in standard deviations of the number of cases.
 const SPARE_SD: f64 = 6.0;
-/// Halvings of an interval: more than a 64-bit number has digits.
+/// Halvings of an interval: more than the precision of a 64-bit number needs.
 const BISECTIONS: usize = 100;
-/// Largest standard deviation of the genetic part, in log odds, that is tried.
+/// Largest standard deviation of the genetic part that is tried, in log odds.
 const MAX_GENETIC_SD: f64 = 12.0;
-/// Largest log odds at the mean that an intercept makes up for.
+/// Largest distance of the intercept from minus the mean logit, in log odds.
 const MAX_INTERCEPT: f64 = 200.0;
 
-/// How many individuals are cases and controls in the cohort, and how many are drawn for them.
+/// Numbers of individuals to draw from the population and to keep in the cohort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// Individuals drawn from the population.
     pub n_drawn: usize,
-    /// Cases and controls to keep; everyone drawn is kept when not given.
+    /// Cases and controls to keep; `None` keeps all individuals drawn.
     pub quotas: Option<[usize; 2]>,
 }
 
@@ -49,11 +54,11 @@ impl Sample {
         let n_cases = (case_fraction * people as f64).round() as usize;
         let quotas = [n_cases, people - n_cases];
         let shares = [options.prevalence, 1.0 - options.prevalence];
-        let needed = quotas
+        let draws_of_classes = quotas
             .iter()
             .zip(shares)
             .map(|(&quota, share)| draws_for(quota, share));
-        let n_drawn = needed.max().unwrap_or(people);
+        let n_drawn = draws_of_classes.max().unwrap_or(people);
         if n_drawn.saturating_mul(2 * n_loci) > MAX_DRAWN_HAPLOTYPES {
             let reason = format!(
                 "{people} people with case fraction {case_fraction} at prevalence {} need \
@@ -69,109 +74,109 @@ impl Sample {
         })
     }
 
-    /// The individuals of the cohort, in the order of the draw.
+    /// Samples the individuals of the cohort, in the order of the draw.
     ///
     /// # Errors
-    /// Fewer cases or controls in the population than are to be kept.
+    /// Fewer cases or controls in the population than the cohort needs.
     pub fn keep(&self, phenotypes: &[Phenotype], rng: &mut impl Rng) -> Result<Vec<usize>, Error> {
         let Some(quotas) = self.quotas else {
             return Ok((0..phenotypes.len()).collect());
         };
-        let mut kept = Vec::new();
+        let mut sampled = Vec::new();
         let classes = [(Phenotype::Case, "cases"), (Phenotype::Control, "controls")];
         for ((class, name), quota) in classes.into_iter().zip(quotas) {
-            let everyone = 0..phenotypes.len();
-            let of_class: Vec<usize> = everyone.filter(|&i| phenotypes[i] == class).collect();
+            let of_class: Vec<usize> = (0..phenotypes.len())
+                .filter(|&i| phenotypes[i] == class)
+                .collect();
             if of_class.len() < quota {
                 let n_drawn = phenotypes.len();
-                let found = of_class.len();
+                let n_of_class = of_class.len();
                 let reason = format!(
-                    "{n_drawn} individuals drawn have {found} {name}, and the case fraction asks \
-                     for {quota}: choose another seed"
+                    "{n_drawn} individuals drawn have {n_of_class} {name}, and the case fraction \
+                     asks for {quota}: choose another seed"
                 );
                 return Err(Error::Options(reason));
             }
-            kept.extend(
-                index::sample(rng, of_class.len(), quota)
-                    .iter()
-                    .map(|i| of_class[i]),
-            );
+            let drawn = index::sample(rng, of_class.len(), quota);
+            sampled.extend(drawn.iter().map(|i| of_class[i]));
         }
-        kept.sort_unstable();
-        Ok(kept)
+        sampled.sort_unstable();
+        Ok(sampled)
     }
 }
 
-/// Draws after which `quota` individuals of a class with this share are there, but for bad luck.
+/// Number of draws that almost surely gives `quota` individuals of a class with this share.
+///
+/// The margin is [`SPARE_SD`] standard deviations of a Poisson count with mean `quota`.
 fn draws_for(quota: usize, share: f64) -> usize {
-    let quota = quota as f64;
-    ((quota + SPARE_SD * quota.sqrt() + SPARE_SD * SPARE_SD) / share).ceil() as usize
+    let n = quota as f64;
+    ((n + SPARE_SD * n.sqrt() + SPARE_SD * SPARE_SD) / share).ceil() as usize
 }
 
-/// Age (years) and sex (0 female, 1 male) of everyone.
+/// Draws age (years) and sex (0 female, 1 male) of `n` individuals.
 pub fn covariates(n: usize, rng: &mut impl Rng) -> Vec<Vec<f64>> {
-    let mut individual = || {
+    let mut covariates = Vec::with_capacity(n);
+    for _ in 0..n {
         let age = f64::from(rng.random_range(60..=90));
-        vec![age, f64::from(u8::from(rng.random::<bool>()))]
-    };
-    (0..n).map(|_| individual()).collect()
+        let is_male = rng.random::<bool>();
+        covariates.push(vec![age, f64::from(u8::from(is_male))]);
+    }
+    covariates
 }
 
-/// The covariate part of everyone's logit.
+/// The covariate part of each individual's logit.
 pub fn covariate_logits(covariates: &[Vec<f64>], options: &Options) -> Vec<f64> {
     let Options {
         age_effect,
         sex_effect,
         ..
     } = options;
-    let logit = |row: &Vec<f64>| age_effect * (row[0] - AGE_CENTRE) + sex_effect * row[1];
-    covariates.iter().map(logit).collect()
+    covariates
+        .iter()
+        .map(|row| age_effect * (row[0] - AGE_CENTRE) + sex_effect * row[1])
+        .collect()
 }
 
-/// Parts of everyone's logit before the risk is solved.
+/// Components of each individual's logit before the risk is solved.
 #[derive(Clone, Copy)]
 pub struct Population<'a> {
-    /// Genetic part, to be scaled.
+    /// Genetic part, before scaling.
     pub genetic: &'a [f64],
-    /// Covariate part, used as it is.
+    /// Covariate part, which is not scaled.
     pub covariates: &'a [f64],
-    /// Share of cases that the intercept gives.
+    /// Share of cases for which the intercept is solved.
     pub prevalence: f64,
 }
 
 /// The risk of a population.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PopulationRisk {
-    /// Log odds where genetic and covariate part are 0.
+    /// Log odds if the genetic and the covariate part are 0.
     pub intercept: f64,
     /// Factor of the genetic part.
     pub scale: f64,
-    /// The AUC that the factor was solved for.
+    /// The AUC for which the factor was solved.
     pub target_auc: Option<f64>,
-    /// Everyone's probability of disease.
+    /// Probability of disease of each individual.
     pub probabilities: Vec<f64>,
-    /// Everyone's logit.
+    /// Logit of each individual.
     pub logits: Vec<f64>,
     /// AUC of the logit in the population.
     pub auc: f64,
 }
 
 impl Population<'_> {
-    /// Solves the intercept, the genetic part being used `scale` times.
+    /// Solves the intercept for a genetic part multiplied by `scale`.
     pub fn at_scale(&self, scale: f64) -> PopulationRisk {
-        let parts = self.genetic.iter().zip(self.covariates);
-        let mut logits: Vec<f64> = parts
-            .map(|(genetic, other)| scale * genetic + other)
+        let components = self.genetic.iter().zip(self.covariates);
+        let mut logits: Vec<f64> = components
+            .map(|(genetic, covariates)| scale * genetic + covariates)
             .collect();
-        let centre = mean(&logits);
-        let share_of_cases = |intercept: f64| {
-            let cases = logits.iter().map(|logit| probability(intercept + logit));
-            cases.sum::<f64>() / logits.len() as f64
-        };
-        let low = -MAX_INTERCEPT - centre;
-        let high = MAX_INTERCEPT - centre;
+        let mean_logit = mean(&logits);
+        let low = -MAX_INTERCEPT - mean_logit;
+        let high = MAX_INTERCEPT - mean_logit;
         let intercept = bisect(low, high, |intercept| {
-            share_of_cases(intercept) < self.prevalence
+            share_of_cases(&logits, intercept) < self.prevalence
         });
         for logit in &mut logits {
             *logit += intercept;
@@ -216,20 +221,28 @@ impl Population<'_> {
     }
 }
 
-/// Draws disease.
+/// Expected share of cases if `intercept` is added to each logit.
+fn share_of_cases(logits: &[f64], intercept: f64) -> f64 {
+    let probabilities = logits.iter().map(|logit| probability(intercept + logit));
+    probabilities.sum::<f64>() / logits.len() as f64
+}
+
+/// Draws the phenotype of each individual.
 pub fn draw(probabilities: &[f64], rng: &mut impl Rng) -> Vec<Phenotype> {
-    let phenotype = |&probability: &f64| {
-        if rng.random_bool(probability) {
+    let mut phenotypes = Vec::with_capacity(probabilities.len());
+    for &probability in probabilities {
+        phenotypes.push(if rng.random_bool(probability) {
             Phenotype::Case
         } else {
             Phenotype::Control
-        }
-    };
-    probabilities.iter().map(phenotype).collect()
+        });
+    }
+    phenotypes
 }
 
-/// AUC of a score in a population whose individuals have disease with these probabilities, drawn
-/// again and again; ties count half.
+/// Expected AUC of a score over repeated draws of disease with these probabilities.
+///
+/// Ties count half.
 pub fn population_auc(scores: &[f64], probabilities: &[f64]) -> f64 {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_unstable_by(|&a, &b| scores[a].total_cmp(&scores[b]));
@@ -246,7 +259,7 @@ pub fn population_auc(scores: &[f64], probabilities: &[f64]) -> f64 {
     concordant / (cases * controls)
 }
 
-/// Population standard deviation.
+/// Population standard deviation (divisor n).
 pub fn standard_deviation(values: &[f64]) -> f64 {
     let mean = mean(values);
     let squares = values.iter().map(|value| (value - mean).powi(2));
@@ -257,7 +270,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// Where `is_below` turns from true to false.
+/// The point between `low` and `high` at which `is_below` changes from true to false.
 fn bisect(mut low: f64, mut high: f64, is_below: impl Fn(f64) -> bool) -> f64 {
     for _ in 0..BISECTIONS {
         let middle = f64::midpoint(low, high);
@@ -303,8 +316,9 @@ mod tests {
             let risk = population.of_auc(auc).unwrap();
             prop_assert!((mean(&risk.probabilities) - prevalence).abs() < 1e-9);
             prop_assert!((risk.auc - auc).abs() < 1e-9);
-            for ((logit, genetic), other) in risk.logits.iter().zip(&genetic).zip(&covariates) {
-                let expected = risk.intercept + risk.scale * genetic + other;
+            let components = genetic.iter().zip(&covariates);
+            for (logit, (genetic, covariates)) in risk.logits.iter().zip(components) {
+                let expected = risk.intercept + risk.scale * genetic + covariates;
                 prop_assert!((logit - expected).abs() < 1e-9);
             }
         }
@@ -316,10 +330,10 @@ mod tests {
             let rng = &mut ChaCha8Rng::seed_from_u64(seed);
             let phenotypes = draw(&vec![0.5; n], rng);
             let sample = Sample { n_drawn: n, quotas: Some([n_cases, n_controls]) };
-            if let Ok(kept) = sample.keep(&phenotypes, rng) {
-                let cases = kept.iter().filter(|&&i| phenotypes[i].is_case()).count();
-                prop_assert_eq!((cases, kept.len()), (n_cases, n_cases + n_controls));
-                prop_assert!(kept.windows(2).all(|pair| pair[0] < pair[1]));
+            if let Ok(sampled) = sample.keep(&phenotypes, rng) {
+                let cases = sampled.iter().filter(|&&i| phenotypes[i].is_case()).count();
+                prop_assert_eq!((cases, sampled.len()), (n_cases, n_cases + n_controls));
+                prop_assert!(sampled.windows(2).all(|pair| pair[0] < pair[1]));
             }
         }
     }
@@ -334,14 +348,6 @@ mod tests {
 
     #[test]
     fn an_auc_that_covariates_exceed_or_genetics_cannot_reach_is_refused() {
-        let refusal = |auc, genetic: &[f64], covariates: &[f64]| {
-            let population = Population {
-                genetic,
-                covariates,
-                prevalence: 0.5,
-            };
-            population.of_auc(auc).unwrap_err().to_string()
-        };
         let strong: Vec<f64> = values(200, 2).iter().map(|value| 9.0 * value).collect();
         let message = refusal(0.6, &values(200, 1), &strong);
         assert!(
@@ -351,5 +357,14 @@ mod tests {
         let rare: Vec<f64> = (0..100).map(|i| f64::from(u8::from(i == 0))).collect();
         let message = refusal(0.9, &rare, &[0.0; 100]);
         assert!(message.contains("at most 0.5"), "{message}");
+    }
+
+    fn refusal(auc: f64, genetic: &[f64], covariates: &[f64]) -> String {
+        let population = Population {
+            genetic,
+            covariates,
+            prevalence: 0.5,
+        };
+        population.of_auc(auc).unwrap_err().to_string()
     }
 }

@@ -1,8 +1,12 @@
 //! Built-in published risk: odds ratios of known loci, on a panel or on an invented reference.
 //!
-//! Input -> output: `ad-2022.tsv` (sources and licences are in its header) -> [`PresetVariant`]s.
-//! Without a panel -> one [`Panel`] per locus whose lead variants have the published frequencies.
-//! For a panel -> a window around each variant. Positions of the table are GRCh38 and 1-based.
+//! Input: `ad-2022.tsv`; its header states the sources and licences.
+//! Output:
+//! - the [`PresetVariant`]s;
+//! - without a panel, one [`Panel`] per locus whose lead variants have the published frequencies;
+//! - with a panel, a window around each variant.
+//!
+//! Positions of the table are GRCh38 and 1-based.
 
 use std::{fmt, str::FromStr};
 
@@ -19,9 +23,10 @@ use super::{
 use gf_genotypes::{Locus, Reference, Strand, same_contig};
 
 const AD_2022: &str = include_str!("ad-2022.tsv");
-/// Alleles of variants closer than this lie on different haplotypes, as APOE e2 and e4 do.
+/// Effect alleles of lead variants closer than this are never on one haplotype, like APOE e2 and
+/// e4.
 const NEVER_TOGETHER_NT: usize = 1_000;
-/// Share of a locus within which lead variants keep their true distances.
+/// Largest span of lead variants with true distances, as a fraction of the locus.
 const INNER_SHARE: f64 = 0.8;
 
 /// A built-in table of published odds ratios.
@@ -62,43 +67,49 @@ pub struct PresetVariant {
     /// Chromosome without `chr`.
     #[serde(rename = "chr_name")]
     pub contig: String,
-    /// 1-based, GRCh38.
+    /// 1-based position, GRCh38.
     #[serde(rename = "chr_position")]
     pub position: usize,
     /// The allele that is counted.
     pub effect_allele: String,
     /// The other allele.
     pub other_allele: String,
-    /// For one copy of the effect allele.
+    /// Odds ratio per copy of the effect allele.
     pub odds_ratio: f64,
-    /// Of the effect allele, in the samples of the study.
+    /// Frequency of the effect allele in the samples of the study.
     pub frequency: f64,
 }
 
+/// Simulated panels with the lead variants of a preset.
+pub(super) struct InventedPanels {
+    /// One panel per locus, each on a contig with the name of the locus.
+    pub(super) panels: Vec<Panel>,
+    /// The weights at their positions on these contigs.
+    pub(super) published: Published,
+}
+
 impl Preset {
-    /// The variants, those of one locus after each other.
+    /// The variants of the preset; those of one locus are consecutive.
     ///
     /// # Errors
     /// A damaged table (a fault of this program).
     pub fn variants(self) -> Result<Vec<PresetVariant>, Error> {
         let Self::Ad2022 = self;
-        let mut table = csv::ReaderBuilder::new();
-        let mut table = table
+        let mut table = csv::ReaderBuilder::new()
             .delimiter(b'\t')
             .comment(Some(b'#'))
             .from_reader(AD_2022.as_bytes());
-        let damaged = |error: csv::Error| Error::Effects {
+        let variants: Result<Vec<PresetVariant>, csv::Error> = table.deserialize().collect();
+        variants.map_err(|error| Error::Effects {
             source_name: format!("preset {self}"),
             reason: format!("the built-in table is damaged ({error}); please report this"),
-        };
-        let variants: Result<Vec<PresetVariant>, _> = table.deserialize().collect();
-        variants.map_err(damaged)
+        })
     }
 
     /// The loci of `Preset::invented`: whole contigs.
     ///
     /// # Errors
-    /// As [`Preset::variants`].
+    /// The same as [`Preset::variants`].
     pub fn invented_loci(self, len_nt: usize) -> Result<Vec<Locus>, Error> {
         let variants = self.variants()?;
         let loci = variants.chunk_by(|a, b| a.locus == b.locus);
@@ -110,7 +121,7 @@ impl Preset {
     /// The variants as weights, at their GRCh38 positions.
     ///
     /// # Errors
-    /// As [`Preset::variants`].
+    /// The same as [`Preset::variants`].
     pub fn published(self) -> Result<Published, Error> {
         let variants = self.variants()?;
         let rows = variants
@@ -128,54 +139,56 @@ impl Preset {
         }
     }
 
-    /// Founder haplotypes of every locus on an invented reference, one contig of `len_nt`
-    /// nucleotides for each, and the weights at their invented positions.
+    /// Simulates founder haplotypes of every locus on an invented reference.
+    ///
+    /// Each locus is a contig of `len_nt` nucleotides; the weights have their invented positions.
     ///
     /// # Errors
-    /// As [`Preset::variants`].
-    pub(super) fn invented(self, options: &Options) -> Result<(Vec<Panel>, Published), Error> {
-        let Options {
-            len_nt,
-            variants: n_variants,
-            seed,
-            ..
-        } = *options;
+    /// The same as [`Preset::variants`].
+    pub(super) fn invented(self, options: &Options) -> Result<InventedPanels, Error> {
+        let len_nt = options.len_nt;
+        let seed = options.seed;
         let variants = self.variants()?;
         let mut panels = Vec::new();
         let mut rows = Vec::new();
-        for (number, of_locus) in (0..).zip(variants.chunk_by(|a, b| a.locus == b.locus)) {
-            let mut panel = founders::panel_of_locus(len_nt, n_variants, seed, number);
+        for (locus_index, of_locus) in (0..).zip(variants.chunk_by(|a, b| a.locus == b.locus)) {
+            let mut panel = founders::panel_of_locus(len_nt, options.variants, seed, locus_index);
             panel.locus = Locus::whole_contig(&of_locus[0].locus, len_nt);
             let positions = positions_in(len_nt, of_locus);
-            let rng = &mut stream_of_locus(seed, Stream::LeadVariants, number);
+            let rng = &mut stream_of_locus(seed, Stream::LeadVariants, locus_index);
             add_lead_variants(&mut panel, of_locus, &positions, rng);
             for (variant, &position) in of_locus.iter().zip(&positions) {
                 rows.push(row(variant, &variant.locus, position));
             }
             panels.push(panel);
         }
-        Ok((panels, self.of_rows(rows)))
+        Ok(InventedPanels {
+            panels,
+            published: self.of_rows(rows),
+        })
     }
 
-    /// Windows of `len_nt` nucleotides around the variants, as far as the reference has them;
-    /// windows that overlap are joined.
+    /// Windows of `len_nt` nucleotides around the variants, clipped to the reference.
+    ///
+    /// Windows that overlap or touch are joined.
     ///
     /// # Errors
-    /// As [`Preset::variants`].
+    /// The same as [`Preset::variants`].
     pub fn windows(self, len_nt: usize, reference: &Reference) -> Result<Vec<Locus>, Error> {
         let mut windows: Vec<Locus> = Vec::new();
         for variant in self.variants()? {
             let Some(window) = window(&variant, len_nt, reference) else {
                 continue;
             };
-            let overlaps = |other: &&mut Locus| {
-                let apart = other.end0 < window.start0 || window.end0 < other.start0;
-                other.contig == window.contig && !apart
-            };
-            match windows.iter_mut().find(overlaps) {
-                Some(other) => {
-                    other.start0 = other.start0.min(window.start0);
-                    other.end0 = other.end0.max(window.end0);
+            let touching = windows.iter_mut().find(|earlier| {
+                earlier.contig == window.contig
+                    && earlier.end0 >= window.start0
+                    && window.end0 >= earlier.start0
+            });
+            match touching {
+                Some(earlier) => {
+                    earlier.start0 = earlier.start0.min(window.start0);
+                    earlier.end0 = earlier.end0.max(window.end0);
                 }
                 None => windows.push(window),
             }
@@ -185,6 +198,7 @@ impl Preset {
     }
 }
 
+/// The weight of a variant at a 1-based position; additive in the log odds.
 fn row(variant: &PresetVariant, contig: &str, position: usize) -> PublishedRow {
     let log_odds = variant.odds_ratio.ln();
     PublishedRow {
@@ -196,13 +210,14 @@ fn row(variant: &PresetVariant, contig: &str, position: usize) -> PublishedRow {
     }
 }
 
+/// The window around a variant; `None` if the reference does not contain the variant.
 fn window(variant: &PresetVariant, len_nt: usize, reference: &Reference) -> Option<Locus> {
-    let start0 = (variant.position - 1).saturating_sub(len_nt / 2);
+    let position0 = variant.position - 1;
+    let start0 = position0.saturating_sub(len_nt / 2);
     let end0 = start0 + len_nt;
-    let has_variant = |(contig, from0, to0): &(&str, usize, usize)| {
-        same_contig(contig, &variant.contig) && (*from0..*to0).contains(&(variant.position - 1))
-    };
-    let (contig, from0, to0) = reference.intervals().find(has_variant)?;
+    let (contig, from0, to0) = reference.intervals().find(|&(contig, from0, to0)| {
+        same_contig(contig, &variant.contig) && (from0..to0).contains(&position0)
+    })?;
     Some(Locus {
         name: variant.locus.clone(),
         contig: contig.to_owned(),
@@ -212,22 +227,24 @@ fn window(variant: &PresetVariant, len_nt: usize, reference: &Reference) -> Opti
     })
 }
 
-/// A locus with several windows gets a number behind its name.
+/// Numbers the second and later windows of a locus: `NAME`, `NAME.2`, `NAME.3`.
 fn name_uniquely(windows: &mut [Locus]) {
     for index in 0..windows.len() {
         let name = windows[index].name.clone();
-        let earlier = windows[..index].iter();
-        let n = earlier
-            .filter(|other| other.name.split('.').next() == Some(&name))
+        let n_earlier = windows[..index]
+            .iter()
+            .filter(|earlier| earlier.name.split('.').next() == Some(&name))
             .count();
-        if n > 0 {
-            windows[index].name = format!("{name}.{}", n + 1);
+        if n_earlier > 0 {
+            windows[index].name = format!("{name}.{}", n_earlier + 1);
         }
     }
 }
 
-/// 1-based positions of a locus's lead variants: in the middle with their true distances where they
-/// fit, else evenly spread in the order of the genome.
+/// 1-based positions of the lead variants of a locus on its invented contig.
+///
+/// The variants keep their true distances around the middle of the contig if they fit, else they
+/// are spread evenly in the order of the genome.
 fn positions_in(len_nt: usize, variants: &[PresetVariant]) -> Vec<usize> {
     let true_positions = variants.iter().map(|variant| variant.position);
     let first = true_positions.clone().min().unwrap_or_default();
@@ -238,26 +255,34 @@ fn positions_in(len_nt: usize, variants: &[PresetVariant]) -> Vec<usize> {
             .map(|position| start + position - first)
             .collect();
     }
-    let rank = |position: usize| variants.iter().filter(|v| v.position < position).count();
     let step = len_nt / (variants.len() + 1);
     true_positions
-        .map(|position| (rank(position) + 1) * step)
+        .map(|position| {
+            let rank = variants.iter().filter(|v| v.position < position).count();
+            (rank + 1) * step
+        })
         .collect()
 }
 
-/// A record and the allele of every founder.
-type Alleles = (PanelSite, Vec<u8>);
+/// A record with the allele of every founder.
+struct SiteAlleles {
+    site: PanelSite,
+    /// Allele number of each founder.
+    alleles: Vec<u8>,
+}
 
-/// Puts the lead variants at `positions` into a panel: REF is the other allele, ALT the effect
-/// allele. Records in the way are removed.
+/// Adds the lead variants of one locus to a panel, at 1-based `positions`.
+///
+/// REF is the other allele and ALT the effect allele. Records that touch a lead variant are
+/// removed.
 fn add_lead_variants(
     panel: &mut Panel,
-    variants: &[PresetVariant], // those of one locus
-    positions: &[usize],        // 1-based
+    variants: &[PresetVariant],
+    positions: &[usize],
     rng: &mut impl Rng,
 ) {
-    let mut sites: Vec<Alleles> = with_alleles(panel);
-    let mut leads: Vec<Alleles> = Vec::new();
+    let mut sites = sites_with_alleles(panel);
+    let mut leads: Vec<SiteAlleles> = Vec::new();
     for (variant, &position) in variants.iter().zip(positions) {
         let site = PanelSite {
             position,
@@ -266,70 +291,83 @@ fn add_lead_variants(
             alt_alleles: vec![variant.effect_allele.clone().into_bytes()],
         };
         panel.bases[site.start0()..site.end0()].copy_from_slice(&site.ref_allele);
-        let is_near = |lead: &PanelSite| lead.position.abs_diff(position) < NEVER_TOGETHER_NT;
-        let near = leads.iter().filter(|(lead, _)| is_near(lead));
-        let avoided: Vec<&[u8]> = near.map(|(_, alleles)| &alleles[..]).collect();
-        let carriers = carriers(variant.frequency, &sites, &avoided, rng);
-        leads.push((site, carriers));
+        let alleles_nearby: Vec<&[u8]> = leads
+            .iter()
+            .filter(|lead| lead.site.position.abs_diff(position) < NEVER_TOGETHER_NT)
+            .map(|lead| &lead.alleles[..])
+            .collect();
+        let alleles = carriers(variant.frequency, &sites, &alleles_nearby, rng);
+        leads.push(SiteAlleles { site, alleles });
     }
-    // One untouched base between records keeps their alleles apart in every notation.
-    let apart = |a: &PanelSite, b: &PanelSite| a.end0() < b.start0() || b.end0() < a.start0();
-    sites.retain(|(site, _)| leads.iter().all(|(lead, _)| apart(site, lead)));
+    sites.retain(|record| leads.iter().all(|lead| are_apart(&record.site, &lead.site)));
     sites.extend(leads);
-    sites.sort_by_key(|(site, _)| site.position);
-    let by_site: Vec<Vec<u8>>;
-    (panel.sites, by_site) = sites.into_iter().unzip();
+    sites.sort_by_key(|record| record.site.position);
+    let mut by_site = Vec::with_capacity(sites.len());
+    panel.sites.clear();
+    for record in sites {
+        panel.sites.push(record.site);
+        by_site.push(record.alleles);
+    }
     panel.haplotypes = PanelHaplotypes::from_sites(&by_site, |_| true);
 }
 
-fn with_alleles(panel: &Panel) -> Vec<Alleles> {
-    let alleles = |site: usize| {
-        panel
-            .haplotypes
-            .iter()
-            .map(|founder| founder[site])
-            .collect()
-    };
-    panel
-        .sites
-        .iter()
-        .enumerate()
-        .map(|(index, site)| (site.clone(), alleles(index)))
+/// Whether at least one base is between two records.
+///
+/// This unchanged base keeps their alleles distinct in every notation.
+fn are_apart(a: &PanelSite, b: &PanelSite) -> bool {
+    a.end0() < b.start0() || b.end0() < a.start0()
+}
+
+fn sites_with_alleles(panel: &Panel) -> Vec<SiteAlleles> {
+    let sites = panel.sites.iter().enumerate();
+    sites
+        .map(|(index, site)| SiteAlleles {
+            site: site.clone(),
+            alleles: panel
+                .haplotypes
+                .iter()
+                .map(|founder| founder[index])
+                .collect(),
+        })
         .collect()
 }
 
-/// Founders (1 = carrier) as many as the frequency gives: those of the variant that has the nearest
-/// frequency, so that linkage is that of the genealogy, with the fewest random changes.
+/// Chooses the founders that carry an allele of a given frequency (1 = carrier).
+///
+/// The start is the simulated variant of the nearest frequency, so linkage disequilibrium is that
+/// of the genealogy. Then the fewest possible founders change at random. No carrier of one of the
+/// alleles in `excluded` becomes a carrier.
 fn carriers(
     frequency: f64,
-    sites: &[Alleles],
-    avoided: &[&[u8]], // no carrier of these alleles may carry this one
+    sites: &[SiteAlleles],
+    excluded: &[&[u8]],
     rng: &mut impl Rng,
 ) -> Vec<u8> {
-    let wanted = (frequency * N_FOUNDERS as f64).round() as usize;
-    let wanted = wanted.clamp(1, N_FOUNDERS - 1);
-    let count = |alleles: &[u8]| {
-        alleles
-            .iter()
-            .map(|&allele| usize::from(allele))
-            .sum::<usize>()
-    };
+    let expected_carriers = (frequency * N_FOUNDERS as f64).round() as usize;
+    let target = expected_carriers.clamp(1, N_FOUNDERS - 1);
     let nearest = sites
         .iter()
-        .min_by_key(|(_, alleles)| count(alleles).abs_diff(wanted));
-    let mut carriers = nearest.map_or_else(|| vec![0; N_FOUNDERS], |(_, alleles)| alleles.clone());
-    let may_carry = |founder: usize| avoided.iter().all(|alleles| alleles[founder] == 0);
-    for (founder, carrier) in carriers.iter_mut().enumerate() {
-        *carrier *= u8::from(may_carry(founder));
+        .min_by_key(|record| sum_of_alleles(&record.alleles).abs_diff(target));
+    let mut carriers = nearest.map_or_else(|| vec![0; N_FOUNDERS], |record| record.alleles.clone());
+    let may_carry: Vec<bool> = (0..N_FOUNDERS)
+        .map(|founder| excluded.iter().all(|alleles| alleles[founder] == 0))
+        .collect();
+    for (carrier, &may_carry) in carriers.iter_mut().zip(&may_carry) {
+        *carrier *= u8::from(may_carry);
     }
     loop {
-        let n = count(&carriers);
-        let from = u8::from(n > wanted);
-        let may_change = |&founder: &usize| carriers[founder] == from && may_carry(founder);
-        let candidates: Vec<usize> = (0..N_FOUNDERS).filter(may_change).collect();
+        let n_carriers = sum_of_alleles(&carriers);
+        let from = u8::from(n_carriers > target);
+        let candidates: Vec<usize> = (0..N_FOUNDERS)
+            .filter(|&founder| carriers[founder] == from && may_carry[founder])
+            .collect();
         match candidates.choose(rng) {
-            Some(&founder) if n != wanted => carriers[founder] = 1 - from,
+            Some(&founder) if n_carriers != target => carriers[founder] = 1 - from,
             _ => return carriers,
         }
     }
+}
+
+fn sum_of_alleles(alleles: &[u8]) -> usize {
+    alleles.iter().map(|&allele| usize::from(allele)).sum()
 }

@@ -1,29 +1,33 @@
-//! The effect that gives a wanted AUC: logit = intercept + effect x, for a known number x of each
-//! person.
+//! Solves the effect of x that gives a requested AUC.
 //!
-//! Input -> output: x of each person and an AUC -> [`Risk`]. The AUC of x is exact over the
-//! people's distribution of x (disease being Bernoulli with that logit); ties count half.
+//! ```text
+//! logit = intercept + effect * x
+//! ```
+//! Input: the number x of each sample, and an AUC. Output: [`Risk`].
+//!
+//! The AUC is exact for the distribution of x in the samples, with disease drawn from a Bernoulli
+//! distribution with this logit. Ties count half.
 
 use gf_cohort_schema::probability;
 
 /// Share of cases that the intercept is solved for.
 pub const PREVALENCE: f64 = 0.5;
-/// Largest effect, in log odds for one unit of x, that is tried.
+/// Largest effect that is tried, in log odds per unit of x.
 const MAX_EFFECT: f64 = 12.0;
 
-/// How x makes disease.
+/// Effect of x on the risk of disease.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Risk {
     /// Log odds of disease at x = 0.
     pub intercept: f64,
-    /// Log odds for each unit of x.
+    /// Log odds per unit of x.
     pub effect: f64,
-    /// AUC of x in the population the people stand for.
+    /// AUC of x in the population from which the samples are drawn.
     pub population_auc: f64,
 }
 
 impl Risk {
-    /// Everybody has the same risk.
+    /// The same risk for all samples.
     pub const NULL: Self = Self {
         intercept: 0.0,
         effect: 0.0,
@@ -33,24 +37,27 @@ impl Risk {
     /// Solves intercept and effect for `auc` at [`PREVALENCE`].
     ///
     /// # Errors
-    /// The highest AUC that x can give, when that is lower than `auc`.
+    /// The highest AUC that x can give, if it is lower than `auc`.
     pub fn solve(x: &[u8], auc: f64) -> Result<Self, f64> {
         let shares = shares(x);
-        let at = |effect: f64| {
-            let intercept = intercept(&shares, effect);
-            Self {
-                intercept,
-                effect,
-                population_auc: population_auc(&shares, intercept, effect),
-            }
-        };
-        let highest = at(MAX_EFFECT).population_auc;
+        let highest = Self::of_effect(&shares, MAX_EFFECT).population_auc;
         if highest < auc {
             return Err(highest);
         }
-        Ok(at(root(0.0, MAX_EFFECT, |effect| {
-            at(effect).population_auc - auc
-        })))
+        let effect = root(0.0, MAX_EFFECT, |effect| {
+            Self::of_effect(&shares, effect).population_auc - auc
+        });
+        Ok(Self::of_effect(&shares, effect))
+    }
+
+    /// Solves the intercept of a given effect; `shares` are from [`shares`].
+    fn of_effect(shares: &[(f64, f64)], effect: f64) -> Self {
+        let intercept = intercept(shares, effect);
+        Self {
+            intercept,
+            effect,
+            population_auc: population_auc(shares, intercept, effect),
+        }
     }
 
     /// Log odds of disease at `x`.
@@ -59,7 +66,7 @@ impl Risk {
     }
 }
 
-/// Share of people at each value of x.
+/// Values of x in increasing order, each with the share of samples that have it.
 fn shares(x: &[u8]) -> Vec<(f64, f64)> {
     let mut counts = std::collections::BTreeMap::new();
     for &value in x {
@@ -71,6 +78,7 @@ fn shares(x: &[u8]) -> Vec<(f64, f64)> {
         .collect()
 }
 
+/// The intercept that gives [`PREVALENCE`].
 fn intercept(shares: &[(f64, f64)], effect: f64) -> f64 {
     root(-100.0, 100.0, |intercept| {
         shares
@@ -81,6 +89,7 @@ fn intercept(shares: &[(f64, f64)], effect: f64) -> f64 {
     })
 }
 
+/// Probability that a case has a higher x than a control; ties count half.
 fn population_auc(shares: &[(f64, f64)], intercept: f64, effect: f64) -> f64 {
     let mut cases = 0.0;
     let mut controls = 0.0;
@@ -95,7 +104,7 @@ fn population_auc(shares: &[(f64, f64)], intercept: f64, effect: f64) -> f64 {
     concordant / (cases * controls)
 }
 
-/// Where an increasing function changes its sign, by bisection to the last bit.
+/// The zero of an increasing function, by bisection to the last bit.
 fn root(mut low: f64, mut high: f64, increasing: impl Fn(f64) -> f64) -> f64 {
     loop {
         let middle = f64::midpoint(low, high);
@@ -118,12 +127,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_solved_risk_has_the_auc_and_prevalence_asked_for(carriers in 30..70_usize, double in 1..20_usize, auc in 0.51..0.72) {
-            let x: Vec<u8> = (0..100).map(|person| u8::from(person < carriers) + u8::from(person < double)).collect();
+        fn the_solved_risk_has_the_auc_and_prevalence_asked_for(
+            carriers in 30..70_usize, double in 1..20_usize, auc in 0.51..0.72
+        ) {
+            let x: Vec<u8> = (0..100)
+                .map(|sample| u8::from(sample < carriers) + u8::from(sample < double))
+                .collect();
             let risk = Risk::solve(&x, auc).unwrap();
             let p: Vec<f64> = x.iter().map(|&x| probability(risk.logit(x))).collect();
             prop_assert!((p.iter().sum::<f64>() / 100.0 - PREVALENCE).abs() < 1e-9);
-            // The definition: a case and a control drawn from all pairs of people.
+            // The definition of AUC, over all pairs of a case and a control.
             let mut won = 0.0;
             let mut all = 0.0;
             for i in 0..100 {

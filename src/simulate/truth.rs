@@ -1,5 +1,6 @@
-//! What `truth.json` adds for a cohort over many loci, with covariate effects, published weights or
-//! case-control sampling.
+//! The part of `truth.json` that describes a multi-locus study.
+//!
+//! It is present for many loci, covariate effects, published weights or case-control sampling.
 
 use std::fmt;
 
@@ -17,18 +18,17 @@ use gf_cohort_schema::counted;
 /// The simulated risk, part by part.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StudyTruth {
-    /// In total and for each part of the logit.
+    /// Best achievable AUC of the whole logit and of each component.
     pub best_achievable_auc: ComponentAucs,
-    /// Factor of the genetic part that gives the AUC asked for; it is in the effects below
-    /// already.
+    /// Factor of the genetic part that gives the requested AUC. The effects below include it.
     pub scale: f64,
     /// Log odds of age and sex.
     pub covariate_effects: CovariateEffects,
     /// How the cohort was drawn.
     pub sampling: Sampling,
-    /// What became of published weights.
+    /// Counts of published weights by the result of matching.
     pub published_effects: Option<EffectSummary>,
-    /// In the order of `loci.bed`.
+    /// The risk of each locus, in the order of `loci.bed`.
     pub loci: Vec<LocusTruth>,
 }
 
@@ -78,8 +78,9 @@ impl fmt::Display for StudyTruth {
     }
 }
 
-/// Best achievable AUC: that of the true logit, or of one part of it. A part that is not there is
-/// `null`.
+/// Best achievable AUC: that of the true logit, or of one component of it.
+///
+/// A component that does not exist is `null`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ComponentAucs {
     /// The whole logit.
@@ -92,12 +93,12 @@ pub struct ComponentAucs {
     pub covariates: Option<PartAuc>,
 }
 
-/// AUC of one part.
+/// AUC of one component of the logit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PartAuc {
-    /// In the population drawn, disease being drawn again and again.
+    /// Expected AUC over repeated draws of disease in the population.
     pub population: f64,
-    /// Against the phenotypes drawn, in each split.
+    /// AUC for the phenotypes that were drawn, in each split.
     #[serde(flatten)]
     pub by_split: BestPossibleAuc,
 }
@@ -105,16 +106,16 @@ pub struct PartAuc {
 /// Log odds of the covariates.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CovariateEffects {
-    /// Per year of age above `age_centre`.
+    /// Log odds per year of age above `age_centre`.
     pub age: f64,
-    /// Of men compared with women.
+    /// Log odds of men compared with women.
     pub sex: f64,
     /// Age (years) at which the effect of age is 0.
     pub age_centre: f64,
 }
 
 impl CovariateEffects {
-    /// As the options have them.
+    /// The effects that the options state.
     pub(super) fn new(options: &Options) -> Self {
         Self {
             age: options.age_effect,
@@ -127,25 +128,23 @@ impl CovariateEffects {
 /// How the cohort was drawn from the population.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sampling {
-    /// In words.
+    /// Description in words.
     pub method: &'static str,
-    /// Individuals drawn from the population.
+    /// Number of individuals drawn from the population.
     pub n_drawn: usize,
-    /// Cases among them.
+    /// Number of cases among the individuals drawn.
     pub n_cases_drawn: usize,
     /// Share of cases that the intercept is solved for.
     pub prevalence: f64,
-    /// Share of cases kept; none where everyone drawn is in the cohort.
+    /// Share of cases in the cohort; `None` if all individuals drawn are in the cohort.
     pub case_fraction: Option<f64>,
-    /// Add it to a logit of `truth.csv` for the log odds of disease in the cohort.
+    /// Difference between the log odds of disease in the cohort and a logit of `truth.csv`.
     pub logit_shift_in_cohort: f64,
 }
 
 impl Sampling {
-    /// From the phenotypes of everyone drawn.
+    /// Counts the phenotypes of all individuals drawn.
     pub(super) fn count(options: &Options, phenotypes: &[Phenotype]) -> Self {
-        let log_odds = |share: f64| (share / (1.0 - share)).ln();
-        let shift = |fraction: f64| log_odds(fraction) - log_odds(options.prevalence);
         Self {
             method: match options.case_fraction {
                 None => "everyone drawn from the population is in the cohort",
@@ -161,31 +160,38 @@ impl Sampling {
                 .count(),
             prevalence: options.prevalence,
             case_fraction: options.case_fraction,
-            logit_shift_in_cohort: options.case_fraction.map_or(0.0, shift),
+            // Case-control sampling changes only the intercept of a logistic model.
+            logit_shift_in_cohort: options.case_fraction.map_or(0.0, |fraction| {
+                log_odds(fraction) - log_odds(options.prevalence)
+            }),
         }
     }
+}
+
+fn log_odds(share: f64) -> f64 {
+    (share / (1.0 - share)).ln()
 }
 
 /// The risk of one locus.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LocusTruth {
-    /// As in `loci.bed`.
+    /// Name of the locus in `loci.bed`.
     pub name: String,
     /// `contig:beg-end`, 1-based and inclusive.
     pub region: String,
-    /// How its risk depends on haplotypes.
+    /// How the risk depends on haplotypes.
     pub risk: RiskKind,
-    /// What its x counts.
+    /// Meaning of x in words.
     pub x: &'static str,
-    /// Size relative to the other loci, as asked for; none for published weights.
+    /// Requested size relative to the other loci; `None` for published weights.
     pub relative_effect: Option<f64>,
-    /// Log odds for each unit of x; none for published weights.
+    /// Log odds per unit of x; `None` for published weights.
     pub effect: Option<f64>,
     /// Standard deviation of the locus's part of the logit.
     pub logit_sd: f64,
-    /// Where the risk is, in the order of the locus.
+    /// Causal sites, in the order of the locus.
     pub causal_sites: Vec<CausalVariant>,
-    /// Why there; none for published weights.
+    /// Why these sites were chosen; `None` for published weights.
     pub choice: Option<Choice>,
 }
 
@@ -202,13 +208,13 @@ impl LocusTruth {
     }
 }
 
-/// A causal site, and its own weight where it has one.
+/// A causal site, with its weight if it has a published one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CausalVariant {
-    /// Where it is.
+    /// The causal site.
     #[serde(flatten)]
     pub site: CausalSite,
-    /// Log odds that 0, 1 and 2 copies of the effect allele add; for published weights.
+    /// Log odds that 0, 1 and 2 copies of the effect allele add; only for published weights.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_odds_by_copies: Option<[f64; 3]>,
 }

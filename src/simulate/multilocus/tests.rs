@@ -1,4 +1,4 @@
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, fmt::Write, fs, path::Path};
 
 use gf_cohort_schema::{Split, probability};
 use proptest::prelude::*;
@@ -7,38 +7,35 @@ use tempfile::TempDir;
 use super::*;
 use crate::simulate::{
     self, Preset,
-    tests::{bytes, read_back, shared_data, simulated},
+    tests::{SimulatedCohort, read_back, shared_data, simulated},
 };
 use gf_genotypes::VariantFile;
 
-/// A panel of 300 haplotypes over 60,000 nt, made from nothing.
+/// A simulated panel of 300 haplotypes over 60,000 nt.
 struct Study {
-    folder: TempDir,
+    panel: SimulatedCohort,
+    /// Tables that tests write.
+    tables: TempDir,
 }
 
 impl Study {
     fn new() -> Self {
-        let risk = RiskKind::Null;
-        let people = 150;
-        let options = Options {
-            people,
-            len_nt: 60_000,
-            risk,
-            seed: 8,
-            ..Options::default()
-        };
         Self {
-            folder: simulated(options).0,
+            panel: simulated(Options {
+                people: 150,
+                len_nt: 60_000,
+                risk: RiskKind::Null,
+                seed: 8,
+                ..Options::default()
+            }),
+            tables: tempfile::tempdir().unwrap(),
         }
     }
 
     fn options(&self) -> Options {
-        let at = |name: &str| Some(self.folder.path().join(name));
-        let panel = at("cohort.vcf.gz");
-        let reference = at("reference.fa");
         Options {
-            panel,
-            reference,
+            panel: Some(self.panel.path().join("cohort.vcf.gz")),
+            reference: Some(self.panel.path().join("reference.fa")),
             people: 1_500,
             ..Options::default()
         }
@@ -46,54 +43,55 @@ impl Study {
 
     /// Options over loci; a locus is a line of a BED without its contig, such as `0 9000 a`.
     fn loci(&self, loci: &[&str], risks: &str) -> Options {
-        let line = |locus: &&str| format!("simulated\t{}\n", locus.replace(' ', "\t"));
-        let bed: String = loci.iter().map(line).collect();
+        let mut bed = String::new();
+        for locus in loci {
+            writeln!(bed, "simulated\t{}", locus.replace(' ', "\t")).unwrap();
+        }
         let loci_risks = self.write("risks.csv", &format!("locus,risk,effect\n{risks}"));
-        let loci = Some(self.write("loci.txt", &bed));
-        let loci_risks = Some(loci_risks);
         Options {
-            loci,
-            loci_risks,
+            loci: Some(self.write("loci.txt", &bed)),
+            loci_risks: Some(loci_risks),
             ..self.options()
         }
     }
 
     /// Options with weights; a row is `position effect other weight`.
     fn effects(&self, rows: &[String]) -> Options {
-        let header = "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n";
-        let line = |row: &String| format!("chrsimulated\t{}\n", row.replace(' ', "\t"));
-        let table: String = rows.iter().map(line).collect();
-        let effects = Some(self.write("weights.txt", &format!("{header}{table}")));
+        let mut table =
+            "chr_name\tchr_position\teffect_allele\tother_allele\teffect_weight\n".to_owned();
+        for row in rows {
+            writeln!(table, "chrsimulated\t{}", row.replace(' ', "\t")).unwrap();
+        }
         Options {
-            effects,
+            effects: Some(self.write("weights.txt", &table)),
             ..self.options()
         }
     }
 
+    /// Writes a table into a folder of its own, so that earlier tables stay.
     fn write(&self, name: &str, text: &str) -> std::path::PathBuf {
-        let n_files = fs::read_dir(self.folder.path()).unwrap().count();
-        let folder = self.folder.path().join(format!("file-{n_files}"));
+        let n_tables = fs::read_dir(self.tables.path()).unwrap().count();
+        let folder = self.tables.path().join(format!("file-{n_tables}"));
         fs::create_dir(&folder).unwrap();
         let path = folder.join(name);
         fs::write(&path, text).unwrap();
         path
     }
 
-    /// Common SNVs of the panel: position, REF, ALT.
+    /// Common SNVs of the panel: 1-based position, REF, ALT.
     fn common_snvs(&self) -> Vec<(usize, String, String)> {
         let mut snvs = Vec::new();
-        let mut file = VariantFile::open(&self.folder.path().join("cohort.vcf.gz")).unwrap();
+        let mut file = VariantFile::open(&self.panel.path().join("cohort.vcf.gz")).unwrap();
         file.for_each::<gf_genotypes::Error>(None, |record| {
-            let carried = record
+            let alleles = record
                 .genotypes
                 .iter()
                 .flat_map(|genotype| genotype.alleles);
-            let n = carried.filter(|&allele| allele == 1).count();
-            let text = |bases: &[u8]| String::from_utf8_lossy(bases).into_owned();
-            let ref_allele = &record.ref_allele;
-            let alt_allele = &record.alt_alleles[0];
-            if ref_allele.len() == 1 && alt_allele.len() == 1 && (60..240).contains(&n) {
-                snvs.push((record.position, text(ref_allele), text(alt_allele)));
+            let n_alt = alleles.filter(|&allele| allele == 1).count();
+            let ref_allele = String::from_utf8_lossy(&record.ref_allele);
+            let alt_allele = String::from_utf8_lossy(&record.alt_alleles[0]);
+            if ref_allele.len() == 1 && alt_allele.len() == 1 && (60..240).contains(&n_alt) {
+                snvs.push((record.position, ref_allele.into(), alt_allele.into()));
             }
             Ok(())
         })
@@ -102,7 +100,7 @@ impl Study {
     }
 }
 
-/// Alleles by (contig, position): of each individual whether a haplotype carries ALT.
+/// For each (contig, position) and individual, whether each haplotype carries ALT.
 type Carriers = HashMap<(String, usize), Vec<[bool; 2]>>;
 
 fn carriers(folder: &Path) -> Carriers {
@@ -121,54 +119,65 @@ fn carriers(folder: &Path) -> Carriers {
 /// Column `index` of a table; a sex is 1 (male) or 0 (female).
 fn column(folder: &Path, table: &str, index: usize) -> Vec<f64> {
     let text = fs::read_to_string(folder.join(table)).unwrap();
-    let cells = text
-        .lines()
+    text.lines()
         .skip(1)
-        .map(|line| line.split(',').nth(index).unwrap());
-    let number = |cell: &str| match cell {
-        "male" => 1.0,
-        "female" => 0.0,
-        cell => cell.parse().unwrap(),
-    };
-    cells.map(number).collect()
+        .map(|line| match line.split(',').nth(index).unwrap() {
+            "male" => 1.0,
+            "female" => 0.0,
+            cell => cell.parse().unwrap(),
+        })
+        .collect()
 }
 
-/// The logit of one individual from the genotypes, by what the truth reports of each locus.
-fn genetic_logit(study: &StudyTruth, carriers: &Carriers, individual: usize) -> f64 {
-    let carried = |variant: &CausalVariant| {
+/// Genotypes of one individual.
+struct Individual<'c> {
+    carriers: &'c Carriers,
+    index: usize,
+}
+
+impl Individual<'_> {
+    /// Whether each haplotype carries the effect allele.
+    fn carries(&self, variant: &CausalVariant) -> [bool; 2] {
         let site = &variant.site;
-        let alt = carriers[&(site.contig.clone(), site.position)][individual];
+        let alt = self.carriers[&(site.contig.clone(), site.position)][self.index];
         alt.map(|is_alt| is_alt == (site.effect_allele == site.alt_allele))
-    };
-    let copies = |variant: &CausalVariant| carried(variant).iter().filter(|&&is| is).count();
-    let dosage = |sites: &[CausalVariant]| sites.iter().map(copies).sum::<usize>() as f64;
-    let of_locus = |locus: &LocusTruth| match (locus.risk, &locus.causal_sites[..], locus.effect) {
-        (RiskKind::Null, ..) => 0.0,
-        (RiskKind::Additive, sites, Some(effect)) => effect * dosage(sites),
-        (RiskKind::Additive, sites, None) => {
-            let weight = |site: &CausalVariant| site.log_odds_by_copies.unwrap()[copies(site)];
-            sites.iter().map(weight).sum()
+    }
+
+    /// Copies of the effect allele.
+    fn copies(&self, variant: &CausalVariant) -> usize {
+        self.carries(variant).into_iter().map(usize::from).sum()
+    }
+
+    /// The part of the logit that the truth reports for a locus.
+    fn logit_of_locus(&self, locus: &LocusTruth) -> f64 {
+        match (locus.risk, &locus.causal_sites[..], locus.effect) {
+            (RiskKind::Null, ..) => 0.0,
+            (RiskKind::Additive, sites, Some(effect)) => {
+                let dosage: usize = sites.iter().map(|site| self.copies(site)).sum();
+                effect * dosage as f64
+            }
+            (RiskKind::Additive, sites, None) => sites
+                .iter()
+                .map(|site| site.log_odds_by_copies.unwrap()[self.copies(site)])
+                .sum(),
+            (RiskKind::Cis, [a, b], Some(effect)) => {
+                let [a1, a2] = self.carries(a);
+                let [b1, b2] = self.carries(b);
+                effect * (usize::from(a1 == b1) + usize::from(a2 == b2)) as f64
+            }
+            (RiskKind::Trans, [a, b], Some(effect)) => {
+                let [a1, a2] = self.carries(a);
+                let [b1, b2] = self.carries(b);
+                effect * f64::from(u8::from((a1 && b2) || (a2 && b1)))
+            }
+            (kind, sites, _) => panic!("{kind}: {} causal sites", sites.len()),
         }
-        (RiskKind::Cis, [a, b], Some(effect)) => {
-            let a = carried(a);
-            let b = carried(b);
-            effect
-                * (0..2)
-                    .filter(|&haplotype| a[haplotype] == b[haplotype])
-                    .count() as f64
-        }
-        (RiskKind::Trans, [a, b], Some(effect)) => {
-            let a = carried(a);
-            let b = carried(b);
-            effect * f64::from(u8::from((a[0] && b[1]) || (a[1] && b[0])))
-        }
-        (kind, sites, _) => panic!("{kind}: {} causal sites", sites.len()),
-    };
-    study.loci.iter().map(of_locus).sum()
+    }
 }
 
-fn assert_logits_are_those_of_the_genotypes(folder: &Path, summary: &Summary) {
-    let study = summary.truth.study.as_ref().unwrap();
+fn assert_logits_are_those_of_the_genotypes(cohort: &SimulatedCohort) {
+    let folder = cohort.path();
+    let study = cohort.study();
     let carriers = carriers(folder);
     let logits = column(folder, "truth.csv", 1);
     let [ages, sexes] = [3, 4].map(|index| column(folder, "cohort.csv", index));
@@ -177,13 +186,21 @@ fn assert_logits_are_those_of_the_genotypes(folder: &Path, summary: &Summary) {
         sex,
         age_centre,
     } = study.covariate_effects;
-    for (individual, logit) in logits.iter().enumerate() {
-        let covariates = age * (ages[individual] - age_centre) + sex * sexes[individual];
-        let genetic = genetic_logit(study, &carriers, individual);
-        let expected = summary.truth.intercept + genetic + covariates;
+    for (index, logit) in logits.iter().enumerate() {
+        let covariates = age * (ages[index] - age_centre) + sex * sexes[index];
+        let individual = Individual {
+            carriers: &carriers,
+            index,
+        };
+        let genetic: f64 = study
+            .loci
+            .iter()
+            .map(|locus| individual.logit_of_locus(locus))
+            .sum();
+        let expected = cohort.summary.truth.intercept + genetic + covariates;
         assert!(
             (logit - expected).abs() < 1e-6,
-            "{individual}: {logit} and {expected}"
+            "{index}: {logit} and {expected}"
         );
     }
 }
@@ -203,16 +220,13 @@ fn every_locus_has_the_kind_and_the_relative_size_asked_for() {
         "45000 60000 d",
     ];
     let options = study.loci(&loci, "a,cis,2\nb,trans,\nd,null,\n");
-    let age_effect = 0.03;
-    let sex_effect = -0.4;
-    let risk = RiskKind::Additive;
-    let (folder, summary) = simulated(Options {
-        risk,
-        age_effect,
-        sex_effect,
+    let cohort = simulated(Options {
+        risk: RiskKind::Additive,
+        age_effect: 0.03,
+        sex_effect: -0.4,
         ..options
     });
-    let truth = summary.truth.study.as_ref().unwrap();
+    let truth = cohort.study();
     let kinds: Vec<RiskKind> = truth.loci.iter().map(|locus| locus.risk).collect();
     assert_eq!(
         kinds,
@@ -223,14 +237,14 @@ fn every_locus_has_the_kind_and_the_relative_size_asked_for() {
             RiskKind::Null
         ]
     );
-    assert_eq!(summary.truth.risk, "mixed");
+    assert_eq!(cohort.summary.truth.risk, "mixed");
     let sd: Vec<f64> = truth.loci.iter().map(|locus| locus.logit_sd).collect();
     assert!(
         (sd[0] / sd[1] - 2.0).abs() < 1e-9 && (sd[1] - sd[2]).abs() < 1e-9,
         "{sd:?}"
     );
     assert!(sd[3].abs() < 1e-12 && truth.loci[3].causal_sites.is_empty());
-    assert_logits_are_those_of_the_genotypes(folder.path(), &summary);
+    assert_logits_are_those_of_the_genotypes(&cohort);
 }
 
 #[test]
@@ -240,39 +254,35 @@ fn the_whole_risk_has_the_auc_asked_for_and_its_parts_add_up_to_it() {
         &["0 20000 a", "20000 40000 b", "40000 60000 c"],
         "a,trans,1\n",
     );
-    let risk = RiskKind::Additive;
-    let age_effect = 0.05;
-    let people = 4_000;
-    let options = Options {
-        risk,
-        age_effect,
-        people,
+    let summary = simulated(Options {
+        risk: RiskKind::Additive,
+        age_effect: 0.05,
+        people: 4_000,
         auc: Some(0.76),
         ..options
-    };
-    let (_folder, summary) = simulated(options);
+    })
+    .summary;
     assert!((summary.truth.population_auc - 0.76).abs() < 1e-9);
-    // 800 people in test: a standard error of about 0.017.
+    // 800 samples in test: a standard error of about 0.017.
     let best = summary.truth.best_possible_auc;
     assert!(
         (best.train - 0.76).abs() < 0.03 && (best.test - 0.76).abs() < 0.06,
         "{best:?}"
     );
-    let parts = summary.truth.study.unwrap().best_achievable_auc;
     let ComponentAucs {
         total,
         additive,
         non_additive,
         covariates,
-    } = parts;
+    } = summary.truth.study.unwrap().best_achievable_auc;
     assert!((total.population - 0.76).abs() < 1e-9 && total.by_split == best);
     let parts = [additive, non_additive, covariates].map(|part| part.unwrap().population);
     assert!(
         parts.iter().all(|&part| part > 0.53 && part < 0.76),
         "{parts:?}"
     );
-    // Squares of the separations of independent parts add up to nearly that of the whole: other
-    // parts blur each of them a little.
+    // Squared separations of independent components add up to almost the squared separation of
+    // the total: each component is blurred a little by the other components.
     let sum: f64 = parts.iter().map(|&part| separation(part).powi(2)).sum();
     let share = sum / separation(0.76).powi(2);
     assert!((0.7..1.05).contains(&share), "{share}");
@@ -281,19 +291,19 @@ fn the_whole_risk_has_the_auc_asked_for_and_its_parts_add_up_to_it() {
 #[test]
 fn one_locus_of_a_bed_has_the_genomes_of_that_region() {
     let study = Study::new();
-    let region = Some("simulated:10001-40000".into());
-    let (of_region, _) = simulated(Options {
-        region,
+    let from_region = simulated(Options {
+        region: Some("simulated:10001-40000".into()),
         people: 300,
         ..study.options()
-    });
-    let (of_bed, _) = simulated(Options {
+    })
+    .bytes();
+    let from_bed = simulated(Options {
         people: 300,
         ..study.loci(&["10000 40000 x"], "")
-    });
-    let [region, bed] = [&of_region, &of_bed].map(|folder| bytes(folder.path()));
+    })
+    .bytes();
     for file in ["cohort.vcf.gz", "reference.fa"] {
-        assert_eq!(region[file], bed[file], "{file}");
+        assert_eq!(from_region[file], from_bed[file], "{file}");
     }
 }
 
@@ -305,9 +315,9 @@ fn records_are_sorted_and_every_ref_is_in_the_reference_whatever_the_order_of_th
         people: 300,
         ..study.loci(&loci, "")
     };
-    let (folder, summary) = simulated(options);
-    assert_eq!(read_back(folder.path()).len(), summary.n_variants);
-    let bed = fs::read_to_string(folder.path().join("loci.bed")).unwrap();
+    let cohort = simulated(options);
+    assert_eq!(read_back(cohort.path()).len(), cohort.summary.n_variants);
+    let bed = fs::read_to_string(cohort.path().join("loci.bed")).unwrap();
     let starts: Vec<&str> = bed
         .lines()
         .map(|line| line.split('\t').nth(1).unwrap())
@@ -319,20 +329,11 @@ fn records_are_sorted_and_every_ref_is_in_the_reference_whatever_the_order_of_th
 fn published_log_odds_are_used_as_they_are_and_every_row_is_accounted_for() {
     let study = Study::new();
     let snvs = study.common_snvs();
-    let is_ambiguous = |a: &str, b: &str| matches!(a.to_owned() + b, s if "ATA CGC".contains(&s));
-    let plain: Vec<_> = snvs
-        .iter()
-        .filter(|(_, r, a)| !is_ambiguous(r, a))
-        .collect();
-    let flip = |base: &str| match base {
-        "A" => "T",
-        "C" => "G",
-        "G" => "C",
-        _ => "A",
-    };
-    let [(p0, r0, a0), (p1, r1, a1), (p2, r2, a2)] = [plain[0], plain[4], plain[8]];
-    let flipped_a = flip(a2);
-    let flipped_r = flip(r2);
+    let unambiguous: Vec<_> = snvs.iter().filter(|(_, r, a)| complement(r) != a).collect();
+    let [(p0, r0, a0), (p1, r1, a1), (p2, r2, a2)] =
+        [unambiguous[0], unambiguous[4], unambiguous[8]];
+    let flipped_a = complement(a2);
+    let flipped_r = complement(r2);
     let rows = [
         format!("{p0} {a0} {r0} 0.5"),
         format!("{p1} {r1} {a1} -0.7"),
@@ -340,16 +341,18 @@ fn published_log_odds_are_used_as_they_are_and_every_row_is_accounted_for() {
         format!("{p0} {r0} {a0} 0.1"),
         "59999999 A C 0.3".to_owned(),
     ];
-    let (folder, summary) = simulated(study.effects(&rows));
-    assert_logits_are_those_of_the_genotypes(folder.path(), &summary);
+    let cohort = simulated(study.effects(&rows));
+    assert_logits_are_those_of_the_genotypes(&cohort);
+    let summary = &cohort.summary;
     assert_eq!(summary.truth.target_auc, None);
-    let truth = summary.truth.study.as_ref().unwrap();
+    let truth = cohort.study();
     assert!((truth.scale - 1.0).abs() < 1e-12);
-    let weight = |v: &CausalVariant| {
-        let weight = v.log_odds_by_copies.unwrap()[1];
-        (v.site.position, weight, v.site.effect_allele.clone())
-    };
-    let weights: Vec<_> = truth.loci[0].causal_sites.iter().map(weight).collect();
+    let mut weights = Vec::new();
+    for variant in &truth.loci[0].causal_sites {
+        let weight = variant.log_odds_by_copies.unwrap()[1];
+        let effect_allele = variant.site.effect_allele.clone();
+        weights.push((variant.site.position, weight, effect_allele));
+    }
     let expected = [
         (*p0, 0.5, a0.clone()),
         (*p1, -0.7, r1.clone()),
@@ -370,12 +373,22 @@ fn published_log_odds_are_used_as_they_are_and_every_row_is_accounted_for() {
         (1, 1, 1)
     );
     let printed = summary.to_string();
-    let said = [
+    for expected in [
         "3 of 5 weights",
         "1 not in the panel",
         "chrsimulated:59999999 A/C",
-    ];
-    assert!(said.iter().all(|part| printed.contains(part)), "{printed}");
+    ] {
+        assert!(printed.contains(expected), "{printed}");
+    }
+}
+
+fn complement(base: &str) -> &'static str {
+    match base {
+        "A" => "T",
+        "C" => "G",
+        "G" => "C",
+        _ => "A",
+    }
 }
 
 #[test]
@@ -390,7 +403,7 @@ fn published_log_odds_are_scaled_where_an_auc_is_asked_for() {
         auc: Some(0.7),
         ..study.effects(&rows)
     };
-    let (_folder, summary) = simulated(options);
+    let summary = simulated(options).summary;
     assert!((summary.truth.population_auc - 0.7).abs() < 1e-9);
     let truth = summary.truth.study.unwrap();
     let weight = truth.loci[0].causal_sites[0].log_odds_by_copies.unwrap()[1];
@@ -416,8 +429,8 @@ proptest! {
             rows[0].push(same);
         }
         let [first, second] = rows.map(|rows| {
-            let (folder, _) = simulated(Options { people: 60, ..study.effects(&rows) });
-            column(folder.path(), "truth.csv", 1)
+            let cohort = simulated(Options { people: 60, ..study.effects(&rows) });
+            column(cohort.path(), "truth.csv", 1)
         });
         prop_assert!(first.iter().zip(&second).all(|(a, b)| (a - b).abs() < 1e-6));
     }
@@ -431,28 +444,24 @@ fn a_random_sample_has_the_prevalence_and_a_case_control_sample_the_case_fractio
         prevalence: 0.1,
         ..Options::default()
     };
-    let (_folder, random) = simulated(options.clone());
+    let n_cases = simulated(options.clone()).summary.n_cases;
     // Standard deviation of the number of cases: 16.
-    assert!(random.n_cases.abs_diff(300) < 80, "{}", random.n_cases);
+    assert!(n_cases.abs_diff(300) < 80, "{n_cases}");
 
-    let (folder, sampled) = simulated(Options {
+    let cohort = simulated(Options {
         case_fraction: Some(0.4),
         ..options
     });
+    let sampled = &cohort.summary;
     assert_eq!((sampled.n_people, sampled.n_cases), (3_000, 1_200));
-    let sampling = sampled.truth.study.unwrap().sampling;
-    let Sampling {
-        n_drawn,
-        n_cases_drawn,
-        logit_shift_in_cohort: shift,
-        ..
-    } = sampling;
-    assert!((n_cases_drawn as f64 / n_drawn as f64 - 0.1).abs() < 0.01);
-    // With the shift, probabilities are those in the cohort.
-    let logits = column(folder.path(), "truth.csv", 1);
+    let sampling = &cohort.study().sampling;
+    let share_of_cases = sampling.n_cases_drawn as f64 / sampling.n_drawn as f64;
+    assert!((share_of_cases - 0.1).abs() < 0.01);
+    // With the shift, the logits give the probabilities of disease in the cohort.
+    let logits = column(cohort.path(), "truth.csv", 1);
     let mean = logits
         .iter()
-        .map(|logit| probability(logit + shift))
+        .map(|logit| probability(logit + sampling.logit_shift_in_cohort))
         .sum::<f64>()
         / 3_000.0;
     assert!((mean - 0.4).abs() < 0.02, "{mean}");
@@ -461,19 +470,14 @@ fn a_random_sample_has_the_prevalence_and_a_case_control_sample_the_case_fractio
 
 #[test]
 fn every_split_has_cases_early_and_late_in_the_table() {
-    let case_fraction = Some(0.5);
-    let people = 1_000;
-    let len_nt = 5_000;
-    let prevalence = 0.05;
-    let options = Options {
-        people,
-        len_nt,
-        prevalence,
-        case_fraction,
+    let cohort = simulated(Options {
+        people: 1_000,
+        len_nt: 5_000,
+        prevalence: 0.05,
+        case_fraction: Some(0.5),
         ..Options::default()
-    };
-    let (folder, _) = simulated(options);
-    let text = fs::read_to_string(folder.path().join("cohort.csv")).unwrap();
+    });
+    let text = fs::read_to_string(cohort.path().join("cohort.csv")).unwrap();
     let cases = text
         .lines()
         .skip(1)
@@ -493,35 +497,34 @@ fn the_preset_has_the_published_loci_frequencies_and_odds() {
     let variants = Preset::Ad2022.variants().unwrap();
     let lead = variants.iter().filter(|variant| variant.locus != "APOE");
     assert_eq!((variants.len(), lead.count()), (85, 83));
-    let people = 5_000;
-    let len_nt = 3_000;
-    let preset = Some(Preset::Ad2022);
-    let options = Options {
-        people,
-        len_nt,
-        preset,
+    let cohort = simulated(Options {
+        people: 5_000,
+        len_nt: 3_000,
+        preset: Some(Preset::Ad2022),
         ..Options::default()
-    };
-    let (folder, summary) = simulated(options);
-    let truth = summary.truth.study.as_ref().unwrap();
+    });
+    let truth = cohort.study();
     // 75 loci of the study, and APOE.
-    assert_eq!((summary.n_loci, truth.loci.len()), (76, 76));
-    let sites = truth.loci.iter().flat_map(|locus| &locus.causal_sites);
-    let sites: Vec<&CausalVariant> = sites.collect();
-    for (variant, found) in variants.iter().zip(&sites) {
-        assert_eq!(variant.id, found.site.id);
-        assert_eq!(variant.effect_allele, found.site.effect_allele);
-        let error = found.site.effect_allele_frequency - variant.frequency;
-        // Founders are 400, and 10,000 haplotypes are drawn from them.
+    assert_eq!((cohort.summary.n_loci, truth.loci.len()), (76, 76));
+    let causal_sites: Vec<&CausalVariant> = truth
+        .loci
+        .iter()
+        .flat_map(|locus| &locus.causal_sites)
+        .collect();
+    for (variant, simulated) in variants.iter().zip(&causal_sites) {
+        assert_eq!(variant.id, simulated.site.id);
+        assert_eq!(variant.effect_allele, simulated.site.effect_allele);
+        let error = simulated.site.effect_allele_frequency - variant.frequency;
+        // There are 400 founders, from which 10,000 haplotypes are drawn.
         assert!(error.abs() < 0.02, "{}: {error}", variant.id);
-        let weight = found.log_odds_by_copies.unwrap()[1];
+        let weight = simulated.log_odds_by_copies.unwrap()[1];
         assert!((weight - variant.odds_ratio.ln()).abs() < 1e-12);
     }
-    assert_logits_are_those_of_the_genotypes(folder.path(), &summary);
-    assert_eq!(read_back(folder.path()).len(), summary.n_variants);
-    // No haplotype has e2 and e4 at once.
-    let carriers = carriers(folder.path());
-    let apoe: Vec<_> = sites
+    assert_logits_are_those_of_the_genotypes(&cohort);
+    assert_eq!(read_back(cohort.path()).len(), cohort.summary.n_variants);
+    // No haplotype carries both e2 and e4.
+    let carriers = carriers(cohort.path());
+    let apoe: Vec<_> = causal_sites
         .iter()
         .filter(|variant| variant.site.contig == "APOE")
         .collect();
@@ -540,15 +543,14 @@ fn a_preset_finds_its_variants_in_a_panel() {
     if panel.is_none() || reference.is_none() {
         return;
     }
-    let preset = Some(Preset::Ad2022);
-    let (_folder, summary) = simulated(Options {
+    let cohort = simulated(Options {
         panel,
         reference,
-        preset,
+        preset: Some(Preset::Ad2022),
         ..Options::default()
     });
-    let truth = summary.truth.study.unwrap();
-    let counts = truth.published_effects.unwrap();
+    let truth = cohort.study();
+    let counts = truth.published_effects.as_ref().unwrap();
     assert_eq!(
         (counts.n_matched, counts.n_unmatched, truth.loci.len()),
         (2, 83, 1)
@@ -566,26 +568,21 @@ fn a_preset_finds_its_variants_in_a_panel() {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_with_every_option() {
-    let case_fraction = Some(0.5);
-    let age_effect = 0.04;
-    let preset = Some(Preset::Ad2022);
     let options = Options {
         people: 200,
         len_nt: 2_500,
-        preset,
-        age_effect,
+        preset: Some(Preset::Ad2022),
+        age_effect: 0.04,
+        prevalence: 0.2,
+        case_fraction: Some(0.5),
         ..Options::default()
     };
-    let options = Options {
-        prevalence: 0.2,
-        case_fraction,
-        ..options
-    };
-    let [first, second] = [(); 2].map(|()| bytes(simulated(options.clone()).0.path()));
+    let first = simulated(options.clone()).bytes();
+    let second = simulated(options.clone()).bytes();
     assert_eq!(first, second);
-    let other = bytes(simulated(Options { seed: 2, ..options }).0.path());
-    let mut random = first.iter().filter(|(name, _)| *name != "loci.bed");
-    assert!(random.all(|(name, was)| other[name] != *was));
+    let with_seed_2 = simulated(Options { seed: 2, ..options }).bytes();
+    let mut random_files = first.iter().filter(|(name, _)| *name != "loci.bed");
+    assert!(random_files.all(|(name, contents)| with_seed_2[name] != *contents));
 }
 
 #[test]
@@ -595,43 +592,35 @@ fn covariates_leave_the_genomes_as_they_were() {
         len_nt: 9_000,
         ..Options::default()
     };
-    let (plain, _) = simulated(options.clone());
-    let (with_age, _) = simulated(Options {
+    let without_age = simulated(options.clone()).bytes();
+    let with_age = simulated(Options {
         age_effect: 0.1,
         auc: Some(0.8),
         ..options
-    });
-    let [plain, with_age] = [plain, with_age].map(|folder| bytes(folder.path()));
-    assert_eq!(plain["cohort.vcf.gz"], with_age["cohort.vcf.gz"]);
+    })
+    .bytes();
+    assert_eq!(without_age["cohort.vcf.gz"], with_age["cohort.vcf.gz"]);
 }
 
 #[test]
 fn what_cannot_be_simulated_is_refused_with_the_place_and_what_to_do() {
     let study = Study::new();
-    let refusal = |options: Options| {
-        let out = study.folder.path().join("refused");
-        let message = simulate::run(&Options {
-            out,
-            people: 100,
-            ..options
-        })
-        .unwrap_err();
-        message.to_string()
-    };
-    let weights = || study.effects(&["7 A C 0.1".to_owned()]);
-    let rare = Options {
-        case_fraction: Some(0.5),
-        prevalence: 1e-7,
-        ..Options::default()
-    };
-    let both = Options {
+    let preset = Some(Preset::Ad2022);
+    let weights = study.effects(&["7 A C 0.1".to_owned()]);
+    let loci_and_region = Options {
         region: Some("simulated:1-9".into()),
         ..study.loci(&["0 9 a"], "")
     };
-    let preset = Some(Preset::Ad2022);
     let overlapping = study.loci(&["0 900 a", "800 2000 b"], "");
     let few_variants = study.loci(&["0 300 x"], "x,additive,\n");
-    let default = Options::default;
+    let weights_and_preset = Options {
+        preset,
+        ..weights.clone()
+    };
+    let preset_elsewhere = Options {
+        preset,
+        ..study.options()
+    };
     for (options, expected) in [
         (
             overlapping,
@@ -650,45 +639,55 @@ fn what_cannot_be_simulated_is_refused_with_the_place_and_what_to_do() {
             ["x (simulated:1-300)", "no causal sites", "`null`"],
         ),
         (
-            weights(),
+            weights,
             ["weights.txt", "none of its variants (1)", "genome build"],
         ),
-        (both, ["loci", "region", "not both"]),
-        (
-            Options {
-                preset,
-                ..weights()
-            },
-            ["preset", "effects", "give"],
-        ),
-        (
-            Options {
-                preset,
-                ..study.options()
-            },
-            ["cohort.vcf.gz", "preset", "GRCh38"],
-        ),
-        (
-            Options {
-                age_effect: 0.5,
-                ..default()
-            },
-            ["AUC 0.72", "age and sex alone", "higher"],
-        ),
-        (
-            Options {
-                prevalence: 1.5,
-                ..default()
-            },
-            ["prevalence 1.5", "not a share", "between"],
-        ),
+        (loci_and_region, ["loci", "region", "not both"]),
+        (weights_and_preset, ["preset", "effects", "give"]),
+        (preset_elsewhere, ["cohort.vcf.gz", "preset", "GRCh38"]),
+    ] {
+        assert_refused(options, expected);
+    }
+}
+
+#[test]
+fn a_population_that_cannot_be_drawn_is_refused() {
+    let rare = Options {
+        case_fraction: Some(0.5),
+        prevalence: 1e-7,
+        ..Options::default()
+    };
+    let strong_age = Options {
+        age_effect: 0.5,
+        ..Options::default()
+    };
+    let no_share = Options {
+        prevalence: 1.5,
+        ..Options::default()
+    };
+    for (options, expected) in [
+        (strong_age, ["AUC 0.72", "age and sex alone", "higher"]),
+        (no_share, ["prevalence 1.5", "not a share", "between"]),
         (rare, ["prevalence", "memory", "fewer people"]),
     ] {
-        let message = refusal(options);
-        assert!(
-            expected.iter().all(|part| message.contains(part)),
-            "{expected:?}: {message}"
-        );
+        assert_refused(options, expected);
     }
-    assert!(!study.folder.path().join("refused").exists());
+}
+
+/// Asserts that a run fails with a message and writes nothing.
+fn assert_refused(options: Options, expected: [&str; 3]) {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("refused");
+    let error = simulate::run(&Options {
+        out: out.clone(),
+        people: 100,
+        ..options
+    })
+    .unwrap_err();
+    let message = error.to_string();
+    assert!(
+        expected.iter().all(|part| message.contains(part)),
+        "{expected:?}: {message}"
+    );
+    assert!(!out.exists());
 }

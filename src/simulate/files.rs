@@ -84,7 +84,7 @@ fn write_locus(out: &mut dyn Write, locus: &Locus) -> io::Result<()> {
 }
 
 fn write_vcf(folder: &Path, genomes: &[Genomes<'_>], cohort: &Cohort) -> Result<(), output::Error> {
-    let path = folder.join("cohort.vcf.gz");
+    let path = folder.join(layout::COHORT_VCF);
     output::write(&path, |out| {
         write_vcf_header(out, genomes, cohort)?;
         genomes

@@ -172,18 +172,22 @@ impl Pending {
     /// # Errors
     /// When writing or renaming fails.
     pub fn finish(self) -> Result<(), Error> {
-        let finish = || {
-            let buffered = match self.target {
-                Target::Stream(mut stream) => return stream.flush(),
-                Target::Plain(buffered) => buffered,
-                Target::Bgzf(mut compressed) => compressed.finish()?,
-            };
-            buffered
-                .into_inner()
-                .map_err(io::IntoInnerError::into_error)?
-                .persist(&self.path)
+        self.target.finish(&self.path).map_err(at(&self.path))
+    }
+}
+
+impl Target {
+    /// Writes all buffered bytes and renames a temporary file to `path`.
+    fn finish(self, path: &Path) -> io::Result<()> {
+        let buffered = match self {
+            Self::Stream(mut stream) => return stream.flush(),
+            Self::Plain(buffered) => buffered,
+            Self::Bgzf(mut compressed) => compressed.finish()?,
         };
-        finish().map_err(at(&self.path))
+        buffered
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .persist(path)
     }
 }
 
@@ -287,10 +291,10 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 fn hex(digest: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
     digest
         .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|nibble| char::from_digit(u32::from(nibble), 16).unwrap_or_default())
         .collect()
 }
 
@@ -313,25 +317,29 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn only_the_owner_may_read_a_file_unless_it_is_for_others() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let mode = |name: &str| fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
-        fs::write(at("other"), "x").unwrap();
-        // What is replaced may have been readable before.
-        fs::write(at("people.csv"), "x").unwrap();
-        write(&at("people.csv"), |out| out.write_all(b"x")).unwrap();
-        write_csv(&at("people.csv.gz"), &["sample_id"], ["P1"]).unwrap();
-        write_json(&at("people.json"), &1).unwrap();
+        let path = folder.path();
+        fs::write(path.join("other"), "x").unwrap();
+        // The replaced file may have been readable for others.
+        fs::write(path.join("people.csv"), "x").unwrap();
+        write(&path.join("people.csv"), |out| out.write_all(b"x")).unwrap();
+        write_csv(&path.join("people.csv.gz"), &["sample_id"], ["P1"]).unwrap();
+        write_json(&path.join("people.json"), &1).unwrap();
         for name in ["people.csv", "people.csv.gz", "people.json"] {
-            assert_eq!(mode(name), 0o600, "{name}");
+            assert_eq!(mode(&path.join(name)), 0o600, "{name}");
         }
-        shareable::write(&at("report.html"), |out| out.write_all(b"x")).unwrap();
-        shareable::write_csv(&at("auc.csv"), &["model"], ["m"]).unwrap();
-        shareable::write_json(&at("config.json"), &1).unwrap();
+        shareable::write(&path.join("report.html"), |out| out.write_all(b"x")).unwrap();
+        shareable::write_csv(&path.join("auc.csv"), &["model"], ["m"]).unwrap();
+        shareable::write_json(&path.join("config.json"), &1).unwrap();
         for name in ["report.html", "auc.csv", "config.json"] {
-            assert_eq!(mode(name), mode("other"), "{name}");
+            assert_eq!(mode(&path.join(name)), mode(&path.join("other")), "{name}");
         }
+    }
+
+    #[cfg(unix)]
+    fn mode(path: &Path) -> u32 {
+        use std::os::unix::fs::PermissionsExt;
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
     #[test]

@@ -14,24 +14,25 @@ use crate::output;
 /// # Errors
 /// When it cannot be read, is no regular file, or is a link that leads out of the folder.
 pub fn read(path: &Path) -> Result<Vec<u8>, output::Error> {
-    let inside = || {
-        let real = path.canonicalize()?;
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        if !real.starts_with(folder.canonicalize()?) {
-            return Err(io::Error::other(format!(
-                "a link that leads out of its folder, to {}: put the file itself here (cp -L)",
-                real.display()
-            )));
-        }
-        if !real.metadata()?.is_file() {
-            return Err(io::Error::other("no regular file"));
-        }
-        fs::read(real)
-    };
-    inside().map_err(output::at(path))
+    read_inside_folder(path).map_err(output::at(path))
+}
+
+fn read_inside_folder(path: &Path) -> io::Result<Vec<u8>> {
+    let real = path.canonicalize()?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    if !real.starts_with(folder.canonicalize()?) {
+        return Err(io::Error::other(format!(
+            "a link that leads out of its folder, to {}: put the file itself here (cp -L)",
+            real.display()
+        )));
+    }
+    if !real.metadata()?.is_file() {
+        return Err(io::Error::other("no regular file"));
+    }
+    fs::read(real)
 }
 
 /// The value of a JSON text that says its `schema_version`, of which this program reads one;

@@ -191,9 +191,6 @@ mod tests {
 
     #[test]
     fn bcf_bytes_mean_the_same_as_text() {
-        let parse = |values: &[i32]| {
-            parse_bcf(values.iter().copied().map(Some), 3).map(|g| (g.alleles, g.phased))
-        };
         assert_eq!(parse(&[2, 5]), Ok(([0, 1], true)));
         assert_eq!(parse(&[4, 2]), Ok(([1, 0], false)));
         assert_eq!(parse(&[0, 0]), Ok(([MISSING, MISSING], false)));
@@ -201,5 +198,10 @@ mod tests {
         assert_eq!(parse(&[]), Ok(([MISSING, ABSENT], true)));
         assert!(parse(&[2, 3, 5]).is_err());
         assert!(parse(&[12, 2]).is_err());
+    }
+
+    fn parse(values: &[i32]) -> Result<([i16; 2], bool), String> {
+        parse_bcf(values.iter().copied().map(Some), 3)
+            .map(|genotype| (genotype.alleles, genotype.phased))
     }
 }

@@ -91,11 +91,6 @@ mod tests {
 
     #[test]
     fn rows_of_a_table_are_kept_in_its_order() {
-        let kept = |samples: Samples| {
-            let mut rows = vec!["A".to_owned(), "B".to_owned(), "C".to_owned()];
-            samples.retain(&mut rows, |row| row).map(|()| rows.concat())
-        };
-        let list = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(kept(Samples::All).as_deref(), Ok("ABC"));
         assert_eq!(kept(Samples::Only(list(&["C", "A"]))).as_deref(), Ok("AC"));
         assert_eq!(kept(Samples::Except(list(&["B"]))).as_deref(), Ok("AC"));
@@ -114,5 +109,15 @@ mod tests {
                 .unwrap_err()
                 .contains("nobody is left")
         );
+    }
+
+    /// The rows of a table of A, B and C that are retained.
+    fn kept(samples: Samples) -> Result<String, String> {
+        let mut rows = list(&["A", "B", "C"]);
+        samples.retain(&mut rows, |row| row).map(|()| rows.concat())
+    }
+
+    fn list(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
     }
 }

@@ -155,23 +155,21 @@ mod tests {
     #[test]
     fn leftovers_of_the_dead_are_removed_and_files_of_the_living_are_not() {
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let path = folder.path();
+        let results = path.join("results.csv");
         for name in [".gf-genomics-dead", "results.csv", ".bashrc"] {
-            fs::write(at(name), "half").unwrap();
+            fs::write(path.join(name), "half").unwrap();
         }
-        let mut alive = Temporary::create(folder.path(), Readers::Owner).unwrap();
-        assert!(
-            !at(".gf-genomics-dead").exists()
-                && at("results.csv").exists()
-                && at(".bashrc").exists()
-        );
+        let mut alive = Temporary::create(path, Readers::Owner).unwrap();
+        assert!(!path.join(".gf-genomics-dead").exists());
+        assert!(results.exists() && path.join(".bashrc").exists());
         alive.write_all(b"whole").unwrap();
-        Temporary::create(folder.path(), Readers::Owner)
+        Temporary::create(path, Readers::Owner)
             .unwrap()
-            .persist(&at("other"))
+            .persist(&path.join("other"))
             .unwrap();
-        alive.persist(&at("results.csv")).unwrap();
-        assert_eq!(fs::read(at("results.csv")).unwrap(), b"whole");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+        alive.persist(&results).unwrap();
+        assert_eq!(fs::read(&results).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(path).unwrap().count(), 3);
     }
 }

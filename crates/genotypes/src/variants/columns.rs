@@ -15,7 +15,7 @@ const NOT_SELECTED: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub(super) struct Columns {
     /// Number of columns in the file.
-    n_columns: usize,
+    n_in_file: usize,
     /// Column of each selected sample; `None` if all columns are read in their order.
     column_of_sample: Option<Vec<usize>>,
     /// Sample index of each column, or [`NOT_SELECTED`].
@@ -53,7 +53,7 @@ impl Columns {
     /// Selects all columns.
     pub fn all(n_columns: usize) -> Self {
         Self {
-            n_columns,
+            n_in_file: n_columns,
             column_of_sample: None,
             sample_of_column: Vec::new(),
             in_order: true,
@@ -98,7 +98,7 @@ impl Columns {
         }
         let in_order = column_of_sample.is_sorted();
         Ok(Self {
-            n_columns: samples.len(),
+            n_in_file: samples.len(),
             column_of_sample: Some(column_of_sample),
             sample_of_column,
             in_order,
@@ -107,14 +107,14 @@ impl Columns {
 
     /// Number of sample columns in the file.
     pub fn n_columns(&self) -> usize {
-        self.n_columns
+        self.n_in_file
     }
 
     /// Number of selected samples.
     pub fn n_samples(&self) -> usize {
         self.column_of_sample
             .as_ref()
-            .map_or(self.n_columns, Vec::len)
+            .map_or(self.n_in_file, Vec::len)
     }
 
     /// Column of each selected sample; `None` if all columns are selected in their order.
@@ -125,7 +125,7 @@ impl Columns {
     /// Sample index of a column; `None` if the column is not selected or does not exist.
     pub fn sample(&self, column: usize) -> Option<usize> {
         if self.column_of_sample.is_none() {
-            return (column < self.n_columns).then_some(column);
+            return (column < self.n_in_file).then_some(column);
         }
         self.sample_of_column
             .get(column)

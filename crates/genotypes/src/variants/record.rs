@@ -79,8 +79,8 @@ pub struct VariantRecord {
     pub dosages: Vec<f32>,
     /// FORMAT has GT. Without it all calls are missing.
     pub has_genotypes: bool,
-    /// INFO/END and INFO/SVLEN of a symbolic allele contradict each other. The version of the format
-    /// decides which one is used.
+    /// INFO/END and INFO/SVLEN of a symbolic allele contradict each other. The version of the
+    /// format decides which one is used.
     pub end_contradicts_svlen: bool,
     /// The call of all samples outside of [`Self::not_reference`], if they have the same one.
     pub(super) rest: Option<Genotype>,

@@ -65,7 +65,7 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads the head of a CSI index after its magic number: min_shift, depth, and auxiliary data.
+/// Reads the head of a CSI index after its magic number: shift, depth and auxiliary data.
 fn csi_depth(index: &mut impl Read) -> io::Result<u32> {
     skip(index, 4)?;
     let depth = count(index)?;

@@ -1,8 +1,8 @@
-//! Files that appear whole or not at all: written beside their final name, then renamed.
+//! Writes files atomically: under a temporary name in the same folder, then renamed.
 //!
-//! Every stage writes through here, so that a run killed at any moment leaves no half-written file
-//! under a final name, and that only their owner can read what may have people in it. What is made
-//! to be passed on is written through [`for_others`].
+//! Every stage writes through this module. A run that is killed at any moment leaves no partial
+//! file under a final name. Files with individual-level data are readable only for their owner; files
+//! that are made to be shared are written through [`shareable`].
 
 mod file_state;
 mod inputs;
@@ -36,11 +36,11 @@ use sha2::{Digest, Sha256};
 pub struct Error {
     /// The file that was being written.
     pub path: PathBuf,
-    /// What the operating system said.
+    /// The error of the operating system.
     pub source: io::Error,
 }
 
-/// Writes to standard error. That nobody reads it any more, or that its disk is full, ends no run.
+/// Writes to standard error. A closed pipe or a full disk there does not end the run.
 pub fn message(text: fmt::Arguments<'_>) {
     let _ = io::stderr().lock().write_fmt(text);
 }
@@ -52,7 +52,7 @@ macro_rules! message {
     ($($words:tt)*) => { $crate::output::message(format_args!("{}\n", format_args!($($words)*))) };
 }
 
-/// As `message!`, without the end of a line.
+/// Like `message!`, without the end of a line.
 #[macro_export]
 macro_rules! message_text {
     ($($words:tt)*) => { $crate::output::message(format_args!($($words)*)) };
@@ -86,8 +86,7 @@ fn write_for(
     pending.finish()
 }
 
-/// A file that is being written and gets its name when it is finished; dropped before, it leaves
-/// nothing.
+/// A file under a temporary name until it is finished. If dropped before, it is deleted.
 #[derive(Debug)]
 pub struct Pending {
     path: PathBuf,
@@ -225,7 +224,7 @@ pub fn remove_if_there(path: &Path) -> Result<(), Error> {
 /// Writes `value` as JSON in one line, atomically: for large tables that no one reads by eye.
 ///
 /// # Errors
-/// As [`write()`].
+/// The errors of [`write()`].
 pub fn write_compact_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     write(path, |out| {
         serde_json::to_writer(&mut *out, value)?;
@@ -236,7 +235,7 @@ pub fn write_compact_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Er
 /// Writes `value` as indented JSON, atomically.
 ///
 /// # Errors
-/// As [`write()`].
+/// The errors of [`write()`].
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     write(path, |out| json(out, value))
 }
@@ -249,7 +248,7 @@ fn json<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
 /// Writes one CSV table with its header, atomically; the header is written for an empty table too.
 ///
 /// # Errors
-/// As [`write()`].
+/// The errors of [`write()`].
 pub fn write_csv<T: Serialize>(
     path: &Path,
     header: &[&str],

@@ -72,7 +72,7 @@ pub(super) fn parse_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String>
     parse_any_text(gt, max_allele)
 }
 
-/// As [`parse_text`], every shape.
+/// Parses a GT value of any shape, like [`parse_text`].
 fn parse_any_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
     let mut alleles = [ABSENT, ABSENT];
     let mut phased = true;
@@ -128,7 +128,7 @@ fn check_allele(allele: i16, max_allele: i16) -> Result<(), String> {
 /// the vector; `None` is BCF's own missing value, which GT never has.
 ///
 /// # Errors
-/// As [`parse_text`].
+/// The errors of [`parse_text`].
 pub(super) fn parse_bcf(
     values: impl Iterator<Item = Option<i32>>,
     max_allele: i16,

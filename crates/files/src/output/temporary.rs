@@ -1,5 +1,6 @@
-//! Temporary files: locked while they are written, so that those which a killed run left can be
-//! told from those of a run that is alive.
+//! Temporary files, locked while they are written.
+//!
+//! The lock tells the files of a running process from those that a killed run left.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +23,7 @@ fn ours() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     OURS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// While it lives, [`abandon`] removes the file.
+/// Registers a file that [`abandon`] removes, until it is dropped.
 #[derive(Debug)]
 pub struct Passing(PathBuf);
 
@@ -50,12 +51,12 @@ pub fn abandon() {
     mem::forget(ours);
 }
 
-/// Who may read a file.
+/// Read permission of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readers {
-    /// Nobody else.
+    /// The owner only.
     Owner,
-    /// As for any new file here (umask).
+    /// The default of new files (umask).
     Anyone,
 }
 

@@ -280,7 +280,7 @@ impl Input {
     /// Reads `len` bytes into `bytes`, whose memory grows only with what is there.
     ///
     /// # Errors
-    /// As [`Self::read_exact`].
+    /// The errors of [`Self::read_exact`].
     pub fn read_into(&mut self, bytes: &mut Vec<u8>, len: usize) -> Result<(), Error> {
         bytes.clear();
         let n = self
@@ -406,7 +406,7 @@ impl<R: Read> Read for WithEnd<R> {
 struct Chunks<R> {
     reader: R,
     rest: std::vec::IntoIter<Chunk>,
-    /// Of the part that is being read.
+    /// End of the current part.
     end: Option<bgzf::VirtualPosition>,
 }
 

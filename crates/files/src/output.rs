@@ -1,8 +1,8 @@
 //! Writes files atomically: under a temporary name in the same folder, then renamed.
 //!
 //! Every stage writes through this module. A run that is killed at any moment leaves no partial
-//! file under a final name. Files with individual-level data are readable only for their owner; files
-//! that are made to be shared are written through [`shareable`].
+//! file under a final name. Files with individual-level data are readable only for their
+//! owner; files that are made to be shared are written through [`shareable`].
 
 mod file_state;
 mod inputs;

@@ -54,10 +54,9 @@ struct Relevant<'f> {
 /// Checks a `tokenizer.json` and gives it to the library.
 pub(crate) fn open(json: &str) -> Result<Opened, Error> {
     let file: Value = serde_json::from_str(json).map_err(|error| unusable(error.to_string()))?;
-    let part = |name: &str| file.get(name).unwrap_or(&Value::Null);
-    let normalizer = part("normalizer");
-    let pre_tokenizer = part("pre_tokenizer");
-    let model = part("model");
+    let normalizer = part(&file, "normalizer");
+    let pre_tokenizer = part(&file, "pre_tokenizer");
+    let model = part(&file, "model");
     check_components("normalizer", "normalizers", normalizer, NORMALIZERS)?;
     check_components(
         "pre-tokenizer",
@@ -77,7 +76,7 @@ pub(crate) fn open(json: &str) -> Result<Opened, Error> {
         model,
         normalizer,
         pre_tokenizer,
-        version: part("version"),
+        version: part(&file, "version"),
     };
     // The library's reader borrows from the text, so the checked parts are given to it as text. A
     // vocabulary can be large: one copy at a time.
@@ -85,6 +84,11 @@ pub(crate) fn open(json: &str) -> Result<Opened, Error> {
     drop(file);
     let inner = text.parse().map_err(|error| unusable(format!("{error}")))?;
     Ok(Opened { inner, overlapping })
+}
+
+/// A part of the file; null if it is not there.
+fn part<'f>(file: &'f Value, name: &str) -> &'f Value {
+    file.get(name).unwrap_or(&Value::Null)
 }
 
 fn unusable(reason: impl Into<String>) -> Error {
@@ -109,6 +113,7 @@ fn check_components(what: &str, members: &str, part: &Value, known: &[&str]) -> 
     }
 }
 
+/// Refuses models that the library cannot read safely, or whose tokens, joined, are not the input.
 fn check_model(model: &Value) -> Result<(), Error> {
     let kind = model
         .get("type")
@@ -140,6 +145,11 @@ fn check_model(model: &Value) -> Result<(), Error> {
             "its `dropout` makes tokens random; set it to null",
         ));
     }
+    check_vocabulary(model)
+}
+
+/// Refuses vocabularies and merges that would crash the library.
+fn check_vocabulary(model: &Value) -> Result<(), Error> {
     let empty = Map::new();
     let vocabulary = model
         .get("vocab")

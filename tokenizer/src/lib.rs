@@ -36,7 +36,10 @@ pub const SPECIAL_TOKENS: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MAS
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A byte is not in the tokenizer's alphabet; it would be deleted or replaced without a word.
-    #[error("`{}` at offset {offset} of a segment is not one of the tokenizer's letters {alphabet}", byte.escape_ascii())]
+    #[error(
+        "`{}` at offset {offset} of a segment is not one of the tokenizer's letters {alphabet}",
+        byte.escape_ascii()
+    )]
     NotInAlphabet {
         /// The byte found.
         byte: u8,

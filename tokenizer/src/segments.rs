@@ -81,7 +81,10 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn distance_is_that_of_its_definition(a in "[AC]{0,6}", b in "[AC]{0,6}") {
-            proptest::prop_assert_eq!(edit_distance(a.as_bytes(), b.as_bytes()), by_definition(a.as_bytes(), b.as_bytes()));
+            proptest::prop_assert_eq!(
+                edit_distance(a.as_bytes(), b.as_bytes()),
+                by_definition(a.as_bytes(), b.as_bytes())
+            );
         }
     }
 }

@@ -102,61 +102,70 @@ pub(crate) fn is_letter(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"[]".contains(&byte)
 }
 
-/// The library's tokenizer, and the length of overlapping k-mers, which it cannot express.
+/// A trained tokenizer.
+pub(crate) struct Trained {
+    pub inner: HuggingFace,
+    /// Length of overlapping k-mers, which Hugging Face's library cannot express.
+    pub overlapping: Option<usize>,
+}
+
+/// Fits a tokenizer on distinct segments and their counts.
+///
+/// # Errors
+/// An unusable alphabet, no segment, a byte outside of the alphabet, or sizes out of range.
 pub(crate) fn train(
     kind: &Kind,
     alphabet: &[u8],
     segments: &[(Vec<u8>, u64)],
-) -> Result<(HuggingFace, Option<usize>), Error> {
-    let refuse = |reason| {
-        Err(Error::Alphabet {
-            alphabet: String::from_utf8_lossy(alphabet).into_owned(),
-            reason,
-        })
-    };
-    if alphabet.is_empty() || !alphabet.is_sorted_by(|a, b| a < b) {
-        return refuse("letters must be ascending, each once");
-    }
-    if !alphabet.iter().all(|&letter| is_letter(letter)) {
-        return refuse("letters must be printable ASCII other than blanks and square brackets");
-    }
-    let segments: Vec<(&str, u64)> = segments
+) -> Result<Trained, Error> {
+    require_usable(alphabet).map_err(|reason| Error::Alphabet {
+        alphabet: String::from_utf8_lossy(alphabet).into_owned(),
+        reason,
+    })?;
+    let words: Vec<(&str, u64)> = segments
         .iter()
         .map(|(segment, count)| Ok((as_text(segment, alphabet)?, *count)))
         .collect::<Result<_, Error>>()?;
-    if segments.iter().all(|(segment, _)| segment.is_empty()) {
+    if words.iter().all(|(word, _)| word.is_empty()) {
         return Err(Error::NoWords);
     }
-    let (mut inner, overlapping) = match *kind {
+    let mut inner = match *kind {
         Kind::Bpe {
             vocab_size,
             max_token_len_nt,
-        } => (
-            bpe(alphabet, &segments, vocab_size, max_token_len_nt)?,
-            None,
-        ),
+        } => bpe(alphabet, &words, vocab_size, max_token_len_nt)?,
         Kind::Kmer {
             length_nt,
             overlapping,
-        } => (
-            kmer(alphabet, &segments, length_nt, overlapping)?,
-            overlapping.then_some(length_nt),
-        ),
+        } => kmer(alphabet, &words, length_nt, overlapping)?,
         // Without a merge every letter stays a token.
-        Kind::Nucleotide => (
-            bpe(
-                alphabet,
-                &segments,
-                VocabSize::AtMost(SPECIAL_TOKENS.len() + alphabet.len()),
-                None,
-            )?,
-            None,
-        ),
+        Kind::Nucleotide => {
+            let vocab_size = VocabSize::AtMost(SPECIAL_TOKENS.len() + alphabet.len());
+            bpe(alphabet, &words, vocab_size, None)?
+        }
     };
     inner
         .add_special_tokens(special_tokens())
         .map_err(Error::library)?;
-    Ok((inner, overlapping))
+    let overlapping = match *kind {
+        Kind::Kmer {
+            length_nt,
+            overlapping: true,
+        } => Some(length_nt),
+        _ => None,
+    };
+    Ok(Trained { inner, overlapping })
+}
+
+/// Refuses an alphabet that is empty, not ascending, or has bytes that are no letters.
+fn require_usable(alphabet: &[u8]) -> Result<(), &'static str> {
+    if alphabet.is_empty() || !alphabet.is_sorted_by(|a, b| a < b) {
+        return Err("letters must be ascending, each once");
+    }
+    if !alphabet.iter().all(|&letter| is_letter(letter)) {
+        return Err("letters must be printable ASCII other than blanks and square brackets");
+    }
+    Ok(())
 }
 
 /// The file with our own field, which the library reads over.

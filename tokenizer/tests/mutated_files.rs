@@ -46,14 +46,26 @@ const SNIPPETS: &[&str] = &[
     r#"{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}"#,
     r#"{"type": "Split", "pattern": {"Regex": "(A+)+$"}, "behavior": "Isolated", "invert": false}"#,
     r#"{"type": "Split", "pattern": {"Regex": ""}, "behavior": "Removed", "invert": true}"#,
-    r#"{"type": "Split", "pattern": {"String": "C"}, "behavior": "MergedWithNext", "invert": false}"#,
+    concat!(
+        r#"{"type": "Split", "pattern": {"String": "C"}, "#,
+        r#""behavior": "MergedWithNext", "invert": false}"#
+    ),
     r#"{"type": "FixedLength", "length": 0}"#,
     r#"{"type": "Lowercase"}"#,
     r#"{"type": "Strip", "strip_left": true, "strip_right": true}"#,
-    r#"{"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": false}"#,
+    concat!(
+        r#"{"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "#,
+        r#""strip_accents": null, "lowercase": false}"#
+    ),
     r#"{"type": "Precompiled", "precompiled_charsmap": "AAAA"}"#,
-    r#"{"type": "Sequence", "pretokenizers": [{"type": "Whitespace"}, {"type": "Punctuation", "behavior": "Isolated"}]}"#,
-    r#"{"id": 9, "content": "AC", "single_word": true, "lstrip": true, "rstrip": true, "normalized": true, "special": false}"#,
+    concat!(
+        r#"{"type": "Sequence", "pretokenizers": [{"type": "Whitespace"}, "#,
+        r#"{"type": "Punctuation", "behavior": "Isolated"}]}"#
+    ),
+    concat!(
+        r#"{"id": 9, "content": "AC", "single_word": true, "lstrip": true, "rstrip": true, "#,
+        r#""normalized": true, "special": false}"#
+    ),
     r#""gf_genomics_overlapping_kmer_length": 3, "x": "#,
 ];
 
@@ -63,10 +75,6 @@ fn files() -> Vec<String> {
         (b"ACGTACGTTAGACA".to_vec(), 2),
         (b"GGGNCC".to_vec(), 1),
     ];
-    let bpe = |vocab_size| Kind::Bpe {
-        vocab_size,
-        max_token_len_nt: None,
-    };
     let mut kinds = vec![
         bpe(VocabSize::Saturate),
         bpe(VocabSize::AtMost(16)),
@@ -87,7 +95,14 @@ fn files() -> Vec<String> {
         .collect()
 }
 
-/// A published file, where it is there.
+fn bpe(vocab_size: VocabSize) -> Kind {
+    Kind::Bpe {
+        vocab_size,
+        max_token_len_nt: None,
+    }
+}
+
+/// A published file, if it is available.
 fn foreign_file() -> Option<String> {
     let file = "../../shared/data/tokenizers/gena_lm.human_BPE_32k.tokenizer.json";
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).ok()
@@ -101,11 +116,6 @@ fn mutate(file: &mut Vec<u8>, rng: &mut ChaCha8Rng) {
     let at = rng.random_range(0..file.len());
     let end = (at + rng.random_range(1..20)).min(file.len());
     let snippet = SNIPPETS.choose(rng).unwrap().bytes();
-    let positions = |file: &[u8], wanted: &[u8]| -> Vec<usize> {
-        (0..file.len())
-            .filter(|&at| file[at..].starts_with(wanted))
-            .collect()
-    };
     match rng.random_range(0..12) {
         0 => file[at] ^= 1 << rng.random_range(0..8),
         1 => file[at] = *b"\"{}[],:0129ACGTN \\".choose(rng).unwrap(),
@@ -119,7 +129,10 @@ fn mutate(file: &mut Vec<u8>, rng: &mut ChaCha8Rng) {
         }
         // A component that is not there, a letter, a digit.
         6 | 7 => {
-            if let Some(&at) = positions(file, b"null").choose(rng) {
+            let nulls: Vec<usize> = (0..file.len())
+                .filter(|&at| file[at..].starts_with(b"null"))
+                .collect();
+            if let Some(&at) = nulls.choose(rng) {
                 drop(file.splice(at..at + 4, snippet));
             }
         }

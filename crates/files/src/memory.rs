@@ -1,4 +1,4 @@
-//! What the machine has left, for those who ask before they begin.
+//! Memory that the program can still allocate, to check a run before it starts.
 
 use std::{fs, path::Path};
 
@@ -8,20 +8,20 @@ use std::{fs, path::Path};
 #[must_use]
 pub fn available() -> Option<usize> {
     let of_machine = kilobytes(&read("/proc/meminfo")?, "MemAvailable:");
-    let of_group = read("/proc/self/cgroup").and_then(|text| {
-        let group = text
-            .lines()
-            .find_map(|line| line.strip_prefix("0::"))?
-            .to_owned();
-        let groups = Path::new(group.trim_start_matches('/')).ancestors();
-        groups
-            .filter_map(|group| of_group(&Path::new("/sys/fs/cgroup").join(group)))
-            .min()
-    });
     of_machine
         .into_iter()
-        .chain(of_group)
+        .chain(of_own_groups())
         .chain(address_space())
+        .min()
+}
+
+/// The least that the control group of this program and its ancestors leave.
+fn of_own_groups() -> Option<usize> {
+    let text = read("/proc/self/cgroup")?;
+    let group = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    Path::new(group.trim_start_matches('/'))
+        .ancestors()
+        .filter_map(|group| of_group(&Path::new("/sys/fs/cgroup").join(group)))
         .min()
 }
 
@@ -43,9 +43,8 @@ fn of_process(limits: &str, status: &str) -> Option<usize> {
 /// What a control group (version 2) leaves of its limit, `None` without one; file contents that it
 /// can drop count as free.
 fn of_group(folder: &Path) -> Option<usize> {
-    let number = |name: &str| read(folder.join(name))?.trim().parse::<usize>().ok();
-    let limit = number("memory.max")?;
-    let used = number("memory.current")?;
+    let limit = read_number(&folder.join("memory.max"))?;
+    let used = read_number(&folder.join("memory.current"))?;
     let stat = read(folder.join("memory.stat")).unwrap_or_default();
     let droppable = stat
         .lines()
@@ -64,6 +63,10 @@ fn kilobytes(text: &str, key: &str) -> Option<usize> {
         .checked_mul(1_024)
 }
 
+fn read_number(path: &Path) -> Option<usize> {
+    read(path)?.trim().parse().ok()
+}
+
 fn read(path: impl AsRef<Path>) -> Option<String> {
     fs::read_to_string(path).ok()
 }
@@ -75,29 +78,29 @@ mod tests {
     #[test]
     fn a_control_group_leaves_its_limit_less_what_is_used_and_cannot_be_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        assert_eq!(of_group(folder.path()), None);
-        write("memory.current", "700\n");
-        write("memory.max", "max\n");
-        assert_eq!(of_group(folder.path()), None);
-        write("memory.max", "1000\n");
-        assert_eq!(of_group(folder.path()), Some(300));
-        write(
-            "memory.stat",
-            "anon 500\ninactive_file 150\nactive_file 50\n",
-        );
-        assert_eq!(of_group(folder.path()), Some(450));
-        let limits = |soft: &str| {
-            format!(
-                "Max cpu time  unlimited  unlimited  seconds\nMax address space         {soft}  \
-                 unlimited  bytes\n"
-            )
-        };
+        let path = folder.path();
+        assert_eq!(of_group(path), None);
+        fs::write(path.join("memory.current"), "700\n").unwrap();
+        fs::write(path.join("memory.max"), "max\n").unwrap();
+        assert_eq!(of_group(path), None);
+        fs::write(path.join("memory.max"), "1000\n").unwrap();
+        assert_eq!(of_group(path), Some(300));
+        let stat = "anon 500\ninactive_file 150\nactive_file 50\n";
+        fs::write(path.join("memory.stat"), stat).unwrap();
+        assert_eq!(of_group(path), Some(450));
         assert_eq!(of_process(&limits("unlimited"), "VmSize:\t  2 kB\n"), None);
         assert_eq!(of_process(&limits("3000"), "VmSize:\t  2 kB\n"), Some(952));
         assert_eq!(
             kilobytes("MemTotal: 9 kB\nMemAvailable:   12 kB\n", "MemAvailable:"),
             Some(12_288)
         );
+    }
+
+    /// A text like `/proc/self/limits` with this soft limit of the address space.
+    fn limits(soft_limit: &str) -> String {
+        format!(
+            "Max cpu time  unlimited  unlimited  seconds\nMax address space         \
+             {soft_limit}  unlimited  bytes\n"
+        )
     }
 }

@@ -1,8 +1,8 @@
-//! Files that appear whole or not at all: written beside their final name, then renamed.
+//! Writes files atomically: under a temporary name in the same folder, then renamed.
 //!
-//! Every stage writes through here, so that a run killed at any moment leaves no half-written file
-//! under a final name, and that only their owner can read what may have people in it. What is made
-//! to be passed on is written through [`for_others`].
+//! Every stage writes through this module. A run that is killed at any moment leaves no partial
+//! file under a final name. Files with individual-level data are readable only for their
+//! owner; files that are made to be shared are written through [`shareable`].
 
 mod file_state;
 mod inputs;
@@ -36,11 +36,11 @@ use sha2::{Digest, Sha256};
 pub struct Error {
     /// The file that was being written.
     pub path: PathBuf,
-    /// What the operating system said.
+    /// The error of the operating system.
     pub source: io::Error,
 }
 
-/// Writes to standard error. That nobody reads it any more, or that its disk is full, ends no run.
+/// Writes to standard error. A closed pipe or a full disk there does not end the run.
 pub fn message(text: fmt::Arguments<'_>) {
     let _ = io::stderr().lock().write_fmt(text);
 }
@@ -52,7 +52,7 @@ macro_rules! message {
     ($($words:tt)*) => { $crate::output::message(format_args!("{}\n", format_args!($($words)*))) };
 }
 
-/// As `message!`, without the end of a line.
+/// Like `message!`, without the end of a line.
 #[macro_export]
 macro_rules! message_text {
     ($($words:tt)*) => { $crate::output::message(format_args!($($words)*)) };
@@ -86,8 +86,7 @@ fn write_for(
     pending.finish()
 }
 
-/// A file that is being written and gets its name when it is finished; dropped before, it leaves
-/// nothing.
+/// A file under a temporary name until it is finished. If dropped before, it is deleted.
 #[derive(Debug)]
 pub struct Pending {
     path: PathBuf,
@@ -172,18 +171,22 @@ impl Pending {
     /// # Errors
     /// When writing or renaming fails.
     pub fn finish(self) -> Result<(), Error> {
-        let finish = || {
-            let buffered = match self.target {
-                Target::Stream(mut stream) => return stream.flush(),
-                Target::Plain(buffered) => buffered,
-                Target::Bgzf(mut compressed) => compressed.finish()?,
-            };
-            buffered
-                .into_inner()
-                .map_err(io::IntoInnerError::into_error)?
-                .persist(&self.path)
+        self.target.finish(&self.path).map_err(at(&self.path))
+    }
+}
+
+impl Target {
+    /// Writes all buffered bytes and renames a temporary file to `path`.
+    fn finish(self, path: &Path) -> io::Result<()> {
+        let buffered = match self {
+            Self::Stream(mut stream) => return stream.flush(),
+            Self::Plain(buffered) => buffered,
+            Self::Bgzf(mut compressed) => compressed.finish()?,
         };
-        finish().map_err(at(&self.path))
+        buffered
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?
+            .persist(path)
     }
 }
 
@@ -221,7 +224,7 @@ pub fn remove_if_there(path: &Path) -> Result<(), Error> {
 /// Writes `value` as JSON in one line, atomically: for large tables that no one reads by eye.
 ///
 /// # Errors
-/// As [`write()`].
+/// The errors of [`write()`].
 pub fn write_compact_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     write(path, |out| {
         serde_json::to_writer(&mut *out, value)?;
@@ -232,7 +235,7 @@ pub fn write_compact_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Er
 /// Writes `value` as indented JSON, atomically.
 ///
 /// # Errors
-/// As [`write()`].
+/// The errors of [`write()`].
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     write(path, |out| json(out, value))
 }
@@ -245,7 +248,7 @@ fn json<T: Serialize>(out: &mut dyn Write, value: &T) -> io::Result<()> {
 /// Writes one CSV table with its header, atomically; the header is written for an empty table too.
 ///
 /// # Errors
-/// As [`write()`].
+/// The errors of [`write()`].
 pub fn write_csv<T: Serialize>(
     path: &Path,
     header: &[&str],
@@ -287,10 +290,10 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 fn hex(digest: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
     digest
         .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|nibble| char::from_digit(u32::from(nibble), 16).unwrap_or_default())
         .collect()
 }
 
@@ -313,25 +316,29 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn only_the_owner_may_read_a_file_unless_it_is_for_others() {
-        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let mode = |name: &str| fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
-        fs::write(at("other"), "x").unwrap();
-        // What is replaced may have been readable before.
-        fs::write(at("people.csv"), "x").unwrap();
-        write(&at("people.csv"), |out| out.write_all(b"x")).unwrap();
-        write_csv(&at("people.csv.gz"), &["sample_id"], ["P1"]).unwrap();
-        write_json(&at("people.json"), &1).unwrap();
+        let path = folder.path();
+        fs::write(path.join("other"), "x").unwrap();
+        // The replaced file may have been readable for others.
+        fs::write(path.join("people.csv"), "x").unwrap();
+        write(&path.join("people.csv"), |out| out.write_all(b"x")).unwrap();
+        write_csv(&path.join("people.csv.gz"), &["sample_id"], ["P1"]).unwrap();
+        write_json(&path.join("people.json"), &1).unwrap();
         for name in ["people.csv", "people.csv.gz", "people.json"] {
-            assert_eq!(mode(name), 0o600, "{name}");
+            assert_eq!(mode(&path.join(name)), 0o600, "{name}");
         }
-        shareable::write(&at("report.html"), |out| out.write_all(b"x")).unwrap();
-        shareable::write_csv(&at("auc.csv"), &["model"], ["m"]).unwrap();
-        shareable::write_json(&at("config.json"), &1).unwrap();
+        shareable::write(&path.join("report.html"), |out| out.write_all(b"x")).unwrap();
+        shareable::write_csv(&path.join("auc.csv"), &["model"], ["m"]).unwrap();
+        shareable::write_json(&path.join("config.json"), &1).unwrap();
         for name in ["report.html", "auc.csv", "config.json"] {
-            assert_eq!(mode(name), mode("other"), "{name}");
+            assert_eq!(mode(&path.join(name)), mode(&path.join("other")), "{name}");
         }
+    }
+
+    #[cfg(unix)]
+    fn mode(path: &Path) -> u32 {
+        use std::os::unix::fs::PermissionsExt;
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
     #[test]

@@ -14,24 +14,25 @@ use crate::output;
 /// # Errors
 /// When it cannot be read, is no regular file, or is a link that leads out of the folder.
 pub fn read(path: &Path) -> Result<Vec<u8>, output::Error> {
-    let inside = || {
-        let real = path.canonicalize()?;
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        if !real.starts_with(folder.canonicalize()?) {
-            return Err(io::Error::other(format!(
-                "a link that leads out of its folder, to {}: put the file itself here (cp -L)",
-                real.display()
-            )));
-        }
-        if !real.metadata()?.is_file() {
-            return Err(io::Error::other("no regular file"));
-        }
-        fs::read(real)
-    };
-    inside().map_err(output::at(path))
+    read_inside_folder(path).map_err(output::at(path))
+}
+
+fn read_inside_folder(path: &Path) -> io::Result<Vec<u8>> {
+    let real = path.canonicalize()?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    if !real.starts_with(folder.canonicalize()?) {
+        return Err(io::Error::other(format!(
+            "a link that leads out of its folder, to {}: put the file itself here (cp -L)",
+            real.display()
+        )));
+    }
+    if !real.metadata()?.is_file() {
+        return Err(io::Error::other("no regular file"));
+    }
+    fs::read(real)
 }
 
 /// The value of a JSON text that says its `schema_version`, of which this program reads one;
@@ -170,22 +171,26 @@ mod tests {
         for (target, name) in targets {
             symlink(target, inside.join(name)).unwrap();
         }
-        let read = |name: &str| read(&inside.join(name)).map_err(|error| error.source.to_string());
         assert_eq!(
-            [read("real"), read("link")],
+            [read_in(&inside, "real"), read_in(&inside, "link")],
             [Ok(b"mine".to_vec()), Ok(b"mine".to_vec())]
         );
         for name in ["out", "endless"] {
             assert!(
-                read(name)
+                read_in(&inside, name)
                     .unwrap_err()
                     .starts_with("a link that leads out of its folder"),
                 "{name}"
             );
         }
-        assert_eq!(read("folder").unwrap_err(), "no regular file");
+        assert_eq!(read_in(&inside, "folder").unwrap_err(), "no regular file");
         // The folder itself may be a link: the user says where it is.
         symlink(&inside, folder.path().join("alias")).unwrap();
-        assert!(super::read(&folder.path().join("alias/real")).is_ok());
+        assert!(read(&folder.path().join("alias/real")).is_ok());
+    }
+
+    #[cfg(unix)]
+    fn read_in(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
+        read(&folder.join(name)).map_err(|error| error.source.to_string())
     }
 }

@@ -70,31 +70,35 @@ impl FromStr for GenomeBuild {
     /// Reads `GRCh38`, `hg38`, `GRCh37.p13`, `hs37d5`, `human_g1k_v37`, `NCBI36/hg18` and the like:
     /// the words must name one build.
     fn from_str(text: &str) -> Result<Self, UnknownBuild> {
-        let unknown = || UnknownBuild(text.into());
-        let lower = text.trim().to_ascii_lowercase();
-        if let Some(build) = of_assembly(&lower).or_else(|| of_number(&lower)) {
-            return Ok(build);
-        }
-        let words = lower.split(|sign: char| !sign.is_ascii_alphanumeric());
-        let mut found = None;
-        for word in words {
-            match of_word(word) {
-                Named::Nothing => {}
-                Named::Build(build) if found.is_none_or(|other| other == build) => {
-                    found = Some(build);
-                }
-                Named::Build(_) | Named::Unknown => return Err(unknown()),
-            }
-        }
-        found.ok_or_else(unknown)
+        of_name(&text.trim().to_ascii_lowercase()).ok_or_else(|| UnknownBuild(text.into()))
     }
 }
 
-/// What a word of the name of a build says.
+/// The build that a lower-case name means; `None` if it names none, several, or an unknown one.
+fn of_name(lower: &str) -> Option<GenomeBuild> {
+    if let Some(build) = of_assembly(lower).or_else(|| of_number(lower)) {
+        return Some(build);
+    }
+    let mut named = None;
+    for word in lower.split(|character: char| !character.is_ascii_alphanumeric()) {
+        match of_word(word) {
+            Named::Nothing => {}
+            Named::Build(build) if named.is_none_or(|earlier| earlier == build) => {
+                named = Some(build);
+            }
+            Named::Build(_) | Named::Unknown => return None,
+        }
+    }
+    named
+}
+
+/// The meaning of one word in the name of a build.
 enum Named {
+    /// A known build.
     Build(GenomeBuild),
-    /// Another build than those known.
+    /// A build that is not among [`GenomeBuild::ALL`].
     Unknown,
+    /// No build.
     Nothing,
 }
 
@@ -261,67 +265,31 @@ mod tests {
         }
     }
 
+    /// Builds, and names of them separated by commas.
+    const NAMES: [(GenomeBuild, &str); 4] = [
+        (
+            GenomeBuild::NCBI36,
+            "hg18,NCBI36,NCBI36/hg18,GRCh36,build36,b36,36",
+        ),
+        (
+            GenomeBuild::GRCh37,
+            "GRCh37,grch37,hg19,b37,hs37d5,GRCh37.p13,GRCh37/hg19,37,build 37,human_g1k_v37,\
+             GCF_000001405.25,hg19 (GRCh37),hs37-1kg,GRCh37_lift",
+        ),
+        (
+            GenomeBuild::GRCh38,
+            "GRCh38,hg38,GRCh38.p14,GRCh38DH,hs38DH,b38,38,GCA_000001405.15_GRCh38,hg38p13",
+        ),
+        (
+            GenomeBuild::CHM13,
+            "T2T-CHM13v2.0,chm13,CHM13v2,hs1,T2T,GCF_009914755.1",
+        ),
+    ];
+
     #[test]
     fn names_of_builds_are_understood_or_refused() {
-        for (build, names) in [
-            (
-                GenomeBuild::NCBI36,
-                &[
-                    "hg18",
-                    "NCBI36",
-                    "NCBI36/hg18",
-                    "GRCh36",
-                    "build36",
-                    "b36",
-                    "36",
-                ][..],
-            ),
-            (
-                GenomeBuild::GRCh37,
-                &[
-                    "GRCh37",
-                    "grch37",
-                    "hg19",
-                    "b37",
-                    "hs37d5",
-                    "GRCh37.p13",
-                    "GRCh37/hg19",
-                    "37",
-                    "build 37",
-                    "human_g1k_v37",
-                    "GCF_000001405.25",
-                    "hg19 (GRCh37)",
-                    "hs37-1kg",
-                    "GRCh37_lift",
-                ],
-            ),
-            (
-                GenomeBuild::GRCh38,
-                &[
-                    "GRCh38",
-                    "hg38",
-                    "GRCh38.p14",
-                    "GRCh38DH",
-                    "hs38DH",
-                    "b38",
-                    "38",
-                    "GCA_000001405.15_GRCh38",
-                    "hg38p13",
-                ],
-            ),
-            (
-                GenomeBuild::CHM13,
-                &[
-                    "T2T-CHM13v2.0",
-                    "chm13",
-                    "CHM13v2",
-                    "hs1",
-                    "T2T",
-                    "GCF_009914755.1",
-                ],
-            ),
-        ] {
-            for name in names {
+        for (build, names) in NAMES {
+            for name in names.split(',') {
                 assert_eq!(name.parse(), Ok(build), "{name}");
             }
         }

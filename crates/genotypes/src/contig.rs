@@ -1,8 +1,7 @@
-//! Names of contigs: which of them mean the same chromosome, and which also tell the genome build.
+//! Names of contigs: aliases of the same chromosome, and accessions that tell the genome build.
 //!
-//! Input -> output: a name as any file writes it -> the key that stands for it everywhere in the
-//! program. Keys of human chromosomes are `1` to `22`, `X`, `Y` and `MT`; any other name is its own
-//! key, without `chr`.
+//! Input -> output: a name as any file writes it -> its key in this program. Keys of human
+//! chromosomes are `1` to `22`, `X`, `Y` and `MT`; any other name is its own key, without `chr`.
 //!
 //! | written | key |
 //! |---|---|
@@ -48,13 +47,12 @@ pub fn contig_key(contig: &str) -> &str {
 #[must_use]
 pub fn chromosome_key(contig: &str) -> Option<&'static str> {
     let contig = contig.trim();
-    let with_prefix = || {
-        PREFIXES
-            .into_iter()
-            .find_map(|prefix| chromosome(after_prefix(contig, prefix)?))
-    };
     chromosome(contig)
-        .or_else(with_prefix)
+        .or_else(|| {
+            PREFIXES
+                .into_iter()
+                .find_map(|prefix| chromosome(after_prefix(contig, prefix)?))
+        })
         .or_else(|| accession(contig).map(|(key, _)| key))
 }
 
@@ -124,8 +122,10 @@ fn chromosome(bare: &str) -> Option<&'static str> {
     }
     // PLINK writes `0X` and `0M` with `--output-chr 0M`.
     let letters = bare.trim_start_matches('0');
-    let is_key = |(name, _): &&(&str, &str)| name.eq_ignore_ascii_case(letters);
-    LETTERED.iter().find(is_key).map(|(_, key)| *key)
+    LETTERED
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(letters))
+        .map(|(_, key)| *key)
 }
 
 /// `7`, `07` and `7.0`, as spreadsheets and data frames write it.
@@ -188,67 +188,30 @@ fn refseq(digits: &str, version: Option<u32>) -> Option<(&'static str, Option<Ge
 mod tests {
     use super::*;
 
+    /// Keys, and spellings of them separated by commas.
+    const SPELLINGS: [(&str, &str); 13] = [
+        ("1", "1,01,chr1,CHR1,Chr1,chr01,1.0, 1,chrom_1,chromosome1"),
+        (
+            "19",
+            "19,chr19,19.00,NC_000019.9,nc_000019.10,CM000681.2,NC_060943.1",
+        ),
+        ("X", "X,x,chrX,chrx,23,chr23,0X,XY,25,PAR1,NC_000023.11"),
+        ("Y", "Y,chrY,24,NC_000024.10,CM000686.1"),
+        ("MT", "MT,M,chrM,chrMT,mt,26,0M,NC_012920.1"),
+        ("Un_KI270742v1", "chrUn_KI270742v1,Un_KI270742v1"),
+        ("HLA-A*01:01:01:01", "HLA-A*01:01:01:01"),
+        ("simulated", "simulated,chrsimulated"),
+        ("tracking1", "tracking1"),
+        ("27", "27"),
+        ("0", "0"),
+        ("1.5", "1.5"),
+        ("", ",chr"),
+    ];
+
     #[test]
     fn every_spelling_of_a_chromosome_has_one_key() {
-        for (key, names) in [
-            (
-                "1",
-                &[
-                    "1",
-                    "01",
-                    "chr1",
-                    "CHR1",
-                    "Chr1",
-                    "chr01",
-                    "1.0",
-                    " 1",
-                    "chrom_1",
-                    "chromosome1",
-                ][..],
-            ),
-            (
-                "19",
-                &[
-                    "19",
-                    "chr19",
-                    "19.00",
-                    "NC_000019.9",
-                    "nc_000019.10",
-                    "CM000681.2",
-                    "NC_060943.1",
-                ],
-            ),
-            (
-                "X",
-                &[
-                    "X",
-                    "x",
-                    "chrX",
-                    "chrx",
-                    "23",
-                    "chr23",
-                    "0X",
-                    "XY",
-                    "25",
-                    "PAR1",
-                    "NC_000023.11",
-                ],
-            ),
-            ("Y", &["Y", "chrY", "24", "NC_000024.10", "CM000686.1"]),
-            (
-                "MT",
-                &["MT", "M", "chrM", "chrMT", "mt", "26", "0M", "NC_012920.1"],
-            ),
-            ("Un_KI270742v1", &["chrUn_KI270742v1", "Un_KI270742v1"]),
-            ("HLA-A*01:01:01:01", &["HLA-A*01:01:01:01"]),
-            ("simulated", &["simulated", "chrsimulated"]),
-            ("tracking1", &["tracking1"]),
-            ("27", &["27"]),
-            ("0", &["0"]),
-            ("1.5", &["1.5"]),
-            ("", &["", "chr"]),
-        ] {
-            for name in names {
+        for (key, names) in SPELLINGS {
+            for name in names.split(',') {
                 assert_eq!(contig_key(name), key, "{name}");
             }
         }

@@ -1,10 +1,12 @@
-//! A FASTA that is read through its `.fai`, and whether that index fits it: one of an earlier
-//! version of the file gives other bases, or those of another contig.
+//! Reads a FASTA through its `.fai`, and checks that the index belongs to the file.
 //!
-//! Input -> output: a FASTA, plain or bgzipped, and its index -> bases of an interval. When the
-//! file is opened, every record must begin where the index says and end where the next one begins;
-//! when bases are read, every line must end where the index says. Format: `samtools faidx` (name,
-//! bases, offset of the first base, bases and bytes of a line).
+//! The index of an earlier version of the file would give wrong bases, or those of another contig.
+//! - When the file is opened, every record must begin where the index says, and end where the next
+//!   one begins.
+//! - When bases are read, every line must end where the index says.
+//!
+//! Input -> output: a FASTA, plain or bgzipped, and its index -> bases of an interval. Format:
+//! `samtools faidx` (name, bases, offset of the first base, bases and bytes of a line).
 
 use std::{
     collections::HashMap,
@@ -36,7 +38,17 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Where base `index` (0-based) is in the file.
+    /// Whether positions in the file can be computed without overflow.
+    fn is_possible(&self) -> bool {
+        let has_lines = self.line_bases >= 1 && self.line_width > self.line_bases;
+        let is_in_reach = self
+            .offset
+            .checked_add(self.len_nt.saturating_mul(2))
+            .is_some_and(|end| end < i64::MAX as u64);
+        (has_lines || self.len_nt == 0) && self.line_width < u64::from(u32::MAX) && is_in_reach
+    }
+
+    /// Offset in the file of base `index` (0-based).
     fn byte_of(&self, index: u64) -> u64 {
         self.offset + index / self.line_bases * self.line_width + index % self.line_bases
     }
@@ -89,54 +101,8 @@ impl IndexedFasta {
     pub fn open(path: &Path, is_bgzf: bool) -> Result<Self, Error> {
         let fai = sidecar_path(path, ".fai");
         let again = format!("make it again with `samtools faidx {}`", path.display());
-        let index = fasta::fai::fs::read(&fai).map_err(|error| {
-            Error::file(&fai, format!("the index is damaged ({error}); {again}"))
-        })?;
-        let records: Vec<Layout> = index
-            .as_ref()
-            .iter()
-            .map(|record| Layout {
-                name: String::from_utf8_lossy(record.name()).into_owned(),
-                len_nt: record.length(),
-                offset: record.position(),
-                line_bases: record.line_base_count().get(),
-                line_width: record.line_width().get(),
-            })
-            .collect();
-        let is_possible = |record: &Layout| {
-            let fits = record.line_bases >= 1 && record.line_width > record.line_bases;
-            let is_in_reach = record
-                .offset
-                .checked_add(record.len_nt.saturating_mul(2))
-                .is_some_and(|end| end < i64::MAX as u64);
-            (fits || record.len_nt == 0) && record.line_width < u64::from(u32::MAX) && is_in_reach
-        };
-        if let Some(wrong) = records.iter().find(|record| !is_possible(record)) {
-            return Err(Error::file(
-                &fai,
-                format!(
-                    "the index is damaged (the lines of `{}`); {again}",
-                    wrong.name
-                ),
-            ));
-        }
-        let mut seen = HashMap::new();
-        for (number, record) in (1..).zip(&records) {
-            if let Some(first) = seen.insert(record.name.as_str(), number) {
-                return Err(Error::file(
-                    &fai,
-                    format!(
-                        "contig `{}` is there twice (lines {first} and {number}); keep one record \
-                         of it in {} and {again}",
-                        record.name,
-                        path.display()
-                    ),
-                ));
-            }
-        }
-        if records.is_empty() {
-            return Err(Error::file(&fai, format!("the index is empty; {again}")));
-        }
+        let records =
+            read_fai(&fai, path).map_err(|reason| Error::file(&fai, format!("{reason}{again}")))?;
         let file = File::open(path).map_err(Error::io(path))?;
         let bytes = if is_bgzf {
             let gzi = sidecar_path(path, ".gzi");
@@ -214,15 +180,12 @@ impl IndexedFasta {
             .iter()
             .position(|byte| !byte.is_ascii_whitespace())
             .unwrap_or(text.len());
-        let line = text[start..].strip_suffix(b"\n");
-        let name = line
+        let definition = text[start..]
+            .strip_suffix(b"\n")
             .filter(|line| !line.contains(&b'\n'))
             .and_then(|line| line.strip_prefix(b">"));
-        let name = name.map(|line| {
-            line.split(u8::is_ascii_whitespace)
-                .next()
-                .unwrap_or_default()
-        });
+        let name =
+            definition.and_then(|definition| definition.split(u8::is_ascii_whitespace).next());
         if name == Some(record.name.as_bytes()) && bytes.len() as u64 == len {
             return Ok(());
         }
@@ -283,6 +246,47 @@ impl IndexedFasta {
             ),
         )
     }
+}
+
+/// Reads a `.fai` and refuses one that is damaged or empty.
+///
+/// # Errors
+/// The problem, as a message to which the caller appends how to make the index.
+fn read_fai(fai: &Path, fasta_path: &Path) -> Result<Vec<Layout>, String> {
+    let index =
+        fasta::fai::fs::read(fai).map_err(|error| format!("the index is damaged ({error}); "))?;
+    let records: Vec<Layout> = index
+        .as_ref()
+        .iter()
+        .map(|record| Layout {
+            name: String::from_utf8_lossy(record.name()).into_owned(),
+            len_nt: record.length(),
+            offset: record.position(),
+            line_bases: record.line_base_count().get(),
+            line_width: record.line_width().get(),
+        })
+        .collect();
+    if let Some(wrong) = records.iter().find(|record| !record.is_possible()) {
+        return Err(format!(
+            "the index is damaged (the lines of `{}`); ",
+            wrong.name
+        ));
+    }
+    let mut seen = HashMap::new();
+    for (number, record) in (1..).zip(&records) {
+        if let Some(first) = seen.insert(record.name.as_str(), number) {
+            return Err(format!(
+                "contig `{}` is there twice (lines {first} and {number}); keep one record of it \
+                 in {} and ",
+                record.name,
+                fasta_path.display()
+            ));
+        }
+    }
+    if records.is_empty() {
+        return Err("the index is empty; ".into());
+    }
+    Ok(records)
 }
 
 fn is_base(byte: u8) -> bool {

@@ -72,7 +72,7 @@ pub(super) fn parse_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String>
     parse_any_text(gt, max_allele)
 }
 
-/// As [`parse_text`], every shape.
+/// Parses a GT value of any shape, like [`parse_text`].
 fn parse_any_text(gt: &[u8], max_allele: i16) -> Result<Genotype, String> {
     let mut alleles = [ABSENT, ABSENT];
     let mut phased = true;
@@ -128,7 +128,7 @@ fn check_allele(allele: i16, max_allele: i16) -> Result<(), String> {
 /// the vector; `None` is BCF's own missing value, which GT never has.
 ///
 /// # Errors
-/// As [`parse_text`].
+/// The errors of [`parse_text`].
 pub(super) fn parse_bcf(
     values: impl Iterator<Item = Option<i32>>,
     max_allele: i16,
@@ -191,9 +191,6 @@ mod tests {
 
     #[test]
     fn bcf_bytes_mean_the_same_as_text() {
-        let parse = |values: &[i32]| {
-            parse_bcf(values.iter().copied().map(Some), 3).map(|g| (g.alleles, g.phased))
-        };
         assert_eq!(parse(&[2, 5]), Ok(([0, 1], true)));
         assert_eq!(parse(&[4, 2]), Ok(([1, 0], false)));
         assert_eq!(parse(&[0, 0]), Ok(([MISSING, MISSING], false)));
@@ -201,5 +198,10 @@ mod tests {
         assert_eq!(parse(&[]), Ok(([MISSING, ABSENT], true)));
         assert!(parse(&[2, 3, 5]).is_err());
         assert!(parse(&[12, 2]).is_err());
+    }
+
+    fn parse(values: &[i32]) -> Result<([i16; 2], bool), String> {
+        parse_bcf(values.iter().copied().map(Some), 3)
+            .map(|genotype| (genotype.alleles, genotype.phased))
     }
 }

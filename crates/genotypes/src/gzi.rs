@@ -1,5 +1,5 @@
-//! Whether a `.gzi` is the index of a bgzipped FASTA. It has no checksum, and one of another file
-//! would give other bases without a word.
+//! Checks that a `.gzi` belongs to a bgzipped FASTA. It has no checksum, and the index of another
+//! file would silently give wrong bases.
 //!
 //! Format: BGZF, section 4.1 of the SAM specification; `.gzi` is pairs of offsets, compressed and
 //! not, of the blocks after the first.
@@ -29,26 +29,33 @@ pub(super) fn check(fasta: &Path, gzi: &Path, min_len: u64) -> Result<(), String
     if !blocks.is_sorted() {
         return Err("it is damaged (offsets out of order)".into());
     }
-    let other = || "it is of another file".to_owned();
     let mut file = File::open(fasta).map_err(|error| error.to_string())?;
     let file_len = file.metadata().map_err(|error| error.to_string())?.len();
-    let (last, others) = blocks.split_last().ok_or_else(other)?;
-    for number in (0..others.len()).step_by((others.len() / N_LOOKS).max(1)) {
-        if block_after(&mut file, blocks[number]) != Some(blocks[number + 1]) {
-            return Err(other());
-        }
-    }
-    let mut next = *last;
-    for _ in 0..MAX_LEFT_OUT {
-        if next.0 < file_len {
-            next = block_after(&mut file, next).ok_or_else(other)?;
-        }
-    }
-    if next.0 == file_len && next.1 >= min_len {
+    if is_index_of(&mut file, file_len, &blocks, min_len) {
         Ok(())
     } else {
-        Err(other())
+        Err("it is of another file".to_owned())
     }
+}
+
+/// Compares some of the blocks with the file, and follows the blocks after the last one to the end.
+fn is_index_of(file: &mut File, file_len: u64, blocks: &[(u64, u64)], min_len: u64) -> bool {
+    let n_pairs = blocks.len() - 1;
+    for number in (0..n_pairs).step_by((n_pairs / N_LOOKS).max(1)) {
+        if block_after(file, blocks[number]) != Some(blocks[number + 1]) {
+            return false;
+        }
+    }
+    let mut next = blocks[n_pairs];
+    for _ in 0..MAX_LEFT_OUT {
+        if next.0 < file_len {
+            match block_after(file, next) {
+                Some(after) => next = after,
+                None => return false,
+            }
+        }
+    }
+    next.0 == file_len && next.1 >= min_len
 }
 
 /// Where the block after the one at these offsets starts; `None` when no block is there.

@@ -91,12 +91,11 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
 /// A FASTA of another build: the interval would hold other bases.
 pub fn require_build_of_named(regions: &str, reference: &Reference) -> Result<(), Error> {
     let builds = reference.builds();
-    let other = |locus: &KnownLocus| !builds.is_empty() && !builds.contains(&locus.build);
-    let Some(locus) = regions
+    let of_other_build = regions
         .split(',')
         .filter_map(|part| known_locus(part.trim()))
-        .find(other)
-    else {
+        .find(|locus| !builds.is_empty() && !builds.contains(&locus.build));
+    let Some(locus) = of_other_build else {
         return Ok(());
     };
     let reason = format!(

@@ -1,9 +1,8 @@
-//! Reading genomes: reference FASTA, loci, and the genotypes of VCF and BCF files. The only place
-//! that sees noodles readers.
+//! Reads reference FASTA files, loci, and the genotypes of VCF and BCF files.
 //!
 //! Input -> output: paths -> [`Reference`], [`Locus`]es and a stream of [`VariantRecord`]s for all
 //! samples at once. Coordinates: a VCF `position` is 1-based as in the file; every interval
-//! (`start0..end0`) is 0-based and half-open.
+//! (`start0..end0`) is 0-based and half-open. Only this crate uses the readers of noodles.
 
 mod build;
 mod contig;
@@ -43,15 +42,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The file whose name is that of `path` with an extension more: an index.
+/// The path of an index: `path` with one more extension.
 fn sidecar_path(path: &Path, extension: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(extension);
     PathBuf::from(name)
 }
 
-/// What can be wrong with a genome file. Each message names the file, the place, what was found,
-/// and what to do.
+/// Errors of genome files. Each message names the file, the location, the finding and the next
+/// action.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system could not read the file.
@@ -59,28 +58,28 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system or the decompressor said.
+        /// The error of the operating system or the decompressor.
         source: io::Error,
     },
-    /// The file as a whole is not what it should be.
+    /// The whole file cannot be used.
     #[error("{}: {reason}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The problem and the next action.
         reason: String,
     },
-    /// A line of a text file is wrong.
+    /// A line of a text file is malformed.
     #[error("{}: line {line}: {reason}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
         /// 1-based line number.
         line: u64,
-        /// What is wrong and what to do.
+        /// The problem and the next action.
         reason: String,
     },
-    /// A variant record is wrong.
+    /// A variant record cannot be used.
     #[error("{}: {place}{contig}:{position}: {reason}", path.display())]
     Record {
         /// The file.
@@ -89,37 +88,42 @@ pub enum Error {
         contig: String,
         /// 1-based POS.
         position: usize,
-        /// Line or record number, where it is known.
+        /// Line or record number, if it is known.
         place: RecordLocation,
-        /// What is wrong and what to do.
+        /// The problem and the next action.
         reason: String,
     },
-    /// A region is not written as it should be.
+    /// A region is malformed.
     #[error("region `{region}`: {reason}")]
     Region {
         /// The region as written.
         region: String,
-        /// What is wrong and what to do.
+        /// The problem and the next action.
         reason: String,
     },
-    /// A text file cannot be read as one.
+    /// A file is not readable as text.
     #[error(transparent)]
     Text(#[from] gf_cohort_schema::Error),
     /// A contig is not in the reference.
-    #[error("{}: no contig `{contig}` (nor {tried}) in this FASTA; it has {available}. Is it the right build?", path.display())]
+    #[error(
+        "{}: no contig `{contig}` (nor {tried}) in this FASTA; it has {available}. \
+         Is it the right build?",
+        path.display()
+    )]
     UnknownContig {
         /// The FASTA file.
         path: PathBuf,
-        /// The name asked for.
+        /// The requested name.
         contig: String,
-        /// Its aliases, tried as well.
+        /// Its aliases, which were tried as well.
         tried: String,
-        /// The first names the FASTA has.
+        /// The first names in the FASTA.
         available: String,
     },
 }
 
 impl Error {
+    /// Maps an I/O error to one that names the file.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { path, source }
@@ -137,9 +141,19 @@ impl Error {
         }
     }
 
+    /// An error about a whole file.
     pub(crate) fn file(path: &Path, reason: impl Into<String>) -> Self {
         Self::File {
             path: path.to_path_buf(),
+            reason: reason.into(),
+        }
+    }
+
+    /// An error at a line (1-based) of a text file.
+    pub(crate) fn line(path: &Path, line: u64, reason: impl Into<String>) -> Self {
+        Self::Line {
+            path: path.to_path_buf(),
+            line,
             reason: reason.into(),
         }
     }

@@ -1,8 +1,8 @@
-//! Does REF say what the FASTA says?
+//! Compares REF of variant records with the FASTA.
 //!
-//! Input -> output: records of one VCF, in its order, and a FASTA -> each agrees, lies where the
-//! FASTA has nothing, or is an error. The FASTA is read in windows, as records come in order. N and
-//! ambiguity codes agree with anything.
+//! Input -> output: records of one VCF in its order and a FASTA -> agreement, no base to compare
+//! with, or an error. The FASTA is read in windows, because records come in order. N and ambiguity
+//! codes agree with any base.
 
 use std::path::Path;
 
@@ -51,12 +51,14 @@ impl<'r> RefAlleles<'r> {
             self.n_beyond += 1;
             return Ok(());
         };
-        let is_base = |base: u8| b"ACGT".contains(&base);
-        let differs = |(a, b): (&u8, &u8)| a != b && is_base(*a) && is_base(*b);
-        if !record.ref_allele.iter().zip(expected).any(differs) {
+        let differs = record
+            .ref_allele
+            .iter()
+            .zip(expected)
+            .any(|(&a, &b)| a != b && is_base(a) && is_base(b));
+        if !differs {
             return Ok(());
         }
-        let text = |bases: &[u8]| String::from_utf8_lossy(bases).into_owned();
         let is_swapped = record
             .alt_alleles
             .iter()
@@ -66,16 +68,16 @@ impl<'r> RefAlleles<'r> {
         } else {
             OTHER_REFERENCE
         };
-        let found = text(&record.ref_allele);
-        let expected = text(expected);
+        let found_text = String::from_utf8_lossy(&record.ref_allele);
+        let expected_text = String::from_utf8_lossy(expected).into_owned();
         let reason = format!(
-            "REF is `{found}` but {} has `{expected}`: {causes}",
+            "REF is `{found_text}` but {} has `{expected_text}`: {causes}",
             self.reference.path().display()
         );
         Err(Error::record(file, record, reason))
     }
 
-    /// The bases that REF stands for.
+    /// The FASTA bases at REF of a record; `None` if the FASTA does not contain them.
     fn bases_of(&mut self, record: &VariantRecord) -> Result<Option<&[u8]>, Error> {
         let start0 = record.start0();
         let end0 = record.end0();
@@ -93,4 +95,9 @@ impl<'r> RefAlleles<'r> {
         }
         Ok(Some(&self.bases[start0 - self.start0..end0 - self.start0]))
     }
+}
+
+/// Whether a letter is a definite base, neither N nor an ambiguity code.
+fn is_base(letter: u8) -> bool {
+    b"ACGT".contains(&letter)
 }

@@ -1,8 +1,7 @@
-//! The reference FASTA: plain or bgzipped, with `.fai`/`.gzi` when there, and slices named
-//! `contig:beg-end`.
+//! The reference FASTA, plain or bgzipped, with or without an index (`.fai`, `.gzi`).
 //!
 //! Input -> output: a path and 0-based half-open intervals -> upper-case bases. A record named
-//! `contig:beg-end` (as `samtools faidx` writes it, 1-based inclusive) is that slice of `contig`.
+//! `contig:beg-end` (1-based inclusive, as `samtools faidx` writes it) is that slice of `contig`.
 
 use std::{
     collections::HashMap,
@@ -16,8 +15,7 @@ use super::{
     variants::{Compression, Decompression, Input},
 };
 
-/// Without an index a FASTA is held in memory; beyond this size (bytes on disk) `samtools faidx` is
-/// asked for.
+/// Largest FASTA without an index (bytes on disk): it is read into memory.
 const UNINDEXED_LIMIT_BYTES: u64 = 512 << 20;
 
 /// One FASTA record, as a slice of a contig.
@@ -51,8 +49,7 @@ impl std::fmt::Debug for Reference {
 }
 
 impl Reference {
-    /// Opens a FASTA; uses `.fai` (and `.gzi` for a bgzipped one) where they stand beside it, else
-    /// reads a small file into memory.
+    /// Opens a FASTA with its `.fai` (and `.gzi` if bgzipped), or reads a small file into memory.
     ///
     /// # Errors
     /// An unreadable or empty file, a malformed index, or a large file without an index.
@@ -102,16 +99,15 @@ impl Reference {
         &self.path
     }
 
-    /// The intervals this FASTA holds, one a record in file order: contig, first base (0-based),
-    /// one past the last base.
+    /// The intervals in this FASTA, one per record in file order: contig, first base (0-based), one
+    /// past the last base.
     pub fn intervals(&self) -> impl Iterator<Item = (&str, usize, usize)> {
         self.slices
             .iter()
             .map(|slice| (slice.contig.as_str(), slice.start0, slice.end0()))
     }
 
-    /// Length of `contig` (or its alias) where one record holds all of it; `None` where the FASTA
-    /// has only a slice.
+    /// Length of `contig` (or its alias); `None` if the FASTA has only a slice of it.
     #[must_use]
     pub fn contig_len_nt(&self, contig: &str) -> Option<usize> {
         let name = self.resolve(contig).ok()?;
@@ -137,13 +133,14 @@ impl Reference {
         Ok(slice.contig.clone())
     }
 
-    /// Compares the length that the header of `vcf` states for a contig with the one here. A stated
-    /// length is a claim: programs write that of the last variant, or the largest number there
-    /// is, and a FASTA may hold a piece of a contig. A difference gives a warning, as REF of
-    /// every record is compared with the bases here.
+    /// Compares the length that the header of `vcf` states for a contig with the length here.
+    ///
+    /// Stated lengths are unreliable: some programs write the position of the last variant or the
+    /// largest integer. A difference is therefore only a warning; REF of every record is compared
+    /// with the FASTA anyway.
     ///
     /// # Errors
-    /// The two are lengths of the chromosome in different builds.
+    /// The two lengths are those of the chromosome in different builds.
     pub fn check_claim(
         &self,
         vcf: &Path,
@@ -164,13 +161,10 @@ impl Reference {
             || here_in.is_empty()
             || stated_in.iter().any(|build| here_in.contains(build))
         {
-            let what = format!(
-                "{vcf}: contig `{contig}` has {stated_nt} nt in the header, but {len_nt} nt in \
-                 {fasta}"
-            );
             return Ok(Some(format!(
-                "{what}; the header is not believed, and REF of every record is compared with the \
-                 FASTA"
+                "{vcf}: contig `{contig}` has {stated_nt} nt in the header, but {len_nt} nt in \
+                 {fasta}; the header is not believed, and REF of every record is compared with \
+                 the FASTA"
             )));
         }
         let stated_in = stated_in.join(" and ");
@@ -183,8 +177,7 @@ impl Reference {
         Err(Error::file(&self.path, reason))
     }
 
-    /// Builds of the human genome in which the contigs have the lengths that they have here; none
-    /// where no length is known.
+    /// The human genome builds in which the contigs have their lengths here; none if unknown.
     #[must_use]
     pub fn builds(&self) -> Vec<&'static str> {
         let whole = self.slices.iter().filter(|slice| slice.whole);
@@ -194,8 +187,7 @@ impl Reference {
         known.next().unwrap_or_default()
     }
 
-    /// The part of a contig this FASTA holds around `start0..end0`: the interval of the slice that
-    /// covers it.
+    /// The interval of the FASTA record that covers `start0..end0` of a contig.
     ///
     /// # Errors
     /// An unknown contig, or an interval that no record covers.
@@ -235,31 +227,25 @@ impl Reference {
 
     fn slice(&self, contig: &str, start0: usize, end0: usize) -> Result<&Slice, Error> {
         let name = self.resolve(contig)?;
-        let mut of_contig = self
-            .slices
-            .iter()
-            .filter(|slice| slice.contig == name)
-            .peekable();
-        if of_contig.peek().is_none() {
-            return Err(self.unknown_contig(contig));
-        }
-        let held: Vec<String> = of_contig
+        let slices_of_contig = self.slices.iter().filter(|slice| slice.contig == name);
+        if let Some(covering) = slices_of_contig
             .clone()
+            .find(|slice| slice.start0 <= start0 && end0 <= slice.end0())
+        {
+            return Ok(covering);
+        }
+        let available: Vec<String> = slices_of_contig
             .take(4)
             .map(|slice| format!("{}:{}-{}", slice.contig, slice.start0 + 1, slice.end0()))
             .collect();
-        of_contig
-            .find(|slice| slice.start0 <= start0 && end0 <= slice.end0())
-            .ok_or_else(|| {
-                Error::file(
-                    &self.path,
-                    format!(
-                        "{contig}:{}-{end0} is not inside this FASTA, which holds {}",
-                        start0 + 1,
-                        held.join(", ")
-                    ),
-                )
-            })
+        Err(Error::file(
+            &self.path,
+            format!(
+                "{contig}:{}-{end0} is not inside this FASTA, which holds {}",
+                start0 + 1,
+                available.join(", ")
+            ),
+        ))
     }
 
     fn unknown_contig(&self, contig: &str) -> Error {
@@ -319,7 +305,7 @@ impl Slice {
     }
 }
 
-/// What the first line of a file is, which is no FASTA.
+/// The reason why a file with this first line is no FASTA.
 fn not_a_fasta(line: &[u8]) -> &'static str {
     if line.starts_with(b"##fileformat=VCF") {
         "this is a VCF file; a FASTA starts with a `>` line. Are --vcf and --reference exchanged?"
@@ -328,62 +314,67 @@ fn not_a_fasta(line: &[u8]) -> &'static str {
     }
 }
 
+/// Reads a FASTA without an index into memory.
 fn read_all(path: &Path) -> Result<Vec<Slice>, Error> {
     let mut input = Input::open(path, Decompression::Ahead)?;
-    let mut slices: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut line_of: HashMap<String, u64> = HashMap::new();
+    let mut records = FastaRecords::default();
     let mut line = Vec::new();
     for number in 1.. {
         if !input.read_line(&mut line)? {
             break;
         }
-        let text = line.trim_ascii_end();
-        if let Some(definition) = text.strip_prefix(b">") {
-            let name = definition
-                .split(u8::is_ascii_whitespace)
-                .next()
-                .unwrap_or_default();
-            let name = String::from_utf8_lossy(name).into_owned();
-            if let Some(first) = line_of.insert(name.clone(), number) {
-                let reason = format!(
-                    "contig `{name}` is in this FASTA twice (first at line {first}); keep one of \
-                     the two records"
-                );
-                return Err(Error::Line {
-                    path: path.into(),
-                    line: number,
-                    reason,
-                });
-            }
-            slices.push((name, Vec::new()));
-        } else if let Some((_, bases)) = slices.last_mut() {
-            if let Some(bad) = text
-                .iter()
-                .find(|base| !base.is_ascii_alphabetic() && **base != b'*' && **base != b'-')
-            {
-                let reason = format!("`{}` is not a base", char::from(*bad).escape_default());
-                return Err(Error::Line {
-                    path: path.into(),
-                    line: number,
-                    reason,
-                });
-            }
-            bases.extend(text.iter().map(u8::to_ascii_uppercase));
-        } else if !text.is_empty() {
-            return Err(Error::Line {
-                path: path.into(),
-                line: number,
-                reason: not_a_fasta(text).into(),
-            });
-        }
+        records
+            .add_line(number, line.trim_ascii_end())
+            .map_err(|reason| Error::line(path, number, reason))?;
     }
-    if slices.is_empty() {
+    if records.bases.is_empty() {
         return Err(Error::file(path, "no sequence in this FASTA"));
     }
-    Ok(slices
+    Ok(records
+        .bases
         .into_iter()
         .map(|(name, bases)| Slice::new(name, bases.len(), Some(bases)))
         .collect())
+}
+
+/// The records of a FASTA so far.
+#[derive(Default)]
+struct FastaRecords {
+    /// Name and upper-case bases of each record.
+    bases: Vec<(String, Vec<u8>)>,
+    /// Line of the definition of each record, by its name.
+    line_of: HashMap<String, u64>,
+}
+
+impl FastaRecords {
+    fn add_line(&mut self, number: u64, text: &[u8]) -> Result<(), String> {
+        if let Some(definition) = text.strip_prefix(b">") {
+            let name_bytes = definition
+                .split(u8::is_ascii_whitespace)
+                .next()
+                .unwrap_or_default();
+            let name = String::from_utf8_lossy(name_bytes).into_owned();
+            if let Some(first) = self.line_of.insert(name.clone(), number) {
+                return Err(format!(
+                    "contig `{name}` is in this FASTA twice (first at line {first}); keep one of \
+                     the two records"
+                ));
+            }
+            self.bases.push((name, Vec::new()));
+        } else if let Some((_, bases)) = self.bases.last_mut() {
+            let bad = text
+                .iter()
+                .find(|base| !base.is_ascii_alphabetic() && **base != b'*' && **base != b'-');
+            if let Some(bad) = bad {
+                let shown = char::from(*bad).escape_default();
+                return Err(format!("`{shown}` is not a base"));
+            }
+            bases.extend(text.iter().map(u8::to_ascii_uppercase));
+        } else if !text.is_empty() {
+            return Err(not_a_fasta(text).into());
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -472,31 +463,43 @@ mod tests {
     #[test]
     fn a_contig_that_is_there_twice_is_refused() {
         let (folder, path) = fasta(">a x\nACGT\n>b\nAC\n>a y\nTTTT\n");
-        let refused = |expected: &[&str]| {
-            let message = Reference::open(&path).unwrap_err().to_string();
-            assert!(
-                expected.iter().all(|part| message.contains(part)),
-                "{message}"
-            );
-        };
-        refused(&[
-            "reference.fa: line 5",
-            "contig `a` is in this FASTA twice (first at line 1)",
-        ]);
+        refuses(
+            &path,
+            &[
+                "reference.fa: line 5",
+                "contig `a` is in this FASTA twice (first at line 1)",
+            ],
+        );
         // samtools leaves the second one out of the index.
         let fai = folder.path().join("reference.fa.fai");
         std::fs::write(&fai, "a\t4\t5\t4\t5\nb\t2\t13\t2\t3\n").unwrap();
-        refused(&[
-            "reference.fa.fai",
-            "contig `b`",
-            "more behind it",
-            "samtools faidx",
-        ]);
+        refuses(
+            &path,
+            &[
+                "reference.fa.fai",
+                "contig `b`",
+                "more behind it",
+                "samtools faidx",
+            ],
+        );
         std::fs::write(&fai, "a\t4\t5\t4\t5\nb\t2\t13\t2\t3\na\t4\t21\t4\t5\n").unwrap();
-        refused(&[
-            "reference.fa.fai",
-            "contig `a` is there twice (lines 1 and 3)",
-        ]);
+        refuses(
+            &path,
+            &[
+                "reference.fa.fai",
+                "contig `a` is there twice (lines 1 and 3)",
+            ],
+        );
+    }
+
+    /// Checks that a FASTA is refused with a message that contains all of `expected`.
+    #[track_caller]
+    fn refuses(path: &Path, expected: &[&str]) {
+        let message = Reference::open(path).unwrap_err().to_string();
+        assert!(
+            expected.iter().all(|part| message.contains(part)),
+            "{message}"
+        );
     }
 
     #[test]
@@ -521,29 +524,31 @@ mod tests {
             ("cut", ">a\nACGTACGTAC\n>b\nTTT"),
             ("CRLF", ">a\r\nACGTACGTAC\r\n>b\r\nTTTTT\r\nGG\r\n"),
         ];
-        let read = |text: &str| {
-            let (folder, path) = fasta(text);
-            std::fs::write(folder.path().join("reference.fa.fai"), fai).unwrap();
-            let mut reference = Reference::open(&path).map_err(|error| error.to_string())?;
-            let bases = reference
-                .fetch("b", 0, 7)
-                .map_err(|error| error.to_string())?;
-            Ok::<_, String>(String::from_utf8(bases).unwrap())
-        };
-        assert_eq!(read(fitting).unwrap(), "TTTTTGG");
+        assert_eq!(read_b(fitting, fai).unwrap(), "TTTTTGG");
         assert_eq!(
-            read(&fitting.replace("TTTTT", "CCCCC")).unwrap(),
+            read_b(&fitting.replace("TTTTT", "CCCCC"), fai).unwrap(),
             "CCCCCGG",
             "other bases, same layout"
         );
         for (name, text) in cases {
-            let message = read(text).unwrap_err();
+            let message = read_b(text, fai).unwrap_err();
             assert!(
                 message.contains("reference.fa.fai: the index does not fit")
                     && message.contains("samtools faidx"),
                 "{name}: {message}"
             );
         }
+    }
+
+    /// Contig `b` of a FASTA that is read through an index.
+    fn read_b(text: &str, fai: &str) -> Result<String, String> {
+        let (folder, path) = fasta(text);
+        std::fs::write(folder.path().join("reference.fa.fai"), fai).unwrap();
+        let mut reference = Reference::open(&path).map_err(|error| error.to_string())?;
+        let bases = reference
+            .fetch("b", 0, 7)
+            .map_err(|error| error.to_string())?;
+        Ok(String::from_utf8(bases).unwrap())
     }
 
     #[test]
@@ -561,9 +566,16 @@ mod tests {
         assert_eq!(by_memory, b"TTGG");
     }
 
-    /// A bgzipped FASTA of 9,000 bases in blocks of 1,000 bytes, its `.fai`, and the offsets of its
-    /// blocks after the first.
-    fn bgzipped(folder: &Path, seed: usize) -> (PathBuf, Vec<u8>, Vec<(u64, u64)>) {
+    /// A bgzipped FASTA with its `.fai`.
+    struct Bgzipped {
+        path: PathBuf,
+        bases: Vec<u8>,
+        /// Compressed and uncompressed offsets of the blocks after the first.
+        blocks: Vec<(u64, u64)>,
+    }
+
+    /// Writes 9,000 bases in blocks of 1,000 bytes.
+    fn bgzipped(folder: &Path, seed: usize) -> Bgzipped {
         let bases: Vec<u8> = (0..9_000)
             .map(|index| b"ACGT"[(index * index / 7 + index / seed) % 4])
             .collect();
@@ -585,7 +597,11 @@ mod tests {
             "a\t9000\t3\t9000\t9001\n",
         )
         .unwrap();
-        (path, bases, blocks)
+        Bgzipped {
+            path,
+            bases,
+            blocks,
+        }
     }
 
     fn write_gzi(path: &Path, blocks: &[(u64, u64)]) {
@@ -602,7 +618,11 @@ mod tests {
     #[test]
     fn a_bgzipped_fasta_is_read_with_and_without_its_index() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, bases, blocks) = bgzipped(folder.path(), 3);
+        let Bgzipped {
+            path,
+            bases,
+            blocks,
+        } = bgzipped(folder.path(), 3);
         let mut by_memory = Reference::open(&path).unwrap();
         assert!(by_memory.indexed.is_none());
         assert_eq!(
@@ -625,35 +645,33 @@ mod tests {
     #[test]
     fn a_wrong_gzi_and_a_cut_fasta_are_told() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, _, blocks) = bgzipped(folder.path(), 3);
-        let (_, _, of_another) = bgzipped(folder.path(), 5);
-        let refused = |expected: &str| {
-            let message = Reference::open(&path).unwrap_err().to_string();
-            assert!(
-                message.contains("reference3.fa.gz") && message.contains(expected),
-                "{message}"
-            );
-        };
-        assert_ne!(blocks, of_another);
-        write_gzi(&path, &of_another);
-        refused(
-            ".gzi: not the index of the FASTA: it is of another file; make it again with \
-             `samtools faidx",
+        let Bgzipped { path, blocks, .. } = bgzipped(folder.path(), 3);
+        let blocks_of_another = bgzipped(folder.path(), 5).blocks;
+        assert_ne!(blocks, blocks_of_another);
+        write_gzi(&path, &blocks_of_another);
+        let name = "reference3.fa.gz";
+        refuses(
+            &path,
+            &[
+                name,
+                ".gzi: not the index of the FASTA: it is of another file; make it again with \
+                 `samtools faidx",
+            ],
         );
         let mut shifted = blocks.clone();
         shifted[4].1 += 1;
         for wrong in [&shifted[..], &blocks[..2], &[], &[(1, 1), (0, 0)]] {
             write_gzi(&path, wrong);
-            refused(".gzi: not the index");
+            refuses(&path, &[name, ".gzi: not the index"]);
         }
         std::fs::write(format!("{}.gzi", path.display()), [1, 2, 3]).unwrap();
-        refused("it is damaged");
+        refuses(&path, &[name, "it is damaged"]);
         std::fs::write(format!("{}.fai", path.display()), "a\tmany\n").unwrap();
         write_gzi(&path, &blocks);
-        refused(".fai: the index is damaged");
+        refuses(&path, &[name, ".fai: the index is damaged"]);
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 28]).unwrap();
-        refused("truncated");
+        refuses(&path, &[name, "truncated"]);
     }
 
     #[test]

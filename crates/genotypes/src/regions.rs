@@ -102,29 +102,20 @@ pub struct Interval {
     pub end0: usize,
 }
 
-/// Reads the intervals of a BED file, of which there may be none; names and strands are not looked
-/// at.
+/// Reads the intervals of a BED file, which may be empty. Names and strands are ignored.
 ///
 /// # Errors
 /// An unreadable file or a malformed line.
 pub fn read_intervals(path: &Path) -> Result<Vec<Interval>, Error> {
     let mut intervals = Vec::new();
-    for_each_bed_line(
-        path,
-        |Locus {
-             contig,
-             start0,
-             end0,
-             ..
-         }| {
-            intervals.push(Interval {
-                contig,
-                start0,
-                end0,
-            });
-            Ok(())
-        },
-    )?;
+    for_each_bed_line(path, |locus| {
+        intervals.push(Interval {
+            contig: locus.contig,
+            start0: locus.start0,
+            end0: locus.end0,
+        });
+        Ok(())
+    })?;
     Ok(intervals)
 }
 
@@ -191,15 +182,12 @@ fn for_each_bed_line(
 ) -> Result<(), Error> {
     let text = text::read(path)?;
     for (number, line) in (1..).zip(text.lines()) {
-        let refuse = |reason| Error::Line {
-            path: path.into(),
-            line: number,
-            reason,
-        };
         if line.trim().is_empty() || line.starts_with('#') || is_display_line(line) {
             continue;
         }
-        parse_bed_line(line).and_then(&mut visit).map_err(refuse)?;
+        parse_bed_line(line)
+            .and_then(&mut visit)
+            .map_err(|reason| Error::line(path, number, reason))?;
     }
     Ok(())
 }
@@ -217,58 +205,68 @@ fn is_display_line(line: &str) -> bool {
     is_word && !are_positions
 }
 
-/// Loci of a comma-separated list of regions `contig:beg-end` (1-based, inclusive), named as they
-/// are written, and of names of [`known_loci`]. Thousands separators are allowed: a comma before
-/// exactly three digits does not start another region.
+/// Parses a comma-separated list of regions `contig:beg-end` (1-based, inclusive) and of names of
+/// [`known_loci`]. A region is named as it is written.
+///
+/// Thousands separators are allowed: a comma before exactly three digits does not start another
+/// region.
 ///
 /// # Errors
-/// A part that is neither a region nor a known name, a region given twice, an empty list.
+/// A part that is neither a region nor a known name, a repeated region, or an empty list.
 pub fn loci_of_regions(text: &str) -> Result<Vec<Locus>, Error> {
-    let mut parts: Vec<String> = Vec::new();
-    for part in text.split(',') {
-        let n_digits = part.bytes().take_while(u8::is_ascii_digit).count();
-        match parts.last_mut() {
-            Some(last) if n_digits == 3 && matches!(part.as_bytes().get(3), None | Some(b'-')) => {
-                last.push(',');
-                last.push_str(part);
-            }
-            _ => parts.push(part.trim().to_owned()),
-        }
-    }
-    let mut loci: Vec<Locus> = Vec::with_capacity(parts.len());
-    let mut names = HashSet::new();
-    for name in parts {
-        let refuse = |reason: &str| Error::Region {
-            region: name.clone(),
-            reason: reason.into(),
-        };
-        let known = known_loci::known_locus(&name).map(|known| known.locus());
-        let written = || {
-            let (contig, start0, end0) = parse_region(&name)?;
-            Some(Locus {
-                name: name.clone(),
-                contig,
-                start0,
-                end0,
-                strand: Strand::Forward,
-            })
-        };
-        let Some(locus) = known.or_else(written) else {
-            return Err(refuse(&no_region(&name)));
-        };
-        if !names.insert((
-            contig_key(&locus.contig).to_owned(),
-            locus.start0,
-            locus.end0,
-        )) {
-            return Err(refuse("given twice"));
+    let regions = split_regions(text);
+    let mut loci: Vec<Locus> = Vec::with_capacity(regions.len());
+    let mut seen = HashSet::new();
+    for region in regions {
+        let locus = locus_of_region(&region).ok_or_else(|| Error::Region {
+            region: region.clone(),
+            reason: no_region(&region),
+        })?;
+        let contig = contig_key(&locus.contig).to_owned();
+        if !seen.insert((contig, locus.start0, locus.end0)) {
+            return Err(Error::Region {
+                region,
+                reason: "given twice".into(),
+            });
         }
         loci.push(locus);
     }
     Ok(loci)
 }
 
-/// What a part of the list should be.
+/// Splits a list at its commas, except at thousands separators.
+fn split_regions(text: &str) -> Vec<String> {
+    let mut regions: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        let n_digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let is_thousands = n_digits == 3 && matches!(part.as_bytes().get(3), None | Some(b'-'));
+        match regions.last_mut() {
+            Some(last) if is_thousands => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => regions.push(part.trim().to_owned()),
+        }
+    }
+    regions
+}
+
+/// The locus of a known name or of `contig:beg-end`.
+fn locus_of_region(region: &str) -> Option<Locus> {
+    if let Some(known) = known_loci::known_locus(region) {
+        return Some(known.locus());
+    }
+    let (contig, start0, end0) = parse_region(region)?;
+    Some(Locus {
+        name: region.to_owned(),
+        contig,
+        start0,
+        end0,
+        strand: Strand::Forward,
+    })
+}
+
+/// The message about a text that is neither a region nor a known name.
 fn no_region(name: &str) -> String {
     let form = "not of the form contig:beg-end (1-based, inclusive, beg not behind end)";
     if name.contains(':') {
@@ -293,12 +291,8 @@ fn parse_bed_line(line: &str) -> Result<Locus, String> {
     if contig.is_empty() {
         return Err("a BED line without a contig: the first column is empty".into());
     }
-    let number = |text: &str, what: &str| {
-        text.parse::<usize>()
-            .map_err(|_| format!("BED {what} `{text}` is not a number"))
-    };
-    let start0 = number(start, "start")?;
-    let end0 = number(end, "end")?;
+    let start0 = parse_bed_number(start, "start")?;
+    let end0 = parse_bed_number(end, "end")?;
     if start0 >= end0 {
         return Err(format!("BED interval {start0}-{end0} is empty"));
     }
@@ -318,6 +312,11 @@ fn parse_bed_line(line: &str) -> Result<Locus, String> {
         end0,
         strand,
     })
+}
+
+fn parse_bed_number(text: &str, column: &str) -> Result<usize, String> {
+    text.parse()
+        .map_err(|_| format!("BED {column} `{text}` is not a number"))
 }
 
 /// Parses `contig:beg-end` (1-based, inclusive) to `(contig, start0, end0)`; thousands separators

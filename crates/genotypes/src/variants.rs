@@ -1,9 +1,9 @@
-//! Variant records of VCF, VCF.gz (BGZF or gzip) and BCF files, for all people wanted at once; of
-//! the samples only GT and PS are parsed, and on request one of DS, GP and HDS.
+//! Variant records of VCF, VCF.gz (BGZF or gzip) and BCF files, for all selected samples at once.
 //!
 //! Input -> output: a path (`-` is standard input) and regions -> a stream of [`VariantRecord`]s
-//! that overlap them, in file order. A tabix or CSI index beside the file is used to read only the
-//! regions; without one the file is streamed and must be sorted by position.
+//! that overlap them, in file order. Of the sample columns only GT and PS are parsed, and on
+//! request one of DS, GP and HDS. With a tabix or CSI index next to the file only the regions are
+//! read; without one the file is streamed and must be sorted by position.
 
 mod bcf;
 mod columns;
@@ -24,7 +24,7 @@ use std::{
 
 pub(super) use self::input::{Compression, Decompression, Input};
 use self::{
-    columns::Columns,
+    columns::{Columns, Selection},
     header::Header,
     input::is_stream,
     region_cursor::{PassedOver, RegionCursor},
@@ -37,30 +37,32 @@ pub use self::{
 use super::{DisjointRegions, Error, same_contig};
 use gf_files::output::FileState;
 
-/// An opened VCF or BCF file: header read, records not yet.
+/// An open VCF or BCF file: the header is read, the records are not.
 pub struct VariantFile {
     path: PathBuf,
-    /// When it was opened; of a stream it means nothing.
+    /// State of the file when it was opened, to notice a change. Unused for a stream.
     stamp: Option<FileState>,
     header: Header,
     is_bcf: bool,
     compression: Compression,
     columns: Columns,
     dosage_field: DosageField,
-    /// Standard input or a pipe: it can be read once.
+    /// Standard input or a pipe, which can be read only once.
     is_stream: bool,
-    /// Such a stream, which stands behind the header until the records are read.
+    /// The stream after its header, until the records are read.
     stream: Option<Input>,
     passed_over: PassedOver,
 }
 
-/// The samples of each file that can be opened twice: of standard input and pipes nothing is read.
+/// The samples of each file. Standard input and pipes are skipped, because they can be read only
+/// once.
 ///
 /// # Errors
-/// As [`VariantFile::open`].
+/// The errors of [`VariantFile::open`].
 pub fn samples_of_files(paths: &[PathBuf]) -> Result<Vec<(&Path, Vec<String>)>, Error> {
-    let files = paths.iter().filter(|path| !is_stream(path));
-    files
+    paths
+        .iter()
+        .filter(|path| !is_stream(path))
         .map(|path| Ok((path.as_path(), VariantFile::open(path)?.header.samples)))
         .collect()
 }
@@ -75,23 +77,22 @@ impl std::fmt::Debug for VariantFile {
 }
 
 impl VariantFile {
-    /// Opens a file, or standard input where `path` is `-`, and reads the header. VCF, VCF.gz and
-    /// BCF are told by their first bytes.
+    /// Opens a file, or standard input if `path` is `-`, and reads the header. The first bytes tell
+    /// VCF, VCF.gz and BCF apart.
     ///
     /// # Errors
     /// An unreadable, empty or truncated file, a header that cannot be read, no samples, or a
-    /// sample named twice.
+    /// repeated sample name.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let stamp = FileState::read(path);
         let is_stream = is_stream(path);
-        let mut input = Input::open(
-            path,
-            if is_stream {
-                Decompression::Ahead
-            } else {
-                Decompression::Inline
-            },
-        )?;
+        // A stream goes on after the header with the same input; a file is opened again.
+        let decompression = if is_stream {
+            Decompression::Ahead
+        } else {
+            Decompression::Inline
+        };
+        let mut input = Input::open(path, decompression)?;
         let is_bcf = input.starts_with(b"BCF")?;
         let mut header = if is_bcf {
             Header::read_bcf(&mut input)?
@@ -123,49 +124,49 @@ impl VariantFile {
         &self.path
     }
 
-    /// Names of all samples in column order, whoever is selected.
+    /// Names of all samples in column order, selected or not.
     #[must_use]
     pub fn samples(&self) -> &[String] {
         &self.header.samples
     }
 
-    /// From now on the genotypes of a record are those of `people`, in that order; the other
-    /// columns are not parsed.
+    /// Selects the samples whose genotypes the next records have, in the order given. Other columns
+    /// are not parsed.
     ///
     /// # Errors
-    /// People without a column: the first one's name, and how many there are. Somebody named twice.
-    pub fn select(&mut self, people: &[String]) -> Result<(), Error> {
-        self.columns = Columns::select(people, self.samples())
+    /// Samples without a column (the first name and their number), or a repeated sample.
+    pub fn select(&mut self, samples: &[String]) -> Result<(), Error> {
+        self.columns = Columns::select(samples, self.samples())
             .map_err(|reason| Error::file(&self.path, reason))?;
         Ok(())
     }
 
-    /// Samples whose genotypes are read.
+    /// Number of samples whose genotypes are read.
     #[must_use]
     pub fn n_selected(&self) -> usize {
-        self.columns.n_people()
+        self.columns.n_samples()
     }
 
-    /// From now on [`VariantRecord::dosages`] are read, where a record has the field; by default
-    /// they are not. Such a record need not have GT: then nobody is called in it.
+    /// Turns on [`VariantRecord::dosages`] for the next records that have the field; they are off
+    /// by default. A record with dosages need not have GT; its calls are then missing.
     pub fn read_dosages(&mut self, field: DosageField) {
         self.dosage_field = field;
     }
 
-    /// What was odd about the header but could be read.
+    /// Problems of the header that did not stop its reading.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.header.warnings
     }
 
-    /// What [`Self::for_each`] passed over, a line for each reason: records at POS 0, records that
-    /// cannot be read and nobody asked for, records beyond the length that the header states.
+    /// Warnings about records that [`Self::for_each`] skipped, one line per reason: records at POS
+    /// 0, malformed records that nobody needs, and records beyond the stated length of the contig.
     #[must_use]
     pub fn passed_over(&self) -> Vec<String> {
         self.passed_over.warnings(&self.path)
     }
 
-    /// Length of `contig` (or its alias) as the header states it: a claim, which may be anything.
+    /// Length of `contig` (or its alias) as the header states it. The number is not checked.
     #[must_use]
     pub fn contig_len_nt(&self, contig: &str) -> Option<usize> {
         self.header
@@ -175,7 +176,7 @@ impl VariantFile {
             .and_then(|other| other.len_nt)
     }
 
-    /// Contigs of the header, and their lengths (nt) as far as it states them.
+    /// Contigs of the header with their lengths (nt), if stated.
     pub fn contigs(&self) -> impl Iterator<Item = (&str, Option<usize>)> {
         self.header
             .contigs
@@ -183,7 +184,7 @@ impl VariantFile {
             .map(|contig| (contig.name.as_str(), contig.len_nt))
     }
 
-    /// The header lists `contig` (or its alias), or lists none at all.
+    /// Whether the header lists `contig` (or its alias), or lists no contig at all.
     #[must_use]
     pub fn may_have_contig(&self, contig: &str) -> bool {
         self.header.contigs.is_empty()
@@ -194,23 +195,24 @@ impl VariantFile {
                 .any(|other| same_contig(contig, &other.name))
     }
 
-    /// An index beside the file says where its records are; without one it is read from its start
-    /// to its end.
+    /// Whether the file has an index. Without one it is read from start to end.
     #[must_use]
     pub fn is_indexed(&self) -> bool {
         self.compression == Compression::Bgzf && index::index_of(&self.path).is_some()
     }
 
-    /// Reads every record that overlaps one of `wanted` (every record of the file when `None`),
-    /// once, in file order. Returns the contigs on which the file has records.
+    /// Visits each record that overlaps one of the regions `wanted`, or every record if `None`, in
+    /// file order. Returns the contigs on which the file has records.
     ///
-    /// Without an index the file is read to its end also where the last region is behind: only so
-    /// is it known to be whole and sorted.
+    /// Without an index the file is read to its end, even after the last region. Only then is it
+    /// known to be complete and sorted.
     ///
     /// # Errors
-    /// Read and decompression errors; records in the regions that are malformed or out of order; a
-    /// second header with other samples; a file that was changed since it was opened, standard
-    /// input read for the second time, and whatever `visit` returns.
+    /// - read and decompression errors;
+    /// - malformed or unsorted records in the regions;
+    /// - a second header with other samples;
+    /// - a file that was changed since it was opened, or a stream that is read for the second time;
+    /// - the errors of `visit`.
     pub fn for_each<E: From<Error>>(
         &mut self,
         wanted: Option<&DisjointRegions>,
@@ -219,12 +221,11 @@ impl VariantFile {
         self.for_each_needed(wanted, None, visit)
     }
 
-    /// As [`Self::for_each`]; a record in the regions that cannot be read stops nothing unless
-    /// `is_needed` says that somebody needs it. Of such a record only contig and position are
-    /// there.
+    /// Visits records like [`Self::for_each`], but skips a malformed record in the regions unless
+    /// `is_needed` returns `true` for it. Only contig and position of such a record are set.
     ///
     /// # Errors
-    /// As [`Self::for_each`].
+    /// The errors of [`Self::for_each`].
     pub fn for_each_needed<E: From<Error>>(
         &mut self,
         wanted: Option<&DisjointRegions>,
@@ -239,8 +240,8 @@ impl VariantFile {
             wanted.filter(|_| !self.is_stream && self.compression == Compression::Bgzf)
             && let Some(indexed) = index::open(&self.path, &self.header, wanted)?
         {
-            self.records(indexed.input, &mut cursor, &mut visit)?;
-            self.passed_over = cursor.finish().1;
+            self.read_records(indexed.input, &mut cursor, &mut visit)?;
+            self.passed_over = cursor.passed_over;
             return Ok(indexed.contigs);
         }
         let input = match stream {
@@ -252,44 +253,34 @@ impl VariantFile {
             }
             None => {
                 let mut input = Input::open(&self.path, Decompression::Ahead)?;
-                // The lines of a text header are passed over with the records, where they are told
-                // by their `#`.
+                // A text header is skipped together with the records: its lines begin with `#`.
                 if self.is_bcf {
                     Header::read_bcf(&mut input)?;
                 }
                 input
             }
         };
-        self.records(input, &mut cursor, &mut visit)?;
-        let (seen, passed_over) = cursor.finish();
-        self.passed_over = passed_over;
-        Ok(seen)
+        self.read_records(input, &mut cursor, &mut visit)?;
+        self.passed_over = cursor.passed_over;
+        Ok(cursor.contigs_seen)
     }
 
-    fn records<E: From<Error>>(
+    fn read_records<E: From<Error>>(
         &self,
         input: Input,
         cursor: &mut RegionCursor<'_>,
         visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
     ) -> Result<(), E> {
-        let read = if self.is_bcf {
-            bcf::for_each(
-                input,
-                &self.header,
-                (&self.columns, self.dosage_field),
-                cursor,
-                visit,
-            )
-        } else {
-            text::for_each(
-                input,
-                &self.header,
-                (&self.columns, self.dosage_field),
-                cursor,
-                visit,
-            )
+        let selection = Selection {
+            columns: &self.columns,
+            dosage_field: self.dosage_field,
         };
-        // Whatever was wrong with its records then, this is why.
+        let result = if self.is_bcf {
+            bcf::for_each(input, &self.header, selection, cursor, visit)
+        } else {
+            text::for_each(input, &self.header, selection, cursor, visit)
+        };
+        // A change of the file explains any error in its records, so it is reported first.
         if !self.is_stream && FileState::read(&self.path) != self.stamp {
             return Err(Error::file(
                 &self.path,
@@ -297,6 +288,6 @@ impl VariantFile {
             )
             .into());
         }
-        read
+        result
     }
 }

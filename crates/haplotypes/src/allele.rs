@@ -1,37 +1,40 @@
-//! What one ALT of a record does to a carrier's sequence.
+//! The effect of one ALT on the sequence of a carrier.
+//!
+//! Input -> output: a record, the number of an ALT and a locus -> an [`Allele`]. Coordinates:
+//! 0-based, half-open.
 
 use std::ops::Range;
 
 use super::haplotype::Edit;
 use gf_genotypes::VariantRecord;
 
-/// What one ALT does to a carrier's sequence.
+/// The effect of one ALT on the sequence of a carrier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Allele {
     /// Replaces, inserts or deletes bases inside the locus.
     Edit {
-        /// Cut to the locus.
+        /// The edit, clipped to the locus.
         edit: Edit,
-        /// Where it starts, be it before the locus.
+        /// Start of the edit before it was clipped, possibly left of the locus.
         uncut_start0: usize,
         /// An IUPAC code in ALT was read as N.
         iupac: bool,
-        /// 0-based end (exclusive) of what the record is about.
+        /// 0-based end (exclusive) of REF, or of the bases that `<DEL>` deletes.
         record_end0: usize,
     },
     /// Changes nothing inside the locus.
     Outside,
-    /// `<NON_REF>` and `<*>` of gVCF: the reference.
+    /// `<NON_REF>` or `<*>` of gVCF, which is read as the reference.
     ReferenceBlock,
-    /// ALT equals REF, or is a deletion that ends where it starts.
+    /// ALT equals REF, or is a deletion of no base.
     AltIsRef,
-    /// `*`: the base is deleted by another record, if it is.
+    /// `*`: another record should delete the base.
     Star,
     /// Symbolic allele other than `<DEL>`, or breakend.
     Symbolic,
     /// `<DEL>` without END and SVLEN.
     UnknownEnd,
-    /// Not bases at all.
+    /// ALT is neither bases nor a known symbol.
     NotBases,
 }
 
@@ -55,7 +58,7 @@ impl Allele {
                     end0,
                     alt: Vec::new(),
                 };
-                return Self::cut(edit, record, window, false, end0);
+                return Self::clipped(edit, record, window, false, end0);
             }
             _ if alt.starts_with(b"<") || is_breakend(alt) => return Self::Symbolic,
             _ if alt.is_empty() || !alt.iter().all(|base| b"ACGTNRYSWKMBDHVU".contains(base)) => {
@@ -71,22 +74,22 @@ impl Allele {
         }
         match Edit::canonical(record.start0(), &record.ref_allele, &bases) {
             None => Self::AltIsRef,
-            Some(edit) => Self::cut(edit, record, window, iupac, record.end0()),
+            Some(edit) => Self::clipped(edit, record, window, iupac, record.end0()),
         }
     }
 
-    fn cut(
-        edit: Edit,
+    fn clipped(
+        uncut: Edit,
         record: &VariantRecord,
         window: &Range<usize>,
         iupac: bool,
         record_end0: usize,
     ) -> Self {
-        let uncut_start0 = edit.start0;
-        let edit = edit
+        let uncut_start0 = uncut.start0;
+        let inside = uncut
             .clip(window, record.start0())
             .filter(|edit| !edit.is_nothing());
-        edit.map_or(Self::Outside, |edit| Self::Edit {
+        inside.map_or(Self::Outside, |edit| Self::Edit {
             edit,
             uncut_start0,
             iupac,
@@ -95,14 +98,15 @@ impl Allele {
     }
 }
 
-/// `A[chr2:5[`, or a single one (`A.`, `.A`).
+/// Whether ALT is a breakend such as `A[chr2:5[`, or a single breakend (`A.`, `.A`).
 fn is_breakend(alt: &[u8]) -> bool {
     let is_single = alt.len() > 1 && (alt.starts_with(b".") || alt.ends_with(b"."));
     is_single || alt.iter().any(|byte| matches!(byte, b'[' | b']'))
 }
 
-/// The IUPAC codes of two alleles whose haplotypes are not known, base by base; `None` where their
-/// lengths differ or one is not bases.
+/// The IUPAC codes of two alleles without phase, base by base.
+///
+/// `None` if their lengths differ or a letter is not a base.
 pub fn iupac_of(a: &[u8], b: &[u8]) -> Option<Vec<u8>> {
     if a.len() != b.len() {
         return None;
@@ -116,13 +120,16 @@ pub fn iupac_of(a: &[u8], b: &[u8]) -> Option<Vec<u8>> {
         .collect()
 }
 
+/// The IUPAC code of each set of bases; bit 0 of the index is A, bit 1 C, bit 2 G, bit 3 T.
 const CODES: &[u8; 16] = b".ACMGRSVTWYHKDBN";
 
 fn iupac_code(bits: u8) -> Option<u8> {
     CODES.get(usize::from(bits)).copied().filter(|_| bits != 0)
 }
 
-/// The bases an IUPAC code stands for, as bits ACGT; 0 for what is none.
+/// The set of bases that an IUPAC code stands for, as bits (A = 1, C = 2, G = 4, T = 8).
+///
+/// 0 for a letter that is no IUPAC code.
 pub fn iupac_bits(base: u8) -> u8 {
     let base = if base == b'U' { b'T' } else { base };
     CODES[1..]

@@ -1,5 +1,7 @@
-//! What the two builders of a locus share: edits and `*` wait until no later record can come before
-//! them.
+//! The interface of the two builders of a locus, and the queue of edits that they share.
+//!
+//! Records come in the order of POS, but an edit may start after POS. An edit or `*` therefore
+//! waits in the [`Queue`] until no later record can start before it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,25 +12,25 @@ use super::{
 };
 use gf_genotypes::Locus;
 
-/// Builds the sequences of one locus for all people, record by record, in the order of POS.
+/// Builds the sequences of one locus for all samples, record by record, in the order of POS.
 ///
-/// An allele is named by `2 * person + (0 or 1)`; carriers come ascending.
+/// A carrier is a haplotype, numbered `2 * sample + (0 or 1)`; lists of carriers ascend.
 pub trait Builder {
-    /// This person has one haplotype only; `true` when that was not known yet.
-    fn set_absent(&mut self, person: usize) -> bool;
+    /// Marks the second haplotype of a sample as absent; `true` if that was not known yet.
+    fn set_absent(&mut self, sample: usize) -> bool;
 
-    /// Adds an edit of one record with the alleles that carry it.
+    /// Adds an edit of one record with its carriers.
     fn add(&mut self, edit: OrderedEdit, carriers: Vec<u32>);
 
-    /// Adds `*` alleles of a record at `start0`: no change, but whether a deletion covers the place
-    /// is told.
+    /// Adds the `*` alleles of a record at `start0`. They change nothing, but a [`Clash`] reports
+    /// whether a deletion covers the position.
     fn add_stars(&mut self, start0: usize, position: usize, carriers: Vec<u32>);
 
-    /// Applies what starts before `start0`; what is not in a sequence as the record states it.
+    /// Applies all edits that start before `start0` and returns the alleles that did not fit.
     fn settle_before(&mut self, start0: usize) -> Vec<Clash>;
 
-    /// The distinct sequences in order of first appearance, when all has been settled. `reference`:
-    /// bases of the locus.
+    /// Returns the distinct sequences in order of first appearance, once all edits are applied.
+    /// `reference` has the bases of the locus.
     fn finish(
         self: Box<Self>,
         locus: Locus,
@@ -38,83 +40,90 @@ pub trait Builder {
     ) -> LocusHaplotypes;
 }
 
-/// An allele that a person carries and that is not in their sequence.
+/// An allele that a sample carries and that is not in its sequence as the record states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clash {
-    /// `2 * person + (0 or 1)`.
+    /// `2 * sample + (0 or 1)`.
     pub allele: u32,
     /// 1-based POS of its record.
     pub position: usize,
-    /// Why.
+    /// Why it is not applied, or how it is read.
     pub reason: Reason,
 }
 
-/// `*` of one record.
+/// The `*` alleles of one record.
 pub struct Star {
-    /// 0-based place.
+    /// 0-based position of the base that should be deleted.
     pub start0: usize,
-    /// 1-based POS.
+    /// 1-based POS of the record.
     pub position: usize,
-    /// Who has it.
+    /// Haplotypes that have `*`.
     pub carriers: Vec<u32>,
 }
 
-/// The number of an edit, the latest of which are near its place; the same edit from another record
-/// has the same number.
+/// The number of an edit in `edits`; a new edit is appended.
+///
+/// The same edit from another record has the same number. Edits come nearly in the order of
+/// position, so only the last ones are compared.
 pub fn number_of(edits: &mut Vec<Edit>, edit: &Edit) -> u32 {
     let mut nearby = edits
         .iter()
         .enumerate()
         .rev()
-        .take_while(|(_, other)| other.start0 + 1 >= edit.start0);
-    if let Some((number, _)) = nearby.find(|(_, other)| *other == edit) {
+        .take_while(|(_, earlier)| earlier.start0 + 1 >= edit.start0);
+    if let Some((number, _)) = nearby.find(|(_, earlier)| *earlier == edit) {
         return number as u32;
     }
     edits.push(edit.clone());
     edits.len() as u32 - 1
 }
 
-/// What waits.
+/// Edits and `*` that a later record may still precede.
 #[derive(Default)]
 pub struct Queue {
-    /// Carriers of each record that states the edit.
+    /// Each edit with its carriers, one list per record that states the edit.
     edits: BTreeMap<OrderedEdit, Vec<Vec<u32>>>,
+    /// In the order of the file.
     stars: VecDeque<Star>,
 }
 
-/// What comes next: everything in the order of place, `*` after the edits at its place.
+/// The next item of a [`Queue`].
 pub enum Due {
-    /// An edit, with its carriers in each record.
+    /// An edit with its carriers, one list per record that states the edit.
     Edit(OrderedEdit, Vec<Vec<u32>>),
-    /// A `*`.
+    /// The `*` alleles of a record.
     Star(Star),
 }
 
 impl Queue {
-    /// Adds an edit.
+    /// Adds an edit of one record.
     pub fn push(&mut self, edit: OrderedEdit, carriers: Vec<u32>) {
         self.edits.entry(edit).or_default().push(carriers);
     }
 
-    /// Adds a `*`.
+    /// Adds the `*` alleles of one record.
     pub fn push_star(&mut self, star: Star) {
         self.stars.push_back(star);
     }
 
-    /// The next one that starts before `start0`.
+    /// Removes the first item that starts before `start0`.
+    ///
+    /// At one position edits come before `*`, so that a deletion there covers it.
     pub fn pop_before(&mut self, start0: usize) -> Option<Due> {
-        let edit = self
+        let first_edit0 = self
             .edits
             .first_key_value()
             .map(|(ordered, _)| ordered.edit.start0);
-        let star = self.stars.front().map(|star| star.start0);
-        if edit.is_some_and(|edit| edit < start0 && star.is_none_or(|star| edit <= star)) {
+        let first_star0 = self.stars.front().map(|star| star.start0);
+        let is_edit_due = first_edit0
+            .is_some_and(|edit0| edit0 < start0 && first_star0.is_none_or(|star0| edit0 <= star0));
+        if is_edit_due {
             return self
                 .edits
                 .pop_first()
                 .map(|(ordered, carriers)| Due::Edit(ordered, carriers));
         }
-        if star.is_some_and(|star| star < start0) {
+        if first_star0.is_some_and(|star0| star0 < start0) {
             self.stars.pop_front().map(Due::Star)
         } else {
             None

@@ -1,10 +1,16 @@
-//! Variants that are common among the training people: files of new people that lack them are
-//! another kind of file.
+//! Common variants of the training samples, to detect files of new samples that lack them.
 //!
-//! Input -> output: a dictionary and who of it learns -> the common edits of each locus, kept with
-//! a model; a dictionary of new people -> how many of these they carry, and how many would be
-//! expected ([`Carried`]). An allele of frequency `f` is carried by nobody in `n` haplotypes with
-//! probability `(1 - f)^n`. Coordinates: 0-based, half-open, as of [`Edit`].
+//! New samples without the common variants point to another calling pipeline, another build, or a
+//! file of variant sites only.
+//!
+//! Input -> output:
+//! - a dictionary and its training samples -> the common edits of each locus, stored with a model;
+//! - a dictionary of new samples -> how many of these edits they carry, and the expected number
+//!   ([`Carried`]).
+//!
+//! No one among `n` haplotypes carries an allele of frequency `f` with probability `(1 - f)^n`, so
+//! the expected number of carried variants is the sum of `1 - (1 - f)^n`. Coordinates: 0-based,
+//! half-open, as in [`Edit`].
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,87 +21,98 @@ use gf_cohort_schema::counted;
 
 /// Least frequency of a common variant, in percent.
 const LEAST_PERCENT: u32 = 5;
-/// People from whom on it is no accident of theirs that common variants are missing.
-const ENOUGH_PEOPLE: usize = 50;
-/// Expected variants from which on a share of them says something.
+/// Least number of samples in which missing common variants are not due to chance.
+const ENOUGH_SAMPLES: usize = 50;
+/// Least expected number of carried variants for a fraction of it to be informative.
 const ENOUGH_VARIANTS: f64 = 5.0;
 
-/// A common edit of the training people.
+/// A common edit of the training samples.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommonEdit {
     /// First replaced base.
     pub start0: usize,
-    /// One past the last.
+    /// One past the last replaced base.
     pub end0: usize,
-    /// What stands there instead.
+    /// New bases.
     pub alt: String,
-    /// Share of the training haplotypes that have it, in whole percent: no count of single people
-    /// can be told from it.
+    /// Frequency among the training haplotypes, in whole percent: rounded, so that it reveals no
+    /// count of single individuals.
     pub frequency_percent: u32,
 }
 
+/// Carriers of one edit.
+#[derive(Clone, Copy, Default)]
+struct CarrierCounts {
+    n_samples: usize,
+    n_copies: usize,
+}
+
 impl CommonEdit {
-    /// The common edits of a locus among `people`, which at least `min_people` of them carry.
+    /// The common edits of a locus among `samples`, each carried by at least `min_samples` of them.
     #[must_use]
-    pub fn find(locus: &LocusHaplotypes, people: &[usize], min_people: usize) -> Vec<Self> {
-        let mut carriers: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
+    pub fn find(locus: &LocusHaplotypes, samples: &[usize], min_samples: usize) -> Vec<Self> {
+        let mut carriers: BTreeMap<u32, CarrierCounts> = BTreeMap::new();
         let mut n_haplotypes = 0_usize;
-        for &person in people {
-            let mut of_person: BTreeMap<u32, usize> = BTreeMap::new();
-            for haplotype in locus.pairs[person]
+        for &sample in samples {
+            let mut copies_of_edit: BTreeMap<u32, usize> = BTreeMap::new();
+            for haplotype in locus.pairs[sample]
                 .into_iter()
                 .filter(|&haplotype| haplotype != ABSENT_HAPLOTYPE)
             {
                 n_haplotypes += 1;
-                locus.haplotypes[haplotype as usize]
-                    .iter()
-                    .for_each(|&edit| *of_person.entry(edit).or_default() += 1);
+                for &edit in &locus.haplotypes[haplotype as usize] {
+                    *copies_of_edit.entry(edit).or_default() += 1;
+                }
             }
-            for (edit, copies) in of_person {
-                let (n_people, n_copies) = carriers.entry(edit).or_default();
-                *n_people += 1;
-                *n_copies += copies;
+            for (edit, n_copies) in copies_of_edit {
+                let counts = carriers.entry(edit).or_default();
+                counts.n_samples += 1;
+                counts.n_copies += n_copies;
             }
         }
-        let common = |(edit, (n_people, n_copies)): (u32, (usize, usize))| {
-            let frequency_percent =
-                (100.0 * n_copies as f64 / n_haplotypes.max(1) as f64).round() as u32;
-            let Edit { start0, end0, alt } = &locus.edits[edit as usize];
-            let is_allele = !alt.contains(&b'N');
-            (is_allele && n_people >= min_people && frequency_percent >= LEAST_PERCENT).then(|| {
-                Self {
-                    start0: *start0,
-                    end0: *end0,
-                    alt: String::from_utf8_lossy(alt).into_owned(),
-                    frequency_percent,
-                }
+        carriers
+            .into_iter()
+            .filter(|(_, counts)| counts.n_samples >= min_samples)
+            .filter_map(|(edit, counts)| {
+                Self::if_common(&locus.edits[edit as usize], counts.n_copies, n_haplotypes)
             })
-        };
-        carriers.into_iter().filter_map(common).collect()
+            .collect()
+    }
+
+    /// `edit` if it is common: N is no allele, whatever its frequency.
+    fn if_common(edit: &Edit, n_copies: usize, n_haplotypes: usize) -> Option<Self> {
+        let frequency_percent =
+            (100.0 * n_copies as f64 / n_haplotypes.max(1) as f64).round() as u32;
+        let is_allele = !edit.alt.contains(&b'N');
+        (is_allele && frequency_percent >= LEAST_PERCENT).then(|| Self {
+            start0: edit.start0,
+            end0: edit.end0,
+            alt: String::from_utf8_lossy(&edit.alt).into_owned(),
+            frequency_percent,
+        })
     }
 }
 
-/// How many common variants of the training people other people carry.
+/// Observed and expected numbers of common training variants among new samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Carried {
     /// Common variants.
     pub n_common: usize,
-    /// Of these, carried by somebody.
+    /// Common variants that at least one sample carries.
     pub n_carried: usize,
-    /// To be expected in so many people of the same frequencies.
+    /// Expected number of carried variants in as many samples of the same population.
     pub n_expected: f64,
-    /// People.
+    /// Samples.
     pub n_people: usize,
 }
 
 impl Carried {
-    /// Counts those of a locus.
+    /// Adds the counts of one locus.
     pub fn add(&mut self, common: &[CommonEdit], locus: &LocusHaplotypes) {
-        let key = |start0: usize, end0: usize| (start0, end0);
-        let carried: HashSet<((usize, usize), &[u8])> = locus
+        let carried: HashSet<(usize, usize, &[u8])> = locus
             .edits
             .iter()
-            .map(|edit| (key(edit.start0, edit.end0), edit.alt.as_slice()))
+            .map(|edit| (edit.start0, edit.end0, edit.alt.as_slice()))
             .collect();
         let n_haplotypes = locus
             .pairs
@@ -106,20 +123,20 @@ impl Carried {
         for edit in common {
             let frequency = f64::from(edit.frequency_percent.min(100)) / 100.0;
             self.n_common += 1;
-            self.n_carried +=
-                usize::from(carried.contains(&(key(edit.start0, edit.end0), edit.alt.as_bytes())));
+            let key = (edit.start0, edit.end0, edit.alt.as_bytes());
+            self.n_carried += usize::from(carried.contains(&key));
             self.n_expected += 1.0 - (1.0 - frequency).powf(n_haplotypes as f64);
         }
         self.n_people = locus.pairs.len();
     }
 
-    /// Says that few people carry far fewer variants than expected, which [`Self::overlap`] does not
-    /// tell of so few.
+    /// Warns that a few samples carry far fewer variants than expected. [`Self::overlap`] gives no
+    /// value for so few samples.
     #[must_use]
     pub fn warning(&self, min_overlap: f64) -> Option<String> {
         let is_far_below = (self.n_carried as f64) < min_overlap * self.n_expected;
-        let can_tell = self.n_expected >= ENOUGH_VARIANTS;
-        (self.n_people < ENOUGH_PEOPLE && can_tell && is_far_below).then(|| {
+        let is_informative = self.n_expected >= ENOUGH_VARIANTS;
+        (self.n_people < ENOUGH_SAMPLES && is_informative && is_far_below).then(|| {
             format!(
                 "{self}; are records of these samples missing from the files? The others are read \
                  as the reference"
@@ -127,11 +144,11 @@ impl Carried {
         })
     }
 
-    /// Share of the expected variants that are there; `None` where there are too few people or
-    /// variants to tell.
+    /// Carried variants as a fraction of the expected ones; `None` if there are too few samples or
+    /// variants to judge.
     #[must_use]
     pub fn overlap(&self) -> Option<f64> {
-        (self.n_people >= ENOUGH_PEOPLE && self.n_expected >= ENOUGH_VARIANTS)
+        (self.n_people >= ENOUGH_SAMPLES && self.n_expected >= ENOUGH_VARIANTS)
             .then(|| self.n_carried as f64 / self.n_expected)
     }
 }
@@ -197,18 +214,18 @@ mod tests {
             14
         );
 
-        let mut others = locus(&[&[]], 0);
-        others.pairs = vec![[0, 0]; 60];
+        let mut new_samples = locus(&[&[]], 0);
+        new_samples.pairs = vec![[0, 0]; 60];
         let mut carried = Carried::default();
-        carried.add(&vec![common[0].clone(); 6], &others);
+        carried.add(&vec![common[0].clone(); 6], &new_samples);
         assert_eq!(
             (carried.n_common, carried.n_carried, carried.overlap()),
             (6, 0, Some(0.0))
         );
         assert!((carried.n_expected - 6.0).abs() < 1e-9);
-        others.pairs.truncate(49);
-        let mut few = Carried::default();
-        few.add(&vec![common[0].clone(); 6], &others);
-        assert_eq!(few.overlap(), None);
+        new_samples.pairs.truncate(49);
+        let mut carried_by_few = Carried::default();
+        carried_by_few.add(&vec![common[0].clone(); 6], &new_samples);
+        assert_eq!(carried_by_few.overlap(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Each distinct haplotype of a locus once, and which two each person has.
+//! The distinct haplotypes of a locus, and the two that each sample has.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,31 +10,30 @@ use super::{
 };
 use gf_genotypes::{Locus, Strand};
 
-/// In place of a haplotype number: the person has no such haplotype (haploid call, or diploid
-/// encoding).
+/// Placeholder for a haplotype that a sample does not have (haploid call, or diploid encoding).
 pub const ABSENT_HAPLOTYPE: u32 = u32::MAX;
 
 /// The distinct haplotypes of one locus.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocusHaplotypes {
-    /// Where.
+    /// Name, interval and strand.
     pub locus: Locus,
-    /// Length of its contig, where a VCF header or a FASTA with the whole contig says so; it tells
-    /// builds apart.
+    /// Length of the contig if a VCF header states it or the FASTA has the whole contig. It
+    /// distinguishes genome builds.
     pub contig_len_nt: Option<usize>,
-    /// What was masked.
+    /// Intervals that are read as N.
     pub masks: Masks,
-    /// What the letters are.
+    /// Whether the letters are bases or genotype symbols.
     pub encoding: Encoding,
     /// Reference bases of the locus, forward strand, ACGTN.
     #[serde(with = "as_text")]
     pub reference: Vec<u8>,
-    /// Every edit that some haplotype carries, ascending by place.
+    /// Every edit that a haplotype carries, ascending by position.
     pub edits: Vec<Edit>,
-    /// Distinct haplotypes as ascending numbers into `edits`.
+    /// Distinct haplotypes as ascending indices into `edits`.
     pub haplotypes: Vec<Vec<u32>>,
-    /// The two haplotypes of each person, as numbers into `haplotypes`; the second is
-    /// [`ABSENT_HAPLOTYPE`] for haploid people.
+    /// The two haplotypes of each sample, as indices into `haplotypes`. The second one is
+    /// [`ABSENT_HAPLOTYPE`] for a haploid sample.
     #[serde(skip)]
     pub pairs: Vec<[u32; 2]>,
 }
@@ -49,34 +48,33 @@ impl LocusHaplotypes {
         self.oriented(splice(&self.reference, self.locus.start0, edits))
     }
 
-    /// The edits of a haplotype with one edit put in (`present`) or taken out, all else as it is;
-    /// `None` where it overlaps another edit.
+    /// A haplotype with one edit inserted (`present`) or removed; all other edits stay.
+    ///
+    /// `None` if the inserted edit overlaps another one.
     #[must_use]
     pub fn switched(&self, haplotype: &[u32], edit: u32, present: bool) -> Option<Vec<u32>> {
         let mut edits = haplotype.to_vec();
         match (edits.binary_search(&edit), present) {
-            (Ok(place), false) => _ = edits.remove(place),
-            (Err(place), true) => {
-                let new = &self.edits[edit as usize];
-                let of = |number: &u32| &self.edits[*number as usize];
-                let before = edits[..place]
-                    .last()
-                    .is_some_and(|last| of(last).excludes(new));
-                if before
-                    || edits[place..]
-                        .first()
-                        .is_some_and(|next| new.excludes(of(next)))
-                {
+            (Ok(index), false) => _ = edits.remove(index),
+            (Err(index), true) => {
+                let inserted = &self.edits[edit as usize];
+                let previous = edits[..index].last();
+                let next = edits.get(index);
+                let overlaps_previous = previous
+                    .is_some_and(|&previous| self.edits[previous as usize].excludes(inserted));
+                let overlaps_next =
+                    next.is_some_and(|&next| inserted.excludes(&self.edits[next as usize]));
+                if overlaps_previous || overlaps_next {
                     return None;
                 }
-                edits.insert(place, edit);
+                edits.insert(index, edit);
             }
             _ => {}
         }
         Some(edits)
     }
 
-    /// Forward-strand letters as the strand of the locus reads them.
+    /// Letters of the forward strand, turned to the strand of the locus.
     #[must_use]
     pub fn oriented(&self, forward: Vec<u8>) -> Vec<u8> {
         match self.locus.strand {
@@ -86,6 +84,7 @@ impl LocusHaplotypes {
     }
 }
 
+/// Serializes bases as a string instead of a list of numbers.
 mod as_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
@@ -107,23 +106,35 @@ mod as_text {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{collection::btree_set, prelude::*};
 
     use super::*;
 
     proptest! {
         #[test]
         fn an_allele_switched_and_switched_back_leaves_the_haplotype(
-            places in proptest::collection::btree_set((0usize..20, 0usize..4, "[ACGT]{0,3}"), 1..8), carried in any::<u8>(), which in 0usize..8,
+            drawn_edits in btree_set((0usize..20, 0usize..4, "[ACGT]{0,3}"), 1..8),
+            carried in any::<u8>(),
+            which in 0usize..8,
         ) {
-            let edits: Vec<Edit> = places
+            let edits: Vec<Edit> = drawn_edits
                 .into_iter()
-                .map(|(start0, len, alt)| Edit { start0: 100 + start0, end0: 100 + start0 + len, alt: alt.into_bytes() })
+                .map(|(start0, len, alt)| Edit {
+                    start0: 100 + start0,
+                    end0: 100 + start0 + len,
+                    alt: alt.into_bytes(),
+                })
                 .filter(|edit| !edit.is_nothing())
                 .collect();
             prop_assume!(!edits.is_empty());
             let mut locus = LocusHaplotypes {
-                locus: Locus { name: "L".into(), contig: "1".into(), start0: 100, end0: 124, strand: Strand::Forward },
+                locus: Locus {
+                    name: "L".into(),
+                    contig: "1".into(),
+                    start0: 100,
+                    end0: 124,
+                    strand: Strand::Forward,
+                },
                 contig_len_nt: None,
                 masks: Masks::default(),
                 encoding: Encoding::Haplotype,
@@ -132,11 +143,12 @@ mod tests {
                 haplotypes: Vec::new(),
                 pairs: Vec::new(),
             };
-            // Carries what fits of some edits.
-            let numbers = 0..locus.edits.len() as u32;
-            let haplotype = numbers.clone().filter(|number| carried >> number & 1 == 1).fold(Vec::new(), |haplotype, edit| {
-                locus.switched(&haplotype, edit, true).unwrap_or(haplotype)
-            });
+            // The haplotype carries each drawn edit that does not overlap an earlier one.
+            let haplotype = (0..locus.edits.len() as u32)
+                .filter(|number| carried >> number & 1 == 1)
+                .fold(Vec::new(), |haplotype, edit| {
+                    locus.switched(&haplotype, edit, true).unwrap_or(haplotype)
+                });
             let edit = (which % locus.edits.len()) as u32;
             let has = haplotype.contains(&edit);
             prop_assert_eq!(locus.switched(&haplotype, edit, has), Some(haplotype.clone()));
@@ -145,14 +157,21 @@ mod tests {
                 Some(switched) => {
                     prop_assert!(switched.contains(&edit) != has && switched.is_sorted());
                     prop_assert_eq!(locus.switched(&switched, edit, has), Some(haplotype));
-                    let of = |number: u32| &locus.edits[number as usize];
-                    prop_assert!(switched.windows(2).all(|pair| !of(pair[0]).excludes(of(pair[1]))));
-                    let change = |number: u32| of(number).alt.len() as i64 - (of(number).end0 - of(number).start0) as i64;
-                    let expected = 24 + switched.iter().map(|&number| change(number)).sum::<i64>();
+                    let edits: Vec<&Edit> = switched
+                        .iter()
+                        .map(|&number| &locus.edits[number as usize])
+                        .collect();
+                    prop_assert!(edits.windows(2).all(|pair| !pair[0].excludes(pair[1])));
+                    let expected_len = 24 + edits.into_iter().map(length_change).sum::<i64>();
                     locus.haplotypes = vec![switched];
-                    prop_assert_eq!(locus.bases(0).len() as i64, expected);
+                    prop_assert_eq!(locus.bases(0).len() as i64, expected_len);
                 }
             }
         }
+    }
+
+    /// Bases that an edit adds less those that it replaces.
+    fn length_change(edit: &Edit) -> i64 {
+        edit.alt.len() as i64 - (edit.end0 - edit.start0) as i64
     }
 }

@@ -1,14 +1,20 @@
-//! A person as one sequence of genotype symbols, one a reference position: needs no phase.
+//! Unphased encoding: one genotype symbol per reference position for each sample.
 //!
-//! Input -> output: a person's edits, each with its number of copies (0, 1, 2) ->
-//! [`super::LocusHaplotypes`] over the 66 letters of [`SYMBOLS`], as long as the reference in
-//! everyone. Coordinates: 0-based, half-open. After `SNP2Vec` (HLTCHKUST/snp2vec), whose code for a
-//! person's VCF is lost: the rules below are ours.
+//! Input -> output: the edits of a sample, each with its number of copies (0, 1, 2) ->
+//! [`super::LocusHaplotypes`] over the 66 letters of [`SYMBOLS`]. Every sequence is as long as the
+//! reference. Coordinates: 0-based, half-open.
+//!
+//! Source of the alphabet: `SNP2Vec` (HLTCHKUST/snp2vec). Its code that reads the VCF of a sample
+//! was not published, so the rules below are ours.
 //!
 //! # The 66 symbols
-//! Eleven haploid symbols of one position on one haplotype: `A G T C N`, `X` deleted, and `B H U D
-//! O`: `A G T C N` followed by an insertion. A person has the unordered pair of two; a homozygote
-//! is the single letter. Two bases are their IUPAC code, a base with N is lower case:
+//! One position of one haplotype has one of eleven haploid symbols:
+//! - `A G T C N`: a base;
+//! - `X`: a deleted base;
+//! - `B H U D O`: `A G T C N`, each followed by an insertion.
+//!
+//! A genotype symbol stands for an unordered pair of haploid symbols. A homozygote is the single
+//! letter, two bases are their IUPAC code, and a base with N is lower case:
 //!
 //! ```text
 //!    A G T C N X B H U D O
@@ -25,35 +31,39 @@
 //! O  J V i p o 0 ! $ % ~ O
 //! ```
 //!
-//! Case matters. B D H U V are not what they are in a FASTA, whose IUPAC codes are read as N.
+//! Case matters. B D H U V differ from the IUPAC codes of the same letters in a FASTA; those codes
+//! are read as N.
 //!
-//! # What an allele states
-//! | allele | states |
-//! |---|---|
-//! | SNP, MNP | the new base at each replaced position |
-//! | deletion | X at each deleted position |
-//! | insertion | an insertion after the base before it; at the start of the locus, where there is none, on the base behind it |
-//! | both | bases from the left; what is left over is X, or an insertion after the last replaced base |
+//! # The changes that an allele makes
+//! - SNP or MNP: the new base at each replaced position.
+//! - Deletion: X at each deleted position.
+//! - Insertion: an insertion after the base before it. At the start of the locus there is no such
+//!   base, so the insertion goes to the first base.
+//! - Replacement of another length: the new bases from the left. Left-over positions are X;
+//!   left-over bases are an insertion after the last replaced base.
 //!
-//! The inserted bases themselves are lost; coordinates are kept.
+//! The letters of inserted bases are lost; coordinates are kept.
 //!
-//! # What a person's genotypes make
-//! | genotype | symbols |
-//! |---|---|
-//! | `0/1`, `1/0`, <code>0&#124;1</code> | the pair of REF and ALT: phase and the order of alleles are not looked at |
-//! | `1/2` | the pair of both |
-//! | `./.` | REF; `N` over REF's span with `--missing N`; refused with `--missing error` |
-//! | <code>.&#124;1</code> | each allele for itself: the pair of what `.` is read as, and ALT |
-//! | `1` | the single letter |
-//! | `*` | nothing by itself: the deletion's own record states X |
+//! # The symbols that genotypes give
+//! - `0/1`, `1/0`, `0|1`: the pair of REF and ALT. Phase and the order of alleles are ignored.
+//! - `1/2`: the pair of both ALT alleles.
+//! - `./.`: REF; `N` over the span of REF with `--missing N`; an error with `--missing error`.
+//! - `.|1`: each allele by itself, the pair of the symbol for `.` and ALT.
+//! - `1`: the single letter.
+//! - `*`: no change. The record of the deletion makes the X.
 //!
-//! Each position has two places. Edits come in the order of `OrderedEdit`, a copy takes one place
-//! at each position it states, all or none: a copy without a place is an overlap and is told. A SNP
-//! `1/1` inside a deletion `0/1` is thus one copy of each, and one overlap. An edit that
-//! several records state counts as often as in the record with most copies, the rest are
-//! duplicates. An insertion takes a reference base before a replaced one, of two replaced ones the
-//! first in the order `A G T C N`, and a base holds one insertion, X none: SNP `1/1` and insertion
-//! `0/1` at one POS are the new base with and without an insertion.
+//! # Overlaps
+//! Each position has two slots, one per chromosome copy. Edits are applied in the order of
+//! `OrderedEdit`. A copy of an edit takes one slot at every position it changes, or none at all. A
+//! copy without a free slot is an overlap and is logged. Example: a SNP `1/1` inside a deletion
+//! `0/1` gives one copy of each and one overlap.
+//!
+//! An edit that several records state has as many copies as in the record with most copies; the
+//! rest are duplicates.
+//!
+//! An insertion prefers a reference base to a replaced one, and of two replaced bases the first in
+//! the order `A G T C N`. A base takes one insertion, X takes none. Example: SNP `1/1` and
+//! insertion `0/1` at one POS give the new base with and without an insertion.
 
 mod builder;
 
@@ -61,7 +71,7 @@ pub use self::builder::DiploidBuilder;
 
 use super::haplotype::Edit;
 
-/// Haploid symbols, in the order of the table: bases, deleted, bases followed by an insertion.
+/// Haploid symbols in the order of the table: bases, deleted, bases followed by an insertion.
 pub const HAPLOID_SYMBOLS: [u8; 11] = *b"AGTCNXBHUDO";
 
 /// The letter of each pair of haploid symbols, rows and columns in the order of
@@ -84,12 +94,13 @@ const SYMBOL_OF_PAIR: [&[u8; 11]; 11] = [
 pub const SYMBOLS: [u8; 66] =
     *b"!$%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz~";
 
+/// Index of N in the table; smaller indices are the other bases.
 const N: usize = 4;
 const DELETED: u8 = b'X';
-/// From a base to the same base followed by an insertion, in the order of the table.
+/// Distance in the table from a base to the same base followed by an insertion.
 const WITH_INSERTION: usize = 6;
 
-/// Place of a haploid symbol in the table; N for a byte that is none.
+/// Index of a haploid symbol in the table; that of N for any other byte.
 fn index(haploid: u8) -> usize {
     HAPLOID_SYMBOLS
         .iter()
@@ -97,31 +108,40 @@ fn index(haploid: u8) -> usize {
         .unwrap_or(N)
 }
 
-/// The letter of the unordered pair of two haploid symbols; a byte that is none of
-/// [`HAPLOID_SYMBOLS`] is read as N.
+/// The genotype symbol of two haploid symbols in any order.
+///
+/// A byte that is not among [`HAPLOID_SYMBOLS`] is read as N.
 #[must_use]
 pub fn symbol(a: u8, b: u8) -> u8 {
     SYMBOL_OF_PAIR[index(a)][index(b)]
 }
 
-/// The two haploid symbols of a letter, in the order of [`HAPLOID_SYMBOLS`]; `None` for a byte that
-/// is none of [`SYMBOLS`].
+/// The two haploid symbols of a genotype symbol, in the order of [`HAPLOID_SYMBOLS`].
+///
+/// `None` for a byte that is not among [`SYMBOLS`].
 #[must_use]
 pub fn haploid_symbols(symbol: u8) -> Option<(u8, u8)> {
     let rows = SYMBOL_OF_PAIR.iter().zip(HAPLOID_SYMBOLS);
     rows.into_iter().find_map(|(row, a)| {
-        Some((
-            a,
-            HAPLOID_SYMBOLS[row.iter().position(|&letter| letter == symbol)?],
-        ))
+        let column = row.iter().position(|&letter| letter == symbol)?;
+        Some((a, HAPLOID_SYMBOLS[column]))
     })
 }
 
-/// The letter on the other strand: A with T, C with G in both parts. An insertion stays with its
-/// base, and so stands before it in the new direction. A byte that is none of [`SYMBOLS`] stays.
+/// The genotype symbol of the other strand: A with T, C with G, on both haplotypes.
+///
+/// An insertion stays with its base, so it precedes the base in the new direction. A byte that is
+/// not among [`SYMBOLS`] is returned as it is.
 #[must_use]
 pub fn complement(symbol: u8) -> u8 {
-    let haploid = |part: u8| match part {
+    haploid_symbols(symbol).map_or(symbol, |(a, b)| {
+        self::symbol(complement_haploid(a), complement_haploid(b))
+    })
+}
+
+/// The haploid symbol of the other strand; N, X and O are their own complements.
+fn complement_haploid(haploid: u8) -> u8 {
+    match haploid {
         b'A' => b'T',
         b'T' => b'A',
         b'C' => b'G',
@@ -131,27 +151,25 @@ pub fn complement(symbol: u8) -> u8 {
         b'D' => b'H',
         b'H' => b'D',
         other => other,
-    };
-    haploid_symbols(symbol).map_or(symbol, |(a, b)| self::symbol(haploid(a), haploid(b)))
+    }
 }
 
-/// What an allele states at one position.
+/// The change that an allele makes at one position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// This haploid symbol in place of the reference base.
     Replaced(u8),
-    /// An insertion after whatever base stands there.
+    /// An insertion after the base at the position, whichever it is.
     InsertedAfter,
 }
 
-/// What an edit states, ascending by position, of a locus whose first base is `first0`.
+/// The changes of an edit, ascending by position; `first0` is the first base of the locus.
 #[must_use]
 pub fn changes(edit: &Edit, first0: usize) -> Vec<(usize, Change)> {
     if edit.is_insertion() {
         return vec![(edit.start0.max(first0 + 1) - 1, Change::InsertedAfter)];
     }
-    let plain = |&base: &u8| HAPLOID_SYMBOLS[index(base).min(N)];
-    let mut symbols: Vec<u8> = edit.alt.iter().map(plain).collect();
+    let mut symbols: Vec<u8> = edit.alt.iter().map(|&base| plain_base(base)).collect();
     let is_longer = symbols.len() > edit.end0 - edit.start0;
     symbols.resize(edit.end0 - edit.start0, DELETED);
     if let (true, Some(last)) = (is_longer, symbols.last_mut()) {
@@ -162,6 +180,11 @@ pub fn changes(edit: &Edit, first0: usize) -> Vec<(usize, Change)> {
         .collect()
 }
 
+/// One of `A G T C N`; other letters are read as N.
+fn plain_base(base: u8) -> u8 {
+    HAPLOID_SYMBOLS[index(base).min(N)]
+}
+
 fn followed_by_insertion(base: u8) -> u8 {
     HAPLOID_SYMBOLS[WITH_INSERTION + index(base).min(N)]
 }
@@ -170,52 +193,54 @@ fn is_plain_base(haploid: u8) -> bool {
     index(haploid) <= N
 }
 
-/// What is stated of a person's two places at one position, in no order.
+/// The changes of one sample at one position, without phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stated {
-    /// In place of the reference base.
+pub struct DiploidChange {
+    /// The haploid symbols that replace the reference base; `None` is a free slot.
     replaced: [Option<u8>; 2],
-    /// Insertions after a base that no replacement brought along.
+    /// Insertions from edits of their own. A replacement may bring another one along in its symbol.
     n_insertions: u8,
 }
 
-impl Stated {
-    /// With so many copies of a change more; `None` when they do not fit.
+impl DiploidChange {
+    /// Adds `copies` copies of a change; `None` if they do not fit.
     #[must_use]
     pub fn and(mut self, change: Change, copies: u8) -> Option<Self> {
         for _ in 0..copies {
             match change {
                 Change::Replaced(haploid) => {
-                    *self.replaced.iter_mut().find(|place| place.is_none())? = Some(haploid);
+                    *self.replaced.iter_mut().find(|slot| slot.is_none())? = Some(haploid);
                 }
                 Change::InsertedAfter => self.n_insertions += 1,
             }
         }
-        let n_taking = self
+        // X and a base that has an insertion already cannot take one.
+        let n_open_to_insertion = self
             .replaced
             .iter()
-            .filter(|place| place.is_none_or(is_plain_base))
+            .filter(|slot| slot.is_none_or(is_plain_base))
             .count();
-        (usize::from(self.n_insertions) <= n_taking).then_some(self)
+        (usize::from(self.n_insertions) <= n_open_to_insertion).then_some(self)
     }
 
-    /// Deleted on one haplotype at least.
+    /// Whether the base is deleted on at least one haplotype.
     #[must_use]
     pub fn is_deleted(self) -> bool {
         self.replaced.contains(&Some(DELETED))
     }
 
-    /// The letter, over a reference base.
+    /// The genotype symbol, given the reference base.
     #[must_use]
     pub fn symbol(self, reference: u8) -> u8 {
         let Self {
             mut replaced,
             mut n_insertions,
         } = self;
-        // Reference places first, then in the order of the table.
-        replaced.sort_by_key(|place| place.map(index));
-        let [a, b] = replaced.map(|place| {
-            let haploid = place.unwrap_or(reference);
+        // `None` sorts first: insertions go to a reference base before a replaced one, then in the
+        // order of the table.
+        replaced.sort_by_key(|slot| slot.map(index));
+        let [a, b] = replaced.map(|slot| {
+            let haploid = slot.unwrap_or(reference);
             if n_insertions == 0 || !is_plain_base(haploid) {
                 return haploid;
             }
@@ -262,8 +287,8 @@ mod tests {
                 Some(symbol(complement(a), complement(b)))
             );
         }
-        let both = SYMBOLS.map(complement);
-        assert!(SYMBOLS.iter().all(|letter| both.contains(letter)));
+        let complements = SYMBOLS.map(complement);
+        assert!(SYMBOLS.iter().all(|letter| complements.contains(letter)));
         assert_eq!(b"ACGTNRYSWKMX".map(complement), *b"TGCANYRSWMKX");
         assert_eq!(b"BHUDO".map(complement), *b"UDBHO");
     }

@@ -1,7 +1,8 @@
-//! From edits and their carriers to the distinct haplotypes of a locus.
+//! Builds the distinct haplotypes of a locus from edits and their carriers.
 //!
-//! A person's haplotype is a number into the table of those that are distinct so far, and only
-//! carriers of an edit move: memory grows with distinct haplotypes, time with carried alleles.
+//! A table has each distinct haplotype once, and a sample has two indices into it. An edit moves
+//! only its carriers to another entry. Memory thus grows with the number of distinct haplotypes,
+//! and time with the number of carried alleles.
 
 use super::{
     ABSENT_HAPLOTYPE, LocusHaplotypes, Reason,
@@ -9,7 +10,7 @@ use super::{
     haplotype::{Edit, OrderedEdit},
     mask::Masks,
     policies::{Encoding, Overlap},
-    sequence_numbers::{SequenceNumbers, sorted},
+    sequence_numbers::{SequenceNumbers, SortedEdits},
 };
 use gf_genotypes::Locus;
 
@@ -17,50 +18,63 @@ use gf_genotypes::Locus;
 #[derive(Clone, Default)]
 struct Distinct {
     edits: Vec<u32>,
-    /// Reference bases before this one are settled.
+    /// Reference bases before this one cannot change any more.
     frozen_end0: usize,
     /// The last edit added more bases than it replaced.
     inserted_last: bool,
-    /// How many people's haplotypes it is.
+    /// Number of sample haplotypes that are this one.
     n_holders: u32,
 }
 
-/// Where the holders of a haplotype who carry the edit at hand go.
+impl Distinct {
+    /// Whether `bcftools consensus` would skip the edit (`apply_variant` of bcftools 1.24): at the
+    /// last frozen base only an indel that starts after it may follow.
+    fn excludes_by_bcftools_rules(&self, ordered: &OrderedEdit) -> bool {
+        let start0 = ordered.position - 1;
+        start0 < self.frozen_end0
+            && (start0 + 1 < self.frozen_end0 || !ordered.is_anchored_indel() || self.inserted_last)
+    }
+}
+
+/// The effect of the current edit on those of its carriers that share one haplotype.
 #[derive(Clone, Copy, Default)]
 struct Move {
     n_moving: u32,
+    /// The haplotype with the edit, or the reason why the edit does not fit. `None` until the first
+    /// carrier is moved.
     target: Option<Result<u32, Reason>>,
 }
 
-/// Builds the haplotypes of one locus for all people, record by record.
+/// Builds the haplotypes of one locus for all samples, record by record.
 pub struct HaplotypeBuilder {
     overlap: Overlap,
     distinct: Vec<Distinct>,
     edits: Vec<Edit>,
-    /// Number into `distinct` of haplotype `2 * person + (0 or 1)`.
+    /// Index into `distinct` of haplotype `2 * sample + (0 or 1)`.
     distinct_of: Vec<u32>,
+    /// Samples whose second haplotype is absent.
     absent: Vec<bool>,
     queue: Queue,
-    /// One a distinct haplotype; all at rest between edits.
+    /// One per distinct haplotype. A buffer: all are the default between edits.
     moves: Vec<Move>,
-    /// Those that are not at rest.
+    /// Indices of the [`Self::moves`] that differ from the default.
     moved: Vec<u32>,
     clashes: Vec<Clash>,
 }
 
 impl HaplotypeBuilder {
-    /// Everyone starts as the reference.
+    /// Starts all samples as the reference.
     #[must_use]
-    pub fn new(overlap: Overlap, n_people: usize) -> Self {
+    pub fn new(overlap: Overlap, n_samples: usize) -> Self {
         Self {
             overlap,
             distinct: vec![Distinct {
-                n_holders: 2 * n_people as u32,
+                n_holders: 2 * n_samples as u32,
                 ..Distinct::default()
             }],
             edits: Vec::new(),
-            distinct_of: vec![0; 2 * n_people],
-            absent: vec![false; n_people],
+            distinct_of: vec![0; 2 * n_samples],
+            absent: vec![false; n_samples],
             queue: Queue::default(),
             moves: Vec::new(),
             moved: Vec::new(),
@@ -68,7 +82,8 @@ impl HaplotypeBuilder {
         }
     }
 
-    fn tell_star(
+    /// Logs whether a deletion covers the base of each `*`.
+    fn log_star(
         &mut self,
         Star {
             start0,
@@ -78,11 +93,13 @@ impl HaplotypeBuilder {
     ) {
         for allele in carriers {
             let edits = &self.distinct[self.distinct_of[allele as usize] as usize].edits;
-            let near = edits.iter().rev().map(|&edit| &self.edits[edit as usize]);
-            let covered = near
+            let is_covered = edits
+                .iter()
+                .rev()
+                .map(|&edit| &self.edits[edit as usize])
                 .take_while(|edit| edit.end0 > start0)
                 .any(|edit| edit.start0 <= start0 && edit.alt.len() < edit.end0 - edit.start0);
-            let reason = if covered {
+            let reason = if is_covered {
                 Reason::SpanningDeletion
             } else {
                 Reason::StarWithoutDeletion
@@ -102,18 +119,7 @@ impl HaplotypeBuilder {
             self.moves[self.distinct_of[haplotype as usize] as usize].n_moving += 1;
         }
         for &haplotype in carriers {
-            let from = self.distinct_of[haplotype as usize];
-            let Move { n_moving, target } = self.moves[from as usize];
-            let target = target.unwrap_or_else(|| {
-                let target = match self.clash(from, ordered) {
-                    Some(reason) => Err(reason),
-                    None => Ok(self.extend(from, n_moving, ordered)),
-                };
-                self.moves[from as usize].target = Some(target);
-                self.moved.push(from);
-                target
-            });
-            match target {
+            match self.target(self.distinct_of[haplotype as usize], ordered) {
                 Ok(to) => self.distinct_of[haplotype as usize] = to,
                 Err(reason) => self.clashes.push(Clash {
                     allele: haplotype,
@@ -127,46 +133,58 @@ impl HaplotypeBuilder {
         }
     }
 
-    /// Why a haplotype cannot take an edit.
+    /// The haplotype of the carriers of an edit who had haplotype `from`, or the reason why the
+    /// edit does not fit. It is computed for the first carrier and looked up for the others.
+    fn target(&mut self, from: u32, ordered: &OrderedEdit) -> Result<u32, Reason> {
+        let known = self.moves[from as usize];
+        known.target.unwrap_or_else(|| {
+            let target = match self.clash(from, ordered) {
+                Some(reason) => Err(reason),
+                None => Ok(self.extend(from, known.n_moving, ordered)),
+            };
+            self.moves[from as usize].target = Some(target);
+            self.moved.push(from);
+            target
+        })
+    }
+
+    /// The reason why a haplotype cannot take an edit; `None` if it can.
     fn clash(&self, from: u32, ordered: &OrderedEdit) -> Option<Reason> {
-        let Distinct {
-            edits,
-            frozen_end0,
-            inserted_last,
-            ..
-        } = &self.distinct[from as usize];
+        let haplotype = &self.distinct[from as usize];
         let new = &ordered.edit;
-        let last = edits.last().map(|&last| &self.edits[last as usize]);
+        let last = haplotype
+            .edits
+            .last()
+            .map(|&last| &self.edits[last as usize]);
         let overlaps = match self.overlap {
             Overlap::Canonical => last.is_some_and(|last| last.excludes(new)),
-            // `apply_variant` of bcftools 1.24: at the last settled base only an indel that starts
-            // after it may follow.
-            Overlap::Bcftools => {
-                let start0 = ordered.position - 1;
-                start0 < *frozen_end0
-                    && (start0 + 1 < *frozen_end0 || !ordered.is_anchored_indel() || *inserted_last)
-            }
+            Overlap::Bcftools => haplotype.excludes_by_bcftools_rules(ordered),
         };
         if !overlaps {
             return None;
         }
-        let same_place = |last: &Edit| last.start0 == new.start0 && last.end0 == new.end0;
         Some(match last {
             Some(last) if last == new => Reason::Duplicate,
-            Some(last) if same_place(last) && !new.is_insertion() => Reason::Conflict,
+            Some(last)
+                if last.start0 == new.start0 && last.end0 == new.end0 && !new.is_insertion() =>
+            {
+                Reason::Conflict
+            }
             _ => Reason::Overlap,
         })
     }
 
-    /// The haplotype `from` with one edit more, for `n_moving` of its holders.
+    /// Adds an edit to haplotype `from` for `n_moving` of its holders; returns the new haplotype.
+    ///
+    /// If all holders move, the entry is changed in place.
     fn extend(&mut self, from: u32, n_moving: u32, ordered: &OrderedEdit) -> u32 {
         let edit = (!ordered.edit.is_nothing()).then(|| number_of(&mut self.edits, &ordered.edit));
-        let held = &mut self.distinct[from as usize];
-        held.n_holders -= n_moving;
-        let to = if held.n_holders == 0 {
+        let old = &mut self.distinct[from as usize];
+        old.n_holders -= n_moving;
+        let to = if old.n_holders == 0 {
             from
         } else {
-            let copy = held.clone();
+            let copy = old.clone();
             self.distinct.push(copy);
             self.distinct.len() as u32 - 1
         };
@@ -183,8 +201,8 @@ impl HaplotypeBuilder {
 }
 
 impl Builder for HaplotypeBuilder {
-    fn set_absent(&mut self, person: usize) -> bool {
-        !std::mem::replace(&mut self.absent[person], true)
+    fn set_absent(&mut self, sample: usize) -> bool {
+        !std::mem::replace(&mut self.absent[sample], true)
     }
 
     fn add(&mut self, edit: OrderedEdit, carriers: Vec<u32>) {
@@ -208,7 +226,7 @@ impl Builder for HaplotypeBuilder {
                 Due::Edit(edit, records) => records
                     .iter()
                     .for_each(|carriers| self.apply(&edit, carriers)),
-                Due::Star(star) => self.tell_star(star),
+                Due::Star(star) => self.log_star(star),
             }
         }
         std::mem::take(&mut self.clashes)
@@ -221,9 +239,10 @@ impl Builder for HaplotypeBuilder {
         masks: Masks,
         reference: Vec<u8>,
     ) -> LocusHaplotypes {
-        // In the order of a file they need not be at one position.
-        let (sorted_edits, new_number) = sorted(&self.edits);
-        let mut numbering = SequenceNumbers::new(&reference, locus.start0, &sorted_edits);
+        // By bcftools' rules edits come in the order of the file, which need not be that of
+        // position.
+        let sorted = SortedEdits::new(&self.edits);
+        let mut numbering = SequenceNumbers::new(&reference, locus.start0, &sorted.edits);
         let mut number_of: Vec<Option<u32>> = vec![None; self.distinct.len()];
         let mut numbers = Vec::with_capacity(self.distinct_of.len());
         for (haplotype, &distinct) in self.distinct_of.iter().enumerate() {
@@ -235,7 +254,7 @@ impl Builder for HaplotypeBuilder {
                 let edits: Vec<u32> = self.distinct[distinct as usize]
                     .edits
                     .iter()
-                    .map(|&edit| new_number[edit as usize])
+                    .map(|&edit| sorted.new_number[edit as usize])
                     .collect();
                 numbering.number(&edits)
             });
@@ -246,15 +265,15 @@ impl Builder for HaplotypeBuilder {
             .chunks_exact(2)
             .map(|pair| [pair[0], pair[1]])
             .collect();
-        let (edits, haplotypes) = numbering.finish();
+        let distinct = numbering.finish();
         LocusHaplotypes {
             locus,
             contig_len_nt,
             masks,
             encoding: Encoding::Haplotype,
             reference,
-            edits,
-            haplotypes,
+            edits: distinct.edits,
+            haplotypes: distinct.haplotypes,
             pairs,
         }
     }
@@ -267,9 +286,16 @@ mod tests {
 
     const REFERENCE: &[u8] = b"ACGTACGTACGTACGTACGTACGTACGTAC";
 
-    /// A contig of 30 nt, records as (POS, REF, ALT) all on haplotype 1; the bases are those of
-    /// bcftools 1.24 `consensus -s S1 -H 1`.
-    fn h1(overlap: Overlap, records: &[(usize, &str, &str)]) -> (String, Vec<Reason>) {
+    /// Haplotype 1 of one sample, and the reasons of what is not in it.
+    #[derive(Debug, PartialEq)]
+    struct Built {
+        bases: String,
+        reasons: Vec<Reason>,
+    }
+
+    /// Applies records (POS, REF, ALT), all on haplotype 1, to a contig of 30 nt. The expected
+    /// bases are those of bcftools 1.24 `consensus -s S1 -H 1`.
+    fn h1(overlap: Overlap, records: &[(usize, &str, &str)]) -> Built {
         let locus = Locus {
             name: "golden".into(),
             contig: "chr1".into(),
@@ -306,17 +332,21 @@ mod tests {
                 .map(|clash| clash.reason),
         );
         let built = Box::new(builder).finish(locus, None, Masks::default(), REFERENCE.to_vec());
-        (
-            String::from_utf8(built.bases(built.pairs[0][0])).unwrap(),
+        Built {
+            bases: String::from_utf8(built.bases(built.pairs[0][0])).unwrap(),
             reasons,
-        )
+        }
+    }
+
+    fn canonical_h1(records: &[(usize, &str, &str)]) -> Built {
+        h1(Overlap::Canonical, records)
     }
 
     fn starts(records: &[(usize, &str, &str)], expected: &str) {
         for overlap in [Overlap::Canonical, Overlap::Bcftools] {
-            let (bases, reasons) = h1(overlap, records);
-            assert!(bases.starts_with(expected), "{records:?}: {bases}");
-            assert!(reasons.is_empty(), "{records:?}: {reasons:?}");
+            let built = h1(overlap, records);
+            assert!(built.bases.starts_with(expected), "{records:?}: {built:?}");
+            assert!(built.reasons.is_empty(), "{records:?}: {built:?}");
         }
     }
 
@@ -335,46 +365,53 @@ mod tests {
 
     #[test]
     fn the_order_of_records_at_one_position_does_not_matter() {
-        let h1 = |records: &[(usize, &str, &str)]| h1(Overlap::Canonical, records);
         assert!(
-            h1(&[(5, "A", "ATT"), (5, "A", "G")])
-                .0
+            canonical_h1(&[(5, "A", "ATT"), (5, "A", "G")])
+                .bases
                 .starts_with("ACGTGTTCGT")
         );
         assert!(
-            h1(&[(5, "ACG", "A"), (5, "A", "G")])
-                .0
+            canonical_h1(&[(5, "ACG", "A"), (5, "A", "G")])
+                .bases
                 .starts_with("ACGTGTACG")
         );
         assert_eq!(
-            h1(&[(5, "A", "ATT"), (5, "ACG", "A")]),
-            h1(&[(5, "ACG", "A"), (5, "A", "ATT")])
+            canonical_h1(&[(5, "A", "ATT"), (5, "ACG", "A")]),
+            canonical_h1(&[(5, "ACG", "A"), (5, "A", "ATT")])
         );
     }
 
     #[test]
     fn the_order_of_the_file_decides_where_bcftools_is_followed() {
-        let (bases, reasons) = h1(Overlap::Bcftools, &[(5, "A", "ATT"), (5, "A", "G")]);
-        assert!(bases.starts_with("ACGTATTCGT"), "{bases}");
-        assert_eq!(reasons, [Reason::Overlap]);
+        let built = h1(Overlap::Bcftools, &[(5, "A", "ATT"), (5, "A", "G")]);
+        assert!(built.bases.starts_with("ACGTATTCGT"), "{built:?}");
+        assert_eq!(built.reasons, [Reason::Overlap]);
     }
 
     #[test]
     fn an_overlap_is_skipped_and_told() {
-        let h1 = |records: &[(usize, &str, &str)]| h1(Overlap::Canonical, records);
         assert_eq!(
-            h1(&[(5, "ACG", "A"), (6, "C", "T")]),
-            ("ACGTATACGTACGTACGTACGTACGTAC".into(), vec![Reason::Overlap])
+            canonical_h1(&[(5, "ACG", "A"), (6, "C", "T")]),
+            Built {
+                bases: "ACGTATACGTACGTACGTACGTACGTAC".into(),
+                reasons: vec![Reason::Overlap]
+            }
         );
         assert_eq!(
-            h1(&[(5, "ACGT", "A"), (7, "GTA", "G")]).1,
+            canonical_h1(&[(5, "ACGT", "A"), (7, "GTA", "G")]).reasons,
             [Reason::Overlap]
         );
-        assert_eq!(h1(&[(5, "A", "ATT"), (5, "A", "AGG")]).1, [Reason::Overlap]);
-        assert_eq!(h1(&[(5, "A", "G"), (5, "A", "T")]).1, [Reason::Conflict]);
-        let (bases, reasons) = h1(&[(5, "A", "G"), (5, "A", "G")]);
-        assert!(bases.starts_with("ACGTG"));
-        assert_eq!(reasons, [Reason::Duplicate]);
+        assert_eq!(
+            canonical_h1(&[(5, "A", "ATT"), (5, "A", "AGG")]).reasons,
+            [Reason::Overlap]
+        );
+        assert_eq!(
+            canonical_h1(&[(5, "A", "G"), (5, "A", "T")]).reasons,
+            [Reason::Conflict]
+        );
+        let repeated = canonical_h1(&[(5, "A", "G"), (5, "A", "G")]);
+        assert!(repeated.bases.starts_with("ACGTG"));
+        assert_eq!(repeated.reasons, [Reason::Duplicate]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Sequences as FASTA: `>sample locus haplotype`, 60 bases a line.
+//! Writes sequences as FASTA: `>sample locus haplotype`, 60 bases per line.
 
 use std::{
     io::{self, Write},
@@ -10,16 +10,17 @@ use gf_files::output;
 
 const LINE_NT: usize = 60;
 
-/// Writes both haplotypes of everyone; `-` is standard output, a name ending in `.gz` is BGZF.
-/// Absent haplotypes have no record.
+/// Writes both haplotypes of every sample; an absent haplotype has no record.
+///
+/// `-` is standard output, and a name that ends in `.gz` is written as BGZF.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// The file cannot be written.
 pub fn write_fasta(dictionary: &Dictionary, path: &Path) -> Result<(), output::Error> {
     output::write(path, |out| write_records(dictionary, out))
 }
 
-/// Each record is spliced anew: copying bases costs less than holding every distinct haplotype.
+/// Splices each record again: to copy bases costs less memory than to keep all distinct haplotypes.
 fn write_records(dictionary: &Dictionary, out: &mut dyn Write) -> io::Result<()> {
     let mut record = Vec::new();
     for locus in &dictionary.loci {

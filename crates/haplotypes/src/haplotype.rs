@@ -1,12 +1,12 @@
-//! A haplotype as edits against the reference: from VCF alleles to canonical edits, from edits to
-//! bases.
+//! A haplotype as edits of the reference: VCF alleles -> canonical edits -> bases.
 //!
-//! Coordinates: 0-based, half-open, on the contig. Semantics: those of `bcftools consensus`, made
-//! independent of the order of records at one position: alleles are trimmed to what changes, then
-//! applied in the order of [`OrderedEdit`].
+//! The semantics are those of `bcftools consensus`, but independent of the order of the records at
+//! one position. Alleles are trimmed to the bases that change, then applied in the order of
+//! [`OrderedEdit`]. Coordinates: 0-based, half-open, on the contig.
 
 use std::{cmp::Ordering, ops::Range};
 
+use gf_genotypes::VariantRecord;
 use serde::{Deserialize, Serialize};
 
 /// Replaces `start0..end0` of the reference by `alt`. An insertion has `start0 == end0`, a deletion
@@ -17,14 +17,14 @@ pub struct Edit {
     pub start0: usize,
     /// One past the last replaced base.
     pub end0: usize,
-    /// What stands there instead: upper-case ACGTN, IUPAC codes of unphased heterozygotes, or
-    /// genotype symbols.
+    /// New bases: upper-case ACGTN, IUPAC codes of unphased heterozygotes, or genotype symbols.
     pub alt: Vec<u8>,
 }
 
 impl Edit {
-    /// The edit between REF and ALT after their shared prefix, then their shared suffix, is
-    /// trimmed; `None` when they are equal.
+    /// The edit from REF to ALT without their shared prefix and suffix; `None` if they are equal.
+    ///
+    /// The prefix is trimmed first, so an indel in a repeat moves to the right end of the match.
     #[must_use]
     pub fn canonical(record_start0: usize, ref_allele: &[u8], alt_allele: &[u8]) -> Option<Self> {
         let prefix = ref_allele
@@ -48,36 +48,36 @@ impl Edit {
         (!edit.is_nothing()).then_some(edit)
     }
 
-    /// Adds bases, replaces none.
+    /// Whether it adds bases and replaces none.
     #[must_use]
     pub fn is_insertion(&self) -> bool {
         self.start0 == self.end0
     }
 
-    /// Changes nothing.
+    /// Whether it changes nothing.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.start0 == self.end0 && self.alt.is_empty()
     }
 
-    /// Removes bases, adds none.
+    /// Whether it removes bases and adds none.
     #[must_use]
     pub fn is_deletion(&self) -> bool {
         self.alt.is_empty()
     }
 
-    /// Whether `next`, which is not before this edit in the order of a haplotype, cannot be on the
-    /// same haplotype: it replaces the same bases, or both insert or delete at one place.
+    /// Whether `next` cannot be on the same haplotype: it replaces the same bases, or both insert
+    /// or delete at one position. `next` must not precede this edit in the order of a haplotype.
     #[must_use]
     pub fn excludes(&self, next: &Self) -> bool {
         let inserted_here = self.is_insertion() && self.start0 == next.start0;
         next.start0 < self.end0 || inserted_here && (next.is_insertion() || next.is_deletion())
     }
 
-    /// The part of the edit inside `window`, or `None` when it changes nothing there.
+    /// The part of the edit inside `window`, or `None` if it changes nothing there.
     ///
-    /// `record_start0` is the record's POS: an insertion before the first base of the window is
-    /// inside only when its anchor is.
+    /// `record_start0` is the 0-based POS of the record. An insertion before the first base of the
+    /// window is inside only if its anchor base is.
     #[must_use]
     pub fn clip(mut self, window: &Range<usize>, record_start0: usize) -> Option<Self> {
         if self.is_insertion() {
@@ -94,29 +94,27 @@ impl Edit {
         let right = self.end0.saturating_sub(window.end);
         self.end0 -= right;
         if right > 0 {
-            // What the cut-off bases became is not known: as bcftools does, new bases stand for old
-            // ones from the left.
+            // It is unknown which new bases belong to the bases beyond the edge. Like bcftools, new
+            // bases replace old ones from the left.
             self.alt.truncate(self.end0 - self.start0);
         }
         Some(self)
     }
 
-    /// Cuts the edit where reference segments meet. `cuts` are the segment starts, ascending; pairs
-    /// of (segment index, part).
+    /// Splits the edit at the starts of reference segments into pairs (segment index, edit).
     ///
-    /// An insertion belongs to the segment of the base before it; a replacement of equal length is
-    /// cut base by base; otherwise the new bases stand in the first segment touched.
+    /// `cuts` are the segment starts, ascending.
+    /// - An insertion belongs to the segment of the base before it.
+    /// - A replacement of equal length is split base by base.
+    /// - Any other edit puts all new bases into the first segment it touches.
     #[must_use]
     pub fn split_at(&self, cuts: &[usize]) -> Vec<(usize, Edit)> {
-        let segment_of = |position0: usize| {
-            cuts.partition_point(|&cut| cut <= position0)
-                .saturating_sub(1)
-        };
         if self.is_insertion() {
-            return vec![(segment_of(self.start0.saturating_sub(1)), self.clone())];
+            let base_before0 = self.start0.saturating_sub(1);
+            return vec![(segment_of(cuts, base_before0), self.clone())];
         }
-        let first = segment_of(self.start0);
-        let last = segment_of(self.end0 - 1);
+        let first = segment_of(cuts, self.start0);
+        let last = segment_of(cuts, self.end0 - 1);
         let equal_length = self.alt.len() == self.end0 - self.start0;
         (first..=last)
             .map(|segment| {
@@ -143,21 +141,29 @@ impl Edit {
     }
 }
 
-/// The order in which edits are applied: by place; at one place insertions and deletions before
-/// replacements (an insertion's bases stand before the replaced base); ties by the record's (POS,
-/// REF, ALT), so that file order never matters.
+/// Index of the segment that contains a position; `cuts` are the segment starts, ascending.
+fn segment_of(cuts: &[usize], position0: usize) -> usize {
+    cuts.partition_point(|&cut| cut <= position0)
+        .saturating_sub(1)
+}
+
+/// An edit with its rank among the edits of a haplotype.
+///
+/// Edits are applied by position. At one position insertions and deletions come before
+/// replacements, because inserted bases precede the replaced base. Ties are broken by POS, REF and
+/// ALT of the record, so that the order of the file never matters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderedEdit {
     /// The edit, already clipped to its window.
     pub edit: Edit,
-    /// Where it starts, whether inside the window or before it.
+    /// Start of the edit before it was clipped, possibly left of the window.
     pub uncut_start0: usize,
-    /// Its letters are a policy's (N for a missing allele, IUPAC codes), not an ALT: what an ALT
-    /// of the same record place says goes first.
+    /// The letters come from a policy (N for a missing allele, or IUPAC codes), not from an ALT.
+    /// An ALT at the same position goes first.
     pub by_policy: bool,
     /// 1-based POS of the record it came from.
     pub position: usize,
-    /// 0-based end (exclusive) of that record: of REF, or of what `<DEL>` deletes.
+    /// 0-based end (exclusive) of REF, or of the bases that `<DEL>` deletes.
     pub record_end0: usize,
     /// REF of that record.
     pub ref_allele: Vec<u8>,
@@ -166,8 +172,21 @@ pub struct OrderedEdit {
 }
 
 impl OrderedEdit {
-    /// An insertion or deletion after a base that REF and ALT share, as VCF anchors them; `<DEL>`
-    /// always is one.
+    /// An edit that starts and ends with its record, for the allele `alt`.
+    pub(crate) fn of_record(record: &VariantRecord, edit: Edit, alt: &[u8]) -> Self {
+        Self {
+            edit,
+            uncut_start0: record.start0(),
+            by_policy: false,
+            position: record.position,
+            record_end0: record.end0(),
+            ref_allele: record.ref_allele.clone(),
+            alt_allele: alt.to_vec(),
+        }
+    }
+
+    /// Whether it is an insertion or deletion after a base that REF and ALT share, as VCF anchors
+    /// them. `<DEL>` always is one.
     #[must_use]
     pub fn is_anchored_indel(&self) -> bool {
         let is_indel = self.edit.is_insertion() || self.edit.is_deletion();
@@ -175,25 +194,29 @@ impl OrderedEdit {
             || is_indel && self.ref_allele.first() == self.alt_allele.first()
     }
 
-    /// The record's ALT is longer than its REF.
+    /// Whether ALT is longer than REF.
     #[must_use]
     pub fn adds_bases(&self) -> bool {
         !self.alt_allele.starts_with(b"<") && self.alt_allele.len() > self.ref_allele.len()
+    }
+
+    /// The part of the sort key that does not depend on letters: positions, and replacements
+    /// (`true`) after insertions and deletions (`false`).
+    fn rank(&self) -> (usize, usize, bool, usize) {
+        let is_replacement = !(self.edit.is_insertion() || self.edit.is_deletion());
+        (
+            self.edit.start0,
+            self.uncut_start0,
+            is_replacement,
+            self.position,
+        )
     }
 }
 
 impl Ord for OrderedEdit {
     fn cmp(&self, other: &Self) -> Ordering {
-        let key = |this: &'_ Self| {
-            (
-                this.edit.start0,
-                this.uncut_start0,
-                !(this.edit.is_insertion() || this.edit.is_deletion()),
-                this.position,
-            )
-        };
-        key(self)
-            .cmp(&key(other))
+        self.rank()
+            .cmp(&other.rank())
             .then_with(|| self.by_policy.cmp(&other.by_policy))
             .then_with(|| self.ref_allele.cmp(&other.ref_allele))
             .then_with(|| self.alt_allele.cmp(&other.alt_allele))
@@ -208,8 +231,9 @@ impl PartialOrd for OrderedEdit {
     }
 }
 
-/// Bases of `window` with `edits` applied; `reference` holds the bases of `window`; edits are
-/// ascending and do not overlap.
+/// Applies edits to reference bases that start at `window_start0`.
+///
+/// The edits must ascend, must not overlap, and must lie inside of the reference bases.
 #[must_use]
 pub fn splice<'e>(
     reference: &[u8],
@@ -254,12 +278,6 @@ mod tests {
     /// ref.fa chr1:5-12` cuts it.
     #[test]
     fn edits_are_cut_at_the_edges_of_the_region() {
-        let window = 4..12;
-        let apply = |position: usize, r: &str, a: &str| {
-            let edit = Edit::canonical(position - 1, r.as_bytes(), a.as_bytes())
-                .and_then(|edit| edit.clip(&window, position - 1));
-            String::from_utf8(splice(b"ACGTACGT", 4, edit.iter())).unwrap()
-        };
         assert_eq!(apply(5, "A", "G"), "GCGTACGT");
         assert_eq!(apply(12, "T", "G"), "ACGTACGG");
         assert_eq!(apply(3, "GTAC", "G"), "GTACGT");
@@ -270,6 +288,13 @@ mod tests {
         assert_eq!(apply(3, "GTAC", "TTTT"), "TTGTACGT");
         assert_eq!(apply(11, "GTAC", "TTTT"), "ACGTACTT");
         assert_eq!(apply(4, "TACGTACGTACGT", "T"), "");
+    }
+
+    /// The bases of `ACGTACGT` at 4..12 with one allele applied.
+    fn apply(position: usize, r: &str, a: &str) -> String {
+        let edit = Edit::canonical(position - 1, r.as_bytes(), a.as_bytes())
+            .and_then(|edit| edit.clip(&(4..12), position - 1));
+        String::from_utf8(splice(b"ACGTACGT", 4, edit.iter())).unwrap()
     }
 
     #[test]

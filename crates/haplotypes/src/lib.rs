@@ -1,16 +1,23 @@
-//! Both haplotypes of every person over chosen loci, each distinct one kept once.
+//! Both haplotypes of every sample at chosen loci, each distinct haplotype stored once.
 //!
-//! Input -> output: VCF/BCF + FASTA + BED -> a [`Dictionary`] and the list of everything that was
-//! not applied ([`Skip`]). Semantics: those of `bcftools consensus -H`, with REF checked at every
-//! record, no dependence on the order of records at one position, and a policy for each genotype
-//! that says too little. One pass over each file for all people. Coordinates: 0-based, half-open,
-//! unless named `position` (1-based).
+//! Input -> output: VCF/BCF + FASTA + BED -> a [`Dictionary`] and the list of all alleles that were
+//! not applied ([`Skip`]). The semantics are those of `bcftools consensus -H`, with three
+//! differences:
+//! - REF is checked at every record;
+//! - the result does not depend on the order of the records at one position;
+//! - a policy decides about each genotype that is missing, haploid or unphased.
 //!
-//! Order of operations: resolve the contig and fetch the reference; read the records that overlap a
-//! locus; check REF; apply FILTER and masks; per person and haplotype pick the allele by the
-//! policies; trim it to an edit; walk the edits in order, leaving out what overlaps; cut at the
-//! edges of the locus. A locus is held open only while its records pass, and a haplotype once
-//! however many people have it.
+//! Coordinates: 0-based, half-open, unless named `position` (1-based).
+//!
+//! Order of operations, in one pass over each file for all samples:
+//! 1. Resolve the contig and fetch the reference of a locus.
+//! 2. Read the records that overlap it and check their REF.
+//! 3. Apply FILTER and masks.
+//! 4. For each sample and haplotype, pick the allele by the policies.
+//! 5. Trim the allele to an edit and clip it to the locus.
+//! 6. Apply the edits in order, without those that overlap an earlier one.
+//!
+//! A locus needs memory only while its records pass, and a haplotype once for all samples.
 
 mod allele;
 mod builder;
@@ -50,13 +57,13 @@ pub use self::{
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
 use self::{
-    schedule::Schedule,
+    schedule::{FilesRead, Schedule},
     window::{RecordAtLocus, SharedState},
 };
 use gf_cohort_schema::counted;
@@ -89,7 +96,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// All files that are read.
+    /// All input files.
     pub fn inputs(&self) -> impl Iterator<Item = &PathBuf> {
         let loci = match &self.regions {
             Regions::File(path) => Some(path),
@@ -132,30 +139,30 @@ impl std::fmt::Display for Regions {
     }
 }
 
-/// What the stage did.
+/// Counts and warnings of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// People.
+    /// Samples.
     pub n_people: usize,
     /// Loci.
     pub n_loci: usize,
-    /// Records that overlap a locus, once for each of its loci.
+    /// Records that overlap a locus, counted once per locus.
     pub n_records: u64,
     /// Distinct haplotypes of each locus, by its name.
     pub n_distinct_haplotypes: BTreeMap<String, usize>,
-    /// Names of the loci that no record overlaps: everyone has the reference there.
+    /// Names of the loci that no record overlaps: all samples have the reference there.
     pub loci_without_records: Vec<String>,
-    /// Bases of the reference that are IUPAC codes, read as N.
+    /// Reference bases that are IUPAC codes, read as N.
     pub n_reference_iupac_as_n: u64,
-    /// Bases of the reference read as N by `--mask` and `--callable`.
+    /// Reference bases that `--mask` and `--callable` turn to N.
     pub n_masked_nt: u64,
-    /// How often each policy acted.
+    /// Number of skips by reason.
     pub skips: BTreeMap<Reason, u64>,
-    /// Missing alleles of each sample, in the order of the dictionary. Not stored: a record of a
-    /// run names no sample.
+    /// Missing alleles of each sample, in the order of the dictionary. Not stored: the record of a
+    /// run has no data about single samples.
     #[serde(skip)]
     pub n_missing_alleles: Vec<u64>,
-    /// Oddities of the files that did not stop the reading.
+    /// Problems of the files that did not stop the run.
     pub warnings: Vec<String>,
 }
 
@@ -199,7 +206,7 @@ impl std::fmt::Display for Summary {
     }
 }
 
-/// Why no sequences could be made.
+/// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file is wrong.
@@ -209,7 +216,11 @@ pub enum Error {
     #[error(transparent)]
     Output(#[from] output::Error),
     /// A record or a genotype is refused.
-    #[error("{}: {place}{contig}:{position}{}: {reason}", path.display(), sample.as_ref().map(|name| format!(": sample `{name}`")).unwrap_or_default())]
+    #[error(
+        "{}: {place}{contig}:{position}{}: {reason}",
+        path.display(),
+        sample.as_ref().map(|name| format!(": sample `{name}`")).unwrap_or_default()
+    )]
     RecordAtLocus {
         /// The VCF or BCF.
         path: PathBuf,
@@ -217,24 +228,24 @@ pub enum Error {
         contig: String,
         /// 1-based POS.
         position: usize,
-        /// Line or record number, where it is known.
+        /// Line or record number, if it is known.
         place: RecordLocation,
-        /// Whose genotype, when it is one person's.
+        /// The sample, if the genotype of one sample is refused.
         sample: Option<String>,
-        /// What is wrong and what to do.
+        /// The problem and the next action.
         reason: String,
     },
-    /// The files do not fit each other.
+    /// The files do not belong together.
     #[error("{0}")]
     Inputs(String),
-    /// The genome is not the one a model was made on.
+    /// The genome differs from that of a model.
     #[error(
         "locus `{locus}`: {reason}; use the reference and the build that the model was made with"
     )]
     OtherGenome {
         /// Name of the locus.
         locus: String,
-        /// What differs.
+        /// The difference.
         reason: String,
     },
     /// A stored dictionary cannot be used.
@@ -242,68 +253,74 @@ pub enum Error {
     Store {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
 }
 
-/// Builds the sequences of every person; the table of skips is the caller's to save, with the rest.
+impl Error {
+    /// A stored file that cannot be used.
+    pub(crate) fn damaged(path: &Path, reason: String) -> Self {
+        Self::Store {
+            path: path.into(),
+            reason,
+        }
+    }
+}
+
+/// Builds the sequences of all samples.
+///
+/// The caller saves the table of skips together with the other files.
 ///
 /// # Errors
-/// Files that cannot be read or do not fit each other, a REF that is not what the FASTA has,
-/// genotypes that a policy refuses.
+/// Files that cannot be read or do not belong together, a REF that differs from the FASTA, or a
+/// genotype that a policy refuses.
 pub fn run(options: &Options) -> Result<(Dictionary, SkipTable, Summary), Error> {
     of_loci(&loci(options)?, options, EmptyLoci::Refuse)
 }
 
-/// What was found before any sequence is made.
+/// Counts of a check of the inputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
-    /// People.
+    /// Samples.
     pub n_people: usize,
     /// Loci.
     pub n_loci: usize,
-    /// Records that overlap a locus, if they were looked at.
+    /// Records that overlap a locus, if records were checked.
     pub n_records: Option<u64>,
-    /// Of these, records where the FASTA has nothing to compare REF with.
+    /// Records at which the FASTA has no base to compare REF with.
     pub n_beyond_reference: u64,
-    /// Of these, records that are left out by their FILTER.
+    /// Records that FILTER excludes.
     pub n_filtered: u64,
-    /// Oddities of the files.
+    /// Problems of the files that would not stop a run.
     pub warnings: Vec<String>,
 }
 
-/// Refuses what [`run`] would refuse without looking at genotypes: files, people, contigs and their
-/// lengths, loci; and, with `records`, REF.
+/// Checks the inputs of [`run`] without genotypes: files, samples, contigs and their lengths, and
+/// loci. With `records` it also checks REF of every record.
 ///
 /// # Errors
-/// As [`run`].
+/// The errors of [`run`].
 pub fn check(options: &Options, records: bool) -> Result<Checked, Error> {
     let loci = self::loci(options)?;
-    let Opened {
-        mut reference,
-        mut files,
-        samples,
-        warnings,
-        ..
-    } = Opened::new(&loci, options)?;
+    let mut opened = Opened::new(&loci, options)?;
     let mut checked = Checked {
-        n_people: samples.len(),
+        n_people: opened.samples.len(),
         n_loci: loci.len(),
-        warnings,
+        warnings: opened.warnings,
         ..Checked::default()
     };
     if !records {
         return Ok(checked);
     }
-    let wanted = DisjointRegions::of_loci(loci.iter().map(|(locus, _)| locus));
+    let regions = DisjointRegions::of_loci(loci.iter().map(|(locus, _)| locus));
     let mut n_records = 0;
-    for file in &mut files {
-        // One column is enough to know a record's place.
-        file.select(&samples[..1])?;
+    for file in &mut opened.files {
+        // The position of a record does not depend on genotypes, so one column is enough.
+        file.select(&opened.samples[..1])?;
         let path = file.path().to_path_buf();
-        let mut ref_alleles = RefAlleles::new(&mut reference);
-        file.for_each(Some(&wanted), |record| {
+        let mut ref_alleles = RefAlleles::new(&mut opened.reference);
+        file.for_each(Some(&regions), |record| {
             n_records += 1;
             checked.n_filtered += u64::from(!options.policies.apply_filters.admit(&record.filters));
             ref_alleles.compare(&path, record)
@@ -315,7 +332,7 @@ pub fn check(options: &Options, records: bool) -> Result<Checked, Error> {
     Ok(checked)
 }
 
-/// The loci of the options, in their order, and what is masked of each.
+/// The loci of the options in their order, with the masks of each.
 ///
 /// # Errors
 /// BED files that cannot be read.
@@ -331,19 +348,18 @@ pub fn loci(options: &Options) -> Result<Vec<(Locus, Masks)>, Error> {
         .as_deref()
         .map(read_intervals)
         .transpose()?;
-    let with_masks = |locus: Locus| {
-        let masks = Masks::of_locus(&locus, &masked, callable.as_deref());
-        (locus, masks)
-    };
     Ok(options
         .regions
         .loci()?
         .into_iter()
-        .map(with_masks)
+        .map(|locus| {
+            let masks = Masks::of_locus(&locus, &masked, callable.as_deref());
+            (locus, masks)
+        })
         .collect())
 }
 
-/// Files that fit each other, before their records are read.
+/// Files that belong together, before their records are read.
 struct Opened {
     reference: Reference,
     files: Vec<VariantFile>,
@@ -365,25 +381,10 @@ impl Opened {
             .ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;
         let samples = options.samples.select(first)?;
         if !matches!(options.samples, Samples::Only(_)) {
-            require_same_people(&files)?;
+            require_same_samples(&files)?;
         }
-        if options.policies.encoding == Encoding::Diploid
-            && (options.policies.strict || options.policies.overlap == Overlap::Bcftools)
-        {
-            return Err(Error::Inputs(
-                "strict and overlap = bcftools are rules for haplotypes: leave them out with \
-                 encoding = diploid"
-                    .into(),
-            ));
-        }
-        if let Some((locus, _)) = loci.iter().find(|(locus, masks)| !masks.are_inside(locus)) {
-            return Err(Error::Inputs(format!(
-                "locus `{}`: a masked place lies outside of it",
-                locus.name
-            )));
-        }
-        let (mut contig_lens_nt, mut warnings): (HashMap<String, usize>, Vec<String>) =
-            (HashMap::new(), Vec::new());
+        require_valid_options(loci, options)?;
+        let mut warnings = Vec::new();
         for file in &mut files {
             file.select(&samples)?;
             warnings.extend_from_slice(file.warnings());
@@ -391,37 +392,72 @@ impl Opened {
         if let Regions::Text(text) = &options.regions {
             require_build_of_named(text, &reference)?;
         }
-        for (locus, _) in loci {
-            let in_reference = reference.resolve(&locus.contig)?;
-            require_one_build(&files, &in_reference)?;
-            for file in &files {
-                let Some(stated_nt) = file.contig_len_nt(&locus.contig) else {
-                    continue;
-                };
-                let warning = reference.check_claim(file.path(), &locus.contig, stated_nt)?;
-                warnings.extend(warning.filter(|warning| !warnings.contains(warning)));
-                let stated = contig_lens_nt.entry(locus.contig.clone()).or_default();
-                *stated = stated_nt.max(*stated);
-            }
-            reference.covering(&locus.contig, locus.start0, locus.end0)?;
-        }
-        Ok(Self {
+        let mut opened = Self {
             reference,
             files,
             samples,
-            contig_lens_nt,
+            contig_lens_nt: HashMap::new(),
             warnings,
-        })
+        };
+        for (locus, _) in loci {
+            opened.check_contig(locus)?;
+        }
+        Ok(opened)
+    }
+
+    /// Checks the contig of a locus: its name and length in all files, and that the FASTA has the
+    /// bases of the locus.
+    fn check_contig(&mut self, locus: &Locus) -> Result<(), Error> {
+        let name_in_reference = self.reference.resolve(&locus.contig)?;
+        require_one_build(&self.files, &name_in_reference)?;
+        for file in &self.files {
+            let Some(header_len_nt) = file.contig_len_nt(&locus.contig) else {
+                continue;
+            };
+            let warning = self
+                .reference
+                .check_claim(file.path(), &locus.contig, header_len_nt)?;
+            if let Some(new) = warning.filter(|warning| !self.warnings.contains(warning)) {
+                self.warnings.push(new);
+            }
+            let largest_nt = self.contig_lens_nt.entry(locus.contig.clone()).or_default();
+            *largest_nt = header_len_nt.max(*largest_nt);
+        }
+        self.reference
+            .covering(&locus.contig, locus.start0, locus.end0)?;
+        Ok(())
     }
 }
 
-/// Refuses files whose header names a contig as that of another build than the reference does.
+/// Refuses policies that contradict each other, and masks outside of their locus.
+fn require_valid_options(loci: &[(Locus, Masks)], options: &Options) -> Result<(), Error> {
+    if options.policies.encoding == Encoding::Diploid
+        && (options.policies.strict || options.policies.overlap == Overlap::Bcftools)
+    {
+        return Err(Error::Inputs(
+            "strict and overlap = bcftools are rules for haplotypes: leave them out with \
+             encoding = diploid"
+                .into(),
+        ));
+    }
+    if let Some((locus, _)) = loci.iter().find(|(locus, masks)| !masks.are_inside(locus)) {
+        return Err(Error::Inputs(format!(
+            "locus `{}`: a masked place lies outside of it",
+            locus.name
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a VCF header with the same contig in another build than the reference. Accessions such
+/// as `NC_000001.11` tell the build.
 fn require_one_build(files: &[VariantFile], in_reference: &str) -> Result<(), Error> {
-    let is_other = |name: &str| {
-        contig_key(name) == contig_key(in_reference) && tell_different_builds(name, in_reference)
-    };
     for file in files {
-        if let Some((name, _)) = file.contigs().find(|(name, _)| is_other(name)) {
+        let of_other_build = file.contigs().find(|(name, _)| {
+            contig_key(name) == contig_key(in_reference)
+                && tell_different_builds(name, in_reference)
+        });
+        if let Some((name, _)) = of_other_build {
             let reason = format!(
                 "{}: contig `{name}` is of another build than `{in_reference}` of the reference; \
                  take files of one build",
@@ -433,21 +469,22 @@ fn require_one_build(files: &[VariantFile], in_reference: &str) -> Result<(), Er
     Ok(())
 }
 
-/// What to do with a locus that no record overlaps.
+/// The treatment of a locus that no record overlaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmptyLoci {
-    /// Refuse: in a cohort it means another build, or a file that was forgotten.
+    /// An error: in a cohort it points to another build or to a missing file.
     Refuse,
-    /// Read everyone as the reference there, if the files have records elsewhere on the contig: one
-    /// person may well have no variant.
+    /// The reference in all samples, if the files have other records on the contig: a single sample
+    /// may have no variant there.
     AsReference,
 }
 
-/// As [`run`], over loci and masks that are already known (those of a saved model, say);
-/// `options.regions` is only named in messages.
+/// Builds the sequences of all samples at given loci and masks, such as those of a saved model.
+///
+/// `options.regions` is used only in messages.
 ///
 /// # Errors
-/// As [`run`].
+/// The errors of [`run`].
 pub fn of_loci(
     loci: &[(Locus, Masks)],
     options: &Options,
@@ -471,73 +508,70 @@ pub fn of_loci(
             ..Summary::default()
         },
     };
-    let wanted = DisjointRegions::of_loci(loci.iter().map(|(locus, _)| locus));
     let mut schedule = Schedule::new(loci, reference);
+    let contigs_with_records = read_records(&mut files, loci, &mut schedule, &mut cohort)?;
+    let files_read = FilesRead {
+        files: &files,
+        contigs_with_records: &contigs_with_records,
+    };
+    let loci = schedule.finish(options, &files_read, empty_loci, &mut cohort)?;
+    let skips = cohort.log.finish()?;
+    let summary = Summary {
+        n_people: samples.len(),
+        n_loci: loci.len(),
+        n_distinct_haplotypes: loci
+            .iter()
+            .map(|locus| (locus.locus.name.clone(), locus.haplotypes.len()))
+            .collect(),
+        skips: skips.counts,
+        n_missing_alleles: cohort.n_missing,
+        ..cohort.summary
+    };
+    let dictionary = Dictionary {
+        encoding: options.policies.encoding,
+        iupac: options.policies.unphased == Unphased::Iupac,
+        samples,
+        loci,
+    };
+    Ok((dictionary, skips.table, summary))
+}
+
+/// Reads the records of all files that overlap a locus. Returns the contigs that have records.
+fn read_records(
+    files: &mut [VariantFile],
+    loci: &[(Locus, Masks)],
+    schedule: &mut Schedule<'_>,
+    cohort: &mut SharedState<'_>,
+) -> Result<HashSet<String>, Error> {
+    let regions = DisjointRegions::of_loci(loci.iter().map(|(locus, _)| locus));
     let mut contigs_with_records = HashSet::new();
     for (number, file) in files.iter_mut().enumerate() {
         let path = file.path().to_path_buf();
-        contigs_with_records.extend(file.for_each(Some(&wanted), |record| {
-            schedule.record(
-                number,
-                RecordAtLocus {
-                    path: &path,
-                    record,
-                },
-                &mut cohort,
-            )
+        contigs_with_records.extend(file.for_each(Some(&regions), |record| {
+            let site = RecordAtLocus {
+                path: &path,
+                record,
+            };
+            schedule.record(number, site, cohort)
         })?);
         cohort.summary.warnings.extend(file.passed_over());
     }
-    let loci = schedule.finish(
-        options,
-        &files,
-        empty_loci,
-        &contigs_with_records,
-        &mut cohort,
-    )?;
-    let SharedState {
-        log,
-        n_missing,
-        mut summary,
-        ..
-    } = cohort;
-    summary.n_missing_alleles = n_missing;
-    let (counts, skips) = log.finish()?;
-    summary.skips = counts;
-    summary.n_people = samples.len();
-    summary.n_loci = loci.len();
-    summary.n_distinct_haplotypes = loci
-        .iter()
-        .map(|locus| (locus.locus.name.clone(), locus.haplotypes.len()))
-        .collect();
-    let iupac = options.policies.unphased == Unphased::Iupac;
-    Ok((
-        Dictionary {
-            encoding: options.policies.encoding,
-            iupac,
-            samples,
-            loci,
-        },
-        skips,
-        summary,
-    ))
+    Ok(contigs_with_records)
 }
 
-/// Several files are those of one cohort: whoever is in one is in all.
-fn require_same_people(files: &[VariantFile]) -> Result<(), Error> {
-    let people_of =
-        |file: &VariantFile| file.samples().iter().cloned().collect::<HashSet<String>>();
+/// Refuses files with different samples: the files of one cohort, split by contig, have the same.
+fn require_same_samples(files: &[VariantFile]) -> Result<(), Error> {
     for pair in files.windows(2) {
-        let a = people_of(&pair[0]);
-        let b = people_of(&pair[1]);
-        if let Some(person) = a.symmetric_difference(&b).min() {
-            let (with, without) = if a.contains(person) {
-                (&pair[0], &pair[1])
+        let a: HashSet<&String> = pair[0].samples().iter().collect();
+        let b: HashSet<&String> = pair[1].samples().iter().collect();
+        if let Some(&sample) = a.symmetric_difference(&b).min() {
+            let [with, without] = if a.contains(sample) {
+                [&pair[0], &pair[1]]
             } else {
-                (&pair[1], &pair[0])
+                [&pair[1], &pair[0]]
             };
             return Err(Error::Inputs(format!(
-                "sample `{person}` is in {} and not in {}; name the people wanted with --samples",
+                "sample `{sample}` is in {} and not in {}; name the people wanted with --samples",
                 with.path().display(),
                 without.path().display()
             )));

@@ -1,7 +1,6 @@
-//! Places of a locus that are read as N for everyone: what `--mask` covers and what `--callable`
-//! does not.
+//! Intervals of a locus that are read as N in all samples: `--mask`, and outside of `--callable`.
 //!
-//! As with `bcftools consensus -m`, a record whose REF touches such a place is not applied.
+//! Like `bcftools consensus -m`, a record whose REF touches such an interval is not applied.
 //! Coordinates: 0-based, half-open.
 
 use std::ops::Range;
@@ -11,70 +10,54 @@ use serde::{Deserialize, Serialize};
 use super::Reason;
 use gf_genotypes::{Interval, Locus, joined, same_contig};
 
-/// Masked places of one locus, ascending and disjoint. They travel with a model, so that new people
-/// are read alike.
+/// Masked intervals of one locus, ascending and disjoint.
+///
+/// They are stored with a model, so that new samples are masked in the same way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Masks {
-    /// Inside a region of `--mask`.
+    /// Regions of `--mask`.
     pub masked: Vec<Range<usize>>,
-    /// Outside the regions of `--callable`.
+    /// Gaps between the regions of `--callable`.
     pub uncallable: Vec<Range<usize>>,
 }
 
 impl Masks {
-    /// Cuts the regions of `--mask` and `--callable` to a locus.
+    /// Clips the regions of `--mask` and `--callable` to a locus.
     #[must_use]
     pub fn of_locus(locus: &Locus, masked: &[Interval], callable: Option<&[Interval]>) -> Self {
-        let uncallable = callable.map_or_else(Vec::new, |callable| {
-            let mut next = locus.start0;
-            let mut gaps = Vec::new();
-            for held in inside(locus, callable) {
-                if held.start > next {
-                    gaps.push(next..held.start);
-                }
-                next = held.end;
-            }
-            if next < locus.end0 {
-                gaps.push(next..locus.end0);
-            }
-            gaps
-        });
         Self {
-            masked: inside(locus, masked),
-            uncallable,
+            masked: clipped(locus, masked),
+            uncallable: callable.map_or_else(Vec::new, |callable| gaps(locus, callable)),
         }
     }
 
-    /// Every place is a part of the locus.
+    /// Whether every interval is a non-empty part of the locus.
     #[must_use]
     pub fn are_inside(&self, locus: &Locus) -> bool {
-        let inside = |place: &Range<usize>| {
-            locus.start0 <= place.start && place.start < place.end && place.end <= locus.end0
-        };
-        self.masked.iter().chain(&self.uncallable).all(inside)
+        self.masked.iter().chain(&self.uncallable).all(|interval| {
+            locus.start0 <= interval.start
+                && interval.start < interval.end
+                && interval.end <= locus.end0
+        })
     }
 
-    /// Why a record that spans `start0..end0` is not applied.
+    /// The reason why a record that spans `start0..end0` is not applied; `None` if it is.
     #[must_use]
     pub fn reason(&self, start0: usize, end0: usize) -> Option<Reason> {
-        let touches = |places: &[Range<usize>]| {
-            places
-                .get(places.partition_point(|place| place.end <= start0))
-                .is_some_and(|place| place.start < end0)
-        };
-        if touches(&self.masked) {
+        if touches(&self.masked, start0, end0) {
             Some(Reason::Masked)
         } else {
-            touches(&self.uncallable).then_some(Reason::Uncallable)
+            touches(&self.uncallable, start0, end0).then_some(Reason::Uncallable)
         }
     }
 
-    /// Writes N over the masked bases of a locus that starts at `start0`; how many bases changed.
+    /// Replaces the masked bases of a locus that starts at `start0` by N. Returns the number of
+    /// bases that changed.
     pub fn apply(&self, bases: &mut [u8], start0: usize) -> u64 {
         let mut n_masked = 0;
-        for place in self.masked.iter().chain(&self.uncallable) {
-            for base in &mut bases[place.start - start0..place.end - start0] {
+        for interval in self.masked.iter().chain(&self.uncallable) {
+            for base in &mut bases[interval.start - start0..interval.end - start0] {
                 n_masked += u64::from(std::mem::replace(base, b'N') != b'N');
             }
         }
@@ -82,13 +65,37 @@ impl Masks {
     }
 }
 
-/// The parts of `intervals` inside a locus, merged.
-fn inside(locus: &Locus, intervals: &[Interval]) -> Vec<Range<usize>> {
-    let here = intervals
+/// The parts of a locus that no interval covers.
+fn gaps(locus: &Locus, intervals: &[Interval]) -> Vec<Range<usize>> {
+    let mut next = locus.start0;
+    let mut gaps = Vec::new();
+    for covered in clipped(locus, intervals) {
+        if covered.start > next {
+            gaps.push(next..covered.start);
+        }
+        next = covered.end;
+    }
+    if next < locus.end0 {
+        gaps.push(next..locus.end0);
+    }
+    gaps
+}
+
+/// Whether one of ascending, disjoint intervals overlaps `start0..end0`.
+fn touches(intervals: &[Range<usize>], start0: usize, end0: usize) -> bool {
+    intervals
+        .get(intervals.partition_point(|interval| interval.end <= start0))
+        .is_some_and(|interval| interval.start < end0)
+}
+
+/// The parts of `intervals` inside of a locus, merged.
+fn clipped(locus: &Locus, intervals: &[Interval]) -> Vec<Range<usize>> {
+    let inside = intervals
         .iter()
-        .filter(|interval| same_contig(&interval.contig, &locus.contig));
-    let cut = here.map(|interval| interval.start0.max(locus.start0)..interval.end0.min(locus.end0));
-    joined(cut.filter(|place| place.start < place.end).collect())
+        .filter(|interval| same_contig(&interval.contig, &locus.contig))
+        .map(|interval| interval.start0.max(locus.start0)..interval.end0.min(locus.end0))
+        .filter(|interval| interval.start < interval.end);
+    joined(inside.collect())
 }
 
 #[cfg(test)]
@@ -104,11 +111,6 @@ mod tests {
             start0: 10,
             end0: 30,
             strand: Strand::Forward,
-        };
-        let interval = |start0, end0| Interval {
-            contig: "1".into(),
-            start0,
-            end0,
         };
         let masks = Masks::of_locus(
             &locus,
@@ -127,5 +129,13 @@ mod tests {
         assert_eq!(masks.reason(11, 13), Some(Reason::Masked));
         assert_eq!(masks.reason(24, 26), Some(Reason::Uncallable));
         assert_eq!(Masks::of_locus(&locus, &[], None), Masks::default());
+    }
+
+    fn interval(start0: usize, end0: usize) -> Interval {
+        Interval {
+            contig: "1".into(),
+            start0,
+            end0,
+        }
     }
 }

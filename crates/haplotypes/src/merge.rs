@@ -1,9 +1,12 @@
-//! Dictionaries of blocks of people and of loci, made one by one, to the dictionary of all.
+//! Merges the dictionaries of blocks of samples and of loci into one.
 //!
-//! Input -> output: folders with `loci.json`, `pairs.csv` and `skips.csv` (those of
-//! [`super::Dictionary::save`] and [`super::SkipTable`]) -> what one pass over all of them gives:
-//! the same bytes of `loci.json` and `pairs.csv`, the same counts, and the same rows of
-//! `skips.csv`, block after block. Only the blocks of the same loci are in memory at once.
+//! Input: folders with `loci.json`, `pairs.csv` and `skips.csv`, as [`super::Dictionary::save`] and
+//! [`super::SkipTable`] write them. Output: the result of one pass over all samples and loci, with
+//! - the same bytes of `loci.json` and `pairs.csv`,
+//! - the same counts,
+//! - the same rows of `skips.csv`, block after block.
+//!
+//! Only the blocks of the same loci are in memory at once.
 
 use std::{
     collections::HashSet,
@@ -14,22 +17,23 @@ use super::{
     ABSENT_HAPLOTYPE, Dictionary, Encoding, Error, LocusHaplotypes, Skip, SkipLog, SkipTable,
     Summary,
     provenance::ContigLens,
-    sequence_numbers::{SequenceNumbers, sorted},
+    sequence_numbers::{SequenceNumbers, SortedEdits},
     store::Writer,
 };
 use gf_cohort_schema::counted;
 use gf_files::output;
 
-/// A block that is made.
+/// A finished block of samples and loci.
 #[derive(Clone, Debug)]
 pub struct Shard {
-    /// Its folder.
+    /// The folder with its files.
     pub folder: PathBuf,
-    /// What was counted while it was made.
+    /// The counts of its run.
     pub summary: Summary,
 }
 
 impl Shard {
+    /// The error that this block cannot be merged.
     fn refuse(&self, reason: String) -> Error {
         Error::Store {
             path: self.folder.clone(),
@@ -38,8 +42,7 @@ impl Shard {
     }
 }
 
-/// The files of a merged dictionary, whole, but not yet under their names; dropped, they leave
-/// nothing.
+/// The complete files of a merged dictionary under temporary names. If dropped, they are deleted.
 #[derive(Debug)]
 #[must_use = "the files stand under their names once they are saved"]
 pub struct Merged {
@@ -48,111 +51,92 @@ pub struct Merged {
 }
 
 impl Merged {
-    /// Puts `loci.json`, `pairs.csv` and `skips.csv` under their names.
+    /// Renames the files to `loci.json`, `pairs.csv` and `skips.csv`.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// The files cannot be written.
     pub fn save(self) -> Result<(), Error> {
         self.dictionary.save()?;
         self.skips.save()
     }
 }
 
-/// Merges blocks into files in `out`. Those of the same loci are blocks of people, one after the
-/// other in the order of the cohort; the people of all loci must be the same.
+/// Merges blocks into files in the folder `out`.
+///
+/// Blocks of the same loci are blocks of samples and are appended in the order given. All groups of
+/// loci must have the same samples.
 ///
 /// # Errors
-/// Blocks that cannot be read, or do not belong together: other people, people or loci that stand
-/// in two, another reference or other policies.
+/// Blocks that cannot be read or do not belong together: different samples, a sample or a locus in
+/// two blocks, another reference, or other policies.
 pub fn merge(shards: &[Shard], out: &Path) -> Result<(Merged, Summary), Error> {
-    let mut groups: Vec<Vec<&Shard>> = Vec::new();
-    for shard in shards {
-        let same_loci = |group: &&mut Vec<&Shard>| {
-            group[0]
-                .summary
-                .n_distinct_haplotypes
-                .keys()
-                .eq(shard.summary.n_distinct_haplotypes.keys())
-        };
-        match groups.iter_mut().find(same_loci) {
-            Some(group) => group.push(shard),
-            None => groups.push(vec![shard]),
-        }
-    }
     let mut log = SkipLog::create(Some(&out.join("skips.csv")))?;
     let mut summary = Summary::default();
-    let mut written: Option<Written> = None;
-    for group in groups {
-        let of_group = of_one_group(&group)?;
-        let written = match &mut written {
-            None => written.insert(Written::create(&of_group, out)?),
-            Some(written) => written,
+    let mut merged: Option<MergedLoci> = None;
+    for group in by_loci(shards) {
+        let dictionary = merge_samples(&group)?;
+        let merged_loci = match &mut merged {
+            None => merged.insert(MergedLoci::create(&dictionary, out)?),
+            Some(merged_loci) => merged_loci,
         };
-        written.add(&of_group, group[0], &mut summary)?;
+        merged_loci.add(&dictionary, group[0], &mut summary)?;
         add_counts(&mut summary, &group)?;
         for (number, shard) in group.iter().enumerate() {
-            // What is said of a record, and of nobody, every block of people says.
+            // A row about a whole record is in every block of samples, so it is copied once.
             copy_skips(&shard.folder.join("skips.csv"), number == 0, &mut log)?;
         }
     }
-    let Written {
-        samples, writer, ..
-    } = written.ok_or_else(|| Error::Inputs("no sequences to merge".into()))?;
-    let (counts, skips) = log.finish()?;
-    summary.skips = counts;
-    summary.n_people = samples.len();
+    let merged = merged.ok_or_else(|| Error::Inputs("no sequences to merge".into()))?;
+    let skips = log.finish()?;
+    summary.skips = skips.counts;
+    summary.n_people = merged.samples.len();
     summary.n_loci = summary.n_distinct_haplotypes.len();
     Ok((
         Merged {
-            dictionary: writer,
-            skips,
+            dictionary: merged.writer,
+            skips: skips.table,
         },
         summary,
     ))
 }
 
-/// Blocks of people at the same loci.
-fn of_one_group(group: &[&Shard]) -> Result<Dictionary, Error> {
+/// Groups blocks with the same loci, in the order of their first block.
+fn by_loci(shards: &[Shard]) -> Vec<Vec<&Shard>> {
+    let mut groups: Vec<Vec<&Shard>> = Vec::new();
+    for shard in shards {
+        let loci = shard.summary.n_distinct_haplotypes.keys();
+        let same_loci = groups.iter_mut().find(|group| {
+            let loci_of_group = group[0].summary.n_distinct_haplotypes.keys();
+            loci_of_group.eq(loci.clone())
+        });
+        match same_loci {
+            Some(group) => group.push(shard),
+            None => groups.push(vec![shard]),
+        }
+    }
+    groups
+}
+
+/// Merges blocks of samples at the same loci.
+fn merge_samples(group: &[&Shard]) -> Result<Dictionary, Error> {
     let dictionaries = group
         .iter()
         .map(|shard| Dictionary::load(&shard.folder))
         .collect::<Result<Vec<_>, _>>()?;
     let first = &dictionaries[0];
-    let mut people = HashSet::new();
+    let mut seen = HashSet::new();
     for (dictionary, shard) in dictionaries.iter().zip(group) {
-        let refuse = |reason: String| {
-            Err(shard.refuse(format!(
+        require_same_loci(dictionary, first).map_err(|reason| {
+            shard.refuse(format!(
                 "{reason}; the other blocks were made from other files or options"
-            )))
-        };
-        if (dictionary.encoding, dictionary.iupac) != (first.encoding, first.iupac) {
-            return refuse("sequences of another encoding".into());
-        }
-        if dictionary.loci.len() != first.loci.len() {
-            let loci = counted(dictionary.loci.len(), "locus", "loci");
-            return refuse(format!(
-                "{loci}, where the other blocks have {}",
-                first.loci.len()
-            ));
-        }
-        for (locus, other) in dictionary.loci.iter().zip(&first.loci) {
-            let key = |locus: &LocusHaplotypes| {
-                (
-                    locus.locus.clone(),
-                    locus.contig_len_nt,
-                    locus.masks.clone(),
-                )
-            };
-            if key(locus) != key(other) || locus.reference != other.reference {
-                return refuse(format!("locus `{}` is not the same", locus.locus.name));
-            }
-        }
-        if let Some(person) = dictionary
+            ))
+        })?;
+        let repeated = dictionary
             .samples
             .iter()
-            .find(|person| !people.insert(person.as_str()))
-        {
-            return Err(shard.refuse(format!("sample `{person}` is in an earlier block as well")));
+            .find(|sample| !seen.insert(sample.as_str()));
+        if let Some(sample) = repeated {
+            return Err(shard.refuse(format!("sample `{sample}` is in an earlier block as well")));
         }
     }
     let samples = dictionaries
@@ -160,11 +144,11 @@ fn of_one_group(group: &[&Shard]) -> Result<Dictionary, Error> {
         .flat_map(|dictionary| dictionary.samples.iter().cloned())
         .collect();
     let loci = (0..first.loci.len()).map(|number| {
-        let parts: Vec<&LocusHaplotypes> = dictionaries
+        let blocks: Vec<&LocusHaplotypes> = dictionaries
             .iter()
             .map(|dictionary| &dictionary.loci[number])
             .collect();
-        of_one_locus(&parts)
+        merge_locus(&blocks)
     });
     Ok(Dictionary {
         encoding: first.encoding,
@@ -174,92 +158,102 @@ fn of_one_group(group: &[&Shard]) -> Result<Dictionary, Error> {
     })
 }
 
-/// One locus of several blocks of people, numbered as if all had been read at once.
-fn of_one_locus(parts: &[&LocusHaplotypes]) -> LocusHaplotypes {
-    let all: Vec<_> = parts
+/// Refuses a block with another encoding, other loci or another reference than the first block.
+fn require_same_loci(dictionary: &Dictionary, first: &Dictionary) -> Result<(), String> {
+    if (dictionary.encoding, dictionary.iupac) != (first.encoding, first.iupac) {
+        return Err("sequences of another encoding".into());
+    }
+    if dictionary.loci.len() != first.loci.len() {
+        let loci = counted(dictionary.loci.len(), "locus", "loci");
+        return Err(format!(
+            "{loci}, where the other blocks have {}",
+            first.loci.len()
+        ));
+    }
+    for (a, b) in dictionary.loci.iter().zip(&first.loci) {
+        let is_same = a.locus == b.locus
+            && a.contig_len_nt == b.contig_len_nt
+            && a.masks == b.masks
+            && a.reference == b.reference;
+        if !is_same {
+            return Err(format!("locus `{}` is not the same", a.locus.name));
+        }
+    }
+    Ok(())
+}
+
+/// Merges one locus of several blocks of samples. Edits and haplotypes get the numbers that one
+/// pass over all samples would give them.
+fn merge_locus(blocks: &[&LocusHaplotypes]) -> LocusHaplotypes {
+    let all_edits: Vec<_> = blocks
         .iter()
-        .flat_map(|part| part.edits.iter().cloned())
+        .flat_map(|block| block.edits.iter().cloned())
         .collect();
-    let (sorted_edits, new_number) = sorted(&all);
-    let first = parts[0];
-    let mut numbering = SequenceNumbers::new(&first.reference, first.locus.start0, &sorted_edits);
+    let sorted = SortedEdits::new(&all_edits);
+    let first = blocks[0];
+    let mut numbering = SequenceNumbers::new(&first.reference, first.locus.start0, &sorted.edits);
     let mut pairs = Vec::new();
     let mut n_edits_before = 0;
-    for part in parts {
-        let number = |haplotype: &Vec<u32>| {
+    for block in blocks {
+        let mut new_numbers = Vec::with_capacity(block.haplotypes.len());
+        for haplotype in &block.haplotypes {
             let edits: Vec<u32> = haplotype
                 .iter()
-                .map(|&edit| new_number[n_edits_before + edit as usize])
+                .map(|&edit| sorted.new_number[n_edits_before + edit as usize])
                 .collect();
-            numbering.number(&edits)
-        };
-        let numbers: Vec<u32> = part.haplotypes.iter().map(number).collect();
-        let renumbered = |haplotype: u32| {
-            if haplotype == ABSENT_HAPLOTYPE {
-                haplotype
-            } else {
-                numbers[haplotype as usize]
-            }
-        };
-        pairs.extend(part.pairs.iter().map(|pair| pair.map(renumbered)));
-        n_edits_before += part.edits.len();
+            new_numbers.push(numbering.number(&edits));
+        }
+        for pair in &block.pairs {
+            pairs.push(pair.map(|haplotype| match haplotype {
+                ABSENT_HAPLOTYPE => ABSENT_HAPLOTYPE,
+                number => new_numbers[number as usize],
+            }));
+        }
+        n_edits_before += block.edits.len();
     }
-    let (edits, haplotypes) = numbering.finish();
-    let LocusHaplotypes {
-        locus,
-        contig_len_nt,
-        masks,
-        encoding,
-        reference,
-        ..
-    } = first.clone();
+    let distinct = numbering.finish();
     LocusHaplotypes {
-        locus,
-        contig_len_nt,
-        masks,
-        encoding,
-        reference,
-        edits,
-        haplotypes,
+        locus: first.locus.clone(),
+        contig_len_nt: first.contig_len_nt,
+        masks: first.masks.clone(),
+        encoding: first.encoding,
+        reference: first.reference.clone(),
+        edits: distinct.edits,
+        haplotypes: distinct.haplotypes,
         pairs,
     }
 }
 
-/// The loci that are written, without their haplotypes.
-struct Written {
+/// The loci that are written so far, without their haplotypes.
+struct MergedLoci {
     samples: Vec<String>,
-    /// What the letters are, and whether IUPAC codes are among them.
-    letters: (Encoding, bool),
+    encoding: Encoding,
+    /// IUPAC codes are among the letters.
+    iupac: bool,
     contigs: ContigLens,
     writer: Writer,
 }
 
-impl Written {
-    /// None of them yet; `first` are the first ones.
+impl MergedLoci {
+    /// Opens the files for loci with the samples and the encoding of `first`; writes no locus.
     fn create(first: &Dictionary, out: &Path) -> Result<Self, Error> {
-        let Dictionary {
-            encoding,
-            iupac,
-            samples,
-            ..
-        } = first;
-        let writer = Writer::create(out, *encoding, *iupac)?;
         Ok(Self {
-            samples: samples.clone(),
-            letters: (*encoding, *iupac),
+            samples: first.samples.clone(),
+            encoding: first.encoding,
+            iupac: first.iupac,
             contigs: ContigLens::default(),
-            writer,
+            writer: Writer::create(out, first.encoding, first.iupac)?,
         })
     }
 
-    /// The loci of a group, of the same people.
+    /// Writes the loci of a group, which must have the same samples.
     fn add(
         &mut self,
         group: &Dictionary,
         shard: &Shard,
         summary: &mut Summary,
     ) -> Result<(), Error> {
-        if (group.encoding, group.iupac) != self.letters {
+        if (group.encoding, group.iupac) != (self.encoding, self.iupac) {
             return Err(
                 shard.refuse("sequences of another encoding than those of the other loci".into())
             );
@@ -270,11 +264,11 @@ impl Written {
                 .add(&locus.locus, locus.contig_len_nt)
                 .map_err(|reason| shard.refuse(reason))?;
             let name = &locus.locus.name;
-            if summary
+            let is_repeated = summary
                 .n_distinct_haplotypes
                 .insert(name.clone(), locus.haplotypes.len())
-                .is_some()
-            {
+                .is_some();
+            if is_repeated {
                 return Err(shard.refuse(format!(
                     "locus `{name}` is in a block of other loci as well"
                 )));
@@ -285,24 +279,23 @@ impl Written {
     }
 }
 
-/// Refuses blocks of loci of other people, or of the same in another order.
+/// Refuses a block of loci whose samples, or their order, differ from those of the other loci.
 ///
 /// # Errors
-/// Says where they differ from those `of_others`.
-pub fn require_same_order(people: &[String], of_others: &[String]) -> Result<(), String> {
-    if people == of_others {
+/// The first difference, as a message.
+pub fn require_same_order(samples: &[String], expected: &[String]) -> Result<(), String> {
+    if samples == expected {
         return Ok(());
     }
-    let reason = match people
-        .iter()
-        .zip(of_others)
-        .find(|(one, other)| one != other)
-    {
-        Some((one, other)) => format!("sample `{one}` stands where the other loci have `{other}`"),
+    let first_difference = samples.iter().zip(expected).find(|(a, b)| a != b);
+    let reason = match first_difference {
+        Some((sample, expected)) => {
+            format!("sample `{sample}` stands where the other loci have `{expected}`")
+        }
         None => format!(
             "{}, where the other loci have {}",
-            counted(people.len(), "person", "people"),
-            of_others.len()
+            counted(samples.len(), "person", "people"),
+            expected.len()
         ),
     };
     Err(format!(
@@ -310,35 +303,28 @@ pub fn require_same_order(people: &[String], of_others: &[String]) -> Result<(),
     ))
 }
 
-/// Counts of a group: those of its loci are the same in each block of people.
+/// Adds the counts of a group. Counts about loci are the same in each of its blocks of samples, so
+/// they are added once.
 fn add_counts(summary: &mut Summary, group: &[&Shard]) -> Result<(), Error> {
-    let of_loci = |shard: &Shard| {
-        let Summary {
-            n_records,
-            n_reference_iupac_as_n,
-            n_masked_nt,
-            ..
-        } = shard.summary;
-        [n_records, n_reference_iupac_as_n, n_masked_nt]
-    };
-    if let Some(other) = group
-        .iter()
-        .find(|shard| of_loci(shard) != of_loci(group[0]))
-    {
-        let here = other.summary.n_records;
-        let there = group[0].summary.n_records;
-        let here = counted(here, "record", "records");
-        return Err(other.refuse(format!(
+    let first = &group[0].summary;
+    let differing = group.iter().find(|shard| {
+        shard.summary.n_records != first.n_records
+            || shard.summary.n_reference_iupac_as_n != first.n_reference_iupac_as_n
+            || shard.summary.n_masked_nt != first.n_masked_nt
+    });
+    if let Some(shard) = differing {
+        let here = counted(shard.summary.n_records, "record", "records");
+        let there = first.n_records;
+        return Err(shard.refuse(format!(
             "{here}, where another block of these loci has {there}: made from other files or masks"
         )));
     }
-    let [n_records, n_reference_iupac_as_n, n_masked_nt] = of_loci(group[0]);
-    summary.n_records += n_records;
-    summary.n_reference_iupac_as_n += n_reference_iupac_as_n;
-    summary.n_masked_nt += n_masked_nt;
+    summary.n_records += first.n_records;
+    summary.n_reference_iupac_as_n += first.n_reference_iupac_as_n;
+    summary.n_masked_nt += first.n_masked_nt;
     summary
         .loci_without_records
-        .extend_from_slice(&group[0].summary.loci_without_records);
+        .extend_from_slice(&first.loci_without_records);
     for warning in group.iter().flat_map(|shard| &shard.summary.warnings) {
         if !summary.warnings.contains(warning) {
             summary.warnings.push(warning.clone());
@@ -347,20 +333,29 @@ fn add_counts(summary: &mut Summary, group: &[&Shard]) -> Result<(), Error> {
     Ok(())
 }
 
-fn copy_skips(path: &Path, with_those_of_records: bool, log: &mut SkipLog) -> Result<(), Error> {
-    let wrong = |error: csv::Error| Error::Store {
-        path: path.into(),
-        reason: error.to_string(),
-    };
+/// Appends the rows of a `skips.csv` to the log; rows about whole records only on request.
+fn copy_skips(path: &Path, with_record_rows: bool, log: &mut SkipLog) -> Result<(), Error> {
     let file = std::fs::File::open(path).map_err(output::at(path))?;
     let mut table = csv::Reader::from_reader(file);
-    let header = table.headers().map_err(wrong)?.clone();
+    let header = table
+        .headers()
+        .map_err(|error| unreadable(path, &error))?
+        .clone();
     let mut row = csv::StringRecord::new();
-    while table.read_record(&mut row).map_err(wrong)? {
-        let skip: Skip<'_> = row.deserialize(Some(&header)).map_err(wrong)?;
-        if with_those_of_records || !skip.sample_id.is_empty() {
+    while table
+        .read_record(&mut row)
+        .map_err(|error| unreadable(path, &error))?
+    {
+        let skip: Skip<'_> = row
+            .deserialize(Some(&header))
+            .map_err(|error| unreadable(path, &error))?;
+        if with_record_rows || !skip.sample_id.is_empty() {
             log.push(skip)?;
         }
     }
     Ok(())
+}
+
+fn unreadable(path: &Path, error: &csv::Error) -> Error {
+    Error::damaged(path, error.to_string())
 }

@@ -1,5 +1,4 @@
-//! What sequences were made from: loci, reference digests and policies. It travels with tokens and
-//! models.
+//! Provenance of sequences: loci, reference digests and policies, stored with tokens and models.
 
 use std::collections::HashMap;
 
@@ -12,8 +11,9 @@ use super::{
 use gf_files::output;
 use gf_genotypes::{Locus, contig_key};
 
-/// What sequences were made from, and how: a model made on them is only right for others made the
-/// same way.
+/// Sources and policies of sequences.
+///
+/// A model is valid only for sequences made from the same loci, reference and policies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Loci, in order.
@@ -25,106 +25,77 @@ pub struct Provenance {
 /// One locus and its reference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocusProvenance {
-    /// Where.
+    /// Name, interval and strand.
     #[serde(flatten)]
     pub locus: Locus,
-    /// Length of its contig, where a file said so.
+    /// Length of the contig, if a file states it.
     pub contig_len_nt: Option<usize>,
-    /// What was read as N.
+    /// Intervals that are read as N.
     #[serde(default)]
     pub masks: Masks,
     /// SHA-256 of the reference bases of the locus (upper-case, forward strand).
     pub reference_sha256: String,
-    /// Variants that are common among the training people.
+    /// Variants that are common among the training samples.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub common_variants: Vec<CommonEdit>,
 }
 
 impl Provenance {
-    /// Of a dictionary made under `policies`.
+    /// The provenance of a dictionary that was made under `policies`.
     #[must_use]
     pub fn from_dictionary(dictionary: &Dictionary, policies: Policies) -> Self {
-        let loci = dictionary.loci.iter();
-        let of_locus = |locus: &LocusHaplotypes| LocusProvenance {
-            locus: locus.locus.clone(),
-            contig_len_nt: locus.contig_len_nt,
-            masks: locus.masks.clone(),
-            reference_sha256: output::sha256(&locus.reference),
-            common_variants: Vec::new(),
-        };
         Self {
-            loci: loci.map(of_locus).collect(),
+            loci: dictionary.loci.iter().map(LocusProvenance::new).collect(),
             policies,
         }
     }
 
-    /// With what is common among `people`, and carried by at least `min_people` of them.
+    /// Adds the variants that are common among `samples` and carried by at least `min_samples` of
+    /// them.
     #[must_use]
     pub fn with_common_variants(
         mut self,
         dictionary: &Dictionary,
-        people: &[usize],
-        min_people: usize,
+        samples: &[usize],
+        min_samples: usize,
     ) -> Self {
-        for (of_locus, locus) in self.loci.iter_mut().zip(&dictionary.loci) {
-            of_locus.common_variants = CommonEdit::find(locus, people, min_people);
+        for (provenance, locus) in self.loci.iter_mut().zip(&dictionary.loci) {
+            provenance.common_variants = CommonEdit::find(locus, samples, min_samples);
         }
         self
     }
 
-    /// How many of the common variants other people carry.
+    /// Counts the common training variants that the samples of a dictionary carry.
     #[must_use]
     pub fn carried(&self, dictionary: &Dictionary) -> Carried {
         let mut carried = Carried::default();
-        self.loci
-            .iter()
-            .zip(&dictionary.loci)
-            .for_each(|(of_locus, locus)| carried.add(&of_locus.common_variants, locus));
+        for (provenance, locus) in self.loci.iter().zip(&dictionary.loci) {
+            carried.add(&provenance.common_variants, locus);
+        }
         carried
     }
 
-    /// Refuses sequences made from another reference or build.
+    /// Refuses sequences that were made from another reference or build.
     ///
     /// # Errors
-    /// Names the first locus that differs, and how.
+    /// The first locus that differs, and the difference.
     pub fn require_same_genome(&self, dictionary: &Dictionary) -> Result<(), Error> {
-        for (expected, found) in self
-            .loci
-            .iter()
-            .zip(Self::from_dictionary(dictionary, self.policies.clone()).loci)
-        {
-            let differs = |reason: String| {
-                Err(Error::OtherGenome {
+        let found = Self::from_dictionary(dictionary, self.policies.clone());
+        for (expected, found) in self.loci.iter().zip(&found.loci) {
+            expected
+                .require_same_genome(found)
+                .map_err(|reason| Error::OtherGenome {
                     locus: expected.locus.name.clone(),
                     reason,
-                })
-            };
-            if let (Some(a), Some(b)) = (expected.contig_len_nt, found.contig_len_nt)
-                && a != b
-            {
-                return differs(format!(
-                    "contig `{}` has {b} nt here, {a} nt where the model was made: another build",
-                    expected.locus.contig
-                ));
-            }
-            if expected.reference_sha256 != found.reference_sha256 {
-                let short = |digest: &str| digest.chars().take(12).collect::<String>();
-                return differs(format!(
-                    "the FASTA has other bases at {} (SHA-256 {}..., the model's reference had \
-                     {}...)",
-                    expected.locus.region(),
-                    short(&found.reference_sha256),
-                    short(&expected.reference_sha256)
-                ));
-            }
+                })?;
         }
         Ok(())
     }
 
-    /// Takes on the loci of `other`, which was made of the same genome under the same policies.
+    /// Appends the loci of `other`, which must have the same genome and policies.
     ///
     /// # Errors
-    /// Says what differs, or which locus is in both.
+    /// The difference, or the locus that is in both, as a message.
     pub fn join(&mut self, other: Self) -> Result<(), String> {
         self.policies.require_same(&other.policies)?;
         let mut contigs = ContigLens::default();
@@ -132,12 +103,12 @@ impl Provenance {
             .iter()
             .chain(&other.loci)
             .try_for_each(|locus| contigs.add(&locus.locus, locus.contig_len_nt))?;
-        let is_here = |locus: &&LocusProvenance| {
+        let repeated = other.loci.iter().find(|added| {
             self.loci
                 .iter()
-                .any(|here| here.locus.name == locus.locus.name)
-        };
-        if let Some(locus) = other.loci.iter().find(is_here) {
+                .any(|present| present.locus.name == added.locus.name)
+        });
+        if let Some(locus) = repeated {
             return Err(format!(
                 "locus `{}` is in a block of other loci as well",
                 locus.locus.name
@@ -148,7 +119,46 @@ impl Provenance {
     }
 }
 
-/// Lengths of contigs (nt) as loci state them, by [`contig_key`]: another one is of another build.
+impl LocusProvenance {
+    fn new(locus: &LocusHaplotypes) -> Self {
+        Self {
+            locus: locus.locus.clone(),
+            contig_len_nt: locus.contig_len_nt,
+            masks: locus.masks.clone(),
+            reference_sha256: output::sha256(&locus.reference),
+            common_variants: Vec::new(),
+        }
+    }
+
+    fn require_same_genome(&self, found: &Self) -> Result<(), String> {
+        if let (Some(a), Some(b)) = (self.contig_len_nt, found.contig_len_nt)
+            && a != b
+        {
+            return Err(format!(
+                "contig `{}` has {b} nt here, {a} nt where the model was made: another build",
+                self.locus.contig
+            ));
+        }
+        if self.reference_sha256 != found.reference_sha256 {
+            return Err(format!(
+                "the FASTA has other bases at {} (SHA-256 {}..., the model's reference had {}...)",
+                self.locus.region(),
+                shortened(&found.reference_sha256),
+                shortened(&self.reference_sha256)
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The first 12 digits of a digest, for messages.
+fn shortened(digest: &str) -> String {
+    digest.chars().take(12).collect()
+}
+
+/// Lengths of contigs (nt) by [`contig_key`], as the loci of several blocks state them.
+///
+/// Two lengths of one contig mean two genome builds.
 #[derive(Debug, Default)]
 pub(super) struct ContigLens(HashMap<String, usize>);
 

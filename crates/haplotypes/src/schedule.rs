@@ -1,5 +1,7 @@
-//! Which loci a record belongs to, and which are held open: a locus is opened by its first record
-//! and closed once a record lies behind it.
+//! Assigns records to loci, and opens and closes the loci.
+//!
+//! The first record of a locus opens it; the first record beyond its end closes it. Only open loci
+//! need memory for their state.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -10,78 +12,74 @@ use super::{
 };
 use gf_genotypes::{Locus, Reference, VariantFile, VariantRecord, contig_key, same_contig};
 
-/// The loci of one contig, by place.
+/// The loci of one contig.
 #[derive(Default)]
-struct OnContig {
-    /// First base and number of each locus, ascending.
+struct ContigLoci {
+    /// First base (0-based) and number of each locus, ascending.
     starts: Vec<(usize, usize)>,
+    /// Length of the longest locus. No locus that starts further left can reach a record.
     longest_nt: usize,
 }
 
-/// The loci of a run, and how far each is.
+/// The loci of a run: not yet open, open, or done.
 pub struct Schedule<'o> {
     loci: &'o [(Locus, Masks)],
     reference: Reference,
-    on_contig: HashMap<String, OnContig>,
+    loci_of_contig: HashMap<String, ContigLoci>,
     open: BTreeMap<usize, Window>,
     done: Vec<Option<LocusHaplotypes>>,
     /// Number of the file that has records of a locus.
     file_of_locus: Vec<Option<usize>>,
 }
 
+/// The result of the pass over all files, to judge loci without records.
+pub struct FilesRead<'r> {
+    pub files: &'r [VariantFile],
+    pub contigs_with_records: &'r HashSet<String>,
+}
+
 impl<'o> Schedule<'o> {
-    /// Nothing is open.
+    /// Sorts the loci by contig and position; none is open.
     pub fn new(loci: &'o [(Locus, Masks)], reference: Reference) -> Self {
-        let mut on_contig: HashMap<String, OnContig> = HashMap::new();
+        let mut loci_of_contig: HashMap<String, ContigLoci> = HashMap::new();
         for (number, (locus, _)) in loci.iter().enumerate() {
-            let here = on_contig
+            let contig_loci = loci_of_contig
                 .entry(contig_key(&locus.contig).to_string())
                 .or_default();
-            here.starts.push((locus.start0, number));
-            here.longest_nt = here.longest_nt.max(locus.len_nt());
+            contig_loci.starts.push((locus.start0, number));
+            contig_loci.longest_nt = contig_loci.longest_nt.max(locus.len_nt());
         }
-        for here in on_contig.values_mut() {
-            here.starts.sort_unstable();
+        for contig_loci in loci_of_contig.values_mut() {
+            contig_loci.starts.sort_unstable();
         }
         let done = loci.iter().map(|_| None).collect();
         Self {
             loci,
             reference,
-            on_contig,
+            loci_of_contig,
             open: BTreeMap::new(),
             done,
             file_of_locus: vec![None; loci.len()],
         }
     }
 
-    /// Takes a record to every locus it overlaps; `file` is the number of its file.
+    /// Applies a record to every locus that it overlaps; `file` is the number of its file.
+    ///
+    /// # Errors
+    /// A locus with records in two files or on two names of its contig, and the errors of
+    /// [`Window::record`].
     pub fn record(
         &mut self,
         file: usize,
         site: RecordAtLocus<'_>,
         cohort: &mut SharedState<'_>,
     ) -> Result<(), Error> {
-        let record = site.record;
-        let is_behind = |window: &Window| {
-            let locus = window.locus();
-            locus.end0 <= record.start0() || !same_contig(&locus.contig, &record.contig)
-        };
-        let ended: Vec<usize> = self
-            .open
-            .iter()
-            .filter(|(_, window)| is_behind(window))
-            .map(|(&number, _)| number)
-            .collect();
-        for number in ended {
-            self.close(number, cohort)?;
-        }
-        for number in self.overlapping(record) {
+        self.close_before(site.record, cohort)?;
+        for number in self.overlapping(site.record) {
             cohort.summary.n_records += 1;
-            let (locus, masks) = &self.loci[number];
-            if self.file_of_locus[number]
-                .replace(file)
-                .is_some_and(|other| other != file)
-            {
+            let locus = &self.loci[number].0;
+            let earlier_file = self.file_of_locus[number].replace(file);
+            if earlier_file.is_some_and(|earlier| earlier != file) {
                 let name = &locus.name;
                 return Err(Error::Inputs(format!(
                     "locus `{name}` has records in more than one file; merge them with `bcftools \
@@ -97,10 +95,7 @@ impl<'o> Schedule<'o> {
                 return Err(site.refuse(None, reason));
             }
             if !self.open.contains_key(&number) {
-                self.open.insert(
-                    number,
-                    Window::open(locus, masks, &mut self.reference, cohort)?,
-                );
+                self.open(number, cohort)?;
             }
             if let Some(window) = self.open.get_mut(&number) {
                 window.record(site, cohort)?;
@@ -109,18 +104,47 @@ impl<'o> Schedule<'o> {
         Ok(())
     }
 
+    /// Closes the open loci that end before a record or are on another contig. Records are sorted,
+    /// so no later record can reach them.
+    fn close_before(
+        &mut self,
+        record: &VariantRecord,
+        cohort: &mut SharedState<'_>,
+    ) -> Result<(), Error> {
+        let mut ended = Vec::new();
+        for (&number, window) in &self.open {
+            let locus = window.locus();
+            if locus.end0 <= record.start0() || !same_contig(&locus.contig, &record.contig) {
+                ended.push(number);
+            }
+        }
+        for number in ended {
+            self.close(number, cohort)?;
+        }
+        Ok(())
+    }
+
+    /// Numbers of the loci that a record overlaps, by their start.
     fn overlapping(&self, record: &VariantRecord) -> Vec<usize> {
-        let Some(OnContig { starts, longest_nt }) = self.on_contig.get(contig_key(&record.contig))
+        let Some(ContigLoci { starts, longest_nt }) =
+            self.loci_of_contig.get(contig_key(&record.contig))
         else {
             return Vec::new();
         };
         let first = starts.partition_point(|(start0, _)| start0 + longest_nt <= record.start0());
-        let here = starts[first..]
+        starts[first..]
             .iter()
-            .take_while(|(start0, _)| *start0 < record.span_end0());
-        here.filter(|(_, number)| self.loci[*number].0.end0 > record.start0())
+            .take_while(|(start0, _)| *start0 < record.span_end0())
+            .filter(|(_, number)| self.loci[*number].0.end0 > record.start0())
             .map(|&(_, number)| number)
             .collect()
+    }
+
+    fn open(&mut self, number: usize, cohort: &mut SharedState<'_>) -> Result<(), Error> {
+        let (locus, masks) = &self.loci[number];
+        let window = Window::open(locus, masks, &mut self.reference, cohort)?;
+        self.open.insert(number, window);
+        Ok(())
     }
 
     fn close(&mut self, number: usize, cohort: &mut SharedState<'_>) -> Result<(), Error> {
@@ -130,13 +154,17 @@ impl<'o> Schedule<'o> {
         Ok(())
     }
 
-    /// Closes every locus; those without a record are refused, or are the reference in everyone.
+    /// Closes all loci and returns their haplotypes in the order of the options.
+    ///
+    /// A locus without a record is either an error or the reference in all samples.
+    ///
+    /// # Errors
+    /// A locus without a record that may not be read as the reference.
     pub fn finish(
         mut self,
         options: &Options,
-        files: &[VariantFile],
+        files_read: &FilesRead<'_>,
         empty_loci: EmptyLoci,
-        contigs_with_records: &HashSet<String>,
         cohort: &mut SharedState<'_>,
     ) -> Result<Vec<LocusHaplotypes>, Error> {
         let open: Vec<usize> = self.open.keys().copied().collect();
@@ -145,59 +173,55 @@ impl<'o> Schedule<'o> {
         }
         for number in 0..self.loci.len() {
             if self.file_of_locus[number].is_none() {
-                let (locus, masks) = &self.loci[number];
-                self.refuse_empty(locus, options, files, empty_loci, contigs_with_records)?;
+                let locus = &self.loci[number].0;
+                self.require_may_be_empty(locus, options, files_read, empty_loci)
+                    .map_err(|reason| files_read.refuse(&reason))?;
                 cohort.summary.loci_without_records.push(locus.name.clone());
-                self.open.insert(
-                    number,
-                    Window::open(locus, masks, &mut self.reference, cohort)?,
-                );
+                self.open(number, cohort)?;
                 self.close(number, cohort)?;
             }
         }
         Ok(self.done.into_iter().flatten().collect())
     }
 
-    /// Whether a locus without a record may be read as the reference.
-    fn refuse_empty(
+    /// Refuses a locus without a record that may not be read as the reference.
+    fn require_may_be_empty(
         &self,
         locus: &Locus,
         options: &Options,
-        files: &[VariantFile],
+        files_read: &FilesRead<'_>,
         empty_loci: EmptyLoci,
-        contigs_with_records: &HashSet<String>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), String> {
         let Locus { name, contig, .. } = locus;
-        let names = files
-            .iter()
-            .map(|file| file.path().display().to_string())
-            .collect::<Vec<_>>()
-            .join(", ");
-        let refuse = |reason: &str| Err(Error::Inputs(format!("{names}: {reason}")));
         if empty_loci == EmptyLoci::Refuse && self.file_of_locus.iter().all(Option::is_none) {
-            return refuse(&format!(
+            return Err(format!(
                 "no record overlaps any locus of {}: is the VCF empty, or are the contig names or \
                  the build others?",
                 options.regions
             ));
         }
-        if !files.iter().any(|file| file.may_have_contig(contig)) {
-            return refuse(&format!(
+        if !files_read
+            .files
+            .iter()
+            .any(|file| file.may_have_contig(contig))
+        {
+            return Err(format!(
                 "no contig `{contig}` in the header, and locus `{name}` lies there; is it in \
                  another file?"
             ));
         }
-        if !contigs_with_records
+        if !files_read
+            .contigs_with_records
             .iter()
-            .any(|other| same_contig(contig, other))
+            .any(|with_records| same_contig(contig, with_records))
         {
-            return refuse(&format!(
+            return Err(format!(
                 "no record on contig `{contig}`, and locus `{name}` lies there; is it in another \
                  file?"
             ));
         }
         if empty_loci == EmptyLoci::Refuse {
-            return refuse(&format!(
+            return Err(format!(
                 "no record overlaps locus `{name}` ({}): is it another build? If nothing varies \
                  there, take it out of {}",
                 locus.region(),
@@ -205,5 +229,17 @@ impl<'o> Schedule<'o> {
             ));
         }
         Ok(())
+    }
+}
+
+impl FilesRead<'_> {
+    /// An error that concerns all files.
+    fn refuse(&self, reason: &str) -> Error {
+        let paths: Vec<String> = self
+            .files
+            .iter()
+            .map(|file| file.path().display().to_string())
+            .collect();
+        Error::Inputs(format!("{}: {reason}", paths.join(", ")))
     }
 }

@@ -1,9 +1,9 @@
-//! The numbers of distinct sequences, in order of first appearance, and the edits that these carry.
+//! Numbers distinct sequences in order of first appearance.
 //!
-//! Input -> output: sequences as ascending numbers into a table of edits -> each one's number; at
-//! the end the distinct ones over the edits that are left. What comes out depends on the sequences
-//! and their order alone, so that blocks of people, one after the other, give what all give at
-//! once.
+//! Input -> output: sequences as ascending indices into a table of edits -> the number of each one;
+//! at the end the distinct sequences and the edits that they carry. The result depends only on the
+//! sequences and their order. Blocks of samples, merged one after the other, therefore give the
+//! same result as all samples at once.
 
 use std::collections::HashMap;
 
@@ -18,12 +18,22 @@ pub struct SequenceNumbers<'l> {
     start0: usize,
     edits: &'l [Edit],
     fingerprints: Fingerprints,
+    /// Sequences with the same hash and length.
     with_fingerprint: HashMap<(u64, usize), Vec<u32>>,
     haplotypes: Vec<Vec<u32>>,
 }
 
+/// The distinct sequences of a locus.
+pub struct DistinctSequences {
+    /// Every edit that a sequence carries, in the order of [`SortedEdits`].
+    pub edits: Vec<Edit>,
+    /// Each sequence as ascending indices into `edits`.
+    pub haplotypes: Vec<Vec<u32>>,
+}
+
 impl<'l> SequenceNumbers<'l> {
-    /// Of a locus whose reference bases start at `start0`; `edits` in the order of [`sorted`].
+    /// Starts without sequences. `reference` has the bases of a locus that starts at `start0`;
+    /// `edits` are in the order of [`SortedEdits`].
     pub fn new(reference: &'l [u8], start0: usize, edits: &'l [Edit]) -> Self {
         let fingerprints = Fingerprints::new(reference, start0);
         Self {
@@ -36,40 +46,28 @@ impl<'l> SequenceNumbers<'l> {
         }
     }
 
-    /// The number of a sequence; that of an earlier one where it has the same bases.
+    /// The number of a sequence. Different edits can give the same bases, and then share a number.
     pub fn number(&mut self, haplotype: &[u32]) -> u32 {
-        let Self {
-            reference,
-            start0,
-            edits,
-            fingerprints,
-            with_fingerprint,
-            haplotypes,
-        } = self;
-        let edits_of = |numbers: &[u32]| {
-            numbers
-                .iter()
-                .map(|&edit| &edits[edit as usize])
-                .collect::<Vec<_>>()
-        };
-        let alike = with_fingerprint
-            .entry(fingerprints.combined(edits_of(haplotype).into_iter()))
-            .or_default();
-        let same_bases = |&&other: &&u32| {
-            let other: &[u32] = &haplotypes[other as usize];
-            other == haplotype
-                || splice(reference, *start0, edits_of(other))
-                    == splice(reference, *start0, edits_of(haplotype))
-        };
-        alike.iter().find(same_bases).copied().unwrap_or_else(|| {
-            alike.push(haplotypes.len() as u32);
-            haplotypes.push(haplotype.to_vec());
-            haplotypes.len() as u32 - 1
-        })
+        let fingerprint = self.fingerprints.combined(edits_of(self.edits, haplotype));
+        let candidates = self.with_fingerprint.entry(fingerprint).or_default();
+        // Fingerprints can collide, so the bases decide.
+        for &candidate in &*candidates {
+            let earlier: &[u32] = &self.haplotypes[candidate as usize];
+            if earlier == haplotype
+                || splice(self.reference, self.start0, edits_of(self.edits, earlier))
+                    == splice(self.reference, self.start0, edits_of(self.edits, haplotype))
+            {
+                return candidate;
+            }
+        }
+        let number = self.haplotypes.len() as u32;
+        candidates.push(number);
+        self.haplotypes.push(haplotype.to_vec());
+        number
     }
 
-    /// The edits that some distinct sequence carries, and the sequences as numbers into these.
-    pub fn finish(self) -> (Vec<Edit>, Vec<Vec<u32>>) {
+    /// The distinct sequences, without edits that none of them carries.
+    pub fn finish(self) -> DistinctSequences {
         let mut haplotypes = self.haplotypes;
         let mut new_number = vec![None; self.edits.len()];
         for &edit in haplotypes.iter().flatten() {
@@ -85,26 +83,39 @@ impl<'l> SequenceNumbers<'l> {
         for edit in haplotypes.iter_mut().flatten() {
             *edit = new_number[*edit as usize].unwrap_or_default();
         }
-        (edits, haplotypes)
+        DistinctSequences { edits, haplotypes }
     }
 }
 
-/// Edits in the order of a dictionary (by place, then by letters), each once, and the place there
-/// of each that was given.
-pub fn sorted(edits: &[Edit]) -> (Vec<Edit>, Vec<u32>) {
-    let key = |number: &usize| {
-        let Edit { start0, end0, alt } = &edits[*number];
-        (*start0, *end0, alt)
-    };
-    let mut order: Vec<usize> = (0..edits.len()).collect();
-    order.sort_by(|a, b| key(a).cmp(&key(b)));
-    let mut new_number = vec![0; edits.len()];
-    let mut in_order: Vec<Edit> = Vec::with_capacity(edits.len());
-    for number in order {
-        if in_order.last() != Some(&edits[number]) {
-            in_order.push(edits[number].clone());
+fn edits_of<'e>(edits: &'e [Edit], numbers: &[u32]) -> impl Iterator<Item = &'e Edit> {
+    numbers.iter().map(|&number| &edits[number as usize])
+}
+
+/// Edits in the order of a dictionary: by position, then by letters, without duplicates.
+pub struct SortedEdits {
+    /// The sorted edits.
+    pub edits: Vec<Edit>,
+    /// Index into `edits` of each edit that was given.
+    pub new_number: Vec<u32>,
+}
+
+impl SortedEdits {
+    /// Sorts edits and removes duplicates.
+    pub fn new(given: &[Edit]) -> Self {
+        let mut order: Vec<usize> = (0..given.len()).collect();
+        order.sort_by(|&a, &b| sort_key(&given[a]).cmp(&sort_key(&given[b])));
+        let mut new_number = vec![0; given.len()];
+        let mut edits: Vec<Edit> = Vec::with_capacity(given.len());
+        for number in order {
+            if edits.last() != Some(&given[number]) {
+                edits.push(given[number].clone());
+            }
+            new_number[number] = edits.len() as u32 - 1;
         }
-        new_number[number] = in_order.len() as u32 - 1;
+        Self { edits, new_number }
     }
-    (in_order, new_number)
+}
+
+fn sort_key(edit: &Edit) -> (usize, usize, &[u8]) {
+    (edit.start0, edit.end0, &edit.alt)
 }

@@ -1,5 +1,7 @@
-//! What is not in the sequences as the VCF states it: counted by reason, and listed in `skips.csv`
-//! while the files are read.
+//! The log of alleles that are not applied as the VCF states them.
+//!
+//! Each one is counted by its reason and, on request, written as a row of `skips.csv` while the
+//! files are read.
 
 use std::{collections::BTreeMap, fmt, path::Path};
 
@@ -92,7 +94,7 @@ const COLUMNS: [&str; 6] = [
     "reason",
 ];
 
-/// Counts skips, and writes each as a row where a file was asked for.
+/// Counts skips by reason and, on request, writes each as a row of `skips.csv`.
 #[derive(Debug, Default)]
 pub struct SkipLog {
     counts: BTreeMap<Reason, u64>,
@@ -100,10 +102,10 @@ pub struct SkipLog {
 }
 
 impl SkipLog {
-    /// With a table at `path`, or counts only.
+    /// Starts a log with a table at `path`, or with counts only.
     ///
     /// # Errors
-    /// When the file cannot be made.
+    /// The file cannot be created.
     pub fn create(path: Option<&Path>) -> Result<Self, Error> {
         let table = match path {
             None => None,
@@ -123,10 +125,10 @@ impl SkipLog {
         })
     }
 
-    /// Notes one.
+    /// Counts a skip and writes its row.
     ///
     /// # Errors
-    /// When the table cannot be written.
+    /// The table cannot be written.
     pub fn push(&mut self, skip: Skip<'_>) -> Result<(), Error> {
         *self.counts.entry(skip.reason).or_default() += 1;
         match &mut self.table {
@@ -138,32 +140,47 @@ impl SkipLog {
         }
     }
 
-    /// How often each policy acted, and the table, which has no name yet.
+    /// Ends the log; the table gets its name when it is saved.
     ///
     /// # Errors
-    /// When the table cannot be written.
-    pub fn finish(self) -> Result<(BTreeMap<Reason, u64>, SkipTable), Error> {
-        let Some(table) = self.table else {
-            return Ok((self.counts, SkipTable(None)));
+    /// The table cannot be written.
+    pub fn finish(self) -> Result<FinishedLog, Error> {
+        let pending = match self.table {
+            None => None,
+            Some(table) => {
+                let path = table.get_ref().path().to_path_buf();
+                let pending = table.into_inner().map_err(|error| {
+                    output::at(&path)(std::io::Error::other(error.error().to_string()))
+                })?;
+                Some(pending)
+            }
         };
-        let path = table.get_ref().path().to_path_buf();
-        let pending = table
-            .into_inner()
-            .map_err(|error| output::at(&path)(std::io::Error::other(error.error().to_string())))?;
-        Ok((self.counts, SkipTable(Some(pending))))
+        Ok(FinishedLog {
+            counts: self.counts,
+            table: SkipTable(pending),
+        })
     }
 }
 
-/// The written rows of `skips.csv`; dropped, they leave nothing.
+/// A [`SkipLog`] after the last file.
+#[derive(Debug)]
+pub struct FinishedLog {
+    /// Number of skips by reason.
+    pub counts: BTreeMap<Reason, u64>,
+    /// The rows, not yet under their final name.
+    pub table: SkipTable,
+}
+
+/// The rows of `skips.csv` under a temporary name. If dropped, they are deleted.
 #[derive(Debug)]
 #[must_use = "the table stands under its name once it is saved"]
 pub struct SkipTable(Option<Pending>);
 
 impl SkipTable {
-    /// Puts the table under its name, if one was asked for.
+    /// Renames the table to its final name, if a table was requested.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// The table cannot be written.
     pub fn save(self) -> Result<(), Error> {
         Ok(self.0.map_or(Ok(()), Pending::finish)?)
     }

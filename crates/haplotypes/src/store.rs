@@ -1,5 +1,7 @@
-//! The haplotype dictionary on disk: `loci.json` (loci, edits, distinct haplotypes) and `pairs.csv`
-//! (each person's two).
+//! The haplotype dictionary on disk.
+//!
+//! - `loci.json`: loci, edits, and distinct haplotypes as indices of edits;
+//! - `pairs.csv`: the two haplotypes of each sample at each locus.
 
 use std::{
     borrow::Cow,
@@ -11,7 +13,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Edit, Encoding, Error, LocusHaplotypes, diploid};
+use super::{ABSENT_HAPLOTYPE, Edit, Encoding, Error, LocusHaplotypes, diploid};
 use gf_files::{
     output::{self, Pending},
     stored_format,
@@ -20,14 +22,14 @@ use gf_files::{
 /// Version of the files this module writes.
 const SCHEMA_VERSION: u32 = 2;
 
-/// The distinct haplotypes of every locus, and which two each person has.
+/// The distinct haplotypes of every locus, and the two that each sample has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dictionary {
-    /// What the letters of the sequences are.
+    /// Whether the letters are bases or genotype symbols.
     pub encoding: Encoding,
-    /// Sequences of bases may hold IUPAC codes (unphased heterozygotes).
+    /// Sequences of bases may contain IUPAC codes (unphased heterozygotes).
     pub iupac: bool,
-    /// People, in the order of every `pairs`.
+    /// Samples, in the order of every `pairs`.
     pub samples: Vec<String>,
     /// One per locus.
     pub loci: Vec<LocusHaplotypes>,
@@ -46,12 +48,12 @@ struct PairRow<'d> {
     sample_id: Cow<'d, str>,
     locus: Cow<'d, str>,
     haplotype_a: u32,
-    /// Empty when the person has one haplotype only.
+    /// Empty if the sample has only one haplotype.
     haplotype_b: Option<u32>,
 }
 
 impl Dictionary {
-    /// Every letter a sequence may hold, ascending; `N` is one of them.
+    /// Every letter that a sequence may contain, ascending; `N` is one of them.
     #[must_use]
     pub fn alphabet(&self) -> &'static [u8] {
         match self.encoding {
@@ -64,7 +66,7 @@ impl Dictionary {
     /// Writes `loci.json` and `pairs.csv` into a folder.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// A file cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         let mut writer = Writer::create(folder, self.encoding, self.iupac)?;
         self.loci
@@ -79,72 +81,77 @@ impl Dictionary {
     /// Missing or malformed files, another schema version, numbers out of range.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("loci.json");
-        let LociFile {
-            encoding,
-            iupac,
-            loci,
-            ..
-        } = stored_format::from_json(
+        let file: LociFile<'_> = stored_format::from_json(
             &stored_format::read(&path)?,
             SCHEMA_VERSION,
             "gf-genomics sequences",
         )
-        .map_err(|reason| damaged(&path, reason))?;
+        .map_err(|reason| Error::damaged(&path, reason))?;
         let mut dictionary = Self {
-            encoding,
-            iupac,
+            encoding: file.encoding,
+            iupac: file.iupac,
             samples: Vec::new(),
-            loci: loci.into_owned(),
+            loci: file.loci.into_owned(),
         };
-        let alphabet = dictionary.alphabet();
-        for locus in &dictionary.loci {
-            let is_known = |letter: &u8| alphabet.contains(letter);
-            let name = &locus.locus.name;
-            if locus.encoding != encoding
-                || !locus.edits.iter().flat_map(|edit| &edit.alt).all(is_known)
-            {
-                let reason = format!(
-                    "locus `{name}`: letters that sequences cannot have: the file is damaged"
-                );
-                return Err(damaged(&path, reason));
-            }
-            if !has_edits_in_place(locus) {
-                let reason = format!("locus `{name}`: edits out of place: the file is damaged");
-                return Err(damaged(&path, reason));
-            }
-        }
+        dictionary
+            .require_valid_loci()
+            .map_err(|reason| Error::damaged(&path, reason))?;
         let samples = read_pairs(&folder.join("pairs.csv"), &mut dictionary.loci)?;
         dictionary.samples = samples;
         Ok(dictionary)
     }
-}
 
-fn damaged(path: &Path, reason: String) -> Error {
-    Error::Store {
-        path: path.into(),
-        reason,
+    /// Refuses loci whose sequences could not be spliced, or would contain unknown letters.
+    fn require_valid_loci(&self) -> Result<(), String> {
+        let alphabet = self.alphabet();
+        for locus in &self.loci {
+            let name = &locus.locus.name;
+            let mut letters = locus.edits.iter().flat_map(|edit| &edit.alt);
+            if locus.encoding != self.encoding || !letters.all(|letter| alphabet.contains(letter)) {
+                return Err(format!(
+                    "locus `{name}`: letters that sequences cannot have: the file is damaged"
+                ));
+            }
+            if !has_edits_in_place(locus) {
+                return Err(format!(
+                    "locus `{name}`: edits out of place: the file is damaged"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
 /// Whether all edits are within the locus, and those of each haplotype ascend without overlap.
 fn has_edits_in_place(locus: &LocusHaplotypes) -> bool {
-    let end0 = locus.locus.start0.saturating_add(locus.reference.len());
-    let is_within = |edit: &Edit| {
-        locus.locus.start0 <= edit.start0 && edit.start0 <= edit.end0 && edit.end0 <= end0
-    };
-    let ascends = |numbers: &Vec<u32>| {
-        let edits: Option<Vec<&Edit>> = numbers
-            .iter()
-            .map(|&number| locus.edits.get(number as usize))
-            .collect();
-        edits.is_some_and(|edits| edits.windows(2).all(|pair| pair[0].end0 <= pair[1].start0))
-    };
+    let start0 = locus.locus.start0;
+    let end0 = start0.saturating_add(locus.reference.len());
+    let are_within = locus
+        .edits
+        .iter()
+        .all(|edit| start0 <= edit.start0 && edit.start0 <= edit.end0 && edit.end0 <= end0);
     end0 == locus.locus.end0
-        && locus.edits.iter().all(is_within)
-        && locus.haplotypes.iter().all(ascends)
+        && are_within
+        && locus
+            .haplotypes
+            .iter()
+            .all(|numbers| ascends(&locus.edits, numbers))
 }
 
-/// Gives each locus its pairs of haplotypes; the samples in their order.
+/// Whether a haplotype names only known edits, and these ascend without overlap.
+fn ascends(edits: &[Edit], numbers: &[u32]) -> bool {
+    let carried: Option<Vec<&Edit>> = numbers
+        .iter()
+        .map(|&number| edits.get(number as usize))
+        .collect();
+    carried.is_some_and(|carried| {
+        carried
+            .windows(2)
+            .all(|pair| pair[0].end0 <= pair[1].start0)
+    })
+}
+
+/// Reads `pairs.csv` into the `pairs` of each locus; returns the samples in their order.
 fn read_pairs(path: &Path, loci: &mut [LocusHaplotypes]) -> Result<Vec<String>, Error> {
     let numbers: HashMap<String, usize> = loci
         .iter()
@@ -154,8 +161,8 @@ fn read_pairs(path: &Path, loci: &mut [LocusHaplotypes]) -> Result<Vec<String>, 
     let mut samples = Vec::new();
     let mut table = csv::Reader::from_reader(File::open(path).map_err(output::at(path))?);
     for (index, row) in table.deserialize().enumerate() {
-        let row: PairRow<'_> = row.map_err(|error| damaged(path, error.to_string()))?;
-        let problem = |reason: &str| damaged(path, format!("line {}: {reason}", index + 2));
+        let row: PairRow<'_> = row.map_err(|error| Error::damaged(path, error.to_string()))?;
+        // The rows of the first locus give the order of the samples.
         if loci
             .first()
             .is_some_and(|locus| locus.locus.name == row.locus)
@@ -164,23 +171,13 @@ fn read_pairs(path: &Path, loci: &mut [LocusHaplotypes]) -> Result<Vec<String>, 
         }
         let locus = numbers
             .get(&*row.locus)
-            .and_then(|&number| loci.get_mut(number))
-            .ok_or_else(|| problem("unknown locus"))?;
-        let sample = samples.get(locus.pairs.len());
-        if sample.is_none_or(|sample| *sample != row.sample_id) {
-            return Err(problem("people are not in one order"));
-        }
-        let absent = super::ABSENT_HAPLOTYPE;
-        let pair = [row.haplotype_a, row.haplotype_b.unwrap_or(absent)];
-        let is_unknown =
-            |haplotype: &u32| *haplotype != absent && *haplotype as usize >= locus.haplotypes.len();
-        if pair.iter().any(is_unknown) {
-            return Err(problem("no such haplotype"));
-        }
-        locus.pairs.push(pair);
+            .and_then(|&number| loci.get_mut(number));
+        // Line 1 is the header.
+        add_pair(locus, &samples, &row)
+            .map_err(|reason| Error::damaged(path, format!("line {}: {reason}", index + 2)))?;
     }
     if loci.iter().any(|locus| locus.pairs.len() != samples.len()) {
-        return Err(damaged(
+        return Err(Error::damaged(
             path,
             "not every person has a row at every locus".into(),
         ));
@@ -188,8 +185,32 @@ fn read_pairs(path: &Path, loci: &mut [LocusHaplotypes]) -> Result<Vec<String>, 
     Ok(samples)
 }
 
-/// A dictionary that is written locus by locus, so that not all of them need be in memory; dropped
-/// before it is saved, it leaves nothing.
+/// Adds a row of `pairs.csv` to its locus.
+fn add_pair(
+    locus: Option<&mut LocusHaplotypes>,
+    samples: &[String],
+    row: &PairRow<'_>,
+) -> Result<(), &'static str> {
+    let locus = locus.ok_or("unknown locus")?;
+    let expected_sample = samples.get(locus.pairs.len());
+    if expected_sample.is_none_or(|sample| *sample != row.sample_id) {
+        return Err("people are not in one order");
+    }
+    let pair = [row.haplotype_a, row.haplotype_b.unwrap_or(ABSENT_HAPLOTYPE)];
+    let n_haplotypes = locus.haplotypes.len();
+    if pair
+        .iter()
+        .any(|&haplotype| haplotype != ABSENT_HAPLOTYPE && haplotype as usize >= n_haplotypes)
+    {
+        return Err("no such haplotype");
+    }
+    locus.pairs.push(pair);
+    Ok(())
+}
+
+/// Writes a dictionary locus by locus, so that not all loci need be in memory.
+///
+/// If dropped before it is saved, its files are deleted.
 #[derive(Debug)]
 pub(super) struct Writer {
     loci: Pending,
@@ -197,10 +218,14 @@ pub(super) struct Writer {
     is_first: bool,
 }
 
-/// What ends `loci.json` behind its loci.
+/// The end of `loci.json` after its last locus.
 const END_OF_LOCI: &str = "]}";
 
 impl Writer {
+    /// Starts both files in a folder.
+    ///
+    /// # Errors
+    /// A file cannot be created.
     pub fn create(folder: &Path, encoding: Encoding, iupac: bool) -> Result<Self, Error> {
         let path = folder.join("loci.json");
         let mut loci = Pending::create(&path)?;
@@ -231,7 +256,10 @@ impl Writer {
         })
     }
 
-    /// The next locus, and who of `samples` has which of its haplotypes.
+    /// Writes the next locus, and the haplotypes of `samples` at it.
+    ///
+    /// # Errors
+    /// A file cannot be written.
     pub fn add(&mut self, samples: &[String], locus: &LocusHaplotypes) -> Result<(), Error> {
         let comma = if std::mem::take(&mut self.is_first) {
             ""
@@ -248,7 +276,7 @@ impl Writer {
                 sample_id: Cow::Borrowed(sample_id),
                 locus: Cow::Borrowed(&locus.locus.name),
                 haplotype_a,
-                haplotype_b: (b != super::ABSENT_HAPLOTYPE).then_some(b),
+                haplotype_b: (b != ABSENT_HAPLOTYPE).then_some(b),
             };
             self.pairs
                 .serialize(row)
@@ -257,7 +285,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Puts both files under their names.
+    /// Renames both files to their final names.
+    ///
+    /// # Errors
+    /// A file cannot be written.
     pub fn save(mut self) -> Result<(), Error> {
         writeln!(self.loci, "{END_OF_LOCI}").map_err(output::at(self.loci.path()))?;
         let path = self.pairs.get_ref().path().to_path_buf();

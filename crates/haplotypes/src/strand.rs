@@ -1,8 +1,8 @@
-//! The other strand, for loci of BED strand `-`.
+//! Reverse complements, for loci on BED strand `-`.
 
 use super::policies::Encoding;
 
-/// Letters as the reverse strand reads them: reversed, each complemented.
+/// The letters of the reverse strand: complemented, in reverse order.
 #[must_use]
 pub fn reverse_complement(letters: &[u8], encoding: Encoding) -> Vec<u8> {
     let complement = match encoding {
@@ -16,7 +16,7 @@ pub fn reverse_complement(letters: &[u8], encoding: Encoding) -> Vec<u8> {
         .collect()
 }
 
-/// Complement of an upper-case base or IUPAC code; N, S and W are their own.
+/// The complement of an upper-case base or IUPAC code; N, S and W are their own complements.
 fn complement(base: u8) -> u8 {
     match base {
         b'A' => b'T',

@@ -1,5 +1,8 @@
-//! A locus while its records are read: REF checked, filters and masks applied, each person's call
-//! settled by the policies.
+//! One open locus: checks REF, applies filters and masks, and resolves each call by the policies.
+//!
+//! Input -> output: the records of a VCF that overlap a locus, in file order -> edits and their
+//! carriers for a [`Builder`], and a row of `skips.csv` for each allele that is not applied as
+//! written. Coordinates: 0-based, half-open; a `position` is the 1-based POS of a record.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,15 +24,15 @@ use gf_genotypes::{
     VariantRecord, builds_of_length,
 };
 
-/// How far beyond a locus the FASTA is read, to check the REF of alleles that reach in from
-/// outside.
+/// Reference bases fetched on each side of a locus. They are needed to check the REF of alleles
+/// that start outside of the locus and reach into it.
 const FLANK_NT: usize = 1_000;
 
-/// What all loci share.
+/// State that all loci of a run share.
 pub struct SharedState<'o> {
     pub policies: &'o Policies,
     pub samples: &'o [String],
-    /// Contigs of the loci, and the largest length that a VCF header states for each.
+    /// The largest length that a VCF header states for each contig of the loci.
     pub contig_lens_nt: HashMap<String, usize>,
     pub log: SkipLog,
     /// Missing alleles of each sample, in the order of [`Self::samples`].
@@ -37,34 +40,65 @@ pub struct SharedState<'o> {
     pub summary: Summary,
 }
 
-/// A locus while its records are read.
+/// One locus between its first and its last record.
 pub struct Window {
-    /// The file with its records, and what it calls the contig.
+    /// The VCF with the records of the locus. Empty until the first record.
     path: PathBuf,
+    /// The contig as that file names it. Empty until the first record.
     contig: String,
     locus: Locus,
     contig_len_nt: Option<usize>,
-    /// Where the contig ends at the latest: by the FASTA, or by a header that says more, as of a
-    /// FASTA with a piece of it.
+    /// The largest known end of the contig. A FASTA with a slice of the contig may be shorter than
+    /// the length in the VCF header.
     last_end0: Option<usize>,
     masks: Masks,
     /// Bases of the locus, ACGTN, masked.
     bases: Vec<u8>,
-    /// FASTA bases around the locus, for checking REF; `flank_start0` is the first one's position.
+    /// FASTA bases of the locus and its flanks, unmasked, for checking REF.
     flanked: Vec<u8>,
+    /// Position of the first base of [`Self::flanked`].
     flank_start0: usize,
     builder: Box<dyn Builder>,
-    /// Ploidy seen of each person so far (0 = none, 1, 2).
+    /// Ploidy of each sample (0 = not known yet, 1, 2).
     ploidy: Vec<u8>,
     n_without_ploidy: usize,
     any_haploid: bool,
-    /// People with nothing but `.` so far, and where: haploid, unless a later call says otherwise.
+    /// POS of the `.` calls of each sample that has no other call so far. Such a sample is haploid
+    /// unless a later call is diploid.
     lone_missing: BTreeMap<usize, Vec<usize>>,
-    /// Last phase set of each person; empty until a record has one.
+    /// Last phase set of each sample; empty until a record has one.
     phase_sets: Vec<Option<u64>>,
 }
 
-/// A record of a file, at one locus.
+/// The samples and haplotypes that a row of `skips.csv` is about.
+#[derive(Clone, Copy)]
+enum SkipScope {
+    /// The whole record.
+    Record,
+    /// Both haplotypes of a sample.
+    Sample(usize),
+    /// Haplotype `side` (0 or 1) of a sample.
+    Haplotype { sample: usize, side: usize },
+}
+
+impl SkipScope {
+    fn sample(self) -> Option<usize> {
+        match self {
+            Self::Record => None,
+            Self::Sample(sample) | Self::Haplotype { sample, .. } => Some(sample),
+        }
+    }
+
+    /// Number of the haplotype in `skips.csv`, 1 or 2.
+    fn haplotype(self) -> Option<u8> {
+        match self {
+            Self::Record | Self::Sample(_) => None,
+            Self::Haplotype { side, .. } => Some(side as u8 + 1),
+        }
+    }
+}
+
+/// A record and the file it comes from.
 #[derive(Clone, Copy)]
 pub struct RecordAtLocus<'r> {
     pub path: &'r Path,
@@ -72,57 +106,68 @@ pub struct RecordAtLocus<'r> {
 }
 
 impl RecordAtLocus<'_> {
-    pub fn refuse(self, sample: Option<&String>, reason: impl Into<String>) -> Error {
-        let VariantRecord {
-            contig, position, ..
-        } = self.record;
-        let path = self.path.into();
-        let contig = contig.clone();
+    /// The error that this record, or one sample's genotype in it, cannot be used.
+    pub fn refuse(self, sample_id: Option<&String>, reason: impl Into<String>) -> Error {
         Error::RecordAtLocus {
-            path,
-            contig,
-            position: *position,
+            path: self.path.into(),
+            contig: self.record.contig.clone(),
+            position: self.record.position,
             place: self.record.place,
-            sample: sample.cloned(),
+            sample: sample_id.cloned(),
             reason: reason.into(),
         }
     }
 
-    /// An ALT as the file writes it.
+    /// An ALT as the file writes it; `number` is 0-based.
     fn alt_text(self, number: usize) -> String {
         String::from_utf8_lossy(&self.record.alt_alleles[number]).into_owned()
     }
 }
 
-/// Alleles (`2 * person + 0|1`, ascending) that carry something of a record.
+/// Carriers of the alleles of one record.
+///
+/// A carrier is a haplotype, numbered `2 * sample + (0 or 1)`; each list ascends.
 struct Carriers {
+    /// Carriers of each ALT.
     of_alt: Vec<Vec<u32>>,
-    /// Of letters that no ALT has, over the whole REF: N for a missing allele, IUPAC codes.
+    /// Carriers of letters that a policy puts in place of REF: N for a missing allele, or IUPAC
+    /// codes for an unphased heterozygote.
     of_letters: BTreeMap<Vec<u8>, Vec<u32>>,
 }
 
-/// What an allele of a call is read as.
+impl Carriers {
+    fn new(n_alts: usize) -> Self {
+        Self {
+            of_alt: vec![Vec::new(); n_alts],
+            of_letters: BTreeMap::new(),
+        }
+    }
+}
+
+/// The meaning of one allele of a call under the policies.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Read {
-    /// The reference; the reason where the allele is something else.
+    /// The reference base; with a reason if the file states another allele.
     Reference(Option<Reason>),
-    /// This ALT, changed bases.
+    /// ALT with this number (0-based), which changes bases.
     Alt(usize),
-    /// This ALT, `*`: no change by itself.
+    /// ALT with this number (0-based), which is `*` and changes nothing by itself.
     Star(usize),
-    /// N over what the record is about.
+    /// N over the span of the record.
     Unknown,
-    /// There is no such haplotype.
+    /// The sample has no second haplotype.
     Absent,
 }
 
 impl Read {
+    /// Applies the policies for missing and symbolic alleles to one allele number of GT.
     fn classify(
         allele: i16,
         alleles: &[Allele],
         site: RecordAtLocus<'_>,
         policies: &Policies,
     ) -> Result<Self, String> {
+        // GT counts ALT alleles from 1, the record from 0.
         let number = match allele {
             0 => return Ok(Self::Reference(None)),
             ABSENT => return Ok(Self::Absent),
@@ -154,7 +199,7 @@ impl Read {
         }
     }
 
-    /// What it does to the bases: two alleles that do the same need no phase.
+    /// The change of bases alone. Two alleles with the same effect need no phase.
     fn effect(self) -> Self {
         match self {
             Self::Reference(_) | Self::Star(_) => Self::Reference(None),
@@ -171,12 +216,12 @@ impl Read {
     }
 }
 
-/// N over REF, or over all that a block or a deletion spans.
+/// N for each base that the record spans: REF, or a symbolic block or deletion.
 fn unknown(record: &VariantRecord) -> Vec<u8> {
     vec![b'N'; record.span_end0() - record.start0()]
 }
 
-/// The IUPAC codes of a heterozygote over REF; `None` where an allele has another length.
+/// The IUPAC codes of a heterozygote over REF; `None` if an allele differs from REF in length.
 fn iupac_codes(record: &VariantRecord, reads: [Read; 2]) -> Option<Vec<u8>> {
     let unknown = vec![b'N'; record.ref_allele.len()];
     let [a, b] = reads.map(|read| match read {
@@ -188,40 +233,41 @@ fn iupac_codes(record: &VariantRecord, reads: [Read; 2]) -> Option<Vec<u8>> {
 }
 
 impl Window {
-    /// Fetches the reference; nobody carries anything yet.
+    /// Fetches and masks the reference bases of a locus. Every sample starts as the reference.
+    ///
+    /// # Errors
+    /// A contig or an interval that the FASTA does not contain, or a read error.
     pub fn open(
         locus: &Locus,
         masks: &Masks,
         reference: &mut Reference,
         cohort: &mut SharedState<'_>,
     ) -> Result<Self, Error> {
-        let stated_nt = cohort.contig_lens_nt.get(&locus.contig).copied();
-        let held_nt = reference.contig_len_nt(&locus.contig);
-        // A header may state anything: where the FASTA has a slice, only a length that is one of
-        // the genome's is kept.
-        let contig_len_nt = held_nt
-            .or(stated_nt.filter(|&len_nt| !builds_of_length(&locus.contig, len_nt).is_empty()));
-        let last_end0 = held_nt.map(|len_nt| len_nt.max(stated_nt.unwrap_or(0)));
-        let (held_start0, held_end0) =
-            reference.covering(&locus.contig, locus.start0, locus.end0)?;
-        let flank_start0 = locus.start0.saturating_sub(FLANK_NT).max(held_start0);
-        let flanked = reference.fetch(
-            &locus.contig,
-            flank_start0,
-            (locus.end0 + FLANK_NT).min(held_end0),
-        )?;
+        let header_len_nt = cohort.contig_lens_nt.get(&locus.contig).copied();
+        let fasta_len_nt = reference.contig_len_nt(&locus.contig);
+        // A header may state any number. If the FASTA has only a slice of the contig, a stated
+        // length counts only if it is the length of this chromosome in some genome build.
+        let contig_len_nt =
+            fasta_len_nt
+                .or(header_len_nt
+                    .filter(|&len_nt| !builds_of_length(&locus.contig, len_nt).is_empty()));
+        let last_end0 = fasta_len_nt.map(|len_nt| len_nt.max(header_len_nt.unwrap_or(0)));
+        let fasta_record = reference.covering(&locus.contig, locus.start0, locus.end0)?;
+        let flank_start0 = locus.start0.saturating_sub(FLANK_NT).max(fasta_record.0);
+        let flank_end0 = (locus.end0 + FLANK_NT).min(fasta_record.1);
+        let flanked = reference.fetch(&locus.contig, flank_start0, flank_end0)?;
         let mut bases = flanked[locus.start0 - flank_start0..locus.end0 - flank_start0].to_vec();
         for base in bases.iter_mut().filter(|base| !b"ACGTN".contains(base)) {
             *base = b'N';
             cohort.summary.n_reference_iupac_as_n += 1;
         }
         cohort.summary.n_masked_nt += masks.apply(&mut bases, locus.start0);
-        let n_people = cohort.samples.len();
+        let n_samples = cohort.samples.len();
         let builder: Box<dyn Builder> = match cohort.policies.encoding {
             Encoding::Haplotype => {
-                Box::new(HaplotypeBuilder::new(cohort.policies.overlap, n_people))
+                Box::new(HaplotypeBuilder::new(cohort.policies.overlap, n_samples))
             }
-            Encoding::Diploid => Box::new(DiploidBuilder::new(locus.start0, n_people)),
+            Encoding::Diploid => Box::new(DiploidBuilder::new(locus.start0, n_samples)),
         };
         Ok(Self {
             path: PathBuf::new(),
@@ -234,24 +280,72 @@ impl Window {
             flanked,
             flank_start0,
             builder,
-            ploidy: vec![0; n_people],
-            n_without_ploidy: n_people,
+            ploidy: vec![0; n_samples],
+            n_without_ploidy: n_samples,
             any_haploid: false,
             lone_missing: BTreeMap::new(),
             phase_sets: Vec::new(),
         })
     }
 
-    /// Takes in one record that overlaps the locus.
+    /// Applies one record that overlaps the locus.
+    ///
+    /// # Errors
+    /// A REF that differs from the FASTA, a genotype that a policy refuses, or a failed write of
+    /// `skips.csv`.
     pub fn record(
         &mut self,
         site: RecordAtLocus<'_>,
         cohort: &mut SharedState<'_>,
     ) -> Result<(), Error> {
         let record = site.record;
+        self.require_one_contig_name(site)?;
+        let is_ambiguous = self
+            .check_ref(record)
+            .map_err(|reason| site.refuse(None, reason))?;
+        if is_ambiguous {
+            self.skip_record(cohort, record, Reason::RefAmbiguous)?;
+        }
+        if !record.has_genotypes {
+            return self.skip_record(cohort, record, Reason::NoGenotypes);
+        }
+        let filter_or_mask = if cohort.policies.apply_filters.admit(&record.filters) {
+            self.masks.reason(record.start0(), record.span_end0())
+        } else {
+            Some(Reason::Filter)
+        };
+        if let Some(reason) = filter_or_mask {
+            self.note_haploid(record, cohort)?;
+            return self.skip_record(cohort, record, reason);
+        }
+        if record.end_contradicts_svlen {
+            self.skip_record(cohort, record, Reason::EndAgainstSvlen)?;
+        }
+        let window = self.locus.start0..self.locus.end0;
+        let alleles: Vec<Allele> = (0..record.alt_alleles.len())
+            .map(|number| Allele::new(record, number, &window))
+            .collect();
+        // Counted once per ALT even without a carrier, so that the rows about records do not
+        // depend on the selected samples.
+        for _ in alleles
+            .iter()
+            .filter(|allele| matches!(allele, Allele::Edit { iupac: true, .. }))
+        {
+            self.skip_record(cohort, record, Reason::AltIupacAsN)?;
+        }
+        let carriers = self.read_calls(site, &alleles, cohort)?;
+        self.settle_before(record.start0(), cohort)?;
+        self.add_alleles(record, alleles, carriers.of_alt, cohort.policies.overlap);
+        self.add_letters(record, carriers.of_letters);
+        Ok(())
+    }
+
+    /// Refuses a second name of the contig: bcftools would treat it as another contig.
+    fn require_one_contig_name(&mut self, site: RecordAtLocus<'_>) -> Result<(), Error> {
         if self.contig.is_empty() {
-            (self.path, self.contig) = (site.path.into(), record.contig.clone());
-        } else if self.contig != record.contig {
+            self.path = site.path.into();
+            self.contig.clone_from(&site.record.contig);
+        } else if self.contig != site.record.contig {
             let reason = format!(
                 "the file calls this contig `{}` as well; rename one with `bcftools annotate \
                  --rename-chrs`",
@@ -259,57 +353,32 @@ impl Window {
             );
             return Err(site.refuse(None, reason));
         }
-        if self
-            .check_ref(record)
-            .map_err(|reason| site.refuse(None, reason))?
-        {
-            self.skip(cohort, record.position, None, Reason::RefAmbiguous)?;
-        }
-        if !record.has_genotypes {
-            return self.skip(cohort, record.position, None, Reason::NoGenotypes);
-        }
-        let left_out = if cohort.policies.apply_filters.admit(&record.filters) {
-            self.masks.reason(record.start0(), record.span_end0())
-        } else {
-            Some(Reason::Filter)
-        };
-        if let Some(reason) = left_out {
-            self.note_haploid(record, cohort)?;
-            return self.skip(cohort, record.position, None, reason);
-        }
-        if record.end_contradicts_svlen {
-            self.skip(cohort, record.position, None, Reason::EndAgainstSvlen)?;
-        }
-        let window = self.locus.start0..self.locus.end0;
-        let alleles: Vec<Allele> = (0..record.alt_alleles.len())
-            .map(|number| Allele::new(record, number, &window))
-            .collect();
-        // Whoever carries them: what is said of a record does not depend on the people.
-        for _ in alleles
-            .iter()
-            .filter(|allele| matches!(allele, Allele::Edit { iupac: true, .. }))
-        {
-            self.skip(cohort, record.position, None, Reason::AltIupacAsN)?;
-        }
-        let mut carriers = Carriers {
-            of_alt: vec![Vec::new(); alleles.len()],
-            of_letters: BTreeMap::new(),
-        };
-        if self.n_without_ploidy > 0 || self.any_haploid {
-            for person in 0..cohort.samples.len() {
-                self.person(site, person, &alleles, &mut carriers, cohort)?;
-            }
-        } else {
-            for &person in &record.not_reference {
-                self.person(site, person as usize, &alleles, &mut carriers, cohort)?;
-            }
-        }
-        self.settle_before(record.start0(), cohort)?;
-        self.add(site, alleles, carriers, cohort.policies.overlap);
         Ok(())
     }
 
-    /// Of a record that is not applied it still counts who is haploid.
+    /// Resolves the calls of a record to the carriers of its alleles.
+    fn read_calls(
+        &mut self,
+        site: RecordAtLocus<'_>,
+        alleles: &[Allele],
+        cohort: &mut SharedState<'_>,
+    ) -> Result<Carriers, Error> {
+        let mut carriers = Carriers::new(alleles.len());
+        // A reference call still tells the ploidy. Once every sample is known to be diploid, only
+        // calls other than the reference need a look.
+        if self.n_without_ploidy > 0 || self.any_haploid {
+            for sample in 0..cohort.samples.len() {
+                self.read_call(site, sample, alleles, &mut carriers, cohort)?;
+            }
+        } else {
+            for &sample in &site.record.not_reference {
+                self.read_call(site, sample as usize, alleles, &mut carriers, cohort)?;
+            }
+        }
+        Ok(carriers)
+    }
+
+    /// Notes the haploid samples of a record that is not applied.
     fn note_haploid(
         &mut self,
         record: &VariantRecord,
@@ -318,63 +387,46 @@ impl Window {
         if cohort.policies.haploid != Haploid::Absent {
             return Ok(());
         }
-        for &person in &record.not_reference {
-            let (person, call) = (person as usize, record.genotypes[person as usize]);
-            if call.is_haploid() && call.alleles[0] != MISSING && self.ploidy[person] == 0 {
-                self.ploidy[person] = 1;
+        for &number in &record.not_reference {
+            let sample = number as usize;
+            let call = record.genotypes[sample];
+            if call.is_haploid() && call.alleles[0] != MISSING && self.ploidy[sample] == 0 {
+                self.ploidy[sample] = 1;
                 self.n_without_ploidy -= 1;
-                self.absent(record.position, person, cohort)?;
+                self.absent(record.position, sample, cohort)?;
             }
         }
         Ok(())
     }
 
-    /// The person's second haplotype is absent: told once a person and locus, as the records after
-    /// the first say nothing new.
+    /// Marks the second haplotype of a sample as absent. It is logged once per sample and locus.
     fn absent(
         &mut self,
         position: usize,
-        person: usize,
+        sample: usize,
         cohort: &mut SharedState<'_>,
     ) -> Result<(), Error> {
         self.any_haploid = true;
-        self.lone_missing.remove(&person);
-        if self.builder.set_absent(person) {
-            self.skip(
-                cohort,
-                position,
-                Some((person, Some(1))),
-                Reason::HaploidAbsent,
-            )?;
+        self.lone_missing.remove(&sample);
+        if self.builder.set_absent(sample) {
+            let second = SkipScope::Haplotype { sample, side: 1 };
+            self.skip(cohort, position, second, Reason::HaploidAbsent)?;
         }
         Ok(())
     }
 
-    /// Hands the record's alleles to the builder.
-    fn add(
+    /// Passes the ALT alleles of a record to the builder; `carriers` has one list per ALT.
+    fn add_alleles(
         &mut self,
-        site: RecordAtLocus<'_>,
+        record: &VariantRecord,
         alleles: Vec<Allele>,
-        carriers: Carriers,
+        carriers: Vec<Vec<u32>>,
         overlap: Overlap,
     ) {
-        let record = site.record;
-        let ordered =
-            |edit: Edit, uncut_start0: usize, record_end0: usize, alt: &[u8]| OrderedEdit {
-                edit,
-                uncut_start0,
-                by_policy: false,
-                position: record.position,
-                record_end0,
-                ref_allele: record.ref_allele.clone(),
-                alt_allele: alt.to_vec(),
-            };
-        for ((allele, of_alt), alt) in alleles
-            .into_iter()
-            .zip(carriers.of_alt)
-            .zip(&record.alt_alleles)
+        for ((allele, carriers_of_alt), alt) in
+            alleles.into_iter().zip(carriers).zip(&record.alt_alleles)
         {
-            if of_alt.is_empty() {
+            if carriers_of_alt.is_empty() {
                 continue;
             }
             match allele {
@@ -384,8 +436,12 @@ impl Window {
                     record_end0,
                     ..
                 } => {
-                    self.builder
-                        .add(ordered(edit, uncut_start0, record_end0, alt), of_alt);
+                    let ordered = OrderedEdit {
+                        uncut_start0,
+                        record_end0,
+                        ..OrderedEdit::of_record(record, edit, alt)
+                    };
+                    self.builder.add(ordered, carriers_of_alt);
                 }
                 // By bcftools' rules it still keeps other alleles out of its REF.
                 Allele::Outside if overlap == Overlap::Bcftools => {
@@ -394,92 +450,93 @@ impl Window {
                         end0: self.locus.start0,
                         alt: Vec::new(),
                     };
-                    self.builder.add(
-                        ordered(nothing, record.start0(), record.end0(), alt),
-                        of_alt,
-                    );
+                    let ordered = OrderedEdit::of_record(record, nothing, alt);
+                    self.builder.add(ordered, carriers_of_alt);
                 }
-                Allele::Star => self
-                    .builder
-                    .add_stars(record.start0(), record.position, of_alt),
+                Allele::Star => {
+                    self.builder
+                        .add_stars(record.start0(), record.position, carriers_of_alt);
+                }
                 _ => {}
-            }
-        }
-        let window = self.locus.start0..self.locus.end0;
-        for (letters, of_letters) in carriers.of_letters {
-            let end0 = record.start0() + letters.len();
-            let whole = || Edit {
-                start0: record.start0(),
-                end0,
-                alt: letters.clone(),
-            };
-            let is_unknown = letters.iter().all(|&letter| letter == b'N');
-            let edit = if is_unknown {
-                Some(whole())
-            } else {
-                Edit::canonical(record.start0(), &record.ref_allele, &letters)
-            };
-            let Some(edit) = edit else { continue };
-            let uncut_start0 = edit.start0;
-            if let Some(edit) = edit.clip(&window, record.start0()) {
-                let by_policy = OrderedEdit {
-                    by_policy: true,
-                    ..ordered(edit, uncut_start0, end0.max(record.end0()), &letters)
-                };
-                self.builder.add(by_policy, of_letters);
             }
         }
     }
 
-    /// Settles one person's call by the policies and enters its alleles among the carriers.
-    fn person(
+    /// Passes the letters that a policy puts in place of REF to the builder.
+    fn add_letters(&mut self, record: &VariantRecord, carriers: BTreeMap<Vec<u8>, Vec<u32>>) {
+        let window = self.locus.start0..self.locus.end0;
+        for (letters, carriers_of_letters) in carriers {
+            let end0 = record.start0() + letters.len();
+            let is_unknown = letters.iter().all(|&letter| letter == b'N');
+            // N is not trimmed against REF: it covers the whole span, also where REF is N itself.
+            let uncut = if is_unknown {
+                Some(Edit {
+                    start0: record.start0(),
+                    end0,
+                    alt: letters.clone(),
+                })
+            } else {
+                Edit::canonical(record.start0(), &record.ref_allele, &letters)
+            };
+            let Some(uncut) = uncut else { continue };
+            let uncut_start0 = uncut.start0;
+            if let Some(edit) = uncut.clip(&window, record.start0()) {
+                let by_policy = OrderedEdit {
+                    uncut_start0,
+                    by_policy: true,
+                    record_end0: end0.max(record.end0()),
+                    ..OrderedEdit::of_record(record, edit, &letters)
+                };
+                self.builder.add(by_policy, carriers_of_letters);
+            }
+        }
+    }
+
+    /// Resolves one sample's call by the policies and adds it to the carriers of its alleles.
+    fn read_call(
         &mut self,
         site: RecordAtLocus<'_>,
-        person: usize,
+        sample: usize,
         alleles: &[Allele],
         carriers: &mut Carriers,
         cohort: &mut SharedState<'_>,
     ) -> Result<(), Error> {
-        let call = site.record.genotypes[person];
-        if call.alleles == [0, 0] && self.ploidy[person] == 2 {
+        let call = site.record.genotypes[sample];
+        if call.alleles == [0, 0] && self.ploidy[sample] == 2 {
             return Ok(());
         }
-        let sample = cohort.samples.get(person);
+        let sample_id = cohort.samples.get(sample);
         let position = site.record.position;
         let genotype = self
-            .settle_ploidy(call, person, cohort)
-            .map_err(|reason| site.refuse(sample, reason))?;
+            .settle_ploidy(call, sample, cohort)
+            .map_err(|reason| site.refuse(sample_id, reason))?;
         if genotype.is_haploid() {
-            self.absent(position, person, cohort)?;
+            self.absent(position, sample, cohort)?;
         } else if call.is_haploid() && cohort.policies.haploid == Haploid::Dup {
-            self.skip(
-                cohort,
-                position,
-                Some((person, Some(1))),
-                Reason::HaploidDuplicated,
-            )?;
+            let second = SkipScope::Haplotype { sample, side: 1 };
+            self.skip(cohort, position, second, Reason::HaploidDuplicated)?;
         }
         let mut reads = [Read::Absent; 2];
         for (read, &allele) in reads.iter_mut().zip(&genotype.alleles) {
             *read = Read::classify(allele, alleles, site, cohort.policies)
-                .map_err(|reason| site.refuse(cohort.samples.get(person), reason))?;
+                .map_err(|reason| site.refuse(cohort.samples.get(sample), reason))?;
         }
         let [a, b] = reads.map(Read::effect);
         if cohort.policies.encoding == Encoding::Haplotype && b != Read::Absent && a != b {
             if genotype.phased {
-                self.phase_set(site, person, cohort)?;
-            } else if !self.unphased(site, person, reads, carriers, cohort)? {
+                self.phase_set(site, sample, cohort)?;
+            } else if !self.unphased(site, sample, reads, carriers, cohort)? {
                 return Ok(());
             }
         }
-        // `.` may be a haploid call: its second haplotype is told of when the ploidy is known.
+        // `.` may be a haploid call. The second haplotype is logged once the ploidy is known.
         let is_lone_missing =
-            call.alleles == [MISSING, ABSENT] && self.lone_missing.contains_key(&person);
-        if is_lone_missing && let Some(positions) = self.lone_missing.get_mut(&person) {
+            call.alleles == [MISSING, ABSENT] && self.lone_missing.contains_key(&sample);
+        if is_lone_missing && let Some(positions) = self.lone_missing.get_mut(&sample) {
             positions.push(position);
         }
         for (side, read) in reads.into_iter().enumerate() {
-            let carrier = 2 * person as u32 + side as u32;
+            let carrier = 2 * sample as u32 + side as u32;
             match read {
                 Read::Alt(number) | Read::Star(number) => carriers.of_alt[number].push(carrier),
                 Read::Unknown => carriers
@@ -490,88 +547,88 @@ impl Window {
                 Read::Reference(_) | Read::Absent => {}
             }
             if let Some(reason) = read.reason().filter(|_| side == 0 || !is_lone_missing) {
-                self.skip(cohort, position, Some((person, Some(side))), reason)?;
+                let scope = SkipScope::Haplotype { sample, side };
+                self.skip(cohort, position, scope, reason)?;
             }
         }
         Ok(())
     }
 
-    /// Applies the policy for a heterozygote whose phase is unknown; `false` when its alleles are
-    /// dealt with.
+    /// Applies the policy for a heterozygote without phase. `true` means that its alleles go on the
+    /// haplotypes in the order of GT; `false` means that nothing is left to do.
     fn unphased(
         &self,
         site: RecordAtLocus<'_>,
-        person: usize,
+        sample: usize,
         reads: [Read; 2],
         carriers: &mut Carriers,
         cohort: &mut SharedState<'_>,
     ) -> Result<bool, Error> {
         let position = site.record.position;
-        let (reason, applies) = match cohort.policies.unphased {
+        let reason = match cohort.policies.unphased {
             Unphased::Error => {
                 return Err(site.refuse(
-                    cohort.samples.get(person),
+                    cohort.samples.get(sample),
                     "unphased heterozygote: its haplotypes are unknown; phase the file, choose \
                      --unphased gt-order, iupac or ref, or --encoding diploid, which needs no \
                      phase (a pipeline file has both as keys; a saved model keeps those it was \
                      made with)",
                 ));
             }
-            Unphased::GtOrder => (Reason::UnphasedGtOrder, true),
-            Unphased::Ref => (Reason::UnphasedAsRef, false),
+            Unphased::GtOrder => Reason::UnphasedGtOrder,
+            Unphased::Ref => Reason::UnphasedAsRef,
             Unphased::Iupac => match iupac_codes(site.record, reads) {
-                None => (Reason::UnphasedAsRef, false),
+                // An indel has no IUPAC code.
+                None => Reason::UnphasedAsRef,
                 Some(letters) => {
                     carriers
                         .of_letters
                         .entry(letters)
                         .or_default()
-                        .extend([2 * person as u32, 2 * person as u32 + 1]);
-                    (Reason::UnphasedAsIupac, false)
+                        .extend([2 * sample as u32, 2 * sample as u32 + 1]);
+                    Reason::UnphasedAsIupac
                 }
             },
         };
-        self.skip(cohort, position, Some((person, None)), reason)?;
-        if !applies {
+        self.skip(cohort, position, SkipScope::Sample(sample), reason)?;
+        let applies_in_gt_order = reason == Reason::UnphasedGtOrder;
+        if !applies_in_gt_order {
             for (side, read) in reads.into_iter().enumerate() {
                 if let Read::Reference(Some(reason)) = read {
-                    self.skip(cohort, position, Some((person, Some(side))), reason)?;
+                    let scope = SkipScope::Haplotype { sample, side };
+                    self.skip(cohort, position, scope, reason)?;
                 }
             }
         }
-        Ok(applies)
+        Ok(applies_in_gt_order)
     }
 
-    /// Counts a heterozygote of another phase set than the person's last one.
+    /// Logs a phased heterozygote whose phase set differs from the sample's previous one.
     fn phase_set(
         &mut self,
         site: RecordAtLocus<'_>,
-        person: usize,
+        sample: usize,
         cohort: &mut SharedState<'_>,
     ) -> Result<(), Error> {
-        let Some(&Some(phase_set)) = site.record.phase_sets.get(person) else {
+        let Some(&Some(phase_set)) = site.record.phase_sets.get(sample) else {
             return Ok(());
         };
         if self.phase_sets.is_empty() {
             self.phase_sets = vec![None; cohort.samples.len()];
         }
-        let last = self.phase_sets[person].replace(phase_set);
+        let last = self.phase_sets[sample].replace(phase_set);
         if last.is_some_and(|last| last != phase_set) {
-            self.skip(
-                cohort,
-                site.record.position,
-                Some((person, None)),
-                Reason::PhaseSet,
-            )?;
+            let scope = SkipScope::Sample(sample);
+            self.skip(cohort, site.record.position, scope, Reason::PhaseSet)?;
         }
         Ok(())
     }
 
-    /// Applies the haploid policy and holds a person to one ploidy within the locus.
+    /// Applies the haploid policy and refuses a second ploidy of a sample within the locus.
     fn settle_ploidy(
         &mut self,
         call: Genotype,
-        person: usize,
+        sample: usize,
         cohort: &mut SharedState<'_>,
     ) -> Result<Genotype, String> {
         let mut genotype = call;
@@ -580,10 +637,10 @@ impl Window {
                 Haploid::Error => return Err("haploid call; choose --haploid absent or dup".into()),
                 Haploid::Dup => genotype.alleles[1] = genotype.alleles[0],
                 // `.` is how a missing call of any ploidy is often written.
-                Haploid::Absent if call.alleles[0] == MISSING && self.ploidy[person] != 1 => {
+                Haploid::Absent if call.alleles[0] == MISSING && self.ploidy[sample] != 1 => {
                     genotype.alleles[1] = MISSING;
-                    if self.ploidy[person] == 0 {
-                        self.lone_missing.entry(person).or_default();
+                    if self.ploidy[sample] == 0 {
+                        self.lone_missing.entry(sample).or_default();
                     }
                 }
                 Haploid::Absent => {}
@@ -597,27 +654,28 @@ impl Window {
             return Ok(genotype);
         }
         let ploidy = if genotype.is_haploid() { 1 } else { 2 };
-        let seen = std::mem::replace(&mut self.ploidy[person], ploidy);
-        if seen == 0 {
+        let earlier_ploidy = std::mem::replace(&mut self.ploidy[sample], ploidy);
+        if earlier_ploidy == 0 {
             self.n_without_ploidy -= 1;
             if ploidy == 2 {
-                self.tell_second_missing(person, cohort)
+                self.log_second_missing(sample, cohort)
                     .map_err(|error| error.to_string())?;
             }
-        } else if seen != ploidy {
+        } else if earlier_ploidy != ploidy {
             return Err(format!(
-                "ploidy {ploidy} here, but {seen} at an earlier record of locus `{}`; split the \
-                 locus (PAR boundary?) or choose --haploid dup",
+                "ploidy {ploidy} here, but {earlier_ploidy} at an earlier record of locus `{}`; \
+                 split the locus (PAR boundary?) or choose --haploid dup",
                 self.locus.name
             ));
         }
         Ok(genotype)
     }
 
-    /// The person is diploid: each `.` so far was missing on the second haplotype too.
-    fn tell_second_missing(
+    /// Logs the second haplotype of each earlier `.` call, now that the sample is known to be
+    /// diploid.
+    fn log_second_missing(
         &mut self,
-        person: usize,
+        sample: usize,
         cohort: &mut SharedState<'_>,
     ) -> Result<(), Error> {
         let reason = if cohort.policies.missing == Missing::N {
@@ -625,13 +683,14 @@ impl Window {
         } else {
             Reason::MissingAsRef
         };
-        for position in self.lone_missing.remove(&person).unwrap_or_default() {
-            self.skip(cohort, position, Some((person, Some(1))), reason)?;
+        let second = SkipScope::Haplotype { sample, side: 1 };
+        for position in self.lone_missing.remove(&sample).unwrap_or_default() {
+            self.skip(cohort, position, second, reason)?;
         }
         Ok(())
     }
 
-    /// Applies what no later record can come before.
+    /// Applies the edits before `start0`: no later record can start before them.
     fn settle_before(&mut self, start0: usize, cohort: &mut SharedState<'_>) -> Result<(), Error> {
         for Clash {
             allele,
@@ -639,44 +698,47 @@ impl Window {
             reason,
         } in self.builder.settle_before(start0)
         {
-            let person = allele as usize / 2;
+            let sample = allele as usize / 2;
             if reason == Reason::Conflict && cohort.policies.strict {
                 return Err(Error::RecordAtLocus {
                     path: self.path.clone(),
                     contig: self.contig.clone(),
                     position,
                     place: RecordLocation::Unknown,
-                    sample: cohort.samples.get(person).cloned(),
+                    sample: cohort.samples.get(sample).cloned(),
                     reason: "two alleles for the same bases of one haplotype; without --strict \
                              the first one stands"
                         .into(),
                 });
             }
-            let side =
-                (cohort.policies.encoding == Encoding::Haplotype).then_some(allele as usize % 2);
-            self.skip(cohort, position, Some((person, side)), reason)?;
+            let scope = match cohort.policies.encoding {
+                Encoding::Haplotype => SkipScope::Haplotype {
+                    sample,
+                    side: allele as usize % 2,
+                },
+                // A genotype symbol has no haplotypes.
+                Encoding::Diploid => SkipScope::Sample(sample),
+            };
+            self.skip(cohort, position, scope, reason)?;
         }
         Ok(())
     }
 
-    /// The locus.
+    /// The locus that is open.
     pub fn locus(&self) -> &Locus {
         &self.locus
     }
 
-    /// Applies what is pending after the last record, and closes the locus.
+    /// Applies the pending edits after the last record and returns the sequences of the locus.
     pub fn finish(mut self, cohort: &mut SharedState<'_>) -> Result<LocusHaplotypes, Error> {
         self.settle_before(usize::MAX, cohort)?;
-        for (person, positions) in std::mem::take(&mut self.lone_missing) {
+        for (sample, positions) in std::mem::take(&mut self.lone_missing) {
             if cohort.policies.encoding == Encoding::Haplotype {
-                self.absent(
-                    positions.first().copied().unwrap_or_default(),
-                    person,
-                    cohort,
-                )?;
+                let first_position = positions.first().copied().unwrap_or_default();
+                self.absent(first_position, sample, cohort)?;
             } else {
-                self.lone_missing.insert(person, positions);
-                self.tell_second_missing(person, cohort)?;
+                self.lone_missing.insert(sample, positions);
+                self.log_second_missing(sample, cohort)?;
             }
         }
         Ok(self
@@ -684,39 +746,49 @@ impl Window {
             .finish(self.locus, self.contig_len_nt, self.masks, self.bases))
     }
 
+    /// Logs a reason that concerns a whole record.
+    fn skip_record(
+        &self,
+        cohort: &mut SharedState<'_>,
+        record: &VariantRecord,
+        reason: Reason,
+    ) -> Result<(), Error> {
+        self.skip(cohort, record.position, SkipScope::Record, reason)
+    }
+
+    /// Logs something that is not applied as the record states it.
     fn skip(
         &self,
         cohort: &mut SharedState<'_>,
         position: usize,
-        whose: Option<(usize, Option<usize>)>,
+        scope: SkipScope,
         reason: Reason,
     ) -> Result<(), Error> {
-        let (sample_id, side) = match whose {
-            None => ("", None),
-            Some((person, side)) => (cohort.samples.get(person).map_or("", String::as_str), side),
-        };
-        if let Some((person, _)) = whose
+        if let Some(sample) = scope.sample()
             && matches!(reason, Reason::MissingAsRef | Reason::MissingAsN)
         {
-            cohort.n_missing[person] += 1;
+            cohort.n_missing[sample] += 1;
         }
-        let Locus {
-            name: locus,
-            contig,
-            ..
-        } = &self.locus;
+        let sample_id = scope
+            .sample()
+            .and_then(|sample| cohort.samples.get(sample))
+            .map_or("", String::as_str);
         cohort.log.push(Skip {
             sample_id,
-            haplotype: side.map(|side| side as u8 + 1),
-            locus,
-            contig,
+            haplotype: scope.haplotype(),
+            locus: &self.locus.name,
+            contig: &self.locus.contig,
             position,
             reason,
         })
     }
 
-    /// Compares REF with the FASTA where the FASTA is known; `Ok(true)` when they agree only by
-    /// ambiguity codes.
+    /// Compares REF with the FASTA bases that were fetched.
+    ///
+    /// `Ok(true)` means that they agree only because one of them is an ambiguity code.
+    ///
+    /// # Errors
+    /// A mismatch, or a REF beyond the end of the contig, as a message.
     fn check_ref(&self, record: &VariantRecord) -> Result<bool, String> {
         if let Some(len_nt) = self.last_end0.filter(|&len_nt| record.end0() > len_nt) {
             return Err(format!(
@@ -725,7 +797,7 @@ impl Window {
                 record.end0()
             ));
         }
-        let mut ambiguous = false;
+        let mut is_ambiguous = false;
         for (offset, &base) in record.ref_allele.iter().enumerate() {
             let Some(index) = (record.start0() + offset).checked_sub(self.flank_start0) else {
                 continue;
@@ -739,12 +811,16 @@ impl Window {
             if iupac_bits(base) & iupac_bits(expected) == 0 {
                 return Err(self.ref_mismatch(record, record.position + offset, base, index));
             }
-            ambiguous = true;
+            is_ambiguous = true;
         }
-        Ok(ambiguous)
+        Ok(is_ambiguous)
     }
 
-    /// Says what the FASTA has, and where around it REF would fit.
+    /// The message about a REF that differs from the FASTA: the bases there, the nearest places
+    /// where REF would fit, and the probable cause.
+    ///
+    /// `position` (1-based) and `index` (into [`Self::flanked`]) are those of the first base that
+    /// differs, `base` is the letter of REF.
     fn ref_mismatch(
         &self,
         record: &VariantRecord,
@@ -752,46 +828,54 @@ impl Window {
         base: u8,
         index: usize,
     ) -> String {
-        let context = |range: std::ops::Range<usize>| {
-            String::from_utf8_lossy(self.flanked.get(range).unwrap_or_default()).into_owned()
-        };
         let expected = char::from(self.flanked[index]);
         let end = self.flanked.len();
-        let mut places: Vec<usize> = self
+        let bases_before = &self.flanked[index.saturating_sub(5)..index];
+        let bases_after = &self.flanked[(index + 1).min(end)..(index + 6).min(end)];
+        let nearest = self.nearest_matches(record);
+        let causes = if self.matches_an_alt(record) {
+            EXCHANGED
+        } else {
+            OTHER_REFERENCE
+        };
+        format!(
+            "REF is `{}` but the FASTA has `{expected}` at {position} (FASTA around it: \
+             {}[{expected}]{}; REF `{}` is found {nearest}): {causes}",
+            char::from(base),
+            String::from_utf8_lossy(bases_before),
+            String::from_utf8_lossy(bases_after),
+            String::from_utf8_lossy(&record.ref_allele),
+        )
+    }
+
+    /// The three positions (1-based) nearest to POS at which the FASTA has the bases of REF.
+    fn nearest_matches(&self, record: &VariantRecord) -> String {
+        let mut positions: Vec<usize> = self
             .flanked
             .windows(record.ref_allele.len())
             .enumerate()
             .filter(|(_, bases)| *bases == record.ref_allele)
             .map(|(offset, _)| self.flank_start0 + offset + 1)
             .collect();
-        places.sort_by_key(|&place| place.abs_diff(record.position));
-        let from_start = record
+        positions.sort_by_key(|&position| position.abs_diff(record.position));
+        let nearest: Vec<String> = positions.iter().take(3).map(usize::to_string).collect();
+        if nearest.is_empty() {
+            "nowhere near".to_string()
+        } else {
+            format!("nearest at {}", nearest.join(", "))
+        }
+    }
+
+    /// Whether the FASTA has the bases of an ALT at POS, so that REF and ALT may be exchanged.
+    fn matches_an_alt(&self, record: &VariantRecord) -> bool {
+        let bases_from_pos = record
             .start0()
             .checked_sub(self.flank_start0)
             .and_then(|start| self.flanked.get(start..))
             .unwrap_or_default();
-        let is_exchanged = record
+        record
             .alt_alleles
             .iter()
-            .any(|alt| !alt.is_empty() && from_start.starts_with(alt));
-        let causes = if is_exchanged {
-            EXCHANGED
-        } else {
-            OTHER_REFERENCE
-        };
-        let nearest: Vec<String> = places.iter().take(3).map(usize::to_string).collect();
-        let nearest = if nearest.is_empty() {
-            "nowhere near".to_string()
-        } else {
-            format!("nearest at {}", nearest.join(", "))
-        };
-        format!(
-            "REF is `{}` but the FASTA has `{expected}` at {position} (FASTA around it: \
-             {}[{expected}]{}; REF `{}` is found {nearest}): {causes}",
-            char::from(base),
-            context(index.saturating_sub(5)..index),
-            context((index + 1).min(end)..(index + 6).min(end)),
-            String::from_utf8_lossy(&record.ref_allele),
-        )
+            .any(|alt| !alt.is_empty() && bases_from_pos.starts_with(alt))
     }
 }

@@ -1,17 +1,24 @@
-//! DeLong's variance of the AUROC, its 95 % interval, and the paired test of two models on the same
-//! people.
+//! DeLong's variance of the AUROC, its 95 % interval, and the paired test of two models.
 //!
-//! Input -> output: logits of cases and controls -> interval, difference, p-value. The method is
-//! DeLong, DeLong & Clarke-Pearson, Biometrics 44:837 (1988), computed in O(n log n) as Sun & Xu,
-//! IEEE Signal Process. Lett. 21:1389 (2014). As R's pROC, the interval is symmetric around the
-//! area and cut at 0 and 1.
+//! Input -> output: logits of cases and controls -> interval, difference, p-value. With m cases, n
+//! controls, and V10 (V01) the placement of a case (control) as a fraction of the other class:
+//!
+//! ```text
+//! Var(AUROC) = Var(V10) / m + Var(V01) / n
+//! ```
+//!
+//! Source: DeLong, DeLong & Clarke-Pearson, Biometrics 44:837 (1988), computed in O(n log n) like
+//! Sun & Xu, IEEE Signal Process. Lett. 21:1389 (2014). Like in R's pROC, the interval is symmetric
+//! around the area and clipped to 0..1.
 
 use super::roc::{OneClass, count, require_both, ties};
 use crate::normal::{Z_975, two_sided};
 
-/// For each person, how many people of the other class they are placed right against, ties counted
-/// half: multiples of one half, kept as counts so that sums and differences are exact and identical
-/// models differ by exactly zero.
+/// Placements: for each sample, the number of samples of the other class that it is ranked right
+/// against, ties counted half.
+///
+/// They are counts in multiples of one half. Sums and differences are therefore exact, and
+/// identical models differ by exactly zero.
 #[derive(Clone, Debug)]
 pub struct Placements {
     cases: Vec<f64>,
@@ -45,15 +52,15 @@ impl Placements {
     pub fn new(logits: &[f64], is_case: &[bool], order: &[u32]) -> Result<Self, OneClass> {
         let n_cases = is_case.iter().filter(|&&case| case).count();
         require_both(n_cases, is_case.len() - n_cases)?;
-        let mut placed = vec![0.0; logits.len()];
+        let mut placements = vec![0.0; logits.len()];
         let mut cases_below = 0;
         let mut controls_below = 0;
         for group in ties(logits, order) {
             let here = count(group, is_case);
             let of_case = controls_below as f64 + here.controls as f64 / 2.0;
             let of_control = (n_cases as u64 - cases_below) as f64 - here.cases as f64 / 2.0;
-            for &place in group {
-                placed[place as usize] = if is_case[place as usize] {
+            for &sample in group {
+                placements[sample as usize] = if is_case[sample as usize] {
                     of_case
                 } else {
                     of_control
@@ -62,17 +69,9 @@ impl Placements {
             cases_below += here.cases;
             controls_below += here.controls;
         }
-        let of_class = |class: bool| {
-            placed
-                .iter()
-                .zip(is_case)
-                .filter(|(_, case)| **case == class)
-                .map(|(placed, _)| *placed)
-                .collect()
-        };
         Ok(Self {
-            cases: of_class(true),
-            controls: of_class(false),
+            cases: of_class(&placements, is_case, true),
+            controls: of_class(&placements, is_case, false),
         })
     }
 
@@ -82,8 +81,7 @@ impl Placements {
         self.cases.iter().sum::<f64>() / self.pairs()
     }
 
-    /// Variance of the area; `None` with fewer than two people in a class, where it cannot be
-    /// estimated.
+    /// Variance of the area; `None` with fewer than two samples in a class.
     #[must_use]
     pub fn variance(&self) -> Option<f64> {
         let m = self.cases.len() as f64;
@@ -109,11 +107,10 @@ impl Placements {
             (self.cases.len(), self.controls.len()),
             (other.cases.len(), other.controls.len())
         );
-        let minus = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>();
         // The area is linear in the placements, so those of the difference are the differences.
         let difference = Self {
-            cases: minus(&self.cases, &other.cases),
-            controls: minus(&self.controls, &other.controls),
+            cases: differences(&self.cases, &other.cases),
+            controls: differences(&self.controls, &other.controls),
         };
         let delta = difference.auroc();
         let inference = difference
@@ -129,6 +126,20 @@ impl Placements {
     fn pairs(&self) -> f64 {
         self.cases.len() as f64 * self.controls.len() as f64
     }
+}
+
+/// The placements of the cases (`class` true) or of the controls.
+fn of_class(placements: &[f64], is_case: &[bool], class: bool) -> Vec<f64> {
+    placements
+        .iter()
+        .zip(is_case)
+        .filter(|(_, is_case)| **is_case == class)
+        .map(|(placement, _)| *placement)
+        .collect()
+}
+
+fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
 fn interval(estimate: f64, variance: f64, lowest: f64) -> Interval {
@@ -172,7 +183,7 @@ mod tests {
     fn interval_and_paired_test_equal_those_of_proc() {
         for example in oracle::EXAMPLES {
             let [a, b] =
-                [example.a(), example.b()].map(|(cases, controls)| place(&cases, &controls));
+                [example.a(), example.b()].map(|scores| place(&scores.cases, &scores.controls));
             approx(a.variance().unwrap(), example.variance_a);
             let interval = a.interval().unwrap();
             approx(interval.low, example.ci_a.0);
@@ -270,18 +281,27 @@ mod tests {
         }
 
         #[test]
-        fn swapping_the_models_negates_the_difference_and_keeps_p(people in vec((-6..6_i8, -6..6_i8, any::<bool>()), 6..60)) {
-            let side = |is_case: bool, first: bool| -> Vec<f64> {
-                people.iter().filter(|person| person.2 == is_case).map(|person| f64::from(if first { person.0 } else { person.1 })).collect()
-            };
-            prop_assume!(people.iter().any(|person| person.2) && people.iter().any(|person| !person.2));
-            let a = place(&side(true, true), &side(false, true));
-            let b = place(&side(true, false), &side(false, false));
+        fn swapping_the_models_negates_the_difference_and_keeps_p(
+            samples in vec((-6..6_i8, -6..6_i8, any::<bool>()), 6..60),
+        ) {
+            let mut cases: [Vec<f64>; 2] = Default::default();
+            let mut controls: [Vec<f64>; 2] = Default::default();
+            for (first, second, is_case) in samples {
+                let class = if is_case { &mut cases } else { &mut controls };
+                class[0].push(f64::from(first));
+                class[1].push(f64::from(second));
+            }
+            prop_assume!(!cases[0].is_empty() && !controls[0].is_empty());
+            let a = place(&cases[0], &controls[0]);
+            let b = place(&cases[1], &controls[1]);
             let forward = a.paired_test(&b);
             let backward = b.paired_test(&a);
             prop_assert!((forward.delta - (a.auroc() - b.auroc())).abs() < 1e-12);
             prop_assert!((forward.delta + backward.delta).abs() < 1e-12);
-            prop_assert_eq!(forward.inference.map(|(_, p)| p), backward.inference.map(|(_, p)| p));
+            prop_assert_eq!(
+                forward.inference.map(|(_, p_value)| p_value),
+                backward.inference.map(|(_, p_value)| p_value)
+            );
         }
     }
 }

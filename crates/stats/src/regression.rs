@@ -1,10 +1,9 @@
-//! Logistic regression on a few columns, unpenalised, with standard errors: by Newton's method, or
-//! Firth's (1993) reduced-bias version of it, which stays finite where a column separates the
-//! classes.
+//! Logistic regression on a few columns, with standard errors.
 //!
-//! Input -> output: columns and outcomes of people -> coefficients (log-odds a unit), their
-//! standard errors, the log-likelihood. Many columns with a penalty are those of [`elastic_net`],
-//! and of `prs::logistic`, by linfa.
+//! Input -> output: columns and outcomes of samples -> coefficients (log-odds per unit), their
+//! standard errors, and the log-likelihood. Newton's method maximises the likelihood, or Firth's
+//! (1993) penalised one, which stays finite if a column separates the classes. For many columns
+//! with a penalty see [`elastic_net`].
 
 pub mod elastic_net;
 
@@ -13,17 +12,16 @@ use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
 const MAX_STEPS: usize = 200;
 const MAX_HALVINGS: i32 = 30;
-/// Newton's decrement (twice the log-likelihood still to be gained) at which the maximum is
-/// reached.
+/// Convergence: Newton's decrement, which is twice the log-likelihood that can still be gained.
 const DECREMENT: f64 = 1e-17;
-/// Of a Newton step that goes right half of the decrement is gained.
+/// Least gain of a step, as a fraction of the decrement. An exact Newton step gains one half.
 const GOOD_PART: f64 = 0.1;
-/// A log-likelihood is not known better than this, relatively.
+/// Relative rounding error of a log-likelihood.
 const ROUNDING: f64 = 1e-13;
-/// People of such log-odds at the maximum are on their way to infinity.
+/// Log-odds at the maximum that mean a separation of the classes: the true maximum is at infinity.
 const CERTAIN: f64 = 20.0;
 
-/// What is maximised.
+/// The function that is maximised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Likelihood {
     /// The likelihood.
@@ -44,11 +42,15 @@ pub struct Fit {
     pub log_likelihood: f64,
 }
 
-/// Why there is no fit.
+/// The reason why there is no fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// Nothing to tell apart.
-    #[error("undefined with {} and {}", counted(*n_cases, "case", "cases"), counted(*n_controls, "control", "controls"))]
+    #[error(
+        "undefined with {} and {}",
+        counted(*n_cases, "case", "cases"),
+        counted(*n_controls, "control", "controls")
+    )]
     OneClass {
         /// People with the disease.
         n_cases: usize,
@@ -63,8 +65,8 @@ pub enum Failure {
     Separated,
 }
 
-/// Fits `is_case` on an intercept and `columns` (each one value a person); `offset` is added to
-/// everyone's log-odds.
+/// Fits `is_case` on an intercept and `columns` (one value per sample). `offset` is added to the
+/// log-odds of each sample.
 ///
 /// # Errors
 /// See [`Failure`].
@@ -81,7 +83,7 @@ pub fn logistic(
             n_controls: is_case.len() - n_cases,
         });
     }
-    // In the columns' own units the information may be nearly singular, as of years of birth.
+    // Columns such as years of birth make the information nearly singular, so all are standardised.
     let scales = columns
         .iter()
         .map(|column| Scale::estimate(column))
@@ -107,8 +109,8 @@ pub fn logistic(
         likelihood,
     };
 
-    // Where everyone weighs the same only the columns can make the information singular, later only
-    // certainty.
+    // At zero coefficients all samples have the same weight, so only the columns can make the
+    // information singular. Later only certain predictions can.
     let mut point = problem
         .at(DVector::zeros(columns.len() + 1))
         .ok_or(Failure::Singular)?;
@@ -162,16 +164,21 @@ struct Point {
     coefficients: DVector<f64>,
     log_likelihood: f64,
     largest_logit: f64,
-    /// To where the maximum would be, were the information the curvature: of Firth's likelihood it
-    /// is not, so that the step may go as far beyond.
+    /// Newton's step. For Firth's likelihood the information is not the exact curvature, so the
+    /// step may overshoot by its own length.
     step: DVector<f64>,
-    /// Score times step.
+    /// Newton's decrement: score times step.
     decrement: f64,
     information: Cholesky<f64, Dyn>,
 }
 
 impl Problem {
-    /// `None` where the information is singular.
+    /// Evaluates the likelihood and its derivatives; `None` if the information is singular.
+    ///
+    /// With design X, probabilities p and weights W = diag(p (1 - p)):
+    /// - score X' (y - p), information X' W X;
+    /// - Firth adds half the log-determinant of the information to the log-likelihood, and
+    ///   h (1/2 - p) to each residual, h being the leverage of the sample.
     fn at(&self, coefficients: DVector<f64>) -> Option<Point> {
         let logits = &self.design * &coefficients + &self.offset;
         let probabilities = logits.map(|logit| 1.0 / (1.0 + (-logit).exp()));
@@ -180,21 +187,17 @@ impl Problem {
             self.design[(i, j)] * weights[i]
         });
         let information = self.design.tr_mul(&weighted);
-        // Of a singular matrix rounding may leave a positive, but tiny, pivot.
+        // Rounding may leave a positive but tiny pivot of a singular matrix.
         let diagonal = information.diagonal();
         let decomposed = Cholesky::new(information)?;
-        let is_tiny = |(pivot, of): (&f64, &f64)| pivot * pivot <= 1e-12 * of;
-        if decomposed
-            .l_dirty()
-            .diagonal()
+        let pivots = decomposed.l_dirty().diagonal();
+        if pivots
             .iter()
             .zip(diagonal.iter())
-            .any(is_tiny)
+            .any(|(pivot, entry)| pivot * pivot <= 1e-12 * entry)
         {
             return None;
         }
-        // log(1 + e^x) without overflow.
-        let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
         let mut log_likelihood: f64 = logits
             .iter()
             .zip(self.outcome.iter())
@@ -202,20 +205,16 @@ impl Problem {
             .sum();
         let mut residuals = &self.outcome - &probabilities;
         if self.likelihood == Likelihood::Firth {
-            log_likelihood += decomposed
-                .l_dirty()
-                .diagonal()
-                .iter()
-                .map(|pivot| pivot.ln())
-                .sum::<f64>();
+            // The product of the pivots is the root of the determinant.
+            log_likelihood += pivots.iter().map(|pivot| pivot.ln()).sum::<f64>();
             let solved = decomposed.solve(&weighted.transpose());
-            for (person, residual) in residuals.iter_mut().enumerate() {
+            for (sample, residual) in residuals.iter_mut().enumerate() {
                 let leverage = self
                     .design
-                    .row(person)
+                    .row(sample)
                     .transpose()
-                    .dot(&solved.column(person));
-                *residual += leverage * (0.5 - probabilities[person]);
+                    .dot(&solved.column(sample));
+                *residual += leverage * (0.5 - probabilities[sample]);
             }
         }
         let score = self.design.tr_mul(&residuals);
@@ -231,8 +230,10 @@ impl Problem {
         })
     }
 
-    /// The first of the step, its half, its quarter ... that raises the likelihood by a good part
-    /// of what it promises; or, where that is less than rounding, leaves half as much to gain.
+    /// Takes the step, or its half, its quarter, and so on: the first one that gains enough.
+    ///
+    /// Near the maximum the gain is smaller than the rounding error. There a step counts if it
+    /// halves the decrement.
     fn ascend(&self, from: &Point) -> Option<Point> {
         let rounding = ROUNDING * from.log_likelihood.abs();
         let mut shares = (0..MAX_HALVINGS).map(|halvings| 0.5_f64.powi(halvings));
@@ -246,10 +247,15 @@ impl Problem {
     }
 }
 
+/// log(1 + e^x) without overflow.
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
 impl Point {
-    /// In the units of the columns.
+    /// The fit in the original units of the columns.
     fn fit(&self, scales: &[Scale], likelihood: Likelihood) -> Fit {
-        // The intercept there is that here less what the means add.
+        // Standardised columns are (x - mean) / sd, so the means move the intercept.
         let n = scales.len() + 1;
         let to_units = DMatrix::from_fn(n, n, |row, column| match (row, column) {
             (0, 0) => 1.0,
@@ -410,15 +416,24 @@ mod tests {
     proptest! {
         /// Of a column in another unit and from another zero, the fit is the same.
         #[test]
-        fn units_do_not_matter(seed in 0_u64..1_000, scale in 0.01_f64..100.0, shift in -50.0_f64..50.0) {
-            let column: Vec<f64> = (0..40_u64).map(|i| ((i * 7_919 + seed * 104_729) % 1_000) as f64 / 100.0).collect();
-            let is_case: Vec<bool> = (0..40_u64).map(|i| (i * 15_485_863 + seed * 32_452_843) % 97 > 48).collect();
+        fn units_do_not_matter(
+            seed in 0_u64..1_000,
+            scale in 0.01_f64..100.0,
+            shift in -50.0_f64..50.0,
+        ) {
+            let column: Vec<f64> = (0..40_u64)
+                .map(|i| ((i * 7_919 + seed * 104_729) % 1_000) as f64 / 100.0)
+                .collect();
+            let is_case: Vec<bool> = (0..40_u64)
+                .map(|i| (i * 15_485_863 + seed * 32_452_843) % 97 > 48)
+                .collect();
             let moved: Vec<f64> = column.iter().map(|x| scale * x + shift).collect();
-            let fits = [&column, &moved].map(|column| logistic(&[column], &is_case, None, Likelihood::Firth));
+            let fits = [&column, &moved]
+                .map(|column| logistic(&[column], &is_case, None, Likelihood::Firth));
             if let [Ok(a), Ok(b)] = &fits {
                 prop_assert!((a.coefficients[1] - scale * b.coefficients[1]).abs() < 1e-6);
-                let z = |fit: &Fit| fit.coefficients[1] / fit.standard_errors[1];
-                prop_assert!((z(a) - z(b)).abs() < 1e-5);
+                let [z_a, z_b] = [a, b].map(|fit| fit.coefficients[1] / fit.standard_errors[1]);
+                prop_assert!((z_a - z_b).abs() < 1e-5);
             } else {
                 prop_assert!(fits[0].is_err() && fits[1].is_err());
             }

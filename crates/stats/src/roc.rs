@@ -3,13 +3,17 @@
 //! Input -> output: the logits of the cases and of the controls -> AUROC, corners of the curve. The
 //! area is the rank-sum statistic (Hanley & McNeil 1982): the probability that a case scores above
 //! a control, ties counted half. Counts are multiples of one half and are summed in f64, so the
-//! area is exact up to one division for any cohort of fewer than about 10^8 people.
+//! area is exact up to one division for any cohort of fewer than about 10^8 samples.
 
 use gf_cohort_schema::counted;
 
 /// One class has no people, so there is nothing to tell apart: the area is undefined (and not 0.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("undefined with {} and {}; at least one of each is needed", counted(*n_cases, "case", "cases"), counted(*n_controls, "control", "controls"))]
+#[error(
+    "undefined with {} and {}; at least one of each is needed",
+    counted(*n_cases, "case", "cases"),
+    counted(*n_controls, "control", "controls")
+)]
 pub struct OneClass {
     /// People with the disease.
     pub n_cases: usize,
@@ -37,7 +41,7 @@ pub struct Tied {
     pub controls: u64,
 }
 
-/// Places of finite values, by rising value; equal ones in the order they stand.
+/// Indices of finite values by rising value; equal values keep their order.
 #[must_use]
 pub fn by_rising(values: &[f64]) -> Vec<u32> {
     // Adding 0 makes -0 the same as 0.
@@ -107,42 +111,42 @@ pub fn corners(logits: &[f64], is_case: &[bool], order: &[u32]) -> Result<Vec<Co
     let n_cases = is_case.iter().filter(|&&case| case).count();
     let n_controls = is_case.len() - n_cases;
     require_both(n_cases, n_controls)?;
-    let mut counts: Vec<(Option<f64>, u64, u64)> = vec![(None, 0, 0)];
-    let mut false_positives = 0;
-    let mut true_positives = 0;
+    let mut counts = vec![CornerCounts::default()];
+    let mut here = CornerCounts::default();
     for group in ties(logits, order).rev() {
-        let here = count(group, is_case);
-        true_positives += here.cases;
-        false_positives += here.controls;
-        if let [.., before, last] = counts[..]
-            && on_one_line(before, last, false_positives, true_positives)
+        let tied = count(group, is_case);
+        here.threshold = Some(logits[group[0] as usize]);
+        here.true_positives += tied.cases;
+        here.false_positives += tied.controls;
+        if let [.., before, last] = &counts[..]
+            && on_one_line(before, last, &here)
         {
             counts.pop();
         }
-        counts.push((
-            Some(logits[group[0] as usize]),
-            false_positives,
-            true_positives,
-        ));
+        counts.push(here);
     }
     Ok(counts
         .into_iter()
-        .map(|(threshold, false_positives, true_positives)| Corner {
-            threshold,
-            false_positive_rate: false_positives as f64 / n_controls as f64,
-            true_positive_rate: true_positives as f64 / n_cases as f64,
+        .map(|corner| Corner {
+            threshold: corner.threshold,
+            false_positive_rate: corner.false_positives as f64 / n_controls as f64,
+            true_positive_rate: corner.true_positives as f64 / n_cases as f64,
         })
         .collect())
 }
 
-fn on_one_line(
-    before: (Option<f64>, u64, u64),
-    last: (Option<f64>, u64, u64),
+/// A corner of the curve in counts, so that straight lines are recognised exactly.
+#[derive(Clone, Copy, Default)]
+struct CornerCounts {
+    threshold: Option<f64>,
     false_positives: u64,
     true_positives: u64,
-) -> bool {
-    (last.1 - before.1) * (true_positives - last.2)
-        == (false_positives - last.1) * (last.2 - before.2)
+}
+
+/// Whether the slopes from `a` to `b` and from `b` to `c` are equal.
+fn on_one_line(a: &CornerCounts, b: &CornerCounts, c: &CornerCounts) -> bool {
+    (b.false_positives - a.false_positives) * (c.true_positives - b.true_positives)
+        == (c.false_positives - b.false_positives) * (b.true_positives - a.true_positives)
 }
 
 /// Refuses scores of one class only: there is no curve.
@@ -170,10 +174,10 @@ mod tests {
     #[test]
     fn equals_scikit_learn_with_ties_few_people_and_unbalanced_classes() {
         for example in oracle::EXAMPLES {
-            let (cases, controls) = example.a();
-            approx(auroc(&cases, &controls).unwrap(), example.auroc_a);
-            let (cases, controls) = example.b();
-            approx(auroc(&cases, &controls).unwrap(), example.auroc_b);
+            let a = example.a();
+            approx(auroc(&a.cases, &a.controls).unwrap(), example.auroc_a);
+            let b = example.b();
+            approx(auroc(&b.cases, &b.controls).unwrap(), example.auroc_b);
         }
     }
 
@@ -201,11 +205,6 @@ mod tests {
 
     #[test]
     fn a_tie_is_one_step_of_the_curve_and_straight_lines_have_no_points_between() {
-        let corner = |threshold, false_positive_rate, true_positive_rate| Corner {
-            threshold,
-            false_positive_rate,
-            true_positive_rate,
-        };
         assert_eq!(
             curve(&[4.0, 3.0, 1.0, 1.0], &[1.0, 1.0, 0.0, -1.0]).unwrap(),
             [
@@ -215,6 +214,14 @@ mod tests {
                 corner(Some(-1.0), 1.0, 1.0)
             ]
         );
+    }
+
+    fn corner(threshold: Option<f64>, false_positive_rate: f64, true_positive_rate: f64) -> Corner {
+        Corner {
+            threshold,
+            false_positive_rate,
+            true_positive_rate,
+        }
     }
 
     fn curve(cases: &[f64], controls: &[f64]) -> Result<Vec<Corner>, OneClass> {
@@ -235,15 +242,19 @@ mod tests {
     proptest! {
         #[test]
         fn a_monotone_map_changes_nothing(cases in scores(), controls in scores()) {
-            let mapped = |logits: &[f64]| logits.iter().map(|logit| (logit / 3.0).exp() - 7.0).collect::<Vec<_>>();
-            prop_assert_eq!(auroc(&cases, &controls), auroc(&mapped(&cases), &mapped(&controls)));
+            let [mapped_cases, mapped_controls] = [&cases, &controls].map(|logits| {
+                logits.iter().map(|logit| (logit / 3.0).exp() - 7.0).collect::<Vec<_>>()
+            });
+            prop_assert_eq!(auroc(&cases, &controls), auroc(&mapped_cases, &mapped_controls));
         }
 
         #[test]
         fn negated_scores_give_the_complement(cases in scores(), controls in scores()) {
-            let negated = |logits: &[f64]| logits.iter().map(|logit| -logit).collect::<Vec<_>>();
-            let sum = auroc(&cases, &controls).unwrap() + auroc(&negated(&cases), &negated(&controls)).unwrap();
-            prop_assert!((sum - 1.0).abs() < 1e-12);
+            let [negated_cases, negated_controls] = [&cases, &controls]
+                .map(|logits| logits.iter().map(|logit| -logit).collect::<Vec<_>>());
+            let area = auroc(&cases, &controls).unwrap();
+            let negated_area = auroc(&negated_cases, &negated_controls).unwrap();
+            prop_assert!((area + negated_area - 1.0).abs() < 1e-12);
         }
 
         #[test]

@@ -1,4 +1,4 @@
-//! Whether a file was written to meanwhile, told without reading it.
+//! Detects a change of a file without reading it.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ pub struct FileState {
 }
 
 impl FileState {
-    /// As the file is now; `None` when there is none.
+    /// The current state of a file; `None` if it does not exist.
     #[must_use]
     pub fn read(path: &Path) -> Option<Self> {
         let found = fs::metadata(path).ok()?;

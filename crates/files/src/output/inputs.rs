@@ -71,16 +71,19 @@ mod tests {
     #[test]
     fn an_input_is_not_written_to_under_any_of_its_names() {
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        fs::write(at("cohort.csv"), "sample_id\n").unwrap();
-        keep_inputs([&at("cohort.csv"), &at("absent.csv"), &at("")]);
-        let spelled = folder.path().join(".").join("cohort.csv");
-        assert!(require_no_input(&spelled).is_err());
-        assert!(crate::output::Pending::create(&at("cohort.csv")).is_err());
-        assert!(require_no_input(&at("other.csv")).is_ok());
-        assert_eq!(fs::read_to_string(at("cohort.csv")).unwrap(), "sample_id\n");
-        let check = |one: &str, other: &str| check_outputs([], &[&at(one), &at(other)]);
-        assert!(check("a", "a").is_err() && check("cohort.csv", "b").is_err());
-        assert!(check("a", "b").is_ok());
+        let path = folder.path();
+        let cohort = path.join("cohort.csv");
+        fs::write(&cohort, "sample_id\n").unwrap();
+        keep_inputs([&cohort, &path.join("absent.csv"), &path.join("")]);
+        let other_spelling = path.join(".").join("cohort.csv");
+        assert!(require_no_input(&other_spelling).is_err());
+        assert!(crate::output::Pending::create(&cohort).is_err());
+        assert!(require_no_input(&path.join("other.csv")).is_ok());
+        assert_eq!(fs::read_to_string(&cohort).unwrap(), "sample_id\n");
+        let a = path.join("a");
+        let b = path.join("b");
+        assert!(check_outputs([], &[&a, &a]).is_err());
+        assert!(check_outputs([], &[&cohort, &b]).is_err());
+        assert!(check_outputs([], &[&a, &b]).is_ok());
     }
 }

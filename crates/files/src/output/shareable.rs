@@ -1,5 +1,6 @@
-//! Files that are made to be passed on: models, reports, tables of aggregates. Nobody is in them,
-//! and who may read them is as for any new file.
+//! Files that are made to be shared: models, reports, tables of aggregates.
+//!
+//! They have no individual-level data, so their permissions are those of any new file (umask).
 
 use std::{
     io::{self, Write},
@@ -10,10 +11,10 @@ use serde::Serialize;
 
 use super::{Error, Readers, csv, json, write_for};
 
-/// As [`super::write()`].
+/// Writes a file like [`super::write()`], readable as any new file.
 ///
 /// # Errors
-/// As there.
+/// The errors of that function.
 pub fn write(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -21,18 +22,18 @@ pub fn write(
     write_for(Readers::Anyone, path, write)
 }
 
-/// As [`super::write_json`].
+/// Writes JSON like [`super::write_json`], readable as any new file.
 ///
 /// # Errors
-/// As there.
+/// The errors of that function.
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     write(path, |out| json(out, value))
 }
 
-/// As [`super::write_csv`].
+/// Writes a table like [`super::write_csv`], readable as any new file.
 ///
 /// # Errors
-/// As there.
+/// The errors of that function.
 pub fn write_csv<T: Serialize>(
     path: &Path,
     header: &[&str],

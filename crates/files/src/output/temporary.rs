@@ -1,5 +1,6 @@
-//! Temporary files: locked while they are written, so that those which a killed run left can be
-//! told from those of a run that is alive.
+//! Temporary files, locked while they are written.
+//!
+//! The lock tells the files of a running process from those that a killed run left.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +23,7 @@ fn ours() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     OURS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// While it lives, [`abandon`] removes the file.
+/// Registers a file that [`abandon`] removes, until it is dropped.
 #[derive(Debug)]
 pub struct Passing(PathBuf);
 
@@ -50,12 +51,12 @@ pub fn abandon() {
     mem::forget(ours);
 }
 
-/// Who may read a file.
+/// Read permission of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readers {
-    /// Nobody else.
+    /// The owner only.
     Owner,
-    /// As for any new file here (umask).
+    /// The default of new files (umask).
     Anyone,
 }
 
@@ -155,23 +156,21 @@ mod tests {
     #[test]
     fn leftovers_of_the_dead_are_removed_and_files_of_the_living_are_not() {
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let path = folder.path();
+        let results = path.join("results.csv");
         for name in [".gf-genomics-dead", "results.csv", ".bashrc"] {
-            fs::write(at(name), "half").unwrap();
+            fs::write(path.join(name), "half").unwrap();
         }
-        let mut alive = Temporary::create(folder.path(), Readers::Owner).unwrap();
-        assert!(
-            !at(".gf-genomics-dead").exists()
-                && at("results.csv").exists()
-                && at(".bashrc").exists()
-        );
+        let mut alive = Temporary::create(path, Readers::Owner).unwrap();
+        assert!(!path.join(".gf-genomics-dead").exists());
+        assert!(results.exists() && path.join(".bashrc").exists());
         alive.write_all(b"whole").unwrap();
-        Temporary::create(folder.path(), Readers::Owner)
+        Temporary::create(path, Readers::Owner)
             .unwrap()
-            .persist(&at("other"))
+            .persist(&path.join("other"))
             .unwrap();
-        alive.persist(&at("results.csv")).unwrap();
-        assert_eq!(fs::read(at("results.csv")).unwrap(), b"whole");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+        alive.persist(&results).unwrap();
+        assert_eq!(fs::read(&results).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(path).unwrap().count(), 3);
     }
 }

@@ -1,19 +1,18 @@
 //! Records of BCF (VCF 4.3 specification, section 6.3).
 //!
-//! Input -> output: typed bytes -> [`VariantRecord`]s. INFO is decoded only where an ALT is
-//! symbolic, of FORMAT only GT, PS and the dosages asked for.
+//! Input -> output: typed bytes -> [`VariantRecord`]s. Of INFO only END and SVLEN are decoded, and
+//! only if an ALT is symbolic; of FORMAT only GT, PS and the requested dosages.
 
 use std::collections::HashSet;
 
 use super::{
-    columns::Columns,
+    columns::{Columns, Selection},
     gt,
     header::Header,
     imputed_dosages::{self, DosageField},
     input::Input,
     record::{RecordLocation, SymbolicLengths, VariantRecord},
     region_cursor::RegionCursor,
-    text::of_sample,
     typed::{Typed, TypedVectors, read_integer},
 };
 use crate::Error;
@@ -21,110 +20,200 @@ use gf_cohort_schema::counted;
 
 const ENDS_EARLY: &str = "the record's bytes end early";
 
-/// Numbers of the names that matter.
-struct Numbers {
+/// Numbers of the INFO and FORMAT names that are read, by the dictionary of the header.
+struct FieldNumbers {
     gt: Option<usize>,
     ps: Option<usize>,
     end: Option<usize>,
     svlen: Option<usize>,
-    /// Of the dosage fields, best first.
+    /// Number and name of each dosage field, in order of preference.
     dosages: Vec<(usize, &'static str)>,
-    /// Those from here on are read only in records without GT.
+    /// The dosage fields after this many are read only in records without GT.
     n_with_gt: usize,
 }
 
-/// Hands every record that `cursor` wants to `visit`.
+impl FieldNumbers {
+    fn new(header: &Header, dosage_field: DosageField) -> Self {
+        let mut dosages = numbered(header, dosage_field.keys());
+        let n_with_gt = dosages.len();
+        dosages.extend(numbered(header, dosage_field.keys_without_gt()));
+        Self {
+            gt: header.number_of("GT"),
+            ps: header.number_of("PS"),
+            end: header.number_of("END"),
+            svlen: header.number_of("SVLEN"),
+            dosages,
+            n_with_gt,
+        }
+    }
+}
+
+/// Number and name of the keys that a header defines.
+fn numbered(header: &Header, keys: &[&'static str]) -> Vec<(usize, &'static str)> {
+    keys.iter()
+        .filter_map(|&key| Some((header.number_of(key)?, key)))
+        .collect()
+}
+
+/// Passes every record that `cursor` wants to `visit`.
 pub(super) fn for_each<E: From<Error>>(
     mut input: Input,
     header: &Header,
-    (columns, dosage_field): (&Columns, DosageField),
+    selection: Selection<'_>,
     cursor: &mut RegionCursor<'_>,
     visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
 ) -> Result<(), E> {
-    let numbered = |keys: &[&'static str]| {
-        keys.iter()
-            .filter_map(|&key| Some((header.number_of(key)?, key)))
-            .collect::<Vec<_>>()
+    let reader = RecordReader {
+        header,
+        columns: selection.columns,
+        numbers: FieldNumbers::new(header, selection.dosage_field),
     };
-    let mut dosages = numbered(dosage_field.keys());
-    let n_with_gt = dosages.len();
-    dosages.extend(numbered(dosage_field.keys_without_gt()));
-    let numbers = Numbers {
-        gt: header.number_of("GT"),
-        ps: header.number_of("PS"),
-        end: header.number_of("END"),
-        svlen: header.number_of("SVLEN"),
-        dosages,
-        n_with_gt,
-    };
-    let mut site_bytes = Vec::new();
-    let mut sample_bytes = Vec::new();
+    let mut bytes = RecordBytes::default();
     let mut record = VariantRecord::default();
     let mut n_records = 0;
     while input.peek()?.is_some() {
-        let mut lengths = [0; 8];
-        input.read_exact(&mut lengths)?;
-        if lengths.starts_with(b"BCF\x02") {
-            let reason = "a second header: files that were joined with `cat`; join them with \
-                          `bcftools concat`";
-            return Err(Error::file(input.path(), reason).into());
-        }
-        let [a, b, c, d, e, f, g, h] = lengths;
-        input.read_into(&mut site_bytes, u32::from_le_bytes([a, b, c, d]) as usize)?;
-        input.read_into(&mut sample_bytes, u32::from_le_bytes([e, f, g, h]) as usize)?;
+        bytes.read(&mut input)?;
         n_records += 1;
         record.place = if input.is_whole() {
             RecordLocation::Record(n_records)
         } else {
             RecordLocation::Unknown
         };
-        let has_base = read_place(&site_bytes, header, &mut record)
-            .map_err(|reason| cursor.malformed(&record, &reason))?;
-        if !has_base {
-            cursor.passed_over.n_at_zero += 1;
-            continue;
+        if reader.read_wanted(&bytes, cursor, &mut record)? {
+            visit(&record)?;
         }
-        if !cursor.reach(&record)? {
-            continue;
-        }
-        let n_samples = match read_site(&site_bytes, header, &numbers, &mut record) {
-            Ok(n_samples) => n_samples,
-            Err(reason) if cursor.may_want(&record, record.ref_allele.len().max(1)) => {
-                return Err(cursor.malformed(&record, &reason).into());
-            }
-            Err(reason) => {
-                cursor.pass_over(&record, &reason);
-                continue;
-            }
-        };
-        if !cursor.wants(&record) {
-            continue;
-        }
-        if n_samples != columns.n_columns() {
-            return Err(cursor
-                .error(
-                    &record,
-                    format!(
-                        "{} for {}",
-                        counted(n_samples, "genotype", "genotypes"),
-                        counted(columns.n_columns(), "sample", "samples")
-                    ),
-                )
-                .into());
-        }
-        if let Err(reason) = read_samples(&sample_bytes, header, &numbers, columns, &mut record) {
-            if cursor.needs(&record) {
-                return Err(cursor.error(&record, reason).into());
-            }
-            cursor.pass_over(&record, &reason);
-            continue;
-        }
-        visit(&record)?;
     }
     Ok(())
 }
 
-/// Reads contig and position; false where the position is 0, before the first base.
+/// The bytes of one record: buffers that are reused.
+#[derive(Default)]
+struct RecordBytes {
+    /// CHROM to INFO.
+    site: Vec<u8>,
+    /// FORMAT and the samples.
+    samples: Vec<u8>,
+}
+
+impl RecordBytes {
+    fn read(&mut self, input: &mut Input) -> Result<(), Error> {
+        let mut lengths = [0; 8];
+        input.read_exact(&mut lengths)?;
+        if lengths.starts_with(b"BCF\x02") {
+            let reason = "a second header: files that were joined with `cat`; join them with \
+                          `bcftools concat`";
+            return Err(Error::file(input.path(), reason));
+        }
+        let [a, b, c, d, e, f, g, h] = lengths;
+        input.read_into(&mut self.site, u32::from_le_bytes([a, b, c, d]) as usize)?;
+        input.read_into(&mut self.samples, u32::from_le_bytes([e, f, g, h]) as usize)
+    }
+}
+
+/// Parses records by the numbers of a header.
+struct RecordReader<'h> {
+    header: &'h Header,
+    columns: &'h Columns,
+    numbers: FieldNumbers,
+}
+
+impl RecordReader<'_> {
+    /// Parses a record as far as needed; `false` if nobody wants it.
+    fn read_wanted(
+        &self,
+        bytes: &RecordBytes,
+        cursor: &mut RegionCursor<'_>,
+        record: &mut VariantRecord,
+    ) -> Result<bool, Error> {
+        let has_base = read_place(&bytes.site, self.header, record)
+            .map_err(|reason| cursor.malformed(record, &reason))?;
+        if !has_base {
+            cursor.passed_over.n_at_zero += 1;
+            return Ok(false);
+        }
+        if !cursor.reach(record)? {
+            return Ok(false);
+        }
+        let n_samples = match read_site(&bytes.site, self.header, &self.numbers, record) {
+            Ok(n_samples) => n_samples,
+            Err(reason) if cursor.may_want(record, record.ref_allele.len().max(1)) => {
+                return Err(cursor.malformed(record, &reason));
+            }
+            Err(reason) => {
+                cursor.pass_over(record, &reason);
+                return Ok(false);
+            }
+        };
+        if !cursor.wants(record) {
+            return Ok(false);
+        }
+        if n_samples != self.columns.n_columns() {
+            let genotypes = counted(n_samples, "genotype", "genotypes");
+            let samples = counted(self.columns.n_columns(), "sample", "samples");
+            return Err(cursor.error(record, format!("{genotypes} for {samples}")));
+        }
+        if let Err(reason) = self.read_samples(&bytes.samples, record) {
+            if cursor.needs(record) {
+                return Err(cursor.error(record, reason));
+            }
+            cursor.pass_over(record, &reason);
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Finds GT, PS and the dosages among the FORMAT fields and reads them.
+    fn read_samples(&self, mut bytes: &[u8], record: &mut VariantRecord) -> Result<(), String> {
+        let numbers = &self.numbers;
+        let mut has_genotypes = false;
+        let mut dosages: Option<(usize, TypedVectors<'_>)> = None;
+        let mut seen = HashSet::new();
+        record.phase_sets.clear();
+        record.dosages.clear();
+        while !bytes.is_empty() {
+            let key = read_integer(&mut bytes).ok_or(ENDS_EARLY)?;
+            let values =
+                TypedVectors::read(&mut bytes, self.columns.n_columns()).ok_or(ENDS_EARLY)?;
+            let key = usize::try_from(key).ok();
+            if key.is_some() && !seen.insert(key) {
+                let name = key
+                    .and_then(|key| self.header.names.get(key))
+                    .map_or("a key", String::as_str);
+                return Err(format!("FORMAT has `{name}` twice; keep one"));
+            }
+            if key.is_some() && key == numbers.gt {
+                gt::read_bcf(&values, self.columns, record)
+                    .map_err(|error| error.message(self.header))?;
+                has_genotypes = true;
+            } else if key.is_some() && key == numbers.ps {
+                gt::read_bcf_phase_sets(&values, self.columns, record);
+            } else if let Some(rank) = numbers
+                .dosages
+                .iter()
+                .position(|(number, _)| Some(*number) == key)
+                && dosages.as_ref().is_none_or(|(best, _)| rank < *best)
+            {
+                dosages = Some((rank, values));
+            }
+        }
+        record.has_genotypes = has_genotypes;
+        if !has_genotypes {
+            gt::read_nothing(self.columns, record);
+        }
+        // Dosages are read last, because their ploidy depends on whether there is a GT.
+        if let Some((rank, values)) =
+            dosages.filter(|(rank, _)| !has_genotypes || *rank < numbers.n_with_gt)
+        {
+            let key = numbers.dosages[rank].1;
+            imputed_dosages::start(record, self.columns);
+            imputed_dosages::read_bcf(&values, key, self.columns, record)
+                .map_err(|error| error.message(self.header))?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads contig and position; `false` at position 0, which is before the first base.
 fn read_place(
     mut bytes: &[u8],
     header: &Header,
@@ -149,25 +238,20 @@ fn read_place(
     Ok(record.position > 0)
 }
 
-/// Reads everything but the place and the genotypes; the number of samples.
+/// Reads ID to INFO; returns the number of samples.
 fn read_site(
     mut bytes: &[u8],
     header: &Header,
-    numbers: &Numbers,
+    numbers: &FieldNumbers,
     record: &mut VariantRecord,
 ) -> Result<usize, String> {
+    // Six little-endian words; CHROM, POS, rlen and QUAL are not needed here.
     let fixed: &[u8; 24] = take(&mut bytes).ok_or(ENDS_EARLY)?;
-    let word = |index: usize| {
-        u32::from_le_bytes([
-            fixed[4 * index],
-            fixed[4 * index + 1],
-            fixed[4 * index + 2],
-            fixed[4 * index + 3],
-        ])
-    };
-    let n_alleles = word(4) >> 16;
-    let n_info = word(4) & 0xffff;
-    let n_samples = word(5) & 0x00ff_ffff;
+    let words = fixed.as_chunks::<4>().0;
+    let n_alleles_and_info = u32::from_le_bytes(words[4]);
+    let n_alleles = n_alleles_and_info >> 16;
+    let n_info = n_alleles_and_info & 0xffff;
+    let n_samples = u32::from_le_bytes(words[5]) & 0x00ff_ffff;
 
     let id = Typed::read(&mut bytes)
         .and_then(Typed::text)
@@ -182,27 +266,23 @@ fn read_site(
         .and_then(Typed::text)
         .ok_or(ENDS_EARLY)?;
     record.set_ref_allele(ref_allele)?;
-    let mut alt_alleles = bytes;
+    // Two passes: the first one checks that the bytes suffice, so that the second one can be an
+    // iterator without errors.
+    let mut alt_bytes = bytes;
     for _ in 1..n_alleles {
         Typed::read(&mut bytes)
             .and_then(Typed::text)
             .ok_or(ENDS_EARLY)?;
     }
     let alt_alleles =
-        (1..n_alleles).filter_map(|_| Typed::read(&mut alt_alleles).and_then(Typed::text));
+        (1..n_alleles).filter_map(|_| Typed::read(&mut alt_bytes).and_then(Typed::text));
     record.set_alt_alleles(alt_alleles.filter(|allele| *allele != b"."))?;
 
     let filters = Typed::read(&mut bytes).ok_or(ENDS_EARLY)?;
-    let name = |number: i32| {
-        usize::try_from(number)
-            .ok()
-            .and_then(|number| header.names.get(number))
-            .filter(|name| !name.is_empty())
-    };
     if let Some(unknown) = filters
         .integers()
         .flatten()
-        .find(|&number| name(number).is_none())
+        .find(|&number| filter_name(header, number).is_none())
     {
         return Err(format!("FILTER number {unknown} is not in the header"));
     }
@@ -210,8 +290,7 @@ fn read_site(
         filters
             .integers()
             .flatten()
-            .filter_map(name)
-            .map(String::as_str),
+            .filter_map(|number| filter_name(header, number)),
     );
     record.set_span(|| SymbolicLengths {
         svlen_first: header.svlen_first,
@@ -220,9 +299,15 @@ fn read_site(
     Ok(n_samples as usize)
 }
 
-fn symbolic_lengths(mut info: &[u8], n_info: u32, numbers: &Numbers) -> SymbolicLengths {
+fn filter_name(header: &Header, number: i32) -> Option<&str> {
+    let number = usize::try_from(number).ok()?;
+    let name = header.names.get(number)?;
+    (!name.is_empty()).then_some(name)
+}
+
+/// END and |SVLEN| of INFO.
+fn symbolic_lengths(mut info: &[u8], n_info: u32, numbers: &FieldNumbers) -> SymbolicLengths {
     let mut lengths = SymbolicLengths::default();
-    let length = |value: Option<i32>| value.map(|value| value.unsigned_abs() as usize);
     for _ in 0..n_info {
         let (Some(key), Some(values)) = (read_integer(&mut info), Typed::read(&mut info)) else {
             break;
@@ -236,64 +321,16 @@ fn symbolic_lengths(mut info: &[u8], n_info: u32, numbers: &Numbers) -> Symbolic
                 .flatten()
                 .and_then(|end| usize::try_from(end).ok());
         } else if key == numbers.svlen {
-            lengths.svlen = values.integers().map(length).collect();
+            lengths.svlen = values
+                .integers()
+                .map(|svlen| svlen.map(|svlen| svlen.unsigned_abs() as usize))
+                .collect();
         }
     }
     lengths
 }
 
-/// Finds GT, PS and the dosages among the FORMAT fields and reads them.
-fn read_samples(
-    mut bytes: &[u8],
-    header: &Header,
-    numbers: &Numbers,
-    columns: &Columns,
-    record: &mut VariantRecord,
-) -> Result<(), String> {
-    let mut has_genotypes = false;
-    let mut dosages: Option<(usize, TypedVectors<'_>)> = None;
-    let mut seen = HashSet::new();
-    record.phase_sets.clear();
-    record.dosages.clear();
-    while !bytes.is_empty() {
-        let key = read_integer(&mut bytes).ok_or(ENDS_EARLY)?;
-        let values = TypedVectors::read(&mut bytes, columns.n_columns()).ok_or(ENDS_EARLY)?;
-        let key = usize::try_from(key).ok();
-        if key.is_some() && !seen.insert(key) {
-            let name = key
-                .and_then(|key| header.names.get(key))
-                .map_or("a key", String::as_str);
-            return Err(format!("FORMAT has `{name}` twice; keep one"));
-        }
-        if key.is_some() && key == numbers.gt {
-            gt::read_bcf(&values, columns, record)
-                .map_err(|(column, reason)| of_sample(header, column, &reason))?;
-            has_genotypes = true;
-        } else if key.is_some() && key == numbers.ps {
-            gt::read_bcf_phase_sets(&values, columns, record);
-        } else if let Some(rank) = numbers
-            .dosages
-            .iter()
-            .position(|(number, _)| Some(*number) == key)
-            && dosages.as_ref().is_none_or(|(other, _)| rank < *other)
-        {
-            dosages = Some((rank, values));
-        }
-    }
-    record.has_genotypes = has_genotypes;
-    if !has_genotypes {
-        gt::read_nothing(columns, record);
-    }
-    if let Some((rank, values)) =
-        dosages.filter(|(rank, _)| !has_genotypes || *rank < numbers.n_with_gt)
-    {
-        imputed_dosages::start(record, columns);
-        imputed_dosages::read_bcf(&values, numbers.dosages[rank].1, columns, record)
-            .map_err(|(column, reason)| of_sample(header, column, &reason))?;
-    }
-    Ok(())
-}
-
+/// Takes `N` bytes off the front.
 fn take<'b, const N: usize>(bytes: &mut &'b [u8]) -> Option<&'b [u8; N]> {
     let (first, rest) = bytes.split_first_chunk()?;
     *bytes = rest;

@@ -1,100 +1,139 @@
-//! Which sample columns of a file are parsed, and where their people stand in a record.
+//! The selection of sample columns, and the index of each selected sample in a record.
+//!
+//! A column is the 0-based number of a sample in the file. A sample index is the 0-based number
+//! among the selected samples, whose order need not be that of the file.
 
-use gf_cohort_schema::counted;
 use std::collections::HashMap;
 
-/// Stands for a column that nobody asked for.
-const NOT_WANTED: u32 = u32::MAX;
+use super::{header::Header, imputed_dosages::DosageField};
+use gf_cohort_schema::counted;
+
+/// Marks a column that is not selected.
+const NOT_SELECTED: u32 = u32::MAX;
 
 /// A selection of the sample columns.
 #[derive(Clone, Debug)]
 pub(super) struct Columns {
-    /// Columns of the file.
-    n: usize,
-    /// Of each person selected; `None` when all columns are read as they stand.
-    of_people: Option<Vec<usize>>,
-    /// Of each column the number of its person, or [`NOT_WANTED`].
-    people: Vec<u32>,
-    /// People stand in the order of their columns.
+    /// Number of columns in the file.
+    n_in_file: usize,
+    /// Column of each selected sample; `None` if all columns are read in their order.
+    column_of_sample: Option<Vec<usize>>,
+    /// Sample index of each column, or [`NOT_SELECTED`].
+    sample_of_column: Vec<u32>,
+    /// The selected samples are in the order of their columns.
     in_order: bool,
 }
 
+/// The parts of the sample columns that are parsed.
+#[derive(Clone, Copy)]
+pub(super) struct Selection<'c> {
+    pub columns: &'c Columns,
+    pub dosage_field: DosageField,
+}
+
+/// A value in a sample column that cannot be read.
+#[derive(Debug)]
+pub(super) struct ColumnError {
+    pub column: usize,
+    pub reason: String,
+}
+
+impl ColumnError {
+    /// A message that names the sample.
+    pub fn message(&self, header: &Header) -> String {
+        let reason = &self.reason;
+        header.samples.get(self.column).map_or_else(
+            || format!("past the last sample: {reason}"),
+            |name| format!("sample `{name}`: {reason}"),
+        )
+    }
+}
+
 impl Columns {
+    /// Selects all columns.
     pub fn all(n_columns: usize) -> Self {
         Self {
-            n: n_columns,
-            of_people: None,
-            people: Vec::new(),
+            n_in_file: n_columns,
+            column_of_sample: None,
+            sample_of_column: Vec::new(),
             in_order: true,
         }
     }
 
-    pub fn select(people: &[String], samples: &[String]) -> Result<Self, String> {
-        let column_of: HashMap<&str, usize> = samples
+    /// Selects samples by name, in the order given; `samples` are those of the file.
+    ///
+    /// # Errors
+    /// Samples without a column, or a sample that is selected twice.
+    pub fn select(selected: &[String], samples: &[String]) -> Result<Self, String> {
+        let column_of_name: HashMap<&str, usize> = samples
             .iter()
             .enumerate()
-            .map(|(column, sample)| (sample.as_str(), column))
+            .map(|(column, name)| (name.as_str(), column))
             .collect();
-        let missing: Vec<&String> = people
+        let missing: Vec<&String> = selected
             .iter()
-            .filter(|person| !column_of.contains_key(person.as_str()))
+            .filter(|name| !column_of_name.contains_key(name.as_str()))
             .collect();
         if let Some(first) = missing.first() {
             return Err(format!(
                 "no sample `{first}`; {} of the {} wanted {} not in this file, which has {}, such \
                  as `{}`",
                 missing.len(),
-                counted(people.len(), "person", "people"),
+                counted(selected.len(), "person", "people"),
                 if missing.len() == 1 { "is" } else { "are" },
                 counted(samples.len(), "sample", "samples"),
                 samples[0]
             ));
         }
-        let of_people: Vec<usize> = people
+        let column_of_sample: Vec<usize> = selected
             .iter()
-            .map(|person| column_of[person.as_str()])
+            .map(|name| column_of_name[name.as_str()])
             .collect();
-        let mut numbers = vec![NOT_WANTED; samples.len()];
-        for (number, (person, &column)) in people.iter().zip(&of_people).enumerate() {
-            if std::mem::replace(&mut numbers[column], number as u32) != NOT_WANTED {
-                return Err(format!("sample `{person}` is asked for twice"));
+        let mut sample_of_column = vec![NOT_SELECTED; samples.len()];
+        for (sample, &column) in column_of_sample.iter().enumerate() {
+            let earlier = std::mem::replace(&mut sample_of_column[column], sample as u32);
+            if earlier != NOT_SELECTED {
+                return Err(format!("sample `{}` is asked for twice", selected[sample]));
             }
         }
-        let in_order = of_people.is_sorted();
+        let in_order = column_of_sample.is_sorted();
         Ok(Self {
-            n: samples.len(),
-            of_people: Some(of_people),
-            people: numbers,
+            n_in_file: samples.len(),
+            column_of_sample: Some(column_of_sample),
+            sample_of_column,
             in_order,
         })
     }
 
-    /// Columns of the file.
+    /// Number of sample columns in the file.
     pub fn n_columns(&self) -> usize {
-        self.n
+        self.n_in_file
     }
 
-    /// People wanted.
-    pub fn n_people(&self) -> usize {
-        self.of_people.as_ref().map_or(self.n, Vec::len)
+    /// Number of selected samples.
+    pub fn n_samples(&self) -> usize {
+        self.column_of_sample
+            .as_ref()
+            .map_or(self.n_in_file, Vec::len)
     }
 
-    /// The column of each person wanted; `None` when everyone is, in the order of the columns.
-    pub fn of_people(&self) -> Option<&[usize]> {
-        self.of_people.as_deref()
+    /// Column of each selected sample; `None` if all columns are selected in their order.
+    pub fn column_of_sample(&self) -> Option<&[usize]> {
+        self.column_of_sample.as_deref()
     }
 
-    /// The number of a column's person, `None` when the column is not wanted or not there.
-    pub fn person(&self, column: usize) -> Option<usize> {
-        if self.of_people.is_none() {
-            return (column < self.n).then_some(column);
+    /// Sample index of a column; `None` if the column is not selected or does not exist.
+    pub fn sample(&self, column: usize) -> Option<usize> {
+        if self.column_of_sample.is_none() {
+            return (column < self.n_in_file).then_some(column);
         }
-        self.people
+        self.sample_of_column
             .get(column)
-            .filter(|&&person| person != NOT_WANTED)
-            .map(|&person| person as usize)
+            .filter(|&&sample| sample != NOT_SELECTED)
+            .map(|&sample| sample as usize)
     }
 
+    /// Whether the selected samples are in the order of their columns.
     pub fn in_order(&self) -> bool {
         self.in_order
     }

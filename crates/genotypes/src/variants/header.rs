@@ -1,8 +1,8 @@
-//! The header: samples, contigs, and the numbers that BCF gives to names.
+//! The header of a VCF or BCF file: samples, contigs, and the numbers that BCF gives to names.
 //!
-//! Input -> output: the head of a VCF or BCF stream -> [`Header`]; the stream then stands before
-//! the first record. Only what reading genotypes needs is taken from it. Lines that a strict reader
-//! (noodles) refuses are read as bcftools reads them, with a warning.
+//! Input -> output: the start of a stream -> [`Header`]; the next byte is then that of the first
+//! record. Only the parts that genotypes need are kept. Lines that a strict reader (noodles)
+//! refuses are read like bcftools reads them, with a warning.
 
 use std::{collections::HashSet, error::Error as _, path::Path};
 
@@ -17,9 +17,9 @@ use gf_cohort_schema::counted;
 const COLUMNS: [&str; 8] = [
     "#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO",
 ];
-/// Odd lines that are warned of one by one; the rest are counted.
+/// Number of refused lines with a warning of their own; the rest are counted.
 const N_WARNINGS: usize = 5;
-/// No header numbers more names than this by hand.
+/// Largest IDX that is accepted, so that a damaged file cannot ask for any amount of memory.
 const MAX_IDX: usize = 1 << 20;
 
 /// A `##contig` line.
@@ -29,7 +29,7 @@ pub(super) struct Contig {
     pub len_nt: Option<usize>,
 }
 
-/// What the head of a file says.
+/// The parts of a header that genotypes need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Header {
     /// In column order.
@@ -42,7 +42,7 @@ pub(super) struct Header {
     pub n_lines: u64,
     /// Version 4.4 of the format or a later one: SVLEN goes before END.
     pub svlen_first: bool,
-    /// What was odd but could be read.
+    /// Problems that did not stop the reading.
     pub warnings: Vec<String>,
 }
 
@@ -66,17 +66,12 @@ impl Header {
                 break;
             }
         }
-        // Nothing behind the header is read here: it may be long, or damaged, and none of it may be
-        // wanted.
+        // Nothing after the header is read here: it may be long or damaged, and not wanted at all.
         if !line.starts_with(b"#CHROM")
-            && let Some(found) = input.peek()?
+            && let Some(next_byte) = input.peek()?
         {
-            let reason = not_a_vcf(found, n_lines);
-            return Err(Error::Line {
-                path: input.path().into(),
-                line: n_lines + 1,
-                reason: reason.into(),
-            });
+            let reason = not_a_vcf(next_byte, n_lines);
+            return Err(Error::line(input.path(), n_lines + 1, reason));
         }
         Ok(Self {
             n_lines,
@@ -110,8 +105,8 @@ impl Header {
 
     fn parse(input: &Input, text: Vec<u8>) -> Result<Self, Error> {
         let path = input.path();
-        let text = text::decode(path, text)?;
-        if !text.lines().any(|line| line.starts_with("#CHROM")) {
+        let decoded = text::decode(path, text)?;
+        if !decoded.lines().any(|line| line.starts_with("#CHROM")) {
             return Err(Error::file(
                 path,
                 "no `#CHROM` line: this is not a VCF file, or it is empty",
@@ -122,28 +117,24 @@ impl Header {
             ..Self::default()
         };
         let mut strict = vcf::header::Parser::default();
-        let mut refusals = Vec::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let refuse = |reason: String| Error::Line {
-                path: path.into(),
-                line: number,
-                reason,
-            };
-            if number == 1 && !line.starts_with("##fileformat=VCFv4") {
-                return Err(refuse(
-                    "the first line is not `##fileformat=VCFv4.x`".into(),
-                ));
-            }
+        for (number, line) in (1..).zip(decoded.lines()) {
             if number == 1 {
+                if !line.starts_with("##fileformat=VCFv4") {
+                    let reason = "the first line is not `##fileformat=VCFv4.x`";
+                    return Err(Error::line(path, number, reason));
+                }
                 header.svlen_first = is_svlen_first(line);
             }
             if line.starts_with("#CHROM") {
-                header.samples = sample_names(line).map_err(refuse)?;
+                header.samples =
+                    sample_names(line).map_err(|reason| Error::line(path, number, reason))?;
                 break;
             }
-            header.meta(line).map_err(refuse)?;
+            header
+                .add_meta_line(line)
+                .map_err(|reason| Error::line(path, number, reason))?;
             if let Err(refusal) = strict.parse_partial(line.as_bytes()) {
-                refusals.push(format!(
+                header.warnings.push(format!(
                     "{}: header line {number} ({}): {}; read all the same",
                     path.display(),
                     subject(line),
@@ -151,24 +142,28 @@ impl Header {
                 ));
             }
         }
-        let more = refusals.len().saturating_sub(N_WARNINGS);
-        refusals.truncate(N_WARNINGS);
-        if more > 0 {
-            refusals.push(format!(
-                "{}: {} as odd",
-                path.display(),
-                counted(more, "more header line is", "more header lines are")
-            ));
-        }
-        header.warnings = refusals;
+        header.shorten_warnings(path);
         Ok(header)
     }
 
-    /// Takes in a `##` line.
+    /// Replaces the warnings after the first few by their number.
+    fn shorten_warnings(&mut self, path: &Path) {
+        let n_more = self.warnings.len().saturating_sub(N_WARNINGS);
+        self.warnings.truncate(N_WARNINGS);
+        if n_more > 0 {
+            self.warnings.push(format!(
+                "{}: {} as odd",
+                path.display(),
+                counted(n_more, "more header line is", "more header lines are")
+            ));
+        }
+    }
+
+    /// Reads a `##` line.
     ///
     /// # Errors
-    /// A contig that is there already, with another length.
-    fn meta(&mut self, line: &str) -> Result<(), String> {
+    /// A contig of an earlier line with another length.
+    fn add_meta_line(&mut self, line: &str) -> Result<(), String> {
         let Some((key, fields)) = structured(line) else {
             return Ok(());
         };
@@ -183,32 +178,29 @@ impl Header {
             .filter(|&idx| idx <= MAX_IDX);
         match key {
             "contig" if self.contigs.iter().all(|contig| contig.name != id) => {
-                place(
-                    &mut self.contigs,
-                    idx,
-                    Contig {
-                        name: id.into(),
-                        len_nt: length(fields),
-                    },
-                );
+                let contig = Contig {
+                    name: id.into(),
+                    len_nt: length(fields),
+                };
+                insert_at(&mut self.contigs, idx, contig);
             }
             "FILTER" | "INFO" | "FORMAT" if !self.names.iter().any(|name| name == id) => {
-                place(&mut self.names, idx, id.into());
+                insert_at(&mut self.names, idx, id.into());
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// A contig that is there already must have the same length again.
+    /// Refuses a contig of an earlier line with another length.
     fn require_same_contig(&self, id: &str, fields: &str) -> Result<(), String> {
         let len_nt = length(fields);
-        let other = self
+        let both_lengths = self
             .contigs
             .iter()
             .find(|contig| contig.name == id)
             .and_then(|contig| contig.len_nt.zip(len_nt));
-        match other {
+        match both_lengths {
             Some((first, again)) if first != again => Err(format!(
                 "contig `{id}` has {again} nt here and {first} nt in an earlier line: keep the \
                  right one"
@@ -217,17 +209,13 @@ impl Header {
         }
     }
 
-    /// Compares a `#` line below the header with it: files that were joined with `cat` have the
-    /// header of each. `place` is only named.
+    /// Compares a line of a second header with this one. Files that were joined with `cat` have one
+    /// header each. `path` is used in messages.
     ///
     /// # Errors
-    /// Other samples, or the same in another order; another length of a contig; a version of the
-    /// format that reads SVLEN otherwise.
+    /// Other samples or another order, another length of a contig, or a version of the format that
+    /// reads SVLEN differently.
     pub fn require_same(&self, path: &Path, line: &[u8]) -> Result<(), String> {
-        let advice = "files that were joined with `cat` must have the same samples in the same \
-                      order: join them with `bcftools concat` (after `bcftools view -S` where the \
-                      order differs), or give each file by itself";
-        let again = |found: String| Err(format!("a second header: {found}; {advice}"));
         if !line.starts_with(b"#CHROM")
             && !line.starts_with(b"##contig")
             && !line.starts_with(b"##fileformat")
@@ -237,27 +225,13 @@ impl Header {
         let text = text::decode(path, line.to_vec()).map_err(|error| error.to_string())?;
         if text.starts_with("#CHROM") {
             let samples = sample_names(&text)?;
-            let differs = samples
-                .iter()
-                .zip(&self.samples)
-                .find(|(found, expected)| found != expected);
-            if let Some((found, expected)) = differs {
-                return again(format!(
-                    "sample `{found}` is where the first header has `{expected}`"
-                ));
-            }
-            if samples.len() != self.samples.len() {
-                return again(format!(
-                    "it has {} sample columns, the first one {}",
-                    samples.len(),
-                    self.samples.len()
-                ));
-            }
+            self.require_same_samples(&samples)
+                .map_err(|difference| second_header(&difference))?;
         } else if text.starts_with("##fileformat") && is_svlen_first(&text) != self.svlen_first {
-            return again(format!(
+            return Err(second_header(&format!(
                 "`{}` reads SVLEN differently than the version of the first header",
                 text.trim_start_matches('#')
-            ));
+            )));
         } else if let Some(("contig", fields)) = structured(&text)
             && let Some(id) = field(fields, "ID")
         {
@@ -266,10 +240,34 @@ impl Header {
         Ok(())
     }
 
+    fn require_same_samples(&self, samples: &[String]) -> Result<(), String> {
+        let first_difference = samples.iter().zip(&self.samples).find(|(a, b)| a != b);
+        if let Some((found, expected)) = first_difference {
+            return Err(format!(
+                "sample `{found}` is where the first header has `{expected}`"
+            ));
+        }
+        if samples.len() != self.samples.len() {
+            return Err(format!(
+                "it has {} sample columns, the first one {}",
+                samples.len(),
+                self.samples.len()
+            ));
+        }
+        Ok(())
+    }
+
     /// The number that BCF gives to a FILTER, INFO or FORMAT name.
     pub fn number_of(&self, name: &str) -> Option<usize> {
-        self.names.iter().position(|other| other == name)
+        self.names.iter().position(|known| known == name)
     }
+}
+
+fn second_header(difference: &str) -> String {
+    let advice = "files that were joined with `cat` must have the same samples in the same \
+                  order: join them with `bcftools concat` (after `bcftools view -S` where the \
+                  order differs), or give each file by itself";
+    format!("a second header: {difference}; {advice}")
 }
 
 /// The length that a contig line states.
@@ -277,7 +275,7 @@ fn length(fields: &str) -> Option<usize> {
     field(fields, "length").and_then(|len_nt| len_nt.parse().ok())
 }
 
-/// `##fileformat=VCFv4.4` or later.
+/// Whether a line is `##fileformat=VCFv4.4` or later.
 fn is_svlen_first(line: &str) -> bool {
     let minor = line.strip_prefix("##fileformat=VCFv4.").map(|rest| {
         rest.trim()
@@ -290,9 +288,10 @@ fn is_svlen_first(line: &str) -> bool {
         .is_some_and(|minor| minor >= SVLEN_FIRST)
 }
 
-/// What a file is whose line `n_lines + 1` begins with `found`, where the header should be.
-fn not_a_vcf(found: u8, n_lines: u64) -> &'static str {
-    match found {
+/// The reason why a file is no VCF: after `n_lines` header lines the next one begins with
+/// `next_byte`.
+fn not_a_vcf(next_byte: u8, n_lines: u64) -> &'static str {
+    match next_byte {
         b'>' => {
             "no `#CHROM` line: this is not a VCF file, but a FASTA file. Are --vcf and --reference \
              exchanged?"
@@ -306,8 +305,8 @@ fn not_a_vcf(found: u8, n_lines: u64) -> &'static str {
     }
 }
 
-/// Puts `value` at number `idx`, or at the end.
-fn place<T: Default + Clone>(values: &mut Vec<T>, idx: Option<usize>, value: T) {
+/// Stores `value` at index `idx`, or at the end.
+fn insert_at<T: Default + Clone>(values: &mut Vec<T>, idx: Option<usize>, value: T) {
     match idx {
         Some(idx) => {
             values.resize(values.len().max(idx + 1), T::default());
@@ -328,13 +327,12 @@ fn structured(line: &str) -> Option<(&str, &str)> {
 
 /// The value of `key` among `key=value,key="value, with commas"`.
 fn field<'l>(fields: &'l str, key: &str) -> Option<&'l str> {
-    let mut quoted = false;
-    let separators = |byte: char| {
-        quoted ^= byte == '"';
-        byte == ',' && !quoted
-    };
+    let mut is_quoted = false;
     fields
-        .split(separators)
+        .split(|character: char| {
+            is_quoted ^= character == '"';
+            character == ',' && !is_quoted
+        })
         .find_map(|field| field.strip_prefix(key)?.strip_prefix('='))
 }
 
@@ -346,6 +344,7 @@ fn subject(line: &str) -> String {
     }
 }
 
+/// The message of an error and those of its causes.
 fn causes(refusal: &vcf::header::ParseError) -> String {
     let mut text = refusal.to_string();
     let mut cause = refusal.source();
@@ -417,16 +416,19 @@ mod tests {
             "##contig=<ID=HLA-A*01:01:01:01>",
             "##odd",
         ] {
-            header.meta(line).unwrap();
+            header.add_meta_line(line).unwrap();
         }
         assert_eq!(
-            header.meta("##contig=<ID=chr1,length=31>"),
+            header.add_meta_line("##contig=<ID=chr1,length=31>"),
             Err(
                 "contig `chr1` has 31 nt here and 30 nt in an earlier line: keep the right one"
                     .into()
             )
         );
-        assert_eq!(header.meta("##contig=<ID=chr1,length=30,md5=x>"), Ok(()));
+        assert_eq!(
+            header.add_meta_line("##contig=<ID=chr1,length=30,md5=x>"),
+            Ok(())
+        );
         assert_eq!(header.names, ["PASS", "DP", "", "", "GT"]);
         assert_eq!(
             (
@@ -436,14 +438,17 @@ mod tests {
             ),
             (Some(4), Some(1), None)
         );
-        let contig = |name: &str, len_nt| Contig {
-            name: name.into(),
-            len_nt,
-        };
         assert_eq!(
             header.contigs,
             [contig("chr1", Some(30)), contig("HLA-A*01:01:01:01", None)]
         );
+    }
+
+    fn contig(name: &str, len_nt: Option<usize>) -> Contig {
+        Contig {
+            name: name.into(),
+            len_nt,
+        }
     }
 
     #[test]
@@ -453,17 +458,18 @@ mod tests {
             samples: vec!["S1".into(), "S2".into()],
             ..Header::default()
         };
-        header.meta("##contig=<ID=1,length=30>").unwrap();
-        let same = |line: &str| header.require_same(Path::new("a.vcf"), line.as_bytes());
+        header.add_meta_line("##contig=<ID=1,length=30>").unwrap();
+        let path = Path::new("a.vcf");
         for line in [
             "##fileformat=VCFv4.3",
             "##contig=<ID=1,length=30>",
             "##contig=<ID=2,length=9>",
             "##INFO=<ID=X>",
         ] {
-            assert_eq!(same(line), Ok(()), "{line}");
+            assert_eq!(header.require_same(path, line.as_bytes()), Ok(()), "{line}");
         }
-        assert_eq!(same(&format!("{head}\tS1\tS2")), Ok(()));
+        let same_samples = format!("{head}\tS1\tS2");
+        assert_eq!(header.require_same(path, same_samples.as_bytes()), Ok(()));
         for (line, expected) in [
             (
                 format!("{head}\tS2\tS1"),
@@ -474,7 +480,7 @@ mod tests {
             ("##fileformat=VCFv4.4".into(), "reads SVLEN differently"),
             ("##contig=<ID=1,length=31>".into(), "31 nt here and 30 nt"),
         ] {
-            let message = same(&line).unwrap_err();
+            let message = header.require_same(path, line.as_bytes()).unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
     }

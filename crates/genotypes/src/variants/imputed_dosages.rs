@@ -1,16 +1,23 @@
 //! Dosages of imputed genotypes: the FORMAT fields DS, GP and HDS, from VCF text or BCF vectors.
 //!
-//! Input -> output: one person's values -> copies of each ALT allele, 0..2 (0..1 for one
-//! haplotype). DS holds them (one a ALT), HDS holds one a haplotype (records with one ALT), GP
-//! holds the probability of each genotype, in the order of the VCF specification.
+//! Input -> output: the values of one sample -> expected copies of each ALT allele, 0 to 2 (0 to 1
+//! for one haplotype).
+//! - DS has the expected copies, one value per ALT.
+//! - HDS has the expected copies on each haplotype; it is read in records with one ALT.
+//! - GP has the probability of each genotype, in the order of the VCF specification (section
+//!   1.6.2). The dosage of an ALT is the sum of these probabilities times its copies.
 
 use serde::{Deserialize, Serialize};
 
-use super::{columns::Columns, record::VariantRecord, typed::TypedVectors};
+use super::{
+    columns::{ColumnError, Columns},
+    record::VariantRecord,
+    typed::TypedVectors,
+};
 use crate::{ABSENT, Genotype, MISSING};
 use gf_cohort_schema::counted;
 
-/// Where dosages are read from.
+/// The FORMAT field from which dosages are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DosageField {
@@ -28,7 +35,7 @@ pub enum DosageField {
 }
 
 impl DosageField {
-    /// Fields to look for, the first that a record has is read; none for the calls.
+    /// Fields to read, in order of preference; none for the calls.
     pub(super) fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Gt => &[],
@@ -39,33 +46,34 @@ impl DosageField {
         }
     }
 
-    /// Fields to look for in a record that has no calls and none of [`Self::keys`].
+    /// Fields to read in a record that has neither calls nor any of [`Self::keys`].
     pub(super) fn keys_without_gt(self) -> &'static [&'static str] {
         if self == Self::Auto { &["GP"] } else { &[] }
     }
 }
 
-/// How far values may lie beyond what they can be, for the digits they were rounded to.
+/// Largest rounding error of a value: files often have two or three digits.
 const TOLERANCE: f32 = 0.02;
 
-/// Makes room for the dosages of a record that has one of the fields.
+/// Sets the dosages of all samples to missing (NaN).
 pub(super) fn start(record: &mut VariantRecord, columns: &Columns) {
     let n_alts = record.alt_alleles.len();
     record.dosages.clear();
-    record.dosages.resize(n_alts * columns.n_people(), f32::NAN);
+    record
+        .dosages
+        .resize(n_alts * columns.n_samples(), f32::NAN);
 }
 
-/// Reads one person's values from text such as `0.98,0.02,0`.
+/// Reads the values of one sample from text such as `0.98,0.02,0`.
 pub(super) fn read_text(
     cell: &[u8],
     key: &str,
-    person: usize,
+    sample: usize,
     record: &mut VariantRecord,
 ) -> Result<(), String> {
     if cell.is_empty() || cell == b"." {
         return Ok(());
     }
-    let wrong = || format!("{key} `{}` is not a list of numbers", cell.escape_ascii());
     let mut values = [0.0; MAX_VALUES];
     let mut n = 0;
     for text in cell.split(|&byte| byte == b',') {
@@ -75,74 +83,70 @@ pub(super) fn read_text(
         let value = std::str::from_utf8(text)
             .ok()
             .and_then(|text| text.parse::<f32>().ok())
-            .filter(|value| value.is_finite());
+            .filter(|value| value.is_finite())
+            .ok_or_else(|| format!("{key} `{}` is not a list of numbers", cell.escape_ascii()))?;
         *values
             .get_mut(n)
-            .ok_or_else(|| format!("{key} has more than {MAX_VALUES} values"))? =
-            value.ok_or_else(wrong)?;
+            .ok_or_else(|| format!("{key} has more than {MAX_VALUES} values"))? = value;
         n += 1;
     }
-    set(&values[..n], key, person, record)
+    set(&values[..n], key, sample, record)
 }
 
 /// Reads the vectors of a BCF record.
 ///
 /// # Errors
-/// The column of values that cannot be read, and why.
+/// Values that cannot be read, with their column.
 pub(super) fn read_bcf(
     vectors: &TypedVectors<'_>,
     key: &str,
     columns: &Columns,
     record: &mut VariantRecord,
-) -> Result<(), (usize, String)> {
-    let column_of = |person: usize| {
-        columns
-            .of_people()
-            .map_or(person, |of_people| of_people[person])
-    };
+) -> Result<(), ColumnError> {
     let mut values = Vec::new();
-    for person in 0..columns.n_people() {
-        let column = column_of(person);
+    for sample in 0..columns.n_samples() {
+        let column = columns
+            .column_of_sample()
+            .map_or(sample, |column_of_sample| column_of_sample[sample]);
         values.clear();
         let mut is_missing = false;
-        for value in vectors
-            .floats(column)
-            .ok_or_else(|| (column, format!("{key} is not written as numbers")))?
-        {
+        let floats = vectors.floats(column).ok_or_else(|| ColumnError {
+            column,
+            reason: format!("{key} is not written as numbers"),
+        })?;
+        for value in floats {
             is_missing |= value.is_none();
             values.extend(value);
         }
         if !is_missing && !values.is_empty() {
-            set(&values, key, person, record).map_err(|reason| (column, reason))?;
+            set(&values, key, sample, record).map_err(|reason| ColumnError { column, reason })?;
         }
     }
     Ok(())
 }
 
-/// Genotypes of up to six alleles.
+/// Number of genotypes of six alleles.
 const MAX_VALUES: usize = 21;
 
-/// Enters one person's dosages.
-fn set(values: &[f32], key: &str, person: usize, record: &mut VariantRecord) -> Result<(), String> {
+/// Stores the dosages of one sample.
+fn set(values: &[f32], key: &str, sample: usize, record: &mut VariantRecord) -> Result<(), String> {
     let n_alts = record.alt_alleles.len();
-    let dosages = &mut record.dosages[n_alts * person..n_alts * (person + 1)];
-    let unexpected = |expected: String| {
-        Err(format!(
-            "{key} has {} where {expected}",
-            counted(values.len(), "value", "values")
-        ))
-    };
+    let dosages = &mut record.dosages[n_alts * sample..n_alts * (sample + 1)];
     match key {
         "DS" if values.len() == n_alts => dosages.copy_from_slice(values),
-        "DS" => return unexpected(format!("the record has {n_alts} ALT alleles")),
+        "DS" => {
+            let expected = format!("the record has {n_alts} ALT alleles");
+            return Err(unexpected_number(values, key, &expected));
+        }
         "HDS" if n_alts == 1 && (1..=2).contains(&values.len()) => dosages[0] = values.iter().sum(),
         "HDS" => {
-            return unexpected(format!(
+            let expected = format!(
                 "one a haplotype is read, of records with one ALT allele; here are {n_alts}: use \
                  DS"
-            ));
+            );
+            return Err(unexpected_number(values, key, &expected));
         }
-        _ => probabilities(values, dosages)?,
+        _ => set_from_probabilities(values, dosages)?,
     }
     if let Some(wrong) = dosages
         .iter()
@@ -155,7 +159,7 @@ fn set(values: &[f32], key: &str, person: usize, record: &mut VariantRecord) -> 
     for dosage in dosages {
         *dosage = dosage.clamp(0.0, 2.0);
     }
-    // Without GT the number of values says how many haplotypes there are.
+    // Without GT the number of values tells whether the sample is haploid.
     let n_of_one_haplotype = match key {
         "HDS" => 1,
         "GP" => n_alts + 1,
@@ -163,22 +167,29 @@ fn set(values: &[f32], key: &str, person: usize, record: &mut VariantRecord) -> 
     };
     if !record.has_genotypes
         && values.len() == n_of_one_haplotype
-        && let Some(genotype) = record.genotypes.get_mut(person)
+        && let Some(genotype) = record.genotypes.get_mut(sample)
     {
         *genotype = HAPLOID_NOT_CALLED;
     }
     Ok(())
 }
 
-/// One haplotype without a call.
+fn unexpected_number(values: &[f32], key: &str, expected: &str) -> String {
+    let n_values = counted(values.len(), "value", "values");
+    format!("{key} has {n_values} where {expected}")
+}
+
+/// The call of a haploid sample without GT.
 const HAPLOID_NOT_CALLED: Genotype = Genotype {
     alleles: [MISSING, ABSENT],
     phased: true,
 };
 
-/// Sums the probabilities of the genotypes (0/0, 0/1, 1/1, 0/2, 1/2, 2/2, ...; or 0, 1, 2, ... of
-/// one haplotype) to copies.
-fn probabilities(values: &[f32], dosages: &mut [f32]) -> Result<(), String> {
+/// Computes expected copies from genotype probabilities.
+///
+/// The order of genotypes is 0/0, 0/1, 1/1, 0/2, 1/2, 2/2, ...; for one haplotype 0, 1, 2, ....
+/// Probabilities are divided by their sum, which rounding may move off 1.
+fn set_from_probabilities(values: &[f32], dosages: &mut [f32]) -> Result<(), String> {
     let n_alleles = dosages.len() + 1;
     let sum: f32 = values.iter().sum();
     if !(sum - 1.0).abs().le(&(2.0 * TOLERANCE)) || values.iter().any(|value| *value < 0.0) {
@@ -187,30 +198,31 @@ fn probabilities(values: &[f32], dosages: &mut [f32]) -> Result<(), String> {
         ));
     }
     dosages.fill(0.0);
-    let mut add = |allele: usize, probability: f32| {
-        if let Some(dosage) = allele.checked_sub(1).and_then(|alt| dosages.get_mut(alt)) {
-            *dosage += probability / sum;
-        }
-    };
+    let n_genotypes = n_alleles * (n_alleles + 1) / 2;
     if values.len() == n_alleles {
-        values
-            .iter()
-            .enumerate()
-            .for_each(|(allele, &probability)| add(allele, probability));
-    } else if values.len() == n_alleles * (n_alleles + 1) / 2 {
+        for (allele, &probability) in values.iter().enumerate() {
+            add_copy(dosages, allele, probability / sum);
+        }
+    } else if values.len() == n_genotypes {
         let genotypes = (0..n_alleles).flat_map(|b| (0..=b).map(move |a| (a, b)));
         for ((a, b), &probability) in genotypes.zip(values) {
-            add(a, probability);
-            add(b, probability);
+            add_copy(dosages, a, probability / sum);
+            add_copy(dosages, b, probability / sum);
         }
     } else {
-        let found = counted(values.len(), "value", "values");
-        let n_genotypes = n_alleles * (n_alleles + 1) / 2;
+        let n_values = counted(values.len(), "value", "values");
         return Err(format!(
-            "GP has {found}; {n_alleles} alleles have {n_genotypes} genotypes"
+            "GP has {n_values}; {n_alleles} alleles have {n_genotypes} genotypes"
         ));
     }
     Ok(())
+}
+
+/// Adds one copy of an allele (0 is REF, which has no dosage) with some probability.
+fn add_copy(dosages: &mut [f32], allele: usize, probability: f32) {
+    if let Some(dosage) = allele.checked_sub(1).and_then(|alt| dosages.get_mut(alt)) {
+        *dosage += probability;
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Tabix and CSI indexes: which parts of a BGZF file hold the regions wanted.
+//! Tabix and CSI indexes: finds the parts of a BGZF file that contain the wanted regions.
 
 mod layout;
 
@@ -7,7 +7,7 @@ use std::{
     fs::File,
     io::{self, BufRead, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use noodles::{
@@ -23,26 +23,24 @@ use super::{
 };
 use crate::{DisjointRegions, Error, sidecar_path};
 
-/// Parts of a file nearer than this (compressed bytes, one block at most) are read as one: to jump
-/// costs as much as to read on.
+/// Parts with a smaller gap (compressed bytes, at most one block) are read as one, because to seek
+/// costs as much as to read the gap.
 const MAX_GAP_BYTES: u64 = 1 << 16;
-/// Parts longer than this on average (compressed bytes) are worth a thread that decompresses ahead.
+/// Parts of at least this mean length (compressed bytes) are decompressed in a thread of their own.
 const LONG_PART_BYTES: u64 = 1 << 18;
 
-/// Blocks of a file whose ends are looked at; a longer file is not walked through for its regions'
-/// sake.
+/// Largest number of blocks that are checked for joined files.
 const MAX_BLOCKS: usize = 1 << 18;
-/// Bytes of the block with which a BGZF file ends.
+/// Bytes of the end-of-file block of BGZF.
 const EOF_BLOCK_BYTES: u64 = 28;
 
-/// What an index says: the parts of the file that hold some regions, and the contigs that have
-/// records.
+/// The parts of a file that contain the wanted regions, and all contigs that have records.
 pub(super) struct Indexed {
     pub input: Input,
     pub contigs: HashSet<String>,
 }
 
-/// The index beside a file, if there is one.
+/// The index next to a file, if there is one.
 pub(super) fn index_of(path: &Path) -> Option<PathBuf> {
     [".tbi", ".csi"]
         .into_iter()
@@ -50,15 +48,10 @@ pub(super) fn index_of(path: &Path) -> Option<PathBuf> {
         .find(|index| index.exists())
 }
 
-/// A word about an index that is older than its file.
+/// A warning if the index is older than its file.
 pub(super) fn warning(path: &Path) -> Option<String> {
     let index = index_of(path)?;
-    let modified = |path: &Path| {
-        path.metadata()
-            .and_then(|metadata| metadata.modified())
-            .ok()
-    };
-    // Files that are written or copied together may differ by a moment.
+    // Files that are written or copied together may differ by less than a second.
     let is_older = modified(&index)? + Duration::from_secs(1) < modified(path)?;
     is_older.then(|| {
         format!(
@@ -70,7 +63,11 @@ pub(super) fn warning(path: &Path) -> Option<String> {
     })
 }
 
-/// How an index is made.
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().ok()?.modified().ok()
+}
+
+/// The command that makes an index.
 fn again(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if name.ends_with(".bcf") {
@@ -80,11 +77,10 @@ fn again(path: &Path) -> String {
     }
 }
 
-/// Opens the parts of a BGZF file that hold `wanted`, by the index beside it; `None` without an
-/// index.
+/// Opens the parts of a BGZF file that contain the regions `wanted`; `None` without an index.
 ///
 /// # Errors
-/// An index that cannot be read, or that is not of this file.
+/// An index that cannot be read, or that belongs to another file.
 pub(super) fn open(
     path: &Path,
     header: &Header,
@@ -93,73 +89,19 @@ pub(super) fn open(
     let Some(index_path) = index_of(path) else {
         return Ok(None);
     };
-    let unusable = |reason: String| {
+    let parts = IndexedParts::query(path, &index_path, header, wanted).map_err(|reason| {
         Error::file(
             &index_path,
             format!("{reason}; make it again with {}", again(path)),
         )
-    };
-    let index =
-        read(&index_path).map_err(|error| unusable(format!("the index is damaged ({error})")))?;
-    let names: Vec<String> = match index.header() {
-        Some(header) => header
-            .reference_sequence_names()
-            .iter()
-            .map(|name| String::from_utf8_lossy(name).into_owned())
-            .collect(),
-        // The index of a BCF has no names: contigs are numbered as in the header.
-        None => header
-            .contigs
-            .iter()
-            .map(|contig| contig.name.clone())
-            .collect(),
-    };
-    let query = |id: usize, interval: Interval| {
-        index
-            .query(id, interval)
-            .map_err(|error| unusable(error.to_string()))
-    };
-    let mut contigs = HashSet::new();
-    let mut chunks = Vec::new();
-    let mut end = None;
-    let mut starts = Vec::new();
-    for (id, name) in names
-        .into_iter()
-        .enumerate()
-        .take(index.reference_sequences().count())
-    {
-        for region in wanted.on(&name) {
-            // One base more on the left: an insertion's anchor may stand just before the region.
-            let start = Position::new(region.start).unwrap_or(Position::MIN);
-            let Some(end) = Position::new(region.end) else {
-                continue;
-            };
-            chunks.extend(query(id, Interval::from(start..=end))?);
-        }
-        let of_contig = query(id, Interval::from(..))?;
-        starts.extend(of_contig.iter().map(Chunk::start).min());
-        let end_of_contig = of_contig.iter().map(Chunk::end).max();
-        if end_of_contig.is_some() {
-            contigs.insert(name);
-        }
-        end = end.max(end_of_contig);
-    }
-    if !end.is_none_or(|end| is_end(path, end).unwrap_or(false)) {
-        return Err(unusable(
-            "the index is of another file: it does not end where the records do".into(),
-        ));
-    }
-    if chunks.iter().any(|chunk| chunk.end() < chunk.start()) {
-        return Err(unusable(
-            "the index is damaged (a part of the file ends before it starts)".into(),
-        ));
-    }
-    // Of a file that has none of the loci, no record is read.
-    if !chunks.is_empty() {
+    })?;
+    // Without a wanted record nothing is read, so further headers do not matter.
+    if !parts.chunks.is_empty() {
+        let mut starts = parts.contig_starts;
         starts.extend(joined_parts(path).map_err(Error::io(path))?);
         require_one_header(path, header, &starts)?;
     }
-    let chunks = merged(chunks);
+    let chunks = merged(parts.chunks);
     let n_bytes: u64 = chunks
         .iter()
         .map(|chunk| chunk.end().compressed() - chunk.start().compressed())
@@ -171,8 +113,104 @@ pub(super) fn open(
     };
     Ok(Some(Indexed {
         input: Input::of_chunks(path, chunks, decompression)?,
-        contigs,
+        contigs: parts.contigs,
     }))
+}
+
+/// The answer of an index to a query of regions.
+#[derive(Default)]
+struct IndexedParts {
+    /// Parts of the file that contain the wanted regions.
+    chunks: Vec<Chunk>,
+    /// Contigs that have records.
+    contigs: HashSet<String>,
+    /// First record of each contig.
+    contig_starts: Vec<bgzf::VirtualPosition>,
+    /// End of the last record.
+    end: Option<bgzf::VirtualPosition>,
+}
+
+impl IndexedParts {
+    /// Reads an index and queries it.
+    ///
+    /// # Errors
+    /// A damaged index, or the index of another file, as a message.
+    fn query(
+        path: &Path,
+        index_path: &Path,
+        header: &Header,
+        wanted: &DisjointRegions,
+    ) -> Result<Self, String> {
+        let index = read(index_path).map_err(|error| format!("the index is damaged ({error})"))?;
+        let mut parts = Self::default();
+        for (id, name) in contig_names(index.as_ref(), header)
+            .into_iter()
+            .enumerate()
+            .take(index.reference_sequences().count())
+        {
+            parts
+                .add_contig(index.as_ref(), id, name, wanted)
+                .map_err(|error| error.to_string())?;
+        }
+        if !parts
+            .end
+            .is_none_or(|end| is_end(path, end).unwrap_or(false))
+        {
+            return Err(
+                "the index is of another file: it does not end where the records do".into(),
+            );
+        }
+        if parts.chunks.iter().any(|chunk| chunk.end() < chunk.start()) {
+            return Err("the index is damaged (a part of the file ends before it starts)".into());
+        }
+        Ok(parts)
+    }
+
+    /// Adds the parts of one contig; `id` is its number in the index.
+    fn add_contig(
+        &mut self,
+        index: &dyn BinningIndex,
+        id: usize,
+        name: String,
+        wanted: &DisjointRegions,
+    ) -> io::Result<()> {
+        for region in wanted.on(&name) {
+            // A 0-based start, used as a 1-based one, adds a base on the left: the anchor of an
+            // insertion may be just before the region.
+            let start = Position::new(region.start).unwrap_or(Position::MIN);
+            let Some(end) = Position::new(region.end) else {
+                continue;
+            };
+            self.chunks
+                .extend(index.query(id, Interval::from(start..=end))?);
+        }
+        let all_chunks = index.query(id, Interval::from(..))?;
+        self.contig_starts
+            .extend(all_chunks.iter().map(Chunk::start).min());
+        let end_of_contig = all_chunks.iter().map(Chunk::end).max();
+        if end_of_contig.is_some() {
+            self.contigs.insert(name);
+        }
+        self.end = self.end.max(end_of_contig);
+        Ok(())
+    }
+}
+
+/// Names of the contigs in the order of the index.
+fn contig_names(index: &dyn BinningIndex, header: &Header) -> Vec<String> {
+    match index.header() {
+        Some(index_header) => index_header
+            .reference_sequence_names()
+            .iter()
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .collect(),
+        // The index of a BCF has no names: contigs are numbered as in the header.
+        None => header
+            .contigs
+            .iter()
+            .map(|contig| contig.name.clone())
+            .collect(),
+    }
 }
 
 fn read(path: &Path) -> io::Result<Box<dyn BinningIndex>> {
@@ -183,8 +221,8 @@ fn read(path: &Path) -> io::Result<Box<dyn BinningIndex>> {
     Ok(Box::new(csi::fs::read(path)?))
 }
 
-/// Where another BGZF file begins inside of this one: behind an end-of-file block in the middle, as
-/// `cat` leaves it.
+/// Starts of further BGZF files inside of this one. After `cat`, an end-of-file block is in the
+/// middle, and the next file starts after it.
 fn joined_parts(path: &Path) -> io::Result<Vec<bgzf::VirtualPosition>> {
     let mut file = File::open(path)?;
     let file_len = file.metadata()?.len();
@@ -232,8 +270,7 @@ fn joined_parts(path: &Path) -> io::Result<Vec<bgzf::VirtualPosition>> {
     Ok(starts)
 }
 
-/// Compares header lines at these places, the first ones of contigs and of joined files, with the
-/// header of the file.
+/// Compares header lines at the starts of contigs and of joined files with the header of the file.
 fn require_one_header(
     path: &Path,
     header: &Header,
@@ -265,7 +302,7 @@ fn require_one_header(
     Ok(())
 }
 
-/// A place that the index names and that cannot be read.
+/// The error of a position that the index names and that cannot be read.
 fn damaged(path: &Path, error: io::Error) -> Error {
     if !matches!(
         error.kind(),
@@ -284,7 +321,7 @@ fn damaged(path: &Path, error: io::Error) -> Error {
     Error::file(path, format!("{found}; or {advice}"))
 }
 
-/// Whether nothing but the end stands at a place of a BGZF file.
+/// Whether nothing but the end of the file follows a position of a BGZF file.
 fn is_end(path: &Path, place: bgzf::VirtualPosition) -> io::Result<bool> {
     let file = File::open(path)?;
     if place.compressed() >= file.metadata()?.len() {
@@ -295,7 +332,7 @@ fn is_end(path: &Path, place: bgzf::VirtualPosition) -> io::Result<bool> {
     Ok(reader.fill_buf()?.is_empty())
 }
 
-/// Chunks in the order of the file, those close by joined.
+/// Chunks in the order of the file; those with a small gap are joined.
 fn merged(mut chunks: Vec<Chunk>) -> Vec<Chunk> {
     chunks.sort_unstable_by_key(|chunk| (chunk.start(), chunk.end()));
     let mut merged: Vec<Chunk> = Vec::new();

@@ -1,8 +1,7 @@
-//! The bytes of a file or of standard input, decompressed, with what is left of them counted on: a
-//! BGZF stream must have its end.
+//! Decompressed bytes of a file or of standard input.
 //!
-//! Input -> output: a path (`-` is standard input) -> a reader of plain, gzipped or BGZF bytes,
-//! told by the first of them.
+//! Input -> output: a path (`-` is standard input) -> a reader of plain, gzipped or BGZF bytes. The
+//! first bytes tell the compression. A BGZF stream must have its end-of-file block.
 
 use std::{
     fs::File,
@@ -26,7 +25,7 @@ const BUFFER_BYTES: usize = 1 << 17;
 
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
-/// Bytes by which a file is told from one of another format.
+/// Number of first bytes that tell the format of a file.
 const PROBE_BYTES: u64 = 512;
 
 /// The end-of-file block that every complete BGZF file ends with (SAM specification, section
@@ -48,7 +47,7 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
-    /// By the first 18 bytes.
+    /// Detects the compression from the first 18 bytes.
     fn detect(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, _, flags, _, _, _, _, _, _, _, _, b'B', b'C', ..]
@@ -62,13 +61,12 @@ impl Compression {
     }
 }
 
-/// Whether BGZF blocks are decompressed by the thread that reads them, or ahead of it by another
-/// one.
+/// The thread that decompresses BGZF blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decompression {
-    /// When asked for: for a header, or a few blocks here and there.
+    /// The thread that reads them: for a header, or a few blocks here and there.
     Inline,
-    /// In a thread of its own, where more than one may be used.
+    /// A thread of its own, if more than one may be used.
     Ahead,
 }
 
@@ -282,7 +280,7 @@ impl Input {
     /// Reads `len` bytes into `bytes`, whose memory grows only with what is there.
     ///
     /// # Errors
-    /// As [`Self::read_exact`].
+    /// The errors of [`Self::read_exact`].
     pub fn read_into(&mut self, bytes: &mut Vec<u8>, len: usize) -> Result<(), Error> {
         bytes.clear();
         let n = self
@@ -339,9 +337,11 @@ fn require_genome_text(path: &Path, start: &[u8]) -> Result<(), Error> {
             "the text is UTF-16; save it as UTF-8, or convert it with `iconv -f UTF-16 -t UTF-8`",
         ));
     }
-    let lone_return = |pair: &[u8]| pair[0] == b'\r' && pair[1] != b'\n';
     let is_text = start.starts_with(b"#") || start.starts_with(b">");
-    if is_text && !start.contains(&b'\n') && start.windows(2).any(lone_return) {
+    let has_lone_return = start
+        .windows(2)
+        .any(|pair| pair[0] == b'\r' && pair[1] != b'\n');
+    if is_text && !start.contains(&b'\n') && has_lone_return {
         let reason = "the lines end with carriage returns alone (as on an old Mac): convert them \
                       with `tr '\\r' '\\n'`";
         return Err(Error::file(path, reason));
@@ -354,7 +354,7 @@ pub(crate) fn is_stream(path: &Path) -> bool {
     path == Path::new(STDIN) || path.metadata().is_ok_and(|metadata| !metadata.is_file())
 }
 
-/// A BGZF file cut at a block boundary reads without an error, so its end is looked at first.
+/// Requires the end-of-file block: a BGZF file cut at a block boundary reads without an error.
 fn require_bgzf_end(path: &Path) -> Result<(), Error> {
     let mut file = File::open(path).map_err(Error::io(path))?;
     let mut end = [0; 28];
@@ -369,8 +369,8 @@ fn require_bgzf_end(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Raw BGZF bytes that must end with [`BGZF_EOF`]: the only way to know of a stream that it is
-/// whole.
+/// Raw BGZF bytes that must end with [`BGZF_EOF`]. There is no other way to know that a stream is
+/// complete.
 struct WithEnd<R> {
     inner: R,
     last: [u8; 28],
@@ -406,7 +406,7 @@ impl<R: Read> Read for WithEnd<R> {
 struct Chunks<R> {
     reader: R,
     rest: std::vec::IntoIter<Chunk>,
-    /// Of the part that is being read.
+    /// End of the current part.
     end: Option<bgzf::VirtualPosition>,
 }
 

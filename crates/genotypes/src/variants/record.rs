@@ -1,23 +1,24 @@
-//! One variant record with the genotypes of everyone wanted. Coordinates: `position` is 1-based;
-//! `start0` and `end0` are 0-based, half-open.
+//! One variant record with the genotypes of all selected samples.
+//!
+//! Coordinates: `position` is 1-based; `start0` and `end0` are 0-based, half-open.
 
 use std::fmt;
 
 use crate::genotypes::Genotype;
 
-/// Where in its file a record stands, for messages.
+/// The location of a record in its file, for messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RecordLocation {
     /// 1-based line of a text file.
     Line(u64),
     /// 1-based number of a record of a BCF file.
     Record(u64),
-    /// Reached through an index, so not counted.
+    /// Not counted, because it was reached through an index.
     #[default]
     Unknown,
 }
 
-/// `line 7: `, `record 7: `, or nothing where it is unknown: the head of a message.
+/// The start of a message: `line 7: `, `record 7: `, or nothing if the location is unknown.
 impl fmt::Display for RecordLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -28,14 +29,14 @@ impl fmt::Display for RecordLocation {
     }
 }
 
-/// FILTER names of the records that are used unless others are given: `PASS`, or none.
+/// The default FILTER values of records that are used: `PASS` and `.`.
 #[must_use]
 pub fn pass() -> Vec<String> {
     vec![".".into(), "PASS".into()]
 }
 
-/// Whether one of a record's `filters` is among `names`, as `bcftools view -f` has it; `.` names a
-/// record without one.
+/// Whether one of the `filters` of a record is among `names`, like `bcftools view -f`. The name `.`
+/// admits a record without a filter.
 #[must_use]
 pub fn admits(names: &[String], filters: &[String]) -> bool {
     if filters.is_empty() {
@@ -45,10 +46,10 @@ pub fn admits(names: &[String], filters: &[String]) -> bool {
     }
 }
 
-/// One record with every wanted person's genotype. Buffers are reused from record to record.
+/// One record with the genotype of every selected sample. Buffers are reused for the next record.
 #[derive(Clone, Debug, Default)]
 pub struct VariantRecord {
-    /// Where in the file the record stands.
+    /// Location of the record in the file.
     pub place: RecordLocation,
     /// Contig as the file names it.
     pub contig: String,
@@ -58,33 +59,32 @@ pub struct VariantRecord {
     pub id: String,
     /// REF, upper-case.
     pub ref_allele: Vec<u8>,
-    /// ALT alleles, upper-case where they are bases; empty for `.`.
+    /// ALT alleles, upper-case if they are bases; empty for `.`.
     pub alt_alleles: Vec<Vec<u8>>,
     /// The FILTER column, `PASS` included; empty for `.`.
     pub filters: Vec<String>,
     /// FILTER is `PASS` or `.`.
     pub passes_filters: bool,
-    /// One a person: those selected, in their order, else all in the order of the columns.
+    /// One call per selected sample in the order of the selection, or per column without one.
     pub genotypes: Vec<Genotype>,
-    /// Numbers of the people (into [`Self::genotypes`], ascending) whose call is anything but
-    /// diploid reference (`0|0` or `0/0`): carriers of an ALT, missing and haploid calls.
+    /// Ascending indices into [`Self::genotypes`] of all calls other than diploid reference (`0|0`
+    /// or `0/0`): carriers of an ALT, missing and haploid calls.
     pub not_reference: Vec<u32>,
-    /// FORMAT/PS of each person; empty when the record has no PS. An integer stands for itself;
-    /// other text is hashed to a number above `u32::MAX`, the same text always to the same
-    /// number.
+    /// FORMAT/PS of each sample; empty if the record has no PS. An integer is stored as it is;
+    /// other text is hashed to a number above `u32::MAX`, equal text to equal numbers.
     pub phase_sets: Vec<Option<u64>>,
-    /// Copies of each ALT in each person (person by person, one value a ALT), from the field that
-    /// [`VariantFile::read_dosages`](super::VariantFile::read_dosages) asks for: NaN where it is
-    /// missing, empty where the record does not have the field.
+    /// Dosage of each ALT in each sample (samples x ALT, row-major), from the field that
+    /// [`VariantFile::read_dosages`](super::VariantFile::read_dosages) selects. A missing value is
+    /// NaN; empty if the record does not have the field.
     pub dosages: Vec<f32>,
-    /// FORMAT has GT. Without it nobody is called.
+    /// FORMAT has GT. Without it all calls are missing.
     pub has_genotypes: bool,
-    /// INFO/END and INFO/SVLEN say different things of a symbolic allele; which of them is read
-    /// follows the version of the format.
+    /// INFO/END and INFO/SVLEN of a symbolic allele contradict each other. The version of the
+    /// format decides which one is used.
     pub end_contradicts_svlen: bool,
-    /// The call of everyone but [`Self::not_reference`], where it is one for all.
+    /// The call of all samples outside of [`Self::not_reference`], if they have the same one.
     pub(super) rest: Option<Genotype>,
-    /// Of each ALT: see [`Self::symbolic_end0`]. Empty when no ALT is symbolic.
+    /// [`Self::symbolic_end0`] of each ALT; empty if no ALT is symbolic.
     pub(super) symbolic_ends0: Vec<Option<usize>>,
     pub(super) span_end0: usize,
 }
@@ -102,17 +102,17 @@ impl VariantRecord {
         self.start0() + self.ref_allele.len()
     }
 
-    /// 0-based end (exclusive) of what the record is about: the end of REF, or that of the symbolic
-    /// allele that reaches furthest.
+    /// 0-based end (exclusive) of the record: the end of REF or of the longest symbolic allele.
     #[must_use]
     pub fn span_end0(&self) -> usize {
         self.span_end0
     }
 
-    /// 0-based end (exclusive) of what a symbolic ALT (`<DEL>`, number 0 is the first ALT) is
-    /// about: INFO/END, else POS + |SVLEN|, and the other way round from version 4.4 of the
-    /// format on; an insertion (`<INS>`) without END ends where it starts, whatever its SVLEN.
-    /// `None` for other alleles, and when neither is there.
+    /// 0-based end (exclusive) of a symbolic ALT such as `<DEL>`; index 0 is the first ALT.
+    ///
+    /// It is INFO/END, or POS + |SVLEN| if there is no END. From version 4.4 of the format on,
+    /// SVLEN goes before END. An insertion (`<INS>`) without END ends where it starts, because its
+    /// SVLEN counts inserted bases. `None` for other alleles, and without END and SVLEN.
     #[must_use]
     pub fn symbolic_end0(&self, alt_index: usize) -> Option<usize> {
         self.symbolic_ends0.get(alt_index).copied().flatten()
@@ -160,7 +160,7 @@ impl VariantRecord {
         Ok(())
     }
 
-    /// `.` is no filter at all.
+    /// Sets the FILTER column; `.` means no filter.
     pub(super) fn set_filters<'a>(&mut self, filters: impl Iterator<Item = &'a str>) {
         let mut count = 0;
         self.passes_filters = true;
@@ -176,8 +176,8 @@ impl VariantRecord {
         self.filters.truncate(count);
     }
 
-    /// Works out what the record is about, once REF and ALT are there. `lengths` gives INFO/END and
-    /// INFO/SVLEN, and is only asked for symbolic alleles.
+    /// Computes the span from REF and ALT, which must be set. `lengths` returns INFO/END and
+    /// INFO/SVLEN and is called only for symbolic alleles.
     pub(super) fn set_span(&mut self, lengths: impl FnOnce() -> SymbolicLengths) {
         self.span_end0 = self.end0();
         self.symbolic_ends0.clear();
@@ -190,7 +190,7 @@ impl VariantRecord {
             svlen,
             svlen_first,
         } = lengths();
-        // An END before POS is none.
+        // An END before POS is ignored.
         let end = stated_end.filter(|&end| end >= self.position);
         for (number, alt) in self.alt_alleles.iter().enumerate() {
             let is_symbol = alt.starts_with(b"<");
@@ -217,20 +217,19 @@ impl VariantRecord {
     }
 }
 
-/// Whether SVLEN says how much of the reference a symbolic allele is about: not of insertions, and
-/// not of the blocks of gVCF.
+/// Whether SVLEN is a length on the reference: not for insertions, and not for blocks of gVCF.
 fn has_length(alt: &[u8]) -> bool {
     alt.starts_with(b"<") && !alt.starts_with(b"<INS") && alt != b"<*>" && alt != b"<NON_REF>"
 }
 
-/// What INFO says of the length of symbolic alleles.
+/// INFO fields with the length of symbolic alleles.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SymbolicLengths {
     /// END: 1-based and inclusive, so 0-based and exclusive.
     pub end: Option<usize>,
     /// |SVLEN|, one for all ALT alleles or one for each.
     pub svlen: Vec<Option<usize>>,
-    /// SVLEN goes before END, as from version 4.4 of the format on.
+    /// SVLEN goes before END (version 4.4 of the format or later).
     pub svlen_first: bool,
 }
 
@@ -239,12 +238,29 @@ fn set_bases(target: &mut Vec<u8>, bases: &[u8]) {
     target.extend(bases.iter().map(u8::to_ascii_uppercase));
 }
 
-/// `*`, `<...>`, and breakends: `G]17:198982]`, `[17:1[T`, `.A`, `G.`.
+/// Whether an allele is `*`, a symbol `<...>`, or a breakend.
 fn is_other_allele(allele: &[u8]) -> bool {
-    let is_symbol = matches!(allele, [b'<', name @ .., b'>'] if !name.is_empty() && !name.iter().any(|byte| b"<> \t".contains(byte)));
-    let is_breakend = matches!(allele, [b'.', bases @ ..] | [bases @ .., b'.'] if !bases.is_empty() && bases.iter().all(u8::is_ascii_alphabetic))
-        || [b'[', b']']
-            .iter()
-            .any(|bracket| allele.split(|byte| byte == bracket).count() == 3);
-    allele == b"*" || is_symbol || is_breakend
+    allele == b"*" || is_symbol(allele) || is_breakend(allele)
+}
+
+/// `<NAME>`, without blanks or brackets in the name.
+fn is_symbol(allele: &[u8]) -> bool {
+    let [b'<', name @ .., b'>'] = allele else {
+        return false;
+    };
+    !name.is_empty() && !name.iter().any(|byte| b"<> \t".contains(byte))
+}
+
+/// `G]17:198982]` or `[17:1[T`, or a single breakend: `.A` or `G.`.
+fn is_breakend(allele: &[u8]) -> bool {
+    let is_single = match allele {
+        [b'.', bases @ ..] | [bases @ .., b'.'] => {
+            !bases.is_empty() && bases.iter().all(u8::is_ascii_alphabetic)
+        }
+        _ => false,
+    };
+    let has_two_brackets = [b'[', b']']
+        .iter()
+        .any(|bracket| allele.split(|byte| byte == bracket).count() == 3);
+    is_single || has_two_brackets
 }

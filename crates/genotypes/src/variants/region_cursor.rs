@@ -1,8 +1,8 @@
-//! The cursor of records through a file: their order, the regions wanted, and what was passed over.
-//! Coordinates: 0-based, half-open.
+//! Follows the records of a file: checks their order, and decides which ones are wanted.
 //!
-//! A record that nobody asked for never stops a run, whatever is wrong with it: only the order of
-//! those on wanted contigs matters.
+//! A malformed record outside of the wanted regions never stops a run; it is counted and reported
+//! as a warning. The order of records is checked only on wanted contigs. Coordinates: 0-based,
+//! half-open.
 
 use std::{collections::HashSet, ops::Range, path::Path};
 
@@ -10,9 +10,11 @@ use serde::Serialize;
 
 use super::{header::Contig, record::VariantRecord};
 use crate::{DisjointRegions, Error};
+use gf_cohort_schema::counted;
 
-/// A record at the last base may insert after it; one whose REF ends before the first base touches
-/// nothing inside.
+/// Whether a record overlaps one of ascending, disjoint regions.
+///
+/// A record at the last base of a region counts, because it may insert bases after it.
 fn overlaps(regions: &[Range<usize>], record: &VariantRecord) -> bool {
     let next = regions.partition_point(|region| region.end <= record.start0());
     regions
@@ -20,67 +22,64 @@ fn overlaps(regions: &[Range<usize>], record: &VariantRecord) -> bool {
         .is_some_and(|region| record.span_end0() > region.start)
 }
 
-/// Records that were not read as they stand, and why.
+/// Counts of records that were skipped, or that contradict the header.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct PassedOver {
-    /// POS is 0, the telomere: there is no base.
+    /// Records at POS 0, the telomere, which has no base.
     pub n_at_zero: u64,
-    /// Malformed, where nobody asked for them; and where the first one is.
+    /// Malformed records that nobody needs.
     pub n_malformed: u64,
+    /// Location and problem of the first malformed record.
     pub first_malformed: Option<String>,
-    /// Beyond the length that the header states for their contig; and the first such contig.
+    /// Records beyond the length that the header states for their contig.
     pub n_beyond: u64,
+    /// The first such contig.
     pub first_beyond: Option<String>,
 }
 
 impl PassedOver {
-    /// A line for each reason that acted.
+    /// One line for each count above 0.
     pub fn warnings(&self, path: &Path) -> Vec<String> {
         let path = path.display();
-        let records = |n: u64| {
-            if n == 1 {
-                "1 record".to_owned()
-            } else {
-                format!("{n} records")
-            }
-        };
         let mut lines = Vec::new();
         if self.n_at_zero > 0 {
+            let records = counted(self.n_at_zero, "record", "records");
             lines.push(format!(
-                "{path}: {} at POS 0 (a telomere, which has no base) passed over",
-                records(self.n_at_zero)
+                "{path}: {records} at POS 0 (a telomere, which has no base) passed over"
             ));
         }
         if let Some(first) = &self.first_malformed {
-            let n = records(self.n_malformed);
+            let records = counted(self.n_malformed, "record", "records");
             lines.push(format!(
-                "{path}: {n} that nobody asked for cannot be read and passed over (the first: \
-                 {first})"
+                "{path}: {records} that nobody asked for cannot be read and passed over (the \
+                 first: {first})"
             ));
         }
         if let Some(first) = &self.first_beyond {
-            let n = records(self.n_beyond);
+            let records = counted(self.n_beyond, "record", "records");
             lines.push(format!(
-                "{path}: {n} beyond the length that the header states for the contig ({first}); \
-                 the header is not believed"
+                "{path}: {records} beyond the length that the header states for the contig \
+                 ({first}); the header is not believed"
             ));
         }
         lines
     }
 }
 
-/// Follows a stream of records. What depends on the contig is looked up once for each.
+/// The position in a stream of records, and the wanted regions on the current contig.
 pub(super) struct RegionCursor<'f> {
     path: &'f Path,
     contigs: &'f [Contig],
     wanted: Option<&'f DisjointRegions>,
+    /// Contig, 1-based POS and stated contig length of the last record.
     contig: String,
     position: usize,
     len_nt: Option<usize>,
+    /// The wanted regions on that contig, looked up once per contig.
     regions: &'f [Range<usize>],
-    seen: HashSet<String>,
-    /// Whether somebody needs a record that cannot be read; everybody's are needed where it is
-    /// `None`.
+    /// All contigs with records.
+    pub contigs_seen: HashSet<String>,
+    /// Whether a malformed record in the regions is needed; `None` means that all are.
     is_needed: Option<&'f dyn Fn(&VariantRecord) -> bool>,
     pub passed_over: PassedOver,
 }
@@ -95,27 +94,26 @@ impl<'f> RegionCursor<'f> {
             position: 0,
             len_nt: None,
             regions: &[],
-            seen: HashSet::new(),
+            contigs_seen: HashSet::new(),
             is_needed: None,
             passed_over: PassedOver::default(),
         }
     }
 
-    /// Records in the regions that cannot be read are passed over unless `is_needed` says that
-    /// somebody needs them.
+    /// Skips malformed records in the regions unless `is_needed` returns `true` for them.
     pub fn needing(mut self, is_needed: Option<&'f dyn Fn(&VariantRecord) -> bool>) -> Self {
         self.is_needed = is_needed;
         self
     }
 
-    /// Goes to the contig and position of a record, of which nothing else need be known yet; false
-    /// where nobody wants the contig.
+    /// Moves to the contig and position of a record; `false` if the contig is not wanted. The other
+    /// columns of the record need not be parsed yet.
     ///
     /// # Errors
-    /// A record of a wanted contig that stands before its forerunner.
+    /// An unsorted record on a wanted contig.
     pub fn reach(&mut self, record: &VariantRecord) -> Result<bool, Error> {
         if record.contig != self.contig {
-            let is_new = self.seen.insert(record.contig.clone());
+            let is_new = self.contigs_seen.insert(record.contig.clone());
             self.regions = self.wanted.map_or(&[], |wanted| wanted.on(&record.contig));
             if !is_new && self.is_wanted_contig() {
                 return Err(self.not_sorted(record));
@@ -137,14 +135,14 @@ impl<'f> RegionCursor<'f> {
         self.wanted.is_none() || !self.regions.is_empty()
     }
 
-    /// Whether somebody wants records of a contig.
+    /// Whether records of a contig are wanted.
     pub fn may_have(&self, contig: &str) -> bool {
         self.wanted
             .is_none_or(|wanted| !wanted.on(contig).is_empty())
     }
 
-    /// Whether a record, which was [reached](Self::reach), touches a region that is wanted;
-    /// genotypes need not be there yet.
+    /// Whether the record that was [reached](Self::reach) touches a wanted region. Its genotypes
+    /// need not be parsed yet.
     pub fn wants(&mut self, record: &VariantRecord) -> bool {
         if let Some(len_nt) = self.len_nt.filter(|&len_nt| record.end0() > len_nt) {
             self.passed_over.n_beyond += 1;
@@ -156,21 +154,23 @@ impl<'f> RegionCursor<'f> {
         self.wanted.is_none() || overlaps(self.regions, record)
     }
 
-    /// Whether a record whose columns cannot be read may be one that is wanted; `len_nt` is the
-    /// length of its REF.
+    /// Whether a record with malformed columns may be wanted; `len_nt` is the length of its REF.
     pub fn may_want(&self, record: &VariantRecord, len_nt: usize) -> bool {
         let start0 = record.start0();
         let end0 = record.start0() + len_nt;
-        let touches = |region: &Range<usize>| start0 < region.end && end0 > region.start;
-        (self.wanted.is_none() || self.regions.iter().any(touches)) && self.needs(record)
+        let touches_region = self
+            .regions
+            .iter()
+            .any(|region| start0 < region.end && end0 > region.start);
+        (self.wanted.is_none() || touches_region) && self.needs(record)
     }
 
-    /// Whether somebody needs a record in the regions.
+    /// Whether a record in the regions must be readable.
     pub fn needs(&self, record: &VariantRecord) -> bool {
         self.is_needed.is_none_or(|is_needed| is_needed(record))
     }
 
-    /// Counts a record that cannot be read and that nobody needs.
+    /// Counts a malformed record that nobody needs.
     pub fn pass_over(&mut self, record: &VariantRecord, reason: &str) {
         self.passed_over.n_malformed += 1;
         let place = format!("{}{}:{}", record.place, record.contig, record.position);
@@ -184,21 +184,12 @@ impl<'f> RegionCursor<'f> {
         Error::record(self.path, record, reason)
     }
 
-    /// An error at a record that could not be parsed so far.
+    /// An error at a record whose contig and position may not be known.
     pub fn malformed(&self, record: &VariantRecord, reason: &str) -> Error {
         match record.place {
-            super::RecordLocation::Line(line) => Error::Line {
-                path: self.path.into(),
-                line,
-                reason: reason.into(),
-            },
+            super::RecordLocation::Line(line) => Error::line(self.path, line, reason),
             place => Error::file(self.path, format!("{place}{reason}")),
         }
-    }
-
-    /// The contigs met, and what was passed over.
-    pub fn finish(self) -> (HashSet<String>, PassedOver) {
-        (self.seen, self.passed_over)
     }
 
     fn not_sorted(&self, record: &VariantRecord) -> Error {
@@ -235,7 +226,12 @@ mod tests {
             loci in prop::collection::vec((0_usize..3, 0_usize..60, 1_usize..9), 0..12),
             (contig, position, len_nt) in (0_usize..3, 1_usize..70, 1_usize..9),
         ) {
-            let loci: Vec<Locus> = loci.into_iter().map(|(c, start0, len)| locus(["1", "chr1", "X"][c], start0, start0 + len)).collect();
+            let loci: Vec<Locus> = loci
+                .into_iter()
+                .map(|(name, start0, len)| {
+                    locus(["1", "chr1", "X"][name], start0, start0 + len)
+                })
+                .collect();
             let mut record = VariantRecord {
                 contig: ["1", "chrX", "2"][contig].into(),
                 position,
@@ -244,7 +240,9 @@ mod tests {
             };
             record.set_span(Default::default);
             let expected = loci.iter().any(|locus| {
-                record.start0() < locus.end0 && record.span_end0() > locus.start0 && same_contig(&locus.contig, &record.contig)
+                record.start0() < locus.end0
+                    && record.span_end0() > locus.start0
+                    && same_contig(&locus.contig, &record.contig)
             });
             let wanted = DisjointRegions::of_loci(&loci);
             let mut cursor = RegionCursor::new(Path::new("x"), &[], Some(&wanted));

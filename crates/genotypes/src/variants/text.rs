@@ -1,15 +1,14 @@
 //! Records of VCF text.
 //!
-//! Input -> output: tab-separated lines -> [`VariantRecord`]s. INFO is parsed only where an ALT is
+//! Input -> output: tab-separated lines -> [`VariantRecord`]s. INFO is parsed only if an ALT is
 //! symbolic.
 
 use memchr::memchr;
 
 use super::{
-    columns::Columns,
+    columns::Selection,
     gt::{self, Keys},
     header::Header,
-    imputed_dosages::DosageField,
     input::Input,
     record::{RecordLocation, SymbolicLengths, VariantRecord},
     region_cursor::RegionCursor,
@@ -17,14 +16,15 @@ use super::{
 use crate::Error;
 use gf_cohort_schema::counted;
 
-/// Hands every record that `cursor` wants to `visit`.
+/// Passes every record that `cursor` wants to `visit`.
 pub(super) fn for_each<E: From<Error>>(
     mut input: Input,
     header: &Header,
-    (columns, dosage_field): (&Columns, DosageField),
+    selection: Selection<'_>,
     cursor: &mut RegionCursor<'_>,
     visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
 ) -> Result<(), E> {
+    let reader = LineReader { header, selection };
     let mut line = Vec::new();
     let mut record = VariantRecord::default();
     while input.read_line(&mut line)? {
@@ -36,88 +36,108 @@ pub(super) fn for_each<E: From<Error>>(
             require_same_header(&input, header, &line)?;
             continue;
         }
-        // A file that was cut may end in any line, whoever wants it.
+        // The last line of a truncated file must be checked even if nobody wants its record.
         let may_be_cut = !input.line_has_end();
-        let malformed = |cursor: &RegionCursor<'_>, record: &VariantRecord, reason: &str| {
-            cursor.malformed(record, &format!("`{}`: {reason}", excerpt(&line)))
-        };
-        let site =
-            VcfFields::split(&line).and_then(|site| site.read_contig(&mut record).map(|()| site));
-        let site = site.map_err(|reason| malformed(cursor, &record, &reason))?;
-        match site.read_position(&mut record) {
-            Ok(Position::Base) => {}
-            Ok(Position::Telomere) => {
-                cursor.passed_over.n_at_zero += 1;
-                continue;
-            }
-            Err(reason) => {
-                if cursor.may_have(&record.contig) || may_be_cut {
-                    return Err(malformed(cursor, &record, &reason).into());
-                }
-                cursor.pass_over(&record, &reason);
-                continue;
-            }
-        }
-        if !cursor.reach(&record)? && !may_be_cut {
-            continue;
-        }
-        if let Err(reason) = site.read_alleles(header, &mut record) {
-            if cursor.may_want(&record, site.ref_len()) || may_be_cut {
-                return Err(malformed(cursor, &record, &reason).into());
-            }
-            cursor.pass_over(&record, &reason);
-            continue;
-        }
-        let is_wanted = cursor.wants(&record);
-        if !is_wanted && !may_be_cut {
-            continue;
-        }
-        if may_be_cut && site.last_call_is_shorter() {
-            let reason = "the last line of the file ends in a call of one allele and without a \
-                          line break, so the file may be cut: copy it again, or end the last line \
-                          with a line break if the file is complete";
-            return Err(cursor.error(&record, reason.into()).into());
-        }
-        if let Err(reason) = site.genotypes(columns, dosage_field, header, &mut record) {
-            if cursor.needs(&record) || may_be_cut {
-                return Err(cursor.error(&record, reason).into());
-            }
-            cursor.pass_over(&record, &reason);
-            continue;
-        }
-        if is_wanted {
+        if reader.read_wanted(&line, may_be_cut, cursor, &mut record)? {
             visit(&record)?;
         }
     }
     Ok(())
 }
 
-/// A `#` line below the header is one of a second header; those of the first one are passed over.
-fn require_same_header(input: &Input, header: &Header, line: &[u8]) -> Result<(), Error> {
-    let path = input.path();
-    let (number, is_first) = match input.place() {
-        RecordLocation::Line(number) => (number, number <= header.n_lines),
-        _ => (0, false),
-    };
-    if is_first {
-        return Ok(());
-    }
-    header
-        .require_same(path, line)
-        .map_err(|reason| match number {
-            0 => Error::file(path, reason),
-            _ => Error::Line {
-                path: path.into(),
-                line: number,
-                reason,
-            },
-        })
+/// Parses the lines of a file.
+struct LineReader<'h> {
+    header: &'h Header,
+    selection: Selection<'h>,
 }
 
-/// What POS says.
+impl LineReader<'_> {
+    /// Parses a line as far as needed; `false` if nobody wants its record.
+    fn read_wanted(
+        &self,
+        line: &[u8],
+        may_be_cut: bool,
+        cursor: &mut RegionCursor<'_>,
+        record: &mut VariantRecord,
+    ) -> Result<bool, Error> {
+        let fields = VcfFields::split(line)
+            .and_then(|fields| fields.read_contig(record).map(|()| fields))
+            .map_err(|reason| malformed(cursor, record, line, &reason))?;
+        match fields.read_position(record) {
+            Ok(Position::Base) => {}
+            Ok(Position::Telomere) => {
+                cursor.passed_over.n_at_zero += 1;
+                return Ok(false);
+            }
+            Err(reason) if cursor.may_have(&record.contig) || may_be_cut => {
+                return Err(malformed(cursor, record, line, &reason));
+            }
+            Err(reason) => {
+                cursor.pass_over(record, &reason);
+                return Ok(false);
+            }
+        }
+        if !cursor.reach(record)? && !may_be_cut {
+            return Ok(false);
+        }
+        if let Err(reason) = fields.read_alleles(self.header, record) {
+            if cursor.may_want(record, fields.ref_len()) || may_be_cut {
+                return Err(malformed(cursor, record, line, &reason));
+            }
+            cursor.pass_over(record, &reason);
+            return Ok(false);
+        }
+        let is_wanted = cursor.wants(record);
+        if !is_wanted && !may_be_cut {
+            return Ok(false);
+        }
+        if may_be_cut && fields.last_call_is_shorter() {
+            let reason = "the last line of the file ends in a call of one allele and without a \
+                          line break, so the file may be cut: copy it again, or end the last line \
+                          with a line break if the file is complete";
+            return Err(cursor.error(record, reason.into()));
+        }
+        if let Err(reason) = fields.read_genotypes(self.selection, self.header, record) {
+            if cursor.needs(record) || may_be_cut {
+                return Err(cursor.error(record, reason));
+            }
+            cursor.pass_over(record, &reason);
+            return Ok(false);
+        }
+        Ok(is_wanted)
+    }
+}
+
+/// An error at a line, with the start of the line.
+fn malformed(
+    cursor: &RegionCursor<'_>,
+    record: &VariantRecord,
+    line: &[u8],
+    reason: &str,
+) -> Error {
+    cursor.malformed(record, &format!("`{}`: {reason}", excerpt(line)))
+}
+
+/// Compares a `#` line below the header with the header: it belongs to a second one, as `cat` of
+/// two files leaves it. The lines of the first header, read again, are skipped.
+fn require_same_header(input: &Input, header: &Header, line: &[u8]) -> Result<(), Error> {
+    let path = input.path();
+    match input.place() {
+        RecordLocation::Line(number) if number <= header.n_lines => Ok(()),
+        RecordLocation::Line(number) => header
+            .require_same(path, line)
+            .map_err(|reason| Error::line(path, number, reason)),
+        _ => header
+            .require_same(path, line)
+            .map_err(|reason| Error::file(path, reason)),
+    }
+}
+
+/// The kind of a POS.
 enum Position {
+    /// A base of the contig.
     Base,
-    /// POS 0: before the first base, as the format has it for telomeres.
+    /// POS 0, before the first base: the specification uses it for telomeres.
     Telomere,
 }
 
@@ -133,21 +153,7 @@ impl<'l> VcfFields<'l> {
         let mut rest = Some(line);
         let mut columns: [&[u8]; 8] = [&[]; 8];
         for column in &mut columns {
-            let Some(text) = rest else {
-                let by_spaces = line
-                    .split(u8::is_ascii_whitespace)
-                    .filter(|word| !word.is_empty())
-                    .count()
-                    >= columns.len();
-                let hint = if by_spaces {
-                    "; here they are separated by spaces"
-                } else {
-                    ""
-                };
-                return Err(format!(
-                    "a record needs at least 8 columns with tabs between them{hint}"
-                ));
-            };
+            let text = rest.ok_or_else(|| too_few_columns(line))?;
             (*column, rest) = next_column(text);
         }
         Ok(Self {
@@ -180,9 +186,9 @@ impl<'l> VcfFields<'l> {
 
     fn read_position(&self, record: &mut VariantRecord) -> Result<Position, String> {
         let position = self.columns[1];
-        let found = number(position).filter(|&position| i32::try_from(position).is_ok());
-        record.position =
-            found.ok_or_else(|| format!("POS `{}` is not a position", position.escape_ascii()))?;
+        record.position = number(position)
+            .filter(|&position| i32::try_from(position).is_ok())
+            .ok_or_else(|| format!("POS `{}` is not a position", position.escape_ascii()))?;
         Ok(if record.position == 0 {
             Position::Telomere
         } else {
@@ -190,39 +196,31 @@ impl<'l> VcfFields<'l> {
         })
     }
 
-    /// Whether the last sample has a call of one allele where the one before it has two, as a line
-    /// has that was cut behind `0` of `0|1`.
+    /// Whether the last sample has one allele and the sample before it has two. A line that was cut
+    /// after `0` of `0|1` looks like this.
     fn last_call_is_shorter(&self) -> bool {
-        let is_diploid = |call: &[u8]| {
-            let alleles = call.split(|&byte| byte == b':').next().unwrap_or_default();
-            alleles.iter().any(|byte| matches!(byte, b'/' | b'|'))
-        };
-        let mut from_the_last = self.samples.rsplit(|&byte| byte == b'\t');
-        let last = from_the_last.next().unwrap_or_default();
-        let before = from_the_last.next().unwrap_or_default();
-        is_diploid(before) && !is_diploid(last)
+        let mut cells_from_last = self.samples.rsplit(|&byte| byte == b'\t');
+        let last = cells_from_last.next().unwrap_or_default();
+        let before_last = cells_from_last.next().unwrap_or_default();
+        is_diploid(before_last) && !is_diploid(last)
     }
 
-    /// Length of REF, whatever it is.
+    /// Length of the REF column, even if it is malformed.
     fn ref_len(&self) -> usize {
         self.columns[3].len()
     }
 
-    /// Everything from ID to INFO.
+    /// Reads ID to INFO.
     fn read_alleles(&self, header: &Header, record: &mut VariantRecord) -> Result<(), String> {
-        let [_, _, id, ref_allele, alt_alleles, _, filter, info] = self.columns;
+        let [_, _, id, ref_allele, alt, _, filter, info] = self.columns;
         record.id.clear();
         record.id.push_str(&String::from_utf8_lossy(id));
         record.set_ref_allele(ref_allele)?;
-        let alt_alleles = if alt_alleles == b"." {
-            None
-        } else {
-            Some(alt_alleles)
-        };
+        let alt_column = (alt != b".").then_some(alt);
         record.set_alt_alleles(
-            alt_alleles
+            alt_column
                 .into_iter()
-                .flat_map(|all| all.split(|&byte| byte == b',')),
+                .flat_map(|alleles| alleles.split(|&byte| byte == b',')),
         )?;
         record.set_filters(
             std::str::from_utf8(filter)
@@ -236,40 +234,51 @@ impl<'l> VcfFields<'l> {
         Ok(())
     }
 
-    fn genotypes(
+    /// Reads FORMAT and the sample columns.
+    fn read_genotypes(
         &self,
-        columns: &Columns,
-        dosage_field: DosageField,
+        selection: Selection<'_>,
         header: &Header,
         record: &mut VariantRecord,
     ) -> Result<(), String> {
         let (format, cells) = next_column(self.samples);
-        let keys = Keys::parse(format, dosage_field)?;
+        let keys = Keys::parse(format, selection.dosage_field)?;
         record.has_genotypes = keys.has_gt();
         let n_cells = match cells {
-            Some(cells) => gt::read_text(cells, keys, columns, record)
-                .map_err(|(column, reason)| of_sample(header, column, &reason))?,
+            Some(cells) => gt::read_text(cells, keys, selection.columns, record)
+                .map_err(|error| error.message(header))?,
             None => 0,
         };
-        if n_cells != columns.n_columns() {
-            let samples = counted(columns.n_columns(), "sample", "samples");
-            return Err(format!(
-                "{} for {samples}",
-                counted(n_cells, "genotype", "genotypes")
-            ));
+        let n_columns = selection.columns.n_columns();
+        if n_cells != n_columns {
+            let genotypes = counted(n_cells, "genotype", "genotypes");
+            let samples = counted(n_columns, "sample", "samples");
+            return Err(format!("{genotypes} for {samples}"));
         }
         Ok(())
     }
 }
 
-/// A message about the sample of a column.
-pub(super) fn of_sample(header: &Header, column: usize, reason: &str) -> String {
-    header.samples.get(column).map_or_else(
-        || format!("past the last sample: {reason}"),
-        |name| format!("sample `{name}`: {reason}"),
-    )
+fn too_few_columns(line: &[u8]) -> String {
+    let n_words = line
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+        .count();
+    let hint = if n_words >= 8 {
+        "; here they are separated by spaces"
+    } else {
+        ""
+    };
+    format!("a record needs at least 8 columns with tabs between them{hint}")
 }
 
+/// Whether a cell has a call of two alleles.
+fn is_diploid(cell: &[u8]) -> bool {
+    let call = cell.split(|&byte| byte == b':').next().unwrap_or_default();
+    call.iter().any(|byte| matches!(byte, b'/' | b'|'))
+}
+
+/// END and |SVLEN| of INFO.
 fn symbolic_lengths(info: &[u8]) -> SymbolicLengths {
     let mut lengths = SymbolicLengths::default();
     for field in info.split(|&byte| byte == b';') {
@@ -285,6 +294,7 @@ fn symbolic_lengths(info: &[u8]) -> SymbolicLengths {
     lengths
 }
 
+/// A number of digits only: no sign, no blanks.
 fn number(digits: &[u8]) -> Option<usize> {
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -292,10 +302,12 @@ fn number(digits: &[u8]) -> Option<usize> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
+/// The first column, and the text after its tab; `None` after the last column.
 fn next_column(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     memchr(b'\t', text).map_or((text, None), |tab| (&text[..tab], Some(&text[tab + 1..])))
 }
 
+/// The first 60 bytes of a line, for messages.
 fn excerpt(line: &[u8]) -> String {
     line.iter()
         .take(60)

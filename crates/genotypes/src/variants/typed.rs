@@ -1,21 +1,26 @@
-//! Typed values of BCF (VCF 4.3 specification, section 6.3.3). Nothing here trusts a length: every
-//! read gives `None` where bytes end early.
+//! Typed values of BCF (VCF 4.3 specification, section 6.3.3).
+//!
+//! No length in the file is trusted: every read returns `None` if the bytes end early.
 
-/// Integers are read as i32, whatever their width: a value, `None` where it is missing. The
-/// iterator ends where the vector does.
+/// Integers of any width as i32; a missing value is `None`. The iterator ends with the vector.
 fn integers(bytes: &[u8], width: usize) -> impl Iterator<Item = Option<i32>> {
-    let widen = move |bytes: &[u8]| match *bytes {
+    // The smallest value of a width marks a missing value, the next one the end of a vector.
+    bytes
+        .chunks_exact(width.max(1))
+        .map(widen)
+        .take_while(|&(value, least)| value != least + 1)
+        .map(|(value, least)| (value != least).then_some(value))
+}
+
+/// An integer of 1, 2 or 4 bytes, and the smallest integer of that width.
+#[inline]
+fn widen(bytes: &[u8]) -> (i32, i32) {
+    match *bytes {
         [a] => (i32::from(a as i8), i32::from(i8::MIN)),
         [a, b] => (i32::from(i16::from_le_bytes([a, b])), i32::from(i16::MIN)),
         [a, b, c, d] => (i32::from_le_bytes([a, b, c, d]), i32::MIN),
         _ => (i32::MIN, i32::MIN),
-    };
-    // The smallest value of a width is the missing one, the next the end of a vector.
-    let values = bytes
-        .chunks_exact(width.max(1))
-        .map(widen)
-        .take_while(|&(value, least)| value != least + 1);
-    values.map(|(value, least)| (value != least).then_some(value))
+    }
 }
 
 /// Type number of 32-bit floats.
@@ -49,12 +54,12 @@ pub(super) struct Typed<'b> {
 impl<'b> Typed<'b> {
     /// Reads a vector off the front of `bytes`.
     pub fn read(bytes: &mut &'b [u8]) -> Option<Self> {
-        let (kind, count) = read_type(bytes)?;
-        let width = width_of(kind)?;
-        let (values, rest) = bytes.split_at_checked(width.checked_mul(count)?)?;
+        let vector = VectorType::read(bytes)?;
+        let width = width_of(vector.kind)?;
+        let (values, rest) = bytes.split_at_checked(width.checked_mul(vector.len)?)?;
         *bytes = rest;
         Some(Self {
-            kind,
+            kind: vector.kind,
             width,
             bytes: values,
         })
@@ -65,7 +70,7 @@ impl<'b> Typed<'b> {
         matches!(self.kind, 0 | TEXT).then_some(self.bytes)
     }
 
-    /// Integers; none where the vector holds something else.
+    /// Integers; none if the vector has another type.
     pub fn integers(self) -> impl Iterator<Item = Option<i32>> {
         integers(
             if is_integer(self.kind) {
@@ -78,7 +83,7 @@ impl<'b> Typed<'b> {
     }
 }
 
-/// One FORMAT field: vectors of the same type and length, one a sample.
+/// One FORMAT field: one vector per sample, all of the same type and length.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TypedVectors<'b> {
     kind: u8,
@@ -92,13 +97,13 @@ pub(super) struct TypedVectors<'b> {
 impl<'b> TypedVectors<'b> {
     /// Reads the vectors of `n_samples` off the front of `bytes`.
     pub fn read(bytes: &mut &'b [u8], n_samples: usize) -> Option<Self> {
-        let (kind, count) = read_type(bytes)?;
-        let width = width_of(kind)?;
-        let stride = width.checked_mul(count)?;
+        let vector = VectorType::read(bytes)?;
+        let width = width_of(vector.kind)?;
+        let stride = width.checked_mul(vector.len)?;
         let (values, rest) = bytes.split_at_checked(stride.checked_mul(n_samples)?)?;
         *bytes = rest;
         Some(Self {
-            kind,
+            kind: vector.kind,
             width,
             stride,
             bytes: values,
@@ -109,18 +114,18 @@ impl<'b> TypedVectors<'b> {
         is_integer(self.kind)
     }
 
-    /// Two integers of one byte a sample: GT of people with two haplotypes and fewer than 63
-    /// alleles.
+    /// Whether each sample has two integers of one byte: GT of diploid samples at a record with
+    /// fewer than 63 alleles.
     pub fn is_byte_pairs(&self) -> bool {
         self.kind == 1 && self.stride == 2
     }
 
-    /// One sample's integers.
+    /// The integers of one sample.
     pub fn integers(&self, sample: usize) -> impl Iterator<Item = Option<i32>> + use<'b> {
         integers(self.of_sample(sample), self.width)
     }
 
-    /// One sample's numbers, `None` where one is missing; `None` where the vectors are text.
+    /// The numbers of one sample, a missing one as `None`. `None` for vectors of text.
     pub fn floats(&self, sample: usize) -> Option<impl Iterator<Item = Option<f32>> + use<'b>> {
         // Missing values and the end of a vector are certain NaNs.
         const MISSING: u32 = 0x7f80_0001;
@@ -129,26 +134,26 @@ impl<'b> TypedVectors<'b> {
         if !is_float && !self.is_integer() && self.stride > 0 {
             return None;
         }
-        let (floats, rest) = if is_float {
-            (self.of_sample(sample), &[][..])
-        } else {
-            (&[][..], self.of_sample(sample))
-        };
-        let floats = floats
+        // One of the two is empty, so that both kinds give the same iterator type.
+        let bytes = self.of_sample(sample);
+        let float_bytes = if is_float { bytes } else { &[] };
+        let integer_bytes = if is_float { &[] } else { bytes };
+        let floats = float_bytes
             .as_chunks()
             .0
             .iter()
             .map(|bytes| u32::from_le_bytes(*bytes))
-            .take_while(|&bits| bits != END);
-        let floats = floats.map(|bits| {
-            (bits != MISSING)
-                .then_some(f32::from_bits(bits))
-                .filter(|value| value.is_finite())
-        });
-        Some(floats.chain(integers(rest, self.width).map(|value| value.map(|value| value as f32))))
+            .take_while(|&bits| bits != END)
+            .map(|bits| {
+                (bits != MISSING)
+                    .then_some(f32::from_bits(bits))
+                    .filter(|value| value.is_finite())
+            });
+        let integers = integers(integer_bytes, self.width);
+        Some(floats.chain(integers.map(|value| value.map(|value| value as f32))))
     }
 
-    /// One sample's text, without what pads it.
+    /// The text of one sample, without padding.
     pub fn text(&self, sample: usize) -> Option<&'b [u8]> {
         (self.kind == TEXT).then(|| {
             self.of_sample(sample)
@@ -165,14 +170,29 @@ impl<'b> TypedVectors<'b> {
     }
 }
 
-fn read_type(bytes: &mut &[u8]) -> Option<(u8, usize)> {
-    let (&descriptor, rest) = bytes.split_first()?;
-    *bytes = rest;
-    let count = match descriptor >> 4 {
-        15 => usize::try_from(read_integer(bytes)?).ok()?,
-        count => usize::from(count),
-    };
-    Some((descriptor & 0x0f, count))
+/// The descriptor of a vector.
+struct VectorType {
+    /// Type number.
+    kind: u8,
+    /// Number of values.
+    len: usize,
+}
+
+impl VectorType {
+    /// Reads a descriptor off the front of `bytes`: type in the low four bits, length in the high
+    /// ones. Length 15 means that the length follows as an integer.
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let (&descriptor, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let len = match descriptor >> 4 {
+            15 => usize::try_from(read_integer(bytes)?).ok()?,
+            len => usize::from(len),
+        };
+        Some(Self {
+            kind: descriptor & 0x0f,
+            len,
+        })
+    }
 }
 
 /// Reads one integer with its type off the front of `bytes`.

@@ -1,4 +1,8 @@
-//! From edits and their carriers to the distinct genotype sequences of a locus.
+//! Builds the distinct genotype sequences of a locus from edits and their carriers.
+//!
+//! The state of a sample is the list of its edits with their copies. Samples share most of these
+//! lists, so the states are nodes of a trie: one step per edit and copy number, computed once for
+//! all samples in the same state.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,22 +17,23 @@ use super::{
         mask::Masks,
         policies::Encoding,
     },
-    Change, Stated, changes, symbol,
+    Change, DiploidChange, changes, symbol,
 };
 use gf_genotypes::Locus;
 
-/// An edit in so many copies, on top of a person's edits before it.
+/// A state of the trie: the edits of the parent and some copies of one edit more.
 struct Node {
     parent: u32,
     edit: u32,
     copies: u8,
-    /// No edit up to this one states anything at or after this offset into the locus.
+    /// No edit up to this one changes a base at or after this offset into the locus.
     reach: u32,
 }
 
+/// The state without edits.
 const ROOT: u32 = 0;
 
-/// Where a call takes a person, and how many of its copies it could not.
+/// The state after a call, and the copies that could not be applied.
 #[derive(Clone, Copy)]
 struct Step {
     node: u32,
@@ -36,17 +41,13 @@ struct Step {
     n_duplicates: u8,
 }
 
-/// Builds the genotype symbols of one locus for all people, record by record; used as
-/// `HaplotypeBuilder` is.
-///
-/// A person is one node of a trie of edits with their copies: people of one state who have the same
-/// call share the next one.
+/// Builds the genotype symbols of one locus for all samples, record by record.
 pub struct DiploidBuilder {
     /// First base of the locus.
     first0: usize,
     nodes: Vec<Node>,
     edits: Vec<Edit>,
-    /// Node of each person.
+    /// Node of each sample.
     states: Vec<u32>,
     haploid: Vec<bool>,
     queue: Queue,
@@ -54,9 +55,9 @@ pub struct DiploidBuilder {
 }
 
 impl DiploidBuilder {
-    /// Everyone starts as the reference, at a locus whose first base is `first0`.
+    /// Starts all samples as the reference, at a locus whose first base is `first0`.
     #[must_use]
-    pub fn new(first0: usize, n_people: usize) -> Self {
+    pub fn new(first0: usize, n_samples: usize) -> Self {
         let root = Node {
             parent: ROOT,
             edit: u32::MAX,
@@ -67,35 +68,39 @@ impl DiploidBuilder {
             first0,
             nodes: vec![root],
             edits: Vec::new(),
-            states: vec![ROOT; n_people],
-            haploid: vec![false; n_people],
+            states: vec![ROOT; n_samples],
+            haploid: vec![false; n_samples],
             queue: Queue::default(),
             clashes: Vec::new(),
         }
     }
 
+    /// Applies one edit to its carriers, as one record states them. `position` is its 1-based POS.
     fn apply(&mut self, edit: u32, position: usize, carriers: &[u32]) {
         let changes = changes(&self.edits[edit as usize], self.first0);
         let mut steps: HashMap<(u32, u8), Step> = HashMap::new();
         for alleles in carriers.chunk_by(|a, b| a / 2 == b / 2) {
-            let person = alleles[0] / 2;
-            let haploid = self.haploid[person as usize];
-            let from = (
-                self.states[person as usize],
-                if haploid { 2 } else { alleles.len() as u8 },
-            );
-            let step = match steps.get(&from) {
+            let sample = (alleles[0] / 2) as usize;
+            let is_haploid = self.haploid[sample];
+            // The one allele of a haploid sample takes both slots of a position.
+            let n_copies = if is_haploid { 2 } else { alleles.len() as u8 };
+            let from = self.states[sample];
+            let step = match steps.get(&(from, n_copies)) {
                 Some(&known) => known,
                 None => *steps
-                    .entry(from)
-                    .or_insert(self.step(from.0, edit, from.1, &changes)),
+                    .entry((from, n_copies))
+                    .or_insert(self.step(from, edit, n_copies, &changes)),
             };
-            self.states[person as usize] = step.node;
-            for (n_copies, reason) in [
+            self.states[sample] = step.node;
+            for (n_left_out, reason) in [
                 (step.n_overlaps, Reason::Overlap),
                 (step.n_duplicates, Reason::Duplicate),
             ] {
-                let n_alleles = if haploid { n_copies / 2 } else { n_copies };
+                let n_alleles = if is_haploid {
+                    n_left_out / 2
+                } else {
+                    n_left_out
+                };
                 self.clashes.extend((0..n_alleles).map(|_| Clash {
                     allele: alleles[0],
                     position,
@@ -105,29 +110,26 @@ impl DiploidBuilder {
         }
     }
 
+    /// Adds `copies` copies of an edit to a state, or as many of them as fit.
+    ///
+    /// `changes` are those of the edit. Copies that the state has already are duplicates.
     fn step(&mut self, node: u32, edit: u32, copies: u8, changes: &[(usize, Change)]) -> Step {
         let n_duplicates = copies.min(self.copies_of(node, edit));
-        let (Some(&(first0, _)), Some(&(last0, _))) = (changes.first(), changes.last()) else {
+        let [(first0, _), ..] = changes else {
             return Step {
                 node,
                 n_overlaps: 0,
                 n_duplicates,
             };
         };
-        let stated = self.stated(node, first0..last0 + 1);
-        let fit = |copies: u8| {
-            changes.iter().all(|(position0, change)| {
-                stated
-                    .get(position0)
-                    .copied()
-                    .unwrap_or_default()
-                    .and(*change, copies)
-                    .is_some()
-            })
-        };
-        let new = copies - n_duplicates;
-        let n_fitting = (1..=new).rev().find(|&copies| fit(copies)).unwrap_or(0);
-        let n_overlaps = new - n_fitting;
+        let last0 = changes[changes.len() - 1].0;
+        let present = self.changes_in(node, *first0..last0 + 1);
+        let n_new = copies - n_duplicates;
+        let n_fitting = (1..=n_new)
+            .rev()
+            .find(|&n_copies| fits(&present, changes, n_copies))
+            .unwrap_or(0);
+        let n_overlaps = n_new - n_fitting;
         if n_fitting == 0 {
             return Step {
                 node,
@@ -151,54 +153,67 @@ impl DiploidBuilder {
         }
     }
 
-    /// The nodes from this one to the first.
+    /// The nodes from this one back to the first edit.
     fn path(&self, node: u32) -> impl Iterator<Item = &Node> {
         std::iter::successors(Some(node), |&node| Some(self.nodes[node as usize].parent))
             .take_while(|&node| node != ROOT)
             .map(|node| &self.nodes[node as usize])
     }
 
-    /// Copies of an edit that are applied already.
+    /// Copies of an edit that a state has already.
     fn copies_of(&self, node: u32, edit: u32) -> u8 {
+        // Edits come in the order of position, so those at the same start are the last ones.
         let start0 = self.edits[edit as usize].start0;
-        let same_place = self
-            .path(node)
-            .take_while(|node| self.edits[node.edit as usize].start0 == start0);
-        same_place
+        self.path(node)
+            .take_while(|node| self.edits[node.edit as usize].start0 == start0)
             .filter(|node| node.edit == edit)
             .map(|node| node.copies)
             .sum()
     }
 
-    /// What is stated at the positions of `range`.
-    fn stated(&self, node: u32, range: Range<usize>) -> BTreeMap<usize, Stated> {
-        let mut stated: BTreeMap<usize, Stated> = BTreeMap::new();
-        let first = (range.start - self.first0) as u32;
-        for node in self.path(node).take_while(|node| node.reach > first) {
+    /// The changes of a state at the positions of `range`.
+    fn changes_in(&self, node: u32, range: Range<usize>) -> BTreeMap<usize, DiploidChange> {
+        let mut changes_at: BTreeMap<usize, DiploidChange> = BTreeMap::new();
+        let first_offset = (range.start - self.first0) as u32;
+        for node in self.path(node).take_while(|node| node.reach > first_offset) {
             for (position0, change) in changes(&self.edits[node.edit as usize], self.first0) {
                 if range.contains(&position0) {
-                    let place = stated.entry(position0).or_default();
-                    // What stands in the trie fitted when it was entered.
-                    *place = place.and(change, node.copies).unwrap_or(*place);
+                    let diploid = changes_at.entry(position0).or_default();
+                    // It always fits, because `step` added only copies that did.
+                    *diploid = diploid.and(change, node.copies).unwrap_or(*diploid);
                 }
             }
         }
-        stated
+        changes_at
     }
 
-    /// Where a node's sequence is not the reference, ascending by position.
-    fn letters(&self, node: u32, reference: &[u8]) -> impl Iterator<Item = (usize, u8)> {
+    /// The symbols of a state that differ from the reference, ascending by position.
+    fn symbols(&self, node: u32, reference: &[u8]) -> impl Iterator<Item = (usize, u8)> {
         let window = self.first0..self.first0 + reference.len();
-        self.stated(node, window)
+        self.changes_in(node, window)
             .into_iter()
-            .filter_map(|(position0, stated)| {
-                let reference = reference[position0 - self.first0];
-                let letter = stated.symbol(reference);
-                (letter != symbol(reference, reference)).then_some((position0, letter))
+            .filter_map(|(position0, change)| {
+                let base = reference[position0 - self.first0];
+                let letter = change.symbol(base);
+                (letter != symbol(base, base)).then_some((position0, letter))
             })
     }
 
-    fn tell_star(
+    /// The distinct sequences of all samples, in order of first appearance.
+    fn distinct_sequences(&self, reference: &[u8]) -> DistinctSequences {
+        let mut number_of_node: HashMap<u32, u32> = HashMap::new();
+        let mut distinct = DistinctSequences::default();
+        for &node in &self.states {
+            let number = *number_of_node
+                .entry(node)
+                .or_insert_with(|| distinct.number(self.symbols(node, reference)));
+            distinct.of_sample.push(number);
+        }
+        distinct
+    }
+
+    /// Logs whether a deletion covers the base of each `*`.
+    fn log_star(
         &mut self,
         Star {
             start0,
@@ -207,9 +222,9 @@ impl DiploidBuilder {
         }: Star,
     ) {
         for allele in carriers {
-            let stated = self.stated(self.states[allele as usize / 2], start0..start0 + 1);
-            let covered = stated.values().any(|stated| stated.is_deleted());
-            let reason = if covered {
+            let changes = self.changes_in(self.states[allele as usize / 2], start0..start0 + 1);
+            let is_covered = changes.values().any(|change| change.is_deleted());
+            let reason = if is_covered {
                 Reason::SpanningDeletion
             } else {
                 Reason::StarWithoutDeletion
@@ -223,13 +238,49 @@ impl DiploidBuilder {
     }
 }
 
+/// Whether `n_copies` copies of all `changes` fit on top of the changes that are `present`.
+fn fits(
+    present: &BTreeMap<usize, DiploidChange>,
+    changes: &[(usize, Change)],
+    n_copies: u8,
+) -> bool {
+    changes.iter().all(|(position0, change)| {
+        let here = present.get(position0).copied().unwrap_or_default();
+        here.and(*change, n_copies).is_some()
+    })
+}
+
+/// Distinct sequences, numbered in order of first appearance.
+#[derive(Default)]
+struct DistinctSequences {
+    number_of_letter: BTreeMap<(usize, u8), u32>,
+    /// A sequence is the numbers of the letters that differ from the reference.
+    number_of_sequence: HashMap<Vec<u32>, u32>,
+    /// Sequence of each sample.
+    of_sample: Vec<u32>,
+}
+
+impl DistinctSequences {
+    fn number(&mut self, letters: impl Iterator<Item = (usize, u8)>) -> u32 {
+        let sequence: Vec<u32> = letters
+            .map(|letter| {
+                let next = self.number_of_letter.len() as u32;
+                *self.number_of_letter.entry(letter).or_insert(next)
+            })
+            .collect();
+        let next = self.number_of_sequence.len() as u32;
+        *self.number_of_sequence.entry(sequence).or_insert(next)
+    }
+}
+
 impl Builder for DiploidBuilder {
-    /// One allele of theirs takes both places from now on; to be told before their first edit.
-    fn set_absent(&mut self, person: usize) -> bool {
-        !std::mem::replace(&mut self.haploid[person], true)
+    /// One allele of the sample takes both slots of a position from now on. Must be called before
+    /// its first edit.
+    fn set_absent(&mut self, sample: usize) -> bool {
+        !std::mem::replace(&mut self.haploid[sample], true)
     }
 
-    /// For missing alleles read as N the edit is N over the span of REF.
+    /// Adds an edit; for missing alleles read as N it is N over the span of REF.
     fn add(&mut self, edit: OrderedEdit, carriers: Vec<u32>) {
         self.queue.push(edit, carriers);
     }
@@ -251,13 +302,13 @@ impl Builder for DiploidBuilder {
                         self.apply(edit, ordered.position, &carriers);
                     }
                 }
-                Due::Star(star) => self.tell_star(star),
+                Due::Star(star) => self.log_star(star),
             }
         }
         std::mem::take(&mut self.clashes)
     }
 
-    /// Everyone's second sequence is absent.
+    /// Returns one sequence per sample; the second one is absent for all.
     fn finish(
         self: Box<Self>,
         locus: Locus,
@@ -265,29 +316,21 @@ impl Builder for DiploidBuilder {
         masks: Masks,
         reference: Vec<u8>,
     ) -> LocusHaplotypes {
-        let mut number_of_node: HashMap<u32, u32> = HashMap::new();
-        let mut number_of_letter: BTreeMap<(usize, u8), u32> = BTreeMap::new();
-        let mut number_of_sequence: HashMap<Vec<u32>, u32> = HashMap::new();
-        let mut pairs = Vec::with_capacity(self.states.len());
-        for &node in &self.states {
-            let number = *number_of_node.entry(node).or_insert_with(|| {
-                let letters: Vec<u32> = self
-                    .letters(node, &reference)
-                    .map(|letter| {
-                        let next = number_of_letter.len() as u32;
-                        *number_of_letter.entry(letter).or_insert(next)
-                    })
-                    .collect();
-                let next = number_of_sequence.len() as u32;
-                *number_of_sequence.entry(letters).or_insert(next)
-            });
-            pairs.push([number, ABSENT_HAPLOTYPE]);
-        }
+        let DistinctSequences {
+            number_of_letter,
+            number_of_sequence,
+            of_sample,
+        } = self.distinct_sequences(&reference);
+        let pairs = of_sample
+            .into_iter()
+            .map(|number| [number, ABSENT_HAPLOTYPE])
+            .collect();
 
-        let mut by_place = vec![0; number_of_letter.len()];
+        // Letters were numbered by first appearance; a dictionary has them in order of position.
+        let mut edit_of_letter = vec![0; number_of_letter.len()];
         let mut edits = Vec::with_capacity(number_of_letter.len());
         for ((position0, letter), number) in number_of_letter {
-            by_place[number as usize] = edits.len() as u32;
+            edit_of_letter[number as usize] = edits.len() as u32;
             edits.push(Edit {
                 start0: position0,
                 end0: position0 + 1,
@@ -297,7 +340,7 @@ impl Builder for DiploidBuilder {
         let mut haplotypes = vec![Vec::new(); number_of_sequence.len()];
         for (mut letters, number) in number_of_sequence {
             for letter in &mut letters {
-                *letter = by_place[*letter as usize];
+                *letter = edit_of_letter[*letter as usize];
             }
             haplotypes[number as usize] = letters;
         }
@@ -316,7 +359,7 @@ impl Builder for DiploidBuilder {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{collection::vec, prelude::*};
 
     use super::{
         super::{SYMBOLS, haploid_symbols},
@@ -329,100 +372,102 @@ mod tests {
     /// POS, REF, ALT (comma-separated), GT.
     type Record<'a> = (usize, &'a str, &'a str, &'a str);
 
-    fn built(
-        reference: &str,
-        records: &[Record<'_>],
-        missing_as_n: bool,
-    ) -> (LocusHaplotypes, Vec<Reason>) {
+    /// The symbols of one sample, and the reasons of what is not in them.
+    #[derive(Debug, PartialEq)]
+    struct Built {
+        symbols: String,
+        clashes: Vec<Reason>,
+    }
+
+    /// Builds the symbols of one sample at [`REFERENCE`].
+    fn build(records: &[Record<'_>], missing_as_n: bool) -> Built {
+        let mut builder = DiploidBuilder::new(0, 1);
+        let mut clashes = Vec::new();
+        for record in records {
+            clashes.extend(reasons(builder.settle_before(record.0 - 1)));
+            add_record(&mut builder, record, missing_as_n);
+        }
+        clashes.extend(reasons(builder.settle_before(usize::MAX)));
         let locus = Locus {
             name: "golden".into(),
             contig: "chr1".into(),
             start0: 0,
-            end0: reference.len(),
+            end0: REFERENCE.len(),
             strand: Strand::Forward,
         };
-        let mut builder = DiploidBuilder::new(0, 1);
-        let mut clashes = Vec::new();
-        for &(position, ref_allele, alts, genotype) in records {
-            clashes.extend(
-                builder
-                    .settle_before(position - 1)
-                    .into_iter()
-                    .map(|clash| clash.reason),
-            );
-            let ordered = |edit: Edit, alt: &str| OrderedEdit {
-                edit,
-                uncut_start0: position - 1,
-                by_policy: false,
-                position,
-                record_end0: position - 1 + ref_allele.len(),
-                ref_allele: ref_allele.as_bytes().into(),
-                alt_allele: alt.as_bytes().into(),
-            };
-            let alleles: Vec<&str> = genotype.split(['/', '|']).collect();
-            if alleles.len() == 1 {
-                builder.set_absent(0);
-            }
-            let sides = |wanted: &str| -> Vec<u32> {
-                (0..alleles.len() as u32)
-                    .filter(|&side| alleles[side as usize] == wanted)
-                    .collect()
-            };
-            for (number, alt) in alts.split(',').enumerate() {
-                let carriers = sides(&(number + 1).to_string());
-                if alt != "*"
-                    && !carriers.is_empty()
-                    && let Some(edit) =
-                        Edit::canonical(position - 1, ref_allele.as_bytes(), alt.as_bytes())
-                {
-                    builder.add(ordered(edit, alt), carriers);
-                }
-            }
-            if missing_as_n && !sides(".").is_empty() {
-                let edit = Edit {
-                    start0: position - 1,
-                    end0: position - 1 + ref_allele.len(),
-                    alt: vec![b'N'; ref_allele.len()],
-                };
-                builder.add(ordered(edit, "N"), sides("."));
+        let reference = REFERENCE.as_bytes().to_vec();
+        let built = Box::new(builder).finish(locus, None, Masks::default(), reference);
+        assert_eq!(built.pairs, [[0, ABSENT_HAPLOTYPE]]);
+        Built {
+            symbols: String::from_utf8(built.bases(0)).unwrap(),
+            clashes,
+        }
+    }
+
+    fn reasons(clashes: Vec<Clash>) -> impl Iterator<Item = Reason> {
+        clashes.into_iter().map(|clash| clash.reason)
+    }
+
+    fn add_record(builder: &mut DiploidBuilder, record: &Record<'_>, missing_as_n: bool) {
+        let &(position, ref_allele, alts, genotype) = record;
+        let alleles: Vec<&str> = genotype.split(['/', '|']).collect();
+        if alleles.len() == 1 {
+            builder.set_absent(0);
+        }
+        for (number, alt) in alts.split(',').enumerate() {
+            let carriers = sides_with(&alleles, &(number + 1).to_string());
+            if alt != "*"
+                && !carriers.is_empty()
+                && let Some(edit) =
+                    Edit::canonical(position - 1, ref_allele.as_bytes(), alt.as_bytes())
+            {
+                builder.add(ordered_edit(position, ref_allele, alt, edit), carriers);
             }
         }
-        clashes.extend(
-            builder
-                .settle_before(usize::MAX)
-                .into_iter()
-                .map(|clash| clash.reason),
-        );
-        (
-            Box::new(builder).finish(locus, None, Masks::default(), reference.as_bytes().to_vec()),
-            clashes,
-        )
+        let missing_sides = sides_with(&alleles, ".");
+        if missing_as_n && !missing_sides.is_empty() {
+            let edit = Edit {
+                start0: position - 1,
+                end0: position - 1 + ref_allele.len(),
+                alt: vec![b'N'; ref_allele.len()],
+            };
+            builder.add(ordered_edit(position, ref_allele, "N", edit), missing_sides);
+        }
     }
 
-    fn symbols_of(
-        reference: &str,
-        records: &[Record<'_>],
-        missing_as_n: bool,
-    ) -> (String, Vec<Reason>) {
-        let (built, clashes) = built(reference, records, missing_as_n);
-        assert_eq!(built.pairs, [[0, ABSENT_HAPLOTYPE]]);
-        (String::from_utf8(built.bases(0)).unwrap(), clashes)
+    fn ordered_edit(position: usize, ref_allele: &str, alt: &str, edit: Edit) -> OrderedEdit {
+        OrderedEdit {
+            edit,
+            uncut_start0: position - 1,
+            by_policy: false,
+            position,
+            record_end0: position - 1 + ref_allele.len(),
+            ref_allele: ref_allele.as_bytes().into(),
+            alt_allele: alt.as_bytes().into(),
+        }
     }
 
-    /// The first letters of the golden contig's symbols; nothing clashes, whichever way round the
-    /// alleles are written.
+    /// The haplotypes (0 or 1) of a call that have this allele.
+    fn sides_with(alleles: &[&str], allele: &str) -> Vec<u32> {
+        (0..alleles.len() as u32)
+            .filter(|&side| alleles[side as usize] == allele)
+            .collect()
+    }
+
+    /// Checks the first symbols of [`REFERENCE`], and that nothing clashes.
     #[track_caller]
     fn starts(records: &[Record<'_>], expected: &str) {
         clashes(records, expected, &[]);
     }
 
+    /// Checks the first symbols and the clashes, with the alleles of each call in both orders.
     #[track_caller]
     fn clashes(records: &[Record<'_>], expected: &str, expected_clashes: &[Reason]) {
-        for turned in [false, true] {
+        for is_reversed in [false, true] {
             let genotypes: Vec<String> = records
                 .iter()
                 .map(|record| {
-                    if turned {
+                    if is_reversed {
                         record.3.chars().rev().collect()
                     } else {
                         record.3.to_string()
@@ -434,13 +479,13 @@ mod tests {
                 .zip(&genotypes)
                 .map(|(&(position, r, a, _), genotype)| (position, r, a, genotype.as_str()))
                 .collect();
-            let (symbols, clashes) = symbols_of(REFERENCE, &records, true);
+            let built = build(&records, true);
             assert_eq!(
-                symbols,
+                built.symbols,
                 format!("{expected}{}", &REFERENCE[expected.len()..]),
                 "{records:?}"
             );
-            assert_eq!(clashes, expected_clashes, "{records:?}");
+            assert_eq!(built.clashes, expected_clashes, "{records:?}");
         }
     }
 
@@ -462,12 +507,9 @@ mod tests {
         starts(&[(5, "A", "G", "0|.")], "ACGTa");
         starts(&[(5, "ACG", "A", "./1")], "ACGTa55");
         starts(&[(5, "A", "G", ".")], "ACGTN");
+        assert_eq!(build(&[(5, "A", "G", "./.")], false).symbols, REFERENCE);
         assert_eq!(
-            symbols_of(REFERENCE, &[(5, "A", "G", "./.")], false).0,
-            REFERENCE
-        );
-        assert_eq!(
-            &symbols_of(REFERENCE, &[(5, "A", "G", "./1")], false).0[..6],
+            &build(&[(5, "A", "G", "./1")], false).symbols[..6],
             "ACGTRC"
         );
     }
@@ -506,10 +548,7 @@ mod tests {
         starts(&[(1, "AC", "C", "0/1")], "1CGT");
         starts(&[(1, "A", "TTA", "0/1")], "bCGT");
         starts(&[(1, "A", "TTA", "1/1")], "BCGT");
-        assert_eq!(
-            &symbols_of(REFERENCE, &[(30, "C", "CGG", "0/1")], true).0[28..],
-            "Ad"
-        );
+        assert_eq!(&build(&[(30, "C", "CGG", "0/1")], true).symbols[28..], "Ad");
     }
 
     #[test]
@@ -524,17 +563,17 @@ mod tests {
         // Split multi-allelic records.
         starts(&[(5, "A", "G", "1|0"), (5, "A", "T", "0|1")], "ACGTK");
         // An insertion after a base that a SNP replaced.
-        for order in [[0, 1], [1, 0]] {
-            let both = |snp: &'static str, insertion: &'static str, expected: &str| {
-                let records = [(5, "A", "G", snp), (5, "A", "ATT", insertion)];
-                starts(&order.map(|index: usize| records[index]), expected);
-            };
-            both("1/1", "1/1", "ACGTH");
-            both("1/1", "0/1", "ACGTh");
-            both("0/1", "1/1", "ACGTr");
-            both("0/1", "0/1", "ACGTL");
+        for (snp, insertion, expected) in [
+            ("1/1", "1/1", "ACGTH"),
+            ("1/1", "0/1", "ACGTh"),
+            ("0/1", "1/1", "ACGTr"),
+            ("0/1", "0/1", "ACGTL"),
+        ] {
+            let records = [(5, "A", "G", snp), (5, "A", "ATT", insertion)];
+            starts(&records, expected);
+            starts(&[records[1], records[0]], expected);
         }
-        // An insertion on a deleted base goes to the other place.
+        // An insertion on a deleted base goes to the other haplotype.
         starts(&[(5, "ACG", "A", "0/1"), (7, "G", "GTT", "0/1")], "ACGTA47");
         // A replacement that brings its insertion along keeps it.
         starts(&[(5, "A", "GTT", "0/1")], "ACGTE");
@@ -623,18 +662,10 @@ mod tests {
             strand: Strand::Reverse,
         };
         let mut builder = DiploidBuilder::new(100, 4);
-        let ordered = |start0: usize, r: &str, a: &str| OrderedEdit {
-            edit: Edit::canonical(start0, r.as_bytes(), a.as_bytes()).unwrap(),
-            uncut_start0: start0,
-            by_policy: false,
-            position: start0 + 1,
-            record_end0: start0 + r.len(),
-            ref_allele: r.as_bytes().into(),
-            alt_allele: a.as_bytes().into(),
-        };
-        // Person 0: 0|1 twice; 1: none; 2: as 0, the other way round; 3: 1|1 at the second place.
-        builder.add(ordered(101, "C", "T"), vec![1, 4]);
-        builder.add(ordered(103, "T", "A"), vec![1, 5, 6, 7]);
+        // Sample 0: 0|1 twice. Sample 1: no ALT. Sample 2: like sample 0, but in the other order.
+        // Sample 3: 1|1 at the second position.
+        builder.add(snp(101, "C", "T"), vec![1, 4]);
+        builder.add(snp(103, "T", "A"), vec![1, 5, 6, 7]);
         assert_eq!(builder.settle_before(usize::MAX), []);
         let built =
             Box::new(builder).finish(locus, Some(1_000), Masks::default(), b"ACGT".to_vec());
@@ -651,87 +682,134 @@ mod tests {
         assert_eq!(letters, [(101, &b"Y"[..]), (103, b"A"), (103, b"W")]);
     }
 
+    fn snp(start0: usize, ref_allele: &str, alt: &str) -> OrderedEdit {
+        let edit = Edit::canonical(start0, ref_allele.as_bytes(), alt.as_bytes()).unwrap();
+        ordered_edit(start0 + 1, ref_allele, alt, edit)
+    }
+
     const BASES: [&str; 4] = ["A", "C", "G", "T"];
 
+    /// A record that fits a reference of 30 nt, with a genotype.
+    #[derive(Clone, Debug)]
+    struct DrawnRecord {
+        position: usize,
+        ref_len: usize,
+        alts: Vec<String>,
+        /// A number above that of the last ALT is a missing allele.
+        alleles: [usize; 2],
+        phased: bool,
+    }
+
     prop_compose! {
-        /// A record that fits a reference of 30 nt, its ALTs, and a genotype.
-        fn record()(position in 1usize..=26, len in 1usize..=4, alts in proptest::collection::vec("[ACGT]{1,4}", 1..=3),
-            a in 0usize..=4, b in 0usize..=4, phased: bool) -> (usize, usize, Vec<String>, [usize; 2], bool) {
-            (position, len, alts, [a, b], phased)
+        fn drawn_record()(
+            position in 1usize..=26,
+            ref_len in 1usize..=4,
+            alts in vec("[ACGT]{1,4}", 1..=3),
+            a in 0usize..=4,
+            b in 0usize..=4,
+            phased: bool,
+        ) -> DrawnRecord {
+            DrawnRecord { position, ref_len, alts, alleles: [a, b], phased }
         }
     }
 
-    type Drawn = (usize, usize, Vec<String>, [usize; 2], bool);
+    /// POS, REF, ALT and GT as the columns of a VCF.
+    type RecordText = (usize, String, String, String);
 
-    fn texts(drawn: &[Drawn], turned: bool) -> Vec<(usize, String, String, String)> {
-        let text = |(position, len, alts, alleles, phased): &Drawn| {
-            let allele = |number: usize| {
-                if number > alts.len() {
-                    ".".to_string()
-                } else {
-                    number.to_string()
-                }
-            };
-            let [a, b] = if turned {
-                [alleles[1], alleles[0]]
+    impl DrawnRecord {
+        /// The record as text; `is_reversed` exchanges the alleles of GT and its phase sign.
+        fn text(&self, is_reversed: bool) -> RecordText {
+            let [a, b] = if is_reversed {
+                [self.alleles[1], self.alleles[0]]
             } else {
-                *alleles
+                self.alleles
             };
-            let slash = if *phased == turned { '/' } else { '|' };
+            let sign = if self.phased == is_reversed { '/' } else { '|' };
+            let start0 = self.position - 1;
             (
-                *position,
-                REFERENCE[position - 1..position - 1 + len].to_string(),
-                alts.join(","),
-                format!("{}{slash}{}", allele(a), allele(b)),
+                self.position,
+                REFERENCE[start0..start0 + self.ref_len].to_string(),
+                self.alts.join(","),
+                format!("{}{sign}{}", self.allele_text(a), self.allele_text(b)),
             )
-        };
-        drawn.iter().map(text).collect()
+        }
+
+        fn allele_text(&self, allele: usize) -> String {
+            if allele > self.alts.len() {
+                ".".to_string()
+            } else {
+                allele.to_string()
+            }
+        }
     }
 
-    fn symbols_of_drawn(texts: &[(usize, String, String, String)]) -> (String, Vec<Reason>) {
+    fn build_texts<'t>(texts: impl Iterator<Item = &'t RecordText>) -> Built {
         let records: Vec<Record<'_>> = texts
-            .iter()
             .map(|(position, r, a, genotype)| (*position, &r[..], &a[..], &genotype[..]))
             .collect();
-        symbols_of(REFERENCE, &records, true)
+        build(&records, true)
+    }
+
+    /// A SNP record at a position with all three other bases as ALT.
+    fn snp_with_every_alt(position0: usize, pair: [usize; 2]) -> RecordText {
+        let reference = &REFERENCE[position0..=position0];
+        let alts: Vec<&str> = BASES
+            .into_iter()
+            .filter(|base| *base != reference)
+            .collect();
+        let [a, b] = pair.map(|allele| {
+            alts.iter()
+                .position(|alt| *alt == BASES[allele])
+                .map_or(0, |index| index + 1)
+        });
+        (
+            position0 + 1,
+            reference.to_string(),
+            alts.join(","),
+            format!("{a}|{b}"),
+        )
     }
 
     proptest! {
         #[test]
         fn symbols_depend_on_neither_phase_nor_the_order_of_alleles_and_records_of_one_position(
-            drawn in proptest::collection::vec(record(), 0..8), keys in proptest::collection::vec(any::<u32>(), 8)
+            drawn in vec(drawn_record(), 0..8),
+            keys in vec(any::<u32>(), 8),
         ) {
-            let mut drawn = drawn;
-            drawn.sort_by_key(|record| record.0);
-            let (symbols, mut clashes) = symbols_of_drawn(&texts(&drawn, false));
-            prop_assert_eq!(symbols.len(), REFERENCE.len());
-            prop_assert!(symbols.bytes().all(|symbol| SYMBOLS.contains(&symbol)));
+            let mut sorted = drawn;
+            sorted.sort_by_key(|record| record.position);
+            let texts: Vec<RecordText> = sorted.iter().map(|record| record.text(false)).collect();
+            let mut built = build_texts(texts.iter());
+            prop_assert_eq!(built.symbols.len(), REFERENCE.len());
+            prop_assert!(built.symbols.bytes().all(|symbol| SYMBOLS.contains(&symbol)));
 
-            let mut shuffled: Vec<_> = texts(&drawn, true).into_iter().zip(keys).collect();
+            let mut shuffled: Vec<(RecordText, u32)> =
+                sorted.iter().map(|record| record.text(true)).zip(keys).collect();
             shuffled.sort_by_key(|(record, key)| (record.0, *key));
-            let (again, mut clashes_again) = symbols_of_drawn(&shuffled.into_iter().map(|(record, _)| record).collect::<Vec<_>>());
-            clashes.sort_unstable();
-            clashes_again.sort_unstable();
-            prop_assert_eq!((symbols, clashes), (again, clashes_again));
+            let mut built_shuffled = build_texts(shuffled.iter().map(|(record, _)| record));
+            built.clashes.sort_unstable();
+            built_shuffled.clashes.sort_unstable();
+            prop_assert_eq!(built, built_shuffled);
         }
 
         #[test]
-        fn a_persons_snps_are_the_two_haplotypes_bases(alleles in proptest::collection::vec([0usize..4, 0usize..4], 30)) {
-            let texts: Vec<_> = alleles.iter().enumerate().map(|(position0, pair)| {
-                let reference = &REFERENCE[position0..=position0];
-                let alts: Vec<&str> = BASES.into_iter().filter(|base| *base != reference).collect();
-                let number = |allele: usize| alts.iter().position(|alt| *alt == BASES[allele]).map_or(0, |index| index + 1);
-                (position0 + 1, reference.to_string(), alts.join(","), format!("{}|{}", number(pair[0]), number(pair[1])))
-            }).collect();
-            let (symbols, clashes) = symbols_of_drawn(&texts);
-            prop_assert!(clashes.is_empty());
-            for (symbol, pair) in symbols.bytes().zip(&alleles) {
-                let (a, b) = haploid_symbols(symbol).unwrap();
-                let mut found = [a, b];
+        fn a_persons_snps_are_the_two_haplotypes_bases(
+            alleles in vec([0usize..4, 0usize..4], 30),
+        ) {
+            let texts: Vec<RecordText> = alleles
+                .iter()
+                .enumerate()
+                .map(|(position0, &pair)| snp_with_every_alt(position0, pair))
+                .collect();
+            let built = build_texts(texts.iter());
+            prop_assert!(built.clashes.is_empty());
+            for (symbol, pair) in built.symbols.bytes().zip(&alleles) {
+                let haploid = haploid_symbols(symbol).unwrap();
+                let mut symbol_bases = [haploid.0, haploid.1];
                 let mut expected = pair.map(|allele| BASES[allele].as_bytes()[0]);
-                found.sort_unstable();
+                symbol_bases.sort_unstable();
                 expected.sort_unstable();
-                prop_assert_eq!(found, expected);
+                prop_assert_eq!(symbol_bases, expected);
             }
         }
     }

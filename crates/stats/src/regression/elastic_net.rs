@@ -1,47 +1,48 @@
-//! Logistic regression with a penalty that sets most coefficients to 0. (linfa has it for linear
-//! regression only.)
+//! Logistic regression with an elastic-net penalty, which sets most coefficients to 0. (linfa has
+//! it for linear regression only.)
 //!
-//! Input -> output: features (people x features, column-major, standardised), case or not -> the
+//! Input -> output: features (samples x features, column-major, standardised), case or not -> the
 //! intercept and coefficients that minimise
 //!
 //! ```text
-//! mean over people of log(1 + exp(-y * logit))
+//! mean over samples of log(1 + exp(-y * logit))
 //!   + lambda * sum over penalised features of (l1_ratio * |b| + (1 - l1_ratio) / 2 * b^2)
 //! ```
 //!
 //! where y is 1 (case) or -1. scikit-learn's `LogisticRegression(penalty="elasticnet",
-//! C = 1 / (n * lambda))` minimises the same. By coordinate descent on the quadratic approximation
-//! at the last coefficients, as glmnet does (Friedman, Hastie and Tibshirani 2010, J. Stat. Softw.
-//! 33:1).
+//! C = 1 / (n * lambda))` minimises the same function. The method is that of glmnet: coordinate
+//! descent on the quadratic approximation at the last coefficients (Friedman, Hastie and Tibshirani
+//! 2010, J. Stat. Softw. 33:1).
 
+use super::softplus;
 use gf_cohort_schema::probability;
 use ndarray::{Array1, Array2, Zip};
 
-/// Largest change of a coefficient, squared and times its information a person, that counts as
-/// none.
+/// Convergence: largest change of a coefficient, squared and times its information per sample.
 const TOLERANCE: f64 = 1e-11;
-/// Share of L1 by which the strongest penalty of a path is found when there is less or none.
+/// Least L1 fraction that is used to find the strongest penalty of a path.
 const LEAST_L1_OF_PATH: f64 = 0.01;
 const MAX_STEPS: usize = 50;
 const MAX_SWEEPS: usize = 2_000;
 const MAX_HALVINGS: i32 = 20;
-/// A person who is certain tells nothing; glmnet's bound keeps the quadratic approximation finite.
+/// A sample with a certain prediction has no weight; glmnet's bound keeps the quadratic
+/// approximation finite.
 const LEAST_WEIGHT: f64 = 1e-5;
 
-/// What is to be fitted.
+/// Features and outcomes of a regression.
 #[derive(Clone, Copy, Debug)]
 pub struct Problem<'a> {
-    /// People x features, column-major, standardised.
+    /// Samples x features, column-major, standardised.
     pub features: &'a Array2<f64>,
     /// Case or not.
     pub is_case: &'a Array1<bool>,
-    /// So many features, the first, are penalised.
+    /// Number of penalised features, which come first.
     pub n_penalised: usize,
-    /// Weight of each person; 0 for those who are only predicted. 1 for everyone when absent.
+    /// Weight of each sample; 0 for those that are only predicted. `None` means 1 for all.
     pub sample_weights: Option<&'a Array1<f64>>,
 }
 
-/// How strongly coefficients are held back.
+/// The strength of the L1 and L2 penalties.
 #[derive(Clone, Copy, Debug)]
 pub struct Penalty {
     l1: f64,
@@ -55,6 +56,15 @@ impl Penalty {
         Self {
             l1: lambda * l1_ratio,
             l2: lambda * (1.0 - l1_ratio),
+        }
+    }
+
+    /// The penalty of one coefficient; 0 for a coefficient of 0, whatever the strength.
+    fn of_coefficient(self, b: f64) -> f64 {
+        if b == 0.0 {
+            0.0
+        } else {
+            self.l1 * b.abs() + 0.5 * self.l2 * b * b
         }
     }
 }
@@ -71,7 +81,7 @@ pub struct Solution {
 }
 
 impl Problem<'_> {
-    /// The fit without any penalised feature.
+    /// Fits the features without a penalty only.
     ///
     /// # Errors
     /// When the regression on the other features does not converge.
@@ -98,9 +108,10 @@ impl Problem<'_> {
     #[must_use]
     pub fn largest_lambda(&self, start: &Solution, l1_ratio: f64) -> f64 {
         let residuals = self.residuals(&start.logits);
-        let gradient =
-            |feature: usize| self.features.column(feature).dot(&residuals).abs() / self.n_people();
-        (0..self.n_penalised).map(gradient).fold(0.0, f64::max) / l1_ratio.max(LEAST_L1_OF_PATH)
+        let largest_gradient = (0..self.n_penalised)
+            .map(|feature| self.features.column(feature).dot(&residuals).abs() / self.n_people())
+            .fold(0.0, f64::max);
+        largest_gradient / l1_ratio.max(LEAST_L1_OF_PATH)
     }
 
     fn n_people(&self) -> f64 {
@@ -117,77 +128,58 @@ impl Problem<'_> {
 
     /// Case (1) or not (0), less its probability.
     fn residuals(&self, logits: &Array1<f64>) -> Array1<f64> {
-        let left =
-            |&logit: &f64, &is_case: &bool| f64::from(u8::from(is_case)) - probability(logit);
-        self.weighted(Zip::from(logits).and(self.is_case).map_collect(left))
+        self.weighted(
+            Zip::from(logits)
+                .and(self.is_case)
+                .map_collect(|&logit, &is_case| f64::from(u8::from(is_case)) - probability(logit)),
+        )
     }
 
-    /// What is minimised.
+    /// The function that is minimised: mean loss plus penalty.
     fn objective(&self, solution: &Solution, penalty: Penalty) -> f64 {
-        // log(1 + e^x) without overflow.
-        let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
-        let loss = |&logit: &f64, &is_case: &bool| softplus(if is_case { -logit } else { logit });
         let losses = self.weighted(
             Zip::from(&solution.logits)
                 .and(self.is_case)
-                .map_collect(loss),
+                .map_collect(|&logit, &is_case| softplus(if is_case { -logit } else { logit })),
         );
-        let of_coefficient = |b: &f64| {
-            if *b == 0.0 {
-                0.0
-            } else {
-                penalty.l1 * b.abs() + 0.5 * penalty.l2 * b * b
-            }
-        };
         losses.sum() / self.n_people()
             + solution.coefficients[..self.n_penalised]
                 .iter()
-                .map(of_coefficient)
+                .map(|&b| penalty.of_coefficient(b))
                 .sum::<f64>()
     }
 
-    /// From `solution` to the minimum.
+    /// Finds the minimum, starting at `solution`.
     ///
     /// # Errors
-    /// When it is not reached: the classes are separated, or the penalty is too weak.
+    /// No convergence: the classes are separated, or the penalty is too weak.
     pub fn fit(&self, penalty: Penalty, mut solution: Solution) -> Result<Solution, String> {
         let mut objective = self.objective(&solution, penalty);
         for _ in 0..MAX_STEPS {
-            let (target, change) = self.quadratic(&solution, penalty)?;
-            // The approximation may lead too far where people are nearly certain.
-            let between = |share: f64| {
-                let mix = |a: f64, b: f64| if share < 1.0 { a + share * (b - a) } else { b };
-                Solution {
-                    intercept: mix(solution.intercept, target.intercept),
-                    coefficients: solution
-                        .coefficients
-                        .iter()
-                        .zip(&target.coefficients)
-                        .map(|(&a, &b)| mix(a, b))
-                        .collect(),
-                    logits: Zip::from(&solution.logits)
-                        .and(&target.logits)
-                        .map_collect(|&a, &b| mix(a, b)),
-                }
-            };
-            let enough = objective + 1e-12 * objective.abs();
+            let target = self.quadratic_minimum(&solution, penalty)?;
+            // The approximation may lead too far where samples are nearly certain, so the step is
+            // halved until the objective does not rise.
+            let highest = objective + 1e-12 * objective.abs();
             let lower = (0..MAX_HALVINGS)
-                .map(|halvings| between(0.5_f64.powi(halvings)))
-                .find_map(|solution| {
-                    let objective = self.objective(&solution, penalty);
-                    (objective <= enough).then_some((solution, objective))
+                .map(|halvings| solution.towards(&target.solution, 0.5_f64.powi(halvings)))
+                .find_map(|candidate| {
+                    let objective = self.objective(&candidate, penalty);
+                    (objective <= highest).then_some((candidate, objective))
                 });
             (solution, objective) = lower.ok_or("no step lowers the loss")?;
-            if change < TOLERANCE {
+            if target.largest_change < TOLERANCE {
                 return Ok(solution);
             }
         }
         Err(format!("no minimum after {MAX_STEPS} steps"))
     }
 
-    /// Minimum of the quadratic approximation at `from`, and the largest change of a coefficient,
-    /// squared and times its information.
-    fn quadratic(&self, from: &Solution, penalty: Penalty) -> Result<(Solution, f64), String> {
+    /// Minimum of the quadratic approximation at `from`.
+    fn quadratic_minimum(
+        &self,
+        from: &Solution,
+        penalty: Penalty,
+    ) -> Result<QuadraticMinimum, String> {
         let weights = self.weighted(
             from.logits
                 .mapv(|logit| (probability(logit) * (1.0 - probability(logit))).max(LEAST_WEIGHT)),
@@ -203,29 +195,64 @@ impl Problem<'_> {
             weights,
         };
         descent.run()?;
-        let Descent {
-            intercept,
-            coefficients,
-            information,
-            ..
-        } = descent;
-        let mut logits = from.logits.clone() + (intercept - from.intercept);
-        let mut largest = (intercept - from.intercept).powi(2);
-        for (feature, (&new, &old)) in coefficients.iter().zip(&from.coefficients).enumerate() {
+        let intercept_change = descent.intercept - from.intercept;
+        let mut logits = from.logits.clone() + intercept_change;
+        let mut largest_change = intercept_change.powi(2);
+        for (feature, (&new, &old)) in descent
+            .coefficients
+            .iter()
+            .zip(&from.coefficients)
+            .enumerate()
+        {
             let change = new - old;
             if change != 0.0 {
                 logits.scaled_add(change, &self.features.column(feature));
-                largest = largest.max(change * change * information[feature].unwrap_or(1.0));
+                let information = descent.information[feature].unwrap_or(1.0);
+                largest_change = largest_change.max(change * change * information);
             }
         }
-        Ok((
-            Solution {
-                intercept,
-                coefficients,
+        Ok(QuadraticMinimum {
+            solution: Solution {
+                intercept: descent.intercept,
+                coefficients: descent.coefficients,
                 logits,
             },
-            largest,
-        ))
+            largest_change,
+        })
+    }
+}
+
+/// The minimum of a quadratic approximation.
+struct QuadraticMinimum {
+    solution: Solution,
+    /// Largest change of a coefficient, squared and times its information.
+    largest_change: f64,
+}
+
+impl Solution {
+    /// The point at a fraction of the way to `target`.
+    fn towards(&self, target: &Self, fraction: f64) -> Self {
+        Self {
+            intercept: interpolate(self.intercept, target.intercept, fraction),
+            coefficients: self
+                .coefficients
+                .iter()
+                .zip(&target.coefficients)
+                .map(|(&a, &b)| interpolate(a, b, fraction))
+                .collect(),
+            logits: Zip::from(&self.logits)
+                .and(&target.logits)
+                .map_collect(|&a, &b| interpolate(a, b, fraction)),
+        }
+    }
+}
+
+/// A full step gives `b` itself, without rounding: coefficients of 0 stay exactly 0.
+fn interpolate(a: f64, b: f64, fraction: f64) -> f64 {
+    if fraction < 1.0 {
+        a + fraction * (b - a)
+    } else {
+        b
     }
 }
 
@@ -244,16 +271,19 @@ struct Descent<'a> {
 }
 
 impl Descent<'_> {
-    /// Over all features, then over those with a coefficient until these stand still, and again,
-    /// until none of all moves.
+    /// Sweeps over all features, then over those with a coefficient until they converge, and again
+    /// until no coefficient of any feature changes.
     fn run(&mut self) -> Result<(), String> {
         let all: Vec<usize> = (0..self.coefficients.len()).collect();
         let mut n_sweeps = 0;
         while self.sweep(&all) >= TOLERANCE {
-            let is_active = |&feature: &usize| {
-                feature >= self.problem.n_penalised || self.coefficients[feature] != 0.0
-            };
-            let active: Vec<usize> = all.iter().copied().filter(is_active).collect();
+            let active: Vec<usize> = all
+                .iter()
+                .copied()
+                .filter(|&feature| {
+                    feature >= self.problem.n_penalised || self.coefficients[feature] != 0.0
+                })
+                .collect();
             while self.sweep(&active) >= TOLERANCE {
                 n_sweeps += 1;
                 if n_sweeps > MAX_SWEEPS {
@@ -264,7 +294,11 @@ impl Descent<'_> {
         Ok(())
     }
 
-    /// Each coefficient once; gives the largest change, squared and times its information.
+    /// Updates each coefficient once; returns the largest change, squared and times its
+    /// information.
+    ///
+    /// With gradient g, information w and S(x) = sign(x) max(|x| - l1, 0), the update
+    /// is b = S(g + w b) / (w + l2), equation 10 of Friedman et al. (2010).
     fn sweep(&mut self, features: &[usize]) -> f64 {
         let n = self.problem.n_people();
         let shift = self.residuals.sum() / self.total_weight;

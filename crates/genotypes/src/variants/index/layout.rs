@@ -1,8 +1,8 @@
-//! Whether an index holds as many bins as it says, all of them with numbers that its scheme has:
-//! noodles makes room for the count before it reads the first bin, and takes any number.
+//! Checks the counts and bin numbers of an index before noodles reads it.
 //!
-//! Input -> output: the path of an index -> nothing, or what is wrong. Nothing is kept. Formats:
-//! tabix and `CSIv1` specifications of hts-specs.
+//! noodles allocates memory for a stated count before it reads the first bin, and accepts any bin
+//! number, so a damaged index could exhaust the memory. Formats: tabix and `CSIv1` specifications
+//! of hts-specs.
 
 use std::{
     fs::File,
@@ -27,24 +27,15 @@ const CHUNK: u64 = 16;
 /// another format.
 pub(super) fn check(path: &Path) -> io::Result<()> {
     let mut index = bgzf::io::Reader::new(File::open(path)?);
-    let (depth, is_csi) = match &bytes(&mut index)? {
-        b"TBI\x01" => (TABIX_DEPTH, false),
-        b"CSI\x01" => {
-            skip(&mut index, 4)?;
-            let depth = count(&mut index)?;
-            let len_aux = count(&mut index)?;
-            skip(&mut index, len_aux)?;
-            (
-                u32::try_from(depth)
-                    .ok()
-                    .filter(|depth| *depth <= MAX_DEPTH)
-                    .ok_or_else(|| {
-                        wrong(format!("{} of bins", counted(depth, "level", "levels")))
-                    })?,
-                true,
-            )
-        }
+    let is_csi = match &bytes(&mut index)? {
+        b"TBI\x01" => false,
+        b"CSI\x01" => true,
         _ => return Err(wrong("it is neither tabix nor CSI".into())),
+    };
+    let depth = if is_csi {
+        csi_depth(&mut index)?
+    } else {
+        TABIX_DEPTH
     };
     let n_contigs = count(&mut index)?;
     if !is_csi {
@@ -52,7 +43,7 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
         let len_names = count(&mut index)?;
         skip(&mut index, len_names)?;
     }
-    // Beside the bins there is one for counts, numbered as the second one after the last.
+    // One more bin has counts of records; its number is the second one after the last bin.
     let n_bins = ((1_u64 << (3 * (depth + 1))) - 1) / 7;
     for _ in 0..n_contigs {
         for _ in 0..count(&mut index)? {
@@ -72,6 +63,18 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Reads the head of a CSI index after its magic number: shift, depth and auxiliary data.
+fn csi_depth(index: &mut impl Read) -> io::Result<u32> {
+    skip(index, 4)?;
+    let depth = count(index)?;
+    let len_aux = count(index)?;
+    skip(index, len_aux)?;
+    u32::try_from(depth)
+        .ok()
+        .filter(|depth| *depth <= MAX_DEPTH)
+        .ok_or_else(|| wrong(format!("{} of bins", counted(depth, "level", "levels"))))
 }
 
 fn bytes(index: &mut impl Read) -> io::Result<[u8; 4]> {

@@ -347,7 +347,7 @@ fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write as _;
+    use std::{collections::HashMap, fmt::Write as _, path::PathBuf};
 
     use super::*;
     use crate::{
@@ -355,10 +355,9 @@ mod tests {
         scoring::testing::write_vcf,
     };
 
-    /// `sh tests/oracles/plink2_association.sh FOLDER` on the folder that this test writes and
-    /// leaves to plink2: `--glm firth-fallback`.
+    /// `sh tests/oracles/plink2_association.sh FOLDER` runs `plink2 --glm firth-fallback` on the
+    /// folder that this test writes.
     #[test]
-    #[allow(clippy::too_many_lines, reason = "a list of cases")]
     fn associations_are_those_of_plink2() {
         if std::process::Command::new("plink2")
             .arg("--version")
@@ -370,143 +369,148 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        // 200 people, 12 variants of rising frequency; the first allele is carried by cases only,
-        // and some calls are missing.
-        let mut state = 7_u64;
-        let mut next = || {
-            state = state
+        let vcf = write_study(folder);
+        let script =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/plink2_association.sh");
+        let status = std::process::Command::new("sh")
+            .arg(script)
+            .arg(folder)
+            .status()
+            .unwrap();
+        assert!(status.success());
+
+        let cohort = cohort_of(&folder.join("cohort.csv"));
+        let scan = panel_of(&vcf, &cohort, scan);
+        assert!(scan.repeated_covariates.is_empty());
+        let text =
+            std::fs::read_to_string(folder.join("plink2.status.glm.logistic.hybrid")).unwrap();
+        let header: Vec<&str> = text.lines().next().unwrap().split('\t').collect();
+        let rows: Vec<HashMap<&str, &str>> = text
+            .lines()
+            .skip(1)
+            .map(|line| header.iter().copied().zip(line.split('\t')).collect())
+            .collect();
+        assert_eq!((rows.len(), scan.associations.len()), (12, 12));
+        for (row, association) in rows.iter().zip(&scan.associations) {
+            assert_same_association(row, association);
+        }
+        let n_firth = rows.iter().filter(|row| row["FIRTH?"] == "Y").count();
+        assert!(n_firth > 0);
+    }
+
+    /// Compares an association with a row of PLINK 2, by the names of its columns.
+    fn assert_same_association(row: &HashMap<&str, &str>, association: &Association) {
+        let estimate = association.estimate.unwrap();
+        assert_eq!(
+            row["FIRTH?"] == "Y",
+            estimate.test == Test::Firth,
+            "{row:?}"
+        );
+        assert_eq!(association.n, row["OBS_CT"].parse::<usize>().unwrap());
+        let sign = if row["A1"] == "G" { 1.0 } else { -1.0 };
+        assert_close(sign * estimate.beta, row["BETA"].parse().unwrap(), row);
+        if row["ID"] == "v7" {
+            // PLINK 2 (2.00a3.5) stops one step early here and prints the standard error 0.225585.
+            // These values are those of glm in R.
+            assert_close(estimate.se, 0.226_850_44, row);
+            assert_close(estimate.p_value(), 0.472_287_8, row);
+        } else {
+            assert_close(estimate.se, row["SE"].parse().unwrap(), row);
+            assert_close(estimate.p_value(), row["P"].parse().unwrap(), row);
+        }
+    }
+
+    fn assert_close(value: f64, expected: f64, row: &HashMap<&str, &str>) {
+        assert!(
+            (value - expected).abs() <= 1e-4 * expected.abs().max(0.1),
+            "{row:?}: {value}"
+        );
+    }
+
+    /// A linear congruential generator of numbers between 0 and 1.
+    struct Generator(u64);
+
+    impl Generator {
+        fn next(&mut self) -> f64 {
+            self.0 = self
+                .0
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as f64 / f64::from(1_u32 << 31)
-        };
-        let names: Vec<String> = (0..200).map(|person| format!("P{person}")).collect();
-        let is_case: Vec<bool> = (0..200).map(|_| next() < 0.4).collect();
+            (self.0 >> 33) as f64 / f64::from(1_u32 << 31)
+        }
+    }
+
+    /// Writes a cohort of 200 training samples and 12 variants of rising frequency; returns the VCF.
+    /// Only cases carry the first ALT allele, and some calls are missing.
+    fn write_study(folder: &Path) -> PathBuf {
+        let mut generator = Generator(7);
+        let names: Vec<String> = (0..200).map(|sample| format!("P{sample}")).collect();
+        let is_case: Vec<bool> = (0..200).map(|_| generator.next() < 0.4).collect();
         let mut cohort = String::from("sample_id,phenotype,split,age,sex\n");
         let mut plink = String::from("#IID\tstatus\tage\tsex\n");
         for (name, &case) in names.iter().zip(&is_case) {
-            let age = 60.0 + 20.0 * next() + 4.0 * f64::from(u8::from(case));
-            let sex = u8::from(next() < 0.5);
+            let age = 60.0 + 20.0 * generator.next() + 4.0 * f64::from(u8::from(case));
+            let sex = u8::from(generator.next() < 0.5);
             writeln!(cohort, "{name},{},train,{age},{sex}", u8::from(case)).unwrap();
             writeln!(plink, "{name}\t{}\t{age}\t{sex}", 1 + u8::from(case)).unwrap();
         }
         for split in ["validation", "test"] {
             writeln!(cohort, "V{split}1,1,{split},70,1\nV{split}0,0,{split},71,0").unwrap();
         }
-        let everyone: Vec<&str> = names
+        std::fs::write(folder.join("cohort.csv"), cohort).unwrap();
+        std::fs::write(folder.join("plink.pheno"), plink).unwrap();
+        let all_names: Vec<&str> = names
             .iter()
             .map(String::as_str)
             .chain(["Vvalidation1", "Vvalidation0", "Vtest1", "Vtest0"])
             .collect();
         let records: Vec<String> = (0..12)
-            .map(|variant| {
-                let frequency = 0.04 * f64::from(variant + 1);
-                let genotypes = (0..204).map(|person| {
-                    let lift = if variant % 3 == 0 && person < 200 && is_case[person] {
-                        1.5
-                    } else {
-                        1.0
-                    };
-                    let allele = |draw: f64| {
-                        u8::from(
-                            draw < frequency * lift
-                                && !(variant == 0 && person < 200 && !is_case[person]),
-                        )
-                    };
-                    let a = allele(next());
-                    let b = allele(next());
-                    if variant > 6 && next() < 0.03 {
-                        " ./.".to_owned()
-                    } else {
-                        format!(" {a}|{b}")
-                    }
-                });
-                format!(
-                    "1 {} v{variant} A G . PASS . GT{}",
-                    100 * (variant + 1),
-                    genotypes.collect::<String>()
-                )
-            })
+            .map(|variant| record_of(variant, &is_case, &mut generator))
             .collect();
         let records: Vec<&str> = records.iter().map(String::as_str).collect();
-        let vcf = write_vcf(folder, &everyone, &records);
-        std::fs::write(folder.join("cohort.csv"), cohort).unwrap();
-        std::fs::write(folder.join("plink.pheno"), plink).unwrap();
-        let script =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/plink2_association.sh");
-        let done = std::process::Command::new("sh")
-            .arg(script)
-            .arg(folder)
-            .status()
-            .unwrap();
-        assert!(done.success());
+        write_vcf(folder, &all_names, &records)
+    }
 
-        let cohort = cohort_of(&folder.join("cohort.csv"));
-        let (associations, n_firth) = panel_of(&vcf, &cohort, |panel, covariates| {
-            let (associations, left_out) = scan(panel, covariates);
-            assert!(left_out.is_empty());
-            let firth = associations
-                .iter()
-                .filter(|association| association.estimate.unwrap().test == Test::Firth)
-                .count();
-            (associations, firth)
-        });
-        let text =
-            std::fs::read_to_string(folder.join("plink2.status.glm.logistic.hybrid")).unwrap();
-        let header: Vec<&str> = text.lines().next().unwrap().split('\t').collect();
-        let at = |name: &str| header.iter().position(|column| *column == name).unwrap();
-        let rows: Vec<Vec<&str>> = text
-            .lines()
-            .skip(1)
-            .map(|line| line.split('\t').collect())
-            .collect();
-        assert_eq!((rows.len(), associations.len()), (12, 12));
-        let mut n_firth_of_plink = 0;
-        for (row, association) in rows.iter().zip(&associations) {
-            let cell = |name: &str| row[at(name)].parse::<f64>().unwrap();
-            let sign = if row[at("A1")] == "G" { 1.0 } else { -1.0 };
-            let estimate = association.estimate.unwrap();
-            n_firth_of_plink += usize::from(row[at("FIRTH?")] == "Y");
-            assert_eq!(
-                row[at("FIRTH?")] == "Y",
-                estimate.test == Test::Firth,
-                "{row:?}"
-            );
-            assert_eq!(association.n, row[at("OBS_CT")].parse::<usize>().unwrap());
-            let close = |found: f64, expected: f64| {
-                assert!(
-                    (found - expected).abs() <= 1e-4 * expected.abs().max(0.1),
-                    "{row:?}: {found}"
-                );
-            };
-            close(sign * estimate.beta, cell("BETA"));
-            if row[at("ID")] == "v7" {
-                // Here PLINK 2 (2.00a3.5) stops a step early: its standard error is 0.225585. This
-                // is R's, by glm.
-                close(estimate.se, 0.226_850_44);
-                close(estimate.p_value(), 0.472_287_8);
+    /// A record of 204 samples, of which the first 200 are training samples.
+    fn record_of(variant: usize, is_case: &[bool], generator: &mut Generator) -> String {
+        let mut text = format!("1 {} v{variant} A G . PASS . GT", 100 * (variant + 1));
+        for sample in 0..204 {
+            let is_training_case = is_case.get(sample) == Some(&true);
+            let is_training_control = is_case.get(sample) == Some(&false);
+            let lift = if variant % 3 == 0 && is_training_case {
+                1.5
             } else {
-                close(estimate.se, cell("SE"));
-                close(estimate.p_value(), cell("P"));
+                1.0
+            };
+            let frequency = if variant == 0 && is_training_control {
+                0.0
+            } else {
+                0.04 * (variant + 1) as f64 * lift
+            };
+            let a = u8::from(generator.next() < frequency);
+            let b = u8::from(generator.next() < frequency);
+            if variant > 6 && generator.next() < 0.03 {
+                text.push_str(" ./.");
+            } else {
+                write!(text, " {a}|{b}").unwrap();
             }
         }
-        assert!(
-            n_firth == n_firth_of_plink && n_firth > 0,
-            "{n_firth} by Firth, {n_firth_of_plink} by plink2"
-        );
+        text
     }
 
     #[test]
     fn the_score_test_is_close_to_the_full_fit_where_there_is_little_to_find() {
         let n = 4_000;
-        let value = |person: usize, factor: usize| (person * factor % 1_009) as f64 / 1_009.0;
-        let age: Vec<f64> = (0..n).map(|person| value(person, 7_919)).collect();
+        let age: Vec<f64> = (0..n).map(|person| scattered(person, 7_919)).collect();
         let dosages: Vec<f64> = (0..n)
-            .map(|person| (3.0 * value(person, 104_729)).floor())
+            .map(|person| (3.0 * scattered(person, 104_729)).floor())
             .collect();
         let is_case: Vec<bool> = (0..n)
-            .map(|person| value(person, 15_485) + 0.2 * age[person] + 0.03 * dosages[person] > 0.6)
+            .map(|person| {
+                scattered(person, 15_485) + 0.2 * age[person] + 0.03 * dosages[person] > 0.6
+            })
             .collect();
-        let score = Null::fit(&[&age], &is_case)
+        let score = NullModel::fit(&[&age], &is_case)
             .unwrap()
             .score_test(&DVector::from_column_slice(&dosages))
             .unwrap();
@@ -518,7 +522,7 @@ mod tests {
             "{score:?} {full:?}"
         );
         assert!(
-            Null::fit(&[&age], &is_case)
+            NullModel::fit(&[&age], &is_case)
                 .unwrap()
                 .score_test(&DVector::from_column_slice(&age))
                 .is_none(),
@@ -531,6 +535,11 @@ mod tests {
         let is_case: Vec<bool> = (0..40).map(|person| person * 7 % 13 > 5).collect();
         let age: Vec<f64> = (0..40).map(|person| f64::from(person * 11 % 17)).collect();
         let months: Vec<f64> = age.iter().map(|age| 12.0 * age - 3.0).collect();
-        assert_eq!(independent(&[age, months], &is_case), (vec![0], vec![1]));
+        assert_eq!(repeated_covariates(&[age, months], &is_case), [1]);
+    }
+
+    /// A number between 0 and 1 that looks random.
+    fn scattered(sample: usize, factor: usize) -> f64 {
+        (sample * factor % 1_009) as f64 / 1_009.0
     }
 }

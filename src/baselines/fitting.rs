@@ -114,8 +114,8 @@ pub fn fit_all<'s>(
 }
 
 /// What all learned baselines are fitted with.
-struct Learner<'l> {
-    study: &'l Study<'l>,
+struct Learner<'l, 'a> {
+    study: &'l Study<'a>,
     options: &'l Options,
     clumping: Clumping<'l>,
 }
@@ -168,7 +168,7 @@ impl Fitted<'_> {
     /// Learns the baselines without the alleles of the APOE region, with APOE counts instead.
     fn learn_without_apoe(
         &mut self,
-        learner: &Learner<'_>,
+        learner: &Learner<'_, '_>,
         panel: &TrainingDosages<'_>,
         associations: &[Association],
         build: GenomeBuild,
@@ -204,7 +204,7 @@ impl Fitted<'_> {
     /// covariates and `apoe_features`.
     fn learn(
         &mut self,
-        learner: &Learner<'_>,
+        learner: &Learner<'_, '_>,
         panel: &TrainingDosages<'_>,
         associations: &[Association],
         apoe_features: &[Feature],

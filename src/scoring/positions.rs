@@ -36,6 +36,7 @@ impl Positions {
     }
 
     /// All positions, sorted by contig and position.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (&str, usize)> {
         self.by_contig.iter().flat_map(|(contig, positions)| {
             positions

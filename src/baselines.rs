@@ -1,4 +1,4 @@
-//! Stage: polygenic risk scores of the same cohort, the baselines that a sequence model has to beat.
+//! Stage: polygenic risk scores of the cohort, the baselines that a sequence model has to beat.
 //!
 //! Input: VCF/BCF, `cohort.csv`, and scoring files of the PGS Catalog. Output:
 //!

@@ -1,7 +1,7 @@
 //! APOE haplotypes e1 to e4 from rs429358 (T>C) and rs7412 (C>T) on chromosome 19.
 //!
-//! Input: the two [`Site`]s. Output: each sample's number of haplotypes of each kind. The alleles of
-//! one haplotype at (rs429358, rs7412) are T-T for e2, T-C for e3, C-C for e4, C-T for e1.
+//! Input: the two [`Site`]s. Output: each sample's number of haplotypes of each kind. The alleles
+//! of one haplotype at (rs429358, rs7412) are T-T for e2, T-C for e3, C-C for e4, C-T for e1.
 //! Positions are 1-based, on GRCh38 and GRCh37 (dbSNP 156).
 
 use serde::{Deserialize, Serialize};

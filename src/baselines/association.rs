@@ -440,7 +440,7 @@ mod tests {
         }
     }
 
-    /// Writes a cohort of 200 training samples and 12 variants of rising frequency; returns the VCF.
+    /// Writes a cohort of 200 training samples and 12 variants of rising frequency.
     /// Only cases carry the first ALT allele, and some calls are missing.
     fn write_study(folder: &Path) -> PathBuf {
         let mut generator = Generator(7);

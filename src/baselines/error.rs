@@ -28,7 +28,7 @@ pub enum Error {
     /// An option is wrong.
     #[error("{reason}")]
     Options {
-        /// What is wrong.
+        /// The finding in words.
         reason: String,
     },
     /// The files have no records, or none in the regions.
@@ -96,7 +96,7 @@ pub enum Error {
     /// The validation split could not be evaluated.
     #[error("AUROC on the validation split: {reason}")]
     Validation {
-        /// What is wrong.
+        /// The finding in words.
         reason: String,
     },
     /// Samples have genotypes of too few alleles of a baseline.
@@ -133,7 +133,7 @@ pub enum Error {
     /// The APOE variants of a saved `prs-apoe` are missing.
     #[error("prs-apoe: {reason}")]
     NoApoe {
-        /// What is missing.
+        /// The missing variants in words.
         reason: String,
     },
     /// A saved model cannot be read.
@@ -141,7 +141,7 @@ pub enum Error {
     Model {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The finding in words.
         reason: String,
     },
 }

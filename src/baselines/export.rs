@@ -1,8 +1,8 @@
 //! Export of scores in the scoring file format of the PGS Catalog, for other tools and cohorts.
 //!
 //! Input: [`Baseline`]s. Output: `scoring_files/MODEL.txt.gz` with the alleles of the score and the
-//! weights per copy of the saved model, without covariates and APOE counts. The effect allele is REF
-//! or ALT of the VCF. Positions are 1-based on the build of the VCF, alleles are on its forward
+//! weights per copy of the saved model, without covariates and APOE counts. The effect allele is
+//! REF or ALT of the VCF. Positions are 1-based on the build of the VCF, alleles are on its forward
 //! strand. Format: <https://www.pgscatalog.org/downloads/#dl_ftp_scoring>.
 
 use std::{io::Write, path::Path};

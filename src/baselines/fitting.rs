@@ -113,7 +113,7 @@ pub fn fit_all<'s>(
     Ok(fitted)
 }
 
-/// What all learned baselines are fitted with.
+/// Data and parameters of all learned baselines.
 struct Learner<'l, 'a> {
     study: &'l Study<'a>,
     options: &'l Options,

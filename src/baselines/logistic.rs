@@ -7,8 +7,8 @@
 //!
 //! with y = 1 for cases and -1 for controls. This is scikit-learn's
 //! `LogisticRegression(C = 1 / alpha)`. The intercept is not penalised
-//! (`linfa_logistic::logistic_loss`). linfa does not report whether it converged, so the gradient is
-//! checked here.
+//! (`linfa_logistic::logistic_loss`). linfa does not report whether it converged, so the gradient
+//! is checked here.
 
 use gf_cohort_schema::probability;
 use linfa::{DatasetBase, ParamGuard, traits::Fit};

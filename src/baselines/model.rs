@@ -1,4 +1,4 @@
-//! Fitted baselines: their terms, their file `prs_model.json`, and their application to new samples.
+//! Fitted baselines: terms, the file `prs_model.json`, and application to new samples.
 //!
 //! Every baseline is one formula, with a sum over its terms:
 //! `logit = intercept + sum of coefficient * (value - mean) / sd`.

@@ -21,8 +21,8 @@ const PATIENCE: usize = 4;
 /// dosages, because they are known to matter.
 const FREE_SCALE: f64 = 32.0;
 
-/// Fits the penalties from the strongest to the weakest, each starting at the previous fit. A failed
-/// fit is recorded and left out.
+/// Fits the penalties from the strongest to the weakest, each starting at the previous fit. A
+/// failed fit is recorded and left out.
 ///
 /// # Errors
 /// No fit succeeds.

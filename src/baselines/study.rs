@@ -2,8 +2,8 @@
 //!
 //! Input: a [`Study`], that is [`BaselineSamples`] with splits and phenotypes. Output: one
 //! [`Baseline`] per fit. Features are standardised by mean and standard deviation over all training
-//! samples, and allele frequencies are over all of them too. Coefficients are fitted on the training
-//! samples with a known phenotype. Models of all dosages are in `ridge`, `elastic_net` and
+//! samples, and allele frequencies are over all of them too. Coefficients are fitted on the
+//! training samples with a known phenotype. Models of all dosages are in `ridge`, `elastic_net` and
 //! `clumping`.
 
 use gf_cohort_schema::{BASELINE_PREFIX, Cohort, Split};
@@ -190,8 +190,8 @@ impl<'a> Study<'a> {
         Ok(FreeTerms(terms))
     }
 
-    /// A nearly unpenalised logistic regression on a few features and all covariates. `None` if none
-    /// of `features` varies.
+    /// A nearly unpenalised logistic regression on a few features and all covariates. `None` if
+    /// none of `features` varies.
     ///
     /// # Errors
     /// The fit fails.
@@ -265,8 +265,8 @@ impl<'a> Study<'a> {
         }
     }
 
-    /// `prs-pcs`: the principal components alone, to show how much ancestry and batch explain. `None`
-    /// without a column such as `PC1` or `pc2`.
+    /// `prs-pcs`: the principal components alone, to show how much ancestry and batch explain.
+    /// `None` without a column such as `PC1` or `pc2`.
     ///
     /// # Errors
     /// The fit fails.

@@ -145,8 +145,8 @@ fn noise(n: usize) -> Vec<f64> {
 
 /// Options for a cohort with simulated phenotypes.
 ///
-/// The risk is `effect` per copy of the first ALT of a common variant, plus `age` and noise. Of four
-/// samples two are training, one validation and one test. The last phenotype is unknown.
+/// The risk is `effect` per copy of the first ALT of a common variant, plus `age` and noise. Of
+/// four samples two are training, one validation and one test. The last phenotype is unknown.
 fn planted(folder: &Path, vcf: PathBuf, effect: f64) -> Options {
     let table =
         GenotypeTable::read(std::slice::from_ref(&vcf), None, None, None, Some(&pass())).unwrap();

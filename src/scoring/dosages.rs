@@ -378,8 +378,8 @@ impl GenotypeTable {
         })
     }
 
-    /// Warning about split sites: in a record of one ALT allele, REF also represents the ALT alleles
-    /// of the other records.
+    /// Warning about split sites: in a record of one ALT allele, REF also represents the ALT
+    /// alleles of the other records.
     fn about_split_records(&self) -> Option<String> {
         let n = self.counts.split_records;
         (n > 0).then(|| {
@@ -524,7 +524,7 @@ struct TableReader<'r, V> {
     seen: HashSet<String>,
 }
 
-/// What is known of a file while its records are read.
+/// State of a file while its records are read.
 struct FileProgress<'r> {
     path: PathBuf,
     ref_alleles: Option<RefAlleles<'r>>,

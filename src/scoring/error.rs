@@ -23,7 +23,7 @@ pub enum Error {
     /// An option is wrong.
     #[error("{reason}")]
     Options {
-        /// What is wrong.
+        /// The finding in words.
         reason: String,
     },
     /// A scoring file as a whole cannot be used.
@@ -31,7 +31,7 @@ pub enum Error {
     ScoringFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The finding and the next action.
         reason: String,
     },
     /// A line of a scoring file is wrong.
@@ -41,7 +41,7 @@ pub enum Error {
         path: PathBuf,
         /// 1-based line number.
         line: u64,
-        /// What is wrong.
+        /// The finding in words.
         reason: String,
     },
     /// A scoring file is of another build.

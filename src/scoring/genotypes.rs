@@ -186,7 +186,7 @@ struct Ploidy {
     copies_per_allele: u8,
 }
 
-/// What the genotype of one sample adds to its score.
+/// Contribution of one sample's genotype to its score.
 #[derive(Clone, Copy)]
 struct Contribution {
     value: f64,
@@ -418,7 +418,7 @@ impl Genotypes {
         }
     }
 
-    /// What one sample with `carried` haplotypes of the allele adds; `None` is missing.
+    /// Contribution of a sample with `carried` haplotypes of the allele; `None` is missing.
     #[inline]
     fn contribution(
         &self,

@@ -36,9 +36,9 @@ pub enum MatchType {
     Refalt,
     /// Effect allele is ALT, other allele is REF.
     Altref,
-    /// As `refalt` after complementing the row's alleles.
+    /// `refalt` after complementing the row's alleles.
     RefaltFlip,
-    /// As `altref` after complementing the row's alleles.
+    /// `altref` after complementing the row's alleles.
     AltrefFlip,
     /// No other allele; effect allele is REF.
     NoOaRef,
@@ -423,8 +423,8 @@ impl<'f> Positions<'f> {
         })
     }
 
-    /// Matches the rows with the records of `sites`, and marks the candidates. They are in the order
-    /// of the rows, then of `sites`.
+    /// Matches the rows with the records of `sites`, and marks the candidates. Candidates are in
+    /// the order of the rows, then of `sites`.
     ///
     /// # Errors
     /// The tables cannot be joined.

@@ -1,6 +1,7 @@
 //! Published scores of a set of samples: rows matched, missing genotypes imputed, effects summed.
 //!
-//! Input: [`ScoringFile`]s and [`Site`]s, all at once or in batches. Output: one [`Score`] per file.
+//! Input: [`ScoringFile`]s and [`Site`]s, all at once or in batches. Output: one [`Score`] per
+//! file.
 //! The rules are those of nimpress; sums are those of `plink2 --score`. Positions are 1-based.
 //!
 //! A genotype can be missing in three ways:

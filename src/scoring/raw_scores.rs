@@ -1,7 +1,7 @@
 //! Raw sums of published scores, without a cohort table and without fitted models.
 //!
-//! Input: VCF/BCF and scoring files. Output: `raw_scores.csv` and `match_log.csv`. The VCF files are
-//! read once, in batches, so that the memory for genotypes does not grow with the number of
+//! Input: VCF/BCF and scoring files. Output: `raw_scores.csv` and `match_log.csv`. The VCF files
+//! are read once, in batches, so that the memory for genotypes does not grow with the number of
 //! variants.
 
 use std::fmt;

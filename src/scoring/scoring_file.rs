@@ -88,7 +88,7 @@ pub struct WeightRow {
     pub effect_allele: PlSmallStr,
     /// The other allele, in upper case, if the file gives it.
     pub other_allele: Option<PlSmallStr>,
-    /// What the copies of the effect allele add.
+    /// Effect of the copies of the effect allele.
     pub effect: Effect,
     /// Frequency of the effect allele in the samples of the study, if the file gives it.
     pub frequency: Option<f64>,
@@ -445,7 +445,7 @@ fn split_into_scores(
     Ok(scores.collect())
 }
 
-/// What all scores of one file have in common.
+/// Metadata that all scores of one file share.
 struct FileMetadata<'f> {
     path: &'f Path,
     sections: &'f Sections<'f>,
@@ -983,6 +983,7 @@ mod tests {
                 grch38,
             ),
             catalog_file("core/lift_to_grch37.txt", 77, 77, "PGS000001", grch38),
+            catalog_file("core/custom.txt", 1, 1, "test", grch37),
             catalog_file("core/custom_no_oa.txt", 1, 1, "test2", grch37),
             catalog_file("core/OPGS002493.txt.gz", 23, 23, "OPGS002493", grch37),
             catalog_file(

@@ -1,7 +1,7 @@
 //! Columns of a scoring file, found by name, and the conversion of its rows.
 //!
-//! Input: a table with all columns as text. Output: [`Columns`], and from them one [`WeightRow`] per
-//! row. If several columns can have a value, the first cell with a value is used.
+//! Input: a table with all columns as text. Output: [`Columns`], and one [`WeightRow`] per row.
+//! If several columns can have a value, the first cell with a value is used.
 
 use polars::prelude::{DataFrame, PlSmallStr, StringChunked};
 
@@ -320,8 +320,8 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Finds the columns by the names of the PGS Catalog, else by those of other programs. Case does
-    /// not matter.
+    /// Finds the columns by the names of the PGS Catalog, else by those of other programs. Names
+    /// are compared without case.
     ///
     /// # Errors
     /// The missing columns and the next action.

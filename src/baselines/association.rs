@@ -477,7 +477,7 @@ mod tests {
         for sample in 0..204 {
             let is_training_case = is_case.get(sample) == Some(&true);
             let is_training_control = is_case.get(sample) == Some(&false);
-            let lift = if variant % 3 == 0 && is_training_case {
+            let lift = if variant.is_multiple_of(3) && is_training_case {
                 1.5
             } else {
                 1.0

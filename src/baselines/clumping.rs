@@ -322,36 +322,19 @@ mod tests {
                     test: Test::Wald,
                 }),
             });
-            let clumping = Clumping {
-                distance: 250_000,
-                r2: 0.1,
-                p_values: &[1.0],
-            };
-            assert_eq!(clumping.index_columns(panel, &associations), [1, 2]);
-            assert_eq!(
-                Clumping {
-                    distance: 249_000,
-                    ..clumping
-                }
-                .index_columns(panel, &associations),
-                [1, 2, 3]
-            );
-            assert_eq!(
-                Clumping {
-                    distance: 249_001,
-                    ..clumping
-                }
-                .index_columns(panel, &associations),
-                [1, 2]
-            );
-            assert_eq!(
-                Clumping {
-                    r2: 1.1,
-                    ..clumping
-                }
-                .index_columns(panel, &associations),
-                [1, 2, 0, 3]
-            );
+            for (distance, r2, expected) in [
+                (250_000, 0.1, vec![1, 2]),
+                (249_000, 0.1, vec![1, 2, 3]),
+                (249_001, 0.1, vec![1, 2]),
+                (250_000, 1.1, vec![1, 2, 0, 3]),
+            ] {
+                let clumping = Clumping {
+                    distance,
+                    r2,
+                    p_values: &[1.0],
+                };
+                assert_eq!(clumping.index_columns(panel, &associations), expected);
+            }
         });
     }
 }

@@ -194,7 +194,7 @@ fn auroc_on(split: Split, model: &str, predictions: &[Prediction]) -> f64 {
         .iter()
         .filter(|row| row.split == split && row.model == model)
     {
-        match row.phenotype.map(|phenotype| phenotype.is_case()) {
+        match row.phenotype.map(gf_cohort_schema::Phenotype::is_case) {
             Some(true) => cases.push(row.logit),
             Some(false) => controls.push(row.logit),
             None => {}
@@ -478,8 +478,26 @@ fn too_little_overlap_is_an_error_with_its_causes_and_a_match_log() {
     assert!(log.contains(expected), "{log}");
 
     options.scoring.min_overlap = 0.3;
+    a_score_with_enough_overlap_is_written(&options);
+    options.scoring.genome_build = Some(GenomeBuild::GRCh38);
+    let message = run(&options).unwrap_err().to_string();
+    assert!(
+        message.contains("positions are on GRCh37, but the VCF is on GRCh38"),
+        "{message}"
+    );
+    options.scoring.genome_build = None;
+    options.scoring.scoring_files.push(score);
+    let failed = run(&options).unwrap().failed_scores;
+    assert!(
+        failed.len() == 1 && failed[0].reason.contains("`prs-score` is there already"),
+        "{failed:?}"
+    );
+}
+
+/// One of three variants of the score is in the VCF, which `options` accept.
+fn a_score_with_enough_overlap_is_written(options: &Options) {
     assert_eq!(
-        run(&options).unwrap().models,
+        run(options).unwrap().models,
         [
             "prs-covariates",
             "prs-dosages",
@@ -508,27 +526,13 @@ fn too_little_overlap_is_an_error_with_its_causes_and_a_match_log() {
         ),
         (Some("GRCh37"), None, false)
     );
-    // Of the training people 5 are called: one copy of the effect allele in P0 and P5, two in P1
+    // Five training samples are called: one copy of the effect allele in P0 and P5, two in P1
     // and none in P4 and P9.
     let raw_scores = fs::read_to_string(options.scoring.out.join("raw_scores.csv")).unwrap();
     let lines: Vec<&str> = raw_scores.lines().collect();
     assert_eq!(
         (lines.len(), lines[2], lines[9]),
         (13, "P1,score,2.0,2,1.0,0", "P8,score,0.8,2,0.4,1")
-    );
-    options.scoring.genome_build = Some(GenomeBuild::GRCh38);
-    assert!(
-        run(&options)
-            .unwrap_err()
-            .to_string()
-            .contains("positions are on GRCh37, but the VCF is on GRCh38")
-    );
-    options.scoring.genome_build = None;
-    options.scoring.scoring_files.push(score);
-    let failed = run(&options).unwrap().failed_scores;
-    assert!(
-        failed.len() == 1 && failed[0].reason.contains("`prs-score` is there already"),
-        "{failed:?}"
     );
 }
 
@@ -648,16 +652,16 @@ impl Spelling {
 
     /// Genotypes of twelve samples at record `index`; they carry the same bases in every spelling.
     fn genotypes(self, index: usize) -> String {
-        (0..12)
-            .map(|sample: usize| {
-                let has_alt = [
-                    (sample * (index + 3)) % 5 < 2,
-                    (sample + index).is_multiple_of(3),
-                ];
-                let [a, b] = has_alt.map(|has_alt| u8::from(has_alt != self.is_exchanged()));
-                format!(" {a}|{b}")
-            })
-            .collect()
+        let mut text = String::new();
+        for sample in 0..12_usize {
+            let has_alt = [
+                (sample * (index + 3)) % 5 < 2,
+                (sample + index).is_multiple_of(3),
+            ];
+            let [a, b] = has_alt.map(|has_alt| u8::from(has_alt != self.is_exchanged()));
+            write!(text, " {a}|{b}").unwrap();
+        }
+        text
     }
 }
 
@@ -789,7 +793,7 @@ fn unambiguous_alleles_on_the_other_strand_give_the_same_risks() {
     }
     trained.model.baselines = vec![baseline];
     let (expected, _) = trained.apply(|_| Spelling::AsInTraining);
-    let (rows, applied) = trained.apply(|index| {
+    let (rows, _) = trained.apply(|index| {
         if index % 2 == 0 {
             Spelling::OtherStrand
         } else {
@@ -883,21 +887,7 @@ fn the_auc_of_a_published_score_needs_no_training_people() {
     options.scoring.matching.max_missing = 1.0;
     options.scoring.matching.mincs = 1;
     let summary = without_fit(&options).unwrap();
-    // Cases P1 (2 copies), P3 (1), P4 (0), P6 (2), P9 (0); controls P0 1, P2 0, P5 1, P7 0, P8
-    // missing: twice 9 of 22, P10 1, P11 1.
-    let controls = [1.0, 0.0, 1.0, 0.0, 9.0 / 11.0, 1.0, 1.0];
-    let pairs = [2.0, 1.0, 0.0, 2.0, 0.0]
-        .into_iter()
-        .flat_map(|case| controls.map(|control| (case, control)));
-    let wins: f64 = pairs
-        .map(
-            |(case, control): (f64, f64)| match case.total_cmp(&control) {
-                std::cmp::Ordering::Greater => 1.0,
-                std::cmp::Ordering::Equal => 0.5,
-                std::cmp::Ordering::Less => 0.0,
-            },
-        )
-        .sum();
+    let expected_auroc = auroc_by_hand();
     let [area] = &summary.areas[..] else {
         panic!("{summary}")
     };
@@ -911,10 +901,9 @@ fn the_auc_of_a_published_score_needs_no_training_people() {
         ("prs-score", "test", 5, 7)
     );
     assert!(
-        (area.auroc - wins / 35.0).abs() < 1e-12,
-        "{} {}",
-        area.auroc,
-        wins / 35.0
+        (area.auroc - expected_auroc).abs() < 1e-12,
+        "{} {expected_auroc}",
+        area.auroc
     );
     assert!(
         area.ci.is_some() && summary.to_string().contains("prs-score, test: AUC 0."),
@@ -934,6 +923,24 @@ fn the_auc_of_a_published_score_needs_no_training_people() {
         12
     );
     assert!(run(&options).is_err(), "fitting needs training people");
+}
+
+/// AUC of the copies of G at 1:10: cases P1, P3, P4, P6, P9 and seven controls, of which P8 has no
+/// call and so twice the frequency 9/22.
+fn auroc_by_hand() -> f64 {
+    let cases = [2.0_f64, 1.0, 0.0, 2.0, 0.0];
+    let controls = [1.0, 0.0, 1.0, 0.0, 9.0 / 11.0, 1.0, 1.0];
+    let mut wins = 0.0;
+    for case in cases {
+        for control in &controls {
+            wins += match case.total_cmp(control) {
+                std::cmp::Ordering::Greater => 1.0,
+                std::cmp::Ordering::Equal => 0.5,
+                std::cmp::Ordering::Less => 0.0,
+            };
+        }
+    }
+    wins / 35.0
 }
 
 #[test]
@@ -1099,7 +1106,7 @@ fn exported_score_is_read_back(
     let path = options
         .scoring
         .out
-        .join(format!("scoring_files/{}.txt.gz", model_name));
+        .join(format!("scoring_files/{model_name}.txt.gz"));
     let [file] = &ScoringFile::read(&path, None).unwrap()[..] else {
         panic!()
     };
@@ -1150,8 +1157,7 @@ fn exported_score_is_read_back(
     for (read_back, saved) in read_back.iter().zip(&saved) {
         assert!(
             (read_back - saved).abs() < 1e-12,
-            "{}: {read_back} {saved}",
-            model_name
+            "{model_name}: {read_back} {saved}"
         );
     }
 }

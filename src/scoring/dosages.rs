@@ -487,12 +487,12 @@ impl GenotypeTable {
         let is_mt = contig == "MT";
         let calls = CallCounts::count(record, reading, &self.people)?;
         let counts = &mut self.counts;
-        counts.half_calls += calls.n_half;
-        counts.missing_genotypes += calls.n_missing;
-        counts.haploid_genotypes += calls.n_haploid;
-        counts.mt_diploid_genotypes += calls.n_diploid_with_alt * u64::from(is_mt);
+        counts.half_calls += calls.half;
+        counts.missing_genotypes += calls.missing;
+        counts.haploid_genotypes += calls.haploid;
+        counts.mt_diploid_genotypes += calls.diploid_with_alt * u64::from(is_mt);
         counts.x_records += u64::from(is_x);
-        counts.x_haploid_genotypes += calls.n_haploid * u64::from(is_x);
+        counts.x_haploid_genotypes += calls.haploid * u64::from(is_x);
         let not_reference = record.not_reference.iter().map(|&sample| {
             let sample = sample as usize;
             (sample, reading.half_calls.read(record.genotypes[sample]))
@@ -599,7 +599,7 @@ impl<V: FnMut(&mut GenotypeTable) -> Result<(), Error>> TableReader<'_, V> {
         progress.n_hom_ref += record
             .genotypes
             .first()
-            .map_or(0, |call| u64::from(is_hom_ref(call)));
+            .map_or(0, |call| u64::from(is_hom_ref(*call)));
         // A batch has all records of each of its positions.
         let same_position = table
             .sites
@@ -628,7 +628,7 @@ impl<V: FnMut(&mut GenotypeTable) -> Result<(), Error>> TableReader<'_, V> {
 }
 
 /// Whether all alleles of a call are REF.
-fn is_hom_ref(call: &Genotype) -> bool {
+fn is_hom_ref(call: Genotype) -> bool {
     call.alleles
         .iter()
         .all(|&allele| allele == 0 || allele == ABSENT)
@@ -701,13 +701,13 @@ fn allele_key(record: &VariantRecord, ref_allele: &str, alt: &[u8]) -> String {
 /// Counts of the calls of one record that are not homozygous reference.
 #[derive(Default)]
 struct CallCounts {
-    n_haploid: u64,
+    haploid: u64,
     /// Diploid calls, both alleles called, at least one of them ALT.
-    n_diploid_with_alt: u64,
+    diploid_with_alt: u64,
     /// Calls with one allele called and one missing.
-    n_half: u64,
+    half: u64,
     /// Missing calls without a dosage, including half calls that are read as missing.
-    n_missing: u64,
+    missing: u64,
 }
 
 impl CallCounts {
@@ -722,7 +722,7 @@ impl CallCounts {
             let sample = sample as usize;
             let call = record.genotypes[sample];
             if call.alleles[0] >= 0 && call.alleles[1] >= 0 {
-                counts.n_diploid_with_alt += 1;
+                counts.diploid_with_alt += 1;
                 continue;
             }
             let dosages = record
@@ -730,7 +730,7 @@ impl CallCounts {
                 .get(n_alts * sample..n_alts * (sample + 1))
                 .unwrap_or_default();
             if call.is_haploid() {
-                counts.n_haploid += 1;
+                counts.haploid += 1;
                 let carried = dosages.iter().sum::<f32>();
                 // Dosages are rounded: a sum may be slightly above 1.
                 if carried > 1.02 {
@@ -742,7 +742,7 @@ impl CallCounts {
             }
             if call.alleles.contains(&MISSING) {
                 let is_half = call.alleles.iter().any(|&allele| allele >= 0);
-                counts.n_half += u64::from(is_half);
+                counts.half += u64::from(is_half);
                 if is_half && reading.half_calls == HalfCalls::Error {
                     let name = &names[sample];
                     return Err(format!(
@@ -752,7 +752,7 @@ impl CallCounts {
                 }
                 let has_dosage = dosages.first().is_some_and(|dosage| !dosage.is_nan());
                 let read_call = reading.half_calls.read(call);
-                counts.n_missing += u64::from(read_call.alleles.contains(&MISSING) && !has_dosage);
+                counts.missing += u64::from(read_call.alleles.contains(&MISSING) && !has_dosage);
             }
         }
         Ok(counts)

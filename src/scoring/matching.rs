@@ -610,7 +610,7 @@ fn count(
         match source {
             ConstantSource::HomRef => counts.hom_ref += 1,
             ConstantSource::Filter | ConstantSource::Missing | ConstantSource::NotCallable => {
-                counts.by_frequency += 1
+                counts.by_frequency += 1;
             }
         }
     }

@@ -958,79 +958,7 @@ mod tests {
         let Some(folder) = shared_data("pgs-catalog") else {
             return;
         };
-        let grch37 = Some(GenomeBuild::GRCh37);
-        let grch38 = Some(GenomeBuild::GRCh38);
-        for expected in [
-            catalog_file(
-                "core/PGS000001_hmPOS_GRCh37.txt",
-                77,
-                77,
-                "PGS000001",
-                grch37,
-            ),
-            catalog_file(
-                "core/PGS000001_hmPOS_GRCh38.txt",
-                77,
-                77,
-                "PGS000001",
-                grch38,
-            ),
-            catalog_file(
-                "core/PGS000002_hmPOS_GRCh38.txt.gz",
-                77,
-                77,
-                "PGS000002",
-                grch38,
-            ),
-            catalog_file("core/lift_to_grch37.txt", 77, 77, "PGS000001", grch38),
-            catalog_file("core/custom.txt", 1, 1, "test", grch37),
-            catalog_file("core/custom_no_oa.txt", 1, 1, "test2", grch37),
-            catalog_file("core/OPGS002493.txt.gz", 23, 23, "OPGS002493", grch37),
-            catalog_file(
-                "core/complex_variants_PGS004239.txt",
-                14,
-                5,
-                "complex_variants_PGS004239",
-                None,
-            ),
-            catalog_file(
-                "core/PGS000802_hmPOS_GRCh37.txt",
-                19,
-                19,
-                "PGS000802",
-                grch37,
-            ),
-            catalog_file(
-                "core/PGS004255_hmPOS_GRCh38.txt.gz",
-                30,
-                30,
-                "PGS004255",
-                grch38,
-            ),
-            catalog_file(
-                "core/PGS000002_hmPOS_GRCh37.txt.gz",
-                77,
-                77,
-                "PGS000002",
-                grch37,
-            ),
-            catalog_file("core/OPGS019828.txt", 1, 1, "OPGS019828", grch37),
-            catalog_file("core/lift_to_grch38.txt", 77, 77, "PGS000001", grch37),
-            catalog_file(
-                "calc/PGS001229_hmPOS_GRCh38.txt.gz",
-                51_209,
-                51_183,
-                "PGS001229",
-                None,
-            ),
-            catalog_file(
-                "calc/PGS000001_hmPOS_GRCh38.txt.gz",
-                77,
-                77,
-                "PGS000001",
-                None,
-            ),
-        ] {
+        for expected in CATALOG_FILES {
             let name = expected.name;
             let file = one(ScoringFile::read(&folder.join(name), None).unwrap());
             assert_eq!(file.rows.len(), expected.n_rows, "{name}");
@@ -1405,7 +1333,7 @@ mod tests {
         build: Option<GenomeBuild>,
     }
 
-    fn catalog_file(
+    const fn catalog_file(
         name: &'static str,
         n_rows: usize,
         n_usable: usize,
@@ -1420,6 +1348,81 @@ mod tests {
             build,
         }
     }
+
+    const GRCH37: Option<GenomeBuild> = Some(GenomeBuild::GRCh37);
+    const GRCH38: Option<GenomeBuild> = Some(GenomeBuild::GRCh38);
+
+    const CATALOG_FILES: [CatalogFile; 15] = [
+        catalog_file(
+            "core/PGS000001_hmPOS_GRCh37.txt",
+            77,
+            77,
+            "PGS000001",
+            GRCH37,
+        ),
+        catalog_file(
+            "core/PGS000001_hmPOS_GRCh38.txt",
+            77,
+            77,
+            "PGS000001",
+            GRCH38,
+        ),
+        catalog_file(
+            "core/PGS000002_hmPOS_GRCh38.txt.gz",
+            77,
+            77,
+            "PGS000002",
+            GRCH38,
+        ),
+        catalog_file("core/lift_to_grch37.txt", 77, 77, "PGS000001", GRCH38),
+        catalog_file("core/custom.txt", 1, 1, "test", GRCH37),
+        catalog_file("core/custom_no_oa.txt", 1, 1, "test2", GRCH37),
+        catalog_file("core/OPGS002493.txt.gz", 23, 23, "OPGS002493", GRCH37),
+        catalog_file(
+            "core/complex_variants_PGS004239.txt",
+            14,
+            5,
+            "complex_variants_PGS004239",
+            None,
+        ),
+        catalog_file(
+            "core/PGS000802_hmPOS_GRCh37.txt",
+            19,
+            19,
+            "PGS000802",
+            GRCH37,
+        ),
+        catalog_file(
+            "core/PGS004255_hmPOS_GRCh38.txt.gz",
+            30,
+            30,
+            "PGS004255",
+            GRCH38,
+        ),
+        catalog_file(
+            "core/PGS000002_hmPOS_GRCh37.txt.gz",
+            77,
+            77,
+            "PGS000002",
+            GRCH37,
+        ),
+        catalog_file("core/OPGS019828.txt", 1, 1, "OPGS019828", GRCH37),
+        catalog_file("core/lift_to_grch38.txt", 77, 77, "PGS000001", GRCH37),
+        catalog_file(
+            "calc/PGS001229_hmPOS_GRCh38.txt.gz",
+            51_209,
+            51_183,
+            "PGS001229",
+            None,
+        ),
+        catalog_file(
+            "calc/PGS000001_hmPOS_GRCh38.txt.gz",
+            77,
+            77,
+            "PGS000001",
+            None,
+        ),
+    ];
 
     /// The variant of a row: chromosome, position, effect allele, other allele and effect.
     fn variant(row: &WeightRow) -> (&str, Option<usize>, &str, Option<&str>, Effect) {

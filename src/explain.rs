@@ -1,27 +1,29 @@
-//! Stage: what each variant of a model's loci does to its logit, by in-silico mutagenesis.
+//! Stage `explain`: the effect of each variant on the logit of a model, by in-silico mutagenesis.
 //!
-//! Input -> output: a model bundle, VCF/BCF and FASTA of people -> `explain.csv` (a row a variant),
-//! `pairs.csv` (a row a pair of the top ones) and `LOCUS.svg`. In each distinct haplotype of the
-//! people an allele is switched, carriers to REF and others to ALT, all else left as it is; the
-//! haplotype is cut, tokenized on the bundle's slots and encoded again.
+//! Input: a model bundle, and VCF/BCF and FASTA of some samples. Output: `explain.csv` (one row per
+//! variant), `pairs.csv` (one row per pair of top variants) and `LOCUS.svg`. One allele at a time is
+//! switched in each distinct haplotype: from ALT to REF in carriers, otherwise from REF to ALT. The
+//! switched haplotype is cut, tokenized on the bundle's slots and encoded again.
 //!
-//! # What is measured
-//! A haplotype has a logit only in a person. The change is that of the logits of the people who
-//! have the haplotype, with their other haplotype, other loci and covariates as they are; a
-//! homozygote has one copy switched. Of more than 256 copies of one haplotype so many at
-//! even distances stand for all. The effect is the mean over copies, ALT minus REF: that of one
-//! more ALT in a copy drawn at random from the cohort. Effects of opposite sign on different
-//! haplotypes cancel in it (a `cis` risk is like that), so variants are ranked by the root mean
-//! square of the change. The interaction of a pair is within a haplotype (cis):
-//! `f(both) - f(first) - f(second) + f(neither)`. Pairs are ranked by how much the logit spreads
-//! with it, its root mean square times the standard deviations of both alleles: versions that
-//! hardly anybody has, and of which the model has seen little, weigh little.
+//! # Effects
+//! - A haplotype has a logit only in a sample. The change is measured in the samples that carry the
+//!   haplotype. Their other haplotype, other loci and covariates stay unchanged. A homozygote has
+//!   one copy switched. More than 256 copies of a haplotype are sampled at even distances.
+//! - The effect is the mean over copies of ALT minus REF: the effect of one more ALT in a copy drawn
+//!   at random from the cohort.
+//! - Effects of opposite sign on different haplotypes cancel in the mean, for example with a `cis`
+//!   risk. Variants are therefore ranked by the root mean square of the change.
+//! - The interaction of a pair is within a haplotype (cis):
+//!   `f(both) - f(first) - f(second) + f(neither)`.
+//! - Pairs are ranked by the standard deviation that the interaction adds to the logit: its root mean
+//!   square times the standard deviations of both alleles. Rare versions, of which the model has
+//!   seen few, thus have a small weight.
 //!
-//! An interval is over the models of an ensemble, by Student's t: how far retrained models agree.
-//! It says nothing of other people. Segments that no training person has are read by the model as
-//! the nearest known segment where they do not fit their slots, as `score` does. A switch that
-//! makes such a segment says something of another one: it counts only for a variant of which no
-//! switch is read as it is.
+//! # Limits
+//! An interval is over the models of an ensemble, by Student's t. It measures the agreement of
+//! retrained models, not the sampling of people. A segment that training did not have is read as the
+//! nearest known segment if it does not fit its slots, like in `score`. A switch that makes such a
+//! segment measures another segment. It counts only for a variant without any exact switch.
 
 mod measure;
 mod plot;
@@ -51,8 +53,7 @@ use gf_genotypes::{
 };
 use gf_haplotypes::{ApplyFilters, Dictionary, Encoding, LocusHaplotypes};
 
-/// Of the variants whose pairs are looked at, no two are correlated more (r^2): they would be one
-/// and the same twice.
+/// Largest r^2 between two variants whose pairs are measured; above it they tag each other.
 const MAX_R2: f64 = 0.8;
 
 /// What the stage needs.
@@ -87,10 +88,10 @@ pub struct Options {
     pub out: PathBuf,
 }
 
-/// What the stage did.
+/// Summary of an explain run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// People whose haplotypes were switched.
+    /// Samples whose haplotypes were switched.
     pub n_people: usize,
     /// Models of the bundle.
     pub n_models: usize,
@@ -98,28 +99,28 @@ pub struct Summary {
     pub n_variants: usize,
     /// Pairs measured.
     pub n_pairs: usize,
-    /// Of the sequences.
+    /// Summary of the sequences.
     pub sequences: gf_haplotypes::Summary,
-    /// Distinct haplotypes in which alleles were switched, and of how many.
+    /// Distinct haplotypes in which alleles were switched, and all distinct haplotypes.
     pub n_haplotypes: [usize; 2],
-    /// Copies of these haplotypes, and of all.
+    /// Copies of the switched haplotypes, and of all haplotypes.
     pub n_copies: [usize; 2],
-    /// Switches of single variants made.
+    /// Switches of single variants.
     pub n_switches: usize,
-    /// Of these, read as the nearest segment of training.
+    /// Switches of single variants that are read as the nearest training segment.
     pub n_approximated: usize,
-    /// Distinct rows of tokens encoded for switches and pairs, by each model.
+    /// Distinct rows of tokens that each model encoded for variants and pairs.
     pub n_encoded: usize,
-    /// Switches that were not made, as the allele overlaps another one of the haplotype.
+    /// Switches that were not made, because the allele overlaps another one of the haplotype.
     pub n_overlaps: usize,
-    /// Variants without a switch that could be made.
+    /// Variants without a possible switch.
     pub n_never_switched: usize,
-    /// Variants that the model knows in no haplotype: all their switches are read as the nearest
+    /// Variants that the model reads exactly in no haplotype: all switches are read as the nearest
     /// known segment.
     pub n_never_read: usize,
-    /// Edits that are N or IUPAC codes, put there by the model's policies.
+    /// Edits to N or IUPAC codes, which the model's policies insert.
     pub n_no_alleles: usize,
-    /// Variants outside of the regions asked for.
+    /// Variants outside of the requested regions.
     pub n_elsewhere: usize,
 }
 

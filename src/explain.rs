@@ -1,29 +1,29 @@
 //! Stage `explain`: the effect of each variant on the logit of a model, by in-silico mutagenesis.
 //!
 //! Input: a model bundle, and VCF/BCF and FASTA of some samples. Output: `explain.csv` (one row per
-//! variant), `pairs.csv` (one row per pair of top variants) and `LOCUS.svg`. One allele at a time is
-//! switched in each distinct haplotype: from ALT to REF in carriers, otherwise from REF to ALT. The
-//! switched haplotype is cut, tokenized on the bundle's slots and encoded again.
+//! variant), `pairs.csv` (one row per pair of top variants) and `LOCUS.svg`. One allele at a time
+//! is switched in each distinct haplotype: from ALT to REF in carriers, otherwise from REF to ALT.
+//! The switched haplotype is cut, tokenized on the bundle's slots and encoded again.
 //!
 //! # Effects
 //! - A haplotype has a logit only in a sample. The change is measured in the samples that carry the
 //!   haplotype. Their other haplotype, other loci and covariates stay unchanged. A homozygote has
 //!   one copy switched. More than 256 copies of a haplotype are sampled at even distances.
-//! - The effect is the mean over copies of ALT minus REF: the effect of one more ALT in a copy drawn
-//!   at random from the cohort.
+//! - The effect is the mean over copies of ALT minus REF: the effect of one more ALT in a copy
+//!   drawn at random from the cohort.
 //! - Effects of opposite sign on different haplotypes cancel in the mean, for example with a `cis`
 //!   risk. Variants are therefore ranked by the root mean square of the change.
 //! - The interaction of a pair is within a haplotype (cis):
 //!   `f(both) - f(first) - f(second) + f(neither)`.
-//! - Pairs are ranked by the standard deviation that the interaction adds to the logit: its root mean
-//!   square times the standard deviations of both alleles. Rare versions, of which the model has
-//!   seen few, thus have a small weight.
+//! - Pairs are ranked by the standard deviation that the interaction adds to the logit: its root
+//!   mean square times the standard deviations of both alleles. Rare versions, of which the model
+//!   has seen few, thus have a small weight.
 //!
 //! # Limits
 //! An interval is over the models of an ensemble, by Student's t. It measures the agreement of
-//! retrained models, not the sampling of people. A segment that training did not have is read as the
-//! nearest known segment if it does not fit its slots, like in `score`. A switch that makes such a
-//! segment measures another segment. It counts only for a variant without any exact switch.
+//! retrained models, not the sampling of people. A segment that training did not have is read as
+//! the nearest known segment if it does not fit its slots, like in `score`. A switch that makes
+//! such a segment measures another segment. It counts only for a variant without any exact switch.
 
 mod measure;
 mod plot;
@@ -36,8 +36,8 @@ use gf_cohort_schema::{EffectRow, MissingPolicies, PairRow};
 use serde::{Deserialize, Serialize};
 
 use self::{
-    measure::{EFFECT, INTERACTION, JOINT_EFFECT, Measured, Moments, ScoredSamples},
-    variants::{Carriers, Variant, variants},
+    measure::{EFFECT, INTERACTION, JOINT_EFFECT, Measured, Measurements, Moments, ScoredSamples},
+    variants::{Carriers, LocusVariants, Variant},
 };
 use crate::layout;
 use crate::{
@@ -422,7 +422,10 @@ impl<'d> LocusEffects<'d> {
         summary: &mut Summary,
     ) -> Result<Self, Error> {
         let carriers = Carriers::new(locus);
-        let (mut variants, n_no_alleles) = variants(locus, &carriers);
+        let LocusVariants {
+            mut variants,
+            n_no_alleles,
+        } = LocusVariants::new(locus, &carriers);
         summary.n_no_alleles += n_no_alleles;
         if let Some(regions) = regions {
             let n_variants = variants.len();
@@ -441,8 +444,10 @@ impl<'d> LocusEffects<'d> {
         // many equal rows.
         haplotypes.sort_unstable();
         let switches: Vec<[u32; 1]> = variants.iter().map(|variant| [variant.edit]).collect();
-        let (measured, n_encoded) =
-            people.measure(number, &carriers, &haplotypes, &switches, &[EFFECT])?;
+        let Measurements {
+            measured,
+            n_encoded,
+        } = people.measure(number, &carriers, &haplotypes, &switches, &[EFFECT])?;
         summary.n_encoded += n_encoded;
         summary.n_haplotypes[0] += haplotypes.len();
         summary.n_copies[0] += haplotypes
@@ -508,7 +513,10 @@ impl<'d> LocusEffects<'d> {
             .iter()
             .map(|pair| pair.map(|variant| variant.edit))
             .collect();
-        let (measured, n_encoded) = people.measure(
+        let Measurements {
+            measured,
+            n_encoded,
+        } = people.measure(
             self.number,
             &self.carriers,
             &self.haplotypes,
@@ -613,13 +621,13 @@ fn effect_rms(measured: &Measured) -> f64 {
 
 /// Sorts rows by a value, the largest first, and numbers them from 1; the sort is stable.
 ///
-/// `value` also returns whether the model reads the variant exactly in some haplotype. Other rows
-/// come last, for their effect belongs to another segment.
+/// `value` returns whether the model reads the variant exactly in some haplotype, and the value.
+/// Rows that are never read exactly come last, for their effect belongs to another segment.
 fn rank<R>(rows: &mut [R], value: impl Fn(&R) -> (bool, f64), set: impl Fn(&mut R, usize)) {
     rows.sort_by(|a, b| {
-        let (a_is_read, a) = value(a);
-        let (b_is_read, b) = value(b);
-        b_is_read.cmp(&a_is_read).then(b.total_cmp(&a))
+        let key_a = value(a);
+        let key_b = value(b);
+        key_b.0.cmp(&key_a.0).then(key_b.1.total_cmp(&key_a.1))
     });
     for (index, row) in rows.iter_mut().enumerate() {
         set(row, index + 1);

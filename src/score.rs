@@ -172,8 +172,8 @@ pub enum Error {
     /// A sample has too few genotypes.
     #[error(
         "{}: `{sample}` has {n_missing} missing alleles at {n_records} records of the model's \
-         loci, more than a share of {:.2} ({n_samples} such samples in all): leave these samples out \
-         (--samples-file), or accept it with a smaller --min-overlap",
+         loci, more than a share of {:.2} ({n_samples} such samples in all): leave these samples \
+         out (--samples-file), or accept it with a smaller --min-overlap",
         vcf.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
         1.0 - min_overlap
     )]

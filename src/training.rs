@@ -6,12 +6,12 @@
 //!
 //! The optimizer is AdamW with warm-up and cosine decay. The weights of the epoch with the best
 //! validation AUC are kept. A checkpoint is written after each epoch and every five minutes of a
-//! longer epoch. An interrupted run resumes from it when the same command runs again, and the result
-//! is byte-identical to an uninterrupted run.
+//! longer epoch. An interrupted run resumes from it when the same command runs again, and the
+//! result is byte-identical to an uninterrupted run.
 //!
-//! With folds or an ensemble a bundle has several models, its members. Members can be trained one by
-//! one ([`run_member`]) and samples predicted block by block ([`run_predict`]). [`run_bundle`] then
-//! writes the same bytes as [`run`].
+//! With folds or an ensemble a bundle has several models, its members. Members can be trained one
+//! by one ([`run_member`]) and samples predicted block by block ([`run_predict`]). [`run_bundle`]
+//! then writes the same bytes as [`run`].
 
 mod additive;
 mod bundle;
@@ -636,7 +636,8 @@ impl<'o> Prepared<'o> {
                 .iter()
                 .map(move |(term, log)| log.row(index + 1, *term))
         });
-        // `config.json` marks a complete bundle: an older one goes first, and `save` writes it last.
+        // `config.json` marks a complete bundle: an older one goes first, and `save` writes it
+        // last.
         let out = &self.options.out;
         output::remove_if_there(&out.join(layout::CONFIG))?;
         output::shareable::write_csv(&out.join(layout::TRAINING_LOG), &LOG_COLUMNS, log)?;

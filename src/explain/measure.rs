@@ -1,8 +1,8 @@
 //! Effect of a switch on the logit: samples are classified with every version of a haplotype.
 //!
 //! Input: a bundle, samples, and [`Switch`]es of a locus. Output: [`Measured`] contrasts between
-//! versions, weighted by the copies of each distinct haplotype. The other haplotype of a sample, its
-//! other loci and its covariates stay unchanged.
+//! versions, weighted by the copies of each distinct haplotype. The other haplotype of a sample,
+//! its other loci and its covariates stay unchanged.
 
 use candle_core::{Device, Tensor};
 use gf_tokenizer::Tokenizer;
@@ -24,16 +24,16 @@ use gf_haplotypes::{ABSENT_HAPLOTYPE, Dictionary};
 
 /// Largest number of copies of a haplotype in which it is switched.
 ///
-/// More copies are sampled at even distances. Copies of one haplotype differ only in the rest of the
-/// sample.
+/// More copies are sampled at even distances. Copies of one haplotype differ only in the rest of
+/// the sample.
 pub const MAX_COPIES: usize = 256;
 /// Approximate memory of the tokens and vectors of the versions of a pass, in bytes.
 const PASS_BYTES: usize = 1 << 28;
 /// Approximate number of samples that are classified at a time.
 const SAMPLES_AT_A_TIME: usize = 16_384;
 
-/// Factors of the versions of a switch, by their index (see [`Versions::rows`]). The contrast is the
-/// sum of factor times logit.
+/// Factors of the versions of a switch, by their index (see [`Versions::rows`]). The contrast is
+/// the sum of factor times logit.
 pub type Contrast<'c> = &'c [f64];
 /// ALT minus REF.
 pub const EFFECT: Contrast<'static> = &[-1.0, 1.0];
@@ -172,6 +172,14 @@ fn t_probability(angle: f64, degrees_of_freedom: usize) -> f64 {
     }
 }
 
+/// Measured effects of the switches of a locus.
+pub struct Measurements {
+    /// One per switch.
+    pub measured: Vec<Measured>,
+    /// Distinct rows of tokens that each model encoded.
+    pub n_encoded: usize,
+}
+
 /// Samples and the models that classify them.
 pub struct ScoredSamples<'p> {
     models: Vec<RiskModel>,
@@ -218,8 +226,6 @@ impl<'p> ScoredSamples<'p> {
     }
 
     /// Makes each of `switches` of locus number `locus` in each of `haplotypes`.
-    ///
-    /// Returns the measured effect of each switch, and the number of encoded rows.
     pub fn measure<const N: usize>(
         &self,
         locus: usize,
@@ -227,7 +233,7 @@ impl<'p> ScoredSamples<'p> {
         haplotypes: &[u32],
         switches: &[Switch<N>],
         contrasts: &[Contrast<'_>],
-    ) -> Result<(Vec<Measured>, usize), Error> {
+    ) -> Result<Measurements, Error> {
         let nothing = Measured {
             contrasts: vec![Moments::default(); contrasts.len()],
             ..Measured::default()
@@ -264,7 +270,10 @@ impl<'p> ScoredSamples<'p> {
                 }
             }
         }
-        Ok((measured, n_encoded))
+        Ok(Measurements {
+            measured,
+            n_encoded,
+        })
     }
 
     fn haplotypes_in_a_pass(&self, locus: usize, versions: usize) -> usize {

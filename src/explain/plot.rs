@@ -1,8 +1,8 @@
 //! Plot of the effects along a locus, as SVG.
 //!
-//! The upper panel has the effect of each ALT on the logit. The lower panel has the root mean square
-//! effect, by which variants are ranked. Input: rows of `explain.csv` of one locus. Output: an SVG
-//! without scripts, fonts or links. The x axis is in kb on the contig.
+//! The upper panel has the effect of each ALT on the logit. The lower panel has the root mean
+//! square effect, by which variants are ranked. Input: rows of `explain.csv` of one locus. Output:
+//! an SVG without scripts, fonts or links. The x axis is in kb on the contig.
 
 use std::ops::Range;
 

@@ -22,36 +22,48 @@ pub struct Variant {
     pub frequency: f64,
 }
 
-/// The variants of a locus, and the number of its carried edits that are no alleles.
-///
-/// Such an edit is N or an IUPAC code. Policies insert it for a missing or an unphased genotype.
-pub fn variants(locus: &LocusHaplotypes, carriers: &Carriers) -> (Vec<Variant>, usize) {
-    let mut n_copies = vec![0; locus.edits.len()];
-    for (edits, copies) in locus.haplotypes.iter().zip(&carriers.copies) {
-        for &edit in edits {
-            n_copies[edit as usize] += copies.len();
+/// The carried variants of a locus.
+#[derive(Debug)]
+pub struct LocusVariants {
+    /// The variants, in the order of their edits.
+    pub variants: Vec<Variant>,
+    /// Carried edits that are no alleles but N or an IUPAC code, which policies insert.
+    pub n_no_alleles: usize,
+}
+
+impl LocusVariants {
+    /// Lists the variants with at least one copy.
+    pub fn new(locus: &LocusHaplotypes, carriers: &Carriers) -> Self {
+        let mut n_copies = vec![0; locus.edits.len()];
+        for (edits, copies) in locus.haplotypes.iter().zip(&carriers.copies) {
+            for &edit in edits {
+                n_copies[edit as usize] += copies.len();
+            }
+        }
+        let mut variants = Vec::new();
+        let mut n_no_alleles = 0;
+        for (number, edit) in locus.edits.iter().enumerate() {
+            if n_copies[number] == 0 {
+                continue;
+            }
+            if !edit.alt.iter().all(|base| b"ACGT".contains(base)) {
+                n_no_alleles += 1;
+                continue;
+            }
+            let record = VcfAlleles::new(edit, &locus.reference, locus.locus.start0);
+            variants.push(Variant {
+                edit: number as u32,
+                position: record.position,
+                ref_allele: record.ref_allele,
+                alt_allele: record.alt_allele,
+                frequency: n_copies[number] as f64 / carriers.n_copies as f64,
+            });
+        }
+        Self {
+            variants,
+            n_no_alleles,
         }
     }
-    let mut variants = Vec::new();
-    let mut n_no_alleles = 0;
-    for (number, edit) in locus.edits.iter().enumerate() {
-        if n_copies[number] == 0 {
-            continue;
-        }
-        if !edit.alt.iter().all(|base| b"ACGT".contains(base)) {
-            n_no_alleles += 1;
-            continue;
-        }
-        let record = VcfAlleles::new(edit, &locus.reference, locus.locus.start0);
-        variants.push(Variant {
-            edit: number as u32,
-            position: record.position,
-            ref_allele: record.ref_allele,
-            alt_allele: record.alt_allele,
-            frequency: n_copies[number] as f64 / carriers.n_copies as f64,
-        });
-    }
-    (variants, n_no_alleles)
 }
 
 /// POS (1-based), REF and ALT of an edit.
@@ -232,10 +244,11 @@ mod tests {
             carriers.copies[1],
             [(0, 0), (1, 1), (1, 1)].map(|(person, partner)| Copy { person, partner })
         );
-        let (variants, n_no_alleles) = variants(&locus, &carriers);
-        assert_eq!(n_no_alleles, 2);
+        let found = LocusVariants::new(&locus, &carriers);
+        assert_eq!(found.n_no_alleles, 2);
         assert_eq!(
-            variants
+            found
+                .variants
                 .iter()
                 .map(|variant| (variant.position, variant.frequency))
                 .collect::<Vec<_>>(),

@@ -49,8 +49,8 @@ const MIMALLOC_PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
 /// Sets the thread and allocator variables of the process, by running the program again.
 ///
 /// It must be called before the first tensor operation. It sets variables that are not set yet:
-/// - candle gets one thread of its own. More threads would keep spinning between operations and take
-///   cores from rayon: a training step takes a fifth longer.
+/// - candle gets one thread of its own. More threads would keep spinning between operations and
+///   take cores from rayon: a training step takes a fifth longer.
 /// - candle's matrix products get the number of threads, which candle otherwise reads from
 ///   `/proc/cpuinfo` each time.
 /// - The allocator keeps freed memory for the next step, which saves a fifteenth of a step.

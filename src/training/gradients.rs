@@ -34,6 +34,14 @@ pub struct Batching {
     pub class_weights: [f64; 2],
 }
 
+/// A loss and its gradients.
+pub struct LossGradients {
+    /// Weighted loss.
+    pub loss: f64,
+    /// Gradients of the parameters.
+    pub gradients: GradStore,
+}
+
 /// Mean weighted loss of the samples of a step, and its gradients.
 ///
 /// Both are summed over batches and ranks. They equal the loss and the gradients of one batch with
@@ -48,7 +56,7 @@ pub fn of_step(
     people: &[usize],
     batching: Batching,
     ranks: &Ranks,
-) -> Result<(f64, GradStore), Error> {
+) -> Result<LossGradients, Error> {
     let mut loss = 0.0;
     let mut gradients = GradStore::default();
     // The sum of these weighted losses is the mean over the step.
@@ -58,12 +66,12 @@ pub fn of_step(
     for samples in ranks.part(people).chunks(batching.batch_size) {
         let weights = data.class_weights(samples, class_weights)?;
         let batch = Batch::new(model, data, samples, weights)?;
-        let (batch_loss, batch_gradients) = batch.gradients(parameters, batching.bytes)?;
-        loss += batch_loss;
-        parameters.add_gradients(&mut gradients, &batch_gradients)?;
+        let of_batch = batch.gradients(parameters, batching.bytes)?;
+        loss += of_batch.loss;
+        parameters.add_gradients(&mut gradients, &of_batch.gradients)?;
     }
     if ranks.n() == 1 {
-        Ok((loss, gradients))
+        Ok(LossGradients { loss, gradients })
     } else {
         over_ranks(parameters, loss, &gradients, ranks)
     }
@@ -78,7 +86,7 @@ fn over_ranks(
     loss: f64,
     gradients: &GradStore,
     ranks: &Ranks,
-) -> Result<(f64, GradStore), Error> {
+) -> Result<LossGradients, Error> {
     let summed_loss = ranks.sum(vec![loss])[0];
     let mut values = Vec::with_capacity(parameters.n_values());
     for (_, var) in parameters.iter() {
@@ -101,7 +109,10 @@ fn over_ranks(
             summed.insert(var, gradient);
         }
     }
-    Ok((summed_loss, summed))
+    Ok(LossGradients {
+        loss: summed_loss,
+        gradients: summed,
+    })
 }
 
 /// The samples of a batch with their distinct haplotypes.
@@ -145,7 +156,7 @@ impl<'b> Batch<'b> {
     }
 
     /// Loss and gradients, with at most about `bytes` for the encoding of haplotypes.
-    fn gradients(&self, parameters: &Parameters, bytes: usize) -> Result<(f64, GradStore), Error> {
+    fn gradients(&self, parameters: &Parameters, bytes: usize) -> Result<LossGradients, Error> {
         let parts = parts(self.model.config(), &self.haplotypes, bytes);
         // Encodings with a computation graph; none when they are made part by part.
         let groups: Vec<Groups> = match &parts {
@@ -182,7 +193,10 @@ impl<'b> Batch<'b> {
                     .add_gradients(&part_gradient, parameters, &mut gradients)?;
             }
         }
-        Ok((f64::from(loss.to_scalar::<f32>()?), gradients))
+        Ok(LossGradients {
+            loss: f64::from(loss.to_scalar::<f32>()?),
+            gradients,
+        })
     }
 
     fn encode(&self, locus: usize, haplotypes: &[u32]) -> Result<Groups, dataset::Error> {
@@ -347,7 +361,7 @@ mod tests {
             Dataset::new(&tokens, &cohort, Standardisation::fit(&cohort, &everyone)).unwrap();
         let mut parameters = Parameters::seeded(3);
         let model = Model::new(&config(preset), &mut parameters).unwrap();
-        let (loss, store) = of_step(
+        let step = of_step(
             &model,
             &parameters,
             &data,
@@ -363,11 +377,11 @@ mod tests {
         let by_name = parameters
             .iter()
             .map(|(name, var)| {
-                let gradient = store.get(var).unwrap().flatten_all().unwrap();
+                let gradient = step.gradients.get(var).unwrap().flatten_all().unwrap();
                 (name.to_owned(), gradient.to_vec1::<f32>().unwrap())
             })
             .collect();
-        (loss, by_name)
+        (step.loss, by_name)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Initial weights from another bundle (`--init`) with the same tokens and covariates.
 //!
-//! Input: a bundle. Output: weights. Covariates must have the same names. Their scales come from the
-//! new training split.
+//! Input: a bundle. Output: weights. Covariates must have the same names. Their scales come from
+//! the new training split.
 
 use std::{collections::HashMap, path::Path};
 
@@ -95,8 +95,8 @@ fn require_same_tokens(
 impl Initial {
     /// Reads the bundle.
     ///
-    /// If the bundle has as many members as this run, each member starts from its own. Otherwise all
-    /// members start from the first one of the bundle.
+    /// If the bundle has as many members as this run, each member starts from its own. Otherwise
+    /// all members start from the first one of the bundle.
     ///
     /// # Errors
     /// A bundle that cannot be read, has other tokens or covariates, or was trained on samples that

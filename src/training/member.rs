@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{
     AdamW, EpochLog, Error, Progress, Ranks, Resume, Schedule, Weights, additive,
     checkpoint::Checkpoint,
-    gradients::{self, Batching},
+    gradients::{self, Batching, LossGradients},
     init::Initial,
     members::Member,
     tensorboard::EventFile,
@@ -176,8 +176,8 @@ impl Start {
 
 /// Whether an epoch is better than the best one so far.
 ///
-/// A deep term is judged by the loss: the AUC of its sum with the additive term hardly moves while a
-/// weak term is learnt.
+/// A deep term is judged by the loss: the AUC of its sum with the additive term hardly moves while
+/// a weak term is learnt.
 fn is_better(log: &EpochLog, best: Option<&EpochLog>, files: &MemberFiles) -> bool {
     match best {
         None => true,
@@ -321,7 +321,7 @@ impl<'t> Training<'t> {
 
     /// Takes one optimizer step (0-based); returns the mean loss of its samples.
     fn run_step(&mut self, epoch: usize, step: usize, samples: &[usize]) -> Result<f64, Error> {
-        let (loss, gradients) = gradients::of_step(
+        let LossGradients { loss, gradients } = gradients::of_step(
             &self.model,
             &self.parameters,
             self.setting.data,

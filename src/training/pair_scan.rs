@@ -245,8 +245,8 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    /// Scans 2,000 haplotypes with ten slots. A haplotype has the weight `effect` if its slots 2 and
-    /// 7 have the same version, otherwise `-effect`, plus noise.
+    /// Scans 2,000 haplotypes with ten slots. A haplotype has the weight `effect` if its slots 2
+    /// and 7 have the same version, otherwise `-effect`, plus noise.
     fn found(effect: f64, seed: u64) -> Vec<[usize; 2]> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let rows: Vec<Vec<u32>> = (0..2_000)

@@ -71,8 +71,8 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    /// Gains in 600 samples whose logit is the offset plus `of_term` times the first term. Four more
-    /// terms have no effect.
+    /// Gains in 600 samples whose logit is the offset plus `of_term` times the first term. Four
+    /// more terms have no effect.
     fn found(of_term: f64) -> Vec<Option<f64>> {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let offset = normals(&mut rng);

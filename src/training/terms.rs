@@ -3,8 +3,9 @@
 //!
 //! Input: the samples of a member. Output: all tensors of its risk model.
 //!
-//! Each deep term is trained by itself, with the additive term as a cross-fitted offset. `selection`
-//! then decides whether the term counts. `run_member` saves a trained member as one file.
+//! Each deep term is trained by itself, with the additive term as a cross-fitted offset.
+//! `selection` then decides whether the term counts. `run_member` saves a trained member as one
+//! file.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -587,10 +588,9 @@ impl DeepTerm {
             validation_logits: Vec::new(),
             out_of_fold: Vec::new(),
         };
-        let (network, validation_logits) =
-            term.train_network(setting, member, &[], files, on_progress)?;
-        term.networks.push(network);
-        term.validation_logits = validation_logits;
+        let network = term.train_network(setting, member, &[], files, on_progress)?;
+        term.networks.push(network.trained);
+        term.validation_logits = network.validation_logits;
         Ok(term)
     }
 
@@ -620,21 +620,20 @@ impl DeepTerm {
         let folds = additive::folds(setting.cohort, member)?;
         for (number, fold) in (1_u64..).zip(&folds) {
             let fold_member = without_fold(member, number, fold);
-            let (network, logits) = self.train_network(
+            let network = self.train_network(
                 setting,
                 &fold_member,
                 fold,
                 &files.of_fold(number),
                 on_progress,
             )?;
-            let (validation_logits, held_out_logits) = logits.split_at(member.validation.len());
-            for (sum, logit) in sums.iter_mut().zip(validation_logits) {
+            for (sum, logit) in sums.iter_mut().zip(&network.validation_logits) {
                 *sum += logit;
             }
-            for (&sample, &logit) in fold.iter().zip(held_out_logits) {
+            for (&sample, &logit) in fold.iter().zip(&network.held_out_logits) {
                 self.out_of_fold[sample] = logit;
             }
-            self.networks.push(network);
+            self.networks.push(network.trained);
         }
         self.validation_logits = sums
             .into_iter()
@@ -644,7 +643,7 @@ impl DeepTerm {
         Ok(())
     }
 
-    /// Trains a network; returns it with its logits of the validation samples, then of `held_out`.
+    /// Trains a network, and predicts the validation samples and `held_out` with it.
     fn train_network(
         &self,
         setting: &SharedByMembers<'_>,
@@ -652,7 +651,7 @@ impl DeepTerm {
         held_out: &[usize],
         files: &MemberFiles,
         on_progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<(Trained, Vec<f64>), Error> {
+    ) -> Result<TrainedNetwork, Error> {
         let config = self.shape.config(setting.config);
         let data = setting.data.next_to(&self.loci, self.offsets.clone());
         let term_setting = SharedByMembers {
@@ -666,7 +665,13 @@ impl DeepTerm {
         let model = Model::new(&config, &mut parameters)?;
         let samples = [member.validation.as_slice(), held_out].concat();
         let logits = logits_within(setting.schedule.bytes(), &model, &data, &samples)?;
-        Ok((trained, logits.into_iter().map(f64::from).collect()))
+        let mut validation_logits: Vec<f64> = logits.into_iter().map(f64::from).collect();
+        let held_out_logits = validation_logits.split_off(member.validation.len());
+        Ok(TrainedNetwork {
+            trained,
+            validation_logits,
+            held_out_logits,
+        })
     }
 
     /// Out-of-fold logits of the training samples and mean logits of the validation samples, by
@@ -700,6 +705,14 @@ impl DeepTerm {
             epochs_run: self.networks.iter().map(|network| network.log.len()).sum(),
         }
     }
+}
+
+/// A network of a deep term with its predictions.
+struct TrainedNetwork {
+    trained: Trained,
+    validation_logits: Vec<f64>,
+    /// Logits of the fold that the network has not seen.
+    held_out_logits: Vec<f64>,
 }
 
 /// The member without a fold (1-based) of its training samples, with a seed of its own.

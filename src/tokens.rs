@@ -258,7 +258,7 @@ pub enum Error {
 }
 
 impl Error {
-    fn store(path: impl Into<PathBuf>, reason: impl ToString) -> Self {
+    fn store(path: impl Into<PathBuf>, reason: &(impl ToString + ?Sized)) -> Self {
         Self::Store {
             path: path.into(),
             reason: reason.to_string(),

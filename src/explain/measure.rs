@@ -379,7 +379,7 @@ struct Logits {
     /// Rows of the pass that are versions of this haplotype, ascending.
     rows: Vec<u32>,
     /// Logits of each model, rows x copies.
-    model_logits: Vec<Vec<f32>>,
+    by_model: Vec<Vec<f32>>,
     /// For each model with an additive term, the additive score of each row.
     additive_scores: Vec<Vec<f32>>,
 }
@@ -416,7 +416,7 @@ impl Logits {
         Ok(Self {
             n_copies: copies.len(),
             rows,
-            model_logits,
+            by_model: model_logits,
             additive_scores,
         })
     }
@@ -456,10 +456,10 @@ impl Logits {
                 .add(weight * self.n_copies as f64, &additive_effects);
         }
         let starts: Vec<usize> = version_rows.iter().map(|row| row * self.n_copies).collect();
-        let mut model_values = vec![0.0; self.model_logits.len()];
+        let mut model_values = vec![0.0; self.by_model.len()];
         for (contrast, moments) in contrasts.iter().zip(&mut measured.contrasts) {
             for copy in 0..self.n_copies {
-                for (value, logits) in model_values.iter_mut().zip(&self.model_logits) {
+                for (value, logits) in model_values.iter_mut().zip(&self.by_model) {
                     *value = starts
                         .iter()
                         .zip(*contrast)

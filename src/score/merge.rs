@@ -56,7 +56,7 @@ impl Merged<'_> {
         let mut table = csv::Reader::from_reader(text.as_bytes());
         let header = table
             .headers()
-            .map_err(|error| Error::table(path, error))?
+            .map_err(|error| Error::table(path, &error))?
             .clone();
         match &self.columns {
             None => self.write(&header)?,
@@ -68,7 +68,7 @@ impl Merged<'_> {
                     first.display(),
                     listed(columns)
                 );
-                return Err(Error::table(path, reason));
+                return Err(Error::table(path, &reason));
             }
         }
         let sample_column = column(path, &header, "sample_id")?;
@@ -76,7 +76,7 @@ impl Merged<'_> {
         let mut row = csv::StringRecord::new();
         while table
             .read_record(&mut row)
-            .map_err(|error| Error::table(path, error))?
+            .map_err(|error| Error::table(path, &error))?
         {
             let person = &row[sample_column];
             let model = &row[model_column];
@@ -86,7 +86,7 @@ impl Merged<'_> {
                     "line {line}: person `{person}` has a row of `{model}` already, here or in an \
                      earlier table"
                 );
-                return Err(Error::table(path, reason));
+                return Err(Error::table(path, &reason));
             }
             self.write(&row)?;
         }
@@ -103,7 +103,7 @@ impl Merged<'_> {
 }
 
 impl Error {
-    fn table(path: &Path, reason: impl ToString) -> Self {
+    fn table(path: &Path, reason: &impl ToString) -> Self {
         Self::Table {
             path: path.into(),
             reason: reason.to_string(),
@@ -115,7 +115,7 @@ fn column(path: &Path, header: &csv::StringRecord, name: &str) -> Result<usize, 
     header
         .iter()
         .position(|column| column == name)
-        .ok_or_else(|| Error::table(path, format!("no column `{name}`")))
+        .ok_or_else(|| Error::table(path, &format!("no column `{name}`")))
 }
 
 fn listed(columns: &csv::StringRecord) -> String {

@@ -184,7 +184,7 @@ impl Grid {
     pub fn load(path: &Path) -> Result<Self, Error> {
         let json = stored_format::read(path)?;
         let grid: Self = stored_format::from_json(&json, SCHEMA_VERSION, "gf-genomics tokenize")
-            .map_err(|reason| Error::store(path, reason))?;
+            .map_err(|reason| Error::store(path, &reason))?;
         if !grid.is_consistent() {
             return Err(Error::store(
                 path,

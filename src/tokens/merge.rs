@@ -39,7 +39,7 @@ pub fn merge(shards: &[Shard], out: &Path) -> Result<Summary, Error> {
         let block = Block::load(shard)?;
         merged
             .append(block)
-            .map_err(|reason| Error::store(&shard.folder, reason))?;
+            .map_err(|reason| Error::store(&shard.folder, &reason))?;
     }
     let mut writer = merged.folder.start(out, merged.shapes)?;
     for shard in shards {

@@ -92,13 +92,13 @@ impl TokenSet {
     /// A missing or malformed file, another schema version, numbers out of range.
     pub(super) fn load(path: &Path) -> Result<(Self, Origin), Error> {
         let bytes = stored_format::read(path)?;
-        let index = Index::read(&bytes).map_err(|reason| Error::store(path, reason))?;
+        let index = Index::read(&bytes).map_err(|reason| Error::store(path, &reason))?;
         let tensors =
-            SafeTensors::deserialize(&bytes).map_err(|error| Error::store(path, error))?;
+            SafeTensors::deserialize(&bytes).map_err(|error| Error::store(path, &error))?;
         let mut loci = Vec::with_capacity(index.loci.len());
         for (number, name) in index.loci.into_iter().enumerate() {
             let locus = LocusTokens::read(&tensors, number, name, index.samples.len())
-                .map_err(|reason| Error::store(path, reason))?;
+                .map_err(|reason| Error::store(path, &reason))?;
             loci.push(locus);
         }
         let n_samples = index.samples.len();
@@ -230,7 +230,8 @@ impl Writer {
         loci: Vec<Shape>,
         origin: Origin,
     ) -> Result<Self, Error> {
-        let header = header(samples, &loci, origin).map_err(|reason| Error::store(path, reason))?;
+        let header =
+            header(samples, &loci, origin).map_err(|reason| Error::store(path, &reason))?;
         let mut out = Pending::create(path)?;
         let written = out
             .write_all(&(header.len() as u64).to_le_bytes())
@@ -249,7 +250,7 @@ impl Writer {
                 "locus `{}` is not as it was a moment ago: does another run write to these tokens?",
                 locus.name
             );
-            return Err(Error::store(self.out.path(), reason));
+            return Err(Error::store(self.out.path(), &reason));
         }
         let mut bytes = Vec::new();
         let chunks = [locus.pairs.as_flattened(), &locus.tokens]

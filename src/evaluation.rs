@@ -41,7 +41,7 @@ mod verdict;
 #[cfg(test)]
 mod verdict_oracle;
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf};
 
 use gf_cohort_schema::{
     AucRow, Characteristics, FoldRow, GuardRow, GuardVerdict, ScoreLayout, ScoreRow, ScoredTable,
@@ -137,17 +137,6 @@ impl fmt::Display for GuardPolicy {
             Self::Error => "error",
             Self::Warn => "warn",
         })
-    }
-}
-
-impl FromStr for GuardPolicy {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Error, Self::Warn]
-            .into_iter()
-            .find(|policy| policy.to_string() == text)
-            .ok_or_else(|| format!("`{text}` is neither error nor warn"))
     }
 }
 

@@ -3,7 +3,7 @@
 //! The map is monotone. It may tie samples but never reverses their order. Only the column
 //! `mean_recalibrated` of `calibration.csv` uses it.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use gf_cohort_schema::probability;
 use gf_stats::regression::{Likelihood, logistic};
@@ -32,17 +32,6 @@ impl fmt::Display for Recalibration {
             Self::Isotonic => "isotonic",
             Self::None => "none",
         })
-    }
-}
-
-impl FromStr for Recalibration {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let all = [Self::Platt, Self::Isotonic, Self::None];
-        all.into_iter()
-            .find(|choice| choice.to_string() == text)
-            .ok_or_else(|| format!("`{text}` is none of platt, isotonic, none"))
     }
 }
 

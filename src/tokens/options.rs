@@ -91,18 +91,6 @@ impl Slots {
     }
 }
 
-impl std::str::FromStr for Slots {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "varying" => Ok(Self::Varying),
-            "all" => Ok(Self::All),
-            other => Err(format!("`{other}` is neither `varying` nor `all`")),
-        }
-    }
-}
-
 impl std::fmt::Display for Slots {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -140,19 +128,6 @@ pub enum TokenizerKind {
     Kmer,
     /// Single nucleotides.
     Nucleotide,
-}
-
-impl std::str::FromStr for TokenizerKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "bpe" => Ok(Self::Bpe),
-            "kmer" => Ok(Self::Kmer),
-            "nucleotide" => Ok(Self::Nucleotide),
-            other => Err(format!("`{other}` is none of `bpe`, `kmer`, `nucleotide`")),
-        }
-    }
 }
 
 impl Options {

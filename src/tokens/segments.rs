@@ -27,20 +27,6 @@ pub enum Anchor {
     Haplotype,
 }
 
-impl std::str::FromStr for Anchor {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "reference" => Ok(Self::Reference),
-            "haplotype" => Ok(Self::Haplotype),
-            unknown => Err(format!(
-                "`{unknown}` is neither `reference` nor `haplotype`"
-            )),
-        }
-    }
-}
-
 impl std::fmt::Display for Anchor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -49,21 +49,6 @@ pub enum AdditiveKind {
     None,
 }
 
-impl std::str::FromStr for AdditiveKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "dosages" => Ok(Self::Dosages),
-            "segments" => Ok(Self::Segments),
-            "none" => Ok(Self::None),
-            unknown => Err(format!(
-                "`{unknown}` is none of `dosages`, `segments`, `none`"
-            )),
-        }
-    }
-}
-
 impl std::fmt::Display for AdditiveKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -47,21 +47,6 @@ pub enum DeepTerms {
     LociAndJoint,
 }
 
-impl std::str::FromStr for DeepTerms {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "loci" => Ok(Self::Loci),
-            "joint" => Ok(Self::Joint),
-            "loci-and-joint" => Ok(Self::LociAndJoint),
-            unknown => Err(format!(
-                "`{unknown}` is none of `loci`, `joint`, `loci-and-joint`"
-            )),
-        }
-    }
-}
-
 impl std::fmt::Display for DeepTerms {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         Serialize::serialize(self, f)

@@ -148,12 +148,17 @@ fn main() {
         })
         .collect();
     milliseconds.sort_by(f64::total_cmp);
+    let gflops = if number("matmul", 1) == 1 {
+        matmul_gflops(batch * n, hidden)
+    } else {
+        0.0
+    };
     println!(
         "{}",
         serde_json::json!({
             "milliseconds_least": milliseconds[0],
             "milliseconds_median": milliseconds[n_steps / 2],
-            "matmul_gflops": if number("matmul", 1) == 1 { matmul_gflops(batch * n, hidden) } else { 0.0 },
+            "matmul_gflops": gflops,
             "peak_mb": peak_mb(),
         })
     );
@@ -162,22 +167,19 @@ fn main() {
 /// Rate of the feed-forward layer's product (rows x hidden) (hidden x 4 hidden) and of its two
 /// gradients' in candle, best of five rounds.
 fn matmul_gflops(rows: usize, hidden: usize) -> f64 {
-    let random =
-        |shape: (usize, usize)| Tensor::rand(-1f32, 1.0, shape, &Device::Cpu).expect("a tensor");
-    let x = random((rows, hidden));
-    let w = random((hidden, 4 * hidden));
-    let dy = random((rows, 4 * hidden));
+    let [x, w, dy] = [(rows, hidden), (hidden, 4 * hidden), (rows, 4 * hidden)]
+        .map(|shape| Tensor::rand(-1f32, 1.0, shape, &Device::Cpu).expect("a tensor"));
     let repeats = (200_000_000 / (rows * hidden * hidden)).max(1);
-    let round = || {
+    let mut best = f64::INFINITY;
+    for _ in 0..5 {
         let started = Instant::now();
         for _ in 0..repeats {
             x.matmul(&w).expect("a product");
             dy.matmul(&w.t().expect("transposed")).expect("a product");
             x.t().expect("transposed").matmul(&dy).expect("a product");
         }
-        started.elapsed().as_secs_f64()
-    };
-    let best = (0..5).map(|_| round()).fold(f64::INFINITY, f64::min);
+        best = best.min(started.elapsed().as_secs_f64());
+    }
     (3 * repeats * 2 * rows * hidden * 4 * hidden) as f64 / best / 1e9
 }
 

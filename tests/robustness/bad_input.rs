@@ -1320,8 +1320,8 @@ fn filled(value: f32, n: usize, dtype: DType) -> Tensor {
     tensor.to_dtype(dtype).unwrap()
 }
 
-/// Replaces a tensor of the model, adds it, or deletes it (`None`). The model can then neither score
-/// nor start a training.
+/// Replaces a tensor of the model, adds it, or deletes it (`None`). The model can then neither
+/// score nor start a training.
 fn assert_tensor_is_refused(name: &str, tensor: Option<Tensor>, expected: &[&str]) {
     let study = study();
     let path = study.path().join("model/model.safetensors");
@@ -2033,8 +2033,8 @@ fn a_cohort_saved_by_a_spreadsheet_gives_the_same_predictions() {
     }
 }
 
-/// Predictions of the baselines that are fitted with these bytes as the cohort table; standard error
-/// must contain `note`.
+/// Predictions of the baselines that are fitted with these bytes as the cohort table; standard
+/// error must contain `note`.
 fn predictions_of_saved(folder: &Path, out: &str, cohort: &[u8], note: &str) -> Vec<u8> {
     fs::write(folder.join("saved.csv"), cohort).unwrap();
     let output = run(

@@ -506,8 +506,8 @@ fn random_options(rng: &mut ChaCha8Rng, folder: &Path, vcf: &str) -> Options {
     options
 }
 
-/// The dictionary of a damaged study, if there is one. Its sequences must be of its alphabet, and its
-/// samples must have haplotypes that exist.
+/// The dictionary of a damaged study, if there is one. Its sequences must be of its alphabet, and
+/// its samples must have haplotypes that exist.
 fn run(options: &Options) -> Option<Dictionary> {
     let (dictionary, summary) = build(options)
         .inspect_err(|error| assert!(!error.to_string().is_empty()))
@@ -691,8 +691,8 @@ fn lenient_policies() -> Policies {
     }
 }
 
-/// Damage inside of the compression of an index, which no checksum notices: wrong counts, numbers of
-/// bins and offsets. Such an index may lead to other records, or to none.
+/// Damage inside of the compression of an index, which no checksum notices: wrong counts, numbers
+/// of bins and offsets. Such an index may lead to other records, or to none.
 #[test]
 fn damage_inside_an_index_gives_an_error_or_haplotypes() {
     let study = study();

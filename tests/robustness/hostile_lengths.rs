@@ -144,8 +144,8 @@ fn an_index_of_a_reference_that_states_bases_it_does_not_have_is_refused() {
     );
 }
 
-/// A gzipped table is read into memory as a whole: zeros take a thousandth of their size on disk. No
-/// more than a few copies of them may be made.
+/// A gzipped table is read into memory as a whole: zeros take a thousandth of their size on disk.
+/// No more than a few copies of them may be made.
 #[test]
 fn a_scoring_file_that_unpacks_to_much_costs_a_few_copies_of_it() {
     let study = study();

@@ -181,8 +181,8 @@ impl Victim {
         self
     }
 
-    /// Kills the command `n_kills` times in all, in as many folders as that takes; returns how often
-    /// it was killed while it wrote a file.
+    /// Kills the command `n_kills` times in all, in as many folders as that takes; returns how
+    /// often it was killed while it wrote a file.
     fn kill(&self, n_kills: u64, rng: &mut ChaCha8Rng) -> usize {
         let mut n = 0;
         let mut n_in_writing = 0;

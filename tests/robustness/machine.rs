@@ -41,8 +41,8 @@ fn shell(folder: &Path, wrapper: &[&str], lines: &str) -> Output {
         .unwrap()
 }
 
-/// Like [`shell`], with mounts that end with the shell; `None`, with a message, where mounts are not
-/// possible.
+/// Like [`shell`], with mounts that end with the shell; `None`, with a message, where mounts are
+/// not possible.
 fn with_mounts(folder: &Path, lines: &str) -> Option<Output> {
     let trial = shell(
         folder,

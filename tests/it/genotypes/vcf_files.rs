@@ -1,6 +1,6 @@
-//! VCF and BCF files: conformance files and real ones compared with bcftools, and files that are cut
-//! or damaged, read as a file, through an index and from a pipe. Every file gives the whole right
-//! table or an error, never a panic.
+//! VCF and BCF files: conformance files and real ones compared with bcftools, and files that are
+//! cut or damaged, read as a file, through an index and from a pipe. Every file gives the whole
+//! right table or an error, never a panic.
 
 use std::{
     fmt::Write as _,
@@ -415,8 +415,8 @@ impl Sample {
         Self::new("cohort.bcf", &blocks)
     }
 
-    /// Reads `bytes` in place of the file, by its index, as a stream and from a pipe. Each must give
-    /// the whole table or a clear error; returns how many gave the table.
+    /// Reads `bytes` in place of the file, by its index, as a stream and from a pipe. Each must
+    /// give the whole table or a clear error; returns how many gave the table.
     fn survives(&self, bytes: &[u8], what: &str) -> usize {
         fs::write(&self.path, bytes).unwrap();
         let mut n_read = 0;

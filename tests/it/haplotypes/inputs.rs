@@ -1,5 +1,6 @@
 //! What `sequences` reads and writes apart from the alleles themselves: several files, standard
-//! input, regions, choices of samples, strands, names of contigs, compressed references, and tables.
+//! input, regions, choices of samples, strands, names of contigs, compressed references, and
+//! tables.
 //!
 //! The alleles are in `cases.rs`. POS is 1-based, BED is 0-based and half-open.
 
@@ -907,7 +908,8 @@ fn a_record_that_nobody_asked_for_stops_nothing() {
 #[test]
 fn end_and_svlen_follow_the_version_of_the_format() {
     let folder = folder_with_files(&[("reference.fa", &format!(">chr1\n{CHR1}\n"))]);
-    // INFO, bases deleted by VCF 4.2 (END) and by 4.4 (SVLEN), whether the two contradict each other.
+    // INFO, bases deleted by VCF 4.2 (END) and by 4.4 (SVLEN), whether the two contradict each
+    // other.
     for (info, by_end, by_svlen, is_contradiction) in [
         ("END=8;SVLEN=-3", 3, 3, false),
         ("END=8;SVLEN=3", 3, 3, false),

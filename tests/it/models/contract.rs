@@ -432,9 +432,9 @@ struct Padding {
 
 impl Padding {
     /// Whether logits must not change. Padding between tokens separates neighbours of a convolution
-    /// and moves tokens into other windows of a pooling projection; much padding makes these windows
-    /// wider. For these architectures only padding at the end counts, and only within the same
-    /// windows.
+    /// and moves tokens into other windows of a pooling projection; much padding makes these
+    /// windows wider. For these architectures only padding at the end counts, and only within the
+    /// same windows.
     fn must_not_matter(self, config: &Config) -> bool {
         let Architecture {
             attention,

@@ -277,8 +277,8 @@ fn assert_effect_of_variant(study: &Study, row: &Row) {
     );
 }
 
-/// Joint effect: f(1, 1) - f(0, 0); interaction: f(1, 1) - f(1, 0) - f(0, 1) + f(0, 0); each the mean
-/// over all haplotypes.
+/// Joint effect: f(1, 1) - f(0, 0); interaction: f(1, 1) - f(1, 0) - f(0, 1) + f(0, 0); each the
+/// mean over all haplotypes.
 fn assert_effects_of_pair(study: &Study, pair: &Row, variants: &[&Row; 2]) {
     let mut joint = Vec::new();
     let mut interaction = Vec::new();

@@ -232,7 +232,8 @@ fn train_losses(out: &Path) -> Vec<f64> {
 #[test]
 fn training_starts_from_the_weights_of_another_bundle() {
     let small = SmallCohort::new();
-    // An ecoformer starts from the hash functions of the other bundle too; they are not fitted again.
+    // An ecoformer starts from the hash functions of the other bundle too; they are not fitted
+    // again.
     for attention in [AttentionKind::Linformer, AttentionKind::Ecoformer] {
         let mut first = with(
             &small.training_options(&small.path("x")),

@@ -155,8 +155,8 @@ fn a_run_that_is_told_to_stop_goes_on_from_the_very_step_to_the_same_bytes() {
         resume: Resume::Yes,
         ..unbroken.clone()
     };
-    // Two members of three epochs of three steps. After the third step of an epoch its validation is
-    // still to come.
+    // Two members of three epochs of three steps. After the third step of an epoch its validation
+    // is still to come.
     let mut steps = Vec::new();
     for last in [(1, 1, 1), (1, 1, 3), (1, 3, 2), (2, 1, 1), (2, 2, 3)] {
         let message = stop_after(&options, last, &mut steps);

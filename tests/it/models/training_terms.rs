@@ -214,7 +214,8 @@ fn explain_reports_the_part_of_the_additive_term() {
         let largest = deep_effects.get_mut(&row["locus"]).unwrap();
         *largest = f64::max(*largest, deep_effect);
     }
-    // The deep term of the second locus has no weight, so that only the additive term is left there.
+    // The deep term of the second locus has no weight, so that only the additive term is left
+    // there.
     assert!(trained().summary.members[0].terms[1].weight == 0.0);
     assert!(deep_effects["b"] < 1e-5, "{deep_effects:?}");
     assert!(deep_effects["a"] > 1e-3, "{deep_effects:?}");

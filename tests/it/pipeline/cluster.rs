@@ -380,8 +380,8 @@ fn a_block_of_loci_reads_no_record_of_files_that_hold_none_of_it() {
     );
 }
 
-/// Divides `people.vcf` into `1.vcf.gz` and `2.vcf.gz` with indexes; returns the offset of the first
-/// record in the compressed files, whose headers are the same.
+/// Divides `people.vcf` into `1.vcf.gz` and `2.vcf.gz` with indexes; returns the offset of the
+/// first record in the compressed files, whose headers are the same.
 fn write_files_by_contig(folder: &Path) -> usize {
     let text = fs::read_to_string(folder.join("people.vcf")).unwrap();
     let (header, records): (Vec<&str>, Vec<&str>) =
@@ -1529,8 +1529,8 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Sets `PATH` and `SLURM_CONF` of a command to those of this Slurm. `slurm-local.sh env` prints
-    /// shell code, so that a shell evaluates it.
+    /// Sets `PATH` and `SLURM_CONF` of a command to those of this Slurm. `slurm-local.sh env`
+    /// prints shell code, so that a shell evaluates it.
     fn set_environment(&self, command: &mut Command) {
         let folder = self.folder.path();
         let settings = self.call(&["env"]);

@@ -323,8 +323,8 @@ pub fn bcftools_version() -> Option<(u32, u32)> {
     Some((numbers.next()?, numbers.next()?))
 }
 
-/// Runs bcftools in `folder`, which must be installed and must end with exit code 0, and returns its
-/// standard output.
+/// Runs bcftools in `folder`, which must be installed and must end with exit code 0, and returns
+/// its standard output.
 pub fn bcftools(folder: &Path, arguments: &str) -> Vec<u8> {
     let output = Command::new("bcftools")
         .current_dir(folder)

@@ -42,8 +42,8 @@ pub fn tiny_pipeline_from_tokens() -> &'static str {
     &TINY_PIPELINE[start..]
 }
 
-/// A `[data]` table for the four files of a simulated cohort. `prefix` is put before each file name:
-/// `"own/"`, or `""` for the folder of the pipeline file.
+/// A `[data]` table for the four files of a simulated cohort. `prefix` is put before each file
+/// name: `"own/"`, or `""` for the folder of the pipeline file.
 pub fn data_table(prefix: &str) -> String {
     format!(
         "[data]\nvcf = [\"{prefix}cohort.vcf.gz\"]\nreference = \

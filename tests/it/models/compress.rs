@@ -54,7 +54,8 @@ impl Published {
     }
 }
 
-/// Parameters that factors of rank r save: a layer has n_in n_out, its factors r (n_in + n_out).
+/// Parameters that factors of rank r save: a layer has `n_in * n_out`, its
+/// factors have `r * (n_in + n_out)`.
 fn saved_parameters(layers: &[(usize, usize)], rank: f64) -> usize {
     let rank = Rank::from(rank);
     let mut saved = 0;

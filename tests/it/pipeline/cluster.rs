@@ -389,11 +389,12 @@ fn write_files_by_contig(folder: &Path) -> usize {
     let header = header.join("\n") + "\n";
     let mut end_of_header = 0;
     for contig in ["1", "2"] {
-        let of_contig: String = records
-            .iter()
-            .filter(|line| line.starts_with(&format!("{contig}\t")))
-            .map(|line| format!("{line}\n"))
-            .collect();
+        let mut of_contig = String::new();
+        for record in &records {
+            if record.starts_with(&format!("{contig}\t")) {
+                writeln!(of_contig, "{record}").unwrap();
+            }
+        }
         let compressed = Bgzf::of_blocks([&header, &of_contig]);
         end_of_header = compressed.block_ends[0];
         let path = folder.join(format!("{contig}.vcf.gz"));

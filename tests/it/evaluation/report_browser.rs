@@ -1,72 +1,51 @@
-//! `report.html` in headless Chromium: every figure is drawn, nothing is fetched, no error is said,
-//! and no one's data are in it.
+//! `report.html` in headless Chromium: every figure is drawn, nothing is fetched, no error is
+//! printed, and the report contains no individual-level data.
 //!
-//! Skipped aloud where there is no `chromium`.
+//! Skipped, with a message, where there is no `chromium`.
 
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
-use crate::support::{refuse, rows, succeed};
+use crate::support::{
+    no_oracle, pipelines::tiny_pipeline_with, processes::succeeds, refuse, rows, succeed,
+};
 use serde_json::Value;
-
-const PIPELINE: &str = "\
-seed = 3
-
-[simulate]
-people = 300
-len_nt = 4000
-risk = \"additive\"
-
-[tokens]
-segment_length = 128
-
-[report]
-guards = \"warn\"
-
-[[models]]
-additive = 'none'
-name = \"tiny\"
-[models.architecture]
-hidden = 8
-layers = 1
-heads = 2
-projected_length = 8
-feed_forward = 8
-[models.schedule]
-epochs = 3
-batch_size = 32
-";
 
 const FIGURES: [&str; 5] = ["roc", "calibration", "deciles", "distribution", "training"];
 
 /// A folder with `out/`, the results of a small pipeline.
 fn results() -> tempfile::TempDir {
+    let pipeline = tiny_pipeline_with(&[
+        ("people = 150", "people = 300"),
+        ("[[models]]", "[report]\nguards = \"warn\"\n\n[[models]]"),
+        ("epochs = 2", "epochs = 3"),
+        ("batch_size = 16", "batch_size = 32"),
+    ]);
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("study.toml"), PIPELINE).unwrap();
+    fs::write(folder.path().join("study.toml"), pipeline).unwrap();
     succeed(folder.path(), "run study.toml --out out");
     folder
 }
 
-/// Shown files of a report: all that is no CSV table.
+/// Page, figures and JSON files of a report, without its CSV tables.
 fn shown(report: &Path) -> Vec<(PathBuf, String)> {
-    let wanted = |path: &Path| {
-        path.extension().is_some_and(|extension| {
-            ["html", "svg", "json"]
-                .iter()
-                .any(|wanted| extension == *wanted)
-        })
-    };
     let mut paths: Vec<PathBuf> = fs::read_dir(report)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     paths.sort();
-    // How long the stage took is in its record, which is no report.
-    paths.retain(|path| wanted(path) && !path.ends_with("stage.json"));
+    // The record of the stage is not a part of the report, and contains its duration.
+    paths.retain(|path| {
+        let extension = path.extension().unwrap_or_default();
+        ["html", "svg", "json"]
+            .iter()
+            .any(|shown| extension == *shown)
+            && !path.ends_with("stage.json")
+    });
     let found: Vec<_> = paths
         .into_iter()
         .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
@@ -164,23 +143,15 @@ fn the_report_is_the_same_wherever_it_is_made_and_evaluate_alone_says_what_it_la
     );
 }
 
-/// Where Chromium is, if it is.
+/// The Chromium of this machine; `None`, with a message, where there is none.
 fn chromium() -> Option<&'static str> {
-    let runs = |name: &&str| {
-        Command::new(name)
-            .arg("--version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
-    };
-    let found = ["chromium", "chromium-browser", "google-chrome"]
+    let program = ["chromium", "chromium-browser", "google-chrome"]
         .into_iter()
-        .find(runs);
-    if found.is_none() {
-        crate::support::no_oracle("no chromium on this machine");
+        .find(|name| succeeds(Command::new(name).arg("--version")));
+    if program.is_none() {
+        no_oracle("no chromium on this machine");
     }
-    found
+    program
 }
 
 /// Opens a page without a network; the document after its scripts, and what the console said.
@@ -288,16 +259,19 @@ fn loads_from_elsewhere(html: &str) -> bool {
         .split("<script>")
         .map(|part| part.split("</script>").last().unwrap())
         .collect();
-    let loads = |tag: &str| {
-        [
-            "<script", "<link", "<img", "<iframe", "<object", "<embed", "<use", "<image",
-        ]
-        .iter()
-        .any(|name| tag.starts_with(name))
-    };
-    own.split_inclusive('>')
-        .filter_map(|part| part.rfind('<').map(|start| &part[start..]))
-        .any(|tag| loads(tag) && (tag.contains("http") || tag.contains("=\"//")))
+    let mut tags = own
+        .split_inclusive('>')
+        .filter_map(|part| part.rfind('<').map(|start| &part[start..]));
+    tags.any(|tag| is_loading_tag(tag) && (tag.contains("http") || tag.contains("=\"//")))
         || own.contains("@import")
         || own.contains("url(")
+}
+
+/// Whether a tag loads a resource when the page is opened.
+fn is_loading_tag(tag: &str) -> bool {
+    [
+        "<script", "<link", "<img", "<iframe", "<object", "<embed", "<use", "<image",
+    ]
+    .iter()
+    .any(|name| tag.starts_with(name))
 }

@@ -1,17 +1,12 @@
-//! What `evaluate` writes for MultiQC, in MultiQC: general statistics, tables of AUCs and of
-//! people, and ROC curves.
+//! The files of `evaluate` for MultiQC, shown by MultiQC: general statistics, tables of AUCs and of
+//! samples, and ROC curves.
 //!
-//! Runs the MultiQC of the Python of `GF_PYTHON`, or of `python3`; skipped aloud where that has
-//! none.
+//! Runs the MultiQC of the Python of `GF_PYTHON`, or of `python3`; skipped, with a message, where
+//! that has none.
 
-use std::{
-    fmt::Write,
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fmt::Write, fs, path::Path, process::Command};
 
-use crate::support::succeed;
+use crate::support::{json, processes::python_with, succeed};
 use serde_json::Value;
 
 /// Predictions of a baseline and of a model that is better.
@@ -37,18 +32,7 @@ fn predictions() -> String {
 }
 
 fn multiqc(folder: &Path, arguments: &[&str]) -> Option<Value> {
-    let python = std::env::var("GF_PYTHON").unwrap_or_else(|_| "python3".into());
-    if !Command::new(&python)
-        .args(["-c", "import multiqc"])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
-    {
-        crate::support::no_oracle(&format!(
-            "{python} cannot import `multiqc`; set GF_PYTHON to one that can"
-        ));
-        return None;
-    }
+    let python = python_with("multiqc")?;
     let output = Command::new(&python)
         .current_dir(folder)
         .args([
@@ -70,12 +54,7 @@ fn multiqc(folder: &Path, arguments: &[&str]) -> Option<Value> {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(folder.join("shown/multiqc_report.html").exists());
-    Some(
-        serde_json::from_slice(
-            &fs::read(folder.join("shown/multiqc_data/multiqc_data.json")).unwrap(),
-        )
-        .unwrap(),
-    )
+    Some(json(&folder.join("shown/multiqc_data/multiqc_data.json")))
 }
 
 #[test]

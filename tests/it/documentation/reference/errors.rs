@@ -3,9 +3,9 @@
 use std::{fmt::Write as _, fs};
 
 use super::{cell, head};
-use crate::documentation::{
-    repository,
-    source::{self, Item},
+use crate::{
+    documentation::source::{self, Item},
+    support::repository,
 };
 
 /// Stages as a user meets them: heading, source of the errors, folder of the sources that give

@@ -151,13 +151,16 @@ pub fn sections() -> Vec<Section> {
             } else {
                 Vec::new()
             };
-            let default = || {
-                defaults[name]
-                    .get(&key)
-                    .unwrap_or_else(|| panic!("what is `{key}` of [{name}] when it is not there?"))
-                    .clone()
+            let default = if is_required(name, field) {
+                None
+            } else {
+                let default = defaults[name].get(&key);
+                assert!(
+                    default.is_some(),
+                    "what is `{key}` of [{name}] when it is not there?"
+                );
+                default.cloned()
             };
-            let default = (!is_required(name, field)).then(default);
             // The top of the file has tables, which have no documentation of their own, and this.
             let documentation = if key == "seed" {
                 SEED.to_owned()
@@ -223,8 +226,15 @@ fn defaults() -> Value {
     json!({
         "": { "seed": 1 },
         "simulate": gf_genomics::simulate::Options::default(),
-        "data": { "mask": null, "callable": null, "phenotype_coding": gf_cohort_schema::PhenotypeCoding::default(), "covariates": null, "missing_value": null,
-            "missing_samples": gf_cohort_schema::MissingSamples::default(), "missing_covariates": gf_cohort_schema::MissingCovariates::default() },
+        "data": {
+            "mask": null,
+            "callable": null,
+            "phenotype_coding": gf_cohort_schema::PhenotypeCoding::default(),
+            "covariates": null,
+            "missing_value": null,
+            "missing_samples": gf_cohort_schema::MissingSamples::default(),
+            "missing_covariates": gf_cohort_schema::MissingCovariates::default(),
+        },
         "sequences": gf_haplotypes::Policies::default(),
         "tokens": gf_genomics::tokens::Options::default().resolved().unwrap(),
         "models": model,

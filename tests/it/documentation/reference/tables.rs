@@ -354,19 +354,12 @@ fn write_further_tables(folder: &Path) {
     let model = "--reference run/0-cohort/reference.fa --model run/3-models/tiny --cohort \
                  run/0-cohort/cohort.csv -o risk.csv";
     crate::support::succeed(folder, &format!("score {vcf} {model}"));
-    let cohort = fs::read_to_string(folder.join("run/0-cohort/cohort.csv")).unwrap();
-    let in_split = |split: &str| {
-        cohort
-            .lines()
-            .map(|line| line.split(',').collect::<Vec<_>>())
-            .find(|cells| cells[2] == split)
-            .unwrap()[0]
-    };
-    let kinship = format!(
-        "#IID1\tIID2\tKINSHIP\n{}\t{}\t0.25\n",
-        in_split("train"),
-        in_split("test")
-    );
+    let cohort = crate::support::rows(&folder.join("run/0-cohort/cohort.csv"));
+    let [in_train, in_test] = ["train", "test"].map(|split| {
+        let row = cohort.iter().find(|row| row["split"] == split);
+        &row.unwrap()["sample_id"]
+    });
+    let kinship = format!("#IID1\tIID2\tKINSHIP\n{in_train}\t{in_test}\t0.25\n");
     fs::write(folder.join("plink2.kin0"), kinship).unwrap();
     crate::support::succeed(
         folder,

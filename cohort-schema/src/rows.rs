@@ -22,12 +22,12 @@ pub fn columns<R: DeserializeOwned>() -> &'static [&'static str] {
 #[must_use]
 pub fn serde_names<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
-    // serde tells a deserializer the names that it wants before it takes any value.
+    // serde passes the names to the deserializer before it requests a value.
     let _ = T::deserialize(NamesOnly(&mut names));
     names
 }
 
-/// Writes a table: the header always, then a line per row.
+/// Writes a table: the header, then one line per row. The header is written for no rows too.
 ///
 /// # Errors
 /// When `out` cannot be written.
@@ -45,7 +45,7 @@ pub fn write_rows<'r, R: Serialize + DeserializeOwned + 'r>(
     table.flush()
 }
 
-/// Takes down the names of a struct or an enum, and gives no values.
+/// A deserializer that records the names of a struct or an enum and then fails.
 struct NamesOnly<'n>(&'n mut &'static [&'static str]);
 
 impl<'de> Deserializer<'de> for NamesOnly<'_> {
@@ -81,7 +81,7 @@ impl<'de> Deserializer<'de> for NamesOnly<'_> {
     }
 }
 
-/// A number, or none.
+/// A number that may be absent.
 pub(crate) trait Number {
     fn value(&self) -> Option<f64>;
 }
@@ -98,6 +98,7 @@ impl Number for Option<f64> {
     }
 }
 
+/// Serializes a number as the text of `write`, or an absent one as an empty cell.
 fn text<S: Serializer>(
     number: &impl Number,
     serializer: S,

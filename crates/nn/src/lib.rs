@@ -2,7 +2,8 @@
 //!
 //! Reasons against candle's own operations:
 //!
-//! - `candle_nn::LayerNorm` and `softmax_last_dim` silently drop the gradient on a contiguous input.
+//! - `candle_nn::LayerNorm` and `softmax_last_dim` silently drop the gradient on a contiguous
+//!   input.
 //! - Random numbers of candle on the CPU cannot be seeded.
 //! - Chains of element-wise operations on the CPU run on one thread.
 

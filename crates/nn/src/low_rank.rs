@@ -25,8 +25,8 @@ pub enum Linear {
 impl Linear {
     /// Creates or loads the weights.
     ///
-    /// The name is `NAME` for a dense layer, and `NAME.reduce` and `NAME.expand` for the factors. The
-    /// output of a new layer has the standard deviation of its input, with or without factors.
+    /// The name is `NAME` for a dense layer, and `NAME.reduce` and `NAME.expand` for the factors.
+    /// The output of a new layer has the standard deviation of its input, with or without factors.
     ///
     /// # Errors
     /// See [`Parameters::get`].
@@ -82,13 +82,14 @@ impl Linear {
     }
 }
 
-/// Initial values of a layer with `n_in` inputs whose output has `gain` times the standard deviation
-/// of its input.
+/// Initial values of a layer with `n_in` inputs whose output has `gain` times the standard
+/// deviation of its input.
 fn scaled_normal(n_in: usize, gain: f64) -> Init {
     Init::Normal(gain / (n_in as f64).sqrt())
 }
 
-/// The rank of factorised layers: factors of rank r have `r (in + out)` weights instead of `in out`.
+/// The rank of factorised layers: factors of rank r have `r (in + out)` weights instead of `in
+/// out`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "f64", into = "f64")]
 pub enum Rank {
@@ -136,8 +137,8 @@ impl Rank {
 }
 
 impl From<f64> for Rank {
-    /// Reads a number like greenformer's `auto_fact`: 1 or more is the rank itself, less than 1 is a
-    /// fraction.
+    /// Reads a number like greenformer's `auto_fact`: 1 or more is the rank itself, less than 1 is
+    /// a fraction.
     fn from(value: f64) -> Self {
         if value >= 1.0 && value.fract() == 0.0 {
             Self::Absolute(value as usize)

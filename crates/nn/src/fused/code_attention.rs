@@ -1,8 +1,8 @@
 //! Linear attention by binary codes (EcoFormer: Liu et al. 2022, arXiv 2209.09004, equation 8).
 //!
 //! The weight of token j for token i is `b_i . b_j + c` with `c = bits + 1`. Two codes of -1 and 1
-//! have a dot product of at least `-bits`, so every weight is positive. The sums over the N tokens j
-//! are independent of i and are computed once:
+//! have a dot product of at least `-bits`, so every weight is positive. The sums over the N tokens
+//! j are independent of i and are computed once:
 //!
 //! ```text
 //! S = sum_j b_j v_j^T        (bits, d)

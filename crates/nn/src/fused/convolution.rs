@@ -3,8 +3,8 @@
 //! This is the "multi-DConv-head" of Primer (So et al. 2021, arXiv 2109.08668, section 4). It is
 //! symmetric instead of causal, because an encoder sees both sides of a token.
 //!
-//! `y[s] = w[0] x[s - 1] + w[1] x[s] + w[2] x[s + 1]`, where padding and rows outside of the sequence
-//! are zero.
+//! `y[s] = w[0] x[s - 1] + w[1] x[s] + w[2] x[s + 1]`, where padding and rows outside of the
+//! sequence are zero.
 
 use std::{marker::PhantomData, sync::Arc};
 

@@ -12,8 +12,8 @@
 //! dW2 = H^T dout      db2 = sum of the rows of dout
 //! ```
 //!
-//! A block of rows goes through all steps while it is in the cache, in both passes. The forward pass
-//! saves U; the backward pass computes N and H again.
+//! A block of rows goes through all steps while it is in the cache, in both passes. The forward
+//! pass saves U; the backward pass computes N and H again.
 
 use candle_core::{Layout, Result, Shape, Tensor, bail};
 

@@ -1,5 +1,5 @@
-//! Linformer's summaries of a sequence (Wang et al. 2020, arXiv 2006.04768, equation 7): `E X`, with
-//! one E for all channels or one per group of channels (a head).
+//! Linformer's summaries of a sequence (Wang et al. 2020, arXiv 2006.04768, equation 7): `E X`,
+//! with one E for all channels or one per group of channels (a head).
 //!
 //! With the group g of channel c:
 //!
@@ -110,8 +110,8 @@ impl<T: Real> Project<T> {
 
     /// The summaries, (batch, k, width).
     ///
-    /// `rows` returns a range of rows of x, numbered over all sequences. Each row is requested once,
-    /// so that the caller may compute it on demand.
+    /// `rows` returns a range of rows of x, numbered over all sequences. Each row is requested
+    /// once, so that the caller may compute it on demand.
     pub(crate) fn output<R: Deref<Target = [T]>>(
         &self,
         e: &[T],

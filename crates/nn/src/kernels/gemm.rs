@@ -52,8 +52,8 @@ const DEPTH: usize = 256;
 const MAX_TILE: usize = 8 * 64;
 /// Columns that are transposed together while B is packed.
 const TRANSPOSED_TOGETHER: usize = 8;
-/// Rows that one task sums up for the gradient of a weight. Fixed, so that sums are the same for any
-/// number of threads.
+/// Rows that one task sums up for the gradient of a weight. Fixed, so that sums are the same for
+/// any number of threads.
 pub(crate) const ROWS_PER_SUM: usize = 1024;
 
 /// The right-hand matrix B (depth, columns) of products.

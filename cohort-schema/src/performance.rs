@@ -228,7 +228,8 @@ pub struct ScoreRow {
 /// Reads and checks a `cost.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that does not fit its column.
+/// A file that cannot be read or has no rows; a missing column; a cell that does not fit its
+/// column.
 pub fn read_costs(path: &Path) -> Result<Vec<CostRow>, Error> {
     let table = CsvTable::read(path)?;
     let model = table.column("model")?;
@@ -287,7 +288,8 @@ fn fraction(row: Row<'_>, column: usize) -> Result<f64, Error> {
 /// Reads and checks a `scores.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that does not fit its column.
+/// A file that cannot be read or has no rows; a missing column; a cell that does not fit its
+/// column.
 pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>, Error> {
     let table = CsvTable::read(path)?;
     let model = table.column("model")?;
@@ -340,7 +342,8 @@ pub struct TrainingRow {
 /// Reads and checks a `training_log.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that does not fit its column.
+/// A file that cannot be read or has no rows; a missing column; a cell that does not fit its
+/// column.
 pub fn read_training_log(path: &Path) -> Result<Vec<TrainingRow>, Error> {
     let table = CsvTable::read(path)?;
     let member = table.column("member")?;

@@ -1,5 +1,5 @@
-//! A row type is its table: the fields are the columns, in their order, and serde attributes say
-//! how numbers are written. JSON Schema and the book describe the same fields.
+//! Tables from row types: the fields of a row are the columns, in their order, and serde attributes
+//! define how numbers are written. JSON Schema and the book describe the same fields.
 
 use std::io::{self, Write};
 
@@ -17,8 +17,8 @@ pub fn columns<R: DeserializeOwned>() -> &'static [&'static str] {
     serde_names::<R>()
 }
 
-/// Names of the fields of a struct, or of the variants of an enum (each alias behind its name), as
-/// serde has them.
+/// Serialized names of the fields of a struct, or of the variants of an enum (each alias after its
+/// name).
 #[must_use]
 pub fn serde_names<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];

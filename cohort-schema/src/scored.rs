@@ -11,8 +11,8 @@
 //! | `.all_score` of `PRSice` | `IID` | column name | `Pt_...` |
 //! | any other | a usual name | file name | a usual name, or the only other column |
 //!
-//! The `scores.csv` of this program lists scores without samples. The `raw_scores.csv` next to it is
-//! read instead.
+//! The `scores.csv` of this program lists scores without samples. The `raw_scores.csv` next to it
+//! is read instead.
 //!
 //! The columns `split`, `fold`, `phenotype`, `probability` and `role` are optional. `PHENO1` of
 //! plink2 and `PHENO` of PLINK 1.9 are phenotypes (1 = control, 2 = case).

@@ -368,8 +368,8 @@ impl<'d> Dataset<'d> {
 
     /// The two haplotypes of each sample as row numbers of `haplotypes`, (samples) each.
     ///
-    /// `haplotypes` is ascending and has all haplotypes of these samples. An absent haplotype is the
-    /// row after the last one.
+    /// `haplotypes` is ascending and has all haplotypes of these samples. An absent haplotype is
+    /// the row after the last one.
     ///
     /// # Errors
     /// When a tensor cannot be made.

@@ -205,15 +205,9 @@ pub fn each_score<E: From<Error>>(
     let mut scored_table = ScoredTable {
         path: path.to_path_buf(),
         may_be_cut,
+        score_columns: columns.foreign_score_columns(),
         ..ScoredTable::default()
     };
-    if !columns.is_own {
-        scored_table.score_columns = columns
-            .scores
-            .iter()
-            .map(|score| columns.header[score.column].clone())
-            .collect();
-    }
     let mut phenotypes = PhenotypeReader::new(columns.coding, None);
     let mut n_rows: usize = 0;
     let mut first_without = None;
@@ -436,6 +430,17 @@ impl Columns {
             score,
             probability,
         })
+    }
+
+    /// Names of the score columns; none for tables of this program.
+    fn foreign_score_columns(&self) -> Vec<String> {
+        if self.is_own {
+            return Vec::new();
+        }
+        self.scores
+            .iter()
+            .map(|score| self.header[score.column].clone())
+            .collect()
     }
 
     /// The first score column of a row without a value; none in tables of this program, where a

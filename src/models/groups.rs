@@ -204,8 +204,15 @@ mod tests {
     const N: usize = 600;
     const BATCH: usize = 5;
 
-    /// A model, and haplotypes of several lengths, each a group of its own.
-    fn example(preset: Preset) -> (Model, Parameters, Tensor, Arc<Vec<u8>>) {
+    /// A model and haplotypes of several lengths, each of which is a group.
+    struct Example {
+        model: Model,
+        parameters: Parameters,
+        tokens: Tensor,
+        mask: Arc<Vec<u8>>,
+    }
+
+    fn example(preset: Preset) -> Example {
         let architecture = Architecture {
             hidden: 8,
             layers: 2,
@@ -236,12 +243,12 @@ mod tests {
             .unwrap()
             .reshape((BATCH, N))
             .unwrap();
-        (
+        Example {
             model,
             parameters,
             tokens,
-            Arc::new((0..BATCH * N).map(|i| u8::from(is_token(i))).collect()),
-        )
+            mask: Arc::new((0..BATCH * N).map(|i| u8::from(is_token(i))).collect()),
+        }
     }
 
     /// Whether value i of the batch is a token: each haplotype has 70 fewer than the one before.
@@ -256,7 +263,12 @@ mod tests {
     #[test]
     fn groups_have_the_rows_and_the_gradients_of_one_graph() {
         for preset in Preset::ALL {
-            let (model, parameters, tokens, mask) = example(preset);
+            let Example {
+                model,
+                parameters,
+                tokens,
+                mask,
+            } = example(preset);
             let whole = model.encode(0, &tokens, &mask).unwrap();
             let rows_gradient = Tensor::from_iter(
                 (0..whole.elem_count()).map(|i| (i as f32).sin()),
@@ -308,7 +320,12 @@ mod tests {
 
     #[test]
     fn no_haplotype_gives_no_row() {
-        let (model, parameters, tokens, _) = example(Preset::Linformer);
+        let Example {
+            model,
+            parameters,
+            tokens,
+            ..
+        } = example(Preset::Linformer);
         let groups = model
             .encode_in_groups(0, &tokens.narrow(0, 0, 0).unwrap(), &Arc::new(Vec::new()))
             .unwrap();

@@ -177,9 +177,10 @@ const SAMPLE_COLUMNS: [&str; 8] = [
 
 /// The samples of a list.
 ///
-/// - With a header that has a sample column, such as `IID` or `sample_id`: the cells of this column.
-/// - PLINK's keep files (FID, IID) and `.fam` files, which have no header: the second column, with a
-///   note.
+/// - With a header that has a sample column, such as `IID` or `sample_id`: the cells of this
+///   column.
+/// - PLINK's keep files (FID, IID) and `.fam` files, which have no header: the second column, with
+///   a note.
 /// - Otherwise the first cell of each line.
 ///
 /// # Errors

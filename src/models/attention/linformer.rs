@@ -6,8 +6,8 @@
 //!   position in every sample.
 //! - Padding has zero rows in X, and K and V have no bias. It therefore adds nothing to a summary.
 //! - A window is summarised from its tokens only. A window of padding only is not attended to.
-//! - Where E is the same for all channels, E (X W) = (E X) W. The sequence is then summarised before
-//!   W, which is cheaper.
+//! - Where E is the same for all channels, E (X W) = (E X) W. The sequence is then summarised
+//!   before W, which is cheaper.
 
 use std::sync::Arc;
 

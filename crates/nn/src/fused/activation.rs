@@ -1,8 +1,8 @@
 //! The activation functions of the feed-forward layer, fused with the bias before them.
 //!
 //! - GELU `x Phi(x)` in its exact form, with the slope `Phi(x) + x phi(x)` (Hendrycks & Gimpel
-//!   2016, arXiv 1606.08415). Phi and phi are the distribution function and the density of the standard
-//!   normal distribution.
+//!   2016, arXiv 1606.08415). Phi and phi are the distribution function and the density of the
+//!   standard normal distribution.
 //! - ReLU `max(x, 0)`.
 //! - Squared ReLU `max(x, 0)^2` (Primer: So et al. 2021, arXiv 2109.08668, section 4).
 

@@ -10,7 +10,7 @@
 //! max:  y[j, c] = max_s x[s, c]; dy goes to the first token s with the maximum
 //! ```
 //!
-//! with tokens s of window j of width w, and the number n_j of these tokens.
+//! with tokens s of window j of width w, and the number `n_j` of these tokens.
 
 use std::{marker::PhantomData, sync::Arc};
 
@@ -365,25 +365,26 @@ mod tests {
 
     #[test]
     fn the_reference_is_the_same() {
-        let mean = |t: &[Tensor]| reference::pooling::weighted_window_mean(&t[0], &t[1], &mask());
-        let max = |x: &Tensor| reference::pooling::window_max(x, 3, &mask());
         assert_same_gradients(
             [&[2, 7, 3], &[3, 3]],
             |t| weighted_window_mean(&t[0], &t[1], &mask()),
-            mean,
+            |t| reference::pooling::weighted_window_mean(&t[0], &t[1], &mask()),
         );
         assert_same_gradients(
             [&[2, 7, 3]],
             |t| window_max(&t[0], 3, &mask()),
-            |t| max(&t[0]),
+            |t| reference::pooling::window_max(&t[0], 3, &mask()),
         );
-        // Of equal values one is chosen, the first.
-        let equal = |t: &[Tensor]| &t[0] - t[0].detach();
+        // The first one of equal values gets the gradient. All values are zero here.
         assert_same_gradients(
             [&[2, 7, 3]],
-            |t| window_max(&equal(t)?, 3, &mask()),
-            |t| max(&equal(t)?),
+            |t| window_max(&(&t[0] - t[0].detach())?, 3, &mask()),
+            |t| reference::pooling::window_max(&(&t[0] - t[0].detach())?, 3, &mask()),
         );
+    }
+
+    fn values(t: &Tensor) -> Vec<f32> {
+        t.flatten_all().unwrap().to_vec1().unwrap()
     }
 
     #[test]
@@ -394,19 +395,18 @@ mod tests {
         )
         .unwrap();
         let mask = Arc::new(vec![1, 0, 1, 1, 0, 0, 0, 1]);
-        let values = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert_eq!(
-            values(window_mean(&x, 2, &mask).unwrap()),
+            values(&window_mean(&x, 2, &mask).unwrap()),
             [-1.0, -4.0, 0.0, -7.0]
         );
         assert_eq!(
-            values(window_max(&x, 2, &mask).unwrap()),
+            values(&window_max(&x, 2, &mask).unwrap()),
             [-1.0, -3.0, 0.0, -7.0]
         );
         assert_eq!(*window_mask(&mask, 8, 2), [1, 1, 0, 1]);
         // The last window may be short.
         assert_eq!(
-            values(window_max(&x, 3, &mask).unwrap()),
+            values(&window_max(&x, 3, &mask).unwrap()),
             [-1.0, -5.0, -7.0]
         );
         assert_eq!(*window_mask(&[1, 0, 0, 0, 0, 0, 0, 1], 4, 3), [1, 0, 0, 1]);

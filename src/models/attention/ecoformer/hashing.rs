@@ -18,8 +18,8 @@
 //!
 //! - Each bit is the eigenvector of the spectral relaxation. It is not refined by descent on a
 //!   smoothed objective, because training continues by gradient.
-//! - EcoFormer labels pairs by the weights of softmax attention. Here the label is the cosine of unit
-//!   vectors, which ignores their lengths.
+//! - EcoFormer labels pairs by the weights of softmax attention. Here the label is the cosine of
+//!   unit vectors, which ignores their lengths.
 //! - A pair without a label is left out of R, where KSH has 0.
 //! - K^T K has a ridge, so that a direction with hardly any variation is not chosen.
 //!

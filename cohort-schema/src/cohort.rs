@@ -1011,11 +1011,12 @@ mod tests {
     }
 
     fn sexes(cells: [&str; 3]) -> Result<Vec<f64>, Error> {
-        let rows: String = cells
+        let rows: Vec<String> = cells
             .iter()
             .enumerate()
             .map(|(n, cell)| format!("P{n},case,test,{cell}\n"))
             .collect();
+        let rows = rows.concat();
         let cohort = read(&format!("sample_id,phenotype,split,sex\n{rows}"))?;
         Ok(cohort
             .people
@@ -1066,7 +1067,7 @@ mod tests {
 
     /// Reads `n` samples whose covariate `dx` is a copy of the phenotype, except in sample `flip`.
     fn read_dx_and_age(n: usize, flip: usize) -> Result<Cohort, Error> {
-        let rows: String = (0..n)
+        let rows: Vec<String> = (0..n)
             .map(|person| {
                 let is_case = person.is_multiple_of(2);
                 let phenotype = if is_case { "case" } else { "control" };
@@ -1076,7 +1077,7 @@ mod tests {
             })
             .collect();
         read_with(
-            &format!("sample_id,phenotype,split,IID,dx,age\n{rows}"),
+            &format!("sample_id,phenotype,split,IID,dx,age\n{}", rows.concat()),
             PhenotypeCoding::Auto,
             &CovariateChoice::Named(vec!["dx".into(), "age".into()]),
         )

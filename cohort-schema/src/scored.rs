@@ -993,7 +993,7 @@ mod tests {
 
     /// A table of 40 samples, the first `n` of which have no score.
     fn table_without_scores(n: usize) -> String {
-        let rows: String = (0..40)
+        let rows: Vec<String> = (0..40)
             .map(|row| {
                 if row < n {
                     format!("S{row} S{row} NA\n")
@@ -1002,7 +1002,7 @@ mod tests {
                 }
             })
             .collect();
-        format!("FID IID PRS\n{rows}")
+        format!("FID IID PRS\n{}", rows.concat())
     }
 
     #[test]

@@ -1,12 +1,6 @@
 //! Measures models: size, time of a forward pass, and AUC on a cohort.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Instant};
 
 use candle_core::{Device, Tensor};
 use gf_cohort_schema::{
@@ -200,7 +194,7 @@ pub fn all(
             name: (*name).to_owned(),
             parameters: training::cost::parameters(bundle)?,
             bytes: weight_files(folder)
-                .map(file_size)
+                .map(|path| file_size(&path))
                 .sum::<Result<u64, _>>()?,
             milliseconds,
             validation_auroc,
@@ -210,10 +204,10 @@ pub fn all(
     Ok(measured)
 }
 
-fn file_size(path: PathBuf) -> Result<u64, output::Error> {
-    fs::metadata(&path)
+fn file_size(path: &Path) -> Result<u64, output::Error> {
+    fs::metadata(path)
         .map(|metadata| metadata.len())
-        .map_err(output::at(&path))
+        .map_err(output::at(path))
 }
 
 /// Milliseconds per haplotype through all members of each bundle; the median of the passes.

@@ -1,6 +1,10 @@
-//! `auc.csv` and `roc.csv`: how well each model tells cases from controls. An undefined value is
-//! empty, with the reason beside it. `cost.csv`: what each model costs. `scores.csv`: what each
-//! published score is. `training_log.csv`: how a model was trained.
+//! Tables about the performance and the cost of models.
+//!
+//! - `auc.csv` and `roc.csv`: discrimination of cases and controls. An undefined value is empty,
+//!   with a reason in the same row.
+//! - `cost.csv`: parameters, operations and memory of each model.
+//! - `scores.csv`: the published polygenic scores.
+//! - `training_log.csv`: loss and AUC by epoch.
 
 use std::path::Path;
 
@@ -117,7 +121,7 @@ pub struct AucRow {
 }
 
 impl AucRow {
-    /// A row of counts, all else undefined.
+    /// A row with counts and without any defined value.
     #[must_use]
     pub fn undefined(model: &str, split: Split, n_cases: usize, n_controls: usize) -> Self {
         Self {
@@ -224,8 +228,8 @@ pub struct ScoreRow {
 /// Reads and checks a `cost.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column
-/// holds.
+/// A file that cannot be read or has no rows; a missing column; a cell that does not fit its
+/// column.
 pub fn read_costs(path: &Path) -> Result<Vec<CostRow>, Error> {
     let table = CsvTable::read(path)?;
     let model = table.column("model")?;
@@ -234,29 +238,58 @@ pub fn read_costs(path: &Path) -> Result<Vec<CostRow>, Error> {
     let additions = table.column("additions")?;
     let energy_pj = table.column("energy_pj")?;
     let bytes = table.column("bytes")?;
-    let read = |row: Row<'_>| {
-        let count = |column: usize| {
-            let cell = row.required(column)?;
-            cell.parse::<u64>()
-                .map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
-        };
-        Ok(CostRow {
-            model: row.required(model)?.to_owned(),
-            parameters: count(parameters)?,
-            multiplications: count(multiplications)?,
-            additions: count(additions)?,
-            energy_pj: row.finite(energy_pj)?,
-            bytes: count(bytes)?,
+    table
+        .rows()
+        .map(|row| {
+            Ok(CostRow {
+                model: row.required(model)?.to_owned(),
+                parameters: whole_number(row, parameters)?,
+                multiplications: whole_number(row, multiplications)?,
+                additions: whole_number(row, additions)?,
+                energy_pj: row.finite(energy_pj)?,
+                bytes: whole_number(row, bytes)?,
+            })
         })
-    };
-    table.rows().map(read).collect()
+        .collect()
+}
+
+/// A cell that must be a whole number of at least 0.
+fn whole_number(row: Row<'_>, column: usize) -> Result<u64, Error> {
+    let cell = row.required(column)?;
+    cell.parse()
+        .map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
+}
+
+/// The text of a cell; `None` where it is empty.
+fn optional_text(row: Row<'_>, column: usize) -> Option<String> {
+    let cell = row.cell(column);
+    (!cell.is_empty()).then(|| cell.to_owned())
+}
+
+/// A cell that must be `true` or `false`.
+fn boolean(row: Row<'_>, column: usize) -> Result<bool, Error> {
+    match row.required(column)? {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        cell => Err(row.error(column, format!("`{cell}` is neither `true` nor `false`"))),
+    }
+}
+
+/// A cell that must be between 0 and 1.
+fn fraction(row: Row<'_>, column: usize) -> Result<f64, Error> {
+    let value = row.finite(column)?;
+    if (0.0..=1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(row.error(column, format!("{value} is not between 0 and 1")))
+    }
 }
 
 /// Reads and checks a `scores.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column
-/// holds.
+/// A file that cannot be read or has no rows; a missing column; a cell that does not fit its
+/// column.
 pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>, Error> {
     let table = CsvTable::read(path)?;
     let model = table.column("model")?;
@@ -269,92 +302,67 @@ pub fn read_scores(path: &Path) -> Result<Vec<ScoreRow>, Error> {
     let n_matched = table.column("n_matched")?;
     let match_rate = table.column("match_rate")?;
     let study = table.column("study")?;
-    let read = |row: Row<'_>| {
-        let text =
-            |column: usize| Some(row.cell(column).to_owned()).filter(|text| !text.is_empty());
-        let count = |column: usize| {
-            let cell = row.required(column)?;
-            cell.parse::<u64>()
-                .map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
-        };
-        let is_harmonised = match row.required(harmonised)? {
-            "true" => true,
-            "false" => false,
-            cell => {
-                return Err(row.error(
-                    harmonised,
-                    format!("`{cell}` is neither `true` nor `false`"),
-                ));
-            }
-        };
-        let rate = row.finite(match_rate)?;
-        if !(0.0..=1.0).contains(&rate) {
-            return Err(row.error(match_rate, format!("{rate} is not between 0 and 1")));
-        }
-        Ok(ScoreRow {
-            model: row.required(model)?.to_owned(),
-            accession: row.required(accession)?.to_owned(),
-            name: text(name),
-            trait_reported: text(trait_reported),
-            genome_build: text(genome_build),
-            harmonised: is_harmonised,
-            n_variants: count(n_variants)?,
-            n_matched: count(n_matched)?,
-            match_rate: rate,
-            study: text(study),
+    table
+        .rows()
+        .map(|row| {
+            // These two are checked first, so that their errors come first.
+            let harmonised = boolean(row, harmonised)?;
+            let match_rate = fraction(row, match_rate)?;
+            Ok(ScoreRow {
+                model: row.required(model)?.to_owned(),
+                accession: row.required(accession)?.to_owned(),
+                name: optional_text(row, name),
+                trait_reported: optional_text(row, trait_reported),
+                genome_build: optional_text(row, genome_build),
+                harmonised,
+                n_variants: whole_number(row, n_variants)?,
+                n_matched: whole_number(row, n_matched)?,
+                match_rate,
+                study: optional_text(row, study),
+            })
         })
-    };
-    table.rows().map(read).collect()
+        .collect()
 }
 
-/// What is shown of an epoch in `training_log.csv`.
+/// The columns of `training_log.csv` that the report shows, for one epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainingRow {
     /// 1-based member of the bundle: a fold, or a seed of an ensemble.
     pub member: u64,
-    /// 1-based.
+    /// 1-based epoch.
     pub epoch: u64,
-    /// Mean loss over the people trained on.
+    /// Mean loss over the training samples.
     pub train_loss: f64,
-    /// AUROC on the people who choose the epoch.
+    /// AUROC on the validation samples, which choose the epoch.
     pub validation_auroc: f64,
-    /// Their mean loss.
+    /// Mean loss over the validation samples.
     pub validation_loss: f64,
 }
 
 /// Reads and checks a `training_log.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a cell that is not what its column
-/// holds.
+/// A file that cannot be read or has no rows; a missing column; a cell that does not fit its
+/// column.
 pub fn read_training_log(path: &Path) -> Result<Vec<TrainingRow>, Error> {
     let table = CsvTable::read(path)?;
-    let mut columns = [0; 5];
-    for (column, name) in columns.iter_mut().zip([
-        "member",
-        "epoch",
-        "train_loss",
-        "validation_auroc",
-        "validation_loss",
-    ]) {
-        *column = table.column(name)?;
-    }
-    let [member, epoch, train_loss, validation_auroc, validation_loss] = columns;
-    let read = |row: Row<'_>| {
-        let count = |column: usize| {
-            let cell = row.required(column)?;
-            cell.parse::<u64>()
-                .map_err(|_| row.error(column, format!("`{cell}` is not a whole number")))
-        };
-        Ok(TrainingRow {
-            member: count(member)?,
-            epoch: count(epoch)?,
-            train_loss: row.finite(train_loss)?,
-            validation_auroc: row.finite(validation_auroc)?,
-            validation_loss: row.finite(validation_loss)?,
+    let member = table.column("member")?;
+    let epoch = table.column("epoch")?;
+    let train_loss = table.column("train_loss")?;
+    let validation_auroc = table.column("validation_auroc")?;
+    let validation_loss = table.column("validation_loss")?;
+    table
+        .rows()
+        .map(|row| {
+            Ok(TrainingRow {
+                member: whole_number(row, member)?,
+                epoch: whole_number(row, epoch)?,
+                train_loss: row.finite(train_loss)?,
+                validation_auroc: row.finite(validation_auroc)?,
+                validation_loss: row.finite(validation_loss)?,
+            })
         })
-    };
-    table.rows().map(read).collect()
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
-//! What an evaluation says beside `auc.csv` and `roc.csv`: `strata.csv`, `calibration.csv`,
-//! `deciles.csv`, `distribution.csv`, `folds.csv` and `guards.csv`. An undefined value is empty.
+//! Further tables of an evaluation, next to `auc.csv` and `roc.csv`: `strata.csv`,
+//! `calibration.csv`, `deciles.csv`, `distribution.csv`, `folds.csv` and `guards.csv`.
+//!
+//! An undefined value is an empty cell.
 
 use std::{fmt, path::Path, str::FromStr};
 
@@ -9,23 +11,29 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, Role, Split,
     rows::{nine_digits, p_value, six_decimals},
-    table::{CsvTable, Row},
+    table::CsvTable,
 };
 
-/// Suffix of a polygenic score without the APOE region, beside which APOE stands by its counts of
-/// e2 and e4.
+/// Suffix of a polygenic score without the APOE region. Such a model has the counts of APOE e2 and
+/// e4 next to the score.
 pub const WITHOUT_APOE: &str = "-no-apoe";
 
-/// End of the name of a polygenic score without the covariates.
+/// Suffix of a polygenic score without the covariates.
 pub const ALONE: &str = "-alone";
 
-/// Name of the model that joins scores and sequence models, stacked on the validation split.
+/// Name of the model that combines scores and sequence models by stacking on the validation split.
 pub const STACKED: &str = "stacked";
 
-/// Place of a model of this program in the sequence of models that a reviewer expects, by its name:
-/// 0 covariates, 1 and APOE, 2 and a polygenic score without the APOE region, 3 a polygenic score
-/// with the region, 4 a sequence model, 5 all together. `None` for the principal components alone,
-/// which are a probe and no competitor.
+/// Rank of a model of this program, by its name, in the order of models that a reviewer expects.
+///
+/// - 0: covariates
+/// - 1: covariates and APOE
+/// - 2: a polygenic score without the APOE region, next to APOE
+/// - 3: a polygenic score with the region
+/// - 4: a sequence model
+/// - 5: all of them stacked
+///
+/// `None` for the principal components alone, which are a probe for stratification.
 #[must_use]
 pub fn rung(model: &str) -> Option<u8> {
     Role::of_own(model).rung()
@@ -196,7 +204,7 @@ pub struct GuardRow {
 }
 
 impl GuardRow {
-    /// What a guard found.
+    /// One row of `guards.csv`.
     #[must_use]
     pub fn new(
         guard: &str,
@@ -216,8 +224,7 @@ impl GuardRow {
 /// Reads and checks a `guards.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; an empty cell; a verdict that is
-/// none.
+/// A file that cannot be read or has no rows; a missing column; an empty cell; an unknown verdict.
 pub fn read_guards(path: &Path) -> Result<Vec<GuardRow>, Error> {
     let table = CsvTable::read(path)?;
     let guard = table.column("guard")?;
@@ -252,19 +259,21 @@ pub struct ApoeRow {
 /// Reads an `apoe.csv`. Further columns are allowed.
 ///
 /// # Errors
-/// A file that cannot be read or has no rows; a missing column; a person without a name.
+/// A file that cannot be read or has no rows; a missing column; a row without a sample id.
 pub fn read_apoe(path: &Path) -> Result<Vec<ApoeRow>, Error> {
     let table = CsvTable::read(path)?;
     let sample_id = table.column("sample_id")?;
     let apoe = table.column("apoe")?;
-    let read = |row: Row<'_>| {
-        let called = Some(row.cell(apoe)).filter(|genotype| !genotype.is_empty());
-        Ok(ApoeRow {
-            sample_id: row.required(sample_id)?.to_owned(),
-            apoe: called.map(str::to_owned),
+    table
+        .rows()
+        .map(|row| {
+            let genotype = row.cell(apoe);
+            Ok(ApoeRow {
+                sample_id: row.required(sample_id)?.to_owned(),
+                apoe: (!genotype.is_empty()).then(|| genotype.to_owned()),
+            })
         })
-    };
-    table.rows().map(read).collect()
+        .collect()
 }
 
 /// What a guard says.
@@ -341,14 +350,15 @@ mod tests {
         );
     }
 
-    #[test]
-    fn guards_are_read_and_a_verdict_that_is_none_is_named_with_its_line() {
+    fn read_text(text: &str) -> Result<Vec<GuardRow>, Error> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("guards.csv");
-        let read = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            read_guards(&path)
-        };
+        std::fs::write(&path, text).unwrap();
+        read_guards(&path)
+    }
+
+    #[test]
+    fn guards_are_read_and_a_verdict_that_is_none_is_named_with_its_line() {
         let header = "guard,verdict,subject,finding\n";
         let row = GuardRow {
             guard: "kinship".into(),
@@ -357,13 +367,13 @@ mod tests {
             finding: "12 variants, 500 needed".into(),
         };
         assert_eq!(
-            read(&format!(
+            read_text(&format!(
                 "{header}kinship,not-run,cohort,\"12 variants, 500 needed\"\n"
             ))
             .unwrap(),
             [row]
         );
-        let message = read(&format!("{header}kinship,passed,cohort,none\n"))
+        let message = read_text(&format!("{header}kinship,passed,cohort,none\n"))
             .unwrap_err()
             .to_string();
         assert!(

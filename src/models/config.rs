@@ -207,19 +207,7 @@ impl Architecture {
     /// Names the axis.
     pub fn check_unused(&self) -> Result<()> {
         let default = Self::default();
-        let unused = |owner: AttentionKind, axes: &[(&str, bool)]| match axes
-            .iter()
-            .find(|(_, differs)| *differs)
-        {
-            Some((axis, _)) if self.attention != owner => {
-                bail!(
-                    "`{axis}` is of the attention {owner:?}, not of {:?}: leave it out",
-                    self.attention
-                )
-            }
-            _ => Ok(()),
-        };
-        unused(
+        self.refuse_unused(
             AttentionKind::Linformer,
             &[
                 ("sharing", self.sharing != default.sharing),
@@ -230,7 +218,7 @@ impl Architecture {
                 ),
             ],
         )?;
-        unused(
+        self.refuse_unused(
             AttentionKind::Ecoformer,
             &[
                 ("hash_bits", self.hash_bits != default.hash_bits),
@@ -240,6 +228,20 @@ impl Architecture {
                 ),
             ],
         )
+    }
+
+    /// Refuses options of the attention `owner` that differ from their defaults, in a model with
+    /// another attention.
+    fn refuse_unused(&self, owner: AttentionKind, axes: &[(&str, bool)]) -> Result<()> {
+        match axes.iter().find(|(_, differs)| *differs) {
+            Some((axis, _)) if self.attention != owner => {
+                bail!(
+                    "`{axis}` is of the attention {owner:?}, not of {:?}: leave it out",
+                    self.attention
+                )
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Windows leave less to share than a learned matrix does: what would change nothing is
@@ -521,7 +523,6 @@ mod tests {
 
     #[test]
     fn an_axis_that_is_set_goes_before_that_of_the_preset() {
-        let read = |text: &str| toml::from_str::<Architecture>(text).unwrap();
         let primer = read("preset = \"primer\"\nattention = \"linformer\"\nhidden = 64\n");
         assert_eq!(
             (primer.attention, primer.activation, primer.convolution),
@@ -536,16 +537,21 @@ mod tests {
         assert!(toml::from_str::<Architecture>("attention = \"linear\"").is_err());
     }
 
+    fn read(text: &str) -> Architecture {
+        toml::from_str(text).unwrap()
+    }
+
+    fn check(projection: Projection, sharing: Sharing) -> Result<()> {
+        let architecture = Architecture {
+            sharing,
+            projection,
+            ..Architecture::default()
+        };
+        architecture.check_sharing()
+    }
+
     #[test]
     fn sharing_that_would_change_nothing_is_refused() {
-        let check = |projection, sharing| {
-            Architecture {
-                sharing,
-                projection,
-                ..Architecture::default()
-            }
-            .check_sharing()
-        };
         for projection in [
             Projection::Learned,
             Projection::Mean,
@@ -609,9 +615,11 @@ mod tests {
 
     #[test]
     fn a_rank_that_would_leave_every_layer_dense_is_refused() {
-        let check = |rank| Architecture::default().check_rank(rank);
         for rank in [Rank::Absolute(64), Rank::Absolute(25), Rank::Share(0.01)] {
-            let error = check(rank).unwrap_err().to_string();
+            let error = Architecture::default()
+                .check_rank(rank)
+                .unwrap_err()
+                .to_string();
             assert!(
                 error.contains("16 (32 x 32)") && error.contains("25 (32 x 128)"),
                 "{error}"
@@ -619,7 +627,7 @@ mod tests {
         }
         // The feed-forward layers alone, and all.
         for rank in [Rank::Absolute(24), Rank::Absolute(1), Rank::Share(0.5)] {
-            assert!(check(rank).is_ok());
+            assert!(Architecture::default().check_rank(rank).is_ok());
         }
     }
 

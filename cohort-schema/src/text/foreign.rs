@@ -1,17 +1,16 @@
-//! Files that are not what a command reads, recognised by their first bytes: what each is, and what
-//! to do with it.
+//! Foreign file formats, recognised by their first bytes, with advice for each.
 
 use std::fmt;
 
-/// Bytes of a file that [`foreign`] looks at.
-const TAR_MAGIC_AT: usize = 257;
+/// Offset of the magic bytes of a tar archive.
+const TAR_MAGIC_OFFSET: usize = 257;
 
-/// A format that is not read here.
+/// A format that the program does not read as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Foreign {
-    /// What the file is.
+    /// The format, with its article.
     name: &'static str,
-    /// What to do with it.
+    /// The next action of the user.
     advice: &'static str,
 }
 
@@ -29,7 +28,7 @@ const TO_CSV: &str = "open it where it was made and save the table as CSV (UTF-8
 const UNPACK: &str = "unpack it and give the file that is inside";
 
 impl Foreign {
-    /// Genotypes where a text is wanted.
+    /// Genotypes in place of a text file.
     pub(super) const BCF: Self = format(
         "a BCF file of genotypes",
         "give it as --vcf, and the text file here",
@@ -58,7 +57,7 @@ impl Foreign {
     );
 }
 
-/// First bytes and the format that has them.
+/// First bytes of each format. A longer entry is before a shorter one with the same start.
 const MAGIC: [(&[u8], Foreign); 30] = [
     (b"\x6c\x1b\x00", Foreign::PLINK_BED),
     (b"\x6c\x1b\x01", Foreign::PLINK_BED),
@@ -167,13 +166,13 @@ const MAGIC: [(&[u8], Foreign); 30] = [
     ),
 ];
 
-/// What a file is by its first bytes, where that is no text, no VCF and no compressed text.
+/// The format of a file by its first bytes; `None` for text, VCF and compressed text.
 #[must_use]
 pub fn foreign(start: &[u8]) -> Option<Foreign> {
     if start.starts_with(b"PK\x03\x04") {
         let is_workbook = [&b"[Content_Types].xml"[..], b"xl/"]
             .iter()
-            .any(|name| holds(&start[..start.len().min(4096)], name));
+            .any(|name| contains(&start[..start.len().min(4096)], name));
         return Some(if is_workbook {
             Foreign::WORKBOOK
         } else {
@@ -193,16 +192,16 @@ pub fn foreign(start: &[u8]) -> Option<Foreign> {
     by_magic
         .or_else(|| is_bgen(start).then_some(Foreign::BGEN))
         .or_else(|| {
-            let is_tar = start.get(TAR_MAGIC_AT..TAR_MAGIC_AT + 5) == Some(b"ustar");
+            let is_tar = start.get(TAR_MAGIC_OFFSET..TAR_MAGIC_OFFSET + 5) == Some(b"ustar");
             is_tar.then_some(format("a tar archive", UNPACK))
         })
 }
 
-fn holds(bytes: &[u8], part: &[u8]) -> bool {
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-/// BGEN 1.1 to 1.3: the name of the format, or four zero bytes behind a header of 20 bytes or more.
+/// Whether a file is BGEN 1.1 to 1.3, by the name of the format in its header.
 fn is_bgen(start: &[u8]) -> bool {
     start.get(16..20) == Some(b"bgen")
 }
@@ -213,12 +212,10 @@ fn is_web_page(start: &[u8]) -> bool {
         .unwrap_or(start)
         .trim_ascii_start();
     let head: Vec<u8> = start.iter().take(256).map(u8::to_ascii_lowercase).collect();
-    let is_html = |text: &[u8]| {
-        text.starts_with(b"<!doctype html")
-            || text.starts_with(b"<html")
-            || text.starts_with(b"<head")
-    };
-    is_html(&head) || (head.starts_with(b"<?xml") && holds(&head, b"<html"))
+    let is_html = [&b"<!doctype html"[..], b"<html", b"<head"]
+        .iter()
+        .any(|tag| head.starts_with(tag));
+    is_html || (head.starts_with(b"<?xml") && contains(&head, b"<html"))
 }
 
 #[cfg(test)]

@@ -6,6 +6,6 @@ use candle_core::{Result, Tensor};
 pub(crate) fn sign(x: &Tensor) -> Result<Tensor> {
     let sign = x.detach().lt(0.0)?.to_dtype(x.dtype())?.affine(-2.0, 1.0)?;
     let passed = x.detach().abs()?.lt(1.0)?.where_cond(x, &x.zeros_like()?)?;
-    // Zero, with the gradient of what is passed.
+    // The difference is zero, but its gradient is the gradient of `passed`.
     sign + (&passed - passed.detach())?
 }

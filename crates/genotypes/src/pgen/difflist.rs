@@ -1,7 +1,7 @@
 //! Sparse lists of samples, with or without a genotype category for each.
 //!
-//! Layout: the length L; the first sample of every group of 64, in as many bytes as the last sample
-//! of the file needs; the sizes of all groups but the last, less 63; ceil(L / 4) bytes of
+//! Layout: the length L; the first sample of every group of 64, in as many bytes as the number of
+//! samples of the file needs; the sizes of all groups but the last, less 63; ceil(L / 4) bytes of
 //! categories, if any; the differences between the samples of a group, as varints.
 
 use super::{
@@ -98,12 +98,13 @@ impl Difflist {
     }
 }
 
-/// Bytes of a sample number.
+/// Bytes of a sample number: as many as the number of samples needs. The specification has the limits
+/// higher by one, but `plink2` and `pgenlib` write two bytes for 256 samples and three for 65,536.
 const fn sample_width(sample_count: usize) -> usize {
     match sample_count {
-        0..=0x100 => 1,
-        0x101..=0x1_0000 => 2,
-        0x1_0001..=0x100_0000 => 3,
+        0..=0xff => 1,
+        0x100..=0xffff => 2,
+        0x1_0000..=0xff_ffff => 3,
         _ => 4,
     }
 }

@@ -192,24 +192,36 @@ impl PgenFile {
 
     /// Reads the main track that a record refers to, unless it was read last.
     fn load_anchor(&mut self, shape: Shape) -> Result<(), PgenError> {
-        let header = &self.fileset.header;
-        let block_start = shape.variant / BLOCK * BLOCK;
-        let mut earlier = (block_start..shape.variant).rev();
-        let anchor = earlier
-            .find(|&variant| !main_track::refers_back(header.record_type(variant)))
-            .ok_or_else(|| {
-                let found = shape.record_type;
-                let fault = RecordFault::NoEarlierRecord { found };
-                self.fileset.fault(shape.variant, fault)
-            })?;
-        if self.decoder.has_anchor(anchor) {
-            return Ok(());
+        let anchor = self.anchor_of(shape.variant).ok_or_else(|| {
+            let found = shape.record_type;
+            let fault = RecordFault::NoEarlierRecord { found };
+            self.fileset.fault(shape.variant, fault)
+        })?;
+        if !self.decoder.has_anchor(anchor) {
+            let anchor_shape = self.shape(anchor)?;
+            let bytes = self.source.bytes(self.fileset.header.range(anchor))?;
+            self.decoder
+                .read_anchor(&mut Cursor::new(bytes), anchor_shape)
+                .map_err(|fault| self.fileset.fault(anchor, fault))?;
         }
-        let anchor_shape = self.shape(anchor)?;
-        let bytes = self.source.bytes(self.fileset.header.range(anchor))?;
-        self.decoder
-            .read_anchor(&mut Cursor::new(bytes), anchor_shape)
-            .map_err(|fault| self.fileset.fault(anchor, fault))
+        self.decoder.extend_anchor_span(shape.variant);
+        Ok(())
+    }
+
+    /// The last variant of the block, before this one, whose record does not refer to another.
+    fn anchor_of(&self, variant: usize) -> Option<usize> {
+        let header = &self.fileset.header;
+        let block_start = variant / BLOCK * BLOCK;
+        // The search starts where the last one ended, for all records of a block may refer to one.
+        let known = self
+            .decoder
+            .anchor_span()
+            .filter(|&[anchor, _]| (block_start..variant).contains(&anchor));
+        let unsearched = known.map_or(block_start, |[_, through]| through + 1);
+        (unsearched..variant)
+            .rev()
+            .find(|&earlier| !main_track::refers_back(header.record_type(earlier)))
+            .or(known.map(|[anchor, _]| anchor))
     }
 }
 

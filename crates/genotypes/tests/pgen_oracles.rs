@@ -2,6 +2,11 @@
 //!
 //! A test is skipped with a message where plink2 or the data is absent. With `GF_REQUIRE_ORACLES`, a
 //! missing plink2 is a failure.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failure here fails the test"
+)]
 
 use std::{
     collections::BTreeSet,
@@ -113,7 +118,7 @@ impl Cohort {
                 let rate = [1, 10, 100, 400, 900, 995][random.below(6) as usize];
                 haplotypes = self.independent(&mut random, alt_count, rate);
             } else {
-                self.change_few(&mut random, alt_count, &mut haplotypes);
+                change_few(&mut random, alt_count, &mut haplotypes);
             }
             let alts: Vec<String> = (1..=alt_count).map(|n| "C".repeat(n as usize)).collect();
             let filter = ["PASS", "low", "."][variant % 3];
@@ -132,32 +137,21 @@ impl Cohort {
     }
 
     fn independent(&self, random: &mut Random, alt_count: u64, rate: u64) -> Vec<[u64; 2]> {
-        let draw = |random: &mut Random| match random.happens(rate) {
-            true => 1 + random.below(alt_count),
-            false => 0,
-        };
-        (0..self.samples)
-            .map(|_| [draw(random), draw(random)])
-            .collect()
-    }
-
-    fn change_few(&self, random: &mut Random, alt_count: u64, haplotypes: &mut [[u64; 2]]) {
-        let is_inverted = alt_count == 1 && random.happens(300);
-        for alleles in haplotypes.iter_mut() {
-            if is_inverted {
-                *alleles = alleles.map(|allele| 1 - allele);
-            }
-            if random.happens(10) {
-                alleles[random.below(2) as usize] = random.below(alt_count + 1);
+        let mut haplotypes = vec![[0; 2]; self.samples];
+        for allele in haplotypes.as_flattened_mut() {
+            if random.happens(rate) {
+                *allele = 1 + random.below(alt_count);
             }
         }
+        haplotypes
     }
 
     fn write_calls(&self, random: &mut Random, haplotypes: &[[u64; 2]], text: &mut String) {
         let is_mostly_missing = random.happens(20);
-        let phased = match random.happens(self.phased) {
-            true => [500, 1000][random.below(2) as usize],
-            false => 0,
+        let phased = if random.happens(self.phased) {
+            [500, 1000][random.below(2) as usize]
+        } else {
+            0
         };
         for &[first, second] in haplotypes {
             let missing = if is_mostly_missing { 990 } else { self.missing };
@@ -178,6 +172,18 @@ impl Cohort {
                     write!(text, ":{:.4},{:.4}", doses[0], doses[1]).unwrap();
                 }
             }
+        }
+    }
+}
+
+fn change_few(random: &mut Random, alt_count: u64, haplotypes: &mut [[u64; 2]]) {
+    let is_inverted = alt_count == 1 && random.happens(300);
+    for alleles in haplotypes.iter_mut() {
+        if is_inverted {
+            *alleles = alleles.map(|allele| 1 - allele);
+        }
+        if random.happens(10) {
+            alleles[random.below(2) as usize] = random.below(alt_count + 1);
         }
     }
 }

@@ -51,6 +51,8 @@ pub(super) struct Decoder {
     anchor: MainTrack,
     /// The last variant read whose record does not refer to another.
     anchor_variant: Option<usize>,
+    /// The last variant known to have a record that refers to the anchor, or the anchor itself.
+    anchor_through: usize,
     /// Main track of a record that refers to the anchor.
     differing: MainTrack,
     list: Difflist,
@@ -70,6 +72,17 @@ impl Decoder {
         matches!(self.anchor_variant, Some(anchor) if anchor == variant)
     }
 
+    /// The anchor and the last variant known to refer to it.
+    pub(super) fn anchor_span(&self) -> Option<[usize; 2]> {
+        self.anchor_variant
+            .map(|anchor| [anchor, self.anchor_through])
+    }
+
+    /// All records from the anchor's next one up to this one refer to the anchor.
+    pub(super) fn extend_anchor_span(&mut self, variant: usize) {
+        self.anchor_through = self.anchor_through.max(variant);
+    }
+
     /// Reads the main track of a record that does not refer to another.
     pub(super) fn read_anchor(
         &mut self,
@@ -84,6 +97,7 @@ impl Decoder {
                 .read_alone(cursor, shape.record_type, self.sample_count, &mut self.list)?;
         }
         self.anchor_variant = Some(shape.variant);
+        self.anchor_through = shape.variant;
         Ok(())
     }
 

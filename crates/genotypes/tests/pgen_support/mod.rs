@@ -67,7 +67,8 @@ pub fn write_fileset(
     header.extend((sample_count as u32).to_le_bytes());
     let wide_types = u8::from(form.type_bits == 8) << 2;
     let allele_bits = (form.allele_width as u8) << 4;
-    header.push(form.length_width as u8 - 1 | wide_types | allele_bits | form.provisional_ref << 6);
+    let length_bits = form.length_width as u8 - 1;
+    header.push(length_bits | wide_types | allele_bits | (form.provisional_ref << 6));
     header.extend(first.to_le_bytes());
     header.extend(header_body(records, form));
     if is_external {

@@ -24,6 +24,7 @@ mod selection;
 mod source;
 mod text;
 mod variants;
+mod zstandard;
 
 use std::{
     path::{Path, PathBuf},

@@ -20,6 +20,7 @@ use pgen_support::{
     write_companions, write_fileset,
 };
 use proptest::prelude::*;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 fn biallelic(record_type: u8, bytes: Vec<u8>) -> RecordBytes {
     RecordBytes {
@@ -240,7 +241,11 @@ fn forms_of_pvar_and_psam() {
     let pvar = "##a\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS\n\
                 chr1\t5\t.\tG\t.\t.\t.\tAC=1;PR\tGT\t0/0\r\n\
                 chrX\t6\tb\tG\tA,<DEL>\t.\tq10;s\tPRX=1\tGT\t0/1";
-    let compressed = zstd::encode_all(pvar.as_bytes(), 3).unwrap();
+    // Two frames, and one between them without text.
+    let [head, body] = [&pvar[..60], &pvar[60..]]
+        .map(|text| compress_to_vec(text.as_bytes(), CompressionLevel::Fastest));
+    let skipped = [0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+    let compressed = [&head[..], &skipped, &body].concat();
     fs::remove_file(path.with_extension("pvar")).unwrap();
     fs::write(path.with_extension("pvar.zst"), compressed).unwrap();
     fs::write(
@@ -262,6 +267,7 @@ fn forms_of_pvar_and_psam() {
     assert_eq!(second.alts().collect::<Vec<_>>(), ["A", "<DEL>"]);
     assert_eq!((second.filter, second.allele_count()), (Some("q10;s"), 3));
     assert!(file.variants().get(2).is_none());
+    check_damaged_zstandard(&path);
 
     fs::write(path.with_extension("psam"), "#IID\nA\nA\n").unwrap();
     let fault = PgenFile::open(&path).err();
@@ -289,6 +295,27 @@ fn forms_of_pvar_and_psam() {
     fs::remove_file(path.with_extension("psam")).unwrap();
     let fault = PgenFile::open(&path).err();
     assert!(matches!(fault, Some(PgenError::NoCompanion { tried, .. }) if tried.len() == 2));
+}
+
+/// A cut is noticed, and so is any changed byte that changes the text.
+fn check_damaged_zstandard(path: &Path) {
+    let compressed = path.with_extension("pvar.zst");
+    let bytes = fs::read(&compressed).unwrap();
+    let whole = PgenFile::open(path).unwrap();
+    for index in 0..bytes.len() {
+        fs::write(&compressed, &bytes[..index]).unwrap();
+        assert!(PgenFile::open(path).is_err(), "cut at {index}");
+        let mut damaged = bytes.clone();
+        damaged[index] ^= 4;
+        fs::write(&compressed, damaged).unwrap();
+        if let Ok(file) = PgenFile::open(path) {
+            assert!(
+                file.variants().iter().eq(whole.variants().iter()),
+                "byte {index}"
+            );
+        }
+    }
+    fs::write(&compressed, bytes).unwrap();
 }
 
 fn fault_of(folder: &Path, sample_count: usize, record: RecordBytes) -> RecordFault {

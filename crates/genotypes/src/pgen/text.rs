@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::error::{LineFault, PgenError};
+use super::{
+    error::{LineFault, PgenError},
+    zstandard::Zstandard,
+};
 
 /// The longest line that is read. An INFO field or an allele of this size does not occur.
 const LINE_LIMIT: u64 = 64 << 20;
@@ -47,8 +50,7 @@ impl Lines {
     pub(super) fn open(path: &Path) -> Result<Self, PgenError> {
         let file = File::open(path).map_err(|source| PgenError::io(path, source))?;
         let reader: Box<dyn BufRead> = if path.extension().is_some_and(|name| name == "zst") {
-            let decoder = zstd::Decoder::new(file).map_err(|source| PgenError::io(path, source))?;
-            Box::new(BufReader::with_capacity(1 << 17, decoder))
+            Box::new(BufReader::with_capacity(1 << 17, Zstandard::new(file)))
         } else {
             Box::new(BufReader::with_capacity(1 << 17, file))
         };

@@ -7,13 +7,14 @@
 
 mod pgen_support;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use gf_genotypes::{
     MISSING,
-    pgen::{
-        HeaderFault, LineFault, PgenError, PgenFile, PgenRecord, RecordFault, Sex, StorageMode,
-    },
+    pgen::{PgenError, PgenFile, PgenRecord, RecordFault, Sex, StorageMode},
 };
 use pgen_support::{
     HeaderForm, RecordBytes, STANDARD, categories_of, difflist, main_track, pack, read,
@@ -227,17 +228,21 @@ fn plink1_bed_with_bim_and_fam() {
     );
 }
 
-#[test]
-fn forms_of_pvar_and_psam() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("text.pgen");
-    let categories = pack(&[0, 1], 2);
-    let records = vec![biallelic(0, categories.clone()), biallelic(0, categories)];
+/// A fileset of two samples and two variants.
+fn two_by_two(folder: &Path) -> PathBuf {
+    let calls = pack(&[0, 1], 2);
+    let records = vec![biallelic(0, calls.clone()), biallelic(0, calls)];
     let elsewhere = HeaderForm {
         provisional_ref: 0,
         ..STANDARD
     };
-    write_fileset(folder.path(), "text", 2, &records, elsewhere);
+    write_fileset(folder, "text", 2, &records, elsewhere)
+}
+
+#[test]
+fn forms_of_pvar() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = two_by_two(folder.path());
     let pvar = "##a\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS\n\
                 chr1\t5\t.\tG\t.\t.\t.\tAC=1;PR\tGT\t0/0\r\n\
                 chrX\t6\tb\tG\tA,<DEL>\t.\tq10;s\tPRX=1\tGT\t0/1";
@@ -248,14 +253,7 @@ fn forms_of_pvar_and_psam() {
     let compressed = [&head[..], &skipped, &body].concat();
     fs::remove_file(path.with_extension("pvar")).unwrap();
     fs::write(path.with_extension("pvar.zst"), compressed).unwrap();
-    fs::write(
-        path.with_extension("psam"),
-        "#FID\tIID\tSID\tSEX\nF\tA\tx\tm\nF\tB\ty\t0\n",
-    )
-    .unwrap();
     let file = PgenFile::open(&path).unwrap();
-    assert_eq!(file.samples().ids(), ["A", "B"]);
-    assert_eq!(file.samples().sexes(), [Sex::Male, Sex::Unknown]);
     assert_eq!(file.variants().contigs(), ["chr1", "chrX"]);
     let [first, second] = [0, 1].map(|index| file.variants().get(index).unwrap());
     assert_eq!(
@@ -269,30 +267,67 @@ fn forms_of_pvar_and_psam() {
     assert!(file.variants().get(2).is_none());
     check_damaged_zstandard(&path);
 
-    fs::write(path.with_extension("psam"), "#IID\nA\nA\n").unwrap();
-    let fault = PgenFile::open(&path).err();
-    assert!(matches!(
-        fault,
-        Some(PgenError::Line {
-            line: 3,
-            fault: LineFault::DuplicateSample { .. },
-            ..
-        })
-    ));
-    fs::write(path.with_extension("psam"), "#IID\nA\nB\nC\n").unwrap();
-    let fault = PgenFile::open(&path).err();
-    assert!(matches!(
-        fault,
-        Some(PgenError::Header {
-            fault: HeaderFault::Samples {
-                expected: 3,
-                found: 2,
-                ..
-            },
-            ..
-        })
-    ));
-    fs::remove_file(path.with_extension("psam")).unwrap();
+    // Without the flags in the PGEN file, all REF alleles of a BIM file are provisional.
+    fs::remove_file(path.with_extension("pvar.zst")).unwrap();
+    fs::write(path.with_extension("bim"), "1 a 5 G A\n1 b 6 C A\n").unwrap();
+    let file = PgenFile::open(&path).unwrap();
+    let variant = file.variants().get(1).unwrap();
+    assert_eq!((variant.position, variant.reference), (6, "A"));
+    assert!(variant.has_provisional_ref);
+}
+
+#[test]
+fn damaged_pvar_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = two_by_two(folder.path());
+    for (text, expected) in [
+        (
+            "#CHROM POS ID REF\n",
+            "line 1: the header line has no column `ALT`",
+        ),
+        (
+            "##a\n1 5 a G C\n",
+            "line 2: the header line has no column `#CHROM`",
+        ),
+        (
+            "1 a 5 G\n",
+            "line 1: it has 4 fields; at least 5 are needed",
+        ),
+        ("1 a -5 G C\n", "position `-5` is not a whole number"),
+        ("1 a 5 G C\n", "it has 2 variants, but"),
+    ] {
+        fs::write(path.with_extension("pvar"), text).unwrap();
+        let fault = PgenFile::open(&path).err().unwrap().to_string();
+        assert!(fault.contains(expected), "{fault}");
+    }
+    fs::write(path.with_extension("pvar"), b"1 a\xff 5 G C\n").unwrap();
+    let fault = PgenFile::open(&path).err().unwrap().to_string();
+    assert!(fault.ends_with("line 1: it is not UTF-8"), "{fault}");
+}
+
+#[test]
+fn forms_of_psam() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = two_by_two(folder.path());
+    let psam = path.with_extension("psam");
+    fs::write(&psam, "#FID\tIID\tSID\tSEX\nF\tA\tx\tm\nF\tB\ty\t0\n").unwrap();
+    let file = PgenFile::open(&path).unwrap();
+    assert_eq!(file.samples().ids(), ["A", "B"]);
+    assert_eq!(file.samples().sexes(), [Sex::Male, Sex::Unknown]);
+    for (text, expected) in [
+        ("#IID\nA\nA\n", "line 3: sample `A` occurs twice"),
+        (
+            "#IID SEX\nA 1\nB\n",
+            "line 3: it has 1 fields; at least 2 are needed",
+        ),
+        ("#IID\nA\nB\nC\n", "it has 2 samples, but"),
+        ("#ID\nA\nB\n", "line 2: the header line has no column `IID`"),
+    ] {
+        fs::write(&psam, text).unwrap();
+        let fault = PgenFile::open(&path).err().unwrap().to_string();
+        assert!(fault.contains(expected), "{fault}");
+    }
+    fs::remove_file(psam).unwrap();
     let fault = PgenFile::open(&path).err();
     assert!(matches!(fault, Some(PgenError::NoCompanion { tried, .. }) if tried.len() == 2));
 }

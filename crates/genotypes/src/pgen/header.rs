@@ -41,17 +41,22 @@ pub enum StorageMode {
 #[derive(Debug)]
 pub(super) enum Layout {
     /// All records have one width and one type.
-    Fixed {
-        first: u64,
-        width: u64,
-        record_type: u8,
-    },
+    Fixed(FixedRecords),
     /// One entry for each variant.
     Variable {
         starts: Vec<u64>,
         lengths: Vec<u32>,
         types: Vec<u8>,
     },
+}
+
+/// Records of one width and one type.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FixedRecords {
+    /// Offset of the first record.
+    first: u64,
+    width: u64,
+    record_type: u8,
 }
 
 /// What the header states.
@@ -65,9 +70,9 @@ impl Header {
     /// Bytes of a record in the file.
     pub(super) fn range(&self, variant: usize) -> Range<u64> {
         match &self.layout {
-            Layout::Fixed { first, width, .. } => {
-                let start = first + width * variant as u64;
-                start..start + width
+            Layout::Fixed(records) => {
+                let start = records.first + records.width * variant as u64;
+                start..start + records.width
             }
             Layout::Variable {
                 starts, lengths, ..
@@ -77,7 +82,7 @@ impl Header {
 
     pub(super) fn record_type(&self, variant: usize) -> u8 {
         match &self.layout {
-            Layout::Fixed { record_type, .. } => *record_type,
+            Layout::Fixed(records) => records.record_type,
             Layout::Variable { types, .. } => types[variant],
         }
     }
@@ -196,18 +201,23 @@ fn require_len(source: &Source, expected: u64) -> Result<(), PgenError> {
 /// A BED file has three bytes of header, and every REF allele of it is provisional.
 fn bed_layout(source: &Source, companions: &mut Companions<'_>) -> Result<Layout, PgenError> {
     companions.set_all_provisional();
-    let width = companions.sample_count.div_ceil(4) as u64;
-    fixed_layout(source, companions, [BED_HEADER_LEN, width], 0)
+    let records = FixedRecords {
+        first: BED_HEADER_LEN,
+        width: companions.sample_count.div_ceil(4) as u64,
+        record_type: 0,
+    };
+    fixed_layout(source, companions, records)
 }
 
 /// Records of one width, which must fill the file.
 fn fixed_layout(
     source: &Source,
     companions: &Companions<'_>,
-    [first, width]: [u64; 2],
-    record_type: u8,
+    records: FixedRecords,
 ) -> Result<Layout, PgenError> {
-    let expected = first.saturating_add(width.saturating_mul(companions.variants.len() as u64));
+    let variants = companions.variants.len() as u64;
+    let records_len = records.width.saturating_mul(variants);
+    let expected = records.first.saturating_add(records_len);
     if expected != source.len() {
         let fault = HeaderFault::FileSize {
             variants: companions.variants.len(),
@@ -217,11 +227,7 @@ fn fixed_layout(
         };
         return Err(PgenError::header(source.path(), fault));
     }
-    Ok(Layout::Fixed {
-        first,
-        width,
-        record_type,
-    })
+    Ok(Layout::Fixed(records))
 }
 
 /// The index `X.pgen.pgi` or `X.pgi` of `X.pgen`.
@@ -325,13 +331,19 @@ impl<'a, 'b> IndexReader<'a, 'b> {
         self.read_provisional_ref(0..self.companions.variants.len())?;
         let samples = self.companions.sample_count as u64;
         let hardcalls = samples.div_ceil(4);
-        let [record_type, width] = match mode {
-            StorageMode::FixedDosages => [0x40, hardcalls + 2 * samples],
-            StorageMode::FixedPhasedDosages => [0xc0, hardcalls + 4 * samples],
-            _ => [0, hardcalls],
+        let mut records = FixedRecords {
+            first: self.position,
+            width: hardcalls,
+            record_type: 0,
         };
-        let dimensions = [self.position, width];
-        fixed_layout(self.source, self.companions, dimensions, record_type as u8)
+        if mode == StorageMode::FixedDosages {
+            records.width += 2 * samples;
+            records.record_type = 0x40;
+        } else if mode == StorageMode::FixedPhasedDosages {
+            records.width += 4 * samples;
+            records.record_type = 0xc0;
+        }
+        fixed_layout(self.source, self.companions, records)
     }
 
     /// `records_end` is the size of the file with the records.

@@ -27,14 +27,19 @@ pub(super) fn read(
         }
         return Ok(());
     }
-    let is_phased = |&(index, _): &(usize, &u32)| bit(head, index + 1);
-    let phased_count = heterozygous.iter().enumerate().filter(is_phased).count();
+    let phased_count = (1..=heterozygous.len())
+        .filter(|&index| bit(head, index))
+        .count();
     let swapped = cursor.take(phased_count.div_ceil(8), Track::Phase)?;
-    let phased = heterozygous.iter().enumerate().filter(is_phased);
-    for (index, (_, &sample)) in phased.enumerate() {
-        if let Some(slot) = selection.slot(sample) {
-            record.set_phase(slot, bit(swapped, index));
+    let mut phased_index = 0;
+    for (index, &sample) in heterozygous.iter().enumerate() {
+        if !bit(head, index + 1) {
+            continue;
         }
+        if let Some(slot) = selection.slot(sample) {
+            record.set_phase(slot, bit(swapped, phased_index));
+        }
+        phased_index += 1;
     }
     Ok(())
 }

@@ -53,35 +53,45 @@ impl PgenSamples {
 
     pub(super) fn read(path: &Path) -> Result<Self, PgenError> {
         let mut lines = Lines::open(path)?;
-        let mut samples = Self::default();
-        let mut seen = HashSet::new();
-        let mut columns = None;
+        let mut builder = Builder::default();
         while let Some(line) = lines.next_line()? {
-            if line.starts_with('#') {
-                if columns.is_none() && is_column_line(line) {
-                    let found = Columns::of_header(line);
-                    columns = Some(found.map_err(|fault| lines.fault(fault))?);
-                }
-                continue;
-            }
-            let layout = *columns.get_or_insert(Columns::FAM);
-            let (id, sex) = match layout.sample(line) {
-                Ok(sample) => sample,
-                Err(fault) => return Err(lines.fault(fault)),
-            };
-            if !seen.insert(id.clone()) {
-                return Err(lines.fault(LineFault::DuplicateSample { id }));
-            }
-            samples.ids.push(id);
-            samples.sexes.push(sex);
+            let result = builder.read_line(line);
+            result.map_err(|fault| lines.fault(fault))?;
         }
-        Ok(samples)
+        Ok(builder.samples)
     }
 }
 
-/// The header line that names the columns; lines before it do not matter.
-fn is_column_line(line: &str) -> bool {
-    matches!(fields(line).next(), Some("#FID" | "#IID"))
+/// The samples of the lines read so far.
+#[derive(Default)]
+struct Builder {
+    samples: PgenSamples,
+    seen: HashSet<String>,
+    columns: Option<Columns>,
+    has_header: bool,
+}
+
+impl Builder {
+    fn read_line(&mut self, line: &str) -> Result<(), LineFault> {
+        if line.starts_with('#') && self.samples.is_empty() {
+            self.has_header = true;
+            if matches!(fields(line).next(), Some("#FID" | "#IID")) {
+                self.columns = Some(Columns::of_header(line)?);
+            }
+            return Ok(());
+        }
+        if self.columns.is_none() && self.has_header {
+            return Err(LineFault::Column { column: "IID" });
+        }
+        let columns = *self.columns.get_or_insert(Columns::FAM);
+        let (id, sex) = columns.sample(line)?;
+        if !self.seen.insert(id.clone()) {
+            return Err(LineFault::DuplicateSample { id });
+        }
+        self.samples.ids.push(id);
+        self.samples.sexes.push(sex);
+        Ok(())
+    }
 }
 
 /// Where the columns are that are used.

@@ -118,24 +118,13 @@ impl PgenVariants {
 
     pub(super) fn read(path: &Path) -> Result<Self, PgenError> {
         let mut lines = Lines::open(path)?;
-        let mut variants = Self::default();
-        let mut columns = None;
+        let mut builder = Builder::default();
         while let Some(line) = lines.next_line()? {
-            if line.starts_with('#') {
-                if columns.is_none() && fields(line).next() == Some("#CHROM") {
-                    let found = Columns::of_header(line);
-                    columns = Some(found.map_err(|fault| lines.fault(fault))?);
-                }
-                continue;
-            }
-            variants.are_of_bim |= columns.is_none();
-            let layout = columns.get_or_insert_with(|| Columns::without_header(line));
-            if let Err(fault) = variants.push(line, layout) {
-                return Err(lines.fault(fault));
-            }
+            let result = builder.read_line(line);
+            result.map_err(|fault| lines.fault(fault))?;
         }
-        variants.text.shrink_to_fit();
-        Ok(variants)
+        builder.variants.text.shrink_to_fit();
+        Ok(builder.variants)
     }
 
     fn push(&mut self, line: &str, columns: &Columns) -> Result<(), LineFault> {
@@ -187,6 +176,34 @@ impl PgenVariants {
             self.contigs.len() - 1
         });
         number as u32
+    }
+}
+
+/// The variants of the lines read so far.
+#[derive(Default)]
+struct Builder {
+    variants: PgenVariants,
+    columns: Option<Columns>,
+    has_header: bool,
+}
+
+impl Builder {
+    fn read_line(&mut self, line: &str) -> Result<(), LineFault> {
+        if line.starts_with('#') && self.variants.is_empty() {
+            self.has_header = true;
+            if fields(line).next() == Some("#CHROM") {
+                self.columns = Some(Columns::of_header(line)?);
+            }
+            return Ok(());
+        }
+        if self.columns.is_none() && self.has_header {
+            return Err(LineFault::Column { column: "#CHROM" });
+        }
+        self.variants.are_of_bim = !self.has_header;
+        let columns = self
+            .columns
+            .get_or_insert_with(|| Columns::without_header(line));
+        self.variants.push(line, columns)
     }
 }
 
@@ -254,13 +271,12 @@ impl Columns {
     fn of_header(line: &str) -> Result<Self, LineFault> {
         // FORMAT and the samples of a VCF file do not count.
         let names: Vec<&str> = fields(line).take_while(|&name| name != "FORMAT").collect();
-        let required = |name| column(&names, name).ok_or(LineFault::Column { column: name });
         let mut columns = Self {
             contig: 0,
-            position: required("POS")?,
-            id: required("ID")?,
-            reference: required("REF")?,
-            alts: required("ALT")?,
+            position: required_column(&names, "POS")?,
+            id: required_column(&names, "ID")?,
+            reference: required_column(&names, "REF")?,
+            alts: required_column(&names, "ALT")?,
             filter: column(&names, "FILTER"),
             info: column(&names, "INFO"),
             width: 0,
@@ -303,6 +319,10 @@ impl Columns {
             has_provisional_ref: info.split(';').any(|entry| entry == "PR"),
         })
     }
+}
+
+fn required_column(names: &[&str], name: &'static str) -> Result<usize, LineFault> {
+    column(names, name).ok_or(LineFault::Column { column: name })
 }
 
 /// CHROM, POS, ID, REF, ALT, QUAL, FILTER, INFO and CM; a few more are harmless.

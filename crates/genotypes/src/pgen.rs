@@ -2,8 +2,8 @@
 //!
 //! Written from the PLINK 2 file format specification
 //! (<https://github.com/chrchang/plink-ng/tree/master/pgen_spec>). Input -> output: a path ->
-//! [`PgenVariants`], [`PgenSamples`], and a [`PgenRecord`] for any variant. Variants and samples are
-//! counted from 0; positions are 1-based as in the file.
+//! [`PgenVariants`], [`PgenSamples`], and a [`PgenRecord`] for any variant. Variants and samples
+//! are counted from 0; positions are 1-based as in the file.
 //!
 //! Supported: storage modes 0x01 to 0x04, 0x10, 0x11, 0x20 and 0x21; all main tracks; multiallelic
 //! calls; phase; dosages and phased dosages of variants with one ALT allele. The specification does
@@ -66,8 +66,8 @@ struct Fileset {
 }
 
 impl PgenFile {
-    /// Opens `X.pgen` or `X.bed`. Finds `X.pvar`, `X.pvar.zst`, `X.bim` or `X.bim.zst`, and `X.psam`
-    /// or `X.fam`, next to it.
+    /// Opens `X.pgen` or `X.bed`. Finds `X.pvar`, `X.pvar.zst`, `X.bim` or `X.bim.zst`, and
+    /// `X.psam` or `X.fam`, in the same folder.
     ///
     /// # Errors
     /// A file that is absent, damaged, of another size than its companions, or sample-major.

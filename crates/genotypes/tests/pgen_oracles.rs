@@ -1,7 +1,7 @@
 //! Genotypes compared with those that plink2 exports from the same files.
 //!
-//! A test is skipped with a message where plink2 or the data is absent. With `GF_REQUIRE_ORACLES`, a
-//! missing plink2 is a failure.
+//! A test is skipped with a message where plink2 or the data is absent. With `GF_REQUIRE_ORACLES`,
+//! a missing plink2 is a failure.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,7 +9,7 @@
 )]
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -265,33 +265,32 @@ fn compare_call(record: &PgenRecord, sample: usize, call: &str, format: &str, pl
     );
     let is_known = first == last || values[0].contains('|');
     assert_eq!(found.phased, is_known, "{place:?} sample {sample} {call}");
-    let value = |name| {
-        let column = fields.iter().position(|&field| field == name)?;
-        values.get(column).copied()
-    };
-    let expected = match value("DS") {
-        Some(dosage) => dosage.parse().unwrap_or(f32::NAN),
-        None if first == MISSING => f32::NAN,
-        None => f32::from(first + last),
-    };
-    // A haploid dosage is exported from 0 to 1.
-    let ploidy = exported.len() as f32;
-    let scale = if value("DS").is_some() {
-        2.0 / ploidy
-    } else {
-        1.0
-    };
+    let columns = fields.into_iter().zip(values.iter().copied());
+    let value: HashMap<&str, &str> = columns.collect();
+    compare_dosage(record, sample, &value);
+}
+
+/// `value` has GT, DS and HDS as far as the sample has them. Without DS, the dosage is that of the
+/// call.
+fn compare_dosage(record: &PgenRecord, sample: usize, value: &HashMap<&str, &str>) {
+    let [first, second] = record.alleles()[sample];
+    let call = value["GT"];
     if let Some(dosages) = record.dosages() {
-        assert_close(dosages[sample], expected * scale, call);
+        let expected = match value.get("DS") {
+            Some(dosage) => dosage.parse().unwrap_or(f32::NAN),
+            None if first == MISSING => f32::NAN,
+            None => f32::from(first + second),
+        };
+        assert_close(dosages[sample], expected, call);
     } else {
-        assert_eq!(value("DS"), None, "{place:?} sample {sample}");
+        assert!(!value.contains_key("DS"), "sample {sample}");
     }
-    if let Some(exported) = value("HDS") {
+    if let Some(exported) = value.get("HDS") {
         let haplotypes = record.haplotype_dosages().unwrap()[sample];
         for (found, exported) in haplotypes.into_iter().zip(exported.split(',')) {
             assert_close(found, exported.parse().unwrap_or(f32::NAN), call);
         }
-    } else if let (Some(haplotypes), Some(_)) = (record.haplotype_dosages(), value("DS")) {
+    } else if let (Some(haplotypes), Some(_)) = (record.haplotype_dosages(), value.get("DS")) {
         let [first, second] = haplotypes[sample];
         assert!(
             first.is_nan() || [0.0, 2.0].contains(&(first + second)),

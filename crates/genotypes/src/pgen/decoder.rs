@@ -112,17 +112,37 @@ impl Decoder {
         shape.check()?;
         let mut cursor = Cursor::new(bytes);
         self.read_main(&mut cursor, shape)?;
+        self.read_calls(&mut cursor, shape, selection, record)?;
+        if dosage::has_dosages(shape.record_type) {
+            let mut dosages = Dosages {
+                record_type: shape.record_type,
+                sample_count: self.sample_count,
+                selection,
+                list: &mut self.list,
+            };
+            dosages.read(&mut cursor, record)?;
+        }
+        cursor.finish()
+    }
+
+    /// Sets the alleles and their phase.
+    fn read_calls(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        shape: Shape,
+        selection: &Selection,
+        record: &mut PgenRecord,
+    ) -> Result<(), RecordFault> {
         let main = if main_track::refers_back(shape.record_type) {
             &self.differing
         } else {
             &self.anchor
         };
-        let record_type = shape.record_type;
         record.fill(main.categories(), selection);
-        if record_type & (MULTIALLELIC | PHASED_CALLS) != 0 {
+        if shape.record_type & (MULTIALLELIC | PHASED_CALLS) != 0 {
             main.collect(HETEROZYGOUS, &mut self.heterozygous);
         }
-        if record_type & MULTIALLELIC != 0 {
+        if shape.record_type & MULTIALLELIC != 0 {
             let mut patches = Patches {
                 main,
                 sample_count: self.sample_count,
@@ -131,22 +151,13 @@ impl Decoder {
                 list: &mut self.list,
                 members: &mut self.members,
             };
-            patches.read(&mut cursor, record, &mut self.heterozygous)?;
+            patches.read(cursor, record, &mut self.heterozygous)?;
             self.heterozygous.sort_unstable();
         }
-        if record_type & PHASED_CALLS != 0 {
-            phase::read(&mut cursor, &self.heterozygous, selection, record)?;
+        if shape.record_type & PHASED_CALLS != 0 {
+            phase::read(cursor, &self.heterozygous, selection, record)?;
         }
-        if dosage::has_dosages(record_type) {
-            let mut dosages = Dosages {
-                record_type,
-                sample_count: self.sample_count,
-                selection,
-                list: &mut self.list,
-            };
-            dosages.read(&mut cursor, record)?;
-        }
-        cursor.finish()
+        Ok(())
     }
 
     fn read_main(&mut self, cursor: &mut Cursor<'_>, shape: Shape) -> Result<(), RecordFault> {

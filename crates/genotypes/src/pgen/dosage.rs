@@ -1,7 +1,7 @@
 //! Tracks 3, 4, 7 and 8: dosages of variants with one ALT allele, and their phase.
 //!
-//! A dosage d is 16 bits: the sample has d / 2^14 ALT alleles. A phased dosage has a difference v of
-//! 16 bits with a sign: haplotype 1 has (d + v) / 2^15 ALT alleles, haplotype 2 has (d - v) / 2^15.
+//! A dosage d has 16 bits: the sample has d / 2^14 ALT alleles. A phased dosage also has a signed
+//! difference v of 16 bits: haplotype 1 has (d + v) / 2^15 ALT alleles, haplotype 2 (d - v) / 2^15.
 
 use super::{
     cursor::{Cursor, bit},
@@ -27,7 +27,7 @@ const NO_DIFFERENCE: i16 = i16::MIN;
 /// Rounding of the dosage and of the difference may move a haplotype's dosage out of 0 to 1.
 const ROUNDING: i32 = 2;
 
-/// Which kind of record has dosages.
+/// Whether a record of this type has dosages.
 pub(super) const fn has_dosages(record_type: u8) -> bool {
     record_type & BITS != 0
 }

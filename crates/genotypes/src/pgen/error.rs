@@ -22,7 +22,10 @@ pub enum PgenError {
         tried: Vec<PathBuf>,
     },
     /// The first two bytes are not those of the format.
-    #[error("{}: a PGEN or BED file starts with the bytes 6c 1b; this one starts with {found:02x?}", path.display())]
+    #[error(
+        "{}: a PGEN or BED file starts with the bytes [6c, 1b]; this file starts with {found:02x?}",
+        path.display()
+    )]
     Magic {
         /// The file.
         path: PathBuf,
@@ -30,13 +33,19 @@ pub enum PgenError {
         found: [u8; 2],
     },
     /// A BED file that is stored sample by sample.
-    #[error("{}: sample-major BED; convert it with `plink2 --bfile ... --make-bed`", path.display())]
+    #[error(
+        "{}: sample-major BED; convert it with `plink2 --bfile ... --make-bed`",
+        path.display()
+    )]
     SampleMajor {
         /// The file.
         path: PathBuf,
     },
     /// The third byte is none that this reader knows.
-    #[error("{}: storage mode {mode:#04x} is unknown; convert it with `plink2 --make-pgen`", path.display())]
+    #[error(
+        "{}: storage mode {mode:#04x} is unknown; convert it with `plink2 --make-pgen`",
+        path.display()
+    )]
     StorageMode {
         /// The file.
         path: PathBuf,
@@ -324,7 +333,7 @@ pub enum RecordFault {
         /// Bytes left.
         found: usize,
     },
-    /// The record goes on after its last track.
+    /// The record continues after its last track.
     #[error("its tracks have {expected} bytes, the record has {found}")]
     TrailingBytes {
         /// Bytes of the tracks.
@@ -424,7 +433,8 @@ pub enum RecordFault {
     },
     /// Dosages of a variant with more than one ALT allele. Their tracks are not specified yet.
     #[error(
-        "dosages of a variant with {alleles} alleles are not specified; remove them with `erase-dosage`"
+        "the format of dosages of a variant with {alleles} alleles is not specified; \
+         remove them with `plink2 --make-pgen erase-dosage`"
     )]
     MultiallelicDosages {
         /// Number of alleles.

@@ -1,8 +1,8 @@
 //! The main track of a record: one of four categories for each sample.
 //!
 //! Categories: 0 two REF alleles, 1 REF and an ALT, 2 two ALT alleles, 3 missing. Packed: two bits
-//! for each sample, the lowest bits of a byte first. PLINK 1 has another code: 0 is category 2, 1 is
-//! category 3, 2 is category 1, 3 is category 0.
+//! for each sample, the lowest bits of a byte first. PLINK 1 has a different code: 0 is category 2,
+//! 1 is category 3, 2 is category 1, 3 is category 0.
 
 use super::{
     cursor::{Cursor, packed},

@@ -10,7 +10,7 @@ use ruzstd::decoding::{
     errors::{FrameDecoderError, ReadFrameHeaderError},
 };
 
-/// As the `zstd` program, which needs a flag for larger ones.
+/// The limit of the `zstd` program without flags.
 const MAX_WINDOW: u64 = 128 << 20;
 
 /// Reads the frames of a file, one after the other.
@@ -51,7 +51,7 @@ impl Zstandard {
         }
     }
 
-    /// Passes over a frame without content for us.
+    /// Passes over a skippable frame.
     fn skip(&mut self, length: u64) -> Result<(), Error> {
         let mut content = (&mut self.file).take(length);
         if std::io::copy(&mut content, &mut std::io::sink())? == length {

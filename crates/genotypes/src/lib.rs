@@ -10,6 +10,7 @@ mod faidx;
 mod genotypes;
 mod gzi;
 mod known_loci;
+pub mod pgen;
 mod ref_allele;
 mod reference;
 mod regions;

@@ -4,6 +4,7 @@
 //! samples at once. Coordinates: a VCF `position` is 1-based as in the file; every interval
 //! (`start0..end0`) is 0-based and half-open. Only this crate uses the readers of noodles.
 
+pub mod bgen;
 mod build;
 mod contig;
 mod faidx;

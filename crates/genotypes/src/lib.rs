@@ -34,7 +34,7 @@ pub use self::{
     },
     samples::Samples,
     variants::{
-        DosageField, RecordLocation, STDIN, VariantFile, VariantRecord, admits, pass,
+        DosageField, RecordLocation, RefOrder, STDIN, VariantFile, VariantRecord, admits, pass,
         samples_of_files,
     },
 };
@@ -103,6 +103,12 @@ pub enum Error {
         /// The problem and the next action.
         reason: String,
     },
+    /// A PGEN or BED file cannot be used.
+    #[error(transparent)]
+    Pgen(Box<pgen::PgenError>),
+    /// A BGEN file cannot be used.
+    #[error(transparent)]
+    Bgen(Box<bgen::BgenError>),
     /// A file is not readable as text.
     #[error(transparent)]
     Text(#[from] gf_cohort_schema::Error),

@@ -6,12 +6,15 @@
 //! read; without one the file is streamed and must be sorted by position.
 
 mod bcf;
+mod bgen_records;
 mod columns;
+mod format;
 mod gt;
 mod header;
 mod imputed_dosages;
 mod index;
 mod input;
+mod pgen_records;
 mod record;
 mod region_cursor;
 mod text;
@@ -25,16 +28,18 @@ use std::{
 pub(super) use self::input::{Compression, Decompression, Input};
 use self::{
     columns::{Columns, Selection},
+    format::Format,
     header::Header,
     input::is_stream,
     region_cursor::{PassedOver, RegionCursor},
 };
 pub use self::{
+    bgen_records::RefOrder,
     imputed_dosages::DosageField,
     input::STDIN,
     record::{RecordLocation, VariantRecord, admits, pass},
 };
-use super::{DisjointRegions, Error, same_contig};
+use super::{DisjointRegions, Error, Reference, same_contig};
 use gf_files::output::FileState;
 
 /// An open VCF or BCF file: the header is read, the records are not.
@@ -43,7 +48,7 @@ pub struct VariantFile {
     /// State of the file when it was opened, to notice a change. Unused for a stream.
     stamp: Option<FileState>,
     header: Header,
-    is_bcf: bool,
+    format: Format,
     compression: Compression,
     columns: Columns,
     dosage_field: DosageField,
@@ -92,12 +97,18 @@ impl VariantFile {
         } else {
             Decompression::Inline
         };
+        if !is_stream && let Some(format) = Format::open_binary(path)? {
+            return Ok(Self::of_binary(path, stamp, format));
+        }
         let mut input = Input::open(path, decompression)?;
-        let is_bcf = input.starts_with(b"BCF")?;
-        let mut header = if is_bcf {
-            Header::read_bcf(&mut input)?
+        let format = if input.starts_with(b"BCF")? {
+            Format::Bcf
         } else {
-            Header::read_text(&mut input)?
+            Format::Text
+        };
+        let mut header = match format {
+            Format::Bcf => Header::read_bcf(&mut input)?,
+            _ => Header::read_text(&mut input)?,
         };
         let columns = Columns::all(header.samples.len());
         let compression = input.compression();
@@ -108,7 +119,7 @@ impl VariantFile {
             path: path.into(),
             stamp,
             header,
-            is_bcf,
+            format,
             compression,
             columns,
             dosage_field: DosageField::Gt,
@@ -116,6 +127,59 @@ impl VariantFile {
             stream: is_stream.then_some(input),
             passed_over: PassedOver::default(),
         })
+    }
+
+    /// A PGEN, BED or BGEN file.
+    fn of_binary(path: &Path, stamp: Option<FileState>, format: Format) -> Self {
+        let header = match &format {
+            Format::Pgen(file) => pgen_records::header(file),
+            Format::Bgen(records) => records.header(),
+            Format::Text | Format::Bcf => Header::default(),
+        };
+        Self {
+            path: path.into(),
+            stamp,
+            columns: Columns::all(header.samples.len()),
+            header,
+            format,
+            compression: Compression::None,
+            dosage_field: DosageField::Gt,
+            is_stream: false,
+            stream: None,
+            passed_over: PassedOver::default(),
+        }
+    }
+
+    /// Whether the format leaves open which allele is REF, and nobody has said it yet.
+    #[must_use]
+    pub fn needs_ref_order(&self) -> bool {
+        matches!(&self.format, Format::Bgen(records) if !records.has_ref_order())
+    }
+
+    /// States which allele of a BGEN file is REF. Other formats state it themselves.
+    pub fn set_ref_order(&mut self, order: RefOrder) {
+        if let Format::Bgen(records) = &mut self.format {
+            records.set_ref_order(order);
+        }
+    }
+
+    /// Decides which allele of a BGEN file is REF by comparing single-base variants with the FASTA.
+    ///
+    /// # Errors
+    /// The alleles agree with neither order, or with both.
+    pub fn decide_ref_order(&mut self, reference: &mut Reference) -> Result<(), Error> {
+        match &mut self.format {
+            Format::Bgen(records) => records.decide_ref_order(reference),
+            Format::Text | Format::Bcf | Format::Pgen(_) => Ok(()),
+        }
+    }
+
+    /// Gives the contig of BGEN variants whose chromosome field is empty.
+    pub fn set_contig(&mut self, contig: &str) {
+        if let Format::Bgen(records) = &mut self.format {
+            records.set_contig(contig.to_owned());
+            self.header = records.header();
+        }
     }
 
     /// The file; `-` is standard input.
@@ -198,7 +262,12 @@ impl VariantFile {
     /// Whether the file has an index. Without one it is read from start to end.
     #[must_use]
     pub fn is_indexed(&self) -> bool {
-        self.compression == Compression::Bgzf && index::index_of(&self.path).is_some()
+        match self.format {
+            Format::Pgen(_) | Format::Bgen(_) => true,
+            Format::Text | Format::Bcf => {
+                self.compression == Compression::Bgzf && index::index_of(&self.path).is_some()
+            }
+        }
     }
 
     /// Visits each record that overlaps one of the regions `wanted`, or every record if `None`, in
@@ -236,6 +305,11 @@ impl VariantFile {
         let path = self.path.clone();
         let contigs = self.header.contigs.clone();
         let mut cursor = RegionCursor::new(&path, &contigs, wanted).needing(is_needed);
+        if self.is_binary() {
+            self.read_binary(&mut cursor, &mut visit)?;
+            self.passed_over = cursor.passed_over;
+            return Ok(cursor.contigs_seen);
+        }
         if let Some(wanted) =
             wanted.filter(|_| !self.is_stream && self.compression == Compression::Bgzf)
             && let Some(indexed) = index::open(&self.path, &self.header, wanted)?
@@ -254,7 +328,7 @@ impl VariantFile {
             None => {
                 let mut input = Input::open(&self.path, Decompression::Ahead)?;
                 // A text header is skipped together with the records: its lines begin with `#`.
-                if self.is_bcf {
+                if matches!(self.format, Format::Bcf) {
                     Header::read_bcf(&mut input)?;
                 }
                 input
@@ -263,6 +337,39 @@ impl VariantFile {
         self.read_records(input, &mut cursor, &mut visit)?;
         self.passed_over = cursor.passed_over;
         Ok(cursor.contigs_seen)
+    }
+
+    fn is_binary(&self) -> bool {
+        matches!(self.format, Format::Pgen(_) | Format::Bgen(_))
+    }
+
+    fn read_binary<E: From<Error>>(
+        &mut self,
+        cursor: &mut RegionCursor<'_>,
+        visit: &mut impl FnMut(&VariantRecord) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let selection = Selection {
+            columns: &self.columns,
+            dosage_field: self.dosage_field,
+        };
+        let result = match &mut self.format {
+            Format::Pgen(file) => pgen_records::for_each(file, selection, cursor, visit),
+            Format::Bgen(records) => records.for_each(selection, cursor, visit),
+            Format::Text | Format::Bcf => Ok(()),
+        };
+        self.require_unchanged()?;
+        result
+    }
+
+    /// A change of the file explains any error in its records, so it is reported first.
+    fn require_unchanged(&self) -> Result<(), Error> {
+        if !self.is_stream && FileState::read(&self.path) != self.stamp {
+            return Err(Error::file(
+                &self.path,
+                "the file was changed while it was read: run again when nobody writes to it",
+            ));
+        }
+        Ok(())
     }
 
     fn read_records<E: From<Error>>(
@@ -275,19 +382,11 @@ impl VariantFile {
             columns: &self.columns,
             dosage_field: self.dosage_field,
         };
-        let result = if self.is_bcf {
-            bcf::for_each(input, &self.header, selection, cursor, visit)
-        } else {
-            text::for_each(input, &self.header, selection, cursor, visit)
+        let result = match self.format {
+            Format::Bcf => bcf::for_each(input, &self.header, selection, cursor, visit),
+            _ => text::for_each(input, &self.header, selection, cursor, visit),
         };
-        // A change of the file explains any error in its records, so it is reported first.
-        if !self.is_stream && FileState::read(&self.path) != self.stamp {
-            return Err(Error::file(
-                &self.path,
-                "the file was changed while it was read: run again when nobody writes to it",
-            )
-            .into());
-        }
+        self.require_unchanged()?;
         result
     }
 }

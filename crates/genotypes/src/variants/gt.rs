@@ -414,7 +414,7 @@ fn set_block(block: &Block, column: usize, columns: &Columns, record: &mut Varia
 
 /// Gives the call `reference` to all samples. If the last record had the same one, only the samples
 /// that differed are reset.
-fn start(record: &mut VariantRecord, columns: &Columns, reference: Genotype) {
+pub(super) fn start(record: &mut VariantRecord, columns: &Columns, reference: Genotype) {
     if record.rest == Some(reference) && record.genotypes.len() == columns.n_samples() {
         for &sample in &record.not_reference {
             record.genotypes[sample as usize] = reference;
@@ -443,7 +443,7 @@ pub(super) fn read_nothing(columns: &Columns, record: &mut VariantRecord) {
 
 /// Stores a call; `reference` is the call that [`start`] gave to all samples.
 #[inline]
-fn set(record: &mut VariantRecord, sample: usize, genotype: Genotype, reference: Genotype) {
+pub(super) fn set(record: &mut VariantRecord, sample: usize, genotype: Genotype, reference: Genotype) {
     if genotype != reference {
         record.genotypes[sample] = genotype;
         if genotype.alleles == [0, 0] {

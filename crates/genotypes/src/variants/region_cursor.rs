@@ -35,6 +35,9 @@ pub(crate) struct PassedOver {
     pub n_beyond: u64,
     /// The first such contig.
     pub first_beyond: Option<String>,
+    /// Haplotypes (phased) or genotypes (unphased) of probability files without an allele that is
+    /// probable enough to be called.
+    pub n_uncalled: u64,
 }
 
 impl PassedOver {
@@ -60,6 +63,12 @@ impl PassedOver {
             lines.push(format!(
                 "{path}: {records} beyond the length that the header states for the contig \
                  ({first}); the header is not believed"
+            ));
+        }
+        if self.n_uncalled > 0 {
+            let calls = counted(self.n_uncalled, "haplotype or genotype", "haplotypes or genotypes");
+            lines.push(format!(
+                "{path}: {calls} without an allele of probability 0.9 or more are read as missing"
             ));
         }
         lines

@@ -21,6 +21,7 @@ fn genomes(criterion: &mut Criterion) {
     let file = |name: &str| folder.join(Path::new(name));
     let options = gf_haplotypes::Options {
         vcf: vec![file("cohort.vcf.gz")],
+        format: gf_genotypes::FormatOptions::default(),
         reference: file("reference.fa"),
         regions: gf_haplotypes::Regions::File(file("loci.bed")),
         samples: gf_haplotypes::Samples::All,

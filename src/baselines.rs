@@ -577,6 +577,7 @@ fn read_genotypes(
     };
     let request = Request {
         paths: &options.scoring.vcf,
+        format: Some(&options.scoring.format),
         regions: regions.as_ref(),
         people: Some(&names),
         samples: None,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
+use gf_genotypes::FormatOptions;
 
 use super::{
     cohort_args::OptionalCohortArgs,
@@ -37,6 +38,8 @@ pub struct Args {
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
     #[command(flatten)]
+    format: FormatOptions,
+    #[command(flatten)]
     people: SampleArgs,
     #[command(flatten)]
     cohort: OptionalCohortArgs,
@@ -65,6 +68,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let options = Options {
         scoring: scoring::Options {
             vcf: lists::paths(args.vcf),
+            format: args.format,
             samples: args.people.samples()?,
             filters: settings.apply_filters.unwrap_or_default().names(),
             scoring_files: lists::paths(settings.scoring_files),

@@ -12,6 +12,7 @@ use super::{
 use crate::layout;
 use crate::pipeline;
 use gf_files::output;
+use gf_genotypes::FormatOptions;
 use gf_haplotypes::{Options, Policies, Regions, Samples, write_fasta};
 
 /// Both haplotypes of every sample over chosen loci, in one pass: as FASTA, as a dictionary of the
@@ -49,6 +50,8 @@ pub struct Genomes {
     /// input.
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     vcf: Vec<PathBuf>,
+    #[command(flatten)]
+    format: FormatOptions,
     /// Reference FASTA, plain or bgzipped.
     #[arg(long, value_name = "FASTA")]
     reference: PathBuf,
@@ -80,6 +83,7 @@ impl Genomes {
         let vcf = lists::paths(self.vcf);
         Options {
             vcf,
+            format: self.format,
             reference: self.reference,
             regions,
             samples,

@@ -18,7 +18,7 @@ use crate::{
     simulate, tokens,
     training::{self, ModelSettings},
 };
-use gf_genotypes::samples_of_files;
+use gf_genotypes::{FormatOptions, samples_of_files};
 use gf_haplotypes::{ApplyFilters, Policies, Regions, Samples};
 
 /// The whole file, resolved.
@@ -56,6 +56,17 @@ pub enum Source {
 pub struct Data {
     /// VCF, VCF.gz or BCF files.
     pub vcf: Vec<PathBuf>,
+    /// BGEN: the first allele of every variant is REF, as in the files of UK Biobank; decided by the
+    /// reference when neither is given.
+    #[serde(default)]
+    ref_first: bool,
+    /// BGEN: the last allele of every variant is REF, as plink2 writes by default.
+    #[serde(default)]
+    ref_last: bool,
+    /// BGEN: chromosome of variants whose chromosome field is empty; by default the part of the
+    /// variant id before its first colon.
+    #[serde(default)]
+    contig: Option<String>,
     /// Reference FASTA.
     pub reference: PathBuf,
     /// BED of loci.
@@ -90,6 +101,15 @@ pub struct Data {
 }
 
 impl Data {
+    /// What the genotype files do not state about themselves.
+    pub fn format(&self) -> FormatOptions {
+        FormatOptions {
+            ref_first: self.ref_first,
+            ref_last: self.ref_last,
+            contig: self.contig.clone(),
+        }
+    }
+
     /// As the reader's option.
     pub fn covariates(&self) -> CovariateChoice {
         self.covariates
@@ -209,6 +229,7 @@ impl Data {
         baselines::Options {
             scoring: scoring::Options {
                 vcf: self.vcf.clone(),
+                format: self.format(),
                 filters,
                 scoring_files: settings.scoring_files.clone(),
                 genome_build: settings.genome_build,
@@ -425,6 +446,9 @@ impl Plan {
             Source::Data(data) => data.clone(),
             Source::Simulate(_) => Data {
                 vcf: vec![simulated.join(layout::COHORT_VCF)],
+                ref_first: false,
+                ref_last: false,
+                contig: None,
                 reference: simulated.join(layout::REFERENCE),
                 regions_file: simulated.join(layout::LOCI),
                 mask: None,
@@ -448,6 +472,7 @@ impl Plan {
     ) -> gf_haplotypes::Options {
         gf_haplotypes::Options {
             vcf: data.vcf.clone(),
+            format: data.format(),
             reference: data.reference.clone(),
             regions: Regions::File(data.regions_file.clone()),
             samples: Samples::Only(

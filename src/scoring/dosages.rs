@@ -29,7 +29,7 @@ use crate::scoring::{
 use gf_cohort_schema::counted;
 use gf_genotypes::{
     ABSENT, DisjointRegions, DosageField, GenomeBuild, Genotype, MISSING, RefAlleles, Reference,
-    Samples, VariantFile, VariantRecord, admits, contig_key,
+    FormatOptions, Samples, VariantFile, VariantRecord, admits, contig_key,
 };
 
 /// How genotypes become dosages: options of `prs` and keys of `[baselines.scoring.reading]`.
@@ -206,11 +206,20 @@ pub struct ReadCounts {
     pub records_beyond_reference: u64,
 }
 
+fn open_file(path: &Path, format: Option<&FormatOptions>) -> Result<VariantFile, Error> {
+    Ok(match format {
+        Some(format) => VariantFile::open_with(path, format)?,
+        None => VariantFile::open(path)?,
+    })
+}
+
 /// Files, samples and records to read.
 #[derive(Clone, Copy, Default)]
 pub struct Request<'a> {
     /// The files, each read once.
     pub paths: &'a [PathBuf],
+    /// What the files do not state about themselves.
+    pub format: Option<&'a FormatOptions>,
     /// Regions of the files; all when `None`.
     pub regions: Option<&'a DisjointRegions>,
     /// Names of the samples, looked up in every file. If `None`, `samples` chooses among those of
@@ -331,7 +340,7 @@ impl GenotypeTable {
         let mut files = request
             .paths
             .iter()
-            .map(|path| VariantFile::open(path))
+            .map(|path| open_file(path, request.format))
             .collect::<Result<Vec<_>, _>>()?;
         let people: Vec<String> = match (request.people, files.first()) {
             (Some(people), _) => people.iter().map(ToString::to_string).collect(),
@@ -339,6 +348,11 @@ impl GenotypeTable {
             (None, None) => Vec::new(),
         };
         let mut reference = request.reference.map(Reference::open).transpose()?;
+        if let Some(reference) = &mut reference {
+            for file in files.iter_mut().filter(|file| file.needs_ref_order()) {
+                file.decide_ref_order(reference)?;
+            }
+        }
         let mut reader = TableReader {
             request,
             reading,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, published::MatchingOptions};
-use gf_genotypes::{GenomeBuild, Samples, pass};
+use gf_genotypes::{FormatOptions, GenomeBuild, Samples, pass};
 
 /// Genotypes, scoring files, and how they are matched.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,9 @@ use gf_genotypes::{GenomeBuild, Samples, pass};
 pub struct Options {
     /// VCF, VCF.gz or BCF files, of the same people, each variant in one of them.
     pub vcf: Vec<PathBuf>,
+    /// What the genotype files do not state about themselves.
+    #[serde(skip_serializing_if = "FormatOptions::is_default")]
+    pub format: FormatOptions,
     /// Whose genotypes are read: of the cohort, or of the files without one.
     #[serde(skip)]
     pub samples: Samples,
@@ -38,6 +41,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             vcf: Vec::new(),
+            format: FormatOptions::default(),
             samples: Samples::All,
             filters: Some(pass()),
             scoring_files: Vec::new(),

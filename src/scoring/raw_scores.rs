@@ -144,6 +144,7 @@ fn sum_scores<'f>(
     let regions = DisjointRegions::new(positions.regions(MAX_GAP_NT));
     let request = Request {
         paths: &options.vcf,
+        format: Some(&options.format),
         regions: Some(&regions),
         people,
         samples: Some(&options.samples),

@@ -34,7 +34,7 @@ pub use self::{
     },
     samples::Samples,
     variants::{
-        DosageField, RecordLocation, RefOrder, STDIN, VariantFile, VariantRecord, admits, pass,
+        DosageField, FormatOptions, RecordLocation, RefOrder, STDIN, VariantFile, VariantRecord, admits, pass,
         samples_of_files,
     },
 };

@@ -9,6 +9,7 @@ mod bcf;
 mod bgen_records;
 mod columns;
 mod format;
+mod format_options;
 mod gt;
 mod header;
 mod imputed_dosages;
@@ -35,6 +36,7 @@ use self::{
 };
 pub use self::{
     bgen_records::RefOrder,
+    format_options::FormatOptions,
     imputed_dosages::DosageField,
     input::STDIN,
     record::{RecordLocation, VariantRecord, admits, pass},
@@ -127,6 +129,21 @@ impl VariantFile {
             stream: is_stream.then_some(input),
             passed_over: PassedOver::default(),
         })
+    }
+
+    /// Opens a file, and completes what its format does not state.
+    ///
+    /// # Errors
+    /// Like [`Self::open`].
+    pub fn open_with(path: &Path, options: &FormatOptions) -> Result<Self, Error> {
+        let mut file = Self::open(path)?;
+        if let Some(order) = options.ref_order() {
+            file.set_ref_order(order);
+        }
+        if let Some(contig) = &options.contig {
+            file.set_contig(contig);
+        }
+        Ok(file)
     }
 
     /// A PGEN, BED or BGEN file.

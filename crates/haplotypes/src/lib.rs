@@ -69,7 +69,7 @@ use self::{
 use gf_cohort_schema::counted;
 use gf_files::output;
 use gf_genotypes::{
-    DisjointRegions, Locus, RecordLocation, RefAlleles, Reference, VariantFile, contig_key,
+    DisjointRegions, FormatOptions, Locus, RecordLocation, RefAlleles, Reference, VariantFile, contig_key,
     loci_of_regions, read_intervals, read_loci, require_build_of_named, tell_different_builds,
 };
 
@@ -79,6 +79,9 @@ pub struct Options {
     /// VCF, VCF.gz or BCF files, of the same people, each locus in one of them; `-` is standard
     /// input.
     pub vcf: Vec<PathBuf>,
+    /// What the genotype files do not state about themselves.
+    #[serde(default, skip_serializing_if = "FormatOptions::is_default")]
+    pub format: FormatOptions,
     /// FASTA.
     pub reference: PathBuf,
     /// Where.
@@ -370,12 +373,15 @@ struct Opened {
 
 impl Opened {
     fn new(loci: &[(Locus, Masks)], options: &Options) -> Result<Self, Error> {
-        let reference = Reference::open(&options.reference)?;
+        let mut reference = Reference::open(&options.reference)?;
         let mut files = options
             .vcf
             .iter()
-            .map(|path| VariantFile::open(path))
+            .map(|path| VariantFile::open_with(path, &options.format))
             .collect::<Result<Vec<_>, _>>()?;
+        for file in files.iter_mut().filter(|file| file.needs_ref_order()) {
+            file.decide_ref_order(&mut reference)?;
+        }
         let first = files
             .first()
             .ok_or_else(|| Error::Inputs("no VCF or BCF file given".into()))?;

@@ -9,6 +9,7 @@ use gf_genomics::{models::Architecture, score, training};
 pub fn sequences(folder: &Path, vcf: &str) -> gf_haplotypes::Options {
     gf_haplotypes::Options {
         vcf: vec![folder.join(vcf)],
+        format: gf_genotypes::FormatOptions::default(),
         reference: folder.join("reference.fa"),
         regions: gf_haplotypes::Regions::File(folder.join("loci.bed")),
         samples: gf_haplotypes::Samples::All,

@@ -146,7 +146,7 @@ pub enum Error {
     },
     /// No table has the phenotype of a sample.
     #[error(
-        "{}: sample {sample_id} has no phenotype: {}", path.display(),
+        "{}: sample {sample_id} has no phenotype; {}", path.display(),
         if *with_cohort {
             "add a column phenotype to the cohort table (--cohort)"
         } else {

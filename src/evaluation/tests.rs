@@ -861,7 +861,7 @@ fn samples_that_scores_or_cohort_lack_are_reported() {
     study.options.cohort = None;
     study.write("scores.sscore", "IID score\nA 1\n");
     assert!(study.message().contains(
-        "scores.sscore: sample A has no phenotype: give the cohort table with the column phenotype \
+        "scores.sscore: sample A has no phenotype; give the cohort table with the column phenotype \
          (--cohort)"
     ));
 }

@@ -124,7 +124,7 @@ pub enum Error {
     /// Too few variants of a score are in the VCF.
     #[error(
         "{what}: only {matched} of {rows} variants match the VCF ({:.1} %, but at least {:.1} % \
-         are required): {reasons}. Genome build of the score: {build}.{log} To accept fewer \
+         are required): {reasons}. The genome build of the score is {build}.{log} To accept fewer \
          variants, lower --min-overlap",
         100.0 * *matched as f64 / *rows as f64, 100.0 * min_overlap
     )]
